@@ -1,0 +1,1 @@
+"""Accelerators in numbers: kernels, collectives, parallelism, memory, training and inference in closed form."""

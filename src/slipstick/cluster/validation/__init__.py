@@ -1,0 +1,1 @@
+"""Published and measured rows, replayed: one reference format a file."""

@@ -1,0 +1,1 @@
+"""The vocabulary: Workload x System x Plan -> Report. Imports nothing else of ours."""

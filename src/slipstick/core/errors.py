@@ -1,0 +1,82 @@
+"""One clear error for the user: where, what was given, what is allowed, what was perhaps meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SlipstickError(Exception):
+    """An error that the user can mend. The command line prints it without a traceback and exits with code 2.
+
+    Parameters
+    ----------
+    message : what is wrong, in one sentence.
+    path : the field's dotted path, for example ``system.memory.hbm.bandwidth``.
+    value : the value that was given.
+    allowed : what would have been accepted: a sentence, or the names.
+
+    Examples
+    --------
+    >>> print(SlipstickError("not a bandwidth", path="memory.hbm.bandwidth", value="2 TB", allowed="bytes per second"))
+    memory.hbm.bandwidth: not a bandwidth; got '2 TB'; allowed: bytes per second
+    """
+
+    def __init__(
+        self, message: str, *, path: str = "", value: object = None, allowed: str | Iterable[str] | None = None
+    ) -> None:
+        self.message, self.path, self.value, self.allowed = message, path, value, allowed
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        text = f"{self.path}: {self.message}" if self.path else self.message
+        if self.value is not None:
+            text += f"; got {_short(self.value)}"
+        if self.allowed is None:
+            return text
+        if isinstance(self.allowed, str):
+            return f"{text}; allowed: {self.allowed}"
+        names = sorted(self.allowed)
+        nearest = did_you_mean(str(self.value), names)
+        if nearest:
+            text += f"; did you mean {nearest!r}?"
+        return f"{text}; allowed: {_listing(names)}"
+
+
+class SpecErrors(SlipstickError):
+    """Every error of one file or one plan at once, a line each."""
+
+    def __init__(self, errors: list[SlipstickError], *, where: str = "") -> None:
+        self.errors = errors
+        self._where = where
+        super().__init__("\n".join(str(e) for e in errors))
+
+    def _text(self) -> str:
+        head = f"{self._where}: " if self._where else ""
+        if len(self.errors) == 1:
+            return f"{head}{self.errors[0]}"
+        return f"{head}{len(self.errors)} errors\n" + "\n".join(f"  {e}" for e in self.errors)
+
+
+def did_you_mean(given: str, names: Iterable[str]) -> str | None:
+    """Return the nearest of `names` to `given`, or None when nothing is near.
+
+    Examples
+    --------
+    >>> did_you_mean("h100-smx", ["h100-sxm", "a100-sxm-80gb"])
+    'h100-sxm'
+    """
+    folded = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(given.casefold(), folded, n=1, cutoff=0.5)
+    return folded[close[0]] if close else None
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _listing(names: list[str]) -> str:
+    shown = names[:12]
+    more = f", ... ({len(names) - 12} more)" if len(names) > 12 else ""
+    return ", ".join(shown) + more

@@ -1,0 +1,101 @@
+"""The base of every noun that a user writes down, and the one way from text, dict, file or object to that noun."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from slipstick.core.errors import SlipstickError, SpecErrors
+
+
+class Spec(BaseModel):
+    """A frozen, validated description. Unknown fields are errors; quantities are SI floats once loaded."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+S = TypeVar("S", bound=Spec)
+
+
+def validate(kind: type[S], data: object, *, where: str = "") -> S:
+    """Build a `kind` from a dict; every error of the dict at once, each with its dotted path.
+
+    Errors
+    ------
+    SpecErrors, one line a field: path, value given, what is allowed, nearest name.
+    """
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        raise SpecErrors([_explain(kind, item) for item in error.errors()], where=where) from None
+
+
+def override(spec: S, changes: Mapping[str, object], *, root: str = "") -> S:
+    """Return a copy of `spec` with the leaves at dotted paths replaced.
+
+    Parameters
+    ----------
+    changes : dotted path below `spec` -> new value, such as ``{"memory.hbm.bandwidth": "8 TB/s"}``.
+    root : the name to put before the paths in errors, such as ``system``.
+
+    Errors
+    ------
+    SlipstickError if a path names nothing; SpecErrors if a value does not fit.
+    """
+    for path, value in changes.items():
+        spec = _replaced(spec, path.split("."), value, f"{root}.{path}" if root else path)
+    return spec
+
+
+def leaves(spec: Spec) -> dict[str, Any]:
+    """Return every leaf of `spec` by its dotted path: what `--set` can reach."""
+    found: dict[str, Any] = {}
+    _walk(spec, "", found)
+    return found
+
+
+def _walk(node: object, path: str, found: dict[str, Any]) -> None:
+    inside = node.__dict__ if isinstance(node, Spec) else node
+    if isinstance(inside, dict) and inside:
+        for key, value in inside.items():
+            _walk(value, f"{path}.{key}" if path else str(key), found)
+    else:
+        found[path] = node
+
+
+def _replaced(node: Any, keys: list[str], value: object, path: str) -> Any:
+    """Return `node` with one leaf replaced; every model on the way is validated again, in its own type."""
+    names = list(type(node).model_fields) if isinstance(node, Spec) else list(node) if isinstance(node, dict) else []
+    if keys[0] not in names:
+        raise SlipstickError(f"no {keys[0]!r} here", path=path, value=keys[0], allowed=names)
+    child = node[keys[0]] if isinstance(node, dict) else getattr(node, keys[0])
+    child = _replaced(child, keys[1:], value, path) if len(keys) > 1 else value
+    if isinstance(node, dict):
+        return {**node, keys[0]: child}
+    return validate(type(node), {**node.__dict__, keys[0]: child}, where=path)
+
+
+def _explain(kind: type[BaseModel], item: Any) -> SlipstickError:
+    path = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        names = _fields_at(kind, item["loc"][:-1])
+        return SlipstickError("no such field", path=path, value=str(item["loc"][-1]), allowed=names)
+    if item["type"] == "missing":
+        return SlipstickError("is missing", path=path)
+    message = item["msg"].removeprefix("Value error, ")
+    return SlipstickError(message, path=path, value=None if "; got " in message else item["input"])
+
+
+def _fields_at(kind: Any, location: tuple[Any, ...]) -> list[str]:
+    """Return the field names of the model at `location`, as far as the annotations tell."""
+    for part in location:
+        field = getattr(kind, "model_fields", {}).get(part)
+        kind = field.annotation if field is not None else _value_type(kind)
+    return list(getattr(kind, "model_fields", {}))
+
+
+def _value_type(annotation: Any) -> Any:
+    arguments = getattr(annotation, "__args__", ())
+    return arguments[-1] if arguments else None

@@ -1,0 +1,178 @@
+"""Units at the border, SI floats inside: "80 GiB", "2 TB/s", "312 TFLOP/s" parse here and are formatted back here.
+
+B is byte and b (or bit) is bit; GB is 1e9 and GiB 2**30; a multiply-accumulate is two operations.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from slipstick.core.errors import SlipstickError
+
+_DECIMAL = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "K": 1e3, "M": 1e6}
+_DECIMAL |= {"G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
+_BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50}
+
+# unit symbol -> (dimension, SI value of one). Bytes are the base of information.
+_SYMBOLS: dict[str, tuple[str, float]] = {
+    "B": ("information", 1.0),
+    "byte": ("information", 1.0),
+    "b": ("information", 0.125),
+    "bit": ("information", 0.125),
+    "FLOP": ("operations", 1.0),
+    "OP": ("operations", 1.0),
+    "MAC": ("operations", 2.0),
+    "s": ("time", 1.0),
+    "min": ("time", 60.0),
+    "h": ("time", 3600.0),
+    "J": ("energy", 1.0),
+    "Wh": ("energy", 3600.0),
+    "W": ("power", 1.0),
+    "Hz": ("frequency", 1.0),
+    "m": ("length", 1.0),
+    "m2": ("area", 1.0),
+    "USD": ("money", 1.0),
+    "token": ("tokens", 1.0),
+    "sample": ("samples", 1.0),
+    "V": ("voltage", 1.0),
+}
+_AREA_PREFIX_POWER = 2  # "mm2" is (1e-3 m)**2, not 1e-3 m2
+
+_QUANTITY = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*$")
+
+
+def _factor(symbol: str) -> tuple[str, float]:
+    """Return (dimension, SI value) of one prefixed unit symbol, or raise KeyError."""
+    if symbol in _SYMBOLS:
+        return _SYMBOLS[symbol]
+    for prefixes in (_BINARY, _DECIMAL):
+        for prefix, scale in prefixes.items():
+            rest = symbol[len(prefix) :]
+            if prefix and symbol.startswith(prefix) and rest in _SYMBOLS:
+                dimension, one = _SYMBOLS[rest]
+                return dimension, one * (scale**_AREA_PREFIX_POWER if dimension == "area" else scale)
+    raise KeyError(symbol)
+
+
+def _resolve(unit: str) -> tuple[str, float]:
+    """Return (dimension, SI value) of a unit such as ``TB/s``, ``pJ/bit`` or ``W``."""
+    numerator, _, denominator = unit.replace(" ", "").partition("/")
+    dimension, value = _factor(numerator)
+    if not denominator:
+        return dimension, value
+    below, one = _factor(denominator)
+    return f"{dimension}/{below}", value / one
+
+
+def parse(value: object, unit: str) -> float:
+    """Turn "2 TB/s" (or a number already in SI) into an SI float of the dimension of `unit`.
+
+    Parameters
+    ----------
+    value : text with a unit, or a bare number, which is taken to be in SI already.
+    unit : any unit of the wanted dimension: "B", "B/s", "FLOP/s", "s", "J/bit", "USD", ...
+
+    Errors
+    ------
+    SlipstickError if the text is no number, names an unknown unit or has another dimension.
+
+    Examples
+    --------
+    >>> parse("80 GiB", "B")
+    85899345920.0
+    >>> parse("400 Gb/s", "B/s")
+    50000000000.0
+    >>> parse("1.5 pJ/bit", "J/B")
+    1.2e-11
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise SlipstickError("not a quantity", value=value, allowed=f"a number, or text such as '2 {unit}'")
+    if isinstance(value, int | float):
+        return _finite(float(value), value)
+    match = _QUANTITY.match(value)
+    if match is None:
+        raise SlipstickError("not a quantity", value=value, allowed=f"a number, or text such as '2 {unit}'")
+    number, symbol = float(match[1]), match[2]
+    if not symbol:
+        return _finite(number, value)
+    wanted, _ = _resolve(unit)
+    try:
+        dimension, one = _resolve(symbol)
+    except KeyError:
+        raise SlipstickError("unknown unit", value=value, allowed=f"a unit of {wanted}, such as {unit}") from None
+    if dimension != wanted:
+        raise SlipstickError(f"a unit of {dimension}, not of {wanted}", value=value, allowed=f"such as {unit}")
+    return _finite(number * one, value)
+
+
+def _finite(number: float, given: object) -> float:
+    if not math.isfinite(number):
+        raise SlipstickError("not a finite number", value=given)
+    return number
+
+
+def format_quantity(value: float, unit: str) -> str:
+    """Write an SI float with the prefix that reads best; the one place where numbers become text.
+
+    Examples
+    --------
+    >>> format_quantity(3.35e12, "B/s")
+    '3.35 TB/s'
+    >>> format_quantity(85899345920, "B")
+    '80 GiB'
+    >>> format_quantity(0.00231, "s")
+    '2.31 ms'
+    """
+    if value != value:
+        return f"- {unit}".strip()
+    if unit == "" or unit == "1":
+        return f"{value:.4g}"
+    if unit == "fraction":
+        return f"{100 * value:.3g} %"
+    if unit in ("USD", "USD/Mtoken") or value == 0 or not math.isfinite(value):
+        return f"{value:,.4g} {unit}"
+    if unit == "B":
+        return _with_prefix(value, unit, {"": 1.0, **_BINARY})
+    if unit == "s" and value >= 3600:
+        return f"{value / 3600:.4g} h" if value < 48 * 3600 else f"{value / 86400:.4g} days"
+    if unit in ("token", "parameter", "device", "token/s", "sample/s", "sample"):
+        return f"{value:,.4g} {unit}" if value < 1e5 else f"{value:.4g} {unit}"
+    small = unit.startswith(("s", "J", "W", "m"))
+    prefixes = {p: s for p, s in _DECIMAL.items() if p not in ("K", "µ") and (small or s >= 1)}
+    return _with_prefix(value, unit, prefixes)
+
+
+def _with_prefix(value: float, unit: str, prefixes: dict[str, float]) -> str:
+    fitting = [(scale, prefix) for prefix, scale in prefixes.items() if scale <= abs(value) * (1 + 1e-12)]
+    scale, prefix = max(fitting) if fitting else min((s, p) for p, s in prefixes.items())
+    return f"{value / scale:.4g} {prefix}{unit}"
+
+
+def _quantity(unit: str, *, positive: bool = False) -> Any:
+    def before(value: object) -> float:
+        try:
+            return parse(value, unit)
+        except SlipstickError as error:
+            raise ValueError(str(error)) from None
+
+    bound = Field(gt=0) if positive else Field(ge=0)
+    return Annotated[float, BeforeValidator(before), bound, Field(json_schema_extra={"unit": unit})]
+
+
+Bytes = _quantity("B")
+BytesPerSecond = _quantity("B/s", positive=True)
+OperationsPerSecond = _quantity("FLOP/s", positive=True)
+Seconds = _quantity("s")
+Watts = _quantity("W")
+Joules = _quantity("J")
+JoulesPerByte = _quantity("J/B")
+JoulesPerOperation = _quantity("J/FLOP")
+Hertz = _quantity("Hz", positive=True)
+SquareMetres = _quantity("m2", positive=True)
+Metres = _quantity("m", positive=True)
+Dollars = _quantity("USD")
+DollarsPerJoule = _quantity("USD/J")

@@ -1,0 +1,1 @@
+"""Numbers as data: YAML only, each with a unit and a source."""

@@ -1,0 +1,1 @@
+"""Networks: definitions of their layers, and importers from the files that users have."""

@@ -1,0 +1,1 @@
+"""Technology: how logic, DRAM and networks scale from one generation to the next."""
