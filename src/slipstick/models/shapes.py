@@ -1,0 +1,162 @@
+"""What a layer computes for one token, as sizes: projections, the attention core, recurrences, pointwise passes.
+
+Attention and Mlp describe themselves in these terms, so whoever prices a network never asks which kind it has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+Split = Literal["column", "row", "kv", "replicated"]
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A matrix product with weights: rows (tokens) x `k` -> rows x `n`.
+
+    `split` says how tensor parallelism divides it (Shoeybi et al. 1909.08053, section 3): ``column`` divides n, ``row``
+    divides k and needs a sum over the ranks, ``kv`` divides n but its `kv_columns` only up to `heads`-fold (key and
+    value heads are copied beyond that), ``replicated`` stays whole. With `batch` > 1 there are so many independent products
+    for each token, one a head, and those are divided instead. With `experts` > 0 each of so many experts has its own
+    weights and a token visits `active` of them.
+
+    Examples
+    --------
+    >>> qkv = Projection("qkv", 8192, 10240, "kv", heads=8, kv_columns=2048)
+    >>> qkv.local(16)
+    (8192.0, 768.0, 1.0)
+    """
+
+    name: str
+    k: int
+    n: int
+    split: Split
+    heads: int = 1  # units that must stay whole: heads for attention, key/value heads for ``kv``, 1 for a plain width
+    kv_columns: int = 0
+    after_core: bool = False  # runs after the attention core
+    experts: int = 0
+    active: int = 0
+    batch: int = 1
+    bias: bool = False
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases, all experts."""
+        return self.batch * max(self.experts, 1) * (self.k * self.n + (self.n if self.bias else 0))
+
+    @property
+    def visits(self) -> int:
+        """How often one token passes: the experts it visits, or 1."""
+        return self.active if self.experts else 1
+
+    @property
+    def flops(self) -> int:
+        """Operations of the forward pass for one token; a multiply-accumulate counts as two."""
+        return 2 * self.visits * self.batch * self.k * self.n
+
+    def local(self, tp: Any) -> tuple[Any, Any, Any]:
+        """Return (k, n, batch) on one of `tp` ranks; `tp` may be an array."""
+        whole = np.ones_like(tp, dtype=float)
+        k, n, batch = self.k * whole, self.n * whole, self.batch * whole
+        if self.split == "replicated":
+            return _plain(k, n, batch)
+        if self.batch > 1:
+            return _plain(k, n, batch / tp)
+        if self.split == "row":
+            return _plain(k / tp, n, batch)
+        copied = self.kv_columns / np.minimum(tp, max(self.heads, 1)) if self.split == "kv" else 0.0
+        columns = self.n - (self.kv_columns if self.split == "kv" else 0)
+        return _plain(k, columns / tp + copied, batch)
+
+
+def _plain(k: Any, n: Any, batch: Any) -> tuple[Any, Any, Any]:
+    return _scalar(k), _scalar(n), _scalar(batch)
+
+
+@dataclass(frozen=True)
+class Pointwise:
+    """A pass over activations without weights of note: elements read and written for one token (for one visit)."""
+
+    name: str
+    inputs: int
+    outputs: int
+    split: bool = True  # divided by tensor parallelism
+    after_core: bool = False
+    visits: int = 1  # experts that one token visits
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The attention core of one layer: q k^T, softmax, times v.
+
+    Each of `heads` query heads has width `qk_dim`; `kv_heads` heads of keys (`qk_dim`) and values (`v_dim`) are read.
+    A query sees at most `window` positions (sliding window), and of those at most `topk`, which `index_heads` scores of
+    width `index_dim` choose (DeepSeek sparse attention).
+
+    Examples
+    --------
+    >>> Scores(heads=32, kv_heads=8, qk_dim=128, v_dim=128).flops(batch=1, sequence=2, context=2)
+    65536.0
+    """
+
+    heads: int
+    kv_heads: int
+    qk_dim: int
+    v_dim: int
+    window: int | None = None
+    topk: int | None = None
+    index_heads: int = 0
+    index_dim: int = 0
+    shared_kv: bool = False  # values are a part of what was read for the keys (absorbed latent attention, K = V)
+
+    @property
+    def reach(self) -> int | None:
+        """The most positions that one query reads, or None."""
+        bounds = [bound for bound in (self.window, self.topk) if bound is not None]
+        return min(bounds) if bounds else None
+
+    def flops(self, batch: Any, sequence: Any, context: Any, *, half: bool = False) -> Any:
+        """Operations of both products, and of the index scores; see `positions` for `half`."""
+        pairs = batch * positions(sequence, context, self.reach, half=half)
+        index = 2 * self.index_heads * self.index_dim * batch * positions(sequence, context, self.window, half=half)
+        return 2 * self.heads * (self.qk_dim + self.v_dim) * pairs + index
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """The core of linear attention: a state updated once for each token instead of a growing cache."""
+
+    heads: int  # value heads: the state is divided by them
+    state: int  # elements of one sequence in one layer: matrices of all heads, and the last inputs of the convolution
+    flops: int  # of one token, forward, recurrent form
+    inputs: int  # activation elements read for one token
+    outputs: int  # activation elements written for one token
+
+
+def positions(sequence: Any, context: Any, reach: int | None = None, *, half: bool = False) -> Any:
+    """Return the number of (query, key) pairs that `sequence` new tokens, the last of `context`, attend to.
+
+    By default the full rectangle is counted, as model FLOP/s usually are (Narayanan et al. 2104.04473, appendix);
+    `half` counts only the causal pairs, which is what a causal kernel computes. `reach` bounds the keys of one query.
+
+    Examples
+    --------
+    >>> positions(4, 4), positions(4, 4, half=True), positions(4, 4, 2), positions(1, 100, half=True)
+    (16.0, 10.0, 8.0, 100.0)
+    """
+    sequence, context = np.asarray(sequence, dtype=float), np.asarray(context, dtype=float)
+    limit = context if reach is None else np.minimum(context, float(reach))
+    if not half:
+        return _scalar(sequence * limit)
+    first = context - sequence + 1  # keys that the first new query sees
+    growing = np.clip(
+        limit - first + 1, 0, sequence
+    )  # queries that do not yet see `limit` keys, and the first that does
+    return _scalar(growing * (2 * first + growing - 1) / 2 + (sequence - growing) * limit)
+
+
+def _scalar(value: Any) -> Any:
+    return float(value) if np.ndim(value) == 0 else value
