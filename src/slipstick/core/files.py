@@ -1,8 +1,9 @@
-"""Files from strangers are parsed, never executed: sizes bounded first, duplicate keys refused, nothing half written."""
+"""Files from strangers are parsed, never executed: sizes bounded, duplicate keys refused, nothing half written."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import tempfile
@@ -41,15 +42,32 @@ def read_text(path: str | Path, *, limit: int = MAX_BYTES) -> str:
         raise SlipstickError(error.strerror or "cannot be read", path=str(path)) from None
 
 
-def load_json(path: str | Path) -> Any:
-    """Parse a JSON file; duplicate keys, NaN and deep nesting are errors."""
-    text = read_text(path)
+def load_json(path: str | Path, *, limit: int = MAX_BYTES) -> Any:
+    """Parse a JSON file as `parse_json` does."""
+    return parse_json(read_text(path, limit=limit), where=str(path))
+
+
+def parse_json(text: str, *, where: str = "") -> Any:
+    """Parse JSON text; duplicate keys, NaN, numbers beyond a float and deep nesting are errors.
+
+    Examples
+    --------
+    >>> parse_json('{"layers": 96}')
+    {'layers': 96}
+    """
     try:
-        return json.loads(text, object_pairs_hook=lambda pairs: _no_duplicates(pairs, str(path)), parse_constant=_refuse)
+        return json.loads(
+            text,
+            object_pairs_hook=lambda pairs: _no_duplicates(pairs, where),
+            parse_constant=_refuse,
+            parse_float=_finite,
+        )
     except json.JSONDecodeError as error:
-        raise SlipstickError(f"not JSON: {error.msg} (line {error.lineno}, column {error.colno})", path=str(path)) from None
-    except (RecursionError, ValueError) as error:
-        raise SlipstickError(f"not usable JSON: {error}", path=str(path)) from None
+        raise SlipstickError(f"not JSON: {error.msg} (line {error.lineno}, column {error.colno})", path=where) from None
+    except RecursionError:
+        raise SlipstickError("nested too deeply", path=where) from None
+    except ValueError as error:
+        raise SlipstickError(f"not usable JSON: {error}", path=where) from None
 
 
 def load_yaml(path: str | Path) -> Any:
@@ -108,6 +126,11 @@ def _no_duplicates(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
 
 def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is not a number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
 
 
 _LOADER: Any = None

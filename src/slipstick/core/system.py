@@ -45,7 +45,7 @@ class System(Spec):
     --------
     >>> gpu = System(
     ...     name="one", generation="generic", devices=1, power="300 W",
-    ...     compute={"cores": 80, "clock": "1.5 GHz", "matrix": {"fp16": "125 TFLOP/s"}, "vector": {"fp32": "15 TFLOP/s"}},
+    ...     compute={"cores": 80, "clock": "1.5 GHz", "matrix": {"fp16": "125 TFLOP/s"}, "vector": {"fp32": "9 TFLOP/s"}},
     ...     memory={"hbm": {"capacity": "32 GiB", "bandwidth": "900 GB/s"}},
     ... )
     >>> gpu.main_memory.bandwidth
@@ -61,7 +61,7 @@ class System(Spec):
     compute: Compute
     memory: dict[str, Memory]
     host: Memory | None = None  # the host's memory as one device reaches it: for offloading
-    network: dict[str, Tier] = {}
+    network: dict[str, Tier] = Field(default_factory=dict)
     power: units.Watts  # of one device at full load (thermal design power), its share of the host excluded
     idle_power: units.Watts = 0.0
     overhead_power: units.Watts = 0.0  # host, network and cooling, for each device
@@ -70,7 +70,7 @@ class System(Spec):
     area: units.SquareMetres | None = None
     node: str = ""  # technology node, a name in data/tech
     source: str = ""
-    sources: dict[str, str] = {}  # dotted path of a leaf -> its source, where it differs from `source`
+    sources: dict[str, str] = Field(default_factory=dict)  # dotted path of a leaf -> its own source
     note: str = ""
 
     @model_validator(mode="after")
