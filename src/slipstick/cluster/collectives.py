@@ -107,12 +107,12 @@ def collective(
     latency = np.full_like(group.size, np.inf)
     bandwidth = np.zeros_like(group.size)
     below = np.ones_like(group.size)
-    for level, tier in enumerate(tiers):
+    for level in range(len(tiers)):
         here = (group.members[level] == group.ranks) & (below < group.ranks)
         below = group.members[level]
         if not here.any():
             continue
-        cost = _cost(op, group, tiers[: level + 1], tier.constants)
+        cost = _cost(op, group, tiers[: level + 1])
         latency, bandwidth = np.where(here, cost[0], latency), np.where(here, cost[1], bandwidth)
     alone = (group.ranks <= 1) | (group.size <= 0.0)  # nothing to send: no time either
     latency, bandwidth = np.where(alone, 0.0, latency), np.where(alone, 0.0, bandwidth)
@@ -138,99 +138,130 @@ def _family(op: str, constants: LinkConstants) -> tuple[Protocol, ...]:
     return constants.exchange if op in ("all_to_all", "point_to_point") else constants.gather
 
 
-def _link_rate(op: str, group: _Group, tiers: Sequence[Tier], level: int, efficiency: float) -> Array:
-    """Rate that one device gets of a ring through tier `level`: each member of the domain below brings its own link."""
+def _below(group: _Group, level: int) -> Array:
+    """Members of the group inside one domain of the tier below `level`."""
+    return group.members[level - 1] if level else np.ones_like(group.size)
+
+
+def _link_rate(group: _Group, tiers: Sequence[Tier], level: int) -> Array:
+    """Data-sheet rate of tier `level` for one ring: each member of the domain below brings its own link [B/s]."""
     tier = tiers[level]
     if level == 0:
-        return np.full_like(group.size, efficiency * tier.bandwidth)
-    below = group.members[level - 1]
-    domains = np.maximum(group.members[level] / below, 2.0)
-    return efficiency * tier.bandwidth / group.concurrent * below * (domains / 2.0) ** -tier.constants.congestion
+        return np.full_like(group.size, tier.bandwidth)
+    rate = tier.bandwidth / group.concurrent * _below(group, level)
+    if tier.constants.congestion == 0.0:
+        return rate
+    domains = np.maximum(group.members[level] / _below(group, level), 2.0)
+    return rate * (domains / 2.0) ** -tier.constants.congestion
 
 
-def _ring_rate(op: str, group: _Group, tiers: Sequence[Tier], efficiency: float) -> Array:
-    rate = _link_rate(op, group, tiers, len(tiers) - 1, efficiency)
-    for level in range(len(tiers) - 1):
-        inner = _link_rate(op, group, tiers, level, _family(op, tiers[level].constants)[-1].efficiency)
-        uses = group.members[level] > (group.members[level - 1] if level else 1.0)
-        rate = np.where(uses, np.minimum(rate, inner), rate)
-    return rate
+def _inner_rate(op: str, group: _Group, tiers: Sequence[Tier]) -> Array:
+    """Rate of the slowest tier below the last one, for long messages [B/s]; infinite where the group uses none."""
+    slowest = np.full_like(group.size, np.inf)
+    for level, tier in enumerate(tiers[:-1]):
+        rate = _family(op, tier.constants)[-1].efficiency * _link_rate(group, tiers, level)
+        slowest = np.where(group.members[level] > _below(group, level), np.minimum(slowest, rate), slowest)
+    return slowest
 
 
-def _cost(op: str, group: _Group, tiers: Sequence[Tier], constants: LinkConstants) -> Cost:
-    """Cost of groups whose outermost tier is the last of `tiers`."""
+def _inner_hops(op: str, group: _Group, tiers: Sequence[Tier], protocol: int) -> Array:
+    """Latency of the links below the last tier that a ring passes, as a share of all its links [s]."""
+    total = np.zeros_like(group.size)
+    for level, tier in enumerate(tiers[:-1]):
+        family = _family(op, tier.constants)
+        hop = family[min(protocol, len(family) - 1)].hop
+        total = total + hop * (1.0 / _below(group, level) - 1.0 / group.members[level])
+    return total
+
+
+def _cost(op: str, group: _Group, tiers: Sequence[Tier]) -> Cost:
+    """Cost of groups whose outermost tier is the last of `tiers`: the latency and the bandwidth part [s]."""
     if op in ("all_to_all", "point_to_point"):
         return _exchange(op, group, tiers)
+    constants = tiers[-1].constants
     steps = np.maximum(group.ranks - 1.0, 0.0)
-    moved = group.size / np.maximum(group.ranks, 1.0)
+    shard = group.size / np.maximum(group.ranks, 1.0)
     turns = 2.0 * steps if op == "all_reduce" else steps
-    if op == "broadcast":  # the whole message passes every link once; the steps only delay
-        moved = group.size / np.maximum(steps, 1.0)
-    own_rate = _link_rate(op, group, tiers, len(tiers) - 1, 1.0)
+    if op == "broadcast":  # the whole message passes every link once; the steps only delay it
+        shard = group.size / np.maximum(steps, 1.0)
+    outer, inner = _link_rate(group, tiers, len(tiers) - 1), _inner_rate(op, group, tiers)
+    outer_links = 1.0 / _below(group, len(tiers) - 1)
     protocols = _family(op, constants)
-    costs = [algorithms.ring(p, moved, turns, _ring_rate(op, group, tiers, p.efficiency), own_rate) for p in protocols]
-    best = algorithms.select(costs, protocols, moved)
-    return best if op != "all_reduce" else _all_reduce(best, group, tiers, constants)
+    costs = []
+    for index, protocol in enumerate(protocols):
+        hop = protocol.hop * outer_links + _inner_hops(op, group, tiers, index)
+        rate = np.minimum(protocol.efficiency * outer, inner)
+        costs.append(algorithms.ring(protocol, shard, turns, hop, rate, outer))
+    best = algorithms.select(costs, protocols, shard)
+    return best if op != "all_reduce" else _all_reduce(best, group, tiers)
 
 
-def _all_reduce(best: Cost, group: _Group, tiers: Sequence[Tier], constants: LinkConstants) -> Cost:
-    below = group.members[len(tiers) - 2] if len(tiers) > 1 else np.ones_like(group.size)
-    domains = group.ranks / below
-    outer = _link_rate("all_reduce", group, tiers, len(tiers) - 1, 1.0)
-    if "tree" in constants.algorithms:
-        for protocol in constants.reduce:
-            rate = _ring_rate("all_reduce", group, tiers, protocol.efficiency)
-            cost = algorithms.tree(protocol.base, constants.tree_hop, group.size, domains, rate)
-            allowed = group.size / group.ranks < protocol.limit
-            best = algorithms.cheaper(best, (np.where(allowed, cost[0], np.inf), cost[1]))
+def _all_reduce(best: Cost, group: _Group, tiers: Sequence[Tier]) -> Cost:
+    """Return the best of the ring, given, and the other algorithms that the outermost tier has."""
+    constants = tiers[-1].constants
+    if constants.tree:
+        best = algorithms.cheaper(best, _tree(group, tiers))
     if constants.in_switch is not None and len(tiers) == 1:
-        best = algorithms.cheaper(best, algorithms.in_switch(constants.in_switch, group.size, domains, outer))
-    if "hierarchical" in constants.algorithms and len(tiers) > 1:
-        best = algorithms.cheaper(best, _hierarchical(group, tiers, below))
+        outer = _link_rate(group, tiers, 0)
+        best = algorithms.cheaper(best, algorithms.in_switch(constants.in_switch, group.size, group.ranks, outer))
+    if constants.hierarchical and len(tiers) > 1:
+        best = algorithms.cheaper(best, _hierarchical(group, tiers))
     return best
 
 
-def _hierarchical(group: _Group, tiers: Sequence[Tier], below: Array) -> Cost:
-    """Reduce-scatter inside the domain, all-reduce of a shard across, all-gather inside."""
-    inner = _Group(group.size, below, [np.minimum(m, below) for m in group.members], group.concurrent)
-    gather = _cost("all_gather", inner, tiers[:-1], tiers[-2].constants)
-    outer_tier = tiers[-1]
+def _tree(group: _Group, tiers: Sequence[Tier]) -> Cost:
+    """Chains inside the domains, pipelined with a double binary tree across them."""
+    below = _below(group, len(tiers) - 1)
+    inner_time = 2.0 * group.size * (below - 1.0) / below / _inner_rate("all_reduce", group, tiers)
+    if len(tiers) == 2 and tiers[0].constants.in_switch is not None:
+        switch = algorithms.in_switch(tiers[0].constants.in_switch, group.size, below, _link_rate(group, tiers, 0))
+        inner_time = np.where(np.isfinite(switch[0]), np.minimum(switch[1], inner_time), inner_time)
+    outer = _link_rate(group, tiers, len(tiers) - 1)
+    costs = []
+    protocols = tiers[-1].constants.tree
+    for index, protocol in enumerate(protocols):
+        latency, bandwidth = algorithms.tree(protocol, group.size, group.ranks / below, protocol.efficiency * outer)
+        chain = 2.0 * below * np.maximum(_inner_hops("all_reduce", group, tiers, index), 0.0)
+        costs.append((latency + chain, np.maximum(bandwidth, inner_time)))
+    return algorithms.select(costs, protocols, group.size / group.ranks)
+
+
+def _hierarchical(group: _Group, tiers: Sequence[Tier]) -> Cost:
+    """Reduce-scatter inside the domain, all-reduce of each shard across, all-gather inside."""
+    below = _below(group, len(tiers) - 1)
+    inner = _Group(group.size, below, [np.minimum(m, below) for m in group.members[:-1]], group.concurrent)
+    gather = _cost("all_gather", inner, tiers[:-1])
     domains = group.ranks / below
     outer = _Group(group.size / below, domains, [domains], group.concurrent)
-    across = _cost("all_reduce", outer, [outer_tier], outer_tier.constants)
-    share = group.concurrent
-    active = below > 1.0
-    return (
-        across[0] + np.where(active, 2.0 * gather[0], 0.0),
-        across[1] * share + np.where(active, 2.0 * gather[1], 0.0),
-    )
+    slower = Tier(tiers[-1].name, tiers[-1].domain, tiers[-1].bandwidth, tiers[-1].constants)
+    across = _cost("all_reduce", outer, [slower])
+    crowding = np.maximum(domains / 2.0, 1.0) ** slower.constants.congestion * group.concurrent
+    active = np.where(below > 1.0, 2.0, 0.0)
+    return across[0] + active * gather[0], across[1] * crowding + active * gather[1]
 
 
 def _exchange(op: str, group: _Group, tiers: Sequence[Tier]) -> Cost:
-    """All-to-all: what leaves a domain is limited by the outer tier; the tiers work side by side."""
+    """Return the cost of direct sends: what leaves a domain is limited by the outer tier, side by side."""
+    alone = op == "point_to_point"
     ranks = np.maximum(group.ranks, 1.0)
-    protocols = tiers[-1].constants.exchange
-    peers = np.ones_like(ranks) if op == "point_to_point" else ranks - 1.0
-    shard = group.size if op == "point_to_point" else group.size / ranks
+    shard = group.size if alone else group.size / ranks
+    peers = np.ones_like(ranks) if alone else ranks - 1.0
+    last = len(tiers) - 1
+    inner = np.zeros_like(ranks)
+    for level, tier in enumerate(tiers[:-1] if not alone else ()):
+        inside = group.members[level] if level == 0 else ranks  # what leaves a node passes all tiers outside it
+        load = shard * np.maximum(inside - _below(group, level), 0.0)
+        rate = tier.constants.exchange[-1].efficiency * _link_rate(group, tiers, level) / _below(group, level)
+        inner = np.maximum(inner, load / rate)
+    outer = _link_rate(group, tiers, last) / _below(group, last)
+    load = shard if alone else shard * np.maximum(ranks - _below(group, last), 0.0)
     costs = []
-    for protocol in protocols:
-        bandwidth = np.zeros_like(ranks)
-        below = np.ones_like(ranks)
-        for level, tier in enumerate(tiers):
-            last = level == len(tiers) - 1
-            efficiency = protocol.efficiency if last else tier.constants.exchange[-1].efficiency
-            leaving = (group.members[level] if level == 0 and not last else ranks) - below
-            load = np.where(last, shard, 0.0) if op == "point_to_point" else shard * np.maximum(leaving, 0.0)
-            share = (
-                1.0
-                if level == 0
-                else group.concurrent * np.maximum(ranks / below / 2.0, 1.0) ** tier.constants.congestion
-            )
-            bandwidth = np.maximum(bandwidth, load * share / (efficiency * tier.bandwidth))
-            below = group.members[level]
-        own = 0.0 if op == "point_to_point" else shard * protocol.own / tiers[0].bandwidth
-        costs.append((protocol.base + protocol.hop * peers, bandwidth + own))
-    return algorithms.select(costs, protocols, shard)
+    for protocol in tiers[-1].constants.exchange:
+        own = 0.0 if alone else shard * protocol.own / tiers[0].bandwidth
+        costs.append(
+            (protocol.base + protocol.hop * peers, np.maximum(load / (protocol.efficiency * outer), inner) + own)
+        )
+    return algorithms.select(costs, tiers[-1].constants.exchange, shard)
 
 
 def _bytes_sent(op: str, size: Array, ranks: Array) -> Array:
@@ -247,7 +278,7 @@ def _limiting_tier(group: _Group, tiers: Sequence[Tier]) -> NDArray[np.int64]:
     index = np.zeros(group.size.shape, dtype=np.int64)
     below = np.ones_like(group.size)
     for level in range(len(tiers)):
-        rate = _link_rate("all_gather", group, tiers, level, tiers[level].constants.gather[-1].efficiency)
+        rate = tiers[level].constants.gather[-1].efficiency * _link_rate(group, tiers, level)
         slower = (group.members[level] > below) & (rate < slowest)
         slowest, index = np.where(slower, rate, slowest), np.where(slower, level, index)
         below = group.members[level]

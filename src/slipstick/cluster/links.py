@@ -13,8 +13,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.files import load_yaml
 
 GENERIC = "generic"
-FAMILIES = ("gather", "reduce", "exchange")
-ALGORITHMS = ("ring", "tree", "hierarchical")
+FAMILIES = ("gather", "reduce", "exchange", "tree")
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,12 @@ class LinkConstants:
     ----------
     technology : the name asked for; `source` names the file's own origin.
     calibrated : True if fitted on measurements of this technology, False if assumed.
-    gather, reduce, exchange : the protocols of {all_gather, reduce_scatter, broadcast}, {all_reduce}, and
-        {all_to_all, point_to_point}, from low latency to full bandwidth.
+    gather, reduce, exchange : the protocols of the rings of {all_gather, reduce_scatter, broadcast} and of
+        {all_reduce}, and of the direct sends of {all_to_all, point_to_point}, from low latency to full bandwidth.
+    tree : the protocols of the double binary tree of an all-reduce over this tier; empty where none is used.
     in_switch : reduction in the switch, or None.
-    algorithms : the algorithms of an all-reduce whose outermost tier this is.
-    tree_hop : latency of one level of the tree, one way [s].
+    hierarchical : whether an all-reduce over this tier may go reduce-scatter inside, all-reduce across, all-gather
+        inside (NCCL does not unless the switches reduce).
     congestion : the tier's bandwidth falls as (domains joined / 2) ** -congestion: oversubscription and
         collisions of routes [1].
     """
@@ -72,9 +72,9 @@ class LinkConstants:
     gather: tuple[Protocol, ...]
     reduce: tuple[Protocol, ...]
     exchange: tuple[Protocol, ...]
+    tree: tuple[Protocol, ...]
     in_switch: InSwitch | None
-    algorithms: tuple[str, ...]
-    tree_hop: float
+    hierarchical: bool
     congestion: float
 
 
@@ -114,9 +114,9 @@ def _read(technology: str, path: Path) -> LinkConstants:
             gather=_protocols(data["gather"]),
             reduce=_protocols(data["reduce"]),
             exchange=_protocols(data["exchange"]),
+            tree=_protocols(data.get("tree", {})),
             in_switch=_in_switch(data.get("in_switch")),
-            algorithms=_algorithms(data["algorithms"], path),
-            tree_hop=float(data["tree_hop"]),
+            hierarchical=bool(data["hierarchical"]),
             congestion=float(data["congestion"]),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -141,10 +141,3 @@ def _in_switch(row: dict[str, Any] | None) -> InSwitch | None:
     if row is None:
         return None
     return InSwitch(base=float(row["base"]), efficiency=float(row["efficiency"]), min_ranks=int(row["min_ranks"]))
-
-
-def _algorithms(names: list[str], path: Path) -> tuple[str, ...]:
-    for name in names:
-        if name not in ALGORITHMS:
-            raise SlipstickError("no such algorithm", path=str(path), value=name, allowed=ALGORITHMS)
-    return tuple(names)
