@@ -19,9 +19,9 @@ class Projection:
 
     `split` says how tensor parallelism divides it (Shoeybi et al. 1909.08053, section 3): ``column`` divides n, ``row``
     divides k and needs a sum over the ranks, ``kv`` divides n but its `kv_columns` only up to `heads`-fold (key and
-    value heads are copied beyond that), ``replicated`` stays whole. With `batch` > 1 there are so many independent products
-    for each token, one a head, and those are divided instead. With `experts` > 0 each of so many experts has its own
-    weights and a token visits `active` of them.
+    value heads are copied beyond that), ``replicated`` stays whole. With `batch` > 1 there are so many independent
+    products for each token, one a head, and those are divided instead. With `experts` > 0 each of so many experts has
+    its own weights and a token visits `active` of them.
 
     Examples
     --------

@@ -1,0 +1,109 @@
+"""Fields of a stranger's configuration, read by type and bound; every error is kept, so that all are told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from slipstick.core.errors import SlipstickError, SpecErrors
+
+_PLACEHOLDER = 1  # stands for a number that could not be read, so that the other fields are still looked at
+
+
+class Reader:
+    """Reads fields of `config` by any of the names that they go by; `path` is put before the names in errors.
+
+    Examples
+    --------
+    >>> reader = Reader({"n_layer": 12, "n_head": 0})
+    >>> reader.integer("num_hidden_layers", "n_layer"), reader.integer("num_attention_heads", "n_head")
+    (12, 1)
+    >>> [str(error) for error in reader.errors]
+    ['n_head: out of range; got 0; allowed: a whole number from 1 to 10000000']
+    """
+
+    def __init__(self, config: Mapping[str, Any], path: str = "", defaults: Mapping[str, Any] | None = None) -> None:
+        self.config = config
+        self.errors: list[SlipstickError] = []
+        self._path, self._defaults = path, dict(defaults or {})
+
+    def raw(self, *names: str) -> tuple[str, Any]:
+        """Return the first of `names` that has a value, and that value (of the file, then of the defaults)."""
+        for source in (self.config, self._defaults):
+            for name in names:
+                if source.get(name) is not None:
+                    return name, source[name]
+        return names[0], None
+
+    def optional(self, *names: str, low: int = 1, high: int = 10**7) -> int | None:
+        """Return a whole number between `low` and `high`, or None where the field is absent or null."""
+        name, value = self.raw(*names)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int):
+            self.fail(name, "not a whole number", value)
+            return _PLACEHOLDER
+        if not low <= value <= high:
+            self.fail(name, "out of range", value, f"a whole number from {low} to {high}")
+            return _PLACEHOLDER
+        return value
+
+    def integer(self, *names: str, default: int | None = None, low: int = 1, high: int = 10**7) -> int:
+        """Return a whole number; without a `default` its absence is an error."""
+        value = self.optional(*names, low=low, high=high)
+        if value is not None:
+            return value
+        if default is None:
+            self.fail(names[0], "is missing", allowed=f"one of {', '.join(names)}" if len(names) > 1 else None)
+            return _PLACEHOLDER
+        return default
+
+    def flag(self, *names: str, default: bool = False) -> bool:
+        """Return true or false."""
+        name, value = self.raw(*names)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            self.fail(name, "neither true nor false", value)
+            return default
+        return value
+
+    def text(self, *names: str, default: str = "") -> str:
+        """Return text."""
+        name, value = self.raw(*names)
+        if value is None:
+            return default
+        if not isinstance(value, str):
+            self.fail(name, "not text", value)
+            return default
+        return value
+
+    def items(self, name: str, kind: type, allowed: Iterable[str] | None = None) -> list[Any] | None:
+        """Return a list of `kind` (of `allowed` members), or None where the field is absent."""
+        _, value = self.raw(name)
+        if value is None:
+            return None
+        names = None if allowed is None else list(allowed)
+        if not isinstance(value, list):
+            self.fail(name, "not a list", value)
+            return None
+        wrong = [v for v in value if not isinstance(v, kind) or isinstance(v, bool) or (names and v not in names)]
+        if wrong:
+            self.fail(name, "has a member that is not understood", wrong[0], names)
+            return None
+        return value
+
+    def fail(self, name: str, message: str, value: object = None, allowed: str | Iterable[str] | None = None) -> None:
+        """Keep an error about field `name`."""
+        path = f"{self._path}.{name}" if self._path else name
+        self.errors.append(SlipstickError(message, path=path, value=value, allowed=allowed))
+
+    def finish(self, where: str) -> None:
+        """Raise all errors that were kept.
+
+        Errors
+        ------
+        SpecErrors
+        """
+        if self.errors:
+            raise SpecErrors(self.errors, where=where)
