@@ -164,12 +164,12 @@ def _inner_rate(op: str, group: _Group, tiers: Sequence[Tier]) -> Array:
     return slowest
 
 
-def _inner_hops(op: str, group: _Group, tiers: Sequence[Tier], protocol: int) -> Array:
-    """Latency of the links below the last tier that a ring passes, as a share of all its links [s]."""
+def _inner_hops(op: str, group: _Group, tiers: Sequence[Tier], name: str) -> Array:
+    """Latency of a ring's links below the last tier, by protocol `name`, averaged over all its links [s]."""
     total = np.zeros_like(group.size)
     for level, tier in enumerate(tiers[:-1]):
         family = _family(op, tier.constants)
-        hop = family[min(protocol, len(family) - 1)].hop
+        hop = next((protocol.hop for protocol in family if protocol.name == name), family[-1].hop)
         total = total + hop * (1.0 / _below(group, level) - 1.0 / group.members[level])
     return total
 
@@ -188,8 +188,8 @@ def _cost(op: str, group: _Group, tiers: Sequence[Tier]) -> Cost:
     outer_links = 1.0 / _below(group, len(tiers) - 1)
     protocols = _family(op, constants)
     costs = []
-    for index, protocol in enumerate(protocols):
-        hop = protocol.hop * outer_links + _inner_hops(op, group, tiers, index)
+    for protocol in protocols:
+        hop = protocol.hop * outer_links + _inner_hops(op, group, tiers, protocol.name)
         rate = np.minimum(protocol.efficiency * outer, inner)
         costs.append(algorithms.ring(protocol, shard, turns, hop, rate, outer))
     best = algorithms.select(costs, protocols, shard)
@@ -219,9 +219,9 @@ def _tree(group: _Group, tiers: Sequence[Tier]) -> Cost:
     outer = _link_rate(group, tiers, len(tiers) - 1)
     costs = []
     protocols = tiers[-1].constants.tree
-    for index, protocol in enumerate(protocols):
+    for protocol in protocols:
         latency, bandwidth = algorithms.tree(protocol, group.size, group.ranks / below, protocol.efficiency * outer)
-        chain = 2.0 * below * np.maximum(_inner_hops("all_reduce", group, tiers, index), 0.0)
+        chain = 2.0 * below * np.maximum(_inner_hops("all_reduce", group, tiers, protocol.name), 0.0)
         costs.append((latency + chain, np.maximum(bandwidth, inner_time)))
     return algorithms.select(costs, protocols, group.size / group.ranks)
 

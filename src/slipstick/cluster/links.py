@@ -80,7 +80,9 @@ class LinkConstants:
 
 @cache
 def load_link_constants(technology: str) -> LinkConstants:
-    """Return the constants of a link technology; an unknown one gets those of ``generic``, not calibrated.
+    """Return the constants of a link technology.
+
+    A name without a file gets that of its family ("infiniband-ndr": ``infiniband``), else ``generic``, not calibrated.
 
     Examples
     --------
@@ -89,10 +91,10 @@ def load_link_constants(technology: str) -> LinkConstants:
     >>> load_link_constants("carrier-pigeon").calibrated
     False
     """
-    path = _folder() / f"{technology}.yaml"
-    if not technology.replace("-", "").replace(".", "").isalnum() or not path.is_file():
-        path = _folder() / f"{GENERIC}.yaml"
-    return _read(technology, path)
+    known = link_technologies()
+    family = technology.rpartition("-")[0]
+    found = technology if technology in known else family if family in known else GENERIC
+    return _read(technology, _folder() / f"{found}.yaml")
 
 
 def link_technologies() -> list[str]:

@@ -22,7 +22,8 @@ class Parallel(Spec):
     tp: Degree = 1  # tensor parallelism
     pp: Degree = 1  # pipeline stages
     cp: Degree = 1  # context parallelism: shares of the sequence in attention
-    ep: Degree = 1  # expert parallelism, inside the data (and context) parallel group
+    ep: Degree = 1  # expert parallelism, over the tensor, context and data parallel ranks
+    etp: Degree = "auto"  # tensor parallelism inside one expert; auto: as tp
     sp: bool = False  # sequence parallelism: norms and dropout on 1/tp of the tokens
     interleave: Degree = 1  # model chunks a stage (virtual pipeline)
     schedule: Schedule = "1f1b"

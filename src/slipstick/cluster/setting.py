@@ -1,0 +1,66 @@
+"""What a sweep over training plans holds fixed, and the times of one layer under each plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from slipstick.cluster.blocks import LayerTime, training_layers
+from slipstick.cluster.collectives import Tier
+from slipstick.cluster.lowering import Precision, Shape
+from slipstick.cluster.plans import Plans
+from slipstick.cluster.stages import Stages, stages
+from slipstick.cluster.timing import Device
+from slipstick.cluster.unique import distinct
+from slipstick.models.decoder import Decoder
+
+
+@dataclass(frozen=True)
+class Elements:
+    """Bytes an element of what training keeps. Mixed precision with Adam: 2 + 4 + 12 (Rajbhandari et al. 1910.02054)."""
+
+    weights: float = 2.0
+    gradients: float = 4.0
+    optimizer: float = 12.0  # fp32 weights and two moments
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a sweep over plans holds fixed."""
+
+    decoder: Decoder
+    batch: int
+    sequence: int
+    device: Device
+    tiers: Sequence[Tier]
+    precision: Precision
+    fused: bool = True  # attention keeps no score matrix
+    elements: Elements = field(default_factory=Elements)
+    host_bandwidth: float = 0.0  # B/s of one device to the host's memory, for offloading
+    logit_bytes: float = 4.0  # kept for each logit: fp32, unless the loss is fused
+
+
+def layer_times(setting: Setting, plans: Plans) -> tuple[list[LayerTime], LayerTime, LayerTime]:
+    """Return the times of each kind of layer, of the embedding and of the head, each (n,)."""
+    first, kind = distinct([plans.tp, plans.cp, plans.ep, plans.etp, plans.microbatch, plans.sp])
+    shape = shape_of(setting, plans.take(first))
+    layers, embedding, head = training_layers(
+        setting.decoder, shape, setting.precision, setting.device, fused=setting.fused
+    )
+    return [layer.take(kind) for layer in layers], embedding.take(kind), head.take(kind)
+
+
+def shape_of(setting: Setting, plans: Plans) -> Shape:
+    """Return one device's share of a microbatch."""
+    query = setting.sequence // plans.cp
+    return Shape(plans.microbatch, query, np.full_like(query, setting.sequence), plans.tp, plans.ep, plans.etp, plans.sp)
+
+
+def stage_kinds(decoder: Decoder, plans: Plans) -> Stages:
+    """Return the kinds of pipeline stage of each plan."""
+    first, row = distinct([plans.pp, plans.interleave])
+    index = {block.model_copy(update={"count": 1}): number for number, block in enumerate(decoder.kinds)}
+    order = np.array([index[block] for block in decoder.order], dtype=np.int64)
+    return stages(order, len(index), plans.pp[first], plans.interleave[first]).take(row)

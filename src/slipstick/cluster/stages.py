@@ -1,0 +1,82 @@
+"""Pipeline stages: which layers each stage holds, and the few kinds of stage that differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The kinds of pipeline stage of u (pp, interleave) pairs; K is the largest number of kinds of one pair.
+
+    Stages that hold the same layers are one kind, whose first (most loaded in a 1F1B schedule) stage stands for it.
+
+    first : (u, K) index of the first stage of each kind
+    copies : (u, K) stages of each kind; 0 pads
+    layers : (u, K, b) layers of each of the b block types
+    embedding, head : (u, K) 1 where the stage holds them
+    """
+
+    first: IntArray
+    copies: IntArray
+    layers: IntArray
+    embedding: IntArray
+    head: IntArray
+
+    def take(self, index: IntArray) -> Stages:
+        """Return the rows of `index`."""
+        return Stages(
+            self.first[index], self.copies[index], self.layers[index], self.embedding[index], self.head[index]
+        )
+
+
+def partition(order: IntArray, types: int, pp: int, interleave: int) -> IntArray:
+    """Return (pp, types): the layers of each type on each stage.
+
+    Layers are dealt in order to pp * interleave chunks as evenly as they go, the longer chunks first, and chunk c lies
+    on stage c mod pp (Narayanan et al. 2104.04473, section 2.2).
+
+    Examples
+    --------
+    >>> partition(np.zeros(5, dtype=np.int64), 1, 2, 1).ravel().tolist()
+    [3, 2]
+    """
+    chunks = pp * interleave
+    sizes = np.full(chunks, len(order) // chunks)
+    sizes[: len(order) % chunks] += 1
+    stage = np.repeat(np.arange(chunks) % pp, sizes)
+    counts = np.zeros((pp, types), dtype=np.int64)
+    np.add.at(counts, (stage, order), 1)
+    return counts
+
+
+def stages(order: IntArray, types: int, pp: IntArray, interleave: IntArray) -> Stages:
+    """Return the kinds of stage for u pairs of pipeline degree and interleave.
+
+    Parameters
+    ----------
+    order : (layers,) the block type of each layer, in order.
+    """
+    kinds = [_kinds(partition(order, types, int(p), int(v))) for p, v in zip(pp, interleave, strict=True)]
+    width = max(len(kind) for kind in kinds)
+    table = np.zeros((len(kinds), width, 4 + types), dtype=np.int64)
+    for row, kind in enumerate(kinds):
+        table[row, : len(kind)] = kind
+    return Stages(table[..., 0], table[..., 1], table[..., 4:], table[..., 2], table[..., 3])
+
+
+def _kinds(counts: IntArray) -> list[list[int]]:
+    """Return a row (first, copies, embedding, head, layers...) for each kind of stage."""
+    found: dict[tuple[int, ...], list[int]] = {}
+    for index, layers in enumerate(counts.tolist()):
+        key = (int(index == 0), int(index == len(counts) - 1), *layers)
+        if key in found:
+            found[key][1] += 1
+        else:
+            found[key] = [index, 1, *key]
+    return list(found.values())

@@ -1,0 +1,101 @@
+"""From kernels to seconds: matrix products by the GEMM model, the rest by traffic and by fused attention's own peak."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.cluster.chip import Chip
+from slipstick.cluster.gemm import gemm
+from slipstick.cluster.lowering import Kernel
+from slipstick.cluster.steps import StepConstants
+
+FloatArray = NDArray[np.float64]
+
+BOUNDS = ("compute", "l2", "dram", "latency")
+_COMPUTE, _DRAM, _LATENCY = BOUNDS.index("compute"), BOUNDS.index("dram"), BOUNDS.index("latency")
+
+
+@dataclass(frozen=True)
+class Device:
+    """What kernels run on: a chip and the constants of its generation's step model."""
+
+    chip: Chip
+    steps: StepConstants
+
+
+@dataclass(frozen=True)
+class Times:
+    """Times of a list of kernels; each array has shape (kernels, u)."""
+
+    time: FloatArray  # s, on the device
+    bound: NDArray[np.int64]  # index into BOUNDS
+    flops: FloatArray
+    traffic: FloatArray  # bytes to and from DRAM
+
+
+def time_kernels(kernels: Sequence[Kernel], device: Device, width: int) -> Times:
+    """Return the time of each kernel on one device, over `width` plans.
+
+    Source: the hierarchical roofline of DeepFlow (Ardalani et al. 2211.03309) with the measured efficiencies of
+    data/kernels (matrix products) and data/steps (the rest).
+    """
+    size = (len(kernels), width)
+    found = Times(np.zeros(size), np.zeros(size, dtype=np.int64), np.zeros(size), np.zeros(size))
+    for name in dict.fromkeys(k.format for k in kernels if k.kind == "matmul"):
+        for quantised in (False, True):
+            rows = [i for i, k in enumerate(kernels) if k.kind == "matmul" and (k.format, k.quantised) == (name, quantised)]
+            if rows:
+                _matmuls([kernels[i] for i in rows], rows, name, quantised, device, found)
+    for row, kernel in enumerate(kernels):
+        if kernel.kind == "stream":
+            _stream(kernel, row, device, found)
+        elif kernel.kind == "attention":
+            _attention(kernel, row, device, found)
+    return found
+
+
+def _matmuls(kernels: list[Kernel], rows: list[int], name: str, quantised: bool, device: Device, found: Times) -> None:
+    width = found.time.shape[1]
+    m, n, k, batch = (
+        np.stack([np.broadcast_to(getattr(kernel, field), (width,)) for kernel in kernels]) for field in ("m", "n", "k", "batch")
+    )
+    result = gemm(m, n, k, format=name, chip=device.chip, batch=batch, quantise_activations=quantised)
+    found.time[rows] = result.time * device.steps.matmul_slowdown
+    found.bound[rows] = result.bound
+    found.flops[rows] = result.flops
+    found.traffic[rows] = result.dram_bytes
+
+
+def stream_time(traffic: FloatArray | float, device: Device, launches: int = 1) -> FloatArray:
+    """Return the time (s) to move `traffic` bytes through elementwise kernels.
+
+    Small tensors are still in L2 from the kernel that wrote them; the saving is bounded by the L2's bandwidth.
+    """
+    chip, steps = device.chip, device.steps
+    resident = np.minimum(1.0, chip.l2_capacity * steps.l2_share / np.maximum(traffic, 1.0))
+    dram = traffic * (1.0 - resident * steps.l2_reuse) / (chip.dram_bandwidth * steps.stream_efficiency)
+    l2 = traffic / (chip.l2_bandwidth * steps.stream_efficiency)
+    return np.asarray(np.maximum(dram, l2) + launches * steps.stream_latency)
+
+
+def _stream(kernel: Kernel, row: int, device: Device, found: Times) -> None:
+    found.time[row] = stream_time(kernel.traffic, device, kernel.launches)
+    latency = kernel.launches * device.steps.stream_latency
+    found.bound[row] = np.where(found.time[row] > 2 * latency, _DRAM, _LATENCY)
+    found.traffic[row] = kernel.traffic
+
+
+def _attention(kernel: Kernel, row: int, device: Device, found: Times) -> None:
+    chip, steps = device.chip, device.steps
+    peak = chip.peak["bf16"] if "bf16" in chip.peak else chip.peak["fp16"]
+    efficiency = steps.attention_backward if kernel.name.endswith(".grad") else steps.attention_forward
+    compute = np.asarray(kernel.flops) / (peak * efficiency)
+    memory = np.asarray(kernel.traffic) / (chip.dram_bandwidth * steps.attention_stream)
+    found.time[row] = np.maximum(compute, memory) + kernel.launches * steps.attention_latency
+    found.bound[row] = np.where(compute > memory, _COMPUTE, _DRAM)
+    found.flops[row] = kernel.flops
+    found.traffic[row] = kernel.traffic

@@ -1,0 +1,106 @@
+"""What data parallelism, the optimiser and offloading add to a training step."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.cluster.blocks import LayerTime
+from slipstick.cluster.network import messages
+from slipstick.cluster.plans import Plans
+from slipstick.cluster.residents import Residents, expert_replicas
+from slipstick.cluster.setting import Setting
+from slipstick.cluster.unique import distinct
+
+FloatArray = NDArray[np.float64]
+
+# bytes a parameter that Adam moves: reads gradient, weight and two moments (16), writes weight, moments and the
+# half-precision copy (14), and reads the gradient once more for its norm (4)
+ADAM_TRAFFIC = 34.0
+
+
+def gradient_messages(setting: Setting, plans: Plans, held: Residents) -> tuple[FloatArray, FloatArray]:
+    """Return seconds (reduction of gradients, gathering of updated weights) by stage kind, (n, K).
+
+    Without ZeRO an all-reduce; with it a reduce-scatter and an all-gather (Rajbhandari et al. 1910.02054, section 7).
+    """
+    columns = [plans.tp, plans.pp, plans.dp, plans.cp, plans.ep, plans.etp, plans.interleave, plans.dp_tier, plans.zero > 0]
+    first, kind = distinct(columns)
+    some, width = plans.take(first), held.dense.shape[1]
+    reduced, gathered = np.zeros((len(first), width)), np.zeros((len(first), width))
+    groups = (
+        (held.dense[first], some.dp * some.cp, some.tp),
+        (held.experts[first], expert_replicas(some), some.ep * some.etp),
+    )
+    for column in range(width):
+        for held_bytes, ranks, stride in groups:
+            size = held_bytes[:, column]
+            if not size.any():
+                continue
+            gradient, weight = size * setting.elements.gradients, size * setting.elements.weights
+            whole = messages("all_reduce", gradient, ranks, stride, some.dp_tier, setting.tiers)
+            scatter = messages("reduce_scatter", gradient, ranks, stride, some.dp_tier, setting.tiers)
+            gather = messages("all_gather", weight, ranks, stride, some.dp_tier, setting.tiers)
+            reduced[:, column] += np.where(some.zero > 0, scatter, whole)
+            gathered[:, column] += np.where((some.zero == 1) | (some.zero == 2), gather, 0.0)
+    return reduced[kind], gathered[kind]
+
+
+def weight_gathers(setting: Setting, plans: Plans, layer: LayerTime, weights: FloatArray) -> FloatArray:
+    """Return exposed seconds of ZeRO-3 for one layer and microbatch: weights gathered for each pass, behind the layer
+    before (Rajbhandari et al. 1910.02054, section 7.2.2)."""
+    if not (plans.zero == 3).any():
+        return np.zeros(len(plans))
+    size = np.where(plans.zero == 3, weights * setting.elements.weights, 0.0)
+    gather = messages("all_gather", size, plans.dp * plans.cp, plans.tp, plans.dp_tier, setting.tiers)
+    ahead, back = np.maximum(0.0, gather - layer.forward), np.maximum(0.0, gather - layer.backward)
+    return np.where(plans.dp_overlap, ahead + back, 2 * gather)
+
+
+def exposed_update(
+    setting: Setting, plans: Plans, held: Residents, backward: FloatArray, forward: FloatArray
+) -> FloatArray:
+    """Return seconds that the step waits for gradients and updated weights, (n,).
+
+    Overlapped, a stage's reduction hides behind the last microbatch's backward pass but for its last bucket, and the
+    gathering behind the next step's first forward pass; the slowest stage decides.
+    """
+    reduced, gathered = gradient_messages(setting, plans, held)
+    overlap = plans.dp_overlap[:, None]
+    slow = setting.device.steps.overlap_slowdown
+    total = np.zeros_like(reduced)
+    for message, compute in ((reduced, backward), (gathered, forward)):
+        window = compute * (1 - _BUCKET)
+        behind = np.maximum(message - window, message * _BUCKET) + slow * np.minimum(message, window)
+        total += np.where(overlap, np.minimum(behind, message), message)
+    return np.asarray(total.max(axis=1))
+
+
+_BUCKET = 0.05  # share of the gradients in the last bucket, which nothing is left to hide (25 MB of some hundreds)
+
+
+def optimizer_time(setting: Setting, plans: Plans, held: Residents) -> FloatArray:
+    """Return seconds of the optimiser's update on the fullest stage: bound by memory, or by the host link, (n,)."""
+    shard = plans.zero[:, None] >= 1
+    dense = held.dense / np.where(shard, (plans.dp * plans.cp)[:, None], 1)
+    experts = held.experts / np.where(shard, expert_replicas(plans)[:, None], 1)
+    traffic = (dense + experts).max(axis=1) * ADAM_TRAFFIC
+    chip = setting.device.chip
+    near = traffic / (chip.dram_bandwidth * setting.device.steps.optimizer_efficiency)
+    if not plans.offload_optimizer.any():
+        return near
+    return np.where(plans.offload_optimizer, np.maximum(near, traffic / setting.host_bandwidth), near)
+
+
+def offload_waits(
+    setting: Setting, plans: Plans, layer: LayerTime, weights: FloatArray, activations: FloatArray
+) -> FloatArray:
+    """Return exposed seconds of one layer and microbatch for tensors that come from, or go to, the host's memory."""
+    if not (plans.offload_weights.any() or plans.offload_activations.any()):
+        return np.zeros(len(plans))
+    moved = np.where(plans.offload_weights, weights * setting.elements.weights, 0.0)
+    ahead = (moved + np.where(plans.offload_activations, activations, 0.0)) / setting.host_bandwidth
+    gradients = np.where(plans.offload_weights, weights * setting.elements.gradients, 0.0) / setting.host_bandwidth
+    back = ahead + gradients
+    return np.maximum(0.0, ahead - layer.forward) + np.maximum(0.0, back - layer.backward)
+
