@@ -37,6 +37,8 @@ class SlipstickError(Exception):
         if isinstance(self.allowed, str):
             return f"{text}; allowed: {self.allowed}"
         names = sorted(self.allowed)
+        if not names:
+            return text
         nearest = did_you_mean(str(self.value), names)
         if nearest:
             text += f"; did you mean {nearest!r}?"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
 import re
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,11 @@ from typing import Any
 from slipstick.core.errors import SlipstickError
 
 MAX_BYTES = 16 * 2**20  # a model's config.json is some kB; the largest reference table is below 1 MB
+MAX_DEPTH = 64  # groups in groups: nothing of ours is deeper than 10, and what reads them is recursive
+MAX_DIGITS = 300  # what a float can still hold
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_OPEN_ALREADY = ("/dev/stdin", "/dev/fd/")
 
 
 def read_text(path: str | Path, *, limit: int = MAX_BYTES) -> str:
@@ -22,24 +29,29 @@ def read_text(path: str | Path, *, limit: int = MAX_BYTES) -> str:
     ------
     SlipstickError if the file is missing, a folder, larger than `limit`, or not UTF-8.
     """
-    path = Path(path)
+    name = str(path)
     try:
-        size = path.stat().st_size
-        if path.is_dir():
-            raise SlipstickError("a folder, not a file", path=str(path))
-        if size > limit:
-            raise SlipstickError(f"{size} bytes is too large", path=str(path), allowed=f"at most {limit} bytes")
-        with path.open("rb") as file:
-            raw = file.read(limit + 1)  # a device or a pipe has size 0: bound what is read as well
-        if len(raw) > limit:
-            raise SlipstickError("the file is too large", path=str(path), allowed=f"at most {limit} bytes")
-        return raw.decode("utf-8-sig")
+        about = os.stat(path)
+        if stat.S_ISDIR(about.st_mode):
+            raise SlipstickError("a folder, not a file", path=name)
+        if not stat.S_ISREG(about.st_mode) and not name.startswith(_OPEN_ALREADY):
+            raise SlipstickError("not a regular file", path=name)  # opening a pipe may wait for ever
+        if about.st_size > limit:
+            raise SlipstickError(f"{about.st_size} bytes is too large", path=name, allowed=f"at most {limit} bytes")
+        with open(path, "rb") as file:
+            raw = file.read(limit + 1)  # standard input has size 0: bound what is read as well
     except FileNotFoundError:
-        raise SlipstickError("no such file", path=str(path)) from None
-    except UnicodeDecodeError:
-        raise SlipstickError("not UTF-8 text", path=str(path)) from None
+        raise SlipstickError("no such file", path=name) from None
     except OSError as error:
-        raise SlipstickError(error.strerror or "cannot be read", path=str(path)) from None
+        raise SlipstickError(error.strerror or "cannot be read", path=name) from None
+    except ValueError:
+        raise SlipstickError("not a file name", path=repr(name)) from None  # a NUL in it
+    if len(raw) > limit:
+        raise SlipstickError("the file is too large", path=name, allowed=f"at most {limit} bytes")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise SlipstickError("not UTF-8 text", path=name) from None
 
 
 def load_json(path: str | Path, *, limit: int = MAX_BYTES) -> Any:
@@ -56,11 +68,12 @@ def parse_json(text: str, *, where: str = "") -> Any:
     {'layers': 96}
     """
     try:
-        return json.loads(
+        found = json.loads(
             text,
             object_pairs_hook=lambda pairs: _no_duplicates(pairs, where),
             parse_constant=_refuse,
             parse_float=_finite,
+            parse_int=_whole,
         )
     except json.JSONDecodeError as error:
         raise SlipstickError(f"not JSON: {error.msg} (line {error.lineno}, column {error.colno})", path=where) from None
@@ -68,6 +81,13 @@ def parse_json(text: str, *, where: str = "") -> Any:
         raise SlipstickError("nested too deeply", path=where) from None
     except ValueError as error:
         raise SlipstickError(f"not usable JSON: {error}", path=where) from None
+    _check_depth(found, where)
+    if _SURROGATE.search(text):
+        try:
+            json.dumps(found, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise SlipstickError("half of a surrogate pair is no text", path=where) from None
+    return found
 
 
 def load_yaml(path: str | Path) -> Any:
@@ -86,15 +106,14 @@ def parse_yaml(text: str, *, where: str = "") -> Any:
     import yaml
 
     try:
-        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                raise SlipstickError("YAML aliases are not accepted", path=where)
+        _check_events(text, where)
         return yaml.load(text, Loader=_strict_loader())  # noqa: S506  a subclass of CSafeLoader: builds no objects
-    except yaml.YAMLError as error:
-        first = " ".join(str(error).split())
-        raise SlipstickError(f"not YAML: {first}", path=where) from None
-    except RecursionError:
-        raise SlipstickError("nested too deeply", path=where) from None
+    except yaml.MarkedYAMLError as error:
+        at = error.problem_mark or error.context_mark
+        place = f" (line {at.line + 1}, column {at.column + 1})" if at else ""
+        raise SlipstickError(f"not YAML: {error.problem or error.context}{place}", path=where) from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: _whole, _finite
+        raise SlipstickError(f"not YAML: {' '.join(str(error).split())}", path=where) from None
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -128,34 +147,84 @@ def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is not a number")
 
 
+def _whole(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)
+
+
 def _finite(text: str) -> float:
     number = float(text)
     return number if math.isfinite(number) else _refuse(text)
 
 
-_LOADER: Any = None
+def _check_events(text: str, where: str) -> None:
+    """Refuse what makes YAML dangerous before anything is built: aliases (bombs), tags (objects), deep nesting."""
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        line = f" (line {event.start_mark.line + 1})" if event.start_mark else ""
+        if isinstance(event, yaml.AliasEvent):
+            raise SlipstickError(f"YAML aliases are not accepted{line}", path=where)
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
+            raise SlipstickError(f"YAML tags are not accepted{line}", path=where, value=str(event.tag))
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise SlipstickError(f"nested too deeply{line}", path=where, allowed=f"at most {MAX_DEPTH} levels")
 
 
+def _check_depth(found: Any, where: str) -> None:
+    level = [found]
+    for _ in range(MAX_DEPTH):
+        inside = [node.values() if isinstance(node, dict) else node for node in level if isinstance(node, dict | list)]
+        level = [child for children in inside for child in children]
+    if any(isinstance(node, dict | list) for node in level):
+        raise SlipstickError("nested too deeply", path=where, allowed=f"at most {MAX_DEPTH} levels")
+
+
+# YAML 1.2's core schema. 1.1, which PyYAML speaks, reads `no` as false, 1:30 as 90, 010 as 8 and 1e9 as text.
+_NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
+_BOOL = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
+_INT = re.compile(r"^(?:[-+]?\d[\d_]*|0o[0-7]+|0x[0-9a-fA-F]+)$")
+_FLOAT = re.compile(r"^[-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?$")
+
+
+@functools.cache
 def _strict_loader() -> Any:
-    """Build (once) a CSafeLoader that refuses duplicate keys and reads 1e9 as a float."""
-    global _LOADER
-    if _LOADER is not None:
-        return _LOADER
+    """Build a CSafeLoader that refuses duplicate keys and resolves plain values as YAML 1.2 does."""
     import yaml
 
     class StrictLoader(yaml.CSafeLoader):
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
             seen: set[Any] = set()
             for key_node, _ in node.value:
-                key = self.construct_object(key_node, deep=True)
+                key = self.construct_object(key_node, deep=True) if isinstance(key_node, yaml.ScalarNode) else None
                 if not isinstance(key, str | int | float | bool):
-                    raise yaml.YAMLError(f"a key is not a plain value {node.start_mark}")
+                    raise yaml.MarkedYAMLError(problem="a key is not a plain value", problem_mark=key_node.start_mark)
                 if key in seen:
-                    raise yaml.YAMLError(f"the key {key!r} stands twice {key_node.start_mark}")
+                    raise yaml.MarkedYAMLError(
+                        problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark
+                    )
                 seen.add(key)
             return super().construct_mapping(node, deep=deep)
 
-    number = re.compile(r"^[-+]?(?:\d[\d_]*\.?[\d_]*|\.\d+)(?:[eE][-+]?\d+)?$")
-    StrictLoader.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+0123456789."))
-    _LOADER = StrictLoader
-    return _LOADER
+    def whole(loader: Any, node: Any) -> int:
+        text = loader.construct_scalar(node).replace("_", "")
+        return int(text, 16) if text[:2] == "0x" else int(text, 8) if text[:2] == "0o" else _whole(text)
+
+    def decimal(loader: Any, node: Any) -> float:
+        return _finite(loader.construct_scalar(node).replace("_", ""))
+
+    StrictLoader.yaml_implicit_resolvers = {}
+    tag = "tag:yaml.org,2002:"
+    for name, pattern, first in (
+        ("null", _NULL, ["~", "n", "N", ""]),
+        ("bool", _BOOL, list("tTfF")),
+        ("int", _INT, list("-+0123456789")),
+        ("float", _FLOAT, list("-+0123456789.")),
+    ):
+        StrictLoader.add_implicit_resolver(tag + name, pattern, first)
+    StrictLoader.add_constructor(f"{tag}int", whole)
+    StrictLoader.add_constructor(f"{tag}float", decimal)
+    return StrictLoader

@@ -29,7 +29,7 @@ class Parallel(Spec):
     schedule: Schedule = "1f1b"
     microbatch: Degree = 1  # sequences
     recompute: Recompute = "none"
-    zero: Literal[0, 1, 2, 3] = 0  # what data parallel ranks shard: optimiser, + gradients, + weights
+    zero: int = Field(default=0, ge=0, le=3)  # what data parallel ranks shard: optimiser, + gradients, + weights
 
 
 class Collectives(Spec):
@@ -75,7 +75,7 @@ class Kernels(Spec):
 class Serving(Spec):
     """How requests share the devices in inference."""
 
-    chunk: int | None = Field(default=None, gt=0)  # tokens of prompt a step takes (chunked prefill); None: whole prompts
+    chunk: int | None = Field(default=None, gt=0)  # prompt tokens a step takes (chunked prefill); None: whole prompts
     draft_tokens: int = Field(default=0, ge=0)  # speculative decoding: tokens proposed a step
     acceptance: float = Field(default=0.7, ge=0, le=1)  # chance that one proposed token is accepted
     draft_cost: float = Field(default=0.05, ge=0)  # time of one draft step as a share of one step of the model

@@ -8,19 +8,27 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from slipstick.core.errors import SlipstickError, SpecErrors
+from slipstick.core.explain import explain
 
 
 class Spec(BaseModel):
     """A frozen, validated description. Unknown fields are errors; quantities are SI floats once loaded."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False
+    )
 
 
 S = TypeVar("S", bound=Spec)
 
 
-def validate(kind: type[S], data: object, *, where: str = "") -> S:
+def validate(kind: type[S], data: object, *, where: str = "", root: str = "") -> S:
     """Build a `kind` from a dict; every error of the dict at once, each with its dotted path.
+
+    Parameters
+    ----------
+    where : the file or the noun that the errors' first line names.
+    root : the dotted path of `data` itself, put before the fields' paths.
 
     Errors
     ------
@@ -29,7 +37,7 @@ def validate(kind: type[S], data: object, *, where: str = "") -> S:
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        raise SpecErrors([_explain(kind, item) for item in error.errors()], where=where) from None
+        raise SpecErrors(explain(kind, error.errors(include_url=False), root), where=where) from None
 
 
 def override(spec: S, changes: Mapping[str, object], *, root: str = "") -> S:
@@ -74,28 +82,5 @@ def _replaced(node: Any, keys: list[str], value: object, path: str) -> Any:
     child = _replaced(child, keys[1:], value, path) if len(keys) > 1 else value
     if isinstance(node, dict):
         return {**node, keys[0]: child}
-    return validate(type(node), {**node.__dict__, keys[0]: child}, where=path)
-
-
-def _explain(kind: type[BaseModel], item: Any) -> SlipstickError:
-    path = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
-        names = _fields_at(kind, item["loc"][:-1])
-        return SlipstickError("no such field", path=path, value=str(item["loc"][-1]), allowed=names)
-    if item["type"] == "missing":
-        return SlipstickError("is missing", path=path)
-    message = item["msg"].removeprefix("Value error, ")
-    return SlipstickError(message, path=path, value=None if "; got " in message else item["input"])
-
-
-def _fields_at(kind: Any, location: tuple[Any, ...]) -> list[str]:
-    """Return the field names of the model at `location`, as far as the annotations tell."""
-    for part in location:
-        field = getattr(kind, "model_fields", {}).get(part)
-        kind = field.annotation if field is not None else _value_type(kind)
-    return list(getattr(kind, "model_fields", {}))
-
-
-def _value_type(annotation: Any) -> Any:
-    arguments = getattr(annotation, "__args__", ())
-    return arguments[-1] if arguments else None
+    parent = path.removesuffix(".".join(keys)).rstrip(".")
+    return validate(type(node), {**node.__dict__, keys[0]: child}, root=parent)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from slipstick.core import units
-from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import Spec
 
 
@@ -45,7 +44,8 @@ class System(Spec):
     --------
     >>> gpu = System(
     ...     name="one", generation="generic", devices=1, power="300 W",
-    ...     compute={"cores": 80, "clock": "1.5 GHz", "matrix": {"fp16": "125 TFLOP/s"}, "vector": {"fp32": "9 TFLOP/s"}},
+    ...     compute={"cores": 80, "clock": "1.5 GHz",
+    ...              "matrix": {"fp16": "125 TFLOP/s"}, "vector": {"fp32": "15 TFLOP/s"}},
     ...     memory={"hbm": {"capacity": "32 GiB", "bandwidth": "900 GB/s"}},
     ... )
     >>> gpu.main_memory.bandwidth
@@ -76,7 +76,7 @@ class System(Spec):
     @model_validator(mode="after")
     def _levels_grow(self) -> System:
         if not self.memory:
-            raise SlipstickError("a system needs at least one memory", path="memory")
+            raise ValueError("a system needs at least one memory")
         sizes = [tier.domain for tier in self.network.values() if tier.domain is not None]
         if sizes != sorted(sizes):
             raise ValueError("network tiers must be listed from the innermost (smallest domain) outwards")

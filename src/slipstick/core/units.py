@@ -13,9 +13,10 @@ from pydantic import BeforeValidator, Field
 
 from slipstick.core.errors import SlipstickError
 
-_DECIMAL = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "K": 1e3, "M": 1e6}
+_DECIMAL = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "K": 1e3, "M": 1e6}
 _DECIMAL |= {"G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
-_BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50}
+_BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50, "Ei": 2.0**60}
+_MICRO = str.maketrans({"\u00b5": "u", "\u03bc": "u"})  # the micro sign and the Greek letter
 
 # unit symbol -> (dimension, SI value of one). Bytes are the base of information.
 _SYMBOLS: dict[str, tuple[str, float]] = {
@@ -29,6 +30,8 @@ _SYMBOLS: dict[str, tuple[str, float]] = {
     "s": ("time", 1.0),
     "min": ("time", 60.0),
     "h": ("time", 3600.0),
+    "day": ("time", 86400.0),
+    "days": ("time", 86400.0),
     "J": ("energy", 1.0),
     "Wh": ("energy", 3600.0),
     "W": ("power", 1.0),
@@ -38,11 +41,17 @@ _SYMBOLS: dict[str, tuple[str, float]] = {
     "USD": ("money", 1.0),
     "token": ("tokens", 1.0),
     "sample": ("samples", 1.0),
+    "parameter": ("parameters", 1.0),
+    "device": ("devices", 1.0),
     "V": ("voltage", 1.0),
+    "1": ("a plain number", 1.0),
+    "fraction": ("a share", 1.0),
+    "%": ("a share", 0.01),
 }
 _AREA_PREFIX_POWER = 2  # "mm2" is (1e-3 m)**2, not 1e-3 m2
 
-_QUANTITY = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*$")
+_QUANTITY = re.compile(r"([-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\s\d,.].*)?")
+_LONGEST = 100  # characters of a quantity
 
 
 def _factor(symbol: str) -> tuple[str, float]:
@@ -89,14 +98,18 @@ def parse(value: object, unit: str) -> float:
     >>> parse("1.5 pJ/bit", "J/B")
     1.2e-11
     """
+    example = f"a number, or text such as '2 {unit}'"
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise SlipstickError("not a quantity", value=value, allowed=f"a number, or text such as '2 {unit}'")
+        raise SlipstickError("not a quantity", value=value, allowed=example)
     if isinstance(value, int | float):
-        return _finite(float(value), value)
-    match = _QUANTITY.match(value)
+        try:
+            return _finite(float(value), value)
+        except OverflowError:
+            raise SlipstickError("not a finite number", value=value) from None
+    match = _QUANTITY.fullmatch(value.strip()) if len(value) <= _LONGEST else None
     if match is None:
-        raise SlipstickError("not a quantity", value=value, allowed=f"a number, or text such as '2 {unit}'")
-    number, symbol = float(match[1]), match[2]
+        raise SlipstickError("not a quantity", value=value, allowed=example)
+    number, symbol = float(match[1].replace(",", "")), (match[2] or "").translate(_MICRO)
     if not symbol:
         return _finite(number, value)
     wanted, _ = _resolve(unit)
@@ -134,16 +147,23 @@ def format_quantity(value: float, unit: str) -> str:
     if unit == "fraction":
         return f"{100 * value:.3g} %"
     if unit in ("USD", "USD/Mtoken") or value == 0 or not math.isfinite(value):
-        return f"{value:,.4g} {unit}"
+        return f"{_grouped(value)} {unit}"
     if unit == "B":
         return _with_prefix(value, unit, {"": 1.0, **_BINARY})
-    if unit == "s" and value >= 3600:
-        return f"{value / 3600:.4g} h" if value < 48 * 3600 else f"{value / 86400:.4g} days"
+    if unit == "s" and abs(value) >= 3600:
+        return f"{value / 3600:.4g} h" if abs(value) < 48 * 3600 else f"{_grouped(value / 86400)} days"
     if unit in ("token", "parameter", "device", "token/s", "sample/s", "sample"):
-        return f"{value:,.4g} {unit}" if value < 1e5 else f"{value:.4g} {unit}"
-    small = unit.startswith(("s", "J", "W", "m"))
-    prefixes = {p: s for p, s in _DECIMAL.items() if p not in ("K", "µ") and (small or s >= 1)}
+        return f"{_grouped(value)} {unit}"
+    small = unit.startswith(("s", "J", "W", "m", "V"))
+    prefixes = {p: s for p, s in _DECIMAL.items() if p != "K" and (small or s >= 1)}
+    if unit == "m2":
+        prefixes = {p: s**_AREA_PREFIX_POWER for p, s in prefixes.items() if s <= 1}
     return _with_prefix(value, unit, prefixes)
+
+
+def _grouped(value: float) -> str:
+    """Four digits: 123,500 rather than 1.235e+05, as far as that reads well."""
+    return f"{float(f'{value:.4g}'):,.0f}" if 1e4 <= abs(value) < 1e8 else f"{value:,.4g}"
 
 
 def _with_prefix(value: float, unit: str, prefixes: dict[str, float]) -> str:
