@@ -26,9 +26,9 @@ NVLINK = {"nvlink3": ("a100_sxm", 300e9), "nvlink4": ("h100_sxm", 450e9), "nvlin
 FAMILIES = {"gather": ("all_gather", "reduce_scatter"), "reduce": ("all_reduce",), "exchange": ("all_to_all",)}
 PROTOCOLS = ("LL", "LL128", "Simple")
 LIMITS = (math.inf, *(2.0**k for k in range(17, 23)))  # shard bytes at which the library changes to Simple
-# base [us], hop [us], efficiency, own of the three protocols. LL spends half of its bytes on flags, LL128 8 of 128.
-LOWER = np.log([[0.5, 0.05, 0.002, 0.05], [0.5, 0.05, 0.05, 0.05], [0.5, 0.1, 0.3, 0.05]])
-UPPER = np.log([[40, 10, 0.5, 100], [60, 10, 0.9375, 30], [150, 30, 1.0, 10]])
+# base [us], hop [us], efficiency, own of the three protocols. LL reaches a quarter (NCCL, tuning.cc), LL128 120 of 128.
+LOWER = np.log([[0.5, 0.05, 0.002, 0.05], [0.5, 0.05, 0.25, 0.05], [0.5, 0.1, 0.3, 0.05]])
+UPPER = np.log([[40, 10, 0.25, 100], [60, 10, 0.9375, 30], [150, 30, 1.0, 10]])
 STARTS = [
     np.log([[base, 1, share, own], [base + 2, 1.5, 0.35, 1], [simple, 4, 0.8, 1]])
     for base in (5.0, 8.0)

@@ -44,7 +44,8 @@ class CollectiveTime:
     ----------
     time : latency + bandwidth [s].
     latency, bandwidth : the parts that do not, and that do depend on the bytes [s].
-    bytes_sent, bytes_received : per device, averaged over the group [B].
+    bytes_sent, bytes_received : per device, averaged over the group [B]; ring, tree and hierarchical move the same,
+        a reducing switch saves up to half of an all-reduce's, which is not credited here.
     tier : index of the tier that limits the bandwidth part (-1 where nothing is sent).
     """
 
@@ -233,9 +234,8 @@ def _hierarchical(group: _Group, tiers: Sequence[Tier]) -> Cost:
     gather = _cost("all_gather", inner, tiers[:-1])
     domains = group.ranks / below
     outer = _Group(group.size / below, domains, [domains], group.concurrent)
-    slower = Tier(tiers[-1].name, tiers[-1].domain, tiers[-1].bandwidth, tiers[-1].constants)
-    across = _cost("all_reduce", outer, [slower])
-    crowding = np.maximum(domains / 2.0, 1.0) ** slower.constants.congestion * group.concurrent
+    across = _cost("all_reduce", outer, [tiers[-1]])  # alone it knows no neighbours: they come in here
+    crowding = np.maximum(domains / 2.0, 1.0) ** tiers[-1].constants.congestion * group.concurrent
     active = np.where(below > 1.0, 2.0, 0.0)
     return across[0] + active * gather[0], across[1] * crowding + active * gather[1]
 

@@ -121,7 +121,7 @@ def _read(technology: str, path: Path) -> LinkConstants:
             hierarchical=bool(data["hierarchical"]),
             congestion=float(data["congestion"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise SlipstickError(f"not link constants: {type(error).__name__} {error}", path=str(path)) from None
 
 

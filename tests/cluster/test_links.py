@@ -1,0 +1,49 @@
+"""Link constants: every file loads and is physical; unknown names fall back to generic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from slipstick.cluster import links
+from slipstick.cluster.links import FAMILIES, link_technologies, load_link_constants
+from slipstick.core.errors import SlipstickError
+
+
+@pytest.mark.parametrize("technology", link_technologies())
+def test_constants_are_physical(technology: str) -> None:
+    constants = load_link_constants(technology)
+    assert constants.source
+    assert constants.technology == technology
+    for family in FAMILIES:
+        protocols = getattr(constants, family)
+        assert protocols or family == "tree"
+        for protocol in protocols:
+            assert 0 < protocol.efficiency <= 1
+            assert min(protocol.base, protocol.hop, protocol.own) >= 0
+            assert protocol.limit > 0
+        assert [p.efficiency for p in protocols] == sorted(p.efficiency for p in protocols)
+        if protocols:
+            assert protocols[-1].limit == float("inf")
+
+
+def test_unknown_names_are_generic_and_say_so() -> None:
+    generic = load_link_constants("generic")
+    for name in ("carrier-pigeon", "../links", "", "nvlink4/../nvlink4"):
+        constants = load_link_constants(name)
+        assert constants.gather == generic.gather
+        assert not constants.calibrated
+
+
+def test_a_member_of_a_family_takes_its_constants() -> None:
+    assert load_link_constants("infiniband-ndr").gather == load_link_constants("infiniband").gather
+    assert load_link_constants("nvlink5").calibrated
+    assert not load_link_constants("infiniband-hdr").calibrated
+
+
+def test_a_broken_file_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken.yaml").write_text("calibrated: true\nsource: none\ngather: 3\n")
+    monkeypatch.setattr(links, "_folder", lambda: tmp_path)
+    with pytest.raises(SlipstickError, match="not link constants"):
+        load_link_constants("broken")
