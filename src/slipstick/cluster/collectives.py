@@ -115,6 +115,8 @@ def collective(
             continue
         cost = _cost(op, group, tiers[: level + 1])
         latency, bandwidth = np.where(here, cost[0], latency), np.where(here, cost[1], bandwidth)
+        if here.all():
+            break
     alone = (group.ranks <= 1) | (group.size <= 0.0)  # nothing to send: no time either
     latency, bandwidth = np.where(alone, 0.0, latency), np.where(alone, 0.0, bandwidth)
     sent = np.where(alone, 0.0, _bytes_sent(op, group.size, np.maximum(group.ranks, 1.0)))
@@ -125,8 +127,9 @@ def collective(
 def _spread(
     size: ArrayLike, ranks: ArrayLike, tiers: Sequence[Tier], stride: ArrayLike, concurrent: ArrayLike
 ) -> _Group:
-    arrays = np.broadcast_arrays(*(np.asarray(a, dtype=np.float64) for a in (size, ranks, stride, concurrent)))
-    message, count, distance, sharing = (np.array(a) for a in arrays)
+    given = [np.asarray(a, dtype=np.float64) for a in (size, ranks, stride, concurrent)]
+    shape = np.broadcast(*given).shape
+    message, count, distance, sharing = (a if a.shape == shape else np.broadcast_to(a, shape) for a in given)
     members = [np.minimum(count, np.maximum(1.0, np.floor(tier.domain / distance))) for tier in tiers[:-1]]
     for inner, outer in zip(range(len(members) - 1), range(1, len(members)), strict=True):
         members[outer] = np.maximum(members[inner], members[outer])
