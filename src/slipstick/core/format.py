@@ -1,0 +1,107 @@
+"""Format: how a tensor is represented and multiplied. The abstract noun; its members live in ``formats/``.
+
+A Format answers four questions: encode these weights (`encode`, `decode`); compute this layer bit-true (`matmul`); what
+smooth stand-in carries the gradient (`surrogate`); what does an operation cost (`cost`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+    Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A tensor in a format: packed codes (uint8) and what stands beside them, such as scales.
+
+    `shape` is the tensor's; `side` holds arrays by name ("scale", "zero"). Bits are packed least significant first.
+    """
+
+    format: Format
+    shape: tuple[int, ...]
+    codes: NDArray[np.uint8]
+    side: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the tensor occupies, scales included."""
+        return int(self.codes.nbytes + sum(array.nbytes for array in self.side.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Surrogate:
+    """The smooth stand-in for training: forward the format's values, backward the derivative of a smooth function.
+
+    ``straight-through``: the derivative is 1 from `low` to `high` and 0 outside; None: no bound, because the scale
+    follows the tensor.
+    """
+
+    kind: Literal["straight-through"] = "straight-through"
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one multiply-accumulate costs: bits of an operand, cycles of one multiplier, joules (memory excluded)."""
+
+    bits: float
+    cycles: float
+    joules: float
+    source: str
+
+
+class Format(ABC):
+    """A number format. Concrete ones are frozen dataclasses, registered by name in ``slipstick.formats``."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The text from which `slipstick.formats.format_of` builds the same format."""
+
+    @property
+    @abstractmethod
+    def bits_per_element(self) -> float:
+        """Bits of an element of a large tensor: block scales included, scales of whole rows and tensors vanishing."""
+
+    @abstractmethod
+    def storage_bytes(self, shape: tuple[int, ...]) -> int:
+        """Bytes of a tensor of this shape, all scales and padding included."""
+
+    @abstractmethod
+    def encode(self, values: ArrayLike) -> Encoded:
+        """Represent finite values in the format.
+
+        Errors
+        ------
+        SlipstickError if a value is not finite.
+        """
+
+    @abstractmethod
+    def decode(self, encoded: Encoded) -> Array:
+        """Return the values that an encoded tensor stands for, of its shape."""
+
+    @abstractmethod
+    def matmul(self, inputs: Encoded, weights: Encoded) -> Array:
+        """Multiply bit-true: inputs [m, k] by weights [n, k] (one row an output) give [m, n] in fp32."""
+
+    @property
+    @abstractmethod
+    def surrogate(self) -> Surrogate:
+        """What carries the gradient through `round`."""
+
+    @abstractmethod
+    def cost(self) -> Cost:
+        """What one multiply-accumulate in this format costs."""
+
+    def round(self, values: ArrayLike) -> Array:
+        """Return the values that the format keeps of `values`: ``decode(encode(values))``."""
+        return self.decode(self.encode(values))

@@ -1,0 +1,152 @@
+"""Integers with a scale: x = scale * (code - zero). The format of post-training quantisation and of edge kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.format import Cost, Encoded, Format, Surrogate
+from slipstick.formats.packing import check_product, finite, operation_energy, pack, packed_bytes, unpack
+
+_SMALLEST_SCALE = float(np.finfo(np.float32).tiny)  # below it fp32 loses digits of the scale
+_EXACT = 2**53  # whole numbers below it are exact in float64, in which the products are summed
+_ACCUMULATOR = 2**31
+
+
+@dataclass(frozen=True)
+class Int(Format):
+    """Whole numbers of `bits` bits and an fp32 scale for the tensor, or for each index of `axis`.
+
+    Symmetric: codes from -(2**(bits-1) - 1) to 2**(bits-1) - 1 and scale = max|x| / (2**(bits-1) - 1); the most
+    negative code stays unused, so that negation is exact. Otherwise: codes from 0 to 2**bits - 1 with a zero point,
+    covering [min(x, 0), max(x, 0)]. Rounding is to the nearest, ties to even. Products are summed exactly in 32 bits.
+
+    Source: Jacob et al., "Quantization and training of neural networks ...", CVPR 2018, section 2.1.
+
+    Examples
+    --------
+    >>> Int(4).round([7.0, -3.4, 0.5]).tolist()
+    [7.0, -3.0, 0.0]
+    """
+
+    bits: int = 8
+    symmetric: bool = True
+    axis: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.bits <= 16:
+            raise SlipstickError("out of range", path="int.bits", value=self.bits, allowed="2 to 16")
+        if self.axis is not None and self.axis < 0:
+            raise SlipstickError("out of range", path="int.axis", value=self.axis, allowed="from 0")
+
+    @property
+    def name(self) -> str:
+        """``int8``, with what differs from the defaults behind a colon."""
+        extra = [] if self.symmetric else ["symmetric=false"]
+        extra += [] if self.axis is None else [f"axis={self.axis}"]
+        return f"int{self.bits}" + (":" + ",".join(extra) if extra else "")
+
+    @property
+    def bits_per_element(self) -> float:
+        """The bits of a code."""
+        return float(self.bits)
+
+    def storage_bytes(self, shape: tuple[int, ...]) -> int:
+        """Bytes of the codes, an fp32 scale and (if not symmetric) a 16 bit zero point for each channel."""
+        channels = 1 if self.axis is None else shape[self._axis(len(shape))]
+        return packed_bytes(int(np.prod(shape)), self.bits) + channels * (4 if self.symmetric else 6)
+
+    def encode(self, values: ArrayLike) -> Encoded:
+        """Represent finite values as codes and scales."""
+        x = finite(values)
+        scale, zero = self._scale(x)
+        low, high = self._range()
+        codes = np.clip(np.rint(x / self._beside(scale, x.ndim)) + self._beside(zero, x.ndim), low, high)
+        packed = pack((codes.astype(np.int64) & (2**self.bits - 1)).astype(np.uint32), self.bits)
+        side: dict[str, NDArray[Any]] = {"scale": scale}
+        if not self.symmetric:
+            side["zero"] = zero.astype(np.uint16)
+        return Encoded(self, x.shape, packed, side)
+
+    def decode(self, encoded: Encoded) -> NDArray[np.float32]:
+        """Return scale * (code - zero), rounded to fp32 once."""
+        scale = self._beside(encoded.side["scale"].astype(np.float64), len(encoded.shape))
+        return np.asarray(self.centred(encoded) * scale, dtype=np.float32)
+
+    def centred(self, encoded: Encoded) -> NDArray[np.int64]:
+        """Return code - zero as whole numbers, of the tensor's shape."""
+        codes = unpack(encoded.codes, self.bits, int(np.prod(encoded.shape))).astype(np.int64).reshape(encoded.shape)
+        if self.symmetric:
+            return np.where(codes >= 2 ** (self.bits - 1), codes - 2**self.bits, codes)
+        zero = self._beside(encoded.side["zero"].astype(np.int64), len(encoded.shape))
+        return np.asarray(codes - zero, dtype=np.int64)
+
+    def matmul(self, inputs: Encoded, weights: Encoded) -> NDArray[np.float32]:
+        """Sum products of whole numbers exactly, then multiply by both scales in fp32.
+
+        Errors
+        ------
+        SlipstickError if a sum leaves the 32 bit accumulator, or scales vary along the summed axis.
+        """
+        check_product(inputs, weights)
+        a, b = (_integer(e).centred(e) for e in (inputs, weights))
+        if any(_integer(e).axis not in (None, 0) for e in (inputs, weights)):
+            raise SlipstickError("scales vary along the summed axis", path="int.axis", allowed="0 or none")
+        # float64 runs on BLAS and is exact as long as every sum of magnitudes stays below 2**53
+        if a.shape[1] * (int(np.abs(a).max(initial=0)) * int(np.abs(b).max(initial=0))) >= _EXACT:
+            raise SlipstickError("the products do not fit the accumulator", path="format", allowed="32 bits")
+        total = a.astype(np.float64) @ b.astype(np.float64).T
+        if np.abs(total).max(initial=0) >= _ACCUMULATOR:
+            raise SlipstickError("the products do not fit the accumulator", path="format", allowed="32 bits")
+        scales = inputs.side["scale"][:, None] * weights.side["scale"][None, :]
+        return np.asarray(total.astype(np.float32) * scales, dtype=np.float32)
+
+    @property
+    def surrogate(self) -> Surrogate:
+        """Straight-through without bound: the scale follows the tensor, so nothing is clipped."""
+        return Surrogate()
+
+    def cost(self) -> Cost:
+        """One multiplication of `bits` bits, scaled from 8 bits by the square, and one 32 bit addition."""
+        multiply, source = operation_energy("int8_multiply")
+        add, _ = operation_energy("int32_add")
+        note = source if self.bits == 8 else f"{source}; scaled by the square of the bits: assumed"
+        return Cost(float(self.bits), 1.0, multiply * (self.bits / 8) ** 2 + add, note)
+
+    def _range(self) -> tuple[int, int]:
+        top = 2 ** (self.bits - 1) - 1
+        return (-top, top) if self.symmetric else (0, 2**self.bits - 1)
+
+    def _axis(self, ndim: int) -> int:
+        if self.axis is None or self.axis >= ndim:
+            raise SlipstickError("no such axis", path="int.axis", value=self.axis, allowed=f"0 to {ndim - 1}")
+        return self.axis
+
+    def _scale(self, x: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        rows = x.reshape(1, -1) if self.axis is None else np.moveaxis(x, self._axis(x.ndim), 0)
+        rows = rows.reshape(rows.shape[0], -1) if rows.size else np.zeros((rows.shape[0], 1))
+        low, high = self._range()
+        bottom, top = rows.min(axis=1, initial=0.0), rows.max(axis=1, initial=0.0)
+        span = np.maximum(top, -bottom) / high if self.symmetric else (top - bottom) / (high - low)
+        if span.max(initial=0.0) > np.finfo(np.float32).max:
+            raise SlipstickError("the scale does not fit fp32", path="format")
+        scale = np.maximum(np.where(span > 0, span, 1.0), _SMALLEST_SCALE).astype(np.float32)
+        zero = np.zeros_like(bottom) if self.symmetric else np.clip(np.rint(-bottom / scale), low, high)
+        return scale, zero
+
+    def _beside(self, side: NDArray[Any], ndim: int) -> NDArray[Any]:
+        """Shape a value for each channel so that it broadcasts along `axis`."""
+        shape = [1] * ndim
+        if self.axis is not None:
+            shape[self._axis(ndim)] = -1
+        return side.reshape(shape)
+
+
+def _integer(encoded: Encoded) -> Int:
+    if not isinstance(encoded.format, Int):
+        raise SlipstickError("not an integer format", path="format", value=encoded.format.name)
+    return encoded.format

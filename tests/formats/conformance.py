@@ -1,0 +1,101 @@
+"""What every Format promises. A third party runs it on its own format: ``check_format(format, seed)``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from slipstick.core.format import Format
+
+SHAPES = [(1,), (7,), (3, 5), (4, 32), (2, 3, 33), (16, 64)]
+
+
+def tensor(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def keeps_shape_and_type(form: Format) -> None:
+    for shape in SHAPES:
+        kept = form.round(tensor(shape, 1))
+        assert kept.shape == shape
+        assert kept.dtype == np.float32
+        assert np.isfinite(kept).all()
+
+
+def zero_is_exact(form: Format) -> None:
+    assert (form.round(np.zeros((3, 40))) == 0).all()
+    x = tensor((3, 40), 2)
+    x[:, ::3] = 0
+    assert (form.round(x)[:, ::3] == 0).all()
+
+
+def rounding_twice_is_rounding_once(form: Format) -> None:
+    once = form.round(tensor((6, 48), 3))
+    np.testing.assert_allclose(form.round(once), once, rtol=2e-6, atol=1e-6)
+
+
+def error_is_at_most_the_largest_value(form: Format) -> None:
+    x = tensor((6, 48), 4)
+    assert np.abs(form.round(x) - x).max() <= np.abs(x).max()
+
+
+def storage_is_what_encoding_takes(form: Format) -> None:
+    for shape in SHAPES:
+        assert form.storage_bytes(shape) == form.encode(tensor(shape, 5)).nbytes, shape
+
+
+def bits_are_those_of_a_large_tensor(form: Format) -> None:
+    shape = (64, 8192)
+    assert math.isclose(8 * form.storage_bytes(shape) / math.prod(shape), form.bits_per_element, rel_tol=0.01)
+
+
+def matmul_is_the_product_of_the_decoded(form: Format) -> None:
+    a, w = form.encode(tensor((5, 70), 6)), form.encode(tensor((9, 70), 7))
+    x, y = form.decode(a).astype(np.float64), form.decode(w).astype(np.float64)
+    allowed = 80 * 2.0**-23 * (np.abs(x) @ np.abs(y).T)  # one fp32 rounding a product and a sum, 70 terms
+    assert (np.abs(form.matmul(a, w) - x @ y.T) <= allowed + 1e-30).all()
+
+
+def matmul_with_zero_is_zero(form: Format) -> None:
+    a, w = form.encode(np.zeros((2, 33))), form.encode(tensor((4, 33), 8))
+    assert (form.matmul(a, w) == 0).all()
+
+
+def what_is_not_finite_is_refused(form: Format) -> None:
+    import pytest
+
+    from slipstick.core.errors import SlipstickError
+
+    for bad in (np.nan, np.inf, -np.inf):
+        with pytest.raises(SlipstickError, match="finite"):
+            form.encode([1.0, bad])
+
+
+def surrogate_covers_what_the_format_covers(form: Format) -> None:
+    surrogate = form.surrogate
+    assert surrogate.low is None or surrogate.low < 0 < surrogate.high
+
+
+def an_operation_costs_something(form: Format) -> None:
+    cost = form.cost()
+    assert cost.bits == form.bits_per_element
+    assert cost.cycles > 0
+    assert cost.joules > 0
+    assert cost.source
+
+
+CHECKS: list[Callable[[Format], None]] = [
+    keeps_shape_and_type,
+    zero_is_exact,
+    rounding_twice_is_rounding_once,
+    error_is_at_most_the_largest_value,
+    storage_is_what_encoding_takes,
+    bits_are_those_of_a_large_tensor,
+    matmul_is_the_product_of_the_decoded,
+    matmul_with_zero_is_zero,
+    what_is_not_finite_is_refused,
+    surrogate_covers_what_the_format_covers,
+    an_operation_costs_something,
+]

@@ -1,0 +1,213 @@
+"""Every registered Format against the conformance suite; each family against slow, obviously right oracles."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slipstick.core.errors import SlipstickError
+from slipstick.formats import Float, Int, examples, format_of
+from slipstick.formats.floating import _LAYOUTS, from_codes, to_codes
+from slipstick.formats.packing import pack, unpack
+
+from .conformance import CHECKS, tensor
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("text", examples())
+def test_conformance(text: str, check) -> None:
+    check(format_of(text))
+
+
+@pytest.mark.parametrize("text", examples())
+def test_the_name_of_a_format_builds_it_again(text: str) -> None:
+    assert format_of(format_of(text).name) == format_of(text)
+
+
+def decoded_by_hand(code: int, exponent: int, mantissa: int, bias: int) -> Fraction:
+    """The value of a code by the definition, with fractions; specials are not asked for."""
+    sign = -1 if code >> (exponent + mantissa) else 1
+    field, low = (code >> mantissa) & (2**exponent - 1), code & (2**mantissa - 1)
+    significand = Fraction(low, 2**mantissa) + (1 if field else 0)
+    return sign * significand * Fraction(2) ** (max(field, 1) - bias)
+
+
+SMALL = {"fp8": (4, 3, 7), "fp8_e5m2": (5, 2, 15), "fp4": (2, 1, 1), "fp16": (5, 10, 15), "bf16": (8, 7, 127)}
+
+
+@pytest.mark.parametrize("name", ["fp4", "fp8", "fp8_e5m2"])
+def test_all_codes_decode_as_defined(name: str) -> None:
+    width = 1 + sum(SMALL[name][:2])
+    values = from_codes(np.arange(2**width, dtype=np.uint32), _LAYOUTS[name])
+    for code, value in enumerate(values):
+        if np.isfinite(value):
+            assert Fraction(float(value)) == decoded_by_hand(code, *SMALL[name])
+    special = {"fp4": 0, "fp8": 2, "fp8_e5m2": 8}[name]  # NaN twice; two infinities and six NaN
+    assert np.count_nonzero(~np.isfinite(values)) == special
+
+
+@pytest.mark.parametrize("name", ["fp4", "fp8", "fp8_e5m2"])
+def test_rounding_is_to_the_nearest_ties_to_even(name: str) -> None:
+    width = 1 + sum(SMALL[name][:2])
+    grid = from_codes(np.arange(2 ** (width - 1), dtype=np.uint32), _LAYOUTS[name])
+    grid = grid[np.isfinite(grid)]
+    for code, (low, high) in enumerate(itertools.pairwise(grid)):
+        middle = (low + high) / 2
+        even = low if code % 2 == 0 else high
+        inputs = np.array([low, np.nextafter(middle, 0), middle, np.nextafter(middle, 1e9), high, -middle])
+        wanted = np.array([low, low, even, high, high, -even])
+        assert (from_codes(to_codes(inputs, _LAYOUTS[name]), _LAYOUTS[name]) == wanted).all()
+
+
+def test_what_overflows() -> None:
+    assert Float("fp8").round([1e9, -449.0, 448.0]).tolist() == [448.0, -448.0, 448.0]
+    assert Float("fp4").round([100.0, -7.0]).tolist() == [6.0, -6.0]
+    assert Float("fp16").round([65519.0, 65520.0]).tolist() == [65504.0, np.inf]
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [
+        ("fp8", "float8_e4m3fn"),
+        ("fp8_e5m2", "float8_e5m2"),
+        ("fp4", "float4_e2m1fn"),
+        ("bf16", "bfloat16"),
+        ("fp16", None),
+    ],
+)
+def test_equal_to_ml_dtypes(name: str, theirs: str | None) -> None:
+    rng = np.random.default_rng(0)
+    kind = np.dtype(np.float16) if theirs is None else None
+    if kind is None:
+        ml_dtypes = pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")
+        kind = np.dtype(getattr(ml_dtypes, theirs))
+    # float32 inputs: ml_dtypes casts float64 through float32, which rounds twice
+    top = min(_LAYOUTS[name].largest, 1e30)
+    x = (rng.normal(size=20000) * 10.0 ** rng.uniform(-9, np.log10(top), 20000)).astype(np.float32)
+    x = np.clip(x, -top, top)
+    assert (Float(name).round(x) == x.astype(kind).astype(np.float32)).all()
+    width = 1 + sum(SMALL[name][:2])
+    codes = np.arange(2**width, dtype=np.uint32)
+    raw = codes.astype(np.uint8 if width <= 8 else np.uint16).view(kind).astype(np.float32)
+    np.testing.assert_array_equal(from_codes(codes, _LAYOUTS[name]).astype(np.float32), raw)
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_fp32_keeps_every_float32(x: float) -> None:
+    assert Float("fp32").round([x])[0] == np.float32(x)
+
+
+@given(st.floats(min_value=-1e38, max_value=1e38))
+def test_tf32_is_fp32_with_13_zero_bits(x: float) -> None:
+    bits = Float("tf32").round([x]).view(np.uint32)[0]
+    assert bits & 0x1FFF == 0
+    assert abs(Float("tf32").round([x])[0] - x) <= max(2.0**-11 * abs(x), 2.0**-137)
+
+
+@given(st.integers(1, 32), st.lists(st.integers(0, 2**32 - 1), max_size=40))
+def test_packing_round_trip(bits: int, codes: list[int]) -> None:
+    wanted = np.array([code % 2**bits for code in codes], np.uint32)
+    packed = pack(wanted, bits)
+    assert packed.nbytes == -(-len(codes) * bits // 8)
+    assert (unpack(packed, bits, len(codes)) == wanted).all()
+    number = int.from_bytes(packed.tobytes(), "little")
+    assert [(number >> (bits * i)) % 2**bits for i in range(len(codes))] == wanted.tolist()
+
+
+@settings(max_examples=50)
+@given(st.integers(2, 12), st.booleans(), st.integers(0, 100))
+def test_integer_error_is_at_most_half_a_step(bits: int, symmetric: bool, seed: int) -> None:
+    x = tensor((8, 9), seed) * 10.0 ** (seed % 7 - 3)
+    form = Int(bits, symmetric=symmetric, axis=0)
+    encoded = form.encode(x)
+    step = encoded.side["scale"].astype(np.float64)[:, None]
+    # an asymmetric range is shifted by up to half a step when its zero point is rounded
+    assert (np.abs(form.decode(encoded) - x) <= step * (0.5 if symmetric else 1.0) * (1 + 1e-5)).all()
+
+
+def test_integer_products_are_exact() -> None:
+    a, w = Int(8).encode(tensor((4, 50), 0)), Int(4, symmetric=False, axis=0).encode(tensor((6, 50), 1))
+    got = Int(8).matmul(a, w)
+    qa, qw = Int(8).centred(a).tolist(), Int(4, symmetric=False, axis=0).centred(w).tolist()
+    for i, row in enumerate(qa):
+        for j, column in enumerate(qw):
+            whole = sum(p * q for p, q in zip(row, column, strict=True))
+            scale = np.float32(a.side["scale"][0]) * np.float32(w.side["scale"][j])
+            assert got[i, j] == np.float32(whole) * scale
+
+
+def test_symmetric_integers_negate_exactly() -> None:
+    x = tensor((3, 17), 0)
+    assert (Int(4).round(-x) == -Int(4).round(x)).all()
+
+
+def test_the_accumulator_is_bounded() -> None:
+    ones = Int(16).encode(np.ones((1, 8)))
+    with pytest.raises(SlipstickError, match="accumulator"):
+        Int(16).matmul(ones, ones)
+
+
+def test_floating_product_rounds_every_step() -> None:
+    form = Float("bf16")
+    a, w = form.encode(tensor((3, 40), 0)), form.encode(tensor((2, 40), 1))
+    x, y = form.decode(a), form.decode(w)
+    got = form.matmul(a, w)
+    for i in range(3):
+        for j in range(2):
+            total = np.float32(0)
+            for k in range(40):
+                total = np.float32(total + np.float32(x[i, k] * y[j, k]))
+            assert got[i, j] == total
+
+
+def test_mx_scale_by_hand() -> None:
+    encoded = Float("mxfp4").encode([[5.0, 0.3, -1.0] + [0.0] * 29 + [0.011]])
+    # floor(log2 5) - 2 = 0 and floor(log2 0.011) - 2 = -9, both plus 127
+    assert encoded.side["scale"].tolist() == [[127, 118]]
+    assert Float("mxfp4").decode(encoded)[0, [0, 1, 2, 32]].tolist() == [4.0, 0.5, -1.0, 6 * 2.0**-9]
+
+
+def test_nvfp4_scale_by_hand() -> None:
+    x = np.zeros((1, 32))
+    x[0, 0], x[0, 16] = 6 * 448, 6.0  # tensor scale 1, block scales 448 and 1
+    encoded = Float("nvfp4").encode(x)
+    assert encoded.side["tensor_scale"].tolist() == [1.0]
+    assert (Float("nvfp4").decode(encoded) == x).all()
+    assert encoded.nbytes == 16 + 2 + 4
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("int88", "2 to 16"),
+        ("bf61", "did you mean 'bf16'"),
+        ("int8:axs=0", "did you mean 'axis'"),
+        ("int8:axis=x", "not a whole number"),
+        ("int8:axis=0,axis=1", "twice"),
+        ("fp8:3", "no such argument"),
+        ("", "no such number format"),
+        ("int", None),
+        ("INT8", None),
+        ("int8:axis=0;symmetric=false", None),
+        ("int:8", None),
+    ],
+)
+def test_text(text: str, words: str | None) -> None:
+    if words is None:
+        assert isinstance(format_of(text), Int)
+        return
+    with pytest.raises(SlipstickError, match=words):
+        format_of(text)
+
+
+def test_wrong_shapes_are_one_clear_error() -> None:
+    form = Float("bf16")
+    with pytest.raises(SlipstickError, match="cannot be multiplied"):
+        form.matmul(form.encode(np.ones((2, 3))), form.encode(np.ones((2, 4))))
+    with pytest.raises(SlipstickError, match="not an array"):
+        form.encode(["x"])
