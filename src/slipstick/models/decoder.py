@@ -125,6 +125,12 @@ class Decoder(Network):
         return ends + sum(block.count * self.layer_active_parameters(block) for block in self.kinds)
 
     @property
+    def multiplied_parameters(self) -> int:
+        """Active parameters less the tables that are only looked up; twice this is nearly the FLOPs of one token."""
+        looked_up = (self.positions + (0 if self.tied_embeddings else self.vocabulary)) * self.hidden
+        return self.active_parameters - looked_up
+
+    @property
     def cache_elements(self) -> int:
         """Elements cached for one token in all layers."""
         return sum(block.count * block.attention.cache_elements for block in self.blocks)

@@ -37,6 +37,7 @@ class Family(Spec):
     sinks: bool = False
     tied: bool = False  # where the file says nothing
     embedding_norm: bool = False
+    dropout: bool = False  # trained with dropout, where the file says nothing
     positions: int | None = None  # learned positions: rows beyond those of the longest context
     ffn_factor: int | None = None  # width in units of the hidden width, where the file says nothing
     window: Literal["none", "all", "pattern", "flag"] = "none"

@@ -24,7 +24,7 @@ POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx", "seq_length")
 EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
 ACTIVE = ("num_experts_per_tok", "top_k_experts", "experts_per_token")
 NESTED = ("text_config", "language_config", "llm_config")
-KINDS = ("full_attention", "sliding_attention", "chunked_attention", "linear_attention")
+KINDS = ("full_attention", "sliding_attention", "chunked_attention", "linear_attention", "indexed_attention")
 MOST_LAYERS = 10_000  # far above any network; a bound against absurd files
 
 
@@ -129,6 +129,7 @@ def _decoder(reader: Reader, known: Family, kind: str, where: str) -> Decoder:
         norm=known.norm,
         embedding_norm=known.embedding_norm,
         head_bias=known.head_bias,
+        dropout=reader.number("resid_pdrop", "hidden_dropout", "dropout", default=float(known.dropout)) > 0,
     )
 
 
@@ -202,7 +203,7 @@ def _attention(reader: Reader, known: Family, hidden: int, kind: str) -> AnyAtte
         reader.fail(KV_HEADS[0], f"does not divide the {heads} query heads", kv_heads)
         kv_heads = heads
     window = None
-    if kind != "full_attention":
+    if kind in ("sliding_attention", "chunked_attention"):
         window = reader.integer("attention_chunk_size" if kind == "chunked_attention" else "sliding_window", high=10**9)
     return GroupedQuery(
         heads=heads,

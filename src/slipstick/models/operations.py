@@ -152,7 +152,8 @@ def _index(run: _Pass, scores: Scores) -> list[Op]:
     width = scores.index_heads * scores.index_dim
     dims = {"m": run.sequence * scores.index_heads, "n": run.context, "k": scores.index_dim, "batch": run.batch}
     read = float(run.tokens * width + run.batch * run.context * scores.index_dim)
-    return [Op("index_scores", "attention", dims, 2 * width * pairs, 0.0, read, pairs)]
+    flops = 2 * (width + scores.index_heads) * pairs  # scores of each head, then their weighted sum
+    return [Op("index_scores", "attention", dims, flops, 0.0, read, pairs)]
 
 
 def _recurrence(run: _Pass, r: Recurrence) -> Op:

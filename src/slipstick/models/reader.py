@@ -68,6 +68,16 @@ class Reader:
             return default
         return value
 
+    def number(self, *names: str, default: float = 0.0) -> float:
+        """Return a number that is not negative."""
+        name, value = self.raw(*names)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            self.fail(name, "not a number from 0", value)
+            return default
+        return float(value)
+
     def text(self, *names: str, default: str = "") -> str:
         """Return text."""
         name, value = self.raw(*names)

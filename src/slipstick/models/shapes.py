@@ -121,7 +121,8 @@ class Scores:
     def flops(self, batch: Any, sequence: Any, context: Any, *, half: bool = False) -> Any:
         """Operations of both products, and of the index scores; see `positions` for `half`."""
         pairs = batch * positions(sequence, context, self.reach, half=half)
-        index = 2 * self.index_heads * self.index_dim * batch * positions(sequence, context, self.window, half=half)
+        looked_at = batch * positions(sequence, context, self.window, half=half)
+        index = 2 * self.index_heads * (self.index_dim + 1) * looked_at  # scores of each head, then their weighted sum
         return 2 * self.heads * (self.qk_dim + self.v_dim) * pairs + index
 
 
