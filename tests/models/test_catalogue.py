@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from slipstick import models
 from slipstick.core.errors import SlipstickError
 from slipstick.models.catalogue import names, network, preset, presets
 from slipstick.models.decoder import Decoder
@@ -106,3 +107,15 @@ def test_unknown_rows_are_gpts_or_llamas_by_their_width() -> None:
         decoder_from_row("mine")
     with pytest.raises(SlipstickError, match="does not divide"):
         decoder_from_row("mine", layers=2, hidden=64, heads=5)
+
+
+def test_public_names_are_there() -> None:
+    assert all(getattr(models, name) is not None for name in models.__all__)
+    with pytest.raises(AttributeError):
+        models.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["", "x" * 10_000, "a\0b", "/dev/null/x"])
+def test_odd_names_are_clear_errors(name: str) -> None:
+    with pytest.raises(SlipstickError):
+        network(name)

@@ -118,3 +118,14 @@ def test_a_workload_runs_it() -> None:
     scores = next(op for op in workload.ops if op.name == "layer.scores")
     assert scores.dims["n"] == 300
     assert scores.count == 32
+
+
+def test_branches_of_a_layer_name_what_they_read() -> None:
+    after = {op.name: op.after for op in network("deepseek-v3").ops(Phase.PREFILL, 1, 64, 64)}
+    assert after["layer1.shared_gate_up"] == after["layer1.router"] == ("layer1.mlp_norm",)
+    assert after["layer1.mlp_residual"] == ("layer1.expert_down", "layer1.shared_down")
+    parallel = {op.name: op.after for op in network("gpt-j-6b").ops(Phase.PREFILL, 1, 64, 64)}
+    assert parallel["layer.up"] == ("layer.attention_norm",)
+    assert parallel["layer.mlp_residual"] == ("layer.attention_residual", "layer.down")
+    two_norms = {op.name: op.after for op in network("falcon-180b").ops(Phase.PREFILL, 1, 64, 64)}
+    assert two_norms["layer.mlp_norm"] == ("embedding",)

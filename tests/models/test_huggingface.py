@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.workload import Phase
@@ -174,3 +177,17 @@ def test_formats_of_checkpoints(config: dict[str, Any], name: str) -> None:
     stored = from_config({**SMALL, "quantization_config": config}).quantisation
     assert stored is not None
     assert stored.format == name
+
+
+ODD = [None, -1, 0, 1, 7, 10**7, 10**13, 1.5, float("inf"), "x", True, [], {}, ["a"], [1], [None], {"a": 1}]
+
+
+@given(st.sampled_from(sorted(FAMILIES)), st.lists(st.tuples(st.integers(0, 10**6), st.sampled_from(ODD)), max_size=3))
+def test_damaged_files_give_a_network_or_a_clear_error(kind: str, damage: list[tuple[int, Any]]) -> None:
+    config = dict(FAMILIES[kind]["config"])
+    fields = sorted(config)
+    for place, value in damage:
+        config[fields[place % len(fields)]] = value
+    with contextlib.suppress(SlipstickError):
+        network = from_config(config)
+        assert 0 < network.active_parameters <= network.parameters

@@ -89,7 +89,7 @@ def network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
     path = Path(spec)
     if path.suffix in (".yaml", ".yml"):
         return from_dict(load_yaml(path), name=path.stem, where=str(path))
-    if path.suffix == ".json" or path.exists():
+    if path.suffix == ".json" or _exists(path):
         return from_file(path)
     raise SlipstickError("no such network, file or folder", path="workload", value=str(spec), allowed=names())
 
@@ -103,6 +103,13 @@ def from_dict(data: object, *, name: str = "", where: str = "network") -> Decode
     if "model_type" in data or "text_config" in data:
         return from_config(data, name=name, where=where)
     return validate(Decoder, {"name": name, **data} if name else dict(data), where=where)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long for a file
+        return False
 
 
 @cache

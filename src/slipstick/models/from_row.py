@@ -80,6 +80,15 @@ def decoder_from_row(
 
 
 _COLUMN = {"layers": "num_hidden_layers", "hidden": "hidden_size", "heads": "num_attention_heads"}
+_WORDS = {
+    **{field: column for column, field in _COLUMN.items()},
+    "num_key_value_heads": "kv heads",
+    "intermediate_size": "ffn",
+    "vocab_size": "vocabulary",
+    "tie_word_embeddings": "tied",
+    "first_k_dense_replace": "dense layers",
+    "max_position_embeddings": "positions",
+}
 
 
 def _changed(name: str, key: str, known: Preset, given: dict[str, Any], positions: int | None) -> Decoder:
@@ -113,6 +122,4 @@ def _stated(whole: Decoder, known: Preset, field: str) -> object:
 
 
 def _listed(changes: dict[str, Any]) -> str:
-    return ", ".join(
-        f"{field.removeprefix('num_').removeprefix('hidden_')} {value}" for field, value in changes.items()
-    )
+    return ", ".join(f"{_WORDS[field]} {value}" for field, value in changes.items())

@@ -105,7 +105,7 @@ def _switched(reader: Reader, known: Family) -> Family:
 
 
 def _decoder(reader: Reader, known: Family, kind: str, where: str) -> Decoder:
-    hidden = reader.integer(*HIDDEN)
+    hidden = reader.integer(*HIDDEN, high=10**6)
     layers = reader.integer(*LAYERS, high=MOST_LAYERS)
     vocabulary = reader.integer("vocab_size")
     longest = reader.optional(*POSITIONS, high=10**9)

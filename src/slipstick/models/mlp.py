@@ -104,7 +104,7 @@ class MoeMlp(Mlp):
     ffn: Width
     gated: bool = True
     bias: bool = False
-    shared_ffn: Annotated[int, Field(ge=0, le=10**7)] = 0
+    shared_ffn: Annotated[int, Field(ge=0, le=10**10)] = 0
     shared_gate: bool = False  # a sigmoid gate on the shared expert
     dense_ffn: Annotated[int, Field(ge=0, le=10**7)] = 0
     router_bias: bool = False  # one number an expert: a bias, or the balancing correction of DeepSeek-V3

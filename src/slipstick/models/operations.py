@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from slipstick.models.decoder import Block, Decoder
 
 
+_INPUT = ""
+
+
 @dataclass(frozen=True)
 class _Pass:
     """What one forward pass runs on."""
@@ -40,10 +43,10 @@ def forward(network: Decoder, phase: Phase, batch: int, sequence: int, context: 
     for number, block in enumerate(kinds):
         prefix = f"layer{number}." if len(kinds) > 1 else "layer."
         layer = [*_attention(run, block), *_mlp(run, block)]
-        ops += _chained([replace(op, name=prefix + op.name, count=block.count) for op in layer], ops[-1].name)
+        ops += [replace(op, count=block.count) for op in _named(layer, prefix, ops[-1].name)]
     ending = [_norm(run, "final_norm")] if network.final_norm else []
     head = Projection("head", network.hidden, network.vocabulary, "column", bias=network.head_bias)
-    return ops + _chained([*ending, _product(run, head)], ops[-1].name)
+    return ops + _named([*ending, _product(run, head)], "", ops[-1].name)
 
 
 def backward(op: Op) -> tuple[Op, ...]:
@@ -77,19 +80,24 @@ def backward(op: Op) -> tuple[Op, ...]:
     return (replace(op, name=f"{op.name}.gradient", flops=2 * op.flops, inputs=read, outputs=op.inputs, after=()),)
 
 
-def _chained(ops: list[Op], before: str) -> list[Op]:
-    """Return `ops` with each after its predecessor, where it names none itself."""
-    found = []
+def _named(ops: list[Op], prefix: str, before: str) -> list[Op]:
+    """Return a layer's `ops` with `prefix` before their names, each after what it names, or else its predecessor.
+
+    `before` is what the layer reads; inside the layer it goes by the name `_INPUT`.
+    """
+    found: list[Op] = []
     for op in ops:
-        found.append(op if op.after else replace(op, after=(before,)))
-        before = op.name
+        last = found[-1].name if found else before
+        after = tuple(before if name == _INPUT else prefix + name for name in op.after) or (last,)
+        found.append(replace(op, name=prefix + op.name, after=after))
     return found
 
 
 def _embedding(run: _Pass) -> Op:
     moved = float(run.tokens * run.network.hidden)
     dims = {"m": run.tokens, "n": run.network.hidden, "rows": run.network.vocabulary}
-    return Op("embedding", "embedding", dims, 0.0, weights=moved, inputs=float(run.tokens), outputs=moved)
+    tables = 2 if run.network.positions else 1
+    return Op("embedding", "embedding", dims, 0.0, weights=tables * moved, inputs=float(run.tokens), outputs=moved)
 
 
 def _norm(run: _Pass, name: str) -> Op:
@@ -180,13 +188,20 @@ def _attention(run: _Pass, block: Block) -> list[Op]:
 
 
 def _mlp(run: _Pass, block: Block) -> list[Op]:
-    """Return the feed-forward part; the activation of each pair of products runs between them."""
+    """Return the feed-forward part: every branch reads the norm's output, and the residual adds what they give."""
     ops = [_norm(run, "mlp_norm")] if block.norms > 1 else []
+    if block.parallel:
+        ops = [replace(op, after=(_INPUT,)) for op in ops]
+    entry = "mlp_norm" if ops else "attention_norm"
     passes = {p.name.removesuffix("activation"): p for p in block.mlp.pointwise()}
+    ends = ["attention_residual"] if block.parallel else []
     for p in block.mlp.projections(run.network.hidden):
         if p.name.endswith("down"):
             ops.append(_pointwise(run, passes[p.name.removesuffix("down")]))
-        ops.append(_product(run, p))
+            ends.append(p.name)
+        first = not p.name.endswith("down") and not p.experts
+        ops.append(replace(_product(run, p), after=(entry,)) if first else _product(run, p))
     if block.norms > 3:
-        ops.append(_norm(run, "mlp_post_norm"))
-    return [*ops, _residual(run, "mlp_residual")]
+        ops.append(replace(_norm(run, "mlp_post_norm"), after=tuple(ends)))
+        ends = ["mlp_post_norm"]
+    return [*ops, replace(_residual(run, "mlp_residual"), after=tuple(ends))]
