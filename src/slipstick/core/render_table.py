@@ -39,24 +39,24 @@ def render_report(report: Report) -> Group:
     from rich.text import Text
 
     sources = numbered_sources(report)
-    shown: list[RenderableType] = [Text(report.title, style="bold")]
+    shown: list[RenderableType] = [_text(report.title, "bold")]
     if report.bottleneck:
-        shown.append(Text.assemble(("bottleneck: ", "dim"), (report.bottleneck, "bold yellow")))
+        shown.append(Text.assemble(("bottleneck: ", "dim"), _text(report.bottleneck, "bold yellow")))
     shown += [Text(), _metrics(report, sources)]
     if report.warnings:
         shown.append(Text())
     for finding in report.warnings:
         style = "bold red" if finding.severity == "error" else "yellow"
-        shown.append(Text.assemble((f"{finding.severity} [{finding.check}] ", style), finding.message))
+        shown.append(Text.assemble((f"{finding.severity} [{finding.check}] ", style), _text(finding.message)))
     for name, table in report.breakdowns.items():
         shown += [Text(), render_breakdown(name, table)]
     if sources:
-        shown += [Text(), Text("sources", style="bold")]
-        shown += [Text(f"  [{number}] {source}", style="dim") for source, number in sources.items()]
+        shown += [Text(), _text("sources", "bold")]
+        shown += [_text(f"  [{number}] {source}", "dim") for source, number in sources.items()]
     if report.papers:
-        shown += [Text(), Text("papers", style="bold")]
-        shown += [Text(f"  {line(key)}", style="dim") for key in report.papers]
-    shown += [Text(), Text(f"slipstick {report.version}, inputs {report.input_hash[:16]}", style="dim")]
+        shown += [Text(), _text("papers", "bold")]
+        shown += [_text(f"  {line(key)}", "dim") for key in report.papers]
+    shown += [Text(), _text(f"slipstick {report.version}, inputs {report.input_hash[:16]}", "dim")]
     return Group(*shown)
 
 
@@ -104,7 +104,7 @@ def render_diff(diff: ReportDiff) -> Group:
     for row in diff.rows:
         ratio = "" if row.ratio is None else f"{row.ratio:.3f} x"
         change = format_quantity(row.difference, row.unit)
-        shown.add_row(_text(row.path), row.before.text, row.after.text, change, ratio)
+        shown.add_row(_text(label(row.path)), row.before.text, row.after.text, change, ratio)
     notes = [f"before: {diff.names[0]}", f"after:  {diff.names[1]}"]
     notes += [f"only before: {', '.join(diff.only_before)}"] if diff.only_before else []
     notes += [f"only after: {', '.join(diff.only_after)}"] if diff.only_after else []
@@ -126,10 +126,22 @@ def render_comparison(comparison: Comparison) -> RichTable:
         for place, metric in enumerate(found):
             share = ratio(found[0], metric) if place else None
             cells.append((metric.text if metric else "-") + ("" if share is None else f"  ({share:.2f} x)"))
-        shown.add_row(_text(path), *cells)
+        shown.add_row(_text(label(path)), *cells)
     if any(warnings):
         shown.add_row("warnings", *warnings)
     return shown
+
+
+def label(path: str) -> str:
+    """Return a metric's path as it heads a row: the parts of a total are indented below it.
+
+    Examples
+    --------
+    >>> label("time.step"), label("memory.parts.kv cache")
+    ('time step', '  kv cache')
+    """
+    _, parts, part = path.partition(f".{PARTS}.")
+    return ("  " + part if parts else path).replace("_", " ").replace(".", " ")
 
 
 def _metrics(report: Report, sources: Mapping[str, int]) -> RichTable:
@@ -140,14 +152,14 @@ def _metrics(report: Report, sources: Mapping[str, int]) -> RichTable:
     shown.add_column("how")
     shown.add_column("note", overflow="fold", style="dim")
     for depth, name, metric, share in walk(report.metrics):
-        label = "  " * depth + name.replace("_", " ")
+        head = _text("  " * depth + name.replace("_", " "), "" if metric else "bold")
         if metric is None:
-            shown.add_row(_text(label, "bold"))
+            shown.add_row(head)
             continue
         mark = f"[{sources[metric.source]}]" if metric.source else ""
         note = " ".join(part for part in (mark, metric.note) if part)
         percent = "" if share is None else f"{100 * share:.1f} %"
-        shown.add_row(_text(label), metric.text, percent, _text(metric.how, _HOW_STYLE[metric.how]), _text(note))
+        shown.add_row(head, metric.text, percent, _text(metric.how, _HOW_STYLE[metric.how]), _text(note))
     return shown
 
 
@@ -166,7 +178,7 @@ def _plain_table(*, title: str = "", head: bool = True) -> RichTable:
 
 
 def _text(text: str, style: str = "") -> Any:
-    """Wrap text so that rich reads no markup in it."""
+    """Wrap text so that rich reads no markup in it, and the terminal no control codes."""
     from rich.text import Text
 
-    return Text(text, style=style)
+    return Text("".join(letter for letter in text if letter == "\n" or letter.isprintable()), style=style)
