@@ -27,7 +27,9 @@ class LayerTime:
     weight_gradient: FloatArray
     host_forward: FloatArray
     host_backward: FloatArray
-    flops: FloatArray  # of the forward pass
+    flops: FloatArray  # of both passes
+    core_flops: FloatArray  # of the attention core's forward pass
+    traffic: FloatArray  # bytes to and from DRAM in both passes
 
     def take(self, index: NDArray[np.int64]) -> LayerTime:
         """Return the plans at `index`."""
@@ -67,7 +69,9 @@ def _times(lists: list[list[Kernel]], precision: Precision, device: Device, widt
                 weight_gradient=timed.time[back][weight].sum(axis=0),
                 host_forward=_launches(kernels, width) * device.steps.host_launch,
                 host_backward=_launches(backwards[index], width) * device.steps.host_launch,
-                flops=timed.flops[ahead].sum(axis=0),
+                flops=timed.flops[ahead].sum(axis=0) + timed.flops[back].sum(axis=0),
+                core_flops=timed.flops[ahead][core].sum(axis=0),
+                traffic=timed.traffic[ahead].sum(axis=0) + timed.traffic[back].sum(axis=0),
             )
         )
     return found

@@ -118,3 +118,35 @@ def pipeline_message(
     time = messages("point_to_point", size[first], 2, stride[first], plans.pp_tier[first], tiers)[kind]
     gather = np.where((plans.tp_pattern == 1) & (plans.tp > 1), sent.all_gather, 0.0)
     return np.where(plans.pp > 1, time + gather, 0.0)
+
+
+def bytes_sent(
+    decoder: Decoder, sequence: int, element: float, plans: Plans, microbatches: IntArray, gradients: FloatArray
+) -> dict[str, FloatArray]:
+    """Return the bytes that the average device sends in one step, by the parallelism that sends them, (n,).
+
+    Parameters
+    ----------
+    gradients : bytes of gradients (and, with ZeRO, of gathered weights) that a device reduces over its replicas.
+    """
+    layers = decoder.layers / plans.pp
+    activation = plans.microbatch * (sequence / plans.cp) * decoder.hidden * element * microbatches
+    passes = 2 + (plans.recompute == 2)
+    split = plans.tp_pattern == 2
+    share = (plans.tp - 1) / plans.tp
+    regathered = 2 * layers * activation * share * (split & plans.regather)
+    crossing = activation / np.where(plans.tp_pattern > 0, plans.tp, 1) * plans.interleave
+    routed = sum(
+        block.count * block.mlp.routed_active * 2 * passes * (plans.ep - 1) / plans.ep
+        for block in decoder.kinds
+    ) * (activation / plans.pp * plans.etp / plans.tp)  # fmt: skip
+    width = sum(block.count * block.attention.cache_elements for block in decoder.kinds) / plans.pp / plans.tp
+    keys = activation / decoder.hidden * width * 3 * (plans.cp - 1)
+    replicas = plans.dp * plans.cp
+    return {
+        "tensor_parallel": 2 * layers * passes * activation * 2 * share + regathered,
+        "pipeline_parallel": np.where(plans.pp > 1, 2 * crossing * (plans.pp - 1) / plans.pp, 0.0),
+        "data_parallel": 2 * gradients * (replicas - 1) / replicas,
+        "expert_parallel": 1.0 * routed,
+        "context_parallel": keys,
+    }

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from slipstick.cluster.blocks import LayerTime
 from slipstick.cluster.messages import (
     TensorMessages,
+    bytes_sent,
     context_exchange,
     expert_exchange,
     exposed_tensor,
@@ -39,16 +40,23 @@ class Step:
 
     parts : seconds by `PARTS`, (n,) each, on the slowest stage; they sum to `time`.
     residents : bytes by part and stage kind, (n, K).
+    messages : bytes that the average device sends, by the parallelism that sends them, (n,) each.
     """
 
     parts: Costs
     residents: Residents
     stages: Stages
+    messages: Costs
 
     @property
     def time(self) -> FloatArray:
         """Seconds of the whole step."""
         return np.asarray(sum(self.parts.values()))
+
+    @property
+    def sent(self) -> FloatArray:
+        """Bytes that the average device sends."""
+        return np.asarray(sum(self.messages.values()))
 
     @property
     def peak_memory(self) -> FloatArray:
@@ -70,7 +78,15 @@ def train(setting: Setting, plans: Plans) -> Step:
     ends = [_end(setting, time, sent) for time in (embedding, head)]
     stage = {part: _on_stages(kinds, [c[part] for c in costs], [e[part] for e in ends]) for part in _PER_MICROBATCH}
     stage["host"] = _host_waits(setting, stage)
-    return Step(_step(setting, plans, kinds, stage, sent, held), held, kinds)
+    return Step(_step(setting, plans, kinds, stage, sent, held), held, kinds, _sent(setting, plans, kinds, held))
+
+
+def _sent(setting: Setting, plans: Plans, kinds: Stages, held: Residents) -> Costs:
+    microbatches = setting.batch // (plans.dp * plans.microbatch)
+    parameters = ((held.dense + held.experts) * kinds.copies).sum(axis=1) / plans.pp
+    element = setting.precision.activations
+    gradients = parameters * setting.elements.gradients
+    return bytes_sent(setting.decoder, setting.sequence, element, plans, microbatches, gradients)
 
 
 def _layer(

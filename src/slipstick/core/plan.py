@@ -61,7 +61,7 @@ class Formats(Spec):
     activations: str = "bf16"
     gradients: str = "fp32"  # as accumulated and reduced
     kv_cache: str = "auto"  # auto: as activations
-    head: str = "bf16"  # the output projection, which engines leave unquantised
+    head: str = "auto"  # the output projection, which engines leave unquantised; auto: as activations
 
 
 class Kernels(Spec):

@@ -1,0 +1,67 @@
+"""From Workload, System and Plan to what the equations take."""
+
+from __future__ import annotations
+
+from slipstick.cluster.device import device_of, rate
+from slipstick.cluster.lowering import WIDE, Precision
+from slipstick.cluster.network import tiers_of
+from slipstick.cluster.plans import decoder_of
+from slipstick.cluster.setting import Elements, Setting
+from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import Formats, Plan
+from slipstick.core.system import System
+from slipstick.core.workload import Workload
+from slipstick.formats.catalogue import format_of
+
+ADAM_STATES = 3  # fp32 copy of the weights and two moments (Kingma & Ba 1412.6980; Micikevicius et al. 1710.03740)
+
+
+def width(name: str) -> float:
+    """Return bytes an element of a number format, its scales included."""
+    return format_of(name).bits_per_element / 8
+
+
+def training_precision(formats: Formats, system: System) -> Precision:
+    """Return the formats of a training step: weights are kept as the activations are, and cast for the products."""
+    rate(system, formats.matmul)
+    activations = width(formats.activations)
+    wide = formats.matmul if formats.matmul in WIDE else formats.activations
+    return Precision(formats.matmul, activations, activations, activations, _head(formats, wide), wide)
+
+
+def _head(formats: Formats, wide: str) -> str:
+    return wide if formats.head == "auto" else formats.head
+
+
+def training_setting(workload: Workload, system: System, plan: Plan) -> Setting:
+    """Return what a sweep over training plans of this workload on this system holds fixed.
+
+    Errors
+    ------
+    SlipstickError if the device lacks the format, or if the plan offloads to a host that the system does not have.
+    """
+    offload = plan.offload
+    if (offload.weights or offload.activations or offload.optimizer) and (not system.host or not system.host.bandwidth):
+        raise SlipstickError("the system names no host memory to offload to", path="plan.offload")
+    precision = training_precision(plan.formats, system)
+    return Setting(
+        decoder=decoder_of(workload),
+        batch=workload.batch,
+        sequence=workload.sequence,
+        device=device_of(system),
+        tiers=tiers_of(system),
+        precision=precision,
+        fused=plan.kernels.attention == "flash",
+        elements=Elements(
+            weights=precision.weights, gradients=width(plan.formats.gradients), optimizer=ADAM_STATES * width("fp32")
+        ),
+        host_bandwidth=(system.host.bandwidth or 0.0) if system.host else 0.0,
+    )
+
+
+def sources(system: System) -> str:
+    """Say in one line what the figures rest on: calibrated kernels, or the data sheet alone."""
+    device = device_of(system)
+    if device.steps.calibrated and device.chip.constants.calibrated:
+        return f"closed form, calibrated on measured {system.generation} kernels"
+    return "closed form on the data sheet; no calibration for this device"

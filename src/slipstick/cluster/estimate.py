@@ -1,0 +1,75 @@
+"""The verb `estimate` for accelerators: Workload x System x Plan -> Report, in closed form."""
+
+from __future__ import annotations
+
+from slipstick.cluster.assembly import sources, training_setting
+from slipstick.cluster.auto import resolved
+from slipstick.cluster.plans import Plans
+from slipstick.cluster.setting import Setting
+from slipstick.cluster.training import Step, train
+from slipstick.cluster.training_report import training_facts, training_metrics, training_tables
+from slipstick.core.checks import run_checks
+from slipstick.core.plan import Plan
+from slipstick.core.report import Finding, Report
+from slipstick.core.system import System
+from slipstick.core.workload import Phase, Workload
+
+PAPERS = ("kundu2024", "narayanan2021", "korthikanti2022", "ardalani2022")
+
+
+def estimate(workload: Workload, system: System, plan: Plan) -> Report:
+    """Return how long, how much memory, energy and money `workload` takes on `system` under `plan`.
+
+    Errors
+    ------
+    SpecErrors where the plan is impossible; too little memory is a finding of the report, not an error.
+    """
+    if workload.phase is not Phase.TRAIN:
+        from slipstick.cluster.inference_report import estimate_inference
+
+        return estimate_inference(workload, system, plan)
+    return _estimate_training(workload, system, plan)
+
+
+def _estimate_training(workload: Workload, system: System, plan: Plan) -> Report:
+    setting = training_setting(workload, system, plan)
+    capacity = system.main_memory.capacity
+    plan = resolved(plan, workload, system, capacity, lambda some: _time_and_memory(setting, some))
+    plans = Plans.of([plan], system)
+    step = train(setting, plans)
+    facts = training_facts(setting, workload, system, plans, step)
+    return Report(
+        title=f"{workload.name} on {system.devices} x {system.name}",
+        metrics=training_metrics(setting, workload, system, plans, step, sources(system)),
+        breakdowns=training_tables(setting, workload, plans, step),
+        bottleneck=bottleneck(step),
+        warnings=(*run_checks(facts), *_fits(step, system)),
+        inputs={"workload": workload, "system": system, "plan": plan},
+        papers=PAPERS,
+    )
+
+
+def _time_and_memory(setting: Setting, plans: Plans) -> tuple[object, object]:
+    step = train(setting, plans)
+    return step.time, step.peak_memory
+
+
+def bottleneck(step: Step) -> str:
+    """Name the part that takes most of the step, and how much."""
+    name, value = max(step.parts.items(), key=lambda part: float(part[1][0]))
+    return f"{name.replace('_', ' ')}: {100 * float(value[0] / step.time[0]):.0f} % of the step"
+
+
+def _fits(step: Step, system: System) -> list[Finding]:
+    """Return a finding, of severity error, that names the largest part where the step needs more than there is."""
+    held, room = step.residents, system.main_memory.capacity
+    peak = float(step.peak_memory[0])
+    if peak <= room:
+        return []
+    fullest = int(held.total[0].argmax())
+    largest = max(held.PARTS, key=lambda part: float(getattr(held, part)[0, fullest]))
+    message = (
+        f"needs {format_quantity(peak, 'B')} of {format_quantity(room, 'B')} a device; "
+        f"the largest part is {largest} with {format_quantity(float(getattr(held, largest)[0, fullest]), 'B')}"
+    )
+    return [Finding("memory fits", message, path="memory.peak", severity="error")]

@@ -1,0 +1,64 @@
+"""Constants of the matrix-product model, one set a device generation: read from ``data/kernels/<generation>.yaml``."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+
+from pydantic import Field
+
+from slipstick.core import units
+from slipstick.core.files import parse_yaml
+from slipstick.core.spec import Spec, validate
+
+
+class MatmulConstants(Spec):
+    """What matrix products of one number format reach, relative to the data sheet's figures."""
+
+    launch: units.Seconds  # start and end of a kernel
+    efficiency: float = Field(gt=0, le=1)  # share of the peak that a short kernel of large tiles reaches
+    half_area: float = Field(ge=0)  # elements of a tile at which half of that share is reached
+    fill: float = Field(ge=0)  # a tile's prologue and epilogue, in steps of the inner dimension
+    dram: float = Field(gt=0, le=1)  # share of the DRAM bandwidth
+    l2: float = Field(gt=0)  # share of the stated L2 bandwidth
+    core_share: float = Field(gt=0)  # what one core can draw, in shares 1/cores of the memory bandwidth
+    sag: float = Field(ge=0, lt=1)  # share of the rate lost in long kernels, whose power lowers the clock
+    sag_flops: float = Field(gt=0)  # operations of one kernel at which half of that is lost
+    split: units.Seconds  # cost of a second kernel that sums the parts of a split inner dimension
+    sharpness: float = Field(ge=1)  # exponent of the smooth maximum over compute, L2 and DRAM
+    whole_waves: float = Field(ge=0, le=1)  # share of a last, partly filled wave that is paid in full
+    eviction: float = Field(gt=0, le=1)  # reuse distance, beyond the L2's capacity, over which hits fade out
+    quantise_launch: units.Seconds = 0.0  # the kernel that quantises the activations: start and end
+    quantise_traffic: float = Field(default=1.0, ge=0)  # its traffic, in units of one read and one write
+
+
+class KernelConstants(Spec):
+    """Constants of one generation: a set a number format. `source` says what they were fitted on."""
+
+    generation: str
+    calibrated: bool
+    source: str
+    formats: dict[str, MatmulConstants]
+
+    def of(self, name: str) -> MatmulConstants:
+        """Return the constants of a format, or those of the nearest kind: 16 bits and wider, or narrower."""
+        if name in self.formats:
+            return self.formats[name]
+        wide = name in ("fp16", "bf16", "fp32", "tf32", "fp64")
+        return self.formats["bf16" if wide else "fp8"]
+
+
+@cache
+def load_kernel_constants(generation: str) -> KernelConstants:
+    """Return the constants of a generation, or the generic ones (assumed: medians), marked as not calibrated.
+
+    Examples
+    --------
+    >>> load_kernel_constants("hopper").calibrated, load_kernel_constants("abacus").generation
+    (True, 'generic')
+    """
+    folder = resources.files("slipstick.data") / "kernels"
+    file = folder / f"{generation}.yaml"
+    if not file.is_file():
+        file = folder / "generic.yaml"
+    return validate(KernelConstants, parse_yaml(file.read_text("utf-8"), where=file.name), where=file.name)

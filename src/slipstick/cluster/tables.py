@@ -1,0 +1,61 @@
+"""The kernels of one device as a table: what `slipstick ops` and the reports print."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from slipstick.cluster.lowering import Kernel, Precision, Shape, backward, embedding, forward, head
+from slipstick.cluster.setting import Setting
+from slipstick.cluster.timing import BOUNDS, Device, time_kernels
+from slipstick.core.report import Table
+from slipstick.core.workload import Phase
+from slipstick.models.decoder import Decoder
+
+COLUMNS = {
+    "op": "", "kind": "", "count": "", "m": "", "n": "", "k": "", "batch": "", "flops": "FLOP",
+    "traffic": "B", "time": "s", "bound": "",
+}  # fmt: skip
+
+
+def kernel_table(decoder: Decoder, setting: Setting, shape: Shape) -> Table:
+    """Return every kernel of a training step's microbatch on one device, with its size, time and bound.
+
+    `count` is the number of layers of the kind; time, operations and traffic are of one layer.
+    """
+    rows: list[tuple[object, ...]] = []
+    parts = [(block.count, forward(block, decoder, shape, Phase.TRAIN, setting.precision, setting.fused)) for block in decoder.kinds]
+    parts.append((1, embedding(decoder, shape, setting.precision.activations)))
+    parts.append((1, head(decoder, shape, Phase.TRAIN, setting.precision)))
+    for count, kernels in parts:
+        rows += kernel_rows(kernels, count, setting.device)
+        rows += kernel_rows(backward(kernels, setting.precision.activations), count, setting.device)
+    return Table.of(COLUMNS, rows)
+
+
+def inference_table(
+    decoder: Decoder, device: Device, precision: Precision, shape: Shape, phase: Phase, *, fused: bool
+) -> Table:
+    """Return every kernel of one inference step on one device."""
+    rows: list[tuple[object, ...]] = []
+    for block in decoder.kinds:
+        rows += kernel_rows(forward(block, decoder, shape, phase, precision, fused), block.count, device)
+    rows += kernel_rows(embedding(decoder, shape, precision.activations), 1, device)
+    rows += kernel_rows(head(decoder, shape, phase, precision), 1, device)
+    return Table.of(COLUMNS, rows)
+
+
+def kernel_rows(kernels: list[Kernel], count: int, device: Device) -> list[tuple[object, ...]]:
+    """Return a row of `COLUMNS` for each kernel of the first plan."""
+    times = time_kernels(kernels, device, 1)
+    rows: list[tuple[object, ...]] = []
+    for index, kernel in enumerate(kernels):
+        sizes: tuple[int | None, ...] = (None, None, None, None)
+        if kernel.kind == "matmul":
+            sizes = tuple(int(np.ravel(getattr(kernel, field))[0]) for field in ("m", "n", "k", "batch"))
+        rows.append(
+            (
+                kernel.name, kernel.kind, count, *sizes, times.flops[index, 0], times.traffic[index, 0],
+                times.time[index, 0], BOUNDS[times.bound[index, 0]],
+            )
+        )  # fmt: skip
+    return rows
