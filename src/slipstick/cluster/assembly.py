@@ -11,14 +11,14 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Formats, Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Workload
-from slipstick.formats.catalogue import format_of
+from slipstick.formats.registry import format_of
 
 ADAM_STATES = 3  # fp32 copy of the weights and two moments (Kingma & Ba 1412.6980; Micikevicius et al. 1710.03740)
 
 
 def width(name: str) -> float:
     """Return bytes an element of a number format, its scales included."""
-    return format_of(name).bits_per_element / 8
+    return float(format_of(name).bits_per_element) / 8
 
 
 def training_precision(formats: Formats, system: System) -> Precision:

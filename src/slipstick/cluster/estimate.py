@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from slipstick.cluster.assembly import sources, training_setting
 from slipstick.cluster.auto import resolved
 from slipstick.cluster.plans import Plans
@@ -10,9 +13,11 @@ from slipstick.cluster.training import Step, train
 from slipstick.cluster.training_report import training_facts, training_metrics, training_tables
 from slipstick.core.checks import run_checks
 from slipstick.core.plan import Plan
-from slipstick.core.report import Finding, Report
+from slipstick.core.report import Report, flatten
 from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
+
+FloatArray = NDArray[np.float64]
 
 PAPERS = ("kundu2024", "narayanan2021", "korthikanti2022", "ardalani2022")
 
@@ -37,19 +42,20 @@ def _estimate_training(workload: Workload, system: System, plan: Plan) -> Report
     plan = resolved(plan, workload, system, capacity, lambda some: _time_and_memory(setting, some))
     plans = Plans.of([plan], system)
     step = train(setting, plans)
-    facts = training_facts(setting, workload, system, plans, step)
+    metrics = training_metrics(setting, workload, system, plans, step, sources(system))
+    facts = {path: metric.value for path, metric in flatten(metrics)}
     return Report(
         title=f"{workload.name} on {system.devices} x {system.name}",
-        metrics=training_metrics(setting, workload, system, plans, step, sources(system)),
+        metrics=metrics,
         breakdowns=training_tables(setting, workload, plans, step),
         bottleneck=bottleneck(step),
-        warnings=(*run_checks(facts), *_fits(step, system)),
+        warnings=run_checks({**facts, **training_facts(workload, system, step)}),
         inputs={"workload": workload, "system": system, "plan": plan},
         papers=PAPERS,
     )
 
 
-def _time_and_memory(setting: Setting, plans: Plans) -> tuple[object, object]:
+def _time_and_memory(setting: Setting, plans: Plans) -> tuple[FloatArray, FloatArray]:
     step = train(setting, plans)
     return step.time, step.peak_memory
 
@@ -58,18 +64,3 @@ def bottleneck(step: Step) -> str:
     """Name the part that takes most of the step, and how much."""
     name, value = max(step.parts.items(), key=lambda part: float(part[1][0]))
     return f"{name.replace('_', ' ')}: {100 * float(value[0] / step.time[0]):.0f} % of the step"
-
-
-def _fits(step: Step, system: System) -> list[Finding]:
-    """Return a finding, of severity error, that names the largest part where the step needs more than there is."""
-    held, room = step.residents, system.main_memory.capacity
-    peak = float(step.peak_memory[0])
-    if peak <= room:
-        return []
-    fullest = int(held.total[0].argmax())
-    largest = max(held.PARTS, key=lambda part: float(getattr(held, part)[0, fullest]))
-    message = (
-        f"needs {format_quantity(peak, 'B')} of {format_quantity(room, 'B')} a device; "
-        f"the largest part is {largest} with {format_quantity(float(getattr(held, largest)[0, fullest]), 'B')}"
-    )
-    return [Finding("memory fits", message, path="memory.peak", severity="error")]

@@ -109,6 +109,13 @@ def step_energy(setting: Setting, system: System, plans: Plans, step: Step) -> E
     return energy(system, step.time, flops * microbatches, traffic * microbatches, step.sent)
 
 
+def training_facts(workload: Workload, system: System, step: Step) -> dict[str, float]:
+    """Return what the named checks read beside the report's figures: rooflines and messages."""
+    peak = max(system.compute.matrix.values())
+    least = model_flops(workload) / 2  # a causal kernel skips half of the scores, and nothing else can be skipped
+    return {"roofline.compute": least / (peak * system.devices), "network.sent": float(step.sent[0])}
+
+
 def stage_table(step: Step, plans: Plans) -> Table:
     """Return the memory of each pipeline stage, by part; stages alike in layers share a kind and differ in depth."""
     held, kinds = step.residents, step.stages

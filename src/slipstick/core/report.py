@@ -159,7 +159,7 @@ class Report:
 
     def flat(self) -> dict[str, Metric]:
         """Return every metric by its dotted path, in the order of insertion."""
-        return dict(_flatten(self.metrics, ""))
+        return dict(flatten(self.metrics, ""))
 
     def __getitem__(self, path: str) -> Metric:
         node: Metric | Tree = self.metrics
@@ -334,13 +334,14 @@ def _checked_tree(tree: Tree, path: str) -> dict[str, Any]:
     return checked
 
 
-def _flatten(tree: Tree, path: str) -> Iterator[tuple[str, Metric]]:
+def flatten(tree: Tree, path: str = "") -> Iterator[tuple[str, Metric]]:
+    """Yield every metric of a tree with its dotted path."""
     for name, child in tree.items():
         below = f"{path}.{name}" if path else name
         if isinstance(child, Metric):
             yield below, child
         else:
-            yield from _flatten(child, below)
+            yield from flatten(child, below)
 
 
 def _cell(value: Any) -> Cell:
