@@ -87,7 +87,8 @@ def stages_hold_the_network(facts: Facts) -> Iterator[Finding]:
 def shares_are_shares(facts: Facts) -> Iterator[Finding]:
     """A utilisation is a share of a peak: above 1 the peak or the count of operations is wrong."""
     for path, value in facts.items():
-        if path.rpartition(".")[2] in _SHARES and not -TOLERANCE <= value <= 1 + TOLERANCE:
+        share = path.rpartition(".")[2] in _SHARES and ".parts." not in path  # a part has the unit of its total
+        if share and not -TOLERANCE <= value <= 1 + TOLERANCE:
             yield Finding("shares_are_shares", f"{path} is {format_quantity(value, 'fraction')}", path, "error")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +23,13 @@ class DiffRow:
 
     @property
     def difference(self) -> float:
-        """After minus before, in the metric's unit."""
-        return self.after.value - self.before.value
+        """After minus before, in the metric's unit; kept finite."""
+        return max(-sys.float_info.max, min(sys.float_info.max, self.after.value - self.before.value))
 
     @property
     def ratio(self) -> float | None:
         """After over before."""
-        return self.after.value / self.before.value if self.before.value else None
+        return ratio(self.before, self.after)
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,8 @@ class Comparison:
 
 
 def ratio(first: Metric | None, other: Metric | None) -> float | None:
-    """Return other / first, or None where either is missing, the units differ or the first is 0."""
+    """Return other / first, or None where either is missing, the units differ or the first is 0 (or nearly so)."""
     if first is None or other is None or first.unit != other.unit or first.value == 0:
         return None
-    return other.value / first.value
+    found = other.value / first.value
+    return found if math.isfinite(found) else None

@@ -1,4 +1,18 @@
-"""Read back the JSON that `Report.json` writes, checking it as any file from a stranger."""
+"""Read back the JSON that `Report.json` writes, checking it as any file from a stranger.
+
+The schema ``slipstick.report/1``, an object of
+
+* ``schema``, ``slipstick`` (the version that answered), ``title``, ``bottleneck``: text;
+* ``metrics``: groups in groups; a leaf is ``{value, unit, how, source, note}``: a finite number in SI (or the unit
+  that `unit` names), and how it was found: estimated, simulated, measured or published. A group named ``parts``
+  sums up to the first metric beside it;
+* ``breakdowns``: name -> ``{columns: [{name, unit}], rows: [[cell, ...]], stacked}``; a cell is text, a number, a
+  boolean or null;
+* ``warnings``: ``[{check, message, path, severity}]``, severity "warning" or "error";
+* ``inputs``: what was asked; ``input_hash``: the SHA-256, in hex, of the compact JSON with sorted keys of
+  ``{"inputs": ..., "slipstick": version}``, whole floats written as integers;
+* ``papers``: keys of ``data/papers.yaml``.
+"""
 
 from __future__ import annotations
 

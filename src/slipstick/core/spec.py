@@ -14,9 +14,7 @@ from slipstick.core.explain import explain
 class Spec(BaseModel):
     """A frozen, validated description. Unknown fields are errors; quantities are SI floats once loaded."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
 
 S = TypeVar("S", bound=Spec)

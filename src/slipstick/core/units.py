@@ -143,7 +143,7 @@ def format_quantity(value: float, unit: str) -> str:
     if value != value:
         return f"- {unit}".strip()
     if unit == "" or unit == "1":
-        return f"{value:.4g}"
+        return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e7 else f"{value:.4g}"
     if unit == "fraction":
         return f"{100 * value:.3g} %"
     if unit in ("USD", "USD/Mtoken") or value == 0 or not math.isfinite(value):

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slipstick.core.errors import SlipstickError, SpecErrors, did_you_mean
+from slipstick.core.plan import Plan, short_keys
+from slipstick.core.spec import leaves, override, validate
+from slipstick.core.system import System
+
+TOY: dict[str, Any] = {
+    "name": "toy",
+    "power": "300 W",
+    "compute": {"cores": 80, "clock": "1.5 GHz", "matrix": {"fp16": "125 TFLOP/s"}, "vector": {}},
+    "memory": {"hbm": {"capacity": "32 GiB", "bandwidth": "900 GB/s"}},
+    "network": {"node": {"technology": "nvlink2", "domain": 8, "bandwidth": "150 GB/s"}},
+}
+
+
+def errors_of(changes: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(SpecErrors) as caught:
+        validate(System, {**TOY, **changes}, where="toy.yaml")
+    return {error.path: str(error) for error in caught.value.errors}
+
+
+def test_all_errors_at_once_one_a_field() -> None:
+    found = errors_of(
+        {
+            "power": -3,
+            "year": "x",
+            "memory": {"hbm": {"capacity": "1 GB/s", "bandwith": "1 TB/s"}},
+            "network": {"node": {"technology": 3, "domain": 0, "bandwidth": None}},
+        }
+    )
+    assert list(found) == [
+        *("year", "memory.hbm.capacity", "memory.hbm.bandwith", "network.node.technology"),
+        *("network.node.domain", "network.node.bandwidth", "power"),
+    ]
+    assert "did you mean 'bandwidth'?" in found["memory.hbm.bandwith"]
+    assert found["network.node.domain"].endswith("got 0; allowed: a whole number from 1, or nothing (null)")
+    assert "a unit of information/time, not of information" in found["memory.hbm.capacity"]
+    assert "such as '2 W'" in found["power"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("tp=0", "parallel.tp: out of range; got '0'; allowed: a whole number from 1, or auto"),
+        ("pp=x", "parallel.pp: does not fit; got 'x'; allowed: a whole number from 1, or auto"),
+        ("microbatch=1.5", "parallel.microbatch: does not fit; got '1.5'; allowed: a whole number from 1, or auto"),
+        ("sp=maybe", "parallel.sp: does not fit; got 'maybe'; allowed: true or false"),
+        ("zero=7", "parallel.zero: out of range; got '7'; allowed: a whole number from 0 up to 3"),
+        ("chunk=-1", "serving.chunk: out of range; got '-1'; allowed: a whole number from 1, or nothing (null)"),
+        ("acceptance=1.5", "serving.acceptance: out of range; got '1.5'; allowed: a number from 0 up to 1"),
+        ("recompute=selektive", "did you mean 'selective'?; allowed: full, none, selective"),
+        ("tpp=3", "no such field of a plan; got 'tpp'; did you mean 'tp'?"),
+        ("tp=3,tp=4", "the key stands twice"),
+        ("tp", "not of the form key=value"),
+    ],
+)
+def test_one_clear_line_for_a_wrong_plan(text: str, line: str) -> None:
+    with pytest.raises(SlipstickError) as caught:
+        Plan.of(text)
+    message = str(caught.value)
+    assert line in message
+    assert "\n" not in message
+    assert not any(word in message for word in ("constrained", "literal[", "Input should", "union", "pydantic"))
+
+
+def test_text_and_numbers_make_the_same_plan() -> None:
+    assert (
+        Plan.of("tp=8,zero=1,sp=true")
+        == Plan.of(tp=8, zero=1, sp=True)
+        == Plan.of({"parallel": {"tp": 8}}, zero=1, sp=1)
+    )
+
+
+def test_short_keys_are_unambiguous() -> None:
+    keys = short_keys()
+    assert len(set(keys.values())) == len(keys)
+    assert set(leaves(Plan())) == set(keys.values())
+
+
+def test_infinity_is_no_number_of_a_spec() -> None:
+    with pytest.raises(SpecErrors, match="draft_cost"):
+        Plan.of(draft_cost=float("inf"))
+
+
+def test_overrides_name_the_whole_path() -> None:
+    toy = validate(System, TOY)
+    assert override(toy, {"memory.hbm.bandwidth": "8 TB/s"}).memory["hbm"].bandwidth == 8e12
+    assert toy.memory["hbm"].bandwidth == 900e9
+    for path, value, words in (
+        ("memory.hbm.bandwidth", "8 TB", "^system.memory.hbm.bandwidth: a unit of information"),
+        ("memory.hbn.bandwidth", "8 TB/s", "did you mean 'hbm'"),
+        ("memory.hbm", 3, "^system.memory.hbm: does not fit"),
+        ("powr", "1 W", "did you mean 'power'"),
+    ):
+        with pytest.raises(SlipstickError, match=words):
+            override(toy, {path: value}, root="system")
+
+
+def test_every_leaf_can_be_overridden_by_itself() -> None:
+    toy = validate(System, TOY)
+    for path, value in leaves(toy).items():
+        assert override(toy, {path: value}) == toy
+
+
+def test_a_system_without_memory_and_tiers_out_of_order() -> None:
+    assert "at least one memory" in errors_of({"memory": {}})[""]
+    tier = {"technology": "x", "bandwidth": "1 GB/s"}
+    assert "innermost" in errors_of({"network": {"a": {**tier, "domain": 8}, "b": {**tier, "domain": 4}}})[""]
+
+
+def test_specs_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        validate(System, TOY).power = 3.0  # type: ignore[misc]
+
+
+def test_messages() -> None:
+    assert did_you_mean("H100-SMX", ["h100-sxm", "b200"]) == "h100-sxm"
+    assert did_you_mean("zzz", ["h100-sxm"]) is None
+    many = str(SlipstickError("no such thing", value="q", allowed=[f"name{i:02}" for i in range(40)]))
+    assert "(28 more)" in many
+    assert "allowed" not in str(SlipstickError("nothing here", allowed=[]))
+    assert len(str(SlipstickError("long", value="x" * 10_000))) < 200
