@@ -45,7 +45,7 @@ class KernelConstants(Spec):
         if name in self.formats:
             return self.formats[name]
         wide = name in ("fp16", "bf16", "fp32", "tf32", "fp64")
-        return self.formats["bf16" if wide else "fp8"]
+        return self.formats["bf16" if wide or "fp8" not in self.formats else "fp8"]
 
 
 @cache
