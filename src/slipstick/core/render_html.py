@@ -94,7 +94,7 @@ def _group_bars(tree: Tree, path: str) -> Iterator[str]:
             continue
         total = next(((n, m) for n, m in tree.items() if isinstance(m, Metric)), None)
         parts = [(below, metric.value, metric.unit) for _, below, metric, _ in walk(child) if metric is not None]
-        if total is None or not parts:
+        if total is None or not any(value > 0 for _, value, _ in parts):
             continue
         limit = tree.get("capacity")
         capacity = limit.value if isinstance(limit, Metric) else None

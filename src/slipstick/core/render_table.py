@@ -85,7 +85,7 @@ def render_breakdown(name: str, table: Table) -> RichTable:
     shown = _plain_table(title=name)
     for column, head in enumerate(table.columns):
         numbers = any(isinstance(row[column], int | float) for row in table.rows)
-        shown.add_column(_text(head.name), justify="right" if numbers else "left", overflow="fold")
+        shown.add_column(_text(head.name), justify="right" if numbers else "left", overflow="fold", no_wrap=numbers)
     for row in range(len(table.rows)):
         shown.add_row(*(_text(table.text(row, column)) for column in range(len(table.columns))))
     return shown
@@ -172,6 +172,7 @@ def _plain_table(*, title: str = "", head: bool = True) -> RichTable:
         title_justify="left",
         box=box.SIMPLE_HEAD if head else None,
         show_header=head,
+        padding=(0, 1 if head else 2, 0, 0),  # with the box's own blank: two between columns
         pad_edge=False,
         show_edge=False,
     )
