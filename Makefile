@@ -1,0 +1,49 @@
+# The only things needed: Python 3.11 or newer, pip and make. Set-up is incremental: a second call is quick.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO_CONFIG ?= examples/configs/Qwen--Qwen3-8B/config.json
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint docs bench-smoke check clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install -q -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install -q -c constraints.txt -e ".[dev,docs]"
+	@touch $@ $(VENV)/.stamp
+
+demo: $(VENV)/.stamp ## a first Report: a published model file on eight H100s, also as out/demo.html
+	$(BIN)/slipstick estimate $(DEMO_CONFIG) h100-sxm-80gb:8 --plan tp=8,sp=true,recompute=selective --batch 8 --html out/demo.html
+
+test: $(VENV)/.stamp-dev ## set up and run the tests
+	$(BIN)/python -m pytest -q
+
+lint: $(VENV)/.stamp-dev ## ruff, mypy (strict), import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.stamp-dev ## build the site into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+bench-smoke: $(VENV)/.stamp-dev ## quick check of the speeds that the docs promise
+	$(BIN)/python benchmarks/smoke.py
+
+check: ## everything that CI runs
+	bash .ci/run
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) site out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
