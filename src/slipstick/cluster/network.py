@@ -24,8 +24,9 @@ def tiers_of(system: System) -> list[Tier]:
     ------
     SlipstickError if several devices have no network, or if no tier reaches all of them.
     """
+    share = system.calibration.network
     found = [
-        Tier(name, tier.domain or system.devices, tier.bandwidth, load_link_constants(tier.technology))
+        Tier(name, tier.domain or system.devices, tier.bandwidth * share, load_link_constants(tier.technology))
         for name, tier in system.network.items()
     ]
     if system.devices == 1:

@@ -37,6 +37,15 @@ class Tier(Spec):
     energy: units.JoulesPerByte = 0.0
 
 
+class Calibration(Spec):
+    """What measured rows say of a system: rates reached, over those that the model takes from its constants."""
+
+    matmul: float = Field(default=1.0, gt=0)  # rate of the matrix units
+    memory: float = Field(default=1.0, gt=0)  # bandwidth of the main memory
+    network: float = Field(default=1.0, gt=0)  # bandwidth of every network tier
+    source: str = ""
+
+
 class System(Spec):
     """A machine: `devices` equal devices joined by `network`, the innermost tier first.
 
@@ -68,6 +77,7 @@ class System(Spec):
     price: units.Dollars = 0.0  # of one device; 0 where no price is known
     rent: units.Dollars = 0.0  # for an hour of one device; 0: derived from the price
     area: units.SquareMetres | None = None
+    calibration: Calibration = Calibration()  # written by `slipstick calibrate`
     node: str = ""  # technology node, a name in data/tech
     source: str = ""
     sources: dict[str, str] = Field(default_factory=dict)  # dotted path of a leaf -> its own source
