@@ -21,12 +21,15 @@ def width(name: str) -> float:
     return float(format_of(name).bits_per_element) / 8
 
 
-def training_precision(formats: Formats, system: System) -> Precision:
+def training_precision(plan: Plan, system: System) -> Precision:
     """Return the formats of a training step: weights are kept as the activations are, and cast for the products."""
+    formats = plan.formats
     rate(system, formats.matmul)
     activations = width(formats.activations)
     wide = formats.matmul if formats.matmul in WIDE else formats.activations
-    return Precision(formats.matmul, activations, activations, activations, _head(formats, wide), wide)
+    # read the gradient, read and write the accumulated one
+    accumulate = 0.0 if plan.kernels.accumulate else activations + 2 * width(formats.gradients)
+    return Precision(formats.matmul, activations, activations, activations, _head(formats, wide), wide, accumulate)
 
 
 def _head(formats: Formats, wide: str) -> str:
@@ -43,7 +46,7 @@ def training_setting(workload: Workload, system: System, plan: Plan) -> Setting:
     offload = plan.offload
     if (offload.weights or offload.activations or offload.optimizer) and (not system.host or not system.host.bandwidth):
         raise SlipstickError("the system names no host memory to offload to", path="plan.offload")
-    precision = training_precision(plan.formats, system)
+    precision = training_precision(plan, system)
     return Setting(
         decoder=decoder_of(workload),
         batch=workload.batch,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slipstick.cluster.plans import Plans, decoder_of, possible, require_possible
+from slipstick.cluster.plans import RECOMPUTE, Plans, decoder_of, possible, require_possible
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Parallel, Plan
 from slipstick.core.system import System
@@ -16,7 +18,7 @@ from slipstick.core.workload import Workload
 
 Evaluate = Callable[[Plans], tuple[NDArray[np.float64], NDArray[np.float64]]]
 
-SWEPT = ("tp", "pp", "cp", "ep", "microbatch", "interleave")
+SWEPT = ("tp", "pp", "cp", "ep", "microbatch", "interleave", "recompute")
 MAX_CANDIDATES = 200_000
 
 
@@ -45,10 +47,10 @@ def resolved(plan: Plan, workload: Workload, system: System, capacity: float, ev
             fits = memory <= capacity
             best = np.argmin(np.where(fits, time, np.inf)) if fits.any() else np.argmin(memory)
             return candidates[keep[best]]
-    return _with_dp(plan, workload, system, dict.fromkeys(open_fields, 1))
+    return _with_dp(plan, workload, system, {name: "full" if name == "recompute" else 1 for name in open_fields})
 
 
-def _candidates(plan: Plan, names: list[str], workload: Workload, system: System) -> Iterator[tuple[int, ...]]:
+def _candidates(plan: Plan, names: list[str], workload: Workload, system: System) -> Iterator[tuple[Any, ...]]:
     decoder = decoder_of(workload)
     heads = min(block.attention.query_heads for block in decoder.kinds)
     experts = max(block.mlp.routed_experts for block in decoder.kinds)
@@ -59,6 +61,7 @@ def _candidates(plan: Plan, names: list[str], workload: Workload, system: System
         "ep": [d for d in _divisors(max(experts, 1)) if d <= system.devices],
         "microbatch": [d for d in _divisors(workload.batch) if d <= 64],
         "interleave": _interleaves(decoder.layers, plan.parallel.pp),
+        "recompute": list(RECOMPUTE),
     }
     sizes = [choices[name] for name in names]
     if np.prod([len(size) for size in sizes]) > MAX_CANDIDATES:
@@ -76,7 +79,7 @@ def _divisors(number: int) -> list[int]:
     return [d for d in range(1, number + 1) if number % d == 0]
 
 
-def _filled(plan: Plan, system: System, values: dict[str, int]) -> Plan | None:
+def _filled(plan: Plan, system: System, values: Mapping[str, Any]) -> Plan | None:
     """Return the plan with these values and the dp that the devices leave, or None where they leave none."""
     parallel = plan.parallel.model_copy(update=values)
     degree = _product(parallel)
@@ -87,7 +90,7 @@ def _filled(plan: Plan, system: System, values: dict[str, int]) -> Plan | None:
     return plan.model_copy(update={"parallel": parallel})
 
 
-def _with_dp(plan: Plan, workload: Workload, system: System, values: dict[str, int]) -> Plan:
+def _with_dp(plan: Plan, workload: Workload, system: System, values: Mapping[str, Any]) -> Plan:
     """Return the plan with `values` and dp filled in; raise every rule that it breaks."""
     filled = _filled(plan, system, values)
     if filled is None:

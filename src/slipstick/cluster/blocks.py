@@ -48,7 +48,7 @@ def training_layers(
 
 def _times(lists: list[list[Kernel]], precision: Precision, device: Device, width: int) -> list[LayerTime]:
     """Time several kernel lists, forward and backward, in one call of the kernel model."""
-    backwards = [backward(kernels, precision.activations) for kernels in lists]
+    backwards = [backward(kernels, precision) for kernels in lists]
     everything = [kernel for kernels in (*lists, *backwards) for kernel in kernels]
     timed = time_kernels(everything, device, width)
     bounds = np.cumsum([0, *(len(kernels) for kernels in (*lists, *backwards))])

@@ -78,7 +78,7 @@ def block_activations(
     normed = (1 if block.parallel else 2) * hidden * element * gathered
     latent = sum(2 * p.k for p in block.attention.projections(hidden, Phase.TRAIN) if not p.after_core and p.k != hidden)
     scores = block.attention.scores(Phase.TRAIN)
-    inner = _attention_inner(block, scores, shape) + _feed_forward_inner(block, decoder, shape)
+    inner = _attention_inner(block, scores, shape) + feed_forward_inner(block, decoder, shape)
     masks = 2 * hidden * shape.normed if decoder.dropout else np.zeros_like(tokens)
     return Activations(
         checkpoint=hidden * element * shape.normed,
@@ -102,7 +102,7 @@ def _attention_inner(block: Block, scores: Scores | None, shape: Shape) -> Float
     return np.asarray(shape.tokens * (queries + keys))
 
 
-def _feed_forward_inner(block: Block, decoder: Decoder, shape: Shape) -> FloatArray:
+def feed_forward_inner(block: Block, decoder: Decoder, shape: Shape) -> FloatArray:
     """Elements of the inputs of the activation function and of the product after it; routed tokens for experts."""
     found = np.zeros(len(shape.tp))
     for projection in block.mlp.projections(decoder.hidden):

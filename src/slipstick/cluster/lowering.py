@@ -55,6 +55,7 @@ class Precision:
     cache: float
     head: str  # format of the output projection
     wide: str = "bf16"  # format of what is never quantised: router, unfused attention
+    accumulate: float = 0.0  # bytes a weight to add a gradient to the accumulated one; 0: the product does it itself
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,6 @@ class Kernel:
     launches: int = 1
     core: bool = False
     quantised: bool = False
-    weight_gradient: bool = False
 
 
 def forward(block: Block, decoder: Decoder, shape: Shape, phase: Phase, precision: Precision, fused: bool) -> list[Kernel]:
@@ -104,19 +104,21 @@ def forward(block: Block, decoder: Decoder, shape: Shape, phase: Phase, precisio
     return kernels
 
 
-def backward(kernels: list[Kernel], activations: float) -> list[Kernel]:
+def backward(kernels: list[Kernel], precision: Precision) -> list[Kernel]:
     """Return the kernels of the backward pass of `kernels`.
 
     A product C[m,n] = A[m,k] B[k,n] has two: dA[m,k] = dC B^T and dB[k,n] = A^T dC. A chain of elementwise
-    operations reads its saved inputs beside the gradient: twice the forward traffic less the shared write.
+    operations reads its saved inputs beside the gradient: twice the forward traffic less the shared write. Unless
+    the product adds to the accumulated gradient itself, a kernel reads both and writes the sum.
     """
     found: list[Kernel] = []
     for kernel in reversed(kernels):
         if kernel.kind == "matmul":
             found.append(replace(kernel, name=f"{kernel.name}.dgrad", n=kernel.k, k=kernel.n))
-            found.append(
-                replace(kernel, name=f"{kernel.name}.wgrad", m=kernel.k, k=kernel.m, weight_gradient=not kernel.core)
-            )
+            found.append(replace(kernel, name=f"{kernel.name}.wgrad", m=kernel.k, k=kernel.m))
+            if precision.accumulate and not kernel.core:
+                weights = 1.0 * np.asarray(kernel.k) * kernel.n * kernel.batch
+                found.append(Kernel(f"{kernel.name}.accumulate", "stream", traffic=weights * precision.accumulate))
         elif kernel.kind == "attention":
             # FlashAttention-2 recomputes the scores: five products in the backward pass against two (Dao 2307.08691)
             found.append(

@@ -47,7 +47,8 @@ def exposed_tensor(
     """Return seconds (forward, backward) that one layer waits for tensor parallel messages.
 
     Two all-reduces each way (Shoeybi et al. 1909.08053), each a gather and a scatter with sequence parallelism, whose
-    backward pass gathers twice more, behind the products (Korthikanti et al. 2205.05198, section 4.2.2).
+    backward pass gathers twice more, behind the products (Korthikanti et al. 2205.05198, section 4.2.2). Asynchronous
+    messages of the backward pass (the all-reduce, or the scatter) hide behind the weights' gradients.
     """
     count = 1 if block.parallel else 2
     split = plans.tp_pattern == 2
@@ -56,8 +57,15 @@ def exposed_tensor(
     chunks = np.choose(plans.tp_overlap, [1, plans.tp, PIPE_CHUNKS])
     ahead = _after_overlap(each_way, layer.products, chunks, slowdown)
     back = _after_overlap(each_way, layer.data_gradient + layer.weight_gradient, chunks, slowdown)
-    regathered = np.maximum(0.0, again - layer.data_gradient) + slowdown * np.minimum(again, layer.data_gradient)
-    return ahead, back + regathered
+    behind = _hidden_behind(np.where(split, each_way / 2, each_way), layer.weight_gradient, slowdown)
+    asynchronous = behind + np.where(split, each_way / 2, 0.0)
+    back = np.where(plans.tp_async & (chunks == 1), asynchronous, back)
+    return ahead, back + _hidden_behind(again, layer.data_gradient, slowdown)
+
+
+def _hidden_behind(message: FloatArray, compute: FloatArray, slowdown: float) -> FloatArray:
+    """Return what a message beside a computation adds to it: what sticks out, and what it takes from the memory."""
+    return np.maximum(0.0, message - compute) + slowdown * np.minimum(message, compute)
 
 
 def _after_overlap(message: FloatArray, compute: FloatArray, chunks: IntArray, slowdown: float) -> FloatArray:

@@ -46,6 +46,7 @@ class Plans:
     dp_tier: IntArray
     sp: BoolArray
     regather: BoolArray
+    tp_async: BoolArray
     dp_overlap: BoolArray
     pp_overlap: BoolArray
     offload_weights: BoolArray
@@ -87,6 +88,7 @@ _PLAIN: dict[str, object] = {
     **dict.fromkeys(("zero", "schedule", "recompute", "tp_pattern", "tp_overlap"), 0),
     **dict.fromkeys(("tp_tier", "pp_tier", "dp_tier"), AUTO_TIER),
     "regather": True,
+    "tp_async": True,
     "dp_overlap": True,
 }
 
@@ -107,7 +109,7 @@ def _row(plan: Plan, system: System) -> dict[str, object]:
         if name not in tiers:
             raise SlipstickError("no such network tier", path=f"plan.collectives.{group}_tier", value=name, allowed=tiers)
         row[f"{group}_tier"] = tiers[name]
-    for name in ("regather", "dp_overlap", "pp_overlap"):
+    for name in ("regather", "tp_async", "dp_overlap", "pp_overlap"):
         row[name] = getattr(collectives, name)
     for name in ("weights", "activations", "optimizer"):
         row[f"offload_{name}"] = getattr(offload, name)

@@ -14,12 +14,14 @@ from slipstick.cluster.footprint import (
     block_activations,
     block_weights,
     embedding_weights,
+    feed_forward_inner,
     head_weights,
 )
 from slipstick.cluster.plans import Plans
 from slipstick.cluster.setting import Setting, shape_of
 from slipstick.cluster.stages import Stages
 from slipstick.cluster.unique import distinct
+from slipstick.core.workload import Phase
 
 FloatArray = NDArray[np.float64]
 
@@ -36,6 +38,7 @@ class Residents:
     optimizer: FloatArray
     activations: FloatArray
     recomputed: FloatArray  # rebuilt for one layer at a time
+    working: FloatArray  # gradients of one layer's largest tensors while its backward pass runs
     ends: FloatArray  # embedding's and head's activations, logits
     host: FloatArray
     dense: FloatArray  # parameters of the stage that data parallel ranks hold copies of
@@ -44,7 +47,7 @@ class Residents:
     layer_weights: tuple[FloatArray, ...]  # parameters of one layer of each kind, (n,)
     layer_activations: tuple[FloatArray, ...]  # bytes kept of one microbatch by one layer of each kind, (n,)
 
-    PARTS = ("weights", "gradients", "optimizer", "activations", "recomputed", "ends")
+    PARTS = ("weights", "gradients", "optimizer", "activations", "recomputed", "working", "ends")
 
     @property
     def total(self) -> FloatArray:
@@ -79,6 +82,7 @@ def residents(setting: Setting, plans: Plans, kinds: Stages) -> Residents:
         optimizer=state[2] - offloaded[1] + near[1],
         activations=activations - offloaded[2] + near[2],
         recomputed=rebuilt,
+        working=_working(setting, plans)[:, None] * (kinds.copies > 0),
         ends=_end_activations(setting, plans, kinds, depth),
         host=np.asarray(sum(offloaded)),
         dense=dense + ends,
@@ -113,6 +117,28 @@ def _rebuilt(kept: Activations, plans: Plans) -> FloatArray:
     """Bytes that one layer holds while its backward pass runs, beyond what it stored."""
     none = np.zeros_like(kept.scores)
     return np.asarray(np.choose(plans.recompute, [none, kept.scores, kept.everything]))
+
+
+def _working(setting: Setting, plans: Plans) -> FloatArray:
+    """Bytes of the gradients that exist only while the largest layer's backward pass runs.
+
+    The largest weight's gradient before it is added up (fp32), the gradients of the feed-forward's inner tensors, and
+    the layer's input, output and its gradient on all tokens. Which of them live at once was read off SimuMax's peaks.
+    """
+    decoder, element = setting.decoder, setting.precision.activations
+    tokens = plans.microbatch * (setting.sequence / plans.cp)
+    largest = np.zeros(len(plans))
+    for block in decoder.kinds:
+        for projection in (*block.attention.projections(decoder.hidden, Phase.TRAIN), *block.mlp.projections(decoder.hidden)):
+            if projection.experts:
+                k, n, _ = projection.local(plans.etp)
+                size = k * n * projection.experts / plans.ep
+            else:
+                k, n, _ = projection.local(plans.tp)
+                size = k * n
+            largest = np.maximum(largest, size)
+    inner = np.max([feed_forward_inner(block, decoder, shape_of(setting, plans)) for block in decoder.kinds], axis=0)
+    return np.asarray(largest * 4.0 + inner * element + 3 * tokens * decoder.hidden * element)
 
 
 def _on_stages(kinds: Stages, per_layer: Sequence[FloatArray]) -> FloatArray:

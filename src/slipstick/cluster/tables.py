@@ -28,7 +28,7 @@ def kernel_table(decoder: Decoder, setting: Setting, shape: Shape) -> Table:
     parts.append((1, head(decoder, shape, Phase.TRAIN, setting.precision)))
     for count, kernels in parts:
         rows += kernel_rows(kernels, count, setting.device)
-        rows += kernel_rows(backward(kernels, setting.precision.activations), count, setting.device)
+        rows += kernel_rows(backward(kernels, setting.precision), count, setting.device)
     return Table.of(COLUMNS, rows)
 
 

@@ -105,7 +105,7 @@ def _layer(
         "tensor_parallel": ahead * (1 + again) + back,
         "context_parallel": context_exchange(block, setting.sequence, element, layer, plans, tiers),
         "expert_parallel": exchange * (2 + again),
-        "data_parallel": weight_gathers(setting, plans, layer, weights),
+        "data_parallel": weight_gathers(setting, plans, block, layer, weights),
         "offload": offload_waits(setting, plans, layer, weights, kept),
         "host": layer.host_forward * (1 + again) + layer.host_backward,
     }

@@ -11,6 +11,8 @@ from slipstick.cluster.plans import Plans
 from slipstick.cluster.residents import Residents, expert_replicas
 from slipstick.cluster.setting import Setting
 from slipstick.cluster.unique import distinct
+from slipstick.core.workload import Phase
+from slipstick.models.decoder import Block, Decoder
 
 FloatArray = NDArray[np.float64]
 
@@ -39,22 +41,37 @@ def gradient_messages(setting: Setting, plans: Plans, held: Residents) -> tuple[
                 continue
             gradient, weight = size * setting.elements.gradients, size * setting.elements.weights
             whole = messages("all_reduce", gradient, ranks, stride, some.dp_tier, setting.tiers)
-            scatter = messages("reduce_scatter", gradient, ranks, stride, some.dp_tier, setting.tiers)
+            pieces = np.where(some.zero == 3, _tensors(setting.decoder), 1)
+            scatter = pieces * messages("reduce_scatter", gradient / pieces, ranks, stride, some.dp_tier, setting.tiers)
             gather = messages("all_gather", weight, ranks, stride, some.dp_tier, setting.tiers)
             reduced[:, column] += np.where(some.zero > 0, scatter, whole)
             gathered[:, column] += np.where((some.zero == 1) | (some.zero == 2), gather, 0.0)
     return reduced[kind], gathered[kind]
 
 
-def weight_gathers(setting: Setting, plans: Plans, layer: LayerTime, weights: FloatArray) -> FloatArray:
-    """Return exposed seconds of ZeRO-3 for one layer and microbatch: weights gathered for each pass, behind the layer
-    before (Rajbhandari et al. 1910.02054, section 7.2.2)."""
+def _tensors(decoder: Decoder) -> int:
+    return sum(block.count * block_tensors(block, decoder) for block in decoder.kinds)
+
+
+def weight_gathers(
+    setting: Setting, plans: Plans, block: Block, layer: LayerTime, weights: FloatArray
+) -> FloatArray:
+    """Return exposed seconds of ZeRO-3 for one layer and microbatch: its tensors gathered one by one for each pass,
+    behind the layer before where overlapped (Rajbhandari et al. 1910.02054, section 7.2.2)."""
     if not (plans.zero == 3).any():
         return np.zeros(len(plans))
-    size = np.where(plans.zero == 3, weights * setting.elements.weights, 0.0)
-    gather = messages("all_gather", size, plans.dp * plans.cp, plans.tp, plans.dp_tier, setting.tiers)
+    tensors = block_tensors(block, setting.decoder)
+    size = np.where(plans.zero == 3, weights * setting.elements.weights / tensors, 0.0)
+    gather = tensors * messages("all_gather", size, plans.dp * plans.cp, plans.tp, plans.dp_tier, setting.tiers)
     ahead, back = np.maximum(0.0, gather - layer.forward), np.maximum(0.0, gather - layer.backward)
     return np.where(plans.dp_overlap, ahead + back, 2 * gather)
+
+
+def block_tensors(block: Block, decoder: Decoder) -> int:
+    """Return how many parameter tensors a layer has: weights, biases and norms."""
+    projections = [*block.attention.projections(decoder.hidden, Phase.TRAIN), *block.mlp.projections(decoder.hidden)]
+    norm = 2 if decoder.norm == "layer" else 1
+    return sum(2 if projection.bias else 1 for projection in projections) + norm * block.norms
 
 
 def exposed_update(

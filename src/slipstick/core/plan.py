@@ -11,7 +11,7 @@ from slipstick.core.spec import Spec, validate
 
 Auto = Literal["auto"]
 Degree = Annotated[int, Field(gt=0)] | Auto
-Recompute = Literal["none", "selective", "full"]
+Recompute = Literal["none", "selective", "full", "auto"]
 Schedule = Literal["1f1b", "gpipe"]
 
 
@@ -37,6 +37,7 @@ class Collectives(Spec):
 
     tp_pattern: Literal["all_reduce", "p2p_rs_ag", "rs_ag"] = "all_reduce"  # rs_ag is what sp implies
     tp_overlap: Literal["none", "ring", "pipe"] = "none"
+    tp_async: bool = True  # backward messages behind the weights' gradients
     dp_overlap: bool = True
     pp_overlap: bool = False
     regather: bool = True  # sp: gather the activations again in the backward pass instead of keeping them
@@ -68,7 +69,8 @@ class Kernels(Spec):
     """Which implementations the software uses."""
 
     attention: Literal["flash", "unfused"] = "flash"
-    fused: bool = True  # elementwise chains as one kernel (bias + dropout + add, norm, softmax with mask)
+    fused: bool = True  # elementwise chains as one kernel (bias + dropout + add, softmax with mask, rotary, SwiGLU)
+    accumulate: bool = True  # products add to the accumulated gradient themselves, instead of a kernel after them
     cuda_graphs: bool = True  # decode steps replayed without the host in between
 
 

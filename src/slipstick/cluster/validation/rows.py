@@ -94,14 +94,16 @@ def _plan(row: Row, defaults: Mapping[str, Any]) -> Plan:
     for column in ("dp", "cp", "ep"):
         fields[column] = number(row, column) or ("auto" if column == "dp" else 1)
     fields["microbatch"] = number(row, "micro_batch") or "auto"
-    fields["interleave"] = number(row, "interleave") or ("auto" if (number(row, "pp") or 1) > 1 else 1)
+    fields.setdefault("interleave", "auto" if (number(row, "pp") or 1) > 1 else 1)
+    fields["interleave"] = number(row, "interleave") or fields["interleave"]
     fields["sp"] = number(row, "sp") == 1 and number(row, "tp") != 1
     if fields["sp"]:
         fields["tp_pattern"] = "rs_ag"
     if number(row, "zero") is not None:
         fields["zero"] = number(row, "zero")
     recompute = row.get("recompute", "").strip()
-    fields["recompute"] = {"": "none", "minimal": "selective"}.get(recompute, recompute)
+    unstated = "auto" if fields["tp"] == "auto" else "none"  # a row that gives the rest of its plan would say so
+    fields["recompute"] = {"": unstated, "minimal": "selective"}.get(recompute, recompute)
     return Plan.of({**fields, **formats(row.get("precision", ""))})
 
 

@@ -1,0 +1,42 @@
+"""The `llm_validation` format: published training steps, memory, prefill and decode, one row a case."""
+
+from __future__ import annotations
+
+from slipstick.cluster.validation.training import memory_figure, training_figure
+from slipstick.core.errors import SlipstickError
+from slipstick.core.published import Row, RowDict, Suite, Validation, number, register_suite
+
+FIGURES = {"train": training_figure, "memory": memory_figure}
+
+
+class LlmSuite(Suite):
+    """Training, memory, prefill and decode of language models, by the columns of llm_validation.csv."""
+
+    name = "llm"
+    columns = frozenset(
+        ("case_id", "kind", "model", "layers", "hidden", "seq", "global_batch", "micro_batch", "tp", "pp", "dp", "sp",
+         "recompute", "precision", "gpu", "n_gpus", "measured_value", "unit", "source")
+    )  # fmt: skip
+    about = "published training steps, memory footprints, prefill and decode of language models"
+
+    def replay(self, rows: list[RowDict]) -> Validation:
+        """Answer every row; what cannot be answered is listed with its reason."""
+        done, skipped = [], []
+        for row in rows:
+            try:
+                done.append(_replayed(row))
+            except SlipstickError as error:
+                skipped.append((row["case_id"], str(error)))
+        return Validation(self.name, tuple(done), tuple(skipped))
+
+
+def _replayed(row: RowDict) -> Row:
+    kind = row["kind"]
+    if kind not in FIGURES:
+        raise SlipstickError("not a kind of row", path="kind", value=kind, allowed=list(FIGURES))
+    mark = "" if row.get("seen_or_memory", "seen") == "seen" else "the published figure is a recollection"
+    figure = FIGURES[kind](row)
+    return Row(row["case_id"], kind, number(row, "measured_value"), figure, row["unit"], row["source"], mark)
+
+
+SUITE = register_suite(LlmSuite())
