@@ -6,6 +6,7 @@ from slipstick.cluster.device import device_of, rate
 from slipstick.cluster.lowering import WIDE, Precision
 from slipstick.cluster.network import tiers_of
 from slipstick.cluster.plans import decoder_of
+from slipstick.cluster.steps import load_step_constants
 from slipstick.cluster.setting import Elements, Setting
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Formats, Plan
@@ -29,7 +30,10 @@ def training_precision(plan: Plan, system: System) -> Precision:
     wide = formats.matmul if formats.matmul in WIDE else formats.activations
     # read the gradient, read and write the accumulated one
     accumulate = 0.0 if plan.kernels.accumulate else activations + 2 * width(formats.gradients)
-    return Precision(formats.matmul, activations, activations, activations, _head(formats, wide), wide, accumulate)
+    elementwise = 1.0 if plan.kernels.fused else load_step_constants(system.generation).unfused_traffic
+    return Precision(
+        formats.matmul, activations, activations, activations, _head(formats, wide), wide, elementwise, accumulate
+    )
 
 
 def _head(formats: Formats, wide: str) -> str:

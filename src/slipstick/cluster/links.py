@@ -64,6 +64,7 @@ class LinkConstants:
         inside (NCCL does not unless the switches reduce).
     congestion : the tier's bandwidth falls as (domains joined / 2) ** -congestion: oversubscription and
         collisions of routes [1].
+    host : time of the host to start a collective, for each rank of its group [s]. It bounds eager execution.
     """
 
     technology: str
@@ -76,6 +77,7 @@ class LinkConstants:
     in_switch: InSwitch | None
     hierarchical: bool
     congestion: float
+    host: float
 
 
 @cache
@@ -120,6 +122,7 @@ def _read(technology: str, path: Path) -> LinkConstants:
             in_switch=_in_switch(data.get("in_switch")),
             hierarchical=bool(data["hierarchical"]),
             congestion=float(data["congestion"]),
+            host=float(data.get("host", 0.0)),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise SlipstickError(f"not link constants: {type(error).__name__} {error}", path=str(path)) from None

@@ -55,6 +55,7 @@ class Precision:
     cache: float
     head: str  # format of the output projection
     wide: str = "bf16"  # format of what is never quantised: router, unfused attention
+    elementwise: float = 1.0  # traffic of elementwise chains against fused ones
     accumulate: float = 0.0  # bytes a weight to add a gradient to the accumulated one; 0: the product does it itself
 
 
@@ -92,15 +93,15 @@ def forward(block: Block, decoder: Decoder, shape: Shape, phase: Phase, precisio
     projections, passes = attention.projections(hidden, phase), attention.pointwise()
     kernels = [_norm("attention.norm", hidden, shape, element)]
     kernels += [_product("attention", p, shape, precision) for p in projections if not p.after_core]
-    kernels += [_pass("attention", p, shape, element) for p in passes if not p.after_core]
+    kernels += [_pass("attention", p, shape, precision) for p in passes if not p.after_core]
     if phase is not Phase.TRAIN:
         kernels.append(_cache_write(block, shape, precision.cache))
     kernels += _core(block, decoder, shape, phase, precision, fused)
-    kernels += [_pass("attention", p, shape, element) for p in passes if p.after_core]
+    kernels += [_pass("attention", p, shape, precision) for p in passes if p.after_core]
     kernels += [_product("attention", p, shape, precision) for p in projections if p.after_core]
-    kernels.append(_residual("attention.residual", decoder, shape, element))
+    kernels.append(_residual("attention.residual", decoder, shape, precision))
     kernels += list(_feed_forward(block, decoder, shape, precision))
-    kernels.append(_residual("mlp.residual", decoder, shape, element))
+    kernels.append(_residual("mlp.residual", decoder, shape, precision))
     return kernels
 
 
@@ -218,14 +219,15 @@ def _norm(name: str, hidden: int, shape: Shape, element: float) -> Kernel:
     return Kernel(name, "stream", traffic=shape.normed * hidden * 2 * element)
 
 
-def _residual(name: str, decoder: Decoder, shape: Shape, element: float) -> Kernel:
-    mask = 1.0 if decoder.dropout else 0.0
-    return Kernel(name, "stream", traffic=shape.normed * decoder.hidden * (3 * element + mask))
+def _residual(name: str, decoder: Decoder, shape: Shape, precision: Precision) -> Kernel:
+    moved = 3 * precision.activations + (1.0 if decoder.dropout else 0.0)
+    return Kernel(name, "stream", traffic=shape.normed * decoder.hidden * moved * precision.elementwise)
 
 
-def _pass(part: str, done: Pointwise, shape: Shape, element: float) -> Kernel:
+def _pass(part: str, done: Pointwise, shape: Shape, precision: Precision) -> Kernel:
     rows = shape.tokens / shape.tp if done.split else 1.0 * shape.tokens
-    return Kernel(f"{part}.{done.name}", "stream", traffic=rows * done.visits * (done.inputs + done.outputs) * element)
+    moved = done.visits * (done.inputs + done.outputs) * precision.activations * precision.elementwise
+    return Kernel(f"{part}.{done.name}", "stream", traffic=rows * moved)
 
 
 def _cache_write(block: Block, shape: Shape, element: float) -> Kernel:
@@ -244,7 +246,7 @@ def _feed_forward(block: Block, decoder: Decoder, shape: Shape, precision: Preci
         if projection.experts and projection.split == "column":
             yield Kernel("mlp.permute", "stream", traffic=routed * decoder.hidden * 2 * element)
         if projection.split == "row" and passes:
-            yield _pass("mlp", passes.pop(0), shape, element)
+            yield _pass("mlp", passes.pop(0), shape, precision)
         yield _product("mlp", projection, shape, precision)
         if projection.experts and projection.split == "row":
             yield Kernel("mlp.combine", "stream", traffic=routed * decoder.hidden * 2 * element)
@@ -263,5 +265,5 @@ def head(decoder: Decoder, shape: Shape, phase: Phase, precision: Precision) -> 
     kernels = [_norm("head.norm", decoder.hidden, shape, precision.activations)]
     kernels.append(Kernel("head.logits", "matmul", m=rows, n=columns, k=decoder.hidden, format=precision.head))
     passes = 4 if phase is Phase.TRAIN else 1  # cast, maximum, exponential sum and gradient in fp32; sampling reads once
-    kernels.append(Kernel("head.loss", "stream", traffic=logits * 4.0 * passes, launches=passes))
+    kernels.append(Kernel("head.loss", "stream", traffic=logits * 4.0 * passes * precision.elementwise, launches=passes))
     return kernels

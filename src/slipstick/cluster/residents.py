@@ -130,13 +130,8 @@ def _working(setting: Setting, plans: Plans) -> FloatArray:
     largest = np.zeros(len(plans))
     for block in decoder.kinds:
         for projection in (*block.attention.projections(decoder.hidden, Phase.TRAIN), *block.mlp.projections(decoder.hidden)):
-            if projection.experts:
-                k, n, _ = projection.local(plans.etp)
-                size = k * n * projection.experts / plans.ep
-            else:
-                k, n, _ = projection.local(plans.tp)
-                size = k * n
-            largest = np.maximum(largest, size)
+            k, n, _ = projection.local(plans.etp if projection.experts else plans.tp)
+            largest = np.maximum(largest, k * n)  # experts take turns
     inner = np.max([feed_forward_inner(block, decoder, shape_of(setting, plans)) for block in decoder.kinds], axis=0)
     return np.asarray(largest * 4.0 + inner * element + 3 * tokens * decoder.hidden * element)
 

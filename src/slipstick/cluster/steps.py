@@ -29,6 +29,8 @@ class StepConstants(Spec):
     host_launch: units.Seconds  # the host's time for one kernel launch in eager execution
     host_collective: units.Seconds  # and for one collective
     replay_launch: units.Seconds  # between the kernels of a replayed graph (CUDA graph)
+    gather_efficiency: float = Field(default=1.0, gt=0, le=1)  # of ZeRO-3's gathers against bare collectives
+    unfused_traffic: float = Field(default=3.0, ge=1)  # traffic of elementwise chains as single kernels, against fused
     optimizer_efficiency: float = Field(gt=0, le=1)  # share of DRAM bandwidth in the optimiser's update
     step_overhead: units.Seconds  # data loading, logging, gradient norm, once a training step
     token_overhead: units.Seconds  # scheduling and sampling, once a decode step

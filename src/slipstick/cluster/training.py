@@ -107,8 +107,16 @@ def _layer(
         "expert_parallel": exchange * (2 + again),
         "data_parallel": weight_gathers(setting, plans, block, layer, weights),
         "offload": offload_waits(setting, plans, layer, weights, kept),
-        "host": layer.host_forward * (1 + again) + layer.host_backward,
+        "host": layer.host_forward * (1 + again) + layer.host_backward + _host_messages(setting, plans, block.parallel),
     }
+
+
+def _host_messages(setting: Setting, plans: Plans, parallel: bool) -> FloatArray:
+    """Seconds of the host to start one layer's tensor parallel collectives, forward and backward."""
+    split = plans.tp_pattern == 2
+    count = (1 if parallel else 2) * (np.where(split, 4, 2) + np.where(split & plans.regather, 1, 0))
+    each = setting.device.steps.host_collective + plans.tp * max((t.constants.host for t in setting.tiers), default=0.0)
+    return np.where(plans.tp > 1, count * each, 0.0)
 
 
 def _end(setting: Setting, time: LayerTime, sent: TensorMessages) -> Costs:

@@ -1,0 +1,110 @@
+"""The `llm_nanotron_h100` format: a sweep of training plans, with those that ran out of memory."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.cluster.assembly import training_setting
+from slipstick.cluster.plans import Plans
+from slipstick.cluster.setting import Setting
+from slipstick.cluster.training import Step, train
+from slipstick.cluster.validation.rows import Case, number, training_case
+from slipstick.core.errors import SlipstickError
+from slipstick.core.published import Row, RowDict, Suite, Validation, register_suite
+from slipstick.core.published import number as cell
+from slipstick.core.spec import override
+
+GIB = 2.0**30
+TOKENS_AT_LEAST = 100_000  # a global batch above this is given in tokens, not in sequences
+_SAME = ("model", "layers", "hidden", "ffn", "vocab", "gpu", "n_gpus", "seq", "global_batch", "source")
+
+
+class NanotronSuite(Suite):
+    """Throughput of training plans, and whether they fit, by the columns of llm_nanotron_h100.csv."""
+
+    name = "nanotron"
+    columns = frozenset(
+        ("case_id", "model", "layers", "hidden", "global_batch", "micro_batch", "tp", "pp", "dp", "gpu", "n_gpus", "status",
+         "tokens_per_s_per_gpu", "nccl_reducescatter_gbps")
+    )  # fmt: skip
+    about = "a sweep of training plans on H100 nodes: tokens/s, and whether they ran out of memory"
+
+    def replay(self, rows: list[RowDict]) -> Validation:
+        """Answer every row; rows of one network, batch and state of the network run as one array."""
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for place, row in enumerate(rows):
+            groups.setdefault((*(row.get(name, "") for name in _SAME), technology(row)), []).append(place)
+        done: dict[int, list[Row]] = {}
+        skipped: list[tuple[str, str]] = []
+        for places in groups.values():
+            try:
+                done.update(zip(places, _group([rows[place] for place in places]), strict=True))
+            except SlipstickError as error:
+                skipped += [(rows[place]["case_id"], str(error)) for place in places]
+        ordered = [found for place in sorted(done) for found in done[place]]
+        return Validation(self.name, tuple(ordered), tuple(skipped))
+
+
+def technology(row: RowDict) -> str:
+    """Return the state of the network between nodes, from the probe that each run made of it when it started.
+
+    A reduce-scatter of 1 GiB took 3.5 ms and 0.3 ms a node in most jobs, and 2.5 ms a node in others.
+    """
+    rate, devices = row.get("nccl_reducescatter_gbps", ""), number(row, "n_gpus") or 1
+    if not rate or devices <= NODE:
+        return "efa"
+    seconds = (devices - 1) / devices * 2.0**30 / (cell(row, "nccl_reducescatter_gbps") * 1e9)
+    return "efa-slow" if seconds > SLOW_BASE + SLOW_NODE * devices / NODE else "efa"
+
+
+NODE = 8  # devices of a node
+SLOW_BASE, SLOW_NODE = 3.5e-3, 0.9e-3  # s, s a node: between the two states
+
+
+def _group(rows: Sequence[RowDict]) -> list[list[Row]]:
+    """Answer rows that differ in their plans only: throughput, and 1 where the plan fits into memory, else 0."""
+    first = _sequences(dict(rows[0]))
+    case = training_case(first)
+    system = override(case.system, {"network.infiniband.technology": technology(rows[0])}, root="system")
+    setting = training_setting(case.workload, system, case.plan)
+    plans = Plans.of([training_case(_sequences(dict(row))).plan for row in rows], system)
+    step = train(setting, plans)
+    fits = reserved(setting, step) <= system.main_memory.capacity
+    tokens = case.workload.batch * case.workload.sequence / step.time / system.devices
+    return [_answers(row, float(t), bool(f), case) for row, t, f in zip(rows, tokens, fits, strict=True)]
+
+
+def _sequences(row: RowDict) -> RowDict:
+    batch, sequence = number(row, "global_batch") or 1, number(row, "seq") or 1
+    if batch >= TOKENS_AT_LEAST:
+        row["global_batch"] = str(batch // sequence)
+    row.setdefault("kv_heads", "")
+    row["kv_heads"] = row["kv_heads"] or row["heads"]
+    row["tied_embeddings"] = row.get("tied_embeddings", "") or "True"
+    return row
+
+
+def _answers(row: RowDict, tokens: float, fits: bool, case: Case) -> list[Row]:
+    source = row.get("source", "")
+    found = [Row(row["case_id"], "fits", float(row["status"] != "OOM"), float(fits), "1 if it fits", f"{source} (fits)")]
+    if row["status"] != "OOM":
+        inside = "inside the node" if (number(row, "tp") or 1) <= NODE else "across nodes"
+        work = case.workload.batch * case.workload.sequence / case.system.devices
+        measured = work / cell(row, "tokens_per_s_per_gpu")
+        label = f"{source}: tensor parallel {inside}"
+        found.append(Row(row["case_id"], "train", measured, work / tokens, "s/iteration", label))
+    return found
+
+
+def reserved(setting: Setting, step: Step) -> NDArray[np.float64]:
+    """Return the bytes that the allocator reserves on the fullest stage, and what lies outside of it."""
+    return np.asarray(step.peak_memory)
+
+
+
+
+SUITE = register_suite(NanotronSuite())
