@@ -1,3 +1,38 @@
 """slipstick: how a neural network will run on hardware that you do not have yet."""
 
+from importlib import import_module
+from typing import Any
+
 __version__ = "0.1.0"
+
+# public name -> (module, name there): imported when it is first asked for, so that `import slipstick` costs nothing
+_PUBLIC = {
+    "Plan": ("core.plan", "Plan"),
+    "Report": ("core.report", "Report"),
+    "SlipstickError": ("core.errors", "SlipstickError"),
+    "System": ("core.system", "System"),
+    "Workload": ("core.workload", "Workload"),
+    "calibrate": ("verbs.truth", "calibrate"),
+    "compare": ("verbs.answers", "compare"),
+    "estimate": ("verbs.answers", "estimate"),
+    "list": ("verbs.listing", "list_names"),
+    "network": ("models.catalogue", "network"),
+    "ops": ("verbs.answers", "ops"),
+    "show": ("verbs.listing", "show"),
+    "system": ("core.registry", "resolve_system"),
+    "validate": ("verbs.truth", "validate"),
+}
+
+__all__ = sorted(_PUBLIC.keys() - {"list"})  # not `list`: `from slipstick import *` must not hide Python's own
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _PUBLIC[name]
+    return getattr(import_module(f"{__name__}.{module}"), attribute)
+
+
+def __dir__() -> "list[str]":
+    return sorted([*globals(), *_PUBLIC])

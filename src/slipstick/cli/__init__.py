@@ -1,0 +1,82 @@
+"""The command line: parse, call the verb, print. Commands are imported when they run, so that --help is quick."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from slipstick import __version__
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+USAGE = 2  # exit codes: what the user can mend
+BUG = 70  # what only we can (sysexits.h, EX_SOFTWARE)
+INTERRUPTED = 130  # 128 + SIGINT
+BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+_COMMANDS = {
+    "estimate": ("answers:estimate", "How long, how much memory, energy and money: a workload on a system."),
+    "compare": ("answers:compare", "Several systems, plans or saved reports side by side."),
+    "ops": ("answers:ops", "Every matrix product and other kernel, forward and backward, with its sizes."),
+    "list": ("catalogue:list_", "What the catalogues hold: systems, workloads, formats, tech, suites."),
+    "show": ("catalogue:show", "Every field of one entry of a catalogue, with the source of each number."),
+    "validate": ("truth:validate", "Published or measured figures beside ours."),
+    "calibrate": ("truth:calibrate", "Fit the efficiencies of a system to your own measured rows."),
+    "cite": ("catalogue:cite", "BibTeX of the papers that a report, or slipstick, stands on."),
+}
+
+
+def main(tokens: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(sys.argv[1:] if tokens is None else tokens))
+
+
+def run(tokens: Sequence[str]) -> int:
+    """Run one command and return its exit code: 0, or 2 with one message for whatever the user can mend."""
+    from cyclopts import CycloptsError
+
+    from slipstick.core.errors import SlipstickError
+
+    try:
+        build()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+    except SlipstickError as error:
+        return _complain(str(error), USAGE)
+    except CycloptsError as error:
+        return _complain(f"{error}\nslipstick --help says what there is", USAGE)
+    except KeyboardInterrupt:
+        return _complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:  # the reader has seen enough: let nothing write there while Python shuts down
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except Exception as error:  # no traceback for users, but all of it for those who look for it
+        if os.environ.get("SLIPSTICK_DEBUG"):
+            raise
+        text = f"a bug of slipstick: {type(error).__name__}: {error}\nSLIPSTICK_DEBUG=1 shows where; please report it"
+        return _complain(text, BUG)
+    return 0
+
+
+def build() -> App:
+    """Return the application; its commands are import paths until one of them runs."""
+    from cyclopts import App, Parameter
+
+    app = App(
+        name="slipstick",
+        help="How a neural network will run on hardware that you do not have yet.",
+        version=f"slipstick {__version__}",
+        default_parameter=Parameter(negative=()),
+        suppress_keyboard_interrupt=False,
+    )
+    for name, (path, text) in _COMMANDS.items():
+        app.command(f"slipstick.cli.{path}", name=name, help=text)
+    app.register_install_completion_command(help="Install completion for the shell in use.")
+    return app
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"slipstick: {message}", file=sys.stderr)
+    return code

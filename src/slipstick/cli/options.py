@@ -1,0 +1,86 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+Phase = Literal["train", "prefill", "decode"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a workload on a system."""
+
+    phase: Phase = "train"
+    "What the network is used for."
+
+    batch: int | None = None
+    "Sequences over all devices. Default: training one microbatch a device, inference 1."
+
+    sequence: int | None = None
+    "Tokens of a sequence, or of the prompt. Default: 4096 in training, a prompt of 1024; at most the longest context."
+
+    output: int | None = None
+    "Tokens generated in decode. Default: 128."
+
+    training_tokens: float | None = None
+    "Tokens of a whole training run: adds its time, energy and cost."
+
+    set_: Annotated[list[str], Parameter(name="--set")] = field(default_factory=list)
+    "Replace one field, such as system.memory.hbm.bandwidth='8 TB/s'. Repeatable."
+
+    calibration: Path | None = None
+    "An overlay that slipstick calibrate wrote."
+
+    strict: bool = False
+    "Refuse an answer with findings, such as too little memory (exit code 2)."
+
+    def arguments(self) -> dict[str, Any]:
+        """Return them as the keywords of `slipstick.estimate`."""
+        names = ("phase", "batch", "sequence", "output", "training_tokens", "calibration", "strict")
+        return {**{name: getattr(self, name) for name in names}, "set": overrides(self.set_)}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Shown:
+    """Where the answer goes."""
+
+    json: bool = False
+    "Print JSON and nothing else."
+
+    html: Path | None = None
+    "Also write one self-contained HTML file."
+
+
+def overrides(pairs: Sequence[str]) -> dict[str, object]:
+    """Return ``path=value`` texts as a dict; values are read as in a YAML file, so 8, true and null mean what they do.
+
+    Errors
+    ------
+    SlipstickError for text without a path, and for a path that stands twice.
+
+    Examples
+    --------
+    >>> overrides(["system.memory.hbm.bandwidth=8 TB/s", "workload.batch=64"])
+    {'system.memory.hbm.bandwidth': '8 TB/s', 'workload.batch': 64}
+    """
+    from slipstick.core.errors import SlipstickError
+    from slipstick.core.files import parse_yaml
+
+    found: dict[str, object] = {}
+    for pair in pairs:
+        path, equals, text = pair.partition("=")
+        if not equals or not path.strip():
+            allowed = "path=value, such as system.memory.hbm.bandwidth='8 TB/s'"
+            raise SlipstickError("not of the form path=value", path="--set", value=pair, allowed=allowed)
+        if path.strip() in found:
+            raise SlipstickError("the path stands twice", path="--set", value=path.strip())
+        found[path.strip()] = parse_yaml(text, where=f"--set {path.strip()}")
+    return found

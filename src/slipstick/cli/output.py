@@ -1,0 +1,51 @@
+"""What commands print: rich text in a terminal, plain text of a fixed width into a pipe."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slipstick.cli.options import Shown
+
+PIPE_WIDTH = 120  # characters: the tables of kernels fit, and so do two panes of a screen
+NARROWEST = 40  # characters: below, tables fold letter by letter
+
+
+def show(renderable: Any) -> None:
+    """Print something that rich can render to standard output."""
+    if not sys.stdout.isatty():
+        from slipstick.core.render_table import to_text
+
+        print(to_text(renderable, _pipe_width()))
+        return
+    from rich.console import Console
+
+    Console(highlight=False).print(renderable)
+
+
+def _pipe_width() -> int:
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdecimal() and int(columns) >= NARROWEST else PIPE_WIDTH
+
+
+def say(message: str) -> None:
+    """Print a remark to standard error, where it does not disturb what is piped on."""
+    print(message, file=sys.stderr)
+
+
+def put(answer: Any, shown: Shown, brief: Any = None) -> None:
+    """Print an answer as its options say: JSON, or the terminal's rendering (of `brief` if given); HTML besides.
+
+    The HTML file is written first: what cannot be written is said before anything is printed.
+    """
+    if shown.html is not None:
+        from slipstick.core.files import write_text
+
+        write_text(shown.html, answer.html())
+        say(f"wrote {shown.html}")
+    if shown.json:
+        print(answer.json())
+    else:
+        show(brief or answer)

@@ -1,0 +1,1 @@
+"""The verbs in Python: what the command line calls. `slipstick` itself exports them by name."""

@@ -1,0 +1,219 @@
+"""`list` and `show`: what the catalogues hold, and where each of their numbers comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, get_args
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.registry import is_file_name, resolve_system, systems
+from slipstick.core.report import Table
+from slipstick.core.spec import Spec, leaves
+from slipstick.core.units import format_quantity
+
+Rows = tuple[dict[str, str], list[tuple[object, ...]]]
+
+
+def list_names(kind: str | None = None) -> Table:
+    """Return what a catalogue holds, a row an entry; without a kind, the catalogues themselves.
+
+    Parameters
+    ----------
+    kind : systems, workloads, formats, tech or suites.
+
+    Examples
+    --------
+    >>> "h100-sxm-80gb" in [row[0] for row in list_names("systems").rows]
+    True
+    """
+    if kind is None:
+        found = [(name, len(rows()[1]), " ".join(str(row[0]) for row in rows()[1][:5])) for name, rows in KINDS.items()]
+        return Table.of({"catalogue": "", "entries": "", "such as": ""}, found)
+    if kind not in KINDS:
+        raise SlipstickError("no such catalogue", path="list", value=kind, allowed=KINDS)
+    columns, entries = KINDS[kind]()
+    return Table.of(columns, entries)
+
+
+def show(name: str) -> Table:
+    """Return every field of a system, a workload, a number format, a technology node or a suite, with its source.
+
+    Errors
+    ------
+    SlipstickError naming the nearest of all names.
+
+    Examples
+    --------
+    >>> rows = {row[0]: row for row in show("h100-sxm-80gb").rows}
+    >>> rows["memory.hbm.bandwidth"][1]
+    '3.35 TB/s'
+    """
+    for find in (_show_system, _show_workload, _show_format, _show_tech, _show_suite):
+        entries = find(name)
+        if entries is not None:
+            return Table.of({"field": "", "value": "", "source": ""}, entries)
+    known = {str(row[0]) for rows in KINDS.values() for row in rows()[1]} | set(systems.aliases())
+    raise SlipstickError("nothing of this name in any catalogue", path="show", value=name, allowed=known)
+
+
+def _systems() -> Rows:
+    columns = {"name": "", "vendor": "", "year": "", "16-bit rate": "FLOP/s", "memory": "B", "bandwidth": "B/s"}
+    rows: list[tuple[object, ...]] = []
+    for name, system in systems.items():
+        matrix, main = system.compute.matrix, system.main_memory
+        rate = matrix.get("bf16", matrix.get("fp16"))
+        facts = (system.vendor, str(system.year or ""), rate, main.capacity, main.bandwidth)
+        rows.append((name, *facts, system.power, system.price or None))
+    return {**columns, "power": "W", "price": "USD"}, rows
+
+
+def _workloads() -> Rows:
+    from slipstick.models.catalogue import names, network
+
+    columns = {"name": "", "parameters": "parameter", "active": "parameter", "layers": "", "hidden": "", "source": ""}
+    nets: list[Any] = [network(name) for name in names()]
+    return columns, [(n.name, n.parameters, n.active_parameters, n.layers, n.hidden, n.source) for n in nets]
+
+
+def _formats() -> Rows:
+    from slipstick.formats import examples, format_of
+
+    columns = {"name": "", "bits an element": "", "what": ""}
+    texts = dict.fromkeys(text.partition(":")[0] for text in examples())
+    return columns, [(text, format_of(text).bits_per_element, repr(format_of(text))) for text in texts]
+
+
+def _tech() -> Rows:
+    from slipstick.core.files import load_yaml
+    from slipstick.core.registry import DATA
+
+    rows: list[tuple[object, ...]] = []
+    for path in sorted((DATA / "tech").glob("*.yaml")):
+        data = load_yaml(path)
+        rows.append((path.stem, ", ".join(str(key) for key in data if key != "source"), str(data.get("source", ""))))
+    return {"table": "", "holds": "", "source": ""}, rows
+
+
+def _suites() -> Rows:
+    from slipstick.verbs.truth import load_suites
+
+    rows = [(suite.name, suite.about, ", ".join(sorted(suite.columns))) for suite in load_suites().values()]
+    return {"suite": "", "what": "", "recognised by these columns": ""}, list(rows)
+
+
+KINDS: dict[str, Callable[[], Rows]] = {
+    "systems": _systems,
+    "workloads": _workloads,
+    "formats": _formats,
+    "tech": _tech,
+    "suites": _suites,
+}
+
+
+def _show_system(name: str) -> list[tuple[object, ...]] | None:
+    known = {key.casefold() for key in (*systems.names(), *systems.aliases())}
+    plain = name.partition(":")[0].strip().casefold()
+    if plain not in known and not is_file_name(name):
+        return None
+    system = resolve_system(name)
+    return [
+        (path, _text(system, path, value), system.source_of(path))
+        for path, value in leaves(system).items()
+        if not path.startswith(("sources", "source")) and value not in ("", 0.0, None, ())
+    ]
+
+
+def _show_workload(name: str) -> list[tuple[object, ...]] | None:
+    from slipstick.models.catalogue import network, preset
+
+    if preset(name) is None:
+        return None
+    net: Any = network(name)
+    counts = (("parameters", net.parameters), ("active parameters", net.active_parameters), ("layers", net.layers))
+    rows: list[tuple[object, ...]] = [(label, f"{value:,}", "computed") for label, value in counts]
+    fields = {key: value for key, value in net.model_dump().items() if key not in ("source", "blocks")}
+    rows += [(key, _plain(value), net.source) for key, value in fields.items() if value not in ("", None, ())]
+    for number, block in enumerate(net.blocks):
+        rows += [(f"blocks.{number}.{path}", _plain(v), net.source) for path, v in leaves(block).items()]
+    return rows
+
+
+def _show_format(name: str) -> list[tuple[object, ...]] | None:
+    from slipstick.formats import format_of
+
+    try:
+        found = format_of(name)
+    except SlipstickError:
+        return None
+    rows: list[tuple[object, ...]] = [
+        ("name", name, ""),
+        ("bits an element", f"{found.bits_per_element:g}", "computed"),
+    ]
+    return [*rows, ("what", repr(found), " ".join((type(found).__doc__ or "").split("\n\n")[0].split()))]
+
+
+def _show_tech(name: str) -> list[tuple[object, ...]] | None:
+    from slipstick.core.files import load_yaml
+    from slipstick.core.registry import DATA
+
+    path = DATA / "tech" / f"{name}.yaml"
+    return list(_walk(load_yaml(path), "", "")) if path in (DATA / "tech").glob("*.yaml") else None
+
+
+def _walk(node: Any, path: str, source: str) -> Iterator[tuple[object, ...]]:
+    """Yield (path, value, source) of a data file's leaves; a group's source holds for what is in it."""
+    if isinstance(node, dict) and "value" in node:
+        yield path, f"{node['value']} {node.get('unit', '')}".strip(), str(node.get("source", source))
+    elif isinstance(node, dict):
+        inside = str(node.get("source", source))
+        for key, child in node.items():
+            if key != "source":
+                yield from _walk(child, f"{path}.{key}" if path else str(key), inside)
+    else:
+        yield path, _plain(node), source
+
+
+def _show_suite(name: str) -> list[tuple[object, ...]] | None:
+    from slipstick.verbs.truth import load_suites
+
+    suite = load_suites().get(name)
+    if suite is None:
+        return None
+    return [("what", suite.about, ""), *(("column", column, "") for column in sorted(suite.columns))]
+
+
+def _text(spec: Spec, path: str, value: Any) -> str:
+    """Return a leaf with its unit, which its annotation names."""
+    if isinstance(value, bool) or not isinstance(value, float):
+        return _plain(value)
+    return format_quantity(value, _unit(spec, path.split(".")))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(str(item) for item in value) if isinstance(value, tuple | list) else str(value)
+
+
+def _unit(node: Any, keys: list[str]) -> str:
+    """Return the unit of the leaf at `keys` below `node`, from the field that declares it."""
+    declared: Any = None
+    for key in keys:
+        if isinstance(node, Spec):
+            field = type(node).model_fields[key]
+            declared = (field, field.annotation)
+            node = getattr(node, key)
+        else:
+            node = node[key]
+    return next(_units_in(declared), "")
+
+
+def _units_in(annotation: Any) -> Iterator[str]:
+    extra = getattr(annotation, "json_schema_extra", None)
+    if isinstance(extra, dict) and "unit" in extra:
+        yield extra["unit"]
+    inside = (
+        annotation if isinstance(annotation, tuple) else (*get_args(annotation), *getattr(annotation, "metadata", ()))
+    )
+    for part in inside:
+        yield from _units_in(part)
