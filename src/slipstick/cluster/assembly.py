@@ -62,6 +62,7 @@ def training_setting(workload: Workload, system: System, plan: Plan) -> Setting:
         elements=Elements(
             weights=precision.weights, gradients=width(plan.formats.gradients), optimizer=ADAM_STATES * width("fp32")
         ),
+        balanced=plan.parallel.partition == "balanced",
         host_bandwidth=(system.host.bandwidth or 0.0) if system.host else 0.0,
     )
 

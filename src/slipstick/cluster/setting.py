@@ -11,7 +11,7 @@ from slipstick.cluster.blocks import LayerTime, training_layers
 from slipstick.cluster.collectives import Tier
 from slipstick.cluster.lowering import Precision, Shape
 from slipstick.cluster.plans import Plans
-from slipstick.cluster.stages import Stages, stages
+from slipstick.cluster.stages import Layers, Stages, stages
 from slipstick.cluster.timing import Device
 from slipstick.cluster.unique import distinct
 from slipstick.models.decoder import Decoder
@@ -39,6 +39,7 @@ class Setting:
     fused: bool = True  # attention keeps no score matrix
     elements: Elements = field(default_factory=Elements)
     host_bandwidth: float = 0.0  # B/s of one device to the host's memory, for offloading
+    balanced: bool = False  # stages of equal cost, the head included, instead of equal numbers of layers
     logit_bytes: float = 4.0  # kept for each logit: fp32, unless the loss is fused
 
 
@@ -58,9 +59,14 @@ def shape_of(setting: Setting, plans: Plans) -> Shape:
     return Shape(plans.microbatch, query, np.full_like(query, setting.sequence), plans.tp, plans.ep, plans.etp, plans.sp)
 
 
-def stage_kinds(decoder: Decoder, plans: Plans) -> Stages:
+def stage_kinds(setting: Setting, plans: Plans) -> Stages:
     """Return the kinds of pipeline stage of each plan."""
+    decoder = setting.decoder
     first, row = distinct([plans.pp, plans.interleave])
     index = {block.model_copy(update={"count": 1}): number for number, block in enumerate(decoder.kinds)}
-    order = np.array([index[block] for block in decoder.order], dtype=np.int64)
-    return stages(order, len(index), plans.pp[first], plans.interleave[first]).take(row)
+    layers = Layers(
+        order=np.array([index[block] for block in decoder.order], dtype=np.int64),
+        costs=np.array([decoder.layer_active_parameters(block) for block in decoder.kinds], dtype=float),
+        head=float(decoder.vocabulary * decoder.hidden) if setting.balanced else None,
+    )
+    return stages(layers, plans.pp[first], plans.interleave[first]).take(row)

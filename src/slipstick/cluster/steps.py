@@ -17,7 +17,8 @@ class StepConstants(Spec):
 
     generation: str
     calibrated: bool
-    matmul_slowdown: float = Field(ge=1)  # matrix products inside a step against the same ones alone and warm
+    matmul_slowdown: float = Field(ge=1)  # matrix products of 16 bits and more in a long step against the same ones alone
+    narrow_slowdown: float = Field(ge=1)  # the same for formats of 8 bits and fewer, which draw less power
     stream_efficiency: float = Field(gt=0, le=1)  # share of DRAM bandwidth that elementwise kernels reach
     stream_latency: units.Seconds  # start and end of one elementwise kernel
     l2_share: float = Field(gt=0, le=1)  # share of the L2 in which the previous kernel's result survives
@@ -29,7 +30,7 @@ class StepConstants(Spec):
     host_launch: units.Seconds  # the host's time for one kernel launch in eager execution
     host_collective: units.Seconds  # and for one collective
     replay_launch: units.Seconds  # between the kernels of a replayed graph (CUDA graph)
-    gather_efficiency: float = Field(default=1.0, gt=0, le=1)  # of ZeRO-3's gathers against bare collectives
+    shard_efficiency: float = Field(gt=0, le=1)  # of ZeRO's many scatters and gathers against one bare collective
     unfused_traffic: float = Field(default=3.0, ge=1)  # traffic of elementwise chains as single kernels, against fused
     optimizer_efficiency: float = Field(gt=0, le=1)  # share of DRAM bandwidth in the optimiser's update
     step_overhead: units.Seconds  # data loading, logging, gradient norm, once a training step

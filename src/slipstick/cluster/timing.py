@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from slipstick.cluster.chip import Chip
 from slipstick.cluster.gemm import gemm
-from slipstick.cluster.lowering import Kernel
+from slipstick.cluster.lowering import WIDE, Kernel
 from slipstick.cluster.steps import StepConstants
 
 FloatArray = NDArray[np.float64]
@@ -64,7 +64,8 @@ def _matmuls(kernels: list[Kernel], rows: list[int], name: str, quantised: bool,
         np.stack([np.broadcast_to(getattr(kernel, field), (width,)) for kernel in kernels]) for field in ("m", "n", "k", "batch")
     )
     result = gemm(m, n, k, format=name, chip=device.chip, batch=batch, quantise_activations=quantised)
-    found.time[rows] = result.time * device.steps.matmul_slowdown
+    slowdown = device.steps.matmul_slowdown if name in WIDE else device.steps.narrow_slowdown
+    found.time[rows] = result.time * slowdown
     found.bound[rows] = result.bound
     found.flops[rows] = result.flops
     found.traffic[rows] = result.dram_bytes

@@ -71,7 +71,7 @@ def train(setting: Setting, plans: Plans) -> Step:
     fill and drain (Narayanan et al. 2104.04473, section 2.2; uneven stages by their own times).
     """
     layers, embedding, head = layer_times(setting, plans)
-    kinds = stage_kinds(setting.decoder, plans)
+    kinds = stage_kinds(setting, plans)
     held = residents(setting, plans, kinds)
     sent = tensor_messages(setting.decoder, setting.sequence, setting.precision.activations, plans, setting.tiers)
     costs = [_layer(setting, plans, index, layer, sent, held) for index, layer in enumerate(layers)]

@@ -34,6 +34,7 @@ def gradient_messages(setting: Setting, plans: Plans, held: Residents) -> tuple[
         (held.dense[first], some.dp * some.cp, some.tp),
         (held.experts[first], expert_replicas(some), some.ep * some.etp),
     )
+    share = setting.device.steps.shard_efficiency
     for column in range(width):
         for held_bytes, ranks, stride in groups:
             size = held_bytes[:, column]
@@ -42,9 +43,8 @@ def gradient_messages(setting: Setting, plans: Plans, held: Residents) -> tuple[
             gradient, weight = size * setting.elements.gradients, size * setting.elements.weights
             whole = messages("all_reduce", gradient, ranks, stride, some.dp_tier, setting.tiers)
             pieces = np.where(some.zero == 3, _tensors(setting.decoder), 1)
-            slow = np.where(some.zero == 3, setting.device.steps.gather_efficiency, 1.0)
-            scatter = pieces / slow * messages("reduce_scatter", gradient / pieces, ranks, stride, some.dp_tier, setting.tiers)
-            gather = messages("all_gather", weight, ranks, stride, some.dp_tier, setting.tiers)
+            scatter = pieces / share * messages("reduce_scatter", gradient / pieces, ranks, stride, some.dp_tier, setting.tiers)
+            gather = 1 / share * messages("all_gather", weight, ranks, stride, some.dp_tier, setting.tiers)
             reduced[:, column] += np.where(some.zero > 0, scatter, whole)
             gathered[:, column] += np.where((some.zero == 1) | (some.zero == 2), gather, 0.0)
     return reduced[kind], gathered[kind]
@@ -63,7 +63,7 @@ def weight_gathers(
         return np.zeros(len(plans))
     tensors = block_tensors(block, setting.decoder)
     size = np.where(plans.zero == 3, weights * setting.elements.weights / tensors, 0.0)
-    gather = tensors / setting.device.steps.gather_efficiency * messages("all_gather", size, plans.dp * plans.cp, plans.tp, plans.dp_tier, setting.tiers)
+    gather = tensors / setting.device.steps.shard_efficiency * messages("all_gather", size, plans.dp * plans.cp, plans.tp, plans.dp_tier, setting.tiers)
     ahead, back = np.maximum(0.0, gather - layer.forward), np.maximum(0.0, gather - layer.backward)
     return np.where(plans.dp_overlap, ahead + back, 2 * gather)
 

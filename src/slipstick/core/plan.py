@@ -27,6 +27,7 @@ class Parallel(Spec):
     sp: bool = False  # sequence parallelism: norms and dropout on 1/tp of the tokens
     interleave: Degree = 1  # model chunks a stage (virtual pipeline)
     schedule: Schedule = "1f1b"
+    partition: Literal["even", "balanced"] = "even"  # stages of equally many layers, or of equal cost with the head
     microbatch: Degree = 1  # sequences
     recompute: Recompute = "none"
     zero: int = Field(default=0, ge=0, le=3)  # what data parallel ranks shard: optimiser, + gradients, + weights

@@ -78,7 +78,7 @@ def memory_figure(row: Row) -> float:
 
 def _states(setting: Setting, plans: Plans) -> float:
     """GiB of weights, gradients and optimiser of the fullest stage's layers: the figure leaves the embedding out."""
-    held = residents(setting, plans, stage_kinds(setting.decoder, plans))
+    held = residents(setting, plans, stage_kinds(setting, plans))
     elements = setting.elements
     per_parameter = elements.weights + elements.gradients + elements.optimizer
     return float((held.dense + held.experts - held.end_weights).max()) * per_parameter / GIB
@@ -86,21 +86,21 @@ def _states(setting: Setting, plans: Plans) -> float:
 
 def _activations(setting: Setting, plans: Plans) -> float:
     """GiB of activations of the first stage."""
-    held = residents(setting, plans, stage_kinds(setting.decoder, plans))
+    held = residents(setting, plans, stage_kinds(setting, plans))
     return float(held.activations[0, 0]) / GIB
 
 
 def _percent_of_tensor_parallel(setting: Setting, plans: Plans) -> float:
     """Activations of a layer, in percent of those with tensor parallelism alone (no sp, nothing recomputed)."""
     plain = Plans.of_columns(1, {**plans.__dict__, "sp": False, "recompute": 0})
-    kinds = stage_kinds(setting.decoder, plans)
+    kinds = stage_kinds(setting, plans)
     ours = residents(setting, plans, kinds).layer_activations[0][0]
     return float(100 * ours / residents(setting, plain, kinds).layer_activations[0][0])
 
 
 def _peak(setting: Setting, plans: Plans) -> float:
     """GiB that the fullest stage holds."""
-    return float(residents(setting, plans, stage_kinds(setting.decoder, plans)).total.max()) / GIB
+    return float(residents(setting, plans, stage_kinds(setting, plans)).total.max()) / GIB
 
 
 _MEMORY: dict[str, Callable[[Setting, Plans], float]] = {
