@@ -1,0 +1,195 @@
+"""Bad input: one clear error, exit code 2, nothing on standard output, no traceback (issue 2, part 8)."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from commands import ROOT, Result
+
+Cli = Callable[..., Result]
+CONFIG = ROOT / "examples" / "configs" / "Qwen--Qwen3-8B" / "config.json"
+SYSTEM = "h100-sxm-80gb:64"
+
+
+def refused(found: Result, *words: str) -> None:
+    """Assert that the command said one thing, and that it says what is wrong."""
+    assert found.code == 2, found
+    assert found.out == ""
+    assert found.err.startswith("slipstick: ")
+    assert "Traceback" not in found.err
+    for word in words:
+        assert word in found.err, found.err
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        ("tp=5", ("tp",)),
+        ("tp=64", ("plan.parallel.tp", "heads", "64")),
+        ("tp=1,pp=64", ("plan.parallel.pp", "layers", "36")),
+        ("tp=8,pp=4,dp=4", ("number of devices", "128", "64")),
+        ("tp=8,dp=4", ("number of devices", "32")),
+        ("tp=0", ("tp", "from 1")),
+        ("tp=eight", ("tp", "eight")),
+        ("pt=8", ("pt", "did you mean")),
+        ("tp", ("key=value",)),
+        ("tp=8,tp=4", ("twice",)),
+        ("recompute=all", ("recompute", "selective")),
+        ("tp=8,matmul=fp9", ("fp9",)),
+        ("tp=8,tp_tier=carrier-pigeon", ("carrier-pigeon",)),
+    ],
+)
+def test_impossible_plans(cli: Cli, plan: str, words: tuple[str, ...]) -> None:
+    refused(cli("estimate", CONFIG, SYSTEM, "--plan", plan), *words)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "words"),
+    [
+        (("estimate", "gpt3-175", SYSTEM), ("did you mean 'gpt3-175b'",)),
+        (("estimate", CONFIG, "h100-smx"), ("did you mean", "h100")),
+        (("estimate", CONFIG, "h100-sxm-80gb:0"), ("count",)),
+        (("estimate", CONFIG, "h100-sxm-80gb:many"), ("count",)),
+        (("estimate", "no/such/config.json", SYSTEM), ("no such file",)),
+        (("estimate", CONFIG, "no/such.yaml"), ("no such file",)),
+        (("estimate", CONFIG, SYSTEM, "--set", "system.memory.hbm.bandwith=8 TB/s"), ("did you mean 'bandwidth'",)),
+        (("estimate", CONFIG, SYSTEM, "--set", "system.memory.hbm.bandwidth=8 TB"), ("bandwidth", "8 TB")),
+        (("estimate", CONFIG, SYSTEM, "--set", "system.memory.hbm.bandwidth=8 furlong/s"), ("unknown unit",)),
+        (("estimate", CONFIG, SYSTEM, "--set", "system.memory.hbm.bandwidth=-1"), ("bandwidth",)),
+        (("estimate", CONFIG, SYSTEM, "--set", "system.memory.hbm.bandwidth=.nan"), ("bandwidth",)),
+        (("estimate", CONFIG, SYSTEM, "--set", "memory.hbm.bandwidth=8 TB/s"), ("system.",)),
+        (("estimate", CONFIG, SYSTEM, "--set", "system"), ("path=value",)),
+        (("estimate", CONFIG, SYSTEM, "--set", "system.power={a: &x 1, b: *x}"), ("alias",)),
+        (("estimate", CONFIG, SYSTEM, "--batch", "0"), ("batch",)),
+        (("estimate", CONFIG, SYSTEM, "--sequence", "-4"), ("sequence",)),
+        (("estimate", CONFIG, SYSTEM, "--calibration", "no.yaml"), ("no such file",)),
+        (("show", "h100-smx"), ("did you mean",)),
+        (("list", "sistems"), ("systems",)),
+        (("validate", "lmm"), ("did you mean 'llm'",)),
+        (("validate", "no/such.csv"), ("no such file",)),
+        (("calibrate", "no/such.csv"), ("no such file",)),
+        (("compare", CONFIG, SYSTEM), ("at least two",)),
+        (("compare", CONFIG), ("nothing to compare",)),
+        (("cite", CONFIG), ("report",)),
+    ],
+)
+def test_unknown_names_and_wrong_values(cli: Cli, tokens: tuple[object, ...], words: tuple[str, ...]) -> None:
+    refused(cli(*tokens), *words)
+
+
+def test_several_errors_come_at_once(cli: Cli) -> None:
+    found = cli("estimate", CONFIG, SYSTEM, "--plan", "tp=64,pp=64,dp=1")
+    refused(found, "plan.parallel.tp", "plan.parallel.pp", "devices")
+
+
+def test_validate_without_data_says_what_is_missing(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("SLIPSTICK_DATA", raising=False)
+    refused(cli("validate"), "SLIPSTICK_DATA", "--data")
+    refused(cli("validate", "--data", tmp_path), "reference/*.csv")
+
+
+BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n"
+BAD_SYSTEMS = {
+    "bomb": (BOMB, "alias"),
+    "duplicate": ("name: x\nname: y\n", "twice"),
+    "tag": ("name: !!python/object/apply:os.system [ls]\n", "tag"),
+    "list": ("- 1\n- 2\n", "mapping"),
+    "empty": ("", "mapping"),
+    "cut": ("name: x\ncompute: {cores: 1, clock: [", "not YAML"),
+    "deep": ("[" * 500 + "]" * 500, "deep"),
+    "unknown base": ("base: h100-smx\n", "did you mean"),
+    "circle": ("base: ./circle.yaml\n", "circle"),
+    "unknown field": ("base: h100-sxm-80gb\npowr: 700 W\n", "did you mean 'power'"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_SYSTEMS)
+def test_bad_system_files(cli: Cli, tmp_path: Path, name: str) -> None:
+    text, word = BAD_SYSTEMS[name]
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(text)
+    refused(cli("estimate", CONFIG, path), word)
+
+
+BAD_CONFIGS = {
+    "cut": ('{"model_type": "llama", "hidden_size": 40', "not JSON"),
+    "duplicate": ('{"model_type": "llama", "model_type": "gpt2"}', "twice"),
+    "nan": ('{"model_type": "llama", "hidden_size": NaN}', "NaN"),
+    "list": ("[1, 2]", "not a JSON object"),
+    "empty": ("", "not JSON"),
+    "unknown": ('{"model_type": "abacus"}', "abacus"),
+    "deep": ('{"a":' * 500 + "1" + "}" * 500, "deep"),
+    "missing": ('{"model_type": "llama"}', "hidden_size"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CONFIGS)
+def test_bad_config_files(cli: Cli, tmp_path: Path, name: str) -> None:
+    text, word = BAD_CONFIGS[name]
+    path = tmp_path / "config.json"
+    path.write_text(text)
+    refused(cli("estimate", path, SYSTEM), word)
+
+
+def test_binary_is_not_text(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_bytes(b"\x80\x81\x00\xff" * 100)
+    refused(cli("estimate", path, SYSTEM), "UTF-8")
+    refused(cli("validate", path.rename(tmp_path / "rows.csv")), "UTF-8")
+
+
+@pytest.mark.parametrize("name", ["config.json", "system.yaml", "rows.csv"])
+def test_a_gigabyte_is_refused_without_reading_it(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with path.open("wb") as file:
+        file.truncate(2**30)  # sparse: it takes no room
+    tokens = {"config.json": ["estimate", str(path), SYSTEM], "system.yaml": ["estimate", str(CONFIG), str(path)]}
+    command = [sys.executable, "-m", "slipstick", *tokens.get(name, ["validate", str(path)])]
+    limit = 900 * 2**20  # of address space: less than the file
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )
+    refused(Result(done.returncode, done.stdout, done.stderr), "too large")
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("", "column"),
+        ("a,b\n1,2\n", "no known table"),
+        ("case_id,case_id\n1,2\n", "twice"),
+        ("a,b\n1\n", "cells"),
+        ('a,b\n"1,2\n', "CSV"),
+    ],
+)
+def test_bad_csv(cli: Cli, tmp_path: Path, text: str, word: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    refused(cli("validate", path), word)
+
+
+def test_a_tampered_report_is_refused(cli: Cli, tmp_path: Path) -> None:
+    data = json.loads(cli("estimate", CONFIG, "h100-sxm-80gb:8", "--plan", "tp=8", "--json").out)
+    data["inputs"]["workload"]["batch"] = 4096
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(data))
+    refused(cli("compare", path, path), "hash")
+
+
+def test_a_folder_that_cannot_be_written(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused(cli("estimate", CONFIG, "h100-sxm-80gb:8", "--plan", "tp=8", "--html", tmp_path / "file" / "r.html"))
