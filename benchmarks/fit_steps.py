@@ -87,7 +87,7 @@ def main() -> None:
         for name in values:
             if "efficiency" in name or name.startswith("attention_"):
                 values[name] = min(values[name], 1.0)
-            if name in ("matmul_slowdown", "unfused_traffic"):
+            if name in ("matmul_slowdown", "narrow_slowdown", "unfused_traffic"):
                 values[name] = max(values[name], 1.0)
         return start.model_copy(update=values)
 

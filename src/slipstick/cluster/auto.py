@@ -19,7 +19,7 @@ from slipstick.core.workload import Workload
 Evaluate = Callable[[Plans], tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 SWEPT = ("tp", "pp", "cp", "ep", "microbatch", "interleave", "recompute")
-MAX_CANDIDATES = 200_000
+MAX_CANDIDATES = 200_000  # plans: below a second, some hundred MB
 
 
 def resolved(plan: Plan, workload: Workload, system: System, capacity: float, evaluate: Evaluate) -> Plan:

@@ -126,6 +126,7 @@ def backward(kernels: list[Kernel], precision: Precision) -> list[Kernel]:
                 replace(kernel, name=f"{kernel.name}.grad", flops=2.5 * kernel.flops, traffic=2.0 * kernel.traffic, launches=2)
             )
         else:
+            # reads the input and the incoming gradient, writes a gradient: three tensors where forward has two
             found.append(replace(kernel, name=f"{kernel.name}.grad", traffic=1.5 * kernel.traffic))
     return found
 

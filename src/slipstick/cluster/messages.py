@@ -92,6 +92,7 @@ def context_exchange(
     forced = np.full(len(plans), -1)
     gather = messages("all_gather", size, plans.cp, plans.tp, forced, tiers)
     ahead = np.maximum(0.0, gather - layer.core)
+    # fused attention recomputes its scores: five products backward for two forward (Dao 2307.08691, section 3.1)
     back = np.maximum(0.0, 2 * gather - 2.5 * layer.core)
     return ahead + back
 
