@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 80  # characters of a value that a message repeats: a line of a terminal
+MOST = 12  # names that a message lists: what one reads
+
 
 class SlipstickError(Exception):
     """An error that the user can mend. The command line prints it without a traceback and exits with code 2.
@@ -75,10 +78,10 @@ def did_you_mean(given: str, names: Iterable[str]) -> str | None:
 
 def _short(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
 def _listing(names: list[str]) -> str:
-    shown = names[:12]
-    more = f", ... ({len(names) - 12} more)" if len(names) > 12 else ""
+    shown = names[:MOST]
+    more = f", ... ({len(names) - MOST} more)" if len(names) > MOST else ""
     return ", ".join(shown) + more

@@ -125,7 +125,7 @@ def write_text(path: str | Path, text: str) -> None:
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
-            os.chmod(temporary, 0o644)
+            os.chmod(temporary, 0o644)  # as open() would have made it: mkstemp lets nobody else read
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)

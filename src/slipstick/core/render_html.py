@@ -68,7 +68,7 @@ def comparison_page(comparison: Comparison) -> str:
 
 def stacked_bar(parts: Sequence[Part], scale: float, *, mark: float | None = None, low: bool = False) -> str:
     """Return one stacked bar as inline SVG, `scale` wide in the parts' unit, with a mark (a capacity) if given."""
-    width, height, at = 1000.0, 30, 0.0
+    width, height, at = 1000.0, 30, 0.0  # the bar's own units: it stretches to the page
     drawn = [f'<rect class="track" width="{width:.0f}" height="{height}"/>']
     for place, (name, value, unit) in enumerate(parts):
         wide = max(0.0, value) / scale * width if scale > 0 else 0.0

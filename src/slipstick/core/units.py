@@ -151,7 +151,7 @@ def format_quantity(value: float, unit: str) -> str:
     if unit == "B":
         return _with_prefix(value, unit, {"": 1.0, **_BINARY})
     if unit == "s" and abs(value) >= 3600:
-        return f"{value / 3600:.4g} h" if abs(value) < 48 * 3600 else f"{_grouped(value / 86400)} days"
+        return f"{value / 3600:.4g} h" if abs(value) < 2 * 86400 else f"{_grouped(value / 86400)} days"
     if unit in ("token", "parameter", "device", "token/s", "sample/s", "sample"):
         return f"{_grouped(value)} {unit}"
     small = unit.startswith(("s", "J", "W", "m", "V"))

@@ -51,7 +51,7 @@ class Block:
     power: bool
 
 
-_LAYOUTS = {
+_LAYOUTS = {  # IEEE 754; OCP 8-bit floating point 1.0, table 1; OCP microscaling 1.0, table 5
     "fp32": Layout(8, 23, 127, float(np.finfo(np.float32).max), False, 32),
     "tf32": Layout(8, 10, 127, (2 - 2.0**-10) * 2.0**127, False, 32),
     "bf16": Layout(8, 7, 127, (2 - 2.0**-7) * 2.0**127, False, 16),
@@ -63,7 +63,7 @@ _LAYOUTS = {
 _BLOCKS = {"nvfp4": ("fp4", Block(16, False)), "mxfp4": ("fp4", Block(32, True)), "mxfp8": ("fp8", Block(32, True))}
 NAMES = (*_LAYOUTS, *_BLOCKS)
 
-_E8M0_BIAS = 127
+_E8M0_BIAS = 127  # OCP microscaling 1.0, section 5.4
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def from_codes(codes: Codes, layout: Layout) -> F64:
     """Return the values of bit patterns: the inverse of `to_codes`, infinities and NaN included."""
     whole = codes.astype(np.int64)
     if layout.container == 32:
-        whole >>= 31 - layout.exponent - layout.mantissa
+        whole >>= 31 - layout.exponent - layout.mantissa  # the sign stands in bit 31
     mantissa = whole & ((1 << layout.mantissa) - 1)
     field = (whole >> layout.mantissa) & ((1 << layout.exponent) - 1)
     negative = (whole >> (layout.mantissa + layout.exponent)) & 1
