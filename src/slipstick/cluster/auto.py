@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping
 
 from typing import Any
@@ -41,7 +42,7 @@ def resolved(plan: Plan, workload: Workload, system: System, capacity: float, ev
     candidates = [filled for row in rows if (filled := _filled(plan, system, row)) is not None]
     if candidates:
         plans = Plans.of(candidates, system)
-        keep = np.flatnonzero(possible(plans, workload, system.devices))
+        keep = np.flatnonzero(possible(plans, workload, system))
         if len(keep):
             time, memory = evaluate(plans.take(keep))
             fits = memory <= capacity
@@ -54,7 +55,7 @@ def _candidates(plan: Plan, names: list[str], workload: Workload, system: System
     decoder = decoder_of(workload)
     heads = min(block.attention.query_heads for block in decoder.kinds)
     experts = max(block.mlp.routed_experts for block in decoder.kinds)
-    choices = {
+    choices: dict[str, list[Any]] = {
         "tp": [d for d in _divisors(heads) if system.devices % d == 0 and d <= 64],
         "pp": [d for d in range(1, decoder.layers + 1) if system.devices % d == 0 and decoder.layers % d == 0],
         "cp": [d for d in (1, 2, 4, 8, 16) if system.devices % d == 0],
@@ -64,7 +65,7 @@ def _candidates(plan: Plan, names: list[str], workload: Workload, system: System
         "recompute": list(RECOMPUTE),
     }
     sizes = [choices[name] for name in names]
-    if np.prod([len(size) for size in sizes]) > MAX_CANDIDATES:
+    if math.prod(len(size) for size in sizes) > MAX_CANDIDATES:
         raise SlipstickError("too many fields of the plan are auto", path="plan.parallel", value=", ".join(names))
     return itertools.product(*sizes)
 
@@ -101,9 +102,9 @@ def _with_dp(plan: Plan, workload: Workload, system: System, values: Mapping[str
             value=degree,
             allowed=f"a divisor of {system.devices}",
         )
-    require_possible(Plans.of([filled], system), workload, system.devices)
+    require_possible(Plans.of([filled], system), workload, system)
     return filled
 
 
 def _product(parallel: Parallel) -> int:
-    return int(np.prod([int(getattr(parallel, name)) for name in ("tp", "pp", "cp")]))
+    return math.prod(int(getattr(parallel, name)) for name in ("tp", "pp", "cp"))

@@ -127,12 +127,12 @@ class Rule:
     allowed: str
 
 
-def rules(plans: Plans, workload: Workload, devices: int) -> list[Rule]:
+def rules(plans: Plans, workload: Workload, system: System) -> list[Rule]:
     """Return the conditions of a possible plan, each evaluated over all plans.
 
     Source: Megatron-LM's own constraints (Narayanan et al. 2104.04473, section 3; Korthikanti et al. 2205.05198).
     """
-    network = decoder_of(workload)
+    network, devices = decoder_of(workload), system.devices
     heads = np.array([block.attention.query_heads for block in network.kinds])
     experts = [block.mlp.routed_experts for block in network.kinds if block.mlp.routed_experts > 0]
     per_replica = plans.dp * plans.microbatch
@@ -184,22 +184,28 @@ def rules(plans: Plans, workload: Workload, devices: int) -> list[Rule]:
             "a divisor of dp*cp*tp",
         ),
     ]
+    spans = {"tp": plans.tp, "dp": plans.tp * plans.cp * plans.dp, "pp": plans.devices}
+    for group, span in spans.items():
+        reach = np.array([*(tier.domain or devices for tier in system.network.values()), 2**62])  # the last: auto
+        tier = getattr(plans, f"{group}_tier")
+        holds = (span <= reach[tier]) | (getattr(plans, group) == 1)
+        found.append(Rule(f"collectives.{group}_tier", holds, "the tier does not reach the group", span, "a wider tier"))
     for count in sorted(set(experts)):
         fits = count % plans.ep == 0
         found.append(Rule("parallel.ep", fits, "ep must divide the experts", plans.ep, f"a divisor of {count}"))
     return found
 
 
-def possible(plans: Plans, workload: Workload, devices: int) -> BoolArray:
+def possible(plans: Plans, workload: Workload, system: System) -> BoolArray:
     """Return, over n plans, whether each meets every rule."""
-    return np.logical_and.reduce([rule.holds for rule in rules(plans, workload, devices)])
+    return np.asarray(np.logical_and.reduce([rule.holds for rule in rules(plans, workload, system)]))
 
 
-def require_possible(plans: Plans, workload: Workload, devices: int) -> None:
+def require_possible(plans: Plans, workload: Workload, system: System) -> None:
     """Raise one SpecErrors that names every rule that the first plan breaks."""
     broken = [
         SlipstickError(rule.message, path=f"plan.{rule.path}", value=int(rule.value[0]), allowed=rule.allowed)
-        for rule in rules(plans.take(slice(0, 1)), workload, devices)
+        for rule in rules(plans.take(slice(0, 1)), workload, system)
         if not rule.holds[0]
     ]
     if broken:
