@@ -7,13 +7,14 @@ that a library could choose from, with efficiencies fitted on measured kernels (
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from slipstick.cluster.chip import Chip
 from slipstick.cluster.kernels import MatmulConstants
+from slipstick.core.errors import SlipstickError
 
 FloatArray = NDArray[np.float64]
 
@@ -22,12 +23,13 @@ BOUNDS = ("compute", "l2", "dram", "latency")
 # tiles (rows, columns) of a core's output that libraries such as cuBLAS and CUTLASS ship, and splits of the inner
 # dimension over cores; the model takes the fastest, as their heuristics try to
 TILES = ((256, 128), (128, 256), (128, 128), (128, 64), (64, 128), (64, 64), (64, 32), (16, 128), (16, 64))
-SPLITS = (1, 2, 4, 8, 16)
+SPLITS = (1, 2, 3, 4, 6, 8, 12, 16, 32)
 STEP = 64  # elements of the inner dimension that a tile loads at once
 
 BYTES = {"fp64": 8.0, "fp32": 4.0, "tf32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0}
 BYTES |= {"nvfp4": 0.5625, "fp4": 0.5625, "mxfp4": 0.53125}  # with a scale byte for 16, and for 32 elements
 OUTPUT = 2.0  # bytes of a result element: products of narrow formats give bf16
+PARTIAL = 8.0  # bytes of a partial sum: fp32, written and read
 
 _CHUNK = 4096  # shapes evaluated at once: the arrays of all tiles stay in the processor's cache
 
@@ -40,8 +42,8 @@ _SPLIT = np.tile(SPLITS, len(TILES)).astype(float)[:, None]
 class KernelTime:
     """Matrix products' times; every array has the broadcast shape of the sizes.
 
-    `time` [s] includes the quantisation of activations where asked for; `compute`, `l2`, `dram` and `latency` are what
-    each alone would take with the chosen tile; `bound` indexes `BOUNDS`.
+    `time` [s] includes the quantisation of activations where asked for; `compute`, `l2`, `dram` and `latency` [s] are
+    what each alone would take with the chosen tile, of both kernels; `bound` indexes `BOUNDS`, the longest of them.
     """
 
     time: FloatArray
@@ -85,6 +87,10 @@ def gemm(
     quantise_activations : A arrives as bf16 and is quantised by a kernel of its own.
     reuse : operands' bytes -> reuse distances, which decide what the L2 still holds.
 
+    Errors
+    ------
+    SlipstickError for a format that the chip does not multiply.
+
     Examples
     --------
     >>> from slipstick.cluster.device import device_of
@@ -94,27 +100,39 @@ def gemm(
     >>> bool(1.3e-3 < long < 2.0e-3), bool(short < 80e-6)
     (True, True)
     """
+    _check(format, chip)
     sizes = np.broadcast_arrays(*(np.asarray(size, dtype=np.float64) for size in (m, n, k, batch)))
     shape = sizes[0].shape
     flat = [np.atleast_1d(size).reshape(-1) for size in sizes]
     constants = chip.constants.of(format)
     starts = range(0, max(1, len(flat[0])), _CHUNK)
     parts = [_best([size[s : s + _CHUNK] for size in flat], format, chip, constants, reuse) for s in starts]
-    found = [np.concatenate(columns).reshape(shape) for columns in zip(*parts, strict=True)]
-    time, compute, l2, dram, latency, dram_bytes, l2_bytes = found
-    if quantise_activations:
-        time = time + _quantise(sizes[0] * sizes[2] * sizes[3], format, chip, constants)
-    bound = np.argmax(np.stack([compute, l2, dram, latency]), axis=0)
+    time, compute, l2, dram, latency, dram_bytes, l2_bytes = (
+        np.concatenate(columns).reshape(shape) for columns in zip(*parts, strict=True)
+    )
     flops = 2.0 * sizes[0] * sizes[1] * sizes[2] * sizes[3]
-    return KernelTime(time, bound, compute, l2, dram, latency, dram_bytes, l2_bytes, flops)
+    bound = np.argmax([compute, l2, dram, latency], axis=0)
+    found = KernelTime(time, bound, compute, l2, dram, latency, dram_bytes, l2_bytes, flops)
+    if quantise_activations:
+        return _after_quantisation(found, sizes[0] * sizes[2] * sizes[3], format, chip, constants)
+    return found
 
 
 def roofline(m: ArrayLike, n: ArrayLike, k: ArrayLike, *, format: str, chip: Chip, batch: ArrayLike = 1) -> FloatArray:
     """Return the lower bound [s]: operations at the peak, or B read once from DRAM (A and C may stay in the L2)."""
+    _check(format, chip)
     m, n, k, batch = (np.asarray(size, dtype=np.float64) for size in (m, n, k, batch))
     flops = 2.0 * m * n * k * batch
     weights = n * k * batch * BYTES[format]
     return np.asarray(np.maximum(flops / chip.peak[format], weights / chip.dram_bandwidth))
+
+
+def _check(format: str, chip: Chip) -> None:
+    if format not in chip.peak or format not in BYTES:
+        allowed = [name for name in chip.peak if name in BYTES]
+        raise SlipstickError(
+            f"{chip.name} does not multiply in this format", path="format", value=format, allowed=allowed
+        )
 
 
 def _best(
@@ -124,19 +142,20 @@ def _best(
     m, n, k, batch = sizes
     element = BYTES[format]
     operands = (m * k * batch * element, n * k * batch * element, m * n * batch * OUTPUT)
-    steps = np.ceil(k / _SPLIT / STEP) * STEP
+    steps = np.ceil(k / (_SPLIT * STEP)) * STEP
     blocks = np.ceil(m / _TILE_ROWS) * np.ceil(n / _TILE_COLUMNS) * batch * _SPLIT
     filled = blocks / chip.cores
     waves = constants.whole_waves * np.ceil(filled) + (1 - constants.whole_waves) * np.maximum(1.0, filled)
     compute = _compute_time(steps, waves, 2.0 * m * n * k * batch, format, chip, constants)
     moved = blocks * (np.minimum(_TILE_ROWS, m) + np.minimum(_TILE_COLUMNS, n)) * steps * element + operands[2]
-    l2_rate = constants.l2 * chip.l2_bandwidth
+    l2_rate, draw = constants.l2 * chip.l2_bandwidth, constants.draw * chip.clock
     each = waves * (_TILE_ROWS + _TILE_COLUMNS) * (steps + constants.fill) * element
-    l2 = np.maximum(moved / l2_rate, each * chip.cores / (constants.core_share * l2_rate))
-    missed = sum(size * (1 - _hits(far, chip, constants)) for size, far in zip(operands, reuse(*operands), strict=True))
-    dram = missed / (constants.dram * chip.dram_bandwidth) / np.minimum(1.0, filled * constants.core_share)
-    summed = np.where(_SPLIT > 1, constants.split + _SPLIT * m * n * batch * 8.0 / l2_rate, 0.0)  # fp32 parts, both ways
-    latency = constants.launch + summed
+    l2 = np.maximum(moved / l2_rate, each / draw)
+    distances = reuse(*operands)
+    missed = sum(s * _misses(d, chip, constants) for s, d in zip(operands, distances, strict=True))
+    dram = missed / np.minimum(constants.dram * chip.dram_bandwidth, blocks * draw)  # few cores cannot draw it all
+    summed = constants.split + _SPLIT * (operands[2] / OUTPUT) * PARTIAL * constants.partial_sums / l2_rate
+    latency = constants.launch + np.where(_SPLIT > 1, summed, 0.0)
     time = _smooth_maximum(compute, l2, dram, constants.sharpness) + latency
     best = time.argmin(axis=0)[None, :]
     tables = (time, compute, l2, dram, latency, np.broadcast_to(missed, time.shape), moved)
@@ -148,16 +167,15 @@ def _compute_time(
 ) -> FloatArray:
     """Waves of tiles on the matrix units: small tiles feed them worse, long kernels run at a lower clock."""
     area = _TILE_ROWS * _TILE_COLUMNS
-    share = constants.efficiency * area / (area + constants.half_area)
-    share = share * (1 - constants.sag * flops / (flops + constants.sag_flops))
-    return np.asarray(waves * 2.0 * area * (steps + constants.fill) * chip.cores / (chip.peak[format] * share))
+    tile = 2.0 * (area + constants.half_area) * chip.cores / (chip.peak[format] * constants.efficiency)
+    clock = 1 - constants.sag * flops / (flops + constants.sag_flops)
+    return np.asarray(waves * (steps + constants.fill) * (tile / clock))
 
 
-def _hits(distance: FloatArray, chip: Chip, constants: MatmulConstants) -> FloatArray:
-    """Share of an operand still in the L2 after `distance` other bytes: all below its capacity, none well above."""
-    if chip.l2_capacity <= 0:
-        return np.zeros_like(distance)
-    return np.clip((1 + constants.eviction - distance / chip.l2_capacity) / constants.eviction, 0.0, 1.0)
+def _misses(distance: FloatArray, chip: Chip, constants: MatmulConstants) -> FloatArray:
+    """Share of an operand gone from the L2 after `distance` other bytes: nothing below its capacity, all well above."""
+    capacity = max(chip.l2_capacity * constants.capacity, 1.0)
+    return np.clip((distance / capacity - 1) / constants.eviction, 0.0, 1.0)
 
 
 def _smooth_maximum(a: FloatArray, b: FloatArray, c: FloatArray, sharpness: float) -> FloatArray:
@@ -168,7 +186,26 @@ def _smooth_maximum(a: FloatArray, b: FloatArray, c: FloatArray, sharpness: floa
     )
 
 
-def _quantise(elements: FloatArray, format: str, chip: Chip, constants: MatmulConstants) -> FloatArray:
-    """Time of the kernel that reads bf16 activations and writes them in a narrow format with their scales."""
-    traffic = elements * (OUTPUT + BYTES[format]) * constants.quantise_traffic
-    return np.asarray(constants.quantise_launch + traffic / chip.dram_bandwidth)
+def _after_quantisation(
+    product: KernelTime, elements: FloatArray, format: str, chip: Chip, constants: MatmulConstants
+) -> KernelTime:
+    """Add the kernel that reads bf16 activations (twice, for a scale of the whole tensor) and writes narrow ones.
+
+    It streams through the cores at a rate of their clock while the L2 holds both tensors, and through DRAM beyond.
+    """
+    gone = _misses(elements * (OUTPUT + BYTES[format]), chip, constants)
+    streamed = elements * (OUTPUT * constants.quantise_reads + BYTES[format])
+    missed = streamed * gone
+    cores = elements / (constants.quantise_rate * chip.cores * chip.clock)
+    memory = missed / (constants.dram * chip.dram_bandwidth)
+    l2, dram, latency = product.l2 + cores, product.dram + memory, product.latency + constants.quantise_launch
+    return replace(
+        product,
+        time=product.time + constants.quantise_launch + np.hypot(cores, memory),
+        bound=np.argmax([product.compute, l2, dram, latency], axis=0),
+        l2=l2,
+        dram=dram,
+        latency=latency,
+        dram_bytes=product.dram_bytes + missed,
+        l2_bytes=product.l2_bytes + streamed,
+    )

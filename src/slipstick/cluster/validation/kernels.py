@@ -16,8 +16,8 @@ def rotating_weights(l2_capacity: float) -> Reuse:
     """Return the reuse distances of a benchmark that repeats a product with as many weights as fill the L2."""
 
     def distances(a: FloatArray, b: FloatArray, c: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        once = a + b + c
+        once = a + b + c  # one tensor of activations and one of results serve all copies
         copies = np.minimum(MAX_COPIES, np.ceil(l2_capacity / b))
-        return once, copies * once, once
+        return once, a + copies * b + c, once
 
     return distances
