@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from slipstick.cluster.lowering import Kernel, Precision, Shape, backward, embedding, forward, head
 from slipstick.cluster.timing import Device, time_kernels
 from slipstick.core.workload import Phase
-from slipstick.models.decoder import Decoder
+from slipstick.models.decoder import Block, Decoder
 
 FloatArray = NDArray[np.float64]
 
@@ -37,10 +38,10 @@ class LayerTime:
 
 
 def training_layers(
-    decoder: Decoder, shape: Shape, precision: Precision, device: Device, *, fused: bool
+    decoder: Decoder, blocks: Sequence[Block], shape: Shape, precision: Precision, device: Device, *, fused: bool
 ) -> tuple[list[LayerTime], LayerTime, LayerTime]:
     """Return the times of each block type, of the embedding and of the head with the loss."""
-    lists = [forward(block, decoder, shape, Phase.TRAIN, precision, fused) for block in decoder.kinds]
+    lists = [forward(block, decoder, shape, Phase.TRAIN, precision, fused) for block in blocks]
     lists += [embedding(decoder, shape, precision.activations), head(decoder, shape, Phase.TRAIN, precision)]
     times = _times(lists, precision, device, len(shape.tp))
     return times[:-2], times[-2], times[-1]

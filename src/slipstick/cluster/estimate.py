@@ -10,7 +10,7 @@ from slipstick.cluster.auto import resolved
 from slipstick.cluster.plans import Plans
 from slipstick.cluster.setting import Setting
 from slipstick.cluster.training import Step, train
-from slipstick.cluster.training_report import training_facts, training_metrics, training_tables
+from slipstick.cluster.training_report import model_flops, training_facts, training_metrics, training_tables
 from slipstick.core.checks import run_checks
 from slipstick.core.plan import Plan
 from slipstick.core.report import Report, flatten
@@ -42,14 +42,15 @@ def _estimate_training(workload: Workload, system: System, plan: Plan) -> Report
     plan = resolved(plan, workload, system, capacity, lambda some: _time_and_memory(setting, some))
     plans = Plans.of([plan], system)
     step = train(setting, plans)
-    metrics = training_metrics(setting, workload, system, plans, step, sources(system))
+    useful = model_flops(workload)
+    metrics = training_metrics(setting, workload, system, plans, step, useful, sources(system))
     facts = {path: metric.value for path, metric in flatten(metrics)}
     return Report(
         title=f"{workload.name} on {system.devices} x {system.name}",
         metrics=metrics,
         breakdowns=training_tables(setting, workload, plans, step),
         bottleneck=bottleneck(step),
-        warnings=run_checks({**facts, **training_facts(workload, system, step)}),
+        warnings=run_checks({**facts, **training_facts(useful, system, step)}),
         inputs={"workload": workload, "system": system, "plan": plan},
         papers=PAPERS,
     )

@@ -101,7 +101,7 @@ def _layers(setting: Setting, plans: Plans) -> tuple[list[Weights], list[Activat
     some = plans.take(first)
     shape, element, decoder = shape_of(setting, some), setting.precision.activations, setting.decoder
     weights, kept = [], []
-    for block in decoder.kinds:
+    for block in setting.blocks:
         held = block_weights(block, decoder, some.tp, some.ep, some.etp)
         weights.append(Weights(held.dense[kind], held.experts[kind]))
         activations = block_activations(block, decoder, shape, element, fused=setting.fused, regather=some.regather)
@@ -128,11 +128,11 @@ def _working(setting: Setting, plans: Plans) -> FloatArray:
     decoder, element = setting.decoder, setting.precision.activations
     tokens = plans.microbatch * (setting.sequence / plans.cp)
     largest = np.zeros(len(plans))
-    for block in decoder.kinds:
+    for block in setting.blocks:
         for projection in (*block.attention.projections(decoder.hidden, Phase.TRAIN), *block.mlp.projections(decoder.hidden)):
             k, n, _ = projection.local(plans.etp if projection.experts else plans.tp)
             largest = np.maximum(largest, k * n)  # experts take turns
-    inner = np.max([feed_forward_inner(block, decoder, shape_of(setting, plans)) for block in decoder.kinds], axis=0)
+    inner = np.max([feed_forward_inner(block, decoder, shape_of(setting, plans)) for block in setting.blocks], axis=0)
     return np.asarray(largest * 4.0 + inner * element + 3 * tokens * decoder.hidden * element)
 
 

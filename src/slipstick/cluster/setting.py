@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from slipstick.cluster.plans import Plans
 from slipstick.cluster.stages import Layers, Stages, stages
 from slipstick.cluster.timing import Device
 from slipstick.cluster.unique import distinct
-from slipstick.models.decoder import Decoder
+from slipstick.models.decoder import Block, Decoder
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,30 @@ class Setting:
     balanced: bool = False  # stages of equal cost, the head included, instead of equal numbers of layers
     logit_bytes: float = 4.0  # kept for each logit: fp32, unless the loss is fused
 
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The kinds of layer."""
+        return self.decoder.kinds
+
+    @cached_property
+    def stack(self) -> Layers:
+        """The layers in order, as pipeline stages are cut from them."""
+        decoder = self.decoder
+        one = [block.model_copy(update={"count": 1}) for block in self.blocks]
+        kinds = [one.index(block.model_copy(update={"count": 1})) for block in decoder.blocks]
+        return Layers(
+            order=np.repeat(np.array(kinds, dtype=np.int64), [block.count for block in decoder.blocks]),
+            costs=np.array([decoder.layer_active_parameters(block) for block in self.blocks], dtype=float),
+            head=float(decoder.vocabulary * decoder.hidden) if self.balanced else None,
+        )
+
 
 def layer_times(setting: Setting, plans: Plans) -> tuple[list[LayerTime], LayerTime, LayerTime]:
     """Return the times of each kind of layer, of the embedding and of the head, each (n,)."""
     first, kind = distinct([plans.tp, plans.cp, plans.ep, plans.etp, plans.microbatch, plans.sp])
     shape = shape_of(setting, plans.take(first))
     layers, embedding, head = training_layers(
-        setting.decoder, shape, setting.precision, setting.device, fused=setting.fused
+        setting.decoder, setting.blocks, shape, setting.precision, setting.device, fused=setting.fused
     )
     return [layer.take(kind) for layer in layers], embedding.take(kind), head.take(kind)
 
@@ -61,12 +79,5 @@ def shape_of(setting: Setting, plans: Plans) -> Shape:
 
 def stage_kinds(setting: Setting, plans: Plans) -> Stages:
     """Return the kinds of pipeline stage of each plan."""
-    decoder = setting.decoder
     first, row = distinct([plans.pp, plans.interleave])
-    index = {block.model_copy(update={"count": 1}): number for number, block in enumerate(decoder.kinds)}
-    layers = Layers(
-        order=np.array([index[block] for block in decoder.order], dtype=np.int64),
-        costs=np.array([decoder.layer_active_parameters(block) for block in decoder.kinds], dtype=float),
-        head=float(decoder.vocabulary * decoder.hidden) if setting.balanced else None,
-    )
-    return stages(layers, plans.pp[first], plans.interleave[first]).take(row)
+    return stages(setting.stack, plans.pp[first], plans.interleave[first]).take(row)

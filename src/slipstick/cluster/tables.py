@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from slipstick.cluster.lowering import Kernel, Precision, Shape, backward, embedding, forward, head
@@ -22,33 +24,32 @@ def kernel_table(decoder: Decoder, setting: Setting, shape: Shape) -> Table:
 
     `count` is the number of layers of the kind; time, operations and traffic are of one layer.
     """
-    rows: list[tuple[object, ...]] = []
-    parts = [(block.count, forward(block, decoder, shape, Phase.TRAIN, setting.precision, setting.fused)) for block in decoder.kinds]
+    parts = [
+        (block.count, forward(block, decoder, shape, Phase.TRAIN, setting.precision, setting.fused))
+        for block in setting.blocks
+    ]
     parts.append((1, embedding(decoder, shape, setting.precision.activations)))
     parts.append((1, head(decoder, shape, Phase.TRAIN, setting.precision)))
-    for count, kernels in parts:
-        rows += kernel_rows(kernels, count, setting.device)
-        rows += kernel_rows(backward(kernels, setting.precision), count, setting.device)
-    return Table.of(COLUMNS, rows)
+    both = [(count, [*kernels, *backward(kernels, setting.precision)]) for count, kernels in parts]
+    return Table.of(COLUMNS, kernel_rows(both, setting.device))
 
 
 def inference_table(
     decoder: Decoder, device: Device, precision: Precision, shape: Shape, phase: Phase, *, fused: bool
 ) -> Table:
     """Return every kernel of one inference step on one device."""
-    rows: list[tuple[object, ...]] = []
-    for block in decoder.kinds:
-        rows += kernel_rows(forward(block, decoder, shape, phase, precision, fused), block.count, device)
-    rows += kernel_rows(embedding(decoder, shape, precision.activations), 1, device)
-    rows += kernel_rows(head(decoder, shape, phase, precision), 1, device)
-    return Table.of(COLUMNS, rows)
+    parts = [(block.count, forward(block, decoder, shape, phase, precision, fused)) for block in decoder.kinds]
+    parts.append((1, embedding(decoder, shape, precision.activations)))
+    parts.append((1, head(decoder, shape, phase, precision)))
+    return Table.of(COLUMNS, kernel_rows(parts, device))
 
 
-def kernel_rows(kernels: list[Kernel], count: int, device: Device) -> list[tuple[object, ...]]:
-    """Return a row of `COLUMNS` for each kernel of the first plan."""
-    times = time_kernels(kernels, device, 1)
+def kernel_rows(parts: Sequence[tuple[int, list[Kernel]]], device: Device) -> list[tuple[object, ...]]:
+    """Return a row of `COLUMNS` for each kernel of the first plan; each list of kernels runs `count` times."""
+    everything = [(count, kernel) for count, kernels in parts for kernel in kernels]
+    times = time_kernels([kernel for _, kernel in everything], device, 1)
     rows: list[tuple[object, ...]] = []
-    for index, kernel in enumerate(kernels):
+    for index, (count, kernel) in enumerate(everything):
         sizes: tuple[int | None, ...] = (None, None, None, None)
         if kernel.kind == "matmul":
             sizes = tuple(int(np.ravel(getattr(kernel, field))[0]) for field in ("m", "n", "k", "batch"))

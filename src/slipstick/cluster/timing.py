@@ -60,9 +60,10 @@ def time_kernels(kernels: Sequence[Kernel], device: Device, width: int) -> Times
 
 def _matmuls(kernels: list[Kernel], rows: list[int], name: str, quantised: bool, device: Device, found: Times) -> None:
     width = found.time.shape[1]
-    m, n, k, batch = (
-        np.stack([np.broadcast_to(getattr(kernel, field), (width,)) for kernel in kernels]) for field in ("m", "n", "k", "batch")
-    )
+    sizes = np.empty((4, len(kernels), width))
+    for place, kernel in enumerate(kernels):
+        sizes[0, place], sizes[1, place], sizes[2, place], sizes[3, place] = kernel.m, kernel.n, kernel.k, kernel.batch
+    m, n, k, batch = sizes
     result = gemm(m, n, k, format=name, chip=device.chip, batch=batch, quantise_activations=quantised)
     slowdown = device.steps.matmul_slowdown if name in WIDE else device.steps.narrow_slowdown
     found.time[rows] = result.time * slowdown

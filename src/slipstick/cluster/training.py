@@ -41,12 +41,15 @@ class Step:
     parts : seconds by `PARTS`, (n,) each, on the slowest stage; they sum to `time`.
     residents : bytes by part and stage kind, (n, K).
     messages : bytes that the average device sends, by the parallelism that sends them, (n,) each.
+    layers, ends : times of each kind of layer, and of embedding and head.
     """
 
     parts: Costs
     residents: Residents
     stages: Stages
     messages: Costs
+    layers: list[LayerTime]
+    ends: tuple[LayerTime, LayerTime]
 
     @property
     def time(self) -> FloatArray:
@@ -78,7 +81,8 @@ def train(setting: Setting, plans: Plans) -> Step:
     ends = [_end(setting, time, sent) for time in (embedding, head)]
     stage = {part: _on_stages(kinds, [c[part] for c in costs], [e[part] for e in ends]) for part in _PER_MICROBATCH}
     stage["host"] = _host_waits(setting, stage)
-    return Step(_step(setting, plans, kinds, stage, sent, held), held, kinds, _sent(setting, plans, kinds, held))
+    parts = _step(setting, plans, kinds, stage, sent, held)
+    return Step(parts, held, kinds, _sent(setting, plans, kinds, held), layers, (embedding, head))
 
 
 def _sent(setting: Setting, plans: Plans, kinds: Stages, held: Residents) -> Costs:
@@ -93,7 +97,7 @@ def _layer(
     setting: Setting, plans: Plans, index: int, layer: LayerTime, sent: TensorMessages, held: Residents
 ) -> Costs:
     """Seconds of one layer for one microbatch, forward and backward, by part."""
-    block, element, tiers = setting.decoder.kinds[index], setting.precision.activations, setting.tiers
+    block, element, tiers = setting.blocks[index], setting.precision.activations, setting.tiers
     ahead, back = exposed_tensor(block, layer, sent, plans, setting.device.steps.overlap_slowdown)
     again = plans.recompute == 2
     exchange = expert_exchange(block, setting.decoder, setting.sequence, element, plans, tiers)

@@ -11,7 +11,7 @@ from slipstick.cluster.cost import hourly_cost
 from slipstick.cluster.energy import Energy, energy
 from slipstick.cluster.plans import Plans, decoder_of
 from slipstick.cluster.residents import Residents
-from slipstick.cluster.setting import Setting, layer_times, shape_of
+from slipstick.cluster.setting import Setting, shape_of
 from slipstick.cluster.stages import Stages
 from slipstick.cluster.tables import kernel_table
 from slipstick.cluster.training import Step
@@ -31,7 +31,7 @@ def model_flops(workload: Workload) -> float:
 
 
 def training_metrics(
-    setting: Setting, workload: Workload, system: System, plans: Plans, step: Step, source: str
+    setting: Setting, workload: Workload, system: System, plans: Plans, step: Step, useful_flops: float, source: str
 ) -> dict[str, Any]:
     """Return the metric tree of one training step."""
 
@@ -40,7 +40,7 @@ def training_metrics(
 
     time = float(step.time[0])
     tokens = workload.batch * workload.sequence
-    useful = model_flops(workload) / (time * system.devices)
+    useful = useful_flops / (time * system.devices)
     peak = max(system.compute.matrix.get(name, 0.0) for name in (setting.precision.matmul, setting.precision.wide))
     spent = step_energy(setting, system, plans, step)
     joules = float(spent.total[0]) * system.devices
@@ -96,7 +96,7 @@ def _memory(held: Residents, system: System, metric: Any) -> dict[str, Any]:
 
 def step_energy(setting: Setting, system: System, plans: Plans, step: Step) -> Energy:
     """Return the energy of the average device over one step: the stages' operations, bytes and messages."""
-    layers, embedding, head = layer_times(setting, plans)
+    layers, (embedding, head) = step.layers, step.ends
     counts = (step.stages.layers * step.stages.copies[..., None]).sum(axis=1) / plans.pp[:, None]
     microbatches = setting.batch // (plans.dp * plans.microbatch)
     again = plans.recompute[:, None] == 2
@@ -109,10 +109,10 @@ def step_energy(setting: Setting, system: System, plans: Plans, step: Step) -> E
     return energy(system, step.time, flops * microbatches, traffic * microbatches, step.sent)
 
 
-def training_facts(workload: Workload, system: System, step: Step) -> dict[str, float]:
+def training_facts(useful: float, system: System, step: Step) -> dict[str, float]:
     """Return what the named checks read beside the report's figures: rooflines and messages."""
     peak = max(system.compute.matrix.values())
-    least = model_flops(workload) / 2  # a causal kernel skips half of the scores, and nothing else can be skipped
+    least = useful / 2  # a causal kernel skips half of the scores, and nothing else can be skipped
     return {"roofline.compute": least / (peak * system.devices), "network.sent": float(step.sent[0])}
 
 

@@ -15,6 +15,7 @@ from slipstick.core.workload import Phase
 from slipstick.models.decoder import Block, Decoder
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 # bytes a parameter that Adam moves: reads gradient, weight and two moments (16), writes weight, moments and the
 # half-precision copy (14), and reads the gradient once more for its norm (4)
@@ -28,26 +29,37 @@ def gradient_messages(setting: Setting, plans: Plans, held: Residents) -> tuple[
     """
     columns = [plans.tp, plans.pp, plans.dp, plans.cp, plans.ep, plans.etp, plans.interleave, plans.dp_tier, plans.zero > 0]
     first, kind = distinct(columns)
-    some, width = plans.take(first), held.dense.shape[1]
-    reduced, gathered = np.zeros((len(first), width)), np.zeros((len(first), width))
+    some = plans.take(first)
+    reduced, gathered = np.zeros(held.dense[first].shape), np.zeros(held.dense[first].shape)
     groups = (
         (held.dense[first], some.dp * some.cp, some.tp),
         (held.experts[first], expert_replicas(some), some.ep * some.etp),
     )
-    share = setting.device.steps.shard_efficiency
-    for column in range(width):
-        for held_bytes, ranks, stride in groups:
-            size = held_bytes[:, column]
-            if not size.any():
-                continue
-            gradient, weight = size * setting.elements.gradients, size * setting.elements.weights
-            whole = messages("all_reduce", gradient, ranks, stride, some.dp_tier, setting.tiers)
-            pieces = np.where(some.zero == 3, _tensors(setting.decoder), 1)
-            scatter = pieces / share * messages("reduce_scatter", gradient / pieces, ranks, stride, some.dp_tier, setting.tiers)
-            gather = 1 / share * messages("all_gather", weight, ranks, stride, some.dp_tier, setting.tiers)
-            reduced[:, column] += np.where(some.zero > 0, scatter, whole)
-            gathered[:, column] += np.where((some.zero == 1) | (some.zero == 2), gather, 0.0)
+    for parameters, ranks, stride in groups:
+        if parameters.any():
+            ways = _update_messages(setting, some, parameters, ranks, stride)
+            reduced, gathered = reduced + ways[0], gathered + ways[1]
     return reduced[kind], gathered[kind]
+
+
+def _update_messages(
+    setting: Setting, plans: Plans, parameters: FloatArray, ranks: IntArray, stride: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return seconds to reduce the gradients and to gather the weights of (n, K) parameters over their copies."""
+    zero, forced = plans.zero[:, None], np.broadcast_to(plans.dp_tier[:, None], parameters.shape)
+    over = (ranks[:, None], stride[:, None], forced, setting.tiers)
+    gradient, weight = parameters * setting.elements.gradients, parameters * setting.elements.weights
+    share = setting.device.steps.shard_efficiency
+    reduced, gathered = np.zeros(parameters.shape), np.zeros(parameters.shape)
+    if (zero == 0).any():
+        reduced = np.where(zero == 0, messages("all_reduce", gradient, *over), reduced)
+    if (zero > 0).any():
+        pieces = np.where(zero == 3, _tensors(setting.decoder), 1)
+        scatter = pieces / share * messages("reduce_scatter", gradient / pieces, *over)
+        reduced = np.where(zero > 0, scatter, reduced)
+        gather = messages("all_gather", weight, *over) / share
+        gathered = np.where((zero == 1) | (zero == 2), gather, 0.0)
+    return reduced, gathered
 
 
 def _tensors(decoder: Decoder) -> int:
