@@ -6,9 +6,10 @@ DEMO_CONFIG ?= examples/configs/Qwen--Qwen3-8B/config.json
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OMP_NUM_THREADS ?= 1
+export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench-smoke check clean
+.PHONY: help demo test lint docs refresh-docs bench-smoke check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +39,10 @@ lint: $(VENV)/.stamp-dev ## ruff, mypy (strict), import-linter
 
 docs: $(VENV)/.stamp-dev ## build the site into site/
 	$(BIN)/mkdocs build --strict --quiet
+
+refresh-docs: $(VENV)/.stamp-dev ## run the commands in the docs and write back what they print; needs the reference data
+	$(BIN)/python docs/console.py
+	$(BIN)/python docs/make_validation.py
 
 bench-smoke: $(VENV)/.stamp-dev ## quick check of the speeds that the docs promise
 	$(BIN)/python benchmarks/smoke.py

@@ -119,8 +119,12 @@ def _show_system(name: str) -> list[tuple[object, ...]] | None:
     return [
         (path, _text(system, path, value), system.source_of(path))
         for path, value in leaves(system).items()
-        if not path.startswith(("sources", "source")) and value not in ("", 0.0, None, ())
+        if not path.startswith("source") and value not in ("", 0.0, None, ()) and not _uncalibrated(path, value)
     ]
+
+
+def _uncalibrated(path: str, value: object) -> bool:
+    return path.startswith("calibration.") and value == 1.0
 
 
 def _show_workload(name: str) -> list[tuple[object, ...]] | None:
