@@ -128,10 +128,16 @@ def _score_bytes(scores: Scores | None, decoder: Decoder, shape: Shape, element:
 
 
 def embedding_weights(decoder: Decoder, tp: Sizes) -> FloatArray:
-    """Return one device's parameters of the input embedding (and learned positions, which every rank holds)."""
-    return decoder.vocabulary * decoder.hidden / tp + decoder.positions * decoder.hidden
+    """Return one device's parameters of the embedding; learned positions and a norm are held by every rank."""
+    table = decoder.vocabulary * decoder.hidden
+    return np.asarray(table / tp + (decoder.embedding_parameters - table))
 
 
-def head_weights(decoder: Decoder, tp: Sizes) -> FloatArray:
-    """Return one device's parameters of the output projection: on a stage of its own, tied or not, it holds a copy."""
-    return decoder.vocabulary * decoder.hidden / tp
+def head_weights(decoder: Decoder, tp: Sizes, copied: NDArray[np.bool_]) -> FloatArray:
+    """Return one device's parameters of the final norm and the output projection.
+
+    Where `copied`, a tied projection has no embedding table on its own stage and holds a copy of it.
+    """
+    table = decoder.vocabulary * decoder.hidden
+    rest = decoder.head_parameters - (0 if decoder.tied_embeddings else table)
+    return np.asarray(np.where(copied | (not decoder.tied_embeddings), table / tp, 0.0) + rest)

@@ -143,9 +143,7 @@ def _on_stages(kinds: Stages, per_layer: Sequence[FloatArray]) -> FloatArray:
 def _end_parameters(setting: Setting, plans: Plans, kinds: Stages) -> FloatArray:
     """Parameters of embedding and head by stage; a tied head on the embedding's own stage needs no copy."""
     embedding = embedding_weights(setting.decoder, plans.tp)[:, None] * kinds.embedding
-    head = head_weights(setting.decoder, plans.tp)[:, None] * kinds.head
-    if setting.decoder.tied_embeddings:
-        head = np.where(plans.pp[:, None] == 1, 0.0, head)
+    head = head_weights(setting.decoder, plans.tp, plans.pp > 1)[:, None] * kinds.head
     return np.asarray(embedding + head)
 
 

@@ -27,7 +27,7 @@ def gradient_messages(setting: Setting, plans: Plans, held: Residents) -> tuple[
 
     Without ZeRO an all-reduce; with it a reduce-scatter and an all-gather (Rajbhandari et al. 1910.02054, section 7).
     """
-    columns = [plans.tp, plans.pp, plans.dp, plans.cp, plans.ep, plans.etp, plans.interleave, plans.dp_tier, plans.zero > 0]
+    columns = [plans.tp, plans.pp, plans.dp, plans.cp, plans.ep, plans.etp, plans.interleave, plans.dp_tier, plans.zero]
     first, kind = distinct(columns)
     some = plans.take(first)
     reduced, gathered = np.zeros(held.dense[first].shape), np.zeros(held.dense[first].shape)
