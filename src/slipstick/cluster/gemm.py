@@ -153,13 +153,14 @@ def _best(
     l2 = np.maximum(moved / l2_rate, each / draw)
     distances = reuse(*operands)
     missed = sum(s * _misses(d, chip, constants) for s, d in zip(operands, distances, strict=True))
-    dram = missed / np.minimum(constants.dram * chip.dram_bandwidth, blocks * draw)  # few cores cannot draw it all
+    dram = missed / (constants.dram * chip.dram_bandwidth)
     summed = constants.split + _SPLIT * (operands[2] / OUTPUT) * PARTIAL * constants.partial_sums / l2_rate
     latency = constants.launch + np.where(_SPLIT > 1, summed, 0.0)
     time = _smooth_maximum(compute, l2, dram, constants.sharpness) + latency
     best = time.argmin(axis=0)[None, :]
-    tables = (time, compute, l2, dram, latency, np.broadcast_to(missed, time.shape), moved)
-    return tuple(np.take_along_axis(table, best, axis=0)[0] for table in tables)
+    tables = (time, compute, l2, latency, moved)
+    time, compute, l2, latency, moved = (np.take_along_axis(table, best, axis=0)[0] for table in tables)
+    return time, compute, l2, dram, latency, missed, moved
 
 
 def _compute_time(
