@@ -100,3 +100,43 @@ def test_bad_overlays(cli: Cli, tmp_path: Path, text: str) -> None:
     answer = cli("estimate", "llama-2-7b", "h100-sxm-80gb:8", "--plan", "tp=8", "--calibration", path)
     assert answer.code == 2
     assert answer.err.count("\n") == 1
+
+
+def test_our_own_answers_validate_without_error(cli: Cli, tmp_path: Path) -> None:
+    path = write(tmp_path / "own.csv", rows(resolve_system("h100-sxm-80gb")))
+    found = json.loads(cli("validate", path, "--json").out)
+    assert [row["case_id"] for row in found["rows"]] == [f"own-{number}" for number in range(len(PLANS))]
+    for row in found["rows"]:
+        assert {"case_id", "kind", "published", "ours", "unit", "error"} <= set(row)
+        assert row["error"] == pytest.approx(0.0, abs=1e-9)
+    assert found["summary"]["all"]["rows"] == len(PLANS)
+    page = tmp_path / "validation.html"
+    assert cli("validate", path, "--rows", 2, "--html", page).code == 0
+    assert "own-5" in page.read_text("utf-8")
+
+
+def test_rows_that_cannot_be_replayed_are_named(cli: Cli, tmp_path: Path) -> None:
+    own = rows(resolve_system("h100-sxm-80gb"))
+    own[1] |= {"model": "no-such-model"}
+    own[2] |= {"gpu": "no-such-gpu"}
+    found = json.loads(cli("validate", write(tmp_path / "own.csv", own), "--json").out)
+    assert [row["case_id"] for row in found["summary"]["skipped"]] == ["own-1", "own-2"]
+
+
+def test_two_files_at_once(cli: Cli, tmp_path: Path) -> None:
+    paths = [write(tmp_path / f"{name}.csv", rows(resolve_system("h100-sxm-80gb"))) for name in ("one", "two")]
+    found = json.loads(cli("validate", *paths, "--json").out)
+    assert len(found["rows"]) == 2 * len(PLANS)
+    assert set(found["summary"]) == {"one", "two"}
+
+
+def test_the_data_folder_is_searched(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "reference").mkdir()
+    write(tmp_path / "reference" / "own.csv", rows(resolve_system("h100-sxm-80gb")))
+    (tmp_path / "reference" / "other.csv").write_text("a,b\n1,2\n")
+    by_option = cli("validate", "--data", tmp_path, "--json").out
+    monkeypatch.setenv("SLIPSTICK_DATA", str(tmp_path))
+    assert cli("validate", "--json").out == cli("validate", "llm", "--json").out == by_option
+    missing = cli("validate", "nanotron")
+    assert missing.code == 2
+    assert "no reference file of this suite" in missing.err

@@ -33,19 +33,19 @@ def validate(*what: str, data: Path | None = None, rows: int = 10, shown: Shown 
     from slipstick.core.render_validation import render_validation
     from slipstick.verbs.truth import as_report
 
-    found = list(_validations(what, data))
+    found = dict(_validations(what, data))
     if shown.html is not None:
-        write_text(shown.html, as_report(found).html())
+        write_text(shown.html, as_report(list(found.values())).html())
         say(f"wrote {shown.html}")
     if shown.json:
         print(json_module.dumps(_merged(found), indent=2, ensure_ascii=False, allow_nan=False))
         return
-    for validation in found:
+    for validation in found.values():
         show(render_validation(validation, rows))
 
 
-def _validations(what: tuple[str, ...], data: Path | None) -> Iterator[Validation]:
-    """Replay file after file, with a bar on standard error while a person waits."""
+def _validations(what: tuple[str, ...], data: Path | None) -> Iterator[tuple[str, Validation]]:
+    """Replay file after file, each under its name, with a bar on standard error while a person waits."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -57,17 +57,17 @@ def _validations(what: tuple[str, ...], data: Path | None) -> Iterator[Validatio
         task = progress.add_task("", total=len(names))
         for name in names:
             progress.update(task, description=Path(name).name)
-            yield truth.validate(name, data)
+            yield Path(name).stem, truth.validate(name, data)
             progress.advance(task)
 
 
-def _merged(found: list[Validation]) -> dict[str, Any]:
-    """Return ``{"rows", "summary"}``: of one suite as it is, of several with all rows and a summary a suite."""
-    parsed = [json_module.loads(validation.json()) for validation in found]
+def _merged(found: dict[str, Validation]) -> dict[str, Any]:
+    """Return ``{"rows", "summary"}``: of one file as it is, of several with all rows and a summary a file."""
+    parsed = {name: json_module.loads(validation.json()) for name, validation in found.items()}
     if len(parsed) == 1:
-        return dict(parsed[0])
-    rows = [{"suite": part["summary"]["suite"], **row} for part in parsed for row in part["rows"]]
-    return {"rows": rows, "summary": {part["summary"]["suite"]: part["summary"] for part in parsed}}
+        return dict(next(iter(parsed.values())))
+    rows = [{"file": name, **row} for name, part in parsed.items() for row in part["rows"]]
+    return {"rows": rows, "summary": {name: part["summary"] for name, part in parsed.items()}}
 
 
 def calibrate(file: Path, *, out: Path | None = None, json: bool = False) -> None:
