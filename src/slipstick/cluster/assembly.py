@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from slipstick.cluster.device import device_of, rate
+from slipstick.cluster.inference import InferenceSetting
 from slipstick.cluster.lowering import WIDE, Precision
 from slipstick.cluster.network import tiers_of
 from slipstick.cluster.plans import decoder_of
@@ -73,3 +74,26 @@ def sources(system: System) -> str:
     if device.steps.calibrated and device.chip.constants.calibrated:
         return f"closed form, calibrated on measured {system.generation} kernels"
     return "closed form on the data sheet; no calibration for this device"
+
+
+def inference_precision(plan: Plan, system: System) -> Precision:
+    """Return the formats of inference: weights as the products read them, the cache in a format of its own."""
+    formats = plan.formats
+    rate(system, formats.matmul)
+    activations = width(formats.activations)
+    weights = width(formats.matmul if formats.weights == "auto" else formats.weights)
+    cache = activations if formats.kv_cache == "auto" else width(formats.kv_cache)
+    wide = formats.matmul if formats.matmul in WIDE else formats.activations
+    return Precision(formats.matmul, weights, activations, cache, _head(formats, wide), wide)
+
+
+def inference_setting(workload: Workload, system: System, plan: Plan) -> InferenceSetting:
+    """Return what a sweep over inference plans of this workload on this system holds fixed."""
+    return InferenceSetting(
+        decoder=decoder_of(workload),
+        device=device_of(system),
+        tiers=tiers_of(system),
+        precision=inference_precision(plan, system),
+        graphs=plan.kernels.cuda_graphs,
+        fused=plan.kernels.attention == "flash",
+    )

@@ -151,8 +151,8 @@ def _best(
     l2_rate, draw = constants.l2 * chip.l2_bandwidth, constants.draw * chip.clock
     each = waves * (_TILE_ROWS + _TILE_COLUMNS) * (steps + constants.fill) * element
     l2 = np.maximum(moved / l2_rate, each / draw)
-    distances = reuse(*operands)
-    missed = sum(s * _misses(d, chip, constants) for s, d in zip(operands, distances, strict=True))
+    far_a, far_b, far_c = (_misses(distance, chip, constants) for distance in reuse(*operands))
+    missed = operands[0] * far_a + operands[1] * far_b + operands[2] * far_c
     dram = missed / (constants.dram * chip.dram_bandwidth)
     summed = constants.split + _SPLIT * (operands[2] / OUTPUT) * PARTIAL * constants.partial_sums / l2_rate
     latency = constants.launch + np.where(_SPLIT > 1, summed, 0.0)

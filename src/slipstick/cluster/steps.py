@@ -29,6 +29,7 @@ class StepConstants(Spec):
     attention_latency: units.Seconds
     host_launch: units.Seconds  # the host's time for one kernel launch in eager execution
     host_collective: units.Seconds  # and for one collective
+    eager_launch: units.Seconds  # between the kernels of an inference pass that the host launches one by one
     replay_launch: units.Seconds  # between the kernels of a replayed graph (CUDA graph)
     shard_efficiency: float = Field(gt=0, le=1)  # of ZeRO's many scatters and gathers against one bare collective
     unfused_traffic: float = Field(default=3.0, ge=1)  # traffic of elementwise chains as single kernels, against fused

@@ -66,7 +66,7 @@ def _matmuls(kernels: list[Kernel], rows: list[int], name: str, quantised: bool,
     m, n, k, batch = sizes
     result = gemm(m, n, k, format=name, chip=device.chip, batch=batch, quantise_activations=quantised)
     slowdown = device.steps.matmul_slowdown if name in WIDE else device.steps.narrow_slowdown
-    found.time[rows] = result.time * slowdown
+    found.time[rows] = result.time + (slowdown - 1.0) * result.compute  # heat slows what computes, not what waits for bytes
     found.bound[rows] = result.bound
     found.flops[rows] = result.flops
     found.traffic[rows] = result.dram_bytes

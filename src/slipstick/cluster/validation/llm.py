@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from slipstick.cluster.validation.inference import inference_figure
 from slipstick.cluster.validation.training import memory_figure, training_figure
 from slipstick.core.errors import SlipstickError
 from slipstick.core.published import Row, RowDict, Suite, Validation, number, register_suite
 
-FIGURES = {"train": training_figure, "memory": memory_figure}
+FIGURES = {"train": training_figure, "memory": memory_figure, "prefill": inference_figure, "decode": inference_figure}
 
 
 class LlmSuite(Suite):
