@@ -25,6 +25,7 @@ IDEAL = LinkConstants(
     in_switch=None,
     hierarchical=False,
     congestion=0.0,
+    host=0.0,
 )
 NODE = Tier("nvlink4", 8, 450e9, load_link_constants("nvlink4"))
 NET = Tier("infiniband-ndr", 4096, 50e9, load_link_constants("infiniband-ndr"))
