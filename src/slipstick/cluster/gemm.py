@@ -23,7 +23,7 @@ BOUNDS = ("compute", "l2", "dram", "latency")
 # tiles (rows, columns) of a core's output that libraries such as cuBLAS and CUTLASS ship, and splits of the inner
 # dimension over cores; the model takes the fastest, as their heuristics try to
 TILES = ((256, 128), (128, 256), (128, 128), (128, 64), (64, 128), (64, 64), (64, 32), (16, 128), (16, 64))
-SPLITS = (1, 2, 3, 4, 6, 8, 12, 16, 32)
+SPLITS = (1, 2, 3, 4, 6, 8, 12, 16, 32)  # parts of the inner dimension
 STEP = 64  # elements of the inner dimension that a tile loads at once
 
 BYTES = {"fp64": 8.0, "fp32": 4.0, "tf32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0}
