@@ -88,7 +88,7 @@ def _pass(
         parts[name] = (timed.time * repeats)[rows].sum(axis=0)
     launches = float(sum(kernel.launches * count for kernels, count in zip(lists, counts, strict=True) for kernel in kernels))
     steps = setting.device.steps
-    gap = steps.replay_launch if setting.graphs and phase is Phase.DECODE else steps.eager_launch
+    gap = steps.replay_launch if setting.graphs else steps.eager_launch
     parts["launch"] = np.full(len(plans), launches * gap)
     parts |= _messages(setting, plans, shape)
     parts["overhead"] = np.full(len(plans), steps.token_overhead)

@@ -56,6 +56,7 @@ class Precision:
     head: str  # format of the output projection
     wide: str = "bf16"  # format of what is never quantised: router, unfused attention
     elementwise: float = 1.0  # traffic of elementwise chains against fused ones
+    cache_reads: float = 0.0  # share of the query heads of a group that read the cache again from DRAM
     accumulate: float = 0.0  # bytes a weight to add a gradient to the accumulated one; 0: the product does it itself
 
 
@@ -190,7 +191,8 @@ def _fused_core(block: Block, scores: Scores, shape: Shape, phase: Phase, precis
     queries = shape.tokens * heads * scores.heads * (scores.qk_dim + scores.v_dim) * precision.activations
     reach = shape.context if scores.reach is None else np.minimum(shape.context, scores.reach + shape.query - 1)
     pieces = np.minimum(shape.tp, block.attention.cache_heads)
-    cached = shape.sequences * reach * block.attention.cache_elements / pieces * precision.cache
+    again = 1.0 + (scores.heads / scores.kv_heads - 1.0) * precision.cache_reads
+    cached = shape.sequences * reach * block.attention.cache_elements / pieces * precision.cache * again
     return Kernel("attention.core", "attention", traffic=queries + cached, flops=flops, core=True)
 
 

@@ -72,6 +72,7 @@ class Kernels(Spec):
     attention: Literal["flash", "unfused"] = "flash"
     fused: bool = True  # elementwise chains as one kernel (bias + dropout + add, softmax with mask, rotary, SwiGLU)
     accumulate: bool = True  # products add to the accumulated gradient themselves, instead of a kernel after them
+    shared_kv: bool = True  # decode reads a key/value head once for all query heads that use it
     cuda_graphs: bool = True  # decode steps replayed without the host in between
 
 
