@@ -26,7 +26,7 @@ $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@ $(VENV)/.stamp
 
 demo: $(VENV)/.stamp ## a first Report: a published model file on eight H100s, also as out/demo.html
-	$(BIN)/slipstick estimate $(DEMO_CONFIG) h100-sxm-80gb:8 --plan tp=8,sp=true,recompute=selective --batch 8 --html out/demo.html
+	$(BIN)/slipstick estimate $(DEMO_CONFIG) h100-sxm-80gb:8 --plan tp=4,sp=true,zero=1 --batch 8 --html out/demo.html
 
 test: $(VENV)/.stamp-dev ## set up and run the tests
 	$(BIN)/python -m pytest -q

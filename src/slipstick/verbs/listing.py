@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
 from slipstick.core.errors import SlipstickError
-from slipstick.core.registry import is_file_name, resolve_system, systems
+from slipstick.core.files import load_yaml
+from slipstick.core.registry import DATA, is_file_name, resolve_system, systems
 from slipstick.core.report import Table
 from slipstick.core.spec import Spec, leaves
 from slipstick.core.units import format_quantity
@@ -84,14 +85,30 @@ def _formats() -> Rows:
 
 
 def _tech() -> Rows:
-    from slipstick.core.files import load_yaml
-    from slipstick.core.registry import DATA
-
     rows: list[tuple[object, ...]] = []
+    for name, (table, entry, _) in _technologies().items():
+        facts = ", ".join(f"{key} {_quantity(leaf)}" for key, leaf in entry.items())
+        rows.append((name, table, facts))
+    return {"name": "", "table": "", "facts": ""}, rows
+
+
+def _technologies() -> dict[str, tuple[str, dict[str, Any], str]]:
+    """Return every technology node and generation of data/tech: its table, its leaves and the table's source."""
+    found = {}
     for path in sorted((DATA / "tech").glob("*.yaml")):
         data = load_yaml(path)
-        rows.append((path.stem, ", ".join(str(key) for key in data if key != "source"), str(data.get("source", ""))))
-    return {"table": "", "holds": "", "source": ""}, rows
+        for group in ("nodes", "generations"):
+            for name, entry in data.get(group, {}).items():
+                found[str(name)] = (path.stem, entry, str(data.get("source", "")))
+    return found
+
+
+def _quantity(leaf: Any) -> str:
+    """Write a leaf of a data file, ``{value, unit, source}`` or a plain value; a unit of 1 is a ratio."""
+    if not isinstance(leaf, dict):
+        return _plain(leaf)
+    unit = str(leaf.get("unit", ""))
+    return f"{leaf['value']} {'' if unit == '1' else unit}".strip()
 
 
 def _suites() -> Rows:
@@ -157,24 +174,11 @@ def _show_format(name: str) -> list[tuple[object, ...]] | None:
 
 
 def _show_tech(name: str) -> list[tuple[object, ...]] | None:
-    from slipstick.core.files import load_yaml
-    from slipstick.core.registry import DATA
-
-    path = DATA / "tech" / f"{name}.yaml"
-    return list(_walk(load_yaml(path), "", "")) if path in (DATA / "tech").glob("*.yaml") else None
-
-
-def _walk(node: Any, path: str, source: str) -> Iterator[tuple[object, ...]]:
-    """Yield (path, value, source) of a data file's leaves; a group's source holds for what is in it."""
-    if isinstance(node, dict) and "value" in node:
-        yield path, f"{node['value']} {node.get('unit', '')}".strip(), str(node.get("source", source))
-    elif isinstance(node, dict):
-        inside = str(node.get("source", source))
-        for key, child in node.items():
-            if key != "source":
-                yield from _walk(child, f"{path}.{key}" if path else str(key), inside)
-    else:
-        yield path, _plain(node), source
+    if name not in _technologies():
+        return None
+    _, entry, source = _technologies()[name]
+    own = {key: leaf.get("source", source) if isinstance(leaf, dict) else source for key, leaf in entry.items()}
+    return [(key, _quantity(leaf), own[key]) for key, leaf in entry.items()]
 
 
 def _show_suite(name: str) -> list[tuple[object, ...]] | None:
