@@ -181,10 +181,7 @@ def _misses(distance: FloatArray, chip: Chip, constants: MatmulConstants) -> Flo
 
 def _smooth_maximum(a: FloatArray, b: FloatArray, c: FloatArray, sharpness: float) -> FloatArray:
     """Power mean: phases that are about as long as each other do not hide each other fully."""
-    top = np.maximum(np.maximum(a, b), np.maximum(c, 1e-300))
-    return np.asarray(
-        top * ((a / top) ** sharpness + (b / top) ** sharpness + (c / top) ** sharpness) ** (1 / sharpness)
-    )
+    return np.asarray((a**sharpness + b**sharpness + c**sharpness) ** (1 / sharpness))
 
 
 def _after_quantisation(

@@ -29,7 +29,7 @@ class MatmulConstants(Spec):
     sag_flops: float = Field(gt=0)  # operations of one kernel at which half of that is lost
     split: units.Seconds  # cost of summing the parts of a split inner dimension
     whole_waves: float = Field(ge=0, le=1)  # share of a last, partly filled wave that is paid in full
-    sharpness: float = Field(ge=1)  # exponent of the smooth maximum over compute, L2 and DRAM
+    sharpness: float = Field(ge=1, le=20)  # exponent of the smooth maximum over compute, L2 and DRAM
     eviction: float = Field(gt=0, le=1)  # reuse distance, beyond the L2's capacity, over which hits fade out
     partial_sums: float = Field(ge=0)  # share of the split parts' fp32 traffic that the L2 sees
     quantise_launch: units.Seconds = 0.0  # the kernel that quantises the activations: start and end
