@@ -77,7 +77,7 @@ def decode_time(setting: InferenceSetting, plans: Plans, batch: ArrayLike, promp
 def _pass(
     setting: InferenceSetting, plans: Plans, phase: Phase, batch: ArrayLike, tokens: ArrayLike, context: ArrayLike
 ) -> Pass:
-    shape = _shape(plans, batch, tokens, context)
+    shape = inference_shape(plans, batch, tokens, context)
     lists, counts = _kernel_lists(setting, shape, phase)
     everything = [kernel for kernels in lists for kernel in kernels]
     repeats = np.array([count for kernels, count in zip(lists, counts, strict=True) for _ in kernels], dtype=float)[:, None]
@@ -97,7 +97,8 @@ def _pass(
     return Pass(parts, flops, traffic, _sent(setting, plans, shape))
 
 
-def _shape(plans: Plans, batch: ArrayLike, tokens: ArrayLike, context: ArrayLike) -> Shape:
+def inference_shape(plans: Plans, batch: ArrayLike, tokens: ArrayLike, context: ArrayLike) -> Shape:
+    """Return one device's share of a pass over `tokens` new tokens of each of `batch` sequences, (n,)."""
     n = len(plans)
     sequences, query, seen = (np.broadcast_to(np.asarray(a, dtype=np.int64), (n,)) for a in (batch, tokens, context))
     return Shape(sequences, query, seen, plans.tp, plans.ep, plans.etp, np.zeros(n, dtype=bool))
@@ -170,7 +171,7 @@ def room(setting: InferenceSetting, plans: Plans, batch: ArrayLike, context: Arr
 
     Key and value heads are copied once tensor parallelism exceeds them; a latent is never divided.
     """
-    shape, decoder, precision = _shape(plans, batch, tokens, context), setting.decoder, setting.precision
+    shape, decoder, precision = inference_shape(plans, batch, tokens, context), setting.decoder, setting.precision
     held, cache = np.zeros(len(plans)), np.zeros(len(plans))
     for block in decoder.kinds:
         weights = block_weights(block, decoder, plans.tp, plans.ep, plans.etp)

@@ -46,19 +46,25 @@ def static_batch(setting: InferenceSetting, plans: Plans, load: Load) -> Service
     return Service(first, step, load.concurrency * load.output / whole)
 
 
+# Share of the prompts that arrive together although each client sends its next request when its last one ends: equal
+# requests keep in step. 0: evenly spread, 1: all at once. Calibrated on llm_serving_h100.csv.
+SYNCHRONY = 0.15
+
+
 def continuous_batch(setting: InferenceSetting, plans: Plans, load: Load, chunk: int | None = None) -> Service:
     """Return a running batch in its steady state: as soon as a request ends the next one's prompt is computed.
 
-    Each of `concurrency` requests takes `output` steps, so concurrency / output prompts fall on a step on average. Every
-    prompt holds up all others: a step takes decode + (concurrency / output) * prefill. Chunks of a prompt ride along
+    Each of `concurrency` requests takes `output` steps, so concurrency / output prompts fall on a step on average, and
+    each holds up all others. Prompts that arrive together wait for each other instead: half of their queue on average,
+    which the first ones of them spend in the decode steps that the last ones hold up. Chunks of a prompt ride along
     with decode steps, and the weights that a step reads anyway are not read again for them.
     """
     decode = decode_time(setting, plans, load.concurrency, load.prompt, load.output)
     alone = _prompt_time(setting, plans, load, chunk)
-    step = decode + load.concurrency / load.output * alone
-    # a request waits for the step under way and for the prompts that came with it
-    waiting = step / 2 + (load.concurrency / load.output) * alone / 2
-    first = alone + waiting
+    others = load.concurrency - 1
+    held_up = others / load.output * alone
+    step = decode + held_up * (1 - SYNCHRONY / 2)
+    first = alone + decode / 2 + SYNCHRONY * others / 2 * alone + setting.device.steps.request_overhead
     return Service(first, step, load.concurrency * load.output / (first + (load.output - 1) * step))
 
 

@@ -36,6 +36,7 @@ class StepConstants(Spec):
     optimizer_efficiency: float = Field(gt=0, le=1)  # share of DRAM bandwidth in the optimiser's update
     step_overhead: units.Seconds  # data loading, logging, gradient norm, once a training step
     token_overhead: units.Seconds  # scheduling and sampling, once a decode step
+    request_overhead: units.Seconds  # from a request's arrival to the engine's first step for it
     overlap_slowdown: float = Field(ge=0, le=1)  # share of hidden communication that slows the computation beside it
     reasons: dict[str, str] = {}
 

@@ -1,0 +1,96 @@
+"""The `llm_serving` format: measured serving engines, replayed as a continuous batch in its steady state."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from slipstick.cluster.assembly import inference_setting
+from slipstick.cluster.inference import InferenceSetting
+from slipstick.cluster.plans import Plans
+from slipstick.cluster.serving import Load, Service, continuous_batch
+from slipstick.cluster.validation.rows import number
+from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import Plan
+from slipstick.core.published import Row, RowDict, Suite, Validation, register_suite
+from slipstick.core.published import number as cell
+from slipstick.core.registry import resolve_system
+from slipstick.core.system import System
+from slipstick.core.workload import Phase, Workload
+from slipstick.models.catalogue import network
+
+MILLI = 1e-3
+FORMATS = {"": "bf16", "bf16": "bf16", "fp8": "fp8", "fp4": "nvfp4", "nvfp4": "nvfp4"}
+_SAME = ("model_path", "system", "precision", "tp_size", "pp_size", "attention_dp_size", "moe_tp_size", "moe_ep_size")
+
+
+class ServingSuite(Suite):
+    """Time to first token, time per output token and throughput of serving engines, by the columns of llm_serving_h100.csv."""
+
+    name = "serving"
+    columns = frozenset(
+        ("id", "backend", "model_path", "system", "isl", "osl", "batch_size", "tp_size", "silicon_ttft_ms", "silicon_tpot_ms")
+    )
+    about = "serving engines under load: time to first token, time per output token, throughput"
+
+    def replay(self, rows: list[RowDict]) -> Validation:
+        """Answer every row with three figures; rows of one network on the same devices run as one array."""
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for place, row in enumerate(rows):
+            groups.setdefault(tuple(row.get(name, "") for name in _SAME), []).append(place)
+        done: dict[int, list[Row]] = {}
+        skipped: list[tuple[str, str]] = []
+        for places in groups.values():
+            try:
+                done.update(zip(places, _group([rows[place] for place in places]), strict=True))
+            except SlipstickError as error:
+                skipped += [(rows[place]["id"], str(error)) for place in places]
+        return Validation(self.name, tuple(r for place in sorted(done) for r in done[place]), tuple(skipped))
+
+
+def _group(rows: list[RowDict]) -> list[list[Row]]:
+    setting, one, system = _setting(rows[0])
+    plans = one.take(np.zeros(len(rows), dtype=np.int64))
+    # a row's concurrency is the whole engine's, shared by attention data parallel ranks
+    ranks = number(rows[0], "attention_dp_size") or 1
+    waiting = np.array([_concurrency(row) for row in rows])
+    load = Load(np.maximum(1, waiting // ranks), *(np.array([number(r, c) or 1 for r in rows]) for c in ("isl", "osl")))
+    served = continuous_batch(setting, plans, load)
+    return [_figures(row, served, place, waiting[place]) for place, row in enumerate(rows)]
+
+
+def _concurrency(row: RowDict) -> int:
+    return number(row, "concurrency") or number(row, "batch_size") or 1
+
+
+def _setting(row: RowDict) -> tuple[InferenceSetting, Plans, System]:
+    tp, pp = number(row, "tp_size") or 1, number(row, "pp_size") or 1
+    ranks = number(row, "attention_dp_size") or 1
+    ep, etp = max(1, number(row, "moe_ep_size") or 1), max(1, number(row, "moe_tp_size") or 1)
+    format_ = FORMATS.get(row.get("precision", "").strip())
+    if format_ is None:
+        raise SlipstickError("not a precision", path="precision", value=row["precision"], allowed=FORMATS)
+    attention = max(1, tp // ranks) if ranks > 1 and ep <= tp else tp
+    system = resolve_system(row["system"]).scaled(max(tp * pp, attention * ranks * pp))
+    if format_ not in system.compute.matrix:
+        raise SlipstickError("the device has no matrix rate in this format", path="precision", value=format_, allowed=system.compute.matrix)
+    model = network(row["model_path"])
+    plan = Plan.of({"tp": attention, "pp": pp, "dp": ranks, "ep": ep, "etp": etp if ep > 1 else attention, "matmul": format_})
+    workload = Workload(network=model, phase=Phase.DECODE)
+    return inference_setting(workload, system, plan), Plans.of([plan], system), system
+
+
+def _figures(row: RowDict, served: Service, place: int, waiting: int) -> list[Row]:
+    first, step = cell(row, "silicon_ttft_ms") * MILLI, cell(row, "silicon_tpot_ms") * MILLI
+    output = number(row, "osl") or 1
+    ours = float(served.first_token[place]), float(served.per_token[place])
+    measured = waiting * output / (first + (output - 1) * step)
+    rate = waiting * output / (ours[0] + (output - 1) * ours[1])
+    case, source = row["id"], f"{row['backend']} {row.get('backend_version', '')} {row['model_path']}"
+    return [
+        Row(case, "throughput", measured, rate, "token/s", f"{source}: throughput"),
+        Row(case, "decode", step / MILLI, ours[1] / MILLI, "ms a token", f"{source}: time per output token"),
+        Row(case, "prefill", first / MILLI, ours[0] / MILLI, "ms", f"{source}: time to first token"),
+    ]
+
+
+SUITE = register_suite(ServingSuite())
