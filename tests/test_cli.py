@@ -87,6 +87,12 @@ def test_overrides_reach_every_root(cli: Cli) -> None:
     assert inputs["plan"]["parallel"]["microbatch"] == 2
 
 
+def test_overrides_reach_into_the_network(cli: Cli) -> None:
+    asked = ("ops", CONFIG, "--set", "workload.network.blocks.0.mlp.ffn=16384", "--json")
+    rows = json.loads(cli(*asked).out)["rows"]
+    assert next(row for row in rows if row[0].endswith("down"))[5] == 16384
+
+
 def test_more_bandwidth_is_not_slower(cli: Cli) -> None:
     slow = Report.from_json(cli(*ASKED, "--json").out)
     fast = Report.from_json(cli(*ASKED, "--set", "system.memory.hbm.bandwidth=8 TB/s", "--json").out)
@@ -154,6 +160,19 @@ def test_cite(cli: Cli, tmp_path: Path) -> None:
     every, some = cli("cite").out, cli("cite", path).out
     assert "@software{slipstick," in some
     assert len(some) <= len(every)
+
+
+def test_colours_in_a_terminal_only(tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    environment.pop("NO_COLOR", None)
+    command = [sys.executable, "-m", "slipstick", "list"]  # short: a full terminal would make it wait
+    done = subprocess.run(command, stdout=theirs, timeout=60, check=True, env=environment)
+    os.close(theirs)
+    assert done.returncode == 0
+    assert b"\x1b[" in os.read(ours, 4096)
+    os.close(ours)
 
 
 def test_usage_errors_exit_2(cli: Cli) -> None:

@@ -63,22 +63,31 @@ def leaves(spec: Spec) -> dict[str, Any]:
 
 
 def _walk(node: object, path: str, found: dict[str, Any]) -> None:
-    inside = node.__dict__ if isinstance(node, Spec) else node
-    if isinstance(inside, dict) and inside:
-        for key, value in inside.items():
-            _walk(value, f"{path}.{key}" if path else str(key), found)
-    else:
+    inside = _children(node)
+    for key, value in inside.items():
+        _walk(value, f"{path}.{key}" if path else key, found)
+    if not inside:
         found[path] = node
+
+
+def _children(node: object) -> dict[str, Any]:
+    """Return what a dotted path can name in `node`: fields, keys, and places (0, 1, ...) among several specs."""
+    if isinstance(node, Spec):
+        return {name: getattr(node, name) for name in type(node).model_fields}
+    if isinstance(node, tuple) and any(isinstance(item, Spec) for item in node):
+        return {str(place): item for place, item in enumerate(node)}
+    return {str(key): value for key, value in node.items()} if isinstance(node, dict) else {}
 
 
 def _replaced(node: Any, keys: list[str], value: object, path: str) -> Any:
     """Return `node` with one leaf replaced; every model on the way is validated again, in its own type."""
-    names = list(type(node).model_fields) if isinstance(node, Spec) else list(node) if isinstance(node, dict) else []
-    if keys[0] not in names:
-        raise SlipstickError(f"no {keys[0]!r} here", path=path, value=keys[0], allowed=names)
-    child = node[keys[0]] if isinstance(node, dict) else getattr(node, keys[0])
-    child = _replaced(child, keys[1:], value, path) if len(keys) > 1 else value
+    children = _children(node)
+    if keys[0] not in children:
+        raise SlipstickError(f"no {keys[0]!r} here", path=path, value=keys[0], allowed=list(children))
+    children[keys[0]] = _replaced(children[keys[0]], keys[1:], value, path) if len(keys) > 1 else value
+    if isinstance(node, tuple):
+        return tuple(children.values())
     if isinstance(node, dict):
-        return {**node, keys[0]: child}
+        return children
     parent = path.removesuffix(".".join(keys)).rstrip(".")
-    return validate(type(node), {**node.__dict__, keys[0]: child}, root=parent)
+    return validate(type(node), children, root=parent)

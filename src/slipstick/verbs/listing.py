@@ -152,11 +152,8 @@ def _show_workload(name: str) -> list[tuple[object, ...]] | None:
     net: Any = network(name)
     counts = (("parameters", net.parameters), ("active parameters", net.active_parameters), ("layers", net.layers))
     rows: list[tuple[object, ...]] = [(label, f"{value:,}", "computed") for label, value in counts]
-    fields = {key: value for key, value in net.model_dump().items() if key not in ("source", "blocks")}
-    rows += [(key, _plain(value), net.source) for key, value in fields.items() if value not in ("", None, ())]
-    for number, block in enumerate(net.blocks):
-        rows += [(f"blocks.{number}.{path}", _plain(v), net.source) for path, v in leaves(block).items()]
-    return rows
+    fields = ((path, value) for path, value in leaves(net).items() if path != "source" and value not in ("", None, ()))
+    return rows + [(path, _plain(value), net.source) for path, value in fields]
 
 
 def _show_format(name: str) -> list[tuple[object, ...]] | None:
