@@ -57,8 +57,9 @@ def test_json_is_only_json_and_the_same_each_time(cli: Cli) -> None:
     assert cli(*ASKED, "--batch", 16, "--json").code == 2
 
 
-def test_every_figure_has_unit_and_origin(cli: Cli) -> None:
-    report = Report.from_json(cli(*ASKED, "--json").out)
+@pytest.mark.parametrize("phase", ["train", "prefill", "decode"])
+def test_every_figure_has_unit_and_origin(cli: Cli, phase: str) -> None:
+    report = Report.from_json(cli(*ASKED, "--phase", phase, "--json").out)
     for path, metric in report.flat().items():
         assert metric.unit, path
         assert metric.how in ("estimated", "simulated", "measured", "published"), path

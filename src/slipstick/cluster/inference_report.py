@@ -17,7 +17,6 @@ from slipstick.cluster.inference import (
     InferenceSetting,
     Pass,
     decode_step,
-    decode_time,
     inference_shape,
     largest_batch,
     prefill,
@@ -92,7 +91,9 @@ def _run(workload: Workload, system: System, plan: Plan) -> Run:
     filled = resolved(plan, workload, system, system.main_memory.capacity, evaluate)
     plans = Plans.of([filled], system)
     if plans.cp[0] > 1:
-        raise SlipstickError("context parallelism is modelled in training only", path="plan.parallel.cp", value=int(plans.cp[0]))
+        raise SlipstickError(
+            "context parallelism is modelled in training only", path="plan.parallel.cp", value=int(plans.cp[0])
+        )
     return Run(workload, system, filled, setting, plans, max(1, workload.batch // int(plans.dp[0])))
 
 
@@ -119,7 +120,9 @@ def _prefill_metrics(run: Run) -> dict[str, Any]:
             "tokens": metric(tokens, "token/s", "of the prompts, all replicas"),
             "tokens_per_device": metric(tokens / run.system.devices, "token/s"),
         },
-        "efficiency": {"mfu": metric(_utilisation(run, done), "fraction", "forward FLOP/s over the peak of the format")},
+        "efficiency": {
+            "mfu": metric(_utilisation(run, done), "fraction", "forward FLOP/s over the peak of the format")
+        },
         **_spent(run, done, done.time, workload.batch * workload.sequence),
     }
 
@@ -146,7 +149,9 @@ def _decode_metrics(run: Run) -> dict[str, Any]:
     middle = decode_step(run.setting, run.plans, run.batch, workload.sequence + (workload.output + 1) // 2)
     request = served.first_token + (workload.output - 1) * step
     replicas = int(run.plans.dp[0])
-    rate = served.throughput * replicas if not serving.draft_tokens else run.batch * workload.output / request * replicas
+    rate = (
+        served.throughput * replicas if not serving.draft_tokens else run.batch * workload.output / request * replicas
+    )
     return {
         "time": {
             "step": metric(middle.time, "s", "of one decode step at the middle of the output"),
@@ -186,7 +191,10 @@ def _split(run: Run) -> Service:
     devices, degree = run.plan.serving.prefill_devices, int(run.plans.tp[0] * run.plans.pp[0])
     if devices % degree:
         raise SlipstickError(
-            "tp*pp does not divide them", path="plan.serving.prefill_devices", value=devices, allowed=f"a multiple of {degree}"
+            "tp*pp does not divide them",
+            path="plan.serving.prefill_devices",
+            value=devices,
+            allowed=f"a multiple of {degree}",
         )
     cached = room(run.setting, run.plans, 1, run.workload.sequence, 1).cache
     return split_service(run.setting, run.plans, run.plans, run.load, cached, np.array([devices // degree]))
@@ -205,7 +213,9 @@ def _spent(run: Run, done: Pass, seconds: FloatArray, tokens: int) -> dict[str, 
     joules = spent.total * system.devices
     overhead = system.overhead_power * done.time * system.devices
     power = float((joules + overhead)[0] / done.time[0] / system.devices)
-    parts = {name: metric(getattr(spent, name) * system.devices, "J") for name in ("compute", "memory", "network", "idle")}
+    parts = {
+        name: metric(getattr(spent, name) * system.devices, "J") for name in ("compute", "memory", "network", "idle")
+    }
     found: dict[str, Any] = {
         "energy": {
             "pass": metric(joules + overhead, "J", "all devices, with their share of hosts and network"),
@@ -223,7 +233,9 @@ def _spent(run: Run, done: Pass, seconds: FloatArray, tokens: int) -> dict[str, 
 def _memory(run: Run) -> dict[str, Any]:
     metric, workload = _metric(run), run.workload
     context = workload.sequence + (workload.output if workload.phase is Phase.DECODE else 0)
-    tokens = 1 if workload.phase is Phase.DECODE else min(workload.sequence, run.plan.serving.chunk or workload.sequence)
+    tokens = (
+        1 if workload.phase is Phase.DECODE else min(workload.sequence, run.plan.serving.chunk or workload.sequence)
+    )
     held = room(run.setting, run.plans, run.batch, context, tokens)
     capacity = run.system.main_memory.capacity
     parts = {name: metric(getattr(held, name), "B") for name in ("weights", "cache", "activations")}
@@ -233,7 +245,9 @@ def _memory(run: Run) -> dict[str, Any]:
             "parts": parts,
             "capacity": metric(capacity, "B"),
             "largest_batch": metric(
-                largest_batch(run.setting, run.plans, context, capacity), "", "sequences of this length that fit a replica"
+                largest_batch(run.setting, run.plans, context, capacity),
+                "",
+                "sequences of this length that fit a replica",
             ),
         }
     }
