@@ -4,8 +4,8 @@
 
 The space: GPT-3 175B on 4,096 A100s, batch at most 1,536: tensor x pipeline x interleave x recomputation x optimiser
 sharding x message pattern x regather x overlaps x offloads x microbatch x network assignment = 1,133,312 executions, as
-`calculon loe ... -d` counts them. Calculon itself evaluated 263 executions/s on one core of such a machine (theory note,
-section 3). One process, one thread; the scalar path evaluates single plans and must agree to 1e-9.
+`calculon loe ... -m -d` counts them. Calculon itself evaluated 263 executions/s on one core of such a machine (theory
+note, section 3). One process, one thread; the scalar path evaluates single plans and must agree to 1e-9.
 """
 
 from __future__ import annotations
@@ -121,7 +121,11 @@ def check(columns_by_batch: dict[int, dict[str, np.ndarray]], count: int) -> flo
         together = train(setting, plans_of({k: v[chosen] for k, v in columns.items()}, slice(None)))
         for place, index in enumerate(chosen):
             alone = train(setting, plans_of(columns, slice(index, index + 1)))
-            worst = max(worst, abs(alone.time[0] / together.time[place] - 1), abs(alone.peak_memory[0] / together.peak_memory[place] - 1))
+            worst = max(
+                worst,
+                abs(alone.time[0] / together.time[place] - 1),
+                abs(alone.peak_memory[0] / together.peak_memory[place] - 1),
+            )
     return worst
 
 
@@ -130,7 +134,10 @@ def one_estimate() -> float:
     from slipstick.cluster.estimate import estimate
 
     workload = Workload(network=network("gpt3-175b"), batch=1536, sequence=SEQUENCE)
-    system, plan = resolve_system(f"a100-sxm-80gb:{DEVICES}"), Plan.of("tp=8,pp=8,interleave=3,recompute=selective,sp=true")
+    system, plan = (
+        resolve_system(f"a100-sxm-80gb:{DEVICES}"),
+        Plan.of("tp=8,pp=8,interleave=3,recompute=selective,sp=true"),
+    )
     times = []
     for _ in range(21):
         start = time.perf_counter()
@@ -158,9 +165,11 @@ def main() -> None:
     runs = [sweep(columns) for _ in range(arguments.repeat)]
     seconds = statistics.median(run[0] for run in runs)
     rate = total / seconds
-    print(f"{total:,} plans in {seconds:.2f} s: {rate:,.0f} plans/s on one core, {rate / PEER_RATE:,.0f} x Calculon's 263/s")
+    faster = rate / PEER_RATE
+    print(f"{total:,} plans in {seconds:.2f} s: {rate:,.0f} plans/s on one core, {faster:,.0f} x Calculon's 263/s")
     print(f"{runs[0][1]:,} are possible and fit into memory; the best takes {runs[0][2]:.4f} s a sample")
-    print(f"one estimate: {1e3 * one_estimate():.2f} ms; peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"one estimate: {1e3 * one_estimate():.2f} ms; peak memory {peak:.2f} GiB")
 
 
 if __name__ == "__main__":

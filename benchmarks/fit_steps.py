@@ -106,7 +106,9 @@ def main() -> None:
         print(f"  {name}: {getattr(start, name):.4g} -> {getattr(final, name):.4g}")
     for source, group in by_source(replay()).items():
         errors = np.array([r.error for r in group])
-        print(f"  {np.abs(errors).mean():6.1%} mean {np.median(errors):+6.1%} median {len(group):4} rows  {source[:90]}")
+        print(
+            f"  {np.abs(errors).mean():6.1%} mean {np.median(errors):+6.1%} median {len(group):4} rows  {source[:90]}"
+        )
     if arguments.write:
         write(arguments.generation, {name: getattr(final, name) for name in arguments.fields})
 

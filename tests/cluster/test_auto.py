@@ -23,7 +23,15 @@ def test_auto_finds_what_brute_force_finds(gpt22b: Workload, a100s: System) -> N
     for tp, pp, microbatch in itertools.product((1, 2, 4, 8, 16, 32, 64), (1, 2, 4, 8, 16), (1, 2, 4, 8, 16, 32, 64)):
         if 64 % (tp * pp):
             continue
-        columns = {"tp": tp, "pp": pp, "dp": 64 // (tp * pp), "microbatch": microbatch, "sp": True, "tp_pattern": 2, "recompute": 1}
+        columns = {
+            "tp": tp,
+            "pp": pp,
+            "dp": 64 // (tp * pp),
+            "microbatch": microbatch,
+            "sp": True,
+            "tp_pattern": 2,
+            "recompute": 1,
+        }
         plans = Plans.of_columns(1, columns)
         if not possible(plans, gpt22b, a100s)[0]:
             continue

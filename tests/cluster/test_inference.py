@@ -19,7 +19,14 @@ from slipstick.cluster.inference import (
     sequence_cache,
 )
 from slipstick.cluster.plans import Plans
-from slipstick.cluster.serving import Load, continuous_batch, speculative_time, split_service, static_batch, tokens_per_step
+from slipstick.cluster.serving import (
+    Load,
+    continuous_batch,
+    speculative_time,
+    split_service,
+    static_batch,
+    tokens_per_step,
+)
 from slipstick.core.plan import Plan
 from slipstick.core.registry import resolve_system
 from slipstick.core.spec import override
@@ -55,7 +62,9 @@ def test_decode_reads_the_active_weights_at_least(model: str) -> None:
 def test_prefill_computes_at_most_at_the_peak() -> None:
     setting = setting_of()
     done = prefill(setting, plans_of(4), [1, 2, 4, 8], 1024)
-    least = 2 * (setting.decoder.multiplied_parameters - setting.decoder.head_parameters) * np.array([1, 2, 4, 8]) * 1024
+    least = (
+        2 * (setting.decoder.multiplied_parameters - setting.decoder.head_parameters) * np.array([1, 2, 4, 8]) * 1024
+    )
     assert (done.time > least / setting.device.chip.peak["bf16"]).all()
 
 
@@ -72,7 +81,9 @@ def test_points_together_equal_points_alone() -> None:
     together = decode_step(setting, plans_of(4, **columns), batch, context).time
     for place in range(4):
         alone = plans_of(1, **{name: column[place : place + 1] for name, column in columns.items()})
-        assert decode_step(setting, alone, batch[place], context[place]).time[0] == pytest.approx(together[place], rel=1e-12)
+        assert decode_step(setting, alone, batch[place], context[place]).time[0] == pytest.approx(
+            together[place], rel=1e-12
+        )
 
 
 @settings(max_examples=15, deadline=None)
@@ -137,7 +148,17 @@ def test_serving_modes_agree_where_they_must() -> None:
 
 
 @pytest.mark.parametrize(
-    "plan", ["tp=8", "tp=4", "tp=8,matmul=fp8,kv_cache=fp8", "tp=8,continuous=true,chunk=512", "tp=8,draft_tokens=3", "tp=4,prefill_devices=4", "tp=4,pp=2", "tp=auto"]
+    "plan",
+    [
+        "tp=8",
+        "tp=4",
+        "tp=8,matmul=fp8,kv_cache=fp8",
+        "tp=8,continuous=true,chunk=512",
+        "tp=8,draft_tokens=3",
+        "tp=4,prefill_devices=4",
+        "tp=4,pp=2",
+        "tp=auto",
+    ],
 )
 def test_reports_of_inference_pass_their_checks(plan: str) -> None:
     for phase in (Phase.PREFILL, Phase.DECODE):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,13 @@ def test_no_plan_beats_the_peak_rate(gpt22b: Workload, a100s: System, plans: Pla
 
 @pytest.mark.parametrize(
     "path",
-    ["memory.hbm.bandwidth", "memory.l2.bandwidth", "compute.matrix.bf16", "network.nvlink.bandwidth", "network.infiniband.bandwidth"],
+    [
+        "memory.hbm.bandwidth",
+        "memory.l2.bandwidth",
+        "compute.matrix.bf16",
+        "network.nvlink.bandwidth",
+        "network.infiniband.bandwidth",
+    ],
 )
 @settings(max_examples=8, deadline=None)
 @given(factor=st.floats(1.01, 8))
@@ -106,7 +113,14 @@ def test_one_device_sends_nothing() -> None:
     workload = Workload(network=network("GPT-J 6B"), batch=4, sequence=2048)
     step = train(setting_of(workload, resolve_system("h100-sxm-80gb:1")), Plans.of_columns(1, {}))
     assert float(step.sent[0]) == 0.0
-    for part in ("tensor_parallel", "data_parallel", "pipeline_parallel", "expert_parallel", "context_parallel", "bubble"):
+    for part in (
+        "tensor_parallel",
+        "data_parallel",
+        "pipeline_parallel",
+        "expert_parallel",
+        "context_parallel",
+        "bubble",
+    ):
         assert step.parts[part][0] == 0.0
 
 
@@ -152,7 +166,10 @@ def test_1f1b_keeps_as_many_microbatches_as_stages_remain(gpt22b: Workload, a100
 
 def test_recomputation_trades_time_for_memory(gpt22b: Workload, a100s: System) -> None:
     setting = setting_of(gpt22b, a100s, "attention=unfused")
-    steps = [train(setting, Plans.of_columns(1, {"tp": 8, "pp": 8, "recompute": r, "sp": True, "tp_pattern": 2})) for r in (0, 1, 2)]
+    steps = [
+        train(setting, Plans.of_columns(1, {"tp": 8, "pp": 8, "recompute": r, "sp": True, "tp_pattern": 2}))
+        for r in (0, 1, 2)
+    ]
     times, memory = [float(s.time[0]) for s in steps], [float(s.peak_memory[0]) for s in steps]
     assert times == sorted(times)
     assert memory == sorted(memory, reverse=True)
@@ -161,7 +178,7 @@ def test_recomputation_trades_time_for_memory(gpt22b: Workload, a100s: System) -
 def test_zero_shards_more_with_each_stage(gpt22b: Workload, a100s: System) -> None:
     setting = setting_of(gpt22b, a100s)
     held = [train(setting, Plans.of_columns(1, {"tp": 8, "dp": 8, "zero": z})).residents for z in range(4)]
-    for earlier, later in zip(held, held[1:], strict=False):
+    for earlier, later in itertools.pairwise(held):
         assert later.total.max() < earlier.total.max()
     assert held[3].weights[0, 0] == pytest.approx(held[0].weights[0, 0] / 8)
 
@@ -182,7 +199,10 @@ _OFFLOADS = ("offload_weights", "offload_activations", "offload_optimizer")
 
 def test_interleaving_shortens_the_bubble(gpt22b: Workload, a100s: System) -> None:
     setting = setting_of(gpt22b, a100s)
-    bubbles = [float(train(setting, Plans.of_columns(1, {"tp": 8, "pp": 8, "interleave": v})).parts["bubble"][0]) for v in (1, 2, 3, 6)]
+    bubbles = [
+        float(train(setting, Plans.of_columns(1, {"tp": 8, "pp": 8, "interleave": v})).parts["bubble"][0])
+        for v in (1, 2, 3, 6)
+    ]
     assert bubbles == sorted(bubbles, reverse=True)
     assert bubbles[0] / bubbles[1] == pytest.approx(2, rel=0.05)
 

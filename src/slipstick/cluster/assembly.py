@@ -7,8 +7,8 @@ from slipstick.cluster.inference import InferenceSetting
 from slipstick.cluster.lowering import WIDE, Precision
 from slipstick.cluster.network import tiers_of
 from slipstick.cluster.plans import decoder_of
-from slipstick.cluster.steps import load_step_constants
 from slipstick.cluster.setting import Elements, Setting
+from slipstick.cluster.steps import load_step_constants
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Formats, Plan
 from slipstick.core.system import System

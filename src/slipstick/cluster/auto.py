@@ -1,11 +1,10 @@
-"""Fields of a plan that are left to us: every value that fits is tried at once, and the fastest that fits memory wins."""
+"""Fields of a plan that are left to us: every possible value is tried at once, the fastest that fits memory wins."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
-
 from typing import Any
 
 import numpy as np
@@ -46,8 +45,8 @@ def resolved(plan: Plan, workload: Workload, system: System, capacity: float, ev
         if len(keep):
             time, memory = evaluate(plans.take(keep))
             fits = memory <= capacity
-            best = np.argmin(np.where(fits, time, np.inf)) if fits.any() else np.argmin(memory)
-            return candidates[keep[best]]
+            best = int(np.argmin(np.where(fits, time, np.inf)) if fits.any() else np.argmin(memory))
+            return candidates[int(keep[best])]
     return _with_dp(plan, workload, system, {name: "full" if name == "recompute" else 1 for name in open_fields})
 
 

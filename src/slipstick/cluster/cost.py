@@ -15,7 +15,7 @@ JOULES_A_KWH = 3.6e6
 
 @cache
 def cost_table() -> dict[str, float]:
-    """Return the assumptions of data/cost: electricity (USD/kWh), amortisation (years), utilisation, facility, server_share."""
+    """Return the assumptions of data/cost by name: USD/kWh, years, and shares."""
     with resources.as_file(resources.files("slipstick.data") / "cost" / "datacentre.yaml") as path:
         data: dict[str, Any] = load_yaml(path)
     return {name: _number(row["value"]) for name, row in data.items() if isinstance(row, dict)}

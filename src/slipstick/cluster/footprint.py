@@ -1,4 +1,4 @@
-"""Bytes that one device holds for one block: its share of the weights, and the activations kept for the backward pass."""
+"""Bytes that one device holds for one block: its share of the weights, and the activations kept for backward."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ def block_activations(
     # a norm's output is the input of the products after it: full size unless the backward pass gathers it again
     gathered = np.where(shape.sp & ~np.asarray(regather), tokens, shape.normed)
     normed = (1 if block.parallel else 2) * hidden * element * gathered
-    latent = sum(2 * p.k for p in block.attention.projections(hidden, Phase.TRAIN) if not p.after_core and p.k != hidden)
+    latent = sum(
+        2 * p.k for p in block.attention.projections(hidden, Phase.TRAIN) if not p.after_core and p.k != hidden
+    )
     scores = block.attention.scores(Phase.TRAIN)
     inner = _attention_inner(block, scores, shape) + feed_forward_inner(block, decoder, shape)
     masks = 2 * hidden * shape.normed if decoder.dropout else np.zeros_like(tokens)

@@ -20,7 +20,18 @@ from slipstick.models.decoder import Block, Decoder
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-PARTS = ("projections", "attention", "experts", "head", "elementwise", "tensor_parallel", "expert_parallel", "pipeline_parallel", "launch", "overhead")
+PARTS = (
+    "projections",
+    "attention",
+    "experts",
+    "head",
+    "elementwise",
+    "tensor_parallel",
+    "expert_parallel",
+    "pipeline_parallel",
+    "launch",
+    "overhead",
+)
 
 
 @dataclass(frozen=True)
@@ -58,13 +69,17 @@ def prefill(setting: InferenceSetting, plans: Plans, batch: ArrayLike, tokens: A
     return _pass(setting, plans, Phase.PREFILL, batch, tokens, np.asarray(seen) + np.asarray(tokens))
 
 
-def decode_step(setting: InferenceSetting, plans: Plans, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1) -> Pass:
+def decode_step(
+    setting: InferenceSetting, plans: Plans, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1
+) -> Pass:
     """Return one decode step: `tokens` new tokens (more than one when drafts are verified) of each of `batch`
     sequences that attend to `context` tokens, the new ones included."""
     return _pass(setting, plans, Phase.DECODE, batch, tokens, context)
 
 
-def decode_time(setting: InferenceSetting, plans: Plans, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> FloatArray:
+def decode_time(
+    setting: InferenceSetting, plans: Plans, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike
+) -> FloatArray:
     """Return seconds of one decode step averaged over the growth of the context from `prompt` to prompt + output.
 
     The time of a step is close to linear in its context, so its mean is that of the first and the last step.
@@ -80,13 +95,17 @@ def _pass(
     shape = inference_shape(plans, batch, tokens, context)
     lists, counts = _kernel_lists(setting, shape, phase)
     everything = [kernel for kernels in lists for kernel in kernels]
-    repeats = np.array([count for kernels, count in zip(lists, counts, strict=True) for _ in kernels], dtype=float)[:, None]
+    repeats = np.array([count for kernels, count in zip(lists, counts, strict=True) for _ in kernels], dtype=float)[
+        :, None
+    ]
     timed = time_kernels(everything, setting.device, len(plans))
     parts = dict.fromkeys(PARTS, np.zeros(len(plans)))
     for name in ("projections", "attention", "experts", "head", "elementwise"):
         rows = [_part(kernel) == name for kernel in everything]
         parts[name] = (timed.time * repeats)[rows].sum(axis=0)
-    launches = float(sum(kernel.launches * count for kernels, count in zip(lists, counts, strict=True) for kernel in kernels))
+    launches = float(
+        sum(kernel.launches * count for kernels, count in zip(lists, counts, strict=True) for kernel in kernels)
+    )
     steps = setting.device.steps
     gap = steps.replay_launch if setting.graphs else steps.eager_launch
     parts["launch"] = np.full(len(plans), launches * gap)
@@ -131,7 +150,10 @@ def _messages(setting: InferenceSetting, plans: Plans, shape: Shape) -> dict[str
     size = shape.tokens * decoder.hidden * element
     reduced = messages("all_reduce", size, plans.tp, 1, auto, setting.tiers)
     counts = sum(block.count * (1 if block.parallel else 2) for block in decoder.kinds)
-    found = {"tensor_parallel": counts * reduced + messages("all_gather", 4.0 * shape.sequences, plans.tp, 1, auto, setting.tiers)}
+    found = {
+        "tensor_parallel": counts * reduced
+        + messages("all_gather", 4.0 * shape.sequences, plans.tp, 1, auto, setting.tiers)
+    }
     routed = sum(block.count * block.mlp.routed_active for block in decoder.kinds)
     layers = sum(block.count for block in decoder.kinds if block.mlp.routed_experts)
     if layers and (plans.ep * plans.etp > plans.tp).any():

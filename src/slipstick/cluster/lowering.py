@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from slipstick.core.workload import Phase
 from slipstick.models.decoder import Block, Decoder
 from slipstick.models.mlp import experts_hit
-from slipstick.models.shapes import Pointwise, Projection, Recurrence, Scores, positions
+from slipstick.models.shapes import Pointwise, Projection, Recurrence, Scores
 
 WIDE = ("bf16", "fp16", "fp32", "tf32")
 
@@ -70,8 +71,8 @@ class Kernel:
 
     name: str
     kind: str
-    traffic: FloatArray | float = 0.0  # bytes moved to and from DRAM (stream, attention)
-    flops: FloatArray | float = 0.0
+    traffic: NDArray[Any] | float = 0.0  # bytes moved to and from DRAM (stream, attention)
+    flops: NDArray[Any] | float = 0.0
     m: Sizes | int = 0
     n: Sizes | int = 0
     k: Sizes | int = 0
@@ -82,7 +83,9 @@ class Kernel:
     quantised: bool = False
 
 
-def forward(block: Block, decoder: Decoder, shape: Shape, phase: Phase, precision: Precision, fused: bool) -> list[Kernel]:
+def forward(
+    block: Block, decoder: Decoder, shape: Shape, phase: Phase, precision: Precision, fused: bool
+) -> list[Kernel]:
     """Return the kernels of one block's forward pass.
 
     Parameters
@@ -124,7 +127,13 @@ def backward(kernels: list[Kernel], precision: Precision) -> list[Kernel]:
         elif kernel.kind == "attention":
             # FlashAttention-2 recomputes the scores: five products in the backward pass against two (Dao 2307.08691)
             found.append(
-                replace(kernel, name=f"{kernel.name}.grad", flops=2.5 * kernel.flops, traffic=2.0 * kernel.traffic, launches=2)
+                replace(
+                    kernel,
+                    name=f"{kernel.name}.grad",
+                    flops=2.5 * kernel.flops,
+                    traffic=2.0 * kernel.traffic,
+                    launches=2,
+                )
             )
         else:
             # reads the input and the incoming gradient, writes a gradient: three tensors where forward has two
@@ -235,7 +244,9 @@ def _pass(part: str, done: Pointwise, shape: Shape, precision: Precision) -> Ker
 
 def _cache_write(block: Block, shape: Shape, element: float) -> Kernel:
     pieces = np.minimum(shape.tp, block.attention.cache_heads)
-    return Kernel("attention.cache", "stream", traffic=shape.tokens * block.attention.cache_elements / pieces * 2 * element)
+    return Kernel(
+        "attention.cache", "stream", traffic=shape.tokens * block.attention.cache_elements / pieces * 2 * element
+    )
 
 
 def _feed_forward(block: Block, decoder: Decoder, shape: Shape, precision: Precision) -> Iterator[Kernel]:
@@ -267,6 +278,10 @@ def head(decoder: Decoder, shape: Shape, phase: Phase, precision: Precision) -> 
     logits = 1.0 * rows * columns
     kernels = [_norm("head.norm", decoder.hidden, shape, precision.activations)]
     kernels.append(Kernel("head.logits", "matmul", m=rows, n=columns, k=decoder.hidden, format=precision.head))
-    passes = 4 if phase is Phase.TRAIN else 1  # cast, maximum, exponential sum and gradient in fp32; sampling reads once
-    kernels.append(Kernel("head.loss", "stream", traffic=logits * 4.0 * passes * precision.elementwise, launches=passes))
+    passes = (
+        4 if phase is Phase.TRAIN else 1
+    )  # cast, maximum, exponential sum and gradient in fp32; sampling reads once
+    kernels.append(
+        Kernel("head.loss", "stream", traffic=logits * 4.0 * passes * precision.elementwise, launches=passes)
+    )
     return kernels

@@ -31,7 +31,9 @@ class TensorMessages:
     size: FloatArray
 
 
-def tensor_messages(decoder: Decoder, sequence: int, element: float, plans: Plans, tiers: Sequence[Tier]) -> TensorMessages:
+def tensor_messages(
+    decoder: Decoder, sequence: int, element: float, plans: Plans, tiers: Sequence[Tier]
+) -> TensorMessages:
     """Return the collectives on a full activation (microbatch * sequence/cp * hidden elements)."""
     first, kind = distinct([plans.tp, plans.cp, plans.microbatch, plans.tp_tier])
     some = plans.take(first)

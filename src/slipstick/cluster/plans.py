@@ -97,7 +97,8 @@ def _row(plan: Plan, system: System) -> dict[str, object]:
     parallel, collectives, offload = plan.parallel, plan.collectives, plan.offload
     tiers = {"auto": AUTO_TIER, **{name: index for index, name in enumerate(system.network)}}
     row: dict[str, object] = {
-        name: getattr(parallel, name) for name in ("tp", "pp", "dp", "cp", "ep", "microbatch", "interleave", "zero", "sp")
+        name: getattr(parallel, name)
+        for name in ("tp", "pp", "dp", "cp", "ep", "microbatch", "interleave", "zero", "sp")
     }
     row["etp"] = parallel.tp if parallel.etp == "auto" else parallel.etp
     row["schedule"] = SCHEDULE.index(parallel.schedule)
@@ -107,7 +108,9 @@ def _row(plan: Plan, system: System) -> dict[str, object]:
     for group in ("tp", "pp", "dp"):
         name = getattr(collectives, f"{group}_tier")
         if name not in tiers:
-            raise SlipstickError("no such network tier", path=f"plan.collectives.{group}_tier", value=name, allowed=tiers)
+            raise SlipstickError(
+                "no such network tier", path=f"plan.collectives.{group}_tier", value=name, allowed=tiers
+            )
         row[f"{group}_tier"] = tiers[name]
     for name in ("regather", "tp_async", "dp_overlap", "pp_overlap"):
         row[name] = getattr(collectives, name)
@@ -140,7 +143,9 @@ def rules(plans: Plans, workload: Workload, system: System) -> list[Rule]:
     world = plans.devices
     listing = ", ".join(str(h) for h in sorted(set(heads.tolist())))
     found = [
-        Rule("parallel", world == devices, "dp*tp*pp*cp is not the number of devices", world, f"a product of {devices}"),
+        Rule(
+            "parallel", world == devices, "dp*tp*pp*cp is not the number of devices", world, f"a product of {devices}"
+        ),
         Rule(
             "parallel.tp",
             (heads[:, None] % plans.tp == 0).all(axis=0),
@@ -189,7 +194,9 @@ def rules(plans: Plans, workload: Workload, system: System) -> list[Rule]:
         reach = np.array([*(tier.domain or devices for tier in system.network.values()), 2**62])  # the last: auto
         tier = getattr(plans, f"{group}_tier")
         holds = (span <= reach[tier]) | (getattr(plans, group) == 1)
-        found.append(Rule(f"collectives.{group}_tier", holds, "the tier does not reach the group", span, "a wider tier"))
+        found.append(
+            Rule(f"collectives.{group}_tier", holds, "the tier does not reach the group", span, "a wider tier")
+        )
     for count in sorted(set(experts)):
         fits = count % plans.ep == 0
         found.append(Rule("parallel.ep", fits, "ep must divide the experts", plans.ep, f"a divisor of {count}"))

@@ -129,7 +129,10 @@ def _working(setting: Setting, plans: Plans) -> FloatArray:
     tokens = plans.microbatch * (setting.sequence / plans.cp)
     largest = np.zeros(len(plans))
     for block in setting.blocks:
-        for projection in (*block.attention.projections(decoder.hidden, Phase.TRAIN), *block.mlp.projections(decoder.hidden)):
+        for projection in (
+            *block.attention.projections(decoder.hidden, Phase.TRAIN),
+            *block.mlp.projections(decoder.hidden),
+        ):
             k, n, _ = projection.local(plans.etp if projection.experts else plans.tp)
             largest = np.maximum(largest, k * n)  # experts take turns
     inner = np.max([feed_forward_inner(block, decoder, shape_of(setting, plans)) for block in setting.blocks], axis=0)

@@ -110,7 +110,12 @@ def speculative_time(
 
 
 def split_service(
-    setting: InferenceSetting, prefill_plans: Plans, plans: Plans, load: Load, cache_bytes: FloatArray, prompts_at_once: IntArray
+    setting: InferenceSetting,
+    prefill_plans: Plans,
+    plans: Plans,
+    load: Load,
+    cache_bytes: FloatArray,
+    prompts_at_once: IntArray,
 ) -> Service:
     """Return disaggregated serving: some devices only prefill, others only decode (Zhong et al. 2401.09670).
 

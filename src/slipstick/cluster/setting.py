@@ -20,7 +20,7 @@ from slipstick.models.decoder import Block, Decoder
 
 @dataclass(frozen=True)
 class Elements:
-    """Bytes an element of what training keeps. Mixed precision with Adam: 2 + 4 + 12 (Rajbhandari et al. 1910.02054)."""
+    """Bytes an element of what training keeps: mixed precision with Adam, 2 + 4 + 12 (Rajbhandari et al. 1910.02054)."""
 
     weights: float = 2.0
     gradients: float = 4.0
@@ -74,7 +74,9 @@ def layer_times(setting: Setting, plans: Plans) -> tuple[list[LayerTime], LayerT
 def shape_of(setting: Setting, plans: Plans) -> Shape:
     """Return one device's share of a microbatch."""
     query = setting.sequence // plans.cp
-    return Shape(plans.microbatch, query, np.full_like(query, setting.sequence), plans.tp, plans.ep, plans.etp, plans.sp)
+    return Shape(
+        plans.microbatch, query, np.full_like(query, setting.sequence), plans.tp, plans.ep, plans.etp, plans.sp
+    )
 
 
 def stage_kinds(setting: Setting, plans: Plans) -> Stages:

@@ -17,7 +17,9 @@ class StepConstants(Spec):
 
     generation: str
     calibrated: bool
-    matmul_slowdown: float = Field(ge=1)  # matrix products of 16 bits and more in a long step against the same ones alone
+    matmul_slowdown: float = Field(
+        ge=1
+    )  # matrix products of 16 bits and more in a long step against the same ones alone
     narrow_slowdown: float = Field(ge=1)  # the same for formats of 8 bits and fewer, which draw less power
     stream_efficiency: float = Field(gt=0, le=1)  # share of DRAM bandwidth that elementwise kernels reach
     stream_latency: units.Seconds  # start and end of one elementwise kernel
@@ -38,7 +40,7 @@ class StepConstants(Spec):
     token_overhead: units.Seconds  # scheduling and sampling, once a decode step
     request_overhead: units.Seconds  # from a request's arrival to the engine's first step for it
     overlap_slowdown: float = Field(ge=0, le=1)  # share of hidden communication that slows the computation beside it
-    reasons: dict[str, str] = {}
+    reasons: dict[str, str] = Field(default_factory=dict)
 
 
 @cache

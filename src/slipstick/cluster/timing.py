@@ -47,7 +47,9 @@ def time_kernels(kernels: Sequence[Kernel], device: Device, width: int) -> Times
     found = Times(np.zeros(size), np.zeros(size, dtype=np.int64), np.zeros(size), np.zeros(size))
     for name in dict.fromkeys(k.format for k in kernels if k.kind == "matmul"):
         for quantised in (False, True):
-            rows = [i for i, k in enumerate(kernels) if k.kind == "matmul" and (k.format, k.quantised) == (name, quantised)]
+            rows = [
+                i for i, k in enumerate(kernels) if k.kind == "matmul" and (k.format, k.quantised) == (name, quantised)
+            ]
             if rows:
                 _matmuls([kernels[i] for i in rows], rows, name, quantised, device, found)
     for row, kernel in enumerate(kernels):
@@ -66,7 +68,9 @@ def _matmuls(kernels: list[Kernel], rows: list[int], name: str, quantised: bool,
     m, n, k, batch = sizes
     result = gemm(m, n, k, format=name, chip=device.chip, batch=batch, quantise_activations=quantised)
     slowdown = device.steps.matmul_slowdown if name in WIDE else device.steps.narrow_slowdown
-    found.time[rows] = result.time + (slowdown - 1.0) * result.compute  # heat slows what computes, not what waits for bytes
+    found.time[rows] = (
+        result.time + (slowdown - 1.0) * result.compute
+    )  # heat slows what computes, not what waits for bytes
     found.bound[rows] = result.bound
     found.flops[rows] = result.flops
     found.traffic[rows] = result.dram_bytes

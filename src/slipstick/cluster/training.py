@@ -149,9 +149,7 @@ def _host_waits(setting: Setting, stage: Costs) -> FloatArray:
     return np.maximum(0.0, stage["host"] - busy)
 
 
-def _step(
-    setting: Setting, plans: Plans, kinds: Stages, stage: Costs, sent: TensorMessages, held: Residents
-) -> Costs:
+def _step(setting: Setting, plans: Plans, kinds: Stages, stage: Costs, sent: TensorMessages, held: Residents) -> Costs:
     """Put the stages of one microbatch together into the parts of a step, (n,) each."""
     microbatches = setting.batch // (plans.dp * plans.microbatch)
     busy = np.asarray(sum(stage.values()))

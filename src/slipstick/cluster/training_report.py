@@ -116,18 +116,18 @@ def training_facts(useful: float, system: System, step: Step) -> dict[str, float
     return {"roofline.compute": least / (peak * system.devices), "network.sent": float(step.sent[0])}
 
 
-def stage_table(step: Step, plans: Plans) -> Table:
+def stage_table(step: Step) -> Table:
     """Return the memory of each pipeline stage, by part; stages alike in layers share a kind and differ in depth."""
     held, kinds = step.residents, step.stages
     columns = {"stage": "", **dict.fromkeys(held.PARTS, "B")}
     rows = [
-        (_stage_name(kinds, kind, int(plans.pp[0])), *(float(getattr(held, part)[0, kind]) for part in held.PARTS))
+        (_stage_name(kinds, int(kind)), *(float(getattr(held, part)[0, kind]) for part in held.PARTS))
         for kind in np.flatnonzero(kinds.copies[0])
     ]
     return Table.of(columns, rows, stacked=True)
 
 
-def _stage_name(kinds: Stages, kind: int, pp: int) -> str:
+def _stage_name(kinds: Stages, kind: int) -> str:
     first, copies = int(kinds.first[0, kind]), int(kinds.copies[0, kind])
     return f"{first}" if copies == 1 else f"{first} (fullest of {copies} alike)"
 
@@ -137,5 +137,5 @@ def training_tables(setting: Setting, workload: Workload, plans: Plans, step: St
     shape = shape_of(setting, plans)
     return {
         "ops": kernel_table(decoder_of(workload), setting, shape),
-        "stages": stage_table(step, plans),
+        "stages": stage_table(step),
     }

@@ -66,16 +66,18 @@ def _tensors(decoder: Decoder) -> int:
     return sum(block.count * block_tensors(block, decoder) for block in decoder.kinds)
 
 
-def weight_gathers(
-    setting: Setting, plans: Plans, block: Block, layer: LayerTime, weights: FloatArray
-) -> FloatArray:
+def weight_gathers(setting: Setting, plans: Plans, block: Block, layer: LayerTime, weights: FloatArray) -> FloatArray:
     """Return exposed seconds of ZeRO-3 for one layer and microbatch: its tensors gathered one by one for each pass,
     behind the layer before where overlapped (Rajbhandari et al. 1910.02054, section 7.2.2)."""
     if not (plans.zero == 3).any():
         return np.zeros(len(plans))
     tensors = block_tensors(block, setting.decoder)
     size = np.where(plans.zero == 3, weights * setting.elements.weights / tensors, 0.0)
-    gather = tensors / setting.device.steps.shard_efficiency * messages("all_gather", size, plans.dp * plans.cp, plans.tp, plans.dp_tier, setting.tiers)
+    gather = (
+        tensors
+        / setting.device.steps.shard_efficiency
+        * messages("all_gather", size, plans.dp * plans.cp, plans.tp, plans.dp_tier, setting.tiers)
+    )
     ahead, back = np.maximum(0.0, gather - layer.forward), np.maximum(0.0, gather - layer.backward)
     return np.where(plans.dp_overlap, ahead + back, 2 * gather)
 
@@ -116,7 +118,7 @@ def optimizer_time(setting: Setting, plans: Plans, held: Residents) -> FloatArra
     experts = held.experts / np.where(shard, expert_replicas(plans)[:, None], 1)
     traffic = (dense + experts).max(axis=1) * ADAM_TRAFFIC
     chip = setting.device.chip
-    near = traffic / (chip.dram_bandwidth * setting.device.steps.optimizer_efficiency)
+    near: FloatArray = traffic / (chip.dram_bandwidth * setting.device.steps.optimizer_efficiency)
     if not plans.offload_optimizer.any():
         return near
     return np.where(plans.offload_optimizer, np.maximum(near, traffic / setting.host_bandwidth), near)
@@ -133,4 +135,3 @@ def offload_waits(
     gradients = np.where(plans.offload_weights, weights * setting.elements.gradients, 0.0) / setting.host_bandwidth
     back = ahead + gradients
     return np.maximum(0.0, ahead - layer.forward) + np.maximum(0.0, back - layer.backward)
-

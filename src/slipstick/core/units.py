@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
@@ -183,16 +183,31 @@ def _quantity(unit: str, *, positive: bool = False) -> Any:
     return Annotated[float, BeforeValidator(before), bound, Field(json_schema_extra={"unit": unit})]
 
 
-Bytes = _quantity("B")
-BytesPerSecond = _quantity("B/s", positive=True)
-OperationsPerSecond = _quantity("FLOP/s", positive=True)
-Seconds = _quantity("s")
-Watts = _quantity("W")
-Joules = _quantity("J")
-JoulesPerByte = _quantity("J/B")
-JoulesPerOperation = _quantity("J/FLOP")
-Hertz = _quantity("Hz", positive=True)
-SquareMetres = _quantity("m2", positive=True)
-Metres = _quantity("m", positive=True)
-Dollars = _quantity("USD")
-DollarsPerJoule = _quantity("USD/J")
+if TYPE_CHECKING:
+    Bytes: TypeAlias = float
+    BytesPerSecond: TypeAlias = float
+    OperationsPerSecond: TypeAlias = float
+    Seconds: TypeAlias = float
+    Watts: TypeAlias = float
+    Joules: TypeAlias = float
+    JoulesPerByte: TypeAlias = float
+    JoulesPerOperation: TypeAlias = float
+    Hertz: TypeAlias = float
+    SquareMetres: TypeAlias = float
+    Metres: TypeAlias = float
+    Dollars: TypeAlias = float
+    DollarsPerJoule: TypeAlias = float
+else:
+    Bytes = _quantity("B")
+    BytesPerSecond = _quantity("B/s", positive=True)
+    OperationsPerSecond = _quantity("FLOP/s", positive=True)
+    Seconds = _quantity("s")
+    Watts = _quantity("W")
+    Joules = _quantity("J")
+    JoulesPerByte = _quantity("J/B")
+    JoulesPerOperation = _quantity("J/FLOP")
+    Hertz = _quantity("Hz", positive=True)
+    SquareMetres = _quantity("m2", positive=True)
+    Metres = _quantity("m", positive=True)
+    Dollars = _quantity("USD")
+    DollarsPerJoule = _quantity("USD/J")

@@ -26,7 +26,9 @@ def inference_figure(row: Row) -> float:
     tp, pp = number(row, "tp") or 1, number(row, "pp") or 1
     plan = Plan.of({**facts.plan, "tp": tp, "pp": pp, "dp": 1, **inference_formats(row.get("precision", ""))})
     system = system.scaled(tp * pp)
-    workload = Workload(network=network_of(row, prompt), phase=Phase.DECODE, batch=batch, sequence=prompt, output=output)
+    workload = Workload(
+        network=network_of(row, prompt), phase=Phase.DECODE, batch=batch, sequence=prompt, output=output
+    )
     setting, plans = inference_setting(workload, system, plan), Plans.of([plan], system)
     unit = row["unit"]
     if unit.startswith("ms time to first token"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -90,7 +89,9 @@ def _sequences(row: RowDict) -> RowDict:
 
 def _answers(row: RowDict, tokens: float, fits: bool, case: Case) -> list[Row]:
     source = row.get("source", "")
-    found = [Row(row["case_id"], "fits", float(row["status"] != "OOM"), float(fits), "1 if it fits", f"{source} (fits)")]
+    found = [
+        Row(row["case_id"], "fits", float(row["status"] != "OOM"), float(fits), "1 if it fits", f"{source} (fits)")
+    ]
     if row["status"] != "OOM":
         inside = "inside the node" if (number(row, "tp") or 1) <= NODE else "across nodes"
         work = case.workload.batch * case.workload.sequence / case.system.devices
@@ -103,8 +104,6 @@ def _answers(row: RowDict, tokens: float, fits: bool, case: Case) -> list[Row]:
 def reserved(setting: Setting, step: Step) -> NDArray[np.float64]:
     """Return the bytes that the allocator reserves on the fullest stage, and what lies outside of it."""
     return np.asarray(step.peak_memory)
-
-
 
 
 SUITE = register_suite(NanotronSuite())

@@ -14,7 +14,6 @@ from slipstick.core.plan import Plan
 from slipstick.core.published import Row, RowDict, Suite, Validation, register_suite
 from slipstick.core.published import number as cell
 from slipstick.core.registry import resolve_system
-from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
 from slipstick.models.catalogue import network
 
@@ -24,11 +23,22 @@ _SAME = ("model_path", "system", "precision", "tp_size", "pp_size", "attention_d
 
 
 class ServingSuite(Suite):
-    """Time to first token, time per output token and throughput of serving engines, by the columns of llm_serving_h100.csv."""
+    """First tokens, tokens after them and throughput of serving engines, by the columns of llm_serving_h100.csv."""
 
     name = "serving"
     columns = frozenset(
-        ("id", "backend", "model_path", "system", "isl", "osl", "batch_size", "tp_size", "silicon_ttft_ms", "silicon_tpot_ms")
+        (
+            "id",
+            "backend",
+            "model_path",
+            "system",
+            "isl",
+            "osl",
+            "batch_size",
+            "tp_size",
+            "silicon_ttft_ms",
+            "silicon_tpot_ms",
+        )
     )
     about = "serving engines under load: time to first token, time per output token, throughput"
 
@@ -48,7 +58,7 @@ class ServingSuite(Suite):
 
 
 def _group(rows: list[RowDict]) -> list[list[Row]]:
-    setting, one, system = _setting(rows[0])
+    setting, one = _setting(rows[0])
     plans = one.take(np.zeros(len(rows), dtype=np.int64))
     # a row's concurrency is the whole engine's, shared by attention data parallel ranks
     ranks = number(rows[0], "attention_dp_size") or 1
@@ -62,7 +72,7 @@ def _concurrency(row: RowDict) -> int:
     return number(row, "concurrency") or number(row, "batch_size") or 1
 
 
-def _setting(row: RowDict) -> tuple[InferenceSetting, Plans, System]:
+def _setting(row: RowDict) -> tuple[InferenceSetting, Plans]:
     tp, pp = number(row, "tp_size") or 1, number(row, "pp_size") or 1
     ranks = number(row, "attention_dp_size") or 1
     ep, etp = max(1, number(row, "moe_ep_size") or 1), max(1, number(row, "moe_tp_size") or 1)
@@ -72,11 +82,18 @@ def _setting(row: RowDict) -> tuple[InferenceSetting, Plans, System]:
     attention = max(1, tp // ranks) if ranks > 1 and ep <= tp else tp
     system = resolve_system(row["system"]).scaled(max(tp * pp, attention * ranks * pp))
     if format_ not in system.compute.matrix:
-        raise SlipstickError("the device has no matrix rate in this format", path="precision", value=format_, allowed=system.compute.matrix)
+        raise SlipstickError(
+            "the device has no matrix rate in this format",
+            path="precision",
+            value=format_,
+            allowed=system.compute.matrix,
+        )
     model = network(row["model_path"])
-    plan = Plan.of({"tp": attention, "pp": pp, "dp": ranks, "ep": ep, "etp": etp if ep > 1 else attention, "matmul": format_})
+    plan = Plan.of(
+        {"tp": attention, "pp": pp, "dp": ranks, "ep": ep, "etp": etp if ep > 1 else attention, "matmul": format_}
+    )
     workload = Workload(network=model, phase=Phase.DECODE)
-    return inference_setting(workload, system, plan), Plans.of([plan], system), system
+    return inference_setting(workload, system, plan), Plans.of([plan], system)
 
 
 def _figures(row: RowDict, served: Service, place: int, waiting: int) -> list[Row]:
