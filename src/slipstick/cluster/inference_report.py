@@ -246,7 +246,7 @@ def _memory(run: Run) -> dict[str, Any]:
             "capacity": metric(capacity, "B"),
             "largest_batch": metric(
                 largest_batch(run.setting, run.plans, context, capacity),
-                "",
+                "sample",
                 "sequences of this length that fit a replica",
             ),
         }
