@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 from slipstick.cluster.chip import Chip
 from slipstick.cluster.kernels import load_kernel_constants
 from slipstick.cluster.steps import load_step_constants
 from slipstick.cluster.timing import Device
 from slipstick.core.errors import SlipstickError
 from slipstick.core.system import System
+
+# operations a clock of the largest core whose kernels were measured (B200: 2250 TFLOP/s over 148 cores at 1.965 GHz):
+# a device of few large cores (a TPU's hold several systolic arrays) is scheduled as if it had more of this size
+CORE_OPERATIONS = 8192.0
 
 L2_SHARE_OF_DRAM = 3.0  # where no L2 bandwidth is published: assumed, the least ratio among those that are
 
@@ -19,14 +25,19 @@ def device_of(system: System) -> Device:
         raise SlipstickError("is missing", path=f"system.memory.{system.main_memory_name}.bandwidth")
     cache = system.memory.get("l2")
     shared = system.memory.get("shared")
+    widest = compute.matrix.get("bf16", max(compute.matrix.values()))
     chip = Chip(
         name=system.name,
-        cores=compute.cores,
+        cores=max(compute.cores, math.ceil(widest / compute.clock / CORE_OPERATIONS)),
         clock=compute.clock,
         peak={name: peak * system.calibration.matmul for name, peak in compute.matrix.items()},
         vector=compute.vector.get("fp32", max(compute.vector.values(), default=max(compute.matrix.values()) / 16)),
         dram_bandwidth=memory.bandwidth * system.calibration.memory,
-        l2_bandwidth=(cache.bandwidth if cache else None) or L2_SHARE_OF_DRAM * memory.bandwidth,
+        l2_bandwidth=(cache.bandwidth if cache else None) or # operations a clock of the largest core whose kernels were measured (B200: 2250 TFLOP/s over 148 cores at 1.965 GHz):
+# a device of few large cores (a TPU's hold several systolic arrays) is scheduled as if it had more of this size
+CORE_OPERATIONS = 8192.0
+
+L2_SHARE_OF_DRAM * memory.bandwidth,
         l2_capacity=cache.capacity if cache else 0.0,
         shared_per_core=shared.capacity if shared else 0.0,
         constants=load_kernel_constants(system.generation),
