@@ -106,7 +106,7 @@ def test_numbers_of_a_row() -> None:
 @given(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6))
 def test_the_error_is_signed_and_relative(theirs: float, ours: float) -> None:
     row = Row("a", "k", theirs, ours, "s")
-    assert theirs * (1 + row.error) == pytest.approx(ours, abs=1e-9 * theirs)
+    assert theirs * (1 + row.error) == pytest.approx(ours, rel=1e-12, abs=1e-9 * theirs)
     assert Row("a", "k", 0.0, 0.0, "s").error == 0
 
 
