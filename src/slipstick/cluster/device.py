@@ -33,11 +33,7 @@ def device_of(system: System) -> Device:
         peak={name: peak * system.calibration.matmul for name, peak in compute.matrix.items()},
         vector=compute.vector.get("fp32", max(compute.vector.values(), default=max(compute.matrix.values()) / 16)),
         dram_bandwidth=memory.bandwidth * system.calibration.memory,
-        l2_bandwidth=(cache.bandwidth if cache else None) or # operations a clock of the largest core whose kernels were measured (B200: 2250 TFLOP/s over 148 cores at 1.965 GHz):
-# a device of few large cores (a TPU's hold several systolic arrays) is scheduled as if it had more of this size
-CORE_OPERATIONS = 8192.0
-
-L2_SHARE_OF_DRAM * memory.bandwidth,
+        l2_bandwidth=(cache.bandwidth if cache else None) or L2_SHARE_OF_DRAM * memory.bandwidth,
         l2_capacity=cache.capacity if cache else 0.0,
         shared_per_core=shared.capacity if shared else 0.0,
         constants=load_kernel_constants(system.generation),
