@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import statistics
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from slipstick import __version__
 from slipstick.core.files import load_yaml
+from slipstick.core.published import read_csv, spearman
 from slipstick.verbs.truth import reference_files, validate
 
 HERE = Path(__file__).parent / "validation"
@@ -28,8 +31,11 @@ Rows = list[dict[str, Any]]
 def main() -> int:
     """Write the page."""
     peers = load_yaml(HERE / "peers.yaml")
-    found = [json.loads(validate(path).json()) for path in reference_files().values()]
-    parts = [_head(), *(part for data in found for part in _suite(data)), _peers(peers), _circulating(peers)]
+    targets = load_yaml(HERE / "targets.yaml")["targets"]
+    files = reference_files()
+    found = {suite: json.loads(validate(path).json()) for suite, path in files.items()}
+    parts = [_head(), _targets(targets, found, _groups(files)), _peers(peers), _circulating(peers)]
+    parts += [part for data in found.values() for part in _suite(data)]
     (HERE / "index.md").write_text("\n".join(parts), "utf-8")
     return 0
 
@@ -44,6 +50,81 @@ This page is written by `docs/make_validation.py`; `slipstick validate` prints t
 Rows that the constants were fitted on are no proof of the model; `data/kernels`, `data/steps` and `data/collectives`
 name the rows that each constant comes from.
 """
+
+
+def _groups(files: dict[str, Path]) -> dict[str, str]:
+    """Return the model and the number of devices of every case of the sweeps: within them plans are put in order."""
+    if "nanotron" not in files:
+        return {}
+    return {row["case_id"]: f"{row['model']} {row['n_gpus']}" for row in read_csv(files["nanotron"])[1]}
+
+
+def _targets(targets: Rows, found: dict[str, dict[str, Any]], groups: dict[str, str]) -> str:
+    """Return the table of what was to be reached and what is."""
+    cells = []
+    for target in targets:
+        rows = [
+            row
+            for row in found.get(target["suite"], {"rows": []})["rows"]
+            if re.search(target["source"], row["source"]) and target.get("kind", row["kind"]) == row["kind"]
+        ]
+        if not rows:
+            continue
+        statistic = target["statistic"]
+        value = STATISTICS[statistic](rows, groups)
+        high = statistic in ("recall", "precision", "rank")
+        met = value >= target["limit"] if high else value <= target["limit"]
+        shown = (f"{number:.3f}" if statistic == "rank" else _percent(number) for number in (value, target["limit"]))
+        reached, limit = shown
+        wanted = f"at {'least' if high else 'most'} {limit}"
+        cells.append((target["what"], statistic, len(rows), wanted, reached, "yes" if met else "**no**"))
+        cells[-1] += (target.get("why", ""),)
+    heads = ("target", "statistic", "rows", "wanted", "reached", "met", "if not, why")
+    return "## Targets\n\n" + _table(heads, cells)
+
+
+def _worst_group(rows: Rows, _: dict[str, str]) -> float:
+    return max(_mean([r for r in rows if r["source"] == source]) for source in {row["source"] for row in rows})
+
+
+def _mean(rows: Rows, _: object = None) -> float:
+    return statistics.fmean(abs(row["error"]) for row in rows)
+
+
+def _rank(rows: Rows, groups: dict[str, str]) -> float:
+    members: dict[str, Rows] = {}
+    for row in rows:
+        members.setdefault(groups.get(row["case_id"], ""), []).append(row)
+    found = [
+        spearman([r["published"] for r in own], [r["ours"] for r in own]) for own in members.values() if len(own) >= 5
+    ]
+    return statistics.fmean(value for value in found if value is not None)
+
+
+def _hits(rows: Rows) -> tuple[int, int, int]:
+    """Return runs out of memory, those called so, and both (1 stands for a run that fits)."""
+    called = [(row["published"] == 0, row["ours"] == 0) for row in rows]
+    return sum(was for was, _ in called), sum(said for _, said in called), sum(was and said for was, said in called)
+
+
+def _recall(rows: Rows, _: object) -> float:
+    was, _said, both = _hits(rows)
+    return both / max(1, was)
+
+
+def _precision(rows: Rows, _: object) -> float:
+    _was, said, both = _hits(rows)
+    return both / max(1, said)
+
+
+STATISTICS: dict[str, Callable[[Rows, dict[str, str]], float]] = {
+    "mean": _mean,
+    "worst": lambda rows, _: max(abs(row["error"]) for row in rows),
+    "worst group": _worst_group,
+    "rank": _rank,
+    "recall": _recall,
+    "precision": _precision,
+}
 
 
 def _suite(data: dict[str, Any]) -> list[str]:
@@ -95,16 +176,11 @@ def _rows(source: str, rows: Rows) -> str:
 
 def _fits(source: str, rows: Rows) -> str:
     """Return how often a run that did not fit was called so: 1 stands for a run that fits, 0 for out of memory."""
-    called = [(row["published"] == 0, row["ours"] == 0) for row in rows]
-    hits = sum(1 for was, said in called if was and said)
-    recall = hits / max(1, sum(was for was, _ in called))
-    precision = hits / max(1, sum(said for _, said in called))
+    was, said, both = _hits(rows)
     heads = ("", "called out of memory", "called fitting")
-    cells = [
-        ("ran out of memory", hits, sum(1 for was, said in called if was and not said)),
-        ("ran", sum(1 for was, said in called if said and not was), sum(1 for was, said in called if not was | said)),
-    ]
-    title = f"**{_plain(source)}**: out of memory with recall {_percent(recall)}, precision {_percent(precision)}\n"
+    cells = [("ran out of memory", both, was - both), ("ran", said - both, len(rows) - was - said + both)]
+    rates = f"recall {_percent(_recall(rows, None))}, precision {_percent(_precision(rows, None))}"
+    title = f"**{_plain(source)}**: out of memory with {rates}\n"
     return f"{title}\n{_table(heads, cells)}"
 
 
