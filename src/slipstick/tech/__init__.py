@@ -1,1 +1,17 @@
 """Technology: how logic, DRAM and networks scale from one generation to the next."""
+
+from slipstick.tech.derive import derive, resolve
+from slipstick.tech.logic import Peak, operating_point, peak
+from slipstick.tech.tables import dram_generations, law, network_generations, nodes
+
+__all__ = [
+    "Peak",
+    "derive",
+    "dram_generations",
+    "law",
+    "network_generations",
+    "nodes",
+    "operating_point",
+    "peak",
+    "resolve",
+]

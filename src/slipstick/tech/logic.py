@@ -114,7 +114,7 @@ def peak(
     >>> from slipstick.tech.tables import law
     >>> dense = peak([1.0, 1 / 1.8], [1.0, 1 / 1.3], law=law())
     >>> dense.rate.round(2).tolist()
-    [1.0, 1.5]
+    [1.0, 1.55]
     """
     shape = np.broadcast(node_area_factor, node_power_factor, area, power, frequency).shape
     cores = np.broadcast_to(np.divide(area, node_area_factor, dtype=np.float64), shape)
