@@ -26,7 +26,7 @@ ROOTS = ("system", "workload", "plan")
 TRAINING_SEQUENCE = 4096  # tokens; less where the network's longest context is shorter
 PROMPT = 1024  # tokens
 OUTPUT = 128  # tokens generated after a prompt
-TRAINING_PLAN = "tp=auto,pp=auto,microbatch=auto,recompute=auto,sp=true,zero=1"  # the fastest split of the devices that fits memory
+TRAINING_PLAN = "tp=auto,pp=auto,microbatch=auto,recompute=auto,sp=true,zero=1"  # the fastest that fits the memory
 INFERENCE_PLAN = "tp=auto"
 
 
