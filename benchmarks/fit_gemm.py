@@ -39,10 +39,11 @@ START = {
     "draw": 50.0, "sag": 0.2, "sag_flops": 2e11, "split": 2.5e-6, "whole_waves": 0.4, "partial_sums": 0.3,
 }  # fmt: skip
 QUANTISE = {"quantise_launch": 8e-6, "quantise_rate": 2.5}
-STARTS = (  # the loss has several minima: library kernels with small tiles and splits, and one large tile without
-    {},
-    {"half_area": 20000.0, "split": 1e-4, "fill": 300.0, "l2": 2.0, "efficiency": 1.0, "draw": 100.0},
-)
+ONE_TILE = {
+    "half_area": 30000.0, "split": 1e-4, "fill": 20.0, "l2": 1.8, "draw": 128.0, "whole_waves": 0.05, "sag": 0.02,
+    "efficiency": 0.8,
+}  # fmt: skip
+STARTS = ({}, ONE_TILE)  # the loss has several minima: kernels with small tiles and splits, one large tile without
 # physical limits: a load path of 128 bytes a clock and core, an L2 not larger than it is but for MB against MiB
 UPPER = {
     "efficiency": 1.0,

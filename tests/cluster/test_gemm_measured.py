@@ -1,0 +1,87 @@
+"""Replay of the measured matrix products: the errors reached, rounded up to whole percents.
+
+The issue asks for 10% in bf16 on every GPU, and for 18% in fp8 and nvfp4.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slipstick.cluster.device import device_of
+from slipstick.cluster.gemm import gemm, roofline
+from slipstick.cluster.validation.kernels import rotating_weights
+from slipstick.core.registry import resolve_system
+
+DATA = Path(os.environ.get("SLIPSTICK_DATA", Path(__file__).parents[3] / "shared")) / "reference" / "gemm_measured.csv"
+FORMATS = {"bfloat16": "bf16", "fp8": "fp8", "nvfp4": "nvfp4"}
+REACHED = {
+    ("a100_sxm", "bfloat16"): 0.08,
+    ("h100_sxm", "bfloat16"): 0.06,
+    ("l40s", "bfloat16"): 0.10,
+    ("b200_sxm", "bfloat16"): 0.08,
+    ("h100_sxm", "fp8"): 0.04,
+    ("l40s", "fp8"): 0.08,
+    ("b200_sxm", "fp8"): 0.06,
+    ("b200_sxm", "nvfp4"): 0.09,
+}
+TARGET = {"bfloat16": 0.10, "fp8": 0.18, "nvfp4": 0.18}
+
+
+@cache
+def rows() -> dict[tuple[str, str], np.ndarray]:
+    """Return m, n, k and seconds by GPU and format."""
+    if not DATA.is_file():
+        pytest.skip(f"{DATA} is not here: set SLIPSTICK_DATA")
+    found: dict[tuple[str, str], list[list[float]]] = {}
+    with DATA.open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            numbers = [float(row[c]) for c in ("m", "n", "k")]
+            found.setdefault((row["gpu"], row["dtype"]), []).append([*numbers, float(row["latency_us"]) * 1e-6])
+    return {key: np.array(table) for key, table in found.items()}
+
+
+def ratios(gpu: str, dtype: str) -> np.ndarray:
+    """Return our time over the measured one, with the operands as warm as the benchmark left them."""
+    chip = device_of(resolve_system(gpu)).chip
+    m, n, k, measured = rows()[gpu, dtype].T
+    reuse = rotating_weights(chip.l2_capacity)
+    name = FORMATS[dtype]
+    found = gemm(m, n, k, format=name, chip=chip, quantise_activations=name not in ("bf16", "fp16"), reuse=reuse)
+    return np.asarray(found.time / measured)
+
+
+@pytest.mark.parametrize(("gpu", "dtype"), REACHED)
+def test_measured_rows_are_met(gpu: str, dtype: str) -> None:
+    ratio = ratios(gpu, dtype)
+    assert len(ratio) >= 1000
+    assert REACHED[gpu, dtype] <= TARGET[dtype]
+    assert np.abs(ratio - 1).mean() <= REACHED[gpu, dtype]
+    assert np.median(ratio) == pytest.approx(1.0, abs=0.03)  # no bias
+
+
+def test_every_gpu_and_format_of_the_file_is_tested() -> None:
+    assert set(rows()) == set(REACHED)
+
+
+@pytest.mark.parametrize(("gpu", "dtype"), REACHED)
+def test_large_products_are_met_best(gpu: str, dtype: str) -> None:
+    """Above 1e12 operations a step of training spends its time: a bias there is a bias of every estimate."""
+    m, n, k, _ = rows()[gpu, dtype].T
+    error = ratios(gpu, dtype)[2.0 * m * n * k > 1e12] - 1
+    assert np.abs(error).mean() <= 0.10
+    assert abs(np.median(error)) <= 0.05
+
+
+@pytest.mark.parametrize("gpu", ["a100_sxm", "h100_sxm", "b200_sxm"])
+def test_no_measured_product_beats_the_peak(gpu: str) -> None:
+    chip = device_of(resolve_system(gpu)).chip
+    m, n, k, measured = rows()[gpu, "bfloat16"].T
+    assert (measured * chip.peak["bf16"] >= 2.0 * m * n * k).all()
+    fits = 2.0 * n * k > 5 * chip.l2_capacity  # weights that no L2 can keep warm
+    assert (measured[fits] >= roofline(m, n, k, format="bf16", chip=chip)[fits]).all()
