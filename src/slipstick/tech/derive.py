@@ -97,9 +97,7 @@ def derive(
         "memory": {**caches, system.main_memory_name: memory},
         "network": tiers,
     }
-    return _with_sources(
-        system, validate(System, data, where=data["name"]), f"derived: {system.name} at {', '.join(marks)}"
-    )
+    return _with_sources(system, validate(System, data, where=data["name"]), f"{system.name} at {', '.join(marks)}")
 
 
 def resolve(text: str) -> System:
