@@ -100,6 +100,13 @@ def test_more_bandwidth_is_not_slower(cli: Cli) -> None:
     assert fast.value("time.step") <= slow.value("time.step")
 
 
+def test_systems_in_other_technology(cli: Cli) -> None:
+    asked = ("compare", CONFIG, "a100-sxm-80gb:8", "a100-sxm-80gb@3nm+hbm4:8", "--plan", "tp=8", "--json")
+    rows = {row["path"]: row for row in json.loads(cli(*asked).out)["rows"]}
+    assert rows["time.step"]["ratios"][1] < 1
+    assert cli("show", "a100-sxm-80gb@3nm+hbm4").code == 0
+
+
 def test_compare_systems_plans_and_files(cli: Cli, tmp_path: Path) -> None:
     systems = cli("compare", CONFIG, "a100-sxm-80gb:8", "h100-sxm-80gb:8", "--plan", "tp=8", "--json")
     assert len(json.loads(systems.out)["reports"]) == 2

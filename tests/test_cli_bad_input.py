@@ -58,6 +58,8 @@ def test_impossible_plans(cli: Cli, plan: str, words: tuple[str, ...]) -> None:
         (("estimate", CONFIG, "h100-smx"), ("did you mean", "h100")),
         (("estimate", CONFIG, "h100-sxm-80gb:0"), ("count",)),
         (("estimate", CONFIG, "h100-sxm-80gb:many"), ("count",)),
+        (("estimate", CONFIG, "a100-sxm-80gb@33nm:8"), ("no such technology", "did you mean '3nm'")),
+        (("estimate", CONFIG, "a100-sxm-80gb@3nm:0"), ("count",)),
         (("estimate", "no/such/config.json", SYSTEM), ("no such file",)),
         (("estimate", CONFIG, "no/such.yaml"), ("no such file",)),
         (("estimate", CONFIG, SYSTEM, "--set", "system.memory.hbm.bandwith=8 TB/s"), ("did you mean 'bandwidth'",)),

@@ -19,7 +19,7 @@ _PUBLIC = {
     "network": ("models.catalogue", "network"),
     "ops": ("verbs.answers", "ops"),
     "show": ("verbs.listing", "show"),
-    "system": ("core.registry", "resolve_system"),
+    "system": ("verbs.question", "find_system"),
     "validate": ("verbs.truth", "validate"),
 }
 

@@ -33,7 +33,7 @@ def estimate(
     workload
         A name (slipstick list workloads), or the path of a config.json.
     system
-        A name, name:count (slipstick list systems), or the path of a YAML file.
+        A name (slipstick list systems), name:count, name@3nm+hbm4:count (slipstick list tech), or a YAML file.
     plan
         tp=8,pp=4,... Default: the fastest split of the devices that fits memory.
     details
@@ -117,7 +117,7 @@ def ops(
     workload
         A name (slipstick list workloads), or the path of a config.json.
     system
-        A name, name:count (slipstick list systems), or the path of a YAML file.
+        A name (slipstick list systems), name:count, name@3nm+hbm4:count (slipstick list tech), or a YAML file.
     plan
         tp=8,pp=4,... Default: the fastest split of the devices that fits memory.
     json

@@ -7,10 +7,11 @@ from typing import Any, get_args
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import load_yaml
-from slipstick.core.registry import DATA, is_file_name, resolve_system, systems
+from slipstick.core.registry import DATA, is_file_name, systems
 from slipstick.core.report import Table
 from slipstick.core.spec import Spec, leaves
 from slipstick.core.units import format_quantity
+from slipstick.verbs.question import find_system
 
 Rows = tuple[dict[str, str], list[tuple[object, ...]]]
 
@@ -130,9 +131,9 @@ KINDS: dict[str, Callable[[], Rows]] = {
 def _show_system(name: str) -> list[tuple[object, ...]] | None:
     known = {key.casefold() for key in (*systems.names(), *systems.aliases())}
     plain = name.partition(":")[0].strip().casefold()
-    if plain not in known and not is_file_name(name):
+    if plain not in known and "@" not in plain and not is_file_name(name):
         return None
-    system = resolve_system(name)
+    system = find_system(name)
     return [
         (path, _text(system, path, value), system.source_of(path))
         for path, value in leaves(system).items()

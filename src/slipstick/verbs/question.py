@@ -10,7 +10,7 @@ from typing import Any, Literal
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import load_yaml
 from slipstick.core.plan import Plan, short_keys
-from slipstick.core.registry import resolve_system
+from slipstick.core.registry import is_file_name, resolve_system
 from slipstick.core.spec import override, validate
 from slipstick.core.system import Calibration, System
 from slipstick.core.workload import Network, Phase, Workload
@@ -28,6 +28,8 @@ PROMPT = 1024  # tokens
 OUTPUT = 128  # tokens generated after a prompt
 TRAINING_PLAN = "tp=auto,pp=auto,microbatch=auto,recompute=auto,sp=true,zero=1"  # the fastest that fits the memory
 INFERENCE_PLAN = "tp=auto"
+
+MOST_DEVICES = 999_999_999  # as the catalogue of systems accepts
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def ask(
     (8000000000000.0, 8, 'default')
     """
     by_root = split_overrides(overrides or {})
-    machine = _overridden_system(_calibrated(resolve_system(system), calibration), by_root["system"])
+    machine = _overridden_system(_calibrated(find_system(system), calibration), by_root["system"])
     chosen: dict[str, str] = {}
     wanted = _phase(workload.phase if isinstance(workload, Workload) else phase)
     how = _plan(plan, wanted, by_root["plan"], chosen)
@@ -75,6 +77,26 @@ def ask(
     for path in by_root["workload"]:
         chosen.pop(path, None)
     return Question(override(what, by_root["workload"], root="workload"), machine, how, chosen)
+
+
+def find_system(spec: SystemSpec) -> System:
+    """Return the System that a name, dict, file or object stands for; ``name@3nm+hbm4:64`` is one in other technology.
+
+    Examples
+    --------
+    >>> find_system("a100-sxm-80gb@3nm+hbm4:64").devices
+    64
+    """
+    if not isinstance(spec, str) or "@" not in spec or is_file_name(spec):
+        return resolve_system(spec)
+    from slipstick.tech import resolve
+
+    name, _, count = spec.rpartition(":")
+    if not name:
+        return resolve(spec)
+    if not count.isdecimal() or not 0 < int(count) <= MOST_DEVICES:
+        raise SlipstickError("not a count of this system", value=spec, allowed="name@technology:count, such as :64")
+    return resolve(name).scaled(int(count))
 
 
 def split_overrides(overrides: Mapping[str, object]) -> dict[str, dict[str, object]]:
