@@ -1,0 +1,201 @@
+"""Every system of the catalogue, and the technology tables beside it, without a line of code per system."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slipstick.core.files import load_yaml
+from slipstick.core.registry import DATA, resolve_system, systems
+from slipstick.core.spec import leaves
+from slipstick.core.system import System
+
+GIB, GB, TERA = 2.0**30, 1e9, 1e12
+NAMES = systems.names()
+TEXTS = ("name", "aliases", "source", "note", "calibration", "vendor", "year", "generation")
+MARKS = ("vendor", "recollection", "assumed", "derived", "DeepFlow", "data/", "inferred", "arXiv", "definition", "seen")
+
+SHARED = Path(os.environ.get("SLIPSTICK_DATA", Path(__file__).parents[3] / "shared"))
+SHEET = SHARED / "reference" / "accelerators.csv"
+ROWS = list(csv.DictReader(SHEET.read_text("utf-8").splitlines())) if SHEET.exists() else []
+sheet = pytest.mark.skipif(not ROWS, reason=f"{SHEET} is not here")
+SPELLING = {
+    "GB200 (per GPU, NVL72)": "gb200",
+    "GB300 (per GPU, NVL72)": "gb300",
+}  # names of the sheet that are no aliases
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_leaf_has_a_source(name: str) -> None:
+    system = resolve_system(name)
+    for path, value in leaves(system).items():
+        if path.startswith(TEXTS) or value in ("", 0, None, ()):
+            continue
+        assert any(mark in system.source_of(path) for mark in MARKS), path
+    assert set(system.sources) <= {*leaves(system), *_groups(system)}, "a source for what is not there"
+
+
+def _groups(system: System) -> Iterator[str]:
+    for path in leaves(system):
+        while "." in path:
+            path = path.rpartition(".")[0]
+            yield path
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_machine_is_plausible(name: str) -> None:
+    system = resolve_system(name)
+    compute, memory = system.compute, system.main_memory
+    assert system.name == name
+    assert all((system.vendor, system.year, system.node, system.host))
+    assert memory.bandwidth
+    assert memory.technology in load_yaml(DATA / "tech" / "dram.yaml")["generations"]
+    assert system.node in load_yaml(DATA / "tech" / "logic.yaml")["nodes"]
+    links = sum(tier.bandwidth * tier.energy for tier in system.network.values())
+    spent = compute.matrix["bf16"] * compute.energy + memory.bandwidth * memory.energy + links
+    assert 0.6 * system.power < spent + system.idle_power < 1.05 * system.power  # links are never full beside cores
+    assert spent - links + system.idle_power < system.power
+    assert all(part.energy < memory.energy for key, part in system.memory.items() if part is not memory), "caches"
+    assert list(system.network.values())[-1].domain is None, "the outermost tier joins everything"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_have_constants(name: str) -> None:
+    known = {path.stem for path in (DATA / "collectives").glob("*.yaml")}
+    assert {tier.technology for tier in resolve_system(name).network.values()} <= known
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_inner_tiers_are_faster_and_within_the_machine(name: str) -> None:
+    system = resolve_system(name)
+    rates = [tier.bandwidth for tier in system.network.values()]
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_names_and_aliases_are_unique() -> None:
+    said = [alias for path in systems.files().values() for alias in load_yaml(path).get("aliases", [])]
+    counted = Counter(text.casefold() for text in [*said, *NAMES])
+    assert [text for text, times in counted.items() if times > 1] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("A100-SXM-80GB", "a100-sxm-80gb"),
+        ("H100-SXM-80GB", "h100-sxm-80gb"),
+        ("B200", "b200-sxm-180gb"),
+        ("L40S", "l40s"),
+        ("TPU v5p", "tpu-v5p"),
+        ("TPU v5e", "tpu-v5e"),
+        ("a100_sxm", "a100-sxm-80gb"),
+        ("h100_sxm", "h100-sxm-80gb"),
+        ("b200_sxm", "b200-sxm-180gb"),
+        ("MI300X", "mi300x"),
+        ("gb200", "gb200-nvl72"),
+        ("B300", "gb300-nvl72"),
+    ],
+)
+def test_names_of_the_reference_files(text: str, name: str) -> None:
+    assert systems.find(text) == name
+
+
+def test_count_scales_and_nodes_have_theirs() -> None:
+    assert resolve_system("a100:64").devices == 64
+    assert {n: resolve_system(n).devices for n in ("dgx1-v100", "dgx2-v100", "dgx-a100", "tpu-v5p-pod")} == {
+        "dgx1-v100": 8,
+        "dgx2-v100": 16,
+        "dgx-a100": 8,
+        "tpu-v5p-pod": 8960,
+    }
+
+
+def test_a_cluster_is_its_device() -> None:
+    node, device = resolve_system("dgx-h100"), resolve_system("h100")
+    assert (node.compute, node.memory, node.power) == (device.compute, device.memory, device.power)
+    assert node.source_of("memory.hbm.bandwidth") == device.source_of("memory.hbm.bandwidth")
+
+
+def test_the_seven_systems_of_the_study() -> None:
+    names = ["a100-hdr", "h100-ndr", "h100-nvs", "h200-nvs-l", "b200-ndr", "b200-nvs", "b200-nvs-l"]
+    found = [resolve_system(name) for name in names]
+    assert all("from memory" in system.note for system in found)
+    for system in found:
+        domains = [tier.domain for tier in system.network.values() if tier.domain]
+        assert (max(domains) > 8) == ("nvs" in system.name)
+
+
+@sheet
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
+def test_the_catalogue_is_the_sheet(row: dict[str, str]) -> None:
+    system = resolve_system(SPELLING.get(row["name"], row["name"]))
+    assert system.devices == 1
+    for said, value in _facts(row, system):
+        assert value == pytest.approx(said, rel=1e-9)
+    inner = next(iter(system.network.values())).bandwidth
+    if row["scaleup_link"].endswith("RoCE"):
+        inner = sum(tier.bandwidth for tier in system.network.values())  # the sheet counts the links out of the node
+    assert inner == pytest.approx(float(row["scaleup_gbps_bidir_per_gpu"]) / 2 * GB)
+    assert (system.vendor, system.year) == (row["vendor"], int(row["year"]))
+    if row["process_nm"]:
+        assert system.node == f"{row['process_nm'].split('/')[0]}nm"
+    if "recollection" not in system.source:
+        assert row["seen_or_memory"] == "seen"
+
+
+def _facts(row: dict[str, str], system: System) -> Iterator[tuple[float, float | None]]:
+    """Yield what the sheet says and what the catalogue says, wherever the sheet has a plain number."""
+    compute, memory = system.compute, system.memory
+    rates = {**compute.vector, **compute.matrix}
+    units = {"fp64_tflops": "fp64", "tf32_tflops": "tf32", "fp16_bf16_dense_tflops": "bf16", "fp8_dense_tflops": "fp8"}
+    units |= {"fp4_dense_tflops": "nvfp4", "int8_dense_tops": "int8"}
+    facts: list[tuple[str, float, float | None]] = [(key, TERA, rates.get(name)) for key, name in units.items()]
+    facts += [
+        ("fp16_vector_tflops", TERA, compute.vector.get("fp16")),
+        ("fp32_vector_tflops", TERA, compute.vector.get("fp32")),
+        ("hbm_gb", GIB, system.main_memory.capacity),
+        ("hbm_gbps", GB, system.main_memory.bandwidth),
+        ("sm_or_core_count", 1, compute.cores),
+        ("boost_mhz", 1e6, compute.clock),
+        ("l2_mb", 1e6, memory["l2"].capacity if "l2" in memory else None),
+        ("l2_gbps", GB, memory["l2"].bandwidth if "l2" in memory else None),
+        ("smem_kb_per_sm", 1024, memory["shared"].capacity if "shared" in memory else None),
+        ("tdp_w", 1, system.power),
+        ("die_mm2", 1e-6, system.area),
+        ("indicative_price_usd", 1, system.price),
+    ]
+    for key, one, value in facts:
+        if re.fullmatch(r"[\d.]+", row[key]):
+            yield float(row[key]) * one, value
+
+
+@pytest.mark.parametrize("table", ["logic", "dram", "network"])
+def test_every_number_of_the_tables_has_a_source(table: str) -> None:
+    found = list(_numbers(load_yaml(DATA / "tech" / f"{table}.yaml"), table))
+    assert found
+    for path, leaf in found:
+        assert isinstance(leaf, dict), f"{path} has no source"
+        assert str(leaf["source"]), path
+        assert isinstance(leaf["value"], str) or "unit" in leaf, path
+
+
+def _numbers(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict) and "value" not in node:
+        for key, child in node.items():
+            if key != "source":
+                yield from _numbers(child, f"{path}.{key}")
+    else:
+        yield path, node
+
+
+def test_energies_of_memories_are_the_tables() -> None:
+    table = load_yaml(DATA / "tech" / "dram.yaml")["generations"]
+    for _, system in systems.items():
+        memory = system.main_memory
+        assert memory.energy == pytest.approx(table[memory.technology]["energy"]["value"] * 8e-12)
