@@ -23,6 +23,9 @@ ADAM_STATES = 3  # fp32 copy of the weights and two moments (Kingma & Ba 1412.69
 UNSHARED_READS = 0.5
 
 
+LOSS_COPIES = 3  # of the logits in fp32 where the loss runs as single kernels: themselves, the softmax, the gradient
+
+
 def width(name: str) -> float:
     """Return bytes an element of a number format, its scales included."""
     return float(format_of(name).bits_per_element) / 8
@@ -65,9 +68,9 @@ def training_setting(workload: Workload, system: System, plan: Plan) -> Setting:
         tiers=tiers_of(system),
         precision=precision,
         fused=plan.kernels.attention == "flash",
-        elements=Elements(
-            weights=precision.weights, gradients=width(plan.formats.gradients), optimizer=ADAM_STATES * width("fp32")
-        ),
+        elements=Elements(precision.weights, _gradient_bytes(plan, precision), ADAM_STATES * width("fp32")),
+        kept=1.0 if plan.kernels.fused else load_step_constants(system.generation).unfused_activations,
+        logit_bytes=width("fp32") * (1 if plan.kernels.fused else LOSS_COPIES),
         balanced=plan.parallel.partition == "balanced",
         host_bandwidth=(system.host.bandwidth or 0.0) if system.host else 0.0,
     )
@@ -79,6 +82,11 @@ def sources(system: System) -> str:
     if device.steps.calibrated and device.chip.constants.calibrated:
         return f"closed form, calibrated on measured {system.generation} kernels"
     return "closed form on the data sheet; no calibration for this device"
+
+
+def _gradient_bytes(plan: Plan, precision: Precision) -> float:
+    """Return bytes a parameter of gradients: the accumulated ones, and those of the last pass where they are added."""
+    return width(plan.formats.gradients) + (0.0 if plan.kernels.accumulate else precision.activations)
 
 
 def inference_precision(plan: Plan, system: System) -> Precision:

@@ -61,7 +61,7 @@ def residents(setting: Setting, plans: Plans, kinds: Stages) -> Residents:
     dense = _on_stages(kinds, [w.dense for w in weights])
     experts = _on_stages(kinds, [w.experts for w in weights])
     ends = _end_parameters(setting, plans, kinds)
-    stored = [_stored(activations, plans) for activations in kept]
+    stored = [_stored(activations, plans) * setting.kept for activations in kept]
     depth = in_flight(plans, kinds, setting.batch // (plans.dp * plans.microbatch))
     activations = _on_stages(kinds, stored) * depth
     rebuilt = np.max([_rebuilt(a, plans) for a in kept], axis=0)[:, None] * (kinds.copies > 0)

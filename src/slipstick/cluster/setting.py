@@ -42,6 +42,7 @@ class Setting:
     host_bandwidth: float = 0.0  # B/s of one device to the host's memory, for offloading
     balanced: bool = False  # stages of equal cost, the head included, instead of equal numbers of layers
     logit_bytes: float = 4.0  # kept for each logit: fp32, unless the loss is fused
+    kept: float = 1.0  # activations kept by layers of single kernels, against fused ones
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from slipstick.cluster.assembly import training_setting
 from slipstick.cluster.plans import Plans
-from slipstick.cluster.setting import Setting
 from slipstick.cluster.training import Step, train
 from slipstick.cluster.validation.rows import Case, number, training_case
 from slipstick.core.errors import SlipstickError
@@ -61,6 +60,7 @@ def technology(row: RowDict) -> str:
 
 
 NODE = 8  # devices of a node
+OUTSIDE = 4 * GIB  # context, communication buffers and fragmentation: between the runs that fitted and those that did not
 SLOW_BASE, SLOW_NODE = 3.5e-3, 0.9e-3  # s, s a node: between the two states
 
 
@@ -72,7 +72,7 @@ def _group(rows: Sequence[RowDict]) -> list[list[Row]]:
     setting = training_setting(case.workload, system, case.plan)
     plans = Plans.of([training_case(_sequences(dict(row))).plan for row in rows], system)
     step = train(setting, plans)
-    fits = reserved(setting, step) <= system.main_memory.capacity
+    fits = reserved(step) <= system.main_memory.capacity
     tokens = case.workload.batch * case.workload.sequence / step.time / system.devices
     return [_answers(row, float(t), bool(f), case) for row, t, f in zip(rows, tokens, fits, strict=True)]
 
@@ -101,9 +101,9 @@ def _answers(row: RowDict, tokens: float, fits: bool, case: Case) -> list[Row]:
     return found
 
 
-def reserved(setting: Setting, step: Step) -> NDArray[np.float64]:
-    """Return the bytes that the allocator reserves on the fullest stage, and what lies outside of it."""
-    return np.asarray(step.peak_memory)
+def reserved(step: Step) -> NDArray[np.float64]:
+    """Return the bytes of the fullest stage, and what lies outside the allocator."""
+    return np.asarray(step.peak_memory + OUTSIDE)
 
 
 SUITE = register_suite(NanotronSuite())
