@@ -126,8 +126,4 @@ def ops(
     from slipstick.cli.catalogue import put_table
     from slipstick.verbs import answers
 
-    arguments = asked.arguments()
-    if system is None:
-        arguments["overrides"] = arguments.pop("set")
-        del arguments["strict"]
-    put_table(_KERNELS, answers.ops(workload, system, plan, **arguments), json)
+    put_table(_KERNELS, answers.ops(workload, system, plan, **asked.arguments()), json)

@@ -109,6 +109,8 @@ def ops(workload: WorkloadSpec, system: SystemSpec | None = None, plan: PlanSpec
     """
     if system is not None:
         return estimate(workload, system, plan, **asked).breakdowns["ops"]
+    asked["overrides"] = asked.pop("set", None)
+    asked.pop("strict", None)  # without a system there is nothing to refuse
     question = ask(workload, _NOWHERE, plan, **asked)
     rows = [_op_row(op) for op in _all_ops(question.workload)]
     names = ("m", "n", "k", "batch")
