@@ -134,6 +134,7 @@ def test_changed_leaves_say_so() -> None:
 @pytest.mark.parametrize("name", ["a100-sxm-80gb@3nm+hbm4", "h100-sxm-80gb@2nm+600mm2+500W+hbm4e+nvlink6+gdr-x8"])
 def test_derived_names_read_back(name: str) -> None:
     assert resolve(name).name == name
+    assert resolve(f"{name}:64") == resolve(name).scaled(64)
     assert resolve("h100") == resolve_system("h100")
 
 

@@ -101,14 +101,17 @@ def derive(
 
 
 def resolve(text: str) -> System:
-    """Return the system of a name such as ``a100-sxm-80gb@3nm+hbm4+500W``: what `derive` calls its results.
+    """Return the system of a name such as ``a100-sxm-80gb@3nm+hbm4+500W``, or that with a count: ``...+500W:64``.
+
+    These are the names that `derive` gives its results.
 
     Examples
     --------
     >>> resolve("h100@2nm+hbm4+600mm2+xdr").name
     'h100-sxm-80gb@2nm+600mm2+hbm4+xdr'
     """
-    base, _, asked = text.partition("@")
+    name, colon, number = text.partition(":")
+    base, _, asked = name.partition("@")
     wanted: dict[str, Any] = {"network": []}
     for mark in asked.split("+") if asked else ():
         key = _field(mark.strip())
@@ -116,7 +119,7 @@ def resolve(text: str) -> System:
             wanted[key].append(mark.strip())
         else:
             wanted[key] = mark.strip()
-    return derive(resolve_system(base), **wanted)
+    return derive(resolve_system(f"{base}{colon}{number}"), **wanted)
 
 
 def _field(mark: str) -> str:
