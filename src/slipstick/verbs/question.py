@@ -29,8 +29,6 @@ OUTPUT = 128  # tokens generated after a prompt
 TRAINING_PLAN = "tp=auto,pp=auto,microbatch=auto,recompute=auto,sp=true,zero=1"  # the fastest that fits the memory
 INFERENCE_PLAN = "tp=auto"
 
-MOST_DEVICES = 999_999_999  # as the catalogue of systems accepts
-
 
 @dataclass(frozen=True)
 class Question:
@@ -91,12 +89,7 @@ def find_system(spec: SystemSpec) -> System:
         return resolve_system(spec)
     from slipstick.tech import resolve
 
-    name, _, count = spec.rpartition(":")
-    if not name:
-        return resolve(spec)
-    if not count.isdecimal() or not 0 < int(count) <= MOST_DEVICES:
-        raise SlipstickError("not a count of this system", value=spec, allowed="name@technology:count, such as :64")
-    return resolve(name).scaled(int(count))
+    return resolve(spec)
 
 
 def split_overrides(overrides: Mapping[str, object]) -> dict[str, dict[str, object]]:
