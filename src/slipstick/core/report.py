@@ -127,10 +127,14 @@ class Report:
 
     Parameters
     ----------
-    metrics : nested names -> Metric; printed grouped, in the order of insertion.
-    breakdowns : name ("ops", "links", "phases", ...) -> Table.
-    inputs : what was asked (workload, system, plan): Specs, dicts, lists and plain values; made canonical here.
-    papers : keys of ``data/papers.yaml``.
+    metrics
+        Nested names -> Metric; printed grouped, in the order of insertion.
+    breakdowns
+        Name ("ops", "links", "phases", ...) -> Table.
+    inputs
+        What was asked (workload, system, plan): Specs, dicts, lists and plain values; made canonical here.
+    papers
+        Keys of ``data/papers.yaml``.
 
     Examples
     --------

@@ -35,18 +35,29 @@ def estimate(
 
     Parameters
     ----------
-    workload : a name of the catalogue, the path of a ``config.json``, a dict, a Network or a Workload.
-    system : a name or ``name:count``, the path of a YAML file, a dict or a System.
-    plan : ``"tp=8,pp=8,..."``, a dict or a Plan. None: the fastest split of the devices that fits memory.
-    phase : train, prefill or decode.
-    batch : sequences, over all devices. Default: training one microbatch a device, inference 1.
-    sequence : tokens of a sequence, or of the prompt. Default: 4096 in training, a prompt of 1024, at most the
-        network's longest context.
-    output : tokens generated in decode. Default 128.
-    training_tokens : tokens of a whole training run; adds its time, energy and cost.
-    set : dotted path from ``system.``, ``workload.`` or ``plan.`` -> new value.
-    calibration : an overlay of `calibrate`, or its YAML file.
-    strict : refuse a report with findings, such as too little memory.
+    workload
+        A name of the catalogue, the path of a ``config.json``, a dict, a Network or a Workload.
+    system
+        A name, ``name:count`` or ``name@3nm+hbm4:count``, the path of a YAML file, a dict or a System.
+    plan
+        ``"tp=8,pp=8,..."``, a dict or a Plan. None: the fastest split of the devices that fits memory.
+    phase
+        One of train, prefill and decode.
+    batch
+        Sequences, over all devices. Default: training one microbatch a device, inference 1.
+    sequence
+        Tokens of a sequence, or of the prompt. Default: 4096 in training, a prompt of 1024, at most the network's
+        longest context.
+    output
+        Tokens generated in decode. Default 128.
+    training_tokens
+        Tokens of a whole training run; adds its time, energy and cost.
+    set
+        Dotted path from ``system.``, ``workload.`` or ``plan.`` -> new value.
+    calibration
+        An overlay of `calibrate`, or its YAML file.
+    strict
+        Refuse a report with findings, such as too little memory.
 
     Errors
     ------

@@ -21,7 +21,8 @@ def list_names(kind: str | None = None) -> Table:
 
     Parameters
     ----------
-    kind : systems, workloads, formats, tech or suites.
+    kind
+        Systems, workloads, formats, tech or suites.
 
     Examples
     --------

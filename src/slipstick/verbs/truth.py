@@ -23,8 +23,10 @@ def validate(what: str | Path, data: str | Path | None = None) -> Validation:
 
     Parameters
     ----------
-    what : the path of a CSV file with a known suite's columns, or the name of a suite (``slipstick list suites``).
-    data : the folder that holds the reference files; the environment variable SLIPSTICK_DATA unless given.
+    what
+        The path of a CSV file with a known suite's columns, or the name of a suite (``slipstick list suites``).
+    data
+        The folder that holds the reference files; the environment variable SLIPSTICK_DATA unless given.
 
     Errors
     ------
@@ -44,7 +46,8 @@ def calibrate(path: str | Path) -> Fit:
 
     Parameters
     ----------
-    path : a CSV file with the columns of a suite whose rows name their device in a column ``gpu``.
+    path
+        A CSV file with the columns of a suite whose rows name their device in a column ``gpu``.
 
     Returns
     -------
