@@ -30,7 +30,8 @@ from slipstick.core.registry import resolve_system
 KERNELS = Path(__file__).parents[1] / "src" / "slipstick" / "data" / "kernels"
 FORMATS = {"bfloat16": "bf16", "fp8": "fp8", "nvfp4": "nvfp4"}
 # one value for all GPUs and formats: near the optimum of each, and the errors hardly move with them
-HELD = {"sharpness": 3.5, "eviction": 0.1}
+HELD = {"sharpness": 3.5, "eviction": 0.1, "largest_tile": 256.0 * 128.0}
+PAIRED = {"largest_tile": 256.0 * 256.0}  # Blackwell's matrix units work in pairs of cores on one tile
 READS = {"fp8": 2.0, "nvfp4": 1.0}  # the fp8 kernel scales by the tensor's maximum, the nvfp4 kernel block by block
 # of bf16: rows of a narrow format show only the sum of two kernels' launches, and the L2 is the same L2
 INHERITED = ("launch", "capacity")
@@ -62,10 +63,10 @@ PRIOR = 1e-3  # weight of the squared distance from the start, in logarithms
 class Fit:
     """Rows of one GPU and format, and the constants that they do not decide."""
 
-    def __init__(self, chip: Chip, rows: np.ndarray, name: str, wide: MatmulConstants | None) -> None:
+    def __init__(self, chip: Chip, rows: np.ndarray, name: str, wide: MatmulConstants | None, *, paired: bool) -> None:
         self.chip, self.rows, self.name, self.narrow = chip, rows, name, name in READS
         self.reuse = rotating_weights(chip.l2_capacity)
-        self.held = dict(HELD)
+        self.held = HELD | (PAIRED if paired else {})
         if self.narrow:
             self.held |= {"quantise_reads": READS[name]}
             self.held |= {key: getattr(wide, key) for key in INHERITED} if wide else {}
@@ -139,7 +140,7 @@ def main() -> None:
     for (gpu, name), rows in read(arguments.csv).items():
         system = resolve_system(gpu)
         formats = found.setdefault(system.generation, {})
-        fit = Fit(device_of(system).chip, rows, name, formats.get("bf16"))
+        fit = Fit(device_of(system).chip, rows, name, formats.get("bf16"), paired=system.generation == "blackwell")
         every, half = np.ones(len(rows), dtype=bool), halves(rows)
         held_out = None if arguments.quick else fit.best(half, 3)
         formats[name] = fit.best(every, 0 if arguments.quick else 3, held_out)
@@ -172,10 +173,8 @@ def write(generation: str, formats: Mapping[str, MatmulConstants], source: str, 
         "formats": {name: {k: float(f"{v:.4g}") for k, v in c.model_dump().items()} for name, c in formats.items()},
     }
     text = "# Written by: python benchmarks/fit_gemm.py gemm_measured.csv --write\n"
-    text += (
-        "# Units: launch, split, quantise_launch: s. half_area: elements. fill: elements of k. draw: B/clock a core.\n"
-    )
-    text += "# sag_flops: FLOP. quantise_rate: elements/clock a core. The rest: shares of the data sheet's figures.\n"
+    text += "# Units: launch, split, quantise_launch: s. half_area, largest_tile: elements. fill: elements of k.\n"
+    text += "# draw: B/clock a core. sag_flops: FLOP. quantise_rate: elements/clock a core. The rest: shares of the data sheet's figures.\n"
     write_text(KERNELS / f"{generation}.yaml", text + yaml.safe_dump(data, sort_keys=False))
 
 

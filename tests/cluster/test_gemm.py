@@ -42,7 +42,7 @@ def scalar(m: int, n: int, k: int, batch: int, name: str, chip: Chip) -> float:
     from_dram = a_bytes * min(max(evicted, 0.0), 1.0) + b_bytes + c_bytes
     flops = 2.0 * m * n * k * batch
     clock = 1 - c.sag * flops / (flops + c.sag_flops)
-    for rows, columns in TILES:
+    for rows, columns in (tile for tile in TILES if math.prod(tile) <= c.largest_tile):
         for split in SPLITS:
             depth = math.ceil(k / (split * STEP)) * STEP
             blocks = math.ceil(m / rows) * math.ceil(n / columns) * batch * split

@@ -24,11 +24,11 @@ REACHED = {
     ("a100_sxm", "bfloat16"): 0.08,
     ("h100_sxm", "bfloat16"): 0.06,
     ("l40s", "bfloat16"): 0.10,
-    ("b200_sxm", "bfloat16"): 0.08,
+    ("b200_sxm", "bfloat16"): 0.09,
     ("h100_sxm", "fp8"): 0.04,
     ("l40s", "fp8"): 0.08,
-    ("b200_sxm", "fp8"): 0.06,
-    ("b200_sxm", "nvfp4"): 0.09,
+    ("b200_sxm", "fp8"): 0.05,
+    ("b200_sxm", "nvfp4"): 0.07,
 }
 TARGET = {"bfloat16": 0.10, "fp8": 0.18, "nvfp4": 0.18}
 

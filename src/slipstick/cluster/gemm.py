@@ -21,8 +21,8 @@ FloatArray = NDArray[np.float64]
 BOUNDS = ("compute", "l2", "dram", "latency")
 
 # tiles (rows, columns) of a core's output that libraries such as cuBLAS and CUTLASS ship, and splits of the inner
-# dimension over cores; the model takes the fastest, as their heuristics try to
-TILES = ((256, 128), (128, 256), (128, 128), (128, 64), (64, 128), (64, 64), (64, 32), (16, 128), (16, 64))
+# dimension over cores; the model takes the fastest of those that the generation has, as their heuristics try to
+TILES = ((256, 256), (256, 128), (128, 256), (128, 128), (128, 64), (64, 128), (64, 64), (64, 32), (16, 128), (16, 64))
 SPLITS = (1, 2, 3, 4, 6, 8, 12, 16, 32)  # parts of the inner dimension
 STEP = 64  # elements of the inner dimension that a tile loads at once
 
@@ -141,21 +141,23 @@ def _best(
     """Evaluate every tile and split (first axis) for some shapes (second axis); return the fastest's figures."""
     m, n, k, batch = sizes
     element = BYTES[format]
+    fits = (constants.largest_tile >= _TILE_ROWS * _TILE_COLUMNS)[:, 0]
+    rows, columns, split = _TILE_ROWS[fits], _TILE_COLUMNS[fits], _SPLIT[fits]
     operands = (m * k * batch * element, n * k * batch * element, m * n * batch * OUTPUT)
-    steps = np.ceil(k / (_SPLIT * STEP)) * STEP
-    blocks = np.ceil(m / _TILE_ROWS) * np.ceil(n / _TILE_COLUMNS) * batch * _SPLIT
+    steps = np.ceil(k / (split * STEP)) * STEP
+    blocks = np.ceil(m / rows) * np.ceil(n / columns) * batch * split
     filled = blocks / chip.cores
     waves = constants.whole_waves * np.ceil(filled) + (1 - constants.whole_waves) * np.maximum(1.0, filled)
-    compute = _compute_time(steps, waves, 2.0 * m * n * k * batch, format, chip, constants)
-    moved = blocks * (np.minimum(_TILE_ROWS, m) + np.minimum(_TILE_COLUMNS, n)) * steps * element + operands[2]
+    compute = _compute_time(rows * columns, steps, waves, 2.0 * m * n * k * batch, format, chip, constants)
+    moved = blocks * (np.minimum(rows, m) + np.minimum(columns, n)) * steps * element + operands[2]
     l2_rate, draw = constants.l2 * chip.l2_bandwidth, constants.draw * chip.clock
-    each = waves * (_TILE_ROWS + _TILE_COLUMNS) * (steps + constants.fill) * element
+    each = waves * (rows + columns) * (steps + constants.fill) * element
     l2 = np.maximum(moved / l2_rate, each / draw)
     far_a, far_b, far_c = (_misses(distance, chip, constants) for distance in reuse(*operands))
     missed = operands[0] * far_a + operands[1] * far_b + operands[2] * far_c
     dram = missed / (constants.dram * chip.dram_bandwidth)
-    summed = constants.split + _SPLIT * (operands[2] / OUTPUT) * PARTIAL * constants.partial_sums / l2_rate
-    latency = constants.launch + np.where(_SPLIT > 1, summed, 0.0)
+    summed = constants.split + split * (operands[2] / OUTPUT) * PARTIAL * constants.partial_sums / l2_rate
+    latency = constants.launch + np.where(split > 1, summed, 0.0)
     time = _smooth_maximum(compute, l2, dram, constants.sharpness) + latency
     best = time.argmin(axis=0)[None, :]
     tables = (time, compute, l2, latency, moved)
@@ -164,10 +166,15 @@ def _best(
 
 
 def _compute_time(
-    steps: FloatArray, waves: FloatArray, flops: FloatArray, format: str, chip: Chip, constants: MatmulConstants
+    area: FloatArray,
+    steps: FloatArray,
+    waves: FloatArray,
+    flops: FloatArray,
+    format: str,
+    chip: Chip,
+    constants: MatmulConstants,
 ) -> FloatArray:
     """Waves of tiles on the matrix units: small tiles feed them worse, long kernels run at a lower clock."""
-    area = _TILE_ROWS * _TILE_COLUMNS
     tile = 2.0 * (area + constants.half_area) * chip.cores / (chip.peak[format] * constants.efficiency)
     clock = 1 - constants.sag * flops / (flops + constants.sag_flops)
     return np.asarray(waves * (steps + constants.fill) * (tile / clock))

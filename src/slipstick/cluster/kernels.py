@@ -20,6 +20,7 @@ class MatmulConstants(Spec):
     launch: units.Seconds  # start and end of a kernel
     efficiency: float = Field(gt=0, le=1)  # share of the peak that a short kernel of large tiles reaches
     half_area: float = Field(ge=0)  # elements of a tile at which half of that share is reached
+    largest_tile: float = Field(gt=0)  # elements of the largest tile; more where pairs of cores share one
     fill: float = Field(ge=0)  # a tile's prologue and epilogue, in elements of the inner dimension
     dram: float = Field(gt=0, le=1)  # share of the DRAM bandwidth
     l2: float = Field(gt=0)  # share of the stated L2 bandwidth; above 1 where that is not published
