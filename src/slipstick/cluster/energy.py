@@ -27,14 +27,22 @@ class Energy:
         return self.compute + self.memory + self.network + self.idle
 
 
-def energy(system: System, time: FloatArray, flops: FloatArray, traffic: FloatArray, sent: FloatArray) -> Energy:
+def energy(
+    system: System, format: str, time: FloatArray, flops: FloatArray, traffic: FloatArray, sent: FloatArray
+) -> Energy:
     """Return the energy of one device that computes `flops`, moves `traffic` bytes of DRAM and sends `sent` bytes.
+
+    An operation in another `format` than bf16 costs as much less as the device is faster in it: its matrix units draw
+    about the same power in every format that they were built for. Messages are charged at the innermost tier, where
+    tensor parallelism keeps nearly all of them.
 
     The device's limit holds: what would exceed its thermal design power is cut in proportion, because its clock
     falls instead (and the measured kernel times already contain that).
     """
-    link = max((tier.energy for tier in system.network.values()), default=0.0)
-    compute = np.asarray(flops * system.compute.energy)
+    link = next((tier.energy for tier in system.network.values()), 0.0)
+    matrix = system.compute.matrix
+    faster = matrix[format] / matrix["bf16"] if format in matrix and "bf16" in matrix else 1.0
+    compute = np.asarray(flops * system.compute.energy / faster)
     memory = np.asarray(traffic * system.main_memory.energy)
     network = np.asarray(sent * link)
     idle = np.asarray(system.idle_power * time)

@@ -209,7 +209,7 @@ def _utilisation(run: Run, done: Pass) -> FloatArray:
 def _spent(run: Run, done: Pass, seconds: FloatArray, tokens: int) -> dict[str, Any]:
     """Return energy and cost of one pass of every replica, and of a million tokens at the rate of the whole system."""
     metric, system = _metric(run), run.system
-    spent = energy(system, done.time, done.flops, done.traffic, done.sent)
+    spent = energy(system, run.setting.precision.matmul, done.time, done.flops, done.traffic, done.sent)
     joules = spent.total * system.devices
     overhead = system.overhead_power * done.time * system.devices
     power = float((joules + overhead)[0] / done.time[0] / system.devices)

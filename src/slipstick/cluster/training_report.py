@@ -106,7 +106,7 @@ def step_energy(setting: Setting, system: System, plans: Plans, step: Step) -> E
         repeated = np.where(again[:, 0], layer.flops / 3, np.where(plans.recompute == 1, layer.core_flops, 0.0))
         flops = flops + counts[:, index] * (layer.flops + repeated)
         traffic = traffic + counts[:, index] * layer.traffic * np.where(again[:, 0], 4 / 3, 1.0)
-    return energy(system, step.time, flops * microbatches, traffic * microbatches, step.sent)
+    return energy(system, setting.precision.matmul, step.time, flops * microbatches, traffic * microbatches, step.sent)
 
 
 def training_facts(useful: float, system: System, step: Step) -> dict[str, float]:

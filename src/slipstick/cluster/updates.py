@@ -95,10 +95,11 @@ def exposed_update(
     """Return seconds that the step waits for gradients and updated weights, (n,).
 
     Overlapped, a stage's reduction hides behind the last microbatch's backward pass but for its last bucket, and the
-    gathering behind the next step's first forward pass; the slowest stage decides.
+    gathering behind the next step's first forward pass; the slowest stage decides. With ZeRO-3 the passes already hide
+    the gathers of their weights, and nothing is left for the gradients.
     """
     reduced, gathered = gradient_messages(setting, plans, held)
-    overlap = plans.dp_overlap[:, None]
+    overlap = (plans.dp_overlap & (plans.zero < 3))[:, None]
     slow = setting.device.steps.overlap_slowdown
     total = np.zeros_like(reduced)
     for message, compute in ((reduced, backward), (gathered, forward)):
