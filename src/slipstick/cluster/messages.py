@@ -95,7 +95,7 @@ def context_exchange(
     gather = messages("all_gather", size, plans.cp, plans.tp, forced, tiers)
     ahead = np.maximum(0.0, gather - layer.core)
     # fused attention recomputes its scores: five products backward for two forward (Dao 2307.08691, section 3.1)
-    back = np.maximum(0.0, 2 * gather - 2.5 * layer.core)
+    back = np.maximum(0.0, 2 * gather - 2 * layer.core)  # its own core takes at least twice the forward one
     return ahead + back
 
 
