@@ -94,6 +94,15 @@ def test_overrides_reach_into_the_network(cli: Cli) -> None:
     assert next(row for row in rows if row[0].endswith("down"))[5] == 16384
 
 
+def test_a_quantised_checkpoint_is_served_as_it_is_stored(cli: Cli) -> None:
+    config = ROOT / "examples" / "configs" / "deepseek-ai--DeepSeek-R1" / "config.json"
+    asked = ("estimate", config, "h200-sxm-141gb:8", "--phase", "decode", "--json", "--plan")
+    stored = Report.from_json(cli(*asked, "tp=8").out)
+    wide = Report.from_json(cli(*asked, "tp=8,matmul=bf16").out)
+    assert ("plan matmul", "fp8", "checkpoint") in stored.breakdowns["question"].rows
+    assert 0.45 < stored.value("memory.parts.weights") / wide.value("memory.parts.weights") < 0.65
+
+
 def test_more_bandwidth_is_not_slower(cli: Cli) -> None:
     slow = Report.from_json(cli(*ASKED, "--json").out)
     fast = Report.from_json(cli(*ASKED, "--set", "system.memory.hbm.bandwidth=8 TB/s", "--json").out)

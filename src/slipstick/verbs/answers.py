@@ -165,7 +165,7 @@ def _asked(question: Question, report: Report) -> Table:
     for group, fields in question.plan.model_dump(exclude_unset=True).items():
         for name in fields if isinstance(fields, dict) else ():
             value = getattr(getattr(resolved, group), name)
-            origin = "auto" if fields[name] == "auto" else chosen.get("plan", "given")
+            origin = "auto" if fields[name] == "auto" else chosen.get(name, chosen.get("plan", "given"))
             rows.append((f"plan {name}", value if not isinstance(value, bool) else str(value).lower(), origin))
     return Table.of({"field": "", "value": "", "chosen by": ""}, rows)
 

@@ -26,7 +26,7 @@ ROOTS = ("system", "workload", "plan")
 TRAINING_SEQUENCE = 4096  # tokens; less where the network's longest context is shorter
 PROMPT = 1024  # tokens
 OUTPUT = 128  # tokens generated after a prompt
-TRAINING_PLAN = "tp=auto,pp=auto,microbatch=auto,recompute=auto,sp=true,zero=1"  # the fastest that fits the memory
+TRAINING_PLAN = "tp=auto,pp=auto,microbatch=auto,ep=auto,recompute=auto,sp=true,zero=1"  # the fastest that fits
 INFERENCE_PLAN = "tp=auto"
 
 
@@ -74,7 +74,8 @@ def ask(
     what = _workload(workload, wanted, {k: v for k, v in given.items() if v is not None}, machine, how, chosen)
     for path in by_root["workload"]:
         chosen.pop(path, None)
-    return Question(override(what, by_root["workload"], root="workload"), machine, how, chosen)
+    what = override(what, by_root["workload"], root="workload")
+    return Question(what, machine, _as_stored(how, what, machine, chosen), chosen)
 
 
 def find_system(spec: SystemSpec) -> System:
@@ -146,6 +147,25 @@ def _plan(spec: PlanSpec, phase: Phase, changes: Mapping[str, object], chosen: d
         spec = TRAINING_PLAN if phase is Phase.TRAIN else INFERENCE_PLAN
         chosen["plan"] = "default"
     return override(Plan.of(spec), changes, root="plan")
+
+
+def _as_stored(plan: Plan, workload: Workload, system: System, chosen: dict[str, str]) -> Plan:
+    """Return the plan with the formats of a quantised checkpoint, for inference, where the plan names none.
+
+    Products run in that format where the device has a rate for it; else only the weights are stored so.
+    """
+    stored = getattr(workload.network, "quantisation", None)
+    if stored is None or workload.phase is Phase.TRAIN or plan.formats.model_fields_set & {"matmul", "weights"}:
+        return plan
+    from slipstick.formats import format_of
+
+    try:
+        format_of(stored.format)
+    except SlipstickError:  # a method of a library whose width nothing here knows
+        return plan
+    field = "matmul" if stored.format in system.compute.matrix else "weights"
+    chosen[field] = "checkpoint"
+    return override(plan, {f"formats.{field}": stored.format}, root="plan")
 
 
 def _workload(

@@ -51,8 +51,9 @@ def calibrate(path: str | Path) -> Fit:
 
     Returns
     -------
-    A Fit: `calibration` goes to ``estimate(..., calibration=...)``, `yaml()` is its file, `summaries` the errors before
-    and after.
+    Fit
+        `calibration` goes to ``estimate(..., calibration=...)``, `yaml()` is its file, `summaries` are the errors before
+        and after.
     """
     from slipstick.cluster.calibration import calibrate_rows
 
