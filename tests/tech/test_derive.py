@@ -138,6 +138,10 @@ def test_derived_names_read_back(name: str) -> None:
     assert resolve("h100") == resolve_system("h100")
 
 
+def test_names_may_hold_spaces() -> None:
+    assert derive(resolve_system("a100"), "3 nm", dram="HBM4") == derive(resolve_system("a100"), "3nm", dram="hbm4")
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [

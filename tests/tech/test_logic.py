@@ -6,10 +6,12 @@ import time
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipstick.tech import law, nodes, operating_point, peak
+from slipstick.core.registry import resolve_system, systems
+from slipstick.tech import derive, law, nodes, operating_point, operation_energy, peak
 from slipstick.tech.logic import clock, voltage
 
 volts = st.floats(0.05, 2.0)
@@ -80,6 +82,28 @@ def test_every_node_is_denser_and_thriftier_than_the_one_before() -> None:
         assert values == sorted(values, reverse=True), column
     rates = peak([row.area for row in table], [row.power for row in table], law=law()).rate
     assert (np.diff(rates) > 0).all()
+
+
+@given(heat=st.floats(0.2, 1.0), power=budgets)
+def test_at_the_same_power_the_same_cores_in_a_newer_node_are_no_slower(heat: float, power: float) -> None:
+    old, new = peak([1.0, 1.0], [1.0, heat], power=power, law=law()).clock
+    assert new >= old * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("name", systems.names())
+def test_no_format_spends_more_than_the_device_may(name: str) -> None:
+    compute, power = resolve_system(name).compute, resolve_system(name).power
+    for key, rate in compute.matrix.items():
+        assert 0 < operation_energy(compute.energy, compute.matrix, key) * rate < power
+
+
+def test_an_operation_is_thriftier_in_every_newer_node() -> None:
+    for name in ("bf16", "fp8", "int8"):
+        found = []
+        for node in nodes():
+            compute = derive(resolve_system("h100"), node).compute
+            found.append(operation_energy(compute.energy, compute.matrix, name))
+        assert found == sorted(found, reverse=True)
 
 
 def test_full_steps_are_the_studys() -> None:

@@ -1,7 +1,7 @@
 """Technology: how logic, DRAM and networks scale from one generation to the next."""
 
 from slipstick.tech.derive import derive, resolve
-from slipstick.tech.logic import Peak, operating_point, peak
+from slipstick.tech.logic import Peak, operating_point, operation_energy, peak
 from slipstick.tech.tables import dram_generations, law, network_generations, nodes
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "network_generations",
     "nodes",
     "operating_point",
+    "operation_energy",
     "peak",
     "resolve",
 ]

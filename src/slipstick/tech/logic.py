@@ -6,6 +6,7 @@ The law is that of DeepFlow (arXiv 2211.03309, hardware components): dynamic pow
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,6 +133,26 @@ def at_cores(
     energy = np.asarray(factor * (volts / law.voltage) ** 2)
     rate = np.asarray(count * speed)
     return Peak(count, volts, speed, rate, np.asarray(rate * energy), energy)
+
+
+def operation_energy(energy: float, rates: Mapping[str, float], name: str) -> float:
+    """Return the energy [J] of one operation of the matrix units in a number format.
+
+    The matrix units are taken to spend as much at full rate in one format as in another, so that an operation costs
+    what its rate says: assumed.
+
+    Parameters
+    ----------
+    energy : of one bf16 operation [J], as `System.compute.energy`.
+    rates : dense rate by number format [FLOP/s], as `System.compute.matrix`.
+    name : a format of `rates`.
+
+    Examples
+    --------
+    >>> operation_energy(0.5e-12, {"bf16": 1000e12, "fp8": 2000e12}, "fp8")
+    2.5e-13
+    """
+    return energy * rates.get("bf16", max(rates.values())) / rates[name]
 
 
 def sram(area: ArrayLike, bit_area_factor: ArrayLike) -> FloatArray:

@@ -180,7 +180,8 @@ def _si(leaf: Mapping[str, Any], unit: str) -> float:
 
 
 def _find(table: Mapping[str, Row], name: str, noun: str) -> Row:
+    wanted = "".join(name.split()).casefold()  # "3 nm" is 3nm
     for key, row in table.items():
-        if key.casefold() == name.strip().casefold():
+        if key.casefold() == wanted:
             return row
     raise SlipstickError(f"no such {noun}", value=name, allowed=list(table))
