@@ -52,8 +52,8 @@ def calibrate(path: str | Path) -> Fit:
     Returns
     -------
     Fit
-        `calibration` goes to ``estimate(..., calibration=...)``, `yaml()` is its file, `summaries` are the errors before
-        and after.
+        `calibration` goes to ``estimate(..., calibration=...)``, `yaml()` is its file, `summaries` the errors
+        before and after.
     """
     from slipstick.cluster.calibration import calibrate_rows
 
