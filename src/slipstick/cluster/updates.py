@@ -78,7 +78,9 @@ def weight_gathers(setting: Setting, plans: Plans, block: Block, layer: LayerTim
         / setting.device.steps.shard_efficiency
         * messages("all_gather", size, plans.dp * plans.cp, plans.tp, plans.dp_tier, setting.tiers)
     )
-    ahead, back = np.maximum(0.0, gather - layer.forward), np.maximum(0.0, gather - layer.backward)
+    core = np.where(plans.cp > 1, layer.core, 0.0)  # already hides the keys of the other context ranks
+    ahead = np.maximum(0.0, gather - (layer.forward - core))
+    back = np.maximum(0.0, gather - (layer.backward - 2 * core))
     return np.where(plans.dp_overlap, ahead + back, 2 * gather)
 
 
