@@ -174,7 +174,8 @@ def write(generation: str, formats: Mapping[str, MatmulConstants], source: str, 
     }
     text = "# Written by: python benchmarks/fit_gemm.py gemm_measured.csv --write\n"
     text += "# Units: launch, split, quantise_launch: s. half_area, largest_tile: elements. fill: elements of k.\n"
-    text += "# draw: B/clock a core. sag_flops: FLOP. quantise_rate: elements/clock a core. The rest: shares of the data sheet's figures.\n"
+    text += "# draw: B/clock a core. sag_flops: FLOP. quantise_rate: elements/clock a core.\n"
+    text += "# The rest: shares of the data sheet's figures.\n"
     write_text(KERNELS / f"{generation}.yaml", text + yaml.safe_dump(data, sort_keys=False))
 
 
