@@ -170,7 +170,7 @@ def write(generation: str, formats: Mapping[str, MatmulConstants], source: str, 
         "generation": generation,
         "calibrated": calibrated,
         "source": source,
-        "formats": {name: {k: float(f"{v:.4g}") for k, v in c.model_dump().items()} for name, c in formats.items()},
+        "formats": {name: {k: float(f"{v:.5g}") for k, v in c.model_dump().items()} for name, c in formats.items()},
     }
     text = "# Written by: python benchmarks/fit_gemm.py gemm_measured.csv --write\n"
     text += "# Units: launch, split, quantise_launch: s. half_area, largest_tile: elements. fill: elements of k.\n"
