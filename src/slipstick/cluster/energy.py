@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.core.system import System
+from slipstick.tech import operation_energy
 
 FloatArray = NDArray[np.float64]
 
@@ -40,9 +41,7 @@ def energy(
     falls instead (and the measured kernel times already contain that).
     """
     link = next((tier.energy for tier in system.network.values()), 0.0)
-    matrix = system.compute.matrix
-    faster = matrix[format] / matrix["bf16"] if format in matrix and "bf16" in matrix else 1.0
-    compute = np.asarray(flops * system.compute.energy / faster)
+    compute = np.asarray(flops * operation_energy(system.compute.energy, system.compute.matrix, format))
     memory = np.asarray(traffic * system.main_memory.energy)
     network = np.asarray(sent * link)
     idle = np.asarray(system.idle_power * time)
