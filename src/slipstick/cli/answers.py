@@ -50,7 +50,7 @@ def estimate(
 
 def compare(
     *what: str,
-    plan: Annotated[list[str], Parameter(name="--plan")] = [],  # noqa: B006  cyclopts copies it
+    plan: Annotated[list[str], Parameter(name="--plan", show_default=False)] = [],  # noqa: B006  cyclopts copies it
     asked: Asked = _PLAIN_ASKED,
     shown: Shown = _PLAIN_SHOWN,
 ) -> None:

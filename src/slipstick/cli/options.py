@@ -32,7 +32,7 @@ class Asked:
     training_tokens: float | None = None
     "Tokens of a whole training run: adds its time, energy and cost."
 
-    set_: Annotated[list[str], Parameter(name="--set")] = field(default_factory=list)
+    set_: Annotated[list[str], Parameter(name="--set", show_default=False)] = field(default_factory=list)
     "Replace one field, such as system.memory.hbm.bandwidth='8 TB/s'. Repeatable."
 
     calibration: Path | None = None
