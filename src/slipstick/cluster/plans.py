@@ -47,6 +47,7 @@ class Plans:
     sp: BoolArray
     regather: BoolArray
     tp_async: BoolArray
+    dp_buckets: BoolArray
     dp_overlap: BoolArray
     pp_overlap: BoolArray
     offload_weights: BoolArray
@@ -89,6 +90,7 @@ _PLAIN: dict[str, object] = {
     **dict.fromkeys(("tp_tier", "pp_tier", "dp_tier"), AUTO_TIER),
     "regather": True,
     "tp_async": True,
+    "dp_buckets": True,
     "dp_overlap": True,
 }
 
@@ -112,7 +114,7 @@ def _row(plan: Plan, system: System) -> dict[str, object]:
                 "no such network tier", path=f"plan.collectives.{group}_tier", value=name, allowed=tiers
             )
         row[f"{group}_tier"] = tiers[name]
-    for name in ("regather", "tp_async", "dp_overlap", "pp_overlap"):
+    for name in ("regather", "tp_async", "dp_buckets", "dp_overlap", "pp_overlap"):
         row[name] = getattr(collectives, name)
     for name in ("weights", "activations", "optimizer"):
         row[f"offload_{name}"] = getattr(offload, name)

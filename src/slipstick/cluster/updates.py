@@ -27,7 +27,10 @@ def gradient_messages(setting: Setting, plans: Plans, held: Residents) -> tuple[
 
     Without ZeRO an all-reduce; with it a reduce-scatter and an all-gather (Rajbhandari et al. 1910.02054, section 7).
     """
-    columns = [plans.tp, plans.pp, plans.dp, plans.cp, plans.ep, plans.etp, plans.interleave, plans.dp_tier, plans.zero]
+    columns = [
+        plans.tp, plans.pp, plans.dp, plans.cp, plans.ep, plans.etp, plans.interleave, plans.dp_tier, plans.zero,
+        plans.dp_buckets,
+    ]  # fmt: skip
     first, kind = distinct(columns)
     some = plans.take(first)
     reduced, gathered = np.zeros(held.dense[first].shape), np.zeros(held.dense[first].shape)
@@ -49,17 +52,21 @@ def _update_messages(
     zero, forced = plans.zero[:, None], np.broadcast_to(plans.dp_tier[:, None], parameters.shape)
     over = (ranks[:, None], stride[:, None], forced, setting.tiers)
     gradient, weight = parameters * setting.elements.gradients, parameters * setting.elements.weights
-    share = setting.device.steps.shard_efficiency
+    share = _shard_efficiency(setting, plans)[:, None]
     reduced, gathered = np.zeros(parameters.shape), np.zeros(parameters.shape)
     if (zero == 0).any():
         reduced = np.where(zero == 0, messages("all_reduce", gradient, *over), reduced)
     if (zero > 0).any():
-        pieces = np.where(zero == 3, _tensors(setting.decoder), 1)
+        pieces = np.where((zero == 3) & ~plans.dp_buckets[:, None], _tensors(setting.decoder), 1)
         scatter = pieces / share * messages("reduce_scatter", gradient / pieces, *over)
         reduced = np.where(zero > 0, scatter, reduced)
         gather = messages("all_gather", weight, *over) / share
         gathered = np.where((zero == 1) | (zero == 2), gather, 0.0)
     return reduced, gathered
+
+
+def _shard_efficiency(setting: Setting, plans: Plans) -> FloatArray:
+    return np.where(plans.dp_buckets, 1.0, setting.device.steps.shard_efficiency)
 
 
 def _tensors(decoder: Decoder) -> int:
@@ -71,11 +78,11 @@ def weight_gathers(setting: Setting, plans: Plans, block: Block, layer: LayerTim
     behind the layer before where overlapped (Rajbhandari et al. 1910.02054, section 7.2.2)."""
     if not (plans.zero == 3).any():
         return np.zeros(len(plans))
-    tensors = block_tensors(block, setting.decoder)
+    tensors = np.where(plans.dp_buckets, 1, block_tensors(block, setting.decoder))
     size = np.where(plans.zero == 3, weights * setting.elements.weights / tensors, 0.0)
     gather = (
         tensors
-        / setting.device.steps.shard_efficiency
+        / _shard_efficiency(setting, plans)
         * messages("all_gather", size, plans.dp * plans.cp, plans.tp, plans.dp_tier, setting.tiers)
     )
     core = np.where(plans.cp > 1, layer.core, 0.0)  # already hides the keys of the other context ranks
@@ -97,15 +104,18 @@ def exposed_update(
     """Return seconds that the step waits for gradients and updated weights, (n,).
 
     Overlapped, a stage's reduction hides behind the last microbatch's backward pass but for its last bucket, and the
-    gathering behind the next step's first forward pass; the slowest stage decides. With ZeRO-3 the passes already hide
+    gathering behind the next step's first forward pass; the slowest stage decides. Interleaved, a chunk's gradients are
+    ready when the last p microbatches have still to pass the chunks before it, which hides them behind as much work. With ZeRO-3 the passes already hide
     the gathers of their weights, and nothing is left for the gradients.
     """
     reduced, gathered = gradient_messages(setting, plans, held)
     overlap = (plans.dp_overlap & (plans.zero < 3))[:, None]
     slow = setting.device.steps.overlap_slowdown
     total = np.zeros_like(reduced)
+    microbatches = setting.batch // (plans.dp * plans.microbatch)
+    passes = np.minimum(microbatches, 1 + plans.pp * (plans.interleave - 1) / plans.interleave)[:, None]
     for message, compute in ((reduced, backward), (gathered, forward)):
-        window = compute * (1 - _BUCKET)
+        window = compute * passes * (1 - _BUCKET)
         behind = np.maximum(message - window, message * _BUCKET) + slow * np.minimum(message, window)
         total += np.where(overlap, np.minimum(behind, message), message)
     return np.asarray(total.max(axis=1))
