@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from slipstick.cluster.device import device_of, rate
 from slipstick.cluster.inference import InferenceSetting
 from slipstick.cluster.lowering import WIDE, Precision
 from slipstick.cluster.network import tiers_of
 from slipstick.cluster.plans import decoder_of
 from slipstick.cluster.setting import Elements, Setting
+from slipstick.cluster.stack import load_stack
 from slipstick.cluster.steps import load_step_constants
+from slipstick.cluster.timing import Device
+from slipstick.cluster.timing import Device
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Formats, Plan
 from slipstick.core.system import System
@@ -64,7 +69,7 @@ def training_setting(workload: Workload, system: System, plan: Plan) -> Setting:
         decoder=decoder_of(workload),
         batch=workload.batch,
         sequence=workload.sequence,
-        device=device_of(system),
+        device=_training_device(plan, system),
         tiers=tiers_of(system),
         precision=precision,
         fused=plan.kernels.attention == "flash",
@@ -82,6 +87,14 @@ def sources(system: System) -> str:
     if device.steps.calibrated and device.chip.constants.calibrated:
         return f"closed form, calibrated on measured {system.generation} kernels"
     return "closed form on the data sheet; no calibration for this device"
+
+
+def _training_device(plan: Plan, system: System) -> Device:
+    device = device_of(system)
+    if plan.kernels.fused:
+        return device
+    slower = device.steps.matmul_slowdown * device.steps.unfused_matmul
+    return replace(device, steps=device.steps.model_copy(update={"matmul_slowdown": slower}))
 
 
 def _gradient_bytes(plan: Plan, precision: Precision) -> float:
@@ -105,9 +118,24 @@ def inference_setting(workload: Workload, system: System, plan: Plan) -> Inferen
     """Return what a sweep over inference plans of this workload on this system holds fixed."""
     return InferenceSetting(
         decoder=decoder_of(workload),
-        device=device_of(system),
+        device=_inference_device(device_of(system), plan.kernels.cuda_graphs),
         tiers=tiers_of(system),
         precision=inference_precision(plan, system),
         graphs=plan.kernels.cuda_graphs,
         fused=plan.kernels.attention == "flash",
+        stack=load_stack(plan.stack),
+        capacity=system.main_memory.capacity,
     )
+
+
+def _inference_device(device: Device, graphs: bool) -> Device:
+    """Return the device as engines use it: no gradients beside the products; and in a graph that is replayed, one
+    reading of the activations quantises them, without the host's launches that the measured kernels include."""
+    steps, chip = device.steps, device.chip
+    slowdown = steps.inference_slowdown
+    steps = steps.model_copy(update={"matmul_slowdown": slowdown, "narrow_slowdown": slowdown})
+    if not graphs:
+        return Device(chip, steps)
+    kernel = {"quantise_launch": steps.stream_latency, "quantise_reads": 1.0}
+    formats = {name: c.model_copy(update=kernel) for name, c in chip.constants.formats.items()}
+    return Device(replace(chip, constants=chip.constants.model_copy(update={"formats": formats})), steps)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,7 @@ from slipstick.cluster.footprint import block_weights, embedding_weights, head_w
 from slipstick.cluster.lowering import Kernel, Precision, Shape, embedding, forward, head
 from slipstick.cluster.network import messages
 from slipstick.cluster.plans import AUTO_TIER, Plans
+from slipstick.cluster.stack import Stack
 from slipstick.cluster.timing import Device, time_kernels
 from slipstick.core.workload import Phase
 from slipstick.models.decoder import Block, Decoder
@@ -34,6 +35,9 @@ PARTS = (
 )
 
 
+ROUTING_LAUNCHES = 8  # top-k, its softmax, counts, their sum, sort, offsets, the permutation, and its inverse
+
+
 @dataclass(frozen=True)
 class InferenceSetting:
     """What a sweep over inference plans holds fixed."""
@@ -42,6 +46,8 @@ class InferenceSetting:
     device: Device
     tiers: Sequence[Tier]
     precision: Precision
+    stack: Stack
+    capacity: float  # bytes of a device's memory
     graphs: bool = True  # steps replayed as one graph, without the host between kernels
     fused: bool = True
 
@@ -111,6 +117,9 @@ def _pass(
     parts["launch"] = np.full(len(plans), launches * gap)
     parts |= _messages(setting, plans, shape)
     parts["overhead"] = np.full(len(plans), steps.token_overhead)
+    if phase is Phase.PREFILL:  # the host launches such a pass layer by layer, ahead of the device if it is fast enough
+        ahead = setting.stack.eager_layer * setting.decoder.layers
+        parts["launch"] = parts["launch"] + np.maximum(0.0, ahead - sum(parts.values()))
     flops = (timed.flops * repeats).sum(axis=0) / plans.pp
     traffic = (timed.traffic * repeats).sum(axis=0) / plans.pp
     return Pass(parts, flops, traffic, _sent(setting, plans, shape))
@@ -128,7 +137,12 @@ def _kernel_lists(setting: InferenceSetting, shape: Shape, phase: Phase) -> tupl
     lists = [forward(block, decoder, shape, phase, precision, setting.fused) for block in decoder.kinds]
     counts = [block.count for block in decoder.kinds]
     lists += [embedding(decoder, shape, precision.activations), head(decoder, shape, phase, precision)]
-    return lists, [*counts, 1, 1]
+    return [[_routed(kernel) for kernel in kernels] for kernels in lists], [*counts, 1, 1]
+
+
+def _routed(kernel: Kernel) -> Kernel:
+    """Return the kernel with the small ones before it that find each token's experts, which training's batches hide."""
+    return replace(kernel, launches=ROUTING_LAUNCHES) if kernel.name == "mlp.permute" else kernel
 
 
 def _part(kernel: Kernel) -> str:
@@ -148,7 +162,7 @@ def _messages(setting: InferenceSetting, plans: Plans, shape: Shape) -> dict[str
     decoder, element = setting.decoder, setting.precision.activations
     auto = np.full(len(plans), AUTO_TIER)
     size = shape.tokens * decoder.hidden * element
-    reduced = messages("all_reduce", size, plans.tp, 1, auto, setting.tiers)
+    reduced = _all_reduce(setting, plans, np.asarray(size, dtype=np.float64))
     counts = sum(block.count * (1 if block.parallel else 2) for block in decoder.kinds)
     found = {
         "tensor_parallel": counts * reduced
@@ -163,6 +177,25 @@ def _messages(setting: InferenceSetting, plans: Plans, shape: Shape) -> dict[str
     crossing = messages("point_to_point", size / plans.tp, 2, plans.tp * plans.dp, auto, setting.tiers)
     found["pipeline_parallel"] = np.where(plans.pp > 1, (plans.pp - 1) * crossing, 0.0)
     return found
+
+
+def _all_reduce(setting: InferenceSetting, plans: Plans, size: FloatArray) -> FloatArray:
+    """Return seconds of an all-reduce among the tensor parallel ranks: by the library, or by one kernel that reads
+    the peers' memory: the whole message of each (one shot), or a share of each and then the sums (two shots).
+
+    Source: the custom all-reduces of TensorRT-LLM, vLLM and SGLang, for ranks that one fabric joins.
+    """
+    time = messages("all_reduce", size, plans.tp, 1, np.full(len(plans), AUTO_TIER), setting.tiers)
+    kind = setting.stack.all_reduce
+    if kind == "library" or not setting.tiers:
+        return time
+    inner, once = setting.tiers[0], setting.device.steps.one_shot
+    rate, peers = inner.bandwidth * setting.device.steps.peer_efficiency, plans.tp - 1.0
+    shot = once + peers * size / rate
+    if kind == "two_shot":
+        shot = np.minimum(shot, 2 * once + 2 * peers / plans.tp * size / rate)
+    near = (plans.tp > 1) & (plans.tp <= inner.domain) & (once > 0)
+    return np.asarray(np.where(near, np.minimum(time, shot), time), dtype=np.float64)
 
 
 def _sent(setting: InferenceSetting, plans: Plans, shape: Shape) -> FloatArray:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.cluster.routing import experts_busy
 from slipstick.core.workload import Phase
 from slipstick.models.decoder import Block, Decoder
-from slipstick.models.mlp import experts_hit
 from slipstick.models.shapes import Pointwise, Projection, Recurrence, Scores
 
 WIDE = ("bf16", "fp16", "fp32", "tf32")
@@ -165,13 +165,13 @@ def _whole(size: FloatArray | Sizes) -> Sizes:
 
 
 def _expert_rows(projection: Projection, shape: Shape) -> tuple[FloatArray, FloatArray]:
-    """Return (rows an expert, experts of this device that have any) with uniform routing.
+    """Return (rows an expert, experts of this device that have any) with Zipf-like routing.
 
     A device's rows are tokens * active * etp / tp: tensor parallel ranks hold the same tokens and share the experts.
     """
     routed = shape.tokens * projection.active * shape.etp / shape.tp
     visiting = routed * shape.ep / projection.active  # tokens of the whole expert parallel group
-    busy = experts_hit(projection.experts, projection.active, visiting) / shape.ep
+    busy = experts_busy(projection.experts, projection.active, visiting) / shape.ep
     busy = np.minimum(np.maximum(1.0, busy), projection.experts / shape.ep)
     return np.maximum(1.0, routed / busy), busy
 

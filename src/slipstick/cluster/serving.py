@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from slipstick.cluster.inference import InferenceSetting, decode_step, decode_time, prefill
+from slipstick.cluster.inference import InferenceSetting, decode_step, decode_time, largest_batch, prefill
 from slipstick.cluster.network import messages
 from slipstick.cluster.plans import AUTO_TIER, Plans
 
@@ -46,32 +46,61 @@ def static_batch(setting: InferenceSetting, plans: Plans, load: Load) -> Service
     return Service(first, step, load.concurrency * load.output / whole)
 
 
-# Share of the prompts that arrive together although each client sends its next request when its last one ends: equal
-# requests keep in step. 0: evenly spread, 1: all at once. Calibrated on llm_serving_h100.csv.
-SYNCHRONY = 0.15
+def continuous_batch(
+    setting: InferenceSetting, plans: Plans, load: Load, chunk: int | None = None, rounds: int | None = None
+) -> Service:
+    """Return a running batch under a constant number of requests: as one ends, the next one's prompt is computed.
 
+    In the time of one request the devices compute its `output` steps and the prompts of all running requests; so what
+    a request does not wait for before its first token, it waits for between its tokens. Where prompts share steps
+    with decoding, a first token waits for a few such steps. Where they interrupt it, all sequences start and end
+    together, and half of the prompts come before a first token on average. More requests than the cache holds wait
+    for a place.
 
-def continuous_batch(setting: InferenceSetting, plans: Plans, load: Load, chunk: int | None = None) -> Service:
-    """Return a running batch in its steady state: as soon as a request ends the next one's prompt is computed.
-
-    Each of `concurrency` requests takes `output` steps, so concurrency / output prompts fall on a step on average, and
-    each holds up all others. Prompts that arrive together wait for each other instead: half of their queue on average,
-    which the first ones of them spend in the decode steps that the last ones hold up. Chunks of a prompt ride along
-    with decode steps, and the weights that a step reads anyway are not read again for them.
+    Parameters
+    ----------
+    chunk : prompt tokens a step takes at most; None: whole prompts.
+    rounds : requests that each client sends one after another, all clients starting at once, whose first ones wait
+        for half of all prompts; None: the steady state.
     """
-    decode = decode_time(setting, plans, load.concurrency, load.prompt, load.output)
-    alone = _prompt_time(setting, plans, load, chunk)
-    others = load.concurrency - 1
-    held_up = others / load.output * alone
-    step = decode + held_up * (1 - SYNCHRONY / 2)
-    first = alone + decode / 2 + SYNCHRONY * others / 2 * alone + setting.device.steps.request_overhead
-    return Service(first, step, load.concurrency * load.output / (first + (load.output - 1) * step))
+    stack = setting.stack
+    running = np.minimum(load.concurrency, np.maximum(1, _places(setting, plans, load)))
+    decode = _engine_step(setting, plans, running, load)
+    together = np.minimum(running, np.maximum(1, stack.batched_tokens // load.prompt))
+    prompt = _prompt_time(setting, plans, load, chunk, together)
+    served = running * prompt + (load.output - 1) * decode + stack.request
+    burst = (running + together) / 2.0 * prompt
+    if stack.batching == "prefill_first":
+        first = burst
+    else:
+        one = _prompt_time(setting, plans, load, chunk, np.ones_like(together))
+        steady = one + np.minimum(running - 1, stack.wait) * (one + decode)
+        first = steady if rounds is None else steady * (1 - 1 / rounds) + burst / rounds
+    first = np.minimum(first, running * prompt) + stack.request
+    step = (served - first) / np.maximum(load.output - 1, 1)
+    waiting = served * (load.concurrency / running - 1.0)
+    return Service(first + waiting, step, load.concurrency * load.output / (served + waiting))
 
 
-def _prompt_time(setting: InferenceSetting, plans: Plans, load: Load, chunk: int | None) -> FloatArray:
+def _places(setting: InferenceSetting, plans: Plans, load: Load) -> IntArray:
+    """Return how many sequences the cache holds, at half of their output on average."""
+    capacity = setting.capacity * setting.stack.memory_share
+    return largest_batch(setting, plans, load.prompt + load.output // 2, capacity)
+
+
+def _engine_step(setting: InferenceSetting, plans: Plans, running: IntArray, load: Load) -> FloatArray:
+    """Return seconds of a decode step with the host's part: what the device waits for, and the sending of tokens."""
+    stack = setting.stack
+    device = decode_time(setting, plans, running, load.prompt, load.output)
+    return np.asarray(np.maximum(device + stack.step + stack.sequence * running, stack.stream * running))
+
+
+def _prompt_time(
+    setting: InferenceSetting, plans: Plans, load: Load, chunk: int | None, together: IntArray
+) -> FloatArray:
     """Return seconds that one prompt adds: whole, or in chunks whose pass replaces a decode step's reading."""
     if chunk is None:
-        return prefill(setting, plans, 1, load.prompt).time
+        return np.asarray(prefill(setting, plans, together, load.prompt).time / together)
     pieces = np.ceil(load.prompt / chunk)
     size = np.minimum(load.prompt, chunk)
     middle = np.maximum(0, load.prompt // 2 - size // 2)

@@ -21,6 +21,7 @@ class StepConstants(Spec):
         ge=1
     )  # matrix products of 16 bits and more in a long step against the same ones alone
     narrow_slowdown: float = Field(ge=1)  # the same for formats of 8 bits and fewer, which draw less power
+    inference_slowdown: float = Field(default=1.0, ge=1)  # the same for all formats in an engine's passes
     stream_efficiency: float = Field(gt=0, le=1)  # share of DRAM bandwidth that elementwise kernels reach
     stream_latency: units.Seconds  # start and end of one elementwise kernel
     l2_share: float = Field(gt=0, le=1)  # share of the L2 in which the previous kernel's result survives
@@ -35,11 +36,13 @@ class StepConstants(Spec):
     replay_launch: units.Seconds  # between the kernels of a replayed graph (CUDA graph)
     shard_efficiency: float = Field(gt=0, le=1)  # of ZeRO's many scatters and gathers against one bare collective
     unfused_traffic: float = Field(default=3.0, ge=1)  # traffic of elementwise chains as single kernels, against fused
+    unfused_matmul: float = Field(default=1.0, ge=1)  # products in layers of single kernels, against fused ones
     unfused_activations: float = Field(default=1.6, ge=1)  # what layers of single kernels keep, against fused ones
     optimizer_efficiency: float = Field(gt=0, le=1)  # share of DRAM bandwidth in the optimiser's update
     step_overhead: units.Seconds  # data loading, logging, gradient norm, once a training step
     token_overhead: units.Seconds  # scheduling and sampling, once a decode step
-    request_overhead: units.Seconds  # from a request's arrival to the engine's first step for it
+    one_shot: units.Seconds = 0.0  # an all-reduce by one kernel that reads the peers' memory, less its bytes' time
+    peer_efficiency: float = Field(default=0.5, gt=0, le=1)  # share of the link's rate at which such a kernel reads
     overlap_slowdown: float = Field(ge=0, le=1)  # share of hidden communication that slows the computation beside it
     reasons: dict[str, str] = Field(default_factory=dict)
 

@@ -39,6 +39,7 @@ class Collectives(Spec):
     tp_pattern: Literal["all_reduce", "p2p_rs_ag", "rs_ag"] = "all_reduce"  # rs_ag is what sp implies
     tp_overlap: Literal["none", "ring", "pipe"] = "none"
     tp_async: bool = True  # backward messages behind the weights' gradients
+    dp_buckets: bool = True  # ZeRO's messages joined in large buckets; false: tensor by tensor
     dp_overlap: bool = True
     pp_overlap: bool = False
     regather: bool = True  # sp: gather the activations again in the backward pass instead of keeping them
@@ -104,7 +105,7 @@ class Plan(Spec):
     formats: Formats = Formats()
     kernels: Kernels = Kernels()
     serving: Serving = Serving()
-    stack: str = "default"  # names the software constants in data/stacks
+    stack: str = "default"  # the serving software, whose constants are in data/stacks
 
     @classmethod
     def of(cls, spec: Plan | dict[str, Any] | str | None = None, **fields: Any) -> Plan:

@@ -8,7 +8,7 @@ from slipstick.cluster.assembly import inference_setting
 from slipstick.cluster.inference import InferenceSetting
 from slipstick.cluster.plans import Plans
 from slipstick.cluster.serving import Load, Service, continuous_batch
-from slipstick.cluster.validation.rows import number
+from slipstick.cluster.validation.rows import number, software
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.published import Row, RowDict, Suite, Validation, register_suite
@@ -18,8 +18,21 @@ from slipstick.core.workload import Phase, Workload
 from slipstick.models.catalogue import network
 
 MILLI = 1e-3
+ROUNDS = 10  # requests of a client; assumed: what the growth of the first token's time with the concurrency implies
 FORMATS = {"": "bf16", "bf16": "bf16", "fp8": "fp8", "fp4": "nvfp4", "nvfp4": "nvfp4"}
-_SAME = ("model_path", "system", "precision", "tp_size", "pp_size", "attention_dp_size", "moe_tp_size", "moe_ep_size")
+# TensorRT-LLM follows its fp8 checkpoints, which bring scales of the cache; the others keep it in 16 bits unless told
+NARROW_CACHE = (("trtllm", "fp8"),)
+_SAME = (
+    "backend",
+    "model_path",
+    "system",
+    "precision",
+    "tp_size",
+    "pp_size",
+    "attention_dp_size",
+    "moe_tp_size",
+    "moe_ep_size",
+)
 
 
 class ServingSuite(Suite):
@@ -64,7 +77,7 @@ def _group(rows: list[RowDict]) -> list[list[Row]]:
     ranks = number(rows[0], "attention_dp_size") or 1
     waiting = np.array([_concurrency(row) for row in rows])
     load = Load(np.maximum(1, waiting // ranks), *(np.array([number(r, c) or 1 for r in rows]) for c in ("isl", "osl")))
-    served = continuous_batch(setting, plans, load)
+    served = continuous_batch(setting, plans, load, rounds=ROUNDS)
     return [_figures(row, served, place, waiting[place]) for place, row in enumerate(rows)]
 
 
@@ -90,7 +103,16 @@ def _setting(row: RowDict) -> tuple[InferenceSetting, Plans]:
         )
     model = network(row["model_path"])
     plan = Plan.of(
-        {"tp": attention, "pp": pp, "dp": ranks, "ep": ep, "etp": etp if ep > 1 else attention, "matmul": format_}
+        {
+            **software(row["backend"]).plan,
+            **({"kv_cache": "fp8"} if (row["backend"], format_) in NARROW_CACHE else {}),
+            "tp": attention,
+            "pp": pp,
+            "dp": ranks,
+            "ep": ep,
+            "etp": etp if ep > 1 else attention,
+            "matmul": format_,
+        }
     )
     workload = Workload(network=model, phase=Phase.DECODE)
     return inference_setting(workload, system, plan), Plans.of([plan], system)
