@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -48,19 +49,26 @@ class NanotronSuite(Suite):
 
 
 def technology(row: RowDict) -> str:
-    """Return the state of the network between nodes, from the probe that each run made of it when it started.
+    """Return the state of the network between nodes, from the probes that each run made of it when it started.
 
-    A reduce-scatter of 1 GiB took 3.5 ms and 0.3 ms a node in most jobs, and 2.5 ms a node in others.
+    A reduce-scatter of 1 GiB took 3.5 ms and 0.3 ms a node in most jobs, and 2.5 ms a node in others. In some of those,
+    on up to 64 GPUs, an all-gather ran at 33 to 42 GB/s: there a message between stages takes half a second.
     """
-    rate, devices = row.get("nccl_reducescatter_gbps", ""), number(row, "n_gpus") or 1
-    if not rate or devices <= NODE:
+    devices = number(row, "n_gpus") or 1
+    gather = row.get("nccl_allgather_gbps", "")
+    if gather and devices <= STALLED_DEVICES and cell(row, "nccl_allgather_gbps") <= STALLED_RATE:
+        return "efa-stalled"
+    if not row.get("nccl_reducescatter_gbps", "") or devices <= NODE:
         return "efa"
-    seconds = (devices - 1) / devices * 2.0**30 / (cell(row, "nccl_reducescatter_gbps") * 1e9)
+    seconds = (devices - 1) / devices * GIB / (cell(row, "nccl_reducescatter_gbps") * 1e9)
     return "efa-slow" if seconds > SLOW_BASE + SLOW_NODE * devices / NODE else "efa"
 
 
+STALLED_DEVICES, STALLED_RATE = 64, 43.0  # beyond 64 devices the probe does not tell this state; GB/s
 NODE = 8  # devices of a node
-OUTSIDE = 4 * GIB  # context, communication buffers and fragmentation: between the runs that fitted and those that did not
+OUTSIDE = (
+    4 * GIB
+)  # context, communication buffers and fragmentation: between the runs that fitted and those that did not
 SLOW_BASE, SLOW_NODE = 3.5e-3, 0.9e-3  # s, s a node: between the two states
 
 
@@ -68,9 +76,13 @@ def _group(rows: Sequence[RowDict]) -> list[list[Row]]:
     """Answer rows that differ in their plans only: throughput, and 1 where the plan fits into memory, else 0."""
     first = _sequences(dict(rows[0]))
     case = training_case(first)
-    system = override(case.system, {"network.infiniband.technology": technology(rows[0])}, root="system")
+    state = technology(rows[0])
+    system = override(case.system, {"network.infiniband.technology": state}, root="system")
     setting = training_setting(case.workload, system, case.plan)
     plans = Plans.of([training_case(_sequences(dict(row))).plan for row in rows], system)
+    if state == "efa-stalled":  # inside a node too
+        outside = list(system.network).index("infiniband")
+        plans = dataclasses.replace(plans, pp_tier=np.full(len(plans), outside))
     step = train(setting, plans)
     fits = reserved(step) <= system.main_memory.capacity
     tokens = case.workload.batch * case.workload.sequence / step.time / system.devices
