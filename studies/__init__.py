@@ -1,0 +1,1 @@
+"""Studies of the paper behind the cluster model, each with a picture."""

@@ -25,7 +25,9 @@ def finish(chart: Any, title: str, subtitle: str, *, width: int = 620, height: i
     return (
         chart.properties(width=width, height=height, title=alt.Title(title, subtitle=subtitle))
         .configure(background="white", font="sans-serif")
-        .configure_title(anchor="start", fontSize=16, subtitleFontSize=12, offset=14, color=TEXT, subtitleColor="#555555")
+        .configure_title(
+            anchor="start", fontSize=16, subtitleFontSize=12, offset=14, color=TEXT, subtitleColor="#555555"
+        )
         .configure_axis(labelFontSize=12, titleFontSize=12, labelColor=TEXT, titleColor=TEXT, gridColor="#e6e6e6")
         .configure_legend(labelFontSize=12, titleFontSize=12, labelLimit=260)
         .configure_view(stroke=None)

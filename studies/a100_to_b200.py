@@ -4,7 +4,7 @@ Every system runs its fastest plan that fits its memory. The waterfall changes o
 (Shapley): devices and their memory, number format, network, batch. The paper's abstract says about 35x (arXiv
 2407.14645); its systems are known to us from recollection only, and our figure is not fitted to it.
 
-    python studies/a100_to_b200.py [--out FOLDER]
+    python -m studies.a100_to_b200 [--out FOLDER]
 """
 
 from __future__ import annotations
@@ -40,9 +40,7 @@ def tokens_per_second(system: str, format_: str, batch: int) -> float:
         "tp": "auto", "pp": "auto", "microbatch": "auto", "recompute": "auto", "sp": True, "zero": 1, "matmul": format_,
         "tp_overlap": "ring", "pp_overlap": True,
     }  # fmt: skip
-    report = slipstick.estimate(
-        "gpt3-175b", f"{system}:{DEVICES}", plan, phase="train", batch=batch, sequence=SEQUENCE
-    )
+    report = slipstick.estimate("gpt3-175b", f"{system}:{DEVICES}", plan, phase="train", batch=batch, sequence=SEQUENCE)
     return report.value("throughput.tokens")
 
 
@@ -88,9 +86,13 @@ def main() -> None:
         print(f"{name:12} {gain:6.1f} x")
     print("of the last, by factor:", ", ".join(f"{name} {value:.2f} x" for name, value in parts.items()))
     rows = [{"system": name, "speed-up": gain} for name, gain in gains.items()]
-    bars = alt.Chart(alt.Data(values=rows)).mark_bar(color=_chart.COLOURS[0]).encode(
-        x=alt.X("system:N", sort=list(gains), title=None, axis=alt.Axis(labelAngle=0)),
-        y=alt.Y("speed-up:Q", title="training speed over a100-hdr"),
+    bars = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar(color=_chart.COLOURS[0])
+        .encode(
+            x=alt.X("system:N", sort=list(gains), title=None, axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("speed-up:Q", title="training speed over a100-hdr"),
+        )
     )
     text = bars.mark_text(dy=-8, color=_chart.TEXT).encode(text=alt.Text("speed-up:Q", format=".1f"))
     line = alt.Chart(alt.Data(values=[{"y": PUBLISHED}])).mark_rule(strokeDash=[6, 4], color="#D55E00").encode(y="y:Q")

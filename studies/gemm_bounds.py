@@ -1,6 +1,6 @@
 """What bounds each matrix product of a layer, in prefill and in decode, over the batch: compute, L2, DRAM or latency.
 
-    python studies/gemm_bounds.py [--out FOLDER]
+python -m studies.gemm_bounds [--out FOLDER]
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def table(systems: tuple[str, ...] = SYSTEMS, batches: tuple[int, ...] = BATCHES
                 for cells in found.rows:
                     op = dict(zip(names, cells, strict=True))
                     if op["kind"] in ("matmul", "attention"):
-                        rows.append({"system": system, "phase": phase, "batch": batch, "op": op["op"], "bound": op["bound"]})
+                        here = {"system": system, "phase": phase, "batch": batch}
+                        rows.append({**here, "op": op["op"], "bound": op["bound"]})
     return rows
 
 

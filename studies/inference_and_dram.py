@@ -3,7 +3,7 @@
 DRAM bandwidth grows, L2 and NVLink stay those of an A100: latency saturates where they set the pace. The study's
 bandwidths are recollections of arXiv 2407.14645.
 
-    python studies/inference_and_dram.py [--out FOLDER]
+    python -m studies.inference_and_dram [--out FOLDER]
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import slipstick
 from studies import _chart
 
 GENERATIONS = {  # name -> TB/s of a device
-    "GDDR6": 0.6, "HBM2": 1.0, "HBM2E": 1.9, "HBM3": 2.6, "HBM4": 3.3, "2 x HBM4": 6.6, "4 x HBM4": 13.2, "8 x HBM4": 26.4,
+    "GDDR6": 0.6, "HBM2": 1.0, "HBM2E": 1.9, "HBM3": 2.6, "HBM4": 3.3,
+    "2 x HBM4": 6.6, "4 x HBM4": 13.2, "8 x HBM4": 26.4,
 }  # fmt: skip
 PARTS = ("projections", "attention", "head", "elementwise", "tensor_parallel", "launch", "overhead")
 
@@ -41,22 +42,31 @@ def main() -> None:
     for row in rows:
         print(f"{row['dram']:9} {row['TB/s']:5.1f} TB/s  request {row['request']:6.3f} s")
     long = [
-        {"dram": f"{r['dram']}\n{r['TB/s']}", "part": part.replace("_", " "), "ms": 1e3 * value, "order": PARTS.index(part)}
+        {
+            "dram": f"{r['dram']}\n{r['TB/s']}",
+            "part": part.replace("_", " "),
+            "ms": 1e3 * value,
+            "order": PARTS.index(part),
+        }
         for r in rows
         for part, value in r["parts"].items()
         if part in PARTS
     ]
     names = [part.replace("_", " ") for part in PARTS]
-    chart = alt.Chart(alt.Data(values=long)).mark_bar().encode(
-        x=alt.X(
-            "dram:N",
-            sort=[f"{r['dram']}\n{r['TB/s']}" for r in rows],
-            title="DRAM generation and bandwidth of a device [TB/s]",
-            axis=alt.Axis(labelAngle=0, labelExpr="split(datum.label, '\\n')"),
-        ),
-        y=alt.Y("ms:Q", title="ms a generated token"),
-        color=alt.Color("part:N", scale=_chart.colours(names), sort=names, title=None),
-        order="order:Q",
+    chart = (
+        alt.Chart(alt.Data(values=long))
+        .mark_bar()
+        .encode(
+            x=alt.X(
+                "dram:N",
+                sort=[f"{r['dram']}\n{r['TB/s']}" for r in rows],
+                title="DRAM generation and bandwidth of a device [TB/s]",
+                axis=alt.Axis(labelAngle=0, labelExpr="split(datum.label, '\\n')"),
+            ),
+            y=alt.Y("ms:Q", title="ms a generated token"),
+            color=alt.Color("part:N", scale=_chart.colours(names), sort=names, title=None),
+            order="order:Q",
+        )
     )
     title = "Faster DRAM pays until the L2, kernel starts and all-reduces set the pace"
     subtitle = "Llama-2 13B, two devices with an A100's compute, L2 and NVLink, batch 1, 200 tokens in, 200 out"

@@ -3,7 +3,7 @@
 An A100 with its die and power is built again at each node; then also with the DRAM, and with the network, that come
 with it. Scaling per node and the study's DRAM and network figures are recollections of arXiv 2407.14645 (data/tech).
 
-    python studies/node_sweep.py [--out FOLDER]
+    python -m studies.node_sweep [--out FOLDER]
 """
 
 from __future__ import annotations
@@ -58,12 +58,16 @@ def main() -> None:
     rows = table()
     for row in rows:
         print(f"{row['node']:6} {row['way']:26} {row['step']:6.3f} s  {row['bottleneck']}")
-    chart = alt.Chart(alt.Data(values=rows)).mark_line(point=True, strokeWidth=2.5).encode(
-        x=alt.X("node:N", sort=list(NODES), title="technology node of the logic", axis=alt.Axis(labelAngle=0)),
-        y=alt.Y("step:Q", title="seconds a training step", scale=alt.Scale(zero=True)),
-        color=alt.Color("way:N", scale=_chart.colours(list(WAYS)), title="what scales", sort=list(WAYS)),
+    chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_line(point=True, strokeWidth=2.5)
+        .encode(
+            x=alt.X("node:N", sort=list(NODES), title="technology node of the logic", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("step:Q", title="seconds a training step", scale=alt.Scale(zero=True)),
+            color=alt.Color("way:N", scale=_chart.colours(list(WAYS)), title="what scales", sort=list(WAYS)),
+        )
     )
-    title = "Better logic alone stops paying: then memory and network set the pace"
+    title = "Better logic alone stops paying near 5 nm: the network has to scale with it, then the memory"
     _chart.save(
         _chart.finish(chart, title, f"Llama-2 7B on {DEVICES:,} devices with an A100's die and power, {PLAN}"),
         options.out,

@@ -1,7 +1,7 @@
 """Recomputation and memory: Korthikanti's four models with none, selective and full recomputation, with and without
 sequence parallelism (2205.05198, figures 1 and 7, table 5).
 
-    python studies/recomputation.py [--out FOLDER]
+    python -m studies.recomputation [--out FOLDER]
 """
 
 from __future__ import annotations
@@ -48,10 +48,12 @@ def main() -> None:
     options = _chart.arguments(__doc__)
     rows = table()
     for row in rows:
-        total = sum(row[part] for part in PARTS)
-        print(f"{row['model']:11} {row['way']:18} {row['step']:7.2f} s {total:6.1f} GiB ({row['activations']:6.1f} activations)")
+        total, kept = sum(row[part] for part in PARTS), row["activations"]
+        print(f"{row['model']:11} {row['way']:18} {row['step']:7.2f} s {total:6.1f} GiB ({kept:6.1f} activations)")
     long = [
-        {"model": r["model"], "way": r["way"], "part": p, "GiB": r[p], "order": i} for r in rows for i, p in enumerate(PARTS) for _ in (0,)
+        {"model": row["model"], "way": row["way"], "part": part, "GiB": row[part], "order": place}
+        for row in rows
+        for place, part in enumerate(PARTS)
     ]
     base = alt.Chart(alt.Data(values=long))
     bars = base.mark_bar().encode(
@@ -61,7 +63,11 @@ def main() -> None:
         order="order:Q",
     )
     line = base.mark_rule(strokeDash=[6, 4], color="#D55E00").encode(y=alt.datum(CAPACITY))
-    chart = (bars + line).properties(width=150, height=320).facet(column=alt.Column("model:N", sort=list(MODELS), title=None))
+    chart = (
+        (bars + line)
+        .properties(width=150, height=320)
+        .facet(column=alt.Column("model:N", sort=list(MODELS), title=None))
+    )
     chart = chart.properties(
         title=alt.Title(
             "Selective recomputation with sequence parallelism fits where nothing else but full does",

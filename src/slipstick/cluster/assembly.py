@@ -13,7 +13,6 @@ from slipstick.cluster.setting import Elements, Setting
 from slipstick.cluster.stack import load_stack
 from slipstick.cluster.steps import load_step_constants
 from slipstick.cluster.timing import Device
-from slipstick.cluster.timing import Device
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Formats, Plan
 from slipstick.core.system import System

@@ -105,8 +105,8 @@ def exposed_update(
 
     Overlapped, a stage's reduction hides behind the last microbatch's backward pass but for its last bucket, and the
     gathering behind the next step's first forward pass; the slowest stage decides. Interleaved, a chunk's gradients are
-    ready when the last p microbatches have still to pass the chunks before it, which hides them behind as much work. With ZeRO-3 the passes already hide
-    the gathers of their weights, and nothing is left for the gradients.
+    ready when the last p microbatches have still to pass the chunks before it, which hides them behind as much work.
+    With ZeRO-3 the passes already hide the gathers of their weights, and nothing is left for the gradients.
     """
     reduced, gathered = gradient_messages(setting, plans, held)
     overlap = (plans.dp_overlap & (plans.zero < 3))[:, None]

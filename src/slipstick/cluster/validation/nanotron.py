@@ -27,8 +27,8 @@ class NanotronSuite(Suite):
 
     name = "nanotron"
     columns = frozenset(
-        ("case_id", "model", "layers", "hidden", "global_batch", "micro_batch", "tp", "pp", "dp", "gpu", "n_gpus", "status",
-         "tokens_per_s_per_gpu", "nccl_reducescatter_gbps")
+        ("case_id", "model", "layers", "hidden", "global_batch", "micro_batch", "tp", "pp", "dp", "gpu", "n_gpus",
+         "status", "tokens_per_s_per_gpu", "nccl_reducescatter_gbps")
     )  # fmt: skip
     about = "a sweep of training plans on H100 nodes: tokens/s, and whether they ran out of memory"
 
