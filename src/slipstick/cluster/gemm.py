@@ -31,7 +31,7 @@ BYTES |= {"nvfp4": 0.5625, "fp4": 0.5625, "mxfp4": 0.53125}  # with a scale byte
 OUTPUT = 2.0  # bytes of a result element: products of narrow formats give bf16
 PARTIAL = 8.0  # bytes of a partial sum: fp32, written and read
 
-_CHUNK = 4096  # shapes evaluated at once: the arrays of all tiles stay in the processor's cache
+_CHUNK = 256  # shapes evaluated at once: the arrays of all tiles stay in the processor's cache
 
 _TILE_ROWS = np.repeat([rows for rows, _ in TILES], len(SPLITS)).astype(float)[:, None]
 _TILE_COLUMNS = np.repeat([columns for _, columns in TILES], len(SPLITS)).astype(float)[:, None]
