@@ -18,6 +18,7 @@ from slipstick.core.plan import Formats, Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Workload
 from slipstick.formats.registry import format_of
+from slipstick.models.decoder import Decoder
 
 ADAM_STATES = 3  # fp32 copy of the weights and two moments (Kingma & Ba 1412.6980; Micikevicius et al. 1710.03740)
 
@@ -92,8 +93,9 @@ def _training_device(plan: Plan, system: System) -> Device:
     device = device_of(system)
     if plan.kernels.fused:
         return device
-    slower = device.steps.matmul_slowdown * device.steps.unfused_matmul
-    return replace(device, steps=device.steps.model_copy(update={"matmul_slowdown": slower}))
+    steps = device.steps
+    slower = {name: getattr(steps, name) * steps.unfused_host for name in ("host_launch", "host_collective")}
+    return replace(device, steps=steps.model_copy(update=slower))
 
 
 def _gradient_bytes(plan: Plan, precision: Precision) -> float:
@@ -115,16 +117,31 @@ def inference_precision(plan: Plan, system: System) -> Precision:
 
 def inference_setting(workload: Workload, system: System, plan: Plan) -> InferenceSetting:
     """Return what a sweep over inference plans of this workload on this system holds fixed."""
+    decoder = decoder_of(workload)
     return InferenceSetting(
-        decoder=decoder_of(workload),
+        decoder=decoder,
         device=_inference_device(device_of(system), plan.kernels.cuda_graphs),
         tiers=tiers_of(system),
         precision=inference_precision(plan, system),
         graphs=plan.kernels.cuda_graphs,
         fused=plan.kernels.attention == "flash",
         stack=load_stack(plan.stack),
+        packed=_packed(plan),
+        packed_attention=not _leaves_attention(decoder),
         capacity=system.main_memory.capacity,
     )
+
+
+def _packed(plan: Plan) -> float:
+    """Return the bytes of weights that are stored narrower than the format they are multiplied in, against its own."""
+    formats = plan.formats
+    return 1.0 if formats.weights == "auto" else min(1.0, width(formats.weights) / width(formats.matmul))
+
+
+def _leaves_attention(decoder: Decoder) -> bool:
+    """Return whether the checkpoint leaves its attention's weights unquantised."""
+    left = decoder.quantisation.unquantised if decoder.quantisation else ()
+    return any(module.endswith("self_attn") for module in left)
 
 
 def _inference_device(device: Device, graphs: bool) -> Device:

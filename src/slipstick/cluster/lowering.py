@@ -81,6 +81,7 @@ class Kernel:
     launches: int = 1
     core: bool = False
     quantised: bool = False
+    packed: float = 1.0  # bytes of the weights as stored, against those of `format`: unpacked as they are read
 
 
 def forward(
@@ -281,7 +282,5 @@ def head(decoder: Decoder, shape: Shape, phase: Phase, precision: Precision) -> 
     passes = (
         4 if phase is Phase.TRAIN else 1
     )  # cast, maximum, exponential sum and gradient in fp32; sampling reads once
-    kernels.append(
-        Kernel("head.loss", "stream", traffic=logits * 4.0 * passes * precision.elementwise, launches=passes)
-    )
+    kernels.append(Kernel("head.loss", "stream", traffic=logits * 4.0 * passes, launches=passes))
     return kernels

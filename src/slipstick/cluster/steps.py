@@ -36,7 +36,7 @@ class StepConstants(Spec):
     replay_launch: units.Seconds  # between the kernels of a replayed graph (CUDA graph)
     shard_efficiency: float = Field(gt=0, le=1)  # of ZeRO's many scatters and gathers against one bare collective
     unfused_traffic: float = Field(default=3.0, ge=1)  # traffic of elementwise chains as single kernels, against fused
-    unfused_matmul: float = Field(default=1.0, ge=1)  # products in layers of single kernels, against fused ones
+    unfused_host: float = Field(default=6.0, ge=1)  # the host's time for layers of single kernels, against fused ones
     unfused_activations: float = Field(default=1.6, ge=1)  # what layers of single kernels keep, against fused ones
     optimizer_efficiency: float = Field(gt=0, le=1)  # share of DRAM bandwidth in the optimiser's update
     step_overhead: units.Seconds  # data loading, logging, gradient norm, once a training step

@@ -55,7 +55,13 @@ def _update_messages(
     share = _shard_efficiency(setting, plans)[:, None]
     reduced, gathered = np.zeros(parameters.shape), np.zeros(parameters.shape)
     if (zero == 0).any():
-        reduced = np.where(zero == 0, messages("all_reduce", gradient, *over), reduced)
+        whole = messages("all_reduce", gradient, *over)
+        if (~plans.dp_buckets).any():
+            one = messages("all_reduce", np.minimum(gradient, _LOOSE_MESSAGE), *over)
+            two = messages("all_reduce", 2 * np.minimum(gradient, _LOOSE_MESSAGE), *over)
+            waits = (2 * one - two) * gradient / _LOOSE_MESSAGE  # what does not grow with the size, each time
+            whole = np.where(plans.dp_buckets[:, None], whole, np.maximum(whole, waits))
+        reduced = np.where(zero == 0, whole, reduced)
     if (zero > 0).any():
         pieces = np.where((zero == 3) & ~plans.dp_buckets[:, None], _tensors(setting.decoder), 1)
         scatter = pieces / share * messages("reduce_scatter", gradient / pieces, *over)
@@ -63,6 +69,11 @@ def _update_messages(
         gather = messages("all_gather", weight, *over) / share
         gathered = np.where((zero == 1) | (zero == 2), gather, 0.0)
     return reduced, gathered
+
+
+# bytes of one all-reduce where tensors are not gathered into buckets: about one weight's fp32 gradient; by hand, from
+# llm_nanotron_h100.csv, where jobs without ZeRO wait so often for the latency of the network's slow state
+_LOOSE_MESSAGE = 200e6
 
 
 def _shard_efficiency(setting: Setting, plans: Plans) -> FloatArray:
