@@ -28,7 +28,8 @@ ADAM_STATES = 3  # fp32 copy of the weights and two moments (Kingma & Ba 1412.69
 UNSHARED_READS = 0.5
 
 
-LOSS_COPIES = 3  # of the logits in fp32 where the loss runs as single kernels: themselves, the softmax, the gradient
+# where the loss runs as single kernels, in units of the fp32 logits: themselves, the softmax, and its gradient in bf16
+LOSS_COPIES = 2.5
 
 
 def width(name: str) -> float:
@@ -75,6 +76,7 @@ def training_setting(workload: Workload, system: System, plan: Plan) -> Setting:
         fused=plan.kernels.attention == "flash",
         elements=Elements(precision.weights, _gradient_bytes(plan, precision), ADAM_STATES * width("fp32")),
         kept=1.0 if plan.kernels.fused else load_step_constants(system.generation).unfused_activations,
+        working=1.0 if plan.kernels.fused else load_step_constants(system.generation).unfused_working,
         logit_bytes=width("fp32") * (1 if plan.kernels.fused else LOSS_COPIES),
         balanced=plan.parallel.partition == "balanced",
         host_bandwidth=(system.host.bandwidth or 0.0) if system.host else 0.0,

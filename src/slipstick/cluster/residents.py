@@ -82,7 +82,7 @@ def residents(setting: Setting, plans: Plans, kinds: Stages) -> Residents:
         optimizer=state[2] - offloaded[1] + near[1],
         activations=activations - offloaded[2] + near[2],
         recomputed=rebuilt,
-        working=_working(setting, plans)[:, None] * (kinds.copies > 0),
+        working=setting.working * _working(setting, plans)[:, None] * (kinds.copies > 0),
         ends=_end_activations(setting, plans, kinds, depth),
         host=np.asarray(sum(offloaded)),
         dense=dense + ends,

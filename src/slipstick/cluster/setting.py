@@ -43,6 +43,7 @@ class Setting:
     balanced: bool = False  # stages of equal cost, the head included, instead of equal numbers of layers
     logit_bytes: float = 4.0  # kept for each logit: fp32, unless the loss is fused
     kept: float = 1.0  # activations kept by layers of single kernels, against fused ones
+    working: float = 1.0  # what their backward pass holds for a moment, against fused ones
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:

@@ -37,7 +37,8 @@ class StepConstants(Spec):
     shard_efficiency: float = Field(gt=0, le=1)  # of ZeRO's many scatters and gathers against one bare collective
     unfused_traffic: float = Field(default=3.0, ge=1)  # traffic of elementwise chains as single kernels, against fused
     unfused_host: float = Field(default=6.0, ge=1)  # the host's time for layers of single kernels, against fused ones
-    unfused_activations: float = Field(default=1.6, ge=1)  # what layers of single kernels keep, against fused ones
+    unfused_activations: float = Field(default=1.2, ge=1)  # what layers of single kernels keep, against fused ones
+    unfused_working: float = Field(default=2.5, ge=1)  # what their backward pass holds for a moment, against fused ones
     optimizer_efficiency: float = Field(gt=0, le=1)  # share of DRAM bandwidth in the optimiser's update
     step_overhead: units.Seconds  # data loading, logging, gradient norm, once a training step
     token_overhead: units.Seconds  # scheduling and sampling, once a decode step
