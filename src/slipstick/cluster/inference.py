@@ -37,6 +37,8 @@ PARTS = (
 
 ROUTING_LAUNCHES = 8  # top-k, its softmax, counts, their sum, sort, offsets, the permutation, and its inverse
 
+UNPACKED = ("router", "scores", "values")  # products without weights, and those that no checkpoint quantises
+
 
 @dataclass(frozen=True)
 class InferenceSetting:
@@ -50,6 +52,8 @@ class InferenceSetting:
     capacity: float  # bytes of a device's memory
     graphs: bool = True  # steps replayed as one graph, without the host between kernels
     fused: bool = True
+    packed: float = 1.0  # bytes of the weights as stored, against those of the format that multiplies them
+    packed_attention: bool = True
 
 
 @dataclass(frozen=True)
@@ -137,12 +141,19 @@ def _kernel_lists(setting: InferenceSetting, shape: Shape, phase: Phase) -> tupl
     lists = [forward(block, decoder, shape, phase, precision, setting.fused) for block in decoder.kinds]
     counts = [block.count for block in decoder.kinds]
     lists += [embedding(decoder, shape, precision.activations), head(decoder, shape, phase, precision)]
-    return [[_routed(kernel) for kernel in kernels] for kernels in lists], [*counts, 1, 1]
+    return [[_as_run(kernel, setting) for kernel in kernels] for kernels in lists], [*counts, 1, 1]
 
 
-def _routed(kernel: Kernel) -> Kernel:
-    """Return the kernel with the small ones before it that find each token's experts, which training's batches hide."""
-    return replace(kernel, launches=ROUTING_LAUNCHES) if kernel.name == "mlp.permute" else kernel
+def _as_run(kernel: Kernel, setting: InferenceSetting) -> Kernel:
+    """Return the kernel as engines run it: with the small ones before it that find each token's experts, which
+    training's batches hide; with weights that are stored narrower than they are multiplied."""
+    if kernel.name == "mlp.permute":
+        return replace(kernel, launches=ROUTING_LAUNCHES)
+    group, _, name = kernel.name.partition(".")
+    stored = setting.packed < 1.0 and kernel.kind == "matmul" and name not in UNPACKED and group != "head"
+    if stored and (setting.packed_attention or group != "attention"):
+        return replace(kernel, packed=setting.packed)
+    return kernel
 
 
 def _part(kernel: Kernel) -> str:

@@ -74,7 +74,8 @@ def continuous_batch(
         first = burst
     else:
         one = _prompt_time(setting, plans, load, chunk, np.ones_like(together))
-        steady = one + np.minimum(running - 1, stack.wait) * (one + decode)
+        shared = np.maximum(one, np.minimum(together, 1.0 + one / stack.spread) * prompt)
+        steady = shared + np.minimum(running - 1, stack.wait) * (shared + decode)
         first = steady if rounds is None else steady * (1 - 1 / rounds) + burst / rounds
     first = np.minimum(first, running * prompt) + stack.request
     step = (served - first) / np.maximum(load.output - 1, 1)

@@ -26,6 +26,7 @@ class Stack(Spec):
     wait: float = Field(
         ge=0
     )  # steps from a prompt's arrival until it is computed: the running one, those prepared ahead
+    spread: float = Field(gt=0)  # s between the next prompts of clients whose requests ended together
     step: units.Seconds  # the host's time a step that the device waits for
     sequence: units.Seconds  # the same for each running sequence: scheduling, sampling, bookkeeping
     stream: units.Seconds  # the host's time to decode and send one token, beside the device

@@ -68,12 +68,16 @@ def _matmuls(kernels: list[Kernel], rows: list[int], name: str, quantised: bool,
     m, n, k, batch = sizes
     result = gemm(m, n, k, format=name, chip=device.chip, batch=batch, quantise_activations=quantised)
     slowdown = device.steps.matmul_slowdown if name in WIDE else device.steps.narrow_slowdown
-    found.time[rows] = (
-        result.time + (slowdown - 1.0) * result.compute
-    )  # heat slows what computes, not what waits for bytes
+    # heat slows what computes, not what waits for bytes
+    found.time[rows] = result.time + (slowdown - 1.0) * result.compute
+    packed = np.array([kernel.packed for kernel in kernels])[:, None]
+    if (packed < 1.0).any():
+        found.time[rows] -= np.maximum(
+            0.0, result.dram - np.maximum(packed * result.dram, np.maximum(result.compute, result.l2))
+        )
     found.bound[rows] = result.bound
     found.flops[rows] = result.flops
-    found.traffic[rows] = result.dram_bytes
+    found.traffic[rows] = result.dram_bytes * packed
 
 
 def stream_time(traffic: FloatArray | float, device: Device, launches: int = 1) -> FloatArray:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slipstick.cluster.assembly import inference_setting
-from slipstick.cluster.inference import InferenceSetting
+from slipstick.cluster.inference import InferenceSetting, decode_step
 from slipstick.cluster.plans import Plans
 from slipstick.cluster.serving import Load, Service, continuous_batch
 from slipstick.cluster.validation.rows import number, software
@@ -73,12 +74,18 @@ class ServingSuite(Suite):
 def _group(rows: list[RowDict]) -> list[list[Row]]:
     setting, one = _setting(rows[0])
     plans = one.take(np.zeros(len(rows), dtype=np.int64))
-    # a row's concurrency is the whole engine's, shared by attention data parallel ranks
-    ranks = number(rows[0], "attention_dp_size") or 1
+    # AIConfigurator counts the requests of one attention data parallel rank
     waiting = np.array([_concurrency(row) for row in rows])
-    load = Load(np.maximum(1, waiting // ranks), *(np.array([number(r, c) or 1 for r in rows]) for c in ("isl", "osl")))
+    load = Load(waiting, *(np.array([number(r, c) or 1 for r in rows]) for c in ("isl", "osl")))
     served = continuous_batch(setting, plans, load, rounds=ROUNDS)
-    return [_figures(row, served, place, waiting[place]) for place, row in enumerate(rows)]
+    least = _least(setting, plans, load)
+    return [_figures(row, served, place, waiting[place], least[place]) for place, row in enumerate(rows)]
+
+
+def _least(setting: InferenceSetting, plans: Plans, load: Load) -> NDArray[np.float64]:
+    """Return the seconds that the bytes of a decode step of all requests take at the data sheet's bandwidth."""
+    step = decode_step(setting, plans, load.concurrency, load.prompt)
+    return np.asarray(step.traffic / setting.device.chip.dram_bandwidth)
 
 
 def _concurrency(row: RowDict) -> int:
@@ -89,18 +96,13 @@ def _setting(row: RowDict) -> tuple[InferenceSetting, Plans]:
     tp, pp = number(row, "tp_size") or 1, number(row, "pp_size") or 1
     ranks = number(row, "attention_dp_size") or 1
     ep, etp = max(1, number(row, "moe_ep_size") or 1), max(1, number(row, "moe_tp_size") or 1)
-    format_ = FORMATS.get(row.get("precision", "").strip())
-    if format_ is None:
+    stored = FORMATS.get(row.get("precision", "").strip())
+    if stored is None:
         raise SlipstickError("not a precision", path="precision", value=row["precision"], allowed=FORMATS)
     attention = max(1, tp // ranks) if ranks > 1 and ep <= tp else tp
     system = resolve_system(row["system"]).scaled(max(tp * pp, attention * ranks * pp))
-    if format_ not in system.compute.matrix:
-        raise SlipstickError(
-            "the device has no matrix rate in this format",
-            path="precision",
-            value=format_,
-            allowed=system.compute.matrix,
-        )
+    # weights that the device cannot multiply are unpacked to 16 bits
+    format_ = stored if stored in system.compute.matrix else "bf16"
     model = network(row["model_path"])
     plan = Plan.of(
         {
@@ -112,23 +114,25 @@ def _setting(row: RowDict) -> tuple[InferenceSetting, Plans]:
             "ep": ep,
             "etp": etp if ep > 1 else attention,
             "matmul": format_,
+            **({"weights": stored} if stored != format_ else {}),
         }
     )
     workload = Workload(network=model, phase=Phase.DECODE)
     return inference_setting(workload, system, plan), Plans.of([plan], system)
 
 
-def _figures(row: RowDict, served: Service, place: int, waiting: int) -> list[Row]:
+def _figures(row: RowDict, served: Service, place: int, waiting: int, least: float) -> list[Row]:
     first, step = cell(row, "silicon_ttft_ms") * MILLI, cell(row, "silicon_tpot_ms") * MILLI
     output = number(row, "osl") or 1
     ours = float(served.first_token[place]), float(served.per_token[place])
     measured = waiting * output / (first + (output - 1) * step)
     rate = waiting * output / (ours[0] + (output - 1) * ours[1])
     case, source = row["id"], f"{row['backend']} {row.get('backend_version', '')} {row['model_path']}"
+    note = "measured steps are shorter than their bytes take: not all requests ran at once" if step < least else ""
     return [
-        Row(case, "throughput", measured, rate, "token/s", f"{source}: throughput"),
-        Row(case, "decode", step / MILLI, ours[1] / MILLI, "ms a token", f"{source}: time per output token"),
-        Row(case, "prefill", first / MILLI, ours[0] / MILLI, "ms", f"{source}: time to first token"),
+        Row(case, "throughput", measured, rate, "token/s", f"{source}: throughput", note),
+        Row(case, "decode", step / MILLI, ours[1] / MILLI, "ms a token", f"{source}: time per output token", note),
+        Row(case, "prefill", first / MILLI, ours[0] / MILLI, "ms", f"{source}: time to first token", note),
     ]
 
 
