@@ -144,7 +144,7 @@ def test_serving_modes_agree_where_they_must() -> None:
     busy = continuous_batch(setting, plans, many)
     assert busy.throughput[0] > running.throughput[0]
     assert busy.per_token[0] > running.per_token[0]
-    split = split_service(setting, plans, plans, many, room(setting, plans, 1, 512, 1).cache, np.array([8]))
+    split = split_service(setting, plans, plans, many, room(setting, plans, 1, 512, 1).cache, np.array([8.0]))
     assert split.per_token[0] < busy.per_token[0]  # no prompt interrupts the decode devices
 
 
@@ -156,7 +156,7 @@ def test_serving_modes_agree_where_they_must() -> None:
         "tp=8,matmul=fp8,kv_cache=fp8",
         "tp=8,continuous=true,chunk=512",
         "tp=8,draft_tokens=3",
-        "tp=4,prefill_devices=4",
+        "tp=2,prefill_devices=4",
         "tp=4,pp=2",
         "tp=auto",
     ],

@@ -47,6 +47,7 @@ class Run:
     setting: InferenceSetting
     plans: Plans
     batch: int  # sequences on one replica
+    replicas: int  # that decode
 
     @property
     def load(self) -> Load:
@@ -94,7 +95,23 @@ def _run(workload: Workload, system: System, plan: Plan) -> Run:
         raise SlipstickError(
             "context parallelism is modelled in training only", path="plan.parallel.cp", value=int(plans.cp[0])
         )
-    return Run(workload, system, filled, setting, plans, max(1, workload.batch // int(plans.dp[0])))
+    decoding = int(plans.dp[0]) - _prefilling(filled, workload, plans)
+    return Run(workload, system, filled, setting, plans, max(1, workload.batch // decoding), decoding)
+
+
+def _prefilling(plan: Plan, workload: Workload, plans: Plans) -> int:
+    """Return how many replicas only prefill, where the workload decodes and the plan splits the devices."""
+    devices, degree = plan.serving.prefill_devices, int(plans.tp[0] * plans.pp[0])
+    if not devices or workload.phase is not Phase.DECODE:
+        return 0
+    if devices % degree or devices >= degree * int(plans.dp[0]):
+        raise SlipstickError(
+            "not some of the replicas of tp*pp devices",
+            path="plan.serving.prefill_devices",
+            value=devices,
+            allowed=f"a multiple of {degree} below {degree * int(plans.dp[0])}",
+        )
+    return devices // degree
 
 
 def _metric(run: Run) -> Any:
@@ -148,10 +165,8 @@ def _decode_metrics(run: Run) -> dict[str, Any]:
         )
     middle = decode_step(run.setting, run.plans, run.batch, workload.sequence + (workload.output + 1) // 2)
     request = served.first_token + (workload.output - 1) * step
-    replicas = int(run.plans.dp[0])
-    rate = (
-        served.throughput * replicas if not serving.draft_tokens else run.batch * workload.output / request * replicas
-    )
+    alone = run.batch * workload.output / request  # drafts replace the steps of a static batch
+    rate = (alone if serving.draft_tokens else served.throughput) * run.replicas
     return {
         "time": {
             "step": metric(middle.time, "s", "of one decode step at the middle of the output"),
@@ -188,16 +203,9 @@ def _service(run: Run) -> Service:
 
 
 def _split(run: Run) -> Service:
-    devices, degree = run.plan.serving.prefill_devices, int(run.plans.tp[0] * run.plans.pp[0])
-    if devices % degree:
-        raise SlipstickError(
-            "tp*pp does not divide them",
-            path="plan.serving.prefill_devices",
-            value=devices,
-            allowed=f"a multiple of {degree}",
-        )
     cached = room(run.setting, run.plans, 1, run.workload.sequence, 1).cache
-    return split_service(run.setting, run.plans, run.plans, run.load, cached, np.array([devices // degree]))
+    share = np.array([(int(run.plans.dp[0]) - run.replicas) / run.replicas])
+    return split_service(run.setting, run.plans, run.plans, run.load, cached, share)
 
 
 def _utilisation(run: Run, done: Pass) -> FloatArray:

@@ -66,15 +66,15 @@ def continuous_batch(
     stack = setting.stack
     running = np.minimum(load.concurrency, np.maximum(1, _places(setting, plans, load)))
     decode = _engine_step(setting, plans, running, load)
-    together = np.minimum(running, np.maximum(1, stack.batched_tokens // load.prompt))
-    prompt = _prompt_time(setting, plans, load, chunk, together)
+    fitting = np.maximum(1, stack.batched_tokens // load.prompt)
+    together = np.minimum(running, fitting)
+    prompt, one, many = _prompt_times(setting, plans, load, chunk, (together, np.ones_like(together), fitting))
     served = running * prompt + (load.output - 1) * decode + stack.request
     burst = (running + together) / 2.0 * prompt
     if stack.batching == "prefill_first":
         first = burst
     else:
-        one = _prompt_time(setting, plans, load, chunk, np.ones_like(together))
-        shared = np.maximum(one, np.minimum(together, 1.0 + one / stack.spread) * prompt)
+        shared = np.maximum(one, np.minimum(together, 1.0 + one / stack.spread) * many)
         steady = shared + np.minimum(running - 1, stack.wait) * (shared + decode)
         first = steady if rounds is None else steady * (1 - 1 / rounds) + burst / rounds
     first = np.minimum(first, running * prompt) + stack.request
@@ -96,19 +96,28 @@ def _engine_step(setting: InferenceSetting, plans: Plans, running: IntArray, loa
     return np.asarray(np.maximum(device + stack.step + stack.sequence * running, stack.stream * running))
 
 
-def _prompt_time(
-    setting: InferenceSetting, plans: Plans, load: Load, chunk: int | None, together: IntArray
-) -> FloatArray:
-    """Return seconds that one prompt adds: whole, or in chunks whose pass replaces a decode step's reading."""
+def _prompt_times(
+    setting: InferenceSetting, plans: Plans, load: Load, chunk: int | None, together: tuple[IntArray, ...]
+) -> tuple[FloatArray, ...]:
+    """Return seconds that one prompt adds where several are computed together, for each such number.
+
+    In chunks, a prompt is alone, and where prompts share steps its pieces ride along with decoding: the weights that
+    such a step reads anyway are not read again.
+    """
+    n, count = len(plans), len(together)
     if chunk is None:
-        return np.asarray(prefill(setting, plans, together, load.prompt).time / together)
+        every = plans.take(np.tile(np.arange(n), count))
+        sizes = np.concatenate(together)
+        times = prefill(setting, every, sizes, np.tile(load.prompt, count)).time / sizes
+        return tuple(times.reshape(count, n))
     pieces = np.ceil(load.prompt / chunk)
     size = np.minimum(load.prompt, chunk)
     middle = np.maximum(0, load.prompt // 2 - size // 2)
     each = prefill(setting, plans, 1, size, middle).time
-    shared = decode_step(setting, plans, 1, load.prompt).parts
-    saved = shared["projections"] + shared["launch"] + shared["overhead"] + shared["elementwise"]
-    return np.asarray(pieces * np.maximum(each - saved, 0.0))
+    if setting.stack.batching == "mixed":
+        shared = decode_step(setting, plans, 1, load.prompt).parts
+        each = each - (shared["projections"] + shared["launch"] + shared["overhead"] + shared["elementwise"])
+    return (np.asarray(pieces * np.maximum(each, 0.0)),) * count
 
 
 def tokens_per_step(drafts: int, acceptance: float) -> float:
@@ -145,18 +154,23 @@ def split_service(
     plans: Plans,
     load: Load,
     cache_bytes: FloatArray,
-    prompts_at_once: IntArray,
+    prompts_at_once: FloatArray,
 ) -> Service:
     """Return disaggregated serving: some devices only prefill, others only decode (Zhong et al. 2401.09670).
+
+    Prompts come one after another to each prefilling replica; where these are too slow for the decoding ones, requests
+    wait before them, as many as leave the concurrency (Little's law).
 
     Parameters
     ----------
     cache_bytes : of one prompt on one device: what moves from the prefill to the decode devices.
-    prompts_at_once : replicas that prefill.
+    prompts_at_once : replicas that prefill, for each one that decodes.
     """
     alone = prefill(setting, prefill_plans, 1, load.prompt).time
     moved = messages("point_to_point", cache_bytes, 2, plans.devices, np.full(len(plans), AUTO_TIER), setting.tiers)
-    step = decode_time(setting, plans, load.concurrency, load.prompt, load.output)
-    # the slower side sets the pace: prompts a second against finished requests a second
-    pace = np.minimum(prompts_at_once / alone, load.concurrency / (load.output * step))
-    return Service(alone + moved, step, pace * load.output)
+    step = _engine_step(setting, plans, load.concurrency, load)
+    first = alone + moved + setting.stack.request
+    served = first + (load.output - 1) * step
+    pace = np.minimum(prompts_at_once / alone, load.concurrency / served)
+    waiting = np.maximum(0.0, load.concurrency / pace - served)
+    return Service(first + waiting, step, pace * load.output)
