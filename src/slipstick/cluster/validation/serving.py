@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,12 +17,16 @@ from slipstick.core.plan import Plan
 from slipstick.core.published import Row, RowDict, Suite, Validation, register_suite
 from slipstick.core.published import number as cell
 from slipstick.core.registry import resolve_system
-from slipstick.core.workload import Phase, Workload
+from slipstick.core.workload import Network, Phase, Workload
 from slipstick.models.catalogue import network
 
 MILLI = 1e-3
 ROUNDS = 10  # requests of a client; assumed: what the growth of the first token's time with the concurrency implies
-FORMATS = {"": "bf16", "bf16": "bf16", "fp8": "fp8", "fp4": "nvfp4", "nvfp4": "nvfp4"}
+# AIConfigurator's words for precisions: the format of the weights. `_wo`: they are unpacked to 16 bits
+FORMATS = {"": "bf16", "bf16": "bf16", "bfloat16": "bf16", "fp16": "fp16", "float16": "fp16"}
+FORMATS |= {"fp8": "fp8", "fp8_block": "fp8", "fp4": "nvfp4", "nvfp4": "nvfp4", "w4a16_mxfp4": "mxfp4"}
+FORMATS |= {"int8": "int8", "int8_wo": "int8", "int4_wo": "int4"}
+WEIGHTS_ONLY = ("w4a16_mxfp4", "int8_wo", "int4_wo")
 # TensorRT-LLM follows its fp8 checkpoints, which bring scales of the cache; the others keep it in 16 bits unless told
 NARROW_CACHE = (("trtllm", "fp8"),)
 _SAME = (
@@ -96,14 +102,16 @@ def _setting(row: RowDict) -> tuple[InferenceSetting, Plans]:
     tp, pp = number(row, "tp_size") or 1, number(row, "pp_size") or 1
     ranks = number(row, "attention_dp_size") or 1
     ep, etp = max(1, number(row, "moe_ep_size") or 1), max(1, number(row, "moe_tp_size") or 1)
-    stored = FORMATS.get(row.get("precision", "").strip())
-    if stored is None:
+    precision = row.get("precision", "").strip().lower()
+    if precision not in FORMATS:
         raise SlipstickError("not a precision", path="precision", value=row["precision"], allowed=FORMATS)
+    stored = FORMATS[precision]
     attention = max(1, tp // ranks) if ranks > 1 and ep <= tp else tp
     system = resolve_system(row["system"]).scaled(max(tp * pp, attention * ranks * pp))
     # weights that the device cannot multiply are unpacked to 16 bits
-    format_ = stored if stored in system.compute.matrix else "bf16"
-    model = network(row["model_path"])
+    direct = stored in system.compute.matrix and precision not in WEIGHTS_ONLY
+    format_ = stored if direct else "bf16" if "bf16" in system.compute.matrix else "fp16"
+    model = _network(row["model_path"])
     plan = Plan.of(
         {
             **software(row["backend"]).plan,
@@ -112,13 +120,24 @@ def _setting(row: RowDict) -> tuple[InferenceSetting, Plans]:
             "pp": pp,
             "dp": ranks,
             "ep": ep,
-            "etp": etp if ep > 1 else attention,
+            "etp": etp if ep > 1 or ranks > 1 else attention,
             "matmul": format_,
             **({"weights": stored} if stored != format_ else {}),
         }
     )
     workload = Workload(network=model, phase=Phase.DECODE)
     return inference_setting(workload, system, plan), Plans.of([plan], system)
+
+
+def _network(path: str) -> Network:
+    """Return the network of a model path; a checkpoint quantised by somebody is the network that it comes from."""
+    try:
+        return network(path)
+    except SlipstickError:
+        base = re.sub(r"[-_](fp8|fp4|nvfp4|awq|gptq|int4|int8|w8a8|w4a16)([-_].*)?$", "", path, flags=re.IGNORECASE)
+        if base == path:
+            raise
+        return network(base)
 
 
 def _figures(row: RowDict, served: Service, place: int, waiting: int, least: float) -> list[Row]:
