@@ -63,40 +63,44 @@ def test_rows_of_a_source_reach_the_target(
     assert mean(rows) <= ceiling
 
 
-def test_training_rows_with_a_full_plan_within_ten_percent(published: tuple[Validation, dict]) -> None:
+def test_training_rows_with_a_full_plan_within_eight_percent_where_ten_are_wanted(
+    published: tuple[Validation, dict],
+) -> None:
     validation, given = published
     full = [
         r
         for r in chosen(validation, "", "train")
         if all(given[r.case_id][c] for c in ("tp", "pp", "dp", "micro_batch"))
     ]
-    assert len(full) >= 190
-    assert mean(full) <= 0.10
+    assert len(full) == 211
+    assert mean(full) <= 0.08
+    calibrated = [row for row in full if "MaxText" not in row.source]  # TPUs: the data sheet alone
+    assert mean(calibrated) <= 0.07
 
 
 def test_every_row_that_is_not_answered_says_why(published: tuple[Validation, dict]) -> None:
     validation, given = published
     assert len(validation.rows) + len(validation.skipped) == len(given)
-    assert len(validation.skipped) <= 45  # MaxText's rows, whose plans spread over slices
+    assert len(validation.skipped) <= 26  # MaxText's rows of v5e give no batch; two of NeMo's a batch below dp
     assert all(reason for _, reason in validation.skipped)
 
 
-def test_nanotron_inside_the_node_within_twelve_percent_and_all_within_twenty_five(sweep: Validation) -> None:
+def test_nanotron_inside_the_node_within_ten_percent_and_all_within_thirteen(sweep: Validation) -> None:
+    """Wanted: 12 % and 25 %."""
     inside, all_ = chosen(sweep, "inside", "train"), chosen(sweep, "", "train")
     assert (len(inside), len(all_)) == (684, 888)
-    assert mean(inside) <= 0.12
-    assert mean(all_) <= 0.25
+    assert mean(inside) <= 0.10
+    assert mean(all_) <= 0.13
 
 
-def test_out_of_memory_is_called_nearly_as_well_as_wanted(sweep: Validation) -> None:
-    """Wanted: recall 97 %, precision 95 %; reached: 95 % and 93 %."""
+def test_out_of_memory_is_called_with_recall_of_97_and_precision_of_95_percent(sweep: Validation) -> None:
     fits = chosen(sweep, "", "fits")
     failed = [row for row in fits if row.published == 0]
     called = [row for row in fits if row.ours == 0]
     both = [row for row in failed if row.ours == 0]
     assert (len(fits), len(failed)) == (1146, 258)
-    assert len(both) / len(failed) >= 0.95
-    assert len(both) / len(called) >= 0.93
+    assert len(both) / len(failed) >= 0.97
+    assert len(both) / len(called) >= 0.95
 
 
 def test_serving_throughput_within_twenty_percent(reference: Path) -> None:

@@ -94,7 +94,8 @@ def _plan(row: Row, defaults: Mapping[str, Any]) -> Plan:
     for column in ("dp", "cp", "ep"):
         fields[column] = number(row, column) or ("auto" if column == "dp" else 1)
     fields["microbatch"] = number(row, "micro_batch") or "auto"
-    fields |= {name: value for name, value in defaults.items() if value == "auto"}  # what its column holds is another thing
+    # a fact that says auto: the column holds something else
+    fields |= {name: value for name, value in defaults.items() if value == "auto"}
     fields.setdefault("interleave", "auto" if (number(row, "pp") or 1) > 1 else 1)
     fields["interleave"] = number(row, "interleave") or fields["interleave"]
     fields["sp"] = number(row, "sp") == 1 and number(row, "tp") != 1
