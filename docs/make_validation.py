@@ -72,9 +72,9 @@ def _targets(targets: Rows, found: dict[str, dict[str, Any]], groups: dict[str, 
             continue
         statistic = target["statistic"]
         value = STATISTICS[statistic](rows, groups)
-        high = statistic in ("recall", "precision", "rank")
+        high = statistic in ("recall", "precision", "rank", "lowest rank")
         met = value >= target["limit"] if high else value <= target["limit"]
-        shown = (f"{number:.3f}" if statistic == "rank" else _percent(number) for number in (value, target["limit"]))
+        shown = (f"{number:.3f}" if "rank" in statistic else _percent(number) for number in (value, target["limit"]))
         reached, limit = shown
         wanted = f"at {'least' if high else 'most'} {limit}"
         cells.append((target["what"], statistic, len(rows), wanted, reached, "yes" if met else "**no**"))
@@ -92,13 +92,17 @@ def _mean(rows: Rows, _: object = None) -> float:
 
 
 def _rank(rows: Rows, groups: dict[str, str]) -> float:
+    return statistics.fmean(_ranks(rows, groups))
+
+
+def _ranks(rows: Rows, groups: dict[str, str]) -> list[float]:
     members: dict[str, Rows] = {}
     for row in rows:
         members.setdefault(groups.get(row["case_id"], ""), []).append(row)
     found = [
         spearman([r["published"] for r in own], [r["ours"] for r in own]) for own in members.values() if len(own) >= 5
     ]
-    return statistics.fmean(value for value in found if value is not None)
+    return [value for value in found if value is not None]
 
 
 def _hits(rows: Rows) -> tuple[int, int, int]:
@@ -122,6 +126,7 @@ STATISTICS: dict[str, Callable[[Rows, dict[str, str]], float]] = {
     "worst": lambda rows, _: max(abs(row["error"]) for row in rows),
     "worst group": _worst_group,
     "rank": _rank,
+    "lowest rank": lambda rows, groups: min(_ranks(rows, groups)),
     "recall": _recall,
     "precision": _precision,
 }
