@@ -13,6 +13,7 @@ from slipstick.cluster.plans import Plans
 from slipstick.cluster.routing import experts_busy
 from slipstick.cluster.serving import Load, continuous_batch, split_service
 from slipstick.cluster.stack import load_stack
+from slipstick.cluster.validation.inference import inference_figure
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.registry import resolve_system
@@ -147,3 +148,23 @@ def test_every_engine_gives_its_reasons() -> None:
         stack = load_stack(name)
         constants = set(type(stack).model_fields) - {"name", "calibrated", "reasons"}
         assert constants <= set(stack.reasons)
+
+
+@pytest.mark.parametrize(
+    ("unit", "scale"),
+    [("s end-to-end (200 + 200)", 1.0), ("ms request latency", 1e-3)],
+)
+def test_units_of_published_latencies_are_read(unit: str, scale: float) -> None:
+    row = dict.fromkeys(("layers", "hidden", "heads", "kv_heads", "ffn", "vocab", "source", "note"), "")
+    row |= {"model": "Llama-2 7B", "gpu": "H100-SXM-80GB", "tp": "2", "n_gpus": "2", "precision": "bf16"}
+    row |= {"seq": "200", "out_len": "200", "global_batch": "4"}
+
+    def figure(unit: str) -> float:
+        return inference_figure({**row, "unit": unit})
+
+    whole = figure("ms time to first token") * 1e-3 + 199 * figure("ms inter-token latency") * 1e-3
+    assert figure(unit) * scale == pytest.approx(whole)
+    assert figure("output tok/s") == pytest.approx(4 * 200 / whole)
+    assert figure("output tok/s/gpu") == pytest.approx(2 * 200 / whole)
+    with pytest.raises(SlipstickError, match="not a unit"):
+        figure("furlongs to the first token")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from slipstick.cluster.assembly import inference_setting
-from slipstick.cluster.inference import decode_time, prefill
+from slipstick.cluster.inference import InferenceSetting
 from slipstick.cluster.plans import Plans
 from slipstick.cluster.serving import Load, static_batch
 from slipstick.cluster.validation.rows import Row, formats, network_of, number, software
@@ -15,7 +15,11 @@ from slipstick.core.registry import resolve_system
 from slipstick.core.spec import override
 from slipstick.core.workload import Phase, Workload
 
-MILLI = 1e-3
+# what units call a first token, the time between tokens, and a whole request
+FIRST = ("time to first token", "ttft", "first token")
+NEXT = ("inter-token", "itl", "tpot", "per output token", "per token")
+WHOLE = ("end-to-end", "request", "latency")
+SCALES = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
 def inference_figure(row: Row) -> float:
@@ -30,16 +34,25 @@ def inference_figure(row: Row) -> float:
         network=network_of(row, prompt), phase=Phase.DECODE, batch=batch, sequence=prompt, output=output
     )
     setting, plans = inference_setting(workload, system, plan), Plans.of([plan], system)
-    unit = row["unit"]
-    if unit.startswith("ms time to first token"):
-        return float(prefill(setting, plans, batch, prompt).time[0]) / MILLI
-    if unit.startswith("s end-to-end"):
-        step = decode_time(setting, plans, batch, prompt, output)
-        return float((prefill(setting, plans, batch, prompt).time + (output - 1) * step)[0])
-    if unit.startswith("output tok/s"):
-        load = Load(*(np.array([value]) for value in (batch, prompt, output)))
-        return float(static_batch(setting, plans, load).throughput[0]) / (tp * pp)
-    raise SlipstickError("not a unit of an inference row", path="unit", value=unit)
+    return _in_unit(row["unit"], setting, plans, Load(*(np.array([v]) for v in (batch, prompt, output))))
+
+
+def _in_unit(unit: str, setting: InferenceSetting, plans: Plans, load: Load) -> float:
+    """Return what a unit asks for: ``ms time to first token``, ``s end-to-end``, ``output tok/s/gpu``, ..."""
+    words = unit.lower()
+    served = static_batch(setting, plans, load)
+    if "tok/s" in words or "tokens/s" in words:
+        each = plans.tp * plans.pp if "gpu" in words else 1
+        return float((served.throughput / each)[0])
+    whole = served.first_token + (load.output - 1) * served.per_token
+    times = {**dict.fromkeys(FIRST, served.first_token), **dict.fromkeys(NEXT, served.per_token)}
+    times |= dict.fromkeys(WHOLE, whole)
+    found = next((time for name, time in times.items() if name in words), None)
+    scale = SCALES.get(words.split()[0]) if words.split() else None
+    if found is None or scale is None:
+        allowed = ["ms or s, and one of", *FIRST, *NEXT, *WHOLE, "or tok/s"]
+        raise SlipstickError("not a unit of an inference row", path="unit", value=unit, allowed=allowed)
+    return float(found[0]) / scale
 
 
 def inference_formats(precision: str) -> dict[str, str]:
