@@ -2,7 +2,7 @@
 
     python benchmarks/fit_steps.py GENERATION FIELD [FIELD ...] --reference FOLDER [--sources TEXT ...] [--write]
 
-Rows with a full plan count; each source weighs as much as the square root of its rows. A few fields at a time, the rest
+Rows that give tp, pp and dp count (a missing microbatch is the fastest that fits); each source weighs as much as the square root of its rows. A few fields at a time, the rest
 stay as the file has them: the file's `reasons` say what each stands on.
 """
 
@@ -24,6 +24,7 @@ from slipstick.core.published import Row, read_csv
 
 STEPS = Path(__file__).parent.parent / "src" / "slipstick" / "data" / "steps"
 GPUS = {"ampere": "A100", "hopper": "H100", "blackwell": "B200"}
+MOST_HEAT = 1.25  # a slowdown of 16-bit products beyond it is something else, but for Blackwell's at 1000 W
 CLIP = 0.7  # of |log(ours / measured)|: rows that something else slowed down must not pull
 
 
@@ -39,7 +40,7 @@ def use(constants: StepConstants) -> None:
 
 def training_rows(reference: Path, generation: str, sources: list[str]) -> Callable[[], list[Row]]:
     gpu = GPUS[generation]
-    complete = ("tp", "pp", "dp", "micro_batch")
+    complete = ("tp", "pp", "dp")
     _, table = read_csv(reference / "llm_validation.csv")
     rows = [r for r in table if r["kind"] == "train" and gpu in r["gpu"] and all(r[c] for c in complete)]
     rows = [r for r in rows if not sources or any(s in r["source"] for s in sources)]
@@ -87,8 +88,10 @@ def main() -> None:
         for name in values:
             if "efficiency" in name or name.startswith("attention_"):
                 values[name] = min(values[name], 1.0)
-            if name in ("matmul_slowdown", "narrow_slowdown", "unfused_traffic"):
+            if name in ("matmul_slowdown", "narrow_slowdown", "unfused_traffic", "unfused_host"):
                 values[name] = max(values[name], 1.0)
+            if name == "matmul_slowdown" and arguments.generation != "blackwell":
+                values[name] = min(values[name], MOST_HEAT)
         return start.model_copy(update=values)
 
     def objective(vector: np.ndarray) -> float:

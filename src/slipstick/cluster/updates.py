@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.cluster.blocks import LayerTime
+from slipstick.cluster.collectives import Tier
 from slipstick.cluster.network import messages
 from slipstick.cluster.plans import Plans
 from slipstick.cluster.residents import Residents, expert_replicas
@@ -64,11 +67,20 @@ def _update_messages(
         reduced = np.where(zero == 0, whole, reduced)
     if (zero > 0).any():
         pieces = np.where((zero == 3) & ~plans.dp_buckets[:, None], _tensors(setting.decoder), 1)
-        scatter = pieces / share * messages("reduce_scatter", gradient / pieces, *over)
+        scatter = pieces * _in_shards("reduce_scatter", gradient / pieces, share, over)
         reduced = np.where(zero > 0, scatter, reduced)
-        gather = messages("all_gather", weight, *over) / share
-        gathered = np.where((zero == 1) | (zero == 2), gather, 0.0)
+        gathered = np.where((zero == 1) | (zero == 2), _in_shards("all_gather", weight, share, over), 0.0)
     return reduced, gathered
+
+
+def _in_shards(
+    op: str, size: FloatArray, share: FloatArray, over: tuple[IntArray, IntArray, IntArray, Sequence[Tier]]
+) -> FloatArray:
+    """Return seconds of a scatter or gather in many small shards: they reach a share of the rate, and wait as long."""
+    time = messages(op, size, *over)
+    if (share == 1.0).all():
+        return time
+    return time + (1 / share - 1) * np.maximum(0.0, messages(op, 2 * size, *over) - time)
 
 
 # bytes of one all-reduce where tensors are not gathered into buckets: about one weight's fp32 gradient; by hand, from
