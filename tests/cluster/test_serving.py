@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipstick.cluster.assembly import inference_setting
+from slipstick.cluster.estimate import estimate
 from slipstick.cluster.inference import InferenceSetting, decode_step, decode_time, largest_batch, prefill
 from slipstick.cluster.plans import Plans
 from slipstick.cluster.routing import experts_busy
@@ -168,3 +169,18 @@ def test_units_of_published_latencies_are_read(unit: str, scale: float) -> None:
     assert figure("output tok/s/gpu") == pytest.approx(2 * 200 / whole)
     with pytest.raises(SlipstickError, match="not a unit"):
         figure("furlongs to the first token")
+
+
+def test_ranks_of_attention_keep_their_own_caches() -> None:
+    workload = Workload(network=network("DeepSeek-V3"), phase=Phase.DECODE, batch=512, sequence=1024, output=256)
+    system = resolve_system("h200-sxm-141gb:8")
+    shared, own = (
+        estimate(workload, system, Plan.of(f"tp=8,matmul=fp8,kv_cache=fp8,attention_dp={ranks}")) for ranks in (1, 8)
+    )
+    # a latent is not divided by tensor parallelism, but by requests
+    assert own.value("memory.parts.cache") == pytest.approx(shared.value("memory.parts.cache") / 8)
+    assert own.value("throughput.tokens") > shared.value("throughput.tokens")
+    for plan, network_ in (("tp=8,attention_dp=3", "DeepSeek-V3"), ("tp=8,attention_dp=2", "Llama-3.1-70B")):
+        other = Workload(network=network(network_), phase=Phase.DECODE, batch=8, sequence=128)
+        with pytest.raises(SlipstickError, match="attention_dp"):
+            estimate(other, system, Plan.of(plan))

@@ -22,7 +22,7 @@ from slipstick.cluster.inference import (
     prefill,
     room,
 )
-from slipstick.cluster.plans import Plans
+from slipstick.cluster.plans import Plans, decoder_of
 from slipstick.cluster.serving import Load, Service, continuous_batch, speculative_time, split_service, static_batch
 from slipstick.cluster.tables import inference_table
 from slipstick.core.checks import run_checks
@@ -31,6 +31,7 @@ from slipstick.core.plan import Plan
 from slipstick.core.report import Metric, Report, Table, flatten
 from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
+from slipstick.models.decoder import Decoder
 
 FloatArray = NDArray[np.float64]
 
@@ -77,7 +78,31 @@ def estimate_inference(workload: Workload, system: System, plan: Plan) -> Report
     )
 
 
+def _attention_ranks(plan: Plan, decoder: Decoder) -> Plan:
+    """Return the plan with attention data parallelism spelt out: each rank is a replica of attention with its own
+    requests, and the experts span the ranks.
+
+    Errors
+    ------
+    SlipstickError where the degree does not divide tp, or where the network has no experts to span the ranks.
+    """
+    ranks, tp = plan.serving.attention_dp, plan.parallel.tp
+    if ranks in (1, "auto"):
+        return plan
+    if not isinstance(tp, int) or tp % int(ranks):
+        raise SlipstickError("does not divide tp", path="plan.serving.attention_dp", value=ranks, allowed=f"tp={tp}")
+    if not any(block.mlp.routed_experts for block in decoder.kinds):
+        raise SlipstickError(
+            "needs experts that span the ranks", path="plan.serving.attention_dp", value=ranks, allowed=1
+        )
+    parallel = plan.parallel
+    dp = parallel.dp if parallel.dp == "auto" else int(parallel.dp) * int(ranks)
+    given = {} if parallel.ep != 1 else {"ep": tp, "etp": 1}
+    return Plan.of(plan, tp=tp // int(ranks), dp=dp, **given)
+
+
 def _run(workload: Workload, system: System, plan: Plan) -> Run:
+    plan = _attention_ranks(plan, decoder_of(workload))
     setting = inference_setting(workload, system, plan)
 
     def evaluate(plans: Plans) -> tuple[FloatArray, FloatArray]:
