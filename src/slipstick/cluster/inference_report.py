@@ -93,7 +93,7 @@ def _attention_ranks(plan: Plan, decoder: Decoder) -> Plan:
         raise SlipstickError("does not divide tp", path="plan.serving.attention_dp", value=ranks, allowed=f"tp={tp}")
     if not any(block.mlp.routed_experts for block in decoder.kinds):
         raise SlipstickError(
-            "needs experts that span the ranks", path="plan.serving.attention_dp", value=ranks, allowed=1
+            "needs experts that span the ranks", path="plan.serving.attention_dp", value=ranks, allowed="1"
         )
     parallel = plan.parallel
     dp = parallel.dp if parallel.dp == "auto" else int(parallel.dp) * int(ranks)
