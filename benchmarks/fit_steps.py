@@ -2,8 +2,9 @@
 
     python benchmarks/fit_steps.py GENERATION FIELD [FIELD ...] --reference FOLDER [--sources TEXT ...] [--write]
 
-Rows that give tp, pp and dp count (a missing microbatch is the fastest that fits); each source weighs as much as the square root of its rows. A few fields at a time, the rest
-stay as the file has them: the file's `reasons` say what each stands on.
+Rows that give tp, pp and dp count (a missing microbatch is the fastest that fits); each source weighs as much as the
+square root of its rows. A few fields at a time, the rest stay as the file has them: the file's `reasons` say what each
+stands on.
 """
 
 from __future__ import annotations

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from slipstick.cluster.device import device_of
 from slipstick.cluster.validation.inference import inference_figure
 from slipstick.cluster.validation.training import memory_figure, training_figure
 from slipstick.core.errors import SlipstickError
 from slipstick.core.published import Row, RowDict, Suite, Validation, number, register_suite
+from slipstick.core.registry import resolve_system
 
 FIGURES = {"train": training_figure, "memory": memory_figure, "prefill": inference_figure, "decode": inference_figure}
 
@@ -35,9 +37,15 @@ def _replayed(row: RowDict) -> Row:
     kind = row["kind"]
     if kind not in FIGURES:
         raise SlipstickError("not a kind of row", path="kind", value=kind, allowed=list(FIGURES))
-    mark = "" if row.get("seen_or_memory", "seen") == "seen" else "the published figure is a recollection"
     figure = FIGURES[kind](row)
-    return Row(row["case_id"], kind, number(row, "measured_value"), figure, row["unit"], row["source"], mark)
+    return Row(row["case_id"], kind, number(row, "measured_value"), figure, row["unit"], row["source"], _note(row))
+
+
+def _note(row: RowDict) -> str:
+    notes = [] if row.get("seen_or_memory", "seen") == "seen" else ["the published figure is a recollection"]
+    if not device_of(resolve_system(row["gpu"])).steps.calibrated:
+        notes.append("ours by the data sheet: no calibration for this device")
+    return "; ".join(notes)
 
 
 SUITE = register_suite(LlmSuite())

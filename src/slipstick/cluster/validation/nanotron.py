@@ -66,6 +66,7 @@ def technology(row: RowDict) -> str:
     return "efa-slow" if seconds > SLOW_BASE + SLOW_NODE * devices / NODE else "efa"
 
 
+NOTES = {"efa-slow": "the slow state of the network", "efa-stalled": "the stalled state of the network"}
 STALLED_DEVICES, STALLED_RATE = 64, 43.0  # beyond 64 devices the probe does not tell this state; GB/s
 NODE = 8  # devices of a node
 # by hand, between the runs that fitted and those that did not: PyTorch's caching allocator reserves more than it hands
@@ -89,7 +90,8 @@ def _group(rows: Sequence[RowDict]) -> list[list[Row]]:
     step = train(setting, plans)
     fits = reserved(setting, plans, rows) <= system.main_memory.capacity
     tokens = case.workload.batch * case.workload.sequence / step.time / system.devices
-    return [_answers(row, float(t), bool(f), case) for row, t, f in zip(rows, tokens, fits, strict=True)]
+    note = NOTES.get(state, "")
+    return [_answers(row, float(t), bool(f), case, note) for row, t, f in zip(rows, tokens, fits, strict=True)]
 
 
 def _sequences(row: RowDict) -> RowDict:
@@ -102,7 +104,7 @@ def _sequences(row: RowDict) -> RowDict:
     return row
 
 
-def _answers(row: RowDict, tokens: float, fits: bool, case: Case) -> list[Row]:
+def _answers(row: RowDict, tokens: float, fits: bool, case: Case, note: str) -> list[Row]:
     source = row.get("source", "")
     found = [
         Row(row["case_id"], "fits", float(row["status"] != "OOM"), float(fits), "1 if it fits", f"{source} (fits)")
@@ -112,7 +114,7 @@ def _answers(row: RowDict, tokens: float, fits: bool, case: Case) -> list[Row]:
         work = case.workload.batch * case.workload.sequence / case.system.devices
         measured = work / cell(row, "tokens_per_s_per_gpu")
         label = f"{source}: tensor parallel {inside}"
-        found.append(Row(row["case_id"], "train", measured, work / tokens, "s/iteration", label))
+        found.append(Row(row["case_id"], "train", measured, work / tokens, "s/iteration", label, note))
     return found
 
 
