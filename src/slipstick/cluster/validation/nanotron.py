@@ -53,16 +53,18 @@ class NanotronSuite(Suite):
 def technology(row: RowDict) -> str:
     """Return the state of the network between nodes, from the probes that each run made of it when it started.
 
-    A reduce-scatter of 1 GiB took 3.5 ms and 0.3 ms a node in most jobs, and 2.5 ms a node in others. In some of those,
-    on up to 64 GPUs, an all-gather ran at 33 to 42 GB/s: there a message between stages takes half a second.
+    A reduce-scatter or all-gather of 1 GiB took 3.5 ms and 0.3 ms a node in most jobs, and 2.5 ms a node in others. In
+    some of those, on up to 64 GPUs, an all-gather ran at 33 to 42 GB/s: there a message between stages takes half a
+    second.
     """
     devices = number(row, "n_gpus") or 1
     gather = row.get("nccl_allgather_gbps", "")
     if gather and devices <= STALLED_DEVICES and cell(row, "nccl_allgather_gbps") <= STALLED_RATE:
         return "efa-stalled"
-    if not row.get("nccl_reducescatter_gbps", "") or devices <= NODE:
+    rates = [cell(row, name) for name in ("nccl_reducescatter_gbps", "nccl_allgather_gbps") if row.get(name, "")]
+    if not rates or devices <= NODE:
         return "efa"
-    seconds = (devices - 1) / devices * GIB / (cell(row, "nccl_reducescatter_gbps") * 1e9)
+    seconds = (devices - 1) / devices * GIB / (max(rates) * 1e9)  # one of the two is now and then disturbed
     return "efa-slow" if seconds > SLOW_BASE + SLOW_NODE * devices / NODE else "efa"
 
 
