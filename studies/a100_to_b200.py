@@ -123,19 +123,18 @@ def main() -> None:
     rows = table()
     for row in rows:
         print(f"{row['system']:11} {row['format']:6} {row['speed-up']:5.1f} x  MFU {row['mfu']:.2f}  {row['plan']}")
-    if options.quick:
-        return
-    parts = shares()
-    print("by factor:", ", ".join(f"{name} {value:.2f} x" for name, value in parts.items()))
     print(f"ratio of dense peaks: {peaks():.1f} x; published: about {PUBLISHED:.0f} x")
-    total = rows[-1]["speed-up"]
-    chart = alt.hconcat(systems_chart(rows), waterfall(parts), spacing=44).resolve_scale(color="independent")
-    title = f"From A100 to B200, GPT-3 175B trains {total:.0f} times faster; {_larger(parts)}"
-    subtitle = [
+    charts, finding = [systems_chart(rows)], ""
+    if not options.quick:
+        parts = shares()
+        print("by factor:", ", ".join(f"{name} {value:.2f} x ({FACTORS[name]})" for name, value in parts.items()))
+        charts, finding = [*charts, waterfall(parts)], f"; {_larger(parts)}"
+    title = f"From A100 to B200, GPT-3 175B trains {rows[-1]['speed-up']:.0f} times faster{finding}"
+    subtitle = (
         f"{DEVICES:,} devices, sequences of {SEQUENCE:,}, each system with its fastest plan that fits; -l: batch "
-        f"{LARGE_BATCH:,} instead of {BATCH:,}",
-    ]
-    _chart.save(_chart.finish(chart, title, subtitle), options.out, "a100_to_b200")
+        f"{LARGE_BATCH:,} instead of {BATCH:,}"
+    )
+    _chart.save(_chart.finish(alt.hconcat(*charts, spacing=44), title, subtitle), options.out, "a100_to_b200")
 
 
 def _larger(parts: Mapping[str, float]) -> str:
