@@ -74,7 +74,10 @@ def _grid(workload: Workload, system: System, fixed: Plan) -> Plans:
 
 
 def _words(plans: Plans, index: int) -> str:
-    """Return one plan as a user writes it."""
-    numbers = {name: int(getattr(plans, name)[index]) for name in ("tp", "pp", "dp", "microbatch", "interleave")}
-    text = ",".join(f"{name}={value}" for name, value in numbers.items())
-    return f"{text},recompute={RECOMPUTE[plans.recompute[index]]},sp={str(bool(plans.sp[index])).lower()}"
+    """Return one plan as a user writes it, without what a plain plan has anyway."""
+    plain = {"tp": 0, "pp": 1, "microbatch": 1, "interleave": 1}  # tp is always said
+    values = {name: int(getattr(plans, name)[index]) for name in plain}
+    words = [f"{name}={value}" for name, value in values.items() if value != plain[name]]
+    recompute = RECOMPUTE[plans.recompute[index]]
+    words += [f"recompute={recompute}"] if recompute != "none" else []
+    return ",".join([*words, "sp=true"] if plans.sp[index] else words)
