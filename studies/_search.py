@@ -62,7 +62,10 @@ def _grid(workload: Workload, system: System, fixed: Plan) -> Plans:
     axes = (TENSOR, stages, MICROBATCHES, INTERLEAVES, range(len(RECOMPUTE)), (0, 1))
     rows = np.array([row for row in itertools.product(*axes) if system.devices % (row[0] * row[1]) == 0])
     tp, pp, microbatch, interleave, recompute, sp = rows.T
-    keep = ((interleave == 1) | (layers % (pp * interleave) == 0)) & ((sp == 0) | (tp > 1))
+    # Megatron's interleaved schedule takes microbatches in rounds of pp; fewer could not fill the pipeline either
+    microbatches = workload.batch * tp * pp // (system.devices * microbatch)
+    rounds = (layers % (pp * interleave) == 0) & (microbatches % pp == 0) & (microbatches > 0)
+    keep = ((interleave == 1) | rounds) & ((sp == 0) | (tp > 1))
     tp, pp, microbatch, interleave, recompute, sp = rows[keep].T
     shared = Plans.of([fixed.model_copy(update={"parallel": fixed.parallel.model_copy(update={"dp": 1})})], system)
     columns = {name: value[0] for name, value in shared.__dict__.items() if name != "etp"}

@@ -1,8 +1,8 @@
 """Inference against DRAM generation: Llama-2 13B on two devices, batch 1, 200 tokens in and 200 out.
 
-DRAM bandwidth grows, compute, L2 and NVLink stay those of an A100: latency saturates where cores, kernel
-starts and all-reduces set the pace. The
-study's bandwidths are recollections of arXiv 2407.14645 (data/tech); beyond HBM4 they are multiples.
+DRAM bandwidth grows, compute, L2 and NVLink stay those of an A100: latency saturates where cores, kernel starts and
+all-reduces set the pace. The study's bandwidths are recollections of arXiv 2407.14645 (data/tech); beyond HBM4 they are
+multiples.
 
     python -m studies.inference_and_dram [--out FOLDER] [--quick]
 """
