@@ -1,0 +1,83 @@
+"""The fastest training plan that fits memory: every plan of a grid in one call of the vectorised model."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+import slipstick
+from slipstick.cluster.assembly import training_setting
+from slipstick.cluster.plans import RECOMPUTE, Plans, decoder_of, possible
+from slipstick.cluster.training import train
+from slipstick.core.plan import Plan
+from slipstick.core.report import Report
+from slipstick.core.system import System
+from slipstick.core.workload import Workload
+
+MICROBATCHES = (1, 2, 4, 8, 16, 32)
+INTERLEAVES = (1, 2, 3, 4, 6, 8)
+TENSOR = (1, 2, 4, 8, 16, 32)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The report of the fastest plan that fits, that plan in words, and how many plans were possible and did fit."""
+
+    report: Report
+    plan: str
+    possible: int
+    fitting: int
+
+
+def fastest(model: str, system: System, batch: int, sequence: int, fixed: str) -> Found:
+    """Return the fastest plan over tp, pp, microbatch, interleave, recomputation and sequence parallelism.
+
+    Parameters
+    ----------
+    fixed : what every plan of the grid shares, as ``key=value,...``; zero is 1 everywhere.
+
+    Errors
+    ------
+    ValueError if no plan fits the memory.
+    """
+    workload = Workload(network=slipstick.network(model), batch=batch, sequence=sequence)
+    setting = training_setting(workload, system, Plan.of(fixed))
+    plans = _grid(workload, system, Plan.of(fixed))
+    plans = plans.take(np.flatnonzero(possible(plans, workload, system)))
+    step = train(setting, plans)
+    fits = step.peak_memory <= system.main_memory.capacity
+    if not fits.any():
+        raise ValueError(f"no plan of the grid fits {system.name}")
+    best = int(np.argmin(np.where(fits, step.time, np.inf)))
+    plan = _words(plans, best)
+    report = slipstick.estimate(workload, system, f"{plan},{fixed},zero=1")
+    return Found(report, plan, len(plans), int(fits.sum()))
+
+
+def _grid(workload: Workload, system: System, fixed: Plan) -> Plans:
+    layers = decoder_of(workload).layers
+    stages = [p for p in range(1, layers + 1) if layers % p == 0 and system.devices % p == 0]
+    axes = (TENSOR, stages, MICROBATCHES, INTERLEAVES, range(len(RECOMPUTE)), (0, 1))
+    rows = np.array([row for row in itertools.product(*axes) if system.devices % (row[0] * row[1]) == 0])
+    tp, pp, microbatch, interleave, recompute, sp = rows.T
+    keep = ((interleave == 1) | (layers % (pp * interleave) == 0)) & ((sp == 0) | (tp > 1))
+    tp, pp, microbatch, interleave, recompute, sp = rows[keep].T
+    shared = Plans.of([fixed.model_copy(update={"parallel": fixed.parallel.model_copy(update={"dp": 1})})], system)
+    columns = {name: value[0] for name, value in shared.__dict__.items() if name != "etp"}
+    columns |= {
+        "tp": tp, "pp": pp, "dp": system.devices // (tp * pp), "microbatch": microbatch, "interleave": interleave,
+        "recompute": recompute, "sp": sp, "tp_pattern": np.where(sp, 2, shared.tp_pattern[0]), "zero": 1,
+    }  # fmt: skip
+    return Plans.of_columns(len(tp), columns)
+
+
+def _words(plans: Plans, index: int) -> str:
+    """Return one plan as a user writes it, without what a plain plan has anyway."""
+    plain = {"tp": 0, "pp": 1, "microbatch": 1, "interleave": 1}  # tp is always said
+    values = {name: int(getattr(plans, name)[index]) for name in plain}
+    words = [f"{name}={value}" for name, value in values.items() if value != plain[name]]
+    recompute = RECOMPUTE[plans.recompute[index]]
+    words += [f"recompute={recompute}"] if recompute != "none" else []
+    return ",".join([*words, "sp=true"] if plans.sp[index] else words)
