@@ -170,6 +170,13 @@ def rules(plans: Plans, workload: Workload, system: System) -> list[Rule]:
             "1 where pp is 1",
         ),
         Rule(
+            "parallel.interleave",
+            (plans.interleave == 1) | (workload.batch // np.maximum(1, per_replica) % plans.pp == 0),
+            "interleaving needs whole rounds of microbatches, one for each stage",
+            plans.interleave,
+            "1 where pp does not divide the microbatches",
+        ),
+        Rule(
             "parallel.cp",
             workload.sequence % tokens == 0 if workload.phase is Phase.TRAIN else np.ones(len(plans), dtype=bool),
             "context times tensor parallelism must divide the sequence",
