@@ -6,12 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slipstick.cluster.assembly import training_setting
 from slipstick.cluster.plans import Plans
-from slipstick.cluster.residents import residents
-from slipstick.cluster.setting import Setting, stage_kinds
 from slipstick.cluster.training import train
 from slipstick.cluster.validation.rows import Case, number, training_case
 from slipstick.core.errors import SlipstickError
@@ -71,10 +68,9 @@ def technology(row: RowDict) -> str:
 NOTES = {"efa-slow": "the slow state of the network", "efa-stalled": "the stalled state of the network"}
 STALLED_DEVICES, STALLED_RATE = 64, 43.0  # beyond 64 devices the probe does not tell this state; GB/s
 NODE = 8  # devices of a node
-# by hand, between the runs that fitted and those that did not: PyTorch's caching allocator reserves more than it hands
-# out, and the context and the communication buffers lie outside it
-FRAGMENTATION, OUTSIDE = 1.1, 3.3 * GIB
-HELD = range(13_400_000, 14_050_000)  # job ids, see `reserved`
+# by hand, between the runs that fitted and those that did not: the context, the communication buffers, and what PyTorch's
+# caching allocator wastes near the limit
+OUTSIDE = 8 * GIB
 SLOW_BASE, SLOW_NODE = 3.5e-3, 0.9e-3  # s, s a node: between the two states
 
 
@@ -90,10 +86,13 @@ def _group(rows: Sequence[RowDict]) -> list[list[Row]]:
         outside = list(system.network).index("infiniband")
         plans = dataclasses.replace(plans, pp_tier=np.full(len(plans), outside))
     step = train(setting, plans)
-    fits = reserved(setting, plans, rows) <= system.main_memory.capacity
+    fits = step.peak_memory + OUTSIDE <= system.main_memory.capacity
     tokens = case.workload.batch * case.workload.sequence / step.time / system.devices
     note = NOTES.get(state, "")
-    return [_answers(row, float(t), bool(f), case, note) for row, t, f in zip(rows, tokens, fits, strict=True)]
+    return [
+        _answers(row, float(t), bool(f), float(peak), case, note)
+        for row, t, f, peak in zip(rows, tokens, fits, step.peak_memory, strict=True)
+    ]
 
 
 def _sequences(row: RowDict) -> RowDict:
@@ -106,7 +105,7 @@ def _sequences(row: RowDict) -> RowDict:
     return row
 
 
-def _answers(row: RowDict, tokens: float, fits: bool, case: Case, note: str) -> list[Row]:
+def _answers(row: RowDict, tokens: float, fits: bool, peak: float, case: Case, note: str) -> list[Row]:
     source = row.get("source", "")
     found = [
         Row(row["case_id"], "fits", float(row["status"] != "OOM"), float(fits), "1 if it fits", f"{source} (fits)")
@@ -117,20 +116,11 @@ def _answers(row: RowDict, tokens: float, fits: bool, case: Case, note: str) -> 
         measured = work / cell(row, "tokens_per_s_per_gpu")
         label = f"{source}: tensor parallel {inside}"
         found.append(Row(row["case_id"], "train", measured, work / tokens, "s/iteration", label, note))
+        if row.get("peak_reserved_gb", ""):  # in GiB, as we recall nanotron's logger
+            found.append(
+                Row(row["case_id"], "memory", cell(row, "peak_reserved_gb"), peak / GIB, "GiB", f"{source}: peak")
+            )
     return found
-
-
-def reserved(setting: Setting, plans: Plans, rows: Sequence[RowDict]) -> NDArray[np.float64]:
-    """Return the bytes that the fullest stage takes, with what its allocator wastes and what lies outside it.
-
-    The jobs with the lower ids ran out of memory as if they had kept the inputs that tensor parallelism gathers; their
-    times show that they gathered them again. So their buffers came back to the allocator late; why is not known.
-    """
-    jobs = [row["case_id"].rpartition("-")[2] for row in rows]
-    held = np.array([job.isdecimal() and int(job) in HELD for job in jobs])
-    plans = dataclasses.replace(plans, regather=~held)
-    used = residents(setting, plans, stage_kinds(setting, plans)).total.max(axis=1)
-    return np.asarray(FRAGMENTATION * used + OUTSIDE)
 
 
 SUITE = register_suite(NanotronSuite())
