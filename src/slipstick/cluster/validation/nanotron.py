@@ -68,8 +68,8 @@ def technology(row: RowDict) -> str:
 NOTES = {"efa-slow": "the slow state of the network", "efa-stalled": "the stalled state of the network"}
 STALLED_DEVICES, STALLED_RATE = 64, 43.0  # beyond 64 devices the probe does not tell this state; GB/s
 NODE = 8  # devices of a node
-# by hand, between the runs that fitted and those that did not: the context, the communication buffers, and what PyTorch's
-# caching allocator wastes near the limit
+# by hand, between the runs that fitted and those that did not: the context, the communication buffers, and what the
+# caching allocator of PyTorch wastes near the limit
 OUTSIDE = 8 * GIB
 SLOW_BASE, SLOW_NODE = 3.5e-3, 0.9e-3  # s, s a node: between the two states
 

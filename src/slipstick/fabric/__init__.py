@@ -1,0 +1,1 @@
+"""Fabrics in events: topologies, routing, collectives, switches, and flows that share every link."""

@@ -1,0 +1,1 @@
+"""Operators onto devices: integer programs, their checks, and pipeline partition."""

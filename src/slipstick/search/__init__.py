@@ -1,0 +1,1 @@
+"""Which plan or system is best: spaces, enumeration, sampling, Pareto frontier, executors."""
