@@ -40,6 +40,7 @@ lint: $(VENV)/.stamp-dev ## ruff, mypy (strict), import-linter
 docs: $(VENV)/.stamp-dev ## build the site into site/
 	$(BIN)/mkdocs build --strict --quiet
 
+refresh-docs: export SLIPSTICK_DATA ?= $(CURDIR)/../shared
 refresh-docs: $(VENV)/.stamp-dev ## run the commands in the docs and write back what they print; needs the reference data
 	$(BIN)/python docs/console.py
 	$(BIN)/python docs/make_validation.py

@@ -55,7 +55,7 @@ def steps(body: str) -> list[Step]:
 def run(command: str) -> str:
     """Run a command in bash from the root of the checkout; return what it printed, on both channels."""
     environment = {**os.environ, "COLUMNS": WIDTH, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    environment.setdefault("SLIPSTICK_DATA", str(ROOT.parent / "shared"))
+    environment["SLIPSTICK_DATA"] = str(_data())
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=ROOT,
@@ -72,7 +72,13 @@ def run(command: str) -> str:
 
 def has_reference() -> bool:
     """Tell whether the reference data are here."""
-    return (Path(os.environ.get("SLIPSTICK_DATA", ROOT.parent / "shared")) / "reference").is_dir()
+    return (_data() / "reference").is_dir()
+
+
+def _data() -> Path:
+    """Return the folder that holds `reference`, whether that or its parent is named."""
+    named = Path(os.environ.get("SLIPSTICK_DATA") or ROOT.parent / "shared")
+    return named.parent if named.name == "reference" else named
 
 
 def refreshed(text: str) -> str:

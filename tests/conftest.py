@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from commands import ROOT, Result
+from commands import Result
+from shared_data import REFERENCE, present
 from slipstick.cli import run
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -29,7 +30,4 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
 @pytest.fixture(scope="session")
 def reference() -> Path:
     """The folder of reference CSV files, which are not part of the product."""
-    folder = Path(os.environ.get("SLIPSTICK_DATA", ROOT.parent / "shared")) / "reference"
-    if not folder.is_dir():
-        pytest.skip("no reference data: set SLIPSTICK_DATA, or keep it in ../shared beside the checkout")
-    return folder
+    return present(REFERENCE)

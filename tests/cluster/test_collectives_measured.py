@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from shared_data import REFERENCE, present
 from slipstick.cluster.collectives import Tier, collective
 from slipstick.cluster.links import load_link_constants
 
-DATA = Path(os.environ.get("SLIPSTICK_DATA", Path(__file__).parents[3] / "shared")) / "reference"
 LINKS = {"a100_sxm": ("nvlink3", 300e9), "h100_sxm": ("nvlink4", 450e9), "b200_sxm": ("nvlink5", 900e9)}
 MEGABYTE = 1e6
 PROBE, COPY = 2.0**30, 0.77e-3  # nanotron's fp32 tensor [B]; torch's list interface copies it first [s]
 
 
 def rows(name: str) -> list[dict[str, str]]:
-    if not (DATA / name).is_file():
-        pytest.skip(f"{DATA / name} is not here: set SLIPSTICK_DATA")
-    with (DATA / name).open(encoding="utf-8") as file:
+    with present(REFERENCE / name).open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 

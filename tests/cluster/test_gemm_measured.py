@@ -6,19 +6,17 @@ The issue asks for 10% in bf16 on every GPU, and for 18% in fp8 and nvfp4.
 from __future__ import annotations
 
 import csv
-import os
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from shared_data import REFERENCE, present
 from slipstick.cluster.device import device_of
 from slipstick.cluster.gemm import gemm, roofline
 from slipstick.cluster.validation.kernels import rotating_weights
 from slipstick.core.registry import resolve_system
 
-DATA = Path(os.environ.get("SLIPSTICK_DATA", Path(__file__).parents[3] / "shared")) / "reference" / "gemm_measured.csv"
 FORMATS = {"bfloat16": "bf16", "fp8": "fp8", "nvfp4": "nvfp4"}
 REACHED = {
     ("a100_sxm", "bfloat16"): 0.08,
@@ -36,10 +34,8 @@ TARGET = {"bfloat16": 0.10, "fp8": 0.18, "nvfp4": 0.18}
 @cache
 def rows() -> dict[tuple[str, str], np.ndarray]:
     """Return m, n, k and seconds by GPU and format."""
-    if not DATA.is_file():
-        pytest.skip(f"{DATA} is not here: set SLIPSTICK_DATA")
     found: dict[tuple[str, str], list[list[float]]] = {}
-    with DATA.open(encoding="utf-8") as file:
+    with present(REFERENCE / "gemm_measured.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             numbers = [float(row[c]) for c in ("m", "n", "k")]
             found.setdefault((row["gpu"], row["dtype"]), []).append([*numbers, float(row["latency_us"]) * 1e-6])

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shared_data import REFERENCE
 from slipstick.core.files import load_yaml
 from slipstick.core.registry import DATA, resolve_system, systems
 from slipstick.core.spec import leaves
@@ -22,8 +21,7 @@ NAMES = systems.names()
 TEXTS = ("name", "aliases", "source", "note", "calibration", "vendor", "year", "generation")
 MARKS = ("vendor", "recollection", "assumed", "derived", "DeepFlow", "data/", "inferred", "arXiv", "definition", "seen")
 
-SHARED = Path(os.environ.get("SLIPSTICK_DATA", Path(__file__).parents[3] / "shared"))
-SHEET = SHARED / "reference" / "accelerators.csv"
+SHEET = REFERENCE / "accelerators.csv"
 ROWS = list(csv.DictReader(SHEET.read_text("utf-8").splitlines())) if SHEET.exists() else []
 sheet = pytest.mark.skipif(not ROWS, reason=f"{SHEET} is not here")
 SPELLING = {
