@@ -137,17 +137,16 @@ def rules(plans: Plans, workload: Workload, system: System) -> list[Rule]:
 
     Source: Megatron-LM's own constraints (Narayanan et al. 2104.04473, section 3; Korthikanti et al. 2205.05198).
     """
-    network, devices = decoder_of(workload), system.devices
+    return [*_layer_rules(plans, workload), *_device_rules(plans, workload, system), *_tier_rules(plans, system)]
+
+
+def _layer_rules(plans: Plans, workload: Workload) -> list[Rule]:
+    """What the network's sizes must be divided into: heads, layers, experts."""
+    network = decoder_of(workload)
     heads = np.array([block.attention.query_heads for block in network.kinds])
-    experts = [block.mlp.routed_experts for block in network.kinds if block.mlp.routed_experts > 0]
-    per_replica = plans.dp * plans.microbatch
-    tokens = plans.cp * plans.tp
-    world = plans.devices
     listing = ", ".join(str(h) for h in sorted(set(heads.tolist())))
+    chunks = plans.pp * plans.interleave
     found = [
-        Rule(
-            "parallel", world == devices, "dp*tp*pp*cp is not the number of devices", world, f"a product of {devices}"
-        ),
         Rule(
             "parallel.tp",
             (heads[:, None] % plans.tp == 0).all(axis=0),
@@ -157,9 +156,9 @@ def rules(plans: Plans, workload: Workload, system: System) -> list[Rule]:
         ),
         Rule(
             "parallel.pp",
-            plans.pp * plans.interleave <= network.layers,
+            chunks <= network.layers,
             "more pipeline stages (times interleave) than layers",
-            plans.pp * plans.interleave,
+            chunks,
             f"at most {network.layers}",
         ),
         Rule(
@@ -168,6 +167,25 @@ def rules(plans: Plans, workload: Workload, system: System) -> list[Rule]:
             "interleaving needs a pipeline",
             plans.interleave,
             "1 where pp is 1",
+        ),
+    ]
+    for count in sorted({block.mlp.routed_experts for block in network.kinds} - {0}):
+        fits = count % plans.ep == 0
+        found.append(Rule("parallel.ep", fits, "ep must divide the experts", plans.ep, f"a divisor of {count}"))
+    return found
+
+
+def _device_rules(plans: Plans, workload: Workload, system: System) -> list[Rule]:
+    """What devices, batch and sequence must be divided into."""
+    world, per_replica, tokens = plans.devices, plans.dp * plans.microbatch, plans.cp * plans.tp
+    training = workload.phase is Phase.TRAIN
+    return [
+        Rule(
+            "parallel",
+            world == system.devices,
+            "dp*tp*pp*cp is not the number of devices",
+            world,
+            f"a product of {system.devices}",
         ),
         Rule(
             "parallel.interleave",
@@ -178,7 +196,7 @@ def rules(plans: Plans, workload: Workload, system: System) -> list[Rule]:
         ),
         Rule(
             "parallel.cp",
-            workload.sequence % tokens == 0 if workload.phase is Phase.TRAIN else np.ones(len(plans), dtype=bool),
+            workload.sequence % tokens == 0 if training else np.ones(len(plans), dtype=bool),
             "context times tensor parallelism must divide the sequence",
             tokens,
             f"a divisor of {workload.sequence}",
@@ -198,17 +216,18 @@ def rules(plans: Plans, workload: Workload, system: System) -> list[Rule]:
             "a divisor of dp*cp*tp",
         ),
     ]
+
+
+def _tier_rules(plans: Plans, system: System) -> list[Rule]:
+    """A group that is told its network tier must fit into it."""
+    reach = np.array([*(tier.domain or system.devices for tier in system.network.values()), 2**62])  # the last: auto
     spans = {"tp": plans.tp, "dp": plans.tp * plans.cp * plans.dp, "pp": plans.devices}
+    found = []
     for group, span in spans.items():
-        reach = np.array([*(tier.domain or devices for tier in system.network.values()), 2**62])  # the last: auto
-        tier = getattr(plans, f"{group}_tier")
-        holds = (span <= reach[tier]) | (getattr(plans, group) == 1)
+        holds = (span <= reach[getattr(plans, f"{group}_tier")]) | (getattr(plans, group) == 1)
         found.append(
             Rule(f"collectives.{group}_tier", holds, "the tier does not reach the group", span, "a wider tier")
         )
-    for count in sorted(set(experts)):
-        fits = count % plans.ep == 0
-        found.append(Rule("parallel.ep", fits, "ep must divide the experts", plans.ep, f"a divisor of {count}"))
     return found
 
 
