@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import PurePath
@@ -161,6 +162,12 @@ class Report:
         object.__setattr__(self, "warnings", tuple(self.warnings))
         object.__setattr__(self, "papers", tuple(self.papers))
 
+    def with_breakdowns(self, breakdowns: Mapping[str, Table]) -> Report:
+        """Return the same report with other breakdowns; what is canonical already is not made so again."""
+        other = copy(self)
+        object.__setattr__(other, "breakdowns", dict(breakdowns))
+        return other
+
     def flat(self) -> dict[str, Metric]:
         """Return every metric by its dotted path, in the order of insertion."""
         return dict(flatten(self.metrics, ""))
@@ -280,6 +287,9 @@ def compare(reports: Sequence[Report]) -> Comparison:
     return Comparison(tuple(reports))
 
 
+_PLAIN = frozenset((bool, int, str))
+
+
 def canonical(value: Any) -> Any:
     """Return `value` as plain dicts, lists, text, numbers, booleans and None: what JSON can hold.
 
@@ -287,9 +297,11 @@ def canonical(value: Any) -> Any:
     ------
     SlipstickError for a number that is not finite, or an object that has no description.
     """
+    if value is None or type(value) in _PLAIN:  # nearly all: a report holds thousands
+        return value
     if isinstance(value, Enum):
         return canonical(value.value)
-    if value is None or isinstance(value, bool | int | str):
+    if isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
         if not math.isfinite(value):

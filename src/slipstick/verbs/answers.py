@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -90,7 +89,7 @@ def estimate(
     if strict and report.warnings:
         found = "; ".join(finding.message for finding in report.warnings)
         raise SlipstickError(f"refused because of --strict: {found}", path=report.title)
-    return dataclasses.replace(report, breakdowns={"question": _asked(question, report), **report.breakdowns})
+    return report.with_breakdowns({"question": _asked(question, report), **report.breakdowns})
 
 
 def compare(*reports: Report | str | Path) -> Comparison:
