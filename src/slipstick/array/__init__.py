@@ -1,0 +1,1 @@
+"""Digital accelerators: systolic and bit-serial arrays, their dataflow, cycles, traffic and energy."""

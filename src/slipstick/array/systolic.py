@@ -1,0 +1,81 @@
+"""Cycles and words of a systolic array, in closed form, for three dataflows.
+
+The cycles equal those of SCALE-Sim 3.0.0 (compute cycles, without stalls for DRAM) on every layer tried; see
+tests/array. Source: Samajdar et al., "A systematic methodology for characterizing scalability of DNN accelerators using
+SCALE-Sim", ISPASS 2020, section III; the closed forms are our own, fitted to nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from slipstick.core.errors import SlipstickError
+
+Dataflow = Literal["os", "ws", "is"]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """What a layer takes on an array: cycles, and words that enter or leave it through its edges."""
+
+    cycles: IntArray
+    inputs: IntArray  # words of the input read from SRAM
+    weights: IntArray
+    outputs: IntArray  # words written, partial sums included
+    utilisation: NDArray[np.float64]  # multiply-accumulates over cycles times processing elements
+
+
+def run(
+    pixels: ArrayLike, reduction: ArrayLike, filters: ArrayLike, rows: ArrayLike, columns: ArrayLike, dataflow: Dataflow
+) -> Pass:
+    """Return cycles and words of a matrix product of [pixels, reduction] by [reduction, filters].
+
+    With R rows and C columns of processing elements, P pixels, K products an output and F filters:
+
+    * ``os``: outputs stay. ceil(P/R) ceil(F/C) (K + R + C - 2) - 1 cycles.
+    * ``ws``: weights stay. ceil(K/R) ceil(F/C) (2R + C + P - 2) - 1.
+    * ``is``: inputs stay. ceil(K/R) ceil(P/C) (2R + C + F - 2) - 1.
+
+    Each term in brackets is one fold: filling, streaming and draining the array; SCALE-Sim counts from 0.
+
+    Errors
+    ------
+    SlipstickError for an unknown dataflow, or sizes below 1.
+
+    Examples
+    --------
+    >>> int(run(3136, 576, 64, 8, 8, "os").cycles)
+    1850239
+    """
+    sizes = [np.asarray(size, np.int64) for size in (pixels, reduction, filters, rows, columns)]
+    for name, size in zip(("pixels", "reduction", "filters", "rows", "columns"), sizes, strict=True):
+        if (size < 1).any():
+            raise SlipstickError("out of range", path=f"array.{name}", value=size.tolist(), allowed="from 1")
+    if dataflow not in _FOLDS:
+        raise SlipstickError("no such dataflow", path="array.dataflow", value=dataflow, allowed=list(_FOLDS))
+    p, k, f, r, c = sizes
+    cycles, inputs, weights, outputs = _FOLDS[dataflow](p, k, f, r, c)
+    return Pass(cycles, inputs, weights, outputs, p * k * f / (cycles * r * c))
+
+
+def _output_stationary(p: IntArray, k: IntArray, f: IntArray, r: IntArray, c: IntArray) -> tuple[IntArray, ...]:
+    across, down = -(-f // c), -(-p // r)
+    return down * across * (k + r + c - 2) - 1, p * k * across, f * k * down, p * f
+
+
+def _weight_stationary(p: IntArray, k: IntArray, f: IntArray, r: IntArray, c: IntArray) -> tuple[IntArray, ...]:
+    across, down = -(-f // c), -(-k // r)
+    return down * across * (2 * r + c + p - 2) - 1, p * k * across, k * f, p * f * down
+
+
+def _input_stationary(p: IntArray, k: IntArray, f: IntArray, r: IntArray, c: IntArray) -> tuple[IntArray, ...]:
+    across, down = -(-p // c), -(-k // r)
+    return down * across * (2 * r + c + f - 2) - 1, p * k, f * k * across, p * f * down
+
+
+_FOLDS = {"os": _output_stationary, "ws": _weight_stationary, "is": _input_stationary}
