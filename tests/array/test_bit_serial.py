@@ -1,0 +1,76 @@
+"""The SWIS array's simulator against the integer product and the closed form; cycles of the other elements."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from slipstick.array.bit_serial import Element, group_cycles, layer
+from slipstick.array.simulate import BitWeights, simulate
+from slipstick.core.errors import SlipstickError
+from slipstick.formats.decompose import decompose, position_sets
+
+GROUP = 4
+
+
+def swis(codes: np.ndarray, shifts: list[int]) -> tuple[BitWeights, np.ndarray]:
+    """Decompose [filters, groups, M] with the shifts of each filter; return also the values that remain."""
+    most = max(shifts)
+    masks, positions = np.zeros(codes.shape, np.int64), np.zeros((*codes.shape[:2], most), np.int64)
+    kept = np.zeros(codes.shape, np.int64)
+    for place, count in enumerate(shifts):
+        found = decompose(codes[place], shifts=count)
+        masks[place] = found.masks
+        positions[place, :, :count] = np.array(position_sets(8, count))[found.sets]
+        kept[place] = found.magnitudes * np.sign(codes[place])
+    signs = np.where(codes < 0, -1, 1).astype(np.int64)
+    return BitWeights(signs, masks, positions, np.array(shifts)), kept
+
+
+@pytest.mark.parametrize("element", ["single-shift", "double-shift"])
+@pytest.mark.parametrize(
+    ("pixels", "groups", "shifts", "rows", "columns"),
+    [(5, 3, [3] * 4, 4, 4), (9, 2, [1, 2, 2, 3, 4, 4, 5], 4, 3), (3, 4, [2] * 5, 8, 8), (8, 1, [8, 8], 8, 2)],
+)
+def test_the_array_computes_the_product_in_the_cycles_of_the_closed_form(
+    element: Element, pixels: int, groups: int, shifts: list[int], rows: int, columns: int
+) -> None:
+    rng = np.random.default_rng(pixels)
+    activations = rng.integers(-128, 128, (pixels, groups, GROUP))
+    weights, kept = swis(rng.integers(-127, 128, (len(shifts), groups, GROUP)), shifts)
+    found = simulate(activations, weights, rows, columns, element)
+    np.testing.assert_array_equal(found.outputs, np.einsum("pgm,fgm->pf", activations, kept))
+    closed = layer(
+        pixels, groups * GROUP, len(shifts), rows, columns, group=GROUP, shifts=np.array(shifts), element=element
+    )
+    assert found.cycles == closed.cycles
+
+
+def test_all_eight_shifts_compute_the_weights_themselves() -> None:
+    rng = np.random.default_rng(1)
+    activations, codes = rng.integers(-128, 128, (4, 2, GROUP)), rng.integers(-127, 128, (3, 2, GROUP))
+    weights, _ = swis(codes, [8] * 3)
+    found = simulate(activations, weights, 2, 2, "single-shift")
+    np.testing.assert_array_equal(found.outputs, np.einsum("pgm,fgm->pf", activations, codes))
+
+
+def test_cycles_of_each_element() -> None:
+    counts = np.arange(1, 9)
+    assert group_cycles(counts, "single-shift").tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert group_cycles(counts, "double-shift").tolist() == [1, 1, 2, 2, 3, 3, 4, 4]
+    assert group_cycles(counts, "bit-fusion").tolist() == [4, 4, 8, 8, 12, 12, 16, 16]
+    assert group_cycles(counts, "parallel").tolist() == [1] * 8
+
+
+def test_sorting_filters_by_shifts_is_never_slower() -> None:
+    shifts = np.random.default_rng(2).integers(1, 6, 64)
+    mixed = layer(100, 288, 64, 8, 8, group=GROUP, shifts=shifts, element="single-shift")
+    ordered = layer(100, 288, 64, 8, 8, group=GROUP, shifts=np.sort(shifts), element="single-shift")
+    assert ordered.cycles < mixed.cycles
+
+
+def test_what_is_no_element_is_refused() -> None:
+    with pytest.raises(SlipstickError, match="no such element"):
+        group_cycles(1, "quantum")  # type: ignore[arg-type]
+    with pytest.raises(SlipstickError, match="1 to 8"):
+        group_cycles(0, "single-shift")
