@@ -1,8 +1,8 @@
 """Bit-serial processing elements: cycles that a group of weights takes, and a layer's cycles on an array of them.
 
-Source: section 1.7 of our notes on SWIS (arXiv 2103.01308): the reduction of a layer becomes a walk over its groups, each of
-which takes the cycles of its own number of shifts; put in place of the reduction length into the closed forms of
-`slipstick.array.systolic`.
+The reduction of a layer becomes a walk over its groups, each of which takes the cycles of its own number of shifts; that
+sum stands in place of the reduction length in the closed forms of `slipstick.array.systolic`. The elements are those of
+SWIS (Li et al., arXiv 2103.01308) as we recollect them, and its baselines.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def group_cycles(shifts: ArrayLike, element: Element) -> NDArray[np.int64]:
 
     * ``single-shift``: one shared position a cycle, N cycles.
     * ``double-shift``: two, ceil(N/2) cycles.
-    * ``serial``: every one of `shifts` bits, whichever are zero (Stripes: Judd et al., MICRO 2016); 8 for 8 bit weights.
+    * ``serial``: every one of `shifts` bits, zeros too (Stripes: Judd et al., MICRO 2016); 8 for 8 bit weights.
     * ``bit-fusion``: as many 2 bit by 2 bit products as 8 by N bits have, one a cycle and lane.
     * ``parallel``: one multiplier a weight, 1 cycle.
 
@@ -65,8 +65,8 @@ def layer(
     """Return cycles and words of a layer, output stationary, whose filters take `shifts` each.
 
     A column of processing elements works on one filter and a row on one pixel; the filters of one fold advance in
-    lockstep, so each fold takes the cycles of its slowest filter: order the filters by their shifts. An element takes in
-    `group` activations at a time; words count activations and weights, whatever their bits.
+    lockstep, so each fold takes the cycles of its slowest filter: order the filters by their shifts. An element takes
+    `group` activations in at a time; words count activations and weights, whatever their bits.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def layer(
     >>> serial = layer(3136, 576, 64, 8, 8, group=4, shifts=8, element="serial")
     >>> swis = layer(3136, 576, 64, 8, 8, group=4, shifts=3, element="single-shift")
     >>> round(float(serial.cycles / swis.cycles), 2)
-    2.62
+    2.61
     """
     each = np.broadcast_to(group_cycles(shifts, element), (filters,))
     steps = -(-reduction // group)

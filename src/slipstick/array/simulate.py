@@ -1,8 +1,8 @@
 """The SWIS array, processing element by processing element and cycle by cycle, on whole numbers.
 
 Output stationary: activations enter each row from the left and move one element to the right a cycle, masks, signs and
-positions of a filter enter its column from the top and move down. An element ANDs a group's activations with the masks of
-one shared position (two for a double-shift element), adds them up, shifts once and accumulates.
+positions of a filter enter its column from the top and move down. An element ANDs a group's activations with the masks
+of one shared position (two for a double-shift element), adds them up, shifts once and accumulates.
 """
 
 from __future__ import annotations
