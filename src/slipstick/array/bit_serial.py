@@ -1,6 +1,6 @@
 """Bit-serial processing elements: cycles that a group of weights takes, and a layer's cycles on an array of them.
 
-The reduction of a layer becomes a walk over its groups, each of which takes the cycles of its own number of shifts; that
+The reduction of a layer becomes a walk over its groups, each of which takes the cycles of its own number of shifts; the
 sum stands in place of the reduction length in the closed forms of `slipstick.array.systolic`. The elements are those of
 SWIS (Li et al., arXiv 2103.01308) as we recollect them, and its baselines.
 """
