@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-Phase = Literal["train", "prefill", "decode"]
+Phase = Literal["train", "prefill", "decode", "infer"]
 
 
 @Parameter(name="*")

@@ -17,16 +17,21 @@ class Phase(StrEnum):
     TRAIN = "train"
     PREFILL = "prefill"
     DECODE = "decode"
+    INFER = "infer"  # one forward pass of a network that generates nothing
 
 
 @dataclass(frozen=True)
 class Op:
     """One operation of a workload, whole (before any Plan divides it).
 
-    `kind` is ``matmul``, ``attention``, ``norm``, ``elementwise``, ``embedding``, ``softmax`` or ``router``;
-    `dims` names its sizes (m, n, k, batch for a matrix product); `flops` counts a multiply-accumulate as two;
-    `weights` is parameters read (elements), `inputs` and `outputs` activation elements; `count` equal copies run;
-    `after` names the operations whose results it reads.
+    `kind` is ``matmul``, ``attention``, ``norm``, ``elementwise``, ``embedding``, ``softmax`` or ``router``; in graphs
+    of operations also ``conv``, ``batchnorm``, ``pool``, ``concat``, ``lstm``, ``chain`` or ``other``;
+    `dims` names its sizes (m, n, k, batch for a matrix product, and for a convolution as one); `flops` counts a
+    multiply-accumulate as two; `weights` is parameters read (elements), `inputs` and `outputs` activation elements;
+    `count` equal copies run;
+    `after` names the operations whose results it reads, `reads` the elements read of each (empty: all that each gives);
+    `parts` are the operations that were merged into this one, in the order that they run;
+    operations with the same `colocate` share weights, or are the two passes of one: they run on one device.
     """
 
     name: str
@@ -38,6 +43,9 @@ class Op:
     outputs: float = 0.0
     count: int = 1
     after: tuple[str, ...] = ()
+    reads: tuple[float, ...] = ()
+    parts: tuple[Op, ...] = ()
+    colocate: str = ""
 
 
 class Network(Spec, ABC):

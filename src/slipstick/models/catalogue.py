@@ -15,11 +15,12 @@ from slipstick.core.files import load_yaml
 from slipstick.core.spec import Spec, validate
 from slipstick.core.workload import Network
 from slipstick.models.decoder import Decoder
+from slipstick.models.graphs.families import graph_network
 from slipstick.models.huggingface import from_config, from_file
 
 
 class Preset(Spec):
-    """A network of the catalogue: what a config.json would say, and where that comes from."""
+    """A network of the catalogue: what a config.json would say, or an operator graph's sizes, and the source."""
 
     aliases: tuple[str, ...] = ()
     source: str
@@ -27,8 +28,15 @@ class Preset(Spec):
     note: str = ""
     config: dict[str, Any]
 
-    def build(self, name: str) -> Decoder:
+    def build(self, name: str) -> Network:
         """Return the network."""
+        if "graph" in self.config:
+            about = {"name": name, "aliases": self.aliases, "source": self.source, "note": self.note}
+            return graph_network({**self.config, **about}, where=f"workloads.{name}")
+        return self.decoder(name)
+
+    def decoder(self, name: str) -> Decoder:
+        """Return the network of a preset in the terms of a config.json."""
         built = from_config(self.config, name=name, where=f"workloads.{name}")
         note = "; ".join(part for part in (self.note, built.note) if part)
         return built.model_copy(update={"aliases": self.aliases, "source": self.source, "note": note})
@@ -69,7 +77,8 @@ def network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
     Parameters
     ----------
     spec : a preset's name or alias; the path of a config.json, of a folder with one, or of a YAML file; a dict, either
-        an object of a config.json or the fields of a Decoder; or a Network, which is returned as it is.
+        an object of a config.json, the fields of a Decoder, or those of an operator graph (with the family's name under
+        `graph`); or a Network, which is returned as it is.
 
     Errors
     ------
@@ -94,7 +103,7 @@ def network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
     raise SlipstickError("no such network, file or folder", path="workload", value=str(spec), allowed=names())
 
 
-def from_dict(data: object, *, name: str = "", where: str = "network") -> Decoder:
+def from_dict(data: object, *, name: str = "", where: str = "network") -> Network:
     """Return the network that a dict describes: in Hugging Face's terms where it has a model_type, else in ours."""
     if not isinstance(data, Mapping):
         raise SlipstickError("not a mapping of fields", path=where, value=data)
@@ -102,6 +111,8 @@ def from_dict(data: object, *, name: str = "", where: str = "network") -> Decode
         return validate(Preset, {"source": where, **data}, where=where).build(name or where)
     if "model_type" in data or "text_config" in data:
         return from_config(data, name=name, where=where)
+    if "graph" in data:
+        return graph_network({"name": name or where, **data}, where=where)
     return validate(Decoder, {"name": name, **data} if name else dict(data), where=where)
 
 
@@ -113,7 +124,7 @@ def _exists(path: Path) -> bool:
 
 
 @cache
-def _built(name: str) -> Decoder:
+def _built(name: str) -> Network:
     return presets()[name].build(name)
 
 

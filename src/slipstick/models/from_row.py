@@ -94,7 +94,8 @@ _WORDS = {
 def _changed(name: str, key: str, known: Preset, given: dict[str, Any], positions: int | None) -> Decoder:
     """Return a preset with the sizes that differ replaced."""
     whole = network(key)
-    assert isinstance(whole, Decoder)  # noqa: S101  every preset is one
+    if not isinstance(whole, Decoder):
+        raise SlipstickError("not a decoder, so its sizes cannot stand in a row", path="model", value=name)
     changes = {field: value for field, value in given.items() if value != _stated(whole, known, field)}
     if positions is not None and whole.positions:
         longest = max(positions, known.config["max_position_embeddings"])
@@ -105,7 +106,7 @@ def _changed(name: str, key: str, known: Preset, given: dict[str, Any], position
     if {"hidden_size", "num_attention_heads"} & set(changes):
         config.pop("head_dim", None)
     cut = known.model_copy(update={"config": config, "note": f"{name} with other sizes than published"})
-    return cut.build(f"{key} ({_listed(changes)})")
+    return cut.decoder(f"{key} ({_listed(changes)})")
 
 
 def _stated(whole: Decoder, known: Preset, field: str) -> object:

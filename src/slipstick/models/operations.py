@@ -52,7 +52,8 @@ def forward(network: Decoder, phase: Phase, batch: int, sequence: int, context: 
 def backward(op: Op) -> tuple[Op, ...]:
     """Return what the backward pass of `op` runs.
 
-    A product (m, n, k) has two: the gradient of its input (m, k, n) and that of its other operand (k, n, m). Everything
+    A product (m, n, k) has two: the gradient of its input (m, k, n) and that of its other operand (k, n, m). So has a
+    convolution; the gradient of its input is a convolution too, over the input's positions. Everything
     else reads its input and the gradient of its output once, and writes the gradient of its input.
 
     Examples
@@ -61,6 +62,10 @@ def backward(op: Op) -> tuple[Op, ...]:
     >>> [(op.name, op.dims["m"], op.dims["n"], op.dims["k"]) for op in backward(up)]
     [('up.input_gradient', 8, 4, 32), ('up.weight_gradient', 4, 32, 8)]
     """
+    if op.parts:
+        op = replace(op, parts=())
+    if op.kind == "conv":
+        return _conv_backward(op)
     if op.kind in ("matmul", "router", "attention") and "k" in op.dims:
         m, n, k = op.dims["m"], op.dims["n"], op.dims["k"]
         other = "weight" if op.weights else "operand"
@@ -78,6 +83,32 @@ def backward(op: Op) -> tuple[Op, ...]:
         return replace(by_input, after=()), replace(by_weight, after=())
     read = op.inputs + op.outputs
     return (replace(op, name=f"{op.name}.gradient", flops=2 * op.flops, inputs=read, outputs=op.inputs, after=()),)
+
+
+def _conv_backward(op: Op) -> tuple[Op, Op]:
+    """Return the two gradients of a convolution; with a stride, an input position meets a part of the taps only."""
+    m, k, groups, taps = op.dims["m"], op.dims["k"], op.dims["batch"], op.dims["taps"]
+    channels = max(1, k // taps)
+    rows = max(1, round(op.inputs / (channels * groups)))
+    depth = max(1, round(op.flops / (2 * rows * channels * groups)))
+    by_input = replace(
+        op,
+        name=f"{op.name}.input_gradient",
+        dims={**op.dims, "m": rows, "n": channels, "k": depth},
+        inputs=op.outputs,
+        outputs=op.inputs,
+        after=(),
+    )
+    by_weight = replace(
+        op,
+        name=f"{op.name}.weight_gradient",
+        dims={**op.dims, "m": k, "k": m},
+        weights=0.0,
+        inputs=op.inputs + op.outputs,
+        outputs=op.weights,
+        after=(),
+    )
+    return by_input, by_weight
 
 
 def _named(ops: list[Op], prefix: str, before: str) -> list[Op]:

@@ -75,7 +75,9 @@ def _workloads() -> Rows:
 
     columns = {"name": "", "parameters": "parameter", "active": "parameter", "layers": "", "hidden": "", "source": ""}
     nets: list[Any] = [network(name) for name in names()]
-    return columns, [(n.name, n.parameters, n.active_parameters, n.layers, n.hidden, n.source) for n in nets]
+    return columns, [
+        (n.name, n.parameters, n.active_parameters, n.layers, getattr(n, "hidden", None), n.source) for n in nets
+    ]
 
 
 def _formats() -> Rows:

@@ -18,7 +18,7 @@ from slipstick.core.workload import Network, Phase, Workload
 WorkloadSpec = Workload | Network | Mapping[str, Any] | str | Path
 SystemSpec = System | Mapping[str, Any] | str | Path
 PlanSpec = Plan | dict[str, Any] | str | None
-PhaseName = Literal["train", "prefill", "decode"]
+PhaseName = Literal["train", "prefill", "decode", "infer"]
 
 ROOTS = ("system", "workload", "plan")
 

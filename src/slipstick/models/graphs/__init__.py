@@ -1,0 +1,29 @@
+"""Operator graphs: networks as operations with edges, merged kernels and chains, and their backward passes."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_PUBLIC = {
+    "GraphBuilder": "builder",
+    "InceptionV3": "inception",
+    "OperatorGraph": "network",
+    "ResNet": "resnet",
+    "chains": "fusion",
+    "fused": "fusion",
+    "graph_network": "families",
+    "leaf_ops": "fusion",
+    "scaled": "network",
+    "training_graph": "training",
+    "transfers": "training",
+}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)

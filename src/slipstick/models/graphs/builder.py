@@ -1,0 +1,125 @@
+"""Shape arithmetic of layered networks: each call adds one operation of one sample and returns the tensor it gives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from slipstick.core.workload import Op
+
+Pair = int | tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """What an operation gives for one sample: the operation's name ("" for the network's input) and the shape."""
+
+    source: str
+    shape: tuple[int, ...]
+
+    @property
+    def elements(self) -> float:
+        """Elements of one sample."""
+        return float(math.prod(self.shape))
+
+
+class GraphBuilder:
+    """Lists the operations of a network for one sample; images are (channels, height, width).
+
+    `flops` are those of products (convolutions and matrix products), as torch's FlopCounterMode counts them.
+
+    Examples
+    --------
+    >>> graph = GraphBuilder()
+    >>> x = graph.conv("conv1", graph.input(3, 224, 224), 64, 7, stride=2, padding=3)
+    >>> x.shape, graph.ops[0].dims, graph.ops[0].flops
+    ((64, 112, 112), {'m': 12544, 'n': 64, 'k': 147, 'batch': 1, 'taps': 49}, 236027904.0)
+    """
+
+    def __init__(self) -> None:
+        self.ops: list[Op] = []
+
+    def input(self, *shape: int) -> Tensor:
+        """Return the network's input."""
+        return Tensor("", shape)
+
+    def conv(
+        self,
+        name: str,
+        x: Tensor,
+        channels: int,
+        kernel: Pair,
+        *,
+        stride: Pair = 1,
+        padding: Pair = 0,
+        groups: int = 1,
+        bias: bool = False,
+    ) -> Tensor:
+        """Add a convolution, as the matrix product that it is (im2col): m positions, n filters, k inputs of each."""
+        (high, wide), taps = _window(x.shape, kernel, stride, padding), math.prod(_pair(kernel))
+        depth = x.shape[0] // groups
+        dims = {"m": high * wide, "n": channels // groups, "k": depth * taps, "batch": groups, "taps": taps}
+        weights = channels * depth * taps + (channels if bias else 0)
+        return self._product(name, "conv", x, dims, (channels, high, wide), weights)
+
+    def linear(self, name: str, x: Tensor, features: int, *, bias: bool = True) -> Tensor:
+        """Add a matrix product with weights over the last axis."""
+        rows, width = math.prod(x.shape[:-1]), x.shape[-1]
+        dims = {"m": rows, "n": features, "k": width, "batch": 1}
+        return self._product(name, "matmul", x, dims, (*x.shape[:-1], features), features * (width + bias))
+
+    def batch_norm(self, name: str, x: Tensor) -> Tensor:
+        """Add a batch norm: scale and shift of each channel are its parameters."""
+        return self._pointwise(name, "batchnorm", [x], x.shape, weights=2 * x.shape[0])
+
+    def relu(self, name: str, x: Tensor) -> Tensor:
+        """Add an activation of one input; any function of single elements is the same operation."""
+        return self._pointwise(name, "elementwise", [x], x.shape)
+
+    def add(self, name: str, *tensors: Tensor) -> Tensor:
+        """Add tensors of one shape."""
+        return self._pointwise(name, "elementwise", tensors, tensors[0].shape)
+
+    def concat(self, name: str, tensors: Sequence[Tensor]) -> Tensor:
+        """Put tensors one behind the other along the channels."""
+        channels = sum(tensor.shape[0] for tensor in tensors)
+        return self._pointwise(name, "concat", tensors, (channels, *tensors[0].shape[1:]))
+
+    def pool(self, name: str, x: Tensor, kernel: Pair, *, stride: Pair | None = None, padding: Pair = 0) -> Tensor:
+        """Add a pooling, of maxima or of means; its stride is its kernel unless given."""
+        size = _window(x.shape, kernel, kernel if stride is None else stride, padding)
+        return self._pointwise(name, "pool", [x], (x.shape[0], *size))
+
+    def global_pool(self, name: str, x: Tensor) -> Tensor:
+        """Add the mean of each channel, and lay the channels flat."""
+        return self._pointwise(name, "pool", [x], (x.shape[0],))
+
+    def _product(
+        self, name: str, kind: str, x: Tensor, dims: dict[str, int], shape: tuple[int, ...], weights: int
+    ) -> Tensor:
+        flops = 2.0 * dims["m"] * dims["n"] * dims["k"] * dims["batch"]
+        return self._added(Op(name, kind, dims, flops, float(weights)), [x], shape)
+
+    def _pointwise(
+        self, name: str, kind: str, tensors: Sequence[Tensor], shape: tuple[int, ...], weights: int = 0
+    ) -> Tensor:
+        return self._added(Op(name, kind, {"m": 1, "n": math.prod(shape)}, 0.0, float(weights)), tensors, shape)
+
+    def _added(self, op: Op, tensors: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
+        result = Tensor(op.name, shape)
+        after = tuple(dict.fromkeys(tensor.source for tensor in tensors if tensor.source))
+        inputs = sum(tensor.elements for tensor in tensors)
+        self.ops.append(Op(op.name, op.kind, op.dims, op.flops, op.weights, inputs, result.elements, after=after))
+        return result
+
+
+def _pair(size: Pair) -> tuple[int, int]:
+    return size if isinstance(size, tuple) else (size, size)
+
+
+def _window(shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair) -> tuple[int, int]:
+    """Return the height and width that a sliding window gives."""
+    sizes = zip(shape[1:], _pair(kernel), _pair(stride), _pair(padding), strict=True)
+    high, wide = ((size + 2 * pad - window) // step + 1 for size, window, step, pad in sizes)
+    return high, wide
