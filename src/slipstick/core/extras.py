@@ -1,0 +1,32 @@
+"""Optional dependencies: imported when they are first needed, and where one is missing, how to install it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from slipstick.core.errors import SlipstickError
+
+
+def require(module: str, extra: str) -> Any:
+    """Return the imported `module`, which the extra `extra` of slipstick installs.
+
+    Errors
+    ------
+    SlipstickError with the command to run, if the package is not installed.
+
+    Examples
+    --------
+    >>> require("json", "sim").dumps([1])
+    '[1]'
+    >>> require("nothing_like_it", "sim")
+    Traceback (most recent call last):
+    slipstick.core.errors.SlipstickError: nothing_like_it: not installed; run: pip install "slipstick[sim]"
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.partition(".")[0]
+        if error.name is None or error.name.partition(".")[0] != package:
+            raise  # the package is there, and something of its own is not
+        raise SlipstickError(f'not installed; run: pip install "slipstick[{extra}]"', path=package) from None
