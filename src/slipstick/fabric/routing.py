@@ -1,0 +1,154 @@
+"""Routes over a topology: shortest paths, dimension order in meshes, equal-cost multipath; as arrays of links.
+
+A `Routes` holds one path a pair of nodes, one after the other: path i is ``links[starts[i]:starts[i + 1]]``.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.topology import Topology
+
+IntArray = NDArray[np.int64]
+ROUTINGS = ("auto", "dimension", "shortest", "ecmp")
+
+
+@dataclass(frozen=True, eq=False)
+class Routes:
+    """Paths of links, one for each asked pair."""
+
+    starts: IntArray
+    links: IntArray
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def path(self, index: int) -> IntArray:
+        """Return the links of one path, in order."""
+        return self.links[self.starts[index] : self.starts[index + 1]]
+
+    @property
+    def hops(self) -> IntArray:
+        """Links of each path."""
+        return np.diff(self.starts)
+
+
+def routes(topology: Topology, sources: ArrayLike, targets: ArrayLike, routing: str = "auto") -> Routes:
+    """Return a path from each source node to its target.
+
+    ``dimension``: along the last axis first (X), then the others (Y, Z), the shorter way round in a torus.
+    ``shortest``: fewest hops, of those the one whose next node has the lowest number. ``ecmp``: fewest hops, each pair
+    takes one of the equal next hops by a fixed hash of its ends. ``auto``: dimension order in meshes and tori, else
+    shortest.
+
+    Errors
+    ------
+    SlipstickError for an unknown routing, dimension order without dimensions, or a target out of reach.
+
+    Examples
+    --------
+    >>> from slipstick.fabric.builders import mesh
+    >>> grid = mesh((5, 4), 750e9, 2e-8)
+    >>> found = routes(grid, [0], [19])
+    >>> [grid.nodes[grid.target[link]] for link in found.path(0)]
+    ['npu1', 'npu2', 'npu3', 'npu7', 'npu11', 'npu15', 'npu19']
+    """
+    source, target = np.atleast_1d(np.asarray(sources, np.int64)), np.atleast_1d(np.asarray(targets, np.int64))
+    if routing not in ROUTINGS:
+        raise SlipstickError("no such routing", path="routing", value=routing, allowed=ROUTINGS)
+    grid = topology.family in ("mesh", "torus", "wafer_mesh")
+    if routing == "dimension" and not grid:
+        raise SlipstickError("has no dimensions", path="routing", value=topology.name, allowed="meshes and tori")
+    if routing == "dimension" or (routing == "auto" and grid):
+        nodes = _dimension_order(topology, source, target)
+    else:
+        nodes = _shortest(topology, source, target, spread=routing == "ecmp")
+    return _as_links(topology, nodes)
+
+
+def _dimension_order(topology: Topology, source: IntArray, target: IntArray) -> list[IntArray]:
+    """Return the nodes of each path, step by step; -1 once arrived. Nodes beside the grid go by their neighbour."""
+    wrap, shape = topology.family == "torus", topology.shape
+    size = int(np.prod(shape))
+    gate = np.arange(len(topology.nodes))
+    outside = (topology.source >= size) & (topology.target < size)
+    gate[topology.source[outside]] = topology.target[outside]
+    at, end = gate[source], gate[target]
+    steps = [np.where(source == at, -1, source), at]
+    place, goal = (np.stack(np.unravel_index(nodes, shape)) for nodes in (at, end))
+    for axis in reversed(range(len(shape))):
+        ahead = goal[axis] - place[axis]
+        if wrap:
+            ahead = (ahead + shape[axis] // 2) % shape[axis] - shape[axis] // 2
+            ahead = np.where((2 * ahead == -shape[axis]), -ahead, ahead)
+        for done in range(int(np.abs(ahead).max(initial=0))):
+            moving = done < np.abs(ahead)
+            place[axis] = np.where(moving, (place[axis] + np.sign(ahead)) % shape[axis], place[axis])
+            steps.append(np.where(moving, np.ravel_multi_index(tuple(place), shape), -1))
+    steps.append(np.where(target == end, -1, target))
+    return [np.where(source == target, -1, nodes) for nodes in steps]
+
+
+def _shortest(topology: Topology, source: IntArray, target: IntArray, *, spread: bool) -> list[IntArray]:
+    """Return the nodes of each path by distances to every target that is asked for."""
+    ends, which = np.unique(target, return_inverse=True)
+    distance = distances(topology, ends)
+    if (distance[which, source] < 0).any():
+        lost = int(np.flatnonzero(distance[which, source] < 0)[0])
+        names = f"{topology.nodes[source[lost]]} to {topology.nodes[target[lost]]}"
+        raise SlipstickError("no way", path="routing", value=names)
+    order = np.lexsort((topology.target, topology.source))
+    first = np.searchsorted(topology.source[order], np.arange(len(topology.nodes) + 1))
+    steps, at = [source.copy()], source.copy()
+    while (at != target).any():
+        following = at.copy()
+        for pair in np.flatnonzero(at != target):
+            node = at[pair]
+            near = topology.target[order[first[node] : first[node + 1]]]
+            good = near[distance[which[pair], near] == distance[which[pair], node] - 1]
+            chosen = _hash(int(source[pair]), int(target[pair]), len(steps)) % len(good) if spread else 0
+            following[pair] = good[chosen]
+        steps.append(np.where(at == target, -1, following))
+        at = following
+    return steps
+
+
+def _hash(source: int, target: int, step: int) -> int:
+    """Return a fixed number that looks random: equal pairs take equal ways, others spread."""
+    return zlib.crc32(f"{source} {target} {step}".encode())
+
+
+def distances(topology: Topology, targets: ArrayLike) -> IntArray:
+    """Return hops from every node to each target, [targets, nodes]; -1 where there is no way."""
+    ends = np.atleast_1d(np.asarray(targets, np.int64))
+    found = np.full((len(ends), len(topology.nodes)), -1, np.int64)
+    found[np.arange(len(ends)), ends] = 0
+    hop = 0
+    while True:
+        reached = found == hop
+        step = np.zeros_like(reached)
+        for row in range(len(ends)):
+            step[row, topology.source[reached[row, topology.target]]] = True
+        new = step & (found < 0)
+        if not new.any():
+            return found
+        hop += 1
+        found[new] = hop
+
+
+def _as_links(topology: Topology, steps: list[IntArray]) -> Routes:
+    """Turn nodes step by step (-1: nowhere) into links."""
+    number = {(int(s), int(t)): link for link, (s, t) in enumerate(zip(topology.source, topology.target, strict=True))}
+    table = np.stack(steps, axis=1)
+    starts, links = [0], []
+    for row in table:
+        path = row[row >= 0]
+        links += [number[int(a), int(b)] for a, b in pairwise(path)]
+        starts.append(len(links))
+    return Routes(np.array(starts, np.int64), np.array(links, np.int64))
