@@ -1,0 +1,1 @@
+"""Collective algorithms, one a file: each returns the `Schedule` of its messages."""

@@ -1,0 +1,80 @@
+"""Direct: every rank talks to every other at once, one step to reduce-scatter and one to gather."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from slipstick.fabric.schedule import IntArray, Schedule, Writer
+
+
+def all_reduce(ranks: int) -> Schedule:
+    """Return a direct reduce-scatter followed by a direct all-gather.
+
+    Examples
+    --------
+    >>> all_reduce(4).sent.tolist()
+    [6, 6, 6, 6]
+    """
+    writer = Writer()
+    meeting = _scatter(writer, ranks)
+    _gather(writer, ranks, meeting)
+    return writer.finish("all_reduce", "direct", ranks, ranks)
+
+
+def reduce_scatter(ranks: int) -> Schedule:
+    """Return one step: chunk t of every rank to rank t."""
+    writer = Writer()
+    _scatter(writer, ranks)
+    return writer.finish("reduce_scatter", "direct", ranks, ranks)
+
+
+def all_gather(ranks: int) -> Schedule:
+    """Return one step: chunk s of rank s to every other rank."""
+    writer = Writer()
+    _gather(writer, ranks, None)
+    return writer.finish("all_gather", "direct", ranks, ranks)
+
+
+def all_to_all(ranks: int) -> Schedule:
+    """Return one message for each pair, to the next rank first."""
+    writer = Writer()
+    source, target = _pairs(ranks)
+    writer.add(source, target, source * ranks + target)
+    return writer.finish("all_to_all", "direct", ranks, ranks**2)
+
+
+def scatter(ranks: int, root: int = 0) -> Schedule:
+    """Return the root's messages: chunk t to rank t."""
+    writer = Writer()
+    target = (root + np.arange(1, ranks)) % ranks
+    writer.add(root, target, target)
+    return writer.finish("scatter", "direct", ranks, ranks, root)
+
+
+def gather(ranks: int, root: int = 0) -> Schedule:
+    """Return everyone's message to the root: chunk s of rank s."""
+    writer = Writer()
+    source = (root + np.arange(1, ranks)) % ranks
+    writer.add(source, root, source)
+    return writer.finish("gather", "direct", ranks, ranks, root)
+
+
+def _pairs(ranks: int) -> tuple[IntArray, IntArray]:
+    """Return all ordered pairs by distance around the ring, so that in each round nobody receives twice."""
+    distance, source = np.divmod(np.arange(ranks * (ranks - 1)), ranks)
+    return source, (source + distance + 1) % ranks
+
+
+def _scatter(writer: Writer, ranks: int) -> IntArray:
+    source, target = _pairs(ranks)
+    sent = writer.add(source, target, target, reduces=True)
+    meeting = writer.rendezvous(np.arange(ranks))
+    writer.order(sent, meeting[target])
+    return meeting
+
+
+def _gather(writer: Writer, ranks: int, meeting: IntArray | None) -> None:
+    source, target = _pairs(ranks)
+    sent = writer.add(source, target, source)
+    if meeting is not None:
+        writer.order(meeting[source], sent)

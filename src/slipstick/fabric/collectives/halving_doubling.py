@@ -1,0 +1,53 @@
+"""Recursive halving and doubling: log2 N exchanges with partners at distances of powers of two."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from slipstick.fabric.schedule import IntArray, Schedule, Writer
+
+
+def all_reduce(ranks: int) -> Schedule:
+    """Return halving (reduce-scatter) and doubling (all-gather).
+
+    For other numbers than powers of two the ranks beyond the largest power first give their data to a partner, and get
+    the result from it in the end. Source: Thakur et al., IJHPCA 19(1) 2005, section 4.3.
+
+    Examples
+    --------
+    >>> all_reduce(8).sent.tolist()
+    [14, 14, 14, 14, 14, 14, 14, 14]
+    """
+    inner = 1 << (ranks.bit_length() - 1)
+    extra = np.arange(ranks - inner)
+    writer = Writer()
+    before = np.full((2, inner), -1)  # the last message that each rank received, and the last that it sent
+    if extra.size:
+        before[0, extra] = writer.add(inner + extra, extra, 0, inner, reduces=True)
+    everyone = np.arange(inner)
+    first, held = np.zeros(inner, np.int64), inner
+    distance = inner // 2
+    while distance:
+        held //= 2
+        keep = first + np.where(everyone & distance, held, 0)
+        give = first + np.where(everyone & distance, 0, held)
+        before = _exchange(writer, everyone, distance, give, held, before, reduces=True)
+        first, distance = keep, distance // 2
+    distance = 1
+    while distance < inner:
+        before = _exchange(writer, everyone, distance, first, held, before, reduces=False)
+        first, held, distance = np.minimum(first, first[everyone ^ distance]), held * 2, distance * 2
+    if extra.size:
+        back = writer.add(extra, inner + extra, 0, inner)
+        writer.order(before[:, extra], back)
+    return writer.finish("all_reduce", "halving_doubling", ranks, inner)
+
+
+def _exchange(
+    writer: Writer, everyone: IntArray, distance: int, first: IntArray, held: int, before: IntArray, *, reduces: bool
+) -> IntArray:
+    """Write one exchange with the partners at `distance`; return what each received and sent."""
+    partner = everyone ^ distance
+    sent = writer.add(everyone, partner, first, held, reduces=reduces)
+    writer.order(before, sent)
+    return np.stack([sent[partner], sent])

@@ -1,0 +1,89 @@
+"""Ring: every rank talks to the next one only. N - 1 steps of 1/N of the data to reduce-scatter, as many to gather."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from slipstick.fabric.schedule import IntArray, Schedule, Writer
+
+
+def all_reduce(ranks: int) -> Schedule:
+    """Return reduce-scatter and all-gather around the ring. Source: Patarasu & Yuan, JPDC 69(2) 2009, section 3.
+
+    Examples
+    --------
+    >>> all_reduce(4).sent.tolist()
+    [6, 6, 6, 6]
+    """
+    writer = Writer()
+    _around(writer, ranks, reduces=False, before=_around(writer, ranks, reduces=True))
+    return writer.finish("all_reduce", "ring", ranks, ranks)
+
+
+def reduce_scatter(ranks: int) -> Schedule:
+    """Return the first half: rank r ends with chunk r."""
+    writer = Writer()
+    _around(writer, ranks, reduces=True)
+    return writer.finish("reduce_scatter", "ring", ranks, ranks)
+
+
+def all_gather(ranks: int) -> Schedule:
+    """Return the second half: rank r begins with chunk r."""
+    writer = Writer()
+    _around(writer, ranks, reduces=False)
+    return writer.finish("all_gather", "ring", ranks, ranks)
+
+
+def all_to_all(ranks: int) -> Schedule:
+    """Return an all-to-all in which every chunk is handed on from neighbour to neighbour, one step after the other.
+
+    In step k every rank passes the chunks on that have ranks - k hops behind or before them, one message each.
+    """
+    writer = Writer()
+    everyone = np.arange(ranks)
+    arrived = left = np.full(ranks, -1)  # the last message that each rank received, and the last that it sent
+    for step in range(1, ranks):
+        for hops in range(step, ranks):  # chunks that travel `hops` in all make their hop number `step`
+            origin = (everyone - step + 1) % ranks
+            sent = writer.add(everyone, (everyone + 1) % ranks, origin * ranks + (origin + hops) % ranks)
+            writer.order(arrived, sent)
+            writer.order(left, sent)
+            arrived, left = np.roll(sent, 1), sent
+    return writer.finish("all_to_all", "ring", ranks, ranks**2)
+
+
+def steps(
+    writer: Writer, groups: IntArray, first: IntArray, count: int, before: IntArray, *, reduces: bool
+) -> IntArray:
+    """Write the steps of one phase in several groups at once; return, by rank, what to wait for to have everything.
+
+    Parameters
+    ----------
+    groups : [groups, members], ranks in ring order.
+    first : [groups, members], where the piece begins that the member keeps (`reduces`) or has; `count` chunks long.
+    before : by rank, the message that its first one waits for, or -1.
+    """
+    members = np.arange(groups.shape[1])
+    arrived = before.copy()
+    received: list[tuple[IntArray, IntArray]] = []
+    for step in range(len(members) - 1):
+        piece = (members - step - (1 if reduces else 0)) % len(members)
+        target = np.roll(groups, -1, axis=1)
+        sent = writer.add(groups, target, first[:, piece], count, reduces=reduces)
+        writer.order(arrived[groups.ravel()], sent)
+        received.append((sent, target.ravel()))
+        arrived[target.ravel()] = sent
+    if not received:
+        return arrived
+    meeting = np.full_like(arrived, -1)
+    meeting[groups.ravel()] = writer.rendezvous(groups.ravel())
+    writer.order(before, meeting)
+    for sent, at in received:
+        writer.order(sent, meeting[at])
+    return meeting
+
+
+def _around(writer: Writer, ranks: int, *, reduces: bool, before: IntArray | None = None) -> IntArray:
+    everyone = np.arange(ranks)[None, :]
+    arrived = np.full(ranks, -1) if before is None else before
+    return steps(writer, everyone, everyone, 1, arrived, reduces=reduces)

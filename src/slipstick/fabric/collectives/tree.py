@@ -1,0 +1,111 @@
+"""Binary trees: broadcast, reduce, and the double binary tree all-reduce."""
+
+from __future__ import annotations
+
+from slipstick.fabric.schedule import Schedule, Writer
+
+PIECES = 8  # of each tree's half, sent one after the other
+
+
+def broadcast(ranks: int, root: int = 0, pieces: int = 1) -> Schedule:
+    """Return a pipelined broadcast down a binary tree.
+
+    Examples
+    --------
+    >>> broadcast(5).received.tolist()
+    [0, 1, 1, 1, 1]
+    """
+    writer = Writer()
+    _down(writer, _relabelled(ranks, root), range(pieces), {})
+    return writer.finish("broadcast", "tree", ranks, pieces, root)
+
+
+def reduce(ranks: int, root: int = 0, pieces: int = 1) -> Schedule:
+    """Return a pipelined reduction up a binary tree."""
+    writer = Writer()
+    _up(writer, _relabelled(ranks, root), range(pieces))
+    return writer.finish("reduce", "tree", ranks, pieces, root)
+
+
+def all_reduce(ranks: int, pieces: int = PIECES) -> Schedule:
+    """Return two trees that each reduce and broadcast one half, a rank being inside at most one of them.
+
+    The second tree is the first one mirrored (even counts) or shifted by one (odd). Source: Sanders et al., Parallel
+    Computing 35(12) 2009, section 3.
+    """
+    one = _in_order(ranks)
+    other = {ranks - 1 - child: ranks - 1 - parent for child, parent in one.items()}
+    if ranks % 2:
+        other = {(child + 1) % ranks: (parent + 1) % ranks for child, parent in one.items()}
+    writer = Writer()
+    for half, parents in enumerate((one, other)):
+        mine = range(half * pieces, (half + 1) * pieces)
+        _down(writer, parents, mine, _up(writer, parents, mine))
+    return writer.finish("all_reduce", "double_tree", ranks, 2 * pieces)
+
+
+def _relabelled(ranks: int, root: int) -> dict[int, int]:
+    """Return the parent of each rank in the complete binary tree whose numbering starts at `root`."""
+    return {(node + root) % ranks: ((node - 1) // 2 + root) % ranks for node in range(1, ranks)}
+
+
+def _in_order(ranks: int) -> dict[int, int]:
+    """Return the parents in a binary tree whose in-order walk is 0, 1, 2, ...: even ranks are leaves."""
+    parents: dict[int, int] = {}
+
+    def build(low: int, high: int, parent: int | None) -> None:
+        if low >= high:
+            return
+        half = 1
+        while 2 * half < high - low + 1:
+            half *= 2
+        node = min(low + half - 1, high - 1)
+        if parent is not None:
+            parents[node] = parent
+        build(low, node, node)
+        build(node + 1, high, node)
+
+    build(0, ranks, None)
+    return parents
+
+
+def _children(parents: dict[int, int]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for child, parent in parents.items():
+        found.setdefault(parent, []).append(child)
+    return found
+
+
+def _from_root(parents: dict[int, int]) -> list[int]:
+    """Return the ranks so that every one comes behind its parent."""
+    children = _children(parents)
+    walk = [rank for rank in children if rank not in parents]
+    for rank in walk:
+        walk.extend(children.get(rank, ()))
+    return walk
+
+
+def _up(writer: Writer, parents: dict[int, int], pieces: range) -> dict[tuple[int, int], list[int]]:
+    """Write the reduction; return the messages that brought each (root, piece) its last sums."""
+    arrived: dict[tuple[int, int], list[int]] = {}
+    for piece in pieces:
+        for rank in reversed(_from_root(parents)):
+            if rank in parents:
+                sent = int(writer.add(rank, parents[rank], piece, reduces=True)[0])
+                for before in arrived.get((rank, piece), ()):
+                    writer.order(before, sent)
+                arrived.setdefault((parents[rank], piece), []).append(sent)
+    return arrived
+
+
+def _down(writer: Writer, parents: dict[int, int], pieces: range, ready: dict[tuple[int, int], list[int]]) -> None:
+    children = _children(parents)
+    order = _from_root(parents)
+    for piece in pieces:
+        got = {order[0]: ready.get((order[0], piece), [])} if order else {}
+        for rank in order:
+            for child in children.get(rank, ()):
+                sent = int(writer.add(rank, child, piece)[0])
+                for before in got[rank]:
+                    writer.order(before, sent)
+                got[child] = [sent]

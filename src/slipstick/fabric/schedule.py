@@ -1,0 +1,146 @@
+"""Schedule: the messages of a collective, with what each carries and what it waits for; executable on real arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from slipstick.core.errors import SlipstickError
+
+IntArray = NDArray[np.int64]
+COLLECTIVES = (
+    "all_reduce", "reduce_scatter", "all_gather", "all_to_all", "broadcast", "reduce", "scatter", "gather",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """Messages between ranks 0 to `ranks` - 1 over a vector cut into `chunks` equal chunks.
+
+    Message i takes chunks ``first[i]`` to ``first[i] + count[i] - 1``, added up over the ranks
+    ``sources[source_starts[i]:source_starts[i + 1]]``, to each of its targets, which add them to their own (`reduces`)
+    or replace them. More than one source or target: the network adds up or copies on the way. A message waits until
+    those that `edges` [n, 2] names before it have been delivered; a message of no chunks is a rendezvous.
+
+    In ``all_gather`` and ``gather`` rank r begins with chunk r; in ``reduce_scatter`` and ``scatter`` it ends with it;
+    in ``all_to_all`` chunk s * ranks + t goes from s to t.
+    """
+
+    collective: str
+    algorithm: str
+    ranks: int
+    chunks: int
+    source_starts: IntArray
+    sources: IntArray
+    target_starts: IntArray
+    targets: IntArray
+    first: IntArray
+    count: IntArray
+    reduces: NDArray[np.bool_]
+    edges: IntArray
+    root: int = 0
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @property
+    def sent(self) -> IntArray:
+        """Chunks that each rank sends, [ranks]; a message that the network copies is sent once."""
+        each = np.repeat(self.count, np.diff(self.source_starts))
+        return np.bincount(self.sources, each, minlength=self.ranks).astype(np.int64)
+
+    @property
+    def received(self) -> IntArray:
+        """Chunks that each rank receives, [ranks]; a message that the network adds up is received once."""
+        each = np.repeat(self.count, np.diff(self.target_starts))
+        return np.bincount(self.targets, each, minlength=self.ranks).astype(np.int64)
+
+
+class Writer:
+    """Collects the messages of a schedule, block by block."""
+
+    def __init__(self) -> None:
+        self._blocks: list[tuple[IntArray, IntArray, IntArray, IntArray, NDArray[np.bool_]]] = []
+        self._wide: dict[int, tuple[Sequence[int], Sequence[int]]] = {}
+        self._edges: list[IntArray] = []
+        self.length = 0
+
+    def add(
+        self, source: ArrayLike, target: ArrayLike, first: ArrayLike, count: ArrayLike = 1, *, reduces: bool = False
+    ) -> IntArray:
+        """Add messages, one for each element of the broadcast arrays; return their numbers."""
+        arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(a, np.int64)) for a in (source, target, first, count)))
+        size = arrays[0].size
+        self._blocks.append((*(a.ravel() for a in arrays), np.full(size, reduces)))  # type: ignore[arg-type]
+        self.length += size
+        return np.arange(self.length - size, self.length)
+
+    def cast(self, sources: Sequence[int], targets: Sequence[int], first: int, count: int = 1) -> int:
+        """Add one message that the network adds up over its sources and copies to its targets; return its number."""
+        number = int(self.add(sources[0], targets[0], first, count)[0])
+        self._wide[number] = (sources, targets)
+        return number
+
+    def rendezvous(self, ranks: ArrayLike) -> IntArray:
+        """Add a message of nothing for each rank: something to wait for."""
+        return self.add(ranks, ranks, 0, 0)
+
+    def order(self, before: ArrayLike, after: ArrayLike) -> None:
+        """Let messages wait for others, pair by pair of the broadcast arrays; negative numbers are passed over."""
+        pair = np.stack([a.ravel() for a in np.broadcast_arrays(np.asarray(before), np.asarray(after))], axis=1)
+        self._edges.append(pair[(pair >= 0).all(axis=1)].astype(np.int64))
+
+    def finish(self, collective: str, algorithm: str, ranks: int, chunks: int, root: int = 0) -> Schedule:
+        """Return the schedule."""
+        blocks = [np.concatenate(column) for column in zip(*self._blocks, strict=True)] or [np.zeros(0, np.int64)] * 5
+        source, target, first, count, reduces = blocks
+        starts = np.arange(len(first) + 1)
+        source_starts, sources = _widen(starts, source, {n: wide[0] for n, wide in self._wide.items()})
+        target_starts, targets = _widen(starts, target, {n: wide[1] for n, wide in self._wide.items()})
+        edges = np.concatenate(self._edges) if self._edges else np.zeros((0, 2), np.int64)
+        return Schedule(
+            collective, algorithm, ranks, chunks, source_starts, sources, target_starts, targets, first, count,
+            reduces.astype(np.bool_), edges, root,
+        )  # fmt: skip
+
+
+def _widen(starts: IntArray, values: IntArray, wide: dict[int, Sequence[int]]) -> tuple[IntArray, IntArray]:
+    if not wide:
+        return starts, values
+    lists = [list(wide.get(number, (int(value),))) for number, value in enumerate(values)]
+    return np.concatenate([[0], np.cumsum([len(one) for one in lists])]), np.concatenate(lists).astype(np.int64)
+
+
+def execute(schedule: Schedule, data: NDArray[np.int64], *, order: ArrayLike | None = None) -> NDArray[np.int64]:
+    """Run a schedule on real values and return what every rank holds, [ranks, chunks, length].
+
+    Parameters
+    ----------
+    data : [ranks, chunks, length], what each rank begins with; chunks that it does not have are not read.
+    order : the messages in an order that keeps every one behind those it waits for; by default as they were written.
+
+    Errors
+    ------
+    SlipstickError if a message would leave before one that it waits for.
+    """
+    held = data.copy()
+    done = np.zeros(len(schedule), np.bool_)
+    waits: list[list[int]] = [[] for _ in range(len(schedule))]
+    for before, after in schedule.edges:
+        waits[after].append(int(before))
+    for message in np.arange(len(schedule)) if order is None else np.asarray(order):
+        if not done[waits[message]].all():
+            raise SlipstickError("leaves before what it waits for", path=f"schedule.{message}")
+        done[message] = True
+        chunks = slice(schedule.first[message], schedule.first[message] + schedule.count[message])
+        sources = schedule.sources[schedule.source_starts[message] : schedule.source_starts[message + 1]]
+        targets = schedule.targets[schedule.target_starts[message] : schedule.target_starts[message + 1]]
+        value = held[sources, chunks].sum(axis=0)
+        if schedule.reduces[message]:
+            held[targets, chunks] += value
+        else:
+            held[targets, chunks] = value
+    return held
