@@ -70,7 +70,8 @@ def steps(
         piece = (members - step - (1 if reduces else 0)) % len(members)
         target = np.roll(groups, -1, axis=1)
         sent = writer.add(groups, target, first[:, piece], count, reduces=reduces)
-        writer.order(arrived[groups.ravel()], sent)
+        writer.order(before[groups.ravel()], sent)  # what came from a neighbour says nothing of one's own phase before
+        writer.order(arrived[groups.ravel()] if step else -1, sent)
         received.append((sent, target.ravel()))
         arrived[target.ravel()] = sent
     if not received:
