@@ -29,6 +29,19 @@ def read_text(path: str | Path, *, limit: int = MAX_BYTES) -> str:
     ------
     SlipstickError if the file is missing, a folder, larger than `limit`, or not UTF-8.
     """
+    try:
+        return read_bytes(path, limit=limit).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise SlipstickError("not UTF-8 text", path=str(path)) from None
+
+
+def read_bytes(path: str | Path, *, limit: int = MAX_BYTES) -> bytes:
+    """Return what a file of at most `limit` bytes holds.
+
+    Errors
+    ------
+    SlipstickError if the file is missing, a folder or a pipe, or larger than `limit`.
+    """
     name = str(path)
     try:
         about = os.stat(path)
@@ -48,10 +61,7 @@ def read_text(path: str | Path, *, limit: int = MAX_BYTES) -> str:
         raise SlipstickError("not a file name", path=repr(name)) from None  # a NUL in it
     if len(raw) > limit:
         raise SlipstickError("the file is too large", path=name, allowed=f"at most {limit} bytes")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise SlipstickError("not UTF-8 text", path=name) from None
+    return raw
 
 
 def load_json(path: str | Path, *, limit: int = MAX_BYTES) -> Any:

@@ -25,7 +25,8 @@ class Op:
     """One operation of a workload, whole (before any Plan divides it).
 
     `kind` is ``matmul``, ``attention``, ``norm``, ``elementwise``, ``embedding``, ``softmax`` or ``router``; in graphs
-    of operations also ``conv``, ``batchnorm``, ``pool``, ``concat``, ``lstm``, ``chain`` or ``other``;
+    of operations also ``conv``, ``batchnorm``, ``pool``, ``reduction``, ``concat``, ``copy``, ``lstm``, ``chain`` or
+    ``other``;
     `dims` names its sizes (m, n, k, batch for a matrix product, and for a convolution as one); `flops` counts a
     multiply-accumulate as two; `weights` is parameters read (elements), `inputs` and `outputs` activation elements;
     `count` equal copies run;

@@ -18,6 +18,8 @@ _PUBLIC = {
     "decoder_from_row": "from_row",
     "from_config": "huggingface",
     "from_file": "huggingface",
+    "from_onnx": "onnx_graph",
+    "from_torch": "export",
     "names": "catalogue",
     "network": "catalogue",
 }

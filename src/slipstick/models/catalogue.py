@@ -76,9 +76,9 @@ def network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
 
     Parameters
     ----------
-    spec : a preset's name or alias; the path of a config.json, of a folder with one, or of a YAML file; a dict, either
-        an object of a config.json, the fields of a Decoder, or those of an operator graph (with the family's name under
-        `graph`); or a Network, which is returned as it is.
+    spec : a preset's name or alias; the path of a config.json, of a folder with one, of a YAML or ONNX file; a dict,
+        either an object of a config.json, the fields of a Decoder, or those of an operator graph (with the family's
+        name under `graph`); or a Network, which is returned as it is.
 
     Errors
     ------
@@ -96,6 +96,16 @@ def network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
     if isinstance(spec, str) and preset(spec) is not None:
         return _built(_spellings()[spec.strip().casefold()])
     path = Path(spec)
+    if path.suffix == ".onnx":
+        from slipstick.models.onnx_graph import from_onnx
+
+        return from_onnx(path)
+    if path.suffix in _SAVED_PROGRAMS:
+        raise SlipstickError(
+            "loading a saved program may run code of its own",
+            path=str(path),
+            allowed="an ONNX file, or slipstick.models.from_torch(module, inputs) in Python",
+        )
     if path.suffix in (".yaml", ".yml"):
         return from_dict(load_yaml(path), name=path.stem, where=str(path))
     if path.suffix == ".json" or _exists(path):
@@ -114,6 +124,9 @@ def from_dict(data: object, *, name: str = "", where: str = "network") -> Networ
     if "graph" in data:
         return graph_network({"name": name or where, **data}, where=where)
     return validate(Decoder, {"name": name, **data} if name else dict(data), where=where)
+
+
+_SAVED_PROGRAMS = (".pt", ".pt2", ".pth")
 
 
 def _exists(path: Path) -> bool:

@@ -15,7 +15,11 @@ PHASES = (Phase.TRAIN, Phase.INFER)
 
 
 class OperatorGraph(Network, ABC):
-    """A network as a graph of operations: convolutional, recurrent or imported. Abstract."""
+    """A network as a graph of operations: convolutional, recurrent or imported. Abstract.
+
+    An operation's `flops` are those of products, as torch's FlopCounterMode counts them: norms, activations and pools
+    are traffic. Its `weights` are the parameters that it holds, an embedding's whole table.
+    """
 
     aliases: tuple[str, ...] = ()
     note: str = ""

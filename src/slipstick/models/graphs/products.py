@@ -1,0 +1,120 @@
+"""Sizes and work of products, as both importers find them: from the shapes of what is read and made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.workload import Op
+
+Shape = Sequence[int]
+Sized = dict[str, Any]  # the fields `dims`, `flops` and perhaps `parts` of an Op
+
+
+def convolution(image: Shape, filters: Shape, result: Shape, groups: int, *, transposed: bool = False) -> Sized:
+    """Return the sizes of a convolution of any rank; `filters` is (out, in / groups, window).
+
+    A transposed one computes its window for each position of its input; its `filters` is (in, out / groups, window).
+
+    Examples
+    --------
+    >>> convolution((1, 3, 224, 224), (64, 3, 7, 7), (1, 64, 112, 112), 1)["dims"]
+    {'m': 12544, 'n': 64, 'k': 147, 'batch': 1, 'taps': 49}
+    """
+    taps = math.prod(filters[2:])
+    if transposed:
+        m, n, k, taps = image[0] * math.prod(image[2:]), filters[1] * taps, filters[0] // groups, 1
+    else:
+        m, n, k = result[0] * math.prod(result[2:]), filters[0] // groups, filters[1] * taps
+    return {"dims": {"m": m, "n": n, "k": k, "batch": groups, "taps": taps}, "flops": 2.0 * m * n * k * groups}
+
+
+def dense(rows: Shape, weight_in: int, weight_out: int) -> Sized:
+    """Return the sizes of a product of rows (..., in) with one matrix of weights.
+
+    Examples
+    --------
+    >>> dense((8, 128, 1024), 1024, 4096)["dims"]
+    {'m': 1024, 'n': 4096, 'k': 1024, 'batch': 1}
+    """
+    m = math.prod(rows) // max(1, weight_in)
+    return {
+        "dims": {"m": m, "n": weight_out, "k": weight_in, "batch": 1},
+        "flops": 2.0 * m * weight_in * weight_out,
+    }
+
+
+def pairwise(left: Shape, result: Shape) -> Sized:
+    """Return the sizes of (..., m, k) times (..., k, n), two activations; vectors count as one row.
+
+    Examples
+    --------
+    >>> pairwise((8, 16, 128, 64), (8, 16, 128, 128))["dims"]
+    {'m': 128, 'n': 128, 'k': 64, 'batch': 128}
+    """
+    m, n, k = (result[-2] if len(result) > 1 else 1), (result[-1] if result else 1), left[-1]
+    batch = math.prod(result[:-2])
+    return {"dims": {"m": m, "n": n, "k": k, "batch": batch}, "flops": 2.0 * m * n * k * batch}
+
+
+def attention(query: Shape, key: Shape, value: Shape) -> Sized:
+    """Return the sizes of softmax(q k^T) v over (..., positions, width): both products, no mask taken off.
+
+    Examples
+    --------
+    >>> attention((1, 8, 128, 64), (1, 8, 128, 64), (1, 8, 128, 64))["flops"]
+    33554432.0
+    """
+    batch, m, n, k = math.prod(query[:-2]), query[-2], key[-2], query[-1]
+    return {"dims": {"m": m, "n": n, "k": k, "batch": batch}, "flops": 2.0 * batch * m * n * (k + value[-1])}
+
+
+def recurrent(name: str, steps: int, batch: int, matrices: Sequence[tuple[int, int, bool]]) -> Sized:
+    """Return the sizes of a recurrent layer or several: what needs no state as one product, the rest step by step.
+
+    Parameters
+    ----------
+    matrices : (in, out, whether it multiplies the state) of each weight.
+
+    Examples
+    --------
+    >>> sized = recurrent("lstm", 10, 4, [(32, 64, False), (16, 64, True)])
+    >>> sized["flops"], [(part.dims["m"], part.count) for part in sized["parts"]]
+    (245760.0, [(40, 1), (4, 10)])
+    """
+    parts = []
+    for number, (deep, wide, state) in enumerate(matrices):
+        rows, count = (batch, steps) if state else (batch * steps, 1)
+        dims = {"m": rows, "n": wide, "k": deep, "batch": 1}
+        moved = float(rows * deep), float(rows * wide)
+        work = 2.0 * rows * deep * wide
+        parts.append(Op(f"{name}.{number}", "matmul", dims, work, float(deep * wide), *moved, count=count))
+    dims = {"m": batch, "steps": steps}
+    return {"dims": dims, "flops": sum(part.flops * part.count for part in parts), "parts": tuple(parts)}
+
+
+def einsum(equation: str, factors: Sequence[Shape], result: Shape) -> Sized:
+    """Return the work of a product by indices: every index runs once for two factors, pair by pair for more.
+
+    Errors
+    ------
+    SlipstickError for an equation that does not fit its factors.
+
+    Examples
+    --------
+    >>> einsum("bik,bkj->bij", [(8, 4, 16), (8, 16, 32)], (8, 4, 32))["flops"]
+    32768.0
+    """
+    terms = equation.replace(" ", "").partition("->")[0].split(",")
+    sizes: dict[str, int] = {}
+    for term, factor in zip(terms, factors, strict=False):
+        letters = term.replace("...", "." * (len(factor) - len(term) + 3)) if "..." in term else term
+        sizes.update(zip(letters, factor, strict=False))
+        if len(letters) != len(factor) or letters.count(".") > 1:
+            raise SlipstickError("an einsum that is not understood", path="graph", value=equation)
+    outputs = math.prod(result)
+    depth = max(1, math.prod(sizes.values()) // max(1, outputs))
+    products = max(0, len(terms) - 1)
+    return {"dims": {"m": outputs, "n": 1, "k": depth, "batch": 1}, "flops": 2.0 * products * outputs * depth}

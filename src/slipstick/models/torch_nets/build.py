@@ -1,0 +1,52 @@
+"""From a description of a network to its torch module and inputs that fit it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.extras import require
+from slipstick.core.workload import Network
+from slipstick.models.graphs.inception import InceptionV3
+from slipstick.models.graphs.resnet import ResNet
+
+
+def build(network: Network) -> Any:
+    """Return the torch module (`torch.nn.Module`, fresh weights) of a network that has one here.
+
+    Build it under ``torch.device("meta")`` where only its sizes matter.
+
+    Errors
+    ------
+    SlipstickError if torch is not installed, or for a network that is only a list of sizes here.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from slipstick.models import network
+    >>> with torch.device("meta"):
+    ...     module = build(network("resnet-18"))
+    >>> sum(p.numel() for p in module.parameters())
+    11689512
+    """
+    require("torch", "torch")
+    if isinstance(network, ResNet):
+        from slipstick.models.torch_nets.resnet import resnet
+
+        return resnet(network.blocks, block=network.block, width=network.width, classes=network.classes)
+    if isinstance(network, InceptionV3):
+        from slipstick.models.torch_nets.inception import Inception
+
+        return Inception(network.classes, auxiliary=network.auxiliary)
+    raise SlipstickError("has no torch module here", path="network", value=network.name, allowed=_BUILT)
+
+
+_BUILT = "a network of the families resnet and inception-v3"
+
+
+def example_inputs(network: Network, batch: int = 1) -> tuple[Any, ...]:
+    """Return inputs that `build`'s module takes; under ``torch.device("meta")`` without memory."""
+    torch = require("torch", "torch")
+    if isinstance(network, ResNet | InceptionV3):
+        return (torch.zeros(batch, 3, network.image, network.image),)
+    raise SlipstickError("has no torch module here", path="network", value=network.name, allowed=_BUILT)
