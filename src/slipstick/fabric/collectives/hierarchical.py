@@ -1,52 +1,73 @@
-"""Hierarchical rings: scatter inside the inner groups, all-reduce across them, gather inside again."""
+"""Hierarchical rings: scatter inside the inner groups, all-reduce across them, gather inside again.
+
+The data are cut into pieces that follow each other from phase to phase, so that inner and outer links work at once.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
+from slipstick.fabric.collectives import ring
 from slipstick.fabric.collectives.ring import steps
 from slipstick.fabric.schedule import IntArray, Schedule, Writer
 
+PIECES = 8
 
-def all_reduce(inner: int, outer: int) -> Schedule:
+
+def all_reduce(inner: int, outer: int, pieces: int = PIECES) -> Schedule:
     """Return a two-level ring over `outer` groups of `inner` consecutive ranks.
 
     Examples
     --------
-    >>> float(all_reduce(4, 5).sent[0] / 20)  # of the whole vector: 2 (3/4) inside and 2 (4/5) / 4 across
+    >>> schedule = all_reduce(4, 5)
+    >>> float(schedule.sent[0] / schedule.chunks)  # 2 (3/4) inside and 2 (4/5) / 4 across
     1.9
     """
     writer = Writer()
     grid = np.arange(inner * outer).reshape(outer, inner)
-    _levels(writer, grid, 0)
-    return writer.finish("all_reduce", "hierarchical", inner * outer, inner * outer)
+    behind = np.full(grid.size, -1)
+    for piece in range(pieces):
+        behind = _levels(writer, grid, piece * grid.size, 1, behind)
+    return writer.finish("all_reduce", "hierarchical", grid.size, pieces * grid.size)
 
 
-def all_reduce_2d(rows: int, columns: int) -> Schedule:
-    """Return the all-reduce of a mesh: two halves of the data, one along rows first, the other along columns first.
+def all_reduce_2d(rows: int, columns: int, pieces: int = PIECES) -> Schedule:
+    """Return the all-reduce of a mesh: one part of the data goes along rows first, the other along columns first.
 
-    Source: FRED (arXiv 2406.19580), section 4: the baseline's wafer-wide collective.
+    The parts are as large as keeps the links of both directions equally long at work: (r-1) c - (c-1) to
+    (c-1) r - (r-1). Source: FRED (arXiv 2406.19580), section 4: two chunks in opposite order; their sizes are our own.
 
     Examples
     --------
-    >>> float(all_reduce_2d(5, 4).sent[0] / 40)
+    >>> schedule = all_reduce_2d(5, 4)
+    >>> float(schedule.sent[0] / schedule.chunks)
     1.9
     """
+    if min(rows, columns) == 1:
+        return ring.all_reduce(rows * columns)
     writer = Writer()
     grid = np.arange(rows * columns).reshape(rows, columns)
-    _levels(writer, grid, 0)
-    _levels(writer, grid.T, grid.size)
-    return writer.finish("all_reduce", "hierarchical_2d", grid.size, 2 * grid.size)
+    shares = (rows - 1) * columns - (columns - 1), (columns - 1) * rows - (rows - 1)
+    behind = np.full((2, grid.size), -1)
+    offset = 0
+    for _ in range(pieces):
+        for turn, (share, way) in enumerate(zip(shares, (grid, grid.T), strict=True)):
+            behind[turn] = _levels(writer, way, offset, share, behind[turn])
+            offset += grid.size * share
+    return writer.finish("all_reduce", "hierarchical_2d", grid.size, offset)
 
 
-def _levels(writer: Writer, grid: IntArray, offset: int) -> None:
-    """Write one all-reduce of grid.size chunks from `offset` on: along the last axis first, then across."""
+def _levels(writer: Writer, grid: IntArray, offset: int, unit: int, behind: IntArray) -> IntArray:
+    """Write one all-reduce of grid.size * unit chunks from `offset` on: along the last axis first, then across.
+
+    It begins when each rank has what `behind` names; returned is the end of its own first phase, for the next piece.
+    """
     outer, inner = grid.shape
-    pieces = offset + np.arange(inner) * outer  # a member's piece is `outer` chunks long
+    pieces = offset + np.arange(inner) * outer * unit  # a member keeps `outer` units
     inside = np.broadcast_to(pieces, grid.shape)
-    across = pieces[:, None] + np.arange(outer)  # [inner, outer]: the piece of one chunk that each keeps
-    none = np.full(int(grid.max()) + 1, -1)
-    arrived = steps(writer, grid, inside, outer, none, reduces=True)
-    arrived = steps(writer, grid.T, across, 1, arrived, reduces=True)
-    arrived = steps(writer, grid.T, across, 1, arrived, reduces=False)
-    steps(writer, grid, inside, outer, arrived, reduces=False)
+    across = pieces[:, None] + np.arange(outer) * unit  # [inner, outer]: of these, the unit that each keeps
+    first = steps(writer, grid, inside, outer * unit, behind, reduces=True)
+    arrived = steps(writer, grid.T, across, unit, first, reduces=True)
+    arrived = steps(writer, grid.T, across, unit, arrived, reduces=False)
+    steps(writer, grid, inside, outer * unit, arrived, reduces=False)
+    return first

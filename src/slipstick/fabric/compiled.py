@@ -1,0 +1,294 @@
+"""numba kernels of the fabric simulators: events in a heap, max-min fair shares, first come first served links."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+# what an event means
+_INJECT, _DONE = 0, 1
+_SAME = 1e-12  # flows that end within this share of the time end together
+
+
+@njit(cache=True)
+def _push(times: FloatArray, ids: IntArray, size: int, time: float, name: int) -> int:
+    """Put an event into the heap; of equal times the lower number comes first."""
+    place = size
+    while place:
+        parent = (place - 1) // 2
+        if times[parent] < time or (times[parent] == time and ids[parent] <= name):
+            break
+        times[place], ids[place] = times[parent], ids[parent]
+        place = parent
+    times[place], ids[place] = time, name
+    return size + 1
+
+
+@njit(cache=True)
+def _pop(times: FloatArray, ids: IntArray, size: int) -> int:
+    """Take the first event out of the heap."""
+    size -= 1
+    time, name = times[size], ids[size]
+    place = 0
+    while True:
+        child = 2 * place + 1
+        if child >= size:
+            break
+        right = child + 1
+        if right < size and (times[right] < times[child] or (times[right] == times[child] and ids[right] < ids[child])):
+            child = right
+        if time < times[child] or (time == times[child] and name <= ids[child]):
+            break
+        times[place], ids[place] = times[child], ids[child]
+        place = child
+    times[place], ids[place] = time, name
+    return size
+
+
+@njit(cache=True)
+def store_and_forward(
+    size: FloatArray,
+    seconds: FloatArray,
+    delay: FloatArray,
+    tail: FloatArray,
+    starts: IntArray,
+    links: IntArray,
+    waits: IntArray,
+    next_starts: IntArray,
+    following: IntArray,
+    bandwidth: FloatArray,
+    latency: FloatArray,
+    begin: FloatArray,
+    end: FloatArray,
+    busy: FloatArray,
+) -> int:
+    """Send every task's bytes hop by hop, each link serving whole messages in the order of their arrival.
+
+    `tail` is what the receiver adds, latencies excluded. Returns how many tasks were done.
+    """
+    tasks = len(size)
+    hop = np.zeros(tasks, np.int64)
+    free = np.zeros(len(bandwidth))
+    times, ids = np.empty(tasks + 1), np.empty(tasks + 1, np.int64)
+    heap, done = 0, 0
+    for task in range(tasks):
+        begin[task] = 0.0
+        if waits[task] == 0:
+            heap = _push(times, ids, heap, delay[task], task)
+    while heap:
+        now, task = times[0], ids[0]
+        heap = _pop(times, ids, heap)
+        first, last = starts[task], starts[task + 1]
+        if first + hop[task] < last:
+            if hop[task] == 0:
+                begin[task] = now
+            link = links[first + hop[task]]
+            leaves = max(now, free[link])
+            took = size[task] / bandwidth[link]
+            free[link] = leaves + took
+            busy[link] += took
+            hop[task] += 1
+            after = tail[task] if first + hop[task] == last else 0.0
+            heap = _push(times, ids, heap, leaves + took + latency[link] + after, task)
+            continue
+        if first == last and hop[task] == 0:
+            hop[task] = 1
+            begin[task] = now
+            heap = _push(times, ids, heap, now + seconds[task], task)
+            continue
+        end[task] = now
+        done += 1
+        for place in range(next_starts[task], next_starts[task + 1]):
+            other = following[place]
+            waits[other] -= 1
+            if waits[other] == 0:
+                heap = _push(times, ids, heap, now + delay[other], other)
+    return done
+
+
+@njit(cache=True)
+def _fair_shares(
+    active: IntArray,
+    count: int,
+    rank: IntArray,
+    levels: int,
+    starts: IntArray,
+    links: IntArray,
+    weight: FloatArray,
+    bandwidth: FloatArray,
+    rate: FloatArray,
+    left: FloatArray,
+    load: FloatArray,
+    frozen: NDArray[np.bool_],
+    touched: IntArray,
+) -> None:
+    """Set the rate of every active flow: level by level, progressive filling of what the levels before left over."""
+    used = 0
+    for place in range(count):
+        for entry in range(starts[active[place]], starts[active[place] + 1]):
+            link = links[entry]
+            if left[link] < 0:
+                left[link] = bandwidth[link]
+                touched[used] = link
+                used += 1
+    for level in range(levels):
+        open_flows = 0
+        for place in range(count):
+            flow = active[place]
+            if rank[flow] == level:
+                frozen[flow] = False
+                open_flows += 1
+                for entry in range(starts[flow], starts[flow + 1]):
+                    load[links[entry]] += weight[entry]
+        while open_flows:
+            share = np.inf
+            for place in range(used):
+                link = touched[place]
+                if load[link] > _SAME:
+                    share = min(share, max(left[link], 0.0) / load[link])
+            limit = share * (1 + _SAME)
+            # the links are judged before any flow is frozen, so that equal flows stop together
+            for place in range(count):
+                flow = active[place]
+                if rank[flow] != level or frozen[flow]:
+                    continue
+                for entry in range(starts[flow], starts[flow + 1]):
+                    link = links[entry]
+                    if max(left[link], 0.0) <= limit * load[link]:
+                        rate[flow] = share
+                        frozen[flow] = True
+                        break
+            for place in range(count):
+                flow = active[place]
+                if rank[flow] == level and frozen[flow] and rate[flow] >= 0:
+                    for entry in range(starts[flow], starts[flow + 1]):
+                        link = links[entry]
+                        left[link] -= share * weight[entry]
+                        load[link] -= weight[entry]
+                    rate[flow] = -1 - rate[flow]  # taken into account
+                    open_flows -= 1
+        for place in range(count):
+            flow = active[place]
+            if rank[flow] == level:
+                rate[flow] = -1 - rate[flow]
+    for place in range(used):
+        left[touched[place]] = -1.0
+        load[touched[place]] = 0.0
+
+
+@njit(cache=True)
+def fair_flows(
+    size: FloatArray,
+    seconds: FloatArray,
+    lane: IntArray,
+    rank: IntArray,
+    levels: int,
+    delay: FloatArray,
+    tail: FloatArray,
+    starts: IntArray,
+    links: IntArray,
+    weight: FloatArray,
+    waits: IntArray,
+    next_starts: IntArray,
+    following: IntArray,
+    bandwidth: FloatArray,
+    lanes: int,
+    begin: FloatArray,
+    end: FloatArray,
+    busy: FloatArray,
+) -> int:
+    """Let flows share links fairly, by priority levels; fixed times take their lanes in turn. Returns tasks done.
+
+    A flow's bytes pass all its links at once (cut-through): it takes size / rate and is delivered `tail` later.
+    """
+    tasks = len(size)
+    times, ids = np.empty(2 * tasks + 1), np.empty(2 * tasks + 1, np.int64)
+    active, count = np.empty(tasks, np.int64), 0
+    remaining, rate = size.copy(), np.zeros(tasks)
+    left, load = np.full(len(bandwidth), -1.0), np.zeros(len(bandwidth))
+    frozen, touched = np.zeros(tasks, np.bool_), np.empty(len(bandwidth), np.int64)
+    occupied = np.zeros(lanes, np.bool_)
+    queue, queued = np.empty(tasks, np.int64), 0
+    heap, done, now, stale = 0, 0, 0.0, False
+    for task in range(tasks):
+        if waits[task] == 0:
+            heap = _push(times, ids, heap, delay[task], 2 * task + _INJECT)
+    while heap or count:
+        if stale:
+            _fair_shares(
+                active, count, rank, levels, starts, links, weight, bandwidth, rate, left, load, frozen, touched
+            )
+            stale = False
+        flow_end = np.inf
+        for place in range(count):
+            flow = active[place]
+            if rate[flow] > 0:
+                flow_end = min(flow_end, now + remaining[flow] / rate[flow])
+        event = times[0] if heap else np.inf
+        until = min(event, flow_end)
+        if until == np.inf:
+            break
+        elapsed = until - now
+        place = 0
+        while place < count:
+            flow = active[place]
+            remaining[flow] -= rate[flow] * elapsed
+            for entry in range(starts[flow], starts[flow + 1]):
+                busy[links[entry]] += weight[entry] * rate[flow] * elapsed / bandwidth[links[entry]]
+            if remaining[flow] <= size[flow] * _SAME:
+                count -= 1
+                active[place] = active[count]
+                heap = _push(times, ids, heap, until + tail[flow], 2 * flow + _DONE)
+                stale = True
+            else:
+                place += 1
+        now = until
+        while heap and times[0] <= now * (1 + _SAME):
+            at, name = times[0], ids[0]
+            heap = _pop(times, ids, heap)
+            task, kind = name // 2, name % 2
+            if kind == _INJECT:
+                if starts[task + 1] > starts[task] and size[task] > 0:
+                    begin[task] = at
+                    active[count] = task
+                    count += 1
+                    stale = True
+                elif lane[task] >= 0 and occupied[lane[task]]:
+                    queue[queued] = task
+                    queued += 1
+                else:
+                    if lane[task] >= 0:
+                        occupied[lane[task]] = True
+                    begin[task] = at
+                    heap = _push(times, ids, heap, at + seconds[task] + tail[task], 2 * task + _DONE)
+                continue
+            end[task] = at
+            done += 1
+            if lane[task] >= 0:
+                occupied[lane[task]] = False
+                chosen = -1
+                for place in range(queued):
+                    other = queue[place]
+                    if lane[other] == lane[task] and (
+                        chosen < 0
+                        or rank[other] < rank[queue[chosen]]
+                        or (rank[other] == rank[queue[chosen]] and other < queue[chosen])
+                    ):
+                        chosen = place
+                if chosen >= 0:
+                    other = queue[chosen]
+                    queued -= 1
+                    queue[chosen] = queue[queued]
+                    occupied[lane[other]] = True
+                    begin[other] = at
+                    heap = _push(times, ids, heap, at + seconds[other] + tail[other], 2 * other + _DONE)
+            for place in range(next_starts[task], next_starts[task + 1]):
+                other = following[place]
+                waits[other] -= 1
+                if waits[other] == 0:
+                    heap = _push(times, ids, heap, at + delay[other], 2 * other + _INJECT)
+    return done
