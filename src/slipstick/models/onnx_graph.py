@@ -15,6 +15,7 @@ from slipstick.models.graphs.products import Sized
 from slipstick.models.onnx_ops import FIXED, KINDS, VIEWS, sized_product
 
 LIMIT = 512 * 2**20  # bytes of a file; larger networks keep their weights beside it, and those are never opened
+LARGEST = 2**62  # elements of one tensor: beyond it sizes are damage, or malice
 SMALL = 4096  # elements of a constant that shape inference may need: a shape, an axis, a pad
 
 
@@ -41,7 +42,7 @@ def from_onnx(path: str | Path, *, name: str = "", dims: Mapping[str, int] | Non
     model = _inferred(onnx, model, str(path))
     trace = _Trace(onnx, model.graph, str(path))
     for node in model.graph.node:
-        trace.take(node)
+        _taken(trace, node, str(path))
     note = ", ".join(f"{kind} ({count})" for kind, count in trace.recorder.uncounted.items())
     operations = trace.recorder.finished()
     if not operations:
@@ -124,6 +125,15 @@ def _inferred(onnx: Any, model: Any, path: str) -> Any:
         raise SlipstickError(f"its shapes cannot be inferred: {first[0]}", path=path) from None
 
 
+def _taken(trace: _Trace, node: Any, path: str) -> None:
+    try:
+        trace.take(node)
+    except (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError):  # too few inputs, of a wrong rank, empty
+        raise SlipstickError(
+            "an operator that does not fit its inputs", path=f"{path}: {node.name}", value=node.op_type
+        ) from None
+
+
 class _Trace:
     """Reads a graph with inferred shapes node by node."""
 
@@ -177,7 +187,7 @@ class _Trace:
         SlipstickError where it could not be inferred.
         """
         found = self._shapes.get(value)
-        if found is None:
+        if found is None or math.prod(found) > LARGEST:
             raise SlipstickError("a shape that cannot be inferred", path=self._path, value=value)
         return found
 

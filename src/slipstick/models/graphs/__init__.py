@@ -6,12 +6,16 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = {
+    "BigLstm": "big_lstm",
+    "Gnmt": "gnmt",
     "GraphBuilder": "builder",
+    "ImportedGraph": "imported",
     "InceptionV3": "inception",
     "OperatorGraph": "network",
     "ResNet": "resnet",
     "chains": "fusion",
     "fused": "fusion",
+    "graph_of": "decoder",
     "graph_network": "families",
     "leaf_ops": "fusion",
     "scaled": "network",

@@ -7,12 +7,16 @@ from typing import Any
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import validate
+from slipstick.models.graphs.big_lstm import BigLstm
+from slipstick.models.graphs.gnmt import Gnmt
 from slipstick.models.graphs.imported import ImportedGraph
 from slipstick.models.graphs.inception import InceptionV3
 from slipstick.models.graphs.network import OperatorGraph
 from slipstick.models.graphs.resnet import ResNet
 
 FAMILIES: dict[str, type[OperatorGraph]] = {
+    "big-lstm": BigLstm,
+    "gnmt": Gnmt,
     "imported": ImportedGraph,
     "inception-v3": InceptionV3,
     "resnet": ResNet,

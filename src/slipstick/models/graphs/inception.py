@@ -8,7 +8,7 @@ from pydantic import Field
 
 from slipstick.core.workload import Op, Phase
 from slipstick.models.graphs.builder import GraphBuilder, Pair, Tensor
-from slipstick.models.graphs.network import OperatorGraph, weight_elements
+from slipstick.models.graphs.network import OperatorGraph, one_position
 
 
 class InceptionV3(OperatorGraph):
@@ -28,17 +28,13 @@ class InceptionV3(OperatorGraph):
     auxiliary: bool = False
 
     @property
-    def parameters(self) -> int:
-        """All parameters, those of the auxiliary head included."""
-        return weight_elements(self.sample_ops(Phase.TRAIN, 1))
-
-    @property
     def max_positions(self) -> int:
         """One image is one sample."""
         return 1
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
         """Return the operations for one image; the auxiliary head runs in training only."""
+        one_position(self, sequence)
         g = GraphBuilder()
         x = _stem(g, g.input(3, self.image, self.image))
         for name, pooled in zip(_GRID_35, (32, 64, 64), strict=True):  # channels behind the pool: torchvision's

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import replace
 
 from slipstick.core.errors import SlipstickError
@@ -35,6 +34,12 @@ class OperatorGraph(Network, ABC):
     @abstractmethod
     def max_positions(self) -> int:
         """Tokens of one sample: what `sequence` is where nobody says; 1 for an image."""
+
+    @property
+    def parameters(self) -> int:
+        """All parameters; those that several operations share, which then run on one device, counted once."""
+        held = {op.colocate or op.name: op.weights for op in self.sample_ops(Phase.TRAIN, self.max_positions)}
+        return round(sum(held.values()))
 
     @property
     def active_parameters(self) -> int:
@@ -89,6 +94,9 @@ def scaled(op: Op, samples: int, example: int = 1) -> Op:
     )
 
 
-def weight_elements(ops: Sequence[Op]) -> int:
-    """Return the parameters of operations that share none."""
-    return round(sum(op.weights for op in ops))
+def one_position(network: OperatorGraph, sequence: int) -> None:
+    """Raise a SlipstickError unless `sequence` is 1: what an image, or a traced example, is whole."""
+    if sequence != 1:
+        raise SlipstickError(
+            f"a sample of {network.name} has no sequence", path="workload.sequence", value=sequence, allowed="1"
+        )

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from slipstick.core.workload import Op, Phase
 from slipstick.models.graphs.builder import GraphBuilder, Tensor
-from slipstick.models.graphs.network import OperatorGraph, weight_elements
+from slipstick.models.graphs.network import OperatorGraph, one_position
 
 Block = Literal["basic", "bottleneck"]
 EXPANSION = {"basic": 1, "bottleneck": 4}  # channels that a block gives, per channel of its width (He et al., table 1)
@@ -34,17 +34,13 @@ class ResNet(OperatorGraph):
     classes: Annotated[int, Field(gt=0, le=10**7)] = 1000  # of ImageNet's challenge
 
     @property
-    def parameters(self) -> int:
-        """All parameters."""
-        return weight_elements(self.sample_ops(Phase.INFER, 1))
-
-    @property
     def max_positions(self) -> int:
         """One image is one sample."""
         return 1
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
         """Return the operations for one image: the same in training and inference."""
+        one_position(self, sequence)
         g = GraphBuilder()
         x = _stem(g, g.input(3, self.image, self.image), self.width)
         for stage, count in enumerate(self.blocks):

@@ -7,6 +7,8 @@ from typing import Any
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.workload import Network
+from slipstick.models.graphs.big_lstm import BigLstm
+from slipstick.models.graphs.gnmt import Gnmt
 from slipstick.models.graphs.inception import InceptionV3
 from slipstick.models.graphs.resnet import ResNet
 
@@ -38,10 +40,19 @@ def build(network: Network) -> Any:
         from slipstick.models.torch_nets.inception import Inception
 
         return Inception(network.classes, auxiliary=network.auxiliary)
+    if isinstance(network, Gnmt):
+        from slipstick.models.torch_nets.gnmt import Translator
+
+        return Translator(network.depth, network.hidden, network.vocabulary)
+    if isinstance(network, BigLstm):
+        from slipstick.models.torch_nets.big_lstm import LanguageModel
+
+        sizes = network.lstm_layers, network.hidden, network.projected
+        return LanguageModel(*sizes, vocabulary=network.vocabulary, samples=network.samples)
     raise SlipstickError("has no torch module here", path="network", value=network.name, allowed=_BUILT)
 
 
-_BUILT = "a network of the families resnet and inception-v3"
+_BUILT = "a network of the families resnet, inception-v3, gnmt and big-lstm"
 
 
 def example_inputs(network: Network, batch: int = 1) -> tuple[Any, ...]:
@@ -49,4 +60,7 @@ def example_inputs(network: Network, batch: int = 1) -> tuple[Any, ...]:
     torch = require("torch", "torch")
     if isinstance(network, ResNet | InceptionV3):
         return (torch.zeros(batch, 3, network.image, network.image),)
+    if isinstance(network, Gnmt | BigLstm):
+        tokens = torch.zeros(batch, network.length, dtype=torch.long)
+        return (tokens, tokens.clone())
     raise SlipstickError("has no torch module here", path="network", value=network.name, allowed=_BUILT)

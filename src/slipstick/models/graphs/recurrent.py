@@ -1,0 +1,103 @@
+"""Long short-term memory as operations: one node for each layer and block of time steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from slipstick.core.workload import Op
+
+GATES = 4  # input, forget, cell, output (Hochreiter & Schmidhuber 1997; Gers et al. 2000)
+
+
+def blocks(sequence: int, size: int) -> list[int]:
+    """Return the steps of each block of a sequence: `size`, and what is left in the last.
+
+    Examples
+    --------
+    >>> blocks(25, 10)
+    [10, 10, 5]
+    """
+    return [min(size, sequence - start) for start in range(0, sequence, size)]
+
+
+@dataclass(frozen=True)
+class Lstm:
+    """One layer: `inputs` wide in, `hidden` cells, projected to `projected` where that is not 0 (Sak et al. 1402.1128).
+
+    Biases are torch's: one for the inputs, one for the state.
+
+    Examples
+    --------
+    >>> Lstm("layer", inputs=1024, hidden=1024).parameters
+    8396800
+    """
+
+    name: str
+    inputs: int
+    hidden: int
+    projected: int = 0
+    residual: bool = False  # adds what it reads to what it gives
+
+    @property
+    def width(self) -> int:
+        """Elements that it gives for one step."""
+        return self.projected or self.hidden
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        gates = GATES * self.hidden
+        return gates * (self.inputs + self.width) + 2 * gates + self.projected * self.hidden
+
+    def block(self, number: int, steps: int, after: tuple[tuple[str, float], ...]) -> Op:
+        """Return the node of one block of one sample.
+
+        The product with the inputs needs no state and runs for all steps at once; the rest runs step by step. From the
+        block before it reads the state alone.
+
+        Parameters
+        ----------
+        after : what it reads: names, and the elements of each.
+        """
+        name, gates = f"{self.name}.{number}", GATES * self.hidden
+        parts = [
+            product(f"{name}.input", steps, gates, self.inputs),
+            product(f"{name}.state", 1, gates, self.width, steps),
+            pointwise(f"{name}.cell", gates + self.hidden, 2 * self.hidden, steps),
+        ]
+        if self.projected:
+            parts.append(product(f"{name}.projection", 1, self.projected, self.hidden, steps))
+        if self.residual:
+            parts.append(pointwise(f"{name}.residual", 2 * self.width * steps, self.width * steps))
+        before = ((f"{self.name}.{number - 1}", float(self.width + self.hidden)),) if number else ()
+        read = (*after, *before)
+        return Op(
+            name,
+            "lstm",
+            {"m": 1, "steps": steps},
+            sum(part.flops * part.count for part in parts),
+            float(self.parameters),
+            sum(elements for _, elements in read),
+            float(self.width * steps),
+            after=tuple(source for source, _ in read),
+            reads=tuple(elements for _, elements in read),
+            parts=tuple(parts),
+            colocate=self.name,
+        )
+
+
+def product(name: str, m: int, n: int, k: int, count: int = 1) -> Op:
+    """Return `count` products (m, k) x (k, n) of one sample with the same weights."""
+    dims = {"m": m, "n": n, "k": k, "batch": 1}
+    return Op(name, "matmul", dims, 2.0 * m * n * k, float(n * k), float(m * k), float(m * n), count=count)
+
+
+def pointwise(name: str, inputs: int, outputs: int, count: int = 1) -> Op:
+    """Return `count` passes over elements of one sample."""
+    return Op(name, "elementwise", {"m": 1, "n": outputs}, 0.0, 0.0, float(inputs), float(outputs), count=count)
+
+
+def lookup(name: str, table: str, vocabulary: int, width: int, steps: int) -> Op:
+    """Return the reading of `steps` rows of an embedding table."""
+    dims, weights = {"m": steps, "n": width, "rows": vocabulary}, float(vocabulary * width)
+    return Op(name, "embedding", dims, 0.0, weights, float(steps), float(steps * width), colocate=table)
