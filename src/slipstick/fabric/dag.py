@@ -105,9 +105,7 @@ def lower(
     wide = np.maximum(np.diff(schedule.source_starts), np.diff(schedule.target_starts)) > 1
     latency = _latencies(schedule, topology, place, found, wide, routing)
     added = np.where(schedule.reduces, 3 * bytes_each / ends.memory_bandwidth, 0.0)
-    # the receiver's own delay is the next sender's; behind the last message it stands alone
-    last = np.ones(len(schedule), np.bool_)
-    last[schedule.edges[:, 0]] = False
+    last = _last(schedule, transfers)
     zero = np.zeros(len(schedule))
     return Dag(
         size=np.where(transfers, bytes_each, 0.0),
@@ -121,6 +119,17 @@ def lower(
         weight=np.ones(len(found.links)),
         edges=schedule.edges,
     )
+
+
+def _last(schedule: Schedule, transfers: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which messages no other waits for, straight or behind a rendezvous: there the receiver's delay is added,
+    which otherwise is the next sender's."""
+    before, after = schedule.edges.T
+    followed = np.zeros(len(schedule), np.bool_)
+    followed[before[transfers[after]]] = True
+    meeting = followed & ~transfers
+    followed[before[meeting[after]]] = True
+    return ~followed
 
 
 def join(parts: list[Dag], edges: ArrayLike = ()) -> Dag:

@@ -54,7 +54,7 @@ def run(dag: Dag, topology: Topology, mode: Mode = "flows", *, packet: float | N
     >>> from slipstick.fabric.collectives.ring import all_reduce
     >>> from slipstick.fabric.dag import lower
     >>> topology = ring(4, 100e9, 0.0)
-    >>> run(lower(all_reduce(4), topology, 1e9), topology).time  # 2 (3/4) of 1 GB at 100 GB/s
+    >>> round(run(lower(all_reduce(4), topology, 1e9), topology).time, 6)  # 2 (3/4) of 1 GB at 100 GB/s
     0.015
     """
     require("numba", "sim")

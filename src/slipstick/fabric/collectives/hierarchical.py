@@ -11,7 +11,8 @@ from slipstick.fabric.collectives import ring
 from slipstick.fabric.collectives.ring import steps
 from slipstick.fabric.schedule import IntArray, Schedule, Writer
 
-PIECES = 8
+PIECES = 16
+UNDER_WAY = 3  # pieces at a time: with more, all of them share the outer links and end together
 
 
 def all_reduce(inner: int, outer: int, pieces: int = PIECES) -> Schedule:
@@ -25,9 +26,9 @@ def all_reduce(inner: int, outer: int, pieces: int = PIECES) -> Schedule:
     """
     writer = Writer()
     grid = np.arange(inner * outer).reshape(outer, inner)
-    behind = np.full(grid.size, -1)
+    done: list[_Done] = []
     for piece in range(pieces):
-        behind = _levels(writer, grid, piece * grid.size, 1, behind)
+        _levels(writer, grid, piece * grid.size, 1, done)
     return writer.finish("all_reduce", "hierarchical", grid.size, pieces * grid.size)
 
 
@@ -48,20 +49,29 @@ def all_reduce_2d(rows: int, columns: int, pieces: int = PIECES) -> Schedule:
     writer = Writer()
     grid = np.arange(rows * columns).reshape(rows, columns)
     shares = (rows - 1) * columns - (columns - 1), (columns - 1) * rows - (rows - 1)
-    behind = np.full((2, grid.size), -1)
+    done: tuple[list[_Done], ...] = ([], [])
     offset = 0
     for _ in range(pieces):
-        for turn, (share, way) in enumerate(zip(shares, (grid, grid.T), strict=True)):
-            behind[turn] = _levels(writer, way, offset, share, behind[turn])
+        for share, way, before in zip(shares, (grid, grid.T), done, strict=True):
+            _levels(writer, way, offset, share, before)
             offset += grid.size * share
     return writer.finish("all_reduce", "hierarchical_2d", grid.size, offset)
 
 
-def _levels(writer: Writer, grid: IntArray, offset: int, unit: int, behind: IntArray) -> IntArray:
+_Done = tuple[IntArray, IntArray]  # of one piece, by rank: the end of its first phase, and of its last
+
+
+def _levels(writer: Writer, grid: IntArray, offset: int, unit: int, done: list[_Done]) -> None:
     """Write one all-reduce of grid.size * unit chunks from `offset` on: along the last axis first, then across.
 
-    It begins when each rank has what `behind` names; returned is the end of its own first phase, for the next piece.
+    It begins behind the first phase of the piece before, and when that of `UNDER_WAY` pieces before is done.
     """
+    behind = np.full(grid.size, -1)
+    if done:
+        behind = writer.rendezvous(np.arange(grid.size))
+        writer.order(done[-1][0], behind)
+        if len(done) >= UNDER_WAY:
+            writer.order(done[-UNDER_WAY][1], behind)
     outer, inner = grid.shape
     pieces = offset + np.arange(inner) * outer * unit  # a member keeps `outer` units
     inside = np.broadcast_to(pieces, grid.shape)
@@ -69,5 +79,4 @@ def _levels(writer: Writer, grid: IntArray, offset: int, unit: int, behind: IntA
     first = steps(writer, grid, inside, outer * unit, behind, reduces=True)
     arrived = steps(writer, grid.T, across, unit, first, reduces=True)
     arrived = steps(writer, grid.T, across, unit, arrived, reduces=False)
-    steps(writer, grid, inside, outer * unit, arrived, reduces=False)
-    return first
+    done.append((first, steps(writer, grid, inside, outer * unit, arrived, reduces=False)))

@@ -88,24 +88,25 @@ def _from_root(parents: dict[int, int]) -> list[int]:
 def _up(writer: Writer, parents: dict[int, int], pieces: range) -> dict[tuple[int, int], list[int]]:
     """Write the reduction; return the messages that brought each (root, piece) its last sums."""
     arrived: dict[tuple[int, int], list[int]] = {}
+    left: dict[int, int] = {}  # the piece before follows the same way: one after the other, not all at once
     for piece in pieces:
         for rank in reversed(_from_root(parents)):
             if rank in parents:
                 sent = int(writer.add(rank, parents[rank], piece, reduces=True)[0])
-                for before in arrived.get((rank, piece), ()):
-                    writer.order(before, sent)
+                writer.order([*arrived.get((rank, piece), ()), left.get(rank, -1)], sent)
                 arrived.setdefault((parents[rank], piece), []).append(sent)
+                left[rank] = sent
     return arrived
 
 
 def _down(writer: Writer, parents: dict[int, int], pieces: range, ready: dict[tuple[int, int], list[int]]) -> None:
     children = _children(parents)
     order = _from_root(parents)
+    left: dict[int, int] = {}
     for piece in pieces:
         got = {order[0]: ready.get((order[0], piece), [])} if order else {}
         for rank in order:
             for child in children.get(rank, ()):
                 sent = int(writer.add(rank, child, piece)[0])
-                for before in got[rank]:
-                    writer.order(before, sent)
-                got[child] = [sent]
+                writer.order([*got[rank], left.get(child, -1)], sent)
+                got[child], left[child] = [sent], sent
