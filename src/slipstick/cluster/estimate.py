@@ -12,10 +12,12 @@ from slipstick.cluster.setting import Setting
 from slipstick.cluster.training import Step, train
 from slipstick.cluster.training_report import model_flops, training_facts, training_metrics, training_tables
 from slipstick.core.checks import run_checks
+from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.report import Report, flatten
 from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
+from slipstick.models.graphs.network import OperatorGraph
 
 FloatArray = NDArray[np.float64]
 
@@ -29,6 +31,14 @@ def estimate(workload: Workload, system: System, plan: Plan) -> Report:
     ------
     SpecErrors where the plan is impossible; too little memory is a finding of the report, not an error.
     """
+    if isinstance(workload.network, OperatorGraph):
+        from slipstick.cluster.graph_estimate import estimate_graph
+
+        return estimate_graph(workload, system, plan)
+    if workload.phase is Phase.INFER:
+        raise SlipstickError(
+            "a decoder's inference has two phases", path="phase", value="infer", allowed=["prefill", "decode"]
+        )
     if workload.phase is not Phase.TRAIN:
         from slipstick.cluster.inference_report import estimate_inference
 

@@ -76,6 +76,7 @@ def gemm(
     format: str,
     chip: Chip,
     batch: ArrayLike = 1,
+    stored: ArrayLike | None = None,
     quantise_activations: bool = False,
     reuse: Reuse = weights_cold,
 ) -> KernelTime:
@@ -84,6 +85,8 @@ def gemm(
     Parameters
     ----------
     format : number format of A and B, a key of ``chip.peak``.
+    stored : elements that A takes in memory, where it is not m k for each product: a convolution reads each several
+        times, and its kernel makes the copies as it goes.
     quantise_activations : A arrives as bf16 and is quantised by a kernel of its own.
     reuse : operands' bytes -> reuse distances, which decide what the L2 still holds.
 
@@ -101,7 +104,9 @@ def gemm(
     (True, True)
     """
     _check(format, chip)
-    sizes = np.broadcast_arrays(*(np.asarray(size, dtype=np.float64) for size in (m, n, k, batch)))
+    m, n, k, batch = (np.asarray(size, dtype=np.float64) for size in (m, n, k, batch))
+    held = m * k * batch if stored is None else np.asarray(stored, dtype=np.float64)
+    sizes = np.broadcast_arrays(m, n, k, batch, held)
     shape = sizes[0].shape
     flat = [np.atleast_1d(size).reshape(-1) for size in sizes]
     constants = chip.constants.of(format)
@@ -139,11 +144,11 @@ def _best(
     sizes: list[FloatArray], format: str, chip: Chip, constants: MatmulConstants, reuse: Reuse
 ) -> tuple[FloatArray, ...]:
     """Evaluate every tile and split (first axis) for some shapes (second axis); return the fastest's figures."""
-    m, n, k, batch = sizes
+    m, n, k, batch, stored = sizes
     element = BYTES[format]
     fits = (constants.largest_tile >= _TILE_ROWS * _TILE_COLUMNS)[:, 0]
     rows, columns, split = _TILE_ROWS[fits], _TILE_COLUMNS[fits], _SPLIT[fits]
-    operands = (m * k * batch * element, n * k * batch * element, m * n * batch * OUTPUT)
+    operands = (stored * element, n * k * batch * element, m * n * batch * OUTPUT)
     steps = np.ceil(k / (split * STEP)) * STEP
     blocks = np.ceil(m / rows) * np.ceil(n / columns) * batch * split
     filled = blocks / chip.cores

@@ -82,6 +82,7 @@ class Kernel:
     core: bool = False
     quantised: bool = False
     packed: float = 1.0  # bytes of the weights as stored, against those of `format`: unpacked as they are read
+    stored: float | None = None  # elements of the left operand in memory, where they are not m k for each product
 
 
 def forward(

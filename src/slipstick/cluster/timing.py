@@ -62,11 +62,13 @@ def time_kernels(kernels: Sequence[Kernel], device: Device, width: int) -> Times
 
 def _matmuls(kernels: list[Kernel], rows: list[int], name: str, quantised: bool, device: Device, found: Times) -> None:
     width = found.time.shape[1]
-    sizes = np.empty((4, len(kernels), width))
+    sizes = np.empty((5, len(kernels), width))
     for place, kernel in enumerate(kernels):
         sizes[0, place], sizes[1, place], sizes[2, place], sizes[3, place] = kernel.m, kernel.n, kernel.k, kernel.batch
-    m, n, k, batch = sizes
-    result = gemm(m, n, k, format=name, chip=device.chip, batch=batch, quantise_activations=quantised)
+        sizes[4, place] = kernel.m * kernel.k * kernel.batch if kernel.stored is None else kernel.stored
+    m, n, k, batch, stored = sizes
+    chip = device.chip
+    result = gemm(m, n, k, format=name, chip=chip, batch=batch, stored=stored, quantise_activations=quantised)
     slowdown = device.steps.matmul_slowdown if name in WIDE else device.steps.narrow_slowdown
     # heat slows what computes, not what waits for bytes
     found.time[rows] = result.time + (slowdown - 1.0) * result.compute

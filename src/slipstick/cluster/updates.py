@@ -138,10 +138,18 @@ def exposed_update(
     microbatches = setting.batch // (plans.dp * plans.microbatch)
     passes = np.minimum(microbatches, 1 + plans.pp * (plans.interleave - 1) / plans.interleave)[:, None]
     for message, compute in ((reduced, backward), (gathered, forward)):
-        window = compute * passes * (1 - _BUCKET)
-        behind = np.maximum(message - window, message * _BUCKET) + slow * np.minimum(message, window)
-        total += np.where(overlap, np.minimum(behind, message), message)
+        total += np.where(overlap, exposed_message(message, compute * passes, slow), message)
     return np.asarray(total.max(axis=1))
+
+
+def exposed_message(message: FloatArray, compute: FloatArray, slow: float) -> FloatArray:
+    """Return the seconds of a message in buckets that `compute` seconds beside it do not hide.
+
+    The last bucket has nothing left to hide it; what is hidden slows the computation by the share `slow` of itself.
+    """
+    window = compute * (1 - _BUCKET)
+    behind = np.maximum(message - window, message * _BUCKET) + slow * np.minimum(message, window)
+    return np.asarray(np.minimum(behind, message))
 
 
 _BUCKET = 0.05  # share of the gradients in the last bucket, which nothing is left to hide (25 MB of some hundreds)

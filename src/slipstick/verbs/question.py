@@ -25,6 +25,7 @@ ROOTS = ("system", "workload", "plan")
 # What nobody said: assumed, and shown as "default" in the report.
 TRAINING_SEQUENCE = 4096  # tokens; less where the network's longest context is shorter
 PROMPT = 1024  # tokens
+SAMPLES = 32  # of an operator graph in training, a device
 OUTPUT = 128  # tokens generated after a prompt
 TRAINING_PLAN = "tp=auto,pp=auto,microbatch=auto,ep=auto,recompute=auto,sp=true,zero=1"  # the fastest that fits
 INFERENCE_PLAN = "tp=auto"
@@ -183,6 +184,11 @@ def _workload(
 
 def _defaults(network: Network, phase: Phase, system: System, plan: Plan) -> dict[str, int]:
     """Return batch and lengths that nobody gave: for training one microbatch a device, for inference one request."""
+    from slipstick.models.graphs.network import OperatorGraph
+
+    if isinstance(network, OperatorGraph):
+        many = SAMPLES * system.devices if phase is Phase.TRAIN else 1
+        return {"batch": many, "sequence": network.max_positions}
     longest = getattr(network, "max_positions", None) or TRAINING_SEQUENCE
     if phase is Phase.TRAIN:
         microbatch = plan.parallel.microbatch

@@ -12,8 +12,9 @@ class LanguageModel(nn.Module):
 
     Examples
     --------
-    >>> net = LanguageModel(2, 64, 16, vocabulary=1000, samples=100)
-    >>> tokens = torch.zeros(2, 5, dtype=torch.long)
+    >>> with torch.device("meta"):
+    ...     net = LanguageModel(2, 64, 16, vocabulary=1000, samples=100)
+    ...     tokens = torch.zeros(2, 5, dtype=torch.long)
     >>> net.train()(tokens, tokens).shape, net.eval()(tokens, tokens).shape
     (torch.Size([2, 5, 101]), torch.Size([2, 5, 1000]))
     """

@@ -1,0 +1,230 @@
+"""The time, memory and energy of operator graphs: data-parallel training, and inference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from slipstick.cluster.assembly import ADAM_STATES, inference_precision, sources, training_precision, width
+from slipstick.cluster.cost import hourly_cost
+from slipstick.cluster.device import device_of
+from slipstick.cluster.energy import energy
+from slipstick.cluster.graph_kernels import Counted, backward_kernels, forward_kernels, kept_elements, live_elements
+from slipstick.cluster.graph_plan import graph_plan
+from slipstick.cluster.lowering import Precision
+from slipstick.cluster.network import messages, tiers_of
+from slipstick.cluster.plans import AUTO_TIER
+from slipstick.cluster.tables import COLUMNS, kernel_rows
+from slipstick.cluster.timing import Device, time_kernels
+from slipstick.cluster.updates import ADAM_TRAFFIC, exposed_message
+from slipstick.core.checks import run_checks
+from slipstick.core.plan import Plan
+from slipstick.core.report import Metric, Report, Table, flatten
+from slipstick.core.system import System
+from slipstick.core.workload import Op, Phase, Workload
+
+PAPERS = ("ardalani2022",)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Kernels of one pass on one device: seconds of the device and of the host that launches them, work and traffic."""
+
+    kernels: tuple[Counted, ...]
+    device: float
+    host: float
+    flops: float
+    traffic: float
+
+    @classmethod
+    def of(cls, kernels: Sequence[Counted], device: Device, launch: float) -> Pass:
+        """Time the kernels on `device`; the host needs `launch` seconds for each."""
+        timed = time_kernels([counted.kernel for counted in kernels], device, 1)
+        counts = np.array([counted.count for counted in kernels], dtype=float)
+        sums = [float(counts @ column[:, 0]) for column in (timed.time, timed.flops, timed.traffic)]
+        return cls(tuple(kernels), sums[0], launch * float(counts.sum()), sums[1], sums[2])
+
+    @property
+    def waits(self) -> float:
+        """Seconds that the device waits for the host."""
+        return max(0.0, self.host - self.device)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One question about an operator graph, resolved: `ops` are of one microbatch on one device."""
+
+    workload: Workload
+    system: System
+    plan: Plan
+    precision: Precision
+    device: Device
+    ops: list[Op]
+
+    @property
+    def dp(self) -> int:
+        return int(self.plan.parallel.dp)
+
+    @property
+    def microbatch(self) -> int:
+        return int(self.plan.parallel.microbatch)
+
+
+def estimate_graph(workload: Workload, system: System, plan: Plan) -> Report:
+    """Return what training with data parallelism, or one inference pass, of an operator graph takes.
+
+    Convolutions are matrix products of their own sizes (implicit GEMM: Chetlur et al. 1410.0759) in the kernel model
+    that decoders use, everything else moves its tensors through memory.
+
+    Errors
+    ------
+    SpecErrors for a plan that divides the network itself; SlipstickError for a phase that generates text.
+    """
+    plan = graph_plan(plan, workload, system)
+    training = workload.phase is Phase.TRAIN
+    precision = (training_precision if training else inference_precision)(plan, system)
+    samples, length = int(plan.parallel.microbatch), workload.sequence
+    ops = workload.network.ops(workload.phase, samples, length, length)
+    run = _Run(workload, system, plan, precision, device_of(system), ops)
+    metrics, passes, bottleneck = _training(run) if training else _inference(run)
+    facts = {path: metric.value for path, metric in flatten(metrics)}
+    rows = kernel_rows([(c.count, [c.kernel]) for done in passes for c in done.kernels], run.device)
+    return Report(
+        title=f"{workload.name} on {system.devices} x {system.name}",
+        metrics=metrics,
+        breakdowns={"ops": Table.of(COLUMNS, rows)},
+        bottleneck=bottleneck,
+        warnings=run_checks({**facts, "roofline.compute": _roofline(run, passes)}),
+        inputs={"workload": workload, "system": system, "plan": plan},
+        papers=PAPERS,
+    )
+
+
+def _training(run: _Run) -> tuple[dict[str, Any], list[Pass], str]:
+    plan, steps, fused = run.plan, run.device.steps, run.plan.kernels.fused
+    launch = steps.host_launch if fused else steps.host_launch * steps.unfused_host
+    ahead = Pass.of(forward_kernels(run.ops, run.precision, training=True, fused=fused), run.device, launch)
+    back = Pass.of(backward_kernels(run.ops, run.precision, fused=fused), run.device, launch)
+    microbatches = run.workload.batch // (run.dp * run.microbatch)
+    parameters = float(run.workload.network.parameters)
+    reduced, gathered, sent = _update_messages(run, parameters)
+    shard = run.dp if plan.parallel.zero else 1
+    hidden = plan.collectives.dp_overlap
+    waits = [
+        float(exposed_message(np.asarray(message), np.asarray(beside), steps.overlap_slowdown)) if hidden else message
+        for message, beside in ((reduced, back.device), (gathered, ahead.device))
+    ]
+    moved = parameters / shard * ADAM_TRAFFIC
+    parts = {
+        "forward": microbatches * ahead.device,
+        "backward": microbatches * back.device,
+        "data_parallel": sum(waits),
+        "optimizer": moved / (run.device.chip.dram_bandwidth * steps.optimizer_efficiency),
+        "host": microbatches * (ahead.waits + back.waits),
+        "overhead": steps.step_overhead,
+    }
+    traffic = microbatches * (ahead.traffic + back.traffic) + moved
+    memory = _training_memory(run, parameters)
+    metrics = _metrics(run, parts, memory, microbatches * (ahead.flops + back.flops), traffic, sent, 3.0)
+    return metrics, [ahead, back], _bottleneck(parts)
+
+
+def _update_messages(run: _Run, parameters: float) -> tuple[float, float, float]:
+    """Return seconds to reduce gradients and to gather weights over the replicas, and the bytes that a device sends."""
+    tiers, element = tiers_of(run.system), width(run.plan.formats.gradients)
+    names = [tier.name for tier in tiers]
+    wanted = run.plan.collectives.dp_tier
+    forced = np.array([AUTO_TIER if wanted == "auto" or wanted not in names else names.index(wanted)])
+
+    def seconds(op: str, size: float) -> float:
+        return float(messages(op, np.array([size]), np.array([run.dp]), np.array([1]), forced, tiers)[0])
+
+    gradients, weights = parameters * element, parameters * run.precision.weights
+    share = (run.dp - 1) / run.dp  # of a vector: what a ring sends to reduce it, and again to gather it
+    if not run.plan.parallel.zero:
+        return seconds("all_reduce", gradients), 0.0, 2 * share * gradients
+    return seconds("reduce_scatter", gradients), seconds("all_gather", weights), share * (gradients + weights)
+
+
+def _training_memory(run: _Run, parameters: float) -> dict[str, float]:
+    zero, dp = run.plan.parallel.zero, run.dp
+    largest = max(op.inputs + op.outputs for op in run.ops)
+    return {
+        "weights": parameters * run.precision.weights,
+        "gradients": parameters * width(run.plan.formats.gradients) / (dp if zero > 1 else 1),
+        "optimizer": parameters * ADAM_STATES * width("fp32") / (dp if zero else 1),
+        "activations": kept_elements(run.ops) * run.precision.activations,
+        "working": largest * run.precision.activations,
+    }
+
+
+def _inference(run: _Run) -> tuple[dict[str, Any], list[Pass], str]:
+    graphs, steps = run.plan.kernels.cuda_graphs, run.device.steps
+    launch = steps.replay_launch if graphs else steps.eager_launch
+    kernels = forward_kernels(run.ops, run.precision, training=False, fused=run.plan.kernels.fused)
+    done = Pass.of(kernels, run.device, launch)
+    parts = {"kernels": done.device, "launch": done.host}
+    memory = {
+        "weights": run.workload.network.parameters * run.precision.weights,
+        "activations": live_elements(run.ops) * run.precision.activations,
+    }
+    metrics = _metrics(run, parts, memory, done.flops, done.traffic, 0.0, 1.0)
+    return metrics, [done], _bottleneck(parts)
+
+
+def _metrics(
+    run: _Run,
+    parts: dict[str, float],
+    memory: dict[str, float],
+    flops: float,
+    traffic: float,
+    sent: float,
+    passes: float,
+) -> dict[str, Any]:
+    """Return the metric tree; `flops`, `traffic` and `sent` are of one device, a step is `passes` forward ones."""
+    system, source = run.system, f"{sources(run.system)}; convolutions as matrix products, none calibrated"
+
+    def metric(value: float, unit: str, note: str = "") -> Metric:
+        return Metric(float(value), unit, "estimated", source, note)
+
+    time, samples = sum(parts.values()), run.workload.batch
+    useful = passes * sum(op.flops * op.count for op in run.ops) * samples / run.microbatch
+    rate = useful / time / run.dp
+    figures = (np.array([figure]) for figure in (time, flops, traffic, sent))
+    spent = energy(system, run.precision.matmul, *figures)
+    joules, overhead = float(spent.total[0]) * run.dp, system.overhead_power * time * run.dp
+    tree: dict[str, Any] = {
+        "time": {"step": metric(time, "s"), "parts": {k: metric(v, "s") for k, v in parts.items() if v > 0}},
+        "memory": {
+            "peak": metric(sum(memory.values()), "B"),
+            "parts": {name: metric(value, "B") for name, value in memory.items()},
+            "capacity": metric(system.main_memory.capacity, "B"),
+        },
+        "throughput": {
+            "samples": metric(samples / time, "sample/s", "all replicas"),
+            "samples_per_device": metric(samples / time / run.dp, "sample/s"),
+            "model_flops_per_device": metric(rate, "FLOP/s", "products only"),
+        },
+        "efficiency": {
+            "mfu": metric(rate / system.compute.matrix[run.precision.matmul], "fraction", "over the dense peak")
+        },
+        "energy": {"step": metric(joules + overhead, "J"), "sample": metric((joules + overhead) / samples, "J")},
+    }
+    hourly = hourly_cost(system, float(spent.total[0]) / time) * run.dp
+    if hourly:
+        tree["cost"] = {"million_samples": metric(hourly * time / 3600 / samples * 1e6, "USD")}
+    return tree
+
+
+def _roofline(run: _Run, passes: Sequence[Pass]) -> float:
+    """Return the seconds of the products of a device's share at the peak rate of the format."""
+    microbatches = run.workload.batch // (run.dp * run.microbatch)
+    return microbatches * sum(done.flops for done in passes) / run.system.compute.matrix[run.precision.matmul]
+
+
+def _bottleneck(parts: dict[str, float]) -> str:
+    name = max(parts, key=lambda part: parts[part])
+    return f"{name.replace('_', ' ')}: {100 * parts[name] / sum(parts.values()):.0f} % of the step"

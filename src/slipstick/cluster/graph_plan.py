@@ -1,0 +1,57 @@
+"""Plans of operator graphs: replicas that share a batch; what divides a single network is placement's."""
+
+from __future__ import annotations
+
+import math
+
+from slipstick.core.errors import SlipstickError, SpecErrors
+from slipstick.core.plan import Plan
+from slipstick.core.system import System
+from slipstick.core.workload import Phase, Workload
+
+_WHOLE = ("tp", "pp", "cp", "ep", "etp", "interleave")
+MOST_ZERO = 2  # the weights stay whole: ZeRO-3 gathers them layer by layer, which is modelled for decoders only
+
+
+def graph_plan(plan: Plan, workload: Workload, system: System) -> Plan:
+    """Return the plan with every ``auto`` filled in.
+
+    Training uses all devices, and the whole share of a device at once unless the plan says otherwise; inference uses as
+    many devices as share the batch evenly.
+
+    Errors
+    ------
+    SpecErrors with every field that an operator graph cannot follow, and what divides one network instead.
+    """
+    parallel = plan.parallel
+    errors = [
+        _error(name, getattr(parallel, name), "1; one network is divided over devices by slipstick.place")
+        for name in _WHOLE
+        if getattr(parallel, name) not in (1, "auto")
+    ]
+    if parallel.recompute not in ("none", "auto"):
+        errors.append(_error("recompute", parallel.recompute, "none"))
+    if parallel.zero > MOST_ZERO:
+        errors.append(_error("zero", parallel.zero, f"0 to {MOST_ZERO}"))
+    if plan.offload.weights or plan.offload.activations or plan.offload.optimizer:
+        errors.append(SlipstickError("is modelled for decoders only", path="plan.offload"))
+    training = workload.phase is Phase.TRAIN
+    most = system.devices if training else math.gcd(system.devices, workload.batch)
+    dp = most if parallel.dp == "auto" else parallel.dp
+    if dp > system.devices or (training and dp != system.devices):
+        errors.append(_error("dp", dp, f"{system.devices}, the devices of the system"))
+    elif workload.batch % dp:
+        errors.append(_error("dp", dp, f"a divisor of the batch of {workload.batch}"))
+    local = max(1, workload.batch // dp)
+    chosen = training and "microbatch" in parallel.model_fields_set  # a field's default of 1 suits long sequences
+    microbatch = parallel.microbatch if chosen and parallel.microbatch != "auto" else local
+    if local % microbatch:
+        errors.append(_error("microbatch", microbatch, f"a divisor of the {local} samples of a device"))
+    if errors:
+        raise SpecErrors(errors)
+    filled = {**dict.fromkeys(_WHOLE, 1), "recompute": "none", "sp": False, "dp": dp, "microbatch": microbatch}
+    return plan.model_copy(update={"parallel": parallel.model_copy(update=filled)})
+
+
+def _error(name: str, value: object, allowed: str) -> SlipstickError:
+    return SlipstickError("not for an operator graph", path=f"plan.parallel.{name}", value=value, allowed=allowed)

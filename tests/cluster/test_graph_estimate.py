@@ -1,0 +1,166 @@
+"""Operator graphs on accelerators: bounds, monotonicity, conservation; a convolution is the product that it is."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from slipstick import estimate, ops
+from slipstick.cluster.assembly import inference_precision
+from slipstick.cluster.device import device_of
+from slipstick.cluster.gemm import gemm
+from slipstick.cluster.graph_kernels import backward_kernels, forward_kernels, kept_elements, live_elements
+from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import Plan
+from slipstick.core.registry import resolve_system
+from slipstick.core.report import Report
+from slipstick.core.workload import Op, Phase
+from slipstick.models import names, network
+from slipstick.models.graphs import OperatorGraph, leaf_ops, training_graph
+
+GRAPHS = [name for name in names() if isinstance(network(name), OperatorGraph)]
+A100 = "a100-sxm-80gb"
+
+
+def asked(name: str, system: str = A100, plan: str | None = None, **more: Any) -> Report:
+    return estimate(name, system, plan, **more)
+
+
+@pytest.mark.parametrize("phase", ["train", "infer"])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_every_network_has_an_answer_without_errors(name: str, phase: str) -> None:
+    report = asked(name, phase=phase, batch=8)
+    assert not report.errors
+    assert 0 < report.value("efficiency.mfu") < 1
+    table = ops(name, A100, phase=phase, batch=8)
+    count, flops = (([c.name for c in table.columns].index(column)) for column in ("count", "flops"))
+    done = sum(float(row[count]) * float(row[flops]) for row in table.rows)  # type: ignore[arg-type]
+    net = network(name)
+    assert isinstance(net, OperatorGraph)
+    graph = net.ops(Phase(phase), 8, net.max_positions, net.max_positions)
+    expected = sum(op.flops for op in (training_graph(graph) if phase == "train" else graph))
+    assert done == pytest.approx(expected, rel=2e-2)  # a strided convolution's gradient is rounded to whole taps
+    assert report.value("time.step") > expected / resolve_system(A100).compute.matrix["bf16"]
+
+
+@pytest.mark.parametrize("phase", ["train", "infer"])
+def test_more_samples_take_longer_and_more_memory(phase: str) -> None:
+    reports = [asked("inception-v3", phase=phase, batch=batch) for batch in (1, 4, 16, 64, 256)]
+    for path in ("time.step", "memory.peak", "throughput.samples"):
+        assert all(a.value(path) < b.value(path) for a, b in pairwise(reports))
+
+
+@pytest.mark.parametrize("path", ["memory.hbm.bandwidth", "compute.matrix.bf16"])
+def test_a_faster_device_is_never_slower(path: str) -> None:
+    system = resolve_system(A100)
+    base = system.main_memory.bandwidth if "hbm" in path else system.compute.matrix["bf16"]
+    assert base is not None
+    times = [
+        asked("resnet-50", batch=64, set={f"system.{path}": factor * base}).value("time.step")
+        for factor in (0.5, 1, 2, 4)
+    ]
+    assert times == sorted(times, reverse=True)
+
+
+def test_replicas_share_a_batch_and_pay_for_their_messages() -> None:
+    alone = asked("resnet-50", A100, "zero=0", batch=64)
+    many = asked("resnet-50", "dgx-a100:64", "zero=0", batch=64 * 64)
+    assert many.value("time.step") >= alone.value("time.step")
+    assert many.value("throughput.samples") <= 64 * alone.value("throughput.samples")
+    assert "time.parts.data_parallel" in many
+    assert "time.parts.data_parallel" not in alone
+    bare = asked("resnet-50", "dgx-a100:64", "zero=0,dp_overlap=false", batch=64 * 64)
+    assert bare.value("time.parts.data_parallel") > many.value("time.parts.data_parallel")
+    assert asked("resnet-50", A100, phase="infer", batch=64).value("time.step") == pytest.approx(
+        asked("resnet-50", "dgx-a100:8", phase="infer", batch=512).value("time.step")
+    )
+
+
+def test_zero_shards_what_it_says() -> None:
+    reports = [asked("resnet-152", "dgx-a100:8", f"zero={zero}", batch=256) for zero in (0, 1, 2)]
+    held = [[r.value(f"memory.parts.{part}") for part in ("optimizer", "gradients")] for r in reports]
+    assert held[1][0] == pytest.approx(held[0][0] / 8)
+    assert held[1][1] == held[0][1]
+    assert held[2][1] == pytest.approx(held[0][1] / 8)
+
+
+def test_microbatches_trade_memory_for_time() -> None:
+    whole, parts = (asked("resnet-50", A100, plan, batch=64) for plan in ("zero=0", "microbatch=8"))
+    assert parts.value("memory.peak") < whole.value("memory.peak")
+    assert parts.value("time.step") > whole.value("time.step")
+
+
+def test_merged_kernels_are_quicker_than_single_ones() -> None:
+    for phase in ("train", "infer"):
+        merged, single = (asked("resnet-50", A100, plan, phase=phase, batch=32) for plan in ("zero=0", "fused=false"))
+        assert merged.value("time.step") < single.value("time.step")
+
+
+def test_a_convolution_of_one_tap_is_a_matrix_product() -> None:
+    """Stored once and read once, 1x1 convolutions cost what the product costs; more taps move no more memory."""
+    chip = device_of(resolve_system(A100)).chip
+    m, n, k = 50_176, 256, 64
+    plain = gemm(m, n, k, format="bf16", chip=chip)
+    same = gemm(m, n, k, format="bf16", chip=chip, stored=m * k)
+    assert plain.time == same.time
+    copied, implicit = (gemm(m, n, 9 * k, format="bf16", chip=chip, stored=s) for s in (None, m * k))
+    assert implicit.dram_bytes < copied.dram_bytes
+    assert implicit.time <= copied.time
+    assert implicit.compute == copied.compute
+
+
+def test_every_leaf_becomes_kernels_once() -> None:
+    system = resolve_system(A100)
+    precision = inference_precision(Plan.of(""), system)
+    net = network("inception-v3")
+    graph = net.ops(Phase.INFER, 4, 1, 1)
+    leaves = [leaf for op in graph for leaf in leaf_ops(op)]
+    single = forward_kernels(graph, precision, training=True, fused=False)
+    assert len(single) == len(leaves)
+    merged = forward_kernels(graph, precision, training=False, fused=True)
+    assert len(merged) == 94 + 15 + 14 + 1  # norms and activations run inside the convolutions
+    back = backward_kernels(graph, precision, fused=True)
+    products = sum(leaf.kind in ("conv", "matmul") for leaf in leaves)
+    assert sum(counted.kernel.kind == "matmul" for counted in back) == 2 * products - 1  # not of the image
+
+
+def test_activations_that_are_kept_and_that_live() -> None:
+    def op(name: str, kind: str, inputs: float, outputs: float, after: tuple[str, ...] = ()) -> Op:
+        return Op(name, kind, {"m": 1}, 0.0, 0.0, inputs, outputs, after=after)
+
+    conv, norm = op("conv", "conv", 3, 10), op("norm", "batchnorm", 10, 10, ("conv",))
+    relu = op("relu", "elementwise", 10, 10, ("norm",))
+    total = op("add", "elementwise", 20, 10, ("relu", "conv"))
+    assert kept_elements([conv, norm, relu, total]) == 40  # by itself each result lies apart
+    merged = Op("conv", "conv", {"m": 1}, 0.0, 0.0, 3, 10, parts=(conv, norm, relu))
+    assert kept_elements([merged]) == 20  # the norm's input, and what the activation wrote over its result
+    assert live_elements([conv, norm, relu, total]) == 30  # conv, relu and their sum
+    graph = network("resnet-50").ops(Phase.INFER, 2, 1, 1)
+    assert max(o.inputs + o.outputs for o in graph) <= live_elements(graph) <= sum(o.outputs for o in graph)
+
+
+def test_what_cannot_be_answered_says_what_can() -> None:
+    with pytest.raises(SlipstickError, match=r"2 errors(?s:.*)slipstick\.place"):
+        asked("resnet-50", "dgx-a100:8", "tp=2,pp=2")
+    with pytest.raises(SlipstickError, match="decode, prefill"):
+        asked("llama-3.1-8b", phase="infer")
+    with pytest.raises(SlipstickError, match="no such phase"):
+        asked("resnet-50", phase="decode")
+    with pytest.raises(SlipstickError, match="divisor of the batch"):
+        asked("resnet-50", "dgx-a100:8", batch=12)
+    with pytest.raises(SlipstickError, match="recompute"):
+        asked("resnet-50", A100, "recompute=full")
+    with pytest.raises(SlipstickError, match="no matrix rate in this format"):
+        asked("resnet-50", "dgx1-v100:8", "matmul=fp8")
+
+
+def test_times_are_those_of_the_table() -> None:
+    report = asked("resnet-18", batch=16)
+    table = report.breakdowns["ops"]
+    count, time = ([c.name for c in table.columns].index(column) for column in ("count", "time"))
+    total = sum(float(row[count]) * float(row[time]) for row in table.rows)  # type: ignore[arg-type]
+    parts = report.group("time.parts")
+    assert np.isclose(total, parts["forward"].value + parts["backward"].value)
