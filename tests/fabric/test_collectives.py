@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from slipstick.core.errors import SlipstickError
-from slipstick.fabric.collectives import direct, halving_doubling, hierarchical, in_network, ring, tree
+from slipstick.core.topology import Topology
+from slipstick.fabric import builders
+from slipstick.fabric.collectives import direct, halving_doubling, hierarchical, in_network, ring, synthesized, tree
 from slipstick.fabric.schedule import Schedule, Writer, execute
 
 COUNTS = (2, 3, 4, 5, 7, 8, 12, 16, 20)
@@ -141,3 +143,28 @@ def test_a_schedule_that_lacks_an_edge_fails_the_test() -> None:
     held, full = begun(broken, 0)
     with pytest.raises(AssertionError):
         expected(broken, held, full, execute(broken, held, order=[1, 0]))
+
+
+GRAPHS = [builders.mesh((5, 4), 1e9, 1e-8), builders.mesh((3, 3), 1e9, 1e-8, wrap=True), builders.cube_mesh(1e9, 1e-6)]
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+@pytest.mark.parametrize("topology", GRAPHS, ids=lambda t: t.name)
+def test_synthesised_schedules_equal_numpy_and_use_links_only(topology: Topology, pieces: int) -> None:
+    joined = set(zip(topology.source.tolist(), topology.target.tolist(), strict=True))
+    rng = np.random.default_rng(3)
+    builds = [synthesized.all_reduce] if pieces > 1 else [
+        synthesized.all_reduce, synthesized.all_gather, synthesized.reduce_scatter]  # fmt: skip
+    for build in builds:
+        schedule = build(topology, 1e6, pieces)
+        moving = schedule.count > 0
+        pairs = zip(schedule.sources[moving].tolist(), schedule.targets[moving].tolist(), strict=True)
+        assert set(pairs) <= joined
+        held, full = begun(schedule, 4)
+        expected(schedule, held, full, execute(schedule, held))
+        expected(schedule, held, full, execute(schedule, held, order=allowed_order(schedule, rng)))
+
+
+def test_synthesis_on_a_fabric_with_switches_is_refused() -> None:
+    with pytest.raises(SlipstickError, match="switches"):
+        synthesized.all_gather(builders.switch(4, 1e9, 0.0), 1e6)

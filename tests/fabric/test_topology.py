@@ -68,7 +68,7 @@ def test_compute_nodes_come_first_and_have_a_place(topology: Topology) -> None:
 @pytest.mark.parametrize("routing", ROUTINGS)
 @pytest.mark.parametrize("topology", ALL, ids=name)
 def test_routes_lead_from_source_to_target_and_are_shortest(topology: Topology, routing: str) -> None:
-    grid = topology.family in ("mesh", "torus", "wafer_mesh")
+    grid = topology.family in ("mesh", "torus", "wafer_mesh", "ring")
     if routing == "dimension" and not grid:
         with pytest.raises(SlipstickError, match="no dimensions"):
             routes(topology, [0], [1], routing)

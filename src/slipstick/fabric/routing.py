@@ -16,6 +16,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 
 IntArray = NDArray[np.int64]
+_GRIDS = ("mesh", "torus", "wafer_mesh", "ring")  # a ring is a torus of one dimension
 ROUTINGS = ("auto", "dimension", "shortest", "ecmp")
 
 
@@ -42,7 +43,8 @@ class Routes:
 def routes(topology: Topology, sources: ArrayLike, targets: ArrayLike, routing: str = "auto") -> Routes:
     """Return a path from each source node to its target.
 
-    ``dimension``: along the last axis first (X), then the others (Y, Z), the shorter way round in a torus.
+    ``dimension``: along the last axis first (X), then the others (Y, Z), the shorter way round in a torus or
+    ring, forwards if both are as long.
     ``shortest``: fewest hops, of those the one whose next node has the lowest number. ``ecmp``: fewest hops, each pair
     takes one of the equal next hops by a fixed hash of its ends. ``auto``: dimension order in meshes and tori, else
     shortest.
@@ -62,7 +64,7 @@ def routes(topology: Topology, sources: ArrayLike, targets: ArrayLike, routing: 
     source, target = np.atleast_1d(np.asarray(sources, np.int64)), np.atleast_1d(np.asarray(targets, np.int64))
     if routing not in ROUTINGS:
         raise SlipstickError("no such routing", path="routing", value=routing, allowed=ROUTINGS)
-    grid = topology.family in ("mesh", "torus", "wafer_mesh")
+    grid = topology.family in _GRIDS
     if routing == "dimension" and not grid:
         raise SlipstickError("has no dimensions", path="routing", value=topology.name, allowed="meshes and tori")
     if routing == "dimension" or (routing == "auto" and grid):
@@ -74,7 +76,7 @@ def routes(topology: Topology, sources: ArrayLike, targets: ArrayLike, routing: 
 
 def _dimension_order(topology: Topology, source: IntArray, target: IntArray) -> list[IntArray]:
     """Return the nodes of each path, step by step; -1 once arrived. Nodes beside the grid go by their neighbour."""
-    wrap, shape = topology.family == "torus", topology.shape
+    wrap, shape = topology.family in ("torus", "ring"), topology.shape
     size = int(np.prod(shape))
     gate = np.arange(len(topology.nodes))
     outside = (topology.source >= size) & (topology.target < size)

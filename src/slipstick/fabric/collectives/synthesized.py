@@ -1,0 +1,151 @@
+"""Synthesised schedules for any graph of directly joined nodes: a greedy match of links and chunks, moment by moment.
+
+After Won et al., "TACOS: topology-aware collective algorithm synthesizer", MICRO 2024 (arXiv 2304.05301), section 4: a
+time-expanded network in which every free link takes a chunk that its target lacks. Which chunk: of those, the one that
+the fewest nodes have; which node first: the one whose links have the most to bring.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.topology import Topology
+from slipstick.fabric.schedule import IntArray, Schedule, Writer
+
+Sends = list[tuple[int, int]]  # link and chunk, in the order of their beginning
+
+
+def all_gather(topology: Topology, size: float, pieces: int = 4, seed: int = 0) -> Schedule:
+    """Return an all-gather in which every node's part is cut into `pieces` chunks.
+
+    Parameters
+    ----------
+    size : bytes of the whole gathered vector: latencies weigh more on small ones.
+
+    Examples
+    --------
+    >>> from slipstick.fabric.builders import mesh
+    >>> schedule = all_gather(mesh((5, 4), 750e9, 2e-8), 256 * 2**20)
+    >>> schedule.received.tolist() == [76] * 20  # every chunk of the 19 others arrives once
+    True
+    """
+    writer = Writer()
+    count = topology.npus.size
+    _write(writer, topology, match(topology, size, pieces, seed), np.full((count, count * pieces), -1))
+    return writer.finish("all_gather", "synthesized", count, count * pieces)
+
+
+def reduce_scatter(topology: Topology, size: float, pieces: int = 4, seed: int = 0) -> Schedule:
+    """Return the all-gather backwards: every way of a chunk is gone in the other direction, adding up."""
+    writer = Writer()
+    count = topology.npus.size
+    _backwards(writer, topology, match(topology, size, pieces, seed), count * pieces)
+    return writer.finish("reduce_scatter", "synthesized", count, count * pieces)
+
+
+def all_reduce(topology: Topology, size: float, pieces: int = 4, seed: int = 0) -> Schedule:
+    """Return the reduce-scatter followed by the all-gather; a chunk goes back as soon as it has been added up."""
+    writer = Writer()
+    count = topology.npus.size
+    sends = match(topology, size, pieces, seed)
+    arrived = np.full((count, count * pieces), -1)
+    owner = np.arange(count * pieces) // pieces
+    arrived[owner, np.arange(count * pieces)] = _backwards(writer, topology, sends, count * pieces)
+    _write(writer, topology, sends, arrived)
+    return writer.finish("all_reduce", "synthesized", count, count * pieces)
+
+
+def match(topology: Topology, size: float, pieces: int, seed: int) -> Sends:
+    """Return which link carries which chunk, in order.
+
+    Errors
+    ------
+    SlipstickError if a link ends at something that does not compute.
+    """
+    count = topology.npus.size
+    if count < len(topology.nodes):
+        raise SlipstickError(
+            "has switches or controllers", path=f"topology {topology.name}", allowed="graphs whose every node computes"
+        )
+    took = topology.latency + size / (count * pieces) / topology.bandwidth
+    chance = np.random.default_rng(seed)
+    has = np.repeat(np.eye(count, dtype=np.bool_), pieces, axis=1)
+    coming = has.copy()  # what each node has or is being sent
+    inward = [np.flatnonzero(topology.target == node) for node in range(count)]
+    free = np.zeros(topology.links)
+    under_way: list[tuple[float, int, int]] = []  # arrival, node, chunk
+    sends: Sends = []
+    now = 0.0
+    while not coming.all():
+        for node in _neediest_first(coming, inward, chance):
+            links = inward[node][free[inward[node]] <= now]
+            for link, chunk in _chosen(topology, links, has, coming[node], coming.sum(axis=0), chance):
+                coming[node, chunk] = True
+                free[link] = now + took[link]
+                under_way.append((free[link], node, chunk))
+                sends.append((link, chunk))
+        now = min(arrival for arrival, _, _ in under_way) * (1 + _TOGETHER)
+        for arrival, node, chunk in under_way:
+            has[node, chunk] |= arrival <= now
+        under_way = [entry for entry in under_way if entry[0] > now]
+    return sends
+
+
+_TOGETHER = 1e-9  # what arrives within this share of the time arrives together
+
+
+def _neediest_first(coming: NDArray[np.bool_], inward: list[IntArray], chance: np.random.Generator) -> list[int]:
+    lacking = (~coming).sum(axis=1) / np.array([max(1, len(links)) for links in inward])
+    order: list[int] = np.lexsort((chance.random(len(inward)), -lacking)).tolist()
+    return [node for node in order if lacking[node]]
+
+
+def _chosen(
+    topology: Topology,
+    links: IntArray,
+    has: NDArray[np.bool_],
+    coming: NDArray[np.bool_],
+    holders: IntArray,
+    chance: np.random.Generator,
+) -> Sends:
+    """Return a chunk for each free link into one node, the links with the fewest to choose from first."""
+    offers = {int(link): has[topology.source[link]] & ~coming for link in links}
+    found: Sends = []
+    for link in sorted(offers, key=lambda link: int(offers[link].sum())):
+        chunks = np.flatnonzero(offers[link])
+        if chunks.size:
+            chunk = int(chunks[np.argmin(holders[chunks] + chance.random(chunks.size))])
+            found.append((link, chunk))
+            for other in offers.values():
+                other[chunk] = False
+    return found
+
+
+def _write(writer: Writer, topology: Topology, sends: Sends, arrived: IntArray) -> None:
+    """Write the messages; each waits for its chunk and for the one before it on its link."""
+    before = np.full(topology.links, -1)
+    for link, chunk in sends:
+        source, target = int(topology.source[link]), int(topology.target[link])
+        sent = int(writer.add(source, target, chunk)[0])
+        writer.order([arrived[source, chunk], before[link]], sent)
+        arrived[target, chunk] = before[link] = sent
+
+
+def _backwards(writer: Writer, topology: Topology, sends: Sends, chunks: int) -> IntArray:
+    """Write the reductions; return, by chunk, what to wait for until it has been added up."""
+    before = np.full(topology.links, -1)
+    inputs: dict[tuple[int, int], list[int]] = {}
+    for link, chunk in reversed(sends):
+        source, target = int(topology.target[link]), int(topology.source[link])
+        sent = int(writer.add(source, target, chunk, reduces=True)[0])
+        writer.order([*inputs.get((source, chunk), ()), int(before[link])], sent)
+        inputs.setdefault((target, chunk), []).append(sent)
+        before[link] = sent
+    count = topology.npus.size
+    owner = np.arange(chunks) // (chunks // count)
+    meeting = writer.rendezvous(owner)
+    for chunk in range(chunks):
+        writer.order(inputs.get((int(owner[chunk]), chunk), [-1]), meeting[chunk])
+    return meeting
