@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from slipstick.cluster.calibration import Fit
 
 VARIABLE = "SLIPSTICK_DATA"
+_VALIDATIONS = ("slipstick.cluster.validation", "slipstick.fabric.validation")
 
 
 def validate(what: str | Path, data: str | Path | None = None) -> Validation:
@@ -63,11 +64,10 @@ def calibrate(path: str | Path) -> Fit:
 
 
 def load_suites() -> dict[str, Suite]:
-    """Return every suite by name; importing the modules of ``cluster.validation`` registers them."""
-    from slipstick.cluster import validation
-
-    for module in pkgutil.iter_modules(validation.__path__):
-        import_module(f"{validation.__name__}.{module.name}")
+    """Return every suite by name; importing the modules of the packages ``validation`` registers them."""
+    for package in map(import_module, _VALIDATIONS):
+        for module in pkgutil.iter_modules(package.__path__):
+            import_module(f"{package.__name__}.{module.name}")
     return SUITES
 
 

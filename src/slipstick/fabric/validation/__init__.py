@@ -1,0 +1,1 @@
+"""Suites of rows that the fabric simulators replay."""
