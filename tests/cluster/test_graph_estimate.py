@@ -13,13 +13,14 @@ from slipstick.cluster.assembly import inference_precision
 from slipstick.cluster.device import device_of
 from slipstick.cluster.gemm import gemm
 from slipstick.cluster.graph_kernels import backward_kernels, forward_kernels, kept_elements, live_elements
+from slipstick.cluster.graph_times import op_seconds
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.registry import resolve_system
 from slipstick.core.report import Report
 from slipstick.core.workload import Op, Phase
 from slipstick.models import names, network
-from slipstick.models.graphs import OperatorGraph, leaf_ops, training_graph
+from slipstick.models.graphs import OperatorGraph, chains, leaf_ops, training_graph
 
 GRAPHS = [name for name in names() if isinstance(network(name), OperatorGraph)]
 A100 = "a100-sxm-80gb"
@@ -125,6 +126,22 @@ def test_every_leaf_becomes_kernels_once() -> None:
     back = backward_kernels(graph, precision, fused=True)
     products = sum(leaf.kind in ("conv", "matmul") for leaf in leaves)
     assert sum(counted.kernel.kind == "matmul" for counted in back) == 2 * products - 1  # not of the image
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_times_of_operations_add_up_to_those_of_the_passes(name: str) -> None:
+    """Both passes take what `estimate` says; merged into chains, but for activations at the seams."""
+    system, plan, net = resolve_system(A100), Plan.of("zero=0"), network(name)
+    assert isinstance(net, OperatorGraph)
+    graph = net.ops(Phase.TRAIN, 32, net.max_positions, net.max_positions)
+    parts = asked(name, A100, "zero=0", batch=32).group("time.parts")
+    whole = parts["forward"].value + parts["backward"].value
+    for merged, tolerance in ((graph, 1e-9), (chains(graph), 0.01)):
+        seconds = op_seconds(training_graph(merged), system, plan, Phase.TRAIN)
+        assert sum(seconds.values()) == pytest.approx(whole, rel=tolerance)
+        forward = op_seconds(merged, system, plan, Phase.TRAIN)
+        assert sum(forward.values()) == pytest.approx(parts["forward"].value, rel=1e-9)
+        assert all(seconds[op] == value for op, value in forward.items())
 
 
 def test_activations_that_are_kept_and_that_live() -> None:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from slipstick.cluster.lowering import Kernel, Precision
 from slipstick.core.workload import Op
-from slipstick.models.graphs import leaf_ops
-from slipstick.models.operations import backward
+from slipstick.models.graphs import leaf_ops, training_graph
 
 PRODUCTS = ("conv", "matmul")
 
@@ -27,7 +26,7 @@ class Counted:
 
 
 def forward_kernels(ops: Sequence[Op], precision: Precision, *, training: bool, fused: bool) -> list[Counted]:
-    """Return the kernels of one forward pass.
+    """Return the kernels of one forward pass, or of any operations that are listed: those of gradients too.
 
     Parameters
     ----------
@@ -38,54 +37,43 @@ def forward_kernels(ops: Sequence[Op], precision: Precision, *, training: bool, 
 
 
 def backward_kernels(ops: Sequence[Op], precision: Precision, *, fused: bool) -> list[Counted]:
-    """Return the kernels of one backward pass, in its order; nobody asks for the gradient of the network's input."""
-    found: list[Counted] = []
-    for op in reversed(ops):
-        for place, run in reversed(list(enumerate(_runs(op, fused)))):
-            found += _backward(run, precision, first=not op.after and not place)
-    return found
+    """Return the kernels of the backward pass of `ops`, in its order: gradients, and their sums where paths meet."""
+    return forward_kernels(training_graph(ops)[len(ops) :], precision, training=True, fused=fused)
 
 
 def _runs(op: Op, fused: bool) -> list[list[Op]]:
-    """Return the leaves of an operation, each with the activations that run in its kernel."""
+    """Return the leaves of an operation, each with the activations that run in its kernel.
+
+    Gradients run the other way round, in the same kernels: that of an activation with that of the norm before it.
+    """
     runs: list[list[Op]] = []
-    for leaf in leaf_ops(op):
+    turn = -1 if op.name.endswith("gradient") else 1
+    for leaf in leaf_ops(op)[::turn]:
         joins = fused and runs and leaf.kind == "elementwise" and leaf.count == 1 == runs[-1][0].count
         if joins and runs[-1][0].kind in (*PRODUCTS, "batchnorm", "elementwise"):
             runs[-1].append(leaf)
         else:
             runs.append([leaf])
-    return runs
+    return runs[::turn]
 
 
 def _forward(run: list[Op], precision: Precision, training: bool) -> list[Counted]:
     op, element = run[0], precision.activations
     if op.kind in PRODUCTS:
-        return [_product(op, precision, op.inputs if op.kind == "conv" else None)]
+        return [_product(op, precision, _image(op) if op.kind == "conv" else None)]
     if op.kind == "attention":
         return [_attention(op, precision)]
     if op.kind == "batchnorm":
+        passes = NORM_BACKWARD if op.name.endswith("gradient") else NORM_FORWARD
         # at inference it is a part of the convolution's weights
-        return [_stream(op, NORM_FORWARD * op.outputs * element)] if training else []
+        return [_stream(op, passes * op.outputs * element)] if training else []
     return [_stream(op, (_read(op) + run[-1].outputs) * element)]
 
 
-def _backward(run: list[Op], precision: Precision, first: bool) -> list[Counted]:
-    op, element = run[0], precision.activations
-    found = []
-    if len(run) > 1 and op.kind in PRODUCTS:  # the activation's own gradient: mask and gradient in, gradient out
-        found.append(_stream(run[1], 3 * run[-1].outputs * element, ".grad"))
-    if op.kind in PRODUCTS:
-        by_input, by_weight = backward(op)
-        read = None if op.kind == "matmul" else op.outputs
-        found += [] if first else [_product(by_input, precision, read)]
-        return [*found, _product(by_weight, precision, op.inputs if op.kind == "conv" else None)]
-    if op.kind == "attention":
-        return [*found, *(_attention(gradient, precision, ".grad") for gradient in backward(op))]
-    if op.kind == "batchnorm":
-        return [*found, _stream(op, NORM_BACKWARD * op.outputs * element, ".grad")]
-    # gradient in, what was read (a mask, a place) in, gradient out
-    return [*found, _stream(op, (op.outputs + 2 * _read(op)) * element, ".grad")]
+def _image(op: Op) -> float:
+    """Return the elements of a convolution's left operand; the gradient of weights has an activation on both sides."""
+    right = op.dims["n"] * op.dims["k"] * op.dims["batch"]
+    return op.inputs - right if op.name.endswith("weight_gradient") else op.inputs
 
 
 def _read(op: Op) -> float:
@@ -101,13 +89,14 @@ def _product(op: Op, precision: Precision, stored: float | None) -> Counted:
     return Counted(kernel, op.count)
 
 
-def _attention(op: Op, precision: Precision, ending: str = "") -> Counted:
+def _attention(op: Op, precision: Precision) -> Counted:
+    name = f"{op.name}.grad" if op.name.endswith("gradient") else op.name  # the kernel model's own mark
     traffic = (op.inputs + op.outputs) * precision.activations
-    return Counted(Kernel(op.name + ending, "attention", traffic, op.flops), op.count)
+    return Counted(Kernel(name, "attention", traffic, op.flops), op.count)
 
 
-def _stream(op: Op, traffic: float, ending: str = "") -> Counted:
-    return Counted(Kernel(op.name + ending, "stream", traffic), op.count)
+def _stream(op: Op, traffic: float) -> Counted:
+    return Counted(Kernel(op.name, "stream", traffic), op.count)
 
 
 def kept_elements(ops: Sequence[Op]) -> float:

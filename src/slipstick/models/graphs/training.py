@@ -92,7 +92,7 @@ def _gradients(op: Op, readers: Sequence[Op]) -> list[Op]:
 def _sum_of(op: Op, branches: int) -> Op:
     """Return the sum of the gradients that the branches behind `op` give."""
     size = {"m": op.dims.get("m", 1), "n": round(op.outputs)}
-    return Op(f"{op.name}.sum", "elementwise", size, 0.0, 0.0, branches * op.outputs, op.outputs)
+    return Op(f"{op.name}.sum", "reduction", size, 0.0, 0.0, branches * op.outputs, op.outputs)
 
 
 def _read_by(reader: Op, op: Op) -> float:
