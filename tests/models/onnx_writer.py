@@ -13,9 +13,8 @@ from torch.utils import _pytree
 Node = Any
 
 
-def write(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], path: Path) -> None:
+def write(program: Any, path: Path) -> None:
     """Write a convolutional network of the operators below; weights get shapes and no values (external data)."""
-    program = torch.export.export(module, inputs)
     signature = program.graph_signature
     fixed = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     nodes, initializers, sources = [], [], []

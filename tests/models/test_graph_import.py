@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import warnings
@@ -19,6 +20,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import validate
 from slipstick.core.workload import Op, Phase
 from slipstick.models import from_onnx, from_torch, network
+from slipstick.models.export import from_program
 from slipstick.models.graphs import OperatorGraph, chains
 from slipstick.models.torch_nets import build, example_inputs
 
@@ -65,9 +67,10 @@ def test_the_auxiliary_head_of_torch_counts_the_same() -> None:
 @pytest.mark.parametrize(("name", "calls"), [("inception-v3", 314), ("resnet-152", 515)])
 def test_both_doors_and_the_catalogue_give_one_graph(name: str, calls: int, tmp_path: Path) -> None:
     module, inputs = modules(name)
-    assert sum(n.op == "call_function" for n in torch.export.export(module, inputs).graph.nodes) == calls
-    by_torch = from_torch(module, inputs, name=name)
-    onnx_writer.write(module, inputs, tmp_path / "net.onnx")
+    program = torch.export.export(module, inputs)
+    assert sum(node.op == "call_function" for node in program.graph.nodes) == calls
+    by_torch = from_program(program, name=name)
+    onnx_writer.write(program, tmp_path / "net.onnx")
     by_onnx = network(tmp_path / "net.onnx")
     listed = network(name)
     for batch in (1, 32):
@@ -292,3 +295,58 @@ def test_the_catalogue_needs_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "[]\n"
+
+
+def test_damage_inside_a_file_is_an_error_or_a_graph(tmp_path: Path) -> None:
+    """Operators, inputs, sizes and attributes changed at random, as a broken exporter or an attacker might."""
+    kinds = [
+        "Conv",
+        "ConvTranspose",
+        "Gemm",
+        "MatMul",
+        "LSTM",
+        "Einsum",
+        "Attention",
+        "Gather",
+        "QLinearConv",
+        "Concat",
+    ]
+    first = helper.make_node("Conv", ["x", "w"], ["h"], name="first", group=1)
+    nodes = [first, helper.make_node("Relu", ["h"], ["r"]), helper.make_node("Add", ["r", "h"], ["y"])]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])
+    weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4, 3, 3, 3])
+    graph = helper.make_graph(nodes, "g", [x], [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], [weight])
+    whole, found = helper.make_model(graph), Counter[str]()
+    chance = random.Random(5)  # noqa: S311  the same damage every time
+    for _ in range(400):
+        model = type(whole).FromString(whole.SerializeToString())
+        node = chance.choice(model.graph.node)
+        damage = chance.randrange(5)
+        if damage == 0:
+            node.op_type = chance.choice(kinds)
+        elif damage == 1:
+            del node.input[chance.randrange(len(node.input))]
+        elif damage == 2:
+            model.graph.initializer[0].dims[chance.randrange(4)] = chance.choice([0, 1, 7, 2**31, 2**62])
+        elif damage == 3:
+            node.input[chance.randrange(len(node.input))] = chance.choice(["", "y", "w", "nowhere"])
+        else:
+            node.attribute.append(helper.make_attribute("group", chance.choice([0, -1, 3, 2**40, "x", 1.5])))
+        try:
+            ops = from_onnx(written(tmp_path, model)).ops(Phase.INFER, 2, 1, 1)
+            found["graph"] += all(op.flops >= 0 for op in ops)
+        except SlipstickError:
+            found["error"] += 1
+    assert sum(found.values()) == 400
+    assert min(found["graph"], found["error"]) > 20
+
+
+@pytest.mark.parametrize("name", ["resnet-18", "inception-v3"])
+def test_torch_modules_compute(name: str) -> None:
+    net = network(name)
+    module = build(net).eval()
+    small = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        logits = module(small)
+    assert logits.shape == (1, 1000)
+    assert torch.isfinite(logits).all()
