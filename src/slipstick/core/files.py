@@ -127,14 +127,19 @@ def parse_yaml(text: str, *, where: str = "") -> Any:
 
 
 def write_text(path: str | Path, text: str) -> None:
+    """Write a file whole or not at all, as UTF-8."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
     """Write a file whole or not at all: to a temporary file beside it, then renamed."""
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
             os.chmod(temporary, 0o644)  # as open() would have made it: mkstemp lets nobody else read
             os.replace(temporary, path)
         except BaseException:

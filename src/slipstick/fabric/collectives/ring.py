@@ -64,14 +64,16 @@ def steps(
     before : by rank, the message that its first one waits for, or -1.
     """
     members = np.arange(groups.shape[1])
-    arrived = before.copy()
+    arrived, left = before.copy(), np.full_like(before, -1)
     received: list[tuple[IntArray, IntArray]] = []
     for step in range(len(members) - 1):
         piece = (members - step - (1 if reduces else 0)) % len(members)
         target = np.roll(groups, -1, axis=1)
         sent = writer.add(groups, target, first[:, piece], count, reduces=reduces)
-        writer.order(before[groups.ravel()], sent)  # what came from a neighbour says nothing of one's own phase before
-        writer.order(arrived[groups.ravel()] if step else -1, sent)
+        # a rank sends in order: what came from a neighbour says nothing of its own phase before, nor of its own sends
+        writer.order(arrived[groups.ravel()], sent)
+        writer.order(left[groups.ravel()], sent)
+        left[groups.ravel()] = sent
         received.append((sent, target.ravel()))
         arrived[target.ravel()] = sent
     if not received:
@@ -79,6 +81,7 @@ def steps(
     meeting = np.full_like(arrived, -1)
     meeting[groups.ravel()] = writer.rendezvous(groups.ravel())
     writer.order(before, meeting)
+    writer.order(left, meeting)
     for sent, at in received:
         writer.order(sent, meeting[at])
     return meeting
