@@ -144,6 +144,30 @@ def test_the_times_of_operations_add_up_to_those_of_the_passes(name: str) -> Non
         assert all(seconds[op] == value for op, value in forward.items())
 
 
+@pytest.mark.parametrize("name", ["resnet-50", "inception-v3"])
+def test_no_tensor_crosses_memory_more_than_once_for_a_product(name: str) -> None:
+    """A convolution reads its image, not the copies that its taps make of it."""
+    graph = {op.name: op for op in network(name).ops(Phase.INFER, 64, 1, 1)}
+    table = ops(name, A100, phase="infer", batch=64)
+    traffic = [c.name for c in table.columns].index("traffic")
+    products = [row for row in table.rows if row[1] == "matmul"]
+    assert len(products) == sum(op.kind in ("conv", "matmul") for op in graph.values())
+    for row in products:
+        op = graph[str(row[0])]
+        assert float(row[traffic]) <= 2 * (op.inputs + op.weights + op.outputs) * (1 + 1e-9)  # type: ignore[arg-type]
+
+
+def test_a_norm_in_training_takes_statistics_first() -> None:
+    """Its tensor is read twice and written; backward it and its gradient are read twice, and one is written."""
+    precision = inference_precision(Plan.of(""), resolve_system(A100))
+    norm = Op("norm", "batchnorm", {"m": 1, "n": 100}, 0.0, 8.0, 100.0, 100.0, after=("conv",))
+    conv = Op("conv", "conv", {"m": 25, "n": 4, "k": 9, "batch": 1, "taps": 9}, 1800.0, 36.0, 25.0, 100.0)
+    (ahead,) = forward_kernels([norm], precision, training=True, fused=True)
+    assert ahead.kernel.traffic == 3 * 100 * 2
+    back = backward_kernels([conv, norm], precision, fused=True)
+    assert next(c.kernel.traffic for c in back if c.kernel.kind == "stream") == 5 * 100 * 2
+
+
 def test_activations_that_are_kept_and_that_live() -> None:
     def op(name: str, kind: str, inputs: float, outputs: float, after: tuple[str, ...] = ()) -> Op:
         return Op(name, kind, {"m": 1}, 0.0, 0.0, inputs, outputs, after=after)
