@@ -196,7 +196,8 @@ def cube_mesh(bandwidth: float, latency: float) -> Topology:
     """
     edges = [*_CUBE_SINGLE, *_CUBE_DOUBLE]
     speeds = [bandwidth] * len(_CUBE_SINGLE) + [2 * bandwidth] * len(_CUBE_DOUBLE)
-    corner = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (3, 0), (2, 0), (2, 1), (3, 1)], np.float64)
+    # drawn so that no link runs over another: the outer corners stand out
+    corner = np.array([(0, -1), (2, 0), (2, 2), (0, 3), (6, -1), (4, 0), (4, 2), (6, 3)], np.float64)
     return assemble(
         "dgx1", ["npu"] * len(corner), edges, speeds, latency, family="cube_mesh", shape=(8,), position=corner
     )
