@@ -22,6 +22,9 @@ WIDTH, SIDE, TOP, FOOT = 960.0, 46.0, 58.0, 56.0  # pixels: the picture, and wha
 TALLEST, LOWEST = 640.0, 220.0
 THIN, THICK, APART = 1.2, 8.0, 3.2  # pixels: an idle link, a full one, the two directions from the middle
 STEPS = 6  # colours from idle to full
+HEAD, LINE = 26.0, 18.0  # pixels: the title's line from above, the legend's from below
+SAMPLE, KEY, WORDS = 26.0, 70.0, 130.0  # pixels of the legend: a link, from one to the next, the words before
+CROWDED = 80  # nodes from which they are drawn small and without numbers
 SECONDS = 1.2  # that the animation shows each window
 MOST_LINKS = 20_000  # a picture of more is nothing but ink
 _RADIUS = {"npu": 11.0, "switch": 9.0, "io": 5.0}
@@ -81,16 +84,15 @@ def load_svg(topology: Topology, shown: Sequence[Window] = (), title: str = "") 
     """
     place = _placed(topology)
     height = float(place[:, 1].max()) + FOOT + SIDE
-    parts = [svg.text(SIDE / 2, 26, title or topology.name, "title")]
+    parts = [svg.text(SIDE / 2, HEAD, title or topology.name, "title")]
     if not shown:
         parts += _links(topology, place, None)
     for number, window in enumerate(shown):
-        moving = (
-            f' class="window" style="animation-delay:{(number - len(shown)) * SECONDS:.1f}s"' if len(shown) > 1 else ""
-        )
+        late = f"animation-delay:{(number - len(shown)) * SECONDS:.1f}s"
+        moving = f' class="window" style="{late}"' if len(shown) > 1 else ""
         inner = _links(topology, place, window)
-        inner.append(svg.text(WIDTH - SIDE / 2, 26, window.name, "soft end"))
-        inner.append(svg.text(WIDTH - SIDE / 2, height - 14, _busiest(topology, window), "soft end"))
+        inner.append(svg.text(WIDTH - SIDE / 2, HEAD, window.name, "soft end"))
+        inner.append(svg.text(WIDTH - SIDE / 2, height - LINE + 4, _busiest(topology, window), "soft end"))
         parts.append(f"<g{moving}>{''.join(inner)}</g>")
     parts += _nodes(topology, place)
     parts += _legend(topology, height) if shown else []
@@ -150,7 +152,7 @@ def _links(topology: Topology, place: FloatArray, window: Window | None) -> list
 
 def _nodes(topology: Topology, place: FloatArray) -> list[str]:
     found = []
-    crowded = len(topology.nodes) > 80
+    crowded = len(topology.nodes) > CROWDED
     for number, (name, kind, (x, y)) in enumerate(zip(topology.nodes, topology.kinds, place, strict=True)):
         radius = _RADIUS[kind] * (0.5 if crowded else 1.0)
         look = f"{kind} adds" if topology.reduces[number] else kind
@@ -161,7 +163,7 @@ def _nodes(topology: Topology, place: FloatArray) -> list[str]:
         else:
             found.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" class="{look}">{tip}</circle>')
         if kind == "npu" and not crowded:
-            found.append(svg.text(x, y + 3.5, name.removeprefix("npu"), "small middle"))
+            found.append(svg.text(x, y + 4, name.removeprefix("npu"), "small middle"))
     return found
 
 
@@ -173,17 +175,17 @@ def _busiest(topology: Topology, window: Window) -> str:
 
 
 def _legend(topology: Topology, height: float) -> list[str]:
-    x, y = SIDE / 2, height - 18
+    x, y = SIDE / 2, height - LINE
     found = [svg.text(x, y + 4, "load over capacity", "soft")]
     for step in range(STEPS):
         share = step / (STEPS - 1)
-        left = x + 130 + 70 * step
+        left = x + WORDS + KEY * step
         width = THIN + (THICK - THIN) * share
         found.append(
-            f'<line x1="{left:.0f}" y1="{y:.0f}" x2="{left + 26:.0f}" y2="{y:.0f}" class="link w{step}" '
+            f'<line x1="{left:.0f}" y1="{y:.0f}" x2="{left + SAMPLE:.0f}" y2="{y:.0f}" class="link w{step}" '
             f'stroke-width="{width:.1f}"/>'
         )
-        found.append(svg.text(left + 32, y + 4, f"{100 * share:.0f} %", "small soft"))
+        found.append(svg.text(left + SAMPLE + 6, y + 4, f"{100 * share:.0f} %", "small soft"))
     return found
 
 
