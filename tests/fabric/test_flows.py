@@ -188,3 +188,11 @@ def test_an_endpoint_adds_its_delay_and_the_time_to_add_up() -> None:
     plain = run(lower(ring.all_reduce(4), topology, 4e6), topology).time
     slow = run(lower(ring.all_reduce(4), topology, 4e6, endpoint=Endpoint(1e-3, 1e9)), topology).time
     assert slow - plain == pytest.approx(7 * 1e-3 + 3 * 3 * 1e6 / 1e9)
+
+
+def test_a_small_flow_late_in_a_long_run_ends() -> None:
+    """What is left of it by rounding takes less time than the clock can tell there."""
+    line = builders.mesh((2,), 3e12, 0.0)
+    late = {"seconds": np.array([100.0, 0.0, 0.0]), "edges": np.array([(0, 1), (0, 2)])}
+    found = run(tasks(line, [(0, 0), (0, 1), (0, 1)], [0.0, 1e3 / 3, 7e3], **late), line)
+    assert found.time == pytest.approx(100.0, rel=1e-9)

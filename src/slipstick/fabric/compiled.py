@@ -239,7 +239,8 @@ def fair_flows(
             remaining[flow] -= rate[flow] * elapsed
             for entry in range(starts[flow], starts[flow + 1]):
                 busy[links[entry]] += weight[entry] * rate[flow] * elapsed / bandwidth[links[entry]]
-            if remaining[flow] <= size[flow] * _SAME:
+            # less than the clock can tell at this time is nothing: else small flows late in a run never end
+            if remaining[flow] <= max(size[flow], rate[flow] * until) * _SAME:
                 count -= 1
                 active[place] = active[count]
                 heap = _push(times, ids, heap, until + tail[flow], 2 * flow + _DONE)
