@@ -1,0 +1,36 @@
+"""How many sets of disjoint groups Fred_m(P) cannot route, counted over all of them; and sets a second.
+
+    python benchmarks/switch_routing.py 8 9 10 11
+
+Ports 11 take about a minute, 12 (4,213,597 partitions) several.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from slipstick.fabric.switch.counting import always_routes, in_group, partitions, stars, unroutable
+from slipstick.fabric.switch.network import Fred
+
+LARGEST_STARS = 8  # 41,393 sets of multicasts; 293,608 with nine ports
+
+
+def main(sizes: list[int]) -> None:
+    print("ports  m  sets of all-reduces  unroutable  by the law  multicasts  unroutable  sets/s")
+    for ports in sizes:
+        sets = sum(1 for _ in partitions(ports))
+        for middles in (2, 3):
+            switch, start = Fred(ports, middles), time.process_time()
+            found = unroutable(switch, in_group(ports))
+            rate = sets / (time.process_time() - start)
+            law = "none" if always_routes(switch) else "some"
+            casts, lost = "-", "-"
+            if ports <= LARGEST_STARS:
+                casts, lost = str(sum(1 for _ in stars(ports))), str(unroutable(switch, stars(ports)))
+            row = f"{ports:5} {middles:2} {sets:20,} {found:11,} {law:>11} {casts:>11} {lost:>11} {rate:7.0f}"
+            print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main([int(text) for text in sys.argv[1:]] or [5, 6, 7, 8])

@@ -1,0 +1,1 @@
+"""The FRED switch: Fred_m(P), a Clos network whose micro-switches add and copy while they route."""

@@ -1,0 +1,157 @@
+"""What the micro-switches are set to: compiled once for each phase, kept in the switch, chosen by an index in a packet.
+
+A header carries the index; index 0 means "all unicast, routed on line". Source: FRED (arXiv 2406.19580), section 5; the
+encoding (two bits an output of a two-input micro-switch, a binary number of the chosen middle) is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from slipstick.core.errors import SlipstickError
+from slipstick.fabric.switch.flows import Flow
+from slipstick.fabric.switch.network import Fred
+from slipstick.fabric.switch.routing import Routed
+
+UNICAST_ON_LINE = 0  # the default index
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one level and of its middles.
+
+    ``taps[i][k]`` says which inputs of the i-th two-input micro-switch go to its output k: 0 none, 1 the first, 2 the
+    second, 3 their sum. ``picks[i]`` are, for the two outputs of the i-th output micro-switch, 1 + the middle that each
+    listens to, or 0; the same value twice is a copy. The last port's demultiplexer and multiplexer follow as one more
+    pair in `ends`. An innermost RD has taps for its two outputs and no picks.
+    """
+
+    taps: tuple[tuple[int, ...], ...] = ()
+    picks: tuple[tuple[int, int], ...] = ()
+    ends: tuple[int, int] = (0, 0)  # of the demultiplexer and the multiplexer: 1 + middle, or 0
+    inner: tuple[Settings, ...] = ()
+
+
+def configure(routed: Routed) -> Settings:
+    """Return the settings that carry routed flows; reduction and distribution are on where a flow has both ports."""
+    switch = routed.switch
+    if switch.ports == 1:
+        return Settings()
+    if switch.ports == 2:
+        return Settings(taps=(tuple(_heard(routed.flows, output) for output in range(2)),))
+    taps = [[0] * switch.ways for _ in range(switch.pairs)]
+    picks = [[0, 0] for _ in range(switch.pairs)]
+    ends = [0, 0]
+    for flow, way in zip(routed.flows, routed.colours, strict=True):
+        for port in flow.inputs:
+            if port // 2 < switch.pairs:
+                taps[port // 2][way] |= 1 << port % 2
+            elif switch.demux:
+                ends[0] = way + 1
+        for port in flow.outputs:
+            if port // 2 < switch.pairs:
+                picks[port // 2][port % 2] = way + 1
+            elif switch.demux:
+                ends[1] = way + 1
+    return Settings(
+        tuple(tuple(row) for row in taps),
+        tuple((one, other) for one, other in picks),
+        (ends[0], ends[1]),
+        tuple(configure(inner) for inner in routed.inner),
+    )
+
+
+def bits_of(switch: Fred) -> int:
+    """Return the bits of one configuration.
+
+    Examples
+    --------
+    An RD has 4; a Fred_3(4) has two R of 6, three RD of 4 and two D of 4:
+
+    >>> bits_of(Fred(2)), bits_of(Fred(4))
+    (4, 32)
+    """
+    return sum(width for _, width in _fields(switch, None))
+
+
+def pack(switch: Fred, settings: Settings) -> bytes:
+    """Return a configuration as the bytes that the switch's memory holds."""
+    word, place = 0, 0
+    for value, width in _fields(switch, settings):
+        word |= value << place
+        place += width
+    return word.to_bytes((place + 7) // 8, "little")
+
+
+def unpack(switch: Fred, packed: bytes) -> Settings:
+    """Return the settings that the bytes of `pack` stand for.
+
+    Errors
+    ------
+    SlipstickError if there are too few or too many bytes.
+    """
+    wanted = (bits_of(switch) + 7) // 8
+    if len(packed) != wanted:
+        raise SlipstickError("not this switch's configuration", path="bytes", value=len(packed), allowed=f"{wanted}")
+    return _read(switch, _Bits(int.from_bytes(packed, "little")))
+
+
+def held(switch: Fred, memory: float) -> int:
+    """Return how many configurations fit into `memory` bytes, beside the default that needs none."""
+    return int(memory) // ((bits_of(switch) + 7) // 8)
+
+
+def _heard(flows: tuple[Flow, ...], output: int) -> int:
+    """Return which of an RD's two inputs its output hears, as bits."""
+    return sum(1 << port for flow in flows if output in flow.outputs for port in flow.inputs)
+
+
+def _fields(switch: Fred, settings: Settings | None) -> Iterator[tuple[int, int]]:
+    """Yield (value, width in bits) of every setting in a fixed order; zeros without settings."""
+    if switch.ports == 1:
+        return
+    rows, columns, pick = _shape(switch)
+    for i in range(rows):
+        for k in range(columns):
+            yield (settings.taps[i][k] if settings else 0), 2
+    if switch.ports == 2:
+        return
+    for i in range(switch.pairs):
+        for side in range(2):
+            yield (settings.picks[i][side] if settings else 0), pick
+    if switch.demux:
+        for side in range(2):
+            yield (settings.ends[side] if settings else 0), pick
+    for way in range(switch.ways):
+        yield from _fields(switch.inner(way), settings.inner[way] if settings else None)
+
+
+def _shape(switch: Fred) -> tuple[int, int, int]:
+    """Return the two-input micro-switches of a level, the outputs of each, and the bits that choose a middle."""
+    return (1, 2, 0) if switch.ports == 2 else (switch.pairs, switch.ways, switch.ways.bit_length())
+
+
+class _Bits:
+    """A word that is read from its low end."""
+
+    def __init__(self, word: int) -> None:
+        self.word = word
+
+    def take(self, width: int) -> int:
+        value = self.word & ((1 << width) - 1)
+        self.word >>= width
+        return value
+
+
+def _read(switch: Fred, bits: _Bits) -> Settings:
+    if switch.ports == 1:
+        return Settings()
+    rows, columns, pick = _shape(switch)
+    taps = tuple(tuple(bits.take(2) for _ in range(columns)) for _ in range(rows))
+    if switch.ports == 2:
+        return Settings(taps=taps)
+    picks = tuple((bits.take(pick), bits.take(pick)) for _ in range(switch.pairs))
+    ends = (bits.take(pick), bits.take(pick)) if switch.demux else (0, 0)
+    inner = tuple(_read(switch.inner(way), bits) for way in range(switch.ways))
+    return Settings(taps, picks, ends, inner)

@@ -1,0 +1,71 @@
+"""What to do when flows conflict: run some later, build the switch larger, send unicasts, or place workers elsewhere.
+
+Source: FRED (arXiv 2406.19580), section 5; placements are in `placement`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import zip_longest
+
+from slipstick.core.errors import SlipstickError
+from slipstick.fabric.switch.flows import Flow, Series, ring_all_reduce
+from slipstick.fabric.switch.network import MOST_MIDDLES, Fred
+from slipstick.fabric.switch.routing import must_route, route
+
+
+def rounds(switch: Fred, flows: Sequence[Flow]) -> list[list[Flow]]:
+    """Return a schedule: each flow in the first round that still routes with it, the largest flows first.
+
+    Examples
+    --------
+    >>> flows = [Flow.of(group, group) for group in ([0, 2], [1, 4], [3, 5])]
+    >>> [len(batch) for batch in rounds(Fred(8, 2), flows)]
+    [2, 1]
+    """
+    found: list[list[Flow]] = []
+    for flow in sorted(flows, key=lambda flow: -len(flow.inputs | flow.outputs)):
+        for batch in found:
+            if _disjoint(flow, batch) and route(switch, [*batch, flow]) is not None:
+                batch.append(flow)
+                break
+        else:
+            must_route(switch, [flow])
+            found.append([flow])
+    return found
+
+
+def fewest_middles(switch: Fred, flows: Sequence[Flow]) -> Fred:
+    """Return the switch of as many ports with the fewest middles (from 2) that routes the flows.
+
+    Errors
+    ------
+    SlipstickError if none of up to 8 middles does.
+
+    Examples
+    --------
+    >>> fewest_middles(Fred(8, 2), [Flow.of(group, group) for group in ([0, 2], [1, 4], [3, 5])]).middles
+    3
+    """
+    for middles in range(2, MOST_MIDDLES + 1):
+        larger = replace(switch, middles=middles)
+        if route(larger, flows) is not None:
+            return larger
+    raise SlipstickError("no number of middles routes these flows", path="switch.middles", allowed=f"2 to {middles}")
+
+
+def as_rings(groups: Sequence[Sequence[int]]) -> Series:
+    """Return the all-reduces of disjoint groups as steps of unicasts, which any m >= 2 routes; groups run together.
+
+    Examples
+    --------
+    >>> [len(step) for step in as_rings([[0, 2, 4], [1, 3]])]
+    [5, 5, 3, 3]
+    """
+    series = [ring_all_reduce(group) for group in groups]
+    return [[flow for step in steps if step for flow in step] for steps in zip_longest(*series)]
+
+
+def _disjoint(flow: Flow, batch: Sequence[Flow]) -> bool:
+    return not any(flow.inputs & other.inputs or flow.outputs & other.outputs for other in batch)

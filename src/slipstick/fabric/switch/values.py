@@ -1,0 +1,93 @@
+"""Numbers through the micro-switches: what leaves a switch that is set so, and nothing but its settings is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.core.errors import SlipstickError
+from slipstick.fabric.switch.configuration import Settings, configure, pack, unpack
+from slipstick.fabric.switch.flows import Flow, Series
+from slipstick.fabric.switch.network import Fred
+from slipstick.fabric.switch.routing import must_route
+
+Array = NDArray[np.int64]
+Wires = list[Array | None]  # what each port carries; None is silence
+
+
+def through(switch: Fred, settings: Settings, ports: Wires) -> Wires:
+    """Return what leaves each output port when each input port carries `ports`.
+
+    Errors
+    ------
+    SlipstickError if a reducing micro-switch would copy, or a micro-switch adds a silent input.
+    """
+    if switch.ports == 1:
+        return ports
+    if switch.ports == 2:
+        return [_tapped(ports, mask) for mask in settings.taps[0]]
+    middles: list[Wires] = [[] for _ in range(switch.ways)]
+    for pair, taps in enumerate(settings.taps):
+        if any(taps[i] & taps[k] for k in range(len(taps)) for i in range(k)):
+            raise SlipstickError("an R micro-switch cannot copy", path=f"taps.{pair}", value=taps)
+        for way, mask in enumerate(taps):
+            middles[way].append(_tapped(ports[2 * pair : 2 * pair + 2], mask))
+    if switch.demux:
+        for way, middle in enumerate(middles):
+            middle.append(ports[-1] if settings.ends[0] == way + 1 else None)
+    elif switch.piece:
+        middles[0].append(ports[-1])  # a wire to the RD, none to the other middle
+    left = [through(switch.inner(way), settings.inner[way], middle) for way, middle in enumerate(middles)]
+    found = [left[pick - 1][pair] if pick else None for pair, picks in enumerate(settings.picks) for pick in picks]
+    if switch.demux:
+        found.append(left[settings.ends[1] - 1][-1] if settings.ends[1] else None)
+    elif switch.piece:
+        found.append(left[0][-1])
+    return found
+
+
+def carry(switch: Fred, flows: Sequence[Flow], values: Array) -> dict[int, Array]:
+    """Route flows that run together, set the switch from the packed bytes, and return what each output port gets.
+
+    Parameters
+    ----------
+    values : integers of shape (ports, n).
+
+    Errors
+    ------
+    SlipstickError if the flows conflict.
+
+    Examples
+    --------
+    >>> carry(Fred(4), [Flow.of([0, 3], [0, 3]), Flow.of([1], [2])], np.array([[1], [2], [4], [8]]))
+    {0: array([9]), 2: array([2]), 3: array([9])}
+    """
+    packed = pack(switch, configure(must_route(switch, flows)))
+    sending = {port for flow in flows for port in flow.inputs}
+    ports: Wires = [values[port] if port in sending else None for port in range(switch.ports)]
+    left = through(switch, unpack(switch, packed), ports)
+    return {port: wire for port, wire in enumerate(left) if wire is not None}
+
+
+def carry_series(switch: Fred, series: Series, values: Array) -> list[dict[int, Array]]:
+    """Return `carry` of each step, all of the same values (a compound collective that keeps its inputs)."""
+    return [carry(switch, step, values) for step in series]
+
+
+def expected(flows: Sequence[Flow], values: Array) -> dict[int, Array]:
+    """Return what the flows mean: each output port gets numpy's sum over the flow's inputs."""
+    sums = {port: values[sorted(flow.inputs)].sum(axis=0) for flow in flows for port in flow.outputs}
+    return dict(sorted(sums.items()))
+
+
+def _tapped(inputs: Wires, mask: int) -> Array | None:
+    """Return the first, the second or the sum of two inputs, as the mask says."""
+    chosen = [wire for place, wire in enumerate(inputs) if mask >> place & 1]
+    if not chosen:
+        return None
+    heard = [wire for wire in chosen if wire is not None]
+    if len(heard) != len(chosen):
+        raise SlipstickError("a micro-switch listens to a silent input", path="taps", value=mask)
+    return heard[0] if len(heard) == 1 else heard[0] + heard[1]

@@ -1,0 +1,322 @@
+"""Fred_m(P): exhaustive counts, the law, a brute-force oracle, and numbers that come out as numpy adds them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import combinations, islice, permutations, product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slipstick.core.errors import SlipstickError
+from slipstick.fabric.switch.configuration import bits_of, configure, held, pack, unpack
+from slipstick.fabric.switch.counting import always_routes, chains, in_group, partitions, stars, unroutable
+from slipstick.fabric.switch.flows import (
+    COLLECTIVES,
+    Flow,
+    all_gather,
+    all_to_all,
+    gather,
+    multicast,
+    reduce,
+    reduce_scatter,
+    scatter,
+)
+from slipstick.fabric.switch.network import Fred
+from slipstick.fabric.switch.routing import Masks, Routed, conflicts, halved, routable, route
+from slipstick.fabric.switch.values import carry, carry_series, expected
+
+# theory 1.4 gives 4, 5, 6, 8, 9; 7 is found here
+UNROUTABLE = {2: 0, 3: 0, 4: 0, 5: 0, 6: 8, 7: 32, 8: 448}
+FIGURE_7J = [[0, 2], [1, 4], [3, 5]]
+
+
+def group_flows(groups: list[list[int]]) -> list[Flow]:
+    return [Flow.of(group, group) for group in groups]
+
+
+def as_flows(masks: Masks) -> list[Flow]:
+    def ports(mask: int) -> list[int]:
+        return [port for port in range(mask.bit_length()) if mask >> port & 1]
+
+    return [Flow.of(ports(inputs), ports(outputs)) for inputs, outputs in masks]
+
+
+def brute_force(switch: Fred, flows: Masks) -> bool:
+    """Try every colouring of every level: slow and obviously right."""
+    if switch.ports <= 2:
+        return True
+    last = 1 << (switch.ports - 1)
+    for colours in product(range(switch.ways), repeat=len(flows)):
+        if switch.piece and any(c and (i | o) & last for c, (i, o) in zip(colours, flows, strict=True)):
+            continue
+        classes = [[f for c, f in zip(colours, flows, strict=True) if c == way] for way in range(switch.ways)]
+        small = [tuple((halved(i), halved(o)) for i, o in members) for members in classes]
+        if all(_no_sharing(members) for members in small) and all(
+            brute_force(switch.inner(way), members) for way, members in enumerate(small)
+        ):
+            return True
+    return False
+
+
+def _no_sharing(flows: Masks) -> bool:
+    return all(not (a[0] & b[0] or a[1] & b[1]) for place, a in enumerate(flows) for b in flows[:place])
+
+
+@pytest.mark.parametrize("ports", range(2, 9))
+@pytest.mark.parametrize("middles", [2, 3])
+def test_all_partitions(ports: int, middles: int) -> None:
+    assert unroutable(Fred(ports, middles), in_group(ports)) == (UNROUTABLE[ports] if middles == 2 else 0)
+
+
+def test_nine_ports() -> None:
+    assert unroutable(Fred(9, 2), in_group(9)) == 2080
+
+
+def test_partitions_are_counted_by_bell() -> None:
+    assert [sum(1 for _ in partitions(ports)) for ports in range(1, 10)] == [1, 2, 5, 15, 52, 203, 877, 4140, 21147]
+
+
+@pytest.mark.parametrize(("ports", "lost"), [(6, 0), (7, 24), (8, 768)])
+def test_all_pipeline_multicasts(ports: int, lost: int) -> None:
+    """Disjoint groups, one member of each sends to the others: the counts are ours, the router brute force's equal."""
+    assert unroutable(Fred(ports, 2), stars(ports)) == lost
+    assert unroutable(Fred(ports, 3), stars(ports)) == 0
+
+
+@pytest.mark.parametrize(("three", "lost"), [("benes", [4, 0, 0]), ("demux", [0, 0, 0])])
+def test_multicasts_that_chain(three: str, lost: list[int]) -> None:
+    """A port may receive while it sends: m = 3 carries every such set from P = 4; the Benes piece loses 4 at P = 3."""
+    assert [unroutable(Fred(ports, 3, three), chains(ports)) for ports in (3, 4, 5)] == lost
+
+
+@pytest.mark.parametrize(
+    ("ports", "middles", "three"), [(3, 2, "benes"), (3, 3, "benes"), (4, 2, "benes"), (5, 2, "demux")]
+)
+def test_the_router_is_brute_force_on_chains(ports: int, middles: int, three: str) -> None:
+    switch = Fred(ports, middles, three)
+    for masks in islice(chains(ports), 0, None, 1 if ports < 5 else 17):
+        assert routable(switch, masks) == brute_force(switch, masks), masks
+
+
+def test_the_router_is_brute_force_on_partitions() -> None:
+    chance = random.Random(4)  # noqa: S311  a choice of cases
+    for ports, sets in ((6, in_group(6)), (7, stars(7)), (8, in_group(8))):
+        chosen = chance.sample([masks for masks in sets if len(masks) <= 5], 150)
+        for masks in chosen:
+            assert routable(Fred(ports, 2), masks) == brute_force(Fred(ports, 2), masks), masks
+
+
+def test_backtracking_crosses_levels() -> None:
+    """For 64 sets of multicasts the first proper colouring fails deeper: a router without retries would lose them."""
+    lost = [masks for masks in stars(7) if routable(Fred(7, 2), masks) and not _first_colouring(Fred(7, 2), masks)]
+    assert len(lost) == 64
+    assert all(brute_force(Fred(7, 2), masks) for masks in lost[:10])
+
+
+def _first_colouring(switch: Fred, flows: Masks) -> bool:
+    """Take the first proper colouring of each level, in the order of `product`, and no other."""
+    if switch.ports <= 2:
+        return True
+    small = [(halved(i), halved(o)) for i, o in flows]
+    for colours in product(range(switch.ways), repeat=len(flows)):
+        classes = [tuple(f for c, f in zip(colours, small, strict=True) if c == way) for way in range(switch.ways)]
+        if all(_no_sharing(members) for members in classes):
+            return all(_first_colouring(switch.inner(way), members) for way, members in enumerate(classes))
+    return False
+
+
+@st.composite
+def grouped(draw: st.DrawFn, most: int = 11) -> tuple[int, list[list[int]]]:
+    """Draw a number of ports and disjoint groups of them."""
+    ports = draw(st.integers(2, most))
+    owners = draw(st.lists(st.integers(0, ports - 1), min_size=ports, max_size=ports))
+    return ports, [[p for p in range(ports) if owners[p] == g] for g in sorted(set(owners))]
+
+
+@given(grouped(), st.integers(2, 5), st.sampled_from(["benes", "demux"]))
+@settings(max_examples=300, deadline=None)
+def test_the_law(case: tuple[int, list[list[int]]], middles: int, three: str) -> None:
+    ports, groups = case
+    flows = group_flows(groups)
+    assert len(conflicts(flows)) <= ports // 2
+    if always_routes(Fred(ports, middles, three)):
+        assert route(Fred(ports, middles, three), flows) is not None
+
+
+@pytest.mark.parametrize("middles", [2, 3, 4])
+def test_the_law_is_tight(middles: int) -> None:
+    """At floor(P/2) = m (m + 1) / 2, m + 1 groups of m ports meet pairwise and conflict; one port less routes."""
+    ports, groups = meeting(middles)
+    assert ports == middles * (middles + 1)
+    assert not always_routes(Fred(ports, middles))
+    assert route(Fred(ports, middles), group_flows(groups)) is None
+    assert route(Fred(ports, middles), group_flows([[p for p in g if p != ports - 1] for g in groups])) is not None
+
+
+def meeting(middles: int) -> tuple[int, list[list[int]]]:
+    """Return m + 1 groups of which any two share one micro-switch."""
+    groups: list[list[int]] = [[] for _ in range(middles + 1)]
+    port = 0
+    for j in range(middles + 1):
+        for i in range(j):
+            groups[i].append(port)
+            groups[j].append(port + 1)
+            port += 2
+    return port, groups
+
+
+def test_the_first_failures_of_three_middles() -> None:
+    """On 12 ports they are the four groups of three that meet pairwise: 6! 2**6 / 4! partitions, and each conflicts."""
+    failing = set()
+    for order in permutations(range(6)):
+        for swaps in product((0, 1), repeat=6):
+            groups = [0, 0, 0, 0]
+            for pair, (i, j), swap in zip(order, combinations(range(4), 2), swaps, strict=True):
+                groups[i] |= 1 << (2 * pair + swap)
+                groups[j] |= 1 << (2 * pair + 1 - swap)
+            failing.add(tuple(sorted((group, group) for group in groups)))
+    assert len(failing) == 1920
+    assert not any(routable(Fred(12, 3), masks) for masks in failing)
+
+
+def test_the_example_of_figure_7j() -> None:
+    flows = group_flows(FIGURE_7J)
+    assert conflicts(flows) == [(0, 1), (0, 2), (1, 2)]
+    assert route(Fred(8, 2), flows) is None
+    assert route(Fred(8, 3), flows) is not None
+
+
+@given(st.integers(2, 20), st.integers(2, 4), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_unicasts_never_block(ports: int, middles: int, chance: random.Random) -> None:
+    """m = 2 is rearrangeable for permutations (Benes), at every size."""
+    targets = chance.sample(range(ports), ports)
+    assert route(Fred(ports, middles), [Flow.of([i], [target]) for i, target in enumerate(targets)]) is not None
+
+
+def routed_sets() -> Iterator[tuple[Fred, Masks]]:
+    for middles in (2, 3):
+        for ports in range(2, 8):
+            for sets in (in_group(ports), stars(ports) if ports < 7 else ()):
+                yield from ((Fred(ports, middles), masks) for masks in sets)
+        yield from ((Fred(8, middles), masks) for masks in in_group(8))
+        for three in ("benes", "demux"):
+            yield from ((Fred(4, middles, three), masks) for masks in chains(4))
+
+
+def test_values_equal_numpy_for_all_routed_sets() -> None:
+    values = np.random.default_rng(7).integers(-(2**40), 2**40, (8, 3))
+    checked = 0
+    for switch, masks in routed_sets():
+        flows = as_flows(masks)
+        if route(switch, flows) is None:
+            continue
+        found, wanted = carry(switch, flows, values[: switch.ports]), expected(flows, values)
+        assert found.keys() == wanted.keys()
+        assert all(np.array_equal(found[port], wanted[port]) for port in wanted)
+        checked += 1
+    assert checked > 10_000
+
+
+@given(grouped(), st.integers(2, 4), st.randoms(use_true_random=False))
+@settings(max_examples=100, deadline=None)
+def test_values_of_any_flows(case: tuple[int, list[list[int]]], middles: int, chance: random.Random) -> None:
+    """Inputs and outputs of a flow need not be the same ports."""
+    ports, groups = case
+    others = chance.sample(groups, len(groups))
+    flows = [Flow.of(group, other) for group, other in zip(groups, others, strict=True)]
+    switch = Fred(ports, middles)
+    if route(switch, flows) is not None:
+        values = np.arange(ports * 2).reshape(ports, 2) ** 3
+        found = carry(switch, flows, values)
+        assert all(np.array_equal(found[port], wanted) for port, wanted in expected(flows, values).items())
+
+
+def test_compound_collectives_equal_numpy() -> None:
+    group, values = [0, 2, 3, 6], np.random.default_rng(1).integers(0, 1000, (7, 5))
+    switch = Fred(7)
+    sums = values[group].sum(axis=0)
+    for port, got in zip(group, carry_series(switch, reduce_scatter(group), values), strict=True):
+        assert np.array_equal(got.pop(port), sums)
+        assert not got
+    for port, got in zip(group, carry_series(switch, all_gather(group), values), strict=True):
+        assert sorted(got) == group
+        assert all(np.array_equal(wire, values[port]) for wire in got.values())
+    seen = {(at, tuple(wire)) for got in carry_series(switch, all_to_all(group), values) for at, wire in got.items()}
+    assert seen == {(at, tuple(values[source])) for at in group for source in group if source != at}
+    assert [list(got) for got in carry_series(switch, scatter(1, group), values)] == [[port] for port in group]
+    gathered = carry_series(switch, gather(group, 1), values)
+    assert all(np.array_equal(got[1], values[port]) for port, got in zip(group, gathered, strict=True))
+    assert np.array_equal(carry_series(switch, reduce(group, 5), values)[0][5], sums)
+    assert sorted(carry_series(switch, multicast(5, group), values)[0]) == group
+
+
+@pytest.mark.parametrize("name", COLLECTIVES)
+def test_a_collective_stays_in_its_group(name: str) -> None:
+    group = [1, 2, 5]
+    ports = {port for step in COLLECTIVES[name](group) for flow in step for port in flow.inputs | flow.outputs}
+    assert ports == set(group)
+
+
+@given(grouped(), st.integers(2, 5))
+@settings(deadline=None)
+def test_packed_settings_unpack(case: tuple[int, list[list[int]]], middles: int) -> None:
+    ports, groups = case
+    switch = Fred(ports, middles)
+    routed = route(switch, group_flows(groups))
+    if routed is not None:
+        chosen = configure(routed)
+        assert unpack(switch, pack(switch, chosen)) == chosen
+        assert len(pack(switch, chosen)) == -(-bits_of(switch) // 8)
+
+
+def test_configurations_fit_the_memory() -> None:
+    """1.5 kB hold at least the three phases' words of the wafer's largest lower switch."""
+    assert held(Fred(12, 3), 1500) >= 3
+
+
+@pytest.mark.parametrize("ports", [4, 6, 8, 16])
+def test_micro_switches_of_even_sizes(ports: int) -> None:
+    """m = 2 and P a power of two is a Benes network: P/2 (2 log2 P - 1) two-by-two switches."""
+    found = Fred(ports, 2).micro_switches()
+    if ports & (ports - 1) == 0:
+        assert sum(found.values()) == ports // 2 * (2 * (ports.bit_length() - 1) - 1)
+    assert found["R"] == found["D"]
+
+
+@pytest.mark.parametrize(
+    ("make", "path"),
+    [
+        (lambda: Fred(0), "switch.ports"),
+        (lambda: Fred(10**9), "switch.ports"),
+        (lambda: Fred(8, 1), "switch.middles"),
+        (lambda: Fred(8, 3, "magic"), "switch.three"),
+        (lambda: route(Fred(4), [Flow.of([0], [4])]), "flows.0.outputs"),
+        (lambda: route(Fred(4), [Flow.of([], [1])]), "flows.0.inputs"),
+        (lambda: route(Fred(4), [Flow.of([0], [1]), Flow.of([0], [2])]), "flows.1.inputs"),
+        (lambda: carry(Fred(8, 2), group_flows(FIGURE_7J), np.zeros((8, 1), np.int64)), "flows"),
+        (lambda: unpack(Fred(4), b""), "bytes"),
+    ],
+)
+def test_errors_name_the_field(make: object, path: str) -> None:
+    with pytest.raises(SlipstickError) as caught:
+        make()  # type: ignore[operator]
+    assert caught.value.path == path
+
+
+def test_a_routed_set_has_no_wire_twice() -> None:
+    def walk(routed: Routed) -> None:
+        for one, other in conflicts(routed.flows):
+            if routed.switch.ports > 2:
+                assert routed.colours[one] != routed.colours[other]
+        for inner in routed.inner:
+            walk(inner)
+
+    for masks in islice(in_group(8), 0, None, 7):
+        found = route(Fred(8), as_flows(masks))
+        assert found is not None
+        walk(found)
