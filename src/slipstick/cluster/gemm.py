@@ -104,9 +104,8 @@ def gemm(
     (True, True)
     """
     _check(format, chip)
-    m, n, k, batch = (np.asarray(size, dtype=np.float64) for size in (m, n, k, batch))
-    held = m * k * batch if stored is None else np.asarray(stored, dtype=np.float64)
-    sizes = np.broadcast_arrays(m, n, k, batch, held)
+    given = (m, n, k, batch) if stored is None else (m, n, k, batch, stored)
+    sizes = np.broadcast_arrays(*(np.asarray(size, dtype=np.float64) for size in given))
     shape = sizes[0].shape
     flat = [np.atleast_1d(size).reshape(-1) for size in sizes]
     constants = chip.constants.of(format)
@@ -144,7 +143,8 @@ def _best(
     sizes: list[FloatArray], format: str, chip: Chip, constants: MatmulConstants, reuse: Reuse
 ) -> tuple[FloatArray, ...]:
     """Evaluate every tile and split (first axis) for some shapes (second axis); return the fastest's figures."""
-    m, n, k, batch, stored = sizes
+    m, n, k, batch = sizes[:4]
+    stored = sizes[4] if len(sizes) > 4 else m * k * batch
     element = BYTES[format]
     fits = (constants.largest_tile >= _TILE_ROWS * _TILE_COLUMNS)[:, 0]
     rows, columns, split = _TILE_ROWS[fits], _TILE_COLUMNS[fits], _SPLIT[fits]

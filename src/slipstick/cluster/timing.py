@@ -62,11 +62,11 @@ def time_kernels(kernels: Sequence[Kernel], device: Device, width: int) -> Times
 
 def _matmuls(kernels: list[Kernel], rows: list[int], name: str, quantised: bool, device: Device, found: Times) -> None:
     width = found.time.shape[1]
-    sizes = np.empty((5, len(kernels), width))
+    sizes = np.empty((4, len(kernels), width))
     for place, kernel in enumerate(kernels):
         sizes[0, place], sizes[1, place], sizes[2, place], sizes[3, place] = kernel.m, kernel.n, kernel.k, kernel.batch
-        sizes[4, place] = kernel.m * kernel.k * kernel.batch if kernel.stored is None else kernel.stored
-    m, n, k, batch, stored = sizes
+    m, n, k, batch = sizes
+    stored = _stored(kernels, m * k * batch) if any(kernel.stored is not None for kernel in kernels) else None
     chip = device.chip
     result = gemm(m, n, k, format=name, chip=chip, batch=batch, stored=stored, quantise_activations=quantised)
     slowdown = device.steps.matmul_slowdown if name in WIDE else device.steps.narrow_slowdown
@@ -80,6 +80,12 @@ def _matmuls(kernels: list[Kernel], rows: list[int], name: str, quantised: bool,
     found.bound[rows] = result.bound
     found.flops[rows] = result.flops
     found.traffic[rows] = result.dram_bytes * packed
+
+
+def _stored(kernels: list[Kernel], whole: FloatArray) -> FloatArray:
+    """Return the elements of each left operand in memory; `whole` where it is as large as the product takes it."""
+    given = np.array([np.nan if kernel.stored is None else kernel.stored for kernel in kernels])[:, None]
+    return np.where(np.isnan(given), whole, given)
 
 
 def stream_time(traffic: FloatArray | float, device: Device, launches: int = 1) -> FloatArray:
