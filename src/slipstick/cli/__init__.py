@@ -21,7 +21,7 @@ _COMMANDS = {
     "estimate": ("answers:estimate", "How long, how much memory, energy and money: a workload on a system."),
     "compare": ("answers:compare", "Several systems, plans or saved reports side by side."),
     "ops": ("answers:ops", "Every matrix product and other kernel, forward and backward, with its sizes."),
-    "list": ("catalogue:list_", "What the catalogues hold: systems, workloads, formats, tech, suites."),
+    "list": ("catalogue:list_", "What the catalogues hold: systems, workloads, formats, tech, topologies, suites."),
     "show": ("catalogue:show", "Every field of one entry of a catalogue, with the source of each number."),
     "validate": ("truth:validate", "Published or measured figures beside ours."),
     "calibrate": ("truth:calibrate", "Fit the efficiencies of a system to your own measured rows."),

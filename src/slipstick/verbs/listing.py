@@ -22,7 +22,7 @@ def list_names(kind: str | None = None) -> Table:
     Parameters
     ----------
     kind
-        Systems, workloads, formats, tech or suites.
+        Systems, workloads, formats, tech, topologies or suites.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def list_names(kind: str | None = None) -> Table:
 
 
 def show(name: str) -> Table:
-    """Return every field of a system, a workload, a number format, a technology node or a suite, with its source.
+    """Return every field of an entry of any catalogue, such as a system, a workload or a topology, with its source.
 
     Errors
     ------
@@ -51,7 +51,7 @@ def show(name: str) -> Table:
     >>> rows["memory.hbm.bandwidth"][1]
     '3.35 TB/s'
     """
-    for find in (_show_system, _show_workload, _show_format, _show_tech, _show_suite):
+    for find in (_show_system, _show_workload, _show_format, _show_tech, _show_topology, _show_suite):
         entries = find(name)
         if entries is not None:
             return Table.of({"field": "", "value": "", "source": ""}, entries)
@@ -115,6 +115,17 @@ def _quantity(leaf: Any) -> str:
     return f"{leaf['value']} {'' if unit == '1' else unit}".strip()
 
 
+def _topologies() -> Rows:
+    from slipstick.fabric.topology import topologies
+
+    columns = {"name": "", "family": "", "nodes": "", "links": "", "bandwidth of a link": "B/s"}
+    rows: list[tuple[object, ...]] = []
+    for name, spec in topologies.items():
+        built = spec.build()
+        rows.append((name, spec.family, len(built.nodes), built.links, spec.bandwidth))
+    return columns, rows
+
+
 def _suites() -> Rows:
     from slipstick.verbs.truth import load_suites
 
@@ -127,6 +138,7 @@ KINDS: dict[str, Callable[[], Rows]] = {
     "workloads": _workloads,
     "formats": _formats,
     "tech": _tech,
+    "topologies": _topologies,
     "suites": _suites,
 }
 
@@ -180,6 +192,19 @@ def _show_tech(name: str) -> list[tuple[object, ...]] | None:
     _, entry, source = _technologies()[name]
     own = {key: leaf.get("source", source) if isinstance(leaf, dict) else source for key, leaf in entry.items()}
     return [(key, _quantity(leaf), own[key]) for key, leaf in entry.items()]
+
+
+def _show_topology(name: str) -> list[tuple[object, ...]] | None:
+    from slipstick.fabric.topology import topologies
+
+    if name.strip().casefold() not in {key.casefold() for key in (*topologies.names(), *topologies.aliases())}:
+        return None
+    spec = topologies.resolve(name)
+    return [
+        (path, _text(spec, path, value), spec.sources.get(path, spec.source))
+        for path, value in leaves(spec).items()
+        if path != "name" and not path.startswith("source") and value not in ("", None, ())
+    ]
 
 
 def _show_suite(name: str) -> list[tuple[object, ...]] | None:
