@@ -19,6 +19,7 @@ _PUBLIC = {
     "network": ("models.catalogue", "network"),
     "ops": ("verbs.answers", "ops"),
     "show": ("verbs.listing", "show"),
+    "simulate": ("verbs.simulate", "simulate"),
     "system": ("verbs.question", "find_system"),
     "validate": ("verbs.truth", "validate"),
 }

@@ -20,6 +20,7 @@ BROKEN_PIPE = 141  # 128 + SIGPIPE
 _COMMANDS = {
     "estimate": ("answers:estimate", "How long, how much memory, energy and money: a workload on a system."),
     "compare": ("answers:compare", "Several systems, plans or saved reports side by side."),
+    "simulate": ("simulate:simulate", "A training step on a fabric's links, in events: what waits for what."),
     "ops": ("answers:ops", "Every matrix product and other kernel, forward and backward, with its sizes."),
     "list": ("catalogue:list_", "What the catalogues hold: systems, workloads, formats, tech, topologies, suites."),
     "show": ("catalogue:show", "Every field of one entry of a catalogue, with the source of each number."),

@@ -71,6 +71,7 @@ class System(Spec):
     memory: dict[str, Memory]
     host: Memory | None = None  # the host's memory as one device reaches it: for offloading
     network: dict[str, Tier] = Field(default_factory=dict)
+    topology: str = ""  # how the devices are wired, link by link: a name in data/topologies, or a YAML file
     power: units.Watts  # of one device at full load (thermal design power), its share of the host excluded
     idle_power: units.Watts = 0.0
     overhead_power: units.Watts = 0.0  # host, network and cooling, for each device

@@ -67,7 +67,7 @@ def simulate(job: Job, topology: Topology, *, most: int = RUNS) -> Iteration:
     Examples
     --------
     >>> from slipstick.fabric.topology import resolve_topology
-    >>> from slipstick.fabric.wafer.job import Layer
+    >>> from slipstick.core.layer import Layer
     >>> from slipstick.fabric.wafer.strategies import Strategy
     >>> job = Job((Layer("all", 1e-4, 2e-4, 120e6, 0.0),), Strategy(dp=20), overlap=False)
     >>> mesh, fred = (simulate(job, resolve_topology(f"wafer-{name}")) for name in ("mesh", "fred-d"))

@@ -4,27 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from slipstick.core.errors import SlipstickError
+from slipstick.core.layer import Layer
 from slipstick.core.topology import Topology
 from slipstick.fabric.wafer.strategies import Strategy
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer for one microbatch, undivided: what one node would take for it, and what it would send.
-
-    `forward` and `backward` in s; `weights` bytes, its gradients being as many; `output` bytes of the activations that
-    it hands on; `reduces` all-reduces of `output` under tensor parallelism, in each direction: Megatron's two (Shoeybi
-    et al. 1909.08053, section 3).
-    """
-
-    name: str
-    forward: float
-    backward: float
-    weights: float
-    output: float
-    reduces: int = 2
 
 
 @dataclass(frozen=True)
@@ -84,7 +69,7 @@ def merged(layers: Sequence[Layer], most: int) -> tuple[Layer, ...]:
     """
     count = min(most, len(layers))
     bounds = [len(layers) * index // count for index in range(count + 1)]
-    return tuple(_one(layers[a:b]) for a, b in zip(bounds, bounds[1:], strict=False))
+    return tuple(_one(layers[a:b]) for a, b in pairwise(bounds))
 
 
 def _one(run: Sequence[Layer]) -> Layer:
@@ -95,4 +80,6 @@ def _one(run: Sequence[Layer]) -> Layer:
         backward=sum(layer.backward for layer in run),
         weights=sum(layer.weights for layer in run),
         reduces=sum(layer.reduces for layer in run),
+        gradients=sum(layer.gradient_bytes for layer in run),
+        flops=sum(layer.flops for layer in run),
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from slipstick.fabric.wafer.job import Job, Layer
+from slipstick.core.layer import Layer
+from slipstick.fabric.wafer.job import Job
 from slipstick.fabric.wafer.patterns import Pattern
 from slipstick.fabric.wafer.strategies import cut_in_stages
 from slipstick.fabric.wafer.tasks import DATA, LOAD, PIPELINE, TENSOR, TaskWriter
@@ -129,8 +130,10 @@ def _reduce(job: Job, layers: list[Layer], stage: int, done: Passes, traffic: Tr
         if job.overlap:
             for place, layer in enumerate(reversed(layers)):
                 ready = [pass_.layers[place] for pass_ in final]
-                found.append(writer.send(f"gradients {layer.name}", DATA, pattern, layer.weights / strategy.mp, ready))
+                found.append(
+                    writer.send(f"gradients {layer.name}", DATA, pattern, layer.gradient_bytes / strategy.mp, ready)
+                )
         else:
-            size = sum(layer.weights for layer in layers) / strategy.mp
+            size = sum(layer.gradient_bytes for layer in layers) / strategy.mp
             found.append(writer.send("gradients", DATA, pattern, size, [pass_.last for pass_ in final]))
     return found

@@ -53,7 +53,9 @@ class _Iteration:
                 if way == "B":
                     ready = [*ends, *([left] if left >= 0 else [])]
                     pattern = self.traffic.gradients_out[stage]
-                    found[index] = left = writer.send(f"gradients {layer.name}", STREAM, pattern, layer.weights, ready)
+                    found[index] = left = writer.send(
+                        f"gradients {layer.name}", STREAM, pattern, layer.gradient_bytes, ready
+                    )
         return found, arriving
 
     def _compute(
