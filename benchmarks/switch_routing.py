@@ -1,8 +1,10 @@
 """How many sets of disjoint groups Fred_m(P) cannot route, counted over all of them; and sets a second.
 
     python benchmarks/switch_routing.py 8 9 10 11
+    python benchmarks/switch_routing.py --chains 3 4 5 6
 
-Ports 11 take about a minute, 12 (4,213,597 partitions) several.
+Ports 11 take about a minute, 12 (4,213,597 partitions) several. With --chains: multicasts of which each output listens
+to any input, so that a port may receive while it sends, with either three-port piece.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import sys
 import time
 
-from slipstick.fabric.switch.counting import always_routes, in_group, partitions, stars, unroutable
+from slipstick.fabric.switch.counting import always_routes, chains, in_group, partitions, stars, unroutable
 from slipstick.fabric.switch.network import Fred
 
 LARGEST_STARS = 8  # 41,393 sets of multicasts; 293,608 with nine ports
@@ -32,5 +34,15 @@ def main(sizes: list[int]) -> None:
             print(row, flush=True)
 
 
-if __name__ == "__main__":
+def main_chains(sizes: list[int]) -> None:
+    print("ports  m  sets of multicasts  unroutable: Benes piece  demultiplexer")
+    for ports in sizes:
+        for middles in (2, 3):
+            lost = [unroutable(Fred(ports, middles, three), chains(ports)) for three in ("benes", "demux")]
+            print(f"{ports:5} {middles:2} {(ports + 1) ** ports:19,} {lost[0]:24,} {lost[1]:14,}", flush=True)
+
+
+if __name__ == "__main__" and "--chains" in sys.argv:
+    main_chains([int(text) for text in sys.argv[1:] if text.isdigit()] or [3, 4, 5])
+elif __name__ == "__main__":
     main([int(text) for text in sys.argv[1:]] or [5, 6, 7, 8])

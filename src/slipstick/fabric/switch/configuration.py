@@ -6,12 +6,13 @@ encoding (two bits an output of a two-input micro-switch, a binary number of the
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from slipstick.core.errors import SlipstickError
 from slipstick.fabric.switch.flows import Flow
-from slipstick.fabric.switch.network import Fred
+from slipstick.fabric.switch.network import MOST_PORTS, Fred
 from slipstick.fabric.switch.routing import Routed
 
 UNICAST_ON_LINE = 0  # the default index
@@ -62,6 +63,7 @@ def configure(routed: Routed) -> Settings:
     )
 
 
+@functools.lru_cache(maxsize=MOST_PORTS)
 def bits_of(switch: Fred) -> int:
     """Return the bits of one configuration.
 

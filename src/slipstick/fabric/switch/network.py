@@ -6,6 +6,7 @@ Source: FRED (arXiv 2406.19580), section 4; the three-port piece after Chang and
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from dataclasses import dataclass
 
@@ -73,12 +74,16 @@ class Fred:
 
     def inner(self, way: int) -> Fred:
         """Return the middle sub-switch number `way`."""
-        size = 1 if self.piece and way else (self.ports + 1) // 2
-        return Fred(size, self.middles, self.three)
+        return _sub_switch(1 if self.piece and way else (self.ports + 1) // 2, self.middles, self.three)
 
     def micro_switches(self) -> dict[str, int]:
         """Return how many micro-switches of each kind there are, in all levels."""
         return dict(_count(self))
+
+
+@functools.lru_cache(maxsize=MOST_PORTS)
+def _sub_switch(ports: int, middles: int, three: str) -> Fred:
+    return Fred(ports, middles, three)
 
 
 def _count(switch: Fred) -> Counter[str]:
