@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 def list_(
-    kind: Literal["systems", "workloads", "formats", "tech", "topologies", "suites"] | None = None, *, json: bool = False
+    kind: Literal["systems", "workloads", "formats", "tech", "topologies", "suites"] | None = None,
+    *,
+    json: bool = False,
 ) -> None:
     """List what a catalogue holds; without a kind, the catalogues themselves.
 

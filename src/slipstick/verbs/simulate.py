@@ -113,8 +113,9 @@ def run_simulation(
     set: Mapping[str, object] | None = None,
 ) -> Simulation:
     """Return the step that `simulate` reports, with what pictures need."""
-    question, topology = _asked(workload, system, plan, batch, sequence, set)
-    job_of = _jobs(question, efficiency)
+    question = question_of(workload, system, plan, batch=batch, sequence=sequence, overrides=set)
+    topology = topology_of(question.system)
+    job_of = job_for(question, efficiency)
     strategy = _strategy(question, topology, job_of)
     from slipstick.fabric.wafer.iteration import simulate as iterate
 
@@ -142,8 +143,9 @@ def sweep(
     """
     from slipstick.fabric.wafer.iteration import simulate as iterate
 
-    question, topology = _asked(workload, system, plan, batch, sequence, set)
-    job_of = _jobs(question, efficiency)
+    question = question_of(workload, system, plan, batch=batch, sequence=sequence, overrides=set)
+    topology = topology_of(question.system)
+    job_of = job_for(question, efficiency)
     rows = []
     for strategy, job in _possible(topology, job_of):
         found = iterate(job, topology, most=SWEEP_RUNS)
@@ -175,18 +177,30 @@ def topology_of(system: System) -> Topology:
     return found
 
 
-def _asked(
-    workload: WorkloadSpec, system: SystemSpec, plan: PlanSpec, batch: int | None, sequence: int | None,
-    overrides: Mapping[str, object] | None,
-) -> tuple[Question, Topology]:  # fmt: skip
+def question_of(
+    workload: WorkloadSpec,
+    system: SystemSpec,
+    plan: PlanSpec = None,
+    *,
+    batch: int | None = None,
+    sequence: int | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Question:
+    """Return what is asked, every default filled in.
+
+    Errors
+    ------
+    SlipstickError for another phase than training, and ways of dividing the work that are not simulated.
+    """
     wanted = PLAN if plan is None else plan
     question = ask(workload, system, wanted, batch=batch, sequence=sequence, overrides=overrides)
     if question.workload.phase is not Phase.TRAIN:
         raise SlipstickError("only training is simulated", path="phase", value=str(question.workload.phase))
-    return question, topology_of(question.system)
+    _refuse_others(question.plan)
+    return question
 
 
-def _jobs(question: Question, efficiency: float | None) -> Callable[[Strategy], Job]:
+def job_for(question: Question, efficiency: float | None = None) -> Callable[[Strategy], Job]:
     """Return what gives the job of a strategy; the layers' times are worked out once a microbatch size."""
     from slipstick.cluster.layer_costs import layer_costs, with_efficiency
     from slipstick.fabric.wafer.job import Job
@@ -258,7 +272,6 @@ def _strategy(question: Question, topology: Topology, job_of: Callable[[Strategy
     from slipstick.fabric.wafer.strategies import Strategy
 
     parallel = question.plan.parallel
-    _refuse_others(question.plan)
     if "auto" not in (parallel.tp, parallel.pp):
         mp, pp = int(parallel.tp), int(parallel.pp)
         dp = max(1, question.system.devices // (mp * pp)) if parallel.dp == "auto" else int(parallel.dp)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from slipstick.cluster.calibration import Fit
 
 VARIABLE = "SLIPSTICK_DATA"
-_VALIDATIONS = ("slipstick.cluster.validation", "slipstick.fabric.validation")
+_VALIDATIONS = ("slipstick.cluster.validation", "slipstick.fabric.validation", "slipstick.verbs.validation")
 
 
 def validate(what: str | Path, data: str | Path | None = None) -> Validation:

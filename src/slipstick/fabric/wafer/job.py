@@ -58,6 +58,11 @@ def check(job: Job, topology: Topology) -> None:
             value=job.strategy.pp,
             allowed=f"up to {len(job.layers)}",
         )
+    if job.strategy.mp > 1 and not any(layer.reduces for layer in job.layers):
+        raise SlipstickError(
+            "this network's layers are not divided by tensor parallelism", path="plan.parallel.tp",
+            value=job.strategy.mp, allowed="1",
+        )  # fmt: skip
     if job.microbatches < 1:
         raise SlipstickError("no microbatch", path="plan.parallel.microbatch", value=job.microbatches)
 

@@ -1,0 +1,97 @@
+"""The FRED paper's workloads on its fabrics: end to end, and the sweep of strategies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from slipstick.core.files import load_yaml
+from slipstick.core.registry import DATA
+from slipstick.verbs.simulate import job_for, question_of
+
+if TYPE_CHECKING:
+    from slipstick.fabric.wafer.iteration import Iteration
+    from slipstick.fabric.wafer.strategies import Strategy
+
+FABRICS = ("mesh", "fred-a", "fred-b", "fred-c", "fred-d")
+RUNS = 8  # runs of layers told apart in the sweep
+
+
+@dataclass(frozen=True)
+class Case:
+    """One workload of the paper: the network, the plan, samples of a replica, and the efficiency with its origin."""
+
+    name: str
+    network: str
+    plan: str
+    replica: int
+    efficiency: float
+    efficiency_source: str
+    calibrated_on: str
+    strategy: tuple[int, int, int]
+
+
+@cache
+def cases() -> dict[str, Case]:
+    """Return the paper's workloads by name, from data/wafer/fred.yaml.
+
+    Examples
+    --------
+    >>> list(cases()), cases()["GPT-3"].calibrated_on
+    (['ResNet-152', 'Transformer-17B', 'GPT-3', 'Transformer-1T'], '')
+    """
+    found = {}
+    for name, entry in _data()["workloads"].items():
+        sizes = entry["strategy"]
+        found[name] = Case(
+            name, entry["network"], entry["plan"], int(entry["replica"]["value"]),
+            float(entry["efficiency"]["value"]), entry["efficiency"]["source"], entry["on"],
+            (sizes["mp"], sizes["dp"], sizes["pp"]),
+        )  # fmt: skip
+    return found
+
+
+def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, plan: str = "") -> Iteration:
+    """Return one step of a workload on a fabric; another efficiency than the stated one, or more of a plan, if given.
+
+    Examples
+    --------
+    >>> mesh, fred = (end_to_end("ResNet-152", fabric) for fabric in ("mesh", "fred-c"))
+    >>> round(mesh.time / fred.time, 1)
+    1.4
+    """
+    from slipstick.fabric.topology import resolve_topology
+    from slipstick.fabric.wafer.iteration import simulate
+    from slipstick.fabric.wafer.strategies import Strategy
+
+    case = cases()[name]
+    strategy = Strategy(*case.strategy)
+    question = question_of(case.network, "wafer-mesh", f"{case.plan},{plan}", batch=case.replica * strategy.dp)
+    job = job_for(question, case.efficiency if efficiency is None else efficiency)(strategy)
+    return simulate(job, resolve_topology(f"wafer-{fabric}"))
+
+
+def sweep_pairs() -> list[tuple[Strategy, Iteration, Iteration]]:
+    """Return every strategy of the paper's sweep on the mesh and on FRED-D."""
+    from slipstick.fabric.topology import resolve_topology
+    from slipstick.fabric.wafer.iteration import simulate
+    from slipstick.fabric.wafer.strategies import strategies
+
+    asked = _data()["sweep"]
+    case, replica = cases()[asked["workload"]], int(asked["replica"]["value"])
+    mesh, fred = (resolve_topology(f"wafer-{name}") for name in ("mesh", "fred-d"))
+    found = []
+    for strategy in strategies(len(mesh.npus)):
+        size = replica // asked["microbatches"][strategy.pp]
+        question = question_of(
+            case.network, "wafer-mesh", f"{case.plan.partition(',')[2]},microbatch={size}", batch=replica * strategy.dp
+        )
+        job = job_for(question, case.efficiency)(strategy)
+        found.append((strategy, simulate(job, mesh, most=RUNS), simulate(job, fred, most=RUNS)))
+    return found
+
+
+@cache
+def _data() -> dict[str, Any]:
+    return dict(load_yaml(DATA / "wafer" / "fred.yaml"))
