@@ -41,9 +41,12 @@ class Asked:
     strict: bool = False
     "Refuse an answer with findings, such as too little memory (exit code 2)."
 
+    fabric: bool = False
+    "Price collectives on the links of the system's topology, not by the closed form."
+
     def arguments(self) -> dict[str, Any]:
         """Return them as the keywords of `slipstick.estimate`."""
-        names = ("phase", "batch", "sequence", "output", "training_tokens", "calibration", "strict")
+        names = ("phase", "batch", "sequence", "output", "training_tokens", "calibration", "strict", "fabric")
         return {**{name: getattr(self, name) for name in names}, "set": overrides(self.set_)}
 
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from slipstick.cluster import collective_algorithms as algorithms
 from slipstick.cluster.collective_algorithms import Array, Cost
 from slipstick.cluster.links import LinkConstants, Protocol
+from slipstick.core.collective_price import CollectivePrice
 from slipstick.core.errors import SlipstickError
 
 Operation = Literal["all_reduce", "all_gather", "reduce_scatter", "all_to_all", "broadcast", "point_to_point"]
@@ -28,12 +29,14 @@ class Tier:
     domain : devices joined by this tier and those inside it: 8 in a node, 4096 over the cluster.
     bandwidth : bytes per second one way per device, as the data sheet says.
     constants : what the collectives need besides, from `load_link_constants(name)`.
+    price : what prices collectives instead of the closed form, for the whole network: asked of the innermost tier.
     """
 
     name: str
     domain: int
     bandwidth: float
     constants: LinkConstants
+    price: CollectivePrice | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,7 @@ from slipstick.cluster.setting import Setting
 from slipstick.cluster.training import Step, train
 from slipstick.cluster.training_report import model_flops, training_facts, training_metrics, training_tables
 from slipstick.core.checks import run_checks
+from slipstick.core.collective_price import CollectivePrice
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.report import Report, flatten
@@ -24,13 +27,20 @@ FloatArray = NDArray[np.float64]
 PAPERS = ("kundu2024", "narayanan2021", "korthikanti2022", "ardalani2022")
 
 
-def estimate(workload: Workload, system: System, plan: Plan) -> Report:
+def estimate(workload: Workload, system: System, plan: Plan, price: CollectivePrice | None = None) -> Report:
     """Return how long, how much memory, energy and money `workload` takes on `system` under `plan`.
+
+    Parameters
+    ----------
+    price : what prices the collectives of a decoder's training, instead of the closed form.
 
     Errors
     ------
     SpecErrors where the plan is impossible; too little memory is a finding of the report, not an error.
     """
+    decoder = not isinstance(workload.network, OperatorGraph)
+    if price is not None and not (decoder and workload.phase is Phase.TRAIN):
+        raise SlipstickError("a fabric prices the training of decoders", path="workload", value=workload.name)
     if isinstance(workload.network, OperatorGraph):
         from slipstick.cluster.graph_estimate import estimate_graph
 
@@ -43,11 +53,13 @@ def estimate(workload: Workload, system: System, plan: Plan) -> Report:
         from slipstick.cluster.inference_report import estimate_inference
 
         return estimate_inference(workload, system, plan)
-    return _estimate_training(workload, system, plan)
+    return _estimate_training(workload, system, plan, price)
 
 
-def _estimate_training(workload: Workload, system: System, plan: Plan) -> Report:
+def _estimate_training(workload: Workload, system: System, plan: Plan, price: CollectivePrice | None) -> Report:
     setting = training_setting(workload, system, plan)
+    if price is not None:
+        setting = replace(setting, tiers=[replace(tier, price=price) for tier in setting.tiers])
     capacity = system.main_memory.capacity
     plan = resolved(plan, workload, system, capacity, lambda some: _time_and_memory(setting, some))
     plans = Plans.of([plan], system)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from slipstick.cluster.collectives import Tier, collective
 from slipstick.cluster.links import load_link_constants
 from slipstick.cluster.plans import AUTO_TIER
+from slipstick.core.collective_price import CollectivePrice
 from slipstick.core.errors import SlipstickError
 from slipstick.core.system import System
 
@@ -52,8 +53,20 @@ def messages(
     """
     if not tiers:
         return np.zeros(np.shape(forced))
+    if tiers[0].price is not None:
+        return _priced(tiers[0].price, op, size, ranks, stride, np.shape(forced))
     time = collective(op, size, ranks, tiers=tiers, stride=stride).time
     for index in np.unique(forced[forced != AUTO_TIER]):
         over = collective(op, size, ranks, tiers=[tiers[index]], stride=1).time
         time = np.where(forced == index, over, time)
     return np.broadcast_to(time, np.shape(forced))
+
+
+def _priced(
+    price: CollectivePrice, op: str, size: ArrayLike, ranks: ArrayLike, stride: ArrayLike, shape: tuple[int, ...]
+) -> FloatArray:
+    """Ask for every element of the broadcast arrays, of equal ones once."""
+    arrays = np.broadcast_arrays(*(np.asarray(a, np.float64) for a in (size, ranks, stride)), np.zeros(shape))[:3]
+    rows, which = np.unique(np.stack([a.ravel() for a in arrays], axis=1), axis=0, return_inverse=True)
+    times = np.array([price(op, float(s), int(n), int(d)) for s, n, d in rows])
+    return np.asarray(times[which.ravel()].reshape(arrays[0].shape))

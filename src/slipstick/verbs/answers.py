@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from slipstick.core.collective_price import CollectivePrice
 from slipstick.core.compare import Comparison
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import read_text
@@ -29,6 +30,7 @@ def estimate(
     set: Mapping[str, object] | None = None,
     calibration: Calibration | str | Path | None = None,
     strict: bool = False,
+    fabric: bool = False,
 ) -> Report:
     """Return how long, how much memory, energy and money a workload takes on a system under a plan, in closed form.
 
@@ -57,6 +59,8 @@ def estimate(
         An overlay of `calibrate`, or its YAML file.
     strict
         Refuse a report with findings, such as too little memory.
+    fabric
+        Price the collectives of a decoder's training on the links of the system's topology, not by the closed form.
 
     Errors
     ------
@@ -85,11 +89,18 @@ def estimate(
         overrides=set,
         calibration=calibration,
     )
-    report = answer(question.workload, question.system, question.plan)
+    report = answer(question.workload, question.system, question.plan, _price(question) if fabric else None)
     if strict and report.warnings:
         found = "; ".join(finding.message for finding in report.warnings)
         raise SlipstickError(f"refused because of --strict: {found}", path=report.title)
     return report.with_breakdowns({"question": _asked(question, report), **report.breakdowns})
+
+
+def _price(question: Question) -> CollectivePrice:
+    from slipstick.fabric.price import FabricPrice
+    from slipstick.verbs.simulate import topology_of
+
+    return FabricPrice(topology_of(question.system))
 
 
 def compare(*reports: Report | str | Path) -> Comparison:
@@ -120,7 +131,8 @@ def ops(workload: WorkloadSpec, system: SystemSpec | None = None, plan: PlanSpec
     if system is not None:
         return estimate(workload, system, plan, **asked).breakdowns["ops"]
     asked["overrides"] = asked.pop("set", None)
-    asked.pop("strict", None)  # without a system there is nothing to refuse
+    for name in ("strict", "fabric"):  # without a system there is nothing to refuse, and no link
+        asked.pop(name, None)
     question = ask(workload, _NOWHERE, plan, **asked)
     rows = [_op_row(op) for op in _all_ops(question.workload)]
     names = ("m", "n", "k", "batch")
