@@ -1,0 +1,192 @@
+"""Placement by constraint programming: OR-Tools CP-SAT with optional intervals, and a proven bound.
+
+The program of Pal et al., "Optimizing multi-GPU parallelization strategies for deep learning training" (IEEE Micro
+39(5), 2019; DLPlacer) in our own words: each class of operators on one device, every transfer on one way, one thing at
+a time on a device and on a link, memory, and the last end as short as can be.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.extras import require
+from slipstick.place.problem import Problem
+from slipstick.place.schedule import Schedule, Transfer, check, occupied
+
+THREADS = 2
+
+
+def solve(problem: Problem, *, time_limit: float = 60.0, threads: int = THREADS, seed: int = 0) -> Schedule:
+    """Return the best schedule found within `time_limit` [s], with the bound that was proved.
+
+    Errors
+    ------
+    SlipstickError if no placement fits the memory, or none was found in time.
+
+    Examples
+    --------
+    >>> from slipstick.core.workload import Op
+    >>> from slipstick.core.topology import Topology
+    >>> from slipstick.place.problem import problem_of
+    >>> wire = Topology.of("wire", {"a": "npu", "b": "npu"}, [("a", "b", 1e9, 0.0), ("b", "a", 1e9, 0.0)])
+    >>> ops = [Op(name, "other", {}, 1.0) for name in ("left", "right")]
+    >>> found = solve(problem_of(ops, {"left": 2e-3, "right": 1e-3}, {}, wire))
+    >>> found.proved, found.makespan / found.bound
+    (True, 1.0)
+    """
+    cp = require("ortools.sat.python.cp_model", "search")
+    model = _Model(problem, cp.CpModel())
+    solver = cp.CpSolver()
+    solver.parameters.max_time_in_seconds = time_limit
+    solver.parameters.num_workers = threads
+    solver.parameters.random_seed = seed
+    status = solver.solve(model.model)
+    if status == cp.INFEASIBLE:
+        raise SlipstickError(
+            "no placement fits the devices", path="memory", allowed="more devices, or more memory each"
+        )
+    if status not in (cp.OPTIMAL, cp.FEASIBLE):
+        raise SlipstickError("no schedule found in time", path="time_limit", value=time_limit)
+    return check(problem, model.read(solver, "optimal" if status == cp.OPTIMAL else "the best found in time"))
+
+
+class _Model:
+    """The constraint program of a problem, and the way back from its solution."""
+
+    def __init__(self, problem: Problem, model: Any) -> None:
+        self.problem, self.model = problem, model
+        self.horizon = self._horizon()
+        self.makespan = model.new_int_var(max(problem.critical_path, self._share()), self.horizon, "makespan")
+        self._operators()
+        self._memory()
+        self.hops: dict[tuple[int, int], list[tuple[int, Any, Any]]] = {}  # (edge, way) -> link, start, presence
+        self.on_link: list[list[Any]] = [[] for _ in problem.links]
+        for edge in range(len(problem.edges)):
+            self._edge(edge)
+        for intervals in self.on_link:
+            model.add_no_overlap(intervals)
+        model.minimize(self.makespan)
+
+    def _horizon(self) -> int:
+        """Everything on one device after the other, or, where it fits on none, with every transfer between."""
+        worst = int(self.problem.durations.max(axis=1).sum())
+        slowest = self.problem.sent.max(axis=1, initial=0).sum() * max(
+            (len(w.links) for w in self.problem.ways), default=0
+        )
+        return worst + int(slowest) + int(self.problem.latency.sum()) * len(self.problem.edges)
+
+    def _share(self) -> int:
+        """Return the ticks of the work divided evenly: another bound."""
+        return int(-(-self.problem.durations.min(axis=1).sum() // len(self.problem.devices)))
+
+    def _operators(self) -> None:
+        problem, model = self.problem, self.model
+        devices = range(len(problem.devices))
+        classes = range(int(problem.groups.max(initial=-1)) + 1)
+        self.on = [[model.new_bool_var(f"on{g},{d}") for d in devices] for g in classes]
+        for choices in self.on:
+            model.add_exactly_one(choices)
+        if (problem.durations == problem.durations[:, :1]).all() and self._alike() and self.on:
+            model.add(self.on[int(problem.groups[problem.order[0]])][0] == 1)  # devices alike: name the first one's
+        self.start = [model.new_int_var(0, self.horizon, f"s{k}") for k in range(len(problem.names))]
+        self.end = [model.new_int_var(0, self.horizon, f"e{k}") for k in range(len(problem.names))]
+        for d in devices:
+            intervals = []
+            for k in range(len(problem.names)):
+                here = self.on[problem.groups[k]][d]
+                long = int(problem.durations[k, d])
+                intervals.append(model.new_optional_interval_var(self.start[k], long, self.end[k], here, f"i{k},{d}"))
+            model.add_no_overlap(intervals)
+            load = sum(int(problem.durations[k, d]) * self.on[problem.groups[k]][d] for k in range(len(problem.names)))
+            model.add(load <= self.makespan)
+        for end in self.end:
+            model.add(end <= self.makespan)
+
+    def _alike(self) -> bool:
+        """Tell whether any device can change places with any other: two devices joined the same way."""
+        problem = self.problem
+        if len(problem.devices) != 2 or (problem.capacity != problem.capacity[0]).any():
+            return False
+        costs = [
+            sorted((tuple(problem.sent[:, list(w.links)].sum(axis=1)), int(problem.latency[list(w.links)].sum()))
+                   for w in problem.ways if w.source == source)
+            for source in (0, 1)
+        ]  # fmt: skip
+        return costs[0] == costs[1]
+
+    def _memory(self) -> None:
+        problem = self.problem
+        if not np.isfinite(problem.capacity).all() or not problem.memory.any():
+            return
+        unit = float(problem.capacity.max()) / 2**40  # whole numbers for the solver; needs are rounded up
+        need = np.zeros(len(self.on))
+        np.add.at(need, problem.groups, problem.memory)
+        for d, capacity in enumerate(problem.capacity):
+            kept = sum(int(np.ceil(need[g] / unit)) * self.on[g][d] for g in range(len(self.on)))
+            self.model.add(kept <= int(capacity / unit) + len(self.on))  # the check afterwards is exact
+
+    def _edge(self, edge: int) -> None:
+        problem, model = self.problem, self.model
+        before, after = (int(k) for k in problem.edges[edge])
+        model.add(self.start[after] >= self.end[before])
+        here, there = self.on[problem.groups[before]], self.on[problem.groups[after]]
+        if problem.groups[before] == problem.groups[after]:
+            return
+        for d in range(len(problem.devices)):
+            for other in range(len(problem.devices)):
+                if d == other:
+                    continue
+                taken = []
+                for way in problem.between(d, other):
+                    used = model.new_bool_var(f"y{edge},{way}")
+                    model.add_implication(used, here[d])
+                    model.add_implication(used, there[other])
+                    self._transfer(edge, way, used, before, after)
+                    taken.append(used)
+                model.add_bool_or([*taken, here[d].negated(), there[other].negated()])
+                model.add_at_most_one(taken)
+
+    def _transfer(self, edge: int, way: int, used: Any, before: int, after: int) -> None:
+        problem, model = self.problem, self.model
+        links = problem.ways[way].links
+        spans, whole = occupied(problem, edge, links)
+        first = model.new_int_var(0, self.horizon, f"t{edge},{way}")
+        model.add(first >= self.end[before]).only_enforce_if(used)
+        hops: list[tuple[int, Any, Any]] = []
+        at = first
+        for place, (link, (begin, end)) in enumerate(zip(links, spans, strict=True)):
+            if place and problem.forwarding == "store":
+                at = model.new_int_var(0, self.horizon, f"t{edge},{way},{place}")
+                previous = links[place - 1]
+                ready = hops[-1][1] + int(problem.sent[edge, previous]) + int(problem.latency[previous])
+                model.add(at >= ready).only_enforce_if(used)
+            interval = model.new_optional_fixed_size_interval_var(at, end - begin, used, f"h{edge},{way},{place}")
+            self.on_link[link].append(interval)
+            hops.append((link, at, used))
+        if problem.forwarding == "store":
+            last = links[-1]
+            arrived = hops[-1][1] + int(problem.sent[edge, last]) + int(problem.latency[last])
+        else:
+            arrived = first + whole
+        model.add(self.start[after] >= arrived).only_enforce_if(used)
+        self.hops[edge, way] = hops
+
+    def read(self, solver: Any, status: str) -> Schedule:
+        """Return the schedule of a solution."""
+        problem = self.problem
+        chosen = [next(d for d, var in enumerate(choices) if solver.value(var)) for choices in self.on]
+        transfers = []
+        for (edge, way), hops in self.hops.items():
+            spans, _ = occupied(problem, edge, problem.ways[way].links)
+            for (link, start, used), (begin, end) in zip(hops, spans, strict=True):
+                if solver.value(used):
+                    at = solver.value(start)
+                    transfers.append(Transfer(edge, link, at, at + end - begin))
+        start = np.array([solver.value(var) for var in self.start], np.int64)
+        device = np.array([chosen[group] for group in problem.groups], np.int64)
+        ends = start + problem.durations[np.arange(len(start)), device]
+        bound = int(np.ceil(solver.best_objective_bound - 1e-6))
+        return Schedule(device, start, tuple(transfers), int(ends.max(initial=0)), bound, status, "CP-SAT")
