@@ -16,7 +16,7 @@ from slipstick.place.problem import Problem
 from slipstick.place.schedule import Schedule, Transfer, check, occupied
 
 _FEASIBLE = (0, 1)  # scipy's status: optimal, or stopped at a limit
-_INFEASIBLE = 2
+_INFEASIBLE, _GAVE_UP = 2, 4
 
 
 class _Program:
@@ -54,11 +54,16 @@ def solve(problem: Problem, *, time_limit: float = 60.0) -> Schedule:
             matrix[row, column] = value
     cost = np.zeros(len(program.upper))
     cost[0] = 1.0
-    found = optimize.milp(
-        cost, integrality=program.whole, bounds=optimize.Bounds(0, program.upper),
-        constraints=optimize.LinearConstraint(matrix.tocsr(), program.low, np.inf),
-        options={"time_limit": time_limit, "mip_rel_gap": 0.0},
-    )  # fmt: skip
+    for presolve in (True, False):  # HiGHS now and then gives up on what its presolve made of a small program
+        found = optimize.milp(
+            cost,
+            integrality=program.whole,
+            bounds=optimize.Bounds(0, program.upper),
+            constraints=optimize.LinearConstraint(matrix.tocsr(), program.low, np.inf),
+            options={"time_limit": time_limit, "mip_rel_gap": 0.0, "presolve": presolve},
+        )
+        if found.status != _GAVE_UP:
+            break
     if found.status == _INFEASIBLE:
         raise SlipstickError("no placement fits the devices", path="memory", allowed="more devices or memory")
     if found.status not in _FEASIBLE or found.x is None:
