@@ -18,6 +18,7 @@ _PUBLIC = {
     "list": ("verbs.listing", "list_names"),
     "network": ("models.catalogue", "network"),
     "ops": ("verbs.answers", "ops"),
+    "place": ("verbs.place", "place"),
     "show": ("verbs.listing", "show"),
     "simulate": ("verbs.simulate", "simulate"),
     "system": ("verbs.question", "find_system"),

@@ -21,6 +21,7 @@ _COMMANDS = {
     "estimate": ("answers:estimate", "How long, how much memory, energy and money: a workload on a system."),
     "compare": ("answers:compare", "Several systems, plans or saved reports side by side."),
     "simulate": ("simulate:simulate", "A training step on a fabric's links, in events: what waits for what."),
+    "place": ("place:place", "A network's operators onto devices that links join, with a proven bound."),
     "ops": ("answers:ops", "Every matrix product and other kernel, forward and backward, with its sizes."),
     "list": ("catalogue:list_", "What the catalogues hold: systems, workloads, formats, tech, topologies, suites."),
     "show": ("catalogue:show", "Every field of one entry of a catalogue, with the source of each number."),
