@@ -148,3 +148,11 @@ def test_every_pass_runs_once_and_backward_behind_forward(stages: int, schedule:
 def test_what_cannot_run_is_said(strategy: Strategy, fields: dict[str, object], path: str) -> None:
     with pytest.raises(SlipstickError, match=path):
         simulate(job(strategy, **fields), MESH)
+
+
+@pytest.mark.parametrize("strategy", [Strategy(1, 4, 5), Strategy(2, 2, 5), Strategy(1, 2, 10), Strategy(1, 1, 20)])
+def test_runs_of_layers_keep_the_stages_balance(strategy: Strategy) -> None:
+    many = tuple(replace(LAYERS[0], name=f"layer {n}") for n in range(80))
+    fine, coarse = (simulate(job(strategy, layers=many), MESH, most=most) for most in (80, 8))
+    assert coarse.parts["compute"] == pytest.approx(fine.parts["compute"], rel=1e-9)
+    assert coarse.time == pytest.approx(fine.time, rel=0.06)

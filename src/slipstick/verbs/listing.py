@@ -149,11 +149,12 @@ def _show_system(name: str) -> list[tuple[object, ...]] | None:
     if plain not in known and "@" not in plain and not is_file_name(name):
         return None
     system = find_system(name)
+    wiring = _show_topology(system.topology) if system.topology else None
     return [
         (path, _text(system, path, value), system.source_of(path))
         for path, value in leaves(system).items()
         if not path.startswith("source") and value not in ("", 0.0, None, ()) and not _uncalibrated(path, value)
-    ]
+    ] + [(f"topology.{path}", value, source) for path, value, source in wiring or ()]
 
 
 def _uncalibrated(path: str, value: object) -> bool:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from slipstick.core.files import load_yaml
 from slipstick.core.registry import DATA
-from slipstick.verbs.simulate import job_for, question_of
+from slipstick.verbs.simulate import SWEEP_RUNS, job_for, question_of
 
 if TYPE_CHECKING:
     from slipstick.fabric.wafer.iteration import Iteration
     from slipstick.fabric.wafer.strategies import Strategy
 
 FABRICS = ("mesh", "fred-a", "fred-b", "fred-c", "fred-d")
-RUNS = 8  # runs of layers told apart in the sweep
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,8 @@ def cases() -> dict[str, Case]:
     return found
 
 
-def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, plan: str = "") -> Iteration:
-    """Return one step of a workload on a fabric; another efficiency than the stated one, or more of a plan, if given.
+def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs: int | None = None) -> Iteration:
+    """Return one step of a workload on a fabric; with another efficiency, or in fewer runs of layers, if given.
 
     Examples
     --------
@@ -62,14 +61,14 @@ def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, plan:
     1.4
     """
     from slipstick.fabric.topology import resolve_topology
-    from slipstick.fabric.wafer.iteration import simulate
+    from slipstick.fabric.wafer.iteration import RUNS, simulate
     from slipstick.fabric.wafer.strategies import Strategy
 
     case = cases()[name]
     strategy = Strategy(*case.strategy)
-    question = question_of(case.network, "wafer-mesh", f"{case.plan},{plan}", batch=case.replica * strategy.dp)
+    question = question_of(case.network, "wafer-mesh", case.plan, batch=case.replica * strategy.dp)
     job = job_for(question, case.efficiency if efficiency is None else efficiency)(strategy)
-    return simulate(job, resolve_topology(f"wafer-{fabric}"))
+    return simulate(job, resolve_topology(f"wafer-{fabric}"), most=RUNS if runs is None else runs)
 
 
 def sweep_pairs() -> list[tuple[Strategy, Iteration, Iteration]]:
@@ -88,7 +87,7 @@ def sweep_pairs() -> list[tuple[Strategy, Iteration, Iteration]]:
             case.network, "wafer-mesh", f"{case.plan.partition(',')[2]},microbatch={size}", batch=replica * strategy.dp
         )
         job = job_for(question, case.efficiency)(strategy)
-        found.append((strategy, simulate(job, mesh, most=RUNS), simulate(job, fred, most=RUNS)))
+        found.append((strategy, simulate(job, mesh, most=SWEEP_RUNS), simulate(job, fred, most=SWEEP_RUNS)))
     return found
 
 

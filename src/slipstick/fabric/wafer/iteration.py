@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from slipstick.fabric.flows import Run, run
 from slipstick.fabric.schedule import IntArray
 from slipstick.fabric.wafer import stationary, streaming
 from slipstick.fabric.wafer.exposed import exposed
-from slipstick.fabric.wafer.job import Job, check, merged
+from slipstick.fabric.wafer.job import Job, check
 from slipstick.fabric.wafer.patterns import FloatArray
 from slipstick.fabric.wafer.tasks import KINDS, Tasks, TaskWriter
 from slipstick.fabric.wafer.traffic import Traffic
@@ -58,7 +58,7 @@ class Iteration:
 
 
 def simulate(job: Job, topology: Topology, *, most: int = RUNS) -> Iteration:
-    """Return one step of a job on a fabric; at most `most` runs of layers are told apart.
+    """Return one step of a job on a fabric; about `most` runs of layers are told apart.
 
     Errors
     ------
@@ -75,15 +75,14 @@ def simulate(job: Job, topology: Topology, *, most: int = RUNS) -> Iteration:
     3.8
     """
     check(job, topology)
-    coarse = replace(job, layers=merged(job.layers, max(most, job.strategy.pp)))
     traffic, writer = Traffic(topology, job.strategy), TaskWriter()
-    (streaming if job.streaming else stationary).write(coarse, traffic, writer, ITERATIONS)
+    (streaming if job.streaming else stationary).write(job, traffic, writer, ITERATIONS, most)
     tasks = writer.finish()
     found = run(tasks.dag, topology)
     ends = [_end(tasks, found, iteration) for iteration in range(ITERATIONS)]
     begin, end = ends[-2], ends[-1]
     lane = _busiest(tasks, found, begin)
-    return Iteration(coarse, tasks, found, begin, end, lane, exposed(tasks, found, lane, begin, end))
+    return Iteration(job, tasks, found, begin, end, lane, exposed(tasks, found, lane, begin, end))
 
 
 def _end(tasks: Tasks, found: Run, iteration: int) -> float:

@@ -14,7 +14,7 @@ from slipstick.fabric.draw import Window, load_svg
 from slipstick.fabric.wafer.exposed import BUBBLE
 from slipstick.fabric.wafer.iteration import Iteration
 from slipstick.fabric.wafer.patterns import FloatArray
-from slipstick.fabric.wafer.tasks import KINDS
+from slipstick.fabric.wafer.tasks import COMPUTE, KINDS
 
 SOURCE = "simulated: flows with max-min fair shares on every link"
 SHOWN_LINKS = 8  # the busiest ones
@@ -86,9 +86,8 @@ def load_windows(found: Iteration, topology: Topology, count: int = 1) -> list[W
         share = np.clip((np.minimum(end, high) - np.maximum(begin, low)) / length, 0.0, 1.0)
         each: FloatArray = (dag.size * share)[dag.task_of_link] * dag.weight
         carried = np.bincount(dag.links, each, minlength=topology.links).astype(np.float64)
-        windows.append(
-            Window(f"{100 * (low - found.begin) / found.time:.0f} % of the step", float(high - low), carried)
-        )
+        at = f"from {100 * (low - found.begin) / found.time:.0f} % of the step" if count > 1 else "mean of the step"
+        windows.append(Window(at, float(high - low), carried))
     return windows
 
 
@@ -98,17 +97,16 @@ def load_picture(found: Iteration, topology: Topology, title: str, count: int = 
 
 
 def timeline(found: Iteration, title: str, *, replica: int = 0) -> str:
-    """Return the step of one replica: a lane for each stage's computation, and one for each kind of its traffic."""
-    strategy = found.job.strategy
-    lanes = [
-        Lane(f"stage {stage}", _spans(found, (found.tasks.kind == 0) & (found.tasks.dag.lane == lane)))
-        for stage, lane in enumerate(range(replica * strategy.pp, (replica + 1) * strategy.pp))
-    ]
-    lanes += [
-        Lane(name.replace("_", " "), _spans(found, found.tasks.kind == kind))
-        for kind, name in enumerate(KINDS)
-        if kind and (found.tasks.kind == kind).any()
-    ]
+    """Return the step of one replica: for each stage a lane of its computation, and below one for each kind of traffic
+    that is its own; then the traffic of all replicas together."""
+    tasks, stages = found.tasks, found.job.strategy.pp
+    lanes = []
+    for stage, lane in enumerate(range(replica * stages, (replica + 1) * stages)):
+        for kind, name in enumerate(KINDS):
+            label = f"stage {stage}" if kind == COMPUTE else name.replace("_", " ")
+            lanes.append(Lane(label, _spans(found, (tasks.kind == kind) & (tasks.owner == lane))))
+    for kind, name in enumerate(KINDS):
+        lanes.append(Lane(name.replace("_", " "), _spans(found, (tasks.kind == kind) & (tasks.owner < 0))))
     return timeline_svg([lane for lane in lanes if lane.spans], title)
 
 

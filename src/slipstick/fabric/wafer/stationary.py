@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from slipstick.core.layer import Layer
-from slipstick.fabric.wafer.job import Job
+from slipstick.fabric.wafer.job import Job, merged
 from slipstick.fabric.wafer.patterns import Pattern
 from slipstick.fabric.wafer.strategies import cut_in_stages
 from slipstick.fabric.wafer.tasks import DATA, LOAD, PIPELINE, TENSOR, TaskWriter
@@ -27,14 +27,15 @@ class _Done:
 Passes = dict[tuple[str, int, int, int], _Done]  # "F" or "B", replica, stage, microbatch
 
 
-def write(job: Job, traffic: Traffic, writer: TaskWriter, iterations: int) -> None:
-    """Write the tasks of some iterations.
+def write(job: Job, traffic: Traffic, writer: TaskWriter, iterations: int, most: int) -> None:
+    """Write the tasks of some iterations; at most about `most` runs of layers, shared by the stages, are told apart.
 
     ZeRO-2's reduce-scatter of the gradients and all-gather of the weights move what one all-reduce does (Rajbhandari
     et al. 1910.02054, section 7).
     """
     strategy = job.strategy
-    stages = [[job.layers[i] for i in run] for run in cut_in_stages([x.forward for x in job.layers], strategy.pp)]
+    runs = cut_in_stages([layer.forward for layer in job.layers], strategy.pp)
+    stages = [list(merged([job.layers[i] for i in run], max(1, most // strategy.pp))) for run in runs]
     reduced: list[list[int]] = [[] for _ in stages]  # what the next iteration of each stage waits for
     loads: list[int] = []
     for iteration in range(iterations):
@@ -94,7 +95,7 @@ def _pass(
         first = task if first < 0 else first
         if tensor is not None and layer.reduces:
             size = layer.reduces * layer.output
-            task = writer.send(f"{way}{micro} {layer.name}", TENSOR, tensor, size, [task], layer.reduces)
+            task = writer.send(f"{way}{micro} {layer.name}", TENSOR, tensor, size, [task], layer.reduces, lane)
         ends.append(task)
     return _Done(first, tuple(ends))
 
@@ -116,7 +117,9 @@ def _order(
                 for way, source, target in (("F", stage, stage + 1), ("B", stage + 1, stage)):
                     end, begin = done[way, replica, source, micro].last, done[way, replica, target, micro].first
                     pattern = traffic.transfer(replica, source, target)
-                    writer.order(writer.send(f"{way}{micro} transfer", PIPELINE, pattern, size, [end]), begin)
+                    lane = replica * strategy.pp + target
+                    name = f"{way}{micro} transfer"
+                    writer.order(writer.send(name, PIPELINE, pattern, size, [end], owner=lane), begin)
 
 
 def _reduce(job: Job, layers: list[Layer], stage: int, done: Passes, traffic: Traffic, writer: TaskWriter) -> list[int]:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from slipstick.fabric.wafer.job import Job
+from slipstick.fabric.wafer.job import Job, merged
 from slipstick.fabric.wafer.tasks import LOAD, PIPELINE, STREAM, TENSOR, TaskWriter
 from slipstick.fabric.wafer.traffic import Traffic
 
 SETS = 2  # of layers on the wafer: one that computes, one that arrives
 
 
-def write(job: Job, traffic: Traffic, writer: TaskWriter, iterations: int) -> None:
-    """Write the tasks of some iterations; the optimiser works outside, and its time is hidden.
+def write(job: Job, traffic: Traffic, writer: TaskWriter, iterations: int, most: int) -> None:
+    """Write the tasks of some iterations, of at most about `most` runs of layers.
 
     Consecutive layers are on consecutive stages. Source: FRED (arXiv 2406.19580), section 3: weights are read at least
-    once for the forward and once for the backward pass, gradients are added up while they stream out.
+    once for the forward and once for the backward pass, gradients are added up while they stream out. The optimiser
+    works outside, and its time is hidden.
     """
+    stages = job.strategy.pp
+    job = replace(job, layers=merged(job.layers, max(1, most // stages) * stages))  # as many for every stage
     updated: dict[int, int] = {}
     arriving = -1
     for iteration in range(iterations):
@@ -74,7 +78,7 @@ class _Iteration:
                 ends.append(task)
                 if members > 1 and layer.reduces:
                     pattern, size = self.traffic.tensor(replica, stage), layer.reduces * layer.output
-                    task = writer.send(f"{way}{micro} {layer.name}", TENSOR, pattern, size, [task], layer.reduces)
+                    task = writer.send(f"{way}{micro} {layer.name}", TENSOR, pattern, size, [task], layer.reduces, lane)
                 last[replica, micro] = task, stage
         return ends
 
@@ -90,4 +94,5 @@ class _Iteration:
             return [before]
         size = self.job.layers[0].output
         pattern = self.traffic.transfer(replica, at, stage)
-        return [self.writer.send(f"{way}{micro} transfer", PIPELINE, pattern, size, [before])]
+        lane = replica * self.job.strategy.pp + stage
+        return [self.writer.send(f"{way}{micro} transfer", PIPELINE, pattern, size, [before], owner=lane)]

@@ -19,12 +19,14 @@ _PRIORITY = (0, 0, 1, 2, 3, 3)
 
 @dataclass(frozen=True, eq=False)
 class Tasks:
-    """A `Dag` with what each task is: its kind (an index into `KINDS`), its iteration and its name."""
+    """A `Dag` with what each task is: its kind (an index into `KINDS`), its iteration, its name, and the lane that it
+    is for (-1: for several)."""
 
     dag: Dag
     kind: IntArray
     iteration: IntArray
     names: tuple[str, ...]
+    owner: IntArray
 
 
 class TaskWriter:
@@ -34,6 +36,7 @@ class TaskWriter:
         self._size: list[float] = []
         self._seconds: list[float] = []
         self._lane: list[int] = []
+        self._owner: list[int] = []
         self._kind: list[int] = []
         self._tail: list[float] = []
         self._patterns: list[Pattern | None] = []
@@ -44,13 +47,20 @@ class TaskWriter:
 
     def compute(self, name: str, seconds: float, lane: int, after: Iterable[int] = ()) -> int:
         """Add a computation of one lane."""
-        return self._add(name, COMPUTE, 0.0, seconds, lane, 0.0, None, after)
+        return self._add(name, COMPUTE, 0.0, seconds, lane, 0.0, None, after, lane)
 
     def send(
-        self, name: str, kind: int, pattern: Pattern, size: float, after: Iterable[int] = (), times: int = 1
+        self,
+        name: str,
+        kind: int,
+        pattern: Pattern,
+        size: float,
+        after: Iterable[int] = (),
+        times: int = 1,
+        owner: int = -1,
     ) -> int:
-        """Add traffic of `size` bytes, which stands for `times` equal parts one behind the other."""
-        return self._add(name, kind, size, 0.0, -1, times * pattern.latency, pattern, after)
+        """Add traffic of `size` bytes for lane `owner`; it stands for `times` equal parts one behind the other."""
+        return self._add(name, kind, size, 0.0, -1, times * pattern.latency, pattern, after, owner)
 
     def _add(
         self,
@@ -62,11 +72,13 @@ class TaskWriter:
         tail: float,
         pattern: Pattern | None,
         after: Iterable[int],
+        owner: int,
     ) -> int:
         number = len(self._size)
         self._size.append(size)
         self._seconds.append(seconds)
         self._lane.append(lane)
+        self._owner.append(owner)
         self._kind.append(kind)
         self._tail.append(tail)
         self._patterns.append(pattern)
@@ -97,7 +109,8 @@ class TaskWriter:
             weight=np.concatenate([pattern.weight for pattern in used]),
             edges=np.array(self._edges, np.int64).reshape(-1, 2),
         )
-        return Tasks(dag, kind, np.array(self._iteration, np.int64), tuple(self._names))
+        owner = np.array(self._owner, np.int64)
+        return Tasks(dag, kind, np.array(self._iteration, np.int64), tuple(self._names), owner)
 
 
 _NOTHING = Pattern(np.zeros(0, np.int64), np.zeros(0))
