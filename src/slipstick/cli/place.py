@@ -44,7 +44,7 @@ def place(
     forwarding
         store: a link begins when the one before has delivered all; cut-through: all links of a way at once.
     time_limit
-        Seconds; then the best found so far, with its gap. Ctrl-C does the same.
+        Seconds; then the best found so far, with its gap. Ctrl-C does the same once one is found.
     set_
         Replace one field, such as system.memory.hbm.capacity='1 GiB'. Repeatable.
     """
