@@ -241,6 +241,8 @@ def fair_flows(
                 busy[links[entry]] += weight[entry] * rate[flow] * elapsed / bandwidth[links[entry]]
             # less than the clock can tell at this time is nothing: else small flows late in a run never end
             if remaining[flow] <= max(size[flow], rate[flow] * until) * _SAME:
+                for entry in range(starts[flow], starts[flow + 1]):  # what the clock did not tell was sent too
+                    busy[links[entry]] += weight[entry] * remaining[flow] / bandwidth[links[entry]]
                 count -= 1
                 active[place] = active[count]
                 heap = _push(times, ids, heap, until + tail[flow], 2 * flow + _DONE)
