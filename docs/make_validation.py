@@ -48,7 +48,8 @@ constants for each generation of devices; no constant for a row or a model. `err
 This page is written by `docs/make_validation.py`; `slipstick validate` prints the same.
 
 Rows that the constants were fitted on are no proof of the model; `data/kernels`, `data/steps` and `data/collectives`
-name the rows that each constant comes from.
+name the rows that each constant comes from. The suite `fred` has one calibrated efficiency a workload
+(`data/wafer/fred.yaml`); its sources say which rows are in sample.
 """
 
 
