@@ -3,7 +3,7 @@
     python benchmarks/wafer_speed.py
 
 One thread; compilation excluded. The issue asks for a whole 3D iteration on 20 nodes in 1 s (every layer told apart),
-and for 1,000 strategies in 60 s. The thousand: the 18 ways to divide 20 nodes, with 1 to 40 microbatches, on five fabrics.
+and for 1,000 strategies in 60 s. The thousand: 18 ways to divide 20 nodes, 1 to 40 microbatches, five fabrics.
 """
 
 from __future__ import annotations

@@ -43,6 +43,11 @@ class Iteration:
         waiting = sum(value for name, value in self.parts.items() if name not in ("compute", "bubble"))
         return waiting / self.time
 
+    @property
+    def waiting(self) -> float:
+        """Seconds in which the slowest lane does not compute: communication and the pipeline's bubble."""
+        return self.time - self.parts["compute"]
+
     def bytes_on_links(self, topology: Topology) -> FloatArray:
         """Bytes that each link carried in this step, by kind, [kinds, links]."""
         dag, mine = self.tasks.dag, self.tasks.iteration == self.tasks.iteration.max()

@@ -76,12 +76,14 @@ def _sweep(row: RowDict) -> Answer | None:
     if row["table"] != "fig11":
         return None
     pairs = sweep_pairs()
+    note = "mean of the ratios over 18 strategies of 20 nodes"
     if row["metric"] == "training speedup":
         ours = float(np.mean([mesh.time / fred.time for _, mesh, fred in pairs]))
     else:
-        waits = [(mesh.exposed * mesh.time, fred.exposed * fred.time) for _, mesh, fred in pairs]
-        ours = float(np.mean([mesh / fred for mesh, fred in waits if fred > 0]))
-    return ours, "speed-up", f"sweep of strategies, {PREDICTED}", "mean of the ratios over 18 strategies of 20 nodes"
+        ours = float(np.mean([mesh.waiting / fred.waiting for _, mesh, fred in pairs]))
+        alone = float(np.mean([mesh.exposed * mesh.time / (fred.exposed * fred.time) for _, mesh, fred in pairs]))
+        note += f"; all time without compute, as ASTRA-sim counts it (recollection); {alone:.1f} without the bubble"
+    return ours, "speed-up", f"sweep of strategies, {PREDICTED}", note
 
 
 def _share(row: RowDict) -> Answer | str | None:
