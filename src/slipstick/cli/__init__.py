@@ -23,6 +23,7 @@ _COMMANDS = {
     "simulate": ("simulate:simulate", "A training step on a fabric's links, in events: what waits for what."),
     "place": ("place:place", "A network's operators onto devices that links join, with a proven bound."),
     "ops": ("answers:ops", "Every matrix product and other kernel, forward and backward, with its sizes."),
+    "search": ("search:search", "The best plans and systems of a space: every point tried, those that none beats."),
     "list": ("catalogue:list_", "What the catalogues hold: systems, workloads, formats, tech, topologies, suites."),
     "show": ("catalogue:show", "Every field of one entry of a catalogue, with the source of each number."),
     "validate": ("truth:validate", "Published or measured figures beside ours."),

@@ -186,6 +186,11 @@ def _metric_table(report: Report, sources: Mapping[str, int]) -> str:
     return _table(head, rows)
 
 
+def table_html(table: Table) -> str:
+    """Return a table as HTML, for pages that show more than a report; rows of stacked parts get their bars."""
+    return _breakdown(table)
+
+
 def _breakdown(table: Table) -> str:
     numeric = [any(_is_number(row[c]) for row in table.rows) for c in range(len(table.columns))]
     numbers = [c for c, yes in enumerate(numeric) if yes]

@@ -1,0 +1,44 @@
+"""Which points no other point beats in everything, and which of those is the best bargain."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+def pareto(costs: FloatArray) -> NDArray[np.int64]:
+    """Return the rows of [points, objectives] that no other row beats: no greater in any column, smaller in one.
+
+    Of equal rows the first one stays; rows come back sorted by the first column.
+
+    Examples
+    --------
+    >>> pareto(np.array([[1.0, 5.0], [2.0, 2.0], [3.0, 3.0], [4.0, 1.0], [2.0, 2.0]])).tolist()
+    [0, 1, 3]
+    """
+    order = np.lexsort((np.arange(len(costs)), *costs.T[::-1]))
+    kept: list[int] = []
+    front = np.empty((0, costs.shape[1]))
+    for row in order:  # every row that could beat this one stands before it
+        if not np.isfinite(costs[row]).all():
+            continue
+        if len(front) and (front <= costs[row]).all(axis=1).any():
+            continue
+        kept.append(int(row))
+        front = np.vstack([front, costs[row]])
+    return np.array(kept, np.int64)
+
+
+def knee(costs: FloatArray) -> int:
+    """Return the row nearest to the best of every column, each column scaled from its best (0) to its worst (1).
+
+    Examples
+    --------
+    >>> knee(np.array([[1.0, 9.0], [2.0, 2.0], [9.0, 1.0]]))
+    1
+    """
+    low, span = costs.min(axis=0), np.ptp(costs, axis=0)
+    scaled = (costs - low) / np.where(span > 0, span, 1.0)
+    return int(np.hypot.reduce(scaled, axis=1).argmin())
