@@ -156,3 +156,24 @@ def test_runs_of_layers_keep_the_stages_balance(strategy: Strategy) -> None:
     fine, coarse = (simulate(job(strategy, layers=many), MESH, most=most) for most in (80, 8))
     assert coarse.parts["compute"] == pytest.approx(fine.parts["compute"], rel=1e-9)
     assert coarse.time == pytest.approx(fine.time, rel=0.06)
+
+
+@pytest.mark.parametrize("name", ["fred-a", "fred-d"])
+def test_tensor_parallel_traffic_goes_before_gradients(name: str) -> None:
+    """Gradients that are under way do not slow the all-reduces that the next computation waits for."""
+    quick = tuple(replace(layer, forward=1e-5, backward=1e-5) for layer in LAYERS)  # both meet on the nodes' links
+    behind, meanwhile = (
+        simulate(job(Strategy(4, 5, 1), layers=quick, overlap=overlap, microbatches=1), WAFER[name])
+        for overlap in (False, True)
+    )
+    assert meanwhile.parts["tensor_parallel"] == pytest.approx(behind.parts["tensor_parallel"], rel=1e-6)
+    assert meanwhile.time < behind.time
+
+
+def test_weights_arrive_while_the_layer_before_computes() -> None:
+    fabric = WAFER["fred-d"]
+    one = broadcast(fabric, [list(range(20))]).time(fabric, 400e6)
+    slow = tuple(replace(layer, forward=1.5 * one, backward=1.5 * one) for layer in LAYERS)
+    found = simulate(job(Strategy(dp=20), layers=slow, streaming=True, microbatches=1, samples=0.0), fabric)
+    # only the last layer's gradients have nothing to hide behind, and the next step's first weights that wait for them
+    assert found.time == pytest.approx(2 * 8 * 1.5 * one + 2 * one, rel=0.03)

@@ -133,3 +133,17 @@ def test_stages_are_runs_that_hold_every_layer_once(stages: int) -> None:
 
 def on_links(fabric: Topology, pattern: Pattern) -> np.ndarray:
     return np.bincount(pattern.links, pattern.weight, minlength=fabric.links)
+
+
+@pytest.mark.parametrize("name", WAFER)
+@pytest.mark.parametrize("members", [1, 2, 5])
+def test_every_member_of_a_tensor_group_gets_its_shard(name: str, members: int) -> None:
+    fabric = WAFER[name]
+    ports = np.flatnonzero(np.array(fabric.kinds) == "io")
+    shards = [list(range(first, 20, members)) for first in range(members)]
+    carried = on_links(fabric, broadcast(fabric, shards))
+    out = np.bincount(fabric.source, carried, minlength=len(fabric.nodes))
+    np.testing.assert_allclose(out[ports], 1 / len(ports))  # together they send every byte once
+    if name != "mesh":  # there a node's links carry nothing for others
+        into = np.bincount(fabric.target, carried, minlength=len(fabric.nodes))
+        np.testing.assert_allclose(into[fabric.npus], 1 / members)
