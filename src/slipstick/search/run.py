@@ -105,9 +105,13 @@ def chunk_table(task: Task, constraint: Constraint, first: int, last: int) -> po
     places = np.unravel_index(index, [len(values) for values in axes.values()]) if axes else ()
     columns: dict[str, Any] = {"index": index}
     for (path, values), at in zip(axes.items(), places, strict=True):
-        columns[path] = np.array([str(value) for value in values])[at]
+        columns[path] = np.array([_text(value) for value in values])[at]
     columns |= {name: values[keep] for name, values in figures.items()}
     return polars.DataFrame(columns)
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _fits(task: Task, figures: dict[str, np.ndarray], first: int) -> np.ndarray:
