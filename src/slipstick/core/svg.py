@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
 
@@ -68,9 +69,39 @@ def document(width: float, height: float, parts: Iterable[str], *, title: str, s
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
         f'height="{height:.0f}" class="pic" role="img"><title>{escape(title)}</title>'
-        f"<style>{STYLE}{style}</style>"
+        f"<style>{themed(STYLE + style)}</style>"
         f'<rect class="bg" width="100%" height="100%"/>{"".join(parts)}</svg>\n'
     )
+
+
+_VARIABLE = re.compile(r"(--\w+):([^;}]+)")
+_USED = re.compile(r"var\((--\w+)\)")
+_RULE = re.compile(r"[^{}@]+\{[^{}]*\}")
+_DARK = re.compile(r"@media\(prefers-color-scheme:dark\)\{((?:[^{}]*\{[^{}]*\})*)\}")
+
+
+def themed(css: str) -> str:
+    """Return a style sheet whose variables are written out: plain colours, and those for dark screens behind.
+
+    Browsers know variables; what turns an SVG into a figure of a paper mostly does not, and would paint it black.
+
+    Examples
+    --------
+    >>> found = themed(".p{--a:#fff}@media(prefers-color-scheme:dark){.p{--a:#000}}.p .b{fill:var(--a)}").splitlines()
+    >>> found[0], found[-1]
+    ('.p{--a:#fff}.p .b{fill:#fff}', '@media(prefers-color-scheme:dark){.p .b{fill:#000}}')
+    """
+    dark = dict(_VARIABLE.findall("".join(_DARK.findall(css))))
+    plain = _DARK.sub("", css)
+    light = dict(_VARIABLE.findall(plain))
+    rules = "".join(rule for rule in _RULE.findall(plain) if _USED.search(rule))
+
+    def painted(text: str, colours: dict[str, str]) -> str:
+        return _USED.sub(lambda match: colours.get(match[1], match[0]), text)
+
+    after = painted(rules, {**light, **dark}).strip()
+    kept = "".join(match[0] for match in _DARK.finditer(css))  # for colours that stand in elements
+    return f"{painted(plain, light).strip()}\n{kept}\n@media(prefers-color-scheme:dark){{{after}}}"
 
 
 def page(title: str, pictures: Iterable[str]) -> str:

@@ -134,12 +134,14 @@ def _links(topology: Topology, place: FloatArray, window: Window | None) -> list
     way = end - start
     length = np.maximum(np.hypot(*way.T), 1e-9)
     side = np.stack([-way[:, 1], way[:, 0]], axis=1) / length[:, None] * APART
-    load = np.zeros(topology.links) if window is None else window.carried / (topology.bandwidth * window.seconds)
+    load = np.zeros(topology.links) if window is None else _load(topology, window)
+    widest = topology.bandwidth.max(initial=0.0)
     found = []
     for link in np.argsort(load, kind="stable"):
         (x, y), (to_x, to_y) = start[link] + side[link], end[link] + side[link]
         step = int(np.clip(np.ceil(load[link] * (STEPS - 1) - 1e-9), 0, STEPS - 1))
-        width = THIN + (THICK - THIN) * float(np.clip(load[link], 0.0, 1.0))
+        share = topology.bandwidth[link] / widest / 2 if window is None else load[link]  # a fabric alone: by bandwidth
+        width = THIN + (THICK - THIN) * float(np.clip(share, 0.0, 1.0))
         ends = f"{topology.nodes[topology.source[link]]} to {topology.nodes[topology.target[link]]}"
         tip = f"{ends}: {format_quantity(float(topology.bandwidth[link]), 'B/s')}"
         tip += f", {100 * load[link]:.0f} % loaded" if window is not None else ""
@@ -167,8 +169,13 @@ def _nodes(topology: Topology, place: FloatArray) -> list[str]:
     return found
 
 
+def _load(topology: Topology, window: Window) -> FloatArray:
+    """Return the share of every link's capacity that a window used; in no time nothing is used."""
+    return window.carried / (topology.bandwidth * window.seconds) if window.seconds else np.zeros(topology.links)
+
+
 def _busiest(topology: Topology, window: Window) -> str:
-    load = window.carried / (topology.bandwidth * window.seconds)
+    load = _load(topology, window)
     link = int(load.argmax())
     ends = f"{topology.nodes[topology.source[link]]} to {topology.nodes[topology.target[link]]}"
     return f"busiest: {ends}, {100 * load[link]:.0f} %"

@@ -6,6 +6,7 @@ A `Routes` holds one path a pair of nodes, one after the other: path i is ``link
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,7 +18,7 @@ from slipstick.core.topology import Topology
 
 IntArray = NDArray[np.int64]
 _GRIDS = ("mesh", "torus", "wafer_mesh", "ring")  # a ring is a torus of one dimension
-ROUTINGS = ("auto", "dimension", "shortest", "ecmp")
+ROUTINGS = ("auto", "dimension", "shortest", "ecmp", "tree")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +44,11 @@ class Routes:
 def routes(topology: Topology, sources: ArrayLike, targets: ArrayLike, routing: str = "auto") -> Routes:
     """Return a path from each source node to its target.
 
-    ``dimension``: along the last axis first (X), then the others (Y, Z), the shorter way round in a torus or
-    ring, forwards if both are as long.
-    ``shortest``: fewest hops, of those the one whose next node has the lowest number. ``ecmp``: fewest hops, each pair
-    takes one of the equal next hops by a fixed hash of its ends. ``auto``: dimension order in meshes and tori, else
-    shortest.
+    ``dimension``: along the last axis first (X), then the others (Y, Z), the shorter way round in a torus or ring,
+    forwards if both are as long. ``shortest``: fewest hops, of those the one whose next node has the lowest number.
+    ``ecmp``: fewest hops, each pair takes one of the equal next hops by a fixed hash of its ends. ``tree``: fewest hops,
+    up by the target's number, so that targets spread over the upper switches and all traffic to one comes down the same
+    way. ``auto``: dimension order in meshes and tori, else shortest.
 
     Errors
     ------
@@ -70,7 +71,7 @@ def routes(topology: Topology, sources: ArrayLike, targets: ArrayLike, routing: 
     if routing == "dimension" or (routing == "auto" and grid):
         nodes = _dimension_order(topology, source, target)
     else:
-        nodes = _shortest(topology, source, target, spread=routing == "ecmp")
+        nodes = _shortest(topology, source, target, _CHOICES.get(routing, _first))
     return _as_links(topology, nodes)
 
 
@@ -97,7 +98,7 @@ def _dimension_order(topology: Topology, source: IntArray, target: IntArray) -> 
     return [np.where(source == target, -1, nodes) for nodes in steps]
 
 
-def _shortest(topology: Topology, source: IntArray, target: IntArray, *, spread: bool) -> list[IntArray]:
+def _shortest(topology: Topology, source: IntArray, target: IntArray, choose: Choice) -> list[IntArray]:
     """Return the nodes of each path by distances to every target that is asked for."""
     ends, which = np.unique(target, return_inverse=True)
     distance = distances(topology, ends)
@@ -114,16 +115,30 @@ def _shortest(topology: Topology, source: IntArray, target: IntArray, *, spread:
             node = at[pair]
             near = topology.target[order[first[node] : first[node + 1]]]
             good = near[distance[which[pair], near] == distance[which[pair], node] - 1]
-            chosen = _hash(int(source[pair]), int(target[pair]), len(steps)) % len(good) if spread else 0
+            chosen = choose(int(source[pair]), int(target[pair]), len(steps)) % len(good)
             following[pair] = good[chosen]
         steps.append(np.where(at == target, -1, following))
         at = following
     return steps
 
 
+def _first(source: int, target: int, step: int) -> int:
+    """Choose the neighbour with the lowest number."""
+    return 0
+
+
 def _hash(source: int, target: int, step: int) -> int:
     """Return a fixed number that looks random: equal pairs take equal ways, others spread."""
     return zlib.crc32(f"{source} {target} {step}".encode())
+
+
+def _by_target(source: int, target: int, step: int) -> int:
+    """Choose by the target alone (destination modulo the number of ways)."""
+    return target
+
+
+Choice = Callable[[int, int, int], int]
+_CHOICES: dict[str, Choice] = {"ecmp": _hash, "tree": _by_target}
 
 
 def distances(topology: Topology, targets: ArrayLike) -> IntArray:

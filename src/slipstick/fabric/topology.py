@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,8 @@ class TopologySpec(Spec):
         for what, count, most in (("nodes", nodes, MOST_NODES), ("links", links, MOST_LINKS)):
             if count > most:
                 raise SlipstickError(f"too many {what}", path=self.name or self.family, value=count, allowed=f"{most}")
-        return check(FAMILIES[self.family](self))
+        built = check(FAMILIES[self.family](self))
+        return replace(built, name=self.name or built.name)
 
 
 def check(topology: Topology) -> Topology:
