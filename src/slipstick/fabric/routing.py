@@ -46,9 +46,9 @@ def routes(topology: Topology, sources: ArrayLike, targets: ArrayLike, routing: 
 
     ``dimension``: along the last axis first (X), then the others (Y, Z), the shorter way round in a torus or ring,
     forwards if both are as long. ``shortest``: fewest hops, of those the one whose next node has the lowest number.
-    ``ecmp``: fewest hops, each pair takes one of the equal next hops by a fixed hash of its ends. ``tree``: fewest hops,
-    up by the target's number, so that targets spread over the upper switches and all traffic to one comes down the same
-    way. ``auto``: dimension order in meshes and tori, else shortest.
+    ``ecmp``: fewest hops, each pair takes one of the equal next hops by a fixed hash of its ends. ``tree``: fewest
+    hops, up by the target's number, so that targets spread over the upper switches and all traffic to one comes down
+    the same way. ``auto``: dimension order in meshes and tori, else shortest.
 
     Errors
     ------
