@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +30,7 @@ def search(
     sequence: int | None = None,
     output: int | None = None,
     workers: int = 1,
+    executor: str = "",
     folder: Path | None = None,
     resume: bool = False,
     out: Path | None = None,
@@ -53,6 +55,8 @@ def search(
         Any other leaf with its values, such as system.memory.hbm.bandwidth="2..8 TB/s".
     workers
         Processes.
+    executor
+        "ray" for a local Ray, ray://host:port for a cluster.
     folder
         Keep finished chunks there.
     resume
@@ -67,7 +71,7 @@ def search(
     if not system:
         raise SlipstickError("names no system", path="search", allowed="such as h100-sxm:64..1024")
     space = Space.of(system=system, plan=plan or DEFAULT, fields=overrides(set_ or []))
-    with _progress(shown) as progress:
+    with _progress(shown) as progress, _executor(executor) as pool:
         found = find(
             workload,
             space,
@@ -77,6 +81,7 @@ def search(
             batch=batch,
             sequence=sequence,
             output=output,
+            executor=pool,
             workers=workers,
             folder=folder,
             resume=resume,
@@ -86,6 +91,22 @@ def search(
         found.write(out)
         say(f"wrote {out}")
     put(found, shown)
+
+
+@contextmanager
+def _executor(name: str) -> Iterator[Executor | None]:
+    """Yield the executor that a name stands for; none: processes of this machine."""
+    from slipstick.core.errors import SlipstickError
+
+    if not name:
+        yield None
+        return
+    if name != "ray" and not name.startswith("ray://"):
+        raise SlipstickError("no such executor", path="executor", value=name, allowed="ray, or ray://host:port")
+    from slipstick.search.ray_executor import RayExecutor
+
+    with RayExecutor(None if name == "ray" else name) as pool:
+        yield pool
 
 
 @contextmanager

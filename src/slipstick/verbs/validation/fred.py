@@ -82,7 +82,7 @@ def _sweep(row: RowDict) -> Answer | None:
     else:
         ours = float(np.mean([mesh.waiting / fred.waiting for _, mesh, fred in pairs]))
         alone = float(np.mean([mesh.exposed * mesh.time / (fred.exposed * fred.time) for _, mesh, fred in pairs]))
-        note += f"; all time without compute, as ASTRA-sim counts it (recollection); {alone:.1f} without the bubble"
+        note += f"; all time without compute; {alone:.1f} without the bubble. Chosen after both were seen: no evidence"
     return ours, "speed-up", f"sweep of strategies, {PREDICTED}", note
 
 
