@@ -181,6 +181,67 @@ def _fair_shares(
 
 
 @njit(cache=True)
+def _first_end(active: IntArray, count: int, remaining: FloatArray, rate: FloatArray) -> float:
+    """Return the seconds until the first of the active flows ends at the present rates."""
+    first = np.inf
+    for place in range(count):
+        flow = active[place]
+        if rate[flow] > 0:
+            first = min(first, remaining[flow] / rate[flow])
+    return first
+
+
+@njit(cache=True)
+def _advance(
+    active: IntArray,
+    count: int,
+    until: float,
+    elapsed: float,
+    size: FloatArray,
+    remaining: FloatArray,
+    rate: FloatArray,
+    starts: IntArray,
+    links: IntArray,
+    weight: FloatArray,
+    bandwidth: FloatArray,
+    busy: FloatArray,
+) -> int:
+    """Let the active flows run on for `elapsed`; return how many ended, which then stand behind the others."""
+    place, going = 0, count
+    while place < going:
+        flow = active[place]
+        sent = rate[flow] * elapsed
+        remaining[flow] -= sent
+        # less than the clock can tell at this time is nothing: else small flows late in a run never end
+        over = remaining[flow] <= max(size[flow], rate[flow] * until) * _SAME
+        if over:
+            sent += remaining[flow]  # what the clock did not tell was sent too
+        for entry in range(starts[flow], starts[flow + 1]):
+            busy[links[entry]] += weight[entry] * sent / bandwidth[links[entry]]
+        if over:
+            going -= 1
+            active[place], active[going] = active[going], flow
+        else:
+            place += 1
+    return count - going
+
+
+@njit(cache=True)
+def _next_in_lane(free: int, queue: IntArray, queued: int, lane: IntArray, rank: IntArray) -> int:
+    """Return the place in the queue of the most urgent task for a lane, the lowest number among equals; or -1."""
+    chosen = -1
+    for place in range(queued):
+        task = queue[place]
+        if lane[task] == free and (
+            chosen < 0
+            or rank[task] < rank[queue[chosen]]
+            or (rank[task] == rank[queue[chosen]] and task < queue[chosen])
+        ):
+            chosen = place
+    return chosen
+
+
+@njit(cache=True)
 def fair_flows(
     size: FloatArray,
     seconds: FloatArray,
@@ -223,32 +284,17 @@ def fair_flows(
                 active, count, rank, levels, starts, links, weight, bandwidth, rate, left, load, frozen, touched
             )
             stale = False
-        flow_end = np.inf
-        for place in range(count):
-            flow = active[place]
-            if rate[flow] > 0:
-                flow_end = min(flow_end, now + remaining[flow] / rate[flow])
         event = times[0] if heap else np.inf
-        until = min(event, flow_end)
+        until = min(event, now + _first_end(active, count, remaining, rate))
         if until == np.inf:
             break
-        elapsed = until - now
-        place = 0
-        while place < count:
-            flow = active[place]
-            remaining[flow] -= rate[flow] * elapsed
-            for entry in range(starts[flow], starts[flow + 1]):
-                busy[links[entry]] += weight[entry] * rate[flow] * elapsed / bandwidth[links[entry]]
-            # less than the clock can tell at this time is nothing: else small flows late in a run never end
-            if remaining[flow] <= max(size[flow], rate[flow] * until) * _SAME:
-                for entry in range(starts[flow], starts[flow + 1]):  # what the clock did not tell was sent too
-                    busy[links[entry]] += weight[entry] * remaining[flow] / bandwidth[links[entry]]
-                count -= 1
-                active[place] = active[count]
-                heap = _push(times, ids, heap, until + tail[flow], 2 * flow + _DONE)
-                stale = True
-            else:
-                place += 1
+        ended = _advance(
+            active, count, until, until - now, size, remaining, rate, starts, links, weight, bandwidth, busy
+        )
+        for place in range(count - ended, count):
+            heap = _push(times, ids, heap, until + tail[active[place]], 2 * active[place] + _DONE)
+        count -= ended
+        stale = stale or ended > 0
         now = until
         while heap and times[0] <= now * (1 + _SAME):
             at, name = times[0], ids[0]
@@ -273,15 +319,7 @@ def fair_flows(
             done += 1
             if lane[task] >= 0:
                 occupied[lane[task]] = False
-                chosen = -1
-                for place in range(queued):
-                    other = queue[place]
-                    if lane[other] == lane[task] and (
-                        chosen < 0
-                        or rank[other] < rank[queue[chosen]]
-                        or (rank[other] == rank[queue[chosen]] and other < queue[chosen])
-                    ):
-                        chosen = place
+                chosen = _next_in_lane(lane[task], queue, queued, lane, rank)
                 if chosen >= 0:
                     other = queue[chosen]
                     queued -= 1
