@@ -15,7 +15,9 @@ from slipstick.models.graphs import OperatorGraph, chains, fused, graph_network,
 from slipstick.models.graphs.inception import InceptionV3
 
 GRAPHS = [name for name in names() if isinstance(network(name), OperatorGraph)]
-IMAGES = ["resnet-18", "resnet-50", "resnet-152", "inception-v3"]
+IMAGES = ["resnet-18", "resnet-50", "resnet-152", "inception-v3", "mobilenet-v2", "vgg-16", "alexnet"]
+# GMAC as torchvision's documentation gives them ("GFLOPS": MobileNetV2's seen, the others recollected)
+GMACS = {"resnet-18": 1.81, "resnet-50": 4.09, "mobilenet-v2": 0.30, "vgg-16": 15.47, "alexnet": 0.71}
 
 
 def ops_of(name: str, batch: int = 1, phase: Phase = Phase.INFER) -> list[Op]:
@@ -31,6 +33,17 @@ def edges(ops: list[Op]) -> int:
 @pytest.mark.parametrize(("name", "gflop"), [("inception-v3", 11.43), ("resnet-152", 23.03)])
 def test_forward_work_is_the_published(name: str, gflop: float) -> None:
     assert sum(op.flops for op in ops_of(name)) / 1e9 == pytest.approx(gflop, abs=0.005)
+
+
+@pytest.mark.parametrize("name", GMACS)
+def test_multiplications_are_the_published(name: str) -> None:
+    assert sum(op.flops for op in ops_of(name)) / 2e9 == pytest.approx(GMACS[name], abs=0.0055)
+
+
+def test_a_narrow_mobilenet_has_the_published_parameters() -> None:
+    """Width 0.5: 1.97 M parameters, as in timm's table of results (recollection)."""
+    net = graph_network({"graph": "mobilenet-v2", "name": "narrow", "width": 0.5})
+    assert net.parameters / 1e6 == pytest.approx(1.97, abs=0.005)
 
 
 def test_parameters_with_and_without_the_auxiliary_head() -> None:

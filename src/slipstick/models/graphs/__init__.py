@@ -6,13 +6,16 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = {
+    "AlexNet": "vgg",
     "BigLstm": "big_lstm",
     "Gnmt": "gnmt",
     "GraphBuilder": "builder",
     "ImportedGraph": "imported",
     "InceptionV3": "inception",
+    "MobileNetV2": "mobilenet",
     "OperatorGraph": "network",
     "ResNet": "resnet",
+    "Vgg": "vgg",
     "chains": "fusion",
     "fused": "fusion",
     "graph_of": "decoder",

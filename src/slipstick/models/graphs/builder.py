@@ -91,6 +91,14 @@ class GraphBuilder:
         size = _window(x.shape, kernel, kernel if stride is None else stride, padding)
         return self._pointwise(name, "pool", [x], (x.shape[0], *size))
 
+    def pool_to(self, name: str, x: Tensor, size: int) -> Tensor:
+        """Add means of whatever windows leave `size` by `size` positions."""
+        return self._pointwise(name, "pool", [x], (x.shape[0], size, size))
+
+    def flat(self, x: Tensor) -> Tensor:
+        """Return the same elements as one axis; nothing is computed."""
+        return Tensor(x.source, (math.prod(x.shape),))
+
     def global_pool(self, name: str, x: Tensor) -> Tensor:
         """Add the mean of each channel, and lay the channels flat."""
         return self._pointwise(name, "pool", [x], (x.shape[0],))

@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
 # family -> module and class: who asks for a decoder need not import them
 FAMILIES = {
+    "alexnet": ("vgg", "AlexNet"),
     "big-lstm": ("big_lstm", "BigLstm"),
     "gnmt": ("gnmt", "Gnmt"),
     "imported": ("imported", "ImportedGraph"),
     "inception-v3": ("inception", "InceptionV3"),
+    "mobilenet-v2": ("mobilenet", "MobileNetV2"),
     "resnet": ("resnet", "ResNet"),
+    "vgg": ("vgg", "Vgg"),
 }
 
 
