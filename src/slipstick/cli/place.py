@@ -32,7 +32,7 @@ def place(
     workload
         A name (slipstick list workloads), or the path of a config.json.
     system
-        A system with a topology, such as dgx1-v100:2 (its first two devices), or a YAML file.
+        A system with a topology, such as dgx1-v100:2 (its two best connected devices), or a YAML file.
     plan
         The formats. Default: matmul=fp16,activations=fp16.
     phase

@@ -119,7 +119,7 @@ def problem_of(
     seconds : of each operation by name, the same on every device or one mapping a device.
     transfers : bytes from one operation to another that reads it.
     memory : bytes that each operation keeps where it runs; `capacity` of a device.
-    devices : how many of the topology's compute nodes, the first ones; all of them by default.
+    devices : how many of the topology's compute nodes, the best connected ones; all of them by default.
 
     Errors
     ------
@@ -137,7 +137,8 @@ def problem_of(
     table = np.array([[times[op.name] for times in each] for op in ops])
     tick = float(table.sum(axis=0).min()) / resolution or 1.0
     pairs = [(number[a], number[b]) for a, b in transfers]
-    used, ways = _ways(topology, count)
+    chosen = best_connected(topology, count)
+    used, ways = _ways(topology, chosen)
     rate = topology.bandwidth[used]
     sent = np.array(list(transfers.values()))[:, None] / rate[None, :] if transfers else np.zeros((0, len(used)))
     found = Problem(
@@ -149,7 +150,7 @@ def problem_of(
         sent=np.ceil(sent / tick - 1e-9).astype(np.int64),
         latency=np.ceil(topology.latency[used] / tick - 1e-9).astype(np.int64),
         capacity=np.full(count, capacity),
-        devices=tuple(topology.nodes[node] for node in topology.npus[:count]),
+        devices=tuple(topology.nodes[node] for node in chosen),
         links=tuple(f"{topology.nodes[topology.source[n]]} to {topology.nodes[topology.target[n]]}" for n in used),
         ways=ways,
         forwarding=forwarding,
@@ -182,16 +183,45 @@ def _classes(ops: Sequence[Op]) -> IntArray:
     return np.unique(keys, return_inverse=True)[1].astype(np.int64) if keys else np.zeros(0, np.int64)
 
 
-def _ways(topology: Topology, count: int) -> tuple[list[int], tuple[Way, ...]]:
-    """Return the links that ways between devices use, and all shortest ways, as places in that list."""
+def best_connected(topology: Topology, count: int) -> list[int]:
+    """Return `count` compute nodes with much bandwidth among them, in order of their numbers.
+
+    From every node on, the node with the most bandwidth to and from those chosen is added; the best of these sets, the
+    first of equal ones. On a DGX-1 that makes a pair with two links between them, not with one.
+
+    Examples
+    --------
+    >>> from slipstick.fabric.topology import resolve_topology
+    >>> best_connected(resolve_topology("dgx1-v100"), 2)
+    [0, 3]
+    """
+    npus = topology.npus
+    joined = np.zeros((len(topology.nodes),) * 2)
+    np.add.at(joined, (topology.source, topology.target), topology.bandwidth)
+    between = (joined + joined.T)[np.ix_(npus, npus)]
+    best, most = list(range(count)), float(between[:count, :count].sum())
+    for first in range(len(npus)):
+        chosen = [first]
+        while len(chosen) < count:
+            gain = between[:, chosen].sum(axis=1)
+            gain[chosen] = -1.0
+            chosen.append(int(gain.argmax()))
+        total = float(between[np.ix_(chosen, chosen)].sum())
+        if total > most:
+            best, most = sorted(chosen), total
+    return [int(npus[place]) for place in best]
+
+
+def _ways(topology: Topology, chosen: Sequence[int]) -> tuple[list[int], tuple[Way, ...]]:
+    """Return the links that ways between the chosen nodes use, and all shortest ways, as places in that list."""
     from_node: dict[int, list[int]] = {}
     for link, source in enumerate(topology.source):
         from_node.setdefault(int(source), []).append(link)
     found: list[tuple[int, int, tuple[int, ...]]] = []
-    for source, target in itertools.permutations(range(count), 2):
-        paths = _shortest(topology, from_node, int(topology.npus[source]), int(topology.npus[target]))
+    for source, target in itertools.permutations(range(len(chosen)), 2):
+        paths = _shortest(topology, from_node, chosen[source], chosen[target])
         if not paths:
-            names = f"{topology.nodes[topology.npus[source]]} to {topology.nodes[topology.npus[target]]}"
+            names = f"{topology.nodes[chosen[source]]} to {topology.nodes[chosen[target]]}"
             raise SlipstickError("no way", path=f"topology {topology.name}", value=names)
         found += [(source, target, path) for path in paths]
     used = sorted({link for _, _, path in found for link in path})

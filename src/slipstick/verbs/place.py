@@ -86,7 +86,7 @@ def place(
     workload
         An operator graph or a decoder: a name, the path of a ``config.json``, a dict, a Network or a Workload.
     system
-        A system with a ``topology``; ``dgx1-v100:2`` takes the first two nodes of it.
+        A system with a ``topology``; ``dgx1-v100:2`` takes two nodes of it, the best connected ones.
     plan
         The formats: ``"matmul=fp16,activations=fp16"`` unless said. What it divides is not looked at.
     phase
