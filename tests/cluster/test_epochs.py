@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 
 from slipstick.cluster.epochs import (
     CriticalBatch,
-    Measured,
-    crossover,
     fit_critical_batch,
     hybrid_wins,
     read_epochs,
@@ -54,26 +52,6 @@ def test_two_points_are_met_exactly_and_more_leave_residuals() -> None:
     assert np.abs(left).max() > 0.1
     with pytest.raises(SlipstickError, match="do not grow"):
         fit_critical_batch([64, 1024], [4.0, 4.0])
-
-
-def test_hybrid_pays_from_some_count_on_and_not_before() -> None:
-    epochs = CriticalBatch(4.0, 2048.0)
-    counts = 2 ** np.arange(1, 11)
-    at = crossover(counts, 2, 1.32, 32, epochs)
-    assert at is not None
-    alone, both = speedup(counts, 32, epochs), speedup(counts / 2, 32, epochs, model_parallel=1.32)
-    assert ((both > alone) == (counts >= at)).all()
-    assert crossover(counts, 2, 1.32, 32, CriticalBatch(4.0, 1e9)) is None, "epochs never grow: more workers always pay"
-    later = crossover(counts, 2, 1.1, 32, epochs)
-    assert later is not None
-    assert later > at
-
-
-def test_beyond_the_measured_points_nothing_is_known() -> None:
-    curve = Measured((32, 256), (4.0, 8.0))
-    assert np.isnan(curve.at([16, 512])).all()
-    assert crossover([2, 4, 8, 16], 2, 1.9, 32, curve) == 2
-    assert crossover([2, 4, 8, 16], 2, 1.4, 32, curve) is None
 
 
 @pytest.mark.parametrize(

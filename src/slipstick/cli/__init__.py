@@ -22,6 +22,7 @@ _COMMANDS = {
     "compare": ("answers:compare", "Several systems, plans or saved reports side by side."),
     "simulate": ("simulate:simulate", "A training step on a fabric's links, in events: what waits for what."),
     "place": ("place:place", "A network's operators onto devices that links join, with a proven bound."),
+    "hybrid": ("hybrid:hybrid", "When more devices for one worker beat more workers: time to converge over devices."),
     "ops": ("answers:ops", "Every matrix product and other kernel, forward and backward, with its sizes."),
     "search": ("search:search", "The best plans and systems of a space: every point tried, those that none beats."),
     "list": ("catalogue:list_", "What the catalogues hold: systems, workloads, formats, tech, topologies, suites."),

@@ -1,4 +1,4 @@
-"""Time to converge: C = T S E, the epochs a batch size takes, and when model parallelism beats more data parallelism.
+"""Time to converge: C = T S E, the epochs that a batch size takes, and what workers gain by it.
 
 T is the time of a step, S the steps of an epoch (data over global batch), E the epochs to the target. Source: Pal et
 al., "Optimizing multi-GPU parallelization strategies for deep learning training", IEEE Micro 39(5), 2019 (arXiv
@@ -25,6 +25,7 @@ class Epochs(ABC):
     """Epochs to the target as a function of the global batch: the statistical side of data parallelism."""
 
     source: str
+    absolute: bool  # False: only the ratio of two batches' epochs means something
 
     @abstractmethod
     def at(self, batch: ArrayLike) -> FloatArray:
@@ -45,6 +46,7 @@ class Measured(Epochs):
     batches: tuple[float, ...]
     epochs: tuple[float, ...]
     source: str = "measured"
+    absolute: bool = True
 
     def __post_init__(self) -> None:
         found, needed = np.asarray(self.batches, np.float64), np.asarray(self.epochs, np.float64)
@@ -76,6 +78,7 @@ class CriticalBatch(Epochs):
     least: float
     critical: float
     source: str = "critical-batch model"
+    absolute: bool = True
 
     def at(self, batch: ArrayLike) -> FloatArray:
         """Evaluate the model."""
@@ -151,24 +154,3 @@ def hybrid_wins(
     True
     """
     return model_parallel > devices * (efficiency_mn / efficiency_n) * (epochs_n / epochs_mn)
-
-
-def crossover(
-    counts: ArrayLike, devices: int, model_parallel: float, batch: float, epochs: Epochs, efficiency: ArrayLike = 1.0
-) -> int | None:
-    """Return the smallest of the device counts from which on hybrid beats data parallelism alone, or None.
-
-    `efficiency` is SE of each count; counts that `devices` does not divide, or of which the epochs are not known, are
-    passed over.
-    """
-    total = np.asarray(counts, np.int64)
-    scale = np.broadcast_to(np.asarray(efficiency, np.float64), total.shape)
-    alone = speedup(total, batch, epochs, efficiency=scale)
-    own = np.interp(total / devices, total, scale)
-    both = speedup(total / devices, batch, epochs, efficiency=own, model_parallel=model_parallel)
-    known = np.isfinite(alone) & np.isfinite(both) & (total % devices == 0)
-    wins = known & (both > alone)
-    for place in np.flatnonzero(wins):
-        if wins[place:][known[place:]].all():
-            return int(total[place])
-    return None

@@ -1,4 +1,4 @@
-"""Axes of a chart: where values lie, round ticks and the frame around them. What is drawn between them is the caller's."""
+"""Axes of a chart: where values lie, round ticks and the frame around them; the caller draws what is between."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from slipstick.core import svg
 from slipstick.core.units import format_quantity
 
 WIDTH, HEIGHT = 900.0, 520.0  # pixels
-LEFT, RIGHT, TOP, BOTTOM = 90.0, 30.0, 50.0, 60.0  # pixels around the axes
+LEFT, RIGHT, TOP, BOTTOM = 90.0, 30.0, 64.0, 60.0  # pixels around the axes
+TITLE = 28.0  # pixels: the title's base line
 TICKS = 6  # labels of an axis, at most
 GAP = 18.0  # pixels between an axis and its labels
 DECADE = 10.0
@@ -99,7 +100,7 @@ class Frame:
 
     def document(self, title: str, parts: Sequence[str], style: str = "") -> str:
         """Return the whole SVG: grid and labels, then `parts` on them."""
-        drawn = [svg.text(LEFT, TOP / 2 + 4, title, "title"), *self._grid(), *parts]
+        drawn = [svg.text(LEFT, TITLE, title, "title"), *self._grid(), *parts]
         return svg.document(WIDTH, HEIGHT, drawn, title=f"{self.up.name} over {self.across.name}", style=style)
 
     def _grid(self) -> list[str]:

@@ -20,14 +20,15 @@ _CARDS = 6
 Part = tuple[str, float, str]  # label, value, unit
 
 
-def report_page(report: Report) -> str:
-    """Return a Report as an HTML document."""
+def report_page(report: Report, pictures: Mapping[str, str]) -> str:
+    """Return a Report as an HTML document, with SVGs by their heading."""
     sources = numbered_sources(report)
     bars = list(_group_bars(report.metrics, ""))
     body = [
         _header(report.title, report.bottleneck),
         _cards(report.metrics),
         _findings(report),
+        *(_section(heading, drawn) for heading, drawn in pictures.items()),
         _section("Where it goes", "".join(bars)) if bars else "",
         _section("Figures", _metric_table(report, sources)),
         *(_section(name, _breakdown(table)) for name, table in report.breakdowns.items()),

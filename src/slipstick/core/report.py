@@ -262,11 +262,14 @@ class Report:
 
         return render_report(self)
 
-    def html(self) -> str:
-        """Return the report as one self-contained HTML file: no script, nothing loaded from elsewhere."""
+    def html(self, pictures: Mapping[str, str] | None = None) -> str:
+        """Return the report as one self-contained HTML file: no script, nothing loaded from elsewhere.
+
+        `pictures` are SVGs of ours by their heading, shown above the figures.
+        """
         from slipstick.core.render_html import report_page
 
-        return report_page(self)
+        return report_page(self, pictures or {})
 
     def cite(self) -> str:
         """Return BibTeX entries of the papers that the report stands on, and of slipstick."""

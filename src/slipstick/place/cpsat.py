@@ -7,16 +7,25 @@ a time on a device and on a link, memory, and the last end as short as can be.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
+from slipstick.place.list_schedule import anneal
 from slipstick.place.problem import Problem
 from slipstick.place.schedule import Schedule, Transfer, check, occupied
+from slipstick.place.segments import solve_in_series
 
 THREADS = 2
+SMALL = 40  # operators: below, the solver needs no first schedule
+FIRST, SHARE = 4.0, 0.2  # the first schedule may take so many seconds, and this share of the limit
+LEAST = 0.5  # seconds that are left to the solver in any case
+PORTION = 0.25  # of the time left, at most, for one part of a graph that falls into several
 
 
 def solve(problem: Problem, *, time_limit: float = 60.0, threads: int = THREADS, seed: int = 0) -> Schedule:
@@ -37,10 +46,26 @@ def solve(problem: Problem, *, time_limit: float = 60.0, threads: int = THREADS,
     >>> found.proved, found.makespan / found.bound
     (True, 1.0)
     """
+    deadline = time.monotonic() + time_limit
+
+    def part(problem: Problem, fixed: Mapping[int, int]) -> Schedule:
+        left = max(deadline - time.monotonic(), LEAST)
+        return _solve(problem, fixed, left if not fixed else max(LEAST, PORTION * left), threads, seed)
+
+    return check(problem, solve_in_series(problem, part))
+
+
+def _solve(problem: Problem, fixed: Mapping[int, int], time_limit: float, threads: int, seed: int) -> Schedule:
+    """Solve one problem as a whole, some of its operators on given devices."""
     cp = require("ortools.sat.python.cp_model", "search")
-    model = _Model(problem, cp.CpModel())
+    begun = time.monotonic()
+    few = len(problem.names) <= SMALL
+    first = None if few else anneal(problem, min(FIRST, SHARE * time_limit), seed, fixed)
+    model = _Model(problem, cp.CpModel(), fixed)
+    if first is not None:
+        model.hint(first)
     solver = cp.CpSolver()
-    solver.parameters.max_time_in_seconds = time_limit
+    solver.parameters.max_time_in_seconds = max(time_limit - (time.monotonic() - begun), LEAST)
     solver.parameters.num_workers = threads
     solver.parameters.random_seed = seed
     status = solver.solve(model.model)
@@ -48,18 +73,21 @@ def solve(problem: Problem, *, time_limit: float = 60.0, threads: int = THREADS,
         raise SlipstickError(
             "no placement fits the devices", path="memory", allowed="more devices, or more memory each"
         )
-    if status not in (cp.OPTIMAL, cp.FEASIBLE):
+    if status in (cp.OPTIMAL, cp.FEASIBLE):
+        return model.read(solver, "optimal" if status == cp.OPTIMAL else "the best found in time")
+    if first is None:
         raise SlipstickError("no schedule found in time", path="time_limit", value=time_limit)
-    return check(problem, model.read(solver, "optimal" if status == cp.OPTIMAL else "the best found in time"))
+    return replace(first, bound=max(first.bound, model.least))
 
 
 class _Model:
     """The constraint program of a problem, and the way back from its solution."""
 
-    def __init__(self, problem: Problem, model: Any) -> None:
-        self.problem, self.model = problem, model
+    def __init__(self, problem: Problem, model: Any, fixed: Mapping[int, int]) -> None:
+        self.problem, self.model, self.fixed = problem, model, fixed
         self.horizon = self._horizon()
-        self.makespan = model.new_int_var(max(problem.critical_path, self._share()), self.horizon, "makespan")
+        self.least = max(problem.critical_path, self._share())
+        self.makespan = model.new_int_var(self.least, self.horizon, "makespan")
         self._operators()
         self._memory()
         self.hops: dict[tuple[int, int], list[tuple[int, Any, Any]]] = {}  # (edge, way) -> link, start, presence
@@ -69,6 +97,27 @@ class _Model:
         for intervals in self.on_link:
             model.add_no_overlap(intervals)
         model.minimize(self.makespan)
+
+    def hint(self, first: Schedule) -> None:
+        """Start from a schedule."""
+        problem, add = self.problem, self.model.add_hint
+        for group, choices in enumerate(self.on):
+            here = int(first.device[problem.groups == group][0])
+            for d, var in enumerate(choices):
+                add(var, d == here)
+        for k, (start, end) in enumerate(zip(self.start, self.end, strict=True)):
+            add(start, int(first.start[k]))
+            add(end, int(first.start[k] + problem.durations[k, first.device[k]]))
+        add(self.makespan, first.makespan)
+        sent = {(t.edge, t.link): t.start for t in first.transfers}
+        for (edge, way), hops in self.hops.items():
+            before, after = problem.edges[edge]
+            ends = int(first.device[before]), int(first.device[after])
+            taken = ends == (problem.ways[way].source, problem.ways[way].target)
+            taken = taken and all((edge, link) in sent for link, _, _ in hops)
+            add(hops[0][2], taken)
+            for link, start, _ in hops[: 1 if problem.forwarding == "cut-through" else None]:
+                add(start, sent[edge, link] if taken else 0)
 
     def _horizon(self) -> int:
         """Everything on one device after the other, or, where it fits on none, with every transfer between."""
@@ -89,7 +138,9 @@ class _Model:
         self.on = [[model.new_bool_var(f"on{g},{d}") for d in devices] for g in classes]
         for choices in self.on:
             model.add_exactly_one(choices)
-        if (problem.durations == problem.durations[:, :1]).all() and self._alike() and self.on:
+        for operator, device in self.fixed.items():
+            model.add(self.on[int(problem.groups[operator])][device] == 1)
+        if not self.fixed and (problem.durations == problem.durations[:, :1]).all() and self._alike() and self.on:
             model.add(self.on[int(problem.groups[problem.order[0]])][0] == 1)  # devices alike: name the first one's
         self.start = [model.new_int_var(0, self.horizon, f"s{k}") for k in range(len(problem.names))]
         self.end = [model.new_int_var(0, self.horizon, f"e{k}") for k in range(len(problem.names))]

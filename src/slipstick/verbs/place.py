@@ -54,9 +54,7 @@ class Placement:
 
     def html(self) -> str:
         """Return the report with the timeline as one self-contained page."""
-        head, mark, rest = self.report.html().rpartition("<footer")
-        drawn = f"<section><h2>Timeline</h2>{self.timeline()}</section>"
-        return f"{head}{drawn}{mark}{rest}" if mark else rest.replace("</body>", f"{drawn}</body>")
+        return self.report.html({"Timeline": self.timeline()})
 
     def json(self) -> str:
         """Return the report as JSON."""

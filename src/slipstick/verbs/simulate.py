@@ -46,10 +46,7 @@ class Simulation:
 
     def html(self) -> str:
         """Return the report with its pictures as one self-contained page."""
-        drawn = "".join(f"<section><h2>{name}</h2>{svg}</section>" for name, svg in self.pictures().items())
-        page = self.report.html()
-        head, mark, rest = page.rpartition("<footer")
-        return f"{head}{drawn}{mark}{rest}" if mark else page.replace("</body>", f"{drawn}</body>")
+        return self.report.html(self.pictures())
 
     def json(self) -> str:
         """Return the report as JSON."""

@@ -1,0 +1,135 @@
+"""Curves of data and hybrid parallelism, where they cross, and the verb and command around them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slipstick.cli import run
+from slipstick.cluster.epochs import CriticalBatch, Measured, hybrid_wins
+from slipstick.cluster.hybrid import curves
+from slipstick.core.errors import SlipstickError
+from slipstick.verbs.hybrid import hybrid
+from slipstick.verbs.step_speedup import pipelined
+
+COUNTS = [2**k for k in range(1, 11)]
+
+
+@settings(max_examples=100)
+@given(st.floats(1.0, 2.0), st.floats(50.0, 50000.0), st.integers(0, 2**32 - 1))
+def test_the_curves_cross_where_the_inequality_says(su: float, critical: float, seed: int) -> None:
+    epochs = CriticalBatch(4.0, critical)
+    rng = np.random.default_rng(seed)
+    share = dict(zip([1, *COUNTS], np.sort(rng.uniform(0.5, 1.0, 11))[::-1].tolist(), strict=True))
+    found = curves(COUNTS, 32, epochs, {2: su}, share)
+    for place, count in enumerate(COUNTS):
+        e_n, e_mn = epochs.at([count // 2 * 32, count * 32]).tolist()
+        said = hybrid_wins(su, 2, e_n, e_mn, efficiency_n=share[count // 2], efficiency_mn=share[count])
+        ours = found.hybrid[2][place] / found.alone[place]
+        if abs(ours - 1) > 1e-9:
+            assert said == (ours > 1)
+
+
+def test_hybrid_pays_from_some_count_on_and_not_before() -> None:
+    found = curves(COUNTS, 32, CriticalBatch(4.0, 2048.0), {2: 1.32, 4: 1.5})
+    at = found.crossover(2)
+    assert at is not None
+    assert ((found.hybrid[2] > found.alone) == (np.array(COUNTS) >= at)).all()
+    never = curves(COUNTS, 32, CriticalBatch(4.0, 1e9), {2: 1.32})
+    assert never.crossover(2) is None, "epochs never grow: more workers always pay"
+    later = curves(COUNTS, 32, CriticalBatch(4.0, 2048.0), {2: 1.1}).crossover(2)
+    assert later is not None
+    assert later > at
+
+
+def test_where_data_parallelism_has_stopped_to_gain_hybrid_gains_all_of_the_step() -> None:
+    """Theory 2.1: beyond the critical batch the speed-up saturates, and the gain is SU^2 - 1, never more."""
+    flat = Measured((32, 1024, 2048, 65536), (4.0, 4.0, 8.0, 256.0))  # epochs double with the batch
+    found = curves([2, 4, 8, 16, 32, 64, 128], 32, flat, {2: 1.22})
+    assert found.best_alone().devices == 32
+    assert found.gain() == pytest.approx(0.22)
+
+
+def test_beyond_the_measured_points_nothing_is_known() -> None:
+    curve = Measured((32, 256), (4.0, 8.0))
+    found = curves([2, 4, 8, 16, 32], 32, curve, {2: 1.9})
+    assert np.isnan(found.alone[-2:]).all()
+    assert np.isnan(found.hybrid[2][-1])
+    assert found.crossover(2) == 2
+    assert curves([2, 4, 8, 16], 32, curve, {2: 1.4}).crossover(2) is None
+    with pytest.raises(SlipstickError, match="no epochs are known"):
+        curves([2, 4], 4096, curve, {2: 1.9}).best_alone()
+
+
+@pytest.mark.parametrize("counts", [[], [0, 2], [4, 2], [2, 2]])
+def test_counts_must_grow(counts: list[int]) -> None:
+    with pytest.raises(SlipstickError, match="must grow"):
+        curves(counts, 32, CriticalBatch(4.0, 64.0), {2: 1.3})
+
+
+def test_a_pipeline_lies_between_one_device_and_as_many_as_there_are() -> None:
+    for workload in ("inception-v3", "gnmt-4", "big-lstm"):
+        found = pipelined(workload, "dgx1-v100", 2, 64)
+        assert 0.5 < found.value < 2.0, workload
+        assert "microbatches" in found.how
+    chain = pipelined("resnet-50", "dgx1-v100", 2, 64)
+    assert chain.value > 1.2, "a chain of layers has no parallel branches, but it has stages"
+
+
+def test_the_verb_says_where_its_figures_come_from(tmp_path: Path) -> None:
+    found = hybrid(
+        "inception-v3", "dgx1-v100", COUNTS[:8], CriticalBatch(4.0, 2000.0), step_speedups={2: 1.3}, widths=[2]
+    )
+    report = found.report
+    assert report["step_speedup.m2"].source == "given by the user"
+    assert report.value("crossover.m2") == found.curves.crossover(2)
+    band = report.breakdowns["published beside our band"].rows[0]
+    assert band[:4] == (0.265, 0.0, pytest.approx(0.3), "inside")
+    share = [row[-2] for row in report.breakdowns["speed-up over one device"].rows]
+    assert all(isinstance(value, float) and 0.9 < value <= 1 for value in share), "eight V100 and more scale well"
+    assert "<svg" in found.html()
+    assert found.plot().count("<polyline") == 2
+
+
+def test_ideal_scaling_is_never_slower() -> None:
+    kept = {"step_speedups": {2: 1.3}, "widths": [2]}
+    epochs = CriticalBatch(4.0, 2000.0)
+    model = hybrid("inception-v3", "dgx1-v100", COUNTS[:5], epochs, **kept).curves  # type: ignore[arg-type]
+    ideal = hybrid("inception-v3", "dgx1-v100", COUNTS[:5], epochs, scaling="ideal", **kept).curves  # type: ignore[arg-type]
+    assert (ideal.alone >= model.alone).all()
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "e.csv").write_text("batch,epochs\n64,4\n1024,5\n4096,12\n16384,60\n")
+    asked = ["hybrid", "inception-v3", "dgx1-v100:2..256", "--epochs", str(tmp_path / "e.csv")]
+    asked += ["--step-speedups", "2=1.3,4=1.5,8=1.6", "--json", "--plot", str(tmp_path / "h.svg")]
+    assert run(asked) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["metrics"]["best"]["gain"]["value"] == pytest.approx(0.5, abs=0.02), "M=4 of the 64 best workers"
+    assert (tmp_path / "h.svg").read_text().startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["dgx1-v100:2..8"], "--critical-batch B, one of them"),
+        (["dgx1-v100", "--critical-batch", "64"], "has no counts"),
+        (["dgx1-v100:2..8", "--critical-batch", "0"], "critical_batch: out of range"),
+        (["dgx1-v100:2..8", "--critical-batch", "64", "--step-speedups", "2:1.3"], "step_speedups"),
+        (["dgx1-v100:2..8", "--critical-batch", "64", "--widths", "1", "--step-speedups", "1=2"], "M from 2"),
+        (["h100-sxm-80gb:2..8", "--critical-batch", "64", "--time-limit", "1"], "has no links"),
+        (["dgx1-v100:two", "--critical-batch", "64"], "not a number of devices"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_in_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["hybrid", "inception-v3", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
