@@ -52,7 +52,7 @@ def read_bytes(path: str | Path, *, limit: int = MAX_BYTES) -> bytes:
         if about.st_size > limit:
             raise SlipstickError(f"{about.st_size} bytes is too large", path=name, allowed=f"at most {limit} bytes")
         with open(path, "rb") as file:
-            raw = file.read(limit + 1)  # standard input has size 0: bound what is read as well
+            raw = file.read((about.st_size or limit) + 1)  # standard input has size 0; read() takes memory at once
     except FileNotFoundError:
         raise SlipstickError("no such file", path=name) from None
     except OSError as error:

@@ -6,5 +6,6 @@ Each module here imports torch, so import them inside functions: `build` does.
 from __future__ import annotations
 
 from slipstick.models.torch_nets.build import build, example_inputs
+from slipstick.models.torch_nets.registry import NETS, module
 
-__all__ = ["build", "example_inputs"]
+__all__ = ["NETS", "build", "example_inputs", "module"]

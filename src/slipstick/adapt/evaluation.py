@@ -1,0 +1,57 @@
+"""What a network answers, image by image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.core.extras import require
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from slipstick.models.datasets.images import Images, Normal
+
+BATCH = 250  # images at once: enough for the processor, little memory
+
+
+def predict(
+    net: nn.Module, images: Images, normal: Normal, *, precision: Literal["bf16", "fp32"] = "fp32"
+) -> NDArray[np.float32]:
+    """Return a network's outputs for every image, float32 [n, classes], in evaluation mode (restored after)."""
+    torch = require("torch", "torch")
+    training, parts = net.training, []
+    net.eval()
+    try:
+        with torch.inference_mode(), autocast(precision):
+            for start in range(0, len(images), BATCH):
+                parts.append(net(tensor(images.images[start : start + BATCH], normal)).float().numpy())
+    finally:
+        net.train(training)
+    return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+
+
+def evaluate(
+    net: nn.Module, images: Images, normal: Normal, *, precision: Literal["bf16", "fp32"] = "fp32"
+) -> NDArray[np.bool_]:
+    """Tell for each image whether its class gets the largest output [n]; the mean is the accuracy.
+
+    Two networks are compared image by image (McNemar), which needs far fewer images than comparing their means.
+    """
+    if not len(images):
+        return np.zeros(0, np.bool_)
+    return np.asarray(predict(net, images, normal, precision=precision).argmax(1) == images.labels)
+
+
+def tensor(images: NDArray[np.uint8], normal: Normal) -> Tensor:
+    """Bytes [n, h, w, c] -> normalised [n, c, h, w], channels_last in memory, which is how they lie already."""
+    found: Tensor = require("torch", "torch").from_numpy(normal.apply(images)).permute(0, 3, 1, 2)
+    return found
+
+
+def autocast(precision: Literal["bf16", "fp32"]) -> Any:
+    """Return the context in which products are computed in bf16, or as they stand."""
+    torch = require("torch", "torch")
+    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")

@@ -1,0 +1,114 @@
+"""The noun of this package: labelled images, split into those to train on and those to test on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.core.errors import SlipstickError
+
+CHUNK = 4096  # images counted at once, to bound memory
+WHITE = 255  # the largest value of a byte
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Labelled images: `images` uint8 [n, height, width, channels], `labels` int64 [n]."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, which: slice | NDArray[np.intp]) -> Images:
+        """Return some of the images, in the order of `which`."""
+        return Images(self.images[which], self.labels[which])
+
+
+@dataclass(frozen=True)
+class Normal:
+    """What a network's input is made of: (value / 255 - mean) / deviation, one of each a channel.
+
+    Examples
+    --------
+    >>> Normal((0.5,), (0.25,)).apply(np.array([[[[0], [255]]]], np.uint8)).ravel().tolist()
+    [-2.0, 2.0]
+    """
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    def apply(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Bytes [n, h, w, c] -> float32 [n, h, w, c]."""
+        scale = np.float32(1 / WHITE) / np.asarray(self.deviation, np.float32)
+        offset = np.asarray(self.mean, np.float32) / np.asarray(self.deviation, np.float32)
+        return np.subtract(images * scale, offset, dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """Images to train on, images to test on, the names of the classes, and what to say with any figure on them.
+
+    `mirrors` tells whether a mirrored image still belongs to its class: not so for digits.
+    """
+
+    name: str
+    train: Images
+    test: Images
+    classes: tuple[str, ...]
+    about: str = ""
+    mirrors: bool = True
+
+    def __post_init__(self) -> None:
+        for split, part in (("train", self.train), ("test", self.test)):
+            _check(part, f"{self.name}.{split}", len(self.classes))
+        if len(self.train) and len(self.test) and self.train.images.shape[1:] != self.test.images.shape[1:]:
+            shapes = f"{self.train.images.shape[1:]} and {self.test.images.shape[1:]}"
+            raise SlipstickError(f"train and test images differ in shape: {shapes}", path=self.name)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of an image."""
+        part = self.test if len(self.test) else self.train
+        height, width, channels = part.images.shape[1:]
+        return height, width, channels
+
+    @cached_property
+    def normal(self) -> Normal:
+        """Mean and deviation of each channel over all training images.
+
+        Errors
+        ------
+        SlipstickError for a set without training images: its networks bring a `Normal` of their own.
+        """
+        if not len(self.train):
+            raise SlipstickError("has no training images to take mean and deviation from", path=self.name)
+        counts, values = _histogram(self.train.images), np.arange(WHITE + 1) / WHITE
+        mean = counts @ values / counts.sum(1)
+        square = counts @ values**2 / counts.sum(1)
+        deviation = np.sqrt(np.maximum(square - mean**2, 1 / WHITE**2))  # a blank channel has none
+        return Normal(tuple(mean.tolist()), tuple(deviation.tolist()))
+
+
+def _histogram(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Count the bytes of every channel [channels, 256]: of all images, since MNIST's alternate between two sources."""
+    counts = np.zeros((images.shape[3], WHITE + 1), np.int64)
+    for start in range(0, len(images), CHUNK):
+        for channel, row in enumerate(counts):
+            row += np.bincount(images[start : start + CHUNK, :, :, channel].ravel(), minlength=WHITE + 1)
+    return counts
+
+
+def _check(part: Images, path: str, classes: int) -> None:
+    images, labels = part.images, part.labels
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise SlipstickError(f"{images.dtype} of shape {images.shape}", path=path, allowed="uint8 [n, h, w, channels]")
+    if labels.shape != images.shape[:1]:
+        raise SlipstickError(f"{len(images)} images and labels of shape {labels.shape}", path=path)
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+        wrong = int(labels.min()) if int(labels.min()) < 0 else int(labels.max())
+        raise SlipstickError("a label outside the classes", path=path, value=wrong, allowed=f"0 to {classes - 1}")

@@ -1,0 +1,80 @@
+"""Arrays in npz files: sizes are known before memory is taken, and nothing in them is executed."""
+
+from __future__ import annotations
+
+import math
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.core.errors import SlipstickError
+
+MAX_BYTES = 2**30  # of one array
+BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    tokenize.TokenError,
+    EOFError,
+    NotImplementedError,  # a compression that zipfile does not know
+    RuntimeError,  # an encrypted entry
+    SyntaxError,
+    OverflowError,
+    ValueError,
+)
+
+
+def read_npz(path: str | Path, wanted: Mapping[str, tuple[str, int]]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an npz file that `wanted` names, each with its dtype and number of dimensions.
+
+    Errors
+    ------
+    SlipstickError for a missing array, another dtype or number of dimensions, an array of more than 1 GiB, a header
+    that disagrees with its length, or a file that is no zip file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name: _array(archive, name, *kind, where=f"{path}: {name}") for name, kind in wanted.items()}
+    except BROKEN as error:
+        raise SlipstickError(f"not a usable npz file: {error}", path=str(path)) from None
+    except OSError as error:
+        raise SlipstickError(error.strerror or "cannot be read", path=str(path)) from None
+
+
+def _array(archive: zipfile.ZipFile, name: str, dtype: str, dimensions: int, *, where: str) -> NDArray[Any]:
+    try:
+        entry = archive.getinfo(f"{name}.npy")
+    except KeyError:
+        held = [other.removesuffix(".npy") for other in archive.namelist()]
+        raise SlipstickError("no such array", path=where, allowed=held or "an npz file with arrays") from None
+    with archive.open(entry) as file:
+        shape, found, fortran = _header(file)
+        if found != np.dtype(dtype) or len(shape) != dimensions or fortran:
+            raise SlipstickError(f"{found} of shape {shape}", path=where, allowed=f"{dtype}, {dimensions} dimensions")
+        size = math.prod(shape) * found.itemsize
+        if size > MAX_BYTES:
+            raise SlipstickError(f"{size} bytes is too large", path=where, allowed=f"at most {MAX_BYTES} bytes")
+        raw = file.read(size + 1)
+    if len(raw) != size:
+        raise SlipstickError(f"its header says {size} bytes, it holds another number", path=where)
+    return np.frombuffer(raw, found).reshape(shape)
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+    version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"npy version {version}")
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(file)
+    if dtype.hasobject:
+        raise ValueError("an array of Python objects")
+    if any(size < 0 for size in shape):
+        raise ValueError(f"shape {shape}")
+    return shape, dtype, fortran

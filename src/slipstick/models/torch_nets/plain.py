@@ -1,0 +1,80 @@
+"""AlexNet and VGG-16 in torch: one layer after the other, names as in torchvision, so that their weights load."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import nn
+
+# Simonyan & Zisserman 1409.1556, table 1, column D: channels of each 3x3 convolution; 0 halves the image
+VGG_16 = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0)
+HIDDEN = 4096  # of both networks' two hidden dense layers
+
+
+def vgg_16(classes: int = 1000, channels: int = 3) -> nn.Module:
+    """Return VGG-16 (Simonyan & Zisserman 1409.1556, configuration D), without batch norms.
+
+    Examples
+    --------
+    >>> import torch
+    >>> with torch.device("meta"):
+    ...     net = vgg_16()
+    >>> sum(p.numel() for p in net.parameters())
+    138357544
+    """
+    layers: list[nn.Module] = []
+    for out in VGG_16:
+        if out:
+            layers += [nn.Conv2d(channels, out, 3, padding=1), nn.ReLU(inplace=True)]
+            channels = out
+        else:
+            layers.append(nn.MaxPool2d(2))
+    dense = (nn.Linear(channels * 7 * 7, HIDDEN), nn.ReLU(inplace=True), nn.Dropout())
+    more = (nn.Linear(HIDDEN, HIDDEN), nn.ReLU(inplace=True), nn.Dropout())
+    return _whole(layers, 7, [*dense, *more, nn.Linear(HIDDEN, classes)])
+
+
+def small_vgg_16(classes: int = 10, channels: int = 3) -> nn.Module:
+    """Return VGG-16 for images of 32 pixels: batch norms, and one dense layer behind the last pool.
+
+    Examples
+    --------
+    >>> sum(p.numel() for p in small_vgg_16().parameters())
+    14724042
+    """
+    layers: list[nn.Module] = []
+    for out in VGG_16:
+        if out:
+            layers += [nn.Conv2d(channels, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
+            channels = out
+        else:
+            layers.append(nn.MaxPool2d(2, ceil_mode=True))  # 28 pixels end as 1, not 0
+    return _whole(layers, 1, [nn.Linear(channels, classes)])
+
+
+def alexnet(classes: int = 1000, channels: int = 3) -> nn.Module:
+    """Return AlexNet in one column. Source: Krizhevsky 1404.5997, section 2 (footnote); torchvision (alexnet).
+
+    Examples
+    --------
+    >>> import torch
+    >>> with torch.device("meta"):
+    ...     net = alexnet()
+    >>> sum(p.numel() for p in net.parameters())
+    61100840
+    """
+    layers: list[nn.Module] = [nn.Conv2d(channels, 64, 11, 4, 2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)]
+    layers += [nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)]
+    layers += [nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(inplace=True)]
+    layers += [nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(inplace=True)]
+    layers += [nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)]
+    dense = (nn.Dropout(), nn.Linear(256 * 6 * 6, HIDDEN), nn.ReLU(inplace=True))
+    more = (nn.Dropout(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU(inplace=True))
+    return _whole(layers, 6, [*dense, *more, nn.Linear(HIDDEN, classes)])
+
+
+def _whole(features: list[nn.Module], side: int, classifier: list[nn.Module]) -> nn.Module:
+    parts: OrderedDict[str, nn.Module] = OrderedDict(features=nn.Sequential(*features))
+    parts["avgpool"], parts["flatten"] = nn.AdaptiveAvgPool2d(side), nn.Flatten()
+    parts["classifier"] = nn.Sequential(*classifier)
+    return nn.Sequential(parts)

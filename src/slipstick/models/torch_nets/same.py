@@ -1,0 +1,18 @@
+"""Convolutions padded as TensorFlow pads them (SAME): weights that were trained there expect it."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class SameConv(nn.Conv2d):
+    """A convolution whose output has ceil(side / stride) pixels: of an odd padding the larger half comes behind."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, H, W) -> (N, out, ceil(H / stride), ceil(W / stride))."""
+        sides: list[int] = []
+        for side, kernel, stride in zip(x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], strict=True):
+            total = max(0, (-(-side // stride) - 1) * stride + kernel - side)
+            sides += [total // 2, total - total // 2]
+        return super().forward(functional.pad(x, sides) if any(sides) else x)

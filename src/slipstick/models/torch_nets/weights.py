@@ -1,0 +1,77 @@
+"""Weights of torch modules in safetensors files: tensors by name and text beside them, nothing that could run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.extras import require
+from slipstick.core.files import read_bytes, write_bytes
+
+MAX_BYTES = 2**33  # 8 GiB: VGG-16 has 0.55 GB
+MOST = 3  # names that an error lists
+
+
+def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> None:
+    """Write tensors by name, whole or not at all, with texts by key in the file's header."""
+    plain = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    write_bytes(path, require("safetensors.torch", "torch").save(plain, metadata=dict(about)))
+
+
+def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors of a safetensors file and the texts of its header.
+
+    Errors
+    ------
+    SlipstickError if it is missing, larger than 8 GiB, or no safetensors file.
+    """
+    safetensors = require("safetensors", "torch")
+    raw = read_bytes(path, limit=MAX_BYTES)
+    try:
+        tensors = require("safetensors.torch", "torch").load(raw)
+        with safetensors.safe_open(path, framework="pt") as file:
+            about = file.metadata() or {}
+    except safetensors.SafetensorError as error:
+        raise SlipstickError(f"not a safetensors file: {error}", path=str(path)) from None
+    return tensors, about
+
+
+def save_weights(net: nn.Module, path: str | Path, about: Mapping[str, str] | None = None) -> None:
+    """Write every parameter and buffer of a module."""
+    save_tensors(path, net.state_dict(), about or {})
+
+
+def load_weights(net: nn.Module, path: str | Path) -> dict[str, str]:
+    """Fill a module from a safetensors file and return the texts of its header.
+
+    Errors
+    ------
+    SlipstickError if a name or a shape does not fit, before anything is changed; and those of `load_tensors`.
+    """
+    tensors, about = load_tensors(path)
+    fill(net, tensors, str(path))
+    return about
+
+
+def fill(net: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
+    """Copy tensors into a module's parameters and buffers of the same names and shapes; there must be one for each."""
+    wanted = net.state_dict()
+    _same_names("missing", wanted.keys() - tensors.keys(), where)
+    _same_names("not of this network", tensors.keys() - wanted.keys(), where)
+    for name, tensor in tensors.items():
+        if tensor.shape != wanted[name].shape:
+            allowed = str(tuple(wanted[name].shape))
+            raise SlipstickError("another shape", path=f"{where}: {name}", value=tuple(tensor.shape), allowed=allowed)
+    with torch.no_grad():
+        net.load_state_dict(dict(tensors))
+
+
+def _same_names(what: str, names: set[Any], where: str) -> None:
+    if names:
+        more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+        raise SlipstickError(f"tensors {what}: {', '.join(sorted(names)[:MOST])}{more}", path=where)
