@@ -24,7 +24,7 @@ from slipstick.models.export import from_program
 from slipstick.models.graphs import OperatorGraph, chains
 from slipstick.models.torch_nets import build, example_inputs
 
-IMAGES = ["resnet-18", "resnet-50", "resnet-152", "inception-v3"]
+IMAGES = ["resnet-18", "resnet-50", "resnet-152", "inception-v3", "mobilenet-v2", "vgg-16", "alexnet"]
 
 
 def modules(name: str, batch: int = 1) -> tuple[Any, tuple[Any, ...]]:
@@ -78,6 +78,12 @@ def test_both_doors_and_the_catalogue_give_one_graph(name: str, calls: int, tmp_
         assert likeness(graphs[0]) == likeness(graphs[1]) == likeness(graphs[2])
         assert likeness(chains(graphs[0])) == likeness(chains(graphs[1])) == likeness(chains(graphs[2]))
     assert listed.parameters == by_torch.parameters == by_onnx.parameters
+
+
+@pytest.mark.parametrize("name", ["mobilenet-v2", "vgg-16", "alexnet"])
+def test_torch_gives_the_catalogues_graph(name: str) -> None:
+    traced, listed = (net.ops(Phase.INFER, 2, 1, 1) for net in (from_torch(*modules(name)), network(name)))
+    assert likeness(traced) == likeness(listed)
 
 
 def test_the_batch_of_the_example_does_not_matter() -> None:

@@ -12,7 +12,7 @@ from slipstick.models.graphs.network import OperatorGraph, one_position
 
 # expansion, channels, blocks, stride of the first: Sandler et al. 1801.04381, table 2
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
-_FIRST, _LAST = 32, 1280  # channels of the first and the last convolution: the same table
+FIRST, LAST = 32, 1280  # channels of the first and the last convolution: the same table
 
 
 class MobileNetV2(OperatorGraph):
@@ -40,24 +40,24 @@ class MobileNetV2(OperatorGraph):
         """Return the operations for one image: the same in training and inference."""
         one_position(self, sequence)
         g = GraphBuilder()
-        x = _conv(
-            g, "features.0", x=g.input(3, self.image, self.image), channels=self._channels(_FIRST), kernel=3, stride=2
-        )
+        x = g.input(3, self.image, self.image)
+        x = _conv(g, "features.0", x, scaled(FIRST, self.width), 3, stride=2)
         number = 1
         for expansion, channels, count, stride in STAGES:
             for block in range(count):
                 step = 1 if block else stride
-                x = _block(g, f"features.{number}.conv", x, self._channels(channels), expansion, step)
+                x = _block(g, f"features.{number}.conv", x, scaled(channels, self.width), expansion, step)
                 number += 1
-        x = _conv(g, f"features.{number}", x, self._channels(_LAST, max(1.0, self.width)), 1)
+        x = _conv(g, f"features.{number}", x, scaled(LAST, max(1.0, self.width)), 1)
         g.linear("classifier.1", g.global_pool("avgpool", x), self.classes)
         return g.ops
 
-    def _channels(self, channels: int, width: float | None = None) -> int:
-        """Return the channels at this width: the nearest multiple of 8 that loses at most a tenth."""
-        wanted = channels * (self.width if width is None else width)
-        nearest = max(8, int(wanted + 4) // 8 * 8)
-        return nearest + 8 if nearest < 0.9 * wanted else nearest  # the authors' rule: torchvision's _make_divisible
+
+def scaled(channels: int, width: float) -> int:
+    """Return the channels at this width: the nearest multiple of 8 that loses at most a tenth."""
+    wanted = channels * width
+    nearest = max(8, int(wanted + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * wanted else nearest  # the authors' rule: torchvision's _make_divisible
 
 
 def _conv(

@@ -10,7 +10,9 @@ from slipstick.core.workload import Network
 from slipstick.models.graphs.big_lstm import BigLstm
 from slipstick.models.graphs.gnmt import Gnmt
 from slipstick.models.graphs.inception import InceptionV3
+from slipstick.models.graphs.mobilenet import MobileNetV2
 from slipstick.models.graphs.resnet import ResNet
+from slipstick.models.graphs.vgg import AlexNet, Vgg
 
 
 def build(network: Network) -> Any:
@@ -40,6 +42,18 @@ def build(network: Network) -> Any:
         from slipstick.models.torch_nets.inception import Inception
 
         return Inception(network.classes, auxiliary=network.auxiliary)
+    if isinstance(network, MobileNetV2):
+        from slipstick.models.torch_nets import mobilenet
+
+        return mobilenet.MobileNetV2(network.classes, width=network.width)
+    if isinstance(network, Vgg):
+        from slipstick.models.torch_nets.plain import vgg
+
+        return vgg(network.stages, network.classes)
+    if isinstance(network, AlexNet):
+        from slipstick.models.torch_nets.plain import alexnet
+
+        return alexnet(network.classes)
     if isinstance(network, Gnmt):
         from slipstick.models.torch_nets.gnmt import Translator
 
@@ -52,13 +66,13 @@ def build(network: Network) -> Any:
     raise SlipstickError("has no torch module here", path="network", value=network.name, allowed=_BUILT)
 
 
-_BUILT = "a network of the families resnet, inception-v3, gnmt and big-lstm"
+_BUILT = "a network of the families resnet, inception-v3, mobilenet-v2, vgg, alexnet, gnmt and big-lstm"
 
 
 def example_inputs(network: Network, batch: int = 1) -> tuple[Any, ...]:
     """Return inputs that `build`'s module takes; under ``torch.device("meta")`` without memory."""
     torch = require("torch", "torch")
-    if isinstance(network, ResNet | InceptionV3):
+    if isinstance(network, ResNet | InceptionV3 | MobileNetV2 | Vgg | AlexNet):
         return (torch.zeros(batch, 3, network.image, network.image),)
     if isinstance(network, Gnmt | BigLstm):
         tokens = torch.zeros(batch, network.length, dtype=torch.long)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn import functional
 
-# Sandler et al. 1801.04381, table 2: expansion, channels, blocks and the first one's stride of each stage
-STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
-STEM, HEAD = 32, 1280  # channels: the same table's first and last convolution
+from slipstick.models.graphs.mobilenet import FIRST, LAST, STAGES, scaled
+
 DROPOUT = 0.2  # before the classifier: torchvision's
 
 
@@ -33,10 +33,11 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """MobileNetV2 of width 1 (Sandler et al. 1801.04381, table 2).
+    """MobileNetV2 (Sandler et al. 1801.04381, table 2).
 
     Parameters
     ----------
+    width : multiplies all channels, as in the operator graph of the same name.
     stride : of the first convolution: 2 for 224 pixels; for small images 1, where the first stage with stride 2 keeps
         its size too.
 
@@ -46,18 +47,18 @@ class MobileNetV2(nn.Module):
     3504872
     """
 
-    def __init__(self, classes: int = 1000, channels: int = 3, stride: int = 2) -> None:
+    def __init__(self, classes: int = 1000, channels: int = 3, *, width: float = 1.0, stride: int = 2) -> None:
         super().__init__()
-        features: list[nn.Module] = [_conv(channels, STEM, 3, stride)]
-        width = STEM
-        for stage, (expansion, out, count, first) in enumerate(STAGES):
+        before, head = scaled(FIRST, width), scaled(LAST, max(1.0, width))
+        features: list[nn.Module] = [_conv(channels, before, 3, stride)]
+        for stage, (expansion, wide, count, first) in enumerate(STAGES):
             for number in range(count):
                 step = first if number == 0 and (stage != 1 or stride == 2) else 1
-                features.append(InvertedResidual(width, out, step, expansion))
-                width = out
-        self.features = nn.Sequential(*features, _conv(width, HEAD, 1))
-        self.classifier = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(HEAD, classes))
+                features.append(InvertedResidual(before, scaled(wide, width), step, expansion))
+                before = scaled(wide, width)
+        self.features = nn.Sequential(*features, _conv(before, head, 1))
+        self.classifier = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(head, classes))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) -> (N, classes)."""
-        return self.classifier(self.features(x).mean((2, 3)))  # type: ignore[no-any-return]
+        return self.classifier(functional.adaptive_avg_pool2d(self.features(x), 1).flatten(1))  # type: ignore[no-any-return]

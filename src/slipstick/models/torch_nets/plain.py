@@ -1,54 +1,53 @@
-"""AlexNet and VGG-16 in torch: one layer after the other, names as in torchvision, so that their weights load."""
+"""AlexNet and VGG in torch: one layer after the other, names as in torchvision, so that their weights load."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from torch import nn
 
-# Simonyan & Zisserman 1409.1556, table 1, column D: channels of each 3x3 convolution; 0 halves the image
-VGG_16 = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0)
+Stages = Sequence[Sequence[int]]  # channels of each stage's convolutions; a pool ends the stage
 HIDDEN = 4096  # of both networks' two hidden dense layers
+VGG_16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # 1409.1556, table 1, column D
 
 
-def vgg_16(classes: int = 1000, channels: int = 3) -> nn.Module:
-    """Return VGG-16 (Simonyan & Zisserman 1409.1556, configuration D), without batch norms.
+def vgg(stages: Stages = VGG_16, classes: int = 1000, channels: int = 3) -> nn.Module:
+    """Return a network of Simonyan & Zisserman (1409.1556), without batch norms.
 
     Examples
     --------
     >>> import torch
     >>> with torch.device("meta"):
-    ...     net = vgg_16()
+    ...     net = vgg()
     >>> sum(p.numel() for p in net.parameters())
     138357544
     """
     layers: list[nn.Module] = []
-    for out in VGG_16:
-        if out:
+    for stage in stages:
+        for out in stage:
             layers += [nn.Conv2d(channels, out, 3, padding=1), nn.ReLU(inplace=True)]
             channels = out
-        else:
-            layers.append(nn.MaxPool2d(2))
+        layers.append(nn.MaxPool2d(2))
     dense = (nn.Linear(channels * 7 * 7, HIDDEN), nn.ReLU(inplace=True), nn.Dropout())
     more = (nn.Linear(HIDDEN, HIDDEN), nn.ReLU(inplace=True), nn.Dropout())
     return _whole(layers, 7, [*dense, *more, nn.Linear(HIDDEN, classes)])
 
 
-def small_vgg_16(classes: int = 10, channels: int = 3) -> nn.Module:
-    """Return VGG-16 for images of 32 pixels: batch norms, and one dense layer behind the last pool.
+def small_vgg(stages: Stages = VGG_16, classes: int = 10, channels: int = 3) -> nn.Module:
+    """Return the same for images of 32 pixels: batch norms, and one dense layer behind the last pool.
 
     Examples
     --------
-    >>> sum(p.numel() for p in small_vgg_16().parameters())
+    >>> sum(p.numel() for p in small_vgg().parameters())
     14724042
     """
     layers: list[nn.Module] = []
-    for out in VGG_16:
-        if out:
+    for stage in stages:
+        for out in stage:
             layers += [nn.Conv2d(channels, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
             channels = out
-        else:
-            layers.append(nn.MaxPool2d(2, ceil_mode=True))  # 28 pixels end as 1, not 0
+        layers.append(nn.MaxPool2d(2, ceil_mode=True))  # 28 pixels end as 1, not 0
     return _whole(layers, 1, [nn.Linear(channels, classes)])
 
 

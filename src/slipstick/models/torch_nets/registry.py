@@ -53,12 +53,12 @@ def _only_large(build: Callable[[int, Shape], Any]) -> Callable[[int, Shape], An
 
 
 def _mobilenet(classes: int, shape: Shape) -> Any:
-    return _module("mobilenet").MobileNetV2(classes, shape[2], 1 if min(shape[:2]) < SMALL else 2)
+    return _module("mobilenet").MobileNetV2(classes, shape[2], stride=1 if min(shape[:2]) < SMALL else 2)
 
 
 def _vgg(classes: int, shape: Shape) -> Any:
     plain = _module("plain")
-    return (plain.small_vgg_16 if min(shape[:2]) < SMALL else plain.vgg_16)(classes, shape[2])
+    return (plain.small_vgg if min(shape[:2]) < SMALL else plain.vgg)(classes=classes, channels=shape[2])
 
 
 def _tiny_conv(classes: int, shape: Shape) -> Any:
