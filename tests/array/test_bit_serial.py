@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from slipstick.array.bit_serial import Element, group_cycles, layer
+from slipstick.array.bit_serial import group_cycles, layer
 from slipstick.array.simulate import BitWeights, simulate
 from slipstick.core.errors import SlipstickError
+from slipstick.core.system import Element
 from slipstick.formats.decompose import decompose, position_sets
 
 GROUP = 4

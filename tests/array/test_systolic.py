@@ -11,8 +11,9 @@ import pytest
 
 from shared_data import REFERENCE, present
 from slipstick.array.convolution import Convolution
-from slipstick.array.systolic import Dataflow, run
+from slipstick.array.systolic import run
 from slipstick.core.errors import SlipstickError
+from slipstick.core.system import Dataflow
 
 OWN = list(csv.DictReader((Path(__file__).parent / "scalesim.csv").read_text("utf-8").splitlines()))
 LAYER = re.compile(r"(\d+)x\d+x(\d+) (\d)x\d (\d+)(?: stride (\d))? valid")

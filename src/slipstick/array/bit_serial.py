@@ -7,15 +7,15 @@ SWIS (Li et al., arXiv 2103.01308) as we recollect them, and its baselines.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from slipstick.array.systolic import Pass, run
 from slipstick.core.errors import SlipstickError
+from slipstick.core.system import Dataflow, Element
 
-Element = Literal["single-shift", "double-shift", "serial", "bit-fusion", "parallel"]
 _BRICK = 2  # bits of each operand in BitFusion's smallest multiplier (Sharma et al., ISCA 2018, section III)
 _OPERAND = 8  # bits of an activation
 
@@ -45,10 +45,7 @@ def group_cycles(shifts: ArrayLike, element: Element) -> NDArray[np.int64]:
         return _OPERAND // _BRICK * -(-count // _BRICK)
     if element == "parallel":
         return np.ones_like(count)
-    raise SlipstickError(
-        "no such element", path="array.element", value=element, allowed=["single-shift", "double-shift", "serial",
-        "bit-fusion", "parallel"]
-    )  # fmt: skip
+    raise SlipstickError("no such element", path="array.element", value=element, allowed=get_args(Element))
 
 
 def layer(
@@ -61,12 +58,19 @@ def layer(
     group: int,
     shifts: ArrayLike,
     element: Element,
+    dataflow: Dataflow = "os",
 ) -> Pass:
-    """Return cycles and words of a layer, output stationary, whose filters take `shifts` each.
+    """Return cycles and words of a layer whose filters take `shifts` each.
 
-    A column of processing elements works on one filter and a row on one pixel; the filters of one fold advance in
-    lockstep, so each fold takes the cycles of its slowest filter: order the filters by their shifts. An element takes
-    `group` activations in at a time; words count activations and weights, whatever their bits.
+    With G = ceil(K / group) groups of an output and c cycles for one group of a filter:
+
+    * ``os``: a column works on a filter, a row on a pixel; the filters of one fold advance in lockstep, so that each
+      fold takes the c of its slowest filter. sum over folds of ceil(P/R) (G c + R + C - 2), less 1.
+    * ``ws``: a row keeps a group of weights, for c cycles a pixel. sum of ceil(G/R) (P c + 2R + C - 2), less 1.
+    * ``is``: a row keeps a group of inputs. ceil(G/R) ceil(P/C) (sum of c + 2R + C - 2) - 1.
+
+    Order the filters by their shifts. Words count activations and weights, whatever their bits; `utilisation` is the
+    share of elements and cycles in which one is at work.
 
     Parameters
     ----------
@@ -81,11 +85,16 @@ def layer(
     2.61
     """
     each = np.broadcast_to(group_cycles(shifts, element), (filters,))
-    steps = -(-reduction // group)
-    folds = [int(each[left : left + columns].max()) for left in range(0, filters, columns)]
-    one = [run(pixels, steps * cycles, min(columns, filters), rows, columns, "os") for cycles in folds]
-    # every fold's count starts from 0 in SCALE-Sim's convention; the whole layer's does so once
-    cycles = np.asarray(sum(int(part.cycles) + 1 for part in one) - 1, np.int64)
-    words = run(pixels, reduction, filters, rows, columns, "os")
-    used = pixels * steps * each.sum() / (cycles * rows * columns)
-    return Pass(cycles, words.inputs, words.weights, words.outputs, np.asarray(used))
+    steps, high = -(-reduction // group), rows + columns - 2
+    words = run(pixels, reduction, filters, rows, columns, dataflow)
+    written = run(pixels, steps, filters, rows, columns, dataflow).outputs  # one partial sum a fold of groups
+    slowest = np.maximum.reduceat(each, np.arange(0, filters, columns))
+    if dataflow == "os":
+        cycles = -(-pixels // rows) * (steps * slowest + high).sum()
+    elif dataflow == "ws":
+        cycles = -(-steps // rows) * (pixels * slowest + high + rows).sum()
+    else:
+        cycles = -(-steps // rows) * -(-pixels // columns) * (each.sum() + high + rows)
+    cycles = np.asarray(cycles - 1, np.int64)  # SCALE-Sim counts from 0
+    used = pixels * steps * each.sum() / ((cycles + 1) * rows * columns)
+    return Pass(cycles, words.inputs, words.weights, written, np.asarray(used))

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from slipstick.array.bit_serial import Element, group_cycles
+from slipstick.array.bit_serial import group_cycles
 from slipstick.core.errors import SlipstickError
+from slipstick.core.system import Element
 
 IntArray = NDArray[np.int64]
 

@@ -8,14 +8,13 @@ SCALE-Sim", ISPASS 2020, section III; the closed forms are our own, fitted to no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from slipstick.core.errors import SlipstickError
+from slipstick.core.system import Dataflow
 
-Dataflow = Literal["os", "ws", "is"]
 IntArray = NDArray[np.int64]
 
 

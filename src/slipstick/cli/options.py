@@ -17,8 +17,8 @@ Phase = Literal["train", "prefill", "decode", "infer"]
 class Asked:
     """What is asked of a workload on a system."""
 
-    phase: Phase = "train"
-    "What the network is used for."
+    phase: Phase | None = None
+    "What the network is used for. Default: train; infer on an array."
 
     batch: int | None = None
     "Sequences over all devices. Default: training one microbatch a device, inference 1."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from slipstick.core import units
@@ -37,6 +39,24 @@ class Tier(Spec):
     energy: units.JoulesPerByte = 0.0
 
 
+Dataflow = Literal["os", "ws", "is"]
+Element = Literal["single-shift", "double-shift", "serial", "bit-fusion", "parallel"]
+SRAMS = ("inputs", "weights", "outputs")  # the memories that an array reads and writes, by name
+
+
+class Array(Spec):
+    """A systolic array of processing elements: what a device computes with that has no other compute units.
+
+    The names of dataflows and elements are explained in `slipstick.array.systolic` and `slipstick.array.bit_serial`.
+    """
+
+    rows: int = Field(gt=0, le=2**16)
+    columns: int = Field(gt=0, le=2**16)
+    dataflow: Dataflow = "os"  # what stays in the elements: outputs, weights or inputs
+    element: Element
+    group: int = Field(default=1, gt=0, le=2**10)  # weights that an element takes in at a time: its lanes
+
+
 class Calibration(Spec):
     """What measured rows say of a system: rates reached, over those that the model takes from its constants."""
 
@@ -68,6 +88,7 @@ class System(Spec):
     generation: str = "generic"  # names the kernel constants in data/kernels
     devices: int = Field(default=1, gt=0)
     compute: Compute
+    array: Array | None = None  # a device that is a systolic array, in place of the rates of `compute`
     memory: dict[str, Memory]
     host: Memory | None = None  # the host's memory as one device reaches it: for offloading
     network: dict[str, Tier] = Field(default_factory=dict)
@@ -88,6 +109,11 @@ class System(Spec):
     def _levels_grow(self) -> System:
         if not self.memory:
             raise ValueError("a system needs at least one memory")
+        absent = [name for name in SRAMS if name not in self.memory] if self.array else []
+        if absent:
+            raise ValueError(f"an array needs a memory for each of its operands: {', '.join(absent)} missing")
+        if self.array and self.main_memory_name in SRAMS:
+            raise ValueError("an array needs a main memory beside those of its operands, the largest of all")
         sizes = [tier.domain for tier in self.network.values() if tier.domain is not None]
         if sizes != sorted(sizes):
             raise ValueError("network tiers must be listed from the innermost (smallest domain) outwards")

@@ -22,7 +22,7 @@ def estimate(
     system: SystemSpec,
     plan: PlanSpec = None,
     *,
-    phase: str = "train",
+    phase: str | None = None,
     batch: int | None = None,
     sequence: int | None = None,
     output: int | None = None,
@@ -43,7 +43,7 @@ def estimate(
     plan
         ``"tp=8,pp=8,..."``, a dict or a Plan. None: the fastest split of the devices that fits memory.
     phase
-        One of train, prefill and decode.
+        One of train, prefill, decode and infer. Default: train; infer on an array.
     batch
         Sequences, over all devices. Default: training one microbatch a device, inference 1.
     sequence
@@ -75,8 +75,6 @@ def estimate(
     >>> faster.value("time.step") < report.value("time.step")
     True
     """
-    from slipstick.cluster.estimate import estimate as answer
-
     question = ask(
         workload,
         system,
@@ -89,11 +87,29 @@ def estimate(
         overrides=set,
         calibration=calibration,
     )
-    report = answer(question.workload, question.system, question.plan, _price(question) if fabric else None)
+    report = _answer(question, fabric)
     if strict and report.warnings:
         found = "; ".join(finding.message for finding in report.warnings)
         raise SlipstickError(f"refused because of --strict: {found}", path=report.title)
     return report.with_breakdowns({"question": _asked(question, report), **report.breakdowns})
+
+
+def _answer(question: Question, fabric: bool) -> Report:
+    """Return the report of the model that knows the system's kind."""
+    if question.system.array is not None:
+        from slipstick.array.estimate import estimate as of_array
+
+        if fabric:
+            raise SlipstickError("an array has no collectives to price", path="fabric", value=True)
+        return of_array(question.workload, question.system, question.plan)
+    if question.plan.formats.layers:
+        raise SlipstickError(
+            "formats layer by layer are for arrays", path="plan.formats", value=question.plan.formats.layers,
+            allowed=["matmul=...", "weights=...", "activations=..."],
+        )  # fmt: skip
+    from slipstick.cluster.estimate import estimate as of_cluster
+
+    return of_cluster(question.workload, question.system, question.plan, _price(question) if fabric else None)
 
 
 def _price(question: Question) -> CollectivePrice:
@@ -167,7 +183,7 @@ def _asked(question: Question, report: Report) -> Table:
     workload, chosen = question.workload, question.chosen
     rows: list[tuple[str, object, str]] = [
         ("workload", workload.network.name, "given"),
-        ("phase", str(workload.phase), "given"),
+        ("phase", str(workload.phase), chosen.get("phase", "given")),
         ("system", f"{question.system.name}:{question.system.devices}", "given"),
     ]
     names = ["batch", "sequence", *(["output"] if workload.phase is Phase.DECODE else [])]

@@ -29,6 +29,7 @@ SAMPLES = 32  # of an operator graph in training, a device
 OUTPUT = 128  # tokens generated after a prompt
 TRAINING_PLAN = "tp=auto,pp=auto,microbatch=auto,ep=auto,recompute=auto,sp=true,zero=1"  # the fastest that fits
 INFERENCE_PLAN = "tp=auto"
+ARRAY_PLAN = "formats=int8"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def ask(
     system: SystemSpec,
     plan: PlanSpec = None,
     *,
-    phase: str = "train",
+    phase: str | None = None,
     batch: int | None = None,
     sequence: int | None = None,
     output: int | None = None,
@@ -69,8 +70,11 @@ def ask(
     by_root = split_overrides(overrides or {})
     machine = _overridden_system(_calibrated(find_system(system), calibration), by_root["system"])
     chosen: dict[str, str] = {}
-    wanted = _phase(workload.phase if isinstance(workload, Workload) else phase)
-    how = _plan(plan, wanted, by_root["plan"], chosen)
+    if phase is None and machine.array is not None:
+        chosen["phase"] = "default"
+    default = "train" if machine.array is None else "infer"
+    wanted = _phase(workload.phase if isinstance(workload, Workload) else phase or default)
+    how = _plan(plan, wanted, by_root["plan"], chosen, machine)
     given = {"batch": batch, "sequence": sequence, "output": output, "training_tokens": training_tokens}
     what = _workload(workload, wanted, {k: v for k, v in given.items() if v is not None}, machine, how, chosen)
     for path in by_root["workload"]:
@@ -143,9 +147,10 @@ def _phase(name: str) -> Phase:
     return Phase(name)
 
 
-def _plan(spec: PlanSpec, phase: Phase, changes: Mapping[str, object], chosen: dict[str, str]) -> Plan:
+def _plan(spec: PlanSpec, phase: Phase, changes: Mapping[str, object], chosen: dict[str, str], system: System) -> Plan:
     if spec is None or spec == "auto":
         spec = TRAINING_PLAN if phase is Phase.TRAIN else INFERENCE_PLAN
+        spec = spec if system.array is None else ARRAY_PLAN
         chosen["plan"] = "default"
     return override(Plan.of(spec), changes, root="plan")
 

@@ -1,0 +1,140 @@
+"""Which format each layer's weights are in, and what an array's elements make of it: shifts, and bits stored.
+
+``formats=swis:3`` is one format for all; ``formats=swis:3;depthwise=int8;features.0.*=int8`` adds patterns, the last
+one that fits decides. A pattern is a kind (conv, depthwise, pointwise, linear), ``first``, ``last``, or a layer's name
+with ``*`` for any text. A semicolon before an argument of the format at hand continues it: ``swis:3;group=8``.
+
+A fraction, such as ``swis:2.5`` or ``swis:3.0``, is an average by scheduling: whole folds of filters that advance
+together take the next number of shifts below or above (even ones in double-shift elements), never fewer on average than
+asked.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.array.products import Product
+from slipstick.core.errors import SlipstickError
+from slipstick.core.format import Format
+from slipstick.core.system import Array
+from slipstick.formats import format_of
+from slipstick.formats.integer import Int
+
+DEFAULT = "int8"
+_BITS = 8  # of an activation, and the most positions that a weight has
+_SCHEDULED = re.compile(r"(?P<head>[a-z_]+:(?:shifts=|bits=)?)(?P<number>\d{1,2}\.\d{1,6})(?P<rest>(?:[,;].*)?)")
+_ARGUMENT = re.compile(r"(group|shifts|consecutive|alpha|bits|symmetric|axis|size|vector|index_bits)=.*")
+_KINDS = ("conv", "depthwise", "pointwise", "linear", "first", "last")
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A product's weights as the array holds them: shifts of every filter of one group, [filters], and their bytes.
+
+    Where groups differ in their shifts, `shifts` is of the groups, [groups]. `text` is what reports print.
+    """
+
+    text: str
+    shifts: NDArray[np.int64]
+    storage: float
+    decoded: bool = False  # turned back into 8 bit weights before the array: its elements know nothing of the format
+
+
+def held(text: str, products: Sequence[Product], array: Array) -> list[Held]:
+    """Return the weights of every product in the formats that `text` gives them.
+
+    Errors
+    ------
+    SlipstickError for an unknown format, a pattern that fits no layer, and formats that are no whole numbers.
+
+    Examples
+    --------
+    >>> layers = [Product("conv1", "conv", 64, 27, 16, 192, 1024), Product("fc", "linear", 1, 64, 10, 64, 10)]
+    >>> [h.text for h in held("int4;last=int8", layers, Array(rows=8, columns=8, element="serial", group=4))]
+    ['int4', 'int8']
+    """
+    patterns = _patterns(text)
+    texts = [DEFAULT] * len(products)
+    for pattern, chosen in patterns:
+        fitting = [place for place, product in enumerate(products) if _fits(pattern, place, products)]
+        if not fitting and pattern != "*":
+            names = [*_KINDS, *(product.name for product in products)]
+            raise SlipstickError("no layer fits the pattern", path="plan.formats", value=pattern, allowed=names)
+        for place in fitting:
+            texts[place] = chosen
+    return [_held(chosen, product, array) for chosen, product in zip(texts, products, strict=True)]
+
+
+def _patterns(text: str) -> list[tuple[str, str]]:
+    """Split ``swis:3;group=8;fc=int8`` into [("*", "swis:3;group=8"), ("fc", "int8")]."""
+    found: list[tuple[str, str]] = []
+    for piece in filter(None, (part.strip() for part in text.split(";"))):
+        key, equals, value = piece.partition("=")
+        if found and _ARGUMENT.fullmatch(piece):
+            found[-1] = (found[-1][0], f"{found[-1][1]};{piece}")
+        elif not equals or ":" in key:
+            found.append(("*", piece))
+        else:
+            found.append((key.strip(), value.strip()))
+    return found
+
+
+def _fits(pattern: str, place: int, products: Sequence[Product]) -> bool:
+    product = products[place]
+    if pattern in ("first", "last"):
+        return place == (0 if pattern == "first" else len(products) - 1)
+    return pattern == product.kind or fnmatchcase(product.name, pattern)
+
+
+def _held(text: str, product: Product, array: Array) -> Held:
+    scheduled = _SCHEDULED.fullmatch(text.strip().casefold())
+    if scheduled is None:
+        return _mixed(text, product, array, format_of(text), format_of(text), 0.0)
+    step, wanted = (2 if array.element == "double-shift" else 1), float(scheduled["number"])
+    low = max(1, math.floor(wanted / step) * step)
+    high = math.ceil(wanted / step) * step
+    share = (wanted - low) / (high - low) if high > low else 0.0
+    few, many = (format_of(f"{scheduled['head']}{count}{scheduled['rest']}") for count in (low, max(low, high)))
+    return _mixed(text, product, array, few, many, share)
+
+
+def _mixed(text: str, product: Product, array: Array, few: Format, many: Format, share: float) -> Held:
+    """Give `share` of the filters, rounded up to whole folds, the format `many`, and the others `few`."""
+    lanes = product.groups if product.groups > 1 else product.filters
+    fold = 1 if product.groups > 1 else array.columns
+    count = min(lanes, math.ceil(math.ceil(lanes / fold) * share - 1e-9) * fold)
+    shifts = np.full(lanes, shifts_of(few, array))
+    shifts[lanes - count :] = shifts_of(many, array)
+    rows = product.filters if product.groups > 1 else 1
+    parts = ((few, lanes - count), (many, count))
+    storage = sum(kind.storage_bytes((rows * number, product.reduction)) for kind, number in parts if number)
+    return Held(text, shifts, float(storage), not _exploits(few, array))
+
+
+def shifts_of(kind: Format, array: Array) -> int:
+    """Return the steps that an element takes for one weight of a format: what `bit_serial.group_cycles` counts.
+
+    An integer of b bits is b positions to a bit-serial or shifting element.
+
+    Errors
+    ------
+    SlipstickError for formats that are no whole numbers, and integers of more than 8 bits.
+    """
+    if isinstance(kind, Int):
+        if kind.bits > _BITS:
+            raise SlipstickError("wider than the array", path="plan.formats", value=kind.name, allowed="up to int8")
+        return kind.bits
+    raise SlipstickError(
+        "an array multiplies whole numbers", path="plan.formats", value=kind.name, allowed="int2 to int8"
+    )
+
+
+def _exploits(kind: Format, array: Array) -> bool:
+    return isinstance(kind, Int) and (array.element != "parallel" or kind.bits == _BITS)

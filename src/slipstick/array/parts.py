@@ -1,0 +1,144 @@
+"""What an array's parts spend and occupy: the table of data/array/energy.yaml, and the events that it is multiplied by.
+
+The energy of a layer is linear in the coefficients, sum of e_i n_i, so that nothing is counted again when one changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from slipstick.core import units
+from slipstick.core.files import load_yaml
+from slipstick.core.registry import DATA
+from slipstick.core.system import Array, Element
+
+Events = dict[str, float]
+
+_TABLE = DATA / "array" / "energy.yaml"
+_BITS, _SUM = 8, 32  # bits of an activation, and of an accumulator
+_ACCESS = 8  # bytes of the access that the table gives
+
+
+@cache
+def _table() -> dict[str, Any]:
+    found: dict[str, Any] = load_yaml(_TABLE)
+    return found
+
+
+def node_factor(node: str) -> float:
+    """Return the energy of logic at a node over that of the table's node: data/tech, where both are.
+
+    Errors
+    ------
+    SlipstickError for a node that data/tech does not have, or has no ratio to the table's node for.
+    """
+    own = str(_table()["node"]["value"])
+    if node in ("", own):
+        return 1.0
+    from slipstick.tech.tables import node as row
+
+    return row(node).power / row(own).power
+
+
+def energies(node: str = "") -> dict[str, float]:
+    """Return the energy of every event [J]; ``dram`` is that of one bit.
+
+    Examples
+    --------
+    >>> energies()["add8"]
+    3e-14
+    """
+    factor = node_factor(node)
+    table = _table()["energy"]
+    found = {name: units.parse(f"{leaf['value']} {leaf['unit']}", "J") for name, leaf in table.items()}
+    return {name: value * (1.0 if name == "dram" else factor) for name, value in found.items()}
+
+
+def sram_energy(capacity: float, node: str = "") -> float:
+    """Return the energy of one byte of a memory of `capacity` bytes [J/B], in accesses of 64 bits.
+
+    Examples
+    --------
+    >>> round(sram_energy(32 * 1024) * 1e12, 6)
+    2.5
+    """
+    rows = _table()["sram"]
+    sizes = np.log([units.parse(size, "B") for size in rows])
+    spent = np.log([units.parse(f"{leaf['value']} {leaf['unit']}", "J") for leaf in rows.values()])
+    return float(np.exp(np.interp(np.log(max(capacity, 1.0)), sizes, spent))) / _ACCESS * node_factor(node)
+
+
+def element_events(element: Element, group: int, steps: float, cycles: float, shifts: float, bits: float) -> Events:
+    """Return what happens inside the elements of an array while it computes a layer.
+
+    A group's activations are gated by the bits of one position, summed by a tree, shifted and accumulated. A
+    double-shift element does so for two positions and adds one accumulation. A serial element shifts its accumulator by
+    one place, which is a wire; a parallel one multiplies.
+
+    Parameters
+    ----------
+    group : lanes of an element.
+    steps : groups that all elements take in.
+    cycles : cycles in which an element is at work, over all elements.
+    shifts : positions that all groups take, over all elements: what `cycles` would be with one position a cycle.
+    bits : of weights that enter the elements.
+
+    Source: the element of arXiv 2103.01308 as recollected; Judd et al. 2016; Sharma et al. 2018.
+    """
+    tree = {"and": group * _BITS * shifts, "add8": (group - 1) * shifts}
+    inside: dict[Element, Events] = {
+        "single-shift": {**tree, "shift": shifts, "add32": cycles},
+        "double-shift": {**tree, "shift": shifts, "add16": cycles, "add32": cycles},
+        "serial": {**tree, "add32": cycles},
+        "bit-fusion": {"multiply2": group * cycles, "add8": (group - 1) * cycles, "shift": cycles, "add32": cycles},
+        "parallel": {"multiply8": group * cycles, "add16": (group - 1) * cycles, "add32": cycles},
+    }
+    registers = steps * group * _BITS + bits + cycles * _SUM  # activations and weights pass on, sums are rewritten
+    return {**inside[element], "register": registers}
+
+
+def element_area(array: Array, node: str = "") -> dict[str, float]:
+    """Return the area of one element by part [m2]; memories and the array's edges are not in it.
+
+    Errors
+    ------
+    SlipstickError for another node than the table's.
+
+    Examples
+    --------
+    >>> small, large = (Array(rows=8, columns=8, element=e, group=4) for e in ("single-shift", "parallel"))
+    >>> sum(element_area(small).values()) < sum(element_area(large).values())
+    True
+    """
+    group = array.group
+    weight = {"single-shift": 2, "double-shift": 3, "serial": 1, "bit-fusion": 2, "parallel": _BITS}[array.element]
+    parts: dict[Element, Events] = {
+        "single-shift": {"and": group * _BITS, "add8": group - 1, "shift": 1, "add32": 1},
+        "double-shift": {"and": 2 * group * _BITS, "add8": 2 * (group - 1), "shift": 2, "add16": 1, "add32": 1},
+        "serial": {"and": group * _BITS, "add8": group - 1, "add32": 1},
+        "bit-fusion": {"multiply2": group, "add8": group - 1, "shift": 1, "add32": 1},
+        "parallel": {"multiply8": group, "add16": group - 1, "add32": 1},
+    }
+    counts = {**parts[array.element], "register": group * (_BITS + weight) + _SUM}
+    table, factor = _table()["area"], _area_factor(node)
+    return {n: k * factor * units.parse(f"{table[n]['value']} {table[n]['unit']}", "m2") for n, k in counts.items()}
+
+
+def _area_factor(node: str) -> float:
+    own = str(_table()["node"]["value"])
+    if node in ("", own):
+        return 1.0
+    from slipstick.tech.tables import node as row
+
+    return row(node).area / row(own).area
+
+
+def coefficients() -> Mapping[str, str]:
+    """Return every coefficient with its value, unit and source as one text: what a table prints."""
+    table = _table()
+    rows = {**table["energy"], **{f"sram {size}": leaf for size, leaf in table["sram"].items()}}
+    return {name: f"{leaf['value']} {leaf['unit']}: {leaf['source']}" for name, leaf in rows.items()}
