@@ -24,13 +24,12 @@ from slipstick.array.products import Product
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.core.system import Array
-from slipstick.formats import format_of
+from slipstick.formats import families, format_of
 from slipstick.formats.integer import Int
 
 DEFAULT = "int8"
 _BITS = 8  # of an activation, and the most positions that a weight has
 _SCHEDULED = re.compile(r"(?P<head>[a-z_]+:(?:shifts=|bits=)?)(?P<number>\d{1,2}\.\d{1,6})(?P<rest>(?:[,;].*)?)")
-_ARGUMENT = re.compile(r"(group|shifts|consecutive|alpha|bits|symmetric|axis|size|vector|index_bits)=.*")
 _KINDS = ("conv", "depthwise", "pointwise", "linear", "first", "last")
 
 
@@ -75,9 +74,10 @@ def held(text: str, products: Sequence[Product], array: Array) -> list[Held]:
 def _patterns(text: str) -> list[tuple[str, str]]:
     """Split ``swis:3;group=8;fc=int8`` into [("*", "swis:3;group=8"), ("fc", "int8")]."""
     found: list[tuple[str, str]] = []
+    arguments = {name for family in families().values() for name in family.arguments}
     for piece in filter(None, (part.strip() for part in text.split(";"))):
         key, equals, value = piece.partition("=")
-        if found and _ARGUMENT.fullmatch(piece):
+        if found and equals and key.strip() in arguments:
             found[-1] = (found[-1][0], f"{found[-1][1]};{piece}")
         elif not equals or ":" in key:
             found.append(("*", piece))
@@ -131,9 +131,7 @@ def shifts_of(kind: Format, array: Array) -> int:
         if kind.bits > _BITS:
             raise SlipstickError("wider than the array", path="plan.formats", value=kind.name, allowed="up to int8")
         return kind.bits
-    raise SlipstickError(
-        "an array multiplies whole numbers", path="plan.formats", value=kind.name, allowed="int2 to int8"
-    )
+    raise SlipstickError("not of whole numbers", path="plan.formats", value=kind.name, allowed="int2 to int8")
 
 
 def _exploits(kind: Format, array: Array) -> bool:

@@ -1,0 +1,192 @@
+"""`estimate` on arrays: bounds, sums and conservation over networks and elements; formats layer by layer; refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from slipstick import compare, estimate, ops
+from slipstick.array.bit_serial import layer
+from slipstick.array.estimate import run
+from slipstick.array.layer_formats import held
+from slipstick.array.products import Product, only_products, products_of
+from slipstick.array.systolic import run as systolic
+from slipstick.array.traffic import compulsory
+from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import Plan
+from slipstick.core.registry import resolve_system, systems
+from slipstick.core.report import Report
+from slipstick.core.system import Array
+from slipstick.core.workload import Phase, Workload
+from slipstick.models import network
+
+ARRAYS = [name for name, system in systems.items() if system.array is not None]
+NETWORKS = ["mobilenet-v2", "resnet-18", "resnet-50", "vgg-16", "alexnet"]
+# of one image of 224x224: sums of pixels x reduction x filters by hand-checked tables (torchvision's definitions)
+MACS = {"mobilenet-v2": 300_774_272, "resnet-18": 1_814_073_344, "resnet-50": 4_089_184_256, "vgg-16": 15_470_264_320,
+        "alexnet": 714_188_480}  # fmt: skip
+
+
+def products(name: str) -> list[Product]:
+    return only_products(products_of(network(name).ops(Phase.INFER, 1, 1, 1)))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("system", ARRAYS)
+def test_a_report_keeps_its_bounds(name: str, system: str) -> None:
+    report = estimate(name, system, "formats=int4")
+    machine = resolve_system(system)
+    assert not report.errors, report.errors
+    assert machine.array is not None
+    array, done = (
+        machine.array,
+        run(Workload(network=network(name), phase=Phase.INFER, sequence=1), machine, Plan.of("formats=int4")),
+    )
+    assert report.value("work.macs") == MACS[name]
+    lanes = array.rows * array.columns * array.group
+    assert report.value("cycles.step") >= MACS[name] / lanes
+    assert report.value("memory.weights_int8") == sum(product.weights for product in products(name))
+    for one in done.layers:
+        floor = compulsory(one.product, one.held.storage)
+        assert one.traffic.inputs >= floor.inputs
+        assert one.traffic.weights >= floor.weights
+        assert one.traffic.outputs == floor.outputs
+        assert one.total_cycles == max(one.cycles, one.memory_cycles)
+    assert report.value("time.step") == pytest.approx(report.value("cycles.step") / machine.compute.clock)
+    assert report.value("energy.step") > report.value("energy.on_chip") > 0
+    assert Report.from_json(report.json()) == report
+    assert "<html" in report.html()
+
+
+def test_what_the_issue_asks_for_works_on_the_command_line() -> None:
+    table = ops("mobilenet-v2", "swis-8x8", "formats=int3")
+    assert len(table.rows) == len(products("mobilenet-v2")) == 53
+    named = [column.name for column in table.columns]
+    assert {row[named.index("bound")] for row in table.rows} <= {"compute", "DRAM"}
+    both = compare(*(estimate("resnet-18", name, "formats=int8") for name in ("stripes-8x8", "int8-8x8")))
+    assert len(both.rows["cycles.step"]) == 2
+
+
+def test_serial_elements_gain_at_most_the_ratio_of_their_cycles() -> None:
+    slow, fast = (
+        estimate("resnet-18", "swis-8x8", f"formats=int{bits}").value("cycles.parts.compute") for bits in (8, 2)
+    )
+    assert 1 < slow / fast < 8 / 2
+    single, double = (estimate("vgg-16", name, "formats=int4") for name in ("swis-8x8", "swis-8x8-double"))
+    assert 1 < single.value("cycles.step") / double.value("cycles.step") < 2
+
+
+def test_only_groups_of_one_are_the_plain_array() -> None:
+    for dataflow in ("os", "ws", "is"):
+        for sizes in ((64, 576, 64, 8, 8), (100, 27, 20, 16, 4), (1, 512, 1000, 4, 16)):
+            ours = layer(*sizes, group=1, shifts=8, element="parallel", dataflow=dataflow)
+            assert ours.cycles == systolic(*sizes, dataflow).cycles
+            assert (ours.inputs, ours.weights, ours.outputs) == tuple(
+                getattr(systolic(*sizes, dataflow), part) for part in ("inputs", "weights", "outputs")
+            )
+
+
+@pytest.mark.parametrize("dataflow", ["os", "ws", "is"])
+def test_bit_serial_cycles_as_a_walk_over_the_folds_counts_them(dataflow: str) -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        p, k, f, r, c, group = (int(rng.integers(1, top)) for top in (40, 60, 30, 9, 9, 5))
+        shifts = rng.integers(1, 9, f)
+        steps, total = -(-k // group), 0
+        for left in range(0, c * -(-(p if dataflow == "is" else f) // c), c):
+            slowest = int(shifts[left : left + c].max(initial=0))
+            for _ in range(0, {"os": p}.get(dataflow, steps), r):
+                total += (
+                    {"os": steps * slowest, "ws": p * slowest + r, "is": int(shifts.sum()) + r}[dataflow] + r + c - 2
+                )
+        ours = layer(p, k, f, r, c, group=group, shifts=shifts, element="single-shift", dataflow=dataflow)  # type: ignore[arg-type]
+        assert int(ours.cycles) == total - 1
+        assert 0 < ours.utilisation <= 1
+
+
+def test_patterns_choose_formats_and_the_last_that_fits_decides() -> None:
+    found = products("mobilenet-v2")
+    array = Array(rows=8, columns=8, element="single-shift", group=4)
+    texts = [each.text for each in held("int3;depthwise=int8;features.1.*=int5;last=int6", found, array)]
+    for product, text in zip(found, texts, strict=True):
+        if product.name.startswith("features.1."):
+            assert text == "int5"
+        elif product is found[-1]:
+            assert text == "int6"
+        else:
+            assert text == ("int8" if product.kind == "depthwise" else "int3")
+    with_argument = held("int3:axis=0;symmetric=false;first=int8", found, array)
+    assert [each.text for each in with_argument[:2]] == ["int8", "int3:axis=0;symmetric=false"]
+
+
+@pytest.mark.parametrize("element", ["single-shift", "double-shift"])
+@pytest.mark.parametrize("asked", [2.5, 3.0, 3.25])
+def test_scheduled_shifts_are_the_average_from_above_in_whole_folds(element: str, asked: float) -> None:
+    array = Array(rows=8, columns=8, element=element, group=4)  # type: ignore[arg-type]
+    [wide] = held(f"int:{asked}", [Product("x", "conv", 64, 576, 256, 4096, 16384, taps=9)], array)
+    step = 2 if element == "double-shift" else 1
+    assert asked <= wide.shifts.mean() < asked + step * 8 / 256
+    assert all(len(set(wide.shifts[left : left + 8])) == 1 for left in range(0, 256, 8))
+    assert (np.diff(wide.shifts) >= 0).all()
+    assert element == "single-shift" or not (wide.shifts % 2).any()
+
+
+def test_energy_is_linear_in_every_coefficient() -> None:
+    done = run(
+        Workload(network=network("resnet-18"), phase=Phase.INFER, sequence=1),
+        resolve_system("swis-8x8"),
+        Plan.of("formats=int3"),
+    )
+    before = done.spent()
+    assert set(before) == set(done.coefficients) & set(before)
+    for name, value in done.coefficients.items():
+        after = done.spent({**done.coefficients, name: 2 * value})
+        gained = sum(after.values()) - sum(before.values())
+        assert gained == pytest.approx(before.get(name, 0.0), rel=1e-6, abs=1e-15)
+
+
+def test_a_memory_of_ones_own_energy_goes_before_the_table() -> None:
+    changes = {"system.memory.dram.energy": "4 pJ/bit"}
+    cheap, dear = (estimate("resnet-18", "swis-8x8", "formats=int3", set=some) for some in (changes, None))
+    assert cheap.value("energy.parts.dram") == pytest.approx(cheap.value("dram.bytes") * 32e-12)
+    assert cheap.value("energy.on_chip") == pytest.approx(dear.value("energy.on_chip"))
+
+
+def test_more_bandwidth_is_never_slower_and_moves_as_much() -> None:
+    reports = [
+        estimate("alexnet", "swis-8x8-double", "formats=int2", set={"system.memory.dram.bandwidth": f"{rate} GB/s"})
+        for rate in (1, 4, 16, 64)
+    ]
+    times = [report.value("time.step") for report in reports]
+    assert times == sorted(times, reverse=True)
+    assert times[0] > times[-1]
+    assert len({report.value("dram.bytes") for report in reports}) == 1
+    assert "DRAM" in reports[0].bottleneck
+
+
+def test_a_batch_is_as_many_images() -> None:
+    one, four = (estimate("resnet-18", "swis-8x8", "formats=int3", batch=batch) for batch in (1, 4))
+    assert four.value("work.macs") == 4 * one.value("work.macs")
+    assert four.value("memory.weights") == one.value("memory.weights")
+    assert 3 < four.value("time.step") / one.value("time.step") <= 4.001
+    assert four.value("dram.parts.weights") < 4 * one.value("dram.parts.weights") + 1
+
+
+@pytest.mark.parametrize(
+    ("workload", "system", "asked", "message"),
+    [
+        ("llama-3.1-8b", "swis-8x8", {}, "operator graphs"),
+        ("resnet-18", "swis-8x8:2", {}, "one array"),
+        ("resnet-18", "swis-8x8", {"phase": "train"}, "an array infers"),
+        ("resnet-18", "swis-8x8", {"plan": "tp=2"}, "plan.parallel.tp: not for an array"),
+        ("resnet-18", "swis-8x8", {"plan": "formats=bf16"}, "not of whole numbers"),
+        ("resnet-18", "swis-8x8", {"plan": "formats=int16"}, "wider than the array"),
+        ("resnet-18", "swis-8x8", {"plan": "formats=int8;depthwis=int4"}, "did you mean 'depthwise'"),
+        ("resnet-18", "swis-8x8", {"set": {"system.node": "7nm"}}, "technology node"),
+        ("resnet-18", "h100", {"plan": "formats=int8", "phase": "infer"}, "for arrays"),
+        ("gnmt", "swis-8x8", {"sequence": 20}, "an array multiplies by weights"),
+    ],
+)
+def test_what_an_array_does_not_do_is_refused(workload: str, system: str, asked: dict, message: str) -> None:
+    with pytest.raises(SlipstickError, match=message):
+        estimate(workload, system, **asked)
