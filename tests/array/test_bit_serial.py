@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 
 from slipstick.array.bit_serial import group_cycles, layer
+from slipstick.array.cost import layer_cost
+from slipstick.array.layer_formats import Held
+from slipstick.array.products import Product
 from slipstick.array.simulate import BitWeights, simulate
 from slipstick.core.errors import SlipstickError
-from slipstick.core.system import Element
+from slipstick.core.registry import resolve_system
+from slipstick.core.spec import override
+from slipstick.core.system import Element, System
 from slipstick.formats.decompose import decompose, position_sets
 
 GROUP = 4
@@ -75,3 +80,63 @@ def test_what_is_no_element_is_refused() -> None:
         group_cycles(1, "quantum")  # type: ignore[arg-type]
     with pytest.raises(SlipstickError, match="1 to 8"):
         group_cycles(0, "single-shift")
+
+
+@pytest.mark.parametrize("element", ["single-shift", "double-shift"])
+@pytest.mark.parametrize(
+    ("side", "channels", "kernel", "filters", "stride", "padding", "depthwise"),
+    [
+        (7, 8, 3, 5, 1, 1, False),
+        (8, 6, 3, 4, 2, 1, False),  # channels that no group divides
+        (5, 12, 1, 9, 1, 0, False),
+        (6, 8, 1, 4, 2, 0, False),
+        (6, 5, 3, 5, 1, 1, True),  # one filter a channel, groups along the kernel
+        (7, 4, 3, 4, 2, 0, True),
+        (4, 16, 4, 3, 1, 0, False),  # one pixel: a fully connected layer
+    ],
+)
+def test_whole_convolutions_in_the_array(
+    side: int, channels: int, kernel: int, filters: int, stride: int, padding: int, depthwise: bool, element: Element
+) -> None:
+    """Bit for bit the integer convolution of torch, in the cycles that `layer_cost` counts for the product."""
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(side * channels + filters)
+    image = rng.integers(-128, 128, (1, channels, side, side))
+    each = 1 if depthwise else channels
+    shifts = rng.integers(1, 5, filters)
+    steps = -(-each * kernel**2 // GROUP)
+    padded = np.zeros((filters, steps * GROUP), np.int64)
+    padded[:, : each * kernel**2] = rng.integers(-127, 128, (filters, each * kernel**2))
+    weights, kept = swis(padded.reshape(filters, steps, GROUP), shifts.tolist())
+    kernels = kept.reshape(filters, -1)[:, : each * kernel**2].reshape(filters, each, kernel, kernel)
+    wanted = torch.nn.functional.conv2d(
+        torch.tensor(image, dtype=torch.float64), torch.tensor(kernels, dtype=torch.float64), stride=stride,
+        padding=padding, groups=channels if depthwise else 1,
+    )  # fmt: skip
+    unfolded = np.lib.stride_tricks.sliding_window_view(
+        np.pad(image[0], ((0, 0), (padding, padding), (padding, padding))), (kernel, kernel), axis=(1, 2)
+    )[:, ::stride, ::stride]
+    pixels = unfolded.shape[1] * unfolded.shape[2]
+    outputs, cycles = [], -1
+    for place in range(channels if depthwise else 1):
+        some = unfolded[place : place + 1] if depthwise else unfolded
+        rows = some.transpose(1, 2, 0, 3, 4).reshape(pixels, -1)
+        lanes = np.pad(rows, ((0, 0), (0, steps * GROUP - rows.shape[1]))).reshape(pixels, steps, GROUP)
+        chosen = slice(place, place + 1) if depthwise else slice(None)
+        part = BitWeights(
+            weights.signs[chosen], weights.masks[chosen], weights.positions[chosen], weights.shifts[chosen]
+        )
+        found = simulate(lanes, part, 4, 3, element)
+        outputs.append(found.outputs)
+        cycles += found.cycles + 1
+    np.testing.assert_array_equal(np.concatenate(outputs, axis=1).T.ravel(), wanted.numpy().ravel())
+    groups = channels if depthwise else 1
+    product = Product("x", "conv", pixels, each * kernel**2, filters // groups, image.size, wanted.numel(), groups)
+    cost = layer_cost(product, Held("swis", shifts, 1.0), _array(element))
+    assert cost.cycles == cycles
+    assert cost.shifts == pixels * steps * shifts.sum()
+
+
+def _array(element: Element) -> System:
+    changes = {"array.rows": 4, "array.columns": 3, "array.element": element, "array.group": GROUP}
+    return override(resolve_system("swis-8x8"), changes)

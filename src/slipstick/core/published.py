@@ -118,6 +118,7 @@ class Suite(ABC):
 
     name: str
     columns: frozenset[str]  # a header that has them all is this suite's
+    file: str = ""  # the one reference file that is this suite's, where others have the same columns
     about: str = ""
 
     @abstractmethod
@@ -136,8 +137,8 @@ def register_suite(suite: Suite) -> Suite:
     return suite
 
 
-def suite_for(header: Iterable[str]) -> Suite:
-    """Return the suite whose columns the header has; of several, the one with the most columns.
+def suite_for(header: Iterable[str], file: str = "") -> Suite:
+    """Return the suite whose columns the header has; of several, the one that names `file`, or has the most columns.
 
     Errors
     ------
@@ -146,7 +147,7 @@ def suite_for(header: Iterable[str]) -> Suite:
     given = frozenset(header)
     fitting = [suite for suite in SUITES.values() if suite.columns <= given]
     if fitting:
-        return max(fitting, key=lambda suite: len(suite.columns))
+        return max(fitting, key=lambda suite: (bool(file) and suite.file == file, len(suite.columns)))
     if not SUITES:
         raise SlipstickError("no suite is registered", path="validate")
     nearest = min(SUITES.values(), key=lambda suite: (len(suite.columns - given), -len(suite.columns & given)))
@@ -158,7 +159,7 @@ def suite_for(header: Iterable[str]) -> Suite:
 def validate_file(path: str | Path) -> Validation:
     """Read a CSV file, find its suite by the header and replay it."""
     header, rows = read_csv(path)
-    return suite_for(header).replay(rows)
+    return suite_for(header, Path(path).name).replay(rows)
 
 
 def read_csv(

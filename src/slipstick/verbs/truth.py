@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from slipstick.cluster.calibration import Fit
 
 VARIABLE = "SLIPSTICK_DATA"
-_VALIDATIONS = ("slipstick.cluster.validation", "slipstick.fabric.validation", "slipstick.verbs.validation")
+_VALIDATIONS = tuple(f"slipstick.{part}.validation" for part in ("array", "cluster", "fabric", "verbs"))
 
 
 def validate(what: str | Path, data: str | Path | None = None) -> Validation:
@@ -88,7 +88,7 @@ def reference_files(data: str | Path | None = None) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in files:
         header = _header(path)
-        fitting = [suite for suite in suites.values() if suite.columns <= header]
+        fitting = [suite for suite in suites.values() if suite.columns <= header and suite.file in ("", path.name)]
         if fitting:
             found.setdefault(max(fitting, key=lambda suite: len(suite.columns)).name, path)
     if not found:

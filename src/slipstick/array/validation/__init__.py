@@ -1,0 +1,1 @@
+"""Published and measured figures of arrays beside ours: one suite a module."""
