@@ -1,0 +1,1 @@
+"""Networks of integer arithmetic: described as data, run bit for bit as TensorFlow Lite runs them."""
