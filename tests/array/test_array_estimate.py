@@ -10,6 +10,7 @@ from slipstick.array.bit_serial import layer
 from slipstick.array.estimate import run
 from slipstick.array.layer_formats import held
 from slipstick.array.products import Product, only_products, products_of
+from slipstick.array.sensitivity import energy_ratio, sensitivity
 from slipstick.array.systolic import run as systolic
 from slipstick.array.traffic import compulsory
 from slipstick.core.errors import SlipstickError
@@ -19,6 +20,7 @@ from slipstick.core.report import Report
 from slipstick.core.system import Array
 from slipstick.core.workload import Phase, Workload
 from slipstick.models import network
+from slipstick.verbs.arrays import run_on_array
 
 ARRAYS = [name for name, system in systems.items() if system.array is not None]
 NETWORKS = ["mobilenet-v2", "resnet-18", "resnet-50", "vgg-16", "alexnet"]
@@ -190,3 +192,38 @@ def test_a_batch_is_as_many_images() -> None:
 def test_what_an_array_does_not_do_is_refused(workload: str, system: str, asked: dict, message: str) -> None:
     with pytest.raises(SlipstickError, match=message):
         estimate(workload, system, **asked)
+
+
+def test_sensitivity_is_what_changed_coefficients_give() -> None:
+    slow, fast = (run_on_array("resnet-18", name, "formats=int3") for name in ("stripes-8x8", "swis-8x8"))
+    table = sensitivity(slow, fast)
+    named = {row[0]: row[1:] for row in table.rows}
+    assert set(named) == {"and", "add8", "shift", "add32", "register", "sram", "dram"}
+    now = energy_ratio(slow, fast)
+    for name, (halved, same, doubled) in named.items():
+        assert same == now
+        assert min(halved, doubled) <= now <= max(halved, doubled), name
+    twice = {name: 2 * value for name, value in fast.coefficients.items() if name == "dram"}
+    by_hand = [sum(run.spent({**run.coefficients, **twice}).values()) for run in (slow, fast)]
+    assert named["dram"][2] == pytest.approx(by_hand[0] / by_hand[1])
+    without = energy_ratio(slow, fast, dram=False, coefficient="dram", factor=7.0)
+    assert without == pytest.approx(energy_ratio(slow, fast, dram=False))
+
+
+def test_a_chip_is_no_array() -> None:
+    with pytest.raises(SlipstickError, match="not an array"):
+        run_on_array("resnet-18", "h100", phase="infer")
+
+
+@pytest.mark.parametrize("dataflow", ["os", "ws", "is"])
+def test_folds_that_overlap_take_what_their_streams_take(dataflow: str) -> None:
+    """Beside the filling, which then counts once a layer: fewer cycles, the same words and work."""
+    changes = {"system.array.dataflow": dataflow}
+    apart, joined = (
+        run_on_array("mobilenet-v2", "swis-8x8", "formats=int3", set={**changes, "system.array.overlap": overlap})
+        for overlap in (False, True)
+    )
+    for one, other in zip(apart.layers, joined.layers, strict=True):
+        assert one.busy / 64 - 1 <= other.cycles <= one.cycles
+        assert (one.busy, one.sram, one.events) == (other.busy, other.sram, other.events)
+        assert other.utilisation <= 1

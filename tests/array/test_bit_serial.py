@@ -50,6 +50,13 @@ def test_the_array_computes_the_product_in_the_cycles_of_the_closed_form(
         pixels, groups * GROUP, len(shifts), rows, columns, group=GROUP, shifts=np.array(shifts), element=element
     )
     assert found.cycles == closed.cycles
+    joined = simulate(activations, weights, rows, columns, element, overlap=True)
+    np.testing.assert_array_equal(joined.outputs, found.outputs)
+    closed = layer(
+        pixels, groups * GROUP, len(shifts), rows, columns, group=GROUP, shifts=np.array(shifts), element=element,
+        overlap=True,
+    )  # fmt: skip
+    assert joined.cycles == closed.cycles <= found.cycles
 
 
 def test_all_eight_shifts_compute_the_weights_themselves() -> None:

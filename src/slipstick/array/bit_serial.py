@@ -59,6 +59,7 @@ def layer(
     shifts: ArrayLike,
     element: Element,
     dataflow: Dataflow = "os",
+    overlap: bool = False,
 ) -> Pass:
     """Return cycles and words of a layer whose filters take `shifts` each.
 
@@ -76,6 +77,7 @@ def layer(
     ----------
     group : weights that share their positions and one step of the array.
     shifts : of all filters, or one for each, [filters].
+    overlap : the next fold enters the array while the last leaves it, so that R + C - 2 (or 2R + C - 2) counts once.
 
     Examples
     --------
@@ -85,16 +87,25 @@ def layer(
     2.61
     """
     each = np.broadcast_to(group_cycles(shifts, element), (filters,))
-    steps, high = -(-reduction // group), rows + columns - 2
+    steps = -(-reduction // group)
     words = run(pixels, reduction, filters, rows, columns, dataflow)
     written = run(pixels, steps, filters, rows, columns, dataflow).outputs  # one partial sum a fold of groups
     slowest = np.maximum.reduceat(each, np.arange(0, filters, columns))
     if dataflow == "os":
-        cycles = -(-pixels // rows) * (steps * slowest + high).sum()
+        streams = -(-pixels // rows) * steps * slowest
+        folds = -(-pixels // rows)
     elif dataflow == "ws":
-        cycles = -(-steps // rows) * (pixels * slowest + high + rows).sum()
+        streams = -(-steps // rows) * pixels * slowest
+        folds = -(-steps // rows)
     else:
-        cycles = -(-steps // rows) * -(-pixels // columns) * (each.sum() + high + rows)
-    cycles = np.asarray(cycles - 1, np.int64)  # SCALE-Sim counts from 0
+        streams = -(-steps // rows) * -(-pixels // columns) * each.sum(keepdims=True)
+        folds = -(-steps // rows) * -(-pixels // columns)
+    entries = 1 if overlap else folds * len(streams)
+    cycles = np.asarray(streams.sum() + entries * filling(rows, columns, dataflow) - 1, np.int64)  # counted from 0
     used = pixels * steps * each.sum() / ((cycles + 1) * rows * columns)
     return Pass(cycles, words.inputs, words.weights, written, np.asarray(used))
+
+
+def filling(rows: int, columns: int, dataflow: Dataflow) -> int:
+    """Return the cycles in which a fold fills the array and leaves it: what it takes beside its stream."""
+    return rows + columns - 2 + (0 if dataflow == "os" else rows)

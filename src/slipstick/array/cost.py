@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from slipstick.array.bit_serial import group_cycles, layer
+from slipstick.array.bit_serial import filling, group_cycles, layer
 from slipstick.array.layer_formats import Held
 from slipstick.array.parts import Events, element_events
 from slipstick.array.products import Move, Product
@@ -112,10 +112,14 @@ def _cycles(product: Product, held: Held, array: Array) -> tuple[int, tuple[floa
     else:
         values, numbers = np.unique(held.shifts, return_counts=True)
         runs = [(int(number), np.asarray(value)) for value, number in zip(values, numbers, strict=True)]
-    cycles, words = -1, np.zeros(3)
+    once = filling(array.rows, array.columns, array.dataflow) if array.overlap else 0
+    cycles, words = once - 1, np.zeros(3)
     for number, shifts in runs:
-        one = layer(*sizes, group=array.group, shifts=shifts, element=array.element, dataflow=array.dataflow)
-        cycles += number * (int(one.cycles) + 1)
+        one = layer(
+            *sizes, group=array.group, shifts=shifts, element=array.element, dataflow=array.dataflow,
+            overlap=array.overlap,
+        )  # fmt: skip
+        cycles += number * (int(one.cycles) + 1 - once)
         words += number * np.array([one.inputs, one.weights, one.outputs], float)
     return cycles, (float(words[0]), float(words[1]), float(words[2]))
 

@@ -41,8 +41,12 @@ class Simulated:
     cycles: int
 
 
-def simulate(activations: IntArray, weights: BitWeights, rows: int, columns: int, element: Element) -> Simulated:
+def simulate(
+    activations: IntArray, weights: BitWeights, rows: int, columns: int, element: Element, *, overlap: bool = False
+) -> Simulated:
     """Run a layer of `activations` [pixels, groups, M] on an array of `rows` by `columns` elements.
+
+    With `overlap`, the next fold enters behind the last one, and an element turns to it as soon as it is done.
 
     Errors
     ------
@@ -52,39 +56,58 @@ def simulate(activations: IntArray, weights: BitWeights, rows: int, columns: int
         raise SlipstickError(
             "not a SWIS element", path="array.element", value=element, allowed=["single-shift", "double-shift"]
         )
-    pixels, filters = activations.shape[0], weights.signs.shape[0]
-    outputs, cycles = np.zeros((pixels, filters), np.int64), 0
-    for left in range(0, filters, columns):
-        chosen = slice(left, min(left + columns, filters))
-        part = BitWeights(
-            weights.signs[chosen], weights.masks[chosen], weights.positions[chosen], weights.shifts[chosen]
-        )
-        lockstep = int(group_cycles(part.shifts, element).max())
-        for top in range(0, pixels, rows):
-            block = slice(top, min(top + rows, pixels))
-            outputs[block, chosen], took = _fold(activations[block], part, rows, columns, lockstep, element)
-            cycles += took
+    folds = _folds(activations, weights, rows, columns, element)
+    outputs, cycles = np.zeros((activations.shape[0], weights.signs.shape[0]), np.int64), 0
+    for some in [folds] if overlap else [[fold] for fold in folds]:
+        cycles += _stream(activations, weights, some, outputs, rows + columns - 2, element)
     return Simulated(outputs, cycles - 1)
 
 
-def _fold(
-    activations: IntArray, weights: BitWeights, rows: int, columns: int, lockstep: int, element: Element
-) -> tuple[IntArray, int]:
-    """Return the sums of one fold and its cycles, the last element's last accumulation and its way out included."""
-    high, groups, _ = activations.shape
-    wide = len(weights.shifts)
-    sums = np.zeros((high, wide), np.int64)
-    steps = groups * lockstep
-    taken = 0
-    for cycle in range(steps + rows + columns - 2):  # elements that no pixel or filter uses delay the way out as well
-        for row in range(high):
-            for column in range(wide):
+@dataclass(frozen=True)
+class _Fold:
+    """What the array works on at a time: its pixels, its filters, and the cycles of its slowest filter's group."""
+
+    top: int
+    high: int
+    left: int
+    wide: int
+    lockstep: int
+
+
+def _folds(activations: IntArray, weights: BitWeights, rows: int, columns: int, element: Element) -> list[_Fold]:
+    pixels, filters = activations.shape[0], weights.signs.shape[0]
+    each = group_cycles(weights.shifts, element)
+    return [
+        _Fold(top, min(rows, pixels - top), left, min(columns, filters - left), int(each[left : left + columns].max()))
+        for left in range(0, filters, columns)
+        for top in range(0, pixels, rows)
+    ]
+
+
+def _stream(
+    activations: IntArray, weights: BitWeights, folds: list[_Fold], outputs: IntArray, delay: int, element: Element
+) -> int:
+    """Send folds through the array one behind the other, add to `outputs`, and return the cycles.
+
+    `delay` is that of the last element: those that no pixel or filter uses delay the way out as well.
+    """
+    groups = activations.shape[1]
+    ends = np.cumsum([groups * fold.lockstep for fold in folds])
+    cycles = int(ends[-1]) + delay
+    for cycle in range(cycles):
+        for row in range(max(fold.high for fold in folds)):
+            for column in range(max(fold.wide for fold in folds)):
                 step = cycle - row - column  # what entered so many cycles ago is here now
-                if 0 <= step < steps:
-                    group, phase = divmod(step, lockstep)
-                    sums[row, column] += _element(activations[row, group], weights, column, group, phase, element)
-        taken += 1
-    return sums, taken
+                if not 0 <= step < ends[-1]:
+                    continue
+                fold = folds[int(np.searchsorted(ends, step, "right"))]
+                if row >= fold.high or column >= fold.wide:
+                    continue
+                step -= int(ends[folds.index(fold)]) - groups * fold.lockstep
+                group, phase = divmod(step, fold.lockstep)
+                pixel, filter_ = fold.top + row, fold.left + column
+                outputs[pixel, filter_] += _element(activations[pixel, group], weights, filter_, group, phase, element)
+    return cycles
 
 
 def _element(activations: IntArray, weights: BitWeights, filter_: int, group: int, phase: int, element: Element) -> int:

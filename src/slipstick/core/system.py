@@ -55,6 +55,7 @@ class Array(Spec):
     dataflow: Dataflow = "os"  # what stays in the elements: outputs, weights or inputs
     element: Element
     group: int = Field(default=1, gt=0, le=2**10)  # weights that an element takes in at a time: its lanes
+    overlap: bool = False  # the next fold enters while the last leaves; false: one after the other, as SCALE-Sim counts
 
 
 class Calibration(Spec):
