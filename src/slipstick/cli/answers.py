@@ -35,7 +35,7 @@ def estimate(
     system
         A name (slipstick list systems), name:count, name@3nm+hbm4:count (slipstick list tech), or a YAML file.
     plan
-        tp=8,pp=4,... Default: the fastest split of the devices that fits memory.
+        tp=8,pp=4,... Default: the fastest split of the devices that fits memory. On an array: formats=swis:3.
     details
         Print the table of kernels as well (it is always in the JSON and the HTML).
     """
@@ -119,7 +119,7 @@ def ops(
     system
         A name (slipstick list systems), name:count, name@3nm+hbm4:count (slipstick list tech), or a YAML file.
     plan
-        tp=8,pp=4,... Default: the fastest split of the devices that fits memory.
+        tp=8,pp=4,... Default: the fastest split of the devices that fits memory. On an array: formats=swis:3.
     json
         Print JSON and nothing else.
     """
