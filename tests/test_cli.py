@@ -144,7 +144,7 @@ def test_ops_with_and_without_a_system(cli: Cli) -> None:
     assert len(products) % 3 == 0, "each product has one forward and two backward"
 
 
-@pytest.mark.parametrize("kind", ["systems", "workloads", "formats", "tech", "suites", None])
+@pytest.mark.parametrize("kind", ["systems", "workloads", "formats", "tech", "suites", "datasets", None])
 def test_list(cli: Cli, kind: str | None) -> None:
     found = cli("list", *([kind] if kind else []))
     assert found.code == 0
@@ -160,7 +160,7 @@ def test_show(cli: Cli, name: str) -> None:
 
 
 def test_everything_listed_can_be_shown(cli: Cli) -> None:
-    for kind in ("systems", "workloads", "formats", "tech", "suites"):
+    for kind in ("systems", "workloads", "formats", "tech", "suites", "datasets"):
         for row in json.loads(cli("list", kind, "--json").out)["rows"]:
             assert cli("show", row[0]).code == 0, row[0]
 

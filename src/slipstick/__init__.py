@@ -23,6 +23,7 @@ _PUBLIC = {
     "show": ("verbs.listing", "show"),
     "simulate": ("verbs.simulate", "simulate"),
     "system": ("verbs.question", "find_system"),
+    "train": ("verbs.train", "train"),
     "validate": ("verbs.truth", "validate"),
 }
 

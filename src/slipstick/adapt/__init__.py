@@ -10,6 +10,7 @@ _PUBLIC = {
     "History": "recipe",
     "Recipe": "recipe",
     "evaluate": "evaluation",
+    "interval": "evaluation",
     "predict": "evaluation",
     "train": "training",
 }

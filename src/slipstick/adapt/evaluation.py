@@ -57,3 +57,20 @@ def autocast(precision: Literal["bf16", "fp32"]) -> Any:
     """Return the context in which products are computed in bf16, or as they stand."""
     torch = require("torch", "torch")
     return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
+
+
+def interval(right: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the 95 % confidence interval of an accuracy, by Wilson's score. Source: Wilson, JASA 22 (1927).
+
+    Examples
+    --------
+    >>> [round(bound, 3) for bound in interval(np.arange(100) < 90)]
+    [0.826, 0.945]
+    """
+    count, z = len(right), 1.959964  # of the normal distribution, two-sided 5 %
+    if not count:
+        return 0.0, 1.0
+    share, shrink = float(right.mean()), 1 + z**2 / count
+    half = z * math.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
+    middle = share + z**2 / (2 * count)
+    return (middle - half) / shrink, (middle + half) / shrink

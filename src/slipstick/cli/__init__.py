@@ -24,8 +24,12 @@ _COMMANDS = {
     "place": ("place:place", "A network's operators onto devices that links join, with a proven bound."),
     "hybrid": ("hybrid:hybrid", "When more devices for one worker beat more workers: time to converge over devices."),
     "ops": ("answers:ops", "Every matrix product and other kernel, forward and backward, with its sizes."),
+    "train": ("train:train", "A network on a data set: weights to compress, and their accuracy."),
     "search": ("search:search", "The best plans and systems of a space: every point tried, those that none beats."),
-    "list": ("catalogue:list_", "What the catalogues hold: systems, workloads, formats, tech, topologies, suites."),
+    "list": (
+        "catalogue:list_",
+        "What the catalogues hold: systems, workloads, formats, tech, topologies, suites, datasets.",
+    ),
     "show": ("catalogue:show", "Every field of one entry of a catalogue, with the source of each number."),
     "validate": ("truth:validate", "Published or measured figures beside ours."),
     "calibrate": ("truth:calibrate", "Fit the efficiencies of a system to your own measured rows."),

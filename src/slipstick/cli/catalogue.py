@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def list_(
-    kind: Literal["systems", "workloads", "formats", "tech", "topologies", "suites"] | None = None,
+    kind: Literal["systems", "workloads", "formats", "tech", "topologies", "suites", "datasets"] | None = None,
     *,
     json: bool = False,
 ) -> None:

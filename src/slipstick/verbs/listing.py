@@ -22,7 +22,7 @@ def list_names(kind: str | None = None) -> Table:
     Parameters
     ----------
     kind
-        Systems, workloads, formats, tech, topologies or suites.
+        Systems, workloads, formats, tech, topologies, suites or datasets.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def show(name: str) -> Table:
     >>> rows["memory.hbm.bandwidth"][1]
     '3.35 TB/s'
     """
-    for find in (_show_system, _show_workload, _show_format, _show_tech, _show_topology, _show_suite):
+    for find in (_show_system, _show_workload, _show_format, _show_tech, _show_topology, _show_suite, _show_data_set):
         entries = find(name)
         if entries is not None:
             return Table.of({"field": "", "value": "", "source": ""}, entries)
@@ -133,6 +133,12 @@ def _suites() -> Rows:
     return {"suite": "", "what": "", "recognised by these columns": ""}, list(rows)
 
 
+def _datasets() -> Rows:
+    from slipstick.models.datasets.catalogue import KNOWN
+
+    return {"name": "", "what": "", "licence": ""}, [(name, it.about, it.licence) for name, it in KNOWN.items()]
+
+
 KINDS: dict[str, Callable[[], Rows]] = {
     "systems": _systems,
     "workloads": _workloads,
@@ -140,6 +146,7 @@ KINDS: dict[str, Callable[[], Rows]] = {
     "tech": _tech,
     "topologies": _topologies,
     "suites": _suites,
+    "datasets": _datasets,
 }
 
 
@@ -215,6 +222,18 @@ def _show_suite(name: str) -> list[tuple[object, ...]] | None:
     if suite is None:
         return None
     return [("what", suite.about, ""), *(("column", column, "") for column in sorted(suite.columns))]
+
+
+def _show_data_set(name: str) -> list[tuple[object, ...]] | None:
+    from slipstick.models.datasets.catalogue import KNOWN
+
+    known = KNOWN.get(name.strip().casefold())
+    if known is None:
+        return None
+    rows: list[tuple[object, ...]] = [("what", known.about, ""), ("licence", known.licence, "")]
+    if known.places:
+        rows += [("looked for", " or ".join(known.places), "below SLIPSTICK_DATA"), ("to get it", known.how, "")]
+    return rows
 
 
 def _text(spec: Spec, path: str, value: Any) -> str:

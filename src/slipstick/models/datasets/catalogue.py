@@ -19,9 +19,10 @@ from slipstick.models.datasets.mnist import from_idx, from_npz, has_idx
 
 @dataclass(frozen=True)
 class Known:
-    """A data set with a name: what it is, the places of its files below a root, and how to get them."""
+    """A data set with a name: what it is, its licence, the places of its files below a root, and how to get them."""
 
     about: str
+    licence: str
     read: Callable[[Path], DataSet]
     places: tuple[str, ...] = ()
     how: str = ""
@@ -37,33 +38,42 @@ def _mnist(path: Path) -> DataSet:
 
 
 KNOWN: dict[str, Known] = {
-    "digits": Known("1,797 handwritten digits, 8 x 8 grey, of scikit-learn: no download", lambda _: digits()),
+    "digits": Known(
+        "1,797 handwritten digits, 8 x 8 grey, of scikit-learn: no download",
+        "CC BY 4.0 (UCI Machine Learning Repository)",
+        lambda _: digits(),
+    ),
     "mnist": Known(
         "handwritten digits, 28 x 28 grey, 60,000 to train, 10,000 to test (3,000 in mnist_63k.npz)",
+        "CC BY-SA 3.0, as it is usually distributed",
         _mnist,
         ("mnist/mnist_63k.npz", "mnist", "MNIST/raw"),
-        f"put its four idx files (CC BY-SA 3.0) into a folder mnist and {_SET_VARIABLE}",
+        f"put its four idx files into a folder mnist and {_SET_VARIABLE}",
     ),
     "fashion-mnist": Known(
         "10 kinds of clothing, 28 x 28 grey, 60,000 to train, 10,000 to test",
+        "MIT",
         lambda folder: from_idx(folder, "fashion-mnist", FASHION, "Fashion-MNIST"),
         ("fashion-mnist", "FashionMNIST/raw"),
-        f"on Debian: apt install dataset-fashion-mnist; else put its four idx files (MIT) there and {_SET_VARIABLE}",
+        f"on Debian: apt install dataset-fashion-mnist; else put its four idx files there and {_SET_VARIABLE}",
     ),
     "cifar10": Known(
         "10 kinds of things, 32 x 32 RGB, 50,000 to train, 10,000 to test; the original binary version",
+        "none stated; cite Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
         from_binary,
         ("cifar-10-batches-bin", "cifar10"),
         f"unpack cifar-10-binary.tar.gz of its authors there and {_SET_VARIABLE}",
     ),
     "cifar10-jpeg": Known(
         "CIFAR-10 as JPEG copies: not the original's pixels",
+        "none stated; cite the same report, and say that these are the JPEG copies",
         from_jpeg,
         ("cifar10_jpeg/cifar10_jpeg.npz", "cifar10_jpeg.npz"),
         _SET_VARIABLE,
     ),
     "imagenet-sample": Known(
         "one picture of each of ImageNet's 1,000 classes, 224 x 224 RGB, to test only",
+        "the images' owners', for non-commercial research and education",
         imagenet_sample,
         ("imagenet_sample_1000",),
         _SET_VARIABLE,
