@@ -24,7 +24,7 @@ from slipstick.place.segments import solve_in_series
 THREADS = 2
 SMALL = 40  # operators: below, the solver needs no first schedule
 FIRST, SHARE = 4.0, 0.2  # the first schedule may take so many seconds, and this share of the limit
-LEAST = 0.5  # seconds that are left to the solver in any case
+LEAST = 0.1  # seconds that are left to the solver in any case
 PORTION = 0.25  # of the time left, at most, for one part of a graph that falls into several
 
 
@@ -59,6 +59,8 @@ def _solve(problem: Problem, fixed: Mapping[int, int], time_limit: float, thread
     """Solve one problem as a whole, some of its operators on given devices."""
     cp = require("ortools.sat.python.cp_model", "search")
     begun = time.monotonic()
+    if not fixed and problem.names and _alike(problem):
+        fixed = {problem.order[0]: 0}  # a name for the first one's device
     few = len(problem.names) <= SMALL
     first = None if few else anneal(problem, min(FIRST, SHARE * time_limit), seed, fixed)
     model = _Model(problem, cp.CpModel(), fixed)
@@ -73,11 +75,28 @@ def _solve(problem: Problem, fixed: Mapping[int, int], time_limit: float, thread
         raise SlipstickError(
             "no placement fits the devices", path="memory", allowed="more devices, or more memory each"
         )
+    found = None
     if status in (cp.OPTIMAL, cp.FEASIBLE):
-        return model.read(solver, "optimal" if status == cp.OPTIMAL else "the best found in time")
-    if first is None:
+        found = model.read(solver, "optimal" if status == cp.OPTIMAL else "the best found in time")
+    elif first is None:
+        first = anneal(problem, LEAST, seed, fixed)
+    if first is not None and (found is None or first.makespan < found.makespan):
+        return replace(first, bound=found.bound if found else model.least)
+    if found is None:
         raise SlipstickError("no schedule found in time", path="time_limit", value=time_limit)
-    return replace(first, bound=max(first.bound, model.least))
+    return found
+
+
+def _alike(problem: Problem) -> bool:
+    """Tell whether any device can change places with any other: two devices joined the same way."""
+    if len(problem.devices) != 2 or (problem.capacity != problem.capacity[0]).any():
+        return False
+    costs = [
+        sorted((tuple(problem.sent[:, list(w.links)].sum(axis=1)), int(problem.latency[list(w.links)].sum()))
+               for w in problem.ways if w.source == source)
+        for source in (0, 1)
+    ]  # fmt: skip
+    return costs[0] == costs[1] and bool((problem.durations == problem.durations[:, :1]).all())
 
 
 class _Model:
@@ -140,8 +159,6 @@ class _Model:
             model.add_exactly_one(choices)
         for operator, device in self.fixed.items():
             model.add(self.on[int(problem.groups[operator])][device] == 1)
-        if not self.fixed and (problem.durations == problem.durations[:, :1]).all() and self._alike() and self.on:
-            model.add(self.on[int(problem.groups[problem.order[0]])][0] == 1)  # devices alike: name the first one's
         self.start = [model.new_int_var(0, self.horizon, f"s{k}") for k in range(len(problem.names))]
         self.end = [model.new_int_var(0, self.horizon, f"e{k}") for k in range(len(problem.names))]
         for d in devices:
@@ -155,18 +172,6 @@ class _Model:
             model.add(load <= self.makespan)
         for end in self.end:
             model.add(end <= self.makespan)
-
-    def _alike(self) -> bool:
-        """Tell whether any device can change places with any other: two devices joined the same way."""
-        problem = self.problem
-        if len(problem.devices) != 2 or (problem.capacity != problem.capacity[0]).any():
-            return False
-        costs = [
-            sorted((tuple(problem.sent[:, list(w.links)].sum(axis=1)), int(problem.latency[list(w.links)].sum()))
-                   for w in problem.ways if w.source == source)
-            for source in (0, 1)
-        ]  # fmt: skip
-        return costs[0] == costs[1]
 
     def _memory(self) -> None:
         problem = self.problem

@@ -16,7 +16,7 @@ import numpy as np
 from slipstick.place.problem import IntArray, Problem
 from slipstick.place.schedule import Schedule, Transfer
 
-PERMUTED = 6  # devices: of more, symmetries are not looked for
+PERMUTED = 8  # devices: of more, symmetries are not looked for
 Solve = Callable[[Problem, Mapping[int, int]], Schedule]  # (part, the device of some operators) -> its best schedule
 
 
@@ -148,27 +148,27 @@ def _orbits(problem: Problem) -> dict[tuple[int, int], tuple[int, int]]:
     pairs = [(a, b) for a in range(count) for b in range(count)]
     if count > PERMUTED:
         return {pair: pair for pair in pairs}
-    symmetries = [p for p in itertools.permutations(range(count)) if _symmetric(problem, p)]
-    return {(a, b): min((p[a], p[b]) for p in symmetries) for a, b in pairs}
+    symmetries = _symmetries(problem)
+    return {(a, b): min((int(p[a]), int(p[b])) for p in symmetries) for a, b in pairs}
 
 
-def _symmetric(problem: Problem, permuted: tuple[int, ...]) -> bool:
-    """Tell whether devices can be renamed so, their links with them, and nothing else changes."""
-    to = list(permuted)
-    if to == sorted(to):
-        return True
-    name = {device: problem.devices[place] for device, place in zip(problem.devices, to, strict=True)}
-    number = {link: n for n, link in enumerate(problem.links)}
-    links = [" to ".join(name.get(end, "") for end in link.split(" to ")) for link in problem.links]
-    if any(link not in number for link in links):  # over nodes that are no devices
-        return False
-    moved = [number[link] for link in links]
-    return bool(
-        (problem.durations == problem.durations[:, to]).all()
-        and (problem.capacity == problem.capacity[to]).all()
-        and (problem.sent == problem.sent[:, moved]).all()
-        and (problem.latency == problem.latency[moved]).all()
-    )
+def _symmetries(problem: Problem) -> IntArray:
+    """Return the renamings of devices, [symmetries, devices], under which neither they nor the links change."""
+    count = len(problem.devices)
+    number = {name: place for place, name in enumerate(problem.devices)}
+    ends = [[number.get(end, -1) for end in link.split(" to ")] for link in problem.links]
+    if not ends or min(min(pair) for pair in ends) < 0:  # over nodes that are no devices
+        return np.arange(count)[None]
+    kinds: dict[tuple[int, ...], int] = {}
+    joined = np.zeros((count, count), np.int64)
+    for link, (a, b) in enumerate(ends):
+        kind = (*problem.sent[:, link].tolist(), int(problem.latency[link]))
+        joined[a, b] = kinds.setdefault(kind, len(kinds) + 1)
+    renamed = np.array(list(itertools.permutations(range(count))))
+    kept = (joined[renamed[:, :, None], renamed[:, None, :]] == joined).all(axis=(1, 2))
+    kept &= (problem.capacity[renamed] == problem.capacity).all(axis=1)
+    unlike = np.unique(problem.durations, axis=1, return_inverse=True)[1]
+    return np.asarray(renamed[kept & (unlike[renamed] == unlike).all(axis=1)])
 
 
 def _joined(problem: Problem, parts: list[Part], chosen: list[Schedule], bound: int) -> Schedule:
