@@ -118,12 +118,15 @@ class Suite(ABC):
 
     name: str
     columns: frozenset[str]  # a header that has them all is this suite's
-    file: str = ""  # the one reference file that is this suite's, where others have the same columns
     about: str = ""
 
     @abstractmethod
     def replay(self, rows: list[RowDict]) -> Validation:
         """Answer every row and put ours beside what the row says."""
+
+    def recognises(self, row: RowDict) -> bool:
+        """Tell whether a row is of this suite's table: tables of several suites have the same header."""
+        return True
 
 
 SUITES: dict[str, Suite] = {}
@@ -137,8 +140,8 @@ def register_suite(suite: Suite) -> Suite:
     return suite
 
 
-def suite_for(header: Iterable[str], file: str = "") -> Suite:
-    """Return the suite whose columns the header has; of several, the one that names `file`, or has the most columns.
+def suite_for(header: Iterable[str], rows: Sequence[RowDict] = ()) -> Suite:
+    """Return the suite whose columns the header has; of several, the one with the most columns and rows of its own.
 
     Errors
     ------
@@ -147,7 +150,7 @@ def suite_for(header: Iterable[str], file: str = "") -> Suite:
     given = frozenset(header)
     fitting = [suite for suite in SUITES.values() if suite.columns <= given]
     if fitting:
-        return max(fitting, key=lambda suite: (bool(file) and suite.file == file, len(suite.columns)))
+        return max(fitting, key=lambda suite: (len(suite.columns), sum(map(suite.recognises, rows))))
     if not SUITES:
         raise SlipstickError("no suite is registered", path="validate")
     nearest = min(SUITES.values(), key=lambda suite: (len(suite.columns - given), -len(suite.columns & given)))
@@ -159,7 +162,7 @@ def suite_for(header: Iterable[str], file: str = "") -> Suite:
 def validate_file(path: str | Path) -> Validation:
     """Read a CSV file, find its suite by the header and replay it."""
     header, rows = read_csv(path)
-    return suite_for(header, Path(path).name).replay(rows)
+    return suite_for(header, rows).replay(rows)
 
 
 def read_csv(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from slipstick.cluster.calibration import Fit
 
 VARIABLE = "SLIPSTICK_DATA"
-_VALIDATIONS = tuple(f"slipstick.{part}.validation" for part in ("array", "cluster", "fabric", "verbs"))
+_VALIDATIONS = ("slipstick.cluster.validation", "slipstick.fabric.validation", "slipstick.verbs.validation")
 
 
 def validate(what: str | Path, data: str | Path | None = None) -> Validation:
@@ -39,7 +39,7 @@ def validate(what: str | Path, data: str | Path | None = None) -> Validation:
     if str(what) not in suites:
         allowed = [*suites, "or the path of a CSV file"]
         raise SlipstickError("no such suite", path="validate", value=str(what), allowed=allowed)
-    return validate_file(reference_file(str(what), data))
+    return suites[str(what)].replay(read_csv(reference_file(str(what), data))[1])
 
 
 def calibrate(path: str | Path) -> Fit:
@@ -60,7 +60,7 @@ def calibrate(path: str | Path) -> Fit:
 
     load_suites()
     header, rows = read_csv(path)
-    return calibrate_rows(suite_for(header), rows, f"slipstick calibrate {Path(path).name}")
+    return calibrate_rows(suite_for(header, rows), rows, f"slipstick calibrate {Path(path).name}")
 
 
 def load_suites() -> dict[str, Suite]:
@@ -88,9 +88,13 @@ def reference_files(data: str | Path | None = None) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in files:
         header = _header(path)
-        fitting = [suite for suite in suites.values() if suite.columns <= header and suite.file in ("", path.name)]
-        if fitting:
-            found.setdefault(max(fitting, key=lambda suite: len(suite.columns)).name, path)
+        fitting = [suite for suite in suites.values() if suite.columns <= header]
+        most = [suite for suite in fitting if suite.columns == max((s.columns for s in fitting), key=len)]
+        if len(most) > 1:
+            rows = read_csv(path)[1]
+            most = [suite for suite in [suite_for(header, rows)] if any(map(suite.recognises, rows))]
+        for suite in most:
+            found.setdefault(suite.name, path)
     if not found:
         message = f"{len(files)} CSV files, none with the columns of a suite" if files else "no CSV file here"
         raise SlipstickError(message, path=str(folder), allowed="reference/*.csv, see slipstick list suites")

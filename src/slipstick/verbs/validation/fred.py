@@ -17,6 +17,7 @@ from slipstick.verbs.wafer import cases, end_to_end, sweep_pairs
 SIZE = 2.0**34  # bytes: so large that bandwidth alone matters
 PREDICTED, CALIBRATED = "predicted", "in sample: the efficiency is calibrated on this row"
 LIMITS = "bandwidth limits, counted on links"
+_TABLES = frozenset(("fig4", "fig9", "fig10", "fig11", "text", "derived", "routing_exhaustive"))
 _NODES = range(20)  # the wafer's
 _DP5 = [range(place, 20, 4) for place in range(4)]  # DP(5) beside MP(2)-PP(2) on 20 nodes
 _MP2 = [range(place, place + 2) for place in range(0, 20, 2)]  # MP(2) on 20 nodes
@@ -28,6 +29,10 @@ class FredSuite(Suite):
     name = "fred"
     columns = frozenset(("table", "workload", "config", "metric", "value", "unit", "source", "seen_or_memory"))
     about = "the FRED paper's wafer: mesh against switches"
+
+    def recognises(self, row: RowDict) -> bool:
+        """Tell its rows by the table of the paper, or what was computed from it."""
+        return row["table"] in _TABLES
 
     def replay(self, rows: list[RowDict]) -> Validation:
         """Answer every row that is a result; what is an input of the topology, or of the switch alone, is skipped."""
