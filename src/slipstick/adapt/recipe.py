@@ -12,7 +12,7 @@ from slipstick.core.spec import Spec
 
 
 class Recipe(Spec):
-    """Stochastic gradient descent with Nesterov momentum, a warm-up and a cosine down to 0: one cycle of the rate.
+    """Stochastic gradient descent with Nesterov momentum, a warm-up and then a cosine down to 0, or a constant rate.
 
     Parameters
     ----------
@@ -21,6 +21,8 @@ class Recipe(Spec):
     chunk : images computed at once; a larger batch sums their gradients, and batch norms see the chunk. Default: all.
     rate : the largest learning rate.
     warmup : the share of all steps in which the rate rises to it in a line.
+    schedule : what follows the warm-up. Where training ends at a target, ``constant`` lets it not depend on `epochs`.
+    until : the accuracy on the test images at which training ends before `epochs`.
     decay : weight decay, of tensors with two dimensions or more.
     smoothing : the share of the target that goes to all classes alike.
     augment : ``crop`` shifts by up to an eighth of the side, ``crop-flip`` mirrors half of the images too, ``auto``
@@ -44,6 +46,8 @@ class Recipe(Spec):
     rate: float = Field(default=0.1, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     warmup: float = Field(default=0.1, ge=0, lt=1)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    until: float = Field(default=1.0, gt=0, le=1)
     decay: float = Field(default=5e-4, ge=0)
     smoothing: float = Field(default=0.0, ge=0, lt=1)
     augment: Literal["auto", "none", "crop", "crop-flip"] = "auto"
@@ -55,6 +59,8 @@ class Recipe(Spec):
         rising = round(self.warmup * steps)
         if step < rising:
             return self.rate * (step + 1) / rising
+        if self.schedule == "constant":
+            return self.rate
         return self.rate * (1 + math.cos(math.pi * (step - rising) / (steps - rising))) / 2
 
 

@@ -90,7 +90,7 @@ def train(
     run = _Run(net, data, normal or data.normal, recipe, optimiser, progress or _silent)
     history = checkpoint.restore(folder, net, optimiser, recipe, data.name) if folder else History()
     with torch.random.fork_rng(devices=[]):  # dropout draws from torch's own generator: leave the caller's as it was
-        while len(history.epochs) < recipe.epochs:
+        while len(history.epochs) < recipe.epochs and not history.accuracy >= recipe.until:
             history = History((*history.epochs, _epoch(run, history)))
             if folder:
                 checkpoint.save(folder, net, optimiser, recipe, data.name, history)
