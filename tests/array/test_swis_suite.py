@@ -7,7 +7,7 @@ import re
 import pytest
 
 from shared_data import REFERENCE, present
-from slipstick.core.published import Validation, suite_for
+from slipstick.core.published import Validation, read_csv, suite_for
 from slipstick.verbs.truth import load_suites, reference_file, validate
 
 
@@ -44,7 +44,8 @@ def test_every_row_is_answered_or_named(replayed: Validation) -> None:
 
 
 def test_a_file_with_the_same_columns_is_another_suites() -> None:
-    header = load_suites()["swis"].columns
-    assert suite_for(header, "swis.csv").name == "swis"
+    header, rows = read_csv(REFERENCE / "swis.csv")
+    load_suites()
+    assert suite_for(header, rows).name == "swis"
     if (REFERENCE / "edge_codesign.csv").exists():
         assert reference_file("swis", REFERENCE).name == "swis.csv"

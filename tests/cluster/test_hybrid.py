@@ -123,7 +123,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         (["dgx1-v100:2..8", "--critical-batch", "64", "--step-speedups", "2:1.3"], "step_speedups"),
         (["dgx1-v100:2..8", "--critical-batch", "64", "--widths", "1", "--step-speedups", "1=2"], "M from 2"),
         (["h100-sxm-80gb:2..8", "--critical-batch", "64", "--time-limit", "1"], "has no links"),
-        (["dgx1-v100:two", "--critical-batch", "64"], "not a number of devices"),
+        (["dgx1-v100:two", "--critical-batch", "64"], "not a whole number"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_line(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from slipstick.cli.options import Shown
+from slipstick.cli.options import Shown, whole_numbers
 from slipstick.cli.output import put, say
 from slipstick.core.errors import SlipstickError
 
@@ -69,7 +69,6 @@ def hybrid(
         Write the picture to this SVG file.
     """
     from slipstick.core.files import write_text
-    from slipstick.search.space import values_of
     from slipstick.verbs.hybrid import hybrid as answer
 
     name, colon, text = system.partition(":")
@@ -77,8 +76,8 @@ def hybrid(
         raise SlipstickError("has no counts", path="system", value=system, allowed=f"such as {name}:2..256")
     curve = _epochs(epochs, extrapolate, critical_batch, least_epochs)
     found = answer(
-        workload, name, _whole(values_of(text, "system"), "system"), curve, batch=batch,
-        widths=_whole(widths.split(","), "widths"), step_speedups=_speedups(step_speedups),
+        workload, name, whole_numbers(text, "system"), curve, batch=batch,
+        widths=whole_numbers(widths, "widths"), step_speedups=_speedups(step_speedups),
         method=method, scaling=scaling, time_limit=time_limit,
         samples=samples, progress=say,
     )  # fmt: skip
@@ -107,22 +106,12 @@ def _epochs(path: Path | None, extrapolate: bool, critical: float | None, least:
     return model
 
 
-def _whole(parts: object, path: str) -> list[int]:
-    values = []
-    for part in parts if isinstance(parts, list | tuple) else [parts]:
-        text = str(part).strip()
-        if not text.isdecimal() or not 0 < int(text) < 10**7:
-            raise SlipstickError("not a number of devices", path=path, value=text, allowed="whole numbers from 1")
-        values.append(int(text))
-    return values
-
-
 def _speedups(text: str) -> Mapping[int, float]:
     found = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         width, _, value = part.partition("=")
         try:
-            found[_whole([width], "step_speedups")[0]] = float(value)
+            found[whole_numbers(width, "step_speedups")[0]] = float(value)
         except ValueError:
             raise SlipstickError("not M=speedup", path="step_speedups", value=part, allowed="such as 2=1.32") from None
     return found

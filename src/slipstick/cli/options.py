@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+MOST = 10**7  # of anything that is counted on the command line
 Phase = Literal["train", "prefill", "decode", "infer"]
 
 
@@ -87,3 +88,34 @@ def overrides(pairs: Sequence[str]) -> dict[str, object]:
             raise SlipstickError("the path stands twice", path="--set", value=path.strip())
         found[path.strip()] = parse_yaml(text, where=f"--set {path.strip()}")
     return found
+
+
+def whole_numbers(text: str, path: str) -> list[int]:
+    """Return whole numbers from 1 on: ``2,4,8``, ``2..256`` (doubling) or ``8|64``."""
+    from slipstick.core.errors import SlipstickError
+
+    found = []
+    for value in _values(text, path):
+        if not value.isdecimal() or not 0 < int(value) < MOST:
+            raise SlipstickError(
+                "not a whole number", path=path, value=value, allowed="from 1, such as 2..256 or 2,4,8"
+            )
+        found.append(int(value))
+    return found
+
+
+def numbers(text: str, path: str) -> list[float]:
+    """Return numbers: ``0.01,0.1``."""
+    from slipstick.core.errors import SlipstickError
+
+    try:
+        return [float(value) for value in _values(text, path)]
+    except ValueError:
+        raise SlipstickError("not numbers", path=path, value=text, allowed="such as 0.01,0.1") from None
+
+
+def _values(text: str, path: str) -> list[str]:
+    from slipstick.search.space import values_of
+
+    parts = [values_of(part.strip(), path) for part in text.split(",")]
+    return [str(value).strip() for values in parts for value in values]

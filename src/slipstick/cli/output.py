@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -49,3 +51,21 @@ def put(answer: Any, shown: Shown, brief: Any = None) -> None:
         print(answer.json())
     else:
         show(brief or answer)
+
+
+@contextmanager
+def progress_bar(shown: Shown, what: str) -> Iterator[Callable[..., None] | None]:
+    """Show a bar on standard error where somebody looks at it; call what it yields with (done, total[, text])."""
+    if shown.json or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+
+        def update(done: int, total: int, text: str = what) -> None:
+            bar.update(task, completed=done, total=total, description=text)
+
+        yield update

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from slipstick.cli.options import Phase, Shown, overrides
-from slipstick.cli.output import put, say
+from slipstick.cli.output import progress_bar, put, say
 
 _PLAIN_SHOWN = Shown()
 DEFAULT = "tp=1..8,pp=1..16,microbatch=1..8,recompute=none|selective|full,sp=true|false,zero=0|1"
@@ -71,7 +70,7 @@ def search(
     if not system:
         raise SlipstickError("names no system", path="search", allowed="such as h100-sxm:64..1024")
     space = Space.of(system=system, plan=plan or DEFAULT, fields=overrides(set_ or []))
-    with _progress(shown) as progress, _executor(executor) as pool:
+    with progress_bar(shown, "points") as progress, _executor(executor) as pool:
         found = find(
             workload,
             space,
@@ -107,17 +106,3 @@ def _executor(name: str) -> Iterator[Executor | None]:
 
     with RayExecutor(None if name == "ray" else name) as pool:
         yield pool
-
-
-@contextmanager
-def _progress(shown: Shown) -> Iterator[Callable[[int, int], None] | None]:
-    """Show a bar on standard error where somebody looks at it."""
-    if shown.json or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("points", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

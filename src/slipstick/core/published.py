@@ -145,12 +145,16 @@ def suite_for(header: Iterable[str], rows: Sequence[RowDict] = ()) -> Suite:
 
     Errors
     ------
-    SlipstickError naming the nearest suite and the columns that are missing.
+    SlipstickError naming the nearest suite and the columns that are missing, or that no row is of a known table.
     """
     given = frozenset(header)
     fitting = [suite for suite in SUITES.values() if suite.columns <= given]
+    known = [suite for suite in fitting if not rows or any(map(suite.recognises, rows))]
+    if known:
+        return max(known, key=lambda suite: (len(suite.columns), sum(map(suite.recognises, rows))))
     if fitting:
-        return max(fitting, key=lambda suite: (len(suite.columns), sum(map(suite.recognises, rows))))
+        names = ", ".join(suite.name for suite in fitting)
+        raise SlipstickError(f"the columns are those of {names}, but none of the rows is", path="rows")
     if not SUITES:
         raise SlipstickError("no suite is registered", path="validate")
     nearest = min(SUITES.values(), key=lambda suite: (len(suite.columns - given), -len(suite.columns & given)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pkgutil
 from importlib import import_module
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from slipstick.cluster.calibration import Fit
 
 VARIABLE = "SLIPSTICK_DATA"
-_VALIDATIONS = ("slipstick.cluster.validation", "slipstick.fabric.validation", "slipstick.verbs.validation")
+_VALIDATIONS = tuple(f"slipstick.{part}.validation" for part in ("array", "cluster", "fabric", "verbs"))
 
 
 def validate(what: str | Path, data: str | Path | None = None) -> Validation:
@@ -87,14 +88,10 @@ def reference_files(data: str | Path | None = None) -> dict[str, Path]:
     suites = load_suites()
     found: dict[str, Path] = {}
     for path in files:
-        header = _header(path)
-        fitting = [suite for suite in suites.values() if suite.columns <= header]
-        most = [suite for suite in fitting if suite.columns == max((s.columns for s in fitting), key=len)]
-        if len(most) > 1:
-            rows = read_csv(path)[1]
-            most = [suite for suite in [suite_for(header, rows)] if any(map(suite.recognises, rows))]
-        for suite in most:
-            found.setdefault(suite.name, path)
+        if any(suite.columns <= _header(path) for suite in suites.values()):
+            header, rows = read_csv(path)
+            with contextlib.suppress(SlipstickError):  # the columns of a suite, but another table's rows
+                found.setdefault(suite_for(header, rows).name, path)
     if not found:
         message = f"{len(files)} CSV files, none with the columns of a suite" if files else "no CSV file here"
         raise SlipstickError(message, path=str(folder), allowed="reference/*.csv, see slipstick list suites")
