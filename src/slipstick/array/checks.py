@@ -24,7 +24,7 @@ def _decoded(layers: Sequence[LayerCost], system: System) -> Iterator[Finding]:
             f"{system.array.element} elements cannot use {', '.join(sorted(names))}: weights are packed in DRAM and "
             "turned back into 8 bits before the array"
         )
-        yield Finding("format_decoded", message, "plan.formats.layers")
+        yield Finding("format_decoded", message, "plan.formats.formats")
 
 
 def _idle(layers: Sequence[LayerCost]) -> Iterator[Finding]:

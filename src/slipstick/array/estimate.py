@@ -104,7 +104,7 @@ def run(workload: Workload, system: System, plan: Plan) -> Run:
     assert system.array is not None  # noqa: S101  the verb chose by it
     found = products_of(workload.ops, workload.batch)
     products = only_products(found)
-    weights = held(plan.formats.layers or DEFAULT, products, system.array)
+    weights = held(plan.formats.formats or DEFAULT, products, system.array)
     layers = tuple(layer_cost(product, each, system) for product, each in zip(products, weights, strict=True))
     return Run(workload, system, plan, layers, tuple(part for part in found if isinstance(part, Move)))
 
@@ -113,7 +113,7 @@ def estimate(workload: Workload, system: System, plan: Plan) -> Report:
     """Return cycles, time, traffic, energy and bytes of one inference of an operator graph on an array.
 
     A layer takes the longer of its cycles in the array and of its bytes at the DRAM's bandwidth. Activations have 8
-    bits; weights are as ``plan.formats.layers`` says. Norms and activations are on the way out and take nothing.
+    bits; weights are as ``plan.formats.formats`` says. Norms and activations are on the way out and take nothing.
     """
     done = run(workload, system, plan)
     metrics = _metrics(done)
@@ -145,7 +145,7 @@ def _refuse(workload: Workload, system: System, plan: Plan) -> None:
         for group, fields in given.items()
         if isinstance(fields, dict)
         for name, value in fields.items()
-        if (group, name) != ("formats", "layers") and value not in (plain[group][name], "auto")
+        if (group, name) != ("formats", "formats") and value not in (plain[group][name], "auto")
     ]
     if wrong:
         raise SpecErrors(wrong)
@@ -173,7 +173,10 @@ def _metrics(done: Run) -> dict[str, Any]:
     steps = sum(layer.steps * layer.product.count for layer in done.layers)
     area = parts.element_area(done.array, done.system.node)
     return {
-        "time": group({name: value / clock for name, value in cycles.items()}, "step", "s"),
+        "time": {
+            **group({name: value / clock for name, value in cycles.items()}, "step", "s"),
+            "sample": metric(done.time / samples, "s"),
+        },
         "cycles": group(cycles, "step", "cycle"),
         "throughput": {"samples": metric(samples / done.time, "sample/s")},
         "work": {
@@ -189,6 +192,8 @@ def _metrics(done: Run) -> dict[str, Any]:
             )
         },
         "memory": {
+            **group(_resident(done), "peak", "B", "in DRAM"),
+            "capacity": metric(done.system.main_memory.capacity, "B"),
             "weights": metric(sum(layer.held.storage for layer in done.layers), "B", "packed, scales included"),
             "weights_int8": metric(sum(layer.product.weights for layer in done.layers), "B", "as bytes"),
         },
@@ -201,6 +206,12 @@ def _metrics(done: Run) -> dict[str, Any]:
         },
         "area": group(area, "element", "m2", "one element: no memories, no wiring"),
     }  # fmt: skip
+
+
+def _resident(done: Run) -> dict[str, float]:
+    """Return what the DRAM holds: all weights, and what the layer with most activations reads and writes."""
+    live = (layer.product.inputs + layer.product.outputs + layer.product.beside for layer in done.layers)
+    return {"weights": sum(layer.held.storage for layer in done.layers), "activations": float(max(live))}
 
 
 def _dram(done: Run) -> dict[str, float]:

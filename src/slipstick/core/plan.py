@@ -64,7 +64,7 @@ class Formats(Spec):
     activations: str = "bf16"
     gradients: str = "fp32"  # as accumulated and reduced
     kv_cache: str = "auto"  # auto: as activations
-    layers: str = ""  # of weights layer by layer, for arrays: "swis:3", or "swis:3;depthwise=int8;fc=int8"
+    formats: str = ""  # of weights layer by layer, for arrays: "swis:3", or "swis:3;depthwise=int8;fc=int8"
     head: str = "auto"  # the output projection, which engines leave unquantised; auto: as activations
 
 
@@ -98,7 +98,7 @@ class Plan(Spec):
     >>> plan = Plan.of("tp=8,pp=8,recompute=selective,sp=true,matmul=fp8")
     >>> plan.parallel.tp, plan.formats.matmul
     (8, 'fp8')
-    >>> Plan.of("formats=swis:3;depthwise=int8").formats.layers
+    >>> Plan.of("formats=swis:3;depthwise=int8").formats.formats
     'swis:3;depthwise=int8'
     """
 
@@ -169,8 +169,6 @@ def _place(data: dict[str, Any], key: str, value: object) -> None:
     if key in _GROUPS and isinstance(value, dict):
         data.setdefault(key, {}).update(value)
         return
-    if key == "formats":  # the whole group as text: formats layer by layer
-        key = "formats.layers"
     keys = short_keys()
     path = keys.get(key, key)
     if path not in keys.values():
