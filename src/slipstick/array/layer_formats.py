@@ -111,7 +111,7 @@ def _mixed(text: str, product: Product, array: Array, few: Format, many: Format,
     fold = 1 if product.groups > 1 else array.columns
     count = min(lanes, math.ceil(math.ceil(lanes / fold) * share - 1e-9) * fold)
     shifts = np.full(lanes, shifts_of(few, array))
-    shifts[lanes - count :] = shifts_of(many, array)
+    shifts[:count] = shifts_of(many, array)  # whole folds from the first: the last one may not be full
     rows = product.filters if product.groups > 1 else 1
     parts = ((few, lanes - count), (many, count))
     storage = sum(kind.storage_bytes((rows * number, product.reduction)) for kind, number in parts if number)
