@@ -128,7 +128,7 @@ def test_scheduled_shifts_are_the_average_from_above_in_whole_folds(element: str
     step = 2 if element == "double-shift" else 1
     for filters in (256, 100, 12):
         [wide] = held(f"int:{asked}", [Product("x", "conv", 64, 576, filters, 4096, 16384, taps=9)], array)
-        assert asked <= wide.shifts.mean() <= asked + step * 8 / filters
+        assert asked <= wide.shifts.mean() <= asked + step * 2 * 8 / filters  # a fold, and one that is not full
         assert all(len(set(wide.shifts[left : left + 8])) == 1 for left in range(0, filters, 8))
         assert element == "single-shift" or not (wide.shifts % 2).any()
 
