@@ -109,7 +109,7 @@ def _scalesim(row: RowDict) -> Answer | str:
 def _dram_words(row: RowDict) -> Answer | str:
     """Return our DRAM traffic of conv2_1a, in words of a byte, with the memories of SCALE-Sim's run."""
     moved = dram_traffic(
-        Product("conv2_1a", "conv", _CONV2.pixels, _CONV2.reduction, _CONV2.filters, _INPUTS, _OUTPUTS, taps=9),
+        Product("conv2_1a", "conv", _CONV2.pixels, _CONV2.reduction, _CONV2.filters, _INPUTS, _OUTPUTS, taps=3 * 3),
         _WEIGHTS, _MEMORY, _MEMORY, 8, 8,
     )  # fmt: skip
     why = (
