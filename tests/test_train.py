@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,20 +18,43 @@ import torch
 
 import slipstick
 from slipstick.adapt import evaluate
-from slipstick.models.torch_nets import module
-from slipstick.models.torch_nets.weights import load_weights
+from slipstick.core.errors import SlipstickError
+from slipstick.models.torch_nets import load_net, module
+from slipstick.models.torch_nets.weights import save_weights
 
 
 def test_the_file_holds_what_was_reported(tmp_path: Path) -> None:
     found = slipstick.train("mlp", "digits", recipe={"epochs": 4}, out=tmp_path / "a" / "mlp.safetensors")
-    net = module("mlp", found.data).eval()
-    about = json.loads(load_weights(net, tmp_path / "a" / "mlp.safetensors")["slipstick"])
-    right = evaluate(net, found.data.test, found.data.normal)
+    net, normal, about = load_net(tmp_path / "a" / "mlp.safetensors")
+    right = evaluate(net, found.data.test, normal)
     assert (right == found.right).all()
     assert about["accuracy"] == right.mean() == found.report.value("accuracy.test")
     assert about["recipe"]["epochs"] == 4
     assert found.report.value("accuracy.low") < right.mean() < found.report.value("accuracy.high")
     assert slipstick.Report.from_json(found.report.json()) == found.report
+
+
+GOOD: dict[str, Any] = {"net": "mlp", "classes": 10, "shape": [8, 8, 1], "normal": {"mean": [0], "deviation": [1]}}
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (None, "says not how to build its network"),
+        ([], "says not how to build its network"),
+        ({**GOOD, "shape": [8, 8]}, "says not how"),
+        ({**GOOD, "classes": 1e9}, "says not how"),
+        ({**GOOD, "normal": {"mean": [0], "deviation": [0]}}, "a mean and a deviation for 1 channels"),
+        ({**GOOD, "net": "mpl"}, "did you mean 'mlp'"),
+        ({**GOOD, "classes": 9}, "another shape"),
+        ({**GOOD, "shape": [2**16, 2**16, 1]}, "another shape"),  # 2^38 weights
+    ],
+)
+def test_headers_that_lie(tmp_path: Path, header: object, message: str) -> None:
+    path = tmp_path / "x.safetensors"
+    save_weights(module("mlp"), path, {} if header is None else {"slipstick": json.dumps(header)})
+    with pytest.raises(SlipstickError, match=message):
+        load_net(path)
 
 
 def test_first_weights(tmp_path: Path) -> None:

@@ -12,9 +12,13 @@ from slipstick.core.errors import SlipstickError
 pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
+from slipstick.core.workload import Phase
+from slipstick.models import from_torch
 from slipstick.models.torch_nets import NETS, module
 from slipstick.models.torch_nets.resnet import small_resnet
+from slipstick.models.torch_nets.same import SameConv
 from slipstick.models.torch_nets.weights import load_tensors, load_weights, save_weights
 
 # torchvision's documentation for the ImageNet networks (recollection), MLPerf Tiny's Keras summary for DS-CNN without
@@ -116,3 +120,27 @@ def test_hostile_weights(tmp_path: Path) -> None:
         path.write_bytes(raw)
         with pytest.raises(SlipstickError, match="not a safetensors file"):
             load_tensors(path)
+
+
+def test_same_padding_is_tensorflows() -> None:
+    """Of an odd padding the larger half comes behind: MLPerf Tiny's 49 x 10 becomes 25 x 5, and windows start at -4."""
+    conv = SameConv(1, 1, (10, 4), 2, bias=False)
+    with torch.no_grad():
+        conv.weight.fill_(1.0)
+    found = conv(torch.ones(1, 1, 49, 10))[0, 0]
+    assert found.shape == (25, 5)
+    rows = [len(range(max(0, start), min(49, start + 10))) for start in range(-4, 46, 2)]
+    columns = [len(range(max(0, start), min(10, start + 4))) for start in range(-1, 9, 2)]
+    assert torch.equal(found, torch.outer(torch.tensor(rows), torch.tensor(columns)).float())
+
+
+@pytest.mark.parametrize("name", ["resnet-8", "resnet-14", "resnet-20", "tiny-conv", "ds-cnn", "efficientnet-lite0"])
+def test_operator_graphs_of_the_modules_count_what_torch_counts(name: str) -> None:
+    height, width, channels = NETS[name].shape
+    with torch.device("meta"):
+        net, inputs = module(name).eval(), torch.zeros(1, channels, height, width)
+    graph = from_torch(net, (inputs,), name=name)
+    with FlopCounterMode(display=False) as counter:
+        net(inputs)
+    assert sum(op.flops for op in graph.ops(Phase.INFER, 1, 1, 1)) == counter.get_total_flops()
+    assert graph.parameters == count(net)

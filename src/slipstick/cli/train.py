@@ -22,6 +22,7 @@ def train(
     batch: int | None = None,
     chunk: int | None = None,
     rate: float | None = None,
+    warmup: float | None = None,
     smoothing: float | None = None,
     augment: Literal["auto", "none", "crop", "crop-flip"] | None = None,
     precision: Literal["bf16", "fp32"] | None = None,
@@ -51,6 +52,8 @@ def train(
         Images computed at once, if the batch is too large for the memory.
     rate
         The largest learning rate. Default: 0.1.
+    warmup
+        The share of all steps in which the rate rises to it. Default: 0.1.
     smoothing
         The share of the target that goes to all classes alike. Default: 0.
     augment
@@ -73,8 +76,8 @@ def train(
     from slipstick.core.extras import require
     from slipstick.verbs.train import train as verb
 
-    asked: dict[str, object] = {"epochs": epochs, "batch": batch, "chunk": chunk, "rate": rate, "smoothing": smoothing}
-    asked |= {"augment": augment, "precision": precision, "seed": seed}
+    asked: dict[str, object] = {"epochs": epochs, "batch": batch, "chunk": chunk, "rate": rate, "warmup": warmup}
+    asked |= {"smoothing": smoothing, "augment": augment, "precision": precision, "seed": seed}
     recipe = {name: value for name, value in asked.items() if value is not None}
     if threads is not None:
         require("torch", "torch").set_num_threads(max(1, threads))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,8 +19,6 @@ from slipstick.models.datasets.images import DataSet
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-KEY = "slipstick"  # in the header of the weights' file: what they are, as JSON
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +66,7 @@ def train(
     folder
         Keeps the state after every epoch; the same call goes on from there.
     out
-        Write the weights there (.safetensors), with a JSON of recipe and accuracy in the header.
+        Write the weights there (.safetensors); `slipstick.models.torch_nets.load_net` reads them.
     root
         The folder of the data sets. Default: the variable SLIPSTICK_DATA.
     size
@@ -89,7 +86,8 @@ def train(
     """
     torch = require("torch", "torch")
     from slipstick.models.torch_nets import module
-    from slipstick.models.torch_nets.weights import load_weights, save_weights
+    from slipstick.models.torch_nets.saved import save_net
+    from slipstick.models.torch_nets.weights import load_weights
 
     how = recipe if isinstance(recipe, Recipe) else validate(Recipe, recipe or {}, where="recipe")
     images = data_set(data, root=root, size=size)
@@ -102,9 +100,8 @@ def train(
     right = evaluate(built, images.test, images.normal)
     report = _report(net, images, how, history, right, sum(p.numel() for p in built.parameters()))
     if out is not None:
-        about = {"net": net, "data": images.name, "normal": asdict(images.normal), "classes": len(images.classes)}
-        about |= {"shape": images.shape, "recipe": how.model_dump(), "accuracy": report.value("accuracy.test")}
-        save_weights(built, out, {KEY: json.dumps(about)})
+        said = {"about": images.about, "recipe": how.model_dump(), "accuracy": report.value("accuracy.test")}
+        save_net(built, out, net, images, said | {"history": [asdict(epoch) for epoch in history.epochs]})
     return Trained(built, images, history, right, report)
 
 

@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from slipstick.models.torch_nets.build import build, example_inputs
 from slipstick.models.torch_nets.registry import NETS, module
+from slipstick.models.torch_nets.saved import load_net, save_net
 
-__all__ = ["NETS", "build", "example_inputs", "module"]
+__all__ = ["NETS", "build", "example_inputs", "load_net", "module", "save_net"]

@@ -59,7 +59,10 @@ def load_weights(net: nn.Module, path: str | Path) -> dict[str, str]:
 
 
 def fill(net: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
-    """Copy tensors into a module's parameters and buffers of the same names and shapes; there must be one for each."""
+    """Copy tensors into a module's parameters and buffers of the same names and shapes; there must be one for each.
+
+    A module built under ``torch.device("meta")`` takes memory only when all of them fit.
+    """
     wanted = net.state_dict()
     _same_names("missing", wanted.keys() - tensors.keys(), where)
     _same_names("not of this network", tensors.keys() - wanted.keys(), where)
@@ -67,6 +70,8 @@ def fill(net: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
         if tensor.shape != wanted[name].shape:
             allowed = str(tuple(wanted[name].shape))
             raise SlipstickError("another shape", path=f"{where}: {name}", value=tuple(tensor.shape), allowed=allowed)
+    if any(tensor.is_meta for tensor in wanted.values()):
+        net.to_empty(device="cpu")
     with torch.no_grad():
         net.load_state_dict(dict(tensors))
 
