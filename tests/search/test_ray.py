@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,9 @@ def progress(done, total):
         cluster.remove_node(second, allow_graceful=False)
 
 with RayExecutor() as executor:
+    from search.conformance import errors_come_back_as_they_are, results_come_back
+    results_come_back(executor)
+    errors_come_back_as_they_are(executor)
     found = run.search("llama-3.1-8b", space, executor=executor, progress=progress, **question).points
 deadline = time.monotonic() + 60
 while len([n for n in ray.nodes() if n["Alive"]]) > 1:  # the head learns of it by missed heartbeats
@@ -50,6 +54,13 @@ cluster.shutdown()
 def test_a_node_killed_in_the_middle_loses_and_repeats_nothing(tmp_path: Path) -> None:
     script = tmp_path / "run.py"
     script.write_text(RUN)
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])},
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     assert "points" in done.stdout

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ import polars
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from commands import Result
+from search.conformance import check_executor
 from slipstick.core.errors import SlipstickError
 from slipstick.search.constraint import parse
 from slipstick.search.evaluate import FIGURES, Task, evaluate, report_of
@@ -121,30 +124,71 @@ def test_the_pareto_set_by_its_definition(rows: list[tuple[int, int, int]]) -> N
     assert 0 <= knee(costs[kept]) < len(kept)
 
 
-class Late(Executor):
-    """A third party's executor: it finishes what was handed in last first."""
-
-    def __init__(self) -> None:
-        self.waiting: list[tuple[Future[Any], Callable[[], Any]]] = []
+class Inline(Executor):
+    """A third party's executor: it has done everything before it returns."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
-        future.set_result(fn(*args, **kwargs))
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except SlipstickError as error:
+            future.set_exception(error)
         return future
 
 
-def points(executor: Executor | None, monkeypatch: pytest.MonkeyPatch, **more: Any) -> polars.DataFrame:
+def pool(kind: str) -> Executor:
+    if kind == "processes":
+        return ProcessPoolExecutor(2, mp_context=get_context("spawn"))
+    return ThreadPoolExecutor(2) if kind == "threads" else Inline()
+
+
+@pytest.mark.parametrize("kind", ["inline", "threads", "processes"])
+def test_executors(kind: str) -> None:
+    with pool(kind) as executor:
+        check_executor(executor)
+
+
+def test_workers_of_our_own_give_every_point_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("slipstick.search.run.CHUNK", 50)
-    return search("llama-3.1-8b", SPACE, batch=128, sequence=4096, executor=executor, **more).points
+    question: dict[str, Any] = {"batch": 128, "sequence": 4096}
+    alone = search("llama-3.1-8b", SPACE, **question).points
+    assert search("llama-3.1-8b", SPACE, workers=2, **question).points.equals(alone)
 
 
-def test_every_executor_gives_every_point_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    alone = points(None, monkeypatch)
-    with ThreadPoolExecutor(2) as threads:
-        assert points(threads, monkeypatch).equals(alone)
-    assert points(Late(), monkeypatch).equals(alone)
-    assert points(None, monkeypatch, workers=2).equals(alone)
-    assert alone["index"].is_unique().all()
+LARGE = {"batch": 128, "sequence": 4096, "budget": 100, "trials": 80}
+
+
+@pytest.mark.parametrize(
+    ("objectives", "sampler", "trials"), [(["time"], "TPE", 80), (["time", "memory"], "NSGA-II", 300)]
+)
+def test_beyond_the_budget_points_are_chosen_and_it_says_so(objectives: list[str], sampler: str, trials: int) -> None:
+    asked = {**LARGE, "trials": trials}
+    found = search("llama-3.1-8b", SPACE, objectives, "memory.peak < 60 GiB", **asked)  # type: ignore[arg-type]
+    assert sampler in found.how
+    assert found.tried <= trials < len(SPACE)
+    assert found.points["index"].is_unique().all()
+    assert (found.points["memory.peak"] < 60 * 2**30).all()
+    whole = search("llama-3.1-8b", SPACE, objectives, "memory.peak < 60 GiB", batch=128, sequence=4096)
+    both = whole.points.filter(whole.points["index"].is_in(found.points["index"].to_list()))
+    assert_frame_equal(both, found.points, rel_tol=1e-12)
+    assert whole.points["time.sample"].min() <= found.points["time.sample"].min()
+    assert found.points["time.sample"].min() <= whole.points["time.sample"].quantile(0.02), "among the best 2 %"  # type: ignore[operator]
+
+
+def test_a_sampled_run_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = search("llama-3.1-8b", SPACE, **LARGE)  # type: ignore[arg-type]
+
+    def stop(done: int, total: int) -> None:
+        if done == 70:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search("llama-3.1-8b", SPACE, folder=tmp_path / "run", progress=stop, **LARGE)  # type: ignore[arg-type]
+    again = []
+    monkeypatch.setattr("slipstick.search.sampling.evaluate", lambda *a: again.append(a) or evaluate(*a))
+    found = search("llama-3.1-8b", SPACE, folder=tmp_path / "run", resume=True, **LARGE)  # type: ignore[arg-type]
+    assert found.points.equals(whole.points)
+    assert len(again) <= 80 - 64, "what the folder holds is not computed again"
 
 
 RUN = f"""

@@ -30,6 +30,9 @@ def search(
     output: int | None = None,
     workers: int = 1,
     executor: str = "",
+    budget: int = 10_000_000,
+    trials: int = 2000,
+    seed: int = 0,
     folder: Path | None = None,
     resume: bool = False,
     out: Path | None = None,
@@ -56,6 +59,12 @@ def search(
         Processes.
     executor
         "ray" for a local Ray, ray://host:port for a cluster.
+    budget
+        Points that are all tried; of a larger space Optuna chooses some: TPE for one objective, NSGA-II for several.
+    trials
+        How many it chooses.
+    seed
+        Of what it chooses.
     folder
         Keep finished chunks there.
     resume
@@ -85,6 +94,9 @@ def search(
             folder=folder,
             resume=resume,
             progress=progress,
+            budget=budget,
+            trials=trials,
+            seed=seed,
         )
     if out is not None:
         found.write(out)

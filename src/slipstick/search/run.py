@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.files import read_text, write_text
 from slipstick.search.constraint import Constraint, parse
-from slipstick.search.evaluate import FIGURES, Task, evaluate
+from slipstick.search.evaluate import FIGURES, Columns, Task, evaluate
 from slipstick.search.frontier import Frontier, description, objective_of, write_parquet
+from slipstick.search.memory import fits
+from slipstick.search.sampling import SAMPLERS, sample
 from slipstick.search.space import Space
 
 if TYPE_CHECKING:
@@ -25,9 +28,11 @@ if TYPE_CHECKING:
 CHUNK = 65_536  # points: some 100 MB of arrays while they are computed
 SMALL_CHUNK = 64  # points that are reported one after the other
 BUDGET = 10_000_000  # points that are all tried
+TRIALS = 2000  # of a larger space
 IN_FLIGHT = 64  # chunks handed to an executor at a time
 ASKED, CHUNKS = "search.json", "chunks"
 Progress = Callable[[int, int], None]
+IntArray = NDArray[np.int64]
 
 
 def search(
@@ -45,6 +50,9 @@ def search(
     folder: str | Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
+    budget: int = BUDGET,
+    trials: int = TRIALS,
+    seed: int = 0,
 ) -> Frontier:
     """Return the points of a space that keep the conditions, as a Frontier.
 
@@ -55,10 +63,12 @@ def search(
     executor : any `concurrent.futures.Executor`; else a pool of `workers` processes, or none with one worker.
     folder : where finished chunks are kept; `resume` goes on with those that are there.
     progress : called with the points done and all points.
+    budget : points that are all tried; of a larger space Optuna chooses `trials`, with `seed`: TPE for one objective,
+        NSGA-II for several. `how` says which it was.
 
     Errors
     ------
-    SlipstickError for unknown objectives and figures, more points than the budget, a folder of another search.
+    SlipstickError for unknown objectives and figures, a folder of another search.
 
     Examples
     --------
@@ -71,72 +81,70 @@ def search(
     task = Task(workload, space, phase, batch, sequence, output)
     goals = [objective_of(name) for name in objectives]
     constraint = parse(subject_to, FIGURES)
-    if len(space) > BUDGET:
-        raise SlipstickError("too many points to try all", path="space", value=len(space), allowed=f"at most {BUDGET}")
     evaluate(task, 0, 1)  # what is wrong with the question shows before any work is handed out
+    sampled = len(space) > budget
     place = _folder(task, objectives, subject_to, folder, resume)
-    size = CHUNK if task.vectorised else SMALL_CHUNK
-    bounds = [(first, min(first + size, len(space))) for first in range(0, len(space), size)]
-    parts: list[polars.DataFrame] = []
-    done = 0
-    for count, part in _chunks(task, constraint, bounds, place, executor, workers):
-        parts.append(part)
-        done += count
-        if progress is not None:
-            progress(done, len(space))
-    points = _joined(parts)
+    if sampled:
+        if trials < 1:
+            raise SlipstickError("out of range", path="trials", value=trials, allowed="from 1")
+        tried = sample(task, goals, constraint, trials, seed=seed, place=place, progress=progress)
+        kept = tried.filter(tried["kept"])
+        points = _table(task, kept["index"].to_numpy(), {name: kept[name].to_numpy() for name in FIGURES})
+        how = f"sampled: {len(tried):,} of {len(space):,} points, chosen by {SAMPLERS[len(goals) > 1]} (Optuna)"
+    else:
+        points = _all(task, constraint, place, executor, workers, progress)
+        how = f"exhaustive: all {len(space):,} points"
     if not len(points):
         raise SlipstickError("no point keeps the conditions", path="subject_to", value=subject_to or "memory")
     if place is not None:
         write_parquet(points, place / "frontier.parquet")
     largest = frozenset(path for path, more in goals if more)
-    how = f"exhaustive: all {len(space):,} points"
-    return Frontier(task, points, tuple(path for path, _ in goals), largest, how, len(space))
+    return Frontier(task, points, tuple(path for path, _ in goals), largest, how, len(tried) if sampled else len(space))
+
+
+def _all(
+    task: Task,
+    constraint: Constraint,
+    place: Path | None,
+    executor: Executor | None,
+    workers: int,
+    progress: Progress | None,
+) -> polars.DataFrame:
+    """Try every point, chunk by chunk."""
+    count = len(task.space)
+    size = CHUNK if task.vectorised else SMALL_CHUNK
+    bounds = [(first, min(first + size, count)) for first in range(0, count, size)]
+    parts: list[polars.DataFrame] = []
+    done = 0
+    for points, part in _chunks(task, constraint, bounds, place, executor, workers):
+        parts.append(part)
+        done += points
+        if progress is not None:
+            progress(done, count)
+    return _joined(parts)
 
 
 def chunk_table(task: Task, constraint: Constraint, first: int, last: int) -> polars.DataFrame:
     """Return the points of one chunk that are possible, fit their memory and keep the conditions."""
+    figures = evaluate(task, first, last)
+    keep = np.flatnonzero(np.isfinite(figures["time.step"]) & constraint.holds(figures) & fits(task, figures, first))
+    return _table(task, keep + first, {name: values[keep] for name, values in figures.items()})
+
+
+def _table(task: Task, index: IntArray, figures: Columns) -> polars.DataFrame:
+    """Return points as a table: their numbers, the axes' values, the figures."""
     import polars
 
-    figures = evaluate(task, first, last)
-    keep = np.flatnonzero(np.isfinite(figures["time.step"]) & constraint.holds(figures) & _fits(task, figures, first))
-    index = keep + first
     axes = task.space.axes
     places = np.unravel_index(index, [len(values) for values in axes.values()]) if axes else ()
     columns: dict[str, Any] = {"index": index}
     for (path, values), at in zip(axes.items(), places, strict=True):
         columns[path] = np.array([_text(value) for value in values])[at]
-    columns |= {name: values[keep] for name, values in figures.items()}
-    return polars.DataFrame(columns)
+    return polars.DataFrame(columns | figures)
 
 
 def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _fits(task: Task, figures: dict[str, np.ndarray], first: int) -> np.ndarray:
-    """Tell which points fit the memory of their system."""
-    from slipstick.core.spec import override
-    from slipstick.verbs.question import find_system
-
-    count = len(figures["memory.peak"])
-    capacity = np.empty(count)
-    known: dict[tuple[Any, ...], float] = {}
-    paths = [path for path in (*task.space.axes, *task.space.fixed) if path.startswith("system")]
-    swept = [path for path in task.space.axes if path in paths]
-    sizes = [len(values) for values in task.space.axes.values()]
-    places = np.stack(np.unravel_index(np.arange(first, first + count), sizes)) if sizes else np.zeros((0, count), int)
-    rows = [list(task.space.axes).index(path) for path in swept]
-    which = np.unique(places[rows], axis=1, return_inverse=True)[1].ravel() if swept else np.zeros(count, int)
-    for kind in range(int(which.max(initial=-1)) + 1):
-        point = task.space.point(first + int(np.flatnonzero(which == kind)[0]))
-        key = tuple(str(point[path]) for path in paths)
-        if key not in known:
-            system = find_system(point["system"])
-            changes = {path.removeprefix("system."): point[path] for path in paths if path != "system"}
-            known[key] = override(system, changes, root="system").main_memory.capacity
-        capacity[which == kind] = known[key]
-    return figures["memory.peak"] <= capacity
 
 
 def _chunks(
