@@ -129,6 +129,14 @@ def test_chunks_give_the_gradient_of_the_batch() -> None:
         assert torch.allclose(one, other, atol=1e-5)
 
 
+def test_a_single_image_left_over_does_not_stop_batch_norms() -> None:
+    """129 images in batches of 64: tiny-conv ends in batch norms of one value a channel."""
+    few = DataSet("few", DIGITS.train.take(slice(129)), FEW.test, DIGITS.classes)
+    steps: list[int] = []
+    train(fresh("tiny-conv"), few, Recipe(epochs=2, batch=64), progress=lambda done, total, text: steps.append(total))
+    assert steps == [4] * 4
+
+
 def test_a_checkpoint_of_another_training(tmp_path: Path) -> None:
     train(fresh("mlp"), DIGITS, Recipe(epochs=1), folder=tmp_path)
     with pytest.raises(SlipstickError, match="a training with another rate, seed: name another folder"):

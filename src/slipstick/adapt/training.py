@@ -40,8 +40,9 @@ class _Run:
 
     @property
     def steps(self) -> int:
-        """Steps of an epoch: the last one may be small."""
-        return -(-len(self.data.train) // self.recipe.batch)
+        """Steps of an epoch: the last may be small; a single image left over is left out, as batch norms need two."""
+        whole, rest = divmod(len(self.data.train), self.recipe.batch)
+        return whole + (rest > 1 or not whole)
 
 
 def train(
@@ -101,7 +102,7 @@ def train(
 def _epoch(run: _Run, history: History) -> Epoch:
     """Train for one epoch; what is random in it depends on the seed and on its number only."""
     torch = require("torch", "torch")
-    number, started, losses = len(history.epochs), time.perf_counter(), 0.0
+    number, started, losses, seen = len(history.epochs), time.perf_counter(), 0.0, 0
     random = np.random.default_rng([run.recipe.seed, number])
     torch.manual_seed(int(random.integers(2**63)))
     run.net.train()
@@ -112,6 +113,7 @@ def _epoch(run: _Run, history: History) -> Epoch:
             group["lr"] = run.recipe.rate_at(done, run.recipe.epochs * run.steps)
         which = order[step * run.recipe.batch : (step + 1) * run.recipe.batch]
         losses += _step(run, which, random) * len(which)
+        seen += len(which)
         if not math.isfinite(losses):
             raise SlipstickError(
                 f"the loss is not a number any more in epoch {number + 1}", path="recipe.rate", allowed="a lower rate"
@@ -119,16 +121,16 @@ def _epoch(run: _Run, history: History) -> Epoch:
         run.progress(done + 1, run.recipe.epochs * run.steps, _said(number, run.recipe, history))
     right = evaluate(run.net, run.data.test, run.normal, precision=run.recipe.precision)
     accuracy = float(right.mean()) if len(right) else math.nan
-    return Epoch(losses / len(order), accuracy, time.perf_counter() - started)
+    return Epoch(losses / seen, accuracy, time.perf_counter() - started)
 
 
 def _step(run: _Run, which: NDArray[np.int64], random: np.random.Generator) -> float:
     """Move the weights once by the mean gradient over the images `which`; return their mean loss before."""
     torch = require("torch", "torch")
-    how, loss, chunk = augment.kind(run.recipe.augment, run.data), 0.0, run.recipe.chunk or len(which)
+    how, loss = augment.kind(run.recipe.augment, run.data), 0.0
     run.optimiser.zero_grad()
-    for start in range(0, len(which), chunk):
-        images, labels = augment.batch(run.data.train, which[start : start + chunk], how, random)
+    for piece in np.array_split(which, -(-len(which) // (run.recipe.chunk or len(which)))):
+        images, labels = augment.batch(run.data.train, piece, how, random)
         with autocast(run.recipe.precision):
             outputs = run.net(tensor(images, run.normal))
         part = torch.nn.functional.cross_entropy(
