@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
+
+if TYPE_CHECKING:
+    from slipstick.models.integer.weights import LayerWeights
 
 Values = NDArray[Any]
 Kind = Literal[
@@ -106,3 +109,34 @@ class IntegerNetwork:
     def __post_init__(self) -> None:
         last = {tensor: place for place, op in enumerate(self.operators) for tensor in op.inputs}
         object.__setattr__(self, "last_use", last)
+
+    def run(
+        self,
+        batch: Values,
+        weights: Mapping[int, Any] | None = None,
+        biases: Mapping[int, Any] | None = None,
+        *,
+        observe: Callable[[int, Any], None] | None = None,
+    ) -> Values:
+        """Return the output for a batch of inputs, equal to that of TensorFlow Lite's reference kernels byte for byte.
+
+        Parameters
+        ----------
+        batch : codes [n, height, width, channels], of the input's type.
+        weights : tensor -> codes of the same shape and type as the file's, used in their place.
+        biases : tensor -> int32 biases, used in place of the file's.
+        observe : called with each tensor that flows and its values, some images at a time.
+
+        Errors
+        ------
+        SlipstickError for another type or shape, a tensor that no layer has, or sums that 32 bits may not hold.
+        """
+        from slipstick.models.integer.execute import run
+
+        return run(self, batch, weights, biases, observe=observe)
+
+    def weights(self) -> tuple[LayerWeights, ...]:
+        """Return the weights of every layer as whole numbers, filters first: see `LayerWeights`."""
+        from slipstick.models.integer.weights import layer_weights
+
+        return layer_weights(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from slipstick.models.tflite.patch import patch, patched
 from slipstick.models.tflite.read import parse_tflite, read_tflite
 
-__all__ = ["parse_tflite", "read_tflite"]
+__all__ = ["parse_tflite", "patch", "patched", "read_tflite"]

@@ -11,6 +11,7 @@ from slipstick.models.integer.network import Activation, Kind, Options, Padding
 
 PADDINGS: tuple[Padding, ...] = ("same", "valid")  # by their numbers in the schema
 ACTIVATIONS: tuple[Activation, ...] = ("none", "relu", "relu_n1_to_1", "relu6")
+NEWEST_DENSE = 9  # of the versions of the operator; later ones bring types of 4 and 16 bits
 LARGEST = 4096  # a stride, a dilation, a window's side: beyond it is damage
 
 
@@ -78,7 +79,7 @@ def _softmax(table: Any) -> Options:
 KNOWN = {
     "CONV_2D": Known("conv", 6, "Conv2DOptions", _convolution),
     "DEPTHWISE_CONV_2D": Known("depthwise", 6, "DepthwiseConv2DOptions", _convolution),
-    "FULLY_CONNECTED": Known("dense", 9, "FullyConnectedOptions", _dense),
+    "FULLY_CONNECTED": Known("dense", NEWEST_DENSE, "FullyConnectedOptions", _dense),
     "ADD": Known("add", 4, "AddOptions", _add),
     "AVERAGE_POOL_2D": Known("average_pool", 3, "Pool2DOptions", _pool),
     "MAX_POOL_2D": Known("max_pool", 3, "Pool2DOptions", _pool),
