@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -135,3 +140,17 @@ def test_errors_exit_with_two(capsys: pytest.CaptureFixture[str]) -> None:
     assert "time_limit" in capsys.readouterr().err
     assert run(["place", "resnet-18", "dgx1-v100:9", "--phase", "infer"]) == 2
     assert "devices" in capsys.readouterr().err
+
+
+def test_ctrl_c_gives_the_best_so_far_and_no_traceback() -> None:
+    asked = ["place", "inception-v3", "dgx1-v100:2", "--batch", "64", "--time-limit", "60", "--json"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "slipstick", *asked], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(9.0)  # the solver has begun on any but a very slow machine
+    running.send_signal(signal.SIGINT)
+    said, complained = running.communicate(timeout=30)
+    assert "Traceback" not in complained
+    assert running.returncode in (0, 130)
+    if running.returncode == 0:
+        assert json.loads(said)["metrics"]["speedup"]["placement"]["value"] >= 1.0
