@@ -1,6 +1,6 @@
 """When more devices for one worker beat more workers: a curve measured here, a step divided here, and where they cross.
 
-python examples/10_hybrid.py
+python examples/11_hybrid.py
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from slipstick.verbs.hybrid import hybrid
 DATA = Path(__file__).parent / "data"
 COUNTS = [2, 4, 8, 16, 32]
 
-# epochs of a small network at many batch sizes: slipstick epochs mlp --batches 8..1024 --out examples/data/epochs_digits.csv
+# epochs of a small network at many batch sizes: slipstick epochs mlp --batches 8..1024 --out epochs_digits.csv
 measured = read_epochs(DATA / "epochs_digits.csv")
 print("epochs by batch:", dict(zip(map(int, measured.batches), (round(e, 1) for e in measured.epochs), strict=True)))
 
