@@ -116,20 +116,24 @@ def dense(made: Layer, x: Tensor) -> Compute:
 def windows(codes: Values, kernel: tuple[int, ...], options: Options, x: Tensor, zero: int) -> Iterator[Values]:
     """Yield images' windows as rows [positions, kh * kw * channels], some at a time; around an image is `zero`."""
     (kh, kw), channels, (down, right) = kernel, codes.shape[3], options.stride
-    sides = slides(x.shape, (kh, kw), options)
-    (high, *_), (wide, *_) = sides
     if kh == kw == 1:  # nothing is added around
         yield codes[:, ::down, ::right].reshape(-1, channels)
         return
-    held = padded(codes, sides, zero)
-    covered = (span(kh, options.dilation[0]), span(kw, options.dilation[1]))
-    view = np.lib.stride_tricks.sliding_window_view(held, covered, axis=(1, 2))
-    view = view[:, ::down, ::right, :, :: options.dilation[0], :: options.dilation[1]]
-    view = view[:, :high, :wide].transpose(0, 1, 2, 4, 5, 3)
-    some = max(1, SLAB // (wide * kh * kw * channels))
-    for image in view:
-        for start in range(0, high, some):
+    for image in laid_out(codes, (kh, kw), options, x, zero):
+        some = max(1, SLAB // (image.shape[1] * kh * kw * channels))
+        for start in range(0, len(image), some):
             yield image[start : start + some].reshape(-1, kh * kw * channels)
+
+
+def laid_out(codes: Values, kernel: tuple[int, int], options: Options, x: Tensor, zero: int) -> Values:
+    """Return a view [n, height, width, kh, kw, channels] of the window at each output position."""
+    (kh, kw), (down, right), (tall, broad) = kernel, options.stride, options.dilation
+    sides = slides(x.shape, kernel, options)
+    (high, *_), (wide, *_) = sides
+    held = padded(codes, sides, zero)
+    view = np.lib.stride_tricks.sliding_window_view(held, (span(kh, tall), span(kw, broad)), axis=(1, 2))
+    view = view[:, ::down, ::right, :, ::tall, ::broad]
+    return view[:, :high, :wide].transpose(0, 1, 2, 4, 5, 3)
 
 
 def padded(codes: Values, sides: Sides, value: int) -> Values:
