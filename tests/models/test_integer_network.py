@@ -231,3 +231,39 @@ def test_the_background_is_not_a_class() -> None:
     assert accuracy(network, batch, best).all()
     with pytest.raises(SlipstickError, match="no such class"):
         accuracy(network, batch, labels + 4, background=1)
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8"])
+def test_a_damaged_network_that_is_read_runs_or_gives_one_error(kind: str) -> None:
+    raw, rng, refused, ran = small(kind), np.random.default_rng(8), 0, 0
+    batch = noise(parse_tflite(raw), 2)
+    network = parse_tflite(raw)
+    kept = np.ones(len(raw), bool)
+    for tensor in network.tensors:
+        kept[tensor.offset : tensor.offset + tensor.length] = False  # another weight is just another network
+    places = np.flatnonzero(kept)
+    for _ in range(500):
+        damaged = bytearray(raw)
+        for place in rng.choice(places, rng.integers(1, 3)):
+            damaged[place] = rng.integers(0, 256)
+        try:
+            broken = parse_tflite(bytes(damaged))
+            source = broken.tensors[broken.input]
+            images = batch if source.shape[1:] == batch.shape[1:] else np.zeros((1, *source.shape[1:]))
+            found = broken.run(images.astype(source.dtype))
+            assert found.shape[1:] == broken.tensors[broken.output].shape[1:]
+            ran += 1
+        except SlipstickError:
+            refused += 1
+    assert ran > 50
+    assert refused > 100
+
+
+def test_scales_beyond_the_arithmetic_are_refused() -> None:
+    for out in (1e-9, 1e-38):
+        for word, version, table in (("QUANTIZE", 2, ""), ("MEAN", 2, "ReducerOptions")):
+            options = {"constant": [1, 2]} if table else {}
+            raw = _flow(word, version, (1, 6) if table else (1, 9, 8, 6), table, out=(out, 0), **options)
+            network = parse_tflite(raw)
+            with pytest.raises(SlipstickError, match="an output scale too small"):
+                network.run(noise(network, 1))

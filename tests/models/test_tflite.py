@@ -43,7 +43,7 @@ def test_every_truncation_is_one_error() -> None:
 def test_flipped_bytes_give_a_network_or_one_error(kind: str) -> None:
     raw, rng = small(kind), np.random.default_rng(1)
     before, refused = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0
-    for _ in range(1500):
+    for _ in range(1000):
         damaged = bytearray(raw)
         for place in rng.integers(0, len(raw), rng.integers(1, 9)):
             damaged[place] = rng.integers(0, 256)
@@ -55,7 +55,7 @@ def test_flipped_bytes_give_a_network_or_one_error(kind: str) -> None:
             parse_tflite(bytes(damaged))
         except SlipstickError:
             refused += 1
-    assert refused > 300  # most bytes are weights and scales, in which every value is a network
+    assert refused > 200  # most bytes are weights and scales, in which every value is a network
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024  # KiB
 
 

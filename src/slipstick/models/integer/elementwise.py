@@ -16,6 +16,7 @@ from slipstick.models.integer.layers import Compute, padded
 from slipstick.models.integer.network import Operator, Tensor, Values
 from slipstick.models.integer.softmax import softmax
 
+FACTOR = 2.0**22  # times a difference of 8-bit codes, this fills 32 bits
 SHIFT = 20  # bits that ADD gains before it scales: TensorFlow Lite's `add.cc`
 
 
@@ -46,26 +47,40 @@ def quantize(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
     x = tensors[0]
     if x.dtype == np.float32:
         return lambda values: _from_real(values, y)
-    step = steps(*multipliers(x.scale / y.scale))
+    step = steps(*_moderate(x.scale / y.scale, y))
     return _looked_up(_clipped(rescale(_codes(x) - x.zero_point, step) + y.zero_point, y, limits(y)))
 
 
+def _moderate(factor: float, y: Tensor) -> tuple[Integers, Integers]:
+    """Return a multiplier and a shift after which the products of codes still have 32 bits."""
+    if not factor < FACTOR:
+        raise SlipstickError("an output scale too small for its input", path=y.name, value=y.scale)
+    return multipliers(factor)
+
+
 def _from_real(values: Values, y: Tensor) -> Values:
-    ratio = values.astype(np.float32) / np.float32(y.scale)
-    away = np.trunc(ratio) + np.where(np.abs(ratio - np.trunc(ratio)) >= 0.5, np.sign(ratio), 0)  # C's round
+    with np.errstate(over="ignore", invalid="ignore"):
+        ratio = values.astype(np.float32) / np.float32(y.scale)
+        away = np.trunc(ratio) + np.where(np.abs(ratio - np.trunc(ratio)) >= 0.5, np.sign(ratio), 0)  # C's round
     return _clipped(np.nan_to_num(away) + y.zero_point, y, limits(y))
 
 
 def dequantize(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
     """Return the map from codes to real numbers in single precision."""
     x = tensors[0]
-    return _looked_up((np.float64(x.scale) * (_codes(x) - x.zero_point)).astype(np.float32))
+    with np.errstate(over="ignore"):
+        return _looked_up((np.float64(x.scale) * (_codes(x) - x.zero_point)).astype(np.float32))
 
 
 def prelu(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
     """Return x where it is not negative, else x times its channel's slope."""
     slopes = np.array(tensors[1].values, np.float32).ravel()
-    return lambda values: np.where(values >= 0, values, values * slopes)
+
+    def compute(values: Values) -> Values:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.where(values >= 0, values, values * slopes)
+
+    return compute
 
 
 def add(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
@@ -106,6 +121,7 @@ def mean(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
     """Return the mean over height and width: the count is divided into the multiplier (`reference/reduce.h`)."""
     x = tensors[0]
     count = x.shape[1] * x.shape[2]
+    _moderate(max(x.scale / y.scale, 1) * count, y)  # a sum of so many codes has 32 bits, scaled and not
     multiplier, shift = (int(part) for part in multipliers(x.scale / y.scale))
     up = min(count.bit_length() - 1, 32, BITS + shift)
     step = steps(np.array((multiplier << up) // count), np.array(shift - up))

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.core.errors import SlipstickError
 from slipstick.models.integer.network import Activation, Tensor
 
 Rounding = Literal["double", "single"]
@@ -24,12 +25,19 @@ def multipliers(scales: NDArray[np.float64] | float) -> tuple[Integers, Integers
 
     Scales below 2**-32 become 0, as there.
 
+    Errors
+    ------
+    SlipstickError for a scale of 2**31 or more.
+
     Examples
     --------
     >>> multipliers(np.array([0.75, 1.0]))
     (array([1610612736, 1073741824]), array([0, 1]))
     """
-    mantissa, shift = np.frexp(np.asarray(scales, np.float64))
+    scales = np.asarray(scales, np.float64)
+    if not (scales < 1 << BITS).all():
+        raise SlipstickError("a factor between scales beyond 32 bits", value=float(scales.max()))
+    mantissa, shift = np.frexp(scales)
     multiplier = np.floor(mantissa * 2.0**BITS + 0.5).astype(np.int64)
     full = multiplier == 1 << BITS
     multiplier, shift = np.where(full, multiplier // 2, multiplier), shift.astype(np.int64) + full
@@ -79,5 +87,7 @@ def limits(tensor: Tensor, activation: Activation = "none") -> tuple[int, int]:
 
 
 def _code(tensor: Tensor, real: float) -> int:
-    ratio = float(np.float32(real) / np.float32(tensor.scale))
+    with np.errstate(over="ignore"):
+        ratio = float(np.float32(real) / np.float32(tensor.scale))
+    ratio = min(max(ratio, -(2.0**BITS)), 2.0**BITS)  # beyond any code
     return tensor.zero_point + int(math.copysign(math.floor(abs(ratio) + 0.5), ratio))  # a half goes away from zero

@@ -12,6 +12,8 @@ from slipstick.models.integer.network import IntegerNetwork, Operator, Tensor
 
 CODES = (np.dtype(np.int8), np.dtype(np.uint8))
 FLOAT = np.dtype(np.float32)
+LARGEST = 2**26  # elements of a padded image, and of the windows of one row: 64 MiB in 8 bits
+AREA = 2**16  # pixels of a window: a pool over a whole image of 256 x 256
 ADDED = 4096  # pixels that a PAD may add on a side
 
 Rule = Callable[[Operator, list[Tensor | None], Tensor], None]
@@ -113,6 +115,12 @@ def _window(op: Operator, x: Tensor, y: Tensor, window: tuple[int, int], channel
     (high, *_), (wide, *_) = slides(x.shape, window, op.options)
     _need(high > 0 and wide > 0, "a window larger than the image", window)
     _need(y.shape == (1, high, wide, channels), f"gives an output of {(1, high, wide, channels)}", y.shape)
+    sides = slides(x.shape, window, op.options)
+    tall, broad = (size + before + after for size, (_, before, after) in zip(x.shape[1:3], sides, strict=True))
+    row = wide * window[0] * window[1] * x.shape[3]
+    _need(
+        max(tall * broad * x.shape[3], row) <= LARGEST and window[0] * window[1] <= AREA, "a window too large", window
+    )
 
 
 def _conv(op: Operator, inputs: list[Tensor | None], y: Tensor) -> None:
@@ -128,6 +136,7 @@ def _depthwise(op: Operator, inputs: list[Tensor | None], y: Tensor) -> None:
     _images(x, y)
     w = _weights(x, inputs, y, 3)
     _need(w.shape[0] == 1 and w.shape[3] % x.shape[3] == 0, "filters of other channels than the image", w.shape)
+    _need(x.size // x.shape[3] * w.shape[3] <= LARGEST, "too many filters", w.shape)
     _window(op, x, y, (w.shape[1], w.shape[2]), w.shape[3])
 
 
