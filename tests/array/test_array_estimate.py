@@ -13,6 +13,7 @@ from slipstick.array.products import Product, only_products, products_of
 from slipstick.array.sensitivity import energy_ratio, sensitivity
 from slipstick.array.systolic import run as systolic
 from slipstick.array.traffic import compulsory
+from slipstick.array.weights import kind_of, steps_of
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.registry import resolve_system, systems
@@ -227,3 +228,38 @@ def test_folds_that_overlap_take_what_their_streams_take(dataflow: str) -> None:
         assert one.busy / 64 - 1 <= other.cycles <= one.cycles
         assert (one.busy, one.sram, one.events) == (other.busy, other.sram, other.events)
         assert other.utilisation <= 1
+
+
+def test_the_command_of_the_issue() -> None:
+    """SWIS on its array: the cycles of 3 shifts, packed weights; other elements turn the weights back first."""
+    swis, plain = (estimate("mobilenet-v2", "swis-8x8", f"formats={text}") for text in ("swis:3", "int3"))
+    assert swis.value("cycles.parts.compute") == plain.value("cycles.parts.compute")
+    assert swis.value("work.shifts") == 3
+    stored, weights = swis.value("memory.weights"), swis.value("memory.weights_int8")
+    assert weights / 1.28 < stored < weights / 1.28 * 1.06  # scales, and groups that a row does not fill
+    serial = [estimate("mobilenet-v2", "stripes-8x8", f"formats={text}") for text in ("swis:3", "int8")]
+    assert serial[0].value("cycles.parts.compute") == serial[1].value("cycles.parts.compute")
+    assert [finding.check for finding in serial[0].warnings] == ["format_decoded", "array_idle"]
+    assert serial[0].value("dram.parts.weights") == stored
+
+
+def test_what_elements_make_of_a_format() -> None:
+    single, serial, bricks, plain = (
+        resolve_system(name).array for name in ("swis-8x8", "stripes-8x8", "bitfusion-8x8", "int8-8x8")
+    )
+    assert single
+    assert serial
+    assert bricks
+    assert plain
+    expected = {
+        "int8": [(8, True), (8, True), (8, True), (8, True)], "int4": [(4, True), (4, True), (4, True), (8, False)],
+        "swis:3": [(3, True), (8, False), (8, False), (8, False)],
+        "swis:2;group=8;consecutive=true": [(2, True), (8, False), (8, False), (8, False)],
+        "truncate:3": [(3, True), (3, True), (3, True), (8, False)],
+        "round:bits=5": [(5, True), (5, True), (5, True), (8, False)],
+    }  # fmt: skip
+    for text, wanted in expected.items():
+        assert [steps_of(kind_of(text), array) for array in (single, serial, bricks, plain)] == wanted, text
+    for text, message in {"swis:3;group=2": "lanes share", "swis:9": "1 to 8", "swis:3;size=4": "not such"}.items():
+        with pytest.raises(SlipstickError, match=message):
+            steps_of(kind_of(text), single)

@@ -29,6 +29,13 @@ def test_its_words_and_use_exactly_but_for_what_a_note_explains(replayed: Valida
             assert abs(row.error) < 1e-5, row
 
 
+def test_bits_of_groups_exactly(replayed: Validation) -> None:
+    rows = [row for row in replayed.rows if row.source.startswith("storage")]
+    assert len(rows) == 32
+    for row in rows:
+        assert abs(row.error) < (1e-12 if row.kind == "bits" else 1e-4), row  # the ratios have four digits
+
+
 def test_zigzag_is_slower_by_what_its_memories_take(replayed: Validation) -> None:
     rows = [row for row in replayed.rows if row.source.startswith("zigzag")]
     assert len(rows) == 2

@@ -21,14 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.array.products import Product
+from slipstick.array.weights import Kind, kind_of, steps_of
 from slipstick.core.errors import SlipstickError
-from slipstick.core.format import Format
 from slipstick.core.system import Array
-from slipstick.formats import families, format_of
-from slipstick.formats.integer import Int
+from slipstick.formats import families
 
 DEFAULT = "int8"
-_BITS = 8  # of an activation, and the most positions that a weight has
 _SCHEDULED = re.compile(r"(?P<head>[a-z_]+:(?:shifts=|bits=)?)(?P<number>\d{1,2}\.\d{1,6})(?P<rest>(?:[,;].*)?)")
 _KINDS = ("conv", "depthwise", "pointwise", "linear", "first", "last")
 
@@ -74,7 +72,7 @@ def held(text: str, products: Sequence[Product], array: Array) -> list[Held]:
 def _patterns(text: str) -> list[tuple[str, str]]:
     """Split ``swis:3;group=8;fc=int8`` into [("*", "swis:3;group=8"), ("fc", "int8")]."""
     found: list[tuple[str, str]] = []
-    arguments = {name for family in families().values() for name in family.arguments}
+    arguments = {name for family in families().values() for name in family.arguments} | {"group", "consecutive"}
     for piece in filter(None, (part.strip() for part in text.split(";"))):
         key, equals, value = piece.partition("=")
         if found and equals and key.strip() in arguments:
@@ -96,43 +94,24 @@ def _fits(pattern: str, place: int, products: Sequence[Product]) -> bool:
 def _held(text: str, product: Product, array: Array) -> Held:
     scheduled = _SCHEDULED.fullmatch(text.strip().casefold())
     if scheduled is None:
-        return _mixed(text, product, array, format_of(text), format_of(text), 0.0)
+        return _mixed(text, product, array, kind_of(text), kind_of(text), 0.0)
     step, wanted = (2 if array.element == "double-shift" else 1), float(scheduled["number"])
     low = max(1, math.floor(wanted / step) * step)
     high = math.ceil(wanted / step) * step
     share = (wanted - low) / (high - low) if high > low else 0.0
-    few, many = (format_of(f"{scheduled['head']}{count}{scheduled['rest']}") for count in (low, max(low, high)))
+    few, many = (kind_of(f"{scheduled['head']}{count}{scheduled['rest']}") for count in (low, max(low, high)))
     return _mixed(text, product, array, few, many, share)
 
 
-def _mixed(text: str, product: Product, array: Array, few: Format, many: Format, share: float) -> Held:
+def _mixed(text: str, product: Product, array: Array, few: Kind, many: Kind, share: float) -> Held:
     """Give `share` of the filters, rounded up to whole folds, the format `many`, and the others `few`."""
     lanes = product.groups if product.groups > 1 else product.filters
     fold = 1 if product.groups > 1 else array.columns
     count = min(lanes, math.ceil(math.ceil(lanes / fold) * share - 1e-9) * fold)
-    shifts = np.full(lanes, shifts_of(few, array))
-    shifts[:count] = shifts_of(many, array)  # whole folds from the first: the last one may not be full
+    steps, used = steps_of(few, array)
+    shifts = np.full(lanes, steps)
+    shifts[:count] = steps_of(many, array)[0]  # whole folds from the first: the last one may not be full
     rows = product.filters if product.groups > 1 else 1
     parts = ((few, lanes - count), (many, count))
     storage = sum(kind.storage_bytes((rows * number, product.reduction)) for kind, number in parts if number)
-    return Held(text, shifts, float(storage), not _exploits(few, array))
-
-
-def shifts_of(kind: Format, array: Array) -> int:
-    """Return the steps that an element takes for one weight of a format: what `bit_serial.group_cycles` counts.
-
-    An integer of b bits is b positions to a bit-serial or shifting element.
-
-    Errors
-    ------
-    SlipstickError for formats that are no whole numbers, and integers of more than 8 bits.
-    """
-    if isinstance(kind, Int):
-        if kind.bits > _BITS:
-            raise SlipstickError("wider than the array", path="plan.formats", value=kind.name, allowed="up to int8")
-        return kind.bits
-    raise SlipstickError("not of whole numbers", path="plan.formats", value=kind.name, allowed="int2 to int8")
-
-
-def _exploits(kind: Format, array: Array) -> bool:
-    return isinstance(kind, Int) and (array.element != "parallel" or kind.bits == _BITS)
+    return Held(text, shifts, float(storage), not used)

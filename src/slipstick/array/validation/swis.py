@@ -12,6 +12,7 @@ from slipstick.array.products import Product
 from slipstick.array.systolic import Pass
 from slipstick.array.systolic import run as systolic
 from slipstick.array.traffic import dram_traffic
+from slipstick.array.weights import SharedBits
 from slipstick.core.plan import Plan
 from slipstick.core.published import Row, RowDict, Suite, Validation, number, register_suite
 from slipstick.core.registry import resolve_system
@@ -20,6 +21,7 @@ from slipstick.core.workload import Phase, Workload
 from slipstick.models.graphs import ResNet
 
 _LAYER = re.compile(r"(\d+)x\d+x(\d+) (\d)x\d (\d+)(?: stride (\d))? valid")
+_GROUP = re.compile(r"SWIS(-C)? N=(\d)(?:, (8 bit positions|combination index))?")
 _ARRAY = re.compile(r"(\d+) rows x (\d+) columns, (\w\w)")
 # ResNet-18's conv2_1a, the image padded by hand (theory of issue 3, section 4.2)
 _CONV2 = Convolution(name="conv2_1a", height=58, width=58, channels=64, kernel=3, filters=64)
@@ -77,10 +79,12 @@ def _answer(row: RowDict) -> Answer | str:
         return _scalesim(row)
     if row["table"] == "zigzag":
         return _zigzag(row)
+    if row["table"] == "storage":
+        return _storage(row)
     if row["metric"].startswith("top-1"):
         return "accuracy: slipstick adapt"
     reasons: Mapping[str, str] = {
-        "paper": "up to, of networks and shifts that the abstract does not name: examples/10_swis_array.py prints ours",
+        "paper": "up to, of networks and shifts that the abstract does not name: examples/12_swis_array.py prints ours",
         "ptq_mobilenetv2": "noise of weights: slipstick adapt",
         "decomposition_speed": "a speed of this project's own draft: benchmarks/decompose_rate.py",
     }
@@ -133,6 +137,16 @@ def _pass(row: RowDict) -> Pass | None:
     shape = Convolution(height=side, width=side, channels=channels, kernel=kernel, filters=filters, stride=stride)
     dataflow: Dataflow = array[3]  # type: ignore[assignment]
     return systolic(shape.pixels, shape.reduction, shape.filters, int(array[1]), int(array[2]), dataflow)
+
+
+def _storage(row: RowDict) -> Answer | str:
+    size, layout = re.fullmatch(r"M=(\d+)", row["model"]), _GROUP.fullmatch(row["config"])
+    if size is None or layout is None or layout[3] == "combination index":
+        return "another coding of the positions than the array's"
+    found = SharedBits("swis", int(layout[2]), int(size[1]), consecutive=bool(layout[1]))
+    if row["metric"] == "bits per group":
+        return float(found.group_bits), "bits", ""
+    return 8 * found.group / found.group_bits, "compression", ""
 
 
 def _zigzag(row: RowDict) -> Answer | str:
