@@ -3,6 +3,7 @@
 python examples/12_swis_array.py
 """
 
+from slipstick import estimate
 from slipstick.array.sensitivity import energy_ratio, sensitivity
 from slipstick.verbs.arrays import run_on_array
 
@@ -30,6 +31,11 @@ for network in ("mobilenet-v2", "resnet-18", "vgg-16"):
         print(f"{found['joined']:6.2f}  {limit:5.2f}  {found['energy']:6.2f}  {found['on chip']:7.2f}")
 print(f"\npublished, up to: speed-up {PUBLISHED['speed-up']}, energy {PUBLISHED['energy']}")
 print("ours, largest:    " + ", ".join(f"{name} {value:.2f}" for name, value in largest.items()))
+
+print("\narea of one element, without memories: square micrometres in 45 nm, mostly assumed (data/array/energy.yaml)")
+for name in ("int8-8x8", "bitfusion-8x8", "stripes-8x8", *ELEMENTS):
+    parts = estimate("vgg-16", name).group("area.parts")
+    print(f"  {name:16} {1e12 * sum(part.value for part in parts.values()):6.0f}")
 
 print("\nalexnet on swis-8x8-double at 3 shifts: speed-up by the DRAM's bandwidth")
 for rate in (0.8, 3.2, 12.8, 51.2):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from slipstick import compare, estimate, ops
-from slipstick.array.bit_serial import layer
+from slipstick.array.bit_serial import group_cycles, layer
+from slipstick.array.cost import layer_cost
 from slipstick.array.estimate import run
-from slipstick.array.layer_formats import held
+from slipstick.array.layer_formats import Held, held
 from slipstick.array.products import Product, only_products, products_of
 from slipstick.array.sensitivity import energy_ratio, sensitivity
 from slipstick.array.systolic import run as systolic
@@ -18,7 +19,8 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.registry import resolve_system, systems
 from slipstick.core.report import Report
-from slipstick.core.system import Array
+from slipstick.core.spec import override
+from slipstick.core.system import Array, Element
 from slipstick.core.workload import Phase, Workload
 from slipstick.models import network
 from slipstick.verbs.arrays import run_on_array
@@ -263,3 +265,41 @@ def test_what_elements_make_of_a_format() -> None:
     for text, message in {"swis:3;group=2": "lanes share", "swis:9": "1 to 8", "swis:3;size=4": "not such"}.items():
         with pytest.raises(SlipstickError, match=message):
             steps_of(kind_of(text), single)
+
+
+@pytest.mark.parametrize("element", ["single-shift", "double-shift", "serial", "bit-fusion", "parallel"])
+def test_events_as_a_walk_over_groups_counts_them(element: Element) -> None:
+    """One element after the other, group by group and cycle by cycle, with shifts of each filter."""
+    group, shifts, pixels, reduction = 4, [1, 2, 3, 5, 5], 6, 18
+    product = Product("x", "conv", pixels, reduction, len(shifts), 96, 30, taps=9)
+    system = override(resolve_system("swis-8x8"), {"array.element": element})
+    storage = 77.0
+    counted: dict[str, float] = dict.fromkeys(("and", "add8", "add16", "add32", "shift", "multiply2", "multiply8"), 0)
+    counted["register"] = 0.0
+    for _ in range(pixels):
+        for count in shifts:
+            for _ in range(-(-reduction // group)):
+                cycles = int(group_cycles(count, element))
+                counted["register"] += 8 * group + 32 * cycles + 8 * group * storage / product.weights
+                left = count
+                for _ in range(cycles):
+                    counted["add32"] += 1
+                    if element == "parallel":
+                        counted["multiply8"] += group
+                        counted["add16"] += group - 1
+                        continue
+                    if element == "bit-fusion":
+                        counted["multiply2"] += group
+                        counted["add8"] += group - 1
+                        counted["shift"] += 1
+                        continue
+                    taken = min(left, 2 if element == "double-shift" else 1)
+                    left -= taken
+                    counted["and"] += 8 * group * taken
+                    counted["add8"] += (group - 1) * taken
+                    counted["shift"] += 0 if element == "serial" else taken
+                    counted["add16"] += element == "double-shift"
+                assert left == 0 or element in ("bit-fusion", "parallel")
+    found = dict(layer_cost(product, Held("x", np.array(shifts), storage), system).events)
+    assert found.pop("dram") == 8 * (96 + 30 + storage)
+    assert found == pytest.approx({name: value for name, value in counted.items() if value})
