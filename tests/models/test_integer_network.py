@@ -184,6 +184,18 @@ def test_replaced_weights_are_those_that_litert_runs(tmp_path: Path) -> None:
         assert patch(path) == raw
 
 
+@pytest.mark.parametrize("name", ["tf2_mobilenet_v2_1.0_224_ptq", "mobilenet_v2_1.0_224_quant"])
+def test_a_compressed_mobilenet_is_the_one_that_litert_runs(name: str) -> None:
+    path = present(SHARED / "data" / "mobilenet_tflite" / f"{name}.tflite")
+    network = read_tflite(path)
+    weights, biases = {}, {}
+    for held in network.weights():
+        weights[held.tensor] = held.stored(np.clip((held.codes + 4) // 8 * 8, held.least, held.most))
+        biases[held.bias_tensor] = held.bias + np.int32(50)
+    batch = noise(network, 2)
+    assert (network.run(batch, weights, biases) == litert(patch(path, weights, biases), batch)).all()
+
+
 def test_codes_are_filters_first_and_go_back() -> None:
     network = parse_tflite(small("uint8"))
     shapes = [held.codes.shape for held in network.weights()]

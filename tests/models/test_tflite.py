@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("tflite")
+from commands import ROOT
 from models.tflite_writer import Writer, small
 from shared_data import SHARED, present
 from slipstick.core.errors import SlipstickError
@@ -92,6 +93,21 @@ def test_the_error_names_what_is_wrong(raw: bytes, says: str) -> None:
         parse_tflite(raw, where="net.tflite")
     assert str(caught.value).startswith("net.tflite: ")
     assert says in str(caught.value)
+
+
+def test_a_shape_that_is_computed_is_refused() -> None:
+    w = Writer()
+    x, shape, y = w.tensor((1, 4), "int8", 0.1, 0), w.tensor((1, 4), "int8", 0.1, 0), w.tensor((1, 4), "int8", 0.1, 0)
+    w.operator("RESHAPE", 1, [x, w.constant(np.int32([1, 4]))], shape)
+    w.operator("RESHAPE", 1, [shape, x], y)
+    with pytest.raises(
+        SlipstickError, match=r"operators\.1\.reshape: does not read 1 computed tensors, in front; got 2"
+    ):
+        parse_tflite(w.bytes(x, y))
+
+
+def test_the_file_of_the_examples_is_what_the_writer_writes() -> None:
+    assert (ROOT / "examples" / "data" / "small.tflite").read_bytes() == small()
 
 
 def test_a_missing_file_and_a_folder(tmp_path: object) -> None:

@@ -10,6 +10,7 @@ _PUBLIC = {
     "Decoder": "decoder",
     "DenseMlp": "mlp",
     "GroupedQuery": "attention",
+    "IntegerNetwork": "integer.network",
     "Latent": "attention",
     "Linear": "attention",
     "MoeMlp": "mlp",
@@ -22,6 +23,7 @@ _PUBLIC = {
     "from_torch": "export",
     "names": "catalogue",
     "network": "catalogue",
+    "read_tflite": "tflite.read",
 }
 
 __all__ = sorted(_PUBLIC)

@@ -64,9 +64,10 @@ def _need(holds: bool, message: str, value: object = None) -> None:
 
 
 def _flowing(inputs: list[Tensor | None], count: int) -> list[Tensor]:
-    """Return the first `count` inputs, which must be there and be no constants."""
-    found = [tensor for tensor in inputs[:count] if tensor is not None and tensor.data is None]
-    _need(len(found) == count, f"does not read {count} computed tensors", len(found))
+    """Return the first `count` inputs, which must be there and be no constants, while all others are."""
+    found = [tensor for tensor in inputs if tensor is not None and tensor.data is None]
+    in_front = all(one is other for one, other in zip(found, inputs, strict=False))
+    _need(len(found) == count and in_front, f"does not read {count} computed tensors, in front", len(found))
     return found
 
 
