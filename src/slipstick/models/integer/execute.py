@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slipstick.core.errors import SlipstickError
+from slipstick.core.extras import require
 from slipstick.models.integer.elementwise import OPERATORS
 from slipstick.models.integer.layers import Compute, convolution, dense, depthwise_convolution, layer
 from slipstick.models.integer.weights import bias_of
@@ -31,6 +32,7 @@ def run(
     observe: Observe | None = None,
 ) -> Values:
     """Return the network's output for a batch; see `IntegerNetwork.run`."""
+    require("numba", "sim")
     source = network.tensors[network.input]
     batch = np.asarray(batch)
     if batch.dtype != source.dtype or batch.shape[1:] != source.shape[1:] or not len(batch):

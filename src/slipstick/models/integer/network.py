@@ -129,7 +129,8 @@ class IntegerNetwork:
 
         Errors
         ------
-        SlipstickError for another type or shape, a tensor that no layer has, or sums that 32 bits may not hold.
+        SlipstickError for another type or shape, a tensor that no layer has, sums that 32 bits may not hold, and where
+        numba is not installed.
         """
         from slipstick.models.integer.execute import run
 
