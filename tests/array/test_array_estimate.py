@@ -257,6 +257,7 @@ def test_what_elements_make_of_a_format() -> None:
         "int8": [(8, True), (8, True), (8, True), (8, True)], "int4": [(4, True), (4, True), (4, True), (8, False)],
         "swis:3": [(3, True), (8, False), (8, False), (8, False)],
         "swis:2;group=8;consecutive=true": [(2, True), (8, False), (8, False), (8, False)],
+        "swis:shifts=3;alpha=0.5": [(3, True), (8, False), (8, False), (8, False)],
         "truncate:3": [(3, True), (3, True), (3, True), (8, False)],
         "round:bits=5": [(5, True), (5, True), (5, True), (8, False)],
     }  # fmt: skip

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.array.products import Product
-from slipstick.array.weights import Kind, kind_of, steps_of
+from slipstick.array.weights import ARGUMENTS, Kind, kind_of, steps_of
 from slipstick.core.errors import SlipstickError
 from slipstick.core.system import Array
 from slipstick.formats import families
@@ -72,7 +72,7 @@ def held(text: str, products: Sequence[Product], array: Array) -> list[Held]:
 def _patterns(text: str) -> list[tuple[str, str]]:
     """Split ``swis:3;group=8;fc=int8`` into [("*", "swis:3;group=8"), ("fc", "int8")]."""
     found: list[tuple[str, str]] = []
-    arguments = {name for family in families().values() for name in family.arguments} | {"group", "consecutive"}
+    arguments = {name for family in families().values() for name in family.arguments} | set(ARGUMENTS)
     for piece in filter(None, (part.strip() for part in text.split(";"))):
         key, equals, value = piece.partition("=")
         if found and equals and key.strip() in arguments:

@@ -1,6 +1,6 @@
 """What an array needs to know of a format: positions of a weight's bits, who shares them, and bytes of a layer.
 
-Until a number format of its own knows them, ``swis:3`` and its baselines are described here by their layout alone.
+``swis:3`` and its baselines are described by their layout alone, which is all that cycles and bytes depend on.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from typing import Literal
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.core.system import Array
-from slipstick.formats import format_of, names
+from slipstick.formats import format_of
 from slipstick.formats.integer import Int
 
 BITS = 8  # of an activation, and the most positions that a weight has
+ARGUMENTS = ("group", "consecutive", "alpha")  # alpha chooses other positions, not another layout
 _FIELD = 3  # bits of one of 8 positions
 _SCALE = 4  # bytes of a filter's fp32 scale
 _SHIFTING = ("single-shift", "double-shift")
-_TEXT = re.compile(r"(swis|truncate|round):(?:(?:shifts|bits)=)?(\d+)((?:[,;]\w+=\w+)*)")
+_TEXT = re.compile(r"(swis|truncate|round):(?:(?:shifts|bits)=)?(\d+)((?:[,;]\w+=[\w.]+)*)")
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,12 @@ def kind_of(text: str) -> Kind:
     SlipstickError as `slipstick.formats.format_of`, and for arguments that do not fit.
     """
     match = _TEXT.fullmatch(text.strip().casefold())
-    if match is None or match[1] in names():
+    if match is None:
         return format_of(text)
     if not 1 <= int(match[2]) <= BITS:
         raise SlipstickError("out of range", path="plan.formats", value=text, allowed=f"1 to {BITS} shifts")
     given = dict(part.split("=") for part in re.split("[,;]", match[3]) if part)
-    wrong = [key for key in given if key not in ("group", "consecutive")]
+    wrong = [key for key in given if key not in ARGUMENTS]
     group, consecutive = given.get("group", "4"), given.get("consecutive", "false")
     if wrong or not group.isdigit() or int(group) < 1 or consecutive not in ("true", "false"):
         raise SlipstickError("not such a format", path="plan.formats", value=text, allowed="swis:3;group=4")
