@@ -16,6 +16,18 @@ def tensor(shape: tuple[int, ...], seed: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
+def if_whole(call: Callable[[], np.ndarray]) -> np.ndarray | None:
+    """Call an operation that formats lack for one reason only: they are not of whole numbers."""
+    from slipstick.core.errors import SlipstickError
+
+    try:
+        return call()
+    except SlipstickError as error:
+        if "whole numbers" not in str(error):
+            raise
+        return None
+
+
 def keeps_shape_and_type(form: Format) -> None:
     for shape in SHAPES:
         kept = form.round(tensor(shape, 1))
@@ -27,18 +39,50 @@ def keeps_shape_and_type(form: Format) -> None:
 def zero_is_exact(form: Format) -> None:
     assert (form.round(np.zeros((3, 40))) == 0).all()
     x = tensor((3, 40), 2)
-    x[:, ::3] = 0
-    assert (form.round(x)[:, ::3] == 0).all()
+    x[1] = 0
+    assert (form.round(x)[1] == 0).all()
+    if form.vector == 1:
+        x[:, ::3] = 0
+        assert (form.round(x)[:, ::3] == 0).all()
 
 
-def rounding_twice_is_rounding_once(form: Format) -> None:
-    once = form.round(tensor((6, 48), 3))
-    np.testing.assert_allclose(form.round(once), once, rtol=2e-6, atol=1e-6)
+def at_the_same_scale_rounding_twice_is_rounding_once(form: Format) -> None:
+    """What stands beside the codes is handed on: found anew, a scale may follow the rounded largest value."""
+    for shape in SHAPES:
+        once = form.encode(tensor(shape, 3))
+        again = form.encode(form.decode(once), once.side)
+        assert again.side.keys() == once.side.keys()
+        np.testing.assert_array_equal(form.decode(again), form.decode(once))
 
 
-def error_is_at_most_the_largest_value(form: Format) -> None:
+def error_is_at_most_the_values(form: Format) -> None:
     x = tensor((6, 48), 4)
-    assert np.abs(form.round(x) - x).max() <= np.abs(x).max()
+    error = (form.round(x) - x).astype(np.float64)
+    assert (error**2).sum() <= (x.astype(np.float64) ** 2).sum()
+    if form.vector == 1:
+        assert np.abs(error).max() <= np.abs(x).max()
+
+
+def recoding_twice_is_recoding_once(form: Format) -> None:
+    codes = np.random.default_rng(9).integers(-128, 128, (6, 3, 3, 5)).astype(np.int8)
+    once = if_whole(lambda: form.recode(codes))
+    if once is None:
+        return
+    assert once.shape == codes.shape
+    assert once.dtype.kind == "i"
+    assert np.abs(once).max() <= 128
+    np.testing.assert_array_equal(form.recode(once), once)
+    assert (form.recode(np.zeros((2, 9), np.int8)) == 0).all()
+
+
+def whole_numbers_times_scales_are_the_values(form: Format) -> None:
+    encoded = form.encode(tensor((4, 21), 10))
+    whole = if_whole(lambda: form.centred(encoded))
+    if whole is None:
+        return
+    assert whole.shape == encoded.shape
+    scale = encoded.side["scale"].astype(np.float64)
+    np.testing.assert_array_equal(form.decode(encoded), (whole * scale.reshape(-1, 1)).astype(np.float32))
 
 
 def storage_is_what_encoding_takes(form: Format) -> None:
@@ -47,7 +91,7 @@ def storage_is_what_encoding_takes(form: Format) -> None:
 
 
 def bits_are_those_of_a_large_tensor(form: Format) -> None:
-    shape = (64, 8192)
+    shape = (512, 65536)  # nothing of this size is made
     assert math.isclose(8 * form.storage_bytes(shape) / math.prod(shape), form.bits_per_element, rel_tol=0.01)
 
 
@@ -89,8 +133,10 @@ def an_operation_costs_something(form: Format) -> None:
 CHECKS: list[Callable[[Format], None]] = [
     keeps_shape_and_type,
     zero_is_exact,
-    rounding_twice_is_rounding_once,
-    error_is_at_most_the_largest_value,
+    at_the_same_scale_rounding_twice_is_rounding_once,
+    error_is_at_most_the_values,
+    recoding_twice_is_recoding_once,
+    whole_numbers_times_scales_are_the_values,
     storage_is_what_encoding_takes,
     bits_are_those_of_a_large_tensor,
     matmul_is_the_product_of_the_decoded,

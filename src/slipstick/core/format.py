@@ -2,6 +2,9 @@
 
 A Format answers four questions: encode these weights (`encode`, `decode`); compute this layer bit-true (`matmul`); what
 smooth stand-in carries the gradient (`surrogate`); what does an operation cost (`cost`).
+
+What an encoding finds for itself (scales, shifts of each filter, a pool) stands beside the codes and can be handed to
+another one: an int8 network from a file keeps its scales, a network shares one pool, a schedule sets the shifts.
 """
 
 from __future__ import annotations
@@ -11,11 +14,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from slipstick.core.errors import SlipstickError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
     Array = NDArray[np.float32]
+    Side = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +83,13 @@ class Format(ABC):
         """Bytes of a tensor of this shape, all scales and padding included."""
 
     @abstractmethod
-    def encode(self, values: ArrayLike) -> Encoded:
+    def encode(self, values: ArrayLike, side: Side | None = None) -> Encoded:
         """Represent finite values in the format.
+
+        Parameters
+        ----------
+        side : arrays to stand beside the codes as they are, by name ("scale", "shifts", "pool"); what is not given is
+            found from the values.
 
         Errors
         ------
@@ -101,6 +112,34 @@ class Format(ABC):
     @abstractmethod
     def cost(self) -> Cost:
         """What one multiply-accumulate in this format costs."""
+
+    @property
+    def vector(self) -> int:
+        """Consecutive elements that one code stands for; more than 1: a zero among others need not stay zero."""
+        return 1
+
+    def centred(self, encoded: Encoded) -> NDArray[np.int64]:
+        """Return the whole numbers that scales multiply, of the tensor's shape, zero points subtracted.
+
+        Errors
+        ------
+        SlipstickError if the format is none of whole numbers.
+        """
+        raise SlipstickError("not of whole numbers", path="format", value=self.name)
+
+    def recode(self, codes: ArrayLike, side: Side | None = None) -> NDArray[np.int64]:
+        """Return the whole numbers that the format keeps of codes [filters, ...] of int8, their scales kept.
+
+        Parameters
+        ----------
+        codes : whole numbers from -255 to 255: int8 or uint8, zero point subtracted.
+        side : "shifts" of each filter, for formats that have them.
+
+        Errors
+        ------
+        SlipstickError if the format keeps no whole numbers at given scales, or a code is out of range.
+        """
+        raise SlipstickError("keeps no whole numbers at given scales", path="format", value=self.name)
 
     def round(self, values: ArrayLike) -> Array:
         """Return the values that the format keeps of `values`: ``decode(encode(values))``."""

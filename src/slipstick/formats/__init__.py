@@ -1,7 +1,21 @@
-"""Number formats, one a file, and their registry: `format_of("int8")`, `format_of("nvfp4")`."""
+"""Number formats, one a file, and their registry: `format_of("int8")`, `format_of("nvfp4")`, `format_of("swis:3")`."""
 
 from slipstick.formats.floating import Float
 from slipstick.formats.integer import Int
 from slipstick.formats.registry import Family, examples, families, format_of, names, register
+from slipstick.formats.swis import Swis
+from slipstick.formats.window import Round, Truncate
 
-__all__ = ["Family", "Float", "Int", "examples", "families", "format_of", "names", "register"]
+__all__ = [
+    "Family",
+    "Float",
+    "Int",
+    "Round",
+    "Swis",
+    "Truncate",
+    "examples",
+    "families",
+    "format_of",
+    "names",
+    "register",
+]

@@ -7,6 +7,7 @@ IEEE 754 and overflow to infinity; fp8 and fp4 saturate at their largest number,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,14 +117,16 @@ class Float(Format):
         rows = int(np.prod(shape[:-1]))
         return elements + rows * -(-(shape[-1] if shape else 1) // self.block.size) + (0 if self.block.power else 4)
 
-    def encode(self, values: ArrayLike) -> Encoded:
-        """Represent finite values, with scales where the format has blocks."""
+    def encode(self, values: ArrayLike, side: Mapping[str, NDArray[Any]] | None = None) -> Encoded:
+        """Represent finite values, with scales where the format has blocks; `side` may give those."""
         x = finite(values)
         if self.block is None:
             return Encoded(self, x.shape, pack(to_codes(x, self.layout), self.layout.container))
         blocks = _blocks(x, self.block.size)
         largest = np.abs(blocks).max(axis=-1, initial=0.0)
-        side, scale = _power_scale(largest, self.layout) if self.block.power else _e4m3_scale(largest, self.layout)
+        if side is None:
+            side = _power_scale(largest, self.layout) if self.block.power else _e4m3_scale(largest, self.layout)
+        scale = self._scales(side)
         scaled = np.divide(blocks, scale[..., None], out=np.zeros_like(blocks), where=scale[..., None] > 0)
         codes = to_codes(_unblocked(scaled, x.shape), self.layout)
         return Encoded(self, x.shape, pack(codes, self.layout.container), side)
@@ -143,10 +146,13 @@ class Float(Format):
 
     def scales(self, encoded: Encoded) -> F64:
         """Return the scale of every block: [..., blocks of the last axis]."""
-        codes = encoded.side["scale"].astype(np.uint32)
-        if "tensor_scale" not in encoded.side:
+        return self._scales(encoded.side)
+
+    def _scales(self, side: Mapping[str, NDArray[Any]]) -> F64:
+        codes = side["scale"].astype(np.uint32)
+        if self.block is None or self.block.power:
             return np.ldexp(1.0, codes.astype(np.int64) - _E8M0_BIAS)
-        return from_codes(codes, _LAYOUTS["fp8"]) * np.float64(encoded.side["tensor_scale"][0])
+        return from_codes(codes, _LAYOUTS["fp8"]) * np.float64(side["tensor_scale"][0])
 
     def matmul(self, inputs: Encoded, weights: Encoded) -> NDArray[np.float32]:
         """Multiply and sum in fp32, in the order of k, each operation rounded once; blocks are summed exactly first.
@@ -230,23 +236,22 @@ def _largest_code(layout: Layout) -> int:
     return ((layout.largest_exponent - layout.smallest_exponent) << layout.mantissa) + significand
 
 
-def _power_scale(largest: F64, layout: Layout) -> tuple[dict[str, NDArray[np.uint8]], F64]:
-    """Return E8M0 codes and scales: 2**(exponent of the block's largest - exponent of the format's largest)."""
+def _power_scale(largest: F64, layout: Layout) -> dict[str, NDArray[Any]]:
+    """Return E8M0 codes of the scales: 2**(exponent of the block's largest - exponent of the format's largest)."""
     exponent = np.where(largest > 0, np.frexp(largest)[1] - 1, -_E8M0_BIAS) - layout.largest_exponent
     exponent = np.clip(exponent, -_E8M0_BIAS, _E8M0_BIAS).astype(np.int64)
-    return {"scale": (exponent + _E8M0_BIAS).astype(np.uint8)}, np.ldexp(1.0, exponent)
+    return {"scale": (exponent + _E8M0_BIAS).astype(np.uint8)}
 
 
-def _e4m3_scale(largest: F64, layout: Layout) -> tuple[dict[str, NDArray[Any]], F64]:
-    """Return E4M3 codes with the fp32 scale of the tensor, and the scales that they stand for."""
+def _e4m3_scale(largest: F64, layout: Layout) -> dict[str, NDArray[Any]]:
+    """Return E4M3 codes of the scales, with the fp32 scale of the tensor."""
     scale_layout = _LAYOUTS["fp8"]
     top = float(largest.max(initial=0.0)) / (layout.largest * scale_layout.largest)
     tensor = np.float32(max(top, float(np.finfo(np.float32).tiny)) if top else 1.0)
     if not np.isfinite(tensor):
         raise SlipstickError("the scale does not fit fp32", path="format")
     codes = to_codes(largest / layout.largest / np.float64(tensor), scale_layout)
-    side: dict[str, NDArray[Any]] = {"scale": codes.astype(np.uint8), "tensor_scale": np.array([tensor], np.float32)}
-    return side, from_codes(codes, scale_layout) * np.float64(tensor)
+    return {"scale": codes.astype(np.uint8), "tensor_scale": np.array([tensor], np.float32)}
 
 
 def _blocks(x: F64, size: int) -> F64:

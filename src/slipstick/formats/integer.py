@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Cost, Encoded, Format, Surrogate
-from slipstick.formats.packing import check_product, finite, operation_energy, pack, packed_bytes, unpack
+from slipstick.formats.packing import finite, operation_energy, pack, packed_bytes, unpack
+from slipstick.formats.whole import product_of_whole, whole_codes
 
 _SMALLEST_SCALE = float(np.finfo(np.float32).tiny)  # below it fp32 loses digits of the scale
-_EXACT = 2**53  # whole numbers below it are exact in float64, in which the products are summed
-_ACCUMULATOR = 2**31
+_CODE_BITS = 8  # of the codes that `recode` takes
 
 
 @dataclass(frozen=True)
@@ -60,17 +61,17 @@ class Int(Format):
         channels = 1 if self.axis is None else shape[self._axis(len(shape))]
         return packed_bytes(int(np.prod(shape)), self.bits) + channels * (4 if self.symmetric else 6)
 
-    def encode(self, values: ArrayLike) -> Encoded:
-        """Represent finite values as codes and scales."""
+    def encode(self, values: ArrayLike, side: Mapping[str, NDArray[Any]] | None = None) -> Encoded:
+        """Represent finite values as codes and scales; `side` may give the scale, and with it the zero point."""
         x = finite(values)
-        scale, zero = self._scale(x)
+        scale, zero = self._scale(x) if side is None or "scale" not in side else self._given(side)
         low, high = self._range()
         codes = np.clip(np.rint(x / self._beside(scale, x.ndim)) + self._beside(zero, x.ndim), low, high)
         packed = pack((codes.astype(np.int64) & (2**self.bits - 1)).astype(np.uint32), self.bits)
-        side: dict[str, NDArray[Any]] = {"scale": scale}
+        beside: dict[str, NDArray[Any]] = {"scale": scale}
         if not self.symmetric:
-            side["zero"] = zero.astype(np.uint16)
-        return Encoded(self, x.shape, packed, side)
+            beside["zero"] = zero.astype(np.uint16)
+        return Encoded(self, x.shape, packed, beside)
 
     def decode(self, encoded: Encoded) -> NDArray[np.float32]:
         """Return scale * (code - zero), rounded to fp32 once."""
@@ -92,18 +93,20 @@ class Int(Format):
         ------
         SlipstickError if a sum leaves the 32 bit accumulator, or scales vary along the summed axis.
         """
-        check_product(inputs, weights)
-        a, b = (_integer(e).centred(e) for e in (inputs, weights))
-        if any(_integer(e).axis not in (None, 0) for e in (inputs, weights)):
-            raise SlipstickError("scales vary along the summed axis", path="int.axis", allowed="0 or none")
-        # float64 runs on BLAS and is exact as long as every sum of magnitudes stays below 2**53
-        if a.shape[1] * (int(np.abs(a).max(initial=0)) * int(np.abs(b).max(initial=0))) >= _EXACT:
-            raise SlipstickError("the products do not fit the accumulator", path="format", allowed="32 bits")
-        total = a.astype(np.float64) @ b.astype(np.float64).T
-        if np.abs(total).max(initial=0) >= _ACCUMULATOR:
-            raise SlipstickError("the products do not fit the accumulator", path="format", allowed="32 bits")
-        scales = inputs.side["scale"][:, None] * weights.side["scale"][None, :]
-        return np.asarray(total.astype(np.float32) * scales, dtype=np.float32)
+        return product_of_whole(inputs, weights)
+
+    def recode(self, codes: ArrayLike, side: Mapping[str, NDArray[Any]] | None = None) -> NDArray[np.int64]:
+        """Keep the upper `bits` bits of int8 codes: multiples of 2**(8 - bits), to the nearest, ties to even.
+
+        Examples
+        --------
+        >>> Int(4).recode([[127, -9, 8, 24]]).tolist()
+        [[112, -16, 0, 32]]
+        """
+        whole = whole_codes(codes)
+        step = 2 ** max(0, _CODE_BITS - self.bits)
+        top = 2 ** (self.bits - 1) - 1 if self.symmetric else 2**self.bits - 1  # centred codes may have either sign
+        return np.asarray(np.clip(np.rint(whole / step), -top, top) * step, np.int64)
 
     @property
     def surrogate(self) -> Surrogate:
@@ -120,6 +123,10 @@ class Int(Format):
     def _range(self) -> tuple[int, int]:
         top = 2 ** (self.bits - 1) - 1
         return (-top, top) if self.symmetric else (0, 2**self.bits - 1)
+
+    def _given(self, side: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        scale = np.asarray(side["scale"], np.float32).reshape(-1)
+        return scale, np.asarray(side.get("zero", np.zeros(len(scale))), np.float64)
 
     def _axis(self, ndim: int) -> int:
         if self.axis is None or self.axis >= ndim:
@@ -144,9 +151,3 @@ class Int(Format):
         if self.axis is not None:
             shape[self._axis(ndim)] = -1
         return side.reshape(shape)
-
-
-def _integer(encoded: Encoded) -> Int:
-    if not isinstance(encoded.format, Int):
-        raise SlipstickError("not an integer format", path="format", value=encoded.format.name)
-    return encoded.format

@@ -11,6 +11,8 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.formats.floating import NAMES, Float
 from slipstick.formats.integer import Int
+from slipstick.formats.swis import Swis
+from slipstick.formats.window import Round, Truncate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +127,18 @@ def flag(text: str) -> bool:
     return text == "true"
 
 
+def number(text: str) -> float:
+    """Read a number of an argument."""
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?(e-?\d{1,2})?", text):
+        raise ValueError(f"{text!r} is not a number")
+    return float(text)
+
+
+def word(text: str) -> str:
+    """Read a word of an argument; what builds the format knows which there are."""
+    return text
+
+
 register(
     Family(
         "int",
@@ -144,3 +158,23 @@ _FLOAT_ALIASES = {
 }
 for _name in NAMES:
     register(Family(_name, (lambda kind: lambda: Float(kind))(_name), {}, (_name,), _FLOAT_ALIASES.get(_name, ())))
+
+register(Family("truncate", Truncate, {"bits": whole}, ("truncate:2", "truncate:4", "truncate:7")))
+register(Family("round", Round, {"bits": whole}, ("round:1", "round:4", "round:7")))
+_SWIS = {"shifts": whole, "group": whole, "consecutive": flag, "alpha": number, "bits": whole, "layout": word}
+register(
+    Family(
+        "swis",
+        Swis,
+        _SWIS,
+        (
+            "swis:3",
+            "swis:shifts=2,group=4",
+            "swis:4,group=16,layout=positions",
+            "swis:3,consecutive=true",
+            "swis:2,consecutive=true,layout=positions,bits=8",
+            "swis:3,alpha=1.0",
+            "swis:7,group=5",
+        ),
+    )
+)
