@@ -2,6 +2,7 @@
 
 from slipstick.formats.floating import Float
 from slipstick.formats.integer import Int
+from slipstick.formats.pool import Pool
 from slipstick.formats.registry import Family, examples, families, format_of, names, register
 from slipstick.formats.swis import Swis
 from slipstick.formats.window import Round, Truncate
@@ -10,6 +11,7 @@ __all__ = [
     "Family",
     "Float",
     "Int",
+    "Pool",
     "Round",
     "Swis",
     "Truncate",

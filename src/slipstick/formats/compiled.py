@@ -152,3 +152,51 @@ def _best_choice(
         if found < best:
             best, best_choice = found, choice
     return best, best_choice
+
+
+@njit(cache=True, fastmath=True)
+def nearest_vectors(
+    vectors: NDArray[np.float32], pool: NDArray[np.float32], half: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return for each vector [n, d] the column of pool [d, size] with the largest x.p - half, and |x|^2 - 2 of that.
+
+    With `half` = |p|^2 / 2 that is the squared distance. A vector's products run along the pool, for SIMD.
+    """
+    count, depth = vectors.shape
+    size = pool.shape[1]
+    found = np.empty(count, np.int64)
+    distance = np.empty(count, np.float32)
+    score = np.empty(size, np.float32)
+    for row in range(count):
+        for place in range(size):
+            score[place] = -half[place]
+        square = np.float32(0)
+        for at in range(depth):
+            x = vectors[row, at]
+            square += x * x
+            for place in range(size):
+                score[place] += x * pool[at, place]
+        best = score[0]
+        for place in range(size):
+            best = max(best, score[place])
+        for place in range(size):
+            if score[place] == best:
+                found[row] = place
+                break
+        distance[row] = square - 2 * best
+    return found, distance
+
+
+@njit(cache=True)
+def vector_sums(
+    vectors: NDArray[np.float32], indices: NDArray[np.int64], size: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the sums [size, d] of the vectors of each index, and how many they are."""
+    sums = np.zeros((size, vectors.shape[1]))
+    counts = np.zeros(size, np.int64)
+    for row in range(len(vectors)):
+        place = indices[row]
+        counts[place] += 1
+        for at in range(vectors.shape[1]):
+            sums[place, at] += vectors[row, at]
+    return sums, counts

@@ -11,6 +11,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.formats.floating import NAMES, Float
 from slipstick.formats.integer import Int
+from slipstick.formats.pool import Pool
 from slipstick.formats.swis import Swis
 from slipstick.formats.window import Round, Truncate
 
@@ -176,5 +177,13 @@ register(
             "swis:3,alpha=1.0",
             "swis:7,group=5",
         ),
+    )
+)
+register(
+    Family(
+        "pool",
+        Pool,
+        {"size": whole, "vector": whole, "index_bits": whole, "metric": word},
+        ("pool:size=64,vector=8", "pool:16,4", "pool:size=32,vector=8,index_bits=8,metric=cosine"),
     )
 )
