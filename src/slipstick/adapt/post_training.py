@@ -1,0 +1,209 @@
+"""An integer network's weights in other formats, without training: schedules of shifts, and corrected biases.
+
+What a changed weight does is weighed by what its layer sees: the noise that it makes in the layer's output, as a share
+of the output's own power. The mean of that noise goes into the bias; what is left is what schedules divide shifts by.
+Source: bias correction after Nagel et al., ICCV 2019, section 4.2; the weighing is our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.format import Format
+from slipstick.formats import format_of
+from slipstick.formats.patterns import Layer, formats_of
+from slipstick.formats.schedule import average, errors_by_shifts, schedule
+from slipstick.models.integer.network import IntegerNetwork
+from slipstick.models.integer.statistics import LayerInputs, corrected_bias
+from slipstick.models.integer.weights import LayerWeights
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Weighed = Literal["bytes", "cycles"]
+_SILENT = 1e-12  # power of an output that never changes
+
+
+@dataclass(frozen=True, eq=False)
+class LayerIn:
+    """A layer in its format: the codes that remain, the shifts of each filter if they are scheduled, bytes."""
+
+    layer: LayerWeights
+    format: Format
+    codes: IntArray
+    shifts: IntArray | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether any weight is another one now."""
+        return bool((self.codes != self.layer.codes).any())
+
+    @property
+    def storage_bytes(self) -> int:
+        """Bytes of the packed weights, scales included."""
+        real = self.codes.astype(np.float64) * self.layer.scales.reshape(-1, *[1] * (self.codes.ndim - 1))
+        side: dict[str, NDArray[Any]] = {"scale": self.layer.scales}
+        if self.shifts is not None:
+            side["shifts"] = self.shifts
+        return self.format.encode(real, side).nbytes
+
+
+@dataclass(frozen=True, eq=False)
+class Compressed:
+    """An integer network with some weights replaced, and the biases that make up for them."""
+
+    network: IntegerNetwork
+    layers: tuple[LayerIn, ...]
+    biases: Mapping[int, NDArray[np.int32]]
+
+    @cached_property
+    def weights(self) -> dict[int, Any]:
+        """Tensor -> codes as the file holds them, of every layer that changed: what `run` and `patch` take."""
+        return {one.layer.tensor: one.layer.stored(one.codes) for one in self.layers if one.changed}
+
+    def effective_shifts(self, costs: Sequence[FloatArray]) -> float | None:
+        """Return the mean shifts over all layers, weighed by `costs`; None where a layer's format has none."""
+        each = [_shifts_of(one) for one in self.layers]
+        known = [shifts for shifts in each if shifts is not None]
+        return average(known, costs) if len(known) == len(each) else None
+
+
+def compress(
+    network: IntegerNetwork,
+    formats: str,
+    *,
+    inputs: Sequence[LayerInputs] | None = None,
+    shifts: float | None = None,
+    weighed: Weighed = "bytes",
+    columns: int = 1,
+    correct: bool = True,
+) -> Compressed:
+    """Put every layer's weights into its format.
+
+    Parameters
+    ----------
+    formats : ``swis:3``, or by patterns: ``swis:3;depthwise=int8``; see `slipstick.formats.patterns`.
+    inputs : what each layer sees (`layer_inputs`), for schedules and biases.
+    shifts : the average that a schedule divides over all filters of layers whose format has shifts.
+    weighed : by groups (``bytes``) or by groups times positions (``cycles``).
+    columns : filters that share their shifts.
+    correct : correct the biases of layers that changed; needs `inputs`.
+
+    Errors
+    ------
+    SlipstickError for patterns and formats that are none, a schedule or corrections without `inputs`, a format that
+    keeps no whole numbers at given scales.
+    """
+    layers = network.weights()
+    texts = formats_of(formats, [Layer(one.name, kind_of(one)) for one in layers])
+    forms = [format_of(text) for text in texts]
+    if inputs is None and (shifts is not None or correct):
+        raise SlipstickError(
+            "needs images", path="inputs", allowed="images to calibrate on, or no schedule and no correction"
+        )
+    chosen: list[IntArray | None] = [None] * len(layers)
+    if shifts is not None and inputs is not None:
+        chosen = _scheduled(network, layers, forms, inputs, shifts, weighed, columns)
+    found = [
+        LayerIn(layer, form, form.recode(layer.codes, None if n is None else {"shifts": n}), n)
+        for layer, form, n in zip(layers, forms, chosen, strict=True)
+    ]
+    biases = {}
+    if correct and inputs is not None:
+        biases = {
+            one.layer.bias_tensor: corrected_bias(one.layer, one.codes, seen)
+            for one, seen in zip(found, inputs, strict=True)
+            if one.changed and one.layer.bias_tensor >= 0
+        }
+    return Compressed(network, tuple(found), biases)
+
+
+def kind_of(layer: LayerWeights) -> str:
+    """Return a layer's kind as patterns call it."""
+    if layer.kind == "dense":
+        return "linear"
+    return "pointwise" if layer.kind == "conv" and layer.codes.shape[1:3] == (1, 1) else layer.kind
+
+
+def shift_costs(network: IntegerNetwork, group: int, weighed: Weighed = "bytes") -> list[FloatArray]:
+    """Return for every layer what one shift of each filter costs: its groups, or its groups times positions."""
+    found = []
+    for layer in network.weights():
+        groups = -(-int(np.prod(layer.codes.shape[1:])) // group)
+        shape = network.tensors[network.operators[layer.op].output].shape
+        positions = shape[1] * shape[2] if weighed == "cycles" and len(shape) == 4 else 1
+        found.append(np.full(len(layer.codes), float(groups * positions)))
+    return found
+
+
+def noise(layer: LayerWeights, codes: IntArray, inputs: LayerInputs) -> FloatArray:
+    """Return the power of each filter's change when `codes` replace a layer's own, its mean taken out, [filters]."""
+    return _power(codes.astype(np.float64) - layer.codes, inputs)
+
+
+def signal(layer: LayerWeights, inputs: LayerInputs) -> float:
+    """Return the power of a layer's output before its bias, all filters, each one's mean taken out."""
+    return max(float(_power(layer.codes.astype(np.float64), inputs).sum()), _SILENT)
+
+
+def _power(weights: FloatArray, inputs: LayerInputs) -> FloatArray:
+    rows = weights.reshape(len(weights), -1)
+    if inputs.moments.ndim == 3:
+        second = np.einsum("fi,fij,fj->f", rows, inputs.moments, rows, optimize=True)
+        first = np.einsum("fi,fi->f", rows, inputs.mean.reshape(rows.shape))
+    else:
+        second = np.einsum("fi,fi->f", rows @ inputs.moments, rows)
+        first = rows @ inputs.mean.ravel()
+    return np.asarray(np.maximum(second - first**2, 0.0))
+
+
+def _scheduled(
+    network: IntegerNetwork,
+    layers: Sequence[LayerWeights],
+    forms: Sequence[Format],
+    inputs: Sequence[LayerInputs],
+    budget: float,
+    weighed: Weighed,
+    columns: int,
+) -> list[IntArray | None]:
+    """Return the shifts of every filter of the layers whose format has shifts, None for the others."""
+    from slipstick.formats.swis import Swis
+
+    able = [(n, form) for n, form in enumerate(forms) if isinstance(form, Swis)]
+    if not able:
+        raise SlipstickError("no layer's format has shifts", path="formats", value=[form.name for form in forms[:1]])
+    errors, costs = [], []
+    for n, form in able:
+        layer, seen = layers[n], inputs[n]
+        filters = len(layer.codes)
+
+        def recode(count: int, layer: LayerWeights = layer, form: Swis = form, filters: int = filters) -> IntArray:
+            return form.recode(layer.codes, {"shifts": np.full(filters, count)})
+
+        def error(codes: IntArray, layer: LayerWeights = layer, seen: LayerInputs = seen) -> FloatArray:
+            return noise(layer, codes, seen) / signal(layer, seen)
+
+        errors.append(errors_by_shifts(recode, error, form.bits))
+        costs.append(shift_costs(network, form.group, weighed)[n])
+    found: list[IntArray | None] = [None] * len(layers)
+    for (n, _), shifts in zip(able, schedule(errors, costs, budget, columns=columns), strict=True):
+        found[n] = shifts
+    return found
+
+
+def _shifts_of(one: LayerIn) -> IntArray | None:
+    """Return the shifts of each filter of a layer, whatever its format calls them."""
+    filters = len(one.codes)
+    if one.shifts is not None:
+        return one.shifts
+    for name in ("shifts", "bits"):
+        count = getattr(one.format, name, None)
+        if isinstance(count, int):
+            return np.full(filters, min(count, 7) if name == "bits" else count)
+    return None

@@ -1,0 +1,222 @@
+"""`adapt`: an integer network in other formats, its accuracy before and after, image by image, and its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.report import Metric, Report, Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from slipstick.adapt.paired import Paired
+    from slipstick.adapt.post_training import Compressed, LayerIn, Weighed
+    from slipstick.models.datasets.images import Images
+    from slipstick.models.integer.statistics import LayerInputs
+
+CALIBRATE = 500  # images, at most half of all: the others are scored
+POSITIONS = 12  # windows of each image for the second moments
+LITERT = "LiteRT"
+
+
+@dataclass(frozen=True, eq=False)
+class Adapted:
+    """The network in its formats, which images were right before and after, and the Report."""
+
+    compressed: Compressed
+    before: NDArray[np.bool_]
+    after: NDArray[np.bool_]
+    report: Report
+    source: Path
+
+    def file(self) -> bytes:
+        """Return the network's file with its weights and biases replaced: it runs wherever the first one did."""
+        from slipstick.models.tflite import patch
+
+        return patch(self.source, self.compressed.weights, self.compressed.biases)
+
+    def json(self) -> str:
+        """Return the report as JSON."""
+        return self.report.json()
+
+    def html(self) -> str:
+        """Return the report as one self-contained page."""
+        return self.report.html()
+
+    def __rich__(self) -> Any:
+        """Return what a rich console prints."""
+        return self.report.__rich__()
+
+
+def adapt(
+    net: str | Path,
+    formats: str,
+    data: str | Path,
+    *,
+    shifts: float | None = None,
+    weighed: Weighed = "bytes",
+    columns: int = 1,
+    correct: bool = True,
+    calibrate: int = CALIBRATE,
+    images: int | None = None,
+    root: str | Path | None = None,
+    background: int | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Adapted:
+    """Put the weights of an integer network into other formats without training, and score it.
+
+    Parameters
+    ----------
+    net
+        The path of an 8-bit ``.tflite`` file.
+    formats
+        ``swis:3``, or by patterns: ``swis:3;depthwise=int8;last=int8``.
+    data
+        A data set's name or path. Every second image calibrates, up to `calibrate`; the others are scored.
+    shifts
+        The average that a schedule divides over the filters of all layers whose format has shifts.
+    weighed
+        What the average counts: ``bytes`` (groups) or ``cycles`` (groups times positions).
+    columns
+        Filters that share their shifts.
+    correct
+        Correct the biases.
+    images
+        Use so many images only.
+    root
+        The folder of the data sets. Default: the variable SLIPSTICK_DATA.
+    background
+        Outputs before that of class 0. Default: 1 where the network has one output more than the data has classes.
+    progress
+        Called with what is done, of how much, and what it is.
+
+    Errors
+    ------
+    SlipstickError for files and formats that are none, and data that does not fit the network.
+    """
+    from slipstick.adapt.paired import paired
+    from slipstick.adapt.post_training import compress
+    from slipstick.models.datasets import data_set
+    from slipstick.models.integer.score import accuracy
+    from slipstick.models.integer.statistics import layer_inputs
+    from slipstick.models.tflite import read_tflite
+
+    say = progress or (lambda done, total, text: None)
+    network = read_tflite(net)
+    found = data_set(data, root=root)
+    tuning, scored = _split(found.test, calibrate, images)
+    offset = background if background is not None else network.tensors[network.output].size - len(found.classes)
+    seen = None
+    if correct or shifts is not None:
+        say(0, 3, f"what layers see of {len(tuning)} images")
+        seen = layer_inputs(network, _codes(network, tuning), positions=POSITIONS)
+    compressed = compress(
+        network, formats, inputs=seen, shifts=shifts, weighed=weighed, columns=columns, correct=correct
+    )
+    say(1, 3, f"{len(scored)} images before")
+    pictures = _codes(network, scored)
+    before = accuracy(network, pictures, scored.labels, background=offset)
+    say(2, 3, f"{len(scored)} images after")
+    after = accuracy(
+        network, pictures, scored.labels, background=offset, weights=compressed.weights, biases=compressed.biases
+    )
+    say(3, 3, "done")
+    report = _report(Path(net), formats, str(data), compressed, seen, paired(before, after), (before, after), {
+        "shifts": shifts, "weighed": weighed, "columns": columns, "correct": correct, "calibrated on": len(tuning),
+    })  # fmt: skip
+    return Adapted(compressed, before, after, report, Path(net))
+
+
+def _split(every: Images, calibrate: int, most: int | None) -> tuple[Images, Images]:
+    """Return images to calibrate on (every second one) and to score (the others)."""
+    count = len(every) if most is None else min(most, len(every))
+    if count < 2:
+        raise SlipstickError("too few images", path="images", value=count, allowed="from 2")
+    even, odd = np.arange(0, count, 2)[: max(calibrate, 0)], np.arange(1, count, 2)
+    kind = type(every)
+    return kind(every.images[even], every.labels[even]), kind(every.images[odd], every.labels[odd])
+
+
+def _codes(network: Any, images: Images) -> NDArray[Any]:
+    """Return images as the network's input codes: bytes as they are, or moved by 128 for int8."""
+    source = network.tensors[network.input]
+    if images.images.shape[1:] != source.shape[1:]:
+        raise SlipstickError(
+            "images of another shape", path="data", value=list(images.images.shape[1:]), allowed=str(source.shape[1:])
+        )
+    return images.images if source.dtype == np.uint8 else (images.images.astype(np.int16) - 128).astype(np.int8)
+
+
+def _report(
+    net: Path,
+    formats: str,
+    data: str,
+    compressed: Compressed,
+    seen: tuple[LayerInputs, ...] | None,
+    compared: Paired,
+    right: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    asked: dict[str, Any],
+) -> Report:
+    from slipstick.adapt.post_training import shift_costs
+
+    source = f"{compared.images} images of {data}"
+    low, high = compared.interval
+    kept = sum(one.storage_bytes for one in compressed.layers)
+    plain = sum(one.layer.codes.size + 4 * len(one.layer.codes) for one in compressed.layers)
+    effective = {
+        how: compressed.effective_shifts(shift_costs(compressed.network, _group(compressed), how))  # type: ignore[arg-type]
+        for how in ("bytes", "cycles")
+    }
+    shifts = {
+        f"by_{how}": Metric(value, "", "measured", "mean over all layers") for how, value in effective.items() if value
+    }
+    return Report(
+        title=f"{net.stem} in {formats}",
+        metrics={
+            "accuracy": {
+                "before": Metric(float(right[0].mean()), "fraction", "measured", source, "bit-true, int8"),
+                "after": Metric(float(right[1].mean()), "fraction", "measured", source, "bit-true"),
+                "change": Metric(compared.change, "fraction", "measured", "paired"),
+                "change_low": Metric(low, "fraction", "measured", "95 % interval, paired"),
+                "change_high": Metric(high, "fraction", "measured", "95 % interval, paired"),
+                "p_value": Metric(compared.p_value, "", "measured", "McNemar's exact test"),
+            },
+            "weights": {
+                "packed": Metric(kept, "B", "measured", "scales included"),
+                "int8": Metric(plain, "B", "measured", "scales included"),
+                "compression": Metric(plain / kept, "", "measured", "int8 over packed"),
+            },
+            **({"shifts": shifts} if shifts else {}),
+        },
+        breakdowns={"layers": _layers(compressed, seen)},
+        inputs={"net": net.name, "formats": formats, "data": data, **asked},
+        papers=("li2021swis",) if "swis" in formats else (),
+    )
+
+
+def _group(compressed: Compressed) -> int:
+    return next((group for one in compressed.layers if (group := getattr(one.format, "group", None))), 4)
+
+
+def _layers(compressed: Compressed, seen: tuple[LayerInputs, ...] | None) -> Table:
+    """Return the sensitivity report: the noise that each layer's weights make in its output."""
+    from slipstick.adapt.post_training import kind_of, noise, signal
+
+    rows = []
+    for place, one in enumerate(compressed.layers):
+        share = None
+        if seen is not None:
+            share = float(noise(one.layer, one.codes, seen[place]).sum()) / signal(one.layer, seen[place])
+        rows.append((one.layer.name[-40:], kind_of(one.layer), one.format.name, _mean(one), one.storage_bytes, share))
+    heads = {"layer": "", "kind": "", "format": "", "shifts": "", "weights": "B", "noise over signal": ""}
+    return Table.of(heads, rows)
+
+
+def _mean(one: LayerIn) -> float | None:
+    return None if one.shifts is None else float(one.shifts.mean())
