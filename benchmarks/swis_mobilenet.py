@@ -2,9 +2,9 @@
 
     SLIPSTICK_DATA=../shared python benchmarks/swis_mobilenet.py [--shifts 4 3 2 5] [--pictures FOLDER]
 
-The int8 file tf2_mobilenet_v2_1.0_224_ptq.tflite and 1,000 ImageNet training images. Images 0, 2, 4, ... calibrate (what
-layers see, for biases and schedules), images 1, 3, 5, ... are scored; nothing else is chosen on any image: groups of 4
-along the channels, weight 1 of the signed error, both fixed beforehand, and all layers, or all but the depth-wise ones.
+The int8 file tf2_mobilenet_v2_1.0_224_ptq.tflite and 1,000 ImageNet training images. Images 0, 2, 4, ... calibrate
+(what layers see, for biases and schedules), images 1, 3, 5, ... are scored; nothing else is chosen on any image. Fixed
+beforehand: groups of 4 along the channels, weight 1 of the signed error, all layers or all but the depth-wise ones.
 """
 
 from __future__ import annotations

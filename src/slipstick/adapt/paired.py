@@ -42,7 +42,7 @@ class Paired:
 
     @property
     def p_value(self) -> float:
-        """McNemar's exact test: how likely so uneven a change is if both networks are as good. Psychometrika 12, 1947."""
+        """McNemar's exact test (Psychometrika 12, 1947): how likely so uneven a change is of equally good networks."""
         changed, fewer = self.won + self.lost, min(self.won, self.lost)
         tail = sum(math.comb(changed, n) for n in range(fewer + 1))
         return float(min(1.0, 2 * tail / 2**changed)) if changed < 1000 else self._normal()

@@ -21,7 +21,7 @@ from slipstick.formats import format_of
 from slipstick.formats.patterns import Layer, formats_of
 from slipstick.formats.schedule import average, errors_by_shifts, schedule
 from slipstick.models.integer.network import IntegerNetwork
-from slipstick.models.integer.statistics import LayerInputs, corrected_bias
+from slipstick.models.integer.statistics import LayerInputs, corrected_bias, mean_change, squared_change
 from slipstick.models.integer.weights import LayerWeights
 
 FloatArray = NDArray[np.float64]
@@ -144,23 +144,13 @@ def shift_costs(network: IntegerNetwork, group: int, weighed: Weighed = "bytes")
 
 def noise(layer: LayerWeights, codes: IntArray, inputs: LayerInputs) -> FloatArray:
     """Return the power of each filter's change when `codes` replace a layer's own, its mean taken out, [filters]."""
-    return _power(codes.astype(np.float64) - layer.codes, inputs)
+    power = squared_change(layer, codes, inputs) - mean_change(layer, codes, inputs) ** 2
+    return np.asarray(np.maximum(power, 0.0))
 
 
 def signal(layer: LayerWeights, inputs: LayerInputs) -> float:
     """Return the power of a layer's output before its bias, all filters, each one's mean taken out."""
-    return max(float(_power(layer.codes.astype(np.float64), inputs).sum()), _SILENT)
-
-
-def _power(weights: FloatArray, inputs: LayerInputs) -> FloatArray:
-    rows = weights.reshape(len(weights), -1)
-    if inputs.moments.ndim == 3:
-        second = np.einsum("fi,fij,fj->f", rows, inputs.moments, rows, optimize=True)
-        first = np.einsum("fi,fi->f", rows, inputs.mean.reshape(rows.shape))
-    else:
-        second = np.einsum("fi,fi->f", rows @ inputs.moments, rows)
-        first = rows @ inputs.mean.ravel()
-    return np.asarray(np.maximum(second - first**2, 0.0))
+    return max(float(noise(layer, np.zeros_like(layer.codes), inputs).sum()), _SILENT)
 
 
 def _scheduled(

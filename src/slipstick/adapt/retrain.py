@@ -1,7 +1,7 @@
-"""Weights of a torch module held in number formats while it is trained: forward what remains, backward straight through.
+"""Weights of a torch module in number formats while it trains: forward what remains of them, backward straight through.
 
-Source of the straight-through estimator: Bengio et al., arXiv 1308.3432; what it is used for here as in SWIS (Li et al.,
-arXiv 2103.01308), whose recipe we do not know.
+Source of the straight-through estimator: Bengio et al., arXiv 1308.3432; used as in SWIS (Li et al., arXiv 2103.01308),
+whose recipe we do not know.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ def adapt(
         Of the weights: swis:3, or by patterns, "swis:3;depthwise=int8" (conv, depthwise, pointwise, linear, first,
         last, or a layer's name with *).
     data
-        A data set's name (imagenet-sample, cifar10-jpeg, ...) or path. Every second image calibrates, the others are scored.
+        A data set's name (imagenet-sample, cifar10-jpeg, ...) or path: every second image calibrates, the others are
+        scored.
     shifts
         Divide this average of shifts over the filters of all layers, where they matter most.
     weighed
