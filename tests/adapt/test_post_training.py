@@ -1,4 +1,4 @@
-"""Integer networks in other formats: lossless where nothing is saved, better with schedules and biases, patched files."""
+"""Integer networks in other formats: lossless where nothing is saved, better with schedules and biases, patched."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from commands import ROOT
 from slipstick.adapt.post_training import compress, noise, shift_costs, signal
 from slipstick.cli import run
 from slipstick.core.errors import SlipstickError
+from slipstick.models.datasets import DataSet, Images, data_set
 from slipstick.models.integer.statistics import LayerInputs, layer_inputs
 from slipstick.models.tflite import parse_tflite, patch, read_tflite
+from slipstick.verbs.adapt import adapt
 
-pytest.importorskip("tflite")
+pytest.importorskip("tflite", reason="tflite is not installed (extra: import)")
 SMALL = ROOT / "examples" / "data" / "small.tflite"
 NETWORK = read_tflite(SMALL)
 IMAGES = np.random.default_rng(0).integers(-128, 128, (24, *NETWORK.tensors[NETWORK.input].shape[1:])).astype(np.int8)
@@ -41,10 +44,13 @@ def test_all_shifts_change_nothing() -> None:
 
 
 def test_shared_positions_lose_less_than_fixed_windows_and_schedules_least(seen: tuple[LayerInputs, ...]) -> None:
-    rounded, consecutive, shared = (noise_of(f, seen) for f in ("round:3", "swis:3,consecutive=true", "swis:3"))
-    assert shared < consecutive < rounded < noise_of("truncate:3", seen)
+    def lost(formats: str) -> int:
+        found = compress(NETWORK, formats, correct=False)
+        return sum(int(((one.codes - one.layer.codes) ** 2).sum()) for one in found.layers)
+
+    assert lost("swis:3") < lost("swis:3,consecutive=true") < lost("round:3") < lost("truncate:3")
     scheduled = noise_of("swis:3", seen, shifts=3.0)
-    assert scheduled <= shared
+    assert scheduled <= noise_of("swis:3", seen)
     assert noise_of("swis:3", seen, shifts=4.0) <= scheduled <= noise_of("swis:3", seen, shifts=2.0)
 
 
@@ -61,23 +67,9 @@ def test_a_schedule_keeps_its_average(seen: tuple[LayerInputs, ...]) -> None:
         assert (counts[counts > 0] % 4).sum() <= len(one.shifts) % 4 or len(one.shifts) < 8
 
 
-def test_a_corrected_bias_takes_the_mean_of_the_change_away(seen: tuple[LayerInputs, ...]) -> None:
-    """The first layer's sums, by running the network: its mean stays where it was within a rounding."""
-    found = compress(NETWORK, "swis:1", inputs=seen)
-    first = found.layers[0].layer
-    kept = {first.tensor: found.weights[first.tensor]}
-    output = NETWORK.operators[first.op].output
-
-    def mean(biases: dict[int, np.ndarray]) -> np.ndarray:
-        seen_codes: list[np.ndarray] = []
-        NETWORK.run(IMAGES, kept, biases, observe=lambda at, codes: seen_codes.append(codes) if at == output else None)
-        return np.concatenate(seen_codes).reshape(-1, len(first.codes)).mean(axis=0)
-
-    plain: list[np.ndarray] = []
-    NETWORK.run(IMAGES, observe=lambda at, codes: plain.append(codes) if at == output else None)
-    before = np.concatenate(plain).reshape(-1, len(first.codes)).mean(axis=0)
-    corrected, not_corrected = mean({first.bias_tensor: found.biases[first.bias_tensor]}), mean({})
-    assert np.abs(corrected - before).mean() < 0.5 * np.abs(not_corrected - before).mean()
+def test_biases_are_corrected_where_weights_changed(seen: tuple[LayerInputs, ...]) -> None:
+    found = compress(NETWORK, "swis:2;depthwise=int8", inputs=seen)
+    assert set(found.biases) == {one.layer.bias_tensor for one in found.layers if one.layer.kind != "depthwise"}
 
 
 def test_the_patched_file_is_the_network_with_its_weights_replaced(seen: tuple[LayerInputs, ...]) -> None:
@@ -106,17 +98,38 @@ def test_what_is_wrong_is_said(formats: str, more: dict[str, object], message: s
         compress(NETWORK, formats, **more)  # type: ignore[arg-type]
 
 
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = tmp_path / "images.npz"
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Pictures of noise in five classes."""
     rng = np.random.default_rng(0)
-    images, labels = rng.integers(0, 256, (40, 9, 8, 3)).astype(np.uint8), np.arange(40) % 5
-    np.savez(data, x_train=images, y_train=labels, x_test=images, y_test=labels)
+    for label, n in np.ndindex(5, 10):
+        (tmp_path / "noise" / f"class{label}").mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (9, 8, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "noise" / f"class{label}" / f"{n}.png")
+    return tmp_path / "noise"
+
+
+def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "small.tflite"
-    asked = ["adapt", str(SMALL), "--format", "swis:2", "--shifts", "2.5", "--data", str(data), "--out", str(out)]
+    asked = ["adapt", str(SMALL), "--format", "swis:2", "--shifts", "2.5", "--data", str(folder), "--out", str(out)]
     assert run(asked) == 0
     said = capsys.readouterr().out
     assert "packed" in said
     assert len(out.read_bytes()) == len(SMALL.read_bytes())
     assert read_tflite(out).run(IMAGES).shape == (24, 5)
+
+
+def test_images_of_another_shape_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["adapt", str(SMALL), "--format", "swis:2", "--data", "digits"]) == 2
     assert "another shape" in capsys.readouterr().err
+
+
+def test_training_images_calibrate_and_all_test_images_are_scored(folder: Path) -> None:
+    found = adapt(SMALL, "swis:2", folder, calibrate=30)
+    assert len(found.before) == 10
+    assert found.report.inputs["calibrated on"] == 30
+    data = data_set(folder)
+    alone = DataSet("tests", Images(data.test.images[:0], data.test.labels[:0]), data.test, data.classes, "tests only")
+    halves = adapt(SMALL, "swis:2", alone)
+    assert len(halves.before) == 5
+    assert halves.report.inputs["calibrated on"] == 5

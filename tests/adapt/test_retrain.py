@@ -1,11 +1,13 @@
-"""Training with weights held in formats: what is rounded, what gradients see, and that it recovers what rounding lost."""
+"""Training with weights held in formats: what is rounded, what gradients see, how much of the loss it recovers."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
+
+import torch
 
 from slipstick.adapt import Recipe, evaluate, train
 from slipstick.adapt.retrain import attach, detach, kept, weight_layers

@@ -79,6 +79,7 @@ def _held(form: Format) -> nn.Module:
     class Held(torch.nn.Module):  # type: ignore[misc, name-defined]
         def forward(self, weight: Tensor) -> Tensor:
             found = torch.from_numpy(np.ascontiguousarray(kept(form, weight.detach().float().numpy())))
-            return weight + (found.to(weight.dtype) - weight).detach()
+            held: Tensor = weight + (found.to(weight.dtype) - weight).detach()
+            return held
 
     return Held()

@@ -35,8 +35,8 @@ def adapt(
         Of the weights: swis:3, or by patterns, "swis:3;depthwise=int8" (conv, depthwise, pointwise, linear, first,
         last, or a layer's name with *).
     data
-        A data set's name (imagenet-sample, cifar10-jpeg, ...) or path: every second image calibrates, the others are
-        scored.
+        A data set's name (imagenet-sample, cifar10-jpeg, ...) or path: training images calibrate, test images are
+        scored. Without training images every second test image calibrates.
     shifts
         Divide this average of shifts over the filters of all layers, where they matter most.
     weighed

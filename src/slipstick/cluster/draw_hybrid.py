@@ -2,56 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from slipstick.cluster.hybrid import Curves
 from slipstick.core import svg
 from slipstick.core.axes import LEFT, TOP, WIDTH, Axis, Frame
+from slipstick.core.curves import HEADROOM, KEY, STYLE, curve, dots, legend
 
-DOT = 3.5  # pixels: radius of a point
-KEY = 20.0  # pixels from one line of the legend to the next
-ROOM = 1.08  # of the highest point: where the axis ends
+BESIDE = 4.0  # pixels between a crossover's line and its words
+SMALL = 12.0  # pixels from one line of small words to the next
 
-_STYLE = (
-    ".pic .curve{fill:none;stroke-width:2}.pic .cross{stroke-width:1;stroke-dasharray:4 3}"
-    + svg.palette("s", "stroke")
-    + svg.palette("f", "fill")
-)
+_STYLE = STYLE + ".pic .cross{stroke-width:1;stroke-dasharray:4 3}"
 
 
 def hybrid_svg(found: Curves, title: str) -> str:
     """Return the curves with their crossovers as dashed lines; points of unknown epochs are left out."""
-    names = {1: "data parallelism alone"} | {width: f"hybrid, {width} devices a worker" for width in found.hybrid}
+    names = ["data parallelism alone", *(f"hybrid, {width} devices a worker" for width in found.hybrid)]
     values = [found.alone, *found.hybrid.values()]
     top = max(float(np.nanmax(curve)) for curve in values if np.isfinite(curve).any())
-    across = Axis(
-        "devices", found.counts[0], found.counts[-1] * 1.0001, log=True, marks=tuple(map(float, found.counts))
-    )
-    frame = Frame(across, Axis("speed-up over one device, in time to converge", 0.0, top * ROOM))
-    parts = []
-    for place, (name, curve) in enumerate(zip(names.values(), values, strict=True)):
-        parts += _curve(frame, found.counts, curve, place, name)
+    counts = np.asarray(found.counts, float)
+    across = Axis("devices", counts[0], max(counts[-1], counts[0] * 2), log=True, marks=tuple(counts.tolist()))
+    frame = Frame(across, Axis("speed-up over one device, in time to converge", 0.0, top * HEADROOM))
+    parts = legend(names, LEFT + KEY / 2, TOP + 3 * KEY)
+    for place, (name, each) in enumerate(zip(names, values, strict=True)):
+        known = np.isfinite(each)
+        tips = [f"{name}: {v:.3g} x with {n:g} devices" for n, v in zip(counts[known], each[known], strict=True)]
+        parts.append(curve(frame, counts[known], each[known], place))
+        parts += dots(frame, counts[known], each[known], place, tips)
     for place, width in enumerate(found.hybrid, start=1):
         at = found.crossover(width)
         if at is not None:
-            x = float(frame.x(at))
-            parts.append(svg.line(x, float(frame.y(0)), x, TOP, f"cross s{place}"))
-            beside, side = (x + 4, "small") if x < WIDTH / 2 else (x - 4, "small end")
-            parts.append(svg.text(beside, TOP + 12 * place, f"M={width} wins from {at}", side))
+            parts += _crossover(frame, at, place, f"M={width} wins from {at}")
     return frame.document(title, parts, _STYLE)
 
 
-def _curve(frame: Frame, counts: Sequence[int], curve: np.ndarray, place: int, name: str) -> list[str]:
-    known = np.isfinite(curve)
-    x, y = frame.x(np.asarray(counts)[known]), frame.y(curve[known])
-    way = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-    parts = [f'<polyline points="{way}" class="curve s{place}"/>']
-    for a, b, count, value in zip(x, y, np.asarray(counts)[known], curve[known], strict=True):
-        tip = f"{name}: {value:.3g} x with {count} devices"
-        parts.append(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="{DOT}" class="f{place}"><title>{tip}</title></circle>')
-    key = TOP + 60 + KEY * place
-    parts.append(svg.line(LEFT + 10, key - 4, LEFT + 34, key - 4, f"curve s{place}"))
-    parts.append(svg.text(LEFT + 40, key, name))
-    return parts
+def _crossover(frame: Frame, at: int, place: int, words: str) -> list[str]:
+    x = float(frame.x(at))
+    beside, side = (x + BESIDE, "small") if x < WIDTH / 2 else (x - BESIDE, "small end")
+    return [
+        svg.line(x, float(frame.y(0)), x, TOP, f"cross s{place}"),
+        svg.text(beside, TOP + SMALL * place, words, side),
+    ]

@@ -20,7 +20,7 @@ BISECTIONS = 100  # of the price of a shift, over all magnitudes of float64
 
 
 def errors_by_shifts(
-    recode: Callable[[int], NDArray[np.integer]], error: Callable[[NDArray[np.integer]], FloatArray], most: int
+    recode: Callable[[int], IntArray], error: Callable[[IntArray], FloatArray], most: int
 ) -> FloatArray:
     """Return the error of every filter with 1 to `most` shifts, [filters, most].
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from slipstick.adapt.paired import Paired
     from slipstick.adapt.post_training import Compressed, LayerIn, Weighed
-    from slipstick.models.datasets.images import Images
+    from slipstick.models.datasets.images import DataSet, Images
     from slipstick.models.integer.statistics import LayerInputs
 
-CALIBRATE = 500  # images, at most half of all: the others are scored
+CALIBRATE = 500  # images
 POSITIONS = 12  # windows of each image for the second moments
-LITERT = "LiteRT"
+LETTERS = 40  # of a layer's name, its last ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class Adapted:
 def adapt(
     net: str | Path,
     formats: str,
-    data: str | Path,
+    data: str | Path | DataSet,
     *,
     shifts: float | None = None,
     weighed: Weighed = "bytes",
@@ -78,7 +78,8 @@ def adapt(
     formats
         ``swis:3``, or by patterns: ``swis:3;depthwise=int8;last=int8``.
     data
-        A data set's name or path. Every second image calibrates, up to `calibrate`; the others are scored.
+        A data set, its name or path: `calibrate` training images calibrate, the test images are scored. Without
+        training images every second test image calibrates, and the others are scored.
     shifts
         The average that a schedule divides over the filters of all layers whose format has shifts.
     weighed
@@ -110,9 +111,11 @@ def adapt(
     say = progress or (lambda done, total, text: None)
     network = read_tflite(net)
     found = data_set(data, root=root)
-    tuning, scored = _split(found.test, calibrate, images)
+    tuning, scored = _split(found.train, found.test, calibrate, images)
     offset = background if background is not None else network.tensors[network.output].size - len(found.classes)
     seen = None
+    if calibrate < 1:
+        raise SlipstickError("out of range", path="calibrate", value=calibrate, allowed="from 1")
     if correct or shifts is not None:
         say(0, 3, f"what layers see of {len(tuning)} images")
         seen = layer_inputs(network, _codes(network, tuning), positions=POSITIONS)
@@ -127,20 +130,28 @@ def adapt(
         network, pictures, scored.labels, background=offset, weights=compressed.weights, biases=compressed.biases
     )
     say(3, 3, "done")
-    report = _report(Path(net), formats, str(data), compressed, seen, paired(before, after), (before, after), {
+    report = _report(Path(net), formats, found.name, compressed, seen, paired(before, after), (before, after), {
         "shifts": shifts, "weighed": weighed, "columns": columns, "correct": correct, "calibrated on": len(tuning),
     })  # fmt: skip
     return Adapted(compressed, before, after, report, Path(net))
 
 
-def _split(every: Images, calibrate: int, most: int | None) -> tuple[Images, Images]:
-    """Return images to calibrate on (every second one) and to score (the others)."""
-    count = len(every) if most is None else min(most, len(every))
+def _split(train: Images, test: Images, calibrate: int, most: int | None) -> tuple[Images, Images]:
+    """Return images to calibrate on, of the training images, and those to score: the test images.
+
+    Without training images every second test image calibrates, and the others are scored.
+    """
+    count = len(test) if most is None else min(most, len(test))
+    if len(train) and count:
+        spread = np.linspace(0, len(train) - 1, min(calibrate, len(train))).astype(int)
+        return _some(train, spread), _some(test, np.arange(count))
     if count < 2:
-        raise SlipstickError("too few images", path="images", value=count, allowed="from 2")
-    even, odd = np.arange(0, count, 2)[: max(calibrate, 0)], np.arange(1, count, 2)
-    kind = type(every)
-    return kind(every.images[even], every.labels[even]), kind(every.images[odd], every.labels[odd])
+        raise SlipstickError("too few test images", path="images", value=count, allowed="from 2")
+    return _some(test, np.arange(0, count, 2)[:calibrate]), _some(test, np.arange(1, count, 2))
+
+
+def _some(images: Images, which: NDArray[np.int64]) -> Images:
+    return type(images)(images.images[which], images.labels[which])
 
 
 def _codes(network: Any, images: Images) -> NDArray[Any]:
@@ -170,7 +181,7 @@ def _report(
     kept = sum(one.storage_bytes for one in compressed.layers)
     plain = sum(one.layer.codes.size + 4 * len(one.layer.codes) for one in compressed.layers)
     effective = {
-        how: compressed.effective_shifts(shift_costs(compressed.network, _group(compressed), how))  # type: ignore[arg-type]
+        how: compressed.effective_shifts(shift_costs(compressed.network, _group(compressed), how))
         for how in ("bytes", "cycles")
     }
     shifts = {
@@ -213,7 +224,9 @@ def _layers(compressed: Compressed, seen: tuple[LayerInputs, ...] | None) -> Tab
         share = None
         if seen is not None:
             share = float(noise(one.layer, one.codes, seen[place]).sum()) / signal(one.layer, seen[place])
-        rows.append((one.layer.name[-40:], kind_of(one.layer), one.format.name, _mean(one), one.storage_bytes, share))
+        rows.append(
+            (one.layer.name[-LETTERS:], kind_of(one.layer), one.format.name, _mean(one), one.storage_bytes, share)
+        )
     heads = {"layer": "", "kind": "", "format": "", "shifts": "", "weights": "B", "noise over signal": ""}
     return Table.of(heads, rows)
 

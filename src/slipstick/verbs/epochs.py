@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slipstick.core import svg
 from slipstick.core.axes import Axis, Frame
+from slipstick.core.curves import HEADROOM, STYLE, curve, dots
 from slipstick.core.errors import SlipstickError
 from slipstick.core.report import Metric, Report, Table
 
 if TYPE_CHECKING:
     from slipstick.adapt.batch_curve import BatchCurve
     from slipstick.cluster.epochs import CriticalBatch
-
-_STYLE = ".pic .curve{fill:none;stroke-width:2}" + svg.palette("s", "stroke") + svg.palette("f", "fill")
 
 
 @dataclass(frozen=True)
@@ -35,16 +33,13 @@ class MeasuredEpochs:
     def plot(self) -> str:
         """Return epochs over the batch as an SVG: every seed a point, their means a line."""
         means = self.curve.means()
-        points = [(t.batch, t.epochs or 0) for trials in self.curve.best().values() for t in trials]
+        batches = [trial.batch for trials in self.curve.best().values() for trial in trials]
+        each = [trial.epochs or 0 for trials in self.curve.best().values() for trial in trials]
         across = Axis("global batch", min(means), max(means), log=True, marks=tuple(map(float, means)))
-        frame = Frame(across, Axis("epochs to the target", 0.0, max(e for _, e in points) * 1.08))
-        x, y = frame.x(list(means)), frame.y(list(means.values()))
-        way = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-        drawn = [f'<polyline points="{way}" class="curve s0"/>']
-        for batch, epochs in points:
-            at = float(frame.x(batch)), float(frame.y(epochs))
-            drawn.append(f'<circle cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="3" class="f0"/>')
-        return frame.document(self.report.title, drawn, _STYLE)
+        frame = Frame(across, Axis("epochs to the target", 0.0, max(each) * HEADROOM))
+        tips = [f"{epochs} epochs at {batch}" for batch, epochs in zip(batches, each, strict=True)]
+        drawn = [curve(frame, list(means), list(means.values()), 0), *dots(frame, batches, each, 0, tips)]
+        return frame.document(self.report.title, drawn, STYLE)
 
     def html(self) -> str:
         """Return the report with the picture as one self-contained page."""
