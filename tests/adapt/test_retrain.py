@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,10 +14,12 @@ import torch
 
 from slipstick.adapt import Recipe, evaluate, train
 from slipstick.adapt.retrain import attach, detach, kept, weight_layers
+from slipstick.cli import run
 from slipstick.core.errors import SlipstickError
 from slipstick.formats import format_of
 from slipstick.models.datasets import data_set
 from slipstick.models.torch_nets import module
+from slipstick.models.torch_nets.saved import load_net
 
 
 def test_groups_lie_along_the_channels() -> None:
@@ -67,3 +72,34 @@ def test_training_recovers_what_rounding_lost() -> None:
     again = evaluate(net, digits.test, digits.normal).mean()
     assert rounded < plain - 0.05
     assert again > rounded + 0.5 * (plain - rounded)
+
+
+def test_one_pool_serves_all_layers_but_the_ends() -> None:
+    net = module("resnet-8", classes=10, shape=(32, 32, 3))
+    forms = attach(net, "pool:size=16")
+    names = list(weight_layers(net))
+    assert [forms[name].name for name in (names[0], names[-1])] == ["int8:axis=0"] * 2
+    inner = [name for name in names[1:-1] if forms[name].name.startswith("pool")]
+    assert len(inner) == len(names) - 2
+    vectors = set()
+    for name in inner:
+        weight = net.get_submodule(name).weight.detach().numpy()
+        scale = np.abs(weight).reshape(len(weight), -1).max(axis=1)
+        rows = np.moveaxis(weight, 1, -1).reshape(len(weight), -1, 8) / scale[:, None, None]
+        vectors |= {tuple(np.round(row / np.abs(row).max(), 4)) for row in rows.reshape(-1, 8) if np.abs(row).max() > 0}
+    assert len(vectors) <= 16, "as directions, whatever the filters' scales"
+
+
+def test_the_command_retrains_what_train_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net, out = tmp_path / "mlp.safetensors", tmp_path / "small.safetensors"
+    assert run(["train", "mlp", "--data", "digits", "--epochs", "4", "--out", str(net)]) == 0
+    capsys.readouterr()
+    asked = ["adapt", str(net), "--format", "swis:1", "--data", "digits", "--retrain", "3", "--out", str(out), "--json"]
+    assert run(asked) == 0
+    answer = json.loads(capsys.readouterr().out)["metrics"]
+    assert answer["accuracy"]["rounded"]["value"] <= answer["accuracy"]["after"]["value"]
+    assert answer["weights"]["compression"]["value"] > 2
+    kept_net, normal, about = load_net(out)
+    assert about["formats"] == "swis:1"
+    right = evaluate(kept_net, data_set("digits").test, normal).mean()
+    assert right == pytest.approx(answer["accuracy"]["after"]["value"])

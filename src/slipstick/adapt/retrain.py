@@ -6,6 +6,7 @@ whose recipe we do not know.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,16 @@ from numpy.typing import NDArray
 
 from slipstick.core.extras import require
 from slipstick.core.format import Format
-from slipstick.formats import format_of
+from slipstick.formats import Int, format_of
 from slipstick.formats.patterns import Layer, formats_of
+from slipstick.formats.pool import Pool, fit_pool, poolable
+from slipstick.formats.whole import channels_last
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+Side = Mapping[str, NDArray[Any]]
+PLAIN = "fp32"  # the text that leaves a layer as it is
 
 
 def weight_layers(net: nn.Module) -> dict[str, Layer]:
@@ -41,15 +47,41 @@ def attach(net: nn.Module, formats: str) -> dict[str, Format]:
 
     Parameters
     ----------
-    formats : ``swis:2``, or by patterns: ``swis:2;first=fp32;last=int8:axis=0``.
+    formats : ``swis:2``, or by patterns: ``swis:2;first=fp32;last=int8:axis=0``. All layers of one pool format share a
+        pool; the first, the last and depth-wise ones stay out of it, in int8.
     """
     parametrize = require("torch.nn.utils.parametrize", "torch")
+    forms = _formats(net, formats)
+    sides = _pools(net, forms)
+    for name, form in forms.items():
+        held = _held(form, sides.get(name))
+        parametrize.register_parametrization(net.get_submodule(name), "weight", held)
+    return forms
+
+
+def _formats(net: nn.Module, formats: str) -> dict[str, Format]:
+    """Return the format of each layer; what a pool does not take is int8 with a scale of each filter."""
     layers = weight_layers(net)
     texts = formats_of(formats, list(layers.values()))
-    forms = {name: format_of(text) for name, text in zip(layers, texts, strict=True) if text != "fp32"}
+    forms = {name: format_of(text) for name, text in zip(layers, texts, strict=True) if text != PLAIN}
+    ends = next(iter(layers), ""), next(reversed(layers), "")
     for name, form in forms.items():
-        parametrize.register_parametrization(net.get_submodule(name), "weight", _held(form))
+        shape = _last(net.get_submodule(name).weight).shape
+        taken = {"depthwise": layers[name].kind == "depthwise", "first": name == ends[0], "last": name == ends[1]}
+        if isinstance(form, Pool) and not poolable(shape, form.vector, **taken):
+            forms[name] = Int(axis=0)
     return forms
+
+
+def _pools(net: nn.Module, forms: Mapping[str, Format]) -> dict[str, Side]:
+    """Return one pool for all layers of each pool format, fitted to their weights as they are now."""
+    found: dict[str, Side] = {}
+    for form in {form for form in forms.values() if isinstance(form, Pool)}:
+        names = [name for name, other in forms.items() if other == form]
+        weights = [_last(net.get_submodule(name).weight) for name in names]
+        pool = fit_pool(weights, form.size, form.vector, metric=form.metric)
+        found |= {name: {"pool": pool} for name in names}
+    return found
 
 
 def detach(net: nn.Module, forms: Mapping[str, Format]) -> None:
@@ -59,11 +91,34 @@ def detach(net: nn.Module, forms: Mapping[str, Format]) -> None:
         parametrize.remove_parametrizations(net.get_submodule(name), "weight", leave_parametrized=True)
 
 
-def kept(form: Format, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+def kept(form: Format, weights: NDArray[np.float32], side: Side | None = None) -> NDArray[np.float32]:
     """Return what a format keeps of torch's weights [filters, channels, ...], whose groups lie along the channels."""
-    last = np.moveaxis(weights, 1, -1) if weights.ndim > 2 else weights
-    found = form.round(np.ascontiguousarray(last))
+    last = np.ascontiguousarray(channels_last(weights))
+    found = form.decode(form.encode(last, side))
     return np.moveaxis(found, -1, 1) if weights.ndim > 2 else found
+
+
+def _last(weight: Any) -> NDArray[np.float32]:
+    """Return torch's weights as numpy, channels last."""
+    return np.ascontiguousarray(channels_last(weight.detach().float().numpy()))
+
+
+def packed_bytes(net: nn.Module, forms: Mapping[str, Format]) -> tuple[int, int]:
+    """Return bytes of all weights in their formats and in int8, scales of filters counted and each pool once.
+
+    Call it on a network whose formats are attached or detached; layers without a format count four bytes a weight.
+    """
+    total = plain = 0
+    pools = set()
+    for name in weight_layers(net):
+        shape = _last(net.get_submodule(name).weight).shape
+        plain += math.prod(shape) + 4 * shape[0]
+        form = forms.get(name)
+        total += 4 * math.prod(shape) if form is None else form.storage_bytes(shape)
+        if isinstance(form, Pool):
+            total -= form.size * form.vector
+            pools.add(form)
+    return total + sum(form.size * form.vector for form in pools), plain
 
 
 def _kind(module: Any) -> str:
@@ -72,13 +127,13 @@ def _kind(module: Any) -> str:
     return "pointwise" if set(module.kernel_size) == {1} else "conv"
 
 
-def _held(form: Format) -> nn.Module:
+def _held(form: Format, side: Side | None) -> nn.Module:
     """Return the module that rounds a weight in the forward pass only."""
     torch = require("torch", "torch")
 
     class Held(torch.nn.Module):  # type: ignore[misc, name-defined]
         def forward(self, weight: Tensor) -> Tensor:
-            found = torch.from_numpy(np.ascontiguousarray(kept(form, weight.detach().float().numpy())))
+            found = torch.from_numpy(np.ascontiguousarray(kept(form, weight.detach().float().numpy(), side)))
             held: Tensor = weight + (found.to(weight.dtype) - weight).detach()
             return held
 

@@ -22,15 +22,21 @@ def adapt(
     correct: bool = True,
     calibrate: int = 500,
     images: int | None = None,
+    retrain: int = 0,
+    rate: float = 0.05,
+    seed: int = 0,
+    folder: Path | None = None,
     out: Path | None = None,
     shown: Shown = _PLAIN_SHOWN,
 ) -> None:
-    """Compress an 8-bit network without training, and say what it costs in accuracy and saves in bytes.
+    """Compress a network's weights, and say what it costs in accuracy and saves in bytes.
+
+    An 8-bit .tflite file stays integers and is not trained; a network of slipstick train is rounded, and retrained.
 
     Parameters
     ----------
     net
-        A .tflite file with 8-bit weights and activations.
+        A .tflite file with 8-bit weights and activations, or a .safetensors file that slipstick train --out wrote.
     format
         Of the weights: swis:3, or by patterns, "swis:3;depthwise=int8" (conv, depthwise, pointwise, linear, first,
         last, or a layer's name with *).
@@ -49,12 +55,26 @@ def adapt(
         Images to calibrate on, at most.
     images
         Use so many images only.
+    retrain
+        Epochs of retraining, of a .safetensors file.
+    rate
+        The largest learning rate of retraining.
+    seed
+        Of the order and augmentation of retraining.
+    folder
+        Keep the state of retraining there; the same command goes on from it.
     out
-        Write the network there as .tflite: the same file with other weights and biases.
+        Write the network there, in the kind of file that it came in.
     """
     from slipstick.core.files import write_bytes
     from slipstick.verbs.adapt import adapt as answer
+    from slipstick.verbs.retrained import retrained
 
+    if net.suffix == ".safetensors":
+        with progress_bar(shown, "retraining") as progress:
+            put(retrained(net, format, data, epochs=retrain, rate=rate, seed=seed, out=out, folder=folder,
+                          progress=progress), shown)  # fmt: skip
+        return
     with progress_bar(shown, "adapting") as progress:
         found = answer(
             net, format, data, shifts=shifts, weighed=weighed, columns=columns, correct=correct, calibrate=calibrate,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
 from numpy.typing import ArrayLike
 
@@ -26,7 +27,7 @@ def curve(frame: Frame, across: ArrayLike, up: ArrayLike, place: int) -> str:
 def dots(frame: Frame, across: ArrayLike, up: ArrayLike, place: int, tips: Sequence[str]) -> list[str]:
     """Return points in the colour of `place`; `tips` are what a reader sees who points at each."""
     return [
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{DOT}" class="f{place}"><title>{svg.escape(tip)}</title></circle>'
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{DOT}" class="f{place}"><title>{escape(tip)}</title></circle>'
         for x, y, tip in zip(frame.x(across), frame.y(up), tips, strict=True)
     ]
 

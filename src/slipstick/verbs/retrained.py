@@ -1,0 +1,148 @@
+"""`adapt` for torch networks: weights in formats, retrained for them, their accuracy before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slipstick.core.report import Metric, Report, Table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from slipstick.adapt.paired import Paired
+    from slipstick.core.format import Format
+    from slipstick.models.datasets.images import DataSet
+
+RATE = 0.05  # the largest learning rate of retraining: a quarter of that of a short training from the start
+
+
+@dataclass(frozen=True, eq=False)
+class Retrained:
+    """The network (`torch.nn.Module`) with what its formats keep of its weights, and the Report.
+
+    `before`, `rounded` and `after` tell which test images are right: with the weights as they came, in formats without
+    training, and after it.
+    """
+
+    net: Any
+    before: NDArray[np.bool_]
+    rounded: NDArray[np.bool_]
+    after: NDArray[np.bool_]
+    report: Report
+
+    def json(self) -> str:
+        """Return the report as JSON."""
+        return self.report.json()
+
+    def html(self) -> str:
+        """Return the report as one self-contained page."""
+        return self.report.html()
+
+    def __rich__(self) -> Any:
+        """Return what a rich console prints."""
+        return self.report.__rich__()
+
+
+def retrained(
+    net: str | Path,
+    formats: str,
+    data: str | Path | DataSet,
+    *,
+    epochs: int = 0,
+    rate: float = RATE,
+    seed: int = 0,
+    root: str | Path | None = None,
+    out: str | Path | None = None,
+    folder: str | Path | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Retrained:
+    """Put the weights of a trained torch network into formats, retrain it for them, and score it on all test images.
+
+    Parameters
+    ----------
+    net
+        A file that ``slipstick train --out`` wrote.
+    formats
+        ``swis:2``, ``pool:size=64``, or by patterns: ``swis:2;first=fp32``.
+    epochs
+        Of retraining; 0 only rounds.
+    out
+        Write the network there, its weights as the formats keep them.
+    folder
+        Keeps the state of retraining after every epoch; the same call goes on from there.
+
+    Errors
+    ------
+    SlipstickError for files and formats that are none, and data that does not fit the network.
+    """
+    from slipstick.adapt.evaluation import evaluate
+    from slipstick.adapt.paired import paired
+    from slipstick.adapt.recipe import Recipe
+    from slipstick.adapt.retrain import attach, detach, packed_bytes
+    from slipstick.adapt.training import train
+    from slipstick.models.datasets import data_set
+    from slipstick.models.torch_nets.saved import load_net, save_net
+
+    module, normal, about = load_net(net)
+    images = data_set(data, root=root)
+    before = evaluate(module, images.test, normal)
+    forms = attach(module, formats)
+    rounded = evaluate(module, images.test, normal)
+    after = rounded
+    if epochs:
+        recipe = Recipe(epochs=epochs, rate=rate, seed=seed)
+        train(module, images, recipe, normal=normal, folder=Path(folder) if folder else None, progress=progress)
+        after = evaluate(module, images.test, normal)
+    sizes = packed_bytes(module, forms)
+    detach(module, forms)
+    asked = {
+        "net": str(about["net"]),
+        "data": images.name,
+        "formats": formats,
+        "epochs": epochs,
+        "rate": rate,
+        "seed": seed,
+    }
+    compared = paired(before, after)
+    report = _report(asked, forms, compared, (before.mean(), rounded.mean(), after.mean()), sizes)
+    if out is not None:
+        save_net(module, out, str(about["net"]), images, {"about": images.about, "formats": formats, "adapted": asked})
+    return Retrained(module, before, rounded, after, report)
+
+
+def _report(
+    asked: dict[str, Any],
+    forms: dict[str, Format],
+    compared: Paired,
+    shares: tuple[float, float, float],
+    sizes: tuple[int, int],
+) -> Report:
+    source, (low, high) = f"{compared.images} test images of {asked['data']}", compared.interval
+    before, rounded, after = (Metric(float(share), "fraction", "measured", source) for share in shares)
+    return Report(
+        title=f"{asked['net']} on {asked['data']} in {asked['formats']}, {asked['epochs']} epochs of retraining",
+        metrics={
+            "accuracy": {
+                "before": before, "rounded": rounded, "after": after,
+                "change": Metric(compared.change, "fraction", "measured", "paired"),
+                "change_low": Metric(low, "fraction", "measured", "95 % interval, paired"),
+                "change_high": Metric(high, "fraction", "measured", "95 % interval, paired"),
+                "p_value": Metric(compared.p_value, "", "measured", "McNemar's exact test"),
+            },
+            "weights": {
+                "packed": Metric(sizes[0], "B", "measured", "of the whole network, scales and pools included"),
+                "int8": Metric(sizes[1], "B", "measured", "scales included"),
+                "compression": Metric(sizes[1] / sizes[0], "", "measured", "int8 over packed"),
+            },
+        },
+        breakdowns={"formats": _layers(forms)},
+        inputs=asked,
+    )  # fmt: skip
+
+
+def _layers(forms: dict[str, Format]) -> Table:
+    return Table.of({"layer": "", "format": ""}, [(name, form.name) for name, form in forms.items()])
