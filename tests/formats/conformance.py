@@ -90,6 +90,31 @@ def storage_is_what_encoding_takes(form: Format) -> None:
         assert form.storage_bytes(shape) == form.encode(tensor(shape, 5)).nbytes, shape
 
 
+def what_stands_beside_is_as_said(form: Format) -> None:
+    for shape in SHAPES:
+        encoded = form.encode(tensor(shape, 11))
+        assert {k: (str(a.dtype), a.shape) for k, a in encoded.side.items()} == dict(form.beside(shape))
+        form.check(encoded)
+
+
+def files_give_back_what_was_written(form: Format) -> None:
+    """Only what `format_of` builds from its name has a file format."""
+    import tempfile
+    from pathlib import Path
+
+    from slipstick.formats.packed import read_packed, write_packed
+
+    tensors = {f"t{place}": form.encode(tensor(shape, 12)) for place, shape in enumerate(SHAPES)}
+    with tempfile.TemporaryDirectory() as folder:
+        write_packed(Path(folder) / "w", tensors)
+        found = read_packed(Path(folder) / "w")
+    assert list(found) == list(tensors)
+    for name, encoded in tensors.items():
+        assert (found[name].format, found[name].shape) == (form, encoded.shape)
+        np.testing.assert_array_equal(found[name].codes, encoded.codes)
+        np.testing.assert_array_equal(form.decode(found[name]), form.decode(encoded))
+
+
 def bits_are_those_of_a_large_tensor(form: Format) -> None:
     shape = (512, 65536)  # nothing of this size is made
     assert math.isclose(8 * form.storage_bytes(shape) / math.prod(shape), form.bits_per_element, rel_tol=0.01)
@@ -138,6 +163,8 @@ CHECKS: list[Callable[[Format], None]] = [
     recoding_twice_is_recoding_once,
     whole_numbers_times_scales_are_the_values,
     storage_is_what_encoding_takes,
+    what_stands_beside_is_as_said,
+    files_give_back_what_was_written,
     bits_are_those_of_a_large_tensor,
     matmul_is_the_product_of_the_decoded,
     matmul_with_zero_is_zero,

@@ -83,6 +83,10 @@ class Format(ABC):
         """Bytes of a tensor of this shape, all scales and padding included."""
 
     @abstractmethod
+    def beside(self, shape: tuple[int, ...]) -> Mapping[str, tuple[str, tuple[int, ...]]]:
+        """Return type and shape of every array that stands beside the codes of a tensor of this shape, by name."""
+
+    @abstractmethod
     def encode(self, values: ArrayLike, side: Side | None = None) -> Encoded:
         """Represent finite values in the format.
 
@@ -141,6 +145,20 @@ class Format(ABC):
         """
         raise SlipstickError("keeps no whole numbers at given scales", path="format", value=self.name)
 
+    def check(self, encoded: Encoded) -> None:
+        """Raise SlipstickError unless codes and what stands beside them have the sizes that the shape asks for."""
+        check_beside(encoded, self.beside(encoded.shape))
+        if encoded.nbytes != self.storage_bytes(encoded.shape):
+            allowed = f"{self.storage_bytes(encoded.shape)} bytes in all"
+            raise SlipstickError("codes of another size", path=self.name, value=encoded.nbytes, allowed=allowed)
+
     def round(self, values: ArrayLike) -> Array:
         """Return the values that the format keeps of `values`: ``decode(encode(values))``."""
         return self.decode(self.encode(values))
+
+
+def check_beside(encoded: Encoded, wanted: Mapping[str, tuple[str, tuple[int, ...]]]) -> None:
+    """Raise SlipstickError unless exactly the `wanted` arrays stand beside the codes, of their types and shapes."""
+    found = {name: (str(array.dtype), array.shape) for name, array in encoded.side.items()}
+    if found != dict(wanted):
+        raise SlipstickError("not what stands beside such codes", path=encoded.format.name, value=found)

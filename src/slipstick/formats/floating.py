@@ -117,6 +117,14 @@ class Float(Format):
         rows = int(np.prod(shape[:-1]))
         return elements + rows * -(-(shape[-1] if shape else 1) // self.block.size) + (0 if self.block.power else 4)
 
+    def beside(self, shape: tuple[int, ...]) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """A scale for each block, and nvfp4's scale of the tensor."""
+        if self.block is None:
+            return {}
+        blocks = -(-(shape[-1] if shape else 1) // self.block.size)
+        found: dict[str, tuple[str, tuple[int, ...]]] = {"scale": ("uint8", (*shape[:-1], blocks))}
+        return found if self.block.power else {**found, "tensor_scale": ("float32", (1,))}
+
     def encode(self, values: ArrayLike, side: Mapping[str, NDArray[Any]] | None = None) -> Encoded:
         """Represent finite values, with scales where the format has blocks; `side` may give those."""
         x = finite(values)

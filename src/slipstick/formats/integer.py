@@ -61,6 +61,12 @@ class Int(Format):
         channels = 1 if self.axis is None else shape[self._axis(len(shape))]
         return packed_bytes(int(np.prod(shape)), self.bits) + channels * (4 if self.symmetric else 6)
 
+    def beside(self, shape: tuple[int, ...]) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """A scale, and a zero point if not symmetric, for each channel."""
+        channels = 1 if self.axis is None else shape[self._axis(len(shape))]
+        found: dict[str, tuple[str, tuple[int, ...]]] = {"scale": ("float32", (channels,))}
+        return found if self.symmetric else {**found, "zero": ("uint16", (channels,))}
+
     def encode(self, values: ArrayLike, side: Mapping[str, NDArray[Any]] | None = None) -> Encoded:
         """Represent finite values as codes and scales; `side` may give the scale, and with it the zero point."""
         x = finite(values)

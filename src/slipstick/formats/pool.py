@@ -84,6 +84,10 @@ class Pool(Format):
         filters, _ = rows_of(shape)
         return self.index_bytes(shape) + 4 * filters + self.size * self.vector
 
+    def beside(self, shape: tuple[int, ...]) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """A scale of each filter, and the pool."""
+        return {"scale": ("float32", rows_of(shape)[:1]), "pool": ("int8", (self.size, self.vector))}
+
     def index_bytes(self, shape: tuple[int, ...]) -> int:
         """Bytes of the indices alone."""
         filters, each = rows_of(shape)

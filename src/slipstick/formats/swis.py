@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from slipstick.core.errors import SlipstickError
-from slipstick.core.format import Cost, Encoded, Format, Surrogate
+from slipstick.core.format import Cost, Encoded, Format, Surrogate, check_beside
 from slipstick.formats.decompose import LARGEST_GROUP, LARGEST_SIGNED_GROUP, decompose, position_sets
 from slipstick.formats.packing import packed_bytes
 from slipstick.formats.whole import product_of_whole, rows_of, scaled_rows, times_scale, whole_codes
@@ -90,6 +90,22 @@ class Swis(Format):
         per = np.full(filters, self.shifts) if shifts is None else np.asarray(shifts)
         bits = sum(int(np.sum(per == n)) * self.record_bits(n) for n in range(1, self.bits + 1))
         return packed_bytes(bits * -(-each // self.group), 1) + 4 * filters + (0 if shifts is None else filters)
+
+    def beside(self, shape: tuple[int, ...]) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """A scale of each filter; a schedule's shifts too, where they were given."""
+        return {"scale": ("float32", rows_of(shape)[:1])}
+
+    def check(self, encoded: Encoded) -> None:
+        """Raise SlipstickError unless codes, scales and a schedule's shifts have the sizes that the shape asks for."""
+        wanted, shifts = self.beside(encoded.shape), None
+        if "shifts" in encoded.side:
+            wanted["shifts"] = ("uint8", rows_of(encoded.shape)[:1])
+        check_beside(encoded, wanted)
+        if "shifts" in encoded.side:
+            shifts = self._shifts(encoded.side, rows_of(encoded.shape)[0])
+        size = self.storage_bytes(encoded.shape, shifts)
+        if encoded.nbytes != size:
+            raise SlipstickError("codes of another size", path=self.name, value=encoded.nbytes, allowed=f"{size} bytes")
 
     def encode(self, values: ArrayLike, side: Side | None = None) -> Encoded:
         """Represent finite values [filters, ...]; `side` may give scales, and the shifts of each filter.

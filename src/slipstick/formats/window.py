@@ -52,6 +52,10 @@ class Truncate(Format):
         """Bytes of the codes, and an fp32 scale of each filter."""
         return _storage(self.bits, shape)
 
+    def beside(self, shape: tuple[int, ...]) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """A scale of each filter."""
+        return {"scale": ("float32", rows_of(shape)[:1])}
+
     def encode(self, values: ArrayLike, side: Side | None = None) -> Encoded:
         """Represent finite values [filters, ...]; `side` may give the scales."""
         return _encode(self, self.bits, values, side)
@@ -113,6 +117,10 @@ class Round(Format):
     def storage_bytes(self, shape: tuple[int, ...]) -> int:
         """Bytes of the codes, and an fp32 scale of each filter."""
         return _storage(self.bits, shape)
+
+    def beside(self, shape: tuple[int, ...]) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """A scale of each filter."""
+        return {"scale": ("float32", rows_of(shape)[:1])}
 
     def encode(self, values: ArrayLike, side: Side | None = None) -> Encoded:
         """Represent finite values [filters, ...]; `side` may give the scales."""

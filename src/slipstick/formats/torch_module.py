@@ -1,0 +1,170 @@
+"""Formats upon torch modules: weights seen through a format, gradients straight through, and the way back.
+
+`attach` puts a parametrisation on each layer's weight: forward gives ``decode(encode(weight))``, backward is the
+identity (within the surrogate's bounds), so that an optimiser moves the weight behind it. `detach` bakes what the
+format keeps. Source: the straight-through estimator is that of Bengio et al., arXiv 1308.3432; when to encode anew is
+our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.format import Encoded, Format
+from slipstick.formats.whole import channels_last
+
+Policy = Literal["step", "epoch"]
+LARGEST_BITS = 8  # of an activation
+
+
+class Formatted(nn.Module):
+    """A weight as a format keeps it; encoded anew whenever an optimiser has moved it ("step"), or at `renew` ("epoch").
+
+    Between renewals the values of the last encoding stand, while the gradient still moves the weight behind them.
+    """
+
+    def __init__(self, form: Format, policy: Policy = "step", side: Mapping[str, NDArray[Any]] | None = None) -> None:
+        super().__init__()
+        self.form, self.policy, self.side = form, policy, side
+        self.frozen = False
+        self.kept: Tensor | None = None
+        self.last: Encoded | None = None
+        self.version = -1
+
+    def encoded(self, weight: Tensor) -> Encoded:
+        """Return the weight in the format, its input channels last."""
+        return self.form.encode(channels_last(weight.detach().cpu().double().numpy()), self.side)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Return what the format keeps of the weight, with the weight's gradient."""
+        moved = self.policy == "step" and not self.frozen and weight._version != self.version
+        if self.kept is None or moved:
+            self.last, self.version = self.encoded(weight), weight._version
+            values = self.form.decode(self.last)
+            back = np.moveaxis(values, -1, 1) if weight.ndim > 2 else values
+            self.kept = torch.from_numpy(np.ascontiguousarray(back)).to(weight)
+        surrogate = self.form.surrogate
+        through = weight if surrogate.low is None else weight.clamp(surrogate.low, surrogate.high)
+        return self.kept + (through - through.detach())  # the kept values to the bit: what is added is zero
+
+
+class Activation(nn.Module):
+    """Activations of `bits` bits, which may be changed at any time: 0 to 2**bits - 1 steps of a scale, or with a sign.
+
+    While it trains the scale follows the batch's largest magnitude, as a running mean; afterwards it stands. A narrower
+    width covers the same range by coarser steps.
+    """
+
+    scale: Tensor
+
+    def __init__(self, bits: int = 8, *, signed: bool = False, momentum: float = 0.1) -> None:
+        super().__init__()
+        self.signed, self.momentum = signed, momentum
+        self.bits = _width(bits)
+        self.register_buffer("scale", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x in steps, with the gradient of x where it is not clipped."""
+        if self.training:
+            largest = x.detach().abs().max()
+            mixed = largest if self.scale == 0 else torch.lerp(self.scale, largest, self.momentum)
+            self.scale.copy_(mixed)
+        top = 2 ** (self.bits - 1) - 1 if self.signed else 2**self.bits - 1
+        step = torch.where(self.scale > 0, self.scale, torch.ones_like(self.scale)) / top
+        clipped = x.clamp(-top * step if self.signed else torch.zeros_like(step), top * step)
+        kept: Tensor = torch.round(clipped / step).detach() * step
+        return kept + (clipped - clipped.detach())
+
+
+def attach(
+    module: nn.Module,
+    layer_formats: Mapping[str, Format],
+    *,
+    policy: Policy = "step",
+    sides: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
+) -> None:
+    """Let the weights of layers be seen through formats; names are those of `module.named_modules()`.
+
+    Parameters
+    ----------
+    policy : encode anew at every training "step", or at every "epoch" (`renew`).
+    sides : what is given beside the codes of a layer: a pool that stays fixed, shifts of each filter.
+
+    Errors
+    ------
+    SlipstickError for a layer that is not there, has no weight, or has a format already.
+    """
+    layers = dict(module.named_modules())
+    for name in layer_formats:
+        if name not in layers or not isinstance(getattr(layers[name], "weight", None), Tensor):
+            allowed = [key for key, layer in layers.items() if isinstance(getattr(layer, "weight", None), Tensor)]
+            raise SlipstickError("no such layer with a weight", path="attach", value=name, allowed=allowed)
+        if parametrize.is_parametrized(layers[name], "weight"):
+            raise SlipstickError("has a format already", path="attach", value=name)
+    for name, form in layer_formats.items():
+        formatted = Formatted(form, policy, None if sides is None else sides.get(name))
+        formatted.train(module.training)
+        parametrize.register_parametrization(layers[name], "weight", formatted)
+
+
+def renew(module: nn.Module) -> None:
+    """Encode all weights anew at the next forward, unless they are frozen: call it after every epoch."""
+    for formatted in _formatted(module).values():
+        if not formatted.frozen:
+            formatted.kept = None
+
+
+def freeze(module: nn.Module, progress: float) -> None:
+    """Keep the encodings from two thirds of the training on: `progress` from 0 to 1.
+
+    The weights of formats then stand, and the rest of the network (biases, batch norms) settles around them.
+    """
+    for formatted in _formatted(module).values():
+        formatted.frozen = progress >= 2 / 3
+
+
+def encoded_weights(module: nn.Module) -> dict[str, Encoded]:
+    """Return every attached layer's weight as it is computed with, input channels last, for `packed.write_packed`."""
+    found = {}
+    for name, formatted in _formatted(module).items():
+        _ = module.get_submodule(name).weight  # encodes what has moved
+        if formatted.last is not None:
+            found[name] = formatted.last
+    return found
+
+
+def detach(module: nn.Module) -> None:
+    """Bake what the formats keep into the weights, and take the formats off."""
+    for name in _formatted(module):
+        parametrize.remove_parametrizations(module.get_submodule(name), "weight", leave_parametrized=True)
+
+
+def set_activation_bits(module: nn.Module, bits: int) -> None:
+    """Set the width of every `Activation` in a module: nothing else changes."""
+    for layer in module.modules():
+        if isinstance(layer, Activation):
+            layer.bits = _width(bits)
+
+
+def _formatted(module: nn.Module) -> dict[str, Formatted]:
+    found = {}
+    for name, layer in module.named_modules():
+        if parametrize.is_parametrized(layer, "weight"):
+            for one in layer.parametrizations.weight:
+                if isinstance(one, Formatted):
+                    found[name] = one
+    return found
+
+
+def _width(bits: int) -> int:
+    if not 2 <= bits <= LARGEST_BITS:
+        raise SlipstickError("out of range", path="activation.bits", value=bits, allowed=f"2 to {LARGEST_BITS}")
+    return bits
