@@ -41,11 +41,15 @@ METHODS = {
 }
 
 
-def by_litert(found: Compressed | None, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    from ai_edge_litert.interpreter import Interpreter
+def by_litert(
+    found: Compressed | None, images: NDArray[np.uint8], labels: NDArray[np.int64], reference: bool
+) -> NDArray[np.bool_]:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    kernels = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
 
     content = FILE.read_bytes() if found is None else patch(FILE, found.weights, found.biases)
-    runner = Interpreter(model_content=content, num_threads=1)
+    runner = Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=kernels)
     runner.allocate_tensors()
     source, target = runner.get_input_details()[0]["index"], runner.get_output_details()[0]["index"]
     right = []
@@ -60,12 +64,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shifts", type=int, nargs="+", default=[5, 4, 3, 2])
     parser.add_argument("--pictures", type=Path)
+    parser.add_argument(
+        "--reference", action="store_true", help="LiteRT's reference kernels: slow, equal to ours"
+    )
     asked = parser.parse_args()
     network, images = read_tflite(FILE), data_set("imagenet-sample").test
     seen = layer_inputs(network, images.images[::2], positions=POSITIONS)
     pictures, labels = images.images[1::2], images.labels[1::2]
     plain = accuracy(network, pictures, labels, background=1)
-    other = by_litert(None, pictures, labels)
+    other = by_litert(None, pictures, labels, asked.reference)
     print(f"int8: {100 * plain.mean():.1f} % here, {100 * other.mean():.1f} % in LiteRT; {len(labels)} images")
     series: dict[str, list[tuple[float, float, str]]] = {}
     for layers, rest in (("all layers", ""), ("all but depth-wise", ";depthwise=int8")):
@@ -77,7 +84,7 @@ def main() -> None:
                     shifts=count if weighed else None, weighed=weighed or "bytes",
                 )  # fmt: skip
                 ours = accuracy(network, pictures, labels, background=1, weights=found.weights, biases=found.biases)
-                theirs, compared = by_litert(found, pictures, labels), paired(plain, ours)
+                theirs, compared = by_litert(found, pictures, labels, asked.reference), paired(plain, ours)
                 size = sum(one.storage_bytes for one in found.layers)
                 low, high = (100 * bound for bound in compared.interval)
                 cycles = found.effective_shifts(shift_costs(network, 4, "cycles"))

@@ -13,38 +13,13 @@ pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
 import torch
 
 from slipstick.adapt import Recipe, evaluate, train
-from slipstick.adapt.retrain import attach, detach, kept, weight_layers
+from slipstick.adapt.retrain import attach, weight_layers
 from slipstick.cli import run
 from slipstick.core.errors import SlipstickError
-from slipstick.formats import format_of
+from slipstick.formats.torch_module import detach
 from slipstick.models.datasets import data_set
 from slipstick.models.torch_nets import module
 from slipstick.models.torch_nets.saved import load_net
-
-
-def test_groups_lie_along_the_channels() -> None:
-    weights = np.random.default_rng(0).normal(size=(2, 8, 3, 3)).astype(np.float32)
-    found = kept(format_of("swis:1"), weights)
-    whole = np.rint(found / (np.abs(weights).reshape(2, -1).max(axis=1) / 127)[:, None, None, None]).astype(int)
-    for f, i, j in np.ndindex(2, 3, 3):
-        for start in (0, 4):
-            used = {abs(int(v)) for v in whole[f, start : start + 4, i, j]} - {0}
-            assert len(used) <= 1, "with one shift a group has one magnitude"
-
-
-def test_forward_is_rounded_and_gradients_go_straight_through() -> None:
-    layer = torch.nn.Sequential(torch.nn.Linear(8, 3, bias=False))
-    plain = layer[0].weight.detach().clone()
-    forms = attach(layer, "swis:2")
-    x = torch.randn(5, 8)
-    expected = torch.from_numpy(kept(forms["0"], plain.numpy()))
-    assert torch.allclose(layer(x), x @ expected.T, atol=1e-6)
-    layer(x).sum().backward()
-    held = layer[0].parametrizations.weight.original
-    assert torch.allclose(held.grad, x.sum(dim=0).expand(3, 8), atol=1e-5)
-    assert torch.equal(held, plain), "the parameter stays what it was"
-    detach(layer, forms)
-    assert torch.allclose(layer[0].weight, expected)
 
 
 def test_patterns_choose_layers() -> None:
@@ -65,10 +40,10 @@ def test_training_recovers_what_rounding_lost() -> None:
     net = module("mlp", digits)
     train(net, digits, Recipe(epochs=8, precision="fp32", augment="none"))
     plain = evaluate(net, digits.test, digits.normal).mean()
-    forms = attach(net, "truncate:1")
+    attach(net, "truncate:1")
     rounded = evaluate(net, digits.test, digits.normal).mean()
     train(net, digits, Recipe(epochs=8, rate=0.05, precision="fp32", augment="none"))
-    detach(net, forms)
+    detach(net)
     again = evaluate(net, digits.test, digits.normal).mean()
     assert rounded < plain - 0.05
     assert again > rounded + 0.5 * (plain - rounded)

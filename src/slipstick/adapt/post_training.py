@@ -8,7 +8,7 @@ Source: bias correction after Nagel et al., ICCV 2019, section 4.2; the weighing
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
-from slipstick.formats import format_of
+from slipstick.formats import Int, format_of
 from slipstick.formats.patterns import Layer, formats_of
 from slipstick.formats.schedule import average, errors_by_shifts, schedule
 from slipstick.models.integer.network import IntegerNetwork
@@ -102,7 +102,7 @@ def compress(
     """
     layers = network.weights()
     texts = formats_of(formats, [Layer(one.name, kind_of(one)) for one in layers])
-    forms = [format_of(text) for text in texts]
+    forms = [_per_filter(format_of(text)) for text in texts]
     if inputs is None and (shifts is not None or correct):
         raise SlipstickError(
             "needs images", path="inputs", allowed="images to calibrate on, or no schedule and no correction"
@@ -151,6 +151,11 @@ def noise(layer: LayerWeights, codes: IntArray, inputs: LayerInputs) -> FloatArr
 def signal(layer: LayerWeights, inputs: LayerInputs) -> float:
     """Return the power of a layer's output before its bias, all filters, each one's mean taken out."""
     return max(float(noise(layer, np.zeros_like(layer.codes), inputs).sum()), _SILENT)
+
+
+def _per_filter(form: Format) -> Format:
+    """Return integers with a scale of each filter, as the file has them."""
+    return replace(form, axis=0) if isinstance(form, Int) else form
 
 
 def _scheduled(

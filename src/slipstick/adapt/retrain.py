@@ -1,8 +1,4 @@
-"""Weights of a torch module in number formats while it trains: forward what remains of them, backward straight through.
-
-Source of the straight-through estimator: Bengio et al., arXiv 1308.3432; used as in SWIS (Li et al., arXiv 2103.01308),
-whose recipe we do not know.
-"""
+"""The layers of a torch network in formats by one line of text, for retraining; one pool for all that share it."""
 
 from __future__ import annotations
 
@@ -21,7 +17,7 @@ from slipstick.formats.pool import Pool, fit_pool, poolable
 from slipstick.formats.whole import channels_last
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 Side = Mapping[str, NDArray[Any]]
 PLAIN = "fp32"  # the text that leaves a layer as it is
@@ -42,20 +38,17 @@ def weight_layers(net: nn.Module) -> dict[str, Layer]:
 def attach(net: nn.Module, formats: str) -> dict[str, Format]:
     """Hold the weights of a network in formats; returns them by the layers' names. Layers in ``fp32`` are left alone.
 
-    The module's parameters stay what they were: gradients reach them as if nothing had been rounded, and every forward
-    pass in training chooses positions anew.
+    The parameters behind them stay what they were, and gradients reach them as if nothing had been rounded; what the
+    formats keep is chosen anew after every step. `slipstick.formats.torch_module.detach` leaves that in the weights.
 
     Parameters
     ----------
     formats : ``swis:2``, or by patterns: ``swis:2;first=fp32;last=int8:axis=0``. All layers of one pool format share a
         pool; the first, the last and depth-wise ones stay out of it, in int8.
     """
-    parametrize = require("torch.nn.utils.parametrize", "torch")
+    torch_module = require("slipstick.formats.torch_module", "torch")
     forms = _formats(net, formats)
-    sides = _pools(net, forms)
-    for name, form in forms.items():
-        held = _held(form, sides.get(name))
-        parametrize.register_parametrization(net.get_submodule(name), "weight", held)
+    torch_module.attach(net, forms, sides=_pools(net, forms))
     return forms
 
 
@@ -82,20 +75,6 @@ def _pools(net: nn.Module, forms: Mapping[str, Format]) -> dict[str, Side]:
         pool = fit_pool(weights, form.size, form.vector, metric=form.metric)
         found |= {name: {"pool": pool} for name in names}
     return found
-
-
-def detach(net: nn.Module, forms: Mapping[str, Format]) -> None:
-    """Leave in the weights what the formats kept of them, and take the formats away."""
-    parametrize = require("torch.nn.utils.parametrize", "torch")
-    for name in forms:
-        parametrize.remove_parametrizations(net.get_submodule(name), "weight", leave_parametrized=True)
-
-
-def kept(form: Format, weights: NDArray[np.float32], side: Side | None = None) -> NDArray[np.float32]:
-    """Return what a format keeps of torch's weights [filters, channels, ...], whose groups lie along the channels."""
-    last = np.ascontiguousarray(channels_last(weights))
-    found = form.decode(form.encode(last, side))
-    return np.moveaxis(found, -1, 1) if weights.ndim > 2 else found
 
 
 def _last(weight: Any) -> NDArray[np.float32]:
@@ -125,16 +104,3 @@ def _kind(module: Any) -> str:
     if module.groups > 1:
         return "depthwise"
     return "pointwise" if set(module.kernel_size) == {1} else "conv"
-
-
-def _held(form: Format, side: Side | None) -> nn.Module:
-    """Return the module that rounds a weight in the forward pass only."""
-    torch = require("torch", "torch")
-
-    class Held(torch.nn.Module):  # type: ignore[misc, name-defined]
-        def forward(self, weight: Tensor) -> Tensor:
-            found = torch.from_numpy(np.ascontiguousarray(kept(form, weight.detach().float().numpy(), side)))
-            held: Tensor = weight + (found.to(weight.dtype) - weight).detach()
-            return held
-
-    return Held()

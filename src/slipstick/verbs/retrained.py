@@ -82,8 +82,9 @@ def retrained(
     from slipstick.adapt.evaluation import evaluate
     from slipstick.adapt.paired import paired
     from slipstick.adapt.recipe import Recipe
-    from slipstick.adapt.retrain import attach, detach, packed_bytes
+    from slipstick.adapt.retrain import attach, packed_bytes
     from slipstick.adapt.training import train
+    from slipstick.formats.torch_module import detach
     from slipstick.models.datasets import data_set
     from slipstick.models.torch_nets.saved import load_net, save_net
 
@@ -98,7 +99,7 @@ def retrained(
         train(module, images, recipe, normal=normal, folder=Path(folder) if folder else None, progress=progress)
         after = evaluate(module, images.test, normal)
     sizes = packed_bytes(module, forms)
-    detach(module, forms)
+    detach(module)
     asked = {
         "net": str(about["net"]),
         "data": images.name,
