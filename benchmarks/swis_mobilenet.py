@@ -64,9 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shifts", type=int, nargs="+", default=[5, 4, 3, 2])
     parser.add_argument("--pictures", type=Path)
-    parser.add_argument(
-        "--reference", action="store_true", help="LiteRT's reference kernels: slow, equal to ours"
-    )
+    parser.add_argument("--reference", action="store_true", help="LiteRT's reference kernels: slow, equal to ours")
     asked = parser.parse_args()
     network, images = read_tflite(FILE), data_set("imagenet-sample").test
     seen = layer_inputs(network, images.images[::2], positions=POSITIONS)
