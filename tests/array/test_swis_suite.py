@@ -31,7 +31,7 @@ def test_its_words_and_use_exactly_but_for_what_a_note_explains(replayed: Valida
 
 def test_bits_of_groups_exactly(replayed: Validation) -> None:
     rows = [row for row in replayed.rows if row.source.startswith("storage")]
-    assert len(rows) == 32
+    assert len(rows) == 40
     for row in rows:
         assert abs(row.error) < (1e-12 if row.kind == "bits" else 1e-4), row  # the ratios have four digits
 

@@ -9,7 +9,7 @@ from typing import Any
 from slipstick.array import parts
 from slipstick.array.checks import findings
 from slipstick.array.cost import LayerCost, bytes_a_cycle, layer_cost, move_bytes
-from slipstick.array.layer_formats import DEFAULT, held
+from slipstick.array.layer_formats import held
 from slipstick.array.parts import Events
 from slipstick.array.products import Move, only_products, products_of
 from slipstick.core.checks import run_checks
@@ -18,6 +18,7 @@ from slipstick.core.plan import Plan
 from slipstick.core.report import Metric, Report, Table, flatten
 from slipstick.core.system import SRAMS, Array, System
 from slipstick.core.workload import Phase, Workload
+from slipstick.formats.patterns import DEFAULT
 from slipstick.models.graphs.network import OperatorGraph
 
 PAPERS = ("li2021swis", "samajdar2020", "judd2016", "horowitz2014")

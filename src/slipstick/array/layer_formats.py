@@ -1,8 +1,7 @@
 """Which format each layer's weights are in, and what an array's elements make of it: shifts, and bits stored.
 
-``formats=swis:3`` is one format for all; ``formats=swis:3;depthwise=int8;features.0.*=int8`` adds patterns, the last
-one that fits decides. A pattern is a kind (conv, depthwise, pointwise, linear), ``first``, ``last``, or a layer's name
-with ``*`` for any text. A semicolon before an argument of the format at hand continues it: ``swis:3;group=8``.
+``formats=swis:3`` is one format for all; ``formats=swis:3;depthwise=int8;features.0.*=int8`` adds patterns (see
+`slipstick.formats.patterns`).
 
 A fraction, such as ``swis:2.5`` or ``swis:3.0``, is an average by scheduling: whole folds of filters that advance
 together take the next number of shifts below or above (even ones in double-shift elements), never fewer on average than
@@ -15,20 +14,18 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.array.products import Product
-from slipstick.array.weights import ARGUMENTS, Kind, kind_of, steps_of
-from slipstick.core.errors import SlipstickError
+from slipstick.array.weights import steps_of
+from slipstick.core.format import Format
 from slipstick.core.system import Array
-from slipstick.formats import families
+from slipstick.formats import format_of
+from slipstick.formats.patterns import Layer, formats_of
 
-DEFAULT = "int8"
 _SCHEDULED = re.compile(r"(?P<head>[a-z_]+:(?:shifts=|bits=)?)(?P<number>\d{1,2}\.\d{1,6})(?P<rest>(?:[,;].*)?)")
-_KINDS = ("conv", "depthwise", "pointwise", "linear", "first", "last")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,53 +54,24 @@ def held(text: str, products: Sequence[Product], array: Array) -> list[Held]:
     >>> [h.text for h in held("int4;last=int8", layers, Array(rows=8, columns=8, element="serial", group=4))]
     ['int4', 'int8']
     """
-    patterns = _patterns(text)
-    texts = [DEFAULT] * len(products)
-    for pattern, chosen in patterns:
-        fitting = [place for place, product in enumerate(products) if _fits(pattern, place, products)]
-        if not fitting and pattern != "*":
-            names = [*_KINDS, *(product.name for product in products)]
-            raise SlipstickError("no layer fits the pattern", path="plan.formats", value=pattern, allowed=names)
-        for place in fitting:
-            texts[place] = chosen
+    layers = [Layer(product.name, product.kind) for product in products]
+    texts = formats_of(text, layers, path="plan.formats")
     return [_held(chosen, product, array) for chosen, product in zip(texts, products, strict=True)]
-
-
-def _patterns(text: str) -> list[tuple[str, str]]:
-    """Split ``swis:3;group=8;fc=int8`` into [("*", "swis:3;group=8"), ("fc", "int8")]."""
-    found: list[tuple[str, str]] = []
-    arguments = {name for family in families().values() for name in family.arguments} | set(ARGUMENTS)
-    for piece in filter(None, (part.strip() for part in text.split(";"))):
-        key, equals, value = piece.partition("=")
-        if found and equals and key.strip() in arguments:
-            found[-1] = (found[-1][0], f"{found[-1][1]};{piece}")
-        elif not equals or ":" in key:
-            found.append(("*", piece))
-        else:
-            found.append((key.strip(), value.strip()))
-    return found
-
-
-def _fits(pattern: str, place: int, products: Sequence[Product]) -> bool:
-    product = products[place]
-    if pattern in ("first", "last"):
-        return place == (0 if pattern == "first" else len(products) - 1)
-    return pattern == product.kind or fnmatchcase(product.name, pattern)
 
 
 def _held(text: str, product: Product, array: Array) -> Held:
     scheduled = _SCHEDULED.fullmatch(text.strip().casefold())
     if scheduled is None:
-        return _mixed(text, product, array, kind_of(text), kind_of(text), 0.0)
+        return _mixed(text, product, array, format_of(text), format_of(text), 0.0)
     step, wanted = (2 if array.element == "double-shift" else 1), float(scheduled["number"])
     low = max(1, math.floor(wanted / step) * step)
     high = math.ceil(wanted / step) * step
     share = (wanted - low) / (high - low) if high > low else 0.0
-    few, many = (kind_of(f"{scheduled['head']}{count}{scheduled['rest']}") for count in (low, max(low, high)))
+    few, many = (format_of(f"{scheduled['head']}{count}{scheduled['rest']}") for count in (low, max(low, high)))
     return _mixed(text, product, array, few, many, share)
 
 
-def _mixed(text: str, product: Product, array: Array, few: Kind, many: Kind, share: float) -> Held:
+def _mixed(text: str, product: Product, array: Array, few: Format, many: Format, share: float) -> Held:
     """Give `share` of the filters, rounded up to whole folds, the format `many`, and the others `few`."""
     lanes = product.groups if product.groups > 1 else product.filters
     fold = 1 if product.groups > 1 else array.columns
@@ -113,5 +81,5 @@ def _mixed(text: str, product: Product, array: Array, few: Kind, many: Kind, sha
     shifts[:count] = steps_of(many, array)[0]  # whole folds from the first: the last one may not be full
     rows = product.filters if product.groups > 1 else 1
     parts = ((few, lanes - count), (many, count))
-    storage = sum(kind.storage_bytes((rows * number, product.reduction)) for kind, number in parts if number)
+    storage = sum(form.storage_bytes((rows * number, product.reduction)) for form, number in parts if number)
     return Held(text, shifts, float(storage), not used)

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from slipstick.core.errors import SlipstickError
 from slipstick.formats.registry import families
 
+DEFAULT = "int8"
 KINDS = ("conv", "depthwise", "pointwise", "linear")
 
 
@@ -25,8 +26,8 @@ class Layer:
     kind: str
 
 
-def formats_of(text: str, layers: Sequence[Layer], default: str = "int8") -> list[str]:
-    """Return the text of each layer's format.
+def formats_of(text: str, layers: Sequence[Layer], *, path: str = "formats") -> list[str]:
+    """Return the text of each layer's format: `DEFAULT` where no pattern fits.
 
     Errors
     ------
@@ -37,12 +38,12 @@ def formats_of(text: str, layers: Sequence[Layer], default: str = "int8") -> lis
     >>> formats_of("swis:3;group=8;last=int4", [Layer("a", "conv"), Layer("b", "linear")])
     ['swis:3;group=8', 'int4']
     """
-    found = [default] * len(layers)
+    found = [DEFAULT] * len(layers)
     for pattern, chosen in pieces(text):
         fitting = [place for place in range(len(layers)) if _fits(pattern, place, layers)]
         if not fitting and pattern != "*":
             names = [*KINDS, "first", "last", *(layer.name for layer in layers)]
-            raise SlipstickError("no layer fits the pattern", path="formats", value=pattern, allowed=names)
+            raise SlipstickError("no layer fits the pattern", path=path, value=pattern, allowed=names)
         for place in fitting:
             found[place] = chosen
     return found

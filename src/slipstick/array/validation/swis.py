@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import get_args
+from typing import Literal, get_args
 
 from slipstick.array.convolution import Convolution
 from slipstick.array.estimate import run
@@ -12,12 +12,13 @@ from slipstick.array.products import Product
 from slipstick.array.systolic import Pass
 from slipstick.array.systolic import run as systolic
 from slipstick.array.traffic import dram_traffic
-from slipstick.array.weights import SharedBits
+from slipstick.array.weights import BITS
 from slipstick.core.plan import Plan
 from slipstick.core.published import Row, RowDict, Suite, Validation, number, register_suite
 from slipstick.core.registry import resolve_system
 from slipstick.core.system import Dataflow
 from slipstick.core.workload import Phase, Workload
+from slipstick.formats.swis import Swis
 from slipstick.models.graphs import ResNet
 
 _LAYER = re.compile(r"(\d+)x\d+x(\d+) (\d)x\d (\d+)(?: stride (\d))? valid")
@@ -141,12 +142,15 @@ def _pass(row: RowDict) -> Pass | None:
 
 def _storage(row: RowDict) -> Answer | str:
     size, layout = re.fullmatch(r"M=(\d+)", row["model"]), _GROUP.fullmatch(row["config"])
-    if size is None or layout is None or layout[3] == "combination index":
-        return "another coding of the positions than the array's"
-    found = SharedBits("swis", int(layout[2]), int(size[1]), consecutive=bool(layout[1]))
+    if size is None or layout is None:
+        return "not a group of weights"
+    coding: Literal["rank", "positions"] = "rank" if layout[3] == "combination index" else "positions"
+    shifts, group = int(layout[2]), int(size[1])
+    found = Swis(shifts, group, consecutive=bool(layout[1]), bits=BITS, layout=coding)
+    bits = found.record_bits(shifts)
     if row["metric"] == "bits per group":
-        return float(found.group_bits), "bits", ""
-    return 8 * found.group / found.group_bits, "compression", ""
+        return float(bits), "bits", ""
+    return BITS * group / bits, "compression", ""
 
 
 def _zigzag(row: RowDict) -> Answer | str:
