@@ -25,8 +25,9 @@ $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/pip install -q -c constraints.txt -e ".[dev,docs]"
 	@touch $@ $(VENV)/.stamp
 
-demo: $(VENV)/.stamp ## a first Report: a published model file on eight H100s, also as out/demo.html
+demo: $(VENV)/.stamp ## first Reports: a published model file on eight H100s, and a compressed network on an array (also in out/)
 	$(BIN)/slipstick estimate $(DEMO_CONFIG) h100-sxm-80gb:8 --plan tp=4,sp=true,zero=1 --batch 8 --html out/demo.html
+	$(BIN)/slipstick estimate mobilenet-v2 swis-8x8 --plan formats=swis:3 --html out/demo-compressed.html
 
 test: $(VENV)/.stamp-dev ## set up and run the tests
 	$(BIN)/python -m pytest -q

@@ -12,6 +12,7 @@ from commands import ROOT
 from slipstick.adapt.post_training import compress, noise, shift_costs, signal
 from slipstick.cli import run
 from slipstick.core.errors import SlipstickError
+from slipstick.formats.packed import read_packed
 from slipstick.models.datasets import DataSet, Images, data_set
 from slipstick.models.integer.statistics import LayerInputs, layer_inputs
 from slipstick.models.tflite import parse_tflite, patch, read_tflite
@@ -112,9 +113,13 @@ def folder(tmp_path: Path) -> Path:
 def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "small.tflite"
     asked = ["adapt", str(SMALL), "--format", "swis:2", "--shifts", "2.5", "--data", str(folder), "--out", str(out)]
-    assert run(asked) == 0
+    assert run([*asked, "--packed", str(tmp_path / "packed")]) == 0
     said = capsys.readouterr().out
     assert "packed" in said
+    written, replaced = read_packed(tmp_path / "packed"), read_tflite(out)
+    for layer in replaced.weights():
+        held = written[layer.name]
+        np.testing.assert_array_equal(held.format.centred(held), layer.codes)
     assert len(out.read_bytes()) == len(SMALL.read_bytes())
     assert read_tflite(out).run(IMAGES).shape == (24, 5)
 

@@ -16,6 +16,7 @@ from slipstick.adapt import Recipe, evaluate, train
 from slipstick.adapt.retrain import attach, weight_layers
 from slipstick.cli import run
 from slipstick.core.errors import SlipstickError
+from slipstick.formats.packed import read_packed
 from slipstick.formats.torch_module import detach
 from slipstick.models.datasets import data_set
 from slipstick.models.torch_nets import module
@@ -70,11 +71,14 @@ def test_the_command_retrains_what_train_wrote(tmp_path: Path, capsys: pytest.Ca
     assert run(["train", "mlp", "--data", "digits", "--epochs", "4", "--out", str(net)]) == 0
     capsys.readouterr()
     asked = ["adapt", str(net), "--format", "swis:1", "--data", "digits", "--retrain", "3", "--out", str(out), "--json"]
-    assert run(asked) == 0
+    assert run([*asked, "--packed", str(tmp_path / "packed")]) == 0
     answer = json.loads(capsys.readouterr().out)["metrics"]
     assert answer["accuracy"]["rounded"]["value"] <= answer["accuracy"]["after"]["value"]
     assert answer["weights"]["compression"]["value"] > 2
     kept_net, normal, about = load_net(out)
     assert about["formats"] == "swis:1"
+    for name, held in read_packed(tmp_path / "packed").items():
+        weight = kept_net.get_submodule(name).weight.detach().numpy()
+        np.testing.assert_array_equal(held.format.decode(held), weight)
     right = evaluate(kept_net, data_set("digits").test, normal).mean()
     assert right == pytest.approx(answer["accuracy"]["after"]["value"])

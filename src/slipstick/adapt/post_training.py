@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
-from slipstick.core.format import Format
+from slipstick.core.format import Encoded, Format
 from slipstick.formats import Int, format_of
 from slipstick.formats.patterns import Layer, formats_of
 from slipstick.formats.schedule import average, errors_by_shifts, schedule
@@ -44,14 +44,19 @@ class LayerIn:
         """Whether any weight is another one now."""
         return bool((self.codes != self.layer.codes).any())
 
-    @property
-    def storage_bytes(self) -> int:
-        """Bytes of the packed weights, scales included."""
+    @cached_property
+    def encoded(self) -> Encoded:
+        """The weights packed in their format, with the file's scales and the schedule's shifts."""
         real = self.codes.astype(np.float64) * self.layer.scales.reshape(-1, *[1] * (self.codes.ndim - 1))
         side: dict[str, NDArray[Any]] = {"scale": self.layer.scales}
         if self.shifts is not None:
             side["shifts"] = self.shifts
-        return self.format.encode(real, side).nbytes
+        return self.format.encode(real, side)
+
+    @property
+    def storage_bytes(self) -> int:
+        """Bytes of the packed weights, scales included."""
+        return self.encoded.nbytes
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,6 +27,7 @@ def adapt(
     seed: int = 0,
     folder: Path | None = None,
     out: Path | None = None,
+    packed: Path | None = None,
     shown: Shown = _PLAIN_SHOWN,
 ) -> None:
     """Compress a network's weights, and say what it costs in accuracy and saves in bytes.
@@ -65,6 +66,8 @@ def adapt(
         Keep the state of retraining there; the same command goes on from it.
     out
         Write the network there, in the kind of file that it came in.
+    packed
+        Write the packed weights there, as a safetensors container.
     """
     from slipstick.core.files import write_bytes
     from slipstick.verbs.adapt import adapt as answer
@@ -72,15 +75,20 @@ def adapt(
 
     if net.suffix == ".safetensors":
         with progress_bar(shown, "retraining") as progress:
-            put(retrained(net, format, data, epochs=retrain, rate=rate, seed=seed, out=out, folder=folder,
-                          progress=progress), shown)  # fmt: skip
+            found = retrained(
+                net, format, data, epochs=retrain, rate=rate, seed=seed, out=out, packed=packed, folder=folder,
+                progress=progress,
+            )  # fmt: skip
+        put(found, shown)
         return
     with progress_bar(shown, "adapting") as progress:
-        found = answer(
+        adapted = answer(
             net, format, data, shifts=shifts, weighed=weighed, columns=columns, correct=correct, calibrate=calibrate,
             images=images, progress=progress,
         )  # fmt: skip
+    if packed is not None:
+        say(f"wrote {packed}, {adapted.write_packed(packed):,} bytes")
     if out is not None:
-        write_bytes(out, found.file())
+        write_bytes(out, adapted.file())
         say(f"wrote {out}")
-    put(found, shown)
+    put(adapted, shown)

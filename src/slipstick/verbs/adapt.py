@@ -41,6 +41,12 @@ class Adapted:
 
         return patch(self.source, self.compressed.weights, self.compressed.biases)
 
+    def write_packed(self, path: str | Path) -> int:
+        """Write the packed weights by layer (`slipstick.formats.packed`); return the file's bytes."""
+        from slipstick.formats.packed import write_packed
+
+        return write_packed(path, {one.layer.name: one.encoded for one in self.compressed.layers})
+
     def json(self) -> str:
         """Return the report as JSON."""
         return self.report.json()

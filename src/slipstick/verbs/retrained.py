@@ -57,6 +57,7 @@ def retrained(
     seed: int = 0,
     root: str | Path | None = None,
     out: str | Path | None = None,
+    packed: str | Path | None = None,
     folder: str | Path | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Retrained:
@@ -72,6 +73,8 @@ def retrained(
         Of retraining; 0 only rounds.
     out
         Write the network there, its weights as the formats keep them.
+    packed
+        Write the packed weights there (`slipstick.formats.packed`): a pool once, indices and scales for each layer.
     folder
         Keeps the state of retraining after every epoch; the same call goes on from there.
 
@@ -84,7 +87,8 @@ def retrained(
     from slipstick.adapt.recipe import Recipe
     from slipstick.adapt.retrain import attach, packed_bytes
     from slipstick.adapt.training import train
-    from slipstick.formats.torch_module import detach
+    from slipstick.formats.packed import write_packed
+    from slipstick.formats.torch_module import detach, encoded_weights
     from slipstick.models.datasets import data_set
     from slipstick.models.torch_nets.saved import load_net, save_net
 
@@ -99,6 +103,8 @@ def retrained(
         train(module, images, recipe, normal=normal, folder=Path(folder) if folder else None, progress=progress)
         after = evaluate(module, images.test, normal)
     sizes = packed_bytes(module, forms)
+    if packed is not None:
+        write_packed(packed, encoded_weights(module))
     detach(module)
     asked = {
         "net": str(about["net"]),
