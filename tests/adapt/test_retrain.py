@@ -71,8 +71,12 @@ def test_the_command_retrains_what_train_wrote(tmp_path: Path, capsys: pytest.Ca
     assert run(["train", "mlp", "--data", "digits", "--epochs", "4", "--out", str(net)]) == 0
     capsys.readouterr()
     asked = ["adapt", str(net), "--format", "swis:1", "--data", "digits", "--retrain", "3", "--out", str(out), "--json"]
-    assert run([*asked, "--packed", str(tmp_path / "packed")]) == 0
-    answer = json.loads(capsys.readouterr().out)["metrics"]
+    assert run([*asked, "--packed", str(tmp_path / "packed"), "--activations", "8,2"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    answer, table = report["metrics"], report["breakdowns"]["bits of activations"]["rows"]
+    assert [row[0] for row in table] == [8, 2]
+    assert table[0][1] == pytest.approx(answer["accuracy"]["after"]["value"], abs=0.02)
+    assert table[1][1] <= table[0][1]
     assert answer["accuracy"]["rounded"]["value"] <= answer["accuracy"]["after"]["value"]
     assert answer["weights"]["compression"]["value"] > 2
     kept_net, normal, about = load_net(out)

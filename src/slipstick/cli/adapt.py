@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from slipstick.cli.options import Shown
+from slipstick.cli.options import Shown, whole_numbers
 from slipstick.cli.output import progress_bar, put, say
 
 _PLAIN_SHOWN = Shown()
@@ -25,6 +25,7 @@ def adapt(
     retrain: int = 0,
     rate: float = 0.05,
     seed: int = 0,
+    activations: str = "",
     folder: Path | None = None,
     out: Path | None = None,
     packed: Path | None = None,
@@ -62,6 +63,8 @@ def adapt(
         The largest learning rate of retraining.
     seed
         Of the order and augmentation of retraining.
+    activations
+        Bits of the ReLUs' results, by comma: the retrained network is scored at each (8,6,4,2).
     folder
         Keep the state of retraining there; the same command goes on from it.
     out
@@ -77,7 +80,7 @@ def adapt(
         with progress_bar(shown, "retraining") as progress:
             found = retrained(
                 net, format, data, epochs=retrain, rate=rate, seed=seed, out=out, packed=packed, folder=folder,
-                progress=progress,
+                activations=whole_numbers(activations, "activations") if activations else (), progress=progress,
             )  # fmt: skip
         put(found, shown)
         return

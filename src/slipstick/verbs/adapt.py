@@ -149,15 +149,11 @@ def _split(train: Images, test: Images, calibrate: int, most: int | None) -> tup
     """
     count = len(test) if most is None else min(most, len(test))
     if len(train) and count:
-        spread = np.linspace(0, len(train) - 1, min(calibrate, len(train))).astype(int)
-        return _some(train, spread), _some(test, np.arange(count))
+        drawn = np.random.default_rng(0).permutation(len(train))[:calibrate]  # sets are ordered by class, or otherwise
+        return train.take(drawn), test.take(np.arange(count))
     if count < 2:
         raise SlipstickError("too few test images", path="images", value=count, allowed="from 2")
-    return _some(test, np.arange(0, count, 2)[:calibrate]), _some(test, np.arange(1, count, 2))
-
-
-def _some(images: Images, which: NDArray[np.int64]) -> Images:
-    return type(images)(images.images[which], images.labels[which])
+    return test.take(np.arange(0, count, 2)[:calibrate]), test.take(np.arange(1, count, 2))
 
 
 def _codes(network: Any, images: Images) -> NDArray[Any]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from slipstick.core.report import Metric, Report, Table
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from slipstick.adapt.paired import Paired
     from slipstick.core.format import Format
     from slipstick.models.datasets.images import DataSet
 
+CALIBRATE = 1024  # training images that find the ranges of activations
 RATE = 0.05  # the largest learning rate of retraining: a quarter of that of a short training from the start
 
 
@@ -55,6 +57,7 @@ def retrained(
     epochs: int = 0,
     rate: float = RATE,
     seed: int = 0,
+    activations: Sequence[int] = (),
     root: str | Path | None = None,
     out: str | Path | None = None,
     packed: str | Path | None = None,
@@ -71,6 +74,8 @@ def retrained(
         ``swis:2``, ``pool:size=64``, or by patterns: ``swis:2;first=fp32``.
     epochs
         Of retraining; 0 only rounds.
+    activations
+        Bits of the ReLUs' results at which the final network is scored besides, chosen at run time.
     out
         Write the network there, its weights as the formats keep them.
     packed
@@ -82,6 +87,7 @@ def retrained(
     ------
     SlipstickError for files and formats that are none, and data that does not fit the network.
     """
+    from slipstick.adapt.activations import by_bits
     from slipstick.adapt.evaluation import evaluate
     from slipstick.adapt.paired import paired
     from slipstick.adapt.recipe import Recipe
@@ -106,6 +112,11 @@ def retrained(
     if packed is not None:
         write_packed(packed, encoded_weights(module))
     detach(module)
+    curve = {}
+    if activations:
+        count = len(images.train)
+        spread = images.train.take(np.random.default_rng(seed).permutation(count)[:CALIBRATE])
+        curve = by_bits(module, images.test, spread, normal, activations)
     asked = {
         "net": str(about["net"]),
         "data": images.name,
@@ -115,7 +126,7 @@ def retrained(
         "seed": seed,
     }
     compared = paired(before, after)
-    report = _report(asked, forms, compared, (before.mean(), rounded.mean(), after.mean()), sizes)
+    report = _report(asked, forms, compared, (before.mean(), rounded.mean(), after.mean()), sizes, curve)
     if out is not None:
         save_net(module, out, str(about["net"]), images, {"about": images.about, "formats": formats, "adapted": asked})
     return Retrained(module, before, rounded, after, report)
@@ -127,6 +138,7 @@ def _report(
     compared: Paired,
     shares: tuple[float, float, float],
     sizes: tuple[int, int],
+    curve: Mapping[int, NDArray[np.bool_]],
 ) -> Report:
     source, (low, high) = f"{compared.images} test images of {asked['data']}", compared.interval
     before, rounded, after = (Metric(float(share), "fraction", "measured", source) for share in shares)
@@ -146,9 +158,14 @@ def _report(
                 "compression": Metric(sizes[1] / sizes[0], "", "measured", "int8 over packed"),
             },
         },
-        breakdowns={"formats": _layers(forms)},
+        breakdowns={"formats": _layers(forms)} | ({"bits of activations": _curve(curve)} if curve else {}),
         inputs=asked,
     )  # fmt: skip
+
+
+def _curve(curve: Mapping[int, NDArray[np.bool_]]) -> Table:
+    rows = [(bits, float(right.mean())) for bits, right in sorted(curve.items(), reverse=True)]
+    return Table.of({"bits": "", "accuracy": "fraction"}, rows)
 
 
 def _layers(forms: dict[str, Format]) -> Table:
