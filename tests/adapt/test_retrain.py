@@ -86,3 +86,13 @@ def test_the_command_retrains_what_train_wrote(tmp_path: Path, capsys: pytest.Ca
         np.testing.assert_array_equal(held.format.decode(held), weight)
     right = evaluate(kept_net, data_set("digits").test, normal).mean()
     assert right == pytest.approx(answer["accuracy"]["after"]["value"])
+
+
+def test_layers_in_fp32_are_scored_and_have_no_packed_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net = tmp_path / "mlp.safetensors"
+    assert run(["train", "mlp", "--data", "digits", "--epochs", "1", "--out", str(net)]) == 0
+    capsys.readouterr()
+    assert run(["adapt", str(net), "--format", "fp32", "--data", "digits", "--json"]) == 0
+    metrics = json.loads(capsys.readouterr().out)["metrics"]
+    assert metrics["accuracy"]["change"]["value"] == 0
+    assert "weights" not in metrics

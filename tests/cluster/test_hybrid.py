@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from slipstick.cluster.epochs import CriticalBatch, Measured, hybrid_wins
 from slipstick.cluster.hybrid import curves
 from slipstick.core.errors import SlipstickError
 from slipstick.verbs.hybrid import hybrid
-from slipstick.verbs.step_speedup import pipelined
+from slipstick.verbs.place import PLAN
+from slipstick.verbs.question import ask
+from slipstick.verbs.step_speedup import _Layers, _layers, pipelined
 
 COUNTS = [2**k for k in range(1, 11)]
 
@@ -79,6 +82,25 @@ def test_a_pipeline_lies_between_one_device_and_as_many_as_there_are() -> None:
         assert "microbatches" in found.how
     chain = pipelined("resnet-50", "dgx1-v100", 2, 64)
     assert chain.value > 1.2, "a chain of layers has no parallel branches, but it has stages"
+
+
+@pytest.mark.parametrize(
+    ("workload", "devices"), [("resnet-50", 2), ("resnet-50", 4), ("inception-v3", 4), ("gnmt-4", 4)]
+)
+def test_a_pipeline_takes_its_bubble_and_stages_that_no_cut_makes_shorter(workload: str, devices: int) -> None:
+    """The slowest stage lies between an even share and that, the longest layer and what it hands on."""
+    found = pipelined(workload, "dgx1-v100", devices, 64)
+    count = int(re.findall(r"(\d+) microbatches", found.how)[0])
+    whole, small = (layers_of(workload, devices, batch) for batch in (64, 64 // count))
+    rounds = count + devices - 1
+    even = small.seconds.sum() / devices
+    slack = small.seconds.max() + small.crossing.max() / 25e9  # one NVLink: no cut hands its results on more slowly
+    assert found.value <= whole.seconds.sum() / (rounds * even) * (1 + 1e-9)
+    assert found.value >= whole.seconds.sum() / (rounds * (even + slack)) * (1 - 1e-9)
+
+
+def layers_of(workload: str, devices: int, batch: int) -> _Layers:
+    return _layers(ask(workload, f"dgx1-v100:{devices}", PLAN, batch=batch))
 
 
 def test_the_verb_says_where_its_figures_come_from(tmp_path: Path) -> None:

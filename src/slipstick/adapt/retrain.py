@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,22 +82,10 @@ def _last(weight: Any) -> NDArray[np.float32]:
     return np.ascontiguousarray(channels_last(weight.detach().float().numpy()))
 
 
-def packed_bytes(net: nn.Module, forms: Mapping[str, Format]) -> tuple[int, int]:
-    """Return bytes of all weights in their formats and in int8, scales of filters counted and each pool once.
-
-    Call it on a network whose formats are attached or detached; layers without a format count four bytes a weight.
-    """
-    total = plain = 0
-    pools = set()
-    for name in weight_layers(net):
-        shape = _last(net.get_submodule(name).weight).shape
-        plain += math.prod(shape) + 4 * shape[0]
-        form = forms.get(name)
-        total += 4 * math.prod(shape) if form is None else form.storage_bytes(shape)
-        if isinstance(form, Pool):
-            total -= form.size * form.vector
-            pools.add(form)
-    return total + sum(form.size * form.vector for form in pools), plain
+def plain_bytes(net: nn.Module, names: Iterable[str]) -> int:
+    """Return the bytes of layers' weights in int8 with an fp32 scale of each filter."""
+    shapes = [_last(net.get_submodule(name).weight).shape for name in names]
+    return sum(math.prod(shape) + 4 * shape[0] for shape in shapes)
 
 
 def _kind(module: Any) -> str:

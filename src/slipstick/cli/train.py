@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from slipstick.cli.options import Shown
-from slipstick.cli.output import put, say
+from slipstick.cli.output import progress_bar, put, say
 
 _PLAIN_SHOWN = Shown()
 
@@ -81,22 +78,8 @@ def train(
     recipe = {name: value for name, value in asked.items() if value is not None}
     if threads is not None:
         require("torch", "torch").set_num_threads(max(1, threads))
-    with _progress(shown) as progress:
+    with progress_bar(shown, "training") as progress:
         found = verb(net, data, recipe=recipe, start=start, folder=folder, out=out, size=size, progress=progress)
     if out is not None:
         say(f"wrote {out}")
     put(found.report, shown)
-
-
-@contextmanager
-def _progress(shown: Shown) -> Iterator[Callable[[int, int, str], None] | None]:
-    """Show a bar on standard error where somebody looks at it."""
-    if shown.json or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=None)
-        yield lambda done, total, text: bar.update(task, completed=done, total=total, description=text)

@@ -57,6 +57,17 @@ def write_packed(path: str | Path, tensors: Mapping[str, Encoded]) -> int:
     return len(raw)
 
 
+def stored_bytes(tensors: Mapping[str, Encoded]) -> int:
+    """Return the bytes of codes and of what stands beside them as a file has them: equal arrays, such as a pool, once."""
+    arrays: Arrays = {}
+    known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+    for name, encoded in tensors.items():
+        _stored(encoded.codes, f"{name}.codes", arrays, known)
+        for key, array in encoded.side.items():
+            _stored(array, f"{name}.{key}", arrays, known)
+    return sum(array.nbytes for array in arrays.values())
+
+
 def read_packed(path: str | Path) -> dict[str, Encoded]:
     """Return the encoded tensors of a file by name.
 

@@ -112,7 +112,7 @@ def hybrid(
     from slipstick.cluster.hybrid import curves
 
     task = _tasks().get(str(workload), {})
-    each = batch if batch is not None else int(task.get("batch", {}).get("value", BATCH))
+    each = batch if batch is not None else worker_batch(workload)
     given = {m: StepSpeedup(m, value, "given", "given by the user") for m, value in (step_speedups or {}).items()}
     gains: dict[int, StepSpeedup] = {}
     for width in sorted(widths):
@@ -139,6 +139,11 @@ def hybrid(
         papers=("pal2019",),
     )  # fmt: skip
     return Hybrid(report, drawn)
+
+
+def worker_batch(workload: WorkloadSpec) -> int:
+    """Return the samples of one worker where nobody says: those of the known task, else `BATCH`."""
+    return int(_tasks().get(str(workload), {}).get("batch", {}).get("value", BATCH))
 
 
 @functools.cache

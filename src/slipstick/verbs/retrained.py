@@ -91,9 +91,9 @@ def retrained(
     from slipstick.adapt.evaluation import evaluate
     from slipstick.adapt.paired import paired
     from slipstick.adapt.recipe import Recipe
-    from slipstick.adapt.retrain import attach, packed_bytes
+    from slipstick.adapt.retrain import attach, plain_bytes
     from slipstick.adapt.training import train
-    from slipstick.formats.packed import write_packed
+    from slipstick.formats.packed import stored_bytes, write_packed
     from slipstick.formats.torch_module import detach, encoded_weights
     from slipstick.models.datasets import data_set
     from slipstick.models.torch_nets.saved import load_net, save_net
@@ -108,9 +108,10 @@ def retrained(
         recipe = Recipe(epochs=epochs, rate=rate, seed=seed)
         train(module, images, recipe, normal=normal, folder=Path(folder) if folder else None, progress=progress)
         after = evaluate(module, images.test, normal)
-    sizes = packed_bytes(module, forms)
+    encoded = encoded_weights(module)
+    sizes = stored_bytes(encoded), plain_bytes(module, forms)
     if packed is not None:
-        write_packed(packed, encoded_weights(module))
+        write_packed(packed, encoded)
     detach(module)
     curve = {}
     if activations:
@@ -152,15 +153,24 @@ def _report(
                 "change_high": Metric(high, "fraction", "measured", "95 % interval, paired"),
                 "p_value": Metric(compared.p_value, "", "measured", "McNemar's exact test"),
             },
-            "weights": {
-                "packed": Metric(sizes[0], "B", "measured", "of the whole network, scales and pools included"),
-                "int8": Metric(sizes[1], "B", "measured", "scales included"),
-                "compression": Metric(sizes[1] / sizes[0], "", "measured", "int8 over packed"),
-            },
+            **_weights(sizes),
         },
         breakdowns={"formats": _layers(forms)} | ({"bits of activations": _curve(curve)} if curve else {}),
         inputs=asked,
     )  # fmt: skip
+
+
+def _weights(sizes: tuple[int, int]) -> dict[str, Any]:
+    """Return the bytes of the layers in formats; nothing where no layer is in one."""
+    packed, plain = sizes
+    if not packed:
+        return {}
+    found = {
+        "packed": Metric(packed, "B", "measured", "of all layers in formats, scales and pools included"),
+        "int8": Metric(plain, "B", "measured", "of the same layers, scales included"),
+        "compression": Metric(plain / packed, "", "measured", "int8 over packed"),
+    }
+    return {"weights": found}
 
 
 def _curve(curve: Mapping[int, NDArray[np.bool_]]) -> Table:

@@ -6,10 +6,10 @@ from functools import cache
 
 from slipstick.core.published import Row, RowDict, Suite, Validation, number, register_suite
 from slipstick.core.workload import Phase
+from slipstick.verbs.hybrid import worker_batch
 from slipstick.verbs.step_speedup import StepSpeedup, step_speedup
 
 SYSTEM = "dgx1-v100"
-BATCHES = {"inception-v3": 64, "gnmt": 128, "big-lstm": 128}  # of one worker: data/hybrid/tasks.yaml
 TIME_LIMIT = 10.0  # seconds for a placement
 BAND = "the most of the band 0 to SU^2 - 1"
 _NAMES = {"Inception-V3": "inception-v3", "GNMT": "gnmt", "BigLSTM": "big-lstm", "ResNet-152": "resnet-152"}
@@ -67,7 +67,7 @@ def _answer(row: RowDict) -> tuple[float, str, str] | str:
 
 @cache
 def _gain(name: str) -> StepSpeedup:
-    return step_speedup(name, SYSTEM, 2, BATCHES[name], method="auto", time_limit=TIME_LIMIT)
+    return step_speedup(name, SYSTEM, 2, worker_batch(name), method="auto", time_limit=TIME_LIMIT)
 
 
 def _forward_work(name: str) -> float:
