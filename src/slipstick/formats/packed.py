@@ -58,7 +58,7 @@ def write_packed(path: str | Path, tensors: Mapping[str, Encoded]) -> int:
 
 
 def stored_bytes(tensors: Mapping[str, Encoded]) -> int:
-    """Return the bytes of codes and of what stands beside them as a file has them: equal arrays, such as a pool, once."""
+    """Return the bytes of codes and of what stands beside them as a file has them: equal arrays (a pool) once."""
     arrays: Arrays = {}
     known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
     for name, encoded in tensors.items():
