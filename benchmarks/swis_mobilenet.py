@@ -93,10 +93,10 @@ def main() -> None:
                     flush=True,
                 )
                 if not rest:
-                    series.setdefault(name, []).append((size, float(ours.mean()), f"{count} shifts"))
+                    series.setdefault(name, []).append((size / 1e6, float(ours.mean()), f"{count} shifts"))
     if asked.pictures:
         title = "MobileNetV2, no training, all layers"
-        write_text(asked.pictures / "swis_mobilenet.svg", accuracy_svg(series, title, "bytes of all weights", "B"))
+        write_text(asked.pictures / "swis_mobilenet.svg", accuracy_svg(series, title, "MB of all weights"))
 
 
 if __name__ == "__main__":

@@ -68,6 +68,17 @@ def test_a_schedule_keeps_its_average(seen: tuple[LayerInputs, ...]) -> None:
         assert (counts[counts > 0] % 4).sum() <= len(one.shifts) % 4 or len(one.shifts) < 8
 
 
+def test_noise_is_the_variance_of_what_changed_weights_add() -> None:
+    """By definition, for the dense layer: what a bias can take away is not noise."""
+    layer = NETWORK.weights()[-1]
+    x = np.random.default_rng(0).normal(3.0, 2.0, (200, layer.codes.shape[1]))
+    seen = LayerInputs(layer.op, x.mean(axis=0), x.T @ x / len(x))
+    coarse = layer.codes // 16 * 16
+    added = x @ (coarse - layer.codes).T.astype(float)
+    np.testing.assert_allclose(noise(layer, coarse, seen), added.var(axis=0), rtol=1e-9)
+    assert signal(layer, seen) == pytest.approx(float((x @ layer.codes.T.astype(float)).var(axis=0).sum()))
+
+
 def test_biases_are_corrected_where_weights_changed(seen: tuple[LayerInputs, ...]) -> None:
     found = compress(NETWORK, "swis:2;depthwise=int8", inputs=seen)
     assert set(found.biases) == {one.layer.bias_tensor for one in found.layers if one.layer.kind != "depthwise"}

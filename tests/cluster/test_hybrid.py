@@ -15,10 +15,11 @@ from slipstick.cli import run
 from slipstick.cluster.epochs import CriticalBatch, Measured, hybrid_wins
 from slipstick.cluster.hybrid import curves
 from slipstick.core.errors import SlipstickError
+from slipstick.models.graphs import chains, graph_of
 from slipstick.verbs.hybrid import hybrid
-from slipstick.verbs.place import PLAN
+from slipstick.verbs.place import PLAN, instance
 from slipstick.verbs.question import ask
-from slipstick.verbs.step_speedup import _Layers, _layers, pipelined
+from slipstick.verbs.step_speedup import _Layers, _layers, _rows, pipelined
 
 COUNTS = [2**k for k in range(1, 11)]
 
@@ -97,6 +98,24 @@ def test_a_pipeline_takes_its_bubble_and_stages_that_no_cut_makes_shorter(worklo
     slack = small.seconds.max() + small.crossing.max() / 25e9  # one NVLink: no cut hands its results on more slowly
     assert found.value <= whole.seconds.sum() / (rounds * even) * (1 + 1e-9)
     assert found.value >= whole.seconds.sum() / (rounds * (even + slack)) * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("workload", ["inception-v3", "gnmt-4"])
+def test_a_cut_carries_results_once_and_every_gradient(workload: str) -> None:
+    """Cut by cut from the edges: what lies before and is read behind, and the gradients on their way back."""
+    question = ask(workload, "dgx1-v100:2", PLAN, batch=32)
+    ours, given = _layers(question).crossing, instance(question)
+    layer_of = _rows(chains(graph_of(question.workload)))
+    home = {name: layer_of[name if name in layer_of else name.rpartition(".")[0]] for name in given.problem.names}
+    for cut in range(len(ours)):
+        ahead: dict[str, float] = {}
+        back = 0.0
+        for (a, b), size in given.sent.items():
+            if home[a] <= cut < home[b]:
+                ahead[a] = size
+            elif home[b] <= cut < home[a]:
+                back += size
+        assert ours[cut] == pytest.approx(sum(ahead.values()) + back)
 
 
 def layers_of(workload: str, devices: int, batch: int) -> _Layers:

@@ -31,9 +31,9 @@ def total(errors: np.ndarray, shifts: np.ndarray) -> float:
     return float(errors[np.arange(len(errors)), shifts - 1].sum())
 
 
-def best_of_all(errors: np.ndarray, room: float) -> float:
+def best_of_all(errors: np.ndarray, room: float, costs: np.ndarray | float = 1.0) -> float:
     every = (np.array(s) for s in itertools.product(range(1, B + 1), repeat=len(errors)))
-    return min(total(errors, s) for s in every if s.sum() <= room)
+    return min(total(errors, s) for s in every if (s * costs).sum() <= room)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -51,14 +51,23 @@ def test_one_price_for_all_layers_is_on_the_hull_of_all_schedules(seed: int) -> 
     """A Lagrangian's schedule, before what is left is spent, has the least error of all that cost as much."""
     rng = np.random.default_rng(seed)
     errors = [table(rng, 3), table(rng, 2)]
-    found = schedule(errors, [np.ones(3), np.ones(2)], 2.3)
-    spent = sum(int(n.sum()) for n in found)
-    assert spent <= 5 * 2.3
-    ours = sum(total(e, n) for e, n in zip(errors, found, strict=True))
-    both = np.concatenate(errors)
-    steepest = max((both[:, :-1] - both[:, 1:]).max(axis=1))
-    assert best_of_all(both, 5 * 2.3) <= ours + 1e-12
-    assert ours <= best_of_all(both, 5 * 2.3) + steepest, "at most one step from the best"
+    costs = [np.ones(3), np.array([1.0, 30.0])]  # one filter whose shifts are dear
+    both, dear = np.concatenate(errors), np.concatenate(costs)
+    for budget in (1.4, 2.3, 3.1):
+        found = schedule(errors, costs, budget)
+        spent = float((np.concatenate(found) * dear).sum())
+        assert spent <= budget * dear.sum() * (1 + 1e-9)
+        ours = sum(total(e, n) for e, n in zip(errors, found, strict=True))
+        steepest = max((both[:, :-1] - both[:, 1:]).max(axis=1))
+        assert best_of_all(both, spent, dear) <= ours + 1e-12
+        assert ours <= best_of_all(both, budget * dear.sum(), dear) + steepest, "at most one step from the best"
+
+
+def test_dear_shifts_go_where_they_gain_most_for_their_cost() -> None:
+    """Two filters gain the same by a shift, and one pays ten times as much for it: the other gets it."""
+    errors = np.array([[4.0, 1.0, 0.5, 0.0], [4.0, 1.0, 0.5, 0.0]])
+    cheap, dear = schedule([errors], [np.array([1.0, 10.0])], 1.3)[0]
+    assert (cheap, dear) == (4, 1)
 
 
 @settings(max_examples=60, deadline=None)

@@ -175,6 +175,14 @@ def test_beyond_the_budget_points_are_chosen_and_it_says_so(objectives: list[str
     assert found.points["time.sample"].min() <= whole.points["time.sample"].quantile(0.02), "among the best 2 %"  # type: ignore[operator]
 
 
+def test_samplers_learn_which_points_keep_the_conditions() -> None:
+    whole = search("llama-3.1-8b", SPACE, ["time"], "memory.peak < 12 GiB", batch=128, sequence=4096)
+    asked: dict[str, Any] = {**LARGE, "trials": 300}
+    runs = [search("llama-3.1-8b", SPACE, ["time"], "memory.peak < 12 GiB", seed=seed, **asked) for seed in range(3)]
+    kept = sum(len(run.points) / run.tried for run in runs) / len(runs)
+    assert kept > 1.2 * len(whole.points) / len(SPACE), "more often than points drawn at random"
+
+
 def test_a_sampled_run_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = search("llama-3.1-8b", SPACE, **LARGE)  # type: ignore[arg-type]
 
