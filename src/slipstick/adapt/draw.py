@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from slipstick.core.axes import BOTTOM, HEIGHT, RIGHT, WIDTH, Axis, Frame
+from slipstick.core.axes import LEFT, TOP, Axis, Frame
 from slipstick.core.curves import KEY, STYLE, curve, dots, legend
 
-LETTERS = 210.0  # pixels: the legend's width
 MARGIN = 0.04  # of the span of costs, at both ends
 Point = tuple[float, float, str]  # cost, accuracy (a fraction), what it is
 
@@ -17,7 +16,7 @@ def accuracy_svg(series: Mapping[str, Sequence[Point]], title: str, cost: str, u
     costs = [point[0] for points in series.values() for point in points]
     margin = (max(costs) - min(costs)) * MARGIN
     frame = Frame(Axis(cost, min(costs) - margin, max(costs) + margin, unit), Axis("accuracy", 0.0, 1.0, "fraction"))
-    parts = legend(list(series), WIDTH - RIGHT - LETTERS, HEIGHT - BOTTOM - KEY * len(series))
+    parts = legend(list(series), LEFT + KEY / 2, TOP + KEY)  # cheap and accurate: where no curve begins
     for place, (name, points) in enumerate(series.items()):
         ordered = sorted(points)
         across, up = [point[0] for point in ordered], [point[1] for point in ordered]
