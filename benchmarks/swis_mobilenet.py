@@ -1,6 +1,6 @@
 """MobileNetV2 with fewer shifts and no training: every method's accuracy, by our bit-true path and by LiteRT.
 
-    SLIPSTICK_DATA=../shared python benchmarks/swis_mobilenet.py [--shifts 4 3 2 5] [--pictures FOLDER]
+    SLIPSTICK_DATA=../shared python benchmarks/swis_mobilenet.py [--shifts 4 3] [--methods round SWIS] [--pictures FOLDER]
 
 The int8 file tf2_mobilenet_v2_1.0_224_ptq.tflite and 1,000 ImageNet training images. Images 0, 2, 4, ... calibrate
 (what layers see, for biases and schedules), images 1, 3, 5, ... are scored; nothing else is chosen on any image. Fixed
@@ -63,6 +63,7 @@ def by_litert(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shifts", type=int, nargs="+", default=[5, 4, 3, 2])
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="NAME")
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--reference", action="store_true", help="LiteRT's reference kernels: slow, equal to ours")
     asked = parser.parse_args()
@@ -76,7 +77,7 @@ def main() -> None:
     for layers, rest in (("all layers", ""), ("all but depth-wise", ";depthwise=int8")):
         print(f"\n{layers}\nshifts  method                     here  LiteRT  change [95 %]            bytes  by cycles")
         for count in asked.shifts:
-            for name, (text, correct, weighed) in METHODS.items():
+            for name, (text, correct, weighed) in ((name, METHODS[name]) for name in asked.methods):
                 found = compress(
                     network, text.format(n=count) + rest, inputs=seen, correct=correct,
                     shifts=count if weighed else None, weighed=weighed or "bytes",

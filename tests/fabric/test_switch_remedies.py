@@ -20,7 +20,7 @@ from slipstick.fabric.switch.placement import Certificate, Phase, exchanges, fit
 from slipstick.fabric.switch.remedies import as_rings, fewest_middles, rounds
 from slipstick.fabric.switch.routing import conflicts, routable, route
 from slipstick.fabric.switch.strategies import Strategy, Tree, all_reduces, conflicting, mp_groups, strategies
-from slipstick.fabric.switch.wafer import beachfront_area, overheads, switches
+from slipstick.fabric.switch.wafer import beachfront_area, overheads, switch_power, switches
 
 CONFLICTING = [Flow.of(group, group) for group in ([0, 2], [1, 4], [3, 5])]
 WAFER = (4, 4, 4, 3, 3)
@@ -152,6 +152,16 @@ def test_areas() -> None:
     assert found["area at denser I/O"].value < found["area at denser I/O published"].value
     assert beachfront_area(2.0, 1.0) == pytest.approx(4 * beachfront_area(1.0, 1.0))
     assert beachfront_area(1.0, 1e9, floor=0.5) == 0.5
+
+
+def test_power_follows_ports_and_bandwidth() -> None:
+    spec = switches.resolve("fred-wafer")
+    assert switch_power(spec) == pytest.approx(spec.published_power, rel=1e-3), "in sample: calibrated on it"
+    twice = spec.model_copy(update={"npu_bandwidth": 2 * spec.npu_bandwidth, "io_bandwidth": 2 * spec.io_bandwidth})
+    assert switch_power(twice) == pytest.approx(2 * switch_power(spec))
+    fewer = spec.model_copy(update={"uplinks": spec.uplinks - 1})
+    lost = 2 * 2 * len(spec.io) * spec.npu_bandwidth * spec.energy  # both ends of a cable, both ways
+    assert switch_power(fewer) == pytest.approx(switch_power(spec) - lost)
 
 
 def test_the_picture_lights_what_the_flows_do() -> None:

@@ -36,6 +36,7 @@ class SwitchSpec(Spec):
     lower_chiplets: int
     upper_chiplets: int
     edge_density: float  # B/s for a metre of edge
+    energy: float  # J for a byte in or out of a chiplet at full load
     published_power: units.Watts
     published_area: units.SquareMetres
     dense_density: float  # B/s for a metre of edge, a denser I/O technology
@@ -89,6 +90,16 @@ def switch_area(spec: SwitchSpec, *, density: float | None = None, floor: float 
     return below + spec.upper_chiplets * beachfront_area(upper, wanted, floor)
 
 
+def switch_power(spec: SwitchSpec) -> float:
+    """Return the power (W) of all chiplets at full load: bytes in and out of every port times the energy of a byte.
+
+    The energy is calibrated on the one total that is published, so that total is no evidence for the law; it says how
+    power follows ports and their bandwidth.
+    """
+    lower, upper = chiplet_bandwidths(spec)
+    return spec.energy * (spec.lower_chiplets * lower + spec.upper_chiplets * upper)
+
+
 def overheads(spec: SwitchSpec) -> dict[str, Metric]:
     """Return area and power: ours where the law gives one, the published rows beside.
 
@@ -110,5 +121,6 @@ def overheads(spec: SwitchSpec) -> dict[str, Metric]:
         "area at denser I/O published": Metric(
             spec.dense_share * spec.published_area, "m2", "published", spec.sources.get("dense_share", "")
         ),
+        "power": Metric(switch_power(spec), "W", "estimated", spec.sources.get("energy", "")),
         "power published": Metric(spec.published_power, "W", "published", spec.sources.get("published_power", "")),
     }
