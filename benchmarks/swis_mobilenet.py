@@ -1,6 +1,6 @@
 """MobileNetV2 with fewer shifts and no training: every method's accuracy, by our bit-true path and by LiteRT.
 
-    SLIPSTICK_DATA=../shared python benchmarks/swis_mobilenet.py [--shifts 4 3] [--methods round SWIS] [--pictures FOLDER]
+    SLIPSTICK_DATA=../shared python benchmarks/swis_mobilenet.py [--shifts 4 3] [--methods SWIS] [--pictures FOLDER]
 
 The int8 file tf2_mobilenet_v2_1.0_224_ptq.tflite and 1,000 ImageNet training images. Images 0, 2, 4, ... calibrate
 (what layers see, for biases and schedules), images 1, 3, 5, ... are scored; nothing else is chosen on any image. Fixed
