@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Encoded, Format
 from slipstick.formats import Int, format_of
+from slipstick.formats.by_filter import ByFilter
 from slipstick.formats.patterns import Layer, formats_of
 from slipstick.formats.schedule import average, errors_by_shifts, schedule
+from slipstick.formats.window import POSITIONS
 from slipstick.models.integer.network import IntegerNetwork
 from slipstick.models.integer.statistics import LayerInputs, corrected_bias, mean_change, squared_change
 from slipstick.models.integer.weights import LayerWeights
@@ -173,9 +175,7 @@ def _scheduled(
     columns: int,
 ) -> list[IntArray | None]:
     """Return the shifts of every filter of the layers whose format has shifts, None for the others."""
-    from slipstick.formats.swis import Swis
-
-    able = [(n, form) for n, form in enumerate(forms) if isinstance(form, Swis)]
+    able = [(n, form) for n, form in enumerate(forms) if isinstance(form, ByFilter)]
     if not able:
         raise SlipstickError("no layer's format has shifts", path="formats", value=[form.name for form in forms[:1]])
     errors, costs = [], []
@@ -183,13 +183,13 @@ def _scheduled(
         layer, seen = layers[n], inputs[n]
         filters = len(layer.codes)
 
-        def recode(count: int, layer: LayerWeights = layer, form: Swis = form, filters: int = filters) -> IntArray:
+        def recode(count: int, layer: LayerWeights = layer, form: ByFilter = form, filters: int = filters) -> IntArray:
             return form.recode(layer.codes, {"shifts": np.full(filters, count)})
 
         def error(codes: IntArray, layer: LayerWeights = layer, seen: LayerInputs = seen) -> FloatArray:
             return noise(layer, codes, seen) / signal(layer, seen)
 
-        errors.append(errors_by_shifts(recode, error, form.bits))
+        errors.append(errors_by_shifts(recode, error, form.positions))
         costs.append(shift_costs(network, form.group, weighed)[n])
     found: list[IntArray | None] = [None] * len(layers)
     for (n, _), shifts in zip(able, schedule(errors, costs, budget, columns=columns), strict=True):
@@ -202,8 +202,8 @@ def _shifts_of(one: LayerIn) -> IntArray | None:
     filters = len(one.codes)
     if one.shifts is not None:
         return one.shifts
-    for name in ("shifts", "bits"):
-        count = getattr(one.format, name, None)
-        if isinstance(count, int):
-            return np.full(filters, min(count, 7) if name == "bits" else count)
+    if isinstance(one.format, ByFilter):
+        return np.full(filters, one.format.each_shifts)
+    if isinstance(one.format, Int):
+        return np.full(filters, min(one.format.bits, POSITIONS))
     return None

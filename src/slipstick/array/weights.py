@@ -7,7 +7,7 @@ from slipstick.core.format import Format
 from slipstick.core.system import Array
 from slipstick.formats.integer import Int
 from slipstick.formats.swis import Swis
-from slipstick.formats.window import Round, Truncate
+from slipstick.formats.window import Window
 
 BITS = 8  # of an activation, and the most positions that a weight has
 _SHIFTING = ("single-shift", "double-shift")
@@ -44,7 +44,7 @@ def _positions(form: Format) -> tuple[int, int | None]:
     """Return the positions of a weight, and the group that chooses them; None where a whole layer has the same."""
     if isinstance(form, Swis):
         return form.shifts, form.group
-    if isinstance(form, Truncate | Round):
+    if isinstance(form, Window):
         return form.bits, None
     if not isinstance(form, Int):
         raise SlipstickError("not of whole numbers", path="plan.formats", value=form.name, allowed="int2 to int8, swis")
