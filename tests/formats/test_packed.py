@@ -10,7 +10,7 @@ import pytest
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Encoded
-from slipstick.formats import Int, Pool, Swis, format_of
+from slipstick.formats import Int, Pool, Round, Swis, format_of
 from slipstick.formats.packed import KEY, parse_packed, read_packed, write_packed
 from slipstick.formats.pool import fit_pool
 
@@ -23,6 +23,7 @@ def network() -> dict[str, Encoded]:
     return {
         "first": Int(8, axis=0).encode(CONV),
         "conv": Swis(3).encode(CONV, {"shifts": np.array([1, 2, 3, 4, 5, 7])}),
+        "windows": Round(3).encode(CONV, {"shifts": np.array([7, 2, 3, 1, 5, 4])}),
         "pooled": Pool(16).encode(CONV, {"pool": pool}),
         "dense": Pool(16).encode(DENSE, {"pool": pool}),
         "blocks": format_of("nvfp4").encode(DENSE),

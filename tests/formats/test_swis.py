@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from slipstick.core.errors import SlipstickError
-from slipstick.formats import Int, Round, Swis, Truncate
+from slipstick.formats import Int, Round, Swis, Truncate, format_of
+from slipstick.formats.by_filter import ByFilter
 from slipstick.formats.decompose import decompose
 
 CODES = np.random.default_rng(0).integers(-127, 128, (6, 3, 3, 8)).astype(np.int8)
@@ -44,12 +45,14 @@ def test_what_is_kept_is_the_decomposition(consecutive: bool, layout: str) -> No
     np.testing.assert_array_equal(form.decode(encoded), wanted.reshape(CODES.shape))
 
 
-@pytest.mark.parametrize("layout", ["rank", "positions"])
-def test_each_filter_with_its_own_shifts(layout: str) -> None:
-    form, shifts = Swis(3, 4, layout=layout), np.array([1, 7, 3, 2, 3, 5])
+@pytest.mark.parametrize(
+    "form", [Swis(3), Swis(3, layout="positions"), Truncate(3), Round(3)], ids=lambda form: form.name
+)
+def test_each_filter_with_its_own_shifts(form: ByFilter) -> None:
+    shifts = np.array([1, 7, 3, 2, 3, 5])
     kept = form.recode(CODES, {"shifts": shifts})
     for row, count in enumerate(shifts):
-        alone = Swis(int(count), 4).recode(CODES[row : row + 1])
+        alone = format_of(f"{form.name.partition(':')[0]}:{count}").recode(CODES[row : row + 1])
         np.testing.assert_array_equal(kept[row : row + 1], alone)
     np.testing.assert_array_equal(kept[1], CODES[1])  # seven shifts are all of an int8 magnitude
     encoded = form.encode(CODES, {"scale": np.ones(6, np.float32), "shifts": shifts})
