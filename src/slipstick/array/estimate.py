@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 from slipstick.array import parts
 from slipstick.array.checks import findings
 from slipstick.array.cost import LayerCost, bytes_a_cycle, layer_cost, move_bytes
-from slipstick.array.layer_formats import held
+from slipstick.array.layer_formats import held, held_encoded
 from slipstick.array.parts import Events
 from slipstick.array.products import Move, only_products, products_of
 from slipstick.core.checks import run_checks
 from slipstick.core.errors import SlipstickError, SpecErrors
+from slipstick.core.format import Encoded
 from slipstick.core.plan import Plan
 from slipstick.core.report import Metric, Report, Table, flatten
 from slipstick.core.system import SRAMS, Array, System
@@ -93,8 +95,12 @@ class Run:
         return {**inside, **memories, "dram": dram}
 
 
-def run(workload: Workload, system: System, plan: Plan) -> Run:
+def run(workload: Workload, system: System, plan: Plan, encoded: Mapping[str, Encoded] | None = None) -> Run:
     """Return a workload on a system's array with every layer costed: what `estimate` makes a report of.
+
+    Parameters
+    ----------
+    encoded : weights by layer as they are, in place of the plan's formats.
 
     Errors
     ------
@@ -105,7 +111,11 @@ def run(workload: Workload, system: System, plan: Plan) -> Run:
     assert system.array is not None  # noqa: S101  the verb chose by it
     found = products_of(workload.ops, workload.batch)
     products = only_products(found)
-    weights = held(plan.formats.formats or DEFAULT, products, system.array)
+    weights = (
+        held(plan.formats.formats or DEFAULT, products, system.array)
+        if encoded is None
+        else held_encoded(encoded, products, system.array)
+    )
     layers = tuple(layer_cost(product, each, system) for product, each in zip(products, weights, strict=True))
     return Run(workload, system, plan, layers, tuple(part for part in found if isinstance(part, Move)))
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 
 from slipstick.array.products import Product
 from slipstick.array.weights import steps_of
-from slipstick.core.format import Format
+from slipstick.core.errors import SlipstickError
+from slipstick.core.format import Encoded, Format
 from slipstick.core.system import Array
 from slipstick.formats import format_of
-from slipstick.formats.patterns import Layer, formats_of
+from slipstick.formats.patterns import DEFAULT, Layer, formats_of
+from slipstick.formats.schedule import lockstep_order
 
 _SCHEDULED = re.compile(r"(?P<head>[a-z_]+:(?:shifts=|bits=)?)(?P<number>\d{1,2}\.\d{1,6})(?P<rest>(?:[,;].*)?)")
 
@@ -57,6 +59,46 @@ def held(text: str, products: Sequence[Product], array: Array) -> list[Held]:
     layers = [Layer(product.name, product.kind) for product in products]
     texts = formats_of(text, layers, path="plan.formats")
     return [_held(chosen, product, array) for chosen, product in zip(texts, products, strict=True)]
+
+
+def held_encoded(encoded: Mapping[str, Encoded], products: Sequence[Product], array: Array) -> list[Held]:
+    """Return the weights of every product as they were encoded, by the products' names; others are int8.
+
+    Filters are taken in the order of their shifts, so that those in lockstep have the same ones (`lockstep_order`).
+
+    Errors
+    ------
+    SlipstickError for weights of a name that no product has, or of another shape.
+
+    Examples
+    --------
+    >>> weights = format_of("swis:3").encode(np.ones((2, 8)), {"shifts": np.array([3, 1])})
+    >>> array = Array(rows=8, columns=8, element="single-shift", group=4)
+    >>> [held] = held_encoded({"fc": weights}, [Product("fc", "linear", 1, 8, 2, 8, 2)], array)
+    >>> held.shifts.tolist(), held.storage
+    ([1, 3], 23.0)
+    """
+    names = [product.name for product in products]
+    for name in encoded:
+        if name not in names:
+            raise SlipstickError("no such product", path="weights", value=name, allowed=names)
+    return [
+        _encoded(encoded[product.name], product, array) if product.name in encoded else _held(DEFAULT, product, array)
+        for product in products
+    ]
+
+
+def _encoded(encoded: Encoded, product: Product, array: Array) -> Held:
+    if math.prod(encoded.shape) != product.weights or encoded.shape[0] != product.groups * product.filters:
+        allowed = f"{product.groups * product.filters} filters, {product.weights} weights"
+        raise SlipstickError("weights of another shape", path=product.name, value=encoded.shape, allowed=allowed)
+    steps, used = steps_of(encoded.format, array)
+    shifts = np.full(encoded.shape[0], steps)
+    if used and "shifts" in encoded.side:
+        shifts = encoded.side["shifts"].astype(np.int64)
+    if product.groups > 1:  # the filters of one group run together
+        shifts = shifts.reshape(product.groups, -1).max(axis=1)
+    return Held(encoded.format.name, shifts[lockstep_order(shifts)], float(encoded.nbytes), not used)
 
 
 def _held(text: str, product: Product, array: Array) -> Held:

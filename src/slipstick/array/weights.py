@@ -6,6 +6,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.core.system import Array
 from slipstick.formats.integer import Int
+from slipstick.formats.pool import Pool
 from slipstick.formats.swis import Swis
 from slipstick.formats.window import Window
 
@@ -25,6 +26,8 @@ def steps_of(form: Format, array: Array) -> tuple[int, bool]:
     SlipstickError for formats that are no whole numbers, integers of more than 8 bits, and groups that do not fill an
     element's lanes.
     """
+    if isinstance(form, Pool):  # an index is looked up before the array
+        return BITS, False
     count, group = _positions(form)
     if array.element == "parallel":
         return BITS, count == BITS
@@ -47,7 +50,9 @@ def _positions(form: Format) -> tuple[int, int | None]:
     if isinstance(form, Window):
         return form.bits, None
     if not isinstance(form, Int):
-        raise SlipstickError("not of whole numbers", path="plan.formats", value=form.name, allowed="int2 to int8, swis")
+        raise SlipstickError(
+            "not of whole numbers", path="plan.formats", value=form.name, allowed="int2 to int8, swis, pool"
+        )
     if form.bits > BITS:
         raise SlipstickError("wider than the array", path="plan.formats", value=form.name, allowed="up to int8")
     return form.bits, None

@@ -100,6 +100,11 @@ def network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
         from slipstick.models.onnx_graph import from_onnx
 
         return from_onnx(path)
+    if path.suffix == ".tflite":
+        from slipstick.models.integer.graph import integer_graph
+        from slipstick.models.tflite import read_tflite
+
+        return integer_graph(read_tflite(path))
     if path.suffix in _SAVED_PROGRAMS:
         raise SlipstickError(
             "loading a saved program may run code of its own",

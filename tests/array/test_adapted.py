@@ -1,0 +1,109 @@
+"""An integer network's graph and its encoded weights on arrays: what the plan's formats say, filter by filter."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from commands import ROOT
+from shared_data import SHARED, present
+from slipstick.array.adapted import on_array
+from slipstick.array.bit_serial import layer
+from slipstick.array.estimate import Run, run
+from slipstick.array.products import only_products, products_of
+from slipstick.core.errors import SlipstickError
+from slipstick.core.format import Encoded
+from slipstick.core.workload import Phase
+from slipstick.formats import Swis, format_of
+from slipstick.models import network
+from slipstick.models.integer.graph import integer_graph
+from slipstick.verbs.question import ask
+
+pytest.importorskip("tflite", reason="tflite is not installed (extra: import)")
+from slipstick.models.tflite import read_tflite
+
+SMALL = ROOT / "examples" / "data" / "small.tflite"
+NETWORK = read_tflite(SMALL)
+MOBILENET = SHARED / "data/mobilenet_tflite/tf2_mobilenet_v2_1.0_224_ptq.tflite"
+
+
+def weights(text: str, **side: np.ndarray) -> dict[str, Encoded]:
+    """Return all layers of the small network in one format."""
+    return {
+        one.name: format_of(text).encode(one.codes.astype(float), {"scale": one.scales * 0 + 1, **side})
+        for one in NETWORK.weights()
+    }
+
+
+def costed(system: str, text: str, encoded: dict[str, Encoded] | None, **changes: object) -> Run:
+    question = ask(integer_graph(NETWORK), system, f"formats={text}", overrides=changes)
+    return run(question.workload, question.system, question.plan, encoded)
+
+
+def test_the_graph_has_every_layer_by_its_name_and_all_weights() -> None:
+    graph = integer_graph(NETWORK)
+    found = only_products(products_of(graph.ops(Phase.INFER, 1, 1, 1)))
+    layers = NETWORK.weights()
+    assert [product.name for product in found] == [one.name for one in layers]
+    assert [product.weights for product in found] == [one.codes.size for one in layers]
+    assert graph.parameters == sum(one.codes.size + len(one.codes) for one in layers)
+    for product, one in zip(found, layers, strict=True):
+        result = NETWORK.tensors[NETWORK.operators[one.op].output]
+        assert product.outputs == result.size
+        assert product.macs == result.size * one.codes[0].size, "each output is a sum over its filter"
+
+
+def test_a_file_of_mobilenet_v2_is_our_own_graph_of_it() -> None:
+    ours, files = (
+        only_products(products_of(net.ops(Phase.INFER, 1, 1, 1)))
+        for net in (network("mobilenet-v2"), integer_graph(read_tflite(present(MOBILENET))))
+    )
+    for mine, file in zip(ours[:-1], files[:-1], strict=True):
+        assert dataclasses.replace(file, name=mine.name) == mine
+    assert (files[-1].filters, ours[-1].filters) == (1001, 1000)  # the file has a class for the background
+
+
+@pytest.mark.parametrize("text", ["swis:3", "round:4", "int8:axis=0"])
+@pytest.mark.parametrize("system", ["swis-8x8", "swis-8x8-double", "stripes-8x8"])
+def test_encoded_weights_take_what_the_plan_says_of_their_format(system: str, text: str) -> None:
+    planned, held = costed(system, text, None), costed(system, "int8", weights(text))
+    for one, other in zip(planned.layers, held.layers, strict=True):
+        assert one.cycles == other.cycles
+        assert one.held.storage == other.held.storage
+    assert planned.spent() == held.spent()
+
+
+def test_filters_in_lockstep_have_like_shifts() -> None:
+    one = next(one for one in NETWORK.weights() if one.kind == "conv" and len(one.codes) >= 8)
+    shifts = np.resize([6, 1], len(one.codes))  # every fold would wait for six shifts in the file's order
+    encoded = Swis(3).encode(one.codes.astype(float), {"shifts": shifts})
+    held = costed("swis-8x8", "int8", {one.name: encoded}, **{"system.array.columns": 4})
+    cost = next(each for each in held.layers if each.product.name == one.name)
+    sizes = cost.product.pixels, cost.product.reduction, cost.product.filters
+    wanted = layer(*sizes, 8, 4, group=4, shifts=np.sort(shifts), element="single-shift")
+    assert cost.cycles == int(wanted.cycles)
+    assert cost.cycles < int(layer(*sizes, 8, 4, group=4, shifts=shifts, element="single-shift").cycles)
+    assert cost.held.storage == encoded.nbytes
+
+
+def test_a_pool_saves_traffic_but_no_cycles() -> None:
+    question = ask(integer_graph(NETWORK), "swis-8x8")
+    found = on_array(question.workload, question.system, weights("pool:size=16,vector=4"))
+    assert found["cycles"].value == found["cycles_int8"].value
+    assert found["energy"].value < found["energy_int8"].value
+
+
+def test_fewer_shifts_are_faster_than_int8() -> None:
+    question = ask(integer_graph(NETWORK), "swis-8x8")
+    speedups = [on_array(question.workload, question.system, weights(f"swis:{n}"))["speedup"].value for n in (6, 4, 2)]
+    assert 1 < speedups[0] < speedups[1] < speedups[2] < 8 / 2
+
+
+def test_weights_of_another_network_are_refused() -> None:
+    name = NETWORK.weights()[0].name
+    with pytest.raises(SlipstickError, match="no such product"):
+        costed("swis-8x8", "int8", {"nobody": format_of("swis:3").encode(np.ones((4, 4)))})
+    with pytest.raises(SlipstickError, match="weights of another shape"):
+        costed("swis-8x8", "int8", {name: format_of("swis:3").encode(np.ones((4, 4)))})
