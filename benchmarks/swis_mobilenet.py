@@ -12,23 +12,28 @@ from __future__ import annotations
 import argparse
 import math
 import os
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slipstick.adapt.draw import accuracy_svg
+from slipstick.adapt.draw import Point, accuracy_svg
 from slipstick.adapt.paired import paired
-from slipstick.adapt.post_training import Compressed, compress, shift_costs
+from slipstick.adapt.post_training import Compressed, compress
+from slipstick.array.adapted import on_array, shift_cycles
 from slipstick.core.files import write_text
 from slipstick.models.datasets import data_set
+from slipstick.models.integer.graph import integer_graph
 from slipstick.models.integer.score import accuracy
 from slipstick.models.integer.statistics import layer_inputs
 from slipstick.models.tflite import patch, read_tflite
+from slipstick.verbs.question import ask
 
 FILE = Path(os.environ.get("SLIPSTICK_DATA", "../shared")) / "data/mobilenet_tflite/tf2_mobilenet_v2_1.0_224_ptq.tflite"
 POSITIONS = 12
-# name -> format, corrected biases, how the average of shifts is weighed if it is scheduled
+ARRAY, COLUMNS = "swis-8x8", 8
+# name -> format, corrected biases, what the average of shifts counts if it is scheduled: bytes, or the array's cycles
 METHODS = {
     "truncate": ("truncate:{n}", False, None),
     "round": ("round:{n}", False, None),
@@ -39,7 +44,8 @@ METHODS = {
     "SWIS, bias": ("swis:{n},alpha=1", True, None),
     "round, scheduled, bias": ("round:{n}", True, "bytes"),
     "SWIS, scheduled, bias": ("swis:{n},alpha=1", True, "bytes"),
-    "SWIS, scheduled by cycles, bias": ("swis:{n},alpha=1", True, "cycles"),
+    "round, scheduled for the array, bias": ("round:{n}", True, "array"),
+    "SWIS, scheduled for the array, bias": ("swis:{n},alpha=1", True, "array"),
 }
 
 
@@ -62,6 +68,41 @@ def by_litert(found: Compressed | None, images: NDArray[np.uint8], labels: NDArr
     return 100 * right / len(labels)
 
 
+class Table:
+    """Scores methods on the odd images; what they need of the even ones is found once."""
+
+    def __init__(self, kernels: str) -> None:
+        images = data_set("imagenet-sample").test
+        self.kernels, self.network = kernels, read_tflite(FILE)
+        self.question = ask(integer_graph(self.network), ARRAY)
+        self.seen = layer_inputs(self.network, images.images[::2], positions=POSITIONS)
+        self.pictures, self.labels = images.images[1::2], images.labels[1::2]
+        self.costs = shift_cycles(self.question.workload, self.question.system)
+        self.plain = self.right(None)
+
+    def right(self, found: Compressed | None) -> NDArray[np.bool_]:
+        """Return which images are right by our bit-true path."""
+        changed = {} if found is None else {"weights": found.weights, "biases": found.biases}
+        return accuracy(self.network, self.pictures, self.labels, background=1, **changed)
+
+    def row(self, method: str, count: int, rest: str) -> tuple[str, float, float, float]:
+        """Return a printed row, its accuracy, its bytes and its cycles."""
+        text, correct, counts = METHODS[method]
+        found = compress(
+            self.network, text.format(n=count) + rest, inputs=self.seen, correct=correct,
+            shifts=count if counts else None, costs=self.costs if counts == "array" else None,
+            columns=COLUMNS if counts == "array" else 1,
+        )  # fmt: skip
+        ours, size = self.right(found), sum(one.storage_bytes for one in found.layers)
+        compared, theirs = paired(self.plain, ours), by_litert(found, self.pictures, self.labels, self.kernels)
+        encoded = {one.layer.name: one.encoded for one in found.layers}
+        cycles = on_array(self.question.workload, self.question.system, encoded)["cycles"].value
+        low, high = (100 * bound for bound in compared.interval)
+        said = f"{count}       {method:37s} {100 * ours.mean():4.1f}  {theirs:6.1f}"
+        said += f"  {100 * compared.change:+6.1f} [{low:+5.1f}, {high:+5.1f}]  {size:9,d}  {cycles / 1e6:7.2f}"
+        return said, float(ours.mean()), size, cycles
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shifts", type=int, nargs="+", default=[5, 4, 3, 2])
@@ -72,38 +113,24 @@ def main() -> None:
         help="LiteRT's: the reference ones are slow, and equal to ours byte for byte",
     )  # fmt: skip
     asked = parser.parse_args()
-    network, images = read_tflite(FILE), data_set("imagenet-sample").test
-    seen = layer_inputs(network, images.images[::2], positions=POSITIONS)
-    pictures, labels = images.images[1::2], images.labels[1::2]
-    plain = accuracy(network, pictures, labels, background=1)
-    other = by_litert(None, pictures, labels, asked.kernels)
-    print(f"int8: {100 * plain.mean():.1f} % here, {other:.1f} % in LiteRT; {len(labels)} images")
-    series: dict[str, list[tuple[float, float, str]]] = {}
+    table = Table(asked.kernels)
+    other = by_litert(None, table.pictures, table.labels, asked.kernels)
+    print(f"int8: {100 * table.plain.mean():.1f} % here, {other:.1f} % in LiteRT; {len(table.labels)} images")
+    by_bytes: dict[str, list[Point]] = {}
+    by_cycles: dict[str, list[Point]] = {}
     for layers, rest in (("all layers", ""), ("all but depth-wise", ";depthwise=int8")):
-        heads = "shifts  method                            here  LiteRT  change [95 %]            bytes  by cycles"
+        heads = "shifts  method                                here  LiteRT  change [95 %]            bytes  Mcycles"
         print(f"\n{layers}\n{heads}")
-        for count in asked.shifts:
-            for name, (text, correct, weighed) in ((name, METHODS[name]) for name in asked.methods):
-                found = compress(
-                    network, text.format(n=count) + rest, inputs=seen, correct=correct,
-                    shifts=count if weighed else None, weighed=weighed or "bytes",
-                )  # fmt: skip
-                ours = accuracy(network, pictures, labels, background=1, weights=found.weights, biases=found.biases)
-                theirs, compared = by_litert(found, pictures, labels, asked.kernels), paired(plain, ours)
-                size = sum(one.storage_bytes for one in found.layers)
-                low, high = (100 * bound for bound in compared.interval)
-                cycles = found.effective_shifts(shift_costs(network, 4, "cycles"))
-                print(
-                    f"{count}       {name:33s} {100 * ours.mean():4.1f}  {theirs:5.1f}"
-                    f"  {100 * compared.change:+6.1f} [{low:+.1f}, {high:+.1f}]  {size:9,d}"
-                    f"  {'' if cycles is None else f'{cycles:.2f}'}",
-                    flush=True,
-                )
-                if not rest:
-                    series.setdefault(name, []).append((size / 1e6, float(ours.mean()), f"{count} shifts"))
+        for count, name in product(asked.shifts, asked.methods):
+            said, share, size, cycles = table.row(name, count, rest)
+            print(said, flush=True)
+            if not rest:
+                by_bytes.setdefault(name, []).append((size / 1e6, share, f"{count} shifts"))
+                by_cycles.setdefault(name, []).append((cycles / 1e6, share, f"{count} shifts"))
     if asked.pictures:
         title = "MobileNetV2, no training, all layers"
-        write_text(asked.pictures / "swis_mobilenet.svg", accuracy_svg(series, title, "MB of all weights"))
+        write_text(asked.pictures / "mobilenet.svg", accuracy_svg(by_bytes, title, "MB of all weights"))
+        write_text(asked.pictures / "mobilenet_cycles.svg", accuracy_svg(by_cycles, title, f"Mcycles on {ARRAY}"))
 
 
 if __name__ == "__main__":

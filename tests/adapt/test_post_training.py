@@ -68,6 +68,15 @@ def test_a_schedule_keeps_its_average(seen: tuple[LayerInputs, ...]) -> None:
         assert (counts[counts > 0] % 4).sum() <= len(one.shifts) % 4 or len(one.shifts) < 8
 
 
+def test_dear_filters_get_fewer_shifts(seen: tuple[LayerInputs, ...]) -> None:
+    names = [one.name for one in NETWORK.weights()]
+    even = {name: np.ones(len(one.codes)) for name, one in zip(names, NETWORK.weights(), strict=True)}
+    dear = even | {names[0]: 20 * even[names[0]]}
+    plain, changed = (compress(NETWORK, "swis:3", inputs=seen, shifts=3.0, costs=costs) for costs in (even, dear))
+    assert changed.layers[0].shifts.mean() < plain.layers[0].shifts.mean()
+    assert changed.effective_shifts([dear[name] for name in names]) <= 3.0
+
+
 def test_noise_is_the_variance_of_what_changed_weights_add() -> None:
     """By definition, for the dense layer: what a bias can take away is not noise."""
     layer = NETWORK.weights()[-1]

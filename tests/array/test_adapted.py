@@ -9,7 +9,7 @@ import pytest
 
 from commands import ROOT
 from shared_data import SHARED, present
-from slipstick.array.adapted import on_array
+from slipstick.array.adapted import on_array, shift_cycles
 from slipstick.array.bit_serial import layer
 from slipstick.array.estimate import Run, run
 from slipstick.array.products import only_products, products_of
@@ -107,3 +107,19 @@ def test_weights_of_another_network_are_refused() -> None:
         costed("swis-8x8", "int8", {"nobody": format_of("swis:3").encode(np.ones((4, 4)))})
     with pytest.raises(SlipstickError, match="weights of another shape"):
         costed("swis-8x8", "int8", {name: format_of("swis:3").encode(np.ones((4, 4)))})
+
+
+@pytest.mark.parametrize("system", ["swis-8x8", "swis-8x8-double", "stripes-8x8"])
+def test_a_shift_costs_what_it_adds_to_the_arrays_cycles(system: str) -> None:
+    question = ask(integer_graph(NETWORK), system)
+    costs = shift_cycles(question.workload, question.system)
+    few, many = (costed(system, f"round:{n}", None) for n in (2, 4))
+    added = sum(layer.cycles for layer in many.layers) - sum(layer.cycles for layer in few.layers)
+    assert 2 * sum(cost.sum() for cost in costs.values()) == pytest.approx(added)
+    assert [len(costs[one.name]) for one in NETWORK.weights()] == [len(one.codes) for one in NETWORK.weights()]
+
+
+def test_cycles_that_follow_no_shifts_cannot_be_scheduled() -> None:
+    question = ask(integer_graph(NETWORK), "int8-8x8")
+    with pytest.raises(SlipstickError, match="do not follow shifts"):
+        shift_cycles(question.workload, question.system)

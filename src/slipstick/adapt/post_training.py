@@ -88,6 +88,7 @@ def compress(
     inputs: Sequence[LayerInputs] | None = None,
     shifts: float | None = None,
     weighed: Weighed = "bytes",
+    costs: Mapping[str, FloatArray] | None = None,
     columns: int = 1,
     correct: bool = True,
 ) -> Compressed:
@@ -99,6 +100,7 @@ def compress(
     inputs : what each layer sees (`layer_inputs`), for schedules and biases.
     shifts : the average that a schedule divides over all filters of layers whose format has shifts.
     weighed : by groups (``bytes``) or by groups times positions (``cycles``).
+    costs : by layer, what a shift of each filter counts in place of that, [filters]: an array's `shift_cycles`.
     columns : filters that share their shifts.
     correct : correct the biases of layers that changed; needs `inputs`.
 
@@ -116,7 +118,10 @@ def compress(
         )
     chosen: list[IntArray | None] = [None] * len(layers)
     if shifts is not None and inputs is not None:
-        chosen = _scheduled(network, layers, forms, inputs, shifts, weighed, columns)
+        counted = costs or {
+            one.name: cost for one, cost in zip(layers, shift_costs(network, _group(forms), weighed), strict=True)
+        }
+        chosen = _scheduled(layers, forms, inputs, shifts, counted, columns)
     found = [
         LayerIn(layer, form, form.recode(layer.codes, None if n is None else {"shifts": n}), n)
         for layer, form, n in zip(layers, forms, chosen, strict=True)
@@ -165,36 +170,39 @@ def _per_filter(form: Format) -> Format:
     return replace(form, axis=0) if isinstance(form, Int) else form
 
 
+def _group(forms: Sequence[Format]) -> int:
+    """Return the weights of a group where formats have groups."""
+    return next((form.group for form in forms if isinstance(form, ByFilter)), 1)
+
+
 def _scheduled(
-    network: IntegerNetwork,
     layers: Sequence[LayerWeights],
     forms: Sequence[Format],
     inputs: Sequence[LayerInputs],
     budget: float,
-    weighed: Weighed,
+    counted: Mapping[str, FloatArray],
     columns: int,
 ) -> list[IntArray | None]:
     """Return the shifts of every filter of the layers whose format has shifts, None for the others."""
     able = [(n, form) for n, form in enumerate(forms) if isinstance(form, ByFilter)]
     if not able:
         raise SlipstickError("no layer's format has shifts", path="formats", value=[form.name for form in forms[:1]])
-    errors, costs = [], []
-    for n, form in able:
-        layer, seen = layers[n], inputs[n]
-        filters = len(layer.codes)
-
-        def recode(count: int, layer: LayerWeights = layer, form: ByFilter = form, filters: int = filters) -> IntArray:
-            return form.recode(layer.codes, {"shifts": np.full(filters, count)})
-
-        def error(codes: IntArray, layer: LayerWeights = layer, seen: LayerInputs = seen) -> FloatArray:
-            return noise(layer, codes, seen) / signal(layer, seen)
-
-        errors.append(errors_by_shifts(recode, error, form.positions))
-        costs.append(shift_costs(network, form.group, weighed)[n])
+    errors = [_errors(layers[n], form, inputs[n]) for n, form in able]
+    costs = [counted[layers[n].name] for n, _ in able]
     found: list[IntArray | None] = [None] * len(layers)
     for (n, _), shifts in zip(able, schedule(errors, costs, budget, columns=columns), strict=True):
         found[n] = shifts
     return found
+
+
+def _errors(layer: LayerWeights, form: ByFilter, seen: LayerInputs) -> FloatArray:
+    """Return the noise of every filter at every number of shifts, as a share of the layer's signal."""
+    whole = signal(layer, seen)
+    return errors_by_shifts(
+        lambda count: form.recode(layer.codes, {"shifts": np.full(len(layer.codes), count)}),
+        lambda codes: noise(layer, codes, seen) / whole,
+        form.positions,
+    )
 
 
 def _shifts_of(one: LayerIn) -> IntArray | None:

@@ -1,16 +1,22 @@
-"""A network's weights, encoded as they are, on an array: what the formats save there against int8."""
+"""A network's weights, encoded as they are, on an array: what they save there, and what a schedule has to count."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from slipstick.array.estimate import run
+from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Encoded
 from slipstick.core.plan import Plan
 from slipstick.core.report import Metric
 from slipstick.core.system import System
 from slipstick.core.workload import Workload
+
+_FEW, _MANY = 2, 6  # bits, both within any element that steps through bits: even, for those that take two a cycle
 
 
 def on_array(workload: Workload, system: System, encoded: Mapping[str, Encoded]) -> dict[str, Any]:
@@ -29,3 +35,24 @@ def on_array(workload: Workload, system: System, encoded: Mapping[str, Encoded])
         found[f"energy{suffix}"] = Metric(sum(one.spent().values()), "J", "estimated", "data/array/energy.yaml")
     speedup = runs["_int8"].time / runs[""].time
     return {**found, "speedup": Metric(speedup, "", "estimated", "int8 over these formats, on the same array")}
+
+
+def shift_cycles(workload: Workload, system: System) -> dict[str, NDArray[np.float64]]:
+    """Return for every product by name what one more shift of each filter costs in cycles of the array, [filters].
+
+    It is what a schedule that is to save time counts: groups times positions over the elements that share them, so that
+    a depth-wise filter, which has an array's columns to itself, costs more.
+
+    Errors
+    ------
+    SlipstickError for arrays whose time does not follow the bits of weights.
+    """
+    few, many = (run(workload, system, Plan.of(f"formats=round:{bits}")) for bits in (_FEW, _MANY))
+    found = {}
+    for less, more in zip(few.layers, many.layers, strict=True):
+        product, cycles = less.product, (more.cycles - less.cycles) / (_MANY - _FEW)
+        filters = product.groups * product.filters
+        found[product.name] = np.full(filters, cycles / filters)
+    if not any(cost.any() for cost in found.values()):
+        raise SlipstickError("its cycles do not follow shifts", path="system", value=system.name)
+    return found
