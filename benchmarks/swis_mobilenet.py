@@ -3,8 +3,9 @@
     SLIPSTICK_DATA=../shared python benchmarks/swis_mobilenet.py [--shifts 4 3] [--methods SWIS] [--pictures FOLDER]
 
 The int8 file tf2_mobilenet_v2_1.0_224_ptq.tflite and 1,000 ImageNet training images. Images 0, 2, 4, ... calibrate
-(what layers see, for biases and schedules), images 1, 3, 5, ... are scored; nothing else is chosen on any image. Fixed
-beforehand: groups of 4 along the channels, weight 1 of the signed error, all layers or all but the depth-wise ones.
+(what layers see, for biases and schedules; 40 of them show what noise in each layer does), images 1, 3, 5, ... are
+scored; nothing else is chosen on any image. Fixed beforehand: groups of 4 along the channels, weight 1 of the signed
+error, all layers or all but the depth-wise ones.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from slipstick.adapt.draw import Point, accuracy_svg
 from slipstick.adapt.paired import paired
 from slipstick.adapt.post_training import Compressed, compress
+from slipstick.adapt.sensitivity import sensitivities, spread
 from slipstick.array.adapted import on_array, shift_cycles
 from slipstick.core.files import write_text
 from slipstick.models.datasets import data_set
@@ -77,6 +79,10 @@ class Table:
         self.question = ask(integer_graph(self.network), ARRAY)
         self.seen = layer_inputs(self.network, images.images[::2], positions=POSITIONS)
         self.pictures, self.labels = images.images[1::2], images.labels[1::2]
+        self.sensitivity = {
+            family: sensitivities(self.network, f"{family}:3", self.seen, spread(images.images[::2]))
+            for family in ("round", "swis")
+        }
         self.costs = shift_cycles(self.question.workload, self.question.system)
         self.plain = self.right(None)
 
@@ -91,7 +97,7 @@ class Table:
         found = compress(
             self.network, text.format(n=count) + rest, inputs=self.seen, correct=correct,
             shifts=count if counts else None, costs=self.costs if counts == "array" else None,
-            columns=COLUMNS if counts == "array" else 1,
+            columns=COLUMNS if counts == "array" else 1, sensitivity=self.sensitivity.get(text.partition(":")[0]),
         )  # fmt: skip
         ours, size = self.right(found), sum(one.storage_bytes for one in found.layers)
         compared, theirs = paired(self.plain, ours), by_litert(found, self.pictures, self.labels, self.kernels)

@@ -83,9 +83,10 @@ def test_noise_is_the_variance_of_what_changed_weights_add() -> None:
     x = np.random.default_rng(0).normal(3.0, 2.0, (200, layer.codes.shape[1]))
     seen = LayerInputs(layer.op, x.mean(axis=0), x.T @ x / len(x))
     coarse = layer.codes // 16 * 16
-    added = x @ (coarse - layer.codes).T.astype(float)
+    scales = layer.scales.astype(float)
+    added = x @ ((coarse - layer.codes).T * scales)
     np.testing.assert_allclose(noise(layer, coarse, seen), added.var(axis=0), rtol=1e-9)
-    assert signal(layer, seen) == pytest.approx(float((x @ layer.codes.T.astype(float)).var(axis=0).sum()))
+    assert signal(layer, seen) == pytest.approx(float((x @ (layer.codes.T * scales)).var(axis=0).sum()))
 
 
 def test_biases_are_corrected_where_weights_changed(seen: tuple[LayerInputs, ...]) -> None:

@@ -1,8 +1,9 @@
 """An integer network's weights in other formats, without training: schedules of shifts, and corrected biases.
 
 What a changed weight does is weighed by what its layer sees: the noise that it makes in the layer's output, as a share
-of the output's own power. The mean of that noise goes into the bias; what is left is what schedules divide shifts by.
-Source: bias correction after Nagel et al., ICCV 2019, section 4.2; the weighing is our own.
+of the output's own power, times what the network's output makes of it (`slipstick.adapt.sensitivity`). The mean of that
+noise goes into the bias; what is left is what schedules divide shifts by. Source: bias correction after Nagel et al.,
+ICCV 2019, section 4.2; the weighing is our own.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ from slipstick.models.integer.weights import LayerWeights
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Weighed = Literal["bytes", "cycles"]
-_SILENT = 1e-12  # power of an output that never changes
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +89,7 @@ def compress(
     shifts: float | None = None,
     weighed: Weighed = "bytes",
     costs: Mapping[str, FloatArray] | None = None,
+    sensitivity: Sequence[float] | None = None,
     columns: int = 1,
     correct: bool = True,
 ) -> Compressed:
@@ -101,6 +102,7 @@ def compress(
     shifts : the average that a schedule divides over all filters of layers whose format has shifts.
     weighed : by groups (``bytes``) or by groups times positions (``cycles``).
     costs : by layer, what a shift of each filter counts in place of that, [filters]: an array's `shift_cycles`.
+    sensitivity : of each layer: what one share of noise in it does to the network's output. Default: alike in all.
     columns : filters that share their shifts.
     correct : correct the biases of layers that changed; needs `inputs`.
 
@@ -110,8 +112,7 @@ def compress(
     keeps no whole numbers at given scales.
     """
     layers = network.weights()
-    texts = formats_of(formats, [Layer(one.name, kind_of(one)) for one in layers])
-    forms = [_per_filter(format_of(text)) for text in texts]
+    forms = layer_formats(layers, formats)
     if inputs is None and (shifts is not None or correct):
         raise SlipstickError(
             "needs images", path="inputs", allowed="images to calibrate on, or no schedule and no correction"
@@ -121,7 +122,8 @@ def compress(
         counted = costs or {
             one.name: cost for one, cost in zip(layers, shift_costs(network, _group(forms), weighed), strict=True)
         }
-        chosen = _scheduled(layers, forms, inputs, shifts, counted, columns)
+        weights = np.ones(len(layers)) if sensitivity is None else np.asarray(sensitivity, np.float64)
+        chosen = _scheduled(layers, forms, inputs, shifts, counted, weights, columns)
     found = [
         LayerIn(layer, form, form.recode(layer.codes, None if n is None else {"shifts": n}), n)
         for layer, form, n in zip(layers, forms, chosen, strict=True)
@@ -134,6 +136,12 @@ def compress(
             if one.changed and one.layer.bias_tensor >= 0
         }
     return Compressed(network, tuple(found), biases)
+
+
+def layer_formats(layers: Sequence[LayerWeights], formats: str) -> list[Format]:
+    """Return each layer's format; errors as `slipstick.formats.patterns.formats_of` raises them."""
+    texts = formats_of(formats, [Layer(one.name, kind_of(one)) for one in layers])
+    return [_per_filter(format_of(text)) for text in texts]
 
 
 def kind_of(layer: LayerWeights) -> str:
@@ -155,14 +163,18 @@ def shift_costs(network: IntegerNetwork, group: int, weighed: Weighed = "bytes")
 
 
 def noise(layer: LayerWeights, codes: IntArray, inputs: LayerInputs) -> FloatArray:
-    """Return the power of each filter's change when `codes` replace a layer's own, its mean taken out, [filters]."""
+    """Return the power of each filter's change when `codes` replace a layer's own, its mean taken out, [filters].
+
+    In units of the input's scale, squared: filters of large scales weigh more, as they do in the layer's output.
+    """
     power = squared_change(layer, codes, inputs) - mean_change(layer, codes, inputs) ** 2
-    return np.asarray(np.maximum(power, 0.0))
+    return np.asarray(np.maximum(power, 0.0) * layer.scales.astype(np.float64) ** 2)
 
 
 def signal(layer: LayerWeights, inputs: LayerInputs) -> float:
-    """Return the power of a layer's output before its bias, all filters, each one's mean taken out."""
-    return max(float(noise(layer, np.zeros_like(layer.codes), inputs).sum()), _SILENT)
+    """Return the power of a layer's output before its bias, all filters, each one's mean taken out; never 0."""
+    power = float(noise(layer, np.zeros_like(layer.codes), inputs).sum())
+    return power or 1.0  # an output that never changes: nothing does more or less to it
 
 
 def _per_filter(form: Format) -> Format:
@@ -181,13 +193,14 @@ def _scheduled(
     inputs: Sequence[LayerInputs],
     budget: float,
     counted: Mapping[str, FloatArray],
+    weights: FloatArray,
     columns: int,
 ) -> list[IntArray | None]:
     """Return the shifts of every filter of the layers whose format has shifts, None for the others."""
     able = [(n, form) for n, form in enumerate(forms) if isinstance(form, ByFilter)]
     if not able:
         raise SlipstickError("no layer's format has shifts", path="formats", value=[form.name for form in forms[:1]])
-    errors = [_errors(layers[n], form, inputs[n]) for n, form in able]
+    errors = [weights[n] * _errors(layers[n], form, inputs[n]) for n, form in able]
     costs = [counted[layers[n].name] for n, _ in able]
     found: list[IntArray | None] = [None] * len(layers)
     for (n, _), shifts in zip(able, schedule(errors, costs, budget, columns=columns), strict=True):
