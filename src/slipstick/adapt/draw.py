@@ -1,13 +1,18 @@
-"""Accuracy against what it costs: a line for each method, a point for each setting."""
+"""Accuracy against what it costs, a line for each method; how sensitive a network is to each of its layers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from slipstick.core.axes import LEFT, TOP, Axis, Frame
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from slipstick.core import svg
+from slipstick.core.axes import LEFT, RIGHT, TOP, WIDTH, Axis, Frame
 from slipstick.core.curves import KEY, STYLE, curve, dots, legend
 
 MARGIN = 0.04  # of the span of costs, at both ends
+GAP = 0.2  # of a layer's width, between it and the next
 Point = tuple[float, float, str]  # cost, accuracy (a fraction), what it is
 
 
@@ -23,3 +28,26 @@ def accuracy_svg(series: Mapping[str, Sequence[Point]], title: str, cost: str, u
         tips = [f"{name}, {said}: {100 * value:.1f} %" for _, value, said in ordered]
         parts += [curve(frame, across, up, place), *dots(frame, across, up, place, tips)]
     return frame.document(title, parts, STYLE)
+
+
+def sensitivity_svg(names: Sequence[str], kinds: Sequence[str], values: ArrayLike) -> str:
+    """Return a bar for each layer, in the colour of its kind: how much of the output moves for noise in it.
+
+    Parameters
+    ----------
+    names, kinds : of the layers, in their order.
+    values : as `slipstick.adapt.sensitivity.sensitivities` finds them, [layers].
+    """
+    found: NDArray[np.float64] = np.asarray(values, np.float64)
+    shown = list(dict.fromkeys(kinds))
+    most = float(found.max(initial=0.0)) or 1.0
+    frame = Frame(Axis("layer", 0.5, len(names) + 0.5), Axis("output moved over noise in the layer", 0.0, most))
+    wide = (WIDTH - LEFT - RIGHT) / max(1, len(names))
+    foot = float(frame.y(0.0))
+    parts = []
+    for place, (name, kind, value) in enumerate(zip(names, kinds, found, strict=True)):
+        top = float(frame.y(value))
+        left, tip = LEFT + wide * (place + GAP / 2), f"{name}, {kind}: {value:.2f}"
+        parts.append(svg.rect(left, top, wide * (1 - GAP), foot - top, f"f{shown.index(kind)}", tip=tip))
+    keys = legend(shown, WIDTH - RIGHT - 8 * KEY, TOP + KEY)  # late layers are less sensitive: the bars are low there
+    return frame.document("How sensitive the network is to each layer", [*parts, *keys], STYLE)

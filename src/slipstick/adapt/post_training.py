@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Encoded, Format
@@ -89,7 +89,7 @@ def compress(
     shifts: float | None = None,
     weighed: Weighed = "bytes",
     costs: Mapping[str, FloatArray] | None = None,
-    sensitivity: Sequence[float] | None = None,
+    sensitivity: ArrayLike | None = None,
     columns: int = 1,
     correct: bool = True,
 ) -> Compressed:

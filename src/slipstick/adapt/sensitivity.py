@@ -53,7 +53,7 @@ def sensitivities(
     power = float(plain.var(axis=0).sum()) or 1.0
     for n, (layer, form, seen) in enumerate(zip(layers, layer_formats(layers, formats), inputs, strict=True)):
         if progress:
-            progress(n, len(layers), f"sensitivity of {layer.name[-40:]}")
+            progress(n, len(layers), f"sensitivity of {layer.readable}")
         if not isinstance(form, ByFilter):
             continue
         codes = form.recode(layer.codes, {"shifts": np.full(len(layer.codes), PROBE)})

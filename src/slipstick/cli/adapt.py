@@ -18,8 +18,9 @@ def adapt(
     data: str,
     shifts: float | None = None,
     weighed: Literal["bytes", "cycles"] = "bytes",
-    columns: int = 1,
+    columns: int | None = None,
     correct: bool = True,
+    system: str | None = None,
     calibrate: int = 500,
     images: int | None = None,
     retrain: int = 0,
@@ -48,11 +49,13 @@ def adapt(
     shifts
         Divide this average of shifts over the filters of all layers, where they matter most.
     weighed
-        What the average counts: bytes (groups) or cycles (groups times positions).
+        What the average counts: bytes (groups) or cycles (the system's; without one, groups times positions).
     columns
-        Filters that share their shifts, as the columns of an array do.
+        Filters that share their shifts; default: the columns of the array whose cycles count, else 1.
     correct
         Correct the biases by what the changed weights do to the mean of a layer's output.
+    system
+        An array (swis-8x8, stripes-8x8, ...): say what the weights take on it, against int8.
     calibrate
         Images to calibrate on, at most.
     images
@@ -86,8 +89,8 @@ def adapt(
         return
     with progress_bar(shown, "adapting") as progress:
         adapted = answer(
-            net, format, data, shifts=shifts, weighed=weighed, columns=columns, correct=correct, calibrate=calibrate,
-            images=images, progress=progress,
+            net, format, data, shifts=shifts, weighed=weighed, columns=columns, correct=correct, system=system,
+            calibrate=calibrate, images=images, progress=progress,
         )  # fmt: skip
     if packed is not None:
         say(f"wrote {packed}, {adapted.write_packed(packed):,} bytes")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slipstick.core.answer import Answer
 from slipstick.core.errors import SlipstickError
 from slipstick.core.report import Metric, Report, Table
 
@@ -18,15 +19,16 @@ if TYPE_CHECKING:
     from slipstick.adapt.paired import Paired
     from slipstick.adapt.post_training import Compressed, LayerIn, Weighed
     from slipstick.models.datasets.images import DataSet, Images
+    from slipstick.models.integer.network import IntegerNetwork
     from slipstick.models.integer.statistics import LayerInputs
+    from slipstick.verbs.question import Question, SystemSpec
 
 CALIBRATE = 500  # images
 POSITIONS = 12  # windows of each image for the second moments
-LETTERS = 40  # of a layer's name, its last ones
 
 
 @dataclass(frozen=True, eq=False)
-class Adapted:
+class Adapted(Answer):
     """The network in its formats, which images were right before and after, and the Report."""
 
     compressed: Compressed
@@ -34,6 +36,18 @@ class Adapted:
     after: NDArray[np.bool_]
     report: Report
     source: Path
+    sensitivity: NDArray[np.float64] | None = None
+
+    def pictures(self) -> dict[str, str]:
+        """Return how sensitive the network is to each layer, where that was measured."""
+        from slipstick.adapt.draw import sensitivity_svg
+        from slipstick.adapt.post_training import kind_of
+
+        if self.sensitivity is None:
+            return {}
+        layers = [one.layer for one in self.compressed.layers]
+        names, kinds = [layer.readable for layer in layers], [kind_of(layer) for layer in layers]
+        return {"Sensitivity of every layer": sensitivity_svg(names, kinds, self.sensitivity)}
 
     def file(self) -> bytes:
         """Return the network's file with its weights and biases replaced: it runs wherever the first one did."""
@@ -47,18 +61,6 @@ class Adapted:
 
         return write_packed(path, {one.layer.name: one.encoded for one in self.compressed.layers})
 
-    def json(self) -> str:
-        """Return the report as JSON."""
-        return self.report.json()
-
-    def html(self) -> str:
-        """Return the report as one self-contained page."""
-        return self.report.html()
-
-    def __rich__(self) -> Any:
-        """Return what a rich console prints."""
-        return self.report.__rich__()
-
 
 def adapt(
     net: str | Path,
@@ -67,8 +69,9 @@ def adapt(
     *,
     shifts: float | None = None,
     weighed: Weighed = "bytes",
-    columns: int = 1,
+    columns: int | None = None,
     correct: bool = True,
+    system: SystemSpec | None = None,
     calibrate: int = CALIBRATE,
     images: int | None = None,
     root: str | Path | None = None,
@@ -89,11 +92,14 @@ def adapt(
     shifts
         The average that a schedule divides over the filters of all layers whose format has shifts.
     weighed
-        What the average counts: ``bytes`` (groups) or ``cycles`` (groups times positions).
+        What the average counts: ``bytes`` (groups) or ``cycles`` (of the system's array; without one, groups times
+        positions).
     columns
-        Filters that share their shifts.
+        Filters that share their shifts. Default: the columns of the array whose cycles count, else 1.
     correct
         Correct the biases.
+    system
+        An array: the Report says what the weights take on it, against int8.
     images
         Use so many images only.
     root
@@ -109,6 +115,8 @@ def adapt(
     """
     from slipstick.adapt.paired import paired
     from slipstick.adapt.post_training import compress
+    from slipstick.adapt.sensitivity import sensitivities, spread
+    from slipstick.array.adapted import on_array, shift_cycles
     from slipstick.models.datasets import data_set
     from slipstick.models.integer.score import accuracy
     from slipstick.models.integer.statistics import layer_inputs
@@ -119,15 +127,22 @@ def adapt(
     found = data_set(data, root=root)
     tuning, scored = _split(found.train, found.test, calibrate, images)
     offset = background if background is not None else network.tensors[network.output].size - len(found.classes)
-    seen = None
+    seen = weights = None
     if calibrate < 1:
         raise SlipstickError("out of range", path="calibrate", value=calibrate, allowed="from 1")
+    question = None if system is None else array_question(network, system)
     if correct or shifts is not None:
         say(0, 3, f"what layers see of {len(tuning)} images")
         seen = layer_inputs(network, _codes(network, tuning), positions=POSITIONS)
+    if seen is not None and shifts is not None:
+        weights = sensitivities(network, formats, seen, spread(_codes(network, tuning)), progress=say)
+    costs = shift_cycles(question.workload, question.system) if question and weighed == "cycles" else None
+    if columns is None:
+        columns = question.system.array.columns if question and question.system.array and costs else 1
     compressed = compress(
-        network, formats, inputs=seen, shifts=shifts, weighed=weighed, columns=columns, correct=correct
-    )
+        network, formats, inputs=seen, shifts=shifts, weighed=weighed, costs=costs, sensitivity=weights,
+        columns=columns, correct=correct,
+    )  # fmt: skip
     say(1, 3, f"{len(scored)} images before")
     pictures = _codes(network, scored)
     before = accuracy(network, pictures, scored.labels, background=offset)
@@ -136,10 +151,17 @@ def adapt(
         network, pictures, scored.labels, background=offset, weights=compressed.weights, biases=compressed.biases
     )
     say(3, 3, "done")
-    report = _report(Path(net), formats, found.name, compressed, seen, paired(before, after), (before, after), {
+    asked = {
         "shifts": shifts, "weighed": weighed, "columns": columns, "correct": correct, "calibrated on": len(tuning),
-    })  # fmt: skip
-    return Adapted(compressed, before, after, report, Path(net))
+    }  # fmt: skip
+    right = paired(before, after), (before, after)
+    report = _report(Path(net), formats, found.name, compressed, _layers(compressed, seen, weights), *right, asked)
+    if question is not None:
+        encoded = {one.layer.name: one.encoded for one in compressed.layers}
+        there = on_array(question.workload, question.system, encoded)
+        metrics = {**report.metrics, "array": there}
+        report = replace(report, metrics=metrics, inputs={**report.inputs, "system": question.system})
+    return Adapted(compressed, before, after, report, Path(net), weights)
 
 
 def _split(train: Images, test: Images, calibrate: int, most: int | None) -> tuple[Images, Images]:
@@ -171,7 +193,7 @@ def _report(
     formats: str,
     data: str,
     compressed: Compressed,
-    seen: tuple[LayerInputs, ...] | None,
+    layers: Table,
     compared: Paired,
     right: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     asked: dict[str, Any],
@@ -207,7 +229,7 @@ def _report(
             },
             **({"shifts": shifts} if shifts else {}),
         },
-        breakdowns={"layers": _layers(compressed, seen)},
+        breakdowns={"layers": layers},
         inputs={"net": net.name, "formats": formats, "data": data, **asked},
         papers=("li2021swis",) if "swis" in formats else (),
     )
@@ -217,21 +239,42 @@ def _group(compressed: Compressed) -> int:
     return next((group for one in compressed.layers if (group := getattr(one.format, "group", None))), 4)
 
 
-def _layers(compressed: Compressed, seen: tuple[LayerInputs, ...] | None) -> Table:
-    """Return the sensitivity report: the noise that each layer's weights make in its output."""
+def _layers(
+    compressed: Compressed, seen: tuple[LayerInputs, ...] | None, sensitivity: NDArray[np.float64] | None
+) -> Table:
+    """Return the noise that each layer's weights make in its output, and how much of it the network's output shows."""
     from slipstick.adapt.post_training import kind_of, noise, signal
 
     rows = []
     for place, one in enumerate(compressed.layers):
-        share = None
+        share = weight = None
         if seen is not None:
             share = float(noise(one.layer, one.codes, seen[place]).sum()) / signal(one.layer, seen[place])
-        rows.append(
-            (one.layer.name[-LETTERS:], kind_of(one.layer), one.format.name, _mean(one), one.storage_bytes, share)
-        )
-    heads = {"layer": "", "kind": "", "format": "", "shifts": "", "weights": "B", "noise over signal": ""}
+        if sensitivity is not None:
+            weight = float(sensitivity[place])
+        name = one.layer.readable
+        rows.append((name, kind_of(one.layer), one.format.name, _mean(one), one.storage_bytes, share, weight))
+    heads = {
+        "layer": "", "kind": "", "format": "", "shifts": "", "weights": "B", "noise over signal": "", "sensitivity": "",
+    }  # fmt: skip
     return Table.of(heads, rows)
 
 
 def _mean(one: LayerIn) -> float | None:
     return None if one.shifts is None else float(one.shifts.mean())
+
+
+def array_question(network: IntegerNetwork, system: SystemSpec) -> Question:
+    """Return an integer network and the array that is asked about.
+
+    Errors
+    ------
+    SlipstickError for a system that is none, or no array.
+    """
+    from slipstick.models.integer.graph import integer_graph
+    from slipstick.verbs.question import ask
+
+    question = ask(integer_graph(network), system)
+    if question.system.array is None:
+        raise SlipstickError("not an array", path="system", value=question.system.name)
+    return question

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slipstick.core.answer import Answer
 from slipstick.core.axes import Axis, Frame
 from slipstick.core.curves import HEADROOM, STYLE, curve, dots
 from slipstick.core.errors import SlipstickError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class MeasuredEpochs:
+class MeasuredEpochs(Answer):
     """The Report, and the curve with all its trials."""
 
     report: Report
@@ -41,17 +42,9 @@ class MeasuredEpochs:
         drawn = [curve(frame, list(means), list(means.values()), 0), *dots(frame, batches, each, 0, tips)]
         return frame.document(self.report.title, drawn, STYLE)
 
-    def html(self) -> str:
-        """Return the report with the picture as one self-contained page."""
-        return self.report.html({"Epochs over the batch": self.plot()})
-
-    def json(self) -> str:
-        """Return the report as JSON."""
-        return self.report.json()
-
-    def __rich__(self) -> Any:
-        """Return what a rich console prints."""
-        return self.report.__rich__()
+    def pictures(self) -> dict[str, str]:
+        """Return the picture by its heading."""
+        return {"Epochs over the batch": self.plot()}
 
 
 def measure_epochs(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from slipstick.core.answer import Answer
 from slipstick.core.files import load_yaml
 from slipstick.core.report import Metric, Report, Table
 from slipstick.verbs.answers import estimate
@@ -28,7 +29,7 @@ Scaling = Literal["model", "ideal"]
 
 
 @dataclass(frozen=True)
-class Hybrid:
+class Hybrid(Answer):
     """The answer: its Report, and the curves that the picture is drawn from."""
 
     report: Report
@@ -40,17 +41,9 @@ class Hybrid:
 
         return hybrid_svg(self.curves, self.report.title)
 
-    def html(self) -> str:
-        """Return the report with the picture as one self-contained page."""
-        return self.report.html({"Speed-up over devices": self.plot()})
-
-    def json(self) -> str:
-        """Return the report as JSON."""
-        return self.report.json()
-
-    def __rich__(self) -> Any:
-        """Return what a rich console prints."""
-        return self.report.__rich__()
+    def pictures(self) -> dict[str, str]:
+        """Return the picture by its heading."""
+        return {"Speed-up over devices": self.plot()}
 
 
 def hybrid(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from slipstick.core.answer import Answer
 from slipstick.core.errors import SlipstickError
 from slipstick.core.registry import systems
 from slipstick.core.report import Report
@@ -32,7 +33,7 @@ class Instance:
 
 
 @dataclass(frozen=True)
-class Placement:
+class Placement(Answer):
     """A placement: the Report, the instance, and the schedule that the timeline is drawn from."""
 
     report: Report
@@ -52,17 +53,9 @@ class Placement:
 
         return timeline(self.instance.problem, self.schedule, self.report.title)
 
-    def html(self) -> str:
-        """Return the report with the timeline as one self-contained page."""
-        return self.report.html({"Timeline": self.timeline()})
-
-    def json(self) -> str:
-        """Return the report as JSON."""
-        return self.report.json()
-
-    def __rich__(self) -> Any:
-        """Return what a rich console prints."""
-        return self.report.__rich__()
+    def pictures(self) -> dict[str, str]:
+        """Return the picture by its heading."""
+        return {"Timeline": self.timeline()}
 
 
 def place(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slipstick.core.answer import Answer
 from slipstick.core.report import Metric, Report, Table
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ RATE = 0.05  # the largest learning rate of retraining: a quarter of that of a s
 
 
 @dataclass(frozen=True, eq=False)
-class Retrained:
+class Retrained(Answer):
     """The network (`torch.nn.Module`) with what its formats keep of its weights, and the Report.
 
     `before`, `rounded` and `after` tell which test images are right: with the weights as they came, in formats without
@@ -35,18 +36,6 @@ class Retrained:
     rounded: NDArray[np.bool_]
     after: NDArray[np.bool_]
     report: Report
-
-    def json(self) -> str:
-        """Return the report as JSON."""
-        return self.report.json()
-
-    def html(self) -> str:
-        """Return the report as one self-contained page."""
-        return self.report.html()
-
-    def __rich__(self) -> Any:
-        """Return what a rich console prints."""
-        return self.report.__rich__()
 
 
 def retrained(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from slipstick.core.answer import Answer
 from slipstick.core.errors import SlipstickError
 from slipstick.core.layer import Layer
 from slipstick.core.plan import Plan
@@ -28,7 +29,7 @@ SWEEP_RUNS = 8  # runs of layers told apart in a sweep
 
 
 @dataclass(frozen=True)
-class Simulation:
+class Simulation(Answer):
     """A simulated step: the Report, and what pictures are drawn from."""
 
     report: Report
@@ -43,18 +44,6 @@ class Simulation:
             "Load of every link": load_picture(self.iteration, self.topology, self.report.title, count=8),
             "Timeline of one replica": timeline(self.iteration, self.report.title),
         }
-
-    def html(self) -> str:
-        """Return the report with its pictures as one self-contained page."""
-        return self.report.html(self.pictures())
-
-    def json(self) -> str:
-        """Return the report as JSON."""
-        return self.report.json()
-
-    def __rich__(self) -> Any:
-        """Return what a rich console prints."""
-        return self.report.__rich__()
 
 
 def simulate(

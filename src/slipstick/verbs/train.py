@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from slipstick.adapt.evaluation import evaluate, interval
 from slipstick.adapt.recipe import History, Recipe
 from slipstick.adapt.training import train as train_net
+from slipstick.core.answer import Answer
 from slipstick.core.extras import require
 from slipstick.core.report import Metric, Report, Table
 from slipstick.core.spec import validate
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
+class Trained(Answer):
     """A trained network (`torch.nn.Module`, in evaluation mode), what it was trained on, and its Report.
 
     `right` tells for each test image whether its class got the largest output, computed in fp32.
@@ -33,10 +34,6 @@ class Trained:
     history: History
     right: NDArray[np.bool_]
     report: Report
-
-    def __rich__(self) -> Any:
-        """Return what a rich console prints."""
-        return self.report.__rich__()
 
 
 def train(

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from slipstick.core.errors import SlipstickError
 from slipstick.models.integer.network import IntegerNetwork, Operator, Tensor, Values
 
+_OPERATORS = ("Conv2D", "depthwise", "MatMul")  # the last step of a path in files of TensorFlow's converter
+_SUFFIXES = (*_OPERATORS, "FusedBatchNormV3", "BiasAdd", "ReadVariableOp", "resource")
+
 
 @dataclass(frozen=True, eq=False)
 class LayerWeights:
@@ -37,6 +40,18 @@ class LayerWeights:
     bias: NDArray[np.int32]
     zero_point: int
     dtype: np.dtype[np.generic]
+
+    @property
+    def readable(self) -> str:
+        """The last two steps of the path that the converter gave the layer, without the operator's own.
+
+        Converters join the names of all operators that were merged by semicolons.
+        """
+        names = [part.split("/") for part in self.name.split(";")]
+        path = next((part for part in names if part[-1] in _OPERATORS), names[0])
+        while len(path) > 1 and path[-1] in _SUFFIXES:
+            path = path[:-1]
+        return "/".join(path[-2:])
 
     @property
     def least(self) -> int:
