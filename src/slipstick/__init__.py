@@ -17,6 +17,7 @@ _PUBLIC = {
     "estimate": ("verbs.answers", "estimate"),
     "list": ("verbs.listing", "list_names"),
     "network": ("models.catalogue", "network"),
+    "measure": ("verbs.measure", "measure"),
     "ops": ("verbs.answers", "ops"),
     "placement": ("verbs.place", "place"),
     "Space": ("search.space", "Space"),

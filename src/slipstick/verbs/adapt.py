@@ -133,9 +133,9 @@ def adapt(
     question = None if system is None else array_question(network, system)
     if correct or shifts is not None:
         say(0, 3, f"what layers see of {len(tuning)} images")
-        seen = layer_inputs(network, _codes(network, tuning), positions=POSITIONS)
+        seen = layer_inputs(network, codes_of(network, tuning), positions=POSITIONS)
     if seen is not None and shifts is not None:
-        weights = sensitivities(network, formats, seen, spread(_codes(network, tuning)), progress=say)
+        weights = sensitivities(network, formats, seen, spread(codes_of(network, tuning)), progress=say)
     costs = shift_cycles(question.workload, question.system) if question and weighed == "cycles" else None
     if columns is None:
         columns = question.system.array.columns if question and question.system.array and costs else 1
@@ -144,7 +144,7 @@ def adapt(
         columns=columns, correct=correct,
     )  # fmt: skip
     say(1, 3, f"{len(scored)} images before")
-    pictures = _codes(network, scored)
+    pictures = codes_of(network, scored)
     before = accuracy(network, pictures, scored.labels, background=offset)
     say(2, 3, f"{len(scored)} images after")
     after = accuracy(
@@ -178,7 +178,7 @@ def _split(train: Images, test: Images, calibrate: int, most: int | None) -> tup
     return test.take(np.arange(0, count, 2)[:calibrate]), test.take(np.arange(1, count, 2))
 
 
-def _codes(network: Any, images: Images) -> NDArray[Any]:
+def codes_of(network: Any, images: Images) -> NDArray[Any]:
     """Return images as the network's input codes: bytes as they are, or moved by 128 for int8."""
     source = network.tensors[network.input]
     if images.images.shape[1:] != source.shape[1:]:
