@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from slipstick.core import svg
-from slipstick.core.axes import LEFT, RIGHT, TOP, WIDTH, Axis, Frame
-from slipstick.core.curves import KEY, STYLE, curve, dots, legend
+from slipstick.core.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, Frame
+from slipstick.core.curves import BESIDE, KEY, STYLE, curve, dots, legend
 
 MARGIN = 0.04  # of the span of costs, at both ends
 GAP = 0.2  # of a layer's width, between it and the next
@@ -21,7 +21,9 @@ def accuracy_svg(series: Mapping[str, Sequence[Point]], title: str, cost: str, u
     costs = [point[0] for points in series.values() for point in points]
     margin = (max(costs) - min(costs)) * MARGIN
     frame = Frame(Axis(cost, min(costs) - margin, max(costs) + margin, unit), Axis("accuracy", 0.0, 1.0, "fraction"))
-    parts = legend(list(series), LEFT + KEY / 2, TOP + KEY)  # cheap and accurate: where no curve begins
+    # dear and inaccurate: where no method ends that anybody would show
+    longest = BESIDE + svg.LETTER * max(len(name) for name in series)
+    parts = legend(list(series), WIDTH - longest, HEIGHT - BOTTOM - KEY * len(series))
     for place, (name, points) in enumerate(series.items()):
         ordered = sorted(points)
         across, up = [point[0] for point in ordered], [point[1] for point in ordered]
