@@ -11,7 +11,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def test_every_point_of_every_method() -> None:
     series = {"one": [(2.0, 0.5, "3 shifts"), (1.0, 0.25, "2 shifts")], "other & more": [(1.5, 0.75, "4 shifts")]}
-    root = ET.fromstring(accuracy_svg(series, "title", "MB"))
+    root = ET.fromstring(accuracy_svg(series, "title", "MB"))  # noqa: S314  our own text
     tips = [circle.findtext(f"{SVG}title") for circle in root.iter(f"{SVG}circle")]
     assert tips == ["one, 2 shifts: 25.0 %", "one, 3 shifts: 50.0 %", "other & more, 4 shifts: 75.0 %"]
     [line, _] = [line.get("points").split() for line in root.iter(f"{SVG}polyline")]
@@ -21,7 +21,7 @@ def test_every_point_of_every_method() -> None:
 
 
 def test_a_bar_as_high_as_its_layer_is_sensitive() -> None:
-    root = ET.fromstring(sensitivity_svg(["a", "b", "c"], ["conv", "depthwise", "conv"], [1.0, 4.0, 0.0]))
+    root = ET.fromstring(sensitivity_svg(["a", "b", "c"], ["conv", "depthwise", "conv"], [1.0, 4.0, 0.0]))  # noqa: S314  our own text
     bars = {rect.findtext(f"{SVG}title"): rect for rect in root.iter(f"{SVG}rect") if rect.findtext(f"{SVG}title")}
     heights = {tip[0]: float(rect.get("height")) for tip, rect in bars.items()}
     assert set(bars) == {"a, conv: 1.00", "b, depthwise: 4.00", "c, conv: 0.00"}
