@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from slipstick.models.datasets.images import Images, Normal
 
+BF16_PRODUCTS = ("amx_bf16", "avx512_bf16", "bf16")  # as torch.cpu.get_capabilities names them, x86-64 and ARM
 PIXELS = 2**19  # at once, 10 images of 224 x 224: EfficientNet-Lite0 takes 1.5 times as long with five times as many
 
 
@@ -51,6 +52,14 @@ def tensor(images: NDArray[np.uint8], normal: Normal) -> Tensor:
     """Bytes [n, h, w, c] -> normalised [n, c, h, w], channels_last in memory, which is how they lie already."""
     found: Tensor = require("torch", "torch").from_numpy(normal.apply(images)).permute(0, 3, 1, 2)
     return found
+
+
+def chosen_precision(asked: Literal["auto", "bf16", "fp32"]) -> Literal["bf16", "fp32"]:
+    """Return what ``auto`` means on this processor: bf16 only where it has instructions for its products."""
+    if asked != "auto":
+        return asked
+    able = require("torch", "torch").cpu.get_capabilities()
+    return "bf16" if any(able.get(name) for name in BF16_PRODUCTS) else "fp32"
 
 
 def autocast(precision: Literal["bf16", "fp32"]) -> Any:

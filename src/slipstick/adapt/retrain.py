@@ -88,6 +88,11 @@ def plain_bytes(net: nn.Module, names: Iterable[str]) -> int:
     return sum(math.prod(shape) + 4 * shape[0] for shape in shapes)
 
 
+def bias_bytes(net: nn.Module) -> int:
+    """Return the bytes of an fp32 bias of each filter of every layer, into which its batch norm is folded."""
+    return sum(4 * net.get_submodule(name).weight.shape[0] for name in weight_layers(net))
+
+
 def _kind(module: Any) -> str:
     if module.groups > 1:
         return "depthwise"

@@ -76,7 +76,7 @@ def held_encoded(encoded: Mapping[str, Encoded], products: Sequence[Product], ar
     >>> array = Array(rows=8, columns=8, element="single-shift", group=4)
     >>> [held] = held_encoded({"fc": weights}, [Product("fc", "linear", 1, 8, 2, 8, 2)], array)
     >>> held.shifts.tolist(), held.storage
-    ([1, 3], 23.0)
+    ([1, 3], 19.0)
     """
     names = [product.name for product in products]
     for name in encoded:

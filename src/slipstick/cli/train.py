@@ -22,7 +22,7 @@ def train(
     warmup: float | None = None,
     smoothing: float | None = None,
     augment: Literal["auto", "none", "crop", "crop-flip"] | None = None,
-    precision: Literal["bf16", "fp32"] | None = None,
+    precision: Literal["auto", "bf16", "fp32"] | None = None,
     seed: int | None = None,
     start: Path | None = None,
     folder: Path | None = None,
@@ -56,7 +56,7 @@ def train(
     augment
         Random shifts (crop) and mirrors. Default: both where mirrored images keep their class.
     precision
-        Of activations and gradients. Default: bf16.
+        Of activations and gradients. Default: bf16 where the processor multiplies it, else fp32.
     seed
         Of first weights, order and augmentation. Default: 0.
     start

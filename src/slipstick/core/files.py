@@ -119,6 +119,8 @@ def parse_yaml(text: str, *, where: str = "") -> Any:
         _check_events(text, where)
         return yaml.load(text, Loader=_strict_loader())  # noqa: S506  a subclass of CSafeLoader: builds no objects
     except yaml.MarkedYAMLError as error:
+        if "nesting depth" in str(error.problem):  # libyaml's own limit, which its look-ahead meets before ours
+            raise SlipstickError("nested too deeply", path=where, allowed=f"at most {MAX_DEPTH} levels") from None
         at = error.problem_mark or error.context_mark
         place = f" (line {at.line + 1}, column {at.column + 1})" if at else ""
         raise SlipstickError(f"not YAML: {error.problem or error.context}{place}", path=where) from None

@@ -34,6 +34,7 @@ MOST_AXES = 8
 _TYPES = {"U8": np.uint8, "I8": np.int8, "U16": np.uint16, "I32": np.int32, "F32": np.float32}
 _NAMES = {np.dtype(kind): name for name, kind in _TYPES.items()}
 _LENGTH = 8  # bytes of the header's length
+_COMPACT = (",", ":")  # of JSON: names and shapes are a large part of a small network
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -52,7 +53,7 @@ def write_packed(path: str | Path, tensors: Mapping[str, Encoded]) -> int:
         codes = _stored(encoded.codes, f"{name}.codes", arrays, known)
         side = {key: _stored(array, f"{name}.{key}", arrays, known) for key, array in encoded.side.items()}
         about[name] = {"format": encoded.format.name, "shape": list(encoded.shape), "codes": codes, "side": side}
-    raw = _container(arrays, json.dumps({"version": VERSION, "tensors": about}))
+    raw = _container(arrays, json.dumps({"version": VERSION, "tensors": about}, separators=_COMPACT))
     write_bytes(path, raw)
     return len(raw)
 
@@ -110,7 +111,7 @@ def _container(arrays: Arrays, about: str) -> bytes:
         parts.append(data)
         at += len(data)
     header["__metadata__"] = {KEY: about, DIGEST: _digest(about, b"".join(parts))}
-    text = json.dumps(header).encode()
+    text = json.dumps(header, separators=_COMPACT).encode()
     text += b" " * (-len(text) % _LENGTH)
     return b"".join([len(text).to_bytes(_LENGTH, "little"), text, *parts])
 

@@ -80,7 +80,7 @@ def retrained(
     from slipstick.adapt.evaluation import evaluate
     from slipstick.adapt.paired import paired
     from slipstick.adapt.recipe import Recipe
-    from slipstick.adapt.retrain import attach, plain_bytes
+    from slipstick.adapt.retrain import attach, bias_bytes, plain_bytes
     from slipstick.adapt.training import train
     from slipstick.formats.packed import stored_bytes, write_packed
     from slipstick.formats.torch_module import detach, encoded_weights
@@ -98,7 +98,7 @@ def retrained(
         train(module, images, recipe, normal=normal, folder=Path(folder) if folder else None, progress=progress)
         after = evaluate(module, images.test, normal)
     encoded = encoded_weights(module)
-    sizes = stored_bytes(encoded), plain_bytes(module, forms)
+    sizes = stored_bytes(encoded), plain_bytes(module, forms), bias_bytes(module)
     if packed is not None:
         write_packed(packed, encoded)
     detach(module)
@@ -127,7 +127,7 @@ def _report(
     forms: dict[str, Format],
     compared: Paired,
     shares: tuple[float, float, float],
-    sizes: tuple[int, int],
+    sizes: tuple[int, int, int],
     curve: Mapping[int, NDArray[np.bool_]],
 ) -> Report:
     source, (low, high) = f"{compared.images} test images of {asked['data']}", compared.interval
@@ -149,15 +149,17 @@ def _report(
     )  # fmt: skip
 
 
-def _weights(sizes: tuple[int, int]) -> dict[str, Any]:
+def _weights(sizes: tuple[int, int, int]) -> dict[str, Any]:
     """Return the bytes of the layers in formats; nothing where no layer is in one."""
-    packed, plain = sizes
+    packed, plain, biases = sizes
     if not packed:
         return {}
     found = {
         "packed": Metric(packed, "B", "measured", "of all layers in formats, scales and pools included"),
         "int8": Metric(plain, "B", "measured", "of the same layers, scales included"),
         "compression": Metric(plain / packed, "", "measured", "int8 over packed"),
+        "biases": Metric(biases, "B", "measured", "fp32, one of each filter, batch norms folded in"),
+        "compression_with_biases": Metric((plain + biases) / (packed + biases), "", "measured", "int8 over packed"),
     }
     return {"weights": found}
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipstick.adapt.evaluation import evaluate, interval
 from slipstick.adapt.recipe import History, Recipe
+from slipstick.adapt.training import settled
 from slipstick.adapt.training import train as train_net
 from slipstick.core.answer import Answer
 from slipstick.core.extras import require
@@ -86,7 +87,7 @@ def train(
     from slipstick.models.torch_nets.saved import save_net
     from slipstick.models.torch_nets.weights import load_weights
 
-    how = recipe if isinstance(recipe, Recipe) else validate(Recipe, recipe or {}, where="recipe")
+    how = settled(recipe if isinstance(recipe, Recipe) else validate(Recipe, recipe or {}, where="recipe"))
     images = data_set(data, root=root, size=size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)
