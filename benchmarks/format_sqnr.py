@@ -15,7 +15,8 @@ import time
 import numpy as np
 
 from slipstick.formats import Pool, Swis, format_of
-from slipstick.formats.pool import assign, fit, fit_pool, poolable
+from slipstick.formats.kmeans import assign, fit
+from slipstick.formats.pool import fit_pool, poolable
 from slipstick.formats.schedule import errors_by_shifts, schedule
 from slipstick.models.tflite import read_tflite
 

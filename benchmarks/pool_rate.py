@@ -18,7 +18,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 
-from slipstick.formats.pool import assign, fit  # noqa: E402
+from slipstick.formats.kmeans import assign, fit  # noqa: E402
 
 VECTORS, LENGTH, SIZE = 1_000_000, 8, 64
 REPEATS = 3

@@ -2,11 +2,11 @@
 
     SLIPSTICK_DATA=../shared python benchmarks/resnet14_formats.py --data cifar10-jpeg [--seeds 0 1 2] [--folder FOLDER]
 
-Every figure is of all 10,000 test images, paired image by image. Fixed beforehand, for both data sets and all seeds: the
-formats, the rates, the epochs. Each retraining starts from the same fp32 network, ends after as many epochs and sees
-the same images as fp32 does, so that what further training brings by itself can be told from what the format costs.
-Stopped, the same command goes on where it was; what is done is in the folder's answers.json. ResNet-14 takes 2 to 2.5 minutes
-an epoch on one core of an AMD EPYC (AVX2): two hours for CIFAR-10, one for Fashion-MNIST.
+Every figure is of all 10,000 test images, paired image by image. Fixed beforehand, for both data sets and all seeds:
+the formats, the rates, the epochs. Each retraining starts from the same fp32 network, ends after as many epochs and
+sees the same images as fp32 does, so that what further training brings by itself can be told from what the format
+costs. Stopped, the same command goes on where it was; what is done is in the folder's answers.json. ResNet-14 takes 2
+to 2.5 minutes an epoch on one core of an AMD EPYC (AVX2): two hours for CIFAR-10, one for Fashion-MNIST.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ import torch
 import slipstick
 from slipstick.adapt.paired import Paired, paired
 from slipstick.core.files import write_text
-from slipstick.verbs.retrained import Retrained, retrained
+from slipstick.verbs.adapt import adapt
+from slipstick.verbs.adapt_torch import AdaptedTorch
 
 EPOCHS = {"cifar10-jpeg": (5, 3), "fashion-mnist": (3, 2)}  # in fp32, then of each retraining
 RATE, AGAIN = 0.2, 0.1  # the largest learning rates
@@ -57,18 +58,24 @@ def one(data: str, seed: int, folder: Path) -> dict[str, Any]:
         if name in answers:
             continue
         at = folder / name.replace(":", "-")
-        changed = retrained(
-            net, formats, data, epochs=again, rate=AGAIN, seed=seed, folder=at / "training",
-            packed=at / "weights.packed", activations=BITS if name == "pool" else (),
+        changed = adapt(
+            net, formats, data, retrain=again, rate=AGAIN, seed=seed, correct=False, folder=at / "training",
+            activations=BITS if name == "pool" else (),
         )  # fmt: skip
-        answers |= {name: kept(changed.after), f"{name} rounded": kept(changed.rounded), f"{name} sizes": sizes(changed)}
+        assert isinstance(changed, AdaptedTorch)
+        changed.write_packed(at / "weights.packed")
+        answers |= {
+            name: kept(changed.after),
+            f"{name} rounded": kept(changed.rounded),
+            f"{name} sizes": sizes(changed),
+        }
         if name == "pool":
             answers["bits"] = [share for _, share in changed.report.breakdowns["bits of activations"].rows]
         write_text(place, json.dumps(answers))
     return answers
 
 
-def sizes(changed: Retrained) -> dict[str, float]:
+def sizes(changed: AdaptedTorch) -> dict[str, float]:
     tree = changed.report.metrics.get("weights", {})
     return {name: metric.value for name, metric in tree.items()}
 

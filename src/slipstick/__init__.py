@@ -12,6 +12,7 @@ _PUBLIC = {
     "SlipstickError": ("core.errors", "SlipstickError"),
     "System": ("core.system", "System"),
     "Workload": ("core.workload", "Workload"),
+    "adaptation": ("verbs.adapt", "adapt"),
     "calibrate": ("verbs.truth", "calibrate"),
     "compare": ("verbs.answers", "compare"),
     "estimate": ("verbs.answers", "estimate"),

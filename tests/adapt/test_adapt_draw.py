@@ -14,7 +14,8 @@ def test_every_point_of_every_method() -> None:
     root = ET.fromstring(accuracy_svg(series, "title", "MB"))  # noqa: S314  our own text
     tips = [circle.findtext(f"{SVG}title") for circle in root.iter(f"{SVG}circle")]
     assert tips == ["one, 2 shifts: 25.0 %", "one, 3 shifts: 50.0 %", "other & more, 4 shifts: 75.0 %"]
-    [line, _] = [line.get("points").split() for line in root.iter(f"{SVG}polyline")]
+    [front, line, other] = [line.get("points").split() for line in root.iter(f"{SVG}polyline")]
+    assert front == [line[0], other[0]], "3 shifts of one cost more than 4 of the other, and are less accurate"
     first, second = ([float(value) for value in point.split(",")] for point in line)
     assert first[0] < second[0]
     assert first[1] > second[1]  # a picture's y grows downwards

@@ -16,16 +16,19 @@ from slipstick.formats.pool import fit_pool
 
 RNG = np.random.default_rng(0)
 CONV, DENSE = RNG.normal(size=(6, 3, 3, 8)), RNG.normal(size=(5, 16))
+DEPTHWISE = RNG.normal(size=(7, 3, 3, 1))
 
 
 def network() -> dict[str, Encoded]:
-    pool = fit_pool([CONV, DENSE], 16)
+    pool, kernels = fit_pool([CONV, DENSE], 16), fit_pool([CONV, DEPTHWISE], 16, 9, kind="xy")
     return {
         "first": Int(8, axis=0).encode(CONV),
         "conv": Swis(3).encode(CONV, {"shifts": np.array([1, 2, 3, 4, 5, 7])}),
         "windows": Round(3).encode(CONV, {"shifts": np.array([7, 2, 3, 1, 5, 4])}),
         "pooled": Pool(16).encode(CONV, {"pool": pool}),
         "dense": Pool(16).encode(DENSE, {"pool": pool}),
+        "kernels": Pool(16, 9, kind="xy").encode(CONV, {"pool": kernels}),
+        "depthwise": Pool(16, 9, kind="xy").encode(DEPTHWISE, {"pool": kernels}),
         "blocks": format_of("nvfp4").encode(DENSE),
     }
 
@@ -46,6 +49,7 @@ def test_a_network_comes_back_and_the_pool_is_stored_once(raw: bytes) -> None:
         assert found[name].nbytes == encoded.nbytes
         np.testing.assert_array_equal(encoded.format.decode(found[name]), encoded.format.decode(encoded))
     assert found["pooled"].side["pool"] is found["dense"].side["pool"]
+    assert found["kernels"].side["pool"] is found["depthwise"].side["pool"] is not found["dense"].side["pool"]
 
 
 def test_safetensors_reads_the_arrays(raw: bytes) -> None:
@@ -108,6 +112,11 @@ def hostile() -> Iterator[tuple[str, object]]:
     yield "offsets", lambda tensors, header: header["conv.codes"].update(data_offsets=[0, 2**60])
     yield "huge array", lambda tensors, header: header["conv.codes"].update(shape=[2**40])
     yield "array type", lambda tensors, header: header["conv.codes"].update(dtype="O")
+    yield "other kernels", lambda tensors, header: tensors["kernels"].update(shape=[6, 8, 3, 3])
+    yield (
+        "kernels as channels",
+        lambda tensors, header: tensors["kernels"].update(format="pool:size=16,vector=8,kind=xy"),
+    )
     yield "pool of floats", lambda tensors, header: tensors["dense"]["side"].update(pool="conv.scale")
 
 

@@ -1,4 +1,4 @@
-"""Pools: the kernel against numpy, one pool for a network, what k-means and scales must not make worse, whole files."""
+"""Pools: both kinds of vectors, one pool for a network, what scales must not make worse, bytes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from slipstick.core.errors import SlipstickError
-from slipstick.formats import Pool
-from slipstick.formats.pool import assign, fit, fit_pool, network_bytes, poolable
+from slipstick.formats import Pool, format_of
+from slipstick.formats.pool import fit_pool, network_bytes, poolable
 
 
 def weights(*shape: int, seed: int = 0) -> np.ndarray:
@@ -17,41 +17,6 @@ def weights(*shape: int, seed: int = 0) -> np.ndarray:
 
 def error(form: Pool, w: np.ndarray, side: dict[str, np.ndarray] | None = None) -> float:
     return float(((form.decode(form.encode(w, side)) - w) ** 2).sum() / (w**2).sum())
-
-
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-@pytest.mark.parametrize("size", [1, 5, 64])
-def test_the_kernel_finds_the_nearest(size: int, metric: str) -> None:
-    rng = np.random.default_rng(size)
-    x = rng.integers(-50, 51, (2000, 8)).astype(float)  # whole numbers: ties are ties, in any order of addition
-    pool = rng.integers(-50, 51, (size, 8)).astype(float)
-    if metric == "euclidean":
-        wanted = (((x[:, None] - pool) ** 2).sum(-1)).argmin(axis=1)
-        np.testing.assert_array_equal(assign(x, pool), wanted)
-        return
-    angles = (x[:, None] * pool).sum(-1) / np.linalg.norm(pool, axis=1)
-    found = assign(x, pool, "cosine")
-    np.testing.assert_allclose(angles[np.arange(len(x)), found], angles.max(axis=1), rtol=1e-5)
-
-
-def test_clusters_are_found() -> None:
-    rng = np.random.default_rng(0)
-    centres = rng.normal(size=(6, 8)) * 5
-    x = centres[rng.integers(0, 6, 3000)] + rng.normal(size=(3000, 8)) * 0.01
-    found = fit(x, 6)
-    assert np.abs(found[assign(centres, found)] - centres).max() < 0.01
-    assert sorted(assign(centres, found)) == list(range(6))
-
-
-def test_more_rounds_and_more_vectors_are_no_worse() -> None:
-    x = np.random.default_rng(1).normal(size=(4000, 8))
-
-    def left(size: int, rounds: int) -> float:
-        centres = fit(x, size, rounds=rounds)
-        return float(((x - centres[assign(x, centres)]) ** 2).sum())
-
-    assert left(32, 20) < left(32, 4) < left(32, 1)
-    assert left(128, 10) < left(32, 10) < left(8, 10)
 
 
 def test_one_pool_serves_filters_of_every_size() -> None:
@@ -81,11 +46,82 @@ def test_a_filters_scale_is_the_best_for_its_vectors() -> None:
     np.testing.assert_allclose(encoded.side["scale"], best, rtol=1e-6)
 
 
-def test_vectors_of_kernels() -> None:
-    layer = weights(8, 4, 3, 3, seed=5)
-    assert fit_pool([layer], 16, 9, kind="xy").shape == (16, 9)
-    with pytest.raises(SlipstickError, match="not kernels"):
-        fit_pool([layer], 16, 8, kind="xy")
+def kernels(w: np.ndarray) -> np.ndarray:
+    """Every filter's kernels one by one: [filters, channels, taps]."""
+    return np.array([[one[:, :, channel].ravel() for channel in range(w.shape[3])] for one in w])
+
+
+@pytest.mark.parametrize("shape", [(8, 3, 3, 4), (12, 3, 3, 1), (5, 1, 9, 2), (1, 3, 3, 1), (0, 3, 3, 2)])
+def test_xy_makes_every_kernel_a_vector(shape: tuple[int, ...]) -> None:
+    form, layer = Pool(16, 9, kind="xy"), weights(*shape, seed=5)
+    encoded = form.encode(layer)
+    found = kernels(form.decode(encoded))
+    pool, scale = encoded.side["pool"].astype(float), encoded.side["scale"].astype(float)
+    for one, s in zip(found, scale, strict=True):
+        for kernel in one:
+            assert (kernel == (s * pool).astype(np.float32)).all(axis=1).any(), "a pool's vector times the scale"
+    assert encoded.nbytes == form.storage_bytes(shape)
+    form.check(encoded)
+    assert encoded.codes.nbytes == form.index_bytes(shape) == -(-shape[0] * shape[3] * 4 // 8)
+
+
+def test_xy_is_z_of_kernels_laid_out_as_rows() -> None:
+    layer = weights(8, 3, 3, 4, seed=6)
+    rows = kernels(layer).reshape(8, -1)
+    xy, z = Pool(16, 9, kind="xy").encode(layer), Pool(16, 9).encode(rows)
+    np.testing.assert_array_equal(xy.codes, z.codes)
+    np.testing.assert_array_equal(kernels(xy.format.decode(xy)).reshape(8, -1), z.format.decode(z))
+    np.testing.assert_array_equal(kernels(xy.format.centred(xy)).reshape(8, -1), z.format.centred(z))
+    np.testing.assert_array_equal(fit_pool([layer], 16, 9, kind="xy"), fit_pool([rows], 16, 9))
+
+
+def test_kernels_of_a_pool_come_back_to_the_bit() -> None:
+    """Filters that are a power of two times vectors of the pool lose nothing: through xy, depth-wise ones too."""
+    rng = np.random.default_rng(7)
+    pool = rng.integers(-127, 128, (32, 9)).astype(np.int8)
+    for filters, channels in ((8, 6), (20, 1)):
+        chosen = rng.integers(0, 32, (filters, channels))
+        layer = np.moveaxis(pool[chosen].reshape(filters, channels, 3, 3), 1, -1) * 2.0 ** rng.integers(
+            -9, 3, (filters, 1, 1, 1)
+        )
+        form = Pool(32, 9, kind="xy")
+        scale = (
+            2.0 ** np.round(np.log2(np.abs(layer).max(axis=(1, 2, 3)) / np.abs(pool[chosen]).max(axis=(1, 2))))
+        ).astype(np.float32)
+        encoded = form.encode(layer, {"pool": pool, "scale": scale})
+        np.testing.assert_array_equal(form.decode(encoded), layer)
+
+
+def test_tensors_without_kernels_are_cut_as_z_is() -> None:
+    for shape in ((7,), (6, 20), (3, 4, 9)):
+        layer = weights(*shape, seed=8)
+        xy, z = Pool(16, 9, kind="xy"), Pool(16, 9)
+        np.testing.assert_array_equal(xy.round(layer), z.round(layer))
+        assert xy.storage_bytes(shape) == z.storage_bytes(shape)
+
+
+def test_the_kind_in_names() -> None:
+    form = format_of("pool:size=64,vector=9,kind=xy")
+    assert form == Pool(64, 9, kind="xy")
+    assert form.name == "pool:size=64,vector=9,kind=xy"
+    assert "kind" not in Pool(64, 9, kind="z").name
+    assert format_of(Pool(32, 4, 8, "cosine", "xy").name) == Pool(32, 4, 8, "cosine", "xy")
+
+
+@pytest.mark.parametrize("shape", [(8, 3, 3, 9), (8, 1, 1, 9), (8, 9, 3, 3)])
+def test_kernels_of_other_taps_are_refused(shape: tuple[int, ...]) -> None:
+    form, layer = Pool(16, 8, kind="xy"), weights(*shape)
+    calls = [
+        lambda: form.encode(layer),
+        lambda: form.storage_bytes(shape),
+        lambda: form.index_bytes(shape),
+        lambda: form.beside(shape),
+        lambda: fit_pool([layer], 16, 8, kind="xy"),
+        lambda: network_bytes(form, [shape], []),
+    ]
+    for call in calls:
+        with pytest.raises(SlipstickError, match=r"pool\.vector: not kernels of a vector each.*8 taps"):
+            call()
 
 
 def test_seeds_repeat() -> None:
@@ -113,6 +149,26 @@ def test_what_goes_into_the_pool() -> None:
     assert not poolable((64, 3, 3, 64), first=True)
     assert not poolable((64, 3, 3, 1), depthwise=True)
     assert not poolable((10, 64), last=True)
+    assert poolable((64, 3, 3, 5), 9, kind="xy")
+    assert poolable((64, 3, 3, 1), 9, kind="xy", depthwise=True)
+    assert poolable((64, 5, 5, 3), 25, kind="xy")
+    assert not poolable((64, 1, 1, 9), 9, kind="xy")
+    assert not poolable((10, 9), 9, kind="xy")
+    for end in ("first", "last"):
+        assert not poolable((64, 3, 3, 5), 9, kind="xy", **{end: True})
+
+
+def test_bytes_of_a_network_of_kernels_by_hand() -> None:
+    """Of a depth-wise filter: an index of 6 bits and a scale, where int8 takes 9 bytes and a scale."""
+    form, pooled, excluded = Pool(64, 9, kind="xy"), [(96, 3, 3, 1), (16, 3, 3, 8)], [(32, 1, 1, 96)]
+    found = network_bytes(form, pooled, excluded)
+    assert found.indices == 96 * 6 // 8 + 16 * 8 * 6 // 8
+    assert found.scales == 4 * (96 + 16)
+    assert found.pool == 64 * 9
+    assert found.excluded == 32 * 96 + 4 * 32
+    assert found.before == 96 * 9 + 16 * 72 + found.scales + found.excluded
+    encoded = [form.encode(weights(*shape)).nbytes - found.pool for shape in pooled]
+    assert sum(encoded) == found.indices + found.scales
 
 
 @pytest.mark.parametrize(
@@ -122,6 +178,7 @@ def test_what_goes_into_the_pool() -> None:
         (lambda: Pool(64, 1), "pool.vector"),
         (lambda: Pool(64, index_bits=5), "pool.index_bits"),
         (lambda: Pool(64, metric="euclid"), "did you mean"),
+        (lambda: Pool(64, kind="yz"), "pool.kind"),
         (lambda: Pool(4).encode(np.ones((2, 8)), {"pool": np.zeros((3, 8), np.int8)}), "not such a pool"),
         (lambda: Pool(4).recode([[1]]), "whole numbers"),
     ],

@@ -17,8 +17,6 @@ from slipstick.formats.torch_module import (  # noqa: E402
     attach,
     detach,
     encoded_weights,
-    freeze,
-    renew,
     set_activation_bits,
 )
 
@@ -56,25 +54,54 @@ def step(net: nn.Module) -> None:
     optimiser.zero_grad()
 
 
-def test_when_weights_are_encoded_anew() -> None:
+def test_at_every_step_weights_are_encoded_anew() -> None:
+    net = network()
+    attach(net, {"0": Swis(3)})
+    first = net[0].weight.detach().clone()
+    step(net)
+    net.eval()
+    assert (net[0].weight != first).any(), "evaluation sees the last step"
+
+
+def kept_of(net: nn.Module) -> np.ndarray:
+    """What the format keeps of the weight as it is now behind layer 0."""
+    behind = net[0].parametrizations.weight.original.detach().numpy()
+    return np.moveaxis(Swis(3).round(np.moveaxis(behind, 1, -1)), -1, 1)
+
+
+def test_at_every_epoch_weights_are_encoded_anew_where_training_follows_evaluation() -> None:
     net = network()
     attach(net, {"0": Swis(3), "3": Swis(3)}, policy="epoch")
-    before = net[0].weight.detach().clone()
+    for _ in range(3):
+        begun = kept_of(net)
+        for _ in range(3):
+            net.train()  # while it trains already: no new epoch
+            step(net)
+            np.testing.assert_array_equal(net[0].weight.detach().numpy(), begun)
+        assert (kept_of(net) != begun).any(), "the weight behind has moved"
+        net.eval()
+        np.testing.assert_array_equal(net[0].weight.detach().numpy(), begun)
+        net.train()
+        net.eval()  # as an evaluation within a training does; nothing was trained in between
+        np.testing.assert_array_equal(net[0].weight.detach().numpy(), begun)
+        np.testing.assert_array_equal(np.moveaxis(Swis(3).decode(encoded_weights(net)["0"]), -1, 1), begun)
+        net.train()
+        np.testing.assert_array_equal(net[0].weight.detach().numpy(), kept_of(net))
+
+
+def test_what_an_epoch_sees_belongs_to_the_state() -> None:
+    net, other = network(), network()
+    for one in (net, other):
+        attach(one, {"0": Swis(3), "3": Swis(3)}, policy="epoch")
     step(net)
-    assert (net[0].weight == before).all()
-    renew(net)
-    after = net[0].weight.detach().clone()
-    assert (after != before).any()
-    freeze(net, 0.7)
-    step(net)
-    renew(net)
-    assert (net[0].weight == after).all()
-    each = network()
-    attach(each, {"0": Swis(3)})
-    first = each[0].weight.detach().clone()
-    step(each)
-    each.eval()
-    assert (each[0].weight != first).any(), "evaluation sees the last step"
+    net.eval()
+    step(net)  # what it computes with is not what its weights would be encoded to now
+    other.eval()
+    assert (other(X) != net(X)).any()
+    other.load_state_dict(net.state_dict())
+    assert (other(X) == net(X)).all()
+    detach(other)
+    assert not any("parametrizations" in name for name in other.state_dict())
 
 
 def test_training_through_a_format_learns() -> None:
@@ -107,6 +134,28 @@ def test_a_pool_stays_and_its_weights_go_to_a_file_and_back(tmp_path) -> None:
     back = read_packed(tmp_path / "net")
     np.testing.assert_array_equal(np.moveaxis(Pool(16).decode(back["0"]), -1, 1), net[0].weight.detach().numpy())
     assert not any("parametrizations" in name for name in net.state_dict())
+
+
+def test_kernels_of_a_pool_are_seen_by_dense_and_depthwise_convolutions(tmp_path) -> None:
+    torch.manual_seed(1)
+    net = nn.Sequential(nn.Conv2d(8, 12, 3), nn.Conv2d(12, 12, 3, groups=12))
+    x = torch.randn(2, 8, 9, 9)
+    layers = {str(place): np.moveaxis(net[place].weight.detach().numpy(), 1, -1) for place in range(2)}
+    form = Pool(16, 9, kind="xy")
+    pool = fit_pool(list(layers.values()), 16, 9, kind="xy")
+    attach(net, dict.fromkeys(layers, form), sides={name: {"pool": pool} for name in layers})
+    for name, layer in layers.items():
+        kept = form.decode(form.encode(layer, {"pool": pool}))
+        np.testing.assert_array_equal(net.get_submodule(name).weight.detach().numpy(), np.moveaxis(kept, -1, 1))
+    (net(x) ** 2).sum().backward()
+    assert all((net[place].parametrizations.weight.original.grad != 0).any() for place in range(2))
+    assert write_packed(tmp_path / "net", encoded_weights(net)) == (tmp_path / "net").stat().st_size
+    back = read_packed(tmp_path / "net")
+    assert back["0"].side["pool"] is back["1"].side["pool"]
+    for name in layers:
+        assert back[name].format == form
+        kept = np.moveaxis(form.decode(back[name]), -1, 1)
+        np.testing.assert_array_equal(kept, net.get_submodule(name).weight.detach().numpy())
 
 
 def test_activations_of_any_width() -> None:

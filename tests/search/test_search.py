@@ -24,9 +24,9 @@ from polars.testing import assert_frame_equal
 from commands import Result
 from search.conformance import check_executor
 from slipstick.core.errors import SlipstickError
+from slipstick.core.pareto import knee, pareto
 from slipstick.search.constraint import parse
 from slipstick.search.evaluate import FIGURES, Task, evaluate, report_of
-from slipstick.search.pareto import knee, pareto
 from slipstick.search.run import search
 from slipstick.search.space import Space, values_of
 

@@ -10,26 +10,35 @@ from numpy.typing import ArrayLike, NDArray
 from slipstick.core import svg
 from slipstick.core.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, Frame
 from slipstick.core.curves import BESIDE, KEY, STYLE, curve, dots, legend
+from slipstick.core.pareto import pareto
 
 MARGIN = 0.04  # of the span of costs, at both ends
 GAP = 0.2  # of a layer's width, between it and the next
+FRONT = 99  # the place in the palette of what is drawn without a colour of its own
+FRONT_STYLE = f".pic .s{FRONT}{{stroke:currentColor;stroke-width:1;stroke-dasharray:3 4;opacity:.6}}"
 Point = tuple[float, float, str]  # cost, accuracy (a fraction), what it is
 
 
 def accuracy_svg(series: Mapping[str, Sequence[Point]], title: str, cost: str, unit: str = "") -> str:
-    """Return accuracy over `cost` (its name, in `unit`) as an SVG; points of one name are joined in order of cost."""
+    """Return accuracy over `cost` (its name, in `unit`) as an SVG; points of one name are joined in order of cost.
+
+    A broken line joins the points that no other one beats in both.
+    """
     costs = [point[0] for points in series.values() for point in points]
     margin = (max(costs) - min(costs)) * MARGIN
     frame = Frame(Axis(cost, min(costs) - margin, max(costs) + margin, unit), Axis("accuracy", 0.0, 1.0, "fraction"))
     # dear and inaccurate: where no method ends that anybody would show
     longest = BESIDE + svg.LETTER * max(len(name) for name in series)
     parts = legend(list(series), WIDTH - longest, HEIGHT - BOTTOM - KEY * len(series))
+    every = sorted(point[:2] for points in series.values() for point in points)
+    front = [every[n] for n in pareto(np.array([[spent, -share] for spent, share in every]))]
+    parts.append(curve(frame, [spent for spent, _ in front], [share for _, share in front], FRONT))
     for place, (name, points) in enumerate(series.items()):
         ordered = sorted(points)
         across, up = [point[0] for point in ordered], [point[1] for point in ordered]
         tips = [f"{name}, {said}: {100 * value:.1f} %" for _, value, said in ordered]
         parts += [curve(frame, across, up, place), *dots(frame, across, up, place, tips)]
-    return frame.document(title, parts, STYLE)
+    return frame.document(title, parts, STYLE + FRONT_STYLE)
 
 
 def sensitivity_svg(names: Sequence[str], kinds: Sequence[str], values: ArrayLike) -> str:

@@ -25,7 +25,7 @@ def predict(
     """Return a network's outputs for every image, float32 [n, classes], in evaluation mode (restored after)."""
     torch = require("torch", "torch")
     training, parts = net.training, []
-    batch = max(1, PIXELS // max(1, math.prod(images.images.shape[1:3])))
+    batch = at_once(images)
     net.eval()
     try:
         with torch.inference_mode(), autocast(precision):
@@ -34,6 +34,11 @@ def predict(
     finally:
         net.train(training)
     return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+
+
+def at_once(images: Images) -> int:
+    """Return how many images are computed at once."""
+    return max(1, PIXELS // max(1, math.prod(images.images.shape[1:3])))
 
 
 def evaluate(

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from slipstick.cli.options import Shown
+from slipstick.cli.options import Inputs, Shown
 from slipstick.cli.output import put
 
-_PLAIN_SHOWN = Shown()
+_PLAIN_INPUTS, _PLAIN_SHOWN = Inputs(), Shown()
 
 
-def measure(net: Path, *, data: str, format: str = "", images: int | None = None, shown: Shown = _PLAIN_SHOWN) -> None:
+def measure(
+    net: str,
+    *,
+    data: str,
+    format: str = "",
+    images: int | None = None,
+    inputs: Inputs = _PLAIN_INPUTS,
+    shown: Shown = _PLAIN_SHOWN,
+) -> None:
     """Score a network on test images, its weights in any format; nothing is trained or written.
 
     Parameters
     ----------
     net
-        A .tflite file with 8-bit weights and activations, run bit for bit in integers, or a .safetensors file that
-        slipstick train --out wrote.
+        A .tflite file with 8-bit weights and activations, run bit for bit in integers; a .safetensors file that
+        slipstick train --out wrote; an .onnx file; or efficientnet-lite0, with its published weights.
     data
         A data set's name (digits, cifar10-jpeg, imagenet-sample, ...) or path.
     format
@@ -27,4 +33,4 @@ def measure(net: Path, *, data: str, format: str = "", images: int | None = None
     """
     from slipstick.verbs.measure import measure as answer
 
-    put(answer(net, data, format, images=images), shown)
+    put(answer(net, data, format, images=images, normal=inputs.normal()), shown)

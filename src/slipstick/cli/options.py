@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from slipstick.models.datasets.images import Normal
 
 MOST = 10**7  # of anything that is counted on the command line
 Phase = Literal["train", "prefill", "decode", "infer"]
@@ -49,6 +52,35 @@ class Asked:
         """Return them as the keywords of `slipstick.estimate`."""
         names = ("phase", "batch", "sequence", "output", "training_tokens", "calibration", "strict", "fabric")
         return {**{name: getattr(self, name) for name in names}, "set": overrides(self.set_)}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Inputs:
+    """How bytes become a torch network's inputs, where its file does not say."""
+
+    mean: str = ""
+    "Of each channel, subtracted from value / 255: 0.485,0.456,0.406. Default: the data set's."
+
+    deviation: str = ""
+    "Of each channel, which divides what is left: 0.229,0.224,0.225. Default: the data set's."
+
+    def normal(self) -> Normal | None:
+        """Return them; None where neither is given."""
+        from slipstick.core.errors import SlipstickError
+        from slipstick.models.datasets.images import Normal
+
+        if not self.mean and not self.deviation:
+            return None
+        if not self.mean or not self.deviation:
+            raise SlipstickError("come together", path="--mean, --deviation", value=self.mean or self.deviation)
+        mean, deviation = numbers(self.mean, "mean"), numbers(self.deviation, "deviation")
+        if len(mean) != len(deviation) or not all(number > 0 for number in deviation):
+            allowed = "as many numbers as means, each above 0"
+            raise SlipstickError(
+                "not a deviation of each channel", path="deviation", value=self.deviation, allowed=allowed
+            )
+        return Normal(tuple(mean), tuple(deviation))
 
 
 @Parameter(name="*")

@@ -1,9 +1,10 @@
 """Pool: vectors of weights replaced by indices into one small pool that a whole network shares.
 
-A vector is `vector` consecutive weights of a filter: input channels, where they stand last (``z``), or the taps of a
-kernel, where those do (``xy``). The pool is int8; each filter keeps a scale, so that filters of every size share the
-pool, and batch norm or the output's scale absorbs it. Source: Li and Gupta, "Bit-serial weight pools ...", arXiv
-2201.11651: vectors, k-means with cosine distance and one pool are a recollection of it; the scales are our own.
+Weights are [filters, rows, columns, channels]. A vector is `vector` consecutive weights of a filter, that is input
+channels (``z``), or the taps of a kernel of one channel (``xy``). The pool is int8; each filter keeps a scale, so that
+filters of every size share the pool, and batch norm or the output's scale absorbs it. Source: Li and Gupta, "Bit-serial
+weight pools ...", arXiv 2201.11651: both kinds of vectors, k-means with cosine distance and one pool are a recollection
+of it; the scales are our own.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Cost, Encoded, Format, Surrogate
+from slipstick.formats.kmeans import Metric, assign, fit
 from slipstick.formats.packing import finite, operation_energy, pack, packed_bytes, unpack
 from slipstick.formats.whole import product_of_whole, rows_of, times_scale
 
+AXES = 4  # of weights that have kernels: [filters, rows, columns, channels]
 TOP = 127  # of an int8 pool
 LARGEST = 2**16  # vectors in a pool
-ROUNDS = 25  # of k-means at most, for speed
 ALTERNATIONS = 4  # of indices and scales: neither can make the squared error larger
-SAMPLE = 2**20  # vectors that k-means looks at
 Side = Mapping[str, NDArray[Any]]
-Metric = Literal["euclidean", "cosine"]
+Kind = Literal["z", "xy"]
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,17 @@ class Pool(Format):
     ----------
     index_bits : of an index; 0: as few as `size` needs.
     metric : what nearest means: least distance, or least angle.
+    kind : ``z``: consecutive weights of a filter. ``xy``: a tensor [filters, rows, columns, channels] is cut into
+        kernels, a vector for each filter and channel, so that depth-wise filters [filters, rows, columns, 1] are one
+        vector each; tensors of other numbers of axes are cut as with ``z``. Also here a scale belongs to a filter: a
+        scale of each kernel, as we recollect the source, would take 4 bytes beside an index of 1 or 2: our own choice.
 
     Examples
     --------
     >>> Pool(size=64).bits_per_element
     0.75
+    >>> Pool(64, 9, kind="xy").index_bytes((16, 3, 3, 4)) == 16 * 4 * 6 // 8
+    True
     >>> Pool(2, 2).round([[1.0, 0.0, 0.0, 1.0], [2.0, 0.0, 2.0, 0.0]]).tolist()
     [[1.0, 0.0, 0.0, 1.0], [2.0, 0.0, 2.0, 0.0]]
     """
@@ -55,6 +62,7 @@ class Pool(Format):
     vector: int = 8
     index_bits: int = 0
     metric: Metric = "euclidean"
+    kind: Kind = "z"
 
     def __post_init__(self) -> None:
         if not 1 <= self.size <= LARGEST:
@@ -66,12 +74,15 @@ class Pool(Format):
             raise SlipstickError("out of range", path="pool.index_bits", value=self.index_bits, allowed=allowed)
         if self.metric not in ("euclidean", "cosine"):
             raise SlipstickError("no such", path="pool.metric", value=self.metric, allowed=["euclidean", "cosine"])
+        if self.kind not in ("z", "xy"):
+            raise SlipstickError("no such", path="pool.kind", value=self.kind, allowed=["z", "xy"])
 
     @property
     def name(self) -> str:
         """``pool:size=64,vector=8``, with what differs from the defaults."""
         extra = f",index_bits={self.index_bits}" if self.index_bits else ""
         extra += f",metric={self.metric}" if self.metric != "euclidean" else ""
+        extra += f",kind={self.kind}" if self.kind != "z" else ""
         return f"pool:size={self.size},vector={self.vector}{extra}"
 
     @property
@@ -80,16 +91,23 @@ class Pool(Format):
         return self._width / self.vector
 
     def storage_bytes(self, shape: tuple[int, ...]) -> int:
-        """Bytes of the indices, an fp32 scale of each filter, and the int8 pool, which a network stores once."""
+        """Bytes of the indices, an fp32 scale of each filter, and the int8 pool, which a network stores once.
+
+        Errors
+        ------
+        SlipstickError, here and wherever a shape is taken, for ``xy`` and kernels that are not of `vector` taps.
+        """
         filters, _ = rows_of(shape)
         return self.index_bytes(shape) + 4 * filters + self.size * self.vector
 
     def beside(self, shape: tuple[int, ...]) -> dict[str, tuple[str, tuple[int, ...]]]:
         """A scale of each filter, and the pool."""
+        _check_cut(shape, self.vector, self.kind)
         return {"scale": ("float32", rows_of(shape)[:1]), "pool": ("int8", (self.size, self.vector))}
 
     def index_bytes(self, shape: tuple[int, ...]) -> int:
         """Bytes of the indices alone."""
+        _check_cut(shape, self.vector, self.kind)
         filters, each = rows_of(shape)
         return packed_bytes(filters * -(-each // self.vector), self._width)
 
@@ -98,10 +116,10 @@ class Pool(Format):
 
         Errors
         ------
-        SlipstickError for values that are not finite, or a pool of another size.
+        SlipstickError for values that are not finite, a pool of another size, or kernels that are not of `vector` taps.
         """
         x = finite(values)
-        rows = x.reshape(rows_of(x.shape))
+        rows = _cut(x, self.vector, self.kind)
         if side is not None and "pool" in side:
             pool = self._checked(side["pool"])
         else:
@@ -120,12 +138,15 @@ class Pool(Format):
 
     def centred(self, encoded: Encoded) -> NDArray[np.int64]:
         """Return the pool's whole numbers that the scales multiply."""
+        _check_cut(encoded.shape, self.vector, self.kind)
         filters, each = rows_of(encoded.shape)
         pool = self._checked(encoded.side["pool"]).astype(np.int64)
-        indices = unpack(encoded.codes, self._width, filters * -(-each // self.vector))
+        vectors = -(-each // self.vector)
+        indices = unpack(encoded.codes, self._width, filters * vectors)
         if indices.size and indices.max() >= len(pool):
             raise SlipstickError("no such vector of the pool", path="pool", value=int(indices.max()))
-        return pool[indices].reshape(filters, -1)[:, :each].reshape(encoded.shape)
+        rows = pool[indices].reshape(filters, vectors * self.vector)[:, :each]
+        return _joined(rows, encoded.shape, self.kind)
 
     def matmul(self, inputs: Encoded, weights: Encoded) -> NDArray[np.float32]:
         """Sum products of whole numbers exactly, then multiply by both scales in fp32."""
@@ -155,41 +176,55 @@ class Pool(Format):
 
 
 def fit_pool(
-    tensors: Sequence[ArrayLike], size: int, vector: int = 8, *, seed: int = 0, kind: Literal["z", "xy"] = "z",
+    tensors: Sequence[ArrayLike], size: int, vector: int = 8, *, seed: int = 0, kind: Kind = "z",
     metric: Metric = "euclidean",
 ) -> NDArray[np.int8]:  # fmt: skip
     """Return one pool [size, vector] for all tensors: k-means over the vectors of their filters.
 
     Parameters
     ----------
-    tensors : [filters, ..., channels] for ``z``, where kernels of every size are cut along their channels;
-        [filters, channels, rows, columns] with `vector` = rows * columns for ``xy``.
+    tensors : [filters, ..., channels], cut as `Pool` cuts them: kernels of every size along their channels (``z``), or
+        kernels of `vector` taps each (``xy``).
 
     Errors
     ------
-    SlipstickError for kernels that are not of `vector` taps, or values that are not finite.
+    SlipstickError for ``xy`` and kernels that are not of `vector` taps, or values that are not finite.
+
+    Examples
+    --------
+    >>> fit_pool([np.eye(18).reshape(18, 3, 3, 2)], 16, 9, kind="xy").shape
+    (16, 9)
     """
-    found = []
-    for tensor in tensors:
-        x = finite(tensor)
-        if kind == "xy" and (x.ndim != 4 or math.prod(x.shape[2:]) != vector):
-            raise SlipstickError(
-                "not kernels of a vector each", path="pool.vector", value=x.shape, allowed=f"{vector} taps"
-            )
-        found.append(_training(x.reshape(rows_of(x.shape)), vector))
+    found = [_training(_cut(finite(tensor), vector, kind), vector) for tensor in tensors]
     every = np.concatenate(found) if found else np.zeros((0, vector))
     return int8_pool(fit(every, size, seed=seed, metric=metric), size)
 
 
 def poolable(
-    shape: tuple[int, ...], vector: int = 8, *, depthwise: bool = False, first: bool = False, last: bool = False
+    shape: tuple[int, ...],
+    vector: int = 8,
+    *,
+    kind: Kind = "z",
+    depthwise: bool = False,
+    first: bool = False,
+    last: bool = False,
 ) -> bool:
-    """Tell whether weights [filters, ..., channels] go into the pool: not the first layer, the last, a depth-wise one.
+    """Tell whether weights [filters, ..., channels] go into the pool: not the first layer, not the last.
 
-    The first sees too few channels, a depth-wise filter one, and the last decides most directly; channels that do not
-    fill whole vectors could not share sums between taps.
+    ``z`` takes layers whose channels fill whole vectors, which otherwise could not share sums between taps, and no
+    depth-wise ones, whose filters have one channel; ``xy`` takes those whose kernels have `vector` taps, depth-wise
+    ones too. The first layer sees too few channels, and the last decides most directly.
+
+    Examples
+    --------
+    >>> poolable((64, 3, 3, 64)), poolable((64, 3, 3, 1), 9, kind="xy", depthwise=True)
+    (True, True)
     """
-    return not (depthwise or first or last) and shape[-1] % vector == 0
+    if first or last:
+        return False
+    if kind == "xy":
+        return len(shape) == AXES and shape[1] * shape[2] == vector
+    return not depthwise and shape[-1] % vector == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,49 +276,6 @@ def network_bytes(
     )
 
 
-def fit(
-    vectors: NDArray[np.float64], size: int, *, seed: int = 0, metric: Metric = "euclidean", rounds: int = ROUNDS
-) -> NDArray[np.float64]:
-    """Return up to `size` centres of vectors [n, d] by Lloyd's rounds, begun by drawing with squared distances.
-
-    A centre is the mean of its vectors by either metric, since a pool's vector has a length too: with least angles,
-    of vectors at their own lengths (spherical k-means, with the length of least error). Centres without a vector are
-    moved to the vectors that are worst represented.
-    """
-    from slipstick.formats.compiled import vector_sums
-
-    rng = np.random.default_rng(seed)
-    if len(vectors) > SAMPLE:
-        vectors = vectors[rng.choice(len(vectors), SAMPLE, replace=False)]
-    kept = np.ascontiguousarray(vectors[np.any(vectors != 0, axis=1)], np.float32)
-    if not len(kept):
-        return np.zeros((1, vectors.shape[1]))
-    centres = _begun(kept, size, rng)
-    before = None
-    for _ in range(rounds):
-        indices, distances = _nearest(kept, centres, metric)
-        if before is not None and np.array_equal(indices, before):
-            break
-        before = indices
-        sums, counts = vector_sums(kept, indices, len(centres))
-        empty = np.flatnonzero(counts == 0)
-        centres = sums / np.maximum(counts, 1)[:, None]
-        if empty.size:
-            centres[empty] = kept[np.argsort(-distances, kind="stable")[: len(empty)]]
-    return centres.astype(np.float64)
-
-
-def assign(vectors: ArrayLike, pool: ArrayLike, metric: Metric = "euclidean") -> NDArray[np.int64]:
-    """Return for each vector [n, d] the index of the pool's nearest [size, d]; of equally near ones the first.
-
-    Examples
-    --------
-    >>> assign([[1.0, 0.1], [0.0, 5.0]], [[1.0, 0.0], [0.0, 1.0]]).tolist()
-    [0, 1]
-    """
-    return _nearest(np.ascontiguousarray(vectors, np.float32), np.asarray(pool, np.float64), metric)[0]
-
-
 def int8_pool(centres: NDArray[np.float64], size: int) -> NDArray[np.int8]:
     """Return centres as int8 under one scale, filled up with zeros to `size` vectors."""
     largest = float(np.abs(centres).max(initial=0.0)) or 1.0
@@ -292,33 +284,33 @@ def int8_pool(centres: NDArray[np.float64], size: int) -> NDArray[np.int8]:
     return found
 
 
-def _begun(kept: NDArray[np.float32], size: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw centres from a sample, each with a probability that grows with its squared distance from those drawn."""
-    few = kept[rng.choice(len(kept), min(len(kept), 32 * size), replace=False)].astype(np.float64)
-    centres = [few[0]]
-    left = ((few - centres[0]) ** 2).sum(axis=1)
-    while len(centres) < min(size, len(few)) and left.sum() > 0:
-        centres.append(few[rng.choice(len(few), p=left / left.sum())])
-        left = np.minimum(left, ((few - centres[-1]) ** 2).sum(axis=1))
-    return np.array(centres)
-
-
-def _nearest(
-    vectors: NDArray[np.float32], pool: NDArray[np.float64], metric: Metric
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    from slipstick.formats.compiled import nearest_vectors
-
-    centres = pool.astype(np.float32)
-    if metric == "cosine":
-        length = np.linalg.norm(centres, axis=1, keepdims=True)
-        directions = np.divide(centres, length, out=np.zeros_like(centres), where=length > 0)
-        return nearest_vectors(vectors, np.ascontiguousarray(directions.T), np.zeros(len(centres), np.float32))
-    half = (centres * centres).sum(axis=1, dtype=np.float64) / 2
-    return nearest_vectors(vectors, np.ascontiguousarray(centres.T), half.astype(np.float32))
-
-
 def _least_bits(size: int) -> int:
     return max(1, (size - 1).bit_length())
+
+
+def _kernels(shape: tuple[int, ...], kind: Kind) -> bool:
+    """Tell whether a tensor of this shape is cut into kernels; if not, along its last axes."""
+    return kind == "xy" and len(shape) == AXES
+
+
+def _check_cut(shape: tuple[int, ...], vector: int, kind: Kind) -> None:
+    if _kernels(shape, kind) and shape[1] * shape[2] != vector:
+        allowed = f"[filters, rows, columns, channels] of {vector} taps"
+        raise SlipstickError("not kernels of a vector each", path="pool.vector", value=shape, allowed=allowed)
+
+
+def _cut(x: NDArray[np.float64], vector: int, kind: Kind) -> NDArray[np.float64]:
+    """Return filters as rows [filters, weights of each], their vectors one behind the other."""
+    _check_cut(x.shape, vector, kind)
+    return (np.moveaxis(x, -1, 1) if _kernels(x.shape, kind) else x).reshape(rows_of(x.shape))
+
+
+def _joined(rows: NDArray[np.int64], shape: tuple[int, ...], kind: Kind) -> NDArray[np.int64]:
+    """Return the tensor of this shape whose rows `_cut` gives."""
+    if not _kernels(shape, kind):
+        return rows.reshape(shape)
+    filters, high, wide, channels = shape
+    return np.moveaxis(rows.reshape(filters, channels, high, wide), 1, -1)
 
 
 def _root_mean_squares(rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -363,7 +355,8 @@ def _alternated(
     indices = np.zeros((len(rows), 0), np.int64)
     for _ in range(1 if metric == "cosine" else ALTERNATIONS):
         indices = _assigned(rows, scale, pool, metric)
-        chosen = pool[indices].astype(np.float64).reshape(len(rows), -1)[:, : rows.shape[1]]
+        whole = pool[indices].astype(np.float64).reshape(len(rows), indices.shape[1] * pool.shape[1])
+        chosen = whole[:, : rows.shape[1]]
         own = (chosen**2).sum(axis=1)
         best = np.divide((rows * chosen).sum(axis=1), own, out=np.zeros_like(own), where=own > 0)
         scale = np.maximum(best, 0.0)

@@ -183,7 +183,12 @@ register(
     Family(
         "pool",
         Pool,
-        {"size": whole, "vector": whole, "index_bits": whole, "metric": word},
-        ("pool:size=64,vector=8", "pool:16,4", "pool:size=32,vector=8,index_bits=8,metric=cosine"),
+        {"size": whole, "vector": whole, "index_bits": whole, "metric": word, "kind": word},
+        (
+            "pool:size=64,vector=8",
+            "pool:16,4",
+            "pool:size=32,vector=8,index_bits=8,metric=cosine",
+            "pool:size=64,vector=9,kind=xy",
+        ),
     )
 )

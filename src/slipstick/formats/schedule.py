@@ -8,6 +8,7 @@ in Shoham and Gersho, IEEE TASSP 36(9), 1988; the dynamic program for one layer 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,13 +21,13 @@ BISECTIONS = 100  # of the price of a shift, over all magnitudes of float64
 
 
 def errors_by_shifts(
-    recode: Callable[[int], IntArray], error: Callable[[IntArray], FloatArray], most: int
+    recode: Callable[[int], NDArray[Any]], error: Callable[[Any], FloatArray], most: int
 ) -> FloatArray:
     """Return the error of every filter with 1 to `most` shifts, [filters, most].
 
     Parameters
     ----------
-    recode : gives a layer's codes with so many shifts, [filters, ...].
+    recode : gives a layer's codes (or weights) with so many shifts, [filters, ...].
     error : weighs codes against the layer's own, a value for each filter: squared differences, or what they make
         of the layer's output.
     """

@@ -9,7 +9,7 @@ our own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -26,18 +26,32 @@ LARGEST_BITS = 8  # of an activation
 
 
 class Formatted(nn.Module):
-    """A weight as a format keeps it; encoded anew whenever an optimiser has moved it ("step"), or at `renew` ("epoch").
+    """A weight as a format keeps it; encoded anew whenever an optimiser has moved it ("step"), or at every "epoch".
 
-    Between renewals the values of the last encoding stand, while the gradient still moves the weight behind them.
+    An epoch begins where evaluation ends: at the first forward in training mode after one. Until the next one its
+    values stand, in evaluation too, while the gradient still moves the weight behind them. The weight that they were
+    encoded from, and whether an epoch is about to begin, then belong to the state, so that a training which goes on
+    from its state sees the same values.
     """
+
+    behind: Tensor | None
+    begins: Tensor
 
     def __init__(self, form: Format, policy: Policy = "step", side: Mapping[str, NDArray[Any]] | None = None) -> None:
         super().__init__()
         self.form, self.policy, self.side = form, policy, side
-        self.frozen = False
+        if policy == "epoch":  # a state of the other policy has the weight alone
+            self.register_buffer("behind", None)
+            self.register_buffer("begins", torch.tensor(False))
         self.kept: Tensor | None = None
         self.last: Encoded | None = None
         self.version = -1
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training or evaluation mode; when the one follows the other, an epoch begins."""
+        if self.policy == "epoch" and not mode:
+            self.begins.fill_(True)
+        return super().train(mode)
 
     def encoded(self, weight: Tensor) -> Encoded:
         """Return the weight in the format, its input channels last."""
@@ -45,15 +59,24 @@ class Formatted(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return what the format keeps of the weight, with the weight's gradient."""
-        moved = self.policy == "step" and not self.frozen and weight._version != self.version
-        if self.kept is None or moved:
-            self.last, self.version = self.encoded(weight), weight._version
+        source = weight if self.policy == "step" else self._of_epoch(weight)
+        if self.kept is None or source._version != self.version:
+            self.last, self.version = self.encoded(source), source._version
             values = self.form.decode(self.last)
             back = np.moveaxis(values, -1, 1) if weight.ndim > 2 else values
             self.kept = torch.from_numpy(np.ascontiguousarray(back)).to(weight)
         surrogate = self.form.surrogate
         through = weight if surrogate.low is None else weight.clamp(surrogate.low, surrogate.high)
         return self.kept + (through - through.detach())  # the kept values to the bit: what is added is zero
+
+    def _of_epoch(self, weight: Tensor) -> Tensor:
+        """Return the weight as it was when this epoch began."""
+        if self.behind is None:
+            self.behind = weight.detach().clone()
+        elif self.begins and self.training:
+            self.behind.copy_(weight.detach())
+            self.begins.fill_(False)
+        return self.behind
 
 
 class Activation(nn.Module):
@@ -95,7 +118,7 @@ def attach(
 
     Parameters
     ----------
-    policy : encode anew at every training "step", or at every "epoch" (`renew`).
+    policy : encode anew at every training "step", or at every "epoch": when training follows an evaluation.
     sides : what is given beside the codes of a layer: a pool that stays fixed, shifts of each filter.
 
     Errors
@@ -113,22 +136,6 @@ def attach(
         formatted = Formatted(form, policy, None if sides is None else sides.get(name))
         formatted.train(module.training)
         parametrize.register_parametrization(layers[name], "weight", formatted)
-
-
-def renew(module: nn.Module) -> None:
-    """Encode all weights anew at the next forward, unless they are frozen: call it after every epoch."""
-    for formatted in _formatted(module).values():
-        if not formatted.frozen:
-            formatted.kept = None
-
-
-def freeze(module: nn.Module, progress: float) -> None:
-    """Keep the encodings from two thirds of the training on: `progress` from 0 to 1.
-
-    The weights of formats then stand, and the rest of the network (biases, batch norms) settles around them.
-    """
-    for formatted in _formatted(module).values():
-        formatted.frozen = progress >= 2 / 3
 
 
 def encoded_weights(module: nn.Module) -> dict[str, Encoded]:

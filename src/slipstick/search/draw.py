@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slipstick.core.axes import Axis, Frame
+from slipstick.core.pareto import pareto
 from slipstick.search.evaluate import FIGURES
-from slipstick.search.pareto import pareto
 
 if TYPE_CHECKING:
     from slipstick.search.frontier import Frontier

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slipstick.core.errors import SlipstickError
+from slipstick.core.pareto import knee, pareto
 from slipstick.core.report import Report, Table
 from slipstick.search.evaluate import FIGURES, Task, report_of
-from slipstick.search.pareto import knee, pareto
 
 if TYPE_CHECKING:
     import polars

@@ -35,7 +35,8 @@ def measure(
     ----------
     net
         An 8-bit ``.tflite`` file, which is run bit for bit in integers; a ``.safetensors`` file of ``slipstick train``;
-        or any torch module from images [n, c, h, w] to logits, which is left as it was.
+        an ``.onnx`` file; ``efficientnet-lite0``; or any torch module from images [n, c, h, w] to logits, which is left
+        as it was.
     formats
         ``swis:3``, or by patterns: ``swis:3;depthwise=int8``. Default: the weights as they are.
     images
@@ -62,6 +63,7 @@ def measure(
     """
     from slipstick.adapt.evaluation import interval
     from slipstick.models.datasets import data_set
+    from slipstick.models.torch_nets.trained import trained_net
 
     found = data_set(data, root=root)
     test = found.test if images is None else found.test.take(np.arange(min(images, len(found.test))))
@@ -72,8 +74,9 @@ def measure(
         name = Path(net).stem
         right, packed, plain = _integer(Path(net), formats, test, len(found.classes))
     else:
-        name, module, normal = _module(net, normal or found.normal)
-        right, packed, plain = _torch(module, formats, test, normal)
+        trained = trained_net(net)
+        name = trained.name
+        right, packed, plain = _torch(trained.module, formats, test, normal or trained.normal or found.normal)
     seconds = time.perf_counter() - started
     return _report(name, found.name, formats, right, interval(right), (packed, plain), seconds)
 
@@ -82,7 +85,7 @@ def _integer(path: Path, formats: str, test: Images, classes: int) -> Found:
     from slipstick.adapt.post_training import compress
     from slipstick.models.integer.score import accuracy
     from slipstick.models.tflite import read_tflite
-    from slipstick.verbs.adapt import codes_of
+    from slipstick.verbs.adapt_integer import codes_of
 
     network = read_tflite(path)
     held = compress(network, formats or "int8", correct=False)
@@ -92,31 +95,18 @@ def _integer(path: Path, formats: str, test: Images, classes: int) -> Found:
     return right, sum(one.storage_bytes for one in held.layers), plain
 
 
-def _module(net: str | Path | nn.Module, normal: Normal) -> tuple[str, nn.Module, Normal]:
-    from slipstick.models.torch_nets.saved import load_net
-
-    if not isinstance(net, str | Path):
-        return type(net).__name__, net, normal
-    module, own, about = load_net(net)
-    return str(about["net"]), module, own
-
-
 def _torch(module: nn.Module, formats: str, test: Images, normal: Normal) -> Found:
-    """Score a copy: the module of the caller keeps its weights."""
-    from copy import deepcopy
-
     from slipstick.adapt.evaluation import evaluate
     from slipstick.adapt.retrain import attach, plain_bytes, weight_layers
     from slipstick.formats.packed import stored_bytes
     from slipstick.formats.torch_module import encoded_weights
 
-    held = deepcopy(module)
     if not formats:
-        whole = sum(parameter.numel() * parameter.element_size() for parameter in held.parameters())
-        return evaluate(held, test, normal), whole, plain_bytes(held, weight_layers(held))
-    forms = attach(held, formats)
-    right = evaluate(held, test, normal)
-    return right, stored_bytes(encoded_weights(held)), plain_bytes(held, forms)
+        whole = sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
+        return evaluate(module, test, normal), whole, plain_bytes(module, weight_layers(module))
+    forms = attach(module, formats)
+    right = evaluate(module, test, normal)
+    return right, stored_bytes(encoded_weights(module)), plain_bytes(module, forms)
 
 
 def _report(

@@ -86,7 +86,8 @@ class DataSet:
         SlipstickError for a set without training images: its networks bring a `Normal` of their own.
         """
         if not len(self.train):
-            raise SlipstickError("has no training images to take mean and deviation from", path=self.name)
+            allowed = "a Normal of the network's own (--mean, --deviation)"
+            raise SlipstickError("has no training images for mean and deviation", path=self.name, allowed=allowed)
         counts, values = _histogram(self.train.images), np.arange(WHITE + 1) / WHITE
         mean = counts @ values / counts.sum(1)
         square = counts @ values**2 / counts.sum(1)

@@ -1,0 +1,99 @@
+"""k-means over vectors, by distance or by angle: the centres of a pool, and which of them a vector is nearest to.
+
+By angle it is the spherical k-means of Dhillon and Modha, Machine Learning 42, 2001, vectors weighed by their lengths:
+vectors of length 1 give exactly theirs.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+ROUNDS = 25  # at most, for speed
+SAMPLE = 2**20  # vectors that are looked at
+Metric = Literal["euclidean", "cosine"]
+
+
+def fit(
+    vectors: NDArray[np.float64], size: int, *, seed: int = 0, metric: Metric = "euclidean", rounds: int = ROUNDS
+) -> NDArray[np.float64]:
+    """Return up to `size` centres of vectors [n, d] by Lloyd's rounds, begun by drawing with squared distances.
+
+    A centre is the mean of its vectors by either metric, since a pool's vector has a length too. By least angle, the
+    mean of vectors at their own lengths has the direction that maximises the sum of |x| cos(angle), and the length of
+    least squared error. Centres without a vector are moved to the vectors that lose most (in squared distance, or in
+    |x| (1 - cos)).
+
+    Parameters
+    ----------
+    rounds : at most; 0 returns the centres that are drawn.
+
+    Examples
+    --------
+    >>> sorted(fit(np.array([[1.0, 0.0], [3.0, 0.0], [0.0, 2.0]]), 2, metric="cosine").tolist())
+    [[0.0, 2.0], [2.0, 0.0]]
+    """
+    from slipstick.formats.compiled import vector_sums
+
+    rng = np.random.default_rng(seed)
+    if len(vectors) > SAMPLE:
+        vectors = vectors[rng.choice(len(vectors), SAMPLE, replace=False)]
+    kept = np.ascontiguousarray(vectors[np.any(vectors != 0, axis=1)], np.float32)
+    if not len(kept):
+        return np.zeros((1, vectors.shape[1]))
+    centres = _begun(kept, size, rng)
+    before = None
+    for _ in range(rounds):
+        indices, lost = _nearest(kept, centres, metric)
+        if before is not None and np.array_equal(indices, before):
+            break
+        before = indices
+        sums, counts = vector_sums(kept, indices, len(centres))
+        empty = np.flatnonzero(counts == 0)
+        centres = sums / np.maximum(counts, 1)[:, None]
+        if empty.size:
+            centres[empty] = kept[np.argsort(-lost, kind="stable")[: len(empty)]]
+    return centres.astype(np.float64)
+
+
+def assign(vectors: ArrayLike, pool: ArrayLike, metric: Metric = "euclidean") -> NDArray[np.int64]:
+    """Return for each vector [n, d] the index of the pool's nearest [size, d]; of equally near ones the first.
+
+    Examples
+    --------
+    >>> assign([[1.0, 0.1], [0.0, 5.0]], [[1.0, 0.0], [0.0, 1.0]]).tolist()
+    [0, 1]
+    >>> [assign([[3.0, 1.0]], [[1.0, 0.0], [2.0, 2.0]], metric).tolist() for metric in ("euclidean", "cosine")]
+    [[1], [0]]
+    """
+    return _nearest(np.ascontiguousarray(vectors, np.float32), np.asarray(pool, np.float64), metric)[0]
+
+
+def _begun(kept: NDArray[np.float32], size: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw centres from a sample, each with a probability that grows with its squared distance from those drawn."""
+    few = kept[rng.choice(len(kept), min(len(kept), 32 * size), replace=False)].astype(np.float64)
+    centres = [few[0]]
+    left = ((few - centres[0]) ** 2).sum(axis=1)
+    while len(centres) < min(size, len(few)) and left.sum() > 0:
+        centres.append(few[rng.choice(len(few), p=left / left.sum())])
+        left = np.minimum(left, ((few - centres[-1]) ** 2).sum(axis=1))
+    return np.array(centres)
+
+
+def _nearest(
+    vectors: NDArray[np.float32], pool: NDArray[np.float64], metric: Metric
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the indices of the nearest, and what each vector loses: |x - p|^2, or |x| (1 - cos) by angle."""
+    from slipstick.formats.compiled import nearest_vectors
+
+    centres = pool.astype(np.float32)
+    if metric == "cosine":
+        length = np.linalg.norm(centres, axis=1, keepdims=True)
+        directions = np.divide(centres, length, out=np.zeros_like(centres), where=length > 0)
+        found, apart = nearest_vectors(vectors, np.ascontiguousarray(directions.T), np.zeros(len(centres), np.float32))
+        squares = (vectors * vectors).sum(axis=1)
+        return found, np.asarray(np.sqrt(squares) - (squares - apart) / 2, np.float32)  # apart: |x|^2 - 2 x.p / |p|
+    half = (centres * centres).sum(axis=1, dtype=np.float64) / 2
+    return nearest_vectors(vectors, np.ascontiguousarray(centres.T), half.astype(np.float32))

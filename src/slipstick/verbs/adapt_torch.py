@@ -1,0 +1,246 @@
+"""`adapt` for torch networks: weights in formats, scheduled, biases corrected, retrained; accuracy of each stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slipstick.core.answer import Answer
+from slipstick.core.errors import SlipstickError
+from slipstick.core.report import Metric, Report, Table
+from slipstick.verbs import adapt_report
+from slipstick.verbs.adapt_array import array_question, with_array
+from slipstick.verbs.adapt_rules import Progress, Rules, split
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from slipstick.adapt.float_post_training import Looked
+    from slipstick.core.format import Encoded, Format
+    from slipstick.formats.torch_module import Policy
+    from slipstick.models.datasets.images import DataSet, Images, Normal
+    from slipstick.models.torch_nets.trained import TrainedNet
+    from slipstick.verbs.question import Question, SystemSpec
+
+CALIBRATE = 1024  # training images that find the ranges of activations
+LOOK = 128  # images of which the layers' inputs are kept, and at which sensitivities are looked at
+RATE = 0.05  # the largest learning rate of retraining: a quarter of that of a short training from the start
+
+
+@dataclass(frozen=True, eq=False)
+class AdaptedTorch(Answer):
+    """The network with what its formats keep of its weights, and the Report.
+
+    `before`, `rounded` and `after` tell which test images are right: with the weights as they came, in formats without
+    training, and after it.
+    """
+
+    trained: TrainedNet
+    data: DataSet
+    before: NDArray[np.bool_]
+    rounded: NDArray[np.bool_]
+    after: NDArray[np.bool_]
+    encoded: Mapping[str, Encoded]
+    report: Report
+
+    @property
+    def net(self) -> nn.Module:
+        """The torch module."""
+        return self.trained.module
+
+    def pictures(self) -> dict[str, str]:
+        """Return how sensitive the network is to each layer, where that was measured."""
+        from slipstick.adapt.draw import sensitivity_svg
+
+        rows = [row for row in self.report.breakdowns["layers"].rows if row[-1] is not None]
+        if not rows:
+            return {}
+        names, kinds, values = zip(*((row[0], row[1], row[-1]) for row in rows), strict=True)
+        return {"Sensitivity of every layer": sensitivity_svg(names, kinds, values)}
+
+    def write(self, path: str | Path) -> None:
+        """Write the network, its weights as the formats keep them, in the kind of file that it came in."""
+        asked = {name: value for name, value in self.report.inputs.items() if name != "system"}
+        self.trained.write(path, self.data, {"formats": asked["formats"], "adapted": asked})
+
+    def write_packed(self, path: str | Path) -> int:
+        """Write the packed weights (`slipstick.formats.packed`): a pool once, indices and scales for each layer.
+
+        Returns the file's bytes.
+        """
+        from slipstick.formats.packed import write_packed
+
+        return write_packed(path, self.encoded)
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """How a network is retrained for its formats; without epochs it is not."""
+
+    epochs: int = 0
+    rate: float = RATE
+    seed: int = 0
+    renew: Policy = "step"
+    folder: Path | None = None
+
+
+def adapt_torch(
+    trained: TrainedNet,
+    formats: str,
+    data: DataSet,
+    rules: Rules,
+    retraining: Retraining,
+    *,
+    budget: int | None = None,
+    activations: Sequence[int] = (),
+    system: SystemSpec | None = None,
+    normal: Normal | None = None,
+    progress: Progress | None = None,
+) -> AdaptedTorch:
+    """Put the weights of a trained torch network into formats, retrain it for them, and score it on the test images.
+
+    The arguments are those of `slipstick.verbs.adapt.adapt`.
+    """
+    from slipstick.adapt.evaluation import evaluate
+    from slipstick.adapt.float_post_training import hold_all
+    from slipstick.adapt.paired import paired
+    from slipstick.adapt.retrain import hold, layer_formats
+    from slipstick.formats.torch_module import detach, encoded_weights
+
+    module, inputs = trained.module, normal or trained.normal or data.normal
+    tuning, scored = split(data, rules)
+    say = progress or (lambda done, total, text: None)
+    say(0, 1, f"{len(scored)} images before")
+    before = evaluate(module, scored, inputs)
+    forms = layer_formats(module, formats, budget=budget)
+    question = _question(trained, data, system)
+    looked = _look(module, forms, rules, question, tuning, inputs, say)
+    hold(module, forms, shifts=looked.shifts, policy=retraining.renew)
+    if rules.correct:
+        hold_all(module, looked, encoded_weights(module))
+    after = rounded = evaluate(module, scored, inputs)
+    if retraining.epochs:
+        _retrain(module, data, inputs, retraining, progress)
+        after = evaluate(module, scored, inputs)
+    encoded = encoded_weights(module)
+    detach(module)
+    report = Report(
+        title=f"{trained.name} on {data.name} in {formats}{_trained_for(retraining)}",
+        metrics={
+            "accuracy": adapt_report.accuracies(
+                data.name, paired(before, after), before=before, rounded=rounded, after=after
+            ),
+            **_sizes(module, forms, encoded),
+            **_shifts(looked, forms),
+        },
+        breakdowns={
+            "layers": _layers(module, forms, looked, encoded),
+            **_curve(module, data, scored, inputs, activations, retraining.seed),
+        },
+        inputs={
+            "net": trained.name, "data": data.name, "formats": formats, **rules.said(tuning),
+            "epochs": retraining.epochs, "rate": retraining.rate, "seed": retraining.seed,
+        },
+        papers=("li2021swis",) if "swis" in formats else (),
+    )  # fmt: skip
+    if question is not None:
+        report = with_array(report, question, encoded)
+    return AdaptedTorch(trained, data, before, rounded, after, encoded, report)
+
+
+def _question(trained: TrainedNet, data: DataSet, system: SystemSpec | None) -> Question | None:
+    """Return the network as an operator graph and the array that is asked about; None where none is."""
+    if system is None:
+        return None
+    from slipstick.core.extras import require
+    from slipstick.models.export import from_torch
+
+    high, wide, channels = data.shape
+    example = require("torch", "torch").zeros(1, channels, high, wide)
+    return array_question(from_torch(trained.module, (example,), name=trained.name), system)
+
+
+def _look(
+    module: nn.Module,
+    forms: Mapping[str, Format],
+    rules: Rules,
+    question: Question | None,
+    tuning: Images,
+    normal: Normal,
+    say: Progress,
+) -> Looked:
+    """Return what layers see of some images that calibrate, and what follows: sensitivities, shifts of each filter."""
+    from slipstick.adapt.float_post_training import Looked, look
+    from slipstick.array.adapted import shift_cycles
+
+    if not rules.looks:
+        return Looked()
+    if rules.weighed == "cycles" and question is None:
+        raise SlipstickError("needs an array", path="weighed", value="cycles", allowed="a system, or bytes")
+    say(0, len(forms), f"what layers see of {min(LOOK, len(tuning))} images")
+    costs = shift_cycles(question.workload, question.system) if question and rules.weighed == "cycles" else None
+    few = tuning.take(np.arange(len(tuning))[:LOOK])
+    return look(
+        module, forms, few, normal, shifts=rules.shifts, costs=costs, columns=rules.columns_of(question), progress=say
+    )
+
+
+def _retrain(module: nn.Module, data: DataSet, normal: Normal, how: Retraining, progress: Progress | None) -> None:
+    from slipstick.adapt.recipe import Recipe
+    from slipstick.adapt.training import train
+
+    recipe = Recipe(epochs=how.epochs, rate=how.rate, seed=how.seed)
+    train(module, data, recipe, normal=normal, folder=how.folder, progress=progress)
+
+
+def _trained_for(how: Retraining) -> str:
+    return f", {how.epochs} epochs of retraining" if how.epochs else ""
+
+
+def _sizes(module: nn.Module, forms: Mapping[str, Format], encoded: Mapping[str, Encoded]) -> dict[str, Any]:
+    from slipstick.adapt.retrain import bias_bytes, plain_bytes
+    from slipstick.formats.packed import stored_bytes
+
+    return adapt_report.weights(stored_bytes(encoded), plain_bytes(module, forms), bias_bytes(module))
+
+
+def _shifts(looked: Looked, forms: Mapping[str, Format]) -> dict[str, Any]:
+    """Return the average of the schedule by what its filters' shifts take in bytes; nothing without a schedule."""
+    if not looked.shifts:
+        return {}
+    each = [(shifts, looked.groups(name, forms[name])) for name, shifts in looked.shifts.items()]
+    mean = sum(float(shifts.sum()) * groups for shifts, groups in each) / sum(len(n) * groups for n, groups in each)
+    return {"shifts": {"by_bytes": Metric(mean, "", "measured", "mean over all scheduled filters")}}
+
+
+def _layers(module: nn.Module, forms: Mapping[str, Format], looked: Looked, encoded: Mapping[str, Encoded]) -> Table:
+    """Return the noise that each layer's format makes in its output before training, and its sensitivity."""
+    from slipstick.adapt.retrain import weight_layers
+
+    kinds = weight_layers(module)
+    rows = []
+    for name, form in forms.items():
+        shifts = looked.shifts.get(name)
+        mean = None if shifts is None else float(shifts.mean())
+        shown = (looked.noise.get(name), looked.sensitivity.get(name))
+        rows.append((name, kinds[name].kind, form.name, mean, encoded[name].nbytes, *shown))
+    return adapt_report.layer_table(rows)
+
+
+def _curve(
+    module: nn.Module, data: DataSet, scored: Images, normal: Normal, widths: Sequence[int], seed: int
+) -> dict[str, Table]:
+    """Return the accuracy at each width of the ReLUs' results, chosen at run time; nothing where none is asked for."""
+    from slipstick.adapt.activations import by_bits
+
+    if not widths:
+        return {}
+    drawn = np.random.default_rng(seed).permutation(len(data.train))[:CALIBRATE]
+    curve = by_bits(module, scored, data.train.take(drawn), normal, widths)
+    rows = [(bits, float(right.mean())) for bits, right in sorted(curve.items(), reverse=True)]
+    return {"bits of activations": Table.of({"bits": "", "accuracy": "fraction"}, rows)}
