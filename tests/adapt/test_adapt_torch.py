@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 from pathlib import Path
@@ -187,6 +188,35 @@ def test_the_command_with_several_formats(
     rows = json.loads(capsys.readouterr().out)["breakdowns"]["formats"]["rows"]
     assert [row[0] for row in rows] == ["int4:axis=0", "swis:2"]
     assert page.read_text("utf-8").count("<svg") >= 1
+
+
+@pytest.fixture(scope="module")
+def onnx_file(net: torch.nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("onnx", reason="onnx is not installed (extra: import)")
+    path = tmp_path_factory.mktemp("onnx") / "net.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch's exporter, about its own age
+        torch.onnx.export(net, (torch.zeros(1, 1, 8, 8),), str(path), dynamo=False)
+    return path
+
+
+def test_an_onnx_file_is_scored_scheduled_retrained_and_written_back(
+    onnx_file: Path, net: torch.nn.Module, digits: DataSet, tmp_path: Path
+) -> None:
+    found = adapt(onnx_file, "swis:1", digits, shifts=1.5, retrain=2, system="swis-8x8")
+    np.testing.assert_array_equal(found.before, evaluate(net, digits.test, digits.normal))
+    assert found.report["shifts.by_bytes"].value <= 1.5
+    assert found.report["array.cycles"].value < found.report["array.cycles_int8"].value
+    assert found.report.inputs["rate"] < 0.05, "its batch norms are folded"
+    found.write(tmp_path / "small.onnx")
+    np.testing.assert_array_equal(adapt(tmp_path / "small.onnx", "fp32", digits).before, found.after)
+
+
+def test_retraining_that_makes_it_worse_is_said(onnx_file: Path, digits: DataSet) -> None:
+    found = adapt(onnx_file, "swis:3", digits, retrain=1, rate=0.06, images=100)
+    assert found.after.mean() < found.rounded.mean()
+    assert [finding.check for finding in found.report.warnings] == ["retraining"]
+    assert not adapt(onnx_file, "swis:3", digits, images=100).report.warnings
 
 
 def test_published_weights_by_name(net: torch.nn.Module) -> None:

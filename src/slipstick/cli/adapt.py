@@ -24,7 +24,7 @@ def adapt(
     calibrate: int = 500,
     images: int | None = None,
     retrain: int = 0,
-    rate: float = 0.05,
+    rate: float | None = None,
     seed: int = 0,
     renew: Literal["step", "epoch"] = "step",
     budget: str = "",
@@ -68,7 +68,7 @@ def adapt(
     retrain
         Epochs of retraining.
     rate
-        The largest learning rate of retraining.
+        The largest learning rate of retraining. Default: 0.05; 0.01 for a network without batch norms.
     seed
         Of the order and augmentation of retraining.
     renew

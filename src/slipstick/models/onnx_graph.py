@@ -36,7 +36,7 @@ def from_onnx(path: str | Path, *, name: str = "", dims: Mapping[str, int] | Non
     flow and local functions; and for shapes that cannot be inferred, with the dimensions that are open.
     """
     onnx = require("onnx", "import")
-    model = _parsed(onnx, path)
+    model = _without_values(parse(onnx, path))
     graph = model.graph
     _bind(graph, dict(dims or {}), str(path))
     model = _inferred(onnx, model, str(path))
@@ -57,8 +57,13 @@ def from_onnx(path: str | Path, *, name: str = "", dims: Mapping[str, int] | Non
     )
 
 
-def _parsed(onnx: Any, path: str | Path) -> Any:
-    """Return the model with its weights' values dropped: what follows needs shapes alone."""
+def parse(onnx: Any, path: str | Path) -> Any:
+    """Return the model in an ONNX file: parsed and bounded, with its weights as they lie in the file.
+
+    Errors
+    ------
+    SlipstickError for a file that is missing, too large, not ONNX or damaged; for control flow and local functions.
+    """
     raw = read_bytes(path, limit=LIMIT)
     try:
         model = onnx.ModelProto.FromString(raw)
@@ -77,6 +82,13 @@ def _parsed(onnx: Any, path: str | Path) -> Any:
     for tensor in graph.initializer:
         if any(size < 0 for size in tensor.dims):
             raise SlipstickError("a weight of negative size", path=str(path), value=tensor.name)
+    return model
+
+
+def _without_values(model: Any) -> Any:
+    """Drop the weights' values: what follows needs shapes alone."""
+    graph = model.graph
+    for tensor in graph.initializer:
         if math.prod(tensor.dims) > SMALL:
             for field in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
                 tensor.ClearField(field)

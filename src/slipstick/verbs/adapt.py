@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from slipstick.core.errors import SlipstickError
 from slipstick.verbs.adapt_integer import AdaptedInteger, adapt_integer
 from slipstick.verbs.adapt_rules import CALIBRATE, Progress, Rules
-from slipstick.verbs.adapt_torch import RATE, AdaptedTorch, Retraining, adapt_torch
+from slipstick.verbs.adapt_torch import AdaptedTorch, Retraining, adapt_torch
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,7 +33,7 @@ def adapt(
     images: int | None = None,
     system: SystemSpec | None = None,
     retrain: int = 0,
-    rate: float = RATE,
+    rate: float | None = None,
     seed: int = 0,
     renew: Policy = "step",
     budget: int | None = None,
@@ -71,8 +71,8 @@ def adapt(
     system
         An array: the Report says what the weights take on it, against int8.
     retrain, rate, seed, renew
-        Epochs of retraining, its largest learning rate, the seed of order and augmentation, and when weights are
-        encoded anew: at every ``step`` or every ``epoch``.
+        Epochs of retraining, its largest learning rate (default: 0.05; 0.01 for a network without batch norms), the
+        seed of order and augmentation, and when weights are encoded anew: at every ``step`` or every ``epoch``.
     budget
         Bytes of all weights: every pool in `formats` gets the size and vector that fit them best.
     activations

@@ -11,7 +11,7 @@ import numpy as np
 
 from slipstick.core.answer import Answer
 from slipstick.core.errors import SlipstickError
-from slipstick.core.report import Metric, Report, Table
+from slipstick.core.report import Finding, Metric, Report, Table
 from slipstick.verbs import adapt_report
 from slipstick.verbs.adapt_array import array_question, with_array
 from slipstick.verbs.adapt_rules import Progress, Rules, split
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 CALIBRATE = 1024  # training images that find the ranges of activations
 LOOK = 128  # images of which the layers' inputs are kept, and at which sensitivities are looked at
 RATE = 0.05  # the largest learning rate of retraining: a quarter of that of a short training from the start
+FOLDED_RATE = 0.01  # without batch norms, as exporters fold them: ResNet-8 on digits falls apart at 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,13 +81,25 @@ class AdaptedTorch(Answer):
 
 @dataclass(frozen=True)
 class Retraining:
-    """How a network is retrained for its formats; without epochs it is not."""
+    """How a network is retrained for its formats; without epochs it is not.
+
+    `rate` is `RATE` by default, and `FOLDED_RATE` for a network without batch norms.
+    """
 
     epochs: int = 0
-    rate: float = RATE
+    rate: float | None = None
     seed: int = 0
     renew: Policy = "step"
     folder: Path | None = None
+
+    def rate_of(self, module: nn.Module) -> float:
+        """Return the largest learning rate for a network."""
+        from slipstick.core.extras import require
+
+        if self.rate is not None:
+            return self.rate
+        norms = require("torch.nn", "torch").BatchNorm2d
+        return RATE if any(isinstance(layer, norms) for layer in module.modules()) else FOLDED_RATE
 
 
 def adapt_torch(
@@ -144,9 +157,10 @@ def adapt_torch(
         },
         inputs={
             "net": trained.name, "data": data.name, "formats": formats, **rules.said(tuning),
-            "epochs": retraining.epochs, "rate": retraining.rate, "seed": retraining.seed,
+            "epochs": retraining.epochs, "rate": retraining.rate_of(module), "seed": retraining.seed,
         },
         papers=("li2021swis",) if "swis" in formats else (),
+        warnings=_found(rounded, after),
     )  # fmt: skip
     if question is not None:
         report = with_array(report, question, encoded)
@@ -194,8 +208,17 @@ def _retrain(module: nn.Module, data: DataSet, normal: Normal, how: Retraining, 
     from slipstick.adapt.recipe import Recipe
     from slipstick.adapt.training import train
 
-    recipe = Recipe(epochs=how.epochs, rate=how.rate, seed=how.seed)
+    recipe = Recipe(epochs=how.epochs, rate=how.rate_of(module), seed=how.seed)
     train(module, data, recipe, normal=normal, folder=how.folder, progress=progress)
+
+
+def _found(rounded: NDArray[np.bool_], after: NDArray[np.bool_]) -> tuple[Finding, ...]:
+    """Return a finding where retraining made things worse."""
+    lost = float(rounded.mean() - after.mean())
+    if lost <= 0:
+        return ()
+    said = f"{100 * lost:.1f} points fewer right after retraining than before it: a lower rate, or more epochs"
+    return (Finding("retraining", said, "accuracy.after"),)
 
 
 def _trained_for(how: Retraining) -> str:

@@ -1,0 +1,79 @@
+"""The constants of an ONNX file: sizes are checked against the bytes that are there before memory is taken."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.extras import require
+
+DIMENSIONS = 8  # of a tensor: images have 4, a channel shuffle 5
+LARGEST = 2**28  # elements of a tensor, of one image's flows, and of a convolution's unfolded input: 1 GiB as float32
+FLOATS = {"FLOAT": 4, "FLOAT16": 2, "BFLOAT16": 2, "DOUBLE": 8}  # bytes of an element
+WHOLE = {"INT32": 4, "INT64": 8, "BOOL": 1}
+FIELDS = {"FLOAT": "float_data", "DOUBLE": "double_data", "INT64": "int64_data"}  # others of the above: int32_data
+
+
+def type_name(number: int) -> str:
+    """Return the name that onnx gives to a number of its types; ValueError for none."""
+    return str(require("onnx", "import").TensorProto.DataType.Name(number))
+
+
+def shape_of(tensor: Any) -> tuple[int, ...]:
+    """Return the shape of a constant; ValueError for one of too many dimensions or elements."""
+    shape = tuple(int(size) for size in tensor.dims)
+    if len(shape) > DIMENSIONS or any(size < 0 for size in shape) or math.prod(shape) > LARGEST:
+        raise ValueError(f"a constant of the shape {shape}")
+    return shape
+
+
+def floats(tensor: Any) -> NDArray[np.float32]:
+    """Return the numbers of a floating-point constant, in its shape, whatever type of float the file keeps.
+
+    Errors
+    ------
+    SlipstickError if the numbers lie in another file; ValueError if they are no floats, not as many as the shape needs,
+    or beyond float32.
+    """
+    found = _values(tensor, FLOATS)
+    with np.errstate(all="ignore"):  # a damaged file may hold any bits; what becomes infinite is looked for below
+        values = np.array(found, np.float32)
+        if np.isinf(values).sum() > np.isinf(found).sum():
+            raise ValueError(f"{tensor.name} holds numbers beyond float32")
+    return values
+
+
+def integers(tensor: Any) -> list[int]:
+    """Return the numbers of a constant of few whole numbers (a shape, axes, pads); errors as those of `floats`."""
+    if math.prod(shape_of(tensor)) > 2 * DIMENSIONS:  # pads have two for each dimension
+        raise ValueError(f"{tensor.name} holds more than {2 * DIMENSIONS} whole numbers")
+    return [int(number) for number in _values(tensor, WHOLE).reshape(-1)]
+
+
+def number(tensor: Any) -> float:
+    """Return the one float of a constant; errors as those of `floats`, and ValueError for NaN."""
+    values = floats(tensor).reshape(-1)
+    if values.size != 1 or np.isnan(values[0]):
+        raise ValueError(f"{tensor.name} is not one number")
+    return float(values[0])
+
+
+def _values(tensor: Any, types: dict[str, int]) -> NDArray[Any]:
+    shape, kind = shape_of(tensor), type_name(tensor.data_type)
+    if tensor.data_location or tensor.external_data:
+        raise SlipstickError("weights in another file are not read", value=tensor.name, allowed="weights in the file")
+    if kind not in types:
+        raise ValueError(f"{tensor.name} is {kind}, not one of {', '.join(types)}")
+    elements = math.prod(shape)
+    if tensor.HasField("raw_data"):
+        given, wanted, unit = len(tensor.raw_data), elements * types[kind], "bytes"
+    else:
+        given, wanted, unit = len(getattr(tensor, FIELDS.get(kind, "int32_data"))), elements, "numbers"
+    if given != wanted:
+        raise ValueError(f"{tensor.name} of the shape {shape} needs {wanted} {unit}; the file has {given}")
+    found: NDArray[Any] = require("onnx.numpy_helper", "import").to_array(tensor)
+    return found.reshape(shape)
