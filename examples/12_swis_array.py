@@ -16,7 +16,7 @@ print("against stripes-8x8 with int8 weights; 'joined': folds overlap, in both; 
 print("shifts with a point are scheduled: an average over filters; without one, every group has as many\n")
 print("network       array            shifts  bits/weight  speed-up  joined  limit  energy  on chip")
 largest = {"speed-up": 0.0, "joined": 0.0, "energy": 0.0, "on chip": 0.0}
-for network in ("mobilenet-v2", "resnet-18", "vgg-16"):
+for network in ("mobilenet-v2", "resnet-14", "resnet-18", "vgg-16"):
     slow, slow_joined = (run_on_array(network, *SERIAL, set=changes) for changes in (None, JOINED))
     for system, shifts in ((system, shifts) for system, counts in ELEMENTS.items() for shifts in counts):
         plan = f"formats=swis:{shifts}"

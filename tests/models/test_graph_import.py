@@ -24,7 +24,7 @@ from slipstick.models.export import from_program
 from slipstick.models.graphs import OperatorGraph, chains
 from slipstick.models.torch_nets import build, example_inputs
 
-IMAGES = ["resnet-18", "resnet-50", "resnet-152", "inception-v3", "mobilenet-v2", "vgg-16", "alexnet"]
+IMAGES = ["resnet-14", "resnet-18", "resnet-50", "resnet-152", "inception-v3", "mobilenet-v2", "vgg-16", "alexnet"]
 
 
 def modules(name: str, batch: int = 1) -> tuple[Any, tuple[Any, ...]]:

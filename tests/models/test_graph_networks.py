@@ -15,7 +15,7 @@ from slipstick.models.graphs import OperatorGraph, chains, fused, graph_network,
 from slipstick.models.graphs.inception import InceptionV3
 
 GRAPHS = [name for name in names() if isinstance(network(name), OperatorGraph)]
-IMAGES = ["resnet-18", "resnet-50", "resnet-152", "inception-v3", "mobilenet-v2", "vgg-16", "alexnet"]
+IMAGES = ["resnet-14", "resnet-18", "resnet-50", "resnet-152", "inception-v3", "mobilenet-v2", "vgg-16", "alexnet"]
 # GMAC as torchvision's documentation gives them ("GFLOPS": MobileNetV2's seen, the others recollected)
 GMACS = {"resnet-18": 1.81, "resnet-50": 4.09, "mobilenet-v2": 0.30, "vgg-16": 15.47, "alexnet": 0.71}
 

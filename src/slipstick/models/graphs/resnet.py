@@ -11,6 +11,7 @@ from slipstick.models.graphs.builder import GraphBuilder, Tensor
 from slipstick.models.graphs.network import OperatorGraph, one_position
 
 Block = Literal["basic", "bottleneck"]
+Stem = Literal["photograph", "small"]
 EXPANSION = {"basic": 1, "bottleneck": 4}  # channels that a block gives, per channel of its width (He et al., table 1)
 
 
@@ -18,7 +19,9 @@ class ResNet(OperatorGraph):
     """A residual network (He et al. 1512.03385, table 1), its stride in the 3x3 convolution of a bottleneck, as in
     torchvision and MLPerf ("v1.5"); names are torchvision's.
 
-    `blocks` counts the blocks of each stage; a stage doubles the `width` of the one before and halves the image.
+    `blocks` counts the blocks of each stage; a stage doubles the `width` of the one before and halves the image. The
+    `stem` before them is that for photographs, or the one 3x3 convolution for small images (section 4.2, here with
+    projections where the shape changes).
 
     Examples
     --------
@@ -28,6 +31,7 @@ class ResNet(OperatorGraph):
 
     graph: Literal["resnet"] = "resnet"
     block: Block = "bottleneck"
+    stem: Stem = "photograph"
     blocks: Annotated[tuple[Annotated[int, Field(gt=0, le=1000)], ...], Field(min_length=1, max_length=8)]
     width: Annotated[int, Field(gt=0, le=10**4)] = 64
     image: Annotated[int, Field(ge=32, le=10**4)] = 224
@@ -42,7 +46,7 @@ class ResNet(OperatorGraph):
         """Return the operations for one image: the same in training and inference."""
         one_position(self, sequence)
         g = GraphBuilder()
-        x = _stem(g, g.input(3, self.image, self.image), self.width)
+        x = STEMS[self.stem](g, g.input(3, self.image, self.image), self.width)
         for stage, count in enumerate(self.blocks):
             for number in range(count):
                 stride = 2 if stage and not number else 1
@@ -51,10 +55,18 @@ class ResNet(OperatorGraph):
         return g.ops
 
 
-def _stem(g: GraphBuilder, x: Tensor, width: int) -> Tensor:
+def _photograph(g: GraphBuilder, x: Tensor, width: int) -> Tensor:
     """Add 7x7 at stride 2, then the largest of 3x3 at stride 2."""
     x = g.relu("relu", g.batch_norm("bn1", g.conv("conv1", x, width, 7, stride=2, padding=3)))
     return g.pool("maxpool", x, 3, stride=2, padding=1)
+
+
+def _small(g: GraphBuilder, x: Tensor, width: int) -> Tensor:
+    """Add 3x3 at stride 1."""
+    return g.relu("relu", g.batch_norm("bn1", g.conv("conv1", x, width, 3, padding=1)))
+
+
+STEMS = {"photograph": _photograph, "small": _small}
 
 
 def _block(g: GraphBuilder, name: str, x: Tensor, width: int, stride: int, block: Block) -> Tensor:

@@ -37,7 +37,9 @@ def build(network: Network) -> Any:
     if isinstance(network, ResNet):
         from slipstick.models.torch_nets.resnet import resnet
 
-        return resnet(network.blocks, block=network.block, width=network.width, classes=network.classes)
+        return resnet(
+            network.blocks, block=network.block, stem=network.stem, width=network.width, classes=network.classes
+        )
     if isinstance(network, InceptionV3):
         from slipstick.models.torch_nets.inception import Inception
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from slipstick.core.errors import SlipstickError
-from slipstick.models.graphs.resnet import EXPANSION, Block
+from slipstick.models.graphs.resnet import EXPANSION, Block, Stem
 
 
 class Basic(nn.Module):
@@ -61,6 +61,7 @@ def resnet(
     blocks: Sequence[int],
     *,
     block: Block = "bottleneck",
+    stem: Stem = "photograph",
     width: int = 64,
     classes: int = 1000,
     channels: int = 3,
@@ -69,6 +70,7 @@ def resnet(
 
     Parameters
     ----------
+    stem : what comes before the stages: 7x7 and a pool for photographs, one 3x3 for ``small`` images.
     width : channels of the first stage; each stage doubles them and halves the image.
     classes : outputs; ImageNet's challenge has 1000.
 
@@ -78,9 +80,12 @@ def resnet(
     25557032
     """
     parts: OrderedDict[str, nn.Module] = OrderedDict()
-    parts["conv1"] = nn.Conv2d(channels, width, 7, stride=2, padding=3, bias=False)
+    photograph = stem == "photograph"
+    kernel, stride, padding = (7, 2, 3) if photograph else (3, 1, 1)
+    parts["conv1"] = nn.Conv2d(channels, width, kernel, stride, padding, bias=False)
     parts["bn1"], parts["relu"] = nn.BatchNorm2d(width), nn.ReLU(inplace=True)
-    parts["maxpool"] = nn.MaxPool2d(3, stride=2, padding=1)
+    if photograph:
+        parts["maxpool"] = nn.MaxPool2d(3, stride=2, padding=1)
     return nn.Sequential(parts | _stages(blocks, block, width, classes))
 
 
@@ -101,10 +106,7 @@ def small_resnet(depth: int, *, width: int = 16, classes: int = 10, channels: in
     """
     if depth < 8 or depth % 6 != 2:
         raise SlipstickError("not 6 n + 2", path="resnet.depth", value=depth, allowed="8, 14, 20, 26, ...")
-    parts: OrderedDict[str, nn.Module] = OrderedDict()
-    parts["conv1"] = nn.Conv2d(channels, width, 3, padding=1, bias=False)
-    parts["bn1"], parts["relu"] = nn.BatchNorm2d(width), nn.ReLU(inplace=True)
-    return nn.Sequential(parts | _stages([depth // 6] * 3, "basic", width, classes))
+    return resnet([depth // 6] * 3, block="basic", stem="small", width=width, classes=classes, channels=channels)
 
 
 def _stages(blocks: Sequence[int], block: Block, width: int, classes: int) -> OrderedDict[str, nn.Module]:
