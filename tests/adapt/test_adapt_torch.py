@@ -83,6 +83,17 @@ def test_an_array_takes_fewer_cycles_with_fewer_shifts(net: torch.nn.Module, dig
         adapt(net, "swis:2", digits, shifts=3, weighed="cycles")
 
 
+def test_an_array_finds_layers_whose_modules_are_not_torchs_own(digits: DataSet) -> None:
+    class Own(torch.nn.Conv2d):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(torch.nn.functional.pad(x, [1, 1, 1, 1]))
+
+    parts = [Own(1, 8, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(512, 10)]
+    net = torch.nn.Sequential(*parts).eval()
+    found = adapt(net, "swis:2", digits, system="swis-8x8", shifts=3, weighed="cycles", images=20)
+    assert found.report["array.cycles"].value < found.report["array.cycles_int8"].value
+
+
 def test_what_is_written_is_what_was_scored(net: torch.nn.Module, digits: DataSet, tmp_path: Path) -> None:
     file, out = tmp_path / "net.safetensors", tmp_path / "small.safetensors"
     save_net(net, file, "resnet-8", digits, {})

@@ -13,7 +13,7 @@ from slipstick.core.answer import Answer
 from slipstick.core.errors import SlipstickError
 from slipstick.core.report import Finding, Metric, Report, Table
 from slipstick.verbs import adapt_report
-from slipstick.verbs.adapt_array import array_question, with_array
+from slipstick.verbs.adapt_array import array_question, cycle_costs, with_array
 from slipstick.verbs.adapt_rules import Progress, Rules, split
 
 if TYPE_CHECKING:
@@ -190,14 +190,13 @@ def _look(
 ) -> Looked:
     """Return what layers see of some images that calibrate, and what follows: sensitivities, shifts of each filter."""
     from slipstick.adapt.float_post_training import Looked, look
-    from slipstick.array.adapted import shift_cycles
 
     if not rules.looks:
         return Looked()
     if rules.weighed == "cycles" and question is None:
         raise SlipstickError("needs an array", path="weighed", value="cycles", allowed="a system, or bytes")
     say(0, len(forms), f"what layers see of {min(LOOK, len(tuning))} images")
-    costs = shift_cycles(question.workload, question.system) if question and rules.weighed == "cycles" else None
+    costs = cycle_costs(question, forms) if question and rules.weighed == "cycles" else None
     few = tuning.take(np.arange(len(tuning))[:LOOK])
     return look(
         module, forms, few, normal, shifts=rules.shifts, costs=costs, columns=rules.columns_of(question), progress=say
