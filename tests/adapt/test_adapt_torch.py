@@ -119,11 +119,11 @@ def test_without_training_images_half_of_the_test_images_calibrate(net: torch.nn
 
 def test_several_formats_side_by_side(net: torch.nn.Module, digits: DataSet) -> None:
     formats = ["int8:axis=0", "truncate:2", "swis:3", "swis:2", "swis:2,consecutive=true"]
-    found = adapt_several(net, formats, digits, system="swis-8x8", shifts=2.5, images=200)
+    found = adapt_several(net, formats, digits, system="swis-8x8", images=200)
     table = found.report.breakdowns["formats"]
     rows = [dict(zip((column.name for column in table.columns), row, strict=True)) for row in table.rows]
     assert [row["format"] for row in rows] == formats
-    one = adapt(net, "truncate:2", digits, system="swis-8x8", shifts=2.5, images=200).report
+    one = adapt(net, "truncate:2", digits, system="swis-8x8", images=200).report
     assert rows[1]["accuracy"] == one["accuracy.after"].value
     assert rows[1]["cycles"] == one["array.cycles"].value
     for row in rows:
@@ -187,6 +187,12 @@ def test_wrong_questions_are_one_line(
     said = capsys.readouterr().err
     assert words in said
     assert "Traceback" not in said
+
+
+def test_a_schedule_holds_for_the_formats_that_have_shifts(net: torch.nn.Module, digits: DataSet) -> None:
+    found = adapt_several(net, ["int4:axis=0", "swis:3"], digits, shifts=2.5, images=100)
+    [_, scheduled] = found.report.breakdowns["formats"].rows
+    assert scheduled[5] == adapt(net, "swis:3", digits, shifts=2.5, images=100).report["weights.packed"].value
 
 
 def test_the_command_with_several_formats(

@@ -39,15 +39,18 @@ class Several(Answer):
 
         found = {}
         columns = [column.name for column in self.report.breakdowns["formats"].columns]
-        for name, cost, unit in (("bytes", "weights", "B"), ("cycles", "cycles", "cycle")):
+        rows: list[dict[str, Any]] = [
+            dict(zip(columns, row, strict=True)) for row in self.report.breakdowns["formats"].rows
+        ]
+        for name, cost in (("bytes", "weights"), ("cycles", "cycles")):
             series: dict[str, list[tuple[float, float, str]]] = {}
-            for row in self.report.breakdowns["formats"].rows:
-                cells: dict[str, Any] = dict(zip(columns, row, strict=True))
+            scale, prefix = _scale([float(cells[cost] or 0) for cells in rows])
+            for cells in rows:
                 if (spent := cells[cost]) is not None:
-                    point = (float(spent), float(cells["accuracy"]), str(cells["format"]))
+                    point = (float(spent) / scale, float(cells["accuracy"]), str(cells["format"]))
                     series.setdefault(_family(str(cells["format"])), []).append(point)
             if series:
-                found[f"Accuracy against {name}"] = accuracy_svg(series, self.report.title, cost, unit)
+                found[f"Accuracy against {name}"] = accuracy_svg(series, self.report.title, f"{prefix}{name}")
         return found
 
 
@@ -84,20 +87,37 @@ def adapt_several(
             raise SlipstickError("belongs to one format", path=name, value=str(how[name]), allowed="one format")
     progress = how.pop("progress", None)
     rows: list[tuple[Any, ...]] = []
-    inputs: Mapping[str, Any] = {}
+    reports: list[Report] = []
     for place, text in enumerate(formats):
         if progress:
             progress(place, len(formats), text)
-        report = adapt(net, text, data, **_fitting(text, how)).report
-        inputs = report.inputs
-        rows.append((text, *_figures(report)))
+        reports.append(adapt(net, text, data, **_fitting(text, how)).report)
+        rows.append((text, *_figures(reports[-1])))
     costs = np.array([[row[5], -row[1], *([] if row[6] is None else [row[6]])] for row in rows], np.float64)
     kept = set(pareto(costs).tolist())
     table = Table.of(COLUMNS, [(*row, "yes" if place in kept else "") for place, row in enumerate(rows)])
-    said = {name: value for name, value in inputs.items() if name != "formats"}
+    said = {name: value for name, value in reports[0].inputs.items() if name not in ("formats", "shifts")}
     title = f"{said['net']} on {said['data']} in {len(rows)} formats"
-    return Several(
-        Report(title=title, metrics={}, breakdowns={"formats": table}, inputs={**said, "formats": list(formats)})
+    inputs = {**said, "formats": list(formats), "shifts": how.get("shifts")}
+    return Several(Report(title=title, metrics=_beside(reports[0]), breakdowns={"formats": table}, inputs=inputs))
+
+
+def _beside(report: Report) -> dict[str, Any]:
+    """Return what all formats are compared with: the network as it came, and its int8 weights."""
+    found: dict[str, Any] = {"accuracy": {"before": report["accuracy.before"]}}
+    for group, name in (("weights", "int8"), ("array", "cycles_int8")):
+        if f"{group}.{name}" in report:
+            found[group] = {name: report[f"{group}.{name}"]}
+    return found
+
+
+def _scale(values: Sequence[float]) -> tuple[float, str]:
+    """Return what divides costs so that an axis has short numbers, and the words for it."""
+    largest = max(values, default=0.0)
+    return next(
+        (power, word)
+        for power, word in ((1e6, "million "), (1e3, "thousand "), (1.0, ""))
+        if largest >= power or power == 1
     )
 
 
