@@ -2,13 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from cyclopts import Parameter
 
 from slipstick.cli.options import Inputs, Shown, whole_numbers
 from slipstick.cli.output import progress_bar, put, say
 
-_PLAIN_INPUTS, _PLAIN_SHOWN = Inputs(), Shown()
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Retraining:
+    """How a torch network is retrained for its formats."""
+
+    retrain: int = 0
+    "Epochs of retraining."
+
+    rate: float | None = None
+    "The largest learning rate of retraining. Default: 0.05; 0.01 for a network without batch norms."
+
+    seed: int = 0
+    "Of the order and augmentation of retraining."
+
+    renew: Literal["step", "epoch"] = "step"
+    "Encode the weights anew at every step of retraining, or at every epoch."
+
+    folder: Path | None = None
+    "Keep the state of retraining there; the same command goes on from it."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Schedule:
+    """What is found on images that calibrate."""
+
+    shifts: float | None = None
+    "Divide this average of shifts over the filters of all layers, where they matter most."
+
+    weighed: Literal["bytes", "cycles"] = "bytes"
+    """What the average counts: bytes (groups) or cycles (the system's; for a .tflite file without one, groups times
+    positions)."""
+
+    columns: int | None = None
+    "Filters that share their shifts; default: the columns of the array whose cycles count, else 1."
+
+    correct: bool = True
+    "Correct the biases by what the changed weights do to the mean of a layer's output."
+
+    calibrate: int = 500
+    "Images to calibrate on, at most."
+
+
+_PLAIN_SCHEDULE, _PLAIN_RETRAINING, _PLAIN_INPUTS, _PLAIN_SHOWN = Schedule(), Retraining(), Inputs(), Shown()
 
 
 def adapt(
@@ -16,22 +63,14 @@ def adapt(
     *,
     format: str,
     data: str,
-    shifts: float | None = None,
-    weighed: Literal["bytes", "cycles"] = "bytes",
-    columns: int | None = None,
-    correct: bool = True,
     system: str | None = None,
-    calibrate: int = 500,
     images: int | None = None,
-    retrain: int = 0,
-    rate: float | None = None,
-    seed: int = 0,
-    renew: Literal["step", "epoch"] = "step",
     budget: str = "",
     activations: str = "",
-    folder: Path | None = None,
     out: Path | None = None,
     packed: Path | None = None,
+    schedule: Schedule = _PLAIN_SCHEDULE,
+    retraining: Retraining = _PLAIN_RETRAINING,
     inputs: Inputs = _PLAIN_INPUTS,
     shown: Shown = _PLAIN_SHOWN,
 ) -> None:
@@ -50,35 +89,14 @@ def adapt(
     data
         A data set's name (imagenet-sample, cifar10-jpeg, ...) or path: training images calibrate, test images are
         scored. Without training images every second test image calibrates.
-    shifts
-        Divide this average of shifts over the filters of all layers, where they matter most.
-    weighed
-        What the average counts: bytes (groups) or cycles (the system's; for a .tflite file without one, groups times
-        positions).
-    columns
-        Filters that share their shifts; default: the columns of the array whose cycles count, else 1.
-    correct
-        Correct the biases by what the changed weights do to the mean of a layer's output.
     system
         An array (swis-8x8, stripes-8x8, ...): say what the weights take on it, against int8.
-    calibrate
-        Images to calibrate on, at most.
     images
         Score so many images only.
-    retrain
-        Epochs of retraining.
-    rate
-        The largest learning rate of retraining. Default: 0.05; 0.01 for a network without batch norms.
-    seed
-        Of the order and augmentation of retraining.
-    renew
-        Encode the weights anew at every step of retraining, or at every epoch.
     budget
         Bytes of all weights, such as "24 kB": pools get the size and vector that fit best.
     activations
         Bits of the ReLUs' results, by comma: the final network is scored at each (8,6,4,2).
-    folder
-        Keep the state of retraining there; the same command goes on from it.
     out
         Write the network there, in the kind of file that it came in.
     packed
@@ -90,9 +108,8 @@ def adapt(
     from slipstick.verbs.adapt_several import adapt_several
 
     asked = {
-        "shifts": shifts, "weighed": weighed, "columns": columns, "correct": correct, "system": system,
-        "calibrate": calibrate, "images": images, "retrain": retrain, "rate": rate, "seed": seed, "renew": renew,
-        "budget": int(parse(budget, "B")) if budget else None, "normal": inputs.normal(), "folder": folder,
+        **vars(schedule), **vars(retraining), "system": system, "images": images, "normal": inputs.normal(),
+        "budget": int(parse(budget, "B")) if budget else None,
         "activations": whole_numbers(activations, "activations") if activations else (),
     }  # fmt: skip
     several = [text.strip() for text in format.split("|")]
@@ -103,7 +120,7 @@ def adapt(
             put(adapt_several(net, several, data, progress=progress, **asked), shown)
         return
     with progress_bar(shown, "adapting") as progress:
-        found = answer(net, format, data, progress=progress, **asked)  # type: ignore[arg-type]
+        found = answer(net, format, data, progress=progress, **asked)
     if packed is not None:
         say(f"wrote {packed}, {found.write_packed(packed):,} bytes")
     if out is not None:

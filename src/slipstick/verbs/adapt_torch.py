@@ -92,6 +92,10 @@ class Retraining:
     renew: Policy = "step"
     folder: Path | None = None
 
+    def said(self, module: nn.Module) -> dict[str, Any]:
+        """Return what a Report says of it."""
+        return {"epochs": self.epochs, "rate": self.rate_of(module), "seed": self.seed}
+
     def rate_of(self, module: nn.Module) -> float:
         """Return the largest learning rate for a network."""
         from slipstick.core.extras import require
@@ -127,12 +131,10 @@ def adapt_torch(
 
     module, inputs = trained.module, normal or trained.normal or data.normal
     tuning, scored = split(data, rules)
-    say = progress or (lambda done, total, text: None)
-    say(0, 1, f"{len(scored)} images before")
     before = evaluate(module, scored, inputs)
     forms = layer_formats(module, formats, budget=budget)
     question = _question(trained, data, system)
-    looked = _look(module, forms, rules, question, tuning, inputs, say)
+    looked = _look(module, forms, rules, question, tuning, inputs, progress)
     hold(module, forms, shifts=looked.shifts, policy=retraining.renew)
     if rules.correct:
         hold_all(module, looked, encoded_weights(module))
@@ -156,8 +158,7 @@ def adapt_torch(
             **_curve(module, data, scored, inputs, activations, retraining.seed),
         },
         inputs={
-            "net": trained.name, "data": data.name, "formats": formats, **rules.said(tuning),
-            "epochs": retraining.epochs, "rate": retraining.rate_of(module), "seed": retraining.seed,
+            "net": trained.name, "data": data.name, "formats": formats, **rules.said(tuning), **retraining.said(module),
         },
         papers=("li2021swis",) if "swis" in formats else (),
         warnings=_found(rounded, after),
@@ -186,7 +187,7 @@ def _look(
     question: Question | None,
     tuning: Images,
     normal: Normal,
-    say: Progress,
+    progress: Progress | None,
 ) -> Looked:
     """Return what layers see of some images that calibrate, and what follows: sensitivities, shifts of each filter."""
     from slipstick.adapt.float_post_training import Looked, look
@@ -195,11 +196,19 @@ def _look(
         return Looked()
     if rules.weighed == "cycles" and question is None:
         raise SlipstickError("needs an array", path="weighed", value="cycles", allowed="a system, or bytes")
-    say(0, len(forms), f"what layers see of {min(LOOK, len(tuning))} images")
+    if progress:
+        progress(0, len(forms), f"what layers see of {min(LOOK, len(tuning))} images")
     costs = cycle_costs(question, forms) if question and rules.weighed == "cycles" else None
     few = tuning.take(np.arange(len(tuning))[:LOOK])
     return look(
-        module, forms, few, normal, shifts=rules.shifts, costs=costs, columns=rules.columns_of(question), progress=say
+        module,
+        forms,
+        few,
+        normal,
+        shifts=rules.shifts,
+        costs=costs,
+        columns=rules.columns_of(question),
+        progress=progress,
     )
 
 
