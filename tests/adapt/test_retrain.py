@@ -189,8 +189,9 @@ def test_the_command_retrains_what_train_wrote(tmp_path: Path, capsys: pytest.Ca
     net, out = tmp_path / "mlp.safetensors", tmp_path / "small.safetensors"
     assert run(["train", "mlp", "--data", "digits", "--epochs", "4", "--out", str(net)]) == 0
     capsys.readouterr()
-    asked = ["adapt", str(net), "--format", "swis:1", "--data", "digits", "--retrain", "3", "--out", str(out), "--json"]
-    assert run([*asked, "--packed", str(tmp_path / "packed"), "--activations", "8,2"]) == 0
+    asked = ["adapt", str(net), "--format", "swis:1", "--data", "digits", "--retrain", "3", "--rate", "0.05"]
+    asked += ["--out", str(out), "--json", "--packed", str(tmp_path / "packed"), "--activations", "8,2"]
+    assert run(asked) == 0
     report = json.loads(capsys.readouterr().out)
     answer, table = report["metrics"], report["breakdowns"]["bits of activations"]["rows"]
     assert [row[0] for row in table] == [8, 2]
