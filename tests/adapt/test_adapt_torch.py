@@ -56,6 +56,14 @@ def test_a_schedule_keeps_its_average_and_beats_the_same_shifts_everywhere(
     assert not everywhere.pictures()
 
 
+def test_bits_of_activations_are_drawn(net: torch.nn.Module, digits: DataSet) -> None:
+    found = adapt(net, "swis:3", digits, images=60, activations=(8, 4, 2))
+    [picture] = found.pictures().values()
+    tips = [tip.text for tip in ET.fromstring(picture).iter("{http://www.w3.org/2000/svg}title")]  # noqa: S314  our own
+    rows = found.report.breakdowns["bits of activations"].rows
+    assert [f"swis:3, {bits} bits: {100 * share:.1f} %" in tips for bits, share in rows] == [True] * 3
+
+
 def test_corrected_biases_keep_more_images_right(net: torch.nn.Module, digits: DataSet) -> None:
     formats = "round:2"
     plain, held = adapt(net, formats, digits, correct=False), adapt(net, formats, digits)

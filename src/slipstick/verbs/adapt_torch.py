@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from slipstick.verbs.question import Question, SystemSpec
 
 CALIBRATE = 1024  # training images that find the ranges of activations
+BITS = "bits of activations"  # the breakdown
 LOOK = 128  # images of which the layers' inputs are kept, and at which sensitivities are looked at
 RATE = 0.05  # the largest learning rate of retraining: a quarter of that of a short training from the start
 FOLDED_RATE = 0.01  # without batch norms, as exporters fold them: ResNet-8 on digits falls apart at 0.05
@@ -55,14 +56,21 @@ class AdaptedTorch(Answer):
         return self.trained.module
 
     def pictures(self) -> dict[str, str]:
-        """Return how sensitive the network is to each layer, where that was measured."""
-        from slipstick.adapt.draw import sensitivity_svg
+        """Return how sensitive the network is to each layer, and accuracy against bits of activations, if measured."""
+        from slipstick.adapt.draw import accuracy_svg, sensitivity_svg
 
-        rows = [row for row in self.report.breakdowns["layers"].rows if row[-1] is not None]
-        if not rows:
-            return {}
-        names, kinds, values = zip(*((row[0], row[1], row[-1]) for row in rows), strict=True)
-        return {"Sensitivity of every layer": sensitivity_svg(names, kinds, values)}
+        found = {}
+        if rows := [row for row in self.report.breakdowns["layers"].rows if row[-1] is not None]:
+            names, kinds, values = zip(*((row[0], row[1], row[-1]) for row in rows), strict=True)
+            found["Sensitivity of every layer"] = sensitivity_svg(names, kinds, values)
+        if BITS in self.report.breakdowns:
+            points = [(float(bits), float(share), f"{bits} bits") for bits, share in self._curve()]
+            series = {self.report.inputs["formats"]: points}
+            found["Accuracy against bits of activations"] = accuracy_svg(series, self.report.title, BITS)
+        return found
+
+    def _curve(self) -> list[tuple[Any, Any]]:
+        return [(row[0], row[1]) for row in self.report.breakdowns[BITS].rows]
 
     def write(self, path: str | Path) -> None:
         """Write the network, its weights as the formats keep them, in the kind of file that it came in."""
@@ -274,4 +282,4 @@ def _curve(
     drawn = np.random.default_rng(seed).permutation(len(data.train))[:CALIBRATE]
     curve = by_bits(module, scored, data.train.take(drawn), normal, widths)
     rows = [(bits, float(right.mean())) for bits, right in sorted(curve.items(), reverse=True)]
-    return {"bits of activations": Table.of({"bits": "", "accuracy": "fraction"}, rows)}
+    return {BITS: Table.of({"bits": "", "accuracy": "fraction"}, rows)}
