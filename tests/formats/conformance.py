@@ -155,6 +155,16 @@ def an_operation_costs_something(form: Format) -> None:
     assert cost.source
 
 
+def operations_follow_the_shape(form: Format) -> None:
+    """Twice the positions are twice the work, twice the filters at most twice; never more than every product."""
+    shape, wider = (8, 3, 3, 16), (16, 3, 3, 16)
+    one = form.operations(shape)
+    assert one > 0
+    assert form.operations(shape, 2) == 2 * one
+    assert one < form.operations(wider) <= 2 * one
+    assert one <= math.prod(shape) * form.cost().cycles
+
+
 CHECKS: list[Callable[[Format], None]] = [
     keeps_shape_and_type,
     zero_is_exact,
@@ -171,4 +181,5 @@ CHECKS: list[Callable[[Format], None]] = [
     what_is_not_finite_is_refused,
     surrogate_covers_what_the_format_covers,
     an_operation_costs_something,
+    operations_follow_the_shape,
 ]

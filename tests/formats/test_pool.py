@@ -186,3 +186,16 @@ def test_bytes_of_a_network_of_kernels_by_hand() -> None:
 def test_what_cannot_be_is_refused(call, words: str) -> None:
     with pytest.raises(SlipstickError, match=words):
         call()
+
+
+def test_operations_are_those_of_a_walk_over_the_layer() -> None:
+    """Sums of pool vectors once a position and an addition for each index, or every product: counted one by one."""
+    form, (filters, rows, columns, channels) = Pool(4, 8), (12, 3, 2, 16)
+    sums = sum(form.size * form.vector for _ in range(channels // form.vector))
+    additions = sum(1 for _ in np.ndindex(filters, rows, columns, channels // form.vector))
+    assert form.operations((filters, rows, columns, channels)) == sums + additions
+    assert form.operations((1, rows, columns, channels)) == sums + rows * columns * channels // form.vector
+    assert form.operations((1, 1, 1, channels), 5) == 5 * channels, "every product, where sums would serve one filter"
+    kernels = Pool(4, 6, kind="xy")
+    assert kernels.operations((12, 3, 2, 16)) == 4 * 6 * 16 + 12 * 16
+    assert kernels.operations((12, 3, 2, 1)) == 12 * 6, "depth-wise filters share no channel"

@@ -9,6 +9,7 @@ another one: an int8 network from a file keeps its scales, a network shares one 
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -116,6 +117,14 @@ class Format(ABC):
     @abstractmethod
     def cost(self) -> Cost:
         """What one multiply-accumulate in this format costs."""
+
+    def operations(self, shape: tuple[int, ...], positions: int = 1) -> float:
+        """Return the arithmetic operations of a layer with weights [filters, ...] at so many output positions.
+
+        A multiply-accumulate counts as many as the steps of one multiplier that it takes (`cost().cycles`): one for
+        integers, one addition for each shift. Bits are ``8 * storage_bytes(shape)``.
+        """
+        return math.prod(shape) * positions * self.cost().cycles
 
     @property
     def vector(self) -> int:

@@ -157,6 +157,25 @@ class Pool(Format):
         """Straight-through without bound: the scale follows the tensor."""
         return Surrogate()
 
+    def operations(self, shape: tuple[int, ...], positions: int = 1) -> float:
+        """Return the fewer of two ways: every product, or sums of pool vectors once and an addition for each index.
+
+        The sums of `size` vectors with a position's channels serve all filters and, at stride 1, all taps of a kernel:
+        size * channels products a position. Tensors of other than 4 axes have one tap; ``xy`` sums serve no other tap,
+        size * taps * channels products. A depth-wise layer shares nothing.
+
+        Examples
+        --------
+        >>> Pool(64).operations((64, 3, 3, 64)), 64 * 3 * 3 * 64
+        (8704.0, 36864)
+        """
+        filters, each = rows_of(shape)
+        if len(shape) == 4 and shape[-1] == 1:  # depth-wise: no two filters see the same channel
+            return float(filters * each * positions)
+        taps = math.prod(shape[1:-1]) if len(shape) == 4 and self.kind == "z" else 1
+        shared = self.size * (each // taps) + filters * -(-each // self.vector)
+        return float(min(filters * each, shared) * positions)
+
     def cost(self) -> Cost:
         """One int8 multiplication and addition: sums that filters could share are not shared."""
         multiply, source = operation_energy("int8_multiply")
