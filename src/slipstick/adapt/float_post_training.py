@@ -66,8 +66,7 @@ def look(
     seen, weights = layers_see(net, images, normal, forms), weights_of(net, forms)
     if shifts is None:
         return Looked(seen, weights)
-    few = images.take(np.arange(min(len(images), IMAGES)))
-    sensitivity = float_sensitivities(net, forms, seen, few, normal, progress=progress)
+    sensitivity = float_sensitivities(net, forms, seen, images.some(IMAGES), normal, progress=progress)
     found = float_schedule(net, forms, seen, shifts, costs=costs, sensitivity=sensitivity, columns=columns)
     return Looked(seen, weights, sensitivity, found)
 

@@ -92,7 +92,7 @@ def adapt(
     system
         An array (swis-8x8, stripes-8x8, ...): say what the weights take on it, against int8.
     images
-        Score so many images only.
+        Score so many images only, evenly from all.
     budget
         Bytes of all weights, such as "24 kB": pools get the size and vector that fit best.
     activations

@@ -29,7 +29,7 @@ def measure(
     format
         Of the weights: swis:3, or by patterns, "swis:3;depthwise=int8". Default: as they are.
     images
-        The first so many only.
+        So many only, evenly from all.
     """
     from slipstick.verbs.measure import measure as answer
 

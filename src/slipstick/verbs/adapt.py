@@ -67,7 +67,7 @@ def adapt(
     correct
         Correct the biases by what the changed weights do to the mean of a layer's output.
     calibrate, images
-        Calibrate on so many images at most; score so many only.
+        Calibrate on so many images at most; score so many only, evenly from all.
     system
         An array: the Report says what the weights take on it, against int8.
     retrain, rate, seed, renew

@@ -66,11 +66,11 @@ def split(data: DataSet, rules: Rules) -> tuple[Images, Images]:
     ------
     SlipstickError for fewer than one image to score, or two where half of them calibrate.
     """
-    train, test = data.train, data.test
-    count = len(test) if rules.images is None else min(rules.images, len(test))
+    train, test = data.train, data.test.some(rules.images)
+    count = len(test)
     if len(train) and count > 0:
         order = np.random.default_rng(0).permutation(len(train))  # sets are ordered by class, or otherwise
-        return train.take(order[: rules.calibrate]), test.take(np.arange(count))
+        return train.take(order[: rules.calibrate]), test
     if count < 2:
         raise SlipstickError("too few test images", path="images", value=count, allowed="from 2")
     return test.take(np.arange(0, count, 2)[: rules.calibrate]), test.take(np.arange(1, count, 2))

@@ -207,7 +207,7 @@ def _look(
     if progress:
         progress(0, len(forms), f"what layers see of {min(LOOK, len(tuning))} images")
     costs = cycle_costs(question, forms) if question and rules.weighed == "cycles" else None
-    few = tuning.take(np.arange(len(tuning))[:LOOK])
+    few = tuning.some(LOOK)
     return look(
         module,
         forms,

@@ -40,7 +40,7 @@ def measure(
     formats
         ``swis:3``, or by patterns: ``swis:3;depthwise=int8``. Default: the weights as they are.
     images
-        The first so many only.
+        So many only, evenly from all.
     normal
         How bytes become a module's inputs. Default: the data set's mean and deviation, or what the file says.
     root
@@ -66,7 +66,7 @@ def measure(
     from slipstick.models.torch_nets.trained import trained_net
 
     found = data_set(data, root=root)
-    test = found.test if images is None else found.test.take(np.arange(min(images, len(found.test))))
+    test = found.test.some(images)
     if not len(test):
         raise SlipstickError("no test images", path="images", value=images, allowed="from 1")
     started = time.perf_counter()

@@ -28,6 +28,18 @@ class Images:
         """Return some of the images, in the order of `which`."""
         return Images(self.images[which], self.labels[which])
 
+    def some(self, count: int | None) -> Images:
+        """Return so many images, or all if they are fewer or None is asked for, evenly from all: sets go by class.
+
+        Examples
+        --------
+        >>> Images(np.zeros((5, 1, 1, 1), np.uint8), np.arange(5)).some(2).labels.tolist()
+        [0, 2]
+        """
+        if count is None or count >= len(self):
+            return self
+        return self.take(np.arange(count) * len(self) // count)
+
 
 @dataclass(frozen=True)
 class Normal:
