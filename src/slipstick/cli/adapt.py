@@ -49,7 +49,7 @@ class Schedule:
     "Filters that share their shifts; default: the columns of the array whose cycles count, else 1."
 
     correct: bool = True
-    "Correct the biases by what the changed weights do to the mean of a layer's output."
+    "Correct the biases by what the changed weights do to the mean of a layer's output; --correct=false leaves them."
 
     calibrate: int = 500
     "Images to calibrate on, at most."
