@@ -8,7 +8,7 @@ neural network training", JMLR 20, 2019, section 4 (recollection); ours tunes th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,11 +19,11 @@ from slipstick.adapt.training import train
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.files import read_text, write_text
+from slipstick.core.progress import Progress
 from slipstick.models.datasets import data_set
 
 CHUNK = 256  # images computed at once: larger batches sum their gradients
 MOMENTUM = 0.9
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from slipstick.formats.by_filter import ByFilter
 if TYPE_CHECKING:
     from torch import nn
 
+    from slipstick.core.progress import Progress
     from slipstick.models.datasets.images import Images, Normal
 
 Floats = NDArray[np.float64]
@@ -51,7 +52,7 @@ def look(
     shifts: float | None = None,
     costs: Mapping[str, Floats] | None = None,
     columns: int = 1,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Looked:
     """Look at what layers see of `images`; with an average of `shifts`, also at sensitivities, and schedule it.
 

@@ -6,7 +6,7 @@ the output's own power, times what the network's output makes of such a share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from slipstick.formats.schedule import errors_by_shifts, schedule
 if TYPE_CHECKING:
     from torch import nn
 
+    from slipstick.core.progress import Progress
     from slipstick.models.datasets.images import Images, Normal
 
 Floats = NDArray[np.float64]
@@ -37,7 +38,7 @@ def float_sensitivities(
     images: Images,
     normal: Normal,
     *,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, float]:
     """Return for each layer the share of the output's power that moves for a share of noise in the layer.
 

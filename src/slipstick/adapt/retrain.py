@@ -21,6 +21,7 @@ from slipstick.formats.whole import channels_last
 if TYPE_CHECKING:
     from torch import nn
 
+    from slipstick.core.progress import Progress
     from slipstick.formats.torch_module import Policy
 
 Side = Mapping[str, NDArray[Any]]
@@ -85,7 +86,9 @@ def hold(
     torch_module.attach(net, forms, sides=sides, policy=policy)
 
 
-def layer_formats(net: nn.Module, formats: str, *, budget: int | None = None) -> dict[str, Format]:
+def layer_formats(
+    net: nn.Module, formats: str, *, budget: int | None = None, progress: Progress | None = None
+) -> dict[str, Format]:
     """Return the format of each layer, by its name; layers in ``fp32`` are left out.
 
     Parameters
@@ -96,6 +99,7 @@ def layer_formats(net: nn.Module, formats: str, *, budget: int | None = None) ->
     budget : bytes of all weights: indices, scales, pools, and the other layers as they are stored (4 bytes a weight in
         ``fp32``), no biases. Every pool then gets, for the layers that it takes, the size and the vector of least error
         that fit; its kind stays. Pools that come out alike are one.
+    progress : called with the pools tried under a budget.
 
     Errors
     ------
@@ -110,10 +114,10 @@ def layer_formats(net: nn.Module, formats: str, *, budget: int | None = None) ->
         taken = {"depthwise": layers[name].kind == "depthwise", "first": name == ends[0], "last": name == ends[1]}
         if isinstance(form, Pool) and not poolable(shape, form.vector, kind=form.kind, **taken):
             forms[name] = Int(axis=0)
-    return forms if budget is None else _within(net, forms, budget)
+    return forms if budget is None else _within(net, forms, budget, progress)
 
 
-def _within(net: nn.Module, forms: Mapping[str, Format], budget: int) -> dict[str, Format]:
+def _within(net: nn.Module, forms: Mapping[str, Format], budget: int, progress: Progress | None) -> dict[str, Format]:
     """Return the formats with the pools that fit a budget of bytes of all weights."""
     groups: dict[Pool, list[NDArray[np.float32]]] = {}
     beside = 0
@@ -125,7 +129,8 @@ def _within(net: nn.Module, forms: Mapping[str, Format], budget: int) -> dict[st
             beside += weight.nbytes if form is None else form.storage_bytes(weight.shape)
     if not groups:
         raise SlipstickError("no layer is in a pool", path="budget", value=budget, allowed="such as pool:size=64")
-    chosen = dict(zip(groups, choose_pools(list(groups.items()), budget, beside=beside), strict=True))
+    pools = choose_pools(list(groups.items()), budget, beside=beside, progress=progress)
+    chosen = dict(zip(groups, pools, strict=True))
     return {name: chosen[form] if isinstance(form, Pool) else form for name, form in forms.items()}
 
 

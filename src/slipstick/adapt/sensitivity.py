@@ -7,13 +7,14 @@ gradients, which integers have not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.adapt.post_training import layer_formats, noise, signal
 from slipstick.core.errors import SlipstickError
+from slipstick.core.progress import Progress
 from slipstick.formats.by_filter import ByFilter
 from slipstick.models.integer.network import IntegerNetwork, Values
 from slipstick.models.integer.statistics import LayerInputs, corrected_bias
@@ -29,7 +30,7 @@ def sensitivities(
     inputs: Sequence[LayerInputs],
     images: Values,
     *,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> FloatArray:
     """Return for each layer the share of the output's power that moves for a share of noise in the layer, [layers].
 

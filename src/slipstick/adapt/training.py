@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +21,8 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import SGD
 
+    from slipstick.core.progress import Progress
     from slipstick.models.datasets.images import DataSet, Normal
-
-Progress = Callable[[int, int, str], None]  # steps done, of how many, and what to say of them
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,23 +6,25 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
-from slipstick.formats.pool import Kind, Pool, fit_pool, network_bytes, poolable
+from slipstick.formats.pool import Pool, fit_pool, network_bytes, poolable
 from slipstick.formats.whole import rows_of
+
+if TYPE_CHECKING:
+    from slipstick.core.progress import Progress
 
 SIZES = (16, 32, 64, 128, 256)
 VECTORS = (4, 8, 16)  # of input channels
-PLAIN = Pool()
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A pool that was tried: the bytes of the whole network, and the share of its weights' power that is lost.
+    """A pool that was tried: the bytes of the layers that share it, and the share of their weights' power that is lost.
 
     Every filter counts alike, whatever its size: batch norm takes scales away.
     """
@@ -32,58 +34,13 @@ class Candidate:
     error: float
 
 
-def choose_pool(
-    pooled: Sequence[NDArray[Any]],
+def choose_pools(
+    groups: Sequence[tuple[Pool, Sequence[NDArray[Any]]]],
     budget: int,
     *,
-    excluded: Sequence[tuple[int, ...]] = (),
-    sizes: Sequence[int] = SIZES,
-    vectors: Sequence[int] | None = None,
-    kinds: Sequence[Kind] = ("z",),
-    like: Pool = PLAIN,
-    table_bits: int = 0,
-) -> tuple[Candidate, list[Candidate]]:
-    """Return the candidate of least error whose network fits the budget, and all that were tried, smallest first.
-
-    Parameters
-    ----------
-    pooled : weights [filters, ..., channels] that go into the pool.
-    budget : bytes of the whole network: indices, scales, pool, excluded layers in int8, and the table if one is stored.
-    excluded : shapes of the layers that stay int8.
-    sizes : of pools to try; those that the indices of `like` cannot tell apart are left out.
-    vectors : to try, where they divide all channels (``z``) or are the taps of all kernels (``xy``). Default: `VECTORS`
-        for ``z``, the taps for ``xy``.
-    kinds : of vectors to try.
-    like : the pool whose metric and width of indices all candidates have.
-    table_bits : as `slipstick.formats.pool.network_bytes` takes it.
-
-    Errors
-    ------
-    SlipstickError if no candidate fits, naming the smallest.
-
-    Examples
-    --------
-    >>> weights = np.random.default_rng(0).normal(size=(32, 3, 3, 16))
-    >>> best, tried = choose_pool([weights], 1000, kinds=("z", "xy"))
-    >>> best.bytes <= 1000, best.error == min(one.error for one in tried if one.bytes <= 1000)
-    (True, True)
-    """
-    shapes = [weights.shape for weights in pooled]
-    forms = [
-        replace(like, size=size, vector=vector, kind=kind)
-        for kind in kinds
-        for size, vector in product(sizes, _fitting(shapes, kind, vectors))
-        if not like.index_bits or size <= 2**like.index_bits
-    ]
-    tried = _tried(forms, pooled, excluded, table_bits)
-    inside = [one for one in tried if one.bytes <= budget]
-    if not inside:
-        least = f"from {tried[0].bytes} ({tried[0].format.name})" if tried else f"vectors that fill {shapes}"
-        raise SlipstickError("no pool fits", path="budget", value=budget, allowed=least)
-    return min(inside, key=lambda one: (one.error, one.bytes)), tried
-
-
-def choose_pools(groups: Sequence[tuple[Pool, Sequence[NDArray[Any]]]], budget: int, *, beside: int = 0) -> list[Pool]:
+    beside: int = 0,
+    progress: Progress | None = None,
+) -> list[Pool]:
     """Return a pool for each group of weights, of least error over all groups' filters, that fit a budget together.
 
     Parameters
@@ -92,6 +49,7 @@ def choose_pools(groups: Sequence[tuple[Pool, Sequence[NDArray[Any]]]], budget: 
         must fit. Beside `SIZES` and `VECTORS` its own size and vector are tried; the vector of ``xy`` stays.
     budget : bytes of the whole network.
     beside : bytes of the layers that are in no pool.
+    progress : called with the candidates tried of a group's, and the one that is tried next.
 
     Errors
     ------
@@ -109,7 +67,7 @@ def choose_pools(groups: Sequence[tuple[Pool, Sequence[NDArray[Any]]]], budget: 
         filters = sum(rows_of(one.shape)[0] for one in weights)
         found = [
             _Combined((*one.formats, two.format), one.bytes + two.bytes, one.error + two.error * filters)
-            for one, two in product(kept, _tried(_alternatives(form, weights), weights))
+            for one, two in product(kept, candidates(form, weights, progress))
         ]
         kept = _undominated(found)
     inside = [one for one in kept if one.bytes <= budget]
@@ -128,25 +86,33 @@ class _Combined:
     error: float
 
 
-def _tried(
-    forms: Sequence[Pool], pooled: Sequence[NDArray[Any]], excluded: Sequence[tuple[int, ...]] = (), table_bits: int = 0
-) -> list[Candidate]:
-    """Return pools with the bytes of the whole network and their error, smallest first."""
-    shapes = [weights.shape for weights in pooled]
-    sizes = [network_bytes(form, shapes, excluded, table_bits=table_bits).total for form in forms]
-    found = [Candidate(form, size, _error(form, pooled)) for form, size in zip(forms, sizes, strict=True)]
-    return sorted(found, key=lambda one: one.bytes)
+def candidates(form: Pool, weights: Sequence[NDArray[Any]], progress: Progress | None = None) -> list[Candidate]:
+    """Return the pools that may stand in for one whose kind, metric and width of indices stay, smallest first.
 
+    Errors
+    ------
+    SlipstickError if the weights do not fill whole vectors of any.
 
-def _alternatives(form: Pool, weights: Sequence[NDArray[Any]]) -> list[Pool]:
-    """Return the pools that may stand in for one whose kind stays."""
+    Examples
+    --------
+    >>> weights = np.random.default_rng(0).normal(size=(32, 3, 3, 16))
+    >>> tried = candidates(Pool(), [weights])
+    >>> len(tried), {one.format.vector for one in tried} == set(VECTORS)
+    (15, True)
+    """
     vectors = sorted({form.vector} if form.kind == "xy" else {*VECTORS, form.vector})
     shapes = [one.shape for one in weights]
-    fitting = _fitting(shapes, form.kind, vectors)
+    fitting = [vector for vector in vectors if all(poolable(shape, vector, kind=form.kind) for shape in shapes)]
     if not fitting:
         raise SlipstickError(f"its vectors do not fill weights of {shapes}", path="pool.vector", value=form.name)
     sizes = [size for size in sorted({*SIZES, form.size}) if not form.index_bits or size <= 2**form.index_bits]
-    return [replace(form, size=size, vector=vector) for size, vector in product(sizes, fitting)]
+    forms = [replace(form, size=size, vector=vector) for size, vector in product(sizes, fitting)]
+    found = []
+    for done, one in enumerate(forms):
+        if progress:
+            progress(done, len(forms), f"trying {one.name}")
+        found.append(Candidate(one, network_bytes(one, shapes, []).total, _error(one, weights)))
+    return sorted(found, key=lambda one: one.bytes)
 
 
 def _undominated(found: Sequence[_Combined]) -> list[_Combined]:
@@ -156,13 +122,6 @@ def _undominated(found: Sequence[_Combined]) -> list[_Combined]:
         if not kept or one.error < kept[-1].error:
             kept.append(one)
     return kept
-
-
-def _fitting(shapes: Sequence[tuple[int, ...]], kind: Kind, vectors: Sequence[int] | None) -> list[int]:
-    """Return the vectors into which all tensors of these shapes can be cut."""
-    if vectors is None:
-        vectors = VECTORS if kind == "z" else sorted({math.prod(shape[1:-1]) for shape in shapes})
-    return [vector for vector in vectors if all(poolable(shape, vector, kind=kind) for shape in shapes)]
 
 
 def _error(form: Pool, pooled: Sequence[NDArray[Any]]) -> float:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from slipstick.core.errors import SlipstickError
 from slipstick.verbs.adapt_integer import AdaptedInteger, adapt_integer
-from slipstick.verbs.adapt_rules import CALIBRATE, Progress, Rules
+from slipstick.verbs.adapt_rules import CALIBRATE, Rules
 from slipstick.verbs.adapt_torch import AdaptedTorch, Retraining, adapt_torch
 
 if TYPE_CHECKING:
     from torch import nn
 
     from slipstick.adapt.post_training import Weighed
+    from slipstick.core.progress import Progress
     from slipstick.formats.torch_module import Policy
     from slipstick.models.datasets.images import DataSet, Normal
     from slipstick.verbs.question import SystemSpec

@@ -13,13 +13,14 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.report import Metric, Report, Table
 from slipstick.verbs import adapt_report
 from slipstick.verbs.adapt_array import array_question, with_array
-from slipstick.verbs.adapt_rules import Progress, Rules, split
+from slipstick.verbs.adapt_rules import Rules, split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from slipstick.adapt.paired import Paired
     from slipstick.adapt.post_training import Compressed, LayerIn
+    from slipstick.core.progress import Progress
     from slipstick.models.datasets.images import DataSet, Images
     from slipstick.models.integer.network import IntegerNetwork
     from slipstick.models.integer.statistics import LayerInputs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from slipstick.verbs.question import Question
 
 CALIBRATE = 500  # images
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.report import Finding, Metric, Report, Table
 from slipstick.verbs import adapt_report
 from slipstick.verbs.adapt_array import array_question, cycle_costs, with_array
-from slipstick.verbs.adapt_rules import Progress, Rules, split
+from slipstick.verbs.adapt_rules import Rules, split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from slipstick.adapt.float_post_training import Looked
     from slipstick.core.format import Encoded, Format
+    from slipstick.core.progress import Progress
     from slipstick.formats.torch_module import Policy
     from slipstick.models.datasets.images import DataSet, Images, Normal
     from slipstick.models.torch_nets.trained import TrainedNet
@@ -140,7 +141,7 @@ def adapt_torch(
     module, inputs = trained.module, normal or trained.normal or data.normal
     tuning, scored = split(data, rules)
     before = evaluate(module, scored, inputs)
-    forms = layer_formats(module, formats, budget=budget)
+    forms = layer_formats(module, formats, budget=budget, progress=progress)
     question = _question(trained, data, system)
     looked = _look(module, forms, rules, question, tuning, inputs, progress)
     hold(module, forms, shifts=looked.shifts, policy=retraining.renew)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from slipstick.core.report import Metric, Report, Table
 if TYPE_CHECKING:
     from slipstick.adapt.batch_curve import BatchCurve
     from slipstick.cluster.epochs import CriticalBatch
+    from slipstick.core.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def measure_epochs(
     seeds: int = 3,
     epochs: int = 100,
     journal: Path | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> MeasuredEpochs:
     """Return the epochs to a target accuracy on the test images for each batch size, and the model fitted to them.
 

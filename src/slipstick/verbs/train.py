@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,8 @@ from slipstick.models.datasets.images import DataSet
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from slipstick.core.progress import Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +49,7 @@ def train(
     out: str | Path | None = None,
     root: str | Path | None = None,
     size: int | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Trained:
     """Train a network on a data set and report its accuracy on the test images.
 
