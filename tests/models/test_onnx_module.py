@@ -575,6 +575,84 @@ def test_torchs_own_files(tmp_path: Path, name: str, kept: bool) -> None:
     close(net(images[:1]), reference(onnx.load(tmp_path / "n.onnx"), images[:1].numpy()), 1e-3)
 
 
+class Viewed(nn.Module):
+    """A network that asks for the batch, in words that an exporter keeps."""
+
+    def __init__(self, view: Any) -> None:
+        super().__init__()
+        self.conv, self.fc, self.view = nn.Conv2d(3, 4, 3, stride=2), nn.Linear(4 * 3 * 2, 5), view
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.fc(self.view(self.conv(x)))
+
+
+VIEWS = {
+    "view": lambda x: x.view(x.size(0), -1),
+    "sizes": lambda x: x.reshape(x.shape[0], 4, 6).reshape(x.size(0), 24),
+    "front of the shape": lambda x: x.reshape(*x.shape[:1], 24),
+    "of an earlier value": lambda x: x.relu().view(x.size(0), -1),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("opset", [11, 17])
+def test_shapes_computed_from_an_open_batch(tmp_path: Path, view: str, opset: int) -> None:
+    torch.manual_seed(2)
+    original = Viewed(VIEWS[view]).eval()
+    path = tmp_path / "m.onnx"
+    names = {"input_names": ["x"], "dynamic_axes": {"x": {0: "batch"}}}
+    exported(original, path, (3, 7, 6), opset_version=opset, **names)
+    assert {"Shape"} <= {one.op_type for one in onnx.load(path).graph.node}, "the exporter left nothing to compute"
+    net = onnx_module(path)
+    for batch in (1, 3):
+        images = torch.randn(batch, 3, 7, 6)
+        close(net(images), original(images).detach().numpy())
+    write_onnx(net, tmp_path / "n.onnx")
+    images = torch.randn(2, 3, 7, 6)
+    close(net(images), reference(onnx.load(tmp_path / "n.onnx"), images.numpy()))
+
+
+FRONT = [node("Shape", ["x"], ["s"]), node("Gather", ["s", "zero"], ["n"], axis=0)]
+SIZES = {"zero": np.array(0), "zeros": ints(0), "one": np.array(1), "rest": ints(126), "many": ints(*range(40))}
+COMPUTED: dict[str, tuple[list[Any], str]] = {
+    "another size": ([*FRONT, node("Gather", ["s", "one"], ["y"], axis=0)], "not supported; got 'Gather'"),
+    "many sizes": ([*FRONT, node("Gather", ["s", "many"], ["y"], axis=0)], "not supported; got 'Gather'"),
+    "of a constant": ([node("Shape", ["rest"], ["y"])], "not supported; got 'Shape'"),
+    "a part": ([node("Shape", ["x"], ["y"], start=1)], "not supported; got 'Shape'"),
+    "product": ([*FRONT, node("Mul", ["n", "rest"], ["y"])], "first result"),
+    "as a value": ([*FRONT, node("Relu", ["n"], ["y"])], "first result"),
+    "the output": ([node("Shape", ["x"], ["y"])], "the output is not"),
+    "behind": (
+        [
+            *FRONT,
+            node("Unsqueeze", ["n", "zeros"], ["batch"]),
+            node("Concat", ["rest", "batch"], ["target"], axis=0),
+            node("Reshape", ["x", "target"], ["y"]),
+        ],
+        "Reshape: the batch is not the first",
+    ),
+    "as pads": (
+        [*FRONT, node("Unsqueeze", ["n", "zeros"], ["batch"]), node("Pad", ["x", "batch"], ["y"])],
+        "is computed, and must be a constant",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_other_computed_sizes_are_refused(tmp_path: Path, name: str) -> None:
+    nodes, message = COMPUTED[name]
+    with pytest.raises(SlipstickError, match=message) as caught:
+        onnx_module(saved(tmp_path, model_of(nodes, SIZES)))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_constant_among_sizes_is_named(tmp_path: Path) -> None:
+    model = model_of([*FRONT, node("Unsqueeze", ["n", "zeros"], ["y"], name="odd")], SIZES)
+    next(one for one in model.graph.initializer if one.name == "zeros").raw_data = b"abc"
+    with pytest.raises(SlipstickError, match=r"m\.onnx: odd: Unsqueeze: zeros of the shape .* needs 8 bytes"):
+        onnx_module(saved(tmp_path, model))
+
+
 BN = node("BatchNormalization", ["x", *NORM], ["y"])
 REFUSED: dict[str, tuple[Any, dict[str, Array], str]] = {
     "unknown": (

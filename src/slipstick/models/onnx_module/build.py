@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from slipstick.core.errors import SlipstickError
+from slipstick.models.onnx_module.batch_shapes import without_shapes
 from slipstick.models.onnx_module.biases import with_biases
 from slipstick.models.onnx_module.built import Built, Known, Weight
 from slipstick.models.onnx_module.constants import floats
@@ -39,9 +40,10 @@ def onnx_module(path: str | Path) -> OnnxNet:
     operator, an attribute or a weight that is not supported, with the node; and for values or work beyond all sense.
     """
     parsed = read(path)
-    known = Known(parsed.constants, parsed.batch)
+    nodes, shapes = without_shapes(parsed.nodes, parsed.constants, parsed.path)
+    known = Known(parsed.constants, parsed.batch, shapes)
     maker = _Maker(parsed)
-    for node in with_biases(parsed.nodes, parsed.constants, parsed.result):
+    for node in with_biases(nodes, parsed.constants, parsed.result):
         maker.take(node.name, node.operator, built(node, known, parsed.path), node.output)
     net = maker.net(known.numbers)
     image = tuple(size for size in parsed.image if size is not None)

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from slipstick.models.onnx_module.batch_shapes import BATCH, Sizes
 from slipstick.models.onnx_module.constants import integers, number, shape_of
 
 
@@ -41,10 +42,11 @@ class Built:
 
 @dataclass(frozen=True)
 class Known:
-    """The constants of a file, the batch that it was exported with (None: open), and what was read as a number."""
+    """What is known of a file: its constants, its batch (None: open), shapes computed from that, and numbers read."""
 
     constants: Mapping[str, Any]
     batch: int | None
+    shapes: Mapping[str, Sizes] = field(default_factory=dict)
     numbers: set[str] = field(default_factory=set)
 
     def flow(self, name: str) -> str:
@@ -73,6 +75,18 @@ class Known:
         if name not in self.constants:
             raise ValueError(f"{name} is computed, and must be a constant")
         return integers(self.constants[name])
+
+    def target(self, name: str) -> list[int]:
+        """Return a shape of constants, or one that begins with the batch; ValueError for another value.
+
+        The batch is given as the number that a file of one batch has in its place.
+        """
+        shape = self.shapes.get(name)
+        if not isinstance(shape, tuple):
+            return self.integers(name)
+        if BATCH in shape[1:]:
+            raise ValueError(f"the batch is not the first of the sizes {name}")
+        return [self.batch or 1 if size == BATCH else size for size in shape]
 
     def number(self, name: str, default: float) -> float:
         """Return a constant's one number, `default` for an input that is left out; ValueError for another value."""

@@ -16,13 +16,13 @@ from slipstick.models.onnx_module.windows import padded
 
 
 def reshape(node: Node, known: Known) -> Built:
-    """Reshape to a constant shape.
+    """Reshape to a shape of constants, with the batch or without.
 
     The first size of that shape may be 0 (as it was) or -1 (what is left), or the batch that the file was exported
     with, which is written into the shape as a number: 1 for most, and also where the file leaves the batch open but a
     Reshape kept the exporter's 1. All mean the batch of the images that are given now.
     """
-    target = known.integers(node.inputs[1])
+    target = known.target(node.inputs[1])
     if not target or len(target) > DIMENSIONS or any(size < -1 for size in target) or target.count(-1) > 1:
         raise ValueError(f"the shape {target}")
     if target[0] not in (0, -1, known.batch or 1):
