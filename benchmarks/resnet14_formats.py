@@ -26,7 +26,7 @@ from slipstick.core.files import write_text
 from slipstick.verbs.adapt import adapt
 from slipstick.verbs.adapt_torch import AdaptedTorch
 
-EPOCHS = {"cifar10-jpeg": (5, 3, 5), "fashion-mnist": (3, 2, 3)}  # in fp32, then of each retraining of each stage
+EPOCHS = {"cifar10-jpeg": (5, 3, 5), "fashion-mnist": (3, 2, 2)}  # in fp32, then of each retraining of each stage
 RATE, AGAIN = 0.2, 0.1  # the largest learning rates
 FIRST, LONGER = "fp32.safetensors", "fp32-longer.safetensors"
 STAGES = {

@@ -64,6 +64,23 @@ def test_bits_of_activations_are_drawn(net: torch.nn.Module, digits: DataSet) ->
     assert [f"swis:3, {bits} bits: {100 * share:.1f} %" in tips for bits, share in rows] == [True] * 3
 
 
+def test_pools_are_drawn_and_counted_once(net: torch.nn.Module, digits: DataSet) -> None:
+    found = adapt(net, "pool:size=64,vector=4;layer3.*=pool:size=16", digits, images=60)
+    rows = found.report.breakdowns["layers"].rows
+    assert [row for row in rows if row[0] == "pool"] == [
+        ("pool", "shared", "pool:size=64,vector=4", None, 64 * 4, None, None),
+        ("pool", "shared", "pool:size=16,vector=8", None, 16 * 8, None, None),
+    ]
+    assert sum(row[4] for row in rows) == found.report["weights.packed"].value
+    tips = {
+        name: [tip.text for tip in ET.fromstring(picture).iter("{http://www.w3.org/2000/svg}title")]  # noqa: S314  our own
+        for name, picture in found.pictures().items()
+    }
+    first = found.encoded["layer3.0.conv1"].side["pool"]
+    assert f"vector 5, weight 3: {first[5, 3]:g}" in tips["Vectors of pool:size=16,vector=8"]
+    assert set(tips) == {"Vectors of pool:size=64,vector=4", "Vectors of pool:size=16,vector=8"}
+
+
 def test_corrected_biases_keep_more_images_right(net: torch.nn.Module, digits: DataSet) -> None:
     formats = "round:2"
     plain, held = adapt(net, formats, digits, correct=False), adapt(net, formats, digits)

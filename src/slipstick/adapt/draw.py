@@ -27,9 +27,9 @@ def accuracy_svg(series: Mapping[str, Sequence[Point]], title: str, cost: str, u
     costs = [point[0] for points in series.values() for point in points]
     margin = (max(costs) - min(costs)) * MARGIN
     frame = Frame(Axis(cost, min(costs) - margin, max(costs) + margin, unit), Axis("accuracy", 0.0, 1.0, "fraction"))
-    # dear and inaccurate: where no method ends that anybody would show
+    # dear and inaccurate: where no method ends that anybody would show; a single one is named by the title
     longest = BESIDE + svg.LETTER * max(len(name) for name in series)
-    parts = legend(list(series), WIDTH - longest, HEIGHT - BOTTOM - KEY * len(series))
+    parts = legend(list(series), WIDTH - longest, HEIGHT - BOTTOM - KEY * len(series)) if len(series) > 1 else []
     every = sorted(point[:2] for points in series.values() for point in points)
     front = [every[n] for n in pareto(np.array([[spent, -share] for spent, share in every]))]
     parts.append(curve(frame, [spent for spent, _ in front], [share for _, share in front], FRONT))

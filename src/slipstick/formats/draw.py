@@ -16,7 +16,7 @@ _CELL, _MARGIN, _TITLE = 22.0, 16.0, 40.0  # pixels
 _LABEL, _GAP = 52.0, 60.0  # pixels: a weight's number at the left, and what parts the two pictures
 _BASE, _HEAD = 15.0, 12.0  # pixels: a text's foot below the top of its cell, and of a heading
 _PIXEL, _APART = 14.0, 6.0  # pixels: one weight of a pool's vector, and what parts vectors
-_MOST = 1024  # vectors in one picture
+MOST_VECTORS = 1024  # of a pool, in one picture
 _STYLE = (
     ".pic .one{fill:var(--k0)}.pic .zero{fill:var(--track)}.pic .lost{fill:var(--k1)}"
     ".pic .shared{fill:none;stroke:var(--ink);stroke-width:1.5}"
@@ -64,8 +64,8 @@ def pool_svg(pool: ArrayLike, *, columns: int = 0) -> str:
     SlipstickError for what is no pool, or more than 1,024 vectors.
     """
     values = np.asarray(pool, np.float64)
-    if values.ndim != 2 or not 1 <= len(values) <= _MOST:
-        raise SlipstickError("not a pool", path="draw", value=values.shape, allowed=f"[1 to {_MOST}, weights]")
+    if values.ndim != 2 or not 1 <= len(values) <= MOST_VECTORS:
+        raise SlipstickError("not a pool", path="draw", value=values.shape, allowed=f"[1 to {MOST_VECTORS}, weights]")
     size, length = values.shape
     across = columns or max(1, math.ceil(math.sqrt(size * 2 / length)))
     order = np.argsort(-np.linalg.norm(values, axis=1), kind="stable")

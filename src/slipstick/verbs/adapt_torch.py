@@ -57,8 +57,9 @@ class AdaptedTorch(Answer):
         return self.trained.module
 
     def pictures(self) -> dict[str, str]:
-        """Return how sensitive the network is to each layer, and accuracy against bits of activations, if measured."""
+        """Return sensitivities and accuracy against bits of activations, where measured, and every pool's vectors."""
         from slipstick.adapt.draw import accuracy_svg, sensitivity_svg
+        from slipstick.formats.draw import MOST_VECTORS, pool_svg
 
         found = {}
         if rows := [row for row in self.report.breakdowns["layers"].rows if row[-1] is not None]:
@@ -68,6 +69,9 @@ class AdaptedTorch(Answer):
             points = [(float(bits), float(share), f"{bits} bits") for bits, share in self._curve()]
             series = {self.report.inputs["formats"]: points}
             found["Accuracy against bits of activations"] = accuracy_svg(series, self.report.title, BITS)
+        for name, pool in _pools(self.encoded).items():
+            if len(pool) <= MOST_VECTORS:
+                found[f"Vectors of {name}"] = pool_svg(pool)
         return found
 
     def _curve(self) -> list[tuple[Any, Any]]:
@@ -239,7 +243,7 @@ def _found(rounded: NDArray[np.bool_], after: NDArray[np.bool_]) -> tuple[Findin
 
 
 def _trained_for(how: Retraining) -> str:
-    return f", {how.epochs} epochs of retraining" if how.epochs else ""
+    return f", {how.epochs} epoch{'s' * (how.epochs > 1)} of retraining" if how.epochs else ""
 
 
 def _sizes(module: nn.Module, forms: Mapping[str, Format], encoded: Mapping[str, Encoded]) -> dict[str, Any]:
@@ -259,7 +263,10 @@ def _shifts(looked: Looked, forms: Mapping[str, Format]) -> dict[str, Any]:
 
 
 def _layers(module: nn.Module, forms: Mapping[str, Format], looked: Looked, encoded: Mapping[str, Encoded]) -> Table:
-    """Return the noise that each layer's format makes in its output before training, and its sensitivity."""
+    """Return the noise that each layer's format makes in its output before training, and its sensitivity.
+
+    The bytes are a layer's own: a pool that layers share has a row behind them.
+    """
     from slipstick.adapt.retrain import weight_layers
 
     kinds = weight_layers(module)
@@ -268,8 +275,15 @@ def _layers(module: nn.Module, forms: Mapping[str, Format], looked: Looked, enco
         shifts = looked.shifts.get(name)
         mean = None if shifts is None else float(shifts.mean())
         shown = (looked.noise.get(name), looked.sensitivity.get(name))
-        rows.append((name, kinds[name].kind, form.name, mean, encoded[name].nbytes, *shown))
+        shared = encoded[name].side.get("pool", np.zeros(0))
+        rows.append((name, kinds[name].kind, form.name, mean, encoded[name].nbytes - shared.nbytes, *shown))
+    rows += [("pool", "shared", name, None, pool.nbytes, None, None) for name, pool in _pools(encoded).items()]
     return adapt_report.layer_table(rows)
+
+
+def _pools(encoded: Mapping[str, Encoded]) -> dict[str, NDArray[Any]]:
+    """Return the pools by their formats' names: layers of one format share theirs."""
+    return {one.format.name: one.side["pool"] for one in encoded.values() if "pool" in one.side}
 
 
 def _curve(
