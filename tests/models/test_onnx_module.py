@@ -618,6 +618,8 @@ COMPUTED: dict[str, tuple[list[Any], str]] = {
     "another size": ([*FRONT, node("Gather", ["s", "one"], ["y"], axis=0)], "not supported; got 'Gather'"),
     "many sizes": ([*FRONT, node("Gather", ["s", "many"], ["y"], axis=0)], "not supported; got 'Gather'"),
     "of a constant": ([node("Shape", ["rest"], ["y"])], "not supported; got 'Shape'"),
+    "of a shape": ([*FRONT, node("Shape", ["s"], ["y"])], "not supported; got 'Shape'"),
+    "of a size": ([*FRONT, node("Shape", ["n"], ["y"])], "not supported; got 'Shape'"),
     "a part": ([node("Shape", ["x"], ["y"], start=1)], "not supported; got 'Shape'"),
     "product": ([*FRONT, node("Mul", ["n", "rest"], ["y"])], "first result"),
     "as a value": ([*FRONT, node("Relu", ["n"], ["y"])], "first result"),

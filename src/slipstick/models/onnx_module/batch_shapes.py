@@ -55,10 +55,11 @@ class _Sizes:
         """Tell whether a node only computes sizes; remember which."""
         first = node.inputs[0] if node.inputs else ""
         if node.operator == "Shape":
-            known = first in self._constants or first in self.found or bool(node.attributes)
-            if not known:
+            sizes = first in self._constants or first in self.found or first in self._whole_shapes
+            of_images = not sizes and not node.attributes
+            if of_images:
                 self._whole_shapes.add(node.output)
-            return not known
+            return of_images
         made = None
         if first in self._whole_shapes:
             made = self._batch(node)
