@@ -23,14 +23,14 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import numpy as np  # noqa: E402  after the thread limits
 
 from slipstick.cluster.assembly import training_setting  # noqa: E402
-from slipstick.cluster.plans import Plans, possible  # noqa: E402
-from slipstick.cluster.setting import Setting  # noqa: E402
-from slipstick.cluster.training import train  # noqa: E402
+from slipstick.cluster.sweep.plans import Plans, possible  # noqa: E402
+from slipstick.cluster.training.step import train  # noqa: E402
+from slipstick.cluster.training.training_setting import Setting  # noqa: E402
+from slipstick.core.catalogue import resolve_system  # noqa: E402
 from slipstick.core.plan import Plan  # noqa: E402
-from slipstick.core.registry import resolve_system  # noqa: E402
 from slipstick.core.system import System  # noqa: E402
 from slipstick.core.workload import Workload  # noqa: E402
-from slipstick.models.catalogue import network  # noqa: E402
+from slipstick.networks.find_network import network  # noqa: E402
 
 DEVICES, MAX_BATCH, SEQUENCE = 4096, 1536, 2048
 EXECUTIONS = 1_133_312

@@ -13,11 +13,12 @@ import statistics
 import time
 from collections.abc import Callable
 
-from slipstick.fabric import builders, fold
+from slipstick.fabric import builders
+from slipstick.fabric import symmetry as fold
 from slipstick.fabric.collectives import direct, hierarchical, ring
-from slipstick.fabric.dag import lower
 from slipstick.fabric.flows import run
-from slipstick.fabric.topology import resolve_topology
+from slipstick.fabric.tasks import lower
+from slipstick.fabric.topology_file import resolve_topology
 
 GIB, MIB = 2.0**30, 2.0**20
 SPEED, DELAY = 50 * GIB, 500e-9

@@ -17,8 +17,8 @@ from typing import ClassVar
 import numpy as np
 from scipy.optimize import least_squares
 
-from slipstick.cluster.collectives import Tier, collective
-from slipstick.cluster.links import InSwitch, LinkConstants, Protocol, load_link_constants
+from slipstick.cluster.collectives.hierarchy import Tier, collective
+from slipstick.cluster.constants.links import InSwitch, LinkConstants, Protocol, load_link_constants
 from slipstick.core.files import write_text
 
 FOLDER = Path(__file__).parents[1] / "src" / "slipstick" / "data" / "collectives"

@@ -19,13 +19,13 @@ import numpy as np
 import yaml
 from scipy.optimize import minimize
 
-from slipstick.cluster.chip import Chip
-from slipstick.cluster.device import device_of
-from slipstick.cluster.gemm import gemm
-from slipstick.cluster.kernels import KernelConstants, MatmulConstants
-from slipstick.cluster.validation.kernels import rotating_weights
+from slipstick.cluster.constants.matmul import KernelConstants, MatmulConstants
+from slipstick.cluster.kernels.chip import Chip
+from slipstick.cluster.kernels.device import device_of
+from slipstick.cluster.kernels.gemm import gemm
+from slipstick.cluster.validation.gemm_rows import rotating_weights
+from slipstick.core.catalogue import resolve_system
 from slipstick.core.files import write_text
-from slipstick.core.registry import resolve_system
 
 KERNELS = Path(__file__).parents[1] / "src" / "slipstick" / "data" / "kernels"
 FORMATS = {"bfloat16": "bf16", "fp8": "fp8", "nvfp4": "nvfp4"}

@@ -17,11 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from slipstick.cluster import assembly, device
-from slipstick.cluster.stack import load_stack
-from slipstick.cluster.steps import load_step_constants
-from slipstick.cluster.validation.serving import SUITE
-from slipstick.core.published import Row, RowDict, read_csv
+from slipstick.cluster import assembly
+from slipstick.cluster.constants.serving_stack import load_stack
+from slipstick.cluster.constants.step import load_step_constants
+from slipstick.cluster.kernels import device
+from slipstick.cluster.validation.serving_rows import SUITE
+from slipstick.report.published import Row, RowDict, read_csv
 
 DATA = Path(__file__).parent.parent / "src" / "slipstick" / "data"
 ENGINES = ("vllm", "sglang", "tensorrt-llm", "default")

@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize
 
-from slipstick.cluster import assembly, device
-from slipstick.cluster.steps import StepConstants, load_step_constants
-from slipstick.cluster.validation.llm import SUITE as LLM
-from slipstick.cluster.validation.nanotron import SUITE as NANOTRON
-from slipstick.core.published import Row, read_csv
+from slipstick.cluster import assembly
+from slipstick.cluster.constants.step import StepConstants, load_step_constants
+from slipstick.cluster.kernels import device
+from slipstick.cluster.validation.llm_rows import SUITE as LLM
+from slipstick.cluster.validation.nanotron_rows import SUITE as NANOTRON
+from slipstick.report.published import Row, read_csv
 
 STEPS = Path(__file__).parent.parent / "src" / "slipstick" / "data" / "steps"
 GPUS = {"ampere": "A100", "hopper": "H100", "blackwell": "B200"}

@@ -17,8 +17,8 @@ import numpy as np
 from slipstick.formats import Pool, Swis, format_of
 from slipstick.formats.kmeans import assign, fit
 from slipstick.formats.pool import fit_pool, poolable
-from slipstick.formats.schedule import errors_by_shifts, schedule
-from slipstick.models.tflite import read_tflite
+from slipstick.formats.shift_schedule import errors_by_shifts, schedule
+from slipstick.trained.tflite import read_tflite
 
 FORMATS = ("truncate:{}", "round:{}", "swis:{},consecutive=true", "swis:{}", "swis:{},alpha=1", "swis:{},group=8")
 SHIFTS = (2, 3, 4, 5)

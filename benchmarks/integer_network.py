@@ -23,8 +23,8 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import numpy as np  # noqa: E402  after the thread limits
 from ai_edge_litert.interpreter import Interpreter, OpResolverType  # noqa: E402
 
-from slipstick.models.datasets.imagenet_sample import imagenet_sample  # noqa: E402
-from slipstick.models.tflite import read_tflite  # noqa: E402
+from slipstick.datasets.imagenet_sample import imagenet_sample  # noqa: E402
+from slipstick.trained.tflite import read_tflite  # noqa: E402
 
 KERNELS = {
     "reference": OpResolverType.BUILTIN_REF,

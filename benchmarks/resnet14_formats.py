@@ -21,10 +21,10 @@ import numpy as np
 import torch
 
 import slipstick
-from slipstick.adapt.paired import Paired, paired
 from slipstick.core.files import write_text
+from slipstick.engines.adapt_torch import AdaptedTorch
+from slipstick.training.paired_comparison import Paired, paired
 from slipstick.verbs.adapt import adapt
-from slipstick.verbs.adapt_torch import AdaptedTorch
 
 EPOCHS = {"cifar10-jpeg": (5, 3, 5), "fashion-mnist": (3, 2, 2)}  # in fp32, then of each retraining of each stage
 RATE, AGAIN = 0.2, 0.1  # the largest learning rates

@@ -17,8 +17,8 @@ import time
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
     os.environ.setdefault(variable, "1")
 
-from slipstick.search.run import search  # noqa: E402  after the thread limits
-from slipstick.search.space import Space  # noqa: E402
+from slipstick.exploration.run import search  # noqa: E402  after the thread limits
+from slipstick.exploration.space import Space  # noqa: E402
 from slipstick.verbs.answers import estimate  # noqa: E402
 
 PEER_RATE = 263.0

@@ -15,12 +15,12 @@ import numpy as np
 
 from slipstick.cluster.assembly import training_setting
 from slipstick.cluster.estimate import estimate
-from slipstick.cluster.plans import Plans
-from slipstick.cluster.training import train
+from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.training.step import train
+from slipstick.core.catalogue import resolve_system
 from slipstick.core.plan import Plan
-from slipstick.core.registry import resolve_system
 from slipstick.core.workload import Workload
-from slipstick.models.catalogue import network
+from slipstick.networks.find_network import network
 
 SLACK = 3.0
 ESTIMATE_SECONDS = 5e-3  # of CPU, once loaded (issue 2)

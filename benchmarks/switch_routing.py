@@ -12,8 +12,8 @@ from __future__ import annotations
 import sys
 import time
 
+from slipstick.fabric.switch.clos_network import Fred
 from slipstick.fabric.switch.counting import always_routes, chains, in_group, partitions, stars, unroutable
-from slipstick.fabric.switch.network import Fred
 
 LARGEST_STARS = 8  # 41,393 sets of multicasts; 293,608 with nine ports
 

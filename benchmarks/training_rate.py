@@ -3,7 +3,7 @@
     python benchmarks/training_rate.py [--threads 1] [--rounds 5] [--net resnet-14]
 
 The variants take turns, so that a busy machine slows all of them alike; medians of steps of 128 images are printed.
-What `slipstick.adapt.train` does is the last one; the baseline is torch's default, fp32 in the order NCHW.
+What `slipstick.training.train` does is the last one; the baseline is torch's default, fp32 in the order NCHW.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from slipstick.models.torch_nets import module
+from slipstick.trained.torch import module
 
 BATCH = 128
 STEPS = 5  # of a variant in a round

@@ -13,11 +13,11 @@ import statistics
 import time
 from itertools import product
 
-from slipstick.fabric.topology import resolve_topology
-from slipstick.fabric.wafer.iteration import simulate
-from slipstick.fabric.wafer.strategies import strategies
+from slipstick.engines.fred_paper import FABRICS, cases, end_to_end
+from slipstick.fabric.topology_file import resolve_topology
+from slipstick.fabric.training.iteration import simulate
+from slipstick.fabric.training.strategies import strategies
 from slipstick.verbs.simulate import SWEEP_RUNS, job_for, question_of
-from slipstick.verbs.wafer import FABRICS, cases, end_to_end
 
 REPEATS = 5
 REPLICA = 40  # samples, as in the paper's sweep

@@ -19,7 +19,7 @@ from typing import Any
 
 from slipstick import __version__
 from slipstick.core.files import load_yaml
-from slipstick.core.published import read_csv, spearman
+from slipstick.report.published import read_csv, spearman
 from slipstick.verbs.truth import reference_files, validate
 
 HERE = Path(__file__).parent / "validation"

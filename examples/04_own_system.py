@@ -1,7 +1,7 @@
 """A machine that nobody has built: from a system of the catalogue, as a dict, with its own network."""
 
 import slipstick
-from slipstick.core.registry import resolve_system
+from slipstick.core.catalogue import resolve_system
 
 system = resolve_system(
     {

@@ -5,8 +5,8 @@ from torch import nn
 
 import slipstick
 from slipstick.core.workload import Phase
-from slipstick.models import from_torch
-from slipstick.models.graphs import chains, training_graph, transfers
+from slipstick.networks import from_torch
+from slipstick.networks.graphs import chains, training_graph, transfers
 
 
 class TwoBranches(nn.Module):

@@ -7,18 +7,18 @@ import sys
 
 import numpy as np
 
-from slipstick.core import svg
 from slipstick.core.files import write_text
-from slipstick.fabric.draw_switch import switch_svg
+from slipstick.fabric.switch.clos_network import Fred
 from slipstick.fabric.switch.configuration import bits_of, held
-from slipstick.fabric.switch.flows import Flow
-from slipstick.fabric.switch.network import Fred
-from slipstick.fabric.switch.placement import place
+from slipstick.fabric.switch.flow_routing import conflicts, route
 from slipstick.fabric.switch.remedies import as_rings, fewest_middles, rounds
-from slipstick.fabric.switch.routing import conflicts, route
-from slipstick.fabric.switch.strategies import Tree, conflicting, strategies
+from slipstick.fabric.switch.routable_strategies import Tree, conflicting, strategies
+from slipstick.fabric.switch.switch_flow import Flow
+from slipstick.fabric.switch.switch_picture import switch_svg
 from slipstick.fabric.switch.values import carry
-from slipstick.fabric.switch.wafer import overheads, switches
+from slipstick.fabric.switch.wafer_switches import overheads, switches
+from slipstick.fabric.switch.worker_placement import place
+from slipstick.pictures import svg
 
 groups = [[0, 2], [1, 4], [3, 5]]
 flows = [Flow.of(group, group) for group in groups]

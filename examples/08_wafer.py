@@ -6,11 +6,11 @@ python examples/08_wafer.py [FOLDER for the pictures]
 import sys
 from pathlib import Path
 
-from slipstick.core.draw_heatmap import heatmap_svg
 from slipstick.core.files import write_text
-from slipstick.fabric.topology import resolve_topology
-from slipstick.fabric.wafer.report import load_picture, timeline
-from slipstick.verbs.wafer import FABRICS, cases, end_to_end, sweep_pairs
+from slipstick.engines.fred_paper import FABRICS, cases, end_to_end, sweep_pairs
+from slipstick.fabric.topology_file import resolve_topology
+from slipstick.fabric.training.step_report import load_picture, timeline
+from slipstick.pictures.heatmap import heatmap_svg
 
 print("speed-up over the mesh (published: FRED-D 1.76, 1.87, 1.34, 1.40; FRED-C 1.41 and 1.40 of the first and last)")
 for name, case in cases().items():

@@ -4,9 +4,9 @@ python examples/09_in_network.py
 """
 
 from slipstick.fabric.collectives import hierarchical, in_network, ring
-from slipstick.fabric.dag import lower
 from slipstick.fabric.flows import run
-from slipstick.fabric.topology import resolve_topology
+from slipstick.fabric.tasks import lower
+from slipstick.fabric.topology_file import resolve_topology
 
 print("an all-reduce of D bytes among N nodes: what each node sends")
 for count in (2, 3, 4, 5, 8, 16, 20, 32, 64):

@@ -7,9 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from slipstick import train
-from slipstick.adapt import evaluate, interval
-from slipstick.models.datasets import data_set
-from slipstick.models.torch_nets import load_net
+from slipstick.datasets import data_set
+from slipstick.trained.torch import load_net
+from slipstick.training import evaluate, interval
 
 digits = data_set("digits")
 print(f"{len(digits.train)} images of {digits.shape} to train on, {len(digits.test)} to test: {digits.about}")

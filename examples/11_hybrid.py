@@ -5,7 +5,7 @@ python examples/11_hybrid.py
 
 from pathlib import Path
 
-from slipstick.cluster.epochs import CriticalBatch, read_epochs
+from slipstick.cluster.convergence.epochs_to_target import CriticalBatch, read_epochs
 from slipstick.verbs.hybrid import hybrid
 
 DATA = Path(__file__).parent / "data"

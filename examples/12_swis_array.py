@@ -4,8 +4,8 @@ python examples/12_swis_array.py
 """
 
 from slipstick import estimate
-from slipstick.array.sensitivity import energy_ratio, sensitivity
-from slipstick.verbs.arrays import run_on_array
+from slipstick.array.energy_sensitivity import energy_ratio, sensitivity
+from slipstick.engines.array_runs import run_on_array
 
 PUBLISHED = {"speed-up": 6.0, "energy": 1.9}  # "up to", networks and shifts not named: arXiv 2103.01308, abstract
 ELEMENTS = {"swis-8x8": ("2", "3", "4"), "swis-8x8-double": ("2", "2.67", "3", "3.0", "4")}

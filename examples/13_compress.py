@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 from slipstick import train
 from slipstick.core.files import write_text
+from slipstick.engines.adapt_several import adapt_several
 from slipstick.verbs.adapt import adapt
-from slipstick.verbs.adapt_several import adapt_several
 
 FORMATS = ["int8:axis=0", "int4:axis=0", "truncate:3", "round:3", "round:2", "swis:3", "swis:2", "swis:1"]
 

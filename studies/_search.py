@@ -9,12 +9,12 @@ import numpy as np
 
 import slipstick
 from slipstick.cluster.assembly import training_setting
-from slipstick.cluster.plans import RECOMPUTE, Plans, decoder_of, possible
-from slipstick.cluster.training import train
+from slipstick.cluster.sweep.plans import RECOMPUTE, Plans, decoder_of, possible
+from slipstick.cluster.training.step import train
 from slipstick.core.plan import Plan
-from slipstick.core.report import Report
 from slipstick.core.system import System
 from slipstick.core.workload import Workload
+from slipstick.report.report import Report
 
 MICROBATCHES = (1, 2, 4, 8, 16, 32)
 INTERLEAVES = (1, 2, 3, 4, 6, 8)

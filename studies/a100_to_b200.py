@@ -20,10 +20,10 @@ from typing import Any
 import altair as alt
 
 import slipstick
-from slipstick.cluster.device import device_of
-from slipstick.core.report import Report
+from slipstick.cluster.kernels.device import device_of
 from slipstick.core.spec import override
 from slipstick.core.system import System
+from slipstick.report.report import Report
 from studies import _chart
 from studies._search import fastest
 

@@ -14,7 +14,7 @@ from typing import Any
 import altair as alt
 
 import slipstick
-from slipstick.tech.tables import dram_generation
+from slipstick.tech.technology_tables import dram_generation
 from studies import _chart
 
 MODEL, DEVICES, PROMPT, OUTPUT = "llama-2-13b", 2, 200, 200

@@ -15,11 +15,11 @@ from typing import Any
 import altair as alt
 
 import slipstick
-from slipstick.core.report import Report
 from slipstick.core.spec import override
 from slipstick.core.system import System
+from slipstick.report.report import Report
 from slipstick.tech import derive
-from slipstick.tech.tables import dram_generation, network_generation
+from slipstick.tech.technology_tables import dram_generation, network_generation
 from studies import _chart
 from studies._search import fastest
 

@@ -13,7 +13,7 @@ import altair as alt
 
 import slipstick
 from slipstick.core import units
-from slipstick.core.report import Report
+from slipstick.report.report import Report
 from studies import _chart
 
 ASKED: dict[str, Any] = {"phase": "train", "batch": 256, "sequence": 8192}

@@ -15,7 +15,7 @@ import pytest
 
 from commands import ROOT, Result
 from slipstick import __version__
-from slipstick.core.report import Report
+from slipstick.report.report import Report
 
 Cli = Callable[..., Result]
 CONFIG = ROOT / "examples" / "configs" / "Qwen--Qwen3-8B" / "config.json"

@@ -8,7 +8,7 @@ __version__ = "0.1.0"
 # public name -> (module, name there): imported when it is first asked for, so that `import slipstick` costs nothing
 _PUBLIC = {
     "Plan": ("core.plan", "Plan"),
-    "Report": ("core.report", "Report"),
+    "Report": ("report.report", "Report"),
     "SlipstickError": ("core.errors", "SlipstickError"),
     "System": ("core.system", "System"),
     "Workload": ("core.workload", "Workload"),
@@ -17,14 +17,14 @@ _PUBLIC = {
     "compare": ("verbs.answers", "compare"),
     "estimate": ("verbs.answers", "estimate"),
     "list": ("verbs.listing", "list_names"),
-    "network": ("models.catalogue", "network"),
+    "network": ("networks.find_network", "network"),
     "measure": ("verbs.measure", "measure"),
     "ops": ("verbs.answers", "ops"),
     "placement": ("verbs.place", "place"),
-    "Space": ("search.space", "Space"),
+    "Space": ("exploration.space", "Space"),
     "show": ("verbs.listing", "show"),
     "simulate": ("verbs.simulate", "simulate"),
-    "system": ("verbs.question", "find_system"),
+    "system": ("engines.question", "find_system"),
     "train": ("verbs.train", "train"),
     "validate": ("verbs.truth", "validate"),
 }

@@ -9,20 +9,20 @@ import pytest
 
 from commands import ROOT
 from shared_data import SHARED, present
-from slipstick.array.adapted import on_array, shift_cycles
 from slipstick.array.bit_serial import layer
+from slipstick.array.encoded_weights import on_array, shift_cycles
 from slipstick.array.estimate import Run, run
-from slipstick.array.products import only_products, products_of
+from slipstick.array.matrix_products import only_products, products_of
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Encoded
 from slipstick.core.workload import Phase
+from slipstick.engines.question import ask
 from slipstick.formats import Swis, format_of
-from slipstick.models import network
-from slipstick.models.integer.graph import integer_graph
-from slipstick.verbs.question import ask
+from slipstick.networks import network
+from slipstick.trained.integer.integer_graph import integer_graph
 
 pytest.importorskip("tflite", reason="tflite is not installed (extra: import)")
-from slipstick.models.tflite import read_tflite
+from slipstick.trained.tflite import read_tflite
 
 SMALL = ROOT / "examples" / "data" / "small.tflite"
 NETWORK = read_tflite(SMALL)

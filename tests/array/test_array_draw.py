@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from slipstick.array.draw import layers_svg
+from slipstick.array.cycle_picture import layers_svg
 from slipstick.core.errors import SlipstickError
-from slipstick.verbs.arrays import run_on_array
+from slipstick.engines.array_runs import run_on_array
 
 
 def test_bars_are_the_cycles() -> None:

@@ -7,24 +7,24 @@ import pytest
 
 from slipstick import compare, estimate, ops
 from slipstick.array.bit_serial import group_cycles, layer
-from slipstick.array.cost import layer_cost
+from slipstick.array.dram_traffic import compulsory
+from slipstick.array.energy_sensitivity import energy_ratio, sensitivity
 from slipstick.array.estimate import run
-from slipstick.array.layer_formats import Held, held
-from slipstick.array.products import Product, only_products, products_of
-from slipstick.array.sensitivity import energy_ratio, sensitivity
+from slipstick.array.format_steps import steps_of
+from slipstick.array.layer_cost import layer_cost
+from slipstick.array.matrix_products import Product, only_products, products_of
 from slipstick.array.systolic import run as systolic
-from slipstick.array.traffic import compulsory
-from slipstick.array.weights import steps_of
+from slipstick.array.weight_formats import Held, held
+from slipstick.core.catalogue import resolve_system, systems
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
-from slipstick.core.registry import resolve_system, systems
-from slipstick.core.report import Report
 from slipstick.core.spec import override
 from slipstick.core.system import Array, Element
 from slipstick.core.workload import Phase, Workload
+from slipstick.engines.array_runs import run_on_array
 from slipstick.formats import format_of
-from slipstick.models import network
-from slipstick.verbs.arrays import run_on_array
+from slipstick.networks import network
+from slipstick.report.report import Report
 
 ARRAYS = [name for name, system in systems.items() if system.array is not None]
 NETWORKS = ["mobilenet-v2", "resnet-18", "resnet-50", "vgg-16", "alexnet"]

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from slipstick.array.bit_serial import group_cycles, layer
-from slipstick.array.cost import layer_cost
-from slipstick.array.layer_formats import Held
-from slipstick.array.products import Product
+from slipstick.array.layer_cost import layer_cost
+from slipstick.array.matrix_products import Product
 from slipstick.array.simulate import BitWeights, simulate
+from slipstick.array.weight_formats import Held
+from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError
-from slipstick.core.registry import resolve_system
 from slipstick.core.spec import override
 from slipstick.core.system import Element, System
 from slipstick.formats.decompose import decompose, position_sets

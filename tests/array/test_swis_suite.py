@@ -7,7 +7,7 @@ import re
 import pytest
 
 from shared_data import REFERENCE, present
-from slipstick.core.published import Validation, read_csv, suite_for
+from slipstick.report.published import Validation, read_csv, suite_for
 from slipstick.verbs.truth import load_suites, reference_file, validate
 
 

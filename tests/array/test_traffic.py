@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from slipstick.array.products import Product
-from slipstick.array.traffic import compulsory, dram_traffic
+from slipstick.array.dram_traffic import compulsory, dram_traffic
+from slipstick.array.matrix_products import Product
 
 ROWS = COLUMNS = 8
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from slipstick.core.registry import resolve_system
+from slipstick.core.catalogue import resolve_system
 from slipstick.core.system import System
 from slipstick.core.workload import Workload
-from slipstick.models.catalogue import network
+from slipstick.networks.find_network import network
 
 
 @pytest.fixture(scope="session")

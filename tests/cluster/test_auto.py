@@ -8,8 +8,8 @@ import pytest
 
 from slipstick.cluster.assembly import training_setting
 from slipstick.cluster.estimate import estimate
-from slipstick.cluster.plans import Plans, possible
-from slipstick.cluster.training import train
+from slipstick.cluster.sweep.plans import Plans, possible
+from slipstick.cluster.training.step import train
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.plan import Plan
 from slipstick.core.system import System

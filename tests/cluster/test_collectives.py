@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipstick.cluster.collectives import OPERATIONS, Tier, collective
-from slipstick.cluster.links import InSwitch, LinkConstants, Protocol, link_technologies, load_link_constants
+from slipstick.cluster.collectives.hierarchy import OPERATIONS, Tier, collective
+from slipstick.cluster.constants.links import InSwitch, LinkConstants, Protocol, link_technologies, load_link_constants
 from slipstick.core.errors import SlipstickError
 
 IDEAL = LinkConstants(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipstick.cluster.epochs import (
+from slipstick.cluster.convergence.epochs_to_target import (
     CriticalBatch,
     fit_critical_batch,
     hybrid_wins,

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipstick.cluster.chip import Chip
-from slipstick.cluster.device import device_of
-from slipstick.cluster.gemm import BOUNDS, BYTES, SPLITS, STEP, TILES, gemm, roofline
-from slipstick.cluster.kernels import load_kernel_constants
+from slipstick.cluster.constants.matmul import load_kernel_constants
+from slipstick.cluster.kernels.chip import Chip
+from slipstick.cluster.kernels.device import device_of
+from slipstick.cluster.kernels.gemm import BOUNDS, BYTES, SPLITS, STEP, TILES, gemm, roofline
+from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError
-from slipstick.core.registry import resolve_system
 
 DEVICES = {
     "a100-sxm-80gb": ("bf16",),

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from shared_data import REFERENCE, present
-from slipstick.cluster.device import device_of
-from slipstick.cluster.gemm import gemm, roofline
-from slipstick.cluster.validation.kernels import rotating_weights
-from slipstick.core.registry import resolve_system
+from slipstick.cluster.kernels.device import device_of
+from slipstick.cluster.kernels.gemm import gemm, roofline
+from slipstick.cluster.validation.gemm_rows import rotating_weights
+from slipstick.core.catalogue import resolve_system
 
 FORMATS = {"bfloat16": "bf16", "fp8": "fp8", "nvfp4": "nvfp4"}
 REACHED = {

@@ -10,17 +10,17 @@ import pytest
 
 from slipstick import estimate, ops
 from slipstick.cluster.assembly import inference_precision
-from slipstick.cluster.device import device_of
-from slipstick.cluster.gemm import gemm
-from slipstick.cluster.graph_kernels import backward_kernels, forward_kernels, kept_elements, live_elements
-from slipstick.cluster.graph_times import op_seconds
+from slipstick.cluster.kernels.device import device_of
+from slipstick.cluster.kernels.gemm import gemm
+from slipstick.cluster.kernels.graph_kernels import backward_kernels, forward_kernels, kept_elements, live_elements
+from slipstick.cluster.kernels.graph_times import op_seconds
+from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
-from slipstick.core.registry import resolve_system
-from slipstick.core.report import Report
 from slipstick.core.workload import Op, Phase
-from slipstick.models import names, network
-from slipstick.models.graphs import OperatorGraph, chains, leaf_ops, training_graph
+from slipstick.networks import names, network
+from slipstick.networks.graphs import OperatorGraph, chains, leaf_ops, training_graph
+from slipstick.report.report import Report
 
 GRAPHS = [name for name in names() if isinstance(network(name), OperatorGraph)]
 A100 = "a100-sxm-80gb"

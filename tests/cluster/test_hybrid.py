@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipstick.cli import run
-from slipstick.cluster.epochs import CriticalBatch, Measured, hybrid_wins
-from slipstick.cluster.hybrid import curves
+from slipstick.cluster.convergence.epochs_to_target import CriticalBatch, Measured, hybrid_wins
+from slipstick.cluster.convergence.speedup_curves import curves
 from slipstick.core.errors import SlipstickError
-from slipstick.models.graphs import chains, graph_of
+from slipstick.engines.question import ask
+from slipstick.engines.step_speedup import _Layers, _layers, _rows, pipelined
+from slipstick.networks.graphs import chains, graph_of
 from slipstick.verbs.hybrid import hybrid
 from slipstick.verbs.place import PLAN, instance
-from slipstick.verbs.question import ask
-from slipstick.verbs.step_speedup import _Layers, _layers, _rows, pipelined
 
 COUNTS = [2**k for k in range(1, 11)]
 

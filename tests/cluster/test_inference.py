@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from slipstick.cluster.assembly import inference_setting
 from slipstick.cluster.estimate import estimate
-from slipstick.cluster.inference import (
+from slipstick.cluster.inference.request import (
     InferenceSetting,
     decode_step,
     decode_time,
@@ -18,8 +18,7 @@ from slipstick.cluster.inference import (
     room,
     sequence_cache,
 )
-from slipstick.cluster.plans import Plans
-from slipstick.cluster.serving import (
+from slipstick.cluster.inference.serving import (
     Load,
     continuous_batch,
     speculative_time,
@@ -27,11 +26,12 @@ from slipstick.cluster.serving import (
     static_batch,
     tokens_per_step,
 )
+from slipstick.cluster.sweep.plans import Plans
+from slipstick.core.catalogue import resolve_system
 from slipstick.core.plan import Plan
-from slipstick.core.registry import resolve_system
 from slipstick.core.spec import override
 from slipstick.core.workload import Phase, Workload
-from slipstick.models.catalogue import network
+from slipstick.networks.find_network import network
 
 
 def setting_of(model: str = "Llama-2 13B", system: str = "h100-sxm-80gb:8", **changes: str) -> InferenceSetting:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from slipstick.cluster import links
-from slipstick.cluster.links import FAMILIES, link_technologies, load_link_constants
+from slipstick.cluster.constants import links
+from slipstick.cluster.constants.links import FAMILIES, link_technologies, load_link_constants
 from slipstick.core.errors import SlipstickError
 
 

@@ -8,18 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipstick.cluster.assembly import inference_setting
+from slipstick.cluster.constants.serving_stack import load_stack
 from slipstick.cluster.estimate import estimate
-from slipstick.cluster.inference import InferenceSetting, decode_step, decode_time, largest_batch, prefill
-from slipstick.cluster.plans import Plans
-from slipstick.cluster.routing import experts_busy
-from slipstick.cluster.serving import Load, continuous_batch, split_service
-from slipstick.cluster.stack import load_stack
-from slipstick.cluster.validation.inference import inference_figure
+from slipstick.cluster.inference.request import InferenceSetting, decode_step, decode_time, largest_batch, prefill
+from slipstick.cluster.inference.serving import Load, continuous_batch, split_service
+from slipstick.cluster.kernels.experts import experts_busy
+from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.validation.inference_rows import inference_figure
+from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
-from slipstick.core.registry import resolve_system
 from slipstick.core.workload import Phase, Workload
-from slipstick.models.catalogue import network
+from slipstick.networks.find_network import network
 
 STACKS = ("default", "vllm", "sglang", "tensorrt-llm")
 

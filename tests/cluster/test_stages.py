@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipstick.cluster.stages import Layers, balanced, even, stages
-from slipstick.cluster.unique import distinct
+from slipstick.cluster.sweep.distinct import distinct
+from slipstick.cluster.training.pipeline_stages import Layers, balanced, even, stages
 
 
 @given(layers=st.integers(1, 200), pp=st.integers(1, 16), interleave=st.integers(1, 8))

@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipstick.cluster.assembly import training_setting
-from slipstick.cluster.plans import RECOMPUTE, Plans, possible
-from slipstick.cluster.residents import in_flight, residents
-from slipstick.cluster.setting import Setting, stage_kinds
-from slipstick.cluster.training import PARTS, train
-from slipstick.cluster.training_report import model_flops
+from slipstick.cluster.sweep.plans import RECOMPUTE, Plans, possible
+from slipstick.cluster.training.memory import in_flight, residents
+from slipstick.cluster.training.step import PARTS, train
+from slipstick.cluster.training.training_report import model_flops
+from slipstick.cluster.training.training_setting import Setting, stage_kinds
+from slipstick.core.catalogue import resolve_system
 from slipstick.core.plan import Plan
-from slipstick.core.registry import resolve_system
 from slipstick.core.spec import override
 from slipstick.core.system import System
 from slipstick.core.workload import Workload
-from slipstick.models.catalogue import network
+from slipstick.networks.find_network import network
 
 DEVICES = 64
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from slipstick.core import registry
+from slipstick.core import catalogue as registry
+from slipstick.core.catalogue import Catalogue, resolve_system, systems
 from slipstick.core.errors import SlipstickError, SpecErrors
-from slipstick.core.registry import Catalogue, resolve_system, systems
 from slipstick.core.system import System
 
 GPU = """\

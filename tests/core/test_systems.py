@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from shared_data import REFERENCE
+from slipstick.core.catalogue import DATA, resolve_system, systems
 from slipstick.core.files import load_yaml
-from slipstick.core.registry import DATA, resolve_system, systems
 from slipstick.core.spec import leaves
 from slipstick.core.system import System
 

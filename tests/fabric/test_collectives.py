@@ -11,7 +11,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.fabric import builders
 from slipstick.fabric.collectives import direct, halving_doubling, hierarchical, in_network, ring, synthesized, tree
-from slipstick.fabric.schedule import Schedule, Writer, execute
+from slipstick.fabric.messages import Schedule, Writer, execute
 
 COUNTS = (2, 3, 4, 5, 7, 8, 12, 16, 20)
 BY_RANKS: dict[str, Callable[[int], Schedule]] = {

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from slipstick.core.errors import SlipstickError
 from slipstick.fabric import builders
-from slipstick.fabric.dag import Endpoint
-from slipstick.fabric.doors.astra import read_network, read_system
-from slipstick.fabric.doors.chakra import read_chakra, read_chakra_folder, write_chakra, write_chakra_folder
-from slipstick.fabric.trace import Step, Trace, execute
+from slipstick.fabric.tasks import Endpoint
+from slipstick.fabric.traces.astra import read_network, read_system
+from slipstick.fabric.traces.chakra import read_chakra, read_chakra_folder, write_chakra, write_chakra_folder
+from slipstick.fabric.traces.execution import Step, Trace, execute
 
 MB, SPEED = 1e6, 1e9
 COMPUTE = Step(0, "forward", "compute", seconds=2e-3)

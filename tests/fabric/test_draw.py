@@ -12,10 +12,10 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.fabric import builders
 from slipstick.fabric.collectives import hierarchical
-from slipstick.fabric.dag import lower
-from slipstick.fabric.draw import load_page, load_svg, windows
+from slipstick.fabric.fabric_pictures import load_page, load_svg, windows
 from slipstick.fabric.flows import run
-from slipstick.fabric.topology import resolve_topology, topologies
+from slipstick.fabric.tasks import lower
+from slipstick.fabric.topology_file import resolve_topology, topologies
 
 MESH = resolve_topology("wafer-mesh")
 RUN = run(lower(hierarchical.all_reduce_2d(5, 4, 2), MESH, 1e9), MESH)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slipstick.core.published import Row, Validation
+from slipstick.report.published import Row, Validation
 from slipstick.verbs.truth import validate
 
 

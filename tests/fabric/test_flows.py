@@ -11,10 +11,10 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.fabric import builders
 from slipstick.fabric.collectives import direct, halving_doubling, hierarchical, in_network, ring, tree
-from slipstick.fabric.dag import Dag, Endpoint, join, lower
 from slipstick.fabric.flows import cut, run
 from slipstick.fabric.routing import routes
-from slipstick.fabric.topology import resolve_topology
+from slipstick.fabric.tasks import Dag, Endpoint, join, lower
+from slipstick.fabric.topology_file import resolve_topology
 
 GB = 1e9
 FRED = {variant: resolve_topology(f"wafer-fred-{variant}") for variant in "abcd"}

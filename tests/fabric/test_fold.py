@@ -6,10 +6,11 @@ import pytest
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
-from slipstick.fabric import builders, fold
+from slipstick.fabric import builders
+from slipstick.fabric import symmetry as fold
 from slipstick.fabric.collectives import direct, ring
-from slipstick.fabric.dag import Endpoint, lower
 from slipstick.fabric.flows import run
+from slipstick.fabric.tasks import Endpoint, lower
 
 SPEED, DELAY, SIZE = 50e9, 5e-7, 2.0**24
 ENDS = Endpoint(1e-8, 1e14)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import slipstick
-from slipstick.cluster.collective_algorithms import ring
-from slipstick.cluster.links import Protocol
+from slipstick.cluster.collectives.algorithms import ring
+from slipstick.cluster.constants.links import Protocol
 from slipstick.core.errors import SlipstickError
 from slipstick.fabric import builders
-from slipstick.fabric.price import FabricPrice
-from slipstick.fabric.topology import resolve_topology
+from slipstick.fabric.collective_prices import FabricPrice
+from slipstick.fabric.topology_file import resolve_topology
 
 SIZE, RATE = 4e9, 100e9
 

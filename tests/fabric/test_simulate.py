@@ -12,9 +12,9 @@ from tests.shared_data import REFERENCE, present
 import slipstick
 from slipstick.cli import run
 from slipstick.core.errors import SlipstickError
+from slipstick.engines.fred_paper import cases, end_to_end, sweep_pairs
 from slipstick.verbs.simulate import run_simulation, sweep
 from slipstick.verbs.truth import validate
-from slipstick.verbs.wafer import cases, end_to_end, sweep_pairs
 
 GPT3 = "tp=2,pp=2,dp=5,microbatch=8,gradients=bf16,zero=2"
 

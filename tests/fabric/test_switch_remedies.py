@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipstick.core import svg
 from slipstick.core.errors import SlipstickError
-from slipstick.fabric.draw_switch import switch_svg
+from slipstick.fabric.switch.clos_network import Fred
 from slipstick.fabric.switch.counting import in_group
-from slipstick.fabric.switch.flows import Flow
-from slipstick.fabric.switch.network import Fred
-from slipstick.fabric.switch.placement import Certificate, Phase, exchanges, fits, place, proves
+from slipstick.fabric.switch.flow_routing import conflicts, routable, route
 from slipstick.fabric.switch.remedies import as_rings, fewest_middles, rounds
-from slipstick.fabric.switch.routing import conflicts, routable, route
-from slipstick.fabric.switch.strategies import Strategy, Tree, all_reduces, conflicting, mp_groups, strategies
-from slipstick.fabric.switch.wafer import beachfront_area, overheads, switch_power, switches
+from slipstick.fabric.switch.routable_strategies import Strategy, Tree, all_reduces, conflicting, mp_groups, strategies
+from slipstick.fabric.switch.switch_flow import Flow
+from slipstick.fabric.switch.switch_picture import switch_svg
+from slipstick.fabric.switch.wafer_switches import beachfront_area, overheads, switch_power, switches
+from slipstick.fabric.switch.worker_placement import Certificate, Phase, exchanges, fits, place, proves
+from slipstick.pictures import svg
 
 CONFLICTING = [Flow.of(group, group) for group in ([0, 2], [1, 4], [3, 5])]
 WAFER = (4, 4, 4, 3, 3)

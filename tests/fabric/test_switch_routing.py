@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipstick.core.errors import SlipstickError
+from slipstick.fabric.switch.clos_network import Fred
 from slipstick.fabric.switch.configuration import bits_of, configure, held, pack, unpack
 from slipstick.fabric.switch.counting import always_routes, chains, in_group, partitions, stars, unroutable
-from slipstick.fabric.switch.flows import (
+from slipstick.fabric.switch.flow_routing import Masks, Routed, conflicts, halved, routable, route
+from slipstick.fabric.switch.switch_flow import (
     COLLECTIVES,
     Flow,
     all_gather,
@@ -25,8 +27,6 @@ from slipstick.fabric.switch.flows import (
     reduce_scatter,
     scatter,
 )
-from slipstick.fabric.switch.network import Fred
-from slipstick.fabric.switch.routing import Masks, Routed, conflicts, halved, routable, route
 from slipstick.fabric.switch.values import carry, carry_series, expected
 
 # theory 1.4 gives 4, 5, 6, 8, 9; 7 is found here

@@ -11,7 +11,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.fabric import builders
 from slipstick.fabric.routing import ROUTINGS, distances, routes
-from slipstick.fabric.topology import FAMILIES, resolve_topology, topologies
+from slipstick.fabric.topology_file import FAMILIES, resolve_topology, topologies
 
 SPEED, DELAY = 1e9, 2e-8
 SPECS = {

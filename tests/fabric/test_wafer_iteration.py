@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.layer import Layer
-from slipstick.fabric.topology import resolve_topology
-from slipstick.fabric.wafer.io import broadcast, collect
-from slipstick.fabric.wafer.iteration import Iteration, simulate
-from slipstick.fabric.wafer.job import Job, merged
-from slipstick.fabric.wafer.patterns import all_reduce, together
-from slipstick.fabric.wafer.stationary import passes_of
-from slipstick.fabric.wafer.strategies import Strategy, strategies
-from slipstick.fabric.wafer.tasks import DATA, LOAD, STREAM, TENSOR
+from slipstick.fabric.patterns import all_reduce, together
+from slipstick.fabric.topology_file import resolve_topology
+from slipstick.fabric.training.io_controllers import broadcast, collect
+from slipstick.fabric.training.iteration import Iteration, simulate
+from slipstick.fabric.training.job import Job, merged
+from slipstick.fabric.training.stationary import passes_of
+from slipstick.fabric.training.strategies import Strategy, strategies
+from slipstick.fabric.training.task_builder import DATA, LOAD, STREAM, TENSOR
 
 WAFER = {name: resolve_topology(f"wafer-{name}") for name in ("mesh", "fred-a", "fred-b", "fred-c", "fred-d")}
 MESH = WAFER["mesh"]

@@ -9,13 +9,13 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.fabric import builders
 from slipstick.fabric.collectives import hierarchical, in_network, ring
-from slipstick.fabric.dag import lower
 from slipstick.fabric.flows import run
-from slipstick.fabric.schedule import Schedule
-from slipstick.fabric.topology import resolve_topology
-from slipstick.fabric.wafer.io import broadcast, collect, hot_spot, line_rate, load, reversed_links
-from slipstick.fabric.wafer.patterns import Pattern, all_reduce, together
-from slipstick.fabric.wafer.strategies import cut_in_stages, strategies
+from slipstick.fabric.messages import Schedule
+from slipstick.fabric.patterns import Pattern, all_reduce, together
+from slipstick.fabric.tasks import lower
+from slipstick.fabric.topology_file import resolve_topology
+from slipstick.fabric.training.io_controllers import broadcast, collect, hot_spot, line_rate, load, reversed_links
+from slipstick.fabric.training.strategies import cut_in_stages, strategies
 
 WAFER = {name: resolve_topology(f"wafer-{name}") for name in ("mesh", "fred-a", "fred-b", "fred-c", "fred-d")}
 MESH = WAFER["mesh"]

@@ -102,7 +102,7 @@ def files_give_back_what_was_written(form: Format) -> None:
     import tempfile
     from pathlib import Path
 
-    from slipstick.formats.packed import read_packed, write_packed
+    from slipstick.formats.packed_file import read_packed, write_packed
 
     tensors = {f"t{place}": form.encode(tensor(shape, 12)) for place, shape in enumerate(SHAPES)}
     with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,7 @@ import pytest
 
 from slipstick.core.errors import SlipstickError
 from slipstick.formats import Swis
-from slipstick.formats.draw import group_svg, pool_svg
+from slipstick.formats.format_pictures import group_svg, pool_svg
 
 
 def shapes(svg: str, name: str) -> int:

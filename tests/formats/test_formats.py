@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from slipstick.core.errors import SlipstickError
 from slipstick.formats import Float, Int, examples, format_of
+from slipstick.formats.bits import pack, unpack
 from slipstick.formats.floating import _LAYOUTS, from_codes, to_codes
-from slipstick.formats.packing import pack, unpack
 
 from .conformance import CHECKS, tensor
 

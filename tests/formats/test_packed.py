@@ -11,7 +11,7 @@ import pytest
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Encoded
 from slipstick.formats import Int, Pool, Round, Swis, format_of
-from slipstick.formats.packed import KEY, parse_packed, read_packed, write_packed
+from slipstick.formats.packed_file import KEY, parse_packed, read_packed, write_packed
 from slipstick.formats.pool import fit_pool
 
 RNG = np.random.default_rng(0)

@@ -7,8 +7,8 @@ import pytest
 
 from slipstick.core.errors import SlipstickError
 from slipstick.formats import Int, Round, Swis, Truncate, format_of
-from slipstick.formats.by_filter import ByFilter
 from slipstick.formats.decompose import decompose
+from slipstick.formats.scheduled import ByFilter
 
 CODES = np.random.default_rng(0).integers(-127, 128, (6, 3, 3, 8)).astype(np.int8)
 

@@ -7,13 +7,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from slipstick.core.catalogue import resolve_system, systems
 from slipstick.core.errors import SlipstickError
-from slipstick.core.registry import resolve_system, systems
 from slipstick.core.spec import leaves, override
 from slipstick.core.system import System
 from slipstick.tech import derive, dram_generations, network_generations, nodes, resolve
 from slipstick.tech.derive import logic_area
-from slipstick.tech.network import kind
+from slipstick.tech.links import kind
 
 CHIPS = [name for name, system in systems.items() if system.array is None]  # arrays are in one technology
 DEVICES = [name for name in CHIPS if resolve_system(name).devices == 1]

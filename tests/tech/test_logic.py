@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipstick.core.registry import resolve_system, systems
+from slipstick.core.catalogue import resolve_system, systems
 from slipstick.tech import derive, law, nodes, operating_point, operation_energy, peak
 from slipstick.tech.logic import clock, voltage
 

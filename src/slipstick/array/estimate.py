@@ -8,20 +8,20 @@ from functools import cached_property
 from typing import Any
 
 from slipstick.array import parts
-from slipstick.array.checks import findings
-from slipstick.array.cost import LayerCost, bytes_a_cycle, layer_cost, move_bytes
-from slipstick.array.layer_formats import held, held_encoded
+from slipstick.array.findings import findings
+from slipstick.array.layer_cost import LayerCost, bytes_a_cycle, layer_cost, move_bytes
+from slipstick.array.matrix_products import Move, only_products, products_of
 from slipstick.array.parts import Events
-from slipstick.array.products import Move, only_products, products_of
-from slipstick.core.checks import run_checks
+from slipstick.array.weight_formats import held, held_encoded
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.format import Encoded
 from slipstick.core.plan import Plan
-from slipstick.core.report import Metric, Report, Table, flatten
 from slipstick.core.system import SRAMS, Array, System
 from slipstick.core.workload import Phase, Workload
-from slipstick.formats.patterns import DEFAULT
-from slipstick.models.graphs.network import OperatorGraph
+from slipstick.formats.layer_patterns import DEFAULT
+from slipstick.networks.graphs.operator_graph import OperatorGraph
+from slipstick.report.checks import run_checks
+from slipstick.report.report import Metric, Report, Table, flatten
 
 PAPERS = ("li2021swis", "samajdar2020", "judd2016", "horowitz2014")
 COLUMNS = {

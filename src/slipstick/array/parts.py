@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from slipstick.core import units
+from slipstick.core.catalogue import DATA
 from slipstick.core.files import load_yaml
-from slipstick.core.registry import DATA
 from slipstick.core.system import Array, Element
 
 Events = dict[str, float]
@@ -39,7 +39,7 @@ def node_factor(node: str) -> float:
     own = str(_table()["node"]["value"])
     if node in ("", own):
         return 1.0
-    from slipstick.tech.tables import node as row
+    from slipstick.tech.technology_tables import node as row
 
     return row(node).power / row(own).power
 
@@ -132,7 +132,7 @@ def _area_factor(node: str) -> float:
     own = str(_table()["node"]["value"])
     if node in ("", own):
         return 1.0
-    from slipstick.tech.tables import node as row
+    from slipstick.tech.technology_tables import node as row
 
     return row(node).area / row(own).area
 

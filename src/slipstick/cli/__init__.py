@@ -30,13 +30,13 @@ _COMMANDS = {
     "train": ("train:train", "A network on a data set: weights to compress, and their accuracy."),
     "search": ("search:search", "The best plans and systems of a space: every point tried, those that none beats."),
     "list": (
-        "catalogue:list_",
+        "list_show:list_",
         "What the catalogues hold: systems, workloads, formats, tech, topologies, suites, datasets.",
     ),
-    "show": ("catalogue:show", "Every field of one entry of a catalogue, with the source of each number."),
+    "show": ("list_show:show", "Every field of one entry of a catalogue, with the source of each number."),
     "validate": ("truth:validate", "Published or measured figures beside ours."),
     "calibrate": ("truth:calibrate", "Fit the efficiencies of a system to your own measured rows."),
-    "cite": ("catalogue:cite", "BibTeX of the papers that a report, or slipstick, stands on."),
+    "cite": ("list_show:cite", "BibTeX of the papers that a report, or slipstick, stands on."),
 }
 
 

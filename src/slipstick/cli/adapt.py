@@ -104,8 +104,8 @@ def adapt(
     """
     from slipstick.core.errors import SlipstickError
     from slipstick.core.units import parse
+    from slipstick.engines.adapt_several import adapt_several
     from slipstick.verbs.adapt import adapt as answer
-    from slipstick.verbs.adapt_several import adapt_several
 
     asked = {
         **vars(schedule), **vars(retraining), "system": system, "images": images, "normal": inputs.normal(),

@@ -11,7 +11,7 @@ from slipstick.cli.options import Asked, Shown
 from slipstick.cli.output import put
 
 if TYPE_CHECKING:
-    from slipstick.core.compare import Comparison
+    from slipstick.report.comparison import Comparison
 
 _PLAIN_ASKED, _PLAIN_SHOWN = Asked(), Shown()
 _KERNELS = "ops"
@@ -123,7 +123,7 @@ def ops(
     json
         Print JSON and nothing else.
     """
-    from slipstick.cli.catalogue import put_table
+    from slipstick.cli.list_show import put_table
     from slipstick.verbs import answers
 
     put_table(_KERNELS, answers.ops(workload, system, plan, **asked.arguments()), json)

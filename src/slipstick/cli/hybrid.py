@@ -11,7 +11,7 @@ from slipstick.cli.output import put, say
 from slipstick.core.errors import SlipstickError
 
 if TYPE_CHECKING:
-    from slipstick.cluster.epochs import Epochs
+    from slipstick.cluster.convergence.epochs_to_target import Epochs
 
 _PLAIN_SHOWN = Shown()
 
@@ -88,7 +88,7 @@ def hybrid(
 
 
 def _epochs(path: Path | None, extrapolate: bool, critical: float | None, least: float | None) -> Epochs:
-    from slipstick.cluster.epochs import CriticalBatch, fit_critical_batch, read_epochs
+    from slipstick.cluster.convergence.epochs_to_target import CriticalBatch, fit_critical_batch, read_epochs
 
     if (path is None) == (critical is None):
         allowed = "--epochs FILE.csv (batch,epochs) or --critical-batch B, one of them"

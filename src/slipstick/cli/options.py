@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from slipstick.models.datasets.images import Normal
+    from slipstick.datasets.images import Normal
 
 MOST = 10**7  # of anything that is counted on the command line
 Phase = Literal["train", "prefill", "decode", "infer"]
@@ -68,7 +68,7 @@ class Inputs:
     def normal(self) -> Normal | None:
         """Return them; None where neither is given."""
         from slipstick.core.errors import SlipstickError
-        from slipstick.models.datasets.images import Normal
+        from slipstick.datasets.images import Normal
 
         if not self.mean and not self.deviation:
             return None
@@ -147,7 +147,7 @@ def numbers(text: str, path: str) -> list[float]:
 
 
 def _values(text: str, path: str) -> list[str]:
-    from slipstick.search.space import values_of
+    from slipstick.exploration.space import values_of
 
     parts = [values_of(part.strip(), path) for part in text.split(",")]
     return [str(value).strip() for values in parts for value in values]

@@ -18,7 +18,7 @@ NARROWEST = 40  # characters: below, tables fold letter by letter
 def show(renderable: Any) -> None:
     """Print something that rich can render to standard output."""
     if not sys.stdout.isatty():
-        from slipstick.core.render_table import to_text
+        from slipstick.report.as_text import to_text
 
         print(to_text(renderable, _pipe_width()))
         return

@@ -73,8 +73,8 @@ def search(
         Write the points that keep the conditions as parquet.
     """
     from slipstick.core.errors import SlipstickError
-    from slipstick.search.run import search as find
-    from slipstick.search.space import Space
+    from slipstick.exploration.run import search as find
+    from slipstick.exploration.space import Space
 
     if not system:
         raise SlipstickError("names no system", path="search", allowed="such as h100-sxm:64..1024")
@@ -114,7 +114,7 @@ def _executor(name: str) -> Iterator[Executor | None]:
         return
     if name != "ray" and not name.startswith("ray://"):
         raise SlipstickError("no such executor", path="executor", value=name, allowed="ray, or ray://host:port")
-    from slipstick.search.ray_executor import RayExecutor
+    from slipstick.exploration.ray_executor import RayExecutor
 
     with RayExecutor(None if name == "ray" else name) as pool:
         yield pool

@@ -45,7 +45,7 @@ def simulate(
     sweep
         Print every strategy that takes all nodes, the fastest first.
     """
-    from slipstick.cli.catalogue import put_table
+    from slipstick.cli.list_show import put_table
     from slipstick.verbs import simulate as verb
 
     asked: dict[str, Any] = {"batch": batch, "sequence": sequence, "efficiency": efficiency, "set": overrides(set_)}

@@ -12,7 +12,7 @@ from slipstick.cli.output import say, show
 
 if TYPE_CHECKING:
     from slipstick.cluster.calibration import Fit
-    from slipstick.core.published import Validation
+    from slipstick.report.published import Validation
 
 _PLAIN_SHOWN = Shown()
 
@@ -30,7 +30,7 @@ def validate(*what: str, data: Path | None = None, rows: int = 10, shown: Shown 
         How many of the worst rows to print; JSON and HTML always hold all.
     """
     from slipstick.core.files import write_text
-    from slipstick.core.render_validation import render_validation
+    from slipstick.report.validation_text import render_validation
     from slipstick.verbs.truth import as_report
 
     found = dict(_validations(what, data))
@@ -113,8 +113,8 @@ def _fit_as_dict(fit: Fit) -> dict[str, Any]:
 def _fit_tables(fit: Fit) -> Any:
     from rich.console import Group
 
-    from slipstick.core.render_table import render_breakdown
-    from slipstick.core.report import Table
+    from slipstick.report.as_text import render_breakdown
+    from slipstick.report.report import Table
 
     columns = {"case": "", "measured": "", "before": "", "after": "", "unit": "", "error before": "", "error after": ""}
     rows = [

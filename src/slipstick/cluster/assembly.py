@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from slipstick.cluster.device import device_of, rate
-from slipstick.cluster.inference import InferenceSetting
-from slipstick.cluster.lowering import WIDE, Precision
-from slipstick.cluster.network import tiers_of
-from slipstick.cluster.plans import decoder_of
-from slipstick.cluster.setting import Elements, Setting
-from slipstick.cluster.stack import load_stack
-from slipstick.cluster.steps import load_step_constants
-from slipstick.cluster.timing import Device
+from slipstick.cluster.collectives.network_tiers import tiers_of
+from slipstick.cluster.constants.serving_stack import load_stack
+from slipstick.cluster.constants.step import load_step_constants
+from slipstick.cluster.inference.request import InferenceSetting
+from slipstick.cluster.kernels.device import device_of, rate
+from slipstick.cluster.kernels.lowering import WIDE, Precision
+from slipstick.cluster.kernels.timing import Device
+from slipstick.cluster.sweep.plans import decoder_of
+from slipstick.cluster.training.training_setting import Elements, Setting
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Formats, Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Workload
-from slipstick.formats.registry import format_of
-from slipstick.models.decoder import Decoder
+from slipstick.formats.grammar import format_of
+from slipstick.networks.decoder.decoder import Decoder
 
 ADAM_STATES = 3  # fp32 copy of the weights and two moments (Kingma & Ba 1412.6980; Micikevicius et al. 1710.03740)
 

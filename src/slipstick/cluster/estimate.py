@@ -8,19 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.cluster.assembly import sources, training_setting
-from slipstick.cluster.auto import resolved
-from slipstick.cluster.plans import Plans
-from slipstick.cluster.setting import Setting
-from slipstick.cluster.training import Step, train
-from slipstick.cluster.training_report import model_flops, training_facts, training_metrics, training_tables
-from slipstick.core.checks import run_checks
+from slipstick.cluster.sweep.choose_plan import resolved
+from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.training.step import Step, train
+from slipstick.cluster.training.training_report import model_flops, training_facts, training_metrics, training_tables
+from slipstick.cluster.training.training_setting import Setting
 from slipstick.core.collective_price import CollectivePrice
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
-from slipstick.core.report import Report, flatten
 from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
-from slipstick.models.graphs.network import OperatorGraph
+from slipstick.networks.graphs.operator_graph import OperatorGraph
+from slipstick.report.checks import run_checks
+from slipstick.report.report import Report, flatten
 
 FloatArray = NDArray[np.float64]
 
@@ -50,7 +50,7 @@ def estimate(workload: Workload, system: System, plan: Plan, price: CollectivePr
             "a decoder's inference has two phases", path="phase", value="infer", allowed=["prefill", "decode"]
         )
     if workload.phase is not Phase.TRAIN:
-        from slipstick.cluster.inference_report import estimate_inference
+        from slipstick.cluster.inference.inference_report import estimate_inference
 
         return estimate_inference(workload, system, plan)
     return _estimate_training(workload, system, plan, price)

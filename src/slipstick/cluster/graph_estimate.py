@@ -9,22 +9,28 @@ from typing import Any
 import numpy as np
 
 from slipstick.cluster.assembly import ADAM_STATES, inference_precision, sources, training_precision, width
-from slipstick.cluster.cost import hourly_cost
-from slipstick.cluster.device import device_of
-from slipstick.cluster.energy import energy
-from slipstick.cluster.graph_kernels import Counted, backward_kernels, forward_kernels, kept_elements, live_elements
+from slipstick.cluster.collectives.network_tiers import messages, tiers_of
+from slipstick.cluster.constants.prices import hourly_cost
 from slipstick.cluster.graph_plan import graph_plan
-from slipstick.cluster.lowering import Precision
-from slipstick.cluster.network import messages, tiers_of
-from slipstick.cluster.plans import AUTO_TIER
-from slipstick.cluster.tables import COLUMNS, kernel_rows
-from slipstick.cluster.timing import Device, time_kernels
-from slipstick.cluster.updates import ADAM_TRAFFIC, exposed_message
-from slipstick.core.checks import run_checks
+from slipstick.cluster.kernels.device import device_of
+from slipstick.cluster.kernels.energy import energy
+from slipstick.cluster.kernels.graph_kernels import (
+    Counted,
+    backward_kernels,
+    forward_kernels,
+    kept_elements,
+    live_elements,
+)
+from slipstick.cluster.kernels.lowering import Precision
+from slipstick.cluster.kernels.timing import Device, time_kernels
+from slipstick.cluster.sweep.plans import AUTO_TIER
+from slipstick.cluster.training.kernel_table import COLUMNS, kernel_rows
+from slipstick.cluster.training.optimizer import ADAM_TRAFFIC, exposed_message
 from slipstick.core.plan import Plan
-from slipstick.core.report import Metric, Report, Table, flatten
 from slipstick.core.system import System
 from slipstick.core.workload import Op, Phase, Workload
+from slipstick.report.checks import run_checks
+from slipstick.report.report import Metric, Report, Table, flatten
 
 PAPERS = ("ardalani2022",)
 

@@ -50,7 +50,7 @@ class Op:
 
 
 class Network(Spec, ABC):
-    """A neural network as sizes: the abstract noun that a Workload runs. Concrete ones live in ``models/``."""
+    """A neural network as sizes: the abstract noun that a Workload runs. Concrete ones live in ``networks/``."""
 
     name: str
     source: str = ""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.topology import Topology
-from slipstick.fabric.dag import Dag
+from slipstick.fabric.tasks import Dag
 
 FloatArray = NDArray[np.float64]
 Mode = Literal["flows", "messages"]
@@ -52,7 +52,7 @@ def run(dag: Dag, topology: Topology, mode: Mode = "flows", *, packet: float | N
     --------
     >>> from slipstick.fabric.builders import ring
     >>> from slipstick.fabric.collectives.ring import all_reduce
-    >>> from slipstick.fabric.dag import lower
+    >>> from slipstick.fabric.tasks import lower
     >>> topology = ring(4, 100e9, 0.0)
     >>> round(run(lower(all_reduce(4), topology, 1e9), topology).time, 6)  # 2 (3/4) of 1 GB at 100 GB/s
     0.015
@@ -119,7 +119,7 @@ def _own_edges(owner: NDArray[np.int64], behind: NDArray[np.bool_]) -> NDArray[n
 
 
 def _stored(dag: Dag, topology: Topology) -> Run:
-    from slipstick.fabric.compiled import store_and_forward
+    from slipstick.fabric.numba_kernels import store_and_forward
 
     begin, end, busy = np.zeros(len(dag)), np.zeros(len(dag)), np.zeros(topology.links)
     on_links = np.bincount(dag.task_of_link, topology.latency[dag.links], minlength=len(dag))
@@ -131,7 +131,7 @@ def _stored(dag: Dag, topology: Topology) -> Run:
 
 
 def _fluid(dag: Dag, topology: Topology) -> Run:
-    from slipstick.fabric.compiled import fair_flows
+    from slipstick.fabric.numba_kernels import fair_flows
 
     begin, end, busy = np.zeros(len(dag)), np.zeros(len(dag)), np.zeros(topology.links)
     levels, rank = np.unique(dag.priority, return_inverse=True)

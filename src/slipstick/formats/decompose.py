@@ -112,7 +112,7 @@ def decompose(
     >>> found.magnitudes.tolist(), position_sets(8, 3)[found.sets[0]]
     ([[100, 36, 4, 0]], (2, 5, 6))
     """
-    from slipstick.formats.compiled import nearest_sets, signed_sets
+    from slipstick.formats.numba_kernels import nearest_sets, signed_sets
 
     if codes.ndim != 2 or not 1 <= codes.shape[1] <= LARGEST_GROUP:
         raise SlipstickError("not groups of weights", path="swis.group", value=codes.shape, allowed="[groups, 1 to 16]")

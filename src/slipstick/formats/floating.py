@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Cost, Encoded, Format, Surrogate
-from slipstick.formats.packing import check_product, finite, operation_energy, pack, packed_bytes, unpack
+from slipstick.formats.bits import check_product, finite, operation_energy, pack, packed_bytes, unpack
 
 F64 = NDArray[np.float64]
 Codes = NDArray[np.uint32]

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Cost, Encoded, Format, Surrogate
-from slipstick.formats.packing import finite, operation_energy, pack, packed_bytes, unpack
-from slipstick.formats.whole import product_of_whole, whole_codes
+from slipstick.formats.bits import finite, operation_energy, pack, packed_bytes, unpack
+from slipstick.formats.integer_rows import product_of_whole, whole_codes
 
 _SMALLEST_SCALE = float(np.finfo(np.float32).tiny)  # below it fp32 loses digits of the scale
 _CODE_BITS = 8  # of the codes that `recode` takes

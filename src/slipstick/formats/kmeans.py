@@ -35,7 +35,7 @@ def fit(
     >>> sorted(fit(np.array([[1.0, 0.0], [3.0, 0.0], [0.0, 2.0]]), 2, metric="cosine").tolist())
     [[0.0, 2.0], [2.0, 0.0]]
     """
-    from slipstick.formats.compiled import vector_sums
+    from slipstick.formats.numba_kernels import vector_sums
 
     rng = np.random.default_rng(seed)
     if len(vectors) > SAMPLE:
@@ -86,7 +86,7 @@ def _nearest(
     vectors: NDArray[np.float32], pool: NDArray[np.float64], metric: Metric
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the indices of the nearest, and what each vector loses: |x - p|^2, or |x| (1 - cos) by angle."""
-    from slipstick.formats.compiled import nearest_vectors
+    from slipstick.formats.numba_kernels import nearest_vectors
 
     centres = pool.astype(np.float32)
     if metric == "cosine":

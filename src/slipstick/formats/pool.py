@@ -19,9 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Cost, Encoded, Format, Surrogate
+from slipstick.formats.bits import finite, operation_energy, pack, packed_bytes, unpack
+from slipstick.formats.integer_rows import product_of_whole, rows_of, times_scale
 from slipstick.formats.kmeans import Metric, assign, fit
-from slipstick.formats.packing import finite, operation_energy, pack, packed_bytes, unpack
-from slipstick.formats.whole import product_of_whole, rows_of, times_scale
 
 AXES = 4  # of weights that have kernels: [filters, rows, columns, channels]
 TOP = 127  # of an int8 pool

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
-from slipstick.formats.by_filter import Bits, ByFilter, Codes
 from slipstick.formats.decompose import LARGEST_GROUP, LARGEST_SIGNED_GROUP, decompose, position_sets
+from slipstick.formats.scheduled import Bits, ByFilter, Codes
 
 
 @dataclass(frozen=True)

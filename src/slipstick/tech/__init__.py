@@ -2,7 +2,7 @@
 
 from slipstick.tech.derive import derive, resolve
 from slipstick.tech.logic import Peak, operating_point, operation_energy, peak
-from slipstick.tech.tables import dram_generations, law, network_generations, nodes
+from slipstick.tech.technology_tables import dram_generations, law, network_generations, nodes
 
 __all__ = [
     "Peak",

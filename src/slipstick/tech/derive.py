@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipstick.core import units
+from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError
-from slipstick.core.registry import resolve_system
 from slipstick.core.spec import leaves, validate
 from slipstick.core.system import Memory, System, Tier
 from slipstick.tech import dram as drams
-from slipstick.tech import logic, tables
-from slipstick.tech import network as networks
+from slipstick.tech import links as networks
+from slipstick.tech import logic
+from slipstick.tech import technology_tables as tables
 
 _SQUARE_MILLIMETRE = 1e-6
 _TEXTS = ("name", "aliases", "source", "note", "year")  # leaves that need no source

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from slipstick.tech.tables import DramGeneration
+from slipstick.tech.technology_tables import DramGeneration
 
 FloatArray = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ def count(bandwidth: float, generation: DramGeneration) -> int:
 
     Examples
     --------
-    >>> from slipstick.tech.tables import dram_generation
+    >>> from slipstick.tech.technology_tables import dram_generation
     >>> count(3.35e12, dram_generation("hbm3"))
     5
     """

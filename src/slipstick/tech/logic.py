@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from slipstick.tech.tables import Law
+from slipstick.tech.technology_tables import Law
 
 FloatArray = NDArray[np.float64]
 
@@ -78,7 +78,7 @@ def operating_point(power: ArrayLike, law: Law) -> tuple[FloatArray, FloatArray]
 
     Examples
     --------
-    >>> from slipstick.tech.tables import law
+    >>> from slipstick.tech.technology_tables import law
     >>> volts, ratio = operating_point([0.1, 1.0, 9.0], law())
     >>> volts.round(2).tolist(), bool(ratio[0] < ratio[1] < ratio[2])
     ([0.55, 0.8, 0.9], True)
@@ -112,7 +112,7 @@ def peak(
 
     Examples
     --------
-    >>> from slipstick.tech.tables import law
+    >>> from slipstick.tech.technology_tables import law
     >>> dense = peak([1.0, 1 / 1.8], [1.0, 1 / 1.3], law=law())
     >>> dense.rate.round(2).tolist()
     [1.0, 1.55]

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slipstick.core.errors import SlipstickError
-from slipstick.verbs.adapt_integer import AdaptedInteger, adapt_integer
-from slipstick.verbs.adapt_rules import CALIBRATE, Rules
-from slipstick.verbs.adapt_torch import AdaptedTorch, Retraining, adapt_torch
+from slipstick.engines.adapt_integer import AdaptedInteger, adapt_integer
+from slipstick.engines.adapt_rules import CALIBRATE, Rules
+from slipstick.engines.adapt_torch import AdaptedTorch, Retraining, adapt_torch
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from slipstick.adapt.post_training import Weighed
+    from slipstick.compress.integer_post_training import Weighed
+    from slipstick.compress.torch_parametrization import Policy
     from slipstick.core.progress import Progress
-    from slipstick.formats.torch_module import Policy
-    from slipstick.models.datasets.images import DataSet, Normal
-    from slipstick.verbs.question import SystemSpec
+    from slipstick.datasets.images import DataSet, Normal
+    from slipstick.engines.question import SystemSpec
 
 
 def adapt(
@@ -97,15 +97,15 @@ def adapt(
     Examples
     --------
     >>> from torch import manual_seed
-    >>> from slipstick.models.datasets import data_set
-    >>> from slipstick.models.torch_nets import module
+    >>> from slipstick.datasets import data_set
+    >>> from slipstick.trained.torch import module
     >>> generator = manual_seed(0)
     >>> digits = data_set("digits")
     >>> found = adapt(module("mlp", digits), "swis:2", digits, shifts=3, images=100)
     >>> found.report["weights.compression"].value > 1, found.report["shifts.by_bytes"].value <= 3
     (True, True)
     """
-    from slipstick.models.datasets import data_set
+    from slipstick.datasets import data_set
 
     rules = Rules(shifts, weighed, columns, correct, calibrate, images)
     found = data_set(data, root=root)
@@ -114,7 +114,7 @@ def adapt(
         _refuse(asked, "an 8-bit .tflite network stays as it is in integers")
         return adapt_integer(net, formats, found, rules, system=system, background=background, progress=progress)
     _refuse({"background": background}, "only an integer network has outputs before that of class 0")
-    from slipstick.models.torch_nets.trained import trained_net
+    from slipstick.trained.torch.open_torch import trained_net
 
     retraining = Retraining(retrain, rate, seed, renew, Path(folder) if folder else None)
     return adapt_torch(

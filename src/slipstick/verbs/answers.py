@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from slipstick.core.collective_price import CollectivePrice
-from slipstick.core.compare import Comparison
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import read_text
 from slipstick.core.plan import Plan
-from slipstick.core.report import Report, Table
 from slipstick.core.system import Calibration
 from slipstick.core.workload import Op, Phase, Workload
-from slipstick.verbs.question import PlanSpec, Question, SystemSpec, WorkloadSpec, ask
+from slipstick.engines.question import PlanSpec, Question, SystemSpec, WorkloadSpec, ask
+from slipstick.report.comparison import Comparison
+from slipstick.report.report import Report, Table
 
 
 def estimate(
@@ -113,7 +113,7 @@ def _answer(question: Question, fabric: bool) -> Report:
 
 
 def _price(question: Question) -> CollectivePrice:
-    from slipstick.fabric.price import FabricPrice
+    from slipstick.fabric.collective_prices import FabricPrice
     from slipstick.verbs.simulate import topology_of
 
     return FabricPrice(topology_of(question.system))
@@ -167,7 +167,7 @@ _NOWHERE = {
 def _all_ops(workload: Workload) -> Iterator[Op]:
     yield from workload.ops
     if workload.phase is Phase.TRAIN:
-        from slipstick.models.operations import backward
+        from slipstick.networks.decoder.operations import backward
 
         for op in reversed(workload.ops):
             yield from backward(op)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slipstick.core.answer import Answer
-from slipstick.core.axes import Axis, Frame
-from slipstick.core.curves import HEADROOM, STYLE, curve, dots
 from slipstick.core.errors import SlipstickError
-from slipstick.core.report import Metric, Report, Table
+from slipstick.pictures.axes import Axis, Frame
+from slipstick.pictures.curves import HEADROOM, STYLE, curve, dots
+from slipstick.report.answer import Answer
+from slipstick.report.report import Metric, Report, Table
 
 if TYPE_CHECKING:
-    from slipstick.adapt.batch_curve import BatchCurve
-    from slipstick.cluster.epochs import CriticalBatch
+    from slipstick.cluster.convergence.epochs_to_target import CriticalBatch
     from slipstick.core.progress import Progress
+    from slipstick.training.batch_curve import BatchCurve
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def measure_epochs(
     >>> found.report.value("epochs.b64") < found.report.value("epochs.b1024")
     True
     """
-    from slipstick.adapt.batch_curve import Asked, measure
+    from slipstick.training.batch_curve import Asked, measure
 
     chosen = {"rates": tuple(rates)} if rates else {}
     asked = Asked(net, data, tuple(batches), target, seeds=seeds, epochs=epochs, **chosen)
@@ -115,7 +115,7 @@ def _metrics(curve: BatchCurve, means: dict[int, float]) -> dict[str, Any]:
 
 
 def _fitted(means: dict[int, float]) -> CriticalBatch | None:
-    from slipstick.cluster.epochs import fit_critical_batch
+    from slipstick.cluster.convergence.epochs_to_target import fit_critical_batch
 
     try:
         return fit_critical_batch(list(means), list(means.values()))[0]

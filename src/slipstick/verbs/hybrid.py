@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from slipstick.core.answer import Answer
 from slipstick.core.files import load_yaml
-from slipstick.core.report import Metric, Report, Table
+from slipstick.engines.question import WorkloadSpec
+from slipstick.engines.step_speedup import Method, StepSpeedup, step_speedup
+from slipstick.report.answer import Answer
+from slipstick.report.report import Metric, Report, Table
 from slipstick.verbs.answers import estimate
 from slipstick.verbs.place import PLAN
-from slipstick.verbs.question import WorkloadSpec
-from slipstick.verbs.step_speedup import Method, StepSpeedup, step_speedup
 
 if TYPE_CHECKING:
-    from slipstick.cluster.epochs import Epochs
-    from slipstick.cluster.hybrid import Curves
+    from slipstick.cluster.convergence.epochs_to_target import Epochs
+    from slipstick.cluster.convergence.speedup_curves import Curves
 
 WIDTHS = (2, 4, 8)
 TIME_LIMIT = 20.0  # seconds for each placement
@@ -37,7 +37,7 @@ class Hybrid(Answer):
 
     def plot(self) -> str:
         """Return the curves over the number of devices as an SVG."""
-        from slipstick.cluster.draw_hybrid import hybrid_svg
+        from slipstick.cluster.convergence.speedup_picture import hybrid_svg
 
         return hybrid_svg(self.curves, self.report.title)
 
@@ -72,7 +72,7 @@ def hybrid(
     counts
         Devices, growing.
     epochs
-        Epochs to the target by global batch: `slipstick.cluster.epochs` has measured points and a model.
+        Epochs to the target by global batch: see `slipstick.cluster.convergence.epochs_to_target`.
     batch
         Samples of one worker, whatever its devices; the global batch is that times the workers.
     widths
@@ -96,13 +96,13 @@ def hybrid(
 
     Examples
     --------
-    >>> from slipstick.cluster.epochs import CriticalBatch
+    >>> from slipstick.cluster.convergence.epochs_to_target import CriticalBatch
     >>> found = hybrid("inception-v3", "dgx1-v100", [2, 8, 32, 128], CriticalBatch(4.0, 2048.0), step_speedups={2: 1.3},
     ...     widths=[2])
     >>> found.curves.crossover(2)
     128
     """
-    from slipstick.cluster.hybrid import curves
+    from slipstick.cluster.convergence.speedup_curves import curves
 
     task = _tasks().get(str(workload), {})
     each = batch if batch is not None else worker_batch(workload)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
+from slipstick.core.catalogue import DATA, is_file_name, systems
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import load_yaml
-from slipstick.core.registry import DATA, is_file_name, systems
-from slipstick.core.report import Table
 from slipstick.core.spec import Spec, leaves
 from slipstick.core.units import format_quantity
-from slipstick.verbs.question import find_system
+from slipstick.engines.question import find_system
+from slipstick.report.report import Table
 
 Rows = tuple[dict[str, str], list[tuple[object, ...]]]
 
@@ -71,7 +71,7 @@ def _systems() -> Rows:
 
 
 def _workloads() -> Rows:
-    from slipstick.models.catalogue import names, network
+    from slipstick.networks.find_network import names, network
 
     columns = {"name": "", "parameters": "parameter", "active": "parameter", "layers": "", "hidden": "", "source": ""}
     nets: list[Any] = [network(name) for name in names()]
@@ -116,7 +116,7 @@ def _quantity(leaf: Any) -> str:
 
 
 def _topologies() -> Rows:
-    from slipstick.fabric.topology import topologies
+    from slipstick.fabric.topology_file import topologies
 
     columns = {"name": "", "family": "", "nodes": "", "links": "", "bandwidth of a link": "B/s"}
     rows: list[tuple[object, ...]] = []
@@ -134,7 +134,7 @@ def _suites() -> Rows:
 
 
 def _datasets() -> Rows:
-    from slipstick.models.datasets.catalogue import KNOWN
+    from slipstick.datasets.find_dataset import KNOWN
 
     return {"name": "", "what": "", "licence": ""}, [(name, it.about, it.licence) for name, it in KNOWN.items()]
 
@@ -169,7 +169,7 @@ def _uncalibrated(path: str, value: object) -> bool:
 
 
 def _show_workload(name: str) -> list[tuple[object, ...]] | None:
-    from slipstick.models.catalogue import network, preset
+    from slipstick.networks.find_network import network, preset
 
     if preset(name) is None:
         return None
@@ -203,7 +203,7 @@ def _show_tech(name: str) -> list[tuple[object, ...]] | None:
 
 
 def _show_topology(name: str) -> list[tuple[object, ...]] | None:
-    from slipstick.fabric.topology import topologies
+    from slipstick.fabric.topology_file import topologies
 
     if name.strip().casefold() not in {key.casefold() for key in (*topologies.names(), *topologies.aliases())}:
         return None
@@ -225,7 +225,7 @@ def _show_suite(name: str) -> list[tuple[object, ...]] | None:
 
 
 def _show_data_set(name: str) -> list[tuple[object, ...]] | None:
-    from slipstick.models.datasets.catalogue import KNOWN
+    from slipstick.datasets.find_dataset import KNOWN
 
     known = KNOWN.get(name.strip().casefold())
     if known is None:

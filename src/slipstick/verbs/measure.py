@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slipstick.core.errors import SlipstickError
-from slipstick.core.report import Metric, Report
+from slipstick.report.report import Metric, Report
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from slipstick.models.datasets.images import DataSet, Images, Normal
+    from slipstick.datasets.images import DataSet, Images, Normal
 
 Found = tuple["NDArray[np.bool_]", int, int]  # which images are right, bytes in the formats, bytes in int8
 
@@ -53,17 +53,17 @@ def measure(
     Examples
     --------
     >>> from torch import manual_seed
-    >>> from slipstick.models.datasets import data_set
-    >>> from slipstick.models.torch_nets import module
+    >>> from slipstick.datasets import data_set
+    >>> from slipstick.trained.torch import module
     >>> generator = manual_seed(0)
     >>> digits = data_set("digits")
     >>> report = measure(module("mlp", digits), digits, "int4:axis=0")
     >>> report["weights.compression"].value > 1.7
     True
     """
-    from slipstick.adapt.evaluation import interval
-    from slipstick.models.datasets import data_set
-    from slipstick.models.torch_nets.trained import trained_net
+    from slipstick.datasets import data_set
+    from slipstick.trained.torch.open_torch import trained_net
+    from slipstick.training.evaluation import interval
 
     found = data_set(data, root=root)
     test = found.test.some(images)
@@ -82,10 +82,10 @@ def measure(
 
 
 def _integer(path: Path, formats: str, test: Images, classes: int) -> Found:
-    from slipstick.adapt.post_training import compress
-    from slipstick.models.integer.score import accuracy
-    from slipstick.models.tflite import read_tflite
-    from slipstick.verbs.adapt_integer import codes_of
+    from slipstick.compress.integer_post_training import compress
+    from slipstick.engines.adapt_integer import codes_of
+    from slipstick.trained.integer.accuracy import accuracy
+    from slipstick.trained.tflite import read_tflite
 
     network = read_tflite(path)
     held = compress(network, formats or "int8", correct=False)
@@ -96,10 +96,10 @@ def _integer(path: Path, formats: str, test: Images, classes: int) -> Found:
 
 
 def _torch(module: nn.Module, formats: str, test: Images, normal: Normal) -> Found:
-    from slipstick.adapt.evaluation import evaluate
-    from slipstick.adapt.retrain import attach, plain_bytes, weight_layers
-    from slipstick.formats.packed import stored_bytes
-    from slipstick.formats.torch_module import encoded_weights
+    from slipstick.compress.retraining import attach, plain_bytes, weight_layers
+    from slipstick.compress.torch_parametrization import encoded_weights
+    from slipstick.formats.packed_file import stored_bytes
+    from slipstick.training.evaluation import evaluate
 
     if not formats:
         whole = sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slipstick.core.answer import Answer
+from slipstick.core.catalogue import systems
 from slipstick.core.errors import SlipstickError
-from slipstick.core.registry import systems
-from slipstick.core.report import Report
 from slipstick.core.workload import Op, Phase
-from slipstick.verbs.question import PlanSpec, Question, SystemSpec, WorkloadSpec, ask
+from slipstick.engines.question import PlanSpec, Question, SystemSpec, WorkloadSpec, ask
+from slipstick.report.answer import Answer
+from slipstick.report.report import Report
 
 if TYPE_CHECKING:
     from slipstick.core.topology import Topology
-    from slipstick.place.problem import Forwarding, Problem
-    from slipstick.place.schedule import Schedule
+    from slipstick.placement.problem import Forwarding, Problem
+    from slipstick.placement.schedule import Schedule
 
 PLAN = "matmul=fp16,activations=fp16"  # what nobody said: the formats of mixed-precision training since Volta
 TIME_LIMIT = 60.0  # seconds: what one waits for an answer
@@ -42,14 +42,14 @@ class Placement(Answer):
 
     def replayed(self) -> float:
         """Return the seconds that the fabric's flow simulator takes for the schedule."""
-        from slipstick.verbs.replay import replay
+        from slipstick.engines.placement_replay import replay
 
         given = self.instance
         return replay(given.problem, self.schedule, given.seconds, given.sent, given.topology)
 
     def timeline(self) -> str:
         """Return the schedule as an SVG, a lane for each device and link."""
-        from slipstick.place.report import timeline
+        from slipstick.placement.placement_report import timeline
 
         return timeline(self.instance.problem, self.schedule, self.report.title)
 
@@ -120,8 +120,8 @@ def run_placement(
     set: Mapping[str, object] | None = None,
 ) -> Placement:
     """Return the placement that `place` reports, with its instance and schedule."""
-    from slipstick.place.cpsat import solve
-    from slipstick.place.orders import compact
+    from slipstick.placement.cpsat import solve
+    from slipstick.placement.orders import compact
 
     if not time_limit > 0:
         raise SlipstickError("not a time", path="time_limit", value=time_limit, allowed="seconds above 0")
@@ -136,10 +136,10 @@ def run_placement(
 def instance(question: Question, forwarding: Forwarding = "store") -> Instance:
     """Return the instance: chains of operators with their seconds, bytes on edges and bytes kept, and the links."""
     from slipstick.cluster.assembly import width
-    from slipstick.cluster.graph_times import op_seconds
-    from slipstick.fabric.topology import resolve_topology
-    from slipstick.models.graphs import chains, graph_of, training_graph, transfers
-    from slipstick.place.problem import problem_of
+    from slipstick.cluster.kernels.graph_times import op_seconds
+    from slipstick.fabric.topology_file import resolve_topology
+    from slipstick.networks.graphs import chains, graph_of, training_graph, transfers
+    from slipstick.placement.problem import problem_of
 
     workload, system, plan = question.workload, question.system, question.plan
     if workload.phase not in (Phase.TRAIN, Phase.INFER):
@@ -171,7 +171,7 @@ def _kept(forward: Sequence[Op], question: Question) -> dict[str, float]:
     In training: weights, gradients, the optimiser's states, and all forward activations; else the weights.
     """
     from slipstick.cluster.assembly import ADAM_STATES, inference_precision, training_precision, width
-    from slipstick.cluster.graph_kernels import kept_elements
+    from slipstick.cluster.kernels.graph_kernels import kept_elements
 
     plan, system = question.plan, question.system
     if question.workload.phase is Phase.INFER:
@@ -183,7 +183,7 @@ def _kept(forward: Sequence[Op], question: Question) -> dict[str, float]:
 
 
 def _report(question: Question, problem: Problem, found: Schedule) -> Report:
-    from slipstick.place.report import metrics, tables
+    from slipstick.placement.placement_report import metrics, tables
 
     workload, system = question.workload, question.system
     sure = "proved optimal" if found.proved else f"{found.status}, gap {100 * found.gap:.1f} %"

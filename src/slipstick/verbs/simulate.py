@@ -6,21 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slipstick.core.answer import Answer
+from slipstick.core.catalogue import systems
 from slipstick.core.errors import SlipstickError
 from slipstick.core.layer import Layer
 from slipstick.core.plan import Plan
-from slipstick.core.registry import systems
-from slipstick.core.report import Report, Table
 from slipstick.core.system import System
 from slipstick.core.workload import Phase
-from slipstick.verbs.question import PlanSpec, Question, SystemSpec, WorkloadSpec, ask
+from slipstick.engines.question import PlanSpec, Question, SystemSpec, WorkloadSpec, ask
+from slipstick.report.answer import Answer
+from slipstick.report.report import Report, Table
 
 if TYPE_CHECKING:
     from slipstick.core.topology import Topology
-    from slipstick.fabric.wafer.iteration import Iteration
-    from slipstick.fabric.wafer.job import Job
-    from slipstick.fabric.wafer.strategies import Strategy
+    from slipstick.fabric.training.iteration import Iteration
+    from slipstick.fabric.training.job import Job
+    from slipstick.fabric.training.strategies import Strategy
 
 PAPERS = ("rashidi2024",)
 PLAN = "tp=auto,pp=auto,zero=2,gradients=bf16"  # what nobody said: the fastest split, ZeRO-2 and 16-bit gradients
@@ -38,7 +38,7 @@ class Simulation(Answer):
 
     def pictures(self) -> dict[str, str]:
         """Return SVGs by what they show: each link's load through the step, and the timeline of one replica."""
-        from slipstick.fabric.wafer.report import load_picture, timeline
+        from slipstick.fabric.training.step_report import load_picture, timeline
 
         return {
             "Load of every link": load_picture(self.iteration, self.topology, self.report.title, count=8),
@@ -103,7 +103,7 @@ def run_simulation(
     topology = topology_of(question.system)
     job_of = job_for(question, efficiency)
     strategy = _strategy(question, topology, job_of)
-    from slipstick.fabric.wafer.iteration import simulate as iterate
+    from slipstick.fabric.training.iteration import simulate as iterate
 
     found = iterate(job_of(strategy), topology)
     return Simulation(_report(question, topology, found, strategy, efficiency), found, topology)
@@ -127,7 +127,7 @@ def sweep(
     >>> [column.name for column in table.columns][:3], len(table.rows)
     (['strategy', 'MP', 'DP'], 18)
     """
-    from slipstick.fabric.wafer.iteration import simulate as iterate
+    from slipstick.fabric.training.iteration import simulate as iterate
 
     question = question_of(workload, system, plan, batch=batch, sequence=sequence, overrides=set)
     topology = topology_of(question.system)
@@ -149,7 +149,7 @@ def topology_of(system: System) -> Topology:
     ------
     SlipstickError where it names none, with the systems that do.
     """
-    from slipstick.fabric.topology import resolve_topology
+    from slipstick.fabric.topology_file import resolve_topology
 
     if not system.topology:
         wired = [name for name, known in systems.items() if known.topology]
@@ -188,8 +188,8 @@ def question_of(
 
 def job_for(question: Question, efficiency: float | None = None) -> Callable[[Strategy], Job]:
     """Return what gives the job of a strategy; the layers' times are worked out once a microbatch size."""
-    from slipstick.cluster.layer_costs import layer_costs, with_efficiency
-    from slipstick.fabric.wafer.job import Job
+    from slipstick.cluster.training.layer_costs import layer_costs, with_efficiency
+    from slipstick.fabric.training.job import Job
 
     workload, system, plan = question.workload, question.system, question.plan
     known: dict[int, tuple[Layer, ...]] = {}
@@ -254,8 +254,8 @@ def _streams(question: Question, strategy: Strategy, layers: tuple[Layer, ...]) 
 
 def _strategy(question: Question, topology: Topology, job_of: Callable[[Strategy], Job]) -> Strategy:
     """Return the plan's strategy; where tp or pp is open, the fastest."""
-    from slipstick.fabric.wafer.iteration import simulate as iterate
-    from slipstick.fabric.wafer.strategies import Strategy
+    from slipstick.fabric.training.iteration import simulate as iterate
+    from slipstick.fabric.training.strategies import Strategy
 
     parallel = question.plan.parallel
     if "auto" not in (parallel.tp, parallel.pp):
@@ -275,8 +275,8 @@ def _strategy(question: Question, topology: Topology, job_of: Callable[[Strategy
 
 def _possible(topology: Topology, job_of: Callable[[Strategy], Job]) -> list[tuple[Strategy, Job]]:
     """Return the strategies that take all nodes and divide the batch and the layers, with their jobs."""
-    from slipstick.fabric.wafer.job import check
-    from slipstick.fabric.wafer.strategies import strategies
+    from slipstick.fabric.training.job import check
+    from slipstick.fabric.training.strategies import strategies
 
     found = []
     for strategy in strategies(len(topology.npus)):
@@ -300,9 +300,9 @@ def _refuse_others(plan: Plan) -> None:
 def _report(
     question: Question, topology: Topology, found: Iteration, strategy: Strategy, efficiency: float | None
 ) -> Report:
-    from slipstick.core.checks import run_checks
-    from slipstick.core.report import flatten
-    from slipstick.fabric.wafer.report import bottleneck, metrics, tables
+    from slipstick.fabric.training.step_report import bottleneck, metrics, tables
+    from slipstick.report.checks import run_checks
+    from slipstick.report.report import flatten
 
     workload, system = question.workload, question.system
     # idle nodes and the last replicas' shares: what the strategy leaves out

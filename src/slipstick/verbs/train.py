@@ -7,16 +7,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slipstick.adapt.evaluation import evaluate, interval
-from slipstick.adapt.recipe import History, Recipe
-from slipstick.adapt.training import settled
-from slipstick.adapt.training import train as train_net
-from slipstick.core.answer import Answer
 from slipstick.core.extras import require
-from slipstick.core.report import Metric, Report, Table
 from slipstick.core.spec import validate
-from slipstick.models.datasets.catalogue import data_set
-from slipstick.models.datasets.images import DataSet
+from slipstick.datasets.find_dataset import data_set
+from slipstick.datasets.images import DataSet
+from slipstick.report.answer import Answer
+from slipstick.report.report import Metric, Report, Table
+from slipstick.training.evaluation import evaluate, interval
+from slipstick.training.loop import settled
+from slipstick.training.loop import train as train_net
+from slipstick.training.recipe import History, Recipe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,9 +56,9 @@ def train(
     Parameters
     ----------
     net
-        A name of `slipstick.models.torch_nets.NETS`, such as ``resnet-14``.
+        A name of `slipstick.trained.torch.NETS`, such as ``resnet-14``.
     data
-        A name of `slipstick.models.datasets.names`, such as ``fashion-mnist``, the path of your own, or a DataSet.
+        A name of `slipstick.datasets.names`, such as ``fashion-mnist``, the path of your own, or a DataSet.
     recipe
         A Recipe, or its fields that differ from the defaults.
     start
@@ -66,7 +66,7 @@ def train(
     folder
         Keeps the state after every epoch; the same call goes on from there.
     out
-        Write the weights there (.safetensors); `slipstick.models.torch_nets.load_net` reads them.
+        Write the weights there (.safetensors); `slipstick.trained.torch.load_net` reads them.
     root
         The folder of the data sets. Default: the variable SLIPSTICK_DATA.
     size
@@ -85,9 +85,9 @@ def train(
     True
     """
     torch = require("torch", "torch")
-    from slipstick.models.torch_nets import module
-    from slipstick.models.torch_nets.saved import save_net
-    from slipstick.models.torch_nets.weights import load_weights
+    from slipstick.trained.torch import module
+    from slipstick.trained.torch.safetensors_weights import load_weights
+    from slipstick.trained.torch.saved_file import save_net
 
     how = settled(recipe if isinstance(recipe, Recipe) else validate(Recipe, recipe or {}, where="recipe"))
     images = data_set(data, root=root, size=size)

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slipstick.core.errors import SlipstickError
-from slipstick.core.published import SUITES, Suite, Validation, read_csv, suite_for, validate_file
-from slipstick.core.report import Metric, Report
+from slipstick.report.published import SUITES, Suite, Validation, read_csv, suite_for, validate_file
+from slipstick.report.report import Metric, Report
 
 if TYPE_CHECKING:
     from slipstick.cluster.calibration import Fit
 
 VARIABLE = "SLIPSTICK_DATA"
-_VALIDATIONS = tuple(f"slipstick.{part}.validation" for part in ("array", "cluster", "fabric", "verbs"))
+_VALIDATIONS = tuple(f"slipstick.{part}.validation" for part in ("array", "cluster", "fabric", "engines"))
 
 
 def validate(what: str | Path, data: str | Path | None = None) -> Validation:
@@ -108,7 +108,7 @@ def reference_file(suite: str, data: str | Path | None = None) -> Path:
 
 def as_report(validations: list[Validation]) -> Report:
     """Return validations as one Report: errors as metrics, published beside ours as tables."""
-    from slipstick.core.render_validation import rows_table, summary_table
+    from slipstick.report.validation_text import rows_table, summary_table
 
     metrics, tables = {}, {}
     for validation in validations:

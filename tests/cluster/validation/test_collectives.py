@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from slipstick.cluster.collectives import collective
-from slipstick.cluster.network import tiers_of
-from slipstick.cluster.validation.collectives import SUITE
-from slipstick.core.published import Row, RowDict, suite_for, validate_file
-from slipstick.core.registry import resolve_system
+from slipstick.cluster.collectives.hierarchy import collective
+from slipstick.cluster.collectives.network_tiers import tiers_of
+from slipstick.cluster.validation.nccl_rows import SUITE
+from slipstick.core.catalogue import resolve_system
+from slipstick.report.published import Row, RowDict, suite_for, validate_file
 
 HEADER = ("gpu", "op", "num_gpus", "message_elements", "dtype_bytes", "latency_us", "library")
 CEILING = {">= 1 MB": 0.12, "< 1 MB": 0.20}  # mean absolute error that the issue asks for

@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slipstick.cluster.validation import llm, nanotron, serving
-from slipstick.cluster.validation.rows import software, training_case
+from slipstick.cluster.validation import llm_rows as llm
+from slipstick.cluster.validation import nanotron_rows as nanotron
+from slipstick.cluster.validation import serving_rows as serving
+from slipstick.cluster.validation.row_questions import software, training_case
 from slipstick.core.errors import SlipstickError
-from slipstick.core.published import Row, Validation, read_csv
+from slipstick.report.published import Row, Validation, read_csv
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slipstick.cluster.validation.nanotron import SUITE, technology
-from slipstick.core.published import Row, read_csv, spearman
+from slipstick.cluster.validation.nanotron_rows import SUITE, technology
+from slipstick.report.published import Row, read_csv, spearman
 
 
 @pytest.fixture(scope="module")

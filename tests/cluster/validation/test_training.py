@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from slipstick.cluster.steps import StepConstants, load_step_constants
+from slipstick.cluster.constants.step import StepConstants, load_step_constants
 from slipstick.core.files import parse_yaml
-from slipstick.core.published import read_csv
+from slipstick.report.published import read_csv
 
 FOLDER = resources.files("slipstick.data") / "steps"
 GENERATIONS = sorted(file.name.removesuffix(".yaml") for file in FOLDER.iterdir() if file.name.endswith(".yaml"))

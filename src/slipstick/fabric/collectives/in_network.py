@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slipstick.fabric.schedule import Schedule, Writer
+from slipstick.fabric.messages import Schedule, Writer
 
 
 def all_reduce(ranks: int) -> Schedule:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from slipstick.fabric.schedule import IntArray, Schedule, Writer
+from slipstick.fabric.messages import IntArray, Schedule, Writer
 
 
 def all_reduce(ranks: int) -> Schedule:

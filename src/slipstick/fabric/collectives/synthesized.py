@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
-from slipstick.fabric.schedule import IntArray, Schedule, Writer
+from slipstick.fabric.messages import IntArray, Schedule, Writer
 
 Sends = list[tuple[int, int]]  # link and chunk, in the order of their beginning
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from slipstick.core.errors import SlipstickError
-from slipstick.fabric.switch.flows import Flow
-from slipstick.fabric.switch.network import MOST_PORTS, Fred
-from slipstick.fabric.switch.routing import Routed
+from slipstick.fabric.switch.clos_network import MOST_PORTS, Fred
+from slipstick.fabric.switch.flow_routing import Routed
+from slipstick.fabric.switch.switch_flow import Flow
 
 UNICAST_ON_LINE = 0  # the default index
 

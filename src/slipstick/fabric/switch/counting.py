@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-from slipstick.fabric.switch.network import Fred
-from slipstick.fabric.switch.routing import Masks, routable
+from slipstick.fabric.switch.clos_network import Fred
+from slipstick.fabric.switch.flow_routing import Masks, routable
 
 
 def always_routes(switch: Fred) -> bool:

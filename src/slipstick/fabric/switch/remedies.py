@@ -10,9 +10,9 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from slipstick.core.errors import SlipstickError
-from slipstick.fabric.switch.flows import Flow, Series, ring_all_reduce
-from slipstick.fabric.switch.network import MOST_MIDDLES, Fred
-from slipstick.fabric.switch.routing import must_route, route
+from slipstick.fabric.switch.clos_network import MOST_MIDDLES, Fred
+from slipstick.fabric.switch.flow_routing import must_route, route
+from slipstick.fabric.switch.switch_flow import Flow, Series, ring_all_reduce
 
 
 def rounds(switch: Fred, flows: Sequence[Flow]) -> list[list[Flow]]:

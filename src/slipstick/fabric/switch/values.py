@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
+from slipstick.fabric.switch.clos_network import Fred
 from slipstick.fabric.switch.configuration import Settings, configure, pack, unpack
-from slipstick.fabric.switch.flows import Flow, Series
-from slipstick.fabric.switch.network import Fred
-from slipstick.fabric.switch.routing import must_route
+from slipstick.fabric.switch.flow_routing import must_route
+from slipstick.fabric.switch.switch_flow import Flow, Series
 
 Array = NDArray[np.int64]
 Wires = list[Array | None]  # what each port carries; None is silence

@@ -1,0 +1,130 @@
+"""What one layer takes on an array: cycles, traffic of its memories, and the events that its energy is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from slipstick.array.bit_serial import filling, group_cycles, layer
+from slipstick.array.dram_traffic import Traffic, dram_traffic
+from slipstick.array.matrix_products import Move, Product
+from slipstick.array.parts import Events, element_events
+from slipstick.array.weight_formats import Held
+from slipstick.core.system import SRAMS, Array, System
+
+_WORD, _PARTIAL = 1, 4  # bytes of an activation, and of a sum that is not finished
+_BYTE = 8  # bits
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One product on one array, its `count` equal copies not multiplied in.
+
+    `cycles` are those of the array alone; `busy` counts cycles of single elements at work, `shifts` the positions that
+    they step through, `steps` the groups that they take in; `sram` are bytes in and out of each memory.
+    """
+
+    product: Product
+    held: Held
+    cycles: int
+    busy: float
+    shifts: float
+    steps: float
+    traffic: Traffic
+    sram: dict[str, float]
+    memory_cycles: float  # that the DRAM takes for the layer's bytes
+    array: Array
+
+    @property
+    def total_cycles(self) -> float:
+        """Cycles with the DRAM's, which run at the same time."""
+        return max(float(self.cycles), self.memory_cycles)
+
+    @property
+    def bound(self) -> str:
+        """What the layer waits for."""
+        return "compute" if self.cycles >= self.memory_cycles else "DRAM"
+
+    @property
+    def effective_shifts(self) -> float:
+        """Positions that a group takes on average."""
+        return self.shifts / self.steps
+
+    @property
+    def utilisation(self) -> float:
+        """Share of the array's elements at work, from the layer's first cycle to its last."""
+        return self.busy / ((self.total_cycles + 1) * self.array.rows * self.array.columns)
+
+    @cached_property
+    def events(self) -> Events:
+        """What happens inside the elements, and the bits that cross the DRAM's pins."""
+        bits = self.steps * self.array.group * _BYTE * self.held.storage / self.product.weights
+        inside = element_events(self.array.element, self.array.group, self.steps, self.busy, self.shifts, bits)
+        return {**inside, "dram": self.traffic.total * _BYTE}
+
+
+def layer_cost(product: Product, held: Held, system: System) -> LayerCost:
+    """Return what a product takes on the array of `system`, its weights held as `held` says."""
+    array, memory = system.array, system.memory
+    assert array is not None  # noqa: S101  the caller chose a system with one
+    cycles, words = _cycles(product, held, array)
+    storage = product.weights * float(_WORD) if held.decoded else held.storage
+    traffic = dram_traffic(
+        product, held.storage, memory["inputs"].capacity, memory["weights"].capacity, array.rows, array.columns
+    )
+    stored = storage / product.weights  # bytes of a weight in the array's memory
+    read = (words[0] * _WORD, words[1] * stored, _sums(words[2], product))
+    filled = (traffic.inputs, traffic.weights, traffic.outputs + traffic.beside)
+    each = product.filters if product.groups > 1 else 1  # filters that an entry of `shifts` stands for
+    steps = -(-product.reduction // array.group) * float(product.pixels)
+    return LayerCost(
+        product,
+        held,
+        cycles,
+        busy=steps * each * float(group_cycles(held.shifts, array.element).sum()),
+        shifts=steps * each * float(held.shifts.sum()),
+        steps=steps * each * len(held.shifts),
+        traffic=traffic,
+        sram={name: reads + fills for name, reads, fills in zip(SRAMS, read, filled, strict=True)},
+        memory_cycles=traffic.total / bytes_a_cycle(system),
+        array=array,
+    )
+
+
+def move_bytes(move: Move) -> int:
+    """Return the bytes of an operation without products: 8 bit activations."""
+    return move.elements * _WORD
+
+
+def bytes_a_cycle(system: System) -> float:
+    """Return what the DRAM moves in one cycle of the array's clock [B]."""
+    bandwidth = system.main_memory.bandwidth
+    return float("inf") if bandwidth is None else bandwidth / system.compute.clock
+
+
+def _cycles(product: Product, held: Held, array: Array) -> tuple[int, tuple[float, float, float]]:
+    """Return a product's cycles, groups one behind the other, and the words that cross the array's edges."""
+    sizes = product.pixels, product.reduction, product.filters, array.rows, array.columns
+    if product.groups == 1:
+        runs = [(1, held.shifts)]
+    else:
+        values, numbers = np.unique(held.shifts, return_counts=True)
+        runs = [(int(number), np.asarray(value)) for value, number in zip(values, numbers, strict=True)]
+    once = filling(array.rows, array.columns, array.dataflow) if array.overlap else 0
+    cycles, words = once - 1, np.zeros(3)
+    for number, shifts in runs:
+        one = layer(
+            *sizes, group=array.group, shifts=shifts, element=array.element, dataflow=array.dataflow,
+            overlap=array.overlap,
+        )  # fmt: skip
+        cycles += number * (int(one.cycles) + 1 - once)
+        words += number * np.array([one.inputs, one.weights, one.outputs], float)
+    return cycles, (float(words[0]), float(words[1]), float(words[2]))
+
+
+def _sums(words: float, product: Product) -> float:
+    """Return bytes of sums written to and read from the outputs' memory: whole ones once, others to be gone on with."""
+    finished = float(product.pixels * product.filters * product.groups)
+    return finished * _WORD if words <= finished else (2 * words - finished) * _PARTIAL

@@ -1,0 +1,67 @@
+"""Time of one collective by one algorithm: pure functions of arrays.
+
+N ranks, a message of S bytes (the FULL tensor), rate B bytes/s one way per device, latency h per step.
+
+* ring: `steps h + S / N (steps / B)`, steps = N - 1 (gather, scatter) or 2 (N - 1) (all-reduce)
+  [Patarasu and Yuan 2009, section 3; the per-protocol latencies follow NCCL's tuning model].
+* double binary tree over k domains: `2 log2(k) h + S min(2, k / 2) / B`: the busiest node is inside one tree and a
+  leaf of the other one, and each tree carries half of the bytes [Sanders, Speck and Traeff 2009].
+* in the switch: every device sends and receives S once.
+* direct exchange: `(N - 1) h + S (N - 1) / N / B`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.cluster.constants.links import InSwitch, Protocol
+
+Array = NDArray[np.float64]
+Cost = tuple[Array, Array]  # latency part [s], bandwidth part [s]
+
+
+def ring(protocol: Protocol, shard: Array, steps: Array, hop: Array, rate: Array, own_rate: Array) -> Cost:
+    """Return the cost of a pipeline of `steps` steps, each moving one shard.
+
+    Parameters
+    ----------
+    protocol : its base latency and own-shard cost are used; `hop` and `rate` already hold the rest.
+    shard : message bytes / ranks [B].
+    steps : N - 1, or 2 (N - 1) for an all-reduce.
+    hop : mean latency of a step over the links of the ring [s].
+    rate : bytes per second that the slowest link of the ring gives one device.
+    own_rate : data-sheet rate of a device's link [B/s].
+    """
+    return protocol.base + hop * steps, shard * (steps / rate + protocol.own / own_rate)
+
+
+def tree(protocol: Protocol, size: Array, domains: Array, rate: Array) -> Cost:
+    """Return the cost of a double binary tree all-reduce of `size` bytes, half of them in each tree, up and down."""
+    depth = np.ceil(np.log2(np.maximum(domains, 1.0)))
+    return protocol.base + 2.0 * protocol.hop * depth, size * np.minimum(2.0, domains / 2.0) / rate
+
+
+def in_switch(constants: InSwitch, size: Array, ranks: Array, bandwidth: Array) -> Cost:
+    """Return the cost of an all-reduce in the switch; infinite for groups that are too small for it."""
+    latency = np.where(ranks >= constants.min_ranks, constants.base, np.inf)
+    return latency, size / (constants.efficiency * bandwidth)
+
+
+def cheaper(first: Cost, second: Cost) -> Cost:
+    """Return, element by element, the cost with the smaller sum."""
+    better = second[0] + second[1] < first[0] + first[1]
+    return np.where(better, second[0], first[0]), np.where(better, second[1], first[1])
+
+
+def select(costs: Sequence[Cost], protocols: Sequence[Protocol], shard: Array) -> Cost:
+    """Return the cost of the cheapest protocol that the library still allows for this shard.
+
+    The full-bandwidth protocol is always allowed: a message above a limit costs at least what one below it does.
+    """
+    best = costs[-1]
+    for protocol, cost in zip(protocols[:-1], costs[:-1], strict=True):
+        best = cheaper(best, (np.where(shard < protocol.limit, cost[0], np.inf), cost[1]))
+    return best

@@ -1,0 +1,1 @@
+"""Constants of the cluster models, a set for each generation, technology or serving engine, read from data/."""

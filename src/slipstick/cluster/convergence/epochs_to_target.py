@@ -1,0 +1,156 @@
+"""Time to converge: C = T S E, the epochs that a batch size takes, and what workers gain by it.
+
+T is the time of a step, S the steps of an epoch (data over global batch), E the epochs to the target. Source: Pal et
+al., "Optimizing multi-GPU parallelization strategies for deep learning training", IEEE Micro 39(5), 2019 (arXiv
+1907.13257); the equations as we recollect them, which can be derived from the definitions.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from slipstick.core.errors import SlipstickError
+from slipstick.report.published import number, read_csv
+
+FloatArray = NDArray[np.float64]
+_ROUNDING = 1e-9  # a share that is nothing
+
+
+class Epochs(ABC):
+    """Epochs to the target as a function of the global batch: the statistical side of data parallelism."""
+
+    source: str
+    absolute: bool  # False: only the ratio of two batches' epochs means something
+
+    @abstractmethod
+    def at(self, batch: ArrayLike) -> FloatArray:
+        """Return the epochs that each batch takes; not a number where nothing is known of it."""
+
+
+@dataclass(frozen=True)
+class Measured(Epochs):
+    """Measured points, between which epochs go straight over the logarithm of the batch; beyond them nothing is known.
+
+    Examples
+    --------
+    >>> curve = Measured((32, 128, 512), (4.0, 4.0, 8.0))
+    >>> curve.at([32, 256, 1024]).tolist()
+    [4.0, 6.0, nan]
+    """
+
+    batches: tuple[float, ...]
+    epochs: tuple[float, ...]
+    source: str = "measured"
+    absolute: bool = True
+
+    def __post_init__(self) -> None:
+        found, needed = np.asarray(self.batches, np.float64), np.asarray(self.epochs, np.float64)
+        if len(found) != len(needed) or len(found) < 2:
+            raise SlipstickError("needs two points or more", path="epochs", value=len(found))
+        if not (np.diff(found) > 0).all() or found[0] <= 0:
+            raise SlipstickError("batches must grow from point to point", path="epochs.batch", value=found.tolist())
+        if not (needed > 0).all() or not np.isfinite(needed).all():
+            raise SlipstickError("epochs must be above 0", path="epochs.epochs", value=needed.tolist())
+
+    def at(self, batch: ArrayLike) -> FloatArray:
+        """Interpolate over log batch."""
+        wanted = np.log(np.asarray(batch, np.float64))
+        known = np.log(self.batches)
+        inside = (wanted >= known[0] - _ROUNDING) & (wanted <= known[-1] + _ROUNDING)
+        return np.where(inside, np.interp(wanted, known, self.epochs), np.nan)
+
+
+@dataclass(frozen=True)
+class CriticalBatch(Epochs):
+    """E(B) = least (1 + B / critical). Source: McCandlish et al., arXiv 1812.06162, section 2.
+
+    Examples
+    --------
+    >>> CriticalBatch(least=4.0, critical=1000.0).at([0, 1000, 3000]).tolist()
+    [4.0, 8.0, 16.0]
+    """
+
+    least: float
+    critical: float
+    source: str = "critical-batch model"
+    absolute: bool = True
+
+    def at(self, batch: ArrayLike) -> FloatArray:
+        """Evaluate the model."""
+        return np.asarray(self.least * (1 + np.asarray(batch, np.float64) / self.critical))
+
+
+def fit_critical_batch(batches: ArrayLike, epochs: ArrayLike) -> tuple[CriticalBatch, FloatArray]:
+    """Return the model of least squared error and its residuals (ours minus measured); two points are met exactly.
+
+    Errors
+    ------
+    SlipstickError if epochs do not grow with the batch at all: then there is no critical batch.
+    """
+    x, y = np.asarray(batches, np.float64), np.asarray(epochs, np.float64)
+    slope, least = np.polyfit(x, y, 1)
+    if slope * x.max() <= _ROUNDING * abs(least) or least <= 0:
+        raise SlipstickError("epochs do not grow with the batch", path="epochs", value=[float(slope), float(least)])
+    model = CriticalBatch(float(least), float(least / slope))
+    return model, model.at(x) - y
+
+
+def read_epochs(path: str | Path) -> Measured:
+    """Return the points of a CSV file with the columns ``batch`` and ``epochs``, in any order.
+
+    Rows of one batch (several seeds) are averaged.
+
+    Errors
+    ------
+    SlipstickError for missing columns, cells that are no numbers, fewer than two batches.
+    """
+    header, rows = read_csv(path)
+    missing = {"batch", "epochs"} - set(header)
+    if missing:
+        raise SlipstickError(f"has no column {', '.join(sorted(missing))}", path=str(path), value=", ".join(header))
+    by_batch: dict[float, list[float]] = {}
+    for row in rows:
+        by_batch.setdefault(number(row, "batch"), []).append(number(row, "epochs"))
+    batches = sorted(by_batch)
+    return Measured(tuple(batches), tuple(float(np.mean(by_batch[b])) for b in batches), f"measured: {Path(path).name}")
+
+
+def speedup(
+    workers: ArrayLike, batch: float, epochs: Epochs, *, efficiency: ArrayLike = 1.0, model_parallel: float = 1.0
+) -> FloatArray:
+    """Return how much faster than one device `workers` workers converge: SU = SU^M SE_N N E_1 / E_N.
+
+    Parameters
+    ----------
+    batch : samples of one worker; the global batch is N times that.
+    efficiency : SE_N = T_1 / T_N of each count, at most 1 where steps slow down with workers.
+    model_parallel : SU^M, the speed-up of one step on the devices of one worker.
+    """
+    count = np.asarray(workers, np.float64)
+    return np.asarray(model_parallel * np.asarray(efficiency) * count * epochs.at(batch) / epochs.at(count * batch))
+
+
+def hybrid_wins(
+    model_parallel: float,
+    devices: float,
+    epochs_n: float,
+    epochs_mn: float,
+    *,
+    efficiency_n: float,
+    efficiency_mn: float,
+) -> bool:
+    """Tell whether N workers of M devices converge sooner than M N workers of one.
+
+    They do if SU^M > M (SE_MN / SE_N) (E_N / E_MN).
+
+    Examples
+    --------
+    >>> hybrid_wins(1.32, 2, 10.0, 16.0, efficiency_n=1.0, efficiency_mn=1.0)
+    True
+    """
+    return model_parallel > devices * (efficiency_mn / efficiency_n) * (epochs_n / epochs_mn)

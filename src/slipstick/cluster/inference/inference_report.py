@@ -1,0 +1,322 @@
+"""The Report of inference: a first token, the tokens after it, a whole request, a serving engine under load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.cluster.assembly import inference_setting, sources
+from slipstick.cluster.constants.prices import hourly_cost
+from slipstick.cluster.inference.request import (
+    InferenceSetting,
+    Pass,
+    decode_step,
+    inference_shape,
+    largest_batch,
+    prefill,
+    room,
+)
+from slipstick.cluster.inference.serving import (
+    Load,
+    Service,
+    continuous_batch,
+    speculative_time,
+    split_service,
+    static_batch,
+)
+from slipstick.cluster.kernels.energy import energy
+from slipstick.cluster.sweep.choose_plan import resolved
+from slipstick.cluster.sweep.plans import Plans, decoder_of
+from slipstick.cluster.training.kernel_table import inference_table
+from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import Plan
+from slipstick.core.system import System
+from slipstick.core.workload import Phase, Workload
+from slipstick.networks.decoder.decoder import Decoder
+from slipstick.report.checks import run_checks
+from slipstick.report.report import Metric, Report, Table, flatten
+
+FloatArray = NDArray[np.float64]
+
+PAPERS = ("kundu2024", "ardalani2022", "dao2022")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one inference estimate needs everywhere."""
+
+    workload: Workload
+    system: System
+    plan: Plan
+    setting: InferenceSetting
+    plans: Plans
+    batch: int  # sequences on one replica
+    replicas: int  # that decode
+
+    @property
+    def load(self) -> Load:
+        """The requests of one replica."""
+        return Load(*(np.array([v]) for v in (self.batch, self.workload.sequence, self.workload.output)))
+
+
+def estimate_inference(workload: Workload, system: System, plan: Plan) -> Report:
+    """Return the report of a prefill, or of a prompt with generated tokens, on every replica of the system.
+
+    Errors
+    ------
+    SpecErrors where the plan is impossible; too little memory is a finding of the report.
+    """
+    run = _run(workload, system, plan)
+    whole = _prefill_metrics(run) if workload.phase is Phase.PREFILL else _decode_metrics(run)
+    metrics = {**whole, **_memory(run)}
+    facts = {path: metric.value for path, metric in flatten(metrics)}
+    return Report(
+        title=f"{workload.name} on {system.devices} x {system.name}",
+        metrics=metrics,
+        breakdowns={"ops": _table(run)},
+        bottleneck=_bottleneck(run),
+        warnings=run_checks({**facts, **_rooflines(run)}),
+        inputs={"workload": workload, "system": system, "plan": run.plan},
+        papers=PAPERS,
+    )
+
+
+def _attention_ranks(plan: Plan, decoder: Decoder) -> Plan:
+    """Return the plan with attention data parallelism spelt out: each rank is a replica of attention with its own
+    requests, and the experts span the ranks.
+
+    Errors
+    ------
+    SlipstickError where the degree does not divide tp, or where the network has no experts to span the ranks.
+    """
+    ranks, tp = plan.serving.attention_dp, plan.parallel.tp
+    if ranks in (1, "auto"):
+        return plan
+    if not isinstance(tp, int) or tp % int(ranks):
+        raise SlipstickError("does not divide tp", path="plan.serving.attention_dp", value=ranks, allowed=f"tp={tp}")
+    if not any(block.mlp.routed_experts for block in decoder.kinds):
+        raise SlipstickError(
+            "needs experts that span the ranks", path="plan.serving.attention_dp", value=ranks, allowed="1"
+        )
+    parallel = plan.parallel
+    dp = parallel.dp if parallel.dp == "auto" else int(parallel.dp) * int(ranks)
+    given = {} if parallel.ep != 1 else {"ep": tp, "etp": 1}
+    return Plan.of(plan, tp=tp // int(ranks), dp=dp, **given)
+
+
+def _run(workload: Workload, system: System, plan: Plan) -> Run:
+    plan = _attention_ranks(plan, decoder_of(workload))
+    setting = inference_setting(workload, system, plan)
+
+    def evaluate(plans: Plans) -> tuple[FloatArray, FloatArray]:
+        batch = np.maximum(1, workload.batch // plans.dp)
+        context = workload.sequence + workload.output
+        tokens = batch if workload.phase is Phase.DECODE else batch * workload.sequence
+        one = prefill(setting, plans, batch, workload.sequence) if workload.phase is Phase.PREFILL else decode_step(
+            setting, plans, batch, context
+        )  # fmt: skip
+        return one.time / workload.batch, room(setting, plans, batch, context, tokens // batch).total
+
+    filled = resolved(plan, workload, system, system.main_memory.capacity, evaluate)
+    plans = Plans.of([filled], system)
+    if plans.cp[0] > 1:
+        raise SlipstickError(
+            "context parallelism is modelled in training only", path="plan.parallel.cp", value=int(plans.cp[0])
+        )
+    decoding = int(plans.dp[0]) - _prefilling(filled, workload, plans)
+    return Run(workload, system, filled, setting, plans, max(1, workload.batch // decoding), decoding)
+
+
+def _prefilling(plan: Plan, workload: Workload, plans: Plans) -> int:
+    """Return how many replicas only prefill, where the workload decodes and the plan splits the devices."""
+    devices, degree = plan.serving.prefill_devices, int(plans.tp[0] * plans.pp[0])
+    if not devices or workload.phase is not Phase.DECODE:
+        return 0
+    if devices % degree or devices >= degree * int(plans.dp[0]):
+        raise SlipstickError(
+            "not some of the replicas of tp*pp devices",
+            path="plan.serving.prefill_devices",
+            value=devices,
+            allowed=f"a multiple of {degree} below {degree * int(plans.dp[0])}",
+        )
+    return devices // degree
+
+
+def _metric(run: Run) -> Any:
+    source = sources(run.system)
+
+    def metric(value: Any, unit: str, note: str = "") -> Metric:
+        return Metric(float(np.ravel(value)[0]), unit, "estimated", source, note)
+
+    return metric
+
+
+def _parts(done: Pass, metric: Any) -> dict[str, Metric]:
+    return {name: metric(value, "s") for name, value in done.parts.items() if value[0] > 0}
+
+
+def _prefill_metrics(run: Run) -> dict[str, Any]:
+    metric, workload = _metric(run), run.workload
+    done = _chunked(run) if run.plan.serving.chunk else prefill(run.setting, run.plans, run.batch, workload.sequence)
+    tokens = workload.batch * workload.sequence / done.time
+    return {
+        "time": {"first_token": metric(done.time, "s"), "parts": _parts(done, metric)},
+        "throughput": {
+            "tokens": metric(tokens, "token/s", "of the prompts, all replicas"),
+            "tokens_per_device": metric(tokens / run.system.devices, "token/s"),
+        },
+        "efficiency": {
+            "mfu": metric(_utilisation(run, done), "fraction", "forward FLOP/s over the peak of the format")
+        },
+        **_spent(run, done, done.time, workload.batch * workload.sequence),
+    }
+
+
+def _chunked(run: Run) -> Pass:
+    """Return a prefill in chunks, each of which attends to what the chunks before it cached."""
+    chunk, prompt = run.plan.serving.chunk or run.workload.sequence, run.workload.sequence
+    starts = np.arange(0, prompt, chunk)
+    sizes = np.minimum(chunk, prompt - starts)
+    plans = run.plans.take(np.zeros(len(starts), dtype=np.int64))
+    done = prefill(run.setting, plans, run.batch, sizes, starts)
+    total = {name: np.array([value.sum()]) for name, value in done.parts.items()}
+    return Pass(total, *(np.array([a.sum()]) for a in (done.flops, done.traffic, done.sent)))
+
+
+def _decode_metrics(run: Run) -> dict[str, Any]:
+    metric, workload, serving = _metric(run), run.workload, run.plan.serving
+    served = _service(run)
+    step = served.per_token
+    if serving.draft_tokens:
+        step = speculative_time(
+            run.setting, run.plans, run.load, serving.draft_tokens, serving.acceptance, serving.draft_cost
+        )
+    middle = decode_step(run.setting, run.plans, run.batch, workload.sequence + (workload.output + 1) // 2)
+    request = served.first_token + (workload.output - 1) * step
+    alone = run.batch * workload.output / request  # drafts replace the steps of a static batch
+    rate = (alone if serving.draft_tokens else served.throughput) * run.replicas
+    return {
+        "time": {
+            "step": metric(middle.time, "s", "of one decode step at the middle of the output"),
+            "parts": _parts(middle, metric),
+            "first_token": metric(served.first_token, "s"),
+            "per_token": metric(step, "s", "between tokens, averaged over the output"),
+            "request": metric(request, "s", "from the prompt to the last token"),
+        },
+        "throughput": {
+            "tokens": metric(rate, "token/s", "generated, all replicas"),
+            "tokens_per_device": metric(rate / run.system.devices, "token/s"),
+            "tokens_per_request": metric(1 / step, "token/s", "what one user sees"),
+            "requests": metric(rate / workload.output, "sample/s"),
+        },
+        "efficiency": {
+            "mfu": metric(_utilisation(run, middle), "fraction", "forward FLOP/s over the peak of the format"),
+            "bandwidth": metric(
+                middle.traffic / middle.time * run.plans.pp / (run.system.main_memory.bandwidth or np.inf), "fraction",
+                "DRAM bytes a second over the data sheet's",
+            ),
+        },
+        **_spent(run, middle, 1 / rate * workload.batch, workload.batch),
+    }  # fmt: skip
+
+
+def _service(run: Run) -> Service:
+    """Return the service of the plan's kind: static batch, continuous batch, or devices split by phase."""
+    serving = run.plan.serving
+    if serving.prefill_devices:
+        return _split(run)
+    if serving.continuous:
+        return continuous_batch(run.setting, run.plans, run.load, serving.chunk)
+    return static_batch(run.setting, run.plans, run.load)
+
+
+def _split(run: Run) -> Service:
+    cached = room(run.setting, run.plans, 1, run.workload.sequence, 1).cache
+    share = np.array([(int(run.plans.dp[0]) - run.replicas) / run.replicas])
+    return split_service(run.setting, run.plans, run.plans, run.load, cached, share)
+
+
+def _utilisation(run: Run, done: Pass) -> FloatArray:
+    matrix = run.system.compute.matrix
+    peak = max(matrix.get(name, 0.0) for name in (run.setting.precision.matmul, run.setting.precision.wide))
+    return done.flops / done.time / peak
+
+
+def _spent(run: Run, done: Pass, seconds: FloatArray, tokens: int) -> dict[str, Any]:
+    """Return energy and cost of one pass of every replica, and of a million tokens at the rate of the whole system."""
+    metric, system = _metric(run), run.system
+    spent = energy(system, run.setting.precision.matmul, done.time, done.flops, done.traffic, done.sent)
+    joules = spent.total * system.devices
+    overhead = system.overhead_power * done.time * system.devices
+    power = float((joules + overhead)[0] / done.time[0] / system.devices)
+    parts = {
+        name: metric(getattr(spent, name) * system.devices, "J") for name in ("compute", "memory", "network", "idle")
+    }
+    found: dict[str, Any] = {
+        "energy": {
+            "pass": metric(joules + overhead, "J", "all devices, with their share of hosts and network"),
+            "parts": {**parts, "hosts": metric(overhead, "J")},
+            "power_per_device": metric(power, "W"),
+            "token": metric(power * system.devices * seconds / tokens, "J"),
+        }
+    }
+    hourly = hourly_cost(system, power) * system.devices
+    if hourly:
+        found["cost"] = {"million_tokens": metric(hourly * seconds / 3600 / tokens * 1e6, "USD")}
+    return found
+
+
+def _memory(run: Run) -> dict[str, Any]:
+    metric, workload = _metric(run), run.workload
+    context = workload.sequence + (workload.output if workload.phase is Phase.DECODE else 0)
+    tokens = (
+        1 if workload.phase is Phase.DECODE else min(workload.sequence, run.plan.serving.chunk or workload.sequence)
+    )
+    held = room(run.setting, run.plans, run.batch, context, tokens)
+    capacity = run.system.main_memory.capacity
+    parts = {name: metric(getattr(held, name), "B") for name in ("weights", "cache", "activations")}
+    return {
+        "memory": {
+            "peak": metric(held.total, "B"),
+            "parts": parts,
+            "capacity": metric(capacity, "B"),
+            "largest_batch": metric(
+                largest_batch(run.setting, run.plans, context, capacity),
+                "sample",
+                "sequences of this length that fit a replica",
+            ),
+        }
+    }
+
+
+def _table(run: Run) -> Table:
+    workload = run.workload
+    if workload.phase is Phase.PREFILL:
+        shape = inference_shape(run.plans, run.batch, workload.sequence, workload.sequence)
+    else:
+        shape = inference_shape(run.plans, run.batch, 1, workload.sequence + (workload.output + 1) // 2)
+    setting = run.setting
+    return inference_table(
+        setting.decoder, setting.device, setting.precision, shape, workload.phase, fused=setting.fused
+    )
+
+
+def _rooflines(run: Run) -> Mapping[str, float]:
+    """Return the least seconds of a pass: its weights read once by the stages one after the other."""
+    bandwidth = run.system.main_memory.bandwidth or np.inf
+    active = run.setting.decoder.active_parameters - run.setting.decoder.embedding_parameters
+    least = active * min(run.setting.precision.weights, 2.0) / float(run.plans.tp[0]) / bandwidth
+    return {"roofline.memory": least if run.plans.ep[0] * run.plans.etp[0] <= run.plans.tp[0] else 0.0}
+
+
+def _bottleneck(run: Run) -> str:
+    workload = run.workload
+    done = prefill(run.setting, run.plans, run.batch, workload.sequence)
+    if workload.phase is Phase.DECODE:
+        done = decode_step(run.setting, run.plans, run.batch, workload.sequence + (workload.output + 1) // 2)
+    name, value = max(done.parts.items(), key=lambda part: float(part[1][0]))
+    return f"{name.replace('_', ' ')}: {100 * float(value[0] / done.time[0]):.0f} % of a pass"

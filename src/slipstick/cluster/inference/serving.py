@@ -1,0 +1,176 @@
+"""Serving: requests that share a device. Static and continuous batches, chunked prefill, drafts, split devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.cluster.collectives.network_tiers import messages
+from slipstick.cluster.inference.request import InferenceSetting, decode_step, decode_time, largest_batch, prefill
+from slipstick.cluster.sweep.plans import AUTO_TIER, Plans
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Load:
+    """What requests look like: `concurrency` at any time on one replica, `prompt` tokens in, `output` tokens out."""
+
+    concurrency: IntArray
+    prompt: IntArray
+    output: IntArray
+
+
+@dataclass(frozen=True)
+class Service:
+    """What requests see, (n,) each: seconds to the first token, seconds between tokens, and tokens/s of a replica."""
+
+    first_token: FloatArray
+    per_token: FloatArray
+    throughput: FloatArray
+
+    @property
+    def latency(self) -> FloatArray:
+        """Seconds per generated token of a whole request: what concurrency / throughput gives."""
+        return 1.0 / self.throughput
+
+
+def static_batch(setting: InferenceSetting, plans: Plans, load: Load) -> Service:
+    """Return a batch that starts and ends together: one prefill, then output - 1 decode steps."""
+    first = prefill(setting, plans, load.concurrency, load.prompt).time
+    step = decode_time(setting, plans, load.concurrency, load.prompt, load.output)
+    whole = first + (load.output - 1) * step
+    return Service(first, step, load.concurrency * load.output / whole)
+
+
+def continuous_batch(
+    setting: InferenceSetting, plans: Plans, load: Load, chunk: int | None = None, rounds: int | None = None
+) -> Service:
+    """Return a running batch under a constant number of requests: as one ends, the next one's prompt is computed.
+
+    In the time of one request the devices compute its `output` steps and the prompts of all running requests; so what
+    a request does not wait for before its first token, it waits for between its tokens. Where prompts share steps
+    with decoding, a first token waits for a few such steps. Where they interrupt it, all sequences start and end
+    together, and half of the prompts come before a first token on average. More requests than the cache holds wait
+    for a place.
+
+    Parameters
+    ----------
+    chunk : prompt tokens a step takes at most; None: whole prompts.
+    rounds : requests that each client sends one after another, all clients starting at once, whose first ones wait
+        for half of all prompts; None: the steady state.
+    """
+    stack = setting.stack
+    running = np.minimum(load.concurrency, np.maximum(1, _places(setting, plans, load)))
+    decode = _engine_step(setting, plans, running, load)
+    fitting = np.maximum(1, stack.batched_tokens // load.prompt)
+    together = np.minimum(running, fitting)
+    prompt, one, many = _prompt_times(setting, plans, load, chunk, (together, np.ones_like(together), fitting))
+    served = running * prompt + (load.output - 1) * decode + stack.request
+    burst = (running + together) / 2.0 * prompt
+    if stack.batching == "prefill_first":
+        first = burst
+    else:
+        shared = np.maximum(one, np.minimum(together, 1.0 + one / stack.spread) * many)
+        steady = shared + np.minimum(running - 1, stack.wait) * (shared + decode)
+        first = steady if rounds is None else steady * (1 - 1 / rounds) + burst / rounds
+    first = np.minimum(first, running * prompt) + stack.request
+    step = (served - first) / np.maximum(load.output - 1, 1)
+    waiting = served * (load.concurrency / running - 1.0)
+    return Service(first + waiting, step, load.concurrency * load.output / (served + waiting))
+
+
+def _places(setting: InferenceSetting, plans: Plans, load: Load) -> IntArray:
+    """Return how many sequences the cache holds, at half of their output on average."""
+    capacity = setting.capacity * setting.stack.memory_share
+    return largest_batch(setting, plans, load.prompt + load.output // 2, capacity)
+
+
+def _engine_step(setting: InferenceSetting, plans: Plans, running: IntArray, load: Load) -> FloatArray:
+    """Return seconds of a decode step with the host's part: what the device waits for, and the sending of tokens."""
+    stack = setting.stack
+    device = decode_time(setting, plans, running, load.prompt, load.output)
+    return np.asarray(np.maximum(device + stack.step + stack.sequence * running, stack.stream * running))
+
+
+def _prompt_times(
+    setting: InferenceSetting, plans: Plans, load: Load, chunk: int | None, together: tuple[IntArray, ...]
+) -> tuple[FloatArray, ...]:
+    """Return seconds that one prompt adds where several are computed together, for each such number.
+
+    In chunks, a prompt is alone, and where prompts share steps its pieces ride along with decoding: the weights that
+    such a step reads anyway are not read again.
+    """
+    n, count = len(plans), len(together)
+    if chunk is None:
+        every = plans.take(np.tile(np.arange(n), count))
+        sizes = np.concatenate(together)
+        times = prefill(setting, every, sizes, np.tile(load.prompt, count)).time / sizes
+        return tuple(times.reshape(count, n))
+    pieces = np.ceil(load.prompt / chunk)
+    size = np.minimum(load.prompt, chunk)
+    middle = np.maximum(0, load.prompt // 2 - size // 2)
+    each = prefill(setting, plans, 1, size, middle).time
+    if setting.stack.batching == "mixed":
+        shared = decode_step(setting, plans, 1, load.prompt).parts
+        each = each - (shared["projections"] + shared["launch"] + shared["overhead"] + shared["elementwise"])
+    return (np.asarray(pieces * np.maximum(each, 0.0)),) * count
+
+
+def tokens_per_step(drafts: int, acceptance: float) -> float:
+    """Return the expected tokens of one speculative step: (1 - a^(k+1)) / (1 - a).
+
+    Source: Leviathan et al. 2211.17192, equation 1.
+
+    Examples
+    --------
+    >>> tokens_per_step(0, 0.9), tokens_per_step(3, 1.0), round(tokens_per_step(4, 0.8), 4)
+    (1.0, 4.0, 3.3616)
+    """
+    if acceptance >= 1.0:
+        return drafts + 1.0
+    return (1.0 - acceptance ** (drafts + 1)) / (1.0 - acceptance)
+
+
+def speculative_time(
+    setting: InferenceSetting, plans: Plans, load: Load, drafts: int, acceptance: float, draft_cost: float
+) -> FloatArray:
+    """Return seconds a token with `drafts` proposed tokens a step, each draft step costing a share of a plain step.
+
+    The proposals are verified in one pass over drafts + 1 tokens of each sequence.
+    """
+    middle = load.prompt + (load.output + 1) // 2
+    plain = decode_step(setting, plans, load.concurrency, middle).time
+    verify = decode_step(setting, plans, load.concurrency, middle, drafts + 1).time
+    return (verify + drafts * draft_cost * plain) / tokens_per_step(drafts, acceptance)
+
+
+def split_service(
+    setting: InferenceSetting,
+    prefill_plans: Plans,
+    plans: Plans,
+    load: Load,
+    cache_bytes: FloatArray,
+    prompts_at_once: FloatArray,
+) -> Service:
+    """Return disaggregated serving: some devices only prefill, others only decode (Zhong et al. 2401.09670).
+
+    Prompts come one after another to each prefilling replica; where these are too slow for the decoding ones, requests
+    wait before them, as many as leave the concurrency (Little's law).
+
+    Parameters
+    ----------
+    cache_bytes : of one prompt on one device: what moves from the prefill to the decode devices.
+    prompts_at_once : replicas that prefill, for each one that decodes.
+    """
+    alone = prefill(setting, prefill_plans, 1, load.prompt).time
+    moved = messages("point_to_point", cache_bytes, 2, plans.devices, np.full(len(plans), AUTO_TIER), setting.tiers)
+    step = _engine_step(setting, plans, load.concurrency, load)
+    first = alone + moved + setting.stack.request
+    served = first + (load.output - 1) * step
+    pace = np.minimum(prompts_at_once / alone, load.concurrency / served)
+    waiting = np.maximum(0.0, load.concurrency / pace - served)
+    return Service(first + waiting, step, pace * load.output)

@@ -1,0 +1,49 @@
+"""Seconds of each operation of a graph on one device: what placement divides over devices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from slipstick.cluster.assembly import inference_precision, training_precision
+from slipstick.cluster.kernels.device import device_of
+from slipstick.cluster.kernels.graph_kernels import forward_kernels
+from slipstick.cluster.kernels.timing import time_kernels
+from slipstick.core.plan import Plan
+from slipstick.core.system import System
+from slipstick.core.workload import Op, Phase
+
+
+def op_seconds(ops: Sequence[Op], system: System, plan: Plan, phase: Phase) -> dict[str, float]:
+    """Return the seconds of each operation on one device of `system`, by its name.
+
+    Parameters
+    ----------
+    ops : merged or not, of a forward pass or of both (`training_graph`), for the samples that one device computes.
+    plan : its formats, and whether activations run in the kernel before them; what it divides is not looked at.
+
+    Errors
+    ------
+    SlipstickError if the device lacks the format.
+
+    Examples
+    --------
+    >>> from slipstick.core.catalogue import resolve_system
+    >>> from slipstick.networks import network
+    >>> from slipstick.networks.graphs import chains, training_graph
+    >>> graph = training_graph(chains(network("inception-v3").ops(Phase.TRAIN, 64, 1, 1)))
+    >>> plan = Plan.of("matmul=fp16,activations=fp16")
+    >>> seconds = op_seconds(graph, resolve_system("v100-sxm2-32gb"), plan, Phase.TRAIN)
+    >>> len(seconds) == len(graph), 0.01 < sum(seconds.values()) < 1.0
+    (True, True)
+    """
+    training = phase is Phase.TRAIN
+    precision = (training_precision if training else inference_precision)(plan, system)
+    lists = [forward_kernels([op], precision, training=training, fused=plan.kernels.fused) for op in ops]
+    kernels = [counted.kernel for counts in lists for counted in counts]
+    counts = np.array([counted.count for counts in lists for counted in counts], dtype=float)
+    owners = np.repeat(np.arange(len(lists)), [len(found) for found in lists])
+    times = time_kernels(kernels, device_of(system), 1).time[:, 0] * counts
+    sums = np.bincount(owners, weights=times, minlength=len(lists))
+    return {op.name: float(seconds) for op, seconds in zip(ops, sums, strict=True)}

@@ -1,0 +1,255 @@
+"""Many plans at once: one array a field, so that every equation of the cluster model runs over a whole sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.core.errors import SlipstickError, SpecErrors
+from slipstick.core.plan import Plan
+from slipstick.core.system import System
+from slipstick.core.workload import Phase, Workload
+from slipstick.networks.decoder.decoder import Decoder
+
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+RECOMPUTE = ("none", "selective", "full")
+SCHEDULE = ("1f1b", "gpipe")
+TP_PATTERN = ("all_reduce", "p2p_rs_ag", "rs_ag")
+TP_OVERLAP = ("none", "ring", "pipe")
+AUTO_TIER = -1
+
+
+@dataclass(frozen=True)
+class Plans:
+    """The swept fields of n plans, each an array of shape (n,). Choices are indices into the tuples above."""
+
+    tp: IntArray
+    pp: IntArray
+    dp: IntArray
+    cp: IntArray
+    ep: IntArray
+    etp: IntArray
+    microbatch: IntArray
+    interleave: IntArray
+    zero: IntArray
+    schedule: IntArray
+    recompute: IntArray
+    tp_pattern: IntArray
+    tp_overlap: IntArray
+    tp_tier: IntArray
+    pp_tier: IntArray
+    dp_tier: IntArray
+    sp: BoolArray
+    regather: BoolArray
+    tp_async: BoolArray
+    dp_buckets: BoolArray
+    dp_overlap: BoolArray
+    pp_overlap: BoolArray
+    offload_weights: BoolArray
+    offload_activations: BoolArray
+    offload_optimizer: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.tp)
+
+    def take(self, index: IntArray | slice) -> Plans:
+        """Return the plans at `index`."""
+        return Plans(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
+    @property
+    def devices(self) -> IntArray:
+        """Devices that each plan uses."""
+        return self.tp * self.pp * self.dp * self.cp
+
+    @classmethod
+    def of_columns(cls, n: int, columns: Mapping[str, object]) -> Plans:
+        """Build from columns (arrays or scalars that broadcast to n); fields left out get a plain plan's value."""
+        filled: dict[str, NDArray[np.generic]] = {}
+        for field in fields(cls):
+            flag = field.type == "BoolArray"
+            value = columns.get(field.name, _PLAIN.get(field.name, False if flag else 1))
+            filled[field.name] = np.broadcast_to(np.asarray(value, dtype=np.bool_ if flag else np.int64), (n,))
+        if "etp" not in columns:
+            filled["etp"] = filled["tp"]
+        return cls(**filled)  # type: ignore[arg-type]
+
+    @classmethod
+    def of(cls, plans: Sequence[Plan], system: System) -> Plans:
+        """Build from resolved plans (no ``auto`` degree left); network tiers become their index."""
+        rows = [_row(plan, system) for plan in plans]
+        return cls.of_columns(len(rows), {name: [row[name] for row in rows] for name in rows[0]})
+
+
+_PLAIN: dict[str, object] = {
+    **dict.fromkeys(("zero", "schedule", "recompute", "tp_pattern", "tp_overlap"), 0),
+    **dict.fromkeys(("tp_tier", "pp_tier", "dp_tier"), AUTO_TIER),
+    "regather": True,
+    "tp_async": True,
+    "dp_buckets": True,
+    "dp_overlap": True,
+}
+
+
+def _row(plan: Plan, system: System) -> dict[str, object]:
+    parallel, collectives, offload = plan.parallel, plan.collectives, plan.offload
+    tiers = {"auto": AUTO_TIER, **{name: index for index, name in enumerate(system.network)}}
+    row: dict[str, object] = {
+        name: getattr(parallel, name)
+        for name in ("tp", "pp", "dp", "cp", "ep", "microbatch", "interleave", "zero", "sp")
+    }
+    row["etp"] = parallel.tp if parallel.etp == "auto" else parallel.etp
+    row["schedule"] = SCHEDULE.index(parallel.schedule)
+    row["recompute"] = RECOMPUTE.index(parallel.recompute)
+    row["tp_pattern"] = TP_PATTERN.index("rs_ag" if parallel.sp else collectives.tp_pattern)
+    row["tp_overlap"] = TP_OVERLAP.index(collectives.tp_overlap)
+    for group in ("tp", "pp", "dp"):
+        name = getattr(collectives, f"{group}_tier")
+        if name not in tiers:
+            raise SlipstickError(
+                "no such network tier", path=f"plan.collectives.{group}_tier", value=name, allowed=tiers
+            )
+        row[f"{group}_tier"] = tiers[name]
+    for name in ("regather", "tp_async", "dp_buckets", "dp_overlap", "pp_overlap"):
+        row[name] = getattr(collectives, name)
+    for name in ("weights", "activations", "optimizer"):
+        row[f"offload_{name}"] = getattr(offload, name)
+    return row
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition that a plan must meet: `holds` over n plans, and how to say that it does not."""
+
+    path: str
+    holds: BoolArray
+    message: str
+    value: IntArray
+    allowed: str
+
+
+def rules(plans: Plans, workload: Workload, system: System) -> list[Rule]:
+    """Return the conditions of a possible plan, each evaluated over all plans.
+
+    Source: Megatron-LM's own constraints (Narayanan et al. 2104.04473, section 3; Korthikanti et al. 2205.05198).
+    """
+    return [*_layer_rules(plans, workload), *_device_rules(plans, workload, system), *_tier_rules(plans, system)]
+
+
+def _layer_rules(plans: Plans, workload: Workload) -> list[Rule]:
+    """What the network's sizes must be divided into: heads, layers, experts."""
+    network = decoder_of(workload)
+    heads = np.array([block.attention.query_heads for block in network.kinds])
+    listing = ", ".join(str(h) for h in sorted(set(heads.tolist())))
+    chunks = plans.pp * plans.interleave
+    found = [
+        Rule(
+            "parallel.tp",
+            (heads[:, None] % plans.tp == 0).all(axis=0),
+            "tensor parallelism must divide the attention heads",
+            plans.tp,
+            f"a divisor of {listing}",
+        ),
+        Rule(
+            "parallel.pp",
+            chunks <= network.layers,
+            "more pipeline stages (times interleave) than layers",
+            chunks,
+            f"at most {network.layers}",
+        ),
+        Rule(
+            "parallel.interleave",
+            (plans.interleave == 1) | (plans.pp > 1),
+            "interleaving needs a pipeline",
+            plans.interleave,
+            "1 where pp is 1",
+        ),
+    ]
+    for count in sorted({block.mlp.routed_experts for block in network.kinds} - {0}):
+        fits = count % plans.ep == 0
+        found.append(Rule("parallel.ep", fits, "ep must divide the experts", plans.ep, f"a divisor of {count}"))
+    return found
+
+
+def _device_rules(plans: Plans, workload: Workload, system: System) -> list[Rule]:
+    """What devices, batch and sequence must be divided into."""
+    world, per_replica, tokens = plans.devices, plans.dp * plans.microbatch, plans.cp * plans.tp
+    training = workload.phase is Phase.TRAIN
+    return [
+        Rule(
+            "parallel",
+            world == system.devices,
+            "dp*tp*pp*cp is not the number of devices",
+            world,
+            f"a product of {system.devices}",
+        ),
+        Rule(
+            "parallel.interleave",
+            (plans.interleave == 1) | (workload.batch // np.maximum(1, per_replica) % plans.pp == 0),
+            "interleaving needs whole rounds of microbatches, one for each stage",
+            plans.interleave,
+            "1 where pp does not divide the microbatches",
+        ),
+        Rule(
+            "parallel.cp",
+            workload.sequence % tokens == 0 if training else np.ones(len(plans), dtype=bool),
+            "context times tensor parallelism must divide the sequence",
+            tokens,
+            f"a divisor of {workload.sequence}",
+        ),
+        Rule(
+            "parallel.microbatch",
+            workload.batch % per_replica == 0,
+            "dp times the microbatch must divide the global batch",
+            per_replica,
+            f"a divisor of {workload.batch}",
+        ),
+        Rule(
+            "parallel.ep",
+            (plans.dp * plans.cp * plans.tp) % (plans.ep * plans.etp) == 0,
+            "ep times etp must divide dp*cp*tp",
+            plans.ep * plans.etp,
+            "a divisor of dp*cp*tp",
+        ),
+    ]
+
+
+def _tier_rules(plans: Plans, system: System) -> list[Rule]:
+    """A group that is told its network tier must fit into it."""
+    reach = np.array([*(tier.domain or system.devices for tier in system.network.values()), 2**62])  # the last: auto
+    spans = {"tp": plans.tp, "dp": plans.tp * plans.cp * plans.dp, "pp": plans.devices}
+    found = []
+    for group, span in spans.items():
+        holds = (span <= reach[getattr(plans, f"{group}_tier")]) | (getattr(plans, group) == 1)
+        found.append(
+            Rule(f"collectives.{group}_tier", holds, "the tier does not reach the group", span, "a wider tier")
+        )
+    return found
+
+
+def possible(plans: Plans, workload: Workload, system: System) -> BoolArray:
+    """Return, over n plans, whether each meets every rule."""
+    return np.asarray(np.logical_and.reduce([rule.holds for rule in rules(plans, workload, system)]))
+
+
+def require_possible(plans: Plans, workload: Workload, system: System) -> None:
+    """Raise one SpecErrors that names every rule that the first plan breaks."""
+    broken = [
+        SlipstickError(rule.message, path=f"plan.{rule.path}", value=int(rule.value[0]), allowed=rule.allowed)
+        for rule in rules(plans.take(slice(0, 1)), workload, system)
+        if not rule.holds[0]
+    ]
+    if broken:
+        raise SpecErrors(broken)
+
+
+def decoder_of(workload: Workload) -> Decoder:
+    """Return the workload's network as the decoder transformer that the cluster model knows."""
+    if not isinstance(workload.network, Decoder):
+        name = workload.network.name
+        raise SlipstickError("the cluster model needs a decoder transformer", path="workload.network", value=name)
+    return workload.network

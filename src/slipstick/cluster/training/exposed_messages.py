@@ -1,0 +1,163 @@
+"""Exposed messages of a training step: what tensor, context, expert, pipeline and data parallelism add to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.cluster.collectives.hierarchy import Tier
+from slipstick.cluster.collectives.network_tiers import messages
+from slipstick.cluster.sweep.distinct import distinct
+from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.training.layer_time import LayerTime
+from slipstick.core.workload import Phase
+from slipstick.networks.decoder.decoder import Block, Decoder
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+PIPE_CHUNKS = 2  # tp_overlap=pipe: the product is cut in two and one half's message hides behind the other half
+
+
+@dataclass(frozen=True)
+class TensorMessages:
+    """Times of one collective over the tensor parallel ranks on one layer's activations, (n,), and its bytes."""
+
+    all_reduce: FloatArray
+    all_gather: FloatArray
+    size: FloatArray
+
+
+def tensor_messages(
+    decoder: Decoder, sequence: int, element: float, plans: Plans, tiers: Sequence[Tier]
+) -> TensorMessages:
+    """Return the collectives on a full activation (microbatch * sequence/cp * hidden elements)."""
+    first, kind = distinct([plans.tp, plans.cp, plans.microbatch, plans.tp_tier])
+    some = plans.take(first)
+    size = some.microbatch * (sequence / some.cp) * decoder.hidden * element
+    reduced = messages("all_reduce", size, some.tp, 1, some.tp_tier, tiers)
+    gathered = messages("all_gather", size, some.tp, 1, some.tp_tier, tiers)
+    return TensorMessages(reduced[kind], gathered[kind], size[kind])
+
+
+def exposed_tensor(
+    block: Block, layer: LayerTime, sent: TensorMessages, plans: Plans, slowdown: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return seconds (forward, backward) that one layer waits for tensor parallel messages.
+
+    Two all-reduces each way (Shoeybi et al. 1909.08053), each a gather and a scatter with sequence parallelism, whose
+    backward pass gathers twice more, behind the products (Korthikanti et al. 2205.05198, section 4.2.2). Asynchronous
+    messages of the backward pass (the all-reduce, or the scatter) hide behind the weights' gradients.
+    """
+    count = 1 if block.parallel else 2
+    split = plans.tp_pattern == 2
+    each_way = count * np.where(split, 2 * sent.all_gather, sent.all_reduce)
+    again = count * np.where(split & plans.regather, sent.all_gather, 0.0)
+    chunks = np.choose(plans.tp_overlap, [1, plans.tp, PIPE_CHUNKS])
+    ahead = _after_overlap(each_way, layer.products, chunks, slowdown)
+    back = _after_overlap(each_way, layer.data_gradient + layer.weight_gradient, chunks, slowdown)
+    behind = _hidden_behind(np.where(split, each_way / 2, each_way), layer.weight_gradient, slowdown)
+    asynchronous = behind + np.where(split, each_way / 2, 0.0)
+    back = np.where(plans.tp_async & (chunks == 1), asynchronous, back)
+    return ahead, back + _hidden_behind(again, layer.data_gradient, slowdown)
+
+
+def _hidden_behind(message: FloatArray, compute: FloatArray, slowdown: float) -> FloatArray:
+    """Return what a message beside a computation adds to it: what sticks out, and what it takes from the memory."""
+    return np.maximum(0.0, message - compute) + slowdown * np.minimum(message, compute)
+
+
+def _after_overlap(message: FloatArray, compute: FloatArray, chunks: IntArray, slowdown: float) -> FloatArray:
+    """Return what a message cut in `chunks` still adds to a computation cut alike: all of it in one chunk."""
+    hidden = np.minimum(message, compute)
+    piped = np.maximum(0.0, message - compute) + hidden / chunks + slowdown * hidden * (1 - 1 / chunks)
+    return np.where(chunks > 1, piped, message)
+
+
+def context_exchange(
+    block: Block, sequence: int, element: float, layer: LayerTime, plans: Plans, tiers: Sequence[Tier]
+) -> FloatArray:
+    """Return seconds that one layer waits for keys and values of the other context ranks, forward and backward.
+
+    The blocks travel round a ring behind the attention core (ring attention, Liu et al. 2310.01889); their gradients
+    come back in the backward pass.
+    """
+    if not (plans.cp > 1).any():
+        return np.zeros(len(plans))
+    pieces = np.minimum(plans.tp, block.attention.cache_heads)
+    scores = block.attention.scores(Phase.TRAIN)
+    width = block.attention.cache_elements if scores is None else scores.kv_heads * (scores.qk_dim + scores.v_dim)
+    size = plans.microbatch * float(sequence) * width / pieces * element
+    forced = np.full(len(plans), -1)
+    gather = messages("all_gather", size, plans.cp, plans.tp, forced, tiers)
+    ahead = np.maximum(0.0, gather - layer.core)
+    # fused attention recomputes its scores: five products backward for two forward (Dao 2307.08691, section 3.1)
+    back = np.maximum(0.0, 2 * gather - 2 * layer.core)  # its own core takes at least twice the forward one
+    return ahead + back
+
+
+def expert_exchange(
+    block: Block, decoder: Decoder, sequence: int, element: float, plans: Plans, tiers: Sequence[Tier]
+) -> FloatArray:
+    """Return seconds of one layer's two all-to-alls (dispatch and combine), one way.
+
+    A device sends each of its tokens to `active` experts; tensor parallel ranks that share the experts send a share.
+    """
+    if not block.mlp.routed_experts or not (plans.ep > 1).any():
+        return np.zeros(len(plans))
+    tokens = plans.microbatch * (sequence / plans.cp) * plans.etp / plans.tp
+    size = tokens * block.mlp.routed_active * decoder.hidden * element
+    exchange = messages("all_to_all", size, plans.ep, plans.etp, np.full(len(plans), -1), tiers)
+    return 2 * exchange
+
+
+def pipeline_message(
+    decoder: Decoder, sequence: int, element: float, plans: Plans, sent: TensorMessages, tiers: Sequence[Tier]
+) -> FloatArray:
+    """Return seconds of one activation from a stage to the next; split over the tensor parallel ranks if it can be.
+
+    Pipeline ranks are the outermost: neighbours stand tp*cp*dp devices apart (Megatron-LM's order tp-cp-dp-pp).
+    """
+    split = plans.tp_pattern > 0
+    shared = np.where(split, plans.tp, 1)
+    size = plans.microbatch * (sequence / plans.cp) * decoder.hidden * element / shared
+    stride = plans.tp * plans.cp * plans.dp
+    first, kind = distinct([plans.microbatch, plans.cp, shared, stride, plans.pp_tier])
+    time = messages("point_to_point", size[first], 2, stride[first], plans.pp_tier[first], tiers)[kind]
+    gather = np.where((plans.tp_pattern == 1) & (plans.tp > 1), sent.all_gather, 0.0)
+    return np.where(plans.pp > 1, time + gather, 0.0)
+
+
+def bytes_sent(
+    decoder: Decoder, sequence: int, element: float, plans: Plans, microbatches: IntArray, gradients: FloatArray
+) -> dict[str, FloatArray]:
+    """Return the bytes that the average device sends in one step, by the parallelism that sends them, (n,).
+
+    Parameters
+    ----------
+    gradients : bytes of gradients (and, with ZeRO, of gathered weights) that a device reduces over its replicas.
+    """
+    layers = decoder.layers / plans.pp
+    activation = plans.microbatch * (sequence / plans.cp) * decoder.hidden * element * microbatches
+    passes = 2 + (plans.recompute == 2)
+    split = plans.tp_pattern == 2
+    share = (plans.tp - 1) / plans.tp
+    regathered = 2 * layers * activation * share * (split & plans.regather)
+    crossing = activation / np.where(plans.tp_pattern > 0, plans.tp, 1) * plans.interleave
+    routed = sum(
+        block.count * block.mlp.routed_active * 2 * passes * (plans.ep - 1) / plans.ep
+        for block in decoder.kinds
+    ) * (activation / plans.pp * plans.etp / plans.tp)  # fmt: skip
+    width = sum(block.count * block.attention.cache_elements for block in decoder.kinds) / plans.pp / plans.tp
+    keys = activation / decoder.hidden * width * 3 * (plans.cp - 1)
+    replicas = plans.dp * plans.cp
+    return {
+        "tensor_parallel": 2 * layers * passes * activation * 2 * share + regathered,
+        "pipeline_parallel": np.where(plans.pp > 1, 2 * crossing * (plans.pp - 1) / plans.pp, 0.0),
+        "data_parallel": 2 * gradients * (replicas - 1) / replicas,
+        "expert_parallel": 1.0 * routed,
+        "context_parallel": keys,
+    }

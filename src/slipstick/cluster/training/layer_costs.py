@@ -1,0 +1,92 @@
+"""The layers of a training step on one device, undivided: seconds by the kernel models, bytes by the formats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from slipstick.cluster.assembly import training_setting, width
+from slipstick.cluster.kernels.graph_times import op_seconds
+from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.training.training_setting import layer_times
+from slipstick.core.errors import SlipstickError
+from slipstick.core.layer import Layer
+from slipstick.core.plan import Plan
+from slipstick.core.system import System
+from slipstick.core.workload import Phase, Workload
+from slipstick.networks.graphs.operator_graph import OperatorGraph
+
+
+def layer_costs(workload: Workload, system: System, plan: Plan, microbatch: int) -> tuple[Layer, ...]:
+    """Return the layers of `workload` for one microbatch on one device of `system`, in order.
+
+    Of the plan, only the formats and kernels matter; how it divides the work is for whoever asks.
+
+    Examples
+    --------
+    >>> from slipstick.engines.question import ask
+    >>> asked = ask("gpt3-175b", "h100-sxm-80gb:8", "tp=1")
+    >>> layers = layer_costs(asked.workload, asked.system, asked.plan, 1)
+    >>> len(layers), layers[1].name, round(layers[1].weights / 1e9, 2)  # GB in 16 bits
+    (98, 'layer 0', 3.62)
+    """
+    plain = Plan(formats=plan.formats, kernels=plan.kernels)
+    if isinstance(workload.network, OperatorGraph):
+        return _of_graph(workload, system, plain, microbatch)
+    return _of_decoder(workload, system, plain, microbatch)
+
+
+def with_efficiency(layers: Sequence[Layer], peak: float, efficiency: float) -> tuple[Layer, ...]:
+    """Return the layers with their times scaled so that all of them together reach `efficiency` of `peak` [FLOP/s].
+
+    Errors
+    ------
+    SlipstickError unless the efficiency is positive.
+    """
+    if not efficiency > 0:
+        raise SlipstickError("not a share of the peak rate", path="efficiency", value=efficiency, allowed="above 0")
+    seconds = sum(layer.forward + layer.backward for layer in layers)
+    scale = sum(layer.flops for layer in layers) / (peak * efficiency) / seconds
+    return tuple(replace(one, forward=scale * one.forward, backward=scale * one.backward) for one in layers)
+
+
+def _of_decoder(workload: Workload, system: System, plan: Plan, microbatch: int) -> tuple[Layer, ...]:
+    setting = training_setting(workload, system, plan)
+    one = plan.model_copy(update={"parallel": plan.parallel.model_copy(update={"microbatch": microbatch, "dp": 1})})
+    kinds, embedding, head = layer_times(setting, Plans.of([one], system))
+    decoder = setting.decoder
+    output = float(microbatch * workload.sequence * decoder.hidden) * setting.precision.activations
+    stored, accumulated = width(plan.formats.activations), width(plan.formats.gradients)
+    rows = [("embedding", embedding, decoder.embedding_parameters, 1)]
+    sizes = [decoder.layer_parameters(block) for block in setting.blocks]
+    rows += [(f"layer {n}", kinds[k], sizes[k], 2) for n, k in enumerate(setting.stack.order.tolist())]
+    rows.append(("head", head, decoder.head_parameters, 0))
+    return tuple(
+        Layer(
+            name, float(time.forward[0]), float(time.backward[0]), stored * parameters, output, reduces,
+            accumulated * parameters, float(time.flops[0]),
+        )
+        for name, time, parameters, reduces in rows
+    )  # fmt: skip
+
+
+def _of_graph(workload: Workload, system: System, plan: Plan, microbatch: int) -> tuple[Layer, ...]:
+    from slipstick.networks.graphs.training_graph import training_graph
+
+    ops = workload.network.ops(Phase.TRAIN, microbatch, workload.sequence, workload.sequence)
+    both = training_graph(ops)
+    seconds = op_seconds(both, system, plan, Phase.TRAIN)
+    back, work = dict.fromkeys((op.name for op in ops), 0.0), {op.name: op.flops for op in ops}
+    owner = ops[-1].name
+    for op in both[len(ops) :]:
+        owner = next((name for name in (op.name.rpartition(".")[0], op.colocate) if name in back), owner)
+        back[owner] += seconds[op.name]
+        work[owner] += op.flops
+    stored, accumulated = width(plan.formats.activations), width(plan.formats.gradients)
+    return tuple(
+        Layer(
+            op.name, seconds[op.name], back[op.name], stored * op.weights, stored * op.outputs, 0,
+            accumulated * op.weights, work[op.name],
+        )
+        for op in ops
+    )  # fmt: skip

@@ -1,0 +1,181 @@
+"""What data parallelism, the optimiser and offloading add to a training step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.cluster.collectives.hierarchy import Tier
+from slipstick.cluster.collectives.network_tiers import messages
+from slipstick.cluster.sweep.distinct import distinct
+from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.training.layer_time import LayerTime
+from slipstick.cluster.training.memory import Residents, expert_replicas
+from slipstick.cluster.training.training_setting import Setting
+from slipstick.core.workload import Phase
+from slipstick.networks.decoder.decoder import Block, Decoder
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+# bytes a parameter that Adam moves: reads gradient, weight and two moments (16), writes weight, moments and the
+# half-precision copy (14), and reads the gradient once more for its norm (4)
+ADAM_TRAFFIC = 34.0
+
+
+def gradient_messages(setting: Setting, plans: Plans, held: Residents) -> tuple[FloatArray, FloatArray]:
+    """Return seconds (reduction of gradients, gathering of updated weights) by stage kind, (n, K).
+
+    Without ZeRO an all-reduce; with it a reduce-scatter and an all-gather (Rajbhandari et al. 1910.02054, section 7).
+    """
+    columns = [
+        plans.tp, plans.pp, plans.dp, plans.cp, plans.ep, plans.etp, plans.interleave, plans.dp_tier, plans.zero,
+        plans.dp_buckets,
+    ]  # fmt: skip
+    first, kind = distinct(columns)
+    some = plans.take(first)
+    reduced, gathered = np.zeros(held.dense[first].shape), np.zeros(held.dense[first].shape)
+    groups = (
+        (held.dense[first], some.dp * some.cp, some.tp),
+        (held.experts[first], expert_replicas(some), some.ep * some.etp),
+    )
+    for parameters, ranks, stride in groups:
+        if parameters.any():
+            ways = _update_messages(setting, some, parameters, ranks, stride)
+            reduced, gathered = reduced + ways[0], gathered + ways[1]
+    return reduced[kind], gathered[kind]
+
+
+def _update_messages(
+    setting: Setting, plans: Plans, parameters: FloatArray, ranks: IntArray, stride: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return seconds to reduce the gradients and to gather the weights of (n, K) parameters over their copies."""
+    zero, forced = plans.zero[:, None], np.broadcast_to(plans.dp_tier[:, None], parameters.shape)
+    over = (ranks[:, None], stride[:, None], forced, setting.tiers)
+    gradient, weight = parameters * setting.elements.gradients, parameters * setting.elements.weights
+    share = _shard_efficiency(setting, plans)[:, None]
+    reduced, gathered = np.zeros(parameters.shape), np.zeros(parameters.shape)
+    if (zero == 0).any():
+        whole = messages("all_reduce", gradient, *over)
+        if (~plans.dp_buckets).any():
+            one = messages("all_reduce", np.minimum(gradient, _LOOSE_MESSAGE), *over)
+            two = messages("all_reduce", 2 * np.minimum(gradient, _LOOSE_MESSAGE), *over)
+            waits = (2 * one - two) * gradient / _LOOSE_MESSAGE  # what does not grow with the size, each time
+            whole = np.where(plans.dp_buckets[:, None], whole, np.maximum(whole, waits))
+        reduced = np.where(zero == 0, whole, reduced)
+    if (zero > 0).any():
+        pieces = np.where((zero == 3) & ~plans.dp_buckets[:, None], _tensors(setting.decoder), 1)
+        scatter = pieces * _in_shards("reduce_scatter", gradient / pieces, share, over)
+        reduced = np.where(zero > 0, scatter, reduced)
+        gathered = np.where((zero == 1) | (zero == 2), _in_shards("all_gather", weight, share, over), 0.0)
+    return reduced, gathered
+
+
+def _in_shards(
+    op: str, size: FloatArray, share: FloatArray, over: tuple[IntArray, IntArray, IntArray, Sequence[Tier]]
+) -> FloatArray:
+    """Return seconds of a scatter or gather in many small shards: they reach a share of the rate, and wait as long."""
+    time = messages(op, size, *over)
+    if (share == 1.0).all():
+        return time
+    return time + (1 / share - 1) * np.maximum(0.0, messages(op, 2 * size, *over) - time)
+
+
+# bytes of one all-reduce where tensors are not gathered into buckets: about one weight's fp32 gradient; by hand, from
+# llm_nanotron_h100.csv, where jobs without ZeRO wait so often for the latency of the network's slow state
+_LOOSE_MESSAGE = 200e6
+
+
+def _shard_efficiency(setting: Setting, plans: Plans) -> FloatArray:
+    return np.where(plans.dp_buckets, 1.0, setting.device.steps.shard_efficiency)
+
+
+def _tensors(decoder: Decoder) -> int:
+    return sum(block.count * block_tensors(block, decoder) for block in decoder.kinds)
+
+
+def weight_gathers(setting: Setting, plans: Plans, block: Block, layer: LayerTime, weights: FloatArray) -> FloatArray:
+    """Return exposed seconds of ZeRO-3 for one layer and microbatch: its tensors gathered one by one for each pass,
+    behind the layer before where overlapped (Rajbhandari et al. 1910.02054, section 7.2.2)."""
+    if not (plans.zero == 3).any():
+        return np.zeros(len(plans))
+    tensors = np.where(plans.dp_buckets, 1, block_tensors(block, setting.decoder))
+    size = np.where(plans.zero == 3, weights * setting.elements.weights / tensors, 0.0)
+    gather = (
+        tensors
+        / _shard_efficiency(setting, plans)
+        * messages("all_gather", size, plans.dp * plans.cp, plans.tp, plans.dp_tier, setting.tiers)
+    )
+    core = np.where(plans.cp > 1, layer.core, 0.0)  # already hides the keys of the other context ranks
+    ahead = np.maximum(0.0, gather - (layer.forward - core))
+    back = np.maximum(0.0, gather - (layer.backward - 2 * core))
+    return np.where(plans.dp_overlap, ahead + back, 2 * gather)
+
+
+def block_tensors(block: Block, decoder: Decoder) -> int:
+    """Return how many parameter tensors a layer has: weights, biases and norms."""
+    projections = [*block.attention.projections(decoder.hidden, Phase.TRAIN), *block.mlp.projections(decoder.hidden)]
+    norm = 2 if decoder.norm == "layer" else 1
+    return sum(2 if projection.bias else 1 for projection in projections) + norm * block.norms
+
+
+def exposed_update(
+    setting: Setting, plans: Plans, held: Residents, backward: FloatArray, forward: FloatArray
+) -> FloatArray:
+    """Return seconds that the step waits for gradients and updated weights, (n,).
+
+    Overlapped, a stage's reduction hides behind the last microbatch's backward pass but for its last bucket, and the
+    gathering behind the next step's first forward pass; the slowest stage decides. Interleaved, a chunk's gradients are
+    ready when the last p microbatches have still to pass the chunks before it, which hides them behind as much work.
+    With ZeRO-3 the passes already hide the gathers of their weights, and nothing is left for the gradients.
+    """
+    reduced, gathered = gradient_messages(setting, plans, held)
+    overlap = (plans.dp_overlap & (plans.zero < 3))[:, None]
+    slow = setting.device.steps.overlap_slowdown
+    total = np.zeros_like(reduced)
+    microbatches = setting.batch // (plans.dp * plans.microbatch)
+    passes = np.minimum(microbatches, 1 + plans.pp * (plans.interleave - 1) / plans.interleave)[:, None]
+    for message, compute in ((reduced, backward), (gathered, forward)):
+        total += np.where(overlap, exposed_message(message, compute * passes, slow), message)
+    return np.asarray(total.max(axis=1))
+
+
+def exposed_message(message: FloatArray, compute: FloatArray, slow: float) -> FloatArray:
+    """Return the seconds of a message in buckets that `compute` seconds beside it do not hide.
+
+    The last bucket has nothing left to hide it; what is hidden slows the computation by the share `slow` of itself.
+    """
+    window = compute * (1 - _BUCKET)
+    behind = np.maximum(message - window, message * _BUCKET) + slow * np.minimum(message, window)
+    return np.asarray(np.minimum(behind, message))
+
+
+_BUCKET = 0.05  # share of the gradients in the last bucket, which nothing is left to hide (25 MB of some hundreds)
+
+
+def optimizer_time(setting: Setting, plans: Plans, held: Residents) -> FloatArray:
+    """Return seconds of the optimiser's update on the fullest stage: bound by memory, or by the host link, (n,)."""
+    shard = plans.zero[:, None] >= 1
+    dense = held.dense / np.where(shard, (plans.dp * plans.cp)[:, None], 1)
+    experts = held.experts / np.where(shard, expert_replicas(plans)[:, None], 1)
+    traffic = (dense + experts).max(axis=1) * ADAM_TRAFFIC
+    chip = setting.device.chip
+    near: FloatArray = traffic / (chip.dram_bandwidth * setting.device.steps.optimizer_efficiency)
+    if not plans.offload_optimizer.any():
+        return near
+    return np.where(plans.offload_optimizer, np.maximum(near, traffic / setting.host_bandwidth), near)
+
+
+def offload_waits(
+    setting: Setting, plans: Plans, layer: LayerTime, weights: FloatArray, activations: FloatArray
+) -> FloatArray:
+    """Return exposed seconds of one layer and microbatch for tensors that come from, or go to, the host's memory."""
+    if not (plans.offload_weights.any() or plans.offload_activations.any()):
+        return np.zeros(len(plans))
+    moved = np.where(plans.offload_weights, weights * setting.elements.weights, 0.0)
+    ahead = (moved + np.where(plans.offload_activations, activations, 0.0)) / setting.host_bandwidth
+    gradients = np.where(plans.offload_weights, weights * setting.elements.gradients, 0.0) / setting.host_bandwidth
+    back = ahead + gradients
+    return np.maximum(0.0, ahead - layer.forward) + np.maximum(0.0, back - layer.backward)

@@ -1,0 +1,138 @@
+"""Rows of the reference CSVs as Workload, System and Plan: empty cells are `auto`, names go through the catalogues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from slipstick.core.catalogue import resolve_system
+from slipstick.core.errors import SlipstickError
+from slipstick.core.files import parse_yaml
+from slipstick.core.plan import Plan
+from slipstick.core.spec import override
+from slipstick.core.system import System
+from slipstick.core.workload import Phase, Workload
+from slipstick.networks.decoder.decoder import Decoder
+from slipstick.networks.from_row import decoder_from_row
+
+Row = Mapping[str, str]
+
+PLAN_COLUMNS = ("tp", "pp", "cp", "ep", "interleave", "micro_batch")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row: what ran, where and how. `complete` says that the row left no field of the plan open."""
+
+    workload: Workload
+    system: System
+    plan: Plan
+    complete: bool
+
+
+def number(row: Row, column: str) -> int | None:
+    """Return a column as an integer, None where it is empty or missing.
+
+    Errors
+    ------
+    SlipstickError naming the column and the value.
+    """
+    text = row.get(column, "").strip()
+    if not text:
+        return None
+    try:
+        return int(float(text))
+    except ValueError:
+        raise SlipstickError("not a number", path=column, value=text) from None
+
+
+def training_case(row: Row) -> Case:
+    """Return the training run that a row of the `llm_validation` or `llm_nanotron_h100` format describes.
+
+    Errors
+    ------
+    SlipstickError where the model or the GPU is unknown, or a size is missing that no catalogue holds.
+    """
+    facts = software(row.get("source", ""))
+    sequence, batch = number(row, "seq"), number(row, "global_batch")
+    if sequence is None or batch is None:
+        raise SlipstickError("a training row needs seq and global_batch", path=row.get("case_id", ""))
+    system = override(resolve_system(row["gpu"]), facts.system, root="system")
+    devices = number(row, "n_gpus") or 1
+    workload = Workload(network=network_of(row, sequence), phase=Phase.TRAIN, batch=batch, sequence=sequence)
+    # a microbatch or an interleave that the row does not give is the fastest that fits, as its authors chose it
+    complete = all(number(row, column) is not None for column in ("tp", "pp", "dp", "micro_batch"))
+    return Case(workload, system.scaled(devices), _plan(row, facts.plan), complete)
+
+
+def network_of(row: Row, sequence: int) -> Decoder:
+    """Return the network of a row: by name where the catalogue knows it, by its sizes where they differ."""
+    tied = row.get("tied_embeddings", "")
+    note = row.get("note", "")
+    return decoder_from_row(
+        row["model"],
+        layers=number(row, "layers"),
+        hidden=number(row, "hidden"),
+        heads=number(row, "heads"),
+        kv_heads=number(row, "kv_heads"),
+        ffn=number(row, "ffn"),
+        vocabulary=number(row, "vocab"),
+        tied=None if not tied else tied == "True",
+        gated=True if "llama" in row["model"].lower() else None,
+        positions=sequence,
+        dense_layers=1 if "one dense layer" in note else None,
+    )
+
+
+def _plan(row: Row, defaults: Mapping[str, Any]) -> Plan:
+    fields: dict[str, Any] = dict(defaults)
+    for column in ("tp", "pp"):
+        fields[column] = number(row, column) or "auto"
+    for column in ("dp", "cp", "ep"):
+        fields[column] = number(row, column) or ("auto" if column == "dp" else 1)
+    fields["microbatch"] = number(row, "micro_batch") or "auto"
+    # a fact that says auto: the column holds something else
+    fields |= {name: value for name, value in defaults.items() if value == "auto"}
+    fields.setdefault("interleave", "auto" if (number(row, "pp") or 1) > 1 else 1)
+    fields["interleave"] = number(row, "interleave") or fields["interleave"]
+    fields["sp"] = number(row, "sp") == 1 and number(row, "tp") != 1
+    if fields["sp"]:
+        fields["tp_pattern"] = "rs_ag"
+    if number(row, "zero") is not None:
+        fields["zero"] = number(row, "zero")
+    recompute = row.get("recompute", "").strip()
+    unstated = "auto" if fields["tp"] == "auto" else "none"  # a row that gives the rest of its plan would say so
+    fields["recompute"] = {"": unstated, "minimal": "selective"}.get(recompute, recompute)
+    return Plan.of({**fields, **formats(row.get("precision", ""))})
+
+
+def formats(precision: str) -> dict[str, str]:
+    """Return the formats that a row's precision stands for: fp8 products keep 16-bit activations and gradients."""
+    name = precision.split()[0].lower() if precision.strip() else "bf16"
+    if name in ("fp16", "bf16"):
+        return {"matmul": name, "activations": name}
+    return {"matmul": name, "activations": "bf16"}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a source says of its software (plan fields) and its cluster (overrides of the system)."""
+
+    plan: dict[str, Any]
+    system: dict[str, Any]
+
+
+@cache
+def software(source: str) -> Facts:
+    """Return the facts of data/validation/software.yaml whose text stands in `source`."""
+    file = resources.files("slipstick.data") / "validation" / "software.yaml"
+    plan: dict[str, Any] = {}
+    system: dict[str, Any] = {}
+    for entry in parse_yaml(file.read_text("utf-8"), where=file.name)["entries"]:
+        if entry["match"].lower() in source.lower():
+            plan |= entry.get("plan", {})
+            system |= entry.get("system", {})
+    return Facts(plan, system)

@@ -1,0 +1,158 @@
+"""The `llm_serving` format: measured serving engines, replayed as a continuous batch in its steady state."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.cluster.assembly import inference_setting
+from slipstick.cluster.inference.request import InferenceSetting, decode_step
+from slipstick.cluster.inference.serving import Load, Service, continuous_batch
+from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.validation.row_questions import number, software
+from slipstick.core.catalogue import resolve_system
+from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import Plan
+from slipstick.core.workload import Network, Phase, Workload
+from slipstick.networks.find_network import network
+from slipstick.report.published import Row, RowDict, Suite, Validation, register_suite
+from slipstick.report.published import number as cell
+
+MILLI = 1e-3
+ROUNDS = 10  # requests of a client; assumed: what the growth of the first token's time with the concurrency implies
+# AIConfigurator's words for precisions: the format of the weights. `_wo`: they are unpacked to 16 bits
+FORMATS = {"": "bf16", "bf16": "bf16", "bfloat16": "bf16", "fp16": "fp16", "float16": "fp16"}
+FORMATS |= {"fp8": "fp8", "fp8_block": "fp8", "fp4": "nvfp4", "nvfp4": "nvfp4", "w4a16_mxfp4": "mxfp4"}
+FORMATS |= {"int8": "int8", "int8_wo": "int8", "int4_wo": "int4"}
+WEIGHTS_ONLY = ("w4a16_mxfp4", "int8_wo", "int4_wo")
+# TensorRT-LLM follows its fp8 checkpoints, which bring scales of the cache; the others keep it in 16 bits unless told
+NARROW_CACHE = (("trtllm", "fp8"),)
+_SAME = (
+    "backend",
+    "model_path",
+    "system",
+    "precision",
+    "tp_size",
+    "pp_size",
+    "attention_dp_size",
+    "moe_tp_size",
+    "moe_ep_size",
+)
+
+
+class ServingSuite(Suite):
+    """First tokens, tokens after them and throughput of serving engines, by the columns of llm_serving_h100.csv."""
+
+    name = "serving"
+    columns = frozenset(
+        (
+            "id",
+            "backend",
+            "model_path",
+            "system",
+            "isl",
+            "osl",
+            "batch_size",
+            "tp_size",
+            "silicon_ttft_ms",
+            "silicon_tpot_ms",
+        )
+    )
+    about = "serving engines under load: time to first token, time per output token, throughput"
+
+    def replay(self, rows: list[RowDict]) -> Validation:
+        """Answer every row with three figures; rows of one network on the same devices run as one array."""
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for place, row in enumerate(rows):
+            groups.setdefault(tuple(row.get(name, "") for name in _SAME), []).append(place)
+        done: dict[int, list[Row]] = {}
+        skipped: list[tuple[str, str]] = []
+        for places in groups.values():
+            try:
+                done.update(zip(places, _group([rows[place] for place in places]), strict=True))
+            except SlipstickError as error:
+                skipped += [(rows[place]["id"], str(error)) for place in places]
+        return Validation(self.name, tuple(r for place in sorted(done) for r in done[place]), tuple(skipped))
+
+
+def _group(rows: list[RowDict]) -> list[list[Row]]:
+    setting, one = _setting(rows[0])
+    plans = one.take(np.zeros(len(rows), dtype=np.int64))
+    # AIConfigurator counts the requests of one attention data parallel rank
+    waiting = np.array([_concurrency(row) for row in rows])
+    load = Load(waiting, *(np.array([number(r, c) or 1 for r in rows]) for c in ("isl", "osl")))
+    served = continuous_batch(setting, plans, load, rounds=ROUNDS)
+    least = _least(setting, plans, load)
+    return [_figures(row, served, place, waiting[place], least[place]) for place, row in enumerate(rows)]
+
+
+def _least(setting: InferenceSetting, plans: Plans, load: Load) -> NDArray[np.float64]:
+    """Return the seconds that the bytes of a decode step of all requests take at the data sheet's bandwidth."""
+    step = decode_step(setting, plans, load.concurrency, load.prompt)
+    return np.asarray(step.traffic / setting.device.chip.dram_bandwidth)
+
+
+def _concurrency(row: RowDict) -> int:
+    return number(row, "concurrency") or number(row, "batch_size") or 1
+
+
+def _setting(row: RowDict) -> tuple[InferenceSetting, Plans]:
+    tp, pp = number(row, "tp_size") or 1, number(row, "pp_size") or 1
+    ranks = number(row, "attention_dp_size") or 1
+    ep, etp = max(1, number(row, "moe_ep_size") or 1), max(1, number(row, "moe_tp_size") or 1)
+    precision = row.get("precision", "").strip().lower()
+    if precision not in FORMATS:
+        raise SlipstickError("not a precision", path="precision", value=row["precision"], allowed=FORMATS)
+    stored = FORMATS[precision]
+    attention = max(1, tp // ranks) if ranks > 1 and ep <= tp else tp
+    system = resolve_system(row["system"]).scaled(max(tp * pp, attention * ranks * pp))
+    # weights that the device cannot multiply are unpacked to 16 bits
+    direct = stored in system.compute.matrix and precision not in WEIGHTS_ONLY
+    format_ = stored if direct else "bf16" if "bf16" in system.compute.matrix else "fp16"
+    model = _network(row["model_path"])
+    plan = Plan.of(
+        {
+            **software(row["backend"]).plan,
+            **({"kv_cache": "fp8"} if (row["backend"], format_) in NARROW_CACHE else {}),
+            "tp": attention,
+            "pp": pp,
+            "dp": ranks,
+            "ep": ep,
+            "etp": etp if ep > 1 or ranks > 1 else attention,
+            "matmul": format_,
+            **({"weights": stored} if stored != format_ else {}),
+        }
+    )
+    workload = Workload(network=model, phase=Phase.DECODE)
+    return inference_setting(workload, system, plan), Plans.of([plan], system)
+
+
+def _network(path: str) -> Network:
+    """Return the network of a model path; a checkpoint quantised by somebody is the network that it comes from."""
+    try:
+        return network(path)
+    except SlipstickError:
+        base = re.sub(r"[-_](fp8|fp4|nvfp4|awq|gptq|int4|int8|w8a8|w4a16)([-_].*)?$", "", path, flags=re.IGNORECASE)
+        if base == path:
+            raise
+        return network(base)
+
+
+def _figures(row: RowDict, served: Service, place: int, waiting: int, least: float) -> list[Row]:
+    first, step = cell(row, "silicon_ttft_ms") * MILLI, cell(row, "silicon_tpot_ms") * MILLI
+    output = number(row, "osl") or 1
+    ours = float(served.first_token[place]), float(served.per_token[place])
+    measured = waiting * output / (first + (output - 1) * step)
+    rate = waiting * output / (ours[0] + (output - 1) * ours[1])
+    case, source = row["id"], f"{row['backend']} {row.get('backend_version', '')} {row['model_path']}"
+    note = "measured steps are shorter than their bytes take: not all requests ran at once" if step < least else ""
+    return [
+        Row(case, "throughput", measured, rate, "token/s", f"{source}: throughput", note),
+        Row(case, "decode", step / MILLI, ours[1] / MILLI, "ms a token", f"{source}: time per output token", note),
+        Row(case, "prefill", first / MILLI, ours[0] / MILLI, "ms", f"{source}: time to first token", note),
+    ]
+
+
+SUITE = register_suite(ServingSuite())

@@ -1,0 +1,1 @@
+"""Compression of trained networks: sensitivities, schedules of shifts, bias correction, pools, retraining."""

@@ -1,0 +1,89 @@
+"""A user's pictures: a folder with a sub-folder for each class."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.files import read_bytes
+from slipstick.datasets.image_files import SUFFIXES, decode
+from slipstick.datasets.images import DataSet, Images
+
+MAX_FILE = 2**26  # bytes of one picture
+MAX_TOTAL = 2**33  # bytes of all of them unpacked: a set that needs more wants to be read while training
+EVERY = 5  # without folders `train` and `test`, every fifth picture of a class is for the test
+
+Listed = list[tuple[Path, int]]
+
+
+def from_folder(folder: Path, *, size: int | None = None) -> DataSet:
+    """Return the pictures of a folder, in RGB.
+
+    Parameters
+    ----------
+    folder : with a sub-folder for each class; or with `train` and `test` (or `val`), each with those. Without them
+        every fifth picture of each class, in the order of the names, is for the test.
+    size : make every picture a square of this side: scaled by its short side, the middle kept. Needed where sizes
+        differ.
+
+    Errors
+    ------
+    SlipstickError for a folder without pictures, pictures that differ in size, a broken one, or more than 8 GiB.
+    """
+    test = next((folder / name for name in ("test", "val") if (folder / name).is_dir()), None)
+    train = folder / "train" if test is not None and (folder / "train").is_dir() else folder
+    classes = tuple(sorted(entry.name for entry in os.scandir(train) if entry.is_dir() and entry.name[0] != "."))
+    listed = _listed(train, classes)
+    if train == folder:
+        listed, tested = _split(listed)
+    else:
+        tested = _listed(test or folder, classes)
+    if not listed and not tested:
+        allowed = f"a sub-folder for each class, with {' '.join(SUFFIXES)}"
+        raise SlipstickError("no pictures in it", path=str(folder), allowed=allowed)
+    return DataSet(folder.name, _read(listed, size), _read(tested, size), classes, str(folder))
+
+
+def _listed(folder: Path, classes: tuple[str, ...]) -> Listed:
+    found: Listed = []
+    for label, name in enumerate(classes):
+        if (folder / name).is_dir():
+            paths = sorted(path for path in (folder / name).iterdir() if path.suffix.lower() in SUFFIXES)
+            found += [(path, label) for path in paths]
+    return found
+
+
+def _split(listed: Listed) -> tuple[Listed, Listed]:
+    """Put every fifth picture of each class into the test."""
+    seen: dict[int, int] = {}
+    parts: tuple[Listed, Listed] = [], []
+    for path, label in listed:
+        seen[label] = seen.get(label, 0) + 1
+        parts[seen[label] % EVERY == 0].append((path, label))
+    return parts
+
+
+def _read(listed: Listed, size: int | None) -> Images:
+    if not listed:
+        side = size or 1
+        return Images(np.zeros((0, side, side, 3), np.uint8), np.zeros(0, np.int64))
+    first = _picture(listed[0][0], size)
+    total = len(listed) * first.nbytes
+    if total > MAX_TOTAL:
+        raise SlipstickError(f"{total} bytes unpacked", path=str(listed[0][0].parent), allowed=f"at most {MAX_TOTAL}")
+    images = np.empty((len(listed), *first.shape), np.uint8)
+    for number, (path, _) in enumerate(listed):
+        picture = _picture(path, size)
+        if picture.shape != first.shape:
+            shapes = f"{picture.shape[:2]} here, {first.shape[:2]} in {listed[0][0].name}"
+            raise SlipstickError(f"pictures of different sizes, {shapes}: give a size", path=str(path))
+        images[number] = picture
+    return Images(images, np.array([label for _, label in listed], np.int64))
+
+
+def _picture(path: Path, size: int | None) -> NDArray[np.uint8]:
+    return decode(read_bytes(path, limit=MAX_FILE), where=str(path), size=size)

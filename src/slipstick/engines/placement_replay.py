@@ -1,0 +1,73 @@
+"""A placement's schedule run again on the fabric: the same orders, with the seconds and bytes that it was made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from slipstick.core.topology import Topology
+    from slipstick.fabric.tasks import Dag
+    from slipstick.placement.problem import Problem
+    from slipstick.placement.schedule import Schedule
+
+
+def replay(
+    problem: Problem,
+    found: Schedule,
+    seconds: Mapping[str, float],
+    sent: Mapping[tuple[str, str], float],
+    topology: Topology,
+) -> float:
+    """Return the seconds until the last operator is done when the fabric's flow simulator runs the schedule.
+
+    It is told where everything runs and in which order on each device and link, but no time: operators take their
+    `seconds`, edges carry their `sent` bytes, and links their own time for them.
+    """
+    from slipstick.fabric.flows import run
+
+    return float(run(_tasks(problem, found, seconds, sent, topology), topology).time)
+
+
+def _tasks(
+    problem: Problem,
+    found: Schedule,
+    seconds: Mapping[str, float],
+    sent: Mapping[tuple[str, str], float],
+    topology: Topology,
+) -> Dag:
+    """Return operators, then two tasks a transfer: the links' time, and the latency, which keeps no link busy."""
+    from slipstick.fabric.tasks import Dag
+    from slipstick.placement.orders import moves_of, waits_of
+
+    moves = moves_of(problem, found)
+    links = [[_number(problem.links[link], topology) for link in way] for _, _, way in moves]
+    operators, hops = len(problem.names), len(moves)
+    latency = [float(topology.latency[way].sum()) for way in links]
+    sizes = [sent[problem.names[a], problem.names[b]] for a, b in (problem.edges[edge] for edge, _, _ in moves)]
+    count = operators + 2 * hops
+    lengths = np.concatenate([np.zeros(operators, np.int64), [len(way) for way in links], np.zeros(hops, np.int64)])
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return Dag(
+        size=np.concatenate([np.zeros(operators), sizes, np.zeros(hops)]),
+        seconds=np.concatenate([[seconds[name] for name in problem.names], np.zeros(hops), latency]),
+        lane=np.full(count, -1),
+        priority=np.zeros(count, np.int64),
+        delay=np.zeros(count),
+        tail=np.zeros(count),
+        starts=starts,
+        links=np.array([link for way in links for link in way], np.int64),
+        weight=np.ones(int(starts[-1])),
+        edges=np.array(waits_of(problem, found, moves), np.int64).reshape(-1, 2),
+    )
+
+
+def _number(name: str, topology: Topology) -> int:
+    """Return the link of a topology that a placement calls ``a to b``."""
+    names = (
+        f"{topology.nodes[source]} to {topology.nodes[target]}"
+        for source, target in zip(topology.source, topology.target, strict=True)
+    )
+    return next(number for number, other in enumerate(names) if other == name)

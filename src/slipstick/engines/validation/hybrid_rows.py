@@ -1,0 +1,80 @@
+"""Hybrid parallelism: the paper's gains beside the bands that our SU^M imply, and counts of the operator graphs."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from slipstick.core.workload import Phase
+from slipstick.engines.step_speedup import StepSpeedup, step_speedup
+from slipstick.report.published import Row, RowDict, Suite, Validation, number, register_suite
+from slipstick.verbs.hybrid import worker_batch
+
+SYSTEM = "dgx1-v100"
+TIME_LIMIT = 10.0  # seconds for a placement
+BAND = "the most of the band 0 to SU^2 - 1"
+_NAMES = {"Inception-V3": "inception-v3", "GNMT": "gnmt", "BigLSTM": "big-lstm", "ResNet-152": "resnet-152"}
+
+
+class HybridSuite(Suite):
+    """Figures of Pal et al. (arXiv 1907.13257), by the columns of hybrid_parallelism.csv. Nothing is fitted to them."""
+
+    name = "hybrid"
+    columns = frozenset(("table", "workload", "config", "metric", "value", "unit", "source", "seen_or_memory"))
+    about = "hybrid data and model parallelism on a DGX-1: bands of its gain, and operator graphs"
+
+    def recognises(self, row: RowDict) -> bool:
+        """Tell its rows by the table's name."""
+        return row["table"] == "hybrid_parallelism"
+
+    def replay(self, rows: list[RowDict]) -> Validation:
+        """Answer gains and step speed-ups from placements and pipelines, and counts from the graphs."""
+        answered, skipped = [], []
+        for row in rows:
+            case = f"{row['workload']}, {row['config']}: {row['metric']}"
+            found = _answer(row)
+            if isinstance(found, str):
+                skipped.append((case, found))
+                continue
+            ours, kind, note = found
+            case += f"; ours: {BAND}" if kind == "band" else ""
+            source = f"{row['source']} ({row['seen_or_memory']})"
+            answered.append(Row(case, kind, number(row, "value", case=case), ours, row["unit"], source, note))
+        return Validation(self.name, tuple(answered), tuple(skipped))
+
+
+def _answer(row: RowDict) -> tuple[float, str, str] | str:
+    name = _NAMES.get(row["workload"])
+    if name is None:
+        return "the test bed and the inequality: tests/cluster"
+    if row["metric"].startswith("end-to-end"):
+        gain = _gain(name)
+        return 100 * max(0.0, gain.value - 1), "band", f"an 'at least' may lie anywhere in the band; SU^2 by {gain.how}"
+    if row["metric"].startswith("MP speedup"):
+        return _gain(name).value, "SU^2", f"by {_gain(name).how}; the row is a recollection, and no target"
+    if row["metric"] == "parameters without auxiliary head" or row["metric"] == "parameters":
+        from slipstick.networks import network
+
+        return float(network(name).parameters), "count", ""
+    if row["metric"] == "forward work":
+        return _forward_work(name), "count", "products only, as torch counts them"
+    if row["metric"] == "groups":
+        from slipstick.networks import network
+        from slipstick.networks.graphs import chains
+
+        return float(len(chains(network(name).ops(Phase.INFER, 1, 1, 1)))), "count", ""
+    return "an exported graph's size, or another cost model's result"
+
+
+@cache
+def _gain(name: str) -> StepSpeedup:
+    return step_speedup(name, SYSTEM, 2, worker_batch(name), method="auto", time_limit=TIME_LIMIT)
+
+
+def _forward_work(name: str) -> float:
+    from slipstick.networks import network
+
+    ops = network(name).ops(Phase.INFER, 1, 1, 1)
+    return float(sum(op.flops * op.count for op in ops if op.kind in ("conv", "matmul"))) / 1e9
+
+
+SUITE = register_suite(HybridSuite())

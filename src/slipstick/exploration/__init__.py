@@ -1,0 +1,18 @@
+"""Which plan or system is best: spaces, enumeration, sampling, Pareto frontier, executors.
+
+``from slipstick.exploration import Space, search``: not `slipstick.exploration` itself, which is this package.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_PUBLIC = {"Frontier": "frontier", "Space": "space", "search": "run"}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)

@@ -1,0 +1,94 @@
+"""The fabric as a price of collectives: what the cluster model asks instead of its closed form."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.topology import Topology
+from slipstick.fabric.patterns import Pattern, all_reduce, in_network, messages, rings, together, tree
+
+Group = list[int]
+
+
+class FabricPrice:
+    """Prices collectives by the load that they put on a topology's links, all groups of a kind at once.
+
+    Implements `core.collective_price.CollectivePrice`.
+
+    Examples
+    --------
+    >>> from slipstick.fabric.topology_file import resolve_topology
+    >>> mesh, fred = (FabricPrice(resolve_topology(name)) for name in ("wafer-mesh", "wafer-fred-d"))
+    >>> round(mesh("all_reduce", 1e9, 20, 1) / fred("all_reduce", 1e9, 20, 1), 1)
+    3.8
+    >>> round(mesh("all_reduce", 1e9, 5, 4) / fred("all_reduce", 1e9, 5, 4), 1)  # four groups, one in each column
+    6.4
+    """
+
+    def __init__(self, topology: Topology) -> None:
+        self.topology = topology
+        self._known: dict[tuple[str, int, int], Pattern] = {}
+
+    def __call__(self, op: str, size: float, ranks: int, stride: int) -> float:
+        """Return the seconds of a collective.
+
+        Errors
+        ------
+        SlipstickError for an unknown one, and for groups that the fabric has not enough nodes for.
+        """
+        one_stage = op == "point_to_point" and ranks * stride > len(self.topology.npus)  # nobody to send to
+        if ranks <= 1 or size <= 0 or one_stage:
+            return 0.0
+        key = op, ranks, stride
+        if key not in self._known:
+            if op not in _PATTERNS:
+                raise SlipstickError("no such collective", path="op", value=op, allowed=_PATTERNS)
+            groups = self._groups(ranks, stride)
+            self._known[key] = together([_PATTERNS[op](self.topology, group) for group in groups], self.topology)
+        return self._known[key].time(self.topology, size)
+
+    def _groups(self, ranks: int, stride: int) -> list[Group]:
+        """Return the groups side by side: as many blocks of ranks * stride nodes as there are."""
+        nodes = [int(node) for node in self.topology.npus]
+        block = ranks * stride
+        if block > len(nodes):
+            raise SlipstickError(
+                "a group reaches further than the fabric", path=f"topology {self.topology.name}", value=block,
+                allowed=f"up to {len(nodes)} nodes",
+            )  # fmt: skip
+        starts = range(0, len(nodes) - block + 1, block)
+        return [nodes[start + first : start + block : stride] for start in starts for first in range(stride)]
+
+
+def _one_pass(topology: Topology, group: Group) -> Pattern:
+    """Return a reduce-scatter or an all-gather: one way around a ring."""
+    return rings(topology, [group], (len(group) - 1) / len(group), 1)
+
+
+def _all_to_all(topology: Topology, group: Group) -> Pattern:
+    pairs = [(source, target) for source in group for target in group]
+    return messages(topology, pairs, 1 / len(group))
+
+
+def _broadcast(topology: Topology, group: Group) -> Pattern:
+    """Return one message to all: copied by the switches, or handed on along the ring in pieces."""
+    if in_network(topology):
+        return tree(topology, group[:1], group[1:])
+    return messages(topology, itertools.pairwise(group), 1.0, len(group) - 1)
+
+
+def _point_to_point(topology: Topology, group: Group) -> Pattern:
+    """Return messages from every other member to the next one."""
+    return messages(topology, zip(group[:-1:2], group[1::2], strict=True))
+
+
+_PATTERNS: dict[str, Callable[[Topology, Group], Pattern]] = {
+    "all_reduce": all_reduce,
+    "reduce_scatter": _one_pass,
+    "all_gather": _one_pass,
+    "all_to_all": _all_to_all,
+    "broadcast": _broadcast,
+    "point_to_point": _point_to_point,
+}

@@ -1,0 +1,154 @@
+"""Traffic patterns: what a collective does to every link while it runs, as a few flows that pass many links at once.
+
+A ring's steps are all alike: each moves 1/N of the data over the same links. Together they are one flow that takes each
+link as often as messages of one step cross it. So a collective of hundreds of messages is one `Pattern`, which shares
+links with all else that is under way; where nothing else is, it takes as long as its messages do (tested).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.core.topology import Topology
+from slipstick.fabric.messages import IntArray
+from slipstick.fabric.routing import routes
+
+FloatArray = NDArray[np.float64]
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """Of D bytes that are asked for, link ``links[i]`` carries ``weight[i]`` * D; `latency` [s] is added once."""
+
+    links: IntArray
+    weight: FloatArray
+    latency: float = 0.0
+
+    def time(self, topology: Topology, size: float) -> float:
+        """Return the seconds that `size` bytes take on an empty fabric."""
+        if not len(self.links):
+            return self.latency
+        return size * float((self.weight / topology.bandwidth[self.links]).max()) + self.latency
+
+
+def loads(topology: Topology, routes_taken: IntArray, amount: FloatArray | float, latency: float) -> Pattern:
+    """Return the pattern of links that are each taken by `amount` (bytes of D) as often as they are named."""
+    carried = np.bincount(routes_taken, np.broadcast_to(amount, routes_taken.shape), minlength=topology.links)
+    links = np.flatnonzero(carried)
+    return Pattern(links.astype(np.int64), carried[links].astype(np.float64), latency)
+
+
+def messages(topology: Topology, pairs: Iterable[Pair], amount: float = 1.0, steps: int = 1) -> Pattern:
+    """Return the pattern of messages between nodes, all at once, `amount` of D each, in `steps` equal steps."""
+    ends = np.array([pair for pair in pairs if pair[0] != pair[1]], np.int64).reshape(-1, 2)
+    found = routes(topology, ends[:, 0], ends[:, 1])
+    owner = np.repeat(np.arange(len(found)), found.hops)
+    latency = np.bincount(owner, topology.latency[found.links], minlength=1).max(initial=0.0)
+    return loads(topology, found.links, amount, steps * float(latency))
+
+
+def tree(topology: Topology, sources: Sequence[int], targets: Sequence[int], amount: float = 1.0) -> Pattern:
+    """Return the pattern of one message that the network adds up from its sources and copies to its targets."""
+    pairs = np.array([(s, t) for s in sources for t in targets if s != t], np.int64).reshape(-1, 2)
+    found = routes(topology, pairs[:, 0], pairs[:, 1])
+    owner = np.repeat(np.arange(len(found)), found.hops)
+    latency = np.bincount(owner, topology.latency[found.links], minlength=1).max(initial=0.0)
+    return loads(topology, np.unique(found.links), amount, float(latency))
+
+
+def together(patterns: Sequence[Pattern], topology: Topology) -> Pattern:
+    """Return patterns that run as one flow: their loads added, the longest latency."""
+    links = np.concatenate([pattern.links for pattern in patterns])
+    weight = np.concatenate([pattern.weight for pattern in patterns])
+    return loads(topology, links, weight, max(pattern.latency for pattern in patterns))
+
+
+def rings(topology: Topology, groups: Iterable[Sequence[int]], amount: float, passes: int) -> Pattern:
+    """Return rings side by side over groups of equal size, each member sending `amount` of D in each of `passes`.
+
+    A pass is a reduce-scatter or an all-gather: N - 1 steps.
+    """
+    lists = [list(group) for group in groups]
+    pairs = [pair for group in lists for pair in pairwise([*group, group[0]])]
+    return messages(topology, pairs, amount * passes, passes * (len(lists[0]) - 1))
+
+
+def all_reduce(topology: Topology, nodes: Sequence[int]) -> Pattern:
+    """Return the all-reduce among some nodes, as the FRED paper runs it on each fabric.
+
+    Switches that add up: once up, once down. The whole of a mesh: a hierarchical ring, two parts in opposite order of
+    the dimensions. A tree whose groups of nodes are all equal: rings inside, then across, the data following in pieces.
+    Else: a ring in the order given. Source: FRED (arXiv 2406.19580), sections 4 and 5.
+
+    Examples
+    --------
+    >>> from slipstick.fabric.topology_file import resolve_topology
+    >>> wafer, fred = resolve_topology("wafer-mesh"), resolve_topology("wafer-fred-d")
+    >>> slow, fast = (all_reduce(fabric, range(20)).time(fabric, 1e9) for fabric in (wafer, fred))
+    >>> 3.7 < slow / fast < 3.9
+    True
+    """
+    members = [int(node) for node in nodes]
+    if len(members) < 2:
+        return Pattern(np.zeros(0, np.int64), np.zeros(0))
+    if in_network(topology):
+        return tree(topology, members, members)
+    if _is_whole_grid(topology, members):
+        return _grid(topology, np.array(members).reshape(topology.shape))
+    inner = _groups(topology, members)
+    if len(inner) > 1 and len(inner[0]) > 1 and len({len(group) for group in inner}) == 1:
+        return _levels(topology, np.array(inner), 1.0)
+    count = len(members)
+    return rings(topology, [members], (count - 1) / count, 2)
+
+
+def in_network(topology: Topology) -> bool:
+    """Tell whether the fabric's switches can add up and copy what passes through them."""
+    switches = np.array(topology.kinds) == "switch"
+    return bool(switches.any() and topology.reduces[switches].all())
+
+
+def is_grid(topology: Topology) -> bool:
+    """Tell whether the nodes form a two-dimensional mesh or torus."""
+    return topology.family in ("mesh", "torus", "wafer_mesh") and len(topology.shape) == 2
+
+
+def _is_whole_grid(topology: Topology, members: list[int]) -> bool:
+    return is_grid(topology) and min(topology.shape) > 1 and members == topology.npus.tolist()
+
+
+def _grid(topology: Topology, grid: IntArray) -> Pattern:
+    """Return the two parts of a grid's hierarchical ring, as large as keeps both directions' links equally busy."""
+    rows, columns = grid.shape
+    first, second = (rows - 1) * columns - (columns - 1), (columns - 1) * rows - (rows - 1)
+    whole = first + second
+    return together(
+        [_levels(topology, grid, first / whole), _levels(topology, np.ascontiguousarray(grid.T), second / whole)],
+        topology,
+    )
+
+
+def _levels(topology: Topology, grid: IntArray, share: float) -> Pattern:
+    """Return a two-level ring of `share` of the data: scatter in the rows, all-reduce across, gather in the rows."""
+    outer, inner = grid.shape
+    inside = rings(topology, grid.tolist(), share * (inner - 1) / inner, 2)
+    across = rings(topology, grid.T.tolist(), share / inner * (outer - 1) / outer, 2)
+    both = together([inside, across], topology)
+    return Pattern(both.links, both.weight, inside.latency + across.latency)
+
+
+def _groups(topology: Topology, members: list[int]) -> list[list[int]]:
+    """Return the members by the switch that they hang on; one group where they hang on none."""
+    switch = np.full(len(topology.nodes), -1)
+    up = np.array(topology.kinds)[topology.target] == "switch"
+    switch[topology.source[up]] = topology.target[up]
+    found: dict[int, list[int]] = {}
+    for node in members:
+        found.setdefault(int(switch[node]), []).append(node)
+    return list(found.values())

@@ -1,0 +1,157 @@
+"""Which way each flow takes: recursive colouring of conflict graphs, with backtracking across the levels.
+
+At a level, two flows conflict if they share an input or an output micro-switch: each has one wire to a middle. A colour
+is a middle. Flows of one colour must route in that middle, on ports that are the micro-switches of this level; where
+they do not, another colouring is tried. A part of a routable set is routable, so a colour class that fails is cut at
+once. Source: FRED (arXiv 2406.19580), section 5, which colours each level once; the retries are ours.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from slipstick.core.errors import SlipstickError
+from slipstick.fabric.switch.clos_network import Fred
+from slipstick.fabric.switch.switch_flow import Flow, check
+
+Masks = tuple[tuple[int, int], ...]  # of each flow: its input ports and its output ports, as bits
+REMEMBERED = 2**18  # sets of flows whose answer is kept
+
+
+@dataclass(frozen=True)
+class Routed:
+    """Flows with the middle that each takes (`colours`), and their routes inside those middles."""
+
+    switch: Fred
+    flows: tuple[Flow, ...]
+    colours: tuple[int, ...]
+    inner: tuple[Routed, ...]  # one for each middle
+
+
+def route(switch: Fred, flows: Sequence[Flow]) -> Routed | None:
+    """Return the routes of flows that run together, or None if there is a conflict that no colouring solves.
+
+    Errors
+    ------
+    SlipstickError if the flows are no flows of this switch, see `flows.check`.
+
+    Examples
+    --------
+    The example of the paper's figure 7j, three groups of which any two meet at a micro-switch:
+
+    >>> groups = [[0, 2], [1, 4], [3, 5]]
+    >>> flows = [Flow.of(group, group) for group in groups]
+    >>> route(Fred(8, 2), flows), route(Fred(8, 3), flows).colours
+    (None, (0, 1, 2))
+    """
+    check(switch.ports, flows)
+    masks = tuple((_mask(flow.inputs), _mask(flow.outputs)) for flow in flows)
+    return _built(switch, tuple(flows), masks) if _colouring(switch, tuple(sorted(masks))) is not None else None
+
+
+def must_route(switch: Fred, flows: Sequence[Flow]) -> Routed:
+    """Return `route`, or an error that names the remedies."""
+    found = route(switch, flows)
+    if found is None:
+        remedies = "run some later (rounds), more middles, unicasts (ring), another placement"
+        raise SlipstickError("these flows conflict", path="flows", value=len(flows), allowed=remedies)
+    return found
+
+
+def routable(switch: Fred, masks: Masks) -> bool:
+    """Tell whether flows, given as bits of their ports, route together; for counting many sets."""
+    return _colouring(switch, tuple(sorted(masks))) is not None
+
+
+def conflicts(flows: Sequence[Flow]) -> list[tuple[int, int]]:
+    """Return the edges of the outermost conflict graph: pairs of flows that share a micro-switch.
+
+    Examples
+    --------
+    >>> conflicts([Flow.of([0, 2], [0, 2]), Flow.of([1], [1]), Flow.of([4], [4])])
+    [(0, 1)]
+    """
+    ends = [(halved(_mask(flow.inputs)), halved(_mask(flow.outputs))) for flow in flows]
+    return [(i, j) for j in range(len(ends)) for i in range(j) if ends[i][0] & ends[j][0] or ends[i][1] & ends[j][1]]
+
+
+def halved(mask: int) -> int:
+    """Return the micro-switches (bits) that ports (bits) belong to; the odd last port counts as one of its own.
+
+    Examples
+    --------
+    >>> bin(halved(0b10011))
+    '0b101'
+    """
+    found, place = 0, 0
+    while mask:
+        if mask & 3:
+            found |= 1 << place
+        mask, place = mask >> 2, place + 1
+    return found
+
+
+def _mask(ports: frozenset[int]) -> int:
+    return sum(1 << port for port in ports)
+
+
+@functools.lru_cache(maxsize=REMEMBERED)
+def _colouring(switch: Fred, flows: Masks) -> tuple[int, ...] | None:
+    """Return a colour for each flow such that every colour class routes in its middle, or None."""
+    if switch.ports <= 2:
+        return (0,) * len(flows)  # an RD carries whatever its ports can, a wire its one flow
+    small = [(halved(inputs), halved(outputs)) for inputs, outputs in flows]
+    order = sorted(range(len(flows)), key=lambda i: -sum(_meet(small[i], other) for other in small))
+    classes: list[list[int]] = [[] for _ in range(switch.ways)]
+    return _assign(switch, flows, small, order, classes)
+
+
+def _assign(
+    switch: Fred, flows: Masks, small: list[tuple[int, int]], order: list[int], classes: list[list[int]]
+) -> tuple[int, ...] | None:
+    """Colour the flows of `order` one after the other, going back where a flow finds no middle."""
+    if not order:
+        return tuple(next(way for way, members in enumerate(classes) if i in members) for i in range(len(flows)))
+    flow, rest = order[0], order[1:]
+    last = 1 << (switch.ports - 1)
+    only_first = switch.piece and (flows[flow][0] | flows[flow][1]) & last
+    empty_tried = False
+    for way, members in enumerate(classes):
+        if only_first and way:
+            break
+        if not members and not switch.piece:
+            if empty_tried:
+                continue  # middles are alike: an empty one is as good as another
+            empty_tried = True
+        if any(_meet(small[flow], small[other]) for other in members):
+            continue
+        members.append(flow)
+        inside = tuple(sorted(small[member] for member in members))
+        if _colouring(switch.inner(way), inside) is not None:
+            found = _assign(switch, flows, small, rest, classes)
+            if found is not None:
+                return found
+        members.pop()
+    return None
+
+
+def _meet(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return bool(one[0] & other[0] or one[1] & other[1])
+
+
+def _built(switch: Fred, flows: tuple[Flow, ...], masks: Masks) -> Routed:
+    """Return the routes of flows that are known to route; colours are looked up in the flows' sorted order."""
+    order = sorted(range(len(flows)), key=masks.__getitem__)
+    known = _colouring(switch, tuple(masks[i] for i in order)) or ()
+    colours = [0] * len(flows)
+    for place, i in enumerate(order):
+        colours[i] = known[place]
+    inner = []
+    for way in range(switch.ways):
+        mine = [i for i in range(len(flows)) if colours[i] == way]
+        inside = tuple(Flow.of({p // 2 for p in flows[i].inputs}, {p // 2 for p in flows[i].outputs}) for i in mine)
+        halves = tuple((halved(masks[i][0]), halved(masks[i][1])) for i in mine)
+        inner.append(_built(switch.inner(way), inside, halves))
+    return Routed(switch, flows, tuple(colours), tuple(inner))

@@ -1,0 +1,258 @@
+"""Topologies as a user writes them: a family with its parameters, or nodes and links, in YAML, as a dict or by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from slipstick.core import units
+from slipstick.core.catalogue import Catalogue
+from slipstick.core.errors import SlipstickError, SpecErrors
+from slipstick.core.spec import Spec
+from slipstick.core.topology import KINDS, Topology
+from slipstick.fabric import builders
+
+MOST_NODES = 2**16
+MOST_LINKS = 2**22  # 128 MiB of arrays
+
+
+class Link(Spec):
+    """A cable between two nodes, both ways unless `oneway`."""
+
+    between: tuple[str, str]
+    bandwidth: units.BytesPerSecond  # in each direction
+    latency: units.Seconds = 0.0
+    oneway: bool = False
+
+
+class TopologySpec(Spec):
+    """A topology before it is built: `family` with `shape` and link attributes, or ``family: graph`` with its lists.
+
+    Examples
+    --------
+    >>> TopologySpec(family="mesh", shape=(5, 4), bandwidth="750 GB/s", latency="20 ns").build().links
+    62
+    """
+
+    name: str = ""
+    aliases: tuple[str, ...] = ()
+    family: str = "graph"
+    shape: tuple[int, ...] = ()
+    bandwidth: units.BytesPerSecond | None = None  # of a node's link, one way
+    uplink: units.BytesPerSecond | None = None  # of a lower switch's link upwards
+    latency: units.Seconds = 0.0
+    reduces: bool = False  # the switches add up what passes through them
+    io: tuple[int, ...] = ()  # I/O controllers at each lower switch
+    io_bandwidth: units.BytesPerSecond | None = None
+    nodes: dict[str, str] = Field(default_factory=dict)  # name -> npu, switch or io
+    links: tuple[Link, ...] = ()
+    source: str = ""
+    sources: dict[str, str] = Field(default_factory=dict)
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _has_what_its_family_needs(self) -> TopologySpec:
+        if self.family not in FAMILIES:
+            raise ValueError(f"family: no such topology {self.family!r}; one of {', '.join(FAMILIES)}")
+        ranks, needs = _RANKS[self.family], _NEEDS[self.family]
+        missing = [name for name in needs if getattr(self, name) in (None, (), {})]
+        if missing:
+            raise ValueError(f"{', '.join(missing)}: needed by the family {self.family}")
+        if ranks and len(self.shape) not in ranks:
+            wanted = " or ".join(str(rank) for rank in ranks)
+            raise ValueError(f"shape: {len(self.shape)} sizes given, the family {self.family} takes {wanted}")
+        if any(size < 1 for size in self.shape):
+            raise ValueError("shape: sizes start from 1")
+        return self
+
+    def build(self) -> Topology:
+        """Return the topology, checked.
+
+        Errors
+        ------
+        SlipstickError where it is too large, SpecErrors for its graph's errors, all at once.
+        """
+        nodes, links = _SIZES[self.family](self)
+        for what, count, most in (("nodes", nodes, MOST_NODES), ("links", links, MOST_LINKS)):
+            if count > most:
+                raise SlipstickError(f"too many {what}", path=self.name or self.family, value=count, allowed=f"{most}")
+        built = check(FAMILIES[self.family](self))
+        return replace(built, name=self.name or built.name)
+
+
+def check(topology: Topology) -> Topology:
+    """Return the topology if its links make sense and every node reaches every other.
+
+    Errors
+    ------
+    SpecErrors: links without bandwidth, self loops, nodes without links, parts without a way between them.
+    """
+    found: list[SlipstickError] = []
+    for link in np.flatnonzero(~(topology.bandwidth > 0)):
+        found.append(SlipstickError("no bandwidth", path=f"links.{link}", value=float(topology.bandwidth[link])))
+    for link in np.flatnonzero(topology.latency < 0):
+        found.append(SlipstickError("negative latency", path=f"links.{link}", value=float(topology.latency[link])))
+    for link in np.flatnonzero(topology.source == topology.target):
+        node = topology.nodes[topology.source[link]]
+        found.append(SlipstickError("joins a node with itself", path=f"links.{link}", value=node))
+    if not topology.npus.size:
+        found.append(SlipstickError("no node computes", path="nodes", allowed="at least one of kind npu"))
+    joined = np.zeros(len(topology.nodes), np.bool_)
+    joined[topology.source] = joined[topology.target] = True
+    lonely = np.flatnonzero(~joined) if len(topology.nodes) > 1 else np.zeros(0, np.int64)
+    found += [SlipstickError("has no link", path=f"nodes.{topology.nodes[node]}") for node in lonely]
+    if not found:
+        cut = _unreached(topology)
+        if cut:
+            listed = ", ".join(topology.nodes[node] for node in cut[:4])
+            found.append(SlipstickError("no way from the first node and back", path="nodes", value=listed))
+    if found:
+        raise SpecErrors(found, where=topology.name)
+    return topology
+
+
+def _unreached(topology: Topology) -> list[int]:
+    """Return the nodes that the first one cannot reach, or that cannot reach it."""
+    missed: set[int] = set()
+    for start, end in ((topology.source, topology.target), (topology.target, topology.source)):
+        seen = np.zeros(len(topology.nodes), np.bool_)
+        seen[0] = True
+        while True:
+            more = seen.copy()
+            more[end[seen[start]]] = True
+            if (more == seen).all():
+                break
+            seen = more
+        missed |= set(np.flatnonzero(~seen).tolist())
+    return sorted(missed)
+
+
+def _graph(spec: TopologySpec) -> Topology:
+    found: list[SlipstickError] = []
+    for name, kind in spec.nodes.items():
+        if kind not in KINDS:
+            found.append(SlipstickError("no such kind of node", path=f"nodes.{name}", value=kind, allowed=KINDS))
+    links: list[tuple[str, str, float, float]] = []
+    for place, link in enumerate(spec.links):
+        for end in link.between:
+            if end not in spec.nodes:
+                found.append(SlipstickError("no such node", path=f"links.{place}", value=end, allowed=spec.nodes))
+        links.append((*link.between, link.bandwidth, link.latency))
+        if not link.oneway:
+            links.append((link.between[1], link.between[0], link.bandwidth, link.latency))
+    if found:
+        raise SpecErrors(found, where=spec.name)
+    return Topology.of(spec.name or "graph", dict(spec.nodes), links)
+
+
+def _wafer(spec: TopologySpec) -> Topology:
+    return builders.wafer_mesh(
+        spec.shape, _of(spec.bandwidth), spec.latency, io_bandwidth=_of(spec.io_bandwidth), io_latency=spec.latency
+    )
+
+
+def _fred(spec: TopologySpec) -> Topology:
+    members, groups = spec.shape
+    if len(spec.io) != groups:
+        raise SlipstickError("not one count a lower switch", path="io", value=spec.io, allowed=f"{groups} counts")
+    return builders.fred(
+        groups, members, _of(spec.bandwidth), _of(spec.uplink), spec.latency,
+        io=spec.io, io_bandwidth=_of(spec.io_bandwidth), reduces=spec.reduces,
+    )  # fmt: skip
+
+
+def _of(value: float | None) -> float:
+    assert value is not None  # noqa: S101  the validator has seen to it
+    return value
+
+
+def _plain(build: Callable[..., Topology], *, whole: bool = False) -> Callable[[TopologySpec], Topology]:
+    """Return the builder of a family whose parameters are its sizes, the bandwidth and the latency."""
+
+    def built(spec: TopologySpec) -> Topology:
+        sizes: tuple[Any, ...] = (spec.shape,) if whole else spec.shape
+        return build(*sizes, _of(spec.bandwidth), spec.latency)
+
+    return built
+
+
+FAMILIES: dict[str, Callable[[TopologySpec], Topology]] = {
+    "graph": _graph,
+    "ring": _plain(builders.ring),
+    "fully_connected": _plain(builders.fully_connected),
+    "mesh": _plain(builders.mesh, whole=True),
+    "torus": lambda s: builders.mesh(s.shape, _of(s.bandwidth), s.latency, wrap=True),
+    "hypercube": _plain(builders.hypercube),
+    "switch": lambda s: builders.switch(s.shape[0], _of(s.bandwidth), s.latency, reduces=s.reduces),
+    "tree": lambda s: builders.tree(s.shape, (_of(s.bandwidth), _of(s.uplink)), s.latency, reduces=s.reduces),
+    "fat_tree": _plain(builders.fat_tree),
+    "dragonfly": _plain(builders.dragonfly),
+    "cube_mesh": lambda s: builders.cube_mesh(_of(s.bandwidth), s.latency),
+    "wafer_mesh": _wafer,
+    "fred": _fred,
+}
+
+# how many sizes a family's shape has; none: any number
+_RANKS: dict[str, tuple[int, ...]] = {
+    "graph": (0,), "ring": (1,), "fully_connected": (1,), "mesh": (1, 2, 3), "torus": (1, 2, 3), "hypercube": (1,),
+    "switch": (1,), "tree": (2,), "fat_tree": (1,), "dragonfly": (3,), "cube_mesh": (0,), "wafer_mesh": (2,),
+    "fred": (2,),
+}  # fmt: skip
+_NEEDS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(FAMILIES, ("bandwidth",)),
+    "graph": ("nodes",),
+    "tree": ("bandwidth", "uplink"),
+    "wafer_mesh": ("bandwidth", "io_bandwidth"),
+    "fred": ("bandwidth", "uplink", "io", "io_bandwidth"),
+}
+
+
+def _grid(spec: TopologySpec) -> tuple[int, int]:
+    count = math.prod(spec.shape)
+    return count, 2 * count * len(spec.shape)
+
+
+def _cube(spec: TopologySpec) -> tuple[int, int]:
+    count = 2 ** min(spec.shape[0], 64)
+    return count, count * spec.shape[0]
+
+
+def _dragonfly_size(spec: TopologySpec) -> tuple[int, int]:
+    groups, routers, nodes = spec.shape
+    return groups * routers * (nodes + 1), groups * routers * (2 * nodes + routers) + groups**2
+
+
+_SIZES: dict[str, Callable[[TopologySpec], tuple[int, int]]] = {
+    **dict.fromkeys(("mesh", "torus", "wafer_mesh", "ring", "switch", "tree", "fred"), _grid),
+    "graph": lambda s: (len(s.nodes), 2 * len(s.links)),
+    "fully_connected": lambda s: (s.shape[0], s.shape[0] * (s.shape[0] - 1)),
+    "hypercube": _cube,
+    "fat_tree": lambda s: (s.shape[0] ** 3 // 4 + 2 * s.shape[0] ** 2, 2 * s.shape[0] ** 3),
+    "dragonfly": _dragonfly_size,
+    "cube_mesh": lambda _: (8, 32),
+}
+
+topologies: Catalogue[TopologySpec] = Catalogue(TopologySpec, "topologies", noun="topology")
+
+
+def resolve_topology(spec: Topology | TopologySpec | Mapping[str, Any] | str | Path) -> Topology:
+    """Return the topology that a name, dict, YAML file, spec or Topology stands for.
+
+    Errors
+    ------
+    SlipstickError for an unknown name (with the nearest), SpecErrors for a description that does not fit.
+
+    Examples
+    --------
+    >>> resolve_topology("wafer-mesh").npus.size
+    20
+    >>> resolve_topology({"family": "ring", "shape": [8], "bandwidth": "50 GB/s"}).links
+    16
+    """
+    return spec if isinstance(spec, Topology) else topologies.resolve(spec).build()

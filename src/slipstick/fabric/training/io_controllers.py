@@ -1,0 +1,146 @@
+"""I/O controllers: weights streamed onto the wafer, gradients off it, samples loaded; and the mesh's hot spot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.topology import Topology
+from slipstick.fabric.messages import IntArray
+from slipstick.fabric.patterns import Pattern, in_network, is_grid, loads, messages, rings, together, tree
+from slipstick.fabric.routing import routes
+
+
+def controllers(topology: Topology) -> IntArray:
+    """Return the nodes that are I/O controllers.
+
+    Errors
+    ------
+    SlipstickError where there are none.
+    """
+    found = np.flatnonzero(np.array(topology.kinds) == "io")
+    if not found.size:
+        raise SlipstickError(
+            "no I/O controllers: nothing can be streamed", path=f"topology {topology.name}", allowed="nodes of kind io"
+        )
+    return found
+
+
+def broadcast(topology: Topology, shards: Sequence[Sequence[int]]) -> Pattern:
+    """Return D bytes from outside: every controller sends 1/n of them, and of that one part to each shard's nodes.
+
+    On a mesh a controller's data first go straight inwards from its side, and from every node of that line to both
+    sides: the one-to-many tree. Source: FRED (arXiv 2406.19580), section 3 and figure 4.
+
+    Examples
+    --------
+    >>> from slipstick.fabric.topology_file import resolve_topology
+    >>> mesh = resolve_topology("wafer-mesh")  # 2304 GB/s of controllers, whose worst link needs 1152 of 750 GB/s
+    >>> round(broadcast(mesh, [range(20)]).time(mesh, 2304e9 * 0.651), 2)
+    1.0
+    """
+    inside = controllers(topology)
+    share = 1 / (len(inside) * len(shards))
+    parts = [one_to_many(topology, int(node), shard, share) for node in inside for shard in shards]
+    return together(parts, topology)
+
+
+def collect(topology: Topology, shards: Sequence[Sequence[int]]) -> Pattern:
+    """Return D bytes of gradients to outside, added up over each shard's nodes: the broadcast's trees reversed.
+
+    Switches that cannot add up leave it to the nodes: a ring scatters the sums, and each node sends its own part off.
+    """
+    if is_grid(topology) or in_network(topology):
+        out = broadcast(topology, shards)
+        back = reversed_links(topology)
+        return Pattern(back[out.links], out.weight, out.latency)
+    inside, parts = controllers(topology), []
+    for shard in shards:
+        count, share = len(shard), 1 / len(shards)
+        if count > 1:
+            parts.append(rings(topology, [list(shard)], share * (count - 1) / count, 1))
+        pairs = [(int(node), int(port)) for node in shard for port in inside]
+        parts.append(messages(topology, pairs, share / len(pairs)))
+    return together(parts, topology)
+
+
+def load(topology: Topology, nodes: Sequence[int]) -> Pattern:
+    """Return D bytes of samples from all controllers to some nodes, an equal part to each; nothing without any."""
+    inside = np.flatnonzero(np.array(topology.kinds) == "io")
+    if not inside.size:  # they come another way, which nobody described
+        return Pattern(np.zeros(0, np.int64), np.zeros(0))
+    pairs = [(int(port), int(node)) for port in inside for node in nodes]
+    return messages(topology, pairs, 1 / len(pairs))
+
+
+def one_to_many(topology: Topology, port: int, nodes: Sequence[int], amount: float = 1.0) -> Pattern:
+    """Return the tree from one controller to some nodes."""
+    if not is_grid(topology):
+        return tree(topology, [port], list(nodes), amount)
+    gate = int(topology.target[topology.source == port][0])
+    rows, columns = topology.shape
+    row, column = divmod(gate, columns)
+    along = _enters_sideways(topology, port, gate)
+    # the last stop on the line that the data first run along
+    turns = [row * columns + n % columns if along else n // columns * columns + column for n in nodes]
+    legs = [(port, gate), *((gate, turn) for turn in turns), *zip(turns, nodes, strict=True)]
+    pairs = np.array([(a, b) for a, b in legs if a != b], np.int64)
+    found = routes(topology, pairs[:, 0], pairs[:, 1])
+    longest = (rows + columns - 1) * float(topology.latency.max())
+    return loads(topology, np.unique(found.links), amount, longest)
+
+
+def hot_spot(topology: Topology) -> float:
+    """Return how often the worst link between nodes carries a controller's data when all broadcast to all nodes.
+
+    On an N x N mesh it is 2N - 1. Source: FRED (arXiv 2406.19580), section 3.
+
+    Examples
+    --------
+    >>> from slipstick.fabric.builders import wafer_mesh
+    >>> [round(hot_spot(wafer_mesh((n, n), 1.0, 0.0, io_bandwidth=1.0, io_latency=0.0))) for n in (2, 4, 16)]
+    [3, 7, 31]
+    """
+    found = broadcast(topology, [topology.npus.tolist()])
+    inner = np.isin(topology.source[found.links], topology.npus) & np.isin(topology.target[found.links], topology.npus)
+    return float(found.weight[inner].max() * len(controllers(topology)))
+
+
+def line_rate(topology: Topology) -> float:
+    """Return the share of the controllers' bandwidth at which all of them can broadcast to all nodes.
+
+    Examples
+    --------
+    >>> from slipstick.fabric.topology_file import resolve_topology
+    >>> round(line_rate(resolve_topology("wafer-mesh")), 3), line_rate(resolve_topology("wafer-fred-d"))
+    (0.651, 1.0)
+    """
+    pattern = broadcast(topology, [topology.npus.tolist()])
+    into = np.isin(topology.source[pattern.links], controllers(topology))
+    need = pattern.weight / topology.bandwidth[pattern.links]
+    return float(need[into].max() / need.max())
+
+
+def reversed_links(topology: Topology) -> IntArray:
+    """Return the link back of every link.
+
+    Errors
+    ------
+    SlipstickError where there is none.
+    """
+    number = {(int(s), int(t)): link for link, (s, t) in enumerate(zip(topology.source, topology.target, strict=True))}
+    try:
+        ends = zip(topology.target, topology.source, strict=True)
+        return np.array([number[int(s), int(t)] for s, t in ends], np.int64)
+    except KeyError as error:
+        source, target = (topology.nodes[node] for node in error.args[0])
+        raise SlipstickError("no link back", path=f"topology {topology.name}", value=f"{source} to {target}") from None
+
+
+def _enters_sideways(topology: Topology, port: int, gate: int) -> bool:
+    """Tell whether a controller sits at a left or right side, from where its data run along the row."""
+    assert topology.position is not None  # noqa: S101  the wafer's builder gives one
+    step = topology.position[gate] - topology.position[port]
+    return bool(abs(step[0]) > abs(step[1]))

@@ -1,0 +1,103 @@
+"""One training step on a fabric: its tasks simulated, and what the time went to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from slipstick.core.topology import Topology
+from slipstick.fabric.flows import Run, run
+from slipstick.fabric.messages import IntArray
+from slipstick.fabric.patterns import FloatArray
+from slipstick.fabric.training import stationary, streaming
+from slipstick.fabric.training.exposed_time import exposed
+from slipstick.fabric.training.job import Job, check
+from slipstick.fabric.training.task_builder import KINDS, Tasks, TaskWriter
+from slipstick.fabric.training.traffic import Traffic
+
+ITERATIONS = 2  # simulated, as in the FRED paper; the last one is what is reported
+RUNS = 2**7  # of layers at most: deeper networks are simulated in runs of equal layers
+
+
+@dataclass(frozen=True, eq=False)
+class Iteration:
+    """The last simulated step: from `begin` to `end` [s]; `parts` [s] of the slowest lane sum up to `time`."""
+
+    job: Job
+    tasks: Tasks
+    run: Run
+    begin: float
+    end: float
+    lane: int
+    parts: dict[str, float]
+
+    @property
+    def time(self) -> float:
+        """Seconds of the step."""
+        return self.end - self.begin
+
+    @property
+    def exposed(self) -> float:
+        """The share of the step in which the slowest lane waits for communication."""
+        waiting = sum(value for name, value in self.parts.items() if name not in ("compute", "bubble"))
+        return waiting / self.time
+
+    @property
+    def waiting(self) -> float:
+        """Seconds in which the slowest lane does not compute: communication and the pipeline's bubble."""
+        return self.time - self.parts["compute"]
+
+    def bytes_on_links(self, topology: Topology) -> FloatArray:
+        """Bytes that each link carried in this step, by kind, [kinds, links]."""
+        dag, mine = self.tasks.dag, self.tasks.iteration == self.tasks.iteration.max()
+        moved = dag.size[dag.task_of_link] * dag.weight * mine[dag.task_of_link]
+        place = self.tasks.kind[dag.task_of_link] * topology.links + dag.links
+        carried = np.bincount(place, moved, minlength=len(KINDS) * topology.links)
+        return carried.astype(np.float64).reshape(len(KINDS), -1)
+
+    @property
+    def last(self) -> IntArray:
+        """The tasks of this step."""
+        return np.flatnonzero(self.tasks.iteration == self.tasks.iteration.max())
+
+
+def simulate(job: Job, topology: Topology, *, most: int = RUNS) -> Iteration:
+    """Return one step of a job on a fabric; about `most` runs of layers are told apart.
+
+    Errors
+    ------
+    SlipstickError for a job that does not fit the fabric, or that streams where there are no I/O controllers.
+
+    Examples
+    --------
+    >>> from slipstick.fabric.topology_file import resolve_topology
+    >>> from slipstick.core.layer import Layer
+    >>> from slipstick.fabric.training.strategies import Strategy
+    >>> job = Job((Layer("all", 1e-4, 2e-4, 120e6, 0.0),), Strategy(dp=20), overlap=False)
+    >>> mesh, fred = (simulate(job, resolve_topology(f"wafer-{name}")) for name in ("mesh", "fred-d"))
+    >>> round(mesh.parts["data_parallel"] / fred.parts["data_parallel"], 1)
+    3.8
+    """
+    check(job, topology)
+    traffic, writer = Traffic(topology, job.strategy), TaskWriter()
+    (streaming if job.streaming else stationary).write(job, traffic, writer, ITERATIONS, most)
+    tasks = writer.finish()
+    found = run(tasks.dag, topology)
+    ends = [_end(tasks, found, iteration) for iteration in range(ITERATIONS)]
+    begin, end = ends[-2], ends[-1]
+    lane = _busiest(tasks, found, begin)
+    return Iteration(job, tasks, found, begin, end, lane, exposed(tasks, found, lane, begin, end))
+
+
+def _end(tasks: Tasks, found: Run, iteration: int) -> float:
+    """Return when an iteration is over; samples for the next one may arrive later."""
+    own = (tasks.iteration == iteration) & (tasks.kind != KINDS.index("load"))
+    return float(found.end[own].max())
+
+
+def _busiest(tasks: Tasks, found: Run, begin: float) -> int:
+    """Return the lane that computes longest after `begin`."""
+    own = (tasks.kind == 0) & (found.end > begin)
+    work = np.bincount(tasks.dag.lane[own], (found.end - found.begin)[own])
+    return int(work.argmax())

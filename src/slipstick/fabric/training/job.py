@@ -1,0 +1,90 @@
+"""What is trained: the layers of a network as one node's seconds and bytes, divided by a strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.layer import Layer
+from slipstick.core.topology import Topology
+from slipstick.fabric.training.strategies import Strategy
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training step on a fabric.
+
+    `microbatches` of each replica's minibatch; `samples` bytes of them that a replica loads; `streaming`: weights come
+    from outside for every pass, and gradients leave; `overlap`: gradients are reduced while the backward pass goes on,
+    instead of behind it; `schedule` of the pipeline.
+    """
+
+    layers: tuple[Layer, ...]
+    strategy: Strategy
+    microbatches: int = 1
+    samples: float = 0.0
+    streaming: bool = False
+    overlap: bool = True
+    schedule: str = "1f1b"
+
+    @property
+    def compute(self) -> float:
+        """Seconds that the average node computes in one step, if no split costs anything."""
+        whole = sum(layer.forward + layer.backward for layer in self.layers) * self.microbatches
+        return whole / (self.strategy.mp * self.strategy.pp)
+
+    @property
+    def weights(self) -> float:
+        """Bytes of all weights."""
+        return sum(layer.weights for layer in self.layers)
+
+
+def check(job: Job, topology: Topology) -> None:
+    """Raise where a job cannot run on a fabric.
+
+    Errors
+    ------
+    SlipstickError for more workers than nodes, more stages than layers, no microbatches.
+    """
+    used, there = job.strategy.used, len(topology.npus)
+    if used > there:
+        raise SlipstickError(f"{job.strategy.name} needs more nodes", path="plan", value=used, allowed=f"up to {there}")
+    if job.strategy.pp > len(job.layers):
+        raise SlipstickError(
+            "more stages than layers",
+            path="plan.parallel.pp",
+            value=job.strategy.pp,
+            allowed=f"up to {len(job.layers)}",
+        )
+    if job.strategy.mp > 1 and not any(layer.reduces for layer in job.layers):
+        raise SlipstickError(
+            "this network's layers are not divided by tensor parallelism", path="plan.parallel.tp",
+            value=job.strategy.mp, allowed="1",
+        )  # fmt: skip
+    if job.microbatches < 1:
+        raise SlipstickError("no microbatch", path="plan.parallel.microbatch", value=job.microbatches)
+
+
+def merged(layers: Sequence[Layer], most: int) -> tuple[Layer, ...]:
+    """Return at most `most` runs of layers, each as one: as much to compute and to send, in fewer tasks.
+
+    A run hands on what its last layer does; its all-reduces are as many bytes as those of its layers.
+    """
+    count = min(most, len(layers))
+    bounds = [len(layers) * index // count for index in range(count + 1)]
+    return tuple(_one(layers[a:b]) for a, b in pairwise(bounds))
+
+
+def _one(run: Sequence[Layer]) -> Layer:
+    return replace(
+        run[-1],
+        name=run[0].name if len(run) == 1 else f"{run[0].name} to {run[-1].name}",
+        forward=sum(layer.forward for layer in run),
+        backward=sum(layer.backward for layer in run),
+        weights=sum(layer.weights for layer in run),
+        reduces=sum(layer.reduces for layer in run),
+        gradients=sum(layer.gradient_bytes for layer in run),
+        flops=sum(layer.flops for layer in run),
+    )

@@ -1,0 +1,98 @@
+"""Weight streaming: a few layers are on the wafer at a time; weights come in twice, gradients leave added up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from slipstick.fabric.training.job import Job, merged
+from slipstick.fabric.training.task_builder import LOAD, PIPELINE, STREAM, TENSOR, TaskWriter
+from slipstick.fabric.training.traffic import Traffic
+
+SETS = 2  # of layers on the wafer: one that computes, one that arrives
+
+
+def write(job: Job, traffic: Traffic, writer: TaskWriter, iterations: int, most: int) -> None:
+    """Write the tasks of some iterations, of at most about `most` runs of layers.
+
+    Consecutive layers are on consecutive stages. Source: FRED (arXiv 2406.19580), section 3: weights are read at least
+    once for the forward and once for the backward pass, gradients are added up while they stream out. The optimiser
+    works outside, and its time is hidden.
+    """
+    stages = job.strategy.pp
+    job = replace(job, layers=merged(job.layers, max(1, most // stages) * stages))  # as many for every stage
+    updated: dict[int, int] = {}
+    arriving = -1
+    for iteration in range(iterations):
+        writer.iteration = iteration
+        before = [arriving] if arriving >= 0 else []
+        arriving = writer.send("load", LOAD, traffic.samples, job.samples * job.strategy.dp, before)
+        updated, arriving = _Iteration(job, traffic, writer).write(updated, arriving)
+
+
+class _Iteration:
+    """One iteration: what arrived last, what computed each layer, what left last."""
+
+    def __init__(self, job: Job, traffic: Traffic, writer: TaskWriter) -> None:
+        self.job, self.traffic, self.writer = job, traffic, writer
+        self.done: list[list[int]] = []  # computations of each set of layers passed so far
+
+    def write(self, updated: dict[int, int], arriving: int) -> tuple[dict[int, int], int]:
+        """Write both passes; return what the next iteration waits for: by layer, and on the way in."""
+        strategy, layers, writer = self.job.strategy, self.job.layers, self.writer
+        last: dict[tuple[int, int], tuple[int, int]] = {}  # (replica, microbatch) -> task and stage
+        samples, left = [arriving], -1
+        found: dict[int, int] = {}
+        for way, order in (("F", range(len(layers))), ("B", reversed(range(len(layers))))):
+            for index in order:
+                layer, stage = layers[index], index % strategy.pp
+                held = SETS * strategy.pp
+                room = self.done[-held] if len(self.done) >= held else []
+                waits = [arriving, *room, *([updated[index]] if index in updated and way == "F" else [])]
+                arriving = writer.send(
+                    f"weights {layer.name}", STREAM, self.traffic.weights_in[stage], layer.weights, waits
+                )
+                ends = self._compute(way, index, stage, arriving, last, samples)
+                self.done.append(ends)
+                if way == "B":
+                    ready = [*ends, *([left] if left >= 0 else [])]
+                    pattern = self.traffic.gradients_out[stage]
+                    found[index] = left = writer.send(
+                        f"gradients {layer.name}", STREAM, pattern, layer.gradient_bytes, ready
+                    )
+        return found, arriving
+
+    def _compute(
+        self, way: str, index: int, stage: int, weights: int, last: dict[tuple[int, int], tuple[int, int]],
+        samples: Sequence[int],
+    ) -> list[int]:  # fmt: skip
+        """Write one layer's pass of every replica and microbatch; return its computations."""
+        job, writer = self.job, self.writer
+        layer, members, ends = job.layers[index], job.strategy.mp, []
+        for replica in range(job.strategy.dp):
+            lane = replica * job.strategy.pp + stage
+            for micro in range(job.microbatches):
+                waits = [weights, *self._inputs(way, replica, micro, stage, last, samples)]
+                seconds = (layer.forward if way == "F" else layer.backward) / members
+                task = writer.compute(f"{way}{micro} {layer.name}", seconds, lane, waits)
+                ends.append(task)
+                if members > 1 and layer.reduces:
+                    pattern, size = self.traffic.tensor(replica, stage), layer.reduces * layer.output
+                    task = writer.send(f"{way}{micro} {layer.name}", TENSOR, pattern, size, [task], layer.reduces, lane)
+                last[replica, micro] = task, stage
+        return ends
+
+    def _inputs(
+        self, way: str, replica: int, micro: int, stage: int, last: dict[tuple[int, int], tuple[int, int]],
+        samples: Sequence[int],
+    ) -> Sequence[int]:  # fmt: skip
+        """Return what brings the layer's input: the samples, the layer before, or its transfer from another stage."""
+        if (replica, micro) not in last:
+            return samples
+        before, at = last[replica, micro]
+        if at == stage:
+            return [before]
+        size = self.job.layers[0].output
+        pattern = self.traffic.transfer(replica, at, stage)
+        lane = replica * self.job.strategy.pp + stage
+        return [self.writer.send(f"{way}{micro} transfer", PIPELINE, pattern, size, [before], owner=lane)]

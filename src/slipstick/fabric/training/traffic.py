@@ -1,0 +1,77 @@
+"""The patterns of one strategy on one fabric: its groups' all-reduces, transfers between stages, streams and loads."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from slipstick.core.topology import Topology
+from slipstick.fabric.patterns import Pattern, all_reduce, in_network, messages, together, tree
+from slipstick.fabric.training.io_controllers import broadcast, collect, load
+from slipstick.fabric.training.strategies import Strategy
+
+
+class Traffic:
+    """What each kind of communication does to the links, worked out once for all tasks that need it."""
+
+    def __init__(self, topology: Topology, strategy: Strategy) -> None:
+        self.topology, self.strategy = topology, strategy
+        self._nodes = [int(node) for node in topology.npus]
+        self._tensor: dict[tuple[int, int], Pattern] = {}
+        self._transfer: dict[tuple[int, int, int], Pattern] = {}
+
+    def tensor(self, replica: int, stage: int) -> Pattern:
+        """Return the all-reduce inside one stage of one replica."""
+        key = replica, stage
+        if key not in self._tensor:
+            self._tensor[key] = all_reduce(self.topology, self._of(self.strategy.tensor_group(replica, stage)))
+        return self._tensor[key]
+
+    @cached_property
+    def data(self) -> list[list[Pattern]]:
+        """The all-reduces of every stage over the replicas, one for each member of its tensor groups."""
+        s = self.strategy
+        return [
+            [all_reduce(self.topology, self._of(s.data_group(member, stage))) for member in range(s.mp)]
+            for stage in range(s.pp)
+        ]
+
+    def transfer(self, replica: int, stage: int, to: int) -> Pattern:
+        """Return the activations' way from one stage to another.
+
+        Every member holds them all. Switches that copy take a share from each to all members of the next stage;
+        elsewhere each member sends them to its opposite. Source: FRED (arXiv 2406.19580), section 5: PP multicasts.
+        """
+        key = replica, stage, to
+        if key not in self._transfer:
+            sources = self._of(self.strategy.tensor_group(replica, stage))
+            targets = self._of(self.strategy.tensor_group(replica, to))
+            if in_network(self.topology):
+                share = 1 / len(sources)
+                parts = [tree(self.topology, [source], targets, share) for source in sources]
+                self._transfer[key] = together(parts, self.topology)
+            else:
+                self._transfer[key] = messages(self.topology, zip(sources, targets, strict=True))
+        return self._transfer[key]
+
+    @cached_property
+    def weights_in(self) -> list[Pattern]:
+        """Weights of a layer of each stage, to all of its replicas, a shard to each member."""
+        return [broadcast(self.topology, self._shards(stage)) for stage in range(self.strategy.pp)]
+
+    @cached_property
+    def gradients_out(self) -> list[Pattern]:
+        """Gradients of a layer of each stage, added up over its replicas on their way out."""
+        return [collect(self.topology, self._shards(stage)) for stage in range(self.strategy.pp)]
+
+    @cached_property
+    def samples(self) -> Pattern:
+        """The minibatch, to the first stage of every replica."""
+        s = self.strategy
+        first = [node for replica in range(s.dp) for node in self._of(s.tensor_group(replica, 0))]
+        return load(self.topology, first)
+
+    def _shards(self, stage: int) -> list[list[int]]:
+        return [self._of(self.strategy.data_group(member, stage)) for member in range(self.strategy.mp)]
+
+    def _of(self, ranks: tuple[int, ...]) -> list[int]:
+        return [self._nodes[rank] for rank in ranks]

@@ -1,0 +1,202 @@
+"""A compressed network's weights in one file: every tensor's packed codes and what stands beside them.
+
+The file is a safetensors container (8 bytes of header length, JSON, arrays). In its header's ``__metadata__`` the key
+``slipstick-packed`` holds JSON: ``{"version": 1, "tensors": {name: {"format": text, "shape": [...], "codes": key,
+"side": {name: key}}}}``; keys name the container's arrays. Equal arrays, such as a network's pool, are stored once.
+A second key, ``slipstick-sha256``, is the digest of that JSON and of all arrays, so that no flipped bit goes unseen.
+Formats are texts that `format_of` reads. Nothing of the file is executed, and its sizes are checked before memory is
+taken: no tensor may have more elements than `MOST`, nor codes of another size than its format gives its shape.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.files import parse_json, read_bytes, write_bytes
+from slipstick.core.format import Encoded
+from slipstick.formats.grammar import format_of
+
+KEY, DIGEST = "slipstick-packed", "slipstick-sha256"
+VERSION = 1
+MAX_BYTES = 2**32  # of a file: 4 GiB
+MAX_HEADER = 2**24  # bytes: names and shapes of some 100,000 tensors
+MOST = 2**31  # elements of one tensor
+MOST_AXES = 8
+_TYPES = {"U8": np.uint8, "I8": np.int8, "U16": np.uint16, "I32": np.int32, "F32": np.float32}
+_NAMES = {np.dtype(kind): name for name, kind in _TYPES.items()}
+_LENGTH = 8  # bytes of the header's length
+_COMPACT = (",", ":")  # of JSON: names and shapes are a large part of a small network
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def write_packed(path: str | Path, tensors: Mapping[str, Encoded]) -> int:
+    """Write encoded tensors by name, whole or not at all; return the file's bytes.
+
+    Errors
+    ------
+    SlipstickError for an array beside the codes of a type that the file does not know, or what cannot be written.
+    """
+    arrays: Arrays = {}
+    known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+    about: dict[str, Any] = {}
+    for name, encoded in tensors.items():
+        codes = _stored(encoded.codes, f"{name}.codes", arrays, known)
+        side = {key: _stored(array, f"{name}.{key}", arrays, known) for key, array in encoded.side.items()}
+        about[name] = {"format": encoded.format.name, "shape": list(encoded.shape), "codes": codes, "side": side}
+    raw = _container(arrays, json.dumps({"version": VERSION, "tensors": about}, separators=_COMPACT))
+    write_bytes(path, raw)
+    return len(raw)
+
+
+def stored_bytes(tensors: Mapping[str, Encoded]) -> int:
+    """Return the bytes of codes and of what stands beside them as a file has them: equal arrays (a pool) once."""
+    arrays: Arrays = {}
+    known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+    for name, encoded in tensors.items():
+        _stored(encoded.codes, f"{name}.codes", arrays, known)
+        for key, array in encoded.side.items():
+            _stored(array, f"{name}.{key}", arrays, known)
+    return sum(array.nbytes for array in arrays.values())
+
+
+def read_packed(path: str | Path) -> dict[str, Encoded]:
+    """Return the encoded tensors of a file by name.
+
+    Errors
+    ------
+    SlipstickError, one clear line, for what is no such file, truncated, or does not fit together.
+    """
+    return parse_packed(read_bytes(path, limit=MAX_BYTES), where=str(path))
+
+
+def parse_packed(raw: bytes, *, where: str = "packed") -> dict[str, Encoded]:
+    """Return the encoded tensors of a file's bytes, as `read_packed` does."""
+    arrays, about = _contents(raw, where)
+    if not isinstance(about, dict) or about.get("version") != VERSION or not isinstance(about.get("tensors"), dict):
+        raise SlipstickError("not a file of packed weights", path=where, allowed=f"version {VERSION}")
+    return {name: _encoded(entry, arrays, f"{where}: {name}") for name, entry in about["tensors"].items()}
+
+
+def _stored(array: NDArray[Any], key: str, arrays: Arrays, known: dict[Any, str]) -> str:
+    if array.dtype not in _NAMES:
+        raise SlipstickError("not a type of the file", path=key, value=str(array.dtype), allowed=list(_TYPES))
+    plain = np.ascontiguousarray(array)
+    same = (str(plain.dtype), plain.shape, plain.tobytes())
+    if same not in known:
+        known[same] = key
+        arrays[key] = plain
+    return known[same]
+
+
+def _container(arrays: Arrays, about: str) -> bytes:
+    header: dict[str, Any] = {}
+    parts, at = [], 0
+    for key, array in sorted(arrays.items(), key=lambda item: -item[1].dtype.itemsize):  # so that all are aligned
+        data = array.astype(array.dtype.newbyteorder("<")).tobytes()
+        header[key] = {
+            "dtype": _NAMES[array.dtype],
+            "shape": list(array.shape),
+            "data_offsets": [at, at + len(data)],
+        }
+        parts.append(data)
+        at += len(data)
+    header["__metadata__"] = {KEY: about, DIGEST: _digest(about, b"".join(parts))}
+    text = json.dumps(header, separators=_COMPACT).encode()
+    text += b" " * (-len(text) % _LENGTH)
+    return b"".join([len(text).to_bytes(_LENGTH, "little"), text, *parts])
+
+
+def _contents(raw: bytes, where: str) -> tuple[Arrays, Any]:
+    """Return the arrays of a container, as views of its bytes, and what its metadata say."""
+    size = int.from_bytes(raw[:_LENGTH], "little")
+    if len(raw) < _LENGTH or size > min(MAX_HEADER, len(raw) - _LENGTH):
+        raise SlipstickError("not a safetensors file, or its end is missing", path=where)
+    try:
+        text = raw[_LENGTH : _LENGTH + size].decode("utf-8")
+    except UnicodeDecodeError:
+        raise SlipstickError("the header is not UTF-8 text", path=where) from None
+    header = parse_json(text, where=where)
+    metadata = header.pop("__metadata__", None) if isinstance(header, dict) else None
+    if not isinstance(metadata, dict) or not isinstance(metadata.get(KEY), str):
+        raise SlipstickError("not a file of packed weights", path=where, allowed=f"a header with {KEY}")
+    body = memoryview(raw)[_LENGTH + size :]
+    arrays: Arrays = {}
+    at = 0
+    for key, entry in sorted(header.items(), key=_start):
+        arrays[key], at = _array(entry, body, at, f"{where}: {key}")
+    if metadata.get(DIGEST) != _digest(metadata[KEY], body):
+        raise SlipstickError("damaged: the digest is of other contents", path=where)
+    if at != len(body):
+        raise SlipstickError(f"{len(body) - at} bytes belong to no array", path=where)
+    return arrays, parse_json(metadata[KEY], where=f"{where}: {KEY}")
+
+
+def _digest(about: str, body: bytes | memoryview) -> str:
+    found = hashlib.sha256(about.encode("utf-8", "surrogatepass"))
+    found.update(body)
+    return found.hexdigest()
+
+
+def _start(item: tuple[str, Any]) -> int:
+    offsets = item[1].get("data_offsets") if isinstance(item[1], dict) else None
+    found = offsets[0] if isinstance(offsets, list) and offsets else 0
+    return found if _whole(found) else 0
+
+
+def _array(entry: Any, body: memoryview, at: int, where: str) -> tuple[NDArray[Any], int]:
+    """Return one array and where the next begins: arrays follow each other without gaps, as safetensors asks."""
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise SlipstickError("not an array of a safetensors file", path=where)
+    if not isinstance(entry["dtype"], str) or entry["dtype"] not in _TYPES:
+        raise SlipstickError("not a type of the file", path=where, value=entry["dtype"], allowed=list(_TYPES))
+    kind, shape, offsets = np.dtype(_TYPES[entry["dtype"]]), _shape(entry["shape"], where), entry["data_offsets"]
+    end = at + math.prod(shape) * kind.itemsize
+    if offsets != [at, end] or end > len(body):
+        raise SlipstickError("bytes missing, or not where they belong", path=where, value=offsets)
+    values = np.frombuffer(body[at:end], kind.newbyteorder("<")).reshape(shape)
+    return values.astype(kind, copy=False), end
+
+
+def _shape(found: Any, where: str) -> tuple[int, ...]:
+    if not isinstance(found, list) or len(found) > MOST_AXES or not all(_whole(n) for n in found):
+        raise SlipstickError("not a shape", path=where, value=found, allowed=f"up to {MOST_AXES} whole numbers")
+    if math.prod(max(n, 1) for n in found) > MOST:
+        raise SlipstickError("too large", path=where, value=found, allowed=f"at most {MOST} elements")
+    return tuple(found)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_BYTES
+
+
+def _encoded(entry: Any, arrays: Arrays, where: str) -> Encoded:
+    """Return one tensor, its arrays of exactly the types and sizes that its format gives a tensor of its shape."""
+    if not isinstance(entry, dict) or set(entry) != {"format", "shape", "codes", "side"}:
+        raise SlipstickError("not a packed tensor", path=where)
+    text, keys = entry["format"], entry["side"]
+    if not isinstance(text, str) or not isinstance(keys, dict):
+        raise SlipstickError("not a packed tensor", path=where)
+    wanted = {"codes": entry["codes"], **keys}
+    found = {name: arrays.get(key) for name, key in wanted.items() if isinstance(key, str)}
+    if len(found) != len(wanted) or any(array is None for array in found.values()):
+        raise SlipstickError("an array of it is missing", path=where)
+    held = {name: array for name, array in found.items() if array is not None}
+    codes = held.pop("codes")
+    if codes.dtype != np.uint8 or codes.ndim != 1:
+        raise SlipstickError("codes are not bytes", path=where, value=str(codes.dtype))
+    encoded = Encoded(format_of(text), _shape(entry["shape"], where), codes, held)
+    try:
+        encoded.format.check(encoded)
+    except SlipstickError as error:
+        raise SlipstickError(str(error), path=where) from None
+    return encoded

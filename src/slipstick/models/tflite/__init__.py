@@ -1,8 +1,0 @@
-"""TensorFlow Lite files: read without TensorFlow, integer semantics kept, constants replaced in place."""
-
-from __future__ import annotations
-
-from slipstick.models.tflite.patch import patch, patched
-from slipstick.models.tflite.read import parse_tflite, read_tflite
-
-__all__ = ["parse_tflite", "patch", "patched", "read_tflite"]

@@ -1,0 +1,34 @@
+"""Networks: definitions of their layers, and importers from the files that users have."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_PUBLIC = {
+    "Block": "decoder.decoder",
+    "Decoder": "decoder.decoder",
+    "DenseMlp": "decoder.mlp",
+    "GroupedQuery": "decoder.attention",
+    "Latent": "decoder.attention",
+    "Linear": "decoder.attention",
+    "MoeMlp": "decoder.mlp",
+    "Quantisation": "decoder.decoder",
+    "backward": "decoder.operations",
+    "decoder_from_row": "from_row",
+    "from_config": "decoder.huggingface",
+    "from_file": "decoder.huggingface",
+    "from_onnx": "importers.onnx_graph",
+    "from_torch": "importers.torch_export",
+    "names": "find_network",
+    "network": "find_network",
+}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)

@@ -1,0 +1,1 @@
+"""Decoder transformers as sizes: attention, feed-forward parts, operations, and Hugging Face configurations."""

@@ -1,0 +1,68 @@
+"""The quantization_config of a checkpoint: the number format of its weights, and the modules that keep their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from slipstick.networks.decoder.decoder import Quantisation
+
+_LEFT = ("modules_to_not_convert", "ignore", "exclude_modules", "ignored_layers")
+_LAYER_NUMBER = re.compile(r"\.\d+(?=\.|$)")
+
+
+def quantisation(config: object) -> Quantisation | None:
+    """Return what a quantization_config says, or None where there is none.
+
+    Examples
+    --------
+    >>> quantisation({"quant_method": "gptq", "bits": 4, "group_size": 128}).format
+    'int4'
+    """
+    if not isinstance(config, Mapping):
+        return None
+    method = str(config.get("quant_method") or config.get("quant_algo") or "")
+    weights = _weight_scheme(config)
+    block = weights.get("weight_block_size") or weights.get("group_size")
+    left: list[object] = next((config[key] for key in _LEFT if isinstance(config.get(key), list)), [])
+    return Quantisation(
+        format=_format(method, config, weights),
+        method=method,
+        block=_block(block),
+        dynamic=config.get("activation_scheme", "dynamic") != "static",
+        unquantised=tuple(dict.fromkeys(_LAYER_NUMBER.sub(".*", str(module)) for module in left)),
+    )
+
+
+def _weight_scheme(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the description of the weights: nested under config_groups in compressed-tensors, at the top elsewhere."""
+    groups = config.get("config_groups")
+    if isinstance(groups, Mapping):
+        for group in groups.values():
+            if isinstance(group, Mapping) and isinstance(group.get("weights"), Mapping):
+                return dict(group["weights"])
+    return config
+
+
+def _format(method: str, config: Mapping[str, Any], weights: Mapping[str, Any]) -> str:
+    text = f"{method} {config.get('quant_algo', '')} {config.get('format', '')}".lower()
+    for name in ("nvfp4", "mxfp4", "fp8"):
+        if name in text:
+            return name
+    if config.get("load_in_4bit"):
+        return "int4"
+    if config.get("load_in_8bit"):
+        return "int8"
+    bits = weights.get("num_bits") or weights.get("bits")
+    if isinstance(bits, int):
+        return f"{'fp' if weights.get('type') == 'float' else 'int'}{bits}"
+    return method or "unknown"
+
+
+def _block(block: object) -> tuple[int, ...]:
+    if isinstance(block, int) and block > 0:
+        return (block,)
+    if isinstance(block, list) and all(isinstance(size, int) for size in block):
+        return tuple(block)
+    return ()

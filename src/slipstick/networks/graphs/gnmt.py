@@ -1,0 +1,126 @@
+"""GNMT: translation by recurrent layers with attention between encoder and decoder."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from slipstick.core.workload import Op, Phase
+from slipstick.networks.graphs.operator_graph import OperatorGraph
+from slipstick.networks.graphs.recurrent import Lstm, blocks, lookup, pointwise, product
+
+Size = Annotated[int, Field(gt=0, le=10**7)]
+Edges = tuple[tuple[str, float], ...]
+
+
+class Gnmt(OperatorGraph):
+    """Encoder and decoder of LSTM layers (Wu et al. 1609.08144, figure 1), wired as in MLPerf's reference.
+
+    The encoder's first layer runs in both directions; from the third layer on a layer adds its input; the decoder's
+    first layer asks the attention (Bahdanau et al. 1409.0473, normalised), whose answer all later layers read beside
+    their input. Source and target share one table of embeddings. `length` is the tokens of a sentence where nobody
+    says, source and target alike; `block` the steps of a node.
+
+    Examples
+    --------
+    >>> Gnmt(name="mlperf", depth=4, vocabulary=31794).parameters
+    159593523
+    """
+
+    graph: Literal["gnmt"] = "gnmt"
+    depth: Annotated[int, Field(ge=2, le=100)] = 8
+    hidden: Size = 1024
+    vocabulary: Size
+    length: Size = 32  # assumed
+    block: Size = 8  # assumed: four blocks, so that four devices can share a sentence
+
+    @property
+    def max_positions(self) -> int:
+        """The tokens of a sentence."""
+        return self.length
+
+    def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
+        """Return the operations for a sentence of `sequence` tokens, translated to as many."""
+        steps = blocks(sequence, self.block)
+        encoder = self._encoder(steps)
+        encoded = [op for op in encoder if op.colocate == f"encoder.lstm{self.depth - 1}"]
+        keys = self._keys(sequence, encoded)
+        return [*encoder, keys, *self._decoder(steps, sequence, [keys, *encoded])]
+
+    def _encoder(self, steps: list[int]) -> list[Op]:
+        """Both directions of the first layer, then layer by layer; block for block."""
+        width, last = self.hidden, len(steps) - 1
+        found = [self._lookup("encoder", number, count) for number, count in enumerate(steps)]
+        sources: list[Edges] = [((op.name, op.outputs),) for op in found]
+        ahead = Lstm("encoder.lstm0", width, width)
+        back = Lstm("encoder.lstm0_reverse", width, width)
+        first = [ahead.block(number, count, sources[number]) for number, count in enumerate(steps)]
+        # the reverse direction's first block is the sentence's last
+        second = [back.block(number, steps[last - number], sources[last - number]) for number in range(len(steps))]
+        found += [*first, *second]
+        sources = [((op.name, op.outputs), (second[last - n].name, op.outputs)) for n, op in enumerate(first)]
+        for depth in range(1, self.depth):
+            layer = Lstm(f"encoder.lstm{depth}", width * (2 if depth == 1 else 1), width, residual=depth > 1)
+            level = [layer.block(number, count, sources[number]) for number, count in enumerate(steps)]
+            found += level
+            sources = [((op.name, op.outputs),) for op in level]
+        return found
+
+    def _keys(self, sequence: int, encoded: list[Op]) -> Op:
+        """Return the product that turns what was encoded into keys, once for a sentence."""
+        one = product("attention.keys", sequence, self.hidden, self.hidden)
+        return Op(one.name, one.kind, one.dims, one.flops, one.weights, one.inputs, one.outputs,
+                  after=tuple(op.name for op in encoded))  # fmt: skip
+
+    def _decoder(self, steps: list[int], sequence: int, memory: list[Op]) -> list[Op]:
+        width = self.hidden
+        layers = [Lstm(f"decoder.lstm{d}", width * (2 if d else 1), width, residual=d > 1) for d in range(self.depth)]
+        found: list[Op] = []
+        for number, count in enumerate(steps):
+            size = float(count * width)
+            found.append(self._lookup("decoder", number, count))
+            found.append(layers[0].block(number, count, ((found[-1].name, size),)))
+            found.append(self._attention(number, count, sequence, memory, found[-1].name))
+            below, answer = found[-2].name, found[-1].name
+            for layer in layers[1:]:
+                found.append(layer.block(number, count, ((below, size), (answer, size))))
+                below = found[-1].name
+            found += self._classifier(number, count, below)
+        return found
+
+    def _attention(self, number: int, steps: int, sequence: int, memory: list[Op], asks: str) -> Op:
+        """Return the attention of a block of queries to the whole sentence: v . tanh(query + key), softmax, sum.
+
+        `memory` is the keys and the encoder's last layer.
+        """
+        name, width, pairs = f"attention.{number}", self.hidden, steps * sequence
+        encoded = float(sequence * width)
+        context = {"m": steps, "n": width, "k": sequence, "batch": 1}
+        parts = (
+            product(f"{name}.query", steps, width, width),
+            pointwise(f"{name}.tanh", pairs * width + (steps + sequence) * width, 2 * pairs * width),
+            product(f"{name}.scores", pairs, 1, width),
+            Op(f"{name}.softmax", "softmax", {"m": steps, "n": sequence}, 0.0, 0.0, float(pairs), float(pairs)),
+            Op(
+                f"{name}.context", "attention", context, 2.0 * pairs * width, 0.0, pairs + encoded, float(steps * width)
+            ),
+        )
+        held = float(width * width + 2 * width + 1)  # query, v and its bias, the scale of v
+        flops, size = sum(part.flops for part in parts), float(steps * width)
+        after = (asks, *(op.name for op in memory))
+        return Op(name, "attention", {"m": steps}, flops, held, size + 2 * encoded, size, after=after,
+                  parts=parts, colocate="attention")  # fmt: skip
+
+    def _lookup(self, side: str, number: int, steps: int) -> Op:
+        return lookup(f"{side}.embedding.{number}", "embedding", self.vocabulary, self.hidden, steps)
+
+    def _classifier(self, number: int, steps: int, before: str) -> list[Op]:
+        """Return the logits of a block with the softmax behind them."""
+        one, words = product(f"classifier.{number}", steps, self.vocabulary, self.hidden), float(self.vocabulary)
+        size = steps * words
+        logits = Op(one.name, one.kind, one.dims, one.flops, one.weights + words, one.inputs, size, after=(before,),
+                    colocate="classifier")  # fmt: skip
+        loss = Op(f"loss.{number}", "softmax", {"m": steps, "n": self.vocabulary}, 0.0, 0.0, size, size,
+                  after=(one.name,))  # fmt: skip
+        return [logits, loss]

@@ -1,0 +1,145 @@
+"""A network that was read from a torch module or an ONNX file, and the recorder with which both doors write it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.workload import Op, Phase
+from slipstick.networks.graphs.operator_graph import OperatorGraph, one_position, scaled
+
+MOST_OPS = 100_000  # of one graph: a bound on what a stranger's file can make us hold
+
+
+class ImportedGraph(OperatorGraph):
+    """The operations of a network as it was traced with one example, whose first dimension is the batch.
+
+    `batch` is the example's, `count` all parameters, those that several operations share counted once.
+    """
+
+    graph: Literal["imported"] = "imported"
+    batch: Annotated[int, Field(gt=0)]
+    count: Annotated[int, Field(ge=0)]
+    operations: Annotated[tuple[Op, ...], Field(min_length=1, max_length=MOST_OPS)]
+
+    @property
+    def parameters(self) -> int:
+        """All parameters."""
+        return self.count
+
+    @property
+    def max_positions(self) -> int:
+        """A sample is as long as it was when traced."""
+        return 1
+
+    def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
+        """Return the operations of one sample of the example: as traced, in training and inference alike."""
+        one_position(self, sequence)
+        return [scaled(op, 1, self.batch) for op in self.operations]
+
+
+class Recorder:
+    """Takes down operations by the values that they read and make.
+
+    A value that no operation made is an input or a constant; it is read, and nothing waits for it.
+
+    Examples
+    --------
+    >>> recorder = Recorder()
+    >>> recorder.add("up", "matmul", "y", reads=[("x", 8.0)], outputs=16.0, weights={"up.weight": 128})
+    >>> recorder.alias("flat", "y")
+    >>> recorder.add("act", "elementwise", "z", reads=[("flat", 16.0)], outputs=16.0)
+    >>> [(op.name, op.after) for op in recorder.finished()]
+    [('up', ()), ('act', ('up',))]
+    """
+
+    def __init__(self) -> None:
+        self._ops: dict[str, Op] = {}
+        self._makers: dict[str, str] = {}
+        self._weights: dict[str, tuple[str, ...]] = {}
+        self.parameters: dict[str, int] = {}
+        self.uncounted: Counter[str] = Counter()
+
+    def alias(self, value: str, source: str) -> None:
+        """Say that `value` is `source` under another name or shape: nothing runs."""
+        if source in self._makers:
+            self._makers[value] = self._makers[source]
+
+    def made(self, value: str) -> bool:
+        """Tell whether an operation made `value`."""
+        return value in self._makers
+
+    def add(
+        self,
+        name: str,
+        kind: str,
+        *values: str,
+        reads: Iterable[tuple[str, float]],
+        outputs: float,
+        weights: Mapping[str, int] | None = None,
+        dims: Mapping[str, int] | None = None,
+        flops: float = 0.0,
+        parts: Sequence[Op] = (),
+    ) -> None:
+        """Take down an operation that makes `values`; a name that stands already gets a number.
+
+        Parameters
+        ----------
+        reads : each activation that it reads, and how many of its elements.
+        outputs : elements of all results.
+        weights : the elements of each parameter that it reads, by the parameter's name.
+
+        Errors
+        ------
+        SlipstickError beyond `MOST_OPS` operations.
+        """
+        if len(self._ops) >= MOST_OPS:
+            raise SlipstickError("too many operations", path="graph", allowed=f"at most {MOST_OPS}")
+        name = self._fresh(name)
+        reads, weights = list(reads), weights or {}
+        taken = self._taken(reads)
+        whole = all(elements == self._ops[maker].outputs for maker, elements in taken.items())
+        self._ops[name] = Op(
+            name,
+            kind,
+            dict(dims) if dims is not None else {"m": 1, "n": max(1, math.ceil(outputs))},
+            flops,
+            float(sum(weights.values())),
+            sum(elements for _, elements in reads),
+            outputs,
+            after=tuple(taken),
+            reads=() if whole else tuple(taken.values()),
+            parts=tuple(parts),
+        )
+        self._makers.update(dict.fromkeys(values, name))
+        self._weights[name] = tuple(weights)
+        self.parameters.update(weights)
+
+    def finished(self) -> tuple[Op, ...]:
+        """Return the operations; those that share a parameter are to run on one device."""
+        users = Counter(weight for weights in self._weights.values() for weight in set(weights))
+        shared = {name: [w for w in weights if users[w] > 1] for name, weights in self._weights.items()}
+        return tuple(replace(op, colocate=shared[name][0]) if shared[name] else op for name, op in self._ops.items())
+
+    def _taken(self, reads: Sequence[tuple[str, float]]) -> dict[str, float]:
+        """Return the elements read of each operation's result: never more than it has, however often it is read."""
+        taken: dict[str, float] = {}
+        for value, elements in reads:
+            maker = self._makers.get(value)
+            if maker is not None:
+                taken[maker] = min(taken.get(maker, 0.0) + elements, self._ops[maker].outputs)
+        return taken
+
+    def _fresh(self, name: str) -> str:
+        if name not in self._ops:
+            return name
+        number = 2
+        while f"{name}_{number}" in self._ops:
+            number += 1
+        return f"{name}_{number}"

@@ -1,0 +1,94 @@
+"""VGG and AlexNet for images: convolutions one behind the other, then three matrix products."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from slipstick.core.workload import Op, Phase
+from slipstick.networks.graphs.builder import GraphBuilder, Tensor
+from slipstick.networks.graphs.operator_graph import OperatorGraph, one_position
+
+Channels = Annotated[int, Field(gt=0, le=10**5)]
+_HIDDEN = 4096  # features of the two hidden products: Simonyan & Zisserman 1409.1556, table 1; Krizhevsky, section 3.5
+
+
+class Vgg(OperatorGraph):
+    """A network of Simonyan & Zisserman (1409.1556, table 1), names and sizes as in torchvision, without batch norms.
+
+    `stages` lists the channels of each stage's 3x3 convolutions; a pool that halves the image ends each stage.
+
+    Examples
+    --------
+    >>> stages = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+    >>> Vgg(name="vgg-16", stages=stages).parameters
+    138357544
+    """
+
+    graph: Literal["vgg"] = "vgg"
+    stages: Annotated[tuple[tuple[Channels, ...], ...], Field(min_length=1, max_length=5)]
+    image: Annotated[int, Field(ge=32, le=10**4)] = 224
+    classes: Annotated[int, Field(gt=0, le=10**7)] = 1000
+
+    @property
+    def max_positions(self) -> int:
+        """One image is one sample."""
+        return 1
+
+    def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
+        """Return the operations for one image: the same in training and inference."""
+        one_position(self, sequence)
+        g = GraphBuilder()
+        x, place = g.input(3, self.image, self.image), 0
+        for stage in self.stages:
+            for channels in stage:
+                x = g.conv(f"features.{place}", x, channels, 3, padding=1, bias=True)
+                x = g.relu(f"features.{place + 1}", x)
+                place += 2
+            x = g.pool(f"features.{place}", x, 2)
+            place += 1
+        _classify(g, g.pool_to("avgpool", x, 7), (0, 3, 6), self.classes)
+        return g.ops
+
+
+class AlexNet(OperatorGraph):
+    """AlexNet on one device (Krizhevsky 1404.5997, section 5: "one tower"), names and sizes as in torchvision.
+
+    Examples
+    --------
+    >>> AlexNet(name="alexnet").parameters
+    61100840
+    """
+
+    graph: Literal["alexnet"] = "alexnet"
+    image: Annotated[int, Field(ge=63, le=10**4)] = 224
+    classes: Annotated[int, Field(gt=0, le=10**7)] = 1000
+
+    @property
+    def max_positions(self) -> int:
+        """One image is one sample."""
+        return 1
+
+    def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
+        """Return the operations for one image. Source: torchvision's alexnet.py."""
+        one_position(self, sequence)
+        g = GraphBuilder()
+        x = g.conv("features.0", g.input(3, self.image, self.image), 64, 11, stride=4, padding=2, bias=True)
+        x = g.pool("features.2", g.relu("features.1", x), 3, stride=2)
+        x = g.relu("features.4", g.conv("features.3", x, 192, 5, padding=2, bias=True))
+        x = g.pool("features.5", x, 3, stride=2)
+        for place, channels in ((6, 384), (8, 256), (10, 256)):
+            x = g.conv(f"features.{place}", x, channels, 3, padding=1, bias=True)
+            x = g.relu(f"features.{place + 1}", x)
+        x = g.pool("features.12", x, 3, stride=2)
+        _classify(g, g.pool_to("avgpool", x, 6), (1, 4, 6), self.classes)
+        return g.ops
+
+
+def _classify(g: GraphBuilder, x: Tensor, places: tuple[int, int, int], classes: int) -> None:
+    """Add the three products behind the convolutions."""
+    x = g.flat(x)
+    for place in places[:2]:
+        x = g.relu(f"classifier.{place}.relu", g.linear(f"classifier.{place}", x, _HIDDEN))
+    g.linear(f"classifier.{places[2]}", x, classes)

@@ -1,0 +1,92 @@
+"""ONNX's operators: which are views, which read parameters where, and the sizes of those that multiply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from slipstick.networks.graphs import product_sizes as products
+from slipstick.networks.graphs.product_sizes import Shape, Sized
+
+_VIEWS = "Dropout Expand Flatten Identity Reshape Slice Split Squeeze Transpose Unsqueeze"
+VIEWS = frozenset(_VIEWS.split())
+
+_POINTWISE = (
+    "Abs Add And BitShift BitwiseAnd Cast Ceil Celu Clip Cos DequantizeLinear Div Elu Equal Erf Exp Floor Gelu Greater "
+    "GreaterOrEqual HardSigmoid HardSwish IsNaN LeakyRelu Less LessOrEqual Log Max Mean Min Mish Mod Mul Neg Not Or "
+    "Pow PRelu QuantizeLinear Reciprocal Relu Round Selu Sigmoid Sign Sin Softplus Softsign Sqrt Sub Sum Swish Tan "
+    "Tanh ThresholdedRelu Where Xor"
+)
+_REDUCTIONS = (
+    "ArgMax ArgMin CumSum ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
+    "ReduceSum ReduceSumSquare TopK"
+)
+KINDS = {
+    **dict.fromkeys(_REDUCTIONS.split(), "reduction"),
+    **dict.fromkeys(("DepthToSpace", "GatherElements", "GatherND", "OneHot", "Pad", "Resize"), "copy"),
+    **dict.fromkeys(("ScatterElements", "ScatterND", "SpaceToDepth", "Tile", "Upsample"), "copy"),
+    **dict.fromkeys(_POINTWISE.split(), "elementwise"),
+    **dict.fromkeys(("AveragePool", "GlobalAveragePool", "GlobalMaxPool", "LpPool", "MaxPool"), "pool"),
+    **dict.fromkeys(("GroupNormalization", "InstanceNormalization", "LayerNormalization", "LRN"), "norm"),
+    **dict.fromkeys(("LpNormalization", "RMSNormalization", "SimplifiedLayerNormalization"), "norm"),
+    **dict.fromkeys(("LogSoftmax", "Softmax"), "softmax"),
+    "BatchNormalization": "batchnorm",
+    "Concat": "concat",
+}
+
+# places of the inputs that hold parameters, where not all constants are: batch norms also read running statistics,
+# quantised products scales and zero points
+FIXED = {
+    "BatchNormalization": (1, 2),
+    "ConvInteger": (1,),
+    "MatMulInteger": (1,),
+    "QLinearConv": (3, 8),
+    "QLinearMatMul": (3,),
+}
+_FACTORS = {"QLinearConv": (0, 3), "QLinearMatMul": (0, 3)}  # places of what is multiplied: 0 and 1 elsewhere
+
+Attributes = Mapping[str, Any]
+Made = Callable[[], Shape]
+
+
+def sized_product(
+    base: str, attributes: Attributes, shapes: Sequence[Shape], made: Made, weighed: bool
+) -> tuple[Sized, str] | None:
+    """Return the sizes of a product and its kind, or None for an operator that is none.
+
+    Parameters
+    ----------
+    made : gives the shape of the first result.
+    weighed : whether a factor is a parameter; a product of two activations is of the kind ``attention``.
+    """
+    left, right = (shapes[place] if place < len(shapes) else () for place in _FACTORS.get(base, (0, 1)))
+    kind = "matmul" if weighed else "attention"
+    if base in ("Conv", "ConvInteger", "QLinearConv", "ConvTranspose"):
+        groups = int(attributes["group"].i) if "group" in attributes else 1
+        return products.convolution(left, right, made(), groups, transposed=base == "ConvTranspose"), "conv"
+    if base == "Gemm":
+        return _gemm(attributes, left, right), kind
+    if base in ("MatMul", "MatMulInteger", "QLinearMatMul"):
+        if weighed and len(right) == 2:
+            return products.dense(left, *right), kind
+        return products.pairwise(left, made()), kind
+    if base == "Einsum":
+        return products.einsum(attributes["equation"].s.decode("utf-8", "replace"), shapes, made()), kind
+    if base in ("LSTM", "GRU", "RNN"):
+        return _recurrent(base, attributes, shapes), "lstm"
+    if base == "Attention" and len(left) == 4:
+        return products.attention(left, right, shapes[2]), "attention"
+    return None
+
+
+def _gemm(attributes: Attributes, left: Shape, right: Shape) -> Sized:
+    deep, wide = (right[1], right[0]) if "transB" in attributes and attributes["transB"].i else (right[0], right[1])
+    return products.dense(left, deep, wide)
+
+
+def _recurrent(base: str, attributes: Attributes, shapes: Sequence[Shape]) -> Sized:
+    """Return the sizes of one recurrent layer: X (steps, batch, in), W (directions, gates, in), R (..., hidden)."""
+    first, second = shapes[0][0], shapes[0][1]
+    steps, batch = (second, first) if "layout" in attributes and attributes["layout"].i else (first, second)
+    matrices = [(shape[2], shape[1], state) for shape, state in ((shapes[1], False), (shapes[2], True))]
+    return products.recurrent(base.lower(), steps, batch, matrices * shapes[1][0])

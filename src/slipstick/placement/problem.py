@@ -1,0 +1,246 @@
+"""An instance of placement: operators, what they send each other, devices, links and the ways between devices.
+
+All times are whole ticks, so that every solver works on the very same numbers and an optimum is an optimum.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.topology import Topology
+from slipstick.core.workload import Op
+
+IntArray = NDArray[np.int64]
+Forwarding = Literal["store", "cut-through"]
+RESOLUTION = 200_000  # ticks of the whole work on one device: 5 in a million of it is rounded away
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way from a device to another: its links in order."""
+
+    source: int
+    target: int
+    links: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What is to be placed.
+
+    ``durations[k, d]`` ticks that operator k takes on device d, ``memory[k]`` bytes that it keeps there, ``groups[k]``
+    the number of its co-location class, ``edges[e]`` = (from, to), ``sent[e, l]`` ticks that edge e's data occupy link
+    l, ``latency[l]`` ticks, ``capacity[d]`` bytes. `tick` is in seconds.
+    """
+
+    names: tuple[str, ...]
+    durations: IntArray
+    memory: NDArray[np.float64]
+    groups: IntArray
+    edges: IntArray
+    sent: IntArray
+    latency: IntArray
+    capacity: NDArray[np.float64]
+    devices: tuple[str, ...]
+    links: tuple[str, ...]
+    ways: tuple[Way, ...]
+    forwarding: Forwarding
+    tick: float
+
+    @property
+    def serial(self) -> int:
+        """Ticks of all operators on the fastest single device, were its memory large enough."""
+        return int(self.durations.sum(axis=0).min())
+
+    @property
+    def critical_path(self) -> int:
+        """Ticks of the longest chain of operators, each on its fastest device, without transfers: no plan is faster."""
+        best = self.durations.min(axis=1)
+        done = np.zeros(len(best), np.int64)
+        inputs = self.inputs
+        for k in self.order:
+            done[k] = best[k] + max((int(done[i]) for i in inputs[k]), default=0)
+        return int(done.max(initial=0))
+
+    @property
+    def inputs(self) -> list[list[int]]:
+        """The operators that each one reads from."""
+        found: list[list[int]] = [[] for _ in self.names]
+        for before, after in self.edges:
+            found[after].append(int(before))
+        return found
+
+    @property
+    def order(self) -> list[int]:
+        """The operators so that each comes behind what it reads."""
+        waits = np.bincount(self.edges[:, 1], minlength=len(self.names))
+        following: list[list[int]] = [[] for _ in self.names]
+        for before, after in self.edges:
+            following[before].append(int(after))
+        ready = [int(k) for k in np.flatnonzero(waits == 0)]
+        for k in ready:
+            for after in following[k]:
+                waits[after] -= 1
+                if not waits[after]:
+                    ready.append(after)
+        if len(ready) < len(self.names):
+            raise SlipstickError("operators wait for each other in a circle", path="graph")
+        return ready
+
+    def between(self, source: int, target: int) -> list[int]:
+        """The numbers of the ways from one device to another."""
+        return [n for n, way in enumerate(self.ways) if (way.source, way.target) == (source, target)]
+
+
+def problem_of(
+    ops: Sequence[Op],
+    seconds: Mapping[str, float] | Sequence[Mapping[str, float]],
+    transfers: Mapping[tuple[str, str], float],
+    topology: Topology,
+    *,
+    memory: Mapping[str, float] | None = None,
+    capacity: float = math.inf,
+    devices: int | None = None,
+    forwarding: Forwarding = "store",
+    resolution: int = RESOLUTION,
+) -> Problem:
+    """Return the instance of a graph of operations on the compute nodes of a topology.
+
+    Parameters
+    ----------
+    seconds : of each operation by name, the same on every device or one mapping a device.
+    transfers : bytes from one operation to another that reads it.
+    memory : bytes that each operation keeps where it runs; `capacity` of a device.
+    devices : how many of the topology's compute nodes, the best connected ones; all of them by default.
+
+    Errors
+    ------
+    SlipstickError for operations without a time, devices that cannot reach each other, an operation (or a class of
+    them) larger than a device.
+    """
+    count = topology.npus.size if devices is None else devices
+    if not 1 <= count <= topology.npus.size:
+        raise SlipstickError("out of range", path="devices", value=count, allowed=f"1 to {topology.npus.size}")
+    each = [seconds] * count if isinstance(seconds, Mapping) else list(seconds)
+    number = {op.name: k for k, op in enumerate(ops)}
+    for op in ops:
+        if any(op.name not in times for times in each):
+            raise SlipstickError("has no time", path=f"graph.{op.name}")
+    table = np.array([[times[op.name] for times in each] for op in ops])
+    tick = float(table.sum(axis=0).min()) / resolution or 1.0
+    pairs = [(number[a], number[b]) for a, b in transfers]
+    chosen = best_connected(topology, count)
+    used, ways = _ways(topology, chosen)
+    rate = topology.bandwidth[used]
+    sent = np.array(list(transfers.values()))[:, None] / rate[None, :] if transfers else np.zeros((0, len(used)))
+    found = Problem(
+        names=tuple(op.name for op in ops),
+        durations=np.rint(table / tick).astype(np.int64),
+        memory=np.array([(memory or {}).get(op.name, 0.0) for op in ops]),
+        groups=_classes(ops),
+        edges=np.array(pairs, np.int64).reshape(-1, 2),
+        sent=np.ceil(sent / tick - 1e-9).astype(np.int64),
+        latency=np.ceil(topology.latency[used] / tick - 1e-9).astype(np.int64),
+        capacity=np.full(count, capacity),
+        devices=tuple(topology.nodes[node] for node in chosen),
+        links=tuple(f"{topology.nodes[topology.source[n]]} to {topology.nodes[topology.target[n]]}" for n in used),
+        ways=ways,
+        forwarding=forwarding,
+        tick=tick,
+    )
+    check_memory(found)
+    return found
+
+
+def check_memory(problem: Problem) -> None:
+    """Raise SlipstickError if something fits nowhere, or all of it does not fit on all devices together."""
+    for group in range(int(problem.groups.max(initial=-1)) + 1):
+        members = np.flatnonzero(problem.groups == group)
+        need = float(problem.memory[members].sum())
+        if need > problem.capacity.max():
+            names = ", ".join(problem.names[k] for k in members[:3])
+            raise SlipstickError(
+                f"{need:.4g} bytes that must stay together fit no device", path=f"memory.{names}",
+                allowed=f"at most {problem.capacity.max():.4g}",
+            )  # fmt: skip
+    if problem.memory.sum() > problem.capacity.sum():
+        raise SlipstickError(
+            "does not fit the devices together", path="memory", value=f"{problem.memory.sum():.4g} bytes",
+            allowed=f"at most {problem.capacity.sum():.4g}",
+        )  # fmt: skip
+
+
+def _classes(ops: Sequence[Op]) -> IntArray:
+    keys = [op.colocate or f"\0{op.name}" for op in ops]
+    return np.unique(keys, return_inverse=True)[1].astype(np.int64) if keys else np.zeros(0, np.int64)
+
+
+def best_connected(topology: Topology, count: int) -> list[int]:
+    """Return `count` compute nodes with much bandwidth among them, in order of their numbers.
+
+    From every node on, the node with the most bandwidth to and from those chosen is added; the best of these sets, the
+    first of equal ones. On a DGX-1 that makes a pair with two links between them, not with one.
+
+    Examples
+    --------
+    >>> from slipstick.fabric.topology_file import resolve_topology
+    >>> best_connected(resolve_topology("dgx1-v100"), 2)
+    [0, 3]
+    """
+    npus = topology.npus
+    joined = np.zeros((len(topology.nodes),) * 2)
+    np.add.at(joined, (topology.source, topology.target), topology.bandwidth)
+    between = (joined + joined.T)[np.ix_(npus, npus)]
+    best, most = list(range(count)), float(between[:count, :count].sum())
+    for first in range(len(npus)):
+        chosen = [first]
+        while len(chosen) < count:
+            gain = between[:, chosen].sum(axis=1)
+            gain[chosen] = -1.0
+            chosen.append(int(gain.argmax()))
+        total = float(between[np.ix_(chosen, chosen)].sum())
+        if total > most:
+            best, most = sorted(chosen), total
+    return [int(npus[place]) for place in best]
+
+
+def _ways(topology: Topology, chosen: Sequence[int]) -> tuple[list[int], tuple[Way, ...]]:
+    """Return the links that ways between the chosen nodes use, and all shortest ways, as places in that list."""
+    from_node: dict[int, list[int]] = {}
+    for link, source in enumerate(topology.source):
+        from_node.setdefault(int(source), []).append(link)
+    found: list[tuple[int, int, tuple[int, ...]]] = []
+    for source, target in itertools.permutations(range(len(chosen)), 2):
+        paths = _shortest(topology, from_node, chosen[source], chosen[target])
+        if not paths:
+            names = f"{topology.nodes[chosen[source]]} to {topology.nodes[chosen[target]]}"
+            raise SlipstickError("no way", path=f"topology {topology.name}", value=names)
+        found += [(source, target, path) for path in paths]
+    used = sorted({link for _, _, path in found for link in path})
+    place = {link: n for n, link in enumerate(used)}
+    return used, tuple(Way(s, t, tuple(place[link] for link in path)) for s, t, path in found)
+
+
+def _shortest(topology: Topology, from_node: Mapping[int, list[int]], start: int, end: int) -> list[tuple[int, ...]]:
+    paths: list[tuple[int, tuple[int, ...]]] = [(start, ())]
+    seen = {start}
+    while paths:
+        done = [path for node, path in paths if node == end]
+        if done:
+            return done
+        paths = [
+            (int(topology.target[link]), (*path, link))
+            for node, path in paths
+            for link in from_node.get(node, ())
+            if int(topology.target[link]) not in seen
+        ]
+        seen |= {node for node, _ in paths}
+    return []

@@ -1,0 +1,186 @@
+"""Exact decomposition in series: where every path of a graph passes one operator, both sides are placed by themselves.
+
+All before such an operator (a cut) has ended when it starts, and nothing behind it starts before its end. So the
+shortest schedule is a shortest path over the devices of the cuts, whose steps are the shortest schedules of what lies
+between two cuts, for each pair of devices. The argument is our own; the solver of the parts proves each of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from slipstick.placement.problem import IntArray, Problem
+from slipstick.placement.schedule import Schedule, Transfer
+
+PERMUTED = 8  # devices: of more, symmetries are not looked for
+Solve = Callable[[Problem, Mapping[int, int]], Schedule]  # (part, the device of some operators) -> its best schedule
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What lies between two cuts: a problem of its own; `first` and `last` are the cuts in it, or None at the ends.
+
+    The first cut stands in it without duration, as the source of its results. `operators` and `edges` are their numbers
+    in the whole problem.
+    """
+
+    problem: Problem
+    operators: IntArray
+    edges: IntArray
+    first: int | None
+    last: int | None
+
+
+def parts_of(problem: Problem) -> list[Part]:
+    """Return the parts in order; one part, the problem itself, where nothing can be cut."""
+    cuts = _cuts(problem)
+    if not cuts:
+        return [Part(problem, np.arange(len(problem.names)), np.arange(len(problem.edges)), None, None)]
+    place = np.empty(len(problem.names), np.int64)
+    place[problem.order] = np.arange(len(problem.names))
+    ends: list[int | None] = [*cuts, None]
+    if place[cuts[-1]] == len(problem.names) - 1:
+        ends.pop()
+    found, before = [], None
+    for end in ends:
+        low = -1 if before is None else int(place[before])
+        high = len(problem.names) - 1 if end is None else int(place[end])
+        operators = np.array([k for k in problem.order if low <= place[k] <= high], np.int64)
+        found.append(_part(problem, operators, before, end))
+        before = end
+    return found
+
+
+def solve_in_series(problem: Problem, solve: Solve) -> Schedule:
+    """Return the shortest path over the parts; `solve` gives the best schedule of a part and its bound.
+
+    Each pair of devices is solved once among those that a symmetry of the devices maps on each other.
+    """
+    parts, same = parts_of(problem), _orbits(problem)
+    devices = range(len(problem.devices))
+    solved: dict[tuple[int, int, int], Schedule] = {}
+
+    def one(number: int, a: int, b: int) -> Schedule:
+        part = parts[number]
+        key = (number, *same[a if part.first is not None else 0, b if part.last is not None else 0])
+        if key not in solved:
+            solved[key] = solve(part.problem, _fixed(part, key[1], key[2]))
+        return solved[key]
+
+    time, bound = np.zeros(len(devices), np.int64), np.zeros(len(devices), np.int64)
+    back: list[list[int]] = []
+    for number, part in enumerate(parts):
+        table = [[one(number, a, b) for b in devices] for a in (devices if part.first is not None else [0])]
+        if part.first is None:
+            time, bound = time[:1], bound[:1]
+        made = time[:, None] + np.array([[s.makespan for s in row] for row in table])
+        least = bound[:, None] + np.array([[s.bound for s in row] for row in table])
+        back.append(made.argmin(axis=0).tolist())
+        time, bound = made.min(axis=0), least.min(axis=0)
+    end = int(time.argmin())
+    way = [end]
+    for choices in reversed(back):
+        way.append(choices[way[-1]])
+    chosen = []
+    for number, (a, b) in enumerate(itertools.pairwise(way[::-1])):
+        part = parts[number]
+        ends = a if part.first is not None else 0, b if part.last is not None else 0
+        chosen.append(one(number, a, b) if same[ends] == ends else solve(part.problem, _fixed(part, a, b)))
+    return _joined(problem, parts, chosen, int(bound.min()))
+
+
+def _cuts(problem: Problem) -> list[int]:
+    """Return the operators that all paths pass, in order; none where memory or classes join what lies apart."""
+    if problem.memory.sum() > problem.capacity.min():
+        return []
+    order = problem.order
+    place = {k: n for n, k in enumerate(order)}
+    farthest = np.zeros(len(order), np.int64)  # how far the edges reach that begin at or before each place
+    for before, after in problem.edges:
+        farthest[place[int(before)]] = max(farthest[place[int(before)]], place[int(after)])
+    for group in np.unique(problem.groups):
+        members = [place[int(k)] for k in np.flatnonzero(problem.groups == group)]
+        # a class reaches beyond its last member: a cut there would fix its device twice
+        farthest[min(members)] = max(farthest[min(members)], max(members) + (len(members) > 1))
+    has_input = {int(after) for after in problem.edges[:, 1]}
+    has_output = {int(before) for before in problem.edges[:, 0]}
+    last_source = max((place[k] for k in range(len(order)) if k not in has_input), default=0)
+    first_sink = min((place[k] for k in range(len(order)) if k not in has_output), default=len(order))
+    reach = np.concatenate([[0], np.maximum.accumulate(farthest)[:-1]])  # by edges from before each place
+    return [k for n, k in enumerate(order) if reach[n] <= n and last_source <= n <= first_sink and n]
+
+
+def _part(problem: Problem, operators: IntArray, first: int | None, last: int | None) -> Part:
+    number = {int(k): n for n, k in enumerate(operators)}
+    edges = np.array(
+        [e for e, (a, b) in enumerate(problem.edges) if int(a) in number and int(b) in number and int(b) != first],
+        np.int64,
+    )
+    durations, memory = problem.durations[operators].copy(), np.zeros(len(operators))
+    if first is not None:
+        durations[number[first]] = 0
+    inner = replace(
+        problem,
+        names=tuple(problem.names[k] for k in operators),
+        durations=durations,
+        memory=memory,
+        groups=np.unique(problem.groups[operators], return_inverse=True)[1].astype(np.int64),
+        edges=np.array([[number[int(a)], number[int(b)]] for a, b in problem.edges[edges]], np.int64).reshape(-1, 2),
+        sent=problem.sent[edges],
+    )
+    ends = [None if cut is None else number[cut] for cut in (first, last)]
+    return Part(inner, operators, edges, *ends)
+
+
+def _fixed(part: Part, a: int, b: int) -> dict[int, int]:
+    """Return the devices of a part's cuts."""
+    ends = ((part.first, a), (part.last, b))
+    return {operator: device for operator, device in ends if operator is not None}
+
+
+def _orbits(problem: Problem) -> dict[tuple[int, int], tuple[int, int]]:
+    """Return for each pair of devices the first pair that a symmetry of devices and links maps it on."""
+    count = len(problem.devices)
+    pairs = [(a, b) for a in range(count) for b in range(count)]
+    if count > PERMUTED:
+        return {pair: pair for pair in pairs}
+    symmetries = _symmetries(problem)
+    return {(a, b): min((int(p[a]), int(p[b])) for p in symmetries) for a, b in pairs}
+
+
+def _symmetries(problem: Problem) -> IntArray:
+    """Return the renamings of devices, [symmetries, devices], under which neither they nor the links change."""
+    count = len(problem.devices)
+    number = {name: place for place, name in enumerate(problem.devices)}
+    ends = [[number.get(end, -1) for end in link.split(" to ")] for link in problem.links]
+    if not ends or min(min(pair) for pair in ends) < 0:  # over nodes that are no devices
+        return np.arange(count)[None]
+    kinds: dict[tuple[int, ...], int] = {}
+    joined = np.zeros((count, count), np.int64)
+    for link, (a, b) in enumerate(ends):
+        kind = (*problem.sent[:, link].tolist(), int(problem.latency[link]))
+        joined[a, b] = kinds.setdefault(kind, len(kinds) + 1)
+    renamed = np.array(list(itertools.permutations(range(count))))
+    kept = (joined[renamed[:, :, None], renamed[:, None, :]] == joined).all(axis=(1, 2))
+    kept &= (problem.capacity[renamed] == problem.capacity).all(axis=1)
+    unlike = np.unique(problem.durations, axis=1, return_inverse=True)[1]
+    return np.asarray(renamed[kept & (unlike[renamed] == unlike).all(axis=1)])
+
+
+def _joined(problem: Problem, parts: list[Part], chosen: list[Schedule], bound: int) -> Schedule:
+    """Return the schedules of the parts one behind the other."""
+    device, start = np.zeros(len(problem.names), np.int64), np.zeros(len(problem.names), np.int64)
+    transfers: list[Transfer] = []
+    at = 0
+    for part, found in zip(parts, chosen, strict=True):
+        kept = np.arange(len(part.operators)) != (-1 if part.first is None else part.first)
+        device[part.operators[kept]] = found.device[kept]
+        start[part.operators[kept]] = found.start[kept] + at
+        transfers += [Transfer(int(part.edges[t.edge]), t.link, t.start + at, t.end + at) for t in found.transfers]
+        at += found.makespan
+    status = "optimal" if at <= bound else "the best found in time"
+    return Schedule(device, start, tuple(transfers), at, bound, status, f"{chosen[0].solver}, {len(parts)} parts")

@@ -1,0 +1,303 @@
+"""The noun of validation: published figures beside ours, and how far apart they are.
+
+A suite knows one table's columns and replays its rows; `suite_for` finds it by the header of a CSV file, so that users
+validate against their own measurements with the same columns.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from slipstick.core.errors import SlipstickError, SpecErrors
+from slipstick.core.files import read_text
+
+MAX_CSV_BYTES = 64 * 2**20
+MAX_ERRORS = 20  # of one file are shown
+
+RowDict = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One published figure beside ours, both in `unit`; `source` is who published it, `kind` what it is."""
+
+    case_id: str
+    kind: str
+    published: float
+    ours: float
+    unit: str
+    source: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.published) or not math.isfinite(self.ours):
+            raise SlipstickError("a row of a validation needs finite figures", path=self.case_id, value=self.ours)
+
+    @property
+    def error(self) -> float:
+        """The signed relative error, ours against published, as a fraction; a published 0 is met or missed by 1."""
+        if self.published == 0:
+            return 0.0 if self.ours == 0 else math.copysign(1.0, self.ours)
+        return (self.ours - self.published) / abs(self.published)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Errors of the rows of one source (or of all): fractions, and Spearman's rank correlation where it has meaning."""
+
+    rows: int
+    mean_absolute_error: float
+    mean_error: float
+    worst_error: float
+    worst_case: str
+    rank_correlation: float | None
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Published beside ours for every row of a suite; `skipped` says which rows could not be replayed, and why.
+
+    Examples
+    --------
+    >>> rows = [Row("a", "train", 10.0, 11.0, "s", "paper"), Row("b", "train", 20.0, 19.0, "s", "paper")]
+    >>> round(Validation("demo", tuple(rows)).summary()["all"].mean_absolute_error, 6)
+    0.075
+    """
+
+    suite: str
+    rows: tuple[Row, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    def summary(self, by: Callable[[Row], str] = lambda row: row.source) -> dict[str, Summary]:
+        """Return "all" and then every group of rows (by source unless told otherwise), in the order of the rows."""
+        groups: dict[str, list[Row]] = {"all": list(self.rows)} if self.rows else {}
+        for row in self.rows:
+            groups.setdefault(by(row) or "no source given", []).append(row)
+        return {name: summarise(rows) for name, rows in groups.items()}
+
+    def json(self, indent: int | None = 2) -> str:
+        """Return ``{"rows": [...], "summary": {...}}``.
+
+        A row has case_id, kind, published, ours, unit, error (signed, a fraction), source and note; the summary has
+        suite, all (null without rows), sources by name, and skipped.
+        """
+        found = {name: asdict(summary) for name, summary in self.summary().items()}
+        summary = {
+            "suite": self.suite,
+            "all": found.pop("all", None),
+            "sources": found,
+            "skipped": [{"case_id": case, "reason": reason} for case, reason in self.skipped],
+        }
+        data = {"rows": [_row_dict(row) for row in self.rows], "summary": summary}
+        return json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False)
+
+    def table(self, width: int | None = None, *, rows: int | None = None) -> str:
+        """Return the summary by source and the rows (the worst `rows` of them, all unless given) as plain text."""
+        from slipstick.report.as_text import to_text
+        from slipstick.report.validation_text import render_validation
+
+        return to_text(render_validation(self, rows), width)
+
+    def __rich__(self) -> Any:
+        """Return what a rich console prints."""
+        from slipstick.report.validation_text import render_validation
+
+        return render_validation(self, None)
+
+
+class Suite(ABC):
+    """A table of published or measured figures that slipstick can replay."""
+
+    name: str
+    columns: frozenset[str]  # a header that has them all is this suite's
+    about: str = ""
+
+    @abstractmethod
+    def replay(self, rows: list[RowDict]) -> Validation:
+        """Answer every row and put ours beside what the row says."""
+
+    def recognises(self, row: RowDict) -> bool:
+        """Tell whether a row is of this suite's table: tables of several suites have the same header."""
+        return True
+
+
+SUITES: dict[str, Suite] = {}
+
+
+def register_suite(suite: Suite) -> Suite:
+    """Make a suite known to `suite_for`, under its name."""
+    if suite.name in SUITES:
+        raise SlipstickError("a suite of this name is registered already", value=suite.name)
+    SUITES[suite.name] = suite
+    return suite
+
+
+def suite_for(header: Iterable[str], rows: Sequence[RowDict] = ()) -> Suite:
+    """Return the suite whose columns the header has; of several, the one with the most columns and rows of its own.
+
+    Errors
+    ------
+    SlipstickError naming the nearest suite and the columns that are missing, or that no row is of a known table.
+    """
+    given = frozenset(header)
+    fitting = [suite for suite in SUITES.values() if suite.columns <= given]
+    known = [suite for suite in fitting if not rows or any(map(suite.recognises, rows))]
+    if known:
+        return max(known, key=lambda suite: (len(suite.columns), sum(map(suite.recognises, rows))))
+    if fitting:
+        names = ", ".join(suite.name for suite in fitting)
+        raise SlipstickError(f"the columns are those of {names}, but none of the rows is", path="rows")
+    if not SUITES:
+        raise SlipstickError("no suite is registered", path="validate")
+    nearest = min(SUITES.values(), key=lambda suite: (len(suite.columns - given), -len(suite.columns & given)))
+    missing = ", ".join(sorted(nearest.columns - given))
+    message = f"no known table has these columns; the nearest is {nearest.name}, which also needs {missing}"
+    raise SlipstickError(message, path="header", value=", ".join(sorted(given)))
+
+
+def validate_file(path: str | Path) -> Validation:
+    """Read a CSV file, find its suite by the header and replay it."""
+    header, rows = read_csv(path)
+    return suite_for(header, rows).replay(rows)
+
+
+def read_csv(
+    path: str | Path, *, numbers: Iterable[str] = (), limit: int = MAX_CSV_BYTES
+) -> tuple[list[str], list[RowDict]]:
+    """Return the header and the rows of a CSV file, every cell as text without blanks around it.
+
+    Parameters
+    ----------
+    numbers : columns in which every filled cell must be a finite number.
+
+    Errors
+    ------
+    SlipstickError for a file that is too large, no text, or has no header; SpecErrors for ragged rows and cells that
+    are no numbers, each with its line.
+    """
+    where = str(path)
+    text = read_text(path, limit=limit)
+    if "\0" in text:
+        raise SlipstickError("not a CSV file: it holds NUL characters", path=where)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows: list[RowDict] = []
+    errors: list[SlipstickError] = []
+    try:
+        header = _header(reader, where)
+        wanted = [name for name in numbers if name in header]
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            place = f"line {reader.line_num}"
+            if len(cells) != len(header):
+                errors.append(SlipstickError(f"{len(cells)} cells for {len(header)} columns", path=place))
+                continue
+            row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
+            errors += [_not_a_number(place, name, row[name]) for name in wanted if row[name] and not _number(row[name])]
+            rows.append(row)
+    except csv.Error as error:
+        raise SlipstickError(f"not a CSV file: {error} (line {reader.line_num})", path=where) from None
+    if errors:
+        more = [SlipstickError(f"and {len(errors) - MAX_ERRORS} more")] if len(errors) > MAX_ERRORS else []
+        raise SpecErrors(errors[:MAX_ERRORS] + more, where=where)
+    return header, rows
+
+
+def number(row: RowDict, column: str, default: float | None = None, *, case: str = "") -> float:
+    """Return a cell as a finite number, or `default` where it is empty or the column is missing.
+
+    Errors
+    ------
+    SlipstickError naming the case and the column.
+    """
+    text = row.get(column, "")
+    if not text and default is not None:
+        return default
+    if not _number(text):
+        raise _not_a_number(case or row.get("case_id", "row"), column, text)
+    return float(text)
+
+
+def summarise(rows: Sequence[Row]) -> Summary:
+    """Return mean and worst errors of at least one row."""
+    errors = [row.error for row in rows]
+    worst = max(range(len(rows)), key=lambda place: abs(errors[place]))
+    return Summary(
+        rows=len(rows),
+        mean_absolute_error=math.fsum(abs(error) for error in errors) / len(rows),
+        mean_error=math.fsum(errors) / len(rows),
+        worst_error=errors[worst],
+        worst_case=rows[worst].case_id,
+        rank_correlation=_rank_correlation(rows),
+    )
+
+
+def _rank_correlation(rows: Sequence[Row]) -> float | None:
+    """Return Spearman's correlation of five or more rows of one unit and kind: fewer, or mixed ones, say nothing."""
+    if len(rows) < 5 or len({(row.unit, row.kind) for row in rows}) > 1:
+        return None
+    return spearman([row.published for row in rows], [row.ours for row in rows])
+
+
+def spearman(one: Sequence[float], other: Sequence[float]) -> float | None:
+    """Return the rank correlation (ties share their mean rank), or None where one side is constant.
+
+    Examples
+    --------
+    >>> spearman([1, 2, 3, 4], [10, 20, 40, 30])
+    0.8
+    """
+    a, b = _ranks(one), _ranks(other)
+    middle = (len(a) - 1) / 2
+    spread = math.sqrt(math.fsum((x - middle) ** 2 for x in a) * math.fsum((y - middle) ** 2 for y in b))
+    if spread == 0:
+        return None
+    return math.fsum((x - middle) * (y - middle) for x, y in zip(a, b, strict=True)) / spread
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    order = sorted(range(len(values)), key=lambda place: values[place])
+    ranks = [0.0] * len(values)
+    start = 0
+    while start < len(order):
+        end = start
+        while end + 1 < len(order) and values[order[end + 1]] == values[order[start]]:
+            end += 1
+        for place in order[start : end + 1]:
+            ranks[place] = (start + end) / 2
+        start = end + 1
+    return ranks
+
+
+def _row_dict(row: Row) -> dict[str, Any]:
+    first = ("case_id", "kind", "published", "ours", "unit")
+    return {name: getattr(row, name) for name in first} | {"error": row.error, "source": row.source, "note": row.note}
+
+
+def _header(reader: Any, where: str) -> list[str]:
+    header = [name.strip() for name in next(reader, [])]
+    if not header or not all(header):
+        raise SlipstickError("the first line must name every column", path=where)
+    twice = [name for name in header if header.count(name) > 1]
+    if twice:
+        raise SlipstickError("the column stands twice", path=where, value=twice[0])
+    return header
+
+
+def _number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text)) and "_" not in text
+    except ValueError:
+        return False
+
+
+def _not_a_number(place: str, column: str, text: str) -> SlipstickError:
+    return SlipstickError("not a number", path=f"{place}, {column}", value=text)

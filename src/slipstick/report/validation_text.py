@@ -1,0 +1,60 @@
+"""Validations for the terminal: errors by source, then published beside ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slipstick.report.as_text import render_breakdown
+from slipstick.report.published import Row, Validation
+from slipstick.report.report import Table
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+
+def render_validation(validation: Validation, rows: int | None) -> Group:
+    """Return the summary by source and the `rows` worst rows (all, in their order, if None) as one renderable."""
+    from rich.console import Group
+    from rich.text import Text
+
+    shown: list[Row] = list(validation.rows)
+    title = f"{validation.suite}: published beside ours"
+    if rows is not None and rows < len(shown):
+        shown = sorted(shown, key=lambda row: -abs(row.error))[:rows]
+        title = f"{validation.suite}: the {rows} worst of {len(validation.rows)} rows"
+    parts = [render_breakdown(f"{validation.suite}: errors by source", summary_table(validation))]
+    if shown:
+        parts.append(render_breakdown(title, rows_table(shown)))
+    spaced = [piece for part in parts for piece in (part, Text())]
+    if validation.skipped:
+        spaced.append(Text(f"{len(validation.skipped)} rows were not replayed:"))
+        spaced += [Text(f"  {case}: {reason}") for case, reason in validation.skipped[:10]]
+    return Group(*spaced)
+
+
+def summary_table(validation: Validation) -> Table:
+    """Return rows, mean absolute, mean and worst error and rank correlation of every source."""
+    columns = {"source": "", "rows": "", "mean |error|": "", "mean error": "", "worst": "", "case": "", "rank": ""}
+    return Table.of(
+        columns,
+        [
+            (
+                name,
+                found.rows,
+                f"{100 * found.mean_absolute_error:.2f} %",
+                f"{100 * found.mean_error:+.2f} %",
+                f"{100 * found.worst_error:+.1f} %",
+                found.worst_case,
+                None if found.rank_correlation is None else round(found.rank_correlation, 3),
+            )
+            for name, found in validation.summary().items()
+        ],
+    )
+
+
+def rows_table(rows: list[Row]) -> Table:
+    """Return case, kind, published, ours, unit and signed error of the rows, figures as the source prints them."""
+    return Table.of(
+        {"case": "", "kind": "", "published": "", "ours": "", "unit": "", "error": ""},
+        [(r.case_id, r.kind, r.published, r.ours, r.unit, f"{100 * r.error:+.1f} %") for r in rows],
+    )

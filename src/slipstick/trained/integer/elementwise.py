@@ -1,0 +1,172 @@
+"""Operators without weights, as functions of codes: tables over all codes, pools, a mean."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.core.errors import SlipstickError
+from slipstick.trained.integer.fixed_point import BITS, Integers, limits, multipliers, rescale, steps
+from slipstick.trained.integer.integer_network import Operator, Tensor, Values
+from slipstick.trained.integer.softmax import softmax
+from slipstick.trained.integer.weighted_layers import Compute, padded
+from slipstick.trained.integer.window_geometry import slides, span
+
+FACTOR = 2.0**22  # times a difference of 8-bit codes, this fills 32 bits
+SHIFT = 20  # bits that ADD gains before it scales: TensorFlow Lite's `add.cc`
+
+
+def _codes(tensor: Tensor) -> Integers:
+    """Return the 256 codes of a type in the order of their bytes."""
+    return np.arange(256).astype(np.uint8).view(tensor.dtype).astype(np.int64)
+
+
+def _bytes(codes: Values) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(codes).view(np.uint8)
+
+
+def _clipped(values: Values, y: Tensor, bounds: tuple[int, int]) -> Values:
+    held: Values = np.clip(values, *bounds).astype(y.dtype)
+    return held
+
+
+def _looked_up(table: Values) -> Compute:
+    def compute(codes: Values) -> Values:
+        found: Values = table[_bytes(codes)]
+        return found
+
+    return compute
+
+
+def quantize(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
+    """Return the map from codes of one scale, or from real numbers, to codes of another."""
+    x = tensors[0]
+    if x.dtype == np.float32:
+        return lambda values: _from_real(values, y)
+    step = steps(*_moderate(x.scale / y.scale, y))
+    return _looked_up(_clipped(rescale(_codes(x) - x.zero_point, step) + y.zero_point, y, limits(y)))
+
+
+def _moderate(factor: float, y: Tensor) -> tuple[Integers, Integers]:
+    """Return a multiplier and a shift after which the products of codes still have 32 bits."""
+    if not factor < FACTOR:
+        raise SlipstickError("an output scale too small for its input", path=y.name, value=y.scale)
+    return multipliers(factor)
+
+
+def _from_real(values: Values, y: Tensor) -> Values:
+    with np.errstate(over="ignore", invalid="ignore"):
+        ratio = values.astype(np.float32) / np.float32(y.scale)
+        away = np.trunc(ratio) + np.where(np.abs(ratio - np.trunc(ratio)) >= 0.5, np.sign(ratio), 0)  # C's round
+    return _clipped(np.nan_to_num(away) + y.zero_point, y, limits(y))
+
+
+def dequantize(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
+    """Return the map from codes to real numbers in single precision."""
+    x = tensors[0]
+    with np.errstate(over="ignore"):
+        return _looked_up((np.float64(x.scale) * (_codes(x) - x.zero_point)).astype(np.float32))
+
+
+def prelu(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
+    """Return x where it is not negative, else x times its channel's slope."""
+    slopes = np.array(tensors[1].values, np.float32).ravel()
+
+    def compute(values: Values) -> Values:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.where(values >= 0, values, values * slopes)
+
+    return compute
+
+
+def add(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
+    """Return the sum of two tensors of codes: a table over all pairs of codes."""
+    a, b = tensors
+    twice = 2 * max(a.scale, b.scale)
+    parts = [_doubled(t, twice) for t in (a, b)]
+    factor = twice / ((1 << SHIFT) * y.scale)
+    if not factor < 1:
+        raise SlipstickError("an output scale too small to add to", path=y.name, value=y.scale)
+    sums = rescale(parts[0][:, None] + parts[1], steps(*multipliers(factor)))
+    table = _clipped(sums + y.zero_point, y, limits(y, op.options.activation)).ravel()
+
+    def compute(left: Values, right: Values) -> Values:
+        found: Values = table[_bytes(left).astype(np.uint16) << 8 | _bytes(right)]
+        return found
+
+    return compute
+
+
+def _doubled(tensor: Tensor, twice: float) -> Integers:
+    step = steps(*multipliers(tensor.scale / twice))
+    return rescale((_codes(tensor) - tensor.zero_point) << SHIFT, step)
+
+
+def reshape(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
+    """Return the same codes in another shape."""
+    return lambda codes: codes.reshape(len(codes), *y.shape[1:])
+
+
+def pad(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
+    """Return codes with the zero point around them."""
+    around = [(int(before), int(after)) for before, after in tensors[1].values]
+    return lambda codes: np.pad(codes, around, constant_values=y.zero_point)
+
+
+def mean(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
+    """Return the mean over height and width: the count is divided into the multiplier (`reference/reduce.h`)."""
+    x = tensors[0]
+    count = x.shape[1] * x.shape[2]
+    _moderate(max(x.scale / y.scale, 1) * count, y)  # a sum of so many codes has 32 bits, scaled and not
+    multiplier, shift = (int(part) for part in multipliers(x.scale / y.scale))
+    up = min(count.bit_length() - 1, 32, BITS + shift)
+    step = steps(np.array((multiplier << up) // count), np.array(shift - up))
+
+    def compute(codes: Values) -> Values:
+        sums = codes.sum(axis=(1, 2), dtype=np.int64) - x.zero_point * count
+        return _clipped(rescale(sums, step) + y.zero_point, y, limits(y)).reshape(len(codes), *y.shape[1:])
+
+    return compute
+
+
+def pool(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
+    """Return the mean (a half away from zero) or the largest of each window's codes, padding left out."""
+    x, bounds = tensors[0], limits(y, op.options.activation)
+    sides = slides(x.shape, op.options.window, op.options)
+    largest = op.kind == "max_pool"
+    empty = int(np.iinfo(x.dtype).min) if largest else 0
+    join: Callable[..., Any] = np.maximum if largest else np.add
+
+    def compute(codes: Values) -> Values:
+        held = padded(codes.astype(np.int32), sides, empty)
+        total = np.full((len(codes), *y.shape[1:]), empty, np.int32)
+        for part in _parts(held, op, sides):
+            join(total, part, out=total)
+        return _clipped(total if largest else _divided(total, counts), y, bounds)
+
+    ones = padded(np.ones((1, *x.shape[1:3], 1), np.int32), sides, 0)
+    counts = sum(part.astype(np.int32) for part in _parts(ones, op, sides))
+    return compute
+
+
+def _parts(held: Values, op: Operator, sides: Any) -> Any:
+    """Yield, for each place in the window, the pixels that lie there in all windows."""
+    (high, *_), (wide, *_) = sides
+    (down, right), (tall, broad) = op.options.stride, op.options.window
+    for i, j in itertools.product(range(tall), range(broad)):
+        yield held[:, i : i + span(high, down) : down, j : j + span(wide, right) : right]
+
+
+def _divided(total: Values, count: Any) -> Values:
+    mean: Values = np.sign(total) * ((np.abs(total) + count // 2) // count)
+    return mean
+
+
+OPERATORS: dict[str, Callable[[Operator, list[Tensor], Tensor], Compute]] = {
+    "quantize": quantize, "dequantize": dequantize, "prelu": prelu, "add": add, "reshape": reshape, "pad": pad,
+    "mean": mean, "average_pool": pool, "max_pool": pool, "softmax": softmax,
+}  # fmt: skip

@@ -1,0 +1,77 @@
+"""An integer network as an operator graph: what `estimate` and the arrays take."""
+
+from __future__ import annotations
+
+import math
+
+from slipstick.networks.graphs import product_sizes as products
+from slipstick.networks.graphs.imported import ImportedGraph, Recorder
+from slipstick.networks.graphs.product_sizes import Sized
+from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Tensor
+
+_KINDS = {
+    "conv": "conv",
+    "depthwise": "conv",
+    "dense": "matmul",
+    "average_pool": "pool",
+    "max_pool": "pool",
+    "mean": "reduction",
+    "pad": "copy",
+    "softmax": "softmax",
+}
+
+
+def integer_graph(network: IntegerNetwork) -> ImportedGraph:
+    """Return the operations of an integer network on one sample.
+
+    A layer with weights goes by the name of its weights' tensor, as in `IntegerNetwork.weights` and in patterns of
+    formats; another by that of its result.
+    """
+    recorder = Recorder()
+    for op in network.operators:
+        _take(recorder, network, op)
+    count = sum(recorder.parameters.values())
+    return ImportedGraph(name=network.name, batch=1, count=count, operations=recorder.finished())
+
+
+def _take(recorder: Recorder, network: IntegerNetwork, op: Operator) -> None:
+    flowing = [tensor for tensor in op.inputs if tensor >= 0 and network.tensors[tensor].data is None]
+    if op.kind == "reshape":
+        recorder.alias(str(op.output), str(flowing[0]))
+        return
+    constants = [tensor for tensor in op.inputs if tensor >= 0 and tensor not in flowing]
+    shaped = {"conv": _convolution, "depthwise": _convolution, "dense": _dense}
+    # sizes that an operator is told are constants, but no parameters
+    weights = [tensor for tensor in constants if op.kind in shaped or op.kind == "prelu"]
+    result = network.tensors[op.output]
+    sized = shaped[op.kind](network, op) if op.kind in shaped else _pointwise(result)
+    recorder.add(
+        network.tensors[op.inputs[1]].name if op.kind in shaped else result.name,
+        _KINDS.get(op.kind, "elementwise"),
+        str(op.output),
+        reads=[(str(tensor), float(network.tensors[tensor].size)) for tensor in flowing],
+        outputs=float(result.size),
+        weights={str(tensor): network.tensors[tensor].size for tensor in weights},
+        **sized,
+    )
+
+
+def _convolution(network: IntegerNetwork, op: Operator) -> Sized:
+    """Return the sizes of a convolution; a depth-wise file has [1, rows, columns, filters]."""
+    image, held, result = (network.tensors[tensor].shape for tensor in (*op.inputs[:2], op.output))
+    if op.kind == "depthwise":
+        return products.convolution(image, (held[3], 1, *held[1:3]), _planes(result), image[3])
+    return products.convolution(image, (held[0], held[3], *held[1:3]), _planes(result), 1)
+
+
+def _planes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (shape[0], shape[3], *shape[1:3])
+
+
+def _dense(network: IntegerNetwork, op: Operator) -> Sized:
+    wide, deep = network.tensors[op.inputs[1]].shape
+    return products.dense((network.tensors[op.inputs[0]].size,), deep, wide)
+
+
+def _pointwise(result: Tensor) -> Sized:
+    return {"dims": {"m": 1, "n": max(1, math.ceil(result.size))}}

@@ -1,0 +1,143 @@
+"""A network of integer arithmetic as data: tensors with their scales, and operators in the order in which they run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.core.errors import SlipstickError
+
+if TYPE_CHECKING:
+    from slipstick.trained.integer.layer_weights import LayerWeights
+
+Values = NDArray[Any]
+Kind = Literal[
+    "conv", "depthwise", "dense", "add", "average_pool", "max_pool", "mean",
+    "reshape", "pad", "quantize", "dequantize", "softmax", "prelu",
+]  # fmt: skip
+Activation = Literal["none", "relu", "relu_n1_to_1", "relu6"]
+Padding = Literal["same", "valid"]
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """One tensor: its real value is `scales * (code - zero_points)`, along `axis` where there are many scales.
+
+    Parameters
+    ----------
+    shape : of one batch as the file holds it: the first size of what flows through the network is 1.
+    scales, zero_points : one value each, or one for each index of `axis`; empty where the tensor is not quantised.
+    data : the constant, a read-only view of the file's bytes; None for what flows.
+    offset, length : where the constant's bytes lie in the file; 0 and 0 for what flows.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    scales: NDArray[np.float32]
+    zero_points: NDArray[np.int64]
+    axis: int = 0
+    data: Values | None = None
+    offset: int = 0
+    length: int = 0
+
+    @property
+    def size(self) -> int:
+        """Elements."""
+        return math.prod(self.shape)
+
+    @property
+    def values(self) -> Values:
+        """The constant's values; an error for a tensor that flows."""
+        if self.data is None:
+            raise SlipstickError("not a constant", path=self.name)
+        return self.data
+
+    @property
+    def scale(self) -> float:
+        """The one scale of a tensor that has one, as the single-precision number in the file."""
+        return float(self.scales[0])
+
+    @property
+    def zero_point(self) -> int:
+        """The code of the real number 0."""
+        return int(self.zero_points[0])
+
+
+@dataclass(frozen=True)
+class Options:
+    """What an operator is told; each kind reads its own. Pairs are (height, width)."""
+
+    padding: Padding = "valid"
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    window: tuple[int, int] = (1, 1)  # of a pool
+    activation: Activation = "none"
+    beta: float = 1.0  # of a softmax
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator: what it does, and the indices of the tensors that it reads and writes (-1: an input left out)."""
+
+    kind: Kind
+    inputs: tuple[int, ...]
+    output: int
+    options: Options = Options()
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerNetwork:
+    """A feed-forward network with one input and one output whose layers compute in 8-bit integers.
+
+    Operators come in the order in which they run; every one has been checked against its tensors when it was read, so
+    that `run` meets no surprise. See `slipstick.trained.tflite.read_tflite`.
+    """
+
+    name: str
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    input: int
+    output: int
+    last_use: Mapping[int, int] = field(init=False, repr=False)  # tensor -> the last operator that reads it
+
+    def __post_init__(self) -> None:
+        last = {tensor: place for place, op in enumerate(self.operators) for tensor in op.inputs}
+        object.__setattr__(self, "last_use", last)
+
+    def run(
+        self,
+        batch: Values,
+        weights: Mapping[int, Any] | None = None,
+        biases: Mapping[int, Any] | None = None,
+        *,
+        observe: Callable[[int, Any], None] | None = None,
+    ) -> Values:
+        """Return the output for a batch of inputs, equal to that of TensorFlow Lite's reference kernels byte for byte.
+
+        Parameters
+        ----------
+        batch : codes [n, height, width, channels], of the input's type.
+        weights : tensor -> codes of the same shape and type as the file's, used in their place.
+        biases : tensor -> int32 biases, used in place of the file's.
+        observe : called with each tensor that flows and its values, some images at a time.
+
+        Errors
+        ------
+        SlipstickError for another type or shape, a tensor that no layer has, sums that 32 bits may not hold, and where
+        numba is not installed.
+        """
+        from slipstick.trained.integer.execute import run
+
+        return run(self, batch, weights, biases, observe=observe)
+
+    def weights(self) -> tuple[LayerWeights, ...]:
+        """Return the weights of every layer as whole numbers, filters first: see `LayerWeights`."""
+        from slipstick.trained.integer.layer_weights import layer_weights
+
+        return layer_weights(self)

@@ -1,0 +1,172 @@
+"""What a network's layers see: means and second moments of their inputs, and what they say of changed weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.core.errors import SlipstickError
+from slipstick.trained.integer.execute import is_layer
+from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Tensor, Values
+from slipstick.trained.integer.layer_weights import LayerWeights
+from slipstick.trained.integer.weighted_layers import laid_out
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerInputs:
+    """What one layer's filters are multiplied with: codes minus zero point, padding included (it is 0).
+
+    Parameters
+    ----------
+    op : index of the operator.
+    mean : over all images and positions: [kh, kw, channels] of a convolution, [inputs] of a dense layer,
+        [filters, kh, kw, 1] of a depth-wise convolution, whose filters see a channel each.
+    moments : of second order, not central, over the positions sampled: [K, K], K = kh * kw * channels; of a depth-wise
+        convolution [filters, kh * kw, kh * kw].
+    """
+
+    op: int
+    mean: Floats
+    moments: Floats
+
+
+def layer_inputs(
+    network: IntegerNetwork,
+    images: Values,
+    *,
+    weights: Mapping[int, Any] | None = None,
+    biases: Mapping[int, Any] | None = None,
+    positions: int | None = 16,
+    seed: int = 0,
+) -> tuple[LayerInputs, ...]:
+    """Run images through a network and return the statistics of each layer's input, in the order of `weights()`.
+
+    Parameters
+    ----------
+    images, weights, biases : as `IntegerNetwork.run` takes them.
+    positions : windows drawn from each image (with replacement) for the second moments; None takes all. A layer with
+        no more positions than that gives all of them.
+    """
+    if positions is not None and positions < 1:
+        raise SlipstickError("not a number of positions", path="positions", value=positions, allowed="1 or more, None")
+    sums = [_Sums(network, place, op, positions, seed) for place, op in enumerate(network.operators) if is_layer(op)]
+
+    def observe(tensor: int, codes: Values) -> None:
+        for layer in sums:
+            if layer.op.inputs[0] == tensor:
+                layer.add(codes)
+
+    network.run(images, weights, biases, observe=observe)
+    return tuple(layer.finished() for layer in sums)
+
+
+class _Sums:
+    """The running sums of one layer."""
+
+    def __init__(self, network: IntegerNetwork, place: int, op: Operator, positions: int | None, seed: int) -> None:
+        self.place, self.op, self.positions = place, op, positions
+        self.x: Tensor = network.tensors[op.inputs[0]]
+        self.w: Tensor = network.tensors[op.inputs[1]]
+        self.random = np.random.default_rng([seed, place])
+        self.first: Any = 0
+        self.second: Any = 0
+        self.seen = self.sampled = 0
+
+    def add(self, codes: Values) -> None:
+        """Add some images' codes."""
+        view = self._windows(codes)
+        images, high, wide = view.shape[:3]
+        zero = self.x.zero_point
+        taps = [view[:, :, :, i, j] for i, j in np.ndindex(view.shape[3:5])]
+        total = np.stack([tap.sum(axis=(0, 1, 2), dtype=np.int64) for tap in taps])
+        self.seen += images * high * wide
+        self.first = self.first + total - zero * images * high * wide
+        for image in view:
+            rows = image[self._drawn(high, wide)].reshape(-1, len(taps), codes.shape[-1]) - np.float64(zero)
+            self.sampled += len(rows)
+            self.second = self.second + self._products(rows)
+
+    def finished(self) -> LayerInputs:
+        """Return means instead of sums."""
+        mean, moments = self.first / self.seen, self.second / self.sampled
+        if self.op.kind == "dense":
+            return LayerInputs(self.place, mean[0], moments)
+        kernel = self.w.shape[1:3]
+        if self.op.kind == "conv":
+            return LayerInputs(self.place, mean.reshape(*kernel, -1), moments)
+        times = self.w.shape[3] // self.x.shape[3]
+        mean = np.repeat(mean.T, times, axis=0).reshape(-1, *kernel, 1)
+        return LayerInputs(self.place, mean, np.repeat(moments, times, axis=0))
+
+    def _windows(self, codes: Values) -> Values:
+        if self.op.kind == "dense":
+            return codes.reshape(len(codes), -1, 1, 1, 1, self.w.shape[1])
+        kernel = (self.w.shape[1], self.w.shape[2])
+        return laid_out(codes, kernel, self.op.options, self.x, self.x.zero_point)
+
+    def _drawn(self, high: int, wide: int) -> Any:
+        if self.positions is None or self.positions >= high * wide:
+            return slice(None)
+        return np.unravel_index(self.random.integers(0, high * wide, self.positions), (high, wide))
+
+    def _products(self, rows: Floats) -> Floats:
+        if self.op.kind == "depthwise":
+            per_channel = rows.transpose(2, 1, 0)
+            products: Floats = per_channel @ per_channel.transpose(0, 2, 1)
+        else:
+            flat = rows.reshape(len(rows), -1)
+            products = flat.T @ flat
+        return products
+
+
+def mean_change(layer: LayerWeights, codes: Values, inputs: LayerInputs) -> Floats:
+    """Return by how much the mean of each filter's sum of products grows when `codes` replace the layer's own."""
+    change = _change(layer, codes)
+    if layer.kind == "depthwise":
+        means: Floats = np.einsum("fk,fk->f", change, inputs.mean.reshape(change.shape))
+        return means
+    return change @ inputs.mean.ravel()
+
+
+def corrected_bias(layer: LayerWeights, codes: Values, inputs: LayerInputs) -> NDArray[np.int32]:
+    """Return the bias that keeps the mean of each filter's sum where it was before `codes` replaced the layer's own.
+
+    Source: M. Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019,
+    section 4.2; here in integers, with the means measured on images.
+
+    Errors
+    ------
+    SlipstickError if 32 bits do not hold the bias.
+    """
+    bias = layer.bias - np.rint(mean_change(layer, codes, inputs))
+    if np.abs(bias).max(initial=0) >= 2**31:
+        raise SlipstickError("a corrected bias beyond 32 bits", path=layer.name)
+    return bias.astype(np.int32)
+
+
+def squared_change(layer: LayerWeights, codes: Values, inputs: LayerInputs) -> Floats:
+    """Return the mean squared change of each filter's sum of products when `codes` replace the layer's own.
+
+    E[(dW x)^2] = dW G dW' with the second moments G. In units of the input's scale times the filter's, squared.
+    """
+    change = _change(layer, codes)
+    if layer.kind == "depthwise":
+        squares: Floats = np.einsum("fk,fkl,fl->f", change, inputs.moments, change)
+    else:
+        squares = np.einsum("fk,fk->f", change @ inputs.moments, change)
+    return squares
+
+
+def _change(layer: LayerWeights, codes: Values) -> Floats:
+    codes = np.asarray(codes)
+    if codes.shape != layer.codes.shape:
+        raise SlipstickError(
+            "not this layer's codes", path=layer.name, value=codes.shape, allowed=str(layer.codes.shape)
+        )
+    return (codes.astype(np.float64) - layer.codes).reshape(len(codes), -1)

@@ -1,0 +1,135 @@
+"""The operators that become layers, which can be found by name, trained, and held in formats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from slipstick.trained.onnx.builder_context import Built, Known, Weight
+from slipstick.trained.onnx.node_attributes import Node
+from slipstick.trained.onnx.window_operators import Window, enclosed, window_of
+
+WITHOUT_MEMORY = "meta"  # torch's device of tensors that have shapes and no values
+
+
+def conv(node: Node, known: Known) -> Built:
+    """Conv over height and width -> Conv2d; pads that it cannot have are put around the image before."""
+    weight, bias = node.inputs[1], node.inputs[2:]
+    filters, each, *kernel = known.shape(weight, 4)
+    window, groups = window_of(node, kernel), node.whole("group", 1)
+    if groups < 1 or filters % groups:
+        raise ValueError(f"{filters} filters in {groups} groups")
+    for name in bias:
+        known.vector(name, filters)
+    padding = window.padding()
+    layer = nn.Conv2d(
+        each * groups,
+        filters,
+        window.kernel,
+        window.strides,
+        padding or 0,
+        window.dilations,
+        groups,
+        bias=bool(bias),
+        device=WITHOUT_MEMORY,
+    )
+    function = partial(convolved, window=window if padding is None else None)
+    return Built(function, (known.flow(node.inputs[0]),), layer, _weights(weight, bias))
+
+
+def gemm(node: Node, known: Known) -> Built:
+    """Gemm with constant weights -> Linear."""
+    scales = [node.real(name, 1.0) for name in ("alpha", "beta")]
+    if scales != [1.0, 1.0] or node.whole("transA", 0):
+        raise ValueError(f"only alpha = beta = 1 and transA = 0 are supported; alpha, beta = {scales}")
+    return _linear(node, known, node.whole("transB", 0) == 0, rows_only)
+
+
+def matmul(node: Node, known: Known) -> Built:
+    """MatMul with constant weights -> Linear; its third input, if any, is a bias that an Add gave it."""
+    return _linear(node, known, True, plain)
+
+
+def batch_norm(node: Node, known: Known) -> Built:
+    """BatchNormalization with its statistics -> BatchNorm2d."""
+    if node.whole("training_mode", 0) or node.whole("spatial", 1) != 1:
+        raise ValueError("only the inference of one mean and variance a channel is supported")
+    # ONNX keeps that part of the running statistics, torch replaces it
+    epsilon, momentum = node.real("epsilon", 1e-5), 1 - node.real("momentum", 0.9)  # ONNX's own defaults
+    names = ("weight", "bias", "running_mean", "running_var")
+    channels = known.shape(node.inputs[1], 1)[0]
+    if any(known.shape(name, 1) != (channels,) for name in node.inputs[1:]):
+        raise ValueError(f"scale, bias, mean and variance must be {channels} numbers each")
+    layer = nn.BatchNorm2d(channels, epsilon, momentum, device=WITHOUT_MEMORY)
+    weights = tuple(Weight(name, value) for name, value in zip(names, node.inputs[1:], strict=True))
+    return Built(normed, (known.flow(node.inputs[0]),), layer, weights)
+
+
+def relu(node: Node, known: Known) -> Built:
+    """Relu -> ReLU."""
+    return Built(plain, (known.flow(node.inputs[0]),), nn.ReLU())
+
+
+def clip(node: Node, known: Known) -> Built:
+    """Clip to 0 .. 6 -> ReLU6; to other bounds, a function."""
+    given = (*node.inputs[1:], "", "")
+    if node.version < 11:  # the bounds were attributes until version 11 of the operators
+        low, high = (node.real(name, bound) for name, bound in (("min", -math.inf), ("max", math.inf)))
+    else:
+        low, high = known.number(given[0], -math.inf), known.number(given[1], math.inf)
+    read = (known.flow(node.inputs[0]),)
+    if (low, high) == (0.0, 6.0):
+        return Built(plain, read, nn.ReLU6())
+    return Built(partial(clipped, low=low, high=high), read)
+
+
+def plain(layer: nn.Module, x: Tensor) -> Tensor:
+    """Return what a layer makes of `x`."""
+    made: Tensor = layer(x)
+    return made
+
+
+def rows_only(layer: nn.Module, x: Tensor) -> Tensor:
+    """Return what a dense layer makes of the rows of `x`; ValueError for more than two dimensions."""
+    if x.ndim != 2:
+        raise ValueError(f"it needs [n, features] and reads {tuple(x.shape)}")
+    return plain(layer, x)
+
+
+def convolved(layer: nn.Module, x: Tensor, *, window: Window | None) -> Tensor:
+    """Return what a convolution makes of images, with what its window needs around them."""
+    if x.ndim != 4:
+        raise ValueError(f"it needs images, [n, channels, height, width], and reads {tuple(x.shape)}")
+    return plain(layer, x if window is None else enclosed(x, window))
+
+
+def normed(layer: nn.Module, x: Tensor) -> Tensor:
+    """Return what a batch norm makes of [n, channels, ...]."""
+    if x.ndim == 4:
+        return plain(layer, x)  # the very tensor that a convolution made: who watches both knows them by it
+    if x.ndim < 2:
+        raise ValueError(f"it needs [n, channels, ...] and reads {tuple(x.shape)}")
+    return plain(layer, x.reshape(*x.shape[:2], -1, 1)).reshape(x.shape)
+
+
+def clipped(x: Tensor, *, low: float, high: float) -> Tensor:
+    """Return `x` between two bounds; the upper one holds where they cross."""
+    return torch.clamp(x, low, high)
+
+
+def _linear(node: Node, known: Known, transposed: bool, function: Callable[[nn.Module, Tensor], Tensor]) -> Built:
+    weight, bias = node.inputs[1], node.inputs[2:]
+    rows, columns = known.shape(weight, 2)
+    inputs, outputs = (rows, columns) if transposed else (columns, rows)
+    for name in bias:
+        known.vector(name, outputs)
+    layer = nn.Linear(inputs, outputs, bias=bool(bias), device=WITHOUT_MEMORY)
+    return Built(function, (known.flow(node.inputs[0]),), layer, _weights(weight, bias, transposed))
+
+
+def _weights(weight: str, bias: tuple[str, ...], transposed: bool = False) -> tuple[Weight, ...]:
+    return (Weight("weight", weight, transposed), *(Weight("bias", name) for name in bias))

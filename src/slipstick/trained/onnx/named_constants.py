@@ -1,0 +1,68 @@
+"""The constants of a graph by name, each with a tensor of its own that a changed weight can be written to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slipstick.networks.importers.onnx_graph import LIMIT
+from slipstick.trained.onnx.constants import shape_of
+from slipstick.trained.onnx.node_attributes import STANDARD
+
+
+def constants(graph: Any) -> dict[str, Any]:
+    """Return a graph's constants by name, as the file's own tensors: what is written into them is in the file."""
+    found = [(tensor.name, tensor) for tensor in graph.initializer]
+    found += [(node.output[0], node.attribute[0].t) for node in graph.node if node.op_type == "Constant"]
+    if len(dict(found)) != len(found):
+        raise ValueError("two constants of one name")
+    return dict(found)
+
+
+def make_plain(onnx: Any, graph: Any) -> None:
+    """Give every constant a tensor of its own in the graph, so that a changed weight has a place to be written to.
+
+    torch's exporter stores equal vectors (the biases of fresh layers) once and reads the others through Identity:
+    those are not shared parameters, and become constants of their own. An Identity of another constant is that one.
+
+    Errors
+    ------
+    ValueError for a constant of a kind that is not read.
+    """
+    found = {tensor.name: tensor for tensor in graph.initializer}
+    same: dict[str, str] = {}
+    taken = 0  # bytes of copies
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = same.get(name, name)
+        if node.op_type == "Constant":
+            _constant(onnx, node)
+        elif node.op_type == "Identity" and node.domain in STANDARD and node.input[0] in found:
+            tensor = found[node.input[0]]
+            if len(shape_of(tensor)) != 1 or taken + tensor.ByteSize() > LIMIT:
+                same[node.output[0]] = node.input[0]
+                continue
+            taken += tensor.ByteSize()
+            node.op_type = "Constant"
+            del node.input[:], node.attribute[:]
+            node.attribute.append(onnx.helper.make_attribute("value", tensor))
+        else:
+            continue
+        found[node.output[0]] = node.attribute[0].t
+
+
+def _constant(onnx: Any, node: Any) -> None:
+    """Turn the other forms of a Constant node's value into a tensor; ValueError for forms that have none."""
+    (attribute,) = node.attribute
+    if node.domain not in STANDARD or attribute.ref_attr_name:
+        raise ValueError(f"the constant {node.output[0]} is not one of ONNX's own")
+    if attribute.name == "value" and attribute.HasField("t"):
+        return
+    types = onnx.TensorProto
+    kinds = {"value_float": types.FLOAT, "value_int": types.INT64}
+    kind = kinds.get(attribute.name.removesuffix("s"))
+    if kind is None:
+        raise ValueError(f"the constant {node.output[0]} is of a kind that is not read: {attribute.name}")
+    value = onnx.helper.get_attribute_value(attribute)
+    several = attribute.name.endswith("s")
+    tensor = onnx.helper.make_tensor("", kind, [len(value)] if several else [], value if several else [value])
+    attribute.CopyFrom(onnx.helper.make_attribute("value", tensor))

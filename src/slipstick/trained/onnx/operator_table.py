@@ -1,0 +1,70 @@
+"""The operators that are supported, how many inputs each has, and what builds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch.nn import functional
+
+from slipstick.core.errors import SlipstickError
+from slipstick.trained.onnx import layer_operators as layers
+from slipstick.trained.onnx import shape_operators as shapes
+from slipstick.trained.onnx import weightless_operators as functions
+from slipstick.trained.onnx import window_operators as windows
+from slipstick.trained.onnx.builder_context import Built, Known
+from slipstick.trained.onnx.constants import LARGEST
+from slipstick.trained.onnx.node_attributes import Node
+from slipstick.trained.onnx.read_onnx import DAMAGE
+
+Builder = Callable[[Node, Known], Built]
+OPERATORS: dict[str, tuple[int, int, Builder]] = {  # the fewest and the most inputs: onnx/defs
+    "Conv": (2, 3, layers.conv),
+    "Gemm": (2, 3, layers.gemm),
+    "MatMul": (2, 3, layers.matmul),  # the third is ours: `biases.with_biases`
+    "BatchNormalization": (5, 5, layers.batch_norm),
+    "Relu": (1, 1, layers.relu),
+    "Clip": (1, 3, layers.clip),
+    **dict.fromkeys(functions.ARITHMETIC, (2, 2, functions.arithmetic)),
+    "Sigmoid": (1, 1, functions.pointwise(torch.sigmoid)),
+    "HardSigmoid": (1, 1, functions.pointwise(functions.hard_sigmoid, alpha=0.2, beta=0.5)),  # ONNX's defaults
+    "HardSwish": (1, 1, functions.pointwise(functional.hardswish)),
+    "LeakyRelu": (1, 1, functions.pointwise(functions.leaky_relu, alpha=0.01)),
+    "Identity": (1, 1, functions.pointwise(functions.same)),
+    "Dropout": (1, 3, functions.dropout),
+    **dict.fromkeys(("Softmax", "LogSoftmax"), (1, 1, functions.softmax)),
+    "MaxPool": (1, 1, windows.max_pool),
+    "AveragePool": (1, 1, windows.average_pool),
+    "GlobalAveragePool": (1, 1, functions.pointwise(functions.global_average)),
+    "ReduceMean": (1, 2, functions.reduce_mean),
+    "Concat": (1, LARGEST, functions.concat),
+    "Flatten": (1, 1, shapes.flatten),
+    "Reshape": (2, 2, shapes.reshape),
+    "Transpose": (1, 1, shapes.transpose),
+    "Squeeze": (1, 2, shapes.squeeze),
+    "Unsqueeze": (1, 2, shapes.unsqueeze),
+    "Pad": (1, 4, shapes.pad),
+}
+SUPPORTED = ", ".join(sorted({*OPERATORS, "Constant"}))
+
+
+def built(node: Node, known: Known, path: str) -> Built:
+    """Return what a node becomes.
+
+    Errors
+    ------
+    SlipstickError, naming the node, for an operator or an attribute that is not supported, or one that does not fit.
+    """
+    where = f"{path}: {node.name}"
+    if node.operator not in OPERATORS:
+        raise SlipstickError("an operator that is not supported", path=where, value=node.operator, allowed=SUPPORTED)
+    fewest, most, build = OPERATORS[node.operator]
+    if not fewest <= len(node.inputs) <= most:
+        raise SlipstickError(f"{node.operator} of {len(node.inputs)} inputs", path=where, allowed=f"{fewest} to {most}")
+    try:
+        found = build(node, known)
+    except DAMAGE as error:
+        raise SlipstickError(f"{node.operator}: {error}", path=where) from None
+    if left := node.left():
+        raise SlipstickError(f"{node.operator} has an attribute that is not supported", path=where, value=left[0])
+    return found

@@ -1,0 +1,126 @@
+"""What a network read from an ONNX file does, step by step, and the check that its sizes make sense."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from slipstick.core.errors import SlipstickError
+from slipstick.trained.onnx.builder_context import Built
+from slipstick.trained.onnx.constants import DIMENSIONS, LARGEST
+from slipstick.trained.onnx.layer_operators import WITHOUT_MEMORY
+from slipstick.trained.onnx.read_onnx import DAMAGE
+
+MOST_WORK = 2**40  # multiplications for one image: the largest published classifiers of images need some 1e12
+PROBES = 7  # images of a check: a batch that few other dimensions can be mistaken for
+
+
+@dataclass(frozen=True)
+class Step:
+    """A node as it runs: its name, its operator, what it makes, and the values that nobody reads after it."""
+
+    name: str
+    operator: str
+    built: Built
+    makes: str
+    last: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a layer's parameter or statistic is written: a constant of the file; `shape` is the layer's."""
+
+    constant: str
+    layer: str
+    attribute: str
+    transposed: bool
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a file's network does.
+
+    Parameters
+    ----------
+    model : onnx's model, without the weights that are the layers'.
+    image : channels, height, width; None for a size that the file leaves open.
+    operands : constants that are no weights: the name of the module's buffer, by the name of the value.
+    """
+
+    path: str
+    model: Any
+    source: str
+    result: str
+    image: tuple[int | None, ...]
+    steps: tuple[Step, ...]
+    slots: tuple[Slot, ...]
+    operands: Mapping[str, str]
+    checked: set[tuple[int, ...]] = field(default_factory=set)
+
+    def check(self, image: tuple[int, ...], buffers: Mapping[str, Tensor]) -> None:
+        """Check that images of a size pass: shapes are followed on a device that takes no memory.
+
+        Errors
+        ------
+        SlipstickError for a step that does not fit what it reads, and for values or work beyond all sense.
+        """
+        if image in self.checked:
+            return
+        values = {name: buffer.to(WITHOUT_MEMORY) for name, buffer in buffers.items()}
+        values[self.source] = torch.empty((PROBES, *image), device=WITHOUT_MEMORY)
+        with torch.no_grad():
+            self._follow(values)
+        self.checked.add(image)
+
+    def _follow(self, values: dict[str, Tensor]) -> None:
+        live, work = float(values[self.source].numel()), 0.0
+        for step in self.steps:
+            made = run(step, step.built.layer, values, self.path)
+            live += made.numel()
+            work += _work(step, made, values)
+            _bounded(step, made, live, work, self.path)
+            values[step.makes] = made
+            live -= sum(values.pop(name).numel() for name in step.last)
+
+
+def run(step: Step, layer: nn.Module | None, values: Mapping[str, Tensor], path: str) -> Tensor:
+    """Return what a step makes; SlipstickError, naming it, if it does not fit what it reads."""
+    read = [values[name] for name in step.built.reads]
+    try:
+        return step.built.function(*read) if layer is None else step.built.function(layer, *read)
+    except torch.OutOfMemoryError:
+        raise  # of a device, which a smaller batch mends
+    except DAMAGE as error:
+        first = str(error).strip().partition("\n")[0]
+        where = f"{path}: {step.name}"
+        raise SlipstickError(f"{step.operator} does not fit what it reads: {first}", path=where) from error
+
+
+def _work(step: Step, made: Tensor, values: Mapping[str, Tensor]) -> float:
+    """Return the multiplications of a step, and the elements that it reads and makes."""
+    weight = getattr(step.built.layer, "weight", None)
+    each = weight[0].numel() if isinstance(weight, Tensor) and weight.ndim > 1 else step.built.cost
+    return float(made.numel()) * each + sum(values[name].numel() for name in step.built.reads)
+
+
+def _bounded(step: Step, made: Tensor, live: float, work: float, path: str) -> None:
+    """Check what a step makes, the values that are held with it, and the work up to it."""
+    where = f"{path}: {step.name}"
+    if not 0 < made.ndim <= DIMENSIONS or made.shape[0] != PROBES:
+        raise SlipstickError(f"the batch would not stay the first dimension after {step.operator}", path=where)
+    layer = step.built.layer
+    unfolded = 0.0
+    if isinstance(layer, nn.Conv2d):  # what torch may lay out for it: each window, of each channel
+        unfolded = float(layer.in_channels) * math.prod(layer.kernel_size) * math.prod(made.shape[2:])
+    if max(live / PROBES, unfolded) > LARGEST or work / PROBES > MOST_WORK:
+        raise SlipstickError(
+            f"too large for one image at {step.operator}",
+            path=where,
+            allowed=f"{LARGEST} numbers, {MOST_WORK} products",
+        )

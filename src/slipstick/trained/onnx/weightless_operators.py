@@ -1,0 +1,150 @@
+"""The operators without weights. The first dimension of every value is the batch: what would move it is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from slipstick.trained.onnx.builder_context import Built, Known
+from slipstick.trained.onnx.node_attributes import Node
+
+ARITHMETIC: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "Add": torch.add,
+    "Sub": torch.sub,
+    "Mul": torch.mul,
+    "Div": torch.div,
+}
+MOVED = "it would mix the images of a batch, whose first dimension must stay the batch"
+
+
+def axis_of(axis: int, rank: int) -> int:
+    """Return an axis counted from the front; ValueError for none, or the batch's."""
+    found = axis + rank if axis < 0 else axis
+    if not 0 <= found < rank:
+        raise ValueError(f"the axis {axis} of {rank}")
+    if found == 0:
+        raise ValueError(MOVED)
+    return found
+
+
+def axes_of(node: Node, known: Known, since: int) -> list[int] | None:
+    """Return a node's axes: an attribute before version `since` of the operators, then its second input."""
+    if node.version < since:
+        return node.several("axes", None)
+    return known.integers(node.inputs[1]) if len(node.inputs) > 1 and node.inputs[1] else None
+
+
+def arithmetic(node: Node, known: Known) -> Built:
+    """Add, Sub, Mul, Div: of two values, or of a value and a constant that is the same for every image."""
+    constant = tuple(name in known.constants for name in node.inputs)
+    if all(constant):
+        raise ValueError("it reads no value that an image decides")
+    function = partial(combined, operation=ARITHMETIC[node.operator], constant=constant)
+    return Built(function, node.inputs)
+
+
+def combined(*values: Tensor, operation: Callable[[Tensor, Tensor], Tensor], constant: Sequence[bool]) -> Tensor:
+    """Return a sum, difference, product or quotient; ValueError where dimensions do not stand under their like."""
+    rank = max(value.ndim for value, fixed in zip(values, constant, strict=True) if not fixed)
+    for value, fixed in zip(values, constant, strict=True):
+        whole = value.ndim == rank
+        if value.ndim > rank or (fixed and whole and value.shape[0] != 1) or (not fixed and not whole):
+            raise ValueError(MOVED)
+    first, second = values
+    return operation(first, second)
+
+
+def pointwise(function: Callable[..., Tensor], **defaults: float) -> Callable[[Node, Known], Built]:
+    """Return the builder of an operator that treats each element alike; its attributes and their defaults follow."""
+
+    def build(node: Node, known: Known) -> Built:
+        options = {name: node.real(name, default) for name, default in defaults.items()}
+        return Built(partial(function, **options), (known.flow(node.inputs[0]),))
+
+    return build
+
+
+def hard_sigmoid(x: Tensor, *, alpha: float, beta: float) -> Tensor:
+    """Return max(0, min(1, alpha x + beta))."""
+    return (x * alpha + beta).clamp(0, 1)
+
+
+def leaky_relu(x: Tensor, *, alpha: float) -> Tensor:
+    """Return x, its negative part times alpha."""
+    return functional.leaky_relu(x, alpha)
+
+
+def same(x: Tensor) -> Tensor:
+    """Return `x`."""
+    return x
+
+
+def dropout(node: Node, known: Known) -> Built:
+    """Dropout as it infers: nothing; its ratio is for training, and a network that is trained further goes without."""
+    training = node.inputs[2] if len(node.inputs) > 2 else ""
+    if training and any(known.integers(training)):
+        raise ValueError("only inference is supported, and its training_mode is set")
+    return Built(same, (known.flow(node.inputs[0]),))
+
+
+def softmax(node: Node, known: Known) -> Built:
+    """Softmax, LogSoftmax: along one axis; before version 13 of the operators along all from an axis on."""
+    function = {"Softmax": torch.softmax, "LogSoftmax": torch.log_softmax}[node.operator]
+    joint = node.version < 13  # the operators' changelog: version 13 made it one axis, the last
+    axis = node.whole("axis", 1 if joint else -1)
+    return Built(partial(normalised, function=function, axis=axis, joint=joint), (known.flow(node.inputs[0]),))
+
+
+def normalised(x: Tensor, *, function: Callable[..., Tensor], axis: int, joint: bool) -> Tensor:
+    """Return a softmax along an axis, or jointly along all from it on."""
+    first = axis_of(axis, x.ndim)
+    return function(x.flatten(first), dim=first).reshape(x.shape) if joint else function(x, dim=first)
+
+
+def global_average(x: Tensor) -> Tensor:
+    """(N, channels, ...) -> (N, channels, 1, ...)."""
+    if x.ndim < 3:
+        raise ValueError(f"it needs [n, channels, ...] and reads {tuple(x.shape)}")
+    return x.mean(dim=tuple(range(2, x.ndim)), keepdim=True)
+
+
+def reduce_mean(node: Node, known: Known) -> Built:
+    """ReduceMean along axes other than the batch."""
+    axes = axes_of(node, known, 18)  # the operators' changelog
+    keep, nothing = node.whole("keepdims", 1) != 0, node.whole("noop_with_empty_axes", 0) != 0
+    read = (known.flow(node.inputs[0]),)
+    if not axes and nothing:
+        return Built(same, read)
+    if not axes:
+        raise ValueError(MOVED)
+    return Built(partial(mean, axes=axes, keep=keep), read)
+
+
+def mean(x: Tensor, *, axes: Sequence[int], keep: bool) -> Tensor:
+    """Return the mean along axes, which stay with size 1 or go."""
+    return x.mean(dim=[axis_of(axis, x.ndim) for axis in axes], keepdim=keep)
+
+
+def concat(node: Node, known: Known) -> Built:
+    """Concat of values, and of constants that are the same for every image."""
+    if all(name in known.constants for name in node.inputs):
+        raise ValueError("it reads no value that an image decides")
+    if "axis" not in node.attributes:
+        raise ValueError("it has no axis")
+    constant = tuple(name in known.constants for name in node.inputs)
+    return Built(partial(joined, axis=node.whole("axis", 1), constant=constant), node.inputs)
+
+
+def joined(*values: Tensor, axis: int, constant: Sequence[bool]) -> Tensor:
+    """Return values behind one another; a constant [1, ...] stands once for each image, ValueError for another."""
+    batch = values[constant.index(False)].shape[0]
+    whole = []
+    for value, fixed in zip(values, constant, strict=True):
+        if fixed and (value.ndim == 0 or value.shape[0] != 1):
+            raise ValueError(MOVED)
+        whole.append(value.expand(batch, *value.shape[1:]) if fixed else value)
+    return torch.cat(whole, dim=axis_of(axis, values[0].ndim))

@@ -1,0 +1,8 @@
+"""TensorFlow Lite files: read without TensorFlow, integer semantics kept, constants replaced in place."""
+
+from __future__ import annotations
+
+from slipstick.trained.tflite.patch import patch, patched
+from slipstick.trained.tflite.read_tflite import parse_tflite, read_tflite
+
+__all__ = ["parse_tflite", "patch", "patched", "read_tflite"]

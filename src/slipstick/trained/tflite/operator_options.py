@@ -1,0 +1,93 @@
+"""Which operators of a .tflite file are read, in which versions, and what their options mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from slipstick.core.errors import SlipstickError
+from slipstick.trained.integer.integer_network import Activation, Kind, Options, Padding
+
+PADDINGS: tuple[Padding, ...] = ("same", "valid")  # by their numbers in the schema
+ACTIVATIONS: tuple[Activation, ...] = ("none", "relu", "relu_n1_to_1", "relu6")
+NEWEST_DENSE = 9  # of the versions of the operator; later ones bring types of 4 and 16 bits
+LARGEST = 4096  # a stride, a dilation, a window's side: beyond it is damage
+
+
+@dataclass(frozen=True)
+class Known:
+    """An operator that is read: its kind here, its newest version understood, and its table of options."""
+
+    kind: Kind
+    newest: int
+    table: str = ""  # the schema's table; "" where there is nothing to read
+    read: Callable[[Any], Options] = lambda table: Options()
+
+
+def _choice(names: tuple[Any, ...], number: int, what: str) -> Any:
+    if not 0 <= number < len(names):
+        raise SlipstickError(f"{what} of an unknown kind", value=number, allowed=[str(n) for n in names])
+    return names[number]
+
+
+def _size(number: int, what: str) -> int:
+    if not 1 <= number <= LARGEST:
+        raise SlipstickError(f"not a {what}", value=number, allowed=f"1 to {LARGEST}")
+    return number
+
+
+def _activation(table: Any) -> Activation:
+    name: Activation = _choice(ACTIVATIONS, table.FusedActivationFunction(), "an activation")
+    return name
+
+
+def _convolution(table: Any) -> Options:
+    return Options(
+        padding=_choice(PADDINGS, table.Padding(), "a padding"),
+        stride=(_size(table.StrideH(), "stride"), _size(table.StrideW(), "stride")),
+        dilation=(_size(table.DilationHFactor(), "dilation"), _size(table.DilationWFactor(), "dilation")),
+        activation=_activation(table),
+    )
+
+
+def _pool(table: Any) -> Options:
+    return Options(
+        padding=_choice(PADDINGS, table.Padding(), "a padding"),
+        stride=(_size(table.StrideH(), "stride"), _size(table.StrideW(), "stride")),
+        window=(_size(table.FilterHeight(), "window"), _size(table.FilterWidth(), "window")),
+        activation=_activation(table),
+    )
+
+
+def _dense(table: Any) -> Options:
+    if table.WeightsFormat() != 0:
+        raise SlipstickError("shuffled weights are not read", value=table.WeightsFormat())
+    return Options(activation=_activation(table))
+
+
+def _add(table: Any) -> Options:
+    return Options(activation=_activation(table))
+
+
+def _softmax(table: Any) -> Options:
+    if not 0 < table.Beta() <= 1e3:
+        raise SlipstickError("not a softmax's beta", value=table.Beta(), allowed="above 0, at most 1000")
+    return Options(beta=float(table.Beta()))
+
+
+KNOWN = {
+    "CONV_2D": Known("conv", 6, "Conv2DOptions", _convolution),
+    "DEPTHWISE_CONV_2D": Known("depthwise", 6, "DepthwiseConv2DOptions", _convolution),
+    "FULLY_CONNECTED": Known("dense", NEWEST_DENSE, "FullyConnectedOptions", _dense),
+    "ADD": Known("add", 4, "AddOptions", _add),
+    "AVERAGE_POOL_2D": Known("average_pool", 3, "Pool2DOptions", _pool),
+    "MAX_POOL_2D": Known("max_pool", 3, "Pool2DOptions", _pool),
+    "MEAN": Known("mean", 3),
+    "RESHAPE": Known("reshape", 1),
+    "PAD": Known("pad", 3),
+    "QUANTIZE": Known("quantize", 3),
+    "DEQUANTIZE": Known("dequantize", 5),
+    "SOFTMAX": Known("softmax", 3, "SoftmaxOptions", _softmax),
+    "PRELU": Known("prelu", 1),
+}

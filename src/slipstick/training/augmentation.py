@@ -1,0 +1,53 @@
+"""Random shifts and mirrors of a whole batch at once."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.datasets.images import DataSet, Images
+
+Augment = Literal["none", "crop", "crop-flip"]
+SHARE = 8  # shifts go up to an eighth of the side: 4 of 32 pixels, He et al. 1512.03385, section 4.2
+
+
+def kind(asked: Literal["auto", "none", "crop", "crop-flip"], data: DataSet) -> Augment:
+    """Return what ``auto`` means for a data set."""
+    if asked != "auto":
+        return asked
+    return "crop-flip" if data.mirrors else "crop"
+
+
+def batch(
+    images: Images, which: NDArray[np.intp], augment: Augment, random: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return images and labels of a batch; what a shift brings in from outside is 0.
+
+    Examples
+    --------
+    >>> data = Images(np.arange(1, 10, dtype=np.uint8).reshape(1, 3, 3, 1), np.zeros(1, np.int64))
+    >>> batch(data, np.array([0]), "none", np.random.default_rng(0))[0].ravel().tolist()
+    [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    """
+    chosen = images.images[which]
+    if augment != "none":
+        chosen = _shifted(chosen, random, mirror=augment == "crop-flip")
+    return chosen, images.labels[which]
+
+
+def _shifted(images: NDArray[np.uint8], random: np.random.Generator, *, mirror: bool) -> NDArray[np.uint8]:
+    count, height, width, _ = images.shape
+    rows, columns = (_places(count, side, random) for side in (height, width))
+    if mirror:
+        flipped = random.random(count) < 0.5
+        columns[flipped] = columns[flipped, ::-1]
+    tall, wide = (max(1, side // SHARE) for side in (height, width))
+    padded = np.pad(images, ((0, 0), (tall, tall), (wide, wide), (0, 0)))
+    return padded[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def _places(count: int, side: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """Return [count, side]: for each image, from where in the padded one its rows (or columns) come."""
+    return random.integers(0, 2 * max(1, side // SHARE) + 1, count)[:, None] + np.arange(side)

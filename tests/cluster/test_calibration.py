@@ -1,0 +1,142 @@
+"""Calibration: what was put into synthetic measurements must come out again."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import slipstick
+from commands import Result
+from slipstick.core.catalogue import resolve_system
+from slipstick.core.system import Calibration, System
+
+Cli = Callable[..., Result]
+COLUMNS = (
+    "case_id", "kind", "model", "params", "layers", "hidden", "heads", "kv_heads", "ffn", "vocab", "seq",
+    "global_batch", "micro_batch", "tp", "pp", "dp", "sp", "interleave", "recompute", "precision", "gpu", "n_gpus",
+    "measured_value", "unit", "source", "seen_or_memory", "cp", "ep", "zero", "out_len", "note",
+)  # fmt: skip
+PLANS = [(1, 1, 1), (2, 1, 1), (4, 1, 2), (8, 1, 4), (8, 2, 1), (4, 2, 2)]  # tp, pp, microbatch
+TRUE = Calibration(matmul=0.8, memory=0.9, network=0.6)
+
+
+def rows(system: System, unit: str = "s/iteration") -> list[dict[str, str]]:
+    """Return training rows whose measurements are our own answers on `system`."""
+    found = []
+    for number, (tp, pp, microbatch) in enumerate(PLANS):
+        devices = tp * pp
+        plan = f"tp={tp},pp={pp},dp=1,microbatch={microbatch},matmul=bf16"
+        asked = slipstick.estimate("llama-2-7b", system.scaled(devices), plan, batch=32, sequence=4096)
+        time = asked.value("time.step")
+        value = time if unit == "s/iteration" else 32 * 4096 / time / devices
+        row = dict.fromkeys(COLUMNS, "")
+        row |= {"case_id": f"own-{number}", "kind": "train", "model": "llama-2-7b", "seq": "4096", "gpu": system.name}
+        row |= {"global_batch": "32", "micro_batch": str(microbatch), "tp": str(tp), "pp": str(pp), "dp": "1"}
+        row |= {"interleave": "1", "recompute": "none", "precision": "bf16", "n_gpus": str(devices), "unit": unit}
+        row |= {"measured_value": repr(value), "source": "own", "seen_or_memory": "seen", "sp": "0"}
+        found.append(row)
+    return found
+
+
+def write(path: Path, found: list[dict[str, str]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(found)
+    return path
+
+
+@pytest.mark.parametrize("unit", ["s/iteration", "tokens/s/gpu"])
+def test_known_factors_come_back(tmp_path: Path, unit: str) -> None:
+    slow = resolve_system("h100-sxm-80gb").model_copy(update={"calibration": TRUE})
+    fit = slipstick.calibrate(write(tmp_path / "own.csv", rows(slow, unit)))
+    # a training step says little about one factor apart from the others: what must come back is its predictions
+    assert fit.calibration.matmul == pytest.approx(TRUE.matmul, rel=0.1)
+    for plan in ("tp=2,pp=4", "tp=8,recompute=full"):
+        asked = ("llama-2-13b", "h100-sxm-80gb:8", plan)
+        known = slipstick.estimate(*asked, calibration=TRUE).value("time.step")
+        ours = slipstick.estimate(*asked, calibration=fit.calibration).value("time.step")
+        assert ours == pytest.approx(known, rel=0.03), plan
+    assert fit.summaries["before"].mean_absolute_error > 0.1
+    assert fit.summaries["after"].mean_absolute_error < 0.01
+
+
+def test_nothing_to_mend_leaves_ones(tmp_path: Path) -> None:
+    fit = slipstick.calibrate(write(tmp_path / "own.csv", rows(resolve_system("h100-sxm-80gb"))))
+    for name in ("matmul", "memory", "network"):
+        assert getattr(fit.calibration, name) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_command_writes_an_overlay_that_estimate_applies(cli: Cli, tmp_path: Path) -> None:
+    slow = resolve_system("h100-sxm-80gb").model_copy(update={"calibration": TRUE})
+    path, overlay = write(tmp_path / "own.csv", rows(slow)), tmp_path / "overlay.yaml"
+    shown = cli("calibrate", path, "--out", overlay)
+    assert shown.code == 0
+    assert "residuals" in shown.out
+    assert set(json.loads(cli("calibrate", path, "--json").out)) == {"calibration", "rows", "summary", "skipped"}
+    asked = ("llama-2-7b", "h100-sxm-80gb:8", "tp=8")
+    plain, calibrated = slipstick.estimate(*asked), slipstick.estimate(*asked, calibration=overlay)
+    assert calibrated.value("time.step") > plain.value("time.step")
+    assert calibrated.inputs["system"]["calibration"]["source"] == "slipstick calibrate own.csv"
+    assert cli("estimate", *asked[:2], "--plan", "tp=8", "--calibration", overlay).code == 0
+
+
+def test_one_device_at_a_time(cli: Cli, tmp_path: Path) -> None:
+    found = rows(resolve_system("h100-sxm-80gb"))
+    found[0]["gpu"] = "a100-sxm-80gb"
+    answer = cli("calibrate", write(tmp_path / "own.csv", found))
+    assert answer.code == 2
+    assert "one device" in answer.err
+
+
+@pytest.mark.parametrize("text", ["", "calibration: {matmul: 0}", "calibration: {matmull: 1}", "matmul: 1"])
+def test_bad_overlays(cli: Cli, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "overlay.yaml"
+    path.write_text(text)
+    answer = cli("estimate", "llama-2-7b", "h100-sxm-80gb:8", "--plan", "tp=8", "--calibration", path)
+    assert answer.code == 2
+    assert answer.err.count("\n") == 1
+
+
+def test_our_own_answers_validate_without_error(cli: Cli, tmp_path: Path) -> None:
+    path = write(tmp_path / "own.csv", rows(resolve_system("h100-sxm-80gb")))
+    found = json.loads(cli("validate", path, "--json").out)
+    assert [row["case_id"] for row in found["rows"]] == [f"own-{number}" for number in range(len(PLANS))]
+    for row in found["rows"]:
+        assert {"case_id", "kind", "published", "ours", "unit", "error"} <= set(row)
+        assert row["error"] == pytest.approx(0.0, abs=1e-9)
+    assert found["summary"]["all"]["rows"] == len(PLANS)
+    page = tmp_path / "validation.html"
+    assert cli("validate", path, "--rows", 2, "--html", page).code == 0
+    assert "own-5" in page.read_text("utf-8")
+
+
+def test_rows_that_cannot_be_replayed_are_named(cli: Cli, tmp_path: Path) -> None:
+    own = rows(resolve_system("h100-sxm-80gb"))
+    own[1] |= {"model": "no-such-model"}
+    own[2] |= {"gpu": "no-such-gpu"}
+    found = json.loads(cli("validate", write(tmp_path / "own.csv", own), "--json").out)
+    assert [row["case_id"] for row in found["summary"]["skipped"]] == ["own-1", "own-2"]
+
+
+def test_two_files_at_once(cli: Cli, tmp_path: Path) -> None:
+    paths = [write(tmp_path / f"{name}.csv", rows(resolve_system("h100-sxm-80gb"))) for name in ("one", "two")]
+    found = json.loads(cli("validate", *paths, "--json").out)
+    assert len(found["rows"]) == 2 * len(PLANS)
+    assert set(found["summary"]) == {"one", "two"}
+
+
+def test_the_data_folder_is_searched(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "reference").mkdir()
+    write(tmp_path / "reference" / "own.csv", rows(resolve_system("h100-sxm-80gb")))
+    (tmp_path / "reference" / "other.csv").write_text("a,b\n1,2\n")
+    by_option = cli("validate", "--data", tmp_path, "--json").out
+    monkeypatch.setenv("SLIPSTICK_DATA", str(tmp_path))
+    assert cli("validate", "--json").out == cli("validate", "llm", "--json").out == by_option
+    missing = cli("validate", "nanotron")
+    assert missing.code == 2
+    assert "no reference file of this suite" in missing.err

@@ -1,0 +1,127 @@
+"""CP-SAT, HiGHS and trying everything agree; limits of memory and links are felt."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from placement.conformance import check_solver, line, random_problem, wire
+from slipstick.core.errors import SlipstickError
+from slipstick.core.workload import Op
+from slipstick.placement import brute, cpsat, highs
+from slipstick.placement.problem import Problem, problem_of
+from slipstick.placement.schedule import Schedule, check
+
+SOLVERS = {"cpsat": cpsat.solve, "highs": highs.solve, "brute": brute.solve}
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_conformance(name: str) -> None:
+    check_solver(SOLVERS[name])
+
+
+def graph(seed: int) -> Problem:
+    """Graphs of 2 to 9 operators: the larger, the thinner, so that every order can be tried."""
+    operators = 2 + seed % 8
+    topology = (wire(2), wire(3), line(3))[seed % 3] if operators <= 5 else wire(2)
+    density = 0.4 if operators <= 6 else 0.12
+    return random_problem(seed, operators, topology, ("store", "cut-through")[seed // 8 % 2], density)
+
+
+@pytest.mark.parametrize("first", range(0, 200, 25))
+def test_as_good_as_trying_everything(first: int) -> None:
+    for seed in range(first, first + 25):
+        problem = graph(seed)
+        exact, found = brute.solve(problem), cpsat.solve(problem)
+        assert found.proved
+        assert found.makespan == exact.makespan, seed
+
+
+@pytest.mark.parametrize("first", range(0, 30, 10))
+def test_highs_agrees_on_small_graphs(first: int) -> None:
+    for seed in range(first, first + 10):
+        problem = random_problem(seed, 2 + seed % 5, (wire(2), line(3))[seed % 2], ("store", "cut-through")[seed % 2])
+        found = highs.solve(problem)
+        assert found.proved
+        assert found.makespan == cpsat.solve(problem).makespan
+
+
+FOUR = [Op(f"o{k}", "other", {}, 1.0) for k in range(4)]
+TIMES = {"o0": 4.0, "o1": 3.0, "o2": 2.0, "o3": 1.0}
+
+
+def four(**fields: object) -> Problem:
+    return problem_of(FOUR, TIMES, {}, wire(2), resolution=10, **fields)  # type: ignore[arg-type]
+
+
+def test_a_memory_limit_changes_the_optimum_and_without_it_the_check_fails() -> None:
+    need = {"o0": 6.0, "o1": 4.0, "o2": 4.0, "o3": 6.0}
+    free = cpsat.solve(four(memory=need))
+    assert free.makespan == 5
+    tight = four(memory=need, capacity=10.0)  # the first and the last no longer fit one device
+    assert cpsat.solve(tight).makespan == brute.solve(tight).makespan == highs.solve(tight).makespan == 6
+    with pytest.raises(SlipstickError, match="over its memory"):
+        check(tight, dataclasses.replace(free, device=np.array([0, 1, 1, 0]), start=np.array([0, 0, 3, 4])))
+
+
+def test_transfers_that_share_a_link_wait_for_each_other() -> None:
+    ops = [Op("a", "other", {}, 1.0), Op("b", "other", {}, 1.0)]
+    ops += [Op("c", "other", {}, 1.0, after=("a",)), Op("d", "other", {}, 1.0, after=("b",))]
+    slow = {"a": 1.0, "b": 1.0, "c": 30.0, "d": 30.0}
+    sent = {("a", "c"): 10.0, ("b", "d"): 10.0}
+    problem = problem_of(ops, slow, sent, wire(2, latency=0.0), resolution=62)
+    one = cpsat.solve(problem)
+    assert one.makespan == brute.solve(problem).makespan
+    wide = dataclasses.replace(problem, sent=problem.sent * 0)
+    assert cpsat.solve(wide).makespan <= one.makespan
+    overlapping = [dataclasses.replace(t, start=1, end=11) for t in one.transfers]
+    if len(overlapping) > 1:
+        with pytest.raises(SlipstickError):
+            check(problem, dataclasses.replace(one, transfers=tuple(overlapping)))
+
+
+def test_two_transfers_at_once_on_a_link_are_refused_by_the_check() -> None:
+    ops = [Op("a", "other", {}, 1.0), Op("c", "other", {}, 1.0, after=("a",)), Op("d", "other", {}, 1.0, after=("a",))]
+    problem = problem_of(
+        ops, {"a": 1.0, "c": 1.0, "d": 1.0}, {("a", "c"): 2.0, ("a", "d"): 2.0}, wire(2, 0.0), resolution=3
+    )
+    from slipstick.placement.schedule import Transfer
+
+    device, start = np.array([0, 1, 1]), np.array([0, 3, 4])
+    link = problem.ways[problem.between(0, 1)[0]].links[0]
+    both = (Transfer(0, link, 1, 3), Transfer(1, link, 1, 3))
+    with pytest.raises(SlipstickError, match="two things at once"):
+        check(problem, Schedule(device, start, both, 5, 0, "", ""))
+    apart = (Transfer(0, link, 1, 3), Transfer(1, link, 3, 5))
+    check(problem, Schedule(device, np.array([0, 3, 5]), apart, 6, 0, "", ""))
+
+
+def test_operators_that_belong_together_stay_together() -> None:
+    ops = [dataclasses.replace(op, colocate="weights" if op.name in ("o0", "o1") else "") for op in FOUR]
+    problem = problem_of(ops, TIMES, {}, wire(2), resolution=10)
+    found = cpsat.solve(problem)
+    assert found.device[0] == found.device[1]
+    assert found.makespan == 7 == brute.solve(problem).makespan
+
+
+def test_what_cannot_be_is_said() -> None:
+    with pytest.raises(SlipstickError, match="fit no device"):
+        four(memory={"o0": 20.0}, capacity=10.0)
+    with pytest.raises(SlipstickError, match="devices together"):
+        four(memory=dict.fromkeys(TIMES, 9.0), capacity=10.0)
+    with pytest.raises(SlipstickError, match="has no time"):
+        problem_of(FOUR, {"o0": 1.0}, {}, wire(2))
+    with pytest.raises(SlipstickError, match="too many operators"):
+        brute.solve(random_problem(0, 10, wire(2)))
+    need = {"o0": 6.0, "o1": 6.0, "o2": 6.0, "o3": 1.0}
+    with pytest.raises(SlipstickError, match="no placement fits"):
+        cpsat.solve(four(memory=need, capacity=10.0))
+
+
+def test_more_bandwidth_is_never_slower() -> None:
+    for seed in range(6):
+        problem = random_problem(seed, 6, wire(2))
+        faster = dataclasses.replace(problem, sent=problem.sent // 2)
+        assert cpsat.solve(faster).makespan <= cpsat.solve(problem).makespan
