@@ -1,7 +1,7 @@
 """An integer network's weights in other formats, without training: schedules of shifts, and corrected biases.
 
 What a changed weight does is weighed by what its layer sees: the noise that it makes in the layer's output, as a share
-of the output's own power, times what the network's output makes of it (`slipstick.compress.integer_sensitivity`). The mean of that
+of the output's own power, times what the network's output makes of it (`integer_sensitivity`). The mean of that
 noise goes into the bias; what is left is what schedules divide shifts by. Source: bias correction after Nagel et al.,
 ICCV 2019, section 4.2; the weighing is our own.
 """

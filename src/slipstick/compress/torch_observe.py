@@ -1,7 +1,7 @@
 """What the layers of a torch network see of some images, and what changed weights then do to their outputs.
 
-The counterpart of `slipstick.trained.integer.layer_statistics` for networks in real numbers: windows of every layer's input,
-drawn at random, as its filters see them.
+The counterpart of `trained.integer.layer_statistics` for networks in real numbers: windows of every layer's
+input, drawn at random, as its filters see them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Shifts of every filter of a torch network, and how sensitive it is to noise in each of its layers.
 
-As `slipstick.compress.integer_post_training` and `sensitivity` do for integers: errors are noise in a layer's output as a share of
+As `integer_post_training` and `integer_sensitivity` do for integers: errors are noise in a layer's output as a share of
 the output's own power, times what the network's output makes of such a share.
 """
 

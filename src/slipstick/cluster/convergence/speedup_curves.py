@@ -1,6 +1,6 @@
 """Data parallelism alone against hybrid parallelism, over the number of devices: two curves and where they cross.
 
-Source: Pal et al., IEEE Micro 39(5), 2019 (arXiv 1907.13257); the equations as in `slipstick.cluster.convergence.epochs_to_target`.
+Source: Pal et al., IEEE Micro 39(5), 2019 (arXiv 1907.13257); equations as in `epochs_to_target`.
 """
 
 from __future__ import annotations

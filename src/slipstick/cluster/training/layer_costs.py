@@ -71,7 +71,7 @@ def _of_decoder(workload: Workload, system: System, plan: Plan, microbatch: int)
 
 
 def _of_graph(workload: Workload, system: System, plan: Plan, microbatch: int) -> tuple[Layer, ...]:
-    from slipstick.networks.graphs.training_graph import training_graph
+    from slipstick.networks.graphs.training_passes import training_graph
 
     ops = workload.network.ops(Phase.TRAIN, microbatch, workload.sequence, workload.sequence)
     both = training_graph(ops)

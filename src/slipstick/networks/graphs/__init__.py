@@ -22,8 +22,8 @@ _PUBLIC = {
     "graph_network": "graph_families",
     "leaf_ops": "fusion",
     "scaled": "operator_graph",
-    "training_graph": "training_graph",
-    "transfers": "training_graph",
+    "training_graph": "training_passes",
+    "transfers": "training_passes",
 }
 
 __all__ = sorted(_PUBLIC)

@@ -13,7 +13,7 @@ from typing import Any
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.onnx.constants import DIMENSIONS, WHOLE, integers, shape_of, type_name
 from slipstick.trained.onnx.node_attributes import Node
-from slipstick.trained.onnx.read_onnx import DAMAGE
+from slipstick.trained.onnx.parse import DAMAGE
 
 BATCH = -2  # stands for the batch: a shape in a file has no size below -1
 INT64 = 7  # onnx.proto, TensorProto.DataType

@@ -19,7 +19,7 @@ from slipstick.trained.onnx.constants import floats
 from slipstick.trained.onnx.matmul_bias import with_biases
 from slipstick.trained.onnx.module import OnnxNet
 from slipstick.trained.onnx.operator_table import built
-from slipstick.trained.onnx.read_onnx import DAMAGE, Parsed, read
+from slipstick.trained.onnx.parse import DAMAGE, Parsed, read
 from slipstick.trained.onnx.steps import Plan, Slot, Step
 
 LONGEST = 100  # characters of a name: more than torch's own paths of modules have

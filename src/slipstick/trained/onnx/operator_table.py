@@ -15,7 +15,7 @@ from slipstick.trained.onnx import window_operators as windows
 from slipstick.trained.onnx.builder_context import Built, Known
 from slipstick.trained.onnx.constants import LARGEST
 from slipstick.trained.onnx.node_attributes import Node
-from slipstick.trained.onnx.read_onnx import DAMAGE
+from slipstick.trained.onnx.parse import DAMAGE
 
 Builder = Callable[[Node, Known], Built]
 OPERATORS: dict[str, tuple[int, int, Builder]] = {  # the fewest and the most inputs: onnx/defs

@@ -14,7 +14,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.trained.onnx.builder_context import Built
 from slipstick.trained.onnx.constants import DIMENSIONS, LARGEST
 from slipstick.trained.onnx.layer_operators import WITHOUT_MEMORY
-from slipstick.trained.onnx.read_onnx import DAMAGE
+from slipstick.trained.onnx.parse import DAMAGE
 
 MOST_WORK = 2**40  # multiplications for one image: the largest published classifiers of images need some 1e12
 PROBES = 7  # images of a check: a batch that few other dimensions can be mistaken for
