@@ -10,13 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slipstick.array.bit_serial import group_cycles
+from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.system import Element
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.system import Dataflow
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

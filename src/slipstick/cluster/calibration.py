@@ -16,15 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from slipstick.core.arrays import FloatArray
 from slipstick.core.catalogue import is_file_name, resolve_system
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import write_text
 from slipstick.core.system import Calibration
 from slipstick.report.published import Row, RowDict, Suite, Summary, summarise
 
-FloatArray = NDArray[np.float64]
 Replay = Callable[[Calibration], Sequence[Row]]
 
 FACTORS = ("matmul", "memory", "network")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from slipstick.cluster.assembly import sources, training_setting
 from slipstick.cluster.sweep.choose_plan import resolved
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.step import Step, train
 from slipstick.cluster.training.training_report import model_flops, training_facts, training_metrics, training_tables
 from slipstick.cluster.training.training_setting import Setting
+from slipstick.core.arrays import FloatArray
 from slipstick.core.collective_price import CollectivePrice
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
@@ -21,8 +19,6 @@ from slipstick.core.workload import Phase, Workload
 from slipstick.networks.graphs.operator_graph import OperatorGraph
 from slipstick.report.checks import run_checks
 from slipstick.report.report import Report, flatten
-
-FloatArray = NDArray[np.float64]
 
 PAPERS = ("kundu2024", "narayanan2021", "korthikanti2022", "ardalani2022")
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Encoded, Format
 from slipstick.formats import Int, format_of
@@ -27,8 +28,6 @@ from slipstick.trained.integer.integer_network import IntegerNetwork
 from slipstick.trained.integer.layer_statistics import LayerInputs, corrected_bias, mean_change, squared_change
 from slipstick.trained.integer.layer_weights import LayerWeights
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 Weighed = Literal["bytes", "cycles"]
 
 

@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slipstick.compress.integer_post_training import layer_formats, noise, signal
+from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.progress import Progress
 from slipstick.formats.scheduled import ByFilter
 from slipstick.trained.integer.integer_network import IntegerNetwork, Values
 from slipstick.trained.integer.layer_statistics import LayerInputs, corrected_bias
 
-FloatArray = NDArray[np.float64]
 PROBE = 2  # shifts of the layer that is looked at: its noise stands out of what rounding elsewhere makes of any change
 IMAGES = 40  # to look at: a layer's sensitivity is a mean over all outputs of all of them
 

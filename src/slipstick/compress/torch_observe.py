@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.core.arrays import FloatArray
 from slipstick.core.extras import require
 from slipstick.training.evaluation import at_once, predict
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from slipstick.datasets.images import Images, Normal
 
-Floats = NDArray[np.float64]
 POSITIONS = 12  # windows of an image and layer: neighbours are alike
 
 
@@ -35,12 +35,12 @@ class Seen:
     windows: NDArray[np.float32]
     norm: str = ""
 
-    def outputs(self, weights: Floats) -> Floats:
+    def outputs(self, weights: FloatArray) -> FloatArray:
         """Return what filters [filters, ...] make of the windows, [n, filters], without a bias."""
         groups, _, each = self.windows.shape
         rows = weights.reshape(groups, -1, each)
         products = self.windows.astype(np.float64) @ rows.transpose(0, 2, 1)
-        found: Floats = products.transpose(1, 0, 2).reshape(self.windows.shape[1], -1)
+        found: FloatArray = products.transpose(1, 0, 2).reshape(self.windows.shape[1], -1)
         return found
 
 
@@ -96,18 +96,18 @@ def layers_see(
     }
 
 
-def noise(change: Floats, seen: Seen) -> Floats:
+def noise(change: FloatArray, seen: Seen) -> FloatArray:
     """Return the power that a change of weights [filters, ...] makes in each output, its mean taken out, [filters]."""
-    power: Floats = seen.outputs(change).var(axis=0)
+    power: FloatArray = seen.outputs(change).var(axis=0)
     return power
 
 
-def signal(weights: Floats, seen: Seen) -> float:
+def signal(weights: FloatArray, seen: Seen) -> float:
     """Return the power of a layer's output, all filters, each one's mean taken out; never 0."""
     return float(noise(weights, seen).sum()) or 1.0  # an output that never changes: nothing does more or less to it
 
 
-def hold_means(net: nn.Module, name: str, change: Floats, seen: Seen) -> bool:
+def hold_means(net: nn.Module, name: str, change: FloatArray, seen: Seen) -> bool:
     """Take the mean of what a change of weights does to a layer's output into its bias, or into its batch norm's mean.
 
     Returns whether the layer has either. Source: Nagel et al., ICCV 2019, section 4.2.
@@ -129,7 +129,7 @@ def _of(net: nn.Module, name: str, attribute: str) -> Any:
     return getattr(net.get_submodule(name), attribute)
 
 
-def weights_of(net: nn.Module, names: Iterable[str]) -> Mapping[str, Floats]:
+def weights_of(net: nn.Module, names: Iterable[str]) -> Mapping[str, FloatArray]:
     """Return the layers' weights as formats take them: filters first, input channels last."""
     from slipstick.formats.integer_rows import channels_last
 

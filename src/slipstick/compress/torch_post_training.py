@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from slipstick.compress.integer_sensitivity import IMAGES
 from slipstick.compress.torch_observe import Seen, hold_means, layers_see, noise, signal, weights_of
 from slipstick.compress.torch_schedule import float_schedule, float_sensitivities
+from slipstick.core.arrays import FloatArray
 from slipstick.core.format import Encoded, Format
 from slipstick.formats.scheduled import ByFilter
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from slipstick.core.progress import Progress
     from slipstick.datasets.images import Images, Normal
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(eq=False)
@@ -32,7 +31,7 @@ class Looked:
     """
 
     seen: Mapping[str, Seen] = field(default_factory=dict)
-    weights: Mapping[str, Floats] = field(default_factory=dict)
+    weights: Mapping[str, FloatArray] = field(default_factory=dict)
     sensitivity: Mapping[str, float] = field(default_factory=dict)
     shifts: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     noise: dict[str, float] = field(default_factory=dict)
@@ -50,7 +49,7 @@ def look(
     normal: Normal,
     *,
     shifts: float | None = None,
-    costs: Mapping[str, Floats] | None = None,
+    costs: Mapping[str, FloatArray] | None = None,
     columns: int = 1,
     progress: Progress | None = None,
 ) -> Looked:

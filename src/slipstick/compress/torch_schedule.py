@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slipstick.compress.integer_sensitivity import PROBE
 from slipstick.compress.torch_observe import Seen, hold_means, noise, signal, weights_of
+from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.format import Format
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
     from slipstick.core.progress import Progress
     from slipstick.datasets.images import Images, Normal
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 def float_sensitivities(
@@ -65,7 +62,7 @@ def float_sensitivities(
     return found
 
 
-def probed(form: Format, weights: Floats) -> Floats:
+def probed(form: Format, weights: FloatArray) -> FloatArray:
     """Return weights as the format keeps them, in `PROBE` shifts where filters have shifts of their own."""
     side = {"shifts": np.full(len(weights), PROBE)} if isinstance(form, ByFilter) else None
     return form.decode(form.encode(weights, side)).astype(np.float64)
@@ -77,10 +74,10 @@ def float_schedule(
     seen: Mapping[str, Seen],
     budget: float,
     *,
-    costs: Mapping[str, Floats] | None = None,
+    costs: Mapping[str, FloatArray] | None = None,
     sensitivity: Mapping[str, float] | None = None,
     columns: int = 1,
-) -> dict[str, Ints]:
+) -> dict[str, IntArray]:
     """Return the shifts of each filter [filters] of every layer whose format has shifts: `budget` on average.
 
     Parameters
@@ -104,11 +101,11 @@ def float_schedule(
     return dict(zip(able, schedule(errors, counted, budget, columns=columns), strict=True))
 
 
-def _errors(weights: Floats, form: ByFilter, seen: Seen) -> Floats:
+def _errors(weights: FloatArray, form: ByFilter, seen: Seen) -> FloatArray:
     """Return the noise of every filter at every number of shifts, as a share of the layer's signal."""
     whole = signal(weights, seen)
 
-    def kept(count: int) -> Floats:
+    def kept(count: int) -> FloatArray:
         return form.decode(form.encode(weights, {"shifts": np.full(len(weights), count)})).astype(np.float64)
 
     return errors_by_shifts(kept, lambda values: noise(values - weights, seen) / whole, form.positions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from slipstick.core.arrays import FloatArray
 
 
 def pareto(costs: FloatArray) -> NDArray[np.int64]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Op
 from slipstick.engines.question import Question, WorkloadSpec, ask
@@ -19,7 +19,6 @@ from slipstick.verbs.place import PLAN, instance, run_placement
 if TYPE_CHECKING:
     from slipstick.core.topology import Topology
 
-FloatArray = NDArray[np.float64]
 MICROBATCHES = (1, 2, 4, 8, 16, 32)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.files import read_text, write_text
@@ -32,7 +32,6 @@ TRIALS = 2000  # of a larger space
 IN_FLIGHT = 64  # chunks handed to an executor at a time
 ASKED, CHUNKS = "search.json", "chunks"
 Progress = Callable[[int, int], None]
-IntArray = NDArray[np.int64]
 
 
 def search(

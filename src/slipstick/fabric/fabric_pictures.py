@@ -8,15 +8,13 @@ from html import escape
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.core.units import format_quantity
 from slipstick.fabric.flows import Run
 from slipstick.pictures import svg
-
-FloatArray = NDArray[np.float64]
 
 WIDTH, SIDE, TOP, FOOT = 960.0, 46.0, 58.0, 56.0  # pixels: the picture, and what is left around the fabric
 TALLEST, LOWEST = 640.0, 220.0

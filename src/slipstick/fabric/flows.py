@@ -8,12 +8,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.topology import Topology
 from slipstick.fabric.tasks import Dag
 
-FloatArray = NDArray[np.float64]
 Mode = Literal["flows", "messages"]
 
 

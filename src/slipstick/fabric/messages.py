@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 
-IntArray = NDArray[np.int64]
 COLLECTIVES = (
     "all_reduce", "reduce_scatter", "all_gather", "all_to_all", "broadcast", "reduce", "scatter", "gather",
 )  # fmt: skip

@@ -6,8 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
+from slipstick.core.arrays import FloatArray, IntArray
 
 # what an event means
 _INJECT, _DONE = 0, 1

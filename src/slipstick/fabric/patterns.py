@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.topology import Topology
-from slipstick.fabric.messages import IntArray
 from slipstick.fabric.routing import routes
 
-FloatArray = NDArray[np.float64]
 Pair = tuple[int, int]
 
 

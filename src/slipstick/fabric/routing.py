@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 
-IntArray = NDArray[np.int64]
 _GRIDS = ("mesh", "torus", "wafer_mesh", "ring")  # a ring is a torus of one dimension
 ROUTINGS = ("auto", "dimension", "shortest", "ecmp", "tree")
 

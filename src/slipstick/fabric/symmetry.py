@@ -11,12 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.fabric.routing import routes
 from slipstick.fabric.tasks import Dag, Endpoint
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

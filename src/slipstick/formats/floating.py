@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Cost, Encoded, Format, Surrogate
 from slipstick.formats.bits import check_product, finite, operation_energy, pack, packed_bytes, unpack
 
-F64 = NDArray[np.float64]
 Codes = NDArray[np.uint32]
 
 
@@ -147,16 +147,16 @@ class Float(Format):
             elements = _unblocked(blocks, encoded.shape)
         return elements.astype(np.float32)
 
-    def elements(self, encoded: Encoded) -> F64:
+    def elements(self, encoded: Encoded) -> FloatArray:
         """Return the elements without their scales, of the tensor's shape."""
         codes = unpack(encoded.codes, self.layout.container, int(np.prod(encoded.shape)))
         return from_codes(codes, self.layout).reshape(encoded.shape)
 
-    def scales(self, encoded: Encoded) -> F64:
+    def scales(self, encoded: Encoded) -> FloatArray:
         """Return the scale of every block: [..., blocks of the last axis]."""
         return self._scales(encoded.side)
 
-    def _scales(self, side: Mapping[str, NDArray[Any]]) -> F64:
+    def _scales(self, side: Mapping[str, NDArray[Any]]) -> FloatArray:
         codes = side["scale"].astype(np.uint32)
         if self.block is None or self.block.power:
             return np.ldexp(1.0, codes.astype(np.int64) - _E8M0_BIAS)
@@ -202,7 +202,7 @@ class Float(Format):
         return Cost(self.bits_per_element, 1.0, multiply * share + add, note)
 
 
-def to_codes(x: F64, layout: Layout) -> Codes:
+def to_codes(x: FloatArray, layout: Layout) -> Codes:
     """Round finite values to a layout and return the bit patterns (in the low bits of the container).
 
     The step between neighbours at x is 2**(exponent - mantissa); dividing by a power of two is exact in float64, and
@@ -224,7 +224,7 @@ def to_codes(x: F64, layout: Layout) -> Codes:
     return codes.astype(np.uint32)
 
 
-def from_codes(codes: Codes, layout: Layout) -> F64:
+def from_codes(codes: Codes, layout: Layout) -> FloatArray:
     """Return the values of bit patterns: the inverse of `to_codes`, infinities and NaN included."""
     whole = codes.astype(np.int64)
     if layout.container == 32:
@@ -244,14 +244,14 @@ def _largest_code(layout: Layout) -> int:
     return ((layout.largest_exponent - layout.smallest_exponent) << layout.mantissa) + significand
 
 
-def _power_scale(largest: F64, layout: Layout) -> dict[str, NDArray[Any]]:
+def _power_scale(largest: FloatArray, layout: Layout) -> dict[str, NDArray[Any]]:
     """Return E8M0 codes of the scales: 2**(exponent of the block's largest - exponent of the format's largest)."""
     exponent = np.where(largest > 0, np.frexp(largest)[1] - 1, -_E8M0_BIAS) - layout.largest_exponent
     exponent = np.clip(exponent, -_E8M0_BIAS, _E8M0_BIAS).astype(np.int64)
     return {"scale": (exponent + _E8M0_BIAS).astype(np.uint8)}
 
 
-def _e4m3_scale(largest: F64, layout: Layout) -> dict[str, NDArray[Any]]:
+def _e4m3_scale(largest: FloatArray, layout: Layout) -> dict[str, NDArray[Any]]:
     """Return E4M3 codes of the scales, with the fp32 scale of the tensor."""
     scale_layout = _LAYOUTS["fp8"]
     top = float(largest.max(initial=0.0)) / (layout.largest * scale_layout.largest)
@@ -262,7 +262,7 @@ def _e4m3_scale(largest: F64, layout: Layout) -> dict[str, NDArray[Any]]:
     return {"scale": codes.astype(np.uint8), "tensor_scale": np.array([tensor], np.float32)}
 
 
-def _blocks(x: F64, size: int) -> F64:
+def _blocks(x: FloatArray, size: int) -> FloatArray:
     """Return x as [..., blocks, size], the last block filled with zeros."""
     flat = x if x.ndim else x.reshape(1)
     missing = -flat.shape[-1] % size
@@ -270,6 +270,6 @@ def _blocks(x: F64, size: int) -> F64:
     return padded.reshape(*flat.shape[:-1], -1, size) if flat.size else padded.reshape(*flat.shape[:-1], 0, size)
 
 
-def _unblocked(blocks: F64, shape: tuple[int, ...]) -> F64:
+def _unblocked(blocks: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     last = shape[-1] if shape else 1
     return blocks.reshape(*blocks.shape[:-2], -1)[..., :last].reshape(shape)

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 BISECTIONS = 100  # of the price of a shift, over all magnitudes of float64
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slipstick.placement.problem import IntArray, Problem
+from slipstick.core.arrays import IntArray
+from slipstick.placement.problem import Problem
 from slipstick.placement.schedule import Schedule, Transfer, occupied
 
 RUN = 8  # classes in a row that one step moves together, at most

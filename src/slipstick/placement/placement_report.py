@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from slipstick.core.arrays import IntArray
 from slipstick.pictures.timeline import Lane, Span, timeline_svg
-from slipstick.placement.problem import IntArray, Problem
+from slipstick.placement.problem import Problem
 from slipstick.placement.schedule import Schedule
 from slipstick.report.report import Metric, Table
 

@@ -14,11 +14,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.core.workload import Op
 
-IntArray = NDArray[np.int64]
 Forwarding = Literal["store", "cut-through"]
 RESOLUTION = 200_000  # ticks of the whole work on one device: 5 in a million of it is rounded away
 

@@ -8,8 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.placement.problem import IntArray, Problem
+from slipstick.placement.problem import Problem
 
 
 @dataclass(frozen=True)

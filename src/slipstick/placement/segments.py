@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from slipstick.placement.problem import IntArray, Problem
+from slipstick.core.arrays import IntArray
+from slipstick.placement.problem import Problem
 from slipstick.placement.schedule import Schedule, Transfer
 
 PERMUTED = 8  # devices: of more, symmetries are not looked for

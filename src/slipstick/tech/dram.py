@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from slipstick.core.arrays import FloatArray
 from slipstick.tech.technology_tables import DramGeneration
-
-FloatArray = NDArray[np.float64]
 
 
 def stacks(present: ArrayLike, area: ArrayLike) -> FloatArray:

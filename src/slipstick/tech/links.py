@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from slipstick.core.arrays import FloatArray
 from slipstick.core.system import Tier
-
-FloatArray = NDArray[np.float64]
 
 SCALE_OUT = ("infiniband", "efa", "efa-slow", "ethernet")  # technologies of data/collectives that join nodes
 

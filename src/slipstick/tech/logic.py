@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from slipstick.core.arrays import FloatArray
 from slipstick.tech.technology_tables import Law
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slipstick.cluster.constants.links import InSwitch, Protocol
+from slipstick.core.arrays import FloatArray
 
-Array = NDArray[np.float64]
-Cost = tuple[Array, Array]  # latency part [s], bandwidth part [s]
+Cost = tuple[FloatArray, FloatArray]  # latency part [s], bandwidth part [s]
 
 
-def ring(protocol: Protocol, shard: Array, steps: Array, hop: Array, rate: Array, own_rate: Array) -> Cost:
+def ring(
+    protocol: Protocol, shard: FloatArray, steps: FloatArray, hop: FloatArray, rate: FloatArray, own_rate: FloatArray
+) -> Cost:
     """Return the cost of a pipeline of `steps` steps, each moving one shard.
 
     Parameters
@@ -38,13 +39,13 @@ def ring(protocol: Protocol, shard: Array, steps: Array, hop: Array, rate: Array
     return protocol.base + hop * steps, shard * (steps / rate + protocol.own / own_rate)
 
 
-def tree(protocol: Protocol, size: Array, domains: Array, rate: Array) -> Cost:
+def tree(protocol: Protocol, size: FloatArray, domains: FloatArray, rate: FloatArray) -> Cost:
     """Return the cost of a double binary tree all-reduce of `size` bytes, half of them in each tree, up and down."""
     depth = np.ceil(np.log2(np.maximum(domains, 1.0)))
     return protocol.base + 2.0 * protocol.hop * depth, size * np.minimum(2.0, domains / 2.0) / rate
 
 
-def in_switch(constants: InSwitch, size: Array, ranks: Array, bandwidth: Array) -> Cost:
+def in_switch(constants: InSwitch, size: FloatArray, ranks: FloatArray, bandwidth: FloatArray) -> Cost:
     """Return the cost of an all-reduce in the switch; infinite for groups that are too small for it."""
     latency = np.where(ranks >= constants.min_ranks, constants.base, np.inf)
     return latency, size / (constants.efficiency * bandwidth)
@@ -56,7 +57,7 @@ def cheaper(first: Cost, second: Cost) -> Cost:
     return np.where(better, second[0], first[0]), np.where(better, second[1], first[1])
 
 
-def select(costs: Sequence[Cost], protocols: Sequence[Protocol], shard: Array) -> Cost:
+def select(costs: Sequence[Cost], protocols: Sequence[Protocol], shard: FloatArray) -> Cost:
     """Return the cost of the cheapest protocol that the library still allows for this shard.
 
     The full-bandwidth protocol is always allowed: a message above a limit costs at least what one below it does.

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from slipstick.cluster.collectives import algorithms
-from slipstick.cluster.collectives.algorithms import Array, Cost
+from slipstick.cluster.collectives.algorithms import Cost
 from slipstick.cluster.constants.links import LinkConstants, Protocol
+from slipstick.core.arrays import FloatArray
 from slipstick.core.collective_price import CollectivePrice
 from slipstick.core.errors import SlipstickError
 
@@ -52,11 +53,11 @@ class CollectiveTime:
     tier : index of the tier that limits the bandwidth part (-1 where nothing is sent).
     """
 
-    time: Array
-    latency: Array
-    bandwidth: Array
-    bytes_sent: Array
-    bytes_received: Array
+    time: FloatArray
+    latency: FloatArray
+    bandwidth: FloatArray
+    bytes_sent: FloatArray
+    bytes_received: FloatArray
     tier: NDArray[np.int64]
 
 
@@ -64,10 +65,10 @@ class CollectiveTime:
 class _Group:
     """A group of devices, spread over the tiers; all arrays have the broadcast shape."""
 
-    size: Array
-    ranks: Array
-    members: list[Array]  # ranks of the group that share a domain of tier i
-    concurrent: Array
+    size: FloatArray
+    ranks: FloatArray
+    members: list[FloatArray]  # ranks of the group that share a domain of tier i
+    concurrent: FloatArray
 
 
 def collective(
@@ -145,12 +146,12 @@ def _family(op: str, constants: LinkConstants) -> tuple[Protocol, ...]:
     return constants.exchange if op in ("all_to_all", "point_to_point") else constants.gather
 
 
-def _below(group: _Group, level: int) -> Array:
+def _below(group: _Group, level: int) -> FloatArray:
     """Members of the group inside one domain of the tier below `level`."""
     return group.members[level - 1] if level else np.ones_like(group.size)
 
 
-def _link_rate(group: _Group, tiers: Sequence[Tier], level: int) -> Array:
+def _link_rate(group: _Group, tiers: Sequence[Tier], level: int) -> FloatArray:
     """Data-sheet rate of tier `level` for one ring: each member of the domain below brings its own link [B/s]."""
     tier = tiers[level]
     if level == 0:
@@ -162,7 +163,7 @@ def _link_rate(group: _Group, tiers: Sequence[Tier], level: int) -> Array:
     return rate * (domains / 2.0) ** -tier.constants.congestion
 
 
-def _inner_rate(op: str, group: _Group, tiers: Sequence[Tier]) -> Array:
+def _inner_rate(op: str, group: _Group, tiers: Sequence[Tier]) -> FloatArray:
     """Rate of the slowest tier below the last one, for long messages [B/s]; infinite where the group uses none."""
     slowest = np.full_like(group.size, np.inf)
     for level, tier in enumerate(tiers[:-1]):
@@ -171,7 +172,7 @@ def _inner_rate(op: str, group: _Group, tiers: Sequence[Tier]) -> Array:
     return slowest
 
 
-def _inner_hops(op: str, group: _Group, tiers: Sequence[Tier], name: str) -> Array:
+def _inner_hops(op: str, group: _Group, tiers: Sequence[Tier], name: str) -> FloatArray:
     """Latency of a ring's links below the last tier, by protocol `name`, averaged over all its links [s]."""
     total = np.zeros_like(group.size)
     for level, tier in enumerate(tiers[:-1]):
@@ -270,7 +271,7 @@ def _exchange(op: str, group: _Group, tiers: Sequence[Tier]) -> Cost:
     return algorithms.select(costs, tiers[-1].constants.exchange, shard)
 
 
-def _bytes_sent(op: str, size: Array, ranks: Array) -> Array:
+def _bytes_sent(op: str, size: FloatArray, ranks: FloatArray) -> FloatArray:
     """Bytes that a device sends, and receives, averaged over the group (theory 1.5)."""
     if op == "point_to_point":
         return size.copy()

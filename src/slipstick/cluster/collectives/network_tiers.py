@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from slipstick.cluster.collectives.hierarchy import Tier, collective
 from slipstick.cluster.constants.links import load_link_constants
 from slipstick.cluster.sweep.plans import AUTO_TIER
+from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.collective_price import CollectivePrice
 from slipstick.core.errors import SlipstickError
 from slipstick.core.system import System
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 def tiers_of(system: System) -> list[Tier]:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.report.published import number, read_csv
 
-FloatArray = NDArray[np.float64]
 _ROUNDING = 1e-9  # a share that is nothing
 
 

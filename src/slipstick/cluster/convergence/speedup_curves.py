@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slipstick.cluster.convergence.epochs_to_target import Epochs, speedup
+from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slipstick.cluster.assembly import inference_setting, sources
 from slipstick.cluster.constants.prices import hourly_cost
@@ -32,6 +31,7 @@ from slipstick.cluster.kernels.energy import energy
 from slipstick.cluster.sweep.choose_plan import resolved
 from slipstick.cluster.sweep.plans import Plans, decoder_of
 from slipstick.cluster.training.kernel_table import inference_table
+from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
@@ -39,8 +39,6 @@ from slipstick.core.workload import Phase, Workload
 from slipstick.networks.decoder.decoder import Decoder
 from slipstick.report.checks import run_checks
 from slipstick.report.report import Metric, Report, Table, flatten
-
-FloatArray = NDArray[np.float64]
 
 PAPERS = ("kundu2024", "ardalani2022", "dao2022")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from slipstick.cluster.collectives.hierarchy import Tier
 from slipstick.cluster.collectives.network_tiers import messages
@@ -15,11 +15,9 @@ from slipstick.cluster.kernels.footprint import block_weights, embedding_weights
 from slipstick.cluster.kernels.lowering import Kernel, Precision, Shape, embedding, forward, head
 from slipstick.cluster.kernels.timing import Device, time_kernels
 from slipstick.cluster.sweep.plans import AUTO_TIER, Plans
+from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.decoder import Block, Decoder
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 PARTS = (
     "projections",

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slipstick.cluster.collectives.network_tiers import messages
 from slipstick.cluster.inference.request import InferenceSetting, decode_step, decode_time, largest_batch, prefill
 from slipstick.cluster.sweep.plans import AUTO_TIER, Plans
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from slipstick.core.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from slipstick.core.arrays import FloatArray
 from slipstick.core.system import System
 from slipstick.tech import operation_energy
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
+from slipstick.core.arrays import FloatArray
 
 # Exponent of the experts' popularity by rank, Zipf's law. Calibrated on the decode steps of Qwen3-235B-A22B in
 # llm_serving_h100.csv, whose time between 4 and 128 sequences follows the experts that are read.

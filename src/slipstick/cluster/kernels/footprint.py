@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from slipstick.cluster.kernels.lowering import Shape, Sizes
+from slipstick.cluster.kernels.lowering import Shape
+from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.decoder import Block, Decoder
 from slipstick.networks.decoder.layer_shapes import Projection, Scores
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Weights:
     experts: FloatArray
 
 
-def block_weights(block: Block, decoder: Decoder, tp: Sizes, ep: Sizes, etp: Sizes) -> Weights:
+def block_weights(block: Block, decoder: Decoder, tp: IntArray, ep: IntArray, etp: IntArray) -> Weights:
     """Return one device's parameters of one layer; norms and other replicated vectors are held by every rank."""
     dense, experts = np.zeros(len(tp)), np.zeros(len(tp))
     projections = [*block.attention.projections(decoder.hidden, Phase.TRAIN), *block.mlp.projections(decoder.hidden)]
@@ -36,7 +35,7 @@ def block_weights(block: Block, decoder: Decoder, tp: Sizes, ep: Sizes, etp: Siz
     return Weights(dense + decoder.layer_parameters(block) - listed, experts)  # norms and the like: on every rank
 
 
-def _held(projection: Projection, degree: Sizes) -> FloatArray:
+def _held(projection: Projection, degree: IntArray) -> FloatArray:
     """Return one rank's parameters of a projection (of one expert): a column split divides the bias too."""
     k, n, batch = projection.local(degree)
     return np.asarray(batch * (k + (1 if projection.bias else 0)) * n)
@@ -129,13 +128,13 @@ def _score_bytes(scores: Scores | None, decoder: Decoder, shape: Shape, element:
     return np.asarray(matrix * (2 * element + 1 if decoder.dropout else element))
 
 
-def embedding_weights(decoder: Decoder, tp: Sizes) -> FloatArray:
+def embedding_weights(decoder: Decoder, tp: IntArray) -> FloatArray:
     """Return one device's parameters of the embedding; learned positions and a norm are held by every rank."""
     table = decoder.vocabulary * decoder.hidden
     return np.asarray(table / tp + (decoder.embedding_parameters - table))
 
 
-def head_weights(decoder: Decoder, tp: Sizes, copied: NDArray[np.bool_]) -> FloatArray:
+def head_weights(decoder: Decoder, tp: IntArray, copied: NDArray[np.bool_]) -> FloatArray:
     """Return one device's parameters of the final norm and the output projection.
 
     Where `copied`, a tied projection has no embedding table on its own stage and holds a copy of it.

@@ -14,9 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from slipstick.cluster.constants.matmul import MatmulConstants
 from slipstick.cluster.kernels.chip import Chip
+from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
-
-FloatArray = NDArray[np.float64]
 
 BOUNDS = ("compute", "l2", "dram", "latency")
 

@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.cluster.kernels.experts import experts_busy
+from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.decoder import Block, Decoder
 from slipstick.networks.decoder.layer_shapes import Pointwise, Projection, Recurrence, Scores
 
 WIDE = ("bf16", "fp16", "fp32", "tf32")
-
-FloatArray = NDArray[np.float64]
-Sizes = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -27,16 +25,16 @@ class Shape:
     `sequences` run in one step, each with `query` new tokens on this device that attend to `context` tokens.
     """
 
-    sequences: Sizes
-    query: Sizes
-    context: Sizes
-    tp: Sizes
-    ep: Sizes
-    etp: Sizes
+    sequences: IntArray
+    query: IntArray
+    context: IntArray
+    tp: IntArray
+    ep: IntArray
+    etp: IntArray
     sp: NDArray[np.bool_]
 
     @property
-    def tokens(self) -> Sizes:
+    def tokens(self) -> IntArray:
         """New tokens that the device's matrix products see."""
         return self.sequences * self.query
 
@@ -73,10 +71,10 @@ class Kernel:
     kind: str
     traffic: NDArray[Any] | float = 0.0  # bytes moved to and from DRAM (stream, attention)
     flops: NDArray[Any] | float = 0.0
-    m: Sizes | int = 0
-    n: Sizes | int = 0
-    k: Sizes | int = 0
-    batch: Sizes | int = 1
+    m: IntArray | int = 0
+    n: IntArray | int = 0
+    k: IntArray | int = 0
+    batch: IntArray | int = 1
     format: str = ""
     launches: int = 1
     core: bool = False
@@ -146,7 +144,7 @@ def backward(kernels: list[Kernel], precision: Precision) -> list[Kernel]:
 def _product(part: str, projection: Projection, shape: Shape, precision: Precision) -> Kernel:
     """Return the device's share of one projection."""
     k, n, batch = projection.local(shape.etp if projection.experts else shape.tp)
-    m: FloatArray | Sizes = shape.tokens
+    m: FloatArray | IntArray = shape.tokens
     if projection.experts:
         m, batch = _expert_rows(projection, shape)
     quantised = precision.matmul not in WIDE and projection.name != "router"
@@ -162,7 +160,7 @@ def _product(part: str, projection: Projection, shape: Shape, precision: Precisi
     )
 
 
-def _whole(size: FloatArray | Sizes) -> Sizes:
+def _whole(size: FloatArray | IntArray) -> IntArray:
     return np.maximum(1, np.round(size)).astype(np.int64)
 
 

@@ -12,8 +12,7 @@ from slipstick.cluster.constants.step import StepConstants
 from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.gemm import gemm
 from slipstick.cluster.kernels.lowering import WIDE, Kernel
-
-FloatArray = NDArray[np.float64]
+from slipstick.core.arrays import FloatArray
 
 BOUNDS = ("compute", "l2", "dram", "latency")
 _COMPUTE, _DRAM, _LATENCY = BOUNDS.index("compute"), BOUNDS.index("dram"), BOUNDS.index("latency")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-IntArray = NDArray[np.int64]
+from slipstick.core.arrays import IntArray
 
 
 def distinct(columns: Sequence[NDArray[np.generic]]) -> tuple[IntArray, IntArray]:

@@ -8,14 +8,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.core.arrays import BoolArray, IntArray
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
 from slipstick.networks.decoder.decoder import Decoder
-
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 RECOMPUTE = ("none", "selective", "full")
 SCHEDULE = ("1f1b", "gpipe")

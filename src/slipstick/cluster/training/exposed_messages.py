@@ -6,18 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slipstick.cluster.collectives.hierarchy import Tier
 from slipstick.cluster.collectives.network_tiers import messages
 from slipstick.cluster.sweep.distinct import distinct
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.layer_time import LayerTime
+from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.decoder import Block, Decoder
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 PIPE_CHUNKS = 2  # tp_overlap=pipe: the product is cut in two and one half's message hides behind the other half
 

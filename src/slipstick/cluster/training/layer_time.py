@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from slipstick.cluster.kernels.lowering import Kernel, Precision, Shape, backward, embedding, forward, head
 from slipstick.cluster.kernels.timing import Device, time_kernels
+from slipstick.core.arrays import FloatArray
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.decoder import Block, Decoder
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,8 @@ from slipstick.cluster.sweep.distinct import distinct
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.pipeline_stages import Stages
 from slipstick.cluster.training.training_setting import Setting, shape_of
+from slipstick.core.arrays import FloatArray
 from slipstick.core.workload import Phase
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

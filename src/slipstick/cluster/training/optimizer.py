@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slipstick.cluster.collectives.hierarchy import Tier
 from slipstick.cluster.collectives.network_tiers import messages
@@ -14,11 +13,9 @@ from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.layer_time import LayerTime
 from slipstick.cluster.training.memory import Residents, expert_replicas
 from slipstick.cluster.training.training_setting import Setting
+from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.decoder import Block, Decoder
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 # bytes a parameter that Adam moves: reads gradient, weight and two moments (16), writes weight, moments and the
 # half-precision copy (14), and reads the gradient once more for its norm (4)

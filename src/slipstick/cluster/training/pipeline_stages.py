@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-IntArray = NDArray[np.int64]
+from slipstick.core.arrays import IntArray
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.exposed_messages import (
@@ -23,8 +22,8 @@ from slipstick.cluster.training.memory import Residents, residents
 from slipstick.cluster.training.optimizer import exposed_update, offload_waits, optimizer_time, weight_gathers
 from slipstick.cluster.training.pipeline_stages import Stages
 from slipstick.cluster.training.training_setting import Setting, layer_times, stage_kinds
+from slipstick.core.arrays import FloatArray
 
-FloatArray = NDArray[np.float64]
 Costs = dict[str, FloatArray]
 
 PARTS = (

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slipstick.cluster.constants.matmul import KernelConstants
 from slipstick.cluster.kernels.device import device_of
 from slipstick.cluster.kernels.gemm import Reuse, gemm
 from slipstick.cluster.validation.grouped_rows import Answers, Key, Table
+from slipstick.core.arrays import FloatArray
 from slipstick.core.catalogue import resolve_system
 from slipstick.report.published import RowDict, Suite, Validation, register_suite
-
-FloatArray = NDArray[np.float64]
 
 MAX_COPIES = 5  # of the weights: read off the rows, which are warm where five copies fit the L2
 FORMATS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32", "float64": "fp64"}  # torch's names

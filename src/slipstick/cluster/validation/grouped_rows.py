@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.report.published import Row, RowDict, Validation, number
 
-FloatArray = NDArray[np.float64]
 Key = tuple[str, ...]
 
 LARGEST = 2.0**50  # of a size: products of four stay finite

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from slipstick.cluster.collectives.hierarchy import Tier, collective
 from slipstick.cluster.collectives.network_tiers import tiers_of
 from slipstick.cluster.validation.grouped_rows import Answers, Key, Table
+from slipstick.core.arrays import FloatArray
 from slipstick.core.catalogue import resolve_system
 from slipstick.report.published import RowDict, Suite, Validation, number, register_suite
-
-FloatArray = NDArray[np.float64]
 
 OPERATIONS = {"alltoall": "all_to_all", "allreduce": "all_reduce", "allgather": "all_gather"}  # as tools spell them
 LARGE = 1e6  # bytes from which a message counts as large

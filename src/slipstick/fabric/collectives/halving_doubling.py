@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from slipstick.fabric.messages import IntArray, Schedule, Writer
+from slipstick.core.arrays import IntArray
+from slipstick.fabric.messages import Schedule, Writer
 
 
 def all_reduce(ranks: int) -> Schedule:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from slipstick.core.arrays import IntArray
 from slipstick.fabric.collectives import ring
 from slipstick.fabric.collectives.ring import steps
-from slipstick.fabric.messages import IntArray, Schedule, Writer
+from slipstick.fabric.messages import Schedule, Writer
 
 PIECES = 16
 UNDER_WAY = 3  # pieces at a time: with more, all of them share the outer links and end together

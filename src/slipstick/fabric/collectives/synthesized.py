@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
-from slipstick.fabric.messages import IntArray, Schedule, Writer
+from slipstick.fabric.messages import Schedule, Writer
 
 Sends = list[tuple[int, int]]  # link and chunk, in the order of their beginning
 

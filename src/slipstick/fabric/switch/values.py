@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
+from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.fabric.switch.clos_network import Fred
 from slipstick.fabric.switch.configuration import Settings, configure, pack, unpack
 from slipstick.fabric.switch.flow_routing import must_route
 from slipstick.fabric.switch.switch_flow import Flow, Series
 
-Array = NDArray[np.int64]
-Wires = list[Array | None]  # what each port carries; None is silence
+Wires = list[IntArray | None]  # what each port carries; None is silence
 
 
 def through(switch: Fred, settings: Settings, ports: Wires) -> Wires:
@@ -48,7 +45,7 @@ def through(switch: Fred, settings: Settings, ports: Wires) -> Wires:
     return found
 
 
-def carry(switch: Fred, flows: Sequence[Flow], values: Array) -> dict[int, Array]:
+def carry(switch: Fred, flows: Sequence[Flow], values: IntArray) -> dict[int, IntArray]:
     """Route flows that run together, set the switch from the packed bytes, and return what each output port gets.
 
     Parameters
@@ -71,18 +68,18 @@ def carry(switch: Fred, flows: Sequence[Flow], values: Array) -> dict[int, Array
     return {port: wire for port, wire in enumerate(left) if wire is not None}
 
 
-def carry_series(switch: Fred, series: Series, values: Array) -> list[dict[int, Array]]:
+def carry_series(switch: Fred, series: Series, values: IntArray) -> list[dict[int, IntArray]]:
     """Return `carry` of each step, all of the same values (a compound collective that keeps its inputs)."""
     return [carry(switch, step, values) for step in series]
 
 
-def expected(flows: Sequence[Flow], values: Array) -> dict[int, Array]:
+def expected(flows: Sequence[Flow], values: IntArray) -> dict[int, IntArray]:
     """Return what the flows mean: each output port gets numpy's sum over the flow's inputs."""
     sums = {port: values[sorted(flow.inputs)].sum(axis=0) for flow in flows for port in flow.outputs}
     return dict(sorted(sums.items()))
 
 
-def _tapped(inputs: Wires, mask: int) -> Array | None:
+def _tapped(inputs: Wires, mask: int) -> IntArray | None:
     """Return the first, the second or the sum of two inputs, as the mask says."""
     chosen = [wire for place, wire in enumerate(inputs) if mask >> place & 1]
     if not chosen:

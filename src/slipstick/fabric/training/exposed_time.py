@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from slipstick.core.arrays import IntArray
 from slipstick.fabric.flows import Run
-from slipstick.fabric.messages import IntArray
 from slipstick.fabric.tasks import Dag
 from slipstick.fabric.training.task_builder import COMPUTE, KINDS, Tasks
 

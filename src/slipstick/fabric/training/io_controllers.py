@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
-from slipstick.fabric.messages import IntArray
 from slipstick.fabric.patterns import Pattern, in_network, is_grid, loads, messages, rings, together, tree
 from slipstick.fabric.routing import routes
 

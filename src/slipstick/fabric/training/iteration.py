@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.topology import Topology
 from slipstick.fabric.flows import Run, run
-from slipstick.fabric.messages import IntArray
-from slipstick.fabric.patterns import FloatArray
 from slipstick.fabric.training import stationary, streaming
 from slipstick.fabric.training.exposed_time import exposed
 from slipstick.fabric.training.job import Job, check

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from slipstick.core.arrays import FloatArray
 from slipstick.core.topology import Topology
 from slipstick.fabric.fabric_pictures import Window, load_svg
-from slipstick.fabric.patterns import FloatArray
 from slipstick.fabric.training.exposed_time import BUBBLE
 from slipstick.fabric.training.iteration import Iteration
 from slipstick.fabric.training.task_builder import COMPUTE, KINDS

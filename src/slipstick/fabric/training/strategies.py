@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.fabric.messages import IntArray
 
 
 @dataclass(frozen=True)

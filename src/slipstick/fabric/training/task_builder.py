@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slipstick.fabric.messages import IntArray
+from slipstick.core.arrays import IntArray
 from slipstick.fabric.patterns import Pattern
 from slipstick.fabric.tasks import Dag
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.fixed_point import BITS, Integers, limits, multipliers, rescale, steps
+from slipstick.trained.integer.fixed_point import BITS, limits, multipliers, rescale, steps
 from slipstick.trained.integer.integer_network import Operator, Tensor, Values
 from slipstick.trained.integer.softmax import softmax
 from slipstick.trained.integer.weighted_layers import Compute, padded
@@ -20,7 +21,7 @@ FACTOR = 2.0**22  # times a difference of 8-bit codes, this fills 32 bits
 SHIFT = 20  # bits that ADD gains before it scales: TensorFlow Lite's `add.cc`
 
 
-def _codes(tensor: Tensor) -> Integers:
+def _codes(tensor: Tensor) -> IntArray:
     """Return the 256 codes of a type in the order of their bytes."""
     return np.arange(256).astype(np.uint8).view(tensor.dtype).astype(np.int64)
 
@@ -51,7 +52,7 @@ def quantize(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
     return _looked_up(_clipped(rescale(_codes(x) - x.zero_point, step) + y.zero_point, y, limits(y)))
 
 
-def _moderate(factor: float, y: Tensor) -> tuple[Integers, Integers]:
+def _moderate(factor: float, y: Tensor) -> tuple[IntArray, IntArray]:
     """Return a multiplier and a shift after which the products of codes still have 32 bits."""
     if not factor < FACTOR:
         raise SlipstickError("an output scale too small for its input", path=y.name, value=y.scale)
@@ -101,7 +102,7 @@ def add(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
     return compute
 
 
-def _doubled(tensor: Tensor, twice: float) -> Integers:
+def _doubled(tensor: Tensor, twice: float) -> IntArray:
     step = steps(*multipliers(tensor.scale / twice))
     return rescale((_codes(tensor) - tensor.zero_point) << SHIFT, step)
 

@@ -12,15 +12,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.integer.integer_network import Activation, Tensor
 
 Rounding = Literal["double", "single"]
-Integers = NDArray[np.int64]
 BITS = 31  # of a multiplier: what 32 bits hold beside the sign
 
 
-def multipliers(scales: NDArray[np.float64] | float) -> tuple[Integers, Integers]:
+def multipliers(scales: NDArray[np.float64] | float) -> tuple[IntArray, IntArray]:
     """Return multipliers in [2**30, 2**31) and shifts such that scale = multiplier * 2**(shift - 31).
 
     Scales below 2**-32 become 0, as there.
@@ -45,7 +45,7 @@ def multipliers(scales: NDArray[np.float64] | float) -> tuple[Integers, Integers
     return np.where(tiny, 0, multiplier), np.where(tiny, 0, shift)
 
 
-def steps(multiplier: Integers, shift: Integers, rounding: Rounding = "double") -> Integers:
+def steps(multiplier: IntArray, shift: IntArray, rounding: Rounding = "double") -> IntArray:
     """Return how to scale by multiplier * 2**(shift - 31), as seven numbers [7, ...] that `rescale` applies in turn.
 
     "double" rounds the product's upper half first (a half upwards), then what the shift leaves (a half away from
@@ -60,7 +60,7 @@ def steps(multiplier: Integers, shift: Integers, rounding: Rounding = "double") 
     return np.stack([left, multiplier, none + (1 << (BITS - 1)), none + BITS, half, away, right])
 
 
-def rescale(values: Any, step: Integers) -> Integers:
+def rescale(values: Any, step: IntArray) -> IntArray:
     """Return the values, scaled and rounded by `steps`; arrays broadcast.
 
     Examples
@@ -71,7 +71,7 @@ def rescale(values: Any, step: Integers) -> Integers:
     """
     left, multiplier, nudge, down, half, away, right = step
     high = ((np.asarray(values, np.int64) << left) * multiplier + nudge) >> down
-    scaled: Integers = (high + half - (high < 0) * away) >> right
+    scaled: IntArray = (high + half - (high < 0) * away) >> right
     return scaled
 
 

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.integer.execute import is_layer
 from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Tensor, Values
 from slipstick.trained.integer.layer_weights import LayerWeights
 from slipstick.trained.integer.weighted_layers import laid_out
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +31,8 @@ class LayerInputs:
     """
 
     op: int
-    mean: Floats
-    moments: Floats
+    mean: FloatArray
+    moments: FloatArray
 
 
 def layer_inputs(
@@ -115,21 +114,21 @@ class _Sums:
             return slice(None)
         return np.unravel_index(self.random.integers(0, high * wide, self.positions), (high, wide))
 
-    def _products(self, rows: Floats) -> Floats:
+    def _products(self, rows: FloatArray) -> FloatArray:
         if self.op.kind == "depthwise":
             per_channel = rows.transpose(2, 1, 0)
-            products: Floats = per_channel @ per_channel.transpose(0, 2, 1)
+            products: FloatArray = per_channel @ per_channel.transpose(0, 2, 1)
         else:
             flat = rows.reshape(len(rows), -1)
             products = flat.T @ flat
         return products
 
 
-def mean_change(layer: LayerWeights, codes: Values, inputs: LayerInputs) -> Floats:
+def mean_change(layer: LayerWeights, codes: Values, inputs: LayerInputs) -> FloatArray:
     """Return by how much the mean of each filter's sum of products grows when `codes` replace the layer's own."""
     change = _change(layer, codes)
     if layer.kind == "depthwise":
-        means: Floats = np.einsum("fk,fk->f", change, inputs.mean.reshape(change.shape))
+        means: FloatArray = np.einsum("fk,fk->f", change, inputs.mean.reshape(change.shape))
         return means
     return change @ inputs.mean.ravel()
 
@@ -150,20 +149,20 @@ def corrected_bias(layer: LayerWeights, codes: Values, inputs: LayerInputs) -> N
     return bias.astype(np.int32)
 
 
-def squared_change(layer: LayerWeights, codes: Values, inputs: LayerInputs) -> Floats:
+def squared_change(layer: LayerWeights, codes: Values, inputs: LayerInputs) -> FloatArray:
     """Return the mean squared change of each filter's sum of products when `codes` replace the layer's own.
 
     E[(dW x)^2] = dW G dW' with the second moments G. In units of the input's scale times the filter's, squared.
     """
     change = _change(layer, codes)
     if layer.kind == "depthwise":
-        squares: Floats = np.einsum("fk,fkl,fl->f", change, inputs.moments, change)
+        squares: FloatArray = np.einsum("fk,fkl,fl->f", change, inputs.moments, change)
     else:
         squares = np.einsum("fk,fk->f", change @ inputs.moments, change)
     return squares
 
 
-def _change(layer: LayerWeights, codes: Values) -> Floats:
+def _change(layer: LayerWeights, codes: Values) -> FloatArray:
     codes = np.asarray(codes)
     if codes.shape != layer.codes.shape:
         raise SlipstickError(

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.fixed_point import BITS, Integers, multipliers
+from slipstick.trained.integer.fixed_point import BITS, multipliers
 from slipstick.trained.integer.integer_network import Operator, Tensor, Values
 
 INPUT, SUM = 5, 12  # bits before the binary point of the scaled differences, and of their exponentials' sum
@@ -44,7 +45,7 @@ def softmax(op: Operator, tensors: list[Tensor], y: Tensor) -> Any:
     return compute
 
 
-def _table(step: float, name: str) -> tuple[Integers, Integers]:
+def _table(step: float, name: str) -> tuple[IntArray, IntArray]:
     """Return exp(-step * k) in Q0 for k from 0 to 255, -1 where it is taken as nothing; and the same in Q12, or 0."""
     factor = min(step * (1 << (BITS - INPUT)), (1 << BITS) - 1.0)
     if not factor > 1:
@@ -57,20 +58,20 @@ def _table(step: float, name: str) -> tuple[Integers, Integers]:
     return np.where(near, powers, -1), np.where(near, divided(powers, SUM), 0)
 
 
-def product(a: Any, b: Any) -> Integers:
+def product(a: Any, b: Any) -> IntArray:
     """Return the upper half of twice the product: that of two numbers of Q0 is in Q0."""
-    half: Integers = (a * b + (1 << (BITS - 1))) >> BITS
+    half: IntArray = (a * b + (1 << (BITS - 1))) >> BITS
     return half
 
 
-def divided(values: Integers, power: Any) -> Integers:
+def divided(values: IntArray, power: Any) -> IntArray:
     """Return values / 2**power, a half rounded away from zero."""
     mask = (np.int64(1) << power) - 1
-    result: Integers = (values >> power) + ((values & mask) > (mask >> 1) + (values < 0))
+    result: IntArray = (values >> power) + ((values & mask) > (mask >> 1) + (values < 0))
     return result
 
 
-def exponential(values: Integers) -> Integers:
+def exponential(values: IntArray) -> IntArray:
     """Return exp of values in Q5 that are not positive, in Q0.
 
     Examples
@@ -89,7 +90,7 @@ def exponential(values: Integers) -> Integers:
     return np.where(values == 0, ONE, result)
 
 
-def _polynomial(values: Integers) -> Integers:
+def _polynomial(values: IntArray) -> IntArray:
     """Return exp of values in Q0 from -1/4 to 0: four terms around -1/8."""
     centre, third = np.int64(round(math.exp(-1 / 8) * 2**BITS)), np.int64(round(2**BITS / 3))
     x = values + (1 << (BITS - 3))
@@ -98,7 +99,7 @@ def _polynomial(values: Integers) -> Integers:
     return centre + product(centre, x + divided(product(fourth + cube, third) + square, 1))
 
 
-def _reciprocal(total: Integers) -> tuple[Integers, Integers]:
+def _reciprocal(total: IntArray) -> tuple[IntArray, IntArray]:
     """Return 1 / total, total in Q12 and above 0, as a number of Q0 and how many bits it is to be shifted down.
 
     Source: gemmlowp's `one_over_one_plus_x_for_x_in_0_1`, which works in Q2 (its unit is 2**29).

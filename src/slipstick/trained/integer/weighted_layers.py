@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.fixed_point import Integers, limits, multipliers, rescale, steps
+from slipstick.trained.integer.fixed_point import limits, multipliers, rescale, steps
 from slipstick.trained.integer.integer_network import Operator, Options, Tensor, Values
 from slipstick.trained.integer.window_geometry import Sides, slides, span
 
@@ -27,8 +28,8 @@ class Layer:
 
     weights: NDArray[np.int32]
     bias: NDArray[np.int32]
-    multiplier: Integers  # with the shift, of `fixed_point.multipliers`
-    shift: Integers
+    multiplier: IntArray  # with the shift, of `fixed_point.multipliers`
+    shift: IntArray
     x_zero: int
     zero: int
     low: int
