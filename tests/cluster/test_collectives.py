@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,16 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipstick.cluster.collectives.hierarchy import OPERATIONS, Tier, collective
-from slipstick.cluster.constants.links import InSwitch, LinkConstants, Protocol, link_technologies, load_link_constants
+from slipstick.cluster.constants.links import InSwitch, LinkConstants, Protocol, link_constants, load_link_constants
 from slipstick.core.errors import SlipstickError
 
+_LOSSLESS = Protocol(name="Simple", base=0.0, hop=0.0, efficiency=1.0, own=0.0)
 IDEAL = LinkConstants(
     technology="ideal",
     calibrated=False,
     source="a link without latency and losses",
-    gather=(Protocol("Simple", 0.0, 0.0, 1.0, 0.0, math.inf),),
-    reduce=(Protocol("Simple", 0.0, 0.0, 1.0, 0.0, math.inf),),
-    exchange=(Protocol("Simple", 0.0, 0.0, 1.0, 0.0, math.inf),),
+    gather=(_LOSSLESS,),
+    reduce=(_LOSSLESS,),
+    exchange=(_LOSSLESS,),
     tree=(),
     in_switch=None,
     hierarchical=False,
@@ -167,7 +167,7 @@ def test_hierarchy_beats_the_ring_where_hops_are_slow() -> None:
 
 
 def test_in_switch_reduction_halves_the_bytes_of_a_large_group() -> None:
-    switched = replace(IDEAL, in_switch=InSwitch(base=0.0, efficiency=1.0, min_ranks=4))
+    switched = IDEAL.model_copy(update={"in_switch": InSwitch(base=0.0, efficiency=1.0, min_ranks=4)})
     tiers = [Tier("x", 1024, 1e9, switched)]
     assert float(collective("all_reduce", 1e9, 1024, tiers=tiers).time) == pytest.approx(1.0)
     assert float(collective("all_reduce", 1e9, 3, tiers=tiers).time) == pytest.approx(4 / 3)
@@ -202,7 +202,7 @@ def test_wrong_calls_say_so() -> None:
 
 
 operations = st.sampled_from(OPERATIONS)
-technologies = st.sampled_from(link_technologies())
+technologies = st.sampled_from(link_constants.names())
 sizes = st.floats(1.0, 1e11)
 groups = st.integers(2, 1024)
 strides = st.sampled_from([1, 2, 4, 8, 64])

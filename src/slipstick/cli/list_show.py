@@ -3,46 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from slipstick.cli.output import show as show_on_screen
 
 if TYPE_CHECKING:
-    from slipstick.report.report import Table
+    from slipstick.report.report import Report, Table
 
 
-def list_(
-    kind: Literal["systems", "workloads", "formats", "tech", "topologies", "suites", "datasets"] | None = None,
-    *,
-    json: bool = False,
-) -> None:
-    """List what a catalogue holds; without a kind, the catalogues themselves.
+def list_(catalogue: str | None = None, *, kind: str | None = None, json: bool = False) -> None:
+    """List what a catalogue holds; without a name, the catalogues themselves.
 
     Parameters
     ----------
+    catalogue
+        The name of a catalogue: systems, workloads, formats, tech, ...; slipstick list prints all.
     kind
-        The catalogue.
+        Only the entries of this kind: decoder or graph, of workloads.
     json
         Print JSON and nothing else.
     """
-    from slipstick.verbs.listing import list_names
+    from slipstick.verbs.list_ import list_ as answer
 
-    put_table(kind or "catalogues", list_names(kind), json)
+    _put(answer(catalogue, kind=kind), json)
 
 
-def show(name: str, *, json: bool = False) -> None:
-    """Show every field of a system, workload, number format, technology node or suite, with its source.
+def show(*name: str, json: bool = False) -> None:
+    """Show every field of one entry of any catalogue, with its source.
 
     Parameters
     ----------
     name
-        Any name that slipstick list prints, or the path of a system's YAML file.
+        A name that slipstick list CATALOGUE prints, or the path of a system's YAML file; CATALOGUE NAME where several
+        have it.
     json
         Print JSON and nothing else.
     """
-    from slipstick.verbs import listing
+    from slipstick.verbs.show import show as answer
 
-    put_table(name, listing.show(name), json)
+    _put(answer(*name), json)
 
 
 def cite(*reports: Path) -> None:
@@ -53,13 +52,15 @@ def cite(*reports: Path) -> None:
     reports
         Files that estimate --json wrote.
     """
-    from slipstick import __version__
-    from slipstick.core.files import read_text
-    from slipstick.report.papers import bibtex, papers
-    from slipstick.report.report import Report
+    from slipstick.verbs.cite import cite as answer
 
-    keys = [key for path in reports for key in Report.from_json(read_text(path)).papers]
-    print(bibtex(keys if reports else papers(), __version__), end="")
+    print(answer(*reports).cite(), end="")
+
+
+def _put(report: Report, json: bool) -> None:
+    """Print the one table of a report."""
+    for title, table in report.breakdowns.items():
+        put_table(title, table, json)
 
 
 def put_table(name: str, table: Table, json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from slipstick.core.catalogue import is_file_name, resolve_system
 from slipstick.core.errors import SlipstickError
-from slipstick.core.files import load_yaml
+from slipstick.core.files import load_fields
 from slipstick.core.plan import Plan, short_keys
 from slipstick.core.spec import override, validate
 from slipstick.core.system import Calibration, System
@@ -123,8 +123,8 @@ def load_calibration(spec: Calibration | str | Path) -> Calibration:
     """Return the overlay that `slipstick calibrate` wrote to a YAML file."""
     if isinstance(spec, Calibration):
         return spec
-    data = load_yaml(spec)
-    if not isinstance(data, dict) or set(data) != {"calibration"}:
+    data = load_fields(spec)
+    if set(data) != {"calibration"}:
         raise SlipstickError("not a calibration", path=str(spec), allowed="the group `calibration:` and nothing else")
     return validate(Calibration, data["calibration"], where=str(spec), root="calibration")
 

@@ -7,7 +7,7 @@ from typing import Any
 from slipstick.core.errors import SlipstickError
 from slipstick.networks.decoder.decoder import Decoder
 from slipstick.networks.decoder.huggingface import from_config
-from slipstick.networks.find_network import Preset, network, preset
+from slipstick.networks.find_network import Preset, network, presets
 
 # what the last columns mean where a table leaves them empty and the name says nothing
 _GPT = {"model_type": "gpt2", "vocab_size": 51200, "max_position_embeddings": 2048}  # Narayanan et al. 2104.04473
@@ -61,9 +61,9 @@ def decoder_from_row(
         "first_k_dense_replace": dense_layers,
     }
     given = {key: value for key, value in sizes.items() if value is not None}
-    known = preset(name)
+    known = presets.get(name)
     if known is not None:
-        return _changed(name, *known, given, positions)
+        return _changed(name, known.name, known, given, positions)
     missing = [field for field in ("layers", "hidden", "heads") if sizes[_COLUMN[field]] is None]
     if missing:
         raise SlipstickError(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from slipstick.core.files import load_yaml
+from slipstick.engines.hybrid_tasks import HybridTask, hybrid_task, worker_batch
 from slipstick.engines.question import WorkloadSpec
 from slipstick.engines.step_speedup import Method, StepSpeedup, step_speedup
 from slipstick.report.answer import Answer
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
 
 WIDTHS = (2, 4, 8)
 TIME_LIMIT = 20.0  # seconds for each placement
-BATCH = 32  # samples of a worker where nobody says, and no task is known
-_TASKS = Path(__file__).parent.parent / "data" / "hybrid" / "tasks.yaml"
 Scaling = Literal["model", "ideal"]
 
 
@@ -104,7 +100,7 @@ def hybrid(
     """
     from slipstick.cluster.convergence.speedup_curves import curves
 
-    task = _tasks().get(str(workload), {})
+    task = hybrid_task(workload)
     each = batch if batch is not None else worker_batch(workload)
     given = {m: StepSpeedup(m, value, "given", "given by the user") for m, value in (step_speedups or {}).items()}
     gains: dict[int, StepSpeedup] = {}
@@ -119,7 +115,7 @@ def hybrid(
     steps = {n: _step(workload, system, n, each) for n in workers} if scaling == "model" else {}
     share = {n: steps[1] / time for n, time in steps.items()}
     drawn = curves(counts, each, epochs, {m: gain.value for m, gain in gains.items()}, share)
-    size = samples if samples is not None else task.get("samples", {}).get("value")
+    size = samples if samples is not None else task and task.samples
     report = Report(
         title=f"{workload} on {system}, {counts[0]} to {counts[-1]} devices: data parallelism alone and hybrid",
         metrics=_metrics(drawn, gains, steps.get(1) or _step(workload, system, 1, each)),
@@ -132,16 +128,6 @@ def hybrid(
         papers=("pal2019",),
     )  # fmt: skip
     return Hybrid(report, drawn)
-
-
-def worker_batch(workload: WorkloadSpec) -> int:
-    """Return the samples of one worker where nobody says: those of the known task, else `BATCH`."""
-    return int(_tasks().get(str(workload), {}).get("batch", {}).get("value", BATCH))
-
-
-@functools.cache
-def _tasks() -> dict[str, Any]:
-    return dict(load_yaml(_TASKS))
 
 
 def _step(workload: WorkloadSpec, system: str, workers: int, batch: int) -> float:
@@ -175,7 +161,7 @@ def _tables(
     found: Curves,
     gains: Mapping[int, StepSpeedup],
     share: Mapping[int, float],
-    task: Mapping[str, Any],
+    task: HybridTask | None,
     hours: Sequence[float | None],
 ) -> dict[str, Table]:
     heads = {"devices": "", "global batch": "", "alone": "x"} | {f"M={m}": "x" for m in found.hybrid} | {"SE_N": ""}
@@ -185,15 +171,15 @@ def _tables(
         for i, count in enumerate(found.counts)
     ]  # fmt: skip
     tables = {"speed-up over one device": Table.of(heads | {"time alone": "s"}, rows)}
-    if "gain" in task and 2 in gains:
-        tables["published beside our band"] = _band(task["gain"], gains[2])
+    if task is not None and 2 in gains:
+        tables["published beside our band"] = _band(task, gains[2])
     return tables
 
 
-def _band(published: Mapping[str, Any], gain: StepSpeedup) -> Table:
+def _band(task: HybridTask, gain: StepSpeedup) -> Table:
     """Return the paper's gain beside what SU^2 allows: where data parallelism has stopped to gain, all of SU^2 - 1."""
     most = max(0.0, gain.value - 1)
-    inside = "inside" if published["value"] <= most else "above: no hybrid of this SU^2 gains so much"
+    inside = "inside" if task.gain <= most else "above: no hybrid of this SU^2 gains so much"
     heads = {
         "published, at least": "fraction",
         "our band from": "fraction",
@@ -201,7 +187,7 @@ def _band(published: Mapping[str, Any], gain: StepSpeedup) -> Table:
         "it lies": "",
         "source": "",
     }
-    return Table.of(heads, [(published["value"], 0.0, most, inside, published["source"])])
+    return Table.of(heads, [(task.gain, 0.0, most, inside, task.sources["gain"])])
 
 
 def _hours(found: Curves, epochs: Epochs, steps: Mapping[int, float], samples: float | None) -> list[float | None]:
