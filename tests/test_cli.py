@@ -212,7 +212,7 @@ def test_strict_turns_findings_into_an_error(cli: Cli) -> None:
 
 
 def test_a_bug_is_one_message(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("division by zero")
 
     monkeypatch.setattr("slipstick.verbs.list_.list_", broken)
@@ -226,7 +226,7 @@ def test_a_bug_is_one_message(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_interrupted(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("slipstick.verbs.list_.list_", interrupted)

@@ -99,6 +99,10 @@ class Catalogue(Generic[S]):
         """Return every alias with the name it stands for."""
         return dict(self._aliases)
 
+    def files(self) -> list[Traversable]:
+        """Return the files that the entries are read from."""
+        return list(self._files.values())
+
     def items(self) -> Iterator[tuple[str, S]]:
         """Yield every name with its spec."""
         for name in self.names():

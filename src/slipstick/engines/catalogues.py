@@ -123,7 +123,7 @@ KINDS: dict[str, Kind] = {
     ),
     "stacks": Kind(
         "serving engines", "cluster.constants.serving_stack:stacks",
-        ("calibrated", "batching", "batched_tokens", "memory_share", "step", "sequence"),
+        ("calibrated", "batching", "batched_tokens", "memory_share", "step", "sequence"), noun=True,
     ),
     "prices": Kind(
         "what a data centre adds to a device's price", "cluster.constants.prices:prices",

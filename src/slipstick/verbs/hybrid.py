@@ -115,7 +115,7 @@ def hybrid(
     steps = {n: _step(workload, system, n, each) for n in workers} if scaling == "model" else {}
     share = {n: steps[1] / time for n, time in steps.items()}
     drawn = curves(counts, each, epochs, {m: gain.value for m, gain in gains.items()}, share)
-    size = samples if samples is not None else task and task.samples
+    size = samples if samples is not None or task is None else task.samples
     report = Report(
         title=f"{workload} on {system}, {counts[0]} to {counts[-1]} devices: data parallelism alone and hybrid",
         metrics=_metrics(drawn, gains, steps.get(1) or _step(workload, system, 1, each)),
