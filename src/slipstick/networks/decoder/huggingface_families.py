@@ -1,4 +1,4 @@
-"""What a model family has that its config.json does not say: biases, norms, windows, where its experts are."""
+"""Model families of Hugging Face: biases, norms, windows and experts that a config.json does not state."""
 
 from __future__ import annotations
 
