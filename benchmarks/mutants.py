@@ -96,10 +96,11 @@ def mutants_of(path: Path) -> Iterator[list[Mutant]]:
     text = path.read_text("utf-8")
     silent = silent_spans(text)
     name = str(path.relative_to(ROOT / "src" / "slipstick"))
+    nodes = list(ast_nodes(get_ast(text)))
     by_position: dict[tuple[int, int], list[Mutant]] = {}
     for operator in sorted(n for n in operator_names() if n.removeprefix("core/").startswith(OPERATORS)):
         kind, number = get_operator(operator)(), 0
-        for node in ast_nodes(get_ast(text)):
+        for node in nodes:
             for start, _ in kind.mutation_positions(node):
                 if not any(low <= start < high for low, high in silent):
                     by_position.setdefault(start, []).append(Mutant(name, operator, number, start[0]))
