@@ -1,4 +1,4 @@
-"""Networks: definitions of their layers, and importers from the files that users have."""
+"""Networks as sizes: decoders, operator graphs, and importers of the files that users have."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _PUBLIC = {
     "MoeMlp": "decoder.mlp",
     "Quantisation": "decoder.decoder",
     "backward": "decoder.operations",
+    "RowSizes": "from_row",
     "decoder_from_row": "from_row",
     "from_config": "decoder.huggingface",
     "from_file": "decoder.huggingface",
