@@ -1,4 +1,4 @@
-"""Labelled images as numpy arrays, split into train and test: by a name, or a user's own files."""
+"""Data sets: labelled images as numpy arrays, split into train and test, by name or from a user's files."""
 
 from __future__ import annotations
 
