@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from slipstick.core.errors import SlipstickError, SpecErrors
@@ -62,31 +62,23 @@ class ConfigReader:
 
     def flag(self, *names: str, default: bool = False) -> bool:
         """Return a field that is true or false."""
-        name, value = self.raw(*names)
-        if value is None:
-            return default
-        if not isinstance(value, bool):
-            self.fail(name, "neither true nor false", value)
-            return default
-        return value
+        return bool(self._checked(names, default, lambda value: isinstance(value, bool), "neither true nor false"))
 
     def number(self, *names: str, default: float = 0.0) -> float:
         """Return a field that is a number from 0."""
-        name, value = self.raw(*names)
-        if value is None:
-            return default
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            self.fail(name, "not a number from 0", value)
-            return default
-        return float(value)
+        return float(self._checked(names, default, _is_number_from_0, "not a number from 0"))
 
     def text(self, *names: str, default: str = "") -> str:
         """Return a field that is text."""
+        return str(self._checked(names, default, lambda value: isinstance(value, str), "not text"))
+
+    def _checked(self, names: tuple[str, ...], default: Any, fits: Callable[[Any], bool], fault: str) -> Any:
+        """Return the first of `names` that has a value; `default` where none has, or after a `fault` was recorded."""
         name, value = self.raw(*names)
         if value is None:
             return default
-        if not isinstance(value, str):
-            self.fail(name, "not text", value)
+        if not fits(value):
+            self.fail(name, fault, value)
             return default
         return value
 
@@ -119,3 +111,7 @@ class ConfigReader:
         """
         if self.errors:
             raise SpecErrors(self.errors, where=where)
+
+
+def _is_number_from_0(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
