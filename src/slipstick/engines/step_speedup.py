@@ -12,8 +12,9 @@ import numpy as np
 
 from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
+from slipstick.core.question import Question
 from slipstick.core.workload import Op
-from slipstick.engines.question import Question, WorkloadSpec, ask
+from slipstick.engines.question import WorkloadSpec, ask
 from slipstick.verbs.place import PLAN, instance, run_placement
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from slipstick.core.catalogue import systems
 from slipstick.core.errors import SlipstickError
+from slipstick.core.question import Question
 from slipstick.core.workload import Op, Phase
-from slipstick.engines.question import PlanSpec, Question, SystemSpec, WorkloadSpec, ask
+from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec, ask
 from slipstick.report.answer import Answer
 from slipstick.report.report import Report
 
