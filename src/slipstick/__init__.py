@@ -22,6 +22,7 @@ _PUBLIC = {
     "ops": ("verbs.answers", "ops"),
     "placement": ("verbs.place", "place"),
     "Space": ("exploration.space", "Space"),
+    "search": ("verbs.search", "search"),
     "show": ("verbs.listing", "show"),
     "simulate": ("verbs.simulate", "simulate"),
     "system": ("engines.question", "find_system"),

@@ -147,7 +147,7 @@ def numbers(text: str, path: str) -> list[float]:
 
 
 def _values(text: str, path: str) -> list[str]:
-    from slipstick.exploration.space import values_of
+    from slipstick.core.value_ranges import values_of
 
     parts = [values_of(part.strip(), path) for part in text.split(",")]
     return [str(value).strip() for values in parts for value in values]

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Executor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from slipstick.cli.options import Phase, Shown, overrides
+from slipstick.cli.options import Phase, Shown
 from slipstick.cli.output import progress_bar, put, say
 
 _PLAIN_SHOWN = Shown()
-DEFAULT = "tp=1..8,pp=1..16,microbatch=1..8,recompute=none|selective|full,sp=true|false,zero=0|1"
 
 
 def search(
@@ -24,7 +20,7 @@ def search(
     minimize: str = "time",
     subject_to: str = "",
     set_: Annotated[list[str] | None, Parameter(name="--set", show_default=False)] = None,
-    phase: Phase = "train",
+    phase: Phase | None = None,
     batch: int | None = None,
     sequence: int | None = None,
     output: int | None = None,
@@ -50,7 +46,8 @@ def search(
         Fields with their values: tp=1..8,pp=1..16,microbatch=1|2|4. low..high doubles, low..high+step adds.
         Default: tensor and pipeline parallelism, microbatches, recomputation and ZeRO as far as the system goes.
     minimize
-        Objectives, by comma: time, step, memory, price, devices, throughput (which is maximised), or a figure's path.
+        Objectives, by comma: time, step, memory, price, devices, throughput (which is maximised), or the path of any
+        figure of the answer, such as energy.step or time.first_token.
     subject_to
         Conditions, such as "memory.peak < 75 GiB and time.step < 10 s".
     set_
@@ -72,49 +69,30 @@ def search(
     out
         Write the points that keep the conditions as parquet.
     """
-    from slipstick.core.errors import SlipstickError
-    from slipstick.exploration.run import search as find
-    from slipstick.exploration.space import Space
+    from slipstick.verbs.search import search as verb
 
-    if not system:
-        raise SlipstickError("names no system", path="search", allowed="such as h100-sxm:64..1024")
-    space = Space.of(system=system, plan=plan or DEFAULT, fields=overrides(set_ or []))
-    with progress_bar(shown, "points") as progress, _executor(executor) as pool:
-        found = find(
+    with progress_bar(shown, "points") as progress:
+        frontier = verb(
             workload,
-            space,
-            [name.strip() for name in minimize.split(",")],
-            subject_to,
+            *system,
+            minimize=minimize,
+            subject_to=subject_to,
+            progress=progress,
+            plan=plan,
+            set=set_,
             phase=phase,
             batch=batch,
             sequence=sequence,
             output=output,
-            executor=pool,
+            executor=executor,
             workers=workers,
             folder=folder,
             resume=resume,
-            progress=progress,
             budget=budget,
             trials=trials,
             seed=seed,
         )
     if out is not None:
-        found.write(out)
+        frontier.write(out)
         say(f"wrote {out}")
-    put(found, shown)
-
-
-@contextmanager
-def _executor(name: str) -> Iterator[Executor | None]:
-    """Yield the executor that a name stands for; none: processes of this machine."""
-    from slipstick.core.errors import SlipstickError
-
-    if not name:
-        yield None
-        return
-    if name != "ray" and not name.startswith("ray://"):
-        raise SlipstickError("no such executor", path="executor", value=name, allowed="ray, or ray://host:port")
-    from slipstick.exploration.ray_executor import RayExecutor
-
-    with RayExecutor(None if name == "ray" else name) as pool:
-        yield pool
+    put(frontier, shown)

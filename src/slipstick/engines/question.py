@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from slipstick.core.catalogue import is_file_name, resolve_system
 from slipstick.core.errors import SlipstickError
-from slipstick.core.files import load_yaml
+from slipstick.core.files import load_yaml, parse_yaml
 from slipstick.core.plan import Plan, short_keys
 from slipstick.core.question import Question
 from slipstick.core.spec import override, validate
@@ -107,6 +107,32 @@ def split_overrides(overrides: Mapping[str, object]) -> dict[str, dict[str, obje
             raise SlipstickError("not the path of a field", path="set", value=path, allowed=[f"{r}." for r in ROOTS])
         found[root][short_keys().get(rest, rest) if root == "plan" else rest] = value
     return found
+
+
+def parse_overrides(changes: Mapping[str, object] | Sequence[str]) -> Mapping[str, object]:
+    """Return overrides as a mapping; texts are ``path=value``, with values as in a YAML file: 8, true, null, 8 TB/s.
+
+    Errors
+    ------
+    SlipstickError for text without a path, and for a path that stands twice.
+
+    Examples
+    --------
+    >>> parse_overrides(["system.memory.hbm.bandwidth=8 TB/s", "workload.batch=64"])
+    {'system.memory.hbm.bandwidth': '8 TB/s', 'workload.batch': 64}
+    """
+    if isinstance(changes, Mapping):
+        return changes
+    values: dict[str, object] = {}
+    for pair in changes:
+        path, equals, text = pair.partition("=")
+        if not equals or not path.strip():
+            allowed = "path=value, such as system.memory.hbm.bandwidth='8 TB/s'"
+            raise SlipstickError("not of the form path=value", path="--set", value=pair, allowed=allowed)
+        if path.strip() in values:
+            raise SlipstickError("the path stands twice", path="--set", value=path.strip())
+        values[path.strip()] = parse_yaml(text, where=f"--set {path.strip()}")
+    return values
 
 
 def load_calibration(spec: Calibration | str | Path) -> Calibration:
