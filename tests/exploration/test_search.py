@@ -176,7 +176,7 @@ LARGE: Any = {"batch": 128, "sequence": 4096, "budget": 100, "trials": 80}
 def test_beyond_the_budget_points_are_chosen_and_it_says_so(objectives: list[str], sampler: str, trials: int) -> None:
     asked = {**LARGE, "trials": trials}
     found = search("llama-3.1-8b", SPACE, minimize=objectives, subject_to="memory.peak < 60 GiB", **asked)
-    assert sampler in found.how
+    assert sampler in found.method
     assert found.tried <= trials < len(SPACE)
     assert found.points["index"].is_unique().all()
     assert (found.points["memory.peak"] < 60 * 2**30).all()

@@ -1,7 +1,7 @@
-"""How long work says how far it is."""
+"""Progress callback of long work: a bar on a terminal, or the user's own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-Progress = Callable[[int, int, str], None]  # steps done, of how many, and what to say of them
+Progress = Callable[[int, int, str], None]  # called with (steps done, steps in all, label)

@@ -1,4 +1,4 @@
-"""Which plan or system is best: spaces, enumeration, sampling, Pareto frontier, executors.
+"""Search for the best plan or system: spaces, enumeration, sampling, Pareto frontier, executors.
 
 `slipstick.search` is the verb; here are what it is made of and the nouns that it takes and returns.
 """

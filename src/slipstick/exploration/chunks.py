@@ -33,7 +33,7 @@ _ASKED, _CHUNKS = "search.json", "chunks"
 
 @dataclass(frozen=True)
 class Workers:
-    """Who computes the chunks: the user's executor, or a pool of `processes`, or with one of them nobody else."""
+    """Workers that compute the chunks: the user's executor, or else a pool of `processes`, or with one this process."""
 
     executor: Executor | None = None
     processes: int = 1

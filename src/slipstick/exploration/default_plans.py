@@ -5,7 +5,7 @@ from __future__ import annotations
 from slipstick.core.plan import short_keys
 from slipstick.core.question import Question
 from slipstick.core.workload import Phase
-from slipstick.engines.points import reads_field
+from slipstick.engines.point_questions import reads_field
 
 _PLANS = {
     Phase.TRAIN: "tp=1..8,pp=1..16,microbatch=1..8,recompute=none|selective|full,sp=true|false,zero=0|1",

@@ -12,7 +12,6 @@ from slipstick.core.question import Question
 from slipstick.report.report import Report
 
 SYSTEM_FIGURES = {"price": "USD", "devices": ""}  # of the system itself, not of a Report: unit
-CAPACITY = "memory.capacity"
 PEAK = "memory.peak"
 # short name -> paths, the first that a Report has
 _SHORT_NAMES = {

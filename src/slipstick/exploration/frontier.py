@@ -30,14 +30,14 @@ _JSON_POINTS = 10_000  # in a text; all of them are in the parquet file
 class Frontier:
     """The points that fit and keep the conditions, as a polars table: `index` in the space, axes' values, figures.
 
-    `how` says how the points were chosen, `tried` how many there were. A point without a figure for some objective,
+    `method` says how the points were chosen, `tried` how many there were. A point without a figure for some objective,
     such as the price of a system that nobody knows, stays among the `points` but is on no frontier.
     """
 
     task: Task
     points: polars.DataFrame
     objectives: tuple[Objective, ...]
-    how: str
+    method: str
     tried: int
 
     @property
@@ -96,7 +96,7 @@ class Frontier:
         """Return as JSON how the points were chosen, the units of their figures, the frontier and all its points."""
         points = self.points.head(_JSON_POINTS)
         answer = {
-            "how": self.how,
+            "how": self.method,
             "tried": self.tried,
             "kept": len(self.points),
             "objectives": [goal.path for goal in self.objectives],
@@ -114,7 +114,7 @@ class Frontier:
         from slipstick.report.as_text import render_breakdown
 
         front = self.pareto
-        counts = f"{self.how}; {len(self.points):,} keep the conditions, {len(front):,} are beaten by none"
+        counts = f"{self.method}; {len(self.points):,} keep the conditions, {len(front):,} are beaten by none"
         best = f"\nthe first in {self.objectives[0].path}: {self.words(int(front['index'][0]))}"
         return Group(f"{counts}{self._unknown()}\n", render_breakdown("frontier", self.table()), best)
 

@@ -39,7 +39,7 @@ def frontier_svg(frontier: Frontier) -> str:
         labels = zip(goals, axes, values[n], strict=True)
         tip = ", ".join(f"{goal.path} {axis.label(value)}" for goal, axis, value in labels)
         parts.append(f'<circle cx="{x[n]:.1f}" cy="{y[n]:.1f}" r="{_MARK}" class="front"><title>{tip}</title></circle>')
-    return frame.document(f"{frontier.task.workload_name}: {frontier.how}", parts, _STYLE)
+    return frame.document(f"{frontier.task.workload_name}: {frontier.method}", parts, _STYLE)
 
 
 def _drawn(frontier: Frontier) -> tuple[Objective, Objective]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class SearchOptions(TypedDict, total=False):
-    """What the points of a space have in common, and how they are tried."""
+    """Options of a search: the question that all points share, and the ways to try them."""
 
     plan: str | Mapping[str, object]
     """Fields with their values: tp=1..8,pp=1..16,microbatch=1|2|4. low..high doubles, low..high+step adds.

@@ -13,7 +13,7 @@ import numpy as np
 from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.question import Question
-from slipstick.engines.points import estimate_of, load_sweep, point_question, point_report, sweep_name
+from slipstick.engines.point_questions import estimate_of, load_sweep, point_question, point_report, sweep_name
 from slipstick.engines.question import WorkloadSpec
 from slipstick.exploration.figures import (
     PEAK,

@@ -64,10 +64,10 @@ def search_systems(
     evaluate(task, 0, 1)  # what is wrong with the question shows before any work is handed out
     folder = run_folder(task, names, subject_to, options.get("folder"), options.get("resume", False))
     choose = _sampled if len(task.space) > options.get("budget", _BUDGET) else _exhaustive
-    points, tried, how = choose(task, objectives, constraint, folder, progress, options)
+    points, tried, method = choose(task, objectives, constraint, folder, progress, options)
     if not len(points):
         raise SlipstickError("no point keeps the conditions", path="subject_to", value=subject_to or "memory")
-    frontier = Frontier(task, points, objectives, how, tried)
+    frontier = Frontier(task, points, objectives, method, tried)
     if not np.isfinite(frontier.costs).all(axis=1).any():
         raise SlipstickError("no point that keeps the conditions has these figures", path="minimize", value=names)
     if folder is not None:

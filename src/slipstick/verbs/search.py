@@ -45,14 +45,14 @@ def search(
 
     Errors
     ------
-    SlipstickError for unknown figures (with the nearest), a space of which no point is possible or keeps the conditions,
-    a folder of another search.
+    SlipstickError for unknown figures (with the nearest), a space of which no point is possible or keeps the
+    conditions, a folder of another search.
 
     Examples
     --------
     >>> frontier = search("llama-3.1-8b", "h100-sxm:8", plan="tp=1..8,microbatch=1..4", minimize="time,memory",
     ...     batch=32, sequence=4096)
-    >>> frontier.how, frontier.best().value("memory.peak") < 80 * 2**30
+    >>> frontier.method, frontier.best().value("memory.peak") < 80 * 2**30
     ('exhaustive: all 12 points', True)
     >>> search("mobilenet-v2", "swis-8x8", "stripes-8x8", minimize="energy.step").pareto["system"].to_list()
     ['stripes-8x8']
