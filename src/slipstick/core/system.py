@@ -121,6 +121,11 @@ class System(Spec):
         return self
 
     @property
+    def kind(self) -> str:
+        """Kind of device, as the table of engines names it: ``accelerator`` or ``array``."""
+        return "array" if self.array else "accelerator"
+
+    @property
     def main_memory(self) -> Memory:
         """The device's largest memory: where weights live."""
         return max(self.memory.values(), key=lambda memory: memory.capacity)

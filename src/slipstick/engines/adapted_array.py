@@ -29,7 +29,7 @@ def array_question(graph: ImportedGraph, system: SystemSpec) -> Question:
     from slipstick.engines.question import ask
 
     question = ask(graph, system)
-    if question.system.array is None:
+    if question.system.kind != "array":
         raise SlipstickError("not an array", path="system", value=question.system.name)
     return question
 
