@@ -61,4 +61,9 @@ _PUBLIC = {
 }
 
 __all__ = sorted(_PUBLIC.keys() - {"list"})  # not `list`: `from slipstick import *` must not hide Python's own
-__getattr__, __dir__ = lazy_names(__name__, _PUBLIC)
+__getattr__ = lazy_names(__name__, _PUBLIC)
+
+
+def __dir__() -> "list[str]":
+    """Return the public names."""
+    return sorted([*_PUBLIC, "__version__"])
