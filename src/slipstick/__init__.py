@@ -7,6 +7,8 @@ from slipstick.core.lazy import lazy_names
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    import builtins
+
     from slipstick.core.errors import SlipstickError as SlipstickError
     from slipstick.core.plan import Plan as Plan
     from slipstick.core.system import System as System
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from slipstick.verbs.epochs import measure_epochs as epochs  # noqa: F401
     from slipstick.verbs.estimate import estimate as estimate
     from slipstick.verbs.hybrid import hybrid as hybrid
-    from slipstick.verbs.list_ import list_ as list  # noqa: F401
+    from slipstick.verbs.list_ import list_ as list
     from slipstick.verbs.measure import measure as measure
     from slipstick.verbs.ops import ops as ops
     from slipstick.verbs.place import place as place
@@ -64,6 +66,6 @@ __all__ = sorted(_PUBLIC.keys() - {"list"})  # not `list`: `from slipstick impor
 __getattr__ = lazy_names(__name__, _PUBLIC)
 
 
-def __dir__() -> "list[str]":
+def __dir__() -> "builtins.list[str]":
     """Return the public names."""
     return sorted([*_PUBLIC, "__version__"])

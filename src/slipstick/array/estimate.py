@@ -13,10 +13,11 @@ from slipstick.array.layer_cost import LayerCost, bytes_a_cycle, layer_cost, mov
 from slipstick.array.matrix_products import Move, only_products, products_of
 from slipstick.array.parts import Events
 from slipstick.array.weight_formats import held, held_encoded
+from slipstick.core.device_kinds import SRAMS, Array
 from slipstick.core.format import Encoded
 from slipstick.core.plan import Plan
 from slipstick.core.question import Question
-from slipstick.core.system import SRAMS, Array, System
+from slipstick.core.system import System
 from slipstick.core.workload import Workload
 from slipstick.formats.layer_patterns import DEFAULT
 from slipstick.report.report import Metric, Report, Table
@@ -42,8 +43,7 @@ class Run:
     @property
     def array(self) -> Array:
         """The system's array."""
-        assert self.system.array is not None  # noqa: S101  `run` saw to it
-        return self.system.array
+        return self.system.device_as(Array)
 
     @property
     def move_cycles(self) -> float:
@@ -58,7 +58,7 @@ class Run:
     @property
     def time(self) -> float:
         """Seconds."""
-        return self.cycles / self.system.compute.clock
+        return self.cycles / self.array.clock
 
     @cached_property
     def events(self) -> Events:
@@ -74,10 +74,11 @@ class Run:
         """Joules of each event, and of a byte of each memory; a memory's own `energy` goes before the table's."""
         found = parts.energies(self.system.node)
         dram = self.system.main_memory.energy
-        found["dram"] = dram / _BITS if dram else found["dram"]
+        found["dram"] = found["dram"] if dram is None else dram / _BITS
         for name in SRAMS:
             memory = self.system.memory[name]
-            found[f"sram {name}"] = memory.energy or parts.sram_energy(memory.capacity, self.system.node)
+            spent = memory.energy
+            found[f"sram {name}"] = parts.sram_energy(memory.capacity, self.system.node) if spent is None else spent
         return found
 
     def sram(self, name: str) -> float:
@@ -104,13 +105,13 @@ def run(workload: Workload, system: System, plan: Plan, encoded: Mapping[str, En
     ------
     SlipstickError for operations that an array does not run, and formats that it does not hold.
     """
-    assert system.array is not None  # noqa: S101  the verb chose by it
+    array = system.device_as(Array)
     found = products_of(workload.ops, workload.batch)
     products = only_products(found)
     weights = (
-        held(plan.formats.formats or DEFAULT, products, system.array)
+        held(plan.formats.formats or DEFAULT, products, array)
         if encoded is None
-        else held_encoded(encoded, products, system.array)
+        else held_encoded(encoded, products, array)
     )
     layers = tuple(layer_cost(product, each, system) for product, each in zip(products, weights, strict=True))
     return Run(workload, system, plan, layers, tuple(part for part in found if isinstance(part, Move)))
@@ -127,7 +128,7 @@ def estimate(question: Question) -> Report:
     metrics = _metrics(costed)
     traffic: Metric = metrics["dram"]["bytes"]
     bounds = {"roofline.dram": traffic.value / (system.main_memory.bandwidth or float("inf"))}
-    bounds["roofline.compute"] = _busy(costed) / (costed.array.rows * costed.array.columns) / system.compute.clock
+    bounds["roofline.compute"] = _busy(costed) / (costed.array.rows * costed.array.columns) / costed.array.clock
     return Report.of(
         question,
         metrics,
@@ -155,7 +156,7 @@ def _metrics(done: Run) -> dict[str, Any]:
         found = {part: metric(value, unit) for part, value in values.items() if value > 0}
         return {name: metric(sum(values.values()), unit, note), "parts": found}
 
-    clock, samples, spent = done.system.compute.clock, done.workload.batch, done.spent()
+    clock, samples, spent = done.array.clock, done.workload.batch, done.spent()
     within = sum(min(layer.total_cycles, layer.cycles) * layer.product.count for layer in done.layers)
     cycles = {"compute": within, "waiting_for_dram": done.cycles - within}
     macs = sum(layer.product.macs * layer.product.count for layer in done.layers)
@@ -217,7 +218,7 @@ def _row(layer: LayerCost, done: Run) -> tuple[object, ...]:
     copies, cycles = product.count, layer.total_cycles * product.count
     return (
         product.name, product.kind, layer.held.text, layer.effective_shifts, copies * product.macs, cycles,
-        cycles / done.system.compute.clock, layer.bound, layer.utilisation, copies * layer.traffic.total,
+        cycles / done.array.clock, layer.bound, layer.utilisation, copies * layer.traffic.total,
         copies * joules,
     )  # fmt: skip
 

@@ -13,7 +13,8 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]
     Parameters
     ----------
     package : the package's ``__name__``.
-    modules : public name -> module below the package that defines it, or ``module:name`` where it has another name there.
+    modules : public name -> module below the package that defines it, or
+        ``module:name`` where it has another name there.
 
     Errors
     ------

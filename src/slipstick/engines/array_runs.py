@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slipstick.core.errors import SlipstickError
+from slipstick.core.device_kinds import Array
 from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec, ask
 from slipstick.engines.refusals import engine_for
 
@@ -30,7 +30,6 @@ def run_on_array(workload: WorkloadSpec, system: SystemSpec, plan: PlanSpec = No
     from slipstick.array.estimate import run
 
     question = ask(workload, system, plan, **asked)
-    if question.system.kind != "array":
-        raise SlipstickError("not an array", path="system", value=question.system.name)
+    question.system.device_as(Array)
     engine_for("estimate", question)  # refuses what the array does not take
     return run(question.workload, question.system, question.plan)

@@ -194,7 +194,7 @@ def _known_options(verb: str, options: Mapping[str, Any]) -> None:
 
 def _phase(spec: WorkloadSpec, name: str | None, verb: str, system: System, chosen: dict[str, str]) -> Phase:
     """Return the phase that is asked about: the workload's, the user's, or the first that the verb's engine takes."""
-    rows = rows_of(verb, system.kind) or rows_of("estimate", system.kind)
+    rows = rows_of(verb, system.device.kind) or rows_of("estimate", system.device.kind)
     default = rows[0].phases[0] if rows else Phase.INFER
     if name is None and default is not Phase.TRAIN:
         chosen["phase"] = "default"
@@ -221,7 +221,7 @@ def _plan(spec: PlanSpec, verb: str, system: System, asked: tuple[str, Phase], c
     if spec is not None and spec != "auto":
         return Plan.of(spec)
     chosen["plan"] = "default"
-    rows = rows_of(verb, system.kind)
+    rows = rows_of(verb, system.device.kind)
     network, phase = asked
     fitting = [row for row in rows if network in row.networks and phase in row.phases]
     fitting += [row for row in rows if phase in row.phases] + rows
@@ -242,6 +242,6 @@ def _as_stored(plan: Plan, workload: Workload, system: System, chosen: dict[str,
         format_of(stored)
     except SlipstickError:  # a method of a library whose width nothing here knows
         return plan
-    field = "matmul" if stored in system.compute.matrix else "weights"
+    field = "matmul" if system.device.rate_of(stored) is not None else "weights"
     chosen[field] = "checkpoint"
     return override(plan, {f"formats.{field}": stored}, root="plan")

@@ -35,7 +35,7 @@ def engine_for(verb: str, question: Question) -> Engine:
     slipstick.core.errors.SpecErrors: workload: 'llama-3.1-8b' is a decoder; swis-8x8 runs operator graphs such as ...
     """
     system, network, phase = question.system, question.workload.network, question.workload.phase
-    rows = rows_of(verb, system.kind)
+    rows = rows_of(verb, system.device.kind)
     if not rows:
         raise _wrong_device(verb, question)
     problems: list[SlipstickError] = []
@@ -58,9 +58,9 @@ def engine_for(verb: str, question: Question) -> Engine:
 
 def _wrong_device(verb: str, question: Question) -> SlipstickError:
     known = list(dict.fromkeys(engine.device for engine in engines() if engine.verb == verb))
-    fitting = [name for name, system in systems.items() if system.kind in known]
+    fitting = [name for name, system in systems.items() if system.device.kind in known]
     allowed = f"{' or '.join(map(_article, known)) or 'nothing'}, such as {', '.join(fitting[:3])}" if fitting else None
-    message = f"{question.system.name} is {_article(question.system.kind)}, which `{verb}` does not answer for"
+    message = f"{question.system.name} is {_article(question.system.device.kind)}, which `{verb}` does not answer for"
     return SlipstickError(f"{message} (slipstick list engines)", path="system", allowed=allowed)
 
 
@@ -83,10 +83,10 @@ def _options(verb: str, question: Question, row: Engine) -> Iterator[SlipstickEr
 def _sizes(question: Question, row: Engine) -> Iterator[SlipstickError]:
     system = question.system
     if row.max_devices is not None and system.devices > row.max_devices:
-        message = f"more devices than this engine takes of {_article(system.kind)}"
+        message = f"more devices than this engine takes of {_article(system.device.kind)}"
         yield SlipstickError(message, path="system.devices", value=system.devices, allowed=f"{row.max_devices}")
     if row.needs_topology and not system.topology:
-        wired = [name for name, known in systems.items() if known.topology and known.kind == system.kind]
+        wired = [name for name, known in systems.items() if known.topology and known.device.kind == system.device.kind]
         message = f"`{row.verb}` needs the links between the devices, and this system has no topology"
         yield SlipstickError(message, path="system.topology", value=system.name, allowed=wired)
 

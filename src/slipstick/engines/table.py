@@ -34,7 +34,7 @@ class Engine:
     Parameters
     ----------
     verb, device
-        Name of the verb, and the kind of device (`System.kind`) that it answers for.
+        Name of the verb, and the kind of device (`System.device.kind`) that it answers for.
     networks, phases
         Kinds of network (`Network.kind`) and phases that it takes; the first phase is asked where the user names none.
     plan

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
 from slipstick.core.layer import Layer
 
@@ -31,7 +32,7 @@ def job_for(question: Question, efficiency: float | None = None) -> Callable[[St
         if microbatch not in known:
             costs = layer_costs(workload, system, plan, microbatch)
             if efficiency is not None:
-                costs = with_efficiency(costs, system.compute.matrix[plan.formats.matmul], efficiency)
+                costs = with_efficiency(costs, system.device_as(Accelerator).matrix[plan.formats.matmul], efficiency)
             known[microbatch] = costs
         return known[microbatch]
 
