@@ -1,7 +1,7 @@
-"""Progress callback of long work: a bar on a terminal, or the user's own."""
+"""Progress callback of long work: called with (steps_done, steps_total, label)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-Progress = Callable[[int, int, str], None]  # called with (steps done, steps in all, label)
+Progress = Callable[[int, int, str], None]  # (steps_done, steps_total, label)

@@ -7,11 +7,15 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from slipstick.core.errors import SlipstickError
 from slipstick.core.question import Question
 from slipstick.core.sweep import Sweep
-from slipstick.core.workload import Phase
+from slipstick.engines.closed_form import estimate_report
 from slipstick.engines.question import SystemSpec, WorkloadSpec, ask
+from slipstick.engines.refusals import engine_for
 from slipstick.report.report import Report
+
+_VERB = "estimate"
 
 
 def point_question(workload: WorkloadSpec, system: SystemSpec, plan: Mapping[str, Any], **options: Any) -> Question:
@@ -21,8 +25,7 @@ def point_question(workload: WorkloadSpec, system: SystemSpec, plan: Mapping[str
     ------
     SlipstickError for unknown names, and overrides of nothing.
     """
-    options["overrides"] = options.pop("set", None)
-    return ask(workload, system, dict(plan), **options)
+    return ask(workload, system, dict(plan), verb=_VERB, **options)
 
 
 def point_report(question: Question) -> Report:
@@ -30,25 +33,27 @@ def point_report(question: Question) -> Report:
 
     Errors
     ------
-    SlipstickError where the point is impossible.
+    SlipstickError where no engine takes the point, or it is impossible.
     """
-    from slipstick.verbs.answers import _answer
-
-    return _answer(question, False)
+    return engine_for(_VERB, question).answer(question)
 
 
-def estimate_of(workload: WorkloadSpec, system: SystemSpec, plan: Mapping[str, Any], **options: Any) -> Report:
-    """Return the whole Report of one point, as `slipstick.estimate` gives it."""
-    from slipstick.verbs.answers import estimate
+def whole_report(workload: WorkloadSpec, system: SystemSpec, plan: Mapping[str, Any], **options: Any) -> Report:
+    """Return the Report of one point as `slipstick.estimate` gives it.
 
-    return estimate(workload, system, dict(plan), **options)
+    Errors
+    ------
+    SlipstickError as `point_question` and `point_report` raise it.
+    """
+    return estimate_report(workload, system, dict(plan), **options)
 
 
 def sweep_name(question: Question) -> str:
     """Return ``module:NAME`` of the vectorised form that the question's engine has, empty where it has none."""
-    row = question.system.device.kind, question.workload.network.kind, question.workload.phase
-    training = row == ("accelerator", "decoder", Phase.TRAIN)
-    return "slipstick.cluster.sweep.training_columns:TRAINING" if training else ""
+    try:
+        return engine_for(_VERB, question).sweep
+    except SlipstickError:  # nothing answers this point
+        return ""
 
 
 @cache
@@ -60,7 +65,10 @@ def load_sweep(name: str) -> Sweep:
 
 
 def reads_field(question: Question, path: str) -> bool:
-    """Tell whether the question's engine reads a field of a plan, such as ``parallel.tp``."""
-    if question.system.device.kind != "accelerator":
-        return False
-    return question.workload.network.kind == "decoder" or path in ("parallel.microbatch", "parallel.sp")
+    """Tell whether the question's engine reads a field of a plan, such as ``parallel.tp``.
+
+    Errors
+    ------
+    SlipstickError where no engine takes the question.
+    """
+    return engine_for(_VERB, question).reads(path)

@@ -13,7 +13,7 @@ import numpy as np
 from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.question import Question
-from slipstick.engines.point_questions import estimate_of, load_sweep, point_question, point_report, sweep_name
+from slipstick.engines.point_questions import load_sweep, point_question, point_report, sweep_name, whole_report
 from slipstick.engines.question import WorkloadSpec
 from slipstick.exploration.figures import (
     PEAK,
@@ -63,7 +63,7 @@ class Task:
         ------
         SlipstickError where the point is impossible.
         """
-        return estimate_of(self.workload, **self._arguments(index))
+        return whole_report(self.workload, **self._arguments(index))
 
     @property
     def workload_name(self) -> str:
