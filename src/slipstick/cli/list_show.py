@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from slipstick.cli.output import show as show_on_screen
-
-if TYPE_CHECKING:
-    from slipstick.report.report import Report, Table
+from slipstick.cli.output import put_table
 
 
 def list_(catalogue: str | None = None, *, kind: str | None = None, json: bool = False) -> None:
@@ -19,13 +15,14 @@ def list_(catalogue: str | None = None, *, kind: str | None = None, json: bool =
     catalogue
         The name of a catalogue: systems, workloads, formats, tech, ...; slipstick list prints all.
     kind
-        Only the entries of this kind: decoder or graph, of workloads.
+        Only the entries of this kind, such as graph of workloads or array of systems.
     json
         Print JSON and nothing else.
     """
-    from slipstick.verbs.list_ import list_ as answer
+    from slipstick.verbs.list_ import list_ as verb
 
-    _put(answer(catalogue, kind=kind), json)
+    ((name, table),) = verb(catalogue, kind=kind).breakdowns.items()
+    put_table(name, table, json)
 
 
 def show(*name: str, json: bool = False) -> None:
@@ -39,9 +36,10 @@ def show(*name: str, json: bool = False) -> None:
     json
         Print JSON and nothing else.
     """
-    from slipstick.verbs.show import show as answer
+    from slipstick.verbs.show import show as verb
 
-    _put(answer(*name), json)
+    ((title, table),) = verb(*name).breakdowns.items()
+    put_table(title, table, json)
 
 
 def cite(*reports: Path) -> None:
@@ -52,26 +50,6 @@ def cite(*reports: Path) -> None:
     reports
         Files that estimate --json wrote.
     """
-    from slipstick.verbs.cite import cite as answer
+    from slipstick.verbs.cite import cite as verb
 
-    print(answer(*reports).cite(), end="")
-
-
-def _put(report: Report, json: bool) -> None:
-    """Print the one table of a report."""
-    for title, table in report.breakdowns.items():
-        put_table(title, table, json)
-
-
-def put_table(name: str, table: Table, json: bool) -> None:
-    """Print one table, or as JSON its columns (name, unit) and rows."""
-    if json:
-        import dataclasses
-        from json import dumps
-
-        data = dataclasses.asdict(table)
-        print(dumps({"columns": data["columns"], "rows": data["rows"]}, indent=2, ensure_ascii=False, allow_nan=False))
-        return
-    from slipstick.report.as_text import render_breakdown
-
-    show_on_screen(render_breakdown(name, table))
+    print(verb(*reports).cite(), end="")

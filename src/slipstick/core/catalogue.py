@@ -4,7 +4,7 @@ A catalogue is a folder of YAML files below ``slipstick/data``: a file an entry,
 `group`, many entries a file, below that key; or one YAML file of entries. An entry may
 
 * inherit: ``base: other-name`` (or a path ending in .yaml, relative to the file) is read first and merged below it,
-  group by group; ``group: null`` drops the base's group; aliases are not inherited;
+  group by group; ``group: null`` drops the base's group, another ``kind`` replaces it; aliases are not inherited;
 * say where one number comes from: any leaf may be ``{value: 3.35, unit: TB/s, source: data sheet}`` instead of a plain
   value. Sources are collected by dotted path in the spec's field `sources`, if its kind has one.
 
@@ -72,8 +72,8 @@ class Catalogue(Generic[S]):
 
     Examples
     --------
-    >>> systems.resolve({"name": "toy", "power": "10 W", "memory": {"ram": {"capacity": "1 GiB"}}, "compute":
-    ...     {"cores": 1, "clock": "1 GHz", "matrix": {"fp32": "1 GFLOP/s"}, "vector": {}}}).main_memory.capacity
+    >>> systems.resolve({"name": "toy", "memory": {"ram": {"capacity": "1 GiB"}}, "device": {"kind": "accelerator",
+    ...     "cores": 1, "clock": "1 GHz", "matrix": {"fp32": "1 GFLOP/s"}, "vector": {}}}).main_memory.capacity
     1073741824.0
     """
 
@@ -311,11 +311,16 @@ def _merge(below: _Data, above: _Data) -> _Data:
         old = merged.get(key)
         if isinstance(old, Mapping) and value is None:
             del merged[key]
-        elif isinstance(old, Mapping) and isinstance(value, Mapping):
+        elif isinstance(old, Mapping) and isinstance(value, Mapping) and _same_kind(old, value):
             merged[key] = _merge(dict(old), dict(value))
         else:
             merged[key] = value
     return merged
+
+
+def _same_kind(below: Mapping[str, Any], above: Mapping[str, Any]) -> bool:
+    """Tell whether a group adds to the base's: of another `kind`, such as another device, it replaces it."""
+    return "kind" not in above or above["kind"] == below.get("kind", above["kind"])
 
 
 def _leaf_paths(node: Any, path: str = "") -> Iterator[str]:

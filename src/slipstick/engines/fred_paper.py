@@ -9,7 +9,9 @@ from pydantic import Field
 from slipstick.core import units
 from slipstick.core.catalogue import Catalogue, Entry
 from slipstick.core.spec import Spec
-from slipstick.verbs.simulate import SWEEP_RUNS, job_for, question_of
+from slipstick.engines.question import ask
+from slipstick.engines.wafer_job import job_for
+from slipstick.engines.wafer_training import SWEEP_RUNS
 
 if TYPE_CHECKING:
     from slipstick.fabric.training.iteration import Iteration
@@ -63,7 +65,8 @@ def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs:
 
     case = cases.entry(name)
     strategy = Strategy(case.strategy.mp, case.strategy.dp, case.strategy.pp)
-    question = question_of(case.network, "wafer-mesh", case.plan, batch=int(case.replica) * strategy.dp)
+    batch = int(case.replica) * strategy.dp
+    question = ask(case.network, "wafer-mesh", case.plan, verb="simulate", batch=batch)
     job = job_for(question, case.efficiency if efficiency is None else efficiency)(strategy)
     return simulate(job, resolve_topology(f"wafer-{fabric}"), most=RUNS if runs is None else runs)
 
@@ -80,9 +83,8 @@ def sweep_pairs() -> list[tuple[Strategy, Iteration, Iteration]]:
     pairs = []
     for strategy in strategies(len(mesh.npus)):
         size = replica // swept.microbatches[strategy.pp]
-        question = question_of(
-            case.network, "wafer-mesh", f"{case.plan.partition(',')[2]},microbatch={size}", batch=replica * strategy.dp
-        )
+        plan = f"{case.plan.partition(',')[2]},microbatch={size}"
+        question = ask(case.network, "wafer-mesh", plan, verb="simulate", batch=replica * strategy.dp)
         job = job_for(question, case.efficiency)(strategy)
         pairs.append((strategy, simulate(job, mesh, most=SWEEP_RUNS), simulate(job, fred, most=SWEEP_RUNS)))
     return pairs

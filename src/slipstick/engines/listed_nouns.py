@@ -19,10 +19,10 @@ def systems_table() -> Table:
     }  # fmt: skip
     rows: list[tuple[object, ...]] = []
     for name, system in systems.items():
-        matrix, main = system.compute.matrix, system.main_memory
-        rate = matrix.get("bf16", matrix.get("fp16"))
+        device, main = system.device, system.main_memory
+        rate = device.rate_of("bf16") or device.rate_of("fp16")
         facts = (system.vendor, str(system.year or ""), rate, main.capacity, main.bandwidth)
-        rows.append((name, *facts, system.power, system.price or None))
+        rows.append((name, *facts, system.power, system.price))
     return Table.of(columns, rows)
 
 
@@ -31,12 +31,17 @@ def system_fields(name: str) -> list[Field] | None:
     if systems.get(name.partition(":")[0]) is None and "@" not in name and not is_file_name(name):
         return None
     system = find_system(name)
-    known = [field for field in entry_fields(system) if not _says_nothing(field[0], field[1])]
+    known = [field for field in entry_fields(system, unknown=True) if not _says_nothing(field[0], field[1])]
     return [("name", system.name, system.source_of("name"), ""), *known, *_wiring(system.topology)]
 
 
+def system_kind(name: str) -> str:
+    """Return the kind of a system of the catalogue, which is that of its device: accelerator, array, ..."""
+    return systems.entry(name).device.kind
+
+
 def _says_nothing(path: str, text: str) -> bool:
-    """Tell whether a field of a system is a zero that stands for an unknown number, or a calibration never made."""
+    """Tell whether a field of a system is a zero or a flag that is not set, or a calibration that was not made."""
     return text.partition(" ")[0] in ("0", "false") or (path.startswith("calibration.") and text == "1")
 
 
@@ -141,7 +146,7 @@ def topologies_table() -> Table:
 
 def suites_table() -> Table:
     """Return every suite of published or measured figures with the columns that tell it."""
-    from slipstick.verbs.truth import load_suites
+    from slipstick.engines.validation_suites import load_suites
 
     rows = [(suite.name, suite.about, ", ".join(sorted(suite.columns))) for suite in load_suites().values()]
     return Table.of({"suite": "", "what": "", "recognised by these columns": ""}, rows)
@@ -149,7 +154,7 @@ def suites_table() -> Table:
 
 def suite_fields(name: str) -> list[Field] | None:
     """Return the contents of a suite, and the columns of its files."""
-    from slipstick.verbs.truth import load_suites
+    from slipstick.engines.validation_suites import load_suites
 
     suite = load_suites().get(name)
     if suite is None:
@@ -175,6 +180,6 @@ def dataset_fields(name: str) -> list[Field] | None:
     if known.places:
         rows += [
             ("looked for", " or ".join(known.places), "below SLIPSTICK_DATA", ""),
-            ("to get it", known.how, "", ""),
+            ("to get it", known.cure, "", ""),
         ]
     return rows

@@ -1,4 +1,4 @@
-"""Networks by name, by file, by dict or by object: the one way to a Network."""
+"""Look-up of networks by name, by file, by dict or by object: the one way to a Network."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ from slipstick.networks.graphs.graph_families import graph_network
 
 
 class Preset(Entry):
-    """A network of the catalogue: what a config.json would say, or an operator graph's sizes, and the source."""
+    """A network of the catalogue: the fields of a config.json, or an operator graph's sizes, and the source."""
 
     published: float | None = Field(
-        default=None, gt=0, json_schema_extra={"unit": "parameter"}, description="Parameters, as published"
+        default=None,
+        gt=0,
+        json_schema_extra={"unit": "parameter"},
+        description="Parameters as published, for comparison",
     )
-    config: dict[str, Any] = Field(description="Fields of a config.json, or `graph`, a family's name, and its sizes")
+    config: dict[str, Any] = Field(description="Fields of a config.json, or of an operator graph (`graph`: its family)")
 
     @property
     def kind(self) -> str:
@@ -33,14 +36,14 @@ class Preset(Entry):
         return "graph" if "graph" in self.config else "decoder"
 
     def build(self, name: str) -> Network:
-        """Return the network of this preset under `name`: a decoder or an operator graph."""
+        """Return the network under its `name`."""
         if "graph" in self.config:
             about = {"name": name, "aliases": self.aliases, "source": self.source, "note": self.note}
             return graph_network({**self.config, **about}, where=f"workloads.{name}")
         return self.decoder(name)
 
     def decoder(self, name: str) -> Decoder:
-        """Return the network of a preset in the terms of a config.json."""
+        """Return the decoder of a preset whose `config` is that of a config.json."""
         built = from_config(self.config, name=name, where=f"workloads.{name}")
         note = "; ".join(part for part in (self.note, built.note) if part)
         return built.model_copy(update={"aliases": self.aliases, "source": self.source, "note": note})
@@ -60,7 +63,7 @@ def network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
 
     Errors
     ------
-    SlipstickError for a name that is neither a preset (with the nearest) nor a file; SpecErrors for what a file says.
+    SlipstickError for a name that is neither a preset (with the nearest) nor a file; SpecErrors for a file's fields.
 
     Examples
     --------
@@ -70,7 +73,7 @@ def network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
     if isinstance(spec, Network):
         return spec
     if isinstance(spec, Mapping):
-        return from_dict(spec)
+        return _from_dict(spec)
     if isinstance(spec, str) and presets.get(spec) is not None:
         return _built(presets.entry(spec).name)
     path = Path(spec)
@@ -85,21 +88,21 @@ def network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
         return integer_graph(read_tflite(path))
     if path.suffix in _SAVED_PROGRAMS:
         raise SlipstickError(
-            "loading a saved program may run code of its own",
+            "a saved torch program is not loaded, since loading may run code of its own",
             path=str(path),
             allowed="an ONNX file, or slipstick.networks.from_torch(module, inputs) in Python",
         )
     if path.suffix in (".yaml", ".yml"):
-        return from_dict(load_fields(path), name=path.stem, where=str(path))
+        return _from_dict(load_fields(path), name=path.stem, where=str(path))
     if path.suffix == ".json" or _exists(path):
         return from_file(path)
     raise SlipstickError("no such network, file or folder", path="workload", value=str(spec), allowed=presets.names())
 
 
-def from_dict(data: object, *, name: str = "", where: str = "network") -> Network:
+def _from_dict(data: object, *, name: str = "", where: str = "network") -> Network:
     """Return the network that a dict describes: in Hugging Face's terms where it has a model_type, else in ours."""
     if not isinstance(data, Mapping):
-        raise SlipstickError("not a mapping of fields", path=where, value=data)
+        raise SlipstickError("not a mapping of a network's fields", path=where, value=data)
     if isinstance(data.get("config"), Mapping):
         return validate(Preset, {"source": where, **data}, where=where).build(name or where)
     if "model_type" in data or "text_config" in data:

@@ -1,4 +1,4 @@
-"""Model families of Hugging Face: biases, norms, windows and experts that a config.json does not state."""
+"""Model families of Hugging Face: biases, norms, windows and experts that a config.json leaves out."""
 
 from __future__ import annotations
 
@@ -14,59 +14,60 @@ from slipstick.networks.decoder.decoder import Norm
 _LLAMA_SWITCHES = {"attention_bias": ("qkv_bias", "out_bias"), "mlp_bias": ("mlp_bias",)}
 
 
-class Family(Entry):
+_Local = Literal["sliding_attention", "chunked_attention", "linear_attention"]
+
+
+class ModelFamily(Entry):
     """One `model_type` of Hugging Face's transformers; the defaults are those of Llama."""
 
-    attention: Literal["gqa", "mla"] = Field(default="gqa", description="Kind of attention")
-    norm: Norm = Field(default="rms", description="Kind of normalisation")
+    attention: Literal["gqa", "mla"] = Field(default="gqa", description="Kind of attention: grouped-query or latent")
+    norm: Norm = Field(default="rms", description="Kind of the norms of the hidden width")
     norms: int = Field(default=2, description="Norms of the hidden width in one layer")
     parallel: bool = Field(default=False, description="Attention and feed-forward part read the same input")
-    qkv_bias: bool = Field(default=False, description="Query, key and value projections have biases")
+    qkv_bias: bool = Field(default=False, description="The query, key and value projections have biases")
     out_bias: bool = Field(default=False, description="The output projection of attention has a bias")
-    mlp_bias: bool = Field(default=False, description="The projections of the feed-forward part have biases")
-    head_bias: bool = Field(default=False, description="The head over the vocabulary has a bias")
-    gated: bool = Field(default=True, description="The feed-forward part has a gate (SwiGLU)")
-    rotary: bool = Field(default=True, description="Rotary position embedding")
+    mlp_bias: bool = Field(default=False, description="The feed-forward products have biases")
+    head_bias: bool = Field(default=False, description="The output head has a bias")
+    gated: bool = Field(default=True, description="A third product gates the activation (SwiGLU)")
+    rotary: bool = Field(default=True, description="Queries and keys get a rotary position embedding")
     qk_norm: QkNorm = Field(default="none", description="Norm of queries and keys")
-    qk_norm_if: str = Field(default="", description="Flag of the config.json that switches that norm on")
-    output_gate: bool = Field(default=False, description="The output of attention is gated")
-    sinks: bool = Field(default=False, description="Attention sinks: one learned logit a head")
-    tied: bool = Field(default=False, description="Head and embedding share weights where the config.json does not say")
-    embedding_norm: bool = Field(default=False, description="Norm behind the embedding")
-    dropout: bool = Field(default=False, description="Trained with dropout where the config.json does not say")
+    qk_norm_if: str = Field(default="", description="Flag of the file that switches qk_norm on; empty: always on")
+    output_gate: bool = Field(default=False, description="A sigmoid gate multiplies the attention's output")
+    sinks: bool = Field(default=False, description="Each head has one learned logit (attention sink)")
+    tied: bool = Field(default=False, description="The output head is the embedding, where the file does not say")
+    embedding_norm: bool = Field(default=False, description="A norm follows the embedding (BLOOM)")
+    dropout: bool = Field(default=False, description="Trained with dropout, where the file does not say")
     positions: int | None = Field(
-        default=None, description="Learned positions: rows of their table beyond those of the longest context"
+        default=None, description="Rows of learned positions beyond those of the longest context; none: not learned"
     )
     ffn_factor: int | None = Field(
-        default=None, description="Feed-forward width over the hidden width where the config.json does not say"
+        default=None, description="Feed-forward width in units of the hidden width, where the file does not say"
     )
     window: Literal["none", "all", "pattern", "flag"] = Field(
-        default="none", description="Layers whose attention has a sliding window"
+        default="none", description="Layers with a window: none, all, in a pattern, or as a flag of the file says"
     )
-    pattern: int = Field(default=1, description="Layers from one with full attention to the next")
-    local: Literal["sliding_attention", "chunked_attention", "linear_attention"] = Field(
-        default="sliding_attention", description="Attention of the layers between them"
-    )
+    pattern: int = Field(default=1, description="Layers of a pattern, the last of which has full attention")
+    local: _Local = Field(default="sliding_attention", description="Attention of a pattern's other layers")
     moe: Literal["none", "all", "step", "first_dense", "interleave", "beside"] = Field(
-        default="none", description="Layers that have experts"
+        default="none", description="Layers with experts; `beside` has a dense part in the same layer"
     )
     shared: Literal["none", "count", "width", "ffn"] = Field(
-        default="none", description="How the config.json gives the size of shared experts"
+        default="none", description="Field that gives the shared experts: their count, their width, or the width of one"
     )
-    shared_gate: bool = Field(default=False, description="The shared expert has a gate")
-    router_bias: bool = Field(default=False, description="The router of experts has a bias")
+    shared_gate: bool = Field(default=False, description="A sigmoid gate multiplies the shared experts' output")
+    router_bias: bool = Field(default=False, description="The router has a number for each expert")
     switches: dict[str, tuple[str, ...]] = Field(
-        default=_LLAMA_SWITCHES, description="Flag of the config.json -> fields of the family that it sets"
+        default=_LLAMA_SWITCHES, description="Flag of the file -> the fields of this family that it sets"
     )
     defaults: dict[str, int | bool | str] = Field(
-        default={}, description="Values of the configuration class for fields that a config.json leaves out"
+        default={}, description="Defaults of the configuration class, where files leave fields out"
     )
 
 
-families = Catalogue(Family, "families/huggingface.yaml", group="families", noun="model_type", field="model_type")
+families = Catalogue(ModelFamily, "families/huggingface.yaml", group="families", noun="model_type", field="model_type")
 
 
-def family(model_type: str) -> Family:
+def model_family(model_type: str) -> ModelFamily:
     """Return the family of `model_type`; a nested text model's suffix is dropped.
 
     Errors
@@ -75,7 +76,7 @@ def family(model_type: str) -> Family:
 
     Examples
     --------
-    >>> family("qwen3").qk_norm, family("gemma4_text").norms
+    >>> model_family("qwen3").qk_norm, model_family("gemma4_text").norms
     ('head', 4)
     """
     known = families.names()
@@ -84,7 +85,7 @@ def family(model_type: str) -> Family:
         if candidate in known:
             return families.entry(candidate)
     raise SlipstickError(
-        "a model_type that is not known (a decoder of a known kind can be described in YAML instead)",
+        "no such model_type of Hugging Face's transformers (describe the decoder in YAML: slipstick show llama-3.1-8b)",
         path="model_type",
         value=model_type,
         allowed=known,
