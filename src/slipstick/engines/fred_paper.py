@@ -20,7 +20,7 @@ FABRICS = ("mesh", "fred-a", "fred-b", "fred-c", "fred-d")
 
 
 @dataclass(frozen=True)
-class Case:
+class _Case:
     """One workload of the paper: the network, the plan, samples of a replica, and the efficiency with its origin."""
 
     name: str
@@ -34,7 +34,7 @@ class Case:
 
 
 @cache
-def cases() -> dict[str, Case]:
+def cases() -> dict[str, _Case]:
     """Return the paper's workloads by name, from data/wafer/fred.yaml.
 
     Examples
@@ -42,15 +42,15 @@ def cases() -> dict[str, Case]:
     >>> list(cases()), cases()["GPT-3"].calibrated_on
     (['ResNet-152', 'Transformer-17B', 'GPT-3', 'Transformer-1T'], '')
     """
-    found = {}
+    by_name = {}
     for name, entry in _data()["workloads"].items():
         sizes = entry["strategy"]
-        found[name] = Case(
+        by_name[name] = _Case(
             name, entry["network"], entry["plan"], int(entry["replica"]["value"]),
             float(entry["efficiency"]["value"]), entry["efficiency"]["source"], entry["on"],
             (sizes["mp"], sizes["dp"], sizes["pp"]),
         )  # fmt: skip
-    return found
+    return by_name
 
 
 def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs: int | None = None) -> Iteration:
@@ -82,14 +82,14 @@ def sweep_pairs() -> list[tuple[Strategy, Iteration, Iteration]]:
     asked = _data()["sweep"]
     case, replica = cases()[asked["workload"]], int(asked["replica"]["value"])
     mesh, fred = (resolve_topology(f"wafer-{name}") for name in ("mesh", "fred-d"))
-    found = []
+    pairs = []
     for strategy in strategies(len(mesh.npus)):
         size = replica // asked["microbatches"][strategy.pp]
         plan = f"{case.plan.partition(',')[2]},microbatch={size}"
         question = ask(case.network, "wafer-mesh", plan, verb="simulate", batch=replica * strategy.dp)
         job = job_for(question, case.efficiency)(strategy)
-        found.append((strategy, simulate(job, mesh, most=SWEEP_RUNS), simulate(job, fred, most=SWEEP_RUNS)))
-    return found
+        pairs.append((strategy, simulate(job, mesh, most=SWEEP_RUNS), simulate(job, fred, most=SWEEP_RUNS)))
+    return pairs
 
 
 @cache

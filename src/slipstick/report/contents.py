@@ -1,4 +1,4 @@
-"""What a Report holds, and how it is read: the part of it that checks and renderers know."""
+"""Contents of a Report, and how they are read: the part of it that renderers know."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ _NOT_BIBTEX = ("type", "seen")
 @functools.cache
 def papers() -> dict[str, dict[str, Any]]:
     """Return every paper by its key: type, title, author, year and where it appeared."""
-    found: dict[str, dict[str, Any]] = load_yaml(_FILE)
-    return found
+    entries: dict[str, dict[str, Any]] = load_yaml(_FILE)
+    return entries
 
 
 def paper(key: str) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def line(key: str) -> str:
 
 
 def link(key: str) -> str:
-    """Return where to read a paper, or nothing."""
+    """Return the address of a paper, or an empty text."""
     entry = paper(key)
     if "eprint" in entry:
         return f"https://arxiv.org/abs/{entry['eprint']}"

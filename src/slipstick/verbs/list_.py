@@ -8,7 +8,7 @@ from slipstick.verbs.listing import list_names
 
 
 def list_(kind: str | None = None) -> Report:
-    """Return what a catalogue holds, a row an entry, as the breakdown of its name; without a kind, the catalogues.
+    """Return the entries of a catalogue, a row each, as the breakdown of its name; without a kind, the catalogues.
 
     Parameters
     ----------
