@@ -40,6 +40,11 @@ def report_page(report: Report, pictures: Mapping[str, str]) -> str:
     return _document(report.title, "\n".join(part for part in body if part))
 
 
+def framed(page: str) -> str:
+    """Return a page as an inline frame, for notebooks: its style and its policy hold inside only."""
+    return f'<iframe srcdoc="{html.escape(page)}" width="100%" height="720" style="border:0"></iframe>'
+
+
 def comparison_page(comparison: Comparison) -> str:
     """Return reports side by side as an HTML document."""
     from slipstick.report.comparison import ratio

@@ -12,9 +12,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from slipstick import __version__
 from slipstick.core import units
 from slipstick.core.errors import SlipstickError
+from slipstick.core.question import Question
 
 if TYPE_CHECKING:
     from slipstick.report.comparison import Comparison, ReportDiff
@@ -30,6 +31,7 @@ How = Literal["estimated", "simulated", "measured", "published"]
 Severity = Literal["warning", "error"]
 Cell = str | float | int | bool | None
 Tree = Mapping[str, "Metric | Tree"]
+Drawings = Callable[[], Mapping[str, str]]  # called when pictures are asked for: heading -> SVG
 
 SCHEMA = "slipstick.report/1"
 PARTS = "parts"
@@ -136,6 +138,10 @@ class Report:
         What was asked (workload, system, plan): Specs, dicts, lists and plain values; made canonical here.
     papers
         Keys of ``data/papers.yaml``.
+    detail
+        The domain's own result (a schedule, a simulated step, a trained network). Neither serialised nor compared.
+    drawings
+        Called when pictures are asked for; returns SVGs by their heading. Neither serialised nor compared.
 
     Examples
     --------
@@ -154,6 +160,8 @@ class Report:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     papers: tuple[str, ...] = ()
     version: str = __version__
+    detail: Any = field(default=None, compare=False, repr=False)
+    drawings: Drawings | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metrics", _checked_tree(self.metrics, ""))
@@ -161,6 +169,48 @@ class Report:
         object.__setattr__(self, "breakdowns", dict(self.breakdowns))
         object.__setattr__(self, "warnings", tuple(self.warnings))
         object.__setattr__(self, "papers", tuple(self.papers))
+
+    @classmethod
+    def of(
+        cls,
+        question: Question | Mapping[str, Any],
+        metrics: Tree,
+        tables: Mapping[str, Table] | None = None,
+        *,
+        title: str,
+        bottleneck: str = "",
+        papers: Sequence[str] = (),
+        facts: Mapping[str, float] | None = None,
+        findings: Sequence[Finding] = (),
+    ) -> Report:
+        """Build the Report that answers a question: fill in its inputs, and run the named checks over its figures.
+
+        Parameters
+        ----------
+        question : what was asked; a verb without workload, system and plan gives its inputs by name.
+        facts : further figures for the checks, such as ``roofline.compute``: see `slipstick.report.checks`.
+        findings : what the engine itself found, listed behind those of the checks.
+
+        Examples
+        --------
+        >>> metrics = {"memory": {"peak": Metric(2.0, "B", "estimated"), "capacity": Metric(1.0, "B", "estimated")}}
+        >>> [finding.check for finding in Report.of({"net": "mlp"}, metrics, title="demo").warnings]
+        ['memory_fits']
+        """
+        from slipstick.report.checks import run_checks
+
+        inputs = question.inputs() if isinstance(question, Question) else question
+        figures = {path: metric.value for path, metric in flatten(metrics)}
+        checked = run_checks({**figures, **(facts or {})})
+        return cls(title, metrics, tables or {}, bottleneck, (*checked, *findings), inputs, tuple(papers))
+
+    def with_detail(self, detail: Any, drawings: Drawings | None = None) -> Report:
+        """Return the same report carrying the domain's own result, and the function that draws its pictures."""
+        return replace(self, detail=detail, drawings=drawings)
+
+    def pictures(self) -> dict[str, str]:
+        """Return the report's drawings, SVGs by their heading; empty for a report that was read from JSON."""
+        return dict(self.drawings()) if self.drawings else {}
 
     def with_breakdowns(self, breakdowns: Mapping[str, Table]) -> Report:
         """Return the same report with other breakdowns; what is canonical already is not made so again."""
@@ -203,7 +253,7 @@ class Report:
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        """The findings of severity "error": what `--strict` refuses."""
+        """Findings of severity "error": the model contradicts itself. (``strict`` refuses every finding.)"""
         return tuple(finding for finding in self.warnings if finding.severity == "error")
 
     @property
@@ -262,14 +312,21 @@ class Report:
 
         return render_report(self)
 
-    def html(self, pictures: Mapping[str, str] | None = None) -> str:
-        """Return the report as one self-contained HTML file: no script, nothing loaded from elsewhere.
+    def __str__(self) -> str:
+        """Return the report as plain text: what ``print`` shows."""
+        return self.table()
 
-        `pictures` are SVGs of ours by their heading, shown above the figures.
-        """
+    def html(self) -> str:
+        """Return the report with its pictures as one self-contained HTML file: no script, nothing loaded."""
         from slipstick.report.as_html import report_page
 
-        return report_page(self, pictures or {})
+        return report_page(self, self.pictures())
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the page in a frame, so that its style stays inside."""
+        from slipstick.report.as_html import framed
+
+        return framed(self.html())
 
     def cite(self) -> str:
         """Return BibTeX entries of the papers that the report stands on, and of slipstick."""

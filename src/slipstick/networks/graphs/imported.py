@@ -12,7 +12,7 @@ from pydantic import Field
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Op, Phase
-from slipstick.networks.graphs.operator_graph import OperatorGraph, one_position, scaled
+from slipstick.networks.graphs.operator_graph import OperatorGraph, check_one_position, scaled
 
 MOST_OPS = 100_000  # of one graph: a bound on what a stranger's file can make us hold
 
@@ -40,7 +40,7 @@ class ImportedGraph(OperatorGraph):
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
         """Return the operations of one sample of the example: as traced, in training and inference alike."""
-        one_position(self, sequence)
+        check_one_position(self, sequence)
         return [scaled(op, 1, self.batch) for op in self.operations]
 
 

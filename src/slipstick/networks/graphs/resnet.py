@@ -8,7 +8,7 @@ from pydantic import Field
 
 from slipstick.core.workload import Op, Phase
 from slipstick.networks.graphs.builder import GraphBuilder, Tensor
-from slipstick.networks.graphs.operator_graph import OperatorGraph, one_position
+from slipstick.networks.graphs.operator_graph import OperatorGraph, check_one_position
 
 Block = Literal["basic", "bottleneck"]
 Stem = Literal["photograph", "small"]
@@ -44,7 +44,7 @@ class ResNet(OperatorGraph):
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
         """Return the operations for one image: the same in training and inference."""
-        one_position(self, sequence)
+        check_one_position(self, sequence)
         g = GraphBuilder()
         x = STEMS[self.stem](g, g.input(3, self.image, self.image), self.width)
         for stage, count in enumerate(self.blocks):

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from slipstick.core.workload import Op, Phase
 from slipstick.networks.graphs.builder import GraphBuilder, Tensor
-from slipstick.networks.graphs.operator_graph import OperatorGraph, one_position
+from slipstick.networks.graphs.operator_graph import OperatorGraph, check_one_position
 
 Channels = Annotated[int, Field(gt=0, le=10**5)]
 _HIDDEN = 4096  # features of the two hidden products: Simonyan & Zisserman 1409.1556, table 1; Krizhevsky, section 3.5
@@ -38,7 +38,7 @@ class Vgg(OperatorGraph):
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
         """Return the operations for one image: the same in training and inference."""
-        one_position(self, sequence)
+        check_one_position(self, sequence)
         g = GraphBuilder()
         x, place = g.input(3, self.image, self.image), 0
         for stage in self.stages:
@@ -72,7 +72,7 @@ class AlexNet(OperatorGraph):
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
         """Return the operations for one image. Source: torchvision's alexnet.py."""
-        one_position(self, sequence)
+        check_one_position(self, sequence)
         g = GraphBuilder()
         x = g.conv("features.0", g.input(3, self.image, self.image), 64, 11, stride=4, padding=2, bias=True)
         x = g.pool("features.2", g.relu("features.1", x), 3, stride=2)
