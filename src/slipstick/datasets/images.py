@@ -12,6 +12,7 @@ from slipstick.core.errors import SlipstickError
 
 CHUNK = 4096  # images counted at once, to bound memory
 WHITE = 255  # the largest value of a byte
+Shape = tuple[int, int, int]  # height, width and channels of an image
 
 
 @dataclass(frozen=True, eq=False)

@@ -88,6 +88,22 @@ def find_system(spec: SystemSpec) -> System:
     return resolve(spec)
 
 
+def find_network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
+    """Return the network that a name, file, dict or object stands for, files of trained networks included.
+
+    The arguments and errors are those of `slipstick.networks.network`; ``.tflite`` files are read for their sizes too.
+
+    Examples
+    --------
+    >>> find_network("examples/data/small.tflite").name
+    'small'
+    """
+    from slipstick.networks.find_network import network
+    from slipstick.trained.open import SIZE_READERS
+
+    return network(spec, readers=SIZE_READERS)
+
+
 def split_overrides(overrides: Mapping[str, object]) -> dict[str, dict[str, object]]:
     """Return dotted overrides by their root, the root cut off; short keys of a plan spelt out.
 
@@ -169,9 +185,7 @@ def _workload(
 ) -> Workload:
     if isinstance(spec, Workload):
         return override(spec, given, root="workload")
-    from slipstick.networks.find_network import network
-
-    net = network(spec)
+    net = find_network(spec)
     defaults = _defaults(net, phase, system, plan)
     chosen.update(dict.fromkeys(defaults.keys() - given.keys(), "default"))
     return validate(Workload, {"network": net, "phase": phase, **defaults, **given}, root="workload")
