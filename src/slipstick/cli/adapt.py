@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from slipstick.cli.options import Inputs, Shown
 from slipstick.cli.output import progress_bar, put, say
-from slipstick.compress.options import CalibrationImages, Retraining, ShiftSchedule
+from slipstick.compress.adapt_options import CalibrationImages, Retraining, ShiftSchedule
 
 _CALIBRATION, _SCHEDULE, _RETRAINING = CalibrationImages(), ShiftSchedule(), Retraining()
 _INPUTS, _SHOWN = Inputs(), Shown()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, field, make_dataclass
+from dataclasses import asdict, dataclass, field, make_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,18 +23,33 @@ else:  # the fields of Recipe without its checks: `train` makes them, and names 
         ],
         frozen=True,
     )
+    RecipeOptions.__module__ = __name__  # where its annotations are looked up
 
-_RECIPE, _SHOWN = RecipeOptions(), Shown()
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """Files that a training begins with, goes on from, and writes."""
+
+    start: Path | None = None
+    "Weights to begin with."
+
+    folder: Path | None = None
+    "Keep the state there after every epoch; the same command goes on from it."
+
+    out: Path | None = None
+    "Write the weights there (.safetensors)."
+
+
+_Group = Parameter(name="*")
+_RECIPE, _FILES, _SHOWN = RecipeOptions(), TrainingFiles(), Shown()
 
 
 def train(
     network: str,
     *,
     data: str = "digits",
-    recipe: Annotated[RecipeOptions, Parameter(name="*")] = _RECIPE,
-    start: Path | None = None,
-    folder: Path | None = None,
-    out: Path | None = None,
+    recipe: Annotated[RecipeOptions, _Group] = _RECIPE,
+    files: Annotated[TrainingFiles, _Group] = _FILES,
     size: int | None = None,
     threads: int | None = None,
     shown: Shown = _SHOWN,
@@ -49,12 +64,6 @@ def train(
     data
         digits, mnist, fashion-mnist, cifar10, cifar10-jpeg, or your own: a folder with a sub-folder for each class, idx
         or npz files.
-    start
-        Weights to begin with.
-    folder
-        Keep the state there after every epoch; the same command goes on from it.
-    out
-        Write the weights there (.safetensors).
     size
         The side in pixels to which the pictures of a folder are brought.
     threads
@@ -66,8 +75,12 @@ def train(
     if threads is not None:
         require("torch", "torch").set_num_threads(max(1, threads))
     settings: dict[str, Any] = asdict(recipe)  # type: ignore[call-overload]
+    out = files.out
     with progress_bar(shown, "training") as progress:
-        report = verb(network, data, recipe=settings, start=start, folder=folder, out=out, size=size, progress=progress)
+        report = verb(
+            network, data, recipe=settings, start=files.start, folder=files.folder, out=out, size=size,
+            progress=progress,
+        )  # fmt: skip
     if out is not None:
         say(f"wrote {out}")
     put(report, shown)

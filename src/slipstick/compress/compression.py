@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slipstick.compress.bias_correction import corrected_biases
-from slipstick.compress.encoded_layers import Side, encode_layer, kept_weights, noise_share
+from slipstick.compress.encoded_layers import encode_layer, kept_weights, noise_share
 from slipstick.compress.layer_formats import shared_sides
 from slipstick.compress.sensitivity import sensitivities
 from slipstick.compress.shift_budget import schedule_shifts
@@ -46,14 +46,14 @@ class LayerStudy:
 class Compression:
     """Network whose weights are those that formats keep, and what it was made of, by layer.
 
-    `sides` were given to the encodings (a schedule's shifts, a shared pool); `biases` are the corrected ones; `noise` is
-    that of the format in the layer's output over the output's power, where inputs were observed.
+    `sides` were given to the encodings (a schedule's shifts, a shared pool); `biases` are the corrected ones; `noise`
+    is the format's in the layer's output over the output's power, where inputs were observed.
     """
 
     network: TrainedNetwork
     formats: Mapping[str, Format]
     encoded: Mapping[str, Encoded]
-    sides: Mapping[str, Side]
+    sides: Mapping[str, Values]
     biases: Values
     noise: Mapping[str, float]
 
@@ -130,7 +130,7 @@ def compress(
     if correct and not study.observed:
         allowed = "images to calibrate on, or no correction of biases"
         raise SlipstickError("needs images", path="study", allowed=allowed)
-    sides: dict[str, Side] = {**shared_sides(network, forms)}
+    sides: dict[str, Values] = {**shared_sides(network, forms)}
     sides |= {name: {"shifts": shifts} for name, shifts in study.shifts.items()}
     layers = [layer for layer in network.layers() if layer.name in forms]
     weights = {layer.name: kept_weights(layer, forms[layer.name], sides.get(layer.name)) for layer in layers}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,13 +9,12 @@ from numpy.typing import NDArray
 
 from slipstick.core.arrays import FloatArray
 from slipstick.core.format import Encoded, Format
-from slipstick.trained.network import ObservedInputs, WeightLayer
+from slipstick.trained.network import ObservedInputs, Values, WeightLayer
 
-Side = Mapping[str, NDArray[Any]]
-_COARSEST = 128  # of the steps of an int8 code that a format of fewer bits keeps
+_MAX_STEP_POWER = 7  # of two, of the steps of an int8 code that a format of fewer bits keeps
 
 
-def kept_weights(layer: WeightLayer, form: Format, side: Side | None = None) -> NDArray[Any]:
+def kept_weights(layer: WeightLayer, form: Format, side: Values | None = None) -> NDArray[Any]:
     """Return the weights that a format keeps of a layer's, in the layer's unit.
 
     Parameters
@@ -32,7 +30,7 @@ def kept_weights(layer: WeightLayer, form: Format, side: Side | None = None) -> 
     return form.encoding.recode(layer.weights, side)
 
 
-def encode_layer(layer: WeightLayer, form: Format, side: Side | None = None) -> Encoded:
+def encode_layer(layer: WeightLayer, form: Format, side: Values | None = None) -> Encoded:
     """Return a layer's weights packed in a format; arguments as `kept_weights` takes them.
 
     Whole numbers stay under their scales. A format of fewer bits than int8 stores them in steps of a power of two: the
@@ -40,17 +38,15 @@ def encode_layer(layer: WeightLayer, form: Format, side: Side | None = None) -> 
     """
     if layer.scales is None:
         return form.encoding.encode(layer.weights, side)
-    codes, first = kept_weights(layer, form, side), None
-    step = 1
-    while step <= _COARSEST:
+    codes = kept_weights(layer, form, side)
+    real, steps = codes * layer.column_scales, [2**power for power in range(_MAX_STEP_POWER + 1)]
+    tried = []
+    for step in steps:
         scales = (layer.scales * np.float32(step)).astype(np.float32)
-        encoded = form.encoding.encode(codes * layer.column_scales, {"scale": scales, **(side or {})})
-        first = first or encoded
-        if np.array_equal(np.rint(encoded.values.astype(np.float64) / layer.column_scales), codes):
-            return encoded
-        step *= 2
-    assert first is not None
-    return first
+        tried.append(form.encoding.encode(real, {"scale": scales, **(side or {})}))
+        if np.array_equal(np.rint(tried[-1].values.astype(np.float64) / layer.column_scales), codes):
+            return tried[-1]
+    return tried[0]  # of the right size; `write_packed_network` refuses it
 
 
 def noise(layer: WeightLayer, change: NDArray[Any], inputs: ObservedInputs) -> FloatArray:

@@ -64,7 +64,7 @@ def layer_formats(
 
 
 def shared_sides(network: TrainedNetwork, forms: Mapping[str, Format]) -> dict[str, Values]:
-    """Return what layers of one format share beside their codes, by the layers' names: a pool fitted to all of them."""
+    """Return shared arrays beside the codes, by the layers' names: a pool fitted to all layers of its format."""
     weights = {layer.name: layer.weights for layer in network.layers()}
     sides: dict[str, Values] = {}
     for form in {form for form in forms.values() if form.encoding.shared_bytes}:

@@ -1,4 +1,4 @@
-"""Sizes of what layers share, such as pools of vectors, under a budget of bytes: every candidate is fitted and weighed."""
+"""Sizes of the pools that layers share, under a budget of bytes: every candidate is fitted and weighed."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _shared_storage(form: Format, shapes: Sequence[tuple[int, ...]]) -> int:
 def _undominated(combinations: Sequence[_Combination]) -> list[_Combination]:
     """Return, smallest first, what has less error than everything that is as small: the best of any budget is there."""
     best: list[_Combination] = []
-    for combination in sorted(combinations, key=lambda one_of_them: (one_of_them.bytes, one_of_them.error)):
+    for combination in sorted(combinations, key=lambda tried: (tried.bytes, tried.error)):
         if not best or combination.error < best[-1].error:
             best.append(combination)
     return best

@@ -11,8 +11,8 @@ from slipstick.training.loop import train
 from slipstick.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    from slipstick.compress.adapt_options import Retraining
     from slipstick.compress.compression import Compression
-    from slipstick.compress.options import Retraining
     from slipstick.core.progress import Progress
     from slipstick.datasets.images import DataSet
     from slipstick.trained.network import TrainedNetwork

@@ -55,21 +55,21 @@ def sensitivities(
     plain = network.logits(images)
     power = float(plain.var(axis=0).sum()) or 1.0
     layers = [layer for layer in network.layers() if layer.name in forms]
-    found: dict[str, float] = {}
+    shares: dict[str, float] = {}
     for place, layer in enumerate(layers):
         if progress:
             progress(place, len(layers), f"sensitivity of {layer.label or layer.name}")
         form = forms[layer.name]
         shifts = form.encoding.max_shifts is not None
         if network.integers and not shifts:
-            found[layer.name] = 0.0
+            shares[layer.name] = 0.0
             continue
         probed = kept_weights(layer, form, {"shifts": np.full(layer.filters, _PROBE)} if shifts else None)
         share = noise_share(layer, probed, observed[layer.name])
         biases = corrected_biases([layer], {layer.name: probed}, observed)
         moved = network.with_weights({layer.name: _moved(layer, probed)}, biases).logits(images) - plain
-        found[layer.name] = float((moved**2).mean(axis=0).sum()) / power / share if share else 0.0
-    return found
+        shares[layer.name] = float((moved**2).mean(axis=0).sum()) / power / share if share else 0.0
+    return shares
 
 
 def _moved(layer: WeightLayer, weights: NDArray[Any]) -> NDArray[Any]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from slipstick.compress.adapt_options import Weighing
 from slipstick.compress.encoded_layers import kept_weights, noise, signal
-from slipstick.compress.options import Weighing
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format

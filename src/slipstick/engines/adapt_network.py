@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from slipstick.compress.adapt_options import CalibrationImages, Retraining, ShiftSchedule
     from slipstick.compress.compression import Compression, LayerStudy
-    from slipstick.compress.options import CalibrationImages, Retraining, ShiftSchedule
     from slipstick.core.arrays import FloatArray
     from slipstick.core.format import Encoded, Format
     from slipstick.core.progress import Progress
@@ -47,7 +47,7 @@ class AdaptOptions:
         return self.calibration.correct or self.schedule.shifts is not None
 
     def inputs(self, tuning: Images) -> dict[str, Any]:
-        """Return what a Report says of schedule and calibration."""
+        """Return the inputs of a Report that tell of schedule and calibration."""
         schedule = self.schedule
         columns = {} if schedule.columns is None else {"columns": schedule.columns}
         return {
@@ -89,7 +89,7 @@ class AdaptedNetwork:
 
 @dataclass(frozen=True, eq=False)
 class Adaptation:
-    """Everything that one format of `adapt` reports on."""
+    """Result of `adapt` in one format, all that its Report tells of."""
 
     network: TrainedNetwork
     data: DataSet

@@ -39,7 +39,9 @@ def adapted_report(adaptation: Adaptation, inputs: Mapping[str, Any], epochs: in
         papers=("li2021swis",) if "swis" in adaptation.formats else (),
         findings=_retraining_findings(adaptation.detail),
     )
-    return report.with_detail(adaptation.detail, lambda: _pictures(report, adaptation.compression.encoded))
+    return report.with_detail(
+        adaptation.detail, lambda: _pictures(report, adaptation.compression.encoded, adaptation.bits)
+    )
 
 
 def _accuracies(adaptation: Adaptation) -> dict[str, Metric]:
@@ -138,7 +140,7 @@ def _retraining_findings(detail: AdaptedNetwork) -> tuple[Finding, ...]:
     return (Finding("retraining", message, "accuracy.after"),)
 
 
-def _pictures(report: Report, encoded: Mapping[str, Encoded]) -> dict[str, str]:
+def _pictures(report: Report, encoded: Mapping[str, Encoded], curve: Mapping[int, float]) -> dict[str, str]:
     """Return sensitivities and accuracy against bits of activations, where measured, and every pool's vectors."""
     from slipstick.compress.accuracy_pictures import accuracy_svg, sensitivity_svg
     from slipstick.formats.format_pictures import MOST_VECTORS, pool_svg
@@ -147,8 +149,8 @@ def _pictures(report: Report, encoded: Mapping[str, Encoded]) -> dict[str, str]:
     if rows := [row for row in report.breakdowns["layers"].rows if row[-1] is not None]:
         names, kinds, values = zip(*((row[0], row[1], row[-1]) for row in rows), strict=True)
         pictures["Sensitivity of every layer"] = sensitivity_svg(names, kinds, values)
-    if _BITS in report.breakdowns:
-        points = [(float(bits), float(share), f"{bits} bits") for bits, share in report.breakdowns[_BITS].rows]
+    if curve:
+        points = [(float(bits), share, f"{bits} bits") for bits, share in curve.items()]
         title, series = report.title, {report.inputs["formats"]: points}
         pictures["Accuracy against bits of activations"] = accuracy_svg(series, title, _BITS)
     for name, pool in _pools(encoded).items():

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 _INTEGER_FORMAT = "int8"  # of an integer network's weights, where no other is asked for
 
-Measured = tuple["NDArray[np.bool_]", int, int]  # right answers, bytes of the weights as stored, their bytes in int8
-
 
 def measure_network(
     network: str | Path | nn.Module | TrainedNetwork, data: DataSet, formats: str, images: int | None
@@ -52,7 +50,8 @@ def measure_network(
     return Report.of(inputs, metrics, title=title).with_detail(right)
 
 
-def _measured(network: TrainedNetwork, formats: str, test: Images) -> Measured:
+def _measured(network: TrainedNetwork, formats: str, test: Images) -> tuple[NDArray[np.bool_], int, int]:
+    """Return the right answers, the bytes of the weights as stored, and in int8."""
     from slipstick.compress.compression import compress
     from slipstick.compress.layer_formats import layer_formats
     from slipstick.trained.network import right_answers

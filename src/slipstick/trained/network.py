@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from slipstick.core.arrays import FloatArray
+from slipstick.core.arrays import AnyArray, FloatArray
 from slipstick.core.errors import SlipstickError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from slipstick.networks.graphs.imported import ImportedGraph
 
 LayerKind = Literal["conv", "depthwise", "pointwise", "linear"]
-Values = Mapping[str, "NDArray[Any]"]  # layer -> its weights, or its biases
+Values = Mapping[str, AnyArray]  # layer -> its weights or biases; or by name what stands beside a layer's codes
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,10 +133,10 @@ class TrainedNetwork(ABC):
 
     @abstractmethod
     def calibration_images(self, images: Images) -> tuple[Images, Images]:
-        """Return which of some images `observe` takes, and those few on which sensitivities are measured."""
+        """Return the images of a set that `observe` takes, and the few on which sensitivities are measured."""
 
     @abstractmethod
-    def observe(self, images: Images, names: Iterable[str] | None = None) -> dict[str, ObservedInputs]:
+    def observe(self, images: Images, names: Iterable[str] | None = None) -> Mapping[str, ObservedInputs]:
         """Return the statistics of the inputs of the named layers (all of them by default), by their names."""
 
     @abstractmethod

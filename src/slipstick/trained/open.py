@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from slipstick.core.format import Encoded
     from slipstick.core.workload import Network
     from slipstick.datasets.images import DataSet, Normal
+    from slipstick.trained.torch.torch_network import TorchNetwork
 
-PUBLISHED = ("efficientnet-lite0",)  # names of networks whose published weights a package carries
+_PUBLISHED = ("efficientnet-lite0",)  # names of networks whose published weights a package carries
 _MAX_BYTES = 2**33  # of a file: 8 GiB; VGG-16 has 0.55 GB
 
 
@@ -47,9 +48,9 @@ def open_network(
     Parameters
     ----------
     spec : an 8-bit ``.tflite`` file, which stays integers and is run bit for bit; a ``.safetensors`` file that
-        ``slipstick train --out`` wrote; an ``.onnx`` file; a file of packed weights that ``slipstick adapt --packed``
-        wrote; a name of `PUBLISHED`; a torch module from images [n, c, h, w] to logits, which is copied; or a
-        TrainedNetwork, which is returned as it is.
+        ``slipstick train --out`` wrote; an ``.onnx`` file; a file that ``slipstick adapt --packed`` wrote;
+        ``efficientnet-lite0``, with its published weights; a torch module from images [n, c, h, w] to logits, which is
+        copied; or a TrainedNetwork, which is returned as it is.
     data : the data set that it shall score: its images' size, and their normalisation where nothing else says it.
     normal : how bytes become a torch network's inputs. Default: its file's, else the data set's.
     background : outputs of an integer network before that of class 0. Default: those that it has more than `data`
@@ -70,23 +71,23 @@ def open_network(
     hints = _Hints(data, normal, background)
     if not isinstance(spec, str | Path):
         return _module(spec, hints)
-    if str(spec) in PUBLISHED:
+    if str(spec) in _PUBLISHED:
         from slipstick.trained.torch.pretrained import lite0_network
 
         return _torch(lite0_network(), hints)
     path = Path(spec)
     if path.suffix not in _KINDS and not path.is_file():
-        allowed = [*(f"a {suffix} file" for suffix in _KINDS), "a file of slipstick adapt --packed", *PUBLISHED]
+        allowed = [*(f"a {suffix} file" for suffix in _KINDS), "a file of slipstick adapt --packed", *_PUBLISHED]
         raise SlipstickError("not a trained network", path="network", value=str(spec), allowed=allowed)
     return _parsed(read_bytes(path, limit=_MAX_BYTES), path.suffix, str(path), path.stem, hints)
 
 
-def tflite_sizes(path: Path) -> Network:
+def _tflite_sizes(path: Path) -> Network:
     """Return the operator graph of a .tflite file: its sizes without weights."""
     return open_network(path).graph()
 
 
-SIZE_READERS: Mapping[str, Callable[[Path], Network]] = {".tflite": tflite_sizes}  # suffix -> sizes of such a file
+SIZE_READERS: Mapping[str, Callable[[Path], Network]] = {".tflite": _tflite_sizes}  # suffix -> sizes of such a file
 
 
 def write_packed_network(path: str | Path, network: TrainedNetwork, encoded: Mapping[str, Encoded]) -> int:
@@ -122,11 +123,10 @@ def _decoded(layer: WeightLayer, encoded: Encoded) -> Any:
 
 
 def _parsed(raw: bytes, suffix: str, path: str, name: str, hints: _Hints) -> TrainedNetwork:
-    if suffix in (".safetensors", "") or suffix not in _KINDS:
-        if is_packed(raw):
-            return _packed(raw, path, name, hints)
+    if suffix not in _FLATBUFFERS and is_packed(raw):
+        return _packed(raw, path, name, hints)
     if suffix not in _KINDS:
-        allowed = [*(f"a {kind} file" for kind in _KINDS), "a file of slipstick adapt --packed", *PUBLISHED]
+        allowed = [*(f"a {kind} file" for kind in _KINDS), "a file of slipstick adapt --packed", *_PUBLISHED]
         raise SlipstickError("not a trained network", path="network", value=path, allowed=allowed)
     return _KINDS[suffix](raw, path, name, hints)
 
@@ -163,8 +163,8 @@ def _onnx(raw: bytes, path: str, name: str, hints: _Hints) -> TrainedNetwork:
     return _torch(onnx_network(raw, path, name=name), hints)
 
 
-def _torch(network: Any, hints: _Hints) -> TrainedNetwork:
-    """Return a torch network with what is known of its inputs."""
+def _torch(network: TorchNetwork, hints: _Hints) -> TrainedNetwork:
+    """Return a torch network that knows its images: the hints first, then its file, then the data set."""
     if hints.background:
         _refuse("background", hints.background, "only an integer network has outputs before that of class 0")
     normal = hints.normal or network.normal or (hints.data.normal if hints.data else None)
@@ -188,6 +188,7 @@ def _refuse(name: str, value: object, reason: str) -> None:
     raise SlipstickError(f"not for this network: {reason}", path=name, value=value)
 
 
+_FLATBUFFERS = (".tflite", ".onnx")  # kinds that are no containers of packed weights
 _KINDS: dict[str, Callable[[bytes, str, str, _Hints], TrainedNetwork]] = {
     ".tflite": _tflite,
     ".safetensors": _saved,

@@ -29,8 +29,8 @@ class Recipe(Spec):
     chunk: int | None = Field(
         default=None,
         ge=1,
-        description="Images computed at once, if the batch is too large for the memory: gradients are summed, and batch "
-        "norms see the chunk. Default: all of a batch.",
+        description="Images computed at once, if the batch is too large for the memory: gradients are summed, and "
+        "batch norms see the chunk. Default: all of a batch.",
     )
     rate: float = Field(default=0.1, gt=0, description="The largest learning rate.")
     momentum: float = Field(default=0.9, ge=0, lt=1, description="Nesterov momentum; 0 for none.")
@@ -47,8 +47,8 @@ class Recipe(Spec):
     smoothing: float = Field(default=0.0, ge=0, lt=1, description="Share of the target that goes to all classes alike.")
     augment: Literal["auto", "none", "crop", "crop-flip"] = Field(
         default="auto",
-        description="Random shifts by up to an eighth of the side (crop), and mirrors of half of the images; auto mirrors "
-        "where the data set says that mirrored images keep their class.",
+        description="Random shifts by up to an eighth of the side (crop), and mirrors of half of the images; auto "
+        "mirrors where the data set says that mirrored images keep their class.",
     )
     precision: Literal["auto", "bf16", "fp32"] = Field(
         default="auto",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipstick.compress.options import CalibrationImages, Retraining, ShiftSchedule
+from slipstick.compress.adapt_options import CalibrationImages, Retraining, ShiftSchedule
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,9 +35,9 @@ def adapt(
     Parameters
     ----------
     network
-        An 8-bit ``.tflite`` file, which stays integers and is run bit for bit; or a ``.safetensors`` file of
-        ``slipstick train``, an ``.onnx`` file, ``efficientnet-lite0`` or a torch module from images [n, c, h, w] to
-        logits, which can be retrained; a file of packed weights; or what `slipstick.trained.open_network` gives.
+        An 8-bit ``.tflite`` file, which stays integers; a ``.safetensors`` file of ``slipstick train``, an ``.onnx``
+        file, ``efficientnet-lite0`` or a torch module from images [n, c, h, w] to logits, which can be retrained; a
+        file of packed weights; or what `slipstick.trained.open_network` gives.
     formats
         ``swis:3``, or by patterns: ``swis:3;depthwise=int8;last=int8``. Several, ``int4|swis:2|swis:3``, are set side
         by side, from the same weights.
@@ -57,8 +57,8 @@ def adapt(
 
     Returns
     -------
-    A Report whose `detail` has the adapted network: ``report.detail.write(path)``, ``.write_packed(path)``, ``.module``,
-    ``.network``, and the right answers of each stage. Of several formats: the Report of each, by its text.
+    A Report whose `detail` has the adapted `network` and its `module`: ``report.detail.write(path)``,
+    ``.write_packed(path)``. Of several formats: the Report of each, by its text.
 
     Errors
     ------
@@ -70,8 +70,7 @@ def adapt(
     >>> from slipstick.datasets import data_set
     >>> from slipstick.trained.torch import module
     >>> digits = data_set("digits")
-    >>> one_test = CalibrationImages(images=100)
-    >>> report = adapt(module("mlp", digits), "swis:2", digits, calibration=one_test, schedule=ShiftSchedule(shifts=3))
+    >>> report = adapt(module("mlp", digits), "swis:2", digits, schedule=ShiftSchedule(shifts=3))
     >>> report.value("weights.compression") > 1, report.value("shifts.by_bytes") <= 3
     (True, True)
     """

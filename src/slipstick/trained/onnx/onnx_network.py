@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from slipstick.trained.onnx.build import parsed_module
 from slipstick.trained.onnx.export import onnx_bytes
 from slipstick.trained.torch.torch_network import ModuleFile, TorchNetwork
@@ -15,5 +18,9 @@ def onnx_network(raw: bytes, path: str, *, name: str) -> TorchNetwork:
     module = parsed_module(raw, path)
     channels, height, width = module.plan.image
     shape = None if channels is None or height is None or width is None else (height, width, channels)
-    file = ModuleFile(".onnx", lambda changed, notes: onnx_bytes(changed))
+    file = ModuleFile(".onnx", _written)
     return TorchNetwork(name, module, shape=shape, file=file)
+
+
+def _written(module: Any, notes: Mapping[str, object]) -> bytes:
+    return onnx_bytes(module)

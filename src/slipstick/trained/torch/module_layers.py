@@ -83,8 +83,8 @@ def put_weights(net: nn.Module, weights: Values, biases: Values, norms: Mapping[
     """
     torch = require("torch", "torch")
     layers = _layers(net)
-    for path, values in (("weights", weights), ("biases", biases)):
-        for name in values:
+    for path, names in (("weights", weights), ("biases", biases)):
+        for name in names:
             if name not in layers:
                 raise SlipstickError("no such layer with weights", path=path, value=name, allowed=layers)
     for name, values in weights.items():
@@ -94,8 +94,8 @@ def put_weights(net: nn.Module, weights: Values, biases: Values, norms: Mapping[
         if layers[name].bias is not None:
             layers[name].bias = _parameter(torch, values, layers[name].bias, f"biases.{name}")
         elif name in norms:
-            with torch.no_grad():
-                net.get_submodule(norms[name]).running_mean.copy_(torch.from_numpy(-np.asarray(values, np.float32)))
+            mean: Any = net.get_submodule(norms[name]).running_mean
+            mean.copy_(torch.from_numpy(-np.asarray(values, np.float32)))
         else:
             raise SlipstickError("the layer has neither a bias nor a batch norm", path=f"biases.{name}")
 
