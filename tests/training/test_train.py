@@ -26,12 +26,12 @@ from slipstick.training import evaluate
 def test_the_file_holds_what_was_reported(tmp_path: Path) -> None:
     found = slipstick.train("mlp", "digits", recipe={"epochs": 4}, out=tmp_path / "a" / "mlp.safetensors")
     net, normal, about = load_net(tmp_path / "a" / "mlp.safetensors")
-    right = evaluate(net, found.data.test, normal)
-    assert (right == found.right).all()
-    assert about["accuracy"] == right.mean() == found.report.value("accuracy.test")
+    right = evaluate(net, found.detail.data.test, normal)
+    assert (right == found.detail.right).all()
+    assert about["accuracy"] == right.mean() == found.value("accuracy.test")
     assert about["recipe"]["epochs"] == 4
-    assert found.report.value("accuracy.low") < right.mean() < found.report.value("accuracy.high")
-    assert slipstick.Report.from_json(found.report.json()) == found.report
+    assert found.value("accuracy.low") < right.mean() < found.value("accuracy.high")
+    assert slipstick.Report.from_json(found.json()) == found
 
 
 GOOD: dict[str, Any] = {"net": "mlp", "classes": 10, "shape": [8, 8, 1], "normal": {"mean": [0], "deviation": [1]}}
@@ -60,10 +60,10 @@ def test_headers_that_lie(tmp_path: Path, header: object, message: str) -> None:
 def test_first_weights(tmp_path: Path) -> None:
     """No epoch: the weights are those that the seed or the file gives."""
     torch.manual_seed(3)
-    wanted = module("mlp", slipstick.train("mlp", "digits", recipe={"epochs": 0}).data)
+    wanted = module("mlp", slipstick.train("mlp", "digits", recipe={"epochs": 0}).detail.data)
     found = slipstick.train("mlp", "digits", recipe={"epochs": 0, "seed": 3}, out=tmp_path / "x.safetensors")
     other = slipstick.train("mlp", "digits", recipe={"epochs": 0}, start=tmp_path / "x.safetensors")
-    for one in (found.net, other.net):
+    for one in (found.detail.module, other.detail.module):
         assert all(torch.equal(a, b) for a, b in zip(one.parameters(), wanted.parameters(), strict=True))
 
 

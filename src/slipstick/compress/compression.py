@@ -127,7 +127,7 @@ def compress(
     True
     """
     study = study or LayerStudy()
-    if correct and not study.observed:
+    if correct and forms and not study.observed:
         allowed = "images to calibrate on, or no correction of biases"
         raise SlipstickError("needs images", path="study", allowed=allowed)
     sides: dict[str, Values] = {**shared_sides(network, forms)}

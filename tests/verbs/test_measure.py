@@ -12,9 +12,9 @@ pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
 
 import torch
 
+from adapt_calls import attach_text
 from slipstick import measure
 from slipstick.cli import run
-from slipstick.compress.retraining import attach
 from slipstick.core.errors import SlipstickError
 from slipstick.datasets import DataSet, data_set
 from slipstick.trained.torch import module, save_net
@@ -49,7 +49,7 @@ def test_formats_are_those_of_training(net: torch.nn.Module, digits: DataSet) ->
     from copy import deepcopy
 
     held = deepcopy(net)
-    attach(held, "swis:2")
+    attach_text(held, "swis:2")
     right = evaluate(held, digits.test, digits.normal)
     found = measure(net, digits, "swis:2", images=100)
     assert found["accuracy.top1"].value == right[np.arange(100) * 360 // 100].mean()

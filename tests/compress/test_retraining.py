@@ -12,28 +12,39 @@ pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
 
 import torch
 
+from adapt_calls import attach_text, hold
 from slipstick.cli import run
-from slipstick.compress.retraining import attach, hold, layer_formats, weight_layers
-from slipstick.compress.torch_parametrization import detach, encoded_weights
+from slipstick.compress import layer_formats as formats_by_layer
 from slipstick.core.errors import SlipstickError
 from slipstick.datasets import data_set
 from slipstick.formats import Pool, Swis, format_of
 from slipstick.formats.packed_file import read_packed, stored_bytes
+from slipstick.trained.network import WeightLayer
 from slipstick.trained.torch import module
 from slipstick.trained.torch.saved_file import load_net
+from slipstick.trained.torch.torch_network import TorchNetwork
 from slipstick.training import Recipe, evaluate, train
+from slipstick.training.parametrization import detach, encoded_weights
+
+
+def weight_layers(net: torch.nn.Module) -> dict[str, WeightLayer]:
+    return {layer.name: layer for layer in TorchNetwork("net", net).layers()}
+
+
+def layer_formats(net: torch.nn.Module, text: str) -> dict:
+    return formats_by_layer.layer_formats(TorchNetwork("net", net), text)
 
 
 def test_patterns_choose_layers() -> None:
     net = module("resnet-8", classes=10, shape=(32, 32, 3))
     layers = weight_layers(net)
-    forms = attach(net, "swis:2;first=fp32;last=int8:axis=0")
+    forms = attach_text(net, "swis:2;first=fp32;last=int8:axis=0")
     names = list(layers)
     assert names[0] not in forms
     assert forms[names[-1]].name == "int8:axis=0"
     assert forms[names[1]].name.startswith("swis:2")
     with pytest.raises(SlipstickError, match="no layer fits"):
-        attach(net, "swis:2;nothing=int8")
+        attach_text(net, "swis:2;nothing=int8")
 
 
 def test_training_recovers_what_rounding_lost() -> None:
@@ -42,7 +53,7 @@ def test_training_recovers_what_rounding_lost() -> None:
     net = module("mlp", digits)
     train(net, digits, Recipe(epochs=8, precision="fp32", augment="none"))
     plain = evaluate(net, digits.test, digits.normal).mean()
-    attach(net, "truncate:1")
+    attach_text(net, "truncate:1")
     rounded = evaluate(net, digits.test, digits.normal).mean()
     train(net, digits, Recipe(epochs=8, rate=0.05, precision="fp32", augment="none"))
     detach(net)
@@ -53,7 +64,7 @@ def test_training_recovers_what_rounding_lost() -> None:
 
 def test_one_pool_serves_all_layers_but_the_ends() -> None:
     net = module("resnet-8", classes=10, shape=(32, 32, 3))
-    forms = attach(net, "pool:size=16")
+    forms = attach_text(net, "pool:size=16")
     names = list(weight_layers(net))
     assert [forms[name].name for name in (names[0], names[-1])] == ["int8:axis=0"] * 2
     inner = [name for name in names[1:-1] if forms[name].name.startswith("pool")]
@@ -108,13 +119,13 @@ def small() -> torch.nn.Module:
 )
 def test_a_budget_is_kept_and_more_bytes_never_lose_more(text: str, kinds: set[str]) -> None:
     with pytest.raises(SlipstickError, match=r"budget: no pool fits; got 1; allowed: from \d+ \(pool") as caught:
-        attach(small(), text, budget=1)
+        attach_text(small(), text, budget=1)
     least = int(str(caught.value).partition("from ")[2].split()[0])
     before, sizes = np.inf, set()
     for budget in (least, least + 300, least + 1000, 2 * least, 10**6):
         net = small()
         plain = {name: net.get_submodule(name).weight.detach().numpy().copy() for name in weight_layers(net)}
-        forms = attach(net, text, budget=budget)
+        forms = attach_text(net, text, budget=budget)
         assert {form.kind for form in forms.values() if isinstance(form, Pool)} == kinds
         assert {name: type(form) for name, form in forms.items()} == {
             name: type(form) for name, form in layer_formats(small(), text).items()
@@ -137,7 +148,7 @@ def test_a_budget_is_kept_and_more_bytes_never_lose_more(text: str, kinds: set[s
 def test_a_budget_needs_a_pool() -> None:
     for text in ("swis:2", "fp32", "last=pool:size=64"):
         with pytest.raises(SlipstickError, match="budget: no layer is in a pool; got 5000"):
-            attach(small(), text, budget=5000)
+            attach_text(small(), text, budget=5000)
 
 
 def test_given_shifts_are_held() -> None:
@@ -145,7 +156,7 @@ def test_given_shifts_are_held() -> None:
     forms = layer_formats(net, "swis:3")
     shifts = {"1": np.arange(24) % 4 + 1}
     weight = net[1].weight.detach().numpy().copy()
-    hold(net, forms, shifts=shifts)
+    hold(net, forms, sides={name: {"shifts": counts} for name, counts in shifts.items()})
     kept = Swis(3).decode(Swis(3).encode(np.moveaxis(weight, 1, -1), {"shifts": shifts["1"]}))
     np.testing.assert_array_equal(net[1].weight.detach().numpy(), np.moveaxis(kept, -1, 1))
 
@@ -157,7 +168,7 @@ def test_an_epochs_encoding_is_that_of_its_beginning_and_goes_on_where_it_stoppe
     def held() -> torch.nn.Module:
         torch.manual_seed(4)
         net = module("mlp", digits)
-        attach(net, "swis:2", policy="epoch")
+        attach_text(net, "swis:2", policy="epoch")
         return net
 
     behind = {}
