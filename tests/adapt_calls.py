@@ -10,12 +10,15 @@ from slipstick.compress.adapt_options import CalibrationImages, Retraining, Shif
 from slipstick.compress.layer_formats import layer_formats, shared_sides
 from slipstick.core.format import Format
 from slipstick.report.report import Report
+from slipstick.trained import open_network
 
 GROUPS = {"calibration": CalibrationImages, "schedule": ShiftSchedule, "retraining": Retraining}
 
 
 def adapt(network: Any, formats: str, data: Any, **options: Any) -> Report:
-    """Call the verb with options of all three groups side by side."""
+    """Call the verb with options of all three groups side by side; `normal` tells how bytes become inputs."""
+    if "normal" in options:
+        network = open_network(network, data, normal=options.pop("normal"))
     arguments: dict[str, Any] = {}
     for group, kind in GROUPS.items():
         names = {field.name for field in fields(kind)} & options.keys()

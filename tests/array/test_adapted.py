@@ -38,7 +38,7 @@ def weights(text: str, **side: np.ndarray) -> dict[str, Encoded]:
 
 
 def costed(system: str, text: str, encoded: dict[str, Encoded] | None, **changes: object) -> Run:
-    question = ask(integer_graph(NETWORK), system, f"formats={text}", overrides=changes)
+    question = ask(integer_graph(NETWORK), system, f"formats={text}", set=changes)
     return run(question.workload, question.system, question.plan, encoded)
 
 
@@ -79,7 +79,7 @@ def test_filters_in_lockstep_have_like_shifts() -> None:
     one = next(one for one in NETWORK.weights() if one.kind == "conv" and len(one.codes) >= 8)
     shifts = np.resize([6, 1], len(one.codes))  # every fold would wait for six shifts in the file's order
     encoded = Swis(3).encode(one.codes.astype(float), {"shifts": shifts})
-    held = costed("swis-8x8", "int8", {one.name: encoded}, **{"system.array.columns": 4})
+    held = costed("swis-8x8", "int8", {one.name: encoded}, **{"system.device.columns": 4})
     cost = next(each for each in held.layers if each.product.name == one.name)
     sizes = cost.product.pixels, cost.product.reduction, cost.product.filters
     wanted = layer(*sizes, 8, 4, group=4, shifts=np.sort(shifts), element="single-shift")

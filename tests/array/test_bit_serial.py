@@ -11,9 +11,10 @@ from slipstick.array.matrix_products import Product
 from slipstick.array.simulate import BitWeights, simulate
 from slipstick.array.weight_formats import Held
 from slipstick.core.catalogue import resolve_system
+from slipstick.core.device_kinds import Element
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import override
-from slipstick.core.system import Element, System
+from slipstick.core.system import System
 from slipstick.formats.decompose import decompose, position_sets
 
 GROUP = 4
@@ -145,5 +146,5 @@ def test_whole_convolutions_in_the_array(
 
 
 def _array(element: Element) -> System:
-    changes = {"array.rows": 4, "array.columns": 3, "array.element": element, "array.group": GROUP}
+    changes = {"device.rows": 4, "device.columns": 3, "device.element": element, "device.group": GROUP}
     return override(resolve_system("swis-8x8"), changes)

@@ -21,6 +21,7 @@ from slipstick.formats import format_of  # noqa: E402
 from slipstick.trained.torch.observed_windows import observe_windows  # noqa: E402
 from slipstick.trained.torch.torch_network import TorchNetwork  # noqa: E402
 
+pytestmark = pytest.mark.trains
 NORMAL = Normal((0.5, 0.4), (0.25, 0.2))
 PICTURES = Images(np.random.default_rng(0).integers(0, 256, (9, 7, 6, 2)).astype(np.uint8), np.zeros(9, np.int64))
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from slipstick.array.systolic import Pass, run
+from slipstick.core.device_kinds import Dataflow, Element
 from slipstick.core.errors import SlipstickError
-from slipstick.core.system import Dataflow, Element
 
 _BRICK = 2  # bits of each operand in BitFusion's smallest multiplier (Sharma et al., ISCA 2018, section III)
 _OPERAND = 8  # bits of an activation

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from slipstick.core.device_kinds import Array
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
-from slipstick.core.system import Array
 from slipstick.formats.integer import Int
 from slipstick.formats.pool import Pool
 from slipstick.formats.swis import Swis

@@ -12,7 +12,8 @@ from slipstick.array.dram_traffic import Traffic, dram_traffic
 from slipstick.array.matrix_products import Move, Product
 from slipstick.array.parts import Events, element_events
 from slipstick.array.weight_formats import Held
-from slipstick.core.system import SRAMS, Array, System
+from slipstick.core.device_kinds import SRAMS, Array
+from slipstick.core.system import System
 
 _WORD, _PARTIAL = 1, 4  # bytes of an activation, and of a sum that is not finished
 _BYTE = 8  # bits
@@ -67,8 +68,7 @@ class LayerCost:
 
 def layer_cost(product: Product, held: Held, system: System) -> LayerCost:
     """Return what a product takes on the array of `system`, its weights held as `held` says."""
-    array, memory = system.array, system.memory
-    assert array is not None  # noqa: S101  the caller chose a system with one
+    array, memory = system.device_as(Array), system.memory
     cycles, words = _cycles(product, held, array)
     storage = product.weights * float(_WORD) if held.decoded else held.storage
     traffic = dram_traffic(
@@ -101,7 +101,7 @@ def move_bytes(move: Move) -> int:
 def bytes_a_cycle(system: System) -> float:
     """Return what the DRAM moves in one cycle of the array's clock [B]."""
     bandwidth = system.main_memory.bandwidth
-    return float("inf") if bandwidth is None else bandwidth / system.compute.clock
+    return float("inf") if bandwidth is None else bandwidth / system.device_as(Array).clock
 
 
 def _cycles(product: Product, held: Held, array: Array) -> tuple[int, tuple[float, float, float]]:

@@ -13,8 +13,8 @@ import numpy as np
 
 from slipstick.array.bit_serial import group_cycles
 from slipstick.core.arrays import IntArray
+from slipstick.core.device_kinds import Element
 from slipstick.core.errors import SlipstickError
-from slipstick.core.system import Element
 
 
 @dataclass(frozen=True, eq=False)

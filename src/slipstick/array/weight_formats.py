@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from slipstick.array.format_steps import steps_of
 from slipstick.array.matrix_products import Product
+from slipstick.core.device_kinds import Array
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Encoded, Format
-from slipstick.core.system import Array
 from slipstick.formats import format_of
 from slipstick.formats.layer_patterns import DEFAULT, Layer, formats_of
 from slipstick.formats.shift_schedule import lockstep_order
@@ -53,7 +53,7 @@ def held(text: str, products: Sequence[Product], array: Array) -> list[Held]:
     Examples
     --------
     >>> layers = [Product("conv1", "conv", 64, 27, 16, 192, 1024), Product("fc", "linear", 1, 64, 10, 64, 10)]
-    >>> [h.text for h in held("int4;last=int8", layers, Array(rows=8, columns=8, element="serial", group=4))]
+    >>> [h.text for h in held("int4;last=int8", layers, Array(clock=5e8, rows=8, columns=8, element="serial", group=4))]
     ['int4', 'int8']
     """
     layers = [Layer(product.name, product.kind) for product in products]
@@ -73,7 +73,7 @@ def held_encoded(encoded: Mapping[str, Encoded], products: Sequence[Product], ar
     Examples
     --------
     >>> weights = format_of("swis:3").encode(np.ones((2, 8)), {"shifts": np.array([3, 1])})
-    >>> array = Array(rows=8, columns=8, element="single-shift", group=4)
+    >>> array = Array(clock=5e8, rows=8, columns=8, element="single-shift", group=4)
     >>> [held] = held_encoded({"fc": weights}, [Product("fc", "linear", 1, 8, 2, 8, 2)], array)
     >>> held.shifts.tolist(), held.storage
     ([1, 3], 19.0)

@@ -26,11 +26,12 @@ from slipstick.cluster.kernels.timing import Device, time_kernels
 from slipstick.cluster.sweep.plans import AUTO_TIER
 from slipstick.cluster.training.kernel_table import COLUMNS, kernel_rows
 from slipstick.cluster.training.optimizer import ADAM_TRAFFIC, exposed_message
+from slipstick.core.device_kinds import Accelerator
 from slipstick.core.plan import Plan
+from slipstick.core.question import Question
 from slipstick.core.system import System
 from slipstick.core.workload import Op, Phase, Workload
-from slipstick.report.checks import run_checks
-from slipstick.report.report import Metric, Report, Table, flatten
+from slipstick.report.report import Metric, Report, Table
 
 PAPERS = ("ardalani2022",)
 
@@ -78,8 +79,12 @@ class _Run:
     def microbatch(self) -> int:
         return int(self.plan.parallel.microbatch)
 
+    @property
+    def peak(self) -> float:
+        return self.system.device_as(Accelerator).matrix[self.precision.matmul]
 
-def estimate_graph(workload: Workload, system: System, plan: Plan) -> Report:
+
+def estimate_graph(question: Question) -> Report:
     """Return what training with data parallelism, or one inference pass, of an operator graph takes.
 
     Convolutions are matrix products of their own sizes (implicit GEMM: Chetlur et al. 1410.0759) in the kernel model
@@ -87,25 +92,25 @@ def estimate_graph(workload: Workload, system: System, plan: Plan) -> Report:
 
     Errors
     ------
-    SpecErrors for a plan that divides the network itself; SlipstickError for a phase that generates text.
+    SpecErrors for replicas and microbatches that do not divide the batch.
     """
-    plan = graph_plan(plan, workload, system)
+    workload, system = question.workload, question.system
+    plan = graph_plan(question.plan, workload, system)
     training = workload.phase is Phase.TRAIN
     precision = (training_precision if training else inference_precision)(plan, system)
     samples, length = int(plan.parallel.microbatch), workload.sequence
     ops = workload.network.ops(workload.phase, samples, length, length)
     run = _Run(workload, system, plan, precision, device_of(system), ops)
     metrics, passes, bottleneck = _training(run) if training else _inference(run)
-    facts = {path: metric.value for path, metric in flatten(metrics)}
-    rows = kernel_rows([(c.count, [c.kernel]) for done in passes for c in done.kernels], run.device)
-    return Report(
+    rows = kernel_rows([(c.count, [c.kernel]) for timed in passes for c in timed.kernels], run.device)
+    return Report.of(
+        question.with_plan(plan),
+        metrics,
+        {"ops": Table.of(COLUMNS, rows)},
         title=f"{workload.name} on {system.devices} x {system.name}",
-        metrics=metrics,
-        breakdowns={"ops": Table.of(COLUMNS, rows)},
         bottleneck=bottleneck,
-        warnings=run_checks({**facts, "roofline.compute": _roofline(run, passes)}),
-        inputs={"workload": workload, "system": system, "plan": plan},
         papers=PAPERS,
+        facts={"roofline.compute": _roofline(run, passes)},
     )
 
 
@@ -201,7 +206,6 @@ def _metrics(
     rate = useful / time / run.dp
     figures = (np.array([figure]) for figure in (time, flops, traffic, sent))
     spent = energy(system, run.precision.matmul, *figures)
-    joules, overhead = float(spent.total[0]) * run.dp, system.overhead_power * time * run.dp
     tree: dict[str, Any] = {
         "time": {"step": metric(time, "s"), "parts": {k: metric(v, "s") for k, v in parts.items() if v > 0}},
         "memory": {
@@ -214,21 +218,21 @@ def _metrics(
             "samples_per_device": metric(samples / time / run.dp, "sample/s"),
             "model_flops_per_device": metric(rate, "FLOP/s", "products only"),
         },
-        "efficiency": {
-            "mfu": metric(rate / system.compute.matrix[run.precision.matmul], "fraction", "over the dense peak")
-        },
-        "energy": {"step": metric(joules + overhead, "J"), "sample": metric((joules + overhead) / samples, "J")},
+        "efficiency": {"mfu": metric(rate / run.peak, "fraction", "over the dense peak")},
     }
-    hourly = hourly_cost(system, float(spent.total[0]) / time) * run.dp
-    if hourly:
-        tree["cost"] = {"million_samples": metric(hourly * time / 3600 / samples * 1e6, "USD")}
+    if spent is not None:
+        joules = float(spent.total[0]) * run.dp + (system.overhead_power or 0.0) * time * run.dp
+        tree["energy"] = {"step": metric(joules, "J"), "sample": metric(joules / samples, "J")}
+    hourly = hourly_cost(system, None if spent is None else float(spent.total[0]) / time)
+    if hourly is not None:
+        tree["cost"] = {"million_samples": metric(hourly * run.dp * time / 3600 / samples * 1e6, "USD")}
     return tree
 
 
 def _roofline(run: _Run, passes: Sequence[Pass]) -> float:
     """Return the seconds of the products of a device's share at the peak rate of the format."""
     microbatches = run.workload.batch // (run.dp * run.microbatch)
-    return microbatches * sum(done.flops for done in passes) / run.system.compute.matrix[run.precision.matmul]
+    return microbatches * sum(done.flops for done in passes) / run.peak
 
 
 def _bottleneck(parts: dict[str, float]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slipstick.core.device_kinds import Array
 from slipstick.core.errors import SlipstickError
 from slipstick.engines.adapted_array import array_question, cycle_costs
 
@@ -204,8 +205,9 @@ def _columns(options: AdaptOptions, question: Question | None) -> int:
     """Return how many filters share their shifts: an array's columns where its cycles count, else 1."""
     if options.schedule.columns is not None:
         return options.schedule.columns
-    counts = question is not None and question.system.array is not None and options.schedule.weighed == "cycles"
-    return question.system.array.columns if counts else 1  # type: ignore[union-attr]
+    if question is None or options.schedule.weighed == "bytes":
+        return 1
+    return question.system.device_as(Array).columns
 
 
 def _inputs(

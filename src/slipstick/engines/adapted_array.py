@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from slipstick.core.errors import SlipstickError
+from slipstick.core.device_kinds import Array
 
 if TYPE_CHECKING:
     from slipstick.core.arrays import FloatArray
@@ -25,8 +25,7 @@ def array_question(graph: ImportedGraph, system: SystemSpec) -> Question:
     from slipstick.engines.question import ask
 
     question = ask(graph, system)
-    if question.system.array is None:
-        raise SlipstickError("not an array", path="system", value=question.system.name)
+    question.system.device_as(Array)
     return question
 
 

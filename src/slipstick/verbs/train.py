@@ -56,7 +56,7 @@ def train(
 
     Examples
     --------
-    >>> train("mlp", "digits", recipe={"epochs": 5}).value("accuracy.test") > 0.8
+    >>> train("mlp", "digits", recipe={"epochs": 10}).value("accuracy.test") > 0.8
     True
     """
     from slipstick.core.spec import validate

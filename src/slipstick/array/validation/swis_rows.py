@@ -14,8 +14,8 @@ from slipstick.array.matrix_products import Product
 from slipstick.array.systolic import Pass
 from slipstick.array.systolic import run as systolic
 from slipstick.core.catalogue import resolve_system
+from slipstick.core.device_kinds import Dataflow
 from slipstick.core.plan import Plan
-from slipstick.core.system import Dataflow
 from slipstick.core.workload import Phase, Workload
 from slipstick.formats.swis import Swis
 from slipstick.networks.graphs import ResNet
@@ -32,7 +32,7 @@ _MEMORY = 2.0**16  # bytes an operand in SCALE-Sim's run: 64 kB
 _TPU = {  # ZigZag's tpu_like as its rows name it: 32 by 32; where its weights stay is our reading
     "base": "int8-8x8",
     "name": "tpu-like",
-    "array": {"rows": 32, "columns": 32, "dataflow": "ws", "element": "parallel", "group": 1},
+    "device": {"rows": 32, "columns": 32, "dataflow": "ws", "element": "parallel", "group": 1},
 }
 _ZIGZAG_WHY = (
     "the array's own cycles, without waiting for memories; ZigZag's loops are of its own search, and its cycles hold "

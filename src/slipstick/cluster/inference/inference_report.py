@@ -27,18 +27,19 @@ from slipstick.cluster.inference.serving import (
     split_service,
     static_batch,
 )
-from slipstick.cluster.kernels.energy import energy
+from slipstick.cluster.kernels.energy import energy, host_energy
 from slipstick.cluster.sweep.choose_plan import resolved
 from slipstick.cluster.sweep.plans import Plans, decoder_of
 from slipstick.cluster.training.kernel_table import inference_table
 from slipstick.core.arrays import FloatArray
+from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
+from slipstick.core.question import Question
 from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
 from slipstick.networks.decoder.decoder import Decoder
-from slipstick.report.checks import run_checks
-from slipstick.report.report import Metric, Report, Table, flatten
+from slipstick.report.report import Metric, Report, Table
 
 PAPERS = ("kundu2024", "ardalani2022", "dao2022")
 
@@ -61,25 +62,24 @@ class Run:
         return Load(*(np.array([v]) for v in (self.batch, self.workload.sequence, self.workload.output)))
 
 
-def estimate_inference(workload: Workload, system: System, plan: Plan) -> Report:
+def estimate_inference(question: Question) -> Report:
     """Return the report of a prefill, or of a prompt with generated tokens, on every replica of the system.
 
     Errors
     ------
     SpecErrors where the plan is impossible; too little memory is a finding of the report.
     """
-    run = _run(workload, system, plan)
-    whole = _prefill_metrics(run) if workload.phase is Phase.PREFILL else _decode_metrics(run)
-    metrics = {**whole, **_memory(run)}
-    facts = {path: metric.value for path, metric in flatten(metrics)}
-    return Report(
+    workload, system = question.workload, question.system
+    run = _run(workload, system, question.plan)
+    metrics = _prefill_metrics(run) if workload.phase is Phase.PREFILL else _decode_metrics(run)
+    return Report.of(
+        question.with_plan(run.plan),
+        {**metrics, **_memory(run)},
+        {"ops": _table(run)},
         title=f"{workload.name} on {system.devices} x {system.name}",
-        metrics=metrics,
-        breakdowns={"ops": _table(run)},
         bottleneck=_bottleneck(run),
-        warnings=run_checks({**facts, **_rooflines(run)}),
-        inputs={"workload": workload, "system": system, "plan": run.plan},
         papers=PAPERS,
+        facts=_rooflines(run),
     )
 
 
@@ -121,10 +121,6 @@ def _run(workload: Workload, system: System, plan: Plan) -> Run:
 
     filled = resolved(plan, workload, system, system.main_memory.capacity, evaluate)
     plans = Plans.of([filled], system)
-    if plans.cp[0] > 1:
-        raise SlipstickError(
-            "context parallelism is modelled in training only", path="plan.parallel.cp", value=int(plans.cp[0])
-        )
     decoding = int(plans.dp[0]) - _prefilling(filled, workload, plans)
     return Run(workload, system, filled, setting, plans, max(1, workload.batch // decoding), decoding)
 
@@ -239,7 +235,7 @@ def _split(run: Run) -> Service:
 
 
 def _utilisation(run: Run, done: Pass) -> FloatArray:
-    matrix = run.system.compute.matrix
+    matrix = run.system.device_as(Accelerator).matrix
     peak = max(matrix.get(name, 0.0) for name in (run.setting.precision.matmul, run.setting.precision.wide))
     return done.flops / done.time / peak
 
@@ -248,24 +244,24 @@ def _spent(run: Run, done: Pass, seconds: FloatArray, tokens: int) -> dict[str, 
     """Return energy and cost of one pass of every replica, and of a million tokens at the rate of the whole system."""
     metric, system = _metric(run), run.system
     spent = energy(system, run.setting.precision.matmul, done.time, done.flops, done.traffic, done.sent)
-    joules = spent.total * system.devices
-    overhead = system.overhead_power * done.time * system.devices
-    power = float((joules + overhead)[0] / done.time[0] / system.devices)
-    parts = {
-        name: metric(getattr(spent, name) * system.devices, "J") for name in ("compute", "memory", "network", "idle")
-    }
-    found: dict[str, Any] = {
-        "energy": {
-            "pass": metric(joules + overhead, "J", "all devices, with their share of hosts and network"),
-            "parts": {**parts, "hosts": metric(overhead, "J")},
+    tree: dict[str, Any] = {}
+    power = None
+    if spent is not None:
+        hosts = host_energy(system, done.time)
+        joules = spent.total * system.devices + (0.0 if hosts is None else hosts)
+        power = float(joules[0] / done.time[0] / system.devices)
+        parts = {name: metric(part * system.devices, "J") for name, part in spent.parts.items()}
+        note = "with their share of hosts and network" if hosts is not None else "of their hosts unknown"
+        tree["energy"] = {
+            "pass": metric(joules, "J", f"all devices, {note}"),
+            "parts": {**parts, **({} if hosts is None else {"hosts": metric(hosts, "J")})},
             "power_per_device": metric(power, "W"),
             "token": metric(power * system.devices * seconds / tokens, "J"),
         }
-    }
-    hourly = hourly_cost(system, power) * system.devices
-    if hourly:
-        found["cost"] = {"million_tokens": metric(hourly * seconds / 3600 / tokens * 1e6, "USD")}
-    return found
+    hourly = hourly_cost(system, power)
+    if hourly is not None:
+        tree["cost"] = {"million_tokens": metric(hourly * system.devices * seconds / 3600 / tokens * 1e6, "USD")}
+    return tree
 
 
 def _memory(run: Run) -> dict[str, Any]:

@@ -1,0 +1,60 @@
+"""`search`: which plan or system is best under these limits?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Unpack
+
+from slipstick.exploration.frontier import Frontier
+from slipstick.exploration.options import SearchOptions
+from slipstick.exploration.run import search_systems
+
+if TYPE_CHECKING:
+    from slipstick.core.progress import Progress
+    from slipstick.engines.question import WorkloadSpec
+    from slipstick.exploration.space import Space
+
+
+def search(
+    workload: WorkloadSpec,
+    *system: str | Space,
+    minimize: str | Sequence[str] = "time",
+    subject_to: str = "",
+    progress: Progress | None = None,
+    **options: Unpack[SearchOptions],
+) -> Frontier:
+    """Return the points of a space of plans and systems that keep the conditions, as a Frontier.
+
+    Parameters
+    ----------
+    workload
+        A name of the catalogue, the path of a ``config.json``, ``.onnx`` or ``.tflite`` file, a dict or a Network.
+    system
+        Systems, each a name with a count or a range of counts, ``h100-sxm:64..1024`` (64, 128, ... 1024); or one Space.
+    minimize
+        Objectives, by comma: time, step, memory, price, devices, throughput, or the path of any figure of the Report,
+        such as ``energy.step`` or ``time.first_token``. Throughput and efficiency are maximised.
+    subject_to
+        Conditions on any figures, such as ``memory.peak < 75 GiB and energy.token < 1 J``; a plan that its system's
+        memory does not hold is out.
+    progress
+        Called with (points tried, all points, label).
+    options
+        Fields of `SearchOptions`: plan, set, phase, batch, sequence, output, workers, executor, budget, trials, seed,
+        folder, resume.
+
+    Errors
+    ------
+    SlipstickError for unknown figures (with the nearest), a space of which no point is possible or keeps the
+    conditions, a folder of another search.
+
+    Examples
+    --------
+    >>> frontier = search("llama-3.1-8b", "h100-sxm:8", plan="tp=1..8,microbatch=1..4", minimize="time,memory",
+    ...     batch=32, sequence=4096)
+    >>> frontier.method, frontier.best().value("memory.peak") < 80 * 2**30
+    ('exhaustive: all 12 points', True)
+    >>> search("mobilenet-v2", "swis-8x8", "stripes-8x8", minimize="energy.step").pareto["system"].to_list()
+    ['stripes-8x8']
+    """
+    return search_systems(workload, system, minimize, subject_to, progress=progress, **options)
