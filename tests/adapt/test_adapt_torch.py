@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +19,11 @@ import torch
 
 from decided import decided
 from slipstick.adapt import Recipe, evaluate, predict, train
+from slipstick.adapt.float_post_training import look
+from slipstick.adapt.float_schedule import float_schedule
+from slipstick.adapt.layer_inputs import noise, signal
 from slipstick.adapt.paired import Paired, paired
+from slipstick.adapt.retrain import layer_formats
 from slipstick.cli import run
 from slipstick.core.errors import SlipstickError
 from slipstick.models.datasets import DataSet, Images, data_set
@@ -73,6 +78,23 @@ def test_a_schedule_keeps_its_average_and_beats_the_same_shifts_everywhere(
     coarse = paired(everywhere.after, scheduled.after)
     assert coarse.change > 0.1
     assert coarse.p_value < 1e-6
+
+
+def test_a_schedule_heeds_sensitivities(net: torch.nn.Module, digits: DataSet) -> None:
+    """What reaches the output is less than with a schedule of the same average that takes all layers for alike."""
+    forms = layer_formats(net, "swis:2")
+    looked = look(net, forms, digits.train.some(128), digits.normal, shifts=2.0)
+    blind = float_schedule(net, forms, looked.seen, 2.0)
+
+    def reaching(shifts: Mapping[str, np.ndarray]) -> float:
+        total = 0.0
+        for name, form in forms.items():
+            weights, seen = looked.weights[name], looked.seen[name]
+            change = form.decode(form.encode(weights, {"shifts": shifts[name]})) - weights
+            total += looked.sensitivity[name] * float(noise(change, seen).sum()) / signal(weights, seen)
+        return total
+
+    assert reaching(looked.shifts) < 0.95 * reaching(blind)  # 0.72 to 0.90 in ten trainings
 
 
 def test_bits_of_activations_are_drawn(net: torch.nn.Module, digits: DataSet) -> None:
