@@ -23,16 +23,8 @@ from slipstick.training.parametrization import (  # noqa: E402
 pytestmark = pytest.mark.trains
 
 
-@pytest.fixture(autouse=True)
-def _seeded(training_seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SEED, "network", training_seed)
-
-
-SEED = {"network": 0}
-
-
 def network() -> nn.Sequential:
-    torch.manual_seed(SEED["network"])
+    torch.manual_seed(torch.initial_seed())  # the same at every call: that of the test run
     return nn.Sequential(nn.Conv2d(8, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 4, 5))
 
 
