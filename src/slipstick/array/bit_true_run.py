@@ -24,9 +24,9 @@ from slipstick.report.report import Metric, Report, Table
 MAX_PIXELS = 16  # of a layer's corner: two folds of an array of 8 rows
 MAX_FILTERS = 8  # of a layer's corner
 MAX_GROUPS = 8  # groups of weights of each filter
-SEED = 0
-PAPERS = ("li2021swis", "samajdar2020")
-_SOURCE = f"SWIS elements on whole numbers, random weights and activations (seed {SEED})"
+_SEED = 0
+_PAPERS = ("li2021swis", "samajdar2020")
+_SOURCE = f"SWIS elements on whole numbers, random weights and activations (seed {_SEED})"
 _COLUMNS = {
     "op": "", "kind": "", "format": "", "pixels": "", "filters": "", "groups": "", "simulated": "cycle",
     "closed form": "cycle", "outputs right": "fraction", "share of layer": "fraction",
@@ -67,7 +67,7 @@ def simulate_layers(question: Question) -> Report:
         raise SlipstickError(
             "not simulated", path="system.array.dataflow", value=costed.array.dataflow, allowed="os (output stationary)"
         )
-    random = np.random.default_rng(SEED)
+    random = np.random.default_rng(_SEED)
     runs = tuple(_simulated(cost, random) for cost in costed.layers)
     corners = f"corners of at most {MAX_PIXELS} pixels, {MAX_FILTERS} filters and {MAX_GROUPS} groups"
     return Report.of(
@@ -75,7 +75,7 @@ def simulate_layers(question: Question) -> Report:
         _metrics(runs, costed.cycles, corners),
         {"layers": Table.of(_COLUMNS, map(_row, runs))},
         title=f"{question.workload.name} on {question.system.name}, simulated in {corners}",
-        papers=PAPERS,
+        papers=_PAPERS,
     ).with_detail(runs)
 
 

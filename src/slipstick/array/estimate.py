@@ -121,7 +121,8 @@ def estimate(question: Question) -> Report:
     """Return cycles, time, traffic, energy and bytes of one inference of an operator graph on an array.
 
     A layer takes the longer of its cycles in the array and of its bytes at the DRAM's bandwidth. Activations have 8
-    bits; weights are as ``plan.formats.formats`` says. Norms and activations are on the way out and take nothing.
+    bits; weights are as ``plan.formats.formats`` says. Norms and activations are on the way out and take nothing. The
+    report's detail is the Run: every layer costed, open to further questions.
     """
     workload, system = question.workload, question.system
     costed = run(workload, system, question.plan)
@@ -138,7 +139,7 @@ def estimate(question: Question) -> Report:
         papers=PAPERS,
         facts=bounds,
         findings=findings(costed.layers, system),
-    )
+    ).with_detail(costed)
 
 
 def _busy(done: Run) -> float:

@@ -15,7 +15,7 @@ from slipstick.report.report import Metric, Report, Table
 if TYPE_CHECKING:
     from slipstick.core.question import Question
 
-OPS = "ops"  # the breakdown into kernels or operations
+_OPS = "ops"  # the breakdown into kernels or operations
 
 
 def estimate_report(
@@ -41,7 +41,7 @@ def operations_report(
     """Return the Report of `slipstick.ops`: an estimate's kernels, or without a system the network's operations."""
     if system is not None:
         report = estimate_report(workload, system, plan, **options)
-        return report.with_breakdowns({OPS: report.breakdowns[OPS]})
+        return report.with_breakdowns({_OPS: report.breakdowns[_OPS]})
     asked = bare_workload(workload, plan, **options)
     operations = list(_all_ops(asked))
     names = ("m", "n", "k", "batch")
@@ -50,7 +50,9 @@ def operations_report(
     flops = Metric(
         sum(op.flops * op.count for op in operations), "FLOP", "estimated", "counted, operation by operation"
     )
-    return Report.of({"workload": asked}, {"work": {"flops": flops}}, {OPS: table}, title=f"operations of {asked.name}")
+    return Report.of(
+        {"workload": asked}, {"work": {"flops": flops}}, {_OPS: table}, title=f"operations of {asked.name}"
+    )
 
 
 def train_decoder(question: Question) -> Report:

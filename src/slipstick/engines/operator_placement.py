@@ -21,7 +21,7 @@ _TIME_LIMIT = 60.0  # seconds: what one waits for an answer
 
 @dataclass(frozen=True)
 class Instance:
-    """What is solved, and what it was made of: `seconds` of operators, bytes `sent` on edges, the links."""
+    """A placement problem and its parts: `seconds` of operators, bytes `sent` on edges, the links."""
 
     problem: Problem
     seconds: Mapping[str, float]
@@ -112,8 +112,8 @@ def _kept(forward: Sequence[Op], question: Question) -> dict[str, float]:
         size = inference_precision(plan, system).weights
         return {op.name: op.weights * size for op in forward}
     precision = training_precision(plan, system)
-    each = 2 * precision.weights + ADAM_STATES * width("fp32")  # weights and gradients in one format
-    return {op.name: op.weights * each + kept_elements([op]) * precision.activations for op in forward}
+    of_a_weight = 2 * precision.weights + ADAM_STATES * width("fp32")  # weights and gradients in one format
+    return {op.name: op.weights * of_a_weight + kept_elements([op]) * precision.activations for op in forward}
 
 
 def _bottleneck(problem: Problem, schedule: Schedule) -> str:

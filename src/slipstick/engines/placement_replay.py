@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def replay(
     problem: Problem,
-    found: Schedule,
+    schedule: Schedule,
     seconds: Mapping[str, float],
     sent: Mapping[tuple[str, str], float],
     topology: Topology,
@@ -28,12 +28,12 @@ def replay(
     """
     from slipstick.fabric.flows import run
 
-    return float(run(_tasks(problem, found, seconds, sent, topology), topology).time)
+    return float(run(_tasks(problem, schedule, seconds, sent, topology), topology).time)
 
 
 def _tasks(
     problem: Problem,
-    found: Schedule,
+    schedule: Schedule,
     seconds: Mapping[str, float],
     sent: Mapping[tuple[str, str], float],
     topology: Topology,
@@ -42,7 +42,7 @@ def _tasks(
     from slipstick.fabric.tasks import Dag
     from slipstick.placement.orders import moves_of, waits_of
 
-    moves = moves_of(problem, found)
+    moves = moves_of(problem, schedule)
     links = [[_number(problem.links[link], topology) for link in way] for _, _, way in moves]
     operators, hops = len(problem.names), len(moves)
     latency = [float(topology.latency[way].sum()) for way in links]
@@ -60,7 +60,7 @@ def _tasks(
         starts=starts,
         links=np.array([link for way in links for link in way], np.int64),
         weight=np.ones(int(starts[-1])),
-        edges=np.array(waits_of(problem, found, moves), np.int64).reshape(-1, 2),
+        edges=np.array(waits_of(problem, schedule, moves), np.int64).reshape(-1, 2),
     )
 
 

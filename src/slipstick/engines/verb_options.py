@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from slipstick.cluster.convergence.epochs_to_target import Epochs
     from slipstick.core.system import Calibration
 
-PhaseName = Literal["train", "prefill", "decode", "infer"]
-Overrides = list[str] | Mapping[str, object]  # texts "path=value", or a mapping
+_PhaseName = Literal["train", "prefill", "decode", "infer"]
+_Overrides = list[str] | Mapping[str, object]  # texts "path=value", or a mapping
 
 
 class QuestionOptions(TypedDict, total=False):
-    """How a workload runs on a system: what every verb asks that takes the two."""
+    """Options of every verb that takes a workload and a system."""
 
-    phase: PhaseName | None
+    phase: _PhaseName | None
     "What the network is used for. Default: train; infer on an array."
 
     batch: int | None
@@ -26,7 +26,7 @@ class QuestionOptions(TypedDict, total=False):
     sequence: int | None
     "Tokens of a sequence, or of the prompt. Default: 4096 in training, a prompt of 1024; at most the longest context."
 
-    set: Overrides | None
+    set: _Overrides | None
     "Replace one field, such as system.memory.hbm.bandwidth='8 TB/s'. Repeatable."
 
 
@@ -50,7 +50,7 @@ class EstimateOptions(QuestionOptions, total=False):
 
 
 class SimulateOptions(QuestionOptions, total=False):
-    """Options of `simulate`."""
+    """Options of the verb `simulate`, on fabrics and arrays."""
 
     efficiency: float | None
     "The share of the peak rate that the layers reach. Default: what the kernel models say."
@@ -60,7 +60,7 @@ class SimulateOptions(QuestionOptions, total=False):
 
 
 class PlaceOptions(QuestionOptions, total=False):
-    """Options of `place`."""
+    """Options of the verb `place`, beyond those of every question."""
 
     forwarding: Literal["store", "cut-through"]
     "store: a link begins when the one before has delivered all; cut-through: all links of a way at once."
@@ -70,7 +70,7 @@ class PlaceOptions(QuestionOptions, total=False):
 
 
 class HybridOptions(TypedDict, total=False):
-    """Options of `hybrid`."""
+    """Options of the verb `hybrid`: epochs, workers and step speed-ups."""
 
     epochs: Path | str | Epochs | None
     """A CSV file with the columns batch and epochs: epochs to the target at each global batch. Beyond its points

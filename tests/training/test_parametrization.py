@@ -8,31 +8,23 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed")
 from torch import nn  # noqa: E402
 
-from slipstick.compress.torch_parametrization import (  # noqa: E402
+from slipstick.core.errors import SlipstickError  # noqa: E402
+from slipstick.formats import Pool, Swis, format_of  # noqa: E402
+from slipstick.formats.packed_file import read_packed, write_packed  # noqa: E402
+from slipstick.formats.pool import fit_pool  # noqa: E402
+from slipstick.training.parametrization import (  # noqa: E402
     Activation,
     attach,
     detach,
     encoded_weights,
     set_activation_bits,
 )
-from slipstick.core.errors import SlipstickError  # noqa: E402
-from slipstick.formats import Pool, Swis, format_of  # noqa: E402
-from slipstick.formats.packed_file import read_packed, write_packed  # noqa: E402
-from slipstick.formats.pool import fit_pool  # noqa: E402
 
 pytestmark = pytest.mark.trains
 
 
-@pytest.fixture(autouse=True)
-def _seeded(training_seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SEED, "network", training_seed)
-
-
-SEED = {"network": 0}
-
-
 def network() -> nn.Sequential:
-    torch.manual_seed(SEED["network"])
+    torch.manual_seed(torch.initial_seed())  # the same at every call: that of the test run
     return nn.Sequential(nn.Conv2d(8, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 4, 5))
 
 
