@@ -16,7 +16,7 @@ import numpy as np
 
 from slipstick.formats import Pool, Swis, format_of
 from slipstick.formats.kmeans import assign, fit
-from slipstick.formats.pool import fit_pool, poolable
+from slipstick.formats.pool_vectors import fit_pool, poolable
 from slipstick.formats.shift_schedule import errors_by_shifts, schedule
 from slipstick.trained.tflite import read_tflite
 

@@ -13,8 +13,8 @@ from slipstick.array.bit_serial import layer
 from slipstick.array.encoded_weights import on_array, shift_cycles
 from slipstick.array.estimate import Run, run
 from slipstick.array.matrix_products import only_products, products_of
+from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
-from slipstick.core.format import Encoded
 from slipstick.core.workload import Phase
 from slipstick.engines.question import ask
 from slipstick.formats import Swis, format_of

@@ -8,7 +8,7 @@ import pytest
 from slipstick.compress.pool_choice import SIZES, VECTORS, candidates, choose_pools
 from slipstick.core.errors import SlipstickError
 from slipstick.formats import Pool
-from slipstick.formats.pool import fit_pool
+from slipstick.formats.pool_vectors import fit_pool
 
 RNG = np.random.default_rng(0)
 WEIGHTS = [RNG.normal(size=(16, 3, 3, 16)), RNG.normal(size=(24, 1, 1, 16))]

@@ -18,7 +18,7 @@ from slipstick.compress.torch_parametrization import (  # noqa: E402
 from slipstick.core.errors import SlipstickError  # noqa: E402
 from slipstick.formats import Pool, Swis, format_of  # noqa: E402
 from slipstick.formats.packed_file import read_packed, write_packed  # noqa: E402
-from slipstick.formats.pool import fit_pool  # noqa: E402
+from slipstick.formats.pool_vectors import fit_pool  # noqa: E402
 
 
 def network() -> nn.Sequential:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from slipstick.core.errors import SlipstickError
 from slipstick.formats import Float, Int, examples, format_of
 from slipstick.formats.bits import pack, unpack
-from slipstick.formats.floating import _LAYOUTS, from_codes, to_codes
+from slipstick.formats.float_layout import LAYOUTS, from_codes, to_codes
 
 from .conformance import CHECKS, tensor
 
@@ -43,7 +43,7 @@ SMALL = {"fp8": (4, 3, 7), "fp8_e5m2": (5, 2, 15), "fp4": (2, 1, 1), "fp16": (5,
 @pytest.mark.parametrize("name", ["fp4", "fp8", "fp8_e5m2"])
 def test_all_codes_decode_as_defined(name: str) -> None:
     width = 1 + sum(SMALL[name][:2])
-    values = from_codes(np.arange(2**width, dtype=np.uint32), _LAYOUTS[name])
+    values = from_codes(np.arange(2**width, dtype=np.uint32), LAYOUTS[name])
     for code, value in enumerate(values):
         if np.isfinite(value):
             assert Fraction(float(value)) == decoded_by_hand(code, *SMALL[name])
@@ -54,14 +54,14 @@ def test_all_codes_decode_as_defined(name: str) -> None:
 @pytest.mark.parametrize("name", ["fp4", "fp8", "fp8_e5m2"])
 def test_rounding_is_to_the_nearest_ties_to_even(name: str) -> None:
     width = 1 + sum(SMALL[name][:2])
-    grid = from_codes(np.arange(2 ** (width - 1), dtype=np.uint32), _LAYOUTS[name])
+    grid = from_codes(np.arange(2 ** (width - 1), dtype=np.uint32), LAYOUTS[name])
     grid = grid[np.isfinite(grid)]
     for code, (low, high) in enumerate(itertools.pairwise(grid)):
         middle = (low + high) / 2
         even = low if code % 2 == 0 else high
         inputs = np.array([low, np.nextafter(middle, 0), middle, np.nextafter(middle, 1e9), high, -middle])
         wanted = np.array([low, low, even, high, high, -even])
-        assert (from_codes(to_codes(inputs, _LAYOUTS[name]), _LAYOUTS[name]) == wanted).all()
+        assert (from_codes(to_codes(inputs, LAYOUTS[name]), LAYOUTS[name]) == wanted).all()
 
 
 def test_what_overflows() -> None:
@@ -87,14 +87,14 @@ def test_equal_to_ml_dtypes(name: str, theirs: str | None) -> None:
         ml_dtypes = pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")
         kind = np.dtype(getattr(ml_dtypes, theirs))
     # float32 inputs: ml_dtypes casts float64 through float32, which rounds twice
-    top = min(_LAYOUTS[name].largest, 1e30)
+    top = min(LAYOUTS[name].largest, 1e30)
     x = (rng.normal(size=20000) * 10.0 ** rng.uniform(-9, np.log10(top), 20000)).astype(np.float32)
     x = np.clip(x, -top, top)
     assert (Float(name).round(x) == x.astype(kind).astype(np.float32)).all()
     width = 1 + sum(SMALL[name][:2])
     codes = np.arange(2**width, dtype=np.uint32)
     raw = codes.astype(np.uint8 if width <= 8 else np.uint16).view(kind).astype(np.float32)
-    np.testing.assert_array_equal(from_codes(codes, _LAYOUTS[name]).astype(np.float32), raw)
+    np.testing.assert_array_equal(from_codes(codes, LAYOUTS[name]).astype(np.float32), raw)
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))

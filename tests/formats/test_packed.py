@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
-from slipstick.core.format import Encoded
 from slipstick.formats import Int, Pool, Round, Swis, format_of
 from slipstick.formats.packed_file import KEY, parse_packed, read_packed, write_packed
-from slipstick.formats.pool import fit_pool
+from slipstick.formats.pool_vectors import fit_pool
 
 RNG = np.random.default_rng(0)
 CONV, DENSE = RNG.normal(size=(6, 3, 3, 8)), RNG.normal(size=(5, 16))

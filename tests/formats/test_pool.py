@@ -7,7 +7,7 @@ import pytest
 
 from slipstick.core.errors import SlipstickError
 from slipstick.formats import Pool, format_of
-from slipstick.formats.pool import fit_pool, network_bytes, poolable
+from slipstick.formats.pool_vectors import fit_pool, poolable
 
 
 def weights(*shape: int, seed: int = 0) -> np.ndarray:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.array.estimate import run
+from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
-from slipstick.core.format import Encoded
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Workload

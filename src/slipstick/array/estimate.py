@@ -13,8 +13,8 @@ from slipstick.array.layer_cost import LayerCost, bytes_a_cycle, layer_cost, mov
 from slipstick.array.matrix_products import Move, only_products, products_of
 from slipstick.array.parts import Events
 from slipstick.array.weight_formats import held, held_encoded
+from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError, SpecErrors
-from slipstick.core.format import Encoded
 from slipstick.core.plan import Plan
 from slipstick.core.system import SRAMS, Array, System
 from slipstick.core.workload import Phase, Workload

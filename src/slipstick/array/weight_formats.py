@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from slipstick.array.format_steps import steps_of
 from slipstick.array.matrix_products import Product
+from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
-from slipstick.core.format import Encoded, Format
+from slipstick.core.format import Format
 from slipstick.core.system import Array
 from slipstick.formats import format_of
 from slipstick.formats.layer_patterns import DEFAULT, Layer, formats_of

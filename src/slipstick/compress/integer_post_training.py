@@ -9,7 +9,7 @@ ICCV 2019, section 4.2; the weighing is our own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -17,13 +17,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from slipstick.core.arrays import FloatArray, IntArray
+from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
-from slipstick.core.format import Encoded, Format
-from slipstick.formats import Int, format_of
+from slipstick.core.format import Format
+from slipstick.formats import format_of
 from slipstick.formats.layer_patterns import Layer, formats_of
-from slipstick.formats.scheduled import ByFilter
 from slipstick.formats.shift_schedule import average, errors_by_shifts, schedule
-from slipstick.formats.truncate import POSITIONS
 from slipstick.trained.integer.integer_network import IntegerNetwork
 from slipstick.trained.integer.layer_statistics import LayerInputs, corrected_bias, mean_change, squared_change
 from slipstick.trained.integer.layer_weights import LayerWeights
@@ -124,7 +123,7 @@ def compress(
         weights = np.ones(len(layers)) if sensitivity is None else np.asarray(sensitivity, np.float64)
         chosen = _scheduled(layers, forms, inputs, shifts, counted, weights, columns)
     found = [
-        LayerIn(layer, form, form.recode(layer.codes, None if n is None else {"shifts": n}), n)
+        LayerIn(layer, form, form.encoding.recode(layer.codes, None if n is None else {"shifts": n}), n)
         for layer, form, n in zip(layers, forms, chosen, strict=True)
     ]
     biases = {}
@@ -178,12 +177,12 @@ def signal(layer: LayerWeights, inputs: LayerInputs) -> float:
 
 def _per_filter(form: Format) -> Format:
     """Return integers with a scale of each filter, as the file has them."""
-    return replace(form, axis=0) if isinstance(form, Int) else form
+    return format_of(form.encoding.per_filter)
 
 
 def _group(forms: Sequence[Format]) -> int:
     """Return the weights of a group where formats have groups."""
-    return next((form.group for form in forms if isinstance(form, ByFilter)), 1)
+    return next((form.encoding.group for form in forms if form.encoding.max_shifts), 1)
 
 
 def _scheduled(
@@ -196,7 +195,7 @@ def _scheduled(
     columns: int,
 ) -> list[IntArray | None]:
     """Return the shifts of every filter of the layers whose format has shifts, None for the others."""
-    able = [(n, form) for n, form in enumerate(forms) if isinstance(form, ByFilter)]
+    able = [(n, form) for n, form in enumerate(forms) if form.encoding.max_shifts]
     if not able:
         raise SlipstickError("no layer's format has shifts", path="formats", value=[form.name for form in forms[:1]])
     errors = [weights[n] * _errors(layers[n], form, inputs[n]) for n, form in able]
@@ -207,13 +206,13 @@ def _scheduled(
     return found
 
 
-def _errors(layer: LayerWeights, form: ByFilter, seen: LayerInputs) -> FloatArray:
+def _errors(layer: LayerWeights, form: Format, seen: LayerInputs) -> FloatArray:
     """Return the noise of every filter at every number of shifts, as a share of the layer's signal."""
     whole = signal(layer, seen)
     return errors_by_shifts(
-        lambda count: form.recode(layer.codes, {"shifts": np.full(len(layer.codes), count)}),
+        lambda count: form.encoding.recode(layer.codes, {"shifts": np.full(len(layer.codes), count)}),
         lambda codes: noise(layer, codes, seen) / whole,
-        form.positions,
+        form.encoding.max_shifts or 0,
     )
 
 
@@ -222,8 +221,5 @@ def _shifts_of(one: LayerIn) -> IntArray | None:
     filters = len(one.codes)
     if one.shifts is not None:
         return one.shifts
-    if isinstance(one.format, ByFilter):
-        return np.full(filters, one.format.each_shifts)
-    if isinstance(one.format, Int):
-        return np.full(filters, min(one.format.bits, POSITIONS))
-    return None
+    shifts = one.format.encoding.weight_shifts
+    return None if shifts is None else np.full(filters, shifts)

@@ -15,7 +15,6 @@ from slipstick.compress.integer_post_training import layer_formats, noise, signa
 from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.progress import Progress
-from slipstick.formats.scheduled import ByFilter
 from slipstick.trained.integer.integer_network import IntegerNetwork, Values
 from slipstick.trained.integer.layer_statistics import LayerInputs, corrected_bias
 
@@ -54,9 +53,9 @@ def sensitivities(
     for n, (layer, form, seen) in enumerate(zip(layers, layer_formats(layers, formats), inputs, strict=True)):
         if progress:
             progress(n, len(layers), f"sensitivity of {layer.readable}")
-        if not isinstance(form, ByFilter):
+        if form.encoding.max_shifts is None:
             continue
-        codes = form.recode(layer.codes, {"shifts": np.full(len(layer.codes), PROBE)})
+        codes = form.encoding.recode(layer.codes, {"shifts": np.full(len(layer.codes), PROBE)})
         made = float(noise(layer, codes, seen).sum()) / signal(layer, seen)
         biases = {layer.bias_tensor: corrected_bias(layer, codes, seen)} if layer.bias_tensor >= 0 else {}
         moved = outputs(network, images, {layer.tensor: layer.stored(codes)}, biases) - plain

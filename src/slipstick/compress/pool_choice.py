@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.core.encoding import Encoding
 from slipstick.core.errors import SlipstickError
+from slipstick.core.format import Format
+from slipstick.formats import format_of
 from slipstick.formats.integer_rows import rows_of
-from slipstick.formats.pool import Pool, fit_pool, network_bytes, poolable
 
 if TYPE_CHECKING:
     from slipstick.core.progress import Progress
-
-SIZES = (16, 32, 64, 128, 256)
-VECTORS = (4, 8, 16)  # of input channels
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +28,24 @@ class Candidate:
     Every filter counts alike, whatever its size: batch norm takes scales away.
     """
 
-    format: Pool
+    format: Format
     bytes: int
     error: float
 
 
 def choose_pools(
-    groups: Sequence[tuple[Pool, Sequence[NDArray[Any]]]],
+    groups: Sequence[tuple[Format, Sequence[NDArray[Any]]]],
     budget: int,
     *,
     beside: int = 0,
     progress: Progress | None = None,
-) -> list[Pool]:
+) -> list[Format]:
     """Return a pool for each group of weights, of least error over all groups' filters, that fit a budget together.
 
     Parameters
     ----------
     groups : a pool, whose kind, metric and width of indices stay, and the weights that share it, which its own vector
-        must fit. Beside `SIZES` and `VECTORS` its own size and vector are tried; the vector of ``xy`` stays.
+        must fit. Beside the encoding's `alternatives` its own size and vector are tried; the vector of ``xy`` stays.
     budget : bytes of the whole network.
     beside : bytes of the layers that are in no pool.
     progress : called with the candidates tried of a group's, and the one that is tried next.
@@ -59,7 +58,8 @@ def choose_pools(
     --------
     >>> random = np.random.default_rng(0)
     >>> z, xy = random.normal(size=(32, 1, 1, 16)), random.normal(size=(64, 3, 3, 1))
-    >>> [form.kind for form in choose_pools([(Pool(), [z]), (Pool(64, 9, kind="xy"), [xy])], 2000)]
+    >>> groups = [(format_of("pool"), [z]), (format_of("pool:64,9,kind=xy"), [xy])]
+    >>> [form.encoding.kind for form in choose_pools(groups, 2000)]
     ['z', 'xy']
     """
     kept = [_Combined((), beside, 0.0)]
@@ -81,12 +81,12 @@ def choose_pools(
 class _Combined:
     """Pools of some groups together: bytes, and the sum of the filters' errors."""
 
-    formats: tuple[Pool, ...]
+    formats: tuple[Format, ...]
     bytes: int
     error: float
 
 
-def candidates(form: Pool, weights: Sequence[NDArray[Any]], progress: Progress | None = None) -> list[Candidate]:
+def candidates(form: Format, weights: Sequence[NDArray[Any]], progress: Progress | None = None) -> list[Candidate]:
     """Return the pools that may stand in for one whose kind, metric and width of indices stay, smallest first.
 
     Errors
@@ -96,22 +96,17 @@ def candidates(form: Pool, weights: Sequence[NDArray[Any]], progress: Progress |
     Examples
     --------
     >>> weights = np.random.default_rng(0).normal(size=(32, 3, 3, 16))
-    >>> tried = candidates(Pool(), [weights])
-    >>> len(tried), {one.format.vector for one in tried} == set(VECTORS)
+    >>> tried = candidates(format_of("pool"), [weights])
+    >>> len(tried), {one.format.encoding.vector for one in tried} == {4, 8, 16}
     (15, True)
     """
-    vectors = sorted({form.vector} if form.kind == "xy" else {*VECTORS, form.vector})
     shapes = [one.shape for one in weights]
-    fitting = [vector for vector in vectors if all(poolable(shape, vector, kind=form.kind) for shape in shapes)]
-    if not fitting:
-        raise SlipstickError(f"its vectors do not fill weights of {shapes}", path="pool.vector", value=form.name)
-    sizes = [size for size in sorted({*SIZES, form.size}) if not form.index_bits or size <= 2**form.index_bits]
-    forms = [replace(form, size=size, vector=vector) for size, vector in product(sizes, fitting)]
+    forms = [format_of(encoding) for encoding in form.encoding.alternatives(shapes)]
     found = []
     for done, one in enumerate(forms):
         if progress:
             progress(done, len(forms), f"trying {one.name}")
-        found.append(Candidate(one, network_bytes(one, shapes, []).total, _error(one, weights)))
+        found.append(Candidate(one, _bytes(one.encoding, shapes), _error(one, weights)))
     return sorted(found, key=lambda one: one.bytes)
 
 
@@ -124,12 +119,18 @@ def _undominated(found: Sequence[_Combined]) -> list[_Combined]:
     return kept
 
 
-def _error(form: Pool, pooled: Sequence[NDArray[Any]]) -> float:
+def _bytes(encoding: Encoding, shapes: Sequence[tuple[int, ...]]) -> int:
+    """Return the bytes of layers that share a pool, which is stored once."""
+    shared = encoding.shared_bytes
+    return shared + sum(encoding.storage_bytes(shape) - shared for shape in shapes)
+
+
+def _error(form: Format, pooled: Sequence[NDArray[Any]]) -> float:
     """Return the mean share of a filter's power that one pool for all tensors loses."""
-    pool = fit_pool(pooled, form.size, form.vector, kind=form.kind, metric=form.metric)
+    side = form.encoding.shared_side(pooled)
     lost, filters = 0.0, 0
     for weights in pooled:
-        kept = form.decode(form.encode(weights, {"pool": pool}))
+        kept = form.encoding.decode(form.encoding.encode(weights, side))
         rows = np.asarray(weights, np.float64).reshape(rows_of(weights.shape))
         power = (rows**2).sum(axis=1)
         change = ((rows - kept.reshape(rows.shape)) ** 2).sum(axis=1)

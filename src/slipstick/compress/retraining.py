@@ -13,10 +13,9 @@ from slipstick.compress.pool_choice import choose_pools
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.format import Format
-from slipstick.formats import Int, format_of
+from slipstick.formats import format_of
 from slipstick.formats.integer_rows import channels_last
 from slipstick.formats.layer_patterns import Layer, formats_of
-from slipstick.formats.pool import Pool, fit_pool, poolable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -95,7 +94,7 @@ def layer_formats(
     ----------
     formats : ``swis:2``, or by patterns: ``swis:2;first=fp32;last=int8:axis=0``. All layers of one pool format share a
         pool; what it does not take stays out of it, in int8 with a scale of each filter: the first layer and the last,
-        and those that `slipstick.formats.pool.poolable` names.
+        and those that `slipstick.formats.pool_vectors.poolable` names.
     budget : bytes of all weights: indices, scales, pools, and the other layers as they are stored (4 bytes a weight in
         ``fp32``), no biases. Every pool then gets, for the layers that it takes, the size and the vector of least error
         that fit; its kind stays. Pools that come out alike are one.
@@ -112,36 +111,36 @@ def layer_formats(
     for name, form in forms.items():
         shape = _last(net.get_submodule(name).weight).shape
         taken = {"depthwise": layers[name].kind == "depthwise", "first": name == ends[0], "last": name == ends[1]}
-        if isinstance(form, Pool) and not poolable(shape, form.vector, kind=form.kind, **taken):
-            forms[name] = Int(axis=0)
+        if not form.encoding.takes(shape, **taken):
+            forms[name] = format_of("int8:axis=0")
     return forms if budget is None else _within(net, forms, budget, progress)
 
 
 def _within(net: nn.Module, forms: Mapping[str, Format], budget: int, progress: Progress | None) -> dict[str, Format]:
     """Return the formats with the pools that fit a budget of bytes of all weights."""
-    groups: dict[Pool, list[NDArray[np.float32]]] = {}
+    groups: dict[Format, list[NDArray[np.float32]]] = {}
     beside = 0
     for name in weight_layers(net):
         weight, form = _last(net.get_submodule(name).weight), forms.get(name)
-        if isinstance(form, Pool):
+        if form is not None and form.encoding.shared_bytes:
             groups.setdefault(form, []).append(weight)
         else:
-            beside += weight.nbytes if form is None else form.storage_bytes(weight.shape)
+            beside += weight.nbytes if form is None else form.encoding.storage_bytes(weight.shape)
     if not groups:
         raise SlipstickError("no layer is in a pool", path="budget", value=budget, allowed="such as pool:size=64")
     pools = choose_pools(list(groups.items()), budget, beside=beside, progress=progress)
     chosen = dict(zip(groups, pools, strict=True))
-    return {name: chosen[form] if isinstance(form, Pool) else form for name, form in forms.items()}
+    return {name: chosen[form] if form.encoding.shared_bytes else form for name, form in forms.items()}
 
 
 def _pools(net: nn.Module, forms: Mapping[str, Format]) -> dict[str, Side]:
     """Return one pool for all layers of each pool format, fitted to their weights as they are now."""
     found: dict[str, Side] = {}
-    for form in {form for form in forms.values() if isinstance(form, Pool)}:
+    for form in {form for form in forms.values() if form.encoding.shared_bytes}:
         names = [name for name, other in forms.items() if other == form]
         weights = [_last(net.get_submodule(name).weight) for name in names]
-        pool = fit_pool(weights, form.size, form.vector, kind=form.kind, metric=form.metric)
-        found |= {name: {"pool": pool} for name in names}
+        side = form.encoding.shared_side(weights)
+        found |= dict.fromkeys(names, side)
     return found
 
 

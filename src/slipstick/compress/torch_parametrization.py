@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
-from slipstick.core.format import Encoded, Format
+from slipstick.core.format import Format
 from slipstick.formats.integer_rows import channels_last
 
 Policy = Literal["step", "epoch"]
@@ -55,17 +56,17 @@ class Formatted(nn.Module):
 
     def encoded(self, weight: Tensor) -> Encoded:
         """Return the weight in the format, its input channels last."""
-        return self.form.encode(channels_last(weight.detach().cpu().double().numpy()), self.side)
+        return self.form.encoding.encode(channels_last(weight.detach().cpu().double().numpy()), self.side)
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return what the format keeps of the weight, with the weight's gradient."""
         source = weight if self.policy == "step" else self._of_epoch(weight)
         if self.kept is None or source._version != self.version:
             self.last, self.version = self.encoded(source), source._version
-            values = self.form.decode(self.last)
+            values = self.form.encoding.decode(self.last)
             back = np.moveaxis(values, -1, 1) if weight.ndim > 2 else values
             self.kept = torch.from_numpy(np.ascontiguousarray(back)).to(weight)
-        surrogate = self.form.surrogate
+        surrogate = self.form.stand_in
         through = weight if surrogate.low is None else weight.clamp(surrogate.low, surrogate.high)
         return self.kept + (through - through.detach())  # the kept values to the bit: what is added is zero
 

@@ -13,8 +13,8 @@ from slipstick.compress.integer_sensitivity import IMAGES
 from slipstick.compress.torch_observe import Seen, hold_means, layers_see, noise, signal, weights_of
 from slipstick.compress.torch_schedule import float_schedule, float_sensitivities
 from slipstick.core.arrays import FloatArray
-from slipstick.core.format import Encoded, Format
-from slipstick.formats.scheduled import ByFilter
+from slipstick.core.encoding import Encoded
+from slipstick.core.format import Format
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,7 +39,7 @@ class Looked:
     def groups(self, name: str, form: Format) -> int:
         """Return the groups of each filter of a layer, which is what one more shift of it is stored for."""
         each = int(self.weights[name][0].size)
-        return -(-each // form.group) if isinstance(form, ByFilter) else each
+        return -(-each // form.encoding.group)
 
 
 def look(
@@ -74,7 +74,7 @@ def look(
 def hold_all(net: nn.Module, looked: Looked, encoded: Mapping[str, Encoded]) -> None:
     """Take what the formats do to the mean of every layer's output into biases and batch norms; note the noise left."""
     for name, kept in encoded.items():
-        change = kept.format.decode(kept).astype(np.float64) - looked.weights[name]
+        change = kept.values.astype(np.float64) - looked.weights[name]
         hold_means(net, name, change, looked.seen[name])
         looked.noise[name] = float(noise(change, looked.seen[name]).sum()) / signal(
             looked.weights[name], looked.seen[name]

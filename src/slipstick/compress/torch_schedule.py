@@ -17,7 +17,6 @@ from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.format import Format
-from slipstick.formats.scheduled import ByFilter
 from slipstick.formats.shift_schedule import errors_by_shifts, schedule
 from slipstick.training.evaluation import predict
 
@@ -64,8 +63,8 @@ def float_sensitivities(
 
 def probed(form: Format, weights: FloatArray) -> FloatArray:
     """Return weights as the format keeps them, in `PROBE` shifts where filters have shifts of their own."""
-    side = {"shifts": np.full(len(weights), PROBE)} if isinstance(form, ByFilter) else None
-    return form.decode(form.encode(weights, side)).astype(np.float64)
+    side = {"shifts": np.full(len(weights), PROBE)} if form.encoding.max_shifts else None
+    return form.encoding.decode(form.encoding.encode(weights, side)).astype(np.float64)
 
 
 def float_schedule(
@@ -88,7 +87,7 @@ def float_schedule(
     ------
     SlipstickError if no layer's format has shifts, or for a budget that no schedule keeps.
     """
-    able = {name: form for name, form in forms.items() if isinstance(form, ByFilter)}
+    able = {name: form for name, form in forms.items() if form.encoding.max_shifts}
     if not able:
         raise SlipstickError(
             "no layer's format has shifts", path="formats", value=[form.name for form in forms.values()][:1]
@@ -96,16 +95,18 @@ def float_schedule(
     weights, errors, counted = weights_of(net, able), [], []
     for name, form in able.items():
         errors.append((sensitivity or {}).get(name, 1.0) * _errors(weights[name], form, seen[name]))
-        groups = -(-weights[name][0].size // form.group)
+        groups = -(-weights[name][0].size // form.encoding.group)
         counted.append(costs[name] if costs else np.full(len(weights[name]), float(groups)))
     return dict(zip(able, schedule(errors, counted, budget, columns=columns), strict=True))
 
 
-def _errors(weights: FloatArray, form: ByFilter, seen: Seen) -> FloatArray:
+def _errors(weights: FloatArray, form: Format, seen: Seen) -> FloatArray:
     """Return the noise of every filter at every number of shifts, as a share of the layer's signal."""
     whole = signal(weights, seen)
 
     def kept(count: int) -> FloatArray:
-        return form.decode(form.encode(weights, {"shifts": np.full(len(weights), count)})).astype(np.float64)
+        return form.encoding.decode(form.encoding.encode(weights, {"shifts": np.full(len(weights), count)})).astype(
+            np.float64
+        )
 
-    return errors_by_shifts(kept, lambda values: noise(values - weights, seen) / whole, form.positions)
+    return errors_by_shifts(kept, lambda values: noise(values - weights, seen) / whole, form.encoding.max_shifts or 0)

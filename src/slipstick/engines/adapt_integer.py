@@ -179,7 +179,7 @@ def _report(
 
 
 def _group(compressed: Compressed) -> int:
-    return next((group for one in compressed.layers if (group := getattr(one.format, "group", None))), 4)
+    return next((one.format.encoding.group for one in compressed.layers if one.format.encoding.max_shifts), 4)
 
 
 def _layers(

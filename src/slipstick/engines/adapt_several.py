@@ -125,9 +125,8 @@ def _fitting(text: str, how: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keywords of one format: a schedule only where some layer's format has shifts."""
     from slipstick.formats import format_of
     from slipstick.formats.layer_patterns import pieces
-    from slipstick.formats.scheduled import ByFilter
 
-    able = any(isinstance(format_of(chosen), ByFilter) for _, chosen in pieces(text) if chosen != "fp32")
+    able = any(format_of(chosen).encoding.max_shifts is not None for _, chosen in pieces(text) if chosen != "fp32")
     return {name: value for name, value in how.items() if able or name != "shifts"}
 
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from slipstick.compress.torch_parametrization import Policy
     from slipstick.compress.torch_post_training import Looked
-    from slipstick.core.format import Encoded, Format
+    from slipstick.core.encoding import Encoded
+    from slipstick.core.format import Format
     from slipstick.core.progress import Progress
     from slipstick.datasets.images import DataSet, Images, Normal
     from slipstick.engines.question import Question, SystemSpec
@@ -283,7 +284,7 @@ def _layers(module: nn.Module, forms: Mapping[str, Format], looked: Looked, enco
 
 def _pools(encoded: Mapping[str, Encoded]) -> dict[str, NDArray[Any]]:
     """Return the pools by their formats' names: layers of one format share theirs."""
-    return {one.format.name: one.side["pool"] for one in encoded.values() if "pool" in one.side}
+    return {one.encoding.name: one.side["pool"] for one in encoded.values() if "pool" in one.side}
 
 
 def _curve(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from slipstick.core.format import Encoded
+    from slipstick.core.encoding import Encoded
     from slipstick.engines.question import Question, SystemSpec
     from slipstick.networks.graphs.imported import ImportedGraph
     from slipstick.report.report import Report

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from slipstick.core.errors import SlipstickError
-from slipstick.formats.grammar import families
+from slipstick.formats.registry import ENCODINGS
 
 DEFAULT = "int8"
 KINDS = ("conv", "depthwise", "pointwise", "linear")
@@ -58,7 +58,7 @@ def pieces(text: str) -> list[tuple[str, str]]:
     [('*', 'swis:3;group=8'), ('fc', 'int8')]
     """
     found: list[tuple[str, str]] = []
-    arguments = {name for family in families().values() for name in family.arguments}
+    arguments = {name for family in ENCODINGS.families().values() for name in family.arguments}
     for piece in filter(None, (part.strip() for part in text.split(";"))):
         key, equals, value = piece.partition("=")
         if found and equals and key.strip() in arguments:

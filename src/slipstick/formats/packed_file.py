@@ -4,7 +4,7 @@ The file is a safetensors container (8 bytes of header length, JSON, arrays). In
 ``slipstick-packed`` holds JSON: ``{"version": 1, "tensors": {name: {"format": text, "shape": [...], "codes": key,
 "side": {name: key}}}}``; keys name the container's arrays. Equal arrays, such as a network's pool, are stored once.
 A second key, ``slipstick-sha256``, is the digest of that JSON and of all arrays, so that no flipped bit goes unseen.
-Formats are texts that `format_of` reads. Nothing of the file is executed, and its sizes are checked before memory is
+Formats are texts that `encoding_of` reads. Nothing of the file is executed, and its sizes are checked before memory is
 taken: no tensor may have more elements than `MOST`, nor codes of another size than its format gives its shape.
 """
 
@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import parse_json, read_bytes, write_bytes
-from slipstick.core.format import Encoded
-from slipstick.formats.grammar import format_of
+from slipstick.formats.grammar import encoding_of
 
 KEY, DIGEST = "slipstick-packed", "slipstick-sha256"
 VERSION = 1
@@ -52,7 +52,7 @@ def write_packed(path: str | Path, tensors: Mapping[str, Encoded]) -> int:
     for name, encoded in tensors.items():
         codes = _stored(encoded.codes, f"{name}.codes", arrays, known)
         side = {key: _stored(array, f"{name}.{key}", arrays, known) for key, array in encoded.side.items()}
-        about[name] = {"format": encoded.format.name, "shape": list(encoded.shape), "codes": codes, "side": side}
+        about[name] = {"format": encoded.encoding.name, "shape": list(encoded.shape), "codes": codes, "side": side}
     raw = _container(arrays, json.dumps({"version": VERSION, "tensors": about}, separators=_COMPACT))
     write_bytes(path, raw)
     return len(raw)
@@ -194,9 +194,9 @@ def _encoded(entry: Any, arrays: Arrays, where: str) -> Encoded:
     codes = held.pop("codes")
     if codes.dtype != np.uint8 or codes.ndim != 1:
         raise SlipstickError("codes are not bytes", path=where, value=str(codes.dtype))
-    encoded = Encoded(format_of(text), _shape(entry["shape"], where), codes, held)
+    encoded = Encoded(encoding_of(text), _shape(entry["shape"], where), codes, held)
     try:
-        encoded.format.check(encoded)
+        encoded.encoding.check(encoded)
     except SlipstickError as error:
         raise SlipstickError(str(error), path=where) from None
     return encoded

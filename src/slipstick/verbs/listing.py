@@ -81,11 +81,11 @@ def _workloads() -> Rows:
 
 
 def _formats() -> Rows:
-    from slipstick.formats import examples, format_of
+    from slipstick.formats import encoding_of, examples
 
     columns = {"name": "", "bits an element": "", "what": ""}
     texts = dict.fromkeys(text.partition(":")[0] for text in examples())
-    return columns, [(text, format_of(text).bits_per_element, repr(format_of(text))) for text in texts]
+    return columns, [(text, encoding_of(text).bits_per_element, repr(encoding_of(text))) for text in texts]
 
 
 def _tech() -> Rows:
