@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +10,7 @@ from slipstick.core.catalogue import is_file_name, resolve_system
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import load_yaml
 from slipstick.core.plan import Plan, short_keys
+from slipstick.core.question import Question
 from slipstick.core.spec import override, validate
 from slipstick.core.system import Calibration, System
 from slipstick.core.workload import Network, Phase, Workload
@@ -30,16 +30,6 @@ OUTPUT = 128  # tokens generated after a prompt
 TRAINING_PLAN = "tp=auto,pp=auto,microbatch=auto,ep=auto,recompute=auto,sp=true,zero=1"  # the fastest that fits
 INFERENCE_PLAN = "tp=auto"
 ARRAY_PLAN = "formats=int8"
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked. `chosen` names the fields that the user left open, and how they were filled."""
-
-    workload: Workload
-    system: System
-    plan: Plan
-    chosen: Mapping[str, str] = field(default_factory=dict)
 
 
 def ask(

@@ -12,8 +12,9 @@ import numpy as np
 
 from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
+from slipstick.core.question import Question
 from slipstick.core.workload import Op
-from slipstick.engines.question import Question, WorkloadSpec, ask
+from slipstick.engines.question import WorkloadSpec, ask
 from slipstick.verbs.place import PLAN, instance, run_placement
 
 if TYPE_CHECKING:
@@ -107,10 +108,10 @@ def _slowest(question: Question, devices: int, memory: FloatArray) -> float:
 
 
 def _layers(question: Question) -> _Layers:
-    from slipstick.networks.graphs import chains, graph_of
+    from slipstick.networks.graphs import chains
 
     given = instance(question)
-    layer_of = _rows(chains(graph_of(question.workload)))
+    layer_of = _rows(chains(question.workload.operator_graph))
     count = max(layer_of.values()) + 1
     home = {name: _home(name, layer_of) for name in given.problem.names}
     homes = [home[name] for name in given.problem.names]

@@ -10,9 +10,10 @@ from slipstick.core.collective_price import CollectivePrice
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import read_text
 from slipstick.core.plan import Plan
+from slipstick.core.question import Question
 from slipstick.core.system import Calibration
 from slipstick.core.workload import Op, Phase, Workload
-from slipstick.engines.question import PlanSpec, Question, SystemSpec, WorkloadSpec, ask
+from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec, ask
 from slipstick.report.comparison import Comparison
 from slipstick.report.report import Report, Table
 

@@ -10,9 +10,10 @@ from slipstick.core.catalogue import systems
 from slipstick.core.errors import SlipstickError
 from slipstick.core.layer import Layer
 from slipstick.core.plan import Plan
+from slipstick.core.question import Question
 from slipstick.core.system import System
 from slipstick.core.workload import Phase
-from slipstick.engines.question import PlanSpec, Question, SystemSpec, WorkloadSpec, ask
+from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec, ask
 from slipstick.report.answer import Answer
 from slipstick.report.report import Report, Table
 

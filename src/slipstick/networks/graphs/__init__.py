@@ -18,7 +18,6 @@ _PUBLIC = {
     "Vgg": "vgg",
     "chains": "fusion",
     "fused": "fusion",
-    "graph_of": "decoder_graph",
     "graph_network": "graph_families",
     "leaf_ops": "fusion",
     "scaled": "operator_graph",
