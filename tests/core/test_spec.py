@@ -54,8 +54,8 @@ def test_all_errors_at_once_one_a_field() -> None:
         ("chunk=-1", "serving.chunk: out of range; got '-1'; allowed: a whole number from 1, or nothing (null)"),
         ("acceptance=1.5", "serving.acceptance: out of range; got '1.5'; allowed: a number from 0 up to 1"),
         ("recompute=selektive", "did you mean 'selective'?; allowed: auto, full, none, selective"),
-        ("tpp=3", "no such field of a plan; got 'tpp'; did you mean 'tp'?"),
-        ("tp=3,tp=4", "the key stands twice"),
+        ("tpp=3", "no such field of a plan (slipstick list plan prints them); got 'tpp'; did you mean 'tp'?"),
+        ("tp=3,tp=4", "the key is given twice"),
         ("tp", "not of the form key=value"),
     ],
 )

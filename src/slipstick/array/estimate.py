@@ -12,7 +12,7 @@ from slipstick.array.findings import findings
 from slipstick.array.layer_cost import LayerCost, bytes_a_cycle, layer_cost, move_bytes
 from slipstick.array.matrix_products import Move, only_products, products_of
 from slipstick.array.parts import Events
-from slipstick.array.weight_formats import held, held_encoded
+from slipstick.array.weight_formats import planned_weights, weights_as_encoded
 from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.plan import Plan
@@ -32,7 +32,7 @@ _BITS = 8
 
 
 @dataclass(frozen=True)
-class Run:
+class ArrayRun:
     """A workload on an array: every layer costed, the moves between them, and what their energy is made of."""
 
     workload: Workload
@@ -44,7 +44,7 @@ class Run:
     @property
     def array(self) -> Array:
         """The system's array."""
-        assert self.system.array is not None  # noqa: S101  `run` saw to it
+        assert self.system.array is not None  # noqa: S101  `array_run` saw to it
         return self.system.array
 
     @property
@@ -95,7 +95,7 @@ class Run:
         return {**inside, **memories, "dram": dram}
 
 
-def run(workload: Workload, system: System, plan: Plan, encoded: Mapping[str, Encoded] | None = None) -> Run:
+def array_run(workload: Workload, system: System, plan: Plan, encoded: Mapping[str, Encoded] | None = None) -> ArrayRun:
     """Return a workload on a system's array with every layer costed: what `estimate` makes a report of.
 
     Parameters
@@ -112,21 +112,21 @@ def run(workload: Workload, system: System, plan: Plan, encoded: Mapping[str, En
     found = products_of(workload.ops, workload.batch)
     products = only_products(found)
     weights = (
-        held(plan.formats.formats or DEFAULT, products, system.array)
+        planned_weights(plan.formats.layers or DEFAULT, products, system.array)
         if encoded is None
-        else held_encoded(encoded, products, system.array)
+        else weights_as_encoded(encoded, products, system.array)
     )
     layers = tuple(layer_cost(product, each, system) for product, each in zip(products, weights, strict=True))
-    return Run(workload, system, plan, layers, tuple(part for part in found if isinstance(part, Move)))
+    return ArrayRun(workload, system, plan, layers, tuple(part for part in found if isinstance(part, Move)))
 
 
 def estimate(workload: Workload, system: System, plan: Plan) -> Report:
     """Return cycles, time, traffic, energy and bytes of one inference of an operator graph on an array.
 
     A layer takes the longer of its cycles in the array and of its bytes at the DRAM's bandwidth. Activations have 8
-    bits; weights are as ``plan.formats.formats`` says. Norms and activations are on the way out and take nothing.
+    bits; weights are as ``plan.formats.layers`` says. Norms and activations are on the way out and take nothing.
     """
-    done = run(workload, system, plan)
+    done = array_run(workload, system, plan)
     metrics = _metrics(done)
     facts = {path: metric.value for path, metric in flatten(metrics)}
     bounds = {"roofline.dram": facts["dram.bytes"] / (system.main_memory.bandwidth or float("inf"))}
@@ -156,17 +156,17 @@ def _refuse(workload: Workload, system: System, plan: Plan) -> None:
         for group, fields in given.items()
         if isinstance(fields, dict)
         for name, value in fields.items()
-        if (group, name) != ("formats", "formats") and value not in (plain[group][name], "auto")
+        if (group, name) != ("formats", "layers") and value not in (plain[group][name], "auto")
     ]
     if wrong:
         raise SpecErrors(wrong)
 
 
-def _busy(done: Run) -> float:
+def _busy(done: ArrayRun) -> float:
     return sum(layer.busy * layer.product.count for layer in done.layers)
 
 
-def _metrics(done: Run) -> dict[str, Any]:
+def _metrics(done: ArrayRun) -> dict[str, Any]:
     source = f"{done.system.source}; closed forms of slipstick.array"
     table = "counted in closed form, times data/array/energy.yaml"
 
@@ -205,7 +205,7 @@ def _metrics(done: Run) -> dict[str, Any]:
         "memory": {
             **group(_resident(done), "peak", "B", "in DRAM"),
             "capacity": metric(done.system.main_memory.capacity, "B"),
-            "weights": metric(sum(layer.held.storage for layer in done.layers), "B", "packed, scales included"),
+            "weights": metric(sum(layer.stored.nbytes for layer in done.layers), "B", "packed, scales included"),
             "weights_int8": metric(sum(layer.product.weights for layer in done.layers), "B", "as bytes"),
         },
         "dram": group(_dram(done), "bytes", "B", "8 bit activations, packed weights"),
@@ -219,32 +219,32 @@ def _metrics(done: Run) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _resident(done: Run) -> dict[str, float]:
+def _resident(done: ArrayRun) -> dict[str, float]:
     """Return what the DRAM holds: all weights, and what the layer with most activations reads and writes."""
     live = (layer.product.inputs + layer.product.outputs + layer.product.beside for layer in done.layers)
-    return {"weights": sum(layer.held.storage for layer in done.layers), "activations": float(max(live))}
+    return {"weights": sum(layer.stored.nbytes for layer in done.layers), "activations": float(max(live))}
 
 
-def _dram(done: Run) -> dict[str, float]:
+def _dram(done: ArrayRun) -> dict[str, float]:
     names = ("inputs", "weights", "outputs", "beside")
     found = {name: sum(getattr(layer.traffic, name) * layer.product.count for layer in done.layers) for name in names}
     found["shortcuts"] = found.pop("beside")
     return {**found, "other": sum(move_bytes(move) * float(move.count) for move in done.moves)}
 
 
-def _row(layer: LayerCost, done: Run) -> tuple[object, ...]:
+def _row(layer: LayerCost, done: ArrayRun) -> tuple[object, ...]:
     product, each = layer.product, done.coefficients
     joules = sum(number * each[name] for name, number in layer.events.items())
     joules += sum(moved * each[f"sram {name}"] for name, moved in layer.sram.items())
     copies, cycles = product.count, layer.total_cycles * product.count
     return (
-        product.name, product.kind, layer.held.text, layer.effective_shifts, copies * product.macs, cycles,
+        product.name, product.kind, layer.stored.format, layer.effective_shifts, copies * product.macs, cycles,
         cycles / done.system.compute.clock, layer.bound, layer.utilisation, copies * layer.traffic.total,
         copies * joules,
     )  # fmt: skip
 
 
-def _bottleneck(done: Run) -> str:
+def _bottleneck(done: ArrayRun) -> str:
     """Name the kind of layer, and what it waits for, that takes most cycles."""
     shares: dict[tuple[str, str], float] = {("moves", "DRAM"): done.move_cycles}
     for layer in done.layers:

@@ -1,4 +1,4 @@
-"""What an array's parts spend and occupy: the table of data/array/energy.yaml, and the events that it is multiplied by.
+"""Energy and area of an array's parts: the table of data/array/energy.yaml, and the events that it is multiplied by.
 
 The energy of a layer is linear in the coefficients, sum of e_i n_i, so that nothing is counted again when one changes.
 """
@@ -15,6 +15,7 @@ from slipstick.core import units
 from slipstick.core.catalogue import DATA
 from slipstick.core.files import load_yaml
 from slipstick.core.system import Array, Element
+from slipstick.formats.arithmetic.operation_costs import element_parts
 
 Events = dict[str, float]
 
@@ -25,8 +26,8 @@ _ACCESS = 8  # bytes of the access that the table gives
 
 @cache
 def _table() -> dict[str, Any]:
-    found: dict[str, Any] = load_yaml(_TABLE)
-    return found
+    table: dict[str, Any] = load_yaml(_TABLE)
+    return table
 
 
 def node_factor(node: str) -> float:
@@ -54,8 +55,8 @@ def energies(node: str = "") -> dict[str, float]:
     """
     factor = node_factor(node)
     table = _table()["energy"]
-    found = {name: units.parse(f"{leaf['value']} {leaf['unit']}", "J") for name, leaf in table.items()}
-    return {name: value * (1.0 if name == "dram" else factor) for name, value in found.items()}
+    joules = {name: units.parse(f"{leaf['value']} {leaf['unit']}", "J") for name, leaf in table.items()}
+    return {name: value * (1.0 if name == "dram" else factor) for name, value in joules.items()}
 
 
 def sram_energy(capacity: float, node: str = "") -> float:
@@ -73,7 +74,7 @@ def sram_energy(capacity: float, node: str = "") -> float:
 
 
 def element_events(element: Element, group: int, steps: float, cycles: float, shifts: float, bits: float) -> Events:
-    """Return what happens inside the elements of an array while it computes a layer.
+    """Return the events inside the elements of an array while it computes a layer.
 
     A group's activations are gated by the bits of one position, summed by a tree, shifted and accumulated. A
     double-shift element does so for two positions and adds one accumulation. A serial element shifts its accumulator by
@@ -114,16 +115,9 @@ def element_area(array: Array, node: str = "") -> dict[str, float]:
     >>> sum(element_area(small).values()) < sum(element_area(large).values())
     True
     """
-    group = array.group
-    weight = {"single-shift": 2, "double-shift": 3, "serial": 1, "bit-fusion": 2, "parallel": _BITS}[array.element]
-    parts: dict[Element, Events] = {
-        "single-shift": {"and": group * _BITS, "add8": group - 1, "shift": 1, "add32": 1},
-        "double-shift": {"and": 2 * group * _BITS, "add8": 2 * (group - 1), "shift": 2, "add16": 1, "add32": 1},
-        "serial": {"and": group * _BITS, "add8": group - 1, "add32": 1},
-        "bit-fusion": {"multiply2": group, "add8": group - 1, "shift": 1, "add32": 1},
-        "parallel": {"multiply8": group, "add16": group - 1, "add32": 1},
-    }
-    counts = {**parts[array.element], "register": group * (_BITS + weight) + _SUM}
+    weight_bits = {"single-shift": 2, "double-shift": 3, "serial": 1, "bit-fusion": 2, "parallel": _BITS}[array.element]
+    parts = element_parts(array.element, array.group)
+    counts = {**parts, "register": array.group * (_BITS + weight_bits) + _SUM}
     table, factor = _table()["area"], _area_factor(node)
     return {n: k * factor * units.parse(f"{table[n]['value']} {table[n]['unit']}", "m2") for n, k in counts.items()}
 

@@ -21,7 +21,7 @@ from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.formats import format_of
-from slipstick.formats.layer_patterns import Layer, formats_of
+from slipstick.formats.layer_patterns import PatternLayer, formats_of
 from slipstick.formats.shift_schedule import average, errors_by_shifts, schedule
 from slipstick.trained.integer.integer_network import IntegerNetwork
 from slipstick.trained.integer.layer_statistics import LayerInputs, corrected_bias, mean_change, squared_change
@@ -138,7 +138,7 @@ def compress(
 
 def layer_formats(layers: Sequence[LayerWeights], formats: str) -> list[Format]:
     """Return each layer's format; errors as `slipstick.formats.layer_patterns.formats_of` raises them."""
-    texts = formats_of(formats, [Layer(one.name, kind_of(one)) for one in layers])
+    texts = formats_of(formats, [PatternLayer(one.name, kind_of(one)) for one in layers])
     return [_per_filter(format_of(text)) for text in texts]
 
 

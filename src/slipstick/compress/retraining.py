@@ -15,7 +15,7 @@ from slipstick.core.extras import require
 from slipstick.core.format import Format
 from slipstick.formats import format_of
 from slipstick.formats.integer_rows import channels_last
-from slipstick.formats.layer_patterns import Layer, formats_of
+from slipstick.formats.layer_patterns import PatternLayer, formats_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,15 +27,15 @@ Side = Mapping[str, NDArray[Any]]
 PLAIN = "fp32"  # the text that leaves a layer as it is
 
 
-def weight_layers(net: nn.Module) -> dict[str, Layer]:
+def weight_layers(net: nn.Module) -> dict[str, PatternLayer]:
     """Return the layers whose weights have formats, by their module's name: convolutions and dense layers, in order."""
     nn_ = require("torch.nn", "torch")
     found = {}
     for name, module in net.named_modules():
         if isinstance(module, nn_.Conv2d):
-            found[name] = Layer(name, _kind(module))
+            found[name] = PatternLayer(name, _kind(module))
         elif isinstance(module, nn_.Linear):
-            found[name] = Layer(name, "linear")
+            found[name] = PatternLayer(name, "linear")
     return found
 
 

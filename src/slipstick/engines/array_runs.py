@@ -8,10 +8,10 @@ from slipstick.core.errors import SlipstickError
 from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec, ask
 
 if TYPE_CHECKING:
-    from slipstick.array.estimate import Run
+    from slipstick.array.estimate import ArrayRun
 
 
-def run_on_array(workload: WorkloadSpec, system: SystemSpec, plan: PlanSpec = None, **asked: Any) -> Run:
+def run_on_array(workload: WorkloadSpec, system: SystemSpec, plan: PlanSpec = None, **asked: Any) -> ArrayRun:
     """Return a workload on an array, every layer costed: what `estimate` reports, open to further questions.
 
     `asked` as for `slipstick.estimate`: ``batch``, ``set``.
@@ -26,9 +26,9 @@ def run_on_array(workload: WorkloadSpec, system: SystemSpec, plan: PlanSpec = No
     >>> len(run.layers), run.layers[0].effective_shifts
     (53, 8.0)
     """
-    from slipstick.array.estimate import run
+    from slipstick.array.estimate import array_run
 
     question = ask(workload, system, plan, overrides=asked.pop("set", None), **asked)
     if question.system.array is None:
         raise SlipstickError("not an array", path="system", value=question.system.name)
-    return run(question.workload, question.system, question.plan)
+    return array_run(question.workload, question.system, question.plan)

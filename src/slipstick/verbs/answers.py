@@ -103,9 +103,9 @@ def _answer(question: Question, fabric: bool) -> Report:
         if fabric:
             raise SlipstickError("an array has no collectives to price", path="fabric", value=True)
         return of_array(question.workload, question.system, question.plan)
-    if question.plan.formats.formats:
+    if question.plan.formats.layers:
         raise SlipstickError(
-            "formats layer by layer are for arrays", path="plan.formats", value=question.plan.formats.formats,
+            "formats layer by layer are for arrays", path="plan.formats.layers", value=question.plan.formats.layers,
             allowed=["matmul=...", "weights=...", "activations=..."],
         )  # fmt: skip
     from slipstick.cluster.estimate import estimate as of_cluster

@@ -8,11 +8,10 @@ from typing import Literal, get_args
 
 from slipstick.array.convolution import Convolution
 from slipstick.array.dram_traffic import dram_traffic
-from slipstick.array.estimate import run
+from slipstick.array.estimate import array_run
 from slipstick.array.format_steps import BITS
 from slipstick.array.matrix_products import Product
-from slipstick.array.systolic import Pass
-from slipstick.array.systolic import run as systolic
+from slipstick.array.systolic import ArrayPass, systolic_pass
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.plan import Plan
 from slipstick.core.system import Dataflow
@@ -126,18 +125,18 @@ def _dram_words(row: RowDict) -> Answer | str:
     return known[row["metric"]], "DRAM words", why
 
 
-def _pass(row: RowDict) -> Pass | None:
+def _pass(row: RowDict) -> ArrayPass | None:
     """Return our closed form of a row's layer on its array; None if they are not described in the usual way."""
     layer, array = _LAYER.fullmatch(row["model"]), _ARRAY.fullmatch(row["config"])
     if row["model"] == "ResNet-18 conv2_1a" and row["config"] == "8x8 output stationary":
-        return systolic(_CONV2.pixels, _CONV2.reduction, _CONV2.filters, 8, 8, "os")
+        return systolic_pass(_CONV2.pixels, _CONV2.reduction, _CONV2.filters, 8, 8, "os")
     if layer is None or array is None or array[3] not in get_args(Dataflow):
         return None
     side, channels, kernel, filters, stride = (int(text or 1) for text in layer.groups())
     side += -(side - kernel) % stride  # SCALE-Sim rounds the output's side up, as if the input had the missing lines
     shape = Convolution(height=side, width=side, channels=channels, kernel=kernel, filters=filters, stride=stride)
     dataflow: Dataflow = array[3]  # type: ignore[assignment]
-    return systolic(shape.pixels, shape.reduction, shape.filters, int(array[1]), int(array[2]), dataflow)
+    return systolic_pass(shape.pixels, shape.reduction, shape.filters, int(array[1]), int(array[2]), dataflow)
 
 
 def _storage(row: RowDict) -> Answer | str:
@@ -160,12 +159,12 @@ def _zigzag(row: RowDict) -> Answer | str:
         return "of the simulator itself: benchmarks/array_rate.py"
     if row["model"].startswith("ResNet-18 conv2_1a"):
         return (
-            float(systolic(_CONV2.pixels, _CONV2.reduction, _CONV2.filters, 32, 32, "ws").cycles),
+            float(systolic_pass(_CONV2.pixels, _CONV2.reduction, _CONV2.filters, 32, 32, "ws").cycles),
             "cycles",
             _ZIGZAG_WHY,
         )
     net = ResNet(name="resnet-18", block="basic", blocks=(2, 2, 2, 2))
-    done = run(Workload(network=net, phase=Phase.INFER, sequence=1), resolve_system(_TPU), Plan())
+    done = array_run(Workload(network=net, phase=Phase.INFER, sequence=1), resolve_system(_TPU), Plan())
     return float(sum(layer.cycles for layer in done.layers)), "cycles", _ZIGZAG_WHY
 
 

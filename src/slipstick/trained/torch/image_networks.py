@@ -70,7 +70,9 @@ def _tiny_conv(classes: int, shape: Shape) -> Any:
 NETS: dict[str, Net] = {
     "mlp": Net(lambda k, s: _module("small_networks").mlp(k, s[0] * s[1] * s[2]), TEN, (8, 8, 1)),
     "tiny-conv": Net(_tiny_conv, TEN, CIFAR),
-    "ds-cnn": Net(lambda k, s: _module("small_networks").ds_cnn(k, s[2]), 12, KEYWORDS),  # 10 words, silence and unknown
+    "ds-cnn": Net(
+        lambda k, s: _module("small_networks").ds_cnn(k, s[2]), 12, KEYWORDS
+    ),  # 10 words, silence and unknown
     **{f"resnet-{depth}": _small_resnet(depth) for depth in (8, 14, 20)},  # He et al. 1512.03385, section 4.2
     "resnet-18": _resnet((2, 2, 2, 2), "basic"),
     "resnet-50": _resnet((3, 4, 6, 3), "bottleneck"),
