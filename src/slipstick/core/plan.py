@@ -199,9 +199,8 @@ def plan_fields() -> tuple[PlanField, ...]:
 def _plan_field(group: str, name: str, info: FieldInfo) -> PlanField:
     path = f"{group}.{name}" if group else name
     key = f"offload_{name}" if group == "offload" else "formats" if path == _LAYERS else name
-    default = (
-        "" if info.default is None else str(info.default).lower() if info.annotation is bool else str(info.default)
-    )
+    default = "null" if info.default is None else str(info.default)
+    default = default.lower() if info.annotation is bool else default
     return PlanField(group, key, path, default, " | ".join(_choices(info.annotation)), info.description or "")
 
 
