@@ -9,10 +9,10 @@ export OMP_NUM_THREADS ?= 1
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs refresh-docs bench-smoke check clean
+.PHONY: help demo test lint docs refresh-docs bench-smoke test-processors check clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,9 @@ demo: $(VENV)/.stamp ## first Reports: a published model file on eight H100s, an
 
 test: $(VENV)/.stamp-dev ## set up and run the tests
 	$(BIN)/python -m pytest -q
+
+test-processors: $(VENV)/.stamp-dev ## the tests that train networks, as other processors and with other seeds
+	$(BIN)/python benchmarks/every_processor.py
 
 lint: $(VENV)/.stamp-dev ## ruff, mypy (strict), import-linter
 	$(BIN)/ruff check .

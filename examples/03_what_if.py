@@ -6,7 +6,7 @@ from slipstick.core.catalogue import resolve_system
 ASKED = ("gpt3-175b", "h100-sxm-80gb:64", "tp=8,pp=8,interleave=2,sp=true")
 system = resolve_system("h100-sxm-80gb")
 rates = {
-    "system.compute.matrix.bf16": system.compute.matrix["bf16"],
+    "system.device.matrix.bf16": system.device.rate_of("bf16"),
     "system.memory.hbm.bandwidth": system.main_memory.bandwidth,
     "system.memory.l2.bandwidth": system.memory["l2"].bandwidth,
     **{f"system.network.{name}.bandwidth": tier.bandwidth for name, tier in system.network.items()},

@@ -9,7 +9,7 @@ from slipstick.engines.array_runs import run_on_array
 
 PUBLISHED = {"speed-up": 6.0, "energy": 1.9}  # "up to", networks and shifts not named: arXiv 2103.01308, abstract
 ELEMENTS = {"swis-8x8": ("2", "3", "4"), "swis-8x8-double": ("2", "2.67", "3", "3.0", "4")}
-JOINED = {"system.array.overlap": True}  # folds follow one another without a gap
+JOINED = {"system.device.overlap": True}  # folds follow one another without a gap
 SERIAL = ("stripes-8x8", "formats=int8")
 
 print("against stripes-8x8 with int8 weights; 'joined': folds overlap, in both; 'limit': cycles of a group alone")

@@ -21,6 +21,7 @@ import altair as alt
 
 import slipstick
 from slipstick.cluster.kernels.device import device_of
+from slipstick.core.device_kinds import Accelerator
 from slipstick.core.spec import override
 from slipstick.core.system import System
 from slipstick.report.report import Report
@@ -76,13 +77,14 @@ def between(switched: Switched) -> System:
     """
     old, new = (slipstick.system(f"{name}:{DEVICES}") for name in (FIRST, LAST))
     chip, dram = (new if part in switched else old for part in ("compute", "memory"))
-    matrix, narrow = dict(chip.compute.matrix), SYSTEMS[LAST][0]
-    matrix[narrow] = matrix["bf16"] * new.compute.matrix[narrow] / new.compute.matrix["bf16"]
+    matrix, narrow = dict(chip.device_as(Accelerator).matrix), SYSTEMS[LAST][0]
+    rates = new.device_as(Accelerator).matrix
+    matrix[narrow] = matrix["bf16"] * rates[narrow] / rates["bf16"]
     memory = {name: part for name, part in chip.memory.items() if name != chip.main_memory_name}
     mixed = chip.model_copy(
         update={
             "name": "+".join([FIRST, *sorted(switched)]),
-            "compute": chip.compute.model_copy(update={"matrix": matrix}),
+            "device": chip.device.model_copy(update={"matrix": matrix}),
             "memory": {dram.main_memory_name: dram.main_memory, **memory},
             "network": (new if "network" in switched else old).network,
         }
@@ -113,7 +115,7 @@ def shares() -> dict[str, float]:
 
 def peaks() -> float:
     """Return the ratio of the dense peaks of the last and the first system, each in its format."""
-    first, last = (slipstick.system(name).compute.matrix[SYSTEMS[name][0]] for name in (FIRST, LAST))
+    first, last = (slipstick.system(name).device_as(Accelerator).matrix[SYSTEMS[name][0]] for name in (FIRST, LAST))
     return last / first
 
 

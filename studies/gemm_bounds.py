@@ -11,6 +11,7 @@ from typing import Any
 import altair as alt
 
 import slipstick
+from slipstick.core.device_kinds import Accelerator
 from studies import _chart
 
 TITLES = {"llama-2-13b": "Llama-2 13B", "llama-3.1-70b": "Llama-3.1 70B"}
@@ -123,7 +124,7 @@ def rooflines(rows: list[dict[str, Any]]) -> Any:
 
 def _roofline(rows: list[dict[str, Any]], name: str) -> Any:
     system = slipstick.system(name)
-    peak, bandwidth = system.compute.matrix["bf16"], system.main_memory.bandwidth or 0.0
+    peak, bandwidth = system.device_as(Accelerator).matrix["bf16"], system.main_memory.bandwidth or 0.0
     first = name == next(iter(SYSTEMS))
     here = [
         {**r, "TFLOP/s": r["rate"] / 1e12, "kind": f"{r['phase']}, {_kind(r['op'])}"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,25 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
         return Result(code, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def training_seed() -> int:
+    """The seed of every network that a test trains: SLIPSTICK_TEST_SEED, 0 by default. Any must pass."""
+    return int(os.environ.get("SLIPSTICK_TEST_SEED") or 0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _bf16_as_asked() -> Iterator[None]:
+    """With SLIPSTICK_TEST_BF16=0 training takes this for a processor without products in bf16, as most are."""
+    if os.environ.get("SLIPSTICK_TEST_BF16") != "0":
+        yield
+        return
+    from slipstick.training import evaluation
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "BF16_PRODUCTS", ())
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,12 @@ def _console() -> ModuleType:
 console = _console()
 PAGES = [page for page in console.PAGES if console.FENCE.search(page.read_text("utf-8"))]
 SNIPPETS = [page for page in console.PAGES if PYTHON.search(page.read_text("utf-8"))]
+MARKED = [
+    pytest.param(page, marks=pytest.mark.trains)
+    if "train(" in "".join(PYTHON.findall(page.read_text("utf-8")))
+    else page
+    for page in SNIPPETS
+]
 
 
 def name(page: Path) -> str:
@@ -43,7 +49,7 @@ def test_commands_print_what_the_page_says(page: Path) -> None:
     assert not found, "out of date; `make refresh-docs` writes it anew:\n" + "\n".join(found[:10])
 
 
-@pytest.mark.parametrize("page", SNIPPETS, ids=name)
+@pytest.mark.parametrize("page", MARKED, ids=name)
 def test_python_in_the_page_runs(page: Path) -> None:
     code = "\n".join(PYTHON.findall(page.read_text("utf-8")))
     command = [sys.executable, "-W", "error", "-"]

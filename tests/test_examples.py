@@ -11,13 +11,16 @@ import pytest
 from commands import ROOT
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+MARKED = [
+    pytest.param(path, marks=pytest.mark.trains) if "train(" in path.read_text("utf-8") else path for path in EXAMPLES
+]
 
 
 def test_examples_are_numbered_from_one() -> None:
     assert [int(path.name[:2]) for path in EXAMPLES] == list(range(1, len(EXAMPLES) + 1))
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MARKED, ids=lambda path: path.stem)
 def test_example_runs(path: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", str(path)],

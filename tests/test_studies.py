@@ -18,6 +18,7 @@ from studies._search import fastest
 
 import slipstick
 from commands import ROOT
+from slipstick.core.device_kinds import Accelerator
 
 STUDIES = sorted(path.stem for path in (ROOT / "studies").glob("*.py") if not path.stem.startswith("_"))
 
@@ -114,7 +115,7 @@ def test_no_product_is_above_its_roofline() -> None:
     system = slipstick.system("h100-sxm-80gb")
     for row in gemm_bounds.table(("llama-2-13b",), ("h100-sxm-80gb",), (1, 64)):
         slope = row["intensity"] * (system.main_memory.bandwidth or 0.0)
-        assert row["rate"] <= min(slope, system.compute.matrix["bf16"])
+        assert row["rate"] <= min(slope, system.device_as(Accelerator).matrix["bf16"])
 
 
 def test_latency_saturates_as_dram_grows() -> None:

@@ -13,9 +13,9 @@ from slipstick.array.encoded_weights import on_array, shift_cycles
 from slipstick.array.estimate import ArrayRun, array_run
 from slipstick.array.layer_cycles import layer_pass
 from slipstick.array.matrix_products import only_products, products_of
+from slipstick.core.device_kinds import Array
 from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
-from slipstick.core.system import Array
 from slipstick.core.workload import Phase
 from slipstick.engines.question import ask
 from slipstick.formats import Swis, format_of
@@ -80,10 +80,10 @@ def test_filters_in_lockstep_have_like_shifts() -> None:
     one = next(one for one in NETWORK.weights() if one.kind == "conv" and len(one.codes) >= 8)
     shifts = np.resize([6, 1], len(one.codes))  # every fold would wait for six shifts in the file's order
     encoded = Swis(3).encode(one.codes.astype(float), {"shifts": shifts})
-    held = costed("swis-8x8", "int8", {one.name: encoded}, **{"system.array.columns": 4})
+    held = costed("swis-8x8", "int8", {one.name: encoded}, **{"system.device.columns": 4})
     cost = next(each for each in held.layers if each.product.name == one.name)
     sizes = cost.product.pixels, cost.product.reduction, cost.product.filters
-    array = Array(rows=8, columns=4, group=4, element="single-shift")
+    array = Array(clock=5e8, rows=8, columns=4, group=4, element="single-shift")
     wanted = layer_pass(*sizes, np.sort(shifts), array)
     assert cost.cycles == int(wanted.cycles)
     assert cost.cycles < int(layer_pass(*sizes, shifts, array).cycles)

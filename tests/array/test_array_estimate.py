@@ -16,17 +16,17 @@ from slipstick.array.matrix_products import Product, only_products, products_of
 from slipstick.array.systolic import systolic_pass
 from slipstick.array.weight_formats import StoredWeights, planned_weights
 from slipstick.core.catalogue import resolve_system, systems
+from slipstick.core.device_kinds import Array, Element
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.spec import override
-from slipstick.core.system import Array, Element
 from slipstick.core.workload import Phase, Workload
 from slipstick.engines.array_runs import run_on_array
 from slipstick.formats import format_of
 from slipstick.networks import network
 from slipstick.report.report import Report
 
-ARRAYS = [name for name, system in systems.items() if system.array is not None]
+ARRAYS = [name for name, system in systems.items() if isinstance(system.device, Array)]
 NETWORKS = ["mobilenet-v2", "resnet-18", "resnet-50", "vgg-16", "alexnet"]
 # of one image of 224x224: sums of pixels x reduction x filters by hand-checked tables (torchvision's definitions)
 MACS = {"mobilenet-v2": 300_774_272, "resnet-18": 1_814_073_344, "resnet-50": 4_089_184_256, "vgg-16": 15_470_264_320,
@@ -43,9 +43,8 @@ def test_a_report_keeps_its_bounds(name: str, system: str) -> None:
     report = estimate(name, system, "formats=int4")
     machine = resolve_system(system)
     assert not report.errors, report.errors
-    assert machine.array is not None
     array, done = (
-        machine.array,
+        machine.device_as(Array),
         array_run(Workload(network=network(name), phase=Phase.INFER, sequence=1), machine, Plan.of("formats=int4")),
     )
     assert report.value("work.macs") == MACS[name]
@@ -58,7 +57,7 @@ def test_a_report_keeps_its_bounds(name: str, system: str) -> None:
         assert one.traffic.weights >= floor.weights
         assert one.traffic.outputs == floor.outputs
         assert one.total_cycles == max(one.cycles, one.memory_cycles)
-    assert report.value("time.step") == pytest.approx(report.value("cycles.step") / machine.compute.clock)
+    assert report.value("time.step") == pytest.approx(report.value("cycles.step") / machine.device_as(Array).clock)
     assert report.value("energy.step") > report.value("energy.on_chip") > 0
     assert Report.from_json(report.json()) == report
     assert "<html" in report.html()
@@ -86,7 +85,7 @@ def test_only_groups_of_one_are_the_plain_array() -> None:
     for dataflow in ("os", "ws", "is"):
         for sizes in ((64, 576, 64, 8, 8), (100, 27, 20, 16, 4), (1, 512, 1000, 4, 16)):
             ours = layer_pass(
-                *sizes[:3], 8, Array(rows=sizes[3], columns=sizes[4], element="parallel", dataflow=dataflow)
+                *sizes[:3], 8, Array(clock=5e8, rows=sizes[3], columns=sizes[4], element="parallel", dataflow=dataflow)
             )
             assert ours.cycles == systolic_pass(*sizes, dataflow).cycles
             assert (ours.inputs, ours.weights, ours.outputs) == tuple(
@@ -107,7 +106,7 @@ def test_bit_serial_cycles_as_a_walk_over_the_folds_counts_them(dataflow: str) -
                 total += (
                     {"os": steps * slowest, "ws": p * slowest + r, "is": int(shifts.sum()) + r}[dataflow] + r + c - 2
                 )
-        array = Array(rows=r, columns=c, group=group, element="single-shift", dataflow=dataflow)
+        array = Array(clock=5e8, rows=r, columns=c, group=group, element="single-shift", dataflow=dataflow)
         ours = layer_pass(p, k, f, shifts, array)
         assert int(ours.cycles) == total - 1
         assert 0 < ours.utilisation <= 1
@@ -115,7 +114,7 @@ def test_bit_serial_cycles_as_a_walk_over_the_folds_counts_them(dataflow: str) -
 
 def test_patterns_choose_formats_and_the_last_that_fits_decides() -> None:
     found = products("mobilenet-v2")
-    array = Array(rows=8, columns=8, element="single-shift", group=4)
+    array = Array(clock=5e8, rows=8, columns=8, element="single-shift", group=4)
     texts = [each.format for each in planned_weights("int3;depthwise=int8;features.1.*=int5;last=int6", found, array)]
     for product, text in zip(found, texts, strict=True):
         if product.name.startswith("features.1."):
@@ -131,7 +130,7 @@ def test_patterns_choose_formats_and_the_last_that_fits_decides() -> None:
 @pytest.mark.parametrize("element", ["single-shift", "double-shift"])
 @pytest.mark.parametrize("asked", [2.5, 3.0, 3.25])
 def test_scheduled_shifts_are_the_average_from_above_in_whole_folds(element: str, asked: float) -> None:
-    array = Array(rows=8, columns=8, element=element, group=4)  # type: ignore[arg-type]
+    array = Array(clock=5e8, rows=8, columns=8, element=element, group=4)  # type: ignore[arg-type]
     step = 2 if element == "double-shift" else 1
     for filters in (256, 100, 12):
         [wide] = planned_weights(f"int:{asked}", [Product("x", "conv", 64, 576, filters, 4096, 16384, taps=9)], array)
@@ -218,16 +217,16 @@ def test_sensitivity_is_what_changed_coefficients_give() -> None:
 
 
 def test_a_chip_is_no_array() -> None:
-    with pytest.raises(SlipstickError, match="not an array"):
+    with pytest.raises(SlipstickError, match="is no array"):
         run_on_array("resnet-18", "h100", phase="infer")
 
 
 @pytest.mark.parametrize("dataflow", ["os", "ws", "is"])
 def test_folds_that_overlap_take_what_their_streams_take(dataflow: str) -> None:
     """Beside the filling, which then counts once a layer: fewer cycles, the same words and work."""
-    changes = {"system.array.dataflow": dataflow}
+    changes = {"system.device.dataflow": dataflow}
     apart, joined = (
-        run_on_array("mobilenet-v2", "swis-8x8", "formats=int3", set={**changes, "system.array.overlap": overlap})
+        run_on_array("mobilenet-v2", "swis-8x8", "formats=int3", set={**changes, "system.device.overlap": overlap})
         for overlap in (False, True)
     )
     for one, other in zip(apart.layers, joined.layers, strict=True):
@@ -252,7 +251,7 @@ def test_the_command_of_the_issue() -> None:
 
 def test_what_elements_make_of_a_format() -> None:
     single, serial, bricks, plain = (
-        resolve_system(name).array for name in ("swis-8x8", "stripes-8x8", "bitfusion-8x8", "int8-8x8")
+        resolve_system(name).device_as(Array) for name in ("swis-8x8", "stripes-8x8", "bitfusion-8x8", "int8-8x8")
     )
     assert single
     assert serial
@@ -282,14 +281,14 @@ def test_events_as_a_walk_over_groups_counts_them(element: Element) -> None:
     """One element after the other, group by group and cycle by cycle, with shifts of each filter."""
     group, shifts, pixels, reduction = 4, [1, 2, 3, 5, 5], 6, 18
     product = Product("x", "conv", pixels, reduction, len(shifts), 96, 30, taps=9)
-    system = override(resolve_system("swis-8x8"), {"array.element": element})
+    system = override(resolve_system("swis-8x8"), {"device.element": element})
     storage = 77.0
     counted: dict[str, float] = dict.fromkeys(("and", "add8", "add16", "add32", "shift", "multiply2", "multiply8"), 0)
     counted["register"] = 0.0
     for _ in range(pixels):
         for count in shifts:
             for _ in range(-(-reduction // group)):
-                cycles = int(array_arithmetic(system.array).cycles(count))
+                cycles = int(array_arithmetic(system.device_as(Array)).cycles(count))
                 counted["register"] += 8 * group + 32 * cycles + 8 * group * storage / product.weights
                 left = count
                 for _ in range(cycles):

@@ -14,9 +14,10 @@ from slipstick.array.matrix_products import Product
 from slipstick.array.simulate import BitWeights, bit_weights, simulate_bits, simulate_layer
 from slipstick.array.weight_formats import StoredWeights
 from slipstick.core.catalogue import resolve_system
+from slipstick.core.device_kinds import Array, Dataflow, Element
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import override
-from slipstick.core.system import Array, Dataflow, Element, System
+from slipstick.core.system import System
 from slipstick.formats import BitSerial, Swis, encoding_of
 from slipstick.formats.decompose import decompose, position_sets
 
@@ -49,7 +50,8 @@ def test_the_array_computes_the_product_in_the_cycles_of_the_closed_form(
     activations = rng.integers(-128, 128, (pixels, groups, GROUP))
     weights, kept = swis(rng.integers(-127, 128, (len(shifts), groups, GROUP)), shifts)
     apart, overlapping = (
-        Array(rows=rows, columns=columns, group=GROUP, element=element, overlap=overlap) for overlap in (False, True)
+        Array(clock=5e8, rows=rows, columns=columns, group=GROUP, element=element, overlap=overlap)
+        for overlap in (False, True)
     )
     found = simulate_bits(activations, weights, apart)
     np.testing.assert_array_equal(found.outputs, np.einsum("pgm,fgm->pf", activations, kept))
@@ -150,7 +152,7 @@ def test_whole_convolutions_in_the_array(
 
 
 def _elements(element: Element, rows: int = 4, columns: int = 3, dataflow: Dataflow = "os") -> Array:
-    return Array(rows=rows, columns=columns, group=GROUP, element=element, dataflow=dataflow)
+    return Array(clock=5e8, rows=rows, columns=columns, group=GROUP, element=element, dataflow=dataflow)
 
 
 @pytest.mark.parametrize("element", ["single-shift", "double-shift"])
@@ -193,5 +195,5 @@ def test_layers_that_are_not_simulated_are_refused(array: Array, text: str, size
 
 
 def _array(element: Element) -> System:
-    changes = {"array.rows": 4, "array.columns": 3, "array.element": element, "array.group": GROUP}
+    changes = {"device.rows": 4, "device.columns": 3, "device.element": element, "device.group": GROUP}
     return override(resolve_system("swis-8x8"), changes)

@@ -12,8 +12,8 @@ import pytest
 from shared_data import REFERENCE, present
 from slipstick.array.convolution import Convolution
 from slipstick.array.systolic import systolic_pass
+from slipstick.core.device_kinds import Dataflow
 from slipstick.core.errors import SlipstickError
-from slipstick.core.system import Dataflow
 
 OWN = list(csv.DictReader((Path(__file__).parent / "scalesim.csv").read_text("utf-8").splitlines()))
 LAYER = re.compile(r"(\d+)x\d+x(\d+) (\d)x\d (\d+)(?: stride (\d))? valid")

@@ -15,6 +15,7 @@ from slipstick.cluster.kernels.gemm import gemm
 from slipstick.cluster.kernels.graph_kernels import backward_kernels, forward_kernels, kept_elements, live_elements
 from slipstick.cluster.kernels.graph_times import op_seconds
 from slipstick.core.catalogue import resolve_system
+from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.workload import Op, Phase
@@ -44,7 +45,7 @@ def test_every_network_has_an_answer_without_errors(name: str, phase: str) -> No
     graph = net.ops(Phase(phase), 8, net.max_positions, net.max_positions)
     expected = sum(op.flops for op in (training_graph(graph) if phase == "train" else graph))
     assert done == pytest.approx(expected, rel=2e-2)  # a strided convolution's gradient is rounded to whole taps
-    assert report.value("time.step") > expected / resolve_system(A100).compute.matrix["bf16"]
+    assert report.value("time.step") > expected / resolve_system(A100).device_as(Accelerator).matrix["bf16"]
 
 
 @pytest.mark.parametrize("phase", ["train", "infer"])
@@ -54,10 +55,10 @@ def test_more_samples_take_longer_and_more_memory(phase: str) -> None:
         assert all(a.value(path) < b.value(path) for a, b in pairwise(reports))
 
 
-@pytest.mark.parametrize("path", ["memory.hbm.bandwidth", "compute.matrix.bf16"])
+@pytest.mark.parametrize("path", ["memory.hbm.bandwidth", "device.matrix.bf16"])
 def test_a_faster_device_is_never_slower(path: str) -> None:
     system = resolve_system(A100)
-    base = system.main_memory.bandwidth if "hbm" in path else system.compute.matrix["bf16"]
+    base = system.main_memory.bandwidth if "hbm" in path else system.device_as(Accelerator).matrix["bf16"]
     assert base is not None
     times = [
         asked("resnet-50", batch=64, set={f"system.{path}": factor * base}).value("time.step")

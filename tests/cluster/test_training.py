@@ -18,6 +18,7 @@ from slipstick.cluster.training.step import PARTS, train
 from slipstick.cluster.training.training_report import model_flops
 from slipstick.cluster.training.training_setting import Setting, stage_kinds
 from slipstick.core.catalogue import resolve_system
+from slipstick.core.device_kinds import Accelerator
 from slipstick.core.plan import Plan
 from slipstick.core.spec import override
 from slipstick.core.system import System
@@ -73,7 +74,7 @@ def test_the_parts_are_the_step(gpt22b: Workload, a100s: System, plans: Plans) -
 
 
 def test_no_plan_beats_the_peak_rate(gpt22b: Workload, a100s: System, plans: Plans) -> None:
-    peak = a100s.compute.matrix["bf16"] * a100s.devices
+    peak = a100s.device_as(Accelerator).matrix["bf16"] * a100s.devices
     least = model_flops(gpt22b) / 2 / peak  # half: a causal kernel may skip half of the scores
     assert (train(setting_of(gpt22b, a100s), plans).time > least).all()
 
@@ -83,7 +84,7 @@ def test_no_plan_beats_the_peak_rate(gpt22b: Workload, a100s: System, plans: Pla
     [
         "memory.hbm.bandwidth",
         "memory.l2.bandwidth",
-        "compute.matrix.bf16",
+        "device.matrix.bf16",
         "network.nvlink.bandwidth",
         "network.infiniband.bandwidth",
     ],
@@ -95,8 +96,8 @@ def test_more_is_never_slower(path: str, factor: float) -> None:
     workload = Workload(network=network("GPT-22B"), batch=64, sequence=2048)
     plans = some_plans(workload, system, 120)
     group, name, leaf = path.split(".")
-    value = getattr(system, group)[name] if group != "compute" else system.compute.matrix[leaf]
-    before = value if group == "compute" else getattr(value, leaf)
+    value = getattr(system, group)[name] if group != "device" else system.device_as(Accelerator).matrix[leaf]
+    before = value if group == "device" else getattr(value, leaf)
     better = override(system, {path: before * factor}, root="system")
     slow, fast = (train(setting_of(workload, s), plans).time for s in (system, better))
     assert (fast <= slow * (1 + 1e-9)).all()

@@ -11,21 +11,26 @@ import torch
 
 from slipstick.compress.activation_bits import by_bits
 from slipstick.core.errors import SlipstickError
-from slipstick.datasets import data_set
+from slipstick.datasets import Images, data_set
 from slipstick.trained.torch import module
 from slipstick.training import Recipe, evaluate, predict, train
 
+pytestmark = pytest.mark.trains
+FIELDS = ("images", "labels")
 
-def test_fewer_bits_cost_accuracy_and_nothing_stays_behind() -> None:
+
+def test_fewer_bits_cost_accuracy_and_nothing_stays_behind(training_seed: int) -> None:
     digits = data_set("digits")
-    torch.manual_seed(0)
+    torch.manual_seed(training_seed)
     net = module("mlp", digits)
-    train(net, digits, Recipe(epochs=10, precision="fp32", augment="none"))
+    train(net, digits, Recipe(epochs=10, precision="fp32", augment="none", seed=training_seed))
     plain, names = predict(net, digits.test, digits.normal), [name for name, _ in net.named_modules()]
-    right = by_bits(net, digits.test, digits.train, digits.normal, [8, 4, 2])
-    float_right = evaluate(net, digits.test, digits.normal)
-    assert (right[8] == float_right).mean() > 0.99
-    assert (right[8] == float_right).mean() >= (right[4] == float_right).mean() > (right[2] == float_right).mean()
+    every = Images(*(np.concatenate([getattr(one, name) for one in (digits.train, digits.test)]) for name in FIELDS))
+    right = by_bits(net, every, digits.train, digits.normal, [8, 4, 2])
+    float_right = evaluate(net, every, digits.normal)
+    other = {bits: int((found != float_right).sum()) for bits, found in right.items()}
+    assert other[8] <= 0.003 * len(every)  # a step is 1/255 of the largest activation
+    assert other[8] <= other[4] <= other[2] / 2  # 0 or 1, 2 to 11, 42 to 70 images of 1,797 in ten trainings
     assert [name for name, _ in net.named_modules()] == names
     np.testing.assert_array_equal(predict(net, digits.test, digits.normal), plain)
 

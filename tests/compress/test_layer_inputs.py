@@ -17,6 +17,7 @@ from slipstick.core.errors import SlipstickError  # noqa: E402
 from slipstick.datasets.images import Images, Normal  # noqa: E402
 from slipstick.formats import format_of  # noqa: E402
 
+pytestmark = pytest.mark.trains
 NORMAL = Normal((0.5, 0.4), (0.25, 0.2))
 PICTURES = Images(np.random.default_rng(0).integers(0, 256, (9, 7, 6, 2)).astype(np.uint8), np.zeros(9, np.int64))
 

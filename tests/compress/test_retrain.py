@@ -12,16 +12,21 @@ pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
 
 import torch
 
+from decided import decided
 from slipstick.cli import run
+from slipstick.compress.activation_bits import by_bits
 from slipstick.compress.retraining import attach, hold, layer_formats, weight_layers
 from slipstick.compress.torch_parametrization import detach, encoded_weights
 from slipstick.core.errors import SlipstickError
-from slipstick.datasets import data_set
+from slipstick.datasets import DataSet, data_set
+from slipstick.engines.adapt_torch import CALIBRATE
 from slipstick.formats import Pool, Swis, format_of
 from slipstick.formats.packed_file import read_packed, stored_bytes
 from slipstick.trained.torch import module
 from slipstick.trained.torch.saved_file import load_net
-from slipstick.training import Recipe, evaluate, train
+from slipstick.training import Recipe, evaluate, predict, train
+
+pytestmark = pytest.mark.trains
 
 
 def test_patterns_choose_layers() -> None:
@@ -36,19 +41,26 @@ def test_patterns_choose_layers() -> None:
         attach(net, "swis:2;nothing=int8")
 
 
-def test_training_recovers_what_rounding_lost() -> None:
+def loss(net: torch.nn.Module, data: DataSet) -> float:
+    """Return the mean cross-entropy of the training images: what training lowers, and less noisy than accuracy."""
+    outputs = torch.from_numpy(predict(net, data.train, data.normal))
+    return float(torch.nn.functional.cross_entropy(outputs, torch.from_numpy(data.train.labels)))
+
+
+def test_training_recovers_what_rounding_lost(training_seed: int) -> None:
     digits = data_set("digits")
-    torch.manual_seed(0)
+    torch.manual_seed(training_seed)
     net = module("mlp", digits)
-    train(net, digits, Recipe(epochs=8, precision="fp32", augment="none"))
-    plain = evaluate(net, digits.test, digits.normal).mean()
+    recipe = Recipe(epochs=8, precision="fp32", augment="none", seed=training_seed)
+    train(net, digits, recipe)
+    plain = loss(net, digits)
     attach(net, "truncate:1")
-    rounded = evaluate(net, digits.test, digits.normal).mean()
-    train(net, digits, Recipe(epochs=8, rate=0.05, precision="fp32", augment="none"))
+    rounded = loss(net, digits)
+    train(net, digits, recipe.model_copy(update={"rate": 0.05}))
     detach(net)
-    again = evaluate(net, digits.test, digits.normal).mean()
-    assert rounded < plain - 0.05
-    assert again > rounded + 0.5 * (plain - rounded)
+    again = loss(net, digits)
+    assert rounded > 5 * plain  # 0.04 and 0.8 to 1.0 in ten trainings
+    assert again < rounded - 0.7 * (rounded - plain)  # 0.12 to 0.15
 
 
 def test_one_pool_serves_all_layers_but_the_ends() -> None:
@@ -150,12 +162,14 @@ def test_given_shifts_are_held() -> None:
     np.testing.assert_array_equal(net[1].weight.detach().numpy(), np.moveaxis(kept, -1, 1))
 
 
-def test_an_epochs_encoding_is_that_of_its_beginning_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_an_epochs_encoding_is_that_of_its_beginning_and_goes_on_where_it_stopped(
+    tmp_path: Path, training_seed: int
+) -> None:
     digits = data_set("digits")
-    recipe = Recipe(epochs=3, rate=0.05, precision="fp32", augment="none")
+    recipe = Recipe(epochs=3, rate=0.05, precision="fp32", augment="none", seed=training_seed)
 
     def held() -> torch.nn.Module:
-        torch.manual_seed(4)
+        torch.manual_seed(4 + training_seed)
         net = module("mlp", digits)
         attach(net, "swis:2", policy="epoch")
         return net
@@ -185,27 +199,35 @@ def test_an_epochs_encoding_is_that_of_its_beginning_and_goes_on_where_it_stoppe
             assert torch.equal(resumed.get_submodule(name).weight, weight)
 
 
-def test_the_command_retrains_what_train_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    net, out = tmp_path / "mlp.safetensors", tmp_path / "small.safetensors"
-    assert run(["train", "mlp", "--data", "digits", "--epochs", "4", "--out", str(net)]) == 0
+def test_the_command_retrains_what_train_wrote(
+    tmp_path: Path, training_seed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net, out, seed = tmp_path / "mlp.safetensors", tmp_path / "small.safetensors", str(training_seed)
+    assert run(["train", "mlp", "--data", "digits", "--epochs", "4", "--seed", seed, "--out", str(net)]) == 0
     capsys.readouterr()
-    asked = ["adapt", str(net), "--format", "swis:1", "--data", "digits", "--retrain", "3", "--rate", "0.05"]
-    asked += ["--out", str(out), "--json", "--packed", str(tmp_path / "packed"), "--activations", "8,2"]
+    formats = "swis:1;fc1=truncate:1"  # truncated, the first layer is lost, and retraining has something to win
+    asked = ["adapt", str(net), "--format", formats, "--data", "digits", "--retrain", "3", "--rate", "0.05"]
+    asked += ["--out", str(out), "--json", "--packed", str(tmp_path / "packed"), "--activations", "8,2", "--seed", seed]
     assert run(asked) == 0
     report = json.loads(capsys.readouterr().out)
     answer, table = report["metrics"], report["breakdowns"]["bits of activations"]["rows"]
     assert [row[0] for row in table] == [8, 2]
     assert table[0][1] == pytest.approx(answer["accuracy"]["after"]["value"], abs=0.02)
-    assert table[1][1] <= table[0][1]
-    assert answer["accuracy"]["rounded"]["value"] <= answer["accuracy"]["after"]["value"]
+    assert answer["accuracy"]["rounded"]["value"] < answer["accuracy"]["after"]["value"] - 0.1
     assert answer["weights"]["compression"]["value"] > 2
     kept_net, normal, about = load_net(out)
-    assert about["formats"] == "swis:1"
+    assert about["formats"] == formats
     for name, held in read_packed(tmp_path / "packed").items():
         weight = kept_net.get_submodule(name).weight.detach().numpy()
         np.testing.assert_array_equal(held.format.decode(held), weight)
-    right = evaluate(kept_net, data_set("digits").test, normal).mean()
-    assert right == pytest.approx(answer["accuracy"]["after"]["value"])
+    digits = data_set("digits")
+    unsure = 1e-6 + (~decided(kept_net, digits.test, normal)).mean()
+    right = evaluate(kept_net, digits.test, normal).mean()
+    assert right == pytest.approx(answer["accuracy"]["after"]["value"], abs=unsure)
+    drawn = np.random.default_rng(training_seed).permutation(len(digits.train))[:CALIBRATE]
+    curve = by_bits(kept_net, digits.test, digits.train.take(drawn), normal, [8, 2])
+    for bits, share in table:  # a rounded activation may fall to the other side by a rounding of its sum
+        assert share == pytest.approx(curve[bits].mean(), abs=unsure + 2 / len(digits.test))
 
 
 def test_layers_in_fp32_are_scored_and_have_no_packed_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

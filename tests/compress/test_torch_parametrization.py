@@ -20,9 +20,19 @@ from slipstick.formats import Pool, Swis, format_of  # noqa: E402
 from slipstick.formats.packed_file import read_packed, write_packed  # noqa: E402
 from slipstick.formats.pool_vectors import fit_pool  # noqa: E402
 
+pytestmark = pytest.mark.trains
+
+
+@pytest.fixture(autouse=True)
+def _seeded(training_seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SEED, "network", training_seed)
+
+
+SEED = {"network": 0}
+
 
 def network() -> nn.Sequential:
-    torch.manual_seed(0)
+    torch.manual_seed(SEED["network"])
     return nn.Sequential(nn.Conv2d(8, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 4, 5))
 
 

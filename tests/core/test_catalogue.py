@@ -13,7 +13,7 @@ GPU = """\
 aliases: [big, "Big One"]
 source: data sheet
 power: 300 W
-compute: {cores: 80, clock: 1.5 GHz, matrix: {fp16: 125 TFLOP/s}, vector: {fp32: 15 TFLOP/s}}
+device: {kind: accelerator, cores: 80, clock: 1.5 GHz, matrix: {fp16: 125 TFLOP/s}, vector: {fp32: 15 TFLOP/s}}
 memory:
   hbm:
     capacity: 32 GiB
@@ -117,7 +117,7 @@ def test_a_broken_file_is_named_with_all_its_errors(catalogue: Catalogue[System]
     with pytest.raises(SpecErrors) as caught:
         catalogue.resolve("broken")
     assert str(caught.value).startswith("broken: 3 errors")
-    assert {error.path for error in caught.value.errors} == {"power", "compute", "memory"}
+    assert {error.path for error in caught.value.errors} == {"power", "device", "memory"}
 
 
 def test_a_file_that_is_its_own_base(tmp_path: Path) -> None:

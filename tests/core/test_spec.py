@@ -12,7 +12,7 @@ from slipstick.core.system import System
 TOY: dict[str, Any] = {
     "name": "toy",
     "power": "300 W",
-    "compute": {"cores": 80, "clock": "1.5 GHz", "matrix": {"fp16": "125 TFLOP/s"}, "vector": {}},
+    "device": {"kind": "accelerator", "cores": 80, "clock": "1.5 GHz", "matrix": {"fp16": "125 TFLOP/s"}, "vector": {}},
     "memory": {"hbm": {"capacity": "32 GiB", "bandwidth": "900 GB/s"}},
     "network": {"node": {"technology": "nvlink2", "domain": 8, "bandwidth": "150 GB/s"}},
 }

@@ -12,13 +12,14 @@ import pytest
 
 from shared_data import REFERENCE
 from slipstick.core.catalogue import DATA, resolve_system, systems
+from slipstick.core.device_kinds import Accelerator
 from slipstick.core.files import load_yaml
 from slipstick.core.spec import leaves
 from slipstick.core.system import System
 
 GIB, GB, TERA = 2.0**30, 1e9, 1e12
 NAMES = systems.names()
-CHIPS = [name for name in NAMES if resolve_system(name).array is None]  # arrays are described by their parts
+CHIPS = [name for name in NAMES if isinstance(resolve_system(name).device, Accelerator)]
 TEXTS = ("name", "aliases", "source", "note", "calibration", "vendor", "year", "generation")
 MARKS = ("vendor", "recollection", "assumed", "derived", "DeepFlow", "data/", "inferred", "arXiv", "definition", "seen")
 
@@ -51,17 +52,21 @@ def _groups(system: System) -> Iterator[str]:
 @pytest.mark.parametrize("name", CHIPS)
 def test_a_machine_is_plausible(name: str) -> None:
     system = resolve_system(name)
-    compute, memory = system.compute, system.main_memory
+    device, memory = system.device_as(Accelerator), system.main_memory
     assert system.name == name
     assert all((system.vendor, system.year, system.node, system.host))
     assert memory.bandwidth
     assert memory.technology in load_yaml(DATA / "tech" / "dram.yaml")["generations"]
     assert system.node in load_yaml(DATA / "tech" / "logic.yaml")["nodes"]
-    links = sum(tier.bandwidth * tier.energy for tier in system.network.values())
-    spent = compute.matrix["bf16"] * compute.energy + memory.bandwidth * memory.energy + links
+    assert device.energy
+    assert memory.energy
+    assert system.power
+    assert system.idle_power
+    links = sum(tier.bandwidth * (tier.energy or 0.0) for tier in system.network.values())
+    spent = device.matrix["bf16"] * device.energy + memory.bandwidth * memory.energy + links
     assert 0.6 * system.power < spent + system.idle_power < 1.05 * system.power  # links are never full beside cores
     assert spent - links + system.idle_power < system.power
-    assert all(part.energy < memory.energy for key, part in system.memory.items() if part is not memory), "caches"
+    assert all((part.energy or 0.0) < memory.energy for part in system.memory.values() if part is not memory), "caches"
     assert list(system.network.values())[-1].domain is None, "the outermost tier joins everything"
 
 
@@ -117,7 +122,7 @@ def test_count_scales_and_nodes_have_theirs() -> None:
 
 def test_a_cluster_is_its_device() -> None:
     node, device = resolve_system("dgx-h100"), resolve_system("h100")
-    assert (node.compute, node.memory, node.power) == (device.compute, device.memory, device.power)
+    assert (node.device, node.memory, node.power) == (device.device, device.memory, device.power)
     assert node.source_of("memory.hbm.bandwidth") == device.source_of("memory.hbm.bandwidth")
 
 
@@ -150,18 +155,18 @@ def test_the_catalogue_is_the_sheet(row: dict[str, str]) -> None:
 
 def _facts(row: dict[str, str], system: System) -> Iterator[tuple[float, float | None]]:
     """Yield what the sheet says and what the catalogue says, wherever the sheet has a plain number."""
-    compute, memory = system.compute, system.memory
-    rates = {**compute.vector, **compute.matrix}
+    device, memory = system.device_as(Accelerator), system.memory
+    rates = {**device.vector, **device.matrix}
     units = {"fp64_tflops": "fp64", "tf32_tflops": "tf32", "fp16_bf16_dense_tflops": "bf16", "fp8_dense_tflops": "fp8"}
     units |= {"fp4_dense_tflops": "nvfp4", "int8_dense_tops": "int8"}
     facts: list[tuple[str, float, float | None]] = [(key, TERA, rates.get(name)) for key, name in units.items()]
     facts += [
-        ("fp16_vector_tflops", TERA, compute.vector.get("fp16")),
-        ("fp32_vector_tflops", TERA, compute.vector.get("fp32")),
+        ("fp16_vector_tflops", TERA, device.vector.get("fp16")),
+        ("fp32_vector_tflops", TERA, device.vector.get("fp32")),
         ("hbm_gb", GIB, system.main_memory.capacity),
         ("hbm_gbps", GB, system.main_memory.bandwidth),
-        ("sm_or_core_count", 1, compute.cores),
-        ("boost_mhz", 1e6, compute.clock),
+        ("sm_or_core_count", 1, device.cores),
+        ("boost_mhz", 1e6, device.clock),
         ("l2_mb", 1e6, memory["l2"].capacity if "l2" in memory else None),
         ("l2_gbps", GB, memory["l2"].bandwidth if "l2" in memory else None),
         ("smem_kb_per_sm", 1024, memory["shared"].capacity if "shared" in memory else None),

@@ -35,7 +35,7 @@ def progress(done, total):
         cluster.remove_node(second, allow_graceful=False)
 
 with RayExecutor() as executor:
-    from search.conformance import errors_come_back_as_they_are, results_come_back
+    from exploration.conformance import errors_come_back_as_they_are, results_come_back
     results_come_back(executor)
     errors_come_back_as_they_are(executor)
     found = run.search("llama-3.1-8b", space, executor=executor, progress=progress, **question).points

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from slipstick.core.catalogue import resolve_system, systems
+from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import leaves, override
 from slipstick.core.system import System
@@ -15,21 +16,22 @@ from slipstick.tech import derive, dram_generations, network_generations, nodes,
 from slipstick.tech.derive import logic_area
 from slipstick.tech.links import kind
 
-CHIPS = [name for name, system in systems.items() if system.array is None]  # arrays are in one technology
+CHIPS = [name for name, system in systems.items() if isinstance(system.device, Accelerator)]
 DEVICES = [name for name in CHIPS if resolve_system(name).devices == 1]
 GPUS = ["a100-sxm-80gb", "h100-sxm-80gb", "b200-sxm-180gb"]
 HBM = [name for name in dram_generations() if name.startswith("hbm")]
 
 
 def rate(system: System) -> float:
-    return system.compute.matrix["bf16"]
+    return system.device_as(Accelerator).matrix["bf16"]
 
 
 def full_power(system: System) -> float:
     """What a device spends with its cores, its memory and its links all at full rate."""
     memory = system.main_memory
-    links = sum(tier.bandwidth * tier.energy for tier in system.network.values())
-    return rate(system) * system.compute.energy + (memory.bandwidth or 0) * memory.energy + links
+    links = sum(tier.bandwidth * (tier.energy or 0.0) for tier in system.network.values())
+    energy = system.device_as(Accelerator).energy or 0.0
+    return rate(system) * energy + (memory.bandwidth or 0) * (memory.energy or 0.0) + links
 
 
 @pytest.mark.parametrize("name", CHIPS)
@@ -46,8 +48,8 @@ def test_every_device_goes_to_every_node(name: str) -> None:
     found = [derive(system, node) for node in nodes()]
     for old, new in pairwise(found):
         assert rate(new) > rate(old) * (1 - 1e-12)
-        assert new.compute.cores >= old.compute.cores
-        assert new.compute.energy < old.compute.energy
+        assert new.device_as(Accelerator).cores >= old.device_as(Accelerator).cores
+        assert (new.device_as(Accelerator).energy or 0.0) < (old.device_as(Accelerator).energy or 0.0)
         assert all(new.memory[m].capacity >= old.memory[m].capacity for m in new.memory)
 
 
@@ -56,8 +58,10 @@ def test_every_device_goes_to_every_node(name: str) -> None:
 @pytest.mark.parametrize("budget", [0.8, 1.0, 1.7])
 def test_power_stays_in_the_budget(name: str, node: str, budget: float) -> None:
     system = resolve_system(name)
+    assert system.power
     spare = system.power - full_power(system)  # host interface, fans, leakage: as before
     found = derive(system, node, power=system.power * budget, dram="hbm3e")
+    assert found.power
     assert found.power <= system.power * budget * (1 + 1e-9)
     assert full_power(found) + spare <= found.power * (1 + 1e-9)
 
@@ -69,8 +73,8 @@ def test_cores_fit_the_area(name: str) -> None:
     for area in (0.5, 1.0, 2.0):
         found = derive(system, "3nm", area=system.area * area)
         shrink = nodes()["3nm"].area / nodes()[system.node].area
-        room = system.compute.cores * logic_area(area)  # in cores of the old node
-        assert room - shrink < found.compute.cores * shrink <= room * (1 + 1e-6)
+        room = system.device_as(Accelerator).cores * logic_area(area)  # in cores of the old node
+        assert room - shrink < found.device_as(Accelerator).cores * shrink <= room * (1 + 1e-6)
         assert found.area == pytest.approx(system.area * area)
 
 
@@ -127,9 +131,9 @@ def test_changed_leaves_say_so() -> None:
     found = derive(system, "3nm", dram="hbm4")
     old = leaves(system)
     for path, value in leaves(found).items():
-        if path.startswith(("compute", "memory", "power")) and value != old[path]:
+        if path.startswith(("device.", "memory", "power")) and value != old[path]:
             assert found.source_of(path).startswith("derived: "), path
-    assert found.source_of("compute.matrix.bf16") == "derived: a100-sxm-80gb at 3nm, hbm4"
+    assert found.source_of("device.matrix.bf16") == "derived: a100-sxm-80gb at 3nm, hbm4"
 
 
 @pytest.mark.parametrize("name", ["a100-sxm-80gb@3nm+hbm4", "h100-sxm-80gb@2nm+600mm2+500W+hbm4e+nvlink6+gdr-x8"])

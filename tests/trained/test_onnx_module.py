@@ -22,6 +22,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.trained.onnx import OnnxNet, onnx_module, write_onnx
 from slipstick.trained.torch import module
 
+pytestmark = pytest.mark.trains  # by the last digits of torch's sums, if not by a training
 node = helper.make_node
 Array = NDArray[Any]
 

@@ -165,6 +165,7 @@ def test_broken_files(tmp_path: Path, zipped: bool) -> None:
     assert refused > len(changed) / 4
 
 
+@pytest.mark.trains
 def test_efficientnet_is_the_published_one(tmp_path: Path) -> None:
     """85.7 % of the sample: the figure of an independent run (its README); a wrong padding or scale costs points."""
     if find_spec(PACKAGE) is None:

@@ -21,6 +21,8 @@ from slipstick.trained.torch.resnet import small_resnet
 from slipstick.trained.torch.safetensors_weights import load_tensors, load_weights, save_weights
 from slipstick.trained.torch.same_padding import SameConv
 
+pytestmark = pytest.mark.trains  # by the last digits of torch's sums, if not by a training
+
 # torchvision's documentation for the ImageNet networks (recollection), MLPerf Tiny's Keras summary for DS-CNN without
 # its 1,152 statistics, the theory notes for tiny-conv (89,440 weights; 276 of batch norms)
 PUBLISHED = {

@@ -20,6 +20,7 @@ from slipstick.trained.torch import module
 from slipstick.training import Recipe, evaluate, predict, train
 from slipstick.training.checkpoint import FILE
 
+pytestmark = pytest.mark.trains
 DIGITS = data_set("digits")
 FEW = DataSet("few", DIGITS.train.take(slice(200)), DIGITS.test.take(slice(50)), DIGITS.classes, mirrors=False)
 QUICK = Recipe(epochs=3, batch=64, rate=0.05)  # 4 steps an epoch of them
@@ -53,31 +54,31 @@ class Noisy(torch.nn.Module):
         return self.net(x)
 
 
-def build(kind: str) -> Any:
-    torch.manual_seed(0)
+def build(kind: str, seed: int = 0) -> Any:
+    torch.manual_seed(seed)
     if kind == "dropout":
         return Noisy()
-    net = fresh()
+    net = fresh(seed=seed)
     if kind == "parametrised":
         torch.nn.utils.parametrize.register_parametrization(net.layer2[0].conv1, "weight", Halved())
     return net
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
-def test_digits_are_learnt(precision: str) -> None:
-    recipe = Recipe(epochs=4, rate=0.05, precision=precision)
-    net = fresh()
+def test_digits_are_learnt(precision: str, training_seed: int) -> None:
+    recipe = Recipe(epochs=4, rate=0.05, precision=precision, seed=training_seed)
+    net = fresh(seed=training_seed)
     history = train(net, DIGITS, recipe)
-    assert history.accuracy > 0.85  # a nearest neighbour reaches 0.96, chance 0.1
-    assert history.epochs[-1].loss < history.epochs[0].loss / 4
+    assert history.accuracy > 0.85  # 0.91 to 0.97 in ten trainings; a nearest neighbour reaches 0.96, chance 0.1
+    assert history.epochs[-1].loss < history.epochs[0].loss / 4  # a seventh to a tenth
     right = evaluate(net, DIGITS.test, DIGITS.normal, precision=recipe.precision)
     assert right.mean() == history.accuracy
     assert history.epochs_to(history.accuracy) is not None
     assert history.epochs_to(1.1) is None
 
 
-def test_the_seed_decides(tmp_path: Path) -> None:
-    nets = [fresh() for _ in range(3)]
+def test_the_seed_decides(tmp_path: Path, training_seed: int) -> None:
+    nets = [fresh(seed=training_seed) for _ in range(3)]
     torch.manual_seed(5)
     before = torch.get_rng_state()
     for net, seed in zip(nets, (0, 0, 1), strict=True):
@@ -89,9 +90,12 @@ def test_the_seed_decides(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["plain", "dropout", "parametrised"])
 @pytest.mark.parametrize("stop", [1, 5, 10])
-def test_a_stopped_training_ends_as_if_it_had_not_been(tmp_path: Path, kind: str, stop: int) -> None:
-    whole, stopped, resumed = build(kind), build(kind), build(kind)
-    wanted = train(whole, FEW, QUICK)
+def test_a_stopped_training_ends_as_if_it_had_not_been(
+    tmp_path: Path, kind: str, stop: int, training_seed: int
+) -> None:
+    whole, stopped, resumed, again = (build(kind, training_seed) for _ in range(4))
+    recipe = QUICK.model_copy(update={"seed": training_seed})
+    wanted = train(whole, FEW, recipe)
 
     def interrupt(done: int, total: int, text: str) -> None:
         assert total == 3 * 4
@@ -99,13 +103,12 @@ def test_a_stopped_training_ends_as_if_it_had_not_been(tmp_path: Path, kind: str
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(stopped, FEW, QUICK, folder=tmp_path, progress=interrupt)
+        train(stopped, FEW, recipe, folder=tmp_path, progress=interrupt)
     assert (tmp_path / FILE).exists() == (stop > 4)
-    found = train(resumed, FEW, QUICK, folder=tmp_path)
+    found = train(resumed, FEW, recipe, folder=tmp_path)
     assert same(whole, resumed)
     assert [(e.loss, e.accuracy) for e in found.epochs] == [(e.loss, e.accuracy) for e in wanted.epochs]
-    again = build(kind)
-    assert train(again, FEW, QUICK, folder=tmp_path) == found  # a finished one is only read
+    assert train(again, FEW, recipe, folder=tmp_path) == found  # a finished one is only read
     assert same(again, whole)
 
 
@@ -118,12 +121,13 @@ def test_parametrised_weights_are_trained_through(tmp_path: Path) -> None:
     assert torch.equal(net.layer2[0].conv1.weight, after / 2)
 
 
-def test_chunks_give_the_gradient_of_the_batch() -> None:
+def test_chunks_give_the_gradient_of_the_batch(training_seed: int) -> None:
     """Without batch norms a batch in chunks is the batch: the same sums but for their rounding."""
     nets = []
     for chunk in (None, 50):
-        net = fresh("mlp")
-        train(net, DIGITS, Recipe(epochs=2, batch=200, chunk=chunk, augment="none", precision="fp32"))
+        net = fresh("mlp", training_seed)
+        recipe = Recipe(epochs=2, batch=200, chunk=chunk, augment="none", precision="fp32", seed=training_seed)
+        train(net, DIGITS, recipe)
         nets.append(net)
     for one, other in zip(nets[0].parameters(), nets[1].parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-5)

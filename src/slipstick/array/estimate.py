@@ -13,10 +13,11 @@ from slipstick.array.layer_cost import LayerCost, bytes_a_cycle, layer_cost, mov
 from slipstick.array.matrix_products import Move, only_products, products_of
 from slipstick.array.parts import Events
 from slipstick.array.weight_formats import planned_weights, weights_as_encoded
+from slipstick.core.device_kinds import SRAMS, Array
 from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.plan import Plan
-from slipstick.core.system import SRAMS, Array, System
+from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
 from slipstick.formats.layer_patterns import DEFAULT
 from slipstick.networks.graphs.operator_graph import OperatorGraph
@@ -44,8 +45,7 @@ class ArrayRun:
     @property
     def array(self) -> Array:
         """The system's array."""
-        assert self.system.array is not None  # noqa: S101  `array_run` saw to it
-        return self.system.array
+        return self.system.device_as(Array)
 
     @property
     def move_cycles(self) -> float:
@@ -60,7 +60,7 @@ class ArrayRun:
     @property
     def time(self) -> float:
         """Seconds."""
-        return self.cycles / self.system.compute.clock
+        return self.cycles / self.array.clock
 
     @cached_property
     def events(self) -> Events:
@@ -76,10 +76,11 @@ class ArrayRun:
         """Joules of each event, and of a byte of each memory; a memory's own `energy` goes before the table's."""
         found = parts.energies(self.system.node)
         dram = self.system.main_memory.energy
-        found["dram"] = dram / _BITS if dram else found["dram"]
+        found["dram"] = found["dram"] if dram is None else dram / _BITS
         for name in SRAMS:
             memory = self.system.memory[name]
-            found[f"sram {name}"] = memory.energy or parts.sram_energy(memory.capacity, self.system.node)
+            spent = memory.energy
+            found[f"sram {name}"] = parts.sram_energy(memory.capacity, self.system.node) if spent is None else spent
         return found
 
     def sram(self, name: str) -> float:
@@ -107,14 +108,14 @@ def array_run(workload: Workload, system: System, plan: Plan, encoded: Mapping[s
     SlipstickError for what an array does not do: training, decoders, several devices; SpecErrors for a plan that
     divides the network.
     """
+    array = system.device_as(Array)
     _refuse(workload, system, plan)
-    assert system.array is not None  # noqa: S101  the verb chose by it
     found = products_of(workload.ops, workload.batch)
     products = only_products(found)
     weights = (
-        planned_weights(plan.formats.layers or DEFAULT, products, system.array)
+        planned_weights(plan.formats.layers or DEFAULT, products, array)
         if encoded is None
-        else weights_as_encoded(encoded, products, system.array)
+        else weights_as_encoded(encoded, products, array)
     )
     layers = tuple(layer_cost(product, each, system) for product, each in zip(products, weights, strict=True))
     return ArrayRun(workload, system, plan, layers, tuple(part for part in found if isinstance(part, Move)))
@@ -130,7 +131,7 @@ def estimate(workload: Workload, system: System, plan: Plan) -> Report:
     metrics = _metrics(done)
     facts = {path: metric.value for path, metric in flatten(metrics)}
     bounds = {"roofline.dram": facts["dram.bytes"] / (system.main_memory.bandwidth or float("inf"))}
-    bounds["roofline.compute"] = _busy(done) / (done.array.rows * done.array.columns) / system.compute.clock
+    bounds["roofline.compute"] = _busy(done) / (done.array.rows * done.array.columns) / done.array.clock
     return Report(
         title=f"{workload.name} on {system.name}",
         metrics=metrics,
@@ -177,7 +178,7 @@ def _metrics(done: ArrayRun) -> dict[str, Any]:
         found = {part: metric(value, unit) for part, value in values.items() if value > 0}
         return {name: metric(sum(values.values()), unit, note), "parts": found}
 
-    clock, samples, spent = done.system.compute.clock, done.workload.batch, done.spent()
+    clock, samples, spent = done.array.clock, done.workload.batch, done.spent()
     within = sum(min(layer.total_cycles, layer.cycles) * layer.product.count for layer in done.layers)
     cycles = {"compute": within, "waiting_for_dram": done.cycles - within}
     macs = sum(layer.product.macs * layer.product.count for layer in done.layers)
@@ -239,7 +240,7 @@ def _row(layer: LayerCost, done: ArrayRun) -> tuple[object, ...]:
     copies, cycles = product.count, layer.total_cycles * product.count
     return (
         product.name, product.kind, layer.stored.format, layer.effective_shifts, copies * product.macs, cycles,
-        cycles / done.system.compute.clock, layer.bound, layer.utilisation, copies * layer.traffic.total,
+        cycles / done.array.clock, layer.bound, layer.utilisation, copies * layer.traffic.total,
         copies * joules,
     )  # fmt: skip
 

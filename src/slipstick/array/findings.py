@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from slipstick.array.layer_cost import LayerCost
+from slipstick.core.device_kinds import Array
 from slipstick.core.system import System
 from slipstick.report.report import Finding
 
@@ -19,10 +20,11 @@ def findings(layers: Sequence[LayerCost], system: System) -> tuple[Finding, ...]
 
 def _decoded(layers: Sequence[LayerCost], system: System) -> Iterator[Finding]:
     names = {layer.stored.format for layer in layers if layer.stored.decoded}
-    if names and system.array is not None:
+    if names:
+        element = system.device_as(Array).element
         message = (
-            f"{system.array.element} elements cannot use {', '.join(sorted(names))}: weights are packed in DRAM and "
-            "turned back into 8 bits before the array"
+            f"{element} elements cannot use {', '.join(sorted(names))}: weights are packed in DRAM and turned back "
+            "into 8 bits before the array"
         )
         yield Finding("format_decoded", message, "plan.formats.layers")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from slipstick.core.arithmetic import Arithmetic
+from slipstick.core.device_kinds import Array
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import EXACT, Format
-from slipstick.core.system import Array
 from slipstick.formats.arithmetic import BitSerial, Exact
 
 BITS = 8  # of an activation, and the most positions of a weight
@@ -16,7 +16,7 @@ def array_arithmetic(array: Array) -> Arithmetic:
 
     Examples
     --------
-    >>> array_arithmetic(Array(rows=8, columns=8, group=4, element="double-shift")).name
+    >>> array_arithmetic(Array(clock=5e8, rows=8, columns=8, group=4, element="double-shift")).name
     'bit_serial:element=double-shift,lanes=4'
     """
     return Exact() if array.element == "parallel" else BitSerial(array.element, array.group)

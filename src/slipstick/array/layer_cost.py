@@ -13,7 +13,8 @@ from slipstick.array.layer_cycles import fill_cycles, layer_pass
 from slipstick.array.matrix_products import Move, Product
 from slipstick.array.parts import Events, element_events
 from slipstick.array.weight_formats import StoredWeights
-from slipstick.core.system import SRAMS, Array, System
+from slipstick.core.device_kinds import SRAMS, Array
+from slipstick.core.system import System
 
 _WORD, _PARTIAL = 1, 4  # bytes of an activation, and of a sum that is not finished
 _BYTE = 8  # bits
@@ -68,8 +69,7 @@ class LayerCost:
 
 def layer_cost(product: Product, stored: StoredWeights, system: System) -> LayerCost:
     """Return cycles, traffic and events of a product on the array of `system`, with its weights as they are stored."""
-    array, memory = system.array, system.memory
-    assert array is not None  # noqa: S101  the caller chose a system with one
+    array, memory = system.device_as(Array), system.memory
     cycles, words = _cycles(product, stored, array)
     storage = product.weights * float(_WORD) if stored.decoded else stored.nbytes
     traffic = dram_traffic(
@@ -102,7 +102,7 @@ def move_bytes(move: Move) -> int:
 def bytes_a_cycle(system: System) -> float:
     """Return the bytes that the DRAM moves in one cycle of the array's clock."""
     bandwidth = system.main_memory.bandwidth
-    return float("inf") if bandwidth is None else bandwidth / system.compute.clock
+    return float("inf") if bandwidth is None else bandwidth / system.device_as(Array).clock
 
 
 def _cycles(product: Product, stored: StoredWeights, array: Array) -> tuple[int, tuple[float, float, float]]:

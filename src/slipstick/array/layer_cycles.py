@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from slipstick.array.format_steps import array_arithmetic
 from slipstick.array.systolic import ArrayPass, systolic_pass
-from slipstick.core.system import Array, Dataflow
+from slipstick.core.device_kinds import Array, Dataflow
 
 
 def layer_pass(pixels: int, reduction: int, filters: int, shifts: ArrayLike, array: Array) -> ArrayPass:
@@ -37,7 +37,7 @@ def layer_pass(pixels: int, reduction: int, filters: int, shifts: ArrayLike, arr
     Examples
     --------
     >>> serial, swis = (
-    ...     Array(rows=8, columns=8, group=4, element=element) for element in ("serial", "single-shift")
+    ...     Array(clock=5e8, rows=8, columns=8, group=4, element=element) for element in ("serial", "single-shift")
     ... )
     >>> slow, fast = layer_pass(3136, 576, 64, 8, serial), layer_pass(3136, 576, 64, 3, swis)
     >>> round(float(slow.cycles / fast.cycles), 2)

@@ -13,8 +13,8 @@ import numpy as np
 
 from slipstick.core import units
 from slipstick.core.catalogue import DATA
+from slipstick.core.device_kinds import Array, Element
 from slipstick.core.files import load_yaml
-from slipstick.core.system import Array, Element
 from slipstick.formats.arithmetic.operation_costs import element_parts
 
 Events = dict[str, float]
@@ -111,7 +111,7 @@ def element_area(array: Array, node: str = "") -> dict[str, float]:
 
     Examples
     --------
-    >>> small, large = (Array(rows=8, columns=8, element=e, group=4) for e in ("single-shift", "parallel"))
+    >>> small, large = (Array(clock=5e8, rows=8, columns=8, element=e, group=4) for e in ("single-shift", "parallel"))
     >>> sum(element_area(small).values()) < sum(element_area(large).values())
     True
     """

@@ -13,9 +13,9 @@ import numpy as np
 
 from slipstick.array.format_steps import array_arithmetic, weight_steps
 from slipstick.core.arrays import IntArray
+from slipstick.core.device_kinds import Array, Element
 from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
-from slipstick.core.system import Array, Element
 from slipstick.formats import format_of
 from slipstick.formats.integer_rows import rows_of
 
@@ -63,7 +63,7 @@ def simulate_layer(activations: IntArray, weights: Encoded, array: Array) -> Sim
 
     Examples
     --------
-    >>> array = Array(rows=4, columns=4, group=4, element="single-shift")
+    >>> array = Array(clock=5e8, rows=4, columns=4, group=4, element="single-shift")
     >>> weights = format_of("swis:3").encoding.encode(np.eye(8), {"scale": np.ones(8)})
     >>> layer = simulate_layer(np.arange(16).reshape(2, 8), weights, array)
     >>> layer.outputs.tolist(), layer.cycles

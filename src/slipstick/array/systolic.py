@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from slipstick.core.arrays import FloatArray, IntArray
+from slipstick.core.device_kinds import Dataflow
 from slipstick.core.errors import SlipstickError
-from slipstick.core.system import Dataflow
 
 
 @dataclass(frozen=True, eq=False)

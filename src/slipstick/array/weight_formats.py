@@ -20,10 +20,10 @@ import numpy as np
 from slipstick.array.format_steps import weight_steps
 from slipstick.array.matrix_products import Product
 from slipstick.core.arrays import IntArray
+from slipstick.core.device_kinds import Array
 from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
-from slipstick.core.system import Array
 from slipstick.formats import format_of
 from slipstick.formats.layer_patterns import DEFAULT, PatternLayer, formats_of
 from slipstick.formats.shift_schedule import lockstep_order
@@ -55,7 +55,7 @@ def planned_weights(text: str, products: Sequence[Product], array: Array) -> lis
     Examples
     --------
     >>> layers = [Product("conv1", "conv", 64, 27, 16, 192, 1024), Product("fc", "linear", 1, 64, 10, 64, 10)]
-    >>> array = Array(rows=8, columns=8, element="serial", group=4)
+    >>> array = Array(clock=5e8, rows=8, columns=8, element="serial", group=4)
     >>> [weights.format for weights in planned_weights("int4;last=int8", layers, array)]
     ['int4', 'int8']
     """
@@ -78,7 +78,7 @@ def weights_as_encoded(
     Examples
     --------
     >>> encoded = format_of("swis:3").encoding.encode(np.ones((2, 8)), {"shifts": np.array([3, 1])})
-    >>> array = Array(rows=8, columns=8, element="single-shift", group=4)
+    >>> array = Array(clock=5e8, rows=8, columns=8, element="single-shift", group=4)
     >>> [weights] = encoded_weights({"fc": encoded}, [Product("fc", "linear", 1, 8, 2, 8, 2)], array)
     >>> weights.shifts.tolist(), weights.nbytes
     ([1, 3], 19.0)

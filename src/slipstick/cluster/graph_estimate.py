@@ -26,6 +26,7 @@ from slipstick.cluster.kernels.timing import Device, time_kernels
 from slipstick.cluster.sweep.plans import AUTO_TIER
 from slipstick.cluster.training.kernel_table import COLUMNS, kernel_rows
 from slipstick.cluster.training.optimizer import ADAM_TRAFFIC, exposed_message
+from slipstick.core.device_kinds import Accelerator
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Op, Phase, Workload
@@ -77,6 +78,10 @@ class _Run:
     @property
     def microbatch(self) -> int:
         return int(self.plan.parallel.microbatch)
+
+    @property
+    def peak(self) -> float:
+        return self.system.device_as(Accelerator).matrix[self.precision.matmul]
 
 
 def estimate_graph(workload: Workload, system: System, plan: Plan) -> Report:
@@ -201,7 +206,6 @@ def _metrics(
     rate = useful / time / run.dp
     figures = (np.array([figure]) for figure in (time, flops, traffic, sent))
     spent = energy(system, run.precision.matmul, *figures)
-    joules, overhead = float(spent.total[0]) * run.dp, system.overhead_power * time * run.dp
     tree: dict[str, Any] = {
         "time": {"step": metric(time, "s"), "parts": {k: metric(v, "s") for k, v in parts.items() if v > 0}},
         "memory": {
@@ -214,21 +218,21 @@ def _metrics(
             "samples_per_device": metric(samples / time / run.dp, "sample/s"),
             "model_flops_per_device": metric(rate, "FLOP/s", "products only"),
         },
-        "efficiency": {
-            "mfu": metric(rate / system.compute.matrix[run.precision.matmul], "fraction", "over the dense peak")
-        },
-        "energy": {"step": metric(joules + overhead, "J"), "sample": metric((joules + overhead) / samples, "J")},
+        "efficiency": {"mfu": metric(rate / run.peak, "fraction", "over the dense peak")},
     }
-    hourly = hourly_cost(system, float(spent.total[0]) / time) * run.dp
-    if hourly:
-        tree["cost"] = {"million_samples": metric(hourly * time / 3600 / samples * 1e6, "USD")}
+    if spent is not None:
+        joules = float(spent.total[0]) * run.dp + (system.overhead_power or 0.0) * time * run.dp
+        tree["energy"] = {"step": metric(joules, "J"), "sample": metric(joules / samples, "J")}
+    hourly = hourly_cost(system, None if spent is None else float(spent.total[0]) / time)
+    if hourly is not None:
+        tree["cost"] = {"million_samples": metric(hourly * run.dp * time / 3600 / samples * 1e6, "USD")}
     return tree
 
 
 def _roofline(run: _Run, passes: Sequence[Pass]) -> float:
     """Return the seconds of the products of a device's share at the peak rate of the format."""
     microbatches = run.workload.batch // (run.dp * run.microbatch)
-    return microbatches * sum(done.flops for done in passes) / run.system.compute.matrix[run.precision.matmul]
+    return microbatches * sum(done.flops for done in passes) / run.peak
 
 
 def _bottleneck(parts: dict[str, float]) -> str:

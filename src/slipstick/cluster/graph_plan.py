@@ -25,7 +25,7 @@ def graph_plan(plan: Plan, workload: Workload, system: System) -> Plan:
     """
     parallel = plan.parallel
     errors = [
-        _error(name, getattr(parallel, name), "1; one network is divided over devices by slipstick.placement")
+        _error(name, getattr(parallel, name), "1; one network is divided over devices by slipstick.place")
         for name in _WHOLE
         if getattr(parallel, name) not in (1, "auto")
     ]

@@ -3,7 +3,7 @@
 A catalogue is a folder of YAML files, one spec a file, the file's stem its name. A file may
 
 * inherit: ``base: other-name`` (or a path ending in .yaml, relative to the file) is read first and merged below it,
-  group by group; ``group: null`` drops the base's group; aliases are not inherited;
+  group by group; ``group: null`` drops the base's group, another ``kind`` replaces it; aliases are not inherited;
 * say where one number comes from: any leaf may be ``{value: 3.35, unit: TB/s, source: data sheet}`` instead of a plain
   value. Sources are collected by dotted path in the spec's field `sources`, if its kind has one.
 """
@@ -44,8 +44,8 @@ class Catalogue(Generic[S]):
 
     Examples
     --------
-    >>> systems.resolve({"name": "toy", "power": "10 W", "memory": {"ram": {"capacity": "1 GiB"}}, "compute":
-    ...     {"cores": 1, "clock": "1 GHz", "matrix": {"fp32": "1 GFLOP/s"}, "vector": {}}}).main_memory.capacity
+    >>> systems.resolve({"name": "toy", "memory": {"ram": {"capacity": "1 GiB"}}, "device": {"kind": "accelerator",
+    ...     "cores": 1, "clock": "1 GHz", "matrix": {"fp32": "1 GFLOP/s"}, "vector": {}}}).main_memory.capacity
     1073741824.0
     """
 
@@ -216,11 +216,16 @@ def _merge(below: Data, above: Data) -> Data:
         old = merged.get(key)
         if isinstance(old, Mapping) and value is None:
             del merged[key]
-        elif isinstance(old, Mapping) and isinstance(value, Mapping):
+        elif isinstance(old, Mapping) and isinstance(value, Mapping) and _same_kind(old, value):
             merged[key] = _merge(dict(old), dict(value))
         else:
             merged[key] = value
     return merged
+
+
+def _same_kind(below: Mapping[str, Any], above: Mapping[str, Any]) -> bool:
+    """Tell whether a group adds to the base's: of another `kind`, such as another device, it replaces it."""
+    return "kind" not in above or above["kind"] == below.get("kind", above["kind"])
 
 
 def _leaf_paths(node: Any, path: str = "") -> Iterator[str]:

@@ -18,6 +18,7 @@ from slipstick.core.errors import SlipstickError
 
 _PLAIN = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "nothing (null)"}
 _BOUNDS = {"gt": "above", "ge": "from", "lt": "below", "le": "up to"}
+NESTED = "of_a_named_kind"  # error type: context `errors` are those of the class `kind`, or our own
 _OUT_OF_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 
 
@@ -36,7 +37,17 @@ def explain(kind: type[BaseModel], items: Sequence[Any], root: str = "") -> list
         keys, annotation = _locate(kind, location[:-1] if extra else location)
         path = ".".join([*([root] if root else []), *keys, *([str(location[-1])] if extra else [])])
         grouped.setdefault(path, (annotation, []))[1].append(item)
-    return [_error(path, annotation, found) for path, (annotation, found) in grouped.items()]
+    return [error for path, (annotation, found) in grouped.items() for error in _errors(path, annotation, found)]
+
+
+def _errors(path: str, annotation: Any, items: list[Any]) -> list[SlipstickError]:
+    """Return the error of one field; of a field whose class is told by its own data, the errors of that class."""
+    if items[0]["type"] != NESTED:
+        return [_error(path, annotation, items)]
+    kind, errors = items[0]["ctx"]["kind"], items[0]["ctx"]["errors"]
+    if kind is not None:
+        return explain(kind, errors, path)
+    return [SlipstickError(e.message, path=f"{path}.{e.path}", value=e.value, allowed=e.allowed) for e in errors]
 
 
 def describe(annotation: Any) -> str:

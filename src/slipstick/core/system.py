@@ -1,124 +1,146 @@
-"""System: what computes the workload. One device's parts, how many devices, and the network that joins them."""
+"""System: what computes the workload. A device and its memories, how many there are, and their network."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from pydantic import Field, model_validator
 
 from slipstick.core import units
+from slipstick.core.device import AnyDevice, Device
+from slipstick.core.device_kinds import Accelerator, Array
+from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import Spec
 
-
-class Compute(Spec):
-    """The compute units of one device: dense peak rates, a multiply-accumulate counted as two operations."""
-
-    cores: int = Field(gt=0)  # streaming multiprocessors, compute units, tensor cores: what a tile is scheduled on
-    clock: units.Hertz
-    matrix: dict[str, units.OperationsPerSecond]  # number format -> dense rate of the matrix units
-    vector: dict[str, units.OperationsPerSecond]  # number format -> rate of the vector units
-    energy: units.JoulesPerOperation = 0.0  # of one bf16 operation in the matrix units, without memory; 0 if unknown
+D = TypeVar("D", bound=Device)
 
 
 class Memory(Spec):
     """One level of memory of one device."""
 
-    capacity: units.Bytes
-    bandwidth: units.BytesPerSecond | None = None  # None where nobody publishes it: kernel constants say what to use
-    technology: str = ""
-    latency: units.Seconds = 0.0
-    energy: units.JoulesPerByte = 0.0
+    capacity: units.Bytes = Field(description="Bytes that it holds")
+    bandwidth: units.BytesPerSecond | None = Field(
+        default=None, description="Peak bandwidth; unknown: the kernel constants say what to use"
+    )
+    technology: str = Field(default="", description="DRAM generation, a name in data/tech (slipstick list tech)")
+    latency: units.Seconds | None = Field(default=None, description="Latency of one access")
+    energy: units.JoulesPerByte | None = Field(default=None, description="Energy of one byte read or written")
 
 
 class Tier(Spec):
     """One level of the network: the devices that it joins, and one device's share of it."""
 
-    technology: str  # names the link constants in data/collectives
-    domain: int | None = Field(default=None, gt=0)  # devices joined, inner tiers included; None: all of the system
-    bandwidth: units.BytesPerSecond  # one way, for each device
-    energy: units.JoulesPerByte = 0.0
-
-
-Dataflow = Literal["os", "ws", "is"]
-Element = Literal["single-shift", "double-shift", "serial", "bit-fusion", "parallel"]
-SRAMS = ("inputs", "weights", "outputs")  # the memories that an array reads and writes, by name
-
-
-class Array(Spec):
-    """A systolic array of processing elements: what a device computes with that has no other compute units.
-
-    The names of dataflows and elements are explained in `slipstick.array.systolic` and `slipstick.array.bit_serial`.
-    """
-
-    rows: int = Field(gt=0, le=2**16)
-    columns: int = Field(gt=0, le=2**16)
-    dataflow: Dataflow = "os"  # what stays in the elements: outputs, weights or inputs
-    element: Element
-    group: int = Field(default=1, gt=0, le=2**10)  # weights that an element takes in at a time: its lanes
-    overlap: bool = False  # the next fold enters while the last leaves; false: one after the other, as SCALE-Sim counts
+    technology: str = Field(description="Kind of link, whose measured latencies are in data/collectives")
+    domain: int | None = Field(
+        default=None, gt=0, description="Devices that it joins, those of inner tiers included; null: all of the system"
+    )
+    bandwidth: units.BytesPerSecond = Field(description="Bandwidth one way, for each device")
+    energy: units.JoulesPerByte | None = Field(default=None, description="Energy of one byte sent")
 
 
 class Calibration(Spec):
-    """What measured rows say of a system: rates reached, over those that the model takes from its constants."""
+    """Calibration from measured rows: rates reached, over those that the model takes from its constants."""
 
-    matmul: float = Field(default=1.0, gt=0)  # rate of the matrix units
-    memory: float = Field(default=1.0, gt=0)  # bandwidth of the main memory
-    network: float = Field(default=1.0, gt=0)  # bandwidth of every network tier
-    source: str = ""
+    matmul: float = Field(default=1.0, gt=0, description="Ratio of the matrix units' rate")
+    memory: float = Field(default=1.0, gt=0, description="Ratio of the main memory's bandwidth")
+    network: float = Field(default=1.0, gt=0, description="Ratio of the bandwidth of every network tier")
+    source: str = Field(default="", description="File of measured rows that the ratios were fitted to")
 
 
 class System(Spec):
-    """A machine: `devices` equal devices joined by `network`, the innermost tier first.
+    """A machine: `devices` equal devices joined by `network`, the innermost tier first. What is unknown is None.
 
     Examples
     --------
     >>> gpu = System(
-    ...     name="one", generation="generic", devices=1, power="300 W",
-    ...     compute={"cores": 80, "clock": "1.5 GHz",
-    ...              "matrix": {"fp16": "125 TFLOP/s"}, "vector": {"fp32": "15 TFLOP/s"}},
+    ...     name="one", power="300 W",
+    ...     device={"kind": "accelerator", "cores": 80, "clock": "1.5 GHz",
+    ...             "matrix": {"fp16": "125 TFLOP/s"}, "vector": {"fp32": "15 TFLOP/s"}},
     ...     memory={"hbm": {"capacity": "32 GiB", "bandwidth": "900 GB/s"}},
     ... )
-    >>> gpu.main_memory.bandwidth
-    900000000000.0
+    >>> gpu.main_memory.bandwidth, gpu.price
+    (900000000000.0, None)
     """
 
-    name: str
-    aliases: tuple[str, ...] = ()
-    vendor: str = ""
-    year: int | None = None
-    generation: str = "generic"  # names the kernel constants in data/kernels
-    devices: int = Field(default=1, gt=0)
-    compute: Compute
-    array: Array | None = None  # a device that is a systolic array, in place of the rates of `compute`
-    memory: dict[str, Memory]
-    host: Memory | None = None  # the host's memory as one device reaches it: for offloading
-    network: dict[str, Tier] = Field(default_factory=dict)
-    topology: str = ""  # how the devices are wired, link by link: a name in data/topologies, or a YAML file
-    power: units.Watts  # of one device at full load (thermal design power), its share of the host excluded
-    idle_power: units.Watts = 0.0
-    overhead_power: units.Watts = 0.0  # host, network and cooling, for each device
-    price: units.Dollars = 0.0  # of one device; 0 where no price is known
-    rent: units.Dollars = 0.0  # for an hour of one device; 0: derived from the price
-    area: units.SquareMetres | None = None
-    calibration: Calibration = Calibration()  # written by `slipstick calibrate`
-    node: str = ""  # technology node, a name in data/tech
-    source: str = ""
-    sources: dict[str, str] = Field(default_factory=dict)  # dotted path of a leaf -> its own source
-    note: str = ""
+    name: str = Field(description="Name, as the catalogue and reports call the system")
+    aliases: tuple[str, ...] = Field(default=(), description="Other names of the same system")
+    vendor: str = Field(default="", description="Company that makes the device")
+    year: int | None = Field(default=None, description="Year of the device's release")
+    generation: str = Field(default="generic", description="Measured kernel efficiencies, a name in data/kernels")
+    devices: int = Field(default=1, gt=0, description="Number of devices")
+    device: AnyDevice = Field(description="Computing device, all alike; its `kind` says what other fields there are")
+    memory: dict[str, Memory] = Field(description="Memories of one device by name; weights live in the largest")
+    host: Memory | None = Field(default=None, description="Host's memory as one device reaches it, for offloading")
+    network: dict[str, Tier] = Field(
+        default_factory=dict, description="Network tiers by name, from the innermost outwards"
+    )
+    topology: str = Field(
+        default="", description="Wiring of the devices, link by link: a name in data/topologies, or a YAML file"
+    )
+    power: units.Watts | None = Field(
+        default=None, description="Thermal design power of one device at full load, its share of the host excluded"
+    )
+    idle_power: units.Watts | None = Field(default=None, description="Power of one device without work")
+    overhead_power: units.Watts | None = Field(
+        default=None, description="Power of host, network and cooling, for each device"
+    )
+    price: units.Dollars | None = Field(default=None, description="Purchase price of one device")
+    rent: units.Dollars | None = Field(
+        default=None, description="Rent of one device for an hour; unknown: derived from the price"
+    )
+    area: units.SquareMetres | None = Field(default=None, description="Die area of one device")
+    calibration: Calibration = Field(
+        default=Calibration(), description="Ratios fitted to measured rows by slipstick calibrate"
+    )
+    node: str = Field(default="", description="Technology node, a name in data/tech (slipstick list tech)")
+    source: str = Field(default="", description="Source of every number that has none of its own")
+    sources: dict[str, str] = Field(default_factory=dict, description="Sources of single numbers, by dotted path")
+    note: str = Field(default="", description="Remark for the reader")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _say_what_was_renamed(cls, data: Any) -> Any:
+        renamed: dict[str, type[Device]] = {"compute": Accelerator, "array": Array}
+        for group, kind in renamed.items() if isinstance(data, Mapping) else ():
+            if group in data:
+                fields = ", ".join(f"{name}: ..." for name in kind.model_fields if name != "kind")
+                name = kind.model_fields["kind"].default
+                raise ValueError(f"`{group}:` is now written `device: {{kind: {name}, {fields}}}`")
+        return data
 
     @model_validator(mode="after")
-    def _levels_grow(self) -> System:
+    def _parts_fit_together(self) -> System:
         if not self.memory:
             raise ValueError("a system needs at least one memory")
-        absent = [name for name in SRAMS if name not in self.memory] if self.array else []
-        if absent:
-            raise ValueError(f"an array needs a memory for each of its operands: {', '.join(absent)} missing")
-        if self.array and self.main_memory_name in SRAMS:
-            raise ValueError("an array needs a main memory beside those of its operands, the largest of all")
+        missing = "; ".join(self.device.check(self))
+        if missing:
+            raise ValueError(missing)
         sizes = [tier.domain for tier in self.network.values() if tier.domain is not None]
         if sizes != sorted(sizes):
             raise ValueError("network tiers must be listed from the innermost (smallest domain) outwards")
         return self
+
+    def device_as(self, kind: type[D]) -> D:
+        """Return the device as one of a kind, such as `Accelerator`, typed so that its fields can be read.
+
+        Errors
+        ------
+        SlipstickError if the device is of another kind.
+
+        Examples
+        --------
+        >>> from slipstick.core.catalogue import resolve_system
+        >>> resolve_system("swis-8x8").device_as(Array).rows
+        8
+        """
+        if isinstance(self.device, kind):
+            return self.device
+        wanted = kind.model_fields["kind"].default
+        raise SlipstickError(
+            f"{self.name} is no {wanted}", path="system.device.kind", value=self.device.kind,
+            allowed=[str(wanted)],
+        )  # fmt: skip
 
     @property
     def main_memory(self) -> Memory:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slipstick.core.device_kinds import Array
 from slipstick.core.errors import SlipstickError
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class Rules:
         """Return how many filters share their shifts: an array's columns where its cycles count, else 1."""
         if self.columns is not None:
             return self.columns
-        counts = question is not None and question.system.array is not None and self.weighed == "cycles"
-        return question.system.array.columns if counts else 1  # type: ignore[union-attr]
+        counts = question is not None and self.weighed == "cycles"
+        return question.system.device_as(Array).columns if question is not None and counts else 1
 
     def said(self, tuning: Images) -> dict[str, Any]:
         """Return what a Report says of them."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from slipstick.core.errors import SlipstickError
+from slipstick.core.device_kinds import Array
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,8 +29,7 @@ def array_question(graph: ImportedGraph, system: SystemSpec) -> Question:
     from slipstick.engines.question import ask
 
     question = ask(graph, system)
-    if question.system.array is None:
-        raise SlipstickError("not an array", path="system", value=question.system.name)
+    question.system.device_as(Array)
     return question
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slipstick.core.errors import SlipstickError
 from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec, ask
 
 if TYPE_CHECKING:
@@ -29,6 +28,4 @@ def run_on_array(workload: WorkloadSpec, system: SystemSpec, plan: PlanSpec = No
     from slipstick.array.estimate import array_run
 
     question = ask(workload, system, plan, overrides=asked.pop("set", None), **asked)
-    if question.system.array is None:
-        raise SlipstickError("not an array", path="system", value=question.system.name)
     return array_run(question.workload, question.system, question.plan)

@@ -60,9 +60,9 @@ def ask(
     by_root = split_overrides(overrides or {})
     machine = _overridden_system(_calibrated(find_system(system), calibration), by_root["system"])
     chosen: dict[str, str] = {}
-    if phase is None and machine.array is not None:
+    if phase is None and machine.device.kind == "array":
         chosen["phase"] = "default"
-    default = "train" if machine.array is None else "infer"
+    default = "train" if machine.device.kind != "array" else "infer"
     wanted = _phase(workload.phase if isinstance(workload, Workload) else phase or default)
     how = _plan(plan, wanted, by_root["plan"], chosen, machine)
     given = {"batch": batch, "sequence": sequence, "output": output, "training_tokens": training_tokens}
@@ -140,7 +140,7 @@ def _phase(name: str) -> Phase:
 def _plan(spec: PlanSpec, phase: Phase, changes: Mapping[str, object], chosen: dict[str, str], system: System) -> Plan:
     if spec is None or spec == "auto":
         spec = TRAINING_PLAN if phase is Phase.TRAIN else INFERENCE_PLAN
-        spec = spec if system.array is None else ARRAY_PLAN
+        spec = spec if system.device.kind != "array" else ARRAY_PLAN
         chosen["plan"] = "default"
     return override(Plan.of(spec), changes, root="plan")
 
@@ -159,7 +159,7 @@ def _as_stored(plan: Plan, workload: Workload, system: System, chosen: dict[str,
         format_of(stored.format)
     except SlipstickError:  # a method of a library whose width nothing here knows
         return plan
-    field = "matmul" if stored.format in system.compute.matrix else "weights"
+    field = "matmul" if system.device.rate_of(stored.format) is not None else "weights"
     chosen[field] = "checkpoint"
     return override(plan, {f"formats.{field}": stored.format}, root="plan")
 

@@ -112,7 +112,8 @@ def _plans(task: Task, inner: list[str], start: int, low: int, high: int) -> Col
     system, workload = question.system, question.workload
     count = high - low
     found = {name: np.full(count, np.nan) for name in FIGURES}
-    found["price"][:], found["devices"][:] = system.price * system.devices, system.devices
+    found["devices"][:] = system.devices
+    found["price"][:] = _price(system.price, system.devices)
     base = _resolved(question.plan)
     columns: dict[str, NDArray[Any]] = {
         f.name: getattr(Plans.of([base], system), f.name) for f in fields(Plans) if f.name != "etp"
@@ -138,6 +139,11 @@ def _plans(task: Task, inner: list[str], start: int, low: int, high: int) -> Col
         found["throughput.samples"][good] = workload.batch / step.time
         found["memory.peak"][good] = step.peak_memory
     return found
+
+
+def _price(price: float | None, devices: int) -> float:
+    """Return the price [USD] of all devices; not a number where that of one is unknown."""
+    return math.nan if price is None else price * devices
 
 
 _RS_AG = 2  # the message pattern that sequence parallelism implies
@@ -199,7 +205,7 @@ def _one_by_one(task: Task, first: int, last: int) -> Columns:
         except SlipstickError:
             continue
         system = report.inputs["system"]
-        found["devices"][place], found["price"][place] = system["devices"], system["price"] * system["devices"]
+        found["devices"][place], found["price"][place] = system["devices"], _price(system["price"], system["devices"])
         flat = report.flat()
         for name in FIGURES.keys() & flat.keys():
             found[name][place] = flat[name].value

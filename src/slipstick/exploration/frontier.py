@@ -88,7 +88,8 @@ class Frontier:
 
     def json(self) -> str:
         """Return how the points were found and the frontier's points, as JSON."""
-        found = {"how": self.how, "tried": self.tried, "kept": len(self.points), "frontier": self.pareto.to_dicts()}
+        front = self.pareto.fill_nan(None).to_dicts()
+        found = {"how": self.how, "tried": self.tried, "kept": len(self.points), "frontier": front}
         return json.dumps(found, indent=2)
 
     def __rich__(self) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from slipstick.core.system import Element
+from slipstick.core.device_kinds import Element
 from slipstick.formats.arithmetic.bit_serial import BitSerial
 from slipstick.formats.arithmetic.exact import Exact
 from slipstick.formats.floating import NAMES, Float

@@ -8,6 +8,7 @@ from typing import Any
 
 from slipstick.core import units
 from slipstick.core.catalogue import resolve_system
+from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import leaves, validate
 from slipstick.core.system import Memory, System, Tier
@@ -22,12 +23,12 @@ _TEXTS = ("name", "aliases", "source", "note", "year")  # leaves that need no so
 
 @dataclass(frozen=True)
 class _Change:
-    """What is asked of a system, as ratios to what it has: node factors, die area; power budget [W]; generations."""
+    """What is asked of a system, as ratios to what it has: node, die area; power budget [W] if known; generations."""
 
     node: tables.Node | None
     before: tables.Node | None
     area: float
-    power: float
+    power: float | None
     dram: tables.DramGeneration | None
     links: tuple[tables.NetworkGeneration, ...]
 
@@ -71,7 +72,7 @@ def derive(
     Examples
     --------
     >>> future = derive(resolve_system("a100"), "2nm", dram="hbm4", power="700 W")
-    >>> future.name, future.compute.matrix["bf16"] > 2 * 312e12
+    >>> future.name, future.device.rate_of("bf16") > 2 * 312e12
     ('a100-sxm-80gb@2nm+700W+hbm4', True)
     >>> derive(resolve_system("a100"), "7nm", power="400 W") == resolve_system("a100")
     True
@@ -94,7 +95,7 @@ def derive(
         "node": change.node.name if change.node else system.node,
         "area": system.area * change.area if system.area else None,
         "power": spent,
-        "compute": {**system.compute.__dict__, **compute},
+        "device": {**system.device.__dict__, **compute},
         "memory": {**caches, system.main_memory_name: memory},
         "network": tiers,
     }
@@ -179,7 +180,7 @@ def _marks(system: System, change: _Change, tiers: dict[str, Tier]) -> list[str]
         marks.append(change.node.name)
     if change.area != 1.0 and system.area:
         marks.append(f"{system.area * change.area / _SQUARE_MILLIMETRE:.6g}mm2")
-    if change.power != system.power:
+    if change.power is not None and change.power != system.power:
         marks.append(f"{change.power:.6g}W")
     if change.dram and change.dram.name != system.main_memory.technology:
         marks.append(change.dram.name)
@@ -222,16 +223,18 @@ def _main(system: System, change: _Change) -> Memory:
             "technology": new.name,
             "bandwidth": memory.bandwidth * share * (new.bandwidth / old.bandwidth),
             "capacity": memory.capacity * share * (new.capacity / old.capacity),
-            "energy": memory.energy * (new.energy / old.energy) if memory.energy else new.energy,
+            "energy": new.energy if memory.energy is None else memory.energy * (new.energy / old.energy),
         }
     )
 
 
 def _cores(system: System, change: _Change, memory: Memory, tiers: dict[str, Tier]) -> tuple[logic.Peak, float]:
     """Return what the cores reach in the area and power that memory and links leave, and the device's power [W]."""
-    matrix, plan = system.compute.matrix, tables.floorplan()
-    rate = matrix.get("bf16", max(matrix.values()))
-    before = rate * system.compute.energy or plan.power * system.power
+    device, plan = system.device_as(Accelerator), tables.floorplan()
+    if system.power is None or change.power is None:
+        raise SlipstickError("is missing, so nothing says what power there is to share out", path="system.power")
+    rate = device.matrix.get("bf16", max(device.matrix.values()))
+    before = plan.power * system.power if device.energy is None else rate * device.energy
     outside = _outside(memory, tiers) - _outside(system.main_memory, system.network)
     budget = before + change.power - system.power - outside
     if budget <= 0:
@@ -270,25 +273,25 @@ def logic_area(area: float) -> float:
 
 
 def _outside(memory: Memory, tiers: dict[str, Tier]) -> float:
-    """Return the power [W] of main memory and links at full rate."""
-    return float(drams.power(memory.bandwidth or 0.0, memory.energy)) + networks.power(tiers)
+    """Return the power [W] of main memory and links at full rate; what is unknown takes its share of the cores'."""
+    return float(drams.power(memory.bandwidth or 0.0, memory.energy or 0.0)) + networks.power(tiers)
 
 
 def _compute(system: System, point: logic.Peak) -> dict[str, Any]:
     """Return the new fields of the compute units. What is less than a whole core widens the others."""
-    compute, rate = system.compute, float(point.rate)
+    device, rate = system.device_as(Accelerator), float(point.rate)
     return {
-        "cores": max(1, int(compute.cores * float(point.cores) * (1 + 1e-9))),
-        "clock": compute.clock * float(point.clock),
-        "matrix": {name: value * rate for name, value in compute.matrix.items()},
-        "vector": {name: value * rate for name, value in compute.vector.items()},
-        "energy": compute.energy * float(point.energy),
+        "cores": max(1, int(device.cores * float(point.cores) * (1 + 1e-9))),
+        "clock": device.clock * float(point.clock),
+        "matrix": {name: value * rate for name, value in device.matrix.items()},
+        "vector": {name: value * rate for name, value in device.vector.items()},
+        "energy": None if device.energy is None else device.energy * float(point.energy),
     }
 
 
 def _cache(name: str, part: Memory, change: _Change, point: logic.Peak) -> Memory:
     """Return a memory of the die: a core's own stays as it is, a shared cache fills its area and feeds every core."""
-    energy = part.energy * change.factor("power")
+    energy = None if part.energy is None else part.energy * change.factor("power")
     if name == "shared":
         return part.model_copy(update={"energy": energy})
     size = float(logic.sram(logic_area(change.area), change.factor("sram")))
@@ -309,6 +312,6 @@ def _with_sources(before: System, after: System, how: str) -> System:
         for path, value in leaves(after).items()
         if old.get(path) != value and not path.startswith(_TEXTS)
     }
-    if before.price:
+    if before.price is not None:
         changed["price"] = f"assumed: that of {before.name}, though nothing says so"
     return after.model_copy(update={"sources": {**before.sources, **changed}})

@@ -26,7 +26,7 @@ def kind(name: str, tiers: Mapping[str, Tier]) -> str:
 
 def power(tiers: Mapping[str, Tier]) -> float:
     """Return the power [W] of one device's links at full rate."""
-    return sum(tier.bandwidth * tier.energy for tier in tiers.values())
+    return sum(tier.bandwidth * (tier.energy or 0.0) for tier in tiers.values())
 
 
 def links(bandwidth: ArrayLike, area: ArrayLike) -> FloatArray:

@@ -142,8 +142,8 @@ def operation_energy(energy: float, rates: Mapping[str, float], name: str) -> fl
 
     Parameters
     ----------
-    energy : of one bf16 operation [J], as `System.compute.energy`.
-    rates : dense rate by number format [FLOP/s], as `System.compute.matrix`.
+    energy : of one bf16 operation [J], as `Accelerator.energy`.
+    rates : dense rate by number format [FLOP/s], as `Accelerator.matrix`.
     name : a format of `rates`.
 
     Examples

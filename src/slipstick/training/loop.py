@@ -76,7 +76,7 @@ def train(
     >>> from slipstick.trained.torch import module
     >>> torch.manual_seed(0) and None
     >>> digits = data_set("digits")
-    >>> history = train(module("mlp", digits), digits, Recipe(epochs=5))
+    >>> history = train(module("mlp", digits), digits, Recipe(epochs=10))
     >>> history.accuracy > 0.8
     True
     """

@@ -97,7 +97,7 @@ def estimate(
 
 def _answer(question: Question, fabric: bool) -> Report:
     """Return the report of the model that knows the system's kind."""
-    if question.system.array is not None:
+    if question.system.device.kind == "array":
         from slipstick.array.estimate import estimate as of_array
 
         if fabric:
@@ -159,8 +159,7 @@ def ops(workload: WorkloadSpec, system: SystemSpec | None = None, plan: PlanSpec
 
 _NOWHERE = {
     "name": "no system",
-    "power": 0,
-    "compute": {"cores": 1, "clock": 1, "matrix": {}, "vector": {}},
+    "device": {"kind": "accelerator", "cores": 1, "clock": 1, "matrix": {}, "vector": {}},
     "memory": {"none": {"capacity": 0}},
 }
 

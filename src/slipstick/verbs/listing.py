@@ -63,10 +63,10 @@ def _systems() -> Rows:
     columns = {"name": "", "vendor": "", "year": "", "16-bit rate": "FLOP/s", "memory": "B", "bandwidth": "B/s"}
     rows: list[tuple[object, ...]] = []
     for name, system in systems.items():
-        matrix, main = system.compute.matrix, system.main_memory
-        rate = matrix.get("bf16", matrix.get("fp16"))
+        device, main = system.device, system.main_memory
+        rate = device.rate_of("bf16") or device.rate_of("fp16")
         facts = (system.vendor, str(system.year or ""), rate, main.capacity, main.bandwidth)
-        rows.append((name, *facts, system.power, system.price or None))
+        rows.append((name, *facts, system.power, system.price))
     return {**columns, "power": "W", "price": "USD"}, rows
 
 
@@ -158,10 +158,15 @@ def _show_system(name: str) -> list[tuple[object, ...]] | None:
     system = find_system(name)
     wiring = _show_topology(system.topology) if system.topology else None
     return [
-        (path, _text(system, path, value), system.source_of(path))
+        (path, _text(system, path, value), system.sources.get(path, "") if value is None else system.source_of(path))
         for path, value in leaves(system).items()
-        if not path.startswith("source") and value not in ("", 0.0, None, ()) and not _uncalibrated(path, value)
+        if not path.startswith("source") and not _uncalibrated(path, value) and _tells(system, path, value)
     ] + [(f"topology.{path}", value, source) for path, value, source in wiring or ()]
+
+
+def _tells(spec: Spec, path: str, value: object) -> bool:
+    """Tell whether a leaf is worth a row: an unknown quantity is, an empty text, a zero or an absent group is not."""
+    return bool(_unit(spec, path.split("."))) if value is None else value not in ("", 0.0, ())
 
 
 def _uncalibrated(path: str, value: object) -> bool:
@@ -238,6 +243,8 @@ def _show_data_set(name: str) -> list[tuple[object, ...]] | None:
 
 def _text(spec: Spec, path: str, value: Any) -> str:
     """Return a leaf with its unit, which its annotation names."""
+    if value is None:
+        return "unknown"
     if isinstance(value, bool) or not isinstance(value, float):
         return _plain(value)
     return format_quantity(value, _unit(spec, path.split(".")))

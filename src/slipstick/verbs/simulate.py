@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slipstick.core.catalogue import systems
+from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
 from slipstick.core.layer import Layer
 from slipstick.core.plan import Plan
@@ -199,7 +200,7 @@ def job_for(question: Question, efficiency: float | None = None) -> Callable[[St
         if microbatch not in known:
             found = layer_costs(workload, system, plan, microbatch)
             if efficiency is not None:
-                found = with_efficiency(found, system.compute.matrix[plan.formats.matmul], efficiency)
+                found = with_efficiency(found, system.device_as(Accelerator).matrix[plan.formats.matmul], efficiency)
             known[microbatch] = found
         return known[microbatch]
 

@@ -80,7 +80,7 @@ def train(
 
     Examples
     --------
-    >>> found = train("mlp", "digits", recipe={"epochs": 5})
+    >>> found = train("mlp", "digits", recipe={"epochs": 10})
     >>> found.report.value("accuracy.test") > 0.8
     True
     """

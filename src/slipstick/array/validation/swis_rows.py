@@ -13,8 +13,8 @@ from slipstick.array.format_steps import BITS
 from slipstick.array.matrix_products import Product
 from slipstick.array.systolic import ArrayPass, systolic_pass
 from slipstick.core.catalogue import resolve_system
+from slipstick.core.device_kinds import Dataflow
 from slipstick.core.plan import Plan
-from slipstick.core.system import Dataflow
 from slipstick.core.workload import Phase, Workload
 from slipstick.formats.swis import Swis
 from slipstick.networks.graphs import ResNet
@@ -31,7 +31,7 @@ _MEMORY = 2.0**16  # bytes an operand in SCALE-Sim's run: 64 kB
 _TPU = {  # ZigZag's tpu_like as its rows name it: 32 by 32; where its weights stay is our reading
     "base": "int8-8x8",
     "name": "tpu-like",
-    "array": {"rows": 32, "columns": 32, "dataflow": "ws", "element": "parallel", "group": 1},
+    "device": {"rows": 32, "columns": 32, "dataflow": "ws", "element": "parallel", "group": 1},
 }
 _ZIGZAG_WHY = (
     "the array's own cycles, without waiting for memories; ZigZag's loops are of its own search, and its cycles hold "

@@ -25,8 +25,8 @@ def _number(value: str | float) -> float:
     return float(str(value).split()[0])
 
 
-def hourly_cost(system: System, power: float) -> float:
-    """Return USD for an hour of one device that draws `power` W, 0 where neither rent nor price is known.
+def hourly_cost(system: System, power: float | None) -> float | None:
+    """Return USD for an hour of one device that draws `power` W, None where rent, or price and power, are unknown.
 
     Rent where the system states it; else the price over its working hours, servers around it included, and electricity.
 
@@ -36,11 +36,12 @@ def hourly_cost(system: System, power: float) -> float:
     >>> 1 < hourly_cost(resolve_system("h100-sxm-80gb"), 700.0) < 4
     True
     """
-    if system.rent > 0:
+    if system.rent is not None:
         return system.rent
-    if system.price == 0:
-        return 0.0
+    if system.price is None or power is None:
+        return None
     table = cost_table()
     working_hours = table["amortisation"] * HOURS_A_YEAR * table["utilisation"]
-    electricity = (power + system.overhead_power) * table["facility"] * 3600 / JOULES_A_KWH * table["electricity"]
+    drawn = power + (system.overhead_power or 0.0)
+    electricity = drawn * table["facility"] * 3600 / JOULES_A_KWH * table["electricity"]
     return system.price * table["server_share"] / working_hours + electricity

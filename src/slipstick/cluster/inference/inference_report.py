@@ -27,11 +27,12 @@ from slipstick.cluster.inference.serving import (
     split_service,
     static_batch,
 )
-from slipstick.cluster.kernels.energy import energy
+from slipstick.cluster.kernels.energy import energy, host_energy
 from slipstick.cluster.sweep.choose_plan import resolved
 from slipstick.cluster.sweep.plans import Plans, decoder_of
 from slipstick.cluster.training.kernel_table import inference_table
 from slipstick.core.arrays import FloatArray
+from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
@@ -239,7 +240,7 @@ def _split(run: Run) -> Service:
 
 
 def _utilisation(run: Run, done: Pass) -> FloatArray:
-    matrix = run.system.compute.matrix
+    matrix = run.system.device_as(Accelerator).matrix
     peak = max(matrix.get(name, 0.0) for name in (run.setting.precision.matmul, run.setting.precision.wide))
     return done.flops / done.time / peak
 
@@ -248,24 +249,24 @@ def _spent(run: Run, done: Pass, seconds: FloatArray, tokens: int) -> dict[str, 
     """Return energy and cost of one pass of every replica, and of a million tokens at the rate of the whole system."""
     metric, system = _metric(run), run.system
     spent = energy(system, run.setting.precision.matmul, done.time, done.flops, done.traffic, done.sent)
-    joules = spent.total * system.devices
-    overhead = system.overhead_power * done.time * system.devices
-    power = float((joules + overhead)[0] / done.time[0] / system.devices)
-    parts = {
-        name: metric(getattr(spent, name) * system.devices, "J") for name in ("compute", "memory", "network", "idle")
-    }
-    found: dict[str, Any] = {
-        "energy": {
-            "pass": metric(joules + overhead, "J", "all devices, with their share of hosts and network"),
-            "parts": {**parts, "hosts": metric(overhead, "J")},
+    tree: dict[str, Any] = {}
+    power = None
+    if spent is not None:
+        hosts = host_energy(system, done.time)
+        joules = spent.total * system.devices + (0.0 if hosts is None else hosts)
+        power = float(joules[0] / done.time[0] / system.devices)
+        parts = {name: metric(part * system.devices, "J") for name, part in spent.parts.items()}
+        note = "with their share of hosts and network" if hosts is not None else "of their hosts unknown"
+        tree["energy"] = {
+            "pass": metric(joules, "J", f"all devices, {note}"),
+            "parts": {**parts, **({} if hosts is None else {"hosts": metric(hosts, "J")})},
             "power_per_device": metric(power, "W"),
             "token": metric(power * system.devices * seconds / tokens, "J"),
         }
-    }
-    hourly = hourly_cost(system, power) * system.devices
-    if hourly:
-        found["cost"] = {"million_tokens": metric(hourly * seconds / 3600 / tokens * 1e6, "USD")}
-    return found
+    hourly = hourly_cost(system, power)
+    if hourly is not None:
+        tree["cost"] = {"million_tokens": metric(hourly * system.devices * seconds / 3600 / tokens * 1e6, "USD")}
+    return tree
 
 
 def _memory(run: Run) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from slipstick.cluster.constants.matmul import load_kernel_constants
 from slipstick.cluster.constants.step import load_step_constants
 from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.timing import Device
+from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
 from slipstick.core.system import System
 
@@ -20,7 +21,7 @@ L2_SHARE_OF_DRAM = 3.0  # where no L2 bandwidth is published: assumed, the least
 
 def device_of(system: System) -> Device:
     """Return the device of a system, with the constants of its generation (the generic ones if it has none)."""
-    memory, compute = system.main_memory, system.compute
+    memory, compute = system.main_memory, system.device_as(Accelerator)
     if memory.bandwidth is None:
         raise SlipstickError("is missing", path=f"system.memory.{system.main_memory_name}.bandwidth")
     cache = system.memory.get("l2")
@@ -48,11 +49,12 @@ def rate(system: System, name: str) -> float:
     ------
     SlipstickError if the device has no such rate.
     """
-    if name not in system.compute.matrix:
+    rates = system.device_as(Accelerator).matrix
+    if name not in rates:
         raise SlipstickError(
             f"{system.name} has no matrix rate in this format",
             path="plan.formats.matmul",
             value=name,
-            allowed=system.compute.matrix,
+            allowed=rates,
         )
-    return system.compute.matrix[name]
+    return rates[name]

@@ -7,28 +7,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from slipstick.core.arrays import FloatArray
+from slipstick.core.device_kinds import Accelerator
 from slipstick.core.system import System
 from slipstick.tech import operation_energy
 
 
 @dataclass(frozen=True)
 class Energy:
-    """Joules of one device over a step, by what spends them."""
+    """Joules of one device over a step, by what spends them: compute and memory, network and idle where known."""
 
-    compute: FloatArray
-    memory: FloatArray
-    network: FloatArray
-    idle: FloatArray
+    parts: dict[str, FloatArray]
 
     @property
     def total(self) -> FloatArray:
-        """All joules."""
-        return self.compute + self.memory + self.network + self.idle
+        """Joules of all the parts that are known."""
+        return np.asarray(sum(self.parts.values()))
 
 
 def energy(
     system: System, format: str, time: FloatArray, flops: FloatArray, traffic: FloatArray, sent: FloatArray
-) -> Energy:
+) -> Energy | None:
     """Return the energy of one device that computes `flops`, moves `traffic` bytes of DRAM and sends `sent` bytes.
 
     An operation in another `format` than bf16 costs as much less as the device is faster in it: its matrix units draw
@@ -37,13 +35,33 @@ def energy(
 
     The device's limit holds: what would exceed its thermal design power is cut in proportion, because its clock
     falls instead (and the measured kernel times already contain that).
+
+    None where the system does not say what an operation or a byte of its main memory costs: nothing else makes a total.
+    A part of the network or of idle power that is unknown is left out.
     """
+    device, main = system.device_as(Accelerator), system.main_memory
+    if device.energy is None or main.energy is None:
+        return None
+    active = {
+        "compute": np.asarray(flops * operation_energy(device.energy, device.matrix, format)),
+        "memory": np.asarray(traffic * main.energy),
+    }
     link = next((tier.energy for tier in system.network.values()), 0.0)
-    compute = np.asarray(flops * operation_energy(system.compute.energy, system.compute.matrix, format))
-    memory = np.asarray(traffic * system.main_memory.energy)
-    network = np.asarray(sent * link)
-    idle = np.asarray(system.idle_power * time)
-    active = compute + memory + network
+    if link is not None:
+        active["network"] = np.asarray(sent * link)
+    idle = {} if system.idle_power is None else {"idle": np.asarray(system.idle_power * time)}
+    share = _under_power(system, time, np.asarray(sum(active.values())), idle.get("idle", 0.0))
+    return Energy({**{name: joules * share for name, joules in active.items()}, **idle})
+
+
+def _under_power(system: System, time: FloatArray, active: FloatArray, idle: FloatArray | float) -> FloatArray:
+    """Return the share of the `active` joules that the thermal design power allows in `time`; all if it is unknown."""
+    if system.power is None:
+        return np.ones_like(active)
     room = np.maximum(0.0, system.power * time - idle)
-    share = np.minimum(1.0, room / np.maximum(active, 1e-300))
-    return Energy(compute * share, memory * share, network * share, idle)
+    return np.asarray(np.minimum(1.0, room / np.maximum(active, 1e-300)))
+
+
+def host_energy(system: System, seconds: FloatArray | float) -> FloatArray | float | None:
+    """Return joules of hosts, network and cooling of all devices over a time [s], None where their power is unknown."""
+    return None if system.overhead_power is None else system.overhead_power * seconds * system.devices

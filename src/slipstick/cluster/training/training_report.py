@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from slipstick.cluster.constants.prices import hourly_cost
-from slipstick.cluster.kernels.energy import Energy, energy
+from slipstick.cluster.kernels.energy import Energy, energy, host_energy
 from slipstick.cluster.sweep.plans import Plans, decoder_of
 from slipstick.cluster.training.kernel_table import kernel_table
 from slipstick.cluster.training.memory import Residents
 from slipstick.cluster.training.pipeline_stages import Stages
 from slipstick.cluster.training.step import Step
 from slipstick.cluster.training.training_setting import Setting, shape_of
+from slipstick.core.device_kinds import Accelerator
 from slipstick.core.system import System
 from slipstick.core.workload import Workload
 from slipstick.report.report import Metric, Table
@@ -41,11 +42,12 @@ def training_metrics(
     time = float(step.time[0])
     tokens = workload.batch * workload.sequence
     useful = useful_flops / (time * system.devices)
-    peak = max(system.compute.matrix.get(name, 0.0) for name in (setting.precision.matmul, setting.precision.wide))
-    spent = step_energy(setting, system, plans, step)
-    joules = float(spent.total[0]) * system.devices
-    overhead = system.overhead_power * time * system.devices
-    hourly = hourly_cost(system, float(spent.total[0]) / time) * system.devices
+    peak = max(
+        system.device_as(Accelerator).matrix.get(name, 0.0)
+        for name in (setting.precision.matmul, setting.precision.wide)
+    )
+    spent = _step_energy(setting, system, plans, step)
+    hourly = hourly_cost(system, None if spent is None else float(spent.total[0]) / time)
     tree: dict[str, Any] = {
         "time": {"step": metric(time, "s"), "parts": _parts(step.parts, "s", metric)},
         "memory": _memory(step.residents, system, metric),
@@ -56,27 +58,37 @@ def training_metrics(
             "model_flops_per_device": metric(useful, "FLOP/s", "forward and backward once, nothing recomputed"),
         },
         "efficiency": {"mfu": metric(useful / peak, "fraction", "model FLOP/s over the dense peak of the format")},
-        "energy": {
-            "step": metric(joules + overhead, "J", "devices and their share of hosts and network"),
-            "parts": {
-                **{name: metric(float(getattr(spent, name)[0]) * system.devices, "J") for name in ENERGY_PARTS},
-                "hosts": metric(overhead, "J"),
-            },
-            "power_per_device": metric((joules + overhead) / time / system.devices, "W"),
-            "token": metric((joules + overhead) / tokens, "J"),
-        },
     }
-    if hourly:
+    if spent is not None:
+        tree["energy"] = _energy_tree(spent, system, time, tokens, metric)
+    hourly = None if hourly is None else hourly * system.devices
+    if hourly is not None:
         tree["cost"] = {"million_tokens": metric(hourly * time / 3600 / tokens * 1e6, "USD")}
     if workload.training_tokens:
         steps = workload.training_tokens / tokens
-        tree["run"] = {"time": metric(steps * time, "s"), "energy": metric(steps * (joules + overhead), "J")}
-        if hourly:
+        tree["run"] = {"time": metric(steps * time, "s")}
+        if spent is not None:
+            tree["run"]["energy"] = metric(steps * tree["energy"]["step"].value, "J")
+        if hourly is not None:
             tree["run"]["cost"] = metric(steps * time / 3600 * hourly, "USD")
     return tree
 
 
-ENERGY_PARTS = ("compute", "memory", "network", "idle")
+def _energy_tree(spent: Energy, system: System, time: float, tokens: int, metric: Any) -> dict[str, Any]:
+    """Return the energy of one step of all devices, by part; hosts where their power is known."""
+    parts = {name: float(joules[0]) * system.devices for name, joules in spent.parts.items()}
+    hosts = host_energy(system, time)
+    joules = float(spent.total[0]) * system.devices + (hosts or 0.0)
+    note = "devices and their share of hosts and network" if hosts is not None else "devices; of their hosts unknown"
+    return {
+        "step": metric(joules, "J", note),
+        "parts": {
+            **{name: metric(value, "J") for name, value in parts.items()},
+            **({} if hosts is None else {"hosts": metric(hosts, "J")}),
+        },
+        "power_per_device": metric(joules / time / system.devices, "W"),
+        "token": metric(joules / tokens, "J"),
+    }
 
 
 def _parts(parts: Mapping[str, Any], unit: str, metric: Any) -> dict[str, Metric]:
@@ -94,7 +106,7 @@ def _memory(held: Residents, system: System, metric: Any) -> dict[str, Any]:
     }
 
 
-def step_energy(setting: Setting, system: System, plans: Plans, step: Step) -> Energy:
+def _step_energy(setting: Setting, system: System, plans: Plans, step: Step) -> Energy | None:
     """Return the energy of the average device over one step: the stages' operations, bytes and messages."""
     layers, (embedding, head) = step.layers, step.ends
     counts = (step.stages.layers * step.stages.copies[..., None]).sum(axis=1) / plans.pp[:, None]
@@ -111,7 +123,7 @@ def step_energy(setting: Setting, system: System, plans: Plans, step: Step) -> E
 
 def training_facts(useful: float, system: System, step: Step) -> dict[str, float]:
     """Return what the named checks read beside the report's figures: rooflines and messages."""
-    peak = max(system.compute.matrix.values())
+    peak = max(system.device_as(Accelerator).matrix.values())
     least = useful / 2  # a causal kernel skips half of the scores, and nothing else can be skipped
     return {"roofline.compute": least / (peak * system.devices), "network.sent": float(step.sent[0])}
 

@@ -13,6 +13,7 @@ from slipstick.cluster.inference.serving import Load, Service, continuous_batch
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.validation.row_questions import number, software
 from slipstick.core.catalogue import resolve_system
+from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.workload import Network, Phase, Workload
@@ -109,8 +110,9 @@ def _setting(row: RowDict) -> tuple[InferenceSetting, Plans]:
     attention = max(1, tp // ranks) if ranks > 1 and ep <= tp else tp
     system = resolve_system(row["system"]).scaled(max(tp * pp, attention * ranks * pp))
     # weights that the device cannot multiply are unpacked to 16 bits
-    direct = stored in system.compute.matrix and precision not in WEIGHTS_ONLY
-    format_ = stored if direct else "bf16" if "bf16" in system.compute.matrix else "fp16"
+    matrix = system.device_as(Accelerator).matrix
+    direct = stored in matrix and precision not in WEIGHTS_ONLY
+    format_ = stored if direct else "bf16" if "bf16" in matrix else "fp16"
     model = _network(row["model_path"])
     plan = Plan.of(
         {

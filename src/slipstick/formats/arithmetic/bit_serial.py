@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike
 
 from slipstick.core.arithmetic import Arithmetic, Cost, StandIn
 from slipstick.core.arrays import Float32Array, FloatArray, IntArray
+from slipstick.core.device_kinds import Element
 from slipstick.core.encoding import Encoded, Encoding
 from slipstick.core.errors import SlipstickError
-from slipstick.core.system import Element
 from slipstick.formats.arithmetic.exact import Exact
 from slipstick.formats.arithmetic.operation_costs import multiplier_area, operation_energy
 from slipstick.formats.arithmetic.products import integer_product

@@ -8,8 +8,8 @@ from typing import Any
 
 from slipstick.core import units
 from slipstick.core.catalogue import DATA
+from slipstick.core.device_kinds import Element
 from slipstick.core.files import load_yaml
-from slipstick.core.system import Element
 
 _OPERATIONS = DATA / "formats" / "operations.yaml"
 _PARTS = DATA / "array" / "energy.yaml"

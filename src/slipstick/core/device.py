@@ -1,0 +1,116 @@
+"""Device: what computes in a System. One abstract noun, and the registry of its kinds, which `kind:` tells apart.
+
+A new kind of hardware is one class in a folder of its own; nothing here changes:
+
+    @register_device
+    class Crossbar(Device):
+        kind: Literal["crossbar"] = "crossbar"
+        rows: int = Field(gt=0, description="Word lines of one crossbar")
+
+A package of its own names the class in its pyproject.toml instead, and needs no import:
+
+    [project.entry-points."slipstick.devices"]
+    crossbar = "my_package.crossbar:Crossbar"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError
+from pydantic_core import PydanticCustomError
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.explain import NESTED
+from slipstick.core.spec import Spec
+
+if TYPE_CHECKING:
+    from slipstick.core.system import System
+
+_GROUP = "slipstick.devices"  # of entry points
+
+
+class Device(Spec):
+    """The abstract computing device of a System; each concrete kind gives `kind` one literal value as its default.
+
+    When a system is loaded, `kind` is looked up among the registered kinds, the fields are validated by that class, and
+    `check` is asked once, after everything else of the system is known.
+    """
+
+    kind: str = Field(description="Kind of device, which says what other fields there are: accelerator, array, ...")
+
+    def check(self, system: System) -> Iterator[str]:
+        """Yield what this kind of device misses in the rest of its system, such as a memory; nothing by default."""
+        yield from ()
+
+    def rate_of(self, number_format: str) -> float | None:
+        """Return the dense rate [operations/s] of matrix products in a number format, None where there is none."""
+        return None
+
+
+D = TypeVar("D", bound=Device)
+
+_KINDS: dict[str, type[Device]] = {}
+
+
+def register_device(device: type[D]) -> type[D]:
+    """Register a kind of device under the default of its field `kind`; usable as a class decorator.
+
+    Errors
+    ------
+    SlipstickError for a class without such a default, or a kind that another class has.
+    """
+    kind = device.model_fields["kind"].default
+    if not isinstance(kind, str):
+        raise SlipstickError('a device class needs its kind as default, such as `kind: Literal["toy"] = "toy"`',
+                             value=device.__name__)  # fmt: skip
+    if _KINDS.setdefault(kind, device) is not device:
+        raise SlipstickError("a kind of device that is registered already", path="device.kind", value=kind)
+    return device
+
+
+def device_kinds() -> dict[str, type[Device]]:
+    """Return every registered kind of device by name, those of installed packages included.
+
+    Examples
+    --------
+    >>> sorted(device_kinds())[:2]
+    ['accelerator', 'array']
+    """
+    _load_entry_points()
+    return dict(_KINDS)
+
+
+@cache
+def _load_entry_points() -> None:
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=_GROUP):
+        register_device(entry.load())
+
+
+def _of_its_kind(data: object) -> object:
+    """Return the device that a mapping describes, validated by the class that its `kind` names."""
+    if not isinstance(data, Mapping):
+        return data  # a Device, or something that pydantic refuses
+    kind = data.get("kind")
+    device = _KINDS.get(kind) if isinstance(kind, str) else None
+    device = device or device_kinds().get(str(kind))
+    if device is None:
+        raise _no_such_kind(kind)
+    try:
+        return device.model_validate(dict(data))
+    except ValidationError as error:
+        context: dict[str, Any] = {"kind": device, "errors": error.errors(include_url=False)}
+        raise PydanticCustomError(NESTED, "{errors}", context) from None
+
+
+def _no_such_kind(kind: object) -> PydanticCustomError:
+    message = "is missing" if kind is None else "no such kind of device"
+    error = SlipstickError(message, path="kind", value=kind, allowed=device_kinds())
+    return PydanticCustomError(NESTED, "{errors}", {"kind": None, "errors": [error]})
+
+
+AnyDevice = Annotated[SerializeAsAny[Device], BeforeValidator(_of_its_kind)]
