@@ -95,7 +95,7 @@ class Float(Encoding):
             return Encoded(self, x.shape, pack(to_codes(x, self.layout), self.layout.container))
         blocks = _blocks(x, self.block.size)
         largest = np.abs(blocks).max(axis=-1, initial=0.0)
-        if side is None:
+        if side is None or "scale" not in side:
             side = _power_scale(largest, self.layout) if self.block.power else _e4m3_scale(largest, self.layout)
         scale = self._scales(side)
         scaled = np.divide(blocks, scale[..., None], out=np.zeros_like(blocks), where=scale[..., None] > 0)
