@@ -111,7 +111,7 @@ def test_noise_in_the_last_layer_is_noise_in_the_output_and_looking_changes_noth
 def noise_and_mean(net, name, form, seen):
     """Return the power of a change, its mean included, over the noise that a sensitivity is a share of."""
     weights = weights_of(net, [name])[name]
-    change = form.decode(form.encode(weights, {"shifts": np.full(len(weights), 2)})) - weights
+    change = form.encoding.decode(form.encoding.encode(weights, {"shifts": np.full(len(weights), 2)})) - weights
     return float((seen.outputs(change) ** 2).mean(axis=0).sum() / noise(change, seen).sum())
 
 
@@ -128,7 +128,7 @@ def test_a_schedule_keeps_its_budget_and_more_shifts_never_make_more_noise() -> 
         return sum(
             float(
                 noise(
-                    form.decode(form.encode(weights[name], {"shifts": shifts[name]})) - weights[name], seen[name]
+                    form.encoding.decode(form.encoding.encode(weights[name], {"shifts": shifts[name]})) - weights[name], seen[name]
                 ).sum()
             )
             / signal(weights[name], seen[name])
@@ -146,6 +146,6 @@ def test_no_format_with_shifts_has_no_schedule() -> None:
     with pytest.raises(SlipstickError, match="no layer's format has shifts"):
         look(net, forms, PICTURES, NORMAL, shifts=3)
     looked = look(net, forms, PICTURES, NORMAL)
-    encoded = {"1": forms["1"].encode(looked.weights["1"])}
+    encoded = {"1": forms["1"].encoding.encode(looked.weights["1"])}
     hold_all(net, looked, encoded)
     assert 0 < looked.noise["1"] < 1

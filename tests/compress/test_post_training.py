@@ -104,7 +104,7 @@ def test_the_patched_file_is_the_network_with_its_weights_replaced(seen: tuple[L
 def test_bytes_are_those_of_the_format() -> None:
     found = compress(NETWORK, "swis:2;depthwise=int8", correct=False)
     for one in found.layers:
-        assert one.storage_bytes == one.format.storage_bytes(one.codes.shape)
+        assert one.storage_bytes == one.format.encoding.storage_bytes(one.codes.shape)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     written, replaced = read_packed(tmp_path / "packed"), read_tflite(out)
     for layer in replaced.weights():
         held = written[layer.name]
-        np.testing.assert_array_equal(held.format.centred(held), layer.codes)
+        np.testing.assert_array_equal(held.encoding.integers(held), layer.codes)
     assert len(out.read_bytes()) == len(SMALL.read_bytes())
     assert read_tflite(out).run(IMAGES).shape == (24, 5)
 

@@ -13,7 +13,7 @@ pytest.importorskip("tflite", reason="tflite is not installed (extra: import)")
 from slipstick.compress.integer_post_training import compress, noise
 from slipstick.compress.integer_sensitivity import outputs, sensitivities
 from slipstick.core.errors import SlipstickError
-from slipstick.formats import format_of
+from slipstick.formats import encoding_of
 from slipstick.trained.integer.layer_statistics import layer_inputs
 from slipstick.trained.tflite import parse_tflite, read_tflite
 from trained.tflite_writer import Writer
@@ -36,7 +36,7 @@ def test_one_layer_hands_on_its_noise_as_it_is() -> None:
     seen = layer_inputs(network, images, positions=None)
     [found] = sensitivities(network, "swis:3", seen, images)
     [layer] = network.weights()
-    kept = format_of("swis:2").recode(layer.codes)
+    kept = encoding_of("swis:2").recode(layer.codes)
     power = noise(layer, kept, seen[0]).mean() * 0.05**2 / step**2
     rounded = 1 / 6 / power  # both outputs are rounded to whole steps: a twelfth of a squared step each
     assert found == pytest.approx(1.0 + rounded, rel=0.01)

@@ -51,7 +51,7 @@ class LayerIn:
         side: dict[str, NDArray[Any]] = {"scale": self.layer.scales}
         if self.shifts is not None:
             side["shifts"] = self.shifts
-        return self.format.encode(real, side)
+        return self.format.encoding.encode(real, side)
 
     @property
     def storage_bytes(self) -> int:

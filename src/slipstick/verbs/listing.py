@@ -189,7 +189,7 @@ def _show_format(name: str) -> list[tuple[object, ...]] | None:
     from slipstick.formats import format_of
 
     try:
-        found = format_of(name)
+        found = format_of(name).encoding
     except SlipstickError:
         return None
     rows: list[tuple[object, ...]] = [

@@ -10,7 +10,7 @@ from typing import Any
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.files import read_bytes
-from slipstick.networks.graphs.imported import MOST_OPS, ImportedGraph, Recorder
+from slipstick.networks.graphs.imported import MAX_OPERATIONS, ImportedGraph, Recorder
 from slipstick.networks.graphs.product_sizes import Sized
 from slipstick.networks.importers.onnx_operators import FIXED, KINDS, VIEWS, sized_product
 
@@ -72,8 +72,8 @@ def parse(onnx: Any, path: str | Path) -> Any:
     graph = model.graph
     if not graph.node:
         raise SlipstickError("not an ONNX file, or one without a graph", path=str(path))
-    if len(graph.node) > MOST_OPS:
-        raise SlipstickError("too many operations", path=str(path), allowed=f"at most {MOST_OPS}")
+    if len(graph.node) > MAX_OPERATIONS:
+        raise SlipstickError("too many operations", path=str(path), allowed=f"at most {MAX_OPERATIONS}")
     if model.functions:
         raise SlipstickError("local functions are not read: inline them (onnx.inliner)", path=str(path))
     for node in graph.node:
