@@ -14,7 +14,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.formats import BitSerial, Exact, Float, Int, Swis, encoding_of, format_of
 from slipstick.formats.bits import pack, unpack
 from slipstick.formats.float_layout import LAYOUTS, from_codes, to_codes
-from slipstick.testing.encoding import normal_tensor as tensor
+from slipstick.testing.encoding_suite import normal_tensor as tensor
 
 
 def decoded_by_hand(code: int, exponent: int, mantissa: int, bias: int) -> Fraction:

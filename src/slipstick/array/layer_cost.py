@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from slipstick.array.dram_traffic import Traffic, dram_traffic
+from slipstick.array.dram_traffic import DramTraffic, dram_traffic
 from slipstick.array.format_steps import array_arithmetic
 from slipstick.array.layer_cycles import fill_cycles, layer_pass
 from slipstick.array.matrix_products import Move, Product
@@ -34,7 +34,7 @@ class LayerCost:
     busy: float
     shifts: float
     steps: float
-    traffic: Traffic
+    traffic: DramTraffic
     sram: dict[str, float]
     memory_cycles: float  # that the DRAM takes for the layer's bytes
     array: Array

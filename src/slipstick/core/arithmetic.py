@@ -40,7 +40,7 @@ class Cost:
 
 
 class Arithmetic(ABC):
-    """How products are computed. Concrete arithmetics are frozen dataclasses and final.
+    """Computation of products. Concrete arithmetics are frozen dataclasses and final.
 
     When each member is called, in order: `check` once, when a `Format` joins it to an encoding; `cost`, `steps` and
     `cycles` in every estimate; `stand_in` when training attaches a format to a layer, for every backward pass;
@@ -56,8 +56,8 @@ class Arithmetic(ABC):
             ...
         ARITHMETICS.register(FormatFamily("logarithmic", Logarithmic, {"base": whole}, examples=("logarithmic",)))
 
-    Formats then have it by name: ``int8@logarithmic:base=4``. `slipstick.testing.arithmetic` has the truths that every
-    arithmetic passes.
+    Formats then have it by name: ``int8@logarithmic:base=4``. `slipstick.testing.arithmetic_suite` has the truths that
+    every arithmetic passes.
     """
 
     @property

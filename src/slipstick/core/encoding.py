@@ -18,9 +18,8 @@ from slipstick.core.errors import SlipstickError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from slipstick.core.arrays import ByteArray, Float32Array, IntArray
+    from slipstick.core.arrays import ByteArray, Float32Array, IntArray, NamedArrays
 
-    Side = Mapping[str, NDArray[Any]]
     SideLayout = Mapping[str, tuple[str, tuple[int, ...]]]
 
 
@@ -35,7 +34,7 @@ class Encoded:
     encoding: Encoding
     shape: tuple[int, ...]
     codes: ByteArray
-    side: Side = field(default_factory=dict)
+    side: NamedArrays = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
@@ -62,7 +61,7 @@ class Operand:
 
 
 class Encoding(ABC):
-    """How numbers are stored: codes, side arrays and bytes. Concrete encodings are frozen dataclasses and final.
+    """Storage of numbers: codes, side arrays and bytes. Concrete encodings are frozen dataclasses and final.
 
     When each member is called, in order: `takes` when layers choose their formats; `shared_side` once a network (and
     `alternatives` under a budget of bytes); `storage_bytes` in every estimate; `encode` when weights are fixed, in
@@ -79,7 +78,7 @@ class Encoding(ABC):
             ...
         ENCODINGS.register(FormatFamily("ternary", Ternary, {"threshold": number}, examples=("ternary",)))
 
-    `slipstick.testing.encoding` has the truths that every encoding passes.
+    `slipstick.testing.encoding_suite` has the truths that every encoding passes.
     """
 
     @property
@@ -101,7 +100,7 @@ class Encoding(ABC):
         """Return data type and shape of every side array of a tensor of this shape, by name."""
 
     @abstractmethod
-    def encode(self, values: ArrayLike, side: Side | None = None) -> Encoded:
+    def encode(self, values: ArrayLike, side: NamedArrays | None = None) -> Encoded:
         """Represent finite values.
 
         Parameters
@@ -187,7 +186,7 @@ class Encoding(ABC):
         """Bytes that all layers of a network share (a pool's vectors), within `storage_bytes`; 0: nothing is shared."""
         return 0
 
-    def shared_side(self, tensors: Sequence[ArrayLike]) -> Side:
+    def shared_side(self, tensors: Sequence[ArrayLike]) -> NamedArrays:
         """Return the side arrays that layers with these weights share, fitted to all of them; empty: nothing.
 
         Parameters
@@ -233,7 +232,7 @@ class Encoding(ABC):
         """
         raise SlipstickError("not of whole numbers", path="format", value=self.name)
 
-    def recode(self, codes: ArrayLike, side: Side | None = None) -> IntArray:
+    def recode(self, codes: ArrayLike, side: NamedArrays | None = None) -> IntArray:
         """Return the whole numbers that remain of codes [filters, ...] of int8 in this encoding, their scales kept.
 
         Parameters

@@ -20,7 +20,7 @@ Schedule = Literal["1f1b", "gpipe"]
 
 
 class Parallel(Spec):
-    """How the work is divided over devices, in Megatron's terms. ``auto`` is resolved by the verb."""
+    """Division of the work over devices, in Megatron's terms. ``auto`` is resolved by the verb."""
 
     dp: Degree = Field("auto", description="Data parallelism: replicas; auto: all devices that other degrees leave")
     tp: Degree = Field(1, description="Tensor parallelism: devices that share each layer's matrices")
@@ -40,7 +40,7 @@ class Parallel(Spec):
 
 
 class Collectives(Spec):
-    """How messages travel and what hides them."""
+    """Messages among devices: their patterns, their tiers, and the computation that hides them."""
 
     tp_pattern: Literal["all_reduce", "p2p_rs_ag", "rs_ag"] = Field(
         "all_reduce", description="Collectives of tensor parallelism; sp implies rs_ag"
@@ -63,7 +63,7 @@ class Collectives(Spec):
 
 
 class Offload(Spec):
-    """What lives in the host's memory and crosses the host link every step."""
+    """Tensors that live in the host's memory and cross the host link every step."""
 
     weights: bool = Field(False, description="Weights in the host's memory")
     activations: bool = Field(False, description="Activations in the host's memory")
@@ -85,7 +85,7 @@ class Formats(Spec):
 
 
 class Kernels(Spec):
-    """Which implementations the software uses."""
+    """Implementations of operations in the software."""
 
     attention: Literal["flash", "unfused"] = Field("flash", description="Implementation of attention")
     fused: bool = Field(True, description="Elementwise chains (bias + dropout + add, SwiGLU, rotary) as one kernel")
@@ -95,7 +95,7 @@ class Kernels(Spec):
 
 
 class Serving(Spec):
-    """How requests share the devices in inference."""
+    """Sharing of the devices by requests in inference."""
 
     chunk: int | None = Field(None, gt=0, description="Prompt tokens of one step (chunked prefill); null: all")
     draft_tokens: int = Field(0, ge=0, description="Tokens proposed a step by speculative decoding")

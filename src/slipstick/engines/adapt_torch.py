@@ -61,7 +61,7 @@ class AdaptedTorch(Answer):
     def pictures(self) -> dict[str, str]:
         """Return sensitivities and accuracy against bits of activations, where measured, and every pool's vectors."""
         from slipstick.compress.accuracy_pictures import accuracy_svg, sensitivity_svg
-        from slipstick.formats.format_pictures import MOST_VECTORS, pool_svg
+        from slipstick.formats.format_pictures import MAX_VECTORS, pool_svg
 
         found = {}
         if rows := [row for row in self.report.breakdowns["layers"].rows if row[-1] is not None]:
@@ -72,7 +72,7 @@ class AdaptedTorch(Answer):
             series = {self.report.inputs["formats"]: points}
             found["Accuracy against bits of activations"] = accuracy_svg(series, self.report.title, BITS)
         for name, pool in _pools(self.encoded).items():
-            if len(pool) <= MOST_VECTORS:
+            if len(pool) <= MAX_VECTORS:
                 found[f"Vectors of {name}"] = pool_svg(pool)
         return found
 

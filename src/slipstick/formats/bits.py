@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from slipstick.core.arrays import ByteArray, FloatArray
+from slipstick.core.arrays import ByteArray, CodeArray, FloatArray
 from slipstick.core.errors import SlipstickError
 
 
-def pack(codes: NDArray[np.uint32], bits: int) -> ByteArray:
+def pack(codes: CodeArray, bits: int) -> ByteArray:
     """Return unsigned codes of `bits` bits each (1 to 32) as bytes, without gaps between codes.
 
     Examples
@@ -24,7 +24,7 @@ def pack(codes: NDArray[np.uint32], bits: int) -> ByteArray:
     return np.packbits(rows, bitorder="little")
 
 
-def unpack(packed: ByteArray, bits: int, count: int) -> NDArray[np.uint32]:
+def unpack(packed: ByteArray, bits: int, count: int) -> CodeArray:
     """Return `count` codes of `bits` bits each from bytes: the inverse of `pack`."""
     if bits in (8, 16, 32):
         return packed.view(f"<u{bits // 8}")[:count].astype(np.uint32)

@@ -10,11 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from slipstick.core.arrays import FloatArray
-
-_Codes = NDArray[np.uint32]
+from slipstick.core.arrays import CodeArray, FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ LAYOUTS = {  # IEEE 754; OCP 8-bit floating point 1.0, table 1; OCP microscaling
 }
 
 
-def to_codes(x: FloatArray, layout: Layout) -> _Codes:
+def to_codes(x: FloatArray, layout: Layout) -> CodeArray:
     """Round finite values to a layout and return the bit patterns (in the low bits of the container).
 
     The step between neighbours at x is 2**(exponent - mantissa); dividing by a power of two is exact in float64, and
@@ -72,7 +69,7 @@ def to_codes(x: FloatArray, layout: Layout) -> _Codes:
     return codes.astype(np.uint32)
 
 
-def from_codes(codes: _Codes, layout: Layout) -> FloatArray:
+def from_codes(codes: CodeArray, layout: Layout) -> FloatArray:
     """Return the values of bit patterns: the inverse of `to_codes`, infinities and NaN included."""
     whole = codes.astype(np.int64)
     if layout.container == 32:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from slipstick.core.arrays import Float32Array, FloatArray
+from slipstick.core.arrays import Float32Array, FloatArray, NamedArrays
 from slipstick.core.encoding import Encoded, Encoding, Operand
 from slipstick.core.errors import SlipstickError
 from slipstick.formats.bits import finite, pack, packed_bytes, unpack
@@ -88,7 +87,7 @@ class Float(Encoding):
         layout: dict[str, tuple[str, tuple[int, ...]]] = {"scale": ("uint8", (*shape[:-1], blocks))}
         return layout if self.block.power else {**layout, "tensor_scale": ("float32", (1,))}
 
-    def encode(self, values: ArrayLike, side: Mapping[str, NDArray[Any]] | None = None) -> Encoded:
+    def encode(self, values: ArrayLike, side: NamedArrays | None = None) -> Encoded:
         """Represent finite values, with scales where the format has blocks; `side` may give those."""
         x = finite(values)
         if self.block is None:
@@ -119,7 +118,7 @@ class Float(Encoding):
         """Return the scale of every block: [..., blocks of the last axis]."""
         return self._scales(encoded.side)
 
-    def _scales(self, side: Mapping[str, NDArray[Any]]) -> FloatArray:
+    def _scales(self, side: NamedArrays) -> FloatArray:
         codes = side["scale"].astype(np.uint32)
         if self.block is None or self.block.power:
             return np.ldexp(1.0, codes.astype(np.int64) - _E8M0_BIAS)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from slipstick.core.arrays import Float32Array, FloatArray, IntArray
+from slipstick.core.arrays import Float32Array, FloatArray, IntArray, NamedArrays
 from slipstick.core.encoding import Encoded, Encoding, Operand
 from slipstick.core.errors import SlipstickError
 from slipstick.formats.bits import finite, pack, packed_bytes, unpack
@@ -97,7 +96,7 @@ class Int(Encoding):
         layout: dict[str, tuple[str, tuple[int, ...]]] = {"scale": ("float32", (channels,))}
         return layout if self.symmetric else {**layout, "zero": ("uint16", (channels,))}
 
-    def encode(self, values: ArrayLike, side: Mapping[str, NDArray[Any]] | None = None) -> Encoded:
+    def encode(self, values: ArrayLike, side: NamedArrays | None = None) -> Encoded:
         """Represent finite values as codes and scales; `side` may give the scale, and with it the zero point."""
         x = finite(values)
         scale, zero = self._scale(x) if side is None or "scale" not in side else self._side_scale(side)
@@ -134,7 +133,7 @@ class Int(Encoding):
             raise SlipstickError("scales vary along the summed axis", path="format", value=self.name, allowed=allowed)
         return row_operand(encoded)
 
-    def recode(self, codes: ArrayLike, side: Mapping[str, NDArray[Any]] | None = None) -> IntArray:
+    def recode(self, codes: ArrayLike, side: NamedArrays | None = None) -> IntArray:
         """Return the upper `bits` bits of int8 codes: multiples of 2**(8 - bits), to the nearest, ties to even.
 
         Examples
@@ -151,7 +150,7 @@ class Int(Encoding):
         top = 2 ** (self.bits - 1) - 1
         return (-top, top) if self.symmetric else (0, 2**self.bits - 1)
 
-    def _side_scale(self, side: Mapping[str, NDArray[Any]]) -> tuple[Float32Array, FloatArray]:
+    def _side_scale(self, side: NamedArrays) -> tuple[Float32Array, FloatArray]:
         scale = np.asarray(side["scale"], np.float32).reshape(-1)
         return scale, np.asarray(side.get("zero", np.zeros(len(scale))), np.float64)
 

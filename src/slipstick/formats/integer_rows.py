@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from slipstick.core.arrays import Float32Array, IntArray
+from slipstick.core.arrays import Float32Array, IntArray, NamedArrays
 from slipstick.core.encoding import Encoded, Operand
 from slipstick.core.errors import SlipstickError
 from slipstick.formats.bits import finite
@@ -53,7 +52,7 @@ def whole_codes(codes: ArrayLike) -> IntArray:
     return array.astype(np.int64)
 
 
-def scaled_rows(values: ArrayLike, side: Mapping[str, NDArray[Any]] | None, top: int) -> tuple[IntArray, Float32Array]:
+def scaled_rows(values: ArrayLike, side: NamedArrays | None, top: int) -> tuple[IntArray, Float32Array]:
     """Return whole numbers [filters, k] from -top to top and the scale of each filter: max|x| / top unless given.
 
     Rounding is to the nearest, ties to even.

@@ -10,22 +10,20 @@ of it; the scales are our own.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from slipstick.core.arrays import Float32Array, IntArray
+from slipstick.core.arrays import Float32Array, Int8Array, IntArray, NamedArrays
 from slipstick.core.encoding import Encoded, Encoding, Operand
 from slipstick.core.errors import SlipstickError
 from slipstick.formats.bits import finite, pack, packed_bytes, unpack
 from slipstick.formats.integer_rows import row_operand, rows_of, times_scale
 from slipstick.formats.kmeans import Metric
 from slipstick.formats.pool_vectors import (
-    Int8Array,
     VectorKind,
     check_cut,
     cut_rows,
@@ -37,10 +35,9 @@ from slipstick.formats.pool_vectors import (
     poolable,
 )
 
-SIZES = (16, 32, 64, 128, 256)  # vectors of a pool that a budget chooses among
-VECTORS = (4, 8, 16)  # weights of a vector, of input channels, that a budget chooses among
+_SIZES = (16, 32, 64, 128, 256)  # vectors of a pool that a budget chooses among
+_VECTORS = (4, 8, 16)  # weights of a vector, of input channels, that a budget chooses among
 _MAX_SIZE = 2**16  # vectors in a pool
-_Side = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -133,7 +130,7 @@ class Pool(Encoding):
         """Bytes of the int8 pool, which a network stores once."""
         return self.size * self.vector
 
-    def shared_side(self, tensors: Sequence[ArrayLike]) -> _Side:
+    def shared_side(self, tensors: Sequence[ArrayLike]) -> NamedArrays:
         """Return the pool [size, vector] of all tensors: `fit_pool`."""
         return {"pool": fit_pool(tensors, self.size, self.vector, kind=self.kind, metric=self.metric)}
 
@@ -150,15 +147,15 @@ class Pool(Encoding):
         ------
         SlipstickError if the weights do not fill whole vectors of any.
         """
-        vectors = sorted({self.vector} if self.kind == "xy" else {*VECTORS, self.vector})
+        vectors = sorted({self.vector} if self.kind == "xy" else {*_VECTORS, self.vector})
         fitting = [vector for vector in vectors if all(poolable(shape, vector, kind=self.kind) for shape in shapes)]
         if not fitting:
             message = f"its vectors do not fill weights of {list(shapes)}"
             raise SlipstickError(message, path="pool.vector", value=self.name)
-        sizes = [size for size in sorted({*SIZES, self.size}) if not self.index_bits or size <= 2**self.index_bits]
+        sizes = [size for size in sorted({*_SIZES, self.size}) if not self.index_bits or size <= 2**self.index_bits]
         return [replace(self, size=size, vector=vector) for size, vector in product(sizes, fitting)]
 
-    def encode(self, values: ArrayLike, side: _Side | None = None) -> Encoded:
+    def encode(self, values: ArrayLike, side: NamedArrays | None = None) -> Encoded:
         """Represent finite values [filters, ...]; `side` may give the pool [size, vector], and with it the scales.
 
         Errors

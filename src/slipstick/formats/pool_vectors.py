@@ -8,13 +8,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from slipstick.core.arrays import Float32Array, FloatArray, IntArray
+from slipstick.core.arrays import Float32Array, FloatArray, Int8Array, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.formats.bits import finite
 from slipstick.formats.integer_rows import rows_of
 from slipstick.formats.kmeans import Metric, assign, fit
 
-Int8Array = NDArray[np.int8]
 VectorKind = Literal["z", "xy"]
 _AXES = 4  # of weights that have kernels: [filters, rows, columns, channels]
 _TOP = 127  # of an int8 pool

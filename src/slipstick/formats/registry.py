@@ -12,12 +12,12 @@ from slipstick.core.encoding import Encoding
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import short_keys
 
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
+_T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
 
 
 @dataclass(frozen=True)
-class FormatFamily(Generic[T_co]):
+class FormatFamily(Generic[_T_co]):
     """FormatFamily of encodings or arithmetics as text knows it: ``name:value,argument=value``.
 
     `build` takes the arguments behind the colon as keywords; `arguments` names them in order, each with the function
@@ -25,13 +25,13 @@ class FormatFamily(Generic[T_co]):
     """
 
     name: str
-    build: Callable[..., T_co]
+    build: Callable[..., _T_co]
     arguments: Mapping[str, Callable[[str], Any]]
     examples: tuple[str, ...]
     aliases: tuple[str, ...] = ()
 
 
-class Registry(Generic[T]):
+class Registry(Generic[_T]):
     """Families by name, upper and lower case alike; those of the entry points are loaded when a name asks for them.
 
     A package adds a family without a change here: the entry point `group` of its metadata names a `FormatFamily`, as in
@@ -40,10 +40,10 @@ class Registry(Generic[T]):
 
     def __init__(self, noun: str, group: str) -> None:
         self._noun, self._group = noun, group
-        self._families: dict[str, FormatFamily[T]] = {}
+        self._families: dict[str, FormatFamily[_T]] = {}
         self._loaded = False
 
-    def register(self, family: FormatFamily[T]) -> FormatFamily[T]:
+    def register(self, family: FormatFamily[_T]) -> FormatFamily[_T]:
         """Make a family known by its name and aliases.
 
         Errors
@@ -62,7 +62,7 @@ class Registry(Generic[T]):
         self._families.update(dict.fromkeys(names, family))
         return family
 
-    def families(self) -> dict[str, FormatFamily[T]]:
+    def families(self) -> dict[str, FormatFamily[_T]]:
         """Return every family by its name, aliases left out."""
         self._load()
         return {family.name: family for name, family in self._families.items() if name == family.name.casefold()}
@@ -71,7 +71,7 @@ class Registry(Generic[T]):
         """Return the texts of all families that the conformance suites try."""
         return [text for family in self.families().values() for text in family.examples]
 
-    def build(self, text: str) -> T:
+    def build(self, text: str) -> _T:
         """Return the member that a text such as ``swis:3,group=4`` names; digits behind a name are its first argument.
 
         Errors
@@ -137,7 +137,7 @@ def word(text: str) -> str:
     return text
 
 
-def _arguments(family: FormatFamily[T], text: str, spec: str) -> dict[str, Any]:
+def _arguments(family: FormatFamily[_T], text: str, spec: str) -> dict[str, Any]:
     """Return the arguments of a family by name, from ``value,key=value``; a semicolon parts them like a comma."""
     arguments: dict[str, Any] = {}
     order = list(family.arguments)

@@ -7,19 +7,16 @@ gaps, least significant bit first; filters follow each other, each with the reco
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from slipstick.core.arrays import ByteArray, Float32Array, IntArray
+from slipstick.core.arrays import ByteArray, Float32Array, IntArray, NamedArrays
 from slipstick.core.encoding import Encoded, Encoding, Operand, check_bytes, check_side
 from slipstick.core.errors import SlipstickError
 from slipstick.formats.bits import packed_bytes
 from slipstick.formats.integer_rows import row_operand, rows_of, scaled_rows, times_scale, whole_codes
-
-_Side = Mapping[str, NDArray[Any]]
 
 
 class ScheduledEncoding(Encoding):
@@ -102,7 +99,7 @@ class ScheduledEncoding(Encoding):
             shifts = self._filter_shifts(encoded.side, rows_of(encoded.shape)[0])
         check_bytes(encoded, self.storage_bytes(encoded.shape, shifts))
 
-    def encode(self, values: ArrayLike, side: _Side | None = None) -> Encoded:
+    def encode(self, values: ArrayLike, side: NamedArrays | None = None) -> Encoded:
         """Represent finite values [filters, ...]; `side` may give scales, and the shifts of each filter.
 
         Errors
@@ -140,7 +137,7 @@ class ScheduledEncoding(Encoding):
         """Return signed magnitudes and the scale of each row."""
         return row_operand(encoded)
 
-    def recode(self, codes: ArrayLike, side: _Side | None = None) -> IntArray:
+    def recode(self, codes: ArrayLike, side: NamedArrays | None = None) -> IntArray:
         """Return the nearest codes with as many positions as the filter keeps; `side` may give shifts of each filter.
 
         Errors
@@ -158,7 +155,7 @@ class ScheduledEncoding(Encoding):
     def _top(self) -> int:
         return (1 << self.max_shifts) - 1
 
-    def _filter_shifts(self, side: _Side | None, filters: int) -> ByteArray:
+    def _filter_shifts(self, side: NamedArrays | None, filters: int) -> ByteArray:
         """Return the shifts of each filter: those of a schedule in `side`, else `weight_shifts`."""
         if side is None or "shifts" not in side:
             return np.full(filters, self.weight_shifts, np.uint8)

@@ -21,7 +21,7 @@ from slipstick.formats.arithmetic.exact import Exact
 from slipstick.formats.arithmetic.operation_costs import multiplier_area, operation_energy
 from slipstick.formats.arithmetic.products import integer_product
 
-OPERAND_BITS = 8  # of an activation, and the most positions of a weight
+_OPERAND_BITS = 8  # of an activation, and the most positions of a weight
 _BRICK_BITS = 2  # of each operand in BitFusion's smallest multiplier
 _SHIFTING = ("single-shift", "double-shift")  # elements that are told each group's positions
 _ELEMENTS = tuple(element for element in get_args(Element) if element != "parallel")
@@ -69,8 +69,8 @@ class BitSerial(Arithmetic):
         if not encoding.whole_numbers:
             allowed = "int2 to int8, swis, truncate, round, pool"
             raise SlipstickError("not of whole numbers", path="format", value=encoding.name, allowed=allowed)
-        if (encoding.serial_bits or 0) > OPERAND_BITS:
-            allowed = f"up to int{OPERAND_BITS}"
+        if (encoding.serial_bits or 0) > _OPERAND_BITS:
+            allowed = f"up to int{_OPERAND_BITS}"
             raise SlipstickError("wider than a serial element", path="format", value=encoding.name, allowed=allowed)
         if encoding.chooses_positions and self.element in _SHIFTING and encoding.group % self.lanes:
             message = f"an element's {self.lanes} lanes share their positions"
@@ -91,7 +91,7 @@ class BitSerial(Arithmetic):
         return integer_product(inputs, weights, _serial_dot)
 
     def stand_in(self, encoding: Encoding) -> StandIn:
-        """Return that of exact arithmetic, whose products these are."""
+        """Return the straight-through estimator of exact arithmetic, whose products these are."""
         return Exact().stand_in(encoding)
 
     def cost(self, encoding: Encoding) -> Cost:
@@ -100,10 +100,10 @@ class BitSerial(Arithmetic):
         Elements of BitFusion multiply 2 by 2 bits before each addition. The area is that of an element of one lane.
         """
         add, source = operation_energy("int32_add")
-        steps = self.steps(encoding) or OPERAND_BITS
+        steps = self.steps(encoding) or _OPERAND_BITS
         cycles, area = int(self.cycles(steps)), multiplier_area(self.element)
         if self.element == "bit-fusion":
-            brick = operation_energy("int8_multiply")[0] * (_BRICK_BITS / OPERAND_BITS) ** 2
+            brick = operation_energy("int8_multiply")[0] * (_BRICK_BITS / _OPERAND_BITS) ** 2
             note = f"{source}; a 2 bit product and an addition a cycle: assumed"
             return Cost(float(cycles), cycles * (brick + add), area, note)
         return Cost(float(cycles), steps * add, area, f"{source}; one addition a shift: assumed")
@@ -121,13 +121,13 @@ class BitSerial(Arithmetic):
     def cycles(self, steps: ArrayLike) -> IntArray:
         """Return the cycles of an element for weights of so many steps, 1 to 8."""
         count = np.asarray(steps, np.int64)
-        if (count < 1).any() or (count > OPERAND_BITS).any():
-            allowed = f"1 to {OPERAND_BITS}"
+        if (count < 1).any() or (count > _OPERAND_BITS).any():
+            allowed = f"1 to {_OPERAND_BITS}"
             raise SlipstickError("out of range", path="bit_serial.shifts", value=count.tolist(), allowed=allowed)
         if self.element == "double-shift":
             return -(-count // 2)
         if self.element == "bit-fusion":
-            return OPERAND_BITS // _BRICK_BITS * -(-count // _BRICK_BITS)
+            return _OPERAND_BITS // _BRICK_BITS * -(-count // _BRICK_BITS)
         return count
 
 

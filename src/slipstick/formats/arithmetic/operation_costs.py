@@ -24,14 +24,14 @@ def operation_energy(name: str) -> tuple[float, str]:
 
 
 @functools.cache
-def part_area(name: str) -> float:
+def _part_area(name: str) -> float:
     """Return the area [m2] of one part of an element (an adder, a gate) of ``data/array/energy.yaml``."""
     row: dict[str, Any] = load_yaml(_PARTS)["area"][name]
     return units.parse(f"{row['value']} {row['unit']}", "m2")
 
 
 def element_parts(element: Element, lanes: int) -> Mapping[str, float]:
-    """Return how many gates, adders, shifters and multipliers one processing element has; registers are left out.
+    """Return the numbers of gates, adders, shifters and multipliers in one processing element, without registers.
 
     Parameters
     ----------
@@ -53,4 +53,4 @@ def element_parts(element: Element, lanes: int) -> Mapping[str, float]:
 
 def multiplier_area(element: Element) -> float:
     """Return the area [m2] of an element of one lane without its registers."""
-    return sum(count * part_area(name) for name, count in element_parts(element, 1).items())
+    return sum(count * _part_area(name) for name, count in element_parts(element, 1).items())

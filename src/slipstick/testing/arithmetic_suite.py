@@ -21,7 +21,7 @@ from slipstick.core.encoding import Encoding
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.formats import ENCODINGS, arithmetic_of, encoding_of, format_of
-from slipstick.testing.encoding import normal_tensor
+from slipstick.testing.encoding_suite import normal_tensor
 
 _TERMS = 70  # summed in the products below
 _FP32 = 80 * 2.0**-23  # one fp32 rounding a product and a sum
