@@ -182,9 +182,8 @@ def test_scheduled_filters_in_the_array() -> None:
 @pytest.mark.parametrize(
     ("array", "text", "size", "words"),
     [
-        (_elements("single-shift", dataflow="ws"), "swis:3", 8, "array.dataflow"),
+        (_elements("single-shift", dataflow="ws"), "swis:3", 8, "device.dataflow"),
         (_elements("serial"), "int8", 8, "not a SWIS element"),
-        (_elements("serial"), "swis:3", 8, "make no use of it"),
         (_elements("single-shift"), "swis:3", 9, "activations of another shape"),
         (_elements("single-shift"), "pool:4,8", 8, "make no use of it"),
     ],

@@ -128,7 +128,7 @@ def test_a_schedule_keeps_its_budget_and_more_shifts_never_make_more_noise() -> 
         return sum(
             float(
                 noise(
-                    form.encoding.decode(form.encoding.encode(weights[name], {"shifts": shifts[name]})) - weights[name], seen[name]
+                    form.encoding.encode(weights[name], {"shifts": shifts[name]}).values - weights[name], seen[name]
                 ).sum()
             )
             / signal(weights[name], seen[name])

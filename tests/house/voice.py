@@ -21,10 +21,23 @@ from pathlib import Path
 
 # Folders and files where a violation fails the tests. Extended as folders are rebuilt; at the end it is everything.
 REBUILT = {
+    "datasets",
+    "networks",
     "core/collective_price.py",
+    "core/errors.py",
+    "core/explain.py",
     "core/extras.py",
+    "core/files.py",
+    "core/layer.py",
+    "core/lazy.py",
+    "core/pareto.py",
+    "core/progress.py",
+    "core/spec.py",
+    "core/topology.py",
+    "core/units.py",
+    "core/workload.py",
 }
-MAX_PUBLIC_NAMES = 1074  # classes and functions at the top level of modules, in the whole of src; 600 at the end
+MAX_PUBLIC_NAMES = 1068  # classes and functions at the top level of modules, in the whole of src; 600 at the end
 
 MAX_FUNCTION_LINES = 60
 MAX_PARAMETERS = 8
@@ -48,12 +61,14 @@ def _words(text: str) -> frozenset[str]:
 _VERBS = _words(
     """adapt calibrate cite compare emit epochs estimate hybrid measure ops place search show simulate train validate"""
 )
+_FAMILIES = _words("""big_lstm gnmt inception mobilenet resnet vgg""")
 STEMS_ALLOWED = {
     "__init__": "Python's name",
     "__main__": "Python's name",
     "numba_kernels": "the compiled loops of their folder: one convention, which mypy's settings name",
     # a verb has one name everywhere: verbs/ has its signature, cli/ its command, a domain the engine that answers it
     **dict.fromkeys(_VERBS, "a verb: its signature in verbs/, its command in cli/, the engines that answer it"),
+    **dict.fromkeys(_FAMILIES, "a family of networks: its sizes in networks/graphs, its torch module in trained/torch"),
 }
 CLASSES_ALLOWED: dict[str, str] = {}
 
@@ -85,6 +100,7 @@ class Violation:
     file: str
     line: int
     text: str
+    others: tuple[str, ...] = ()  # files that share the name, where the rule is about two files
 
     @property
     def folder(self) -> str:
@@ -93,8 +109,8 @@ class Violation:
 
     @property
     def enforced(self) -> bool:
-        """Whether the file is in a rebuilt folder."""
-        return is_rebuilt(self.file)
+        """Whether the file, and every other that the violation needs, is in a rebuilt folder."""
+        return all(is_rebuilt(file) for file in (self.file, *self.others))
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: [{self.rule}] {self.text}"
@@ -306,8 +322,9 @@ def _one_meaning(modules: list[Module]) -> Iterator[Violation]:
                 continue
             files = [file for file, _ in places]
             for file, line in places:
-                others = ", ".join(other for other in files if other != file) or "this file"
-                yield Violation(f"same-{kind}", file, line, f"{name!r} is also in {others}")
+                others = tuple(other for other in files if other != file)
+                text = f"{name!r} is also in {', '.join(others) or 'this file'}"
+                yield Violation(f"same-{kind}", file, line, text, others)
 
 
 # ---- rule 4: sizes

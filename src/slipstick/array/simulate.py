@@ -69,8 +69,7 @@ def simulate_layer(activations: IntArray, weights: Encoded, array: Array) -> Sim
     >>> layer.outputs.tolist(), layer.cycles
     ([[0, 1, 2, 3, 4, 5, 6, 7], [8, 9, 10, 11, 12, 13, 14, 15]], 23)
     """
-    if array.dataflow != "os":
-        raise SlipstickError("not simulated", path="array.dataflow", value=array.dataflow, allowed=["os"])
+    _check_simulated(array)
     reduction = rows_of(weights.shape)[1]
     if activations.ndim != 2 or activations.shape[1] != reduction:
         allowed = f"[pixels, {reduction}]"
@@ -112,16 +111,24 @@ def simulate_bits(activations: IntArray, weights: BitWeights, array: Array) -> S
 
     Errors
     ------
-    SlipstickError for an element that is no SWIS element.
+    SlipstickError for elements that are not SWIS elements, or another dataflow than ``os``.
     """
-    if array.element not in _LANES_A_CYCLE:
-        allowed = list(_LANES_A_CYCLE)
-        raise SlipstickError("not a SWIS element", path="array.element", value=array.element, allowed=allowed)
+    _check_simulated(array)
     folds = _folds(activations, weights, array)
     outputs, cycles = np.zeros((activations.shape[0], weights.signs.shape[0]), np.int64), 0
     for stream in [folds] if array.overlap else [[fold] for fold in folds]:
         cycles += _stream(activations, weights, stream, outputs, array)
     return SimulatedLayer(outputs, cycles - 1)
+
+
+def _check_simulated(array: Array) -> None:
+    """Raise SlipstickError unless the elements and the dataflow of an array are simulated."""
+    if array.dataflow != "os":
+        allowed = "os (output stationary)"
+        raise SlipstickError("not simulated", path="system.device.dataflow", value=array.dataflow, allowed=allowed)
+    if array.element not in _LANES_A_CYCLE:
+        allowed = ", ".join(_LANES_A_CYCLE)
+        raise SlipstickError("not a SWIS element", path="system.device.element", value=array.element, allowed=allowed)
 
 
 @dataclass(frozen=True)

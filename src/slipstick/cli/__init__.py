@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from slipstick import __version__
+from slipstick.core.version import __version__
 
 if TYPE_CHECKING:
     from cyclopts import App

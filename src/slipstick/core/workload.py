@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
+from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import Spec
 
 
@@ -70,12 +71,25 @@ class Network(Spec, ABC):
     """
 
     kind: ClassVar[Literal["decoder", "graph"]]  # the column of the engine table
+    described: ClassVar[str] = "a network"  # the kind in words, with an example, for errors
     phases: ClassVar[tuple[Phase, ...]]  # those that `ops` answers
 
     name: str = Field(description="Name of the network, as reports print it")
     source: str = Field(default="", description="Paper, file or publication that the sizes come from")
-    aliases: tuple[str, ...] = Field(default=(), description="Other names that find the network")
-    note: str = Field(default="", description="Remark on what the sizes leave out or assume")
+
+    @classmethod
+    def of(cls, network: Network) -> Self:
+        """Return `network`, which a cost model needs to be of this kind.
+
+        Errors
+        ------
+        SlipstickError for a network of another kind.
+        """
+        if isinstance(network, cls):
+            return network
+        raise SlipstickError(
+            f"of the kind {network.kind}", path="workload.network", value=network.name, allowed=cls.described
+        )
 
     @property
     @abstractmethod

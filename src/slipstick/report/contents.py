@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from slipstick import __version__
 from slipstick.core.errors import SlipstickError
+from slipstick.core.version import __version__
 from slipstick.report.metric import Finding, Metric, Table, Tree, canonical, flatten
 
 Drawings = Callable[[], Mapping[str, str]]  # called when pictures are asked for: heading -> SVG

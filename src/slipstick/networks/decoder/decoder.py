@@ -6,7 +6,6 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import Spec
 from slipstick.core.workload import Network, Op, Phase
 from slipstick.networks.decoder.attention import AnyAttention, Width
@@ -66,8 +65,11 @@ class Decoder(Network):
     """
 
     kind: ClassVar[Literal["decoder"]] = "decoder"
+    described: ClassVar[str] = "a decoder transformer, such as llama-3.1-8b, or a config.json"
     phases: ClassVar[tuple[Phase, ...]] = (Phase.TRAIN, Phase.PREFILL, Phase.DECODE)
 
+    aliases: tuple[str, ...] = Field(default=(), description="Other names that find the network")
+    note: str = Field(default="", description="Remark on what the sizes leave out or assume")
     hidden: Width = Field(description="Hidden width: elements of one token between layers")
     vocabulary: Width = Field(description="Entries of the token embedding and of the output head")
     blocks: Annotated[tuple[Block, ...], Field(min_length=1)] = Field(
@@ -87,22 +89,6 @@ class Decoder(Network):
     half_attention: bool = Field(
         default=False, description="Count the causal half of the attention scores, not the full square"
     )
-
-    @classmethod
-    def of(cls, network: Network) -> Decoder:
-        """Return `network` as a decoder.
-
-        Errors
-        ------
-        SlipstickError for a network of another kind.
-        """
-        if isinstance(network, Decoder):
-            return network
-        raise SlipstickError(
-            f"{network.name!r} is an operator graph; this takes decoder transformers such as llama-3.1-8b, or a"
-            " config.json",
-            path="workload.network",
-        )
 
     @property
     def layers(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypedDict, Unpack
 
 from pydantic import Field
 
@@ -26,6 +26,15 @@ class SampleTensor:
     def elements(self) -> float:
         """Number of elements of one sample."""
         return float(math.prod(self.shape))
+
+
+class ConvOptions(TypedDict, total=False):
+    """Options of a convolution that `GraphBuilder.conv` and the layers made of it share."""
+
+    stride: Pair
+    padding: Pair
+    groups: int
+    bias: bool
 
 
 class GraphBuilder:
@@ -74,20 +83,11 @@ class GraphBuilder:
         return self._product(name, "matmul", x, dims, (*x.shape[:-1], features), features * (width + bias))
 
     def conv_layer(
-        self,
-        names: tuple[str, str, str],
-        x: SampleTensor,
-        channels: int,
-        kernel: Pair,
-        *,
-        stride: Pair = 1,
-        padding: Pair = 0,
-        groups: int = 1,
-        bias: bool = False,
+        self, names: tuple[str, str, str], x: SampleTensor, channels: int, kernel: Pair, **options: Unpack[ConvOptions]
     ) -> SampleTensor:
         """Add a convolution, its batch norm and its activation, named in this order; an empty name leaves one out."""
         conv, norm, activation = names
-        x = self.conv(conv, x, channels, kernel, stride=stride, padding=padding, groups=groups, bias=bias)
+        x = self.conv(conv, x, channels, kernel, **options)
         x = self.batch_norm(norm, x) if norm else x
         return self.relu(activation, x) if activation else x
 

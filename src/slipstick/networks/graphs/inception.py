@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Unpack
 
 from pydantic import Field
 
 from slipstick.core.workload import Op, Phase
-from slipstick.networks.graphs.builder import Classes, GraphBuilder, Pair, SampleTensor
+from slipstick.networks.graphs.builder import Classes, ConvOptions, GraphBuilder, Pair, SampleTensor
 from slipstick.networks.graphs.operator_graph import OperatorGraph, check_one_position
 
 
@@ -52,11 +52,10 @@ _GRID_8 = ("Mixed_7b", "Mixed_7c")
 
 
 def _conv(
-    g: GraphBuilder, name: str, x: SampleTensor, channels: int, kernel: Pair, *, stride: int = 1, padding: Pair = 0
+    g: GraphBuilder, name: str, x: SampleTensor, channels: int, kernel: Pair, **options: Unpack[ConvOptions]
 ) -> SampleTensor:
     """Add a convolution without bias, its batch norm and its activation."""
-    names = f"{name}.conv", f"{name}.bn", f"{name}.relu"
-    return g.conv_layer(names, x, channels, kernel, stride=stride, padding=padding)
+    return g.conv_layer((f"{name}.conv", f"{name}.bn", f"{name}.relu"), x, channels, kernel, **options)
 
 
 def _stem(g: GraphBuilder, x: SampleTensor) -> SampleTensor:

@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Network, Op, Phase
 from slipstick.networks.graphs.fusion import fused
@@ -24,23 +26,11 @@ class OperatorGraph(Network, ABC):
     """
 
     kind: ClassVar[Literal["graph"]] = "graph"
+    described: ClassVar[str] = "an operator graph, such as mobilenet-v2, or an .onnx or .tflite file"
     phases: ClassVar[tuple[Phase, ...]] = (Phase.TRAIN, Phase.INFER)
 
-    @classmethod
-    def of(cls, network: Network) -> OperatorGraph:
-        """Return `network` as an operator graph.
-
-        Errors
-        ------
-        SlipstickError for a network of another kind.
-        """
-        if isinstance(network, OperatorGraph):
-            return network
-        raise SlipstickError(
-            f"{network.name!r} is a {network.kind}; this takes operator graphs such as mobilenet-v2, or an .onnx or"
-            " .tflite file",
-            path="workload.network",
-        )
+    aliases: tuple[str, ...] = Field(default=(), description="Other names that find the network")
+    note: str = Field(default="", description="Remark on what the sizes leave out or assume")
 
     @abstractmethod
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
