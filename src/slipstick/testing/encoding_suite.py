@@ -83,7 +83,7 @@ class EncodingSuite:
         if encoding.bounds is not None:
             low, high = encoding.bounds
             assert low < 0 < high
-            np.testing.assert_array_equal(encoding.round([low, high]), np.float32([low, high]))
+            np.testing.assert_array_equal(encoding.round([low, high]), np.array([low, high], np.float32))
 
     def test_recoding_twice_is_recoding_once(self, encoding: Encoding) -> None:
         """Codes of an integer network are whole numbers again, or the encoding says that it keeps no scales."""
