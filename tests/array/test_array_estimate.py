@@ -21,7 +21,6 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.spec import override
 from slipstick.core.workload import Phase, Workload
-from slipstick.engines.array_runs import run_on_array
 from slipstick.formats import format_of
 from slipstick.networks import network
 from slipstick.report.report import Report
@@ -206,7 +205,7 @@ def test_what_an_array_does_not_do_is_refused(workload: str, system: str, asked:
 
 
 def test_sensitivity_is_what_changed_coefficients_give() -> None:
-    slow, fast = (run_on_array("resnet-18", name, "formats=int3") for name in ("stripes-8x8", "swis-8x8"))
+    slow, fast = (estimate("resnet-18", name, "formats=int3").detail for name in ("stripes-8x8", "swis-8x8"))
     table = sensitivity(slow, fast)
     named = {row[0]: row[1:] for row in table.rows}
     assert set(named) == {"and", "add8", "shift", "add32", "register", "sram", "dram"}
@@ -223,7 +222,7 @@ def test_sensitivity_is_what_changed_coefficients_give() -> None:
 
 def test_a_chip_is_no_array() -> None:
     with pytest.raises(SlipstickError, match="is no array"):
-        run_on_array("resnet-18", "h100", phase="infer")
+        array_run(Workload(network=network("resnet-18"), phase=Phase.INFER, sequence=1), resolve_system("h100"), Plan())
 
 
 @pytest.mark.parametrize("dataflow", ["os", "ws", "is"])
@@ -231,7 +230,7 @@ def test_folds_that_overlap_take_what_their_streams_take(dataflow: str) -> None:
     """Beside the filling, which then counts once a layer: fewer cycles, the same words and work."""
     changes = {"system.device.dataflow": dataflow}
     apart, joined = (
-        run_on_array("mobilenet-v2", "swis-8x8", "formats=int3", set={**changes, "system.device.overlap": overlap})
+        estimate("mobilenet-v2", "swis-8x8", "formats=int3", set={**changes, "system.device.overlap": overlap}).detail
         for overlap in (False, True)
     )
     for one, other in zip(apart.layers, joined.layers, strict=True):

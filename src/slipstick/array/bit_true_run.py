@@ -19,9 +19,9 @@ from slipstick.core.question import Question
 from slipstick.formats.swis import Swis
 from slipstick.report.report import Metric, Report, Table
 
-_MAX_PIXELS = 16  # of a layer's corner: two folds of an array of 8 rows
-_MAX_FILTERS = 8  # of a layer's corner
-_MAX_GROUPS = 8  # groups of weights of each filter
+MAX_PIXELS = 16  # of a layer's corner: two folds of an array of 8 rows
+MAX_FILTERS = 8  # of a layer's corner
+MAX_GROUPS = 8  # groups of weights of each filter
 _SEED = 0
 _PAPERS = ("li2021swis", "samajdar2020")
 _SOURCE = f"SWIS elements on whole numbers, random weights and activations (seed {_SEED})"
@@ -63,7 +63,7 @@ def simulate_layers(question: Question) -> Report:
     costed = array_run(question.workload, question.system, question.plan)
     random = np.random.default_rng(_SEED)
     runs = tuple(_simulated(cost, random) for cost in costed.layers)
-    corners = f"corners of at most {_MAX_PIXELS} pixels, {_MAX_FILTERS} filters and {_MAX_GROUPS} groups"
+    corners = f"corners of at most {MAX_PIXELS} pixels, {MAX_FILTERS} filters and {MAX_GROUPS} groups"
     return Report.of(
         question,
         _metrics(runs, costed.cycles, corners),
@@ -76,9 +76,9 @@ def simulate_layers(question: Question) -> Report:
 def _simulated(cost: LayerCost, random: np.random.Generator) -> LayerRun:
     """Simulate the corner of one layer, and compute its outputs and its cycles in the other way."""
     product, array = cost.product, cost.array
-    pixels = min(product.pixels, _MAX_PIXELS)
-    filters = min(product.filters, _MAX_FILTERS)
-    groups = min(-(-product.reduction // array.group), _MAX_GROUPS)
+    pixels = min(product.pixels, MAX_PIXELS)
+    filters = min(product.filters, MAX_FILTERS)
+    groups = min(-(-product.reduction // array.group), MAX_GROUPS)
     shifts = cost.stored.shifts[:filters] if product.groups == 1 else np.repeat(cost.stored.shifts[:1], filters)
     reduction = groups * array.group
     activations = random.integers(-128, 128, (pixels, reduction))

@@ -33,8 +33,8 @@ def sensitivity(baseline: ArrayRun, ours: ArrayRun, *, dram: bool = True) -> Tab
 
     Examples
     --------
-    >>> from slipstick.engines.array_runs import run_on_array
-    >>> slow, fast = (run_on_array("resnet-18", name) for name in ("stripes-8x8", "int8-8x8"))
+    >>> from slipstick import estimate
+    >>> slow, fast = (estimate("resnet-18", name).detail for name in ("stripes-8x8", "int8-8x8"))
     >>> table = sensitivity(slow, fast)
     >>> [column.name for column in table.columns]
     ['coefficient', 'halved', 'as it is', 'doubled']

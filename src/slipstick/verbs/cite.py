@@ -19,7 +19,8 @@ def cite(*reports: Report | str | Path) -> Report:
 
     Examples
     --------
-    >>> print(cite().cite()[:13])
-    @inproceeding
+    >>> papers = cite()
+    >>> "williams2009" in papers.papers, "@article{williams2009" in papers.cite()
+    (True, True)
     """
     return citation_report([r if isinstance(r, Report) else Report.from_json(read_text(r)) for r in reports])

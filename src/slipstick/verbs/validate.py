@@ -36,7 +36,7 @@ def validate(*suites: str | Path, data: str | Path | None = None, progress: Prog
 
     Examples
     --------
-    >>> validate("swiss")
+    >>> validate("swiss")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     slipstick.core.errors.SlipstickError: validate: no such suite; got 'swiss'; did you mean 'swis'? ...
     """
