@@ -19,11 +19,11 @@ def energy_ratio(
     """
     totals = []
     for run in (baseline, ours):
-        each = {
+        joules = {
             name: value * (factor if coefficient and name.partition(" ")[0] == coefficient else 1.0)
             for name, value in run.coefficients.items()
         }
-        spent = run.spent(each)
+        spent = run.spent(joules)
         totals.append(sum(value for name, value in spent.items() if dram or name != "dram"))
     return totals[0] / totals[1]
 

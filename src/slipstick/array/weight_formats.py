@@ -79,7 +79,7 @@ def weights_as_encoded(
     --------
     >>> encoded = format_of("swis:3").encoding.encode(np.ones((2, 8)), {"shifts": np.array([3, 1])})
     >>> array = Array(clock=5e8, rows=8, columns=8, element="single-shift", group=4)
-    >>> [weights] = encoded_weights({"fc": encoded}, [Product("fc", "linear", 1, 8, 2, 8, 2)], array)
+    >>> [weights] = weights_as_encoded({"fc": encoded}, [Product("fc", "linear", 1, 8, 2, 8, 2)], array)
     >>> weights.shifts.tolist(), weights.nbytes
     ([1, 3], 19.0)
     """
