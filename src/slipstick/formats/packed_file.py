@@ -1,8 +1,10 @@
-"""A compressed network's weights in one file: every tensor's packed codes and what stands beside them.
+"""Weights of a compressed network in one file: the packed codes and side arrays of every tensor.
 
 The file is a safetensors container (8 bytes of header length, JSON, arrays). In its header's ``__metadata__`` the key
 ``slipstick-packed`` holds JSON: ``{"version": 1, "tensors": {name: {"format": text, "shape": [...], "codes": key,
 "side": {name: key}}}}``; keys name the container's arrays. Equal arrays, such as a network's pool, are stored once.
+``"network": {"kind": ".onnx", "rest": key}`` may stand beside the tensors: all else that the network is, as the bytes
+of a file of that kind whose packed weights are zeros, deflated.
 A second key, ``slipstick-sha256``, is the digest of that JSON and of all arrays, so that no flipped bit goes unseen.
 Formats are texts that `encoding_of` reads. Nothing of the file is executed, and its sizes are checked before memory is
 taken: no tensor may have more elements than `_MAX_ELEMENTS`, nor codes of another size than its format gives its shape.
@@ -13,7 +15,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +35,32 @@ _MAX_BYTES = 2**32  # of a file: 4 GiB
 _MAX_HEADER = 2**24  # bytes: names and shapes of some 100,000 tensors
 _MAX_ELEMENTS = 2**31  # elements of one tensor
 _MAX_AXES = 8
+_MAX_REST = 2**29  # bytes of the rest of a network, inflated: as much as a .tflite file may have
+_REST = "network"  # key of its array
 _TYPES = {"U8": np.uint8, "I8": np.int8, "U16": np.uint16, "I32": np.int32, "F32": np.float32}
 _NAMES = {np.dtype(kind): name for name, kind in _TYPES.items()}
 _LENGTH = 8  # bytes of the header's length
 _COMPACT = (",", ":")  # of JSON: names and shapes are a large part of a small network
 
 
-def write_packed(path: str | Path, tensors: Mapping[str, Encoded]) -> int:
+@dataclass(frozen=True)
+class NetworkRest:
+    """Rest of a network whose weights are packed: a file of its `kind` (a suffix) with zeros in their place."""
+
+    kind: str
+    file: bytes
+
+
+def write_packed(path: str | Path, tensors: Mapping[str, Encoded], rest: NetworkRest | None = None) -> int:
     """Write encoded tensors by name, whole or not at all; return the file's bytes.
+
+    Parameters
+    ----------
+    rest : what makes the file a network that `slipstick.trained.open_network` opens again.
 
     Errors
     ------
-    SlipstickError for an array beside the codes of a type that the file does not know, or what cannot be written.
+    SlipstickError for a side array of a type that the file does not know, or a path that cannot be written.
     """
     arrays: dict[str, NDArray[Any]] = {}
     known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
@@ -51,13 +69,17 @@ def write_packed(path: str | Path, tensors: Mapping[str, Encoded]) -> int:
         codes = _stored(encoded.codes, f"{name}.codes", arrays, known)
         side = {key: _stored(array, f"{name}.{key}", arrays, known) for key, array in encoded.side.items()}
         about[name] = {"format": encoded.encoding.name, "shape": list(encoded.shape), "codes": codes, "side": side}
-    raw = _container(arrays, json.dumps({"version": VERSION, "tensors": about}, separators=_COMPACT))
+    whole: dict[str, Any] = {"version": VERSION, "tensors": about}
+    if rest is not None:
+        arrays[_REST] = np.frombuffer(zlib.compress(rest.file, 9), np.uint8)
+        whole["network"] = {"kind": rest.kind, "rest": _REST}
+    raw = _container(arrays, json.dumps(whole, separators=_COMPACT))
     write_bytes(path, raw)
     return len(raw)
 
 
 def stored_bytes(tensors: Mapping[str, Encoded]) -> int:
-    """Return the bytes of codes and of what stands beside them as a file has them: equal arrays (a pool) once."""
+    """Return the bytes of codes and side arrays as a file has them: equal arrays (a pool) once."""
     arrays: dict[str, NDArray[Any]] = {}
     known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
     for name, encoded in tensors.items():
@@ -72,17 +94,50 @@ def read_packed(path: str | Path) -> dict[str, Encoded]:
 
     Errors
     ------
-    SlipstickError, one clear line, for what is no such file, truncated, or does not fit together.
+    SlipstickError, one clear line, for other files, truncated ones, or parts that do not fit together.
     """
     return parse_packed(read_bytes(path, limit=_MAX_BYTES), where=str(path))
 
 
 def parse_packed(raw: bytes, *, where: str = "packed") -> dict[str, Encoded]:
     """Return the encoded tensors of a file's bytes, as `read_packed` does."""
+    return parse_packed_network(raw, where=where)[0]
+
+
+def is_packed(raw: bytes) -> bool:
+    """Tell whether bytes look like a file of packed weights: its key stands in the header."""
+    size = int.from_bytes(raw[:_LENGTH], "little")
+    return f'"{KEY}"'.encode() in raw[_LENGTH : _LENGTH + min(size, _MAX_HEADER)]
+
+
+def parse_packed_network(raw: bytes, *, where: str = "packed") -> tuple[dict[str, Encoded], NetworkRest | None]:
+    """Return the encoded tensors of a file's bytes, and the rest of their network where the file has it.
+
+    Errors
+    ------
+    SlipstickError as `read_packed` raises it, and for a rest that is damaged or larger than 512 MiB.
+    """
     arrays, about = _contents(raw, where)
     if not isinstance(about, dict) or about.get("version") != VERSION or not isinstance(about.get("tensors"), dict):
         raise SlipstickError("not a file of packed weights", path=where, allowed=f"version {VERSION}")
-    return {name: _encoded(entry, arrays, f"{where}: {name}") for name, entry in about["tensors"].items()}
+    tensors = {name: _encoded(entry, arrays, f"{where}: {name}") for name, entry in about["tensors"].items()}
+    return tensors, None if "network" not in about else _rest(about["network"], arrays, f"{where}: network")
+
+
+def _rest(entry: Any, arrays: dict[str, NDArray[Any]], where: str) -> NetworkRest:
+    if not isinstance(entry, dict) or set(entry) != {"kind", "rest"} or not isinstance(entry["kind"], str):
+        raise SlipstickError("not the rest of a network", path=where)
+    deflated = arrays.get(entry["rest"]) if isinstance(entry["rest"], str) else None
+    if deflated is None or deflated.dtype != np.uint8:
+        raise SlipstickError("an array of it is missing", path=where)
+    reader = zlib.decompressobj()
+    try:
+        file = reader.decompress(deflated.tobytes(), _MAX_REST + 1)
+    except zlib.error as error:
+        raise SlipstickError(f"damaged: {error}", path=where) from None
+    if len(file) > _MAX_REST or not reader.eof or reader.unused_data:
+        raise SlipstickError("damaged, or too large", path=where, allowed=f"at most {_MAX_REST} bytes")
+    return NetworkRest(entry["kind"], file)
 
 
 def _stored(array: NDArray[Any], key: str, arrays: dict[str, NDArray[Any]], known: dict[Any, str]) -> str:

@@ -14,7 +14,7 @@ from slipstick.networks.graphs.imported import MAX_OPERATIONS, ImportedGraph, Re
 from slipstick.networks.graphs.product_sizes import Sized
 from slipstick.networks.importers.onnx_operators import KINDS, PARAMETER_INPUTS, VIEWS, sized_product
 
-MAX_ONNX_BYTES = 512 * 2**20  # of a file; larger networks keep their weights beside it, and those are never opened
+MAX_ONNX_BYTES = 512 * 2**20  # of a file; larger networks have external weights, which are never opened
 _MAX_ELEMENTS = 2**62  # of one tensor, so that sizes of a damaged or hostile file cannot overflow
 _MAX_SHAPE_ELEMENTS = 4096  # of a constant that shape inference may need: a shape, an axis, a pad
 
@@ -64,28 +64,28 @@ def parse_onnx(onnx: Any, path: str | Path) -> Any:
     ------
     SlipstickError for a file that is missing, too large, not ONNX or damaged; for control flow and local functions.
     """
-    raw = read_bytes(path, limit=MAX_ONNX_BYTES)
+    return parse_onnx_bytes(onnx, read_bytes(path, limit=MAX_ONNX_BYTES), str(path))
+
+
+def parse_onnx_bytes(onnx: Any, raw: bytes, path: str) -> Any:
+    """Return the model in the bytes of an ONNX file, as `parse_onnx` does; errors name `path`."""
     try:
         model = onnx.ModelProto.FromString(raw)
     except Exception as error:  # protobuf's DecodeError, which its back ends import from different places
-        raise SlipstickError(f"not an ONNX file, or a damaged one: {error}", path=str(path)) from None
+        raise SlipstickError(f"not an ONNX file, or a damaged one: {error}", path=path) from None
     graph = model.graph
     if not graph.node:
-        raise SlipstickError("not an ONNX file, or one without a graph", path=str(path))
+        raise SlipstickError("not an ONNX file, or one without a graph", path=path)
     if len(graph.node) > MAX_OPERATIONS:
-        raise SlipstickError(
-            "the ONNX file has too many operations", path=str(path), allowed=f"at most {MAX_OPERATIONS}"
-        )
+        raise SlipstickError("the ONNX file has too many operations", path=path, allowed=f"at most {MAX_OPERATIONS}")
     if model.functions:
-        raise SlipstickError("local functions are not read: inline them (onnx.inliner)", path=str(path))
+        raise SlipstickError("local functions are not read: inline them (onnx.inliner)", path=path)
     for node in graph.node:
         if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
-            raise SlipstickError(
-                "control flow (If, Loop, Scan) has no operator graph", path=str(path), value=node.op_type
-            )
+            raise SlipstickError("control flow (If, Loop, Scan) has no operator graph", path=path, value=node.op_type)
     for tensor in graph.initializer:
         if any(size < 0 for size in tensor.dims):
-            raise SlipstickError("the ONNX file has a weight of negative size", path=str(path), value=tensor.name)
+            raise SlipstickError("the ONNX file has a weight of negative size", path=path, value=tensor.name)
     return model
 
 
@@ -135,10 +135,10 @@ def _bind(graph: Any, dims: dict[str, int], path: str) -> None:
 
 def _inferred(onnx: Any, model: Any, path: str) -> Any:
     for value in model.graph.output:
-        value.type.tensor_type.ClearField("shape")  # what the exporter wrote may hold names for sizes given now
+        value.type.tensor_type.ClearField("shape")  # the exporter's shapes may have names for sizes that are given now
     try:
         return onnx.shape_inference.infer_shapes(model, check_type=False, strict_mode=False, data_prop=True)
-    except Exception as error:  # InferenceError, or what the C++ behind it throws
+    except Exception as error:  # InferenceError, or an exception of its C++ library
         first = str(error).strip().splitlines() or [type(error).__name__]
         raise SlipstickError(f"shape inference of the ONNX file failed: {first[0]}", path=path) from None
 

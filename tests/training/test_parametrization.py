@@ -8,17 +8,17 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed")
 from torch import nn  # noqa: E402
 
-from slipstick.compress.torch_parametrization import (  # noqa: E402
+from slipstick.core.errors import SlipstickError  # noqa: E402
+from slipstick.formats import Pool, Swis, format_of  # noqa: E402
+from slipstick.formats.packed_file import read_packed, write_packed  # noqa: E402
+from slipstick.formats.pool_vectors import fit_pool  # noqa: E402
+from slipstick.training.parametrization import (  # noqa: E402
     Activation,
     attach,
     detach,
     encoded_weights,
     set_activation_bits,
 )
-from slipstick.core.errors import SlipstickError  # noqa: E402
-from slipstick.formats import Pool, Swis, format_of  # noqa: E402
-from slipstick.formats.packed_file import read_packed, write_packed  # noqa: E402
-from slipstick.formats.pool_vectors import fit_pool  # noqa: E402
 
 pytestmark = pytest.mark.trains
 
@@ -151,11 +151,11 @@ def test_kernels_of_a_pool_are_seen_by_dense_and_depthwise_convolutions(tmp_path
     net = nn.Sequential(nn.Conv2d(8, 12, 3), nn.Conv2d(12, 12, 3, groups=12))
     x = torch.randn(2, 8, 9, 9)
     layers = {str(place): np.moveaxis(net[place].weight.detach().numpy(), 1, -1) for place in range(2)}
-    form = format_of(Pool(16, 9, kind="xy"))
+    form = format_of("pool:16,9,kind=xy")
     pool = fit_pool(list(layers.values()), 16, 9, kind="xy")
     attach(net, dict.fromkeys(layers, form), sides={name: {"pool": pool} for name in layers})
     for name, layer in layers.items():
-        kept = form.encoding.decode(form.encoding.encode(layer, {"pool": pool}))
+        kept = form.encoding.encode(layer, {"pool": pool}).values
         np.testing.assert_array_equal(net.get_submodule(name).weight.detach().numpy(), np.moveaxis(kept, -1, 1))
     (net(x) ** 2).sum().backward()
     assert all((net[place].parametrizations.weight.original.grad != 0).any() for place in range(2))
