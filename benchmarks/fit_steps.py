@@ -3,7 +3,7 @@
     python benchmarks/fit_steps.py GENERATION FIELD [FIELD ...] --reference FOLDER [--sources TEXT ...] [--write]
 
 Rows that give tp, pp and dp count (a missing microbatch is the fastest that fits); each source weighs as much as the
-square root of its rows. A few fields at a time, the rest stay as the file has them: the file's `reasons` say what each
+square root of its rows. A few fields at a time, the rest stay as the file has them: the file's `sources` say what each
 stands on.
 """
 
@@ -34,7 +34,7 @@ def use(constants: StepConstants) -> None:
     """Make every estimate use these constants for their generation."""
 
     def load(generation: str) -> StepConstants:
-        return constants if generation == constants.generation else load_step_constants(generation)
+        return constants if generation == constants.name else load_step_constants(generation)
 
     device.load_step_constants = load
     assembly.load_step_constants = load

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from slipstick.verbs.epochs import measure_epochs as epochs  # noqa: F401
     from slipstick.verbs.estimate import estimate as estimate
     from slipstick.verbs.hybrid import hybrid as hybrid
-    from slipstick.verbs.list_ import list_ as list
+    from slipstick.verbs.list_ import list_ as list  # noqa: F401
     from slipstick.verbs.measure import measure as measure
     from slipstick.verbs.ops import ops as ops
     from slipstick.verbs.place import place as place

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -11,22 +11,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipstick.cluster.collectives.hierarchy import OPERATIONS, Tier, collective
-from slipstick.cluster.constants.links import InSwitch, LinkConstants, Protocol, link_technologies, load_link_constants
+from slipstick.cluster.constants.links import InSwitch, LinkConstants, Protocol, link_constants, load_link_constants
 from slipstick.core.errors import SlipstickError
+from slipstick.core.spec import Spec
 
+S = TypeVar("S", bound=Spec)
+
+_LOSSLESS = Protocol(name="Simple", base=0.0, hop=0.0, efficiency=1.0, own=0.0)
 IDEAL = LinkConstants(
     technology="ideal",
     calibrated=False,
     source="a link without latency and losses",
-    gather=(Protocol("Simple", 0.0, 0.0, 1.0, 0.0, math.inf),),
-    reduce=(Protocol("Simple", 0.0, 0.0, 1.0, 0.0, math.inf),),
-    exchange=(Protocol("Simple", 0.0, 0.0, 1.0, 0.0, math.inf),),
+    gather=(_LOSSLESS,),
+    reduce=(_LOSSLESS,),
+    exchange=(_LOSSLESS,),
     tree=(),
     in_switch=None,
     hierarchical=False,
     congestion=0.0,
     host=0.0,
 )
+
+
+def changed(spec: S, **values: object) -> S:
+    return spec.model_copy(update=values)
+
+
 NODE = Tier("nvlink4", 8, 450e9, load_link_constants("nvlink4"))
 NET = Tier("infiniband-ndr", 4096, 50e9, load_link_constants("infiniband-ndr"))
 
@@ -74,7 +84,7 @@ def test_ring_moves_the_bytes_of_the_step_by_step_simulation(op: str, ranks: int
     sent, received, steps = simulate_ring(op, ranks, shard)
     size = ranks * shard * 8.0
     bandwidth, hop = 1e9, 1e-6
-    constants = replace(IDEAL, **{f: (replace(IDEAL.gather[0], hop=hop),) for f in ("gather", "reduce")})
+    constants = changed(IDEAL, **{f: (changed(IDEAL.gather[0], hop=hop),) for f in ("gather", "reduce")})
     cost = collective(op, size, ranks, tiers=[Tier("ideal", 8, bandwidth, constants)])
     assert float(cost.bytes_sent) == sent.mean() == sent.max()
     assert float(cost.bytes_received) == received.mean()
@@ -91,7 +101,7 @@ def test_tree_is_bound_by_its_busiest_node(nodes: int) -> None:
         for child, parent in binary_tree(nodes):
             for node in (child, parent):
                 sends[nodes - 1 - node if mirrored else node] += size / 2
-    constants = replace(IDEAL, tree=IDEAL.reduce, reduce=(replace(IDEAL.reduce[0], efficiency=1e-3),))
+    constants = changed(IDEAL, tree=IDEAL.reduce, reduce=(changed(IDEAL.reduce[0], efficiency=1e-3),))
     cost = collective("all_reduce", size, nodes, tiers=[Tier("ideal", nodes, bandwidth, constants)])
     assert float(cost.time) == pytest.approx(sends.max() / bandwidth)
     assert float(cost.bytes_sent) == pytest.approx(sends.mean())
@@ -152,8 +162,8 @@ def test_groups_that_share_a_link_share_its_bandwidth() -> None:
 
 
 def test_hierarchy_beats_the_ring_where_hops_are_slow() -> None:
-    slow = tuple(replace(p, hop=1e-4) for p in IDEAL.reduce)
-    flat = replace(IDEAL, reduce=slow)
+    slow = tuple(changed(p, hop=1e-4) for p in IDEAL.reduce)
+    flat = changed(IDEAL, reduce=slow)
     size, ranks = 1e6, 64
 
     def time(constants: LinkConstants) -> float:
@@ -162,19 +172,19 @@ def test_hierarchy_beats_the_ring_where_hops_are_slow() -> None:
         )
 
     expected = 2 * size * 7 / 8 / 450e9 + 2 * 7 * 1e-4 + 2 * (size / 8) * 7 / 8 / 50e9
-    assert time(replace(flat, hierarchical=True)) == pytest.approx(expected)
+    assert time(changed(flat, hierarchical=True)) == pytest.approx(expected)
     assert time(flat) > expected
 
 
 def test_in_switch_reduction_halves_the_bytes_of_a_large_group() -> None:
-    switched = replace(IDEAL, in_switch=InSwitch(base=0.0, efficiency=1.0, min_ranks=4))
+    switched = changed(IDEAL, in_switch=InSwitch(base=0.0, efficiency=1.0, min_ranks=4))
     tiers = [Tier("x", 1024, 1e9, switched)]
     assert float(collective("all_reduce", 1e9, 1024, tiers=tiers).time) == pytest.approx(1.0)
     assert float(collective("all_reduce", 1e9, 3, tiers=tiers).time) == pytest.approx(4 / 3)
 
 
 def test_congestion_slows_wide_groups_only() -> None:
-    crowded = Tier("x", 4096, 50e9, replace(IDEAL, congestion=0.5))
+    crowded = Tier("x", 4096, 50e9, changed(IDEAL, congestion=0.5))
     ranks = np.array([16, 64, 512])
     plain = collective("all_gather", 1e9, ranks, tiers=[ideal(8, 450e9), ideal(4096, 50e9)]).time
     slowed = collective("all_gather", 1e9, ranks, tiers=[ideal(8, 450e9), crowded]).time
@@ -202,7 +212,7 @@ def test_wrong_calls_say_so() -> None:
 
 
 operations = st.sampled_from(OPERATIONS)
-technologies = st.sampled_from(link_technologies())
+technologies = st.sampled_from(link_constants.names())
 sizes = st.floats(1.0, 1e11)
 groups = st.integers(2, 1024)
 strides = st.sampled_from([1, 2, 4, 8, 64])

@@ -19,11 +19,11 @@ from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.workload import Op, Phase
-from slipstick.networks import names, network
+from slipstick.networks import network, presets
 from slipstick.networks.graphs import OperatorGraph, chains, leaf_ops, training_graph
 from slipstick.report.report import Report
 
-GRAPHS = [name for name in names() if isinstance(network(name), OperatorGraph)]
+GRAPHS = [name for name in presets.names() if isinstance(network(name), OperatorGraph)]
 A100 = "a100-sxm-80gb"
 
 

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from slipstick.cluster.constants import links
-from slipstick.cluster.constants.links import FAMILIES, link_technologies, load_link_constants
-from slipstick.core.errors import SlipstickError
+from slipstick.cluster.constants.links import LinkConstants, link_constants, load_link_constants
+from slipstick.core.catalogue import Catalogue
+from slipstick.core.errors import SpecErrors
 
 
-@pytest.mark.parametrize("technology", link_technologies())
+@pytest.mark.parametrize("technology", link_constants.names())
 def test_constants_are_physical(technology: str) -> None:
     constants = load_link_constants(technology)
     assert constants.source
     assert constants.technology == technology
-    for family in FAMILIES:
+    for family in ("gather", "reduce", "exchange", "tree"):
         protocols = getattr(constants, family)
         assert protocols or family == "tree"
         for protocol in protocols:
@@ -42,8 +42,8 @@ def test_a_member_of_a_family_takes_its_constants() -> None:
     assert not load_link_constants("infiniband-hdr").calibrated
 
 
-def test_a_broken_file_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_file_names_all_its_errors(tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("calibrated: true\nsource: none\ngather: 3\n")
-    monkeypatch.setattr(links, "_folder", lambda: tmp_path)
-    with pytest.raises(SlipstickError, match="not link constants"):
-        load_link_constants("broken")
+    with pytest.raises(SpecErrors) as caught:
+        Catalogue(LinkConstants, tmp_path).resolve("broken")
+    assert {"gather", "reduce", "exchange", "hierarchical", "congestion"} <= {e.path for e in caught.value.errors}

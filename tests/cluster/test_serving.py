@@ -15,7 +15,7 @@ from slipstick.cluster.inference.serving import Load, continuous_batch, split_se
 from slipstick.cluster.kernels.experts import experts_busy
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.validation.inference_rows import inference_figure
-from slipstick.core.catalogue import resolve_system
+from slipstick.core.catalogue import Entry, resolve_system
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.workload import Phase, Workload
@@ -147,8 +147,8 @@ def test_an_unknown_engine_is_an_error_that_names_the_known() -> None:
 def test_every_engine_gives_its_reasons() -> None:
     for name in ("vllm", "sglang", "tensorrt-llm", "default"):
         stack = load_stack(name)
-        constants = set(type(stack).model_fields) - {"name", "calibrated", "reasons"}
-        assert constants <= set(stack.reasons)
+        constants = set(type(stack).model_fields) - set(Entry.model_fields) - {"calibrated"}
+        assert constants <= set(stack.sources)
 
 
 @pytest.mark.parametrize(

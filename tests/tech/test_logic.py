@@ -77,7 +77,7 @@ def test_more_of_a_budget_is_never_slower(area: float, power: float, more: float
 
 
 def test_every_node_is_denser_and_thriftier_than_the_one_before() -> None:
-    table = list(nodes().values())
+    table = [node for _, node in nodes.items()]
     for column in ("area", "power", "sram", "energy"):
         values = [getattr(row, column) for row in table]
         assert values == sorted(values, reverse=True), column
@@ -106,7 +106,7 @@ def test_no_format_spends_more_than_the_device_may(name: str) -> None:
 def test_an_operation_is_thriftier_in_every_newer_node() -> None:
     for name in ("bf16", "fp8", "int8"):
         found = []
-        for node in nodes():
+        for node in nodes.names():
             compute = derive(resolve_system("h100"), node).device_as(Accelerator)
             assert compute.energy
             found.append(operation_energy(compute.energy, compute.matrix, name))
@@ -114,7 +114,7 @@ def test_an_operation_is_thriftier_in_every_newer_node() -> None:
 
 
 def test_full_steps_are_the_studys() -> None:
-    table = nodes()
+    table = dict(nodes.items())
     full = ["12nm", "10nm", "7nm", "5nm", "3nm", "2nm", "1.4nm", "1nm"]
     for old, new in pairwise(full):
         np.testing.assert_allclose(table[old].area / table[new].area, 1.8, rtol=2e-3)

@@ -5,28 +5,35 @@ The energy of a layer is linear in the coefficients, sum of e_i n_i, so that not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
-from typing import Any
-
 import numpy as np
+from pydantic import Field
 
 from slipstick.core import units
-from slipstick.core.catalogue import DATA
+from slipstick.core.catalogue import Catalogue, Entry
 from slipstick.core.device_kinds import Array, Element
-from slipstick.core.files import load_yaml
 
 Events = dict[str, float]
 
-_TABLE = DATA / "array" / "energy.yaml"
 _BITS, _SUM = 8, 32  # bits of an activation, and of an accumulator
 _ACCESS = 8  # bytes of the access that the table gives
 
 
-@cache
-def _table() -> dict[str, Any]:
-    found: dict[str, Any] = load_yaml(_TABLE)
-    return found
+class Parts(Entry):
+    """Energy and area of what an array is made of, at one technology node."""
+
+    node: str = Field(description="Technology node at which the table holds")
+    energy: dict[str, units.Joules] = Field(description="Energy of one event; dram: of one bit")
+    sram: dict[str, units.Joules] = Field(
+        description="Energy of one access of 64 bits, by the size of the memory; between the sizes by powers"
+    )
+    area: dict[str, units.SquareMetres] = Field(description="Area of one part; register: of one bit")
+
+
+array_parts = Catalogue(Parts, "array", noun="table of array parts")
+
+
+def _table() -> Parts:
+    return array_parts.entry("energy")
 
 
 def node_factor(node: str) -> float:
@@ -36,12 +43,12 @@ def node_factor(node: str) -> float:
     ------
     SlipstickError for a node that data/tech does not have, or has no ratio to the table's node for.
     """
-    own = str(_table()["node"]["value"])
+    own = _table().node
     if node in ("", own):
         return 1.0
-    from slipstick.tech.technology_tables import node as row
+    from slipstick.tech.technology_tables import nodes
 
-    return row(node).power / row(own).power
+    return nodes.entry(node).power / nodes.entry(own).power
 
 
 def energies(node: str = "") -> dict[str, float]:
@@ -53,9 +60,7 @@ def energies(node: str = "") -> dict[str, float]:
     3e-14
     """
     factor = node_factor(node)
-    table = _table()["energy"]
-    found = {name: units.parse(f"{leaf['value']} {leaf['unit']}", "J") for name, leaf in table.items()}
-    return {name: value * (1.0 if name == "dram" else factor) for name, value in found.items()}
+    return {name: value * (1.0 if name == "dram" else factor) for name, value in _table().energy.items()}
 
 
 def sram_energy(capacity: float, node: str = "") -> float:
@@ -66,9 +71,9 @@ def sram_energy(capacity: float, node: str = "") -> float:
     >>> round(sram_energy(32 * 1024) * 1e12, 6)
     2.5
     """
-    rows = _table()["sram"]
+    rows = _table().sram
     sizes = np.log([units.parse(size, "B") for size in rows])
-    spent = np.log([units.parse(f"{leaf['value']} {leaf['unit']}", "J") for leaf in rows.values()])
+    spent = np.log(list(rows.values()))
     return float(np.exp(np.interp(np.log(max(capacity, 1.0)), sizes, spent))) / _ACCESS * node_factor(node)
 
 
@@ -124,21 +129,14 @@ def element_area(array: Array, node: str = "") -> dict[str, float]:
         "parallel": {"multiply8": group, "add16": group - 1, "add32": 1},
     }
     counts = {**parts[array.element], "register": group * (_BITS + weight) + _SUM}
-    table, factor = _table()["area"], _area_factor(node)
-    return {n: k * factor * units.parse(f"{table[n]['value']} {table[n]['unit']}", "m2") for n, k in counts.items()}
+    table, factor = _table().area, _area_factor(node)
+    return {name: count * factor * table[name] for name, count in counts.items()}
 
 
 def _area_factor(node: str) -> float:
-    own = str(_table()["node"]["value"])
+    own = _table().node
     if node in ("", own):
         return 1.0
-    from slipstick.tech.technology_tables import node as row
+    from slipstick.tech.technology_tables import nodes
 
-    return row(node).area / row(own).area
-
-
-def coefficients() -> Mapping[str, str]:
-    """Return every coefficient with its value, unit and source as one text: what a table prints."""
-    table = _table()
-    rows = {**table["energy"], **{f"sram {size}": leaf for size, leaf in table["sram"].items()}}
-    return {name: f"{leaf['value']} {leaf['unit']}: {leaf['source']}" for name, leaf in rows.items()}
+    return nodes.entry(node).area / nodes.entry(own).area

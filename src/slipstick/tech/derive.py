@@ -127,9 +127,9 @@ def resolve(text: str) -> System:
 def _field(mark: str) -> str:
     """Return the argument of `derive` that a part of a derived name stands for."""
     known: dict[str, list[str]] = {
-        "node": [*tables.nodes()],
-        "dram": [*tables.dram_generations()],
-        "network": [*tables.network_generations()],
+        "node": tables.nodes.names(),
+        "dram": tables.dram_generations.names(),
+        "network": tables.network_generations.names(),
     }
     for key, table in known.items():
         if mark.casefold() in table:
@@ -157,12 +157,12 @@ def _change(
             raise SlipstickError("is missing, so an area budget cannot be compared with it", path="system.area")
         ratio = _positive(area, "m2", "area") / system.area
     return _Change(
-        node=None if node is None else tables.node(node),
-        before=None if node is None else tables.node(system.node),
+        node=None if node is None else tables.nodes.entry(node),
+        before=None if node is None else tables.nodes.entry(system.node),
         area=ratio,
         power=system.power if power is None else _positive(power, "W", "power"),
-        dram=None if dram is None else tables.dram_generation(dram),
-        links=tuple(tables.network_generation(name) for name in network),
+        dram=None if dram is None else tables.dram_generations.entry(dram),
+        links=tuple(tables.network_generations.entry(name) for name in network),
     )
 
 
@@ -214,7 +214,7 @@ def _main(system: System, change: _Change) -> Memory:
         raise SlipstickError("is missing", path=f"system.memory.{system.main_memory_name}.bandwidth")
     if change.dram is None and change.area == 1.0:
         return memory
-    old = tables.dram_generation(memory.technology)
+    old = tables.dram_generations.entry(memory.technology)
     new = change.dram or old
     present = drams.count(memory.bandwidth, old)
     share = float(drams.stacks(present, change.area)) / present

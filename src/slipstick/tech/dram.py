@@ -33,8 +33,8 @@ def count(bandwidth: float, generation: DramGeneration) -> int:
 
     Examples
     --------
-    >>> from slipstick.tech.technology_tables import dram_generation
-    >>> count(3.35e12, dram_generation("hbm3"))
+    >>> from slipstick.tech.technology_tables import dram_generations
+    >>> count(3.35e12, dram_generations.entry("hbm3"))
     5
     """
     return max(1, int(np.ceil(bandwidth / generation.bandwidth * (1 - 1e-9))))
