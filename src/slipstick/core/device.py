@@ -42,7 +42,7 @@ class Device(Spec):
     kind: str = Field(description="Kind of device, which says what other fields there are: accelerator, array, ...")
 
     def check(self, system: System) -> Iterator[str]:
-        """Yield what this kind of device misses in the rest of its system, such as a memory; nothing by default."""
+        """Yield a message for each part that this kind of device misses in its system; none by default."""
         yield from ()
 
     def rate_of(self, number_format: str) -> float | None:

@@ -147,7 +147,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write a file whole or not at all: to a temporary file beside it, then renamed."""
+    """Write a file whole or not at all: to a temporary file in the same folder, then renamed."""
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,7 +155,7 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
-            os.chmod(temporary, 0o644)  # as open() would have made it: mkstemp lets nobody else read
+            os.chmod(temporary, 0o644)  # as open() would have made it: mkstemp lets only the owner read
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)

@@ -21,7 +21,7 @@ def pareto(costs: FloatArray) -> NDArray[np.int64]:
     order = np.lexsort((np.arange(len(costs)), *costs.T[::-1]))
     rows: list[int] = []
     front = np.empty((0, costs.shape[1]))
-    for row in order:  # every row that could beat this one stands before it
+    for row in order:  # every row that could beat this row comes before it
         if not np.isfinite(costs[row]).all():
             continue
         if len(front) and (front <= costs[row]).all(axis=1).any():

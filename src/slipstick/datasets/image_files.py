@@ -28,7 +28,7 @@ def decode_picture(raw: bytes, *, where: str, size: int | None = None) -> NDArra
 
     Errors
     ------
-    SlipstickError for what is not a picture, is broken, or has more than 64 M pixels.
+    SlipstickError for a file that is no picture, is broken, or has more than 64 M pixels.
     """
     image_module = require("PIL.Image", "data")
     try:

@@ -51,7 +51,7 @@ class Engine:
     needs_topology
         Whether the system must say how its devices are linked.
     sweep
-        ``module:function`` of the vectorised form that `search` uses; empty: it asks point by point.
+        ``module:NAME`` of the Sweep (`slipstick.core.sweep`) that `search` uses; empty: it asks point by point.
     hint
         What to do instead, said behind a refused field of the plan.
     """
@@ -114,6 +114,7 @@ ENGINES: tuple[Engine, ...] = (
         "estimate", "accelerator", ("decoder",), (Phase.TRAIN,),
         ("parallel.*", "collectives.*", "offload.*", *_FORMATS, "kernels.*"),
         "slipstick.engines.closed_form:train_decoder", options=("fabric",), default_plan=_FASTEST,
+        sweep="slipstick.cluster.sweep.training_columns:TRAINING",
     ),
     Engine(
         "estimate", "accelerator", ("decoder",), (Phase.PREFILL, Phase.DECODE),

@@ -1,12 +1,12 @@
-"""Which plan or system is best: spaces, enumeration, sampling, Pareto frontier, executors.
+"""Search for the best plan or system: spaces, enumeration, sampling, Pareto frontier, executors.
 
-``from slipstick.exploration import Space, search``: not `slipstick.exploration` itself, which is this package.
+`slipstick.search` is the verb; here are what it is made of and the nouns that it takes and returns.
 """
 
 from importlib import import_module
 from typing import Any
 
-_PUBLIC = {"Frontier": "frontier", "Space": "space", "search": "run"}
+_PUBLIC = {"Frontier": "frontier", "Space": "space"}
 
 __all__ = sorted(_PUBLIC)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class SearchOptions(TypedDict, total=False):
-    """What the points of a space have in common, and how they are tried."""
+    """Options of a search: the question that all points share, and the ways to try them."""
 
     plan: str | Mapping[str, object]
     """Fields with their values: tp=1..8,pp=1..16,microbatch=1|2|4. low..high doubles, low..high+step adds.
@@ -20,8 +20,8 @@ class SearchOptions(TypedDict, total=False):
     set: list[str] | Mapping[str, object] | None
     'Any other leaf with its values, such as system.memory.hbm.bandwidth="2..8 TB/s". Repeatable.'
 
-    phase: Literal["train", "prefill", "decode", "infer"]
-    "What the network is used for. Default: train."
+    phase: Literal["train", "prefill", "decode", "infer"] | None
+    "What the network is used for. Default: train; infer on an array."
 
     batch: int | None
     "Sequences over all devices. Default: training one microbatch a device, inference 1."

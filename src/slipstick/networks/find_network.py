@@ -63,7 +63,7 @@ def network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
 
     Errors
     ------
-    SlipstickError for a name that is neither a preset (with the nearest) nor a file; SpecErrors for what a file says.
+    SlipstickError for a name that is neither a preset (with the nearest) nor a file; SpecErrors for a file's fields.
 
     Examples
     --------

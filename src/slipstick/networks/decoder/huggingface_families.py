@@ -35,7 +35,7 @@ class ModelFamily(Entry):
     output_gate: bool = Field(default=False, description="A sigmoid gate multiplies the attention's output")
     sinks: bool = Field(default=False, description="Each head has one learned logit (attention sink)")
     tied: bool = Field(default=False, description="The output head is the embedding, where the file does not say")
-    embedding_norm: bool = Field(default=False, description="A norm stands behind the embedding (BLOOM)")
+    embedding_norm: bool = Field(default=False, description="A norm follows the embedding (BLOOM)")
     dropout: bool = Field(default=False, description="Trained with dropout, where the file does not say")
     positions: int | None = Field(
         default=None, description="Rows of learned positions beyond those of the longest context; none: not learned"

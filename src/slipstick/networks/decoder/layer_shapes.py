@@ -19,9 +19,9 @@ class Projection:
 
     `split` says how tensor parallelism divides it (Shoeybi et al. 1909.08053, section 3): ``column`` divides n, ``row``
     divides k and needs a sum over the ranks, ``kv`` divides n but its `kv_columns` only up to `heads`-fold (key and
-    value heads are copied beyond that), ``replicated`` stays whole. With `batch` > 1 there are so many independent
-    products for each token, one a head, and those are divided instead. With `experts` > 0 each of so many experts has
-    its own weights and a token visits `active` of them.
+    value heads are copied beyond that), ``replicated`` stays whole. With `batch` > 1 each token has that many
+    independent products, one a head, and those are divided instead. With `experts` > 0 each expert has its own weights
+    and a token visits `active` of them.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def positions(sequence: Any, context: Any, reach: int | None = None, *, half: bo
     """Return the number of (query, key) pairs that `sequence` new tokens, the last of `context`, attend to.
 
     By default the full rectangle is counted, as model FLOP/s usually are (Narayanan et al. 2104.04473, appendix);
-    `half` counts only the causal pairs, which is what a causal kernel computes. `reach` bounds the keys of one query.
+    `half` counts only the causal pairs, as a causal kernel computes them. `reach` bounds the keys of one query.
 
     Examples
     --------

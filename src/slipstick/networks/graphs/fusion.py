@@ -63,7 +63,7 @@ def _runs(ops: Sequence[Op], joins: _Joins) -> list[list[Op]]:
     """Split `ops` into runs: an operation joins the run whose last result only it reads, and which alone it reads.
 
     The runs read one another by the name of each run's first operation. They are in the order of their last
-    operations, so that each stands behind all that it reads.
+    operations, so that each comes after all that it reads.
     """
     readers = Counter(name for op in ops for name in op.after)
     runs: list[list[Op]] = []

@@ -11,7 +11,7 @@ from slipstick.core.workload import Op, Phase
 from slipstick.networks.graphs.operator_graph import OperatorGraph
 from slipstick.networks.graphs.recurrent import Lstm, Size, blocks, lookup, pointwise, product, softmax
 
-_Edges = tuple[tuple[str, float], ...]  # names of what is read, and the elements of each
+_Edges = tuple[tuple[str, float], ...]  # operations that are read, and the elements of each
 
 
 class Gnmt(OperatorGraph):
@@ -19,7 +19,7 @@ class Gnmt(OperatorGraph):
 
     The encoder's first layer runs in both directions; from the third layer on a layer adds its input; the decoder's
     first layer queries the attention (Bahdanau et al. 1409.0473, normalised), whose context all later layers read
-    beside their input. Source and target share one table of embeddings. Each node of the graph is a `block` of time
+    with their input. Source and target share one table of embeddings. Each node of the graph is a `block` of time
     steps.
 
     Examples

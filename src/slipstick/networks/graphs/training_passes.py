@@ -15,7 +15,7 @@ def training_graph(ops: Sequence[Op]) -> list[Op]:
 
     Every operation X gets ``X.input_gradient``, which its predecessors' gradients wait for, and, where it has weights,
     ``X.weight_gradient``, which nothing waits for; both run where X runs (`colocate`), since they need its weights and
-    kept activations. Weights are counted with X and not again with its gradients. X.weight_gradient stands behind
+    kept activations. Weights are counted with X and not again with its gradients. X.weight_gradient comes after
     X.input_gradient: they share a device, and others wait for the first. What a gradient reads of its successor's is
     the part that belongs to X's own result (`reads`).
 

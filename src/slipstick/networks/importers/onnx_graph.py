@@ -14,7 +14,7 @@ from slipstick.networks.graphs.imported import MAX_OPERATIONS, ImportedGraph, Re
 from slipstick.networks.graphs.product_sizes import Sized
 from slipstick.networks.importers.onnx_operators import KINDS, PARAMETER_INPUTS, VIEWS, sized_product
 
-MAX_ONNX_BYTES = 512 * 2**20  # of a file; larger networks keep their weights beside it, and those are never opened
+MAX_ONNX_BYTES = 512 * 2**20  # of a file; larger networks have external weights, which are never opened
 _MAX_ELEMENTS = 2**62  # of one tensor, so that sizes of a damaged or hostile file cannot overflow
 _MAX_SHAPE_ELEMENTS = 4096  # of a constant that shape inference may need: a shape, an axis, a pad
 
@@ -135,10 +135,10 @@ def _bind(graph: Any, dims: dict[str, int], path: str) -> None:
 
 def _inferred(onnx: Any, model: Any, path: str) -> Any:
     for value in model.graph.output:
-        value.type.tensor_type.ClearField("shape")  # what the exporter wrote may hold names for sizes given now
+        value.type.tensor_type.ClearField("shape")  # the exporter's shapes may have names for sizes that are given now
     try:
         return onnx.shape_inference.infer_shapes(model, check_type=False, strict_mode=False, data_prop=True)
-    except Exception as error:  # InferenceError, or what the C++ behind it throws
+    except Exception as error:  # InferenceError, or an exception of its C++ library
         first = str(error).strip().splitlines() or [type(error).__name__]
         raise SlipstickError(f"shape inference of the ONNX file failed: {first[0]}", path=path) from None
 

@@ -43,7 +43,7 @@ PARAMETER_INPUTS = {
     "QLinearConv": (3, 8),
     "QLinearMatMul": (3,),
 }
-_FACTORS = {"QLinearConv": (0, 3), "QLinearMatMul": (0, 3)}  # places of what is multiplied: 0 and 1 elsewhere
+_FACTORS = {"QLinearConv": (0, 3), "QLinearMatMul": (0, 3)}  # places of the factors: 0 and 1 elsewhere
 
 _Attributes = Mapping[str, Any]
 

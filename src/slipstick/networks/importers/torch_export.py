@@ -146,7 +146,7 @@ class _Trace:
         if "dims" not in sized:
             sized = {**sized, "dims": {"m": self.batch, "n": max(1, math.ceil(outputs / self.batch))}}
         self.recorder.add(_name(node, base), kind, node.name, reads=activations, outputs=outputs, weights=used, **sized)
-        if base.endswith("_"):  # in place: whoever reads the old value from here on reads the new one
+        if base.endswith("_"):  # in place: later readers of the old value read the new one
             self.recorder.alias(node.args[0].name, node.name)
 
     def _sizes(self, node: Any, base: str, read: Sequence[Any]) -> tuple[str, Sized]:
@@ -171,7 +171,7 @@ _SDPA = "scaled_dot_product_attention"
 def _convolution(node: Any, base: str) -> Sized:
     image, filters = _shape(node.args[0]), _shape(node.args[1])
     transposed = "transpose" in base or bool(base == "convolution" and node.args[6])
-    # groups stand last in conv*d and convolution, and before the dilation in conv_transpose*d
+    # groups come last in conv*d and convolution, and before the dilation in conv_transpose*d
     place = {"convolution": 8}.get(base, 6)
     groups = node.args[place] if len(node.args) > place else node.kwargs.get("groups", 1)
     return products.convolution(image, filters, _shape(node), int(groups), transposed=transposed)
@@ -188,7 +188,7 @@ def _recurrent(node: Any, base: str) -> Sized:
 
 
 def _product(node: Any, fixed: set[str], left: int = 0) -> Sized:
-    """Return the sizes of aten.mm, bmm and matmul, or of addmm and baddbmm, whose factors stand behind the sum."""
+    """Return the sizes of aten.mm, bmm and matmul, or of addmm and baddbmm, whose factors come after the sum."""
     a, b = node.args[left], node.args[left + 1]
     if b.name in fixed and len(_shape(b)) == 2:
         return products.dense(_shape(a), *_shape(b))
