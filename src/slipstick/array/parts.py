@@ -1,4 +1,4 @@
-"""What an array's parts spend and occupy: the table of data/array/energy.yaml, and the events that it is multiplied by.
+"""Energy and area of an array's parts: the table of data/array/energy.yaml, and the events that it is multiplied by.
 
 The energy of a layer is linear in the coefficients, sum of e_i n_i, so that nothing is counted again when one changes.
 """
@@ -18,8 +18,8 @@ _BITS, _SUM = 8, 32  # bits of an activation, and of an accumulator
 _ACCESS = 8  # bytes of the access that the table gives
 
 
-class Parts(Entry):
-    """Energy and area of what an array is made of, at one technology node."""
+class _Parts(Entry):
+    """Energy and area of the parts of an array, at one technology node."""
 
     node: str = Field(description="Technology node at which the table holds")
     energy: dict[str, units.Joules] = Field(description="Energy of one event; dram: of one bit")
@@ -29,14 +29,14 @@ class Parts(Entry):
     area: dict[str, units.SquareMetres] = Field(description="Area of one part; register: of one bit")
 
 
-array_parts = Catalogue(Parts, "array", noun="table of array parts")
+array_parts = Catalogue(_Parts, "array", noun="table of array parts")
 
 
-def _table() -> Parts:
+def _table() -> _Parts:
     return array_parts.entry("energy")
 
 
-def node_factor(node: str) -> float:
+def _node_factor(node: str) -> float:
     """Return the energy of logic at a node over that of the table's node: data/tech, where both are.
 
     Errors
@@ -59,7 +59,7 @@ def energies(node: str = "") -> dict[str, float]:
     >>> energies()["add8"]
     3e-14
     """
-    factor = node_factor(node)
+    factor = _node_factor(node)
     return {name: value * (1.0 if name == "dram" else factor) for name, value in _table().energy.items()}
 
 
@@ -74,11 +74,11 @@ def sram_energy(capacity: float, node: str = "") -> float:
     rows = _table().sram
     sizes = np.log([units.parse(size, "B") for size in rows])
     spent = np.log(list(rows.values()))
-    return float(np.exp(np.interp(np.log(max(capacity, 1.0)), sizes, spent))) / _ACCESS * node_factor(node)
+    return float(np.exp(np.interp(np.log(max(capacity, 1.0)), sizes, spent))) / _ACCESS * _node_factor(node)
 
 
 def element_events(element: Element, group: int, steps: float, cycles: float, shifts: float, bits: float) -> Events:
-    """Return what happens inside the elements of an array while it computes a layer.
+    """Return the events inside the elements of an array while it computes a layer: how often each part works.
 
     A group's activations are gated by the bits of one position, summed by a tree, shifted and accumulated. A
     double-shift element does so for two positions and adds one accumulation. A serial element shifts its accumulator by

@@ -51,7 +51,7 @@ class Entry(Spec):
     note: str = Field(default="", description="Remark that belongs to the whole entry")
 
     def source_of(self, path: str) -> str:
-        """Return where the number at a dotted path comes from: its own source, that of a group around it, or ours."""
+        """Return the source of the number at a dotted path: its own, that of a group around it, or the entry's."""
         keys = path.split(".")
         groups = (".".join(keys[:length]) for length in range(len(keys), 0, -1))
         return next((self.sources[group] for group in groups if group in self.sources), self.source)
@@ -87,7 +87,7 @@ class Catalogue(Generic[S]):
         field: str = "",
         scale: Callable[[S, int], S] | None = None,
     ) -> None:
-        self.kind, self.noun, self.field, self.scale = kind, noun or kind.__name__.lower(), field, scale
+        self.kind, self.noun, self.field, self.scale = kind, noun or kind.__name__.strip("_").lower(), field, scale
         self._group, self._many = group, bool(group) or str(place).endswith(_SUFFIXES)
         self._place, self._loaded = place, dict[str, S]()
 

@@ -153,7 +153,7 @@ KINDS: dict[str, Kind] = {
 
 
 def list_table(catalogue: str | None = None, kind: str | None = None) -> Table:
-    """Return what a catalogue holds, a row an entry; without a name, the catalogues themselves.
+    """Return the entries of a catalogue, a row each; without a name, the catalogues themselves.
 
     Parameters
     ----------

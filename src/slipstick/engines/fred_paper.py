@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FABRICS = ("mesh", "fred-a", "fred-b", "fred-c", "fred-d")
 
 
-class PaperStrategy(Spec):
+class _Strategy(Spec):
     """Degrees of model, data and pipeline parallelism that the paper runs a workload with."""
 
     mp: int = Field(gt=0, description="Devices that share each layer")
@@ -28,26 +28,26 @@ class PaperStrategy(Spec):
     pp: int = Field(gt=0, description="Pipeline stages")
 
 
-class PaperSweep(Spec):
+class _Sweep(Spec):
     """The paper's sweep of strategies over one workload (figure 11)."""
 
     replica: units.Samples = Field(description="Samples of one replica")
     microbatches: dict[int, int] = Field(description="Pipeline stages -> microbatches")
 
 
-class Case(Entry):
+class _WaferCase(Entry):
     """One workload of the paper: the network, the plan, samples of a replica, and the efficiency with its origin."""
 
     network: str = Field(description="Network (slipstick list workloads)")
-    strategy: PaperStrategy = Field(description="Strategy of the paper's table 6")
+    strategy: _Strategy = Field(description="Strategy of the paper's table 6")
     plan: str = Field(description="Plan that slipstick simulate is asked for")
     replica: units.Samples = Field(description="Samples of one replica")
     efficiency: units.Ratio = Field(description="Compute rate over an H100's 989 TFLOP/s")
     calibrated_on: str = Field(description="Row of the paper that gives the efficiency, if one of its own does")
-    sweep: PaperSweep | None = Field(default=None, description="Sweep of strategies, where the paper has one")
+    sweep: _Sweep | None = Field(default=None, description="Sweep of strategies, where the paper has one")
 
 
-cases = Catalogue(Case, "wafer/fred.yaml", group="workloads", noun="workload of the FRED paper")
+cases = Catalogue(_WaferCase, "wafer/fred.yaml", group="workloads", noun="workload of the FRED paper")
 
 
 def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs: int | None = None) -> Iteration:
@@ -80,11 +80,11 @@ def sweep_pairs() -> list[tuple[Strategy, Iteration, Iteration]]:
     case, swept = next((case, case.sweep) for _, case in cases.items() if case.sweep is not None)
     replica = int(swept.replica)
     mesh, fred = (resolve_topology(f"wafer-{name}") for name in ("mesh", "fred-d"))
-    found = []
+    pairs = []
     for strategy in strategies(len(mesh.npus)):
         size = replica // swept.microbatches[strategy.pp]
         plan = f"{case.plan.partition(',')[2]},microbatch={size}"
         question = ask(case.network, "wafer-mesh", plan, verb="simulate", batch=replica * strategy.dp)
         job = job_for(question, case.efficiency)(strategy)
-        found.append((strategy, simulate(job, mesh, most=SWEEP_RUNS), simulate(job, fred, most=SWEEP_RUNS)))
-    return found
+        pairs.append((strategy, simulate(job, mesh, most=SWEEP_RUNS), simulate(job, fred, most=SWEEP_RUNS)))
+    return pairs

@@ -1,4 +1,4 @@
-"""Listings and fields of what is more than a table: systems, workloads, formats, technologies, suites, data sets."""
+"""Listings and fields of the nouns of a question: systems, workloads, formats, technologies, suites, data sets."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def formats_table() -> Table:
 
 
 def format_fields(name: str) -> list[Field] | None:
-    """Return what a number format is, and its bits."""
+    """Return the bits and the description of a number format."""
     from slipstick.formats import format_of
 
     try:
@@ -148,7 +148,7 @@ def suites_table() -> Table:
 
 
 def suite_fields(name: str) -> list[Field] | None:
-    """Return what a suite holds, and the columns of its files."""
+    """Return the contents of a suite, and the columns of its files."""
     from slipstick.engines.validation_suites import load_suites
 
     suite = load_suites().get(name)
@@ -165,7 +165,7 @@ def datasets_table() -> Table:
 
 
 def dataset_fields(name: str) -> list[Field] | None:
-    """Return what a data set holds, its licence, where its files are looked for and how to get them."""
+    """Return the contents of a data set, its licence, where its files are looked for and how to get them."""
     from slipstick.datasets.find_dataset import KNOWN
 
     known = KNOWN.get(name.strip().casefold())

@@ -12,13 +12,13 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Encoded
 
 
-class OperationCost(Entry):
-    """What one arithmetic operation of a number format costs, without memory."""
+class _OperationCost(Entry):
+    """Cost of one arithmetic operation of a number format, without memory."""
 
     energy: units.Joules = Field(description="Energy of one operation at 45 nm and 0.9 V")
 
 
-operation_costs = Catalogue(OperationCost, "formats/operations.yaml", noun="arithmetic operation")
+operation_costs = Catalogue(_OperationCost, "formats/operations.yaml", noun="arithmetic operation")
 
 
 def pack(codes: NDArray[np.uint32], bits: int) -> NDArray[np.uint8]:

@@ -36,7 +36,7 @@ class Preset(Entry):
         return "graph" if "graph" in self.config else "decoder"
 
     def build(self, name: str) -> Network:
-        """Return the network under its `name`."""
+        """Return the network of this preset under `name`: a decoder or an operator graph."""
         if "graph" in self.config:
             about = {"name": name, "aliases": self.aliases, "source": self.source, "note": self.note}
             return graph_network({**self.config, **about}, where=f"workloads.{name}")

@@ -13,7 +13,7 @@ from slipstick.core.spec import Spec
 _NOT_BIBTEX = ("type", "seen")
 
 
-class Paper(Spec):
+class _Paper(Spec):
     """One paper, in the fields of a BibTeX entry and in their order."""
 
     type: str = Field(description="Type of the BibTeX entry: article, inproceedings, misc")
@@ -28,7 +28,7 @@ class Paper(Spec):
     seen: bool = Field(description="The details were looked up, not recalled")
 
 
-papers = Catalogue(Paper, "papers.yaml", field="papers")
+papers = Catalogue(_Paper, "papers.yaml", field="papers")
 
 
 def line(key: str) -> str:

@@ -12,7 +12,7 @@ from slipstick.core.spec import Spec
 
 
 class Law(Spec):
-    """How voltage, clock and power of logic hang together: P ~ V^2 f, f ~ (V - Vt)^2 / V (arXiv 2211.03309)."""
+    """Voltage law of logic: power P ~ V^2 f, clock f ~ (V - Vt)^2 / V (DeepFlow, arXiv 2211.03309)."""
 
     voltage: units.Volts = Field(description="Nominal supply voltage")
     threshold: units.Volts = Field(description="Threshold voltage of the transistors")
@@ -28,8 +28,8 @@ class Floorplan(Spec):
     power: units.Share = Field(description="Share of the device's power that cores take where energies are unknown")
 
 
-class Scaling(Entry):
-    """What holds for logic of every node: the voltage law, and how a die is divided."""
+class _Scaling(Entry):
+    """Laws that hold for logic of every node: the voltage law, and the division of a die."""
 
     law: Law = Field(description="Voltage law of logic")
     floorplan: Floorplan = Field(description="Division of one die; memory and link interfaces do not shrink")
@@ -67,7 +67,7 @@ class NetworkGeneration(Entry):
     energy: units.JoulesPerByte = Field(description="Energy of sending")
 
 
-scaling = Catalogue(Scaling, "tech/scaling", noun="law of scaling")
+scaling = Catalogue(_Scaling, "tech/scaling", noun="law of scaling")
 nodes = Catalogue(Node, "tech/logic.yaml", group="nodes", noun="technology node")
 dram_generations = Catalogue(DramGeneration, "tech/dram.yaml", group="generations", noun="DRAM generation")
 network_generations = Catalogue(NetworkGeneration, "tech/network.yaml", group="generations", noun="network generation")

@@ -6,7 +6,7 @@ from slipstick.report.report import Report
 
 
 def list_(catalogue: str | None = None, *, kind: str | None = None) -> Report:
-    """Return what a catalogue holds, a row an entry; without a name, the catalogues themselves.
+    """Return the entries of a catalogue, a row each; without a name, the catalogues themselves.
 
     Parameters
     ----------

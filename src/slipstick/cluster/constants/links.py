@@ -17,7 +17,7 @@ _GENERIC = "generic"
 
 
 class Protocol(Spec):
-    """How a library moves a message over a link: low latency for small ones, full bandwidth for large ones."""
+    """Protocol of a message over a link (as of NCCL): low latency for small ones, full bandwidth for large ones."""
 
     model_config = ConfigDict(allow_inf_nan=True)  # a protocol without a limit has an infinite one
 

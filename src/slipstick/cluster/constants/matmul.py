@@ -20,7 +20,7 @@ def _in(unit: str, **settings: Any) -> Any:
 
 
 class MatmulConstants(Spec):
-    """What matrix products of one number format reach, relative to the data sheet's figures."""
+    """Constants of matrix products of one number format, most of them relative to the data sheet's figures."""
 
     launch: units.Seconds = Field(description="Start and end of a kernel")
     efficiency: float = Field(gt=0, le=1, description="Share of the peak that a short kernel of large tiles reaches")

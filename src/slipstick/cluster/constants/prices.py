@@ -10,12 +10,12 @@ from slipstick.core import units
 from slipstick.core.catalogue import Catalogue, Entry
 from slipstick.core.system import System
 
-HOURS_A_YEAR = 365.25 * 24
-JOULES_A_KWH = 3.6e6
+_HOURS_A_YEAR = 365.25 * 24
+_JOULES_A_KWH = 3.6e6
 
 
-class Prices(Entry):
-    """What a data centre adds to the price of a device, and what its electricity costs."""
+class _Prices(Entry):
+    """Prices and shares of a data centre: what owning a device costs beside its own price."""
 
     electricity: Annotated[float, units.stated("USD/kWh")] = Field(
         ge=0, json_schema_extra={"unit": "USD/kWh"}, description="Price of electricity"
@@ -32,7 +32,7 @@ class Prices(Entry):
     )
 
 
-prices = Catalogue(Prices, "cost", noun="table of prices")
+prices = Catalogue(_Prices, "cost", noun="table of prices")
 
 
 def hourly_cost(system: System, power: float | None) -> float | None:
@@ -51,7 +51,7 @@ def hourly_cost(system: System, power: float | None) -> float | None:
     if system.price is None or power is None:
         return None
     table = prices.entry("datacentre")
-    working_hours = table.amortisation * HOURS_A_YEAR * table.utilisation
+    working_hours = table.amortisation * _HOURS_A_YEAR * table.utilisation
     drawn = power + (system.overhead_power or 0.0)
-    electricity = drawn * table.facility * 3600 / JOULES_A_KWH * table.electricity
+    electricity = drawn * table.facility * 3600 / _JOULES_A_KWH * table.electricity
     return system.price * table.server_share / working_hours + electricity

@@ -20,7 +20,7 @@ from slipstick.networks.from_row import RowSizes, decoder_from_row
 
 Row = Mapping[str, str]
 
-PLAN_COLUMNS = ("tp", "pp", "cp", "ep", "interleave", "micro_batch")
+_PLAN_COLUMNS = ("tp", "pp", "cp", "ep", "interleave", "micro_batch")
 
 
 @dataclass(frozen=True)
@@ -117,18 +117,18 @@ def formats(precision: str) -> dict[str, str]:
     return {"matmul": name, "activations": "bf16"}
 
 
-class Software(Entry):
-    """What a source says of its software and its cluster; the name is text that stands in a row's source."""
+class _Software(Entry):
+    """Software and cluster of a source of reference rows; the name is text that stands in a row's source."""
 
     plan: dict[str, bool | int | str] = Field(default={}, description="Short key of a plan -> value")
     system: dict[str, str] = Field(default={}, description="Dotted path below the system -> value")
 
 
-reference_software = Catalogue(Software, "validation/software.yaml", noun="software of reference rows")
+reference_software = Catalogue(_Software, "validation/software.yaml", noun="software of reference rows")
 
 
 @cache
-def software(source: str) -> Software:
+def software(source: str) -> _Software:
     """Return the facts of data/validation/software.yaml whose names stand in `source`, as one; later entries win."""
     plan: dict[str, bool | int | str] = {}
     system: dict[str, str] = {}
@@ -136,4 +136,4 @@ def software(source: str) -> Software:
         if name.lower() in source.lower():
             plan |= entry.plan
             system |= entry.system
-    return Software(plan=plan, system=system)
+    return _Software(plan=plan, system=system)
