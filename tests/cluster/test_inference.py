@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from cluster.asking import estimated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipstick.cluster.assembly import inference_setting
-from slipstick.cluster.estimate import estimate
 from slipstick.cluster.inference.request import (
     InferenceSetting,
     decode_step,
@@ -164,6 +164,6 @@ def test_serving_modes_agree_where_they_must() -> None:
 def test_reports_of_inference_pass_their_checks(plan: str) -> None:
     for phase in (Phase.PREFILL, Phase.DECODE):
         workload = Workload(network=network("Llama-3.1-70B"), phase=phase, batch=32, sequence=1024, output=128)
-        report = estimate(workload, resolve_system("h100-sxm-80gb:8"), Plan.of(plan))
+        report = estimated(workload, resolve_system("h100-sxm-80gb:8"), Plan.of(plan))
         assert [f for f in report.warnings if f.severity == "error"] == []
         assert report.value("throughput.tokens") > 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from cluster.asking import estimated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipstick.cluster.assembly import inference_setting
 from slipstick.cluster.constants.serving_stack import load_stack
-from slipstick.cluster.estimate import estimate
 from slipstick.cluster.inference.request import InferenceSetting, decode_step, decode_time, largest_batch, prefill
 from slipstick.cluster.inference.serving import Load, continuous_batch, split_service
 from slipstick.cluster.kernels.experts import experts_busy
@@ -175,7 +175,7 @@ def test_ranks_of_attention_keep_their_own_caches() -> None:
     workload = Workload(network=network("DeepSeek-V3"), phase=Phase.DECODE, batch=512, sequence=1024, output=256)
     system = resolve_system("h200-sxm-141gb:8")
     shared, own = (
-        estimate(workload, system, Plan.of(f"tp=8,matmul=fp8,kv_cache=fp8,attention_dp={ranks}")) for ranks in (1, 8)
+        estimated(workload, system, Plan.of(f"tp=8,matmul=fp8,kv_cache=fp8,attention_dp={ranks}")) for ranks in (1, 8)
     )
     # a latent is not divided by tensor parallelism, but by requests
     assert own.value("memory.parts.cache") == pytest.approx(shared.value("memory.parts.cache") / 8)
@@ -183,4 +183,4 @@ def test_ranks_of_attention_keep_their_own_caches() -> None:
     for plan, network_ in (("tp=8,attention_dp=3", "DeepSeek-V3"), ("tp=8,attention_dp=2", "Llama-3.1-70B")):
         other = Workload(network=network(network_), phase=Phase.DECODE, batch=8, sequence=128)
         with pytest.raises(SlipstickError, match="attention_dp"):
-            estimate(other, system, Plan.of(plan))
+            estimated(other, system, Plan.of(plan))
