@@ -24,8 +24,8 @@ import numpy as np  # noqa: E402  after the thread limits
 
 from slipstick.cluster.assembly import training_setting  # noqa: E402
 from slipstick.cluster.sweep.plans import Plans, possible  # noqa: E402
-from slipstick.cluster.training.step import train  # noqa: E402
 from slipstick.cluster.training.training_setting import Setting  # noqa: E402
+from slipstick.cluster.training.training_step import train  # noqa: E402
 from slipstick.core.catalogue import resolve_system  # noqa: E402
 from slipstick.core.plan import Plan  # noqa: E402
 from slipstick.core.system import System  # noqa: E402
@@ -131,7 +131,7 @@ def check(columns_by_batch: dict[int, dict[str, np.ndarray]], count: int) -> flo
 
 def one_estimate() -> float:
     """Return the median seconds of one estimate of the verb, once loaded."""
-    from slipstick.cluster.estimate import estimate
+    from slipstick.cluster.training.estimate import estimate
 
     workload = Workload(network=network("gpt3-175b"), batch=1536, sequence=SEQUENCE)
     system, plan = (

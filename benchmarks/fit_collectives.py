@@ -17,7 +17,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.optimize import least_squares
 
-from slipstick.cluster.collectives.hierarchy import Tier, collective
+from slipstick.cluster.collectives.collective_time import Tier, collective
 from slipstick.cluster.constants.links import InSwitch, LinkConstants, Protocol, load_link_constants
 from slipstick.core.files import write_text
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from slipstick.cluster import assembly
 from slipstick.cluster.constants.serving_stack import load_stack
-from slipstick.cluster.constants.step import load_step_constants
+from slipstick.cluster.constants.step_constants import load_step_constants
 from slipstick.cluster.kernels import device
 from slipstick.cluster.validation.serving_rows import SUITE
 from slipstick.report.published import Row, RowDict, read_csv

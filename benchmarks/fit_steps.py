@@ -18,7 +18,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from slipstick.cluster import assembly
-from slipstick.cluster.constants.step import StepConstants, load_step_constants
+from slipstick.cluster.constants.step_constants import StepConstants, load_step_constants
 from slipstick.cluster.kernels import device
 from slipstick.cluster.validation.llm_rows import SUITE as LLM
 from slipstick.cluster.validation.nanotron_rows import SUITE as NANOTRON

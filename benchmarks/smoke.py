@@ -14,9 +14,9 @@ from collections.abc import Callable
 import numpy as np
 
 from slipstick.cluster.assembly import training_setting
-from slipstick.cluster.estimate import estimate
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.step import train
+from slipstick.cluster.training.estimate import estimate
+from slipstick.cluster.training.training_step import train
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.plan import Plan
 from slipstick.core.workload import Workload

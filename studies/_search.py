@@ -10,7 +10,7 @@ import numpy as np
 import slipstick
 from slipstick.cluster.assembly import training_setting
 from slipstick.cluster.sweep.plans import RECOMPUTE, Plans, decoder_of, possible
-from slipstick.cluster.training.step import train
+from slipstick.cluster.training.training_step import train
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Workload

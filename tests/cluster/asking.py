@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from slipstick.cluster.estimate import estimate_training
-from slipstick.cluster.inference.inference_report import estimate_inference
+from slipstick.cluster.inference.estimate import estimate_inference
+from slipstick.cluster.training.estimate import estimate_training
 from slipstick.core.plan import Plan
 from slipstick.core.question import Question
 from slipstick.core.system import System

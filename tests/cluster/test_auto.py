@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from cluster.asking import estimated
 
+from cluster.asking import estimated
 from slipstick.cluster.assembly import training_setting
 from slipstick.cluster.sweep.plans import Plans, possible
-from slipstick.cluster.training.step import train
+from slipstick.cluster.training.training_step import train
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.plan import Plan
 from slipstick.core.system import System

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipstick.cluster.collectives.hierarchy import OPERATIONS, Tier, collective
+from slipstick.cluster.collectives.collective_time import OPERATIONS, Tier, collective
 from slipstick.cluster.constants.links import InSwitch, LinkConstants, Protocol, link_constants, load_link_constants
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import Spec

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shared_data import REFERENCE, present
-from slipstick.cluster.collectives.hierarchy import Tier, collective
+from slipstick.cluster.collectives.collective_time import Tier, collective
 from slipstick.cluster.constants.links import load_link_constants
 
 LINKS = {"a100_sxm": ("nvlink3", 300e9), "h100_sxm": ("nvlink4", 450e9), "b200_sxm": ("nvlink5", 900e9)}

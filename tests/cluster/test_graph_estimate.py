@@ -13,7 +13,7 @@ from slipstick.cluster.assembly import inference_precision
 from slipstick.cluster.kernels.device import device_of
 from slipstick.cluster.kernels.gemm import gemm
 from slipstick.cluster.kernels.graph_kernels import backward_kernels, forward_kernels, kept_elements, live_elements
-from slipstick.cluster.kernels.graph_times import op_seconds
+from slipstick.cluster.kernels.operation_times import op_seconds
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError

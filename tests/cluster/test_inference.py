@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cluster.asking import estimated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cluster.asking import estimated
 from slipstick.cluster.assembly import inference_setting
-from slipstick.cluster.inference.request import (
+from slipstick.cluster.inference.inference_pass import (
     InferenceSetting,
     decode_step,
     decode_time,

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cluster.asking import estimated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cluster.asking import estimated
 from slipstick.cluster.assembly import inference_setting
 from slipstick.cluster.constants.serving_stack import load_stack
-from slipstick.cluster.inference.request import InferenceSetting, decode_step, decode_time, largest_batch, prefill
+from slipstick.cluster.inference.inference_pass import (
+    InferenceSetting,
+    decode_step,
+    decode_time,
+    largest_batch,
+    prefill,
+)
 from slipstick.cluster.inference.serving import Load, continuous_batch, split_service
 from slipstick.cluster.kernels.experts import experts_busy
 from slipstick.cluster.sweep.plans import Plans

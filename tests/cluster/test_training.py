@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from slipstick.cluster.assembly import training_setting
 from slipstick.cluster.sweep.plans import RECOMPUTE, Plans, possible
 from slipstick.cluster.training.memory import in_flight, residents
-from slipstick.cluster.training.step import PARTS, train
 from slipstick.cluster.training.training_report import model_flops
 from slipstick.cluster.training.training_setting import Setting, stage_kinds
+from slipstick.cluster.training.training_step import PARTS, train
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.plan import Plan

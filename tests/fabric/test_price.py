@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import slipstick
-from slipstick.cluster.collectives.algorithms import ring
+from slipstick.cluster.collectives.algorithm_cost import ring
 from slipstick.cluster.constants.links import Protocol
 from slipstick.core.errors import SlipstickError
 from slipstick.fabric import builders

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from slipstick.cluster.collectives.network_tiers import tiers_of
 from slipstick.cluster.constants.serving_stack import load_stack
-from slipstick.cluster.constants.step import load_step_constants
-from slipstick.cluster.inference.request import InferenceSetting
+from slipstick.cluster.constants.step_constants import load_step_constants
+from slipstick.cluster.inference.inference_pass import InferenceSetting
+from slipstick.cluster.kernels.decoder_kernels import WIDE, Precision
 from slipstick.cluster.kernels.device import device_of, rate
-from slipstick.cluster.kernels.lowering import WIDE, Precision
-from slipstick.cluster.kernels.timing import Device
+from slipstick.cluster.kernels.kernel_times import Device
 from slipstick.cluster.sweep.plans import decoder_of
 from slipstick.cluster.training.training_setting import Elements, Setting
 from slipstick.core.errors import SlipstickError

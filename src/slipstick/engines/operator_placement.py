@@ -76,7 +76,7 @@ def place(question: Question) -> Report:
 def instance(question: Question, forwarding: Forwarding = "store") -> Instance:
     """Return the instance: chains of operators with their seconds, bytes on edges and bytes kept, and the links."""
     from slipstick.cluster.assembly import width
-    from slipstick.cluster.kernels.graph_times import op_seconds
+    from slipstick.cluster.kernels.operation_times import op_seconds
     from slipstick.fabric.topology_file import resolve_topology
     from slipstick.networks.graphs import chains, training_graph, transfers
     from slipstick.placement.problem import problem_of

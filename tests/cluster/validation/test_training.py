@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from slipstick.cluster.constants.step import StepConstants, load_step_constants, step_constants
+from slipstick.cluster.constants.step_constants import StepConstants, load_step_constants, step_constants
 from slipstick.cluster.validation.row_questions import reference_software
 from slipstick.core.catalogue import Entry
 from slipstick.report.published import read_csv

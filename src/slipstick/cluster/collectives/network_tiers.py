@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from slipstick.cluster.collectives.hierarchy import Tier, collective
+from slipstick.cluster.collectives.collective_time import Tier, collective
 from slipstick.cluster.constants.links import load_link_constants
 from slipstick.cluster.sweep.plans import AUTO_TIER
 from slipstick.core.arrays import FloatArray, IntArray

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from slipstick.cluster.collectives.network_tiers import messages
-from slipstick.cluster.inference.request import InferenceSetting, decode_step, decode_time, largest_batch, prefill
+from slipstick.cluster.inference.inference_pass import (
+    InferenceSetting,
+    decode_step,
+    decode_time,
+    largest_batch,
+    prefill,
+)
 from slipstick.cluster.sweep.plans import AUTO_TIER, Plans
 from slipstick.core.arrays import FloatArray, IntArray
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from slipstick.cluster.constants.matmul import load_kernel_constants
-from slipstick.cluster.constants.step import load_step_constants
+from slipstick.cluster.constants.step_constants import load_step_constants
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.timing import Device
+from slipstick.cluster.kernels.kernel_times import Device
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
 from slipstick.core.system import System

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from slipstick.cluster.kernels.lowering import Kernel, Precision
+from slipstick.cluster.kernels.decoder_kernels import Kernel, Precision
 from slipstick.core.workload import Op
 from slipstick.networks.graphs import leaf_ops, training_graph
 

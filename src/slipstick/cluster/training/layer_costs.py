@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from slipstick.cluster.assembly import training_setting, width
-from slipstick.cluster.kernels.graph_times import op_seconds
+from slipstick.cluster.kernels.operation_times import op_seconds
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.training_setting import layer_times
 from slipstick.core.errors import SlipstickError

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from slipstick.cluster.kernels.lowering import Kernel, Precision, Shape, backward, embedding, forward, head
-from slipstick.cluster.kernels.timing import Device, time_kernels
+from slipstick.cluster.kernels.decoder_kernels import Kernel, Precision, Shape, backward, embedding, forward, head
+from slipstick.cluster.kernels.kernel_times import Device, time_kernels
 from slipstick.core.arrays import FloatArray
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.decoder import Block, Decoder

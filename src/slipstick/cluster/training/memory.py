@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from slipstick.cluster.kernels.footprint import (
+from slipstick.cluster.kernels.device_parameters import (
     Activations,
     Weights,
     block_activations,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from slipstick.cluster.collectives.hierarchy import Tier
+from slipstick.cluster.collectives.collective_time import Tier
 from slipstick.cluster.collectives.network_tiers import messages
 from slipstick.cluster.sweep.distinct import distinct
 from slipstick.cluster.sweep.plans import Plans

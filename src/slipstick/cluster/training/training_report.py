@@ -9,12 +9,12 @@ import numpy as np
 
 from slipstick.cluster.constants.prices import hourly_cost
 from slipstick.cluster.kernels.energy import Energy, energy, host_energy
+from slipstick.cluster.kernels.kernel_table import kernel_table
 from slipstick.cluster.sweep.plans import Plans, decoder_of
-from slipstick.cluster.training.kernel_table import kernel_table
 from slipstick.cluster.training.memory import Residents
 from slipstick.cluster.training.pipeline_stages import Stages
-from slipstick.cluster.training.step import Step
 from slipstick.cluster.training.training_setting import Setting, shape_of
+from slipstick.cluster.training.training_step import Step
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.system import System
 from slipstick.core.workload import Workload

@@ -8,9 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
-from slipstick.cluster.collectives.hierarchy import Tier
-from slipstick.cluster.kernels.lowering import Precision, Shape
-from slipstick.cluster.kernels.timing import Device
+from slipstick.cluster.collectives.collective_time import Tier
+from slipstick.cluster.kernels.decoder_kernels import Precision, Shape
+from slipstick.cluster.kernels.kernel_times import Device
 from slipstick.cluster.sweep.distinct import distinct
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.layer_time import LayerTime, training_layers

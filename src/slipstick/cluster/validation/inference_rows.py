@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from slipstick.cluster.assembly import inference_setting
-from slipstick.cluster.inference.request import InferenceSetting
+from slipstick.cluster.inference.inference_pass import InferenceSetting
 from slipstick.cluster.inference.serving import Load, static_batch
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.validation.row_questions import Row, formats, network_of, number, software

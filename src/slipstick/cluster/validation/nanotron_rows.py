@@ -9,7 +9,7 @@ import numpy as np
 
 from slipstick.cluster.assembly import training_setting
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.step import train
+from slipstick.cluster.training.training_step import train
 from slipstick.cluster.validation.row_questions import Case, number, training_case
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import override

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slipstick.cluster.collectives.hierarchy import Tier, collective
+from slipstick.cluster.collectives.collective_time import Tier, collective
 from slipstick.cluster.collectives.network_tiers import tiers_of
 from slipstick.cluster.validation.grouped_rows import Answers, Key, Table
 from slipstick.core.arrays import FloatArray

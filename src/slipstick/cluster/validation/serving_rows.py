@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.cluster.assembly import inference_setting
-from slipstick.cluster.inference.request import InferenceSetting, decode_step
+from slipstick.cluster.inference.inference_pass import InferenceSetting, decode_step
 from slipstick.cluster.inference.serving import Load, Service, continuous_batch
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.validation.row_questions import number, software

@@ -8,9 +8,9 @@ from slipstick.cluster.assembly import training_setting
 from slipstick.cluster.sweep.choose_plan import resolved
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.memory import residents
-from slipstick.cluster.training.step import train
 from slipstick.cluster.training.training_report import model_flops
 from slipstick.cluster.training.training_setting import Setting, stage_kinds
+from slipstick.cluster.training.training_step import train
 from slipstick.cluster.validation.row_questions import Case, Row, training_case
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Workload

@@ -18,7 +18,7 @@ from slipstick.cluster.sweep.plans import (
     Plans,
     possible,
 )
-from slipstick.cluster.training.step import train
+from slipstick.cluster.training.training_step import train
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan

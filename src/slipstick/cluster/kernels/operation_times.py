@@ -9,7 +9,7 @@ import numpy as np
 from slipstick.cluster.assembly import inference_precision, training_precision
 from slipstick.cluster.kernels.device import device_of
 from slipstick.cluster.kernels.graph_kernels import forward_kernels
-from slipstick.cluster.kernels.timing import time_kernels
+from slipstick.cluster.kernels.kernel_times import time_kernels
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Op, Phase

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from slipstick.cluster.collectives.hierarchy import Tier
+from slipstick.cluster.collectives.collective_time import Tier
 from slipstick.cluster.collectives.network_tiers import messages
 from slipstick.cluster.constants.serving_stack import Stack
-from slipstick.cluster.kernels.footprint import block_weights, embedding_weights, head_weights
-from slipstick.cluster.kernels.lowering import Kernel, Precision, Shape, embedding, forward, head
-from slipstick.cluster.kernels.timing import Device, time_kernels
+from slipstick.cluster.kernels.decoder_kernels import Kernel, Precision, Shape, embedding, forward, head
+from slipstick.cluster.kernels.device_parameters import block_weights, embedding_weights, head_weights
+from slipstick.cluster.kernels.kernel_times import Device, time_kernels
 from slipstick.cluster.sweep.plans import AUTO_TIER, Plans
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.workload import Phase

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from slipstick.cluster.kernels.lowering import Shape
+from slipstick.cluster.kernels.decoder_kernels import Shape
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.decoder import Block, Decoder

@@ -7,9 +7,9 @@ from dataclasses import replace
 from slipstick.cluster.assembly import sources, training_setting
 from slipstick.cluster.sweep.choose_plan import resolved
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.step import Step, train
 from slipstick.cluster.training.training_report import model_flops, training_facts, training_metrics, training_tables
 from slipstick.cluster.training.training_setting import Setting
+from slipstick.cluster.training.training_step import Step, train
 from slipstick.core.arrays import FloatArray
 from slipstick.core.collective_price import CollectivePrice
 from slipstick.core.question import Question

@@ -10,7 +10,7 @@ import numpy as np
 
 from slipstick.cluster.assembly import inference_setting, sources
 from slipstick.cluster.constants.prices import hourly_cost
-from slipstick.cluster.inference.request import (
+from slipstick.cluster.inference.inference_pass import (
     InferenceSetting,
     Pass,
     decode_step,
@@ -28,9 +28,9 @@ from slipstick.cluster.inference.serving import (
     static_batch,
 )
 from slipstick.cluster.kernels.energy import energy, host_energy
+from slipstick.cluster.kernels.kernel_table import inference_table
 from slipstick.cluster.sweep.choose_plan import resolved
 from slipstick.cluster.sweep.plans import Plans, decoder_of
-from slipstick.cluster.training.kernel_table import inference_table
 from slipstick.core.arrays import FloatArray
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from slipstick.cluster.kernels.lowering import Kernel, Precision, Shape, backward, embedding, forward, head
-from slipstick.cluster.kernels.timing import BOUNDS, Device, time_kernels
+from slipstick.cluster.kernels.decoder_kernels import Kernel, Precision, Shape, backward, embedding, forward, head
+from slipstick.cluster.kernels.kernel_times import BOUNDS, Device, time_kernels
 from slipstick.cluster.training.training_setting import Setting
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.decoder import Decoder

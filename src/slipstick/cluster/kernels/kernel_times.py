@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from slipstick.cluster.constants.step import StepConstants
+from slipstick.cluster.constants.step_constants import StepConstants
 from slipstick.cluster.kernels.chip import Chip
+from slipstick.cluster.kernels.decoder_kernels import WIDE, Kernel
 from slipstick.cluster.kernels.gemm import gemm
-from slipstick.cluster.kernels.lowering import WIDE, Kernel
 from slipstick.core.arrays import FloatArray
 
 BOUNDS = ("compute", "l2", "dram", "latency")

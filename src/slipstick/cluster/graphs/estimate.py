@@ -11,7 +11,8 @@ import numpy as np
 from slipstick.cluster.assembly import ADAM_STATES, inference_precision, sources, training_precision, width
 from slipstick.cluster.collectives.network_tiers import messages, tiers_of
 from slipstick.cluster.constants.prices import hourly_cost
-from slipstick.cluster.graph_plan import graph_plan
+from slipstick.cluster.graphs.graph_plan import graph_plan
+from slipstick.cluster.kernels.decoder_kernels import Precision
 from slipstick.cluster.kernels.device import device_of
 from slipstick.cluster.kernels.energy import energy
 from slipstick.cluster.kernels.graph_kernels import (
@@ -21,10 +22,9 @@ from slipstick.cluster.kernels.graph_kernels import (
     kept_elements,
     live_elements,
 )
-from slipstick.cluster.kernels.lowering import Precision
-from slipstick.cluster.kernels.timing import Device, time_kernels
+from slipstick.cluster.kernels.kernel_table import COLUMNS, kernel_rows
+from slipstick.cluster.kernels.kernel_times import Device, time_kernels
 from slipstick.cluster.sweep.plans import AUTO_TIER
-from slipstick.cluster.training.kernel_table import COLUMNS, kernel_rows
 from slipstick.cluster.training.optimizer import ADAM_TRAFFIC, exposed_message
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.plan import Plan

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from slipstick.cluster.collectives import algorithms
-from slipstick.cluster.collectives.algorithms import Cost
+from slipstick.cluster.collectives import algorithm_cost as algorithms
+from slipstick.cluster.collectives.algorithm_cost import Cost
 from slipstick.cluster.constants.links import LinkConstants, Protocol
 from slipstick.core.arrays import FloatArray
 from slipstick.core.collective_price import CollectivePrice
