@@ -7,9 +7,9 @@ import itertools
 import pytest
 
 from cluster.asking import estimated
-from slipstick.cluster.assembly import training_setting
-from slipstick.cluster.sweep.plans import Plans, possible
-from slipstick.cluster.training.training_step import train
+from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.training.training_setting import TrainingSetting
+from slipstick.cluster.training.training_step import training_step
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
@@ -18,7 +18,7 @@ from slipstick.core.workload import Workload
 
 def test_auto_finds_what_brute_force_finds(gpt22b: Workload, a100s: System) -> None:
     report = estimated(gpt22b, a100s, Plan.of("tp=auto,pp=auto,microbatch=auto,sp=true,recompute=selective"))
-    setting = training_setting(gpt22b, a100s, Plan())
+    setting = TrainingSetting.of(gpt22b, a100s, Plan())
     best = float("inf")
     for tp, pp, microbatch in itertools.product((1, 2, 4, 8, 16, 32, 64), (1, 2, 4, 8, 16), (1, 2, 4, 8, 16, 32, 64)):
         if 64 % (tp * pp):
@@ -33,9 +33,9 @@ def test_auto_finds_what_brute_force_finds(gpt22b: Workload, a100s: System) -> N
             "recompute": 1,
         }
         plans = Plans.of_columns(1, columns)
-        if not possible(plans, gpt22b, a100s)[0]:
+        if not plans.possible(gpt22b, a100s)[0]:
             continue
-        step = train(setting, plans)
+        step = training_step(setting, plans)
         if step.peak_memory[0] <= a100s.main_memory.capacity:
             best = min(best, float(step.time[0]))
     assert report.value("time.step") == pytest.approx(best, rel=1e-12)

@@ -1,140 +1,46 @@
-"""Bytes that one device holds for one block: its share of the weights, and the activations kept for backward."""
+"""Parameters of one device: its share of a layer, of the embedding and of the head under a plan."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
-from slipstick.cluster.kernels.decoder_kernels import Shape
-from slipstick.core.arrays import FloatArray, IntArray
+from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.decoder import Block, Decoder
-from slipstick.networks.decoder.layer_shapes import Projection, Scores
+from slipstick.networks.decoder.layer_shapes import Projection
 
 
-@dataclass(frozen=True)
-class Weights:
-    """Parameters of one layer on one device: those reduced over data parallel ranks, and those of the experts."""
+def layer_parameters(
+    block: Block, decoder: Decoder, tp: IntArray, ep: IntArray, etp: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return one device's parameters of one layer: (dense ones, those of its experts).
 
-    dense: FloatArray
-    experts: FloatArray
-
-
-def block_weights(block: Block, decoder: Decoder, tp: IntArray, ep: IntArray, etp: IntArray) -> Weights:
-    """Return one device's parameters of one layer; norms and other replicated vectors are held by every rank."""
+    Dense parameters are reduced over all data parallel ranks; norms and other replicated vectors are on every rank.
+    """
     dense, experts = np.zeros(len(tp)), np.zeros(len(tp))
     projections = [*block.attention.projections(decoder.hidden, Phase.TRAIN), *block.mlp.projections(decoder.hidden)]
     for projection in projections:
         if projection.experts:
-            experts += _held(projection, etp) * projection.experts / ep
+            experts += _share(projection, etp) * projection.experts / ep
         else:
-            dense += _held(projection, tp)
+            dense += _share(projection, tp)
     listed = sum(projection.parameters for projection in projections)
-    return Weights(dense + decoder.layer_parameters(block) - listed, experts)  # norms and the like: on every rank
+    return dense + decoder.layer_parameters(block) - listed, experts  # norms and the like: on every rank
 
 
-def _held(projection: Projection, degree: IntArray) -> FloatArray:
+def _share(projection: Projection, degree: IntArray) -> FloatArray:
     """Return one rank's parameters of a projection (of one expert): a column split divides the bias too."""
     k, n, batch = projection.local(degree)
     return np.asarray(batch * (k + (1 if projection.bias else 0)) * n)
 
 
-@dataclass(frozen=True)
-class Activations:
-    """Bytes that one layer keeps of one microbatch under each kind of recomputation, by what they are."""
-
-    checkpoint: FloatArray  # the layer's input
-    norms: FloatArray  # the norms' inputs and outputs
-    projections: FloatArray  # queries, keys, values, what the attention gives, the feed-forward's inner tensors
-    scores: FloatArray  # what the attention core keeps: the score matrices, or the softmax statistics if fused
-    masks: FloatArray  # dropout
-
-    @property
-    def everything(self) -> FloatArray:
-        """Without recomputation."""
-        return self.norms + self.projections + self.scores + self.masks
-
-    @property
-    def without_scores(self) -> FloatArray:
-        """With selective recomputation: the attention core runs again."""
-        return self.norms + self.projections + self.masks
-
-
-def block_activations(
-    block: Block, decoder: Decoder, shape: Shape, element: float, *, fused: bool, regather: bool | NDArray[np.bool_]
-) -> Activations:
-    """Return the bytes that one layer keeps of one microbatch.
-
-    Source: Korthikanti et al. 2205.05198, section 4: sbh(10 + 24/t + 5as/(ht)) with tensor parallelism and
-    sbh/t (34 + 5as/h) with sequence parallelism, here term by term so that it holds for any block.
-    """
-    hidden, tokens = decoder.hidden, 1.0 * shape.tokens
-    norms = (1 if block.parallel else 2) * hidden * element * shape.normed
-    # a norm's output is the input of the products after it: full size unless the backward pass gathers it again
-    gathered = np.where(shape.sp & ~np.asarray(regather), tokens, shape.normed)
-    normed = (1 if block.parallel else 2) * hidden * element * gathered
-    latent = sum(
-        2 * p.k for p in block.attention.projections(hidden, Phase.TRAIN) if not p.after_core and p.k != hidden
-    )
-    scores = block.attention.scores(Phase.TRAIN)
-    inner = _attention_inner(block, scores, shape) + feed_forward_inner(block, decoder, shape)
-    masks = 2 * hidden * shape.normed if decoder.dropout else np.zeros_like(tokens)
-    return Activations(
-        checkpoint=hidden * element * shape.normed,
-        norms=norms + normed,
-        projections=(inner + latent * tokens) * element,
-        scores=_score_bytes(scores, decoder, shape, element, fused=fused),
-        masks=1.0 * masks,
-    )
-
-
-def _attention_inner(block: Block, scores: Scores | None, shape: Shape) -> FloatArray:
-    """Elements of queries, keys, values and the core's output (in linear attention: its inputs and output)."""
-    recurrence = block.attention.recurrence()
-    if recurrence is not None:
-        return np.asarray(shape.tokens * (recurrence.inputs + recurrence.outputs) / shape.tp)
-    if scores is None:
-        return np.zeros(len(shape.tp))
-    kv_pieces = np.minimum(shape.tp, scores.kv_heads)
-    queries = scores.heads * (scores.qk_dim + scores.v_dim) / shape.tp
-    keys = scores.kv_heads * (scores.qk_dim + scores.v_dim) / kv_pieces
-    return np.asarray(shape.tokens * (queries + keys))
-
-
-def feed_forward_inner(block: Block, decoder: Decoder, shape: Shape) -> FloatArray:
-    """Elements of the inputs of the activation function and of the product after it; routed tokens for experts."""
-    found = np.zeros(len(shape.tp))
-    for projection in block.mlp.projections(decoder.hidden):
-        if projection.split == "replicated":
-            continue
-        wide = projection.k if projection.split == "row" else projection.n
-        if projection.experts:
-            rows = shape.tokens * projection.active * shape.etp / shape.tp
-            found += rows * (wide / shape.etp + decoder.hidden)  # beside it, what enters and what leaves the experts
-        else:
-            found += shape.tokens * wide / shape.tp
-    return found
-
-
-def _score_bytes(scores: Scores | None, decoder: Decoder, shape: Shape, element: float, *, fused: bool) -> FloatArray:
-    if scores is None:
-        return np.zeros(len(shape.tp))
-    heads = scores.heads / shape.tp
-    if fused:
-        return np.asarray(4.0 * heads * shape.tokens)  # log-sum-exp of each row, fp32 (Dao et al. 2205.14135)
-    matrix = heads * shape.tokens * shape.context
-    return np.asarray(matrix * (2 * element + 1 if decoder.dropout else element))
-
-
-def embedding_weights(decoder: Decoder, tp: IntArray) -> FloatArray:
+def embedding_parameters(decoder: Decoder, tp: IntArray) -> FloatArray:
     """Return one device's parameters of the embedding; learned positions and a norm are held by every rank."""
     table = decoder.vocabulary * decoder.hidden
     return np.asarray(table / tp + (decoder.embedding_parameters - table))
 
 
-def head_weights(decoder: Decoder, tp: IntArray, copied: NDArray[np.bool_]) -> FloatArray:
+def head_parameters(decoder: Decoder, tp: IntArray, copied: BoolArray) -> FloatArray:
     """Return one device's parameters of the final norm and the output projection.
 
     Where `copied`, a tied projection has no embedding table on its own stage and holds a copy of it.

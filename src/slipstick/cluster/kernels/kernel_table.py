@@ -1,4 +1,4 @@
-"""The kernels of one device as a table: what `slipstick ops` and the reports print."""
+"""Table of the kernels of one device: the operations that `slipstick ops` and the reports print."""
 
 from __future__ import annotations
 
@@ -6,48 +6,39 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from slipstick.cluster.kernels.decoder_kernels import Kernel, Precision, Shape, backward, embedding, forward, head
-from slipstick.cluster.kernels.kernel_times import BOUNDS, Device, time_kernels
-from slipstick.cluster.training.training_setting import Setting
+from slipstick.cluster.kernels.chip import Chip
+from slipstick.cluster.kernels.decoder_kernels import Kernel, Shape, backward_kernels, decoder_kernels
+from slipstick.cluster.kernels.gemm import BOUNDS
+from slipstick.cluster.kernels.kernel_times import time_kernels
+from slipstick.cluster.kernels.precision import Precision
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.decoder import Decoder
 from slipstick.report.report import Table
 
-COLUMNS = {
+_COLUMNS = {
     "op": "", "kind": "", "count": "", "m": "", "n": "", "k": "", "batch": "", "flops": "FLOP",
     "traffic": "B", "time": "s", "bound": "",
 }  # fmt: skip
 
 
-def kernel_table(decoder: Decoder, setting: Setting, shape: Shape) -> Table:
-    """Return every kernel of a training step's microbatch on one device, with its size, time and bound.
+def decoder_table(
+    decoder: Decoder, chip: Chip, precision: Precision, shape: Shape, phase: Phase, *, fused: bool
+) -> Table:
+    """Return every kernel of a training step's microbatch, or of one inference pass, with its size, time and bound.
 
     `count` is the number of layers of the kind; time, operations and traffic are of one layer.
     """
-    parts = [
-        (block.count, forward(block, decoder, shape, Phase.TRAIN, setting.precision, setting.fused))
-        for block in setting.blocks
-    ]
-    parts.append((1, embedding(decoder, shape, setting.precision.activations)))
-    parts.append((1, head(decoder, shape, Phase.TRAIN, setting.precision)))
-    both = [(count, [*kernels, *backward(kernels, setting.precision)]) for count, kernels in parts]
-    return Table.of(COLUMNS, kernel_rows(both, setting.device))
+    lists = decoder_kernels(decoder, shape, phase, precision, fused=fused)
+    if phase is Phase.TRAIN:
+        lists = [[*kernels, *backward_kernels(kernels, precision)] for kernels in lists]
+    counts = [*(block.count for block in decoder.kinds), 1, 1]
+    return kernel_table(list(zip(counts, lists, strict=True)), chip)
 
 
-def inference_table(
-    decoder: Decoder, device: Device, precision: Precision, shape: Shape, phase: Phase, *, fused: bool
-) -> Table:
-    """Return every kernel of one inference step on one device."""
-    parts = [(block.count, forward(block, decoder, shape, phase, precision, fused)) for block in decoder.kinds]
-    parts.append((1, embedding(decoder, shape, precision.activations)))
-    parts.append((1, head(decoder, shape, phase, precision)))
-    return Table.of(COLUMNS, kernel_rows(parts, device))
-
-
-def kernel_rows(parts: Sequence[tuple[int, list[Kernel]]], device: Device) -> list[tuple[object, ...]]:
-    """Return a row of `COLUMNS` for each kernel of the first plan; each list of kernels runs `count` times."""
+def kernel_table(parts: Sequence[tuple[int, Sequence[Kernel]]], chip: Chip) -> Table:
+    """Return a row for each kernel of the first plan; each list of kernels runs `count` times."""
     everything = [(count, kernel) for count, kernels in parts for kernel in kernels]
-    times = time_kernels([kernel for _, kernel in everything], device, 1)
+    times = time_kernels([kernel for _, kernel in everything], chip, 1)
     rows: list[tuple[object, ...]] = []
     for index, (count, kernel) in enumerate(everything):
         sizes: tuple[int | None, ...] = (None, None, None, None)
@@ -59,4 +50,4 @@ def kernel_rows(parts: Sequence[tuple[int, list[Kernel]]], device: Device) -> li
                 times.time[index, 0], BOUNDS[times.bound[index, 0]],
             )
         )  # fmt: skip
-    return rows
+    return Table.of(_COLUMNS, rows)
