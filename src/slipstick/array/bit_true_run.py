@@ -87,6 +87,7 @@ def _simulated(cost: LayerCost, random: np.random.Generator) -> LayerRun:
     groups = min(-(-product.reduction // array.group), MAX_GROUPS)
     shifts = cost.held.shifts[:filters] if product.groups == 1 else np.repeat(cost.held.shifts[:1], filters)
     activations = random.integers(-128, 128, (pixels, groups, array.group))
+    # 127: the largest magnitude of the elements, which hold a sign beside seven bits
     weights, values = _decomposed(random.integers(-127, 128, (filters, groups, array.group)), shifts)
     sizes = array.rows, array.columns
     simulated = simulate(activations, weights, *sizes, array.element, overlap=array.overlap)

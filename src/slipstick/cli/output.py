@@ -70,7 +70,7 @@ def put_table(name: str, table: Table, json: bool) -> None:
 
 @contextmanager
 def progress_bar(shown: Shown, label: str) -> Iterator[Callable[..., None] | None]:
-    """Show a bar on standard error where somebody looks at it; yields what is called with (steps, all steps[, text])."""
+    """Show a bar on standard error where somebody looks at it; yields its callback (steps, all steps[, text])."""
     if shown.json or not sys.stderr.isatty():
         yield None
         return

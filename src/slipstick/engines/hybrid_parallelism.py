@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from slipstick.cluster.convergence.epochs_to_target import Epochs
     from slipstick.cluster.convergence.speedup_curves import Curves
 
+_TIME_LIMIT = 20.0  # seconds for each placement
 _BATCH = 32  # samples of a worker where nobody says, and no task is known
 _TASKS = Path(__file__).parent.parent / "data" / "hybrid" / "tasks.yaml"
 _Remark = Callable[[str], None]
@@ -99,7 +100,7 @@ def _case(workload: WorkloadSpec, system: str, options: Mapping[str, Any], remar
         _speedups(given.get("step_speedups", "")),
         given.get("method", "auto"),
         given.get("scaling", "model"),
-        given.get("time_limit", 20.0),
+        given.get("time_limit", _TIME_LIMIT),
         given.get("samples"),
     )
 
