@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from slipstick.compress.pool_choice import SIZES, VECTORS, candidates, choose_pools
+from slipstick.compress.pool_choice import candidates, choose_pools
 from slipstick.core.errors import SlipstickError
 from slipstick.formats import Pool
-from slipstick.formats.pool import fit_pool
+from slipstick.formats.pool import SIZES, VECTORS, fit_pool
 
 RNG = np.random.default_rng(0)
 WEIGHTS = [RNG.normal(size=(16, 3, 3, 16)), RNG.normal(size=(24, 1, 1, 16))]

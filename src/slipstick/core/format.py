@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,6 +36,16 @@ class Encoded:
     shape: tuple[int, ...]
     codes: NDArray[np.uint8]
     side: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def encoding(self) -> Format:
+        """The encoding that the codes are in."""
+        return self.format
+
+    @property
+    def values(self) -> Array:
+        """The values that the codes stand for: the encoding's `decode`, in fp32, of the tensor's shape."""
+        return self.format.decode(self)
 
     @property
     def nbytes(self) -> int:
@@ -127,9 +137,96 @@ class Format(ABC):
         return math.prod(shape) * positions * self.cost().cycles
 
     @property
+    def encoding(self) -> Format:
+        """How numbers are stored: encode, decode, bytes, and the abilities below."""
+        return self
+
+    @property
+    def stand_in(self) -> Surrogate:
+        """Smooth stand-in for training: the derivative that passes through rounding, and its bounds."""
+        return self.surrogate
+
+    @property
     def vector(self) -> int:
         """Consecutive elements that one code stands for; more than 1: a zero among others need not stay zero."""
         return 1
+
+    @property
+    def whole_numbers(self) -> bool:
+        """Whether values are whole numbers times a scale, so that `integers` answers."""
+        return False
+
+    @property
+    def keeps_scales(self) -> bool:
+        """Whether `recode` answers: codes of an integer network can be replaced while their scales stay."""
+        return False
+
+    @property
+    def max_shifts(self) -> int | None:
+        """Most shifts (bit positions of a magnitude) that a schedule may give a filter; None: takes no schedule."""
+        return None
+
+    @property
+    def weight_shifts(self) -> int | None:
+        """Shifts (bit positions of a magnitude) of every weight without a schedule; None: weights have none."""
+        return None
+
+    @property
+    def group(self) -> int:
+        """Consecutive weights of a filter that are stored as one record; 1: each has its own."""
+        return 1
+
+    @property
+    def per_filter(self) -> Format:
+        """The same encoding with a scale of each filter, as integer files have them; itself where it has no choice."""
+        return self
+
+    @property
+    def shared_bytes(self) -> int:
+        """Bytes that all layers of a network share (a pool's vectors), within `storage_bytes`; 0: nothing is shared."""
+        return 0
+
+    def shared_side(self, tensors: Sequence[ArrayLike]) -> Side:
+        """Return what layers with these weights share beside their codes, fitted to all of them; empty: nothing.
+
+        Parameters
+        ----------
+        tensors : weights of every layer in this encoding, each [filters, ..., channels].
+        """
+        return {}
+
+    def takes(
+        self, shape: tuple[int, ...], *, depthwise: bool = False, first: bool = False, last: bool = False
+    ) -> bool:
+        """Tell whether a layer with weights [filters, ..., channels] is to be stored so; False: it stays int8.
+
+        Parameters
+        ----------
+        depthwise, first, last : the layer is depth-wise, the network's first or last one.
+        """
+        return True
+
+    def alternatives(self, shapes: Sequence[tuple[int, ...]]) -> Sequence[Format]:
+        """Return encodings of other sizes that may stand in for this one under a budget of bytes; itself: no other.
+
+        Parameters
+        ----------
+        shapes : of the weights that share it, all of which each alternative takes.
+
+        Errors
+        ------
+        SlipstickError if no size takes all of them.
+        """
+        return (self,)
+
+    def integers(self, encoded: Encoded) -> NDArray[np.int64]:
+        """Return the whole numbers that scales multiply, of the tensor's shape, zero points subtracted.
+
+        Errors
+        ------
+        SlipstickError if the encoding is none of whole numbers (`whole_numbers`).
+        """
+        return self.centred(encoded)
 
     def centred(self, encoded: Encoded) -> NDArray[np.int64]:
         """Return the whole numbers that scales multiply, of the tensor's shape, zero points subtracted.

@@ -115,6 +115,22 @@ def find_system(spec: SystemSpec) -> System:
     return resolve(spec)
 
 
+def find_network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
+    """Return the network that a name, file, dict or object stands for, files of trained networks included.
+
+    The arguments and errors are those of `slipstick.networks.network`; ``.tflite`` files are read for their sizes too.
+
+    Examples
+    --------
+    >>> find_network("examples/data/small.tflite").name
+    'small'
+    """
+    from slipstick.networks.find_network import network
+    from slipstick.trained.open import SIZE_READERS
+
+    return network(spec, readers=SIZE_READERS)
+
+
 def parse_overrides(changes: Mapping[str, object] | Sequence[str]) -> Mapping[str, object]:
     """Return overrides as a mapping; texts are ``path=value``, with values as in a YAML file: 8, true, null, 8 TB/s.
 
@@ -211,9 +227,7 @@ def _checked_phase(name: str) -> Phase:
 def _network(spec: WorkloadSpec) -> Network:
     if isinstance(spec, Workload):
         return spec.network
-    from slipstick.networks.find_network import network
-
-    return network(spec)
+    return find_network(spec)
 
 
 def _plan(spec: PlanSpec, verb: str, system: System, asked: tuple[str, Phase], chosen: dict[str, str]) -> Plan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,26 @@ class Int(Format):
         extra = [] if self.symmetric else ["symmetric=false"]
         extra += [] if self.axis is None else [f"axis={self.axis}"]
         return f"int{self.bits}" + (":" + ",".join(extra) if extra else "")
+
+    @property
+    def whole_numbers(self) -> bool:
+        """Codes less their zero point are whole numbers."""
+        return True
+
+    @property
+    def keeps_scales(self) -> bool:
+        """The upper bits of int8 codes can be kept at their scales."""
+        return True
+
+    @property
+    def weight_shifts(self) -> int:
+        """The bits of a code, at most the 7 of an int8 magnitude."""
+        return min(self.bits, _CODE_BITS - 1)
+
+    @property
+    def per_filter(self) -> Int:
+        """The same integers with a scale for each index of the first axis."""
+        return replace(self, axis=0)
 
     @property
     def bits_per_element(self) -> float:

@@ -3,6 +3,8 @@
 The file is a safetensors container (8 bytes of header length, JSON, arrays). In its header's ``__metadata__`` the key
 ``slipstick-packed`` holds JSON: ``{"version": 1, "tensors": {name: {"format": text, "shape": [...], "codes": key,
 "side": {name: key}}}}``; keys name the container's arrays. Equal arrays, such as a network's pool, are stored once.
+``"network": {"kind": ".onnx", "rest": key}`` may stand beside the tensors: all else that the network is, as the bytes
+of a file of that kind whose packed weights are zeros, deflated.
 A second key, ``slipstick-sha256``, is the digest of that JSON and of all arrays, so that no flipped bit goes unseen.
 Formats are texts that `format_of` reads. Nothing of the file is executed, and its sizes are checked before memory is
 taken: no tensor may have more elements than `MOST`, nor codes of another size than its format gives its shape.
@@ -13,7 +15,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,8 @@ MAX_BYTES = 2**32  # of a file: 4 GiB
 MAX_HEADER = 2**24  # bytes: names and shapes of some 100,000 tensors
 MOST = 2**31  # elements of one tensor
 MOST_AXES = 8
+MAX_REST = 2**29  # bytes of the rest of a network, inflated: as much as a .tflite file may have
+_REST = "network"  # key of its array
 _TYPES = {"U8": np.uint8, "I8": np.int8, "U16": np.uint16, "I32": np.int32, "F32": np.float32}
 _NAMES = {np.dtype(kind): name for name, kind in _TYPES.items()}
 _LENGTH = 8  # bytes of the header's length
@@ -39,8 +45,20 @@ _COMPACT = (",", ":")  # of JSON: names and shapes are a large part of a small n
 Arrays = dict[str, NDArray[Any]]
 
 
-def write_packed(path: str | Path, tensors: Mapping[str, Encoded]) -> int:
+@dataclass(frozen=True)
+class NetworkRest:
+    """Rest of a network whose weights are packed: a file of its `kind` (a suffix) with zeros in their place."""
+
+    kind: str
+    file: bytes
+
+
+def write_packed(path: str | Path, tensors: Mapping[str, Encoded], rest: NetworkRest | None = None) -> int:
     """Write encoded tensors by name, whole or not at all; return the file's bytes.
+
+    Parameters
+    ----------
+    rest : what makes the file a network that `slipstick.trained.open_network` opens again.
 
     Errors
     ------
@@ -53,7 +71,11 @@ def write_packed(path: str | Path, tensors: Mapping[str, Encoded]) -> int:
         codes = _stored(encoded.codes, f"{name}.codes", arrays, known)
         side = {key: _stored(array, f"{name}.{key}", arrays, known) for key, array in encoded.side.items()}
         about[name] = {"format": encoded.format.name, "shape": list(encoded.shape), "codes": codes, "side": side}
-    raw = _container(arrays, json.dumps({"version": VERSION, "tensors": about}, separators=_COMPACT))
+    whole: dict[str, Any] = {"version": VERSION, "tensors": about}
+    if rest is not None:
+        arrays[_REST] = np.frombuffer(zlib.compress(rest.file, 9), np.uint8)
+        whole["network"] = {"kind": rest.kind, "rest": _REST}
+    raw = _container(arrays, json.dumps(whole, separators=_COMPACT))
     write_bytes(path, raw)
     return len(raw)
 
@@ -81,10 +103,43 @@ def read_packed(path: str | Path) -> dict[str, Encoded]:
 
 def parse_packed(raw: bytes, *, where: str = "packed") -> dict[str, Encoded]:
     """Return the encoded tensors of a file's bytes, as `read_packed` does."""
+    return parse_packed_network(raw, where=where)[0]
+
+
+def is_packed(raw: bytes) -> bool:
+    """Tell whether bytes look like a file of packed weights: its key stands in the header."""
+    size = int.from_bytes(raw[:_LENGTH], "little")
+    return f'"{KEY}"'.encode() in raw[_LENGTH : _LENGTH + min(size, MAX_HEADER)]
+
+
+def parse_packed_network(raw: bytes, *, where: str = "packed") -> tuple[dict[str, Encoded], NetworkRest | None]:
+    """Return the encoded tensors of a file's bytes, and the rest of their network where the file has it.
+
+    Errors
+    ------
+    SlipstickError as `read_packed` raises it, and for a rest that is damaged or larger than 512 MiB.
+    """
     arrays, about = _contents(raw, where)
     if not isinstance(about, dict) or about.get("version") != VERSION or not isinstance(about.get("tensors"), dict):
         raise SlipstickError("not a file of packed weights", path=where, allowed=f"version {VERSION}")
-    return {name: _encoded(entry, arrays, f"{where}: {name}") for name, entry in about["tensors"].items()}
+    tensors = {name: _encoded(entry, arrays, f"{where}: {name}") for name, entry in about["tensors"].items()}
+    return tensors, None if "network" not in about else _rest(about["network"], arrays, f"{where}: network")
+
+
+def _rest(entry: Any, arrays: Arrays, where: str) -> NetworkRest:
+    if not isinstance(entry, dict) or set(entry) != {"kind", "rest"} or not isinstance(entry["kind"], str):
+        raise SlipstickError("not the rest of a network", path=where)
+    deflated = arrays.get(entry["rest"]) if isinstance(entry["rest"], str) else None
+    if deflated is None or deflated.dtype != np.uint8:
+        raise SlipstickError("an array of it is missing", path=where)
+    reader = zlib.decompressobj()
+    try:
+        file = reader.decompress(deflated.tobytes(), MAX_REST + 1)
+    except zlib.error as error:
+        raise SlipstickError(f"damaged: {error}", path=where) from None
+    if len(file) > MAX_REST or not reader.eof or reader.unused_data:
+        raise SlipstickError("damaged, or too large", path=where, allowed=f"at most {MAX_REST} bytes")
+    return NetworkRest(entry["kind"], file)
 
 
 def _stored(array: NDArray[Any], key: str, arrays: Arrays, known: dict[Any, str]) -> str:

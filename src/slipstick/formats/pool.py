@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +27,8 @@ from slipstick.formats.kmeans import Metric, assign, fit
 AXES = 4  # of weights that have kernels: [filters, rows, columns, channels]
 TOP = 127  # of an int8 pool
 LARGEST = 2**16  # vectors in a pool
+SIZES = (16, 32, 64, 128, 256)  # vectors of a pool that a budget chooses among
+VECTORS = (4, 8, 16)  # weights of a vector, of input channels, that a budget chooses among
 ALTERNATIONS = 4  # of indices and scales: neither can make the squared error larger
 Side = Mapping[str, NDArray[Any]]
 Kind = Literal["z", "xy"]
@@ -110,6 +113,41 @@ class Pool(Format):
         _check_cut(shape, self.vector, self.kind)
         filters, each = rows_of(shape)
         return packed_bytes(filters * -(-each // self.vector), self._width)
+
+    @property
+    def whole_numbers(self) -> bool:
+        """Vectors of the pool are int8."""
+        return True
+
+    @property
+    def shared_bytes(self) -> int:
+        """Bytes of the int8 pool, which a network stores once."""
+        return self.size * self.vector
+
+    def shared_side(self, tensors: Sequence[ArrayLike]) -> Side:
+        """Return the pool [size, vector] of all tensors: `fit_pool`."""
+        return {"pool": fit_pool(tensors, self.size, self.vector, kind=self.kind, metric=self.metric)}
+
+    def takes(
+        self, shape: tuple[int, ...], *, depthwise: bool = False, first: bool = False, last: bool = False
+    ) -> bool:
+        """Tell whether a layer goes into the pool: `poolable`."""
+        return poolable(shape, self.vector, kind=self.kind, depthwise=depthwise, first=first, last=last)
+
+    def alternatives(self, shapes: Sequence[tuple[int, ...]]) -> Sequence[Pool]:
+        """Return pools of other sizes and vectors whose vectors fill all `shapes`; kind, metric and index width stay.
+
+        Errors
+        ------
+        SlipstickError if the weights do not fill whole vectors of any.
+        """
+        vectors = sorted({self.vector} if self.kind == "xy" else {*VECTORS, self.vector})
+        fitting = [vector for vector in vectors if all(poolable(shape, vector, kind=self.kind) for shape in shapes)]
+        if not fitting:
+            message = f"its vectors do not fill weights of {list(shapes)}"
+            raise SlipstickError(message, path="pool.vector", value=self.name)
+        sizes = [size for size in sorted({*SIZES, self.size}) if not self.index_bits or size <= 2**self.index_bits]
+        return [replace(self, size=size, vector=vector) for size, vector in product(sizes, fitting)]
 
     def encode(self, values: ArrayLike, side: Side | None = None) -> Encoded:
         """Represent finite values [filters, ...]; `side` may give the pool [size, vector], and with it the scales.

@@ -61,6 +61,26 @@ class ByFilter(Format):
         """Return the whole numbers [rows, groups * group] of records bit by bit."""
 
     @property
+    def whole_numbers(self) -> bool:
+        """Signed magnitudes are whole numbers."""
+        return True
+
+    @property
+    def keeps_scales(self) -> bool:
+        """Positions of int8 codes can be kept at their scales."""
+        return True
+
+    @property
+    def max_shifts(self) -> int:
+        """Positions of a magnitude: a schedule gives a filter from 1 to all of them."""
+        return self.positions
+
+    @property
+    def weight_shifts(self) -> int:
+        """Positions that a filter keeps without a schedule."""
+        return self.each_shifts
+
+    @property
     def bits_per_element(self) -> float:
         """Bits of a record for each of its weights."""
         return self.record_bits(self.each_shifts) / self.group

@@ -69,9 +69,7 @@ class Axis:
             values = [base * _DECADE**decade for decade in decades for base in (1, 2, 5)]
         else:
             step = self._step()
-            values = [
-                step * n for n in range(math.ceil(self.low / step), math.floor(self.high / step + 1e-9) + 1)
-            ]
+            values = [step * n for n in range(math.ceil(self.low / step), math.floor(self.high / step + 1e-9) + 1)]
         exact = values if self.log else [round(value, _DIGITS) for value in values]
         inside = [value for value in exact if self.low <= value <= self.high]
         return inside[:: max(1, -(-len(inside) // _TICKS))]

@@ -13,10 +13,10 @@ pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
 
 import torch
 
+from adapt_calls import attach_text
 from decided import decided
 from slipstick import measure
 from slipstick.cli import run
-from slipstick.compress.retraining import attach
 from slipstick.core.errors import SlipstickError
 from slipstick.datasets import DataSet, data_set
 from slipstick.formats import format_of
@@ -57,7 +57,7 @@ def test_a_module_is_scored_and_left_as_it_was(net: torch.nn.Module, digits: Dat
 
 def test_formats_are_those_of_training(net: torch.nn.Module, digits: DataSet) -> None:
     held = deepcopy(net)
-    attach(held, "swis:2")
+    attach_text(held, "swis:2")
     right = evaluate(held, digits.test, digits.normal)
     found = measure(net, digits, "swis:2", images=100)
     some = np.arange(100) * 360 // 100

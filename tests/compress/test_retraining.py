@@ -12,33 +12,44 @@ pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
 
 import torch
 
+from adapt_calls import attach_text, hold
 from decided import decided
 from slipstick.cli import run
-from slipstick.compress.activation_bits import by_bits
-from slipstick.compress.retraining import attach, hold, layer_formats, weight_layers
-from slipstick.compress.torch_parametrization import detach, encoded_weights
+from slipstick.compress import layer_formats as formats_by_layer
+from slipstick.compress.activation_bits import right_by_bits
 from slipstick.core.errors import SlipstickError
 from slipstick.datasets import DataSet, data_set
-from slipstick.engines.adapt_torch import CALIBRATE
 from slipstick.formats import Pool, Swis, format_of
 from slipstick.formats.packed_file import read_packed, stored_bytes
+from slipstick.trained.network import WeightLayer
 from slipstick.trained.torch import module
 from slipstick.trained.torch.saved_file import load_net
+from slipstick.trained.torch.torch_network import TorchNetwork
 from slipstick.training import Recipe, evaluate, predict, train
+from slipstick.training.parametrization import detach, encoded_weights
 
 pytestmark = pytest.mark.trains
+RANGE_IMAGES = 1024  # training images that find the ranges of activations
+
+
+def weight_layers(net: torch.nn.Module) -> dict[str, WeightLayer]:
+    return {layer.name: layer for layer in TorchNetwork("net", net).layers()}
+
+
+def layer_formats(net: torch.nn.Module, text: str) -> dict:
+    return formats_by_layer.layer_formats(TorchNetwork("net", net), text)
 
 
 def test_patterns_choose_layers() -> None:
     net = module("resnet-8", classes=10, shape=(32, 32, 3))
     layers = weight_layers(net)
-    forms = attach(net, "swis:2;first=fp32;last=int8:axis=0")
+    forms = attach_text(net, "swis:2;first=fp32;last=int8:axis=0")
     names = list(layers)
     assert names[0] not in forms
     assert forms[names[-1]].name == "int8:axis=0"
     assert forms[names[1]].name.startswith("swis:2")
     with pytest.raises(SlipstickError, match="no layer fits"):
-        attach(net, "swis:2;nothing=int8")
+        attach_text(net, "swis:2;nothing=int8")
 
 
 def loss(net: torch.nn.Module, data: DataSet) -> float:
@@ -54,7 +65,7 @@ def test_training_recovers_what_rounding_lost(training_seed: int) -> None:
     recipe = Recipe(epochs=8, precision="fp32", augment="none", seed=training_seed)
     train(net, digits, recipe)
     plain = loss(net, digits)
-    attach(net, "truncate:1")
+    attach_text(net, "truncate:1")
     rounded = loss(net, digits)
     train(net, digits, recipe.model_copy(update={"rate": 0.05}))
     detach(net)
@@ -65,7 +76,7 @@ def test_training_recovers_what_rounding_lost(training_seed: int) -> None:
 
 def test_one_pool_serves_all_layers_but_the_ends() -> None:
     net = module("resnet-8", classes=10, shape=(32, 32, 3))
-    forms = attach(net, "pool:size=16")
+    forms = attach_text(net, "pool:size=16")
     names = list(weight_layers(net))
     assert [forms[name].name for name in (names[0], names[-1])] == ["int8:axis=0"] * 2
     inner = [name for name in names[1:-1] if forms[name].name.startswith("pool")]
@@ -120,13 +131,13 @@ def small() -> torch.nn.Module:
 )
 def test_a_budget_is_kept_and_more_bytes_never_lose_more(text: str, kinds: set[str]) -> None:
     with pytest.raises(SlipstickError, match=r"budget: no pool fits; got 1; allowed: from \d+ \(pool") as caught:
-        attach(small(), text, budget=1)
+        attach_text(small(), text, budget=1)
     least = int(str(caught.value).partition("from ")[2].split()[0])
     before, sizes = np.inf, set()
     for budget in (least, least + 300, least + 1000, 2 * least, 10**6):
         net = small()
         plain = {name: net.get_submodule(name).weight.detach().numpy().copy() for name in weight_layers(net)}
-        forms = attach(net, text, budget=budget)
+        forms = attach_text(net, text, budget=budget)
         assert {form.kind for form in forms.values() if isinstance(form, Pool)} == kinds
         assert {name: type(form) for name, form in forms.items()} == {
             name: type(form) for name, form in layer_formats(small(), text).items()
@@ -149,7 +160,7 @@ def test_a_budget_is_kept_and_more_bytes_never_lose_more(text: str, kinds: set[s
 def test_a_budget_needs_a_pool() -> None:
     for text in ("swis:2", "fp32", "last=pool:size=64"):
         with pytest.raises(SlipstickError, match="budget: no layer is in a pool; got 5000"):
-            attach(small(), text, budget=5000)
+            attach_text(small(), text, budget=5000)
 
 
 def test_given_shifts_are_held() -> None:
@@ -157,7 +168,7 @@ def test_given_shifts_are_held() -> None:
     forms = layer_formats(net, "swis:3")
     shifts = {"1": np.arange(24) % 4 + 1}
     weight = net[1].weight.detach().numpy().copy()
-    hold(net, forms, shifts=shifts)
+    hold(net, forms, sides={name: {"shifts": counts} for name, counts in shifts.items()})
     kept = Swis(3).decode(Swis(3).encode(np.moveaxis(weight, 1, -1), {"shifts": shifts["1"]}))
     np.testing.assert_array_equal(net[1].weight.detach().numpy(), np.moveaxis(kept, -1, 1))
 
@@ -171,7 +182,7 @@ def test_an_epochs_encoding_is_that_of_its_beginning_and_goes_on_where_it_stoppe
     def held() -> torch.nn.Module:
         torch.manual_seed(4 + training_seed)
         net = module("mlp", digits)
-        attach(net, "swis:2", policy="epoch")
+        attach_text(net, "swis:2", policy="epoch")
         return net
 
     behind = {}
@@ -224,8 +235,8 @@ def test_the_command_retrains_what_train_wrote(
     unsure = 1e-6 + (~decided(kept_net, digits.test, normal)).mean()
     right = evaluate(kept_net, digits.test, normal).mean()
     assert right == pytest.approx(answer["accuracy"]["after"]["value"], abs=unsure)
-    drawn = np.random.default_rng(training_seed).permutation(len(digits.train))[:CALIBRATE]
-    curve = by_bits(kept_net, digits.test, digits.train.take(drawn), normal, [8, 2])
+    drawn = np.random.default_rng(training_seed).permutation(len(digits.train))[:RANGE_IMAGES]
+    curve = right_by_bits(kept_net, digits.test, digits.train.take(drawn), normal, [8, 2])
     for bits, share in table:  # a rounded activation may fall to the other side by a rounding of its sum
         assert share == pytest.approx(curve[bits].mean(), abs=unsure + 2 / len(digits.test))
 

@@ -8,17 +8,17 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed")
 from torch import nn  # noqa: E402
 
-from slipstick.compress.torch_parametrization import (  # noqa: E402
+from slipstick.core.errors import SlipstickError  # noqa: E402
+from slipstick.formats import Pool, Swis, format_of  # noqa: E402
+from slipstick.formats.packed_file import read_packed, write_packed  # noqa: E402
+from slipstick.formats.pool import fit_pool  # noqa: E402
+from slipstick.training.parametrization import (  # noqa: E402
     Activation,
     attach,
     detach,
     encoded_weights,
     set_activation_bits,
 )
-from slipstick.core.errors import SlipstickError  # noqa: E402
-from slipstick.formats import Pool, Swis, format_of  # noqa: E402
-from slipstick.formats.packed_file import read_packed, write_packed  # noqa: E402
-from slipstick.formats.pool import fit_pool  # noqa: E402
 
 pytestmark = pytest.mark.trains
 

@@ -1,4 +1,4 @@
-"""Formats upon torch modules: weights seen through a format, gradients straight through, and the way back.
+"""Parametrisations of torch modules: weights seen through a format, gradients straight through, and the way back.
 
 `attach` puts a parametrisation on each layer's weight: forward gives ``decode(encode(weight))``, backward is the
 identity (within the surrogate's bounds), so that an optimiser moves the weight behind it. `detach` bakes what the
@@ -22,7 +22,7 @@ from slipstick.core.format import Encoded, Format
 from slipstick.formats.integer_rows import channels_last
 
 Policy = Literal["step", "epoch"]
-LARGEST_BITS = 8  # of an activation
+_LARGEST_BITS = 8  # of an activation
 
 
 class Formatted(nn.Module):
@@ -43,7 +43,7 @@ class Formatted(nn.Module):
         if policy == "epoch":  # a state of the other policy has the weight alone
             self.register_buffer("behind", None)
             self.register_buffer("begins", torch.tensor(False))
-        self.kept: Tensor | None = None
+        self.values: Tensor | None = None
         self.last: Encoded | None = None
         self.version = -1
 
@@ -55,19 +55,19 @@ class Formatted(nn.Module):
 
     def encoded(self, weight: Tensor) -> Encoded:
         """Return the weight in the format, its input channels last."""
-        return self.form.encode(channels_last(weight.detach().cpu().double().numpy()), self.side)
+        return self.form.encoding.encode(channels_last(weight.detach().cpu().double().numpy()), self.side)
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return what the format keeps of the weight, with the weight's gradient."""
         source = weight if self.policy == "step" else self._of_epoch(weight)
-        if self.kept is None or source._version != self.version:
+        if self.values is None or source._version != self.version:
             self.last, self.version = self.encoded(source), source._version
-            values = self.form.decode(self.last)
+            values = self.last.values
             back = np.moveaxis(values, -1, 1) if weight.ndim > 2 else values
-            self.kept = torch.from_numpy(np.ascontiguousarray(back)).to(weight)
-        surrogate = self.form.surrogate
-        through = weight if surrogate.low is None else weight.clamp(surrogate.low, surrogate.high)
-        return self.kept + (through - through.detach())  # the kept values to the bit: what is added is zero
+            self.values = torch.from_numpy(np.ascontiguousarray(back)).to(weight)
+        bounds = self.form.stand_in
+        through = weight if bounds.low is None else weight.clamp(bounds.low, bounds.high)
+        return self.values + (through - through.detach())  # the kept values to the bit: what is added is zero
 
     def _of_epoch(self, weight: Tensor) -> Tensor:
         """Return the weight as it was when this epoch began."""
@@ -103,8 +103,8 @@ class Activation(nn.Module):
         top = 2 ** (self.bits - 1) - 1 if self.signed else 2**self.bits - 1
         step = torch.where(self.scale > 0, self.scale, torch.ones_like(self.scale)) / top
         clipped = x.clamp(-top * step if self.signed else torch.zeros_like(step), top * step)
-        kept: Tensor = torch.round(clipped / step).detach() * step
-        return kept + (clipped - clipped.detach())
+        steps: Tensor = torch.round(clipped / step).detach() * step
+        return steps + (clipped - clipped.detach())
 
 
 def attach(
@@ -140,12 +140,12 @@ def attach(
 
 def encoded_weights(module: nn.Module) -> dict[str, Encoded]:
     """Return every attached layer's weight as it is computed with, input channels last, for `packed.write_packed`."""
-    found = {}
+    encoded = {}
     for name, formatted in _formatted(module).items():
         _ = module.get_submodule(name).weight  # encodes what has moved
         if formatted.last is not None:
-            found[name] = formatted.last
-    return found
+            encoded[name] = formatted.last
+    return encoded
 
 
 def detach(module: nn.Module) -> None:
@@ -162,16 +162,16 @@ def set_activation_bits(module: nn.Module, bits: int) -> None:
 
 
 def _formatted(module: nn.Module) -> dict[str, Formatted]:
-    found = {}
+    formatted = {}
     for name, layer in module.named_modules():
         if parametrize.is_parametrized(layer, "weight"):
-            for one in layer.parametrizations.weight:
-                if isinstance(one, Formatted):
-                    found[name] = one
-    return found
+            for part in layer.parametrizations.weight:
+                if isinstance(part, Formatted):
+                    formatted[name] = part
+    return formatted
 
 
 def _width(bits: int) -> int:
-    if not 2 <= bits <= LARGEST_BITS:
-        raise SlipstickError("out of range", path="activation.bits", value=bits, allowed=f"2 to {LARGEST_BITS}")
+    if not 2 <= bits <= _LARGEST_BITS:
+        raise SlipstickError("out of range", path="activation.bits", value=bits, allowed=f"2 to {_LARGEST_BITS}")
     return bits

