@@ -54,8 +54,8 @@ def put(answer: Any, shown: Shown, brief: Any = None) -> None:
         show(brief or answer)
 
 
-def put_table(name: str, table: Table, json: bool) -> None:
-    """Print one table, or as JSON its columns (name, unit) and rows."""
+def put_table(name: str, table: Table, json: bool, *, whole_first: bool = False) -> None:
+    """Print one table, or as JSON its columns (name, unit) and rows; `whole_first` never folds the first column."""
     if json:
         import dataclasses
         from json import dumps
@@ -65,12 +65,14 @@ def put_table(name: str, table: Table, json: bool) -> None:
         return
     from slipstick.report.as_text import render_breakdown
 
-    show(render_breakdown(name, table))
+    rendered = render_breakdown(name, table)
+    rendered.columns[0].no_wrap |= whole_first
+    show(rendered)
 
 
 @contextmanager
 def progress_bar(shown: Shown, label: str) -> Iterator[Callable[..., None] | None]:
-    """Show a bar on standard error where somebody looks at it; yields its callback (steps, all steps[, text])."""
+    """Show a progress bar on a terminal's standard error; yields its callback: (steps, all steps[, text])."""
     if shown.json or not sys.stderr.isatty():
         yield None
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from slipstick.core.errors import SlipstickError
-from slipstick.core.files import load_yaml
 from slipstick.core.value_ranges import whole_numbers
 from slipstick.engines.answer import answer
+from slipstick.engines.hybrid_tasks import HybridTask, hybrid_task, worker_batch
 from slipstick.engines.question import WorkloadSpec
 from slipstick.engines.step_speedup import Method, StepSpeedup, step_speedup
 from slipstick.engines.table import MIXED_PRECISION
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from slipstick.cluster.convergence.speedup_curves import Curves
 
 _TIME_LIMIT = 20.0  # seconds for each placement
-_BATCH = 32  # samples of a worker where nobody says, and no task is known
-_TASKS = Path(__file__).parent.parent / "data" / "hybrid" / "tasks.yaml"
 _Remark = Callable[[str], None]
 
 
@@ -56,19 +53,19 @@ def hybrid_report(workload: WorkloadSpec, system: str, remark: _Remark = lambda 
     ------
     SlipstickError for counts that do not grow, widths that do not fit, epochs that are known at none of the counts.
     """
-    from slipstick.cluster.convergence.speedup_curves import curves
+    from slipstick.cluster.convergence.speedup_curves import Curves
     from slipstick.cluster.convergence.speedup_picture import hybrid_svg
 
     case = _case(workload, system, options, remark)
-    task = _tasks().get(str(workload), {})
+    task = hybrid_task(workload)
     gains = _step_speedups(case, remark)
     counts = case.counts
     workers = sorted({1, *counts} | {count // width for width in case.widths for count in counts if count >= width})
     remark(f"steps of {workers[0]} to {workers[-1]} workers")
     steps = {n: _step(case, n) for n in workers} if case.scaling == "model" else {}
     share = {n: steps[1] / time for n, time in steps.items()}
-    drawn = curves(counts, case.batch, case.epochs, {m: gain.value for m, gain in gains.items()}, share)
-    size = case.samples if case.samples is not None else task.get("samples", {}).get("value")
+    drawn = Curves.of(counts, case.batch, case.epochs, {m: gain.value for m, gain in gains.items()}, share)
+    size = case.samples if case.samples is not None or task is None else task.samples
     title = f"{workload} on {case.system}, {counts[0]} to {counts[-1]} devices: data parallelism alone and hybrid"
     return Report.of(
         {
@@ -163,16 +160,6 @@ def _step(case: _HybridCase, workers: int) -> float:
     return report.value("time.step")
 
 
-def worker_batch(workload: WorkloadSpec) -> int:
-    """Return the samples of one worker where nobody says: those of the known task, else 32."""
-    return int(_tasks().get(str(workload), {}).get("batch", {}).get("value", _BATCH))
-
-
-@functools.cache
-def _tasks() -> dict[str, Any]:
-    return dict(load_yaml(_TASKS))
-
-
 def _metrics(curves: Curves, gains: Mapping[int, StepSpeedup], step: float) -> dict[str, Any]:
     def metric(value: float, note: str = "") -> Metric:
         return Metric(value, "", "estimated", "C = T S E", note)
@@ -199,7 +186,7 @@ def _tables(
     curves: Curves,
     gains: Mapping[int, StepSpeedup],
     share: Mapping[int, float],
-    task: Mapping[str, Any],
+    task: HybridTask | None,
     hours: Sequence[float | None],
 ) -> dict[str, Table]:
     heads = {"devices": "", "global batch": "", "alone": "x"} | {f"M={m}": "x" for m in curves.hybrid} | {"SE_N": ""}
@@ -209,15 +196,15 @@ def _tables(
         for i, count in enumerate(curves.counts)
     ]  # fmt: skip
     tables = {"speed-up over one device": Table.of(heads | {"time alone": "s"}, rows)}
-    if "gain" in task and 2 in gains:
-        tables["published beside our band"] = _band(task["gain"], gains[2])
+    if task is not None and 2 in gains:
+        tables["published beside our band"] = _band(task, gains[2])
     return tables
 
 
-def _band(published: Mapping[str, Any], gain: StepSpeedup) -> Table:
+def _band(task: HybridTask, gain: StepSpeedup) -> Table:
     """Return the paper's gain beside what SU^2 allows: where data parallelism has stopped to gain, all of SU^2 - 1."""
     most = max(0.0, gain.value - 1)
-    inside = "inside" if published["value"] <= most else "above: no hybrid of this SU^2 gains so much"
+    inside = "inside" if task.gain <= most else "above: no hybrid of this SU^2 gains so much"
     heads = {
         "published, at least": "fraction",
         "our band from": "fraction",
@@ -225,7 +212,7 @@ def _band(published: Mapping[str, Any], gain: StepSpeedup) -> Table:
         "it lies": "",
         "source": "",
     }
-    return Table.of(heads, [(published["value"], 0.0, most, inside, published["source"])])
+    return Table.of(heads, [(task.gain, 0.0, most, inside, task.sources["gain"])])
 
 
 def _hours(curves: Curves, epochs: Epochs, steps: Mapping[int, float], samples: float | None) -> list[float | None]:

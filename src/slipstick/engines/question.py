@@ -8,7 +8,7 @@ from typing import Any
 
 from slipstick.core.catalogue import is_file_name, resolve_system
 from slipstick.core.errors import SlipstickError
-from slipstick.core.files import load_yaml, parse_yaml
+from slipstick.core.files import load_fields, parse_yaml
 from slipstick.core.plan import Plan, short_keys
 from slipstick.core.question import Question
 from slipstick.core.spec import override, validate
@@ -182,8 +182,8 @@ def _load_calibration(spec: Calibration | str | Path) -> Calibration:
     """Return the overlay that `slipstick calibrate` wrote to a YAML file."""
     if isinstance(spec, Calibration):
         return spec
-    data = load_yaml(spec)
-    if not isinstance(data, dict) or set(data) != {"calibration"}:
+    data = load_fields(spec)
+    if set(data) != {"calibration"}:
         raise SlipstickError("not a calibration", path=str(spec), allowed="the group `calibration:` and nothing else")
     return validate(Calibration, data["calibration"], where=str(spec), root="calibration")
 

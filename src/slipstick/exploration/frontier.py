@@ -16,6 +16,7 @@ from slipstick.core.pareto import knee, pareto
 from slipstick.exploration.figures import PEAK, Objective, figure_path
 from slipstick.exploration.parquet import write_parquet
 from slipstick.exploration.points import Task
+from slipstick.exploration.space import value_text
 from slipstick.report.metric import Table
 from slipstick.report.report import Report
 
@@ -133,10 +134,10 @@ class Frontier:
         """Return a point as `slipstick estimate` takes it: the system, and the plan behind --plan."""
         point = self.task.space.point(index)
         plan = [(path.rpartition(".")[2], value) for path, value in point.items() if path.startswith("plan.")]
-        texts = [f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in plan]
+        texts = [f"{name}={value_text(value)}" for name, value in plan]
         changes = [f" --set {path}='{point[path]}'" for path in point if path.startswith(("system.", "workload."))]
         asked = f" --plan {','.join(texts)}" if texts else ""
-        return f"{self.task.workload_name} {point['system']}{asked}{''.join(changes)}"
+        return f"{self.task.workload_name} {value_text(point['system'])}{asked}{''.join(changes)}"
 
     def plot(self) -> str:
         """Return an SVG of the points over the first two objectives, the frontier marked."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import short_keys
+from slipstick.core.system import System
 from slipstick.core.value_ranges import range_values, values_of
 
 _COUNTS = re.compile(r"(.+):(\d+\.\.\d+(?:\+\d+)?)")
@@ -71,6 +72,13 @@ class Space:
             index, place = divmod(index, len(values))
             point[path] = values[place]
         return point
+
+
+def value_text(value: object) -> str:
+    """Return a value of a space as tables and commands show it: a System by its name, a flag as true or false."""
+    if isinstance(value, System):
+        return f"{value.name}:{value.devices}" if value.devices > 1 else value.name
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _systems(value: str | Sequence[str]) -> tuple[Any, ...]:

@@ -63,13 +63,13 @@ def _answer(row: RowDict) -> _Answer | str:
 
 
 def _speedup(row: RowDict) -> _Answer | None:
-    if row["metric"] != "end-to-end speedup" or row["workload"] not in cases():
+    if row["metric"] != "end-to-end speedup" or row["workload"] not in cases.names():
         return None
     fabric = row["config"].partition(" ")[0].lower()
-    case = cases()[row["workload"]]
+    case = cases.entry(row["workload"])
     ours = _step_time(case.name, "mesh") / _step_time(case.name, fabric)
     source = _CALIBRATED if row["config"] == case.calibrated_on else _PREDICTED
-    return ours, "speed-up", f"end to end, {source}", f"efficiency {case.efficiency:g}: {case.efficiency_source}"
+    return ours, "speed-up", f"end to end, {source}", f"efficiency {case.efficiency:g}: {case.sources['efficiency']}"
 
 
 @cache

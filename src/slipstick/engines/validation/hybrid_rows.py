@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from slipstick.core.workload import Phase
-from slipstick.engines.hybrid_parallelism import worker_batch
+from slipstick.engines.hybrid_tasks import worker_batch
 from slipstick.engines.step_speedup import StepSpeedup, step_speedup
 from slipstick.report.published import Row, RowDict, Suite, Validation, number, register_suite
 
