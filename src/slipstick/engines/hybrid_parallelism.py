@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from slipstick.cluster.convergence.epochs_to_target import Epochs
     from slipstick.cluster.convergence.speedup_curves import Curves
 
+_TIME_LIMIT = 20.0  # seconds for each placement
 _Remark = Callable[[str], None]
 
 
@@ -96,7 +97,7 @@ def _case(workload: WorkloadSpec, system: str, options: Mapping[str, Any], remar
         _speedups(given.get("step_speedups", "")),
         given.get("method", "auto"),
         given.get("scaling", "model"),
-        given.get("time_limit", 20.0),
+        given.get("time_limit", _TIME_LIMIT),
         given.get("samples"),
     )
 
