@@ -17,7 +17,7 @@ from slipstick.cluster.convergence.speedup_curves import curves
 from slipstick.core.errors import SlipstickError
 from slipstick.engines.question import ask
 from slipstick.engines.step_speedup import _Layers, _layers, _rows, pipelined
-from slipstick.networks.graphs import chains, graph_of
+from slipstick.networks.graphs import chains
 from slipstick.verbs.hybrid import hybrid
 from slipstick.verbs.place import PLAN, instance
 
@@ -105,7 +105,7 @@ def test_a_cut_carries_results_once_and_every_gradient(workload: str) -> None:
     """Cut by cut from the edges: what lies before and is read behind, and the gradients on their way back."""
     question = ask(workload, "dgx1-v100:2", PLAN, batch=32)
     ours, given = _layers(question).crossing, instance(question)
-    layer_of = _rows(chains(graph_of(question.workload)))
+    layer_of = _rows(chains(question.workload.operator_graph))
     home = {name: layer_of[name if name in layer_of else name.rpartition(".")[0]] for name in given.problem.names}
     for cut in range(len(ours)):
         ahead: dict[str, float] = {}

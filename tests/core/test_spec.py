@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from slipstick.core.errors import SlipstickError, SpecErrors, did_you_mean
+from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.plan import Plan, short_keys
 from slipstick.core.spec import leaves, override, validate
 from slipstick.core.system import System
@@ -119,8 +119,9 @@ def test_specs_are_frozen() -> None:
 
 
 def test_messages() -> None:
-    assert did_you_mean("H100-SMX", ["h100-sxm", "b200"]) == "h100-sxm"
-    assert did_you_mean("zzz", ["h100-sxm"]) is None
+    near = SlipstickError("no such system", value="H100-SMX", allowed=["h100-sxm", "b200"])
+    assert "did you mean 'h100-sxm'?" in str(near)
+    assert "did you mean" not in str(SlipstickError("no such system", value="zzz", allowed=["h100-sxm"]))
     many = str(SlipstickError("no such thing", value="q", allowed=[f"name{i:02}" for i in range(40)]))
     assert "(28 more)" in many
     assert "allowed" not in str(SlipstickError("nothing here", allowed=[]))

@@ -20,7 +20,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.datasets import data_set
 from slipstick.datasets.cifar import from_jpeg
 from slipstick.datasets.idx_file import read_idx
-from slipstick.datasets.image_files import decode
+from slipstick.datasets.image_files import decode_picture
 from slipstick.datasets.npz_file import read_npz
 
 pytest.importorskip("PIL", reason="Pillow is not installed (extra: data)")
@@ -46,7 +46,7 @@ def header(*shape: int, kind: int = 8) -> bytes:
 IDX = {
     "empty": (b"", "not an idx file"),
     "text": (b"hello world", "not an idx file"),
-    "floats": (header(2, kind=13) + bytes(8), "not unsigned bytes"),
+    "floats": (header(2, kind=13) + bytes(8), "does not hold unsigned bytes"),
     "no sizes": (header(2, 2)[:7], "ends within its header"),
     "short": (header(2, 2) + bytes(3), "the header says 4 bytes, the file holds 3"),
     "long": (header(2, 2) + bytes(5), "the file holds more than 4"),
@@ -156,7 +156,7 @@ def png(width: int, height: int) -> bytes:
 @pytest.mark.parametrize("raw", [b"", b"no picture", png(2**15, 2**15), png(2**30, 2**30), png(64, 64), png(8, 8)[:40]])
 def test_pictures(raw: bytes) -> None:
     with pytest.raises(SlipstickError, match=r"^x: "):
-        decode(raw, where="x")
+        decode_picture(raw, where="x")
 
 
 def test_strip_that_would_grow_into_a_bomb() -> None:
@@ -165,13 +165,13 @@ def test_strip_that_would_grow_into_a_bomb() -> None:
     file = io.BytesIO()
     Image.new("RGB", (60_000, 1)).save(file, "PNG")
     with pytest.raises(SlipstickError, match="60000 x 1 pixels grow"):
-        decode(file.getvalue(), where="x", size=224)
+        decode_picture(file.getvalue(), where="x", size=224)
 
 
 def test_labels_outside_the_classes(tmp_path: Path) -> None:
     arrays = {"train_image": np.zeros((2, 4, 4), np.uint8), "test_image": np.zeros((1, 4, 4), np.uint8)}
     np.savez(tmp_path / "x.npz", **arrays, train_label=np.uint8([0, 10]), test_label=np.uint8([0]))
-    with pytest.raises(SlipstickError, match=r"x\.train: a label outside the classes; got 10; allowed: 0 to 9"):
+    with pytest.raises(SlipstickError, match=r"x\.train: a label is outside of the classes; got 10; allowed: 0 to 9"):
         data_set(tmp_path / "x.npz")
     np.savez(tmp_path / "x.npz", **arrays, train_label=np.uint8([0]), test_label=np.uint8([0]))
     with pytest.raises(SlipstickError, match=r"2 images and labels of shape \(1,\)"):
@@ -194,7 +194,7 @@ def test_cifar_batch_and_folder(tmp_path: Path) -> None:
     with pytest.raises(SlipstickError, match="3074 bytes are not records of 3073 bytes"):
         data_set(tmp_path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SlipstickError, match="no pictures in it"):
+    with pytest.raises(SlipstickError, match="has no pictures"):
         data_set(tmp_path / "empty")
     with pytest.raises(SlipstickError, match="not a data set"):
         data_set(tmp_path / "data_batch_1.bin")

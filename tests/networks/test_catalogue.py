@@ -11,7 +11,7 @@ from slipstick import networks as models
 from slipstick.core.errors import SlipstickError
 from slipstick.networks.decoder.decoder import Decoder
 from slipstick.networks.find_network import names, network, preset, presets
-from slipstick.networks.from_row import decoder_from_row
+from slipstick.networks.from_row import RowSizes, decoder_from_row
 
 ROUNDED = 0.03  # most publishers give two digits, MaxText's names are powers of two
 
@@ -84,29 +84,29 @@ def test_rows_of_the_reference_tables_are_their_presets(shared: Path) -> None:
             "vocabulary": "vocab",
         }
         sizes = {ours: int(row[theirs]) for ours, theirs in columns.items() if row[theirs]}
-        assert decoder_from_row(row["model"], **sizes) == network(row["model"])
+        assert decoder_from_row(row["model"], RowSizes(**sizes)) == network(row["model"])
 
 
 def test_cut_models_keep_their_layers() -> None:
-    whole, cut = network("llama-3-70b"), decoder_from_row("Llama-3 70B", layers=12)
+    whole, cut = network("llama-3-70b"), decoder_from_row("Llama-3 70B", RowSizes(layers=12))
     assert isinstance(whole, Decoder)
     assert cut.layers == 12
     assert cut.kinds[0].model_copy(update={"count": 80}) == whole.kinds[0]
-    moe = decoder_from_row("DeepSeek-V3", layers=4, dense_layers=1)
+    moe = decoder_from_row("DeepSeek-V3", RowSizes(layers=4, dense_layers=1))
     assert [block.count for block in moe.blocks] == [1, 3]
 
 
 def test_unknown_rows_are_gpts_or_llamas_by_their_width() -> None:
-    gpt = decoder_from_row("mine", layers=2, hidden=64, heads=4, ffn=256, vocabulary=1000, positions=128)
+    gpt = decoder_from_row("mine", RowSizes(layers=2, hidden=64, heads=4, ffn=256, vocabulary=1000, positions=128))
     assert (gpt.norm, gpt.positions, gpt.tied_embeddings, gpt.dropout) == ("layer", 128, True, True)
-    llama = decoder_from_row("mine", layers=2, hidden=64, heads=4, kv_heads=2, ffn=172, vocabulary=1000)
+    llama = decoder_from_row("mine", RowSizes(layers=2, hidden=64, heads=4, kv_heads=2, ffn=172, vocabulary=1000))
     assert (llama.norm, llama.positions, llama.tied_embeddings, llama.dropout) == ("rms", 0, False, False)
-    gated = decoder_from_row("mine", layers=2, hidden=64, heads=4, ffn=256, gated=True)
+    gated = decoder_from_row("mine", RowSizes(layers=2, hidden=64, heads=4, ffn=256, gated=True))
     assert gated.norm == "rms"
     with pytest.raises(SlipstickError, match="layers, hidden, heads not given"):
-        decoder_from_row("mine")
+        decoder_from_row("mine", RowSizes())
     with pytest.raises(SlipstickError, match="does not divide"):
-        decoder_from_row("mine", layers=2, hidden=64, heads=5)
+        decoder_from_row("mine", RowSizes(layers=2, hidden=64, heads=5))
 
 
 def test_public_names_are_there() -> None:

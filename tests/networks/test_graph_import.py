@@ -260,7 +260,7 @@ def test_hostile_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     circle = small_model(helper.make_node("Add", ["y", "x"], ["z"]), helper.make_node("Relu", ["z"], ["y"]))
     with pytest.raises(SlipstickError, match=r"m\.onnx"):
         from_onnx(written(tmp_path, circle))
-    monkeypatch.setattr("slipstick.networks.importers.onnx_graph.LIMIT", 10)
+    monkeypatch.setattr("slipstick.networks.importers.onnx_graph.MAX_ONNX_BYTES", 10)
     with pytest.raises(SlipstickError, match="at most 10 bytes"):
         from_onnx(written(tmp_path, small_model(PRODUCT)))
 

@@ -8,7 +8,7 @@ import torch
 from slipstick.core.workload import Op, Phase, Workload
 from slipstick.networks import from_torch, names, network
 from slipstick.networks.decoder.decoder import Decoder
-from slipstick.networks.graphs import BigLstm, Gnmt, OperatorGraph, graph_of, leaf_ops, training_graph, transfers
+from slipstick.networks.graphs import BigLstm, Gnmt, OperatorGraph, leaf_ops, training_graph, transfers
 from slipstick.trained.torch import build, example_inputs
 
 RECURRENT = ["gnmt", "gnmt-4", "big-lstm"]
@@ -90,7 +90,7 @@ def test_backward_work_is_twice_the_forward(name: str) -> None:
 @pytest.mark.parametrize("name", DECODERS)
 def test_decoders_are_written_out_layer_by_layer(name: str, phase: Phase) -> None:
     workload = Workload(network=network(name), phase=phase, batch=2, sequence=64)
-    graph = graph_of(workload)
+    graph = workload.operator_graph
     assert flops(graph) == pytest.approx(flops(workload.ops), rel=1e-12)
     assert all(op.count == 1 for op in graph)
     seen: set[str] = set()
@@ -106,7 +106,7 @@ def test_decoders_are_written_out_layer_by_layer(name: str, phase: Phase) -> Non
 
 
 def test_only_the_ends_of_a_decoder_have_no_reader() -> None:
-    graph = graph_of(Workload(network=network("llama-3.1-8b"), phase=Phase.TRAIN, sequence=64))
+    graph = Workload(network=network("llama-3.1-8b"), phase=Phase.TRAIN, sequence=64).operator_graph
     read = {name for op in graph for name in op.after}
     assert [op.name for op in graph if op.name not in read] == ["head"]
     assert [op.name for op in graph if not op.after] == ["embedding"]

@@ -1,4 +1,4 @@
-"""CollectivePrice: whatever can say how long a collective takes. A closed form, a fabric's links, a measured table."""
+"""Price of a collective: a closed form, a fabric's links or a measured table that gives its time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class CollectivePrice(Protocol):
-    """Prices collectives on groups of devices: the abstract noun."""
+    """Price of collectives on groups of devices: the abstract noun, which a closed form or a fabric implements."""
 
     def __call__(self, op: str, size: float, ranks: int, stride: int) -> float:
         """Return seconds of `op` among `ranks` devices that are `stride` apart in rank order.

@@ -1,12 +1,12 @@
-"""One clear error for the user: where, what was given, what is allowed, what was perhaps meant."""
+"""Errors for the user: the field's path, the value given, what is allowed, the nearest name."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-LONGEST = 80  # characters of a value that a message repeats: a line of a terminal
-MOST = 12  # names that a message lists: what one reads
+_MAX_VALUE_LENGTH = 80  # characters of a value that a message repeats: a line of a terminal
+_MAX_NAMES = 12  # that a message lists
 
 
 class SlipstickError(Exception):
@@ -14,10 +14,10 @@ class SlipstickError(Exception):
 
     Parameters
     ----------
-    message : what is wrong, in one sentence.
+    message : the fault, in one sentence.
     path : the field's dotted path, for example ``system.memory.hbm.bandwidth``.
     value : the value that was given.
-    allowed : what would have been accepted: a sentence, or the names.
+    allowed : the values that would have been accepted: a sentence, or the names.
 
     Examples
     --------
@@ -42,14 +42,14 @@ class SlipstickError(Exception):
         names = sorted(self.allowed)
         if not names:
             return text
-        nearest = did_you_mean(str(self.value), names)
+        nearest = _nearest_name(str(self.value), names)
         if nearest:
             text += f"; did you mean {nearest!r}?"
         return f"{text}; allowed: {_listing(names)}"
 
 
 class SpecErrors(SlipstickError):
-    """Every error of one file or one plan at once, a line each."""
+    """Errors of one file or one plan, all at once, a line each."""
 
     def __init__(self, errors: list[SlipstickError], *, where: str = "") -> None:
         self.errors = errors
@@ -63,12 +63,12 @@ class SpecErrors(SlipstickError):
         return f"{head}{len(self.errors)} errors\n" + "\n".join(f"  {e}" for e in self.errors)
 
 
-def did_you_mean(given: str, names: Iterable[str]) -> str | None:
+def _nearest_name(given: str, names: Iterable[str]) -> str | None:
     """Return the nearest of `names` to `given`, or None when nothing is near.
 
     Examples
     --------
-    >>> did_you_mean("h100-smx", ["h100-sxm", "a100-sxm-80gb"])
+    >>> _nearest_name("h100-smx", ["h100-sxm", "a100-sxm-80gb"])
     'h100-sxm'
     """
     folded = {name.casefold(): name for name in names}
@@ -78,10 +78,10 @@ def did_you_mean(given: str, names: Iterable[str]) -> str | None:
 
 def _short(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+    return text if len(text) <= _MAX_VALUE_LENGTH else text[: _MAX_VALUE_LENGTH - 3] + "..."
 
 
 def _listing(names: list[str]) -> str:
-    shown = names[:MOST]
-    more = f", ... ({len(names) - MOST} more)" if len(names) > MOST else ""
+    shown = names[:_MAX_NAMES]
+    more = f", ... ({len(names) - _MAX_NAMES} more)" if len(names) > _MAX_NAMES else ""
     return ", ".join(shown) + more

@@ -1,4 +1,4 @@
-"""Turn pydantic's errors into one error a field: its dotted path, the value given and what the annotation allows.
+"""Translation of pydantic's errors into one error a field: dotted path, value given, and what is allowed.
 
 pydantic reports a union once for each of its members and calls them by internal names (``constrained-int``); a user
 wants one line that says "a whole number from 1, or auto".
@@ -27,7 +27,7 @@ def explain(kind: type[BaseModel], items: Sequence[Any], root: str = "") -> list
 
     Parameters
     ----------
-    items : what ``ValidationError.errors()`` returns.
+    items : the result of ``ValidationError.errors()``.
     root : a dotted path to put before each field's path.
     """
     grouped: dict[str, tuple[Any, list[Any]]] = {}
@@ -50,28 +50,29 @@ def _errors(path: str, annotation: Any, items: list[Any]) -> list[SlipstickError
     return [SlipstickError(e.message, path=f"{path}.{e.path}", value=e.value, allowed=e.allowed) for e in errors]
 
 
-def describe(annotation: Any) -> str:
-    """Say in words what a field of this type accepts.
+def _accepted_values(annotation: Any) -> str:
+    """Return in words the values that a field of this type accepts.
 
     Examples
     --------
     >>> from pydantic import Field
-    >>> describe(Annotated[int, Field(gt=0)] | Literal["auto"])
+    >>> _accepted_values(Annotated[int, Field(gt=0)] | Literal["auto"])
     'a whole number from 1, or auto'
     """
     members = _members(annotation)
     if len(members) > 1:
-        return ", or ".join(dict.fromkeys(describe(member) for member in members))
-    return _describe_one(members[0])
+        return ", or ".join(dict.fromkeys(_accepted_values(member) for member in members))
+    return _accepted_by_member(members[0])
 
 
-def _describe_one(annotation: Any) -> str:
+def _accepted_by_member(annotation: Any) -> str:
     origin = get_origin(annotation)
     if origin is Annotated:
         inner, *metadata = get_args(annotation)
         unit = next((part.json_schema_extra["unit"] for part in metadata if _has_unit(part)), None)
         words = [
-            describe(member) + (_bounds(member, metadata) if member in _PLAIN else "") for member in _members(inner)
+            _accepted_values(member) + (_bounds(member, metadata) if member in _PLAIN else "")
+            for member in _members(inner)
         ]
         return ", or ".join(
             f"{word}, or text such as '2 {unit}'" if unit and word.startswith("a number") else word for word in words
@@ -85,20 +86,23 @@ def _describe_one(annotation: Any) -> str:
     if annotation in _PLAIN:
         return _PLAIN[annotation]
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return f"names, each with {describe(get_args(annotation)[1])}"
+        return f"names, each with {_accepted_values(get_args(annotation)[1])}"
     if isinstance(origin, type) and issubclass(origin, Sequence):
-        return f"a list, each {describe(get_args(annotation)[0])}"
+        return f"a list, each {_accepted_values(get_args(annotation)[0])}"
     return "another value"
 
 
 def _bounds(inner: Any, metadata: list[Any]) -> str:
     if inner is type(None):
         return ""
-    found = [(name, getattr(part, name)) for part in _flat(metadata) for name in _BOUNDS if hasattr(part, name)]
+    stated = [(name, getattr(part, name, None)) for part in _flat(metadata) for name in _BOUNDS]
+    bounds = [(name, bound) for name, bound in stated if bound is not None]
     if inner is int:  # "above 0" is "from 1" where only whole numbers count
         whole = {"gt": ("ge", 1), "lt": ("le", -1)}
-        found = [(whole[name][0], bound + whole[name][1]) if name in whole else (name, bound) for name, bound in found]
-    return "".join(f" {_BOUNDS[name]} {bound}" for name, bound in found)
+        bounds = [
+            (whole[name][0], bound + whole[name][1]) if name in whole else (name, bound) for name, bound in bounds
+        ]
+    return "".join(f" {_BOUNDS[name]} {bound}" for name, bound in bounds)
 
 
 def _has_unit(part: Any) -> bool:
@@ -158,21 +162,21 @@ def _error(path: str, annotation: Any, items: list[Any]) -> SlipstickError:
     if kind == "extra_forbidden":
         names = [name for bare in _bare_members(annotation) for name in getattr(bare, "model_fields", ())]
         return SlipstickError("no such field", path=path, value=str(item["loc"][-1]), allowed=names)
-    own = [found for found in items if found["type"] == "value_error"]  # our own validators say it best
+    own = [item for item in items if item["type"] == "value_error"]  # our own validators word it best
     if own:
         message = own[0]["msg"].removeprefix("Value error, ")
         shown = "; got " in message or isinstance(own[0]["input"], dict)
         return SlipstickError(message, path=path, value=None if shown else own[0]["input"])
     if given is None:
-        return SlipstickError("is empty (null)", path=path, allowed=describe(annotation))
-    if any(found["type"] in _OUT_OF_RANGE for found in items):
-        return SlipstickError("out of range", path=path, value=given, allowed=describe(annotation))
+        return SlipstickError("is empty (null)", path=path, allowed=_accepted_values(annotation))
+    if any(item["type"] in _OUT_OF_RANGE for item in items):
+        return SlipstickError("out of range", path=path, value=given, allowed=_accepted_values(annotation))
     choices = _choices(annotation)
     return SlipstickError(
         "not one of the choices" if choices else "does not fit",
         path=path,
         value=given,
-        allowed=choices or describe(annotation),
+        allowed=choices or _accepted_values(annotation),
     )
 
 

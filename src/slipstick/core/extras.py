@@ -1,4 +1,4 @@
-"""Optional dependencies: imported when they are first needed, and where one is missing, how to install it."""
+"""Optional dependencies: imported when they are first needed, with the cure where one is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files from strangers are parsed, never executed: sizes bounded, duplicate keys refused, nothing half written."""
+"""Untrusted files, parsed and never executed: sizes bounded, duplicate keys refused, nothing half written."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from typing import Any
 
 from slipstick.core.errors import SlipstickError
 
-MAX_BYTES = 16 * 2**20  # a model's config.json is some kB; the largest reference table is below 1 MB
-MAX_DEPTH = 64  # groups in groups: nothing of ours is deeper than 10, and what reads them is recursive
-MAX_DIGITS = 300  # what a float can still hold
+_MAX_FILE_BYTES = 16 * 2**20  # a model's config.json is some kB; the largest reference table is below 1 MB
+_MAX_DEPTH = 64  # of groups in groups: nothing of ours is deeper than 10, and readers are recursive
+_MAX_DIGITS = 300  # of a number that a float can still hold
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _OPEN_ALREADY = ("/dev/stdin", "/dev/fd/")
 
 
-def read_text(path: str | Path, *, limit: int = MAX_BYTES) -> str:
+def read_text(path: str | Path, *, limit: int = _MAX_FILE_BYTES) -> str:
     """Return the text of a file of at most `limit` bytes.
 
     Errors
@@ -35,8 +35,8 @@ def read_text(path: str | Path, *, limit: int = MAX_BYTES) -> str:
         raise SlipstickError("not UTF-8 text", path=str(path)) from None
 
 
-def read_bytes(path: str | Path, *, limit: int = MAX_BYTES) -> bytes:
-    """Return what a file of at most `limit` bytes holds.
+def read_bytes(path: str | Path, *, limit: int = _MAX_FILE_BYTES) -> bytes:
+    """Return the bytes of a file of at most `limit` bytes.
 
     Errors
     ------
@@ -64,8 +64,8 @@ def read_bytes(path: str | Path, *, limit: int = MAX_BYTES) -> bytes:
     return raw
 
 
-def load_json(path: str | Path, *, limit: int = MAX_BYTES) -> Any:
-    """Parse a JSON file as `parse_json` does."""
+def load_json(path: str | Path, *, limit: int = _MAX_FILE_BYTES) -> Any:
+    """Return the content of a JSON file, parsed as `parse_json` does."""
     return parse_json(read_text(path, limit=limit), where=str(path))
 
 
@@ -78,7 +78,7 @@ def parse_json(text: str, *, where: str = "") -> Any:
     {'layers': 96}
     """
     try:
-        found = json.loads(
+        parsed = json.loads(
             text,
             object_pairs_hook=lambda pairs: _no_duplicates(pairs, where),
             parse_constant=_refuse,
@@ -91,13 +91,13 @@ def parse_json(text: str, *, where: str = "") -> Any:
         raise SlipstickError("nested too deeply", path=where) from None
     except ValueError as error:
         raise SlipstickError(f"not usable JSON: {error}", path=where) from None
-    _check_depth(found, where)
+    _check_depth(parsed, where)
     if _SURROGATE.search(text):
         try:
-            json.dumps(found, ensure_ascii=False).encode()
+            json.dumps(parsed, ensure_ascii=False).encode()
         except UnicodeEncodeError:
             raise SlipstickError("half of a surrogate pair is no text", path=where) from None
-    return found
+    return parsed
 
 
 def load_yaml(path: str | Path) -> Any:
@@ -120,7 +120,7 @@ def parse_yaml(text: str, *, where: str = "") -> Any:
         return yaml.load(text, Loader=_strict_loader())  # noqa: S506  a subclass of CSafeLoader: builds no objects
     except yaml.MarkedYAMLError as error:
         if "nesting depth" in str(error.problem):  # libyaml's own limit, which its look-ahead meets before ours
-            raise SlipstickError("nested too deeply", path=where, allowed=f"at most {MAX_DEPTH} levels") from None
+            raise SlipstickError("nested too deeply", path=where, allowed=f"at most {_MAX_DEPTH} levels") from None
         at = error.problem_mark or error.context_mark
         place = f" (line {at.line + 1}, column {at.column + 1})" if at else ""
         raise SlipstickError(f"not YAML: {error.problem or error.context}{place}", path=where) from None
@@ -134,7 +134,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write a file whole or not at all: to a temporary file beside it, then renamed."""
+    """Write a file whole or not at all: to a temporary file in the same folder, then renamed."""
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -142,7 +142,7 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
-            os.chmod(temporary, 0o644)  # as open() would have made it: mkstemp lets nobody else read
+            os.chmod(temporary, 0o644)  # as open() would have made it: mkstemp lets only the owner read
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)
@@ -152,12 +152,12 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
         names = [key for key, _ in pairs]
         twice = next(key for key in names if names.count(key) > 1)
         raise SlipstickError("the key stands twice", path=where, value=twice)
-    return found
+    return mapping
 
 
 def _refuse(constant: str) -> float:
@@ -165,7 +165,7 @@ def _refuse(constant: str) -> float:
 
 
 def _whole(text: str) -> int:
-    if len(text) > MAX_DIGITS:
+    if len(text) > _MAX_DIGITS:
         raise ValueError(f"a number of {len(text)} digits")
     return int(text)
 
@@ -187,17 +187,17 @@ def _check_events(text: str, where: str) -> None:
         if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
             raise SlipstickError(f"YAML tags are not accepted{line}", path=where, value=str(event.tag))
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            raise SlipstickError(f"nested too deeply{line}", path=where, allowed=f"at most {MAX_DEPTH} levels")
+        if depth > _MAX_DEPTH:
+            raise SlipstickError(f"nested too deeply{line}", path=where, allowed=f"at most {_MAX_DEPTH} levels")
 
 
-def _check_depth(found: Any, where: str) -> None:
-    level = [found]
-    for _ in range(MAX_DEPTH):
+def _check_depth(parsed: Any, where: str) -> None:
+    level = [parsed]
+    for _ in range(_MAX_DEPTH):
         inside = [node.values() if isinstance(node, dict) else node for node in level if isinstance(node, dict | list)]
         level = [child for children in inside for child in children]
     if any(isinstance(node, dict | list) for node in level):
-        raise SlipstickError("nested too deeply", path=where, allowed=f"at most {MAX_DEPTH} levels")
+        raise SlipstickError("nested too deeply", path=where, allowed=f"at most {_MAX_DEPTH} levels")
 
 
 # YAML 1.2's core schema. 1.1, which PyYAML speaks, reads `no` as false, 1:30 as 90, 010 as 8 and 1e9 as text.

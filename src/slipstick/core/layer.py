@@ -1,4 +1,4 @@
-"""Layer: one layer of a network in training, as the seconds and bytes of one microbatch. What fabrics simulate."""
+"""Layer: its cost in training, as the seconds and bytes of one microbatch; the input of fabrics."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer for one microbatch, undivided: what one device would take for it, and what it would send.
+    """Cost of one layer for one microbatch, undivided: the time on one device, and the bytes that it would send.
 
-    `forward` and `backward` in s; `weights` and `gradients` in bytes; `output` bytes of the activations that it hands
-    on; `reduces` all-reduces of `output` under tensor parallelism, in each direction: Megatron's two (Shoeybi et al.
-    1909.08053, section 3); `flops` of both passes.
+    `forward` and `backward` in s; `weights` and `gradients` in bytes; `output` bytes of the activations that the next
+    layer reads; `reduces` all-reduces of `output` under tensor parallelism, in each direction: Megatron's two (Shoeybi
+    et al. 1909.08053, section 3); `flops` of both passes.
     """
 
     name: str
@@ -25,5 +25,5 @@ class Layer:
 
     @property
     def gradient_bytes(self) -> float:
-        """Bytes of the gradients."""
+        """Number of bytes of the gradients."""
         return self.weights if self.gradients is None else self.gradients

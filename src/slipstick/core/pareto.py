@@ -1,4 +1,4 @@
-"""Which points no other point beats in everything, and which of those is the best bargain."""
+"""Pareto front of points that no other point beats in everything, and the knee of the front."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def pareto(costs: FloatArray) -> NDArray[np.int64]:
     [0, 1, 3]
     """
     order = np.lexsort((np.arange(len(costs)), *costs.T[::-1]))
-    kept: list[int] = []
+    rows: list[int] = []
     front = np.empty((0, costs.shape[1]))
-    for row in order:  # every row that could beat this one stands before it
+    for row in order:  # every row that could beat this row comes before it
         if not np.isfinite(costs[row]).all():
             continue
         if len(front) and (front <= costs[row]).all(axis=1).any():
             continue
-        kept.append(int(row))
+        rows.append(int(row))
         front = np.vstack([front, costs[row]])
-    return np.array(kept, np.int64)
+    return np.array(rows, np.int64)
 
 
 def knee(costs: FloatArray) -> int:

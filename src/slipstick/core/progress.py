@@ -1,7 +1,7 @@
-"""How long work says how far it is."""
+"""Progress callback of long work: called with (steps_done, steps_total, label)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-Progress = Callable[[int, int, str], None]  # steps done, of how many, and what to say of them
+Progress = Callable[[int, int, str], None]  # (steps_done, steps_total, label)

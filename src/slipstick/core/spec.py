@@ -1,4 +1,4 @@
-"""The base of every noun that a user writes down, and the one way from text, dict, file or object to that noun."""
+"""Base class of every noun that a user writes down, and the way from a dict and overrides to that noun."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ S = TypeVar("S", bound=Spec)
 
 
 def validate(kind: type[S], data: object, *, where: str = "", root: str = "") -> S:
-    """Build a `kind` from a dict; every error of the dict at once, each with its dotted path.
+    """Return a `kind` built from a dict; all errors of the dict at once, each with its dotted path.
 
     Parameters
     ----------
-    where : the file or the noun that the errors' first line names.
+    where : the file or the noun that the first line of the errors names.
     root : the dotted path of `data` itself, put before the fields' paths.
 
     Errors
     ------
-    SpecErrors, one line a field: path, value given, what is allowed, nearest name.
+    SpecErrors with one line a field: path, value given, what is allowed, nearest name.
     """
     try:
         return kind.model_validate(data)
@@ -56,22 +56,22 @@ def override(spec: S, changes: Mapping[str, object], *, root: str = "") -> S:
 
 
 def leaves(spec: Spec) -> dict[str, Any]:
-    """Return every leaf of `spec` by its dotted path: what `--set` can reach."""
-    found: dict[str, Any] = {}
-    _walk(spec, "", found)
-    return found
+    """Return every leaf of `spec` by its dotted path, as `--set` takes it."""
+    by_path: dict[str, Any] = {}
+    _walk(spec, "", by_path)
+    return by_path
 
 
-def _walk(node: object, path: str, found: dict[str, Any]) -> None:
-    inside = _children(node)
-    for key, value in inside.items():
-        _walk(value, f"{path}.{key}" if path else key, found)
-    if not inside:
-        found[path] = node
+def _walk(node: object, path: str, by_path: dict[str, Any]) -> None:
+    children = _children(node)
+    for key, value in children.items():
+        _walk(value, f"{path}.{key}" if path else key, by_path)
+    if not children:
+        by_path[path] = node
 
 
 def _children(node: object) -> dict[str, Any]:
-    """Return what a dotted path can name in `node`: fields, keys, and places (0, 1, ...) among several specs."""
+    """Return the children of `node` in a dotted path: fields, keys, and places (0, 1, ...) among several specs."""
     if isinstance(node, Spec):
         return {name: getattr(node, name) for name in type(node).model_fields}
     if isinstance(node, tuple) and any(isinstance(item, Spec) for item in node):

@@ -1,4 +1,4 @@
-"""Topology: nodes and directed links, as arrays. What a fabric simulates and what a placement routes over."""
+"""Topology: nodes and directed links as arrays, which a fabric simulates and a placement routes over."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
 
-KINDS = ("npu", "switch", "io")
+NODE_KINDS = ("npu", "switch", "io")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class Topology:
 
         Errors
         ------
-        SlipstickError for a link to a node that is not there.
+        SlipstickError for a link to a node that does not exist.
         """
         index = {node: place for place, node in enumerate(nodes)}
         for place, link in enumerate(links):
@@ -66,10 +66,10 @@ class Topology:
 
     @property
     def links(self) -> int:
-        """How many directed links there are."""
+        """Number of directed links; a two-way cable has two."""
         return len(self.source)
 
     @property
     def npus(self) -> NDArray[np.int64]:
-        """The indices of the nodes that compute, in order: a collective's rank r is ``npus[r]``."""
+        """Indices of the nodes that compute, in order: a collective's rank r is ``npus[r]``."""
         return np.flatnonzero(np.array(self.kinds) == "npu")

@@ -51,7 +51,7 @@ _SYMBOLS: dict[str, tuple[str, float]] = {
 _AREA_PREFIX_POWER = 2  # "mm2" is (1e-3 m)**2, not 1e-3 m2
 
 _QUANTITY = re.compile(r"([-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\s\d,.].*)?")
-_LONGEST = 100  # characters of a quantity
+_MAX_LENGTH = 100  # characters of a quantity
 
 
 def _factor(symbol: str) -> tuple[str, float]:
@@ -62,8 +62,8 @@ def _factor(symbol: str) -> tuple[str, float]:
         for prefix, scale in prefixes.items():
             rest = symbol[len(prefix) :]
             if prefix and symbol.startswith(prefix) and rest in _SYMBOLS:
-                dimension, one = _SYMBOLS[rest]
-                return dimension, one * (scale**_AREA_PREFIX_POWER if dimension == "area" else scale)
+                dimension, si_value = _SYMBOLS[rest]
+                return dimension, si_value * (scale**_AREA_PREFIX_POWER if dimension == "area" else scale)
     raise KeyError(symbol)
 
 
@@ -73,12 +73,12 @@ def _resolve(unit: str) -> tuple[str, float]:
     dimension, value = _factor(numerator)
     if not denominator:
         return dimension, value
-    below, one = _factor(denominator)
-    return f"{dimension}/{below}", value / one
+    below, si_value = _factor(denominator)
+    return f"{dimension}/{below}", value / si_value
 
 
 def parse(value: object, unit: str) -> float:
-    """Turn "2 TB/s" (or a number already in SI) into an SI float of the dimension of `unit`.
+    """Return a quantity such as "2 TB/s" (or a number already in SI) as an SI float of the dimension of `unit`.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def parse(value: object, unit: str) -> float:
             return _finite(float(value), value)
         except OverflowError:
             raise SlipstickError("not a finite number", value=value) from None
-    match = _QUANTITY.fullmatch(value.strip()) if len(value) <= _LONGEST else None
+    match = _QUANTITY.fullmatch(value.strip()) if len(value) <= _MAX_LENGTH else None
     if match is None:
         raise SlipstickError("not a quantity", value=value, allowed=example)
     number, symbol = float(match[1].replace(",", "")), (match[2] or "").translate(_MICRO)
@@ -114,12 +114,12 @@ def parse(value: object, unit: str) -> float:
         return _finite(number, value)
     wanted, _ = _resolve(unit)
     try:
-        dimension, one = _resolve(symbol)
+        dimension, si_value = _resolve(symbol)
     except KeyError:
         raise SlipstickError("unknown unit", value=value, allowed=f"a unit of {wanted}, such as {unit}") from None
     if dimension != wanted:
         raise SlipstickError(f"a unit of {dimension}, not of {wanted}", value=value, allowed=f"such as {unit}")
-    return _finite(number * one, value)
+    return _finite(number * si_value, value)
 
 
 def _finite(number: float, given: object) -> float:
@@ -129,7 +129,7 @@ def _finite(number: float, given: object) -> float:
 
 
 def format_quantity(value: float, unit: str) -> str:
-    """Write an SI float with the prefix that reads best; the one place where numbers become text.
+    """Return an SI float as text with the prefix that reads best; no other place turns quantities into text.
 
     Examples
     --------

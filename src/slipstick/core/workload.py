@@ -1,23 +1,29 @@
-"""Workload: what must be computed. A network, a phase, a batch and a sequence; its operations as a flat list."""
+"""Workload: a network in a phase, with batch and sequence; its operations as a flat list."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
+from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import Spec
 
 
 class Phase(StrEnum):
-    """What the network is used for."""
+    """Phase of use: training, inference of a decoder (prefill, decode), or of a graph (infer).
+
+    ``prefill`` computes all tokens of a prompt at once, ``decode`` generates one token after another; ``infer`` is one
+    forward pass of a network that generates nothing.
+    """
 
     TRAIN = "train"
     PREFILL = "prefill"
     DECODE = "decode"
-    INFER = "infer"  # one forward pass of a network that generates nothing
+    INFER = "infer"
 
 
 @dataclass(frozen=True)
@@ -50,51 +56,125 @@ class Op:
 
 
 class Network(Spec, ABC):
-    """A neural network as sizes: the abstract noun that a Workload runs. Concrete ones live in ``networks/``."""
+    """A neural network as sizes, without weights: the abstract noun that a Workload runs.
 
-    name: str
-    source: str = ""
+    Whoever asks about a network asks for one of its abilities, never for its class. In the order of an estimate:
+    `kind` and `phases` say which engine answers; `default_sizes` fills what the user left open; `stored_format` is the
+    format of a quantised checkpoint; `ops` (or `unrolled_ops`, for placement) lists the operations that are priced;
+    `sample_bytes` is what a data loader sends. Concrete networks live in ``networks/``. A new one in five lines::
+
+        class Tower(OperatorGraph):
+            def sample_ops(self, phase, sequence):
+                graph = GraphBuilder()
+                graph.linear("fc", graph.input(1, 784), 10)
+                return graph.ops
+    """
+
+    kind: ClassVar[Literal["decoder", "graph"]]  # the column of the engine table
+    described: ClassVar[str] = "a network"  # the kind in words, with an example, for errors
+    phases: ClassVar[tuple[Phase, ...]]  # those that `ops` answers
+
+    name: str = Field(description="Name of the network, as reports print it")
+    source: str = Field(default="", description="Paper, file or publication that the sizes come from")
+
+    @classmethod
+    def of(cls, network: Network) -> Self:
+        """Return `network`, which a cost model needs to be of this kind.
+
+        Errors
+        ------
+        SlipstickError for a network of another kind.
+        """
+        if isinstance(network, cls):
+            return network
+        raise SlipstickError(
+            f"of the kind {network.kind}", path="workload.network", value=network.name, allowed=cls.described
+        )
 
     @property
     @abstractmethod
     def parameters(self) -> int:
-        """All parameters."""
+        """Number of all parameters, shared ones counted once."""
 
     @property
     @abstractmethod
     def active_parameters(self) -> int:
-        """Parameters that one token uses (fewer than all in a mixture of experts)."""
+        """Number of parameters that one token uses (fewer than all in a mixture of experts)."""
+
+    @property
+    @abstractmethod
+    def layers(self) -> int:
+        """Number of layers: blocks of a decoder, operations with weights of a graph."""
+
+    @property
+    def stored_format(self) -> str | None:
+        """Number format of a quantised checkpoint's weights, such as ``fp8``; None where weights are not quantised."""
+        return None
+
+    @abstractmethod
+    def default_sizes(self, phase: Phase, devices: int, microbatch: int = 1) -> dict[str, int]:
+        """Return the fields `batch`, `sequence` and `output` of a Workload for a user who gives none.
+
+        Parameters
+        ----------
+        devices : of the system; in training each gets one microbatch.
+        microbatch : sequences that one device computes at once.
+        """
+
+    @abstractmethod
+    def sample_bytes(self, sequence: int) -> float:
+        """Return the bytes of one training sample as a data loader sends it."""
 
     @abstractmethod
     def ops(self, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
         """Return the operations of one forward pass over `batch` sequences of `sequence` new tokens each.
 
         `context` is the number of tokens that attention sees, the new ones included.
+
+        Errors
+        ------
+        SlipstickError for a phase that is not in `phases`.
         """
+
+    @abstractmethod
+    def unrolled_ops(self, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
+        """Return `ops` as an operator graph: every layer by itself, with its edges."""
 
 
 class Workload(Spec):
-    """What must be computed: `network` in `phase`, on a global `batch` of sequences.
+    """A network in a phase, on a global batch of sequences.
 
     For ``train`` and ``prefill``, `sequence` tokens a sequence are computed. For ``decode``, a prompt of `sequence`
     tokens is followed by `output` generated ones.
     """
 
-    network: Network
-    phase: Phase = Phase.TRAIN
-    batch: int = Field(default=1, gt=0)
-    sequence: int = Field(default=2048, gt=0)
-    output: int = Field(default=1, gt=0)
-    training_tokens: float | None = Field(default=None, gt=0)  # of the whole run, for its time and cost
+    network: Network = Field(description="Network that runs, as sizes")
+    phase: Phase = Field(default=Phase.TRAIN, description="Phase of use: train, prefill, decode or infer")
+    batch: int = Field(default=1, gt=0, description="Sequences (or samples) of one step, on all devices together")
+    sequence: int = Field(default=2048, gt=0, description="Tokens of one sequence; in decode, of the prompt")
+    output: int = Field(default=1, gt=0, description="Tokens generated after the prompt, in decode")
+    training_tokens: float | None = Field(
+        default=None, gt=0, description="Tokens of the whole training run, for its time and cost"
+    )
 
     @property
     def name(self) -> str:
-        """The network's name and the phase, as reports print them."""
+        """Name of the network and its phase, as reports print them."""
         return f"{self.network.name} {self.phase}"
 
     @property
     def ops(self) -> list[Op]:
-        """The operations of one forward pass (one decode step at the middle of the output)."""
+        """Operations of one forward pass (in decode, of one step at the middle of the output)."""
+        return self.network.ops(self.phase, self.batch, *self._lengths)
+
+    @property
+    def operator_graph(self) -> list[Op]:
+        """Operations of one forward pass with every layer by itself and its edges: what a placement divides."""
+        return self.network.unrolled_ops(self.phase, self.batch, *self._lengths)
+
+    @property
+    def _lengths(self) -> tuple[int, int]:
+        """New tokens of a sequence, and the tokens that attention sees."""
         if self.phase is Phase.DECODE:
-            return self.network.ops(self.phase, self.batch, 1, self.sequence + (self.output + 1) // 2)
-        return self.network.ops(self.phase, self.batch, self.sequence, self.sequence)
+            return 1, self.sequence + (self.output + 1) // 2
+        return self.sequence, self.sequence

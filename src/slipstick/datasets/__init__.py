@@ -1,9 +1,8 @@
-"""Labelled images as numpy arrays, split into train and test: by a name, or a user's own files."""
+"""Data sets: labelled images as numpy arrays, split into train and test, by name or from a user's files."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from slipstick.core.lazy import lazy_names
 
 _PUBLIC = {
     "DataSet": "images",
@@ -14,10 +13,4 @@ _PUBLIC = {
 }
 
 __all__ = sorted(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for."""
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+__getattr__ = lazy_names(__name__, _PUBLIC)

@@ -1,4 +1,4 @@
-"""Arrays that took long to make, kept in the user's cache folder under the checksum of what they were made from."""
+"""Cache of arrays that take long to make, in the user's cache folder, by the checksum of their source file."""
 
 from __future__ import annotations
 
@@ -13,28 +13,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def cache_folder() -> Path:
+def _cache_folder() -> Path:
     """Return SLIPSTICK_CACHE, or `slipstick` in the user's cache folder."""
     named = os.environ.get("SLIPSTICK_CACHE")
     return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slipstick"
 
 
 def cached(name: str, source: Path, shape: tuple[int, ...], make: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Return what `make` made from the file `source`: bytes of `shape`, mapped from the cache after the first time.
+    """Return the array that `make` makes of the file `source`, mapped from the cache after the first time.
 
-    Where the folder cannot be written, the array is made each time. A damaged file in it is made anew.
+    Where the folder cannot be written, the array is made each time. A damaged file in it is replaced.
+
+    Parameters
+    ----------
+    shape : of the array of bytes.
     """
-    path = cache_folder() / f"{name}-{checksum(source)[:16]}.npy"
-    found = _mapped(path)
-    if found is not None and found.shape == shape:
-        return found
-    made = make()
+    path = _cache_folder() / f"{name}-{_checksum(source)[:16]}.npy"
+    stored = _mapped(path)
+    if stored is not None and stored.shape == shape:
+        return stored
+    array = make()
     with contextlib.suppress(OSError):
-        _write(path, made)
-    return made
+        _write(path, array)
+    return array
 
 
-def checksum(path: Path) -> str:
+def _checksum(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -42,10 +46,10 @@ def checksum(path: Path) -> str:
 
 def _mapped(path: Path) -> NDArray[np.uint8] | None:
     try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    return found if isinstance(found, np.ndarray) and found.dtype == np.uint8 else None
+    return array if isinstance(array, np.ndarray) and array.dtype == np.uint8 else None
 
 
 def _write(path: Path, array: NDArray[np.uint8]) -> None:

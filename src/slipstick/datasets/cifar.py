@@ -13,15 +13,15 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.files import read_bytes
 from slipstick.datasets.array_cache import cached
 from slipstick.datasets.classes import CIFAR
-from slipstick.datasets.image_files import decode
+from slipstick.datasets.image_files import decode_picture
 from slipstick.datasets.images import DataSet, Images
 from slipstick.datasets.npz_file import read_npz
 
-SIDE = 32  # pixels
-ROW = 1 + 3 * SIDE * SIDE  # bytes of a binary record: the label, then a plane each of red, green and blue
+_SIDE = 32  # pixels
+_ROW = 1 + 3 * _SIDE * _SIDE  # bytes of a binary record: the label, then a plane each of red, green and blue
 BATCHES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
-MAX_BATCH = 2**28  # bytes: the original's have 30.7 MB
-MAX_SCAN = 2**16  # bytes of one JPEG's scan: 32 x 32 pixels need about 300
+_MAX_BATCH_BYTES = 2**28  # of one binary batch: the original's have 30.7 MB
+_MAX_SCAN_BYTES = 2**16  # of one JPEG's scan: 32 x 32 pixels need about 300
 
 
 def from_binary(folder: Path, name: str = "cifar10") -> DataSet:
@@ -33,7 +33,7 @@ def from_binary(folder: Path, name: str = "cifar10") -> DataSet:
 
 
 def from_jpeg(path: Path, name: str = "cifar10-jpeg") -> DataSet:
-    """Return CIFAR-10 from JPEG copies in an npz file; they are decoded once (13 s) and kept in the user's cache.
+    """Return CIFAR-10 from JPEG copies in an npz file, which are decoded once (13 s) and stored in the user's cache.
 
     The images differ from CIFAR-10's: quote results as "CIFAR-10 (JPEG copies)".
     """
@@ -42,7 +42,7 @@ def from_jpeg(path: Path, name: str = "cifar10-jpeg") -> DataSet:
         wanted |= {f"{split}_scan": ("uint8", 1), f"{split}_offset": ("uint32", 1), f"{split}_label": ("uint8", 1)}
     arrays = read_npz(path, wanted)
     counts = [_count(arrays, split, str(path)) for split in ("train", "test")]
-    shape = (sum(counts), SIDE, SIDE, 3)
+    shape = (sum(counts), _SIDE, _SIDE, 3)
     images = cached("cifar10-jpeg", path, shape, lambda: _decoded(arrays, shape, str(path)))
     parts = [(images[: counts[0]], arrays["train_label"]), (images[counts[0] :], arrays["test_label"])]
     train, test = (Images(pixels, labels.astype(np.int64)) for pixels, labels in parts)
@@ -50,11 +50,11 @@ def from_jpeg(path: Path, name: str = "cifar10-jpeg") -> DataSet:
 
 
 def _batch(path: Path) -> Images:
-    raw = np.frombuffer(read_bytes(path, limit=MAX_BATCH), np.uint8)
-    if len(raw) == 0 or len(raw) % ROW:
-        raise SlipstickError(f"{len(raw)} bytes are not records of {ROW} bytes", path=str(path))
-    rows = raw.reshape(-1, ROW)
-    images = rows[:, 1:].reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
+    raw = np.frombuffer(read_bytes(path, limit=_MAX_BATCH_BYTES), np.uint8)
+    if len(raw) == 0 or len(raw) % _ROW:
+        raise SlipstickError(f"{len(raw)} bytes are not records of {_ROW} bytes", path=str(path))
+    rows = raw.reshape(-1, _ROW)
+    images = rows[:, 1:].reshape(-1, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1)
     return Images(np.ascontiguousarray(images), rows[:, 0].astype(np.int64))
 
 
@@ -63,10 +63,15 @@ def _count(arrays: dict[str, NDArray[Any]], split: str, path: str) -> int:
     offsets = arrays[f"{split}_offset"].astype(np.int64)
     lengths = np.diff(offsets)
     ends = len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(arrays[f"{split}_scan"])
-    if ends or (len(lengths) and not 0 < lengths.min() <= lengths.max() <= MAX_SCAN):
+    if ends or (len(lengths) and not 0 < lengths.min() <= lengths.max() <= _MAX_SCAN_BYTES):
         raise SlipstickError("offsets that do not divide the scans into images", path=f"{path}: {split}_offset")
     if len(lengths) != len(arrays[f"{split}_label"]):
-        raise SlipstickError(f"{len(lengths)} images for the labels", path=f"{path}: {split}_label")
+        raise SlipstickError(
+            "the number of labels is not that of the images",
+            path=f"{path}: {split}_label",
+            value=len(arrays[f"{split}_label"]),
+            allowed=str(len(lengths)),
+        )
     return len(lengths)
 
 
@@ -75,9 +80,11 @@ def _decoded(arrays: dict[str, NDArray[Any]], shape: tuple[int, ...], path: str)
     for split in ("train", "test"):
         scans, offsets = arrays[f"{split}_scan"].tobytes(), arrays[f"{split}_offset"].tolist()
         for start, end in pairwise(offsets):
-            picture = decode(header + scans[start:end], where=f"{path}: image {number}")
+            picture = decode_picture(header + scans[start:end], where=f"{path}: image {number}")
             if picture.shape != shape[1:]:
-                raise SlipstickError(f"a picture of shape {picture.shape}", path=path, allowed=f"{shape[1:]}")
+                raise SlipstickError(
+                    "a picture of another shape", path=path, value=picture.shape, allowed=f"{shape[1:]}"
+                )
             images[number] = picture
             number += 1
     return images

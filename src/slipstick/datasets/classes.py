@@ -1,4 +1,4 @@
-"""The names of the classes of the data sets that have a name here, in the order of their labels."""
+"""Class names of MNIST, Fashion-MNIST and CIFAR-10, in the order of their labels."""
 
 from __future__ import annotations
 

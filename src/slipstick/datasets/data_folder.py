@@ -1,4 +1,4 @@
-"""Where the files of a data set lie, and what to say when they lie nowhere."""
+"""Look-up of a data set's files in the folders where data sets are stored."""
 
 from __future__ import annotations
 
@@ -8,35 +8,40 @@ from pathlib import Path
 
 from slipstick.core.errors import SlipstickError
 
-VARIABLE = "SLIPSTICK_DATA"
-SYSTEM = Path("/usr/share/datasets")  # where Debian's packages put data sets
+_VARIABLE = "SLIPSTICK_DATA"
+_SYSTEM_FOLDER = Path("/usr/share/datasets")  # of Debian's packages with data sets
 
 
-def roots(root: str | Path | None = None) -> list[Path]:
+def _roots(root: str | Path | None = None) -> list[Path]:
     """Return the folders to look in: of `root`, else of SLIPSTICK_DATA, with their `data`; then the system's.
 
     SLIPSTICK_DATA may also name the folder `reference` beside `data`, as for ``slipstick validate``.
     """
-    named = root if root is not None else os.environ.get(VARIABLE)
+    named = root if root is not None else os.environ.get(_VARIABLE)
     if not named:
-        return [SYSTEM]
+        return [_SYSTEM_FOLDER]
     folder = Path(named).expanduser()
     folder = folder.parent if folder.name == "reference" else folder
-    return [folder, folder / "data", SYSTEM]
+    return [folder, folder / "data", _SYSTEM_FOLDER]
 
 
-def find(name: str, places: Iterable[str], *, root: str | Path | None, how: str) -> Path:
-    """Return the first of the files or folders `places` that is in one of the `roots`.
+def find_files(name: str, places: Iterable[str], *, root: str | Path | None, cure: str) -> Path:
+    """Return the first of the files or folders `places` that exists below `root`, or SLIPSTICK_DATA, or the system's.
+
+    Parameters
+    ----------
+    name : of the data set, for errors.
+    cure : the instruction for getting the files, for errors.
 
     Errors
     ------
-    SlipstickError saying what was looked for, in which folders, and `how` to get it.
+    SlipstickError with the files, the folders that were searched, and the cure.
     """
-    places, folders = tuple(places), roots(root)
+    places, folders = tuple(places), _roots(root)
     for folder in folders:
         for place in places:
             if (folder / place).exists():
                 return folder / place
-    looked = ", ".join(str(folder) for folder in folders)
-    unset = "" if root is not None or os.environ.get(VARIABLE) else f" ({VARIABLE} is not set)"
-    raise SlipstickError(f"no {' or '.join(places)} in {looked}{unset}; {how}", path=f"data set {name}")
+    searched = ", ".join(str(folder) for folder in folders)
+    unset = "" if root is not None or os.environ.get(_VARIABLE) else f" ({_VARIABLE} is not set)"
+    raise SlipstickError(f"no {' or '.join(places)} in {searched}{unset}; {cure}", path=f"data set {name}")

@@ -1,4 +1,4 @@
-"""The 1,797 handwritten digits that come with scikit-learn: what runs on a fresh machine, without a download."""
+"""Handwritten digits of scikit-learn: 1,797 images that a fresh machine has without a download."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from slipstick.core.extras import require
 from slipstick.datasets.classes import DIGITS
 from slipstick.datasets.images import DataSet, Images
 
-DARKEST = 16  # the images count ink in 4 x 4 squares of pixels: 0 to 16
-TRAIN = 1437  # four fifths of 1,797: the rest, by other hands, is the test
+_MAX_INK = 16  # the images count ink in 4 x 4 squares of pixels: 0 to 16
+_TRAIN_IMAGES = 1437  # four fifths of 1,797: the rest, by other hands, is the test
 
 
 def digits() -> DataSet:
@@ -22,7 +22,9 @@ def digits() -> DataSet:
     (1437, 360, (8, 8, 1))
     """
     bunch = require("sklearn.datasets", "data").load_digits()
-    images = np.rint(bunch.images * (255 / DARKEST)).astype(np.uint8)[..., None]  # 255: white of a byte
+    images = np.rint(bunch.images * (255 / _MAX_INK)).astype(np.uint8)[..., None]  # 255: white of a byte
     every = Images(images, bunch.target.astype(np.int64))
     about = "scikit-learn's digits (UCI optical recognition of handwritten digits, test part), last 360 as the test"
-    return DataSet("digits", every.take(slice(TRAIN)), every.take(slice(TRAIN, None)), DIGITS, about, mirrors=False)
+    return DataSet(
+        "digits", every.take(slice(_TRAIN_IMAGES)), every.take(slice(_TRAIN_IMAGES, None)), DIGITS, about, mirrors=False
+    )

@@ -1,4 +1,4 @@
-"""Data sets by name, or by the path of a user's own files."""
+"""Look-up of data sets by name, or by the path of a user's own files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from slipstick.core.errors import SlipstickError
 from slipstick.datasets.cifar import BATCHES, from_binary, from_jpeg
 from slipstick.datasets.classes import DIGITS, FASHION
-from slipstick.datasets.data_folder import find
+from slipstick.datasets.data_folder import find_files
 from slipstick.datasets.digits import digits
 from slipstick.datasets.image_folder import from_folder
 from slipstick.datasets.imagenet_sample import imagenet_sample
@@ -18,14 +18,14 @@ from slipstick.datasets.mnist import from_idx, from_npz, has_idx
 
 
 @dataclass(frozen=True)
-class Known:
-    """A data set with a name: what it is, its licence, the places of its files below a root, and how to get them."""
+class _NamedDataSet:
+    """A data set with a name: description, licence, reader, places of its files below a root, and how to get them."""
 
     about: str
     licence: str
     read: Callable[[Path], DataSet]
     places: tuple[str, ...] = ()
-    how: str = ""
+    cure: str = ""
 
 
 _SET_VARIABLE = "name the folder above it in SLIPSTICK_DATA"
@@ -37,41 +37,41 @@ def _mnist(path: Path) -> DataSet:
     return from_idx(path, "mnist", DIGITS, "MNIST")
 
 
-KNOWN: dict[str, Known] = {
-    "digits": Known(
+KNOWN: dict[str, _NamedDataSet] = {
+    "digits": _NamedDataSet(
         "1,797 handwritten digits, 8 x 8 grey, of scikit-learn: no download",
         "CC BY 4.0 (UCI Machine Learning Repository)",
         lambda _: digits(),
     ),
-    "mnist": Known(
+    "mnist": _NamedDataSet(
         "handwritten digits, 28 x 28 grey, 60,000 to train, 10,000 to test (3,000 in mnist_63k.npz)",
         "CC BY-SA 3.0, as it is usually distributed",
         _mnist,
         ("mnist/mnist_63k.npz", "mnist", "MNIST/raw"),
         f"put its four idx files into a folder mnist and {_SET_VARIABLE}",
     ),
-    "fashion-mnist": Known(
+    "fashion-mnist": _NamedDataSet(
         "10 kinds of clothing, 28 x 28 grey, 60,000 to train, 10,000 to test",
         "MIT",
         lambda folder: from_idx(folder, "fashion-mnist", FASHION, "Fashion-MNIST"),
         ("fashion-mnist", "FashionMNIST/raw"),
         f"on Debian: apt install dataset-fashion-mnist; else put its four idx files there and {_SET_VARIABLE}",
     ),
-    "cifar10": Known(
+    "cifar10": _NamedDataSet(
         "10 kinds of things, 32 x 32 RGB, 50,000 to train, 10,000 to test; the original binary version",
         "none stated; cite Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
         from_binary,
         ("cifar-10-batches-bin", "cifar10"),
         f"unpack cifar-10-binary.tar.gz of its authors there and {_SET_VARIABLE}",
     ),
-    "cifar10-jpeg": Known(
+    "cifar10-jpeg": _NamedDataSet(
         "CIFAR-10 as JPEG copies: not the original's pixels",
         "none stated; cite the same report, and say that these are the JPEG copies",
         from_jpeg,
         ("cifar10_jpeg/cifar10_jpeg.npz", "cifar10_jpeg.npz"),
         _SET_VARIABLE,
     ),
-    "imagenet-sample": Known(
+    "imagenet-sample": _NamedDataSet(
         "one picture of each of ImageNet's 1,000 classes, 224 x 224 RGB, to test only",
         "the images' owners', for non-commercial research and education",
         imagenet_sample,
@@ -82,7 +82,7 @@ KNOWN: dict[str, Known] = {
 
 
 def names() -> dict[str, str]:
-    """Return the data sets that have a name, with what they are."""
+    """Return the name of each data set of the catalogue, with its description."""
     return {name: known.about for name, known in KNOWN.items()}
 
 
@@ -93,8 +93,8 @@ def data_set(spec: str | Path | DataSet, *, root: str | Path | None = None, size
     ----------
     spec : a name (see `names`); the path of a folder with pictures, idx files or CIFAR's binary batches; that of an npz
         file with train_image, train_label, test_image and test_label; or a DataSet, which is returned as it is.
-    root : where the files of named sets lie; the environment variable SLIPSTICK_DATA unless given.
-    size : the side to which a folder's pictures are brought (see `from_folder`).
+    root : the folder of the named sets' files; the environment variable SLIPSTICK_DATA unless given.
+    size : the side [pixels] to which a folder's pictures are brought (see `from_folder`).
 
     Errors
     ------
@@ -110,7 +110,7 @@ def data_set(spec: str | Path | DataSet, *, root: str | Path | None = None, size
     known = KNOWN.get(str(spec).strip().casefold())
     if known is not None:
         name = str(spec).strip().casefold()
-        return known.read(find(name, known.places, root=root, how=known.how) if known.places else Path())
+        return known.read(find_files(name, known.places, root=root, cure=known.cure) if known.places else Path())
     path = Path(spec).expanduser()
     if not path.exists():
         raise SlipstickError("no such data set, file or folder", path="data", value=str(spec), allowed=KNOWN)
@@ -120,7 +120,9 @@ def data_set(spec: str | Path | DataSet, *, root: str | Path | None = None, size
 def _own(path: Path, size: int | None) -> DataSet:
     if path.is_file():
         if path.suffix != ".npz":
-            raise SlipstickError("not a data set", path=str(path), allowed="a folder, or an npz file")
+            raise SlipstickError(
+                "not a data set", path=str(path), value=path.suffix, allowed="a folder, or an npz file"
+            )
         return from_npz(path, path.stem)
     if has_idx(path):
         return from_idx(path, path.name, DIGITS)

@@ -1,4 +1,4 @@
-"""Arrays in idx files, plain or gzipped: the format of MNIST and Fashion-MNIST."""
+"""Reader of idx files, plain or gzipped: the format of MNIST and Fashion-MNIST."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
 
-UNSIGNED_BYTE = 8  # the type code of idx's third byte
-MAX_DIMENSIONS = 4
-PIECE = 2**20  # bytes
-MAX_BYTES = 2**30  # unpacked: EMNIST, the largest set in this format, has 0.6 GB
+_UNSIGNED_BYTE = 8  # the type code of idx's third byte
+_MAX_DIMENSIONS = 4
+_PIECE_BYTES = 2**20  # read at once
+_MAX_ARRAY_BYTES = 2**30  # unpacked: EMNIST, the largest set in this format, has 0.6 GB
 
 
 def read_idx(path: str | Path) -> NDArray[np.uint8]:
@@ -39,28 +39,32 @@ def read_idx(path: str | Path) -> NDArray[np.uint8]:
     except OSError as error:
         raise SlipstickError(error.strerror or "cannot be read", path=str(path)) from None
     if len(raw) != size:
-        held = f"more than {size}" if len(raw) > size else str(len(raw))
-        raise SlipstickError(f"the header says {size} bytes, the file holds {held}", path=str(path))
+        length = f"more than {size}" if len(raw) > size else str(len(raw))
+        raise SlipstickError(f"the header says {size} bytes, the file holds {length}", path=str(path))
     return np.frombuffer(raw, np.uint8).reshape(shape)
 
 
 def _pieces(file: IO[bytes], size: int) -> Iterator[bytes]:
     """Yield at most `size` bytes: read at once, memory would be taken before it is known that they are there."""
-    while size > 0 and (piece := file.read(min(size, PIECE))):
+    while size > 0 and (piece := file.read(min(size, _PIECE_BYTES))):
         size -= len(piece)
         yield piece
 
 
 def _header(file: IO[bytes], path: str) -> tuple[int, ...]:
     magic = file.read(4)
-    if len(magic) != 4 or magic[:2] != b"\0\0" or not 1 <= magic[3] <= MAX_DIMENSIONS:
+    if len(magic) != 4 or magic[:2] != b"\0\0" or not 1 <= magic[3] <= _MAX_DIMENSIONS:
         raise SlipstickError("not an idx file", path=path, value=magic.hex(" "))
-    if magic[2] != UNSIGNED_BYTE:
-        raise SlipstickError("not unsigned bytes", path=path, value=hex(magic[2]), allowed=hex(UNSIGNED_BYTE))
+    if magic[2] != _UNSIGNED_BYTE:
+        raise SlipstickError(
+            "the idx file does not hold unsigned bytes", path=path, value=hex(magic[2]), allowed=hex(_UNSIGNED_BYTE)
+        )
     raw = file.read(4 * magic[3])
     if len(raw) != 4 * magic[3]:
-        raise SlipstickError("ends within its header", path=path)
+        raise SlipstickError("the idx file ends within its header", path=path)
     shape = tuple(int(size) for size in np.frombuffer(raw, ">u4"))
-    if math.prod(shape) > MAX_BYTES:
-        raise SlipstickError(f"{math.prod(shape)} bytes is too large", path=path, allowed=f"at most {MAX_BYTES} bytes")
+    if math.prod(shape) > _MAX_ARRAY_BYTES:
+        raise SlipstickError(
+            f"{math.prod(shape)} bytes is too large", path=path, allowed=f"at most {_MAX_ARRAY_BYTES} bytes"
+        )
     return shape

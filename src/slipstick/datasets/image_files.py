@@ -1,4 +1,4 @@
-"""Compressed pictures to arrays with Pillow, their sizes checked before their pixels are unpacked."""
+"""Decoder of compressed pictures, with Pillow: sizes are checked before pixels are unpacked."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from numpy.typing import NDArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP")  # the plain ones: the fewer decoders, the fewer their faults
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP")  # the plain ones: the fewer decoders, the fewer their faults
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".pgm", ".ppm", ".webp")
-MAX_PIXELS = 2**26  # 64 M pixels, 192 MiB unpacked: more than any camera's picture
+_MAX_PIXELS = 2**26  # 64 M pixels, 192 MiB unpacked: more than any camera's picture
 
 
-def decode(raw: bytes, *, where: str, size: int | None = None) -> NDArray[np.uint8]:
+def decode_picture(raw: bytes, *, where: str, size: int | None = None) -> NDArray[np.uint8]:
     """Return a picture as RGB bytes [height, width, 3].
 
     Parameters
     ----------
     raw : the file's bytes.
-    where : what errors call it.
-    size : shrink or enlarge the picture until its short side has so many pixels, and keep the middle square.
+    where : the picture's name in errors.
+    size : side of a square [pixels]: the picture is scaled to it by its short side, and its middle kept.
 
     Errors
     ------
-    SlipstickError for what is not a picture, is broken, or has more than 64 M pixels.
+    SlipstickError for a file that is no picture, is broken, or has more than 64 M pixels.
     """
     image_module = require("PIL.Image", "data")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own warning of large pictures: the limit below is lower
-            with image_module.open(io.BytesIO(raw), formats=FORMATS) as picture:
+            with image_module.open(io.BytesIO(raw), formats=_FORMATS) as picture:
                 width, height = picture.size
-                if width * height > MAX_PIXELS:
-                    raise SlipstickError(f"{width} x {height} pixels", path=where, allowed=f"at most {MAX_PIXELS}")
+                if width * height > _MAX_PIXELS:
+                    raise SlipstickError(f"{width} x {height} pixels", path=where, allowed=f"at most {_MAX_PIXELS}")
                 shown = picture.convert("RGB")
                 return np.asarray(shown if size is None else _square(shown, size), np.uint8)
     except SlipstickError:
@@ -50,7 +50,7 @@ def _square(picture: Any, size: int) -> Any:
     width, height = picture.size
     scale = size / min(width, height)
     wide, high = max(size, round(width * scale)), max(size, round(height * scale))
-    if wide * high > MAX_PIXELS:  # a strip one pixel high grows with the square of `size`
+    if wide * high > _MAX_PIXELS:  # a strip one pixel high grows with the square of `size`
         raise ValueError(f"{width} x {height} pixels grow to {wide} x {high}")
     left, top = (wide - size) // 2, (high - size) // 2
     grown = picture if (wide, high) == (width, height) else picture.resize((wide, high), 3)  # 3 is bicubic

@@ -1,4 +1,4 @@
-"""A user's pictures: a folder with a sub-folder for each class."""
+"""Data set from a user's pictures: a folder with a sub-folder for each class."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import read_bytes
-from slipstick.datasets.image_files import SUFFIXES, decode
+from slipstick.datasets.image_files import SUFFIXES, decode_picture
 from slipstick.datasets.images import DataSet, Images
 
-MAX_FILE = 2**26  # bytes of one picture
-MAX_TOTAL = 2**33  # bytes of all of them unpacked: a set that needs more wants to be read while training
-EVERY = 5  # without folders `train` and `test`, every fifth picture of a class is for the test
+_MAX_PICTURE_BYTES = 2**26
+_MAX_UNPACKED_BYTES = 2**33  # of all pictures together, which are held in memory
+_TEST_EVERY = 5  # without folders `train` and `test`, every fifth picture of a class is for the test
 
-Listed = list[tuple[Path, int]]
+_Listed = list[tuple[Path, int]]
 
 
 def from_folder(folder: Path, *, size: int | None = None) -> DataSet:
@@ -44,37 +44,39 @@ def from_folder(folder: Path, *, size: int | None = None) -> DataSet:
         tested = _listed(test or folder, classes)
     if not listed and not tested:
         allowed = f"a sub-folder for each class, with {' '.join(SUFFIXES)}"
-        raise SlipstickError("no pictures in it", path=str(folder), allowed=allowed)
+        raise SlipstickError("the folder has no pictures", path=str(folder), allowed=allowed)
     return DataSet(folder.name, _read(listed, size), _read(tested, size), classes, str(folder))
 
 
-def _listed(folder: Path, classes: tuple[str, ...]) -> Listed:
-    found: Listed = []
+def _listed(folder: Path, classes: tuple[str, ...]) -> _Listed:
+    pictures: _Listed = []
     for label, name in enumerate(classes):
         if (folder / name).is_dir():
             paths = sorted(path for path in (folder / name).iterdir() if path.suffix.lower() in SUFFIXES)
-            found += [(path, label) for path in paths]
-    return found
+            pictures += [(path, label) for path in paths]
+    return pictures
 
 
-def _split(listed: Listed) -> tuple[Listed, Listed]:
+def _split(listed: _Listed) -> tuple[_Listed, _Listed]:
     """Put every fifth picture of each class into the test."""
     seen: dict[int, int] = {}
-    parts: tuple[Listed, Listed] = [], []
+    parts: tuple[_Listed, _Listed] = [], []
     for path, label in listed:
         seen[label] = seen.get(label, 0) + 1
-        parts[seen[label] % EVERY == 0].append((path, label))
+        parts[seen[label] % _TEST_EVERY == 0].append((path, label))
     return parts
 
 
-def _read(listed: Listed, size: int | None) -> Images:
+def _read(listed: _Listed, size: int | None) -> Images:
     if not listed:
         side = size or 1
         return Images(np.zeros((0, side, side, 3), np.uint8), np.zeros(0, np.int64))
     first = _picture(listed[0][0], size)
     total = len(listed) * first.nbytes
-    if total > MAX_TOTAL:
-        raise SlipstickError(f"{total} bytes unpacked", path=str(listed[0][0].parent), allowed=f"at most {MAX_TOTAL}")
+    if total > _MAX_UNPACKED_BYTES:
+        raise SlipstickError(
+            f"{total} bytes unpacked", path=str(listed[0][0].parent), allowed=f"at most {_MAX_UNPACKED_BYTES}"
+        )
     images = np.empty((len(listed), *first.shape), np.uint8)
     for number, (path, _) in enumerate(listed):
         picture = _picture(path, size)
@@ -86,4 +88,4 @@ def _read(listed: Listed, size: int | None) -> Images:
 
 
 def _picture(path: Path, size: int | None) -> NDArray[np.uint8]:
-    return decode(read_bytes(path, limit=MAX_FILE), where=str(path), size=size)
+    return decode_picture(read_bytes(path, limit=_MAX_PICTURE_BYTES), where=str(path), size=size)

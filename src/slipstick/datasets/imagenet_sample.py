@@ -1,4 +1,4 @@
-"""One picture of each of ImageNet's 1,000 classes: a zip file of JPEGs, and a table of the classes' names."""
+"""ImageNet sample: one picture of each of the 1,000 classes, a zip file of JPEGs and a table of class names."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import read_text
-from slipstick.datasets.image_files import decode
+from slipstick.datasets.image_files import decode_picture
 from slipstick.datasets.images import DataSet, Images
 from slipstick.datasets.npz_file import BROKEN
 
-SIDE = 224  # pixels: the usual input of networks for ImageNet
-CLASSES = 1000  # of ImageNet's challenge
-MAX_ENTRY = 2**22  # bytes of one JPEG: these have about 14 kB
-MAX_ENTRIES = 50_000  # ImageNet's whole validation set: 7.5 GB unpacked
+_SIDE = 224  # pixels: the usual input of networks for ImageNet
+_CLASSES = 1000  # of ImageNet's challenge
+_MAX_JPEG_BYTES = 2**22  # these have about 14 kB
+_MAX_PICTURES = 50_000  # ImageNet's whole validation set: 7.5 GB unpacked
 _NAME = re.compile(r"(?:.*/)?(\d{4})_n\d{8}\.jpe?g")
 
 
@@ -42,21 +42,21 @@ def imagenet_sample(folder: Path) -> DataSet:
 
 def _read(archive: zipfile.ZipFile, path: str) -> Images:
     matches = [(entry, _NAME.fullmatch(entry.filename)) for entry in archive.infolist()]
-    found = sorted((int(match[1]), entry.filename, entry) for entry, match in matches if match)
-    if not 0 < len(found) <= MAX_ENTRIES:
-        raise SlipstickError(f"{len(found)} pictures named NNNN_nXXXXXXXX.jpg", path=path, allowed="1 to 50000")
-    images = np.empty((len(found), SIDE, SIDE, 3), np.uint8)
-    for number, (_, name, entry) in enumerate(found):
+    pictures = sorted((int(match[1]), entry.filename, entry) for entry, match in matches if match)
+    if not 0 < len(pictures) <= _MAX_PICTURES:
+        raise SlipstickError(f"{len(pictures)} pictures named NNNN_nXXXXXXXX.jpg", path=path, allowed="1 to 50000")
+    images = np.empty((len(pictures), _SIDE, _SIDE, 3), np.uint8)
+    for number, (_, name, entry) in enumerate(pictures):
         with archive.open(entry) as file:
-            raw = file.read(MAX_ENTRY + 1)
-        if len(raw) > MAX_ENTRY:
-            raise SlipstickError("the picture is too large", path=f"{path}: {name}", allowed=f"{MAX_ENTRY} bytes")
-        images[number] = decode(raw, where=f"{path}: {name}", size=SIDE)
-    return Images(images, np.array([label for label, *_ in found], np.int64))
+            raw = file.read(_MAX_JPEG_BYTES + 1)
+        if len(raw) > _MAX_JPEG_BYTES:
+            raise SlipstickError("the picture is too large", path=f"{path}: {name}", allowed=f"{_MAX_JPEG_BYTES} bytes")
+        images[number] = decode_picture(raw, where=f"{path}: {name}", size=_SIDE)
+    return Images(images, np.array([label for label, *_ in pictures], np.int64))
 
 
 def _names(path: Path) -> tuple[str, ...]:
     rows = list(csv.DictReader(io.StringIO(read_text(path))))
-    if [row.get("index") for row in rows] != [str(number) for number in range(CLASSES)]:
+    if [row.get("index") for row in rows] != [str(number) for number in range(_CLASSES)]:
         raise SlipstickError("not the 1,000 classes in order", path=str(path), allowed="columns index, synset, name")
     return tuple(row["name"] or "" for row in rows)

@@ -1,4 +1,4 @@
-"""The noun of this package: labelled images, split into those to train on and those to test on."""
+"""Data set: labelled images, split into those to train on and those to test on."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
 
-CHUNK = 4096  # images counted at once, to bound memory
-WHITE = 255  # the largest value of a byte
+_HISTOGRAM_IMAGES = 4096  # counted at once, to bound memory
+WHITE = 255  # largest value of a byte
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +24,12 @@ class Images:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, which: slice | NDArray[np.intp]) -> Images:
-        """Return some of the images, in the order of `which`."""
-        return Images(self.images[which], self.labels[which])
+    def take(self, indices: slice | NDArray[np.intp]) -> Images:
+        """Return the images at `indices`, in their order."""
+        return Images(self.images[indices], self.labels[indices])
 
     def some(self, count: int | None) -> Images:
-        """Return so many images, or all if they are fewer or None is asked for, evenly from all: sets go by class.
+        """Return `count` images, evenly spread since many sets are sorted by class; None, or more than all: all.
 
         Examples
         --------
@@ -43,7 +43,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Normal:
-    """What a network's input is made of: (value / 255 - mean) / deviation, one of each a channel.
+    """Normalisation of a network's input: (value / 255 - mean) / deviation, with a mean and a deviation a channel.
 
     Examples
     --------
@@ -55,7 +55,7 @@ class Normal:
     deviation: tuple[float, ...]
 
     def apply(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Bytes [n, h, w, c] -> float32 [n, h, w, c]."""
+        """Return images of bytes [n, h, w, c], normalised: float32 [n, h, w, c]."""
         scale = np.float32(1 / WHITE) / np.asarray(self.deviation, np.float32)
         offset = np.asarray(self.mean, np.float32) / np.asarray(self.deviation, np.float32)
         return np.subtract(images * scale, offset, dtype=np.float32)
@@ -63,7 +63,7 @@ class Normal:
 
 @dataclass(frozen=True, eq=False)
 class DataSet:
-    """Images to train on, images to test on, the names of the classes, and what to say with any figure on them.
+    """Data set: images to train on, images to test on, class names, and a description that every figure carries.
 
     `mirrors` tells whether a mirrored image still belongs to its class: not so for digits.
     """
@@ -99,7 +99,9 @@ class DataSet:
         """
         if not len(self.train):
             allowed = "a Normal of the network's own (--mean, --deviation)"
-            raise SlipstickError("has no training images for mean and deviation", path=self.name, allowed=allowed)
+            raise SlipstickError(
+                "the data set has no training images for mean and deviation", path=self.name, allowed=allowed
+            )
         counts, values = _histogram(self.train.images), np.arange(WHITE + 1) / WHITE
         mean = counts @ values / counts.sum(1)
         square = counts @ values**2 / counts.sum(1)
@@ -110,9 +112,9 @@ class DataSet:
 def _histogram(images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Count the bytes of every channel [channels, 256]: of all images, since MNIST's alternate between two sources."""
     counts = np.zeros((images.shape[3], WHITE + 1), np.int64)
-    for start in range(0, len(images), CHUNK):
+    for start in range(0, len(images), _HISTOGRAM_IMAGES):
         for channel, row in enumerate(counts):
-            row += np.bincount(images[start : start + CHUNK, :, :, channel].ravel(), minlength=WHITE + 1)
+            row += np.bincount(images[start : start + _HISTOGRAM_IMAGES, :, :, channel].ravel(), minlength=WHITE + 1)
     return counts
 
 
@@ -124,4 +126,4 @@ def _check(part: Images, path: str, classes: int) -> None:
         raise SlipstickError(f"{len(images)} images and labels of shape {labels.shape}", path=path)
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         wrong = int(labels.min()) if int(labels.min()) < 0 else int(labels.max())
-        raise SlipstickError("a label outside the classes", path=path, value=wrong, allowed=f"0 to {classes - 1}")
+        raise SlipstickError("a label is outside of the classes", path=path, value=wrong, allowed=f"0 to {classes - 1}")

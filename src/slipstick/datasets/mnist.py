@@ -1,4 +1,4 @@
-"""MNIST and what has its files: two of images and two of labels, idx; and the npz file of one array each."""
+"""MNIST and Fashion-MNIST: four idx files of images and labels, or one npz file with an array for each."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from slipstick.datasets.idx_file import read_idx
 from slipstick.datasets.images import DataSet, Images
 from slipstick.datasets.npz_file import read_npz
 
-PREFIXES = {"train": "train", "test": "t10k"}
+_PREFIXES = {"train": "train", "test": "t10k"}
 
 
 def from_idx(folder: Path, name: str, classes: tuple[str, ...], about: str = "") -> DataSet:
     """Return the data set of a folder with train-images-idx3-ubyte and its three siblings, plain or .gz."""
-    train, test = (_split(folder, prefix) for prefix in PREFIXES.values())
+    train, test = (_split(folder, prefix) for prefix in _PREFIXES.values())
     return DataSet(name, train, test, classes, about, mirrors=classes != DIGITS)
 
 
 def has_idx(folder: Path) -> bool:
-    """Tell whether a folder holds such files."""
+    """Tell whether a folder holds the idx files of MNIST."""
     return any((folder / f"train-images-idx3-ubyte{suffix}").is_file() for suffix in ("", ".gz"))
 
 
 def from_npz(path: Path, name: str, classes: tuple[str, ...] = DIGITS, about: str = "") -> DataSet:
     """Return the data set of an npz file with train_image, train_label, test_image and test_label, all bytes."""
-    wanted = {f"{split}_image": ("uint8", 3) for split in PREFIXES}
-    arrays = read_npz(path, wanted | {f"{split}_label": ("uint8", 1) for split in PREFIXES})
-    train, test = (Images(arrays[f"{s}_image"][..., None], arrays[f"{s}_label"].astype(np.int64)) for s in PREFIXES)
+    wanted = {f"{split}_image": ("uint8", 3) for split in _PREFIXES}
+    arrays = read_npz(path, wanted | {f"{split}_label": ("uint8", 1) for split in _PREFIXES})
+    train, test = (Images(arrays[f"{s}_image"][..., None], arrays[f"{s}_label"].astype(np.int64)) for s in _PREFIXES)
     return DataSet(name, train, test, classes, about, mirrors=classes != DIGITS)
 
 

@@ -1,4 +1,4 @@
-"""Arrays in npz files: sizes are known before memory is taken, and nothing in them is executed."""
+"""Reader of npz files: sizes are checked before memory is taken, and nothing in a file is executed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
 
-MAX_BYTES = 2**30  # of one array
+_MAX_ARRAY_BYTES = 2**30
 BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
@@ -52,19 +52,19 @@ def _array(archive: zipfile.ZipFile, name: str, dtype: str, dimensions: int, *, 
     try:
         entry = archive.getinfo(f"{name}.npy")
     except KeyError:
-        held = [other.removesuffix(".npy") for other in archive.namelist()]
-        raise SlipstickError("no such array", path=where, allowed=held or "an npz file with arrays") from None
+        names = [other.removesuffix(".npy") for other in archive.namelist()]
+        raise SlipstickError("no such array", path=where, allowed=names or "an npz file with arrays") from None
     with archive.open(entry) as file:
-        shape, found, fortran = _header(file)
-        if found != np.dtype(dtype) or len(shape) != dimensions or fortran:
-            raise SlipstickError(f"{found} of shape {shape}", path=where, allowed=f"{dtype}, {dimensions} dimensions")
-        size = math.prod(shape) * found.itemsize
-        if size > MAX_BYTES:
-            raise SlipstickError(f"{size} bytes is too large", path=where, allowed=f"at most {MAX_BYTES} bytes")
+        shape, stored, fortran = _header(file)
+        if stored != np.dtype(dtype) or len(shape) != dimensions or fortran:
+            raise SlipstickError(f"{stored} of shape {shape}", path=where, allowed=f"{dtype}, {dimensions} dimensions")
+        size = math.prod(shape) * stored.itemsize
+        if size > _MAX_ARRAY_BYTES:
+            raise SlipstickError(f"{size} bytes is too large", path=where, allowed=f"at most {_MAX_ARRAY_BYTES} bytes")
         raw = file.read(size + 1)
     if len(raw) != size:
-        raise SlipstickError(f"its header says {size} bytes, it holds another number", path=where)
-    return np.frombuffer(raw, found).reshape(shape)
+        raise SlipstickError(f"its header says {size} bytes, the array holds another number", path=where)
+    return np.frombuffer(raw, stored).reshape(shape)
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], bool]:

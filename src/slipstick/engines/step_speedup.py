@@ -107,10 +107,10 @@ def _slowest(question: Question, devices: int, memory: FloatArray) -> float:
 
 
 def _layers(question: Question) -> _Layers:
-    from slipstick.networks.graphs import chains, graph_of
+    from slipstick.networks.graphs import chains
 
     given = instance(question)
-    layer_of = _rows(chains(graph_of(question.workload)))
+    layer_of = _rows(chains(question.workload.operator_graph))
     count = max(layer_of.values()) + 1
     home = {name: _home(name, layer_of) for name in given.problem.names}
     homes = [home[name] for name in given.problem.names]

@@ -15,7 +15,7 @@ from slipstick.core import units
 from slipstick.core.catalogue import Catalogue
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.spec import Spec
-from slipstick.core.topology import KINDS, Topology
+from slipstick.core.topology import NODE_KINDS, Topology
 from slipstick.fabric import builders
 
 MOST_NODES = 2**16
@@ -136,8 +136,8 @@ def _unreached(topology: Topology) -> list[int]:
 def _graph(spec: TopologySpec) -> Topology:
     found: list[SlipstickError] = []
     for name, kind in spec.nodes.items():
-        if kind not in KINDS:
-            found.append(SlipstickError("no such kind of node", path=f"nodes.{name}", value=kind, allowed=KINDS))
+        if kind not in NODE_KINDS:
+            found.append(SlipstickError("no such kind of node", path=f"nodes.{name}", value=kind, allowed=NODE_KINDS))
     links: list[tuple[str, str, float, float]] = []
     for place, link in enumerate(spec.links):
         for end in link.between:

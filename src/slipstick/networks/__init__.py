@@ -1,9 +1,8 @@
-"""Networks: definitions of their layers, and importers from the files that users have."""
+"""Networks as sizes: decoders, operator graphs, and importers of the files that users have."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from slipstick.core.lazy import lazy_names
 
 _PUBLIC = {
     "Block": "decoder.decoder",
@@ -15,6 +14,7 @@ _PUBLIC = {
     "MoeMlp": "decoder.mlp",
     "Quantisation": "decoder.decoder",
     "backward": "decoder.operations",
+    "RowSizes": "from_row",
     "decoder_from_row": "from_row",
     "from_config": "decoder.huggingface",
     "from_file": "decoder.huggingface",
@@ -25,10 +25,4 @@ _PUBLIC = {
 }
 
 __all__ = sorted(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for."""
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+__getattr__ = lazy_names(__name__, _PUBLIC)

@@ -1,4 +1,4 @@
-"""Networks by name, by file, by dict or by object: the one way to a Network."""
+"""Look-up of networks by name, by file, by dict or by object: the one way to a Network."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from slipstick.networks.graphs.graph_families import graph_network
 
 
 class Preset(Spec):
-    """A network of the catalogue: what a config.json would say, or an operator graph's sizes, and the source."""
+    """A network of the catalogue: the fields of a config.json, or an operator graph's sizes, and the source."""
 
-    aliases: tuple[str, ...] = ()
-    source: str
-    published: float | None = Field(default=None, gt=0)  # parameters, as published
-    note: str = ""
-    config: dict[str, Any]
+    aliases: tuple[str, ...] = Field(default=(), description="Other names that find the network")
+    source: str = Field(description="Publication or file that the sizes come from")
+    published: float | None = Field(default=None, gt=0, description="Parameters as published, for comparison")
+    note: str = Field(default="", description="Remark on what the sizes leave out or assume")
+    config: dict[str, Any] = Field(description="Fields of a config.json, or of an operator graph (`graph`: its family)")
 
     def build(self, name: str) -> Network:
-        """Return the network."""
+        """Return the network under its `name`."""
         if "graph" in self.config:
             about = {"name": name, "aliases": self.aliases, "source": self.source, "note": self.note}
             return graph_network({**self.config, **about}, where=f"workloads.{name}")
         return self.decoder(name)
 
     def decoder(self, name: str) -> Decoder:
-        """Return the network of a preset in the terms of a config.json."""
+        """Return the decoder of a preset whose `config` is that of a config.json."""
         built = from_config(self.config, name=name, where=f"workloads.{name}")
         note = "; ".join(part for part in (self.note, built.note) if part)
         return built.model_copy(update={"aliases": self.aliases, "source": self.source, "note": note})
@@ -44,8 +44,8 @@ class Preset(Spec):
 
 @cache
 def presets() -> dict[str, Preset]:
-    """Return every preset by name; what a file's `series` says holds for all its networks."""
-    found: dict[str, Preset] = {}
+    """Return every preset by name; the `series` of a file holds for all its networks."""
+    catalogue: dict[str, Preset] = {}
     folder = resources.files("slipstick.data") / "workloads"
     for entry in sorted(folder.iterdir(), key=lambda item: item.name):
         if not entry.name.endswith(".yaml"):
@@ -56,8 +56,8 @@ def presets() -> dict[str, Preset]:
         for name, fields in data["networks"].items():
             config = {**series.get("config", {}), **fields["config"]}
             merged = {**series, **fields, "config": config}
-            found[name] = validate(Preset, merged, where=f"{entry.name}: {name}")
-    return found
+            catalogue[name] = validate(Preset, merged, where=f"{entry.name}: {name}")
+    return catalogue
 
 
 def names() -> tuple[str, ...]:
@@ -82,7 +82,7 @@ def network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
 
     Errors
     ------
-    SlipstickError for a name that is neither a preset (with the nearest) nor a file; SpecErrors for what a file says.
+    SlipstickError for a name that is neither a preset (with the nearest) nor a file; SpecErrors for a file's fields.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
     if isinstance(spec, Network):
         return spec
     if isinstance(spec, Mapping):
-        return from_dict(spec)
+        return _from_dict(spec)
     if isinstance(spec, str) and preset(spec) is not None:
         return _built(_spellings()[spec.strip().casefold()])
     path = Path(spec)
@@ -107,21 +107,21 @@ def network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
         return integer_graph(read_tflite(path))
     if path.suffix in _SAVED_PROGRAMS:
         raise SlipstickError(
-            "loading a saved program may run code of its own",
+            "a saved torch program is not loaded, since loading may run code of its own",
             path=str(path),
             allowed="an ONNX file, or slipstick.networks.from_torch(module, inputs) in Python",
         )
     if path.suffix in (".yaml", ".yml"):
-        return from_dict(load_yaml(path), name=path.stem, where=str(path))
+        return _from_dict(load_yaml(path), name=path.stem, where=str(path))
     if path.suffix == ".json" or _exists(path):
         return from_file(path)
     raise SlipstickError("no such network, file or folder", path="workload", value=str(spec), allowed=names())
 
 
-def from_dict(data: object, *, name: str = "", where: str = "network") -> Network:
+def _from_dict(data: object, *, name: str = "", where: str = "network") -> Network:
     """Return the network that a dict describes: in Hugging Face's terms where it has a model_type, else in ours."""
     if not isinstance(data, Mapping):
-        raise SlipstickError("not a mapping of fields", path=where, value=data)
+        raise SlipstickError("not a mapping of a network's fields", path=where, value=data)
     if isinstance(data.get("config"), Mapping):
         return validate(Preset, {"source": where, **data}, where=where).build(name or where)
     if "model_type" in data or "text_config" in data:
@@ -149,8 +149,4 @@ def _built(name: str) -> Network:
 @cache
 def _spellings() -> dict[str, str]:
     """Return every name and alias in small letters -> name."""
-    found: dict[str, str] = {}
-    for name, entry in presets().items():
-        for spelling in (name, *entry.aliases):
-            found[spelling.casefold()] = name
-    return found
+    return {spelling.casefold(): name for name, entry in presets().items() for spelling in (name, *entry.aliases)}

@@ -4,40 +4,51 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import Field
+
 from slipstick.core.errors import SlipstickError
+from slipstick.core.spec import Spec
 from slipstick.networks.decoder.decoder import Decoder
 from slipstick.networks.decoder.huggingface import from_config
 from slipstick.networks.find_network import Preset, network, preset
 
-# what the last columns mean where a table leaves them empty and the name says nothing
+# Families of a row whose name is not in the catalogue.
 _GPT = {"model_type": "gpt2", "vocab_size": 51200, "max_position_embeddings": 2048}  # Narayanan et al. 2104.04473
 _LLAMA = {"model_type": "llama", "vocab_size": 32000}  # Touvron et al. 2307.09288
 
 
-def decoder_from_row(
-    name: str = "",
-    *,
-    layers: int | None = None,
-    hidden: int | None = None,
-    heads: int | None = None,
-    kv_heads: int | None = None,
-    ffn: int | None = None,
-    vocabulary: int | None = None,
-    tied: bool | None = None,
-    gated: bool | None = None,
-    positions: int | None = None,
-    dense_layers: int | None = None,
-) -> Decoder:
-    """Return the network of a row.
+class RowSizes(Spec):
+    """Sizes of a decoder that a table of measurements states; none: the column is missing or empty."""
+
+    layers: int | None = Field(default=None, description="Layers of the network")
+    hidden: int | None = Field(default=None, description="Hidden width")
+    heads: int | None = Field(default=None, description="Query heads")
+    kv_heads: int | None = Field(default=None, description="Key/value heads")
+    ffn: int | None = Field(default=None, description="Feed-forward width")
+    vocabulary: int | None = Field(default=None, description="Entries of the token embedding")
+    tied: bool | None = Field(default=None, description="The output head is the embedding")
+    gated: bool | None = Field(default=None, description="The feed-forward part has a gate (SwiGLU)")
+    positions: int | None = Field(default=None, description="Longest sequence, for a GPT's table of positions")
+    dense_layers: int | None = Field(
+        default=None, description="Layers before the first with experts, where a cut model keeps fewer of them"
+    )
+
+    @property
+    def is_gpt(self) -> bool:
+        """Whether the sizes are a GPT's: no gate, or a feed-forward width of 4 times the hidden one, or none."""
+        return not self.gated if self.gated is not None else self.ffn in (None, 4 * (self.hidden or 0))
+
+    def config(self) -> dict[str, Any]:
+        """Return the sizes that are given, in the terms of a config.json; gate and positions left out."""
+        return {name: getattr(self, field) for field, name in _CONFIG_NAMES.items() if getattr(self, field) is not None}
+
+
+def decoder_from_row(name: str, sizes: RowSizes) -> Decoder:
+    """Return the decoder of a row of a table of measurements.
 
     A name of the catalogue gives the family and all sizes that the row leaves out; sizes of the row win ("Llama-3 70B"
     with 12 layers is that model cut to 12). Without such a name a feed-forward width of 4 times the hidden one, or
     none, means a GPT (biases, learned positions, no gate), any other width a Llama.
-
-    Parameters
-    ----------
-    positions : the longest sequence, for a GPT's table of positions.
-    dense_layers : layers before the first with experts, where a cut model keeps fewer of them.
 
     Errors
     ------
@@ -45,60 +56,48 @@ def decoder_from_row(
 
     Examples
     --------
-    >>> decoder_from_row("Llama-3 70B", layers=12).layers
+    >>> decoder_from_row("Llama-3 70B", RowSizes(layers=12)).layers
     12
-    >>> decoder_from_row("mine", layers=24, hidden=2048, heads=16).norm
+    >>> decoder_from_row("mine", RowSizes(layers=24, hidden=2048, heads=16)).norm
     'layer'
     """
-    sizes = {
-        "num_hidden_layers": layers,
-        "hidden_size": hidden,
-        "num_attention_heads": heads,
-        "num_key_value_heads": kv_heads,
-        "intermediate_size": ffn,
-        "vocab_size": vocabulary,
-        "tie_word_embeddings": tied,
-        "first_k_dense_replace": dense_layers,
-    }
-    given = {key: value for key, value in sizes.items() if value is not None}
     known = preset(name)
     if known is not None:
-        return _changed(name, *known, given, positions)
-    missing = [field for field in ("layers", "hidden", "heads") if sizes[_COLUMN[field]] is None]
+        return _changed(name, *known, sizes)
+    missing = [field for field in ("layers", "hidden", "heads") if getattr(sizes, field) is None]
     if missing:
         raise SlipstickError(
-            f"not a known network, and {', '.join(missing)} not given",
+            f"not a network of the catalogue, and {', '.join(missing)} not given",
             path="model",
             value=name,
-            allowed="a row with sizes",
+            allowed="a row with sizes, or a name of slipstick list workloads",
         )
-    is_gpt = not gated if gated is not None else ffn in (None, 4 * (hidden or 0))
-    base = {**(_GPT if is_gpt else _LLAMA)}
-    if positions is not None:
-        base["max_position_embeddings"] = positions
-    return from_config({**base, **given}, name=name or "row", where=f"row {name}")
+    base = {**(_GPT if sizes.is_gpt else _LLAMA)}
+    if sizes.positions is not None:
+        base["max_position_embeddings"] = sizes.positions
+    return from_config({**base, **sizes.config()}, name=name or "row", where=f"row {name}")
 
 
-_COLUMN = {"layers": "num_hidden_layers", "hidden": "hidden_size", "heads": "num_attention_heads"}
-_WORDS = {
-    **{field: column for column, field in _COLUMN.items()},
-    "num_key_value_heads": "kv heads",
-    "intermediate_size": "ffn",
-    "vocab_size": "vocabulary",
-    "tie_word_embeddings": "tied",
-    "first_k_dense_replace": "dense layers",
-    "max_position_embeddings": "positions",
+_CONFIG_NAMES = {
+    "layers": "num_hidden_layers",
+    "hidden": "hidden_size",
+    "heads": "num_attention_heads",
+    "kv_heads": "num_key_value_heads",
+    "ffn": "intermediate_size",
+    "vocabulary": "vocab_size",
+    "tied": "tie_word_embeddings",
+    "dense_layers": "first_k_dense_replace",
 }
+_WORDS = {name: field.replace("_", " ") for field, name in _CONFIG_NAMES.items()}
+_WORDS["max_position_embeddings"] = "positions"
 
 
-def _changed(name: str, key: str, known: Preset, given: dict[str, Any], positions: int | None) -> Decoder:
-    """Return a preset with the sizes that differ replaced."""
-    whole = network(key)
-    if not isinstance(whole, Decoder):
-        raise SlipstickError("not a decoder, so its sizes cannot stand in a row", path="model", value=name)
-    changes = {field: value for field, value in given.items() if value != _stated(whole, known, field)}
-    if positions is not None and whole.positions:
-        longest = max(positions, known.config["max_position_embeddings"])
+def _changed(name: str, key: str, known: Preset, sizes: RowSizes) -> Decoder:
+    """Return the preset `known` with the sizes that differ replaced; itself where none does."""
+    whole = Decoder.of(network(key))
+    changes = {field: value for field, value in sizes.config().items() if value != _stated(whole, known, field)}
+    if sizes.positions is not None and whole.positions:
+        longest = max(sizes.positions, known.config["max_position_embeddings"])
         changes |= {"max_position_embeddings": longest} if longest != whole.positions else {}
     if not changes:
         return whole
@@ -110,7 +109,7 @@ def _changed(name: str, key: str, known: Preset, given: dict[str, Any], position
 
 
 def _stated(whole: Decoder, known: Preset, field: str) -> object:
-    """Return what the preset has for a field, the family's defaults included."""
+    """Return the preset's value of a field, the family's defaults included."""
     if field == "tie_word_embeddings":
         return whole.tied_embeddings
     if field == "num_key_value_heads" and not {"num_key_value_heads", "num_kv_heads"} & set(known.config):

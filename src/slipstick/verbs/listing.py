@@ -237,7 +237,7 @@ def _show_data_set(name: str) -> list[tuple[object, ...]] | None:
         return None
     rows: list[tuple[object, ...]] = [("what", known.about, ""), ("licence", known.licence, "")]
     if known.places:
-        rows += [("looked for", " or ".join(known.places), "below SLIPSTICK_DATA"), ("to get it", known.how, "")]
+        rows += [("looked for", " or ".join(known.places), "below SLIPSTICK_DATA"), ("to get it", known.cure, "")]
     return rows
 
 

@@ -138,7 +138,7 @@ def instance(question: Question, forwarding: Forwarding = "store") -> Instance:
     from slipstick.cluster.assembly import width
     from slipstick.cluster.kernels.graph_times import op_seconds
     from slipstick.fabric.topology_file import resolve_topology
-    from slipstick.networks.graphs import chains, graph_of, training_graph, transfers
+    from slipstick.networks.graphs import chains, training_graph, transfers
     from slipstick.placement.problem import problem_of
 
     workload, system, plan = question.workload, question.system, question.plan
@@ -148,7 +148,7 @@ def instance(question: Question, forwarding: Forwarding = "store") -> Instance:
     if not system.topology:
         wired = [name for name, known in systems.items() if known.topology]
         raise SlipstickError("has no links to place over", path="system.topology", value=system.name, allowed=wired)
-    forward = chains(graph_of(workload))
+    forward = chains(workload.operator_graph)
     ops = training_graph(forward) if workload.phase is Phase.TRAIN else forward
     sent = {edge: size * width(plan.formats.activations) for edge, size in transfers(ops).items()}
     seconds, topology = op_seconds(ops, system, plan, workload.phase), resolve_topology(system.topology)

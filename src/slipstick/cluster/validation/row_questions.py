@@ -16,7 +16,7 @@ from slipstick.core.spec import override
 from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
 from slipstick.networks.decoder.decoder import Decoder
-from slipstick.networks.from_row import decoder_from_row
+from slipstick.networks.from_row import RowSizes, decoder_from_row
 
 Row = Mapping[str, str]
 
@@ -72,8 +72,7 @@ def network_of(row: Row, sequence: int) -> Decoder:
     """Return the network of a row: by name where the catalogue knows it, by its sizes where they differ."""
     tied = row.get("tied_embeddings", "")
     note = row.get("note", "")
-    return decoder_from_row(
-        row["model"],
+    sizes = RowSizes(
         layers=number(row, "layers"),
         hidden=number(row, "hidden"),
         heads=number(row, "heads"),
@@ -85,6 +84,7 @@ def network_of(row: Row, sequence: int) -> Decoder:
         positions=sequence,
         dense_layers=1 if "one dense layer" in note else None,
     )
+    return decoder_from_row(row["model"], sizes)
 
 
 def _plan(row: Row, defaults: Mapping[str, Any]) -> Plan:

@@ -16,7 +16,11 @@ QkNorm = Literal["none", "head", "width", "plain"]  # weights: none at all, one 
 
 
 class Attention(Spec, ABC):
-    """What mixes tokens in a layer. Abstract; all sizes are of one whole layer."""
+    """Attention of a layer, which mixes its tokens. Abstract; all sizes are of one whole layer.
+
+    A kind of attention describes itself in the terms of `layer_shapes`. `forward` asks, for each kind of layer, for
+    `projections`, `pointwise` passes, `scores` and `recurrence`; parallelism and the cache ask for the properties.
+    """
 
     @abstractmethod
     def projections(self, hidden: int, phase: Phase) -> tuple[Projection, ...]:
@@ -24,7 +28,7 @@ class Attention(Spec, ABC):
 
     @abstractmethod
     def pointwise(self) -> tuple[Pointwise, ...]:
-        """Return the passes over activations beside the core: rotary embedding, norms of q and k, gates."""
+        """Return the passes over activations apart from the core: rotary embedding, norms of q and k, gates."""
 
     @abstractmethod
     def scores(self, phase: Phase) -> Scores | None:
@@ -37,21 +41,21 @@ class Attention(Spec, ABC):
     @property
     @abstractmethod
     def query_heads(self) -> int:
-        """The heads that tensor parallelism divides."""
+        """Number of heads that tensor parallelism divides."""
 
     @property
     @abstractmethod
     def cache_elements(self) -> int:
-        """Elements cached for one token in one layer."""
+        """Number of elements cached for one token in one layer."""
 
     @property
     @abstractmethod
     def cache_heads(self) -> int:
-        """The heads that the cache divides into: tensor parallelism beyond them keeps copies. 1: never divided."""
+        """Number of heads that the cache divides into: tensor parallelism beyond them keeps copies. 1: undivided."""
 
     @abstractmethod
     def parameters(self, hidden: int) -> int:
-        """Return all parameters of the layer's attention, norms inside it included."""
+        """Return the number of parameters of the layer's attention, norms inside it included."""
 
 
 class GroupedQuery(Attention):
@@ -64,17 +68,21 @@ class GroupedQuery(Attention):
     """
 
     kind: Literal["gqa"] = "gqa"
-    heads: Width
-    kv_heads: Width
-    head_dim: Width
-    window: Annotated[int, Field(gt=0)] | None = None  # positions seen by a query (sliding window, or chunk)
-    rotary: bool = True
-    qk_norm: QkNorm = "none"
-    bias: bool = False  # of the query, key and value projections
-    out_bias: bool = False
-    gated: bool = False  # a sigmoid gate of the query's width on the output
-    sinks: bool = False  # one learned logit a head
-    tied_kv: bool = False  # values are the keys: no value projection (the cache still holds both)
+    heads: Width = Field(description="Query heads")
+    kv_heads: Width = Field(description="Key/value heads, each for a group of query heads")
+    head_dim: Width = Field(description="Width of one head")
+    window: Annotated[int, Field(gt=0)] | None = Field(
+        default=None, description="Positions that a query sees (sliding window, or chunk); none: all"
+    )
+    rotary: bool = Field(default=True, description="Queries and keys get a rotary position embedding")
+    qk_norm: QkNorm = Field(default="none", description="Norm of queries and keys: of one head, of all, or plain")
+    bias: bool = Field(default=False, description="The query, key and value projections have biases")
+    out_bias: bool = Field(default=False, description="The output projection has a bias")
+    gated: bool = Field(default=False, description="A sigmoid gate of the query's width multiplies the output")
+    sinks: bool = Field(default=False, description="Each head has one learned logit (attention sink)")
+    tied_kv: bool = Field(
+        default=False, description="Values are the keys: no value projection, though the cache holds both"
+    )
 
     @model_validator(mode="after")
     def _heads_divide(self) -> GroupedQuery:
@@ -84,17 +92,17 @@ class GroupedQuery(Attention):
 
     @property
     def query_heads(self) -> int:
-        """The query heads."""
+        """Number of query heads: `heads`."""
         return self.heads
 
     @property
     def cache_elements(self) -> int:
-        """Keys and values of all key/value heads."""
+        """Number of elements of one token's keys and values, in all key/value heads."""
         return 2 * self.kv_heads * self.head_dim
 
     @property
     def cache_heads(self) -> int:
-        """The key/value heads."""
+        """Number of key/value heads: `kv_heads`."""
         return self.kv_heads
 
     def projections(self, hidden: int, phase: Phase) -> tuple[Projection, ...]:
@@ -119,14 +127,14 @@ class GroupedQuery(Attention):
         return tuple(passes)
 
     def scores(self, phase: Phase) -> Scores:
-        """Return the core: the same in every phase."""
+        """Return the attention core: the same in every phase."""
         return Scores(self.heads, self.kv_heads, self.head_dim, self.head_dim, window=self.window)
 
     def recurrence(self) -> None:
-        """Nothing recurs."""
+        """Return None: this attention has no recurrent core."""
 
     def parameters(self, hidden: int) -> int:
-        """Return projections, norms of q and k, and sinks."""
+        """Return the number of parameters of projections, norms of q and k, and sinks."""
         norm = {"head": 2, "width": self.heads + self.kv_heads}.get(self.qk_norm, 0) * self.head_dim
         return _weights(self.projections(hidden, Phase.TRAIN)) + norm + (self.heads if self.sinks else 0)
 
@@ -145,30 +153,34 @@ class Latent(Attention):
     """
 
     kind: Literal["mla"] = "mla"
-    heads: Width
-    q_lora: Width | None = None
-    kv_lora: Width
-    nope_dim: Width
-    rope_dim: Width
-    v_dim: Width
-    bias: bool = False  # of the two down projections and the output
-    index_heads: Annotated[int, Field(ge=0, le=10**6)] = 0
-    index_dim: Annotated[int, Field(ge=0, le=10**6)] = 0
-    index_topk: Annotated[int, Field(gt=0)] | None = None
+    heads: Width = Field(description="Query heads")
+    q_lora: Width | None = Field(default=None, description="Width of the queries' latent; none: queries have no latent")
+    kv_lora: Width = Field(description="Width of the latent that is cached")
+    nope_dim: Width = Field(description="Width of a head's queries and keys without position embedding")
+    rope_dim: Width = Field(description="Width of a head's queries, and of the shared key, with rotary embedding")
+    v_dim: Width = Field(description="Width of a head's values")
+    bias: bool = Field(default=False, description="The two down projections and the output have biases")
+    index_heads: Annotated[int, Field(ge=0, le=10**6)] = Field(
+        default=0, description="Heads of the sparse index that chooses positions; 0: no index"
+    )
+    index_dim: Annotated[int, Field(ge=0, le=10**6)] = Field(default=0, description="Width of an index head")
+    index_topk: Annotated[int, Field(gt=0)] | None = Field(
+        default=None, description="Positions that the index chooses for a query"
+    )
 
     @property
     def query_heads(self) -> int:
-        """The query heads."""
+        """Number of query heads: `heads`."""
         return self.heads
 
     @property
     def cache_elements(self) -> int:
-        """The latent, the rotary key that all heads share, and the index key."""
+        """Number of elements of one token's latent, the rotary key that all heads share, and the index key."""
         return self.kv_lora + self.rope_dim + self.index_dim
 
     @property
     def cache_heads(self) -> int:
-        """One latent serves all heads: the cache is never divided."""
+        """Number of parts of the cache: 1, since one latent serves all heads."""
         return 1
 
     def projections(self, hidden: int, phase: Phase) -> tuple[Projection, ...]:
@@ -212,17 +224,17 @@ class Latent(Attention):
         return norm, Pointwise("rotary", turned, turned)
 
     def scores(self, phase: Phase) -> Scores:
-        """Return the core over expanded heads, or in decode over the latent."""
+        """Return the attention core over expanded heads, or in decode over the latent."""
         index = {"topk": self.index_topk, "index_heads": self.index_heads, "index_dim": self.index_dim}
         if phase is Phase.DECODE:
             return Scores(self.heads, 1, self.kv_lora + self.rope_dim, self.kv_lora, shared_kv=True, **index)  # type: ignore[arg-type]
         return Scores(self.heads, self.heads, self.nope_dim + self.rope_dim, self.v_dim, **index)  # type: ignore[arg-type]
 
     def recurrence(self) -> None:
-        """Nothing recurs."""
+        """Return None: this attention has no recurrent core."""
 
     def parameters(self, hidden: int) -> int:
-        """Return projections, the norms of both latents, and of the index key (weight and bias)."""
+        """Return the number of parameters of projections, latent norms and the index key's norm (weight and bias)."""
         norms = (self.q_lora or 0) + self.kv_lora + 2 * self.index_dim
         return _weights(self.projections(hidden, Phase.TRAIN)) + norms
 
@@ -237,25 +249,25 @@ class Linear(Attention):
     """
 
     kind: Literal["linear"] = "linear"
-    key_heads: Width
-    value_heads: Width
-    key_dim: Width
-    value_dim: Width
-    conv: Annotated[int, Field(gt=0, le=1024)]
+    key_heads: Width = Field(description="Heads of queries and keys, each for a group of value heads")
+    value_heads: Width = Field(description="Heads of values, each with a state of key_dim x value_dim")
+    key_dim: Width = Field(description="Width of a head's queries and keys")
+    value_dim: Width = Field(description="Width of a head's values")
+    conv: Annotated[int, Field(gt=0, le=1024)] = Field(description="Positions that the short convolution reaches")
 
     @property
     def query_heads(self) -> int:
-        """The key heads: each serves a group of value heads."""
+        """Number of key heads: each serves a group of value heads."""
         return self.key_heads
 
     @property
     def cache_elements(self) -> int:
-        """Nothing grows with the sequence; see `recurrence`."""
+        """Number of elements cached for a token: 0, since the state of `recurrence` does not grow."""
         return 0
 
     @property
     def cache_heads(self) -> int:
-        """The value heads divide the state."""
+        """Number of value heads, which divide the state."""
         return self.value_heads
 
     @property
@@ -279,7 +291,7 @@ class Linear(Attention):
         return conv, Pointwise("gated_norm", 2 * self._values, self._values, after_core=True)
 
     def scores(self, phase: Phase) -> None:
-        """There are no scores."""
+        """Return None: linear attention has no scores."""
 
     def recurrence(self) -> Recurrence:
         """Return the delta rule: decay (1), prediction (2), update (2) and output (2) operations a state element."""
@@ -288,7 +300,7 @@ class Linear(Attention):
         return Recurrence(self.value_heads, matrix + channels * (self.conv - 1), flops, channels, self._values)
 
     def parameters(self, hidden: int) -> int:
-        """Return projections, convolution, decay and step of each value head, and the norm of one head."""
+        """Return the number of parameters of projections, convolution, decay and step, and of a head's norm."""
         conv = (2 * self._keys + self._values) * self.conv
         return _weights(self.projections(hidden, Phase.TRAIN)) + conv + 2 * self.value_heads + self.value_dim
 

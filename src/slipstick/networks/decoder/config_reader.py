@@ -1,21 +1,23 @@
-"""Fields of a stranger's configuration, read by type and bound; every error is kept, so that all are told at once."""
+"""Reader of an untrusted configuration: fields by type and bound; errors are collected and raised at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from slipstick.core.errors import SlipstickError, SpecErrors
 
-_PLACEHOLDER = 1  # stands for a number that could not be read, so that the other fields are still looked at
+_PLACEHOLDER = 1  # in place of a number that could not be read, so that errors of the other fields are found too
 
 
-class Reader:
-    """Reads fields of `config` by any of the names that they go by; `path` is put before the names in errors.
+class ConfigReader:
+    """Reader of the fields of `config` by any of their names; `path` is put before the names in errors.
+
+    Every method returns a usable value: an error is recorded (`fail`) and `finish` raises all of them together.
 
     Examples
     --------
-    >>> reader = Reader({"n_layer": 12, "n_head": 0})
+    >>> reader = ConfigReader({"n_layer": 12, "n_head": 0})
     >>> reader.integer("num_hidden_layers", "n_layer"), reader.integer("num_attention_heads", "n_head")
     (12, 1)
     >>> [str(error) for error in reader.errors]
@@ -59,32 +61,24 @@ class Reader:
         return default
 
     def flag(self, *names: str, default: bool = False) -> bool:
-        """Return true or false."""
-        name, value = self.raw(*names)
-        if value is None:
-            return default
-        if not isinstance(value, bool):
-            self.fail(name, "neither true nor false", value)
-            return default
-        return value
+        """Return a field that is true or false."""
+        return bool(self._checked(names, default, lambda value: isinstance(value, bool), "neither true nor false"))
 
     def number(self, *names: str, default: float = 0.0) -> float:
-        """Return a number that is not negative."""
-        name, value = self.raw(*names)
-        if value is None:
-            return default
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            self.fail(name, "not a number from 0", value)
-            return default
-        return float(value)
+        """Return a field that is a number from 0."""
+        return float(self._checked(names, default, _is_number_from_0, "not a number from 0"))
 
     def text(self, *names: str, default: str = "") -> str:
-        """Return text."""
+        """Return a field that is text."""
+        return str(self._checked(names, default, lambda value: isinstance(value, str), "not text"))
+
+    def _checked(self, names: tuple[str, ...], default: Any, fits: Callable[[Any], bool], fault: str) -> Any:
+        """Return the first of `names` that has a value; `default` where none has, or after a `fault` was recorded."""
         name, value = self.raw(*names)
         if value is None:
             return default
-        if not isinstance(value, str):
-            self.fail(name, "not text", value)
+        if not fits(value):
+            self.fail(name, fault, value)
             return default
         return value
 
@@ -99,21 +93,25 @@ class Reader:
             return None
         wrong = [v for v in value if not isinstance(v, kind) or isinstance(v, bool) or (names and v not in names)]
         if wrong:
-            self.fail(name, "has a member that is not understood", wrong[0], names)
+            self.fail(name, "has a member that is not one of the choices", wrong[0], names)
             return None
         return value
 
     def fail(self, name: str, message: str, value: object = None, allowed: str | Iterable[str] | None = None) -> None:
-        """Keep an error about field `name`."""
+        """Record an error about field `name`."""
         path = f"{self._path}.{name}" if self._path else name
         self.errors.append(SlipstickError(message, path=path, value=value, allowed=allowed))
 
     def finish(self, where: str) -> None:
-        """Raise all errors that were kept.
+        """Raise all recorded errors together.
 
         Errors
         ------
-        SpecErrors
+        SpecErrors with a line for each field that could not be read.
         """
         if self.errors:
             raise SpecErrors(self.errors, where=where)
+
+
+def _is_number_from_0(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0

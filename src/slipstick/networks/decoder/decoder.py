@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,30 +11,45 @@ from slipstick.core.workload import Network, Op, Phase
 from slipstick.networks.decoder.attention import AnyAttention, Width
 from slipstick.networks.decoder.mlp import AnyMlp
 from slipstick.networks.decoder.operations import forward
+from slipstick.networks.decoder.unrolled import unrolled
 
 Norm = Literal["rms", "layer", "layer_without_bias", "layer_without_weight"]
 _NORM_VECTORS = {"rms": 1, "layer": 2, "layer_without_bias": 1, "layer_without_weight": 0}
-MAX_LAYERS = 100_000
+_MAX_LAYERS = 100_000  # far above any network, so that an absurd file cannot exhaust memory
+
+# Lengths where the user gives none [tokens]; less where the network's longest context is shorter.
+_DEFAULT_TRAINING_SEQUENCE = 4096
+_DEFAULT_PROMPT = 1024
+_DEFAULT_OUTPUT = 128
+_TOKEN_BYTES = 4  # of a token's number, as data loaders send it
 
 
 class Quantisation(Spec):
-    """How a checkpoint stores the weights that it quantises, from its ``quantization_config``."""
+    """Quantisation of a checkpoint's weights, from the ``quantization_config`` of its configuration."""
 
-    format: str  # number format of the weights, such as fp8, int4, mxfp4
-    method: str = ""  # the publisher's name of the method
-    block: tuple[int, ...] = ()  # weights that share a scale; empty: a whole matrix or channel
-    dynamic: bool = True  # activations are quantised when they occur
-    unquantised: tuple[str, ...] = ()  # modules left as they were, layer numbers written as *
+    format: str = Field(description="Number format of the weights, such as fp8, int4, mxfp4")
+    method: str = Field(default="", description="Name that the publisher gives the method, such as gptq")
+    block: tuple[int, ...] = Field(
+        default=(), description="Weights that share a scale; empty: a whole matrix or channel shares one"
+    )
+    dynamic: bool = Field(default=True, description="Activations are quantised when they occur, not with fixed scales")
+    unquantised: tuple[str, ...] = Field(
+        default=(), description="Modules left in their own format, layer numbers written as *"
+    )
 
 
 class Block(Spec):
-    """`count` equal layers in a row."""
+    """A run of `count` equal layers, each attention and a feed-forward part."""
 
-    count: Annotated[int, Field(gt=0, le=MAX_LAYERS)] = 1
-    attention: AnyAttention
-    mlp: AnyMlp
-    parallel: bool = False  # attention and mlp both read the same input (GPT-J, Falcon)
-    norms: Annotated[int, Field(ge=0, le=16)] = 2  # of the hidden width, those inside attention and mlp excluded
+    count: Annotated[int, Field(gt=0, le=_MAX_LAYERS)] = Field(default=1, description="Equal layers in a row")
+    attention: AnyAttention = Field(description="Attention of one layer; kind is gqa, mla or linear")
+    mlp: AnyMlp = Field(description="Feed-forward part of one layer; kind is dense or moe")
+    parallel: bool = Field(
+        default=False, description="Attention and feed-forward part read the same input (GPT-J, Falcon)"
+    )
+    norms: Annotated[int, Field(ge=0, le=16)] = Field(
+        default=2, description="Norms of the hidden width in one layer, those inside attention and mlp excluded"
+    )
 
 
 class Decoder(Network):
@@ -49,35 +64,45 @@ class Decoder(Network):
     8030261248
     """
 
-    aliases: tuple[str, ...] = ()
-    note: str = ""
-    hidden: Width
-    vocabulary: Width
-    blocks: Annotated[tuple[Block, ...], Field(min_length=1)]  # in the order of the layers
-    tied_embeddings: bool = False
-    positions: Annotated[int, Field(ge=0, le=10**8)] = 0  # rows of learned position embeddings
-    max_positions: Annotated[int, Field(gt=0)] | None = None  # the longest context
-    norm: Norm = "rms"
-    final_norm: bool = True
-    embedding_norm: bool = False
-    head_bias: bool = False
-    dropout: bool = False  # trained with dropout: masks are kept for the backward pass
-    quantisation: Quantisation | None = None
-    half_attention: bool = False  # `ops` counts only the causal half of the scores instead of the full square
+    kind: ClassVar[Literal["decoder"]] = "decoder"
+    described: ClassVar[str] = "a decoder transformer, such as llama-3.1-8b, or a config.json"
+    phases: ClassVar[tuple[Phase, ...]] = (Phase.TRAIN, Phase.PREFILL, Phase.DECODE)
+
+    aliases: tuple[str, ...] = Field(default=(), description="Other names that find the network")
+    note: str = Field(default="", description="Remark on what the sizes leave out or assume")
+    hidden: Width = Field(description="Hidden width: elements of one token between layers")
+    vocabulary: Width = Field(description="Entries of the token embedding and of the output head")
+    blocks: Annotated[tuple[Block, ...], Field(min_length=1)] = Field(
+        description="Runs of equal layers, in the order of the layers"
+    )
+    tied_embeddings: bool = Field(default=False, description="The output head is the token embedding")
+    positions: Annotated[int, Field(ge=0, le=10**8)] = Field(
+        default=0, description="Rows of learned position embeddings; 0: none are learned"
+    )
+    max_positions: Annotated[int, Field(gt=0)] | None = Field(default=None, description="Longest context [tokens]")
+    norm: Norm = Field(default="rms", description="Kind of the norms of the hidden width")
+    final_norm: bool = Field(default=True, description="A norm follows the last layer, before the output head")
+    embedding_norm: bool = Field(default=False, description="A norm follows the embedding (BLOOM)")
+    head_bias: bool = Field(default=False, description="The output head has a bias")
+    dropout: bool = Field(default=False, description="Trained with dropout: its masks are kept for the backward pass")
+    quantisation: Quantisation | None = Field(default=None, description="Quantisation of the checkpoint's weights")
+    half_attention: bool = Field(
+        default=False, description="Count the causal half of the attention scores, not the full square"
+    )
 
     @property
     def layers(self) -> int:
-        """All layers."""
+        """Number of layers of all blocks."""
         return sum(block.count for block in self.blocks)
 
     @property
     def order(self) -> tuple[Block, ...]:
-        """Every layer by itself (count 1), first to last: what pipeline stages are cut from."""
+        """Layers one by one (count 1), first to last: what pipeline stages are cut from."""
         return tuple(single for block in self.blocks for single in [_single(block)] * block.count)
 
     @property
     def kinds(self) -> tuple[Block, ...]:
-        """The different layers, each with its count in all, in the order of their first appearance."""
+        """Different layers, each with its count in the whole network, in the order of their first appearance."""
         counts: dict[Block, int] = {}
         for block in self.blocks:
             single = _single(block)
@@ -86,53 +111,53 @@ class Decoder(Network):
 
     @property
     def norm_parameters(self) -> int:
-        """Parameters of one norm of the hidden width."""
+        """Number of parameters of one norm of the hidden width."""
         return _NORM_VECTORS[self.norm] * self.hidden
 
     @property
     def embedding_parameters(self) -> int:
-        """Token and position embeddings, and their norm: what the first pipeline stage holds."""
+        """Number of parameters of the token and position embeddings and their norm: in the first pipeline stage."""
         rows = self.vocabulary + self.positions
         return rows * self.hidden + (self.norm_parameters if self.embedding_norm else 0)
 
     @property
     def head_parameters(self) -> int:
-        """Final norm and output head, 0 for a tied head: what the last pipeline stage holds beside its layers."""
+        """Number of parameters of the final norm and the output head (a tied head: 0): in the last pipeline stage."""
         matrix = 0 if self.tied_embeddings else self.vocabulary * self.hidden
         bias = self.vocabulary if self.head_bias else 0
         return matrix + bias + (self.norm_parameters if self.final_norm else 0)
 
     def layer_parameters(self, block: Block) -> int:
-        """All parameters of one layer of `block`."""
+        """Return the number of parameters of one layer of `block`, all experts included."""
         inside = block.attention.parameters(self.hidden) + block.mlp.parameters(self.hidden)
         return inside + block.norms * self.norm_parameters
 
     def layer_active_parameters(self, block: Block) -> int:
-        """Parameters of one layer of `block` that one token uses."""
+        """Return the number of parameters of one layer of `block` that one token uses."""
         inside = block.attention.parameters(self.hidden) + block.mlp.active_parameters(self.hidden)
         return inside + block.norms * self.norm_parameters
 
     @property
     def parameters(self) -> int:
-        """All parameters, a tied head counted once; layers that predict further tokens (MTP) are not part."""
+        """Number of all parameters, a tied head counted once; layers that predict further tokens (MTP) are left out."""
         ends = self.embedding_parameters + self.head_parameters
         return ends + sum(block.count * self.layer_parameters(block) for block in self.kinds)
 
     @property
     def active_parameters(self) -> int:
-        """All parameters less the experts that a token does not visit; the embedding table counts whole."""
+        """Number of parameters less the experts that a token does not visit; the embedding table counts whole."""
         ends = self.embedding_parameters + self.head_parameters
         return ends + sum(block.count * self.layer_active_parameters(block) for block in self.kinds)
 
     @property
     def multiplied_parameters(self) -> int:
-        """Active parameters less the tables that are only looked up; twice this is nearly the FLOPs of one token."""
+        """Number of active parameters that are multiplied, not looked up; twice this is nearly one token's FLOPs."""
         looked_up = (self.positions + (0 if self.tied_embeddings else self.vocabulary)) * self.hidden
         return self.active_parameters - looked_up
 
     @property
     def cache_elements(self) -> int:
-        """Elements cached for one token in all layers."""
+        """Number of elements cached for one token in all layers."""
         return sum(block.count * block.attention.cache_elements for block in self.blocks)
 
     def ops(self, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
@@ -143,6 +168,27 @@ class Decoder(Network):
         """
         return forward(self, phase, batch, sequence, context)
 
+    def unrolled_ops(self, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
+        """Return the operations with every layer written out, and the shortcuts around attention and mlp as edges."""
+        return unrolled(self, self.ops(phase, batch, sequence, context))
+
+    @property
+    def stored_format(self) -> str | None:
+        """Number format of a quantised checkpoint's weights; None where nothing is quantised."""
+        return None if self.quantisation is None else self.quantisation.format
+
+    def default_sizes(self, phase: Phase, devices: int, microbatch: int = 1) -> dict[str, int]:
+        """Return one microbatch a device for training, one request for inference, and lengths in tokens."""
+        longest = self.max_positions or _DEFAULT_TRAINING_SEQUENCE
+        if phase is Phase.TRAIN:
+            return {"batch": devices * microbatch, "sequence": min(_DEFAULT_TRAINING_SEQUENCE, longest)}
+        lengths = {"batch": 1, "sequence": min(_DEFAULT_PROMPT, longest)}
+        return {**lengths, "output": _DEFAULT_OUTPUT} if phase is Phase.DECODE else lengths
+
+    def sample_bytes(self, sequence: int) -> float:
+        """Return the bytes of one sequence: a number of 4 bytes for each token."""
+        return float(_TOKEN_BYTES * sequence)
+
     def with_layers(self, layers: int) -> Decoder:
         """Return the same network cut (or its last kind of layer repeated) to `layers` layers."""
         order = list(self.order[:layers])
@@ -150,15 +196,15 @@ class Decoder(Network):
         return self.model_copy(update={"blocks": runs(order)})
 
 
-def runs(order: list[Block]) -> tuple[Block, ...]:
-    """Return equal neighbours of a list of single layers joined into blocks with counts."""
-    found: list[Block] = []
-    for single in order:
-        if found and _single(found[-1]) == single:
-            found[-1] = found[-1].model_copy(update={"count": found[-1].count + 1})
+def runs(layers: list[Block]) -> tuple[Block, ...]:
+    """Return single layers as blocks: equal neighbours joined, with their count."""
+    blocks: list[Block] = []
+    for layer in layers:
+        if blocks and _single(blocks[-1]) == layer:
+            blocks[-1] = blocks[-1].model_copy(update={"count": blocks[-1].count + 1})
         else:
-            found.append(single)
-    return tuple(found)
+            blocks.append(layer)
+    return tuple(blocks)
 
 
 def _single(block: Block) -> Block:

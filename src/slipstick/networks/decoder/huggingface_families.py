@@ -1,4 +1,4 @@
-"""What a model family has that its config.json does not say: biases, norms, windows, where its experts are."""
+"""Model families of Hugging Face: biases, norms, windows and experts that a config.json leaves out."""
 
 from __future__ import annotations
 
@@ -17,51 +17,68 @@ from slipstick.networks.decoder.decoder import Norm
 _LLAMA_SWITCHES = {"attention_bias": ("qkv_bias", "out_bias"), "mlp_bias": ("mlp_bias",)}
 
 
-class Family(Spec):
+_Local = Literal["sliding_attention", "chunked_attention", "linear_attention"]
+
+
+class ModelFamily(Spec):
     """One `model_type` of Hugging Face's transformers; the defaults are those of Llama."""
 
-    source: str = ""
-    attention: Literal["gqa", "mla"] = "gqa"
-    norm: Norm = "rms"
-    norms: int = 2  # of the hidden width in one layer
-    parallel: bool = False
-    qkv_bias: bool = False
-    out_bias: bool = False
-    mlp_bias: bool = False
-    head_bias: bool = False
-    gated: bool = True
-    rotary: bool = True
-    qk_norm: QkNorm = "none"
-    qk_norm_if: str = ""  # the flag that switches it on
-    output_gate: bool = False
-    sinks: bool = False
-    tied: bool = False  # where the file says nothing
-    embedding_norm: bool = False
-    dropout: bool = False  # trained with dropout, where the file says nothing
-    positions: int | None = None  # learned positions: rows beyond those of the longest context
-    ffn_factor: int | None = None  # width in units of the hidden width, where the file says nothing
-    window: Literal["none", "all", "pattern", "flag"] = "none"
-    pattern: int = 1  # every so many layers one with full attention
-    local: Literal["sliding_attention", "chunked_attention", "linear_attention"] = "sliding_attention"
-    moe: Literal["none", "all", "step", "first_dense", "interleave", "beside"] = "none"
-    shared: Literal["none", "count", "width", "ffn"] = "none"
-    shared_gate: bool = False
-    router_bias: bool = False
-    switches: dict[str, tuple[str, ...]] = Field(default=_LLAMA_SWITCHES)  # flag of the file -> what it sets here
+    source: str = Field(default="", description="Module of transformers that the fields come from")
+    attention: Literal["gqa", "mla"] = Field(default="gqa", description="Kind of attention: grouped-query or latent")
+    norm: Norm = Field(default="rms", description="Kind of the norms of the hidden width")
+    norms: int = Field(default=2, description="Norms of the hidden width in one layer")
+    parallel: bool = Field(default=False, description="Attention and feed-forward part read the same input")
+    qkv_bias: bool = Field(default=False, description="The query, key and value projections have biases")
+    out_bias: bool = Field(default=False, description="The output projection of attention has a bias")
+    mlp_bias: bool = Field(default=False, description="The feed-forward products have biases")
+    head_bias: bool = Field(default=False, description="The output head has a bias")
+    gated: bool = Field(default=True, description="A third product gates the activation (SwiGLU)")
+    rotary: bool = Field(default=True, description="Queries and keys get a rotary position embedding")
+    qk_norm: QkNorm = Field(default="none", description="Norm of queries and keys")
+    qk_norm_if: str = Field(default="", description="Flag of the file that switches qk_norm on; empty: always on")
+    output_gate: bool = Field(default=False, description="A sigmoid gate multiplies the attention's output")
+    sinks: bool = Field(default=False, description="Each head has one learned logit (attention sink)")
+    tied: bool = Field(default=False, description="The output head is the embedding, where the file does not say")
+    embedding_norm: bool = Field(default=False, description="A norm follows the embedding (BLOOM)")
+    dropout: bool = Field(default=False, description="Trained with dropout, where the file does not say")
+    positions: int | None = Field(
+        default=None, description="Rows of learned positions beyond those of the longest context; none: not learned"
+    )
+    ffn_factor: int | None = Field(
+        default=None, description="Feed-forward width in units of the hidden width, where the file does not say"
+    )
+    window: Literal["none", "all", "pattern", "flag"] = Field(
+        default="none", description="Layers with a window: none, all, in a pattern, or as a flag of the file says"
+    )
+    pattern: int = Field(default=1, description="Layers of a pattern, the last of which has full attention")
+    local: _Local = Field(default="sliding_attention", description="Attention of a pattern's other layers")
+    moe: Literal["none", "all", "step", "first_dense", "interleave", "beside"] = Field(
+        default="none", description="Layers with experts; `beside` has a dense part in the same layer"
+    )
+    shared: Literal["none", "count", "width", "ffn"] = Field(
+        default="none", description="Field that gives the shared experts: their count, their width, or the width of one"
+    )
+    shared_gate: bool = Field(default=False, description="A sigmoid gate multiplies the shared experts' output")
+    router_bias: bool = Field(default=False, description="The router has a number for each expert")
+    switches: dict[str, tuple[str, ...]] = Field(
+        default=_LLAMA_SWITCHES, description="Flag of the file -> the fields of this family that it sets"
+    )
     defaults: dict[str, int | bool | str] = Field(
-        default={}
-    )  # of the configuration class, where files leave fields out
+        default={}, description="Defaults of the configuration class, where files leave fields out"
+    )
 
 
 @cache
-def families() -> dict[str, Family]:
+def families() -> dict[str, ModelFamily]:
     """Return every known family by its model_type."""
     with resources.as_file(resources.files("slipstick.data") / "families" / "huggingface.yaml") as path:
         data = load_yaml(path)
-    return {name: validate(Family, {**fields}, where=f"families.{name}") for name, fields in data["families"].items()}
+    return {
+        name: validate(ModelFamily, {**fields}, where=f"families.{name}") for name, fields in data["families"].items()
+    }
 
 
-def family(model_type: str) -> Family:
+def model_family(model_type: str) -> ModelFamily:
     """Return the family of `model_type`; a nested text model's suffix is dropped.
 
     Errors
@@ -70,7 +87,7 @@ def family(model_type: str) -> Family:
 
     Examples
     --------
-    >>> family("qwen3").qk_norm, family("gemma4_text").norms
+    >>> model_family("qwen3").qk_norm, model_family("gemma4_text").norms
     ('head', 4)
     """
     known = families()
@@ -79,7 +96,7 @@ def family(model_type: str) -> Family:
         if candidate in known:
             return known[candidate]
     raise SlipstickError(
-        "a model_type that is not known (a decoder of a known kind can be described in YAML instead)",
+        "no such model_type of Hugging Face's transformers (describe the decoder in YAML: slipstick show llama-3.1-8b)",
         path="model_type",
         value=model_type,
         allowed=known,

@@ -1,6 +1,6 @@
-"""What a layer computes for one token, as sizes: projections, the attention core, recurrences, pointwise passes.
+"""Sizes of a layer's work for one token: projections, the attention core, recurrences, pointwise passes.
 
-Attention and Mlp describe themselves in these terms, so whoever prices a network never asks which kind it has.
+Attention and the feed-forward part describe themselves in these terms, so a cost model never asks for their kind.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-Split = Literal["column", "row", "kv", "replicated"]
+_Split = Literal["column", "row", "kv", "replicated"]
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Projection:
 
     `split` says how tensor parallelism divides it (Shoeybi et al. 1909.08053, section 3): ``column`` divides n, ``row``
     divides k and needs a sum over the ranks, ``kv`` divides n but its `kv_columns` only up to `heads`-fold (key and
-    value heads are copied beyond that), ``replicated`` stays whole. With `batch` > 1 there are so many independent
-    products for each token, one a head, and those are divided instead. With `experts` > 0 each of so many experts has
-    its own weights and a token visits `active` of them.
+    value heads are copied beyond that), ``replicated`` stays whole. With `batch` > 1 each token has that many
+    independent products, one a head, and those are divided instead. With `experts` > 0 each expert has its own weights
+    and a token visits `active` of them.
 
     Examples
     --------
@@ -33,7 +33,7 @@ class Projection:
     name: str
     k: int
     n: int
-    split: Split
+    split: _Split
     heads: int = 1  # units that must stay whole: heads for attention, key/value heads for ``kv``, 1 for a plain width
     kv_columns: int = 0
     after_core: bool = False  # runs after the attention core
@@ -44,17 +44,17 @@ class Projection:
 
     @property
     def parameters(self) -> int:
-        """Weights and biases, all experts."""
+        """Number of weights and biases, of all experts."""
         return self.batch * max(self.experts, 1) * (self.k * self.n + (self.n if self.bias else 0))
 
     @property
     def visits(self) -> int:
-        """How often one token passes: the experts it visits, or 1."""
+        """Number of passes of one token: the experts that it visits, or 1."""
         return self.active if self.experts else 1
 
     @property
     def flops(self) -> int:
-        """Operations of the forward pass for one token; a multiply-accumulate counts as two."""
+        """Number of operations of the forward pass for one token; a multiply-accumulate counts as two."""
         return 2 * self.visits * self.batch * self.k * self.n
 
     def local(self, tp: Any) -> tuple[Any, Any, Any]:
@@ -78,7 +78,7 @@ def _plain(k: Any, n: Any, batch: Any) -> tuple[Any, Any, Any]:
 
 @dataclass(frozen=True)
 class Pointwise:
-    """A pass over activations without weights of note: elements read and written for one token (for one visit)."""
+    """A pass over activations with no or few weights: elements read and written for one token (for one visit)."""
 
     name: str
     inputs: int
@@ -114,15 +114,15 @@ class Scores:
 
     @property
     def reach(self) -> int | None:
-        """The most positions that one query reads, or None."""
+        """Maximum number of positions that one query reads; None: all."""
         bounds = [bound for bound in (self.window, self.topk) if bound is not None]
         return min(bounds) if bounds else None
 
     def flops(self, batch: Any, sequence: Any, context: Any, *, half: bool = False) -> Any:
-        """Operations of both products, and of the index scores; see `positions` for `half`."""
+        """Return the operations of both products and of the index scores; see `positions` for `half`."""
         pairs = batch * positions(sequence, context, self.reach, half=half)
-        looked_at = batch * positions(sequence, context, self.window, half=half)
-        index = 2 * self.index_heads * (self.index_dim + 1) * looked_at  # scores of each head, then their weighted sum
+        indexed = batch * positions(sequence, context, self.window, half=half)
+        index = 2 * self.index_heads * (self.index_dim + 1) * indexed  # scores of each head, then their weighted sum
         return 2 * self.heads * (self.qk_dim + self.v_dim) * pairs + index
 
 
@@ -141,7 +141,7 @@ def positions(sequence: Any, context: Any, reach: int | None = None, *, half: bo
     """Return the number of (query, key) pairs that `sequence` new tokens, the last of `context`, attend to.
 
     By default the full rectangle is counted, as model FLOP/s usually are (Narayanan et al. 2104.04473, appendix);
-    `half` counts only the causal pairs, which is what a causal kernel computes. `reach` bounds the keys of one query.
+    `half` counts only the causal pairs, as a causal kernel computes them. `reach` bounds the keys of one query.
 
     Examples
     --------

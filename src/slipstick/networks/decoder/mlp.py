@@ -1,4 +1,4 @@
-"""The feed-forward part of one layer: dense, or a mixture of experts with shared experts or a dense part beside it."""
+"""Feed-forward part of a layer: dense, or a mixture of experts, perhaps with shared experts or a dense part."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from slipstick.networks.decoder.attention import Width
 from slipstick.networks.decoder.layer_shapes import Pointwise, Projection
 
 
-class Mlp(Spec, ABC):
-    """What transforms each token by itself in a layer. Abstract; all sizes are of one whole layer."""
+class _Mlp(Spec, ABC):
+    """Feed-forward part of a layer, which transforms each token by itself. Abstract; sizes are of one whole layer."""
 
     @abstractmethod
     def projections(self, hidden: int) -> tuple[Projection, ...]:
@@ -26,29 +26,29 @@ class Mlp(Spec, ABC):
 
     @abstractmethod
     def extra_parameters(self, hidden: int) -> int:
-        """Return the parameters that no projection holds: norms, scales and biases of the router."""
+        """Return the number of parameters outside of projections: norms, scales and biases of the router."""
 
     @property
     @abstractmethod
     def routed_experts(self) -> int:
-        """The experts that expert parallelism divides; 0 in a dense layer."""
+        """Number of experts that expert parallelism divides; 0 in a dense layer."""
 
     @property
     @abstractmethod
     def routed_active(self) -> int:
-        """The routed experts that one token visits; 0 in a dense layer."""
+        """Number of routed experts that one token visits; 0 in a dense layer."""
 
     def parameters(self, hidden: int) -> int:
-        """Return all parameters."""
+        """Return the number of all parameters."""
         return sum(p.parameters for p in self.projections(hidden)) + self.extra_parameters(hidden)
 
     def active_parameters(self, hidden: int) -> int:
-        """Return the parameters that one token uses."""
+        """Return the number of parameters that one token uses."""
         used = sum(p.parameters * p.visits // max(p.experts, 1) for p in self.projections(hidden))
         return used + self.extra_parameters(hidden)
 
 
-class DenseMlp(Mlp):
+class DenseMlp(_Mlp):
     """Two products with an activation between, or three with a gate (SwiGLU, Shazeer 2002.05202).
 
     Examples
@@ -58,18 +58,18 @@ class DenseMlp(Mlp):
     """
 
     kind: Literal["dense"] = "dense"
-    ffn: Width
-    gated: bool = True
-    bias: bool = False
+    ffn: Width = Field(description="Width between the two products")
+    gated: bool = Field(default=True, description="A third product gates the activation (SwiGLU)")
+    bias: bool = Field(default=False, description="The products have biases")
 
     @property
     def routed_experts(self) -> int:
-        """None."""
+        """Number of routed experts: 0, since the layer is dense."""
         return 0
 
     @property
     def routed_active(self) -> int:
-        """None."""
+        """Number of routed experts that a token visits: 0, since the layer is dense."""
         return 0
 
     def projections(self, hidden: int) -> tuple[Projection, ...]:
@@ -77,19 +77,18 @@ class DenseMlp(Mlp):
         return _pair(hidden, self.ffn, gated=self.gated, bias=self.bias)
 
     def pointwise(self) -> tuple[Pointwise, ...]:
-        """Return the activation."""
+        """Return the pass of the activation function."""
         return (Pointwise("activation", self.ffn * (2 if self.gated else 1), self.ffn),)
 
     def extra_parameters(self, hidden: int) -> int:
-        """Return 0."""
+        """Return 0: a dense layer has no router."""
         return 0
 
 
-class MoeMlp(Mlp):
+class MoeMlp(_Mlp):
     """A mixture of `experts`, of which a router chooses `active` for each token.
 
-    `shared_ffn` is the total width of the experts that every token visits (DeepSeekMoE 2401.06066); `dense_ffn` that of
-    a dense part beside the experts (gemma-4).
+    Shared experts, which every token visits, are those of DeepSeekMoE (2401.06066), the dense part that of gemma-4.
 
     Examples
     --------
@@ -99,17 +98,28 @@ class MoeMlp(Mlp):
     """
 
     kind: Literal["moe"] = "moe"
-    experts: Width
-    active: Width
-    ffn: Width
-    gated: bool = True
-    bias: bool = False
-    shared_ffn: Annotated[int, Field(ge=0, le=10**10)] = 0
-    shared_gate: bool = False  # a sigmoid gate on the shared expert
-    dense_ffn: Annotated[int, Field(ge=0, le=10**7)] = 0
-    router_bias: bool = False  # one number an expert: a bias, or the balancing correction of DeepSeek-V3
-    router_scale: bool = False  # one number a channel and one an expert (gemma-4)
-    extra_norms: Annotated[int, Field(ge=0, le=16)] = 0  # norms of the hidden width around the two parts
+    experts: Width = Field(description="Routed experts")
+    active: Width = Field(description="Routed experts that the router chooses for a token")
+    ffn: Width = Field(description="Width between the two products of one expert")
+    gated: bool = Field(default=True, description="A third product gates the activation (SwiGLU)")
+    bias: bool = Field(default=False, description="The products of experts have biases")
+    shared_ffn: Annotated[int, Field(ge=0, le=10**10)] = Field(
+        default=0, description="Width of all shared experts together; 0: none"
+    )
+    shared_gate: bool = Field(default=False, description="A sigmoid gate multiplies the shared experts' output")
+    dense_ffn: Annotated[int, Field(ge=0, le=10**7)] = Field(
+        default=0, description="Width of a dense part that runs with the experts; 0: none"
+    )
+    router_bias: bool = Field(
+        default=False,
+        description="The router has a number for each expert: a bias, or DeepSeek-V3's balancing correction",
+    )
+    router_scale: bool = Field(
+        default=False, description="The router has a scale for each channel and for each expert (gemma-4)"
+    )
+    extra_norms: Annotated[int, Field(ge=0, le=16)] = Field(
+        default=0, description="Norms of the hidden width around the experts and the dense part"
+    )
 
     @model_validator(mode="after")
     def _enough_experts(self) -> MoeMlp:
@@ -119,37 +129,37 @@ class MoeMlp(Mlp):
 
     @property
     def routed_experts(self) -> int:
-        """The routed experts."""
+        """Number of routed experts: `experts`."""
         return self.experts
 
     @property
     def routed_active(self) -> int:
-        """The routed experts that one token visits."""
+        """Number of routed experts that one token visits: `active`."""
         return self.active
 
     def projections(self, hidden: int) -> tuple[Projection, ...]:
-        """Return the router, the experts, and what runs beside them."""
+        """Return the products of the router, the experts, the shared experts and the dense part."""
         router = Projection("router", hidden, self.experts, "replicated")
-        found = [router, *_pair(hidden, self.ffn, self.gated, self.bias, "expert_", self.experts, self.active)]
+        products = [router, *_pair(hidden, self.ffn, self.gated, self.bias, "expert_", self.experts, self.active)]
         if self.shared_ffn:
-            found += _pair(hidden, self.shared_ffn, self.gated, self.bias, "shared_")
+            products += _pair(hidden, self.shared_ffn, self.gated, self.bias, "shared_")
         if self.shared_gate:
-            found.append(Projection("shared_gate", hidden, 1, "replicated"))
+            products.append(Projection("shared_gate", hidden, 1, "replicated"))
         if self.dense_ffn:
-            found += _pair(hidden, self.dense_ffn, self.gated, self.bias, "dense_")
-        return tuple(found)
+            products += _pair(hidden, self.dense_ffn, self.gated, self.bias, "dense_")
+        return tuple(products)
 
     def pointwise(self) -> tuple[Pointwise, ...]:
-        """Return the activation of the experts and of what runs beside them."""
+        """Return the activations of the experts, the shared experts and the dense part."""
         factor = 2 if self.gated else 1
-        found = [Pointwise("expert_activation", self.ffn * factor, self.ffn, visits=self.active)]
+        passes = [Pointwise("expert_activation", self.ffn * factor, self.ffn, visits=self.active)]
         for name, width in (("shared_activation", self.shared_ffn), ("dense_activation", self.dense_ffn)):
             if width:
-                found.append(Pointwise(name, width * factor, width))
-        return tuple(found)
+                passes.append(Pointwise(name, width * factor, width))
+        return tuple(passes)
 
     def extra_parameters(self, hidden: int) -> int:
-        """Return the router's bias and scales, and the norms."""
+        """Return the number of parameters of the router's bias and scales, and of the extra norms."""
         scales = hidden + self.experts if self.router_scale else 0
         return (self.experts if self.router_bias else 0) + scales + self.extra_norms * hidden
 
@@ -158,7 +168,7 @@ AnyMlp = Annotated[DenseMlp | MoeMlp, Field(discriminator="kind")]
 
 
 def experts_hit(experts: Any, active: Any, tokens: Any) -> Any:
-    """Return how many experts at least one of `tokens` visits, on average, if routing is uniform and independent.
+    """Return the expected number of experts that at least one of `tokens` visits, for uniform independent routing.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The flat list of operations of a decoder's forward pass, and the products of its backward pass."""
+"""Operations of a decoder: the flat list of its forward pass, and the products of its backward pass."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _INPUT = ""
 
 @dataclass(frozen=True)
 class _Pass:
-    """What one forward pass runs on."""
+    """Sizes of one forward pass."""
 
     network: Decoder
     phase: Phase
@@ -50,7 +50,7 @@ def forward(network: Decoder, phase: Phase, batch: int, sequence: int, context: 
 
 
 def backward(op: Op) -> tuple[Op, ...]:
-    """Return what the backward pass of `op` runs.
+    """Return the operations of the backward pass of `op`.
 
     A product (m, n, k) has two: the gradient of its input (m, k, n) and that of its other operand (k, n, m). So has a
     convolution; the gradient of its input is a convolution too, over the input's positions. Everything
@@ -112,16 +112,16 @@ def _conv_backward(op: Op) -> tuple[Op, Op]:
 
 
 def _named(ops: list[Op], prefix: str, before: str) -> list[Op]:
-    """Return a layer's `ops` with `prefix` before their names, each after what it names, or else its predecessor.
+    """Return a layer's `ops` with `prefix` before their names, each after its operands, or else its predecessor.
 
-    `before` is what the layer reads; inside the layer it goes by the name `_INPUT`.
+    `before` is the operation that the layer reads; inside the layer it goes by the name `_INPUT`.
     """
-    found: list[Op] = []
+    named: list[Op] = []
     for op in ops:
-        last = found[-1].name if found else before
+        last = named[-1].name if named else before
         after = tuple(before if name == _INPUT else prefix + name for name in op.after) or (last,)
-        found.append(replace(op, name=prefix + op.name, after=after))
-    return found
+        named.append(replace(op, name=prefix + op.name, after=after))
+    return named
 
 
 def _embedding(run: _Pass) -> Op:

@@ -1,4 +1,4 @@
-"""The quantization_config of a checkpoint: the number format of its weights, and the modules that keep their own."""
+"""Quantisation of a checkpoint from its quantization_config: the weights' number format, the modules left out."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _LEFT = ("modules_to_not_convert", "ignore", "exclude_modules", "ignored_layers"
 _LAYER_NUMBER = re.compile(r"\.\d+(?=\.|$)")
 
 
-def quantisation(config: object) -> Quantisation | None:
-    """Return what a quantization_config says, or None where there is none.
+def checkpoint_quantisation(config: object) -> Quantisation | None:
+    """Return the quantisation that a quantization_config describes, or None where there is none.
 
     Examples
     --------
-    >>> quantisation({"quant_method": "gptq", "bits": 4, "group_size": 128}).format
+    >>> checkpoint_quantisation({"quant_method": "gptq", "bits": 4, "group_size": 128}).format
     'int4'
     """
     if not isinstance(config, Mapping):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from slipstick.core.lazy import lazy_names
 
 _PUBLIC = {
     "AlexNet": "vgg",
@@ -18,7 +17,6 @@ _PUBLIC = {
     "Vgg": "vgg",
     "chains": "fusion",
     "fused": "fusion",
-    "graph_of": "decoder_graph",
     "graph_network": "graph_families",
     "leaf_ops": "fusion",
     "scaled": "operator_graph",
@@ -27,10 +25,4 @@ _PUBLIC = {
 }
 
 __all__ = sorted(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for."""
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+__getattr__ = lazy_names(__name__, _PUBLIC)

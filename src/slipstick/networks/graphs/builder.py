@@ -1,31 +1,44 @@
-"""Shape arithmetic of layered networks: each call adds one operation of one sample and returns the tensor it gives."""
+"""Graph builder: shape arithmetic of layered networks, where each call adds one operation of one sample."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, TypedDict, Unpack
+
+from pydantic import Field
 
 from slipstick.core.workload import Op
 
-Pair = int | tuple[int, int]
+Pair = int | tuple[int, int]  # of rows and columns: a kernel, a stride, a padding
+Classes = Annotated[int, Field(gt=0, le=10**7, description="Classes that the last product tells apart")]
 
 
 @dataclass(frozen=True)
-class Tensor:
-    """What an operation gives for one sample: the operation's name ("" for the network's input) and the shape."""
+class SampleTensor:
+    """Result of an operation for one sample: the operation's name ("" for the network's input) and the shape."""
 
     source: str
     shape: tuple[int, ...]
 
     @property
     def elements(self) -> float:
-        """Elements of one sample."""
+        """Number of elements of one sample."""
         return float(math.prod(self.shape))
 
 
+class ConvOptions(TypedDict, total=False):
+    """Options of a convolution that `GraphBuilder.conv` and the layers made of it share."""
+
+    stride: Pair
+    padding: Pair
+    groups: int
+    bias: bool
+
+
 class GraphBuilder:
-    """Lists the operations of a network for one sample; images are (channels, height, width).
+    """Builder of a network's list of operations for one sample; images are (channels, height, width).
 
     `flops` are those of products (convolutions and matrix products), as torch's FlopCounterMode counts them.
 
@@ -40,14 +53,14 @@ class GraphBuilder:
     def __init__(self) -> None:
         self.ops: list[Op] = []
 
-    def input(self, *shape: int) -> Tensor:
-        """Return the network's input."""
-        return Tensor("", shape)
+    def input(self, *shape: int) -> SampleTensor:
+        """Return the network's input as a tensor."""
+        return SampleTensor("", shape)
 
     def conv(
         self,
         name: str,
-        x: Tensor,
+        x: SampleTensor,
         channels: int,
         kernel: Pair,
         *,
@@ -55,7 +68,7 @@ class GraphBuilder:
         padding: Pair = 0,
         groups: int = 1,
         bias: bool = False,
-    ) -> Tensor:
+    ) -> SampleTensor:
         """Add a convolution, as the matrix product that it is (im2col): m positions, n filters, k inputs of each."""
         (high, wide), taps = _window(x.shape, kernel, stride, padding), math.prod(_pair(kernel))
         depth = x.shape[0] // groups
@@ -63,59 +76,70 @@ class GraphBuilder:
         weights = channels * depth * taps + (channels if bias else 0)
         return self._product(name, "conv", x, dims, (channels, high, wide), weights)
 
-    def linear(self, name: str, x: Tensor, features: int, *, bias: bool = True) -> Tensor:
+    def linear(self, name: str, x: SampleTensor, features: int, *, bias: bool = True) -> SampleTensor:
         """Add a matrix product with weights over the last axis."""
         rows, width = math.prod(x.shape[:-1]), x.shape[-1]
         dims = {"m": rows, "n": features, "k": width, "batch": 1}
         return self._product(name, "matmul", x, dims, (*x.shape[:-1], features), features * (width + bias))
 
-    def batch_norm(self, name: str, x: Tensor) -> Tensor:
+    def conv_layer(
+        self, names: tuple[str, str, str], x: SampleTensor, channels: int, kernel: Pair, **options: Unpack[ConvOptions]
+    ) -> SampleTensor:
+        """Add a convolution, its batch norm and its activation, named in this order; an empty name leaves one out."""
+        conv, norm, activation = names
+        x = self.conv(conv, x, channels, kernel, **options)
+        x = self.batch_norm(norm, x) if norm else x
+        return self.relu(activation, x) if activation else x
+
+    def batch_norm(self, name: str, x: SampleTensor) -> SampleTensor:
         """Add a batch norm: scale and shift of each channel are its parameters."""
         return self._pointwise(name, "batchnorm", [x], x.shape, weights=2 * x.shape[0])
 
-    def relu(self, name: str, x: Tensor) -> Tensor:
+    def relu(self, name: str, x: SampleTensor) -> SampleTensor:
         """Add an activation of one input; any function of single elements is the same operation."""
         return self._pointwise(name, "elementwise", [x], x.shape)
 
-    def add(self, name: str, *tensors: Tensor) -> Tensor:
-        """Add tensors of one shape."""
+    def add(self, name: str, *tensors: SampleTensor) -> SampleTensor:
+        """Add the sum of tensors of one shape."""
         return self._pointwise(name, "elementwise", tensors, tensors[0].shape)
 
-    def concat(self, name: str, tensors: Sequence[Tensor]) -> Tensor:
-        """Put tensors one behind the other along the channels."""
+    def concat(self, name: str, tensors: Sequence[SampleTensor]) -> SampleTensor:
+        """Add the concatenation of tensors along the channels."""
         channels = sum(tensor.shape[0] for tensor in tensors)
         return self._pointwise(name, "concat", tensors, (channels, *tensors[0].shape[1:]))
 
-    def pool(self, name: str, x: Tensor, kernel: Pair, *, stride: Pair | None = None, padding: Pair = 0) -> Tensor:
+    def pool(
+        self, name: str, x: SampleTensor, kernel: Pair, *, stride: Pair | None = None, padding: Pair = 0
+    ) -> SampleTensor:
         """Add a pooling, of maxima or of means; its stride is its kernel unless given."""
         size = _window(x.shape, kernel, kernel if stride is None else stride, padding)
         return self._pointwise(name, "pool", [x], (x.shape[0], *size))
 
-    def pool_to(self, name: str, x: Tensor, size: int) -> Tensor:
-        """Add means of whatever windows leave `size` by `size` positions."""
+    def pool_to(self, name: str, x: SampleTensor, size: int) -> SampleTensor:
+        """Add a pooling of means over the windows that leave `size` by `size` positions."""
         return self._pointwise(name, "pool", [x], (x.shape[0], size, size))
 
-    def flat(self, x: Tensor) -> Tensor:
-        """Return the same elements as one axis; nothing is computed."""
-        return Tensor(x.source, (math.prod(x.shape),))
+    def flat(self, x: SampleTensor) -> SampleTensor:
+        """Return the tensor flattened to one axis; nothing is computed."""
+        return SampleTensor(x.source, (math.prod(x.shape),))
 
-    def global_pool(self, name: str, x: Tensor) -> Tensor:
+    def global_pool(self, name: str, x: SampleTensor) -> SampleTensor:
         """Add the mean of each channel, and lay the channels flat."""
         return self._pointwise(name, "pool", [x], (x.shape[0],))
 
     def _product(
-        self, name: str, kind: str, x: Tensor, dims: dict[str, int], shape: tuple[int, ...], weights: int
-    ) -> Tensor:
+        self, name: str, kind: str, x: SampleTensor, dims: dict[str, int], shape: tuple[int, ...], weights: int
+    ) -> SampleTensor:
         flops = 2.0 * dims["m"] * dims["n"] * dims["k"] * dims["batch"]
         return self._added(Op(name, kind, dims, flops, float(weights)), [x], shape)
 
     def _pointwise(
-        self, name: str, kind: str, tensors: Sequence[Tensor], shape: tuple[int, ...], weights: int = 0
-    ) -> Tensor:
+        self, name: str, kind: str, tensors: Sequence[SampleTensor], shape: tuple[int, ...], weights: int = 0
+    ) -> SampleTensor:
         return self._added(Op(name, kind, {"m": 1, "n": math.prod(shape)}, 0.0, float(weights)), tensors, shape)
 
-    def _added(self, op: Op, tensors: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
-        result = Tensor(op.name, shape)
+    def _added(self, op: Op, tensors: Sequence[SampleTensor], shape: tuple[int, ...]) -> SampleTensor:
+        result = SampleTensor(op.name, shape)
         after = tuple(dict.fromkeys(tensor.source for tensor in tensors if tensor.source))
         inputs = sum(tensor.elements for tensor in tensors)
         self.ops.append(Op(op.name, op.kind, op.dims, op.flops, op.weights, inputs, result.elements, after=after))

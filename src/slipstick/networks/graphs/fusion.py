@@ -1,4 +1,4 @@
-"""Merging operations: epilogues into the kernel that makes their input, and unbranched chains into one node."""
+"""Fusion of operations: epilogues into the kernel that makes their input, unbranched chains into one node."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from slipstick.core.workload import Op
 
-Joins = Callable[[Op, Op], bool]
+_Joins = Callable[[Op, Op], bool]
 
 _EPILOGUES = {
     "batchnorm": ("conv",),  # folded into the weights, or a scale and a shift
@@ -19,8 +19,8 @@ _EPILOGUES = {
 def fused(ops: Sequence[Op]) -> list[Op]:
     """Return `ops` with batch norms and activations merged into the operation that makes their only input.
 
-    What libraries do at inference (cuDNN, oneDNN and TensorRT run convolution, norm and activation as one kernel). The
-    result keeps kind, sizes and flops of its first part, gives what the last one gave, and lists them all in `parts`.
+    Libraries do so at inference (cuDNN, oneDNN and TensorRT run convolution, norm and activation as one kernel). The
+    result keeps kind, sizes and flops of its first part, the outputs of the last, and lists them all in `parts`.
 
     Examples
     --------
@@ -33,9 +33,9 @@ def fused(ops: Sequence[Op]) -> list[Op]:
 
 
 def chains(ops: Sequence[Op]) -> list[Op]:
-    """Return the graph of unbranched chains: nodes between which there is only one way become one node.
+    """Return the graph of unbranched chains: nodes joined by a single path become one node.
 
-    A chain offers no choice to whoever runs operations side by side: Inception-V3 has 66 of them. A node of several
+    A chain leaves a placement no choice: Inception-V3 has 66 of them. A node of several
     parts has the kind ``chain``, the weights and flops of all, and the inputs of the first.
 
     Examples
@@ -59,11 +59,11 @@ def leaf_ops(op: Op) -> list[Op]:
     return [replace(leaf, count=leaf.count * op.count) for part in op.parts for leaf in leaf_ops(part)]
 
 
-def _runs(ops: Sequence[Op], joins: Joins) -> list[list[Op]]:
+def _runs(ops: Sequence[Op], joins: _Joins) -> list[list[Op]]:
     """Split `ops` into runs: an operation joins the run whose last result only it reads, and which alone it reads.
 
     The runs read one another by the name of each run's first operation. They are in the order of their last
-    operations, so that each stands behind all that it reads.
+    operations, so that each comes after all that it reads.
     """
     readers = Counter(name for op in ops for name in op.after)
     runs: list[list[Op]] = []

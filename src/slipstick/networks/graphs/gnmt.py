@@ -1,26 +1,26 @@
-"""GNMT: translation by recurrent layers with attention between encoder and decoder."""
+"""GNMT as an operator graph: translation by LSTM layers with attention between encoder and decoder."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from slipstick.core.workload import Op, Phase
 from slipstick.networks.graphs.operator_graph import OperatorGraph
-from slipstick.networks.graphs.recurrent import Lstm, blocks, lookup, pointwise, product
+from slipstick.networks.graphs.recurrent import Lstm, Size, blocks, lookup, pointwise, product, softmax
 
-Size = Annotated[int, Field(gt=0, le=10**7)]
-Edges = tuple[tuple[str, float], ...]
+_Edges = tuple[tuple[str, float], ...]  # operations that are read, and the elements of each
 
 
 class Gnmt(OperatorGraph):
     """Encoder and decoder of LSTM layers (Wu et al. 1609.08144, figure 1), wired as in MLPerf's reference.
 
     The encoder's first layer runs in both directions; from the third layer on a layer adds its input; the decoder's
-    first layer asks the attention (Bahdanau et al. 1409.0473, normalised), whose answer all later layers read beside
-    their input. Source and target share one table of embeddings. `length` is the tokens of a sentence where nobody
-    says, source and target alike; `block` the steps of a node.
+    first layer queries the attention (Bahdanau et al. 1409.0473, normalised), whose context all later layers read
+    with their input. Source and target share one table of embeddings. Each node of the graph is a `block` of time
+    steps.
 
     Examples
     --------
@@ -29,15 +29,19 @@ class Gnmt(OperatorGraph):
     """
 
     graph: Literal["gnmt"] = "gnmt"
-    depth: Annotated[int, Field(ge=2, le=100)] = 8
-    hidden: Size = 1024
-    vocabulary: Size
-    length: Size = 32  # assumed
-    block: Size = 8  # assumed: four blocks, so that four devices can share a sentence
+    depth: Annotated[int, Field(ge=2, le=100)] = Field(
+        default=8, description="LSTM layers of the encoder, and of the decoder"
+    )
+    hidden: Size = Field(default=1024, description="Cells of each layer, and the width of the embeddings")
+    vocabulary: Size = Field(description="Words of the table that source and target share")
+    length: Size = Field(default=32, description="Tokens of a sentence, source and target alike; assumed")
+    block: Size = Field(
+        default=8, description="Time steps of one node; assumed: four blocks, so that four devices share a sentence"
+    )
 
     @property
     def max_positions(self) -> int:
-        """The tokens of a sentence."""
+        """Tokens of one sentence: `length`."""
         return self.length
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
@@ -49,50 +53,50 @@ class Gnmt(OperatorGraph):
         return [*encoder, keys, *self._decoder(steps, sequence, [keys, *encoded])]
 
     def _encoder(self, steps: list[int]) -> list[Op]:
-        """Both directions of the first layer, then layer by layer; block for block."""
+        """Return both directions of the first layer, then layer by layer; block for block."""
         width, last = self.hidden, len(steps) - 1
-        found = [self._lookup("encoder", number, count) for number, count in enumerate(steps)]
-        sources: list[Edges] = [((op.name, op.outputs),) for op in found]
+        ops = [self._lookup("encoder", number, count) for number, count in enumerate(steps)]
+        sources: list[_Edges] = [((op.name, op.outputs),) for op in ops]
         ahead = Lstm("encoder.lstm0", width, width)
         back = Lstm("encoder.lstm0_reverse", width, width)
         first = [ahead.block(number, count, sources[number]) for number, count in enumerate(steps)]
         # the reverse direction's first block is the sentence's last
         second = [back.block(number, steps[last - number], sources[last - number]) for number in range(len(steps))]
-        found += [*first, *second]
+        ops += [*first, *second]
         sources = [((op.name, op.outputs), (second[last - n].name, op.outputs)) for n, op in enumerate(first)]
         for depth in range(1, self.depth):
             layer = Lstm(f"encoder.lstm{depth}", width * (2 if depth == 1 else 1), width, residual=depth > 1)
             level = [layer.block(number, count, sources[number]) for number, count in enumerate(steps)]
-            found += level
+            ops += level
             sources = [((op.name, op.outputs),) for op in level]
-        return found
+        return ops
 
     def _keys(self, sequence: int, encoded: list[Op]) -> Op:
-        """Return the product that turns what was encoded into keys, once for a sentence."""
-        one = product("attention.keys", sequence, self.hidden, self.hidden)
-        return Op(one.name, one.kind, one.dims, one.flops, one.weights, one.inputs, one.outputs,
-                  after=tuple(op.name for op in encoded))  # fmt: skip
+        """Return the product that makes the attention's keys of the encoder's last layer, once for a sentence."""
+        keys = product("attention.keys", sequence, self.hidden, self.hidden)
+        return replace(keys, after=tuple(op.name for op in encoded))
 
     def _decoder(self, steps: list[int], sequence: int, memory: list[Op]) -> list[Op]:
+        """Return the decoder block for block: embedding, first layer, attention, later layers, classifier."""
         width = self.hidden
         layers = [Lstm(f"decoder.lstm{d}", width * (2 if d else 1), width, residual=d > 1) for d in range(self.depth)]
-        found: list[Op] = []
+        ops: list[Op] = []
         for number, count in enumerate(steps):
             size = float(count * width)
-            found.append(self._lookup("decoder", number, count))
-            found.append(layers[0].block(number, count, ((found[-1].name, size),)))
-            found.append(self._attention(number, count, sequence, memory, found[-1].name))
-            below, answer = found[-2].name, found[-1].name
+            ops.append(self._lookup("decoder", number, count))
+            ops.append(layers[0].block(number, count, ((ops[-1].name, size),)))
+            ops.append(self._attention(number, count, sequence, memory, ops[-1].name))
+            below, context = ops[-2].name, ops[-1].name
             for layer in layers[1:]:
-                found.append(layer.block(number, count, ((below, size), (answer, size))))
-                below = found[-1].name
-            found += self._classifier(number, count, below)
-        return found
+                ops.append(layer.block(number, count, ((below, size), (context, size))))
+                below = ops[-1].name
+            ops += self._classifier(number, count, below)
+        return ops
 
-    def _attention(self, number: int, steps: int, sequence: int, memory: list[Op], asks: str) -> Op:
+    def _attention(self, number: int, steps: int, sequence: int, memory: list[Op], queries: str) -> Op:
         """Return the attention of a block of queries to the whole sentence: v . tanh(query + key), softmax, sum.
 
-        `memory` is the keys and the encoder's last layer.
+        `memory` is the keys and the encoder's last layer; `queries` names the layer that gives the queries.
         """
         name, width, pairs = f"attention.{number}", self.hidden, steps * sequence
         encoded = float(sequence * width)
@@ -106,10 +110,10 @@ class Gnmt(OperatorGraph):
                 f"{name}.context", "attention", context, 2.0 * pairs * width, 0.0, pairs + encoded, float(steps * width)
             ),
         )
-        held = float(width * width + 2 * width + 1)  # query, v and its bias, the scale of v
+        weights = float(width * width + 2 * width + 1)  # query, v and its bias, the scale of v
         flops, size = sum(part.flops for part in parts), float(steps * width)
-        after = (asks, *(op.name for op in memory))
-        return Op(name, "attention", {"m": steps}, flops, held, size + 2 * encoded, size, after=after,
+        after = (queries, *(op.name for op in memory))
+        return Op(name, "attention", {"m": steps}, flops, weights, size + 2 * encoded, size, after=after,
                   parts=parts, colocate="attention")  # fmt: skip
 
     def _lookup(self, side: str, number: int, steps: int) -> Op:
@@ -117,10 +121,8 @@ class Gnmt(OperatorGraph):
 
     def _classifier(self, number: int, steps: int, before: str) -> list[Op]:
         """Return the logits of a block with the softmax behind them."""
-        one, words = product(f"classifier.{number}", steps, self.vocabulary, self.hidden), float(self.vocabulary)
+        dense, words = product(f"classifier.{number}", steps, self.vocabulary, self.hidden), float(self.vocabulary)
         size = steps * words
-        logits = Op(one.name, one.kind, one.dims, one.flops, one.weights + words, one.inputs, size, after=(before,),
-                    colocate="classifier")  # fmt: skip
-        loss = Op(f"loss.{number}", "softmax", {"m": steps, "n": self.vocabulary}, 0.0, 0.0, size, size,
-                  after=(one.name,))  # fmt: skip
-        return [logits, loss]
+        weights = dense.weights + words
+        logits = replace(dense, weights=weights, outputs=size, after=(before,), colocate="classifier")
+        return [logits, softmax(f"loss.{number}", steps, self.vocabulary, logits.name)]

@@ -1,4 +1,4 @@
-"""Graph networks by the name of their family: the field `graph` of a description."""
+"""Families of operator graphs, by the name that the field `graph` of a description gives."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from slipstick.core.spec import validate
 if TYPE_CHECKING:
     from slipstick.networks.graphs.operator_graph import OperatorGraph
 
-# family -> module and class: who asks for a decoder need not import them
-FAMILIES = {
+# family -> module and class, imported when a network of the family is asked for
+_FAMILIES = {
     "alexnet": ("vgg", "AlexNet"),
     "big-lstm": ("big_lstm", "BigLstm"),
     "gnmt": ("gnmt", "Gnmt"),
@@ -38,8 +38,10 @@ def graph_network(fields: Mapping[str, Any], *, where: str = "network") -> Opera
     11689512
     """
     family = fields["graph"]
-    if not isinstance(family, str) or family not in FAMILIES:
-        raise SlipstickError("not a family of operator graphs", path=f"{where}.graph", value=family, allowed=FAMILIES)
-    module, name = FAMILIES[family]
-    kind: type[OperatorGraph] = getattr(import_module(f"slipstick.networks.graphs.{module}"), name)
-    return validate(kind, dict(fields), where=where)
+    if not isinstance(family, str) or family not in _FAMILIES:
+        raise SlipstickError(
+            "no such family of operator graphs", path=f"{where}.graph", value=family, allowed=_FAMILIES
+        )
+    module, name = _FAMILIES[family]
+    graph_class: type[OperatorGraph] = getattr(import_module(f"slipstick.networks.graphs.{module}"), name)
+    return validate(graph_class, dict(fields), where=where)

@@ -1,4 +1,4 @@
-"""A network that was read from a torch module or an ONNX file, and the recorder with which both doors write it."""
+"""Imported graph: a network read from a torch module or a file, and the recorder with which importers write it."""
 
 from __future__ import annotations
 
@@ -12,42 +12,37 @@ from pydantic import Field
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Op, Phase
-from slipstick.networks.graphs.operator_graph import OperatorGraph, one_position, scaled
+from slipstick.networks.graphs.operator_graph import OperatorGraph, check_one_position, scaled
 
-MOST_OPS = 100_000  # of one graph: a bound on what a stranger's file can make us hold
+MAX_OPERATIONS = 100_000  # per imported graph, so that an untrusted file cannot exhaust memory
 
 
 class ImportedGraph(OperatorGraph):
-    """The operations of a network as it was traced with one example, whose first dimension is the batch.
-
-    `batch` is the example's, `count` all parameters, those that several operations share counted once.
-    """
+    """A network's operations as they were traced with one example, whose first dimension is the batch."""
 
     graph: Literal["imported"] = "imported"
-    batch: Annotated[int, Field(gt=0)]
-    count: Annotated[int, Field(ge=0)]
-    operations: Annotated[tuple[Op, ...], Field(min_length=1, max_length=MOST_OPS)]
+    batch: Annotated[int, Field(gt=0)] = Field(description="Samples of the traced example")
+    count: Annotated[int, Field(ge=0)] = Field(description="Parameters, those that operations share counted once")
+    operations: Annotated[tuple[Op, ...], Field(min_length=1, max_length=MAX_OPERATIONS)] = Field(
+        description="Operations of the traced example, each behind all that it reads"
+    )
 
     @property
     def parameters(self) -> int:
-        """All parameters."""
+        """Number of all parameters (`count`)."""
         return self.count
-
-    @property
-    def max_positions(self) -> int:
-        """A sample is as long as it was when traced."""
-        return 1
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
         """Return the operations of one sample of the example: as traced, in training and inference alike."""
-        one_position(self, sequence)
+        check_one_position(self, sequence)
         return [scaled(op, 1, self.batch) for op in self.operations]
 
 
 class Recorder:
-    """Takes down operations by the values that they read and make.
+    """Recorder of an imported graph: takes down operations by the values that they read and make.
 
-    A value that no operation made is an input or a constant; it is read, and nothing waits for it.
+    An importer calls `add` for each operation in order, `alias` for each view, and `finished` once at the end. A value
+    that no operation made is an input or a constant: it is read, and no edge leads to it.
 
     Examples
     --------
@@ -67,12 +62,12 @@ class Recorder:
         self.uncounted: Counter[str] = Counter()
 
     def alias(self, value: str, source: str) -> None:
-        """Say that `value` is `source` under another name or shape: nothing runs."""
+        """Record `value` as a view of `source` under another name or shape: nothing runs."""
         if source in self._makers:
             self._makers[value] = self._makers[source]
 
     def made(self, value: str) -> bool:
-        """Tell whether an operation made `value`."""
+        """Tell whether a recorded operation makes `value`."""
         return value in self._makers
 
     def add(
@@ -87,20 +82,20 @@ class Recorder:
         flops: float = 0.0,
         parts: Sequence[Op] = (),
     ) -> None:
-        """Take down an operation that makes `values`; a name that stands already gets a number.
+        """Record an operation that makes `values`; a name that is in use gets a number.
 
         Parameters
         ----------
-        reads : each activation that it reads, and how many of its elements.
+        reads : the activations that it reads, and the elements of each.
         outputs : elements of all results.
         weights : the elements of each parameter that it reads, by the parameter's name.
 
         Errors
         ------
-        SlipstickError beyond `MOST_OPS` operations.
+        SlipstickError beyond `MAX_OPERATIONS` operations.
         """
-        if len(self._ops) >= MOST_OPS:
-            raise SlipstickError("too many operations", path="graph", allowed=f"at most {MOST_OPS}")
+        if len(self._ops) >= MAX_OPERATIONS:
+            raise SlipstickError("the graph has too many operations", path="graph", allowed=f"at most {MAX_OPERATIONS}")
         name = self._fresh(name)
         reads, weights = list(reads), weights or {}
         taken = self._taken(reads)
@@ -122,7 +117,7 @@ class Recorder:
         self.parameters.update(weights)
 
     def finished(self) -> tuple[Op, ...]:
-        """Return the operations; those that share a parameter are to run on one device."""
+        """Return all operations in order; those that share a parameter are marked to run on one device."""
         users = Counter(weight for weights in self._weights.values() for weight in set(weights))
         shared = {name: [w for w in weights if users[w] > 1] for name, weights in self._weights.items()}
         return tuple(replace(op, colocate=shared[name][0]) if shared[name] else op for name, op in self._ops.items())

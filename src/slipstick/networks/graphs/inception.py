@@ -1,14 +1,14 @@
-"""Inception-V3 for images, module by module."""
+"""Inception-V3 as an operator graph, module by module."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Unpack
 
 from pydantic import Field
 
 from slipstick.core.workload import Op, Phase
-from slipstick.networks.graphs.builder import GraphBuilder, Pair, Tensor
-from slipstick.networks.graphs.operator_graph import OperatorGraph, one_position
+from slipstick.networks.graphs.builder import Classes, ConvOptions, GraphBuilder, Pair, SampleTensor
+from slipstick.networks.graphs.operator_graph import OperatorGraph, check_one_position
 
 
 class InceptionV3(OperatorGraph):
@@ -23,18 +23,13 @@ class InceptionV3(OperatorGraph):
     """
 
     graph: Literal["inception-v3"] = "inception-v3"
-    image: Annotated[int, Field(ge=75, le=10**4)] = 299
-    classes: Annotated[int, Field(gt=0, le=10**7)] = 1000
-    auxiliary: bool = False
-
-    @property
-    def max_positions(self) -> int:
-        """One image is one sample."""
-        return 1
+    image: Annotated[int, Field(ge=75, le=10**4)] = Field(default=299, description="Side of the square image [pixels]")
+    classes: Classes = 1000
+    auxiliary: bool = Field(default=False, description="Train with the classifier beside the 17x17 grid")
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
         """Return the operations for one image; the auxiliary head runs in training only."""
-        one_position(self, sequence)
+        check_one_position(self, sequence)
         g = GraphBuilder()
         x = _stem(g, g.input(3, self.image, self.image))
         for name, pooled in zip(_GRID_35, (32, 64, 64), strict=True):  # channels behind the pool: torchvision's
@@ -57,14 +52,13 @@ _GRID_8 = ("Mixed_7b", "Mixed_7c")
 
 
 def _conv(
-    g: GraphBuilder, name: str, x: Tensor, channels: int, kernel: Pair, *, stride: int = 1, padding: Pair = 0
-) -> Tensor:
+    g: GraphBuilder, name: str, x: SampleTensor, channels: int, kernel: Pair, **options: Unpack[ConvOptions]
+) -> SampleTensor:
     """Add a convolution without bias, its batch norm and its activation."""
-    x = g.conv(f"{name}.conv", x, channels, kernel, stride=stride, padding=padding)
-    return g.relu(f"{name}.relu", g.batch_norm(f"{name}.bn", x))
+    return g.conv_layer((f"{name}.conv", f"{name}.bn", f"{name}.relu"), x, channels, kernel, **options)
 
 
-def _stem(g: GraphBuilder, x: Tensor) -> Tensor:
+def _stem(g: GraphBuilder, x: SampleTensor) -> SampleTensor:
     """Add what comes before the first module. Source: Szegedy et al. 1512.00567, table 1; torchvision."""
     x = _conv(g, "Conv2d_1a_3x3", x, 32, 3, stride=2)
     x = _conv(g, "Conv2d_2a_3x3", x, 32, 3)
@@ -75,23 +69,23 @@ def _stem(g: GraphBuilder, x: Tensor) -> Tensor:
     return g.pool("maxpool2", x, 3, stride=2)
 
 
-def _pooled(g: GraphBuilder, name: str, x: Tensor, channels: int) -> Tensor:
+def _pooled(g: GraphBuilder, name: str, x: SampleTensor, channels: int) -> SampleTensor:
     """Add the branch of every module that does not shrink the grid: a mean of 3x3, then 1x1."""
     return _conv(g, f"{name}.branch_pool", g.pool(f"{name}.pool", x, 3, stride=1, padding=1), channels, 1)
 
 
-def _module_a(g: GraphBuilder, name: str, x: Tensor, pooled: int) -> Tensor:
+def _module_a(g: GraphBuilder, name: str, x: SampleTensor, pooled: int) -> SampleTensor:
     """Add a module of the 35x35 grid. Source: Szegedy et al. 1512.00567, figure 5; torchvision's inception.py."""
-    one = _conv(g, f"{name}.branch1x1", x, 64, 1)
+    pointwise = _conv(g, f"{name}.branch1x1", x, 64, 1)
     five = _conv(g, f"{name}.branch5x5_1", x, 48, 1)
     five = _conv(g, f"{name}.branch5x5_2", five, 64, 5, padding=2)
     three = _conv(g, f"{name}.branch3x3dbl_1", x, 64, 1)
     three = _conv(g, f"{name}.branch3x3dbl_2", three, 96, 3, padding=1)
     three = _conv(g, f"{name}.branch3x3dbl_3", three, 96, 3, padding=1)
-    return g.concat(f"{name}.cat", [one, five, three, _pooled(g, name, x, pooled)])
+    return g.concat(f"{name}.cat", [pointwise, five, three, _pooled(g, name, x, pooled)])
 
 
-def _reduction_b(g: GraphBuilder, name: str, x: Tensor) -> Tensor:
+def _reduction_b(g: GraphBuilder, name: str, x: SampleTensor) -> SampleTensor:
     """Add the step from 35x35 to 17x17. Source: Szegedy et al. 1512.00567, figure 10; torchvision's inception.py."""
     three = _conv(g, f"{name}.branch3x3", x, 384, 3, stride=2)
     twice = _conv(g, f"{name}.branch3x3dbl_1", x, 64, 1)
@@ -100,26 +94,26 @@ def _reduction_b(g: GraphBuilder, name: str, x: Tensor) -> Tensor:
     return g.concat(f"{name}.cat", [three, twice, g.pool(f"{name}.pool", x, 3, stride=2)])
 
 
-def _module_c(g: GraphBuilder, name: str, x: Tensor, width: int) -> Tensor:
+def _module_c(g: GraphBuilder, name: str, x: SampleTensor, width: int) -> SampleTensor:
     """Add a module of the 17x17 grid. Source: Szegedy et al. 1512.00567, figure 6; torchvision's inception.py."""
     row, column = (1, 7), (7, 1)
-    one = _conv(g, f"{name}.branch1x1", x, 192, 1)
+    pointwise = _conv(g, f"{name}.branch1x1", x, 192, 1)
     seven = _conv(g, f"{name}.branch7x7_1", x, width, 1)
     seven = _lines(g, f"{name}.branch7x7", seven, [(width, row), (192, column)])
     twice = _conv(g, f"{name}.branch7x7dbl_1", x, width, 1)
     lines = [(width, column), (width, row), (width, column), (192, row)]
     twice = _lines(g, f"{name}.branch7x7dbl", twice, lines)
-    return g.concat(f"{name}.cat", [one, seven, twice, _pooled(g, name, x, 192)])
+    return g.concat(f"{name}.cat", [pointwise, seven, twice, _pooled(g, name, x, 192)])
 
 
-def _lines(g: GraphBuilder, name: str, x: Tensor, lines: list[tuple[int, tuple[int, int]]]) -> Tensor:
+def _lines(g: GraphBuilder, name: str, x: SampleTensor, lines: list[tuple[int, tuple[int, int]]]) -> SampleTensor:
     """Add convolutions of one row or column each (channels, kernel), which keep the grid; numbered from 2."""
     for number, (channels, (high, wide)) in enumerate(lines, start=2):
         x = _conv(g, f"{name}_{number}", x, channels, (high, wide), padding=(high // 2, wide // 2))
     return x
 
 
-def _reduction_d(g: GraphBuilder, name: str, x: Tensor) -> Tensor:
+def _reduction_d(g: GraphBuilder, name: str, x: SampleTensor) -> SampleTensor:
     """Add the step from 17x17 to 8x8. Source: torchvision's inception.py (InceptionD)."""
     three = _conv(g, f"{name}.branch3x3_1", x, 192, 1)
     three = _conv(g, f"{name}.branch3x3_2", three, 320, 3, stride=2)
@@ -130,25 +124,25 @@ def _reduction_d(g: GraphBuilder, name: str, x: Tensor) -> Tensor:
     return g.concat(f"{name}.cat", [three, seven, g.pool(f"{name}.pool", x, 3, stride=2)])
 
 
-def _module_e(g: GraphBuilder, name: str, x: Tensor) -> Tensor:
+def _module_e(g: GraphBuilder, name: str, x: SampleTensor) -> SampleTensor:
     """Add a module of the 8x8 grid. Source: Szegedy et al. 1512.00567, figure 7; torchvision's inception.py."""
-    one = _conv(g, f"{name}.branch1x1", x, 320, 1)
+    pointwise = _conv(g, f"{name}.branch1x1", x, 320, 1)
     three = _split(g, name, "branch3x3", "branch3x3_2", _conv(g, f"{name}.branch3x3_1", x, 384, 1))
     twice = _conv(g, f"{name}.branch3x3dbl_1", x, 448, 1)
     twice = _conv(g, f"{name}.branch3x3dbl_2", twice, 384, 3, padding=1)
     twice = _split(g, name, "branch3x3dbl", "branch3x3dbl_3", twice)
-    return g.concat(f"{name}.cat", [one, three, twice, _pooled(g, name, x, 192)])
+    return g.concat(f"{name}.cat", [pointwise, three, twice, _pooled(g, name, x, 192)])
 
 
-def _split(g: GraphBuilder, module: str, branch: str, name: str, x: Tensor) -> Tensor:
+def _split(g: GraphBuilder, module: str, branch: str, name: str, x: SampleTensor) -> SampleTensor:
     """Add 1x3 and 3x1 side by side. Source: Szegedy et al. 1512.00567, figure 7; torchvision's inception.py."""
     wide = _conv(g, f"{module}.{name}a", x, 384, (1, 3), padding=(0, 1))
     high = _conv(g, f"{module}.{name}b", x, 384, (3, 1), padding=(1, 0))
     return g.concat(f"{module}.{branch}.cat", [wide, high])
 
 
-def _auxiliary(g: GraphBuilder, x: Tensor, classes: int) -> None:
-    """Add the classifier that helps training. Source: Szegedy et al. 1512.00567, figure 8; torchvision."""
+def _auxiliary(g: GraphBuilder, x: SampleTensor, classes: int) -> None:
+    """Add the auxiliary classifier of training. Source: Szegedy et al. 1512.00567, figure 8; torchvision."""
     x = g.pool("AuxLogits.pool", x, 5, stride=3)
     x = _conv(g, "AuxLogits.conv0", x, 128, 1)
     x = _conv(g, "AuxLogits.conv1", x, 768, 5)

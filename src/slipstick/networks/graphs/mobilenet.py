@@ -1,4 +1,4 @@
-"""MobileNetV2 for images: inverted residuals around depthwise convolutions."""
+"""MobileNetV2 as an operator graph: inverted residuals around depthwise convolutions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from slipstick.core.workload import Op, Phase
-from slipstick.networks.graphs.builder import GraphBuilder, Tensor
-from slipstick.networks.graphs.operator_graph import OperatorGraph, one_position
+from slipstick.networks.graphs.builder import Classes, GraphBuilder, SampleTensor
+from slipstick.networks.graphs.operator_graph import OperatorGraph, check_one_position
 
 # expansion, channels, blocks, stride of the first: Sandler et al. 1801.04381, table 2
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
@@ -27,52 +27,50 @@ class MobileNetV2(OperatorGraph):
     """
 
     graph: Literal["mobilenet-v2"] = "mobilenet-v2"
-    width: Annotated[float, Field(gt=0, le=8)] = 1.0
-    image: Annotated[int, Field(ge=32, le=10**4)] = 224
-    classes: Annotated[int, Field(gt=0, le=10**7)] = 1000
-
-    @property
-    def max_positions(self) -> int:
-        """One image is one sample."""
-        return 1
+    width: Annotated[float, Field(gt=0, le=8)] = Field(default=1.0, description="Multiplier of all channels")
+    image: Annotated[int, Field(ge=32, le=10**4)] = Field(default=224, description="Side of the square image [pixels]")
+    classes: Classes = 1000
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
         """Return the operations for one image: the same in training and inference."""
-        one_position(self, sequence)
+        check_one_position(self, sequence)
         g = GraphBuilder()
         x = g.input(3, self.image, self.image)
-        x = _conv(g, "features.0", x, scaled(FIRST, self.width), 3, stride=2)
+        x = _conv(g, "features.0", x, scaled_channels(FIRST, self.width), 3, stride=2)
         number = 1
         for expansion, channels, count, stride in STAGES:
             for block in range(count):
                 step = 1 if block else stride
-                x = _block(g, f"features.{number}.conv", x, scaled(channels, self.width), expansion, step)
+                x = _block(g, f"features.{number}.conv", x, scaled_channels(channels, self.width), expansion, step)
                 number += 1
-        x = _conv(g, f"features.{number}", x, scaled(LAST, max(1.0, self.width)), 1)
+        x = _conv(g, f"features.{number}", x, scaled_channels(LAST, max(1.0, self.width)), 1)
         g.linear("classifier.1", g.global_pool("avgpool", x), self.classes)
         return g.ops
 
 
-def scaled(channels: int, width: float) -> int:
-    """Return the channels at this width: the nearest multiple of 8 that loses at most a tenth."""
-    wanted = channels * width
-    nearest = max(8, int(wanted + 4) // 8 * 8)
-    return nearest + 8 if nearest < 0.9 * wanted else nearest  # the authors' rule: torchvision's _make_divisible
+def scaled_channels(channels: int, width: float) -> int:
+    """Return the channels at this width multiplier: the nearest multiple of 8 that loses at most a tenth.
+
+    Source: the authors' rule, torchvision's _make_divisible.
+    """
+    exact = channels * width
+    nearest = max(8, int(exact + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * exact else nearest
 
 
 def _conv(
-    g: GraphBuilder, name: str, x: Tensor, channels: int, kernel: int, *, stride: int = 1, groups: int = 1
-) -> Tensor:
+    g: GraphBuilder, name: str, x: SampleTensor, channels: int, kernel: int, *, stride: int = 1, groups: int = 1
+) -> SampleTensor:
     """Add a convolution without bias, its batch norm and its activation."""
-    x = g.conv(f"{name}.0", x, channels, kernel, stride=stride, padding=kernel // 2, groups=groups)
-    return g.relu(f"{name}.2", g.batch_norm(f"{name}.1", x))
+    names = f"{name}.0", f"{name}.1", f"{name}.2"
+    return g.conv_layer(names, x, channels, kernel, stride=stride, padding=kernel // 2, groups=groups)
 
 
-def _block(g: GraphBuilder, name: str, x: Tensor, out: int, expansion: int, stride: int) -> Tensor:
+def _block(g: GraphBuilder, name: str, x: SampleTensor, out: int, expansion: int, stride: int) -> SampleTensor:
     """Add an inverted residual: expand, filter each channel, project without activation, add where shapes agree."""
     y, wide, place = x, x.shape[0] * expansion, 0
     if expansion != 1:
         y, place = _conv(g, f"{name}.0", y, wide, 1), 1
     y = _conv(g, f"{name}.{place}", y, wide, 3, stride=stride, groups=wide)
-    y = g.batch_norm(f"{name}.{place + 2}", g.conv(f"{name}.{place + 1}", y, out, 1))
+    y = g.conv_layer((f"{name}.{place + 1}", f"{name}.{place + 2}", ""), y, out, 1)
     return g.add(f"{name}.add", x, y) if stride == 1 and x.shape[0] == out else y

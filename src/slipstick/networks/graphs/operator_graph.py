@@ -1,27 +1,36 @@
-"""Networks whose operations form a graph: the abstract noun, and how its sizes grow with the batch."""
+"""Operator graph: the abstract noun of networks that are a graph of operations; sizes that grow with the batch."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from typing import ClassVar, Literal
+
+from pydantic import Field
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Network, Op, Phase
 from slipstick.networks.graphs.fusion import fused
 
-PHASES = (Phase.TRAIN, Phase.INFER)
+_DEFAULT_SAMPLES = 32  # of one device in training
+_PIXEL_BYTES = 2.0  # of an input element as data loaders send it: 16 bits
 
 
 class OperatorGraph(Network, ABC):
     """A network as a graph of operations: convolutional, recurrent or imported. Abstract.
 
+    A family gives `sample_ops` and, where samples are sequences, `max_positions`; everything else follows from these.
     An operation's `flops` are those of products, as torch's FlopCounterMode counts them: norms, activations and pools
     are traffic. Its `weights` are the parameters that it holds, an embedding's whole table.
     """
 
-    aliases: tuple[str, ...] = ()
-    note: str = ""
+    kind: ClassVar[Literal["graph"]] = "graph"
+    described: ClassVar[str] = "an operator graph, such as mobilenet-v2, or an .onnx or .tflite file"
+    phases: ClassVar[tuple[Phase, ...]] = (Phase.TRAIN, Phase.INFER)
+
+    aliases: tuple[str, ...] = Field(default=(), description="Other names that find the network")
+    note: str = Field(default="", description="Remark on what the sizes leave out or assume")
 
     @abstractmethod
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
@@ -31,24 +40,24 @@ class OperatorGraph(Network, ABC):
         """
 
     @property
-    @abstractmethod
     def max_positions(self) -> int:
-        """Tokens of one sample: what `sequence` is where nobody says; 1 for an image."""
+        """Tokens of one sample, the default of `sequence`; 1 for an image, which is a sample as a whole."""
+        return 1
 
     @property
     def parameters(self) -> int:
-        """All parameters; those that several operations share, which then run on one device, counted once."""
-        held = {op.colocate or op.name: op.weights for op in self.sample_ops(Phase.TRAIN, self.max_positions)}
-        return round(sum(held.values()))
+        """Number of all parameters; those that operations on one device share (`colocate`) are counted once."""
+        weights = {op.colocate or op.name: op.weights for op in self.sample_ops(Phase.TRAIN, self.max_positions)}
+        return round(sum(weights.values()))
 
     @property
     def active_parameters(self) -> int:
-        """All parameters: every sample uses them."""
+        """Number of all parameters: every sample uses them."""
         return self.parameters
 
     @property
     def layers(self) -> int:
-        """Operations with weights to multiply by."""
+        """Number of operations with weights to multiply by."""
         products = ("conv", "matmul", "lstm")
         return len({op.colocate or op.name for op in self.sample_ops(Phase.INFER, 1) if op.kind in products})
 
@@ -59,14 +68,27 @@ class OperatorGraph(Network, ABC):
         ------
         SlipstickError for the phases of a network that generates text.
         """
-        if phase not in PHASES:
+        if phase not in self.phases:
             raise SlipstickError(
-                f"{self.name} has no such phase",
+                f"{self.name} is an operator graph and has no such phase",
                 path="workload.phase",
                 value=str(phase),
-                allowed=[str(p) for p in PHASES],
+                allowed=[str(known) for known in self.phases],
             )
         return [scaled(op, batch) for op in fused(self.sample_ops(phase, sequence))]
+
+    def unrolled_ops(self, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
+        """Return `ops`: no operation of a graph stands for several equal ones."""
+        return self.ops(phase, batch, sequence, context)
+
+    def default_sizes(self, phase: Phase, devices: int, microbatch: int = 1) -> dict[str, int]:
+        """Return a batch of 32 samples for each device in training, else of one sample, and the sample's length."""
+        batch = _DEFAULT_SAMPLES * devices if phase is Phase.TRAIN else 1
+        return {"batch": batch, "sequence": self.max_positions}
+
+    def sample_bytes(self, sequence: int) -> float:
+        """Return the bytes of one sample: the elements that the first operation reads, in 16 bits."""
+        return _PIXEL_BYTES * float(self.sample_ops(Phase.TRAIN, sequence)[0].inputs)
 
 
 def scaled(op: Op, samples: int, example: int = 1) -> Op:
@@ -94,9 +116,17 @@ def scaled(op: Op, samples: int, example: int = 1) -> Op:
     )
 
 
-def one_position(network: OperatorGraph, sequence: int) -> None:
-    """Raise a SlipstickError unless `sequence` is 1: what an image, or a traced example, is whole."""
+def check_one_position(network: OperatorGraph, sequence: int) -> None:
+    """Check that `sequence` is 1, for networks whose sample is a whole: an image, or a traced example.
+
+    Errors
+    ------
+    SlipstickError for any other length.
+    """
     if sequence != 1:
         raise SlipstickError(
-            f"a sample of {network.name} has no sequence", path="workload.sequence", value=sequence, allowed="1"
+            f"a sample of {network.name} is a whole and has no sequence",
+            path="workload.sequence",
+            value=sequence,
+            allowed="1",
         )

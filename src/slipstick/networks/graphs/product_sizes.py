@@ -1,4 +1,4 @@
-"""Sizes and work of products, as both importers find them: from the shapes of what is read and made."""
+"""Sizes and work of products, as importers derive them from the shapes of operands and results."""
 
 from __future__ import annotations
 
@@ -113,7 +113,9 @@ def einsum(equation: str, factors: Sequence[Shape], result: Shape) -> Sized:
         letters = term.replace("...", "." * (len(factor) - len(term) + 3)) if "..." in term else term
         sizes.update(zip(letters, factor, strict=False))
         if len(letters) != len(factor) or letters.count(".") > 1:
-            raise SlipstickError("an einsum that is not understood", path="graph", value=equation)
+            raise SlipstickError(
+                "the einsum does not fit its operands", path="graph", value=equation, allowed="an index for each axis"
+            )
     outputs = math.prod(result)
     depth = max(1, math.prod(sizes.values()) // max(1, outputs))
     products = max(0, len(terms) - 1)

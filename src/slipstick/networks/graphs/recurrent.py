@@ -1,16 +1,20 @@
-"""Long short-term memory as operations: one node for each layer and block of time steps."""
+"""LSTM layers as operations: one node for each layer and block of time steps."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from slipstick.core.workload import Op
 
-GATES = 4  # input, forget, cell, output (Hochreiter & Schmidhuber 1997; Gers et al. 2000)
+Size = Annotated[int, Field(gt=0, le=10**7)]
+_GATES = 4  # input, forget, cell, output (Hochreiter & Schmidhuber 1997; Gers et al. 2000)
 
 
 def blocks(sequence: int, size: int) -> list[int]:
-    """Return the steps of each block of a sequence: `size`, and what is left in the last.
+    """Return the time steps of each block of a sequence: `size`, and the rest in the last block.
 
     Examples
     --------
@@ -22,7 +26,7 @@ def blocks(sequence: int, size: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Lstm:
-    """One layer: `inputs` wide in, `hidden` cells, projected to `projected` where that is not 0 (Sak et al. 1402.1128).
+    """LSTM layer: `inputs` wide in, `hidden` cells, projected to `projected` where not 0 (Sak et al. 1402.1128).
 
     Biases are torch's: one for the inputs, one for the state.
 
@@ -36,17 +40,17 @@ class Lstm:
     inputs: int
     hidden: int
     projected: int = 0
-    residual: bool = False  # adds what it reads to what it gives
+    residual: bool = False  # adds its input to its output
 
     @property
     def width(self) -> int:
-        """Elements that it gives for one step."""
+        """Number of output elements of one time step."""
         return self.projected or self.hidden
 
     @property
     def parameters(self) -> int:
-        """Weights and biases."""
-        gates = GATES * self.hidden
+        """Number of weights and biases of the layer."""
+        gates = _GATES * self.hidden
         return gates * (self.inputs + self.width) + 2 * gates + self.projected * self.hidden
 
     def block(self, number: int, steps: int, after: tuple[tuple[str, float], ...]) -> Op:
@@ -57,9 +61,9 @@ class Lstm:
 
         Parameters
         ----------
-        after : what it reads: names, and the elements of each.
+        after : the operations whose results it reads, and the elements of each.
         """
-        name, gates = f"{self.name}.{number}", GATES * self.hidden
+        name, gates = f"{self.name}.{number}", _GATES * self.hidden
         parts = [
             product(f"{name}.input", steps, gates, self.inputs),
             product(f"{name}.state", 1, gates, self.width, steps),
@@ -97,7 +101,13 @@ def pointwise(name: str, inputs: int, outputs: int, count: int = 1) -> Op:
     return Op(name, "elementwise", {"m": 1, "n": outputs}, 0.0, 0.0, float(inputs), float(outputs), count=count)
 
 
+def softmax(name: str, steps: int, words: int, before: str) -> Op:
+    """Return the softmax over `words` logits of each of `steps` time steps, which `before` gives."""
+    size = float(steps * words)
+    return Op(name, "softmax", {"m": steps, "n": words}, 0.0, 0.0, size, size, after=(before,))
+
+
 def lookup(name: str, table: str, vocabulary: int, width: int, steps: int) -> Op:
-    """Return the reading of `steps` rows of an embedding table."""
+    """Return an embedding: the reading of `steps` rows of a table."""
     dims, weights = {"m": steps, "n": width, "rows": vocabulary}, float(vocabulary * width)
     return Op(name, "embedding", dims, 0.0, weights, float(steps), float(steps * width), colocate=table)

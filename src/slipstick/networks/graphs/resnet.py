@@ -1,4 +1,4 @@
-"""Residual networks for images: 18 to 152 layers are one function."""
+"""ResNet as an operator graph: residual networks of 18 to 152 layers from one function."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from slipstick.core.workload import Op, Phase
-from slipstick.networks.graphs.builder import GraphBuilder, Tensor
-from slipstick.networks.graphs.operator_graph import OperatorGraph, one_position
+from slipstick.networks.graphs.builder import Classes, GraphBuilder, SampleTensor
+from slipstick.networks.graphs.operator_graph import OperatorGraph, check_one_position
 
 Block = Literal["basic", "bottleneck"]
 Stem = Literal["photograph", "small"]
@@ -30,23 +30,22 @@ class ResNet(OperatorGraph):
     """
 
     graph: Literal["resnet"] = "resnet"
-    block: Block = "bottleneck"
-    stem: Stem = "photograph"
-    blocks: Annotated[tuple[Annotated[int, Field(gt=0, le=1000)], ...], Field(min_length=1, max_length=8)]
-    width: Annotated[int, Field(gt=0, le=10**4)] = 64
-    image: Annotated[int, Field(ge=32, le=10**4)] = 224
-    classes: Annotated[int, Field(gt=0, le=10**7)] = 1000  # of ImageNet's challenge
-
-    @property
-    def max_positions(self) -> int:
-        """One image is one sample."""
-        return 1
+    block: Block = Field(default="bottleneck", description="Convolutions of a block: two of 3x3, or 1x1, 3x3, 1x1")
+    stem: Stem = Field(
+        default="photograph", description="Layers before the first stage: 7x7 and a pool, or 3x3 for small images"
+    )
+    blocks: Annotated[tuple[Annotated[int, Field(gt=0, le=1000)], ...], Field(min_length=1, max_length=8)] = Field(
+        description="Blocks of each stage, such as 3,4,6,3"
+    )
+    width: Annotated[int, Field(gt=0, le=10**4)] = Field(default=64, description="Channels of the first stage")
+    image: Annotated[int, Field(ge=32, le=10**4)] = Field(default=224, description="Side of the square image [pixels]")
+    classes: Classes = 1000
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
         """Return the operations for one image: the same in training and inference."""
-        one_position(self, sequence)
+        check_one_position(self, sequence)
         g = GraphBuilder()
-        x = STEMS[self.stem](g, g.input(3, self.image, self.image), self.width)
+        x = _STEMS[self.stem](g, g.input(3, self.image, self.image), self.width)
         for stage, count in enumerate(self.blocks):
             for number in range(count):
                 stride = 2 if stage and not number else 1
@@ -55,32 +54,30 @@ class ResNet(OperatorGraph):
         return g.ops
 
 
-def _photograph(g: GraphBuilder, x: Tensor, width: int) -> Tensor:
+def _photograph(g: GraphBuilder, x: SampleTensor, width: int) -> SampleTensor:
     """Add 7x7 at stride 2, then the largest of 3x3 at stride 2."""
-    x = g.relu("relu", g.batch_norm("bn1", g.conv("conv1", x, width, 7, stride=2, padding=3)))
+    x = g.conv_layer(("conv1", "bn1", "relu"), x, width, 7, stride=2, padding=3)
     return g.pool("maxpool", x, 3, stride=2, padding=1)
 
 
-def _small(g: GraphBuilder, x: Tensor, width: int) -> Tensor:
+def _small(g: GraphBuilder, x: SampleTensor, width: int) -> SampleTensor:
     """Add 3x3 at stride 1."""
-    return g.relu("relu", g.batch_norm("bn1", g.conv("conv1", x, width, 3, padding=1)))
+    return g.conv_layer(("conv1", "bn1", "relu"), x, width, 3, padding=1)
 
 
-STEMS = {"photograph": _photograph, "small": _small}
+_STEMS = {"photograph": _photograph, "small": _small}
 
 
-def _block(g: GraphBuilder, name: str, x: Tensor, width: int, stride: int, block: Block) -> Tensor:
+def _block(g: GraphBuilder, name: str, x: SampleTensor, width: int, stride: int, block: Block) -> SampleTensor:
     """Add a residual block: its convolutions, the shortcut (projected where the shape changes), and their sum."""
     out = width * EXPANSION[block]
     basic = [(width, 3, stride), (out, 3, 1)]
     sizes = basic if block == "basic" else [(width, 1, 1), (width, 3, stride), (out, 1, 1)]
     y = x
     for number, (channels, kernel, step) in enumerate(sizes, start=1):
-        y = g.conv(f"{name}.conv{number}", y, channels, kernel, stride=step, padding=kernel // 2)
-        y = g.batch_norm(f"{name}.bn{number}", y)
-        if number < len(sizes):
-            y = g.relu(f"{name}.relu{number}", y)
+        activation = f"{name}.relu{number}" if number < len(sizes) else ""
+        names = f"{name}.conv{number}", f"{name}.bn{number}", activation
+        y = g.conv_layer(names, y, channels, kernel, stride=step, padding=kernel // 2)
     if stride != 1 or x.shape[0] != out:
-        x = g.conv(f"{name}.downsample.0", x, out, 1, stride=stride)
-        x = g.batch_norm(f"{name}.downsample.1", x)
+        x = g.conv_layer((f"{name}.downsample.0", f"{name}.downsample.1", ""), x, out, 1, stride=stride)
     return g.relu(f"{name}.relu{len(sizes)}", g.add(f"{name}.add", y, x))

@@ -1,4 +1,4 @@
-"""The operator graph of a training step's two passes, from that of the forward pass."""
+"""Operator graph of a training step: forward and backward pass, from the graph of the forward pass."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def training_graph(ops: Sequence[Op]) -> list[Op]:
 
     Every operation X gets ``X.input_gradient``, which its predecessors' gradients wait for, and, where it has weights,
     ``X.weight_gradient``, which nothing waits for; both run where X runs (`colocate`), since they need its weights and
-    what it kept. Weights are counted with X and not again with its gradients. X.weight_gradient stands behind
+    kept activations. Weights are counted with X and not again with its gradients. X.weight_gradient comes after
     X.input_gradient: they share a device, and others wait for the first. What a gradient reads of its successor's is
     the part that belongs to X's own result (`reads`).
 
@@ -39,10 +39,10 @@ def training_graph(ops: Sequence[Op]) -> list[Op]:
     for op in ops:
         for name in op.after:
             readers[name].append(op)
-    found = [replace(op, colocate=op.colocate or op.name) for op in ops]
+    graph = [replace(op, colocate=op.colocate or op.name) for op in ops]
     for op in reversed(ops):
-        found += _gradients(op, readers[op.name])
-    return found
+        graph += _gradients(op, readers[op.name])
+    return graph
 
 
 def transfers(ops: Sequence[Op]) -> dict[tuple[str, str], float]:
@@ -71,22 +71,22 @@ def _gradients(op: Op, readers: Sequence[Op]) -> list[Op]:
     for leaf in reversed(forward):
         gradients = backward(leaf)
         last = leaf is forward[0]
-        if op.after or not last or len(gradients) == 1:  # nobody wants the gradient of the network's input
+        if op.after or not last or len(gradients) == 1:  # no operation reads the gradient of the network's input
             by_input.append(gradients[0])
         by_weight += gradients[1:]
     place = op.colocate or op.name
-    # X keeps what its gradient needs; it is read where it lies, so that edge carries nothing but the loss's gradient
+    # X keeps the activations that its gradient needs on its own device, so that edge carries the loss's gradient alone
     waits = tuple(f"{reader.name}.input_gradient" for reader in readers) or (op.name,)
     carried = tuple(_read_by(reader, op) for reader in readers) or (op.outputs,)
-    found = []
+    merged = []
     if by_input:
         result = op.inputs if op.after else 0.0
-        found.append(_merged(f"{op.name}.input_gradient", by_input, waits, carried, result, place))
-        waits, carried = (found[0].name,), (op.outputs,)
+        merged.append(_merged(f"{op.name}.input_gradient", by_input, waits, carried, result, place))
+        waits, carried = (merged[0].name,), (op.outputs,)
     if by_weight:
         result = sum(gradient.outputs * gradient.count for gradient in by_weight)
-        found.append(_merged(f"{op.name}.weight_gradient", by_weight, waits, carried, result, place))
-    return found
+        merged.append(_merged(f"{op.name}.weight_gradient", by_weight, waits, carried, result, place))
+    return merged
 
 
 def _sum_of(op: Op, branches: int) -> Op:
@@ -106,6 +106,5 @@ def _merged(
     flops = sum(part.flops * part.count for part in parts)
     inputs = sum(part.inputs * part.count for part in parts)
     if len(parts) == 1:
-        one = replace(parts[0], name=name, after=after, reads=reads, outputs=outputs, colocate=place)
-        return replace(one, weights=0.0)
+        return replace(parts[0], name=name, weights=0.0, after=after, reads=reads, outputs=outputs, colocate=place)
     return Op(name, "chain", {}, flops, 0.0, inputs, outputs, 1, after, reads, tuple(parts), place)

@@ -1,4 +1,4 @@
-"""VGG and AlexNet for images: convolutions one behind the other, then three matrix products."""
+"""VGG and AlexNet as operator graphs: a stack of convolutions, then three matrix products."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from slipstick.core.workload import Op, Phase
-from slipstick.networks.graphs.builder import GraphBuilder, Tensor
-from slipstick.networks.graphs.operator_graph import OperatorGraph, one_position
+from slipstick.networks.graphs.builder import Classes, GraphBuilder, SampleTensor
+from slipstick.networks.graphs.operator_graph import OperatorGraph, check_one_position
 
-Channels = Annotated[int, Field(gt=0, le=10**5)]
+_Channels = Annotated[int, Field(gt=0, le=10**5)]
 _HIDDEN = 4096  # features of the two hidden products: Simonyan & Zisserman 1409.1556, table 1; Krizhevsky, section 3.5
 
 
@@ -27,24 +27,20 @@ class Vgg(OperatorGraph):
     """
 
     graph: Literal["vgg"] = "vgg"
-    stages: Annotated[tuple[tuple[Channels, ...], ...], Field(min_length=1, max_length=5)]
-    image: Annotated[int, Field(ge=32, le=10**4)] = 224
-    classes: Annotated[int, Field(gt=0, le=10**7)] = 1000
-
-    @property
-    def max_positions(self) -> int:
-        """One image is one sample."""
-        return 1
+    stages: Annotated[tuple[tuple[_Channels, ...], ...], Field(min_length=1, max_length=5)] = Field(
+        description="Channels of each stage's 3x3 convolutions"
+    )
+    image: Annotated[int, Field(ge=32, le=10**4)] = Field(default=224, description="Side of the square image [pixels]")
+    classes: Classes = 1000
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
         """Return the operations for one image: the same in training and inference."""
-        one_position(self, sequence)
+        check_one_position(self, sequence)
         g = GraphBuilder()
         x, place = g.input(3, self.image, self.image), 0
         for stage in self.stages:
             for channels in stage:
-                x = g.conv(f"features.{place}", x, channels, 3, padding=1, bias=True)
-                x = g.relu(f"features.{place + 1}", x)
+                x = _conv(g, place, x, channels, 3, padding=1)
                 place += 2
             x = g.pool(f"features.{place}", x, 2)
             place += 1
@@ -62,31 +58,33 @@ class AlexNet(OperatorGraph):
     """
 
     graph: Literal["alexnet"] = "alexnet"
-    image: Annotated[int, Field(ge=63, le=10**4)] = 224
-    classes: Annotated[int, Field(gt=0, le=10**7)] = 1000
-
-    @property
-    def max_positions(self) -> int:
-        """One image is one sample."""
-        return 1
+    image: Annotated[int, Field(ge=63, le=10**4)] = Field(default=224, description="Side of the square image [pixels]")
+    classes: Classes = 1000
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
         """Return the operations for one image. Source: torchvision's alexnet.py."""
-        one_position(self, sequence)
+        check_one_position(self, sequence)
         g = GraphBuilder()
-        x = g.conv("features.0", g.input(3, self.image, self.image), 64, 11, stride=4, padding=2, bias=True)
-        x = g.pool("features.2", g.relu("features.1", x), 3, stride=2)
-        x = g.relu("features.4", g.conv("features.3", x, 192, 5, padding=2, bias=True))
+        x = _conv(g, 0, g.input(3, self.image, self.image), 64, 11, stride=4, padding=2)
+        x = g.pool("features.2", x, 3, stride=2)
+        x = _conv(g, 3, x, 192, 5, padding=2)
         x = g.pool("features.5", x, 3, stride=2)
         for place, channels in ((6, 384), (8, 256), (10, 256)):
-            x = g.conv(f"features.{place}", x, channels, 3, padding=1, bias=True)
-            x = g.relu(f"features.{place + 1}", x)
+            x = _conv(g, place, x, channels, 3, padding=1)
         x = g.pool("features.12", x, 3, stride=2)
         _classify(g, g.pool_to("avgpool", x, 6), (1, 4, 6), self.classes)
         return g.ops
 
 
-def _classify(g: GraphBuilder, x: Tensor, places: tuple[int, int, int], classes: int) -> None:
+def _conv(
+    g: GraphBuilder, place: int, x: SampleTensor, channels: int, kernel: int, *, stride: int = 1, padding: int
+) -> SampleTensor:
+    """Add a convolution with bias and its activation, at `place` and the next of torchvision's `features`."""
+    names = f"features.{place}", "", f"features.{place + 1}"
+    return g.conv_layer(names, x, channels, kernel, stride=stride, padding=padding, bias=True)
+
+
+def _classify(g: GraphBuilder, x: SampleTensor, places: tuple[int, int, int], classes: int) -> None:
     """Add the three products behind the convolutions."""
     x = g.flat(x)
     for place in places[:2]:

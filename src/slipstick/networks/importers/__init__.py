@@ -1,1 +1,1 @@
-"""Networks from files and modules of others: ONNX files and torch modules, as operator graphs of sizes."""
+"""Importers of networks as sizes: ONNX files and torch modules, read as operator graphs."""

@@ -1,4 +1,4 @@
-"""From an ONNX file to an operator graph: the file is parsed, its shapes are inferred, nothing of it is executed."""
+"""ONNX importer: an operator graph from a file that is parsed and whose shapes are inferred, never executed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.files import read_bytes
-from slipstick.networks.graphs.imported import MOST_OPS, ImportedGraph, Recorder
+from slipstick.networks.graphs.imported import MAX_OPERATIONS, ImportedGraph, Recorder
 from slipstick.networks.graphs.product_sizes import Sized
-from slipstick.networks.importers.onnx_operators import FIXED, KINDS, VIEWS, sized_product
+from slipstick.networks.importers.onnx_operators import KINDS, PARAMETER_INPUTS, VIEWS, sized_product
 
-LIMIT = 512 * 2**20  # bytes of a file; larger networks keep their weights beside it, and those are never opened
-LARGEST = 2**62  # elements of one tensor: beyond it sizes are damage, or malice
-SMALL = 4096  # elements of a constant that shape inference may need: a shape, an axis, a pad
+MAX_ONNX_BYTES = 512 * 2**20  # of a file; larger networks have external weights, which are never opened
+_MAX_ELEMENTS = 2**62  # of one tensor, so that sizes of a damaged or hostile file cannot overflow
+_MAX_SHAPE_ELEMENTS = 4096  # of a constant that shape inference may need: a shape, an axis, a pad
 
 
 def from_onnx(path: str | Path, *, name: str = "", dims: Mapping[str, int] | None = None) -> ImportedGraph:
@@ -36,17 +36,17 @@ def from_onnx(path: str | Path, *, name: str = "", dims: Mapping[str, int] | Non
     flow and local functions; and for shapes that cannot be inferred, with the dimensions that are open.
     """
     onnx = require("onnx", "import")
-    model = _without_values(parse(onnx, path))
+    model = _without_values(parse_onnx(onnx, path))
     graph = model.graph
     _bind(graph, dict(dims or {}), str(path))
     model = _inferred(onnx, model, str(path))
     trace = _Trace(onnx, model.graph, str(path))
     for node in model.graph.node:
-        _taken(trace, node, str(path))
+        _record(trace, node, str(path))
     note = ", ".join(f"{kind} ({count})" for kind, count in trace.recorder.uncounted.items())
     operations = trace.recorder.finished()
     if not operations:
-        raise SlipstickError("no operation reads an input", path=str(path))
+        raise SlipstickError("the ONNX file has no operation that reads an input", path=str(path))
     return ImportedGraph(
         name=name or Path(path).stem,
         source=f"ONNX file {Path(path).name}",
@@ -57,14 +57,14 @@ def from_onnx(path: str | Path, *, name: str = "", dims: Mapping[str, int] | Non
     )
 
 
-def parse(onnx: Any, path: str | Path) -> Any:
-    """Return the model in an ONNX file: parsed and bounded, with its weights as they lie in the file.
+def parse_onnx(onnx: Any, path: str | Path) -> Any:
+    """Return the model of an ONNX file, parsed within bounds; its weights are those of the file.
 
     Errors
     ------
     SlipstickError for a file that is missing, too large, not ONNX or damaged; for control flow and local functions.
     """
-    raw = read_bytes(path, limit=LIMIT)
+    raw = read_bytes(path, limit=MAX_ONNX_BYTES)
     try:
         model = onnx.ModelProto.FromString(raw)
     except Exception as error:  # protobuf's DecodeError, which its back ends import from different places
@@ -72,30 +72,34 @@ def parse(onnx: Any, path: str | Path) -> Any:
     graph = model.graph
     if not graph.node:
         raise SlipstickError("not an ONNX file, or one without a graph", path=str(path))
-    if len(graph.node) > MOST_OPS:
-        raise SlipstickError("too many operations", path=str(path), allowed=f"at most {MOST_OPS}")
+    if len(graph.node) > MAX_OPERATIONS:
+        raise SlipstickError(
+            "the ONNX file has too many operations", path=str(path), allowed=f"at most {MAX_OPERATIONS}"
+        )
     if model.functions:
         raise SlipstickError("local functions are not read: inline them (onnx.inliner)", path=str(path))
     for node in graph.node:
         if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
-            raise SlipstickError("control flow has no operator graph", path=str(path), value=node.op_type)
+            raise SlipstickError(
+                "control flow (If, Loop, Scan) has no operator graph", path=str(path), value=node.op_type
+            )
     for tensor in graph.initializer:
         if any(size < 0 for size in tensor.dims):
-            raise SlipstickError("a weight of negative size", path=str(path), value=tensor.name)
+            raise SlipstickError("the ONNX file has a weight of negative size", path=str(path), value=tensor.name)
     return model
 
 
 def _without_values(model: Any) -> Any:
-    """Drop the weights' values: what follows needs shapes alone."""
+    """Drop the weights' values: shape inference needs their shapes alone."""
     graph = model.graph
     for tensor in graph.initializer:
-        if math.prod(tensor.dims) > SMALL:
+        if math.prod(tensor.dims) > _MAX_SHAPE_ELEMENTS:
             for field in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
                 tensor.ClearField(field)
     own = {name for node in graph.node if node.domain not in ("", "ai.onnx") for name in node.output}
-    kept = [value for value in graph.value_info if value.name in own]  # nobody else can infer these
+    stated = [value for value in graph.value_info if value.name in own]  # shape inference does not know their operators
     del graph.value_info[:]
-    graph.value_info.extend(kept)
+    graph.value_info.extend(stated)
     return model
 
 
@@ -124,25 +128,27 @@ def _bind(graph: Any, dims: dict[str, int], path: str) -> None:
         if key not in used:
             raise SlipstickError("no such open dimension", path=f"{path}: dims", value=key, allowed=used)
         if size < 1:
-            raise SlipstickError("not a size", path=f"{path}: dims.{key}", value=size, allowed="a whole number from 1")
+            raise SlipstickError(
+                "not a size of a dimension", path=f"{path}: dims.{key}", value=size, allowed="a whole number from 1"
+            )
 
 
 def _inferred(onnx: Any, model: Any, path: str) -> Any:
     for value in model.graph.output:
-        value.type.tensor_type.ClearField("shape")  # what the exporter wrote may hold names for sizes given now
+        value.type.tensor_type.ClearField("shape")  # the exporter's shapes may have names for sizes that are given now
     try:
         return onnx.shape_inference.infer_shapes(model, check_type=False, strict_mode=False, data_prop=True)
-    except Exception as error:  # InferenceError, or what the C++ behind it throws
+    except Exception as error:  # InferenceError, or an exception of its C++ library
         first = str(error).strip().splitlines() or [type(error).__name__]
-        raise SlipstickError(f"its shapes cannot be inferred: {first[0]}", path=path) from None
+        raise SlipstickError(f"shape inference of the ONNX file failed: {first[0]}", path=path) from None
 
 
-def _taken(trace: _Trace, node: Any, path: str) -> None:
+def _record(trace: _Trace, node: Any, path: str) -> None:
     try:
-        trace.take(node)
+        trace.record(node)
     except (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError):  # too few inputs, of a wrong rank, empty
         raise SlipstickError(
-            "an operator that does not fit its inputs", path=f"{path}: {node.name}", value=node.op_type
+            "the operator does not fit its inputs", path=f"{path}: {node.name}", value=node.op_type
         ) from None
 
 
@@ -167,12 +173,12 @@ class _Trace:
         inputs = [value.name for value in graph.input if value.name not in self._constants]
         self.batch = next((shape[0] for name in inputs if (shape := self._shapes[name])), 1)
 
-    def take(self, node: Any) -> None:
-        """Take down one node."""
+    def record(self, node: Any) -> None:
+        """Record one node of the graph."""
         read = [name for name in node.input if name]
         base = node.op_type
         if base in ("Constant", "Shape", "Size") or all(name in self._constants for name in read):
-            self._keep(node, read)
+            self._record_constants(node, read)
             return
         if base in VIEWS:
             for value in node.output:
@@ -192,22 +198,22 @@ class _Trace:
         self.recorder.add(name, kind, *values, reads=activations, outputs=outputs, weights=weights, **sized)
 
     def shape(self, value: str) -> tuple[int, ...]:
-        """Return the shape of a value.
+        """Return the inferred shape of a value.
 
         Errors
         ------
         SlipstickError where it could not be inferred.
         """
-        found = self._shapes.get(value)
-        if found is None or math.prod(found) > LARGEST:
-            raise SlipstickError("a shape that cannot be inferred", path=self._path, value=value)
-        return found
+        shape = self._shapes.get(value)
+        if shape is None or math.prod(shape) > _MAX_ELEMENTS:
+            raise SlipstickError("the shape of a value cannot be inferred", path=self._path, value=value)
+        return shape
 
     def _elements(self, value: str) -> float:
         return float(math.prod(self.shape(value)))
 
-    def _keep(self, node: Any, read: list[str]) -> None:
-        """Take the results of a node that only constants go into for constants; a weight stays that weight."""
+    def _record_constants(self, node: Any, read: list[str]) -> None:
+        """Record the results of a node with constant inputs as constants; a view of a weight stays that weight."""
         for value in node.output:
             self._constants.add(value)
             if read and read[0] in self._weights:
@@ -217,7 +223,7 @@ class _Trace:
 
     def _used(self, node: Any, base: str) -> dict[str, int]:
         """Return the parameters that a node reads; running statistics of a norm, and zero points, are none."""
-        places = FIXED.get(base)
+        places = PARAMETER_INPUTS.get(base)
         names = [name for place, name in enumerate(node.input) if places is None or place in places]
         used = {self._weights[name] for name in names if name in self._weights}
         return {name: math.prod(self.shape(name)) for name in sorted(used)}
@@ -250,9 +256,9 @@ def _readable(node: Any) -> str:
     name = str(node.name or (node.output[0] if node.output else node.op_type))
     if not name.startswith("/"):
         return name
-    found: list[str] = []
+    modules: list[str] = []
     for part in name.strip("/").split("/")[:-1]:
-        if found and part.startswith(f"{found[-1]}."):
-            found.pop()
-        found.append(part)
-    return ".".join(found) or name.strip("/")
+        if modules and part.startswith(f"{modules[-1]}."):
+            modules.pop()
+        modules.append(part)
+    return ".".join(modules) or name.strip("/")

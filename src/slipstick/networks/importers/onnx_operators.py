@@ -1,4 +1,4 @@
-"""ONNX's operators: which are views, which read parameters where, and the sizes of those that multiply."""
+"""ONNX operators: views, kinds, the inputs that are parameters, and the sizes of those that multiply."""
 
 from __future__ import annotations
 
@@ -34,44 +34,44 @@ KINDS = {
     "Concat": "concat",
 }
 
-# places of the inputs that hold parameters, where not all constants are: batch norms also read running statistics,
-# quantised products scales and zero points
-FIXED = {
+# operator -> places of the inputs that are parameters, where not all constants are: batch norms also read running
+# statistics, quantised products scales and zero points
+PARAMETER_INPUTS = {
     "BatchNormalization": (1, 2),
     "ConvInteger": (1,),
     "MatMulInteger": (1,),
     "QLinearConv": (3, 8),
     "QLinearMatMul": (3,),
 }
-_FACTORS = {"QLinearConv": (0, 3), "QLinearMatMul": (0, 3)}  # places of what is multiplied: 0 and 1 elsewhere
+_FACTORS = {"QLinearConv": (0, 3), "QLinearMatMul": (0, 3)}  # places of the factors: 0 and 1 elsewhere
 
-Attributes = Mapping[str, Any]
-Made = Callable[[], Shape]
+_Attributes = Mapping[str, Any]
 
 
 def sized_product(
-    base: str, attributes: Attributes, shapes: Sequence[Shape], made: Made, weighed: bool
+    base: str, attributes: _Attributes, shapes: Sequence[Shape], result: Callable[[], Shape], has_weights: bool
 ) -> tuple[Sized, str] | None:
     """Return the sizes of a product and its kind, or None for an operator that is none.
 
     Parameters
     ----------
-    made : gives the shape of the first result.
-    weighed : whether a factor is a parameter; a product of two activations is of the kind ``attention``.
+    shapes : of the inputs.
+    result : gives the shape of the first result.
+    has_weights : whether a factor is a parameter; a product of two activations is of the kind ``attention``.
     """
     left, right = (shapes[place] if place < len(shapes) else () for place in _FACTORS.get(base, (0, 1)))
-    kind = "matmul" if weighed else "attention"
+    kind = "matmul" if has_weights else "attention"
     if base in ("Conv", "ConvInteger", "QLinearConv", "ConvTranspose"):
         groups = int(attributes["group"].i) if "group" in attributes else 1
-        return products.convolution(left, right, made(), groups, transposed=base == "ConvTranspose"), "conv"
+        return products.convolution(left, right, result(), groups, transposed=base == "ConvTranspose"), "conv"
     if base == "Gemm":
         return _gemm(attributes, left, right), kind
     if base in ("MatMul", "MatMulInteger", "QLinearMatMul"):
-        if weighed and len(right) == 2:
+        if has_weights and len(right) == 2:
             return products.dense(left, *right), kind
-        return products.pairwise(left, made()), kind
+        return products.pairwise(left, result()), kind
     if base == "Einsum":
-        return products.einsum(attributes["equation"].s.decode("utf-8", "replace"), shapes, made()), kind
+        return products.einsum(attributes["equation"].s.decode("utf-8", "replace"), shapes, result()), kind
     if base in ("LSTM", "GRU", "RNN"):
         return _recurrent(base, attributes, shapes), "lstm"
     if base == "Attention" and len(left) == 4:
@@ -79,12 +79,12 @@ def sized_product(
     return None
 
 
-def _gemm(attributes: Attributes, left: Shape, right: Shape) -> Sized:
+def _gemm(attributes: _Attributes, left: Shape, right: Shape) -> Sized:
     deep, wide = (right[1], right[0]) if "transB" in attributes and attributes["transB"].i else (right[0], right[1])
     return products.dense(left, deep, wide)
 
 
-def _recurrent(base: str, attributes: Attributes, shapes: Sequence[Shape]) -> Sized:
+def _recurrent(base: str, attributes: _Attributes, shapes: Sequence[Shape]) -> Sized:
     """Return the sizes of one recurrent layer: X (steps, batch, in), W (directions, gates, in), R (..., hidden)."""
     first, second = shapes[0][0], shapes[0][1]
     steps, batch = (second, first) if "layout" in attributes and attributes["layout"].i else (first, second)

@@ -1,4 +1,4 @@
-"""From a torch module to an operator graph, by torch.export: shapes are traced, nothing is computed."""
+"""Torch importer: an operator graph from a module by torch.export; shapes are traced, nothing is computed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from slipstick.networks.graphs.imported import ImportedGraph, Recorder
 from slipstick.networks.graphs.product_sizes import Sized
 
 # ATen's operators that give the same elements, or some of them, under another shape: no kernel runs for them
-_VIEWS = (
+_VIEW_NAMES = (
     "alias chunk contiguous detach dropout dropout_ expand expand_as feature_dropout flatten getitem lift_fresh_copy "
     "movedim narrow numpy_T permute reshape select slice split split_with_sizes squeeze t transpose unbind unflatten "
     "unsafe_split unsqueeze view view_as"
 )
-VIEWS = frozenset(_VIEWS.split())
+_VIEWS = frozenset(_VIEW_NAMES.split())
 _REDUCTIONS = (
     "all amax amin any argmax argmin cumsum linalg_vector_norm logsumexp max mean min norm prod std sum topk var"
 )
@@ -27,7 +27,7 @@ _COPIES = (
     "clone constant_pad_nd copy_ gather index index_select one_hot pad pixel_shuffle pixel_unshuffle repeat "
     "repeat_interleave roll to _to_copy upsample_bicubic2d upsample_bilinear2d upsample_nearest2d"
 )
-KINDS = {
+_KINDS = {
     **dict.fromkeys(_REDUCTIONS.split(), "reduction"),
     **dict.fromkeys(_COPIES.split(), "copy"),
     "batch_norm": "batchnorm",
@@ -45,15 +45,15 @@ KINDS = {
     "cat": "concat",
     "stack": "concat",
 }
-_CONVOLUTIONS = "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution"
-CONVOLUTIONS = frozenset(_CONVOLUTIONS.split())
-RECURRENT = frozenset(("lstm", "gru", "rnn_tanh", "rnn_relu"))
+_CONVOLUTION_NAMES = "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution"
+_CONVOLUTIONS = frozenset(_CONVOLUTION_NAMES.split())
+_RECURRENT = frozenset(("lstm", "gru", "rnn_tanh", "rnn_relu"))
 
 
 def from_torch(module: Any, inputs: Sequence[Any], *, name: str = "", **keywords: Any) -> ImportedGraph:
     """Return the operator graph of a torch module as it runs on example inputs.
 
-    The module is exported as it stands: call ``module.eval()`` first for what inference runs. Work is that of products
+    The module is exported in its present mode: call ``module.eval()`` first for inference. Work is that of products
     (2 for a multiply-accumulate); weights are parameters, buffers are not. The first dimension of the first tensor is
     the batch. Under ``torch.device("meta")`` no memory is taken for weights.
 
@@ -82,7 +82,7 @@ def from_program(program: Any, *, name: str) -> ImportedGraph:
     trace = _Trace(program)
     for node in program.graph.nodes:
         if node.op == "call_function":
-            trace.take(node)
+            trace.record(node)
         elif node.op == "get_attr":
             raise SlipstickError("control flow that depends on data has no operator graph", path=name, value=node.name)
     recorder = trace.recorder
@@ -108,7 +108,7 @@ def _exported(module: Any, inputs: tuple[Any, ...], keywords: Mapping[str, Any],
             return torch.export.export(module, inputs, dict(keywords))
     except Exception as error:  # torch.export lets through whatever the module or its tracer raises
         first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise SlipstickError(f"torch.export cannot trace it: {first.strip()}", path=name) from error
+        raise SlipstickError(f"torch.export cannot trace the module: {first.strip()}", path=name) from error
 
 
 class _Trace:
@@ -127,11 +127,11 @@ class _Trace:
         self._inputs = set(shapes)
         self.batch = next((shape[0] for shape in shapes.values() if shape), 1)
 
-    def take(self, node: Any) -> None:
-        """Take down one call."""
+    def record(self, node: Any) -> None:
+        """Record one call of an operator."""
         base = _base(node)
         read = _tensors(node)
-        if base in VIEWS:
+        if base in _VIEWS:
             if read:
                 self.recorder.alias(node.name, read[0].name)
             return
@@ -139,27 +139,27 @@ class _Trace:
             return  # an assertion, or arithmetic on sizes
         activations = [(other.name, _elements(other)) for other in read if other.name not in self._fixed]
         if not any(name in self._inputs or self.recorder.made(name) for name, _ in activations):
-            return  # made of constants alone: positions, masks
+            return  # computed from constants alone: positions, masks
         kind, sized = self._sizes(node, base, read)
         used = {self._parameters[o.name]: round(_elements(o)) for o in read if o.name in self._parameters}
         outputs = _elements(node)
         if "dims" not in sized:
             sized = {**sized, "dims": {"m": self.batch, "n": max(1, math.ceil(outputs / self.batch))}}
         self.recorder.add(_name(node, base), kind, node.name, reads=activations, outputs=outputs, weights=used, **sized)
-        if base.endswith("_"):  # in place: whoever reads the old value from here on reads the new one
+        if base.endswith("_"):  # in place: later readers of the old value read the new one
             self.recorder.alias(node.args[0].name, node.name)
 
     def _sizes(self, node: Any, base: str, read: Sequence[Any]) -> tuple[str, Sized]:
         """Return what kind of operation a node is, with the sizes of a product."""
         product = _PRODUCTS.get(base)
-        if base in CONVOLUTIONS:
+        if base in _CONVOLUTIONS:
             return "conv", _convolution(node, base)
-        if base in RECURRENT:
+        if base in _RECURRENT:
             return "lstm", _recurrent(node, base)
         if product is not None:
-            weighed = any(other.name in self._fixed for other in read)
-            return ("matmul" if weighed and base != _SDPA else "attention"), product(node, self._fixed)
-        kind = KINDS.get(base) or ("pool" if "pool" in base else "elementwise" if _is_pointwise(node) else "other")
+            has_weights = any(other.name in self._fixed for other in read)
+            return ("matmul" if has_weights and base != _SDPA else "attention"), product(node, self._fixed)
+        kind = _KINDS.get(base) or ("pool" if "pool" in base else "elementwise" if _is_pointwise(node) else "other")
         if kind == "other":
             self.recorder.uncounted[base] += 1
         return kind, {}
@@ -171,7 +171,7 @@ _SDPA = "scaled_dot_product_attention"
 def _convolution(node: Any, base: str) -> Sized:
     image, filters = _shape(node.args[0]), _shape(node.args[1])
     transposed = "transpose" in base or bool(base == "convolution" and node.args[6])
-    # groups stand last in conv*d and convolution, and before the dilation in conv_transpose*d
+    # groups come last in conv*d and convolution, and before the dilation in conv_transpose*d
     place = {"convolution": 8}.get(base, 6)
     groups = node.args[place] if len(node.args) > place else node.kwargs.get("groups", 1)
     return products.convolution(image, filters, _shape(node), int(groups), transposed=transposed)
@@ -183,12 +183,12 @@ def _recurrent(node: Any, base: str) -> Sized:
     steps, batch = (shape[1], shape[0]) if batch_first else (shape[0], shape[1])
     matrices = [parameter for parameter in node.args[2] if len(_shape(parameter)) == 2]
     state = "weight_hh", "weight_hr"
-    found = [(_shape(p)[1], _shape(p)[0], any(word in p.name for word in state)) for p in matrices]
-    return products.recurrent(base, steps, batch, found)
+    sizes = [(_shape(p)[1], _shape(p)[0], any(word in p.name for word in state)) for p in matrices]
+    return products.recurrent(base, steps, batch, sizes)
 
 
 def _product(node: Any, fixed: set[str], left: int = 0) -> Sized:
-    """Return the sizes of aten.mm, bmm and matmul, or of addmm and baddbmm, whose factors stand behind the sum."""
+    """Return the sizes of aten.mm, bmm and matmul, or of addmm and baddbmm, whose factors come after the sum."""
     a, b = node.args[left], node.args[left + 1]
     if b.name in fixed and len(_shape(b)) == 2:
         return products.dense(_shape(a), *_shape(b))

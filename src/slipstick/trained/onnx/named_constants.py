@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from slipstick.networks.importers.onnx_graph import LIMIT
+from slipstick.networks.importers.onnx_graph import MAX_ONNX_BYTES
 from slipstick.trained.onnx.constants import shape_of
 from slipstick.trained.onnx.node_attributes import STANDARD
 
@@ -38,7 +38,7 @@ def make_plain(onnx: Any, graph: Any) -> None:
             _constant(onnx, node)
         elif node.op_type == "Identity" and node.domain in STANDARD and node.input[0] in found:
             tensor = found[node.input[0]]
-            if len(shape_of(tensor)) != 1 or taken + tensor.ByteSize() > LIMIT:
+            if len(shape_of(tensor)) != 1 or taken + tensor.ByteSize() > MAX_ONNX_BYTES:
                 same[node.output[0]] = node.input[0]
                 continue
             taken += tensor.ByteSize()

@@ -9,7 +9,7 @@ from typing import Any
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
-from slipstick.networks.importers.onnx_graph import parse
+from slipstick.networks.importers.onnx_graph import parse_onnx
 from slipstick.trained.onnx.constants import FLOATS, type_name
 from slipstick.trained.onnx.named_constants import constants, make_plain
 from slipstick.trained.onnx.node_attributes import HIGHEST, STANDARD, Node, node_of
@@ -52,7 +52,7 @@ def read(path: str | Path) -> Parsed:
     not read one image tensor, or whose operators are older or newer than those that are known.
     """
     onnx = require("onnx", "import")
-    model = parse(onnx, path)
+    model = parse_onnx(onnx, path)
     try:
         return _parsed(onnx, model, str(path))
     except DAMAGE as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from slipstick.networks.graphs.mobilenet import FIRST, LAST, STAGES, scaled
+from slipstick.networks.graphs.mobilenet import FIRST, LAST, STAGES, scaled_channels
 
 DROPOUT = 0.2  # before the classifier: torchvision's
 
@@ -49,13 +49,13 @@ class MobileNetV2(nn.Module):
 
     def __init__(self, classes: int = 1000, channels: int = 3, *, width: float = 1.0, stride: int = 2) -> None:
         super().__init__()
-        before, head = scaled(FIRST, width), scaled(LAST, max(1.0, width))
+        before, head = scaled_channels(FIRST, width), scaled_channels(LAST, max(1.0, width))
         features: list[nn.Module] = [_conv(channels, before, 3, stride)]
         for stage, (expansion, wide, count, first) in enumerate(STAGES):
             for number in range(count):
                 step = first if number == 0 and (stage != 1 or stride == 2) else 1
-                features.append(InvertedResidual(before, scaled(wide, width), step, expansion))
-                before = scaled(wide, width)
+                features.append(InvertedResidual(before, scaled_channels(wide, width), step, expansion))
+                before = scaled_channels(wide, width)
         self.features = nn.Sequential(*features, _conv(before, head, 1))
         self.classifier = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(head, classes))
 

@@ -1,0 +1,33 @@
+"""Lazy public names of a package: a module is imported when one of its names is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+
+def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return the `__getattr__` of a package whose public names are imported when they are first asked for.
+
+    Parameters
+    ----------
+    package : the package's ``__name__``.
+    modules : public name -> module below the package that defines it.
+
+    Errors
+    ------
+    AttributeError for a name that is not public, as Python itself raises it.
+
+    Examples
+    --------
+    >>> lazy_names("json", {"JSONDecoder": "decoder"})("JSONDecoder").__name__
+    'JSONDecoder'
+    """
+
+    def __getattr__(name: str) -> Any:
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(f"{package}.{modules[name]}"), name)
+
+    return __getattr__
