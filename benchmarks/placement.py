@@ -11,7 +11,7 @@ import os
 import platform
 import time
 
-from slipstick.verbs.place import run_placement
+from slipstick import place
 
 LIMIT = 60.0
 
@@ -21,13 +21,13 @@ def main() -> None:
     for phase in ("infer", "train"):
         for devices in (2, 4):
             started = time.perf_counter()
-            found = run_placement("inception-v3", f"dgx1-v100:{devices}", phase=phase, batch=64, time_limit=LIMIT)
-            took, report = time.perf_counter() - started, found.report
+            report = place("inception-v3", f"dgx1-v100:{devices}", phase=phase, batch=64, time_limit=LIMIT)
+            took = time.perf_counter() - started
             print(
-                f"{phase}, {devices} devices, {len(found.instance.problem.names)} operators: {took:.1f} s,"
+                f"{phase}, {devices} devices, {len(report.detail.instance.problem.names)} operators: {took:.1f} s,"
                 f" speed-up {report.value('speedup.placement'):.3f}, at most {report.value('speedup.bound'):.3f},"
-                f" gap {100 * report.value('gap'):.1f} %, {found.schedule.status},"
-                f" replayed in {found.replayed() / report.value('time.step'):.5f} of it",
+                f" gap {100 * report.value('gap'):.1f} %, {report.detail.schedule.status},"
+                f" replayed in {report.detail.replayed() / report.value('time.step'):.5f} of it",
                 flush=True,
             )
 

@@ -17,9 +17,9 @@ import time
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
     os.environ.setdefault(variable, "1")
 
+from slipstick import estimate  # noqa: E402
 from slipstick.exploration.run import search  # noqa: E402  after the thread limits
 from slipstick.exploration.space import Space  # noqa: E402
-from slipstick.verbs.answers import estimate  # noqa: E402
 
 PEER_RATE = 263.0
 AXES = "tp=1|2|4|8|16|32,pp=1|2|3|4|6|8|12|16|24|32|48|96,microbatch=1|2|3|4|6|8|12|16,tp_overlap=none|ring|pipe,"

@@ -14,10 +14,12 @@ import time
 from itertools import product
 
 from slipstick.engines.fred_paper import FABRICS, cases, end_to_end
+from slipstick.engines.question import ask
+from slipstick.engines.wafer_job import job_for
+from slipstick.engines.wafer_training import SWEEP_RUNS
 from slipstick.fabric.topology_file import resolve_topology
 from slipstick.fabric.training.iteration import simulate
 from slipstick.fabric.training.strategies import strategies
-from slipstick.verbs.simulate import SWEEP_RUNS, job_for, question_of
 
 REPEATS = 5
 REPLICA = 40  # samples, as in the paper's sweep
@@ -39,7 +41,7 @@ def main() -> None:
     started, done = time.perf_counter(), 0
     for count, topology, strategy in list(product(MICROBATCHES, topologies, strategies(20)))[:MOST]:
         plan = f"gradients=bf16,zero=2,microbatch={REPLICA // count}"
-        question = question_of("turing-nlg-17b", "wafer-mesh", plan, batch=REPLICA * strategy.dp)
+        question = ask("turing-nlg-17b", "wafer-mesh", plan, verb="simulate", batch=REPLICA * strategy.dp)
         simulate(job_for(question)(strategy), topology, most=SWEEP_RUNS)
         done += 1
     print(f"{done:,} strategies: {time.perf_counter() - started:.1f} s (asked 60 s)")

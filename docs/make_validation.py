@@ -17,10 +17,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import slipstick
 from slipstick import __version__
 from slipstick.core.files import load_yaml
+from slipstick.engines.validation_suites import reference_files
 from slipstick.report.published import read_csv, spearman
-from slipstick.verbs.truth import reference_files, validate
 
 HERE = Path(__file__).parent / "validation"
 ROWS = 40  # of one source are printed; of larger ones the summary and the worst
@@ -33,7 +34,7 @@ def main() -> int:
     peers = load_yaml(HERE / "peers.yaml")
     targets = load_yaml(HERE / "targets.yaml")["targets"]
     files = reference_files()
-    found = {suite: json.loads(validate(path).json()) for suite, path in files.items()}
+    found = {suite: json.loads(slipstick.validate(path).detail[path.stem].json()) for suite, path in files.items()}
     parts = [_head(), _targets(targets, found, _groups(files)), _peers(peers), _circulating(peers)]
     parts += [part for data in found.values() for part in _suite(data)]
     (HERE / "index.md").write_text("\n".join(parts), "utf-8")

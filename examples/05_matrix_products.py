@@ -4,7 +4,7 @@ from collections import defaultdict
 
 import slipstick
 
-table = slipstick.ops("llama-3.1-8b", "h100-sxm-80gb:8", "tp=8,sp=true", batch=8)
+table = slipstick.ops("llama-3.1-8b", "h100-sxm-80gb:8", "tp=8,sp=true", batch=8).breakdowns["ops"]
 names = [column.name for column in table.columns]
 seconds: dict[str, float] = defaultdict(float)
 for cells in table.rows:

@@ -52,7 +52,7 @@ def _products(model: str, system: str, phase: str, batch: int) -> list[dict[str,
     asked: dict[str, Any] = {"phase": phase, "batch": batch, "sequence": PROMPT}
     if phase == "decode":
         asked["output"] = 2
-    found = slipstick.ops(model, f"{system}:{degree}", f"tp={degree}", **asked)
+    found = slipstick.ops(model, f"{system}:{degree}", f"tp={degree}", **asked).breakdowns["ops"]
     names = [column.name for column in found.columns]
     ops = [dict(zip(names, cells, strict=True)) for cells in found.rows]
     return [

@@ -215,7 +215,7 @@ def test_a_bug_is_one_message(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None
     def broken(*_: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr("slipstick.verbs.listing.list_names", broken)
+    monkeypatch.setattr("slipstick.verbs.list_.list_names", broken)
     monkeypatch.delenv("SLIPSTICK_DEBUG", raising=False)
     found = cli("list")
     assert found.code == 70
@@ -229,7 +229,7 @@ def test_interrupted(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("slipstick.verbs.listing.list_names", interrupted)
+    monkeypatch.setattr("slipstick.verbs.list_.list_names", interrupted)
     found = cli("list")
     assert found.code == 130
     assert found.err.strip() == "slipstick: interrupted"

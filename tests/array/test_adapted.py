@@ -38,7 +38,7 @@ def weights(text: str, **side: np.ndarray) -> dict[str, Encoded]:
 
 
 def costed(system: str, text: str, encoded: dict[str, Encoded] | None, **changes: object) -> Run:
-    question = ask(integer_graph(NETWORK), system, f"formats={text}", overrides=changes)
+    question = ask(integer_graph(NETWORK), system, f"formats={text}", set=changes)
     return run(question.workload, question.system, question.plan, encoded)
 
 

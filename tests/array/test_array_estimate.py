@@ -64,7 +64,7 @@ def test_a_report_keeps_its_bounds(name: str, system: str) -> None:
 
 
 def test_what_the_issue_asks_for_works_on_the_command_line() -> None:
-    table = ops("mobilenet-v2", "swis-8x8", "formats=int3")
+    table = ops("mobilenet-v2", "swis-8x8", "formats=int3").breakdowns["ops"]
     assert len(table.rows) == len(products("mobilenet-v2")) == 53
     named = [column.name for column in table.columns]
     assert {row[named.index("bound")] for row in table.rows} <= {"compute", "DRAM"}
@@ -181,14 +181,19 @@ def test_a_batch_is_as_many_images() -> None:
     ("workload", "system", "asked", "message"),
     [
         ("llama-3.1-8b", "swis-8x8", {}, "operator graphs"),
-        ("resnet-18", "swis-8x8:2", {}, "one array"),
-        ("resnet-18", "swis-8x8", {"phase": "train"}, "an array infers"),
-        ("resnet-18", "swis-8x8", {"plan": "tp=2"}, "plan.parallel.tp: not for an array"),
+        ("resnet-18", "swis-8x8:2", {}, "system.devices: more devices"),
+        ("resnet-18", "swis-8x8", {"phase": "train"}, "phase: not a phase"),
+        ("resnet-18", "swis-8x8", {"plan": "tp=2"}, "plan.parallel.tp: `estimate` does not read it"),
         ("resnet-18", "swis-8x8", {"plan": "formats=bf16"}, "not of whole numbers"),
         ("resnet-18", "swis-8x8", {"plan": "formats=int16"}, "wider than the array"),
         ("resnet-18", "swis-8x8", {"plan": "formats=int8;depthwis=int4"}, "did you mean 'depthwise'"),
         ("resnet-18", "swis-8x8", {"set": {"system.node": "7nm"}}, "technology node"),
-        ("resnet-18", "h100", {"plan": "formats=int8", "phase": "infer"}, "for arrays"),
+        (
+            "resnet-18",
+            "h100",
+            {"plan": "formats=int8", "phase": "infer"},
+            "plan.formats.formats: `estimate` does not read it",
+        ),
         ("gnmt", "swis-8x8", {"sequence": 20}, "an array multiplies by weights"),
     ],
 )

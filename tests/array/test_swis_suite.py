@@ -6,15 +6,17 @@ import re
 
 import pytest
 
+import slipstick
 from shared_data import REFERENCE, present
+from slipstick.engines.validation_suites import load_suites, reference_file
 from slipstick.report.published import Validation, read_csv, suite_for
-from slipstick.verbs.truth import load_suites, reference_file, validate
 
 
 @pytest.fixture(scope="module")
 def replayed() -> Validation:
     present(REFERENCE / "swis.csv")
-    return validate("swis", REFERENCE)
+    validation: Validation = slipstick.validate("swis", data=REFERENCE).detail["swis"]
+    return validation
 
 
 def test_scalesims_cycles_exactly(replayed: Validation) -> None:

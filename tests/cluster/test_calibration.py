@@ -53,7 +53,7 @@ def write(path: Path, found: list[dict[str, str]]) -> Path:
 @pytest.mark.parametrize("unit", ["s/iteration", "tokens/s/gpu"])
 def test_known_factors_come_back(tmp_path: Path, unit: str) -> None:
     slow = resolve_system("h100-sxm-80gb").model_copy(update={"calibration": TRUE})
-    fit = slipstick.calibrate(write(tmp_path / "own.csv", rows(slow, unit)))
+    fit = slipstick.calibrate(write(tmp_path / "own.csv", rows(slow, unit))).detail
     # a training step says little about one factor apart from the others: what must come back is its predictions
     assert fit.calibration.matmul == pytest.approx(TRUE.matmul, rel=0.1)
     for plan in ("tp=2,pp=4", "tp=8,recompute=full"):
@@ -66,7 +66,7 @@ def test_known_factors_come_back(tmp_path: Path, unit: str) -> None:
 
 
 def test_nothing_to_mend_leaves_ones(tmp_path: Path) -> None:
-    fit = slipstick.calibrate(write(tmp_path / "own.csv", rows(resolve_system("h100-sxm-80gb"))))
+    fit = slipstick.calibrate(write(tmp_path / "own.csv", rows(resolve_system("h100-sxm-80gb")))).detail
     for name in ("matmul", "memory", "network"):
         assert getattr(fit.calibration, name) == pytest.approx(1.0, abs=1e-3)
 

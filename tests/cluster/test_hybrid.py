@@ -15,11 +15,12 @@ from slipstick.cli import run
 from slipstick.cluster.convergence.epochs_to_target import CriticalBatch, Measured, hybrid_wins
 from slipstick.cluster.convergence.speedup_curves import curves
 from slipstick.core.errors import SlipstickError
+from slipstick.engines.operator_placement import instance
+from slipstick.engines.options import HybridOptions
 from slipstick.engines.question import ask
 from slipstick.engines.step_speedup import _Layers, _layers, _rows, pipelined
 from slipstick.networks.graphs import chains
 from slipstick.verbs.hybrid import hybrid
-from slipstick.verbs.place import PLAN, instance
 
 COUNTS = [2**k for k in range(1, 11)]
 
@@ -103,7 +104,7 @@ def test_a_pipeline_takes_its_bubble_and_stages_that_no_cut_makes_shorter(worklo
 @pytest.mark.parametrize("workload", ["inception-v3", "gnmt-4"])
 def test_a_cut_carries_results_once_and_every_gradient(workload: str) -> None:
     """Cut by cut from the edges: what lies before and is read behind, and the gradients on their way back."""
-    question = ask(workload, "dgx1-v100:2", PLAN, batch=32)
+    question = ask(workload, "dgx1-v100:2", verb="place", batch=32)
     ours, given = _layers(question).crossing, instance(question)
     layer_of = _rows(chains(question.workload.operator_graph))
     home = {name: layer_of[name if name in layer_of else name.rpartition(".")[0]] for name in given.problem.names}
@@ -119,30 +120,28 @@ def test_a_cut_carries_results_once_and_every_gradient(workload: str) -> None:
 
 
 def layers_of(workload: str, devices: int, batch: int) -> _Layers:
-    return _layers(ask(workload, f"dgx1-v100:{devices}", PLAN, batch=batch))
+    return _layers(ask(workload, f"dgx1-v100:{devices}", verb="place", batch=batch))
 
 
 def test_the_verb_says_where_its_figures_come_from(tmp_path: Path) -> None:
-    found = hybrid(
-        "inception-v3", "dgx1-v100", COUNTS[:8], CriticalBatch(4.0, 2000.0), step_speedups={2: 1.3}, widths=[2]
+    report = hybrid(
+        "inception-v3", "dgx1-v100:2..256", epochs=CriticalBatch(4.0, 2000.0), step_speedups={2: 1.3}, widths=[2]
     )
-    report = found.report
     assert report["step_speedup.m2"].source == "given by the user"
-    assert report.value("crossover.m2") == found.curves.crossover(2)
+    assert report.value("crossover.m2") == report.detail.crossover(2)
     band = report.breakdowns["published beside our band"].rows[0]
     assert band[:4] == (0.265, 0.0, pytest.approx(0.3), "inside")
     share = [row[-2] for row in report.breakdowns["speed-up over one device"].rows]
     assert all(isinstance(value, float) and 0.9 < value <= 1 for value in share), "eight V100 and more scale well"
-    assert "<svg" in found.html()
-    assert found.plot().count("<polyline") == 2
+    assert "<svg" in report.html()
+    assert report.pictures()["Speed-up over devices"].count("<polyline") == 2
 
 
 def test_ideal_scaling_is_never_slower() -> None:
-    kept = {"step_speedups": {2: 1.3}, "widths": [2]}
-    epochs = CriticalBatch(4.0, 2000.0)
-    model = hybrid("inception-v3", "dgx1-v100", COUNTS[:5], epochs, **kept).curves  # type: ignore[arg-type]
-    ideal = hybrid("inception-v3", "dgx1-v100", COUNTS[:5], epochs, scaling="ideal", **kept).curves  # type: ignore[arg-type]
-    assert (ideal.alone >= model.alone).all()
+    asked: HybridOptions = {"step_speedups": {2: 1.3}, "widths": [2], "epochs": CriticalBatch(4.0, 2000.0)}
+    model = hybrid("inception-v3", "dgx1-v100:2..32", **asked)
+    ideal = hybrid("inception-v3", "dgx1-v100:2..32", scaling="ideal", **asked)
+    assert (ideal.detail.alone >= model.detail.alone).all()
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -158,12 +157,12 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["dgx1-v100:2..8"], "--critical-batch B, one of them"),
+        (["dgx1-v100:2..8"], "or critical_batch (a number), one of them"),
         (["dgx1-v100", "--critical-batch", "64"], "has no counts"),
         (["dgx1-v100:2..8", "--critical-batch", "0"], "critical_batch: out of range"),
         (["dgx1-v100:2..8", "--critical-batch", "64", "--step-speedups", "2:1.3"], "step_speedups"),
         (["dgx1-v100:2..8", "--critical-batch", "64", "--widths", "1", "--step-speedups", "1=2"], "M from 2"),
-        (["h100-sxm-80gb:2..8", "--critical-batch", "64", "--time-limit", "1"], "has no links"),
+        (["h100-sxm-80gb:2..8", "--critical-batch", "64", "--time-limit", "1"], "needs the links between the devices"),
         (["dgx1-v100:two", "--critical-batch", "64"], "not a whole number"),
     ],
 )  # fmt: skip

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from slipstick.report.published import Row, Validation
-from slipstick.verbs.truth import validate
+from slipstick.verbs.validate import validate
 
 
 @pytest.fixture(scope="module")
 def replayed(reference: Path) -> Validation:
-    return validate(reference / "fabric_collectives_peers.csv")
+    validation: Validation = validate(reference / "fabric_collectives_peers.csv").detail["fabric_collectives_peers"]
+    return validation
 
 
 def by_kind(replayed: Validation) -> dict[str, list[Row]]:

@@ -13,8 +13,6 @@ import slipstick
 from slipstick.cli import run
 from slipstick.core.errors import SlipstickError
 from slipstick.engines.fred_paper import cases, end_to_end, sweep_pairs
-from slipstick.verbs.simulate import run_simulation, sweep
-from slipstick.verbs.truth import validate
 
 GPT3 = "tp=2,pp=2,dp=5,microbatch=8,gradients=bf16,zero=2"
 
@@ -69,7 +67,7 @@ def test_an_h100_hides_the_fabric() -> None:
 
 
 def test_the_suite_answers_the_reference_rows() -> None:
-    found = validate(present(REFERENCE / "fabric_fred.csv"))
+    found = slipstick.validate(present(REFERENCE / "fabric_fred.csv")).detail["fabric_fred"]
     summary = found.summary()
     assert summary["end to end, predicted"].worst_error == pytest.approx(0.0, abs=0.10)
     assert summary["bandwidth limits, counted on links"].mean_absolute_error < 0.01
@@ -98,7 +96,8 @@ def test_any_system_with_a_topology() -> None:
 
 def test_auto_takes_the_fastest_of_the_sweep() -> None:
     asked = {"batch": 80, "efficiency": 3.0}
-    fastest = sweep("turing-nlg-17b", "wafer-mesh", "microbatch=1,tp=auto,pp=auto", **asked).rows[0]
+    swept = slipstick.simulate("turing-nlg-17b", "wafer-mesh", "microbatch=1,tp=auto,pp=auto", sweep=True, **asked)
+    fastest = swept.breakdowns["strategies"].rows[0]
     chosen = slipstick.simulate("turing-nlg-17b", "wafer-mesh", "microbatch=1,tp=auto,pp=auto", **asked)
     assert fastest[0] in chosen.title
 
@@ -126,7 +125,7 @@ def test_set_reaches_the_topology() -> None:
         ("h100-sxm-80gb", "dp=1", "has no topology"),
         ("wafer-mesh:8", "dp=8", "its topology has 20 nodes"),
         ("wafer-mesh", "tp=7,dp=3", "needs more nodes"),
-        ("wafer-mesh", "cp=2", "is not simulated"),
+        ("wafer-mesh", "cp=2", "`simulate` does not read it"),
         ("wafer-mesh", "dp=3,microbatch=7", "does not divide evenly"),
         ("dgx1-v100", "dp=8,offload_weights=true,matmul=fp16", "no I/O controllers"),
     ],
@@ -167,5 +166,5 @@ def test_the_command_complains_in_one_line(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_pictures_are_self_contained() -> None:
-    drawn = run_simulation("gpt3-175b", "wafer-fred-d", GPT3, batch=80).pictures()
+    drawn = slipstick.simulate("gpt3-175b", "wafer-fred-d", GPT3, batch=80).pictures()
     assert all(picture.startswith("<svg") for picture in drawn.values())

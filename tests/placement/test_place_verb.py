@@ -21,19 +21,20 @@ from slipstick.placement import brute, cpsat
 from slipstick.placement.orders import compact
 from slipstick.placement.problem import Forwarding, Problem
 from slipstick.placement.schedule import Schedule
-from slipstick.verbs.place import Placement, run_placement
+from slipstick.report.report import Report
+from slipstick.verbs.place import place
 
 REPLAY = 1e-3  # the issue's: makespans of schedule and simulator agree within 0.1 %
 
 
 @pytest.fixture(scope="module")
-def resnet() -> Placement:
-    return run_placement("resnet-18", "dgx1-v100:2", phase="infer", batch=64)
+def resnet() -> Report:
+    return place("resnet-18", "dgx1-v100:2", phase="infer", batch=64)
 
 
-def test_a_proof_and_its_bounds(resnet: Placement) -> None:
-    report = resnet.report
-    assert resnet.schedule.proved
+def test_a_proof_and_its_bounds(resnet: Report) -> None:
+    report = resnet
+    assert resnet.detail.schedule.proved
     assert report.value("gap") == 0.0
     assert 1.0 <= report.value("speedup.placement") <= report.value("speedup.chain") <= 2.0
     assert report.value("time.step") * report.value("speedup.placement") == pytest.approx(
@@ -56,9 +57,9 @@ def test_the_fabric_takes_as_long_as_the_schedule(seed: int, forwarding: Forward
 
 
 def test_the_fabric_takes_as_long_as_inception_on_four_devices() -> None:
-    placed = run_placement("inception-v3", "dgx1-v100:4", phase="infer", batch=64, time_limit=4.0)
-    assert placed.schedule.transfers
-    assert placed.replayed() == pytest.approx(placed.report.value("time.step"), rel=REPLAY)
+    placed = place("inception-v3", "dgx1-v100:4", phase="infer", batch=64, time_limit=4.0)
+    assert placed.detail.schedule.transfers
+    assert placed.detail.replayed() == pytest.approx(placed.value("time.step"), rel=REPLAY)
 
 
 @pytest.mark.parametrize("forwarding", ["store", "cut-through"])
@@ -87,25 +88,25 @@ def test_slow_links_leave_everything_on_one_device_and_free_ones_do_not() -> Non
     assert np.unique(free.device).size == 2
 
 
-def limited(share: float) -> Placement:
+def limited(share: float) -> Report:
     held = 23379024.0  # bytes of ResNet-18's weights in 16 bits
-    return run_placement(
+    return place(
         "resnet-18", "dgx1-v100:2", phase="infer", batch=64, set={"system.memory.hbm.capacity": f"{share * held} B"}
     )
 
 
-def test_memory_divides_what_would_stay_together_and_more_of_it_is_never_slower(resnet: Placement) -> None:
-    assert resnet.instance.problem.memory.sum() == 23379024.0
+def test_memory_divides_what_would_stay_together_and_more_of_it_is_never_slower(resnet: Report) -> None:
+    assert resnet.detail.instance.problem.memory.sum() == 23379024.0
     steps = []
     for share in (0.52, 0.55, 0.6, 0.61, 0.62, 0.8):  # with units of 2**-40, CP-SAT refused two of these
         found = limited(share)
-        problem, schedule = found.instance.problem, found.schedule
+        problem, schedule = found.detail.instance.problem, found.detail.schedule
         kept = np.bincount(schedule.device, problem.memory, minlength=2)
         assert (kept <= problem.capacity).all()
         assert schedule.proved
         steps.append(schedule.makespan)
     assert steps == sorted(steps, reverse=True)
-    assert steps[0] > steps[-1] >= resnet.schedule.makespan
+    assert steps[0] > steps[-1] >= resnet.detail.schedule.makespan
     with pytest.raises(SlipstickError, match="fit no device"):
         limited(0.4)
 
@@ -126,9 +127,9 @@ def test_no_memory_in_bytes_misleads_the_solver() -> None:
         assert shortest(cpsat.solve, sized) == shortest(brute.solve, sized), seed
 
 
-def test_the_timeline_has_a_lane_for_each_device_that_computes_and_each_link_that_carries(resnet: Placement) -> None:
-    drawn = resnet.timeline()
-    for device in {resnet.instance.problem.devices[d] for d in resnet.schedule.device}:
+def test_the_timeline_has_a_lane_for_each_device_that_computes_and_each_link_that_carries(resnet: Report) -> None:
+    drawn = resnet.pictures()["Timeline"]
+    for device in {resnet.detail.instance.problem.devices[d] for d in resnet.detail.schedule.device}:
         assert device in drawn
     assert "<svg" in resnet.html()
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from slipstick.core.errors import SlipstickError
 from slipstick.report import published
+from slipstick.report.as_text import to_text
 from slipstick.report.published import (
     Row,
     RowDict,
@@ -20,6 +21,7 @@ from slipstick.report.published import (
     suite_for,
     validate_file,
 )
+from slipstick.report.validation_text import render_validation
 
 
 class Doubled(Suite):
@@ -65,7 +67,7 @@ def test_validate_a_file_of_ones_own(tmp_path: Path) -> None:
         "note": "",
     }
     assert data["summary"]["all"]["mean_absolute_error"] == 1.0
-    assert "+100.0 %" in validation.table()
+    assert "+100.0 %" in to_text(render_validation(validation, None))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_summary() -> None:
     assert list(Validation("s", tuple(rows)).summary(lambda row: row.kind)) == ["all", "train", "memory"]
     assert Validation("s", ()).summary() == {}
     assert json.loads(Validation("s", (), (("a", "no plan"),)).json())["summary"]["skipped"][0]["reason"] == "no plan"
-    assert "1 rows were not replayed" in Validation("s", (), (("a", "no plan"),)).table()
+    assert "1 rows were not replayed" in to_text(render_validation(Validation("s", (), (("a", "no plan"),)), None))
 
 
 @settings(deadline=None)  # the first example imports scipy

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
+from slipstick.report.comparison import Comparison
+from slipstick.report.metric import canonical
 from slipstick.report.papers import bibtex, line, link, papers
-from slipstick.report.report import Finding, Metric, Report, Table, canonical, compare
+from slipstick.report.report import Finding, Metric, Report, Table
 
 NASTY = "<script>alert(1)</script> & \"quotes\" 'x' [bold]rich[/bold] \x1b[31m"
 
@@ -191,19 +193,19 @@ def test_diff_of_unlike_reports() -> None:
 
 
 def test_compare() -> None:
-    comparison = compare([example(), example(0.5, "b"), Report("c", {"time": {"step": estimated(1, "s")}})])
+    comparison = Comparison((example(), example(0.5, "b"), Report("c", {"time": {"step": estimated(1, "s")}})))
     rows = {row["path"]: row for row in json.loads(comparison.json())["rows"]}
     assert rows["time.step"]["ratios"] == [1.0, 0.5, 0.1]
     assert rows["memory.peak"]["values"][2] is None
     assert "(0.50 x)" in comparison.table()
     assert_well_formed(comparison.html())
     with pytest.raises(SlipstickError, match="at least two"):
-        compare([example()])
+        Comparison((example(),))
 
 
 def test_ratios_that_overflow_are_none() -> None:
     one, other = (Report(name, {"a": estimated(v, "s")}) for name, v in (("a", 1e-300), ("b", 1e300)))
-    assert json.loads(compare([one, other]).json())["rows"][0]["ratios"][1] is None
+    assert json.loads(Comparison((one, other)).json())["rows"][0]["ratios"][1] is None
     assert one.diff(other)["a"].ratio is None
 
 

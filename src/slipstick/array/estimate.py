@@ -1,4 +1,4 @@
-"""The verb `estimate` for systems that are arrays: an operator graph's inference, layer by layer, in closed form."""
+"""Estimates of systems that are arrays: an operator graph's inference, layer by layer, in closed form."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ from slipstick.array.matrix_products import Move, only_products, products_of
 from slipstick.array.parts import Events
 from slipstick.array.weight_formats import held, held_encoded
 from slipstick.core.device_kinds import SRAMS, Array
-from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.format import Encoded
 from slipstick.core.plan import Plan
+from slipstick.core.question import Question
 from slipstick.core.system import System
-from slipstick.core.workload import Phase, Workload
+from slipstick.core.workload import Workload
 from slipstick.formats.layer_patterns import DEFAULT
-from slipstick.networks.graphs.operator_graph import OperatorGraph
-from slipstick.report.checks import run_checks
-from slipstick.report.report import Metric, Report, Table, flatten
+from slipstick.report.report import Metric, Report, Table
 
 PAPERS = ("li2021swis", "samajdar2020", "judd2016", "horowitz2014")
 COLUMNS = {
@@ -105,11 +103,9 @@ def run(workload: Workload, system: System, plan: Plan, encoded: Mapping[str, En
 
     Errors
     ------
-    SlipstickError for what an array does not do: training, decoders, several devices; SpecErrors for a plan that
-    divides the network.
+    SlipstickError for operations that an array does not run, and formats that it does not hold.
     """
     array = system.device_as(Array)
-    _refuse(workload, system, plan)
     found = products_of(workload.ops, workload.batch)
     products = only_products(found)
     weights = (
@@ -121,46 +117,28 @@ def run(workload: Workload, system: System, plan: Plan, encoded: Mapping[str, En
     return Run(workload, system, plan, layers, tuple(part for part in found if isinstance(part, Move)))
 
 
-def estimate(workload: Workload, system: System, plan: Plan) -> Report:
+def estimate(question: Question) -> Report:
     """Return cycles, time, traffic, energy and bytes of one inference of an operator graph on an array.
 
     A layer takes the longer of its cycles in the array and of its bytes at the DRAM's bandwidth. Activations have 8
     bits; weights are as ``plan.formats.formats`` says. Norms and activations are on the way out and take nothing.
     """
-    done = run(workload, system, plan)
-    metrics = _metrics(done)
-    facts = {path: metric.value for path, metric in flatten(metrics)}
-    bounds = {"roofline.dram": facts["dram.bytes"] / (system.main_memory.bandwidth or float("inf"))}
-    bounds["roofline.compute"] = _busy(done) / (done.array.rows * done.array.columns) / done.array.clock
-    return Report(
+    workload, system = question.workload, question.system
+    costed = run(workload, system, question.plan)
+    metrics = _metrics(costed)
+    traffic: Metric = metrics["dram"]["bytes"]
+    bounds = {"roofline.dram": traffic.value / (system.main_memory.bandwidth or float("inf"))}
+    bounds["roofline.compute"] = _busy(costed) / (costed.array.rows * costed.array.columns) / costed.array.clock
+    return Report.of(
+        question,
+        metrics,
+        {"ops": Table.of(COLUMNS, [_row(layer, costed) for layer in costed.layers])},
         title=f"{workload.name} on {system.name}",
-        metrics=metrics,
-        breakdowns={"ops": Table.of(COLUMNS, [_row(layer, done) for layer in done.layers])},
-        bottleneck=_bottleneck(done),
-        warnings=(*run_checks({**facts, **bounds}), *findings(done.layers, system)),
-        inputs={"workload": workload, "system": system, "plan": plan},
+        bottleneck=_bottleneck(costed),
         papers=PAPERS,
+        facts=bounds,
+        findings=findings(costed.layers, system),
     )
-
-
-def _refuse(workload: Workload, system: System, plan: Plan) -> None:
-    if not isinstance(workload.network, OperatorGraph):
-        raise SlipstickError("an array runs operator graphs", path="workload", value=workload.network.name)
-    if workload.phase is not Phase.INFER:
-        raise SlipstickError("an array infers", path="phase", value=str(workload.phase), allowed=["infer"])
-    if system.devices != 1:
-        raise SlipstickError("one array at a time", path="system.devices", value=system.devices, allowed="1")
-    given = plan.model_dump(exclude_unset=True)
-    plain = Plan().model_dump()
-    wrong = [
-        SlipstickError("not for an array", path=f"plan.{group}.{name}", value=value, allowed="formats=...")
-        for group, fields in given.items()
-        if isinstance(fields, dict)
-        for name, value in fields.items()
-        if (group, name) != ("formats", "formats") and value not in (plain[group][name], "auto")
-    ]
-    if wrong:
-        raise SpecErrors(wrong)
 
 
 def _busy(done: Run) -> float:

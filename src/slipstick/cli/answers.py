@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Unpack
 
 from cyclopts import Parameter
 
-from slipstick.cli.options import Asked, Shown
-from slipstick.cli.output import put
+from slipstick.cli.options import Shown, options_of
+from slipstick.cli.output import put, put_table
+from slipstick.engines.options import EstimateOptions
 
-if TYPE_CHECKING:
-    from slipstick.report.comparison import Comparison
-
-_PLAIN_ASKED, _PLAIN_SHOWN = Asked(), Shown()
+_PLAIN_SHOWN = Shown()
 _KERNELS = "ops"
 
 
+@options_of(EstimateOptions)
 def estimate(
     workload: str,
     system: str,
     *,
     plan: str | None = None,
-    asked: Asked = _PLAIN_ASKED,
     details: bool = False,
     shown: Shown = _PLAIN_SHOWN,
+    **options: Unpack[EstimateOptions],
 ) -> None:
     """Say how long, how much memory, energy and money a workload takes on a system.
 
@@ -39,20 +37,19 @@ def estimate(
     details
         Print the table of kernels as well (it is always in the JSON and the HTML).
     """
-    import dataclasses
+    from slipstick.verbs.estimate import estimate as verb
 
-    from slipstick.verbs import answers
-
-    report = answers.estimate(workload, system, plan, **asked.arguments())
+    report = verb(workload, system, plan, **options)
     brief = {name: table for name, table in report.breakdowns.items() if details or name != _KERNELS}
-    put(report, shown, dataclasses.replace(report, breakdowns=brief))
+    put(report, shown, report.with_breakdowns(brief))
 
 
+@options_of(EstimateOptions)
 def compare(
-    *what: str,
+    *answers: str,
     plan: Annotated[list[str], Parameter(name="--plan", show_default=False)] = [],  # noqa: B006  cyclopts copies it
-    asked: Asked = _PLAIN_ASKED,
     shown: Shown = _PLAIN_SHOWN,
+    **options: Unpack[EstimateOptions],
 ) -> None:
     """Put several answers side by side, with ratios to the first.
 
@@ -61,51 +58,24 @@ def compare(
 
     Parameters
     ----------
-    what
+    answers
         A workload and one or more systems, or two or more report files.
     plan
         Repeatable: every system is asked with every plan.
     """
-    put(_comparison(list(what), plan, asked), shown)
+    from slipstick.verbs.compare import compare as verb
+
+    put(verb(*answers, plan=plan, **options), shown)
 
 
-def _comparison(what: list[str], plans: list[str], asked: Asked) -> Comparison:
-    import dataclasses
-
-    from slipstick.core.errors import SlipstickError
-    from slipstick.verbs import answers
-
-    if what and all(_is_report(name) for name in what):
-        return answers.compare(*what)
-    if len(what) < 2:
-        raise SlipstickError("nothing to compare", path="compare", allowed="WORKLOAD SYSTEM ..., or report files")
-    workload, *systems = what
-    wanted: list[str | None] = [*plans] or [None]
-    reports = []
-    for system, plan in [(system, plan) for system in systems for plan in wanted]:
-        report = answers.estimate(workload, system, plan, **asked.arguments())
-        title = f"{report.title}, {plan}" if len(wanted) > 1 else report.title
-        reports.append(dataclasses.replace(report, title=title))
-    return answers.compare(*reports)
-
-
-def _is_report(name: str) -> bool:
-    """Tell a saved report from a config.json: both end in .json."""
-    if not name.lower().endswith(".json") or not Path(name).is_file():
-        return False
-    from slipstick.core.files import load_json
-
-    data = load_json(name)
-    return isinstance(data, dict) and str(data.get("schema", "")).startswith("slipstick.report")
-
-
+@options_of(EstimateOptions)
 def ops(
     workload: str,
     system: str | None = None,
     *,
     plan: str | None = None,
-    asked: Asked = _PLAIN_ASKED,
     json: bool = False,
+    **options: Unpack[EstimateOptions],
 ) -> None:
     """List every operation of a workload, forward and (in training) backward, with its sizes.
 
@@ -123,7 +93,6 @@ def ops(
     json
         Print JSON and nothing else.
     """
-    from slipstick.cli.list_show import put_table
-    from slipstick.verbs import answers
+    from slipstick.verbs.ops import ops as verb
 
-    put_table(_KERNELS, answers.ops(workload, system, plan, **asked.arguments()), json)
+    put_table(_KERNELS, verb(workload, system, plan, **options).breakdowns[_KERNELS], json)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from slipstick.cli.output import show as show_on_screen
-
-if TYPE_CHECKING:
-    from slipstick.report.report import Table
+from slipstick.cli.output import put_table
 
 
 def list_(
-    kind: Literal["systems", "workloads", "formats", "tech", "topologies", "suites", "datasets"] | None = None,
+    kind: Literal["systems", "workloads", "formats", "tech", "topologies", "suites", "datasets", "engines"]
+    | None = None,
     *,
     json: bool = False,
 ) -> None:
@@ -25,9 +23,10 @@ def list_(
     json
         Print JSON and nothing else.
     """
-    from slipstick.verbs.listing import list_names
+    from slipstick.verbs.list_ import list_ as verb
 
-    put_table(kind or "catalogues", list_names(kind), json)
+    ((name, table),) = verb(kind).breakdowns.items()
+    put_table(name, table, json)
 
 
 def show(name: str, *, json: bool = False) -> None:
@@ -40,9 +39,9 @@ def show(name: str, *, json: bool = False) -> None:
     json
         Print JSON and nothing else.
     """
-    from slipstick.verbs import listing
+    from slipstick.verbs.show import show as verb
 
-    put_table(name, listing.show(name), json)
+    put_table(name, verb(name).breakdowns[name], json)
 
 
 def cite(*reports: Path) -> None:
@@ -53,24 +52,6 @@ def cite(*reports: Path) -> None:
     reports
         Files that estimate --json wrote.
     """
-    from slipstick import __version__
-    from slipstick.core.files import read_text
-    from slipstick.report.papers import bibtex, papers
-    from slipstick.report.report import Report
+    from slipstick.verbs.cite import cite as verb
 
-    keys = [key for path in reports for key in Report.from_json(read_text(path)).papers]
-    print(bibtex(keys if reports else papers(), __version__), end="")
-
-
-def put_table(name: str, table: Table, json: bool) -> None:
-    """Print one table, or as JSON its columns (name, unit) and rows."""
-    if json:
-        import dataclasses
-        from json import dumps
-
-        data = dataclasses.asdict(table)
-        print(dumps({"columns": data["columns"], "rows": data["rows"]}, indent=2, ensure_ascii=False, allow_nan=False))
-        return
-    from slipstick.report.as_text import render_breakdown
-
-    show_on_screen(render_breakdown(name, table))
+    print(verb(*reports).cite(), end="")

@@ -1,57 +1,27 @@
-"""Options that several commands share."""
+"""Options that several commands share, and those of verbs made options of commands."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import ast
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, TypeVar, Unpack, get_args, is_typeddict
 
 from cyclopts import Parameter
+
+from slipstick.core.value_ranges import numbers, whole_numbers
 
 if TYPE_CHECKING:
     from slipstick.datasets.images import Normal
 
-MOST = 10**7  # of anything that is counted on the command line
-Phase = Literal["train", "prefill", "decode", "infer"]
+__all__ = ["Inputs", "Shown", "numbers", "options_of", "whole_numbers"]
 
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Asked:
-    """What is asked of a workload on a system."""
-
-    phase: Phase | None = None
-    "What the network is used for. Default: train; infer on an array."
-
-    batch: int | None = None
-    "Sequences over all devices. Default: training one microbatch a device, inference 1."
-
-    sequence: int | None = None
-    "Tokens of a sequence, or of the prompt. Default: 4096 in training, a prompt of 1024; at most the longest context."
-
-    output: int | None = None
-    "Tokens generated in decode. Default: 128."
-
-    training_tokens: float | None = None
-    "Tokens of a whole training run: adds its time, energy and cost."
-
-    set_: Annotated[list[str], Parameter(name="--set", show_default=False)] = field(default_factory=list)
-    "Replace one field, such as system.memory.hbm.bandwidth='8 TB/s'. Repeatable."
-
-    calibration: Path | None = None
-    "An overlay that slipstick calibrate wrote."
-
-    strict: bool = False
-    "Refuse an answer with findings, such as too little memory (exit code 2)."
-
-    fabric: bool = False
-    "Price collectives on the links of the system's topology, not by the closed form."
-
-    def arguments(self) -> dict[str, Any]:
-        """Return them as the keywords of `slipstick.estimate`."""
-        names = ("phase", "batch", "sequence", "output", "training_tokens", "calibration", "strict", "fabric")
-        return {**{name: getattr(self, name) for name in names}, "set": overrides(self.set_)}
+Command = TypeVar("Command", bound=Callable[..., None])
 
 
 @Parameter(name="*")
@@ -95,59 +65,40 @@ class Shown:
     "Also write one self-contained HTML file."
 
 
-def overrides(pairs: Sequence[str]) -> dict[str, object]:
-    """Return ``path=value`` texts as a dict; values are read as in a YAML file, so 8, true and null mean what they do.
+def options_of(options: type[Any]) -> Callable[[Command], Command]:
+    """Give a command the options of its verb: each field of ``**options: Unpack[...]`` with its help.
 
-    Errors
-    ------
-    SlipstickError for text without a path, and for a path that stands twice.
+    An option has the first of its field's types: that which a text can stand for (``Path | str | Calibration``).
 
-    Examples
-    --------
-    >>> overrides(["system.memory.hbm.bandwidth=8 TB/s", "workload.batch=64"])
-    {'system.memory.hbm.bandwidth': '8 TB/s', 'workload.batch': 64}
+    Parameters
+    ----------
+    options : the verb's TypedDict, each of whose fields has its docstring behind it.
     """
-    from slipstick.core.errors import SlipstickError
-    from slipstick.core.files import parse_yaml
+    fields = {name: Annotated[hint, Parameter(help=text)] for name, (hint, text) in _fields_of(options).items()}
 
-    found: dict[str, object] = {}
-    for pair in pairs:
-        path, equals, text = pair.partition("=")
-        if not equals or not path.strip():
-            allowed = "path=value, such as system.memory.hbm.bandwidth='8 TB/s'"
-            raise SlipstickError("not of the form path=value", path="--set", value=pair, allowed=allowed)
-        if path.strip() in found:
-            raise SlipstickError("the path stands twice", path="--set", value=path.strip())
-        found[path.strip()] = parse_yaml(text, where=f"--set {path.strip()}")
-    return found
+    def decorate(command: Command) -> Command:
+        kind = TypedDict(options.__name__, fields, total=False)  # type: ignore[misc]
+        command.__annotations__["options"] = Unpack[kind]
+        return command
+
+    return decorate
 
 
-def whole_numbers(text: str, path: str) -> list[int]:
-    """Return whole numbers from 1 on: ``2,4,8``, ``2..256`` (doubling) or ``8|64``."""
-    from slipstick.core.errors import SlipstickError
-
-    found = []
-    for value in _values(text, path):
-        if not value.isdecimal() or not 0 < int(value) < MOST:
-            raise SlipstickError(
-                "not a whole number", path=path, value=value, allowed="from 1, such as 2..256 or 2,4,8"
-            )
-        found.append(int(value))
-    return found
-
-
-def numbers(text: str, path: str) -> list[float]:
-    """Return numbers: ``0.01,0.1``."""
-    from slipstick.core.errors import SlipstickError
-
-    try:
-        return [float(value) for value in _values(text, path)]
-    except ValueError:
-        raise SlipstickError("not numbers", path=path, value=text, allowed="such as 0.01,0.1") from None
-
-
-def _values(text: str, path: str) -> list[str]:
-    from slipstick.exploration.space import values_of
-
-    parts = [values_of(part.strip(), path) for part in text.split(",")]
-    return [str(value).strip() for values in parts for value in values]
+def _fields_of(options: type[Any]) -> dict[str, tuple[Any, str]]:
+    """Return the first type and the docstring of every field of a TypedDict, those that it inherits first."""
+    names = vars(sys.modules[options.__module__])
+    (tree,) = ast.parse(inspect.getsource(options)).body
+    assert isinstance(tree, ast.ClassDef)  # noqa: S101  a TypedDict is written as a class
+    fields: dict[str, tuple[Any, str]] = {}
+    for base in tree.bases:
+        if isinstance(base, ast.Name) and is_typeddict(names.get(base.id)):
+            fields |= _fields_of(names[base.id])
+    for line, below in pairwise(tree.body):
+        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and isinstance(below, ast.Expr):
+            first = line.annotation
+            while isinstance(first, ast.BinOp):  # a | b | c: those behind may need imports that only mypy does
+                first = first.left
+            hint = eval(ast.unparse(first), dict(names))  # noqa: S307  the house's own source
+            hint = get_args(hint)[0] if isinstance(hint, UnionType) else hint
+            fields[line.target.id] = hint, " ".join(str(ast.literal_eval(below.value)).split())
+    return fields

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from slipstick.cli.options import Shown
+    from slipstick.report.report import Table
 
 PIPE_WIDTH = 120  # characters: the tables of kernels fit, and so do two panes of a screen
 NARROWEST = 40  # characters: below, tables fold letter by letter
@@ -51,6 +52,20 @@ def put(answer: Any, shown: Shown, brief: Any = None) -> None:
         print(answer.json())
     else:
         show(brief or answer)
+
+
+def put_table(name: str, table: Table, json: bool) -> None:
+    """Print one table, or as JSON its columns (name, unit) and rows."""
+    if json:
+        import dataclasses
+        from json import dumps
+
+        data = dataclasses.asdict(table)
+        print(dumps({"columns": data["columns"], "rows": data["rows"]}, indent=2, ensure_ascii=False, allow_nan=False))
+        return
+    from slipstick.report.as_text import render_breakdown
+
+    show(render_breakdown(name, table))
 
 
 @contextmanager

@@ -28,10 +28,10 @@ from slipstick.cluster.training.kernel_table import COLUMNS, kernel_rows
 from slipstick.cluster.training.optimizer import ADAM_TRAFFIC, exposed_message
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.plan import Plan
+from slipstick.core.question import Question
 from slipstick.core.system import System
 from slipstick.core.workload import Op, Phase, Workload
-from slipstick.report.checks import run_checks
-from slipstick.report.report import Metric, Report, Table, flatten
+from slipstick.report.report import Metric, Report, Table
 
 PAPERS = ("ardalani2022",)
 
@@ -84,7 +84,7 @@ class _Run:
         return self.system.device_as(Accelerator).matrix[self.precision.matmul]
 
 
-def estimate_graph(workload: Workload, system: System, plan: Plan) -> Report:
+def estimate_graph(question: Question) -> Report:
     """Return what training with data parallelism, or one inference pass, of an operator graph takes.
 
     Convolutions are matrix products of their own sizes (implicit GEMM: Chetlur et al. 1410.0759) in the kernel model
@@ -92,25 +92,25 @@ def estimate_graph(workload: Workload, system: System, plan: Plan) -> Report:
 
     Errors
     ------
-    SpecErrors for a plan that divides the network itself; SlipstickError for a phase that generates text.
+    SpecErrors for replicas and microbatches that do not divide the batch.
     """
-    plan = graph_plan(plan, workload, system)
+    workload, system = question.workload, question.system
+    plan = graph_plan(question.plan, workload, system)
     training = workload.phase is Phase.TRAIN
     precision = (training_precision if training else inference_precision)(plan, system)
     samples, length = int(plan.parallel.microbatch), workload.sequence
     ops = workload.network.ops(workload.phase, samples, length, length)
     run = _Run(workload, system, plan, precision, device_of(system), ops)
     metrics, passes, bottleneck = _training(run) if training else _inference(run)
-    facts = {path: metric.value for path, metric in flatten(metrics)}
-    rows = kernel_rows([(c.count, [c.kernel]) for done in passes for c in done.kernels], run.device)
-    return Report(
+    rows = kernel_rows([(c.count, [c.kernel]) for timed in passes for c in timed.kernels], run.device)
+    return Report.of(
+        question.with_plan(plan),
+        metrics,
+        {"ops": Table.of(COLUMNS, rows)},
         title=f"{workload.name} on {system.devices} x {system.name}",
-        metrics=metrics,
-        breakdowns={"ops": Table.of(COLUMNS, rows)},
         bottleneck=bottleneck,
-        warnings=run_checks({**facts, "roofline.compute": _roofline(run, passes)}),
-        inputs={"workload": workload, "system": system, "plan": plan},
         papers=PAPERS,
+        facts={"roofline.compute": _roofline(run, passes)},
     )
 
 

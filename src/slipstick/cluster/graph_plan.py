@@ -10,7 +10,6 @@ from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
 
 _WHOLE = ("tp", "pp", "cp", "ep", "etp", "interleave")
-MOST_ZERO = 2  # the weights stay whole: ZeRO-3 gathers them layer by layer, which is modelled for decoders only
 
 
 def graph_plan(plan: Plan, workload: Workload, system: System) -> Plan:
@@ -21,20 +20,10 @@ def graph_plan(plan: Plan, workload: Workload, system: System) -> Plan:
 
     Errors
     ------
-    SpecErrors with every field that an operator graph cannot follow, and what divides one network instead.
+    SpecErrors for replicas and microbatches that do not divide devices and batch.
     """
     parallel = plan.parallel
-    errors = [
-        _error(name, getattr(parallel, name), "1; one network is divided over devices by slipstick.place")
-        for name in _WHOLE
-        if getattr(parallel, name) not in (1, "auto")
-    ]
-    if parallel.recompute not in ("none", "auto"):
-        errors.append(_error("recompute", parallel.recompute, "none"))
-    if parallel.zero > MOST_ZERO:
-        errors.append(_error("zero", parallel.zero, f"0 to {MOST_ZERO}"))
-    if plan.offload.weights or plan.offload.activations or plan.offload.optimizer:
-        errors.append(SlipstickError("is modelled for decoders only", path="plan.offload"))
+    errors: list[SlipstickError] = []
     training = workload.phase is Phase.TRAIN
     most = system.devices if training else math.gcd(system.devices, workload.batch)
     dp = most if parallel.dp == "auto" else parallel.dp
@@ -54,4 +43,6 @@ def graph_plan(plan: Plan, workload: Workload, system: System) -> Plan:
 
 
 def _error(name: str, value: object, allowed: str) -> SlipstickError:
-    return SlipstickError("not for an operator graph", path=f"plan.parallel.{name}", value=value, allowed=allowed)
+    return SlipstickError(
+        "does not divide the batch over the devices", path=f"plan.parallel.{name}", value=value, allowed=allowed
+    )

@@ -13,7 +13,8 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]
     Parameters
     ----------
     package : the package's ``__name__``.
-    modules : public name -> module below the package that defines it.
+    modules : public name -> module below the package that defines it, or
+        ``module:name`` where it has another name there.
 
     Errors
     ------
@@ -28,6 +29,7 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]
     def __getattr__(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(f"{package}.{modules[name]}"), name)
+        module, _, attribute = modules[name].partition(":")
+        return getattr(import_module(f"{package}.{module}"), attribute or name)
 
     return __getattr__

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from slipstick.compress.integer_post_training import Compressed, LayerIn
     from slipstick.core.progress import Progress
+    from slipstick.core.question import Question
     from slipstick.datasets.images import DataSet, Images
-    from slipstick.engines.question import Question, SystemSpec
+    from slipstick.engines.question import SystemSpec
     from slipstick.trained.integer.integer_network import IntegerNetwork
     from slipstick.trained.integer.layer_statistics import LayerInputs
     from slipstick.training.paired_comparison import Paired

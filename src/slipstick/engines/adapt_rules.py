@@ -12,8 +12,8 @@ from slipstick.core.errors import SlipstickError
 
 if TYPE_CHECKING:
     from slipstick.compress.integer_post_training import Weighed
+    from slipstick.core.question import Question
     from slipstick.datasets.images import DataSet, Images
-    from slipstick.engines.question import Question
 
 CALIBRATE = 500  # images
 

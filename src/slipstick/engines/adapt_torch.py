@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from slipstick.compress.torch_post_training import Looked
     from slipstick.core.format import Encoded, Format
     from slipstick.core.progress import Progress
+    from slipstick.core.question import Question
     from slipstick.datasets.images import DataSet, Images, Normal
-    from slipstick.engines.question import Question, SystemSpec
+    from slipstick.engines.question import SystemSpec
     from slipstick.trained.torch.open_torch import TrainedNet
 
 CALIBRATE = 1024  # training images that find the ranges of activations

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from slipstick.core.format import Encoded
-    from slipstick.engines.question import Question, SystemSpec
+    from slipstick.core.question import Question
+    from slipstick.engines.question import SystemSpec
     from slipstick.networks.graphs.imported import ImportedGraph
     from slipstick.report.report import Report
 

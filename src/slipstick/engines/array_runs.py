@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from slipstick.core.device_kinds import Array
 from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec, ask
+from slipstick.engines.refusals import engine_for
 
 if TYPE_CHECKING:
     from slipstick.array.estimate import Run
@@ -27,5 +29,7 @@ def run_on_array(workload: WorkloadSpec, system: SystemSpec, plan: PlanSpec = No
     """
     from slipstick.array.estimate import run
 
-    question = ask(workload, system, plan, overrides=asked.pop("set", None), **asked)
+    question = ask(workload, system, plan, **asked)
+    question.system.device_as(Array)
+    engine_for("estimate", question)  # refuses what the array does not take
     return run(question.workload, question.system, question.plan)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from slipstick.core.catalogue import DATA
 from slipstick.core.files import load_yaml
-from slipstick.verbs.simulate import SWEEP_RUNS, job_for, question_of
+from slipstick.engines.question import ask
+from slipstick.engines.wafer_job import job_for
+from slipstick.engines.wafer_training import SWEEP_RUNS
 
 if TYPE_CHECKING:
     from slipstick.fabric.training.iteration import Iteration
@@ -66,7 +68,7 @@ def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs:
 
     case = cases()[name]
     strategy = Strategy(*case.strategy)
-    question = question_of(case.network, "wafer-mesh", case.plan, batch=case.replica * strategy.dp)
+    question = ask(case.network, "wafer-mesh", case.plan, verb="simulate", batch=case.replica * strategy.dp)
     job = job_for(question, case.efficiency if efficiency is None else efficiency)(strategy)
     return simulate(job, resolve_topology(f"wafer-{fabric}"), most=RUNS if runs is None else runs)
 
@@ -83,9 +85,8 @@ def sweep_pairs() -> list[tuple[Strategy, Iteration, Iteration]]:
     found = []
     for strategy in strategies(len(mesh.npus)):
         size = replica // asked["microbatches"][strategy.pp]
-        question = question_of(
-            case.network, "wafer-mesh", f"{case.plan.partition(',')[2]},microbatch={size}", batch=replica * strategy.dp
-        )
+        plan = f"{case.plan.partition(',')[2]},microbatch={size}"
+        question = ask(case.network, "wafer-mesh", plan, verb="simulate", batch=replica * strategy.dp)
         job = job_for(question, case.efficiency)(strategy)
         found.append((strategy, simulate(job, mesh, most=SWEEP_RUNS), simulate(job, fred, most=SWEEP_RUNS)))
     return found

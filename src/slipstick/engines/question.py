@@ -2,85 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from slipstick.core.catalogue import is_file_name, resolve_system
 from slipstick.core.errors import SlipstickError
-from slipstick.core.files import load_yaml
+from slipstick.core.files import load_yaml, parse_yaml
 from slipstick.core.plan import Plan, short_keys
+from slipstick.core.question import Question
 from slipstick.core.spec import override, validate
 from slipstick.core.system import Calibration, System
 from slipstick.core.workload import Network, Phase, Workload
+from slipstick.engines.table import engines, rows_of
 
 WorkloadSpec = Workload | Network | Mapping[str, Any] | str | Path
 SystemSpec = System | Mapping[str, Any] | str | Path
 PlanSpec = Plan | dict[str, Any] | str | None
-PhaseName = Literal["train", "prefill", "decode", "infer"]
 
-ROOTS = ("system", "workload", "plan")
-
-# What nobody said: assumed, and shown as "default" in the report.
-TRAINING_SEQUENCE = 4096  # tokens; less where the network's longest context is shorter
-PROMPT = 1024  # tokens
-SAMPLES = 32  # of an operator graph in training, a device
-OUTPUT = 128  # tokens generated after a prompt
-TRAINING_PLAN = "tp=auto,pp=auto,microbatch=auto,ep=auto,recompute=auto,sp=true,zero=1"  # the fastest that fits
-INFERENCE_PLAN = "tp=auto"
-ARRAY_PLAN = "formats=int8"
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked. `chosen` names the fields that the user left open, and how they were filled."""
-
-    workload: Workload
-    system: System
-    plan: Plan
-    chosen: Mapping[str, str] = field(default_factory=dict)
+_ROOTS = ("system", "workload", "plan")
+_SIZES = ("batch", "sequence", "output", "training_tokens")
+_COMMON = ("phase", *_SIZES, "set", "calibration")  # options that are answered here, whatever the engine
 
 
 def ask(
-    workload: WorkloadSpec,
-    system: SystemSpec,
-    plan: PlanSpec = None,
-    *,
-    phase: str | None = None,
-    batch: int | None = None,
-    sequence: int | None = None,
-    output: int | None = None,
-    training_tokens: float | None = None,
-    overrides: Mapping[str, object] | None = None,
-    calibration: Calibration | str | Path | None = None,
+    workload: WorkloadSpec, system: SystemSpec, plan: PlanSpec = None, *, verb: str = "estimate", **options: Any
 ) -> Question:
-    """Return the question that the arguments of `estimate` put, every spec resolved and every default filled in.
+    """Return the question that a verb's arguments put: every spec resolved, every default filled in.
+
+    Defaults are those of the verb's first engine for the kind of device (see `slipstick.engines.table`), sizes those of
+    the network. Whether an engine takes the question is looked up later.
+
+    Parameters
+    ----------
+    options : phase, batch, sequence, output, training_tokens, set and calibration as `slipstick.estimate` takes them;
+        others are the verb's own and stay in `Question.options`, unless they are None or False.
 
     Errors
     ------
-    SlipstickError for unknown names, files that do not fit, and overrides of nothing.
+    SlipstickError for unknown names and options, files that do not fit, and overrides of nothing.
 
     Examples
     --------
-    >>> question = ask("llama-3.1-8b", "h100-sxm-80gb:8", "tp=8", overrides={"system.memory.hbm.bandwidth": "8 TB/s"})
+    >>> question = ask("llama-3.1-8b", "h100-sxm-80gb:8", "tp=8", set={"system.memory.hbm.bandwidth": "8 TB/s"})
     >>> question.system.main_memory.bandwidth, question.workload.batch, question.chosen["batch"]
     (8000000000000.0, 8, 'default')
     """
-    by_root = split_overrides(overrides or {})
-    machine = _overridden_system(_calibrated(find_system(system), calibration), by_root["system"])
+    own = {
+        name: value
+        for name, value in options.items()
+        if name not in _COMMON and value is not None and value is not False
+    }
+    _known_options(verb, own)
+    changes = split_overrides(parse_overrides(options.get("set") or {}))
+    machine = _calibrated(find_system(system), options.get("calibration"))
+    machine = _overridden_system(machine, changes["system"])
     chosen: dict[str, str] = {}
-    if phase is None and machine.device.kind == "array":
-        chosen["phase"] = "default"
-    default = "train" if machine.device.kind != "array" else "infer"
-    wanted = _phase(workload.phase if isinstance(workload, Workload) else phase or default)
-    how = _plan(plan, wanted, by_root["plan"], chosen, machine)
-    given = {"batch": batch, "sequence": sequence, "output": output, "training_tokens": training_tokens}
-    what = _workload(workload, wanted, {k: v for k, v in given.items() if v is not None}, machine, how, chosen)
-    for path in by_root["workload"]:
+    phase = _phase(workload, options.get("phase"), verb, machine, chosen)
+    network = _network(workload)
+    wanted = _plan(plan, verb, machine, (network.kind, phase), chosen)
+    wanted = override(wanted, changes["plan"], root="plan")
+    sizes = {name: options[name] for name in _SIZES if options.get(name) is not None}
+    if isinstance(workload, Workload):
+        asked = override(workload, sizes, root="workload")
+    else:
+        asked = _sized(network, phase, sizes, chosen, devices=machine.devices, plan=wanted)
+    for path in changes["workload"]:
         chosen.pop(path, None)
-    what = override(what, by_root["workload"], root="workload")
-    return Question(what, machine, _as_stored(how, what, machine, chosen), chosen)
+    asked = override(asked, changes["workload"], root="workload")
+    return Question(asked, machine, _as_stored(wanted, asked, machine, chosen), chosen, own)
+
+
+def bare_workload(workload: WorkloadSpec, plan: PlanSpec = None, **options: Any) -> Workload:
+    """Return what a workload computes on no system in particular: sizes as for one device.
+
+    Errors
+    ------
+    SlipstickError for unknown names, and overrides of nothing.
+    """
+    changes = split_overrides(parse_overrides(options.get("set") or {}))
+    sizes = {name: options[name] for name in _SIZES if options.get(name) is not None}
+    if isinstance(workload, Workload):
+        return override(workload, {**sizes, **changes["workload"]}, root="workload")
+    wanted = override(Plan.of(None if plan == "auto" else plan), changes["plan"], root="plan")
+    phase = _checked_phase(options.get("phase") or Phase.TRAIN)
+    asked = _sized(_network(workload), phase, sizes, {}, devices=1, plan=wanted)
+    return override(asked, changes["workload"], root="workload")
+
+
+def _sized(
+    network: Network, phase: Phase, sizes: Mapping[str, object], chosen: dict[str, str], *, devices: int, plan: Plan
+) -> Workload:
+    """Return the workload of a network, the sizes that the user left open filled in, and noted in `chosen`."""
+    microbatch = plan.parallel.microbatch
+    defaults = network.default_sizes(phase, devices, 1 if microbatch == "auto" else microbatch)
+    chosen.update(dict.fromkeys(defaults.keys() - sizes.keys(), "default"))
+    return validate(Workload, {"network": network, "phase": phase, **defaults, **sizes}, root="workload")
 
 
 def find_system(spec: SystemSpec) -> System:
@@ -98,23 +115,49 @@ def find_system(spec: SystemSpec) -> System:
     return resolve(spec)
 
 
+def parse_overrides(changes: Mapping[str, object] | Sequence[str]) -> Mapping[str, object]:
+    """Return overrides as a mapping; texts are ``path=value``, with values as in a YAML file: 8, true, null, 8 TB/s.
+
+    Errors
+    ------
+    SlipstickError for text without a path, and for a path that stands twice.
+
+    Examples
+    --------
+    >>> parse_overrides(["system.memory.hbm.bandwidth=8 TB/s", "workload.batch=64"])
+    {'system.memory.hbm.bandwidth': '8 TB/s', 'workload.batch': 64}
+    """
+    if isinstance(changes, Mapping):
+        return changes
+    values: dict[str, object] = {}
+    for pair in changes:
+        path, equals, text = pair.partition("=")
+        if not equals or not path.strip():
+            allowed = "path=value, such as system.memory.hbm.bandwidth='8 TB/s'"
+            raise SlipstickError("not of the form path=value", path="--set", value=pair, allowed=allowed)
+        if path.strip() in values:
+            raise SlipstickError("the path stands twice", path="--set", value=path.strip())
+        values[path.strip()] = parse_yaml(text, where=f"--set {path.strip()}")
+    return values
+
+
 def split_overrides(overrides: Mapping[str, object]) -> dict[str, dict[str, object]]:
     """Return dotted overrides by their root, the root cut off; short keys of a plan spelt out.
 
     Errors
     ------
-    SlipstickError for a path that starts with none of `ROOTS`.
+    SlipstickError for a path that starts with none of `_ROOTS`.
 
     Examples
     --------
     >>> split_overrides({"plan.tp": 8, "system.power": "1 kW"})["plan"]
     {'parallel.tp': 8}
     """
-    found: dict[str, dict[str, object]] = {root: {} for root in ROOTS}
+    found: dict[str, dict[str, object]] = {root: {} for root in _ROOTS}
     for path, value in overrides.items():
         root, dot, rest = path.partition(".")
-        if root not in ROOTS or not dot or not rest:
-            raise SlipstickError("not the path of a field", path="set", value=path, allowed=[f"{r}." for r in ROOTS])
+        if root not in _ROOTS or not dot or not rest:
+            raise SlipstickError("not the path of a field", path="set", value=path, allowed=[f"{r}." for r in _ROOTS])
         found[root][short_keys().get(rest, rest) if root == "plan" else rest] = value
     return found
 
@@ -140,19 +183,49 @@ def _overridden_system(system: System, changes: Mapping[str, object]) -> System:
     return changed.model_copy(update={"sources": {**changed.sources, **marks}}) if marks else changed
 
 
-def _phase(name: str) -> Phase:
+def _known_options(verb: str, options: Mapping[str, Any]) -> None:
+    known = [name for engine in engines() if engine.verb == verb for name in engine.options]
+    for name, value in options.items():
+        if name not in known:
+            raise SlipstickError(
+                f"no such option of `{verb}`", path=name, value=value, allowed=dict.fromkeys([*_COMMON, *known])
+            )
+
+
+def _phase(spec: WorkloadSpec, name: str | None, verb: str, system: System, chosen: dict[str, str]) -> Phase:
+    """Return the phase that is asked about: the workload's, the user's, or the first that the verb's engine takes."""
+    rows = rows_of(verb, system.device.kind) or rows_of("estimate", system.device.kind)
+    default = rows[0].phases[0] if rows else Phase.INFER
+    if name is None and default is not Phase.TRAIN:
+        chosen["phase"] = "default"
+    return _checked_phase(spec.phase if isinstance(spec, Workload) else name or default)
+
+
+def _checked_phase(name: str) -> Phase:
     names = [phase.value for phase in Phase]
     if name not in names:
         raise SlipstickError("not a phase", path="phase", value=str(name), allowed=names)
     return Phase(name)
 
 
-def _plan(spec: PlanSpec, phase: Phase, changes: Mapping[str, object], chosen: dict[str, str], system: System) -> Plan:
-    if spec is None or spec == "auto":
-        spec = TRAINING_PLAN if phase is Phase.TRAIN else INFERENCE_PLAN
-        spec = spec if system.device.kind != "array" else ARRAY_PLAN
-        chosen["plan"] = "default"
-    return override(Plan.of(spec), changes, root="plan")
+def _network(spec: WorkloadSpec) -> Network:
+    if isinstance(spec, Workload):
+        return spec.network
+    from slipstick.networks.find_network import network
+
+    return network(spec)
+
+
+def _plan(spec: PlanSpec, verb: str, system: System, asked: tuple[str, Phase], chosen: dict[str, str]) -> Plan:
+    """Return the user's plan, or the default of the engine that takes such a network in such a phase."""
+    if spec is not None and spec != "auto":
+        return Plan.of(spec)
+    chosen["plan"] = "default"
+    rows = rows_of(verb, system.device.kind)
+    network, phase = asked
+    fitting = [row for row in rows if network in row.networks and phase in row.phases]
+    fitting += [row for row in rows if phase in row.phases] + rows
+    return Plan.of(fitting[0].default_plan if fitting else None)
 
 
 def _as_stored(plan: Plan, workload: Workload, system: System, chosen: dict[str, str]) -> Plan:
@@ -160,46 +233,15 @@ def _as_stored(plan: Plan, workload: Workload, system: System, chosen: dict[str,
 
     Products run in that format where the device has a rate for it; else only the weights are stored so.
     """
-    stored = getattr(workload.network, "quantisation", None)
+    stored = workload.network.stored_format
     if stored is None or workload.phase is Phase.TRAIN or plan.formats.model_fields_set & {"matmul", "weights"}:
         return plan
     from slipstick.formats import format_of
 
     try:
-        format_of(stored.format)
+        format_of(stored)
     except SlipstickError:  # a method of a library whose width nothing here knows
         return plan
-    field = "matmul" if system.device.rate_of(stored.format) is not None else "weights"
+    field = "matmul" if system.device.rate_of(stored) is not None else "weights"
     chosen[field] = "checkpoint"
-    return override(plan, {f"formats.{field}": stored.format}, root="plan")
-
-
-def _workload(
-    spec: WorkloadSpec, phase: Phase, given: dict[str, Any], system: System, plan: Plan, chosen: dict[str, str]
-) -> Workload:
-    if isinstance(spec, Workload):
-        return override(spec, given, root="workload")
-    from slipstick.networks.find_network import network
-
-    net = network(spec)
-    defaults = _defaults(net, phase, system, plan)
-    chosen.update(dict.fromkeys(defaults.keys() - given.keys(), "default"))
-    return validate(Workload, {"network": net, "phase": phase, **defaults, **given}, root="workload")
-
-
-def _defaults(network: Network, phase: Phase, system: System, plan: Plan) -> dict[str, int]:
-    """Return batch and lengths that nobody gave: for training one microbatch a device, for inference one request."""
-    from slipstick.networks.graphs.operator_graph import OperatorGraph
-
-    if isinstance(network, OperatorGraph):
-        many = SAMPLES * system.devices if phase is Phase.TRAIN else 1
-        return {"batch": many, "sequence": network.max_positions}
-    longest = getattr(network, "max_positions", None) or TRAINING_SEQUENCE
-    if phase is Phase.TRAIN:
-        microbatch = plan.parallel.microbatch
-        return {
-            "batch": system.devices * (1 if microbatch == "auto" else microbatch),
-            "sequence": min(TRAINING_SEQUENCE, longest),
-        }
-    lengths = {"batch": 1, "sequence": min(PROMPT, longest)}
-    return {**lengths, "output": OUTPUT} if phase is Phase.DECODE else lengths
+    return override(plan, {f"formats.{field}": stored}, root="plan")

@@ -12,12 +12,15 @@ import numpy as np
 
 from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
+from slipstick.core.question import Question
 from slipstick.core.workload import Op
-from slipstick.engines.question import Question, WorkloadSpec, ask
-from slipstick.verbs.place import PLAN, instance, run_placement
+from slipstick.engines.answer import answer
+from slipstick.engines.operator_placement import instance
+from slipstick.engines.question import WorkloadSpec, ask
 
 if TYPE_CHECKING:
     from slipstick.core.topology import Topology
+    from slipstick.placement.schedule import Schedule
 
 MICROBATCHES = (1, 2, 4, 8, 16, 32)
 
@@ -56,9 +59,10 @@ def step_speedup(
 
 def placed(workload: WorkloadSpec, system: str, devices: int, batch: int, *, time_limit: float) -> StepSpeedup:
     """Return the speed-up of the fastest placement that was found within `time_limit` [s]."""
-    found = run_placement(workload, f"{system}:{devices}", batch=batch, time_limit=time_limit)
-    sure = "proved" if found.schedule.proved else f"gap {100 * found.schedule.gap:.0f} % after {time_limit:g} s"
-    return StepSpeedup(devices, found.report.value("speedup.placement"), f"placement, {sure}")
+    report = answer("place", workload, f"{system}:{devices}", batch=batch, time_limit=time_limit)
+    schedule: Schedule = report.detail.schedule
+    sure = "proved" if schedule.proved else f"gap {100 * schedule.gap:.0f} % after {time_limit:g} s"
+    return StepSpeedup(devices, report.value("speedup.placement"), f"placement, {sure}")
 
 
 def pipelined(workload: WorkloadSpec, system: str, devices: int, batch: int) -> StepSpeedup:
@@ -72,10 +76,10 @@ def pipelined(workload: WorkloadSpec, system: str, devices: int, batch: int) -> 
     ------
     SlipstickError if no cut fits the memory, or the network has fewer layers than there are devices.
     """
-    whole = _layers(ask(workload, f"{system}:{devices}", PLAN, batch=batch))
+    whole = _layers(ask(workload, f"{system}:{devices}", verb="place", batch=batch))
     best = StepSpeedup(devices, 0.0, "")
     for count in (k for k in MICROBATCHES if batch % k == 0):
-        question = ask(workload, f"{system}:{devices}", PLAN, batch=batch // count)
+        question = ask(workload, f"{system}:{devices}", verb="place", batch=batch // count)
         # every microbatch's activations are kept at once: the memory of a layer is that of the whole batch
         gain = float(whole.seconds.sum()) / ((count + devices - 1) * _slowest(question, devices, whole.memory))
         if gain > best.value:

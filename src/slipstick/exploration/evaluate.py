@@ -47,12 +47,12 @@ def report_of(task: Task, index: int) -> Report:
     ------
     SlipstickError where the point is impossible.
     """
-    from slipstick.verbs.answers import estimate
+    from slipstick.engines.closed_form import estimate_report
 
     point = task.space.point(index)
     plan = {path.removeprefix("plan."): value for path, value in point.items() if path.startswith("plan.")}
     changes = {path: value for path, value in point.items() if path.startswith(("system.", "workload."))}
-    return estimate(
+    return estimate_report(
         task.workload, point["system"], plan, phase=task.phase, batch=task.batch, sequence=task.sequence,
         output=task.output, set=changes,
     )  # fmt: skip
@@ -107,7 +107,7 @@ def _plans(task: Task, inner: list[str], start: int, low: int, high: int) -> Col
     plan = {p.removeprefix("plan."): v for p, v in point.items() if p.startswith("plan.") and p not in inner}
     question = ask(
         task.workload, point["system"], Plan.of(plan), phase="train", batch=task.batch, sequence=task.sequence,
-        overrides=changes,
+        set=changes,
     )  # fmt: skip
     system, workload = question.system, question.workload
     count = high - low

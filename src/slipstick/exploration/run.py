@@ -15,8 +15,10 @@ from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.files import read_text, write_text
+from slipstick.engines.question import parse_overrides
 from slipstick.exploration.constraint import Constraint, parse
 from slipstick.exploration.evaluate import FIGURES, Columns, Task, evaluate
+from slipstick.exploration.executors import opened_executor
 from slipstick.exploration.frontier import Frontier, description, objective_of, write_parquet
 from slipstick.exploration.memory_fit import fits
 from slipstick.exploration.sampling import SAMPLERS, sample
@@ -32,6 +34,30 @@ TRIALS = 2000  # of a larger space
 IN_FLIGHT = 64  # chunks handed to an executor at a time
 ASKED, CHUNKS = "search.json", "chunks"
 Progress = Callable[[int, int], None]
+_PLANS = "tp=1..8,pp=1..16,microbatch=1..8,recompute=none|selective|full,sp=true|false,zero=0|1"
+
+
+def search_systems(
+    workload: str,
+    systems: Sequence[str | Space],
+    minimize: str | Sequence[str] = "time",
+    subject_to: str = "",
+    *,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Frontier:
+    """Return the Frontier of `slipstick.search`: the space is that of the systems, the plan and the overrides."""
+    if not systems:
+        raise SlipstickError("names no system", path="search", allowed="such as h100-sxm:64..1024")
+    plan, changes = options.pop("plan", "") or _PLANS, parse_overrides(options.pop("set", None) or {})
+    names = [system for system in systems if isinstance(system, str)]
+    given = [system for system in systems if not isinstance(system, str)]
+    if given and len(systems) > 1:
+        raise SlipstickError("a Space stands alone: it has its systems", path="system", value=names)
+    space = given[0] if given else Space.of(system=names, plan=plan, fields=changes)
+    goals = [name.strip() for name in minimize.split(",")] if isinstance(minimize, str) else minimize
+    with opened_executor(options.pop("executor", None)) as pool:
+        return search(workload, space, goals, subject_to, executor=pool, progress=progress, **options)
 
 
 def search(

@@ -10,10 +10,9 @@ from typing import Any
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import short_keys
+from slipstick.core.value_ranges import range_values, values_of
 
-_RANGE = re.compile(r"\s*([\d.eE+-]*?[\d.])\s*\.\.\s*([\d.][\d.eE]*)\s*(?:\+\s*([\d.]+))?\s*([A-Za-z%/][\w%/]*)?\s*")
 _COUNTS = re.compile(r"(.+):(\d+\.\.\d+(?:\+\d+)?)")
-MOST_VALUES = 100_000  # of one leaf
 
 
 @dataclass(frozen=True)
@@ -74,57 +73,11 @@ class Space:
         return found
 
 
-def values_of(value: Any, path: str) -> tuple[Any, ...]:
-    """Return the values that a text, a list or a plain value stands for.
-
-    Examples
-    --------
-    >>> values_of("1..10+3", "x"), values_of("2..8 TB/s", "x"), values_of("none|full", "x"), values_of(3, "x")
-    ((1, 4, 7, 10), ('2 TB/s', '4 TB/s', '8 TB/s'), ('none', 'full'), (3,))
-    """
-    if isinstance(value, list | tuple | range):
-        found = tuple(value)
-    elif not isinstance(value, str):
-        found = (value,)
-    elif "|" in value:
-        found = tuple(_plain(part.strip()) for part in value.split("|"))
-    elif ".." in value:
-        found = _range(value, path)
-    else:
-        found = (_plain(value.strip()),)
-    if not found or len(set(map(str, found))) < len(found):
-        raise SlipstickError("no values, or one of them twice", path=path, value=value)
-    return found
-
-
-def _range(text: str, path: str) -> tuple[Any, ...]:
-    match = _RANGE.fullmatch(text)
-    if match is None:
-        raise SlipstickError("not a range", path=path, value=text, allowed="such as 1..64, 1..10+3 or 2..8 TB/s")
-    low, high = float(match[1]), float(match[2])
-    step = float(match[3]) if match[3] else 0.0
-    if not low <= high or (low <= 0 and not step):
-        raise SlipstickError("holds nothing", path=path, value=text, allowed="low..high, doubling from above 0")
-    numbers = [low]
-    while (following := numbers[-1] + step if step else numbers[-1] * 2) <= high * (1 + 1e-12):
-        numbers.append(following)
-        if len(numbers) > MOST_VALUES:
-            raise SlipstickError("too many values", path=path, value=text, allowed=f"at most {MOST_VALUES}")
-    whole = [int(number) if number.is_integer() else number for number in numbers]
-    return tuple(f"{number:g} {match[4]}" for number in whole) if match[4] else tuple(whole)
-
-
-def _plain(text: str) -> Any:
-    if text in ("true", "false"):
-        return text == "true"
-    return int(text) if re.fullmatch(r"\d{1,9}", text) else text
-
-
 def _systems(value: str | Sequence[str]) -> tuple[Any, ...]:
     found: list[str] = []
     for name in [value] if isinstance(value, str) else value:
         match = _COUNTS.fullmatch(name) if isinstance(name, str) else None
-        counts = _range(match[2], "system") if match else ()
+        counts = range_values(match[2], "system") if match else ()
         found += [f"{match[1]}:{count}" for count in counts] if match else [name]
     return tuple(found)
 

@@ -1,7 +1,11 @@
-"""What a verb that finds more than a Report gives back: the Report, its pictures, and the ways to show both."""
+"""What a verb that finds more than a Report gives back: the Report, its pictures, and ways to show both.
+
+On its way out: Report carries `detail` and `pictures` itself, and every verb is to return one.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from slipstick.report.report import Report
@@ -22,7 +26,7 @@ class Answer:
 
     def html(self) -> str:
         """Return the report with its pictures as one self-contained page."""
-        return self.report.html(self.pictures())
+        return replace(self.report, drawings=self.pictures).html()
 
     def __rich__(self) -> Any:
         """Return what a rich console prints."""

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slipstick.core.units import format_quantity
 from slipstick.pictures.style import CSS
-from slipstick.report.as_text import label, numbered_sources, walk
+from slipstick.report.as_text import MetricRows, label, numbered_sources, walk
+from slipstick.report.contents import Contents
+from slipstick.report.metric import PARTS, Metric, Table, Tree, ratio
 from slipstick.report.papers import line, link
-from slipstick.report.report import PARTS, Metric, Report, Table, Tree
-
-if TYPE_CHECKING:
-    from slipstick.report.comparison import Comparison
 
 _COLOURS = 10
 _CARDS = 6
 Part = tuple[str, float, str]  # label, value, unit
 
 
-def report_page(report: Report, pictures: Mapping[str, str]) -> str:
+def report_page(report: Contents, pictures: Mapping[str, str]) -> str:
     """Return a Report as an HTML document, with SVGs by their heading."""
     sources = numbered_sources(report)
     bars = list(_group_bars(report.metrics, ""))
@@ -40,14 +38,16 @@ def report_page(report: Report, pictures: Mapping[str, str]) -> str:
     return _document(report.title, "\n".join(part for part in body if part))
 
 
-def comparison_page(comparison: Comparison) -> str:
-    """Return reports side by side as an HTML document."""
-    from slipstick.report.comparison import ratio
+def framed(page: str) -> str:
+    """Return a page as an inline frame, for notebooks: its style and its policy hold inside only."""
+    return f'<iframe srcdoc="{html.escape(page)}" width="100%" height="720" style="border:0"></iframe>'
 
-    reports = comparison.reports
+
+def comparison_page(reports: Sequence[Contents], metrics: MetricRows) -> str:
+    """Return reports side by side as an HTML document."""
     head = "<th>metric</th>" + "".join(f'<th class="number">{_e(report.title)}</th>' for report in reports)
     rows = [_row(["bottleneck", *(f'<span class="soft words">{_e(report.bottleneck)}</span>' for report in reports)])]
-    for path, found in comparison.rows.items():
+    for path, found in metrics.items():
         cells = []
         for place, metric in enumerate(found):
             share = ratio(found[0], metric) if place else None
@@ -55,7 +55,7 @@ def comparison_page(comparison: Comparison) -> str:
             cells.append((_e(metric.text) if metric else "&ndash;") + times)
         name = _e(label(path).strip())
         rows.append(_row([f'<span class="d2">{name}</span>' if f".{PARTS}." in path else name, *cells]))
-    bars = "".join(_comparison_bars(comparison, group) for group in _groups_with_parts(reports))
+    bars = "".join(_comparison_bars(reports, group) for group in _groups_with_parts(reports))
     title = f"{len(reports)} reports side by side"
     hashes = ", ".join(f"<code>{report.input_hash[:16]}</code>" for report in reports)
     body = [
@@ -108,13 +108,13 @@ def _group_bars(tree: Tree, path: str) -> Iterator[str]:
         )
 
 
-def _groups_with_parts(reports: Iterable[Report]) -> list[str]:
+def _groups_with_parts(reports: Iterable[Contents]) -> list[str]:
     found = (path.partition(f".{PARTS}.")[0] for report in reports for path in report if f".{PARTS}." in path)
     return list(dict.fromkeys(found))
 
 
-def _comparison_bars(comparison: Comparison, group: str) -> str:
-    per_report = [report.group(f"{group}.{PARTS}") for report in comparison.reports]
+def _comparison_bars(reports: Sequence[Contents], group: str) -> str:
+    per_report = [report.group(f"{group}.{PARTS}") for report in reports]
     names = list(dict.fromkeys(name for parts in per_report for name in parts))
     units = {metric.unit for parts in per_report for metric in parts.values()}
     if len(units) != 1:  # bars of different units have no common scale
@@ -122,7 +122,7 @@ def _comparison_bars(comparison: Comparison, group: str) -> str:
     (unit,) = units
     rows = [[(name, p[name].value if name in p else 0.0, unit) for name in names] for p in per_report]
     scale = max(sum(max(0.0, value) for _, value, _ in row) for row in rows)
-    labels = [report.title for report in comparison.reports]
+    labels = [report.title for report in reports]
     return _bar_rows(_words(group), labels, rows, scale)
 
 
@@ -161,7 +161,7 @@ def _first(tree: Tree) -> tuple[str, Metric | None]:
     return next(((name, metric) for name, metric in tree.items() if isinstance(metric, Metric)), ("", None))
 
 
-def _findings(report: Report) -> str:
+def _findings(report: Contents) -> str:
     return "".join(
         f'<div class="finding {_e(found.severity)}"><code>{_e(found.check)}</code><b>{_e(found.severity)}</b> '
         f"{_e(found.message)}</div>"
@@ -169,7 +169,7 @@ def _findings(report: Report) -> str:
     )
 
 
-def _metric_table(report: Report, sources: Mapping[str, int]) -> str:
+def _metric_table(report: Contents, sources: Mapping[str, int]) -> str:
     head = '<th>metric</th><th class="number">value</th><th class="number">share</th><th>how</th><th>note</th>'
     rows = []
     for depth, name, metric, share in walk(report.metrics):

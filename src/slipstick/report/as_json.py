@@ -20,7 +20,8 @@ from typing import Any
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import parse_json
-from slipstick.report.report import SCHEMA, Column, Finding, Metric, Report, Table
+from slipstick.report.contents import SCHEMA, hash_inputs
+from slipstick.report.metric import Column, Finding, Metric, Table, canonical
 
 _METRIC = {"value", "unit", "how", "source", "note"}
 _TOP: dict[str, type] = {
@@ -37,8 +38,8 @@ _TOP: dict[str, type] = {
 }
 
 
-def parse_report(text: str) -> Report:
-    """Return the Report that `text` describes.
+def parse_report(text: str) -> dict[str, Any]:
+    """Return the fields of the Report that `text` describes.
 
     Errors
     ------
@@ -52,19 +53,18 @@ def parse_report(text: str) -> Report:
             raise SlipstickError(
                 "is missing or of another type", path=name, value=data.get(name), allowed=kind.__name__
             )
-    report = Report(
-        title=data["title"],
-        metrics=_tree(data["metrics"], "metrics"),
-        breakdowns={name: _table(table, f"breakdowns.{name}") for name, table in data["breakdowns"].items()},
-        bottleneck=data["bottleneck"],
-        warnings=tuple(_finding(f, f"warnings.{i}") for i, f in enumerate(data["warnings"])),
-        inputs=data["inputs"],
-        papers=tuple(str(key) for key in data["papers"]),
-        version=data["slipstick"],
-    )
-    if report.input_hash != data["input_hash"]:
+    if hash_inputs(canonical(data["inputs"]), data["slipstick"]) != data["input_hash"]:
         raise SlipstickError("does not fit the inputs: they were edited", path="input_hash", value=data["input_hash"])
-    return report
+    return {
+        "title": data["title"],
+        "metrics": _tree(data["metrics"], "metrics"),
+        "breakdowns": {name: _table(table, f"breakdowns.{name}") for name, table in data["breakdowns"].items()},
+        "bottleneck": data["bottleneck"],
+        "warnings": tuple(_finding(f, f"warnings.{i}") for i, f in enumerate(data["warnings"])),
+        "inputs": data["inputs"],
+        "papers": tuple(str(key) for key in data["papers"]),
+        "version": data["slipstick"],
+    }
 
 
 def _tree(node: Any, path: str) -> dict[str, Any]:

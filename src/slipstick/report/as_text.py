@@ -5,17 +5,18 @@ rich is imported inside: a Report that nobody prints does not pay for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from slipstick.report.contents import Contents
+from slipstick.report.metric import PARTS, Metric, Table, Tree, ratio
 from slipstick.report.papers import line
-from slipstick.report.report import PARTS, Metric, Report, Table, Tree
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
     from rich.table import Table as RichTable
 
-    from slipstick.report.comparison import Comparison, ReportDiff
+MetricRows = Mapping[str, Sequence[Metric | None]]  # dotted path -> the metric of each report
 
 WIDTH = 100
 _HOW_STYLE = {"estimated": "cyan", "simulated": "blue", "measured": "green", "published": "magenta"}
@@ -33,34 +34,34 @@ def to_text(renderable: RenderableType, width: int | None = None) -> str:
     return "\n".join(row.rstrip() for row in text.rstrip().split("\n"))
 
 
-def render_report(report: Report) -> Group:
+def render_report(report: Contents) -> Group:
     """Return title, bottleneck, metrics with origins, warnings, breakdowns and papers as one renderable."""
     from rich.console import Group
     from rich.text import Text
 
     sources = numbered_sources(report)
-    shown: list[RenderableType] = [_text(report.title, "bold")]
+    shown: list[RenderableType] = [safe_text(report.title, "bold")]
     if report.bottleneck:
-        shown.append(Text.assemble(("bottleneck: ", "dim"), _text(report.bottleneck, "bold yellow")))
+        shown.append(Text.assemble(("bottleneck: ", "dim"), safe_text(report.bottleneck, "bold yellow")))
     shown += [Text(), _metrics(report, sources)]
     if report.warnings:
         shown.append(Text())
     for finding in report.warnings:
         style = "bold red" if finding.severity == "error" else "yellow"
-        shown.append(Text.assemble((f"{finding.severity} [{finding.check}] ", style), _text(finding.message)))
+        shown.append(Text.assemble((f"{finding.severity} [{finding.check}] ", style), safe_text(finding.message)))
     for name, table in report.breakdowns.items():
         shown += [Text(), render_breakdown(name, table)]
     if sources:
-        shown += [Text(), _text("sources", "bold")]
-        shown += [_text(f"  [{number}] {source}", "dim") for source, number in sources.items()]
+        shown += [Text(), safe_text("sources", "bold")]
+        shown += [safe_text(f"  [{number}] {source}", "dim") for source, number in sources.items()]
     if report.papers:
-        shown += [Text(), _text("papers", "bold")]
-        shown += [_text(f"  {line(key)}", "dim") for key in report.papers]
-    shown += [Text(), _text(f"slipstick {report.version}, inputs {report.input_hash[:16]}", "dim")]
+        shown += [Text(), safe_text("papers", "bold")]
+        shown += [safe_text(f"  {line(key)}", "dim") for key in report.papers]
+    shown += [Text(), safe_text(f"slipstick {report.version}, inputs {report.input_hash[:16]}", "dim")]
     return Group(*shown)
 
 
-def numbered_sources(report: Report) -> dict[str, int]:
+def numbered_sources(report: Contents) -> dict[str, int]:
     """Return every source of a metric with its number, in the order of first use."""
     found = dict.fromkeys(metric.source for metric in report.flat().values() if metric.source)
     return {source: number for number, source in enumerate(found, 1)}
@@ -82,51 +83,29 @@ def walk(tree: Tree, depth: int = 0) -> Iterator[tuple[int, str, Metric | None, 
 
 def render_breakdown(name: str, table: Table) -> RichTable:
     """Return a breakdown with its columns aligned: text left, numbers right."""
-    shown = _plain_table(title=name)
+    shown = plain_table(title=name)
     for column, head in enumerate(table.columns):
         numbers = any(isinstance(row[column], int | float) for row in table.rows)
-        shown.add_column(_text(head.name), justify="right" if numbers else "left", overflow="fold", no_wrap=numbers)
+        shown.add_column(safe_text(head.name), justify="right" if numbers else "left", overflow="fold", no_wrap=numbers)
     for row in range(len(table.rows)):
-        shown.add_row(*(_text(table.text(row, column)) for column in range(len(table.columns))))
+        shown.add_row(*(safe_text(table.text(row, column)) for column in range(len(table.columns))))
     return shown
 
 
-def render_diff(diff: ReportDiff) -> Group:
-    """Return before, after, difference and ratio of every common metric."""
-    from rich.console import Group
-
-    from slipstick.core.units import format_quantity
-
-    shown = _plain_table()
-    shown.add_column("metric")
-    for head in ("before", "after", "difference", "ratio"):
-        shown.add_column(head, justify="right")
-    for row in diff.rows:
-        ratio = "" if row.ratio is None else f"{row.ratio:.3f} x"
-        change = format_quantity(row.difference, row.unit)
-        shown.add_row(_text(label(row.path)), row.before.text, row.after.text, change, ratio)
-    notes = [f"before: {diff.names[0]}", f"after:  {diff.names[1]}"]
-    notes += [f"only before: {', '.join(diff.only_before)}"] if diff.only_before else []
-    notes += [f"only after: {', '.join(diff.only_after)}"] if diff.only_after else []
-    return Group(*(_text(note) for note in notes), _text(""), shown)
-
-
-def render_comparison(comparison: Comparison) -> RichTable:
+def render_comparison(reports: Sequence[Contents], rows: MetricRows) -> RichTable:
     """Return metrics as rows, reports as columns, each value with its ratio to the first report."""
-    from slipstick.report.comparison import ratio
-
-    shown = _plain_table()
+    shown = plain_table()
     shown.add_column("metric")
-    for report in comparison.reports:
-        shown.add_column(_text(report.title), justify="right", overflow="fold")
-    warnings = [str(len(report.warnings)) if report.warnings else "" for report in comparison.reports]
-    shown.add_row("bottleneck", *(_text(report.bottleneck) for report in comparison.reports))
-    for path, found in comparison.rows.items():
+    for report in reports:
+        shown.add_column(safe_text(report.title), justify="right", overflow="fold")
+    warnings = [str(len(report.warnings)) if report.warnings else "" for report in reports]
+    shown.add_row("bottleneck", *(safe_text(report.bottleneck) for report in reports))
+    for path, found in rows.items():
         cells = []
         for place, metric in enumerate(found):
             share = ratio(found[0], metric) if place else None
             cells.append((metric.text if metric else "-") + ("" if share is None else f"  ({share:.2f} x)"))
-        shown.add_row(_text(label(path)), *cells)
+        shown.add_row(safe_text(label(path)), *cells)
     if any(warnings):
         shown.add_row("warnings", *warnings)
     return shown
@@ -144,31 +123,32 @@ def label(path: str) -> str:
     return ("  " + part if parts else path).replace("_", " ").replace(".", " ")
 
 
-def _metrics(report: Report, sources: Mapping[str, int]) -> RichTable:
-    shown = _plain_table(head=False)
+def _metrics(report: Contents, sources: Mapping[str, int]) -> RichTable:
+    shown = plain_table(head=False)
     shown.add_column("metric")
     for head in ("value", "share"):
         shown.add_column(head, justify="right")
     shown.add_column("how")
     shown.add_column("note", overflow="fold", style="dim")
     for depth, name, metric, share in walk(report.metrics):
-        head = _text("  " * depth + name.replace("_", " "), "" if metric else "bold")
+        head = safe_text("  " * depth + name.replace("_", " "), "" if metric else "bold")
         if metric is None:
             shown.add_row(head)
             continue
         mark = f"[{sources[metric.source]}]" if metric.source else ""
         note = " ".join(part for part in (mark, metric.note) if part)
         percent = "" if share is None else f"{100 * share:.1f} %"
-        shown.add_row(head, metric.text, percent, _text(metric.how, _HOW_STYLE[metric.how]), _text(note))
+        shown.add_row(head, metric.text, percent, safe_text(metric.how, _HOW_STYLE[metric.how]), safe_text(note))
     return shown
 
 
-def _plain_table(*, title: str = "", head: bool = True) -> RichTable:
+def plain_table(*, title: str = "", head: bool = True) -> RichTable:
+    """Return an empty table without lines between its rows."""
     from rich import box
     from rich.table import Table as RichTable
 
     return RichTable(
-        title=_text(title, "bold") if title else None,
+        title=safe_text(title, "bold") if title else None,
         title_justify="left",
         box=box.SIMPLE_HEAD if head else None,
         show_header=head,
@@ -178,7 +158,7 @@ def _plain_table(*, title: str = "", head: bool = True) -> RichTable:
     )
 
 
-def _text(text: str, style: str = "") -> Any:
+def safe_text(text: str, style: str = "") -> Any:
     """Wrap text so that rich reads no markup in it, and the terminal no control codes."""
     from rich.text import Text
 

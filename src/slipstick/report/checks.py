@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 
 from slipstick.core.units import format_quantity
-from slipstick.report.report import Finding
+from slipstick.report.metric import Finding
 
 Facts = Mapping[str, float]
 Check = Callable[[Facts], Iterator[Finding]]

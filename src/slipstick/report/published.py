@@ -99,19 +99,6 @@ class Validation:
         data = {"rows": [_row_dict(row) for row in self.rows], "summary": summary}
         return json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False)
 
-    def table(self, width: int | None = None, *, rows: int | None = None) -> str:
-        """Return the summary by source and the rows (the worst `rows` of them, all unless given) as plain text."""
-        from slipstick.report.as_text import to_text
-        from slipstick.report.validation_text import render_validation
-
-        return to_text(render_validation(self, rows), width)
-
-    def __rich__(self) -> Any:
-        """Return what a rich console prints."""
-        from slipstick.report.validation_text import render_validation
-
-        return render_validation(self, None)
-
 
 class Suite(ABC):
     """A table of published or measured figures that slipstick can replay."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slipstick.report.as_text import render_breakdown
+from slipstick.report.metric import Table
 from slipstick.report.published import Row, Validation
-from slipstick.report.report import Table
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -127,7 +127,7 @@ def _topologies() -> Rows:
 
 
 def _suites() -> Rows:
-    from slipstick.verbs.truth import load_suites
+    from slipstick.engines.validation_suites import load_suites
 
     rows = [(suite.name, suite.about, ", ".join(sorted(suite.columns))) for suite in load_suites().values()]
     return {"suite": "", "what": "", "recognised by these columns": ""}, list(rows)
@@ -221,7 +221,7 @@ def _show_topology(name: str) -> list[tuple[object, ...]] | None:
 
 
 def _show_suite(name: str) -> list[tuple[object, ...]] | None:
-    from slipstick.verbs.truth import load_suites
+    from slipstick.engines.validation_suites import load_suites
 
     suite = load_suites().get(name)
     if suite is None:

@@ -35,11 +35,11 @@ from slipstick.core.arrays import FloatArray
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
+from slipstick.core.question import Question
 from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
 from slipstick.networks.decoder.decoder import Decoder
-from slipstick.report.checks import run_checks
-from slipstick.report.report import Metric, Report, Table, flatten
+from slipstick.report.report import Metric, Report, Table
 
 PAPERS = ("kundu2024", "ardalani2022", "dao2022")
 
@@ -62,25 +62,24 @@ class Run:
         return Load(*(np.array([v]) for v in (self.batch, self.workload.sequence, self.workload.output)))
 
 
-def estimate_inference(workload: Workload, system: System, plan: Plan) -> Report:
+def estimate_inference(question: Question) -> Report:
     """Return the report of a prefill, or of a prompt with generated tokens, on every replica of the system.
 
     Errors
     ------
     SpecErrors where the plan is impossible; too little memory is a finding of the report.
     """
-    run = _run(workload, system, plan)
-    whole = _prefill_metrics(run) if workload.phase is Phase.PREFILL else _decode_metrics(run)
-    metrics = {**whole, **_memory(run)}
-    facts = {path: metric.value for path, metric in flatten(metrics)}
-    return Report(
+    workload, system = question.workload, question.system
+    run = _run(workload, system, question.plan)
+    metrics = _prefill_metrics(run) if workload.phase is Phase.PREFILL else _decode_metrics(run)
+    return Report.of(
+        question.with_plan(run.plan),
+        {**metrics, **_memory(run)},
+        {"ops": _table(run)},
         title=f"{workload.name} on {system.devices} x {system.name}",
-        metrics=metrics,
-        breakdowns={"ops": _table(run)},
         bottleneck=_bottleneck(run),
-        warnings=run_checks({**facts, **_rooflines(run)}),
-        inputs={"workload": workload, "system": system, "plan": run.plan},
         papers=PAPERS,
+        facts=_rooflines(run),
     )
 
 
@@ -122,10 +121,6 @@ def _run(workload: Workload, system: System, plan: Plan) -> Run:
 
     filled = resolved(plan, workload, system, system.main_memory.capacity, evaluate)
     plans = Plans.of([filled], system)
-    if plans.cp[0] > 1:
-        raise SlipstickError(
-            "context parallelism is modelled in training only", path="plan.parallel.cp", value=int(plans.cp[0])
-        )
     decoding = int(plans.dp[0]) - _prefilling(filled, workload, plans)
     return Run(workload, system, filled, setting, plans, max(1, workload.batch // decoding), decoding)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 from slipstick.core.workload import Phase
+from slipstick.engines.hybrid_parallelism import worker_batch
 from slipstick.engines.step_speedup import StepSpeedup, step_speedup
 from slipstick.report.published import Row, RowDict, Suite, Validation, number, register_suite
-from slipstick.verbs.hybrid import worker_batch
 
 SYSTEM = "dgx1-v100"
 TIME_LIMIT = 10.0  # seconds for a placement

@@ -1,0 +1,25 @@
+"""Asking and answering in one step: what most verbs do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec, ask
+from slipstick.engines.refusals import engine_for
+from slipstick.report.report import Report
+
+
+def answer(verb: str, workload: WorkloadSpec, system: SystemSpec, plan: PlanSpec = None, **options: Any) -> Report:
+    """Return the Report of the engine that the table names for a verb and a question.
+
+    Errors
+    ------
+    SlipstickError for unknown names and options; SpecErrors with all that no engine takes, and what would be taken.
+
+    Examples
+    --------
+    >>> answer("estimate", "mobilenet-v2", "swis-8x8", "formats=swis:3").value("time.step") > 0
+    True
+    """
+    question = ask(workload, system, plan, verb=verb, **options)
+    return engine_for(verb, question).answer(question)

@@ -1,0 +1,98 @@
+"""Estimates: the engine's closed form, with who chose each field of the question, and what `ops` lists of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import Plan
+from slipstick.core.workload import Op, Phase, Workload
+from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec, ask, bare_workload
+from slipstick.engines.refusals import engine_for
+from slipstick.report.report import Metric, Report, Table
+
+if TYPE_CHECKING:
+    from slipstick.core.question import Question
+
+OPS = "ops"  # the breakdown into kernels or operations
+
+
+def estimate_report(
+    workload: WorkloadSpec, system: SystemSpec, plan: PlanSpec = None, *, strict: bool = False, **options: Any
+) -> Report:
+    """Return the Report of `slipstick.estimate`.
+
+    Errors
+    ------
+    SlipstickError for what no engine takes, and with `strict` for a report with findings.
+    """
+    question = ask(workload, system, plan, **options)
+    report = engine_for("estimate", question).answer(question)
+    if strict and report.warnings:
+        findings = "; ".join(finding.message for finding in report.warnings)
+        raise SlipstickError(f"the report has findings and strict is set: {findings}", path=report.title)
+    return report.with_breakdowns({"question": _chosen_by(question, report), **report.breakdowns})
+
+
+def operations_report(
+    workload: WorkloadSpec, system: SystemSpec | None = None, plan: PlanSpec = None, **options: Any
+) -> Report:
+    """Return the Report of `slipstick.ops`: an estimate's kernels, or without a system the network's operations."""
+    if system is not None:
+        report = estimate_report(workload, system, plan, **options)
+        return report.with_breakdowns({OPS: report.breakdowns[OPS]})
+    asked = bare_workload(workload, plan, **options)
+    operations = list(_all_ops(asked))
+    names = ("m", "n", "k", "batch")
+    columns = {"op": "", "kind": "", "count": "", **dict.fromkeys(names, ""), "flops": "FLOP"}
+    table = Table.of({**columns, "weights": "", "inputs": "", "outputs": ""}, map(_op_row, operations))
+    flops = Metric(
+        sum(op.flops * op.count for op in operations), "FLOP", "estimated", "counted, operation by operation"
+    )
+    return Report.of({"workload": asked}, {"work": {"flops": flops}}, {OPS: table}, title=f"operations of {asked.name}")
+
+
+def train_decoder(question: Question) -> Report:
+    """Return the estimate of a decoder's training; with the option `fabric`, collectives are priced on the links."""
+    from slipstick.cluster.estimate import estimate_training
+
+    if not question.options.get("fabric"):
+        return estimate_training(question)
+    from slipstick.engines.wafer_training import topology_of
+    from slipstick.fabric.collective_prices import FabricPrice
+
+    return estimate_training(question, FabricPrice(topology_of(question.system)))
+
+
+def _all_ops(workload: Workload) -> Iterator[Op]:
+    yield from workload.ops
+    if workload.phase is Phase.TRAIN:
+        from slipstick.networks.decoder.operations import backward
+
+        for op in reversed(workload.ops):
+            yield from backward(op)
+
+
+def _op_row(op: Op) -> tuple[object, ...]:
+    sizes = (op.dims.get(name) for name in ("m", "n", "k", "batch"))
+    return (op.name, op.kind, op.count, *sizes, op.flops, op.weights, op.inputs, op.outputs)
+
+
+def _chosen_by(question: Question, report: Report) -> Table:
+    """Return what was asked, and who chose it: given, default, or auto (found by the engine)."""
+    workload, chosen = question.workload, question.chosen
+    rows: list[tuple[str, object, str]] = [
+        ("workload", workload.network.name, "given"),
+        ("phase", str(workload.phase), chosen.get("phase", "given")),
+        ("system", f"{question.system.name}:{question.system.devices}", "given"),
+    ]
+    names = ["batch", "sequence", *(["output"] if workload.phase is Phase.DECODE else [])]
+    rows += [(name, getattr(workload, name), chosen.get(name, "given")) for name in names]
+    resolved = Plan.of(report.inputs["plan"])  # no field is `auto` that the engine had to fill
+    for group, fields in question.plan.model_dump(exclude_unset=True).items():
+        for name in fields if isinstance(fields, dict) else ():
+            value = getattr(getattr(resolved, group), name)
+            origin = "auto" if fields[name] == "auto" else chosen.get(name, chosen.get("plan", "given"))
+            rows.append((f"plan {name}", value if not isinstance(value, bool) else str(value).lower(), origin))
+    return Table.of({"field": "", "value": "", "chosen by": ""}, rows)

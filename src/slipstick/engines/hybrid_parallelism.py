@@ -1,0 +1,249 @@
+"""Hybrid parallelism: time to converge over devices, more workers against more devices for each (Pal et al. 2019)."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.files import load_yaml
+from slipstick.core.value_ranges import whole_numbers
+from slipstick.engines.answer import answer
+from slipstick.engines.question import WorkloadSpec
+from slipstick.engines.step_speedup import Method, StepSpeedup, step_speedup
+from slipstick.engines.table import MIXED_PRECISION
+from slipstick.report.report import Metric, Report, Table
+
+if TYPE_CHECKING:
+    from slipstick.cluster.convergence.epochs_to_target import Epochs
+    from slipstick.cluster.convergence.speedup_curves import Curves
+
+_BATCH = 32  # samples of a worker where nobody says, and no task is known
+_TASKS = Path(__file__).parent.parent / "data" / "hybrid" / "tasks.yaml"
+Remark = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class HybridCase:
+    """One question of `hybrid`: the options of `slipstick.hybrid`, texts read, defaults filled in.
+
+    `counts` are numbers of devices, `batch` the samples of one worker, `widths` the devices of one worker, `speedups`
+    SU^M by M where the user gave it, `samples` those of the data set.
+    """
+
+    workload: WorkloadSpec
+    system: str
+    counts: list[int]
+    epochs: Epochs
+    batch: int
+    widths: list[int]
+    speedups: Mapping[int, float]
+    method: Method
+    scaling: Literal["model", "ideal"]
+    time_limit: float
+    samples: float | None
+
+
+def hybrid_report(workload: WorkloadSpec, system: str, remark: Remark = lambda _: None, **options: Any) -> Report:
+    """Return the Report of `slipstick.hybrid`; `remark` is told what is being worked out.
+
+    Errors
+    ------
+    SlipstickError for counts that do not grow, widths that do not fit, epochs that are known at none of the counts.
+    """
+    from slipstick.cluster.convergence.speedup_curves import curves
+    from slipstick.cluster.convergence.speedup_picture import hybrid_svg
+
+    case = _case(workload, system, options, remark)
+    task = _tasks().get(str(workload), {})
+    gains = _step_speedups(case, remark)
+    counts = case.counts
+    workers = sorted({1, *counts} | {count // width for width in case.widths for count in counts if count >= width})
+    remark(f"steps of {workers[0]} to {workers[-1]} workers")
+    steps = {n: _step(case, n) for n in workers} if case.scaling == "model" else {}
+    share = {n: steps[1] / time for n, time in steps.items()}
+    drawn = curves(counts, case.batch, case.epochs, {m: gain.value for m, gain in gains.items()}, share)
+    size = case.samples if case.samples is not None else task.get("samples", {}).get("value")
+    title = f"{workload} on {case.system}, {counts[0]} to {counts[-1]} devices: data parallelism alone and hybrid"
+    return Report.of(
+        {
+            "workload": str(workload), "system": case.system, "counts": counts, "batch": case.batch,
+            "scaling": case.scaling, "method": case.method, "epochs": case.epochs.source,
+            "step_speedups": {str(m): gain.value for m, gain in gains.items()},
+        },
+        _metrics(drawn, gains, steps.get(1) or _step(case, 1)),
+        _tables(drawn, gains, share, task, _hours(drawn, case.epochs, steps, size)),
+        title=title,
+        bottleneck=_bottleneck(drawn),
+        papers=("pal2019",),
+    ).with_detail(drawn, lambda: {"Speed-up over devices": hybrid_svg(drawn, title)})  # fmt: skip
+
+
+def _case(workload: WorkloadSpec, system: str, options: Mapping[str, Any], remark: Remark) -> HybridCase:
+    """Return the case that the options of `slipstick.hybrid` describe."""
+    name, colon, counts = system.partition(":")
+    if not colon:
+        raise SlipstickError("has no counts", path="system", value=system, allowed=f"such as {name}:2..256")
+    given = {key: value for key, value in options.items() if value is not None}
+    return HybridCase(
+        workload,
+        name,
+        whole_numbers(counts, "system"),
+        _epochs(given, remark),
+        given["batch"] if "batch" in given else worker_batch(workload),
+        whole_numbers(given.get("widths", "2,4,8"), "widths"),
+        _speedups(given.get("step_speedups", "")),
+        given.get("method", "auto"),
+        given.get("scaling", "model"),
+        given.get("time_limit", 20.0),
+        given.get("samples"),
+    )
+
+
+def _epochs(options: Mapping[str, Any], remark: Remark) -> Epochs:
+    """Return the epochs by batch: the user's object or file, a model fitted to it, or the critical-batch model."""
+    from slipstick.cluster.convergence.epochs_to_target import CriticalBatch, fit_critical_batch, read_epochs
+
+    points, critical, least = options.get("epochs"), options.get("critical_batch"), options.get("least_epochs")
+    if (points is None) == (critical is None):
+        allowed = "epochs (a file with the columns batch,epochs) or critical_batch (a number), one of them"
+        raise SlipstickError("epochs of large batches are not known", path="epochs", allowed=allowed)
+    if critical is not None:
+        if not 0 < critical < float("inf"):
+            raise SlipstickError("out of range", path="critical_batch", value=critical, allowed="above 0")
+        return CriticalBatch(least or 1.0, critical, absolute=least is not None)
+    if not isinstance(points, str | Path):
+        return cast("Epochs", points)
+    curve = read_epochs(points)
+    if not options.get("extrapolate"):
+        return curve
+    fitted, left = fit_critical_batch(curve.batches, curve.epochs)
+    remark(f"E(B) = {fitted.least:.3g} (1 + B / {fitted.critical:.4g}), off by up to {abs(left).max():.2g} epochs")
+    return fitted
+
+
+def _speedups(given: str | Mapping[int, float]) -> Mapping[int, float]:
+    """Return SU^M by M from a text such as ``2=1.32,4=1.9``, or the mapping itself."""
+    if not isinstance(given, str):
+        return given
+    speedups = {}
+    for part in filter(None, (piece.strip() for piece in given.split(","))):
+        width, _, value = part.partition("=")
+        try:
+            speedups[whole_numbers(width, "step_speedups")[0]] = float(value)
+        except ValueError:
+            raise SlipstickError("not M=speedup", path="step_speedups", value=part, allowed="such as 2=1.32") from None
+    return speedups
+
+
+def _step_speedups(case: HybridCase, remark: Remark) -> dict[int, StepSpeedup]:
+    """Return SU^M of every width: the user's, or what the method finds, and never less than a divisor of it has."""
+    gains: dict[int, StepSpeedup] = {}
+    for width in sorted(case.widths):
+        if width in case.speedups:
+            gain = StepSpeedup(width, case.speedups[width], "given", "given by the user")
+        else:
+            remark(f"one step on {width} devices ({case.method}, {case.time_limit:g} s at most a placement)")
+            gain = step_speedup(
+                case.workload, case.system, width, case.batch, method=case.method, time_limit=case.time_limit
+            )
+        fewer = max((g for m, g in gains.items() if width % m == 0), key=lambda g: g.value, default=gain)
+        gains[width] = gain if gain.value >= fewer.value else replace(fewer, how=f"{fewer.how}, others idle")
+    return gains
+
+
+def _step(case: HybridCase, workers: int) -> float:
+    """Return the seconds of a data-parallel step."""
+    report = answer("estimate", case.workload, f"{case.system}:{workers}", MIXED_PRECISION, batch=workers * case.batch)
+    return report.value("time.step")
+
+
+def worker_batch(workload: WorkloadSpec) -> int:
+    """Return the samples of one worker where nobody says: those of the known task, else 32."""
+    return int(_tasks().get(str(workload), {}).get("batch", {}).get("value", _BATCH))
+
+
+@functools.cache
+def _tasks() -> dict[str, Any]:
+    return dict(load_yaml(_TASKS))
+
+
+def _metrics(found: Curves, gains: Mapping[int, StepSpeedup], step: float) -> dict[str, Any]:
+    def metric(value: float, note: str = "") -> Metric:
+        return Metric(value, "", "estimated", "C = T S E", note)
+
+    alone, both = found.best_alone(), found.best_hybrid()
+    crossings = {f"m{m}": at for m in found.hybrid if (at := found.crossover(m)) is not None}
+    return {
+        "step_speedup": {
+            f"m{m}": Metric(gain.value, "", "estimated", gain.source, gain.how) for m, gain in gains.items()
+        },
+        "crossover": {m: metric(at, "devices from which on hybrid wins, where known") for m, at in crossings.items()},
+        "best": {
+            "alone": {"speedup": metric(alone.speedup), "devices": metric(alone.devices)},
+            "hybrid": {
+                "speedup": metric(both.speedup), "devices": metric(both.devices), "width": metric(both.width),
+            },
+            "gain": Metric(found.gain(), "fraction", "estimated", "", "best over all counts, hybrid over alone"),
+        },
+        "time": {"one_device": Metric(step, "s", "estimated", "", "one step of one worker on one device")},
+    }  # fmt: skip
+
+
+def _tables(
+    found: Curves,
+    gains: Mapping[int, StepSpeedup],
+    share: Mapping[int, float],
+    task: Mapping[str, Any],
+    hours: Sequence[float | None],
+) -> dict[str, Table]:
+    heads = {"devices": "", "global batch": "", "alone": "x"} | {f"M={m}": "x" for m in found.hybrid} | {"SE_N": ""}
+    rows = [
+        (count, count * found.batch, _known(found.alone[i]), *(_known(c[i]) for c in found.hybrid.values()),
+         share.get(count, 1.0), hours[i])
+        for i, count in enumerate(found.counts)
+    ]  # fmt: skip
+    tables = {"speed-up over one device": Table.of(heads | {"time alone": "s"}, rows)}
+    if "gain" in task and 2 in gains:
+        tables["published beside our band"] = _band(task["gain"], gains[2])
+    return tables
+
+
+def _band(published: Mapping[str, Any], gain: StepSpeedup) -> Table:
+    """Return the paper's gain beside what SU^2 allows: where data parallelism has stopped to gain, all of SU^2 - 1."""
+    most = max(0.0, gain.value - 1)
+    inside = "inside" if published["value"] <= most else "above: no hybrid of this SU^2 gains so much"
+    heads = {
+        "published, at least": "fraction",
+        "our band from": "fraction",
+        "to": "fraction",
+        "it lies": "",
+        "source": "",
+    }
+    return Table.of(heads, [(published["value"], 0.0, most, inside, published["source"])])
+
+
+def _hours(found: Curves, epochs: Epochs, steps: Mapping[int, float], samples: float | None) -> list[float | None]:
+    """Return C = T S E of data parallelism alone, where it can be said."""
+    if samples is None or not epochs.absolute:
+        return [None] * len(found.counts)
+    needed = epochs.at([count * found.batch for count in found.counts])
+    return [
+        _known(steps[count] * samples / (count * found.batch) * float(e)) if count in steps else None
+        for count, e in zip(found.counts, needed, strict=True)
+    ]
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _bottleneck(found: Curves) -> str:
+    if found.gain() <= 0:
+        return "nothing yet: data parallelism alone is the fastest of all counts"
+    best = found.best_hybrid()
+    return f"epochs of large batches: beyond {best.devices // best.width} workers more devices for each pay more"

@@ -1,0 +1,211 @@
+"""The table of engines: which function answers a verb on which kind of device, and what it takes. One row an engine.
+
+A new kind of hardware adds rows: here, by `register`, or from a package of its own through the entry point group
+``slipstick.engines``, whose entries load to an Engine or to several. Nothing else in the house asks for a kind.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import short_keys
+from slipstick.core.workload import Phase
+from slipstick.report.metric import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from slipstick.core.question import Question
+    from slipstick.report.report import Report
+
+ENTRY_POINTS = "slipstick.engines"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One row: an engine, and the questions that it takes.
+
+    Parameters
+    ----------
+    verb, device
+        Name of the verb, and the kind of device (`System.device.kind`) that it answers for.
+    networks, phases
+        Kinds of network (`Network.kind`) and phases that it takes; the first phase is asked where the user names none.
+    plan
+        Fields of a plan that it reads: dotted names or patterns (``parallel.*``), ``!pattern`` for those that it does
+        not, ``parallel.zero=0|1|2`` where it takes some values only. Any other field must stay at its default.
+    function
+        ``module:function``, called with the Question; returns the Report.
+    options
+        The verb's options beyond workload, system and plan that it reads.
+    default_plan
+        Plan of a user who gives none.
+    max_devices
+        Most devices; None: any number.
+    needs_topology
+        Whether the system must say how its devices are linked.
+    sweep
+        ``module:function`` of the vectorised form that `search` uses; empty: it asks point by point.
+    hint
+        What to do instead, said behind a refused field of the plan.
+    """
+
+    verb: str
+    device: str
+    networks: tuple[str, ...]
+    phases: tuple[Phase, ...]
+    plan: tuple[str, ...]
+    function: str
+    options: tuple[str, ...] = ()
+    default_plan: str = ""
+    max_devices: int | None = None
+    needs_topology: bool = False
+    sweep: str = ""
+    hint: str = field(default="", compare=False)
+
+    def reads(self, path: str) -> bool:
+        """Tell whether the engine reads the field of a plan at a dotted path."""
+        patterns = [pattern.partition("=")[0] for pattern in self.plan]
+        wanted = any(fnmatchcase(path, pattern) for pattern in patterns)
+        return wanted and not any(fnmatchcase(path, pattern[1:]) for pattern in patterns if pattern.startswith("!"))
+
+    def values(self, path: str) -> tuple[str, ...]:
+        """Return the values that it takes in a field of the plan; empty where it takes any."""
+        return next((tuple(p.partition("=")[2].split("|")) for p in self.plan if p.startswith(f"{path}=")), ())
+
+    @property
+    def plan_text(self) -> str:
+        """Fields of a plan that it reads, as users write them; those of a group that is read as a whole by its name."""
+        groups: dict[str, list[str]] = {}
+        for path in short_keys().values():
+            group, _, name = path.rpartition(".")
+            groups.setdefault(group, []).append(name)
+        return "; ".join(filter(None, (self._group_text(group, names) for group, names in groups.items()))) or "none"
+
+    def _group_text(self, group: str, names: list[str]) -> str:
+        """Return what is read of one group: ``parallel``, ``parallel but cp`` or ``parallel.dp, parallel.zero=0|1``."""
+        paths = [f"{group}.{name}".strip(".") for name in names]
+        read = [path for path in paths if self.reads(path)]
+        limited = any(self.values(path) for path in read)
+        if len(read) > 1 and len(paths) - len(read) <= 1 and not limited:
+            return group + "".join(f" but {path.rpartition('.')[2]}" for path in paths if path not in read)
+        return ", ".join(path + f"={'|'.join(self.values(path))}" * bool(self.values(path)) for path in read)
+
+    def answer(self, question: Question) -> Report:
+        """Return the engine's Report."""
+        module, _, name = self.function.partition(":")
+        function: Callable[[Question], Report] = getattr(import_module(module), name)
+        return function(question)
+
+
+_FORMATS = ("formats.*", "!formats.formats")
+_FASTEST = "tp=auto,pp=auto,microbatch=auto,ep=auto,recompute=auto,sp=true,zero=1"  # the fastest split that fits
+MIXED_PRECISION = "matmul=fp16,activations=fp16"  # the formats of mixed-precision training since Volta
+_PLACE = "slipstick.place divides one network over devices"
+
+ENGINES: tuple[Engine, ...] = (
+    Engine(
+        "estimate", "accelerator", ("decoder",), (Phase.TRAIN,),
+        ("parallel.*", "collectives.*", "offload.*", *_FORMATS, "kernels.*"),
+        "slipstick.engines.closed_form:train_decoder", options=("fabric",), default_plan=_FASTEST,
+    ),
+    Engine(
+        "estimate", "accelerator", ("decoder",), (Phase.PREFILL, Phase.DECODE),
+        ("parallel.*", "!parallel.cp", "collectives.*", "offload.*", *_FORMATS, "kernels.*", "serving.*", "stack"),
+        "slipstick.cluster.inference.inference_report:estimate_inference", default_plan="tp=auto",
+    ),
+    Engine(
+        "estimate", "accelerator", ("graph",), (Phase.TRAIN,),
+        ("parallel.dp", "parallel.microbatch", "parallel.sp", "parallel.zero=0|1|2", "collectives.dp_*", *_FORMATS,
+         "kernels.fused"),
+        "slipstick.cluster.graph_estimate:estimate_graph", default_plan=_FASTEST, hint=_PLACE,
+    ),
+    Engine(
+        "estimate", "accelerator", ("graph",), (Phase.INFER,),
+        ("parallel.dp", "parallel.microbatch", *_FORMATS, "kernels.fused", "kernels.cuda_graphs"),
+        "slipstick.cluster.graph_estimate:estimate_graph", default_plan="tp=auto", hint=_PLACE,
+    ),
+    Engine(
+        "estimate", "array", ("graph",), (Phase.INFER,), ("formats.formats",),
+        "slipstick.array.estimate:estimate", default_plan="formats=int8", max_devices=1,
+    ),
+    Engine(
+        "simulate", "accelerator", ("decoder", "graph"), (Phase.TRAIN,),
+        ("parallel.tp", "parallel.pp", "parallel.dp", "parallel.microbatch", "parallel.zero", "parallel.schedule",
+         "collectives.dp_overlap", "offload.weights", *_FORMATS, "kernels.*"),
+        "slipstick.engines.wafer_training:simulate_step", options=("efficiency", "sweep"),
+        default_plan="tp=auto,pp=auto,zero=2,gradients=bf16", needs_topology=True,
+    ),
+    Engine(
+        "simulate", "array", ("graph",), (Phase.INFER,), ("formats.formats",),
+        "slipstick.array.bit_true_run:simulate_layers", default_plan="formats=int8", max_devices=1,
+    ),
+    Engine(
+        "place", "accelerator", ("decoder", "graph"), (Phase.TRAIN, Phase.INFER), (*_FORMATS, "kernels.*"),
+        "slipstick.engines.operator_placement:place", options=("forwarding", "time_limit"),
+        default_plan=MIXED_PRECISION, needs_topology=True,
+    ),
+)  # fmt: skip
+
+_registered: list[Engine] = []
+
+
+def register(*rows: Engine) -> None:
+    """Add rows to the table, for this process: those of a third party's kind of device, or of a test."""
+    _registered.extend(rows)
+
+
+def engines() -> tuple[Engine, ...]:
+    """Return every row: the house's own, those of installed packages, and those registered by hand.
+
+    Examples
+    --------
+    >>> sorted({engine.device for engine in engines() if engine.verb == "simulate"})
+    ['accelerator', 'array']
+    """
+    return (*ENGINES, *_installed(), *_registered)
+
+
+@functools.cache
+def _installed() -> tuple[Engine, ...]:
+    """Return the rows of other packages: what their entry points load to."""
+    from importlib.metadata import entry_points
+
+    rows: list[Engine] = []
+    for entry in entry_points(group=ENTRY_POINTS):
+        loaded = entry.load()
+        several = (loaded,) if isinstance(loaded, Engine) else tuple(loaded) if isinstance(loaded, Iterable) else ()
+        if not several or not all(isinstance(row, Engine) for row in several):
+            raise SlipstickError(
+                "an entry point that loads to no Engine", path=ENTRY_POINTS, value=entry.value,
+                allowed="an Engine, or a tuple of them",
+            )  # fmt: skip
+        rows += several
+    return tuple(rows)
+
+
+def rows_of(verb: str, device: str) -> list[Engine]:
+    """Return the rows of a verb for a kind of device, in the table's order."""
+    return [engine for engine in engines() if engine.verb == verb and engine.device == device]
+
+
+def rows_table() -> Table:
+    """Return the table as it is printed: a row an engine, with all that it takes."""
+    columns = ("verb", "device", "networks", "phases", "plan fields", "options and needs", "engine")
+    return Table.of(dict.fromkeys(columns, ""), [_row(engine) for engine in engines()])
+
+
+def _row(engine: Engine) -> tuple[str, ...]:
+    more = [*engine.options, *(["needs a topology"] if engine.needs_topology else [])]
+    more += [f"at most {engine.max_devices} device{'s' * (engine.max_devices > 1)}"] if engine.max_devices else []
+    more += ["vectorised in search"] if engine.sweep else []
+    return (
+        engine.verb, engine.device, ", ".join(engine.networks), ", ".join(engine.phases), engine.plan_text,
+        ", ".join(more), engine.function.removeprefix("slipstick."),
+    )  # fmt: skip

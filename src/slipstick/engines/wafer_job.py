@@ -1,0 +1,77 @@
+"""Training jobs for the fabric: a question's layers, costed by the cluster model, under one strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from slipstick.core.device_kinds import Accelerator
+from slipstick.core.errors import SlipstickError
+from slipstick.core.layer import Layer
+
+if TYPE_CHECKING:
+    from slipstick.core.question import Question
+    from slipstick.fabric.training.job import Job
+    from slipstick.fabric.training.strategies import Strategy
+
+
+def job_for(question: Question, efficiency: float | None = None) -> Callable[[Strategy], Job]:
+    """Return the function from a strategy to its job; layers are costed once for each size of a microbatch.
+
+    Parameters
+    ----------
+    efficiency : share of the matrix units' peak that all layers together reach, instead of what the kernel models say.
+    """
+    from slipstick.cluster.training.layer_costs import layer_costs, with_efficiency
+    from slipstick.fabric.training.job import Job
+
+    workload, system, plan = question.workload, question.system, question.plan
+    known: dict[int, tuple[Layer, ...]] = {}
+
+    def layers(microbatch: int) -> tuple[Layer, ...]:
+        if microbatch not in known:
+            costs = layer_costs(workload, system, plan, microbatch)
+            if efficiency is not None:
+                costs = with_efficiency(costs, system.device_as(Accelerator).matrix[plan.formats.matmul], efficiency)
+            known[microbatch] = costs
+        return known[microbatch]
+
+    def job(strategy: Strategy) -> Job:
+        replica, micro = shares(question, strategy)
+        return Job(
+            layers=layers(micro),
+            strategy=strategy,
+            microbatches=replica // micro,
+            samples=replica * workload.network.sample_bytes(workload.sequence),
+            streaming=_streams(question, strategy, layers(micro)),
+            overlap=plan.collectives.dp_overlap,
+            schedule=plan.parallel.schedule,
+        )
+
+    return job
+
+
+def shares(question: Question, strategy: Strategy) -> tuple[int, int]:
+    """Return the samples of a replica, and of a microbatch."""
+    batch, micro = question.workload.batch, question.plan.parallel.microbatch
+    replica = batch // strategy.dp
+    given = "microbatch" in question.plan.parallel.model_fields_set and micro != "auto"
+    size = int(micro) if given else max(1, replica // (2 * strategy.pp if strategy.pp > 1 else 1))
+    if batch % strategy.dp or replica % size or not replica:
+        allowed = f"a multiple of dp x microbatch = {strategy.dp} x {size}"
+        raise SlipstickError("does not divide evenly", path="workload.batch", value=batch, allowed=allowed)
+    return replica, size
+
+
+def _streams(question: Question, strategy: Strategy, layers: tuple[Layer, ...]) -> bool:
+    """Tell whether weights are streamed: as the plan says, or else where weights and optimiser do not fit."""
+    from slipstick.cluster.assembly import ADAM_STATES, width
+
+    plan, parameters = question.plan, question.workload.network.parameters
+    if "weights" in plan.offload.model_fields_set:
+        return plan.offload.weights
+    zero, dp = plan.parallel.zero, strategy.dp
+    gradients = sum(layer.gradient_bytes for layer in layers) / (dp if zero > 1 else 1)
+    states = ADAM_STATES * width("fp32") * parameters / (dp if zero else 1)
+    resident = (sum(layer.weights for layer in layers) + gradients + states) / (strategy.mp * strategy.pp)
+    return bool(resident > question.system.main_memory.capacity)

@@ -1,0 +1,25 @@
+"""`cite`: the papers that answers stand on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from slipstick.core.files import read_text
+from slipstick.engines.citations import citation_report
+from slipstick.report.report import Report
+
+
+def cite(*reports: Report | str | Path) -> Report:
+    """Return the papers that reports stand on, or all that slipstick knows; `cite()` of the result is their BibTeX.
+
+    Parameters
+    ----------
+    reports
+        Reports, or files that ``estimate --json`` wrote. None: every paper.
+
+    Examples
+    --------
+    >>> print(cite().cite()[:13])
+    @inproceeding
+    """
+    return citation_report([r if isinstance(r, Report) else Report.from_json(read_text(r)) for r in reports])
