@@ -126,7 +126,7 @@ def test_every_strategy_routes_with_three_middles(workers: int, io: tuple[int, .
 
 
 def test_two_middles_do_not_suffice_on_the_wafer() -> None:
-    lost = {(s.mp, s.dp, s.pp) for s in strategies(20) if conflicting(Tree(4, WAFER, 2), s)}
+    lost = {(s.tp, s.dp, s.pp) for s in strategies(20) if conflicting(Tree(4, WAFER, 2), s)}
     assert lost == {(1, 2, 10), (1, 4, 5), (2, 2, 5), (5, 2, 2), (5, 4, 1), (10, 2, 1)}
 
 

@@ -15,7 +15,7 @@ from slipstick.fabric.patterns import Pattern, all_reduce, together
 from slipstick.fabric.tasks import lower
 from slipstick.fabric.topology_file import resolve_topology
 from slipstick.fabric.training.io_controllers import broadcast, collect, hot_spot, line_rate, load, reversed_links
-from slipstick.fabric.training.strategies import cut_in_stages, strategies
+from slipstick.fabric.strategies import cut_in_stages, strategies
 
 WAFER = {name: resolve_topology(f"wafer-{name}") for name in ("mesh", "fred-a", "fred-b", "fred-c", "fred-d")}
 MESH = WAFER["mesh"]
@@ -118,7 +118,7 @@ def test_strategies_use_every_rank_once() -> None:
     for one in strategies(20):
         ranks = [r for stage in range(one.pp) for replica in range(one.dp) for r in one.tensor_group(replica, stage)]
         assert sorted(ranks) == list(range(20))
-        groups = [r for stage in range(one.pp) for member in range(one.mp) for r in one.data_group(member, stage)]
+        groups = [r for stage in range(one.pp) for member in range(one.tp) for r in one.data_group(member, stage)]
         assert sorted(groups) == list(range(20))
 
 

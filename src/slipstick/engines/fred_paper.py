@@ -13,8 +13,8 @@ from slipstick.engines.wafer_job import job_for
 from slipstick.engines.wafer_training import SWEEP_RUNS
 
 if TYPE_CHECKING:
+    from slipstick.fabric.strategies import Strategy
     from slipstick.fabric.training.iteration import Iteration
-    from slipstick.fabric.training.strategies import Strategy
 
 FABRICS = ("mesh", "fred-a", "fred-b", "fred-c", "fred-d")
 
@@ -62,9 +62,9 @@ def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs:
     >>> round(mesh.time / fred.time, 1)
     1.4
     """
+    from slipstick.fabric.strategies import Strategy
     from slipstick.fabric.topology_file import resolve_topology
     from slipstick.fabric.training.iteration import RUNS, simulate
-    from slipstick.fabric.training.strategies import Strategy
 
     case = cases()[name]
     strategy = Strategy(*case.strategy)
@@ -75,9 +75,9 @@ def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs:
 
 def sweep_pairs() -> list[tuple[Strategy, Iteration, Iteration]]:
     """Return every strategy of the paper's sweep on the mesh and on FRED-D."""
+    from slipstick.fabric.strategies import strategies
     from slipstick.fabric.topology_file import resolve_topology
     from slipstick.fabric.training.iteration import simulate
-    from slipstick.fabric.training.strategies import strategies
 
     asked = _data()["sweep"]
     case, replica = cases()[asked["workload"]], int(asked["replica"]["value"])

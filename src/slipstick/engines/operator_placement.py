@@ -14,7 +14,7 @@ from slipstick.report.report import Report
 if TYPE_CHECKING:
     from slipstick.core.topology import Topology
     from slipstick.placement.problem import Forwarding, Problem
-    from slipstick.placement.schedule import Schedule
+    from slipstick.placement.schedule import PlacementSchedule
 
 _TIME_LIMIT = 60.0  # seconds: what one waits for an answer
 
@@ -34,7 +34,7 @@ class Placement:
     """The detail of a placement's Report: the instance, and the schedule that the timeline is drawn from."""
 
     instance: Instance
-    schedule: Schedule
+    schedule: PlacementSchedule
 
     def replayed(self) -> float:
         """Return the seconds that the fabric's flow simulator takes for the schedule."""
@@ -116,7 +116,7 @@ def _kept(forward: Sequence[Op], question: Question) -> dict[str, float]:
     return {op.name: op.weights * each + kept_elements([op]) * precision.activations for op in forward}
 
 
-def _bottleneck(problem: Problem, schedule: Schedule) -> str:
+def _bottleneck(problem: Problem, schedule: PlacementSchedule) -> str:
     """Name what keeps the schedule from being faster, as far as it is known."""
     if len(set(schedule.device.tolist())) == 1:
         return "transfers: one device alone is as fast as any division found"
