@@ -79,7 +79,7 @@ def instance(question: Question, forwarding: Forwarding = "store") -> Instance:
     from slipstick.cluster.kernels.graph_times import op_seconds
     from slipstick.fabric.topology_file import resolve_topology
     from slipstick.networks.graphs import chains, training_graph, transfers
-    from slipstick.placement.problem import problem_of
+    from slipstick.placement.problem import OperatorCosts, problem_of
 
     workload, system, plan = question.workload, question.system, question.plan
     forward = chains(workload.operator_graph)
@@ -88,10 +88,8 @@ def instance(question: Question, forwarding: Forwarding = "store") -> Instance:
     seconds, topology = op_seconds(ops, system, plan, workload.phase), resolve_topology(system.topology)
     problem = problem_of(
         ops,
-        seconds,
-        sent,
+        OperatorCosts(seconds, sent, _kept(forward, question)),
         topology,
-        memory=_kept(forward, question),
         capacity=system.main_memory.capacity,
         devices=system.devices,
         forwarding=forwarding,

@@ -39,10 +39,10 @@ def solve(problem: Problem, *, time_limit: float = 60.0, threads: int = _THREADS
     --------
     >>> from slipstick.core.workload import Op
     >>> from slipstick.core.topology import Topology
-    >>> from slipstick.placement.problem import problem_of
+    >>> from slipstick.placement.problem import OperatorCosts, problem_of
     >>> wire = Topology.of("wire", {"a": "npu", "b": "npu"}, [("a", "b", 1e9, 0.0), ("b", "a", 1e9, 0.0)])
     >>> ops = [Op(name, "other", {}, 1.0) for name in ("left", "right")]
-    >>> schedule = solve(problem_of(ops, {"left": 2e-3, "right": 1e-3}, {}, wire))
+    >>> schedule = solve(problem_of(ops, OperatorCosts({"left": 2e-3, "right": 1e-3}), wire))
     >>> schedule.proved, schedule.makespan / schedule.bound
     (True, 1.0)
     """

@@ -15,7 +15,7 @@ from slipstick.core.errors import SlipstickError
 
 @dataclass(frozen=True)
 class _Partition:
-    """Partition of layers into stages: ``cuts[i]`` is the first layer of stage i + 1; `seconds` and `memory` [B] are of every stage."""
+    """Partition of layers: ``cuts[i]`` is the first layer of stage i + 1; `seconds` and `memory` [B] of every stage."""
 
     cuts: tuple[int, ...]
     seconds: tuple[float, ...]

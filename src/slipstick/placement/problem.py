@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -115,26 +115,30 @@ class Problem:
         return spans, at
 
 
+@dataclass(frozen=True)
+class OperatorCosts:
+    """Costs of the operations of a graph, by their names.
+
+    `seconds` of each, the same on every device or one mapping a device; `transfers` [B] from one operation to another
+    that reads it; `memory` [B] that each keeps where it runs.
+    """
+
+    seconds: Mapping[str, float] | Sequence[Mapping[str, float]]
+    transfers: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    memory: Mapping[str, float] = field(default_factory=dict)
+
+
 def problem_of(
-    ops: Sequence[Op],
-    seconds: Mapping[str, float] | Sequence[Mapping[str, float]],
-    transfers: Mapping[tuple[str, str], float],
-    topology: Topology,
-    *,
-    memory: Mapping[str, float] | None = None,
-    capacity: float = math.inf,
-    devices: int | None = None,
-    forwarding: Forwarding = "store",
-    resolution: int = _RESOLUTION,
-) -> Problem:
-    """Return the instance of a graph of operations on the compute nodes of a topology.
+    ops: Sequence[Op], costs: OperatorCosts, topology: Topology, *, capacity: float = math.inf,
+    devices: int | None = None, forwarding: Forwarding = "store", resolution: int = _RESOLUTION,
+) -> Problem:  # fmt: skip
+    """Return the placement problem of a graph of operations on the compute nodes of a topology.
 
     Parameters
     ----------
-    seconds : of each operation by name, the same on every device or one mapping a device.
-    transfers : bytes from one operation to another that reads it.
-    memory : bytes that each operation keeps where it runs; `capacity` of a device.
-    devices : how many of the topology's compute nodes, the best connected ones; all of them by default.
+    capacity : bytes of a device.
+    devices : number of the topology's compute nodes, the best connected ones; all of them by default.
+    resolution : ticks of all operations on the fastest device.
 
     Errors
     ------
@@ -144,22 +148,22 @@ def problem_of(
     count = topology.npus.size if devices is None else devices
     if not 1 <= count <= topology.npus.size:
         raise SlipstickError("out of range", path="devices", value=count, allowed=f"1 to {topology.npus.size}")
-    by_device = [seconds] * count if isinstance(seconds, Mapping) else list(seconds)
+    by_device = [costs.seconds] * count if isinstance(costs.seconds, Mapping) else list(costs.seconds)
     number = {op.name: k for k, op in enumerate(ops)}
     for op in ops:
         if any(op.name not in times for times in by_device):
             raise SlipstickError("has no time", path=f"graph.{op.name}")
     table = np.array([[times[op.name] for times in by_device] for op in ops])
     tick = float(table.sum(axis=0).min()) / resolution or 1.0
-    pairs = [(number[a], number[b]) for a, b in transfers]
+    pairs = [(number[a], number[b]) for a, b in costs.transfers]
     chosen = best_connected(topology, count)
     used, ways = _ways(topology, chosen)
     rate = topology.bandwidth[used]
-    sent = np.array(list(transfers.values()))[:, None] / rate[None, :] if transfers else np.zeros((0, len(used)))
+    sent = np.array(list(costs.transfers.values())).reshape(-1, 1) / rate[None, :]
     problem = Problem(
         names=tuple(op.name for op in ops),
         durations=np.rint(table / tick).astype(np.int64),
-        memory=np.array([(memory or {}).get(op.name, 0.0) for op in ops]),
+        memory=np.array([costs.memory.get(op.name, 0.0) for op in ops]),
         groups=_classes(ops),
         edges=np.array(pairs, np.int64).reshape(-1, 2),
         sent=np.ceil(sent / tick - 1e-9).astype(np.int64),

@@ -23,7 +23,7 @@ _Solve = Callable[[Problem, Mapping[int, int]], PlacementSchedule]  # (part, dev
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """Part of a problem between two cuts, a problem of its own; `first` and `last` are the cuts in it, or None at the ends.
+    """Part of a problem between two cuts, itself a problem; `first` and `last` are the cuts in it, or None at the ends.
 
     The first cut stands in it without duration, as the source of its results. `operators` and `edges` are their numbers
     in the whole problem.
@@ -57,7 +57,7 @@ def _parts_of(problem: Problem) -> list[_Part]:
 
 
 def solve_in_series(problem: Problem, solve: _Solve) -> PlacementSchedule:
-    """Return the placement schedule of the shortest path over the parts; `solve` gives the best schedule of a part and its bound.
+    """Return the schedule of the shortest path over the parts; `solve` gives the best schedule of a part and its bound.
 
     Each pair of devices is solved once among those that a symmetry of the devices maps on each other.
     """

@@ -18,7 +18,7 @@ ALGORITHMS: Mapping[str, Mapping[str, ScheduleBuilder]] = {
 
 
 def collective_schedule(collective: str, algorithm: str, ranks: int, **options: int) -> CollectiveSchedule:
-    """Return the schedule of a collective (``all_reduce``, ``broadcast``, ...) by an algorithm (``ring``, ``tree``, ...).
+    """Return the schedule of a collective (``all_reduce``, ``gather``, ...) by an algorithm (``ring``, ``tree``, ...).
 
     Parameters
     ----------

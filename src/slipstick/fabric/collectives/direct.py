@@ -17,22 +17,22 @@ def _all_reduce(ranks: int) -> CollectiveSchedule:
     [6, 6, 6, 6]
     """
     writer = ScheduleWriter()
-    meeting = _scatter(writer, ranks)
-    _gather(writer, ranks, meeting)
+    meeting = _write_scatter(writer, ranks)
+    _write_gather(writer, ranks, meeting)
     return writer.finish("all_reduce", "direct", ranks, ranks)
 
 
 def _reduce_scatter(ranks: int) -> CollectiveSchedule:
     """Return one step: chunk t of every rank to rank t."""
     writer = ScheduleWriter()
-    _scatter(writer, ranks)
+    _write_scatter(writer, ranks)
     return writer.finish("reduce_scatter", "direct", ranks, ranks)
 
 
 def _all_gather(ranks: int) -> CollectiveSchedule:
     """Return one step: chunk s of rank s to every other rank."""
     writer = ScheduleWriter()
-    _gather(writer, ranks, None)
+    _write_gather(writer, ranks, None)
     return writer.finish("all_gather", "direct", ranks, ranks)
 
 
@@ -66,7 +66,7 @@ def _pairs(ranks: int) -> tuple[IntArray, IntArray]:
     return source, (source + distance + 1) % ranks
 
 
-def _scatter(writer: ScheduleWriter, ranks: int) -> IntArray:
+def _write_scatter(writer: ScheduleWriter, ranks: int) -> IntArray:
     source, target = _pairs(ranks)
     sent = writer.add(source, target, target, reduces=True)
     meeting = writer.rendezvous(np.arange(ranks))
@@ -74,7 +74,7 @@ def _scatter(writer: ScheduleWriter, ranks: int) -> IntArray:
     return meeting
 
 
-def _gather(writer: ScheduleWriter, ranks: int, meeting: IntArray | None) -> None:
+def _write_gather(writer: ScheduleWriter, ranks: int, meeting: IntArray | None) -> None:
     source, target = _pairs(ranks)
     sent = writer.add(source, target, source)
     if meeting is not None:
