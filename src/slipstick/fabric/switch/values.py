@@ -58,6 +58,7 @@ def carry(switch: Fred, flows: Sequence[Flow], values: IntArray) -> dict[int, In
 
     Examples
     --------
+    >>> import numpy as np
     >>> carry(Fred(4), [Flow.of([0, 3], [0, 3]), Flow.of([1], [2])], np.array([[1], [2], [4], [8]]))
     {0: array([9]), 2: array([2]), 3: array([9])}
     """
