@@ -17,9 +17,7 @@ import time
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
     os.environ.setdefault(variable, "1")
 
-from slipstick import estimate  # noqa: E402
-from slipstick.exploration.run import search  # noqa: E402  after the thread limits
-from slipstick.exploration.space import Space  # noqa: E402
+from slipstick import Space, estimate, search  # noqa: E402  after the thread limits
 
 PEER_RATE = 263.0
 AXES = "tp=1|2|4|8|16|32,pp=1|2|3|4|6|8|12|16|24|32|48|96,microbatch=1|2|3|4|6|8|12|16,tp_overlap=none|ring|pipe,"
@@ -38,7 +36,7 @@ def beside_the_peers_best() -> None:
 
 def timed(space: Space) -> None:
     started = time.perf_counter()
-    found = search("gpt3-175b", space, ["time"], batch=BATCH, sequence=SEQUENCE)
+    found = search("gpt3-175b", space, batch=BATCH, sequence=SEQUENCE)
     seconds = time.perf_counter() - started
     rate = found.tried / seconds
     best = found.best()

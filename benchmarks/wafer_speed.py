@@ -29,7 +29,7 @@ MOST = 1000
 
 def main() -> None:
     print(f"{platform.machine()}, Python {platform.python_version()}, one thread")
-    for name, fabric in product(cases(), ("mesh", "fred-d")):
+    for name, fabric in product(cases.names(), ("mesh", "fred-d")):
         tasks = len(end_to_end(name, fabric).tasks.dag)
         times = []
         for _ in range(REPEATS):

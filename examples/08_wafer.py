@@ -13,16 +13,16 @@ from slipstick.fabric.training.step_report import load_picture, timeline
 from slipstick.pictures.heatmap import heatmap_svg
 
 print("speed-up over the mesh (published: FRED-D 1.76, 1.87, 1.34, 1.40; FRED-C 1.41 and 1.40 of the first and last)")
-for name, case in cases().items():
+for name, case in cases.items():
     steps = {fabric: end_to_end(name, fabric) for fabric in FABRICS}
     ratios = "  ".join(f"{fabric} {steps['mesh'].time / step.time:.2f}" for fabric, step in steps.items())
     print(f"  {name:16} {ratios}  exposed on the mesh {100 * steps['mesh'].exposed:.0f} %")
-    print(f"  {'':16} efficiency {case.efficiency:g}: {case.efficiency_source}")
+    print(f"  {'':16} efficiency {case.efficiency:g}: {case.sources['efficiency']}")
 
 print("FRED-D over the mesh against the efficiency, of an H100's 989 TFLOP/s")
 efficiencies = (0.3, 0.5, 0.7, 1.0, 3.0, 10.0, 30.0, 100.0)
 print(f"  {'':16} " + " ".join(f"{value:6g}" for value in efficiencies))
-for name in cases():
+for name in cases.names():
     found = []
     for value in efficiencies:
         slow, fast = (end_to_end(name, fabric, efficiency=value) for fabric in ("mesh", "fred-d"))

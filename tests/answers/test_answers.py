@@ -29,7 +29,7 @@ STORED = HERE / "answers"
 def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """Inputs and files of this run in folders of their own."""
     folder = tmp_path_factory.mktemp("answers")
-    make_inputs(folder / "cache", torch=False)
+    make_inputs(folder / "cache", None)
     (folder / "scratch").mkdir()
     return Session(QUESTIONS, Folders(folder / "cache", SHARED, folder / "scratch"))
 
@@ -79,7 +79,7 @@ def test_lists_of_other_lengths_and_truths_for_numbers_differ() -> None:
 def test_inputs_are_made_alike_every_time(tmp_path: Path) -> None:
     contents = []
     for name in ("one", "two"):
-        make_inputs(tmp_path / name, torch=False)
+        make_inputs(tmp_path / name, None)
         files = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
         contents.append([(path.relative_to(tmp_path / name), path.read_bytes()) for path in files])
     assert contents[0] == contents[1]

@@ -16,7 +16,7 @@ from slipstick.core.device_kinds import Accelerator, Array
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.spec import leaves, override, validate
 from slipstick.core.system import System
-from slipstick.report.report import canonical
+from slipstick.report.metric import canonical
 
 MEMORY = {"ram": {"capacity": "1 GiB"}}
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor, wait
-from typing import Any
 
 import pytest
 
 from slipstick.core.errors import SlipstickError
-from slipstick.exploration import run
+from slipstick.exploration import chunks
+from slipstick.exploration.search_options import SearchOptions
 from slipstick.exploration.space import Space
+from slipstick.verbs.search import search
 
 SPACE = Space.of(system="h100-sxm:16..64", plan="tp=1..8,pp=1..8,microbatch=1|2|4,recompute=none|full")
 CHUNK = 24  # points: several chunks for each worker
@@ -35,13 +36,13 @@ def errors_come_back_as_they_are(executor: Executor) -> None:
 
 
 def every_point_comes_once(executor: Executor) -> None:
-    question: dict[str, Any] = {"batch": 128, "sequence": 4096}
-    chunk, run.CHUNK = run.CHUNK, CHUNK
+    question: SearchOptions = {"batch": 128, "sequence": 4096}
+    chunk, chunks.CHUNK = chunks.CHUNK, CHUNK
     try:
-        alone = run.search("llama-3.1-8b", SPACE, **question).points
-        assert run.search("llama-3.1-8b", SPACE, executor=executor, **question).points.equals(alone)
+        alone = search("llama-3.1-8b", SPACE, **question).points
+        assert search("llama-3.1-8b", SPACE, executor=executor, **question).points.equals(alone)
     finally:
-        run.CHUNK = chunk
+        chunks.CHUNK = chunk
     assert alone["index"].is_unique().all()
 
 

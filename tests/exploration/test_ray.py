@@ -20,16 +20,17 @@ ray.init(address=cluster.address, log_to_driver=False)
 cluster.wait_for_nodes()
 assert len([n for n in ray.nodes() if n["Alive"]]) == 2
 
-from slipstick.exploration import Space, run
+from slipstick import Space, search
+from slipstick.exploration import chunks
 from slipstick.exploration.ray_executor import RayExecutor
 
-run.CHUNK = 24
+chunks.CHUNK = 24
 space = Space.of(system="h100-sxm:16..64", plan="tp=1..8,pp=1..8,microbatch=1|2|4,recompute=none|full")
 question = dict(batch=128, sequence=4096)
-alone = run.search("llama-3.1-8b", space, **question).points
+alone = search("llama-3.1-8b", space, **question).points
 seen = []
 
-def progress(done, total):
+def progress(done, total, label):
     seen.append(done)
     if len(seen) == 2:  # ten of the twelve chunks are still to come
         cluster.remove_node(second, allow_graceful=False)
@@ -38,7 +39,7 @@ with RayExecutor() as executor:
     from exploration.conformance import errors_come_back_as_they_are, results_come_back
     results_come_back(executor)
     errors_come_back_as_they_are(executor)
-    found = run.search("llama-3.1-8b", space, executor=executor, progress=progress, **question).points
+    found = search("llama-3.1-8b", space, executor=executor, progress=progress, **question).points
 deadline = time.monotonic() + 60
 while len([n for n in ray.nodes() if n["Alive"]]) > 1:  # the head learns of it by missed heartbeats
     assert time.monotonic() < deadline, "a node is gone"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -23,16 +24,25 @@ from polars.testing import assert_frame_equal
 
 from commands import Result
 from exploration.conformance import check_executor
+from slipstick import estimate
 from slipstick.core.errors import SlipstickError
 from slipstick.core.pareto import knee, pareto
+from slipstick.core.value_ranges import values_of
 from slipstick.exploration.constraint import parse
-from slipstick.exploration.evaluate import FIGURES, Task, evaluate, report_of
-from slipstick.exploration.run import search
-from slipstick.exploration.space import Space, values_of
+from slipstick.exploration.points import Columns, Task, evaluate, prepared
+from slipstick.exploration.space import Space
+from slipstick.report.report import Report
+from slipstick.verbs.search import search
 
 PLAN = "tp=1..8,pp=1..8,microbatch=1|2|4,recompute=none|full,sp=true|false,zero=0|1"
 SPACE = Space.of(system="h100-sxm:16..64", plan=PLAN)
-TASK = Task("llama-3.1-8b", SPACE, batch=128, sequence=4096)
+TASK = prepared(Task("llama-3.1-8b", SPACE, {"batch": 128, "sequence": 4096}), [("time", "minimize")])
+ASKED: Any = {"batch": 128, "sequence": 4096}
+FIGURES = {"memory.peak": "B", "time.step": "s", "price": "USD", "cycles.step": "cycle"}
+
+
+def columns_of(task: Task, first: int, last: int) -> Columns:
+    return evaluate(task, first, last).figures
 
 
 @pytest.mark.parametrize(
@@ -61,50 +71,52 @@ def test_points_are_numbered_through() -> None:
 
 
 def test_columns_equal_single_reports_and_what_is_impossible_is_so_for_both() -> None:
-    columns = evaluate(TASK, 0, len(SPACE))
+    columns = columns_of(TASK, 0, len(SPACE))
     finite = np.isfinite(columns["time.step"])
     assert 0 < finite.sum() < len(SPACE)
     rng = np.random.default_rng(0)
     for index in rng.choice(np.flatnonzero(finite), 12, replace=False):
-        report = report_of(TASK, int(index))
+        report = TASK.report(int(index))
         for name in ("time.step", "memory.peak"):
             assert report.value(name) == pytest.approx(columns[name][index], rel=1e-9)
     for index in rng.choice(np.flatnonzero(~finite), 8, replace=False):
         with pytest.raises(SlipstickError):
-            report_of(TASK, int(index))
+            TASK.report(int(index))
 
 
 def test_chunks_and_the_order_of_axes_do_not_matter() -> None:
-    whole = evaluate(TASK, 0, len(SPACE))
-    parts = [evaluate(TASK, first, min(first + 37, len(SPACE))) for first in range(0, len(SPACE), 37)]
+    whole = columns_of(TASK, 0, len(SPACE))
+    parts = [columns_of(TASK, first, min(first + 37, len(SPACE))) for first in range(0, len(SPACE), 37)]
     swept = Space.of(system=["h100-sxm:16", "h100-sxm:32"], plan="tp=1|2,matmul=bf16|fp8,pp=1|2")
-    mixed = Task("llama-3.1-8b", swept, batch=128, sequence=4096)
-    columns = evaluate(mixed, 0, len(swept))
-    for name in FIGURES:
+    mixed = prepared(Task("llama-3.1-8b", swept, ASKED), [("time.step", "minimize")])
+    columns = columns_of(mixed, 0, len(swept))
+    assert mixed.sweep
+    for name in whole:
         np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), whole[name])
     for index in range(len(swept)):
-        assert report_of(mixed, index).value("time.step") == pytest.approx(columns["time.step"][index], rel=1e-9)
+        assert mixed.report(index).value("time.step") == pytest.approx(columns["time.step"][index], rel=1e-9)
 
 
 def test_inference_is_reported_point_by_point() -> None:
     space = Space.of(system="h100-sxm:8", plan="tp=2|4|8")
-    found = search("llama-3.1-8b", space, ["step"], phase="decode", batch=16)
+    found = search("llama-3.1-8b", space, minimize=["step"], phase="decode", batch=16)
     assert found.tried == 3
     assert found.best().value("time.step") == found.points["time.step"].min()
 
 
 def test_best_keeps_conditions_and_memory() -> None:
-    found = search("llama-3.1-8b", SPACE, ["time"], "memory.peak < 40 GiB", batch=128, sequence=4096)
-    columns = evaluate(TASK, 0, len(SPACE))
+    found = search("llama-3.1-8b", SPACE, subject_to="memory.peak < 40 GiB", batch=128, sequence=4096)
+    columns = columns_of(TASK, 0, len(SPACE))
     fits = np.isfinite(columns["time.sample"]) & (columns["memory.peak"] < 40 * 2**30)
     assert found.best().value("time.step") == pytest.approx(columns["time.step"][fits].min())
     with pytest.raises(SlipstickError, match="no point keeps"):
-        search("llama-3.1-8b", SPACE, ["time"], "memory.peak < 1 MB", batch=128, sequence=4096)
+        search("llama-3.1-8b", SPACE, subject_to="memory.peak < 1 MB", **ASKED)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("memory.peek < 3 GiB", "did you mean 'memory.peak'"), ("memory.peak < 3 s", "memory.peak|unit|s"),
+    [("memory.peek < 3 GiB", "did you mean 'memory.peak'"), ("memory.peak < 3 s", "subject_to: a unit of time"),
+     ("cycles.step < 3 s", "subject_to: a unit of time"),
      ("__import__('os')", "not a comparison"), ("time.step < 1 s or time.step > 2 s", "quantity|comparison"),
      ("x" * 2000, "too long")],
 )  # fmt: skip
@@ -149,13 +161,13 @@ def test_executors(kind: str) -> None:
 
 
 def test_workers_of_our_own_give_every_point_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("slipstick.exploration.run.CHUNK", 50)
+    monkeypatch.setattr("slipstick.exploration.chunks.CHUNK", 50)
     question: dict[str, Any] = {"batch": 128, "sequence": 4096}
     alone = search("llama-3.1-8b", SPACE, **question).points
     assert search("llama-3.1-8b", SPACE, workers=2, **question).points.equals(alone)
 
 
-LARGE = {"batch": 128, "sequence": 4096, "budget": 100, "trials": 80}
+LARGE: Any = {"batch": 128, "sequence": 4096, "budget": 100, "trials": 80}
 
 
 @pytest.mark.parametrize(
@@ -163,12 +175,12 @@ LARGE = {"batch": 128, "sequence": 4096, "budget": 100, "trials": 80}
 )
 def test_beyond_the_budget_points_are_chosen_and_it_says_so(objectives: list[str], sampler: str, trials: int) -> None:
     asked = {**LARGE, "trials": trials}
-    found = search("llama-3.1-8b", SPACE, objectives, "memory.peak < 60 GiB", **asked)  # type: ignore[arg-type]
-    assert sampler in found.how
+    found = search("llama-3.1-8b", SPACE, minimize=objectives, subject_to="memory.peak < 60 GiB", **asked)
+    assert sampler in found.method
     assert found.tried <= trials < len(SPACE)
     assert found.points["index"].is_unique().all()
     assert (found.points["memory.peak"] < 60 * 2**30).all()
-    whole = search("llama-3.1-8b", SPACE, objectives, "memory.peak < 60 GiB", batch=128, sequence=4096)
+    whole = search("llama-3.1-8b", SPACE, minimize=objectives, subject_to="memory.peak < 60 GiB", **ASKED)
     both = whole.points.filter(whole.points["index"].is_in(found.points["index"].to_list()))
     assert_frame_equal(both, found.points, rel_tol=1e-12)
     assert whole.points["time.sample"].min() <= found.points["time.sample"].min()
@@ -176,43 +188,43 @@ def test_beyond_the_budget_points_are_chosen_and_it_says_so(objectives: list[str
 
 
 def test_samplers_learn_which_points_keep_the_conditions() -> None:
-    whole = search("llama-3.1-8b", SPACE, ["time"], "memory.peak < 12 GiB", batch=128, sequence=4096)
+    whole = search("llama-3.1-8b", SPACE, subject_to="memory.peak < 12 GiB", **ASKED)
     asked: dict[str, Any] = {**LARGE, "trials": 300}
-    runs = [search("llama-3.1-8b", SPACE, ["time"], "memory.peak < 12 GiB", seed=seed, **asked) for seed in range(3)]
+    runs = [search("llama-3.1-8b", SPACE, subject_to="memory.peak < 12 GiB", seed=seed, **asked) for seed in range(3)]
     kept = sum(len(run.points) / run.tried for run in runs) / len(runs)
     assert kept > 1.2 * len(whole.points) / len(SPACE), "more often than points drawn at random"
 
 
 def test_a_sampled_run_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = search("llama-3.1-8b", SPACE, **LARGE)  # type: ignore[arg-type]
+    whole = search("llama-3.1-8b", SPACE, **LARGE)
 
-    def stop(done: int, total: int) -> None:
+    def stop(done: int, total: int, label: str) -> None:
         if done == 70:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        search("llama-3.1-8b", SPACE, folder=tmp_path / "run", progress=stop, **LARGE)  # type: ignore[arg-type]
+        search("llama-3.1-8b", SPACE, folder=tmp_path / "run", progress=stop, **LARGE)
     again = []
     monkeypatch.setattr("slipstick.exploration.sampling.evaluate", lambda *a: again.append(a) or evaluate(*a))
-    found = search("llama-3.1-8b", SPACE, folder=tmp_path / "run", resume=True, **LARGE)  # type: ignore[arg-type]
+    found = search("llama-3.1-8b", SPACE, folder=tmp_path / "run", resume=True, **LARGE)
     assert found.points.equals(whole.points)
     assert len(again) <= 80 - 64, "what the folder holds is not computed again"
 
 
 RUN = f"""
 import sys
-from slipstick.exploration import run
-from slipstick.exploration.space import Space
-run.CHUNK = 20
+from slipstick import Space, search
+from slipstick.exploration import chunks
+chunks.CHUNK = 20
 if sys.argv[2] == "slow":
-    plain = run.chunk_table
+    plain = chunks.chunk_table
     def slow(*arguments):
         import time
         time.sleep(0.1)
         return plain(*arguments)
-    run.chunk_table = slow
+    chunks.chunk_table = slow
 space = Space.of(system="h100-sxm:16..64", plan={PLAN!r})
-run.search("llama-3.1-8b", space, ["time", "price"], batch=128, sequence=4096, folder=sys.argv[1], resume=True)
+search("llama-3.1-8b", space, minimize=["time", "price"], batch=128, sequence=4096, folder=sys.argv[1], resume=True)
 """
 
 
@@ -264,3 +276,112 @@ def test_the_command(cli: Callable[..., Result], tmp_path: Path) -> None:
     refused = cli(*arguments, "--subject-to", "memory.peek < 75 GiB")
     assert refused.code == 2
     assert "memory.peak" in refused.err
+
+
+def by_hand(workload: str, systems: list[str], plans: list[str], **asked: Any) -> dict[tuple[str, str], Report]:
+    """Return the report of every combination by `estimate`, the slow and obviously right way."""
+    return {(s, p): estimate(workload, s, p, **asked) for s in systems for p in plans}
+
+
+def test_any_metric_of_an_array_is_minimised_under_a_condition_on_another() -> None:
+    systems, plans = ["swis-8x8", "stripes-8x8", "int8-8x8"], ["formats=int8", "formats=int4", "formats=swis:3"]
+    reports = by_hand("mobilenet-v2", systems, plans)
+    limit = float(np.median([report.value("dram.bytes") for report in reports.values()]))
+    frontier = search(
+        "mobilenet-v2", *systems, plan="formats=int8|int4|swis:3", minimize="energy.step,time.step",
+        subject_to=f"dram.bytes <= {limit}",
+    )  # fmt: skip
+    fitting = [report for report in reports.values() if report.value("dram.bytes") <= limit]
+    assert 0 < len(fitting) == len(frontier.points) < len(reports)
+    assert frontier.best().value("energy.step") == min(report.value("energy.step") for report in fitting)
+    assert frontier.best("time.step").value("time.step") == min(report.value("time.step") for report in fitting)
+    assert max(frontier.points["dram.bytes"].to_list()) <= limit
+    assert {row["energy.step"] for row in json.loads(frontier.json())["points"]} == {
+        report.value("energy.step") for report in fitting
+    }
+    assert frontier.points["price"].is_nan().all()
+
+
+def test_the_first_token_of_serving_is_minimised_under_a_condition_on_its_energy() -> None:
+    asked: dict[str, Any] = {"phase": "decode", "batch": 16, "sequence": 512, "output": 64}
+    systems, plans = ["h100-sxm:8", "h100-sxm:16"], ["tp=2", "tp=4", "tp=8"]
+    reports = by_hand("llama-3.1-8b", systems, plans, **asked)
+    limit = float(np.median([report.value("energy.token") for report in reports.values()]))
+    frontier = search(
+        "llama-3.1-8b", "h100-sxm:8..16", plan="tp=2..8", minimize="time.first_token",
+        subject_to=f"energy.token <= {limit * 1e3!r} mJ", **asked,
+    )  # fmt: skip
+    fitting = [report for report in reports.values() if report.value("energy.token") <= limit * (1 + 1e-12)]
+    assert 0 < len(fitting) == len(frontier.points) < len(reports)
+    assert frontier.best().value("time.first_token") == min(report.value("time.first_token") for report in fitting)
+
+
+def test_rates_are_maximised_and_short_names_mean_what_the_phase_has() -> None:
+    asked: dict[str, Any] = {"phase": "decode", "batch": 16, "sequence": 512, "output": 64}
+    frontier = search("llama-3.1-8b", "h100-sxm:8", plan="tp=2..8", minimize="throughput", **asked)
+    assert [(goal.path, goal.largest) for goal in frontier.objectives] == [("throughput.tokens", True)]
+    assert frontier.best().value("throughput.tokens") == max(frontier.points["throughput.tokens"].to_list())
+
+
+def test_figures_beyond_the_columns_are_asked_point_by_point_and_agree_with_them() -> None:
+    space = Space.of(system="h100-sxm:16", plan="tp=1..8,microbatch=1|2,recompute=none|full")
+    columns = search("llama-3.1-8b", space, minimize="step", **ASKED)
+    reports = search("llama-3.1-8b", space, minimize="step,energy.step", **ASKED)
+    assert columns.task.sweep
+    assert not reports.task.sweep
+    assert columns.points["index"].to_list() == reports.points["index"].to_list()
+    for path in columns.units:
+        np.testing.assert_allclose(columns.points[path].to_numpy(), reports.points[path].to_numpy(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("where", ["minimize", "subject_to"])
+def test_an_unknown_figure_names_the_nearest_of_the_first_possible_point(where: str) -> None:
+    space = Space.of(system="h100-sxm:8", plan="tp=3|8")  # the first is impossible
+    asked = {"minimize": "energy.stp"} if where == "minimize" else {"subject_to": "energy.stp < 1 kJ"}
+    with pytest.raises(SlipstickError, match=f"{where}: no such figure; got 'energy.stp'; did you mean 'energy.step'"):
+        search("llama-3.1-8b", space, batch=8, **asked)  # type: ignore[arg-type]
+
+
+def test_a_space_of_which_nothing_is_possible_gives_the_first_points_error() -> None:
+    with pytest.raises(SlipstickError, match=r"plan\.parallel"):
+        search("llama-3.1-8b", "h100-sxm:8", plan="tp=3|5", minimize="energy.step")
+
+
+def test_points_without_the_figure_are_on_no_frontier() -> None:
+    asked: dict[str, Any] = {"plan": "tp=8,zero=3,recompute=full", "batch": 8, "sequence": 1024}
+    frontier = search("llama-3.1-8b", "tpu-v5p:8", "h100-sxm:8", minimize="price", **asked)
+    assert len(frontier.points) == 2
+    assert frontier.pareto["system"].to_list() == ["h100-sxm:8"]
+    assert "of 1 the price is unknown" in str(frontier)
+    assert [row["price"] for row in json.loads(frontier.json())["points"]] == [None, 8 * 28000]
+    assert "<svg" in frontier.html()
+    with pytest.raises(SlipstickError, match="no point that keeps the conditions has these figures"):
+        search("llama-3.1-8b", "tpu-v5p:8", minimize="price", **asked)
+
+
+def test_without_a_plan_those_that_the_engine_reads_are_tried() -> None:
+    training = search("llama-3.1-8b", "h100-sxm:8")
+    assert [path.rpartition(".")[2] for path in training.task.space.axes] == [
+        "tp", "pp", "microbatch", "recompute", "sp", "zero",
+    ]  # fmt: skip
+    array = search("mobilenet-v2", "swis-8x8", "stripes-8x8", minimize="energy.step")
+    assert list(array.task.space.axes) == ["system"]
+
+
+def test_a_fixed_expert_tensor_parallelism_is_not_ignored() -> None:
+    space = Space.of(system="h100-sxm:16", plan="tp=2|4,ep=4,etp=1,zero=3,recompute=full")
+    frontier = search("mixtral-8x7b", space, batch=64, sequence=1024)
+    assert frontier.task.sweep
+    for row in frontier.points.to_dicts():
+        assert frontier.report(row["index"]).value("time.step") == pytest.approx(row["time.step"], rel=1e-9)
+
+
+def test_what_cannot_be_asked_is_refused() -> None:
+    with pytest.raises(SlipstickError, match="names no system"):
+        search("llama-3.1-8b")
+    with pytest.raises(SlipstickError, match="stands alone"):
+        search("llama-3.1-8b", SPACE, "h100-sxm:8")
+    with pytest.raises(SlipstickError, match="no such executor"):
+        search("llama-3.1-8b", SPACE, executor="rays", **ASKED)
+    with pytest.raises(SlipstickError, match="trials"):
+        search("llama-3.1-8b", SPACE, budget=1, trials=0, **ASKED)

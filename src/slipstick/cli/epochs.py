@@ -1,33 +1,36 @@
-"""The command `epochs`."""
+"""The command `epochs`: its options, and what it writes."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from slipstick.cli.options import Shown
 from slipstick.cli.output import progress_bar, put, say
+from slipstick.verbs.epochs import TrialCounts
 
-_PLAIN_SHOWN = Shown()
+_TRIALS, _SHOWN = TrialCounts(), Shown()
 
 
 def epochs(
-    net: str,
+    network: str,
     *,
     data: str = "digits",
     batches: str = "16..1024",
     target: float = 0.91,
     rates: str = "0.003,0.01,0.03,0.1,0.3",
-    seeds: int = 3,
-    most: int = 100,
+    trials: Annotated[TrialCounts, Parameter(name="*")] = _TRIALS,
     out: Path | None = None,
     plot: Path | None = None,
-    shown: Shown = _PLAIN_SHOWN,
+    shown: Shown = _SHOWN,
 ) -> None:
     """Train a small network at many batch sizes, and say how many epochs each takes to the target.
 
     Parameters
     ----------
-    net
+    network
         A network: mlp, tiny-conv, resnet-8, ...
     data
         A data set: digits (always there), mnist, fashion-mnist, cifar10-jpeg, or a folder of images.
@@ -37,10 +40,6 @@ def epochs(
         Share of the test images that must be classified rightly.
     rates
         Learning rates, by comma: each is tried at every batch, and the best one counts.
-    seeds
-        Trainings for each batch and rate.
-    most
-        Epochs after which a training has failed.
     out
         Write the curve as CSV, as slipstick hybrid --epochs reads it. Finished trainings are kept beside it
         (.trials), so that the same command goes on where it was stopped.
@@ -50,16 +49,16 @@ def epochs(
     from slipstick.cli.options import numbers, whole_numbers
     from slipstick.core.extras import require
     from slipstick.core.files import write_text
-    from slipstick.verbs.epochs import measure_epochs
+    from slipstick.verbs.epochs import epochs as verb
 
     require("torch", "torch").set_num_threads(1)  # small networks: a second thread costs more than it brings
     with progress_bar(shown, "training") as progress:
-        found = measure_epochs(
-            net, data, whole_numbers(batches, "batches"), target, rates=numbers(rates, "rates"), seeds=seeds,
-            epochs=most, journal=None if out is None else out.with_name(f"{out.name}.trials"), progress=progress,
+        report = verb(
+            network, data, whole_numbers(batches, "batches"), target, rates=numbers(rates, "rates"), trials=trials,
+            journal=None if out is None else out.with_name(f"{out.name}.trials"), progress=progress,
         )  # fmt: skip
-    for path, text in ((out, found.csv), (plot, found.plot)):
+    for path, text in ((out, report.detail.csv), (plot, lambda: next(iter(report.pictures().values())))):
         if path is not None:
             write_text(path, text())
             say(f"wrote {path}")
-    put(found, shown)
+    put(report, shown)

@@ -46,7 +46,7 @@ class Accelerator(Device):
 class Array(Device):
     """A systolic array of processing elements, each with lanes that take in a group of weights.
 
-    The names of dataflows and elements are explained in `slipstick.array.systolic` and `slipstick.array.bit_serial`.
+    Dataflows are explained in `slipstick.array.systolic`, elements in `slipstick.formats.arithmetic.bit_serial`.
     """
 
     kind: Literal["array"] = Field(default="array", description="Kind of device: array")
@@ -65,7 +65,7 @@ class Array(Device):
     )
 
     def check(self, system: System) -> Iterator[str]:
-        """Yield which of an array's memories are missing: one for each operand, and a larger main memory."""
+        """Yield a message where memories are missing: an array has one for each operand, and a larger main memory."""
         absent = [name for name in SRAMS if name not in system.memory]
         if absent:
             yield f"an array needs a memory for each of its operands: {', '.join(absent)} missing"

@@ -157,5 +157,5 @@ class System(Spec):
         return self.model_copy(update={"devices": devices})
 
     def source_of(self, path: str) -> str:
-        """Return where the number at a dotted path comes from."""
+        """Return the source of the number at a dotted path: its own, or the system's."""
         return self.sources.get(path, self.source)

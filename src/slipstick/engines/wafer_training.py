@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from slipstick.fabric.training.iteration import Iteration
     from slipstick.fabric.training.job import Job
 
-PAPERS = ("rashidi2024",)
+_PAPERS = ("rashidi2024",)
 SWEEP_RUNS = 8  # runs of layers told apart in a sweep
-STRATEGIES = "strategies"  # the breakdown of a sweep
+_STRATEGIES = "strategies"  # the breakdown of a sweep
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ def _sweep(question: Question, topology: Topology, job_of: Callable[[Strategy], 
     return Report.of(
         question,
         {"time": fastest} if fastest else {},
-        {STRATEGIES: Table.of({**columns, "exposed": "fraction"}, rows)},
+        {_STRATEGIES: Table.of({**columns, "exposed": "fraction"}, rows)},
         title=f"{question.workload.name} on {question.system.name}, {len(rows)} strategies",
-        papers=PAPERS,
+        papers=_PAPERS,
     )
 
 
@@ -151,5 +151,5 @@ def _report(question: Question, step: SimulatedStep, strategy: Strategy) -> Repo
         tables(iteration, topology),
         title=title,
         bottleneck=bottleneck(iteration),
-        papers=PAPERS,
+        papers=_PAPERS,
     ).with_detail(step, pictures)

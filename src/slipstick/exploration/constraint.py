@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slipstick.core import units
+from slipstick.core.arrays import BoolArray, FloatArray
 from slipstick.core.errors import SlipstickError
+from slipstick.exploration.figures import figure_path
 
 _CLAUSE = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(<=|>=|==|!=|<|>)\s*([^<>=!]+?)\s*")
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
-LONGEST = 1000  # characters
+_MAX_CHARACTERS = 1000
+_WHERE = "subject_to"
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,28 @@ class Constraint:
 
     clauses: tuple[tuple[str, str, float], ...] = ()
 
-    def holds(self, columns: Mapping[str, NDArray[np.float64]]) -> NDArray[np.bool_]:
+    def holds(self, columns: Mapping[str, FloatArray]) -> BoolArray:
         """Return, for every row, whether all clauses hold; a figure that is not a number holds nothing."""
         rows = len(next(iter(columns.values())))
-        found = np.ones(rows, np.bool_)
+        satisfied = np.ones(rows, np.bool_)
         for path, comparison, value in self.clauses:
-            found &= _OPERATORS[comparison](columns[path], value) & ~np.isnan(columns[path])
-        return found
+            satisfied &= _OPERATORS[comparison](columns[path], value) & ~np.isnan(columns[path])
+        return satisfied
+
+
+def figure_names(text: str) -> list[str]:
+    """Return the figures that the conditions of a text name, as they are written there.
+
+    Errors
+    ------
+    SlipstickError for what is no comparison.
+
+    Examples
+    --------
+    >>> figure_names("memory.peak < 75 GiB and time <= 2 s")
+    ['memory.peak', 'time']
+    """
+    return [name for name, _, _ in _clauses(text)]
 
 
 def parse(text: str, figures: Mapping[str, str]) -> Constraint:
@@ -48,22 +65,29 @@ def parse(text: str, figures: Mapping[str, str]) -> Constraint:
     >>> parse("memory.peak < 75 GiB and time.step <= 2 s", {"memory.peak": "B", "time.step": "s"}).clauses
     (('memory.peak', '<', 80530636800.0), ('time.step', '<=', 2.0))
     """
-    if len(text) > LONGEST:
-        raise SlipstickError("too long", path="subject_to", value=len(text), allowed=f"at most {LONGEST} characters")
     clauses = []
-    for part in filter(None, (piece.strip() for piece in re.split(r"\band\b|,|&&", text))):
-        match = _CLAUSE.fullmatch(part)
-        if match is None:
-            raise SlipstickError("not a comparison", path="subject_to", value=part, allowed="memory.peak < 75 GiB")
-        if match[1] not in figures:
-            raise SlipstickError("no such figure", path="subject_to", value=match[1], allowed=list(figures))
-        unit = figures[match[1]]
-        clauses.append((match[1], match[2], units.parse(match[3], unit) if unit else _number(match[3], part)))
+    for name, comparison, value in _clauses(text):
+        path = figure_path(name, figures, _WHERE)
+        clauses.append((path, comparison, _si_value(value, figures[path])))
     return Constraint(tuple(clauses))
 
 
-def _number(text: str, part: str) -> float:
+def _clauses(text: str) -> Iterator[tuple[str, str, str]]:
+    if len(text) > _MAX_CHARACTERS:
+        allowed = f"at most {_MAX_CHARACTERS} characters"
+        raise SlipstickError("too long", path=_WHERE, value=len(text), allowed=allowed)
+    for part in filter(None, (piece.strip() for piece in re.split(r"\band\b|,|&&", text))):
+        match = _CLAUSE.fullmatch(part)
+        if match is None:
+            raise SlipstickError("not a comparison", path=_WHERE, value=part, allowed="memory.peak < 75 GiB")
+        yield match[1], match[2], match[3]
+
+
+def _si_value(text: str, unit: str) -> float:
     try:
-        return float(text)
-    except ValueError:
-        raise SlipstickError("not a number", path="subject_to", value=part) from None
+        try:
+            return units.parse(text, unit or "1")
+        except KeyError:  # a unit without prefixes, such as cycle
+            return units.parse(text.removesuffix(unit), "1")
+    except SlipstickError as error:
+        raise SlipstickError(error.message, path=_WHERE, value=error.value, allowed=error.allowed) from None

@@ -1,96 +1,112 @@
-"""What a search found: the points as columns, and of them those that no other beats."""
+"""Frontier: the answer of `search`, its points as columns and, of them, those that no other beats."""
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.pareto import knee, pareto
-from slipstick.exploration.evaluate import FIGURES, Task, report_of
-from slipstick.report.report import Report, Table
+from slipstick.exploration.figures import PEAK, Objective, figure_path
+from slipstick.exploration.parquet import write_parquet
+from slipstick.exploration.points import Task
+from slipstick.exploration.space import value_text
+from slipstick.report.metric import Table
+from slipstick.report.report import Report
 
 if TYPE_CHECKING:
     import polars
 
-# what users call a figure -> its path, and whether large is good
-OBJECTIVES = {
-    "time": ("time.sample", False), "step": ("time.step", False), "memory": ("memory.peak", False),
-    "price": ("price", False), "devices": ("devices", False), "throughput": ("throughput.samples", True),
-}  # fmt: skip
-
-
-ROWS = 200  # of the frontier on a page
+_PAGE_ROWS = 200  # of the frontier on a page
+_JSON_POINTS = 10_000  # in a text; all of them are in the parquet file
 
 
 @dataclass(frozen=True, eq=False)
 class Frontier:
-    """The points that fit, as a polars table: `index` in the space, the axes' values, the figures.
+    """The points that fit and keep the conditions, as a polars table: `index` in the space, axes' values, figures.
 
-    `objectives` are paths of figures; `largest` names those of which more is better. `how` says how the points were
-    found, `tried` how many there were.
+    `method` says how the points were chosen, `tried` how many there were. A point without a figure for some objective,
+    such as the price of a system that nobody knows, stays among the `points` but is on no frontier.
     """
 
     task: Task
     points: polars.DataFrame
-    objectives: tuple[str, ...]
-    largest: frozenset[str]
-    how: str
+    objectives: tuple[Objective, ...]
+    method: str
     tried: int
 
     @property
-    def costs(self) -> np.ndarray:
+    def costs(self) -> FloatArray:
         """The objectives of every point, all to be small, [points, objectives]."""
-        columns = [self.points[name].to_numpy() * (-1 if name in self.largest else 1) for name in self.objectives]
-        return np.stack(columns, axis=1)
+        return np.stack([self.points[goal.path].to_numpy() * goal.sign for goal in self.objectives], axis=1)
 
     @property
     def pareto(self) -> polars.DataFrame:
         """The points that no other beats, sorted by the first objective."""
-
         front: polars.DataFrame = self.points[pareto(self.costs).tolist()]
         return front
 
+    @property
+    def units(self) -> Mapping[str, str]:
+        """Unit of every figure of the points."""
+        return self.task.units
+
     def best(self, objective: str | None = None) -> Report:
-        """Return the whole report of the point that is best in one objective; the first one unless named."""
-        path = self.objectives[0] if objective is None else objective_of(objective)[0]
-        values = self.points[path].to_numpy() * (-1 if path in self.largest else 1)
-        return self.report(int(self.points["index"][int(values.argmin())]))
+        """Return the whole Report of the point that is best in one figure; in the first objective unless named.
+
+        Errors
+        ------
+        SlipstickError for a figure that the points do not have, or none of them knows.
+        """
+        goal = self.objectives[0] if objective is None else Objective.of(figure_path(objective, self.units, "best"))
+        costs = self.points[goal.path].to_numpy() * goal.sign
+        if np.isnan(costs).all():
+            raise SlipstickError("no point has this figure", path="best", value=goal.path)
+        return self.report(int(self.points["index"][int(np.nanargmin(costs))]))
 
     def knee(self) -> Report:
-        """Return the report of the best bargain: the frontier's point nearest to the best of every objective."""
+        """Return the Report of the best bargain: the frontier's point nearest to the best of every objective."""
         front = pareto(self.costs)
         return self.report(int(self.points["index"][int(front[knee(self.costs[front])])]))
 
     def report(self, index: int) -> Report:
-        """Return the whole report of the point with this number in the space."""
-        return report_of(self.task, index)
+        """Return the whole Report of the point with this number in the space."""
+        return self.task.report(index)
 
     def table(self, rows: int = 20) -> Table:
-        """Return the frontier's first rows as a table with units."""
-        front = self.pareto.head(rows)
+        """Return the frontier's first rows as a table with units: the axes, the objectives, time and memory."""
+        front = self.pareto.head(rows).fill_nan(None)
         axes = {path.removeprefix("plan.").rpartition(".")[2] or path: path for path in self.task.space.axes}
-        figures = [name for name in FIGURES if name in self.objectives or name in ("time.step", "memory.peak")]
-        columns = {**dict.fromkeys(axes, ""), **{name: FIGURES[name] for name in figures}}
-        cells = [front[name].to_list() for name in (*axes.values(), *figures)]
+        wanted = {"time.step", PEAK, *(goal.path for goal in self.objectives)}
+        figures = [path for path in self.units if path in wanted]
+        columns = {**dict.fromkeys(axes, ""), **{path: self.units[path] for path in figures}}
+        cells = [front[path].to_list() for path in (*axes.values(), *figures)]
         return Table.of(columns, zip(*cells, strict=True))
 
     def write(self, path: str | Path) -> None:
-        """Write the points as parquet, whole or not at all, with what was asked beside them."""
+        """Write the points as a parquet file, whole or not at all."""
         write_parquet(self.points, path)
 
     def json(self) -> str:
-        """Return how the points were found and the frontier's points, as JSON."""
-        front = self.pareto.fill_nan(None).to_dicts()
-        found = {"how": self.how, "tried": self.tried, "kept": len(self.points), "frontier": front}
-        return json.dumps(found, indent=2)
+        """Return as JSON how the points were chosen, the units of their figures, the frontier and all its points."""
+        points = self.points.head(_JSON_POINTS)
+        answer = {
+            "how": self.method,
+            "tried": self.tried,
+            "kept": len(self.points),
+            "objectives": [goal.path for goal in self.objectives],
+            "units": dict(self.units),
+            "frontier": self.pareto.fill_nan(None).to_dicts(),
+            "points": points.fill_nan(None).to_dicts(),
+            "points_left_off": len(self.points) - len(points),
+        }
+        return json.dumps(answer, indent=2, allow_nan=False)
 
     def __rich__(self) -> Any:
         """Return what a rich console prints: how many points there were, and the frontier."""
@@ -99,17 +115,29 @@ class Frontier:
         from slipstick.report.as_text import render_breakdown
 
         front = self.pareto
-        counts = f"{self.how}; {len(self.points):,} keep the conditions, {len(front):,} are beaten by none\n"
-        best = f"\nthe first in {self.objectives[0]}: {self.words(int(front['index'][0]))}"
-        return Group(counts, render_breakdown("frontier", self.table()), best)
+        counts = f"{self.method}; {len(self.points):,} keep the conditions, {len(front):,} are beaten by none"
+        best = f"\nthe first in {self.objectives[0].path}: {self.words(int(front['index'][0]))}"
+        return Group(f"{counts}{self._unknown()}\n", render_breakdown("frontier", self.table()), best)
+
+    def __str__(self) -> str:
+        """Return the frontier as plain text: what ``print`` shows."""
+        from slipstick.report.as_text import to_text
+
+        return to_text(self)
+
+    def _unknown(self) -> str:
+        """Say how many points have no figure for an objective, and are therefore left off the frontier."""
+        counts = {goal.path: int(self.points[goal.path].is_nan().sum()) for goal in self.objectives}
+        return "".join(f"; of {count:,} the {path} is unknown" for path, count in counts.items() if count)
 
     def words(self, index: int) -> str:
         """Return a point as `slipstick estimate` takes it: the system, and the plan behind --plan."""
         point = self.task.space.point(index)
         plan = [(path.rpartition(".")[2], value) for path, value in point.items() if path.startswith("plan.")]
-        texts = [f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in plan]
-        changes = [f" --set {path}='{value}'" for path, value in point.items() if "." in path and path[:4] != "plan"]
-        return f"{self.task.workload} {point['system']} --plan {','.join(texts)}{''.join(changes)}"
+        texts = [f"{name}={value_text(value)}" for name, value in plan]
+        changes = [f" --set {path}='{point[path]}'" for path in point if path.startswith(("system.", "workload."))]
+        asked = f" --plan {','.join(texts)}" if texts else ""
+        return f"{self.task.workload_name} {value_text(point['system'])}{asked}{''.join(changes)}"
 
     def plot(self) -> str:
         """Return an SVG of the points over the first two objectives, the frontier marked."""
@@ -117,49 +145,20 @@ class Frontier:
 
         return frontier_svg(self)
 
+    def pictures(self) -> dict[str, str]:
+        """Return the SVG pictures of the frontier by name."""
+        return {"frontier": self.plot()}
+
     def html(self) -> str:
         """Return a self-contained page: the picture, and the frontier's points."""
         from slipstick.pictures import svg
         from slipstick.report.as_html import table_html
 
-        title = f"{self.task.workload}: {' and '.join(self.objectives)}"
-        return svg.page(title, [self.plot(), table_html(self.table(rows=ROWS))])
+        title = f"{self.task.workload_name}: {' and '.join(goal.path for goal in self.objectives)}"
+        return svg.page(title, [self.plot(), table_html(self.table(rows=_PAGE_ROWS))])
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the page in a frame, so that its style stays inside."""
+        from slipstick.report.as_html import framed
 
-def objective_of(name: str) -> tuple[str, bool]:
-    """Return the figure that a word names, and whether more of it is better.
-
-    Errors
-    ------
-    SlipstickError for an unknown one, with the nearest.
-    """
-    if name in OBJECTIVES:
-        return OBJECTIVES[name]
-    if name in FIGURES:
-        return name, name.startswith("throughput")
-    raise SlipstickError("no such objective", path="minimize", value=name, allowed=[*OBJECTIVES, *FIGURES])
-
-
-def write_parquet(table: polars.DataFrame, path: str | Path) -> None:
-    """Write a table whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        table.write_parquet(temporary)
-        os.chmod(temporary, 0o644)  # as open() would have made it
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def description(task: Task, objectives: Sequence[str], subject_to: str) -> str:
-    """Return what was asked as JSON: what tells one run's folder from another's."""
-    asked: dict[str, Any] = {
-        "workload": task.workload, "phase": task.phase, "batch": task.batch, "sequence": task.sequence,
-        "output": task.output, "axes": {path: list(values) for path, values in task.space.axes.items()},
-        "fixed": dict(task.space.fixed), "objectives": list(objectives), "subject_to": subject_to,
-    }  # fmt: skip
-    return json.dumps(asked, indent=2, sort_keys=True)
+        return framed(self.html())

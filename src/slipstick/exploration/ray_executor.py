@@ -10,7 +10,7 @@ from typing import Any
 
 from slipstick.core.extras import require
 
-RETRIES = 16  # times that a task is started again on another machine
+_RETRIES = 16  # times that a task is started again on another machine
 
 
 class RayExecutor(Executor):
@@ -30,7 +30,7 @@ class RayExecutor(Executor):
         self._own = not self._ray.is_initialized()
         if self._own:
             self._ray.init(address=address, include_dashboard=False, log_to_driver=False, configure_logging=False)
-        self._run = self._ray.remote(max_retries=RETRIES, num_cpus=1)(_call)
+        self._run = self._ray.remote(max_retries=_RETRIES, num_cpus=1)(_call)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Hand a call to the cluster and return its future."""

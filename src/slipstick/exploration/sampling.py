@@ -7,71 +7,71 @@ The same seed asks for the same points, so that a run that goes on asks again an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from slipstick.core.extras import require
+from slipstick.core.progress import Progress
 from slipstick.exploration.constraint import Constraint
-from slipstick.exploration.evaluate import FIGURES, Columns, Task, evaluate
-from slipstick.exploration.frontier import write_parquet
-from slipstick.exploration.memory_fit import fits
+from slipstick.exploration.figures import Objective
+from slipstick.exploration.parquet import write_parquet
+from slipstick.exploration.points import Task, evaluate
 
 if TYPE_CHECKING:
     import polars
 
-KEPT = 64  # trials between two writings of what is known
-FILE = "trials.parquet"
-SAMPLERS = {False: "TPE", True: "NSGA-II"}
+KEPT = "kept"  # column: possible, within memory and within all conditions
+SAMPLERS = {False: "TPE", True: "NSGA-II"}  # whether there are several objectives -> name
+_TRIALS_A_WRITE = 64
+_FILE = "trials.parquet"
 
 
 def sample(
     task: Task,
-    goals: Sequence[tuple[str, bool]],
+    objectives: Sequence[Objective],
     constraint: Constraint,
     trials: int,
     *,
     seed: int = 0,
-    place: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    folder: Path | None = None,
+    progress: Progress | None = None,
 ) -> polars.DataFrame:
-    """Return the points that were tried: `index`, ``kept`` (possible, and within all conditions), all figures.
+    """Return the points that were tried: `index`, `KEPT`, all figures.
 
     Parameters
     ----------
-    goals : figures with whether more of each is better.
-    place : a folder where what was tried is kept.
+    folder : where the points that were tried are kept.
+    progress : called after every trial.
     """
     import polars
 
     optuna = require("optuna", "search")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    sizes = [len(values) for values in task.space.axes.values()]
-    names = list(task.space.axes)
-    known = _read(place)
+    sizes = {path: len(values) for path, values in task.space.axes.items()}
+    known = _read(folder)
     study = optuna.create_study(
-        directions=["maximize" if more else "minimize" for _, more in goals],
-        sampler=_sampler(optuna, len(goals) > 1, seed),
+        directions=["maximize" if goal.largest else "minimize" for goal in objectives],
+        sampler=_sampler(optuna, len(objectives) > 1, seed),
     )
-    for number in range(trials):
+    for number in range(1, trials + 1):
         trial = study.ask()
-        at = [trial.suggest_int(name, 0, size - 1) for name, size in zip(names, sizes, strict=True)]
-        index = int(np.ravel_multi_index(at, sizes)) if sizes else 0
+        places = [trial.suggest_int(path, 0, size - 1) for path, size in sizes.items()]
+        index = int(np.ravel_multi_index(places, tuple(sizes.values()))) if sizes else 0
         if index not in known:
-            known[index] = _figures(task, constraint, index)
-        row = known[index]
-        trial.set_user_attr("excess", 0.0 if row["kept"] else 1.0)
-        values = [row[path] for path, _ in goals]
+            known[index] = _row(task, constraint, index)
+        trial.set_user_attr("excess", 0.0 if known[index][KEPT] else 1.0)
+        values = [known[index][goal.path] for goal in objectives]
         if all(map(math.isfinite, values)):
             study.tell(trial, values)
         else:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        if place is not None and ((number + 1) % KEPT == 0 or number + 1 == trials):
-            write_parquet(polars.DataFrame(list(known.values())), place / FILE)
+        if folder is not None and (number % _TRIALS_A_WRITE == 0 or number == trials):
+            write_parquet(polars.DataFrame(list(known.values())), folder / _FILE)
         if progress is not None:
-            progress(number + 1, trials)
+            progress(number, trials, "points")
     return polars.DataFrame(list(known.values())).sort("index")
 
 
@@ -84,15 +84,15 @@ def _sampler(optuna: Any, several: bool, seed: int) -> Any:
         return kind(seed=seed, constraints_func=lambda trial: [trial.user_attrs.get("excess", 1.0)])
 
 
-def _figures(task: Task, constraint: Constraint, index: int) -> dict[str, Any]:
-    found: Columns = evaluate(task, index, index + 1)
-    kept = bool(np.isfinite(found["time.step"][0]) and constraint.holds(found)[0] and fits(task, found, index)[0])
-    return {"index": index, "kept": kept} | {name: float(found[name][0]) for name in FIGURES}
+def _row(task: Task, constraint: Constraint, index: int) -> dict[str, Any]:
+    batch = evaluate(task, index, index + 1)
+    fits = bool(batch.fits[0] and constraint.holds(batch.figures)[0])
+    return {"index": index, KEPT: fits} | {path: float(values[0]) for path, values in batch.figures.items()}
 
 
-def _read(place: Path | None) -> dict[int, dict[str, Any]]:
+def _read(folder: Path | None) -> dict[int, dict[str, Any]]:
     import polars
 
-    if place is None or not (place / FILE).exists():
+    if folder is None or not (folder / _FILE).exists():
         return {}
-    return {row["index"]: row for row in polars.read_parquet(place / FILE).to_dicts()}
+    return {row["index"]: row for row in polars.read_parquet(folder / _FILE).to_dicts()}

@@ -10,6 +10,7 @@ from typing import Any
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import short_keys
+from slipstick.core.system import System
 from slipstick.core.value_ranges import range_values, values_of
 
 _COUNTS = re.compile(r"(.+):(\d+\.\.\d+(?:\+\d+)?)")
@@ -66,32 +67,39 @@ class Space:
 
     def point(self, index: int) -> dict[str, Any]:
         """Return the values of one combination by path; the last axis changes fastest."""
-        found = dict(self.fixed)
+        point = dict(self.fixed)
         for path, values in reversed(list(self.axes.items())):
             index, place = divmod(index, len(values))
-            found[path] = values[place]
-        return found
+            point[path] = values[place]
+        return point
+
+
+def value_text(value: object) -> str:
+    """Return a value of a space as tables and commands show it: a System by its name, a flag as true or false."""
+    if isinstance(value, System):
+        return f"{value.name}:{value.devices}" if value.devices > 1 else value.name
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _systems(value: str | Sequence[str]) -> tuple[Any, ...]:
-    found: list[str] = []
+    systems: list[str] = []
     for name in [value] if isinstance(value, str) else value:
         match = _COUNTS.fullmatch(name) if isinstance(name, str) else None
         counts = range_values(match[2], "system") if match else ()
-        found += [f"{match[1]}:{count}" for count in counts] if match else [name]
-    return tuple(found)
+        systems += [f"{match[1]}:{count}" for count in counts] if match else [name]
+    return tuple(systems)
 
 
 def _plan_items(plan: str | Mapping[str, Any]) -> list[tuple[str, Any]]:
     if isinstance(plan, Mapping):
         return list(plan.items())
-    found = []
+    items = []
     for part in filter(None, (piece.strip() for piece in plan.split(","))):
         key, equals, value = part.partition("=")
         if not equals or not value.strip():
             raise SlipstickError("not of the form key=values", path="plan", value=part, allowed="such as tp=1..8")
-        found.append((key.strip(), value.strip()))
-    return found
+        items.append((key.strip(), value.strip()))
+    return items
 
 
 def _plan_path(key: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from slipstick.core import units
-from slipstick.core.catalogue import Catalogue
+from slipstick.core.catalogue import Catalogue, Entry
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.spec import Spec
 from slipstick.core.topology import NODE_KINDS, Topology
@@ -25,13 +25,13 @@ MAX_LINKS = 2**22  # 128 MiB of arrays
 class Link(Spec):
     """A cable between two nodes, both ways unless `oneway`."""
 
-    between: tuple[str, str]
-    bandwidth: units.BytesPerSecond  # in each direction
-    latency: units.Seconds = 0.0
-    oneway: bool = False
+    between: tuple[str, str] = Field(description="Names of the two nodes")
+    bandwidth: units.BytesPerSecond = Field(description="Bandwidth in each direction")
+    latency: units.Seconds = Field(default=0.0, description="Latency of a message")
+    oneway: bool = Field(default=False, description="Only from the first node to the second")
 
 
-class TopologySpec(Spec):
+class TopologySpec(Entry):
     """A topology before it is built: `family` with `shape` and link attributes, or ``family: graph`` with its lists.
 
     Examples
@@ -40,21 +40,16 @@ class TopologySpec(Spec):
     62
     """
 
-    name: str = ""
-    aliases: tuple[str, ...] = ()
-    family: str = "graph"
-    shape: tuple[int, ...] = ()
-    bandwidth: units.BytesPerSecond | None = None  # of a node's link, one way
-    uplink: units.BytesPerSecond | None = None  # of a lower switch's link upwards
-    latency: units.Seconds = 0.0
-    reduces: bool = False  # the switches add up what passes through them
-    io: tuple[int, ...] = ()  # I/O controllers at each lower switch
-    io_bandwidth: units.BytesPerSecond | None = None
-    nodes: dict[str, str] = Field(default_factory=dict)  # name -> npu, switch or io
-    links: tuple[Link, ...] = ()
-    source: str = ""
-    sources: dict[str, str] = Field(default_factory=dict)
-    note: str = ""
+    family: str = Field(default="graph", description="Family of topologies, or graph: nodes and links")
+    shape: tuple[int, ...] = Field(default=(), description="Sizes of the family")
+    bandwidth: units.BytesPerSecond | None = Field(default=None, description="Bandwidth of a node's link, one way")
+    uplink: units.BytesPerSecond | None = Field(default=None, description="Bandwidth of a lower switch's link upwards")
+    latency: units.Seconds = Field(default=0.0, description="Latency of a link")
+    reduces: bool = Field(default=False, description="Switches add up what passes through them")
+    io: tuple[int, ...] = Field(default=(), description="I/O controllers at each lower switch")
+    io_bandwidth: units.BytesPerSecond | None = Field(default=None, description="Bandwidth of one I/O controller")
+    nodes: dict[str, str] = Field(default_factory=dict, description="Name of a node -> npu, switch or io")
+    links: tuple[Link, ...] = Field(default=(), description="Cables of a graph")
 
     @model_validator(mode="after")
     def _has_what_its_family_needs(self) -> TopologySpec:

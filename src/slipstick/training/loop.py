@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
+from slipstick.trained.torch.batch_prediction import autocast, input_tensor
 from slipstick.training import augmentation as augment
 from slipstick.training import checkpoint
-from slipstick.training.evaluation import autocast, chosen_precision, evaluate, tensor
+from slipstick.training.evaluation import chosen_precision, evaluate
 from slipstick.training.recipe import Epoch, History, Recipe
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _step(run: _Run, which: NDArray[np.int64], random: np.random.Generator) -> f
     for piece in np.array_split(which, -(-len(which) // (run.recipe.chunk or len(which)))):
         images, labels = augment.batch(run.data.train, piece, how, random)
         with autocast(chosen_precision(run.recipe.precision)):
-            outputs = run.net(tensor(images, run.normal))
+            outputs = run.net(input_tensor(images, run.normal))
         part = torch.nn.functional.cross_entropy(
             outputs.float(), torch.from_numpy(labels), label_smoothing=run.recipe.smoothing, reduction="sum"
         )

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Unpack
 
 from slipstick.exploration.frontier import Frontier
-from slipstick.exploration.options import SearchOptions
 from slipstick.exploration.run import search_systems
+from slipstick.exploration.search_options import SearchOptions
 
 if TYPE_CHECKING:
-    from slipstick.exploration.run import Progress
+    from slipstick.core.progress import Progress
+    from slipstick.engines.question import WorkloadSpec
     from slipstick.exploration.space import Space
 
 
 def search(
-    workload: str,
+    workload: WorkloadSpec,
     *system: str | Space,
     minimize: str | Sequence[str] = "time",
     subject_to: str = "",
@@ -27,29 +28,33 @@ def search(
     Parameters
     ----------
     workload
-        A name of the catalogue or the path of a ``config.json``.
+        A name of the catalogue, the path of a ``config.json``, ``.onnx`` or ``.tflite`` file, a dict or a Network.
     system
         Systems, each a name with a count or a range of counts, ``h100-sxm:64..1024`` (64, 128, ... 1024); or one Space.
     minimize
-        Objectives, by comma: time, step, memory, price, devices, throughput (which is maximised), or a figure's path.
+        Objectives, by comma: time, step, memory, price, devices, throughput, or the path of any figure of the Report,
+        such as ``energy.step`` or ``time.first_token``. Throughput and efficiency are maximised.
     subject_to
-        Conditions, such as ``memory.peak < 75 GiB and time.step < 10 s``; a plan that its system's memory does not hold
-        is out.
+        Conditions on any figures, such as ``memory.peak < 75 GiB and energy.token < 1 J``; a plan that its system's
+        memory does not hold is out.
     progress
-        Called with the points done and all points.
+        Called with (points tried, all points, label).
     options
         Fields of `SearchOptions`: plan, set, phase, batch, sequence, output, workers, executor, budget, trials, seed,
         folder, resume.
 
     Errors
     ------
-    SlipstickError for unknown objectives and figures, a folder of another search.
+    SlipstickError for unknown figures (with the nearest), a space of which no point is possible or keeps the
+    conditions, a folder of another search.
 
     Examples
     --------
     >>> frontier = search("llama-3.1-8b", "h100-sxm:8", plan="tp=1..8,microbatch=1..4", minimize="time,memory",
     ...     batch=32, sequence=4096)
-    >>> frontier.how, frontier.best().value("memory.peak") < 80 * 2**30
+    >>> frontier.method, frontier.best().value("memory.peak") < 80 * 2**30
     ('exhaustive: all 12 points', True)
+    >>> search("mobilenet-v2", "swis-8x8", "stripes-8x8", minimize="energy.step").pareto["system"].to_list()
+    ['stripes-8x8']
     """
     return search_systems(workload, system, minimize, subject_to, progress=progress, **options)

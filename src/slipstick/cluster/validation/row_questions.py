@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any
 
-from slipstick.core.catalogue import resolve_system
+from pydantic import Field
+
+from slipstick.core.catalogue import Catalogue, Entry, resolve_system
 from slipstick.core.errors import SlipstickError
-from slipstick.core.files import parse_yaml
 from slipstick.core.plan import Plan
 from slipstick.core.spec import override
 from slipstick.core.system import System
@@ -19,8 +19,6 @@ from slipstick.networks.decoder.decoder import Decoder
 from slipstick.networks.from_row import RowSizes, decoder_from_row
 
 Row = Mapping[str, str]
-
-PLAN_COLUMNS = ("tp", "pp", "cp", "ep", "interleave", "micro_batch")
 
 
 @dataclass(frozen=True)
@@ -117,22 +115,23 @@ def formats(precision: str) -> dict[str, str]:
     return {"matmul": name, "activations": "bf16"}
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What a source says of its software (plan fields) and its cluster (overrides of the system)."""
+class _Software(Entry):
+    """Software and cluster of a source of reference rows; the name is text that stands in a row's source."""
 
-    plan: dict[str, Any]
-    system: dict[str, Any]
+    plan: dict[str, bool | int | str] = Field(default={}, description="Short key of a plan -> value")
+    system: dict[str, str] = Field(default={}, description="Dotted path below the system -> value")
+
+
+reference_software = Catalogue(_Software, "validation/software.yaml", noun="software of reference rows")
 
 
 @cache
-def software(source: str) -> Facts:
-    """Return the facts of data/validation/software.yaml whose text stands in `source`."""
-    file = resources.files("slipstick.data") / "validation" / "software.yaml"
-    plan: dict[str, Any] = {}
-    system: dict[str, Any] = {}
-    for entry in parse_yaml(file.read_text("utf-8"), where=file.name)["entries"]:
-        if entry["match"].lower() in source.lower():
-            plan |= entry.get("plan", {})
-            system |= entry.get("system", {})
-    return Facts(plan, system)
+def software(source: str) -> _Software:
+    """Return the facts of data/validation/software.yaml whose names stand in `source`, as one; later entries win."""
+    plan: dict[str, bool | int | str] = {}
+    system: dict[str, str] = {}
+    for name, entry in reference_software.items():
+        if name.lower() in source.lower():
+            plan |= entry.plan
+            system |= entry.system
+    return _Software(plan=plan, system=system)

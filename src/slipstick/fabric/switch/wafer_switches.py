@@ -9,12 +9,11 @@ from __future__ import annotations
 from pydantic import Field
 
 from slipstick.core import units
-from slipstick.core.catalogue import Catalogue
-from slipstick.core.spec import Spec
+from slipstick.core.catalogue import Catalogue, Entry
 from slipstick.report.report import Metric
 
 
-class SwitchSpec(Spec):
+class SwitchSpec(Entry):
     """Two levels of logical switches, each made of several chiplets that carry a slice of every port.
 
     Examples
@@ -24,24 +23,27 @@ class SwitchSpec(Spec):
     ((12, 12, 12, 11, 11), 20)
     """
 
-    name: str = ""
-    aliases: tuple[str, ...] = ()
-    middles: int
-    npus: int  # at each lower switch
-    io: tuple[int, ...]  # I/O controllers at each lower switch
-    uplinks: int  # ports from each lower switch to the upper one
-    npu_bandwidth: units.BytesPerSecond  # one way
-    io_bandwidth: units.BytesPerSecond
-    memory: units.Bytes  # for configurations
-    lower_chiplets: int
-    upper_chiplets: int
-    edge_density: float  # B/s for a metre of edge
-    energy: float  # J for a byte in or out of a chiplet at full load
-    published_power: units.Watts
-    published_area: units.SquareMetres
-    dense_density: float  # B/s for a metre of edge, a denser I/O technology
-    dense_share: float  # published area at that density over the present one
-    sources: dict[str, str] = Field(default_factory=dict)
+    middles: int = Field(description="Middle stages of each switch (m)")
+    npus: int = Field(description="NPUs at each lower switch")
+    io: tuple[int, ...] = Field(description="I/O controllers at each lower switch")
+    uplinks: int = Field(description="Ports from each lower switch to the upper one")
+    npu_bandwidth: units.BytesPerSecond = Field(description="Bandwidth of the port of an NPU, one way")
+    io_bandwidth: units.BytesPerSecond = Field(description="Bandwidth of the port of an I/O controller")
+    memory: units.Bytes = Field(description="SRAM of a switch for its configurations")
+    lower_chiplets: int = Field(description="Chiplets of the lower level")
+    upper_chiplets: int = Field(description="Chiplets of the upper level")
+    edge_density: float = Field(
+        json_schema_extra={"unit": "B/s/m"}, description="I/O bandwidth along a metre of chiplet edge"
+    )
+    energy: float = Field(
+        json_schema_extra={"unit": "J/B"}, description="Energy of a byte in or out of a chiplet at full load"
+    )
+    published_power: units.Watts = Field(description="Power of all switches, as published")
+    published_area: units.SquareMetres = Field(description="Area of all switches, as published")
+    dense_density: float = Field(
+        json_schema_extra={"unit": "B/s/m"}, description="I/O bandwidth along a metre of edge, in a denser technology"
+    )
+    dense_share: float = Field(description="Published area at that density over the present one")
 
     @property
     def lower_ports(self) -> tuple[int, ...]:

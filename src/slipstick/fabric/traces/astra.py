@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from slipstick.core.errors import SlipstickError
-from slipstick.core.files import load_json, load_yaml
+from slipstick.core.files import load_fields, load_json
 from slipstick.core.topology import Topology
 from slipstick.fabric import builders
 from slipstick.fabric.tasks import Endpoint
@@ -50,7 +50,7 @@ def read_astra_network(path: str | Path) -> Topology:
     SlipstickError naming the key, for unknown keys or topologies, lists of different lengths, values out of range.
     """
     where = str(path)
-    data = _mapping(load_yaml(path), _NETWORK, where)
+    data = _mapping(load_fields(path), _NETWORK, where)
     lists = {key: _listed(data, key, where) for key in _NETWORK}
     if len({len(values) for values in lists.values()}) != 1:
         lengths = {key: len(values) for key, values in lists.items()}

@@ -19,7 +19,7 @@ from slipstick.trained.onnx.constants import floats
 from slipstick.trained.onnx.matmul_bias import with_biases
 from slipstick.trained.onnx.module import OnnxNet
 from slipstick.trained.onnx.operator_table import built
-from slipstick.trained.onnx.parse import DAMAGE, Parsed, read
+from slipstick.trained.onnx.parse import DAMAGE, Parsed, parse_onnx, read
 from slipstick.trained.onnx.steps import Plan, Slot, Step
 
 LONGEST = 100  # characters of a name: more than torch's own paths of modules have
@@ -39,7 +39,15 @@ def onnx_module(path: str | Path) -> OnnxNet:
     SlipstickError if onnx is not installed; for a file that is missing, too large, not ONNX or damaged; for an
     operator, an attribute or a weight that is not supported, with the node; and for values or work beyond all sense.
     """
-    parsed = read(path)
+    return _module(read(path))
+
+
+def parsed_module(raw: bytes, path: str) -> OnnxNet:
+    """Return the module in the bytes of an ONNX file, as `onnx_module` does; errors name `path`."""
+    return _module(parse_onnx(raw, path))
+
+
+def _module(parsed: Parsed) -> OnnxNet:
     nodes, shapes = without_shapes(parsed.nodes, parsed.constants, parsed.path)
     known = Known(parsed.constants, parsed.batch, shapes)
     maker = _Maker(parsed)

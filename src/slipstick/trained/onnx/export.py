@@ -20,16 +20,21 @@ TYPES = {"FLOAT": torch.float32, "FLOAT16": torch.float16, "BFLOAT16": torch.bfl
 
 
 def write_onnx(net: OnnxNet, path: str | Path) -> None:
-    """Write a network's ONNX file with the weights, biases and statistics that its layers have now.
+    """Write a network's ONNX file, whole or not at all; errors as those of `onnx_bytes`."""
+    write_bytes(path, onnx_bytes(net))
+
+
+def onnx_bytes(net: OnnxNet) -> bytes:
+    """Return a network's ONNX file with the weights, biases and statistics that its layers have now.
 
     They keep the file's shapes and types of float; nodes, names and what else it holds stay as they are, but that
     constants which were given as Identity of others, or as lists of numbers, are written out. Layers that are seen
-    through formats (torch's parametrisations) are written as they are seen. The file is written whole or not at all.
+    through formats (torch's parametrisations) are written as they are seen.
 
     Errors
     ------
     SlipstickError for a layer that was replaced by one without such weights, for weights that nodes share in the file
-    and no longer in the module, that do not fit the file's type of float, or a file that cannot be written.
+    and no longer in the module, or that do not fit the file's type of float.
     """
     model = type(net.plan.model)()
     model.CopyFrom(net.plan.model)
@@ -45,10 +50,10 @@ def write_onnx(net: OnnxNet, path: str | Path) -> None:
         if first is values:
             _put(tensors[slot.constant], values, f"{slot.layer}.{slot.attribute}")
     try:
-        raw = model.SerializeToString()
+        raw: bytes = model.SerializeToString()
     except ValueError as error:  # protobuf's own bound, 2 GiB
-        raise SlipstickError(f"cannot be written as ONNX: {error}", path=str(path)) from None
-    write_bytes(path, raw)
+        raise SlipstickError(f"cannot be written as ONNX: {error}", path=net.plan.path) from None
+    return raw
 
 
 def _values(net: OnnxNet, slot: Slot) -> Tensor:

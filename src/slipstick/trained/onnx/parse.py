@@ -9,7 +9,8 @@ from typing import Any
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
-from slipstick.networks.importers.onnx_graph import parse_onnx
+from slipstick.core.files import read_bytes
+from slipstick.networks.importers.onnx_graph import MAX_ONNX_BYTES, parse_onnx_bytes
 from slipstick.trained.onnx.constants import FLOATS, type_name
 from slipstick.trained.onnx.named_constants import constants, make_plain
 from slipstick.trained.onnx.node_attributes import HIGHEST, STANDARD, Node, node_of
@@ -51,12 +52,17 @@ def read(path: str | Path) -> Parsed:
     SlipstickError if onnx is not installed, or for a file that is missing, too large, not ONNX or damaged, that does
     not read one image tensor, or whose operators are older or newer than those that are known.
     """
+    return parse_onnx(read_bytes(path, limit=MAX_ONNX_BYTES), str(path))
+
+
+def parse_onnx(raw: bytes, path: str) -> Parsed:
+    """Return the graph in the bytes of an ONNX file, as `read` does; errors name `path`."""
     onnx = require("onnx", "import")
-    model = parse_onnx(onnx, path)
+    model = parse_onnx_bytes(onnx, raw, path)
     try:
-        return _parsed(onnx, model, str(path))
+        return _parsed(onnx, model, path)
     except DAMAGE as error:
-        raise SlipstickError(f"a damaged ONNX file: {error}", path=str(path)) from None
+        raise SlipstickError(f"a damaged ONNX file: {error}", path=path) from None
 
 
 def _parsed(onnx: Any, model: Any, path: str) -> Parsed:

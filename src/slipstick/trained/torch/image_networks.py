@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
+from slipstick.datasets.images import Shape
 
 if TYPE_CHECKING:
     from slipstick.datasets.images import DataSet
 
-Shape = tuple[int, int, int]  # height, width and channels of an image
 SMALL = 64  # pixels: below it a network for photographs would be left with no image at its end
 
 CIFAR: Shape = (32, 32, 3)  # what CIFAR-10's images are

@@ -1,0 +1,33 @@
+"""Sweep: the vectorised form of an engine, which answers many plans of one question in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from slipstick.core.arrays import FloatArray, IntArray
+from slipstick.core.question import Question
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The vectorised form of an engine: a row of the table of engines names one as ``module:NAME``.
+
+    `search` looks it up once. It is used where it gives every figure that is asked for and `accepts` every value of the
+    space's plans; everywhere else each point is a Report of its own.
+
+    Parameters
+    ----------
+    figures : path of each figure that it gives, as in the engine's Report, with its unit.
+    fields : dotted fields of a plan, such as ``parallel.tp``, that may differ between the points of one call.
+    accepts : tells whether it takes a value in a field of the plan; False for what the engine works out plan by plan.
+    columns : called with the question, whose plan holds what all points share; the varied fields, each with its values;
+        and for each of them which value a point has, [points]. Returns the figures, [points]: not a number where a
+        plan is impossible.
+    """
+
+    figures: Mapping[str, str]
+    fields: frozenset[str]
+    accepts: Callable[[str, Any], bool]
+    columns: Callable[[Question, Mapping[str, Sequence[Any]], Sequence[IntArray]], dict[str, FloatArray]]

@@ -1,0 +1,162 @@
+"""Chunks of a space: computed here, by processes or by an executor, and kept in a folder from which a run goes on."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slipstick.core.arrays import IntArray
+from slipstick.core.errors import SlipstickError
+from slipstick.core.files import read_text, write_text
+from slipstick.core.progress import Progress
+from slipstick.exploration.constraint import Constraint
+from slipstick.exploration.parquet import write_parquet
+from slipstick.exploration.points import Columns, Task, evaluate
+from slipstick.exploration.space import value_text
+from slipstick.report.metric import canonical
+
+if TYPE_CHECKING:
+    import polars
+
+CHUNK = 65_536  # points: some 100 MB of arrays while they are computed
+SMALL_CHUNK = 64  # points that are reported one after the other
+_IN_FLIGHT = 64  # chunks handed to an executor at a time
+_ASKED, _CHUNKS = "search.json", "chunks"
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Workers that compute the chunks: the user's executor, or else a pool of `processes`, or with one this process."""
+
+    executor: Executor | None = None
+    processes: int = 1
+
+
+def all_points(
+    task: Task, constraint: Constraint, folder: Path | None, workers: Workers, progress: Progress | None
+) -> polars.DataFrame:
+    """Return every point that fits and keeps the conditions, in the order of their numbers."""
+    import polars
+
+    count = len(task.space)
+    size = CHUNK if task.sweep else SMALL_CHUNK
+    bounds = [(first, min(first + size, count)) for first in range(0, count, size)]
+    tables: list[polars.DataFrame] = []
+    tried = 0
+    for points, table in _chunks(task, constraint, bounds, folder, workers):
+        tables.append(table)
+        tried += points
+        if progress is not None:
+            progress(tried, count, "points")
+    return polars.concat(tables).sort("index") if tables else polars.DataFrame({"index": []})
+
+
+def chunk_table(task: Task, constraint: Constraint, first: int, last: int) -> polars.DataFrame:
+    """Return the points of one chunk that are possible, fit their memory and keep the conditions."""
+    batch = evaluate(task, first, last)
+    keep = np.flatnonzero(batch.fits & constraint.holds(batch.figures))
+    return point_table(task, keep + first, {path: values[keep] for path, values in batch.figures.items()})
+
+
+def point_table(task: Task, index: IntArray, figures: Columns) -> polars.DataFrame:
+    """Return points as a table: their numbers, the axes' values, the figures."""
+    import polars
+
+    axes = task.space.axes
+    places = np.unravel_index(index, [len(values) for values in axes.values()]) if axes else ()
+    columns: dict[str, Any] = {"index": index}
+    for (path, values), place in zip(axes.items(), places, strict=True):
+        columns[path] = np.array([value_text(value) for value in values])[place]
+    return polars.DataFrame(columns | figures)
+
+
+def _chunks(
+    task: Task, constraint: Constraint, bounds: list[tuple[int, int]], folder: Path | None, workers: Workers
+) -> Iterator[tuple[int, polars.DataFrame]]:
+    """Yield (points, table) of every chunk; those in the folder are read, the others computed and kept there."""
+    import polars
+
+    missing = []
+    for first, last in bounds:
+        file = _file(folder, first)
+        if file is not None and file.exists():
+            yield last - first, polars.read_parquet(file)
+        else:
+            missing.append((first, last))
+    if workers.executor is not None:
+        yield from _spread(workers.executor, task, constraint, missing, folder)
+    elif workers.processes == 1 or len(missing) < 2:
+        for first, last in missing:
+            yield last - first, _stored(chunk_table(task, constraint, first, last), _file(folder, first))
+    else:
+        with ProcessPoolExecutor(workers.processes, mp_context=get_context("spawn")) as pool:
+            yield from _spread(pool, task, constraint, missing, folder)
+
+
+def _spread(
+    pool: Executor, task: Task, constraint: Constraint, missing: list[tuple[int, int]], folder: Path | None
+) -> Iterator[tuple[int, polars.DataFrame]]:
+    """Yield the chunks as the executor finishes them; no more are handed out than keep it at work."""
+    waiting: dict[Future[Any], tuple[int, int]] = {}
+    rest = iter(missing)
+    while True:
+        for bound in itertools.islice(rest, _IN_FLIGHT - len(waiting)):
+            waiting[pool.submit(chunk_table, task, constraint, *bound)] = bound
+        if not waiting:
+            return
+        for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+            first, last = waiting.pop(future)
+            yield last - first, _stored(future.result(), _file(folder, first))
+
+
+def _stored(table: polars.DataFrame, file: Path | None) -> polars.DataFrame:
+    if file is not None:
+        write_parquet(table, file)
+    return table
+
+
+def _file(folder: Path | None, first: int) -> Path | None:
+    return None if folder is None else folder / _CHUNKS / f"{first:012d}.parquet"
+
+
+def run_folder(
+    task: Task, objectives: Sequence[str], subject_to: str, folder: str | Path | None, resume: bool
+) -> Path | None:
+    """Return the run's folder, new or, to go on with, of the very same search; None without one.
+
+    Errors
+    ------
+    SlipstickError for a folder of another search, one that is there without `resume`, and `resume` without a folder.
+    """
+    if folder is None:
+        if resume:
+            raise SlipstickError("needs the folder of the run", path="resume", allowed="a folder")
+        return None
+    place = Path(folder)
+    question = _description(task, objectives, subject_to)
+    known = place / _ASKED
+    if not known.exists():
+        write_text(known, question)
+        return place
+    if not resume:
+        raise SlipstickError("holds a search already", path=str(place), allowed="another folder, or resume")
+    if read_text(known) != question:
+        raise SlipstickError("holds another search", path=str(known), allowed="the same question")
+    return place
+
+
+def _description(task: Task, objectives: Sequence[str], subject_to: str) -> str:
+    """Return what was asked as JSON: what tells one run's folder from another's."""
+    question = {
+        "workload": task.workload, **task.options, "axes": task.space.axes, "fixed": task.space.fixed,
+        "objectives": list(objectives), "subject_to": subject_to,
+    }  # fmt: skip
+    return json.dumps(canonical(question), indent=2, sort_keys=True)

@@ -1,0 +1,95 @@
+"""Figures to minimise and constrain: every metric path of the engine's Report, and the price of the system."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.question import Question
+from slipstick.report.report import Report
+
+SYSTEM_FIGURES = {"price": "USD", "devices": ""}  # of the system itself, not of a Report: unit
+PEAK = "memory.peak"
+# short name -> paths, the first that a Report has
+_SHORT_NAMES = {
+    "time": ("time.sample", "time.request", "time.first_token", "time.step"),
+    "step": ("time.step", "time.first_token"),
+    "memory": (PEAK,),
+    "price": ("price",),
+    "devices": ("devices",),
+    "throughput": ("throughput.samples", "throughput.tokens"),
+}
+STANDARD = ("time.step", "time.sample", PEAK, "throughput.samples", "price", "devices")  # in every table where known
+_MAXIMISED = ("throughput.", "efficiency.")
+_NEAREST = 8  # paths that an error offers
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A figure to minimise, or with `largest` to maximise: rates and efficiencies."""
+
+    path: str
+    largest: bool
+
+    @classmethod
+    def of(cls, path: str) -> Objective:
+        """Return the objective of a figure: throughput and efficiency are to be large, all else small."""
+        return cls(path, path.startswith(_MAXIMISED))
+
+    @property
+    def sign(self) -> int:
+        """Factor that makes it a cost: small is good."""
+        return -1 if self.largest else 1
+
+
+def figure_path(name: str, units: Mapping[str, str], where: str) -> str:
+    """Return the path of the figure that a short name or a path stands for.
+
+    Parameters
+    ----------
+    units : the figures that there are, by path.
+    where : the argument that the error names, such as ``minimize``.
+
+    Errors
+    ------
+    SlipstickError for a figure that there is not, with the nearest.
+
+    Examples
+    --------
+    >>> figure_path("time", {"time.step": "s", "energy.step": "J"}, "minimize")
+    'time.step'
+    """
+    for path in (name, *_SHORT_NAMES.get(name, ())):
+        if path in units:
+            return path
+    raise SlipstickError("no such figure", path=where, value=name, allowed=_nearest(name, units))
+
+
+def _nearest(name: str, units: Iterable[str]) -> list[str]:
+    """Return the paths most like a name: the same last part first, then similar spelling, then short names."""
+    paths = list(units)
+    parts = set(name.split("."))
+    related = [path for path in paths if parts & set(path.split("."))]
+    close = difflib.get_close_matches(name, paths, n=_NEAREST, cutoff=0.5)
+    return list(dict.fromkeys((*close, *related)))[:_NEAREST] or [*_SHORT_NAMES, *paths[:_NEAREST]]
+
+
+def report_figures(report: Report, question: Question) -> dict[str, tuple[float, str]]:
+    """Return every figure of a point by path, with its unit: the Report's metrics, and the system's own.
+
+    Where a Report has the rate of samples but not the time of one, ``time.sample`` is the step's over the batch.
+    """
+    flat = {path: (metric.value, metric.unit) for path, metric in report.flat().items()}
+    if "time.step" in flat and "throughput.samples" in flat:
+        flat.setdefault("time.sample", (flat["time.step"][0] / question.workload.batch, "s"))
+    return flat | {path: (value, SYSTEM_FIGURES[path]) for path, value in system_figures(question).items()}
+
+
+def system_figures(question: Question) -> dict[str, float]:
+    """Return the price [USD] of all devices, not a number where that of one is unknown, and their number."""
+    system = question.system
+    price = math.nan if system.price is None else system.price * system.devices
+    return {"price": price, "devices": float(system.devices)}

@@ -1,0 +1,26 @@
+"""Parquet files of points, written whole or not at all, so that a run that is killed leaves none that is half."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars
+
+
+def write_parquet(table: polars.DataFrame, path: str | Path) -> None:
+    """Write a table as a parquet file through a temporary file beside it, which then takes its name."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        table.write_parquet(temporary)
+        os.chmod(temporary, 0o644)  # as open() would have made it
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,257 @@
+"""Figures of many points at once: as columns where the engine has a vectorised form, else Report by Report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slipstick.core.arrays import BoolArray, FloatArray, IntArray
+from slipstick.core.errors import SlipstickError
+from slipstick.core.question import Question
+from slipstick.core.sweep import Sweep
+from slipstick.engines.closed_form import estimate_report
+from slipstick.engines.question import WorkloadSpec, ask
+from slipstick.engines.refusals import engine_for
+from slipstick.exploration.figures import (
+    PEAK,
+    STANDARD,
+    SYSTEM_FIGURES,
+    figure_path,
+    report_figures,
+    system_figures,
+)
+from slipstick.exploration.space import Space
+from slipstick.report.report import Report
+
+Columns = dict[str, FloatArray]
+_PLAN = "plan."
+_VERB = "estimate"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A search as executors are handed it: a workload, a space, and the figures that every point is asked for.
+
+    Parameters
+    ----------
+    options : phase, batch, sequence and output of every point, those that are given.
+    units : the figures, each with its unit.
+    sweep : ``module:NAME`` of the vectorised form that gives all of them; empty: each point is a Report of its own.
+    """
+
+    workload: WorkloadSpec
+    space: Space
+    options: Mapping[str, Any] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    sweep: str = ""
+
+    def question(self, index: int, without: Iterable[str] = ()) -> Question:
+        """Return the question that a point puts, its plan `without` the fields at some paths.
+
+        Errors
+        ------
+        SlipstickError for unknown names, and overrides of nothing.
+        """
+        return ask(self.workload, verb=_VERB, **self._arguments(index, without))
+
+    def report(self, index: int) -> Report:
+        """Return the whole Report of a point, as `slipstick.estimate` gives it.
+
+        Errors
+        ------
+        SlipstickError where the point is impossible.
+        """
+        return estimate_report(self.workload, **self._arguments(index))
+
+    @property
+    def workload_name(self) -> str:
+        """Name of the workload as titles and commands show it: the name or path that was given, or the network's."""
+        return str(self.workload) if isinstance(self.workload, str | Path) else self.question(0).workload.name
+
+    def _arguments(self, index: int, without: Iterable[str] = ()) -> dict[str, Any]:
+        point = self.space.point(index)
+        plan = {path.removeprefix(_PLAN): point[path] for path in point if path.startswith(_PLAN)}
+        for path in without:
+            plan.pop(path.removeprefix(_PLAN), None)
+        changes = {path: value for path, value in point.items() if path.startswith(("system.", "workload."))}
+        return {"system": point["system"], "plan": plan, "set": changes, **self.options}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Consecutive points of a space: their figures, and which are possible and fit the memory of their system."""
+
+    figures: Columns
+    fits: BoolArray
+
+
+def prepared(task: Task, names: Iterable[tuple[str, str]]) -> Task:
+    """Return the task with the figures that are asked for, the standard ones beside them, and how they are got.
+
+    Parameters
+    ----------
+    names : (short name or path of a figure, argument that named it).
+
+    Errors
+    ------
+    SlipstickError for a figure that the first possible point does not have, with the nearest; for a space of which no
+    point is possible, the first point's.
+    """
+    names = list(names)
+    question = task.question(0)
+    sweep = _sweep_name(question)
+    if sweep and _takes(sweep, task.space):
+        units = {**_load_sweep(sweep).figures, **SYSTEM_FIGURES}
+        if all(_is_figure(name, units) for name, _ in names):
+            return replace(task, units=_ordered(units), sweep=sweep)
+    units = {path: unit for path, (_, unit) in _first_figures(task).items()}
+    wanted = [figure_path(name, units, where) for name, where in names]
+    return replace(task, units={path: units[path] for path in dict.fromkeys((*STANDARD, *wanted)) if path in units})
+
+
+def _ordered(units: Mapping[str, str]) -> dict[str, str]:
+    return {path: units[path] for path in dict.fromkeys((*STANDARD, *units)) if path in units}
+
+
+def _is_figure(name: str, units: Mapping[str, str]) -> bool:
+    try:
+        figure_path(name, units, "")
+    except SlipstickError:
+        return False
+    return True
+
+
+def _sweep_name(question: Question) -> str:
+    """Return ``module:NAME`` of the vectorised form of the question's engine, empty where it has none."""
+    try:
+        return engine_for(_VERB, question).sweep
+    except SlipstickError:  # nothing answers this point
+        return ""
+
+
+@cache
+def _load_sweep(name: str) -> Sweep:
+    module, _, attribute = name.partition(":")
+    sweep: Sweep = getattr(import_module(module), attribute)
+    return sweep
+
+
+def _engine_report(question: Question) -> Report:
+    """Return the engine's Report of a point, without the table of who chose what that `estimate` adds."""
+    return engine_for(_VERB, question).answer(question)
+
+
+def _takes(sweep: str, space: Space) -> bool:
+    """Tell whether a vectorised form takes every value that the space has in its plans."""
+    accepts = _load_sweep(sweep).accepts
+    values = [(path, value) for path, axis in space.axes.items() for value in axis] + list(space.fixed.items())
+    return all(accepts(path.removeprefix(_PLAN), value) for path, value in values if path.startswith(_PLAN))
+
+
+def _first_figures(task: Task) -> dict[str, tuple[float, str]]:
+    """Return the figures of the first point that is possible."""
+    problem: SlipstickError | None = None
+    for index in range(len(task.space)):
+        try:
+            question = task.question(index)
+            return report_figures(_engine_report(question), question)
+        except SlipstickError as error:
+            problem = problem or error
+    raise problem or SlipstickError("has no point", path="space")
+
+
+def evaluate(task: Task, first: int, last: int) -> Batch:
+    """Return the figures of the points from `first` to `last` - 1; of an impossible one they are not numbers.
+
+    Points of one system, workload and set of formats are one call of the engine's vectorised form, where it has one.
+    """
+    if not task.sweep:
+        return _one_by_one(task, range(first, last))
+    varied = _load_sweep(task.sweep).fields
+    axes = task.space.axes
+    inner = [path for path in axes if path.removeprefix(_PLAN) in varied and path.startswith(_PLAN)]
+    order = [path for path in axes if path not in inner] + inner
+    if list(axes) != order:
+        return _in_order(task, first, last, order)
+    size = math.prod(len(axes[path]) for path in inner)
+    batches = [
+        _block(task, inner, start, max(first, start), min(last, start + size))
+        for start in range(first // size * size, last, size)
+    ]
+    return Batch(
+        {path: np.concatenate([batch.figures[path] for batch in batches]) for path in task.units},
+        np.concatenate([batch.fits for batch in batches]),
+    )
+
+
+def _in_order(task: Task, first: int, last: int, order: list[str]) -> Batch:
+    """Evaluate with the varied fields of the plan innermost, and put the points back into their order."""
+    axes = task.space.axes
+    turned = replace(task, space=Space({path: axes[path] for path in order}, task.space.fixed))
+    sizes = [len(values) for values in axes.values()]
+    places = np.stack(np.unravel_index(np.arange(first, last), sizes))
+    rows = [list(axes).index(path) for path in order]
+    index = np.ravel_multi_index(tuple(places[rows]), [sizes[row] for row in rows])
+    by_index = np.argsort(index)
+    batch = _empty(task, last - first)
+    for run in np.split(by_index, np.flatnonzero(np.diff(index[by_index]) > 1) + 1):
+        part = evaluate(turned, int(index[run[0]]), int(index[run[-1]]) + 1)
+        batch.fits[run] = part.fits
+        for path, values in part.figures.items():
+            batch.figures[path][run] = values
+    return batch
+
+
+def _block(task: Task, inner: list[str], start: int, first: int, last: int) -> Batch:
+    """Return the points of one setting from `first` to `last` - 1, the setting's first one being number `start`."""
+    question = task.question(start, without=inner)
+    if _sweep_name(question) != task.sweep:  # another kind of system or network
+        return _one_by_one(task, range(first, last))
+    sizes = [len(task.space.axes[path]) for path in inner]
+    places: tuple[IntArray, ...] = np.unravel_index(np.arange(first - start, last - start), sizes) if inner else ()
+    axes = {path.removeprefix(_PLAN): task.space.axes[path] for path in inner}
+    figures = _load_sweep(task.sweep).columns(question, axes, places)
+    possible = np.logical_or.reduce([np.isfinite(values) for values in figures.values()])
+    system = {path: np.full(last - first, value) for path, value in system_figures(question).items()}
+    columns = {path: system[path] if path in system else figures[path] for path in task.units}
+    return Batch(columns, possible & ~_overflows(columns, question))
+
+
+def _one_by_one(task: Task, indices: range) -> Batch:
+    batch = _empty(task, len(indices))
+    for place, (question, report) in enumerate(_reports(task, indices)):
+        if question is None or report is None:
+            continue
+        figures = report_figures(report, question)
+        for path in task.units.keys() & figures.keys():
+            batch.figures[path][place] = figures[path][0]
+        batch.fits[place] = not _overflows({PEAK: np.array([figures.get(PEAK, (math.nan,))[0]])}, question)[0]
+    return batch
+
+
+def _reports(task: Task, indices: range) -> Iterator[tuple[Question | None, Report | None]]:
+    """Yield every point's question and Report, or Nones where the point is impossible."""
+    for index in indices:
+        try:
+            question = task.question(index)
+            yield question, _engine_report(question)
+        except SlipstickError:
+            yield None, None
+
+
+def _overflows(columns: Mapping[str, FloatArray], question: Question) -> BoolArray:
+    """Return which points need more than their system's main memory; none where the peak is not known."""
+    peak = columns.get(PEAK)
+    count = len(next(iter(columns.values())))
+    return np.zeros(count, np.bool_) if peak is None else peak > question.system.main_memory.capacity
+
+
+def _empty(task: Task, count: int) -> Batch:
+    return Batch({path: np.full(count, np.nan) for path in task.units}, np.zeros(count, np.bool_))

@@ -1,0 +1,55 @@
+"""Options of `search`: the same keywords in Python and on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+
+class SearchOptions(TypedDict, total=False):
+    """Options of a search: the question that all points share, and the ways to try them."""
+
+    plan: str | Mapping[str, object]
+    """Fields with their values: tp=1..8,pp=1..16,microbatch=1|2|4. low..high doubles, low..high+step adds.
+    Default: tensor and pipeline parallelism, microbatches, recomputation and ZeRO as far as the system goes."""
+
+    set: list[str] | Mapping[str, object] | None
+    'Any other leaf with its values, such as system.memory.hbm.bandwidth="2..8 TB/s". Repeatable.'
+
+    phase: Literal["train", "prefill", "decode", "infer"] | None
+    "What the network is used for. Default: train; infer on an array."
+
+    batch: int | None
+    "Sequences over all devices. Default: training one microbatch a device, inference 1."
+
+    sequence: int | None
+    "Tokens of a sequence, or of the prompt. Default: 4096 in training, a prompt of 1024; at most the longest context."
+
+    output: int | None
+    "Tokens generated in decode. Default: 128."
+
+    workers: int
+    "Processes. Default: 1."
+
+    executor: str | Executor | None
+    '"ray" for a local Ray, ray://host:port for a cluster; in Python also any concurrent.futures.Executor.'
+
+    budget: int
+    """Points that are all tried; of a larger space Optuna chooses some: TPE for one objective, NSGA-II for several.
+    Default: 10000000."""
+
+    trials: int
+    "How many it chooses. Default: 2000."
+
+    seed: int
+    "Of what it chooses. Default: 0."
+
+    folder: Path | str | None
+    "Keep finished chunks there."
+
+    resume: bool
+    "Go on with the run in the folder."

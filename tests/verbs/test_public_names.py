@@ -1,0 +1,130 @@
+"""One name a verb: every command is a function of `slipstick` with the same parameters, and answers with a Report."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+import slipstick
+from slipstick.cli import _COMMANDS
+from slipstick.cli.options import Shown
+from slipstick.core.errors import SlipstickError
+from slipstick.exploration.frontier import Frontier
+from slipstick.report.comparison import Comparison
+from slipstick.report.report import Report
+
+ANSWERS = (Report, Frontier, Comparison)
+NOUNS = {"Plan", "Report", "SlipstickError", "Space", "System", "Workload", "network", "system", "__version__"}
+SHOWING = {"details", "rows", "json", "out", "packed", "plot", "threads"}  # of a command alone: where answers go, how
+PENDING = {"adapt", "epochs", "measure", "train"}  # still return answers of their own
+
+
+def command(name: str) -> Callable[..., None]:
+    module, _, function = _COMMANDS[name][0].partition(":")
+    found: Callable[..., None] = getattr(import_module(f"slipstick.cli.{module}"), function)
+    return found
+
+
+def hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the annotations as objects; text for those whose names only a type checker imports."""
+    names, found = vars(import_module(function.__module__)), {}
+    for name, hint in function.__annotations__.items():
+        try:
+            found[name] = eval(hint, dict(names)) if isinstance(hint, str) else hint  # noqa: S307  the house's own
+        except NameError:
+            found[name] = hint
+    return found
+
+
+def parameters(function: Callable[..., Any]) -> set[str]:
+    """Return the names of all parameters: fields of option objects, and of ``**options``, in place of the object."""
+    known = hints(function)
+    names: set[str] = set()
+    for name, parameter in inspect.signature(function).parameters.items():
+        hint = known[name]
+        (inner,) = get_args(hint)[:1] or (hint,)
+        if parameter.kind is parameter.VAR_KEYWORD:
+            names |= inner.__annotations__.keys()
+        elif is_dataclass(hint) and hint is not Shown:
+            names |= hint.__dataclass_fields__.keys()
+        elif hint is not Shown:
+            names.add(name)
+    return names
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_every_command_is_a_function_of_the_same_name(name: str) -> None:
+    assert inspect.isfunction(getattr(slipstick, name))
+    assert getattr(slipstick, name).__doc__
+
+
+@pytest.mark.parametrize("name", sorted(_COMMANDS.keys() - PENDING))
+def test_every_parameter_of_a_command_is_one_of_its_verb(name: str) -> None:
+    assert parameters(command(name)) - SHOWING <= parameters(getattr(slipstick, name))
+
+
+@pytest.mark.parametrize("name", sorted(_COMMANDS.keys() - PENDING))
+def test_every_verb_answers_with_a_report_or_many(name: str) -> None:
+    assert hints(getattr(slipstick, name))["return"] in ANSWERS
+
+
+@pytest.mark.parametrize("name", sorted(_COMMANDS.keys() - PENDING))
+def test_no_verb_has_more_than_eight_parameters(name: str) -> None:
+    assert len(inspect.signature(getattr(slipstick, name)).parameters) <= 8
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: slipstick.estimate("resnet-18", "swis-8x8", "formats=swis:3"),
+        lambda: slipstick.ops("resnet-18", phase="infer"),
+        lambda: slipstick.compare("resnet-18", "swis-8x8", "stripes-8x8"),
+        lambda: slipstick.search("resnet-18", "swis-8x8", plan="formats=int8|int4", phase="infer", minimize="step"),
+        lambda: slipstick.list(),
+        lambda: slipstick.list("engines"),
+        lambda: slipstick.show("swis-8x8"),
+        lambda: slipstick.cite(),
+    ],
+)
+def test_what_comes_back_shows_itself(ask: Callable[[], Any]) -> None:
+    answer = ask()
+    assert isinstance(answer, ANSWERS)
+    assert answer.json()
+    assert "<html" in answer.html()
+
+
+def test_only_public_names_are_listed() -> None:
+    assert set(dir(slipstick)) == _COMMANDS.keys() | NOUNS
+    assert set(slipstick.__all__) == set(dir(slipstick)) - {"list", "__version__"}
+    assert builtins.list("ab") == ["a", "b"]
+
+
+def test_a_misspelt_option_is_named() -> None:
+    with pytest.raises(SlipstickError, match=r"bacth: no such option of `estimate`.*batch"):
+        slipstick.estimate("llama-3.1-8b", "h100-sxm-80gb", bacth=8)  # type: ignore[call-arg]
+
+
+def test_strict_speaks_python() -> None:
+    with pytest.raises(SlipstickError, match=r"the report has findings and strict is set: .*do not fit"):
+        slipstick.estimate("llama-3.1-70b", "h100-sxm-80gb", "tp=1", strict=True)
+
+
+def test_overrides_as_text_are_those_of_a_mapping() -> None:
+    asked = ("resnet-18", "swis-8x8", "formats=swis:3")
+    text = slipstick.estimate(*asked, set=["system.memory.weights.capacity=32 KiB"])
+    assert text == slipstick.estimate(*asked, set={"system.memory.weights.capacity": "32 KiB"})
+
+
+def test_each_verb_has_its_file_and_the_file_is_short() -> None:
+    folder = Path(slipstick.__file__).parent / "verbs"
+    for name in _COMMANDS:
+        path = folder / ("list_.py" if name == "list" else f"{name}.py")
+        assert path.is_file(), name
+        assert name in PENDING or len(path.read_text("utf-8").splitlines()) <= 120, name
