@@ -29,7 +29,7 @@ class _GemmSuite(Suite):
         return _TABLE.replay(rows)
 
 
-def rotating_weights(l2_capacity: float) -> Reuse:
+def _rotating_weights(l2_capacity: float) -> Reuse:
     """Return the reuse distances of a benchmark that repeats a product with as many weights as fill the L2."""
 
     def distances(a: FloatArray, b: FloatArray, c: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -45,7 +45,7 @@ def _answer(key: Key, sizes: FloatArray) -> tuple[FloatArray, str]:
     gpu, dtype = key
     chip = Chip.of(resolve_system(gpu))
     name = _FORMATS.get(dtype, dtype)
-    reuse = rotating_weights(chip.l2_capacity)
+    reuse = _rotating_weights(chip.l2_capacity)
     m, n, k = sizes.T
     times = gemm((m, n, k), format=name, chip=chip, quantise_activations=name not in _WIDE, reuse=reuse)
     return times.time, _note(name, chip.constants)
