@@ -17,8 +17,9 @@ from typing import ClassVar
 import numpy as np
 from scipy.optimize import least_squares
 
-from slipstick.cluster.collectives.hierarchy import Tier, collective
-from slipstick.cluster.constants.links import InSwitch, LinkConstants, Protocol, load_link_constants
+from slipstick.cluster.collectives.collective_time import collective
+from slipstick.cluster.collectives.network_tiers import NetworkTier
+from slipstick.cluster.constants.links import InSwitch, LinkConstants, Protocol
 from slipstick.core.files import write_text
 
 FOLDER = Path(__file__).parents[1] / "src" / "slipstick" / "data" / "collectives"
@@ -38,8 +39,8 @@ STARTS = [
 IN_SWITCH = np.log([40.0, 0.6])  # base [us], efficiency: where the fit starts
 IN_SWITCH_RANKS = {"nvlink4": 8, "nvlink5": 8}  # the smallest group in whose rows the switch's reduction shows
 # EFA's low-latency protocol was not in the probe: assumed latency of a small message, and up to which shard it serves
-EFA_SMALL = Protocol("LL", 20e-6, 30e-6, 0.25, 0.0, 65536.0)
-STRANGER = LinkConstants("", True, "", (), (), (), (), None, False, 0.0)
+EFA_SMALL = Protocol(name="LL", base=20e-6, hop=30e-6, efficiency=0.25, own=0.0, limit=65536.0)
+STRANGER = LinkConstants(calibrated=True, gather=(), reduce=(), exchange=(), hierarchical=False, congestion=0.0)
 
 # The probe sees the network in one of two states, from one job to the next (most early jobs one, most later jobs the
 # other): the time of its reduce-scatter lies near 3.5 ms + 0.3 ms a node, or near 2.5 ms a node. Between them:
@@ -66,7 +67,7 @@ class Rows:
 
     def predict(self, technology: str, constants: LinkConstants, chosen: np.ndarray) -> np.ndarray:
         """Return our times of the chosen rows [s]."""
-        tier = [Tier(technology, 8, NVLINK[technology][1], constants)]
+        tier = [NetworkTier(technology, 8, NVLINK[technology][1], constants)]
         found = np.zeros(len(self.op))
         for op in np.unique(self.op[chosen]):
             at = chosen & (self.op == op)
@@ -78,13 +79,20 @@ def with_family(constants: LinkConstants, family: str, x: np.ndarray, limit: flo
     """Return `constants` with the protocols of one family (and the switch, for "reduce") from the logarithms `x`."""
     rows = np.exp(x[:12]).reshape(3, 4)
     protocols = tuple(
-        Protocol(name, row[0] * 1e-6, row[1] * 1e-6, row[2], row[3], limit if name != "Simple" else math.inf)
+        Protocol(
+            name=name,
+            base=row[0] * 1e-6,
+            hop=row[1] * 1e-6,
+            efficiency=row[2],
+            own=row[3],
+            limit=limit if name != "Simple" else math.inf,
+        )
         for name, row in zip(PROTOCOLS, rows, strict=True)
     )
-    values = constants.__dict__ | {family: protocols}
+    values: dict[str, object] = {family: protocols}
     if len(x) > 12:
-        values["in_switch"] = InSwitch(math.exp(x[12]) * 1e-6, math.exp(x[13]), min_ranks)
-    return LinkConstants(**values)
+        values["in_switch"] = InSwitch(base=math.exp(x[12]) * 1e-6, efficiency=math.exp(x[13]), min_ranks=min_ranks)
+    return constants.model_copy(update=values)
 
 
 def fit_family(technology: str, rows: Rows, family: str, chosen: np.ndarray, start: LinkConstants) -> LinkConstants:
@@ -111,7 +119,7 @@ def fit_family(technology: str, rows: Rows, family: str, chosen: np.ndarray, sta
 
 def fit_nvlink(technology: str, rows: Rows, leave_out: int) -> LinkConstants:
     """Return the constants of one NVLink generation."""
-    constants = LinkConstants(**(STRANGER.__dict__ | {"technology": technology}))
+    constants = STRANGER.model_copy(update={"technology": technology})
     for family, ops in FAMILIES.items():
         chosen = np.isin(rows.op, ops) & (rows.ranks != leave_out)
         constants = fit_family(technology, rows, family, chosen, constants)
@@ -167,7 +175,8 @@ class Probe:
 
     def predict(self, op: str, constants: LinkConstants, ranks: np.ndarray) -> np.ndarray:
         """Return our times of the probe, its copies included [s]."""
-        tiers = [Tier("nvlink4", 8, 450e9, load_link_constants("nvlink4")), Tier("efa", 4096, 50e9, constants)]
+        inside = NetworkTier("nvlink4", 8, 450e9, LinkConstants.of_technology("nvlink4"))
+        tiers = [inside, NetworkTier("efa", 4096, 50e9, constants)]
         copy = 0.0 if op == "all_reduce" else 2 * PROBE / COPY_RATE
         return collective(op, PROBE, ranks, tiers=tiers).time + copy
 
@@ -177,13 +186,15 @@ def efa_constants(technology: str, x: np.ndarray, tree: bool) -> LinkConstants:
     hop, efficiency, reduce_hop, tree_hop, tree_efficiency = np.exp(x)
 
     def family(step: float, share: float) -> tuple[Protocol, ...]:
-        return (EFA_SMALL, Protocol("Simple", EFA_SMALL.base, step, share, 0.0, math.inf))
+        return (EFA_SMALL, Protocol(name="Simple", base=EFA_SMALL.base, hop=step, efficiency=share, own=0.0))
 
     trees = family(tree_hop, tree_efficiency) if tree else ()
     gather, reduce = family(hop, efficiency), family(reduce_hop, efficiency)
     # direct sends wait for one network latency, not for one per peer
-    exchange = (EFA_SMALL, Protocol("Simple", hop, EFA_SMALL.base / 8, efficiency, 0.0, math.inf))
-    return LinkConstants(technology, True, "", gather, reduce, exchange, trees, None, False, 0.0)
+    direct = Protocol(name="Simple", base=hop, hop=EFA_SMALL.base / 8, efficiency=efficiency, own=0.0)
+    exchange = (EFA_SMALL, direct)
+    families = {"gather": gather, "reduce": reduce, "exchange": exchange, "tree": trees}
+    return STRANGER.model_copy(update={"technology": technology, **families})
 
 
 def fit_efa(technology: str, probe: Probe, tree: bool) -> LinkConstants:
@@ -213,9 +224,9 @@ def generic_constants(fitted: list[LinkConstants]) -> dict[str, tuple[Protocol, 
         columns = zip(*(getattr(constants, family) for constants in fitted), strict=True)
         found[family] = tuple(
             Protocol(
-                column[0].name,
-                *(float(np.median([getattr(p, f) for p in column])) for f in ("base", "hop", "efficiency", "own")),
-                max(p.limit for p in column),
+                name=column[0].name,
+                limit=max(p.limit for p in column),
+                **{f: float(np.median([getattr(p, f) for p in column])) for f in ("base", "hop", "efficiency", "own")},
             )
             for column in columns
         )
@@ -226,7 +237,6 @@ def yaml_text(constants: LinkConstants, source: str, notes: list[str]) -> str:
     """Return the YAML file of one technology."""
     lines = [f"# {note}" for note in [*notes, "Written by: python benchmarks/fit_collectives.py --write"]]
     lines += [f"calibrated: {str(constants.calibrated).lower()}", f'source: "{source}"']
-    lines += ["units: {base: s, hop: s, efficiency: 1, own: 1, limit: B, congestion: 1, min_ranks: devices}"]
     lines += [f"hierarchical: {str(constants.hierarchical).lower()}", f"congestion: {constants.congestion:.3g}"]
     for family in ("gather", "reduce", "exchange", "tree"):
         protocols = getattr(constants, family)
@@ -256,16 +266,16 @@ def nvlink(options: argparse.Namespace) -> None:
     error = np.vstack(errors)
     print(f"all: >= 1 MB {error[error[:, 1] == 1, 0].mean():.1%}, below {error[error[:, 1] == 0, 0].mean():.1%}")
     if options.write:
-        values = STRANGER.__dict__ | generic_constants(fitted) | {"calibrated": False, "hierarchical": True}
+        values = {**generic_constants(fitted), "calibrated": False, "hierarchical": True}
         source = "assumed: medians of the constants fitted for nvlink3, nvlink4 and nvlink5"
         write_text(
-            FOLDER / "generic.yaml", yaml_text(LinkConstants(**values), source, ["A link of unknown technology."])
+            FOLDER / "generic.yaml",
+            yaml_text(STRANGER.model_copy(update=values), source, ["A link of unknown technology."]),
         )
 
 
 def efa(options: argparse.Namespace) -> None:
     """Fit the network between nodes in its two states."""
-    load_link_constants.cache_clear()
     rows = read(options.data / "llm_nanotron_h100.csv")
     for technology, slow in (("efa", False), ("efa-slow", True)):
         constants = fit_efa(technology, Probe(rows, slow), tree=not slow)

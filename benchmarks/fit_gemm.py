@@ -21,9 +21,8 @@ from scipy.optimize import minimize
 
 from slipstick.cluster.constants.matmul import KernelConstants, MatmulConstants
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.device import device_of
 from slipstick.cluster.kernels.gemm import gemm
-from slipstick.cluster.validation.gemm_rows import rotating_weights
+from slipstick.cluster.validation.gemm_rows import _rotating_weights
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.files import write_text
 
@@ -65,7 +64,7 @@ class Fit:
 
     def __init__(self, chip: Chip, rows: np.ndarray, name: str, wide: MatmulConstants | None, *, paired: bool) -> None:
         self.chip, self.rows, self.name, self.narrow = chip, rows, name, name in READS
-        self.reuse = rotating_weights(chip.l2_capacity)
+        self.reuse = _rotating_weights(chip.l2_capacity)
         self.held = HELD | (PAIRED if paired else {})
         if self.narrow:
             self.held |= {"quantise_reads": READS[name]}
@@ -81,7 +80,7 @@ class Fit:
 
     def ratio(self, constants: MatmulConstants, chosen: np.ndarray) -> np.ndarray:
         """Return our time over the measured one for the chosen rows."""
-        known = KernelConstants(generation="", calibrated=True, source="", formats={self.name: constants})
+        known = KernelConstants(calibrated=True, formats={self.name: constants})
         chip, rows = replace(self.chip, constants=known), self.rows[chosen]
         found = gemm(*rows[:, :3].T, format=self.name, chip=chip, quantise_activations=self.narrow, reuse=self.reuse)
         return np.asarray(found.time / (rows[:, 3] * 1e-6))
@@ -140,7 +139,7 @@ def main() -> None:
     for (gpu, name), rows in read(arguments.csv).items():
         system = resolve_system(gpu)
         formats = found.setdefault(system.generation, {})
-        fit = Fit(device_of(system).chip, rows, name, formats.get("bf16"), paired=system.generation == "blackwell")
+        fit = Fit(Chip.of(system), rows, name, formats.get("bf16"), paired=system.generation == "blackwell")
         every, half = np.ones(len(rows), dtype=bool), halves(rows)
         held_out = None if arguments.quick else fit.best(half, 3)
         formats[name] = fit.best(every, 0 if arguments.quick else 3, held_out)
@@ -167,15 +166,12 @@ def medians(found: Mapping[str, Mapping[str, MatmulConstants]]) -> dict[str, Mat
 def write(generation: str, formats: Mapping[str, MatmulConstants], source: str, *, calibrated: bool) -> None:
     """Write the constants of one generation."""
     data = {
-        "generation": generation,
         "calibrated": calibrated,
         "source": source,
         "formats": {name: {k: float(f"{v:.5g}") for k, v in c.model_dump().items()} for name, c in formats.items()},
     }
     text = "# Written by: python benchmarks/fit_gemm.py gemm_measured.csv --write\n"
-    text += "# Units: launch, split, quantise_launch: s. half_area, largest_tile: elements. fill: elements of k.\n"
-    text += "# draw: B/clock a core. sag_flops: FLOP. quantise_rate: elements/clock a core.\n"
-    text += "# The rest: shares of the data sheet's figures.\n"
+    text += "# Units and meaning of each constant: slipstick show kernels NAME.\n"
     write_text(KERNELS / f"{generation}.yaml", text + yaml.safe_dump(data, sort_keys=False))
 
 

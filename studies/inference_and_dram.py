@@ -14,12 +14,12 @@ from typing import Any
 import altair as alt
 
 import slipstick
-from slipstick.tech.technology_tables import dram_generation
+from slipstick.tech.technology_tables import dram_generations
 from studies import _chart
 
 MODEL, DEVICES, PROMPT, OUTPUT = "llama-2-13b", 2, 200, 200
 GENERATIONS = {"gddr6": 0.6e12}  # B/s of a device, which has no row of its own (arXiv 2407.14645, recollection)
-GENERATIONS |= {name: dram_generation(name).device or 0.0 for name in ("hbm2", "hbm2e", "hbm3", "hbm4")}
+GENERATIONS |= {name: dram_generations.entry(name).device or 0.0 for name in ("hbm2", "hbm2e", "hbm3", "hbm4")}
 GENERATIONS |= {f"{times} x hbm4": times * GENERATIONS["hbm4"] for times in (2, 4, 8)}
 PARTS = {  # part of a step -> the legend's word
     "projections": "weights' products", "head": "output head", "attention": "attention", "elementwise": "elementwise",

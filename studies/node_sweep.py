@@ -19,7 +19,7 @@ from slipstick.core.spec import override
 from slipstick.core.system import System
 from slipstick.report.report import Report
 from slipstick.tech import derive
-from slipstick.tech.technology_tables import dram_generation, network_generation
+from slipstick.tech.technology_tables import dram_generations, network_generations
 from studies import _chart
 from studies._search import fastest
 
@@ -47,10 +47,11 @@ def system(node: str, way: str) -> System:
         memory = NODES[node][0]
     if "network" in way:
         inner, outer = NODES[node][1:]
-    changes: dict[str, object] = {"memory.hbm.bandwidth": dram_generation(memory).device}
+    changes: dict[str, object] = {"memory.hbm.bandwidth": dram_generations.entry(memory).device}
     for tier, name in (("nvlink", inner), ("infiniband", outer)):
         changes |= {
-            f"network.{tier}.{key}": getattr(network_generation(name), key) for key in ("technology", "bandwidth")
+            f"network.{tier}.{key}": getattr(network_generations.entry(name), key)
+            for key in ("technology", "bandwidth")
         }
     return override(derive(slipstick.system(f"dgx-a100:{DEVICES}"), node), changes, root="system")
 

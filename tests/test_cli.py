@@ -167,7 +167,7 @@ def test_everything_listed_can_be_shown(cli: Cli) -> None:
 
 def test_every_number_of_a_system_has_a_source(cli: Cli) -> None:
     for row in json.loads(cli("list", "systems", "--json").out)["rows"]:
-        for path, value, source in json.loads(cli("show", row[0], "--json").out)["rows"]:
+        for path, value, source, *_ in json.loads(cli("show", row[0], "--json").out)["rows"]:
             assert source or value == "unknown", f"{row[0]}: {path} = {value}"
 
 
@@ -212,10 +212,10 @@ def test_strict_turns_findings_into_an_error(cli: Cli) -> None:
 
 
 def test_a_bug_is_one_message(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr("slipstick.verbs.list_.list_names", broken)
+    monkeypatch.setattr("slipstick.verbs.list_.list_", broken)
     monkeypatch.delenv("SLIPSTICK_DEBUG", raising=False)
     found = cli("list")
     assert found.code == 70
@@ -226,10 +226,10 @@ def test_a_bug_is_one_message(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_interrupted(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("slipstick.verbs.list_.list_names", interrupted)
+    monkeypatch.setattr("slipstick.verbs.list_.list_", interrupted)
     found = cli("list")
     assert found.code == 130
     assert found.err.strip() == "slipstick: interrupted"

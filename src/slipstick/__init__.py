@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING
 
 from slipstick.core.lazy import lazy_names
-
-__version__ = "0.1.0"
+from slipstick.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
     import builtins
@@ -28,7 +27,9 @@ if TYPE_CHECKING:
     from slipstick.verbs.epochs import epochs as epochs
     from slipstick.verbs.estimate import estimate as estimate
     from slipstick.verbs.hybrid import hybrid as hybrid
-    from slipstick.verbs.list_ import list_ as list
+    from slipstick.verbs.list_ import list_
+
+    list = list_  # `import ... as list` would not be exported
     from slipstick.verbs.measure import measure as measure
     from slipstick.verbs.ops import ops as ops
     from slipstick.verbs.place import place as place

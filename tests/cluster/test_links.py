@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from slipstick.cluster.constants import links
-from slipstick.cluster.constants.links import FAMILIES, link_technologies, load_link_constants
-from slipstick.core.errors import SlipstickError
+from slipstick.cluster.constants.links import LinkConstants, link_constants
+from slipstick.core.catalogue import Catalogue
+from slipstick.core.errors import SpecErrors
 
 
-@pytest.mark.parametrize("technology", link_technologies())
+@pytest.mark.parametrize("technology", link_constants.names())
 def test_constants_are_physical(technology: str) -> None:
-    constants = load_link_constants(technology)
+    constants = LinkConstants.of_technology(technology)
     assert constants.source
     assert constants.technology == technology
-    for family in FAMILIES:
+    for family in ("gather", "reduce", "exchange", "tree"):
         protocols = getattr(constants, family)
         assert protocols or family == "tree"
         for protocol in protocols:
@@ -29,21 +29,21 @@ def test_constants_are_physical(technology: str) -> None:
 
 
 def test_unknown_names_are_generic_and_say_so() -> None:
-    generic = load_link_constants("generic")
+    generic = LinkConstants.of_technology("generic")
     for name in ("carrier-pigeon", "../links", "", "nvlink4/../nvlink4"):
-        constants = load_link_constants(name)
+        constants = LinkConstants.of_technology(name)
         assert constants.gather == generic.gather
         assert not constants.calibrated
 
 
 def test_a_member_of_a_family_takes_its_constants() -> None:
-    assert load_link_constants("infiniband-ndr").gather == load_link_constants("infiniband").gather
-    assert load_link_constants("nvlink5").calibrated
-    assert not load_link_constants("infiniband-hdr").calibrated
+    assert LinkConstants.of_technology("infiniband-ndr").gather == LinkConstants.of_technology("infiniband").gather
+    assert LinkConstants.of_technology("nvlink5").calibrated
+    assert not LinkConstants.of_technology("infiniband-hdr").calibrated
 
 
-def test_a_broken_file_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_file_names_all_its_errors(tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("calibrated: true\nsource: none\ngather: 3\n")
-    monkeypatch.setattr(links, "_folder", lambda: tmp_path)
-    with pytest.raises(SlipstickError, match="not link constants"):
-        load_link_constants("broken")
+    with pytest.raises(SpecErrors) as caught:
+        Catalogue(LinkConstants, tmp_path).resolve("broken")
+    assert {"gather", "reduce", "exchange", "hierarchical", "congestion"} <= {e.path for e in caught.value.errors}

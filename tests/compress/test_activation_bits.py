@@ -30,7 +30,8 @@ def test_fewer_bits_cost_accuracy_and_nothing_stays_behind(training_seed: int) -
     float_right = evaluate(net, every, digits.normal)
     other = {bits: int((found != float_right).sum()) for bits, found in right.items()}
     assert other[8] <= 0.003 * len(every)  # a step is 1/255 of the largest activation
-    assert other[8] <= other[4] <= other[2] / 2  # 0 or 1, 2 to 11, 42 to 70 images of 1,797 in ten trainings
+    assert other[8] <= other[4]  # 0 or 1, 2 to 11 and 42 to 70 images of 1,797 in ten trainings
+    assert 2 * other[4] < other[2]
     assert [name for name, _ in net.named_modules()] == names
     np.testing.assert_array_equal(predict(net, digits.test, digits.normal), plain)
 

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
+from pydantic import Field
 
 from slipstick.core import catalogue as registry
-from slipstick.core.catalogue import Catalogue, resolve_system, systems
+from slipstick.core import units
+from slipstick.core.catalogue import Catalogue, Entry, resolve_system, systems
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.system import System
 
@@ -42,7 +48,7 @@ def test_names_read_no_file(catalogue: Catalogue[System], monkeypatch: pytest.Mo
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a file was read")
 
-    monkeypatch.setattr(registry, "load_yaml", refuse)
+    monkeypatch.setattr(registry, "parse_yaml", refuse)
     monkeypatch.setattr(registry, "read_text", refuse)
     assert catalogue.names() == ["broken", "circle-a", "circle-b", "gpu", "gpu-last", "gpu-next"]
 
@@ -142,3 +148,83 @@ def test_no_alias_hides_the_name_of_another() -> None:
     names = {name.casefold(): name for name in systems.names()}
     for alias, name in systems.aliases().items():
         assert names.get(alias.casefold(), name) == name
+
+
+LATTICES = """\
+source: a textbook
+series:
+  aliases: [mine]
+  spacing: {metal: 2 m}
+lattices:
+  cubic:
+    aliases: [simple cubic, "Cubic/1"]
+    angle: {value: 90, unit: 1, source: by definition}
+    spacing: {wood: {value: 30, unit: mm, source: measured}}
+  skew: {base: cubic, source: a guess, angle: 80}
+  bare: ~
+"""
+
+
+class Lattice(Entry):
+    angle: float = Field(default=0.0, ge=0)
+    spacing: dict[str, units.Metres]
+
+
+@pytest.fixture
+def lattices(tmp_path: Path) -> Catalogue[Lattice]:
+    (tmp_path / "b.yaml").write_text(LATTICES)
+    (tmp_path / "a.yaml").write_text("lattices: {hexagonal: {angle: 120, spacing: {}}}\n")
+    (tmp_path / "notes.txt").write_text("not read")
+    return Catalogue(Lattice, tmp_path, group="lattices", field="crystal.lattice")
+
+
+def test_a_file_of_many_entries(lattices: Catalogue[Lattice]) -> None:
+    assert lattices.names() == ["hexagonal", "cubic", "skew", "bare"]
+    cubic = lattices.entry("Simple  CUBIC")
+    assert (cubic.name, cubic.angle, cubic.spacing) == ("cubic", 90.0, {"metal": 2.0, "wood": 0.03})
+    assert cubic.source_of("angle") == "by definition"
+    assert cubic.source_of("spacing.wood") == "measured"
+    assert cubic.source_of("spacing.metal") == "a textbook"
+    assert lattices.entry("bare").source == "a textbook"
+    assert lattices.get("cubic/1") is lattices.entry("cubic")
+    assert lattices.get("quasi") is None
+
+
+def test_entries_of_a_file_inherit_as_files_do(lattices: Catalogue[Lattice]) -> None:
+    skew = lattices.entry("skew")
+    assert (skew.angle, skew.spacing["wood"], skew.aliases) == (80.0, 0.03, ("mine",))
+    assert skew.source_of("spacing.wood") == "measured"
+    assert skew.source_of("angle") == "a guess"
+
+
+def test_an_unknown_entry_names_the_field_that_asks_for_it(lattices: Catalogue[Lattice]) -> None:
+    with pytest.raises(SlipstickError, match=r"crystal\.lattice: no such lattice; got 'cubik'; did you mean 'cubic'"):
+        lattices.entry("cubik")
+
+
+def test_one_file_holds_its_entries_at_the_top(tmp_path: Path) -> None:
+    (tmp_path / "all.yaml").write_text("one: {spacing: {a: 1 m}}\ntwo: {spacing: {a: 2 m}}\n")
+    catalogue = Catalogue(Lattice, tmp_path / "all.yaml")
+    assert [(name, entry.spacing["a"]) for name, entry in catalogue.items()] == [("one", 1.0), ("two", 2.0)]
+    (tmp_path / "all.yaml").write_text("one: {spacing: {a: 1 V}}\n")
+    with pytest.raises(SpecErrors, match=r"^all: one"):
+        Catalogue(Lattice, tmp_path / "all.yaml").entry("one")
+
+
+def test_the_data_are_read_from_a_zip_archive(tmp_path: Path) -> None:
+    package = Path(registry.__file__).parents[1]
+    with zipfile.ZipFile(tmp_path / "whole.zip", "w") as archive:
+        for path in package.rglob("*"):
+            if path.suffix in (".py", ".yaml"):
+                archive.write(path, Path("slipstick") / path.relative_to(package))
+    code = (
+        "import slipstick\n"
+        "from slipstick.engines.catalogues import KINDS\n"
+        "assert '.zip' in slipstick.__file__\n"
+        "assert slipstick.estimate('llama-3.1-8b', 'h100:8', phase='decode', batch=8).value('time.per_token') > 0\n"
+        "print(sum(len(kind.open().names()) for kind in KINDS.values() if kind.catalogue))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "whole.zip")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 200

@@ -6,16 +6,16 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from shared_data import REFERENCE
-from slipstick.core.catalogue import DATA, resolve_system, systems
+from slipstick.cluster.constants.links import link_constants
+from slipstick.core.catalogue import resolve_system, systems
 from slipstick.core.device_kinds import Accelerator
-from slipstick.core.files import load_yaml
 from slipstick.core.spec import leaves
 from slipstick.core.system import System
+from slipstick.tech import dram_generations, nodes
 
 GIB, GB, TERA = 2.0**30, 1e9, 1e12
 NAMES = systems.names()
@@ -56,8 +56,8 @@ def test_a_machine_is_plausible(name: str) -> None:
     assert system.name == name
     assert all((system.vendor, system.year, system.node, system.host))
     assert memory.bandwidth
-    assert memory.technology in load_yaml(DATA / "tech" / "dram.yaml")["generations"]
-    assert system.node in load_yaml(DATA / "tech" / "logic.yaml")["nodes"]
+    assert memory.technology in dram_generations.names()
+    assert system.node in nodes.names()
     assert device.energy
     assert memory.energy
     assert system.power
@@ -72,7 +72,7 @@ def test_a_machine_is_plausible(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_links_have_constants(name: str) -> None:
-    known = {path.stem for path in (DATA / "collectives").glob("*.yaml")}
+    known = set(link_constants.names())
     assert {tier.technology for tier in resolve_system(name).network.values()} <= known
 
 
@@ -84,8 +84,8 @@ def test_inner_tiers_are_faster_and_within_the_machine(name: str) -> None:
 
 
 def test_names_and_aliases_are_unique() -> None:
-    said = [alias for path in systems.files().values() for alias in load_yaml(path).get("aliases", [])]
-    counted = Counter(text.casefold() for text in [*said, *NAMES])
+    aliases = [alias for _, system in systems.items() for alias in system.aliases]
+    counted = Counter(text.casefold() for text in [*aliases, *NAMES])
     assert [text for text, times in counted.items() if times > 1] == []
 
 
@@ -179,27 +179,7 @@ def _facts(row: dict[str, str], system: System) -> Iterator[tuple[float, float |
             yield float(row[key]) * one, value
 
 
-@pytest.mark.parametrize("table", ["logic", "dram", "network"])
-def test_every_number_of_the_tables_has_a_source(table: str) -> None:
-    found = list(_numbers(load_yaml(DATA / "tech" / f"{table}.yaml"), table))
-    assert found
-    for path, leaf in found:
-        assert isinstance(leaf, dict), f"{path} has no source"
-        assert str(leaf["source"]), path
-        assert isinstance(leaf["value"], str) or "unit" in leaf, path
-
-
-def _numbers(node: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(node, dict) and "value" not in node:
-        for key, child in node.items():
-            if key != "source":
-                yield from _numbers(child, f"{path}.{key}")
-    else:
-        yield path, node
-
-
 def test_energies_of_memories_are_the_tables() -> None:
-    table = load_yaml(DATA / "tech" / "dram.yaml")["generations"]
     for name in CHIPS:
         memory = resolve_system(name).main_memory
-        assert memory.energy == pytest.approx(table[memory.technology]["energy"]["value"] * 8e-12)
+        assert memory.energy == pytest.approx(dram_generations.entry(memory.technology).energy)

@@ -28,12 +28,12 @@ def speedup(name: str, fabric: str, **changes: object) -> float:
     ("name", "published"), [("ResNet-152", 1.76), ("Transformer-17B", 1.87), ("Transformer-1T", 1.40)]
 )
 def test_in_sample_fred_d_over_the_mesh(name: str, published: float) -> None:
-    assert cases()[name].calibrated_on == "Fred-D vs mesh"
+    assert cases.entry(name).calibrated_on == "Fred-D vs mesh"
     assert speedup(name, "fred-d") == pytest.approx(published, rel=0.01)
 
 
 def test_predicted_fred_d_over_the_mesh_of_gpt3() -> None:
-    assert cases()["GPT-3"].efficiency == cases()["ResNet-152"].efficiency
+    assert cases.entry("GPT-3").efficiency == cases.entry("ResNet-152").efficiency
     assert speedup("GPT-3", "fred-d") == pytest.approx(1.34, rel=0.10)
 
 

@@ -10,27 +10,27 @@ import pytest
 from slipstick import networks as models
 from slipstick.core.errors import SlipstickError
 from slipstick.networks.decoder.decoder import Decoder
-from slipstick.networks.find_network import names, network, preset, presets
+from slipstick.networks.find_network import network, presets
 from slipstick.networks.from_row import RowSizes, decoder_from_row
 
 ROUNDED = 0.03  # most publishers give two digits, MaxText's names are powers of two
 
 
-@pytest.mark.parametrize("name", [name for name, entry in presets().items() if entry.published])
+@pytest.mark.parametrize("name", [name for name, entry in presets.items() if entry.published])
 def test_published_counts(name: str) -> None:
-    published = presets()[name].published
+    published = presets.entry(name).published
     assert published is not None
     exact = published % 1e6 != 0
     assert network(name).parameters == pytest.approx(published, rel=1e-9 if exact else ROUNDED)
 
 
 def test_names_and_aliases_are_not_shared() -> None:
-    spellings = [s for name, entry in presets().items() for s in {a.casefold() for a in (name, *entry.aliases)}]
+    spellings = [s for name, entry in presets.items() for s in {a.casefold() for a in (name, *entry.aliases)}]
     assert len(spellings) == len(set(spellings))
 
 
 def test_every_preset_has_a_source() -> None:
-    assert all(network(name).source for name in names())
+    assert all(network(name).source for name in presets.names())
 
 
 def test_names_in_any_case_and_objects() -> None:
@@ -68,7 +68,7 @@ def test_every_name_of_the_reference_tables_resolves(shared: Path) -> None:
     ):
         with (reference / f"{table}.csv").open() as file:
             found = {row[column] for row in csv.DictReader(file)}
-        assert [name for name in found if preset(name) is None] == []
+        assert [name for name in found if presets.get(name) is None] == []
 
 
 def test_rows_of_the_reference_tables_are_their_presets(shared: Path) -> None:

@@ -8,10 +8,10 @@ from slipstick.core.spec import validate
 from slipstick.core.workload import Phase, Workload
 from slipstick.networks.decoder.decoder import Block, Decoder, runs
 from slipstick.networks.decoder.operations import backward
-from slipstick.networks.find_network import names, network
+from slipstick.networks.find_network import network, presets
 
 PRODUCTS = ("matmul", "router")
-DECODERS = [name for name in names() if isinstance(network(name), Decoder)]
+DECODERS = [name for name in presets.names() if isinstance(network(name), Decoder)]
 
 
 def flops(ops: list, kinds: tuple[str, ...] = (*PRODUCTS, "attention")) -> float:

@@ -10,11 +10,12 @@ import pytest
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import validate
 from slipstick.core.workload import Op, Phase
-from slipstick.networks import names, network
+from slipstick.networks import network
+from slipstick.networks.find_network import presets
 from slipstick.networks.graphs import OperatorGraph, chains, fused, graph_network, leaf_ops, training_graph, transfers
 from slipstick.networks.graphs.inception import InceptionV3
 
-GRAPHS = [name for name in names() if isinstance(network(name), OperatorGraph)]
+GRAPHS = [name for name in presets.names() if isinstance(network(name), OperatorGraph)]
 IMAGES = ["resnet-14", "resnet-18", "resnet-50", "resnet-152", "inception-v3", "mobilenet-v2", "vgg-16", "alexnet"]
 # GMAC as torchvision's documentation gives them ("GFLOPS": MobileNetV2's seen, the others recollected)
 GMACS = {"resnet-18": 1.81, "resnet-50": 4.09, "mobilenet-v2": 0.30, "vgg-16": 15.47, "alexnet": 0.71}

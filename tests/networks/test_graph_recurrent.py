@@ -6,13 +6,14 @@ import pytest
 import torch
 
 from slipstick.core.workload import Op, Phase, Workload
-from slipstick.networks import from_torch, names, network
+from slipstick.networks import from_torch, network
 from slipstick.networks.decoder.decoder import Decoder
+from slipstick.networks.find_network import presets
 from slipstick.networks.graphs import BigLstm, Gnmt, OperatorGraph, leaf_ops, training_graph, transfers
 from slipstick.trained.torch import build, example_inputs
 
 RECURRENT = ["gnmt", "gnmt-4", "big-lstm"]
-DECODERS = [name for name in names() if isinstance(network(name), Decoder)]
+DECODERS = [name for name in presets.names() if isinstance(network(name), Decoder)]
 
 
 def ops_of(net: OperatorGraph, phase: Phase = Phase.TRAIN, batch: int = 2) -> list[Op]:

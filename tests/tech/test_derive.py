@@ -13,13 +13,13 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import leaves, override
 from slipstick.core.system import System
 from slipstick.tech import derive, dram_generations, network_generations, nodes, resolve
-from slipstick.tech.derive import logic_area
-from slipstick.tech.links import kind
+from slipstick.tech.derive import _logic_area
+from slipstick.tech.die_edge import tier_kind
 
 CHIPS = [name for name, system in systems.items() if isinstance(system.device, Accelerator)]
 DEVICES = [name for name in CHIPS if resolve_system(name).devices == 1]
 GPUS = ["a100-sxm-80gb", "h100-sxm-80gb", "b200-sxm-180gb"]
-HBM = [name for name in dram_generations() if name.startswith("hbm")]
+HBM = [name for name in dram_generations.names() if name.startswith("hbm")]
 
 
 def rate(system: System) -> float:
@@ -45,7 +45,7 @@ def test_its_own_node_and_budgets_change_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", DEVICES)
 def test_every_device_goes_to_every_node(name: str) -> None:
     system = resolve_system(name)
-    found = [derive(system, node) for node in nodes()]
+    found = [derive(system, node) for node in nodes.names()]
     for old, new in pairwise(found):
         assert rate(new) > rate(old) * (1 - 1e-12)
         assert new.device_as(Accelerator).cores >= old.device_as(Accelerator).cores
@@ -72,14 +72,14 @@ def test_cores_fit_the_area(name: str) -> None:
     assert system.area
     for area in (0.5, 1.0, 2.0):
         found = derive(system, "3nm", area=system.area * area)
-        shrink = nodes()["3nm"].area / nodes()[system.node].area
-        room = system.device_as(Accelerator).cores * logic_area(area)  # in cores of the old node
+        shrink = nodes.entry("3nm").area / nodes.entry(system.node).area
+        room = system.device_as(Accelerator).cores * _logic_area(area)  # in cores of the old node
         assert room - shrink < found.device_as(Accelerator).cores * shrink <= room * (1 + 1e-6)
         assert found.area == pytest.approx(system.area * area)
 
 
 def test_interfaces_do_not_shrink_with_the_die() -> None:
-    shares = [logic_area(area) / area for area in (0.3, 0.5, 1.0, 2.0)]
+    shares = [_logic_area(area) / area for area in (0.3, 0.5, 1.0, 2.0)]
     assert shares == sorted(shares)
 
 
@@ -100,7 +100,7 @@ def test_newer_dram_is_faster_larger_and_thriftier() -> None:
 
 
 def test_dram_keeps_the_derating_of_the_device() -> None:
-    system, table = resolve_system("h100"), dram_generations()
+    system, table = resolve_system("h100"), dict(dram_generations.items())
     found = derive(system, dram="hbm4").main_memory
     before = (system.main_memory.bandwidth or 0) / table["hbm3"].bandwidth
     np.testing.assert_allclose((found.bandwidth or 0) / table["hbm4"].bandwidth, before)
@@ -112,7 +112,7 @@ def test_faster_memory_takes_its_power_from_the_cores() -> None:
 
 def test_networks_replace_the_tier_of_their_kind() -> None:
     found = derive(resolve_system("h100"), network=("nvlink6", "xdr"), power="1 kW")
-    table = network_generations()
+    table = dict(network_generations.items())
     assert found.network["nvlink"].bandwidth == table["nvlink6"].bandwidth
     assert found.network["infiniband"].bandwidth == table["xdr"].bandwidth
     assert found.network["nvlink"].domain == 8
@@ -121,9 +121,9 @@ def test_networks_replace_the_tier_of_their_kind() -> None:
 
 def test_kinds_of_tiers() -> None:
     tiers = resolve_system("gaudi2").network
-    assert [kind(name, tiers) for name in tiers] == ["scale-up", "scale-out"]
+    assert [tier_kind(name, tiers) for name in tiers] == ["scale-up", "scale-out"]
     tiers = resolve_system("tpu-v5e").network
-    assert [kind(name, tiers) for name in tiers] == ["scale-up", "scale-out"]
+    assert [tier_kind(name, tiers) for name in tiers] == ["scale-up", "scale-out"]
 
 
 def test_changed_leaves_say_so() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import warnings
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,10 @@ import torch
 from adapt_calls import adapt
 from decided import decided
 from slipstick.cli import run
+from slipstick.compress.compression import study_layers
+from slipstick.compress.encoded_layers import kept_weights, noise_share
+from slipstick.compress.layer_formats import layer_formats
+from slipstick.compress.shift_budget import schedule_shifts
 from slipstick.core.errors import SlipstickError
 from slipstick.datasets import DataSet, Images, data_set
 from slipstick.report.report import Report
@@ -36,12 +41,16 @@ def digits() -> DataSet:
     return data_set("digits")
 
 
+def trained(digits: DataSet, seed: int) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    net = module("resnet-8", digits)
+    train(net, digits, Recipe(epochs=4, seed=seed))
+    return net
+
+
 @pytest.fixture(scope="module")
 def net(digits: DataSet, training_seed: int) -> torch.nn.Module:
-    torch.manual_seed(training_seed)
-    found = module("resnet-8", digits)
-    train(found, digits, Recipe(epochs=4, seed=training_seed))
-    return found
+    return trained(digits, training_seed)
 
 
 def layer_column(found: Report, name: str) -> dict[str, float]:
@@ -75,6 +84,27 @@ def test_a_schedule_keeps_its_average_and_beats_the_same_shifts_everywhere(
     assert coarse.p_value < 1e-6
 
 
+def test_a_schedule_heeds_sensitivities(net: torch.nn.Module, digits: DataSet) -> None:
+    """What reaches the output is less than with a schedule of the same average that takes all layers for alike."""
+    network = open_network(net, data=digits)
+    forms = layer_formats(network, "swis:2")
+    study = study_layers(network, forms, digits.train.some(128), shifts=2.0)
+    blind = schedule_shifts(network, forms, study.observed, 2.0)
+
+    def reaching(shifts: Mapping[str, np.ndarray]) -> float:
+        return sum(
+            study.sensitivity[layer.name]
+            * noise_share(
+                layer,
+                kept_weights(layer, forms[layer.name], {"shifts": shifts[layer.name]}),
+                study.observed[layer.name],
+            )
+            for layer in network.layers()
+        )
+
+    assert reaching(study.shifts) < 0.95 * reaching(blind)  # 0.72 to 0.90 in ten trainings
+
+
 def test_bits_of_activations_are_drawn(net: torch.nn.Module, digits: DataSet) -> None:
     found = adapt(net, "swis:3", digits, images=60, activations=(8, 4, 2))
     [picture] = found.pictures().values()
@@ -100,17 +130,18 @@ def test_pools_are_drawn_and_counted_once(net: torch.nn.Module, digits: DataSet)
     assert set(tips) == {"Vectors of pool:size=64,vector=4", "Vectors of pool:size=16,vector=8"}
 
 
-def test_corrected_biases_keep_more_images_right(net: torch.nn.Module, digits: DataSet) -> None:
-    lost = won = 0
-    for formats in ("truncate:3", "round:1", "swis:2"):
-        plain, held = adapt(net, formats, digits, correct=False), adapt(net, formats, digits)
+def test_corrected_biases_keep_more_images_right(net: torch.nn.Module, digits: DataSet, training_seed: int) -> None:
+    """Of three networks together: of one network in ten they keep no more than chance."""
+    nets = [net, *(trained(digits, training_seed + more) for more in (100, 200))]
+    changes = []
+    for one, formats in product(nets, ("truncate:3", "swis:2")):
+        plain, held = adapt(one, formats, digits, correct=False), adapt(one, formats, digits)
         np.testing.assert_array_equal(plain.detail.before, held.detail.before)
         assert plain.inputs["calibrated on"] == 0
-        change = paired(plain.detail.after, held.detail.after)
-        lost, won = lost + change.lost, won + change.won
-    together = Paired(3 * len(digits.test), lost, won)
-    assert won > lost
-    assert together.p_value < 1e-4  # of one format alone it is above 0.05 for one network in ten
+        changes.append(paired(plain.detail.after, held.detail.after))
+    together = Paired(*(sum(getattr(each, name) for each in changes) for name in ("images", "lost", "won")))
+    assert together.won > 2 * together.lost
+    assert together.p_value < 1e-4
 
 
 def test_a_corrected_last_layer_keeps_its_mean_outputs(net: torch.nn.Module, digits: DataSet) -> None:

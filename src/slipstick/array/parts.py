@@ -1,47 +1,39 @@
-"""What an array's parts spend and occupy: the table of data/array/energy.yaml, and the events that it is multiplied by.
+"""Energy and area of an array's parts: the table of data/array/energy.yaml, and the events that it is multiplied by.
 
 The energy of a layer is linear in the coefficients, sum of e_i n_i, so that nothing is counted again when one changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
-from typing import Any
-
 import numpy as np
 
 from slipstick.core import units
-from slipstick.core.catalogue import DATA
 from slipstick.core.device_kinds import Array, Element
-from slipstick.core.files import load_yaml
+from slipstick.formats.arithmetic.operation_costs import ArrayParts, array_parts, element_parts
 
 Events = dict[str, float]
 
-_TABLE = DATA / "array" / "energy.yaml"
 _BITS, _SUM = 8, 32  # bits of an activation, and of an accumulator
 _ACCESS = 8  # bytes of the access that the table gives
 
 
-@cache
-def _table() -> dict[str, Any]:
-    found: dict[str, Any] = load_yaml(_TABLE)
-    return found
+def _table() -> ArrayParts:
+    return array_parts.entry("energy")
 
 
-def node_factor(node: str) -> float:
+def _node_factor(node: str) -> float:
     """Return the energy of logic at a node over that of the table's node: data/tech, where both are.
 
     Errors
     ------
     SlipstickError for a node that data/tech does not have, or has no ratio to the table's node for.
     """
-    own = str(_table()["node"]["value"])
+    own = _table().node
     if node in ("", own):
         return 1.0
-    from slipstick.tech.technology_tables import node as row
+    from slipstick.tech.technology_tables import nodes
 
-    return row(node).power / row(own).power
+    return nodes.entry(node).power / nodes.entry(own).power
 
 
 def energies(node: str = "") -> dict[str, float]:
@@ -52,10 +44,8 @@ def energies(node: str = "") -> dict[str, float]:
     >>> energies()["add8"]
     3e-14
     """
-    factor = node_factor(node)
-    table = _table()["energy"]
-    found = {name: units.parse(f"{leaf['value']} {leaf['unit']}", "J") for name, leaf in table.items()}
-    return {name: value * (1.0 if name == "dram" else factor) for name, value in found.items()}
+    factor = _node_factor(node)
+    return {name: value * (1.0 if name == "dram" else factor) for name, value in _table().energy.items()}
 
 
 def sram_energy(capacity: float, node: str = "") -> float:
@@ -66,14 +56,14 @@ def sram_energy(capacity: float, node: str = "") -> float:
     >>> round(sram_energy(32 * 1024) * 1e12, 6)
     2.5
     """
-    rows = _table()["sram"]
+    rows = _table().sram
     sizes = np.log([units.parse(size, "B") for size in rows])
-    spent = np.log([units.parse(f"{leaf['value']} {leaf['unit']}", "J") for leaf in rows.values()])
-    return float(np.exp(np.interp(np.log(max(capacity, 1.0)), sizes, spent))) / _ACCESS * node_factor(node)
+    spent = np.log(list(rows.values()))
+    return float(np.exp(np.interp(np.log(max(capacity, 1.0)), sizes, spent))) / _ACCESS * _node_factor(node)
 
 
 def element_events(element: Element, group: int, steps: float, cycles: float, shifts: float, bits: float) -> Events:
-    """Return what happens inside the elements of an array while it computes a layer.
+    """Return the events inside the elements of an array while it computes a layer: how often each part works.
 
     A group's activations are gated by the bits of one position, summed by a tree, shifted and accumulated. A
     double-shift element does so for two positions and adds one accumulation. A serial element shifts its accumulator by
@@ -114,31 +104,17 @@ def element_area(array: Array, node: str = "") -> dict[str, float]:
     >>> sum(element_area(small).values()) < sum(element_area(large).values())
     True
     """
-    group = array.group
-    weight = {"single-shift": 2, "double-shift": 3, "serial": 1, "bit-fusion": 2, "parallel": _BITS}[array.element]
-    parts: dict[Element, Events] = {
-        "single-shift": {"and": group * _BITS, "add8": group - 1, "shift": 1, "add32": 1},
-        "double-shift": {"and": 2 * group * _BITS, "add8": 2 * (group - 1), "shift": 2, "add16": 1, "add32": 1},
-        "serial": {"and": group * _BITS, "add8": group - 1, "add32": 1},
-        "bit-fusion": {"multiply2": group, "add8": group - 1, "shift": 1, "add32": 1},
-        "parallel": {"multiply8": group, "add16": group - 1, "add32": 1},
-    }
-    counts = {**parts[array.element], "register": group * (_BITS + weight) + _SUM}
-    table, factor = _table()["area"], _area_factor(node)
-    return {n: k * factor * units.parse(f"{table[n]['value']} {table[n]['unit']}", "m2") for n, k in counts.items()}
+    weight_bits = {"single-shift": 2, "double-shift": 3, "serial": 1, "bit-fusion": 2, "parallel": _BITS}[array.element]
+    parts = element_parts(array.element, array.group)
+    counts = {**parts, "register": array.group * (_BITS + weight_bits) + _SUM}
+    table, factor = _table().area, _area_factor(node)
+    return {name: count * factor * table[name] for name, count in counts.items()}
 
 
 def _area_factor(node: str) -> float:
-    own = str(_table()["node"]["value"])
+    own = _table().node
     if node in ("", own):
         return 1.0
-    from slipstick.tech.technology_tables import node as row
+    from slipstick.tech.technology_tables import nodes
 
-    return row(node).area / row(own).area
-
-
-def coefficients() -> Mapping[str, str]:
-    """Return every coefficient with its value, unit and source as one text: what a table prints."""
-    table = _table()
-    rows = {**table["energy"], **{f"sram {size}": leaf for size, leaf in table["sram"].items()}}
-    return {name: f"{leaf['value']} {leaf['unit']}: {leaf['source']}" for name, leaf in rows.items()}
+    return nodes.entry(node).area / nodes.entry(own).area

@@ -3,45 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from slipstick.cli.output import put_table
 
 
-def list_(
-    kind: Literal["systems", "workloads", "formats", "tech", "topologies", "suites", "datasets", "engines"]
-    | None = None,
-    *,
-    json: bool = False,
-) -> None:
-    """List what a catalogue holds; without a kind, the catalogues themselves.
+def list_(catalogue: str | None = None, *, kind: str | None = None, json: bool = False) -> None:
+    """List what a catalogue holds; without a name, the catalogues themselves.
 
     Parameters
     ----------
+    catalogue
+        The name of a catalogue: systems, workloads, formats, tech, ...; slipstick list prints all.
     kind
-        The catalogue.
+        Only the entries of this kind, such as graph of workloads or array of systems.
     json
         Print JSON and nothing else.
     """
     from slipstick.verbs.list_ import list_ as verb
 
-    ((name, table),) = verb(kind).breakdowns.items()
+    ((name, table),) = verb(catalogue, kind=kind).breakdowns.items()
     put_table(name, table, json)
 
 
-def show(name: str, *, json: bool = False) -> None:
-    """Show every field of a system, workload, number format, technology node or suite, with its source.
+def show(*name: str, json: bool = False) -> None:
+    """Show every field of one entry of any catalogue, with its source.
 
     Parameters
     ----------
     name
-        Any name that slipstick list prints, or the path of a system's YAML file.
+        A name that slipstick list CATALOGUE prints, or the path of a system's YAML file; CATALOGUE NAME where several
+        have it.
     json
         Print JSON and nothing else.
     """
     from slipstick.verbs.show import show as verb
 
-    put_table(name, verb(name).breakdowns[name], json)
+    ((title, table),) = verb(*name).breakdowns.items()
+    put_table(title, table, json, whole_first=True)  # a path is copied into --set
 
 
 def cite(*reports: Path) -> None:

@@ -1,29 +1,35 @@
-"""Catalogues: specs by name, by dict, by file or by object, everywhere the same.
+"""Catalogues: specs by name, by dict, by file or by object, everywhere the same; the one reader of the package's data.
 
-A catalogue is a folder of YAML files, one spec a file, the file's stem its name. A file may
+A catalogue is a folder of YAML files below ``slipstick/data``: a file an entry, the file's stem its name; or, with a
+`group`, many entries a file, below that key; or one YAML file of entries. An entry may
 
 * inherit: ``base: other-name`` (or a path ending in .yaml, relative to the file) is read first and merged below it,
   group by group; ``group: null`` drops the base's group, another ``kind`` replaces it; aliases are not inherited;
 * say where one number comes from: any leaf may be ``{value: 3.35, unit: TB/s, source: data sheet}`` instead of a plain
   value. Sources are collected by dotted path in the spec's field `sources`, if its kind has one.
+
+In a file of many entries ``source`` beside the group holds for all of them, and so does what ``series`` holds.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from pydantic import Field
+
 from slipstick.core.errors import SlipstickError
-from slipstick.core.files import load_json, load_yaml, parse_yaml, read_text
+from slipstick.core.files import load_fields, parse_yaml, read_text
 from slipstick.core.spec import Spec, validate
 from slipstick.core.system import System
 
 S = TypeVar("S", bound=Spec)
-Data = dict[str, Any]
-
-DATA = Path(__file__).parent.parent / "data"
+_Data = dict[str, Any]
 
 _LEAF = {"value", "unit", "source", "note"}
 _NOT_INHERITED = ("base", "name", "aliases")
@@ -32,14 +38,36 @@ _COUNTED = re.compile(r"^(.+):(\d{1,9})$")
 _ALIASES = re.compile(r"^aliases:.*(?:\n(?:[ \t-].*)?)*", re.MULTILINE)
 
 
+class Entry(Spec):
+    """Base of the specs that stand in a catalogue: a name, and where the numbers come from.
+
+    Fields of a kind are declared with their unit and ``Field(description=...)``, which `show` prints beside the value.
+    """
+
+    name: str = Field(default="", description="Name in the catalogue; the file's stem or the entry's key unless given")
+    aliases: tuple[str, ...] = Field(default=(), description="Other names that find the same entry")
+    source: str = Field(default="", description="Where the numbers come from that have no source of their own")
+    sources: dict[str, str] = Field(default_factory=dict, description="Dotted path of a field -> its own source")
+    note: str = Field(default="", description="Remark that belongs to the whole entry")
+
+    def source_of(self, path: str) -> str:
+        """Return the source of the number at a dotted path: its own, that of a group around it, or the entry's."""
+        keys = path.split(".")
+        groups = (".".join(keys[:length]) for length in range(len(keys), 0, -1))
+        return next((self.sources[group] for group in groups if group in self.sources), self.source)
+
+
 class Catalogue(Generic[S]):
-    """The specs of one kind in one folder of data, and the way from whatever a user writes to a spec of that kind.
+    """Specs of one kind in one folder or file of data, and the way from whatever a user writes to such a spec.
 
     Parameters
     ----------
     kind : the spec's class.
-    folder : a folder below ``slipstick/data``, or any absolute path.
-    noun : what messages call one of them; the class's name in lower case unless given.
+    place : a folder or a YAML file below ``slipstick/data``, or any absolute path.
+    noun : what messages call one entry; the class's name in lower case unless given.
+    group : the key below which each file holds many entries; without it a file of a folder is one entry, and a single
+        file holds its entries at the top.
+    field : the field that messages name when there is no such entry, such as ``plan.stack``.
     scale : what ``name:count`` means, such as `System.scaled`; without it the suffix is an error.
 
     Examples
@@ -50,36 +78,49 @@ class Catalogue(Generic[S]):
     """
 
     def __init__(
-        self, kind: type[S], folder: str | Path, *, noun: str = "", scale: Callable[[S, int], S] | None = None
+        self,
+        kind: type[S],
+        place: str | Path,
+        *,
+        noun: str = "",
+        group: str = "",
+        field: str = "",
+        scale: Callable[[S, int], S] | None = None,
     ) -> None:
-        self.kind, self.folder, self.noun, self.scale = kind, DATA / folder, noun or kind.__name__.lower(), scale
-        self._files: dict[str, Path] | None = None
-        self._aliases: dict[str, str] | None = None
-        self._loaded: dict[str, S] = {}
+        self.kind, self.noun, self.field, self.scale = kind, noun or kind.__name__.strip("_").lower(), field, scale
+        self._group, self._many = group, bool(group) or str(place).endswith(_SUFFIXES)
+        self._place, self._loaded = place, dict[str, S]()
 
     def names(self) -> list[str]:
-        """Return every name, sorted; reads the folder but no file."""
-        return sorted(self.files())
-
-    def files(self) -> dict[str, Path]:
-        """Return the file of every name."""
-        if self._files is None:
-            self._files = {path.stem: path for path in sorted(self.folder.glob("*.yaml"))}
-        return self._files
+        """Return every name, files sorted, entries of a file in its order; a file of one entry is not opened."""
+        return list(self._rows if self._many else self._files)
 
     def aliases(self) -> dict[str, str]:
-        """Return every alias with the name it stands for; reads the `aliases` line of each file once."""
-        if self._aliases is None:
-            self._aliases = {}
-            for name, path in self.files().items():
-                for alias in _aliases_in(path):
-                    self._aliases[alias] = name
-        return self._aliases
+        """Return every alias with the name it stands for."""
+        return dict(self._aliases)
+
+    def files(self) -> list[Traversable]:
+        """Return the files that the entries are read from."""
+        return list(self._files.values())
 
     def items(self) -> Iterator[tuple[str, S]]:
         """Yield every name with its spec."""
         for name in self.names():
             yield name, self._load(name)
+
+    def get(self, name: str) -> S | None:
+        """Return the spec of a name or alias of the catalogue, None where there is none."""
+        known = self._known(name)
+        return None if known is None else self._load(known)
+
+    def entry(self, name: str) -> S:
+        """Return the spec of a name or alias of the catalogue.
+
+        Errors
+        ------
+        SlipstickError naming the nearest of the names and aliases.
+        """
+        return self._load(self.find(name))
 
     def resolve(self, spec: S | Mapping[str, Any] | str | Path) -> S:
         """Return the spec that a name, alias, ``name:count``, dict, file or object stands for.
@@ -100,23 +141,61 @@ class Catalogue(Generic[S]):
         if is_file_name(spec):
             path = Path(spec)
             return self._build(
-                _read(path), where=str(path), stem=path.stem, chain=(str(path.resolve()),), folder=path.parent
+                load_fields(path), where=str(path), stem=path.stem, chain=(str(path.resolve()),), folder=path.parent
             )
-        return self._load(self.find(str(spec)))
+        return self.entry(str(spec))
 
     def find(self, name: str) -> str:
-        """Return the catalogue's own spelling of a name or alias, upper and lower case being the same.
+        """Return the catalogue's own spelling of a name or alias; blanks and the case of letters make no difference.
 
         Errors
         ------
         SlipstickError naming the nearest of the names and aliases.
         """
-        wanted = name.strip().casefold()
-        for known in (dict.fromkeys(self.files()), self.aliases()):
-            for key, target in known.items():
-                if key.casefold() == wanted:
-                    return target or key
-        raise SlipstickError(f"no such {self.noun}", value=name, allowed=[*self.files(), *self.aliases()])
+        known = self._known(name)
+        if known is None:
+            allowed = [*self.names(), *self._aliases]
+            raise SlipstickError(f"no such {self.noun}", path=self.field, value=name, allowed=allowed)
+        return known
+
+    @cached_property
+    def _files(self) -> dict[str, Traversable]:
+        """Return the YAML files by their stems; no file is opened."""
+        place = Path(self._place)
+        root: Traversable = place if place.is_absolute() else resources.files("slipstick.data").joinpath(*place.parts)
+        files = [root] if root.is_file() else list(root.iterdir())
+        stems = {file.name.removesuffix(".yaml"): file for file in files if file.name.endswith(".yaml")}
+        return dict(sorted(stems.items()))
+
+    @cached_property
+    def _rows(self) -> dict[str, tuple[str, _Data]]:
+        """Return the file and the fields of every entry of files that hold many, what holds for all merged below."""
+        rows: dict[str, tuple[str, _Data]] = {}
+        for stem, file in self._files.items():
+            data = _fields(file)
+            entries = data[self._group] if self._group else data
+            source = {"source": data["source"]} if self._group and "source" in data else {}
+            common = {**source, **data.get("series", {})}
+            rows |= {str(name): (stem, _merge(common, fields or {})) for name, fields in entries.items()}
+        return rows
+
+    @cached_property
+    def _aliases(self) -> dict[str, str]:
+        if self._many:
+            return {alias: name for name, (_, fields) in self._rows.items() for alias in fields.get("aliases", ())}
+        return {alias: name for name, file in self._files.items() for alias in _aliases_in(file)}
+
+    @cached_property
+    def _by_name(self) -> dict[str, str]:
+        return {_letters(name): name for name in self.names()}
+
+    @cached_property
+    def _by_alias(self) -> dict[str, str]:
+        return {_letters(alias): name for alias, name in self._aliases.items()}
+
+    def _known(self, name: str) -> str | None:
+        wanted = _letters(name)
+        return self._by_name.get(wanted) or self._by_alias.get(wanted)
 
     def _counted(self, spec: str) -> S:
         match = _COUNTED.match(spec)
@@ -130,10 +209,15 @@ class Catalogue(Generic[S]):
 
     def _load(self, name: str) -> S:
         if name not in self._loaded:
-            self._loaded[name] = self._build(_read(self.files()[name]), where=name, stem=name, chain=(name,))
+            where = f"{self._rows[name][0]}: {name}" if self._many else name
+            self._loaded[name] = self._build(self._own(name), where=where, stem=name, chain=(name,))
         return self._loaded[name]
 
-    def _build(self, data: Data, *, where: str, stem: str, chain: tuple[str, ...], folder: Path | None = None) -> S:
+    def _own(self, name: str) -> _Data:
+        """Return the fields of an entry of the catalogue as its file has them."""
+        return self._rows[name][1] if self._many else _fields(self._files[name])
+
+    def _build(self, data: _Data, *, where: str, stem: str, chain: tuple[str, ...], folder: Path | None = None) -> S:
         fields = self.kind.model_fields
         merged, sources = self._inherit(data, chain, folder)
         if stem and "name" in fields:
@@ -142,7 +226,7 @@ class Catalogue(Generic[S]):
             merged["sources"] = sources
         return validate(self.kind, merged, where=where)
 
-    def _inherit(self, data: Data, chain: tuple[str, ...], folder: Path | None) -> tuple[Data, dict[str, str]]:
+    def _inherit(self, data: _Data, chain: tuple[str, ...], folder: Path | None) -> tuple[_Data, dict[str, str]]:
         """Return the data with its bases merged below, and the source of every leaf that has its own."""
         sources: dict[str, str] = {}
         plain = _strip(data, "", sources)
@@ -156,21 +240,18 @@ class Catalogue(Generic[S]):
             general = str(below["source"]) if below.get("source") else "unknown"
             below_sources = {**{p: general for p in _leaf_paths(below) if p != "source"}, **below_sources}
         own = set(_leaf_paths(plain))
-        kept = {p: s for p, s in below_sources.items() if not any(o == p or p.startswith(f"{o}.") for o in own)}
-        return _merge(below, plain), {**kept, **sources}
+        inherited = {p: s for p, s in below_sources.items() if not any(o == p or p.startswith(f"{o}.") for o in own)}
+        return _merge(below, plain), {**inherited, **sources}
 
-    def _base(self, base: object, chain: tuple[str, ...], folder: Path | None) -> tuple[Data, dict[str, str]]:
+    def _base(self, base: object, chain: tuple[str, ...], folder: Path | None) -> tuple[_Data, dict[str, str]]:
         if not isinstance(base, str):
             raise SlipstickError("not a name", path="base", value=base, allowed="the name of another file")
-        if is_file_name(base):
-            found = (folder or Path()) / base
-            key = str(found.resolve())
-        else:
-            key = self.find(base)
-            found = self.files()[key]
+        file = (folder or Path()) / base if is_file_name(base) else None
+        key = self.find(base) if file is None else str(file.resolve())
         if key in chain:
             raise SlipstickError("a circle of bases: " + " -> ".join([*chain, key]), path="base")
-        below, sources = self._inherit(_read(found), (*chain, key), found.parent)
+        data = self._own(key) if file is None else load_fields(file)
+        below, sources = self._inherit(data, (*chain, key), None if file is None else file.parent)
         return {name: child for name, child in below.items() if name not in _NOT_INHERITED}, sources
 
 
@@ -185,32 +266,46 @@ def is_file_name(spec: str | Path) -> bool:
     return isinstance(spec, Path) or spec.lower().endswith(_SUFFIXES) or "/" in spec or "\\" in spec
 
 
-def _read(path: Path) -> Data:
-    data = load_json(path) if path.suffix.lower() == ".json" else load_yaml(path)
+def _letters(name: str) -> str:
+    """Return a name without blanks, in small letters: what two spellings of it have in common."""
+    return "".join(name.split()).casefold()
+
+
+def _text(file: Traversable) -> str:
+    """Return the text of a file of the package (which may lie in a wheel or a zip archive) or of a folder."""
+    return read_text(file) if isinstance(file, Path) else file.read_text(encoding="utf-8")
+
+
+def _fields(file: Traversable) -> _Data:
+    data = parse_yaml(_text(file), where=str(file))
     if not isinstance(data, dict):
-        raise SlipstickError("not a mapping of fields", path=str(path), value=data, allowed="field: value, a line each")
+        raise SlipstickError("not a mapping of fields", path=str(file), value=data, allowed="field: value, a line each")
     return data
 
 
-def _aliases_in(path: Path) -> list[str]:
-    match = _ALIASES.search(read_text(path))
-    found = parse_yaml(match[0], where=str(path))["aliases"] if match else None
-    return [str(alias) for alias in found] if isinstance(found, list) else []
+def _aliases_in(file: Traversable) -> list[str]:
+    """Return the aliases of a file of one entry; only that line is parsed."""
+    match = _ALIASES.search(_text(file))
+    aliases = parse_yaml(match[0], where=str(file))["aliases"] if match else None
+    return [str(alias) for alias in aliases] if isinstance(aliases, list) else []
 
 
 def _strip(node: Any, path: str, sources: dict[str, str]) -> Any:
-    """Replace ``{value, unit, source, note}`` by its value below `node`; note the sources by dotted path."""
+    """Replace ``{value, unit, source, note}`` by its value below `node`; note the sources by dotted path.
+
+    A unit of 1 says that the number is a ratio or a count, and is not written behind it.
+    """
     if not isinstance(node, Mapping):
         return node
     if "value" not in node or not set(node) <= _LEAF or not path:
         return {key: _strip(child, f"{path}.{key}" if path else str(key), sources) for key, child in node.items()}
-    said = [str(node[key]) for key in ("source", "note") if node.get(key)]
-    if said:
-        sources[path] = "; ".join(said)
-    return f"{node['value']} {node['unit']}" if node.get("unit") else node["value"]
+    texts = [str(node[key]) for key in ("source", "note") if node.get(key)]
+    if texts:
+        sources[path] = "; ".join(texts)
+    return node["value"] if str(node.get("unit") or "1") == "1" else f"{node['value']} {node['unit']}"
 
 
-def _merge(below: Data, above: Data) -> Data:
+def _merge(below: _Data, above: _Data) -> _Data:
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
@@ -236,12 +331,12 @@ def _leaf_paths(node: Any, path: str = "") -> Iterator[str]:
         yield path
 
 
-def _as_sources(found: Any) -> dict[str, str]:
-    if found is None:
+def _as_sources(texts: Any) -> dict[str, str]:
+    if texts is None:
         return {}
-    if not isinstance(found, Mapping) or not all(isinstance(text, str) for text in found.values()):
-        raise SlipstickError("not dotted paths with their sources", path="sources", value=found)
-    return {str(path): text for path, text in found.items()}
+    if not isinstance(texts, Mapping) or not all(isinstance(text, str) for text in texts.values()):
+        raise SlipstickError("not dotted paths with their sources", path="sources", value=texts)
+    return {str(path): text for path, text in texts.items()}
 
 
 systems: Catalogue[System] = Catalogue(System, "systems", scale=System.scaled)

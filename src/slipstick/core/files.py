@@ -105,6 +105,19 @@ def load_yaml(path: str | Path) -> Any:
     return parse_yaml(read_text(path), where=str(path))
 
 
+def load_fields(path: str | Path) -> dict[str, Any]:
+    """Return the mapping of fields that a user's YAML file holds, or JSON where the name ends so.
+
+    Errors
+    ------
+    SlipstickError for what `read_text` or the parser refuses, and for a file that is no mapping.
+    """
+    data = load_json(path) if str(path).lower().endswith(".json") else load_yaml(path)
+    if not isinstance(data, dict):
+        raise SlipstickError("not a mapping of fields", path=str(path), value=data, allowed="field: value, a line each")
+    return data
+
+
 def parse_yaml(text: str, *, where: str = "") -> Any:
     """Parse YAML text as `load_yaml` does; `where` names it in errors.
 

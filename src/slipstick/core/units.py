@@ -172,6 +172,22 @@ def _with_prefix(value: float, unit: str, prefixes: dict[str, float]) -> str:
     return f"{value / scale:.4g} {prefix}{unit}"
 
 
+def stated(unit: str) -> Any:
+    """Return the type of a quantity that stays in the unit it is stated in: years, USD/kWh; as ``Annotated`` metadata.
+
+    Examples
+    --------
+    >>> from pydantic import TypeAdapter
+    >>> TypeAdapter(Annotated[float, stated("years")]).validate_python("4 years")
+    4.0
+    """
+
+    def before(value: object) -> object:
+        return value.removesuffix(unit).strip() if isinstance(value, str) and value.endswith(f" {unit}") else value
+
+    return BeforeValidator(before)
+
+
 def _quantity(unit: str, *, positive: bool = False) -> Any:
     def before(value: object) -> float:
         try:
@@ -197,6 +213,10 @@ if TYPE_CHECKING:
     Metres: TypeAlias = float
     Dollars: TypeAlias = float
     DollarsPerJoule: TypeAlias = float
+    Volts: TypeAlias = float
+    Ratio: TypeAlias = float
+    Share: TypeAlias = float
+    Samples: TypeAlias = float
 else:
     Bytes = _quantity("B")
     BytesPerSecond = _quantity("B/s", positive=True)
@@ -211,3 +231,7 @@ else:
     Metres = _quantity("m", positive=True)
     Dollars = _quantity("USD")
     DollarsPerJoule = _quantity("USD/J")
+    Volts = _quantity("V")
+    Ratio = _quantity("1", positive=True)
+    Share = _quantity("fraction")
+    Samples = _quantity("sample")

@@ -10,7 +10,7 @@ from slipstick.report.report import Report, Table
 
 def citation_report(reports: Sequence[Report]) -> Report:
     """Return the papers of the reports, each once; without reports, all that slipstick knows."""
-    keys = [key for report in reports for key in report.papers] if reports else list(papers())
+    keys = [key for report in reports for key in report.papers] if reports else papers.names()
     cited = tuple(dict.fromkeys(keys))
     table = Table.of({"key": "", "paper": "", "link": ""}, [(key, line(key), link(key)) for key in cited])
     titles = [report.title for report in reports]

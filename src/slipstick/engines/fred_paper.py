@@ -2,55 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from slipstick.core.catalogue import DATA
-from slipstick.core.files import load_yaml
+from pydantic import Field
+
+from slipstick.core import units
+from slipstick.core.catalogue import Catalogue, Entry
+from slipstick.core.spec import Spec
 from slipstick.engines.question import ask
 from slipstick.engines.wafer_job import job_for
 from slipstick.engines.wafer_training import SWEEP_RUNS
 
 if TYPE_CHECKING:
+    from slipstick.fabric.strategies import Strategy
     from slipstick.fabric.training.iteration import Iteration
-    from slipstick.fabric.training.strategies import Strategy
 
 FABRICS = ("mesh", "fred-a", "fred-b", "fred-c", "fred-d")
 
 
-@dataclass(frozen=True)
-class Case:
+class _Strategy(Spec):
+    """Degrees of model, data and pipeline parallelism that the paper runs a workload with."""
+
+    mp: int = Field(gt=0, description="Devices that share each layer")
+    dp: int = Field(gt=0, description="Replicas that share the batch")
+    pp: int = Field(gt=0, description="Pipeline stages")
+
+
+class _Sweep(Spec):
+    """The paper's sweep of strategies over one workload (figure 11)."""
+
+    replica: units.Samples = Field(description="Samples of one replica")
+    microbatches: dict[int, int] = Field(description="Pipeline stages -> microbatches")
+
+
+class _WaferCase(Entry):
     """One workload of the paper: the network, the plan, samples of a replica, and the efficiency with its origin."""
 
-    name: str
-    network: str
-    plan: str
-    replica: int
-    efficiency: float
-    efficiency_source: str
-    calibrated_on: str
-    strategy: tuple[int, int, int]
+    network: str = Field(description="Network (slipstick list workloads)")
+    strategy: _Strategy = Field(description="Strategy of the paper's table 6")
+    plan: str = Field(description="Plan that slipstick simulate is asked for")
+    replica: units.Samples = Field(description="Samples of one replica")
+    efficiency: units.Ratio = Field(description="Compute rate over an H100's 989 TFLOP/s")
+    calibrated_on: str = Field(description="Row of the paper that gives the efficiency, if one of its own does")
+    sweep: _Sweep | None = Field(default=None, description="Sweep of strategies, where the paper has one")
 
 
-@cache
-def cases() -> dict[str, Case]:
-    """Return the paper's workloads by name, from data/wafer/fred.yaml.
-
-    Examples
-    --------
-    >>> list(cases()), cases()["GPT-3"].calibrated_on
-    (['ResNet-152', 'Transformer-17B', 'GPT-3', 'Transformer-1T'], '')
-    """
-    found = {}
-    for name, entry in _data()["workloads"].items():
-        sizes = entry["strategy"]
-        found[name] = Case(
-            name, entry["network"], entry["plan"], int(entry["replica"]["value"]),
-            float(entry["efficiency"]["value"]), entry["efficiency"]["source"], entry["on"],
-            (sizes["mp"], sizes["dp"], sizes["pp"]),
-        )  # fmt: skip
-    return found
+cases = Catalogue(_WaferCase, "wafer/fred.yaml", group="workloads", noun="workload of the FRED paper")
 
 
 def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs: int | None = None) -> Iteration:
@@ -62,36 +59,32 @@ def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs:
     >>> round(mesh.time / fred.time, 1)
     1.4
     """
+    from slipstick.fabric.strategies import Strategy
     from slipstick.fabric.topology_file import resolve_topology
     from slipstick.fabric.training.iteration import RUNS, simulate
-    from slipstick.fabric.training.strategies import Strategy
 
-    case = cases()[name]
-    strategy = Strategy(*case.strategy)
-    question = ask(case.network, "wafer-mesh", case.plan, verb="simulate", batch=case.replica * strategy.dp)
+    case = cases.entry(name)
+    strategy = Strategy(case.strategy.mp, case.strategy.dp, case.strategy.pp)
+    batch = int(case.replica) * strategy.dp
+    question = ask(case.network, "wafer-mesh", case.plan, verb="simulate", batch=batch)
     job = job_for(question, case.efficiency if efficiency is None else efficiency)(strategy)
     return simulate(job, resolve_topology(f"wafer-{fabric}"), most=RUNS if runs is None else runs)
 
 
 def sweep_pairs() -> list[tuple[Strategy, Iteration, Iteration]]:
     """Return every strategy of the paper's sweep on the mesh and on FRED-D."""
+    from slipstick.fabric.strategies import strategies
     from slipstick.fabric.topology_file import resolve_topology
     from slipstick.fabric.training.iteration import simulate
-    from slipstick.fabric.training.strategies import strategies
 
-    asked = _data()["sweep"]
-    case, replica = cases()[asked["workload"]], int(asked["replica"]["value"])
+    case, swept = next((case, case.sweep) for _, case in cases.items() if case.sweep is not None)
+    replica = int(swept.replica)
     mesh, fred = (resolve_topology(f"wafer-{name}") for name in ("mesh", "fred-d"))
-    found = []
+    pairs = []
     for strategy in strategies(len(mesh.npus)):
-        size = replica // asked["microbatches"][strategy.pp]
+        size = replica // swept.microbatches[strategy.pp]
         plan = f"{case.plan.partition(',')[2]},microbatch={size}"
         question = ask(case.network, "wafer-mesh", plan, verb="simulate", batch=replica * strategy.dp)
         job = job_for(question, case.efficiency)(strategy)
-        found.append((strategy, simulate(job, mesh, most=SWEEP_RUNS), simulate(job, fred, most=SWEEP_RUNS)))
-    return found
-
-
-@cache
-def _data() -> dict[str, Any]:
-    return dict(load_yaml(DATA / "wafer" / "fred.yaml"))
+        pairs.append((strategy, simulate(job, mesh, most=SWEEP_RUNS), simulate(job, fred, most=SWEEP_RUNS)))
+    return pairs

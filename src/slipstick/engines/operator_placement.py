@@ -14,14 +14,14 @@ from slipstick.report.report import Report
 if TYPE_CHECKING:
     from slipstick.core.topology import Topology
     from slipstick.placement.problem import Forwarding, Problem
-    from slipstick.placement.schedule import Schedule
+    from slipstick.placement.schedule import PlacementSchedule
 
 _TIME_LIMIT = 60.0  # seconds: what one waits for an answer
 
 
 @dataclass(frozen=True)
 class Instance:
-    """What is solved, and what it was made of: `seconds` of operators, bytes `sent` on edges, the links."""
+    """A placement problem and its parts: `seconds` of operators, bytes `sent` on edges, the links."""
 
     problem: Problem
     seconds: Mapping[str, float]
@@ -34,7 +34,7 @@ class Placement:
     """The detail of a placement's Report: the instance, and the schedule that the timeline is drawn from."""
 
     instance: Instance
-    schedule: Schedule
+    schedule: PlacementSchedule
 
     def replayed(self) -> float:
         """Return the seconds that the fabric's flow simulator takes for the schedule."""
@@ -75,23 +75,21 @@ def place(question: Question) -> Report:
 
 def instance(question: Question, forwarding: Forwarding = "store") -> Instance:
     """Return the instance: chains of operators with their seconds, bytes on edges and bytes kept, and the links."""
-    from slipstick.cluster.assembly import width
-    from slipstick.cluster.kernels.graph_times import op_seconds
+    from slipstick.cluster.kernels.operation_times import op_seconds
+    from slipstick.cluster.kernels.precision import element_bytes
     from slipstick.fabric.topology_file import resolve_topology
     from slipstick.networks.graphs import chains, training_graph, transfers
-    from slipstick.placement.problem import problem_of
+    from slipstick.placement.problem import OperatorCosts, problem_of
 
     workload, system, plan = question.workload, question.system, question.plan
     forward = chains(workload.operator_graph)
     ops = training_graph(forward) if workload.phase is Phase.TRAIN else forward
-    sent = {edge: size * width(plan.formats.activations) for edge, size in transfers(ops).items()}
+    sent = {edge: size * element_bytes(plan.formats.activations) for edge, size in transfers(ops).items()}
     seconds, topology = op_seconds(ops, system, plan, workload.phase), resolve_topology(system.topology)
     problem = problem_of(
         ops,
-        seconds,
-        sent,
+        OperatorCosts(seconds, sent, _kept(forward, question)),
         topology,
-        memory=_kept(forward, question),
         capacity=system.main_memory.capacity,
         devices=system.devices,
         forwarding=forwarding,
@@ -104,19 +102,20 @@ def _kept(forward: Sequence[Op], question: Question) -> dict[str, float]:
 
     In training: weights, gradients, the optimiser's states, and all forward activations; else the weights.
     """
-    from slipstick.cluster.assembly import ADAM_STATES, inference_precision, training_precision, width
     from slipstick.cluster.kernels.graph_kernels import kept_elements
+    from slipstick.cluster.kernels.precision import Precision, element_bytes
+    from slipstick.cluster.training.training_setting import ADAM_STATES
 
     plan, system = question.plan, question.system
     if question.workload.phase is Phase.INFER:
-        size = inference_precision(plan, system).weights
+        size = Precision.of(plan, system, Phase.INFER).weights
         return {op.name: op.weights * size for op in forward}
-    precision = training_precision(plan, system)
-    each = 2 * precision.weights + ADAM_STATES * width("fp32")  # weights and gradients in one format
-    return {op.name: op.weights * each + kept_elements([op]) * precision.activations for op in forward}
+    precision = Precision.of(plan, system, Phase.TRAIN)
+    of_a_weight = 2 * precision.weights + ADAM_STATES * element_bytes("fp32")  # weights and gradients in one format
+    return {op.name: op.weights * of_a_weight + kept_elements([op]) * precision.activations for op in forward}
 
 
-def _bottleneck(problem: Problem, schedule: Schedule) -> str:
+def _bottleneck(problem: Problem, schedule: PlacementSchedule) -> str:
     """Name what keeps the schedule from being faster, as far as it is known."""
     if len(set(schedule.device.tolist())) == 1:
         return "transfers: one device alone is as fast as any division found"

@@ -8,7 +8,7 @@ from typing import Any
 
 from slipstick.core.catalogue import is_file_name, resolve_system
 from slipstick.core.errors import SlipstickError
-from slipstick.core.files import load_yaml, parse_yaml
+from slipstick.core.files import load_fields, parse_yaml
 from slipstick.core.plan import Plan, short_keys
 from slipstick.core.question import Question
 from slipstick.core.spec import override, validate
@@ -54,7 +54,7 @@ def ask(
         if name not in _COMMON and value is not None and value is not False
     }
     _known_options(verb, own)
-    changes = split_overrides(parse_overrides(options.get("set") or {}))
+    changes = _split_overrides(parse_overrides(options.get("set") or {}))
     machine = _calibrated(find_system(system), options.get("calibration"))
     machine = _overridden_system(machine, changes["system"])
     chosen: dict[str, str] = {}
@@ -74,13 +74,13 @@ def ask(
 
 
 def bare_workload(workload: WorkloadSpec, plan: PlanSpec = None, **options: Any) -> Workload:
-    """Return what a workload computes on no system in particular: sizes as for one device.
+    """Return a workload on no system in particular, its sizes those of one device.
 
     Errors
     ------
     SlipstickError for unknown names, and overrides of nothing.
     """
-    changes = split_overrides(parse_overrides(options.get("set") or {}))
+    changes = _split_overrides(parse_overrides(options.get("set") or {}))
     sizes = {name: options[name] for name in _SIZES if options.get(name) is not None}
     if isinstance(workload, Workload):
         return override(workload, {**sizes, **changes["workload"]}, root="workload")
@@ -157,7 +157,7 @@ def parse_overrides(changes: Mapping[str, object] | Sequence[str]) -> Mapping[st
     return values
 
 
-def split_overrides(overrides: Mapping[str, object]) -> dict[str, dict[str, object]]:
+def _split_overrides(overrides: Mapping[str, object]) -> dict[str, dict[str, object]]:
     """Return dotted overrides by their root, the root cut off; short keys of a plan spelt out.
 
     Errors
@@ -166,30 +166,30 @@ def split_overrides(overrides: Mapping[str, object]) -> dict[str, dict[str, obje
 
     Examples
     --------
-    >>> split_overrides({"plan.tp": 8, "system.power": "1 kW"})["plan"]
+    >>> _split_overrides({"plan.tp": 8, "system.power": "1 kW"})["plan"]
     {'parallel.tp': 8}
     """
-    found: dict[str, dict[str, object]] = {root: {} for root in _ROOTS}
+    by_root: dict[str, dict[str, object]] = {root: {} for root in _ROOTS}
     for path, value in overrides.items():
         root, dot, rest = path.partition(".")
         if root not in _ROOTS or not dot or not rest:
             raise SlipstickError("not the path of a field", path="set", value=path, allowed=[f"{r}." for r in _ROOTS])
-        found[root][short_keys().get(rest, rest) if root == "plan" else rest] = value
-    return found
+        by_root[root][short_keys().get(rest, rest) if root == "plan" else rest] = value
+    return by_root
 
 
-def load_calibration(spec: Calibration | str | Path) -> Calibration:
+def _load_calibration(spec: Calibration | str | Path) -> Calibration:
     """Return the overlay that `slipstick calibrate` wrote to a YAML file."""
     if isinstance(spec, Calibration):
         return spec
-    data = load_yaml(spec)
-    if not isinstance(data, dict) or set(data) != {"calibration"}:
+    data = load_fields(spec)
+    if set(data) != {"calibration"}:
         raise SlipstickError("not a calibration", path=str(spec), allowed="the group `calibration:` and nothing else")
     return validate(Calibration, data["calibration"], where=str(spec), root="calibration")
 
 
 def _calibrated(system: System, spec: Calibration | str | Path | None) -> System:
-    return system if spec is None else system.model_copy(update={"calibration": load_calibration(spec)})
+    return system if spec is None else system.model_copy(update={"calibration": _load_calibration(spec)})
 
 
 def _overridden_system(system: System, changes: Mapping[str, object]) -> System:

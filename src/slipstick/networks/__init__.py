@@ -20,8 +20,8 @@ _PUBLIC = {
     "from_file": "decoder.huggingface",
     "from_onnx": "importers.onnx_graph",
     "from_torch": "importers.torch_export",
-    "names": "find_network",
     "network": "find_network",
+    "presets": "find_network",
 }
 
 __all__ = sorted(_PUBLIC)

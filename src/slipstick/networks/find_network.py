@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
+from slipstick.core.catalogue import Catalogue, Entry
 from slipstick.core.errors import SlipstickError
-from slipstick.core.files import load_yaml
-from slipstick.core.spec import Spec, validate
+from slipstick.core.files import load_fields
+from slipstick.core.spec import validate
 from slipstick.core.workload import Network
 from slipstick.networks.decoder.decoder import Decoder
 from slipstick.networks.decoder.huggingface import from_config, from_file
 from slipstick.networks.graphs.graph_families import graph_network
 
 
-class Preset(Spec):
+class Preset(Entry):
     """A network of the catalogue: the fields of a config.json, or an operator graph's sizes, and the source."""
 
-    aliases: tuple[str, ...] = Field(default=(), description="Other names that find the network")
-    source: str = Field(description="Publication or file that the sizes come from")
-    published: float | None = Field(default=None, gt=0, description="Parameters as published, for comparison")
-    note: str = Field(default="", description="Remark on what the sizes leave out or assume")
+    published: float | None = Field(
+        default=None,
+        gt=0,
+        json_schema_extra={"unit": "parameter"},
+        description="Parameters as published, for comparison",
+    )
     config: dict[str, Any] = Field(description="Fields of a config.json, or of an operator graph (`graph`: its family)")
+
+    @property
+    def kind(self) -> str:
+        """Kind of the network, as `slipstick list workloads --kind` takes it: decoder or graph."""
+        return "graph" if "graph" in self.config else "decoder"
 
     def build(self, name: str) -> Network:
         """Return the network under its `name`."""
@@ -42,33 +49,7 @@ class Preset(Spec):
         return built.model_copy(update={"aliases": self.aliases, "source": self.source, "note": note})
 
 
-@cache
-def presets() -> dict[str, Preset]:
-    """Return every preset by name; the `series` of a file holds for all its networks."""
-    catalogue: dict[str, Preset] = {}
-    folder = resources.files("slipstick.data") / "workloads"
-    for entry in sorted(folder.iterdir(), key=lambda item: item.name):
-        if not entry.name.endswith(".yaml"):
-            continue
-        with resources.as_file(entry) as path:
-            data = load_yaml(path)
-        series = data.get("series", {})
-        for name, fields in data["networks"].items():
-            config = {**series.get("config", {}), **fields["config"]}
-            merged = {**series, **fields, "config": config}
-            catalogue[name] = validate(Preset, merged, where=f"{entry.name}: {name}")
-    return catalogue
-
-
-def names() -> tuple[str, ...]:
-    """Return the names of all presets."""
-    return tuple(presets())
-
-
-def preset(name: str) -> tuple[str, Preset] | None:
-    """Return the preset of that name or alias, in any case of letters, with its own name; None if there is none."""
-    key = _spellings().get(name.strip().casefold())
-    return None if key is None else (key, presets()[key])
+presets = Catalogue(Preset, "workloads", group="networks", noun="network")
 
 
 def network(
@@ -96,8 +77,8 @@ def network(
         return spec
     if isinstance(spec, Mapping):
         return _from_dict(spec)
-    if isinstance(spec, str) and preset(spec) is not None:
-        return _built(_spellings()[spec.strip().casefold()])
+    if isinstance(spec, str) and presets.get(spec) is not None:
+        return _built(presets.entry(spec).name)
     path = Path(spec)
     if path.suffix == ".onnx":
         from slipstick.networks.importers.onnx_graph import from_onnx
@@ -112,10 +93,10 @@ def network(
             allowed="an ONNX file, or slipstick.networks.from_torch(module, inputs) in Python",
         )
     if path.suffix in (".yaml", ".yml"):
-        return _from_dict(load_yaml(path), name=path.stem, where=str(path))
+        return _from_dict(load_fields(path), name=path.stem, where=str(path))
     if path.suffix == ".json" or _exists(path):
         return from_file(path)
-    raise SlipstickError("no such network, file or folder", path="workload", value=str(spec), allowed=names())
+    raise SlipstickError("no such network, file or folder", path="workload", value=str(spec), allowed=presets.names())
 
 
 def _from_dict(data: object, *, name: str = "", where: str = "network") -> Network:
@@ -143,10 +124,4 @@ def _exists(path: Path) -> bool:
 
 @cache
 def _built(name: str) -> Network:
-    return presets()[name].build(name)
-
-
-@cache
-def _spellings() -> dict[str, str]:
-    """Return every name and alias in small letters -> name."""
-    return {spelling.casefold(): name for name, entry in presets().items() for spelling in (name, *entry.aliases)}
+    return presets.entry(name).build(name)

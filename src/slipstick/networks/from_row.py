@@ -10,7 +10,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import Spec
 from slipstick.networks.decoder.decoder import Decoder
 from slipstick.networks.decoder.huggingface import from_config
-from slipstick.networks.find_network import Preset, network, preset
+from slipstick.networks.find_network import Preset, network, presets
 
 # Families of a row whose name is not in the catalogue.
 _GPT = {"model_type": "gpt2", "vocab_size": 51200, "max_position_embeddings": 2048}  # Narayanan et al. 2104.04473
@@ -61,9 +61,9 @@ def decoder_from_row(name: str, sizes: RowSizes) -> Decoder:
     >>> decoder_from_row("mine", RowSizes(layers=24, hidden=2048, heads=16)).norm
     'layer'
     """
-    known = preset(name)
+    known = presets.get(name)
     if known is not None:
-        return _changed(name, *known, sizes)
+        return _changed(name, known.name, known, sizes)
     missing = [field for field in ("layers", "hidden", "heads") if getattr(sizes, field) is None]
     if missing:
         raise SlipstickError(

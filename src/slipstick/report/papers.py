@@ -2,69 +2,71 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from slipstick.core.errors import SlipstickError
-from slipstick.core.files import load_yaml
+from pydantic import Field
 
-_FILE = Path(__file__).parent.parent / "data" / "papers.yaml"
+from slipstick.core.catalogue import Catalogue
+from slipstick.core.spec import Spec
+
 _NOT_BIBTEX = ("type", "seen")
 
 
-@functools.cache
-def papers() -> dict[str, dict[str, Any]]:
-    """Return every paper by its key: type, title, author, year and where it appeared."""
-    found: dict[str, dict[str, Any]] = load_yaml(_FILE)
-    return found
+class _Paper(Spec):
+    """One paper, in the fields of a BibTeX entry and in their order."""
+
+    type: str = Field(description="Type of the BibTeX entry: article, inproceedings, misc")
+    title: str = Field(description="Title")
+    author: str = Field(description="Authors, joined by and")
+    journal: str = Field(default="", description="Journal, with volume")
+    booktitle: str = Field(default="", description="Conference or proceedings")
+    year: int = Field(description="Year of publication")
+    doi: str = Field(default="", description="Digital object identifier")
+    eprint: str = Field(default="", description="Number on arXiv")
+    url: str = Field(default="", description="Address, where there is no other")
+    seen: bool = Field(description="The details were looked up, not recalled")
 
 
-def paper(key: str) -> dict[str, Any]:
-    """Return one paper.
+papers = Catalogue(_Paper, "papers.yaml", field="papers")
+
+
+def line(key: str) -> str:
+    """Return a paper as one line of text: authors, title, year.
 
     Errors
     ------
     SlipstickError naming the nearest key.
-    """
-    if key not in papers():
-        raise SlipstickError("no such paper", path="papers", value=key, allowed=papers())
-    return papers()[key]
-
-
-def line(key: str) -> str:
-    """Return a paper as one line of text.
 
     Examples
     --------
     >>> line("williams2009")
     'Williams, Waterman, Patterson: Roofline: an insightful visual performance model for multicore architectures (2009)'
     """
-    entry = paper(key)
-    names = [name.partition(",")[0].strip() for name in str(entry["author"]).split(" and ")]
+    paper = papers.entry(key)
+    names = [name.partition(",")[0].strip() for name in paper.author.split(" and ")]
     if names[-1] == "others":
         names[-1] = "et al."
-    return f"{', '.join(names)}: {entry['title']} ({entry['year']})"
+    return f"{', '.join(names)}: {paper.title} ({paper.year})"
 
 
 def link(key: str) -> str:
-    """Return where to read a paper, or nothing."""
-    entry = paper(key)
-    if "eprint" in entry:
-        return f"https://arxiv.org/abs/{entry['eprint']}"
-    return f"https://doi.org/{entry['doi']}" if "doi" in entry else str(entry.get("url", ""))
+    """Return the address of a paper (arXiv, else its DOI, else its URL), or nothing."""
+    paper = papers.entry(key)
+    if paper.eprint:
+        return f"https://arxiv.org/abs/{paper.eprint}"
+    return f"https://doi.org/{paper.doi}" if paper.doi else paper.url
 
 
 def bibtex(keys: Iterable[str], version: str) -> str:
-    """Return BibTeX entries of the papers, each once, and of slipstick itself."""
-    entries = [_entry(key, paper(key)) for key in dict.fromkeys(keys)]
+    """Return BibTeX entries of the papers, each once, and of slipstick itself in its `version`."""
+    entries = [_bibtex(key, papers.entry(key).model_dump()) for key in dict.fromkeys(keys)]
     own = {"type": "software", "title": "slipstick", "author": "{The slipstick contributors}", "version": version}
-    return "\n\n".join([*entries, _entry("slipstick", own)]) + "\n"
+    return "\n\n".join([*entries, _bibtex("slipstick", own)]) + "\n"
 
 
-def _entry(key: str, fields: dict[str, Any]) -> str:
-    shown = {name: value for name, value in fields.items() if name not in _NOT_BIBTEX}
+def _bibtex(key: str, fields: dict[str, Any]) -> str:
+    shown = {name: value for name, value in fields.items() if name not in _NOT_BIBTEX and value != ""}
     if "eprint" in shown:
         shown["archiveprefix"] = "arXiv"
     lines = [f"  {name} = {{{_protected(name, str(value))}}}," for name, value in shown.items()]

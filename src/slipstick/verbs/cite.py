@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from slipstick.core.files import read_text
-from slipstick.engines.citations import citation_report
 from slipstick.report.report import Report
 
 
@@ -17,9 +15,21 @@ def cite(*reports: Report | str | Path) -> Report:
     reports
         Reports, or files that ``estimate --json`` wrote. None: every paper.
 
+    Returns
+    -------
+    Report
+        Its table ``papers`` has a row a paper: key, authors with title and year, and the address.
+
+    Errors
+    ------
+    SlipstickError for a file that holds no report.
+
     Examples
     --------
-    >>> print(cite().cite()[:13])
-    @inproceeding
+    >>> "@article{williams2009," in cite().cite()
+    True
     """
+    from slipstick.core.files import read_text
+    from slipstick.engines.citations import citation_report
+
     return citation_report([r if isinstance(r, Report) else Report.from_json(read_text(r)) for r in reports])

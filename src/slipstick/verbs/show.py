@@ -1,22 +1,36 @@
-"""`show`: every field of one entry of a catalogue."""
+"""`show`: every number of one entry of a catalogue, and where it comes from."""
 
 from __future__ import annotations
 
 from slipstick.report.report import Report
-from slipstick.verbs import listing
 
 
-def show(name: str) -> Report:
-    """Return every field of an entry of any catalogue, such as a system, a workload or a topology, with its source.
+def show(*name: str) -> Report:
+    """Return every field of an entry of any catalogue: value with unit, source and description.
+
+    Parameters
+    ----------
+    name
+        A name that `list` prints, or the path of a system's YAML file; behind the catalogue's name where several
+        catalogues have it, such as ``"kernels", "hopper"``. The name of a catalogue with one entry, such as
+        ``prices``, stands for that entry.
+
+    Returns
+    -------
+    Report
+        Its one table has the entry's name.
 
     Errors
     ------
-    SlipstickError naming the nearest of all names.
+    SlipstickError for a name that no catalogue has (with the nearest of all), or that several have.
 
     Examples
     --------
-    >>> rows = {row[0]: row for row in show("h100-sxm-80gb").breakdowns["h100-sxm-80gb"].rows}
-    >>> rows["memory.hbm.bandwidth"][1]
+    >>> report = show("h100-sxm-80gb")
+    >>> {row[0]: row[1] for row in report.breakdowns["h100-sxm-80gb"].rows}["memory.hbm.bandwidth"]
     '3.35 TB/s'
     """
-    return Report.of({"name": name}, {}, {name: listing.show(name)}, title=name)
+    from slipstick.engines.catalogues import show_table
+
+    title, table = show_table(*name)
+    return Report.of({"name": list(name)}, {}, {title: table}, title=title)

@@ -2,53 +2,44 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 import pytest
 
-from slipstick.cluster.constants.step import StepConstants, load_step_constants
-from slipstick.core.files import parse_yaml
+from slipstick.cluster.constants.step_constants import StepConstants, step_constants
+from slipstick.cluster.validation.row_questions import reference_software
+from slipstick.core.catalogue import Entry
 from slipstick.report.published import read_csv
 
-FOLDER = resources.files("slipstick.data") / "steps"
-GENERATIONS = sorted(file.name.removesuffix(".yaml") for file in FOLDER.iterdir() if file.name.endswith(".yaml"))
+CONSTANTS = set(StepConstants.model_fields) - set(Entry.model_fields) - {"calibrated"}
 KINDS = ("calibrated on", "by hand", "assumed", "vendor data sheet", "Dao 2307.08691")
 
 
-@pytest.mark.parametrize("generation", GENERATIONS)
+@pytest.mark.parametrize("generation", step_constants.names())
 def test_every_step_constant_has_its_reason(generation: str) -> None:
-    constants = load_step_constants(generation)
-    named = set(StepConstants.model_fields) - {"generation", "calibrated", "reasons"}
-    assert set(constants.reasons) == named
-    assert all(reason.startswith(KINDS) for reason in constants.reasons.values())
+    constants = StepConstants.of_generation(generation)
+    assert set(constants.sources) == CONSTANTS
+    assert all(source.startswith(KINDS) for source in constants.sources.values())
 
 
-@pytest.mark.parametrize("generation", GENERATIONS)
+@pytest.mark.parametrize("generation", step_constants.names())
 def test_every_step_constant_stands_in_its_file(generation: str) -> None:
-    file = FOLDER / f"{generation}.yaml"
-    assert set(parse_yaml(file.read_text("utf-8"), where=file.name)) == set(StepConstants.model_fields)
+    assert step_constants.entry(generation).model_fields_set >= CONSTANTS
 
 
 def test_an_unknown_generation_gets_the_generic_constants_marked_as_such() -> None:
-    assert not load_step_constants("abacus").calibrated
-
-
-def entries() -> list[dict[str, object]]:
-    file = resources.files("slipstick.data") / "validation" / "software.yaml"
-    found: list[dict[str, object]] = parse_yaml(file.read_text("utf-8"), where=file.name)["entries"]
-    return found
+    assert not StepConstants.of_generation("abacus").calibrated
 
 
 def test_facts_of_a_source_are_fields_of_a_plan_and_say_why() -> None:
-    for entry in entries():
-        assert set(entry) <= {"match", "plan", "system", "why"}
-        assert entry["why"]
+    for _, entry in reference_software.items():
+        assert entry.plan
+        assert entry.source
 
 
 def test_no_fact_is_of_a_row_or_of_a_model(reference: Path) -> None:
     _, rows = read_csv(reference / "llm_validation.csv")
-    words = {str(entry["match"]).lower() for entry in entries()}
+    words = {name.lower() for name in reference_software.names()}
     for row in rows:
         assert row["case_id"].lower() not in words
         assert row["model"].lower() not in words

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
-from typing import Any
+from typing import Annotated
 
-from slipstick.core.files import load_yaml
+from pydantic import Field
+
+from slipstick.core import units
+from slipstick.core.catalogue import Catalogue, Entry
 from slipstick.core.system import System
 
-HOURS_A_YEAR = 365.25 * 24
-JOULES_A_KWH = 3.6e6
+_HOURS_A_YEAR = 365.25 * 24
+_JOULES_A_KWH = 3.6e6
 
 
-@cache
-def cost_table() -> dict[str, float]:
-    """Return the assumptions of data/cost by name: USD/kWh, years, and shares."""
-    with resources.as_file(resources.files("slipstick.data") / "cost" / "datacentre.yaml") as path:
-        data: dict[str, Any] = load_yaml(path)
-    return {name: _number(row["value"]) for name, row in data.items() if isinstance(row, dict)}
+class _Prices(Entry):
+    """Prices and shares of a data centre: what owning a device costs beside its own price."""
+
+    electricity: Annotated[float, units.stated("USD/kWh")] = Field(
+        ge=0, json_schema_extra={"unit": "USD/kWh"}, description="Price of electricity"
+    )
+    amortisation: Annotated[float, units.stated("years")] = Field(
+        gt=0, json_schema_extra={"unit": "years"}, description="Time in which an owned device is written off"
+    )
+    utilisation: float = Field(gt=0, le=1, description="Share of all hours in which an owned device works")
+    facility: float = Field(
+        ge=1, description="Power usage effectiveness (PUE): power of the building over that of its devices"
+    )
+    server_share: float = Field(
+        ge=1, description="Price of host, network, racks and building with the devices, over that of the devices"
+    )
 
 
-def _number(value: str | float) -> float:
-    return float(str(value).split()[0])
+prices = Catalogue(_Prices, "cost", noun="table of prices")
 
 
 def hourly_cost(system: System, power: float | None) -> float | None:
@@ -40,8 +50,8 @@ def hourly_cost(system: System, power: float | None) -> float | None:
         return system.rent
     if system.price is None or power is None:
         return None
-    table = cost_table()
-    working_hours = table["amortisation"] * HOURS_A_YEAR * table["utilisation"]
+    table = prices.entry("datacentre")
+    working_hours = table.amortisation * _HOURS_A_YEAR * table.utilisation
     drawn = power + (system.overhead_power or 0.0)
-    electricity = drawn * table["facility"] * 3600 / JOULES_A_KWH * table["electricity"]
-    return system.price * table["server_share"] / working_hours + electricity
+    electricity = drawn * table.facility * 3600 / _JOULES_A_KWH * table.electricity
+    return system.price * table.server_share / working_hours + electricity

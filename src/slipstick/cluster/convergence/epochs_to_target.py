@@ -33,12 +33,12 @@ class Epochs(ABC):
 
 
 @dataclass(frozen=True)
-class Measured(Epochs):
+class EpochCurve(Epochs):
     """Measured points, between which epochs go straight over the logarithm of the batch; beyond them nothing is known.
 
     Examples
     --------
-    >>> curve = Measured((32, 128, 512), (4.0, 4.0, 8.0))
+    >>> curve = EpochCurve((32, 128, 512), (4.0, 4.0, 8.0))
     >>> curve.at([32, 256, 1024]).tolist()
     [4.0, 6.0, nan]
     """
@@ -49,20 +49,40 @@ class Measured(Epochs):
     absolute: bool = True
 
     def __post_init__(self) -> None:
-        found, needed = np.asarray(self.batches, np.float64), np.asarray(self.epochs, np.float64)
-        if len(found) != len(needed) or len(found) < 2:
-            raise SlipstickError("needs two points or more", path="epochs", value=len(found))
-        if not (np.diff(found) > 0).all() or found[0] <= 0:
-            raise SlipstickError("batches must grow from point to point", path="epochs.batch", value=found.tolist())
+        batches, needed = np.asarray(self.batches, np.float64), np.asarray(self.epochs, np.float64)
+        if len(batches) != len(needed) or len(batches) < 2:
+            raise SlipstickError("needs two points or more", path="epochs", value=len(batches))
+        if not (np.diff(batches) > 0).all() or batches[0] <= 0:
+            raise SlipstickError("batches must grow from point to point", path="epochs.batch", value=batches.tolist())
         if not (needed > 0).all() or not np.isfinite(needed).all():
             raise SlipstickError("epochs must be above 0", path="epochs.epochs", value=needed.tolist())
 
     def at(self, batch: ArrayLike) -> FloatArray:
-        """Interpolate over log batch."""
+        """Return the epochs of each batch, interpolated over its logarithm."""
         wanted = np.log(np.asarray(batch, np.float64))
         known = np.log(self.batches)
         inside = (wanted >= known[0] - _ROUNDING) & (wanted <= known[-1] + _ROUNDING)
         return np.where(inside, np.interp(wanted, known, self.epochs), np.nan)
+
+    @classmethod
+    def read(cls, path: str | Path) -> EpochCurve:
+        """Return the points of a CSV file with the columns ``batch`` and ``epochs``, in any order.
+
+        Rows of one batch (several seeds) are averaged.
+
+        Errors
+        ------
+        SlipstickError for missing columns, cells that are no numbers, fewer than two batches.
+        """
+        header, rows = read_csv(path)
+        missing = {"batch", "epochs"} - set(header)
+        if missing:
+            raise SlipstickError(f"has no column {', '.join(sorted(missing))}", path=str(path), value=", ".join(header))
+        by_batch: dict[float, list[float]] = {}
+        for row in rows:
+            by_batch.setdefault(number(row, "batch"), []).append(number(row, "epochs"))
+        batches = sorted(by_batch)
+        return cls(tuple(batches), tuple(float(np.mean(by_batch[b])) for b in batches), f"measured: {Path(path).name}")
 
 
 @dataclass(frozen=True)
@@ -81,76 +101,20 @@ class CriticalBatch(Epochs):
     absolute: bool = True
 
     def at(self, batch: ArrayLike) -> FloatArray:
-        """Evaluate the model."""
+        """Return the epochs of each batch by the model."""
         return np.asarray(self.least * (1 + np.asarray(batch, np.float64) / self.critical))
 
+    @classmethod
+    def fit(cls, batches: ArrayLike, epochs: ArrayLike) -> tuple[CriticalBatch, FloatArray]:
+        """Return the model of least squared error and its residuals (ours minus measured); two points are met exactly.
 
-def fit_critical_batch(batches: ArrayLike, epochs: ArrayLike) -> tuple[CriticalBatch, FloatArray]:
-    """Return the model of least squared error and its residuals (ours minus measured); two points are met exactly.
-
-    Errors
-    ------
-    SlipstickError if epochs do not grow with the batch at all: then there is no critical batch.
-    """
-    x, y = np.asarray(batches, np.float64), np.asarray(epochs, np.float64)
-    slope, least = np.polyfit(x, y, 1)
-    if slope * x.max() <= _ROUNDING * abs(least) or least <= 0:
-        raise SlipstickError("epochs do not grow with the batch", path="epochs", value=[float(slope), float(least)])
-    model = CriticalBatch(float(least), float(least / slope))
-    return model, model.at(x) - y
-
-
-def read_epochs(path: str | Path) -> Measured:
-    """Return the points of a CSV file with the columns ``batch`` and ``epochs``, in any order.
-
-    Rows of one batch (several seeds) are averaged.
-
-    Errors
-    ------
-    SlipstickError for missing columns, cells that are no numbers, fewer than two batches.
-    """
-    header, rows = read_csv(path)
-    missing = {"batch", "epochs"} - set(header)
-    if missing:
-        raise SlipstickError(f"has no column {', '.join(sorted(missing))}", path=str(path), value=", ".join(header))
-    by_batch: dict[float, list[float]] = {}
-    for row in rows:
-        by_batch.setdefault(number(row, "batch"), []).append(number(row, "epochs"))
-    batches = sorted(by_batch)
-    return Measured(tuple(batches), tuple(float(np.mean(by_batch[b])) for b in batches), f"measured: {Path(path).name}")
-
-
-def speedup(
-    workers: ArrayLike, batch: float, epochs: Epochs, *, efficiency: ArrayLike = 1.0, model_parallel: float = 1.0
-) -> FloatArray:
-    """Return how much faster than one device `workers` workers converge: SU = SU^M SE_N N E_1 / E_N.
-
-    Parameters
-    ----------
-    batch : samples of one worker; the global batch is N times that.
-    efficiency : SE_N = T_1 / T_N of each count, at most 1 where steps slow down with workers.
-    model_parallel : SU^M, the speed-up of one step on the devices of one worker.
-    """
-    count = np.asarray(workers, np.float64)
-    return np.asarray(model_parallel * np.asarray(efficiency) * count * epochs.at(batch) / epochs.at(count * batch))
-
-
-def hybrid_wins(
-    model_parallel: float,
-    devices: float,
-    epochs_n: float,
-    epochs_mn: float,
-    *,
-    efficiency_n: float,
-    efficiency_mn: float,
-) -> bool:
-    """Tell whether N workers of M devices converge sooner than M N workers of one.
-
-    They do if SU^M > M (SE_MN / SE_N) (E_N / E_MN).
-
-    Examples
-    --------
-    >>> hybrid_wins(1.32, 2, 10.0, 16.0, efficiency_n=1.0, efficiency_mn=1.0)
-    True
-    """
-    return model_parallel > devices * (efficiency_mn / efficiency_n) * (epochs_n / epochs_mn)
+        Errors
+        ------
+        SlipstickError if epochs do not grow with the batch at all: then there is no critical batch.
+        """
+        x, y = np.asarray(batches, np.float64), np.asarray(epochs, np.float64)
+        slope, least = np.polyfit(x, y, 1)
+        if slope * x.max() <= _ROUNDING * abs(least) or least <= 0:
+            raise SlipstickError("epochs do not grow with the batch", path="epochs", value=[float(slope), float(least)])
+        model = cls(float(least), float(least / slope))
+        return model, model.at(x) - y

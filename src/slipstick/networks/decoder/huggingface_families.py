@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
 from typing import Literal
 
 from pydantic import Field
 
+from slipstick.core.catalogue import Catalogue, Entry
 from slipstick.core.errors import SlipstickError
-from slipstick.core.files import load_yaml
-from slipstick.core.spec import Spec, validate
 from slipstick.networks.decoder.attention import QkNorm
 from slipstick.networks.decoder.decoder import Norm
 
@@ -20,10 +17,9 @@ _LLAMA_SWITCHES = {"attention_bias": ("qkv_bias", "out_bias"), "mlp_bias": ("mlp
 _Local = Literal["sliding_attention", "chunked_attention", "linear_attention"]
 
 
-class ModelFamily(Spec):
+class ModelFamily(Entry):
     """One `model_type` of Hugging Face's transformers; the defaults are those of Llama."""
 
-    source: str = Field(default="", description="Module of transformers that the fields come from")
     attention: Literal["gqa", "mla"] = Field(default="gqa", description="Kind of attention: grouped-query or latent")
     norm: Norm = Field(default="rms", description="Kind of the norms of the hidden width")
     norms: int = Field(default=2, description="Norms of the hidden width in one layer")
@@ -68,14 +64,7 @@ class ModelFamily(Spec):
     )
 
 
-@cache
-def families() -> dict[str, ModelFamily]:
-    """Return every known family by its model_type."""
-    with resources.as_file(resources.files("slipstick.data") / "families" / "huggingface.yaml") as path:
-        data = load_yaml(path)
-    return {
-        name: validate(ModelFamily, {**fields}, where=f"families.{name}") for name, fields in data["families"].items()
-    }
+families = Catalogue(ModelFamily, "families/huggingface.yaml", group="families", noun="model_type", field="model_type")
 
 
 def model_family(model_type: str) -> ModelFamily:
@@ -90,11 +79,11 @@ def model_family(model_type: str) -> ModelFamily:
     >>> model_family("qwen3").qk_norm, model_family("gemma4_text").norms
     ('head', 4)
     """
-    known = families()
+    known = families.names()
     name = model_type.lower()
     for candidate in (name, name.removesuffix("_text"), name.replace("-", "_")):
         if candidate in known:
-            return known[candidate]
+            return families.entry(candidate)
     raise SlipstickError(
         "no such model_type of Hugging Face's transformers (describe the decoder in YAML: slipstick show llama-3.1-8b)",
         path="model_type",

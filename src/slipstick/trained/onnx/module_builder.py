@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.onnx.batch_shapes import without_shapes
+from slipstick.trained.onnx.builder_context import Built, FileFacts, Weight
 from slipstick.trained.onnx.constants import floats
 from slipstick.trained.onnx.matmul_bias import with_biases
 from slipstick.trained.onnx.module import OnnxNet
-from slipstick.trained.onnx.builder_context import Built, FileFacts, Weight
 from slipstick.trained.onnx.onnx_file import DAMAGE, Parsed, parse_onnx, read
 from slipstick.trained.onnx.operator_table import built
 from slipstick.trained.onnx.steps import NetworkStep, Slot, StepPlan

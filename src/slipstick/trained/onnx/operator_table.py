@@ -12,8 +12,8 @@ from slipstick.trained.onnx import layer_operators as layers
 from slipstick.trained.onnx import shape_operators as shapes
 from slipstick.trained.onnx import weightless_operators as functions
 from slipstick.trained.onnx import window_operators as windows
-from slipstick.trained.onnx.constants import LARGEST
 from slipstick.trained.onnx.builder_context import Built, FileFacts
+from slipstick.trained.onnx.constants import LARGEST
 from slipstick.trained.onnx.node_attributes import OnnxNode
 from slipstick.trained.onnx.onnx_file import DAMAGE
 

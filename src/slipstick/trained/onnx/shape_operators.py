@@ -8,8 +8,8 @@ from functools import partial
 
 from torch import Tensor
 
-from slipstick.trained.onnx.constants import DIMENSIONS
 from slipstick.trained.onnx.builder_context import Built, FileFacts
+from slipstick.trained.onnx.constants import DIMENSIONS
 from slipstick.trained.onnx.node_attributes import OnnxNode
 from slipstick.trained.onnx.weightless_operators import MOVED, axes_of, axis_of
 from slipstick.trained.onnx.window_operators import padded

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from slipstick.core.errors import SlipstickError
+from slipstick.trained.onnx.builder_context import Built
 from slipstick.trained.onnx.constants import DIMENSIONS, LARGEST
 from slipstick.trained.onnx.layer_operators import WITHOUT_MEMORY
-from slipstick.trained.onnx.builder_context import Built
 from slipstick.trained.onnx.onnx_file import DAMAGE
 
 _MOST_WORK = 2**40  # multiplications for one image: the largest published classifiers of images need some 1e12

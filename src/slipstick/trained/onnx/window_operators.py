@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from slipstick.trained.onnx.constants import LARGEST
 from slipstick.trained.onnx.builder_context import Built, FileFacts
+from slipstick.trained.onnx.constants import LARGEST
 from slipstick.trained.onnx.node_attributes import OnnxNode
 
 _AUTOMATIC = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")

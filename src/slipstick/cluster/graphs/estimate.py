@@ -1,0 +1,238 @@
+"""Estimate of operator graphs on accelerators: time, memory and energy of data-parallel training and of inference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from slipstick.cluster.collectives.collective_time import messages
+from slipstick.cluster.collectives.network_tiers import tiers_of
+from slipstick.cluster.constants.prices import hourly_cost
+from slipstick.cluster.graphs.graph_plan import graph_plan
+from slipstick.cluster.kernels.chip import Chip
+from slipstick.cluster.kernels.energy import DeviceEnergy
+from slipstick.cluster.kernels.graph_kernels import CountedKernel, graph_kernels, kept_elements, live_elements
+from slipstick.cluster.kernels.kernel_table import kernel_table
+from slipstick.cluster.kernels.kernel_times import time_kernels
+from slipstick.cluster.kernels.precision import Precision, element_bytes
+from slipstick.cluster.sweep.plans import AUTO_TIER
+from slipstick.cluster.training.optimizer import ADAM_TRAFFIC, exposed_message
+from slipstick.cluster.training.training_setting import ADAM_STATES
+from slipstick.core.device_kinds import Accelerator
+from slipstick.core.plan import Plan
+from slipstick.core.question import Question
+from slipstick.core.system import System
+from slipstick.core.workload import Op, Phase, Workload
+from slipstick.networks.graphs import training_graph
+from slipstick.report.report import Metric, Report
+
+_PAPERS = ("ardalani2022",)
+
+
+@dataclass(frozen=True)
+class _GraphPass:
+    """Kernels of one pass on one device: seconds of the device and of the host that launches them, work and traffic."""
+
+    kernels: tuple[CountedKernel, ...]
+    device: float
+    host: float
+    flops: float
+    traffic: float
+
+    @classmethod
+    def of(cls, kernels: Sequence[CountedKernel], chip: Chip, launch: float) -> _GraphPass:
+        """Time the kernels on `chip`; the host needs `launch` seconds for each."""
+        timed = time_kernels([kernel for _, kernel in kernels], chip, 1)
+        counts = np.array([count for count, _ in kernels], dtype=float)
+        sums = [float(counts @ column[:, 0]) for column in (timed.time, timed.flops, timed.traffic)]
+        return cls(tuple(kernels), sums[0], launch * float(counts.sum()), sums[1], sums[2])
+
+    @property
+    def waits(self) -> float:
+        """Seconds that the device waits for the host."""
+        return max(0.0, self.host - self.device)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One question about an operator graph, resolved: `ops` are of one microbatch on one device."""
+
+    workload: Workload
+    system: System
+    plan: Plan
+    precision: Precision
+    chip: Chip
+    ops: list[Op]
+
+    @property
+    def dp(self) -> int:
+        return int(self.plan.parallel.dp)
+
+    @property
+    def microbatch(self) -> int:
+        return int(self.plan.parallel.microbatch)
+
+    @property
+    def peak(self) -> float:
+        return self.system.device_as(Accelerator).matrix[self.precision.matmul]
+
+
+def estimate_graph(question: Question) -> Report:
+    """Return the report of training with data parallelism, or of one inference pass, of an operator graph.
+
+    Convolutions are matrix products of their own sizes (implicit GEMM: Chetlur et al. 1410.0759) in the kernel model
+    that decoders use, everything else moves its tensors through memory.
+
+    Errors
+    ------
+    SpecErrors for replicas and microbatches that do not divide the batch.
+    """
+    workload, system = question.workload, question.system
+    plan = graph_plan(question.plan, workload, system)
+    training = workload.phase is Phase.TRAIN
+    precision = Precision.of(plan, system, workload.phase)
+    samples, length = int(plan.parallel.microbatch), workload.sequence
+    ops = workload.network.ops(workload.phase, samples, length, length)
+    run = _Run(workload, system, plan, precision, Chip.of(system), ops)
+    metrics, passes, bottleneck = _training(run) if training else _inference(run)
+    rows = [(count, [kernel]) for timed in passes for count, kernel in timed.kernels]
+    return Report.of(
+        question.with_plan(plan),
+        metrics,
+        {"ops": kernel_table(rows, run.chip)},
+        title=f"{workload.name} on {system.devices} x {system.name}",
+        bottleneck=bottleneck,
+        papers=_PAPERS,
+        facts={"roofline.compute": _roofline(run, passes)},
+    )
+
+
+def _training(run: _Run) -> tuple[dict[str, Any], list[_GraphPass], str]:
+    plan, steps, fused = run.plan, run.chip.steps, run.plan.kernels.fused
+    launch = steps.host_launch if fused else steps.host_launch * steps.unfused_host
+    ahead = _GraphPass.of(graph_kernels(run.ops, run.precision, training=True, fused=fused), run.chip, launch)
+    gradients = training_graph(run.ops)[len(run.ops) :]
+    back = _GraphPass.of(graph_kernels(gradients, run.precision, training=True, fused=fused), run.chip, launch)
+    microbatches = run.workload.batch // (run.dp * run.microbatch)
+    parameters = float(run.workload.network.parameters)
+    reduced, gathered, sent = _update_messages(run, parameters)
+    shard = run.dp if plan.parallel.zero else 1
+    hidden = plan.collectives.dp_overlap
+    waits = [
+        float(exposed_message(np.asarray(message), np.asarray(beside), steps.overlap_slowdown)) if hidden else message
+        for message, beside in ((reduced, back.device), (gathered, ahead.device))
+    ]
+    moved = parameters / shard * ADAM_TRAFFIC
+    parts = {
+        "forward": microbatches * ahead.device,
+        "backward": microbatches * back.device,
+        "data_parallel": sum(waits),
+        "optimizer": moved / (run.chip.dram_bandwidth * steps.optimizer_efficiency),
+        "host": microbatches * (ahead.waits + back.waits),
+        "overhead": steps.step_overhead,
+    }
+    traffic = microbatches * (ahead.traffic + back.traffic) + moved
+    memory = _training_memory(run, parameters)
+    metrics = _metrics(run, parts, memory, microbatches * (ahead.flops + back.flops), traffic, sent, 3.0)
+    return metrics, [ahead, back], _bottleneck(parts)
+
+
+def _update_messages(run: _Run, parameters: float) -> tuple[float, float, float]:
+    """Return seconds to reduce gradients and to gather weights over the replicas, and the bytes that a device sends."""
+    tiers, element = tiers_of(run.system), element_bytes(run.plan.formats.gradients)
+    names = [tier.name for tier in tiers]
+    wanted = run.plan.collectives.dp_tier
+    forced = np.array([AUTO_TIER if wanted == "auto" or wanted not in names else names.index(wanted)])
+
+    def seconds(op: str, size: float) -> float:
+        return float(messages(op, np.array([size]), np.array([run.dp]), np.array([1]), forced, tiers)[0])
+
+    gradients, weights = parameters * element, parameters * run.precision.weights
+    share = (run.dp - 1) / run.dp  # of a vector: what a ring sends to reduce it, and again to gather it
+    if not run.plan.parallel.zero:
+        return seconds("all_reduce", gradients), 0.0, 2 * share * gradients
+    return seconds("reduce_scatter", gradients), seconds("all_gather", weights), share * (gradients + weights)
+
+
+def _training_memory(run: _Run, parameters: float) -> dict[str, float]:
+    zero, dp = run.plan.parallel.zero, run.dp
+    largest = max(op.inputs + op.outputs for op in run.ops)
+    return {
+        "weights": parameters * run.precision.weights,
+        "gradients": parameters * element_bytes(run.plan.formats.gradients) / (dp if zero > 1 else 1),
+        "optimizer": parameters * ADAM_STATES * element_bytes("fp32") / (dp if zero else 1),
+        "activations": kept_elements(run.ops) * run.precision.activations,
+        "working": largest * run.precision.activations,
+    }
+
+
+def _inference(run: _Run) -> tuple[dict[str, Any], list[_GraphPass], str]:
+    graphs, steps = run.plan.kernels.cuda_graphs, run.chip.steps
+    launch = steps.replay_launch if graphs else steps.eager_launch
+    kernels = graph_kernels(run.ops, run.precision, training=False, fused=run.plan.kernels.fused)
+    timed = _GraphPass.of(kernels, run.chip, launch)
+    parts = {"kernels": timed.device, "launch": timed.host}
+    memory = {
+        "weights": run.workload.network.parameters * run.precision.weights,
+        "activations": live_elements(run.ops) * run.precision.activations,
+    }
+    metrics = _metrics(run, parts, memory, timed.flops, timed.traffic, 0.0, 1.0)
+    return metrics, [timed], _bottleneck(parts)
+
+
+def _metrics(
+    run: _Run,
+    parts: dict[str, float],
+    memory: dict[str, float],
+    flops: float,
+    traffic: float,
+    sent: float,
+    passes: float,
+) -> dict[str, Any]:
+    """Return the metric tree; `flops`, `traffic` and `sent` are of one device, a step is `passes` forward ones."""
+    system, source = run.system, f"{run.chip.basis}; convolutions as matrix products, none calibrated"
+
+    def metric(value: float, unit: str, note: str = "") -> Metric:
+        return Metric(float(value), unit, "estimated", source, note)
+
+    time, samples = sum(parts.values()), run.workload.batch
+    useful = passes * sum(op.flops * op.count for op in run.ops) * samples / run.microbatch
+    rate = useful / time / run.dp
+    figures = (np.array([figure]) for figure in (time, flops, traffic, sent))
+    spent = DeviceEnergy.of(system, run.precision.matmul, *figures)
+    tree: dict[str, Any] = {
+        "time": {"step": metric(time, "s"), "parts": {k: metric(v, "s") for k, v in parts.items() if v > 0}},
+        "memory": {
+            "peak": metric(sum(memory.values()), "B"),
+            "parts": {name: metric(value, "B") for name, value in memory.items()},
+            "capacity": metric(system.main_memory.capacity, "B"),
+        },
+        "throughput": {
+            "samples": metric(samples / time, "sample/s", "all replicas"),
+            "samples_per_device": metric(samples / time / run.dp, "sample/s"),
+            "model_flops_per_device": metric(rate, "FLOP/s", "products only"),
+        },
+        "efficiency": {"mfu": metric(rate / run.peak, "fraction", "over the dense peak")},
+    }
+    if spent is not None:
+        hosts = 0.0 if spent.hosts is None else float(spent.hosts[0])
+        joules = float(spent.total[0]) * run.dp + hosts * run.dp
+        tree["energy"] = {"step": metric(joules, "J"), "sample": metric(joules / samples, "J")}
+    hourly = hourly_cost(system, None if spent is None else float(spent.total[0]) / time)
+    if hourly is not None:
+        tree["cost"] = {"million_samples": metric(hourly * run.dp * time / 3600 / samples * 1e6, "USD")}
+    return tree
+
+
+def _roofline(run: _Run, passes: Sequence[_GraphPass]) -> float:
+    """Return the seconds of the products of a device's share at the peak rate of the format."""
+    microbatches = run.workload.batch // (run.dp * run.microbatch)
+    return microbatches * sum(timed.flops for timed in passes) / run.peak
+
+
+def _bottleneck(parts: dict[str, float]) -> str:
+    name = max(parts, key=lambda part: parts[part])
+    return f"{name.replace('_', ' ')}: {100 * parts[name] / sum(parts.values()):.0f} % of the step"
