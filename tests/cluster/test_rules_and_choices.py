@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cluster.toys import decoder, experts
+from cluster.toys import attention, decoder, experts
 from slipstick.cluster.sweep.choose_plan import resolved
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.core.catalogue import resolve_system
@@ -164,7 +164,9 @@ def test_what_cannot_be_is_refused() -> None:
         chosen("tp=3", zero, zero)
     with pytest.raises(SpecErrors, match="attention heads"):
         chosen("tp=16,pp=auto", zero, zero)
-    many = Workload(network=decoder(layers=48, mlp=experts()), batch=55440, sequence=48)
+    block = decoder(layers=48, mlp=experts()).kinds[0].model_copy(update={"attention": attention(heads=16)})
+    wide = decoder().model_copy(update={"blocks": (block,)})
+    many = Workload(network=wide, batch=55440, sequence=48)
     fields = "tp=auto,pp=auto,cp=auto,ep=auto,microbatch=auto,interleave=auto,recompute=auto"
     with pytest.raises(SlipstickError, match="too many fields"):
         chosen(fields, zero, zero, many)
