@@ -175,6 +175,12 @@ def test_what_a_budget_needs_is_asked_for(changes: dict[str, object], said: str)
         derive(system, "3nm", area="600 mm2")
 
 
+def test_a_power_budget_needs_the_devices_own_power() -> None:
+    system = resolve_system("h100-sxm-80gb").model_copy(update={"power": None})
+    with pytest.raises(SlipstickError, match=r"system\.power"):
+        derive(system, "3nm", power="500 W")
+
+
 def test_a_budget_is_more_than_nothing() -> None:
     old = resolve_system("h100-sxm-80gb")
     for budget in ("0 W", "-5 W"):
