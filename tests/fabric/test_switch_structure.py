@@ -120,7 +120,7 @@ def test_settings_of_a_small_switch_by_hand() -> None:
     taps = [
         {way: 1, other: 2},
         {way: 2, other: 0},
-    ]  # the inputs of R0 to a middle each, the second of R1 to the first's
+    ]  # R0: an input to each middle
     assert chosen.taps == tuple((row[0], row[1]) for row in taps)
     assert chosen.picks == ((way + 1, 0), (other + 1, way + 1))
     assert chosen.inner[way].taps == ((3, 3),)  # adds both, copies to both
@@ -162,8 +162,12 @@ def test_remedies_by_hand() -> None:
     ]
     assert fewest_middles(Fred(8, 5), flows).middles == 3
     assert fewest_middles(Fred(8, 5), flows[:2]).middles == 2
-    blocked = [Flow.of([0], [0]), Flow.of([2], [1, 2])]  # the piece's last port goes to its RD alone
-    assert not any(routable(Fred(3, m), ((1, 1), (4, 6))) for m in range(2, 9)) or fewest_middles(Fred(3), blocked)
+    lost = [masks for masks in flow_sets("chains", 3) if not routable(Fred(3, 8), masks)]
+    assert len(lost) == 4  # the piece's last port goes to its RD alone, however many middles there are elsewhere
+    for masks in lost:
+        ports = [[[p for p in range(3) if side >> p & 1] for side in flow] for flow in masks]
+        with pytest.raises(SlipstickError, match="no number of middles"):
+            fewest_middles(Fred(3), [Flow.of(inputs, outputs) for inputs, outputs in ports])
     steps = as_rings([[0, 2, 4], [1, 3]])
     assert [sorted((min(f.inputs), min(f.outputs)) for f in step) for step in steps] == [
         [(0, 2), (1, 3), (2, 4), (3, 1), (4, 0)]] * 2 + [[(0, 2), (2, 4), (4, 0)]] * 2  # fmt: skip
