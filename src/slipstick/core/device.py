@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError
 from pydantic_core import PydanticCustomError
@@ -26,10 +26,19 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.explain import NESTED
 from slipstick.core.spec import Spec
 
-if TYPE_CHECKING:
-    from slipstick.core.system import System
-
 _GROUP = "slipstick.devices"  # of entry points
+
+
+class Surroundings(Protocol):
+    """Parts of a System that a device may need, as `Device.check` sees them: its memories, by name."""
+
+    @property
+    def memory(self) -> Mapping[str, object]:
+        """Memories of one device by name."""
+
+    @property
+    def main_memory_name(self) -> str:
+        """Name of the largest memory."""
 
 
 class Device(Spec):
@@ -41,7 +50,7 @@ class Device(Spec):
 
     kind: str = Field(description="Kind of device, which says what other fields there are: accelerator, array, ...")
 
-    def check(self, system: System) -> Iterator[str]:
+    def check(self, system: Surroundings) -> Iterator[str]:
         """Yield a message for each part that this kind of device misses in its system; none by default."""
         yield from ()
 
