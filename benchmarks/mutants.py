@@ -81,9 +81,9 @@ def silent_spans(text: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
             spans += node.decorator_list
         elif isinstance(node, ast.AnnAssign):
             spans.append(node.annotation)
-        elif isinstance(node, ast.Raise | ast.Assert):
-            spans.append(node)
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("SlipstickError", "Metric", "Finding"):
+        elif isinstance(node, ast.Raise | ast.Assert) or (
+            isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("SlipstickError", "Metric", "Finding")
+        ):
             spans.append(node)
     return [((s.lineno, s.col_offset), (s.end_lineno or 0, s.end_col_offset or 0)) for s in spans]
 

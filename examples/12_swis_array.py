@@ -5,7 +5,6 @@ python examples/12_swis_array.py
 
 from slipstick import estimate
 from slipstick.array.energy_sensitivity import energy_ratio, sensitivity
-from slipstick.engines.array_runs import run_on_array
 
 PUBLISHED = {"speed-up": 6.0, "energy": 1.9}  # "up to", networks and shifts not named: arXiv 2103.01308, abstract
 ELEMENTS = {"swis-8x8": ("2", "3", "4"), "swis-8x8-double": ("2", "2.67", "3", "3.0", "4")}
@@ -17,12 +16,12 @@ print("shifts with a point are scheduled: an average over filters; without one, 
 print("network       array            shifts  bits/weight  speed-up  joined  limit  energy  on chip")
 largest = {"speed-up": 0.0, "joined": 0.0, "energy": 0.0, "on chip": 0.0}
 for network in ("mobilenet-v2", "resnet-14", "resnet-18", "vgg-16"):
-    slow, slow_joined = (run_on_array(network, *SERIAL, set=changes) for changes in (None, JOINED))
+    slow, slow_joined = (estimate(network, *SERIAL, set=changes).detail for changes in (None, JOINED))
     for system, shifts in ((system, shifts) for system, counts in ELEMENTS.items() for shifts in counts):
         plan = f"formats=swis:{shifts}"
-        fast, fast_joined = (run_on_array(network, system, plan, set=changes) for changes in (None, JOINED))
+        fast, fast_joined = (estimate(network, system, plan, set=changes).detail for changes in (None, JOINED))
         limit = 8 * sum(layer.steps for layer in fast.layers) / sum(layer.busy for layer in fast.layers)
-        stored = sum(layer.held.storage for layer in fast.layers)
+        stored = sum(layer.stored.nbytes for layer in fast.layers)
         bits = 8 * stored / sum(layer.product.weights for layer in fast.layers)
         found = {"speed-up": slow.time / fast.time, "joined": slow_joined.time / fast_joined.time}
         found |= {"energy": energy_ratio(slow, fast), "on chip": energy_ratio(slow, fast, dram=False)}
@@ -40,14 +39,14 @@ for name in ("int8-8x8", "bitfusion-8x8", "stripes-8x8", *ELEMENTS):
 print("\nalexnet on swis-8x8-double at 3 shifts: speed-up by the DRAM's bandwidth")
 for rate in (0.8, 3.2, 12.8, 51.2):
     changes = {"system.memory.dram.bandwidth": f"{rate} GB/s"}
-    slow = run_on_array("alexnet", *SERIAL, set=changes)
-    fast = run_on_array("alexnet", "swis-8x8-double", "formats=swis:3", set=changes)
+    slow = estimate("alexnet", *SERIAL, set=changes).detail
+    fast = estimate("alexnet", "swis-8x8-double", "formats=swis:3", set=changes).detail
     print(f"  {rate:5.1f} GB/s   {slow.time / fast.time:.2f}")
 
 print(
     "\nmobilenet-v2 on swis-8x8 at 3 shifts: what each kind of layers gains, and its share of the serial array's time"
 )
-slow, fast = run_on_array("mobilenet-v2", *SERIAL), run_on_array("mobilenet-v2", "swis-8x8", "formats=swis:3")
+slow, fast = estimate("mobilenet-v2", *SERIAL).detail, estimate("mobilenet-v2", "swis-8x8", "formats=swis:3").detail
 for kind in ("conv", "depthwise", "pointwise", "linear"):
     before, after = (sum(x.total_cycles for x in run.layers if x.product.kind == kind) for run in (slow, fast))
     print(f"  {kind:10} {before / after:.2f} x   {100 * before / slow.cycles:5.1f} %")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,6 +32,13 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
 def training_seed() -> int:
     """The seed of every network that a test trains: SLIPSTICK_TEST_SEED, 0 by default. Any must pass."""
     return int(os.environ.get("SLIPSTICK_TEST_SEED") or 0)
+
+
+@pytest.fixture(autouse=True)
+def _seeded(training_seed: int) -> None:
+    """Where torch is loaded, weights that a test draws don't depend on the tests before it."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(training_seed)
 
 
 @pytest.fixture(scope="session", autouse=True)

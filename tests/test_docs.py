@@ -53,7 +53,7 @@ def test_commands_print_what_the_page_says(page: Path) -> None:
 def test_python_in_the_page_runs(page: Path) -> None:
     code = "\n".join(PYTHON.findall(page.read_text("utf-8")))
     command = [sys.executable, "-W", "error", "-"]
-    done = subprocess.run(command, input=code, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, input=code, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout
 

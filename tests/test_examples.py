@@ -27,7 +27,7 @@ def test_example_runs(path: Path, tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,  # of one that hangs: two threads of a training on a busy machine take minutes
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -3,28 +3,33 @@
 from typing import TYPE_CHECKING
 
 from slipstick.core.lazy import lazy_names
-
-__version__ = "0.1.0"
+from slipstick.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
     import builtins
 
+    from slipstick.compress.adapt_options import CalibrationImages as CalibrationImages
+    from slipstick.compress.adapt_options import Retraining as Retraining
+    from slipstick.compress.adapt_options import ShiftSchedule as ShiftSchedule
     from slipstick.core.errors import SlipstickError as SlipstickError
     from slipstick.core.plan import Plan as Plan
     from slipstick.core.system import System as System
     from slipstick.core.workload import Workload as Workload
+    from slipstick.engines.question import find_network as network  # noqa: F401
     from slipstick.engines.question import find_system as system  # noqa: F401
     from slipstick.exploration.space import Space as Space
-    from slipstick.networks.find_network import network as network
     from slipstick.report.report import Report as Report
+    from slipstick.trained.open import open_network as open_network
     from slipstick.verbs.adapt import adapt as adapt
     from slipstick.verbs.calibrate import calibrate as calibrate
     from slipstick.verbs.cite import cite as cite
     from slipstick.verbs.compare import compare as compare
-    from slipstick.verbs.epochs import measure_epochs as epochs  # noqa: F401
+    from slipstick.verbs.epochs import epochs as epochs
     from slipstick.verbs.estimate import estimate as estimate
     from slipstick.verbs.hybrid import hybrid as hybrid
-    from slipstick.verbs.list_ import list_ as list  # noqa: F401
+    from slipstick.verbs.list_ import list_
+
+    list = list_  # `import ... as list` would not be exported
     from slipstick.verbs.measure import measure as measure
     from slipstick.verbs.ops import ops as ops
     from slipstick.verbs.place import place as place
@@ -36,8 +41,11 @@ if TYPE_CHECKING:
 
 # public name -> module: imported when it is first asked for, so that `import slipstick` costs nothing
 _PUBLIC = {
+    "CalibrationImages": "compress.adapt_options",
     "Plan": "core.plan",
     "Report": "report.report",
+    "Retraining": "compress.adapt_options",
+    "ShiftSchedule": "compress.adapt_options",
     "SlipstickError": "core.errors",
     "Space": "exploration.space",
     "System": "core.system",
@@ -46,12 +54,13 @@ _PUBLIC = {
     "calibrate": "verbs.calibrate",
     "cite": "verbs.cite",
     "compare": "verbs.compare",
-    "epochs": "verbs.epochs:measure_epochs",
+    "epochs": "verbs.epochs",
     "estimate": "verbs.estimate",
     "hybrid": "verbs.hybrid",
     "list": "verbs.list_:list_",
     "measure": "verbs.measure",
-    "network": "networks.find_network",
+    "network": "engines.question:find_network",
+    "open_network": "trained.open",
     "ops": "verbs.ops",
     "place": "verbs.place",
     "search": "verbs.search",

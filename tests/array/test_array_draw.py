@@ -7,13 +7,13 @@ from xml.etree import ElementTree
 
 import pytest
 
+from slipstick import estimate
 from slipstick.array.cycle_picture import layers_svg
 from slipstick.core.errors import SlipstickError
-from slipstick.engines.array_runs import run_on_array
 
 
 def test_bars_are_the_cycles() -> None:
-    runs = {name: run_on_array("alexnet", name, "formats=int4") for name in ("stripes-8x8", "int8-8x8")}
+    runs = {name: estimate("alexnet", name, "formats=int4").detail for name in ("stripes-8x8", "int8-8x8")}
     drawn = layers_svg(runs)
     ElementTree.fromstring(drawn)  # noqa: S314  our own text
     bars = re.findall(r'height="([\d.]+)" class="b(\d)( wait)?"><title>([^,]+), [^:]+: ([\d,]+) cycles', drawn)
@@ -29,6 +29,6 @@ def test_bars_are_the_cycles() -> None:
 
 
 def test_runs_of_different_networks_are_refused() -> None:
-    runs = {name: run_on_array(name, "swis-8x8") for name in ("alexnet", "resnet-18")}
+    runs = {name: estimate(name, "swis-8x8").detail for name in ("alexnet", "resnet-18")}
     with pytest.raises(SlipstickError, match="one network"):
         layers_svg(runs)

@@ -16,9 +16,9 @@ from slipstick.cluster.convergence.epochs_to_target import CriticalBatch, EpochC
 from slipstick.cluster.convergence.speedup_curves import Curves
 from slipstick.core.errors import SlipstickError
 from slipstick.engines.operator_placement import instance
-from slipstick.engines.options import HybridOptions
 from slipstick.engines.question import ask
 from slipstick.engines.step_speedup import _Layers, _layers, _rows, pipelined
+from slipstick.engines.verb_options import HybridOptions
 from slipstick.networks.graphs import chains
 from slipstick.verbs.hybrid import hybrid
 

@@ -8,7 +8,7 @@ import pytest
 
 from slipstick.core.errors import SlipstickError
 from slipstick.exploration import chunks
-from slipstick.exploration.options import SearchOptions
+from slipstick.exploration.search_options import SearchOptions
 from slipstick.exploration.space import Space
 from slipstick.verbs.search import search
 

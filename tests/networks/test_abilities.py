@@ -6,11 +6,11 @@ import pytest
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Phase, Workload
-from slipstick.networks import Decoder, names, network
+from slipstick.networks import Decoder, network, presets
 from slipstick.networks.graphs import OperatorGraph
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", presets.names())
 def test_every_network_is_of_one_kind_and_answers_for_its_phases(name: str) -> None:
     net = network(name)
     right, wrong = (Decoder, OperatorGraph) if net.kind == "decoder" else (OperatorGraph, Decoder)

@@ -16,9 +16,11 @@ pytest.importorskip("numba")
 pytest.importorskip("tflite")
 
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.accuracy import accuracy
+from slipstick.datasets import Images
+from slipstick.trained import right_answers
 from slipstick.trained.integer.fixed_point import multipliers, rescale, steps
 from slipstick.trained.tflite import parse_tflite, patch, patched, read_tflite
+from slipstick.trained.tflite.tflite_network import tflite_network
 
 ONE = {"StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1}
 TABLES = {  # of options, axis of the filters, options unless others are given
@@ -234,15 +236,16 @@ def test_what_is_no_replacement_is_refused() -> None:
 
 
 def test_the_background_is_not_a_class() -> None:
-    network = parse_tflite(small())
-    batch = noise(network, 40)
-    best = network.run(batch).argmax(axis=1)
+    network = tflite_network(small(), "small", name="small")
+    pictures = np.random.default_rng(3).integers(0, 256, (40, 9, 8, 3)).astype(np.uint8)
+    best = network.predict(Images(pictures, np.zeros(40, np.int64))).argmax(axis=1)
     named = best > 0
-    labels = np.where(named, best - 1, 0)
-    assert (accuracy(network, batch, labels, background=1) == named).all()
-    assert accuracy(network, batch, best).all()
+    labels = Images(pictures, np.where(named, best - 1, 0))
+    with_background = tflite_network(small(), "small", name="small", background=1)
+    assert (right_answers(with_background, labels) == named).all()
+    assert right_answers(network, Images(pictures, best)).all()
     with pytest.raises(SlipstickError, match="no such class"):
-        accuracy(network, batch, labels + 4, background=1)
+        right_answers(with_background, Images(pictures, labels.labels + 4))
 
 
 @pytest.mark.parametrize("kind", ["int8", "uint8"])

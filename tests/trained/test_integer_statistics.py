@@ -16,7 +16,7 @@ pytest.importorskip("tflite")
 
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.integer import execute
-from slipstick.trained.integer.layer_statistics import corrected_bias, layer_inputs, mean_change, squared_change
+from slipstick.trained.integer.layer_statistics import layer_inputs
 from slipstick.trained.tflite import parse_tflite
 
 DEEP = ("DEPTHWISE_CONV_2D", (7, 6, 5), (4, 3, 10), (1, 3, 3, 10), {"StrideH": 2, "StrideW": 2, "DepthMultiplier": 2})
@@ -53,9 +53,12 @@ def test_statistics_say_what_the_sums_do(form: Any, kind: str) -> None:
     (inputs,) = layer_inputs(network, batch, positions=None)
     coarse = held.codes // 32 * 32
     change = sums(network, batch, coarse.astype(int)) - sums(network, batch, held.codes.astype(int))
-    assert np.allclose(mean_change(held, coarse, inputs), change.mean(axis=0), rtol=1e-12)
-    assert np.allclose(squared_change(held, coarse, inputs), (change.astype(float) ** 2).mean(axis=0), rtol=1e-12)
-    after = sums(network, batch, coarse.astype(int)) + corrected_bias(held, coarse, inputs)
+    moved = coarse.astype(float) - held.codes
+    assert np.allclose(inputs.mean_change(moved), change.mean(axis=0), rtol=1e-12)
+    assert np.allclose(inputs.squared_change(moved), (change.astype(float) ** 2).mean(axis=0), rtol=1e-12)
+    assert np.allclose(inputs.variance(moved), change.var(axis=0), rtol=1e-9, atol=1e-6)
+    bias = held.bias - np.rint(inputs.mean_change(moved)).astype(int)
+    after = sums(network, batch, coarse.astype(int)) + bias
     before = sums(network, batch, held.codes.astype(int)) + held.bias
     assert np.abs(after.mean(axis=0) - before.mean(axis=0)).max() <= 0.5 + 1e-9
 
@@ -67,7 +70,9 @@ def test_a_correction_brings_the_network_nearer() -> None:
     held = network.weights()[0]
     coarse = held.codes // 32 * 32  # always downwards: a biased change
     (inputs, *_) = layer_inputs(network, images)
-    biases = {held.bias_tensor: corrected_bias(held, coarse, inputs)}
+    biases = {
+        held.bias_tensor: (held.bias - np.rint(inputs.mean_change(coarse - held.codes.astype(float)))).astype(np.int32)
+    }
     for weights, other in (
         (None, None),
         ({held.tensor: held.stored(coarse)}, None),
@@ -109,5 +114,5 @@ def test_what_is_asked_wrongly_is_refused() -> None:
     with pytest.raises(SlipstickError, match="not a number of positions"):
         layer_inputs(network, noise(network, 1), positions=0)
     (inputs, *_), (held, *_) = layer_inputs(network, noise(network, 1)), network.weights()
-    with pytest.raises(SlipstickError, match="not this layer's codes"):
-        squared_change(held, held.codes[1:], inputs)
+    with pytest.raises(SlipstickError, match="not a change of this layer's weights"):
+        inputs.squared_change(held.codes[:, 1:].astype(float))

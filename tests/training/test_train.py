@@ -30,13 +30,13 @@ def test_the_file_holds_what_was_reported(tmp_path: Path, training_seed: int) ->
     recipe = {"epochs": 4, "seed": training_seed}
     found = slipstick.train("mlp", "digits", recipe=recipe, out=tmp_path / "a" / "mlp.safetensors")
     net, normal, about = load_net(tmp_path / "a" / "mlp.safetensors")
-    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), found.net.parameters(), strict=True))
-    sure = decided(net, found.data.test, normal)
-    assert (evaluate(net, found.data.test, normal) == found.right)[sure].all()
-    assert about["accuracy"] == found.right.mean() == found.report.value("accuracy.test")
+    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), found.detail.module.parameters(), strict=True))
+    sure = decided(net, found.detail.data.test, normal)
+    assert (evaluate(net, found.detail.data.test, normal) == found.detail.right)[sure].all()
+    assert about["accuracy"] == found.detail.right.mean() == found.value("accuracy.test")
     assert about["recipe"]["epochs"] == 4
-    assert found.report.value("accuracy.low") < found.right.mean() < found.report.value("accuracy.high")
-    assert slipstick.Report.from_json(found.report.json()) == found.report
+    assert found.value("accuracy.low") < found.detail.right.mean() < found.value("accuracy.high")
+    assert slipstick.Report.from_json(found.json()) == found
 
 
 GOOD: dict[str, Any] = {"net": "mlp", "classes": 10, "shape": [8, 8, 1], "normal": {"mean": [0], "deviation": [1]}}
@@ -65,10 +65,10 @@ def test_headers_that_lie(tmp_path: Path, header: object, message: str) -> None:
 def test_first_weights(tmp_path: Path) -> None:
     """No epoch: the weights are those that the seed or the file gives."""
     torch.manual_seed(3)
-    wanted = module("mlp", slipstick.train("mlp", "digits", recipe={"epochs": 0}).data)
+    wanted = module("mlp", slipstick.train("mlp", "digits", recipe={"epochs": 0}).detail.data)
     found = slipstick.train("mlp", "digits", recipe={"epochs": 0, "seed": 3}, out=tmp_path / "x.safetensors")
     other = slipstick.train("mlp", "digits", recipe={"epochs": 0}, start=tmp_path / "x.safetensors")
-    for one in (found.net, other.net):
+    for one in (found.detail.module, other.detail.module):
         assert all(torch.equal(a, b) for a, b in zip(one.parameters(), wanted.parameters(), strict=True))
 
 

@@ -7,15 +7,15 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from slipstick import __version__
+from slipstick.core.version import __version__
 
 if TYPE_CHECKING:
     from cyclopts import App
 
-USAGE = 2  # exit codes: what the user can mend
-BUG = 70  # what only we can (sysexits.h, EX_SOFTWARE)
-INTERRUPTED = 130  # 128 + SIGINT
-BROKEN_PIPE = 141  # 128 + SIGPIPE
+_USAGE = 2  # exit codes: what the user can mend
+_BUG = 70  # what only we can (sysexits.h, EX_SOFTWARE)
+_INTERRUPTED = 130  # 128 + SIGINT
+_BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 _COMMANDS = {
     "estimate": ("answers:estimate", "How long, how much memory, energy and money: a workload on a system."),
@@ -55,19 +55,19 @@ def run(tokens: Sequence[str]) -> int:
         build()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except SlipstickError as error:
-        return _complain(str(error), USAGE)
+        return _complain(str(error), _USAGE)
     except CycloptsError as error:
-        return _complain(f"{error}\nslipstick --help says what there is", USAGE)
+        return _complain(f"{error}\nslipstick --help says what there is", _USAGE)
     except KeyboardInterrupt:
-        return _complain("interrupted", INTERRUPTED)
+        return _complain("interrupted", _INTERRUPTED)
     except BrokenPipeError:  # the reader has seen enough: let nothing write there while Python shuts down
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
+        return _BROKEN_PIPE
     except Exception as error:  # no traceback for users, but all of it for those who look for it
         if os.environ.get("SLIPSTICK_DEBUG"):
             raise
         text = f"a bug of slipstick: {type(error).__name__}: {error}\nSLIPSTICK_DEBUG=1 shows where; please report it"
-        return _complain(text, BUG)
+        return _complain(text, _BUG)
     return 0
 
 

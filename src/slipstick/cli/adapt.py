@@ -1,78 +1,58 @@
-"""The command `adapt`."""
+"""The command `adapt`: a trained network in other formats."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from slipstick.cli.options import Inputs, Shown, whole_numbers
+from slipstick.cli.options import Inputs, Shown
 from slipstick.cli.output import progress_bar, put, say
+from slipstick.compress.adapt_options import CalibrationImages, Retraining, ShiftSchedule
+
+_Group = Parameter(name="*")
 
 
-@Parameter(name="*")
+def _flag(name: str) -> str:
+    """Return the flag of a field of `Retraining`: its epochs are told apart from those of a training."""
+    return "retrain" if name == "epochs" else name
+
+
 @dataclass(frozen=True)
-class Retraining:
-    """How a torch network is retrained for its formats."""
+class _AdaptGroups:
+    """Options of the verb, in its three groups."""
 
-    retrain: int = 0
-    "Epochs of retraining."
-
-    rate: float | None = None
-    "The largest learning rate of retraining. Default: 0.05; 0.01 for a network without batch norms."
-
-    seed: int = 0
-    "Of the order and augmentation of retraining."
-
-    renew: Literal["step", "epoch"] = "step"
-    "Encode the weights anew at every step of retraining, or at every epoch."
-
-    folder: Path | None = None
-    "Keep the state of retraining there; the same command goes on from it."
+    calibration: Annotated[CalibrationImages, _Group] = field(default_factory=CalibrationImages)
+    schedule: Annotated[ShiftSchedule, _Group] = field(default_factory=ShiftSchedule)
+    retraining: Annotated[Retraining, Parameter(name="*", name_transform=_flag)] = field(default_factory=Retraining)
 
 
-@Parameter(name="*")
 @dataclass(frozen=True)
-class Schedule:
-    """What is found on images that calibrate."""
+class _AdaptedFiles:
+    """Files that the adapted network is written to."""
 
-    shifts: float | None = None
-    "Divide this average of shifts over the filters of all layers, where they matter most."
+    out: Path | None = None
+    "Write the network there, in the kind of file that it came in."
 
-    weighed: Literal["bytes", "cycles"] = "bytes"
-    """What the average counts: bytes (groups) or cycles (the system's; for a .tflite file without one, groups times
-    positions)."""
-
-    columns: int | None = None
-    "Filters that share their shifts; default: the columns of the array whose cycles count, else 1."
-
-    correct: bool = True
-    "Correct the biases by what the changed weights do to the mean of a layer's output; --correct=false leaves them."
-
-    calibrate: int = 500
-    "Images to calibrate on, at most."
+    packed: Path | None = None
+    "Write the network there with packed weights, as a safetensors container that slipstick measure opens."
 
 
-_PLAIN_SCHEDULE, _PLAIN_RETRAINING, _PLAIN_INPUTS, _PLAIN_SHOWN = Schedule(), Retraining(), Inputs(), Shown()
+_GROUPS, _FILES, _INPUTS, _SHOWN = _AdaptGroups(), _AdaptedFiles(), Inputs(), Shown()
 
 
 def adapt(
-    net: str,
+    network: str,
     *,
-    format: str,
+    formats: Annotated[str, Parameter(name=("--formats", "--format"))],
     data: str,
     system: str | None = None,
-    images: int | None = None,
-    budget: str = "",
-    activations: str = "",
-    out: Path | None = None,
-    packed: Path | None = None,
-    schedule: Schedule = _PLAIN_SCHEDULE,
-    retraining: Retraining = _PLAIN_RETRAINING,
-    inputs: Inputs = _PLAIN_INPUTS,
-    shown: Shown = _PLAIN_SHOWN,
+    files: Annotated[_AdaptedFiles, _Group] = _FILES,
+    groups: Annotated[_AdaptGroups, _Group] = _GROUPS,
+    inputs: Inputs = _INPUTS,
+    shown: Shown = _SHOWN,
 ) -> None:
     """Compress a network's weights, and say what it costs in accuracy and saves in bytes.
 
@@ -80,10 +60,10 @@ def adapt(
 
     Parameters
     ----------
-    net
+    network
         A .tflite file with 8-bit weights and activations; a .safetensors file that slipstick train --out wrote; an
-        .onnx file; or efficientnet-lite0, with its published weights.
-    format
+        .onnx file; a file that slipstick adapt --packed wrote; or efficientnet-lite0, with its published weights.
+    formats
         Of the weights: swis:3, or by patterns, "swis:3;depthwise=int8" (conv, depthwise, pointwise, linear, first,
         last, or a layer's name with *). Several, "int4|swis:2|swis:3", are set side by side.
     data
@@ -91,39 +71,25 @@ def adapt(
         scored. Without training images every second test image calibrates.
     system
         An array (swis-8x8, stripes-8x8, ...): say what the weights take on it, against int8.
-    images
-        Score so many images only, evenly from all.
-    budget
-        Bytes of all weights, such as "24 kB": pools get the size and vector that fit best.
-    activations
-        Bits of the ReLUs' results, by comma: the final network is scored at each (8,6,4,2).
-    out
-        Write the network there, in the kind of file that it came in.
-    packed
-        Write the packed weights there, as a safetensors container.
     """
     from slipstick.core.errors import SlipstickError
-    from slipstick.core.units import parse
-    from slipstick.engines.adapt_several import adapt_several
-    from slipstick.verbs.adapt import adapt as answer
+    from slipstick.datasets import data_set
+    from slipstick.trained import open_network
+    from slipstick.verbs.adapt import adapt as verb
 
-    asked = {
-        **vars(schedule), **vars(retraining), "system": system, "images": images, "normal": inputs.normal(),
-        "budget": int(parse(budget, "B")) if budget else None,
-        "activations": whole_numbers(activations, "activations") if activations else (),
-    }  # fmt: skip
-    several = [text.strip() for text in format.split("|")]
-    if len(several) > 1:
-        if out is not None or packed is not None:
-            raise SlipstickError("writes one network", path="format", value=format, allowed="one format")
-        with progress_bar(shown, "adapting") as progress:
-            put(adapt_several(net, several, data, progress=progress, **asked), shown)
-        return
+    out, packed = files.out, files.packed
+    if "|" in formats and (out is not None or packed is not None):
+        raise SlipstickError("writes one network", path="formats", value=formats, allowed="one format")
+    images = data_set(data)
+    opened = open_network(network, images, normal=inputs.normal())
     with progress_bar(shown, "adapting") as progress:
-        found = answer(net, format, data, progress=progress, **asked)
+        report = verb(
+            opened, formats, images, calibration=groups.calibration, schedule=groups.schedule,
+            retraining=groups.retraining, system=system, progress=progress,
+        )  # fmt: skip
     if packed is not None:
-        say(f"wrote {packed}, {found.write_packed(packed):,} bytes")
+        say(f"wrote {packed}, {report.detail.write_packed(packed):,} bytes")
     if out is not None:
-        found.write(out)
+        report.detail.write(out)
         say(f"wrote {out}")
-    put(found, shown)
+    put(report, shown)

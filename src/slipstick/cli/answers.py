@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from slipstick.cli.options import Shown, options_of
 from slipstick.cli.output import put, put_table
-from slipstick.engines.options import EstimateOptions
+from slipstick.engines.verb_options import EstimateOptions
 
 _PLAIN_SHOWN = Shown()
 _KERNELS = "ops"
@@ -24,7 +24,7 @@ def estimate(
     shown: Shown = _PLAIN_SHOWN,
     **options: Unpack[EstimateOptions],
 ) -> None:
-    """Say how long, how much memory, energy and money a workload takes on a system.
+    """Print the time, memory, energy and money that a workload takes on a system.
 
     Parameters
     ----------

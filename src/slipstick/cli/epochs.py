@@ -1,33 +1,50 @@
-"""The command `epochs`."""
+"""The command `epochs`: its options, and what it writes."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from slipstick.cli.options import Shown
 from slipstick.cli.output import progress_bar, put, say
+from slipstick.verbs.epochs import TrialCounts
 
-_PLAIN_SHOWN = Shown()
+
+@dataclass(frozen=True)
+class _CurveFiles:
+    """Files that the measured curve is written to."""
+
+    out: Path | None = None
+    """Write the curve as CSV, as slipstick hybrid --epochs reads it. Finished trainings are stored beside it (.trials),
+    so that the same command goes on where it was stopped."""
+
+    plot: Path | None = None
+    "Write the picture to this SVG file."
+
+
+_Group = Parameter(name="*")
+_TRIALS, _FILES, _SHOWN = TrialCounts(), _CurveFiles(), Shown()
 
 
 def epochs(
-    net: str,
+    network: str,
     *,
     data: str = "digits",
     batches: str = "16..1024",
     target: float = 0.91,
     rates: str = "0.003,0.01,0.03,0.1,0.3",
-    seeds: int = 3,
-    most: int = 100,
-    out: Path | None = None,
-    plot: Path | None = None,
-    shown: Shown = _PLAIN_SHOWN,
+    trials: Annotated[TrialCounts, _Group] = _TRIALS,
+    files: Annotated[_CurveFiles, _Group] = _FILES,
+    shown: Shown = _SHOWN,
 ) -> None:
     """Train a small network at many batch sizes, and say how many epochs each takes to the target.
 
     Parameters
     ----------
-    net
+    network
         A network: mlp, tiny-conv, resnet-8, ...
     data
         A data set: digits (always there), mnist, fashion-mnist, cifar10-jpeg, or a folder of images.
@@ -37,29 +54,21 @@ def epochs(
         Share of the test images that must be classified rightly.
     rates
         Learning rates, by comma: each is tried at every batch, and the best one counts.
-    seeds
-        Trainings for each batch and rate.
-    most
-        Epochs after which a training has failed.
-    out
-        Write the curve as CSV, as slipstick hybrid --epochs reads it. Finished trainings are kept beside it
-        (.trials), so that the same command goes on where it was stopped.
-    plot
-        Write the picture to this SVG file.
     """
     from slipstick.cli.options import numbers, whole_numbers
     from slipstick.core.extras import require
     from slipstick.core.files import write_text
-    from slipstick.verbs.epochs import measure_epochs
+    from slipstick.verbs.epochs import epochs as verb
 
+    out, plot = files.out, files.plot
     require("torch", "torch").set_num_threads(1)  # small networks: a second thread costs more than it brings
     with progress_bar(shown, "training") as progress:
-        found = measure_epochs(
-            net, data, whole_numbers(batches, "batches"), target, rates=numbers(rates, "rates"), seeds=seeds,
-            epochs=most, journal=None if out is None else out.with_name(f"{out.name}.trials"), progress=progress,
+        report = verb(
+            network, data, whole_numbers(batches, "batches"), target, rates=numbers(rates, "rates"), trials=trials,
+            journal=None if out is None else out.with_name(f"{out.name}.trials"), progress=progress,
         )  # fmt: skip
-    for path, text in ((out, found.csv), (plot, found.plot)):
+    for path, text in ((out, report.detail.csv), (plot, lambda: next(iter(report.pictures().values())))):
         if path is not None:
             write_text(path, text())
             say(f"wrote {path}")
-    put(found, shown)
+    put(report, shown)

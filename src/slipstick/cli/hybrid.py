@@ -1,4 +1,4 @@
-"""The command `hybrid`."""
+"""The command `hybrid`: options in, curves and Report out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Unpack
 
 from slipstick.cli.options import Shown, options_of
 from slipstick.cli.output import put, say
-from slipstick.engines.options import HybridOptions
+from slipstick.engines.verb_options import HybridOptions
 
 _PLAIN_SHOWN = Shown()
 

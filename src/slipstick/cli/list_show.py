@@ -15,7 +15,7 @@ def list_(catalogue: str | None = None, *, kind: str | None = None, json: bool =
     catalogue
         The name of a catalogue: systems, workloads, formats, tech, ...; slipstick list prints all.
     kind
-        Only the entries of this kind: decoder or graph, of workloads.
+        Only the entries of this kind, such as graph of workloads or array of systems.
     json
         Print JSON and nothing else.
     """
@@ -39,7 +39,7 @@ def show(*name: str, json: bool = False) -> None:
     from slipstick.verbs.show import show as verb
 
     ((title, table),) = verb(*name).breakdowns.items()
-    put_table(title, table, json)
+    put_table(title, table, json, whole_first=True)  # a path is copied into --set
 
 
 def cite(*reports: Path) -> None:

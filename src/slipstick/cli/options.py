@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Inputs", "Shown", "numbers", "options_of", "whole_numbers"]
 
-Command = TypeVar("Command", bound=Callable[..., None])
+_Command = TypeVar("_Command", bound=Callable[..., None])
 
 
 @Parameter(name="*")
@@ -56,7 +56,7 @@ class Inputs:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Shown:
-    """Where the answer goes."""
+    """Options that say where the answer goes: JSON, or an HTML file."""
 
     json: bool = False
     "Print JSON and nothing else."
@@ -65,7 +65,7 @@ class Shown:
     "Also write one self-contained HTML file."
 
 
-def options_of(options: type[Any]) -> Callable[[Command], Command]:
+def options_of(options: type[Any]) -> Callable[[_Command], _Command]:
     """Give a command the options of its verb: each field of ``**options: Unpack[...]`` with its help.
 
     An option has the first of its field's types: that which a text can stand for (``Path | str | Calibration``).
@@ -76,7 +76,7 @@ def options_of(options: type[Any]) -> Callable[[Command], Command]:
     """
     fields = {name: Annotated[hint, Parameter(help=text)] for name, (hint, text) in _fields_of(options).items()}
 
-    def decorate(command: Command) -> Command:
+    def decorate(command: _Command) -> _Command:
         kind = TypedDict(options.__name__, fields, total=False)  # type: ignore[misc]
         command.__annotations__["options"] = Unpack[kind]
         return command

@@ -1,4 +1,4 @@
-"""What commands print: rich text in a terminal, plain text of a fixed width into a pipe."""
+"""Output of the commands: rich text in a terminal, plain text of a fixed width into a pipe."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from slipstick.cli.options import Shown
     from slipstick.report.report import Table
 
-PIPE_WIDTH = 120  # characters: the tables of kernels fit, and so do two panes of a screen
-NARROWEST = 40  # characters: below, tables fold letter by letter
+_PIPE_WIDTH = 120  # characters: the tables of kernels fit, and so do two panes of a screen
+_NARROWEST = 40  # characters: below, tables fold letter by letter
 
 
 def show(renderable: Any) -> None:
@@ -30,7 +30,7 @@ def show(renderable: Any) -> None:
 
 def _pipe_width() -> int:
     columns = os.environ.get("COLUMNS", "")
-    return int(columns) if columns.isdecimal() and int(columns) >= NARROWEST else PIPE_WIDTH
+    return int(columns) if columns.isdecimal() and int(columns) >= _NARROWEST else _PIPE_WIDTH
 
 
 def say(message: str) -> None:
@@ -54,8 +54,8 @@ def put(answer: Any, shown: Shown, brief: Any = None) -> None:
         show(brief or answer)
 
 
-def put_table(name: str, table: Table, json: bool) -> None:
-    """Print one table, or as JSON its columns (name, unit) and rows."""
+def put_table(name: str, table: Table, json: bool, *, whole_first: bool = False) -> None:
+    """Print one table, or as JSON its columns (name, unit) and rows; `whole_first` never folds the first column."""
     if json:
         import dataclasses
         from json import dumps
@@ -65,12 +65,14 @@ def put_table(name: str, table: Table, json: bool) -> None:
         return
     from slipstick.report.as_text import render_breakdown
 
-    show(render_breakdown(name, table))
+    rendered = render_breakdown(name, table)
+    rendered.columns[0].no_wrap |= whole_first
+    show(rendered)
 
 
 @contextmanager
-def progress_bar(shown: Shown, what: str) -> Iterator[Callable[..., None] | None]:
-    """Show a bar on standard error where somebody looks at it; call what it yields with (done, total[, text])."""
+def progress_bar(shown: Shown, label: str) -> Iterator[Callable[..., None] | None]:
+    """Show a progress bar on a terminal's standard error; yields its callback: (steps, all steps[, text])."""
     if shown.json or not sys.stderr.isatty():
         yield None
         return
@@ -78,9 +80,9 @@ def progress_bar(shown: Shown, what: str) -> Iterator[Callable[..., None] | None
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(label, total=None)
 
-        def update(done: int, total: int, text: str = what) -> None:
-            bar.update(task, completed=done, total=total, description=text)
+        def update(steps: int, total: int, text: str = label) -> None:
+            bar.update(task, completed=steps, total=total, description=text)
 
         yield update

@@ -1,4 +1,4 @@
-"""The command `place`."""
+"""The command `place`: options in, placement out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Unpack
 
 from slipstick.cli.options import Shown, options_of
 from slipstick.cli.output import put
-from slipstick.engines.options import PlaceOptions
+from slipstick.engines.verb_options import PlaceOptions
 
 _PLAIN_SHOWN = Shown()
 

@@ -7,7 +7,7 @@ from typing import Unpack
 
 from slipstick.cli.options import Shown, options_of
 from slipstick.cli.output import progress_bar, put, say
-from slipstick.exploration.options import SearchOptions
+from slipstick.exploration.search_options import SearchOptions
 
 _PLAIN_SHOWN = Shown()
 

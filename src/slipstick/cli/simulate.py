@@ -1,4 +1,4 @@
-"""The command `simulate`."""
+"""The command `simulate`: options in, simulated step or layers out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Unpack
 
 from slipstick.cli.options import Shown, options_of
 from slipstick.cli.output import put, put_table
-from slipstick.engines.options import SimulateOptions
+from slipstick.engines.verb_options import SimulateOptions
 
 _PLAIN_SHOWN = Shown()
 _STRATEGIES = "strategies"
@@ -21,7 +21,7 @@ def simulate(
     shown: Shown = _PLAIN_SHOWN,
     **options: Unpack[SimulateOptions],
 ) -> None:
-    """Say how long a training step takes on a system whose links are known, with all traffic on them in events.
+    """Print the time of a training step on a system whose links are known, with all traffic on them in events.
 
     On a bit-serial array: its layers element by element and cycle by cycle, beside the closed form.
 

@@ -1,70 +1,69 @@
-"""`slipstick train`: a network on a data set."""
+"""The command `train`: a network on a data set."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass, field, make_dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from slipstick.cli.options import Shown
 from slipstick.cli.output import progress_bar, put, say
+from slipstick.training.recipe import Recipe
 
-_PLAIN_SHOWN = Shown()
+if TYPE_CHECKING:
+    _RecipeOptions = Recipe
+else:  # the fields of Recipe without its checks: `train` makes them, and names what is wrong as every verb does
+    _RecipeOptions = make_dataclass(
+        "_RecipeOptions",
+        [
+            (name, Annotated[info.annotation, Parameter(help=info.description)], field(default=info.default))
+            for name, info in Recipe.model_fields.items()
+        ],
+        frozen=True,
+    )
+    _RecipeOptions.__module__ = __name__  # where its annotations are looked up
+
+
+@dataclass(frozen=True)
+class _TrainingFiles:
+    """Files that a training begins with, goes on from, and writes."""
+
+    start: Path | None = None
+    "Weights to begin with."
+
+    folder: Path | None = None
+    "Keep the state there after every epoch; the same command goes on from it."
+
+    out: Path | None = None
+    "Write the weights there (.safetensors)."
+
+
+_Group = Parameter(name="*")
+_RECIPE, _FILES, _SHOWN = _RecipeOptions(), _TrainingFiles(), Shown()
 
 
 def train(
-    net: str,
+    network: str,
     *,
     data: str = "digits",
-    epochs: int | None = None,
-    batch: int | None = None,
-    chunk: int | None = None,
-    rate: float | None = None,
-    warmup: float | None = None,
-    smoothing: float | None = None,
-    augment: Literal["auto", "none", "crop", "crop-flip"] | None = None,
-    precision: Literal["auto", "bf16", "fp32"] | None = None,
-    seed: int | None = None,
-    start: Path | None = None,
-    folder: Path | None = None,
-    out: Path | None = None,
+    recipe: Annotated[_RecipeOptions, _Group] = _RECIPE,
+    files: Annotated[_TrainingFiles, _Group] = _FILES,
     size: int | None = None,
     threads: int | None = None,
-    shown: Shown = _PLAIN_SHOWN,
+    shown: Shown = _SHOWN,
 ) -> None:
     """Train a network on a data set and say how many of the test images it gets right.
 
     Parameters
     ----------
-    net
+    network
         mlp, tiny-conv, ds-cnn, resnet-8, resnet-14, resnet-20, resnet-18, resnet-50, mobilenet-v2, vgg-16, alexnet,
         efficientnet-lite0.
     data
         digits, mnist, fashion-mnist, cifar10, cifar10-jpeg, or your own: a folder with a sub-folder for each class, idx
         or npz files.
-    epochs
-        Passes over the training images. Default: 10.
-    batch
-        Images of a step. Default: 128.
-    chunk
-        Images computed at once, if the batch is too large for the memory.
-    rate
-        The largest learning rate. Default: 0.1.
-    warmup
-        The share of all steps in which the rate rises to it. Default: 0.1.
-    smoothing
-        The share of the target that goes to all classes alike. Default: 0.
-    augment
-        Random shifts (crop) and mirrors. Default: both where mirrored images keep their class.
-    precision
-        Of activations and gradients. Default: bf16 where the processor multiplies it, else fp32.
-    seed
-        Of first weights, order and augmentation. Default: 0.
-    start
-        Weights to begin with.
-    folder
-        Keep the state there after every epoch; the same command goes on from it.
-    out
-        Write the weights there (.safetensors).
     size
         The side in pixels to which the pictures of a folder are brought.
     threads
@@ -73,13 +72,15 @@ def train(
     from slipstick.core.extras import require
     from slipstick.verbs.train import train as verb
 
-    asked: dict[str, object] = {"epochs": epochs, "batch": batch, "chunk": chunk, "rate": rate, "warmup": warmup}
-    asked |= {"smoothing": smoothing, "augment": augment, "precision": precision, "seed": seed}
-    recipe = {name: value for name, value in asked.items() if value is not None}
     if threads is not None:
         require("torch", "torch").set_num_threads(max(1, threads))
+    settings: dict[str, Any] = asdict(recipe)  # type: ignore[call-overload]
+    out = files.out
     with progress_bar(shown, "training") as progress:
-        found = verb(net, data, recipe=recipe, start=start, folder=folder, out=out, size=size, progress=progress)
+        report = verb(
+            network, data, recipe=settings, start=files.start, folder=files.folder, out=out, size=size,
+            progress=progress,
+        )  # fmt: skip
     if out is not None:
         say(f"wrote {out}")
-    put(found.report, shown)
+    put(report, shown)

@@ -1,4 +1,4 @@
-"""The size and the vector of a network's pool under a budget of bytes: every candidate is fitted and weighed."""
+"""Sizes of the pools that layers share, under a budget of bytes: every candidate is fitted and weighed."""
 
 from __future__ import annotations
 
@@ -12,41 +12,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
+from slipstick.core.format import Format
 from slipstick.formats.integer_rows import rows_of
-from slipstick.formats.pool import Pool, fit_pool, network_bytes, poolable
 
 if TYPE_CHECKING:
     from slipstick.core.progress import Progress
 
-SIZES = (16, 32, 64, 128, 256)
-VECTORS = (4, 8, 16)  # of input channels
-
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A pool that was tried: the bytes of the layers that share it, and the share of their weights' power that is lost.
+    """Format that was tried: the bytes of the layers that share it, and the share of their weights' power that is lost.
 
     Every filter counts alike, whatever its size: batch norm takes scales away.
     """
 
-    format: Pool
+    format: Format
     bytes: int
     error: float
 
 
 def choose_pools(
-    groups: Sequence[tuple[Pool, Sequence[NDArray[Any]]]],
+    groups: Sequence[tuple[Format, Sequence[NDArray[Any]]]],
     budget: int,
     *,
     beside: int = 0,
     progress: Progress | None = None,
-) -> list[Pool]:
+) -> list[Format]:
     """Return a pool for each group of weights, of least error over all groups' filters, that fit a budget together.
 
     Parameters
     ----------
-    groups : a pool, whose kind, metric and width of indices stay, and the weights that share it, which its own vector
-        must fit. Beside `SIZES` and `VECTORS` its own size and vector are tried; the vector of ``xy`` stays.
+    groups : a pool, whose alternatives of other sizes are tried, and the weights that share it, which must fit it.
     budget : bytes of the whole network.
     beside : bytes of the layers that are in no pool.
     progress : called with the candidates tried of a group's, and the one that is tried next.
@@ -57,37 +53,39 @@ def choose_pools(
 
     Examples
     --------
+    >>> from slipstick.formats import format_of
     >>> random = np.random.default_rng(0)
     >>> z, xy = random.normal(size=(32, 1, 1, 16)), random.normal(size=(64, 3, 3, 1))
-    >>> [form.kind for form in choose_pools([(Pool(), [z]), (Pool(64, 9, kind="xy"), [xy])], 2000)]
+    >>> groups = [(format_of("pool"), [z]), (format_of("pool:64,9,kind=xy"), [xy])]
+    >>> [form.encoding.kind for form in choose_pools(groups, 2000)]
     ['z', 'xy']
     """
-    kept = [_Combined((), beside, 0.0)]
+    best = [_Combination((), beside, 0.0)]
     for form, weights in groups:
-        filters = sum(rows_of(one.shape)[0] for one in weights)
-        found = [
-            _Combined((*one.formats, two.format), one.bytes + two.bytes, one.error + two.error * filters)
-            for one, two in product(kept, candidates(form, weights, progress))
+        filters = sum(rows_of(tensor.shape)[0] for tensor in weights)
+        combined = [
+            _Combination((*first.formats, pool.format), first.bytes + pool.bytes, first.error + pool.error * filters)
+            for first, pool in product(best, candidates(form, weights, progress))
         ]
-        kept = _undominated(found)
-    inside = [one for one in kept if one.bytes <= budget]
+        best = _undominated(combined)
+    inside = [combination for combination in best if combination.bytes <= budget]
     if not inside:
-        names = " and ".join(form.name for form in kept[0].formats)
-        raise SlipstickError("no pool fits", path="budget", value=budget, allowed=f"from {kept[0].bytes} ({names})")
+        names = " and ".join(form.name for form in best[0].formats)
+        raise SlipstickError("no pool fits", path="budget", value=budget, allowed=f"from {best[0].bytes} ({names})")
     return list(inside[-1].formats)
 
 
 @dataclass(frozen=True, slots=True)
-class _Combined:
+class _Combination:
     """Pools of some groups together: bytes, and the sum of the filters' errors."""
 
-    formats: tuple[Pool, ...]
+    formats: tuple[Format, ...]
     bytes: int
     error: float
 
 
-def candidates(form: Pool, weights: Sequence[NDArray[Any]], progress: Progress | None = None) -> list[Candidate]:
-    """Return the pools that may stand in for one whose kind, metric and width of indices stay, smallest first.
+def candidates(form: Format, weights: Sequence[NDArray[Any]], progress: Progress | None = None) -> list[Candidate]:
+    """Return the pools that may stand in for one (`Encoding.alternatives`), smallest first.
 
     Errors
     ------
@@ -95,44 +93,45 @@ def candidates(form: Pool, weights: Sequence[NDArray[Any]], progress: Progress |
 
     Examples
     --------
+    >>> from slipstick.formats import format_of
     >>> weights = np.random.default_rng(0).normal(size=(32, 3, 3, 16))
-    >>> tried = candidates(Pool(), [weights])
-    >>> len(tried), {one.format.vector for one in tried} == set(VECTORS)
-    (15, True)
+    >>> len(candidates(format_of("pool"), [weights]))
+    15
     """
-    vectors = sorted({form.vector} if form.kind == "xy" else {*VECTORS, form.vector})
-    shapes = [one.shape for one in weights]
-    fitting = [vector for vector in vectors if all(poolable(shape, vector, kind=form.kind) for shape in shapes)]
-    if not fitting:
-        raise SlipstickError(f"its vectors do not fill weights of {shapes}", path="pool.vector", value=form.name)
-    sizes = [size for size in sorted({*SIZES, form.size}) if not form.index_bits or size <= 2**form.index_bits]
-    forms = [replace(form, size=size, vector=vector) for size, vector in product(sizes, fitting)]
-    found = []
-    for done, one in enumerate(forms):
+    shapes = [tensor.shape for tensor in weights]
+    forms = [replace(form, encoding=other) for other in form.encoding.alternatives(shapes)]
+    tried = []
+    for place, other in enumerate(forms):
         if progress:
-            progress(done, len(forms), f"trying {one.name}")
-        found.append(Candidate(one, network_bytes(one, shapes, []).total, _error(one, weights)))
-    return sorted(found, key=lambda one: one.bytes)
+            progress(place, len(forms), f"trying {other.name}")
+        tried.append(Candidate(other, _shared_storage(other, shapes), _lost_power(other, weights)))
+    return sorted(tried, key=lambda candidate: candidate.bytes)
 
 
-def _undominated(found: Sequence[_Combined]) -> list[_Combined]:
+def _shared_storage(form: Format, shapes: Sequence[tuple[int, ...]]) -> int:
+    """Return the bytes of weights of these shapes, what they share counted once."""
+    shared = form.encoding.shared_bytes
+    return shared + sum(form.encoding.storage_bytes(shape) - shared for shape in shapes)
+
+
+def _undominated(combinations: Sequence[_Combination]) -> list[_Combination]:
     """Return, smallest first, what has less error than everything that is as small: the best of any budget is there."""
-    kept: list[_Combined] = []
-    for one in sorted(found, key=lambda one: (one.bytes, one.error)):
-        if not kept or one.error < kept[-1].error:
-            kept.append(one)
-    return kept
+    best: list[_Combination] = []
+    for combination in sorted(combinations, key=lambda tried: (tried.bytes, tried.error)):
+        if not best or combination.error < best[-1].error:
+            best.append(combination)
+    return best
 
 
-def _error(form: Pool, pooled: Sequence[NDArray[Any]]) -> float:
+def _lost_power(form: Format, tensors: Sequence[NDArray[Any]]) -> float:
     """Return the mean share of a filter's power that one pool for all tensors loses."""
-    pool = fit_pool(pooled, form.size, form.vector, kind=form.kind, metric=form.metric)
+    side = form.encoding.shared_side(tensors)
     lost, filters = 0.0, 0
-    for weights in pooled:
-        kept = form.decode(form.encode(weights, {"pool": pool}))
+    for weights in tensors:
+        values = form.encoding.decode(form.encoding.encode(weights, side))
         rows = np.asarray(weights, np.float64).reshape(rows_of(weights.shape))
         power = (rows**2).sum(axis=1)
-        change = ((rows - kept.reshape(rows.shape)) ** 2).sum(axis=1)
+        change = ((rows - values.reshape(rows.shape)) ** 2).sum(axis=1)
         lost += float(np.divide(change, power, out=np.zeros_like(power), where=power > 0).sum())
         filters += len(rows)
     return lost / max(1, filters) if math.isfinite(lost) else math.inf

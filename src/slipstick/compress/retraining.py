@@ -1,167 +1,64 @@
-"""The layers of a torch network in formats by one line of text, for retraining; one pool for all that share it."""
+"""Retraining of a compressed network: forward passes see what the formats keep, gradients go straight through."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from slipstick.compress.pool_choice import choose_pools
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
-from slipstick.core.format import Format
-from slipstick.formats import Int, format_of
-from slipstick.formats.integer_rows import channels_last
-from slipstick.formats.layer_patterns import Layer, formats_of
-from slipstick.formats.pool import Pool, fit_pool, poolable
+from slipstick.training.loop import train
+from slipstick.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from slipstick.compress.torch_parametrization import Policy
+    from slipstick.compress.adapt_options import Retraining
+    from slipstick.compress.compression import Compression
     from slipstick.core.progress import Progress
+    from slipstick.datasets.images import DataSet
+    from slipstick.trained.network import TrainedNetwork
 
-Side = Mapping[str, NDArray[Any]]
-PLAIN = "fp32"  # the text that leaves a layer as it is
-
-
-def weight_layers(net: nn.Module) -> dict[str, Layer]:
-    """Return the layers whose weights have formats, by their module's name: convolutions and dense layers, in order."""
-    nn_ = require("torch.nn", "torch")
-    found = {}
-    for name, module in net.named_modules():
-        if isinstance(module, nn_.Conv2d):
-            found[name] = Layer(name, _kind(module))
-        elif isinstance(module, nn_.Linear):
-            found[name] = Layer(name, "linear")
-    return found
+_RATE = 0.05  # the largest learning rate of retraining: a quarter of that of a short training from the start
+_FOLDED_RATE = 0.01  # without batch norms, as exporters fold them: ResNet-8 on digits falls apart at 0.05
 
 
-def attach(net: nn.Module, formats: str, *, budget: int | None = None, policy: Policy = "step") -> dict[str, Format]:
-    """Hold the weights of a network in formats; returns them by the layers' names. Layers in ``fp32`` are left alone.
-
-    The parameters behind them stay what they were, and gradients reach them as if nothing had been rounded.
-    `slipstick.compress.torch_parametrization.detach` leaves what the formats keep in the weights.
-
-    Parameters
-    ----------
-    formats, budget : as `layer_formats` takes them.
-    policy : choose anew what the formats keep after every "step", or when an "epoch" begins.
-
-    Errors
-    ------
-    SlipstickError as `layer_formats` raises it, and for a network that is held in formats already.
-
-    Examples
-    --------
-    >>> from slipstick.trained.torch import module
-    >>> forms = attach(module("resnet-8", classes=10, shape=(32, 32, 3)), "pool:size=64,vector=9,kind=xy")
-    >>> forms["layer1.0.conv1"].name, forms["fc"].name
-    ('pool:size=64,vector=9,kind=xy', 'int8:axis=0')
-    """
-    forms = layer_formats(net, formats, budget=budget)
-    hold(net, forms, policy=policy)
-    return forms
-
-
-def hold(
-    net: nn.Module,
-    forms: Mapping[str, Format],
+def retrain(
+    network: TrainedNetwork,
+    compression: Compression,
+    data: DataSet,
+    retraining: Retraining,
     *,
-    shifts: Mapping[str, NDArray[np.integer[Any]]] | None = None,
-    policy: Policy = "step",
-) -> None:
-    """Hold the weights of layers in formats, a pool for all layers of each pool format fitted to them as they are now.
+    progress: Progress | None = None,
+) -> Compression:
+    """Train the weights behind a compression's formats, from a network's own and with the corrected biases.
 
     Parameters
     ----------
-    shifts : of each filter [filters], of the layers that a schedule gives them.
-    policy : as `attach` takes it.
-    """
-    torch_module = require("slipstick.compress.torch_parametrization", "torch")
-    sides = _pools(net, forms) | {name: {"shifts": found} for name, found in (shifts or {}).items()}
-    torch_module.attach(net, forms, sides=sides, policy=policy)
-
-
-def layer_formats(
-    net: nn.Module, formats: str, *, budget: int | None = None, progress: Progress | None = None
-) -> dict[str, Format]:
-    """Return the format of each layer, by its name; layers in ``fp32`` are left out.
-
-    Parameters
-    ----------
-    formats : ``swis:2``, or by patterns: ``swis:2;first=fp32;last=int8:axis=0``. All layers of one pool format share a
-        pool; what it does not take stays out of it, in int8 with a scale of each filter: the first layer and the last,
-        and those that `slipstick.formats.pool.poolable` names.
-    budget : bytes of all weights: indices, scales, pools, and the other layers as they are stored (4 bytes a weight in
-        ``fp32``), no biases. Every pool then gets, for the layers that it takes, the size and the vector of least error
-        that fit; its kind stays. Pools that come out alike are one.
-    progress : called with the pools tried under a budget.
+    network : that was compressed, with its weights as they came.
+    data : trained on its training images.
+    progress : called after every step with the steps done, their number, and a text.
 
     Errors
     ------
-    SlipstickError for what is no such text, and, path "budget", without a pool or if none fits, naming the smallest.
+    SlipstickError for a network that cannot be trained, and as `slipstick.training.train` raises it.
     """
-    layers = weight_layers(net)
-    texts = formats_of(formats, list(layers.values()))
-    forms = {name: format_of(text) for name, text in zip(layers, texts, strict=True) if text != PLAIN}
-    ends = next(iter(layers), ""), next(reversed(layers), "")
-    for name, form in forms.items():
-        shape = _last(net.get_submodule(name).weight).shape
-        taken = {"depthwise": layers[name].kind == "depthwise", "first": name == ends[0], "last": name == ends[1]}
-        if isinstance(form, Pool) and not poolable(shape, form.vector, kind=form.kind, **taken):
-            forms[name] = Int(axis=0)
-    return forms if budget is None else _within(net, forms, budget, progress)
+    if network.module is None:
+        raise SlipstickError(
+            "cannot be trained: its arithmetic is that of integers", path="retrain", value=network.name
+        )
+    formatted: Any = require("slipstick.training.parametrization", "torch")
+    copy: Any = network.with_weights({}, compression.biases)
+    formatted.attach(copy.module, compression.formats, sides=compression.sides, policy=retraining.renew)
+    formatted.encoded_weights(copy.module)  # before a checkpoint is read: what an epoch sees belongs to its state
+    recipe = Recipe(epochs=retraining.epochs, rate=largest_rate(network, retraining), seed=retraining.seed)
+    train(copy.module, data, recipe, normal=copy.normal, folder=retraining.folder, progress=progress)
+    encoded = formatted.encoded_weights(copy.module)
+    formatted.detach(copy.module)
+    return replace(compression, network=replace(copy), encoded=encoded)
 
 
-def _within(net: nn.Module, forms: Mapping[str, Format], budget: int, progress: Progress | None) -> dict[str, Format]:
-    """Return the formats with the pools that fit a budget of bytes of all weights."""
-    groups: dict[Pool, list[NDArray[np.float32]]] = {}
-    beside = 0
-    for name in weight_layers(net):
-        weight, form = _last(net.get_submodule(name).weight), forms.get(name)
-        if isinstance(form, Pool):
-            groups.setdefault(form, []).append(weight)
-        else:
-            beside += weight.nbytes if form is None else form.storage_bytes(weight.shape)
-    if not groups:
-        raise SlipstickError("no layer is in a pool", path="budget", value=budget, allowed="such as pool:size=64")
-    pools = choose_pools(list(groups.items()), budget, beside=beside, progress=progress)
-    chosen = dict(zip(groups, pools, strict=True))
-    return {name: chosen[form] if isinstance(form, Pool) else form for name, form in forms.items()}
-
-
-def _pools(net: nn.Module, forms: Mapping[str, Format]) -> dict[str, Side]:
-    """Return one pool for all layers of each pool format, fitted to their weights as they are now."""
-    found: dict[str, Side] = {}
-    for form in {form for form in forms.values() if isinstance(form, Pool)}:
-        names = [name for name, other in forms.items() if other == form]
-        weights = [_last(net.get_submodule(name).weight) for name in names]
-        pool = fit_pool(weights, form.size, form.vector, kind=form.kind, metric=form.metric)
-        found |= {name: {"pool": pool} for name in names}
-    return found
-
-
-def _last(weight: Any) -> NDArray[np.float32]:
-    """Return torch's weights as numpy, channels last."""
-    return np.ascontiguousarray(channels_last(weight.detach().float().numpy()))
-
-
-def plain_bytes(net: nn.Module, names: Iterable[str]) -> int:
-    """Return the bytes of layers' weights in int8 with an fp32 scale of each filter."""
-    shapes = [_last(net.get_submodule(name).weight).shape for name in names]
-    return sum(math.prod(shape) + 4 * shape[0] for shape in shapes)
-
-
-def bias_bytes(net: nn.Module) -> int:
-    """Return the bytes of an fp32 bias of each filter of every layer, into which its batch norm is folded."""
-    return sum(4 * len(_last(net.get_submodule(name).weight)) for name in weight_layers(net))
-
-
-def _kind(module: Any) -> str:
-    if module.groups > 1:
-        return "depthwise"
-    return "pointwise" if set(module.kernel_size) == {1} else "conv"
+def largest_rate(network: TrainedNetwork, retraining: Retraining) -> float:
+    """Return the largest learning rate of a retraining: the one asked for, or a default by the network's norms."""
+    if retraining.rate is not None:
+        return retraining.rate
+    norms = require("torch.nn", "torch").BatchNorm2d
+    return _RATE if any(isinstance(layer, norms) for layer in network.module.modules()) else _FOLDED_RATE

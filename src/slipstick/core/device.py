@@ -15,7 +15,7 @@ A package of its own names the class in its pyproject.toml instead, and needs no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -103,14 +103,18 @@ def _of_its_kind(data: object) -> object:
     try:
         return device.model_validate(dict(data))
     except ValidationError as error:
-        context: dict[str, Any] = {"kind": device, "errors": error.errors(include_url=False)}
-        raise PydanticCustomError(NESTED, "{errors}", context) from None
+        raise _nested(device, error.errors(include_url=False), str(error)) from None
 
 
 def _no_such_kind(kind: object) -> PydanticCustomError:
     message = "is missing" if kind is None else "no such kind of device"
     error = SlipstickError(message, path="kind", value=kind, allowed=device_kinds())
-    return PydanticCustomError(NESTED, "{errors}", {"kind": None, "errors": [error]})
+    return _nested(None, [error], str(error))
+
+
+def _nested(device: type[Device] | None, errors: Sequence[Any], message: str) -> PydanticCustomError:
+    """Return the error of a device as `explain` reads it: pydantic's errors of a class, or our own."""
+    return PydanticCustomError(NESTED, "{message}", {"kind": device, "errors": errors, "message": message})
 
 
 AnyDevice = Annotated[SerializeAsAny[Device], BeforeValidator(_of_its_kind)]

@@ -37,7 +37,7 @@ def explain(kind: type[BaseModel], items: Sequence[Any], root: str = "") -> list
         keys, annotation = _locate(kind, location[:-1] if extra else location)
         path = ".".join([*([root] if root else []), *keys, *([str(location[-1])] if extra else [])])
         grouped.setdefault(path, (annotation, []))[1].append(item)
-    return [error for path, (annotation, found) in grouped.items() for error in _errors(path, annotation, found)]
+    return [error for path, (annotation, group) in grouped.items() for error in _errors(path, annotation, group)]
 
 
 def _errors(path: str, annotation: Any, items: list[Any]) -> list[SlipstickError]:

@@ -30,5 +30,5 @@ class Question:
         return replace(self, plan=plan)
 
     def inputs(self) -> dict[str, Any]:
-        """Return what stands in a Report's inputs: workload, system, plan, and the verb's options."""
+        """Return the inputs of a Report: workload, system, plan, and the verb's options."""
         return {"workload": self.workload, "system": self.system, "plan": self.plan, **self.options}

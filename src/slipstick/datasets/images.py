@@ -12,6 +12,7 @@ from slipstick.core.errors import SlipstickError
 
 _HISTOGRAM_IMAGES = 4096  # counted at once, to bound memory
 WHITE = 255  # largest value of a byte
+Shape = tuple[int, int, int]  # height, width and channels of an image
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,1 +1,1 @@
-"""What answers a question: from what a user writes to a Workload, System and Plan, and what joins two domains."""
+"""Engines that answer questions: from what a user writes to a Workload, System and Plan, and what joins two domains."""

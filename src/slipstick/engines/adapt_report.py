@@ -1,29 +1,62 @@
-"""What the Reports of `adapt` share: accuracy before and after, bytes, and a row for every layer."""
+"""Report of `adapt`: accuracy before and after, bytes, shifts, a row for every layer, and the pictures."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from slipstick.report.report import Metric, Table
+import numpy as np
+
+from slipstick.engines.adapted_array import array_metrics
+from slipstick.report.report import Finding, Metric, Report, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from slipstick.core.arrays import IntArray
+    from slipstick.core.encoding import Encoded
+    from slipstick.engines.adapt_network import Adaptation, AdaptedNetwork
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from slipstick.training.paired_comparison import Paired
-
-LAYER_HEADS = {
+_LAYER_COLUMNS = {
     "layer": "", "kind": "", "format": "", "shifts": "", "weights": "B", "noise over signal": "", "sensitivity": "",
 }  # fmt: skip
+_BITS = "bits of activations"  # the breakdown
 
 
-def accuracies(data: str, compared: Paired, note: str = "", **right: NDArray[np.bool_]) -> dict[str, Metric]:
-    """Return the share of right images of each stage (`before`, `rounded`, `after`), and the paired change."""
-    source, (low, high) = f"{compared.images} images of {data}", compared.interval
+def adapted_report(adaptation: Adaptation, inputs: Mapping[str, Any], epochs: int) -> Report:
+    """Return the Report on one format of `adapt`; its detail is the adapted network, with pictures to ask for."""
+    network, question = adaptation.network, adaptation.question
+    trained = f", {epochs} epoch{'s' * (epochs > 1)} of retraining" if epochs else ""
+    metrics = {"accuracy": _accuracies(adaptation), **_sizes(adaptation), **_shifts(adaptation)}
+    if question is not None:
+        metrics["array"] = array_metrics(question, adaptation.compression.encoded)
+    tables = {"layers": Table.of(_LAYER_COLUMNS, _layer_rows(adaptation))}
+    if adaptation.bits:
+        tables[_BITS] = Table.of({"bits": "", "accuracy": "fraction"}, adaptation.bits.items())
+    report = Report.of(
+        inputs if question is None else {**inputs, "system": question.system},
+        metrics,
+        tables,
+        title=f"{network.name} on {adaptation.data.name} in {adaptation.formats}{trained}",
+        papers=("li2021swis",) if "swis" in adaptation.formats else (),
+        findings=_retraining_findings(adaptation.detail),
+    )
+    return report.with_detail(
+        adaptation.detail, lambda: _pictures(report, adaptation.compression.encoded, adaptation.bits)
+    )
+
+
+def _accuracies(adaptation: Adaptation) -> dict[str, Metric]:
+    """Return the share of right images of each stage, and the paired change from the first to the last."""
+    from slipstick.training.paired_comparison import paired
+
+    detail = adaptation.detail
+    compared = paired(detail.before, detail.after)
+    source, (low, high) = f"{compared.images} images of {adaptation.data.name}", compared.interval
+    stages = {"before": detail.before, "rounded": detail.rounded, "after": detail.after}
+    if adaptation.network.module is None:
+        del stages["rounded"]
+    note = "bit-true" if adaptation.network.integers else ""
     shares = {
-        stage: Metric(float(images.mean()), "fraction", "measured", source, note) for stage, images in right.items()
+        stage: Metric(float(right.mean()), "fraction", "measured", source, note) for stage, right in stages.items()
     }
     return shares | {
         "change": Metric(compared.change, "fraction", "measured", "paired"),
@@ -33,25 +66,94 @@ def accuracies(data: str, compared: Paired, note: str = "", **right: NDArray[np.
     }
 
 
-def weights(packed: int, plain: int, biases: int | None = None) -> dict[str, Any]:
-    """Return the bytes of the layers in formats, and of the same in int8; nothing where no layer is in one.
+def _sizes(adaptation: Adaptation) -> dict[str, Any]:
+    """Return the bytes of the layers in formats, and of the same in int8; nothing where no layer is in one."""
+    from slipstick.compress.layer_formats import bias_bytes
 
-    `biases` adds those of an fp32 bias of each filter to both.
-    """
+    compression = adaptation.compression
+    packed, int8 = compression.packed_bytes, compression.int8_bytes
     if not packed:
         return {}
-    found = {
+    sizes = {
         "packed": Metric(packed, "B", "measured", "of all layers in formats, scales and pools included"),
-        "int8": Metric(plain, "B", "measured", "of the same layers, scales included"),
-        "compression": Metric(plain / packed, "", "measured", "int8 over packed"),
+        "int8": Metric(int8, "B", "measured", "of the same layers, scales included"),
+        "compression": Metric(int8 / packed, "", "measured", "int8 over packed"),
     }
-    if biases is not None:
-        with_biases = (plain + biases) / (packed + biases)
-        found["biases"] = Metric(biases, "B", "measured", "fp32, one of each filter, batch norms folded in")
-        found["compression_with_biases"] = Metric(with_biases, "", "measured", "int8 over packed")
-    return {"weights": found}
+    if not adaptation.network.integers:
+        biases = bias_bytes(adaptation.network)
+        with_biases = (int8 + biases) / (packed + biases)
+        sizes["biases"] = Metric(biases, "B", "measured", "fp32, one of each filter, batch norms folded in")
+        sizes["compression_with_biases"] = Metric(with_biases, "", "measured", "int8 over packed")
+    return {"weights": sizes}
 
 
-def layer_table(rows: Iterable[tuple[Any, ...]]) -> Table:
-    """Return a row for each layer under `LAYER_HEADS`."""
-    return Table.of(LAYER_HEADS, rows)
+def _shifts(adaptation: Adaptation) -> dict[str, Any]:
+    """Return average shifts: of an integer network's layers by bytes and by cycles, of others those of the schedule."""
+    from slipstick.compress.shift_budget import average_shifts, shift_costs
+
+    network, forms, shifts = adaptation.network, adaptation.compression.formats, adaptation.study.shifts
+    layers, source = network.layers(), "mean over all layers"
+    if not network.integers:
+        layers = tuple(layer for layer in layers if layer.name in shifts)
+        source = "mean over all scheduled filters"
+    means = {
+        f"by_{weighed}": average_shifts(layers, forms, shifts, shift_costs(network, forms, weighed))
+        for weighed in (("bytes", "cycles") if network.integers else ("bytes",))
+    }
+    metrics = {name: Metric(mean, "", "measured", source) for name, mean in means.items() if mean}
+    return {"shifts": metrics} if metrics else {}
+
+
+def _layer_rows(adaptation: Adaptation) -> list[tuple[Any, ...]]:
+    """Return a row for each layer: its format, bytes, the noise that it makes before training, and its sensitivity.
+
+    The bytes are a layer's own: a pool that layers share has a row behind them.
+    """
+    compression, study, rows = adaptation.compression, adaptation.study, []
+    for layer in adaptation.network.layers():
+        if layer.name not in compression.formats:
+            continue
+        name, encoded = layer.name, compression.encoded[layer.name]
+        own = encoded.nbytes - encoded.encoding.shared_bytes
+        shown = (compression.noise.get(name), study.sensitivity.get(name))
+        shifts = _mean(study.shifts.get(name))
+        rows.append((layer.label or name, layer.kind, compression.formats[name].name, shifts, own, *shown))
+    pools = _pools(compression.encoded).items()
+    return rows + [("pool", "shared", name, None, pool.nbytes, None, None) for name, pool in pools]
+
+
+def _mean(shifts: IntArray | None) -> float | None:
+    return None if shifts is None else float(shifts.mean())
+
+
+def _pools(encoded: Mapping[str, Encoded]) -> dict[str, np.ndarray]:
+    """Return the pools by their formats' names: layers of one format share theirs."""
+    return {tensor.encoding.name: tensor.side["pool"] for tensor in encoded.values() if "pool" in tensor.side}
+
+
+def _retraining_findings(detail: AdaptedNetwork) -> tuple[Finding, ...]:
+    """Return a finding where retraining made things worse."""
+    lost = float(detail.rounded.mean() - detail.after.mean())
+    if lost <= 0:
+        return ()
+    message = f"{100 * lost:.1f} points fewer right after retraining than before it: a lower rate, or more epochs"
+    return (Finding("retraining", message, "accuracy.after"),)
+
+
+def _pictures(report: Report, encoded: Mapping[str, Encoded], curve: Mapping[int, float]) -> dict[str, str]:
+    """Return sensitivities and accuracy against bits of activations, where measured, and every pool's vectors."""
+    from slipstick.compress.accuracy_pictures import accuracy_svg, sensitivity_svg
+    from slipstick.formats.format_pictures import MAX_VECTORS, pool_svg
+
+    pictures = {}
+    if rows := [row for row in report.breakdowns["layers"].rows if row[-1] is not None]:
+        names, kinds, values = zip(*((row[0], row[1], row[-1]) for row in rows), strict=True)
+        pictures["Sensitivity of every layer"] = sensitivity_svg(names, kinds, values)
+    if curve:
+        points = [(float(bits), share, f"{bits} bits") for bits, share in curve.items()]
+        title, series = report.title, {report.inputs["formats"]: points}
+        pictures["Accuracy against bits of activations"] = accuracy_svg(series, title, _BITS)
+    for name, pool in _pools(encoded).items():
+        if len(pool) <= MAX_VECTORS:
+            pictures[f"Vectors of {name}"] = pool_svg(pool)
+    return pictures

@@ -1,9 +1,9 @@
-"""`adapt` with several formats: each one's accuracy, bytes and cycles side by side, and which of them none beats."""
+"""`adapt` with several formats: accuracy, bytes and cycles of each side by side, and which of them none beats."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,104 +11,93 @@ import numpy as np
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.pareto import pareto
-from slipstick.report.answer import Answer
+from slipstick.engines.adapt_network import AdaptOptions, adapt_network
 from slipstick.report.report import Report, Table
-from slipstick.verbs.adapt import adapt
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from slipstick.core.progress import Progress
     from slipstick.datasets.images import DataSet
+    from slipstick.trained.network import TrainedNetwork
 
-ALONE = ("folder", "budget", "activations")  # keywords that belong to one format
-COLUMNS = {
+_COLUMNS = {
     "format": "", "accuracy": "fraction", "change": "fraction", "low": "fraction", "high": "fraction", "weights": "B",
     "cycles": "cycle", "unbeaten": "",
 }  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class Several(Answer):
-    """A Report whose breakdown ``formats`` has a row for each format, and the picture of it."""
+def adapt_formats(
+    network: str | Path | nn.Module | TrainedNetwork,
+    formats: Sequence[str],
+    data: DataSet,
+    options: AdaptOptions,
+    progress: Progress | None = None,
+) -> Report:
+    """Put a network into one format, or into each of several: a row of the breakdown ``formats`` tells of each.
 
-    report: Report
-
-    def pictures(self) -> dict[str, str]:
-        """Return accuracy against bytes, and against an array's cycles where one was asked for."""
-        from slipstick.compress.accuracy_pictures import accuracy_svg
-
-        found = {}
-        columns = [column.name for column in self.report.breakdowns["formats"].columns]
-        rows: list[dict[str, Any]] = [
-            dict(zip(columns, row, strict=True)) for row in self.report.breakdowns["formats"].rows
-        ]
-        for name, cost in (("bytes", "weights"), ("cycles", "cycles")):
-            series: dict[str, list[tuple[float, float, str]]] = {}
-            scale, prefix = _scale([float(cells[cost] or 0) for cells in rows])
-            for cells in rows:
-                if (spent := cells[cost]) is not None:
-                    point = (float(spent) / scale, float(cells["accuracy"]), str(cells["format"]))
-                    series.setdefault(_family(str(cells["format"])), []).append(point)
-            if series:
-                found[f"Accuracy against {name}"] = accuracy_svg(series, self.report.title, f"{prefix}{name}")
-        return found
-
-
-def adapt_several(
-    net: str | Path | nn.Module, formats: Sequence[str], data: str | Path | DataSet, **how: Any
-) -> Several:
-    """Put a network into each of several formats, from the same weights, and compare what that costs and saves.
-
-    Parameters
-    ----------
-    net, formats, data, how
-        As `slipstick.verbs.adapt.adapt` takes them, one call for each format; a `system` adds an array's cycles. A
-        schedule's average (`shifts`) holds for the formats that have shifts, and is left out for the others.
+    The arguments are those of `slipstick.adapt`. A schedule's average holds for the formats that have shifts, and is
+    left out for the others. The Report's detail is the Report of each format, by its text.
 
     Errors
     ------
-    SlipstickError as `adapt` raises it, for fewer than two formats, and for keywords that belong to one format.
-
-    Examples
-    --------
-    >>> from torch import manual_seed
-    >>> from slipstick.datasets import data_set
-    >>> from slipstick.trained.torch import module
-    >>> generator = manual_seed(0)
-    >>> digits = data_set("digits")
-    >>> found = adapt_several(module("mlp", digits), ["int8", "int4", "swis:2"], digits, images=100)
-    >>> [row[0] for row in found.report.breakdowns["formats"].rows]
-    ['int8', 'int4', 'swis:2']
+    SlipstickError as `adapt_network` raises it, and for options that belong to one format.
     """
-    if len(formats) < 2:
-        raise SlipstickError("needs two formats or more", path="formats", value=list(formats))
-    for name in ALONE:
-        if how.get(name):
-            raise SlipstickError("belongs to one format", path=name, value=str(how[name]), allowed="one format")
-    progress = how.pop("progress", None)
-    rows: list[tuple[Any, ...]] = []
-    reports: list[Report] = []
+    from slipstick.trained.open import open_network
+
+    if len(formats) == 1:
+        return adapt_network(network, formats[0], data, options, progress)
+    alone = {
+        "folder": options.retraining.folder, "budget": options.schedule.budget,
+        "activations": options.calibration.activations,
+    }  # fmt: skip
+    for name, value in alone.items():
+        if value:
+            raise SlipstickError("belongs to one format", path=name, value=str(value), allowed="one format")
+    opened = open_network(network, data)
+    reports: dict[str, Report] = {}
     for place, text in enumerate(formats):
         if progress:
             progress(place, len(formats), text)
-        reports.append(adapt(net, text, data, **_fitting(text, how)).report)
-        rows.append((text, *_figures(reports[-1])))
+        reports[text] = adapt_network(opened, text, data, _fitting(text, options), progress)
+    rows = [(text, *_figures(report)) for text, report in reports.items()]
     costs = np.array([[row[5], -row[1], *([] if row[6] is None else [row[6]])] for row in rows], np.float64)
-    kept = set(pareto(costs).tolist())
-    table = Table.of(COLUMNS, [(*row, "yes" if place in kept else "") for place, row in enumerate(rows)])
-    said = {name: value for name, value in reports[0].inputs.items() if name not in ("formats", "shifts")}
-    title = f"{said['net']} on {said['data']} in {len(rows)} formats"
-    inputs = {**said, "formats": list(formats), "shifts": how.get("shifts")}
-    return Several(Report(title=title, metrics=_beside(reports[0]), breakdowns={"formats": table}, inputs=inputs))
+    unbeaten = set(pareto(costs).tolist())
+    table = Table.of(_COLUMNS, [(*row, "yes" if place in unbeaten else "") for place, row in enumerate(rows)])
+    first = next(iter(reports.values()))
+    shared = {name: value for name, value in first.inputs.items() if name not in ("formats", "shifts")}
+    inputs = {**shared, "formats": list(reports), "shifts": options.schedule.shifts}
+    title = f"{opened.name} on {data.name} in {len(rows)} formats"
+    report = Report.of(inputs, _references(first), {"formats": table}, title=title)
+    return report.with_detail(reports, lambda: _pictures(report))
 
 
-def _beside(report: Report) -> dict[str, Any]:
-    """Return what all formats are compared with: the network as it came, and its int8 weights."""
-    found: dict[str, Any] = {"accuracy": {"before": report["accuracy.before"]}}
+def _pictures(report: Report) -> dict[str, str]:
+    """Return accuracy against bytes, and against an array's cycles where one was asked for."""
+    from slipstick.compress.accuracy_pictures import accuracy_svg
+
+    pictures = {}
+    columns = [column.name for column in report.breakdowns["formats"].columns]
+    rows: list[dict[str, Any]] = [dict(zip(columns, row, strict=True)) for row in report.breakdowns["formats"].rows]
+    for name, cost in (("bytes", "weights"), ("cycles", "cycles")):
+        series: dict[str, list[tuple[float, float, str]]] = {}
+        scale, prefix = _scale([float(cells[cost] or 0) for cells in rows])
+        for cells in rows:
+            if (spent := cells[cost]) is not None:
+                point = (float(spent) / scale, float(cells["accuracy"]), str(cells["format"]))
+                series.setdefault(_family(str(cells["format"])), []).append(point)
+        if series:
+            pictures[f"Accuracy against {name}"] = accuracy_svg(series, report.title, f"{prefix}{name}")
+    return pictures
+
+
+def _references(report: Report) -> dict[str, Any]:
+    """Return the references that all formats are compared with: the network as it came, and its int8 weights."""
+    metrics: dict[str, Any] = {"accuracy": {"before": report["accuracy.before"]}}
     for group, name in (("weights", "int8"), ("array", "cycles_int8")):
         if f"{group}.{name}" in report:
-            found[group] = {name: report[f"{group}.{name}"]}
-    return found
+            metrics[group] = {name: report[f"{group}.{name}"]}
+    return metrics
 
 
 def _scale(values: Sequence[float]) -> tuple[float, str]:
@@ -121,14 +110,14 @@ def _scale(values: Sequence[float]) -> tuple[float, str]:
     )
 
 
-def _fitting(text: str, how: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keywords of one format: a schedule only where some layer's format has shifts."""
+def _fitting(text: str, options: AdaptOptions) -> AdaptOptions:
+    """Return the options of one format: a schedule only where some layer's format has shifts."""
     from slipstick.formats import format_of
     from slipstick.formats.layer_patterns import pieces
-    from slipstick.formats.scheduled import ByFilter
 
-    able = any(isinstance(format_of(chosen), ByFilter) for _, chosen in pieces(text) if chosen != "fp32")
-    return {name: value for name, value in how.items() if able or name != "shifts"}
+    if any(format_of(chosen).encoding.max_shifts for _, chosen in pieces(text) if chosen != "fp32"):
+        return options
+    return replace(options, schedule=replace(options.schedule, shifts=None))
 
 
 def _figures(report: Report) -> tuple[Any, ...]:

@@ -65,20 +65,21 @@ class Kind:
         if self.fields:
             fields: list[Field] | None = _imported(self.fields)(name)
             return fields
-        spec = self.open().get(name)
+        spec = self.open().get(name) if self.catalogue else None
         return None if spec is None else entry_fields(spec)
 
     def names(self) -> list[str]:
-        """Return the names of all entries, and their aliases where the kind is a catalogue."""
+        """Return the names of all entries that can be shown, and their aliases where the kind is a catalogue."""
         if self.catalogue:
             return [*self.open().names(), *self.open().aliases()]
-        return [str(row[0]) for row in self.listing().rows]
+        return [str(row[0]) for row in self.listing().rows] if self.fields else []
 
 
 KINDS: dict[str, Kind] = {
     "systems": Kind(
         "devices, servers and clusters", "core.catalogue:systems",
-        rows=f"{_NOUNS}:systems_table", fields=f"{_NOUNS}:system_fields", noun=True,
+        rows=f"{_NOUNS}:systems_table", fields=f"{_NOUNS}:system_fields",
+        kinds=f"{_NOUNS}:system_kind", noun=True,
     ),
     "workloads": Kind(
         "networks", "networks.find_network:presets", rows=f"{_NOUNS}:workloads_table",
@@ -100,10 +101,8 @@ KINDS: dict[str, Kind] = {
     "datasets": Kind(
         "data sets", rows=f"{_NOUNS}:datasets_table", fields=f"{_NOUNS}:dataset_fields", noun=True,
     ),
-    "engines": Kind(
-        "who answers which verb on which kind of device", rows="engines.table:rows_table",
-        fields="engines.table:engine_fields",
-    ),
+    "engines": Kind("what answers a verb: the table of engines", rows="engines.table:rows_table"),
+    "plan": Kind("fields of a plan, with defaults and choices", rows=f"{_NOUNS}:plan_table"),
     "nodes": Kind("logic of a technology node", f"{_TECH}:nodes", ("area", "power", "frequency", "sram", "energy")),
     "dram": Kind("DRAM generations", f"{_TECH}:dram_generations", ("bandwidth", "capacity", "energy", "device")),
     "interconnects": Kind(
@@ -133,8 +132,12 @@ KINDS: dict[str, Kind] = {
         "what a data centre adds to a device's price", "cluster.constants.prices:prices",
         ("electricity", "amortisation", "utilisation", "facility", "server_share"),
     ),
-    "array-parts": Kind("energy and area of an array's parts", "array.parts:array_parts", ("node",)),
-    "operations": Kind("energy of arithmetic operations", "formats.bits:operation_costs", ("energy",)),
+    "array-parts": Kind(
+        "energy and area of an array's parts", "formats.arithmetic.operation_costs:array_parts", ("node",)
+    ),
+    "operations": Kind(
+        "energy of arithmetic operations", "formats.arithmetic.operation_costs:operation_costs", ("energy",)
+    ),
     "switches": Kind(
         "switches of a wafer", "fabric.switch.wafer_switches:switches", ("npus", "npu_bandwidth", "published_area")
     ),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from slipstick.core.errors import SlipstickError
-from slipstick.core.plan import Plan
+from slipstick.core.plan import Plan, short_keys
 from slipstick.core.workload import Op, Phase, Workload
 from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec, ask, bare_workload
 from slipstick.engines.refusals import engine_for
@@ -15,7 +15,7 @@ from slipstick.report.report import Metric, Report, Table
 if TYPE_CHECKING:
     from slipstick.core.question import Question
 
-OPS = "ops"  # the breakdown into kernels or operations
+_OPS = "ops"  # the breakdown into kernels or operations
 
 
 def estimate_report(
@@ -41,7 +41,7 @@ def operations_report(
     """Return the Report of `slipstick.ops`: an estimate's kernels, or without a system the network's operations."""
     if system is not None:
         report = estimate_report(workload, system, plan, **options)
-        return report.with_breakdowns({OPS: report.breakdowns[OPS]})
+        return report.with_breakdowns({_OPS: report.breakdowns[_OPS]})
     asked = bare_workload(workload, plan, **options)
     operations = list(_all_ops(asked))
     names = ("m", "n", "k", "batch")
@@ -50,7 +50,9 @@ def operations_report(
     flops = Metric(
         sum(op.flops * op.count for op in operations), "FLOP", "estimated", "counted, operation by operation"
     )
-    return Report.of({"workload": asked}, {"work": {"flops": flops}}, {OPS: table}, title=f"operations of {asked.name}")
+    return Report.of(
+        {"workload": asked}, {"work": {"flops": flops}}, {_OPS: table}, title=f"operations of {asked.name}"
+    )
 
 
 def train_decoder(question: Question) -> Report:
@@ -89,10 +91,17 @@ def _chosen_by(question: Question, report: Report) -> Table:
     ]
     names = ["batch", "sequence", *(["output"] if workload.phase is Phase.DECODE else [])]
     rows += [(name, getattr(workload, name), chosen.get(name, "given")) for name in names]
+    keys = {path: key for key, path in short_keys().items()}
     resolved = Plan.of(report.inputs["plan"])  # no field is `auto` that the engine had to fill
     for group, fields in question.plan.model_dump(exclude_unset=True).items():
         for name in fields if isinstance(fields, dict) else ():
             value = getattr(getattr(resolved, group), name)
             origin = "auto" if fields[name] == "auto" else chosen.get(name, chosen.get("plan", "given"))
-            rows.append((f"plan {name}", value if not isinstance(value, bool) else str(value).lower(), origin))
+            rows.append(
+                (
+                    f"plan {keys[f'{group}.{name}']}",
+                    value if not isinstance(value, bool) else str(value).lower(),
+                    origin,
+                )
+            )
     return Table.of({"field": "", "value": "", "chosen by": ""}, rows)

@@ -15,14 +15,14 @@ _ABOUT = ("name", "source", "sources")  # fields of an entry that its rows carry
 _AS_STATED = ("element", "years", "USD/kWh", "B/s/m")  # units that take no prefix
 
 
-def entry_fields(spec: Any, prefix: str = "", *, unknown: bool = False) -> list[Field]:
+def entry_fields(spec: Any, *, prefix: str = "", unknown: bool = False) -> list[Field]:
     """Return every field of an entry of a catalogue that has a value.
 
     Parameters
     ----------
     spec : the entry; its `source_of`, where it has one, gives the sources.
     prefix : a dotted path to put before those of the fields.
-    unknown : whether quantities without a value are fields too, as `unknown`.
+    unknown : whether quantities without a value have a row too, with their own source alone.
 
     Examples
     --------
@@ -31,13 +31,15 @@ def entry_fields(spec: Any, prefix: str = "", *, unknown: bool = False) -> list[
     ('amortisation', '4 years', 'assumed: common depreciation of servers')
     """
     source_of = getattr(spec, "source_of", lambda _: "")
-    own = getattr(spec, "sources", {})
-    return [
-        (prefix + path, text, own.get(path, "") if value is None else source_of(path), description)
-        for path, value, unit, description in _leaves(spec)
-        if (text := "unknown" if unknown and value is None and unit else quantity_text(value, unit))
-        and path.partition(".")[0] not in _ABOUT
-    ]
+    fields: list[Field] = []
+    for path, value, unit, description in _leaves(spec):
+        if path.partition(".")[0] in _ABOUT:
+            continue
+        if text := quantity_text(value, unit):
+            fields.append((prefix + path, text, source_of(path), description))
+        elif unknown and unit and value is None:
+            fields.append((prefix + path, "unknown", spec.sources.get(path, ""), description))
+    return fields
 
 
 def quantity_text(value: object, unit: str = "") -> str:

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from slipstick.cluster.convergence.epochs_to_target import Epochs
     from slipstick.cluster.convergence.speedup_curves import Curves
 
-Remark = Callable[[str], None]
+_TIME_LIMIT = 20.0  # seconds for each placement
+_Remark = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class HybridCase:
+class _HybridCase:
     """One question of `hybrid`: the options of `slipstick.hybrid`, texts read, defaults filled in.
 
     `counts` are numbers of devices, `batch` the samples of one worker, `widths` the devices of one worker, `speedups`
@@ -45,7 +46,7 @@ class HybridCase:
     samples: float | None
 
 
-def hybrid_report(workload: WorkloadSpec, system: str, remark: Remark = lambda _: None, **options: Any) -> Report:
+def hybrid_report(workload: WorkloadSpec, system: str, remark: _Remark = lambda _: None, **options: Any) -> Report:
     """Return the Report of `slipstick.hybrid`; `remark` is told what is being worked out.
 
     Errors
@@ -80,13 +81,13 @@ def hybrid_report(workload: WorkloadSpec, system: str, remark: Remark = lambda _
     ).with_detail(drawn, lambda: {"Speed-up over devices": hybrid_svg(drawn, title)})  # fmt: skip
 
 
-def _case(workload: WorkloadSpec, system: str, options: Mapping[str, Any], remark: Remark) -> HybridCase:
+def _case(workload: WorkloadSpec, system: str, options: Mapping[str, Any], remark: _Remark) -> _HybridCase:
     """Return the case that the options of `slipstick.hybrid` describe."""
     name, colon, counts = system.partition(":")
     if not colon:
         raise SlipstickError("has no counts", path="system", value=system, allowed=f"such as {name}:2..256")
     given = {key: value for key, value in options.items() if value is not None}
-    return HybridCase(
+    return _HybridCase(
         workload,
         name,
         whole_numbers(counts, "system"),
@@ -96,12 +97,12 @@ def _case(workload: WorkloadSpec, system: str, options: Mapping[str, Any], remar
         _speedups(given.get("step_speedups", "")),
         given.get("method", "auto"),
         given.get("scaling", "model"),
-        given.get("time_limit", 20.0),
+        given.get("time_limit", _TIME_LIMIT),
         given.get("samples"),
     )
 
 
-def _epochs(options: Mapping[str, Any], remark: Remark) -> Epochs:
+def _epochs(options: Mapping[str, Any], remark: _Remark) -> Epochs:
     """Return the epochs by batch: the user's object or file, a model fitted to it, or the critical-batch model."""
     from slipstick.cluster.convergence.epochs_to_target import CriticalBatch, EpochCurve
 
@@ -137,7 +138,7 @@ def _speedups(given: str | Mapping[int, float]) -> Mapping[int, float]:
     return speedups
 
 
-def _step_speedups(case: HybridCase, remark: Remark) -> dict[int, StepSpeedup]:
+def _step_speedups(case: _HybridCase, remark: _Remark) -> dict[int, StepSpeedup]:
     """Return SU^M of every width: the user's, or what the method finds, and never less than a divisor of it has."""
     gains: dict[int, StepSpeedup] = {}
     for width in sorted(case.widths):
@@ -153,18 +154,18 @@ def _step_speedups(case: HybridCase, remark: Remark) -> dict[int, StepSpeedup]:
     return gains
 
 
-def _step(case: HybridCase, workers: int) -> float:
+def _step(case: _HybridCase, workers: int) -> float:
     """Return the seconds of a data-parallel step."""
     report = answer("estimate", case.workload, f"{case.system}:{workers}", MIXED_PRECISION, batch=workers * case.batch)
     return report.value("time.step")
 
 
-def _metrics(found: Curves, gains: Mapping[int, StepSpeedup], step: float) -> dict[str, Any]:
+def _metrics(curves: Curves, gains: Mapping[int, StepSpeedup], step: float) -> dict[str, Any]:
     def metric(value: float, note: str = "") -> Metric:
         return Metric(value, "", "estimated", "C = T S E", note)
 
-    alone, both = found.best_alone(), found.best_hybrid()
-    crossings = {f"m{m}": at for m in found.hybrid if (at := found.crossover(m)) is not None}
+    alone, both = curves.best_alone(), curves.best_hybrid()
+    crossings = {f"m{m}": at for m in curves.hybrid if (at := curves.crossover(m)) is not None}
     return {
         "step_speedup": {
             f"m{m}": Metric(gain.value, "", "estimated", gain.source, gain.how) for m, gain in gains.items()
@@ -175,24 +176,24 @@ def _metrics(found: Curves, gains: Mapping[int, StepSpeedup], step: float) -> di
             "hybrid": {
                 "speedup": metric(both.speedup), "devices": metric(both.devices), "width": metric(both.width),
             },
-            "gain": Metric(found.gain(), "fraction", "estimated", "", "best over all counts, hybrid over alone"),
+            "gain": Metric(curves.gain(), "fraction", "estimated", "", "best over all counts, hybrid over alone"),
         },
         "time": {"one_device": Metric(step, "s", "estimated", "", "one step of one worker on one device")},
     }  # fmt: skip
 
 
 def _tables(
-    found: Curves,
+    curves: Curves,
     gains: Mapping[int, StepSpeedup],
     share: Mapping[int, float],
     task: HybridTask | None,
     hours: Sequence[float | None],
 ) -> dict[str, Table]:
-    heads = {"devices": "", "global batch": "", "alone": "x"} | {f"M={m}": "x" for m in found.hybrid} | {"SE_N": ""}
+    heads = {"devices": "", "global batch": "", "alone": "x"} | {f"M={m}": "x" for m in curves.hybrid} | {"SE_N": ""}
     rows = [
-        (count, count * found.batch, _known(found.alone[i]), *(_known(c[i]) for c in found.hybrid.values()),
+        (count, count * curves.batch, _known(curves.alone[i]), *(_known(c[i]) for c in curves.hybrid.values()),
          share.get(count, 1.0), hours[i])
-        for i, count in enumerate(found.counts)
+        for i, count in enumerate(curves.counts)
     ]  # fmt: skip
     tables = {"speed-up over one device": Table.of(heads | {"time alone": "s"}, rows)}
     if task is not None and 2 in gains:
@@ -214,14 +215,14 @@ def _band(task: HybridTask, gain: StepSpeedup) -> Table:
     return Table.of(heads, [(task.gain, 0.0, most, inside, task.sources["gain"])])
 
 
-def _hours(found: Curves, epochs: Epochs, steps: Mapping[int, float], samples: float | None) -> list[float | None]:
+def _hours(curves: Curves, epochs: Epochs, steps: Mapping[int, float], samples: float | None) -> list[float | None]:
     """Return C = T S E of data parallelism alone, where it can be said."""
     if samples is None or not epochs.absolute:
-        return [None] * len(found.counts)
-    needed = epochs.at([count * found.batch for count in found.counts])
+        return [None] * len(curves.counts)
+    needed = epochs.at([count * curves.batch for count in curves.counts])
     return [
-        _known(steps[count] * samples / (count * found.batch) * float(e)) if count in steps else None
-        for count, e in zip(found.counts, needed, strict=True)
+        _known(steps[count] * samples / (count * curves.batch) * float(e)) if count in steps else None
+        for count, e in zip(curves.counts, needed, strict=True)
     ]
 
 
@@ -229,8 +230,8 @@ def _known(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _bottleneck(found: Curves) -> str:
-    if found.gain() <= 0:
+def _bottleneck(curves: Curves) -> str:
+    if curves.gain() <= 0:
         return "nothing yet: data parallelism alone is the fastest of all counts"
-    best = found.best_hybrid()
+    best = curves.best_hybrid()
     return f"epochs of large batches: beyond {best.devices // best.width} workers more devices for each pay more"

@@ -54,7 +54,7 @@ def ask(
         if name not in _COMMON and value is not None and value is not False
     }
     _known_options(verb, own)
-    changes = split_overrides(parse_overrides(options.get("set") or {}))
+    changes = _split_overrides(parse_overrides(options.get("set") or {}))
     machine = _calibrated(find_system(system), options.get("calibration"))
     machine = _overridden_system(machine, changes["system"])
     chosen: dict[str, str] = {}
@@ -74,13 +74,13 @@ def ask(
 
 
 def bare_workload(workload: WorkloadSpec, plan: PlanSpec = None, **options: Any) -> Workload:
-    """Return what a workload computes on no system in particular: sizes as for one device.
+    """Return a workload on no system in particular, its sizes those of one device.
 
     Errors
     ------
     SlipstickError for unknown names, and overrides of nothing.
     """
-    changes = split_overrides(parse_overrides(options.get("set") or {}))
+    changes = _split_overrides(parse_overrides(options.get("set") or {}))
     sizes = {name: options[name] for name in _SIZES if options.get(name) is not None}
     if isinstance(workload, Workload):
         return override(workload, {**sizes, **changes["workload"]}, root="workload")
@@ -115,6 +115,22 @@ def find_system(spec: SystemSpec) -> System:
     return resolve(spec)
 
 
+def find_network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
+    """Return the network that a name, file, dict or object stands for, files of trained networks included.
+
+    The arguments and errors are those of `slipstick.networks.network`; ``.tflite`` files are read for their sizes too.
+
+    Examples
+    --------
+    >>> find_network("examples/data/small.tflite").name
+    'small'
+    """
+    from slipstick.networks.find_network import network
+    from slipstick.trained.open import SIZE_READERS
+
+    return network(spec, readers=SIZE_READERS)
+
+
 def parse_overrides(changes: Mapping[str, object] | Sequence[str]) -> Mapping[str, object]:
     """Return overrides as a mapping; texts are ``path=value``, with values as in a YAML file: 8, true, null, 8 TB/s.
 
@@ -141,7 +157,7 @@ def parse_overrides(changes: Mapping[str, object] | Sequence[str]) -> Mapping[st
     return values
 
 
-def split_overrides(overrides: Mapping[str, object]) -> dict[str, dict[str, object]]:
+def _split_overrides(overrides: Mapping[str, object]) -> dict[str, dict[str, object]]:
     """Return dotted overrides by their root, the root cut off; short keys of a plan spelt out.
 
     Errors
@@ -150,19 +166,19 @@ def split_overrides(overrides: Mapping[str, object]) -> dict[str, dict[str, obje
 
     Examples
     --------
-    >>> split_overrides({"plan.tp": 8, "system.power": "1 kW"})["plan"]
+    >>> _split_overrides({"plan.tp": 8, "system.power": "1 kW"})["plan"]
     {'parallel.tp': 8}
     """
-    found: dict[str, dict[str, object]] = {root: {} for root in _ROOTS}
+    by_root: dict[str, dict[str, object]] = {root: {} for root in _ROOTS}
     for path, value in overrides.items():
         root, dot, rest = path.partition(".")
         if root not in _ROOTS or not dot or not rest:
             raise SlipstickError("not the path of a field", path="set", value=path, allowed=[f"{r}." for r in _ROOTS])
-        found[root][short_keys().get(rest, rest) if root == "plan" else rest] = value
-    return found
+        by_root[root][short_keys().get(rest, rest) if root == "plan" else rest] = value
+    return by_root
 
 
-def load_calibration(spec: Calibration | str | Path) -> Calibration:
+def _load_calibration(spec: Calibration | str | Path) -> Calibration:
     """Return the overlay that `slipstick calibrate` wrote to a YAML file."""
     if isinstance(spec, Calibration):
         return spec
@@ -173,7 +189,7 @@ def load_calibration(spec: Calibration | str | Path) -> Calibration:
 
 
 def _calibrated(system: System, spec: Calibration | str | Path | None) -> System:
-    return system if spec is None else system.model_copy(update={"calibration": load_calibration(spec)})
+    return system if spec is None else system.model_copy(update={"calibration": _load_calibration(spec)})
 
 
 def _overridden_system(system: System, changes: Mapping[str, object]) -> System:
@@ -211,9 +227,7 @@ def _checked_phase(name: str) -> Phase:
 def _network(spec: WorkloadSpec) -> Network:
     if isinstance(spec, Workload):
         return spec.network
-    from slipstick.networks.find_network import network
-
-    return network(spec)
+    return find_network(spec)
 
 
 def _plan(spec: PlanSpec, verb: str, system: System, asked: tuple[str, Phase], chosen: dict[str, str]) -> Plan:

@@ -98,7 +98,7 @@ def _plan(verb: str, question: Question, row: Engine) -> Iterator[SlipstickError
     """
     plain = _fields(Plan().model_dump())
     network, phase = question.workload.network.kind, question.workload.phase
-    what = f"{_singular(network)} ({phase} on {question.system.name})"
+    asked = f"{_singular(network)} ({phase} on {question.system.name})"
     unread: list[SlipstickError] = []
     for path, value in _fields(question.plan.model_dump(exclude_unset=True)).items():
         if value in (plain[path], "auto"):
@@ -106,10 +106,10 @@ def _plan(verb: str, question: Question, row: Engine) -> Iterator[SlipstickError
         values = row.values(path)
         if not row.reads(path):
             allowed = f"{_written(plain[path])}" + (f"; {row.hint}" if row.hint else "")
-            message = f"`{verb}` does not read it for {what}"
+            message = f"`{verb}` does not read it for {asked}"
             unread.append(SlipstickError(message, path=f"plan.{path}", value=value, allowed=allowed))
         elif values and str(value) not in values:
-            yield SlipstickError(f"not taken for {what}", path=f"plan.{path}", value=value, allowed=values)
+            yield SlipstickError(f"not taken for {asked}", path=f"plan.{path}", value=value, allowed=values)
     yield from unread[:-1]
     if unread:
         last = unread[-1]

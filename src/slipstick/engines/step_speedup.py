@@ -20,9 +20,9 @@ from slipstick.engines.question import WorkloadSpec, ask
 
 if TYPE_CHECKING:
     from slipstick.core.topology import Topology
-    from slipstick.placement.schedule import Schedule
+    from slipstick.placement.schedule import PlacementSchedule
 
-MICROBATCHES = (1, 2, 4, 8, 16, 32)
+_MICROBATCHES = (1, 2, 4, 8, 16, 32)
 
 
 Method = Literal["auto", "placement", "pipeline"]
@@ -51,16 +51,16 @@ def step_speedup(
         return placed(workload, system, devices, batch, time_limit=time_limit)
     if method == "pipeline":
         return pipelined(workload, system, devices, batch)
-    found = [placed(workload, system, devices, batch, time_limit=time_limit)]
+    speedups = [placed(workload, system, devices, batch, time_limit=time_limit)]
     with contextlib.suppress(SlipstickError):  # too few layers for so many stages: the placement stands alone
-        found.append(pipelined(workload, system, devices, batch))
-    return max(found, key=lambda one: one.value)
+        speedups.append(pipelined(workload, system, devices, batch))
+    return max(speedups, key=lambda speedup: speedup.value)
 
 
 def placed(workload: WorkloadSpec, system: str, devices: int, batch: int, *, time_limit: float) -> StepSpeedup:
     """Return the speed-up of the fastest placement that was found within `time_limit` [s]."""
     report = answer("place", workload, f"{system}:{devices}", batch=batch, time_limit=time_limit)
-    schedule: Schedule = report.detail.schedule
+    schedule: PlacementSchedule = report.detail.schedule
     sure = "proved" if schedule.proved else f"gap {100 * schedule.gap:.0f} % after {time_limit:g} s"
     return StepSpeedup(devices, report.value("speedup.placement"), f"placement, {sure}")
 
@@ -78,7 +78,7 @@ def pipelined(workload: WorkloadSpec, system: str, devices: int, batch: int) -> 
     """
     whole = _layers(ask(workload, f"{system}:{devices}", verb="place", batch=batch))
     best = StepSpeedup(devices, 0.0, "")
-    for count in (k for k in MICROBATCHES if batch % k == 0):
+    for count in (k for k in _MICROBATCHES if batch % k == 0):
         question = ask(workload, f"{system}:{devices}", verb="place", batch=batch // count)
         # every microbatch's activations are kept at once: the memory of a layer is that of the whole batch
         gain = float(whole.seconds.sum()) / ((count + devices - 1) * _slowest(question, devices, whole.memory))
@@ -158,7 +158,7 @@ def _chain_rate(topology: Topology, devices: int) -> float:
     rates = np.zeros((len(topology.nodes),) * 2)
     np.maximum.at(rates, (topology.source, topology.target), topology.bandwidth)
     rows = itertools.permutations(best_connected(topology, devices))
-    found = max(min(rates[a, b] for a, b in itertools.pairwise(row)) for row in rows)
-    if not found:
+    slowest = max(min(rates[a, b] for a, b in itertools.pairwise(row)) for row in rows)
+    if not slowest:
         raise SlipstickError("no row of directly linked devices", path="topology", value=topology.name)
-    return float(found)
+    return float(slowest)

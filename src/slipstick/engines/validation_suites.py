@@ -115,24 +115,24 @@ def reference_files(data: str | Path | None = None) -> dict[str, Path]:
     folder = Path(named)
     files = sorted([*folder.glob("*.csv"), *folder.glob("reference/*.csv")])
     suites = load_suites()
-    found: dict[str, Path] = {}
+    by_suite: dict[str, Path] = {}
     for path in files:
         if any(suite.columns <= _header(path) for suite in suites.values()):
             header, rows = read_csv(path)
             with contextlib.suppress(SlipstickError):  # the columns of a suite, but another table's rows
-                found.setdefault(suite_for(header, rows).name, path)
-    if not found:
+                by_suite.setdefault(suite_for(header, rows).name, path)
+    if not by_suite:
         message = f"{len(files)} CSV files, none with the columns of a suite" if files else "no CSV file here"
         raise SlipstickError(message, path=str(folder), allowed="reference/*.csv, see slipstick list suites")
-    return found
+    return by_suite
 
 
 def reference_file(suite: str, data: str | Path | None = None) -> Path:
     """Return the reference CSV of one suite."""
-    found = reference_files(data)
-    if suite not in found:
-        raise SlipstickError("no reference file of this suite", path=str(data or ""), value=suite, allowed=found)
-    return found[suite]
+    by_suite = reference_files(data)
+    if suite not in by_suite:
+        raise SlipstickError("no reference file of this suite", path=str(data or ""), value=suite, allowed=by_suite)
+    return by_suite[suite]
 
 
 def _as_report(validations: dict[str, Validation]) -> Report:

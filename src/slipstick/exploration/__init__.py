@@ -1,18 +1,11 @@
 """Search for the best plan or system: spaces, enumeration, sampling, Pareto frontier, executors.
 
-`slipstick.search` is the verb; here are what it is made of and the nouns that it takes and returns.
+`slipstick.search` is the verb; here are the nouns that it takes and returns, and the parts that it is made of.
 """
 
-from importlib import import_module
-from typing import Any
+from slipstick.core.lazy import lazy_names
 
 _PUBLIC = {"Frontier": "frontier", "Space": "space"}
 
 __all__ = sorted(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for."""
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+__getattr__ = lazy_names(__name__, _PUBLIC)

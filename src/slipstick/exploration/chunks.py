@@ -20,6 +20,7 @@ from slipstick.core.progress import Progress
 from slipstick.exploration.constraint import Constraint
 from slipstick.exploration.parquet import write_parquet
 from slipstick.exploration.points import Columns, Task, evaluate
+from slipstick.exploration.space import value_text
 from slipstick.report.metric import canonical
 
 if TYPE_CHECKING:
@@ -73,12 +74,8 @@ def point_table(task: Task, index: IntArray, figures: Columns) -> polars.DataFra
     places = np.unravel_index(index, [len(values) for values in axes.values()]) if axes else ()
     columns: dict[str, Any] = {"index": index}
     for (path, values), place in zip(axes.items(), places, strict=True):
-        columns[path] = np.array([_text(value) for value in values])[place]
+        columns[path] = np.array([value_text(value) for value in values])[place]
     return polars.DataFrame(columns | figures)
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _chunks(

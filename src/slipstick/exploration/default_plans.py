@@ -5,7 +5,7 @@ from __future__ import annotations
 from slipstick.core.plan import short_keys
 from slipstick.core.question import Question
 from slipstick.core.workload import Phase
-from slipstick.engines.point_questions import reads_field
+from slipstick.engines.refusals import engine_for
 
 _PLANS = {
     Phase.TRAIN: "tp=1..8,pp=1..16,microbatch=1..8,recompute=none|selective|full,sp=true|false,zero=0|1",
@@ -25,5 +25,6 @@ def default_plans(question: Question) -> str:
     >>> default_plans(ask("mobilenet-v2", "swis-8x8"))
     ''
     """
+    engine, paths = engine_for("estimate", question), short_keys()
     fields = _PLANS.get(question.workload.phase, "").split(",")
-    return ",".join(text for text in fields if text and reads_field(question, short_keys()[text.partition("=")[0]]))
+    return ",".join(text for text in fields if text and engine.reads(paths[text.partition("=")[0]]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ import numpy as np
 from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.question import Question
-from slipstick.engines.point_questions import load_sweep, point_question, point_report, sweep_name, whole_report
-from slipstick.engines.question import WorkloadSpec
+from slipstick.core.sweep import Sweep
+from slipstick.engines.closed_form import estimate_report
+from slipstick.engines.question import WorkloadSpec, ask
+from slipstick.engines.refusals import engine_for
 from slipstick.exploration.figures import (
     PEAK,
     STANDARD,
@@ -28,6 +32,7 @@ from slipstick.report.report import Report
 
 Columns = dict[str, FloatArray]
 _PLAN = "plan."
+_VERB = "estimate"
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Task:
         ------
         SlipstickError for unknown names, and overrides of nothing.
         """
-        return point_question(self.workload, **self._arguments(index, without))
+        return ask(self.workload, verb=_VERB, **self._arguments(index, without))
 
     def report(self, index: int) -> Report:
         """Return the whole Report of a point, as `slipstick.estimate` gives it.
@@ -63,7 +68,7 @@ class Task:
         ------
         SlipstickError where the point is impossible.
         """
-        return whole_report(self.workload, **self._arguments(index))
+        return estimate_report(self.workload, **self._arguments(index))
 
     @property
     def workload_name(self) -> str:
@@ -101,9 +106,9 @@ def prepared(task: Task, names: Iterable[tuple[str, str]]) -> Task:
     """
     names = list(names)
     question = task.question(0)
-    sweep = sweep_name(question)
+    sweep = _sweep_name(question)
     if sweep and _takes(sweep, task.space):
-        units = {**load_sweep(sweep).figures, **SYSTEM_FIGURES}
+        units = {**_load_sweep(sweep).figures, **SYSTEM_FIGURES}
         if all(_is_figure(name, units) for name, _ in names):
             return replace(task, units=_ordered(units), sweep=sweep)
     units = {path: unit for path, (_, unit) in _first_figures(task).items()}
@@ -123,9 +128,29 @@ def _is_figure(name: str, units: Mapping[str, str]) -> bool:
     return True
 
 
+def _sweep_name(question: Question) -> str:
+    """Return ``module:NAME`` of the vectorised form of the question's engine, empty where it has none."""
+    try:
+        return engine_for(_VERB, question).sweep
+    except SlipstickError:  # nothing answers this point
+        return ""
+
+
+@cache
+def _load_sweep(name: str) -> Sweep:
+    module, _, attribute = name.partition(":")
+    sweep: Sweep = getattr(import_module(module), attribute)
+    return sweep
+
+
+def _engine_report(question: Question) -> Report:
+    """Return the engine's Report of a point, without the table of who chose what that `estimate` adds."""
+    return engine_for(_VERB, question).answer(question)
+
+
 def _takes(sweep: str, space: Space) -> bool:
     """Tell whether a vectorised form takes every value that the space has in its plans."""
-    accepts = load_sweep(sweep).accepts
+    accepts = _load_sweep(sweep).accepts
     values = [(path, value) for path, axis in space.axes.items() for value in axis] + list(space.fixed.items())
     return all(accepts(path.removeprefix(_PLAN), value) for path, value in values if path.startswith(_PLAN))
 
@@ -136,7 +161,7 @@ def _first_figures(task: Task) -> dict[str, tuple[float, str]]:
     for index in range(len(task.space)):
         try:
             question = task.question(index)
-            return report_figures(point_report(question), question)
+            return report_figures(_engine_report(question), question)
         except SlipstickError as error:
             problem = problem or error
     raise problem or SlipstickError("has no point", path="space")
@@ -149,7 +174,7 @@ def evaluate(task: Task, first: int, last: int) -> Batch:
     """
     if not task.sweep:
         return _one_by_one(task, range(first, last))
-    varied = load_sweep(task.sweep).fields
+    varied = _load_sweep(task.sweep).fields
     axes = task.space.axes
     inner = [path for path in axes if path.removeprefix(_PLAN) in varied and path.startswith(_PLAN)]
     order = [path for path in axes if path not in inner] + inner
@@ -187,12 +212,12 @@ def _in_order(task: Task, first: int, last: int, order: list[str]) -> Batch:
 def _block(task: Task, inner: list[str], start: int, first: int, last: int) -> Batch:
     """Return the points of one setting from `first` to `last` - 1, the setting's first one being number `start`."""
     question = task.question(start, without=inner)
-    if sweep_name(question) != task.sweep:  # another kind of system or network
+    if _sweep_name(question) != task.sweep:  # another kind of system or network
         return _one_by_one(task, range(first, last))
     sizes = [len(task.space.axes[path]) for path in inner]
     places: tuple[IntArray, ...] = np.unravel_index(np.arange(first - start, last - start), sizes) if inner else ()
     axes = {path.removeprefix(_PLAN): task.space.axes[path] for path in inner}
-    figures = load_sweep(task.sweep).columns(question, axes, places)
+    figures = _load_sweep(task.sweep).columns(question, axes, places)
     possible = np.logical_or.reduce([np.isfinite(values) for values in figures.values()])
     system = {path: np.full(last - first, value) for path, value in system_figures(question).items()}
     columns = {path: system[path] if path in system else figures[path] for path in task.units}
@@ -216,7 +241,7 @@ def _reports(task: Task, indices: range) -> Iterator[tuple[Question | None, Repo
     for index in indices:
         try:
             question = task.question(index)
-            yield question, point_report(question)
+            yield question, _engine_report(question)
         except SlipstickError:
             yield None, None
 

@@ -18,10 +18,10 @@ from slipstick.exploration.default_plans import default_plans
 from slipstick.exploration.executors import opened_executor
 from slipstick.exploration.figures import Objective, figure_path
 from slipstick.exploration.frontier import Frontier
-from slipstick.exploration.options import SearchOptions
 from slipstick.exploration.parquet import write_parquet
 from slipstick.exploration.points import Task, evaluate, prepared
 from slipstick.exploration.sampling import KEPT, SAMPLERS, sample
+from slipstick.exploration.search_options import SearchOptions
 from slipstick.exploration.space import Space
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipstick.core.errors import SlipstickError
-from slipstick.core.plan import short_keys
+from slipstick.core.plan import plan_pairs, short_keys
+from slipstick.core.system import System
 from slipstick.core.value_ranges import range_values, values_of
 
 _COUNTS = re.compile(r"(.+):(\d+\.\.\d+(?:\+\d+)?)")
@@ -73,6 +74,13 @@ class Space:
         return point
 
 
+def value_text(value: object) -> str:
+    """Return a value of a space as tables and commands show it: a System by its name, a flag as true or false."""
+    if isinstance(value, System):
+        return f"{value.name}:{value.devices}" if value.devices > 1 else value.name
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _systems(value: str | Sequence[str]) -> tuple[Any, ...]:
     systems: list[str] = []
     for name in [value] if isinstance(value, str) else value:
@@ -85,18 +93,14 @@ def _systems(value: str | Sequence[str]) -> tuple[Any, ...]:
 def _plan_items(plan: str | Mapping[str, Any]) -> list[tuple[str, Any]]:
     if isinstance(plan, Mapping):
         return list(plan.items())
-    items = []
-    for part in filter(None, (piece.strip() for piece in plan.split(","))):
-        key, equals, value = part.partition("=")
-        if not equals or not value.strip():
-            raise SlipstickError("not of the form key=values", path="plan", value=part, allowed="such as tp=1..8")
-        items.append((key.strip(), value.strip()))
-    return items
+    return list(plan_pairs(plan, "tp=1..8").items())
 
 
 def _plan_path(key: str) -> str:
     keys = short_keys()
     path = keys.get(key, key)
     if path not in keys.values():
-        raise SlipstickError("no such field of a plan", path="plan", value=key, allowed=keys)
+        raise SlipstickError(
+            "no such field of a plan (slipstick list plan prints them)", path="plan", value=key, allowed=keys
+        )
     return f"plan.{path}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ class Preset(Entry):
         return "graph" if "graph" in self.config else "decoder"
 
     def build(self, name: str) -> Network:
-        """Return the network of this preset under `name`: a decoder or an operator graph."""
+        """Return the network under its `name`."""
         if "graph" in self.config:
             about = {"name": name, "aliases": self.aliases, "source": self.source, "note": self.note}
             return graph_network({**self.config, **about}, where=f"workloads.{name}")
@@ -52,7 +52,9 @@ class Preset(Entry):
 presets = Catalogue(Preset, "workloads", group="networks", noun="network")
 
 
-def network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
+def network(
+    spec: str | Path | Network | Mapping[str, Any], *, readers: Mapping[str, Callable[[Path], Network]] | None = None
+) -> Network:
     """Return the network that `spec` names or describes.
 
     Parameters
@@ -60,6 +62,7 @@ def network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
     spec : a preset's name or alias; the path of a config.json, of a folder with one, of a YAML or ONNX file; a dict,
         either an object of a config.json, the fields of a Decoder, or those of an operator graph (with the family's
         name under `graph`); or a Network, which is returned as it is.
+    readers : by suffix, what reads the sizes of files of trained networks (`slipstick.trained.open.SIZE_READERS`).
 
     Errors
     ------
@@ -81,11 +84,8 @@ def network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
         from slipstick.networks.importers.onnx_graph import from_onnx
 
         return from_onnx(path)
-    if path.suffix == ".tflite":
-        from slipstick.trained.integer.integer_graph import integer_graph
-        from slipstick.trained.tflite import read_tflite
-
-        return integer_graph(read_tflite(path))
+    if readers and path.suffix in readers:
+        return readers[path.suffix](path)
     if path.suffix in _SAVED_PROGRAMS:
         raise SlipstickError(
             "a saved torch program is not loaded, since loading may run code of its own",

@@ -15,10 +15,10 @@ from slipstick.pictures import svg
 WIDTH, HEIGHT = 900.0, 520.0  # pixels
 LEFT, RIGHT, TOP, BOTTOM = 90.0, 30.0, 64.0, 60.0  # pixels around the axes
 TITLE = 28.0  # pixels: the title's base line
-TICKS = 6  # labels of an axis, at most
-GAP = 18.0  # pixels between an axis and its labels
-DECADE = 10.0
-DIGITS = 12  # of a round number: sums of steps miss it by less
+_TICKS = 6  # labels of an axis, at most
+_GAP = 18.0  # pixels between an axis and its labels
+_DECADE = 10.0
+_DIGITS = 12  # of a round number: sums of steps miss it by less
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,18 @@ class Axis:
         >>> Axis.of([1.0, 200.0], "time", "s").log
         True
         """
-        found = np.asarray(values, np.float64)
-        low, high = float(found.min()), float(found.max())
+        numbers = np.asarray(values, np.float64)
+        low, high = float(numbers.min()), float(numbers.max())
         if low == high:
             low, high = low / 2, high * 2 or 1.0
-        return cls(name, low, high, unit, log=low > 0 and high / low > DECADE)
+        return cls(name, low, high, unit, log=low > 0 and high / low > _DECADE)
 
     def share(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Return where values lie from low (0) to high (1)."""
-        found = np.asarray(values, np.float64)
+        """Return the places of values between low (0) and high (1)."""
+        numbers = np.asarray(values, np.float64)
         if self.log:
-            return np.asarray(np.log(found / self.low) / math.log(self.high / self.low))
-        return np.asarray((found - self.low) / (self.high - self.low))
+            return np.asarray(np.log(numbers / self.low) / math.log(self.high / self.low))
+        return np.asarray((numbers - self.low) / (self.high - self.low))
 
     def ticks(self) -> list[float]:
         """Return round values on the axis.
@@ -66,22 +66,22 @@ class Axis:
             return list(self.marks)
         if self.log:
             decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-            found = [base * DECADE**decade for decade in decades for base in (1, 2, 5)]
+            values = [base * _DECADE**decade for decade in decades for base in (1, 2, 5)]
         else:
             step = self._step()
-            found = [step * n for n in range(math.ceil(self.low / step), math.floor(self.high / step + 1e-9) + 1)]
-        exact = found if self.log else [round(value, DIGITS) for value in found]
+            values = [step * n for n in range(math.ceil(self.low / step), math.floor(self.high / step + 1e-9) + 1)]
+        exact = values if self.log else [round(value, _DIGITS) for value in values]
         inside = [value for value in exact if self.low <= value <= self.high]
-        return inside[:: max(1, -(-len(inside) // TICKS))]
+        return inside[:: max(1, -(-len(inside) // _TICKS))]
 
     def label(self, value: float) -> str:
         """Return a value with its unit."""
         return format_quantity(float(value), self.unit)
 
     def _step(self) -> float:
-        """Return the round step that gives at most `TICKS` ticks."""
-        rough = (self.high - self.low) / (TICKS - 1)
-        decade = DECADE ** math.floor(math.log10(rough))
+        """Return the round step that gives at most `_TICKS` ticks."""
+        rough = (self.high - self.low) / (_TICKS - 1)
+        decade = _DECADE ** math.floor(math.log10(rough))
         return next(base * decade for base in (1, 2, 5, 10) if base * decade >= rough * (1 - 1e-9))
 
 
@@ -110,11 +110,11 @@ class Frame:
         for value in self.across.ticks():
             at = float(self.x(value))
             parts.append(svg.line(at, TOP, at, HEIGHT - BOTTOM))
-            parts.append(svg.text(at, HEIGHT - BOTTOM + GAP, self.across.label(value), "soft middle"))
+            parts.append(svg.text(at, HEIGHT - BOTTOM + _GAP, self.across.label(value), "soft middle"))
         for value in self.up.ticks():
             at = float(self.y(value))
             parts.append(svg.line(LEFT, at, WIDTH - RIGHT, at))
-            parts.append(svg.text(LEFT - GAP / 2, at + 4, self.up.label(value), "soft end"))
-        parts.append(svg.text(WIDTH - RIGHT, HEIGHT - GAP, self.across.name, "end"))
-        parts.append(svg.text(GAP / 2, TOP - GAP / 2, self.up.name))
+            parts.append(svg.text(LEFT - _GAP / 2, at + 4, self.up.label(value), "soft end"))
+        parts.append(svg.text(WIDTH - RIGHT, HEIGHT - _GAP, self.across.name, "end"))
+        parts.append(svg.text(_GAP / 2, TOP - _GAP / 2, self.up.name))
         return parts

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 from slipstick.pictures import svg
 from slipstick.pictures.axes import Frame
 
-DOT = 3.5  # pixels: radius of a point
+_DOT = 3.5  # pixels: radius of a point
 KEY = 20.0  # pixels from one line of a legend to the next
-SAMPLE, BESIDE = 22.0, 28.0  # pixels: length of a legend's line, and where its words begin
+_SAMPLE, BESIDE = 22.0, 28.0  # pixels: length of a legend's line, and where its words begin
 HEADROOM = 1.08  # of the highest point: where an axis ends
 
 STYLE = ".pic .curve{fill:none;stroke-width:2}" + svg.palette("s", "stroke") + svg.palette("f", "fill")
@@ -27,7 +27,7 @@ def curve(frame: Frame, across: ArrayLike, up: ArrayLike, place: int) -> str:
 def dots(frame: Frame, across: ArrayLike, up: ArrayLike, place: int, tips: Sequence[str]) -> list[str]:
     """Return points in the colour of `place`; `tips` are what a reader sees who points at each."""
     return [
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{DOT}" class="f{place}"><title>{escape(tip)}</title></circle>'
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{_DOT}" class="f{place}"><title>{escape(tip)}</title></circle>'
         for x, y, tip in zip(frame.x(across), frame.y(up), tips, strict=True)
     ]
 
@@ -37,6 +37,6 @@ def legend(names: Sequence[str], left: float, top: float) -> list[str]:
     parts = []
     for place, name in enumerate(names):
         y = top + KEY * place
-        parts.append(svg.line(left, y - DOT, left + SAMPLE, y - DOT, f"curve s{place}"))
+        parts.append(svg.line(left, y - _DOT, left + _SAMPLE, y - _DOT, f"curve s{place}"))
         parts.append(svg.text(left + BESIDE, y, name))
     return parts

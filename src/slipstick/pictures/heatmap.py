@@ -9,10 +9,10 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.units import format_quantity
 from slipstick.pictures import svg
 
-EDGE = 16  # pixels around
-KEY = 46  # pixels down to the key's line
-CELL, LOW = 84, 30  # pixels: width and height of a cell
-TOP = 76  # pixels above the first row: title, key, names of columns
+_EDGE = 16  # pixels around
+_KEY = 46  # pixels down to the key's line
+_CELL, _LOW = 84, 30  # pixels: width and height of a cell
+_TOP = 76  # pixels above the first row: title, key, names of columns
 MOST_CELLS = 2**14
 
 _STYLE = """
@@ -55,24 +55,24 @@ def heatmap_svg(
     _check(rows, columns, values, shown, best)
     low, high = min(shown), max(shown)
     wanted = low if best == "low" else high
-    left = EDGE * 2 + svg.LETTER * max(len(name) for name in (*rows, corner))
-    cell = max(CELL, EDGE + svg.LETTER * max(len(name) for name in columns))
-    parts = [svg.text(EDGE, 24, title, "title"), svg.text(EDGE, KEY, _key(low, high, unit, best), "soft")]
-    parts.append(svg.text(left - 8, TOP - 8, corner, "soft end"))
+    left = _EDGE * 2 + svg.LETTER * max(len(name) for name in (*rows, corner))
+    cell = max(_CELL, _EDGE + svg.LETTER * max(len(name) for name in columns))
+    parts = [svg.text(_EDGE, 24, title, "title"), svg.text(_EDGE, _KEY, _key(low, high, unit, best), "soft")]
+    parts.append(svg.text(left - 8, _TOP - 8, corner, "soft end"))
     frames = []
     for j, name in enumerate(columns):
-        parts.append(svg.text(left + cell * (j + 0.5), TOP - 8, name, "soft middle"))
+        parts.append(svg.text(left + cell * (j + 0.5), _TOP - 8, name, "soft middle"))
     for i, name in enumerate(rows):
-        y = TOP + LOW * i
-        parts.append(svg.text(left - 8, y + LOW * 2 / 3, name, "end"))
+        y = _TOP + _LOW * i
+        parts.append(svg.text(left - 8, y + _LOW * 2 / 3, name, "end"))
         for j, value in enumerate(values[i]):
             x = left + cell * j
             parts += _cell(x, y, cell, value, (low, high), unit, tip=f"{name}, {columns[j]}")
             if value == wanted:
-                frames.append(svg.rect(x + 1, y + 1, cell - 2, LOW - 2, "best"))
+                frames.append(svg.rect(x + 1, y + 1, cell - 2, _LOW - 2, "best"))
     # a letter of the title takes some 8 pixels
-    width = max(left + cell * len(columns) + EDGE, EDGE * 2 + 8 * len(title))
-    height = TOP + LOW * len(rows) + EDGE
+    width = max(left + cell * len(columns) + _EDGE, _EDGE * 2 + 8 * len(title))
+    height = _TOP + _LOW * len(rows) + _EDGE
     return svg.document(width, height, [*parts, *frames], title=title, style=_STYLE)
 
 
@@ -96,12 +96,12 @@ def _cell(
     x: float, y: float, width: float, value: float | None, ends: tuple[float, float], unit: str, *, tip: str
 ) -> list[str]:
     if value is None or not math.isfinite(value):
-        return [svg.rect(x, y, width, LOW, "none cell", tip=f"{tip}: none")]
+        return [svg.rect(x, y, width, _LOW, "none cell", tip=f"{tip}: none")]
     share = (value - ends[0]) / ((ends[1] - ends[0]) or 1.0)
     words = format_quantity(value, unit)
     mixed = f"fill:color-mix(in srgb,var(--high) {share * 100:.1f}%,var(--low))"
     ink = "middle ondark" if share > 0.5 else "middle"
     return [
-        svg.rect(x, y, width, LOW, "cell", tip=f"{tip}: {words}", style=mixed),
-        svg.text(x + width / 2, y + LOW * 2 / 3, words, ink),
+        svg.rect(x, y, width, _LOW, "cell", tip=f"{tip}: {words}", style=mixed),
+        svg.text(x + width / 2, y + _LOW * 2 / 3, words, ink),
     ]

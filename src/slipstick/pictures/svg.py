@@ -100,8 +100,8 @@ def themed(css: str) -> str:
         return _USED.sub(lambda match: colours.get(match[1], match[0]), text)
 
     after = painted(rules, {**light, **dark}).strip()
-    kept = "".join(match[0] for match in _DARK.finditer(css))  # for colours that stand in elements
-    return f"{painted(plain, light).strip()}\n{kept}\n@media(prefers-color-scheme:dark){{{after}}}"
+    dark_rules = "".join(match[0] for match in _DARK.finditer(css))  # for colours that stand in elements
+    return f"{painted(plain, light).strip()}\n{dark_rules}\n@media(prefers-color-scheme:dark){{{after}}}"
 
 
 def page(title: str, pictures: Iterable[str]) -> str:

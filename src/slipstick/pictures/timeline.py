@@ -20,7 +20,7 @@ MOST_SPANS = 2**16  # a file of some 10 MB
 
 @dataclass(frozen=True)
 class Span:
-    """What a lane does from `start` to `end`; spans of one category have one colour."""
+    """One activity of a lane, from `start` to `end`; spans of one category have one colour."""
 
     start: float
     end: float

@@ -47,10 +47,10 @@ def comparison_page(reports: Sequence[Contents], metrics: MetricRows) -> str:
     """Return reports side by side as an HTML document."""
     head = "<th>metric</th>" + "".join(f'<th class="number">{_e(report.title)}</th>' for report in reports)
     rows = [_row(["bottleneck", *(f'<span class="soft words">{_e(report.bottleneck)}</span>' for report in reports)])]
-    for path, found in metrics.items():
+    for path, row in metrics.items():
         cells = []
-        for place, metric in enumerate(found):
-            share = ratio(found[0], metric) if place else None
+        for place, metric in enumerate(row):
+            share = ratio(row[0], metric) if place else None
             times = "" if share is None else f' <span class="soft">{share:.2f}&times;</span>'
             cells.append((_e(metric.text) if metric else "&ndash;") + times)
         name = _e(label(path).strip())
@@ -109,8 +109,8 @@ def _group_bars(tree: Tree, path: str) -> Iterator[str]:
 
 
 def _groups_with_parts(reports: Iterable[Contents]) -> list[str]:
-    found = (path.partition(f".{PARTS}.")[0] for report in reports for path in report if f".{PARTS}." in path)
-    return list(dict.fromkeys(found))
+    groups = (path.partition(f".{PARTS}.")[0] for report in reports for path in report if f".{PARTS}." in path)
+    return list(dict.fromkeys(groups))
 
 
 def _comparison_bars(reports: Sequence[Contents], group: str) -> str:
@@ -163,9 +163,9 @@ def _first(tree: Tree) -> tuple[str, Metric | None]:
 
 def _findings(report: Contents) -> str:
     return "".join(
-        f'<div class="finding {_e(found.severity)}"><code>{_e(found.check)}</code><b>{_e(found.severity)}</b> '
-        f"{_e(found.message)}</div>"
-        for found in report.warnings
+        f'<div class="finding {_e(finding.severity)}"><code>{_e(finding.check)}</code><b>{_e(finding.severity)}</b> '
+        f"{_e(finding.message)}</div>"
+        for finding in report.warnings
     )
 
 
@@ -180,10 +180,10 @@ def _metric_table(report: Contents, sources: Mapping[str, int]) -> str:
         mark = sources.get(metric.source)
         source = f' <sup><a href="#s{mark}" title="{_e(metric.source)}">{mark}</a></sup>' if mark else ""
         tip = _e(metric.source or "no source given")
-        how = f'<span class="how {_e(metric.how)}" title="{tip}">{_e(metric.how)}</span>{source}'
+        origin = f'<span class="how {_e(metric.how)}" title="{tip}">{_e(metric.how)}</span>{source}'
         percent = "" if share is None else f"{100 * share:.1f} %"
         note = f'<span class="soft">{_e(metric.note)}</span>'
-        rows.append(_row([text, _e(metric.text), percent, how, note], numbers=(1, 2)))
+        rows.append(_row([text, _e(metric.text), percent, origin, note], numbers=(1, 2)))
     return _table(head, rows)
 
 

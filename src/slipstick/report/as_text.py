@@ -23,7 +23,7 @@ _HOW_STYLE = {"estimated": "cyan", "simulated": "blue", "measured": "green", "pu
 
 
 def to_text(renderable: RenderableType, width: int | None = None) -> str:
-    """Return what a console of `width` characters shows, without colours or trailing blanks."""
+    """Return the plain text that a console of `width` characters shows, without colours or trailing blanks."""
     import io
 
     from rich.console import Console
@@ -63,8 +63,8 @@ def render_report(report: Contents) -> Group:
 
 def numbered_sources(report: Contents) -> dict[str, int]:
     """Return every source of a metric with its number, in the order of first use."""
-    found = dict.fromkeys(metric.source for metric in report.flat().values() if metric.source)
-    return {source: number for number, source in enumerate(found, 1)}
+    sources = dict.fromkeys(metric.source for metric in report.flat().values() if metric.source)
+    return {source: number for number, source in enumerate(sources, 1)}
 
 
 def walk(tree: Tree, depth: int = 0) -> Iterator[tuple[int, str, Metric | None, float | None]]:
@@ -100,10 +100,10 @@ def render_comparison(reports: Sequence[Contents], rows: MetricRows) -> RichTabl
         shown.add_column(safe_text(report.title), justify="right", overflow="fold")
     warnings = [str(len(report.warnings)) if report.warnings else "" for report in reports]
     shown.add_row("bottleneck", *(safe_text(report.bottleneck) for report in reports))
-    for path, found in rows.items():
+    for path, row in rows.items():
         cells = []
-        for place, metric in enumerate(found):
-            share = ratio(found[0], metric) if place else None
+        for place, metric in enumerate(row):
+            share = ratio(row[0], metric) if place else None
             cells.append((metric.text if metric else "-") + ("" if share is None else f"  ({share:.2f} x)"))
         shown.add_row(safe_text(label(path)), *cells)
     if any(warnings):

@@ -94,7 +94,7 @@ def shares_are_shares(facts: Facts) -> Iterator[Finding]:
 
 @check
 def memory_fits(facts: Facts) -> Iterator[Finding]:
-    """What needs more memory than a device has will not run: the largest part says where to save."""
+    """A plan that needs more memory than a device has will not run: the largest part says where to save."""
     peak, capacity = facts.get("memory.peak"), facts.get("memory.capacity")
     if peak is None or capacity is None or peak <= capacity:
         return
@@ -117,6 +117,6 @@ def _total(facts: Facts, group: str) -> str | None:
     return next((path for path in facts if path.startswith(prefix) and "." not in path.removeprefix(prefix)), None)
 
 
-def _equal(facts: Facts, name: str, one: str, other: str) -> Iterator[Finding]:
-    if one in facts and other in facts and not math.isclose(facts[one], facts[other], rel_tol=TOLERANCE):
-        yield Finding(name, f"{one} is {facts[one]:.9g}, {other} is {facts[other]:.9g}", one, "error")
+def _equal(facts: Facts, name: str, first: str, other: str) -> Iterator[Finding]:
+    if first in facts and other in facts and not math.isclose(facts[first], facts[other], rel_tol=TOLERANCE):
+        yield Finding(name, f"{first} is {facts[first]:.9g}, {other} is {facts[other]:.9g}", first, "error")

@@ -34,12 +34,12 @@ class Comparison:
         rows = [
             {
                 "path": path,
-                "unit": [m.unit if m else None for m in found],
-                "values": [m.value if m else None for m in found],
-                "how": [m.how if m else None for m in found],
-                "ratios": [ratio(found[0], m) for m in found],
+                "unit": [m.unit if m else None for m in row],
+                "values": [m.value if m else None for m in row],
+                "how": [m.how if m else None for m in row],
+                "ratios": [ratio(row[0], m) for m in row],
             }
-            for path, found in self.rows.items()
+            for path, row in self.rows.items()
         ]
         data = {"reports": [report.title for report in self.reports], "rows": rows}
         return json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False)

@@ -1,4 +1,4 @@
-"""What a Report holds, and how it is read: the part of it that checks and renderers know."""
+"""Contents of a Report, and how they are read: the part of it that renderers know."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from slipstick import __version__
 from slipstick.core.errors import SlipstickError
+from slipstick.core.version import __version__
 from slipstick.report.metric import Finding, Metric, Table, Tree, canonical, flatten
 
 Drawings = Callable[[], Mapping[str, str]]  # called when pictures are asked for: heading -> SVG

@@ -33,13 +33,13 @@ class DiffRow:
 
     @property
     def ratio(self) -> float | None:
-        """After over before."""
+        """Ratio of after over before; None when before is 0."""
         return ratio(self.before, self.after)
 
 
 @dataclass(frozen=True)
 class ReportDiff:
-    """What changed from one report to another; metrics that only one of them has are named, not guessed."""
+    """Difference of two reports; metrics that only one of them has are named, not guessed."""
 
     names: tuple[str, str]
     rows: tuple[DiffRow, ...]
@@ -80,7 +80,7 @@ class ReportDiff:
 
 
 def diff(before: Contents, after: Contents) -> ReportDiff:
-    """Return what changed from `before` to `after`, in the order of `before`.
+    """Return the difference of two reports, metric by metric, in the order of `before`.
 
     Errors
     ------

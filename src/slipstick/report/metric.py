@@ -58,7 +58,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a named check found: `message` says what is wrong and by how much, `path` names the field or metric."""
+    """Finding of a named check: `message` says what is wrong and by how much, `path` names the field or metric."""
 
     check: str
     message: str

@@ -89,11 +89,11 @@ class Validation:
         A row has case_id, kind, published, ours, unit, error (signed, a fraction), source and note; the summary has
         suite, all (null without rows), sources by name, and skipped.
         """
-        found = {name: asdict(summary) for name, summary in self.summary().items()}
+        errors = {name: asdict(summary) for name, summary in self.summary().items()}
         summary = {
             "suite": self.suite,
-            "all": found.pop("all", None),
-            "sources": found,
+            "all": errors.pop("all", None),
+            "sources": errors,
             "skipped": [{"case_id": case, "reason": reason} for case, reason in self.skipped],
         }
         data = {"rows": [_row_dict(row) for row in self.rows], "summary": summary}
@@ -234,7 +234,7 @@ def _rank_correlation(rows: Sequence[Row]) -> float | None:
     return spearman([row.published for row in rows], [row.ours for row in rows])
 
 
-def spearman(one: Sequence[float], other: Sequence[float]) -> float | None:
+def spearman(first: Sequence[float], other: Sequence[float]) -> float | None:
     """Return the rank correlation (ties share their mean rank), or None where one side is constant.
 
     Examples
@@ -242,7 +242,7 @@ def spearman(one: Sequence[float], other: Sequence[float]) -> float | None:
     >>> spearman([1, 2, 3, 4], [10, 20, 40, 30])
     0.8
     """
-    a, b = _ranks(one), _ranks(other)
+    a, b = _ranks(first), _ranks(other)
     middle = (len(a) - 1) / 2
     spread = math.sqrt(math.fsum((x - middle) ** 2 for x in a) * math.fsum((y - middle) ** 2 for y in b))
     if spread == 0:

@@ -40,14 +40,14 @@ def summary_table(validation: Validation) -> Table:
         [
             (
                 name,
-                found.rows,
-                f"{100 * found.mean_absolute_error:.2f} %",
-                f"{100 * found.mean_error:+.2f} %",
-                f"{100 * found.worst_error:+.1f} %",
-                found.worst_case,
-                None if found.rank_correlation is None else round(found.rank_correlation, 3),
+                summary.rows,
+                f"{100 * summary.mean_absolute_error:.2f} %",
+                f"{100 * summary.mean_error:+.2f} %",
+                f"{100 * summary.worst_error:+.1f} %",
+                summary.worst_case,
+                None if summary.rank_correlation is None else round(summary.rank_correlation, 3),
             )
-            for name, found in validation.summary().items()
+            for name, summary in validation.summary().items()
         ],
     )
 

@@ -1,44 +1,22 @@
-"""What a network answers, image by image."""
+"""Accuracy of a torch module on labelled images, with its confidence interval, and the precision to compute in."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.core.extras import require
+from slipstick.trained.torch.batch_prediction import predict
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from slipstick.datasets.images import Images, Normal
 
-BF16_PRODUCTS = ("amx_bf16", "avx512_bf16", "bf16")  # as torch.cpu.get_capabilities names them, x86-64 and ARM
-PIXELS = 2**19  # at once, 10 images of 224 x 224: EfficientNet-Lite0 takes 1.5 times as long with five times as many
-
-
-def predict(
-    net: nn.Module, images: Images, normal: Normal, *, precision: Literal["bf16", "fp32"] = "fp32"
-) -> NDArray[np.float32]:
-    """Return a network's outputs for every image, float32 [n, classes], in evaluation mode (restored after)."""
-    torch = require("torch", "torch")
-    training, parts = net.training, []
-    batch = at_once(images)
-    net.eval()
-    try:
-        with torch.inference_mode(), autocast(precision):
-            for start in range(0, len(images), batch):
-                parts.append(net(tensor(images.images[start : start + batch], normal)).float().numpy())
-    finally:
-        net.train(training)
-    return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
-
-
-def at_once(images: Images) -> int:
-    """Return how many images are computed at once."""
-    return max(1, PIXELS // max(1, math.prod(images.images.shape[1:3])))
+_BF16_PRODUCTS = ("amx_bf16", "avx512_bf16", "bf16")  # as torch.cpu.get_capabilities names them, x86-64 and ARM
 
 
 def evaluate(
@@ -53,24 +31,12 @@ def evaluate(
     return np.asarray(predict(net, images, normal, precision=precision).argmax(1) == images.labels)
 
 
-def tensor(images: NDArray[np.uint8], normal: Normal) -> Tensor:
-    """Bytes [n, h, w, c] -> normalised [n, c, h, w], channels_last in memory, which is how they lie already."""
-    found: Tensor = require("torch", "torch").from_numpy(normal.apply(images)).permute(0, 3, 1, 2)
-    return found
-
-
 def chosen_precision(asked: Literal["auto", "bf16", "fp32"]) -> Literal["bf16", "fp32"]:
-    """Return what ``auto`` means on this processor: bf16 only where it has instructions for its products."""
+    """Return the precision that ``auto`` means here: bf16 only where the processor multiplies it."""
     if asked != "auto":
         return asked
     able = require("torch", "torch").cpu.get_capabilities()
-    return "bf16" if any(able.get(name) for name in BF16_PRODUCTS) else "fp32"
-
-
-def autocast(precision: Literal["bf16", "fp32"]) -> Any:
-    """Return the context in which products are computed in bf16, or as they stand."""
-    torch = require("torch", "torch")
-    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
+    return "bf16" if any(able.get(name) for name in _BF16_PRODUCTS) else "fp32"
 
 
 def interval(right: NDArray[np.bool_]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""How a network is trained, and what came of it, epoch by epoch."""
+"""Recipe of a training, and its history epoch by epoch."""
 
 from __future__ import annotations
 
@@ -14,23 +14,6 @@ from slipstick.core.spec import Spec
 class Recipe(Spec):
     """Stochastic gradient descent with Nesterov momentum, a warm-up and then a cosine down to 0, or a constant rate.
 
-    Parameters
-    ----------
-    epochs : passes over the training images.
-    batch : images of a step.
-    chunk : images computed at once; a larger batch sums their gradients, and batch norms see the chunk. Default: all.
-    rate : the largest learning rate.
-    warmup : the share of all steps in which the rate rises to it in a line.
-    schedule : what follows the warm-up. Where training ends at a target, ``constant`` lets it not depend on `epochs`.
-    until : the accuracy on the test images at which training ends before `epochs`.
-    decay : weight decay, of tensors with two dimensions or more.
-    smoothing : the share of the target that goes to all classes alike.
-    augment : ``crop`` shifts by up to an eighth of the side, ``crop-flip`` mirrors half of the images too, ``auto``
-        mirrors where the data set says that mirrored images keep their class.
-    precision : of activations and gradients; weights and their updates are fp32 always. ``auto`` is bf16 where the
-        processor multiplies it (elsewhere it takes many times as long as fp32), and fp32 otherwise.
-    seed : of the order of the images, the augmentation and dropout. First weights are the caller's.
-
     The defaults are the usual ones for small images. Source: He et al. 1512.03385, section 4.2 (batch 128, rate 0.1,
     momentum 0.9, shifts by 4 of 32 pixels, mirrors); decay 5e-4 and warm-up assumed.
 
@@ -41,19 +24,38 @@ class Recipe(Spec):
     [0.004, 0.1, 0.1, 0.051, 0.0]
     """
 
-    epochs: int = Field(default=10, ge=0)
-    batch: int = Field(default=128, ge=1)
-    chunk: int | None = Field(default=None, ge=1)
-    rate: float = Field(default=0.1, gt=0)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    warmup: float = Field(default=0.1, ge=0, lt=1)
-    schedule: Literal["cosine", "constant"] = "cosine"
-    until: float = Field(default=1.0, gt=0, le=1)
-    decay: float = Field(default=5e-4, ge=0)
-    smoothing: float = Field(default=0.0, ge=0, lt=1)
-    augment: Literal["auto", "none", "crop", "crop-flip"] = "auto"
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    seed: int = Field(default=0, ge=0)
+    epochs: int = Field(default=10, ge=0, description="Passes over the training images.")
+    batch: int = Field(default=128, ge=1, description="Images of a step.")
+    chunk: int | None = Field(
+        default=None,
+        ge=1,
+        description="Images computed at once, if the batch is too large for the memory: gradients are summed, and "
+        "batch norms see the chunk. Default: all of a batch.",
+    )
+    rate: float = Field(default=0.1, gt=0, description="The largest learning rate.")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="Nesterov momentum; 0 for none.")
+    warmup: float = Field(default=0.1, ge=0, lt=1, description="Share of all steps in which the rate rises linearly.")
+    schedule: Literal["cosine", "constant"] = Field(
+        default="cosine",
+        description="What follows the warm-up; where training ends at a target, a constant rate does not depend on the "
+        "number of epochs.",
+    )
+    until: float = Field(
+        default=1.0, gt=0, le=1, description="Accuracy on the test images at which training ends before its epochs."
+    )
+    decay: float = Field(default=5e-4, ge=0, description="Weight decay, of tensors with two dimensions or more.")
+    smoothing: float = Field(default=0.0, ge=0, lt=1, description="Share of the target that goes to all classes alike.")
+    augment: Literal["auto", "none", "crop", "crop-flip"] = Field(
+        default="auto",
+        description="Random shifts by up to an eighth of the side (crop), and mirrors of half of the images; auto "
+        "mirrors where the data set says that mirrored images keep their class.",
+    )
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        default="auto",
+        description="Of activations and gradients; weights are fp32. auto: bf16 where the processor multiplies it "
+        "(elsewhere it takes many times as long), else fp32.",
+    )
+    seed: int = Field(default=0, ge=0, description="Of the images' order, augmentation, dropout and first weights.")
 
     def rate_at(self, step: int, steps: int) -> float:
         """Return the learning rate of one of `steps` steps, counted from 0."""

@@ -8,12 +8,12 @@ from slipstick.report.report import Report
 
 
 def cite(*reports: Report | str | Path) -> Report:
-    """Return the papers that reports stand on, or all that slipstick knows; the report's `cite` is their BibTeX.
+    """Return the papers that reports stand on, or all that slipstick knows; `cite()` of the result is their BibTeX.
 
     Parameters
     ----------
     reports
-        Reports, or files that ``estimate --json`` wrote.
+        Reports, or files that ``estimate --json`` wrote. None: every paper.
 
     Returns
     -------
@@ -29,7 +29,7 @@ def cite(*reports: Report | str | Path) -> Report:
     >>> "@article{williams2009," in cite().cite()
     True
     """
-    from slipstick.engines.citations import papers_of, papers_table
+    from slipstick.core.files import read_text
+    from slipstick.engines.citations import citation_report
 
-    keys = papers_of(reports)
-    return Report("papers", {}, {"papers": papers_table(keys)}, inputs={"reports": len(reports)}, papers=keys)
+    return citation_report([r if isinstance(r, Report) else Report.from_json(read_text(r)) for r in reports])

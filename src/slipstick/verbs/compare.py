@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Unpack
 
 from slipstick.engines.comparing import comparison_of
-from slipstick.engines.options import EstimateOptions
+from slipstick.engines.verb_options import EstimateOptions
 from slipstick.report.comparison import Comparison
 from slipstick.report.report import Report
 

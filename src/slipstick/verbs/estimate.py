@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Unpack
 
 from slipstick.engines.closed_form import estimate_report
-from slipstick.engines.options import EstimateOptions
 from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec
+from slipstick.engines.verb_options import EstimateOptions
 from slipstick.report.report import Report
 
 
 def estimate(
     workload: WorkloadSpec, system: SystemSpec, plan: PlanSpec = None, **options: Unpack[EstimateOptions]
 ) -> Report:
-    """Return how long, how much memory, energy and money a workload takes on a system under a plan, in closed form.
+    """Return the time, memory, energy and money that a workload takes on a system under a plan, in closed form.
 
     Parameters
     ----------

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Unpack
 
 from slipstick.engines.hybrid_parallelism import hybrid_report
-from slipstick.engines.options import HybridOptions
 from slipstick.engines.question import WorkloadSpec
+from slipstick.engines.verb_options import HybridOptions
 from slipstick.report.report import Report
 
 

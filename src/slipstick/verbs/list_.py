@@ -13,7 +13,7 @@ def list_(catalogue: str | None = None, *, kind: str | None = None) -> Report:
     catalogue
         The name of a catalogue, such as ``systems``, ``workloads`` or ``dram``.
     kind
-        Only the entries of this kind: ``decoder`` or ``graph``, of workloads.
+        Only the entries of this kind, such as ``graph`` of workloads or ``array`` of systems.
 
     Returns
     -------
@@ -32,4 +32,5 @@ def list_(catalogue: str | None = None, *, kind: str | None = None) -> Report:
     from slipstick.engines.catalogues import list_table
 
     title = catalogue or "catalogues"
-    return Report(title, {}, {title: list_table(catalogue, kind)}, inputs={"catalogue": catalogue, "kind": kind})
+    inputs = {"catalogue": catalogue, "kind": kind}
+    return Report.of(inputs, {}, {title: list_table(catalogue, kind)}, title=title)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Unpack
 
 from slipstick.engines.closed_form import operations_report
-from slipstick.engines.options import EstimateOptions
 from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec
+from slipstick.engines.verb_options import EstimateOptions
 from slipstick.report.report import Report
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Unpack
 
 from slipstick.engines.answer import answer
-from slipstick.engines.options import PlaceOptions
 from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec
+from slipstick.engines.verb_options import PlaceOptions
 from slipstick.report.report import Report
 
 

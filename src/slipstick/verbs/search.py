@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Unpack
 
 from slipstick.exploration.frontier import Frontier
-from slipstick.exploration.options import SearchOptions
 from slipstick.exploration.run import search_systems
+from slipstick.exploration.search_options import SearchOptions
 
 if TYPE_CHECKING:
     from slipstick.core.progress import Progress

@@ -33,4 +33,4 @@ def show(*name: str) -> Report:
     from slipstick.engines.catalogues import show_table
 
     title, table = show_table(*name)
-    return Report(title, {}, {title: table}, inputs={"name": list(name)})
+    return Report.of({"name": list(name)}, {}, {title: table}, title=title)

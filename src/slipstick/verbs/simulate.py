@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Unpack
 
 from slipstick.engines.answer import answer
-from slipstick.engines.options import SimulateOptions
 from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec
+from slipstick.engines.verb_options import SimulateOptions
 from slipstick.report.report import Report
 
 
 def simulate(
     workload: WorkloadSpec, system: SystemSpec, plan: PlanSpec = None, **options: Unpack[SimulateOptions]
 ) -> Report:
-    """Return how long a training step takes on a system whose links are known, with all traffic on them in events.
+    """Return the time of a training step on a system whose links are known, with all traffic on them in events.
 
     On a bit-serial array: the layers of a network, element by element and cycle by cycle, beside the closed form.
 

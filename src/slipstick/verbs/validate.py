@@ -36,8 +36,8 @@ def validate(*suites: str | Path, data: str | Path | None = None, progress: Prog
 
     Examples
     --------
-    >>> validate("swiss")
+    >>> validate("swis", data="nowhere")
     Traceback (most recent call last):
-    slipstick.core.errors.SlipstickError: validate: no such suite; got 'swiss'; did you mean 'swis'? ...
+    slipstick.core.errors.SlipstickError: nowhere: no CSV file here; allowed: reference/*.csv, see slipstick list suites
     """
     return validation_report(suites, data, progress)

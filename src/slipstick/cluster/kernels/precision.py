@@ -10,7 +10,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Formats, Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Phase
-from slipstick.formats.grammar import format_of
+from slipstick.formats.grammar import encoding_of
 
 WIDE = ("bf16", "fp16", "fp32", "tf32")  # formats whose operands no kernel has to quantise
 
@@ -27,7 +27,7 @@ def element_bytes(name: str) -> float:
     >>> element_bytes("bf16"), element_bytes("nvfp4")
     (2.0, 0.5625)
     """
-    return float(format_of(name).bits_per_element) / 8
+    return float(encoding_of(name).bits_per_element) / 8
 
 
 @dataclass(frozen=True)

@@ -9,21 +9,21 @@ import numpy as np
 
 from slipstick.core.topology import Topology
 from slipstick.engines.fred_paper import cases, end_to_end, sweep_pairs
-from slipstick.fabric.patterns import all_reduce, in_network, messages, together
+from slipstick.fabric.patterns import Pattern, all_reduce, in_network
 from slipstick.fabric.topology_file import resolve_topology
 from slipstick.fabric.training.io_controllers import controllers, hot_spot, line_rate
 from slipstick.report.published import Row, RowDict, Suite, Validation, number, register_suite
 
-SIZE = 2.0**34  # bytes: so large that bandwidth alone matters
-PREDICTED, CALIBRATED = "predicted", "in sample: the efficiency is calibrated on this row"
-LIMITS = "bandwidth limits, counted on links"
+_SIZE = 2.0**34  # bytes: so large that bandwidth alone matters
+_PREDICTED, _CALIBRATED = "predicted", "in sample: the efficiency is calibrated on this row"
+_LIMITS = "bandwidth limits, counted on links"
 _TABLES = frozenset(("fig4", "fig9", "fig10", "fig11", "text", "derived", "routing_exhaustive"))
 _NODES = range(20)  # the wafer's
 _DP5 = [range(place, 20, 4) for place in range(4)]  # DP(5) beside MP(2)-PP(2) on 20 nodes
 _MP2 = [range(place, place + 2) for place in range(0, 20, 2)]  # MP(2) on 20 nodes
 
 
-class FredSuite(Suite):
+class _FredSuite(Suite):
     """Published figures of FRED, by the columns of fabric_fred.csv."""
 
     name = "fred"
@@ -31,44 +31,44 @@ class FredSuite(Suite):
     about = "the FRED paper's wafer: mesh against switches"
 
     def recognises(self, row: RowDict) -> bool:
-        """Tell its rows by the table of the paper, or what was computed from it."""
+        """Tell the rows of this suite by the table of the paper, or of what was computed from it."""
         return row["table"] in _TABLES
 
     def replay(self, rows: list[RowDict]) -> Validation:
-        """Answer every row that is a result; what is an input of the topology, or of the switch alone, is skipped."""
+        """_Answer every row that is a result; what is an input of the topology, or of the switch alone, is skipped."""
         answered, skipped = [], []
         for row in rows:
             case = f"{row['table']} {row['workload']}, {row['config']}: {row['metric']}"
-            found = _answer(row)
-            if isinstance(found, str):
-                skipped.append((case, found))
+            answer = _answer(row)
+            if isinstance(answer, str):
+                skipped.append((case, answer))
                 continue
-            ours, kind, source, note = found
+            ours, kind, source, note = answer
             published = number(row, "value", case=case)
             answered.append(Row(case, kind, published, ours, row["unit"], source, note))
         return Validation(self.name, tuple(answered), tuple(skipped))
 
 
-Answer = tuple[float, str, str, str]  # ours, kind, source, note
+_Answer = tuple[float, str, str, str]  # ours, kind, source, note
 
 
-def _answer(row: RowDict) -> Answer | str:
+def _answer(row: RowDict) -> _Answer | str:
     for known in (_speedup, _sweep, _share, _used, _limit, _io):
-        found = known(row)
-        if found is not None:
-            return found
+        answer = known(row)
+        if answer is not None:
+            return answer
     if row["table"] == "routing_exhaustive":
         return "a property of the switch: tests/fabric counts it"
     return "an input of the topologies and plans, or not simulated"
 
 
-def _speedup(row: RowDict) -> Answer | None:
+def _speedup(row: RowDict) -> _Answer | None:
     if row["metric"] != "end-to-end speedup" or row["workload"] not in cases.names():
         return None
     fabric = row["config"].partition(" ")[0].lower()
     case = cases.entry(row["workload"])
     ours = _step_time(case.name, "mesh") / _step_time(case.name, fabric)
-    source = CALIBRATED if row["config"] == case.calibrated_on else PREDICTED
+    source = _CALIBRATED if row["config"] == case.calibrated_on else _PREDICTED
     return ours, "speed-up", f"end to end, {source}", f"efficiency {case.efficiency:g}: {case.sources['efficiency']}"
 
 
@@ -77,7 +77,7 @@ def _step_time(name: str, fabric: str) -> float:
     return end_to_end(name, fabric).time
 
 
-def _sweep(row: RowDict) -> Answer | None:
+def _sweep(row: RowDict) -> _Answer | None:
     if row["table"] != "fig11":
         return None
     pairs = sweep_pairs()
@@ -88,18 +88,18 @@ def _sweep(row: RowDict) -> Answer | None:
         ours = float(np.mean([mesh.waiting / fred.waiting for _, mesh, fred in pairs]))
         alone = float(np.mean([mesh.exposed * mesh.time / (fred.exposed * fred.time) for _, mesh, fred in pairs]))
         note += f"; all time without compute; {alone:.1f} without the bubble. Chosen after both were seen: no evidence"
-    return ours, "speed-up", f"sweep of strategies, {PREDICTED}", note
+    return ours, "speed-up", f"sweep of strategies, {_PREDICTED}", note
 
 
-def _share(row: RowDict) -> Answer | str | None:
+def _share(row: RowDict) -> _Answer | str | None:
     if row["metric"].startswith("exposed DP share of baseline"):
-        return end_to_end(row["workload"], "mesh").exposed, "share", f"exposed on the mesh, {PREDICTED}", ""
+        return end_to_end(row["workload"], "mesh").exposed, "share", f"exposed on the mesh, {_PREDICTED}", ""
     if row["metric"].startswith("weight-streaming share"):
         return "supposes that nothing is computed while weights arrive; here they arrive meanwhile"
     return None
 
 
-def _used(row: RowDict) -> Answer | str | None:
+def _used(row: RowDict) -> _Answer | str | None:
     """Return the bandwidth that a node uses in a collective: its traffic over the time."""
     kind = row["metric"].partition(" ")[0]
     if row["table"] != "fig9" or kind not in ("MP", "DP", "PP") or row["unit"] != "GBps":
@@ -108,13 +108,13 @@ def _used(row: RowDict) -> Answer | str | None:
     fabric = resolve_topology(f"wafer-{names[0]}")
     if kind == "PP":
         hops = [(group[0], group[0] + 2) for group in _MP2[::2]]
-        pattern, moved = messages(fabric, hops), 1.0
+        pattern, moved = Pattern.of_messages(fabric, hops), 1.0
     else:
         groups = [_NODES] if "MP(20)" in row["workload"] else (_MP2 if kind == "MP" else _DP5)
-        pattern = together([all_reduce(fabric, group) for group in groups], fabric)
+        pattern = Pattern.together([all_reduce(fabric, group) for group in groups], fabric)
         count = len(groups[0])
         moved = 1.0 if in_network(fabric) and count > 2 else 2 * (count - 1) / count
-    return moved * SIZE / pattern.time(fabric, SIZE) / 1e9, "bandwidth", LIMITS, _why_not(row)
+    return moved * _SIZE / pattern.time(fabric, _SIZE) / 1e9, "bandwidth", _LIMITS, _why_not(row)
 
 
 def _why_not(row: RowDict) -> str:
@@ -123,7 +123,7 @@ def _why_not(row: RowDict) -> str:
     return ""
 
 
-def _limit(row: RowDict) -> Answer | None:
+def _limit(row: RowDict) -> _Answer | None:
     if row["table"] != "derived" or "bandwidth limit" not in row["metric"]:
         return None
     groups: Sequence[range] = [_NODES] if "20 NPUs" in row["workload"] else _DP5
@@ -131,26 +131,26 @@ def _limit(row: RowDict) -> Answer | None:
         resolve_topology(f"wafer-{row['config'].lower()}"), groups
     )
     note = "the row's 1.25 is out of reach: uplinks bind at 1.1875" if row["config"] == "Fred-A" and ours > 1 else ""
-    return ours, "speed-up", LIMITS, note
+    return ours, "speed-up", _LIMITS, note
 
 
 def _together(fabric: Topology, groups: Sequence[range]) -> float:
-    return together([all_reduce(fabric, group) for group in groups], fabric).time(fabric, SIZE)
+    return Pattern.together([all_reduce(fabric, group) for group in groups], fabric).time(fabric, _SIZE)
 
 
-def _io(row: RowDict) -> Answer | None:
+def _io(row: RowDict) -> _Answer | None:
     mesh = resolve_topology("wafer-mesh")
-    one = float(mesh.bandwidth[np.isin(mesh.source, controllers(mesh))].max())
+    fastest = float(mesh.bandwidth[np.isin(mesh.source, controllers(mesh))].max())
     known: dict[tuple[str, str], Callable[[], float]] = {
         ("text", "I/O line-rate fraction in weight streaming"): lambda: line_rate(mesh),
-        ("text", "hot-spot link bandwidth needed"): lambda: hot_spot(mesh) * one / 1e9,
+        ("text", "hot-spot link bandwidth needed"): lambda: hot_spot(mesh) * fastest / 1e9,
         ("fig4", "maximum channel load"): lambda: hot_spot(_square(4)),
-        ("derived", "aggregate I/O bandwidth"): lambda: len(controllers(mesh)) * one / 1e9,
+        ("derived", "aggregate I/O bandwidth"): lambda: len(controllers(mesh)) * fastest / 1e9,
     }
-    found = known.get((row["table"], row["metric"]))
-    if found is None or row["value"].startswith("("):
+    figure = known.get((row["table"], row["metric"]))
+    if figure is None or row["value"].startswith("("):
         return None
-    return found(), "bandwidth", LIMITS, ""
+    return figure(), "bandwidth", _LIMITS, ""
 
 
 def _square(size: int) -> Topology:
@@ -159,4 +159,4 @@ def _square(size: int) -> Topology:
     return wafer_mesh((size, size), 1.0, 0.0, io_bandwidth=1.0, io_latency=0.0)
 
 
-SUITE = register_suite(FredSuite())
+_SUITE = register_suite(_FredSuite())

@@ -9,13 +9,13 @@ from slipstick.engines.hybrid_tasks import worker_batch
 from slipstick.engines.step_speedup import StepSpeedup, step_speedup
 from slipstick.report.published import Row, RowDict, Suite, Validation, number, register_suite
 
-SYSTEM = "dgx1-v100"
-TIME_LIMIT = 10.0  # seconds for a placement
-BAND = "the most of the band 0 to SU^2 - 1"
+_SYSTEM = "dgx1-v100"
+_TIME_LIMIT = 10.0  # seconds for a placement
+_BAND = "the most of the band 0 to SU^2 - 1"
 _NAMES = {"Inception-V3": "inception-v3", "GNMT": "gnmt", "BigLSTM": "big-lstm", "ResNet-152": "resnet-152"}
 
 
-class HybridSuite(Suite):
+class _HybridSuite(Suite):
     """Figures of Pal et al. (arXiv 1907.13257), by the columns of hybrid_parallelism.csv. Nothing is fitted to them."""
 
     name = "hybrid"
@@ -23,7 +23,7 @@ class HybridSuite(Suite):
     about = "hybrid data and model parallelism on a DGX-1: bands of its gain, and operator graphs"
 
     def recognises(self, row: RowDict) -> bool:
-        """Tell its rows by the table's name."""
+        """Tell the rows of this suite by the table's name."""
         return row["table"] == "hybrid_parallelism"
 
     def replay(self, rows: list[RowDict]) -> Validation:
@@ -31,12 +31,12 @@ class HybridSuite(Suite):
         answered, skipped = [], []
         for row in rows:
             case = f"{row['workload']}, {row['config']}: {row['metric']}"
-            found = _answer(row)
-            if isinstance(found, str):
-                skipped.append((case, found))
+            answer = _answer(row)
+            if isinstance(answer, str):
+                skipped.append((case, answer))
                 continue
-            ours, kind, note = found
-            case += f"; ours: {BAND}" if kind == "band" else ""
+            ours, kind, note = answer
+            case += f"; ours: {_BAND}" if kind == "band" else ""
             source = f"{row['source']} ({row['seen_or_memory']})"
             answered.append(Row(case, kind, number(row, "value", case=case), ours, row["unit"], source, note))
         return Validation(self.name, tuple(answered), tuple(skipped))
@@ -67,7 +67,7 @@ def _answer(row: RowDict) -> tuple[float, str, str] | str:
 
 @cache
 def _gain(name: str) -> StepSpeedup:
-    return step_speedup(name, SYSTEM, 2, worker_batch(name), method="auto", time_limit=TIME_LIMIT)
+    return step_speedup(name, _SYSTEM, 2, worker_batch(name), method="auto", time_limit=_TIME_LIMIT)
 
 
 def _forward_work(name: str) -> float:
@@ -77,4 +77,4 @@ def _forward_work(name: str) -> float:
     return float(sum(op.flops * op.count for op in ops if op.kind in ("conv", "matmul"))) / 1e9
 
 
-SUITE = register_suite(HybridSuite())
+_SUITE = register_suite(_HybridSuite())

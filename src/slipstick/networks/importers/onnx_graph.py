@@ -64,28 +64,28 @@ def parse_onnx(onnx: Any, path: str | Path) -> Any:
     ------
     SlipstickError for a file that is missing, too large, not ONNX or damaged; for control flow and local functions.
     """
-    raw = read_bytes(path, limit=MAX_ONNX_BYTES)
+    return parse_onnx_bytes(onnx, read_bytes(path, limit=MAX_ONNX_BYTES), str(path))
+
+
+def parse_onnx_bytes(onnx: Any, raw: bytes, path: str) -> Any:
+    """Return the model in the bytes of an ONNX file, as `parse_onnx` does; errors name `path`."""
     try:
         model = onnx.ModelProto.FromString(raw)
     except Exception as error:  # protobuf's DecodeError, which its back ends import from different places
-        raise SlipstickError(f"not an ONNX file, or a damaged one: {error}", path=str(path)) from None
+        raise SlipstickError(f"not an ONNX file, or a damaged one: {error}", path=path) from None
     graph = model.graph
     if not graph.node:
-        raise SlipstickError("not an ONNX file, or one without a graph", path=str(path))
+        raise SlipstickError("not an ONNX file, or one without a graph", path=path)
     if len(graph.node) > MAX_OPERATIONS:
-        raise SlipstickError(
-            "the ONNX file has too many operations", path=str(path), allowed=f"at most {MAX_OPERATIONS}"
-        )
+        raise SlipstickError("the ONNX file has too many operations", path=path, allowed=f"at most {MAX_OPERATIONS}")
     if model.functions:
-        raise SlipstickError("local functions are not read: inline them (onnx.inliner)", path=str(path))
+        raise SlipstickError("local functions are not read: inline them (onnx.inliner)", path=path)
     for node in graph.node:
         if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
-            raise SlipstickError(
-                "control flow (If, Loop, Scan) has no operator graph", path=str(path), value=node.op_type
-            )
+            raise SlipstickError("control flow (If, Loop, Scan) has no operator graph", path=path, value=node.op_type)
     for tensor in graph.initializer:
         if any(size < 0 for size in tensor.dims):
-            raise SlipstickError("the ONNX file has a weight of negative size", path=str(path), value=tensor.name)
+            raise SlipstickError("the ONNX file has a weight of negative size", path=path, value=tensor.name)
     return model
 
 

@@ -1,4 +1,4 @@
-"""What a network's layers see: means and second moments of their inputs, and what they say of changed weights."""
+"""Means and second moments of the inputs of an integer network's layers, and of sums when weights change."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from slipstick.core.arrays import FloatArray
+from slipstick.core.arrays import AnyArray, FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.integer.execute import is_layer
-from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Tensor, Values
-from slipstick.trained.integer.layer_weights import LayerWeights
+from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Tensor
 from slipstick.trained.integer.weighted_layers import laid_out
+from slipstick.trained.network import ObservedInputs
 
 
 @dataclass(frozen=True, eq=False)
-class LayerInputs:
-    """What one layer's filters are multiplied with: codes minus zero point, padding included (it is 0).
+class LayerInputs(ObservedInputs):
+    """Statistics of one layer's input: codes minus zero point, padding included (it is 0).
+
+    Changes of weights are in whole numbers [filters, ...]; sums of products in units of the input's scale times the
+    filter's.
 
     Parameters
     ----------
@@ -34,10 +36,45 @@ class LayerInputs:
     mean: FloatArray
     moments: FloatArray
 
+    def mean_change(self, change: FloatArray) -> FloatArray:
+        """Return by how much the mean of each filter's sum of products grows, [filters]."""
+        rows = self._rows(change)
+        if self._depthwise:
+            means: FloatArray = np.einsum("fk,fk->f", rows, self.mean.reshape(rows.shape))
+            return means
+        return rows @ self.mean.ravel()
+
+    def squared_change(self, change: FloatArray) -> FloatArray:
+        """Return the mean square of what each filter's sum of products gains, [filters].
+
+        E[(dW x)^2] = dW G dW' with the second moments G.
+        """
+        rows = self._rows(change)
+        if self._depthwise:
+            squares: FloatArray = np.einsum("fk,fkl,fl->f", rows, self.moments, rows)
+        else:
+            squares = np.einsum("fk,fk->f", rows @ self.moments, rows)
+        return squares
+
+    def variance(self, change: FloatArray) -> FloatArray:
+        """Return the variance of what each filter's sum of products gains, [filters]: its mean square less its mean."""
+        return np.maximum(self.squared_change(change) - self.mean_change(change) ** 2, 0.0)
+
+    @property
+    def _depthwise(self) -> bool:
+        return self.moments.ndim > 2
+
+    def _rows(self, change: FloatArray) -> FloatArray:
+        rows = np.asarray(change, np.float64).reshape(len(change), -1)
+        if rows.shape[1] != self.moments.shape[-1]:
+            given, allowed = f"{rows.shape[1]} weights of a filter", f"{self.moments.shape[-1]}"
+            raise SlipstickError("not a change of this layer's weights", path="change", value=given, allowed=allowed)
+        return rows
+
 
 def layer_inputs(
     network: IntegerNetwork,
-    images: Values,
+    images: AnyArray,
     *,
     weights: Mapping[int, Any] | None = None,
     biases: Mapping[int, Any] | None = None,
@@ -56,7 +93,7 @@ def layer_inputs(
         raise SlipstickError("not a number of positions", path="positions", value=positions, allowed="1 or more, None")
     sums = [_Sums(network, place, op, positions, seed) for place, op in enumerate(network.operators) if is_layer(op)]
 
-    def observe(tensor: int, codes: Values) -> None:
+    def observe(tensor: int, codes: AnyArray) -> None:
         for layer in sums:
             if layer.op.inputs[0] == tensor:
                 layer.add(codes)
@@ -77,7 +114,7 @@ class _Sums:
         self.second: Any = 0
         self.seen = self.sampled = 0
 
-    def add(self, codes: Values) -> None:
+    def add(self, codes: AnyArray) -> None:
         """Add some images' codes."""
         view = self._windows(codes)
         images, high, wide = view.shape[:3]
@@ -103,7 +140,7 @@ class _Sums:
         mean = np.repeat(mean.T, times, axis=0).reshape(-1, *kernel, 1)
         return LayerInputs(self.place, mean, np.repeat(moments, times, axis=0))
 
-    def _windows(self, codes: Values) -> Values:
+    def _windows(self, codes: AnyArray) -> AnyArray:
         if self.op.kind == "dense":
             return codes.reshape(len(codes), -1, 1, 1, 1, self.w.shape[1])
         kernel = (self.w.shape[1], self.w.shape[2])
@@ -122,50 +159,3 @@ class _Sums:
             flat = rows.reshape(len(rows), -1)
             products = flat.T @ flat
         return products
-
-
-def mean_change(layer: LayerWeights, codes: Values, inputs: LayerInputs) -> FloatArray:
-    """Return by how much the mean of each filter's sum of products grows when `codes` replace the layer's own."""
-    change = _change(layer, codes)
-    if layer.kind == "depthwise":
-        means: FloatArray = np.einsum("fk,fk->f", change, inputs.mean.reshape(change.shape))
-        return means
-    return change @ inputs.mean.ravel()
-
-
-def corrected_bias(layer: LayerWeights, codes: Values, inputs: LayerInputs) -> NDArray[np.int32]:
-    """Return the bias that keeps the mean of each filter's sum where it was before `codes` replaced the layer's own.
-
-    Source: M. Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019,
-    section 4.2; here in integers, with the means measured on images.
-
-    Errors
-    ------
-    SlipstickError if 32 bits do not hold the bias.
-    """
-    bias = layer.bias - np.rint(mean_change(layer, codes, inputs))
-    if np.abs(bias).max(initial=0) >= 2**31:
-        raise SlipstickError("a corrected bias beyond 32 bits", path=layer.name)
-    return bias.astype(np.int32)
-
-
-def squared_change(layer: LayerWeights, codes: Values, inputs: LayerInputs) -> FloatArray:
-    """Return the mean squared change of each filter's sum of products when `codes` replace the layer's own.
-
-    E[(dW x)^2] = dW G dW' with the second moments G. In units of the input's scale times the filter's, squared.
-    """
-    change = _change(layer, codes)
-    if layer.kind == "depthwise":
-        squares: FloatArray = np.einsum("fk,fkl,fl->f", change, inputs.moments, change)
-    else:
-        squares = np.einsum("fk,fk->f", change @ inputs.moments, change)
-    return squares
-
-
-def _change(layer: LayerWeights, codes: Values) -> FloatArray:
-    codes = np.asarray(codes)
-    if codes.shape != layer.codes.shape:
-        raise SlipstickError(
-            "not this layer's codes", path=layer.name, value=codes.shape, allowed=str(layer.codes.shape)
-        )
-    return (codes.astype(np.float64) - layer.codes).reshape(len(codes), -1)

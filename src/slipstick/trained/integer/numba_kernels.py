@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from slipstick.trained.integer.fixed_point import BITS
 
-Integers = NDArray[np.int32]
-
 
 @njit(inline="always")
 def _rescaled(value: Any, left: Any, multiplier: Any, right: Any) -> Any:
@@ -27,7 +25,9 @@ def _rescaled(value: Any, left: Any, multiplier: Any, right: Any) -> Any:
 
 
 @njit(cache=True)
-def requantise(sums: NDArray[Any], bias: Integers, scaling: Integers, zero: int, low: int, high: int, out: Any) -> None:
+def requantise(
+    sums: NDArray[Any], bias: NDArray[np.int32], scaling: NDArray[np.int32], zero: int, low: int, high: int, out: Any
+) -> None:
     """Turn sums [rows, filters] into codes; `scaling` is [3, filters]: left shift, multiplier, right shift."""
     rows, filters = sums.shape
     left, multiplier, right = scaling[0], scaling[1], scaling[2]
@@ -42,12 +42,12 @@ def requantise(sums: NDArray[Any], bias: Integers, scaling: Integers, zero: int,
 @njit(cache=True)
 def depthwise(
     x: NDArray[Any],
-    weights: Integers,
+    weights: NDArray[np.int32],
     stride: tuple[int, int],
     dilation: tuple[int, int],
     x_zero: int,
-    bias: Integers,
-    scaling: Integers,
+    bias: NDArray[np.int32],
+    scaling: NDArray[np.int32],
     zero: int,
     low: int,
     high: int,

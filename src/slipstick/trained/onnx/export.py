@@ -10,26 +10,31 @@ from torch import Tensor
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import write_bytes
-from slipstick.trained.onnx.build import VALUES
 from slipstick.trained.onnx.constants import type_name
 from slipstick.trained.onnx.module import OnnxNet
+from slipstick.trained.onnx.module_builder import VALUES
 from slipstick.trained.onnx.named_constants import constants
 from slipstick.trained.onnx.steps import Slot
 
-TYPES = {"FLOAT": torch.float32, "FLOAT16": torch.float16, "BFLOAT16": torch.bfloat16, "DOUBLE": torch.float64}
+_TYPES = {"FLOAT": torch.float32, "FLOAT16": torch.float16, "BFLOAT16": torch.bfloat16, "DOUBLE": torch.float64}
 
 
 def write_onnx(net: OnnxNet, path: str | Path) -> None:
-    """Write a network's ONNX file with the weights, biases and statistics that its layers have now.
+    """Write a network's ONNX file, whole or not at all; errors as those of `onnx_bytes`."""
+    write_bytes(path, onnx_bytes(net))
+
+
+def onnx_bytes(net: OnnxNet) -> bytes:
+    """Return a network's ONNX file with the weights, biases and statistics that its layers have now.
 
     They keep the file's shapes and types of float; nodes, names and what else it holds stay as they are, but that
     constants which were given as Identity of others, or as lists of numbers, are written out. Layers that are seen
-    through formats (torch's parametrisations) are written as they are seen. The file is written whole or not at all.
+    through formats (torch's parametrisations) are written as they are seen.
 
     Errors
     ------
     SlipstickError for a layer that was replaced by one without such weights, for weights that nodes share in the file
-    and no longer in the module, that do not fit the file's type of float, or a file that cannot be written.
+    and no longer in the module, or that do not fit the file's type of float.
     """
     model = type(net.plan.model)()
     model.CopyFrom(net.plan.model)
@@ -45,10 +50,10 @@ def write_onnx(net: OnnxNet, path: str | Path) -> None:
         if first is values:
             _put(tensors[slot.constant], values, f"{slot.layer}.{slot.attribute}")
     try:
-        raw = model.SerializeToString()
+        raw: bytes = model.SerializeToString()
     except ValueError as error:  # protobuf's own bound, 2 GiB
-        raise SlipstickError(f"cannot be written as ONNX: {error}", path=str(path)) from None
-    write_bytes(path, raw)
+        raise SlipstickError(f"cannot be written as ONNX: {error}", path=net.plan.path) from None
+    return raw
 
 
 def _values(net: OnnxNet, slot: Slot) -> Tensor:
@@ -56,11 +61,11 @@ def _values(net: OnnxNet, slot: Slot) -> Tensor:
     layer = net._modules.get(slot.layer)
     values = getattr(layer, slot.attribute, None)
     if not isinstance(values, Tensor) or tuple(values.shape) != slot.shape:
-        found = tuple(values.shape) if isinstance(values, Tensor) else type(layer).__name__
+        given = tuple(values.shape) if isinstance(values, Tensor) else type(layer).__name__
         raise SlipstickError(
             "not the layer that the file has there",
             path=f"{slot.layer}.{slot.attribute}",
-            value=found,
+            value=given,
             allowed=f"{slot.shape}",
         )
     values = values.detach().cpu()
@@ -70,7 +75,7 @@ def _values(net: OnnxNet, slot: Slot) -> Tensor:
 def _put(tensor: Any, values: Tensor, where: str) -> None:
     """Put values into a constant of the file, in its type, as little-endian bytes as ONNX has them."""
     kind = type_name(tensor.data_type)
-    cast = values.to(TYPES[kind]).contiguous()
+    cast = values.to(_TYPES[kind]).contiguous()
     if torch.isinf(cast).sum() > torch.isinf(values).sum():
         raise SlipstickError(f"numbers beyond {kind}, the file's type", path=where, value=float(values.abs().max()))
     for field in VALUES:

@@ -9,17 +9,17 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from slipstick.trained.onnx.builder_context import Built, Known, Weight
-from slipstick.trained.onnx.node_attributes import Node
-from slipstick.trained.onnx.window_operators import Window, enclosed, window_of
+from slipstick.trained.onnx.builder_context import Built, FileFacts, Weight
+from slipstick.trained.onnx.node_attributes import OnnxNode
+from slipstick.trained.onnx.window_operators import SlidingWindow, enclosed, window_of
 
 WITHOUT_MEMORY = "meta"  # torch's device of tensors that have shapes and no values
 
 
-def conv(node: Node, known: Known) -> Built:
+def conv(node: OnnxNode, known: FileFacts) -> Built:
     """Conv over height and width -> Conv2d; pads that it cannot have are put around the image before."""
     weight, bias = node.inputs[1], node.inputs[2:]
-    filters, each, *kernel = known.shape(weight, 4)
+    filters, channels, *kernel = known.shape(weight, 4)
     window, groups = window_of(node, kernel), node.whole("group", 1)
     if groups < 1 or filters % groups:
         raise ValueError(f"{filters} filters in {groups} groups")
@@ -27,7 +27,7 @@ def conv(node: Node, known: Known) -> Built:
         known.vector(name, filters)
     padding = window.padding()
     layer = nn.Conv2d(
-        each * groups,
+        channels * groups,
         filters,
         window.kernel,
         window.strides,
@@ -37,24 +37,24 @@ def conv(node: Node, known: Known) -> Built:
         bias=bool(bias),
         device=WITHOUT_MEMORY,
     )
-    function = partial(convolved, window=window if padding is None else None)
+    function = partial(_convolved, window=window if padding is None else None)
     return Built(function, (known.flow(node.inputs[0]),), layer, _weights(weight, bias))
 
 
-def gemm(node: Node, known: Known) -> Built:
+def gemm(node: OnnxNode, known: FileFacts) -> Built:
     """Gemm with constant weights -> Linear."""
     scales = [node.real(name, 1.0) for name in ("alpha", "beta")]
     if scales != [1.0, 1.0] or node.whole("transA", 0):
         raise ValueError(f"only alpha = beta = 1 and transA = 0 are supported; alpha, beta = {scales}")
-    return _linear(node, known, node.whole("transB", 0) == 0, rows_only)
+    return _linear(node, known, node.whole("transB", 0) == 0, _rows_only)
 
 
-def matmul(node: Node, known: Known) -> Built:
+def matmul(node: OnnxNode, known: FileFacts) -> Built:
     """MatMul with constant weights -> Linear; its third input, if any, is a bias that an Add gave it."""
     return _linear(node, known, True, plain)
 
 
-def batch_norm(node: Node, known: Known) -> Built:
+def batch_norm(node: OnnxNode, known: FileFacts) -> Built:
     """BatchNormalization with its statistics -> BatchNorm2d."""
     if node.whole("training_mode", 0) or node.whole("spatial", 1) != 1:
         raise ValueError("only the inference of one mean and variance a channel is supported")
@@ -66,15 +66,15 @@ def batch_norm(node: Node, known: Known) -> Built:
         raise ValueError(f"scale, bias, mean and variance must be {channels} numbers each")
     layer = nn.BatchNorm2d(channels, epsilon, momentum, device=WITHOUT_MEMORY)
     weights = tuple(Weight(name, value) for name, value in zip(names, node.inputs[1:], strict=True))
-    return Built(normed, (known.flow(node.inputs[0]),), layer, weights)
+    return Built(_normed, (known.flow(node.inputs[0]),), layer, weights)
 
 
-def relu(node: Node, known: Known) -> Built:
-    """Relu -> ReLU."""
+def relu(node: OnnxNode, known: FileFacts) -> Built:
+    """Return the layer of a Relu operator."""
     return Built(plain, (known.flow(node.inputs[0]),), nn.ReLU())
 
 
-def clip(node: Node, known: Known) -> Built:
+def clip(node: OnnxNode, known: FileFacts) -> Built:
     """Clip to 0 .. 6 -> ReLU6; to other bounds, a function."""
     given = (*node.inputs[1:], "", "")
     if node.version < 11:  # the bounds were attributes until version 11 of the operators
@@ -84,30 +84,30 @@ def clip(node: Node, known: Known) -> Built:
     read = (known.flow(node.inputs[0]),)
     if (low, high) == (0.0, 6.0):
         return Built(plain, read, nn.ReLU6())
-    return Built(partial(clipped, low=low, high=high), read)
+    return Built(partial(_clipped, low=low, high=high), read)
 
 
 def plain(layer: nn.Module, x: Tensor) -> Tensor:
-    """Return what a layer makes of `x`."""
+    """Return the output of a layer for `x`."""
     made: Tensor = layer(x)
     return made
 
 
-def rows_only(layer: nn.Module, x: Tensor) -> Tensor:
+def _rows_only(layer: nn.Module, x: Tensor) -> Tensor:
     """Return what a dense layer makes of the rows of `x`; ValueError for more than two dimensions."""
     if x.ndim != 2:
         raise ValueError(f"it needs [n, features] and reads {tuple(x.shape)}")
     return plain(layer, x)
 
 
-def convolved(layer: nn.Module, x: Tensor, *, window: Window | None) -> Tensor:
+def _convolved(layer: nn.Module, x: Tensor, *, window: SlidingWindow | None) -> Tensor:
     """Return what a convolution makes of images, with what its window needs around them."""
     if x.ndim != 4:
         raise ValueError(f"it needs images, [n, channels, height, width], and reads {tuple(x.shape)}")
     return plain(layer, x if window is None else enclosed(x, window))
 
 
-def normed(layer: nn.Module, x: Tensor) -> Tensor:
+def _normed(layer: nn.Module, x: Tensor) -> Tensor:
     """Return what a batch norm makes of [n, channels, ...]."""
     if x.ndim == 4:
         return plain(layer, x)  # the very tensor that a convolution made: who watches both knows them by it
@@ -116,12 +116,14 @@ def normed(layer: nn.Module, x: Tensor) -> Tensor:
     return plain(layer, x.reshape(*x.shape[:2], -1, 1)).reshape(x.shape)
 
 
-def clipped(x: Tensor, *, low: float, high: float) -> Tensor:
+def _clipped(x: Tensor, *, low: float, high: float) -> Tensor:
     """Return `x` between two bounds; the upper one holds where they cross."""
     return torch.clamp(x, low, high)
 
 
-def _linear(node: Node, known: Known, transposed: bool, function: Callable[[nn.Module, Tensor], Tensor]) -> Built:
+def _linear(
+    node: OnnxNode, known: FileFacts, transposed: bool, function: Callable[[nn.Module, Tensor], Tensor]
+) -> Built:
     weight, bias = node.inputs[1], node.inputs[2:]
     rows, columns = known.shape(weight, 2)
     inputs, outputs = (rows, columns) if transposed else (columns, rows)

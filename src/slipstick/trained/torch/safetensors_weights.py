@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,21 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.files import read_bytes, write_bytes
 
-MAX_BYTES = 2**33  # 8 GiB: VGG-16 has 0.55 GB
-MOST = 3  # names that an error lists
+_MAX_BYTES = 2**33  # 8 GiB: VGG-16 has 0.55 GB
+_MOST = 3  # names that an error lists
+_LENGTH = 8  # bytes of the header's length, at the start of a file
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> None:
     """Write tensors by name, whole or not at all, with texts by key in the file's header."""
+    write_bytes(path, tensor_bytes(tensors, about))
+
+
+def tensor_bytes(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> bytes:
+    """Return the contents of a safetensors file: tensors by name, and texts by key in its header."""
     plain = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    write_bytes(path, require("safetensors.torch", "torch").save(plain, metadata=dict(about)))
+    raw: bytes = require("safetensors.torch", "torch").save(plain, metadata=dict(about))
+    return raw
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -30,14 +38,18 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     ------
     SlipstickError if it is missing, larger than 8 GiB, or no safetensors file.
     """
+    return parse_tensors(read_bytes(path, limit=_MAX_BYTES), str(path))
+
+
+def parse_tensors(raw: bytes, path: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors and texts in the bytes of a safetensors file, as `load_tensors` does; errors name `path`."""
     safetensors = require("safetensors", "torch")
-    raw = read_bytes(path, limit=MAX_BYTES)
     try:
         tensors = require("safetensors.torch", "torch").load(raw)
-        with safetensors.safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
     except safetensors.SafetensorError as error:
-        raise SlipstickError(f"not a safetensors file: {error}", path=str(path)) from None
+        raise SlipstickError(f"not a safetensors file: {error}", path=path) from None
+    size = int.from_bytes(raw[:_LENGTH], "little")  # the library has checked the header, and gives no texts of bytes
+    about = json.loads(raw[_LENGTH : _LENGTH + size]).get("__metadata__") or {}
     return tensors, about
 
 
@@ -76,7 +88,7 @@ def fill(net: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
         net.load_state_dict(dict(tensors))
 
 
-def _same_names(what: str, names: set[Any], where: str) -> None:
+def _same_names(problem: str, names: set[Any], where: str) -> None:
     if names:
-        more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
-        raise SlipstickError(f"tensors {what}: {', '.join(sorted(names)[:MOST])}{more}", path=where)
+        more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+        raise SlipstickError(f"tensors {problem}: {', '.join(sorted(names)[:_MOST])}{more}", path=where)

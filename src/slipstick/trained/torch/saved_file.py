@@ -10,24 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
-from slipstick.core.files import parse_json
+from slipstick.core.files import parse_json, write_bytes
 from slipstick.datasets.images import Normal
 from slipstick.trained.torch.image_networks import module
+from slipstick.trained.torch.torch_network import ModuleFile, TorchNetwork
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from slipstick.datasets.images import DataSet
 
-KEY = "slipstick"  # in the file's header: JSON of what is below
-LARGEST = 2**16  # classes, channels, or pixels of a side
+_KEY = "slipstick"  # in the file's header: JSON of what is below
+_STRUCTURE = ("net", "data", "classes", "shape", "normal", "about")  # of a header: how to build the network
+_LARGEST = 2**16  # classes, channels, or pixels of a side
 
 
 def save_net(net: Any, path: str | Path, name: str, data: DataSet, about: Mapping[str, object]) -> None:
     """Write a network of the registry with its name, its data set's shape and normalisation, and `about`."""
-    from slipstick.trained.torch.safetensors_weights import save_weights
-
-    said = {"net": name, "data": data.name, "classes": len(data.classes), "shape": data.shape}
-    said |= {"normal": asdict(data.normal), **about}
-    save_weights(net, path, {KEY: json.dumps(said)})
+    header = {"net": name, "data": data.name, "classes": len(data.classes), "shape": data.shape}
+    header |= {"normal": asdict(data.normal), **about}
+    write_bytes(path, _net_bytes(net, header))
 
 
 def load_net(path: str | Path) -> tuple[Any, Normal, dict[str, Any]]:
@@ -39,24 +41,57 @@ def load_net(path: str | Path) -> tuple[Any, Normal, dict[str, Any]]:
     ------
     SlipstickError for a file without such a header, or whose tensors do not fit it.
     """
-    from slipstick.trained.torch.safetensors_weights import fill, load_tensors
+    from slipstick.trained.torch.safetensors_weights import load_tensors
 
-    tensors, header = load_tensors(path)
-    about: Any = parse_json(header.get(KEY, "null"), where=str(path))
+    return _built(*load_tensors(path), str(path))
+
+
+def saved_network(raw: bytes, path: str) -> TorchNetwork:
+    """Return the trained network in the bytes of a file that `save_net` wrote; errors as those of `load_net`."""
+    from slipstick.trained.torch.safetensors_weights import parse_tensors
+
+    net, normal, header = _built(*parse_tensors(raw, path), path)
+    return named_network(net, normal, header)
+
+
+def named_network(net: nn.Module, normal: Normal, header: Mapping[str, Any]) -> TorchNetwork:
+    """Return a network of the registry as a trained network, which is written back as `save_net` writes.
+
+    Parameters
+    ----------
+    header : `net`, `classes`, `shape` and what else a file's header says; figures of the training stay out of it.
+    """
+    structure = {key: header[key] for key in _STRUCTURE if key in header} | {"normal": asdict(normal)}
+    height, width, channels = header["shape"]
+    file = ModuleFile(".safetensors", lambda module, notes: _net_bytes(module, {**structure, **notes}))
+    return TorchNetwork(str(header["net"]), net, normal, (height, width, channels), file)
+
+
+def _net_bytes(net: nn.Module, header: Mapping[str, object]) -> bytes:
+    from slipstick.trained.torch.safetensors_weights import tensor_bytes
+
+    return tensor_bytes(net.state_dict(), {_KEY: json.dumps(header)})
+
+
+def _built(tensors: Mapping[str, Any], texts: Mapping[str, str], path: str) -> tuple[Any, Normal, dict[str, Any]]:
+    """Return the network that a header describes, filled with tensors, its normalisation and the header."""
+    from slipstick.trained.torch.safetensors_weights import fill
+
+    about: Any = parse_json(texts.get(_KEY, "null"), where=path)
     try:
         normal = Normal(*(tuple(float(n) for n in about["normal"][key]) for key in ("mean", "deviation")))
         height, width, channels = (_size(number) for number in about["shape"])
         with require("torch", "torch").device("meta"):  # a header may ask for any size: no memory before tensors fit
             net = module(str(about["net"]), classes=_size(about["classes"]), shape=(height, width, channels))
     except (TypeError, KeyError, ValueError):
-        raise SlipstickError("says not how to build its network: not from slipstick train", path=str(path)) from None
+        raise SlipstickError("says not how to build its network: not from slipstick train", path=path) from None
     if not len(normal.mean) == len(normal.deviation) == channels or not all(d > 0 for d in normal.deviation):
         raise SlipstickError(f"a mean and a deviation for {channels} channels", path=f"{path}: normal")
-    fill(net, tensors, str(path))
+    fill(net, tensors, path)
     return net.eval(), normal, dict(about)
 
 
 def _size(number: object) -> int:
-    if type(number) is not int or not 0 < number <= LARGEST:
+    if type(number) is not int or not 0 < number <= _LARGEST:
         raise ValueError
     return number

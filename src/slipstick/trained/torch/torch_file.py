@@ -23,10 +23,10 @@ from torch import Tensor
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import read_bytes
 
-MAX_BYTES = 2**31  # of a file
-MAX_PROGRAM = 2**24  # bytes of its program: 300 tensors take 42 kB
-MAGIC = 0x1950A86A20F9469CFC6C  # the first number of the older format: torch/serialization.py, MAGIC_NUMBER
-DTYPES = {
+_MAX_BYTES = 2**31  # of a file
+_MAX_PROGRAM = 2**24  # bytes of its program: 300 tensors take 42 kB
+_MAGIC = 0x1950A86A20F9469CFC6C  # the first number of the older format: torch/serialization.py, MAGIC_NUMBER
+_DTYPES = {
     "FloatStorage": torch.float32,
     "HalfStorage": torch.float16,
     "BFloat16Storage": torch.bfloat16,
@@ -38,7 +38,7 @@ DTYPES = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
-BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, zipfile.BadZipFile, EOFError)
+_BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, zipfile.BadZipFile, EOFError)
 
 
 @dataclass(frozen=True)
@@ -78,35 +78,35 @@ def read_torch_file(path: str | Path) -> dict[str, Tensor]:
     SlipstickError for a file that would call anything but what makes tensors, that holds anything else than a dict of
     tensors, or that is broken.
     """
-    raw = read_bytes(path, limit=MAX_BYTES)
+    raw = read_bytes(path, limit=_MAX_BYTES)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pickletools warns of odd texts, which are refused all the same
-            found, fetch = _zipped(raw) if zipfile.is_zipfile(io.BytesIO(raw)) else _legacy(raw)
-        if not isinstance(found, dict):
-            raise ValueError(f"it holds {type(found).__name__}, not a dict of tensors")
-        return {_text(name): _tensor(view, fetch) for name, view in found.items()}
-    except BROKEN as error:
+            tensors, fetch = _zipped(raw) if zipfile.is_zipfile(io.BytesIO(raw)) else _legacy(raw)
+        if not isinstance(tensors, dict):
+            raise ValueError(f"it holds {type(tensors).__name__}, not a dict of tensors")
+        return {_text(name): _tensor(view, fetch) for name, view in tensors.items()}
+    except _BROKEN as error:
         raise SlipstickError(f"not a usable file of torch.save: {error}", path=str(path)) from None
 
 
 def _legacy(raw: bytes) -> tuple[Any, Callable[[_Storage], bytes]]:
     file = io.BytesIO(raw)
-    magic, _, system, found, keys = (_run(file) for _ in range(5))
-    if magic != MAGIC or not system["little_endian"]:
+    magic, _, system, tensors, keys = (_run(file) for _ in range(5))
+    if magic != _MAGIC or not system["little_endian"]:
         raise ValueError("not little-endian numbers behind torch's own first number")
     places: dict[str, int] = {}
-    sizes = _sizes(found)
+    sizes = _sizes(tensors)
     for key in keys:  # in front of each storage its number of elements, in 8 bytes
         places[key] = file.tell() + 8
         file.seek(places[key] + sizes.get(key, 0))
-    return found, lambda storage: raw[places[storage.key] : places[storage.key] + _bytes(storage)]
+    return tensors, lambda storage: raw[places[storage.key] : places[storage.key] + _bytes(storage)]
 
 
 def _zipped(raw: bytes) -> tuple[Any, Callable[[_Storage], bytes]]:
     archive = zipfile.ZipFile(io.BytesIO(raw))
     (program,) = (entry for entry in archive.infolist() if entry.filename.endswith("/data.pkl"))
-    if program.file_size > MAX_PROGRAM:
+    if program.file_size > _MAX_PROGRAM:
         raise ValueError(f"a program of {program.file_size} bytes")
     top = program.filename.removesuffix("data.pkl")
 
@@ -115,12 +115,12 @@ def _zipped(raw: bytes) -> tuple[Any, Callable[[_Storage], bytes]]:
             return file.read(_bytes(storage))
 
     with archive.open(program) as file:
-        return _run(io.BytesIO(file.read(MAX_PROGRAM))), fetch
+        return _run(io.BytesIO(file.read(_MAX_PROGRAM))), fetch
 
 
-def _sizes(found: Any) -> dict[str, int]:
+def _sizes(tensors: Any) -> dict[str, int]:
     """Return the bytes of every storage that a dict's tensors lie in."""
-    return {view.storage.key: _bytes(view.storage) for view in found.values() if isinstance(view, _View)}
+    return {view.storage.key: _bytes(view.storage) for view in tensors.values() if isinstance(view, _View)}
 
 
 def _bytes(storage: _Storage) -> int:
@@ -150,8 +150,8 @@ def _run(file: io.BytesIO) -> Any:
     memo: dict[int, Any] = {}
     start = file.tell()
     for opcode, argument, _ in pickletools.genops(file):
-        if file.tell() - start > MAX_PROGRAM:
-            raise ValueError(f"a program of more than {MAX_PROGRAM} bytes")
+        if file.tell() - start > _MAX_PROGRAM:
+            raise ValueError(f"a program of more than {_MAX_PROGRAM} bytes")
         if opcode.name == "STOP":
             return stack.pop()
         _step(opcode.name, argument, stack, memo)
@@ -206,9 +206,9 @@ def _step(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> N
 def _marked(stack: list[Any]) -> list[Any]:
     """Take what lies above the last mark off the stack, with the mark."""
     place = next(place for place in range(len(stack) - 1, -1, -1) if stack[place] is _MARK)
-    found = stack[place + 1 :]
+    items = stack[place + 1 :]
     del stack[place:]
-    return found
+    return items
 
 
 def _fill(name: str, stack: list[Any]) -> None:
@@ -216,8 +216,8 @@ def _fill(name: str, stack: list[Any]) -> None:
     if name == "BUILD":
         stack.pop()
         return
-    one = {"APPEND": 1, "SETITEM": 2}.get(name)
-    items = _marked(stack) if one is None else [stack.pop() for _ in range(one)][::-1]
+    count = {"APPEND": 1, "SETITEM": 2}.get(name)
+    items = _marked(stack) if count is None else [stack.pop() for _ in range(count)][::-1]
     if name.startswith("APPEND"):
         stack[-1].extend(items)
     else:
@@ -226,8 +226,8 @@ def _fill(name: str, stack: list[Any]) -> None:
 
 def _storage(about: Any) -> _Storage:
     kind, named, key, _, count = about[:5]
-    dtype = DTYPES.get(named.name.removeprefix("torch."))
-    if kind != "storage" or dtype is None or not isinstance(count, int) or not 0 <= count <= MAX_BYTES:
+    dtype = _DTYPES.get(named.name.removeprefix("torch."))
+    if kind != "storage" or dtype is None or not isinstance(count, int) or not 0 <= count <= _MAX_BYTES:
         raise ValueError(f"a storage of {named.name}")
     return _Storage(dtype, _text(key), count)
 

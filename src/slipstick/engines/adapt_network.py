@@ -1,0 +1,236 @@
+"""`adapt`: a trained network in other formats, scored before and after, with or without training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slipstick.core.device_kinds import Array
+from slipstick.core.errors import SlipstickError
+from slipstick.engines.adapted_array import array_question, cycle_costs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import nn
+
+    from slipstick.compress.adapt_options import CalibrationImages, Retraining, ShiftSchedule
+    from slipstick.compress.compression import Compression, LayerStudy
+    from slipstick.core.arrays import FloatArray
+    from slipstick.core.encoding import Encoded
+    from slipstick.core.format import Format
+    from slipstick.core.progress import Progress
+    from slipstick.core.question import Question
+    from slipstick.datasets.images import DataSet, Images
+    from slipstick.engines.question import SystemSpec
+    from slipstick.report.report import Report
+    from slipstick.trained.network import TrainedNetwork
+
+    _Right = np.ndarray[Any, np.dtype[np.bool_]]
+
+_RANGE_IMAGES = 1024  # training images that find the ranges of activations
+
+
+@dataclass(frozen=True)
+class AdaptOptions:
+    """Options of one call of `adapt`: its three groups, and the array that is asked about."""
+
+    calibration: CalibrationImages
+    schedule: ShiftSchedule
+    retraining: Retraining
+    system: SystemSpec | None = None
+
+    @property
+    def studies_layers(self) -> bool:
+        """Whether anything depends on the inputs of layers."""
+        return self.calibration.correct or self.schedule.shifts is not None
+
+    def inputs(self, tuning: Images) -> dict[str, Any]:
+        """Return the inputs of a Report that tell of schedule and calibration."""
+        schedule = self.schedule
+        columns = {} if schedule.columns is None else {"columns": schedule.columns}
+        return {
+            "shifts": schedule.shifts, "weighed": schedule.weighed, **columns, "correct": self.calibration.correct,
+            "calibrated on": len(tuning) if self.studies_layers else 0,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class AdaptedNetwork:
+    """Network in its formats, and the test images that were right at each stage: the detail of `adapt`'s Report.
+
+    `before`, `rounded` and `after` tell for each scored image whether it was right: with the weights as they came, in
+    formats without training, and after it.
+    """
+
+    network: TrainedNetwork
+    encoded: Mapping[str, Encoded]
+    before: _Right
+    rounded: _Right
+    after: _Right
+    notes: Mapping[str, object]
+
+    @property
+    def module(self) -> Any:
+        """Torch module of the adapted network, None where it has none."""
+        return self.network.module
+
+    def write(self, path: str | Path) -> None:
+        """Write the network, its weights as the formats keep them, in the kind of file that it came in."""
+        self.network.write(path, self.notes)
+
+    def write_packed(self, path: str | Path) -> int:
+        """Write the network with packed weights, as `open_network` reads it again; return the file's bytes."""
+        from slipstick.trained.open import write_packed_network
+
+        return write_packed_network(path, self.network, self.encoded)
+
+
+@dataclass(frozen=True, eq=False)
+class Adaptation:
+    """Result of `adapt` in one format, all that its Report tells of."""
+
+    network: TrainedNetwork
+    data: DataSet
+    formats: str
+    compression: Compression
+    study: LayerStudy
+    detail: AdaptedNetwork
+    question: Question | None
+    bits: Mapping[int, float]
+
+
+def adapt_network(
+    network: str | Path | nn.Module | TrainedNetwork,
+    formats: str,
+    data: DataSet,
+    options: AdaptOptions,
+    progress: Progress | None = None,
+) -> Report:
+    """Put the weights of a trained network into formats, retrain it for them, and score it on the test images.
+
+    The arguments are those of `slipstick.adapt`; `formats` is one format.
+    """
+    from slipstick.compress.compression import compress
+    from slipstick.compress.layer_formats import layer_formats
+    from slipstick.compress.retraining import retrain
+    from slipstick.engines.adapt_report import adapted_report
+    from slipstick.trained.network import right_answers
+    from slipstick.trained.open import open_network
+
+    opened = open_network(network, data)
+    bits = _allowed(opened, options)
+    tuning, scored = _split(data, options.calibration)
+    before = right_answers(opened, scored)
+    budget = options.schedule.budget_bytes()
+    forms = layer_formats(opened, formats, budget=budget, progress=progress)
+    question = None if options.system is None else array_question(opened.graph(), options.system)
+    study = _study(opened, forms, options, question, tuning, progress)
+    compression = compress(opened, forms, study, correct=options.calibration.correct)
+    after = rounded = right_answers(compression.network, scored)
+    if options.retraining.epochs:
+        compression = retrain(opened, compression, data, options.retraining, progress=progress)
+        after = right_answers(compression.network, scored)
+    inputs = _inputs(opened, formats, data, options, tuning)
+    notes = {"formats": formats, "adapted": inputs}
+    detail = AdaptedNetwork(compression.network, compression.encoded, before, rounded, after, notes)
+    curve = _by_bits(compression.network, data, scored, bits, options.retraining.seed)
+    adaptation = Adaptation(opened, data, formats, compression, study, detail, question, curve)
+    return adapted_report(adaptation, inputs, options.retraining.epochs)
+
+
+def _allowed(network: TrainedNetwork, options: AdaptOptions) -> tuple[int, ...]:
+    """Return the bits of activations that are asked for; refuse what a network without a torch module cannot do."""
+    bits = options.calibration.activation_bits()
+    if network.module is None:
+        asked = {
+            "retrain": options.retraining.epochs, "folder": options.retraining.folder,
+            "budget": options.schedule.budget, "activations": bits,
+        }  # fmt: skip
+        for name, value in asked.items():
+            if value:
+                reason = "a network of 8-bit integers keeps its arithmetic and its scales"
+                raise SlipstickError(f"not for this network: {reason}", path=name, value=str(value))
+    return bits
+
+
+def _split(data: DataSet, calibration: CalibrationImages) -> tuple[Images, Images]:
+    """Return images to calibrate on, of the training images, and those to score: the test images.
+
+    Without training images every second test image calibrates, and the others are scored.
+    """
+    train, test = data.train, data.test.some(calibration.images)
+    count = len(test)
+    if len(train) and count > 0:
+        order = np.random.default_rng(0).permutation(len(train))  # sets are ordered by class, or otherwise
+        return train.take(order[: calibration.calibrate]), test
+    if count < 2:
+        raise SlipstickError("too few test images", path="images", value=count, allowed="from 2")
+    return test.take(np.arange(0, count, 2)[: calibration.calibrate]), test.take(np.arange(1, count, 2))
+
+
+def _study(
+    network: TrainedNetwork,
+    forms: Mapping[str, Format],
+    options: AdaptOptions,
+    question: Question | None,
+    tuning: Images,
+    progress: Progress | None,
+) -> LayerStudy:
+    """Return the measurements that a schedule and corrected biases need."""
+    from slipstick.compress.compression import LayerStudy, study_layers
+
+    if not options.studies_layers:
+        return LayerStudy()
+    return study_layers(
+        network, forms, tuning, shifts=options.schedule.shifts, costs=_costs(network, forms, options, question),
+        columns=_columns(options, question), progress=progress,
+    )  # fmt: skip
+
+
+def _costs(
+    network: TrainedNetwork, forms: Mapping[str, Format], options: AdaptOptions, question: Question | None
+) -> dict[str, FloatArray] | None:
+    """Return what a shift of each filter counts where that is cycles: the array's, else groups times positions."""
+    from slipstick.compress.shift_budget import shift_costs
+
+    if options.schedule.weighed == "bytes":
+        return None
+    return shift_costs(network, forms, "cycles") if question is None else cycle_costs(question, forms)
+
+
+def _columns(options: AdaptOptions, question: Question | None) -> int:
+    """Return how many filters share their shifts: an array's columns where its cycles count, else 1."""
+    if options.schedule.columns is not None:
+        return options.schedule.columns
+    if question is None or options.schedule.weighed == "bytes":
+        return 1
+    return question.system.device_as(Array).columns
+
+
+def _inputs(
+    network: TrainedNetwork, formats: str, data: DataSet, options: AdaptOptions, tuning: Images
+) -> dict[str, Any]:
+    from slipstick.compress.retraining import largest_rate
+
+    inputs = {"network": network.name, "formats": formats, "data": data.name, **options.inputs(tuning)}
+    if network.module is None:
+        return inputs
+    retraining = options.retraining
+    return {
+        **inputs, "epochs": retraining.epochs, "rate": largest_rate(network, retraining), "seed": retraining.seed,
+    }  # fmt: skip
+
+
+def _by_bits(network: Any, data: DataSet, scored: Images, bits: tuple[int, ...], seed: int) -> dict[int, float]:
+    """Return the accuracy at each width of the ReLUs' results, chosen at run time; empty where none is asked for."""
+    from slipstick.compress.activation_bits import right_by_bits
+
+    if not bits:
+        return {}
+    drawn = np.random.default_rng(seed).permutation(len(data.train))[:_RANGE_IMAGES]
+    curve = right_by_bits(network.module, scored, data.train.take(drawn), network.normal, bits)
+    return {width: float(right.mean()) for width, right in sorted(curve.items(), reverse=True)}

@@ -1,0 +1,76 @@
+"""`measure`: the accuracy of a trained network on test images, its weights in any format."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slipstick.core.errors import SlipstickError
+from slipstick.report.report import Metric, Report
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from slipstick.datasets.images import DataSet, Images
+    from slipstick.trained.network import TrainedNetwork
+
+_INTEGER_FORMAT = "int8"  # of an integer network's weights, where no other is asked for
+
+
+def measure_network(
+    network: str | Path | nn.Module | TrainedNetwork, data: DataSet, formats: str, images: int | None
+) -> Report:
+    """Return the Report of `measure` on a data set; the arguments are those of `slipstick.measure`."""
+    from slipstick.trained.open import open_network
+
+    test = data.test.some(images)
+    if not len(test):
+        raise SlipstickError("no test images", path="images", value=images, allowed="from 1")
+    started = time.perf_counter()
+    opened = open_network(network, data)
+    right, stored, int8 = _measured(opened, formats, test)
+    seconds = time.perf_counter() - started
+    metrics: dict[str, Any] = {
+        "accuracy": _accuracy(right, f"{len(right)} test images of {data.name}"),
+        "throughput": {
+            "images": Metric(len(right) / seconds, "sample/s", "measured", "this machine, encoding included")
+        },
+    }
+    if stored:
+        metrics["weights"] = {
+            "stored": Metric(float(stored), "B", "measured", "scales included"),
+            "int8": Metric(float(int8), "B", "measured", "of the same layers, scales included"),
+            "compression": Metric(int8 / stored, "", "measured", "int8 over stored"),
+        }
+    inputs = {"network": opened.name, "data": data.name, "formats": formats, "images": len(right)}
+    title = f"{opened.name} on {data.name} in {formats or 'its own formats'}"
+    return Report.of(inputs, metrics, title=title).with_detail(right)
+
+
+def _measured(network: TrainedNetwork, formats: str, test: Images) -> tuple[NDArray[np.bool_], int, int]:
+    """Return the right answers, the bytes of the weights as stored, and in int8."""
+    from slipstick.compress.compression import compress
+    from slipstick.compress.layer_formats import layer_formats
+    from slipstick.trained.network import right_answers
+
+    text = formats or (_INTEGER_FORMAT if network.integers else "")
+    if not text:
+        parameters = network.module.parameters()
+        stored = sum(parameter.numel() * parameter.element_size() for parameter in parameters)
+        return right_answers(network, test), stored, sum(layer.int8_bytes for layer in network.layers())
+    compression = compress(network, layer_formats(network, text), correct=False)
+    return right_answers(compression.network, test), compression.packed_bytes, compression.int8_bytes
+
+
+def _accuracy(right: NDArray[np.bool_], source: str) -> dict[str, Metric]:
+    from slipstick.training.evaluation import interval
+
+    low, high = interval(right)
+    return {
+        "top1": Metric(float(right.mean()), "fraction", "measured", source),
+        "low": Metric(low, "fraction", "measured", "95 % interval, Wilson"),
+        "high": Metric(high, "fraction", "measured", "95 % interval, Wilson"),
+    }

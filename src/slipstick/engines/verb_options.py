@@ -1,0 +1,107 @@
+"""Options of the verbs, beyond workload, system and plan: the same keywords in Python and on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from slipstick.cluster.convergence.epochs_to_target import Epochs
+    from slipstick.core.system import Calibration
+
+_PhaseName = Literal["train", "prefill", "decode", "infer"]
+_Overrides = list[str] | Mapping[str, object]  # texts "path=value", or a mapping
+
+
+class QuestionOptions(TypedDict, total=False):
+    """Options of every verb that takes a workload and a system."""
+
+    phase: _PhaseName | None
+    "What the network is used for. Default: train; infer on an array."
+
+    batch: int | None
+    "Sequences over all devices. Default: training one microbatch a device, inference 1."
+
+    sequence: int | None
+    "Tokens of a sequence, or of the prompt. Default: 4096 in training, a prompt of 1024; at most the longest context."
+
+    set: _Overrides | None
+    "Replace one field, such as system.memory.hbm.bandwidth='8 TB/s'. Repeatable."
+
+
+class EstimateOptions(QuestionOptions, total=False):
+    """Options of `estimate`, `compare` and `ops`."""
+
+    output: int | None
+    "Tokens generated in decode. Default: 128."
+
+    training_tokens: float | None
+    "Tokens of a whole training run: adds its time, energy and cost."
+
+    calibration: Path | str | Calibration | None
+    "An overlay that slipstick calibrate wrote."
+
+    strict: bool
+    "Refuse an answer with findings, such as too little memory (exit code 2)."
+
+    fabric: bool
+    "Price collectives on the links of the system's topology, not by the closed form."
+
+
+class SimulateOptions(QuestionOptions, total=False):
+    """Options of the verb `simulate`, on fabrics and arrays."""
+
+    efficiency: float | None
+    "The share of the peak rate that the layers reach. Default: what the kernel models say."
+
+    sweep: bool
+    "Simulate every strategy that takes all nodes, the fastest first."
+
+
+class PlaceOptions(QuestionOptions, total=False):
+    """Options of the verb `place`, beyond those of every question."""
+
+    forwarding: Literal["store", "cut-through"]
+    "store: a link begins when the one before has delivered all; cut-through: all links of a way at once."
+
+    time_limit: float
+    "Seconds; then the best found so far, with its gap. Ctrl-C does the same once one is found. Default: 60."
+
+
+class HybridOptions(TypedDict, total=False):
+    """Options of the verb `hybrid`: epochs, workers and step speed-ups."""
+
+    epochs: Path | str | Epochs | None
+    """A CSV file with the columns batch and epochs: epochs to the target at each global batch. Beyond its points
+    nothing is said."""
+
+    extrapolate: bool
+    "Fit the critical-batch model to the points of the file of epochs, and use it everywhere."
+
+    critical_batch: float | None
+    "Instead of epochs: E(B) = E_min (1 + B / critical batch)."
+
+    least_epochs: float | None
+    "E_min of the critical batch, for the time to converge."
+
+    batch: int | None
+    "Samples of one worker."
+
+    widths: str | Sequence[int]
+    "M, the devices of one worker, by comma. Default: 2,4,8."
+
+    step_speedups: str | Mapping[int, float]
+    "Your own SU^M, such as 2=1.32,4=1.9: those are not worked out."
+
+    method: Literal["auto", "placement", "pipeline"]
+    "How one step is divided: placement (CP-SAT), pipeline (balanced stages), auto (the better of both)."
+
+    scaling: Literal["model", "ideal"]
+    "model: the scaling efficiency SE_N of the cluster model; ideal: 1."
+
+    time_limit: float
+    "Seconds for each placement. Default: 20."
+
+    samples: float | None
+    "Of the data set: adds the time to converge."

@@ -1,0 +1,141 @@
+"""One name a verb: every command is a function of `slipstick` with the same parameters, and answers with a Report."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_args, is_typeddict
+
+import pytest
+
+import slipstick
+from slipstick.cli import _COMMANDS
+from slipstick.cli.options import Shown
+from slipstick.core.errors import SlipstickError
+from slipstick.exploration.frontier import Frontier
+from slipstick.report.comparison import Comparison
+from slipstick.report.report import Report
+from slipstick.training.recipe import Recipe
+
+ANSWERS = (Report, Frontier, Comparison)
+NOUNS = {
+    "CalibrationImages", "Plan", "Report", "Retraining", "ShiftSchedule", "SlipstickError", "Space", "System",
+    "Workload", "network", "open_network", "system", "__version__",
+}  # fmt: skip
+OPTIONS_OF = tuple(f"slipstick.{part}." for part in ("cli", "verbs", "engines", "exploration", "compress", "training"))
+OPENING = {"mean", "deviation"}  # of `slipstick.open_network`, whose network a verb is given
+SHOWING = {"details", "rows", "json", "out", "packed", "plot", "threads"}  # of a command alone: where answers go, how
+
+
+def command(name: str) -> Callable[..., None]:
+    module, _, function = _COMMANDS[name][0].partition(":")
+    found: Callable[..., None] = getattr(import_module(f"slipstick.cli.{module}"), function)
+    return found
+
+
+def hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the annotations as objects, names that only a type checker imports included."""
+    module = import_module(function.__module__)
+    names = dict(vars(module))
+    for block in ast.parse(inspect.getsource(module)).body:
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING":
+            imports = [node for node in block.body if isinstance(node, ast.Import | ast.ImportFrom)]
+            exec(compile(ast.Module(imports, []), "imports", "exec"), names)  # noqa: S102  the house's own source
+    annotations = function.__annotations__.items()
+    return {name: eval(hint, names) if isinstance(hint, str) else hint for name, hint in annotations}  # noqa: S307
+
+
+def option_objects(hint: Any) -> list[type]:
+    """Return the classes of options in an annotation: dataclasses, the recipe, and the TypedDict of ``**options``."""
+    inner = [part for argument in get_args(hint) for part in option_objects(argument)]
+    options = is_dataclass(hint) or is_typeddict(hint) or hint is Recipe
+    return [hint] if options and hint.__module__.startswith(OPTIONS_OF) else inner
+
+
+def parameters(function: Callable[..., Any]) -> set[str]:
+    """Return the names of all parameters, and of the fields of option objects in place of the object."""
+    names: set[str] = set()
+    known = hints(function)
+    for name in inspect.signature(function).parameters:
+        objects = option_objects(known[name])
+        if Shown in objects:
+            continue
+        fields = [field for kind in objects for field in kind.__annotations__]
+        names |= {name, *fields} if function.__module__.startswith("slipstick.verbs") else set(fields or [name])
+    return names
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_every_command_is_a_function_of_the_same_name(name: str) -> None:
+    assert inspect.isfunction(getattr(slipstick, name))
+    assert getattr(slipstick, name).__doc__
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_every_parameter_of_a_command_is_one_of_its_verb(name: str) -> None:
+    assert parameters(command(name)) - SHOWING - OPENING <= parameters(getattr(slipstick, name))
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_every_verb_answers_with_a_report_or_many(name: str) -> None:
+    assert hints(getattr(slipstick, name))["return"] in ANSWERS
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_no_verb_has_more_than_eight_parameters(name: str) -> None:
+    assert len(inspect.signature(getattr(slipstick, name)).parameters) <= 8
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: slipstick.estimate("resnet-18", "swis-8x8", "formats=swis:3"),
+        lambda: slipstick.ops("resnet-18", phase="infer"),
+        lambda: slipstick.compare("resnet-18", "swis-8x8", "stripes-8x8"),
+        lambda: slipstick.search("resnet-18", "swis-8x8", plan="formats=int8|int4", phase="infer", minimize="step"),
+        lambda: slipstick.list(),
+        lambda: slipstick.list("engines"),
+        lambda: slipstick.show("swis-8x8"),
+        lambda: slipstick.cite(),
+    ],
+)
+def test_what_comes_back_shows_itself(ask: Callable[[], Any]) -> None:
+    answer = ask()
+    assert isinstance(answer, ANSWERS)
+    assert answer.json()
+    assert "<html" in answer.html()
+
+
+def test_only_public_names_are_listed() -> None:
+    assert set(dir(slipstick)) == _COMMANDS.keys() | NOUNS
+    assert set(slipstick.__all__) == set(dir(slipstick)) - {"list", "__version__"}
+    assert builtins.list("ab") == ["a", "b"]
+
+
+def test_a_misspelt_option_is_named() -> None:
+    with pytest.raises(SlipstickError, match=r"bacth: no such option of `estimate`.*batch"):
+        slipstick.estimate("llama-3.1-8b", "h100-sxm-80gb", bacth=8)  # type: ignore[call-arg]
+
+
+def test_strict_speaks_python() -> None:
+    with pytest.raises(SlipstickError, match=r"the report has findings and strict is set: .*do not fit"):
+        slipstick.estimate("llama-3.1-70b", "h100-sxm-80gb", "tp=1", strict=True)
+
+
+def test_overrides_as_text_are_those_of_a_mapping() -> None:
+    asked = ("resnet-18", "swis-8x8", "formats=swis:3")
+    text = slipstick.estimate(*asked, set=["system.memory.weights.capacity=32 KiB"])
+    assert text == slipstick.estimate(*asked, set={"system.memory.weights.capacity": "32 KiB"})
+
+
+def test_each_verb_has_its_file_and_the_file_is_short() -> None:
+    folder = Path(slipstick.__file__).parent / "verbs"
+    for name in _COMMANDS:
+        path = folder / ("list_.py" if name == "list" else f"{name}.py")
+        assert path.is_file(), name
+        assert len(path.read_text("utf-8").splitlines()) <= 120, name
