@@ -11,8 +11,11 @@ import pytest
 
 import slipstick
 from commands import Result
+from slipstick.cluster.calibration import _fit
 from slipstick.core.catalogue import resolve_system
+from slipstick.core.errors import SlipstickError
 from slipstick.core.system import Calibration, System
+from slipstick.report.published import Row
 
 Cli = Callable[..., Result]
 COLUMNS = (
@@ -48,6 +51,12 @@ def write(path: Path, found: list[dict[str, str]]) -> Path:
         writer.writeheader()
         writer.writerows(found)
     return path
+
+
+@pytest.mark.parametrize("published", [0.0, -1.0])
+def test_rows_without_a_figure_above_zero_calibrate_nothing(published: float) -> None:
+    with pytest.raises(SlipstickError, match="no row to calibrate on"):
+        _fit(lambda calibration: [Row("a", "train", published, 1.0 / calibration.matmul, "s")])
 
 
 @pytest.mark.parametrize("unit", ["s/iteration", "tokens/s/gpu"])
