@@ -381,6 +381,34 @@ def test_waiting_for_nothing_is_a_bubble() -> None:
     assert parts([(COMPUTE, 0, 1, 2, ()), (COMPUTE, 0, 3, 4, ())], 0, 4) == {"compute": 2, "bubble": 2}
 
 
+def test_computations_outside_the_window_do_not_count() -> None:
+    rows = [
+        (COMPUTE, 0, 0, 1, ()), (COMPUTE, 0, 1, 2, ()), (LOAD, -1, 2, 3, (1,)), (COMPUTE, 0, 5, 6, (2,)),
+        (COMPUTE, 0, 6, 7, ()),
+    ]  # fmt: skip
+    assert parts(rows, 1, 3) == {"compute": 1, "load": 1}
+    assert parts(rows, 0, 2) == {"compute": 2}
+    assert parts(rows, 1, 6) == {"compute": 2, "load": 1, "bubble": 2}
+
+
+def test_bytes_on_links_are_those_of_the_last_step() -> None:
+    ring = builders.ring(3, 1.0, 0.0)
+    writer, pattern = TaskWriter(), Pattern.of_messages(ring, [(0, 1), (1, 2), (1, 2)])
+    for iteration, size in ((0, 5.0), (1, 7.0)):
+        writer.iteration = iteration
+        writer.send("x", DATA, pattern, size)
+        writer.send("y", LOAD, Pattern.of_messages(ring, [(2, 0)]), 3 * size)
+    tasks = writer.finish()
+    nothing = FabricRun(np.zeros(4), np.ones(4), np.zeros(ring.links), tasks.dag)
+    step = Iteration(Job(LAYERS, Strategy()), tasks, nothing, 0.0, 1.0, 0, {})
+    carried = step.bytes_on_links(ring)
+    ends = list(zip(ring.source.tolist(), ring.target.tolist(), strict=True))
+    assert [carried[DATA][ends.index(pair)] for pair in ((0, 1), (1, 2), (2, 0))] == [7.0, 14.0, 0.0]
+    assert carried[LOAD][ends.index((2, 0))] == 21.0
+    assert carried.sum() == 42.0
+    assert step.last.tolist() == [2, 3]
+
+
 def test_a_steps_shares() -> None:
     tasks, simulated = run_of([(COMPUTE, 0, 0, 1, ())])
     parts = {"compute": 6.0, "data_parallel": 2.0, "load": 1.0, "bubble": 1.0}
