@@ -388,7 +388,7 @@ def test_computations_outside_the_window_do_not_count() -> None:
     ]  # fmt: skip
     assert parts(rows, 1, 3) == {"compute": 1, "load": 1}
     assert parts(rows, 0, 2) == {"compute": 2}
-    assert parts(rows, 1, 6) == {"compute": 2, "load": 1, "bubble": 2}
+    assert parts(rows, 1, 6) == {"compute": 2, "load": 3}
 
 
 def test_bytes_on_links_are_those_of_the_last_step() -> None:
