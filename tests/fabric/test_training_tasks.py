@@ -90,6 +90,20 @@ def test_weight_streaming_tasks_and_bytes(strategy: Strategy) -> None:
         assert counts[PIPELINE] == 3 * dp * 2 * 2 * (len(LAYERS) - 1)
 
 
+@pytest.mark.parametrize("most", [1, 2, 3, 5, 6, 7, 99])
+@pytest.mark.parametrize("streaming", [False, True])
+def test_stages_share_the_runs_that_are_told_apart(most: int, streaming: bool) -> None:
+    job = Job(LAYERS, Strategy(1, 1, 3), streaming=streaming)
+    tasks = written(job, most=most, iterations=1)
+    runs = max(1, most // 3)
+    if streaming:
+        expected = min(3 * runs, len(LAYERS))
+    else:
+        expected = sum(min(runs, len(run)) for run in cut_in_stages([x.forward for x in LAYERS], 3))
+    assert (tasks.kind == COMPUTE).sum() == 2 * expected
+    assert tasks.dag.seconds.sum() == pytest.approx(sum(x.forward + x.backward for x in LAYERS))
+
+
 def reachable(tasks: Tasks, start: int, end: int) -> bool:
     following = defaultdict(list)
     for before, after in tasks.dag.edges.tolist():
