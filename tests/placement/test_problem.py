@@ -411,6 +411,30 @@ def test_a_first_schedule_leads_the_solver_to_the_same_optimum(
 
 
 @pytest.mark.parametrize("forwarding", ["store", "cut-through"])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_hint_is_a_whole_solution(seed: int, forwarding: Forwarding) -> None:
+    """With every hinted variable fixed to its hint, what is left is the schedule that the hint was taken from."""
+    cp = pytest.importorskip("ortools.sat.python.cp_model")
+    problem = random_problem(seed, 7, line(3), forwarding)
+    problem = replace(problem, latency=problem.latency + 1)
+    first = anneal(problem, 0.0, seed, {0: 0, 3: 2})
+    assert first is not None
+    assert first.transfers
+    model = cpsat._Model(problem, cp.CpModel(), {0: 0, 3: 2})
+    model.hint(first)
+    assert model.horizon >= problem.serial
+    solver = cp.CpSolver()
+    solver.parameters.fix_variables_to_their_hinted_value = True
+    solver.parameters.num_workers = 1
+    assert solver.solve(model.model) in (cp.OPTIMAL, cp.FEASIBLE)
+    read = check(problem, model.read(solver, "hinted"))
+    assert read.makespan == first.makespan
+    assert read.device.tolist() == first.device.tolist()
+    assert read.start.tolist() == first.start.tolist()
+    assert sorted(map(str, read.transfers)) == sorted(map(str, first.transfers))
+
+
+@pytest.mark.parametrize("forwarding", ["store", "cut-through"])
 @pytest.mark.parametrize("seed", range(8))
 def test_three_solvers_agree_where_links_have_latencies_and_devices_differ(seed: int, forwarding: Forwarding) -> None:
     rng = np.random.default_rng(seed)
