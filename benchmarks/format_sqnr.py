@@ -14,9 +14,9 @@ import time
 
 import numpy as np
 
-from slipstick.formats import Pool, Swis, format_of
+from slipstick.formats import Pool, Swis, encoding_of
 from slipstick.formats.kmeans import assign, fit
-from slipstick.formats.pool import fit_pool, poolable
+from slipstick.formats.pool_vectors import fit_pool, poolable
 from slipstick.formats.shift_schedule import errors_by_shifts, schedule
 from slipstick.trained.tflite import read_tflite
 
@@ -39,7 +39,7 @@ def main() -> None:
     for text in FORMATS:
         found = []
         for shifts in SHIFTS:
-            form = format_of(text.format(shifts))
+            form = encoding_of(text.format(shifts))
             lost = [rows(form.recode(layer.codes)) - rows(layer.codes) for layer in layers]
             noise = sum(float((e**2).sum(axis=1) @ layer.scales**2) for e, layer in zip(lost, layers, strict=True))
             size = sum(form.storage_bytes(layer.codes.shape) for layer in layers)

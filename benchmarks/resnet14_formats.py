@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from slipstick.engines.adapt_torch import AdaptedTorch
 
 import slipstick
 from slipstick.core.files import write_text
-from slipstick.engines.adapt_torch import AdaptedTorch
 from slipstick.training.paired_comparison import Paired, paired
 from slipstick.verbs.adapt import adapt
 

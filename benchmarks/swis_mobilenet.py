@@ -18,15 +18,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from slipstick.compress.integer_post_training import Compressed, compress
+from slipstick.compress.integer_sensitivity import sensitivities, spread
+from slipstick.trained.integer.accuracy import accuracy
 
 from slipstick.array.encoded_weights import on_array, shift_cycles
 from slipstick.compress.accuracy_pictures import Point, accuracy_svg
-from slipstick.compress.integer_post_training import Compressed, compress
-from slipstick.compress.integer_sensitivity import sensitivities, spread
 from slipstick.core.files import write_text
 from slipstick.datasets import data_set
 from slipstick.engines.question import ask
-from slipstick.trained.integer.accuracy import accuracy
 from slipstick.trained.integer.integer_graph import integer_graph
 from slipstick.trained.integer.layer_statistics import layer_inputs
 from slipstick.trained.tflite import patch, read_tflite

@@ -21,7 +21,7 @@ for network in ("mobilenet-v2", "resnet-14", "resnet-18", "vgg-16"):
         plan = f"formats=swis:{shifts}"
         fast, fast_joined = (estimate(network, system, plan, set=changes).detail for changes in (None, JOINED))
         limit = 8 * sum(layer.steps for layer in fast.layers) / sum(layer.busy for layer in fast.layers)
-        stored = sum(layer.held.storage for layer in fast.layers)
+        stored = sum(layer.stored.nbytes for layer in fast.layers)
         bits = 8 * stored / sum(layer.product.weights for layer in fast.layers)
         found = {"speed-up": slow.time / fast.time, "joined": slow_joined.time / fast_joined.time}
         found |= {"energy": energy_ratio(slow, fast), "on chip": energy_ratio(slow, fast, dram=False)}

@@ -9,12 +9,13 @@ import pytest
 
 from commands import ROOT
 from shared_data import SHARED, present
-from slipstick.array.bit_serial import layer
 from slipstick.array.encoded_weights import on_array, shift_cycles
-from slipstick.array.estimate import Run, run
+from slipstick.array.estimate import ArrayRun, array_run
+from slipstick.array.layer_cycles import layer_pass
 from slipstick.array.matrix_products import only_products, products_of
+from slipstick.core.device_kinds import Array
+from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
-from slipstick.core.format import Encoded
 from slipstick.core.workload import Phase
 from slipstick.engines.question import ask
 from slipstick.formats import Swis, format_of
@@ -32,14 +33,14 @@ MOBILENET = SHARED / "data/mobilenet_tflite/tf2_mobilenet_v2_1.0_224_ptq.tflite"
 def weights(text: str, **side: np.ndarray) -> dict[str, Encoded]:
     """Return all layers of the small network in one format."""
     return {
-        one.name: format_of(text).encode(one.codes.astype(float), {"scale": one.scales * 0 + 1, **side})
+        one.name: format_of(text).encoding.encode(one.codes.astype(float), {"scale": one.scales * 0 + 1, **side})
         for one in NETWORK.weights()
     }
 
 
-def costed(system: str, text: str, encoded: dict[str, Encoded] | None, **changes: object) -> Run:
+def costed(system: str, text: str, encoded: dict[str, Encoded] | None, **changes: object) -> ArrayRun:
     question = ask(integer_graph(NETWORK), system, f"formats={text}", set=changes)
-    return run(question.workload, question.system, question.plan, encoded)
+    return array_run(question.workload, question.system, question.plan, encoded)
 
 
 def test_the_graph_has_every_layer_by_its_name_and_all_weights() -> None:
@@ -71,7 +72,7 @@ def test_encoded_weights_take_what_the_plan_says_of_their_format(system: str, te
     planned, held = costed(system, text, None), costed(system, "int8", weights(text))
     for one, other in zip(planned.layers, held.layers, strict=True):
         assert one.cycles == other.cycles
-        assert one.held.storage == other.held.storage
+        assert one.stored.nbytes == other.stored.nbytes
     assert planned.spent() == held.spent()
 
 
@@ -82,10 +83,11 @@ def test_filters_in_lockstep_have_like_shifts() -> None:
     held = costed("swis-8x8", "int8", {one.name: encoded}, **{"system.device.columns": 4})
     cost = next(each for each in held.layers if each.product.name == one.name)
     sizes = cost.product.pixels, cost.product.reduction, cost.product.filters
-    wanted = layer(*sizes, 8, 4, group=4, shifts=np.sort(shifts), element="single-shift")
+    array = Array(clock=5e8, rows=8, columns=4, group=4, element="single-shift")
+    wanted = layer_pass(*sizes, np.sort(shifts), array)
     assert cost.cycles == int(wanted.cycles)
-    assert cost.cycles < int(layer(*sizes, 8, 4, group=4, shifts=shifts, element="single-shift").cycles)
-    assert cost.held.storage == encoded.nbytes
+    assert cost.cycles < int(layer_pass(*sizes, shifts, array).cycles)
+    assert cost.stored.nbytes == encoded.nbytes
 
 
 def test_a_pool_saves_traffic_but_no_cycles() -> None:
@@ -104,9 +106,9 @@ def test_fewer_shifts_are_faster_than_int8() -> None:
 def test_weights_of_another_network_are_refused() -> None:
     name = NETWORK.weights()[0].name
     with pytest.raises(SlipstickError, match="no such product"):
-        costed("swis-8x8", "int8", {"nobody": format_of("swis:3").encode(np.ones((4, 4)))})
+        costed("swis-8x8", "int8", {"nobody": format_of("swis:3").encoding.encode(np.ones((4, 4)))})
     with pytest.raises(SlipstickError, match="weights of another shape"):
-        costed("swis-8x8", "int8", {name: format_of("swis:3").encode(np.ones((4, 4)))})
+        costed("swis-8x8", "int8", {name: format_of("swis:3").encoding.encode(np.ones((4, 4)))})
 
 
 @pytest.mark.parametrize("system", ["swis-8x8", "swis-8x8-double", "stripes-8x8"])

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from slipstick import compare, estimate, ops
-from slipstick.array.bit_serial import group_cycles, layer
 from slipstick.array.dram_traffic import compulsory
 from slipstick.array.energy_sensitivity import energy_ratio, sensitivity
-from slipstick.array.estimate import run
-from slipstick.array.format_steps import steps_of
+from slipstick.array.estimate import array_run
+from slipstick.array.format_steps import array_arithmetic, weight_steps
 from slipstick.array.layer_cost import layer_cost
+from slipstick.array.layer_cycles import layer_pass
 from slipstick.array.matrix_products import Product, only_products, products_of
-from slipstick.array.systolic import run as systolic
-from slipstick.array.weight_formats import Held, held
+from slipstick.array.systolic import systolic_pass
+from slipstick.array.weight_formats import StoredWeights, planned_weights
 from slipstick.core.catalogue import resolve_system, systems
 from slipstick.core.device_kinds import Array, Element
 from slipstick.core.errors import SlipstickError
@@ -44,14 +44,14 @@ def test_a_report_keeps_its_bounds(name: str, system: str) -> None:
     assert not report.errors, report.errors
     array, done = (
         machine.device_as(Array),
-        run(Workload(network=network(name), phase=Phase.INFER, sequence=1), machine, Plan.of("formats=int4")),
+        array_run(Workload(network=network(name), phase=Phase.INFER, sequence=1), machine, Plan.of("formats=int4")),
     )
     assert report.value("work.macs") == MACS[name]
     lanes = array.rows * array.columns * array.group
     assert report.value("cycles.step") >= MACS[name] / lanes
     assert report.value("memory.weights_int8") == sum(product.weights for product in products(name))
     for one in done.layers:
-        floor = compulsory(one.product, one.held.storage)
+        floor = compulsory(one.product, one.stored.nbytes)
         assert one.traffic.inputs >= floor.inputs
         assert one.traffic.weights >= floor.weights
         assert one.traffic.outputs == floor.outputs
@@ -83,10 +83,12 @@ def test_serial_elements_gain_at_most_the_ratio_of_their_cycles() -> None:
 def test_only_groups_of_one_are_the_plain_array() -> None:
     for dataflow in ("os", "ws", "is"):
         for sizes in ((64, 576, 64, 8, 8), (100, 27, 20, 16, 4), (1, 512, 1000, 4, 16)):
-            ours = layer(*sizes, group=1, shifts=8, element="parallel", dataflow=dataflow)
-            assert ours.cycles == systolic(*sizes, dataflow).cycles
+            ours = layer_pass(
+                *sizes[:3], 8, Array(clock=5e8, rows=sizes[3], columns=sizes[4], element="parallel", dataflow=dataflow)
+            )
+            assert ours.cycles == systolic_pass(*sizes, dataflow).cycles
             assert (ours.inputs, ours.weights, ours.outputs) == tuple(
-                getattr(systolic(*sizes, dataflow), part) for part in ("inputs", "weights", "outputs")
+                getattr(systolic_pass(*sizes, dataflow), part) for part in ("inputs", "weights", "outputs")
             )
 
 
@@ -103,7 +105,8 @@ def test_bit_serial_cycles_as_a_walk_over_the_folds_counts_them(dataflow: str) -
                 total += (
                     {"os": steps * slowest, "ws": p * slowest + r, "is": int(shifts.sum()) + r}[dataflow] + r + c - 2
                 )
-        ours = layer(p, k, f, r, c, group=group, shifts=shifts, element="single-shift", dataflow=dataflow)  # type: ignore[arg-type]
+        array = Array(clock=5e8, rows=r, columns=c, group=group, element="single-shift", dataflow=dataflow)
+        ours = layer_pass(p, k, f, shifts, array)
         assert int(ours.cycles) == total - 1
         assert 0 < ours.utilisation <= 1
 
@@ -111,7 +114,7 @@ def test_bit_serial_cycles_as_a_walk_over_the_folds_counts_them(dataflow: str) -
 def test_patterns_choose_formats_and_the_last_that_fits_decides() -> None:
     found = products("mobilenet-v2")
     array = Array(clock=5e8, rows=8, columns=8, element="single-shift", group=4)
-    texts = [each.text for each in held("int3;depthwise=int8;features.1.*=int5;last=int6", found, array)]
+    texts = [each.format for each in planned_weights("int3;depthwise=int8;features.1.*=int5;last=int6", found, array)]
     for product, text in zip(found, texts, strict=True):
         if product.name.startswith("features.1."):
             assert text == "int5"
@@ -119,8 +122,8 @@ def test_patterns_choose_formats_and_the_last_that_fits_decides() -> None:
             assert text == "int6"
         else:
             assert text == ("int8" if product.kind == "depthwise" else "int3")
-    with_argument = held("int3:axis=0;symmetric=false;first=int8", found, array)
-    assert [each.text for each in with_argument[:2]] == ["int8", "int3:axis=0;symmetric=false"]
+    with_argument = planned_weights("int3:axis=0;symmetric=false;first=int8", found, array)
+    assert [each.format for each in with_argument[:2]] == ["int8", "int3:axis=0;symmetric=false"]
 
 
 @pytest.mark.parametrize("element", ["single-shift", "double-shift"])
@@ -129,14 +132,14 @@ def test_scheduled_shifts_are_the_average_from_above_in_whole_folds(element: str
     array = Array(clock=5e8, rows=8, columns=8, element=element, group=4)  # type: ignore[arg-type]
     step = 2 if element == "double-shift" else 1
     for filters in (256, 100, 12):
-        [wide] = held(f"int:{asked}", [Product("x", "conv", 64, 576, filters, 4096, 16384, taps=9)], array)
+        [wide] = planned_weights(f"int:{asked}", [Product("x", "conv", 64, 576, filters, 4096, 16384, taps=9)], array)
         assert asked <= wide.shifts.mean() <= asked + step * 2 * 8 / filters  # a fold, and one that is not full
         assert all(len(set(wide.shifts[left : left + 8])) == 1 for left in range(0, filters, 8))
         assert element == "single-shift" or not (wide.shifts % 2).any()
 
 
 def test_energy_is_linear_in_every_coefficient() -> None:
-    done = run(
+    done = array_run(
         Workload(network=network("resnet-18"), phase=Phase.INFER, sequence=1),
         resolve_system("swis-8x8"),
         Plan.of("formats=int3"),
@@ -191,7 +194,7 @@ def test_a_batch_is_as_many_images() -> None:
             "resnet-18",
             "h100",
             {"plan": "formats=int8", "phase": "infer"},
-            "plan.formats.formats: `estimate` does not read it",
+            "plan.formats.layers: `estimate` does not read it",
         ),
         ("gnmt", "swis-8x8", {"sequence": 20}, "an array multiplies by weights"),
     ],
@@ -219,7 +222,7 @@ def test_sensitivity_is_what_changed_coefficients_give() -> None:
 
 def test_a_chip_is_no_array() -> None:
     with pytest.raises(SlipstickError, match="is no array"):
-        run(Workload(network=network("resnet-18"), phase=Phase.INFER, sequence=1), resolve_system("h100"), Plan())
+        array_run(Workload(network=network("resnet-18"), phase=Phase.INFER, sequence=1), resolve_system("h100"), Plan())
 
 
 @pytest.mark.parametrize("dataflow", ["os", "ws", "is"])
@@ -267,14 +270,14 @@ def test_what_elements_make_of_a_format() -> None:
         "round:bits=5": [(5, True), (5, True), (5, True), (8, False)],
     }  # fmt: skip
     for text, wanted in expected.items():
-        assert [steps_of(format_of(text), array) for array in (single, serial, bricks, plain)] == wanted, text
+        assert [weight_steps(format_of(text), array) for array in (single, serial, bricks, plain)] == wanted, text
     for text, message in {
         "swis:3;group=2": "lanes share",
         "swis:9": "1 to 7",
         "swis:3;size=4": "no such argument",
     }.items():
         with pytest.raises(SlipstickError, match=message):
-            steps_of(format_of(text), single)
+            weight_steps(format_of(text), single)
 
 
 @pytest.mark.parametrize("element", ["single-shift", "double-shift", "serial", "bit-fusion", "parallel"])
@@ -289,7 +292,7 @@ def test_events_as_a_walk_over_groups_counts_them(element: Element) -> None:
     for _ in range(pixels):
         for count in shifts:
             for _ in range(-(-reduction // group)):
-                cycles = int(group_cycles(count, element))
+                cycles = int(array_arithmetic(system.device_as(Array)).cycles(count))
                 counted["register"] += 8 * group + 32 * cycles + 8 * group * storage / product.weights
                 left = count
                 for _ in range(cycles):
@@ -310,6 +313,6 @@ def test_events_as_a_walk_over_groups_counts_them(element: Element) -> None:
                     counted["shift"] += 0 if element == "serial" else taken
                     counted["add16"] += element == "double-shift"
                 assert left == 0 or element in ("bit-fusion", "parallel")
-    found = dict(layer_cost(product, Held("x", np.array(shifts), storage), system).events)
+    found = dict(layer_cost(product, StoredWeights("x", np.array(shifts), storage), system).events)
     assert found.pop("dram") == 8 * (96 + 30 + storage)
     assert found == pytest.approx({name: value for name, value in counted.items() if value})

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
-from slipstick.array.bit_serial import group_cycles, layer
+from slipstick.array.format_steps import array_arithmetic
 from slipstick.array.layer_cost import layer_cost
+from slipstick.array.layer_cycles import layer_pass
 from slipstick.array.matrix_products import Product
-from slipstick.array.simulate import BitWeights, simulate
-from slipstick.array.weight_formats import Held
+from slipstick.array.simulate import BitWeights, bit_weights, simulate_bits, simulate_layer
+from slipstick.array.weight_formats import StoredWeights
 from slipstick.core.catalogue import resolve_system
-from slipstick.core.device_kinds import Element
+from slipstick.core.device_kinds import Array, Dataflow, Element
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import override
 from slipstick.core.system import System
+from slipstick.formats import BitSerial, Swis, encoding_of
 from slipstick.formats.decompose import decompose, position_sets
 
 GROUP = 4
@@ -45,18 +49,16 @@ def test_the_array_computes_the_product_in_the_cycles_of_the_closed_form(
     rng = np.random.default_rng(pixels)
     activations = rng.integers(-128, 128, (pixels, groups, GROUP))
     weights, kept = swis(rng.integers(-127, 128, (len(shifts), groups, GROUP)), shifts)
-    found = simulate(activations, weights, rows, columns, element)
-    np.testing.assert_array_equal(found.outputs, np.einsum("pgm,fgm->pf", activations, kept))
-    closed = layer(
-        pixels, groups * GROUP, len(shifts), rows, columns, group=GROUP, shifts=np.array(shifts), element=element
+    apart, overlapping = (
+        Array(clock=5e8, rows=rows, columns=columns, group=GROUP, element=element, overlap=overlap)
+        for overlap in (False, True)
     )
-    assert found.cycles == closed.cycles
-    joined = simulate(activations, weights, rows, columns, element, overlap=True)
+    found = simulate_bits(activations, weights, apart)
+    np.testing.assert_array_equal(found.outputs, np.einsum("pgm,fgm->pf", activations, kept))
+    assert found.cycles == layer_pass(pixels, groups * GROUP, len(shifts), np.array(shifts), apart).cycles
+    joined = simulate_bits(activations, weights, overlapping)
     np.testing.assert_array_equal(joined.outputs, found.outputs)
-    closed = layer(
-        pixels, groups * GROUP, len(shifts), rows, columns, group=GROUP, shifts=np.array(shifts), element=element,
-        overlap=True,
-    )  # fmt: skip
+    closed = layer_pass(pixels, groups * GROUP, len(shifts), np.array(shifts), overlapping)
     assert joined.cycles == closed.cycles <= found.cycles
 
 
@@ -64,30 +66,34 @@ def test_all_eight_shifts_compute_the_weights_themselves() -> None:
     rng = np.random.default_rng(1)
     activations, codes = rng.integers(-128, 128, (4, 2, GROUP)), rng.integers(-127, 128, (3, 2, GROUP))
     weights, _ = swis(codes, [8] * 3)
-    found = simulate(activations, weights, 2, 2, "single-shift")
+    found = simulate_bits(activations, weights, _elements("single-shift", 2, 2))
     np.testing.assert_array_equal(found.outputs, np.einsum("pgm,fgm->pf", activations, codes))
 
 
 def test_cycles_of_each_element() -> None:
     counts = np.arange(1, 9)
-    assert group_cycles(counts, "single-shift").tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
-    assert group_cycles(counts, "double-shift").tolist() == [1, 1, 2, 2, 3, 3, 4, 4]
-    assert group_cycles(counts, "bit-fusion").tolist() == [4, 4, 8, 8, 12, 12, 16, 16]
-    assert group_cycles(counts, "parallel").tolist() == [1] * 8
+    cycles = {element: array_arithmetic(_elements(element)).cycles(counts).tolist() for element in get_args(Element)}
+    assert cycles == {
+        "single-shift": [1, 2, 3, 4, 5, 6, 7, 8],
+        "double-shift": [1, 1, 2, 2, 3, 3, 4, 4],
+        "serial": [1, 2, 3, 4, 5, 6, 7, 8],
+        "bit-fusion": [4, 4, 8, 8, 12, 12, 16, 16],
+        "parallel": [1] * 8,
+    }
 
 
 def test_sorting_filters_by_shifts_is_never_slower() -> None:
     shifts = np.random.default_rng(2).integers(1, 6, 64)
-    mixed = layer(100, 288, 64, 8, 8, group=GROUP, shifts=shifts, element="single-shift")
-    ordered = layer(100, 288, 64, 8, 8, group=GROUP, shifts=np.sort(shifts), element="single-shift")
+    mixed = layer_pass(100, 288, 64, shifts, _elements("single-shift", 8, 8))
+    ordered = layer_pass(100, 288, 64, np.sort(shifts), _elements("single-shift", 8, 8))
     assert ordered.cycles < mixed.cycles
 
 
 def test_what_is_no_element_is_refused() -> None:
-    with pytest.raises(SlipstickError, match="no such element"):
-        group_cycles(1, "quantum")  # type: ignore[arg-type]
+    with pytest.raises(SlipstickError, match="no such serial element"):
+        BitSerial("quantum")  # type: ignore[arg-type]
     with pytest.raises(SlipstickError, match="1 to 8"):
-        group_cycles(0, "single-shift")
+        BitSerial().cycles(0)
 
 
 @pytest.mark.parametrize("element", ["single-shift", "double-shift"])
@@ -134,15 +140,57 @@ def test_whole_convolutions_in_the_array(
         part = BitWeights(
             weights.signs[chosen], weights.masks[chosen], weights.positions[chosen], weights.shifts[chosen]
         )
-        found = simulate(lanes, part, 4, 3, element)
+        found = simulate_bits(lanes, part, _elements(element, 4, 3))
         outputs.append(found.outputs)
         cycles += found.cycles + 1
     np.testing.assert_array_equal(np.concatenate(outputs, axis=1).T.ravel(), wanted.numpy().ravel())
     groups = channels if depthwise else 1
     product = Product("x", "conv", pixels, each * kernel**2, filters // groups, image.size, wanted.numel(), groups)
-    cost = layer_cost(product, Held("swis", shifts, 1.0), _array(element))
+    cost = layer_cost(product, StoredWeights("swis", shifts, 1.0), _array(element))
     assert cost.cycles == cycles
     assert cost.shifts == pixels * steps * shifts.sum()
+
+
+def _elements(element: Element, rows: int = 4, columns: int = 3, dataflow: Dataflow = "os") -> Array:
+    return Array(clock=5e8, rows=rows, columns=columns, group=GROUP, element=element, dataflow=dataflow)
+
+
+@pytest.mark.parametrize("element", ["single-shift", "double-shift"])
+@pytest.mark.parametrize("text", ["swis:3", "swis:2,consecutive=true", "swis:3,bits=8", "round:3", "int5", "int8"])
+def test_encoded_layers_in_the_array_are_the_integer_product(text: str, element: Element) -> None:
+    """Also weights whose groups use fewer positions than they may, and zeros; in the cycles of the closed form."""
+    rng = np.random.default_rng(3)
+    activations, values = rng.integers(-128, 128, (5, 18)), rng.normal(size=(7, 2, 9))
+    values[2], values[3, 1] = 0, 0.01
+    encoded, array = encoding_of(text).encode(values), _elements(element)
+    layer = simulate_layer(activations, encoded, array)
+    whole = encoded.encoding.integers(encoded).reshape(7, 18)
+    np.testing.assert_array_equal(layer.outputs, activations @ whole.T)
+    assert layer.cycles == layer_pass(5, 18, 7, encoded.encoding.serial_bits or 0, array).cycles
+
+
+def test_scheduled_filters_in_the_array() -> None:
+    rng, shifts = np.random.default_rng(4), np.array([1, 5, 2, 3])
+    activations = rng.integers(-128, 128, (6, 12))
+    encoded = Swis(3).encode(rng.normal(size=(4, 12)), {"shifts": shifts})
+    layer = simulate_layer(activations, encoded, _elements("single-shift"))
+    np.testing.assert_array_equal(layer.outputs, activations @ encoded.encoding.integers(encoded).T)
+    assert layer.cycles == layer_pass(6, 12, 4, shifts, _elements("single-shift")).cycles
+    assert bit_weights(encoded, _elements("single-shift")).shifts.tolist() == shifts.tolist()
+
+
+@pytest.mark.parametrize(
+    ("array", "text", "size", "words"),
+    [
+        (_elements("single-shift", dataflow="ws"), "swis:3", 8, "device.dataflow"),
+        (_elements("serial"), "int8", 8, "not a SWIS element"),
+        (_elements("single-shift"), "swis:3", 9, "activations of another shape"),
+        (_elements("single-shift"), "pool:4,8", 8, "make no use of it"),
+    ],
+)
+def test_layers_that_are_not_simulated_are_refused(array: Array, text: str, size: int, words: str) -> None:
+    with pytest.raises(SlipstickError, match=words):
+        simulate_layer(np.ones((2, size), np.int64), encoding_of(text).encode(np.ones((3, 8))), array)
 
 
 def _array(element: Element) -> System:

@@ -59,14 +59,14 @@ def test_fewer_shifts_take_fewer_cycles_and_the_same_seed_gives_the_same_report(
 
 def test_a_wrong_product_would_show(monkeypatch: pytest.MonkeyPatch) -> None:
     """The share of exact outputs is counted, not assumed."""
-    right = bit_true_run.simulate
+    right = bit_true_run.simulate_layer
 
     def wrong(*arguments: object, **options: object) -> object:
         result = right(*arguments, **options)  # type: ignore[arg-type]
         result.outputs[0, 0] += 1
         return result
 
-    monkeypatch.setattr(bit_true_run, "simulate", wrong)
+    monkeypatch.setattr(bit_true_run, "simulate_layer", wrong)
     report = slipstick.simulate("resnet-8", "swis-8x8", "formats=swis:3")
     missed = len(layers(report)) / sum(run.outputs for run in layers(report))
     assert report.value("agreement.outputs") == pytest.approx(1 - missed)

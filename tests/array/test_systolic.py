@@ -11,7 +11,7 @@ import pytest
 
 from shared_data import REFERENCE, present
 from slipstick.array.convolution import Convolution
-from slipstick.array.systolic import run
+from slipstick.array.systolic import systolic_pass
 from slipstick.core.device_kinds import Dataflow
 from slipstick.core.errors import SlipstickError
 
@@ -21,7 +21,7 @@ ARRAY = re.compile(r"(\d+) rows x (\d+) columns, (\w\w)")
 
 
 def cycles(layer: Convolution, rows: int, columns: int, dataflow: Dataflow) -> int:
-    return int(run(layer.pixels, layer.reduction, layer.filters, rows, columns, dataflow).cycles)
+    return int(systolic_pass(layer.pixels, layer.reduction, layer.filters, rows, columns, dataflow).cycles)
 
 
 @pytest.mark.parametrize("row", OWN, ids=lambda row: "-".join(row.values()))
@@ -45,7 +45,7 @@ def test_as_scalesim_in_the_reference_file() -> None:
         assert cycles(shape, int(array[1]), int(array[2]), array[3]) == float(row["value"]), row
         compared += 1
     assert compared >= 27
-    assert int(run(3136, 576, 64, 8, 8, "os").cycles) == 1850239  # ResNet-18 conv2_1a
+    assert int(systolic_pass(3136, 576, 64, 8, 8, "os").cycles) == 1850239  # ResNet-18 conv2_1a
 
 
 def walked(p: int, k: int, f: int, r: int, c: int, dataflow: str) -> tuple[int, int, int]:
@@ -71,14 +71,14 @@ def test_words_are_those_of_a_walk_over_the_folds(dataflow: Dataflow) -> None:
     for _ in range(200):
         p, k, f = rng.integers(1, 60, 3).tolist()
         r, c = rng.integers(1, 12, 2).tolist()
-        found = run(p, k, f, r, c, dataflow)
+        found = systolic_pass(p, k, f, r, c, dataflow)
         assert (int(found.inputs), int(found.weights), int(found.outputs)) == walked(p, k, f, r, c, dataflow)
         assert 0 < found.utilisation <= 1 or k * p * f <= r * c  # one fold minus the zeroth cycle may exceed 1
 
 
 def test_a_sweep_is_one_call_and_larger_arrays_need_fewer_folds() -> None:
     sizes = 2 ** np.arange(1, 8)
-    found = run(4096, 4608, 512, sizes, sizes, "os")
+    found = systolic_pass(4096, 4608, 512, sizes, sizes, "os")
     assert found.cycles.shape == sizes.shape
     assert (np.diff(found.cycles) < 0).all()
     assert (found.cycles * sizes**2 >= 4096 * 4608 * 512).all()
@@ -87,9 +87,9 @@ def test_a_sweep_is_one_call_and_larger_arrays_need_fewer_folds() -> None:
 @pytest.mark.parametrize(("sizes", "message"), [((0, 1, 1, 1, 1), "pixels"), ((1, 1, 1, 1, 0), "columns")])
 def test_sizes_below_one_are_refused(sizes: tuple[int, ...], message: str) -> None:
     with pytest.raises(SlipstickError, match=message):
-        run(*sizes, "os")
+        systolic_pass(*sizes, "os")
 
 
 def test_an_unknown_dataflow_is_refused() -> None:
     with pytest.raises(SlipstickError, match="dataflow"):
-        run(1, 1, 1, 1, 1, "rs")  # type: ignore[arg-type]
+        systolic_pass(1, 1, 1, 1, 1, "rs")  # type: ignore[arg-type]

@@ -128,7 +128,7 @@ def test_the_written_file_is_the_network_with_its_weights_replaced(seen: Seen, t
 def test_bytes_are_those_of_the_format() -> None:
     found = compressed("swis:2;depthwise=int8", correct=False)
     for layer in NETWORK.layers():
-        assert found.encoded[layer.name].nbytes == found.formats[layer.name].storage_bytes(layer.weights.shape)
+        assert found.encoded[layer.name].nbytes == found.formats[layer.name].encoding.storage_bytes(layer.weights.shape)
 
 
 @pytest.mark.parametrize("formats", ["int4", "int6;last=int3", "swis:2", "round:3", "int8"])
@@ -175,7 +175,7 @@ def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     written, replaced = read_packed(tmp_path / "packed"), read_tflite(out)
     for layer in replaced.weights():
         held = written[layer.name]
-        np.testing.assert_array_equal(held.format.centred(held), layer.codes)
+        np.testing.assert_array_equal(held.encoding.integers(held), layer.codes)
     assert len(out.read_bytes()) == len(SMALL.read_bytes())
     assert read_tflite(out).run(IMAGES).shape == (24, 5)
 

@@ -104,7 +104,7 @@ def test_kernels_go_into_the_pool_depthwise_ones_too(name: str) -> None:
         assert form == (format_of(text) if taps == (3, 3) and key not in ends else format_of("int8:axis=0")), key
     assert name == "resnet-8" or any(forms[key].name == text for key in layers if layers[key].kind == "depthwise")
     hold(net, forms)
-    pools = [one.side["pool"] for one in encoded_weights(net).values() if one.format == format_of(text)]
+    pools = [one.side["pool"] for one in encoded_weights(net).values() if one.encoding == format_of(text).encoding]
     assert len(pools) > 1
     assert all((pool == pools[0]).all() for pool in pools)
 
@@ -140,9 +140,9 @@ def test_a_budget_is_kept_and_more_bytes_never_lose_more(text: str, kinds: set[s
         net = small()
         plain = {name: net.get_submodule(name).weight.detach().numpy().copy() for name in weight_layers(net)}
         forms = attach_text(net, text, budget=budget)
-        assert {form.kind for form in forms.values() if isinstance(form, Pool)} == kinds
-        assert {name: type(form) for name, form in forms.items()} == {
-            name: type(form) for name, form in layer_formats(small(), text).items()
+        assert {form.encoding.kind for form in forms.values() if isinstance(form.encoding, Pool)} == kinds
+        assert {name: type(form.encoding) for name, form in forms.items()} == {
+            name: type(form.encoding) for name, form in layer_formats(small(), text).items()
         }, "the same layers are in pools"
         assert bytes_of(net, forms) <= budget
         shares = [
@@ -232,7 +232,7 @@ def test_the_command_retrains_what_train_wrote(
     assert about["formats"] == formats
     for name, held in read_packed(tmp_path / "packed").items():
         weight = kept_net.get_submodule(name).weight.detach().numpy()
-        np.testing.assert_array_equal(held.format.decode(held), weight)
+        np.testing.assert_array_equal(held.values, weight)
     digits = data_set("digits")
     unsure = 1e-6 + (~decided(kept_net, digits.test, normal)).mean()
     right = evaluate(kept_net, digits.test, normal).mean()

@@ -16,7 +16,7 @@ from slipstick.compress.sensitivity import sensitivities
 from slipstick.compress.shift_budget import schedule_shifts
 from slipstick.core.errors import SlipstickError
 from slipstick.datasets import Images
-from slipstick.formats import format_of
+from slipstick.formats import encoding_of
 from slipstick.trained import open_network
 from slipstick.trained.tflite.tflite_network import tflite_network
 from trained.tflite_writer import Writer
@@ -41,7 +41,7 @@ def test_one_layer_hands_on_its_noise_as_it_is() -> None:
     forms, seen = layer_formats(network, "swis:3"), network.observe(images)
     [found] = sensitivities(network, forms, seen, images).values()
     [layer] = network.layers()
-    change = format_of("swis:2").recode(layer.weights) - layer.weights
+    change = encoding_of("swis:2").recode(layer.weights) - layer.weights
     power = noise(layer, change, seen[layer.name]).mean() * 0.05**2 / step**2
     rounded = 1 / 6 / power  # both outputs are rounded to whole steps: a twelfth of a squared step each
     assert found == pytest.approx(1.0 + rounded, rel=0.01)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from slipstick.core.errors import SlipstickError, SpecErrors
-from slipstick.core.plan import Plan, short_keys
+from slipstick.core.plan import Plan, plan_fields, short_keys
 from slipstick.core.spec import leaves, override, validate
 from slipstick.core.system import System
 
@@ -54,8 +54,8 @@ def test_all_errors_at_once_one_a_field() -> None:
         ("chunk=-1", "serving.chunk: out of range; got '-1'; allowed: a whole number from 1, or nothing (null)"),
         ("acceptance=1.5", "serving.acceptance: out of range; got '1.5'; allowed: a number from 0 up to 1"),
         ("recompute=selektive", "did you mean 'selective'?; allowed: auto, full, none, selective"),
-        ("tpp=3", "no such field of a plan; got 'tpp'; did you mean 'tp'?"),
-        ("tp=3,tp=4", "the key stands twice"),
+        ("tpp=3", "no such field of a plan (slipstick list plan prints them); got 'tpp'; did you mean 'tp'?"),
+        ("tp=3,tp=4", "the key is given twice"),
         ("tp", "not of the form key=value"),
     ],
 )
@@ -126,3 +126,35 @@ def test_messages() -> None:
     assert "(28 more)" in many
     assert "allowed" not in str(SlipstickError("nothing here", allowed=[]))
     assert len(str(SlipstickError("long", value="x" * 10_000))) < 200
+
+
+@pytest.mark.parametrize(
+    ("text", "layers", "tp"),
+    [
+        ("formats=swis:3,group=4", "swis:3,group=4", 1),
+        ("formats=swis:3,group=4,tp=2", "swis:3,group=4", 2),
+        ("tp=2,formats=pool:16,4;depthwise=int8:axis=0,fc=int4,sp=true", "pool:16,4;depthwise=int8:axis=0,fc=int4", 2),
+        ("formats.layers=swis:3;group=4@bit_serial:lanes=4,parallel.tp=2", "swis:3;group=4@bit_serial:lanes=4", 2),
+    ],
+)
+def test_pieces_behind_formats_that_are_no_fields_belong_to_it(text: str, layers: str, tp: int) -> None:
+    plan = Plan.of(text)
+    assert (plan.formats.layers, plan.parallel.tp) == (layers, tp)
+    assert Plan.of(formats=layers, tp=tp).formats == plan.formats
+
+
+def test_pieces_behind_another_field_are_fields() -> None:
+    with pytest.raises(SlipstickError, match=r"no such field of a plan .*got 'group'"):
+        Plan.of("formats=swis:3,tp=2,group=4")
+
+
+def test_every_field_of_a_plan_is_described() -> None:
+    fields = {field.path: field for field in plan_fields()}
+    assert set(fields) == set(leaves(Plan()))
+    assert all(field.description and field.choices for field in fields.values())
+    layers = fields["formats.layers"]
+    assert (layers.group, layers.key, layers.default, layers.choices) == ("formats", "formats", "", "text")
+    assert (fields["parallel.sp"].default, fields["parallel.sp"].choices) == ("false", "true | false")
+    assert fields["parallel.dp"].choices == "whole number | auto"
+    assert (fields["serving.chunk"].default, fields["serving.chunk"].choices) == ("null", "whole number | null")
+    assert fields["stack"].group == ""

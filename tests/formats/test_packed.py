@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
-from slipstick.core.format import Encoded
-from slipstick.formats import Int, Pool, Round, Swis, format_of
+from slipstick.formats import Int, Pool, Round, Swis, encoding_of
 from slipstick.formats.packed_file import KEY, parse_packed, read_packed, write_packed
-from slipstick.formats.pool import fit_pool
+from slipstick.formats.pool_vectors import fit_pool
 
 RNG = np.random.default_rng(0)
 CONV, DENSE = RNG.normal(size=(6, 3, 3, 8)), RNG.normal(size=(5, 16))
@@ -29,7 +29,7 @@ def network() -> dict[str, Encoded]:
         "dense": Pool(16).encode(DENSE, {"pool": pool}),
         "kernels": Pool(16, 9, kind="xy").encode(CONV, {"pool": kernels}),
         "depthwise": Pool(16, 9, kind="xy").encode(DEPTHWISE, {"pool": kernels}),
-        "blocks": format_of("nvfp4").encode(DENSE),
+        "blocks": encoding_of("nvfp4").encode(DENSE),
     }
 
 
@@ -44,10 +44,10 @@ def test_a_network_comes_back_and_the_pool_is_stored_once(raw: bytes) -> None:
     found, wanted = parse_packed(raw), network()
     assert list(found) == list(wanted)
     for name, encoded in wanted.items():
-        assert found[name].format == encoded.format
+        assert found[name].encoding == encoded.encoding
         assert found[name].shape == encoded.shape
         assert found[name].nbytes == encoded.nbytes
-        np.testing.assert_array_equal(encoded.format.decode(found[name]), encoded.format.decode(encoded))
+        np.testing.assert_array_equal(encoded.encoding.decode(found[name]), encoded.encoding.decode(encoded))
     assert found["pooled"].side["pool"] is found["dense"].side["pool"]
     assert found["kernels"].side["pool"] is found["depthwise"].side["pool"] is not found["dense"].side["pool"]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from slipstick.core.errors import SlipstickError
-from slipstick.formats import Pool, format_of
-from slipstick.formats.pool import fit_pool, network_bytes, poolable
+from slipstick.formats import Pool, encoding_of
+from slipstick.formats.pool_vectors import fit_pool, poolable
 
 
 def weights(*shape: int, seed: int = 0) -> np.ndarray:
@@ -41,7 +41,7 @@ def test_at_one_pool_and_scale_distance_is_never_worse_than_angles() -> None:
 def test_a_filters_scale_is_the_best_for_its_vectors() -> None:
     layer = weights(8, 64, seed=4)
     encoded = Pool(16).encode(layer)
-    whole = Pool(16).centred(encoded).astype(float)
+    whole = Pool(16).integers(encoded).astype(float)
     best = (whole * layer).sum(axis=1) / (whole**2).sum(axis=1)
     np.testing.assert_allclose(encoded.side["scale"], best, rtol=1e-6)
 
@@ -70,8 +70,8 @@ def test_xy_is_z_of_kernels_laid_out_as_rows() -> None:
     rows = kernels(layer).reshape(8, -1)
     xy, z = Pool(16, 9, kind="xy").encode(layer), Pool(16, 9).encode(rows)
     np.testing.assert_array_equal(xy.codes, z.codes)
-    np.testing.assert_array_equal(kernels(xy.format.decode(xy)).reshape(8, -1), z.format.decode(z))
-    np.testing.assert_array_equal(kernels(xy.format.centred(xy)).reshape(8, -1), z.format.centred(z))
+    np.testing.assert_array_equal(kernels(xy.encoding.decode(xy)).reshape(8, -1), z.encoding.decode(z))
+    np.testing.assert_array_equal(kernels(xy.encoding.integers(xy)).reshape(8, -1), z.encoding.integers(z))
     np.testing.assert_array_equal(fit_pool([layer], 16, 9, kind="xy"), fit_pool([rows], 16, 9))
 
 
@@ -101,11 +101,11 @@ def test_tensors_without_kernels_are_cut_as_z_is() -> None:
 
 
 def test_the_kind_in_names() -> None:
-    form = format_of("pool:size=64,vector=9,kind=xy")
+    form = encoding_of("pool:size=64,vector=9,kind=xy")
     assert form == Pool(64, 9, kind="xy")
     assert form.name == "pool:size=64,vector=9,kind=xy"
     assert "kind" not in Pool(64, 9, kind="z").name
-    assert format_of(Pool(32, 4, 8, "cosine", "xy").name) == Pool(32, 4, 8, "cosine", "xy")
+    assert encoding_of(Pool(32, 4, 8, "cosine", "xy").name) == Pool(32, 4, 8, "cosine", "xy")
 
 
 @pytest.mark.parametrize("shape", [(8, 3, 3, 9), (8, 1, 1, 9), (8, 9, 3, 3)])
@@ -115,9 +115,8 @@ def test_kernels_of_other_taps_are_refused(shape: tuple[int, ...]) -> None:
         lambda: form.encode(layer),
         lambda: form.storage_bytes(shape),
         lambda: form.index_bytes(shape),
-        lambda: form.beside(shape),
+        lambda: form.side_layout(shape),
         lambda: fit_pool([layer], 16, 8, kind="xy"),
-        lambda: network_bytes(form, [shape], []),
     ]
     for call in calls:
         with pytest.raises(SlipstickError, match=r"pool\.vector: not kernels of a vector each.*8 taps"):
@@ -130,17 +129,13 @@ def test_seeds_repeat() -> None:
     assert (fit_pool([layer], 32, seed=3) != fit_pool([layer], 32, seed=4)).any()
 
 
-def test_bytes_of_a_network_by_hand() -> None:
-    form, pooled, excluded = Pool(64), [(64, 3, 3, 64), (128, 1, 1, 64)], [(64, 3, 3, 3), (10, 128)]
-    found = network_bytes(form, pooled, excluded, table_bits=8)
-    assert found.indices == (64 * 72 + 128 * 8) * 6 // 8
-    assert found.scales == 4 * 192
-    assert found.table == 256 * 64
-    assert found.excluded == 64 * 27 + 1280 + 4 * 74
-    assert found.before == 64 * 576 + 128 * 64 + 4 * 192 + found.excluded
-    assert found.total == found.indices + 768 + 512 + 256 * 64 + found.excluded
-    encoded = [form.storage_bytes(shape) - form.size * form.vector for shape in pooled]
-    assert sum(encoded) == found.indices + found.scales
+def test_bytes_of_layers_by_hand() -> None:
+    """Indices of 6 bits, an fp32 scale of each filter, and the pool, which a network stores once."""
+    form, shapes = Pool(64), [(64, 3, 3, 64), (128, 1, 1, 64)]
+    assert [form.index_bytes(shape) for shape in shapes] == [64 * 72 * 6 // 8, 128 * 8 * 6 // 8]
+    assert form.shared_bytes == 64 * 8
+    for shape in shapes:
+        assert form.storage_bytes(shape) == form.index_bytes(shape) + 4 * shape[0] + form.shared_bytes
 
 
 def test_what_goes_into_the_pool() -> None:
@@ -158,17 +153,11 @@ def test_what_goes_into_the_pool() -> None:
         assert not poolable((64, 3, 3, 5), 9, kind="xy", **{end: True})
 
 
-def test_bytes_of_a_network_of_kernels_by_hand() -> None:
+def test_bytes_of_kernels_by_hand() -> None:
     """Of a depth-wise filter: an index of 6 bits and a scale, where int8 takes 9 bytes and a scale."""
-    form, pooled, excluded = Pool(64, 9, kind="xy"), [(96, 3, 3, 1), (16, 3, 3, 8)], [(32, 1, 1, 96)]
-    found = network_bytes(form, pooled, excluded)
-    assert found.indices == 96 * 6 // 8 + 16 * 8 * 6 // 8
-    assert found.scales == 4 * (96 + 16)
-    assert found.pool == 64 * 9
-    assert found.excluded == 32 * 96 + 4 * 32
-    assert found.before == 96 * 9 + 16 * 72 + found.scales + found.excluded
-    encoded = [form.encode(weights(*shape)).nbytes - found.pool for shape in pooled]
-    assert sum(encoded) == found.indices + found.scales
+    form = Pool(64, 9, kind="xy")
+    assert form.storage_bytes((96, 3, 3, 1)) == 96 * 6 // 8 + 4 * 96 + 64 * 9
+    assert form.storage_bytes((16, 3, 3, 8)) == 16 * 8 * 6 // 8 + 4 * 16 + 64 * 9
 
 
 @pytest.mark.parametrize(
@@ -193,9 +182,9 @@ def test_operations_are_those_of_a_walk_over_the_layer() -> None:
     form, (filters, rows, columns, channels) = Pool(4, 8), (12, 3, 2, 16)
     sums = sum(form.size * form.vector for _ in range(channels // form.vector))
     additions = sum(1 for _ in np.ndindex(filters, rows, columns, channels // form.vector))
-    assert form.operations((filters, rows, columns, channels)) == sums + additions
-    assert form.operations((1, rows, columns, channels)) == sums + rows * columns * channels // form.vector
-    assert form.operations((1, 1, 1, channels), 5) == 5 * channels, "every product, where sums would serve one filter"
+    assert form.products((filters, rows, columns, channels)) == sums + additions
+    assert form.products((1, rows, columns, channels)) == sums + rows * columns * channels // form.vector
+    assert form.products((1, 1, 1, channels)) == channels, "every product, where sums would serve one filter"
     kernels = Pool(4, 6, kind="xy")
-    assert kernels.operations((12, 3, 2, 16)) == 4 * 6 * 16 + 12 * 16
-    assert kernels.operations((12, 3, 2, 1)) == 12 * 6, "depth-wise filters share no channel"
+    assert kernels.products((12, 3, 2, 16)) == 4 * 6 * 16 + 12 * 16
+    assert kernels.products((12, 3, 2, 1)) == 12 * 6, "depth-wise filters share no channel"

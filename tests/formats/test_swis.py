@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from slipstick.core.errors import SlipstickError
-from slipstick.formats import Int, Round, Swis, Truncate, format_of
+from slipstick.formats import Exact, Int, Round, Swis, Truncate, encoding_of
 from slipstick.formats.decompose import decompose
-from slipstick.formats.scheduled import ByFilter
+from slipstick.formats.scheduled import ScheduledEncoding
 
 CODES = np.random.default_rng(0).integers(-127, 128, (6, 3, 3, 8)).astype(np.int8)
 
@@ -48,11 +48,11 @@ def test_what_is_kept_is_the_decomposition(consecutive: bool, layout: str) -> No
 @pytest.mark.parametrize(
     "form", [Swis(3), Swis(3, layout="positions"), Truncate(3), Round(3)], ids=lambda form: form.name
 )
-def test_each_filter_with_its_own_shifts(form: ByFilter) -> None:
+def test_each_filter_with_its_own_shifts(form: ScheduledEncoding) -> None:
     shifts = np.array([1, 7, 3, 2, 3, 5])
     kept = form.recode(CODES, {"shifts": shifts})
     for row, count in enumerate(shifts):
-        alone = format_of(f"{form.name.partition(':')[0]}:{count}").recode(CODES[row : row + 1])
+        alone = encoding_of(f"{form.name.partition(':')[0]}:{count}").recode(CODES[row : row + 1])
         np.testing.assert_array_equal(kept[row : row + 1], alone)
     np.testing.assert_array_equal(kept[1], CODES[1])  # seven shifts are all of an int8 magnitude
     encoded = form.encode(CODES, {"scale": np.ones(6, np.float32), "shifts": shifts})
@@ -83,9 +83,9 @@ def test_sets_lose_less_than_windows_and_windows_less_than_one_for_all() -> None
 def test_inputs_in_int8_weights_in_swis_are_exact() -> None:
     rng = np.random.default_rng(1)
     inputs, weights = Int(8).encode(rng.normal(size=(5, 72))), Swis(3).encode(rng.normal(size=(6, 72)))
-    whole = inputs.format.centred(inputs) @ weights.format.centred(weights).T
+    whole = inputs.encoding.integers(inputs) @ weights.encoding.integers(weights).T
     scales = inputs.side["scale"][:, None] * weights.side["scale"][None, :]
-    np.testing.assert_array_equal(Swis(3).matmul(inputs, weights), whole.astype(np.float32) * scales)
+    np.testing.assert_array_equal(Exact().matmul(inputs, weights), whole.astype(np.float32) * scales)
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ class TrainedNetworkSuite:
         form = format_of("swis:7")
         layer = network.layers()[-1]
         side = {} if layer.scales is None else {"scale": layer.scales}
-        encoded = form.encode(layer.weights * layer.column_scales, side)
+        encoded = form.encoding.encode(layer.weights * layer.column_scales, side)
         values = encoded.values.astype(np.float64)
         if layer.scales is not None:
             values = np.rint(values / layer.column_scales).astype(np.int64)

@@ -116,7 +116,7 @@ def test_noise_in_the_last_layer_is_noise_in_the_output_and_measuring_changes_no
     seen = whole.observe(PICTURES)
     found = sensitivities(whole, {"3": forms["3"]}, seen, PICTURES)
     layer = whole.layers()[-1]
-    change = forms["3"].decode(forms["3"].encode(layer.weights, {"shifts": np.full(3, 2)})) - layer.weights
+    change = forms["3"].encoding.encode(layer.weights, {"shifts": np.full(3, 2)}).values - layer.weights
     power = (seen["3"].outputs(change) ** 2).mean(axis=0).sum() / noise(layer, change, seen["3"]).sum()
     assert found["3"] == pytest.approx(float(power), rel=1e-4)  # the mean stays in it: this layer has no bias
     sensitivities(whole, forms, seen, PICTURES)
@@ -135,7 +135,7 @@ def test_a_schedule_keeps_its_budget_and_more_shifts_never_make_more_noise() -> 
         assert spent <= budget * sum(len(n) * size[name] for name, n in shifts.items()) + 1e-9
         total = 0.0
         for name, form in forms.items():
-            values = form.decode(form.encode(layers[name].weights, {"shifts": shifts[name]}))
+            values = form.encoding.encode(layers[name].weights, {"shifts": shifts[name]}).values
             change = values - layers[name].weights
             total += float(noise(layers[name], change, seen[name]).sum()) / signal(layers[name], seen[name])
         return total

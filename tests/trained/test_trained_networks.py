@@ -19,7 +19,7 @@ from slipstick import network as sizes
 from slipstick.cli import run
 from slipstick.core.errors import SlipstickError
 from slipstick.datasets import DataSet, Images, data_set
-from slipstick.formats import format_of
+from slipstick.formats import encoding_of
 from slipstick.formats.packed_file import NetworkRest, write_packed
 from slipstick.trained import TrainedNetwork, open_network
 from slipstick.trained.open import write_packed_network
@@ -97,7 +97,7 @@ def test_a_callers_module_is_copied_and_has_no_file(net: torch.nn.Module, digits
     with pytest.raises(SlipstickError, match="came in no file"):
         opened.write(tmp_path / "x")
     layer = opened.layers()[-1]
-    encoded = format_of("swis:7").encode(layer.weights)
+    encoded = encoding_of("swis:7").encode(layer.weights)
     changed = opened.with_weights({layer.name: encoded.values.astype(np.float64)})
     write_packed_network(tmp_path / "x.packed", changed, {layer.name: encoded})
     with pytest.raises(SlipstickError, match="without the rest of their network"):
@@ -144,7 +144,7 @@ def test_sizes_of_a_tflite_file() -> None:
 
 def rest_of(path: Path, kind: str, file: bytes) -> Path:
     layer = open_network(SMALL).layers()[0]
-    encoded = format_of("swis:7").encode(layer.weights * layer.column_scales, {"scale": layer.scales})
+    encoded = encoding_of("swis:7").encode(layer.weights * layer.column_scales, {"scale": layer.scales})
     write_packed(path, {layer.name: encoded}, NetworkRest(kind, file))
     return path
 
@@ -188,7 +188,7 @@ def test_flipped_bytes_of_a_rest_give_a_network_or_one_error(tmp_path: Path) -> 
 
 
 def test_a_packed_layer_that_the_network_has_not(tmp_path: Path) -> None:
-    encoded = format_of("swis:3").encode(np.ones((2, 8)))
+    encoded = encoding_of("swis:3").encode(np.ones((2, 8)))
     write_packed(tmp_path / "x.packed", {"other": encoded}, NetworkRest(".tflite", SMALL.read_bytes()))
     with pytest.raises(SlipstickError, match="no such layer"):
         open_network(tmp_path / "x.packed")

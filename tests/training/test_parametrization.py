@@ -11,7 +11,7 @@ from torch import nn  # noqa: E402
 from slipstick.core.errors import SlipstickError  # noqa: E402
 from slipstick.formats import Pool, Swis, format_of  # noqa: E402
 from slipstick.formats.packed_file import read_packed, write_packed  # noqa: E402
-from slipstick.formats.pool import fit_pool  # noqa: E402
+from slipstick.formats.pool_vectors import fit_pool  # noqa: E402
 from slipstick.training.parametrization import (  # noqa: E402
     Activation,
     attach,
@@ -34,7 +34,7 @@ X = torch.linspace(-1, 1, 3 * 8 * 4 * 4).reshape(3, 8, 4, 4)
 def test_the_weight_is_what_the_format_keeps_of_channels_last() -> None:
     net = network()
     plain = net[0].weight.detach().clone()
-    attach(net, {"0": Swis(2), "3": format_of("int4")})
+    attach(net, {"0": format_of(Swis(2)), "3": format_of("int4")})
     kept = Swis(2).round(np.moveaxis(plain.numpy(), 1, -1))
     np.testing.assert_array_equal(net[0].weight.detach().numpy(), np.moveaxis(kept, -1, 1))
     assert net(X).shape == (3, 5)
@@ -42,7 +42,7 @@ def test_the_weight_is_what_the_format_keeps_of_channels_last() -> None:
 
 def test_the_gradient_goes_straight_through() -> None:
     net, twin = network(), network()
-    attach(net, {"0": Swis(2)})
+    attach(net, {"0": format_of(Swis(2))})
     twin[0].weight.data = net[0].weight.detach().clone()  # the same values, without a format
     for one in (net, twin):
         (one(X) ** 2).sum().backward()
@@ -58,7 +58,7 @@ def step(net: nn.Module) -> None:
 
 def test_at_every_step_weights_are_encoded_anew() -> None:
     net = network()
-    attach(net, {"0": Swis(3)})
+    attach(net, {"0": format_of(Swis(3))})
     first = net[0].weight.detach().clone()
     step(net)
     net.eval()
@@ -73,7 +73,7 @@ def kept_of(net: nn.Module) -> np.ndarray:
 
 def test_at_every_epoch_weights_are_encoded_anew_where_training_follows_evaluation() -> None:
     net = network()
-    attach(net, {"0": Swis(3), "3": Swis(3)}, policy="epoch")
+    attach(net, {"0": format_of(Swis(3)), "3": format_of(Swis(3))}, policy="epoch")
     for _ in range(3):
         begun = kept_of(net)
         for _ in range(3):
@@ -94,7 +94,7 @@ def test_at_every_epoch_weights_are_encoded_anew_where_training_follows_evaluati
 def test_what_an_epoch_sees_belongs_to_the_state() -> None:
     net, other = network(), network()
     for one in (net, other):
-        attach(one, {"0": Swis(3), "3": Swis(3)}, policy="epoch")
+        attach(one, {"0": format_of(Swis(3)), "3": format_of(Swis(3))}, policy="epoch")
     step(net)
     net.eval()
     step(net)  # what it computes with is not what its weights would be encoded to now
@@ -108,7 +108,7 @@ def test_what_an_epoch_sees_belongs_to_the_state() -> None:
 
 def test_training_through_a_format_learns() -> None:
     net = network()
-    attach(net, {"0": Swis(2), "3": Swis(2)})
+    attach(net, {"0": format_of(Swis(2)), "3": format_of(Swis(2))})
     wanted = torch.tensor([0, 1, 2])
     x = torch.randn(3, 8, 4, 4, generator=torch.Generator().manual_seed(1))
     optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
@@ -125,7 +125,7 @@ def test_training_through_a_format_learns() -> None:
 def test_a_pool_stays_and_its_weights_go_to_a_file_and_back(tmp_path) -> None:
     net = network()
     pool = fit_pool([np.moveaxis(net[0].weight.detach().numpy(), 1, -1), net[3].weight.detach().numpy()], 16)
-    attach(net, {"0": Pool(16), "3": Pool(16)}, sides={"0": {"pool": pool}, "3": {"pool": pool}})
+    attach(net, {"0": format_of(Pool(16)), "3": format_of(Pool(16))}, sides={"0": {"pool": pool}, "3": {"pool": pool}})
     step(net)
     encoded = encoded_weights(net)
     assert all((one.side["pool"] == pool).all() for one in encoded.values())
@@ -143,11 +143,11 @@ def test_kernels_of_a_pool_are_seen_by_dense_and_depthwise_convolutions(tmp_path
     net = nn.Sequential(nn.Conv2d(8, 12, 3), nn.Conv2d(12, 12, 3, groups=12))
     x = torch.randn(2, 8, 9, 9)
     layers = {str(place): np.moveaxis(net[place].weight.detach().numpy(), 1, -1) for place in range(2)}
-    form = Pool(16, 9, kind="xy")
+    form = format_of("pool:16,9,kind=xy")
     pool = fit_pool(list(layers.values()), 16, 9, kind="xy")
     attach(net, dict.fromkeys(layers, form), sides={name: {"pool": pool} for name in layers})
     for name, layer in layers.items():
-        kept = form.decode(form.encode(layer, {"pool": pool}))
+        kept = form.encoding.encode(layer, {"pool": pool}).values
         np.testing.assert_array_equal(net.get_submodule(name).weight.detach().numpy(), np.moveaxis(kept, -1, 1))
     (net(x) ** 2).sum().backward()
     assert all((net[place].parametrizations.weight.original.grad != 0).any() for place in range(2))
@@ -155,8 +155,8 @@ def test_kernels_of_a_pool_are_seen_by_dense_and_depthwise_convolutions(tmp_path
     back = read_packed(tmp_path / "net")
     assert back["0"].side["pool"] is back["1"].side["pool"]
     for name in layers:
-        assert back[name].format == form
-        kept = np.moveaxis(form.decode(back[name]), -1, 1)
+        assert back[name].encoding == form.encoding
+        kept = np.moveaxis(form.encoding.decode(back[name]), -1, 1)
         np.testing.assert_array_equal(kept, net.get_submodule(name).weight.detach().numpy())
 
 
@@ -183,9 +183,9 @@ def test_activations_of_any_width() -> None:
 def test_what_cannot_be_is_refused() -> None:
     net = network()
     with pytest.raises(SlipstickError, match="no such layer"):
-        attach(net, {"1": Swis(3)})
-    attach(net, {"0": Swis(3)})
+        attach(net, {"1": format_of(Swis(3))})
+    attach(net, {"0": format_of(Swis(3))})
     with pytest.raises(SlipstickError, match="already"):
-        attach(net, {"0": Swis(3)})
+        attach(net, {"0": format_of(Swis(3))})
     with pytest.raises(SlipstickError, match=r"activation\.bits"):
         set_activation_bits(nn.Sequential(Activation()), 1)

@@ -19,7 +19,7 @@ from slipstick import measure
 from slipstick.cli import run
 from slipstick.core.errors import SlipstickError
 from slipstick.datasets import DataSet, data_set
-from slipstick.formats import format_of
+from slipstick.formats import encoding_of
 from slipstick.trained.torch import module, save_net
 from slipstick.training import Recipe, evaluate, train
 
@@ -45,7 +45,7 @@ def test_a_module_is_scored_and_left_as_it_was(net: torch.nn.Module, digits: Dat
     assert measure(net, digits)["accuracy.top1"].value == right.mean()
     coarse = deepcopy(net)
     for layer in (coarse.fc1, coarse.fc2):
-        layer.weight.data = torch.from_numpy(format_of("round:1").round(layer.weight.detach().numpy()))
+        layer.weight.data = torch.from_numpy(encoding_of("round:1").round(layer.weight.detach().numpy()))
     other = evaluate(coarse, digits.test, digits.normal)
     assert (other != right).any()
     unsure = int((~decided(coarse, digits.test, digits.normal)).sum())

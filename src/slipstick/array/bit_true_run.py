@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from slipstick.array.bit_serial import layer
-from slipstick.array.estimate import run
+from slipstick.array.estimate import array_run
 from slipstick.array.layer_cost import LayerCost
-from slipstick.array.simulate import BitWeights, simulate
-from slipstick.core.arrays import IntArray
+from slipstick.array.layer_cycles import layer_pass
+from slipstick.array.simulate import simulate_layer
 from slipstick.core.errors import SlipstickError
 from slipstick.core.question import Question
-from slipstick.formats.decompose import decompose, position_sets
+from slipstick.formats.swis import Swis
 from slipstick.report.report import Metric, Report, Table
 
 MAX_PIXELS = 16  # of a layer's corner: two folds of an array of 8 rows
@@ -62,7 +61,7 @@ def simulate_layers(question: Question) -> Report:
     ------
     SlipstickError for an array whose elements or dataflow are not those of SWIS.
     """
-    costed = run(question.workload, question.system, question.plan)
+    costed = array_run(question.workload, question.system, question.plan)
     if costed.array.dataflow != "os":
         raise SlipstickError(
             "not simulated", path="system.array.dataflow", value=costed.array.dataflow, allowed="os (output stationary)"
@@ -85,31 +84,17 @@ def _simulated(cost: LayerCost, random: np.random.Generator) -> LayerRun:
     pixels = min(product.pixels, MAX_PIXELS)
     filters = min(product.filters, MAX_FILTERS)
     groups = min(-(-product.reduction // array.group), MAX_GROUPS)
-    shifts = cost.held.shifts[:filters] if product.groups == 1 else np.repeat(cost.held.shifts[:1], filters)
-    activations = random.integers(-128, 128, (pixels, groups, array.group))
-    weights, values = _decomposed(random.integers(-127, 128, (filters, groups, array.group)), shifts)
-    sizes = array.rows, array.columns
-    simulated = simulate(activations, weights, *sizes, array.element, overlap=array.overlap)
-    closed = layer(
-        pixels, groups * array.group, filters, *sizes, group=array.group, shifts=shifts, element=array.element,
-        overlap=array.overlap,
-    )  # fmt: skip
-    exact = np.einsum("pgm,fgm->pf", activations, values) == simulated.outputs
+    shifts = cost.stored.shifts[:filters] if product.groups == 1 else np.repeat(cost.stored.shifts[:1], filters)
+    reduction = groups * array.group
+    activations = random.integers(-128, 128, (pixels, reduction))
+    codes = random.integers(-127, 128, (filters, reduction))
+    weights = Swis(group=array.group, bits=8).encode(codes, {"scale": np.ones(filters), "shifts": shifts})
+    simulated = simulate_layer(activations, weights, array)
+    closed = layer_pass(pixels, reduction, filters, shifts, array)
+    exact = activations @ weights.encoding.integers(weights).T == simulated.outputs
     return LayerRun(
         cost, pixels, filters, groups, simulated.cycles, int(closed.cycles), exact.size, int(np.count_nonzero(exact))
     )
-
-
-def _decomposed(codes: IntArray, shifts: IntArray) -> tuple[BitWeights, IntArray]:
-    """Return codes [filters, groups, M] as the array reads them, and the values that their shifts leave of them."""
-    masks, values = np.zeros(codes.shape, np.int64), np.zeros(codes.shape, np.int64)
-    positions = np.zeros((*codes.shape[:2], int(shifts.max())), np.int64)
-    for place, count in enumerate(shifts.tolist()):
-        parts = decompose(codes[place], shifts=count)
-        masks[place] = parts.masks
-        positions[place, :, :count] = np.array(position_sets(8, count))[parts.sets]
-        values[place] = parts.magnitudes * np.sign(codes[place])
-    return BitWeights(np.where(codes < 0, -1, 1).astype(np.int64), masks, positions, shifts), values
 
 
 def _metrics(runs: tuple[LayerRun, ...], network_cycles: float, corners: str) -> dict[str, Any]:
@@ -136,6 +121,6 @@ def _metrics(runs: tuple[LayerRun, ...], network_cycles: float, corners: str) ->
 def _row(run: LayerRun) -> tuple[object, ...]:
     product = run.cost.product
     return (
-        product.name, product.kind, run.cost.held.text, run.pixels, run.filters, run.groups, run.cycles,
+        product.name, product.kind, run.cost.stored.format, run.pixels, run.filters, run.groups, run.cycles,
         run.closed_cycles, run.exact / run.outputs, run.steps / (run.cost.steps * product.count),
     )  # fmt: skip

@@ -17,15 +17,15 @@ class Convolution(Spec):
     (3136, 576, 115605504)
     """
 
-    name: str = ""
-    height: int = Field(gt=0)  # of the input, padding excluded
-    width: int = Field(gt=0)
-    channels: int = Field(gt=0)
-    kernel: int = Field(default=1, gt=0)
-    filters: int = Field(gt=0)
-    stride: int = Field(default=1, gt=0)
-    padding: int = Field(default=0, ge=0)  # on each of the four sides
-    groups: int = Field(default=1, gt=0)  # as many as channels: depthwise
+    name: str = Field(default="", description="Name of the layer")
+    height: int = Field(gt=0, description="Rows of the input, padding excluded")
+    width: int = Field(gt=0, description="Columns of the input, padding excluded")
+    channels: int = Field(gt=0, description="Input channels of all groups")
+    kernel: int = Field(default=1, gt=0, description="Side of the square kernel")
+    filters: int = Field(gt=0, description="Output channels of all groups")
+    stride: int = Field(default=1, gt=0, description="Step of the kernel in both directions")
+    padding: int = Field(default=0, ge=0, description="Zeros on each of the four sides")
+    groups: int = Field(default=1, gt=0, description="Groups of channels; as many as channels: depthwise")
 
     @model_validator(mode="after")
     def _fits(self) -> Convolution:
@@ -37,7 +37,7 @@ class Convolution(Spec):
 
     @property
     def pixels(self) -> int:
-        """Output pixels."""
+        """Number of output pixels, rows times columns."""
         high, wide = ((side + 2 * self.padding - self.kernel) // self.stride + 1 for side in (self.height, self.width))
         return high * wide
 
@@ -48,5 +48,5 @@ class Convolution(Spec):
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates."""
+        """Multiply-accumulates of one image."""
         return self.pixels * self.reduction * self.filters

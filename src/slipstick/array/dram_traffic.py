@@ -14,7 +14,7 @@ _BUFFERS = 2
 
 
 @dataclass(frozen=True)
-class Traffic:
+class DramTraffic:
     """Bytes that cross the DRAM's pins for one product, and the order that needs the fewest."""
 
     inputs: float
@@ -25,18 +25,18 @@ class Traffic:
 
     @property
     def total(self) -> float:
-        """All bytes."""
+        """Bytes of all operands together."""
         return self.inputs + self.weights + self.outputs + self.beside
 
 
-def compulsory(product: Product, weight_bytes: float) -> Traffic:
-    """Return what no order can avoid: every operand once (8 bit activations)."""
-    return Traffic(product.inputs, weight_bytes, product.outputs, product.beside, "all")
+def compulsory(product: Product, weight_bytes: float) -> DramTraffic:
+    """Return the traffic that no order can avoid: every operand once (8 bit activations)."""
+    return DramTraffic(product.inputs, weight_bytes, product.outputs, product.beside, "all")
 
 
 def dram_traffic(
     product: Product, weight_bytes: float, inputs: float, weights: float, rows: int, columns: int
-) -> Traffic:
+) -> DramTraffic:
     """Return the least bytes of three orders of a product's tiles, for all its groups.
 
     With I, W and O bytes of one group, S_i and S_w bytes of half a memory, P pixels, K products an output, F filters:
@@ -62,24 +62,24 @@ def dram_traffic(
     >>> dram_traffic(product, 36864, 65536, 131072, 8, 8).total == compulsory(product, 36864).total
     True
     """
-    held_inputs, held_weights = inputs / _BUFFERS, weights / _BUFFERS
+    half_inputs, half_weights = inputs / _BUFFERS, weights / _BUFFERS
     image, share = product.inputs / product.groups, weight_bytes / product.groups
     orders = {"streamed": (math.ceil(product.filters / columns) * float(_unrolled(product)),
                            math.ceil(product.pixels / rows) * share)}  # fmt: skip
     window = _window(image, product)
-    fits = int(held_weights / (share / product.filters))
+    fits = int(half_weights / (share / product.filters))
     tile = product.filters if fits >= product.filters else fits // columns * columns
     if tile:
-        once = image <= held_inputs
+        once = image <= half_inputs
         passes = 1 if once else math.ceil(product.filters / tile)
-        orders["weights stay"] = (passes * (image if window <= held_inputs else max(image, _unrolled(product))), share)
-    if image <= held_inputs:
+        orders["weights stay"] = (passes * (image if window <= half_inputs else max(image, _unrolled(product))), share)
+    if image <= half_inputs:
         orders["inputs stay"] = (image, share)
-    elif window < held_inputs:
-        orders["inputs stay"] = (image, math.ceil(image / (held_inputs - window)) * share)
+    elif window < half_inputs:
+        orders["inputs stay"] = (image, math.ceil(image / (half_inputs - window)) * share)
     order = min(orders, key=lambda name: sum(orders[name]))
     moved = [product.groups * part for part in orders[order]]
-    return Traffic(moved[0], moved[1], product.outputs, product.beside, order)
+    return DramTraffic(moved[0], moved[1], product.outputs, product.beside, order)
 
 
 def _unrolled(product: Product) -> int:

@@ -1,12 +1,14 @@
-"""How much an answer owes to each coefficient of the parts table: the ratio of two runs' energies as each one moves."""
+"""Sensitivity of an energy ratio of two runs to each coefficient of the parts table, halved and doubled."""
 
 from __future__ import annotations
 
-from slipstick.array.estimate import Run
+from slipstick.array.estimate import ArrayRun
 from slipstick.report.report import Table
 
 
-def energy_ratio(baseline: Run, ours: Run, *, dram: bool = True, coefficient: str = "", factor: float = 1.0) -> float:
+def energy_ratio(
+    baseline: ArrayRun, ours: ArrayRun, *, dram: bool = True, coefficient: str = "", factor: float = 1.0
+) -> float:
     """Return the energy of `baseline` over that of `ours`, one coefficient of both multiplied by `factor`.
 
     ``sram`` stands for the memories of all operands.
@@ -17,16 +19,16 @@ def energy_ratio(baseline: Run, ours: Run, *, dram: bool = True, coefficient: st
     """
     totals = []
     for run in (baseline, ours):
-        each = {
+        joules = {
             name: value * (factor if coefficient and name.partition(" ")[0] == coefficient else 1.0)
             for name, value in run.coefficients.items()
         }
-        spent = run.spent(each)
+        spent = run.spent(joules)
         totals.append(sum(value for name, value in spent.items() if dram or name != "dram"))
     return totals[0] / totals[1]
 
 
-def sensitivity(baseline: Run, ours: Run, *, dram: bool = True) -> Table:
+def sensitivity(baseline: ArrayRun, ours: ArrayRun, *, dram: bool = True) -> Table:
     """Return a row a coefficient: the ratio of energies when it is halved, as it is, and doubled; widest range first.
 
     Examples

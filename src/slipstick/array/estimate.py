@@ -12,9 +12,9 @@ from slipstick.array.findings import findings
 from slipstick.array.layer_cost import LayerCost, bytes_a_cycle, layer_cost, move_bytes
 from slipstick.array.matrix_products import Move, only_products, products_of
 from slipstick.array.parts import Events
-from slipstick.array.weight_formats import held, held_encoded
+from slipstick.array.weight_formats import planned_weights, weights_as_encoded
 from slipstick.core.device_kinds import SRAMS, Array
-from slipstick.core.format import Encoded
+from slipstick.core.encoding import Encoded
 from slipstick.core.plan import Plan
 from slipstick.core.question import Question
 from slipstick.core.system import System
@@ -22,8 +22,8 @@ from slipstick.core.workload import Workload
 from slipstick.formats.layer_patterns import DEFAULT
 from slipstick.report.report import Metric, Report, Table
 
-PAPERS = ("li2021swis", "samajdar2020", "judd2016", "horowitz2014")
-COLUMNS = {
+_PAPERS = ("li2021swis", "samajdar2020", "judd2016", "horowitz2014")
+_COLUMNS = {
     "op": "", "kind": "", "format": "", "shifts": "", "MACs": "MAC", "cycles": "cycle", "time": "s", "bound": "",
     "used": "fraction", "DRAM": "B", "energy": "J",
 }  # fmt: skip
@@ -31,7 +31,7 @@ _BITS = 8
 
 
 @dataclass(frozen=True)
-class Run:
+class ArrayRun:
     """A workload on an array: every layer costed, the moves between them, and what their energy is made of."""
 
     workload: Workload
@@ -42,7 +42,7 @@ class Run:
 
     @property
     def array(self) -> Array:
-        """The system's array."""
+        """The array that is the system's device."""
         return self.system.device_as(Array)
 
     @property
@@ -57,7 +57,7 @@ class Run:
 
     @property
     def time(self) -> float:
-        """Seconds."""
+        """Time of the whole run, in seconds."""
         return self.cycles / self.array.clock
 
     @cached_property
@@ -72,14 +72,14 @@ class Run:
     @cached_property
     def coefficients(self) -> dict[str, float]:
         """Joules of each event, and of a byte of each memory; a memory's own `energy` goes before the table's."""
-        found = parts.energies(self.system.node)
+        joules = parts.energies(self.system.node)
         dram = self.system.main_memory.energy
-        found["dram"] = found["dram"] if dram is None else dram / _BITS
+        joules["dram"] = joules["dram"] if dram is None else dram / _BITS
         for name in SRAMS:
             memory = self.system.memory[name]
             spent = memory.energy
-            found[f"sram {name}"] = parts.sram_energy(memory.capacity, self.system.node) if spent is None else spent
-        return found
+            joules[f"sram {name}"] = parts.sram_energy(memory.capacity, self.system.node) if spent is None else spent
+        return joules
 
     def sram(self, name: str) -> float:
         """Bytes in and out of one memory."""
@@ -87,14 +87,14 @@ class Run:
 
     def spent(self, coefficients: dict[str, float] | None = None) -> dict[str, float]:
         """Return joules by part: elements by event, memories by operand, DRAM."""
-        each = coefficients or self.coefficients
-        inside = {name: number * each[name] for name, number in self.events.items()}
+        joules = coefficients or self.coefficients
+        inside = {name: number * joules[name] for name, number in self.events.items()}
         dram = inside.pop("dram")
-        memories = {f"sram {name}": self.sram(name) * each[f"sram {name}"] for name in SRAMS}
+        memories = {f"sram {name}": self.sram(name) * joules[f"sram {name}"] for name in SRAMS}
         return {**inside, **memories, "dram": dram}
 
 
-def run(workload: Workload, system: System, plan: Plan, encoded: Mapping[str, Encoded] | None = None) -> Run:
+def array_run(workload: Workload, system: System, plan: Plan, encoded: Mapping[str, Encoded] | None = None) -> ArrayRun:
     """Return a workload on a system's array with every layer costed: what `estimate` makes a report of.
 
     Parameters
@@ -106,26 +106,26 @@ def run(workload: Workload, system: System, plan: Plan, encoded: Mapping[str, En
     SlipstickError for operations that an array does not run, and formats that it does not hold.
     """
     array = system.device_as(Array)
-    found = products_of(workload.ops, workload.batch)
-    products = only_products(found)
+    operations = products_of(workload.ops, workload.batch)
+    products = only_products(operations)
     weights = (
-        held(plan.formats.formats or DEFAULT, products, array)
+        planned_weights(plan.formats.layers or DEFAULT, products, array)
         if encoded is None
-        else held_encoded(encoded, products, array)
+        else weights_as_encoded(encoded, products, array)
     )
-    layers = tuple(layer_cost(product, each, system) for product, each in zip(products, weights, strict=True))
-    return Run(workload, system, plan, layers, tuple(part for part in found if isinstance(part, Move)))
+    layers = tuple(layer_cost(product, stored, system) for product, stored in zip(products, weights, strict=True))
+    return ArrayRun(workload, system, plan, layers, tuple(part for part in operations if isinstance(part, Move)))
 
 
 def estimate(question: Question) -> Report:
     """Return cycles, time, traffic, energy and bytes of one inference of an operator graph on an array.
 
     A layer takes the longer of its cycles in the array and of its bytes at the DRAM's bandwidth. Activations have 8
-    bits; weights are as ``plan.formats.formats`` says. Norms and activations are on the way out and take nothing. The
-    report's detail is the Run: every layer costed, open to further questions.
+    bits; weights are as ``plan.formats.layers`` says. Norms and activations are on the way out and take nothing. The
+    report's detail is the ArrayRun: every layer costed, open to further questions.
     """
     workload, system = question.workload, question.system
-    costed = run(workload, system, question.plan)
+    costed = array_run(workload, system, question.plan)
     metrics = _metrics(costed)
     traffic: Metric = metrics["dram"]["bytes"]
     bounds = {"roofline.dram": traffic.value / (system.main_memory.bandwidth or float("inf"))}
@@ -133,63 +133,63 @@ def estimate(question: Question) -> Report:
     return Report.of(
         question,
         metrics,
-        {"ops": Table.of(COLUMNS, [_row(layer, costed) for layer in costed.layers])},
+        {"ops": Table.of(_COLUMNS, [_row(layer, costed) for layer in costed.layers])},
         title=f"{workload.name} on {system.name}",
         bottleneck=_bottleneck(costed),
-        papers=PAPERS,
+        papers=_PAPERS,
         facts=bounds,
         findings=findings(costed.layers, system),
     ).with_detail(costed)
 
 
-def _busy(done: Run) -> float:
-    return sum(layer.busy * layer.product.count for layer in done.layers)
+def _busy(run: ArrayRun) -> float:
+    return sum(layer.busy * layer.product.count for layer in run.layers)
 
 
-def _metrics(done: Run) -> dict[str, Any]:
-    source = f"{done.system.source}; closed forms of slipstick.array"
+def _metrics(run: ArrayRun) -> dict[str, Any]:
+    source = f"{run.system.source}; closed forms of slipstick.array"
     table = "counted in closed form, times data/array/energy.yaml"
 
     def metric(value: float, unit: str, note: str = "") -> Metric:
         return Metric(float(value), unit, "estimated", table if unit in ("J", "m2") else source, note)
 
     def group(values: dict[str, float], name: str, unit: str, note: str = "") -> dict[str, Any]:
-        found = {part: metric(value, unit) for part, value in values.items() if value > 0}
-        return {name: metric(sum(values.values()), unit, note), "parts": found}
+        known = {part: metric(value, unit) for part, value in values.items() if value > 0}
+        return {name: metric(sum(values.values()), unit, note), "parts": known}
 
-    clock, samples, spent = done.array.clock, done.workload.batch, done.spent()
-    within = sum(min(layer.total_cycles, layer.cycles) * layer.product.count for layer in done.layers)
-    cycles = {"compute": within, "waiting_for_dram": done.cycles - within}
-    macs = sum(layer.product.macs * layer.product.count for layer in done.layers)
-    steps = sum(layer.steps * layer.product.count for layer in done.layers)
-    area = parts.element_area(done.array, done.system.node)
+    clock, samples, spent = run.array.clock, run.workload.batch, run.spent()
+    within = sum(min(layer.total_cycles, layer.cycles) * layer.product.count for layer in run.layers)
+    cycles = {"compute": within, "waiting_for_dram": run.cycles - within}
+    macs = sum(layer.product.macs * layer.product.count for layer in run.layers)
+    steps = sum(layer.steps * layer.product.count for layer in run.layers)
+    area = parts.element_area(run.array, run.system.node)
     return {
         "time": {
             **group({name: value / clock for name, value in cycles.items()}, "step", "s"),
-            "sample": metric(done.time / samples, "s"),
+            "sample": metric(run.time / samples, "s"),
         },
         "cycles": group(cycles, "step", "cycle"),
-        "throughput": {"samples": metric(samples / done.time, "sample/s")},
+        "throughput": {"samples": metric(samples / run.time, "sample/s")},
         "work": {
             "macs": metric(macs, "MAC"),
             "shifts": metric(
-                sum(layer.shifts * layer.product.count for layer in done.layers) / steps, "", "mean over all groups"
+                sum(layer.shifts * layer.product.count for layer in run.layers) / steps, "", "mean over all groups"
             ),
         },
         "efficiency": {
             "utilisation": metric(
-                _busy(done) / (done.cycles + len(done.layers)) / done.array.rows / done.array.columns,
+                _busy(run) / (run.cycles + len(run.layers)) / run.array.rows / run.array.columns,
                 "fraction", "elements at work over all cycles",
             )
         },
         "memory": {
-            **group(_resident(done), "peak", "B", "in DRAM"),
-            "capacity": metric(done.system.main_memory.capacity, "B"),
-            "weights": metric(sum(layer.held.storage for layer in done.layers), "B", "packed, scales included"),
-            "weights_int8": metric(sum(layer.product.weights for layer in done.layers), "B", "as bytes"),
+            **group(_resident(run), "peak", "B", "in DRAM"),
+            "capacity": metric(run.system.main_memory.capacity, "B"),
+            "weights": metric(sum(layer.stored.nbytes for layer in run.layers), "B", "packed, scales included"),
+            "weights_int8": metric(sum(layer.product.weights for layer in run.layers), "B", "as bytes"),
         },
-        "dram": group(_dram(done), "bytes", "B", "8 bit activations, packed weights"),
-        "sram": group({name: done.sram(name) for name in SRAMS}, "bytes", "B", "read, written and filled"),
+        "dram": group(_dram(run), "bytes", "B", "8 bit activations, packed weights"),
+        "sram": group({name: run.sram(name) for name in SRAMS}, "bytes", "B", "read, written and filled"),
         "energy": {
             **group({name.replace(" ", "_"): value for name, value in spent.items()}, "step", "J", "no leakage"),
             "sample": metric(sum(spent.values()) / samples, "J"),
@@ -199,36 +199,36 @@ def _metrics(done: Run) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _resident(done: Run) -> dict[str, float]:
-    """Return what the DRAM holds: all weights, and what the layer with most activations reads and writes."""
-    live = (layer.product.inputs + layer.product.outputs + layer.product.beside for layer in done.layers)
-    return {"weights": sum(layer.held.storage for layer in done.layers), "activations": float(max(live))}
+def _resident(run: ArrayRun) -> dict[str, float]:
+    """Return the bytes in DRAM: all weights, and the activations of the layer that reads and writes most."""
+    live = (layer.product.inputs + layer.product.outputs + layer.product.beside for layer in run.layers)
+    return {"weights": sum(layer.stored.nbytes for layer in run.layers), "activations": float(max(live))}
 
 
-def _dram(done: Run) -> dict[str, float]:
+def _dram(run: ArrayRun) -> dict[str, float]:
     names = ("inputs", "weights", "outputs", "beside")
-    found = {name: sum(getattr(layer.traffic, name) * layer.product.count for layer in done.layers) for name in names}
-    found["shortcuts"] = found.pop("beside")
-    return {**found, "other": sum(move_bytes(move) * float(move.count) for move in done.moves)}
+    moved = {name: sum(getattr(layer.traffic, name) * layer.product.count for layer in run.layers) for name in names}
+    moved["shortcuts"] = moved.pop("beside")
+    return {**moved, "other": sum(move_bytes(move) * float(move.count) for move in run.moves)}
 
 
-def _row(layer: LayerCost, done: Run) -> tuple[object, ...]:
-    product, each = layer.product, done.coefficients
-    joules = sum(number * each[name] for name, number in layer.events.items())
-    joules += sum(moved * each[f"sram {name}"] for name, moved in layer.sram.items())
+def _row(layer: LayerCost, run: ArrayRun) -> tuple[object, ...]:
+    product, coefficients = layer.product, run.coefficients
+    joules = sum(number * coefficients[name] for name, number in layer.events.items())
+    joules += sum(moved * coefficients[f"sram {name}"] for name, moved in layer.sram.items())
     copies, cycles = product.count, layer.total_cycles * product.count
     return (
-        product.name, product.kind, layer.held.text, layer.effective_shifts, copies * product.macs, cycles,
-        cycles / done.array.clock, layer.bound, layer.utilisation, copies * layer.traffic.total,
+        product.name, product.kind, layer.stored.format, layer.effective_shifts, copies * product.macs, cycles,
+        cycles / run.array.clock, layer.bound, layer.utilisation, copies * layer.traffic.total,
         copies * joules,
     )  # fmt: skip
 
 
-def _bottleneck(done: Run) -> str:
-    """Name the kind of layer, and what it waits for, that takes most cycles."""
-    shares: dict[tuple[str, str], float] = {("moves", "DRAM"): done.move_cycles}
-    for layer in done.layers:
+def _bottleneck(run: ArrayRun) -> str:
+    """Name the kind of layer, and its bottleneck, that takes most cycles."""
+    shares: dict[tuple[str, str], float] = {("moves", "DRAM"): run.move_cycles}
+    for layer in run.layers:
         key = (f"{layer.product.kind} layers", layer.bound)
         shares[key] = shares.get(key, 0.0) + layer.total_cycles * layer.product.count
     kind, bound = max(shares, key=lambda key: shares[key])
-    return f"{kind}, bound by {bound}: {100 * shares[kind, bound] / done.cycles:.0f} % of the cycles"
+    return f"{kind}, bound by {bound}: {100 * shares[kind, bound] / run.cycles:.0f} % of the cycles"

@@ -19,14 +19,14 @@ def findings(layers: Sequence[LayerCost], system: System) -> tuple[Finding, ...]
 
 
 def _decoded(layers: Sequence[LayerCost], system: System) -> Iterator[Finding]:
-    names = {layer.held.text for layer in layers if layer.held.decoded}
+    names = {layer.stored.format for layer in layers if layer.stored.decoded}
     if names:
         element = system.device_as(Array).element
         message = (
             f"{element} elements cannot use {', '.join(sorted(names))}: weights are packed in DRAM and turned back "
             "into 8 bits before the array"
         )
-        yield Finding("format_decoded", message, "plan.formats.formats")
+        yield Finding("format_decoded", message, "plan.formats.layers")
 
 
 def _idle(layers: Sequence[LayerCost]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What one layer takes on an array: cycles, traffic of its memories, and the events that its energy is made of."""
+"""Cost of one layer on an array: cycles, traffic of its memories, and the events that its energy is made of."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
-from slipstick.array.bit_serial import filling, group_cycles, layer
-from slipstick.array.dram_traffic import Traffic, dram_traffic
+from slipstick.array.dram_traffic import DramTraffic, dram_traffic
+from slipstick.array.format_steps import array_arithmetic
+from slipstick.array.layer_cycles import fill_cycles, layer_pass
 from slipstick.array.matrix_products import Move, Product
 from slipstick.array.parts import Events, element_events
-from slipstick.array.weight_formats import Held
+from slipstick.array.weight_formats import StoredWeights
 from slipstick.core.device_kinds import SRAMS, Array
 from slipstick.core.system import System
 
@@ -28,12 +29,12 @@ class LayerCost:
     """
 
     product: Product
-    held: Held
+    stored: StoredWeights
     cycles: int
     busy: float
     shifts: float
     steps: float
-    traffic: Traffic
+    traffic: DramTraffic
     sram: dict[str, float]
     memory_cycles: float  # that the DRAM takes for the layer's bytes
     array: Array
@@ -45,7 +46,7 @@ class LayerCost:
 
     @property
     def bound(self) -> str:
-        """What the layer waits for."""
+        """The slower part, which the layer waits for: ``compute`` or ``DRAM``."""
         return "compute" if self.cycles >= self.memory_cycles else "DRAM"
 
     @property
@@ -60,32 +61,32 @@ class LayerCost:
 
     @cached_property
     def events(self) -> Events:
-        """What happens inside the elements, and the bits that cross the DRAM's pins."""
-        bits = self.steps * self.array.group * _BYTE * self.held.storage / self.product.weights
+        """Events inside the elements, and the bits that cross the DRAM's pins."""
+        bits = self.steps * self.array.group * _BYTE * self.stored.nbytes / self.product.weights
         inside = element_events(self.array.element, self.array.group, self.steps, self.busy, self.shifts, bits)
         return {**inside, "dram": self.traffic.total * _BYTE}
 
 
-def layer_cost(product: Product, held: Held, system: System) -> LayerCost:
-    """Return what a product takes on the array of `system`, its weights held as `held` says."""
+def layer_cost(product: Product, stored: StoredWeights, system: System) -> LayerCost:
+    """Return cycles, traffic and events of a product on the array of `system`, with its weights as they are stored."""
     array, memory = system.device_as(Array), system.memory
-    cycles, words = _cycles(product, held, array)
-    storage = product.weights * float(_WORD) if held.decoded else held.storage
+    cycles, words = _cycles(product, stored, array)
+    storage = product.weights * float(_WORD) if stored.decoded else stored.nbytes
     traffic = dram_traffic(
-        product, held.storage, memory["inputs"].capacity, memory["weights"].capacity, array.rows, array.columns
+        product, stored.nbytes, memory["inputs"].capacity, memory["weights"].capacity, array.rows, array.columns
     )
-    stored = storage / product.weights  # bytes of a weight in the array's memory
-    read = (words[0] * _WORD, words[1] * stored, _sums(words[2], product))
+    weight_bytes = storage / product.weights  # in the array's memory
+    read = (words[0] * _WORD, words[1] * weight_bytes, _sums(words[2], product))
     filled = (traffic.inputs, traffic.weights, traffic.outputs + traffic.beside)
-    each = product.filters if product.groups > 1 else 1  # filters that an entry of `shifts` stands for
+    filters = product.filters if product.groups > 1 else 1  # that an entry of `shifts` stands for
     steps = -(-product.reduction // array.group) * float(product.pixels)
     return LayerCost(
         product,
-        held,
+        stored,
         cycles,
-        busy=steps * each * float(group_cycles(held.shifts, array.element).sum()),
-        shifts=steps * each * float(held.shifts.sum()),
-        steps=steps * each * len(held.shifts),
+        busy=steps * filters * float(array_arithmetic(array).cycles(stored.shifts).sum()),
+        shifts=steps * filters * float(stored.shifts.sum()),
+        steps=steps * filters * len(stored.shifts),
         traffic=traffic,
         sram={name: reads + fills for name, reads, fills in zip(SRAMS, read, filled, strict=True)},
         memory_cycles=traffic.total / bytes_a_cycle(system),
@@ -99,28 +100,25 @@ def move_bytes(move: Move) -> int:
 
 
 def bytes_a_cycle(system: System) -> float:
-    """Return what the DRAM moves in one cycle of the array's clock [B]."""
+    """Return the bytes that the DRAM moves in one cycle of the array's clock."""
     bandwidth = system.main_memory.bandwidth
     return float("inf") if bandwidth is None else bandwidth / system.device_as(Array).clock
 
 
-def _cycles(product: Product, held: Held, array: Array) -> tuple[int, tuple[float, float, float]]:
+def _cycles(product: Product, stored: StoredWeights, array: Array) -> tuple[int, tuple[float, float, float]]:
     """Return a product's cycles, groups one behind the other, and the words that cross the array's edges."""
-    sizes = product.pixels, product.reduction, product.filters, array.rows, array.columns
+    sizes = product.pixels, product.reduction, product.filters
     if product.groups == 1:
-        runs = [(1, held.shifts)]
+        runs = [(1, stored.shifts)]
     else:
-        values, numbers = np.unique(held.shifts, return_counts=True)
+        values, numbers = np.unique(stored.shifts, return_counts=True)
         runs = [(int(number), np.asarray(value)) for value, number in zip(values, numbers, strict=True)]
-    once = filling(array.rows, array.columns, array.dataflow) if array.overlap else 0
+    once = fill_cycles(array.rows, array.columns, array.dataflow) if array.overlap else 0
     cycles, words = once - 1, np.zeros(3)
     for number, shifts in runs:
-        one = layer(
-            *sizes, group=array.group, shifts=shifts, element=array.element, dataflow=array.dataflow,
-            overlap=array.overlap,
-        )  # fmt: skip
-        cycles += number * (int(one.cycles) + 1 - once)
-        words += number * np.array([one.inputs, one.weights, one.outputs], float)
+        passed = layer_pass(*sizes, shifts, array)
+        cycles += number * (int(passed.cycles) + 1 - once)
+        words += number * np.array([passed.inputs, passed.weights, passed.outputs], float)
     return cycles, (float(words[0]), float(words[1]), float(words[2]))
 
 

@@ -10,7 +10,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Op
 from slipstick.networks.graphs.fusion import leaf_ops
 
-Kind = Literal["conv", "depthwise", "pointwise", "linear"]
+_Kind = Literal["conv", "depthwise", "pointwise", "linear"]
 _PRODUCTS = ("conv", "matmul")
 _FREE = ("concat", "copy")  # written where they are read
 
@@ -24,7 +24,7 @@ class Product:
     """
 
     name: str
-    kind: Kind
+    kind: _Kind
     pixels: int
     reduction: int
     filters: int
@@ -71,31 +71,31 @@ def products_of(ops: Sequence[Op], samples: int = 1) -> list[Product | Move]:
     --------
     >>> from slipstick.networks import network
     >>> from slipstick.core.workload import Phase
-    >>> found = products_of(network("mobilenet-v2").ops(Phase.INFER, 1, 1, 1))
-    >>> sum(part.macs for part in found if isinstance(part, Product))
+    >>> parts = products_of(network("mobilenet-v2").ops(Phase.INFER, 1, 1, 1))
+    >>> sum(part.macs for part in parts if isinstance(part, Product))
     300774272
     """
-    found: dict[str, Product | Move] = {}
+    parts: dict[str, Product | Move] = {}
     for op in ops:
         leaves = leaf_ops(op)
-        worked = [leaf for leaf in leaves if leaf.kind in _PRODUCTS]
-        lost = next((leaf for leaf in leaves if leaf.flops and leaf.kind not in _PRODUCTS), None)
-        if lost is not None:
+        multiplied = [leaf for leaf in leaves if leaf.kind in _PRODUCTS]
+        other = next((leaf for leaf in leaves if leaf.flops and leaf.kind not in _PRODUCTS), None)
+        if other is not None:
             raise SlipstickError(
-                "an array multiplies by weights", path=f"workload.{lost.name}", value=lost.kind, allowed=_PRODUCTS
+                "an array multiplies by weights", path=f"workload.{other.name}", value=other.kind, allowed=_PRODUCTS
             )
-        if worked:
-            found.update((leaf.name, _product(leaf, samples)) for leaf in worked)
-            found[op.name] = found.pop(worked[-1].name)  # readers know the merged operation's name
-        elif not _added(op, found) and op.kind not in _FREE:
-            found[op.name] = Move(op.name, op.kind, round(op.inputs + op.outputs), op.count)
-    return list(found.values())
+        if multiplied:
+            parts.update((leaf.name, _product(leaf, samples)) for leaf in multiplied)
+            parts[op.name] = parts.pop(multiplied[-1].name)  # readers know the merged operation's name
+        elif not _added(op, parts) and op.kind not in _FREE:
+            parts[op.name] = Move(op.name, op.kind, round(op.inputs + op.outputs), op.count)
+    return list(parts.values())
 
 
 def _product(op: Op, samples: int) -> Product:
     size, taps = op.dims, op.dims.get("taps", 1)
     groups = size.get("batch", 1)
-    kind: Kind = "conv"
+    kind: _Kind = "conv"
     if op.kind == "matmul":
         kind = "linear"
     elif groups > 1 and size["k"] == taps:
@@ -108,18 +108,18 @@ def _product(op: Op, samples: int) -> Product:
     )
 
 
-def _added(op: Op, found: dict[str, Product | Move]) -> bool:
+def _added(op: Op, parts: dict[str, Product | Move]) -> bool:
     """Hand the other operands of an elementwise operation to the last product that it reads; False: there is none."""
-    before = [name for name in found if name in op.after and isinstance(found[name], Product)]
+    before = [name for name in parts if name in op.after and isinstance(parts[name], Product)]
     if op.kind != "elementwise" or not before:
         return False
-    product = found[before[-1]]
+    product = parts[before[-1]]
     assert isinstance(product, Product)  # noqa: S101  chosen so
-    found[before[-1]] = replace(product, beside=product.beside + max(0, round(op.inputs) - product.outputs))
-    found[op.name] = found.pop(before[-1])
+    parts[before[-1]] = replace(product, beside=product.beside + max(0, round(op.inputs) - product.outputs))
+    parts[op.name] = parts.pop(before[-1])
     return True
 
 
 def only_products(parts: Iterable[Product | Move]) -> list[Product]:
-    """Return the products alone."""
+    """Return the products among parts, without the moves."""
     return [part for part in parts if isinstance(part, Product)]

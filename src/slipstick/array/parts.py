@@ -6,11 +6,10 @@ The energy of a layer is linear in the coefficients, sum of e_i n_i, so that not
 from __future__ import annotations
 
 import numpy as np
-from pydantic import Field
 
 from slipstick.core import units
-from slipstick.core.catalogue import Catalogue, Entry
 from slipstick.core.device_kinds import Array, Element
+from slipstick.formats.arithmetic.operation_costs import ArrayParts, array_parts, element_parts
 
 Events = dict[str, float]
 
@@ -18,21 +17,7 @@ _BITS, _SUM = 8, 32  # bits of an activation, and of an accumulator
 _ACCESS = 8  # bytes of the access that the table gives
 
 
-class _Parts(Entry):
-    """Energy and area of the parts of an array, at one technology node."""
-
-    node: str = Field(description="Technology node at which the table holds")
-    energy: dict[str, units.Joules] = Field(description="Energy of one event; dram: of one bit")
-    sram: dict[str, units.Joules] = Field(
-        description="Energy of one access of 64 bits, by the size of the memory; between the sizes by powers"
-    )
-    area: dict[str, units.SquareMetres] = Field(description="Area of one part; register: of one bit")
-
-
-array_parts = Catalogue(_Parts, "array", noun="table of array parts")
-
-
-def _table() -> _Parts:
+def _table() -> ArrayParts:
     return array_parts.entry("energy")
 
 
@@ -119,16 +104,9 @@ def element_area(array: Array, node: str = "") -> dict[str, float]:
     >>> sum(element_area(small).values()) < sum(element_area(large).values())
     True
     """
-    group = array.group
-    weight = {"single-shift": 2, "double-shift": 3, "serial": 1, "bit-fusion": 2, "parallel": _BITS}[array.element]
-    parts: dict[Element, Events] = {
-        "single-shift": {"and": group * _BITS, "add8": group - 1, "shift": 1, "add32": 1},
-        "double-shift": {"and": 2 * group * _BITS, "add8": 2 * (group - 1), "shift": 2, "add16": 1, "add32": 1},
-        "serial": {"and": group * _BITS, "add8": group - 1, "add32": 1},
-        "bit-fusion": {"multiply2": group, "add8": group - 1, "shift": 1, "add32": 1},
-        "parallel": {"multiply8": group, "add16": group - 1, "add32": 1},
-    }
-    counts = {**parts[array.element], "register": group * (_BITS + weight) + _SUM}
+    weight_bits = {"single-shift": 2, "double-shift": 3, "serial": 1, "bit-fusion": 2, "parallel": _BITS}[array.element]
+    parts = element_parts(array.element, array.group)
+    counts = {**parts, "register": array.group * (_BITS + weight_bits) + _SUM}
     table, factor = _table().area, _area_factor(node)
     return {name: count * factor * table[name] for name, count in counts.items()}
 

@@ -10,27 +10,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from slipstick.core.arrays import IntArray
+from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.device_kinds import Dataflow
 from slipstick.core.errors import SlipstickError
 
 
 @dataclass(frozen=True, eq=False)
-class Pass:
-    """What a layer takes on an array: cycles, and words that enter or leave it through its edges."""
+class ArrayPass:
+    """Cycles of one layer on an array, and the words that enter or leave the array through its edges.
+
+    `inputs` and `weights` are words read from SRAM, `outputs` words written, partial sums included; `utilisation` is
+    the share of processing elements and cycles with a multiply-accumulate in them.
+    """
 
     cycles: IntArray
-    inputs: IntArray  # words of the input read from SRAM
+    inputs: IntArray
     weights: IntArray
-    outputs: IntArray  # words written, partial sums included
-    utilisation: NDArray[np.float64]  # multiply-accumulates over cycles times processing elements
+    outputs: IntArray
+    utilisation: FloatArray
 
 
-def run(
+def systolic_pass(
     pixels: ArrayLike, reduction: ArrayLike, filters: ArrayLike, rows: ArrayLike, columns: ArrayLike, dataflow: Dataflow
-) -> Pass:
+) -> ArrayPass:
     """Return cycles and words of a matrix product of [pixels, reduction] by [reduction, filters].
 
     With R rows and C columns of processing elements, P pixels, K products an output and F filters:
@@ -47,7 +51,7 @@ def run(
 
     Examples
     --------
-    >>> int(run(3136, 576, 64, 8, 8, "os").cycles)
+    >>> int(systolic_pass(3136, 576, 64, 8, 8, "os").cycles)
     1850239
     """
     sizes = [np.asarray(size, np.int64) for size in (pixels, reduction, filters, rows, columns)]
@@ -58,7 +62,7 @@ def run(
         raise SlipstickError("no such dataflow", path="array.dataflow", value=dataflow, allowed=list(_FOLDS))
     p, k, f, r, c = sizes
     cycles, inputs, weights, outputs = _FOLDS[dataflow](p, k, f, r, c)
-    return Pass(cycles, inputs, weights, outputs, p * k * f / (cycles * r * c))
+    return ArrayPass(cycles, inputs, weights, outputs, p * k * f / (cycles * r * c))
 
 
 def _output_stationary(p: IntArray, k: IntArray, f: IntArray, r: IntArray, c: IntArray) -> tuple[IntArray, ...]:

@@ -39,7 +39,7 @@ def show(*name: str, json: bool = False) -> None:
     from slipstick.verbs.show import show as verb
 
     ((title, table),) = verb(*name).breakdowns.items()
-    put_table(title, table, json)
+    put_table(title, table, json, whole_first=True)  # a path is copied into --set
 
 
 def cite(*reports: Path) -> None:

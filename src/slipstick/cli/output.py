@@ -54,8 +54,8 @@ def put(answer: Any, shown: Shown, brief: Any = None) -> None:
         show(brief or answer)
 
 
-def put_table(name: str, table: Table, json: bool) -> None:
-    """Print one table, or as JSON its columns (name, unit) and rows."""
+def put_table(name: str, table: Table, json: bool, *, whole_first: bool = False) -> None:
+    """Print one table, or as JSON its columns (name, unit) and rows; `whole_first` never folds the first column."""
     if json:
         import dataclasses
         from json import dumps
@@ -65,7 +65,9 @@ def put_table(name: str, table: Table, json: bool) -> None:
         return
     from slipstick.report.as_text import render_breakdown
 
-    show(render_breakdown(name, table))
+    rendered = render_breakdown(name, table)
+    rendered.columns[0].no_wrap |= whole_first
+    show(rendered)
 
 
 @contextmanager

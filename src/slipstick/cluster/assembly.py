@@ -17,7 +17,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Formats, Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Workload
-from slipstick.formats.grammar import format_of
+from slipstick.formats.grammar import encoding_of
 from slipstick.networks.decoder.decoder import Decoder
 
 ADAM_STATES = 3  # fp32 copy of the weights and two moments (Kingma & Ba 1412.6980; Micikevicius et al. 1710.03740)
@@ -34,7 +34,7 @@ LOSS_COPIES = 2.5
 
 def width(name: str) -> float:
     """Return bytes an element of a number format, its scales included."""
-    return float(format_of(name).bits_per_element) / 8
+    return float(encoding_of(name).bits_per_element) / 8
 
 
 def training_precision(plan: Plan, system: System) -> Precision:

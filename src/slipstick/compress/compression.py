@@ -19,8 +19,9 @@ from slipstick.compress.layer_formats import shared_sides
 from slipstick.compress.sensitivity import sensitivities
 from slipstick.compress.shift_budget import schedule_shifts
 from slipstick.core.arrays import FloatArray, IntArray
+from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
-from slipstick.core.format import Encoded, Format
+from slipstick.core.format import Format
 from slipstick.formats.packed_file import stored_bytes
 from slipstick.trained.network import ObservedInputs, TrainedNetwork, Values
 

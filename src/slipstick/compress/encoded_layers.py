@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.core.arrays import FloatArray
-from slipstick.core.format import Encoded, Format
+from slipstick.core.encoding import Encoded
+from slipstick.core.format import Format
 from slipstick.trained.network import ObservedInputs, Values, WeightLayer
 
 _MAX_STEP_POWER = 7  # of two, of the steps of an int8 code that a format of fewer bits keeps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from slipstick.compress.pool_choice import choose_pools
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.formats import format_of
-from slipstick.formats.layer_patterns import Layer, formats_of
+from slipstick.formats.layer_patterns import PatternLayer, formats_of
 from slipstick.trained.network import TrainedNetwork, Values, WeightLayer
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def layer_formats(
     Parameters
     ----------
     formats : ``swis:2``, or by patterns: ``swis:2;first=fp32;last=int8:axis=0``. All layers of one pool format share a
-        pool; those that it does not take (`Format.takes`) stay int8 with a scale of each filter. An integer network
+        pool; those that it does not take (`Encoding.takes`) stay int8 with a scale of each filter. An integer network
         keeps its scales of each filter in every format.
     budget : bytes of all weights: indices, scales, pools, and the other layers as they are stored (4 bytes a weight in
         ``fp32``), no biases. Every pool then gets, for the layers that it takes, the size and the vector of least error
@@ -49,9 +50,10 @@ def layer_formats(
     ['swis:3', 'int8:axis=0', 'swis:3', 'swis:3']
     """
     layers = network.layers()
-    texts = formats_of(formats, [Layer(layer.name, layer.kind) for layer in layers])
+    texts = formats_of(formats, [PatternLayer(layer.name, layer.kind) for layer in layers])
     if network.integers:
-        return {layer.name: format_of(text).encoding.per_filter for layer, text in zip(layers, texts, strict=True)}
+        forms = {layer.name: format_of(text) for layer, text in zip(layers, texts, strict=True)}
+        return {name: replace(form, encoding=form.encoding.per_filter) for name, form in forms.items()}
     forms = {}
     for place, (layer, text) in enumerate(zip(layers, texts, strict=True)):
         if text == _PLAIN:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +53,11 @@ def choose_pools(
 
     Examples
     --------
-    >>> from slipstick.formats import Pool
+    >>> from slipstick.formats import format_of
     >>> random = np.random.default_rng(0)
     >>> z, xy = random.normal(size=(32, 1, 1, 16)), random.normal(size=(64, 3, 3, 1))
-    >>> [form.kind for form in choose_pools([(Pool(), [z]), (Pool(64, 9, kind="xy"), [xy])], 2000)]
+    >>> groups = [(format_of("pool"), [z]), (format_of("pool:64,9,kind=xy"), [xy])]
+    >>> [form.encoding.kind for form in choose_pools(groups, 2000)]
     ['z', 'xy']
     """
     best = [_Combination((), beside, 0.0)]
@@ -84,7 +85,7 @@ class _Combination:
 
 
 def candidates(form: Format, weights: Sequence[NDArray[Any]], progress: Progress | None = None) -> list[Candidate]:
-    """Return the pools that may stand in for one (`Format.alternatives`), smallest first.
+    """Return the pools that may stand in for one (`Encoding.alternatives`), smallest first.
 
     Errors
     ------
@@ -92,13 +93,13 @@ def candidates(form: Format, weights: Sequence[NDArray[Any]], progress: Progress
 
     Examples
     --------
-    >>> from slipstick.formats import Pool
+    >>> from slipstick.formats import format_of
     >>> weights = np.random.default_rng(0).normal(size=(32, 3, 3, 16))
-    >>> len(candidates(Pool(), [weights]))
+    >>> len(candidates(format_of("pool"), [weights]))
     15
     """
     shapes = [tensor.shape for tensor in weights]
-    forms = form.encoding.alternatives(shapes)
+    forms = [replace(form, encoding=other) for other in form.encoding.alternatives(shapes)]
     tried = []
     for place, other in enumerate(forms):
         if progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
 IntArray = NDArray[np.int64]
+Int8Array = NDArray[np.int8]
 ByteArray = NDArray[np.uint8]
+CodeArray = NDArray[np.uint32]
 BoolArray = NDArray[np.bool_]
+NamedArrays = Mapping[str, NDArray[Any]]
 AnyArray = NDArray[Any]

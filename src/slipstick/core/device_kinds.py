@@ -46,7 +46,7 @@ class Accelerator(Device):
 class Array(Device):
     """A systolic array of processing elements, each with lanes that take in a group of weights.
 
-    The names of dataflows and elements are explained in `slipstick.array.systolic` and `slipstick.array.bit_serial`.
+    Dataflows are explained in `slipstick.array.systolic`, elements in `slipstick.formats.arithmetic.bit_serial`.
     """
 
     kind: Literal["array"] = Field(default="array", description="Kind of device: array")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import Field
+from pydantic.fields import FieldInfo
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import Spec, validate
@@ -16,78 +20,90 @@ Schedule = Literal["1f1b", "gpipe"]
 
 
 class Parallel(Spec):
-    """How the work is divided over devices, in Megatron's terms. ``auto`` is resolved by the verb."""
+    """Division of the work over devices, in Megatron's terms. ``auto`` is resolved by the verb."""
 
-    dp: Degree = "auto"  # data parallelism: replicas; auto: what the other degrees leave of the devices
-    tp: Degree = 1  # tensor parallelism
-    pp: Degree = 1  # pipeline stages
-    cp: Degree = 1  # context parallelism: shares of the sequence in attention
-    ep: Degree = 1  # expert parallelism, over the tensor, context and data parallel ranks
-    etp: Degree = "auto"  # tensor parallelism inside one expert; auto: as tp
-    sp: bool = False  # sequence parallelism: norms and dropout on 1/tp of the tokens
-    interleave: Degree = 1  # model chunks a stage (virtual pipeline)
-    schedule: Schedule = "1f1b"
-    partition: Literal["even", "balanced"] = "even"  # stages of equally many layers, or of equal cost with the head
-    microbatch: Degree = 1  # sequences
-    recompute: Recompute = "none"
-    zero: int = Field(default=0, ge=0, le=3)  # what data parallel ranks shard: optimiser, + gradients, + weights
+    dp: Degree = Field("auto", description="Data parallelism: replicas; auto: all devices that other degrees leave")
+    tp: Degree = Field(1, description="Tensor parallelism: devices that share each layer's matrices")
+    pp: Degree = Field(1, description="Pipeline parallelism: stages of layers")
+    cp: Degree = Field(1, description="Context parallelism: shares of the sequence in attention")
+    ep: Degree = Field(1, description="Expert parallelism, over the tensor, context and data parallel ranks")
+    etp: Degree = Field("auto", description="Tensor parallelism inside one expert; auto: as tp")
+    sp: bool = Field(False, description="Sequence parallelism: norms and dropout on 1/tp of the tokens")
+    interleave: Degree = Field(1, description="Model chunks of a stage (virtual pipeline)")
+    schedule: Schedule = Field("1f1b", description="Pipeline schedule: order of forward and backward passes")
+    partition: Literal["even", "balanced"] = Field(
+        "even", description="Stages of equally many layers, or of equal cost with the head"
+    )
+    microbatch: Degree = Field(1, description="Sequences of one micro-batch")
+    recompute: Recompute = Field("none", description="Activations computed again in the backward pass")
+    zero: int = Field(0, ge=0, le=3, description="ZeRO stage: ranks shard optimiser (1), gradients (2), weights (3)")
 
 
 class Collectives(Spec):
-    """How messages travel and what hides them."""
+    """Messages among devices: their patterns, their tiers, and the computation that hides them."""
 
-    tp_pattern: Literal["all_reduce", "p2p_rs_ag", "rs_ag"] = "all_reduce"  # rs_ag is what sp implies
-    tp_overlap: Literal["none", "ring", "pipe"] = "none"
-    tp_async: bool = True  # backward messages behind the weights' gradients
-    dp_buckets: bool = True  # ZeRO's messages joined in large buckets; false: tensor by tensor
-    dp_overlap: bool = True
-    pp_overlap: bool = False
-    regather: bool = True  # sp: gather the activations again in the backward pass instead of keeping them
-    tp_tier: str = "auto"  # network tier by name; auto: by rank order, tensor parallel ranks innermost
-    pp_tier: str = "auto"
-    dp_tier: str = "auto"
+    tp_pattern: Literal["all_reduce", "p2p_rs_ag", "rs_ag"] = Field(
+        "all_reduce", description="Collectives of tensor parallelism; sp implies rs_ag"
+    )
+    tp_overlap: Literal["none", "ring", "pipe"] = Field(
+        "none", description="Overlap of tensor parallel messages with the products beside them"
+    )
+    tp_async: bool = Field(True, description="Backward messages behind the products of the weights' gradients")
+    dp_buckets: bool = Field(True, description="ZeRO's messages joined in large buckets; false: tensor by tensor")
+    dp_overlap: bool = Field(True, description="Data parallel messages behind the backward pass")
+    pp_overlap: bool = Field(False, description="Messages between stages behind computation")
+    regather: bool = Field(
+        True, description="With sp: activations gathered again in the backward pass instead of stored"
+    )
+    tp_tier: str = Field(
+        "auto", description="Network tier of tensor parallelism by name; auto: by rank order, tensor parallel innermost"
+    )
+    pp_tier: str = Field("auto", description="Network tier of pipeline parallelism by name; auto: by rank order")
+    dp_tier: str = Field("auto", description="Network tier of data parallelism by name; auto: by rank order")
 
 
 class Offload(Spec):
-    """What lives in the host's memory and crosses the host link every step."""
+    """Tensors that live in the host's memory and cross the host link every step."""
 
-    weights: bool = False
-    activations: bool = False
-    optimizer: bool = False
+    weights: bool = Field(False, description="Weights in the host's memory")
+    activations: bool = Field(False, description="Activations in the host's memory")
+    optimizer: bool = Field(False, description="Optimiser states in the host's memory")
 
 
 class Formats(Spec):
     """Number formats by the tensors' roles. A name of the registry, such as ``bf16``, ``fp8`` or ``int8``."""
 
-    matmul: str = "bf16"  # operands of matrix products
-    weights: str = "auto"  # as stored; auto: as `matmul` for inference, as `activations` for training
-    activations: str = "bf16"
-    gradients: str = "fp32"  # as accumulated and reduced
-    kv_cache: str = "auto"  # auto: as activations
-    formats: str = ""  # of weights layer by layer, for arrays: "swis:3", or "swis:3;depthwise=int8;fc=int8"
-    head: str = "auto"  # the output projection, which engines leave unquantised; auto: as activations
+    matmul: str = Field("bf16", description="Format of the operands of matrix products")
+    weights: str = Field("auto", description="Format of stored weights; auto: as matmul, in training as activations")
+    activations: str = Field("bf16", description="Format of stored activations")
+    gradients: str = Field("fp32", description="Format of gradients as accumulated and reduced")
+    kv_cache: str = Field("auto", description="Format of the KV cache; auto: as activations")
+    layers: str = Field(
+        "", description="Formats of weights layer by layer, for arrays: swis:3,group=4 or swis:3;depthwise=int8;fc=int8"
+    )
+    head: str = Field("auto", description="Format of the output projection, unquantised in engines; auto: activations")
 
 
 class Kernels(Spec):
-    """Which implementations the software uses."""
+    """Implementations of operations in the software."""
 
-    attention: Literal["flash", "unfused"] = "flash"
-    fused: bool = True  # elementwise chains as one kernel (bias + dropout + add, softmax with mask, rotary, SwiGLU)
-    accumulate: bool = True  # products add to the accumulated gradient themselves, instead of a kernel after them
-    shared_kv: bool = True  # decode reads a key/value head once for all query heads that use it
-    cuda_graphs: bool = True  # decode steps replayed without the host in between
+    attention: Literal["flash", "unfused"] = Field("flash", description="Implementation of attention")
+    fused: bool = Field(True, description="Elementwise chains (bias + dropout + add, SwiGLU, rotary) as one kernel")
+    accumulate: bool = Field(True, description="Products add to the accumulated gradient themselves, without a kernel")
+    shared_kv: bool = Field(True, description="Decode reads a key/value head once for all query heads that use it")
+    cuda_graphs: bool = Field(True, description="Decode steps replayed without the host in between")
 
 
 class Serving(Spec):
-    """How requests share the devices in inference."""
+    """Sharing of the devices by requests in inference."""
 
-    chunk: int | None = Field(default=None, gt=0)  # prompt tokens a step takes (chunked prefill); None: whole prompts
-    draft_tokens: int = Field(default=0, ge=0)  # speculative decoding: tokens proposed a step
-    acceptance: float = Field(default=0.7, ge=0, le=1)  # chance that one proposed token is accepted
-    draft_cost: float = Field(default=0.05, ge=0)  # time of one draft step as a share of one step of the model
-    prefill_devices: int = Field(default=0, ge=0)  # disaggregated serving: devices that only prefill; 0: shared
-    attention_dp: Degree = 1  # attention data parallel (each rank keeps its own requests' KV cache)
-    continuous: bool = False  # requests join and leave a running batch, instead of a static batch
+    chunk: int | None = Field(None, gt=0, description="Prompt tokens of one step (chunked prefill); null: all")
+    draft_tokens: int = Field(0, ge=0, description="Tokens proposed a step by speculative decoding")
+    acceptance: float = Field(0.7, ge=0, le=1, description="Probability that one proposed token is accepted")
+    draft_cost: float = Field(0.05, ge=0, description="Time of one draft step as a share of one step of the model")
+    prefill_devices: int = Field(0, ge=0, description="Devices that only prefill (disaggregated serving); 0: shared")
+    attention_dp: Degree = Field(1, description="Attention data parallelism: ranks with their own requests' KV cache")
+    continuous: bool = Field(False, description="Continuous batching: requests join and leave a running batch")
 
 
 class Plan(Spec):
@@ -98,23 +114,26 @@ class Plan(Spec):
     >>> plan = Plan.of("tp=8,pp=8,recompute=selective,sp=true,matmul=fp8")
     >>> plan.parallel.tp, plan.formats.matmul
     (8, 'fp8')
-    >>> Plan.of("formats=swis:3;depthwise=int8").formats.formats
-    'swis:3;depthwise=int8'
+    >>> plan = Plan.of("formats=swis:3,group=4;depthwise=int8,stack=vllm")
+    >>> plan.formats.layers, plan.stack
+    ('swis:3,group=4;depthwise=int8', 'vllm')
     """
 
-    parallel: Parallel = Parallel()
-    collectives: Collectives = Collectives()
-    offload: Offload = Offload()
-    formats: Formats = Formats()
-    kernels: Kernels = Kernels()
-    serving: Serving = Serving()
-    stack: str = "default"  # the serving software, whose constants are in data/stacks
+    parallel: Parallel = Field(Parallel(), description="Division of the work over devices")
+    collectives: Collectives = Field(Collectives(), description="Messages and their overlap with computation")
+    offload: Offload = Field(Offload(), description="Tensors in the host's memory")
+    formats: Formats = Field(Formats(), description="Number formats of tensors")
+    kernels: Kernels = Field(Kernels(), description="Implementations of operations")
+    serving: Serving = Field(Serving(), description="Sharing of devices by requests")
+    stack: str = Field("default", description="Serving software, whose constants are in data/stacks")
 
     @classmethod
     def of(cls, spec: Plan | dict[str, Any] | str | None = None, **fields: Any) -> Plan:
         """Build a Plan from ``key=value,...``, a nested or flat dict, keywords, or a Plan.
 
-        Short keys (``tp``, ``kv_cache``) name the one field of that name in any group; dotted keys name it in full.
+        Short keys (``tp``, ``kv_cache``) name the one field of that name in any group; dotted keys name it in full;
+        ``formats`` is short for ``formats.layers``. Behind ``formats=``, a piece ``key=value`` whose key is no field of
+        the plan is an argument of the format before it: ``formats=swis:3,group=4,tp=1``.
 
         Errors
         ------
@@ -133,6 +152,19 @@ class Plan(Spec):
         return validate(cls, data, where="plan")
 
 
+@dataclass(frozen=True, slots=True)
+class PlanField:
+    """One field of a plan: its group, short key and dotted path, default, allowed values, and what it sets."""
+
+    group: str
+    key: str
+    path: str
+    default: str
+    choices: str
+    description: str
+
+
+_LAYERS = "formats.layers"  # its value has commas and equals signs of its own
 _GROUPS: dict[str, type[Spec]] = {
     "parallel": Parallel,
     "collectives": Collectives,
@@ -143,36 +175,77 @@ _GROUPS: dict[str, type[Spec]] = {
 }
 
 
-def short_keys() -> dict[str, str]:
+@functools.cache
+def short_keys() -> Mapping[str, str]:
     """Return every short key of a plan with its dotted path: ``{"tp": "parallel.tp", ...}``."""
-    keys = {"stack": "stack"}
+    return {field.key: field.path for field in plan_fields()}
+
+
+@functools.cache
+def plan_fields() -> tuple[PlanField, ...]:
+    """Return every field of a plan, group by group: what ``slipstick list plan`` prints.
+
+    Examples
+    --------
+    >>> next(field for field in plan_fields() if field.key == "schedule").choices
+    '1f1b | gpipe'
+    """
+    fields = [_plan_field("", "stack", Plan.model_fields["stack"])]
     for group, kind in _GROUPS.items():
-        for field in kind.model_fields:
-            name = f"offload_{field}" if group == "offload" else field
-            keys[name] = f"{group}.{field}"
-    return keys
+        fields += [_plan_field(group, name, info) for name, info in kind.model_fields.items()]
+    return tuple(fields)
+
+
+def _plan_field(group: str, name: str, info: FieldInfo) -> PlanField:
+    path = f"{group}.{name}" if group else name
+    key = f"offload_{name}" if group == "offload" else "formats" if path == _LAYERS else name
+    default = "null" if info.default is None else str(info.default)
+    default = default.lower() if info.annotation is bool else default
+    return PlanField(group, key, path, default, " | ".join(_choices(info.annotation)), info.description or "")
+
+
+def _choices(annotation: Any) -> list[str]:
+    """Return what a field takes, from its type: the words of a Literal, or the name of a type."""
+    names = {int: "whole number", float: "number", str: "text", type(None): "null"}
+    if annotation is bool:
+        return ["true", "false"]
+    if get_origin(annotation) is Literal:
+        return [str(word) for word in get_args(annotation)]
+    if get_origin(annotation) is Annotated:
+        return _choices(get_args(annotation)[0])
+    if get_args(annotation):
+        return [choice for part in get_args(annotation) for choice in _choices(part)]
+    return [names.get(annotation, str(annotation))]
 
 
 def _pairs(text: str) -> dict[str, str]:
+    """Return ``key=value,...`` by key; pieces behind `formats` that are no field of the plan belong to its value."""
     pairs: dict[str, str] = {}
+    keys, before = short_keys(), ""
+    known = {*keys, *keys.values()}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
-        key, equals, value = part.partition("=")
-        if not equals or not value.strip():
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if before in ("formats", _LAYERS) and not (equals and key in known):
+            pairs[before] += f",{part}"
+            continue
+        if not equals or not value:
             raise SlipstickError("not of the form key=value", path="plan", value=part, allowed="such as tp=8,pp=4")
-        if key.strip() in pairs:
-            raise SlipstickError("the key stands twice", path="plan", value=key.strip())
-        pairs[key.strip()] = value.strip()
+        if key in pairs:
+            raise SlipstickError("the key is given twice", path="plan", value=key)
+        pairs[key], before = value, key
     return pairs
 
 
 def _place(data: dict[str, Any], key: str, value: object) -> None:
+    """Put one field, by its short key or dotted path, or a group's dict, where a Plan's data has it."""
     if key in _GROUPS and isinstance(value, dict):
         data.setdefault(key, {}).update(value)
         return
     keys = short_keys()
     path = keys.get(key, key)
     if path not in keys.values():
-        raise SlipstickError("no such field of a plan", path="plan", value=key, allowed=keys)
+        message = "no such field of a plan (slipstick list plan prints them)"
+        raise SlipstickError(message, path="plan", value=key, allowed=keys)
     group, _, field = path.rpartition(".")
     if group:
         data.setdefault(group, {})[field] = value

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from slipstick.compress.adapt_options import CalibrationImages, Retraining, ShiftSchedule
     from slipstick.compress.compression import Compression, LayerStudy
     from slipstick.core.arrays import FloatArray
-    from slipstick.core.format import Encoded, Format
+    from slipstick.core.encoding import Encoded
+    from slipstick.core.format import Format
     from slipstick.core.progress import Progress
     from slipstick.core.question import Question
     from slipstick.datasets.images import DataSet, Images

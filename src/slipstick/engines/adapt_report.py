@@ -12,7 +12,7 @@ from slipstick.report.report import Finding, Metric, Report, Table
 
 if TYPE_CHECKING:
     from slipstick.core.arrays import IntArray
-    from slipstick.core.format import Encoded
+    from slipstick.core.encoding import Encoded
     from slipstick.engines.adapt_network import Adaptation, AdaptedNetwork
 
 _LAYER_COLUMNS = {
@@ -143,7 +143,7 @@ def _retraining_findings(detail: AdaptedNetwork) -> tuple[Finding, ...]:
 def _pictures(report: Report, encoded: Mapping[str, Encoded], curve: Mapping[int, float]) -> dict[str, str]:
     """Return sensitivities and accuracy against bits of activations, where measured, and every pool's vectors."""
     from slipstick.compress.accuracy_pictures import accuracy_svg, sensitivity_svg
-    from slipstick.formats.format_pictures import MOST_VECTORS, pool_svg
+    from slipstick.formats.format_pictures import MAX_VECTORS, pool_svg
 
     pictures = {}
     if rows := [row for row in report.breakdowns["layers"].rows if row[-1] is not None]:
@@ -154,6 +154,6 @@ def _pictures(report: Report, encoded: Mapping[str, Encoded], curve: Mapping[int
         title, series = report.title, {report.inputs["formats"]: points}
         pictures["Accuracy against bits of activations"] = accuracy_svg(series, title, _BITS)
     for name, pool in _pools(encoded).items():
-        if len(pool) <= MOST_VECTORS:
+        if len(pool) <= MAX_VECTORS:
             pictures[f"Vectors of {name}"] = pool_svg(pool)
     return pictures

@@ -9,7 +9,7 @@ from slipstick.core.device_kinds import Array
 
 if TYPE_CHECKING:
     from slipstick.core.arrays import FloatArray
-    from slipstick.core.format import Encoded
+    from slipstick.core.encoding import Encoded
     from slipstick.core.question import Question
     from slipstick.engines.question import SystemSpec
     from slipstick.networks.graphs.imported import ImportedGraph

@@ -102,6 +102,7 @@ KINDS: dict[str, Kind] = {
         "data sets", rows=f"{_NOUNS}:datasets_table", fields=f"{_NOUNS}:dataset_fields", noun=True,
     ),
     "engines": Kind("what answers a verb: the table of engines", rows="engines.table:rows_table"),
+    "plan": Kind("fields of a plan, with defaults and choices", rows=f"{_NOUNS}:plan_table"),
     "nodes": Kind("logic of a technology node", f"{_TECH}:nodes", ("area", "power", "frequency", "sram", "energy")),
     "dram": Kind("DRAM generations", f"{_TECH}:dram_generations", ("bandwidth", "capacity", "energy", "device")),
     "interconnects": Kind(
@@ -131,8 +132,12 @@ KINDS: dict[str, Kind] = {
         "what a data centre adds to a device's price", "cluster.constants.prices:prices",
         ("electricity", "amortisation", "utilisation", "facility", "server_share"),
     ),
-    "array-parts": Kind("energy and area of an array's parts", "array.parts:array_parts", ("node",)),
-    "operations": Kind("energy of arithmetic operations", "formats.bits:operation_costs", ("energy",)),
+    "array-parts": Kind(
+        "energy and area of an array's parts", "formats.arithmetic.operation_costs:array_parts", ("node",)
+    ),
+    "operations": Kind(
+        "energy of arithmetic operations", "formats.arithmetic.operation_costs:operation_costs", ("energy",)
+    ),
     "switches": Kind(
         "switches of a wafer", "fabric.switch.wafer_switches:switches", ("npus", "npu_bandwidth", "published_area")
     ),

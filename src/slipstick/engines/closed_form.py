@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from slipstick.core.errors import SlipstickError
-from slipstick.core.plan import Plan
+from slipstick.core.plan import Plan, short_keys
 from slipstick.core.workload import Op, Phase, Workload
 from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec, ask, bare_workload
 from slipstick.engines.refusals import engine_for
@@ -91,10 +91,17 @@ def _chosen_by(question: Question, report: Report) -> Table:
     ]
     names = ["batch", "sequence", *(["output"] if workload.phase is Phase.DECODE else [])]
     rows += [(name, getattr(workload, name), chosen.get(name, "given")) for name in names]
+    keys = {path: key for key, path in short_keys().items()}
     resolved = Plan.of(report.inputs["plan"])  # no field is `auto` that the engine had to fill
     for group, fields in question.plan.model_dump(exclude_unset=True).items():
         for name in fields if isinstance(fields, dict) else ():
             value = getattr(getattr(resolved, group), name)
             origin = "auto" if fields[name] == "auto" else chosen.get(name, chosen.get("plan", "given"))
-            rows.append((f"plan {name}", value if not isinstance(value, bool) else str(value).lower(), origin))
+            rows.append(
+                (
+                    f"plan {keys[f'{group}.{name}']}",
+                    value if not isinstance(value, bool) else str(value).lower(),
+                    origin,
+                )
+            )
     return Table.of({"field": "", "value": "", "chosen by": ""}, rows)

@@ -86,11 +86,20 @@ def workload_fields(name: str) -> list[Field] | None:
 
 def formats_table() -> Table:
     """Return every family of number formats by its plainest member."""
-    from slipstick.formats import examples, format_of
+    from slipstick.formats import encoding_of, examples
 
     columns = {"name": "", "bits an element": "", "what": ""}
     texts = dict.fromkeys(text.partition(":")[0] for text in examples())
-    return Table.of(columns, [(text, format_of(text).bits_per_element, repr(format_of(text))) for text in texts])
+    return Table.of(columns, [(text, encoding_of(text).bits_per_element, repr(encoding_of(text))) for text in texts])
+
+
+def plan_table() -> Table:
+    """Return every field of a plan: its group, short key, default, choices and what it means."""
+    from slipstick.core.plan import plan_fields
+
+    columns = dict.fromkeys(("field", "group", "default", "choices", "what"), "")
+    rows = [(field.key, field.group, field.default, field.choices, field.description) for field in plan_fields()]
+    return Table.of(columns, rows)
 
 
 def format_fields(name: str) -> list[Field] | None:
@@ -98,14 +107,14 @@ def format_fields(name: str) -> list[Field] | None:
     from slipstick.formats import format_of
 
     try:
-        form = format_of(name)
+        encoding = format_of(name).encoding
     except SlipstickError:
         return None
-    about = " ".join((type(form).__doc__ or "").split("\n\n")[0].split())
+    about = " ".join((type(encoding).__doc__ or "").split("\n\n")[0].split())
     return [
         ("name", name, "", ""),
-        ("bits an element", f"{form.bits_per_element:g}", "computed", ""),
-        ("what", repr(form), about, ""),
+        ("bits an element", f"{encoding.bits_per_element:g}", "computed", ""),
+        ("what", repr(encoding), about, ""),
     ]
 
 

@@ -113,7 +113,7 @@ class Engine:
         return function(question)
 
 
-_FORMATS = ("formats.*", "!formats.formats")
+_FORMATS = ("formats.*", "!formats.layers")
 _FASTEST = "tp=auto,pp=auto,microbatch=auto,ep=auto,recompute=auto,sp=true,zero=1"  # the fastest split that fits
 MIXED_PRECISION = "matmul=fp16,activations=fp16"  # the formats of mixed-precision training since Volta
 _PLACE = "slipstick.place divides one network over devices"
@@ -142,7 +142,7 @@ ENGINES: tuple[Engine, ...] = (
         "slipstick.cluster.graph_estimate:estimate_graph", default_plan="tp=auto", hint=_PLACE,
     ),
     Engine(
-        "estimate", "array", ("graph",), (Phase.INFER,), ("formats.formats",),
+        "estimate", "array", ("graph",), (Phase.INFER,), ("formats.layers",),
         "slipstick.array.estimate:estimate", default_plan="formats=int8", max_devices=1,
     ),
     Engine(
@@ -153,7 +153,7 @@ ENGINES: tuple[Engine, ...] = (
         default_plan="tp=auto,pp=auto,zero=2,gradients=bf16", needs_topology=True,
     ),
     Engine(
-        "simulate", "array", ("graph",), (Phase.INFER,), ("formats.formats",),
+        "simulate", "array", ("graph",), (Phase.INFER,), ("formats.layers",),
         "slipstick.array.bit_true_run:simulate_layers", default_plan="formats=int8", max_devices=1,
     ),
     Engine(

@@ -1,27 +1,15 @@
-"""Codes of any width to bytes and back, least significant bit first; and what every format checks and charges."""
+"""Codes of any width packed into bytes and back, least significant bit first; the finite values that can be encoded."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from pydantic import Field
+from numpy.typing import ArrayLike
 
-from slipstick.core import units
-from slipstick.core.catalogue import Catalogue, Entry
+from slipstick.core.arrays import ByteArray, CodeArray, FloatArray
 from slipstick.core.errors import SlipstickError
-from slipstick.core.format import Encoded
 
 
-class _OperationCost(Entry):
-    """Cost of one arithmetic operation of a number format, without memory."""
-
-    energy: units.Joules = Field(description="Energy of one operation at 45 nm and 0.9 V")
-
-
-operation_costs = Catalogue(_OperationCost, "formats/operations.yaml", noun="arithmetic operation")
-
-
-def pack(codes: NDArray[np.uint32], bits: int) -> NDArray[np.uint8]:
+def pack(codes: CodeArray, bits: int) -> ByteArray:
     """Return unsigned codes of `bits` bits each (1 to 32) as bytes, without gaps between codes.
 
     Examples
@@ -32,17 +20,17 @@ def pack(codes: NDArray[np.uint32], bits: int) -> NDArray[np.uint8]:
     flat = np.ascontiguousarray(codes, dtype="<u4").reshape(-1)
     if bits in (8, 16, 32):
         return flat.astype(f"<u{bits // 8}").view(np.uint8)
-    each = np.unpackbits(flat.view(np.uint8).reshape(-1, 4), axis=1, bitorder="little")[:, :bits]
-    return np.packbits(each, bitorder="little")
+    rows = np.unpackbits(flat.view(np.uint8).reshape(-1, 4), axis=1, bitorder="little")[:, :bits]
+    return np.packbits(rows, bitorder="little")
 
 
-def unpack(packed: NDArray[np.uint8], bits: int, count: int) -> NDArray[np.uint32]:
+def unpack(packed: ByteArray, bits: int, count: int) -> CodeArray:
     """Return `count` codes of `bits` bits each from bytes: the inverse of `pack`."""
     if bits in (8, 16, 32):
         return packed.view(f"<u{bits // 8}")[:count].astype(np.uint32)
-    each = np.unpackbits(packed, bitorder="little", count=count * bits).reshape(count, bits)
+    rows = np.unpackbits(packed, bitorder="little", count=count * bits).reshape(count, bits)
     wide = np.zeros((count, 32), np.uint8)
-    wide[:, :bits] = each
+    wide[:, :bits] = rows
     return np.packbits(wide, axis=1, bitorder="little").view("<u4").reshape(-1).astype(np.uint32)
 
 
@@ -51,7 +39,7 @@ def packed_bytes(count: int, bits: int) -> int:
     return -(-count * bits // 8)
 
 
-def finite(values: ArrayLike) -> NDArray[np.float64]:
+def finite(values: ArrayLike) -> FloatArray:
     """Return `values` as float64.
 
     Errors
@@ -65,16 +53,3 @@ def finite(values: ArrayLike) -> NDArray[np.float64]:
     if not np.isfinite(array).all():
         raise SlipstickError("only finite values can be encoded", path="format")
     return array
-
-
-def check_product(inputs: Encoded, weights: Encoded) -> None:
-    """Raise SlipstickError unless inputs [m, k] and weights [n, k] can be multiplied."""
-    shapes = inputs.shape, weights.shape
-    if len(shapes[0]) != 2 or len(shapes[1]) != 2 or shapes[0][1] != shapes[1][1]:
-        raise SlipstickError("shapes cannot be multiplied", value=shapes, allowed="inputs [m, k] and weights [n, k]")
-
-
-def operation_energy(name: str) -> tuple[float, str]:
-    """Return (joules, source) of one arithmetic operation of ``data/formats/operations.yaml``."""
-    cost = operation_costs.entry(name)
-    return cost.energy, cost.sources["energy"]

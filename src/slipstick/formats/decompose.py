@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
 
-LARGEST_GROUP = 16  # weights
-LARGEST_SIGNED_GROUP = 8  # with the signed-error term 2**M choices are tried for each position set
-SET_BITS = 7  # a set's number below the cost in one integer: at most 70 sets
+MAX_GROUP = 16  # weights
+MAX_SIGNED_GROUP = 8  # weights; with the signed-error term 2**M choices are tried for each position set
+SET_BITS = 7  # bits of a set's number, below the cost in one integer: at most 70 sets
 _LANES = 8  # sets are padded to whole vectors
-_NEVER = 2**27  # the cost of a padding set: above any other, and 16 of them fit 32 bits
+_PADDING_COST = 2**27  # cost of a padding set: above any other, and 16 of them fit 32 bits
 
 
 @dataclass(frozen=True, eq=False)
 class Decomposition:
-    """What groups of weights were replaced by.
+    """Decomposition of groups of weights: the positions that each group keeps, and the magnitudes that remain.
 
     `sets` [groups] numbers each group's position set as in `position_sets`; `masks` [groups, M] has bit j where a
     weight uses the j-th position; `magnitudes` [groups, M] are the values that remain; `cost` [groups] is
@@ -39,8 +39,8 @@ class Decomposition:
 
 
 @dataclass(frozen=True, eq=False)
-class Tables:
-    """For S position sets and every magnitude: the nearest and second nearest value and their masks, [S, 2**B].
+class _Tables:
+    """Tables of S position sets and every magnitude: nearest and second nearest value and their masks, [S, 2**B].
 
     `keys` [2**B, padded S] is the squared error of the nearest value above the set's number, for one minimum over both.
     """
@@ -70,7 +70,7 @@ def position_sets(bits: int, shifts: int, *, consecutive: bool = False) -> list[
 
 
 @functools.lru_cache(maxsize=64)
-def tables(bits: int, shifts: int, consecutive: bool) -> Tables:
+def _tables(bits: int, shifts: int, consecutive: bool) -> _Tables:
     """Return the tables of one kind of decomposition; among equally near values the smaller one is the nearest."""
     sets = position_sets(bits, shifts, consecutive=consecutive)
     masks = np.arange(2**shifts)
@@ -81,9 +81,9 @@ def tables(bits: int, shifts: int, consecutive: bool) -> Tables:
     near = np.take_along_axis(values[:, None, :], best[..., None], -1)[..., 0]
     second = np.take_along_axis(values[:, None, :], next_best[..., None], -1)[..., 0]
     squared = (near - np.arange(2**bits)) ** 2
-    keys = np.full((2**bits, -(-len(sets) // _LANES) * _LANES), _NEVER, np.uint32)
+    keys = np.full((2**bits, -(-len(sets) // _LANES) * _LANES), _PADDING_COST, np.uint32)
     keys[:, : len(sets)] = squared.T << SET_BITS
-    return Tables(
+    return _Tables(
         near.astype(np.int16), second.astype(np.int16), best.astype(np.uint8), next_best.astype(np.uint8), keys
     )
 
@@ -108,19 +108,19 @@ def decompose(
 
     Examples
     --------
-    >>> found = decompose(np.array([[100, -36, 4, 0]]), shifts=3)
-    >>> found.magnitudes.tolist(), position_sets(8, 3)[found.sets[0]]
+    >>> sets = decompose(np.array([[100, -36, 4, 0]]), shifts=3)
+    >>> sets.magnitudes.tolist(), position_sets(8, 3)[sets.sets[0]]
     ([[100, 36, 4, 0]], (2, 5, 6))
     """
     from slipstick.formats.numba_kernels import nearest_sets, signed_sets
 
-    if codes.ndim != 2 or not 1 <= codes.shape[1] <= LARGEST_GROUP:
+    if codes.ndim != 2 or not 1 <= codes.shape[1] <= MAX_GROUP:
         raise SlipstickError("not groups of weights", path="swis.group", value=codes.shape, allowed="[groups, 1 to 16]")
     if not 0 <= alpha < np.inf:
         raise SlipstickError("out of range", path="swis.alpha", value=alpha, allowed="from 0")
-    if alpha and codes.shape[1] > LARGEST_SIGNED_GROUP:
+    if alpha and codes.shape[1] > MAX_SIGNED_GROUP:
         raise SlipstickError("too large with alpha", path="swis.group", value=codes.shape[1], allowed="at most 8")
-    table = tables(bits, shifts, consecutive)
+    table = _tables(bits, shifts, consecutive)
     if codes.size and (codes.max() >= 2**bits or codes.min() <= -(2**bits)):
         worst = max(int(codes.max()), -int(codes.min()))
         raise SlipstickError("does not fit", path="swis.bits", value=worst, allowed=f"below {2**bits}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.formats.integer_rows import whole_codes
 from slipstick.formats.swis import Swis
@@ -16,7 +17,7 @@ _CELL, _MARGIN, _TITLE = 22.0, 16.0, 40.0  # pixels
 _LABEL, _GAP = 52.0, 60.0  # pixels: a weight's number at the left, and what parts the two pictures
 _BASE, _HEAD = 15.0, 12.0  # pixels: a text's foot below the top of its cell, and of a heading
 _PIXEL, _APART = 14.0, 6.0  # pixels: one weight of a pool's vector, and what parts vectors
-MOST_VECTORS = 1024  # of a pool, in one picture
+MAX_VECTORS = 1024  # of a pool, in one picture
 _STYLE = (
     ".pic .one{fill:var(--k0)}.pic .zero{fill:var(--track)}.pic .lost{fill:var(--k1)}"
     ".pic .shared{fill:none;stroke:var(--ink);stroke-width:1.5}"
@@ -25,7 +26,7 @@ _STYLE = (
 
 
 def group_svg(codes: ArrayLike, form: Swis) -> str:
-    """Return the magnitudes of one group's weights bit by bit, as they are and as `form` keeps them.
+    """Return the magnitudes of one group's weights bit by bit, before and after rounding to `form`.
 
     Framed columns are the positions that the group shares; bits that were there and are gone are marked.
 
@@ -36,18 +37,18 @@ def group_svg(codes: ArrayLike, form: Swis) -> str:
     whole = whole_codes(codes).reshape(-1)
     if len(whole) != form.group:
         raise SlipstickError("not one group", path="draw", value=len(whole), allowed=f"{form.group} codes")
-    kept = form.recode(whole[None])[0]
+    rounded = form.recode(whole[None])[0]
     after_x = _MARGIN + _LABEL + form.bits * _CELL + _GAP + _LABEL
     parts = [
-        *_bits(whole, np.abs(kept), form.bits, _MARGIN + _LABEL, "int8"),
-        *_bits(kept, np.abs(kept), form.bits, after_x, form.name),
+        *_bits(whole, np.abs(rounded), form.bits, _MARGIN + _LABEL, "int8"),
+        *_bits(rounded, np.abs(rounded), form.bits, after_x, form.name),
     ]
-    used = int(np.bitwise_or.reduce(np.abs(kept))) if len(kept) else 0
+    used = int(np.bitwise_or.reduce(np.abs(rounded))) if len(rounded) else 0
     for place in range(form.bits):
         if used >> place & 1:
             x = after_x + (form.bits - 1 - place) * _CELL
             parts.append(svg.rect(x, _TITLE + _CELL, _CELL - 2, _CELL * len(whole), "shared"))
-    error = ((kept - whole) ** 2).sum()
+    error = ((rounded - whole) ** 2).sum()
     foot = _TITLE + _CELL * (len(whole) + 1) + 24
     parts.append(svg.text(_MARGIN, foot, f"bits lost in orange; sum of squared errors {error}", "soft"))
     width = after_x + form.bits * _CELL + _MARGIN
@@ -61,11 +62,11 @@ def pool_svg(pool: ArrayLike, *, columns: int = 0) -> str:
 
     Errors
     ------
-    SlipstickError for what is no pool, or more than 1,024 vectors.
+    SlipstickError for arrays that are not a pool, or more than 1,024 vectors.
     """
     values = np.asarray(pool, np.float64)
-    if values.ndim != 2 or not 1 <= len(values) <= MOST_VECTORS:
-        raise SlipstickError("not a pool", path="draw", value=values.shape, allowed=f"[1 to {MOST_VECTORS}, weights]")
+    if values.ndim != 2 or not 1 <= len(values) <= MAX_VECTORS:
+        raise SlipstickError("not a pool", path="draw", value=values.shape, allowed=f"[1 to {MAX_VECTORS}, weights]")
     size, length = values.shape
     across = columns or max(1, math.ceil(math.sqrt(size * 2 / length)))
     order = np.argsort(-np.linalg.norm(values, axis=1), kind="stable")
@@ -85,7 +86,7 @@ def pool_svg(pool: ArrayLike, *, columns: int = 0) -> str:
     return svg.document(width, height, parts, title=f"A pool of {size} vectors", style=_STYLE)
 
 
-def _bits(whole: NDArray[np.int64], kept: NDArray[np.int64], bits: int, left: float, title: str) -> list[str]:
+def _bits(whole: IntArray, magnitudes: IntArray, bits: int, left: float, title: str) -> list[str]:
     """Return a row of bits for each weight, the highest at the left, its value before it."""
     parts = [svg.text(left, _TITLE + _HEAD, title, "bold")]
     for row, value in enumerate(whole):
@@ -93,7 +94,7 @@ def _bits(whole: NDArray[np.int64], kept: NDArray[np.int64], bits: int, left: fl
         parts.append(svg.text(left - 8, y + _BASE, int(value), "end"))
         for place in range(bits):
             x = left + (bits - 1 - place) * _CELL
-            here, stays = abs(int(value)) >> place & 1, int(kept[row]) >> place & 1
+            here, stays = abs(int(value)) >> place & 1, int(magnitudes[row]) >> place & 1
             kind = "zero" if not here else "one" if stays else "lost"
             parts.append(svg.rect(x, y + 1, _CELL - 2, _CELL - 2, kind, tip=f"2^{place}"))
             parts.append(svg.text(x + (_CELL - 2) / 2, y + _BASE, here, "small middle"))

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from slipstick.core.arrays import Float32Array, FloatArray, IntArray, NamedArrays
+from slipstick.core.encoding import Encoded, Encoding, Operand
 from slipstick.core.errors import SlipstickError
-from slipstick.core.format import Cost, Encoded, Format, Surrogate
-from slipstick.formats.bits import finite, operation_energy, pack, packed_bytes, unpack
-from slipstick.formats.integer_rows import product_of_whole, whole_codes
+from slipstick.formats.bits import finite, pack, packed_bytes, unpack
+from slipstick.formats.integer_rows import MIN_SCALE, row_operand, whole_codes
 
-_SMALLEST_SCALE = float(np.finfo(np.float32).tiny)  # below it fp32 loses digits of the scale
 _CODE_BITS = 8  # of the codes that `recode` takes
 
 
 @dataclass(frozen=True)
-class Int(Format):
+class Int(Encoding):
     """Whole numbers of `bits` bits and an fp32 scale for the tensor, or for each index of `axis`.
 
     Symmetric: codes from -(2**(bits-1) - 1) to 2**(bits-1) - 1 and scale = max|x| / (2**(bits-1) - 1); the most
@@ -53,17 +52,27 @@ class Int(Format):
 
     @property
     def whole_numbers(self) -> bool:
-        """Codes less their zero point are whole numbers."""
+        """True: codes less their zero point are whole numbers."""
         return True
 
     @property
     def keeps_scales(self) -> bool:
-        """The upper bits of int8 codes can be kept at their scales."""
+        """True: the upper bits of int8 codes can be kept at their scales."""
         return True
 
     @property
+    def multiplier_bits(self) -> int:
+        """Bits of a code."""
+        return self.bits
+
+    @property
+    def serial_bits(self) -> int:
+        """Bits of a code, sign included."""
+        return self.bits
+
+    @property
     def weight_shifts(self) -> int:
-        """The bits of a code, at most the 7 of an int8 magnitude."""
+        """Bits of a code, at most the 7 of an int8 magnitude."""
         return min(self.bits, _CODE_BITS - 1)
 
     @property
@@ -73,7 +82,7 @@ class Int(Format):
 
     @property
     def bits_per_element(self) -> float:
-        """The bits of a code."""
+        """Bits of a code."""
         return float(self.bits)
 
     def storage_bytes(self, shape: tuple[int, ...]) -> int:
@@ -81,48 +90,51 @@ class Int(Format):
         channels = 1 if self.axis is None else shape[self._axis(len(shape))]
         return packed_bytes(int(np.prod(shape)), self.bits) + channels * (4 if self.symmetric else 6)
 
-    def beside(self, shape: tuple[int, ...]) -> dict[str, tuple[str, tuple[int, ...]]]:
+    def side_layout(self, shape: tuple[int, ...]) -> dict[str, tuple[str, tuple[int, ...]]]:
         """A scale, and a zero point if not symmetric, for each channel."""
         channels = 1 if self.axis is None else shape[self._axis(len(shape))]
-        found: dict[str, tuple[str, tuple[int, ...]]] = {"scale": ("float32", (channels,))}
-        return found if self.symmetric else {**found, "zero": ("uint16", (channels,))}
+        layout: dict[str, tuple[str, tuple[int, ...]]] = {"scale": ("float32", (channels,))}
+        return layout if self.symmetric else {**layout, "zero": ("uint16", (channels,))}
 
-    def encode(self, values: ArrayLike, side: Mapping[str, NDArray[Any]] | None = None) -> Encoded:
+    def encode(self, values: ArrayLike, side: NamedArrays | None = None) -> Encoded:
         """Represent finite values as codes and scales; `side` may give the scale, and with it the zero point."""
         x = finite(values)
-        scale, zero = self._scale(x) if side is None or "scale" not in side else self._given(side)
+        scale, zero = self._scale(x) if side is None or "scale" not in side else self._side_scale(side)
         low, high = self._range()
-        codes = np.clip(np.rint(x / self._beside(scale, x.ndim)) + self._beside(zero, x.ndim), low, high)
+        codes = np.clip(np.rint(x / self._broadcast(scale, x.ndim)) + self._broadcast(zero, x.ndim), low, high)
         packed = pack((codes.astype(np.int64) & (2**self.bits - 1)).astype(np.uint32), self.bits)
-        beside: dict[str, NDArray[Any]] = {"scale": scale}
+        arrays: dict[str, NDArray[Any]] = {"scale": scale}
         if not self.symmetric:
-            beside["zero"] = zero.astype(np.uint16)
-        return Encoded(self, x.shape, packed, beside)
+            arrays["zero"] = zero.astype(np.uint16)
+        return Encoded(self, x.shape, packed, arrays)
 
-    def decode(self, encoded: Encoded) -> NDArray[np.float32]:
+    def decode(self, encoded: Encoded) -> Float32Array:
         """Return scale * (code - zero), rounded to fp32 once."""
-        scale = self._beside(encoded.side["scale"].astype(np.float64), len(encoded.shape))
-        return np.asarray(self.centred(encoded) * scale, dtype=np.float32)
+        scale = self._broadcast(encoded.side["scale"].astype(np.float64), len(encoded.shape))
+        return np.asarray(self.integers(encoded) * scale, dtype=np.float32)
 
-    def centred(self, encoded: Encoded) -> NDArray[np.int64]:
+    def integers(self, encoded: Encoded) -> IntArray:
         """Return code - zero as whole numbers, of the tensor's shape."""
         codes = unpack(encoded.codes, self.bits, int(np.prod(encoded.shape))).astype(np.int64).reshape(encoded.shape)
         if self.symmetric:
             return np.where(codes >= 2 ** (self.bits - 1), codes - 2**self.bits, codes)
-        zero = self._beside(encoded.side["zero"].astype(np.int64), len(encoded.shape))
+        zero = self._broadcast(encoded.side["zero"].astype(np.int64), len(encoded.shape))
         return np.asarray(codes - zero, dtype=np.int64)
 
-    def matmul(self, inputs: Encoded, weights: Encoded) -> NDArray[np.float32]:
-        """Sum products of whole numbers exactly, then multiply by both scales in fp32.
+    def operand(self, encoded: Encoded) -> Operand:
+        """Return whole numbers and the scale of the tensor, or of each row.
 
         Errors
         ------
-        SlipstickError if a sum leaves the 32 bit accumulator, or scales vary along the summed axis.
+        SlipstickError for a scale of each column.
         """
-        return product_of_whole(inputs, weights)
+        if self.axis not in (None, 0):
+            allowed = "axis=0, or one scale"
+            raise SlipstickError("scales vary along the summed axis", path="format", value=self.name, allowed=allowed)
+        return row_operand(encoded)
 
-    def recode(self, codes: ArrayLike, side: Mapping[str, NDArray[Any]] | None = None) -> NDArray[np.int64]:
-        """Keep the upper `bits` bits of int8 codes: multiples of 2**(8 - bits), to the nearest, ties to even.
+    def recode(self, codes: ArrayLike, side: NamedArrays | None = None) -> IntArray:
+        """Return the upper `bits` bits of int8 codes: multiples of 2**(8 - bits), to the nearest, ties to even.
 
         Examples
         --------
@@ -134,23 +146,11 @@ class Int(Format):
         top = 2 ** (self.bits - 1) - 1 if self.symmetric else 2**self.bits - 1  # centred codes may have either sign
         return np.asarray(np.clip(np.rint(whole / step), -top, top) * step, np.int64)
 
-    @property
-    def surrogate(self) -> Surrogate:
-        """Straight-through without bound: the scale follows the tensor, so nothing is clipped."""
-        return Surrogate()
-
-    def cost(self) -> Cost:
-        """One multiplication of `bits` bits, scaled from 8 bits by the square, and one 32 bit addition."""
-        multiply, source = operation_energy("int8_multiply")
-        add, _ = operation_energy("int32_add")
-        note = source if self.bits == 8 else f"{source}; scaled by the square of the bits: assumed"
-        return Cost(float(self.bits), 1.0, multiply * (self.bits / 8) ** 2 + add, note)
-
     def _range(self) -> tuple[int, int]:
         top = 2 ** (self.bits - 1) - 1
         return (-top, top) if self.symmetric else (0, 2**self.bits - 1)
 
-    def _given(self, side: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    def _side_scale(self, side: NamedArrays) -> tuple[Float32Array, FloatArray]:
         scale = np.asarray(side["scale"], np.float32).reshape(-1)
         return scale, np.asarray(side.get("zero", np.zeros(len(scale))), np.float64)
 
@@ -159,7 +159,7 @@ class Int(Format):
             raise SlipstickError("no such axis", path="int.axis", value=self.axis, allowed=f"0 to {ndim - 1}")
         return self.axis
 
-    def _scale(self, x: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    def _scale(self, x: FloatArray) -> tuple[Float32Array, FloatArray]:
         rows = x.reshape(1, -1) if self.axis is None else np.moveaxis(x, self._axis(x.ndim), 0)
         rows = rows.reshape(rows.shape[0], -1) if rows.size else np.zeros((rows.shape[0], 1))
         low, high = self._range()
@@ -167,11 +167,11 @@ class Int(Format):
         span = np.maximum(top, -bottom) / high if self.symmetric else (top - bottom) / (high - low)
         if span.max(initial=0.0) > np.finfo(np.float32).max:
             raise SlipstickError("the scale does not fit fp32", path="format")
-        scale = np.maximum(np.where(span > 0, span, 1.0), _SMALLEST_SCALE).astype(np.float32)
+        scale = np.maximum(np.where(span > 0, span, 1.0), MIN_SCALE).astype(np.float32)
         zero = np.zeros_like(bottom) if self.symmetric else np.clip(np.rint(-bottom / scale), low, high)
         return scale, zero
 
-    def _beside(self, side: NDArray[Any], ndim: int) -> NDArray[Any]:
+    def _broadcast(self, side: NDArray[Any], ndim: int) -> NDArray[Any]:
         """Shape a value for each channel so that it broadcasts along `axis`."""
         shape = [1] * ndim
         if self.axis is not None:

@@ -9,16 +9,18 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-ROUNDS = 25  # at most, for speed
-SAMPLE = 2**20  # vectors that are looked at
+from slipstick.core.arrays import Float32Array, FloatArray, IntArray
+
+_MAX_ROUNDS = 25  # of Lloyd, for speed
+_MAX_VECTORS = 2**20  # a sample of more vectors is drawn
 Metric = Literal["euclidean", "cosine"]
 
 
 def fit(
-    vectors: NDArray[np.float64], size: int, *, seed: int = 0, metric: Metric = "euclidean", rounds: int = ROUNDS
-) -> NDArray[np.float64]:
+    vectors: FloatArray, size: int, *, seed: int = 0, metric: Metric = "euclidean", rounds: int = _MAX_ROUNDS
+) -> FloatArray:
     """Return up to `size` centres of vectors [n, d] by Lloyd's rounds, begun by drawing with squared distances.
 
     A centre is the mean of its vectors by either metric, since a pool's vector has a length too. By least angle, the
@@ -38,27 +40,27 @@ def fit(
     from slipstick.formats.numba_kernels import vector_sums
 
     rng = np.random.default_rng(seed)
-    if len(vectors) > SAMPLE:
-        vectors = vectors[rng.choice(len(vectors), SAMPLE, replace=False)]
-    kept = np.ascontiguousarray(vectors[np.any(vectors != 0, axis=1)], np.float32)
-    if not len(kept):
+    if len(vectors) > _MAX_VECTORS:
+        vectors = vectors[rng.choice(len(vectors), _MAX_VECTORS, replace=False)]
+    nonzero = np.ascontiguousarray(vectors[np.any(vectors != 0, axis=1)], np.float32)
+    if not len(nonzero):
         return np.zeros((1, vectors.shape[1]))
-    centres = _begun(kept, size, rng)
+    centres = _initial_centres(nonzero, size, rng)
     before = None
     for _ in range(rounds):
-        indices, lost = _nearest(kept, centres, metric)
+        indices, lost = _nearest(nonzero, centres, metric)
         if before is not None and np.array_equal(indices, before):
             break
         before = indices
-        sums, counts = vector_sums(kept, indices, len(centres))
+        sums, counts = vector_sums(nonzero, indices, len(centres))
         empty = np.flatnonzero(counts == 0)
         centres = sums / np.maximum(counts, 1)[:, None]
         if empty.size:
-            centres[empty] = kept[np.argsort(-lost, kind="stable")[: len(empty)]]
+            centres[empty] = nonzero[np.argsort(-lost, kind="stable")[: len(empty)]]
     return centres.astype(np.float64)
 
 
-def assign(vectors: ArrayLike, pool: ArrayLike, metric: Metric = "euclidean") -> NDArray[np.int64]:
+def assign(vectors: ArrayLike, pool: ArrayLike, metric: Metric = "euclidean") -> IntArray:
     """Return for each vector [n, d] the index of the pool's nearest [size, d]; of equally near ones the first.
 
     Examples
@@ -71,9 +73,9 @@ def assign(vectors: ArrayLike, pool: ArrayLike, metric: Metric = "euclidean") ->
     return _nearest(np.ascontiguousarray(vectors, np.float32), np.asarray(pool, np.float64), metric)[0]
 
 
-def _begun(kept: NDArray[np.float32], size: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def _initial_centres(vectors: Float32Array, size: int, rng: np.random.Generator) -> FloatArray:
     """Draw centres from a sample, each with a probability that grows with its squared distance from those drawn."""
-    few = kept[rng.choice(len(kept), min(len(kept), 32 * size), replace=False)].astype(np.float64)
+    few = vectors[rng.choice(len(vectors), min(len(vectors), 32 * size), replace=False)].astype(np.float64)
     centres = [few[0]]
     left = ((few - centres[0]) ** 2).sum(axis=1)
     while len(centres) < min(size, len(few)) and left.sum() > 0:
@@ -82,18 +84,18 @@ def _begun(kept: NDArray[np.float32], size: int, rng: np.random.Generator) -> ND
     return np.array(centres)
 
 
-def _nearest(
-    vectors: NDArray[np.float32], pool: NDArray[np.float64], metric: Metric
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the indices of the nearest, and what each vector loses: |x - p|^2, or |x| (1 - cos) by angle."""
+def _nearest(vectors: Float32Array, pool: FloatArray, metric: Metric) -> tuple[IntArray, Float32Array]:
+    """Return the indices of the nearest, and the loss of each vector: |x - p|^2, or |x| (1 - cos) by angle."""
     from slipstick.formats.numba_kernels import nearest_vectors
 
     centres = pool.astype(np.float32)
     if metric == "cosine":
         length = np.linalg.norm(centres, axis=1, keepdims=True)
         directions = np.divide(centres, length, out=np.zeros_like(centres), where=length > 0)
-        found, apart = nearest_vectors(vectors, np.ascontiguousarray(directions.T), np.zeros(len(centres), np.float32))
+        indices, apart = nearest_vectors(
+            vectors, np.ascontiguousarray(directions.T), np.zeros(len(centres), np.float32)
+        )
         squares = (vectors * vectors).sum(axis=1)
-        return found, np.asarray(np.sqrt(squares) - (squares - apart) / 2, np.float32)  # apart: |x|^2 - 2 x.p / |p|
+        return indices, np.asarray(np.sqrt(squares) - (squares - apart) / 2, np.float32)  # apart: |x|^2 - 2 x.p / |p|
     half = (centres * centres).sum(axis=1, dtype=np.float64) / 2
     return nearest_vectors(vectors, np.ascontiguousarray(centres.T), half.astype(np.float32))

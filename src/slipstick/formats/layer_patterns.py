@@ -1,8 +1,10 @@
-"""Which format each layer has, from one line of text: ``swis:3``, or ``swis:3;depthwise=int8;last=int8``.
+"""Formats of layers by one line of text: ``swis:3``, or ``swis:3,group=8;depthwise=int8;last=int8@bit_serial``.
 
-Pieces follow each other by semicolons; the last one that fits a layer decides. A pattern is a kind (conv, depthwise,
-pointwise, linear), ``first``, ``last``, or a layer's name with ``*`` for any text. A piece that is an argument of the
-format at hand continues it: ``swis:3;group=8``.
+Pieces ``pattern=encoding@arithmetic`` are joined by semicolons; of those that fit a layer the last decides. A pattern
+is a kind (conv, depthwise, pointwise, linear), ``first``, ``last``, or a layer's name with ``*`` for any text; a piece
+without one is for all layers. Arguments of a format are parted by commas; a piece that is an argument of the format
+before it continues that format, so that ``swis:3;group=8`` is ``swis:3,group=8``. The same text is a plan's
+``formats.layers``, the option ``--format`` and the parameter ``formats`` of Python.
 """
 
 from __future__ import annotations
@@ -12,21 +14,21 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from slipstick.core.errors import SlipstickError
-from slipstick.formats.grammar import families
+from slipstick.formats.registry import ARITHMETICS, ENCODINGS
 
 DEFAULT = "int8"
-KINDS = ("conv", "depthwise", "pointwise", "linear")
+_KINDS = ("conv", "depthwise", "pointwise", "linear")
 
 
 @dataclass(frozen=True)
-class Layer:
-    """A layer as patterns see it: its name and its kind, one of `KINDS`."""
+class PatternLayer:
+    """A layer as patterns see it: its name and its kind (conv, depthwise, pointwise or linear)."""
 
     name: str
     kind: str
 
 
-def formats_of(text: str, layers: Sequence[Layer], *, path: str = "formats") -> list[str]:
+def formats_of(text: str, layers: Sequence[PatternLayer], *, path: str = "formats") -> list[str]:
     """Return the text of each layer's format: `DEFAULT` where no pattern fits.
 
     Errors
@@ -35,18 +37,18 @@ def formats_of(text: str, layers: Sequence[Layer], *, path: str = "formats") -> 
 
     Examples
     --------
-    >>> formats_of("swis:3;group=8;last=int4", [Layer("a", "conv"), Layer("b", "linear")])
-    ['swis:3;group=8', 'int4']
+    >>> formats_of("swis:3,group=8;last=int4", [PatternLayer("a", "conv"), PatternLayer("b", "linear")])
+    ['swis:3,group=8', 'int4']
     """
-    found = [DEFAULT] * len(layers)
-    for pattern, chosen in pieces(text):
+    texts = [DEFAULT] * len(layers)
+    for pattern, layer_format in pieces(text):
         fitting = [place for place in range(len(layers)) if _fits(pattern, place, layers)]
         if not fitting and pattern != "*":
-            names = [*KINDS, "first", "last", *(layer.name for layer in layers)]
+            names = [*_KINDS, "first", "last", *(layer.name for layer in layers)]
             raise SlipstickError("no layer fits the pattern", path=path, value=pattern, allowed=names)
         for place in fitting:
-            found[place] = chosen
-    return found
+            texts[place] = layer_format
+    return texts
 
 
 def pieces(text: str) -> list[tuple[str, str]]:
@@ -54,23 +56,25 @@ def pieces(text: str) -> list[tuple[str, str]]:
 
     Examples
     --------
-    >>> pieces("swis:3;group=8;fc=int8")
-    [('*', 'swis:3;group=8'), ('fc', 'int8')]
+    >>> pieces("swis:3,group=8;fc=int8")
+    [('*', 'swis:3,group=8'), ('fc', 'int8')]
     """
-    found: list[tuple[str, str]] = []
-    arguments = {name for family in families().values() for name in family.arguments}
+    split: list[tuple[str, str]] = []
+    families = (*ENCODINGS.families().values(), *ARITHMETICS.families().values())
+    arguments = {name for family in families for name in family.arguments}
     for piece in filter(None, (part.strip() for part in text.split(";"))):
         key, equals, value = piece.partition("=")
-        if found and equals and key.strip() in arguments:
-            found[-1] = (found[-1][0], f"{found[-1][1]};{piece}")
-        elif not equals or ":" in key:
-            found.append(("*", piece))
+        if split and equals and key.strip() in arguments:
+            split[-1] = (split[-1][0], f"{split[-1][1]};{piece}")
+        elif not equals or ":" in key or "," in key:
+            split.append(("*", piece))
         else:
-            found.append((key.strip(), value.strip()))
-    return found
+            split.append((key.strip(), value.strip()))
+    return split
 
 
-def _fits(pattern: str, place: int, layers: Sequence[Layer]) -> bool:
+def _fits(pattern: str, place: int, layers: Sequence[PatternLayer]) -> bool:
+    """Tell whether a pattern fits the layer at a place among all layers."""
     if pattern in ("first", "last"):
         return place == (0 if pattern == "first" else len(layers) - 1)
     return pattern == layers[place].kind or fnmatchcase(layers[place].name, pattern)

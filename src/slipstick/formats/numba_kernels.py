@@ -92,9 +92,9 @@ def signed_sets(
             if floor > bound or floor >= best:
                 continue
             _errors(row, near[place], second[place], first, other)
-            found, choice = _best_choice(first, other, alpha, squares, totals)
-            if found < best:
-                best, best_set, best_choice = found, place, choice
+            least, choice = _best_choice(first, other, alpha, squares, totals)
+            if least < best:
+                best, best_set, best_choice = least, place, choice
         sets[group], cost[group] = best_set, best
         for member in range(members):
             magnitude = abs(row[member])
@@ -148,9 +148,9 @@ def _best_choice(
         width *= 2
     best, best_choice = np.inf, 0
     for choice in range(width):
-        found = squares[choice] + alpha * (totals[choice] * totals[choice])
-        if found < best:
-            best, best_choice = found, choice
+        cost = squares[choice] + alpha * (totals[choice] * totals[choice])
+        if cost < best:
+            best, best_choice = cost, choice
     return best, best_choice
 
 
@@ -164,7 +164,7 @@ def nearest_vectors(
     """
     count, depth = vectors.shape
     size = pool.shape[1]
-    found = np.empty(count, np.int64)
+    nearest = np.empty(count, np.int64)
     distance = np.empty(count, np.float32)
     score = np.empty(size, np.float32)
     for row in range(count):
@@ -181,17 +181,17 @@ def nearest_vectors(
             best = max(best, score[place])
         for place in range(size):
             if score[place] == best:
-                found[row] = place
+                nearest[row] = place
                 break
         distance[row] = square - 2 * best
-    return found, distance
+    return nearest, distance
 
 
 @njit(cache=True)
 def vector_sums(
     vectors: NDArray[np.float32], indices: NDArray[np.int64], size: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the sums [size, d] of the vectors of each index, and how many they are."""
+    """Return the sums [size, d] of the vectors of each index, and their number."""
     sums = np.zeros((size, vectors.shape[1]))
     counts = np.zeros(size, np.int64)
     for row in range(len(vectors)):

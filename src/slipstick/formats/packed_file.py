@@ -1,4 +1,4 @@
-"""A compressed network's weights in one file: every tensor's packed codes and what stands beside them.
+"""Weights of a compressed network in one file: the packed codes and side arrays of every tensor.
 
 The file is a safetensors container (8 bytes of header length, JSON, arrays). In its header's ``__metadata__`` the key
 ``slipstick-packed`` holds JSON: ``{"version": 1, "tensors": {name: {"format": text, "shape": [...], "codes": key,
@@ -6,8 +6,8 @@ The file is a safetensors container (8 bytes of header length, JSON, arrays). In
 ``"network": {"kind": ".onnx", "rest": key}`` may stand beside the tensors: all else that the network is, as the bytes
 of a file of that kind whose packed weights are zeros, deflated.
 A second key, ``slipstick-sha256``, is the digest of that JSON and of all arrays, so that no flipped bit goes unseen.
-Formats are texts that `format_of` reads. Nothing of the file is executed, and its sizes are checked before memory is
-taken: no tensor may have more elements than `MOST`, nor codes of another size than its format gives its shape.
+Formats are texts that `encoding_of` reads. Nothing of the file is executed, and its sizes are checked before memory is
+taken: no tensor may have more elements than `_MAX_ELEMENTS`, nor codes of another size than its format gives its shape.
 """
 
 from __future__ import annotations
@@ -24,25 +24,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import parse_json, read_bytes, write_bytes
-from slipstick.core.format import Encoded
-from slipstick.formats.grammar import format_of
+from slipstick.formats.grammar import encoding_of
 
 KEY, DIGEST = "slipstick-packed", "slipstick-sha256"
 VERSION = 1
-MAX_BYTES = 2**32  # of a file: 4 GiB
-MAX_HEADER = 2**24  # bytes: names and shapes of some 100,000 tensors
-MOST = 2**31  # elements of one tensor
-MOST_AXES = 8
-MAX_REST = 2**29  # bytes of the rest of a network, inflated: as much as a .tflite file may have
+_MAX_BYTES = 2**32  # of a file: 4 GiB
+_MAX_HEADER = 2**24  # bytes: names and shapes of some 100,000 tensors
+_MAX_ELEMENTS = 2**31  # elements of one tensor
+_MAX_AXES = 8
+_MAX_REST = 2**29  # bytes of the rest of a network, inflated: as much as a .tflite file may have
 _REST = "network"  # key of its array
 _TYPES = {"U8": np.uint8, "I8": np.int8, "U16": np.uint16, "I32": np.int32, "F32": np.float32}
 _NAMES = {np.dtype(kind): name for name, kind in _TYPES.items()}
 _LENGTH = 8  # bytes of the header's length
 _COMPACT = (",", ":")  # of JSON: names and shapes are a large part of a small network
-
-Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -62,15 +60,15 @@ def write_packed(path: str | Path, tensors: Mapping[str, Encoded], rest: Network
 
     Errors
     ------
-    SlipstickError for an array beside the codes of a type that the file does not know, or what cannot be written.
+    SlipstickError for a side array of a type that the file does not know, or a path that cannot be written.
     """
-    arrays: Arrays = {}
+    arrays: dict[str, NDArray[Any]] = {}
     known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
     about: dict[str, Any] = {}
     for name, encoded in tensors.items():
         codes = _stored(encoded.codes, f"{name}.codes", arrays, known)
         side = {key: _stored(array, f"{name}.{key}", arrays, known) for key, array in encoded.side.items()}
-        about[name] = {"format": encoded.format.name, "shape": list(encoded.shape), "codes": codes, "side": side}
+        about[name] = {"format": encoded.encoding.name, "shape": list(encoded.shape), "codes": codes, "side": side}
     whole: dict[str, Any] = {"version": VERSION, "tensors": about}
     if rest is not None:
         arrays[_REST] = np.frombuffer(zlib.compress(rest.file, 9), np.uint8)
@@ -81,8 +79,8 @@ def write_packed(path: str | Path, tensors: Mapping[str, Encoded], rest: Network
 
 
 def stored_bytes(tensors: Mapping[str, Encoded]) -> int:
-    """Return the bytes of codes and of what stands beside them as a file has them: equal arrays (a pool) once."""
-    arrays: Arrays = {}
+    """Return the bytes of codes and side arrays as a file has them: equal arrays (a pool) once."""
+    arrays: dict[str, NDArray[Any]] = {}
     known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
     for name, encoded in tensors.items():
         _stored(encoded.codes, f"{name}.codes", arrays, known)
@@ -96,9 +94,9 @@ def read_packed(path: str | Path) -> dict[str, Encoded]:
 
     Errors
     ------
-    SlipstickError, one clear line, for what is no such file, truncated, or does not fit together.
+    SlipstickError, one clear line, for other files, truncated ones, or parts that do not fit together.
     """
-    return parse_packed(read_bytes(path, limit=MAX_BYTES), where=str(path))
+    return parse_packed(read_bytes(path, limit=_MAX_BYTES), where=str(path))
 
 
 def parse_packed(raw: bytes, *, where: str = "packed") -> dict[str, Encoded]:
@@ -109,7 +107,7 @@ def parse_packed(raw: bytes, *, where: str = "packed") -> dict[str, Encoded]:
 def is_packed(raw: bytes) -> bool:
     """Tell whether bytes look like a file of packed weights: its key stands in the header."""
     size = int.from_bytes(raw[:_LENGTH], "little")
-    return f'"{KEY}"'.encode() in raw[_LENGTH : _LENGTH + min(size, MAX_HEADER)]
+    return f'"{KEY}"'.encode() in raw[_LENGTH : _LENGTH + min(size, _MAX_HEADER)]
 
 
 def parse_packed_network(raw: bytes, *, where: str = "packed") -> tuple[dict[str, Encoded], NetworkRest | None]:
@@ -126,7 +124,7 @@ def parse_packed_network(raw: bytes, *, where: str = "packed") -> tuple[dict[str
     return tensors, None if "network" not in about else _rest(about["network"], arrays, f"{where}: network")
 
 
-def _rest(entry: Any, arrays: Arrays, where: str) -> NetworkRest:
+def _rest(entry: Any, arrays: dict[str, NDArray[Any]], where: str) -> NetworkRest:
     if not isinstance(entry, dict) or set(entry) != {"kind", "rest"} or not isinstance(entry["kind"], str):
         raise SlipstickError("not the rest of a network", path=where)
     deflated = arrays.get(entry["rest"]) if isinstance(entry["rest"], str) else None
@@ -134,15 +132,15 @@ def _rest(entry: Any, arrays: Arrays, where: str) -> NetworkRest:
         raise SlipstickError("an array of it is missing", path=where)
     reader = zlib.decompressobj()
     try:
-        file = reader.decompress(deflated.tobytes(), MAX_REST + 1)
+        file = reader.decompress(deflated.tobytes(), _MAX_REST + 1)
     except zlib.error as error:
         raise SlipstickError(f"damaged: {error}", path=where) from None
-    if len(file) > MAX_REST or not reader.eof or reader.unused_data:
-        raise SlipstickError("damaged, or too large", path=where, allowed=f"at most {MAX_REST} bytes")
+    if len(file) > _MAX_REST or not reader.eof or reader.unused_data:
+        raise SlipstickError("damaged, or too large", path=where, allowed=f"at most {_MAX_REST} bytes")
     return NetworkRest(entry["kind"], file)
 
 
-def _stored(array: NDArray[Any], key: str, arrays: Arrays, known: dict[Any, str]) -> str:
+def _stored(array: NDArray[Any], key: str, arrays: dict[str, NDArray[Any]], known: dict[Any, str]) -> str:
     if array.dtype not in _NAMES:
         raise SlipstickError("not a type of the file", path=key, value=str(array.dtype), allowed=list(_TYPES))
     plain = np.ascontiguousarray(array)
@@ -153,7 +151,7 @@ def _stored(array: NDArray[Any], key: str, arrays: Arrays, known: dict[Any, str]
     return known[same]
 
 
-def _container(arrays: Arrays, about: str) -> bytes:
+def _container(arrays: dict[str, NDArray[Any]], about: str) -> bytes:
     header: dict[str, Any] = {}
     parts, at = [], 0
     for key, array in sorted(arrays.items(), key=lambda item: -item[1].dtype.itemsize):  # so that all are aligned
@@ -171,10 +169,10 @@ def _container(arrays: Arrays, about: str) -> bytes:
     return b"".join([len(text).to_bytes(_LENGTH, "little"), text, *parts])
 
 
-def _contents(raw: bytes, where: str) -> tuple[Arrays, Any]:
+def _contents(raw: bytes, where: str) -> tuple[dict[str, NDArray[Any]], Any]:
     """Return the arrays of a container, as views of its bytes, and what its metadata say."""
     size = int.from_bytes(raw[:_LENGTH], "little")
-    if len(raw) < _LENGTH or size > min(MAX_HEADER, len(raw) - _LENGTH):
+    if len(raw) < _LENGTH or size > min(_MAX_HEADER, len(raw) - _LENGTH):
         raise SlipstickError("not a safetensors file, or its end is missing", path=where)
     try:
         text = raw[_LENGTH : _LENGTH + size].decode("utf-8")
@@ -185,7 +183,7 @@ def _contents(raw: bytes, where: str) -> tuple[Arrays, Any]:
     if not isinstance(metadata, dict) or not isinstance(metadata.get(KEY), str):
         raise SlipstickError("not a file of packed weights", path=where, allowed=f"a header with {KEY}")
     body = memoryview(raw)[_LENGTH + size :]
-    arrays: Arrays = {}
+    arrays: dict[str, NDArray[Any]] = {}
     at = 0
     for key, entry in sorted(header.items(), key=_start):
         arrays[key], at = _array(entry, body, at, f"{where}: {key}")
@@ -197,15 +195,15 @@ def _contents(raw: bytes, where: str) -> tuple[Arrays, Any]:
 
 
 def _digest(about: str, body: bytes | memoryview) -> str:
-    found = hashlib.sha256(about.encode("utf-8", "surrogatepass"))
-    found.update(body)
-    return found.hexdigest()
+    digest = hashlib.sha256(about.encode("utf-8", "surrogatepass"))
+    digest.update(body)
+    return digest.hexdigest()
 
 
 def _start(item: tuple[str, Any]) -> int:
     offsets = item[1].get("data_offsets") if isinstance(item[1], dict) else None
-    found = offsets[0] if isinstance(offsets, list) and offsets else 0
-    return found if _whole(found) else 0
+    start = offsets[0] if isinstance(offsets, list) and offsets else 0
+    return start if _whole(start) else 0
 
 
 def _array(entry: Any, body: memoryview, at: int, where: str) -> tuple[NDArray[Any], int]:
@@ -222,36 +220,36 @@ def _array(entry: Any, body: memoryview, at: int, where: str) -> tuple[NDArray[A
     return values.astype(kind, copy=False), end
 
 
-def _shape(found: Any, where: str) -> tuple[int, ...]:
-    if not isinstance(found, list) or len(found) > MOST_AXES or not all(_whole(n) for n in found):
-        raise SlipstickError("not a shape", path=where, value=found, allowed=f"up to {MOST_AXES} whole numbers")
-    if math.prod(max(n, 1) for n in found) > MOST:
-        raise SlipstickError("too large", path=where, value=found, allowed=f"at most {MOST} elements")
-    return tuple(found)
+def _shape(sizes: Any, where: str) -> tuple[int, ...]:
+    if not isinstance(sizes, list) or len(sizes) > _MAX_AXES or not all(_whole(n) for n in sizes):
+        raise SlipstickError("not a shape", path=where, value=sizes, allowed=f"up to {_MAX_AXES} whole numbers")
+    if math.prod(max(n, 1) for n in sizes) > _MAX_ELEMENTS:
+        raise SlipstickError("too large", path=where, value=sizes, allowed=f"at most {_MAX_ELEMENTS} elements")
+    return tuple(sizes)
 
 
 def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_BYTES
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_BYTES
 
 
-def _encoded(entry: Any, arrays: Arrays, where: str) -> Encoded:
+def _encoded(entry: Any, arrays: dict[str, NDArray[Any]], where: str) -> Encoded:
     """Return one tensor, its arrays of exactly the types and sizes that its format gives a tensor of its shape."""
     if not isinstance(entry, dict) or set(entry) != {"format", "shape", "codes", "side"}:
         raise SlipstickError("not a packed tensor", path=where)
     text, keys = entry["format"], entry["side"]
     if not isinstance(text, str) or not isinstance(keys, dict):
         raise SlipstickError("not a packed tensor", path=where)
-    wanted = {"codes": entry["codes"], **keys}
-    found = {name: arrays.get(key) for name, key in wanted.items() if isinstance(key, str)}
-    if len(found) != len(wanted) or any(array is None for array in found.values()):
+    keyed = {"codes": entry["codes"], **keys}
+    named = {name: arrays.get(key) for name, key in keyed.items() if isinstance(key, str)}
+    if len(named) != len(keyed) or any(array is None for array in named.values()):
         raise SlipstickError("an array of it is missing", path=where)
-    held = {name: array for name, array in found.items() if array is not None}
-    codes = held.pop("codes")
+    side = {name: array for name, array in named.items() if array is not None}
+    codes = side.pop("codes")
     if codes.dtype != np.uint8 or codes.ndim != 1:
         raise SlipstickError("codes are not bytes", path=where, value=str(codes.dtype))
-    encoded = Encoded(format_of(text), _shape(entry["shape"], where), codes, held)
+    encoded = Encoded(encoding_of(text), _shape(entry["shape"], where), codes, side)
     try:
-        encoded.format.check(encoded)
+        encoded.encoding.check(encoded)
     except SlipstickError as error:
         raise SlipstickError(str(error), path=where) from None
     return encoded

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 
-BISECTIONS = 100  # of the price of a shift, over all magnitudes of float64
+_BISECTIONS = 100  # of the price of a shift, over all magnitudes of float64
 
 
 def errors_by_shifts(
@@ -68,12 +68,12 @@ def schedule(
     table = np.concatenate([_sums(e, batch) for e, batch in zip(errors, batches, strict=True)])
     cost = np.concatenate([_sums(c[:, None], batch)[:, 0] for c, batch in zip(rows, batches, strict=True)])
     chosen = _within(table, cost, budget * cost.sum(), allowed)
-    found, at = [], 0
+    shifts, at = [], 0
     for batch in batches:
         count = int(batch.max(initial=-1)) + 1
-        found.append(chosen[at : at + count][batch])
+        shifts.append(chosen[at : at + count][batch])
         at += count
-    return found
+    return shifts
 
 
 def schedule_layer(errors: FloatArray, budget: float, *, columns: int = 1, step: int = 1) -> IntArray:
@@ -148,7 +148,7 @@ def _middle_price(errors: FloatArray, costs: FloatArray, allowed: list[int]) -> 
     """Return the price at which half of all shifts are bought."""
     half = (allowed[0] + allowed[-1]) / 2 * costs.sum()
     low, high = 1e-300, 1e300
-    for _ in range(BISECTIONS):
+    for _ in range(_BISECTIONS):
         price = float(np.sqrt(low) * np.sqrt(high))
         spent = (_cheapest(errors, costs, price, allowed) * costs).sum()
         low, high = (price, high) if spent > half else (low, price)
@@ -156,9 +156,10 @@ def _middle_price(errors: FloatArray, costs: FloatArray, allowed: list[int]) -> 
 
 
 def _sums(values: FloatArray, batch: IntArray) -> FloatArray:
-    found = np.zeros((int(batch.max(initial=-1)) + 1, values.shape[1]))
-    np.add.at(found, batch, values)
-    return found
+    """Return the sums of values [filters, n] over the filters of each batch, [batches, n]."""
+    sums = np.zeros((int(batch.max(initial=-1)) + 1, values.shape[1]))
+    np.add.at(sums, batch, values)
+    return sums
 
 
 def _cheapest(errors: FloatArray, costs: FloatArray, price: float, allowed: list[int]) -> IntArray:
@@ -168,10 +169,10 @@ def _cheapest(errors: FloatArray, costs: FloatArray, price: float, allowed: list
 
 
 def _within(errors: FloatArray, costs: FloatArray, room: float, allowed: list[int]) -> IntArray:
-    """Return shifts whose cost is within `room`: by one price, then the best of what is left."""
+    """Return shifts whose cost is within `room`: by one price, then the best use of the rest."""
     low, high = 1e-300, 1e300
     chosen = np.full(len(errors), allowed[0])
-    for _ in range(BISECTIONS * 2):
+    for _ in range(_BISECTIONS * 2):
         price = float(np.sqrt(low) * np.sqrt(high))
         tried = _cheapest(errors, costs, price, allowed)
         if (tried * costs).sum() <= room * (1 + 1e-12):
@@ -182,16 +183,16 @@ def _within(errors: FloatArray, costs: FloatArray, room: float, allowed: list[in
 
 
 def _filled(errors: FloatArray, costs: FloatArray, chosen: IntArray, left: float, allowed: list[int]) -> IntArray:
-    """Spend what is left on single steps, the largest gain for its cost first, one for each batch."""
+    """Spend the rest of a budget on single steps, the largest gain for its cost first, one for each batch."""
     place = np.searchsorted(allowed, chosen)
     able = np.flatnonzero(place + 1 < len(allowed))
     following = np.array(allowed)[place[able] + 1]
     rows = np.arange(len(errors))[able]
     gain = errors[rows, chosen[able] - 1] - errors[rows, following - 1]
     price = (following - chosen[able]) * costs[able]
-    found = chosen.copy()
+    shifts = chosen.copy()
     for n in np.argsort(-gain / price, kind="stable"):
         if gain[n] > 0 and price[n] <= left:
-            found[able[n]] = following[n]
+            shifts[able[n]] = following[n]
             left -= float(price[n])
-    return found
+    return shifts

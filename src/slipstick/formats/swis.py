@@ -1,26 +1,27 @@
-"""Swis: groups of weights that share the positions of their magnitudes' bits, packed to the bit.
+"""Swis: shared weight bit sparsity, groups of weights that share the bit positions of their magnitudes.
 
-A group's record, least significant bit first: which positions (the set's rank among all sets, or each position), a
-sign for each weight, a mask of `shifts` bits for each weight. Source: Li et al., arXiv 2103.01308; positions in place
-of a rank are that paper's layout as we recollect it, ranks are our own.
+The record of a group, least significant bit first: its positions (the rank of their set among all sets, or each
+position), a sign of each weight, a mask of `shifts` bits of each weight. Source: Li et al., "SWIS - Shared Weight bIt
+Sparsity ...", arXiv 2103.01308; positions in place of a rank are that paper's layout as we recollect it, ranks are our
+own.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from slipstick.core.arrays import ByteArray, IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.formats.decompose import LARGEST_GROUP, LARGEST_SIGNED_GROUP, decompose, position_sets
-from slipstick.formats.scheduled import Bits, ByFilter, Codes
+from slipstick.formats.decompose import MAX_GROUP, MAX_SIGNED_GROUP, Decomposition, decompose, position_sets
+from slipstick.formats.scheduled import ScheduledEncoding
 
 
 @dataclass(frozen=True)
-class Swis(ByFilter):
+class Swis(ScheduledEncoding):
     """Sign and `bits` bits of magnitude under a scale of each filter; each group keeps `shifts` positions of them.
 
     Groups are `group` consecutive weights of a filter in the order of the tensor, the last one of a filter filled with
@@ -49,7 +50,7 @@ class Swis(ByFilter):
     layout: Literal["rank", "positions"] = "rank"
 
     def __post_init__(self) -> None:
-        most = LARGEST_SIGNED_GROUP if self.alpha else LARGEST_GROUP
+        most = MAX_SIGNED_GROUP if self.alpha else MAX_GROUP
         position_sets(self.bits, self.shifts)
         if not 1 <= self.group <= most:
             raise SlipstickError("out of range", path="swis.group", value=self.group, allowed=f"1 to {most}")
@@ -60,7 +61,7 @@ class Swis(ByFilter):
 
     @property
     def name(self) -> str:
-        """``swis:3,group=4``, with what differs from the defaults."""
+        """``swis:3,group=4``, and the arguments that differ from the defaults."""
         extra = ",consecutive=true" if self.consecutive else ""
         extra += f",alpha={self.alpha!r}" if self.alpha else ""
         extra += f",bits={self.bits}" if self.bits != Swis.bits else ""
@@ -68,78 +69,83 @@ class Swis(ByFilter):
         return f"swis:{self.shifts},group={self.group}{extra}"
 
     @property
-    def each_shifts(self) -> int:
-        """Positions of every group, without a schedule."""
+    def weight_shifts(self) -> int:
+        """Positions that every group keeps without a schedule."""
         return self.shifts
 
     @property
-    def positions(self) -> int:
-        """Those of a magnitude."""
+    def max_shifts(self) -> int:
+        """Number of bit positions in a magnitude: the most shifts that a filter can keep."""
         return self.bits
+
+    @property
+    def chooses_positions(self) -> bool:
+        """True: every group has positions of its own."""
+        return True
 
     def record_bits(self, shifts: int) -> int:
         """Bits of a group's record: its positions, signs and masks."""
         return self._set_bits(shifts) + self.group * (1 + shifts)
 
-    def kept(self, rows: Codes, shifts: int) -> Codes:
-        """Return the nearest numbers of least error that share positions in their groups."""
-        groups, found = self._decomposed(rows, shifts)
-        return np.asarray((np.sign(groups) * found.magnitudes).reshape(len(rows), -1)[:, : rows.shape[1]], np.int64)
+    def nearest_kept(self, rows: IntArray, shifts: int) -> IntArray:
+        """Return the numbers of least error that share positions in their groups."""
+        groups, sets = self._decomposed(rows, shifts)
+        return np.asarray((np.sign(groups) * sets.magnitudes).reshape(len(rows), -1)[:, : rows.shape[1]], np.int64)
 
-    def records(self, rows: Codes, shifts: int) -> Bits:
-        """Return which positions, the signs and the masks of each group, bit by bit."""
-        groups, found = self._decomposed(rows, shifts)
-        signs = (groups < 0) & (found.magnitudes > 0)
-        masks = (found.masks[..., None] >> np.arange(shifts)) & 1
-        bits = np.concatenate(
-            [self._set_fields(found.sets, shifts), signs, masks.reshape(len(groups), self.group * shifts)], axis=1
-        )
-        return bits.astype(np.uint8).reshape(len(rows), -1)
+    def to_records(self, rows: IntArray, shifts: int) -> ByteArray:
+        """Return positions, signs and masks of each group, a bit in each element."""
+        groups, sets = self._decomposed(rows, shifts)
+        signs = (groups < 0) & (sets.magnitudes > 0)
+        masks = (sets.masks[..., None] >> np.arange(shifts)) & 1
+        fields = [self._set_fields(sets.sets, shifts), signs, masks.reshape(len(groups), self.group * shifts)]
+        return np.concatenate(fields, axis=1).astype(np.uint8).reshape(len(rows), -1)
 
-    def whole(self, bits: Bits, shifts: int, groups: int) -> Codes:
-        """Return the whole numbers [rows, groups * group] of records bit by bit."""
+    def from_records(self, bits: ByteArray, shifts: int, groups: int) -> IntArray:
+        """Return the whole numbers [rows, groups * group] of records, a bit in each element."""
         records = bits.reshape(-1, self.record_bits(shifts)).astype(np.int64)
         width = self._set_bits(shifts)
         positions = self._positions(records[:, :width], shifts)
         signs = records[:, width : width + self.group]
         masks = records[:, width + self.group :].reshape(-1, self.group, shifts)
         magnitudes = (masks << positions[:, None, :]).sum(axis=-1)
-        whole: Codes = (magnitudes * (1 - 2 * signs)).reshape(len(bits), groups * self.group)
-        return whole
+        return np.asarray((magnitudes * (1 - 2 * signs)).reshape(len(bits), groups * self.group), np.int64)
 
     def _set_bits(self, shifts: int) -> int:
+        """Bits of the field that names a group's positions."""
         position = (self.bits - 1).bit_length()
         if self.layout == "positions":
             return position * (1 if self.consecutive else shifts)
         return (len(position_sets(self.bits, shifts, consecutive=self.consecutive)) - 1).bit_length()
 
-    def _decomposed(self, rows: Codes, shifts: int) -> tuple[Codes, Any]:
+    def _decomposed(self, rows: IntArray, shifts: int) -> tuple[IntArray, Decomposition]:
         """Return the groups [groups of all rows, group], filled with zeros, and their decomposition."""
         padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % self.group)))
         groups = padded.reshape(-1, self.group)
-        found = decompose(groups, bits=self.bits, shifts=shifts, consecutive=self.consecutive, alpha=self.alpha)
-        return groups, found
+        sets = decompose(groups, bits=self.bits, shifts=shifts, consecutive=self.consecutive, alpha=self.alpha)
+        return groups, sets
 
-    def _set_fields(self, sets: NDArray[np.uint8], shifts: int) -> NDArray[np.int64]:
+    def _set_fields(self, sets: ByteArray, shifts: int) -> IntArray:
+        """Return the fields [groups, bits] that name each group's set of positions."""
         width = self._set_bits(shifts)
         if self.layout == "rank":
             return (sets[:, None].astype(np.int64) >> np.arange(width)) & 1
-        every = np.array(position_sets(self.bits, shifts, consecutive=self.consecutive))
-        chosen = every[sets, :1] if self.consecutive else every[sets]
-        each = np.arange((self.bits - 1).bit_length())
-        return ((chosen[..., None] >> each) & 1).reshape(len(sets), width)
+        table = np.array(position_sets(self.bits, shifts, consecutive=self.consecutive))
+        positions = table[sets, :1] if self.consecutive else table[sets]
+        places = np.arange((self.bits - 1).bit_length())
+        return ((positions[..., None] >> places) & 1).reshape(len(sets), width)
 
-    def _positions(self, fields: NDArray[np.int64], shifts: int) -> NDArray[np.int64]:
-        every = np.array(position_sets(self.bits, shifts, consecutive=self.consecutive))
+    def _positions(self, fields: IntArray, shifts: int) -> IntArray:
+        """Return the positions [groups, shifts] that fields name: the inverse of `_set_fields`."""
+        table = np.array(position_sets(self.bits, shifts, consecutive=self.consecutive))
         if self.layout == "rank":
             ranks = (fields << np.arange(fields.shape[1])).sum(axis=1)
-            if ranks.size and ranks.max() >= len(every):
+            if ranks.size and ranks.max() >= len(table):
                 raise SlipstickError("no such set of positions", path="swis", value=int(ranks.max()))
-            return np.asarray(every[ranks], np.int64)
-        wide = (self.bits - 1).bit_length()
-        found = (fields.reshape(len(fields), -1, wide) << np.arange(wide)).sum(axis=-1)
+            return np.asarray(table[ranks], np.int64)
+        width = (self.bits - 1).bit_length()
+        positions = (fields.reshape(len(fields), -1, width) << np.arange(width)).sum(axis=-1)
         if self.consecutive:
-            found = found + np.arange(shifts)
-        if found.size and found.max() >= self.bits:
-            raise SlipstickError("no such position", path="swis", value=int(found.max()))
-        return np.asarray(found, np.int64)
+            positions = positions + np.arange(shifts)
+        if positions.size and positions.max() >= self.bits:
+            raise SlipstickError("no such position", path="swis", value=int(positions.max()))
+        return np.asarray(positions, np.int64)

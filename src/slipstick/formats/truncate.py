@@ -4,81 +4,26 @@ Weights are int8 under a scale of each filter: a sign and 7 bits of magnitude. `
 same for the whole layer: the uppermost. A schedule may give each filter bits of its own, which is the fair baseline of
 scheduled shifts. Source: the baselines that Li et al., arXiv 2103.01308, name in their abstract; schedules of them are
 our own.
+
+A record is a sign and the remaining bits of one weight. Truncated or rounded magnitudes are counted in steps of the
+lowest position that remains.
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
+from slipstick.core.arrays import ByteArray, IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.formats.scheduled import Bits, ByFilter, Codes
+from slipstick.formats.scheduled import ScheduledEncoding
 
-POSITIONS = 7  # of an int8 magnitude
-
-
-@dataclass(frozen=True)
-class Window(ByFilter):
-    """The `bits` uppermost positions of a magnitude; a record is a sign and those bits of one weight."""
-
-    bits: int = 4
-    family: ClassVar[str]
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.bits <= POSITIONS:
-            path = f"{self.family}.bits"
-            raise SlipstickError("out of range", path=path, value=self.bits, allowed=f"1 to {POSITIONS}")
-
-    @abstractmethod
-    def steps(self, magnitudes: Codes, shifts: int) -> Codes:
-        """Return magnitudes up to 127 in steps of the lowest position that remains."""
-
-    @property
-    def name(self) -> str:
-        """``truncate:4`` or ``round:4``."""
-        return f"{self.family}:{self.bits}"
-
-    @property
-    def group(self) -> int:
-        """Each weight has a record of its own."""
-        return 1
-
-    @property
-    def each_shifts(self) -> int:
-        """The bits that remain, one shift each."""
-        return self.bits
-
-    @property
-    def positions(self) -> int:
-        """Those of an int8 magnitude."""
-        return POSITIONS
-
-    def record_bits(self, shifts: int) -> int:
-        """The sign and the positions that remain."""
-        return 1 + shifts
-
-    def kept(self, rows: Codes, shifts: int) -> Codes:
-        """Return the multiples of the lowest position that remains."""
-        return np.asarray(np.sign(rows) * (self.steps(np.abs(rows), shifts) << POSITIONS - shifts), np.int64)
-
-    def records(self, rows: Codes, shifts: int) -> Bits:
-        """Return sign and steps of each weight, bit by bit."""
-        steps = self.steps(np.abs(rows), shifts)
-        signed = steps << 1 | ((rows < 0) & (steps > 0))
-        return (signed[..., None] >> np.arange(1 + shifts) & 1).astype(np.uint8).reshape(len(rows), -1)
-
-    def whole(self, bits: Bits, shifts: int, groups: int) -> Codes:
-        """Return the whole numbers [rows, groups] of records bit by bit."""
-        each = bits.reshape(len(bits), groups, 1 + shifts).astype(np.int64)
-        steps = (each[..., 1:] << np.arange(shifts)).sum(axis=-1)
-        return np.asarray((1 - 2 * each[..., 0]) * (steps << POSITIONS - shifts), np.int64)
+_POSITIONS = 7  # of an int8 magnitude
 
 
 @dataclass(frozen=True)
-class Truncate(Window):
+class Truncate(ScheduledEncoding):
     """int8 with a scale of each filter, the low magnitude bits cut off (towards zero) but for `bits`.
 
     Examples
@@ -87,18 +32,53 @@ class Truncate(Window):
     [[120, -8, 0, 24]]
     """
 
-    family: ClassVar[str] = "truncate"
+    bits: int = 4
 
-    def steps(self, magnitudes: Codes, shifts: int) -> Codes:
-        """Cut the low bits."""
-        return magnitudes >> POSITIONS - shifts
+    def __post_init__(self) -> None:
+        _check_bits("truncate", self.bits)
+
+    @property
+    def name(self) -> str:
+        """``truncate:4``: the positions that remain."""
+        return f"truncate:{self.bits}"
+
+    @property
+    def group(self) -> int:
+        """One: each weight has a record of its own."""
+        return 1
+
+    @property
+    def weight_shifts(self) -> int:
+        """Positions that remain of every weight, one shift each."""
+        return self.bits
+
+    @property
+    def max_shifts(self) -> int:
+        """Number of bit positions in an int8 magnitude."""
+        return _POSITIONS
+
+    def record_bits(self, shifts: int) -> int:
+        """Bits of a weight: its sign and the positions that remain."""
+        return 1 + shifts
+
+    def nearest_kept(self, rows: IntArray, shifts: int) -> IntArray:
+        """Return the multiples of the lowest remaining position, towards zero."""
+        return _multiples(rows, _cut(np.abs(rows), shifts), shifts)
+
+    def to_records(self, rows: IntArray, shifts: int) -> ByteArray:
+        """Return sign and steps of each weight, a bit in each element."""
+        return _records(rows, _cut(np.abs(rows), shifts), shifts)
+
+    def from_records(self, bits: ByteArray, shifts: int, groups: int) -> IntArray:
+        """Return the whole numbers [rows, groups] of records, a bit in each element."""
+        return _signed(bits, shifts, groups)
 
 
 @dataclass(frozen=True)
-class Round(Window):
+class Round(ScheduledEncoding):
     """int8 with a scale of each filter, rounded to the nearest multiple of the lowest of `bits` upper positions.
 
-    Ties go away from zero, as adding half and cutting does; what would need a position above is held at the largest.
+    Ties go away from zero, as adding half and cutting does; magnitudes that would need a position above saturate.
 
     Examples
     --------
@@ -106,9 +86,77 @@ class Round(Window):
     [[120, -8, 8, 24]]
     """
 
-    family: ClassVar[str] = "round"
+    bits: int = 4
 
-    def steps(self, magnitudes: Codes, shifts: int) -> Codes:
-        """Add half a step and cut."""
-        low = POSITIONS - shifts
-        return np.asarray(np.minimum((magnitudes + (1 << low >> 1)) >> low, (1 << shifts) - 1), np.int64)
+    def __post_init__(self) -> None:
+        _check_bits("round", self.bits)
+
+    @property
+    def name(self) -> str:
+        """``round:4``: the positions that remain."""
+        return f"round:{self.bits}"
+
+    @property
+    def group(self) -> int:
+        """One: each weight has a record of its own."""
+        return 1
+
+    @property
+    def weight_shifts(self) -> int:
+        """Positions that remain of every weight, one shift each."""
+        return self.bits
+
+    @property
+    def max_shifts(self) -> int:
+        """Number of bit positions in an int8 magnitude."""
+        return _POSITIONS
+
+    def record_bits(self, shifts: int) -> int:
+        """Bits of a weight: its sign and the positions that remain."""
+        return 1 + shifts
+
+    def nearest_kept(self, rows: IntArray, shifts: int) -> IntArray:
+        """Return the nearest multiples of the lowest remaining position."""
+        return _multiples(rows, _rounded(np.abs(rows), shifts), shifts)
+
+    def to_records(self, rows: IntArray, shifts: int) -> ByteArray:
+        """Return sign and steps of each weight, a bit in each element."""
+        return _records(rows, _rounded(np.abs(rows), shifts), shifts)
+
+    def from_records(self, bits: ByteArray, shifts: int, groups: int) -> IntArray:
+        """Return the whole numbers [rows, groups] of records, a bit in each element."""
+        return _signed(bits, shifts, groups)
+
+
+def _check_bits(family: str, bits: int) -> None:
+    if not 1 <= bits <= _POSITIONS:
+        raise SlipstickError("out of range", path=f"{family}.bits", value=bits, allowed=f"1 to {_POSITIONS}")
+
+
+def _cut(magnitudes: IntArray, shifts: int) -> IntArray:
+    """Return magnitudes up to 127 in steps of the lowest remaining position, towards zero."""
+    return magnitudes >> _POSITIONS - shifts
+
+
+def _rounded(magnitudes: IntArray, shifts: int) -> IntArray:
+    """Return magnitudes up to 127 in steps of the lowest remaining position, half a step added before the cut."""
+    low = _POSITIONS - shifts
+    return np.asarray(np.minimum((magnitudes + (1 << low >> 1)) >> low, (1 << shifts) - 1), np.int64)
+
+
+def _multiples(rows: IntArray, steps: IntArray, shifts: int) -> IntArray:
+    """Return steps as whole numbers, with the signs of rows."""
+    return np.asarray(np.sign(rows) * (steps << _POSITIONS - shifts), np.int64)
+
+
+def _records(rows: IntArray, steps: IntArray, shifts: int) -> ByteArray:
+    """Return the sign of rows and their steps, a bit in each element: [rows, bits of a row]."""
+    signed = steps << 1 | ((rows < 0) & (steps > 0))
+    return (signed[..., None] >> np.arange(1 + shifts) & 1).astype(np.uint8).reshape(len(rows), -1)
+
+
+def _signed(bits: ByteArray, shifts: int, groups: int) -> IntArray:
+    """Return the whole numbers [rows, groups] of records: the inverse of `_records`."""
+    records = bits.reshape(len(bits), groups, 1 + shifts).astype(np.int64)
+    steps = (records[..., 1:] << np.arange(shifts)).sum(axis=-1)
+    return np.asarray((1 - 2 * records[..., 0]) * (steps << _POSITIONS - shifts), np.int64)

@@ -18,7 +18,7 @@ from slipstick.trained.network import TrainedNetwork, WeightLayer, layer_named
 if TYPE_CHECKING:
     from torch import nn
 
-    from slipstick.core.format import Encoded
+    from slipstick.core.encoding import Encoded
     from slipstick.core.workload import Network
     from slipstick.datasets.images import DataSet, Normal
     from slipstick.trained.torch.torch_network import TorchNetwork
@@ -106,7 +106,7 @@ def write_packed_network(path: str | Path, network: TrainedNetwork, encoded: Map
     for name, tensor in encoded.items():
         layer = layer_named(layers, name, "packed")
         if not np.array_equal(_decoded(layer, tensor), layer.weights):
-            raise SlipstickError("its encoding does not give its weights back", path=name, value=tensor.format.name)
+            raise SlipstickError("its encoding does not give its weights back", path=name, value=tensor.encoding.name)
     if not network.suffix:
         return write_packed(path, encoded)
     zeros = {name: np.zeros_like(layer_named(layers, name, "packed").weights) for name in encoded}

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
-from slipstick.core.format import Encoded, Format
+from slipstick.core.format import Format
 from slipstick.formats.integer_rows import channels_last
 
 Policy = Literal["step", "epoch"]

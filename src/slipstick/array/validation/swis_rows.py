@@ -8,11 +8,10 @@ from typing import Literal, get_args
 
 from slipstick.array.convolution import Convolution
 from slipstick.array.dram_traffic import dram_traffic
-from slipstick.array.estimate import run
+from slipstick.array.estimate import array_run
 from slipstick.array.format_steps import BITS
 from slipstick.array.matrix_products import Product
-from slipstick.array.systolic import Pass
-from slipstick.array.systolic import run as systolic
+from slipstick.array.systolic import ArrayPass, systolic_pass
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.device_kinds import Dataflow
 from slipstick.core.plan import Plan
@@ -51,7 +50,7 @@ class SwisSuite(Suite):
     about = "arrays: cycles of SCALE-Sim and ZigZag, bytes of packed weights"
 
     def recognises(self, row: RowDict) -> bool:
-        """Tell its rows by what they are of: the table `storage` of another file is about pools."""
+        """Tell rows of the suite by their table and source: the table `storage` of another file is about pools."""
         named = f"{row['config']} {row['source']}"
         return row["table"] in _TABLES or (
             row["table"] in ("paper", "storage") and ("SWIS" in named or "2103.01308" in named)
@@ -62,20 +61,20 @@ class SwisSuite(Suite):
         answered, skipped = [], []
         for row in rows:
             case = f"{row['table']} {row['model']}, {row['config']}: {row['metric']}"
-            found = _answer(row)
-            if isinstance(found, str):
-                skipped.append((case, found))
+            answer = _answer(row)
+            if isinstance(answer, str):
+                skipped.append((case, answer))
             else:
-                ours, kind, note = found
+                ours, kind, note = answer
                 source = f"{row['table']}: {row['seen_or_memory']}"
                 answered.append(Row(case, kind, number(row, "value", case=case), ours, row["unit"], source, note))
         return Validation(self.name, tuple(answered), tuple(skipped))
 
 
-Answer = tuple[float, str, str]  # ours, kind, note
+_Answer = tuple[float, str, str]  # ours, kind, note
 
 
-def _answer(row: RowDict) -> Answer | str:
+def _answer(row: RowDict) -> _Answer | str:
     if row["table"] == "scalesim3":
         return _scalesim(row)
     if row["table"] == "zigzag":
@@ -92,26 +91,26 @@ def _answer(row: RowDict) -> Answer | str:
     return reasons.get(row["table"].replace("talk", "paper"), "not answered by the model of arrays")
 
 
-def _scalesim(row: RowDict) -> Answer | str:
+def _scalesim(row: RowDict) -> _Answer | str:
     if row["metric"] in ("run time", "peak memory"):
         return "of the simulator itself: benchmarks/array_rate.py"
-    found = _pass(row)
-    if found is None:
+    passed = _pass(row)
+    if passed is None:
         return "a layer or an array of another description"
     known = {
-        "compute cycles": (float(found.cycles), "cycles", ""),
-        "utilisation": (100 * float(found.utilisation), "utilisation", ""),
-        "SRAM ifmap reads": (float(found.inputs), "words", ""),
-        "SRAM filter reads": (float(found.weights), "words", ""),
+        "compute cycles": (float(passed.cycles), "cycles", ""),
+        "utilisation": (100 * float(passed.utilisation), "utilisation", ""),
+        "SRAM ifmap reads": (float(passed.inputs), "words", ""),
+        "SRAM filter reads": (float(passed.weights), "words", ""),
         "SRAM ofmap writes": (
-            float(found.outputs), "words",
+            float(passed.outputs), "words",
             "SCALE-Sim counts 80 words for a fold of 64 outputs, we count 64: every finished sum leaves once",
         ),
     }  # fmt: skip
     return known.get(row["metric"]) or _dram_words(row)
 
 
-def _dram_words(row: RowDict) -> Answer | str:
+def _dram_words(row: RowDict) -> _Answer | str:
     """Return our DRAM traffic of conv2_1a, in words of a byte, with the memories of SCALE-Sim's run."""
     moved = dram_traffic(
         Product("conv2_1a", "conv", _CONV2.pixels, _CONV2.reduction, _CONV2.filters, _INPUTS, _OUTPUTS, taps=3 * 3),
@@ -126,47 +125,47 @@ def _dram_words(row: RowDict) -> Answer | str:
     return known[row["metric"]], "DRAM words", why
 
 
-def _pass(row: RowDict) -> Pass | None:
+def _pass(row: RowDict) -> ArrayPass | None:
     """Return our closed form of a row's layer on its array; None if they are not described in the usual way."""
     layer, array = _LAYER.fullmatch(row["model"]), _ARRAY.fullmatch(row["config"])
     if row["model"] == "ResNet-18 conv2_1a" and row["config"] == "8x8 output stationary":
-        return systolic(_CONV2.pixels, _CONV2.reduction, _CONV2.filters, 8, 8, "os")
+        return systolic_pass(_CONV2.pixels, _CONV2.reduction, _CONV2.filters, 8, 8, "os")
     if layer is None or array is None or array[3] not in get_args(Dataflow):
         return None
     side, channels, kernel, filters, stride = (int(text or 1) for text in layer.groups())
     side += -(side - kernel) % stride  # SCALE-Sim rounds the output's side up, as if the input had the missing lines
     shape = Convolution(height=side, width=side, channels=channels, kernel=kernel, filters=filters, stride=stride)
     dataflow: Dataflow = array[3]  # type: ignore[assignment]
-    return systolic(shape.pixels, shape.reduction, shape.filters, int(array[1]), int(array[2]), dataflow)
+    return systolic_pass(shape.pixels, shape.reduction, shape.filters, int(array[1]), int(array[2]), dataflow)
 
 
-def _storage(row: RowDict) -> Answer | str:
+def _storage(row: RowDict) -> _Answer | str:
     size, layout = re.fullmatch(r"M=(\d+)", row["model"]), _GROUP.fullmatch(row["config"])
     if size is None or layout is None:
         return "not a group of weights"
     coding: Literal["rank", "positions"] = "rank" if layout[3] == "combination index" else "positions"
     shifts, group = int(layout[2]), int(size[1])
-    found = Swis(shifts, group, consecutive=bool(layout[1]), bits=BITS, layout=coding)
-    bits = found.record_bits(shifts)
+    encoding = Swis(shifts, group, consecutive=bool(layout[1]), bits=BITS, layout=coding)
+    bits = encoding.record_bits(shifts)
     if row["metric"] == "bits per group":
         return float(bits), "bits", ""
     return BITS * group / bits, "compression", ""
 
 
-def _zigzag(row: RowDict) -> Answer | str:
+def _zigzag(row: RowDict) -> _Answer | str:
     if row["metric"] == "energy":
         return "of ZigZag's own parts table, which is not here; ours is data/array/energy.yaml"
     if row["metric"] != "latency":
         return "of the simulator itself: benchmarks/array_rate.py"
     if row["model"].startswith("ResNet-18 conv2_1a"):
         return (
-            float(systolic(_CONV2.pixels, _CONV2.reduction, _CONV2.filters, 32, 32, "ws").cycles),
+            float(systolic_pass(_CONV2.pixels, _CONV2.reduction, _CONV2.filters, 32, 32, "ws").cycles),
             "cycles",
             _ZIGZAG_WHY,
         )
     net = ResNet(name="resnet-18", block="basic", blocks=(2, 2, 2, 2))
-    done = run(Workload(network=net, phase=Phase.INFER, sequence=1), resolve_system(_TPU), Plan())
-    return float(sum(layer.cycles for layer in done.layers)), "cycles", _ZIGZAG_WHY
+    costed = array_run(Workload(network=net, phase=Phase.INFER, sequence=1), resolve_system(_TPU), Plan())
+    return float(sum(layer.cycles for layer in costed.layers)), "cycles", _ZIGZAG_WHY
 
 
 SUITE = register_suite(SwisSuite())

@@ -1,0 +1,273 @@
+"""Encoding: how a tensor's numbers are stored. One half of a `Format`; the other half is its `Arithmetic`.
+
+What an encoding derives from the values (scales, shifts of each filter, a pool) stands in `Encoded.side` and can be
+handed to another encoding: an int8 network from a file keeps its scales, a network shares one pool, a schedule sets the
+shifts.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from slipstick.core.errors import SlipstickError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from slipstick.core.arrays import ByteArray, Float32Array, IntArray, NamedArrays
+
+    SideLayout = Mapping[str, tuple[str, tuple[int, ...]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A tensor in an encoding: packed codes (uint8) and the side arrays that they need, such as scales.
+
+    `shape` is the tensor's; `side` holds arrays by name ("scale", "zero", "shifts", "pool"). Bits are packed least
+    significant first.
+    """
+
+    encoding: Encoding
+    shape: tuple[int, ...]
+    codes: ByteArray
+    side: NamedArrays = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the tensor occupies, side arrays included."""
+        return int(self.codes.nbytes + sum(array.nbytes for array in self.side.values()))
+
+    @property
+    def values(self) -> Float32Array:
+        """Decoded values of the tensor's shape, in fp32."""
+        return self.encoding.decode(self)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Operand:
+    """A matrix [rows, k] as a multiplier takes it: its elements, and the scale of each block of them.
+
+    `elements` are int64 for encodings of whole numbers, float64 for others; `scales` [1 or rows, blocks] multiply
+    `block` consecutive elements of a row each, or all of a row where `block` is 0; None: there are no scales.
+    """
+
+    elements: NDArray[Any]
+    scales: NDArray[Any] | None = None
+    block: int = 0
+
+
+class Encoding(ABC):
+    """Storage of numbers: codes, side arrays and bytes. Concrete encodings are frozen dataclasses and final.
+
+    When each member is called, in order: `takes` when layers choose their formats; `shared_side` once a network (and
+    `alternatives` under a budget of bytes); `storage_bytes` in every estimate; `encode` when weights are fixed, in
+    training at every step or epoch; `operand` by the arithmetic in each product; `decode` for a reference forward pass;
+    `side_layout` and `check` when a file is read. Callers ask for an ability (a property such as `max_shifts`), never
+    for a class.
+
+    Five lines and the abstract members below add one; another package names the last line's value in its entry points
+    ``slipstick.encodings`` instead of registering it::
+
+        @dataclass(frozen=True)
+        class Ternary(Encoding):
+            threshold: float = 0.7
+            ...
+        ENCODINGS.register(FormatFamily("ternary", Ternary, {"threshold": number}, examples=("ternary",)))
+
+    `slipstick.testing.encoding_suite` has the truths that every encoding passes.
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The text from which `slipstick.formats.format_of` builds the same encoding."""
+
+    @property
+    @abstractmethod
+    def bits_per_element(self) -> float:
+        """Bits of an element of a large tensor: block scales included, scales of whole rows and tensors vanishing."""
+
+    @abstractmethod
+    def storage_bytes(self, shape: tuple[int, ...]) -> int:
+        """Bytes of a tensor of this shape, all scales and padding included."""
+
+    @abstractmethod
+    def side_layout(self, shape: tuple[int, ...]) -> SideLayout:
+        """Return data type and shape of every side array of a tensor of this shape, by name."""
+
+    @abstractmethod
+    def encode(self, values: ArrayLike, side: NamedArrays | None = None) -> Encoded:
+        """Represent finite values.
+
+        Parameters
+        ----------
+        side : side arrays to take as they are, by name ("scale", "shifts", "pool"); the others are derived from the
+            values.
+
+        Errors
+        ------
+        SlipstickError if a value is not finite.
+        """
+
+    @abstractmethod
+    def decode(self, encoded: Encoded) -> Float32Array:
+        """Return the values that an encoded tensor stands for, of its shape."""
+
+    @abstractmethod
+    def operand(self, encoded: Encoded) -> Operand:
+        """Return an encoded matrix [rows, k] as a multiplier takes it: elements and scales.
+
+        Errors
+        ------
+        SlipstickError if scales vary along the rows' elements in another way than block by block.
+        """
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Least and largest value that can be stored; None: a scale follows the tensor, nothing is clipped."""
+        return None
+
+    @property
+    def multiplier_bits(self) -> int:
+        """Bits of an element (of a float: of its significand) in a parallel multiplier: energy goes by the square."""
+        return 8
+
+    @property
+    def vector(self) -> int:
+        """Consecutive elements that one code stands for; more than 1: a zero among others need not stay zero."""
+        return 1
+
+    @property
+    def whole_numbers(self) -> bool:
+        """Whether values are whole numbers times a scale, so that `integers` answers."""
+        return False
+
+    @property
+    def keeps_scales(self) -> bool:
+        """Whether `recode` answers: codes of an integer network can be replaced while their scales stay."""
+        return False
+
+    @property
+    def max_shifts(self) -> int | None:
+        """Most shifts (bit positions of a magnitude) that a schedule may give a filter; None: takes no schedule."""
+        return None
+
+    @property
+    def weight_shifts(self) -> int | None:
+        """Shifts (bit positions of a magnitude) of every weight without a schedule; None: weights have none."""
+        return None
+
+    @property
+    def serial_bits(self) -> int | None:
+        """Bits of one weight that a bit-serial multiplier steps through; None: all 8 bits of a decoded one."""
+        return None
+
+    @property
+    def group(self) -> int:
+        """Consecutive weights of a filter that are stored as one record; 1: each has its own."""
+        return 1
+
+    @property
+    def chooses_positions(self) -> bool:
+        """Whether every group of `group` weights chooses bit positions of its own, which an element must be told."""
+        return False
+
+    @property
+    def per_filter(self) -> Encoding:
+        """The same encoding with a scale of each filter, as integer files have them; itself where it has no choice."""
+        return self
+
+    @property
+    def shared_bytes(self) -> int:
+        """Bytes that all layers of a network share (a pool's vectors), within `storage_bytes`; 0: nothing is shared."""
+        return 0
+
+    def shared_side(self, tensors: Sequence[ArrayLike]) -> NamedArrays:
+        """Return the side arrays that layers with these weights share, fitted to all of them; empty: nothing.
+
+        Parameters
+        ----------
+        tensors : weights of every layer in this encoding, each [filters, ..., channels].
+        """
+        return {}
+
+    def takes(
+        self, shape: tuple[int, ...], *, depthwise: bool = False, first: bool = False, last: bool = False
+    ) -> bool:
+        """Tell whether a layer with weights [filters, ..., channels] is to be stored so; False: it stays int8.
+
+        Parameters
+        ----------
+        depthwise, first, last : the layer is depth-wise, the network's first or last one.
+        """
+        return True
+
+    def alternatives(self, shapes: Sequence[tuple[int, ...]]) -> Sequence[Encoding]:
+        """Return encodings of other sizes that may stand in for this one under a budget of bytes, itself among them.
+
+        Parameters
+        ----------
+        shapes : of the weights that share it, all of which each alternative takes.
+
+        Errors
+        ------
+        SlipstickError if no size takes all of them.
+        """
+        return (self,)
+
+    def products(self, shape: tuple[int, ...]) -> float:
+        """Return the multiply-accumulates of a layer with weights [filters, ...] at one output position."""
+        return float(math.prod(shape))
+
+    def integers(self, encoded: Encoded) -> IntArray:
+        """Return the whole numbers that scales multiply, of the tensor's shape, zero points subtracted.
+
+        Errors
+        ------
+        SlipstickError if the encoding is none of whole numbers (`whole_numbers`).
+        """
+        raise SlipstickError("not of whole numbers", path="format", value=self.name)
+
+    def recode(self, codes: ArrayLike, side: NamedArrays | None = None) -> IntArray:
+        """Return the whole numbers that remain of codes [filters, ...] of int8 in this encoding, their scales kept.
+
+        Parameters
+        ----------
+        codes : whole numbers from -255 to 255: int8 or uint8, zero point subtracted.
+        side : "shifts" of each filter, for encodings that take a schedule.
+
+        Errors
+        ------
+        SlipstickError if the encoding keeps no whole numbers at given scales (`keeps_scales`), or a code is out of
+        range.
+        """
+        raise SlipstickError("keeps no whole numbers at given scales", path="format", value=self.name)
+
+    def check(self, encoded: Encoded) -> None:
+        """Raise SlipstickError unless codes and side arrays have the sizes that the shape asks for."""
+        check_side(encoded, self.side_layout(encoded.shape))
+        check_bytes(encoded, self.storage_bytes(encoded.shape))
+
+    def round(self, values: ArrayLike) -> Float32Array:
+        """Return values rounded to the nearest ones that the encoding has: ``decode(encode(values))``."""
+        return self.decode(self.encode(values))
+
+
+def check_side(encoded: Encoded, layout: SideLayout) -> None:
+    """Raise SlipstickError unless the side arrays are exactly those of the layout, of their types and shapes."""
+    arrays = {name: (str(array.dtype), array.shape) for name, array in encoded.side.items()}
+    if arrays != dict(layout):
+        allowed = ", ".join(f"{name} {kind}{list(shape)}" for name, (kind, shape) in layout.items()) or "none"
+        path = encoded.encoding.name
+        raise SlipstickError("not the side arrays of such codes", path=path, value=arrays, allowed=allowed)
+
+
+def check_bytes(encoded: Encoded, nbytes: int) -> None:
+    """Raise SlipstickError unless codes and side arrays have `nbytes` bytes in all."""
+    if encoded.nbytes != nbytes:
+        path = encoded.encoding.name
+        raise SlipstickError("codes of another size", path=path, value=encoded.nbytes, allowed=f"{nbytes} bytes in all")

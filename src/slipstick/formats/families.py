@@ -1,0 +1,97 @@
+"""Families of encodings and arithmetics of this package, with the texts that the conformance suites try."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from slipstick.core.device_kinds import Element
+from slipstick.formats.arithmetic.bit_serial import BitSerial
+from slipstick.formats.arithmetic.exact import Exact
+from slipstick.formats.floating import NAMES, Float
+from slipstick.formats.integer import Int
+from slipstick.formats.pool import Pool
+from slipstick.formats.registry import ARITHMETICS, ENCODINGS, FormatFamily, flag, number, whole, word
+from slipstick.formats.swis import Swis
+from slipstick.formats.truncate import Round, Truncate
+
+_FLOAT_ALIASES = {
+    "fp32": ("float32", "float"),
+    "tf32": (),
+    "bf16": ("bfloat16",),
+    "fp16": ("float16", "half"),
+    "fp8": ("fp8_e4m3", "e4m3", "float8_e4m3fn"),
+    "fp8_e5m2": ("e5m2", "float8_e5m2"),
+    "fp4": ("fp4_e2m1", "e2m1"),
+}
+
+
+def _register_encodings() -> None:
+    ENCODINGS.register(
+        FormatFamily(
+            "int",
+            Int,
+            {"bits": whole, "symmetric": flag, "axis": whole},
+            (
+                "int2",
+                "int3",
+                "int4",
+                "int8",
+                "int8:axis=0",
+                "int8:symmetric=false",
+                "int5:symmetric=false,axis=0",
+                "int16",
+            ),
+        )
+    )
+    for name in NAMES:
+        ENCODINGS.register(
+            FormatFamily(name, (lambda kind: lambda: Float(kind))(name), {}, (name,), _FLOAT_ALIASES.get(name, ()))
+        )
+    ENCODINGS.register(FormatFamily("truncate", Truncate, {"bits": whole}, ("truncate:2", "truncate:4", "truncate:7")))
+    ENCODINGS.register(FormatFamily("round", Round, {"bits": whole}, ("round:1", "round:4", "round:7")))
+    ENCODINGS.register(
+        FormatFamily(
+            "swis",
+            Swis,
+            {"shifts": whole, "group": whole, "consecutive": flag, "alpha": number, "bits": whole, "layout": word},
+            (
+                "swis:3",
+                "swis:shifts=2,group=4",
+                "swis:4,group=16,layout=positions",
+                "swis:3,consecutive=true",
+                "swis:2,consecutive=true,layout=positions,bits=8",
+                "swis:3,alpha=1.0",
+                "swis:7,group=5",
+            ),
+        )
+    )
+    ENCODINGS.register(
+        FormatFamily(
+            "pool",
+            Pool,
+            {"size": whole, "vector": whole, "index_bits": whole, "metric": word, "kind": word},
+            (
+                "pool:size=64,vector=8",
+                "pool:16,4",
+                "pool:size=32,vector=8,index_bits=8,metric=cosine",
+                "pool:size=64,vector=9,kind=xy",
+            ),
+        )
+    )
+
+
+def _register_arithmetics() -> None:
+    serial = [element for element in get_args(Element) if element != "parallel"]
+    ARITHMETICS.register(FormatFamily("exact", Exact, {}, ("exact",)))
+    ARITHMETICS.register(
+        FormatFamily(
+            "bit_serial",
+            BitSerial,
+            {"element": word, "lanes": whole},
+            (*(f"bit_serial:element={element}" for element in serial), "bit_serial", "bit_serial:lanes=4"),
+        )
+    )
+
+
+_register_encodings()
+_register_arithmetics()

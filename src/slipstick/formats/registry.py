@@ -1,0 +1,157 @@
+"""Registries of encodings and arithmetics by name: the families of this package, and those of installed packages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from slipstick.core.arithmetic import Arithmetic
+from slipstick.core.encoding import Encoding
+from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import short_keys
+
+_T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
+
+
+@dataclass(frozen=True)
+class FormatFamily(Generic[_T_co]):
+    """FormatFamily of encodings or arithmetics as text knows it: ``name:value,argument=value``.
+
+    `build` takes the arguments behind the colon as keywords; `arguments` names them in order, each with the function
+    that reads it from text (ValueError: not such a value); `examples` are the texts that the conformance suites try.
+    """
+
+    name: str
+    build: Callable[..., _T_co]
+    arguments: Mapping[str, Callable[[str], Any]]
+    examples: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+
+
+class Registry(Generic[_T]):
+    """Families by name, upper and lower case alike; those of the entry points are loaded when a name asks for them.
+
+    A package adds a family without a change here: the entry point `group` of its metadata names a `FormatFamily`, as in
+    ``[project.entry-points."slipstick.encodings"]`` ``ternary = "my_package.ternary:FAMILY"``.
+    """
+
+    def __init__(self, noun: str, group: str) -> None:
+        self._noun, self._group = noun, group
+        self._families: dict[str, FormatFamily[_T]] = {}
+        self._loaded = False
+
+    def register(self, family: FormatFamily[_T]) -> FormatFamily[_T]:
+        """Make a family known by its name and aliases.
+
+        Errors
+        ------
+        SlipstickError if one of its names is taken, or an argument is a field of the plan: behind ``formats=`` on the
+        command line, ``key=value`` would then have two meanings.
+        """
+        names = [name.casefold() for name in (family.name, *family.aliases)]
+        for name in names:
+            if name in self._families:
+                raise SlipstickError(f"the {self._noun} is registered already", path=self._group, value=name)
+        for argument in family.arguments:
+            if argument in short_keys():
+                message = f"an argument of {family.name} has the name of a plan's field"
+                raise SlipstickError(message, path=self._group, value=argument, allowed="another name")
+        self._families.update(dict.fromkeys(names, family))
+        return family
+
+    def families(self) -> dict[str, FormatFamily[_T]]:
+        """Return every family by its name, aliases left out."""
+        self._load()
+        return {family.name: family for name, family in self._families.items() if name == family.name.casefold()}
+
+    def examples(self) -> list[str]:
+        """Return the texts of all families that the conformance suites try."""
+        return [text for family in self.families().values() for text in family.examples]
+
+    def build(self, text: str) -> _T:
+        """Return the member that a text such as ``swis:3,group=4`` names; digits behind a name are its first argument.
+
+        Errors
+        ------
+        SlipstickError for an unknown name (with the nearest), an unknown argument or a value that does not fit.
+        """
+        name, colon, rest = text.strip().casefold().partition(":")
+        digits = re.fullmatch(r"(.*?)(\d{1,3})", name)
+        if name not in self._families and not (digits and digits[1] in self._families):
+            self._load()
+        if name not in self._families and digits and digits[1] in self._families:  # int8 is int:8
+            name, rest = digits[1], ",".join(part for part in (digits[2], rest) if part)
+        elif name not in self._families or (colon and not rest):
+            message = f"no such {self._noun} (slipstick list formats prints them)"
+            raise SlipstickError(message, path="format", value=text, allowed=self._shown())
+        family = self._families[name]
+        return family.build(**_arguments(family, rest, text))
+
+    def _shown(self) -> list[str]:
+        return sorted({text.partition(":")[0] for text in self.examples()} | set(self._families) - {"int"})
+
+    def _load(self) -> None:
+        """Register the families of installed packages, once."""
+        if self._loaded:
+            return
+        self._loaded = True
+        from importlib.metadata import entry_points
+
+        for point in entry_points(group=self._group):
+            family = point.load()
+            if not isinstance(family, FormatFamily):
+                raise SlipstickError("not a FormatFamily", path=f"entry point {self._group}", value=point.value)
+            self.register(family)
+
+
+ENCODINGS: Registry[Encoding] = Registry("number format", "slipstick.encodings")
+ARITHMETICS: Registry[Arithmetic] = Registry("arithmetic", "slipstick.arithmetics")
+
+
+def whole(text: str) -> int:
+    """Read a whole number of an argument."""
+    if not re.fullmatch(r"[-+]?\d{1,9}", text):
+        raise ValueError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def flag(text: str) -> bool:
+    """Read true or false of an argument."""
+    if text not in ("true", "false"):
+        raise ValueError(f"{text!r} is not true or false")
+    return text == "true"
+
+
+def number(text: str) -> float:
+    """Read a number of an argument: digits, a point, an exponent."""
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?(e-?\d{1,2})?", text):
+        raise ValueError(f"{text!r} is not a number")
+    return float(text)
+
+
+def word(text: str) -> str:
+    """Read a word of an argument; the constructor of the family refuses unknown ones."""
+    return text
+
+
+def _arguments(family: FormatFamily[_T], text: str, spec: str) -> dict[str, Any]:
+    """Return the arguments of a family by name, from ``value,key=value``; a semicolon parts them like a comma."""
+    arguments: dict[str, Any] = {}
+    order = list(family.arguments)
+    for place, part in enumerate(filter(None, (piece.strip() for piece in re.split("[,;]", text)))):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            key, value = (order[place] if place < len(order) else part), part
+        if key not in family.arguments:
+            message = f"no such argument of {family.name} (formats of other layers follow behind a semicolon)"
+            raise SlipstickError(message, path=f"format {spec}", value=key, allowed=order)
+        if key in arguments:
+            raise SlipstickError("the argument is given twice", path=f"format {spec}", value=key)
+        try:
+            arguments[key] = family.arguments[key](value)
+        except ValueError as error:
+            raise SlipstickError(f"{key}: {error}", path=f"format {spec}") from None
+    return arguments
