@@ -1,4 +1,4 @@
-"""Packages with entry points, installed for one test: modules and metadata in a folder of `sys.path`, as pip leaves them."""
+"""Packages with entry points, installed for one test: modules and metadata in a folder of the path."""
 
 from __future__ import annotations
 

@@ -10,8 +10,7 @@ import pytest
 from pydantic import Field
 
 from slipstick.core import catalogue as registry
-from slipstick.core import entry_files
-from slipstick.core import units
+from slipstick.core import entry_files, units
 from slipstick.core.catalogue import Catalogue, Entry, resolve_system, systems
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.system import System

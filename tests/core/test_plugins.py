@@ -1,4 +1,4 @@
-"""Packages that add to slipstick by entry points: found where they are needed, and one clear error where they are broken."""
+"""Packages that add to slipstick by entry points: found where needed, one clear error where they are broken."""
 
 from __future__ import annotations
 

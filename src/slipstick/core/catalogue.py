@@ -8,8 +8,8 @@ A catalogue is a folder of YAML files below ``slipstick/data``: a file an entry,
 * say where one number comes from: any leaf may be ``{value: 3.35, unit: TB/s, source: data sheet}`` instead of a plain
   value. Sources are collected by dotted path in the spec's field `sources`, if its kind has one.
 
-In a file of many entries ``source`` beside the group holds for all of them, and so does what ``series`` holds. Installed
-packages add entries of their own where a catalogue names an entry point group for them (`systems`).
+In a file of many entries ``source`` beside the group holds for all of them, and so does what ``series`` holds.
+Installed packages add entries where a catalogue names an entry point group for them (`systems`).
 """
 
 from __future__ import annotations
