@@ -98,7 +98,7 @@ class Registry(Generic[_T]):
         return sorted({text.partition(":")[0] for text in self.examples()} | set(self._families) - {"int"})
 
     def _installed(self) -> dict[str, FormatFamily[_T]]:
-        """Return the families that other packages add, by every name; those of packages that do not load are left out."""
+        """Return the families that other packages add, by every name; broken packages are left out."""
         plugged = (family for _, family in working(self._group, self._plugged))
         return {name: family for family in plugged for name in _names(family)}
 
