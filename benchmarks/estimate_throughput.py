@@ -22,10 +22,9 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 import numpy as np  # noqa: E402  after the thread limits
 
-from slipstick.cluster.assembly import training_setting  # noqa: E402
-from slipstick.cluster.sweep.plans import Plans, possible  # noqa: E402
-from slipstick.cluster.training.step import train  # noqa: E402
-from slipstick.cluster.training.training_setting import Setting  # noqa: E402
+from slipstick.cluster.sweep.plans import Plans  # noqa: E402
+from slipstick.cluster.training.training_setting import TrainingSetting  # noqa: E402
+from slipstick.cluster.training.training_step import training_step  # noqa: E402
 from slipstick.core.catalogue import resolve_system  # noqa: E402
 from slipstick.core.plan import Plan  # noqa: E402
 from slipstick.core.system import System  # noqa: E402
@@ -83,11 +82,11 @@ def _degree(tp: int, pp: int, dp: int, batch: int, layers: int, every_microbatch
     return np.concatenate(found)
 
 
-def setting_for(batch: int) -> tuple[Workload, System, Setting]:
+def setting_for(batch: int) -> tuple[Workload, System, TrainingSetting]:
     workload = Workload(network=network("gpt3-175b"), batch=batch, sequence=SEQUENCE)
     system = resolve_system(f"a100-sxm-80gb:{DEVICES}")
     plan = Plan.of("matmul=fp16,activations=fp16,attention=unfused,offload_weights=true")
-    return workload, system, training_setting(workload, system, plan)
+    return workload, system, TrainingSetting.of(workload, system, plan)
 
 
 def plans_of(columns: dict[str, np.ndarray], part: slice) -> Plans:
@@ -104,8 +103,8 @@ def sweep(columns_by_batch: dict[int, dict[str, np.ndarray]]) -> tuple[float, in
         room = system.main_memory.capacity
         for first in range(0, len(columns["tp"]), CHUNK):
             plans = plans_of(columns, slice(first, first + CHUNK))
-            step = train(setting, plans)
-            fits = (step.peak_memory <= room) & possible(plans, workload, system)
+            step = training_step(setting, plans)
+            fits = (step.peak_memory <= room) & plans.possible(workload, system)
             fitting += int(fits.sum())
             if fits.any():
                 best = min(best, float((step.time[fits] / batch).min()))
@@ -118,9 +117,9 @@ def check(columns_by_batch: dict[int, dict[str, np.ndarray]], count: int) -> flo
     for batch, columns in columns_by_batch.items():
         *_, setting = setting_for(batch)
         chosen = random.choice(len(columns["tp"]), size=min(count, len(columns["tp"])), replace=False)
-        together = train(setting, plans_of({k: v[chosen] for k, v in columns.items()}, slice(None)))
+        together = training_step(setting, plans_of({k: v[chosen] for k, v in columns.items()}, slice(None)))
         for place, index in enumerate(chosen):
-            alone = train(setting, plans_of(columns, slice(index, index + 1)))
+            alone = training_step(setting, plans_of(columns, slice(index, index + 1)))
             worst = max(
                 worst,
                 abs(alone.time[0] / together.time[place] - 1),
@@ -131,7 +130,8 @@ def check(columns_by_batch: dict[int, dict[str, np.ndarray]], count: int) -> flo
 
 def one_estimate() -> float:
     """Return the median seconds of one estimate of the verb, once loaded."""
-    from slipstick.cluster.estimate import estimate
+    from slipstick.cluster.training.estimate import estimate_training
+    from slipstick.core.question import Question
 
     workload = Workload(network=network("gpt3-175b"), batch=1536, sequence=SEQUENCE)
     system, plan = (
@@ -141,7 +141,7 @@ def one_estimate() -> float:
     times = []
     for _ in range(21):
         start = time.perf_counter()
-        estimate(workload, system, plan)
+        estimate_training(Question(workload, system, plan))
         times.append(time.perf_counter() - start)
     return statistics.median(times)
 

@@ -17,8 +17,9 @@ from typing import ClassVar
 import numpy as np
 from scipy.optimize import least_squares
 
-from slipstick.cluster.collectives.hierarchy import Tier, collective
-from slipstick.cluster.constants.links import InSwitch, LinkConstants, Protocol, load_link_constants
+from slipstick.cluster.collectives.collective_time import collective
+from slipstick.cluster.collectives.network_tiers import NetworkTier
+from slipstick.cluster.constants.links import InSwitch, LinkConstants, Protocol
 from slipstick.core.files import write_text
 
 FOLDER = Path(__file__).parents[1] / "src" / "slipstick" / "data" / "collectives"
@@ -66,7 +67,7 @@ class Rows:
 
     def predict(self, technology: str, constants: LinkConstants, chosen: np.ndarray) -> np.ndarray:
         """Return our times of the chosen rows [s]."""
-        tier = [Tier(technology, 8, NVLINK[technology][1], constants)]
+        tier = [NetworkTier(technology, 8, NVLINK[technology][1], constants)]
         found = np.zeros(len(self.op))
         for op in np.unique(self.op[chosen]):
             at = chosen & (self.op == op)
@@ -174,7 +175,8 @@ class Probe:
 
     def predict(self, op: str, constants: LinkConstants, ranks: np.ndarray) -> np.ndarray:
         """Return our times of the probe, its copies included [s]."""
-        tiers = [Tier("nvlink4", 8, 450e9, load_link_constants("nvlink4")), Tier("efa", 4096, 50e9, constants)]
+        inside = NetworkTier("nvlink4", 8, 450e9, LinkConstants.of_technology("nvlink4"))
+        tiers = [inside, NetworkTier("efa", 4096, 50e9, constants)]
         copy = 0.0 if op == "all_reduce" else 2 * PROBE / COPY_RATE
         return collective(op, PROBE, ranks, tiers=tiers).time + copy
 
@@ -274,7 +276,6 @@ def nvlink(options: argparse.Namespace) -> None:
 
 def efa(options: argparse.Namespace) -> None:
     """Fit the network between nodes in its two states."""
-    load_link_constants.cache_clear()
     rows = read(options.data / "llm_nanotron_h100.csv")
     for technology, slow in (("efa", False), ("efa-slow", True)):
         constants = fit_efa(technology, Probe(rows, slow), tree=not slow)

@@ -21,7 +21,6 @@ from scipy.optimize import minimize
 
 from slipstick.cluster.constants.matmul import KernelConstants, MatmulConstants
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.device import device_of
 from slipstick.cluster.kernels.gemm import gemm
 from slipstick.cluster.validation.gemm_rows import rotating_weights
 from slipstick.core.catalogue import resolve_system
@@ -140,7 +139,7 @@ def main() -> None:
     for (gpu, name), rows in read(arguments.csv).items():
         system = resolve_system(gpu)
         formats = found.setdefault(system.generation, {})
-        fit = Fit(device_of(system).chip, rows, name, formats.get("bf16"), paired=system.generation == "blackwell")
+        fit = Fit(Chip.of(system), rows, name, formats.get("bf16"), paired=system.generation == "blackwell")
         every, half = np.ones(len(rows), dtype=bool), halves(rows)
         held_out = None if arguments.quick else fit.best(half, 3)
         formats[name] = fit.best(every, 0 if arguments.quick else 3, held_out)

@@ -17,10 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from slipstick.cluster import assembly
-from slipstick.cluster.constants.serving_stack import load_stack
-from slipstick.cluster.constants.step import load_step_constants
-from slipstick.cluster.kernels import device
+from slipstick.cluster.constants.serving_stack import stacks
+from slipstick.cluster.constants.step_constants import StepConstants
 from slipstick.cluster.validation.serving_rows import SUITE
 from slipstick.report.published import Row, RowDict, read_csv
 
@@ -31,6 +29,8 @@ FACTORS = (1.25, 1.1, 1.04)  # by which one constant at a time is moved while th
 CLIP = 1.0  # of an error: rows that something else slowed down must not pull
 BOUNDS = {"peer_efficiency": 1.0, "memory_share": 1.0}
 
+OF_GENERATION, STACK = StepConstants.of_generation, stacks.entry  # of the files
+
 Constants = dict[str, float]
 
 
@@ -40,8 +40,8 @@ def use(constants: Constants) -> None:
     def changes(name: str) -> dict[str, float]:
         return {key.rpartition(".")[2]: value for key, value in constants.items() if key.rpartition(".")[0] == name}
 
-    device.load_step_constants = lambda name: load_step_constants(name).model_copy(update=changes(name))
-    assembly.load_stack = lambda name: load_stack(name).model_copy(update=changes(name))
+    StepConstants.of_generation = staticmethod(lambda name: OF_GENERATION(name).model_copy(update=changes(name)))
+    stacks.entry = lambda name: STACK(name).model_copy(update=changes(name))
 
 
 def counted(row: RowDict) -> bool:
@@ -118,7 +118,7 @@ def main() -> None:
     start = {}
     for key in given.fields:
         name, _, field = key.rpartition(".")
-        start[key] = float(getattr(load_stack(name) if name in ENGINES else load_step_constants(name), field))
+        start[key] = float(getattr(stacks.entry(name) if name in ENGINES else StepConstants.of_generation(name), field))
     found = fit(start, rows)
     for key, value in found.items():
         print(f"{key}: {start[key]:.4g} -> {value:.4g}")

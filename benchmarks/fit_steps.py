@@ -17,9 +17,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize
 
-from slipstick.cluster import assembly
-from slipstick.cluster.constants.step import StepConstants, load_step_constants
-from slipstick.cluster.kernels import device
+from slipstick.cluster.constants.step_constants import StepConstants
 from slipstick.cluster.validation.llm_rows import SUITE as LLM
 from slipstick.cluster.validation.nanotron_rows import SUITE as NANOTRON
 from slipstick.report.published import Row, read_csv
@@ -27,6 +25,7 @@ from slipstick.report.published import Row, read_csv
 STEPS = Path(__file__).parent.parent / "src" / "slipstick" / "data" / "steps"
 GPUS = {"ampere": "A100", "hopper": "H100", "blackwell": "B200"}
 MOST_HEAT = 1.25  # a slowdown of 16-bit products beyond it is something else, but for Blackwell's at 1000 W
+OF_GENERATION = StepConstants.of_generation  # of the files
 CLIP = 0.7  # of |log(ours / measured)|: rows that something else slowed down must not pull
 
 
@@ -34,10 +33,9 @@ def use(constants: StepConstants) -> None:
     """Make every estimate use these constants for their generation."""
 
     def load(generation: str) -> StepConstants:
-        return constants if generation == constants.name else load_step_constants(generation)
+        return constants if generation == constants.name else OF_GENERATION(generation)
 
-    device.load_step_constants = load
-    assembly.load_step_constants = load
+    StepConstants.of_generation = staticmethod(load)
 
 
 def training_rows(reference: Path, generation: str, sources: list[str]) -> Callable[[], list[Row]]:
@@ -82,7 +80,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
-    start = load_step_constants(arguments.generation)
+    start = OF_GENERATION(arguments.generation)
     replay = training_rows(arguments.reference, arguments.generation, arguments.sources)
 
     def constants(vector: np.ndarray) -> StepConstants:

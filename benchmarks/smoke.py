@@ -13,12 +13,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from slipstick.cluster.assembly import training_setting
-from slipstick.cluster.estimate import estimate
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.step import train
+from slipstick.cluster.training.estimate import estimate_training
+from slipstick.cluster.training.training_setting import TrainingSetting
+from slipstick.cluster.training.training_step import training_step
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.plan import Plan
+from slipstick.core.question import Question
 from slipstick.core.workload import Workload
 from slipstick.networks.find_network import network
 
@@ -35,10 +36,10 @@ def main() -> int:
         resolve_system("a100-sxm-80gb:4096"),
         Plan.of("tp=8,pp=8,interleave=2,recompute=selective,sp=true"),
     )
-    one = best(lambda: estimate(*question), repeats=15)
-    setting = training_setting(*question)
+    one = best(lambda: estimate_training(Question(*question)), repeats=15)
+    setting = TrainingSetting.of(*question)
     plans = sweep(SWEEP)
-    many = SWEEP / best(lambda: train(setting, plans), repeats=2)
+    many = SWEEP / best(lambda: training_step(setting, plans), repeats=2)
     print(f"Python {platform.python_version()}, numpy {np.__version__}, {platform.machine()}, CPU time of one process")
     results = [
         verdict("one estimate", one * 1e3, "ms", one <= SLACK * ESTIMATE_SECONDS, ESTIMATE_SECONDS * 1e3),

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 import slipstick
-from slipstick.cluster.assembly import training_setting
-from slipstick.cluster.sweep.plans import RECOMPUTE, Plans, decoder_of, possible
-from slipstick.cluster.training.step import train
+from slipstick.cluster.sweep.plans import RECOMPUTE, Plans
+from slipstick.cluster.training.training_setting import TrainingSetting
+from slipstick.cluster.training.training_step import training_step
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Workload
+from slipstick.networks.decoder.decoder import Decoder
 from slipstick.report.report import Report
 
 MICROBATCHES = (1, 2, 4, 8, 16, 32)
@@ -43,10 +44,10 @@ def fastest(model: str, system: System, batch: int, sequence: int, fixed: str) -
     ValueError if no plan fits the memory.
     """
     workload = Workload(network=slipstick.network(model), batch=batch, sequence=sequence)
-    setting = training_setting(workload, system, Plan.of(fixed))
+    setting = TrainingSetting.of(workload, system, Plan.of(fixed))
     plans = _grid(workload, system, Plan.of(fixed))
-    plans = plans.take(np.flatnonzero(possible(plans, workload, system)))
-    step = train(setting, plans)
+    plans = plans.take(np.flatnonzero(plans.possible(workload, system)))
+    step = training_step(setting, plans)
     fits = step.peak_memory <= system.main_memory.capacity
     if not fits.any():
         raise ValueError(f"no plan of the grid fits {system.name}")
@@ -57,7 +58,7 @@ def fastest(model: str, system: System, batch: int, sequence: int, fixed: str) -
 
 
 def _grid(workload: Workload, system: System, fixed: Plan) -> Plans:
-    layers = decoder_of(workload).layers
+    layers = Decoder.of(workload.network).layers
     stages = [p for p in range(1, layers + 1) if layers % p == 0 and system.devices % p == 0]
     axes = (TENSOR, stages, MICROBATCHES, INTERLEAVES, range(len(RECOMPUTE)), (0, 1))
     rows = np.array([row for row in itertools.product(*axes) if system.devices % (row[0] * row[1]) == 0])

@@ -20,7 +20,7 @@ from typing import Any
 import altair as alt
 
 import slipstick
-from slipstick.cluster.kernels.device import device_of
+from slipstick.cluster.kernels.chip import Chip
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.spec import override
 from slipstick.core.system import System
@@ -90,7 +90,7 @@ def between(switched: Switched) -> System:
         }
     )
     # where no L2 bandwidth is published the model takes it from the DRAM's: here it belongs to the chip
-    return override(mixed, {"memory.l2.bandwidth": device_of(chip).chip.l2_bandwidth}, root="system")
+    return override(mixed, {"memory.l2.bandwidth": Chip.of(chip).l2_bandwidth}, root="system")
 
 
 @cache

@@ -6,10 +6,10 @@ import itertools
 
 import pytest
 
-from slipstick.cluster.assembly import training_setting
-from slipstick.cluster.estimate import estimate
-from slipstick.cluster.sweep.plans import Plans, possible
-from slipstick.cluster.training.step import train
+from cluster.asking import estimated
+from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.training.training_setting import TrainingSetting
+from slipstick.cluster.training.training_step import training_step
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
@@ -17,8 +17,8 @@ from slipstick.core.workload import Workload
 
 
 def test_auto_finds_what_brute_force_finds(gpt22b: Workload, a100s: System) -> None:
-    report = estimate(gpt22b, a100s, Plan.of("tp=auto,pp=auto,microbatch=auto,sp=true,recompute=selective"))
-    setting = training_setting(gpt22b, a100s, Plan())
+    report = estimated(gpt22b, a100s, Plan.of("tp=auto,pp=auto,microbatch=auto,sp=true,recompute=selective"))
+    setting = TrainingSetting.of(gpt22b, a100s, Plan())
     best = float("inf")
     for tp, pp, microbatch in itertools.product((1, 2, 4, 8, 16, 32, 64), (1, 2, 4, 8, 16), (1, 2, 4, 8, 16, 32, 64)):
         if 64 % (tp * pp):
@@ -33,9 +33,9 @@ def test_auto_finds_what_brute_force_finds(gpt22b: Workload, a100s: System) -> N
             "recompute": 1,
         }
         plans = Plans.of_columns(1, columns)
-        if not possible(plans, gpt22b, a100s)[0]:
+        if not plans.possible(gpt22b, a100s)[0]:
             continue
-        step = train(setting, plans)
+        step = training_step(setting, plans)
         if step.peak_memory[0] <= a100s.main_memory.capacity:
             best = min(best, float(step.time[0]))
     assert report.value("time.step") == pytest.approx(best, rel=1e-12)
@@ -57,12 +57,12 @@ def test_auto_finds_what_brute_force_finds(gpt22b: Workload, a100s: System) -> N
 )
 def test_impossible_plans_say_what_is_wrong(gpt22b: Workload, a100s: System, plan: str, names: list[str]) -> None:
     with pytest.raises((SlipstickError, SpecErrors)) as error:
-        estimate(gpt22b, a100s, Plan.of(plan))
+        estimated(gpt22b, a100s, Plan.of(plan))
     for name in names:
         assert name in str(error.value)
 
 
 def test_too_little_memory_is_a_finding_that_names_the_largest_part(gpt22b: Workload, a100s: System) -> None:
-    report = estimate(gpt22b, a100s, Plan.of("tp=1,pp=1"))
+    report = estimated(gpt22b, a100s, Plan.of("tp=1,pp=1"))
     finding = next(f for f in report.warnings if f.check == "memory_fits")
     assert "optimizer" in finding.message

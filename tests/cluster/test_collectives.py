@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipstick.cluster.collectives.hierarchy import OPERATIONS, Tier, collective
-from slipstick.cluster.constants.links import InSwitch, LinkConstants, Protocol, link_constants, load_link_constants
+from slipstick.cluster.collectives.collective_time import _OPERATIONS, collective
+from slipstick.cluster.collectives.network_tiers import NetworkTier
+from slipstick.cluster.constants.links import InSwitch, LinkConstants, Protocol, link_constants
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import Spec
 
@@ -37,12 +38,12 @@ def changed(spec: S, **values: object) -> S:
     return spec.model_copy(update=values)
 
 
-NODE = Tier("nvlink4", 8, 450e9, load_link_constants("nvlink4"))
-NET = Tier("infiniband-ndr", 4096, 50e9, load_link_constants("infiniband-ndr"))
+NODE = NetworkTier("nvlink4", 8, 450e9, LinkConstants.of_technology("nvlink4"))
+NET = NetworkTier("infiniband-ndr", 4096, 50e9, LinkConstants.of_technology("infiniband-ndr"))
 
 
-def ideal(domain: int, bandwidth: float) -> Tier:
-    return Tier("ideal", domain, bandwidth, IDEAL)
+def ideal(domain: int, bandwidth: float) -> NetworkTier:
+    return NetworkTier("ideal", domain, bandwidth, IDEAL)
 
 
 def simulate_ring(op: str, ranks: int, shard: int) -> tuple[np.ndarray, np.ndarray, int]:
@@ -85,7 +86,7 @@ def test_ring_moves_the_bytes_of_the_step_by_step_simulation(op: str, ranks: int
     size = ranks * shard * 8.0
     bandwidth, hop = 1e9, 1e-6
     constants = changed(IDEAL, **{f: (changed(IDEAL.gather[0], hop=hop),) for f in ("gather", "reduce")})
-    cost = collective(op, size, ranks, tiers=[Tier("ideal", 8, bandwidth, constants)])
+    cost = collective(op, size, ranks, tiers=[NetworkTier("ideal", 8, bandwidth, constants)])
     assert float(cost.bytes_sent) == sent.mean() == sent.max()
     assert float(cost.bytes_received) == received.mean()
     assert float(cost.time) == pytest.approx(steps * (hop + shard * 8 / bandwidth), rel=1e-12)
@@ -102,7 +103,7 @@ def test_tree_is_bound_by_its_busiest_node(nodes: int) -> None:
             for node in (child, parent):
                 sends[nodes - 1 - node if mirrored else node] += size / 2
     constants = changed(IDEAL, tree=IDEAL.reduce, reduce=(changed(IDEAL.reduce[0], efficiency=1e-3),))
-    cost = collective("all_reduce", size, nodes, tiers=[Tier("ideal", nodes, bandwidth, constants)])
+    cost = collective("all_reduce", size, nodes, tiers=[NetworkTier("ideal", nodes, bandwidth, constants)])
     assert float(cost.time) == pytest.approx(sends.max() / bandwidth)
     assert float(cost.bytes_sent) == pytest.approx(sends.mean())
 
@@ -126,7 +127,7 @@ def test_many_ranks_reach_the_bandwidth_limits() -> None:
     assert float(collective("point_to_point", size, 2, tiers=tiers).time) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("op", OPERATIONS)
+@pytest.mark.parametrize("op", _OPERATIONS)
 def test_one_rank_or_no_bytes_cost_nothing(op: str) -> None:
     cost = collective(op, [1e9, 0.0], [1, 8], tiers=[NODE, NET])
     for part in (cost.time, cost.latency, cost.bandwidth, cost.bytes_sent, cost.bytes_received):
@@ -168,7 +169,7 @@ def test_hierarchy_beats_the_ring_where_hops_are_slow() -> None:
 
     def time(constants: LinkConstants) -> float:
         return float(
-            collective("all_reduce", size, ranks, tiers=[ideal(8, 450e9), Tier("x", 64, 50e9, constants)]).time
+            collective("all_reduce", size, ranks, tiers=[ideal(8, 450e9), NetworkTier("x", 64, 50e9, constants)]).time
         )
 
     expected = 2 * size * 7 / 8 / 450e9 + 2 * 7 * 1e-4 + 2 * (size / 8) * 7 / 8 / 50e9
@@ -178,13 +179,13 @@ def test_hierarchy_beats_the_ring_where_hops_are_slow() -> None:
 
 def test_in_switch_reduction_halves_the_bytes_of_a_large_group() -> None:
     switched = changed(IDEAL, in_switch=InSwitch(base=0.0, efficiency=1.0, min_ranks=4))
-    tiers = [Tier("x", 1024, 1e9, switched)]
+    tiers = [NetworkTier("x", 1024, 1e9, switched)]
     assert float(collective("all_reduce", 1e9, 1024, tiers=tiers).time) == pytest.approx(1.0)
     assert float(collective("all_reduce", 1e9, 3, tiers=tiers).time) == pytest.approx(4 / 3)
 
 
 def test_congestion_slows_wide_groups_only() -> None:
-    crowded = Tier("x", 4096, 50e9, changed(IDEAL, congestion=0.5))
+    crowded = NetworkTier("x", 4096, 50e9, changed(IDEAL, congestion=0.5))
     ranks = np.array([16, 64, 512])
     plain = collective("all_gather", 1e9, ranks, tiers=[ideal(8, 450e9), ideal(4096, 50e9)]).time
     slowed = collective("all_gather", 1e9, ranks, tiers=[ideal(8, 450e9), crowded]).time
@@ -194,7 +195,7 @@ def test_congestion_slows_wide_groups_only() -> None:
 def test_arrays_equal_scalars() -> None:
     rng = np.random.default_rng(0)
     size, ranks, stride = 10 ** rng.uniform(2, 10, 60), rng.integers(1, 200, 60), rng.choice([1, 2, 4, 8, 16], 60)
-    for op in OPERATIONS:
+    for op in _OPERATIONS:
         together = collective(op, size, ranks, tiers=[NODE, NET], stride=stride)
         single = [
             collective(op, s, r, tiers=[NODE, NET], stride=d) for s, r, d in zip(size, ranks, stride, strict=True)
@@ -211,7 +212,7 @@ def test_wrong_calls_say_so() -> None:
         collective("all_reduce", 1.0, 2, tiers=[])
 
 
-operations = st.sampled_from(OPERATIONS)
+operations = st.sampled_from(_OPERATIONS)
 technologies = st.sampled_from(link_constants.names())
 sizes = st.floats(1.0, 1e11)
 groups = st.integers(2, 1024)
@@ -223,7 +224,10 @@ strides = st.sampled_from([1, 2, 4, 8, 64])
 def test_more_bytes_are_never_faster(
     op: str, inner: str, outer: str, size: float, factor: float, ranks: int, stride: int
 ) -> None:
-    tiers = [Tier(inner, 8, 450e9, load_link_constants(inner)), Tier(outer, 4096, 50e9, load_link_constants(outer))]
+    tiers = [
+        NetworkTier(inner, 8, 450e9, LinkConstants.of_technology(inner)),
+        NetworkTier(outer, 4096, 50e9, LinkConstants.of_technology(outer)),
+    ]
     cost = collective(op, [size, size * factor], ranks, tiers=tiers, stride=stride)
     assert cost.time[1] >= cost.time[0] * (1 - 1e-12)
     np.testing.assert_allclose(cost.time, cost.latency + cost.bandwidth)
@@ -237,7 +241,10 @@ def test_more_bytes_are_never_faster(
 def test_more_bandwidth_is_never_slower(
     op: str, inner: str, outer: str, size: float, factor: float, ranks: int, stride: int, faster: int
 ) -> None:
-    tiers = [Tier(inner, 8, 450e9, load_link_constants(inner)), Tier(outer, 4096, 50e9, load_link_constants(outer))]
+    tiers = [
+        NetworkTier(inner, 8, 450e9, LinkConstants.of_technology(inner)),
+        NetworkTier(outer, 4096, 50e9, LinkConstants.of_technology(outer)),
+    ]
     before = collective(op, size, ranks, tiers=tiers, stride=stride)
     tiers[faster] = replace(tiers[faster], bandwidth=tiers[faster].bandwidth * factor)
     after = collective(op, size, ranks, tiers=tiers, stride=stride)
@@ -247,7 +254,7 @@ def test_more_bandwidth_is_never_slower(
 @settings(deadline=None, max_examples=200)
 @given(operations, technologies, sizes, groups)
 def test_never_faster_than_the_wire(op: str, technology: str, size: float, ranks: int) -> None:
-    tier = Tier(technology, 1024, 100e9, load_link_constants(technology))
+    tier = NetworkTier(technology, 1024, 100e9, LinkConstants.of_technology(technology))
     cost = collective(op, size, ranks, tiers=[tier])
     sharing = 0.5 if op == "all_reduce" and tier.constants.in_switch else 1.0
     assert float(cost.time) >= sharing * float(cost.bytes_sent) / 100e9

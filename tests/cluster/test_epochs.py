@@ -8,15 +8,30 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 
 from slipstick.cluster.convergence.epochs_to_target import (
     CriticalBatch,
+    Epochs,
     fit_critical_batch,
-    hybrid_wins,
     read_epochs,
     speedup,
 )
+from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
+
+
+class _Table(Epochs):
+    """Epochs of a few batches, and 1 for every other."""
+
+    source, absolute = "a table", True
+
+    def __init__(self, known: dict[float, float]) -> None:
+        self.known = known
+
+    def at(self, batch: ArrayLike) -> FloatArray:
+        return np.asarray([self.known.get(float(b), 1.0) for b in np.atleast_1d(np.asarray(batch, float))])
+
 
 POSITIVE = st.floats(0.01, 100.0)
 SHARE = st.floats(0.05, 1.0)
@@ -32,7 +47,10 @@ def test_the_inequality_says_who_converges_sooner(
     data_parallel = (t1 / semn) * (data / (m * n * b)) * emn
     hybrid = (t1 / sen / su) * (data / (n * b)) * en
     if abs(hybrid / data_parallel - 1) > 1e-9:
-        assert hybrid_wins(su, m, en, emn, efficiency_n=sen, efficiency_mn=semn) == (hybrid < data_parallel)
+        epochs = _Table({n * b: en, m * n * b: emn})
+        gain = speedup(n, b, epochs, efficiency=sen, model_parallel=su) / speedup(m * n, b, epochs, efficiency=semn)
+        assert gain == pytest.approx(data_parallel / hybrid)
+        assert (gain > 1) == (su > m * (semn / sen) * (en / emn))  # Pal et al., the condition for hybrid parallelism
 
 
 def test_speedups_follow_from_the_time_to_converge() -> None:

@@ -11,9 +11,10 @@ from functools import cache
 import numpy as np
 import pytest
 
+from cluster.roofline import roofline
 from shared_data import REFERENCE, present
-from slipstick.cluster.kernels.device import device_of
-from slipstick.cluster.kernels.gemm import gemm, roofline
+from slipstick.cluster.kernels.chip import Chip
+from slipstick.cluster.kernels.gemm import gemm
 from slipstick.cluster.validation.gemm_rows import rotating_weights
 from slipstick.core.catalogue import resolve_system
 
@@ -44,11 +45,11 @@ def rows() -> dict[tuple[str, str], np.ndarray]:
 
 def ratios(gpu: str, dtype: str) -> np.ndarray:
     """Return our time over the measured one, with the operands as warm as the benchmark left them."""
-    chip = device_of(resolve_system(gpu)).chip
+    chip = Chip.of(resolve_system(gpu))
     m, n, k, measured = rows()[gpu, dtype].T
     reuse = rotating_weights(chip.l2_capacity)
     name = FORMATS[dtype]
-    found = gemm(m, n, k, format=name, chip=chip, quantise_activations=name not in ("bf16", "fp16"), reuse=reuse)
+    found = gemm((m, n, k), format=name, chip=chip, quantise_activations=name not in ("bf16", "fp16"), reuse=reuse)
     return np.asarray(found.time / measured)
 
 
@@ -76,8 +77,8 @@ def test_large_products_are_met_best(gpu: str, dtype: str) -> None:
 
 @pytest.mark.parametrize("gpu", ["a100_sxm", "h100_sxm", "b200_sxm"])
 def test_no_measured_product_beats_the_peak(gpu: str) -> None:
-    chip = device_of(resolve_system(gpu)).chip
+    chip = Chip.of(resolve_system(gpu))
     m, n, k, measured = rows()[gpu, "bfloat16"].T
     assert (measured * chip.peak["bf16"] >= 2.0 * m * n * k).all()
     fits = 2.0 * n * k > 5 * chip.l2_capacity  # weights that no L2 can keep warm
-    assert (measured[fits] >= roofline(m, n, k, format="bf16", chip=chip)[fits]).all()
+    assert (measured[fits] >= roofline(m, n, k, "bf16", chip)[fits]).all()

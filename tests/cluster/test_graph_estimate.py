@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -9,11 +10,11 @@ import numpy as np
 import pytest
 
 from slipstick import estimate, ops
-from slipstick.cluster.assembly import inference_precision
-from slipstick.cluster.kernels.device import device_of
+from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.gemm import gemm
-from slipstick.cluster.kernels.graph_kernels import backward_kernels, forward_kernels, kept_elements, live_elements
-from slipstick.cluster.kernels.graph_times import op_seconds
+from slipstick.cluster.kernels.graph_kernels import CountedKernel, graph_kernels, kept_elements, live_elements
+from slipstick.cluster.kernels.operation_times import op_seconds
+from slipstick.cluster.kernels.precision import Precision
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
@@ -103,30 +104,35 @@ def test_merged_kernels_are_quicker_than_single_ones() -> None:
 
 def test_a_convolution_of_one_tap_is_a_matrix_product() -> None:
     """Stored once and read once, 1x1 convolutions cost what the product costs; more taps move no more memory."""
-    chip = device_of(resolve_system(A100)).chip
+    chip = Chip.of(resolve_system(A100))
     m, n, k = 50_176, 256, 64
-    plain = gemm(m, n, k, format="bf16", chip=chip)
-    same = gemm(m, n, k, format="bf16", chip=chip, stored=m * k)
+    plain = gemm((m, n, k), format="bf16", chip=chip)
+    same = gemm((m, n, k), format="bf16", chip=chip, stored=m * k)
     assert plain.time == same.time
-    copied, implicit = (gemm(m, n, 9 * k, format="bf16", chip=chip, stored=s) for s in (None, m * k))
+    copied, implicit = (gemm((m, n, 9 * k), format="bf16", chip=chip, stored=s) for s in (None, m * k))
     assert implicit.dram_bytes < copied.dram_bytes
     assert implicit.time <= copied.time
     assert implicit.compute == copied.compute
 
 
+def gradient_kernels(ops: Sequence[Op], precision: Precision) -> list[CountedKernel]:
+    """Return the kernels of the backward pass of `ops`."""
+    return graph_kernels(training_graph(ops)[len(ops) :], precision, training=True, fused=True)
+
+
 def test_every_leaf_becomes_kernels_once() -> None:
     system = resolve_system(A100)
-    precision = inference_precision(Plan.of(""), system)
+    precision = Precision.of(Plan.of(""), system, Phase.INFER)
     net = network("inception-v3")
     graph = net.ops(Phase.INFER, 4, 1, 1)
     leaves = [leaf for op in graph for leaf in leaf_ops(op)]
-    single = forward_kernels(graph, precision, training=True, fused=False)
+    single = graph_kernels(graph, precision, training=True, fused=False)
     assert len(single) == len(leaves)
-    merged = forward_kernels(graph, precision, training=False, fused=True)
+    merged = graph_kernels(graph, precision, training=False, fused=True)
     assert len(merged) == 94 + 15 + 14 + 1  # norms and activations run inside the convolutions
-    back = backward_kernels(graph, precision, fused=True)
+    back = gradient_kernels(graph, precision)
     products = sum(leaf.kind in ("conv", "matmul") for leaf in leaves)
-    assert sum(counted.kernel.kind == "matmul" for counted in back) == 2 * products - 1  # not of the image
+    assert sum(kernel.kind == "matmul" for _, kernel in back) == 2 * products - 1  # not of the image
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -160,13 +166,13 @@ def test_no_tensor_crosses_memory_more_than_once_for_a_product(name: str) -> Non
 
 def test_a_norm_in_training_takes_statistics_first() -> None:
     """Its tensor is read twice and written; backward it and its gradient are read twice, and one is written."""
-    precision = inference_precision(Plan.of(""), resolve_system(A100))
+    precision = Precision.of(Plan.of(""), resolve_system(A100), Phase.INFER)
     norm = Op("norm", "batchnorm", {"m": 1, "n": 100}, 0.0, 8.0, 100.0, 100.0, after=("conv",))
     conv = Op("conv", "conv", {"m": 25, "n": 4, "k": 9, "batch": 1, "taps": 9}, 1800.0, 36.0, 25.0, 100.0)
-    (ahead,) = forward_kernels([norm], precision, training=True, fused=True)
-    assert ahead.kernel.traffic == 3 * 100 * 2
-    back = backward_kernels([conv, norm], precision, fused=True)
-    assert next(c.kernel.traffic for c in back if c.kernel.kind == "stream") == 5 * 100 * 2
+    (ahead,) = graph_kernels([norm], precision, training=True, fused=True)
+    assert ahead[1].traffic == 3 * 100 * 2
+    back = gradient_kernels([conv, norm], precision)
+    assert next(kernel.traffic for _, kernel in back if kernel.kind == "stream") == 5 * 100 * 2
 
 
 def test_activations_that_are_kept_and_that_live() -> None:

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipstick.cli import run
-from slipstick.cluster.convergence.epochs_to_target import CriticalBatch, Measured, hybrid_wins
-from slipstick.cluster.convergence.speedup_curves import curves
+from slipstick.cluster.convergence.epochs_to_target import CriticalBatch, Measured
+from slipstick.cluster.convergence.speedup_curves import Curves
 from slipstick.core.errors import SlipstickError
 from slipstick.engines.operator_placement import instance
 from slipstick.engines.question import ask
@@ -31,23 +31,23 @@ def test_the_curves_cross_where_the_inequality_says(su: float, critical: float, 
     epochs = CriticalBatch(4.0, critical)
     rng = np.random.default_rng(seed)
     share = dict(zip([1, *COUNTS], np.sort(rng.uniform(0.5, 1.0, 11))[::-1].tolist(), strict=True))
-    found = curves(COUNTS, 32, epochs, {2: su}, share)
+    found = Curves.of(COUNTS, 32, epochs, {2: su}, share)
     for place, count in enumerate(COUNTS):
         e_n, e_mn = epochs.at([count // 2 * 32, count * 32]).tolist()
-        said = hybrid_wins(su, 2, e_n, e_mn, efficiency_n=share[count // 2], efficiency_mn=share[count])
+        said = su > 2 * (share[count] / share[count // 2]) * (e_n / e_mn)  # Pal et al., the condition for hybrid
         ours = found.hybrid[2][place] / found.alone[place]
         if abs(ours - 1) > 1e-9:
             assert said == (ours > 1)
 
 
 def test_hybrid_pays_from_some_count_on_and_not_before() -> None:
-    found = curves(COUNTS, 32, CriticalBatch(4.0, 2048.0), {2: 1.32, 4: 1.5})
+    found = Curves.of(COUNTS, 32, CriticalBatch(4.0, 2048.0), {2: 1.32, 4: 1.5})
     at = found.crossover(2)
     assert at is not None
     assert ((found.hybrid[2] > found.alone) == (np.array(COUNTS) >= at)).all()
-    never = curves(COUNTS, 32, CriticalBatch(4.0, 1e9), {2: 1.32})
+    never = Curves.of(COUNTS, 32, CriticalBatch(4.0, 1e9), {2: 1.32})
     assert never.crossover(2) is None, "epochs never grow: more workers always pay"
-    later = curves(COUNTS, 32, CriticalBatch(4.0, 2048.0), {2: 1.1}).crossover(2)
+    later = Curves.of(COUNTS, 32, CriticalBatch(4.0, 2048.0), {2: 1.1}).crossover(2)
     assert later is not None
     assert later > at
 
@@ -55,26 +55,26 @@ def test_hybrid_pays_from_some_count_on_and_not_before() -> None:
 def test_where_data_parallelism_has_stopped_to_gain_hybrid_gains_all_of_the_step() -> None:
     """Theory 2.1: beyond the critical batch the speed-up saturates, and the gain is SU^2 - 1, never more."""
     flat = Measured((32, 1024, 2048, 65536), (4.0, 4.0, 8.0, 256.0))  # epochs double with the batch
-    found = curves([2, 4, 8, 16, 32, 64, 128], 32, flat, {2: 1.22})
+    found = Curves.of([2, 4, 8, 16, 32, 64, 128], 32, flat, {2: 1.22})
     assert found.best_alone().devices == 32
     assert found.gain() == pytest.approx(0.22)
 
 
 def test_beyond_the_measured_points_nothing_is_known() -> None:
     curve = Measured((32, 256), (4.0, 8.0))
-    found = curves([2, 4, 8, 16, 32], 32, curve, {2: 1.9})
+    found = Curves.of([2, 4, 8, 16, 32], 32, curve, {2: 1.9})
     assert np.isnan(found.alone[-2:]).all()
     assert np.isnan(found.hybrid[2][-1])
     assert found.crossover(2) == 2
-    assert curves([2, 4, 8, 16], 32, curve, {2: 1.4}).crossover(2) is None
+    assert Curves.of([2, 4, 8, 16], 32, curve, {2: 1.4}).crossover(2) is None
     with pytest.raises(SlipstickError, match="no epochs are known"):
-        curves([2, 4], 4096, curve, {2: 1.9}).best_alone()
+        Curves.of([2, 4], 4096, curve, {2: 1.9}).best_alone()
 
 
 @pytest.mark.parametrize("counts", [[], [0, 2], [4, 2], [2, 2]])
 def test_counts_must_grow(counts: list[int]) -> None:
     with pytest.raises(SlipstickError, match="must grow"):
-        curves(counts, 32, CriticalBatch(4.0, 64.0), {2: 1.3})
+        Curves.of(counts, 32, CriticalBatch(4.0, 64.0), {2: 1.3})
 
 
 def test_a_pipeline_lies_between_one_device_and_as_many_as_there_are() -> None:

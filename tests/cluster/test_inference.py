@@ -7,24 +7,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipstick.cluster.assembly import inference_setting
-from slipstick.cluster.estimate import estimate
-from slipstick.cluster.inference.request import (
+from cluster.asking import estimated
+from slipstick.cluster.inference.inference_pass import (
     InferenceSetting,
+    _sequence_cache,
     decode_step,
-    decode_time,
     largest_batch,
     prefill,
-    room,
-    sequence_cache,
+    serving_memory,
 )
 from slipstick.cluster.inference.serving import (
     Load,
+    _decode_time,
+    _tokens_per_step,
     continuous_batch,
     speculative_time,
     split_service,
     static_batch,
-    tokens_per_step,
 )
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.core.catalogue import resolve_system
@@ -37,7 +36,7 @@ from slipstick.networks.find_network import network
 def setting_of(model: str = "Llama-2 13B", system: str = "h100-sxm-80gb:8", **changes: str) -> InferenceSetting:
     workload = Workload(network=network(model), phase=Phase.DECODE)
     machine = override(resolve_system(system), {k.replace("__", "."): v for k, v in changes.items()}, root="system")
-    return inference_setting(workload, machine, Plan.of("matmul=bf16"))
+    return InferenceSetting.of(workload, machine, Plan.of("matmul=bf16"))
 
 
 def plans_of(n: int = 1, **columns: object) -> Plans:
@@ -55,7 +54,7 @@ def test_decode_reads_the_active_weights_at_least(model: str) -> None:
     setting = setting_of(model)
     plans = plans_of(tp=8)
     network_ = setting.decoder
-    least = (network_.active_parameters - network_.embedding_parameters) * 2 / 8 / setting.device.chip.dram_bandwidth
+    least = (network_.active_parameters - network_.embedding_parameters) * 2 / 8 / setting.chip.dram_bandwidth
     assert decode_step(setting, plans, 1, 100).time[0] > least
 
 
@@ -65,13 +64,13 @@ def test_prefill_computes_at_most_at_the_peak() -> None:
     least = (
         2 * (setting.decoder.multiplied_parameters - setting.decoder.head_parameters) * np.array([1, 2, 4, 8]) * 1024
     )
-    assert (done.time > least / setting.device.chip.peak["bf16"]).all()
+    assert (done.time > least / setting.chip.peak["bf16"]).all()
 
 
 def test_the_mean_step_is_the_mean_over_all_steps() -> None:
     setting, plans = setting_of(), plans_of(tp=2)
     steps = [float(decode_step(setting, plans, 8, 200 + step).time[0]) for step in range(1, 401)]
-    assert float(decode_time(setting, plans, 8, 200, 400)[0]) == pytest.approx(np.mean(steps), rel=2e-3)
+    assert float(_decode_time(setting, plans, 8, 200, 400)[0]) == pytest.approx(np.mean(steps), rel=2e-3)
 
 
 def test_points_together_equal_points_alone() -> None:
@@ -93,7 +92,7 @@ def test_more_work_takes_longer_and_more_room(batch: int, context: int, tp: int)
     batches, contexts = np.array([batch, batch + 16]), np.array([context, context + 64])
     one = decode_step(setting, plans, batch, contexts).time
     assert one[1] >= one[0]
-    held = room(setting, plans, batches, contexts, 1).total
+    held = serving_memory(setting, plans, batches, contexts, 1).total
     assert held[1] > held[0]
 
 
@@ -110,8 +109,8 @@ def test_heads_are_copied_beyond_their_number_and_latents_always() -> None:
     latent = network("DeepSeek-V2").kinds[0]  # type: ignore[attr-defined]
     tp = np.array([1, 8, 16, 64])
     context = np.array([100, 100, 100, 100])
-    assert sequence_cache(grouped, context, tp, 2.0).tolist() == [100 * 2048 * 2.0 / p for p in (1, 8, 8, 8)]
-    assert len(set(sequence_cache(latent, context, tp, 2.0).tolist())) == 1
+    assert _sequence_cache(grouped, context, tp, 2.0).tolist() == [100 * 2048 * 2.0 / p for p in (1, 8, 8, 8)]
+    assert len(set(_sequence_cache(latent, context, tp, 2.0).tolist())) == 1
 
 
 def test_the_largest_batch_just_fits() -> None:
@@ -119,7 +118,11 @@ def test_the_largest_batch_just_fits() -> None:
     capacity = 80 * 2.0**30
     batch = int(largest_batch(setting, plans, 2048, capacity)[0])
     assert batch > 0
-    assert room(setting, plans, batch, 2048, 1).total[0] <= capacity < room(setting, plans, batch + 1, 2048, 1).total[0]
+    assert (
+        serving_memory(setting, plans, batch, 2048, 1).total[0]
+        <= capacity
+        < serving_memory(setting, plans, batch + 1, 2048, 1).total[0]
+    )
 
 
 def test_drafts_pay_when_they_are_accepted() -> None:
@@ -131,7 +134,7 @@ def test_drafts_pay_when_they_are_accepted() -> None:
     # the expected tokens of a step, by drawing them
     random = np.random.default_rng(0)
     accepted = (random.random((200_000, 4)) < 0.7).cumprod(axis=1).sum(axis=1) + 1
-    assert tokens_per_step(4, 0.7) == pytest.approx(accepted.mean(), rel=0.01)
+    assert _tokens_per_step(4, 0.7) == pytest.approx(accepted.mean(), rel=0.01)
 
 
 def test_serving_modes_agree_where_they_must() -> None:
@@ -144,7 +147,7 @@ def test_serving_modes_agree_where_they_must() -> None:
     busy = continuous_batch(setting, plans, many)
     assert busy.throughput[0] > running.throughput[0]
     assert busy.per_token[0] > running.per_token[0]
-    split = split_service(setting, plans, plans, many, room(setting, plans, 1, 512, 1).cache, np.array([8.0]))
+    split = split_service(setting, plans, plans, many, serving_memory(setting, plans, 1, 512, 1).cache, np.array([8.0]))
     assert split.per_token[0] < busy.per_token[0]  # no prompt interrupts the decode devices
 
 
@@ -164,6 +167,6 @@ def test_serving_modes_agree_where_they_must() -> None:
 def test_reports_of_inference_pass_their_checks(plan: str) -> None:
     for phase in (Phase.PREFILL, Phase.DECODE):
         workload = Workload(network=network("Llama-3.1-70B"), phase=phase, batch=32, sequence=1024, output=128)
-        report = estimate(workload, resolve_system("h100-sxm-80gb:8"), Plan.of(plan))
+        report = estimated(workload, resolve_system("h100-sxm-80gb:8"), Plan.of(plan))
         assert [f for f in report.warnings if f.severity == "error"] == []
         assert report.value("throughput.tokens") > 0

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from slipstick.cluster.constants.links import LinkConstants, link_constants, load_link_constants
+from slipstick.cluster.constants.links import LinkConstants, link_constants
 from slipstick.core.catalogue import Catalogue
 from slipstick.core.errors import SpecErrors
 
 
 @pytest.mark.parametrize("technology", link_constants.names())
 def test_constants_are_physical(technology: str) -> None:
-    constants = load_link_constants(technology)
+    constants = LinkConstants.of_technology(technology)
     assert constants.source
     assert constants.technology == technology
     for family in ("gather", "reduce", "exchange", "tree"):
@@ -29,17 +29,17 @@ def test_constants_are_physical(technology: str) -> None:
 
 
 def test_unknown_names_are_generic_and_say_so() -> None:
-    generic = load_link_constants("generic")
+    generic = LinkConstants.of_technology("generic")
     for name in ("carrier-pigeon", "../links", "", "nvlink4/../nvlink4"):
-        constants = load_link_constants(name)
+        constants = LinkConstants.of_technology(name)
         assert constants.gather == generic.gather
         assert not constants.calibrated
 
 
 def test_a_member_of_a_family_takes_its_constants() -> None:
-    assert load_link_constants("infiniband-ndr").gather == load_link_constants("infiniband").gather
-    assert load_link_constants("nvlink5").calibrated
-    assert not load_link_constants("infiniband-hdr").calibrated
+    assert LinkConstants.of_technology("infiniband-ndr").gather == LinkConstants.of_technology("infiniband").gather
+    assert LinkConstants.of_technology("nvlink5").calibrated
+    assert not LinkConstants.of_technology("infiniband-hdr").calibrated
 
 
 def test_a_broken_file_names_all_its_errors(tmp_path: Path) -> None:

@@ -7,11 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipstick.cluster.assembly import inference_setting
-from slipstick.cluster.constants.serving_stack import load_stack
-from slipstick.cluster.estimate import estimate
-from slipstick.cluster.inference.request import InferenceSetting, decode_step, decode_time, largest_batch, prefill
-from slipstick.cluster.inference.serving import Load, continuous_batch, split_service
+from cluster.asking import estimated
+from slipstick.cluster.constants.serving_stack import stacks
+from slipstick.cluster.inference.inference_pass import (
+    InferenceSetting,
+    decode_step,
+    largest_batch,
+    prefill,
+)
+from slipstick.cluster.inference.serving import Load, _decode_time, continuous_batch, split_service
 from slipstick.cluster.kernels.experts import experts_busy
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.validation.inference_rows import inference_figure
@@ -25,7 +29,7 @@ STACKS = ("default", "vllm", "sglang", "tensorrt-llm")
 
 
 def setting_of(plan: str = "stack=default", model: str = "Llama-3.1-70B") -> InferenceSetting:
-    return inference_setting(
+    return InferenceSetting.of(
         Workload(network=network(model), phase=Phase.DECODE), resolve_system("h100-sxm-80gb:8"), Plan.of(plan)
     )
 
@@ -49,7 +53,7 @@ def test_a_request_takes_what_littles_law_says(stack: str, concurrency: int, pro
         request = done.first_token + (output - 1) * done.per_token
         assert done.throughput[0] * request[0] == pytest.approx(concurrency * output, rel=1e-9)
         assert done.first_token[0] >= prefill(setting, plans_of(), 1, prompt).time[0] * (1 - 1e-9)
-        assert done.per_token[0] >= decode_time(setting, plans_of(), 1, prompt, output)[0] * (1 - 1e-9)
+        assert done.per_token[0] >= _decode_time(setting, plans_of(), 1, prompt, output)[0] * (1 - 1e-9)
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -57,7 +61,7 @@ def test_work_is_conserved_over_a_request(stack: str) -> None:
     # while one request is served, all its steps and the prompts of all requests are computed
     setting, load = setting_of(f"stack={stack}"), load_of(32)
     done = continuous_batch(setting, plans_of(), load)
-    device = decode_time(setting, plans_of(), 32, 1024, 256)[0] * 255
+    device = _decode_time(setting, plans_of(), 32, 1024, 256)[0] * 255
     together = min(32, max(1, setting.stack.batched_tokens // 1024))
     device += 32 * prefill(setting, plans_of(), together, 1024).time[0] / together
     host = setting.stack.request + 255 * (setting.stack.step + 32 * setting.stack.sequence)
@@ -141,12 +145,12 @@ def test_busy_experts_are_those_that_draws_visit(experts: int, active: int) -> N
 
 def test_an_unknown_engine_is_an_error_that_names_the_known() -> None:
     with pytest.raises(SlipstickError, match="vllm"):
-        load_stack("vlm")
+        stacks.entry("vlm")
 
 
 def test_every_engine_gives_its_reasons() -> None:
     for name in ("vllm", "sglang", "tensorrt-llm", "default"):
-        stack = load_stack(name)
+        stack = stacks.entry(name)
         constants = set(type(stack).model_fields) - set(Entry.model_fields) - {"calibrated"}
         assert constants <= set(stack.sources)
 
@@ -175,7 +179,7 @@ def test_ranks_of_attention_keep_their_own_caches() -> None:
     workload = Workload(network=network("DeepSeek-V3"), phase=Phase.DECODE, batch=512, sequence=1024, output=256)
     system = resolve_system("h200-sxm-141gb:8")
     shared, own = (
-        estimate(workload, system, Plan.of(f"tp=8,matmul=fp8,kv_cache=fp8,attention_dp={ranks}")) for ranks in (1, 8)
+        estimated(workload, system, Plan.of(f"tp=8,matmul=fp8,kv_cache=fp8,attention_dp={ranks}")) for ranks in (1, 8)
     )
     # a latent is not divided by tensor parallelism, but by requests
     assert own.value("memory.parts.cache") == pytest.approx(shared.value("memory.parts.cache") / 8)
@@ -183,4 +187,4 @@ def test_ranks_of_attention_keep_their_own_caches() -> None:
     for plan, network_ in (("tp=8,attention_dp=3", "DeepSeek-V3"), ("tp=8,attention_dp=2", "Llama-3.1-70B")):
         other = Workload(network=network(network_), phase=Phase.DECODE, batch=8, sequence=128)
         with pytest.raises(SlipstickError, match="attention_dp"):
-            estimate(other, system, Plan.of(plan))
+            estimated(other, system, Plan.of(plan))

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipstick.cluster.assembly import training_setting
-from slipstick.cluster.sweep.plans import RECOMPUTE, Plans, possible
-from slipstick.cluster.training.memory import in_flight, residents
-from slipstick.cluster.training.step import PARTS, train
-from slipstick.cluster.training.training_report import model_flops
-from slipstick.cluster.training.training_setting import Setting, stage_kinds
+from slipstick.cluster.sweep.plans import RECOMPUTE, Plans
+from slipstick.cluster.training.estimate import model_flops
+from slipstick.cluster.training.memory import Residents, _in_flight
+from slipstick.cluster.training.pipeline_stages import Stages
+from slipstick.cluster.training.training_setting import TrainingSetting
+from slipstick.cluster.training.training_step import _PARTS, training_step
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.plan import Plan
@@ -43,11 +43,11 @@ def some_plans(workload: Workload, system: System, count: int = 400) -> Plans:
     columns["dp"] = np.maximum(1, DEVICES // (columns["tp"] * columns["pp"] * columns["cp"]))
     columns["tp_pattern"] = np.where(columns["sp"], 2, pick(0, 1))
     plans = Plans.of_columns(count, columns)
-    return plans.take(np.flatnonzero(possible(plans, workload, system)))
+    return plans.take(np.flatnonzero(plans.possible(workload, system)))
 
 
-def setting_of(workload: Workload, system: System, plan: str = "matmul=bf16") -> Setting:
-    return training_setting(workload, system, Plan.of(plan))
+def setting_of(workload: Workload, system: System, plan: str = "matmul=bf16") -> TrainingSetting:
+    return TrainingSetting.of(workload, system, Plan.of(plan))
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +59,16 @@ def plans(gpt22b: Workload, a100s: System) -> Plans:
 
 def test_single_plans_equal_the_sweep(gpt22b: Workload, a100s: System, plans: Plans) -> None:
     setting = setting_of(gpt22b, a100s)
-    together = train(setting, plans)
+    together = training_step(setting, plans)
     for index in range(0, len(plans), 7):
-        alone = train(setting, plans.take(slice(index, index + 1)))
+        alone = training_step(setting, plans.take(slice(index, index + 1)))
         assert alone.time[0] == pytest.approx(together.time[index], rel=1e-12)
         assert alone.peak_memory[0] == pytest.approx(together.peak_memory[index], rel=1e-12)
 
 
 def test_the_parts_are_the_step(gpt22b: Workload, a100s: System, plans: Plans) -> None:
-    step = train(setting_of(gpt22b, a100s), plans)
-    assert set(step.parts) == set(PARTS)
+    step = training_step(setting_of(gpt22b, a100s), plans)
+    assert set(step.parts) == set(_PARTS)
     assert all((part >= 0).all() for part in step.parts.values())
     np.testing.assert_allclose(sum(step.parts.values()), step.time)
 
@@ -76,7 +76,7 @@ def test_the_parts_are_the_step(gpt22b: Workload, a100s: System, plans: Plans) -
 def test_no_plan_beats_the_peak_rate(gpt22b: Workload, a100s: System, plans: Plans) -> None:
     peak = a100s.device_as(Accelerator).matrix["bf16"] * a100s.devices
     least = model_flops(gpt22b) / 2 / peak  # half: a causal kernel may skip half of the scores
-    assert (train(setting_of(gpt22b, a100s), plans).time > least).all()
+    assert (training_step(setting_of(gpt22b, a100s), plans).time > least).all()
 
 
 @pytest.mark.parametrize(
@@ -99,20 +99,20 @@ def test_more_is_never_slower(path: str, factor: float) -> None:
     value = getattr(system, group)[name] if group != "device" else system.device_as(Accelerator).matrix[leaf]
     before = value if group == "device" else getattr(value, leaf)
     better = override(system, {path: before * factor}, root="system")
-    slow, fast = (train(setting_of(workload, s), plans).time for s in (system, better))
+    slow, fast = (training_step(setting_of(workload, s), plans).time for s in (system, better))
     assert (fast <= slow * (1 + 1e-9)).all()
 
 
 def test_more_memory_changes_no_time(gpt22b: Workload, a100s: System, plans: Plans) -> None:
     larger = override(a100s, {"memory.hbm.capacity": "160 GiB"}, root="system")
     np.testing.assert_array_equal(
-        train(setting_of(gpt22b, a100s), plans).time, train(setting_of(gpt22b, larger), plans).time
+        training_step(setting_of(gpt22b, a100s), plans).time, training_step(setting_of(gpt22b, larger), plans).time
     )
 
 
 def test_one_device_sends_nothing() -> None:
     workload = Workload(network=network("GPT-J 6B"), batch=4, sequence=2048)
-    step = train(setting_of(workload, resolve_system("h100-sxm-80gb:1")), Plans.of_columns(1, {}))
+    step = training_step(setting_of(workload, resolve_system("h100-sxm-80gb:1")), Plans.of_columns(1, {}))
     assert float(step.sent[0]) == 0.0
     for part in (
         "tensor_parallel",
@@ -130,8 +130,8 @@ def test_the_stages_hold_the_network_once_a_replica(gpt22b: Workload, a100s: Sys
     for tp, pp, interleave in ((1, 1, 1), (8, 1, 1), (2, 4, 1), (4, 2, 3), (1, 16, 3), (2, 5, 1)):
         plans = Plans.of_columns(1, {"tp": tp, "pp": pp, "interleave": interleave})
         setting = setting_of(gpt22b, a100s)
-        kinds = stage_kinds(setting, plans)
-        held = residents(setting, plans, kinds)
+        kinds = Stages.of(setting.stack, plans)
+        held = Residents.of(setting, plans, kinds)
         placed = float((held.dense * kinds.copies).sum()) * tp
         copies = decoder.vocabulary * decoder.hidden if pp > 1 and decoder.tied_embeddings else 0  # type: ignore[attr-defined]
         # norms, positions and biases after a row-split product are held by every tensor parallel rank
@@ -153,14 +153,14 @@ def test_activations_are_those_of_korthikanti(gpt22b: Workload, a100s: System, t
     expected = {"none": kept + scores, "selective": kept, "full": 2 / tp if sp else 2}
     for name, factor in expected.items():
         plans = Plans.of_columns(1, {**columns, "recompute": RECOMPUTE.index(name)})
-        held = residents(setting, plans, stage_kinds(setting, plans))
+        held = Residents.of(setting, plans, Stages.of(setting.stack, plans))
         assert held.layer_activations[0][0] == pytest.approx(s * b * h * factor, rel=1e-12)
 
 
 def test_1f1b_keeps_as_many_microbatches_as_stages_remain(gpt22b: Workload, a100s: System) -> None:
     plans = Plans.of_columns(4, {"pp": [4, 4, 4, 4], "interleave": [1, 3, 1, 1], "schedule": [0, 0, 1, 0]})
-    kinds = stage_kinds(setting_of(gpt22b, a100s), plans)
-    kept = in_flight(plans, kinds, np.array([64, 64, 64, 2]))
+    kinds = Stages.of(setting_of(gpt22b, a100s).stack, plans)
+    kept = _in_flight(plans, kinds, np.array([64, 64, 64, 2]))
     assert kept[:, 0].tolist() == [4, 4 + 3 / 3, 64, 2]
     assert kept[0, -1] == 1  # the last stage starts its backward pass at once
 
@@ -168,7 +168,7 @@ def test_1f1b_keeps_as_many_microbatches_as_stages_remain(gpt22b: Workload, a100
 def test_recomputation_trades_time_for_memory(gpt22b: Workload, a100s: System) -> None:
     setting = setting_of(gpt22b, a100s, "attention=unfused")
     steps = [
-        train(setting, Plans.of_columns(1, {"tp": 8, "pp": 8, "recompute": r, "sp": True, "tp_pattern": 2}))
+        training_step(setting, Plans.of_columns(1, {"tp": 8, "pp": 8, "recompute": r, "sp": True, "tp_pattern": 2}))
         for r in (0, 1, 2)
     ]
     times, memory = [float(s.time[0]) for s in steps], [float(s.peak_memory[0]) for s in steps]
@@ -178,7 +178,7 @@ def test_recomputation_trades_time_for_memory(gpt22b: Workload, a100s: System) -
 
 def test_zero_shards_more_with_each_stage(gpt22b: Workload, a100s: System) -> None:
     setting = setting_of(gpt22b, a100s)
-    held = [train(setting, Plans.of_columns(1, {"tp": 8, "dp": 8, "zero": z})).residents for z in range(4)]
+    held = [training_step(setting, Plans.of_columns(1, {"tp": 8, "dp": 8, "zero": z})).residents for z in range(4)]
     for earlier, later in itertools.pairwise(held):
         assert later.total.max() < earlier.total.max()
     assert held[3].weights[0, 0] == pytest.approx(held[0].weights[0, 0] / 8)
@@ -188,7 +188,8 @@ def test_offloading_moves_bytes_and_takes_time(gpt22b: Workload, a100s: System) 
     setting = setting_of(gpt22b, a100s, "offload_weights=true")
     columns = {"tp": 8, "pp": 8, "sp": True, "tp_pattern": 2}
     here, there = (
-        train(setting, Plans.of_columns(1, {**columns, **dict.fromkeys(_OFFLOADS, flag)})) for flag in (False, True)
+        training_step(setting, Plans.of_columns(1, {**columns, **dict.fromkeys(_OFFLOADS, flag)}))
+        for flag in (False, True)
     )
     assert there.peak_memory[0] < here.peak_memory[0]
     assert there.residents.host.max() > 0
@@ -201,7 +202,7 @@ _OFFLOADS = ("offload_weights", "offload_activations", "offload_optimizer")
 def test_interleaving_shortens_the_bubble(gpt22b: Workload, a100s: System) -> None:
     setting = setting_of(gpt22b, a100s)
     bubbles = [
-        float(train(setting, Plans.of_columns(1, {"tp": 8, "pp": 8, "interleave": v})).parts["bubble"][0])
+        float(training_step(setting, Plans.of_columns(1, {"tp": 8, "pp": 8, "interleave": v})).parts["bubble"][0])
         for v in (1, 2, 3, 6)
     ]
     assert bubbles == sorted(bubbles, reverse=True)

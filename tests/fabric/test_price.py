@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import slipstick
-from slipstick.cluster.collectives.algorithms import ring
+from slipstick.cluster.collectives.algorithm_cost import AlgorithmCost
 from slipstick.cluster.constants.links import Protocol
 from slipstick.core.errors import SlipstickError
 from slipstick.fabric import builders
@@ -19,9 +19,11 @@ SIZE, RATE = 4e9, 100e9
 @pytest.mark.parametrize("ranks", [2, 3, 8, 20])
 def test_a_ring_has_the_closed_forms_bandwidth_limit(ranks: int) -> None:
     price = FabricPrice(builders.ring(ranks, RATE, 0.0))
-    free = Protocol("Simple", base=0.0, hop=0.0, efficiency=1.0, own=0.0, limit=np.inf)
+    free = Protocol(name="Simple", base=0.0, hop=0.0, efficiency=1.0, own=0.0, limit=np.inf)
     for op, steps in (("all_reduce", 2 * (ranks - 1)), ("all_gather", ranks - 1), ("reduce_scatter", ranks - 1)):
-        latency, bandwidth = ring(free, *(np.array(float(x)) for x in (SIZE / ranks, steps, 0.0, RATE, RATE)))
+        latency, bandwidth = AlgorithmCost.ring(
+            free, *(np.array(float(x)) for x in (SIZE / ranks, steps, 0.0, RATE, RATE))
+        )
         assert price(op, SIZE, ranks, 1) == pytest.approx(float(latency + bandwidth), rel=1e-12)
 
 

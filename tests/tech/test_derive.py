@@ -13,8 +13,8 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import leaves, override
 from slipstick.core.system import System
 from slipstick.tech import derive, dram_generations, network_generations, nodes, resolve
-from slipstick.tech.derive import logic_area
-from slipstick.tech.links import kind
+from slipstick.tech.derive import _logic_area
+from slipstick.tech.die_edge import tier_kind
 
 CHIPS = [name for name, system in systems.items() if isinstance(system.device, Accelerator)]
 DEVICES = [name for name in CHIPS if resolve_system(name).devices == 1]
@@ -73,13 +73,13 @@ def test_cores_fit_the_area(name: str) -> None:
     for area in (0.5, 1.0, 2.0):
         found = derive(system, "3nm", area=system.area * area)
         shrink = nodes.entry("3nm").area / nodes.entry(system.node).area
-        room = system.device_as(Accelerator).cores * logic_area(area)  # in cores of the old node
+        room = system.device_as(Accelerator).cores * _logic_area(area)  # in cores of the old node
         assert room - shrink < found.device_as(Accelerator).cores * shrink <= room * (1 + 1e-6)
         assert found.area == pytest.approx(system.area * area)
 
 
 def test_interfaces_do_not_shrink_with_the_die() -> None:
-    shares = [logic_area(area) / area for area in (0.3, 0.5, 1.0, 2.0)]
+    shares = [_logic_area(area) / area for area in (0.3, 0.5, 1.0, 2.0)]
     assert shares == sorted(shares)
 
 
@@ -121,9 +121,9 @@ def test_networks_replace_the_tier_of_their_kind() -> None:
 
 def test_kinds_of_tiers() -> None:
     tiers = resolve_system("gaudi2").network
-    assert [kind(name, tiers) for name in tiers] == ["scale-up", "scale-out"]
+    assert [tier_kind(name, tiers) for name in tiers] == ["scale-up", "scale-out"]
     tiers = resolve_system("tpu-v5e").network
-    assert [kind(name, tiers) for name in tiers] == ["scale-up", "scale-out"]
+    assert [tier_kind(name, tiers) for name in tiers] == ["scale-up", "scale-out"]
 
 
 def test_changed_leaves_say_so() -> None:

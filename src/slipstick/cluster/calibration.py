@@ -2,7 +2,7 @@
 
 With r_i(x) = ln(ours_i / measured_i) under factors exp(x) = (matmul, memory, network), the fit minimises
 
-    sum_i r_i(x)^2 + (NOISE / SPREAD)^2 * |x|^2
+    sum_i r_i(x)^2 + (_NOISE / _SPREAD)^2 * |x|^2
 
 by Gauss-Newton steps with derivatives by differences. The second term is a normal prior: a factor that the rows say
 nothing about (the network, for runs on one device) stays at 1.
@@ -24,19 +24,19 @@ from slipstick.core.files import write_text
 from slipstick.core.system import Calibration
 from slipstick.report.published import Row, RowDict, Suite, Summary, summarise
 
-Replay = Callable[[Calibration], Sequence[Row]]
+_Replay = Callable[[Calibration], Sequence[Row]]
 
 FACTORS = ("matmul", "memory", "network")
-NOISE = 0.05  # of one measured row, as a share: assumed, run-to-run scatter of a cluster
-SPREAD = 0.5  # of a factor's logarithm before anything is measured: assumed
-STEP = 0.02  # of the logarithm, for differences: small against SPREAD, large against whole tiles and waves
-LIMIT = 1.5  # of the logarithm: beyond a factor of 4.5 a row is misread rather than a device slow
-ROUNDS = 6  # Gauss-Newton steps at most; smooth problems settle in 3
+_NOISE = 0.05  # of one measured row, as a share: assumed, run-to-run scatter of a cluster
+_SPREAD = 0.5  # of a factor's logarithm before anything is measured: assumed
+_STEP = 0.02  # of the logarithm, for differences: small against _SPREAD, large against whole tiles and waves
+_LIMIT = 1.5  # of the logarithm: beyond a factor of 4.5 a row is misread rather than a device slow
+_ROUNDS = 6  # Gauss-Newton steps at most; smooth problems settle in 3
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Factors, and published beside ours for every row with and without them."""
+    """Calibration factors, with published beside ours for every row with and without them."""
 
     calibration: Calibration
     before: tuple[Row, ...]
@@ -45,7 +45,7 @@ class Fit:
 
     @property
     def summaries(self) -> dict[str, Summary]:
-        """Errors of all rows before and after."""
+        """Errors of all rows before and after the fit."""
         return {"before": summarise(self.before), "after": summarise(self.after)}
 
     def yaml(self) -> str:
@@ -56,7 +56,7 @@ class Fit:
         return "\n".join([head, "calibration:", *lines, f'  source: "{self.calibration.source}"', ""])
 
 
-def fit(replay: Replay, source: str = "") -> tuple[Calibration, Sequence[Row], Sequence[Row]]:
+def _fit(replay: _Replay, source: str = "") -> tuple[Calibration, Sequence[Row], Sequence[Row]]:
     """Return the factors that bring `replay` nearest to its rows, and its rows at 1 and at those factors.
 
     Parameters
@@ -70,32 +70,34 @@ def fit(replay: Replay, source: str = "") -> tuple[Calibration, Sequence[Row], S
     Examples
     --------
     >>> rows = lambda c: [Row("a", "train", 10.0, 8.0 / c.matmul, "s"), Row("b", "train", 5.0, 4.0 / c.matmul, "s")]
-    >>> round(fit(rows)[0].matmul, 2)
+    >>> round(_fit(rows)[0].matmul, 2)
     0.8
     """
     x = np.zeros(len(FACTORS))
     before = replay(_factors(x, source))
     if not any(row.published > 0 for row in before):
         raise SlipstickError("no row to calibrate on", path=source)
-    ridge = (NOISE / SPREAD) ** 2
-    at, cost, rows = residuals(before), _cost(residuals(before), x, ridge), before
-    for _ in range(ROUNDS):
-        slopes = np.stack([(residuals(replay(_factors(y, source))) - at) / STEP for y in x + STEP * np.eye(len(x))], 1)
+    ridge = (_NOISE / _SPREAD) ** 2
+    at, cost, rows = _residuals(before), _cost(_residuals(before), x, ridge), before
+    for _ in range(_ROUNDS):
+        slopes = np.stack(
+            [(_residuals(replay(_factors(y, source))) - at) / _STEP for y in x + _STEP * np.eye(len(x))], 1
+        )
         normal = slopes.T @ slopes + ridge * np.eye(len(x))
         step = -np.linalg.solve(normal, slopes.T @ at + ridge * x)
-        new = np.clip(x + step, -LIMIT, LIMIT)
-        found = replay(_factors(new, source))
-        better = _cost(residuals(found), new, ridge)
+        new = np.clip(x + step, -_LIMIT, _LIMIT)
+        answered = replay(_factors(new, source))
+        better = _cost(_residuals(answered), new, ridge)
         if better >= cost:
             break
         settled = cost - better < 1e-6 * cost
-        x, at, cost, rows = new, residuals(found), better, found
+        x, at, cost, rows = new, _residuals(answered), better, answered
         if settled:
             break
     return _factors(x, source), before, rows
 
 
-def residuals(rows: Sequence[Row]) -> FloatArray:
+def _residuals(rows: Sequence[Row]) -> FloatArray:
     """Return ln(ours / published) of every row that has both above zero, and 0 for the others."""
     return np.array([np.log(row.ours / row.published) if row.ours > 0 < row.published else 0.0 for row in rows])
 
@@ -126,7 +128,7 @@ def calibrate_rows(suite: Suite, rows: list[RowDict], source: str) -> Fit:
     skipped = {case for case, _ in whole.skipped}
     usable = [row for row in timed if row.get("case_id", "") not in skipped]
     with tempfile.TemporaryDirectory() as folder:
-        calibration, before, after = fit(lambda c: _replayed(suite, usable, devices[0], c, Path(folder)), source)
+        calibration, before, after = _fit(lambda c: _replayed(suite, usable, devices[0], c, Path(folder)), source)
     return Fit(calibration, tuple(before), tuple(after), whole.skipped)
 
 

@@ -117,7 +117,7 @@ KINDS: dict[str, Kind] = {
         ("calibrated", "source"),
     ),
     "steps": Kind(
-        "constants of whole steps, by device generation", "cluster.constants.step:step_constants",
+        "constants of whole steps, by device generation", "cluster.constants.step_constants:step_constants",
         ("calibrated", "matmul_slowdown", "stream_efficiency", "host_launch"),
     ),
     "collectives": Kind(

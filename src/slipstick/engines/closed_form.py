@@ -57,7 +57,7 @@ def operations_report(
 
 def train_decoder(question: Question) -> Report:
     """Return the estimate of a decoder's training; with the option `fabric`, collectives are priced on the links."""
-    from slipstick.cluster.estimate import estimate_training
+    from slipstick.cluster.training.estimate import estimate_training
 
     if not question.options.get("fabric"):
         return estimate_training(question)

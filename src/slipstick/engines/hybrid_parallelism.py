@@ -52,7 +52,7 @@ def hybrid_report(workload: WorkloadSpec, system: str, remark: _Remark = lambda 
     ------
     SlipstickError for counts that do not grow, widths that do not fit, epochs that are known at none of the counts.
     """
-    from slipstick.cluster.convergence.speedup_curves import curves
+    from slipstick.cluster.convergence.speedup_curves import Curves
     from slipstick.cluster.convergence.speedup_picture import hybrid_svg
 
     case = _case(workload, system, options, remark)
@@ -63,7 +63,7 @@ def hybrid_report(workload: WorkloadSpec, system: str, remark: _Remark = lambda 
     remark(f"steps of {workers[0]} to {workers[-1]} workers")
     steps = {n: _step(case, n) for n in workers} if case.scaling == "model" else {}
     share = {n: steps[1] / time for n, time in steps.items()}
-    drawn = curves(counts, case.batch, case.epochs, {m: gain.value for m, gain in gains.items()}, share)
+    drawn = Curves.of(counts, case.batch, case.epochs, {m: gain.value for m, gain in gains.items()}, share)
     size = case.samples if case.samples is not None or task is None else task.samples
     title = f"{workload} on {case.system}, {counts[0]} to {counts[-1]} devices: data parallelism alone and hybrid"
     return Report.of(

@@ -27,7 +27,7 @@ def systems_table() -> Table:
 
 
 def system_fields(name: str) -> list[Field] | None:
-    """Return every known field of a system and of its wiring; takes ``name:64``, ``name@3nm`` and YAML files too."""
+    """Return every field of a system (``name:64`` and ``name@3nm`` too) and of its wiring; None is unknown."""
     if systems.get(name.partition(":")[0]) is None and "@" not in name and not is_file_name(name):
         return None
     system = find_system(name)

@@ -75,8 +75,8 @@ def place(question: Question) -> Report:
 
 def instance(question: Question, forwarding: Forwarding = "store") -> Instance:
     """Return the instance: chains of operators with their seconds, bytes on edges and bytes kept, and the links."""
-    from slipstick.cluster.assembly import width
-    from slipstick.cluster.kernels.graph_times import op_seconds
+    from slipstick.cluster.kernels.operation_times import op_seconds
+    from slipstick.cluster.kernels.precision import element_bytes
     from slipstick.fabric.topology_file import resolve_topology
     from slipstick.networks.graphs import chains, training_graph, transfers
     from slipstick.placement.problem import problem_of
@@ -84,7 +84,7 @@ def instance(question: Question, forwarding: Forwarding = "store") -> Instance:
     workload, system, plan = question.workload, question.system, question.plan
     forward = chains(workload.operator_graph)
     ops = training_graph(forward) if workload.phase is Phase.TRAIN else forward
-    sent = {edge: size * width(plan.formats.activations) for edge, size in transfers(ops).items()}
+    sent = {edge: size * element_bytes(plan.formats.activations) for edge, size in transfers(ops).items()}
     seconds, topology = op_seconds(ops, system, plan, workload.phase), resolve_topology(system.topology)
     problem = problem_of(
         ops,
@@ -104,15 +104,16 @@ def _kept(forward: Sequence[Op], question: Question) -> dict[str, float]:
 
     In training: weights, gradients, the optimiser's states, and all forward activations; else the weights.
     """
-    from slipstick.cluster.assembly import ADAM_STATES, inference_precision, training_precision, width
     from slipstick.cluster.kernels.graph_kernels import kept_elements
+    from slipstick.cluster.kernels.precision import Precision, element_bytes
+    from slipstick.cluster.training.training_setting import ADAM_STATES
 
     plan, system = question.plan, question.system
     if question.workload.phase is Phase.INFER:
-        size = inference_precision(plan, system).weights
+        size = Precision.of(plan, system, Phase.INFER).weights
         return {op.name: op.weights * size for op in forward}
-    precision = training_precision(plan, system)
-    of_a_weight = 2 * precision.weights + ADAM_STATES * width("fp32")  # weights and gradients in one format
+    precision = Precision.of(plan, system, Phase.TRAIN)
+    of_a_weight = 2 * precision.weights + ADAM_STATES * element_bytes("fp32")  # weights and gradients in one format
     return {op.name: op.weights * of_a_weight + kept_elements([op]) * precision.activations for op in forward}
 
 

@@ -123,23 +123,23 @@ ENGINES: tuple[Engine, ...] = (
         "estimate", "accelerator", ("decoder",), (Phase.TRAIN,),
         ("parallel.*", "collectives.*", "offload.*", *_FORMATS, "kernels.*"),
         "slipstick.engines.closed_form:train_decoder", options=("fabric",), default_plan=_FASTEST,
-        sweep="slipstick.cluster.sweep.training_columns:TRAINING",
+        sweep="slipstick.cluster.training.training_columns:TRAINING",
     ),
     Engine(
         "estimate", "accelerator", ("decoder",), (Phase.PREFILL, Phase.DECODE),
         ("parallel.*", "!parallel.cp", "collectives.*", "offload.*", *_FORMATS, "kernels.*", "serving.*", "stack"),
-        "slipstick.cluster.inference.inference_report:estimate_inference", default_plan="tp=auto",
+        "slipstick.cluster.inference.estimate:estimate_inference", default_plan="tp=auto",
     ),
     Engine(
         "estimate", "accelerator", ("graph",), (Phase.TRAIN,),
         ("parallel.dp", "parallel.microbatch", "parallel.sp", "parallel.zero=0|1|2", "collectives.dp_*", *_FORMATS,
          "kernels.fused"),
-        "slipstick.cluster.graph_estimate:estimate_graph", default_plan=_FASTEST, hint=_PLACE,
+        "slipstick.cluster.graphs.estimate:estimate_graph", default_plan=_FASTEST, hint=_PLACE,
     ),
     Engine(
         "estimate", "accelerator", ("graph",), (Phase.INFER,),
         ("parallel.dp", "parallel.microbatch", *_FORMATS, "kernels.fused", "kernels.cuda_graphs"),
-        "slipstick.cluster.graph_estimate:estimate_graph", default_plan="tp=auto", hint=_PLACE,
+        "slipstick.cluster.graphs.estimate:estimate_graph", default_plan="tp=auto", hint=_PLACE,
     ),
     Engine(
         "estimate", "array", ("graph",), (Phase.INFER,), ("formats.layers",),
@@ -212,6 +212,12 @@ def rows_table() -> Table:
     check_plugins(ENTRY_POINTS, plugged_rows)
     columns = ("verb", "device", "networks", "phases", "plan fields", "options and needs", "engine")
     return Table.of(dict.fromkeys(columns, ""), [_row(engine) for engine in engines()])
+
+
+def engine_fields(verb: str) -> list[tuple[str, str, str, str]] | None:
+    """Return the engines of a verb: module and function, device with networks and phases; None for an unknown verb."""
+    rows = [_row(engine) for engine in engines() if engine.verb == verb]
+    return [(row[-1], "; ".join(filter(None, row[1:-1])), "", "") for row in rows] or None
 
 
 def _row(engine: Engine) -> tuple[str, ...]:

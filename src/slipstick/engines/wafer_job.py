@@ -65,13 +65,14 @@ def shares(question: Question, strategy: Strategy) -> tuple[int, int]:
 
 def _streams(question: Question, strategy: Strategy, layers: tuple[Layer, ...]) -> bool:
     """Tell whether weights are streamed: as the plan says, or else where weights and optimiser do not fit."""
-    from slipstick.cluster.assembly import ADAM_STATES, width
+    from slipstick.cluster.kernels.precision import element_bytes
+    from slipstick.cluster.training.training_setting import ADAM_STATES
 
     plan, parameters = question.plan, question.workload.network.parameters
     if "weights" in plan.offload.model_fields_set:
         return plan.offload.weights
     zero, dp = plan.parallel.zero, strategy.dp
     gradients = sum(layer.gradient_bytes for layer in layers) / (dp if zero > 1 else 1)
-    states = ADAM_STATES * width("fp32") * parameters / (dp if zero else 1)
+    states = ADAM_STATES * element_bytes("fp32") * parameters / (dp if zero else 1)
     resident = (sum(layer.weights for layer in layers) + gradients + states) / (strategy.mp * strategy.pp)
     return bool(resident > question.system.main_memory.capacity)

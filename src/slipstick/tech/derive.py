@@ -12,10 +12,9 @@ from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import leaves, validate
 from slipstick.core.system import Memory, System, Tier
-from slipstick.tech import dram as drams
-from slipstick.tech import links as networks
 from slipstick.tech import logic
 from slipstick.tech import technology_tables as tables
+from slipstick.tech.die_edge import links_along_edge, stacks_along_edge, stacks_for_bandwidth, tier_kind
 
 _SQUARE_MILLIMETRE = 1e-6
 _TEXTS = ("name", "aliases", "source", "note", "year")  # leaves that need no source
@@ -25,8 +24,8 @@ _TEXTS = ("name", "aliases", "source", "note", "year")  # leaves that need no so
 class _Change:
     """What is asked of a system, as ratios to what it has: node, die area; power budget [W] if known; generations."""
 
-    node: tables.Node | None
-    before: tables.Node | None
+    node: tables.LogicNode | None
+    before: tables.LogicNode | None
     area: float
     power: float | None
     dram: tables.DramGeneration | None
@@ -167,10 +166,10 @@ def _change(
 
 
 def _positive(value: float | str, unit: str, path: str) -> float:
-    found = units.parse(value, unit)
-    if found <= 0:
+    budget = units.parse(value, unit)
+    if budget <= 0:
         raise SlipstickError("not a budget", path=path, value=value, allowed="more than 0")
-    return found
+    return budget
 
 
 def _marks(system: System, change: _Change, tiers: dict[str, Tier]) -> list[str]:
@@ -193,16 +192,16 @@ def _links(system: System, change: _Change) -> dict[str, Tier]:
     """Return the network: tiers of the kind that a generation replaces become it; links of the die follow its edge."""
     tiers = {}
     for name, tier in system.network.items():
-        kind = networks.kind(name, system.network)
+        kind = tier_kind(name, system.network)
         for generation in change.links:
             if generation.replaces == kind:
                 new = {key: getattr(generation, key) for key in ("technology", "bandwidth", "energy")}
                 tier = tier.model_copy(update=new)
         if kind == "scale-up" and change.area != 1.0:
-            tier = tier.model_copy(update={"bandwidth": float(networks.links(tier.bandwidth, change.area))})
+            tier = tier.model_copy(update={"bandwidth": float(links_along_edge(tier.bandwidth, change.area))})
         tiers[name] = tier
     for generation in change.links:
-        if generation.replaces not in {networks.kind(name, system.network) for name in system.network}:
+        if generation.replaces not in {tier_kind(name, system.network) for name in system.network}:
             raise SlipstickError(f"{system.name} has no {generation.replaces} tier", value=generation.name)
     return tiers
 
@@ -216,8 +215,8 @@ def _main(system: System, change: _Change) -> Memory:
         return memory
     old = tables.dram_generations.entry(memory.technology)
     new = change.dram or old
-    present = drams.count(memory.bandwidth, old)
-    share = float(drams.stacks(present, change.area)) / present
+    present = stacks_for_bandwidth(memory.bandwidth, old)
+    share = float(stacks_along_edge(present, change.area)) / present
     return memory.model_copy(
         update={
             "technology": new.name,
@@ -230,7 +229,7 @@ def _main(system: System, change: _Change) -> Memory:
 
 def _cores(system: System, change: _Change, memory: Memory, tiers: dict[str, Tier]) -> tuple[logic.Peak, float]:
     """Return what the cores reach in the area and power that memory and links leave, and the device's power [W]."""
-    device, plan = system.device_as(Accelerator), tables.floorplan()
+    device, plan = system.device_as(Accelerator), tables.scaling.entry("logic").floorplan
     if system.power is None or change.power is None:
         raise SlipstickError("is missing, so nothing says what power there is to share out", path="system.power")
     rate = device.matrix.get("bf16", max(device.matrix.values()))
@@ -247,25 +246,26 @@ def _cores(system: System, change: _Change, memory: Memory, tiers: dict[str, Tie
     point = logic.peak(
         change.factor("area"),
         change.factor("power"),
-        area=logic_area(change.area),
+        area=_logic_area(change.area),
         power=budget / before,
         frequency=change.factor("frequency"),
-        law=tables.law(),
+        law=tables.scaling.entry("logic").law,
     )
     return point, change.power - max(0.0, budget - before * float(point.power))
 
 
-def logic_area(area: float) -> float:
+def _logic_area(area: float) -> float:
     """Return the area of cores and caches, over that of a die which is `1 / area` as large.
 
     The interfaces along the edge take what the edge is long: the rest is logic.
 
     Examples
     --------
-    >>> logic_area(1.0)
+    >>> _logic_area(1.0)
     1.0
     """
-    edge = 1 - tables.floorplan().cores - tables.floorplan().cache
+    plan = tables.scaling.entry("logic").floorplan
+    edge = 1 - plan.cores - plan.cache
     left = (area - edge * area**0.5) / (1 - edge)
     if left <= 0:
         raise SlipstickError("leaves nothing for the cores", path="area", value=f"{area:.3g} of the system's own")
@@ -274,7 +274,8 @@ def logic_area(area: float) -> float:
 
 def _outside(memory: Memory, tiers: dict[str, Tier]) -> float:
     """Return the power [W] of main memory and links at full rate; what is unknown takes its share of the cores'."""
-    return float(drams.power(memory.bandwidth or 0.0, memory.energy or 0.0)) + networks.power(tiers)
+    links = sum(tier.bandwidth * (tier.energy or 0.0) for tier in tiers.values())
+    return (memory.bandwidth or 0.0) * (memory.energy or 0.0) + links
 
 
 def _compute(system: System, point: logic.Peak) -> dict[str, Any]:
@@ -294,7 +295,7 @@ def _cache(name: str, part: Memory, change: _Change, point: logic.Peak) -> Memor
     energy = None if part.energy is None else part.energy * change.factor("power")
     if name == "shared":
         return part.model_copy(update={"energy": energy})
-    size = float(logic.sram(logic_area(change.area), change.factor("sram")))
+    size = _logic_area(change.area) / change.factor("sram")
     return part.model_copy(
         update={
             "capacity": part.capacity * size,
@@ -304,11 +305,11 @@ def _cache(name: str, part: Memory, change: _Change, point: logic.Peak) -> Memor
     )
 
 
-def _with_sources(before: System, after: System, how: str) -> System:
+def _with_sources(before: System, after: System, change: str) -> System:
     """Return the derived system with a source at every leaf that changed."""
     old = leaves(before)
     changed = {
-        path: f"derived: {how}"
+        path: f"derived: {change}"
         for path, value in leaves(after).items()
         if old.get(path) != value and not path.startswith(_TEXTS)
     }

@@ -18,7 +18,7 @@ from slipstick.tech.technology_tables import Law
 
 @dataclass(frozen=True)
 class Peak:
-    """What a die holds and how fast it runs, as ratios of the design that it was scaled from.
+    """Cores, voltage, clock and rate of a die, as ratios of the design that it was scaled from.
 
     `rate` is cores x clock; `power` is the cores' dynamic power; `energy` is that of one operation; `cores` is not
     rounded; `voltage` [V].
@@ -32,7 +32,7 @@ class Peak:
     energy: FloatArray
 
 
-def voltage(power: ArrayLike, nominal: float, threshold: float) -> FloatArray:
+def _voltage(power: ArrayLike, nominal: float, threshold: float) -> FloatArray:
     """Return the voltage V at which logic spends a multiple of its nominal power [V].
 
     The largest root of ``V (V - Vt)^2 = power * Vn (Vn - Vt)^2``, in closed form (the cosine form of the cubic).
@@ -46,7 +46,7 @@ def voltage(power: ArrayLike, nominal: float, threshold: float) -> FloatArray:
 
     Examples
     --------
-    >>> float(voltage(1.0, 0.8, 0.2).round(12))
+    >>> float(_voltage(1.0, 0.8, 0.2).round(12))
     0.8
     """
     level = np.maximum(np.asarray(power, np.float64), 0.0) * nominal * (nominal - threshold) ** 2
@@ -57,12 +57,12 @@ def voltage(power: ArrayLike, nominal: float, threshold: float) -> FloatArray:
     return np.asarray(2 * threshold / 3 * (1 + np.where(r > 1, above, below)))
 
 
-def clock(volts: ArrayLike, nominal: float, threshold: float) -> FloatArray:
+def _clock(volts: ArrayLike, nominal: float, threshold: float) -> FloatArray:
     """Return the clock at a voltage, over the nominal clock: ``(V - Vt)^2 / V`` over the same at Vn.
 
     Examples
     --------
-    >>> float(clock(0.8, 0.8, 0.2))
+    >>> float(_clock(0.8, 0.8, 0.2))
     1.0
     """
     v = np.asarray(volts, np.float64)
@@ -77,16 +77,16 @@ def operating_point(power: ArrayLike, law: Law) -> tuple[FloatArray, FloatArray]
 
     Examples
     --------
-    >>> from slipstick.tech.technology_tables import law
-    >>> volts, ratio = operating_point([0.1, 1.0, 9.0], law())
+    >>> from slipstick.tech.technology_tables import scaling
+    >>> volts, ratio = operating_point([0.1, 1.0, 9.0], scaling.entry("logic").law)
     >>> volts.round(2).tolist(), bool(ratio[0] < ratio[1] < ratio[2])
     ([0.55, 0.8, 0.9], True)
     """
-    free = np.minimum(voltage(power, law.voltage, law.threshold), law.ceiling)
+    free = np.minimum(_voltage(power, law.voltage, law.threshold), law.ceiling)
     floor = law.threshold + law.margin
-    held = np.maximum(free, floor)
-    ratio = clock(free, law.voltage, law.threshold) * (free / held) ** 2
-    return held, ratio
+    volts = np.maximum(free, floor)
+    ratio = _clock(free, law.voltage, law.threshold) * (free / volts) ** 2
+    return volts, ratio
 
 
 def peak(
@@ -98,30 +98,30 @@ def peak(
     frequency: ArrayLike = 1.0,
     law: Law,
 ) -> Peak:
-    """Return what a die reaches under budgets; everything broadcasts, a million points are one call.
+    """Return the peak of a die under budgets of area and power; everything broadcasts, a million points are one call.
 
     Parameters
     ----------
     node_area_factor, node_power_factor : area and power of the same logic in the new node, over the old one.
     area, power : the cores' budgets, over what the old design spends on its cores.
     frequency : nominal clock of the new node, over the old one.
-    law : `tables.law()`.
+    law : `scaling.entry("logic").law` of data/tech.
 
     Source: DeepFlow (arXiv 2211.03309): cores from the area, then voltage and clock from the power each may spend.
 
     Examples
     --------
-    >>> from slipstick.tech.technology_tables import law
-    >>> dense = peak([1.0, 1 / 1.8], [1.0, 1 / 1.3], law=law())
+    >>> from slipstick.tech.technology_tables import scaling
+    >>> dense = peak([1.0, 1 / 1.8], [1.0, 1 / 1.3], law=scaling.entry("logic").law)
     >>> dense.rate.round(2).tolist()
     [1.0, 1.55]
     """
     shape = np.broadcast(node_area_factor, node_power_factor, area, power, frequency).shape
     cores = np.broadcast_to(np.divide(area, node_area_factor, dtype=np.float64), shape)
-    return at_cores(cores, node_power_factor, power=power, frequency=frequency, law=law)
+    return _at_cores(cores, node_power_factor, power=power, frequency=frequency, law=law)
 
 
-def at_cores(
+def _at_cores(
     cores: ArrayLike, node_power_factor: ArrayLike, *, power: ArrayLike, frequency: ArrayLike, law: Law
 ) -> Peak:
     """Return the same as `peak` for a given number of cores (a ratio of the old design's)."""
@@ -152,8 +152,3 @@ def operation_energy(energy: float, rates: Mapping[str, float], name: str) -> fl
     2.5e-13
     """
     return energy * rates.get("bf16", max(rates.values())) / rates[name]
-
-
-def sram(area: ArrayLike, bit_area_factor: ArrayLike) -> FloatArray:
-    """Return the capacity of a cache, over the old design's, from its area and that of a bit (both ratios)."""
-    return np.asarray(np.divide(area, bit_area_factor, dtype=np.float64))

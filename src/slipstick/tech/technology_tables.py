@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from pydantic import Field
 
 from slipstick.core import units
@@ -20,7 +18,7 @@ class Law(Spec):
     ceiling: units.Volts = Field(description="Highest supply voltage")
 
 
-class Floorplan(Spec):
+class _Floorplan(Spec):
     """Shares of a die's area that cores and cache take, and of a device's power that the cores take."""
 
     cores: units.Share = Field(description="Share of the area that cores take")
@@ -32,10 +30,10 @@ class _Scaling(Entry):
     """Laws that hold for logic of every node: the voltage law, and the division of a die."""
 
     law: Law = Field(description="Voltage law of logic")
-    floorplan: Floorplan = Field(description="Division of one die; memory and link interfaces do not shrink")
+    floorplan: _Floorplan = Field(description="Division of one die; memory and link interfaces do not shrink")
 
 
-class Node(Entry):
+class LogicNode(Entry):
     """One logic node, against 7 nm; its name is what foundries call it, no length on the die."""
 
     area: units.Ratio = Field(description="Area of the same logic, over that at 7 nm")
@@ -68,18 +66,6 @@ class NetworkGeneration(Entry):
 
 
 scaling = Catalogue(_Scaling, "tech/scaling", noun="law of scaling")
-nodes = Catalogue(Node, "tech/logic.yaml", group="nodes", noun="technology node")
+nodes = Catalogue(LogicNode, "tech/logic.yaml", group="nodes", noun="technology node")
 dram_generations = Catalogue(DramGeneration, "tech/dram.yaml", group="generations", noun="DRAM generation")
 network_generations = Catalogue(NetworkGeneration, "tech/network.yaml", group="generations", noun="network generation")
-
-
-@cache
-def law() -> Law:
-    """Return the constants of the voltage law."""
-    return scaling.entry("logic").law
-
-
-@cache
-def floorplan() -> Floorplan:
-    """Return the shares of a die."""
-    return scaling.entry("logic").floorplan

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from slipstick.cluster.collectives.hierarchy import collective
+from slipstick.cluster.collectives.collective_time import collective
 from slipstick.cluster.collectives.network_tiers import tiers_of
 from slipstick.cluster.validation.nccl_rows import SUITE
 from slipstick.core.catalogue import resolve_system

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slipstick.cluster.kernels.device import device_of
+from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.gemm import gemm
 from slipstick.cluster.validation import gemm_rows as kernels
 from slipstick.cluster.validation.gemm_rows import SUITE, rotating_weights
@@ -55,9 +55,9 @@ def test_twelve_thousand_rows_are_quick() -> None:
 
 def test_a_row_alone_is_the_model_with_the_benchmark_s_weights() -> None:
     (answer,) = SUITE.replay([row(dtype="fp8")]).rows
-    chip = device_of(resolve_system("h100_sxm")).chip
+    chip = Chip.of(resolve_system("h100_sxm"))
     reuse = rotating_weights(chip.l2_capacity)
-    ours = gemm(64, 4096, 4096, format="fp8", chip=chip, quantise_activations=True, reuse=reuse).time
+    ours = gemm((64, 4096, 4096), format="fp8", chip=chip, quantise_activations=True, reuse=reuse).time
     assert answer.case_id == "gemm-h100_sxm-fp8-64x4096x4096"
     assert (answer.source, answer.unit, answer.published, answer.note) == ("h100_sxm fp8", "us", 20.0, "")
     assert answer.ours == pytest.approx(float(ours) * 1e6, rel=1e-12)
@@ -109,5 +109,5 @@ def test_weights_are_cold_unless_their_copies_fit() -> None:
     assert (near == a + b + c).all()
     assert (again == near).all()
     copies = (far - a - c) / b
-    assert copies == pytest.approx([kernels.MAX_COPIES, 4, 1])
+    assert copies == pytest.approx([kernels._MAX_COPIES, 4, 1])
     assert (rotating_weights(0.0)(a, b, c)[1] >= b).all()  # a chip without a stated L2

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slipstick.cluster.validation.nanotron_rows import SUITE, technology
+from slipstick.cluster.validation.nanotron_rows import SUITE, _technology
 from slipstick.report.published import Row, read_csv, spearman
 
 
@@ -56,7 +56,7 @@ def test_the_probe_tells_the_state_of_the_network(devices: int, scatter: float, 
         "nccl_reducescatter_gbps": str(scatter),
         "nccl_allgather_gbps": str(gather),
     }
-    assert technology(row) == state
+    assert _technology(row) == state
 
 
 def test_rows_without_a_job_number_are_answered(table: list[dict[str, str]]) -> None:

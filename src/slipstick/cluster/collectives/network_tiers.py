@@ -1,22 +1,36 @@
-"""Which links each kind of parallelism uses, and what its messages cost there."""
+"""Network tiers: the links of a system as one device sees them, from the innermost outwards."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import ArrayLike
-
-from slipstick.cluster.collectives.hierarchy import Tier, collective
-from slipstick.cluster.constants.links import load_link_constants
-from slipstick.cluster.sweep.plans import AUTO_TIER
-from slipstick.core.arrays import FloatArray, IntArray
+from slipstick.cluster.constants.links import LinkConstants
 from slipstick.core.collective_price import CollectivePrice
 from slipstick.core.errors import SlipstickError
 from slipstick.core.system import System
 
 
-def tiers_of(system: System) -> list[Tier]:
+@dataclass(frozen=True)
+class NetworkTier:
+    """One level of the network as one device sees it.
+
+    Attributes
+    ----------
+    name : the link technology, "nvlink4".
+    domain : devices joined by this tier and those inside it: 8 in a node, 4096 over the cluster.
+    bandwidth : bytes per second one way per device, as the data sheet says.
+    constants : what the collectives need besides, from `LinkConstants.of_technology(name)`.
+    price : what prices collectives instead of the closed form, for the whole network: asked of the innermost tier.
+    """
+
+    name: str
+    domain: int
+    bandwidth: float
+    constants: LinkConstants
+    price: CollectivePrice | None = None
+
+
+def tiers_of(system: System) -> list[NetworkTier]:
     """Return the system's network, innermost first; the outermost tier reaches every device.
 
     Errors
@@ -24,47 +38,21 @@ def tiers_of(system: System) -> list[Tier]:
     SlipstickError if several devices have no network, or if no tier reaches all of them.
     """
     share = system.calibration.network
-    found = [
-        Tier(name, tier.domain or system.devices, tier.bandwidth * share, load_link_constants(tier.technology))
+    tiers = [
+        NetworkTier(
+            name, tier.domain or system.devices, tier.bandwidth * share, LinkConstants.of_technology(tier.technology)
+        )
         for name, tier in system.network.items()
     ]
     if system.devices == 1:
-        return found
-    if not found:
+        return tiers
+    if not tiers:
         raise SlipstickError("several devices need a network", path="system.network", value=system.devices)
-    if found[-1].domain < system.devices:
+    if tiers[-1].domain < system.devices:
         raise SlipstickError(
             "no network tier reaches all devices",
-            path=f"system.network.{found[-1].name}.domain",
-            value=found[-1].domain,
+            path=f"system.network.{tiers[-1].name}.domain",
+            value=tiers[-1].domain,
             allowed=f"at least {system.devices}, or fewer devices",
         )
-    return found
-
-
-def messages(
-    op: str, size: ArrayLike, ranks: ArrayLike, stride: ArrayLike, forced: IntArray, tiers: Sequence[Tier]
-) -> FloatArray:
-    """Return the time (s) of a collective; where `forced` names a tier, every rank is reached over that tier.
-
-    Shapes broadcast to `forced`, (u,); a group of one rank costs nothing.
-    """
-    if not tiers:
-        return np.zeros(np.shape(forced))
-    if tiers[0].price is not None:
-        return _priced(tiers[0].price, op, size, ranks, stride, np.shape(forced))
-    time = collective(op, size, ranks, tiers=tiers, stride=stride).time
-    for index in np.unique(forced[forced != AUTO_TIER]):
-        over = collective(op, size, ranks, tiers=[tiers[index]], stride=1).time
-        time = np.where(forced == index, over, time)
-    return np.broadcast_to(time, np.shape(forced))
-
-
-def _priced(
-    price: CollectivePrice, op: str, size: ArrayLike, ranks: ArrayLike, stride: ArrayLike, shape: tuple[int, ...]
-) -> FloatArray:
-    """Ask for every element of the broadcast arrays, of equal ones once."""
-    arrays = np.broadcast_arrays(*(np.asarray(a, np.float64) for a in (size, ranks, stride)), np.zeros(shape))[:3]
-    rows, which = np.unique(np.stack([a.ravel() for a in arrays], axis=1), axis=0, return_inverse=True)
-    times = np.array([price(op, float(s), int(n), int(d)) for s, n, d in rows])
-    return np.asarray(times[which.ravel()].reshape(arrays[0].shape))
+    return tiers

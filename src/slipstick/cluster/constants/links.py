@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -79,26 +78,24 @@ class LinkConstants(Entry):
         description="Host time to start a collective, for each rank of its group; it bounds eager execution",
     )
 
+    @classmethod
+    def of_technology(cls, technology: str) -> LinkConstants:
+        """Return the constants of a link technology.
+
+        A name without a file gets that of its family ("infiniband-ndr": ``infiniband``), else ``generic``, not
+        calibrated.
+
+        Examples
+        --------
+        >>> LinkConstants.of_technology("nvlink4").calibrated, LinkConstants.of_technology("carrier-pigeon").calibrated
+        (True, False)
+        """
+        known = link_constants.names()
+        family = technology.rpartition("-")[0]
+        name = technology if technology in known else family if family in known else _GENERIC
+        constants = link_constants.entry(name)
+        own: dict[str, Any] = {"technology": technology, "calibrated": constants.calibrated and name == technology}
+        return constants.model_copy(update=own)
+
 
 link_constants = Catalogue(LinkConstants, "collectives", noun="link technology")
-
-
-@cache
-def load_link_constants(technology: str) -> LinkConstants:
-    """Return the constants of a link technology.
-
-    A name without a file gets that of its family ("infiniband-ndr": ``infiniband``), else ``generic``, not calibrated.
-
-    Examples
-    --------
-    >>> load_link_constants("nvlink4").calibrated
-    True
-    >>> load_link_constants("carrier-pigeon").calibrated
-    False
-    """
-    known = link_constants.names()
-    family = technology.rpartition("-")[0]
-    name = technology if technology in known else family if family in known else _GENERIC
-    constants = link_constants.entry(name)
-    own: dict[str, Any] = {"technology": technology, "calibrated": constants.calibrated and name == technology}
-    return constants.model_copy(update=own)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from pydantic import Field
@@ -56,17 +55,16 @@ class KernelConstants(Entry):
         order = ("bf16",) if name in _WIDE else ("nvfp4", "fp8", "bf16") if "fp4" in name else ("fp8", "bf16")
         return self.formats[next(known for known in (name, *order) if known in self.formats)]
 
+    @classmethod
+    def of_generation(cls, generation: str) -> KernelConstants:
+        """Return the constants of a device generation, or the generic ones (assumed: medians), not calibrated.
+
+        Examples
+        --------
+        >>> KernelConstants.of_generation("hopper").calibrated, KernelConstants.of_generation("abacus").name
+        (True, 'generic')
+        """
+        return kernel_constants.entry(generation if generation in kernel_constants.names() else "generic")
+
 
 kernel_constants = Catalogue(KernelConstants, "kernels", noun="device generation")
-
-
-@cache
-def load_kernel_constants(generation: str) -> KernelConstants:
-    """Return the constants of a generation, or the generic ones (assumed: medians), marked as not calibrated.
-
-    Examples
-    --------
-    >>> load_kernel_constants("hopper").calibrated, load_kernel_constants("abacus").name
-    (True, 'generic')
-    """
-    return kernel_constants.entry(generation if generation in kernel_constants.names() else "generic")

@@ -42,18 +42,3 @@ class Stack(Entry):
 
 
 stacks = Catalogue(Stack, "stacks", noun="serving software", field="plan.stack")
-
-
-def load_stack(name: str) -> Stack:
-    """Return the constants of a serving engine by its name.
-
-    Errors
-    ------
-    SlipstickError naming the nearest engine.
-
-    Examples
-    --------
-    >>> load_stack("sglang").batching
-    'prefill_first'
-    """
-    return stacks.entry(name)

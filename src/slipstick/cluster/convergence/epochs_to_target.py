@@ -49,16 +49,16 @@ class Measured(Epochs):
     absolute: bool = True
 
     def __post_init__(self) -> None:
-        found, needed = np.asarray(self.batches, np.float64), np.asarray(self.epochs, np.float64)
-        if len(found) != len(needed) or len(found) < 2:
-            raise SlipstickError("needs two points or more", path="epochs", value=len(found))
-        if not (np.diff(found) > 0).all() or found[0] <= 0:
-            raise SlipstickError("batches must grow from point to point", path="epochs.batch", value=found.tolist())
+        batches, needed = np.asarray(self.batches, np.float64), np.asarray(self.epochs, np.float64)
+        if len(batches) != len(needed) or len(batches) < 2:
+            raise SlipstickError("needs two points or more", path="epochs", value=len(batches))
+        if not (np.diff(batches) > 0).all() or batches[0] <= 0:
+            raise SlipstickError("batches must grow from point to point", path="epochs.batch", value=batches.tolist())
         if not (needed > 0).all() or not np.isfinite(needed).all():
             raise SlipstickError("epochs must be above 0", path="epochs.epochs", value=needed.tolist())
 
     def at(self, batch: ArrayLike) -> FloatArray:
-        """Interpolate over log batch."""
+        """Return the epochs of each batch, interpolated over its logarithm."""
         wanted = np.log(np.asarray(batch, np.float64))
         known = np.log(self.batches)
         inside = (wanted >= known[0] - _ROUNDING) & (wanted <= known[-1] + _ROUNDING)
@@ -81,7 +81,7 @@ class CriticalBatch(Epochs):
     absolute: bool = True
 
     def at(self, batch: ArrayLike) -> FloatArray:
-        """Evaluate the model."""
+        """Return the epochs of each batch by the model."""
         return np.asarray(self.least * (1 + np.asarray(batch, np.float64) / self.critical))
 
 
@@ -123,7 +123,7 @@ def read_epochs(path: str | Path) -> Measured:
 def speedup(
     workers: ArrayLike, batch: float, epochs: Epochs, *, efficiency: ArrayLike = 1.0, model_parallel: float = 1.0
 ) -> FloatArray:
-    """Return how much faster than one device `workers` workers converge: SU = SU^M SE_N N E_1 / E_N.
+    """Return the speed-up over one device of `workers` workers in time to converge: SU = SU^M SE_N N E_1 / E_N.
 
     Parameters
     ----------
@@ -133,24 +133,3 @@ def speedup(
     """
     count = np.asarray(workers, np.float64)
     return np.asarray(model_parallel * np.asarray(efficiency) * count * epochs.at(batch) / epochs.at(count * batch))
-
-
-def hybrid_wins(
-    model_parallel: float,
-    devices: float,
-    epochs_n: float,
-    epochs_mn: float,
-    *,
-    efficiency_n: float,
-    efficiency_mn: float,
-) -> bool:
-    """Tell whether N workers of M devices converge sooner than M N workers of one.
-
-    They do if SU^M > M (SE_MN / SE_N) (E_N / E_MN).
-
-    Examples
-    --------
-    >>> hybrid_wins(1.32, 2, 10.0, 16.0, efficiency_n=1.0, efficiency_mn=1.0)
-    True
-    """
-    return model_parallel > devices * (efficiency_mn / efficiency_n) * (epochs_n / epochs_mn)

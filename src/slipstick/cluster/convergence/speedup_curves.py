@@ -17,8 +17,8 @@ from slipstick.core.errors import SlipstickError
 
 
 @dataclass(frozen=True)
-class Best:
-    """The largest speed-up over one device: with `devices` devices, `width` of them for one worker."""
+class _BestCount:
+    """Largest speed-up over one device: with `devices` devices, `width` of them for one worker."""
 
     devices: int
     width: int
@@ -38,16 +38,59 @@ class Curves:
     alone: FloatArray
     hybrid: Mapping[int, FloatArray]
 
-    def best_alone(self) -> Best:
+    @classmethod
+    def of(
+        cls,
+        counts: Sequence[int],
+        batch: float,
+        epochs: Epochs,
+        step_speedups: Mapping[int, float],
+        efficiency: Mapping[int, float] | None = None,
+    ) -> Curves:
+        """Return the speed-up of every count of devices, data-parallel alone and in workers of several devices.
+
+        Parameters
+        ----------
+        counts : of devices, growing.
+        batch : samples of one worker, whatever its number of devices.
+        step_speedups : SU^M by M: how much faster M devices make one step of one worker.
+        efficiency : SE_N = T_1 / T_N by the number of workers N; 1 unless given, the paper's conservative choice.
+
+        Examples
+        --------
+        >>> from slipstick.cluster.convergence.epochs_to_target import CriticalBatch
+        >>> curves = Curves.of([1, 2, 4, 8, 16, 32], 64, CriticalBatch(4.0, 256.0), {2: 1.3})
+        >>> curves.crossover(2), curves.best_alone().devices
+        (16, 32)
+        """
+        if not counts or counts[0] < 1 or any(b <= a for a, b in pairwise(counts)):
+            raise SlipstickError("device counts must grow from 1 on", path="devices", value=list(counts))
+        for width, gain in step_speedups.items():
+            if width < 2 or not 0 < gain < np.inf:
+                raise SlipstickError(
+                    "out of range", path=f"step_speedups.{width}", value=gain, allowed="M from 2, above 0"
+                )
+        share = efficiency or {}
+        hybrid = {}
+        for width, gain in step_speedups.items():
+            values = [
+                _speedup_at(count // width, gain, batch, epochs, share) if count % width == 0 else np.nan
+                for count in counts
+            ]
+            hybrid[width] = np.array(values)
+        alone = np.array([_speedup_at(count, 1.0, batch, epochs, share) for count in counts])
+        return cls(tuple(counts), batch, alone, hybrid)
+
+    def best_alone(self) -> _BestCount:
         """Return the best that data parallelism alone can do, over all counts."""
         return self._best({1: self.alone})
 
-    def best_hybrid(self) -> Best:
+    def best_hybrid(self) -> _BestCount:
         """Return the best of hybrid parallelism, over all counts and widths."""
         return self._best(self.hybrid)
 
     def gain(self) -> float:
-        """Return how much faster the best hybrid is than the best of data parallelism alone: 0.1 is 10 %."""
+        """Return the gain of the best hybrid over the best of data parallelism alone: 0.1 is 10 %."""
         return self.best_hybrid().speedup / self.best_alone().speedup - 1
 
     def crossover(self, width: int) -> int | None:
@@ -62,59 +105,20 @@ class Curves:
                 return int(np.asarray(self.counts)[known][place])
         return None
 
-    def _best(self, curves: Mapping[int, FloatArray]) -> Best:
-        found = [
-            Best(self.counts[int(np.nanargmax(curve))], width, float(np.nanmax(curve)))
+    def _best(self, curves: Mapping[int, FloatArray]) -> _BestCount:
+        best = [
+            _BestCount(self.counts[int(np.nanargmax(curve))], width, float(np.nanmax(curve)))
             for width, curve in curves.items()
             if np.isfinite(curve).any()
         ]
-        if not found:
+        if not best:
             raise SlipstickError(
                 "no epochs are known at any of these counts", path="epochs",
                 value=f"global batches of {self.batch * self.counts[0]:g} to {self.batch * self.counts[-1]:g}",
                 allowed="points that reach them, or a critical batch",
             )  # fmt: skip
-        return max(found, key=lambda best: best.speedup)
+        return max(best, key=lambda count: count.speedup)
 
 
-def curves(
-    counts: Sequence[int],
-    batch: float,
-    epochs: Epochs,
-    step_speedups: Mapping[int, float],
-    efficiency: Mapping[int, float] | None = None,
-) -> Curves:
-    """Return the speed-up of every count of devices, data-parallel alone and in workers of several devices.
-
-    Parameters
-    ----------
-    counts : of devices, growing.
-    batch : samples of one worker, whatever its number of devices.
-    step_speedups : SU^M by M: how much faster M devices make one step of one worker.
-    efficiency : SE_N = T_1 / T_N by the number of workers N; 1 where none is given, the paper's conservative choice.
-
-    Examples
-    --------
-    >>> from slipstick.cluster.convergence.epochs_to_target import CriticalBatch
-    >>> found = curves([1, 2, 4, 8, 16, 32], 64, CriticalBatch(4.0, 256.0), {2: 1.3})
-    >>> found.crossover(2), found.best_alone().devices
-    (16, 32)
-    """
-    if not counts or counts[0] < 1 or any(b <= a for a, b in pairwise(counts)):
-        raise SlipstickError("device counts must grow from 1 on", path="devices", value=list(counts))
-    for width, gain in step_speedups.items():
-        if width < 2 or not 0 < gain < np.inf:
-            raise SlipstickError("out of range", path=f"step_speedups.{width}", value=gain, allowed="M from 2, above 0")
-    share = efficiency or {}
-    hybrid = {}
-    for width, gain in step_speedups.items():
-        values = [
-            _one(count // width, gain, batch, epochs, share) if count % width == 0 else np.nan for count in counts
-        ]
-        hybrid[width] = np.array(values)
-    alone = np.array([_one(count, 1.0, batch, epochs, share) for count in counts])
-    return Curves(tuple(counts), batch, alone, hybrid)
-
-
-def _one(workers: int, gain: float, batch: float, epochs: Epochs, share: Mapping[int, float]) -> float:
+def _speedup_at(workers: int, gain: float, batch: float, epochs: Epochs, share: Mapping[int, float]) -> float:
     return float(speedup(workers, batch, epochs, efficiency=share.get(workers, 1.0), model_parallel=gain))

@@ -1,20 +1,26 @@
-"""Serving: requests that share a device. Static and continuous batches, chunked prefill, drafts, split devices."""
+"""Serving of requests that share a device: static and continuous batches, chunked prefill, drafts, split devices."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from slipstick.cluster.collectives.network_tiers import messages
-from slipstick.cluster.inference.request import InferenceSetting, decode_step, decode_time, largest_batch, prefill
+from slipstick.cluster.collectives.collective_time import messages
+from slipstick.cluster.inference.inference_pass import (
+    InferenceSetting,
+    decode_step,
+    largest_batch,
+    prefill,
+)
 from slipstick.cluster.sweep.plans import AUTO_TIER, Plans
 from slipstick.core.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
 class Load:
-    """What requests look like: `concurrency` at any time on one replica, `prompt` tokens in, `output` tokens out."""
+    """Requests of one replica: `concurrency` at any time, `prompt` tokens in, `output` tokens out."""
 
     concurrency: IntArray
     prompt: IntArray
@@ -23,7 +29,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Service:
-    """What requests see, (n,) each: seconds to the first token, seconds between tokens, and tokens/s of a replica."""
+    """Quality of service, (n,) each: seconds to the first token, seconds between tokens, and tokens/s of a replica."""
 
     first_token: FloatArray
     per_token: FloatArray
@@ -38,7 +44,7 @@ class Service:
 def static_batch(setting: InferenceSetting, plans: Plans, load: Load) -> Service:
     """Return a batch that starts and ends together: one prefill, then output - 1 decode steps."""
     first = prefill(setting, plans, load.concurrency, load.prompt).time
-    step = decode_time(setting, plans, load.concurrency, load.prompt, load.output)
+    step = _decode_time(setting, plans, load.concurrency, load.prompt, load.output)
     whole = first + (load.output - 1) * step
     return Service(first, step, load.concurrency * load.output / whole)
 
@@ -65,13 +71,13 @@ def continuous_batch(
     decode = _engine_step(setting, plans, running, load)
     fitting = np.maximum(1, stack.batched_tokens // load.prompt)
     together = np.minimum(running, fitting)
-    prompt, one, many = _prompt_times(setting, plans, load, chunk, (together, np.ones_like(together), fitting))
+    prompt, single, many = _prompt_times(setting, plans, load, chunk, (together, np.ones_like(together), fitting))
     served = running * prompt + (load.output - 1) * decode + stack.request
     burst = (running + together) / 2.0 * prompt
     if stack.batching == "prefill_first":
         first = burst
     else:
-        shared = np.maximum(one, np.minimum(together, 1.0 + one / stack.spread) * many)
+        shared = np.maximum(single, np.minimum(together, 1.0 + single / stack.spread) * many)
         steady = shared + np.minimum(running - 1, stack.wait) * (shared + decode)
         first = steady if rounds is None else steady * (1 - 1 / rounds) + burst / rounds
     first = np.minimum(first, running * prompt) + stack.request
@@ -81,7 +87,7 @@ def continuous_batch(
 
 
 def _places(setting: InferenceSetting, plans: Plans, load: Load) -> IntArray:
-    """Return how many sequences the cache holds, at half of their output on average."""
+    """Return the number of sequences that the cache holds, at half of their output on average."""
     capacity = setting.capacity * setting.stack.memory_share
     return largest_batch(setting, plans, load.prompt + load.output // 2, capacity)
 
@@ -89,8 +95,22 @@ def _places(setting: InferenceSetting, plans: Plans, load: Load) -> IntArray:
 def _engine_step(setting: InferenceSetting, plans: Plans, running: IntArray, load: Load) -> FloatArray:
     """Return seconds of a decode step with the host's part: what the device waits for, and the sending of tokens."""
     stack = setting.stack
-    device = decode_time(setting, plans, running, load.prompt, load.output)
+    device = _decode_time(setting, plans, running, load.prompt, load.output)
     return np.asarray(np.maximum(device + stack.step + stack.sequence * running, stack.stream * running))
+
+
+def _decode_time(
+    setting: InferenceSetting, plans: Plans, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike
+) -> FloatArray:
+    """Return seconds of one decode step averaged over the growth of the context from `prompt` to prompt + output.
+
+    The time of a step is close to linear in its context, so its mean is that of the first and the last step.
+    """
+    n = len(plans)
+    twice = plans.take(np.tile(np.arange(n), 2))
+    context = np.concatenate([np.broadcast_to(np.asarray(prompt) + more, (n,)) for more in (1, np.asarray(output))])
+    both = decode_step(setting, twice, np.tile(np.broadcast_to(np.asarray(batch), (n,)), 2), context).time
+    return np.asarray((both[:n] + both[n:]) / 2)
 
 
 def _prompt_times(
@@ -110,21 +130,21 @@ def _prompt_times(
     pieces = np.ceil(load.prompt / chunk)
     size = np.minimum(load.prompt, chunk)
     middle = np.maximum(0, load.prompt // 2 - size // 2)
-    each = prefill(setting, plans, 1, size, middle).time
+    piece = prefill(setting, plans, 1, size, middle).time
     if setting.stack.batching == "mixed":
         shared = decode_step(setting, plans, 1, load.prompt).parts
-        each = each - (shared["projections"] + shared["launch"] + shared["overhead"] + shared["elementwise"])
-    return (np.asarray(pieces * np.maximum(each, 0.0)),) * count
+        piece = piece - (shared["projections"] + shared["launch"] + shared["overhead"] + shared["elementwise"])
+    return (np.asarray(pieces * np.maximum(piece, 0.0)),) * count
 
 
-def tokens_per_step(drafts: int, acceptance: float) -> float:
+def _tokens_per_step(drafts: int, acceptance: float) -> float:
     """Return the expected tokens of one speculative step: (1 - a^(k+1)) / (1 - a).
 
     Source: Leviathan et al. 2211.17192, equation 1.
 
     Examples
     --------
-    >>> tokens_per_step(0, 0.9), tokens_per_step(3, 1.0), round(tokens_per_step(4, 0.8), 4)
+    >>> _tokens_per_step(0, 0.9), _tokens_per_step(3, 1.0), round(_tokens_per_step(4, 0.8), 4)
     (1.0, 4.0, 3.3616)
     """
     if acceptance >= 1.0:
@@ -142,7 +162,7 @@ def speculative_time(
     middle = load.prompt + (load.output + 1) // 2
     plain = decode_step(setting, plans, load.concurrency, middle).time
     verify = decode_step(setting, plans, load.concurrency, middle, drafts + 1).time
-    return (verify + drafts * draft_cost * plain) / tokens_per_step(drafts, acceptance)
+    return (verify + drafts * draft_cost * plain) / _tokens_per_step(drafts, acceptance)
 
 
 def split_service(

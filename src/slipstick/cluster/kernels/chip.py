@@ -1,16 +1,27 @@
-"""The numbers of one device that the kernel models need."""
+"""Chip: the rates of one device, and the measured constants of its generation, that the kernel models need."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from slipstick.cluster.constants.matmul import KernelConstants
+from slipstick.cluster.constants.step_constants import StepConstants
+from slipstick.core.device_kinds import Accelerator
+from slipstick.core.errors import SlipstickError
+from slipstick.core.system import System
+
+# operations a clock of the largest core whose kernels were measured (B200: 2250 TFLOP/s over 148 cores at 1.965 GHz):
+# a device of few large cores (a TPU's hold several systolic arrays) is scheduled as if it had more of this size
+_CORE_OPERATIONS = 8192.0
+
+_L2_SHARE_OF_DRAM = 3.0  # where no L2 bandwidth is published: assumed, the least ratio among those that are
 
 
 @dataclass(frozen=True)
 class Chip:
-    """One device in SI floats: data-sheet rates, and the constants that say what kernels make of them.
+    """One device in SI floats: data-sheet rates, and the constants that say how much of them kernels reach.
 
     Attributes
     ----------
@@ -20,6 +31,8 @@ class Chip:
     vector : rate of the vector units in fp32 [FLOP/s].
     dram_bandwidth, l2_bandwidth : [B/s].
     l2_capacity, shared_per_core : [B].
+    constants : measured efficiencies of matrix products.
+    steps : measured efficiencies and overheads of whole steps.
     """
 
     name: str
@@ -32,3 +45,39 @@ class Chip:
     l2_capacity: float
     shared_per_core: float
     constants: KernelConstants
+    steps: StepConstants
+
+    @classmethod
+    def of(cls, system: System) -> Chip:
+        """Return the device of a system, with the constants of its generation (the generic ones if it has none).
+
+        Errors
+        ------
+        SlipstickError for a main memory of unknown bandwidth, and for a device that is no accelerator.
+        """
+        memory, compute = system.main_memory, system.device_as(Accelerator)
+        if memory.bandwidth is None:
+            raise SlipstickError("is missing", path=f"system.memory.{system.main_memory_name}.bandwidth")
+        cache = system.memory.get("l2")
+        shared = system.memory.get("shared")
+        widest = compute.matrix.get("bf16", max(compute.matrix.values()))
+        return cls(
+            name=system.name,
+            cores=max(compute.cores, math.ceil(widest / compute.clock / _CORE_OPERATIONS)),
+            clock=compute.clock,
+            peak={name: peak * system.calibration.matmul for name, peak in compute.matrix.items()},
+            vector=compute.vector.get("fp32", max(compute.vector.values(), default=max(compute.matrix.values()) / 16)),
+            dram_bandwidth=memory.bandwidth * system.calibration.memory,
+            l2_bandwidth=(cache.bandwidth if cache else None) or _L2_SHARE_OF_DRAM * memory.bandwidth,
+            l2_capacity=cache.capacity if cache else 0.0,
+            shared_per_core=shared.capacity if shared else 0.0,
+            constants=KernelConstants.of_generation(system.generation),
+            steps=StepConstants.of_generation(system.generation),
+        )
+
+    @property
+    def basis(self) -> str:
+        """Basis of the figures in one line, for reports: calibrated kernels, or the data sheet alone."""
+        if self.steps.calibrated and self.constants.calibrated:
+            return f"closed form, calibrated on measured {self.constants.name} kernels"
+        return "closed form on the data sheet; no calibration for this device"

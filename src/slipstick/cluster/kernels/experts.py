@@ -1,4 +1,4 @@
-"""How many experts a batch of tokens visits when some experts are more popular than others."""
+"""Experts that a batch of tokens visits when some experts are more popular than others (Zipf's law)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from slipstick.core.arrays import FloatArray
 
 # Exponent of the experts' popularity by rank, Zipf's law. Calibrated on the decode steps of Qwen3-235B-A22B in
 # llm_serving_h100.csv, whose time between 4 and 128 sequences follows the experts that are read.
-SKEW = 1.0
+_SKEW = 1.0
 
 
 def experts_busy(experts: int, active: int, tokens: ArrayLike) -> FloatArray:
-    """Return how many of `experts` at least one of `tokens` visits, on average, where each token visits `active`.
+    """Return the mean number of `experts` that at least one of `tokens` visits, where each token visits `active`.
 
     Examples
     --------
@@ -28,8 +28,8 @@ def experts_busy(experts: int, active: int, tokens: ArrayLike) -> FloatArray:
 
 @cache
 def _popularity(experts: int, active: int) -> FloatArray:
-    """Return the chance that a token visits each expert: by rank to the power of -SKEW, but no more than certain."""
-    chance = np.arange(1.0, experts + 1.0) ** -SKEW
+    """Return the chance that a token visits each expert: by rank to the power of -1, but no more than certain."""
+    chance = np.arange(1.0, experts + 1.0) ** -_SKEW
     certain = 0
     while True:
         share = (active - certain) / chance[certain:].sum()

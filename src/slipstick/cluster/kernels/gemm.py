@@ -10,35 +10,36 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from slipstick.cluster.constants.matmul import MatmulConstants
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.core.arrays import FloatArray
+from slipstick.cluster.kernels.precision import element_bytes
+from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 
 BOUNDS = ("compute", "l2", "dram", "latency")
 
 # tiles (rows, columns) of a core's output that libraries such as cuBLAS and CUTLASS ship, and splits of the inner
 # dimension over cores; the model takes the fastest of those that the generation has, as their heuristics try to
-TILES = ((256, 256), (256, 128), (128, 256), (128, 128), (128, 64), (64, 128), (64, 64), (64, 32), (16, 128), (16, 64))
-SPLITS = (1, 2, 3, 4, 6, 8, 12, 16, 32)  # parts of the inner dimension
-STEP = 64  # elements of the inner dimension that a tile loads at once
+_TILES = ((256, 256), (256, 128), (128, 256), (128, 128), (128, 64), (64, 128), (64, 64), (64, 32), (16, 128), (16, 64))
+_SPLITS = (1, 2, 3, 4, 6, 8, 12, 16, 32)  # parts of the inner dimension
+_STEP = 64  # elements of the inner dimension that a tile loads at once
 
-BYTES = {"fp64": 8.0, "fp32": 4.0, "tf32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0}
-BYTES |= {"nvfp4": 0.5625, "fp4": 0.5625, "mxfp4": 0.53125}  # with a scale byte for 16, and for 32 elements
-OUTPUT = 2.0  # bytes of a result element: products of narrow formats give bf16
-PARTIAL = 8.0  # bytes of a partial sum: fp32, written and read
+# bytes of an operand's element where matrix units take it otherwise than the encoding of its name alone
+_OPERAND_BYTES = {"fp64": 8.0, "fp4": 0.5625}  # no encoding is so wide; four bits come with nvfp4's scales
+_OUTPUT = 2.0  # bytes of a result element: products of narrow formats give bf16
+_PARTIAL = 8.0  # bytes of a partial sum: fp32, written and read
 
 _CHUNK = 256  # shapes evaluated at once: the arrays of all tiles stay in the processor's cache
 
-_TILE_ROWS = np.repeat([rows for rows, _ in TILES], len(SPLITS)).astype(float)[:, None]
-_TILE_COLUMNS = np.repeat([columns for _, columns in TILES], len(SPLITS)).astype(float)[:, None]
-_SPLIT = np.tile(SPLITS, len(TILES)).astype(float)[:, None]
+_TILE_ROWS = np.repeat([rows for rows, _ in _TILES], len(_SPLITS)).astype(float)[:, None]
+_TILE_COLUMNS = np.repeat([columns for _, columns in _TILES], len(_SPLITS)).astype(float)[:, None]
+_SPLIT = np.tile(_SPLITS, len(_TILES)).astype(float)[:, None]
 
 
 @dataclass(frozen=True)
-class KernelTime:
+class _GemmTime:
     """Matrix products' times; every array has the broadcast shape of the sizes.
 
     `time` [s] includes the quantisation of activations where asked for; `compute`, `l2`, `dram` and `latency` [s] are
@@ -46,7 +47,7 @@ class KernelTime:
     """
 
     time: FloatArray
-    bound: NDArray[np.int64]
+    bound: IntArray
     compute: FloatArray
     l2: FloatArray
     dram: FloatArray
@@ -59,7 +60,7 @@ class KernelTime:
 Reuse = Callable[[FloatArray, FloatArray, FloatArray], tuple[FloatArray, FloatArray, FloatArray]]
 
 
-def weights_cold(a: FloatArray, b: FloatArray, c: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _weights_cold(a: FloatArray, b: FloatArray, c: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return reuse distances [B] of A, B and C inside a network: activations were just written, weights are long gone.
 
     Parameters are the operands' bytes; a distance counts the bytes touched since the operand's last use.
@@ -68,21 +69,20 @@ def weights_cold(a: FloatArray, b: FloatArray, c: FloatArray) -> tuple[FloatArra
 
 
 def gemm(
-    m: ArrayLike,
-    n: ArrayLike,
-    k: ArrayLike,
+    sizes: tuple[ArrayLike, ArrayLike, ArrayLike],
     *,
     format: str,
     chip: Chip,
     batch: ArrayLike = 1,
     stored: ArrayLike | None = None,
     quantise_activations: bool = False,
-    reuse: Reuse = weights_cold,
-) -> KernelTime:
-    """Return the time of C[m,n] = A[m,k] B[k,n], `batch` times side by side; all sizes broadcast.
+    reuse: Reuse = _weights_cold,
+) -> _GemmTime:
+    """Return the time of matrix products C[m,n] = A[m,k] B[k,n], `batch` times side by side; all sizes broadcast.
 
     Parameters
     ----------
+    sizes : m, n and k.
     format : number format of A and B, a key of ``chip.peak``.
     stored : elements that A takes in memory, where it is not m k for each product: a convolution reads each several
         times, and its kernel makes the copies as it goes.
@@ -95,72 +95,68 @@ def gemm(
 
     Examples
     --------
-    >>> from slipstick.cluster.kernels.device import device_of
     >>> from slipstick.core.catalogue import resolve_system
-    >>> chip = device_of(resolve_system("h100-sxm-80gb")).chip
-    >>> long, short = gemm([8192, 1], 8192, 8192, format="bf16", chip=chip).time
+    >>> chip = Chip.of(resolve_system("h100-sxm-80gb"))
+    >>> long, short = gemm(([8192, 1], 8192, 8192), format="bf16", chip=chip).time
     >>> bool(1.3e-3 < long < 2.0e-3), bool(short < 80e-6)
     (True, True)
     """
-    _check(format, chip)
-    given = (m, n, k, batch) if stored is None else (m, n, k, batch, stored)
-    sizes = np.broadcast_arrays(*(np.asarray(size, dtype=np.float64) for size in given))
-    shape = sizes[0].shape
-    flat = [np.atleast_1d(size).reshape(-1) for size in sizes]
+    element = _operand_bytes(format, chip)
+    given = (*sizes, batch) if stored is None else (*sizes, batch, stored)
+    arrays = np.broadcast_arrays(*(np.asarray(size, dtype=np.float64) for size in given))
+    shape = arrays[0].shape
+    flat = [np.atleast_1d(size).reshape(-1) for size in arrays]
     constants = chip.constants.of(format)
     starts = range(0, max(1, len(flat[0])), _CHUNK)
-    parts = [_best([size[s : s + _CHUNK] for size in flat], format, chip, constants, reuse) for s in starts]
+    parts = [_best([size[s : s + _CHUNK] for size in flat], (format, element), chip, constants, reuse) for s in starts]
     time, compute, l2, dram, latency, dram_bytes, l2_bytes = (
         np.concatenate(columns).reshape(shape) for columns in zip(*parts, strict=True)
     )
-    flops = 2.0 * sizes[0] * sizes[1] * sizes[2] * sizes[3]
+    flops = 2.0 * arrays[0] * arrays[1] * arrays[2] * arrays[3]
     bound = np.argmax([compute, l2, dram, latency], axis=0)
-    found = KernelTime(time, bound, compute, l2, dram, latency, dram_bytes, l2_bytes, flops)
+    times = _GemmTime(time, bound, compute, l2, dram, latency, dram_bytes, l2_bytes, flops)
     if quantise_activations:
-        return _after_quantisation(found, sizes[0] * sizes[2] * sizes[3], format, chip, constants)
-    return found
+        return _after_quantisation(times, arrays[0] * arrays[2] * arrays[3], element, chip, constants)
+    return times
 
 
-def roofline(m: ArrayLike, n: ArrayLike, k: ArrayLike, *, format: str, chip: Chip, batch: ArrayLike = 1) -> FloatArray:
-    """Return the lower bound [s]: operations at the peak, or B read once from DRAM (A and C may stay in the L2)."""
-    _check(format, chip)
-    m, n, k, batch = (np.asarray(size, dtype=np.float64) for size in (m, n, k, batch))
-    flops = 2.0 * m * n * k * batch
-    weights = n * k * batch * BYTES[format]
-    return np.asarray(np.maximum(flops / chip.peak[format], weights / chip.dram_bandwidth))
+def _operand_bytes(format: str, chip: Chip) -> float:
+    """Return the bytes of an operand's element.
 
-
-def _check(format: str, chip: Chip) -> None:
-    if format not in chip.peak or format not in BYTES:
-        allowed = [name for name in chip.peak if name in BYTES]
+    Errors
+    ------
+    SlipstickError for a format that the chip does not multiply.
+    """
+    if format not in chip.peak:
         raise SlipstickError(
-            f"{chip.name} does not multiply in this format", path="format", value=format, allowed=allowed
+            f"{chip.name} does not multiply in this format", path="format", value=format, allowed=list(chip.peak)
         )
+    return _OPERAND_BYTES[format] if format in _OPERAND_BYTES else element_bytes(format)
 
 
 def _best(
-    sizes: list[FloatArray], format: str, chip: Chip, constants: MatmulConstants, reuse: Reuse
+    sizes: list[FloatArray], operand: tuple[str, float], chip: Chip, constants: MatmulConstants, reuse: Reuse
 ) -> tuple[FloatArray, ...]:
     """Evaluate every tile and split (first axis) for some shapes (second axis); return the fastest's figures."""
     m, n, k, batch = sizes[:4]
     stored = sizes[4] if len(sizes) > 4 else m * k * batch
-    element = BYTES[format]
+    format, element = operand
     fits = (constants.largest_tile >= _TILE_ROWS * _TILE_COLUMNS)[:, 0]
     rows, columns, split = _TILE_ROWS[fits], _TILE_COLUMNS[fits], _SPLIT[fits]
-    operands = (stored * element, n * k * batch * element, m * n * batch * OUTPUT)
-    steps = np.ceil(k / (split * STEP)) * STEP
+    operands = (stored * element, n * k * batch * element, m * n * batch * _OUTPUT)
+    steps = np.ceil(k / (split * _STEP)) * _STEP
     blocks = np.ceil(m / rows) * np.ceil(n / columns) * batch * split
     filled = blocks / chip.cores
     waves = constants.whole_waves * np.ceil(filled) + (1 - constants.whole_waves) * np.maximum(1.0, filled)
     compute = _compute_time(rows * columns, steps, waves, 2.0 * m * n * k * batch, format, chip, constants)
     moved = blocks * (np.minimum(rows, m) + np.minimum(columns, n)) * steps * element + operands[2]
     l2_rate, draw = constants.l2 * chip.l2_bandwidth, constants.draw * chip.clock
-    each = waves * (rows + columns) * (steps + constants.fill) * element
-    l2 = np.maximum(moved / l2_rate, each / draw)
+    drawn = waves * (rows + columns) * (steps + constants.fill) * element  # by one core
+    l2 = np.maximum(moved / l2_rate, drawn / draw)
     far_a, far_b, far_c = (_misses(distance, chip, constants) for distance in reuse(*operands))
     missed = operands[0] * far_a + operands[1] * far_b + operands[2] * far_c
     dram = missed / (constants.dram * chip.dram_bandwidth)
-    summed = constants.split + split * (operands[2] / OUTPUT) * PARTIAL * constants.partial_sums / l2_rate
+    summed = constants.split + split * (operands[2] / _OUTPUT) * _PARTIAL * constants.partial_sums / l2_rate
     latency = constants.launch + np.where(split > 1, summed, 0.0)
     time = _smooth_maximum(compute, l2, dram, constants.sharpness) + latency
     best = time.argmin(axis=0)[None, :]
@@ -196,14 +192,14 @@ def _smooth_maximum(a: FloatArray, b: FloatArray, c: FloatArray, sharpness: floa
 
 
 def _after_quantisation(
-    product: KernelTime, elements: FloatArray, format: str, chip: Chip, constants: MatmulConstants
-) -> KernelTime:
+    product: _GemmTime, elements: FloatArray, element: float, chip: Chip, constants: MatmulConstants
+) -> _GemmTime:
     """Add the kernel that reads bf16 activations (twice, for a scale of the whole tensor) and writes narrow ones.
 
     It streams through the cores at a rate of their clock while the L2 holds both tensors, and through DRAM beyond.
     """
-    gone = _misses(elements * (OUTPUT + BYTES[format]), chip, constants)
-    streamed = elements * (OUTPUT * constants.quantise_reads + BYTES[format])
+    gone = _misses(elements * (_OUTPUT + element), chip, constants)
+    streamed = elements * (_OUTPUT * constants.quantise_reads + element)
     missed = streamed * gone
     cores = elements / (constants.quantise_rate * chip.cores * chip.clock)
     memory = missed / (constants.dram * chip.dram_bandwidth)

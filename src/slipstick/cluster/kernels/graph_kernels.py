@@ -1,32 +1,27 @@
-"""From an operator graph to the kernels that one device runs: convolutions as matrix products, the rest as traffic."""
+"""Kernels of an operator graph on one device: convolutions as matrix products, the rest as traffic; their seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from slipstick.cluster.kernels.lowering import Kernel, Precision
+from slipstick.cluster.kernels.decoder_kernels import Kernel
+from slipstick.cluster.kernels.precision import Precision
 from slipstick.core.workload import Op
-from slipstick.networks.graphs import leaf_ops, training_graph
+from slipstick.networks.graphs import leaf_ops
 
-PRODUCTS = ("conv", "matmul")
+_PRODUCTS = ("conv", "matmul")
 
 # passes over the tensor, in its elements: a batch norm in training reads it for its statistics and again to apply them,
 # and writes; backward it reads both the tensor and its gradient twice, and writes (Ioffe & Szegedy 1502.03167)
-NORM_FORWARD = 3.0
-NORM_BACKWARD = 5.0
+_NORM_FORWARD = 3.0
+_NORM_BACKWARD = 5.0
 
 
-@dataclass(frozen=True)
-class Counted:
-    """A kernel and how often it runs one behind the other."""
-
-    kernel: Kernel
-    count: int
+CountedKernel = tuple[int, Kernel]  # how often a kernel runs one behind the other, and the kernel
 
 
-def forward_kernels(ops: Sequence[Op], precision: Precision, *, training: bool, fused: bool) -> list[Counted]:
-    """Return the kernels of one forward pass, or of any operations that are listed: those of gradients too.
+def graph_kernels(ops: Sequence[Op], precision: Precision, *, training: bool, fused: bool) -> list[CountedKernel]:
+    """Return the kernels of operations in their order: of a forward pass, or the gradients of `training_graph`.
 
     Parameters
     ----------
@@ -34,11 +29,6 @@ def forward_kernels(ops: Sequence[Op], precision: Precision, *, training: bool, 
     fused : an activation runs in the kernel before it; a folded norm too.
     """
     return [kernel for op in ops for run in _runs(op, fused) for kernel in _forward(run, precision, training)]
-
-
-def backward_kernels(ops: Sequence[Op], precision: Precision, *, fused: bool) -> list[Counted]:
-    """Return the kernels of the backward pass of `ops`, in its order: gradients, and their sums where paths meet."""
-    return forward_kernels(training_graph(ops)[len(ops) :], precision, training=True, fused=fused)
 
 
 def _runs(op: Op, fused: bool) -> list[list[Op]]:
@@ -50,21 +40,21 @@ def _runs(op: Op, fused: bool) -> list[list[Op]]:
     turn = -1 if op.name.endswith("gradient") else 1
     for leaf in leaf_ops(op)[::turn]:
         joins = fused and runs and leaf.kind == "elementwise" and leaf.count == 1 == runs[-1][0].count
-        if joins and runs[-1][0].kind in (*PRODUCTS, "batchnorm", "elementwise"):
+        if joins and runs[-1][0].kind in (*_PRODUCTS, "batchnorm", "elementwise"):
             runs[-1].append(leaf)
         else:
             runs.append([leaf])
     return runs[::turn]
 
 
-def _forward(run: list[Op], precision: Precision, training: bool) -> list[Counted]:
+def _forward(run: list[Op], precision: Precision, training: bool) -> list[CountedKernel]:
     op, element = run[0], precision.activations
-    if op.kind in PRODUCTS:
+    if op.kind in _PRODUCTS:
         return [_product(op, precision, _image(op) if op.kind == "conv" else None)]
     if op.kind == "attention":
         return [_attention(op, precision)]
     if op.kind == "batchnorm":
-        passes = NORM_BACKWARD if op.name.endswith("gradient") else NORM_FORWARD
+        passes = _NORM_BACKWARD if op.name.endswith("gradient") else _NORM_FORWARD
         # at inference it is a part of the convolution's weights
         return [_stream(op, passes * op.outputs * element)] if training else []
     return [_stream(op, (_read(op) + run[-1].outputs) * element)]
@@ -81,22 +71,22 @@ def _read(op: Op) -> float:
     return op.outputs if op.kind == "embedding" else op.inputs
 
 
-def _product(op: Op, precision: Precision, stored: float | None) -> Counted:
+def _product(op: Op, precision: Precision, stored: float | None) -> CountedKernel:
     m, n, k, batch = (op.dims[name] for name in ("m", "n", "k", "batch"))
     if stored is not None:
         stored = min(stored, float(m * k * batch))
     kernel = Kernel(op.name, "matmul", m=m, n=n, k=k, batch=batch, format=precision.matmul, stored=stored)
-    return Counted(kernel, op.count)
+    return op.count, kernel
 
 
-def _attention(op: Op, precision: Precision) -> Counted:
+def _attention(op: Op, precision: Precision) -> CountedKernel:
     name = f"{op.name}.grad" if op.name.endswith("gradient") else op.name  # the kernel model's own mark
     traffic = (op.inputs + op.outputs) * precision.activations
-    return Counted(Kernel(name, "attention", traffic, op.flops), op.count)
+    return op.count, Kernel(name, "attention", traffic, op.flops)
 
 
-def _stream(op: Op, traffic: float) -> Counted:
-    return Counted(Kernel(op.name, "stream", traffic), op.count)
+def _stream(op: Op, traffic: float) -> CountedKernel:
+    return op.count, Kernel(op.name, "stream", traffic)
 
 
 def kept_elements(ops: Sequence[Op]) -> float:
@@ -108,13 +98,13 @@ def kept_elements(ops: Sequence[Op]) -> float:
 
 
 def _kept(leaves: Sequence[Op]) -> list[Op]:
-    found: list[Op] = []
+    results: list[Op] = []
     for leaf in leaves:
-        if found and leaf.kind == "elementwise" and leaf.inputs == leaf.outputs == found[-1].outputs:
-            found[-1] = leaf
+        if results and leaf.kind == "elementwise" and leaf.inputs == leaf.outputs == results[-1].outputs:
+            results[-1] = leaf
         else:
-            found.append(leaf)
-    return found
+            results.append(leaf)
+    return results
 
 
 def live_elements(ops: Sequence[Op]) -> float:
@@ -133,11 +123,11 @@ def live_elements(ops: Sequence[Op]) -> float:
     ends: dict[int, list[str]] = {}
     for name, place in last.items():
         ends.setdefault(place, []).append(name)
-    held = most = 0.0
+    live = most = 0.0
     for place, op in enumerate(ops):
         own = op.inputs if not op.after else 0.0
-        held += op.outputs
-        most = max(most, held + own)
-        held -= sum(size[name] for name in ends.get(place, ()))
-        held -= 0.0 if op.name in last else op.outputs
+        live += op.outputs
+        most = max(most, live + own)
+        live -= sum(size[name] for name in ends.get(place, ()))
+        live -= 0.0 if op.name in last else op.outputs
     return most

@@ -1,4 +1,4 @@
-"""Fields of a plan that are left to us: every possible value is tried at once, the fastest that fits memory wins."""
+"""Automatic fields of a plan: every possible value is tried at once, the fastest that fits memory wins."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from slipstick.cluster.sweep.plans import RECOMPUTE, Plans, decoder_of, possible, require_possible
+from slipstick.cluster.sweep.plans import RECOMPUTE, Plans
+from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Parallel, Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Workload
+from slipstick.networks.decoder.decoder import Decoder
 
-Evaluate = Callable[[Plans], tuple[NDArray[np.float64], NDArray[np.float64]]]
+_Evaluate = Callable[[Plans], tuple[FloatArray, FloatArray]]
 
-SWEPT = ("tp", "pp", "cp", "ep", "microbatch", "interleave", "recompute")
-MAX_CANDIDATES = 200_000  # plans: below a second, some hundred MB
+_SWEPT = ("tp", "pp", "cp", "ep", "microbatch", "interleave", "recompute")
+_MAX_CANDIDATES = 200_000  # plans: below a second, some hundred MB
 
 
-def resolved(plan: Plan, workload: Workload, system: System, capacity: float, evaluate: Evaluate) -> Plan:
+def resolved(plan: Plan, workload: Workload, system: System, capacity: float, evaluate: _Evaluate) -> Plan:
     """Return `plan` without ``auto`` degrees.
 
     Parameters
@@ -34,14 +35,14 @@ def resolved(plan: Plan, workload: Workload, system: System, capacity: float, ev
     ------
     SpecErrors where no value is possible: what the plan asks for cannot be met.
     """
-    open_fields = [name for name in SWEPT if getattr(plan.parallel, name) == "auto"]
+    open_fields = [name for name in _SWEPT if getattr(plan.parallel, name) == "auto"]
     if not open_fields:
         return _with_dp(plan, workload, system, {})
     rows = [dict(zip(open_fields, values, strict=True)) for values in _candidates(plan, open_fields, workload, system)]
     candidates = [filled for row in rows if (filled := _filled(plan, system, row)) is not None]
     if candidates:
         plans = Plans.of(candidates, system)
-        keep = np.flatnonzero(possible(plans, workload, system))
+        keep = np.flatnonzero(plans.possible(workload, system))
         if len(keep):
             time, memory = evaluate(plans.take(keep))
             fits = memory <= capacity
@@ -51,7 +52,7 @@ def resolved(plan: Plan, workload: Workload, system: System, capacity: float, ev
 
 
 def _candidates(plan: Plan, names: list[str], workload: Workload, system: System) -> Iterator[tuple[Any, ...]]:
-    decoder = decoder_of(workload)
+    decoder = Decoder.of(workload.network)
     heads = min(block.attention.query_heads for block in decoder.kinds)
     experts = max(block.mlp.routed_experts for block in decoder.kinds)
     choices: dict[str, list[Any]] = {
@@ -64,7 +65,7 @@ def _candidates(plan: Plan, names: list[str], workload: Workload, system: System
         "recompute": list(RECOMPUTE),
     }
     sizes = [choices[name] for name in names]
-    if math.prod(len(size) for size in sizes) > MAX_CANDIDATES:
+    if math.prod(len(size) for size in sizes) > _MAX_CANDIDATES:
         raise SlipstickError("too many fields of the plan are auto", path="plan.parallel", value=", ".join(names))
     return itertools.product(*sizes)
 
@@ -101,7 +102,7 @@ def _with_dp(plan: Plan, workload: Workload, system: System, values: Mapping[str
             value=degree,
             allowed=f"a divisor of {system.devices}",
         )
-    require_possible(Plans.of([filled], system), workload, system)
+    Plans.of([filled], system).require_possible(workload, system)
     return filled
 
 

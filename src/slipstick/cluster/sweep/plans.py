@@ -64,6 +64,25 @@ class Plans:
         """Devices that each plan uses."""
         return self.tp * self.pp * self.dp * self.cp
 
+    @property
+    def expert_replicas(self) -> IntArray:
+        """Number of ranks that hold a copy of the same expert."""
+        return np.maximum(1, self.dp * self.cp * self.tp // (self.ep * self.etp))
+
+    def possible(self, workload: Workload, system: System) -> BoolArray:
+        """Return, for each plan, whether it meets every rule of `workload` on `system`."""
+        return np.asarray(np.logical_and.reduce([rule.holds for rule in _rules(self, workload, system)]))
+
+    def require_possible(self, workload: Workload, system: System) -> None:
+        """Raise one SpecErrors that names every rule that the first plan breaks."""
+        broken = [
+            SlipstickError(rule.message, path=f"plan.{rule.path}", value=int(rule.value[0]), allowed=rule.allowed)
+            for rule in _rules(self.take(slice(0, 1)), workload, system)
+            if not rule.holds[0]
+        ]
+        if broken:
+            raise SpecErrors(broken)
+
     @classmethod
     def of_columns(cls, n: int, columns: Mapping[str, object]) -> Plans:
         """Build from columns (arrays or scalars that broadcast to n); fields left out get a plain plan's value."""
@@ -120,7 +139,7 @@ def _row(plan: Plan, system: System) -> dict[str, object]:
 
 
 @dataclass(frozen=True)
-class Rule:
+class _Rule:
     """A condition that a plan must meet: `holds` over n plans, and how to say that it does not."""
 
     path: str
@@ -130,7 +149,7 @@ class Rule:
     allowed: str
 
 
-def rules(plans: Plans, workload: Workload, system: System) -> list[Rule]:
+def _rules(plans: Plans, workload: Workload, system: System) -> list[_Rule]:
     """Return the conditions of a possible plan, each evaluated over all plans.
 
     Source: Megatron-LM's own constraints (Narayanan et al. 2104.04473, section 3; Korthikanti et al. 2205.05198).
@@ -138,28 +157,28 @@ def rules(plans: Plans, workload: Workload, system: System) -> list[Rule]:
     return [*_layer_rules(plans, workload), *_device_rules(plans, workload, system), *_tier_rules(plans, system)]
 
 
-def _layer_rules(plans: Plans, workload: Workload) -> list[Rule]:
+def _layer_rules(plans: Plans, workload: Workload) -> list[_Rule]:
     """What the network's sizes must be divided into: heads, layers, experts."""
-    network = decoder_of(workload)
+    network = Decoder.of(workload.network)
     heads = np.array([block.attention.query_heads for block in network.kinds])
     listing = ", ".join(str(h) for h in sorted(set(heads.tolist())))
     chunks = plans.pp * plans.interleave
-    found = [
-        Rule(
+    conditions = [
+        _Rule(
             "parallel.tp",
             (heads[:, None] % plans.tp == 0).all(axis=0),
             "tensor parallelism must divide the attention heads",
             plans.tp,
             f"a divisor of {listing}",
         ),
-        Rule(
+        _Rule(
             "parallel.pp",
             chunks <= network.layers,
             "more pipeline stages (times interleave) than layers",
             chunks,
             f"at most {network.layers}",
         ),
-        Rule(
+        _Rule(
             "parallel.interleave",
             (plans.interleave == 1) | (plans.pp > 1),
             "interleaving needs a pipeline",
@@ -169,44 +188,44 @@ def _layer_rules(plans: Plans, workload: Workload) -> list[Rule]:
     ]
     for count in sorted({block.mlp.routed_experts for block in network.kinds} - {0}):
         fits = count % plans.ep == 0
-        found.append(Rule("parallel.ep", fits, "ep must divide the experts", plans.ep, f"a divisor of {count}"))
-    return found
+        conditions.append(_Rule("parallel.ep", fits, "ep must divide the experts", plans.ep, f"a divisor of {count}"))
+    return conditions
 
 
-def _device_rules(plans: Plans, workload: Workload, system: System) -> list[Rule]:
+def _device_rules(plans: Plans, workload: Workload, system: System) -> list[_Rule]:
     """What devices, batch and sequence must be divided into."""
     world, per_replica, tokens = plans.devices, plans.dp * plans.microbatch, plans.cp * plans.tp
     training = workload.phase is Phase.TRAIN
     return [
-        Rule(
+        _Rule(
             "parallel",
             world == system.devices,
             "dp*tp*pp*cp is not the number of devices",
             world,
             f"a product of {system.devices}",
         ),
-        Rule(
+        _Rule(
             "parallel.interleave",
             (plans.interleave == 1) | (workload.batch // np.maximum(1, per_replica) % plans.pp == 0),
             "interleaving needs whole rounds of microbatches, one for each stage",
             plans.interleave,
             "1 where pp does not divide the microbatches",
         ),
-        Rule(
+        _Rule(
             "parallel.cp",
             workload.sequence % tokens == 0 if training else np.ones(len(plans), dtype=bool),
             "context times tensor parallelism must divide the sequence",
             tokens,
             f"a divisor of {workload.sequence}",
         ),
-        Rule(
+        _Rule(
             "parallel.microbatch",
             workload.batch % per_replica == 0,
             "dp times the microbatch must divide the global batch",
             per_replica,
             f"a divisor of {workload.batch}",
         ),
-        Rule(
+        _Rule(
             "parallel.ep",
             (plans.dp * plans.cp * plans.tp) % (plans.ep * plans.etp) == 0,
             "ep times etp must divide dp*cp*tp",
@@ -216,38 +235,14 @@ def _device_rules(plans: Plans, workload: Workload, system: System) -> list[Rule
     ]
 
 
-def _tier_rules(plans: Plans, system: System) -> list[Rule]:
+def _tier_rules(plans: Plans, system: System) -> list[_Rule]:
     """A group that is told its network tier must fit into it."""
     reach = np.array([*(tier.domain or system.devices for tier in system.network.values()), 2**62])  # the last: auto
     spans = {"tp": plans.tp, "dp": plans.tp * plans.cp * plans.dp, "pp": plans.devices}
-    found = []
+    conditions = []
     for group, span in spans.items():
         holds = (span <= reach[getattr(plans, f"{group}_tier")]) | (getattr(plans, group) == 1)
-        found.append(
-            Rule(f"collectives.{group}_tier", holds, "the tier does not reach the group", span, "a wider tier")
+        conditions.append(
+            _Rule(f"collectives.{group}_tier", holds, "the tier does not reach the group", span, "a wider tier")
         )
-    return found
-
-
-def possible(plans: Plans, workload: Workload, system: System) -> BoolArray:
-    """Return, over n plans, whether each meets every rule."""
-    return np.asarray(np.logical_and.reduce([rule.holds for rule in rules(plans, workload, system)]))
-
-
-def require_possible(plans: Plans, workload: Workload, system: System) -> None:
-    """Raise one SpecErrors that names every rule that the first plan breaks."""
-    broken = [
-        SlipstickError(rule.message, path=f"plan.{rule.path}", value=int(rule.value[0]), allowed=rule.allowed)
-        for rule in rules(plans.take(slice(0, 1)), workload, system)
-        if not rule.holds[0]
-    ]
-    if broken:
-        raise SpecErrors(broken)
-
-
-def decoder_of(workload: Workload) -> Decoder:
-    """Return the workload's network as the decoder transformer that the cluster model knows."""
-    if not isinstance(workload.network, Decoder):
-        name = workload.network.name
-        raise SlipstickError("the cluster model needs a decoder transformer", path="workload.network", value=name)
-    return workload.network
+    return conditions

@@ -1,22 +1,21 @@
-"""Exposed messages of a training step: what tensor, context, expert, pipeline and data parallelism add to it."""
+"""Exposed messages of a training step: seconds that tensor, context, expert and pipeline parallelism add to it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from slipstick.cluster.collectives.hierarchy import Tier
-from slipstick.cluster.collectives.network_tiers import messages
+from slipstick.cluster.collectives.collective_time import messages
 from slipstick.cluster.sweep.distinct import distinct
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.layer_time import LayerTime
+from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.workload import Phase
-from slipstick.networks.decoder.decoder import Block, Decoder
+from slipstick.networks.decoder.decoder import Block
 
-PIPE_CHUNKS = 2  # tp_overlap=pipe: the product is cut in two and one half's message hides behind the other half
+_PIPE_CHUNKS = 2  # tp_overlap=pipe: the product is cut in two and one half's message hides behind the other half
 
 
 @dataclass(frozen=True)
@@ -27,21 +26,19 @@ class TensorMessages:
     all_gather: FloatArray
     size: FloatArray
 
-
-def tensor_messages(
-    decoder: Decoder, sequence: int, element: float, plans: Plans, tiers: Sequence[Tier]
-) -> TensorMessages:
-    """Return the collectives on a full activation (microbatch * sequence/cp * hidden elements)."""
-    first, kind = distinct([plans.tp, plans.cp, plans.microbatch, plans.tp_tier])
-    some = plans.take(first)
-    size = some.microbatch * (sequence / some.cp) * decoder.hidden * element
-    reduced = messages("all_reduce", size, some.tp, 1, some.tp_tier, tiers)
-    gathered = messages("all_gather", size, some.tp, 1, some.tp_tier, tiers)
-    return TensorMessages(reduced[kind], gathered[kind], size[kind])
+    @classmethod
+    def of(cls, setting: TrainingSetting, plans: Plans) -> TensorMessages:
+        """Return the collectives on a full activation (microbatch * sequence/cp * hidden elements)."""
+        first, kind = distinct([plans.tp, plans.cp, plans.microbatch, plans.tp_tier])
+        some = plans.take(first)
+        size = some.microbatch * (setting.sequence / some.cp) * setting.decoder.hidden * setting.precision.activations
+        reduced = messages("all_reduce", size, some.tp, 1, some.tp_tier, setting.tiers)
+        gathered = messages("all_gather", size, some.tp, 1, some.tp_tier, setting.tiers)
+        return cls(reduced[kind], gathered[kind], size[kind])
 
 
 def exposed_tensor(
-    block: Block, layer: LayerTime, sent: TensorMessages, plans: Plans, slowdown: float
+    setting: TrainingSetting, plans: Plans, block: Block, layer: LayerTime, sent: TensorMessages
 ) -> tuple[FloatArray, FloatArray]:
     """Return seconds (forward, backward) that one layer waits for tensor parallel messages.
 
@@ -49,11 +46,12 @@ def exposed_tensor(
     backward pass gathers twice more, behind the products (Korthikanti et al. 2205.05198, section 4.2.2). Asynchronous
     messages of the backward pass (the all-reduce, or the scatter) hide behind the weights' gradients.
     """
+    slowdown = setting.chip.steps.overlap_slowdown
     count = 1 if block.parallel else 2
     split = plans.tp_pattern == 2
     each_way = count * np.where(split, 2 * sent.all_gather, sent.all_reduce)
     again = count * np.where(split & plans.regather, sent.all_gather, 0.0)
-    chunks = np.choose(plans.tp_overlap, [1, plans.tp, PIPE_CHUNKS])
+    chunks = np.choose(plans.tp_overlap, [1, plans.tp, _PIPE_CHUNKS])
     ahead = _after_overlap(each_way, layer.products, chunks, slowdown)
     back = _after_overlap(each_way, layer.data_gradient + layer.weight_gradient, chunks, slowdown)
     behind = _hidden_behind(np.where(split, each_way / 2, each_way), layer.weight_gradient, slowdown)
@@ -74,9 +72,7 @@ def _after_overlap(message: FloatArray, compute: FloatArray, chunks: IntArray, s
     return np.where(chunks > 1, piped, message)
 
 
-def context_exchange(
-    block: Block, sequence: int, element: float, layer: LayerTime, plans: Plans, tiers: Sequence[Tier]
-) -> FloatArray:
+def context_exchange(setting: TrainingSetting, plans: Plans, block: Block, layer: LayerTime) -> FloatArray:
     """Return seconds that one layer waits for keys and values of the other context ranks, forward and backward.
 
     The blocks travel round a ring behind the attention core (ring attention, Liu et al. 2310.01889); their gradients
@@ -87,58 +83,55 @@ def context_exchange(
     pieces = np.minimum(plans.tp, block.attention.cache_heads)
     scores = block.attention.scores(Phase.TRAIN)
     width = block.attention.cache_elements if scores is None else scores.kv_heads * (scores.qk_dim + scores.v_dim)
-    size = plans.microbatch * float(sequence) * width / pieces * element
+    size = plans.microbatch * float(setting.sequence) * width / pieces * setting.precision.activations
     forced = np.full(len(plans), -1)
-    gather = messages("all_gather", size, plans.cp, plans.tp, forced, tiers)
+    gather = messages("all_gather", size, plans.cp, plans.tp, forced, setting.tiers)
     ahead = np.maximum(0.0, gather - layer.core)
     # fused attention recomputes its scores: five products backward for two forward (Dao 2307.08691, section 3.1)
     back = np.maximum(0.0, 2 * gather - 2 * layer.core)  # its own core takes at least twice the forward one
     return ahead + back
 
 
-def expert_exchange(
-    block: Block, decoder: Decoder, sequence: int, element: float, plans: Plans, tiers: Sequence[Tier]
-) -> FloatArray:
+def expert_exchange(setting: TrainingSetting, plans: Plans, block: Block) -> FloatArray:
     """Return seconds of one layer's two all-to-alls (dispatch and combine), one way.
 
     A device sends each of its tokens to `active` experts; tensor parallel ranks that share the experts send a share.
     """
     if not block.mlp.routed_experts or not (plans.ep > 1).any():
         return np.zeros(len(plans))
-    tokens = plans.microbatch * (sequence / plans.cp) * plans.etp / plans.tp
-    size = tokens * block.mlp.routed_active * decoder.hidden * element
-    exchange = messages("all_to_all", size, plans.ep, plans.etp, np.full(len(plans), -1), tiers)
+    tokens = plans.microbatch * (setting.sequence / plans.cp) * plans.etp / plans.tp
+    size = tokens * block.mlp.routed_active * setting.decoder.hidden * setting.precision.activations
+    exchange = messages("all_to_all", size, plans.ep, plans.etp, np.full(len(plans), -1), setting.tiers)
     return 2 * exchange
 
 
-def pipeline_message(
-    decoder: Decoder, sequence: int, element: float, plans: Plans, sent: TensorMessages, tiers: Sequence[Tier]
-) -> FloatArray:
+def pipeline_message(setting: TrainingSetting, plans: Plans, sent: TensorMessages) -> FloatArray:
     """Return seconds of one activation from a stage to the next; split over the tensor parallel ranks if it can be.
 
     Pipeline ranks are the outermost: neighbours stand tp*cp*dp devices apart (Megatron-LM's order tp-cp-dp-pp).
     """
     split = plans.tp_pattern > 0
     shared = np.where(split, plans.tp, 1)
-    size = plans.microbatch * (sequence / plans.cp) * decoder.hidden * element / shared
+    element = setting.precision.activations
+    size = plans.microbatch * (setting.sequence / plans.cp) * setting.decoder.hidden * element / shared
     stride = plans.tp * plans.cp * plans.dp
     first, kind = distinct([plans.microbatch, plans.cp, shared, stride, plans.pp_tier])
-    time = messages("point_to_point", size[first], 2, stride[first], plans.pp_tier[first], tiers)[kind]
+    time = messages("point_to_point", size[first], 2, stride[first], plans.pp_tier[first], setting.tiers)[kind]
     gather = np.where((plans.tp_pattern == 1) & (plans.tp > 1), sent.all_gather, 0.0)
     return np.where(plans.pp > 1, time + gather, 0.0)
 
 
-def bytes_sent(
-    decoder: Decoder, sequence: int, element: float, plans: Plans, microbatches: IntArray, gradients: FloatArray
-) -> dict[str, FloatArray]:
+def bytes_sent(setting: TrainingSetting, plans: Plans, gradients: FloatArray) -> dict[str, FloatArray]:
     """Return the bytes that the average device sends in one step, by the parallelism that sends them, (n,).
 
     Parameters
     ----------
     gradients : bytes of gradients (and, with ZeRO, of gathered weights) that a device reduces over its replicas.
     """
+    decoder, element = setting.decoder, setting.precision.activations
+    microbatches = setting.batch // (plans.dp * plans.microbatch)
     layers = decoder.layers / plans.pp
-    activation = plans.microbatch * (sequence / plans.cp) * decoder.hidden * element * microbatches
+    activation = plans.microbatch * (setting.sequence / plans.cp) * decoder.hidden * element * microbatches
     passes = 2 + (plans.recompute == 2)
     split = plans.tp_pattern == 2
     share = (plans.tp - 1) / plans.tp

@@ -1,20 +1,20 @@
-"""The layers of a training step on one device, undivided: seconds by the kernel models, bytes by the formats."""
+"""Layers of a training step on one device, undivided: seconds by the kernel models, bytes by the formats."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from slipstick.cluster.assembly import training_setting, width
-from slipstick.cluster.kernels.graph_times import op_seconds
+from slipstick.cluster.kernels.operation_times import op_seconds
+from slipstick.cluster.kernels.precision import element_bytes
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.training_setting import layer_times
+from slipstick.cluster.training.layer_time import layer_times
+from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.core.errors import SlipstickError
 from slipstick.core.layer import Layer
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
-from slipstick.networks.graphs.operator_graph import OperatorGraph
 
 
 def layer_costs(workload: Workload, system: System, plan: Plan, microbatch: int) -> tuple[Layer, ...]:
@@ -31,7 +31,7 @@ def layer_costs(workload: Workload, system: System, plan: Plan, microbatch: int)
     (98, 'layer 0', 3.62)
     """
     plain = Plan(formats=plan.formats, kernels=plan.kernels)
-    if isinstance(workload.network, OperatorGraph):
+    if workload.network.kind == "graph":
         return _of_graph(workload, system, plain, microbatch)
     return _of_decoder(workload, system, plain, microbatch)
 
@@ -47,16 +47,16 @@ def with_efficiency(layers: Sequence[Layer], peak: float, efficiency: float) -> 
         raise SlipstickError("not a share of the peak rate", path="efficiency", value=efficiency, allowed="above 0")
     seconds = sum(layer.forward + layer.backward for layer in layers)
     scale = sum(layer.flops for layer in layers) / (peak * efficiency) / seconds
-    return tuple(replace(one, forward=scale * one.forward, backward=scale * one.backward) for one in layers)
+    return tuple(replace(layer, forward=scale * layer.forward, backward=scale * layer.backward) for layer in layers)
 
 
 def _of_decoder(workload: Workload, system: System, plan: Plan, microbatch: int) -> tuple[Layer, ...]:
-    setting = training_setting(workload, system, plan)
-    one = plan.model_copy(update={"parallel": plan.parallel.model_copy(update={"microbatch": microbatch, "dp": 1})})
-    kinds, embedding, head = layer_times(setting, Plans.of([one], system))
+    setting = TrainingSetting.of(workload, system, plan)
+    single = plan.model_copy(update={"parallel": plan.parallel.model_copy(update={"microbatch": microbatch, "dp": 1})})
+    kinds, embedding, head = layer_times(setting, Plans.of([single], system))
     decoder = setting.decoder
     output = float(microbatch * workload.sequence * decoder.hidden) * setting.precision.activations
-    stored, accumulated = width(plan.formats.activations), width(plan.formats.gradients)
+    stored, accumulated = element_bytes(plan.formats.activations), element_bytes(plan.formats.gradients)
     rows = [("embedding", embedding, decoder.embedding_parameters, 1)]
     sizes = [decoder.layer_parameters(block) for block in setting.blocks]
     rows += [(f"layer {n}", kinds[k], sizes[k], 2) for n, k in enumerate(setting.stack.order.tolist())]
@@ -82,7 +82,7 @@ def _of_graph(workload: Workload, system: System, plan: Plan, microbatch: int) -
         owner = next((name for name in (op.name.rpartition(".")[0], op.colocate) if name in back), owner)
         back[owner] += seconds[op.name]
         work[owner] += op.flops
-    stored, accumulated = width(plan.formats.activations), width(plan.formats.gradients)
+    stored, accumulated = element_bytes(plan.formats.activations), element_bytes(plan.formats.gradients)
     return tuple(
         Layer(
             op.name, seconds[op.name], back[op.name], stored * op.weights, stored * op.outputs, 0,

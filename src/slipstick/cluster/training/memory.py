@@ -1,28 +1,21 @@
-"""What one device holds during a training step, by part and by pipeline stage."""
+"""Memory of one device during a training step, by part and by pipeline stage."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from slipstick.cluster.kernels.footprint import (
-    Activations,
-    Weights,
-    block_activations,
-    block_weights,
-    embedding_weights,
-    feed_forward_inner,
-    head_weights,
-)
+from slipstick.cluster.kernels.device_parameters import embedding_parameters, head_parameters, layer_parameters
 from slipstick.cluster.sweep.distinct import distinct
 from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.training.activation_memory import Activations
 from slipstick.cluster.training.pipeline_stages import Stages
-from slipstick.cluster.training.training_setting import Setting, shape_of
-from slipstick.core.arrays import FloatArray
+from slipstick.cluster.training.training_setting import TrainingSetting
+from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.workload import Phase
+
+_WINDOW = 2  # layers' worth of an offloaded tensor that stays on the device: one in use, one in transfer
 
 
 @dataclass(frozen=True)
@@ -50,75 +43,73 @@ class Residents:
 
     @property
     def total(self) -> FloatArray:
-        """Bytes on the device."""
+        """Bytes on the device, all parts together."""
         return np.asarray(sum(getattr(self, part) for part in self.PARTS))
 
-
-def residents(setting: Setting, plans: Plans, kinds: Stages) -> Residents:
-    """Return what each stage holds: 1F1B keeps p - i microbatches' activations on stage i, GPipe all of them."""
-    weights, kept = _layers(setting, plans)
-    dense = _on_stages(kinds, [w.dense for w in weights])
-    experts = _on_stages(kinds, [w.experts for w in weights])
-    ends = _end_parameters(setting, plans, kinds)
-    stored = [_stored(activations, plans) * setting.kept for activations in kept]
-    depth = in_flight(plans, kinds, setting.batch // (plans.dp * plans.microbatch))
-    activations = _on_stages(kinds, stored) * depth
-    rebuilt = np.max([_rebuilt(a, plans) for a in kept], axis=0)[:, None] * (kinds.copies > 0)
-    state = _states(setting, plans, dense + ends, experts)
-    offloaded = [
-        np.where(flag[:, None], part, 0.0)
-        for flag, part in zip(
-            (plans.offload_weights, plans.offload_optimizer, plans.offload_activations),
-            (state[0], state[2], activations),
-            strict=True,
+    @classmethod
+    def of(cls, setting: TrainingSetting, plans: Plans, kinds: Stages) -> Residents:
+        """Return the bytes of each stage: 1F1B keeps p - i microbatches' activations on stage i, GPipe all of them."""
+        parameters, layers = _layers(setting, plans)
+        dense = kinds.on_stages([own for own, _ in parameters])
+        experts = kinds.on_stages([own for _, own in parameters])
+        ends = _end_parameters(setting, plans, kinds)
+        stored = [_stored(layer, plans) * setting.stored for layer in layers]
+        depth = _in_flight(plans, kinds, setting.batch // (plans.dp * plans.microbatch))
+        activations = kinds.on_stages(stored) * depth
+        rebuilt = np.max([_rebuilt(layer, plans) for layer in layers], axis=0)[:, None] * (kinds.copies > 0)
+        state = _states(setting, plans, dense + ends, experts)
+        offloaded = [
+            np.where(flag[:, None], part, 0.0)
+            for flag, part in zip(
+                (plans.offload_weights, plans.offload_optimizer, plans.offload_activations),
+                (state[0], state[2], activations),
+                strict=True,
+            )
+        ]
+        depths = np.maximum(1, kinds.layers.sum(axis=-1))
+        near = [part * _WINDOW / depths for part in offloaded]  # the layer at work and the one on its way
+        return cls(
+            weights=state[0] - offloaded[0] + near[0],
+            gradients=state[1],
+            optimizer=state[2] - offloaded[1] + near[1],
+            activations=activations - offloaded[2] + near[2],
+            recomputed=rebuilt,
+            working=setting.working * _working(setting, plans, layers)[:, None] * (kinds.copies > 0),
+            ends=_end_activations(setting, plans, kinds, depth),
+            host=np.asarray(sum(offloaded)),
+            dense=dense + ends,
+            experts=experts,
+            end_weights=ends,
+            layer_weights=tuple(own + routed for own, routed in parameters),
+            layer_activations=tuple(stored),
         )
-    ]
-    layers = np.maximum(1, kinds.layers.sum(axis=-1))
-    near = [part * _WINDOW / layers for part in offloaded]  # the layer at work and the one on its way
-    return Residents(
-        weights=state[0] - offloaded[0] + near[0],
-        gradients=state[1],
-        optimizer=state[2] - offloaded[1] + near[1],
-        activations=activations - offloaded[2] + near[2],
-        recomputed=rebuilt,
-        working=setting.working * _working(setting, plans)[:, None] * (kinds.copies > 0),
-        ends=_end_activations(setting, plans, kinds, depth),
-        host=np.asarray(sum(offloaded)),
-        dense=dense + ends,
-        experts=experts,
-        end_weights=ends,
-        layer_weights=tuple(w.dense + w.experts for w in weights),
-        layer_activations=tuple(stored),
-    )
 
 
-_WINDOW = 2  # layers' worth of an offloaded tensor that stays on the device: one in use, one in transfer
-
-
-def _layers(setting: Setting, plans: Plans) -> tuple[list[Weights], list[Activations]]:
+def _layers(setting: TrainingSetting, plans: Plans) -> tuple[list[tuple[FloatArray, FloatArray]], list[Activations]]:
+    """Return (dense, expert) parameters, and the activations of one microbatch, of a layer of each kind, (n,) each."""
     first, kind = distinct([plans.tp, plans.cp, plans.ep, plans.etp, plans.microbatch, plans.sp, plans.regather])
     some = plans.take(first)
-    shape, element, decoder = shape_of(setting, some), setting.precision.activations, setting.decoder
-    weights, kept = [], []
+    shape, element, decoder = setting.shape(some), setting.precision.activations, setting.decoder
+    parameters, layers = [], []
     for block in setting.blocks:
-        held = block_weights(block, decoder, some.tp, some.ep, some.etp)
-        weights.append(Weights(held.dense[kind], held.experts[kind]))
-        activations = block_activations(block, decoder, shape, element, fused=setting.fused, regather=some.regather)
-        kept.append(Activations(**{f.name: getattr(activations, f.name)[kind] for f in fields(activations)}))
-    return weights, kept
+        dense, experts = layer_parameters(block, decoder, some.tp, some.ep, some.etp)
+        parameters.append((dense[kind], experts[kind]))
+        activations = Activations.of_block(block, decoder, shape, element, fused=setting.fused, regather=some.regather)
+        layers.append(activations.take(kind))
+    return parameters, layers
 
 
-def _stored(kept: Activations, plans: Plans) -> FloatArray:
-    return np.asarray(np.choose(plans.recompute, [kept.everything, kept.without_scores, kept.checkpoint]))
+def _stored(layer: Activations, plans: Plans) -> FloatArray:
+    return np.asarray(np.choose(plans.recompute, [layer.everything, layer.without_scores, layer.checkpoint]))
 
 
-def _rebuilt(kept: Activations, plans: Plans) -> FloatArray:
+def _rebuilt(layer: Activations, plans: Plans) -> FloatArray:
     """Bytes that one layer holds while its backward pass runs, beyond what it stored."""
-    none = np.zeros_like(kept.scores)
-    return np.asarray(np.choose(plans.recompute, [none, kept.scores, kept.everything]))
+    none = np.zeros_like(layer.scores)
+    return np.asarray(np.choose(plans.recompute, [none, layer.scores, layer.everything]))
 
 
-def _working(setting: Setting, plans: Plans) -> FloatArray:
+def _working(setting: TrainingSetting, plans: Plans, layers: list[Activations]) -> FloatArray:
     """Bytes of the gradients that exist only while the largest layer's backward pass runs.
 
     The largest weight's gradient before it is added up (fp32), the gradients of the feed-forward's inner tensors, and
@@ -134,22 +125,18 @@ def _working(setting: Setting, plans: Plans) -> FloatArray:
         ):
             k, n, _ = projection.local(plans.etp if projection.experts else plans.tp)
             largest = np.maximum(largest, k * n)  # experts take turns
-    inner = np.max([feed_forward_inner(block, decoder, shape_of(setting, plans)) for block in setting.blocks], axis=0)
+    inner = np.max([layer.feed_forward for layer in layers], axis=0)
     return np.asarray(largest * 4.0 + inner * element + 3 * tokens * decoder.hidden * element)
 
 
-def _on_stages(kinds: Stages, per_layer: Sequence[FloatArray]) -> FloatArray:
-    return np.asarray(sum(kinds.layers[..., b] * layer[:, None] for b, layer in enumerate(per_layer)))
-
-
-def _end_parameters(setting: Setting, plans: Plans, kinds: Stages) -> FloatArray:
+def _end_parameters(setting: TrainingSetting, plans: Plans, kinds: Stages) -> FloatArray:
     """Parameters of embedding and head by stage; a tied head on the embedding's own stage needs no copy."""
-    embedding = embedding_weights(setting.decoder, plans.tp)[:, None] * kinds.embedding
-    head = head_weights(setting.decoder, plans.tp, plans.pp > 1)[:, None] * kinds.head
+    embedding = embedding_parameters(setting.decoder, plans.tp)[:, None] * kinds.embedding
+    head = head_parameters(setting.decoder, plans.tp, plans.pp > 1)[:, None] * kinds.head
     return np.asarray(embedding + head)
 
 
-def _end_activations(setting: Setting, plans: Plans, kinds: Stages, depth: FloatArray) -> FloatArray:
+def _end_activations(setting: TrainingSetting, plans: Plans, kinds: Stages, depth: FloatArray) -> FloatArray:
     """Bytes of the embedding's dropout masks, the head's inputs, and the logits (Korthikanti et al., section 4.3)."""
     decoder, element = setting.decoder, setting.precision.activations
     tokens = plans.microbatch * (setting.sequence / plans.cp)
@@ -160,29 +147,24 @@ def _end_activations(setting: Setting, plans: Plans, kinds: Stages, depth: Float
     return np.asarray(kinds.embedding * mask[:, None] * depth + kinds.head * (inputs + logits)[:, None])
 
 
-def _states(setting: Setting, plans: Plans, dense: FloatArray, experts: FloatArray) -> tuple[FloatArray, ...]:
+def _states(setting: TrainingSetting, plans: Plans, dense: FloatArray, experts: FloatArray) -> tuple[FloatArray, ...]:
     """Bytes of weights, gradients and optimiser state.
 
     ZeRO shards over the ranks that hold copies: data and context parallel ones for dense parameters, those divided by
     the expert groups for experts (Rajbhandari et al. 1910.02054, section 5).
     """
     replicas = (plans.dp * plans.cp)[:, None]
-    copies = expert_replicas(plans)[:, None]
-    elements, zero = setting.elements, plans.zero[:, None]
-    found = []
+    copies = plans.expert_replicas[:, None]
+    elements, zero = setting.state_bytes, plans.zero[:, None]
+    states = []
     for level, element in ((3, elements.weights), (2, elements.gradients), (1, elements.optimizer)):
         shard = zero >= level
-        found.append((dense / np.where(shard, replicas, 1) + experts / np.where(shard, copies, 1)) * element)
-    return tuple(found)
+        states.append((dense / np.where(shard, replicas, 1) + experts / np.where(shard, copies, 1)) * element)
+    return tuple(states)
 
 
-def expert_replicas(plans: Plans) -> NDArray[np.int64]:
-    """Return how many ranks hold a copy of the same expert."""
-    return np.maximum(1, plans.dp * plans.cp * plans.tp // (plans.ep * plans.etp))
-
-
-def in_flight(plans: Plans, kinds: Stages, microbatches: NDArray[np.int64]) -> FloatArray:
-    """Return how many microbatches' activations a stage keeps, in units of all its layers, (n, K).
+def _in_flight(plans: Plans, kinds: Stages, microbatches: IntArray) -> FloatArray:
+    """Return the microbatches whose activations a stage keeps, in units of all its layers, (n, K).
 
     1F1B: p - i on stage i. Interleaved: p + (p-1)/v on the first (Korthikanti et al. 2205.05198, section 4.2.3), less
     on the others alike. GPipe keeps all.
@@ -190,5 +172,5 @@ def in_flight(plans: Plans, kinds: Stages, microbatches: NDArray[np.int64]) -> F
     pp, interleave, m = plans.pp[:, None], plans.interleave[:, None], microbatches[:, None]
     depth = 1.0 * (pp - kinds.first)
     depth = np.where(interleave > 1, depth + (pp - 1.0) / interleave, depth)
-    kept = np.where(plans.schedule[:, None] == 1, m, np.minimum(m, depth))
-    return np.asarray(np.where(kinds.copies > 0, kept, 0.0))
+    microbatches_kept = np.where(plans.schedule[:, None] == 1, m, np.minimum(m, depth))
+    return np.asarray(np.where(kinds.copies > 0, microbatches_kept, 0.0))

@@ -1,4 +1,4 @@
-"""What data parallelism, the optimiser and offloading add to a training step."""
+"""Data parallelism, ZeRO, the optimiser and offloading: seconds that they add to a training step."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from slipstick.cluster.collectives.hierarchy import Tier
-from slipstick.cluster.collectives.network_tiers import messages
+from slipstick.cluster.collectives.collective_time import messages
+from slipstick.cluster.collectives.network_tiers import NetworkTier
 from slipstick.cluster.sweep.distinct import distinct
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.layer_time import LayerTime
-from slipstick.cluster.training.memory import Residents, expert_replicas
-from slipstick.cluster.training.training_setting import Setting
+from slipstick.cluster.training.memory import Residents
+from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.decoder import Block, Decoder
@@ -22,7 +22,7 @@ from slipstick.networks.decoder.decoder import Block, Decoder
 ADAM_TRAFFIC = 34.0
 
 
-def gradient_messages(setting: Setting, plans: Plans, held: Residents) -> tuple[FloatArray, FloatArray]:
+def _gradient_messages(setting: TrainingSetting, plans: Plans, residents: Residents) -> tuple[FloatArray, FloatArray]:
     """Return seconds (reduction of gradients, gathering of updated weights) by stage kind, (n, K).
 
     Without ZeRO an all-reduce; with it a reduce-scatter and an all-gather (Rajbhandari et al. 1910.02054, section 7).
@@ -33,10 +33,10 @@ def gradient_messages(setting: Setting, plans: Plans, held: Residents) -> tuple[
     ]  # fmt: skip
     first, kind = distinct(columns)
     some = plans.take(first)
-    reduced, gathered = np.zeros(held.dense[first].shape), np.zeros(held.dense[first].shape)
+    reduced, gathered = np.zeros(residents.dense[first].shape), np.zeros(residents.dense[first].shape)
     groups = (
-        (held.dense[first], some.dp * some.cp, some.tp),
-        (held.experts[first], expert_replicas(some), some.ep * some.etp),
+        (residents.dense[first], some.dp * some.cp, some.tp),
+        (residents.experts[first], some.expert_replicas, some.ep * some.etp),
     )
     for parameters, ranks, stride in groups:
         if parameters.any():
@@ -46,20 +46,20 @@ def gradient_messages(setting: Setting, plans: Plans, held: Residents) -> tuple[
 
 
 def _update_messages(
-    setting: Setting, plans: Plans, parameters: FloatArray, ranks: IntArray, stride: IntArray
+    setting: TrainingSetting, plans: Plans, parameters: FloatArray, ranks: IntArray, stride: IntArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return seconds to reduce the gradients and to gather the weights of (n, K) parameters over their copies."""
     zero, forced = plans.zero[:, None], np.broadcast_to(plans.dp_tier[:, None], parameters.shape)
     over = (ranks[:, None], stride[:, None], forced, setting.tiers)
-    gradient, weight = parameters * setting.elements.gradients, parameters * setting.elements.weights
+    gradient, weight = parameters * setting.state_bytes.gradients, parameters * setting.state_bytes.weights
     share = _shard_efficiency(setting, plans)[:, None]
     reduced, gathered = np.zeros(parameters.shape), np.zeros(parameters.shape)
     if (zero == 0).any():
         whole = messages("all_reduce", gradient, *over)
         if (~plans.dp_buckets).any():
-            one = messages("all_reduce", np.minimum(gradient, _LOOSE_MESSAGE), *over)
-            two = messages("all_reduce", 2 * np.minimum(gradient, _LOOSE_MESSAGE), *over)
-            waits = (2 * one - two) * gradient / _LOOSE_MESSAGE  # what does not grow with the size, each time
+            single = messages("all_reduce", np.minimum(gradient, _LOOSE_MESSAGE), *over)
+            double = messages("all_reduce", 2 * np.minimum(gradient, _LOOSE_MESSAGE), *over)
+            waits = (2 * single - double) * gradient / _LOOSE_MESSAGE  # what does not grow with the size, each time
             whole = np.where(plans.dp_buckets[:, None], whole, np.maximum(whole, waits))
         reduced = np.where(zero == 0, whole, reduced)
     if (zero > 0).any():
@@ -71,7 +71,7 @@ def _update_messages(
 
 
 def _in_shards(
-    op: str, size: FloatArray, share: FloatArray, over: tuple[IntArray, IntArray, IntArray, Sequence[Tier]]
+    op: str, size: FloatArray, share: FloatArray, over: tuple[IntArray, IntArray, IntArray, Sequence[NetworkTier]]
 ) -> FloatArray:
     """Return seconds of a scatter or gather in many small shards: they reach a share of the rate, and wait as long."""
     time = messages(op, size, *over)
@@ -85,21 +85,23 @@ def _in_shards(
 _LOOSE_MESSAGE = 200e6
 
 
-def _shard_efficiency(setting: Setting, plans: Plans) -> FloatArray:
-    return np.where(plans.dp_buckets, 1.0, setting.device.steps.shard_efficiency)
+def _shard_efficiency(setting: TrainingSetting, plans: Plans) -> FloatArray:
+    return np.where(plans.dp_buckets, 1.0, setting.chip.steps.shard_efficiency)
 
 
 def _tensors(decoder: Decoder) -> int:
-    return sum(block.count * block_tensors(block, decoder) for block in decoder.kinds)
+    return sum(block.count * _block_tensors(block, decoder) for block in decoder.kinds)
 
 
-def weight_gathers(setting: Setting, plans: Plans, block: Block, layer: LayerTime, weights: FloatArray) -> FloatArray:
+def weight_gathers(
+    setting: TrainingSetting, plans: Plans, block: Block, layer: LayerTime, weights: FloatArray
+) -> FloatArray:
     """Return exposed seconds of ZeRO-3 for one layer and microbatch: its tensors gathered one by one for each pass,
     behind the layer before where overlapped (Rajbhandari et al. 1910.02054, section 7.2.2)."""
     if not (plans.zero == 3).any():
         return np.zeros(len(plans))
-    tensors = np.where(plans.dp_buckets, 1, block_tensors(block, setting.decoder))
-    size = np.where(plans.zero == 3, weights * setting.elements.weights / tensors, 0.0)
+    tensors = np.where(plans.dp_buckets, 1, _block_tensors(block, setting.decoder))
+    size = np.where(plans.zero == 3, weights * setting.state_bytes.weights / tensors, 0.0)
     gather = (
         tensors
         / _shard_efficiency(setting, plans)
@@ -111,15 +113,15 @@ def weight_gathers(setting: Setting, plans: Plans, block: Block, layer: LayerTim
     return np.where(plans.dp_overlap, ahead + back, 2 * gather)
 
 
-def block_tensors(block: Block, decoder: Decoder) -> int:
-    """Return how many parameter tensors a layer has: weights, biases and norms."""
+def _block_tensors(block: Block, decoder: Decoder) -> int:
+    """Return the number of parameter tensors of a layer: weights, biases and norms."""
     projections = [*block.attention.projections(decoder.hidden, Phase.TRAIN), *block.mlp.projections(decoder.hidden)]
     norm = 2 if decoder.norm == "layer" else 1
     return sum(2 if projection.bias else 1 for projection in projections) + norm * block.norms
 
 
 def exposed_update(
-    setting: Setting, plans: Plans, held: Residents, backward: FloatArray, forward: FloatArray
+    setting: TrainingSetting, plans: Plans, residents: Residents, backward: FloatArray, forward: FloatArray
 ) -> FloatArray:
     """Return seconds that the step waits for gradients and updated weights, (n,).
 
@@ -128,9 +130,9 @@ def exposed_update(
     ready when the last p microbatches have still to pass the chunks before it, which hides them behind as much work.
     With ZeRO-3 the passes already hide the gathers of their weights, and nothing is left for the gradients.
     """
-    reduced, gathered = gradient_messages(setting, plans, held)
+    reduced, gathered = _gradient_messages(setting, plans, residents)
     overlap = (plans.dp_overlap & (plans.zero < 3))[:, None]
-    slow = setting.device.steps.overlap_slowdown
+    slow = setting.chip.steps.overlap_slowdown
     total = np.zeros_like(reduced)
     microbatches = setting.batch // (plans.dp * plans.microbatch)
     passes = np.minimum(microbatches, 1 + plans.pp * (plans.interleave - 1) / plans.interleave)[:, None]
@@ -152,27 +154,27 @@ def exposed_message(message: FloatArray, compute: FloatArray, slow: float) -> Fl
 _BUCKET = 0.05  # share of the gradients in the last bucket, which nothing is left to hide (25 MB of some hundreds)
 
 
-def optimizer_time(setting: Setting, plans: Plans, held: Residents) -> FloatArray:
+def optimizer_time(setting: TrainingSetting, plans: Plans, residents: Residents) -> FloatArray:
     """Return seconds of the optimiser's update on the fullest stage: bound by memory, or by the host link, (n,)."""
     shard = plans.zero[:, None] >= 1
-    dense = held.dense / np.where(shard, (plans.dp * plans.cp)[:, None], 1)
-    experts = held.experts / np.where(shard, expert_replicas(plans)[:, None], 1)
+    dense = residents.dense / np.where(shard, (plans.dp * plans.cp)[:, None], 1)
+    experts = residents.experts / np.where(shard, plans.expert_replicas[:, None], 1)
     traffic = (dense + experts).max(axis=1) * ADAM_TRAFFIC
-    chip = setting.device.chip
-    near: FloatArray = traffic / (chip.dram_bandwidth * setting.device.steps.optimizer_efficiency)
+    chip = setting.chip
+    near: FloatArray = traffic / (chip.dram_bandwidth * setting.chip.steps.optimizer_efficiency)
     if not plans.offload_optimizer.any():
         return near
     return np.where(plans.offload_optimizer, np.maximum(near, traffic / setting.host_bandwidth), near)
 
 
 def offload_waits(
-    setting: Setting, plans: Plans, layer: LayerTime, weights: FloatArray, activations: FloatArray
+    setting: TrainingSetting, plans: Plans, layer: LayerTime, weights: FloatArray, activations: FloatArray
 ) -> FloatArray:
     """Return exposed seconds of one layer and microbatch for tensors that come from, or go to, the host's memory."""
     if not (plans.offload_weights.any() or plans.offload_activations.any()):
         return np.zeros(len(plans))
-    moved = np.where(plans.offload_weights, weights * setting.elements.weights, 0.0)
+    moved = np.where(plans.offload_weights, weights * setting.state_bytes.weights, 0.0)
     ahead = (moved + np.where(plans.offload_activations, activations, 0.0)) / setting.host_bandwidth
-    gradients = np.where(plans.offload_weights, weights * setting.elements.gradients, 0.0) / setting.host_bandwidth
+    gradients = np.where(plans.offload_weights, weights * setting.state_bytes.gradients, 0.0) / setting.host_bandwidth
     back = ahead + gradients
     return np.maximum(0.0, ahead - layer.forward) + np.maximum(0.0, back - layer.backward)

@@ -1,18 +1,20 @@
-"""Pipeline stages: which layers each stage holds, and the few kinds of stage that differ."""
+"""Pipeline stages: the layers that each stage holds, and the few kinds of stage that differ."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from slipstick.core.arrays import IntArray
+from slipstick.cluster.sweep.distinct import distinct
+from slipstick.cluster.sweep.plans import Plans
+from slipstick.core.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
 class Stages:
-    """The kinds of pipeline stage of u (pp, interleave) pairs; K is the largest number of kinds of one pair.
+    """Kinds of pipeline stage of u plans; K is the largest number of kinds of one plan.
 
     Stages that hold the same layers are one kind, whose first (most loaded in a 1F1B schedule) stage stands for it.
 
@@ -28,6 +30,21 @@ class Stages:
     embedding: IntArray
     head: IntArray
 
+    @classmethod
+    def of(cls, layers: LayerStack, plans: Plans) -> Stages:
+        """Return the kinds of stage of each plan, from its pipeline degree and interleave."""
+        first, row = distinct([plans.pp, plans.interleave])
+        pairs = zip(plans.pp[first].tolist(), plans.interleave[first].tolist(), strict=True)
+        kinds = [_kinds(layers, degree, interleave) for degree, interleave in pairs]
+        table = np.zeros((len(kinds), max(len(kind) for kind in kinds), 4 + len(layers.costs)), dtype=np.int64)
+        for place, kind in enumerate(kinds):
+            table[place, : len(kind)] = kind
+        return cls(table[..., 0], table[..., 1], table[..., 4:], table[..., 2], table[..., 3]).take(row)
+
+    def on_stages(self, per_layer: Sequence[FloatArray]) -> FloatArray:
+        """Return the sum over the layers of each stage, (u, K), of an amount per layer of each kind, (u,) each."""
+        return np.asarray(sum(self.layers[..., b] * layer[:, None] for b, layer in enumerate(per_layer)))
+
     def take(self, index: IntArray) -> Stages:
         """Return the rows of `index`."""
         return Stages(
@@ -36,8 +53,8 @@ class Stages:
 
 
 @dataclass(frozen=True)
-class Layers:
-    """The layers that stages are cut from, and what each costs.
+class LayerStack:
+    """Layers that pipeline stages are cut from, in order, and their costs.
 
     order : (layers,) the block type of each layer, in order.
     costs : (b,) relative cost of a layer of each type.
@@ -45,11 +62,11 @@ class Layers:
     """
 
     order: IntArray
-    costs: NDArray[np.float64]
+    costs: FloatArray
     head: float | None = None
 
 
-def even(order: IntArray, types: int, pp: int, interleave: int) -> IntArray:
+def _even(order: IntArray, types: int, pp: int, interleave: int) -> IntArray:
     """Return (pp, types): the layers of each type on each stage.
 
     Layers are dealt in order to pp * interleave chunks as evenly as they go, the longer chunks first, and chunk c lies
@@ -57,7 +74,7 @@ def even(order: IntArray, types: int, pp: int, interleave: int) -> IntArray:
 
     Examples
     --------
-    >>> even(np.zeros(5, dtype=np.int64), 1, 2, 1).ravel().tolist()
+    >>> _even(np.zeros(5, dtype=np.int64), 1, 2, 1).ravel().tolist()
     [3, 2]
     """
     chunks = pp * interleave
@@ -66,14 +83,14 @@ def even(order: IntArray, types: int, pp: int, interleave: int) -> IntArray:
     return _counted(np.repeat(np.arange(chunks) % pp, sizes), order, types, pp)
 
 
-def balanced(layers: Layers, pp: int) -> tuple[IntArray, int]:
+def _balanced(layers: LayerStack, pp: int) -> tuple[IntArray, int]:
     """Return (pp, types) and the stage of the head: a stage takes layers until its share of the whole cost is reached.
 
     The rule of nanotron's pipeline: the head counts as a layer of its own cost.
 
     Examples
     --------
-    >>> balanced(Layers(np.zeros(16, dtype=np.int64), np.ones(1), 4.0), 4)[0].ravel().tolist()
+    >>> _balanced(LayerStack(np.zeros(16, dtype=np.int64), np.ones(1), 4.0), 4)[0].ravel().tolist()
     [5, 5, 5, 1]
     """
     head = layers.head or 0.0
@@ -90,28 +107,17 @@ def _counted(stage: IntArray, order: IntArray, types: int, pp: int) -> IntArray:
     return counts
 
 
-def stages(layers: Layers, pp: IntArray, interleave: IntArray) -> Stages:
-    """Return the kinds of stage for u pairs of pipeline degree and interleave."""
-    types = len(layers.costs)
-    kinds = [_kinds(layers, int(p), int(v)) for p, v in zip(pp, interleave, strict=True)]
-    width = max(len(kind) for kind in kinds)
-    table = np.zeros((len(kinds), width, 4 + types), dtype=np.int64)
-    for row, kind in enumerate(kinds):
-        table[row, : len(kind)] = kind
-    return Stages(table[..., 0], table[..., 1], table[..., 4:], table[..., 2], table[..., 3])
-
-
-def _kinds(layers: Layers, pp: int, interleave: int) -> list[list[int]]:
+def _kinds(layers: LayerStack, pp: int, interleave: int) -> list[list[int]]:
     """Return a row (first, copies, embedding, head, layers...) for each kind of stage."""
     if layers.head is not None and interleave == 1:
-        counts, last = balanced(layers, pp)
+        counts, last = _balanced(layers, pp)
     else:
-        counts, last = even(layers.order, len(layers.costs), pp, interleave), pp - 1
-    found: dict[tuple[int, ...], list[int]] = {}
+        counts, last = _even(layers.order, len(layers.costs), pp, interleave), pp - 1
+    kinds: dict[tuple[int, ...], list[int]] = {}
     for index, row in enumerate(counts.tolist()):
         key = (int(index == 0), int(index == last), *row)
-        if key in found:
-            found[key][1] += 1
+        if key in kinds:
+            kinds[key][1] += 1
         else:
-            found[key] = [index, 1, *key]
-    return list(found.values())
+            kinds[key] = [index, 1, *key]
+    return list(kinds.values())

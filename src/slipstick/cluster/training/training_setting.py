@@ -1,26 +1,34 @@
-"""What a sweep over training plans holds fixed, and the times of one layer under each plan."""
+"""Training setting: the fixed inputs of a sweep over training plans, from a workload, a system and a plan."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
-from slipstick.cluster.collectives.hierarchy import Tier
-from slipstick.cluster.kernels.lowering import Precision, Shape
-from slipstick.cluster.kernels.timing import Device
-from slipstick.cluster.sweep.distinct import distinct
+from slipstick.cluster.collectives.network_tiers import NetworkTier, tiers_of
+from slipstick.cluster.kernels.chip import Chip
+from slipstick.cluster.kernels.decoder_kernels import Shape
+from slipstick.cluster.kernels.precision import Precision, element_bytes
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.layer_time import LayerTime, training_layers
-from slipstick.cluster.training.pipeline_stages import Layers, Stages, stages
+from slipstick.cluster.training.pipeline_stages import LayerStack
+from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import Plan
+from slipstick.core.system import System
+from slipstick.core.workload import Phase, Workload
 from slipstick.networks.decoder.decoder import Block, Decoder
+
+ADAM_STATES = 3  # fp32 copy of the weights and two moments (Kingma & Ba 1412.6980; Micikevicius et al. 1710.03740)
+
+# where the loss runs as single kernels, in units of the fp32 logits: themselves, the softmax, and its gradient in bf16
+_LOSS_COPIES = 2.5
 
 
 @dataclass(frozen=True)
-class Elements:
-    """Bytes an element of what training keeps; mixed precision with Adam: Rajbhandari et al. 1910.02054, section 3."""
+class _StateBytes:
+    """Bytes a parameter of what training keeps; mixed precision with Adam: Rajbhandari et al. 1910.02054, section 3."""
 
     weights: float = 2.0
     gradients: float = 4.0
@@ -28,60 +36,87 @@ class Elements:
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What a sweep over plans holds fixed."""
+class TrainingSetting:
+    """Fixed inputs of a sweep over training plans: network, batch, chip, network tiers, formats and kernels."""
 
     decoder: Decoder
     batch: int
     sequence: int
-    device: Device
-    tiers: Sequence[Tier]
+    chip: Chip
+    tiers: Sequence[NetworkTier]
     precision: Precision
     fused: bool = True  # attention keeps no score matrix
-    elements: Elements = field(default_factory=Elements)
+    state_bytes: _StateBytes = field(default_factory=_StateBytes)
     host_bandwidth: float = 0.0  # B/s of one device to the host's memory, for offloading
     balanced: bool = False  # stages of equal cost, the head included, instead of equal numbers of layers
-    logit_bytes: float = 4.0  # kept for each logit: fp32, unless the loss is fused
-    kept: float = 1.0  # activations kept by layers of single kernels, against fused ones
+    logit_bytes: float = 4.0  # of each logit until the loss is computed: fp32, unless the loss is fused
+    stored: float = 1.0  # activations that layers of single kernels store, against fused ones
     working: float = 1.0  # what their backward pass holds for a moment, against fused ones
+
+    @classmethod
+    def of(cls, workload: Workload, system: System, plan: Plan) -> TrainingSetting:
+        """Return the setting of a workload on a system: what plans with the formats and kernels of `plan` share.
+
+        Errors
+        ------
+        SlipstickError if the device lacks the format, or if the plan offloads to a host that the system does not have.
+        """
+        offload, kernels = plan.offload, plan.kernels
+        if (offload.weights or offload.activations or offload.optimizer) and (
+            not system.host or not system.host.bandwidth
+        ):
+            raise SlipstickError("the system names no host memory to offload to", path="plan.offload")
+        precision = Precision.of(plan, system, Phase.TRAIN)
+        chip = Chip.of(system)
+        return cls(
+            decoder=Decoder.of(workload.network),
+            batch=workload.batch,
+            sequence=workload.sequence,
+            chip=chip if kernels.fused else _unfused(chip),
+            tiers=tiers_of(system),
+            precision=precision,
+            fused=kernels.attention == "flash",
+            state_bytes=_state_bytes(plan, precision),
+            stored=1.0 if kernels.fused else chip.steps.unfused_activations,
+            working=1.0 if kernels.fused else chip.steps.unfused_working,
+            logit_bytes=element_bytes("fp32") * (1 if kernels.fused else _LOSS_COPIES),
+            balanced=plan.parallel.partition == "balanced",
+            host_bandwidth=(system.host.bandwidth or 0.0) if system.host else 0.0,
+        )
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
-        """The kinds of layer."""
+        """Kinds of layer of the network, each once."""
         return self.decoder.kinds
 
     @cached_property
-    def stack(self) -> Layers:
-        """The layers in order, as pipeline stages are cut from them."""
+    def stack(self) -> LayerStack:
+        """Layers in order, as pipeline stages are cut from them."""
         decoder = self.decoder
-        one = [block.model_copy(update={"count": 1}) for block in self.blocks]
-        kinds = [one.index(block.model_copy(update={"count": 1})) for block in decoder.blocks]
-        return Layers(
+        single = [block.model_copy(update={"count": 1}) for block in self.blocks]
+        kinds = [single.index(block.model_copy(update={"count": 1})) for block in decoder.blocks]
+        return LayerStack(
             order=np.repeat(np.array(kinds, dtype=np.int64), [block.count for block in decoder.blocks]),
             costs=np.array([decoder.layer_active_parameters(block) for block in self.blocks], dtype=float),
             head=float(decoder.vocabulary * decoder.hidden) if self.balanced else None,
         )
 
-
-def layer_times(setting: Setting, plans: Plans) -> tuple[list[LayerTime], LayerTime, LayerTime]:
-    """Return the times of each kind of layer, of the embedding and of the head, each (n,)."""
-    first, kind = distinct([plans.tp, plans.cp, plans.ep, plans.etp, plans.microbatch, plans.sp])
-    shape = shape_of(setting, plans.take(first))
-    layers, embedding, head = training_layers(
-        setting.decoder, setting.blocks, shape, setting.precision, setting.device, fused=setting.fused
-    )
-    return [layer.take(kind) for layer in layers], embedding.take(kind), head.take(kind)
+    def shape(self, plans: Plans) -> Shape:
+        """Return one device's share of a microbatch under each plan."""
+        query = self.sequence // plans.cp
+        return Shape(
+            plans.microbatch, query, np.full_like(query, self.sequence), plans.tp, plans.ep, plans.etp, plans.sp
+        )
 
 
-def shape_of(setting: Setting, plans: Plans) -> Shape:
-    """Return one device's share of a microbatch."""
-    query = setting.sequence // plans.cp
-    return Shape(
-        plans.microbatch, query, np.full_like(query, setting.sequence), plans.tp, plans.ep, plans.etp, plans.sp
-    )
+def _unfused(chip: Chip) -> Chip:
+    """Return the chip with the host's time of layers of single kernels."""
+    steps = chip.steps
+    slower = {name: getattr(steps, name) * steps.unfused_host for name in ("host_launch", "host_collective")}
+    return replace(chip, steps=steps.model_copy(update=slower))
 
 
-def stage_kinds(setting: Setting, plans: Plans) -> Stages:
-    """Return the kinds of pipeline stage of each plan."""
-    first, row = distinct([plans.pp, plans.interleave])
-    return stages(setting.stack, plans.pp[first], plans.interleave[first]).take(row)
+def _state_bytes(plan: Plan, precision: Precision) -> _StateBytes:
+    """Return bytes a parameter; beside accumulated gradients stand those of the last pass where a kernel adds them."""
+    gradients = element_bytes(plan.formats.gradients) + (0.0 if plan.kernels.accumulate else precision.activations)
+    return _StateBytes(precision.weights, gradients, ADAM_STATES * element_bytes("fp32"))

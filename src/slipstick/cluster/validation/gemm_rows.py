@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from slipstick.cluster.constants.matmul import KernelConstants
-from slipstick.cluster.kernels.device import device_of
+from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.gemm import Reuse, gemm
-from slipstick.cluster.validation.grouped_rows import Answers, Key, Table
+from slipstick.cluster.validation.grouped_rows import Key, MeasuredTable
 from slipstick.core.arrays import FloatArray
 from slipstick.core.catalogue import resolve_system
 from slipstick.report.published import RowDict, Suite, Validation, register_suite
 
-MAX_COPIES = 5  # of the weights: read off the rows, which are warm where five copies fit the L2
-FORMATS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32", "float64": "fp64"}  # torch's names
-WIDE = ("bf16", "fp16", "tf32", "fp32", "fp64")  # the benchmark quantises the activations of every other format
+_MAX_COPIES = 5  # of the weights: read off the rows, which are warm where five copies fit the L2
+_FORMATS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32", "float64": "fp64"}  # torch's names
+_WIDE = ("bf16", "fp16", "tf32", "fp32", "fp64")  # the benchmark quantises the activations of every other format
 
 
-class GemmSuite(Suite):
+class _GemmSuite(Suite):
     """Measured matrix products, by the columns of gemm_measured.csv."""
 
     name = "gemm"
@@ -26,7 +26,7 @@ class GemmSuite(Suite):
 
     def replay(self, rows: list[RowDict]) -> Validation:
         """Answer every row, those of one GPU and format at once."""
-        return TABLE.replay(rows)
+        return _TABLE.replay(rows)
 
 
 def rotating_weights(l2_capacity: float) -> Reuse:
@@ -34,20 +34,21 @@ def rotating_weights(l2_capacity: float) -> Reuse:
 
     def distances(a: FloatArray, b: FloatArray, c: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         once = a + b + c  # one tensor of activations and one of results serve all copies
-        copies = np.clip(np.ceil(l2_capacity / b), 1, MAX_COPIES)
+        copies = np.clip(np.ceil(l2_capacity / b), 1, _MAX_COPIES)
         return once, a + copies * b + c, once
 
     return distances
 
 
-def _answer(key: Key, sizes: FloatArray) -> Answers:
-    """Return our times of products of one GPU and format; `sizes` are m, n and k, shape (rows, 3)."""
+def _answer(key: Key, sizes: FloatArray) -> tuple[FloatArray, str]:
+    """Return our times of products of one GPU and format, with a note; `sizes` are m, n and k, shape (rows, 3)."""
     gpu, dtype = key
-    chip = device_of(resolve_system(gpu)).chip
-    name = FORMATS.get(dtype, dtype)
+    chip = Chip.of(resolve_system(gpu))
+    name = _FORMATS.get(dtype, dtype)
     reuse = rotating_weights(chip.l2_capacity)
-    found = gemm(*sizes.T, format=name, chip=chip, quantise_activations=name not in WIDE, reuse=reuse)
-    return Answers(found.time, _note(name, chip.constants))
+    m, n, k = sizes.T
+    times = gemm((m, n, k), format=name, chip=chip, quantise_activations=name not in _WIDE, reuse=reuse)
+    return times.time, _note(name, chip.constants)
 
 
 def _note(name: str, constants: KernelConstants) -> str:
@@ -60,16 +61,16 @@ def _note(name: str, constants: KernelConstants) -> str:
 
 
 def _identity(row: RowDict) -> str:
-    return f"gemm-{row['gpu']}-{FORMATS.get(row['dtype'], row['dtype'])}-{row['m']}x{row['n']}x{row['k']}"
+    return f"gemm-{row['gpu']}-{_FORMATS.get(row['dtype'], row['dtype'])}-{row['m']}x{row['n']}x{row['k']}"
 
 
-TABLE = Table(
-    suite=GemmSuite.name,
+_TABLE = MeasuredTable(
+    suite=_GemmSuite.name,
     kind="gemm",
     key=("gpu", "dtype"),
     numbers=("m", "n", "k"),
     identity=_identity,
-    source=lambda row: f"{row['gpu']} {FORMATS.get(row['dtype'], row['dtype'])}",
+    source=lambda row: f"{row['gpu']} {_FORMATS.get(row['dtype'], row['dtype'])}",
     answer=_answer,
 )
-SUITE = register_suite(GemmSuite())
+SUITE = register_suite(_GemmSuite())

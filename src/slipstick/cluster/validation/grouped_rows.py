@@ -13,20 +13,12 @@ from slipstick.report.published import Row, RowDict, Validation, number
 
 Key = tuple[str, ...]
 
-LARGEST = 2.0**50  # of a size: products of four stay finite
+_LARGEST = 2.0**50  # of a size: products of four stay finite
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What the model says of the rows of one group: seconds, shape (rows,), and the note that they share."""
-
-    time: FloatArray
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """How the rows of one measured table are read.
+class MeasuredTable:
+    """Table of measured rows: the columns that make a question, and the model that answers it.
 
     Attributes
     ----------
@@ -34,7 +26,7 @@ class Table:
     key : the columns whose texts make a group.
     numbers : the columns of positive numbers that `answer` takes, in this order.
     identity, source : row -> its case_id, and where it is counted in the summary.
-    answer : texts of the key, numbers of shape (rows, columns) -> our times.
+    answer : texts of the key, numbers of shape (rows, columns) -> our times [s], shape (rows,), and a note on them.
     """
 
     suite: str
@@ -43,11 +35,11 @@ class Table:
     numbers: Key
     identity: Callable[[RowDict], str]
     source: Callable[[RowDict], str]
-    answer: Callable[[Key, FloatArray], Answers]
+    answer: Callable[[Key, FloatArray], tuple[FloatArray, str]]
 
     def replay(self, rows: list[RowDict]) -> Validation:
         """Answer every row in its order; rows that cannot be read or answered are listed with the reason."""
-        found: dict[int, Row] = {}
+        answered: dict[int, Row] = {}
         skipped: dict[int, tuple[str, str]] = {}
         groups: dict[Key, list[tuple[int, list[float]]]] = {}
         for place, row in enumerate(rows):
@@ -59,24 +51,53 @@ class Table:
             places = [place for place, _ in members]
             table = np.array([values for _, values in members])
             try:
-                answers = self.answer(key, table[:, :-1])
+                times, note = self.answer(key, table[:, :-1])
             except SlipstickError as error:
                 skipped |= {place: (self.identity(rows[place]), str(error)) for place in places}
                 continue
-            for place, measured, ours in zip(places, table[:, -1].tolist(), answers.time.tolist(), strict=True):
+            for place, measured, ours in zip(places, table[:, -1].tolist(), times.tolist(), strict=True):
                 row = rows[place]
                 case, source = self.identity(row), self.source(row)
-                found[place] = Row(case, self.kind, measured, ours * 1e6, "us", source, answers.note)
+                answered[place] = Row(case, self.kind, measured, ours * 1e6, "us", source, note)
         return Validation(
             self.suite,
-            tuple(found[place] for place in sorted(found)),
+            tuple(answered[place] for place in sorted(answered)),
             tuple(skipped[place] for place in sorted(skipped)),
         )
 
     def _read(self, row: RowDict) -> list[float]:
         values = [number(row, column, case=self.identity(row)) for column in (*self.numbers, "latency_us")]
         for column, value in zip((*self.numbers, "latency_us"), values, strict=True):
-            if not 0 < value <= LARGEST:
+            if not 0 < value <= _LARGEST:
                 path = f"{self.identity(row)}, {column}"
-                raise SlipstickError("not a size", path=path, value=value, allowed=f"above 0, up to {LARGEST:g}")
+                raise SlipstickError("not a size", path=path, value=value, allowed=f"above 0, up to {_LARGEST:g}")
         return values
+
+
+def replay_groups(
+    suite: str,
+    rows: list[RowDict],
+    *,
+    key: Callable[[RowDict], Key],
+    identity: str,
+    answer: Callable[[list[RowDict]], list[list[Row]]],
+) -> Validation:
+    """Return the replay of rows that are answered group by group; each row has one figure or more.
+
+    Parameters
+    ----------
+    key : row -> texts that the rows of a group share.
+    identity : column that names a row.
+    answer : rows of a group -> our figures beside the measured ones, for each row.
+    """
+    groups: dict[Key, list[int]] = {}
+    for place, row in enumerate(rows):
+        groups.setdefault(key(row), []).append(place)
+    answered: dict[int, list[Row]] = {}
+    skipped: list[tuple[str, str]] = []
+    for places in groups.values():
+        try:
+            answered.update(zip(places, answer([rows[place] for place in places]), strict=True))
+        except SlipstickError as error:
+            skipped += [(rows[place][identity], str(error)) for place in places]
+    return Validation(suite, tuple(row for place in sorted(answered) for row in answered[place]), tuple(skipped))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from slipstick.cluster.kernels.device import device_of
+from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.validation.inference_rows import inference_figure
 from slipstick.cluster.validation.training_rows import memory_figure, training_figure
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError
 from slipstick.report.published import Row, RowDict, Suite, Validation, number, register_suite
 
-FIGURES = {"train": training_figure, "memory": memory_figure, "prefill": inference_figure, "decode": inference_figure}
+_FIGURES = {"train": training_figure, "memory": memory_figure, "prefill": inference_figure, "decode": inference_figure}
 
 
-class LlmSuite(Suite):
+class _LlmSuite(Suite):
     """Training, memory, prefill and decode of language models, by the columns of llm_validation.csv."""
 
     name = "llm"
@@ -24,28 +24,28 @@ class LlmSuite(Suite):
 
     def replay(self, rows: list[RowDict]) -> Validation:
         """Answer every row; what cannot be answered is listed with its reason."""
-        done, skipped = [], []
+        replayed, skipped = [], []
         for row in rows:
             try:
-                done.append(_replayed(row))
+                replayed.append(_replayed(row))
             except SlipstickError as error:
                 skipped.append((row["case_id"], str(error)))
-        return Validation(self.name, tuple(done), tuple(skipped))
+        return Validation(self.name, tuple(replayed), tuple(skipped))
 
 
 def _replayed(row: RowDict) -> Row:
     kind = row["kind"]
-    if kind not in FIGURES:
-        raise SlipstickError("not a kind of row", path="kind", value=kind, allowed=list(FIGURES))
-    figure = FIGURES[kind](row)
+    if kind not in _FIGURES:
+        raise SlipstickError("not a kind of row", path="kind", value=kind, allowed=list(_FIGURES))
+    figure = _FIGURES[kind](row)
     return Row(row["case_id"], kind, number(row, "measured_value"), figure, row["unit"], row["source"], _note(row))
 
 
 def _note(row: RowDict) -> str:
     notes = [] if row.get("seen_or_memory", "seen") == "seen" else ["the published figure is a recollection"]
-    if not device_of(resolve_system(row["gpu"])).steps.calibrated:
+    if not Chip.of(resolve_system(row["gpu"])).steps.calibrated:
         notes.append("ours by the data sheet: no calibration for this device")
     return "; ".join(notes)
 
 
-SUITE = register_suite(LlmSuite())
+SUITE = register_suite(_LlmSuite())

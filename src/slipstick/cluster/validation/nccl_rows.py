@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from slipstick.cluster.collectives.hierarchy import Tier, collective
-from slipstick.cluster.collectives.network_tiers import tiers_of
-from slipstick.cluster.validation.grouped_rows import Answers, Key, Table
+from slipstick.cluster.collectives.collective_time import collective
+from slipstick.cluster.collectives.network_tiers import NetworkTier, tiers_of
+from slipstick.cluster.validation.grouped_rows import Key, MeasuredTable
 from slipstick.core.arrays import FloatArray
 from slipstick.core.catalogue import resolve_system
 from slipstick.report.published import RowDict, Suite, Validation, number, register_suite
 
-OPERATIONS = {"alltoall": "all_to_all", "allreduce": "all_reduce", "allgather": "all_gather"}  # as tools spell them
-LARGE = 1e6  # bytes from which a message counts as large
+_OPERATIONS = {"alltoall": "all_to_all", "allreduce": "all_reduce", "allgather": "all_gather"}  # as tools spell them
+_LARGE = 1e6  # bytes from which a message counts as large
 
 
-class NcclSuite(Suite):
+class _NcclSuite(Suite):
     """Measured collectives, by the columns of nccl_measured.csv."""
 
     name = "nccl"
@@ -22,19 +22,19 @@ class NcclSuite(Suite):
 
     def replay(self, rows: list[RowDict]) -> Validation:
         """Answer every row, those of one GPU and operation at once."""
-        return TABLE.replay(rows)
+        return _TABLE.replay(rows)
 
 
-def _answer(key: Key, sizes: FloatArray) -> Answers:
-    """Return our times of one operation; `sizes` are ranks, elements and bytes of an element, shape (rows, 3)."""
+def _answer(key: Key, sizes: FloatArray) -> tuple[FloatArray, str]:
+    """Return our times of one operation, with a note; `sizes` are ranks, elements, bytes of each, (rows, 3)."""
     gpu, op = key
     ranks, elements, width = sizes.T
     tiers = tiers_of(resolve_system(gpu).scaled(int(ranks.max())))
-    found = collective(OPERATIONS.get(op, op), elements * width, ranks, tiers=tiers)
-    return Answers(found.time, _note(tiers, int(ranks.max())))
+    times = collective(_OPERATIONS.get(op, op), elements * width, ranks, tiers=tiers)
+    return times.time, _note(tiers, int(ranks.max()))
 
 
-def _note(tiers: list[Tier], ranks: int) -> str:
+def _note(tiers: list[NetworkTier], ranks: int) -> str:
     """Name the links that the groups use and that have no constants of their own."""
     used = [tier for place, tier in enumerate(tiers) if place == 0 or tiers[place - 1].domain < ranks]
     guessed = [tier.name for tier in used if not tier.constants.calibrated]
@@ -47,12 +47,12 @@ def _identity(row: RowDict) -> str:
 
 
 def _source(row: RowDict) -> str:
-    large = number(row, "message_elements") * number(row, "dtype_bytes") >= LARGE
+    large = number(row, "message_elements") * number(row, "dtype_bytes") >= _LARGE
     return f"{row['gpu']} {row['op']} {'>= 1 MB' if large else '< 1 MB'}"
 
 
-TABLE = Table(
-    suite=NcclSuite.name,
+_TABLE = MeasuredTable(
+    suite=_NcclSuite.name,
     kind="collective",
     key=("gpu", "op"),
     numbers=("num_gpus", "message_elements", "dtype_bytes"),
@@ -60,4 +60,4 @@ TABLE = Table(
     source=_source,
     answer=_answer,
 )
-SUITE = register_suite(NcclSuite())
+SUITE = register_suite(_NcclSuite())

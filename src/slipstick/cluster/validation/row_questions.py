@@ -20,8 +20,6 @@ from slipstick.networks.from_row import RowSizes, decoder_from_row
 
 Row = Mapping[str, str]
 
-_PLAN_COLUMNS = ("tp", "pp", "cp", "ep", "interleave", "micro_batch")
-
 
 @dataclass(frozen=True)
 class Case:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 import numpy as np
-from numpy.typing import NDArray
 
-from slipstick.cluster.assembly import inference_setting
-from slipstick.cluster.inference.request import InferenceSetting, decode_step
+from slipstick.cluster.inference.inference_pass import InferenceSetting, decode_step
 from slipstick.cluster.inference.serving import Load, Service, continuous_batch
 from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.validation.grouped_rows import replay_groups
 from slipstick.cluster.validation.row_questions import number, software
+from slipstick.core.arrays import FloatArray
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
@@ -21,15 +21,15 @@ from slipstick.networks.find_network import network
 from slipstick.report.published import Row, RowDict, Suite, Validation, register_suite
 from slipstick.report.published import number as cell
 
-MILLI = 1e-3
-ROUNDS = 10  # requests of a client; assumed: what the growth of the first token's time with the concurrency implies
+_MILLI = 1e-3
+_ROUNDS = 10  # requests of a client; assumed: what the growth of the first token's time with the concurrency implies
 # AIConfigurator's words for precisions: the format of the weights. `_wo`: they are unpacked to 16 bits
-FORMATS = {"": "bf16", "bf16": "bf16", "bfloat16": "bf16", "fp16": "fp16", "float16": "fp16"}
-FORMATS |= {"fp8": "fp8", "fp8_block": "fp8", "fp4": "nvfp4", "nvfp4": "nvfp4", "w4a16_mxfp4": "mxfp4"}
-FORMATS |= {"int8": "int8", "int8_wo": "int8", "int4_wo": "int4"}
-WEIGHTS_ONLY = ("w4a16_mxfp4", "int8_wo", "int4_wo")
+_FORMATS = {"": "bf16", "bf16": "bf16", "bfloat16": "bf16", "fp16": "fp16", "float16": "fp16"}
+_FORMATS |= {"fp8": "fp8", "fp8_block": "fp8", "fp4": "nvfp4", "nvfp4": "nvfp4", "w4a16_mxfp4": "mxfp4"}
+_FORMATS |= {"int8": "int8", "int8_wo": "int8", "int4_wo": "int4"}
+_WEIGHTS_ONLY = ("w4a16_mxfp4", "int8_wo", "int4_wo")
 # TensorRT-LLM follows its fp8 checkpoints, which bring scales of the cache; the others keep it in 16 bits unless told
-NARROW_CACHE = (("trtllm", "fp8"),)
+_NARROW_CACHE = (("trtllm", "fp8"),)
 _SAME = (
     "backend",
     "model_path",
@@ -43,7 +43,7 @@ _SAME = (
 )
 
 
-class ServingSuite(Suite):
+class _ServingSuite(Suite):
     """First tokens, tokens after them and throughput of serving engines, by the columns of llm_serving_h100.csv."""
 
     name = "serving"
@@ -65,34 +65,30 @@ class ServingSuite(Suite):
 
     def replay(self, rows: list[RowDict]) -> Validation:
         """Answer every row with three figures; rows of one network on the same devices run as one array."""
-        groups: dict[tuple[str, ...], list[int]] = {}
-        for place, row in enumerate(rows):
-            groups.setdefault(tuple(row.get(name, "") for name in _SAME), []).append(place)
-        done: dict[int, list[Row]] = {}
-        skipped: list[tuple[str, str]] = []
-        for places in groups.values():
-            try:
-                done.update(zip(places, _group([rows[place] for place in places]), strict=True))
-            except SlipstickError as error:
-                skipped += [(rows[place]["id"], str(error)) for place in places]
-        return Validation(self.name, tuple(r for place in sorted(done) for r in done[place]), tuple(skipped))
+        return replay_groups(
+            self.name,
+            rows,
+            key=lambda row: tuple(row.get(name, "") for name in _SAME),
+            identity="id",
+            answer=_group,
+        )
 
 
 def _group(rows: list[RowDict]) -> list[list[Row]]:
-    setting, one = _setting(rows[0])
-    plans = one.take(np.zeros(len(rows), dtype=np.int64))
+    setting, plan = _setting(rows[0])
+    plans = plan.take(np.zeros(len(rows), dtype=np.int64))
     # AIConfigurator counts the requests of one attention data parallel rank
     waiting = np.array([_concurrency(row) for row in rows])
     load = Load(waiting, *(np.array([number(r, c) or 1 for r in rows]) for c in ("isl", "osl")))
-    served = continuous_batch(setting, plans, load, rounds=ROUNDS)
+    served = continuous_batch(setting, plans, load, rounds=_ROUNDS)
     least = _least(setting, plans, load)
     return [_figures(row, served, place, waiting[place], least[place]) for place, row in enumerate(rows)]
 
 
-def _least(setting: InferenceSetting, plans: Plans, load: Load) -> NDArray[np.float64]:
+def _least(setting: InferenceSetting, plans: Plans, load: Load) -> FloatArray:
     """Return the seconds that the bytes of a decode step of all requests take at the data sheet's bandwidth."""
     step = decode_step(setting, plans, load.concurrency, load.prompt)
-    return np.asarray(step.traffic / setting.device.chip.dram_bandwidth)
+    return np.asarray(step.traffic / setting.chip.dram_bandwidth)
 
 
 def _concurrency(row: RowDict) -> int:
@@ -104,20 +100,20 @@ def _setting(row: RowDict) -> tuple[InferenceSetting, Plans]:
     ranks = number(row, "attention_dp_size") or 1
     ep, etp = max(1, number(row, "moe_ep_size") or 1), max(1, number(row, "moe_tp_size") or 1)
     precision = row.get("precision", "").strip().lower()
-    if precision not in FORMATS:
-        raise SlipstickError("not a precision", path="precision", value=row["precision"], allowed=FORMATS)
-    stored = FORMATS[precision]
+    if precision not in _FORMATS:
+        raise SlipstickError("not a precision", path="precision", value=row["precision"], allowed=_FORMATS)
+    stored = _FORMATS[precision]
     attention = max(1, tp // ranks) if ranks > 1 and ep <= tp else tp
     system = resolve_system(row["system"]).scaled(max(tp * pp, attention * ranks * pp))
     # weights that the device cannot multiply are unpacked to 16 bits
     matrix = system.device_as(Accelerator).matrix
-    direct = stored in matrix and precision not in WEIGHTS_ONLY
+    direct = stored in matrix and precision not in _WEIGHTS_ONLY
     format_ = stored if direct else "bf16" if "bf16" in matrix else "fp16"
     model = _network(row["model_path"])
     plan = Plan.of(
         {
             **software(row["backend"]).plan,
-            **({"kv_cache": "fp8"} if (row["backend"], format_) in NARROW_CACHE else {}),
+            **({"kv_cache": "fp8"} if (row["backend"], format_) in _NARROW_CACHE else {}),
             "tp": attention,
             "pp": pp,
             "dp": ranks,
@@ -128,7 +124,7 @@ def _setting(row: RowDict) -> tuple[InferenceSetting, Plans]:
         }
     )
     workload = Workload(network=model, phase=Phase.DECODE)
-    return inference_setting(workload, system, plan), Plans.of([plan], system)
+    return InferenceSetting.of(workload, system, plan), Plans.of([plan], system)
 
 
 def _network(path: str) -> Network:
@@ -143,7 +139,7 @@ def _network(path: str) -> Network:
 
 
 def _figures(row: RowDict, served: Service, place: int, waiting: int, least: float) -> list[Row]:
-    first, step = cell(row, "silicon_ttft_ms") * MILLI, cell(row, "silicon_tpot_ms") * MILLI
+    first, step = cell(row, "silicon_ttft_ms") * _MILLI, cell(row, "silicon_tpot_ms") * _MILLI
     output = number(row, "osl") or 1
     ours = float(served.first_token[place]), float(served.per_token[place])
     measured = waiting * output / (first + (output - 1) * step)
@@ -152,9 +148,9 @@ def _figures(row: RowDict, served: Service, place: int, waiting: int, least: flo
     note = "measured steps are shorter than their bytes take: not all requests ran at once" if step < least else ""
     return [
         Row(case, "throughput", measured, rate, "token/s", f"{source}: throughput", note),
-        Row(case, "decode", step / MILLI, ours[1] / MILLI, "ms a token", f"{source}: time per output token", note),
-        Row(case, "prefill", first / MILLI, ours[0] / MILLI, "ms", f"{source}: time to first token", note),
+        Row(case, "decode", step / _MILLI, ours[1] / _MILLI, "ms a token", f"{source}: time per output token", note),
+        Row(case, "prefill", first / _MILLI, ours[0] / _MILLI, "ms", f"{source}: time to first token", note),
     ]
 
 
-SUITE = register_suite(ServingSuite())
+SUITE = register_suite(_ServingSuite())

@@ -4,35 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from slipstick.cluster.assembly import training_setting
 from slipstick.cluster.sweep.choose_plan import resolved
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.memory import residents
-from slipstick.cluster.training.step import train
-from slipstick.cluster.training.training_report import model_flops
-from slipstick.cluster.training.training_setting import Setting, stage_kinds
+from slipstick.cluster.training.estimate import model_flops
+from slipstick.cluster.training.memory import Residents
+from slipstick.cluster.training.pipeline_stages import Stages
+from slipstick.cluster.training.training_setting import TrainingSetting
+from slipstick.cluster.training.training_step import training_step
 from slipstick.cluster.validation.row_questions import Case, Row, training_case
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Workload
 
-GIB = 2.0**30
-TERA = 1e12
+_GIB = 2.0**30
+_TERA = 1e12
 
 
 def training_figure(row: Row) -> float:
     """Return our figure for a row of kind train, in the row's unit."""
     case = training_case(row)
-    setting = training_setting(case.workload, case.system, case.plan)
-    plans = resolve(case, setting)
-    time = float(train(setting, plans).time[0])
+    setting = TrainingSetting.of(case.workload, case.system, case.plan)
+    plans = _resolved_plans(case, setting)
+    time = float(training_step(setting, plans).time[0])
     return _in_unit(row["unit"], time, case.workload, case.system.devices)
 
 
-def resolve(case: Case, setting: Setting) -> Plans:
+def _resolved_plans(case: Case, setting: TrainingSetting) -> Plans:
     """Return the case's plan with open fields filled by the fastest that fits."""
 
     def evaluate(plans: Plans) -> tuple[object, object]:
-        step = train(setting, plans)
+        step = training_step(setting, plans)
         return step.time, step.peak_memory
 
     plan = resolved(case.plan, case.workload, case.system, case.system.main_memory.capacity, evaluate)  # type: ignore[arg-type]
@@ -46,13 +46,13 @@ def _in_unit(unit: str, time: float, workload: Workload, devices: int) -> float:
     if unit.startswith("tokens/s/gpu"):
         return tokens / time / devices
     if unit.startswith("TFLOP/s/gpu hardware"):
-        return narayanan_flops(workload) / time / devices / TERA
+        return _narayanan_flops(workload) / time / devices / _TERA
     if unit.startswith("model TFLOP/s"):
-        return model_flops(workload) / time / devices / TERA
+        return model_flops(workload) / time / devices / _TERA
     raise SlipstickError("not a unit of a training row", path="unit", value=unit)
 
 
-def narayanan_flops(workload: Workload) -> float:
+def _narayanan_flops(workload: Workload) -> float:
     """Return operations of one step with full recomputation: 96 B s l h^2 (1 + s/6h + V/16lh).
 
     Source: Narayanan et al. 2104.04473, equation 3.
@@ -67,8 +67,8 @@ def narayanan_flops(workload: Workload) -> float:
 def memory_figure(row: Row) -> float:
     """Return our figure for a row of kind memory, in the row's unit."""
     case = training_case(row)
-    setting = training_setting(case.workload, case.system, case.plan)
-    plans = resolve(case, setting)
+    setting = TrainingSetting.of(case.workload, case.system, case.plan)
+    plans = _resolved_plans(case, setting)
     unit = row["unit"]
     for start, figure in _MEMORY.items():
         if unit.startswith(start):
@@ -76,34 +76,37 @@ def memory_figure(row: Row) -> float:
     raise SlipstickError("not a unit of a memory row", path="unit", value=unit, allowed=list(_MEMORY))
 
 
-def _states(setting: Setting, plans: Plans) -> float:
+def _residents(setting: TrainingSetting, plans: Plans) -> Residents:
+    return Residents.of(setting, plans, Stages.of(setting.stack, plans))
+
+
+def _states(setting: TrainingSetting, plans: Plans) -> float:
     """GiB of weights, gradients and optimiser of the fullest stage's layers: the figure leaves the embedding out."""
-    held = residents(setting, plans, stage_kinds(setting, plans))
-    elements = setting.elements
+    resident = _residents(setting, plans)
+    elements = setting.state_bytes
     per_parameter = elements.weights + elements.gradients + elements.optimizer
-    return float((held.dense + held.experts - held.end_weights).max()) * per_parameter / GIB
+    return float((resident.dense + resident.experts - resident.end_weights).max()) * per_parameter / _GIB
 
 
-def _activations(setting: Setting, plans: Plans) -> float:
+def _activations(setting: TrainingSetting, plans: Plans) -> float:
     """GiB of activations of the first stage."""
-    held = residents(setting, plans, stage_kinds(setting, plans))
-    return float(held.activations[0, 0]) / GIB
+    resident = _residents(setting, plans)
+    return float(resident.activations[0, 0]) / _GIB
 
 
-def _percent_of_tensor_parallel(setting: Setting, plans: Plans) -> float:
+def _percent_of_tensor_parallel(setting: TrainingSetting, plans: Plans) -> float:
     """Activations of a layer, in percent of those with tensor parallelism alone (no sp, nothing recomputed)."""
     plain = Plans.of_columns(1, {**plans.__dict__, "sp": False, "recompute": 0})
-    kinds = stage_kinds(setting, plans)
-    ours = residents(setting, plans, kinds).layer_activations[0][0]
-    return float(100 * ours / residents(setting, plain, kinds).layer_activations[0][0])
+    ours = _residents(setting, plans).layer_activations[0][0]
+    return float(100 * ours / _residents(setting, plain).layer_activations[0][0])
 
 
-def _peak(setting: Setting, plans: Plans) -> float:
+def _peak(setting: TrainingSetting, plans: Plans) -> float:
     """GiB that the fullest stage holds."""
-    return float(residents(setting, plans, stage_kinds(setting, plans)).total.max()) / GIB
+    return float(_residents(setting, plans).total.max()) / _GIB
 
 
-_MEMORY: dict[str, Callable[[Setting, Plans], float]] = {
+_MEMORY: dict[str, Callable[[TrainingSetting, Plans], float]] = {
     "GiB/gpu parameters+optimizer": _states,
     "GiB/gpu activations": _activations,
     "percent of activation memory": _percent_of_tensor_parallel,

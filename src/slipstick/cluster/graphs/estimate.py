@@ -1,4 +1,4 @@
-"""The time, memory and energy of operator graphs: data-parallel training, and inference."""
+"""Estimate of operator graphs on accelerators: time, memory and energy of data-parallel training and of inference."""
 
 from __future__ import annotations
 
@@ -8,49 +8,45 @@ from typing import Any
 
 import numpy as np
 
-from slipstick.cluster.assembly import ADAM_STATES, inference_precision, sources, training_precision, width
-from slipstick.cluster.collectives.network_tiers import messages, tiers_of
+from slipstick.cluster.collectives.collective_time import messages
+from slipstick.cluster.collectives.network_tiers import tiers_of
 from slipstick.cluster.constants.prices import hourly_cost
-from slipstick.cluster.graph_plan import graph_plan
-from slipstick.cluster.kernels.device import device_of
-from slipstick.cluster.kernels.energy import energy
-from slipstick.cluster.kernels.graph_kernels import (
-    Counted,
-    backward_kernels,
-    forward_kernels,
-    kept_elements,
-    live_elements,
-)
-from slipstick.cluster.kernels.lowering import Precision
-from slipstick.cluster.kernels.timing import Device, time_kernels
+from slipstick.cluster.graphs.graph_plan import graph_plan
+from slipstick.cluster.kernels.chip import Chip
+from slipstick.cluster.kernels.energy import DeviceEnergy
+from slipstick.cluster.kernels.graph_kernels import CountedKernel, graph_kernels, kept_elements, live_elements
+from slipstick.cluster.kernels.kernel_table import kernel_table
+from slipstick.cluster.kernels.kernel_times import time_kernels
+from slipstick.cluster.kernels.precision import Precision, element_bytes
 from slipstick.cluster.sweep.plans import AUTO_TIER
-from slipstick.cluster.training.kernel_table import COLUMNS, kernel_rows
 from slipstick.cluster.training.optimizer import ADAM_TRAFFIC, exposed_message
+from slipstick.cluster.training.training_setting import ADAM_STATES
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.plan import Plan
 from slipstick.core.question import Question
 from slipstick.core.system import System
 from slipstick.core.workload import Op, Phase, Workload
-from slipstick.report.report import Metric, Report, Table
+from slipstick.networks.graphs import training_graph
+from slipstick.report.report import Metric, Report
 
-PAPERS = ("ardalani2022",)
+_PAPERS = ("ardalani2022",)
 
 
 @dataclass(frozen=True)
-class Pass:
+class _GraphPass:
     """Kernels of one pass on one device: seconds of the device and of the host that launches them, work and traffic."""
 
-    kernels: tuple[Counted, ...]
+    kernels: tuple[CountedKernel, ...]
     device: float
     host: float
     flops: float
     traffic: float
 
     @classmethod
-    def of(cls, kernels: Sequence[Counted], device: Device, launch: float) -> Pass:
-        """Time the kernels on `device`; the host needs `launch` seconds for each."""
-        timed = time_kernels([counted.kernel for counted in kernels], device, 1)
-        counts = np.array([counted.count for counted in kernels], dtype=float)
+    def of(cls, kernels: Sequence[CountedKernel], chip: Chip, launch: float) -> _GraphPass:
+        """Time the kernels on `chip`; the host needs `launch` seconds for each."""
+        timed = time_kernels([kernel for _, kernel in kernels], chip, 1)
+        counts = np.array([count for count, _ in kernels], dtype=float)
         sums = [float(counts @ column[:, 0]) for column in (timed.time, timed.flops, timed.traffic)]
         return cls(tuple(kernels), sums[0], launch * float(counts.sum()), sums[1], sums[2])
 
@@ -68,7 +64,7 @@ class _Run:
     system: System
     plan: Plan
     precision: Precision
-    device: Device
+    chip: Chip
     ops: list[Op]
 
     @property
@@ -85,7 +81,7 @@ class _Run:
 
 
 def estimate_graph(question: Question) -> Report:
-    """Return what training with data parallelism, or one inference pass, of an operator graph takes.
+    """Return the report of training with data parallelism, or of one inference pass, of an operator graph.
 
     Convolutions are matrix products of their own sizes (implicit GEMM: Chetlur et al. 1410.0759) in the kernel model
     that decoders use, everything else moves its tensors through memory.
@@ -97,28 +93,29 @@ def estimate_graph(question: Question) -> Report:
     workload, system = question.workload, question.system
     plan = graph_plan(question.plan, workload, system)
     training = workload.phase is Phase.TRAIN
-    precision = (training_precision if training else inference_precision)(plan, system)
+    precision = Precision.of(plan, system, workload.phase)
     samples, length = int(plan.parallel.microbatch), workload.sequence
     ops = workload.network.ops(workload.phase, samples, length, length)
-    run = _Run(workload, system, plan, precision, device_of(system), ops)
+    run = _Run(workload, system, plan, precision, Chip.of(system), ops)
     metrics, passes, bottleneck = _training(run) if training else _inference(run)
-    rows = kernel_rows([(c.count, [c.kernel]) for timed in passes for c in timed.kernels], run.device)
+    rows = [(count, [kernel]) for timed in passes for count, kernel in timed.kernels]
     return Report.of(
         question.with_plan(plan),
         metrics,
-        {"ops": Table.of(COLUMNS, rows)},
+        {"ops": kernel_table(rows, run.chip)},
         title=f"{workload.name} on {system.devices} x {system.name}",
         bottleneck=bottleneck,
-        papers=PAPERS,
+        papers=_PAPERS,
         facts={"roofline.compute": _roofline(run, passes)},
     )
 
 
-def _training(run: _Run) -> tuple[dict[str, Any], list[Pass], str]:
-    plan, steps, fused = run.plan, run.device.steps, run.plan.kernels.fused
+def _training(run: _Run) -> tuple[dict[str, Any], list[_GraphPass], str]:
+    plan, steps, fused = run.plan, run.chip.steps, run.plan.kernels.fused
     launch = steps.host_launch if fused else steps.host_launch * steps.unfused_host
-    ahead = Pass.of(forward_kernels(run.ops, run.precision, training=True, fused=fused), run.device, launch)
-    back = Pass.of(backward_kernels(run.ops, run.precision, fused=fused), run.device, launch)
+    ahead = _GraphPass.of(graph_kernels(run.ops, run.precision, training=True, fused=fused), run.chip, launch)
+    gradients = training_graph(run.ops)[len(run.ops) :]
+    back = _GraphPass.of(graph_kernels(gradients, run.precision, training=True, fused=fused), run.chip, launch)
     microbatches = run.workload.batch // (run.dp * run.microbatch)
     parameters = float(run.workload.network.parameters)
     reduced, gathered, sent = _update_messages(run, parameters)
@@ -133,7 +130,7 @@ def _training(run: _Run) -> tuple[dict[str, Any], list[Pass], str]:
         "forward": microbatches * ahead.device,
         "backward": microbatches * back.device,
         "data_parallel": sum(waits),
-        "optimizer": moved / (run.device.chip.dram_bandwidth * steps.optimizer_efficiency),
+        "optimizer": moved / (run.chip.dram_bandwidth * steps.optimizer_efficiency),
         "host": microbatches * (ahead.waits + back.waits),
         "overhead": steps.step_overhead,
     }
@@ -145,7 +142,7 @@ def _training(run: _Run) -> tuple[dict[str, Any], list[Pass], str]:
 
 def _update_messages(run: _Run, parameters: float) -> tuple[float, float, float]:
     """Return seconds to reduce gradients and to gather weights over the replicas, and the bytes that a device sends."""
-    tiers, element = tiers_of(run.system), width(run.plan.formats.gradients)
+    tiers, element = tiers_of(run.system), element_bytes(run.plan.formats.gradients)
     names = [tier.name for tier in tiers]
     wanted = run.plan.collectives.dp_tier
     forced = np.array([AUTO_TIER if wanted == "auto" or wanted not in names else names.index(wanted)])
@@ -165,25 +162,25 @@ def _training_memory(run: _Run, parameters: float) -> dict[str, float]:
     largest = max(op.inputs + op.outputs for op in run.ops)
     return {
         "weights": parameters * run.precision.weights,
-        "gradients": parameters * width(run.plan.formats.gradients) / (dp if zero > 1 else 1),
-        "optimizer": parameters * ADAM_STATES * width("fp32") / (dp if zero else 1),
+        "gradients": parameters * element_bytes(run.plan.formats.gradients) / (dp if zero > 1 else 1),
+        "optimizer": parameters * ADAM_STATES * element_bytes("fp32") / (dp if zero else 1),
         "activations": kept_elements(run.ops) * run.precision.activations,
         "working": largest * run.precision.activations,
     }
 
 
-def _inference(run: _Run) -> tuple[dict[str, Any], list[Pass], str]:
-    graphs, steps = run.plan.kernels.cuda_graphs, run.device.steps
+def _inference(run: _Run) -> tuple[dict[str, Any], list[_GraphPass], str]:
+    graphs, steps = run.plan.kernels.cuda_graphs, run.chip.steps
     launch = steps.replay_launch if graphs else steps.eager_launch
-    kernels = forward_kernels(run.ops, run.precision, training=False, fused=run.plan.kernels.fused)
-    done = Pass.of(kernels, run.device, launch)
-    parts = {"kernels": done.device, "launch": done.host}
+    kernels = graph_kernels(run.ops, run.precision, training=False, fused=run.plan.kernels.fused)
+    timed = _GraphPass.of(kernels, run.chip, launch)
+    parts = {"kernels": timed.device, "launch": timed.host}
     memory = {
         "weights": run.workload.network.parameters * run.precision.weights,
         "activations": live_elements(run.ops) * run.precision.activations,
     }
-    metrics = _metrics(run, parts, memory, done.flops, done.traffic, 0.0, 1.0)
-    return metrics, [done], _bottleneck(parts)
+    metrics = _metrics(run, parts, memory, timed.flops, timed.traffic, 0.0, 1.0)
+    return metrics, [timed], _bottleneck(parts)
 
 
 def _metrics(
@@ -196,7 +193,7 @@ def _metrics(
     passes: float,
 ) -> dict[str, Any]:
     """Return the metric tree; `flops`, `traffic` and `sent` are of one device, a step is `passes` forward ones."""
-    system, source = run.system, f"{sources(run.system)}; convolutions as matrix products, none calibrated"
+    system, source = run.system, f"{run.chip.basis}; convolutions as matrix products, none calibrated"
 
     def metric(value: float, unit: str, note: str = "") -> Metric:
         return Metric(float(value), unit, "estimated", source, note)
@@ -205,7 +202,7 @@ def _metrics(
     useful = passes * sum(op.flops * op.count for op in run.ops) * samples / run.microbatch
     rate = useful / time / run.dp
     figures = (np.array([figure]) for figure in (time, flops, traffic, sent))
-    spent = energy(system, run.precision.matmul, *figures)
+    spent = DeviceEnergy.of(system, run.precision.matmul, *figures)
     tree: dict[str, Any] = {
         "time": {"step": metric(time, "s"), "parts": {k: metric(v, "s") for k, v in parts.items() if v > 0}},
         "memory": {
@@ -221,7 +218,8 @@ def _metrics(
         "efficiency": {"mfu": metric(rate / run.peak, "fraction", "over the dense peak")},
     }
     if spent is not None:
-        joules = float(spent.total[0]) * run.dp + (system.overhead_power or 0.0) * time * run.dp
+        hosts = 0.0 if spent.hosts is None else float(spent.hosts[0])
+        joules = float(spent.total[0]) * run.dp + hosts * run.dp
         tree["energy"] = {"step": metric(joules, "J"), "sample": metric(joules / samples, "J")}
     hourly = hourly_cost(system, None if spent is None else float(spent.total[0]) / time)
     if hourly is not None:
@@ -229,10 +227,10 @@ def _metrics(
     return tree
 
 
-def _roofline(run: _Run, passes: Sequence[Pass]) -> float:
+def _roofline(run: _Run, passes: Sequence[_GraphPass]) -> float:
     """Return the seconds of the products of a device's share at the peak rate of the format."""
     microbatches = run.workload.batch // (run.dp * run.microbatch)
-    return microbatches * sum(done.flops for done in passes) / run.peak
+    return microbatches * sum(timed.flops for timed in passes) / run.peak
 
 
 def _bottleneck(parts: dict[str, float]) -> str:

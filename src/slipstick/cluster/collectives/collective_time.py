@@ -4,45 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from slipstick.cluster.collectives import algorithms
-from slipstick.cluster.collectives.algorithms import Cost
+from slipstick.cluster.collectives.algorithm_cost import AlgorithmCost
+from slipstick.cluster.collectives.network_tiers import NetworkTier
 from slipstick.cluster.constants.links import LinkConstants, Protocol
-from slipstick.core.arrays import FloatArray
+from slipstick.cluster.sweep.plans import AUTO_TIER
+from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.collective_price import CollectivePrice
 from slipstick.core.errors import SlipstickError
 
-Operation = Literal["all_reduce", "all_gather", "reduce_scatter", "all_to_all", "broadcast", "point_to_point"]
-OPERATIONS = ("all_reduce", "all_gather", "reduce_scatter", "all_to_all", "broadcast", "point_to_point")
+_OPERATIONS = ("all_reduce", "all_gather", "reduce_scatter", "all_to_all", "broadcast", "point_to_point")
 
 
 @dataclass(frozen=True)
-class Tier:
-    """One level of the network as one device sees it.
-
-    Attributes
-    ----------
-    name : the link technology, "nvlink4".
-    domain : devices joined by this tier and those inside it: 8 in a node, 4096 over the cluster.
-    bandwidth : bytes per second one way per device, as the data sheet says.
-    constants : what the collectives need besides, from `load_link_constants(name)`.
-    price : what prices collectives instead of the closed form, for the whole network: asked of the innermost tier.
-    """
-
-    name: str
-    domain: int
-    bandwidth: float
-    constants: LinkConstants
-    price: CollectivePrice | None = None
-
-
-@dataclass(frozen=True)
-class CollectiveTime:
-    """What a collective costs; arrays of the broadcast shape of size, ranks and stride.
+class _CollectiveTime:
+    """Time of a collective and its parts; arrays of the broadcast shape of size, ranks and stride.
 
     Attributes
     ----------
@@ -58,7 +37,7 @@ class CollectiveTime:
     bandwidth: FloatArray
     bytes_sent: FloatArray
     bytes_received: FloatArray
-    tier: NDArray[np.int64]
+    tier: IntArray
 
 
 @dataclass(frozen=True)
@@ -76,15 +55,15 @@ def collective(
     size: ArrayLike,
     ranks: ArrayLike,
     *,
-    tiers: Sequence[Tier],
+    tiers: Sequence[NetworkTier],
     stride: ArrayLike = 1,
     concurrent: ArrayLike = 1,
-) -> CollectiveTime:
+) -> _CollectiveTime:
     """Return the time of one collective.
 
     Parameters
     ----------
-    op : one of `OPERATIONS`.
+    op : all_reduce, all_gather, reduce_scatter, all_to_all, broadcast or point_to_point.
     size : bytes of the full tensor [B]: all_reduce the tensor, all_gather the gathered one, reduce_scatter the
         unreduced one, all_to_all what one rank holds before, broadcast and point_to_point the message.
     ranks : devices in the group.
@@ -98,14 +77,14 @@ def collective(
 
     Examples
     --------
-    >>> from slipstick.cluster.constants.links import load_link_constants
-    >>> node = Tier("nvlink4", 8, 450e9, load_link_constants("nvlink4"))
+    >>> from slipstick.cluster.constants.links import LinkConstants
+    >>> node = NetworkTier("nvlink4", 8, 450e9, LinkConstants.of_technology("nvlink4"))
     >>> cost = collective("all_reduce", [512 * 2**20, 0.0], 8, tiers=[node])
     >>> bool(1.5e-3 < cost.time[0] < 3e-3), float(cost.bytes_sent[0]) > 0
     (True, True)
     """
-    if op not in OPERATIONS:
-        raise SlipstickError("no such collective", path="op", value=op, allowed=OPERATIONS)
+    if op not in _OPERATIONS:
+        raise SlipstickError("no such collective", path="op", value=op, allowed=_OPERATIONS)
     if not tiers:
         raise SlipstickError("a collective needs a network", path="tiers", allowed="at least one tier")
     group = _spread(size, ranks, tiers, stride, concurrent)
@@ -118,18 +97,18 @@ def collective(
         if not here.any():
             continue
         cost = _cost(op, group, tiers[: level + 1])
-        latency, bandwidth = np.where(here, cost[0], latency), np.where(here, cost[1], bandwidth)
+        latency, bandwidth = np.where(here, cost.latency, latency), np.where(here, cost.bandwidth, bandwidth)
         if here.all():
             break
     alone = (group.ranks <= 1) | (group.size <= 0.0)  # nothing to send: no time either
     latency, bandwidth = np.where(alone, 0.0, latency), np.where(alone, 0.0, bandwidth)
     sent = np.where(alone, 0.0, _bytes_sent(op, group.size, np.maximum(group.ranks, 1.0)))
     limiting = np.where(alone, -1, _limiting_tier(group, tiers))
-    return CollectiveTime(latency + bandwidth, latency, bandwidth, sent, sent.copy(), limiting)
+    return _CollectiveTime(latency + bandwidth, latency, bandwidth, sent, sent.copy(), limiting)
 
 
 def _spread(
-    size: ArrayLike, ranks: ArrayLike, tiers: Sequence[Tier], stride: ArrayLike, concurrent: ArrayLike
+    size: ArrayLike, ranks: ArrayLike, tiers: Sequence[NetworkTier], stride: ArrayLike, concurrent: ArrayLike
 ) -> _Group:
     given = [np.asarray(a, dtype=np.float64) for a in (size, ranks, stride, concurrent)]
     shape = np.broadcast(*given).shape
@@ -151,7 +130,7 @@ def _below(group: _Group, level: int) -> FloatArray:
     return group.members[level - 1] if level else np.ones_like(group.size)
 
 
-def _link_rate(group: _Group, tiers: Sequence[Tier], level: int) -> FloatArray:
+def _link_rate(group: _Group, tiers: Sequence[NetworkTier], level: int) -> FloatArray:
     """Data-sheet rate of tier `level` for one ring: each member of the domain below brings its own link [B/s]."""
     tier = tiers[level]
     if level == 0:
@@ -163,7 +142,7 @@ def _link_rate(group: _Group, tiers: Sequence[Tier], level: int) -> FloatArray:
     return rate * (domains / 2.0) ** -tier.constants.congestion
 
 
-def _inner_rate(op: str, group: _Group, tiers: Sequence[Tier]) -> FloatArray:
+def _inner_rate(op: str, group: _Group, tiers: Sequence[NetworkTier]) -> FloatArray:
     """Rate of the slowest tier below the last one, for long messages [B/s]; infinite where the group uses none."""
     slowest = np.full_like(group.size, np.inf)
     for level, tier in enumerate(tiers[:-1]):
@@ -172,7 +151,7 @@ def _inner_rate(op: str, group: _Group, tiers: Sequence[Tier]) -> FloatArray:
     return slowest
 
 
-def _inner_hops(op: str, group: _Group, tiers: Sequence[Tier], name: str) -> FloatArray:
+def _inner_hops(op: str, group: _Group, tiers: Sequence[NetworkTier], name: str) -> FloatArray:
     """Latency of a ring's links below the last tier, by protocol `name`, averaged over all its links [s]."""
     total = np.zeros_like(group.size)
     for level, tier in enumerate(tiers[:-1]):
@@ -182,7 +161,7 @@ def _inner_hops(op: str, group: _Group, tiers: Sequence[Tier], name: str) -> Flo
     return total
 
 
-def _cost(op: str, group: _Group, tiers: Sequence[Tier]) -> Cost:
+def _cost(op: str, group: _Group, tiers: Sequence[NetworkTier]) -> AlgorithmCost:
     """Cost of groups whose outermost tier is the last of `tiers`: the latency and the bandwidth part [s]."""
     if op in ("all_to_all", "point_to_point"):
         return _exchange(op, group, tiers)
@@ -199,42 +178,42 @@ def _cost(op: str, group: _Group, tiers: Sequence[Tier]) -> Cost:
     for protocol in protocols:
         hop = protocol.hop * outer_links + _inner_hops(op, group, tiers, protocol.name)
         rate = np.minimum(protocol.efficiency * outer, inner)
-        costs.append(algorithms.ring(protocol, shard, turns, hop, rate, outer))
-    best = algorithms.select(costs, protocols, shard)
+        costs.append(AlgorithmCost.ring(protocol, shard, turns, hop, rate, outer))
+    best = AlgorithmCost.best_protocol(costs, protocols, shard)
     return best if op != "all_reduce" else _all_reduce(best, group, tiers)
 
 
-def _all_reduce(best: Cost, group: _Group, tiers: Sequence[Tier]) -> Cost:
+def _all_reduce(best: AlgorithmCost, group: _Group, tiers: Sequence[NetworkTier]) -> AlgorithmCost:
     """Return the best of the ring, given, and the other algorithms that the outermost tier has."""
     constants = tiers[-1].constants
     if constants.tree:
-        best = algorithms.cheaper(best, _tree(group, tiers))
+        best = best.or_cheaper(_tree(group, tiers))
     if constants.in_switch is not None and len(tiers) == 1:
         outer = _link_rate(group, tiers, 0)
-        best = algorithms.cheaper(best, algorithms.in_switch(constants.in_switch, group.size, group.ranks, outer))
+        best = best.or_cheaper(AlgorithmCost.in_switch(constants.in_switch, group.size, group.ranks, outer))
     if constants.hierarchical and len(tiers) > 1:
-        best = algorithms.cheaper(best, _hierarchical(group, tiers))
+        best = best.or_cheaper(_hierarchical(group, tiers))
     return best
 
 
-def _tree(group: _Group, tiers: Sequence[Tier]) -> Cost:
+def _tree(group: _Group, tiers: Sequence[NetworkTier]) -> AlgorithmCost:
     """Chains inside the domains, pipelined with a double binary tree across them."""
     below = _below(group, len(tiers) - 1)
     inner_time = 2.0 * group.size * (below - 1.0) / below / _inner_rate("all_reduce", group, tiers)
     if len(tiers) == 2 and tiers[0].constants.in_switch is not None:
-        switch = algorithms.in_switch(tiers[0].constants.in_switch, group.size, below, _link_rate(group, tiers, 0))
-        inner_time = np.where(np.isfinite(switch[0]), np.minimum(switch[1], inner_time), inner_time)
+        switch = AlgorithmCost.in_switch(tiers[0].constants.in_switch, group.size, below, _link_rate(group, tiers, 0))
+        inner_time = np.where(np.isfinite(switch.latency), np.minimum(switch.bandwidth, inner_time), inner_time)
     outer = _link_rate(group, tiers, len(tiers) - 1)
     costs = []
     protocols = tiers[-1].constants.tree
     for protocol in protocols:
-        latency, bandwidth = algorithms.tree(protocol, group.size, group.ranks / below, protocol.efficiency * outer)
+        latency, bandwidth = AlgorithmCost.tree(protocol, group.size, group.ranks / below, protocol.efficiency * outer)
         chain = 2.0 * below * np.maximum(_inner_hops("all_reduce", group, tiers, protocol.name), 0.0)
-        costs.append((latency + chain, np.maximum(bandwidth, inner_time)))
-    return algorithms.select(costs, protocols, group.size / group.ranks)
+        costs.append(AlgorithmCost(latency + chain, np.maximum(bandwidth, inner_time)))
+    return AlgorithmCost.best_protocol(costs, protocols, group.size / group.ranks)
 
 
-def _hierarchical(group: _Group, tiers: Sequence[Tier]) -> Cost:
+def _hierarchical(group: _Group, tiers: Sequence[NetworkTier]) -> AlgorithmCost:
     """Reduce-scatter inside the domain, all-reduce of each shard across, all-gather inside."""
     below = _below(group, len(tiers) - 1)
     inner = _Group(group.size, below, [np.minimum(m, below) for m in group.members[:-1]], group.concurrent)
@@ -244,10 +223,12 @@ def _hierarchical(group: _Group, tiers: Sequence[Tier]) -> Cost:
     across = _cost("all_reduce", outer, [tiers[-1]])  # alone it knows no neighbours: they come in here
     crowding = np.maximum(domains / 2.0, 1.0) ** tiers[-1].constants.congestion * group.concurrent
     active = np.where(below > 1.0, 2.0, 0.0)
-    return across[0] + active * gather[0], across[1] * crowding + active * gather[1]
+    return AlgorithmCost(
+        across.latency + active * gather.latency, across.bandwidth * crowding + active * gather.bandwidth
+    )
 
 
-def _exchange(op: str, group: _Group, tiers: Sequence[Tier]) -> Cost:
+def _exchange(op: str, group: _Group, tiers: Sequence[NetworkTier]) -> AlgorithmCost:
     """Return the cost of direct sends: what leaves a domain is limited by the outer tier, side by side."""
     alone = op == "point_to_point"
     ranks = np.maximum(group.ranks, 1.0)
@@ -265,10 +246,9 @@ def _exchange(op: str, group: _Group, tiers: Sequence[Tier]) -> Cost:
     costs = []
     for protocol in tiers[-1].constants.exchange:
         own = 0.0 if alone else shard * protocol.own / tiers[0].bandwidth
-        costs.append(
-            (protocol.base + protocol.hop * peers, np.maximum(load / (protocol.efficiency * outer), inner) + own)
-        )
-    return algorithms.select(costs, tiers[-1].constants.exchange, shard)
+        bandwidth = np.maximum(load / (protocol.efficiency * outer), inner) + own
+        costs.append(AlgorithmCost(protocol.base + protocol.hop * peers, bandwidth))
+    return AlgorithmCost.best_protocol(costs, tiers[-1].constants.exchange, shard)
 
 
 def _bytes_sent(op: str, size: FloatArray, ranks: FloatArray) -> FloatArray:
@@ -279,7 +259,7 @@ def _bytes_sent(op: str, size: FloatArray, ranks: FloatArray) -> FloatArray:
     return 2.0 * share if op == "all_reduce" else share
 
 
-def _limiting_tier(group: _Group, tiers: Sequence[Tier]) -> NDArray[np.int64]:
+def _limiting_tier(group: _Group, tiers: Sequence[NetworkTier]) -> IntArray:
     """Index of the slowest tier that the group uses."""
     slowest = np.full(group.size.shape, np.inf)
     index = np.zeros(group.size.shape, dtype=np.int64)
@@ -290,3 +270,31 @@ def _limiting_tier(group: _Group, tiers: Sequence[Tier]) -> NDArray[np.int64]:
         slowest, index = np.where(slower, rate, slowest), np.where(slower, level, index)
         below = group.members[level]
     return index
+
+
+def messages(
+    op: str, size: ArrayLike, ranks: ArrayLike, stride: ArrayLike, forced: IntArray, tiers: Sequence[NetworkTier]
+) -> FloatArray:
+    """Return the time (s) of a collective; where `forced` names a tier, every rank is reached over that tier.
+
+    Shapes broadcast to `forced`, (u,); a group of one rank costs nothing.
+    """
+    if not tiers:
+        return np.zeros(np.shape(forced))
+    if tiers[0].price is not None:
+        return _priced(tiers[0].price, op, size, ranks, stride, np.shape(forced))
+    time = collective(op, size, ranks, tiers=tiers, stride=stride).time
+    for index in np.unique(forced[forced != AUTO_TIER]):
+        over = collective(op, size, ranks, tiers=[tiers[index]], stride=1).time
+        time = np.where(forced == index, over, time)
+    return np.broadcast_to(time, np.shape(forced))
+
+
+def _priced(
+    price: CollectivePrice, op: str, size: ArrayLike, ranks: ArrayLike, stride: ArrayLike, shape: tuple[int, ...]
+) -> FloatArray:
+    """Ask for every element of the broadcast arrays, of equal ones once."""
+    arrays = np.broadcast_arrays(*(np.asarray(a, np.float64) for a in (size, ranks, stride)), np.zeros(shape))[:3]
+    rows, which = np.unique(np.stack([a.ravel() for a in arrays], axis=1), axis=0, return_inverse=True)
+    times = np.array([price(op, float(s), int(n), int(d)) for s, n, d in rows])
+    return np.asarray(times[which.ravel()].reshape(arrays[0].shape))

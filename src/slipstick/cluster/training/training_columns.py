@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from slipstick.cluster.assembly import training_setting
 from slipstick.cluster.sweep.plans import (
     AUTO_TIER,
     RECOMPUTE,
@@ -16,9 +15,9 @@ from slipstick.cluster.sweep.plans import (
     TP_OVERLAP,
     TP_PATTERN,
     Plans,
-    possible,
 )
-from slipstick.cluster.training.step import train
+from slipstick.cluster.training.training_setting import TrainingSetting
+from slipstick.cluster.training.training_step import training_step
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
@@ -57,10 +56,10 @@ def _training_columns(
     count = len(places[0]) if places else 1
     plans = _plans(question, shared, axes, places, count)
     good = np.flatnonzero(plans.dp > 0)
-    good = good[possible(plans.take(good), workload, system)]
+    good = good[plans.take(good).possible(workload, system)]
     figures = {name: np.full(count, np.nan) for name in _FIGURES}
     if good.size:
-        step = train(training_setting(workload, system, shared), plans.take(good))
+        step = training_step(TrainingSetting.of(workload, system, shared), plans.take(good))
         figures["time.step"][good] = step.time
         figures["time.sample"][good] = step.time / workload.batch
         figures["throughput.samples"][good] = workload.batch / step.time

@@ -15,38 +15,37 @@ from slipstick.cluster.training.exposed_messages import (
     expert_exchange,
     exposed_tensor,
     pipeline_message,
-    tensor_messages,
 )
-from slipstick.cluster.training.layer_time import LayerTime
-from slipstick.cluster.training.memory import Residents, residents
+from slipstick.cluster.training.layer_time import LayerTime, layer_times
+from slipstick.cluster.training.memory import Residents
 from slipstick.cluster.training.optimizer import exposed_update, offload_waits, optimizer_time, weight_gathers
 from slipstick.cluster.training.pipeline_stages import Stages
-from slipstick.cluster.training.training_setting import Setting, layer_times, stage_kinds
+from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.core.arrays import FloatArray
 
-Costs = dict[str, FloatArray]
+_Costs = dict[str, FloatArray]
 
-PARTS = (
+_PARTS = (
     "forward", "backward", "recompute", "tensor_parallel", "context_parallel", "expert_parallel",
     "pipeline_parallel", "data_parallel", "bubble", "offload", "optimizer", "host", "overhead",
 )  # fmt: skip
-_PER_MICROBATCH = (*PARTS[:6], "data_parallel", "offload", "host")
+_PER_MICROBATCH = (*_PARTS[:6], "data_parallel", "offload", "host")
 
 
 @dataclass(frozen=True)
-class Step:
+class TrainingStep:
     """A training step of n plans.
 
-    parts : seconds by `PARTS`, (n,) each, on the slowest stage; they sum to `time`.
+    parts : seconds by part, (n,) each, on the slowest stage; they sum to `time`.
     residents : bytes by part and stage kind, (n, K).
     messages : bytes that the average device sends, by the parallelism that sends them, (n,) each.
     layers, ends : times of each kind of layer, and of embedding and head.
     """
 
-    parts: Costs
+    parts: _Costs
     residents: Residents
     stages: Stages
-    messages: Costs
+    messages: _Costs
     layers: list[LayerTime]
     ends: tuple[LayerTime, LayerTime]
 
@@ -66,63 +65,61 @@ class Step:
         return np.asarray(self.residents.total.max(axis=1))
 
 
-def train(setting: Setting, plans: Plans) -> Step:
+def training_step(setting: TrainingSetting, plans: Plans) -> TrainingStep:
     """Return the training step of each plan, (n,).
 
     The pipeline takes m * t_max + (sum of t_i - t_max) / v: the slowest stage works all the time while the others
     fill and drain (Narayanan et al. 2104.04473, section 2.2; uneven stages by their own times).
     """
     layers, embedding, head = layer_times(setting, plans)
-    kinds = stage_kinds(setting, plans)
-    held = residents(setting, plans, kinds)
-    sent = tensor_messages(setting.decoder, setting.sequence, setting.precision.activations, plans, setting.tiers)
-    costs = [_layer(setting, plans, index, layer, sent, held) for index, layer in enumerate(layers)]
+    kinds = Stages.of(setting.stack, plans)
+    residents = Residents.of(setting, plans, kinds)
+    sent = TensorMessages.of(setting, plans)
+    costs = [_layer(setting, plans, index, layer, sent, residents) for index, layer in enumerate(layers)]
     ends = [_end(setting, time, sent) for time in (embedding, head)]
     stage = {part: _on_stages(kinds, [c[part] for c in costs], [e[part] for e in ends]) for part in _PER_MICROBATCH}
     stage["host"] = _host_waits(setting, stage)
-    parts = _step(setting, plans, kinds, stage, sent, held)
-    return Step(parts, held, kinds, _sent(setting, plans, kinds, held), layers, (embedding, head))
+    parts = _step(setting, plans, kinds, stage, sent, residents)
+    return TrainingStep(parts, residents, kinds, _sent(setting, plans, kinds, residents), layers, (embedding, head))
 
 
-def _sent(setting: Setting, plans: Plans, kinds: Stages, held: Residents) -> Costs:
-    microbatches = setting.batch // (plans.dp * plans.microbatch)
-    parameters = ((held.dense + held.experts) * kinds.copies).sum(axis=1) / plans.pp
-    element = setting.precision.activations
-    gradients = parameters * setting.elements.gradients
-    return bytes_sent(setting.decoder, setting.sequence, element, plans, microbatches, gradients)
+def _sent(setting: TrainingSetting, plans: Plans, kinds: Stages, residents: Residents) -> _Costs:
+    parameters = ((residents.dense + residents.experts) * kinds.copies).sum(axis=1) / plans.pp
+    return bytes_sent(setting, plans, parameters * setting.state_bytes.gradients)
 
 
 def _layer(
-    setting: Setting, plans: Plans, index: int, layer: LayerTime, sent: TensorMessages, held: Residents
-) -> Costs:
+    setting: TrainingSetting, plans: Plans, index: int, layer: LayerTime, sent: TensorMessages, residents: Residents
+) -> _Costs:
     """Seconds of one layer for one microbatch, forward and backward, by part."""
-    block, element, tiers = setting.blocks[index], setting.precision.activations, setting.tiers
-    ahead, back = exposed_tensor(block, layer, sent, plans, setting.device.steps.overlap_slowdown)
+    block = setting.blocks[index]
+    ahead, back = exposed_tensor(setting, plans, block, layer, sent)
     again = plans.recompute == 2
-    exchange = expert_exchange(block, setting.decoder, setting.sequence, element, plans, tiers)
-    weights, kept = held.layer_weights[index], held.layer_activations[index]
+    exchange = expert_exchange(setting, plans, block)
+    weights, activations = residents.layer_weights[index], residents.layer_activations[index]
     return {
         "forward": layer.forward,
         "backward": layer.backward,
         "recompute": np.choose(plans.recompute, [0.0 * layer.core, layer.core, layer.forward]),
         "tensor_parallel": ahead * (1 + again) + back,
-        "context_parallel": context_exchange(block, setting.sequence, element, layer, plans, tiers),
+        "context_parallel": context_exchange(setting, plans, block, layer),
         "expert_parallel": exchange * (2 + again),
         "data_parallel": weight_gathers(setting, plans, block, layer, weights),
-        "offload": offload_waits(setting, plans, layer, weights, kept),
+        "offload": offload_waits(setting, plans, layer, weights, activations),
         "host": layer.host_forward * (1 + again) + layer.host_backward + _host_messages(setting, plans, block.parallel),
     }
 
 
-def _host_messages(setting: Setting, plans: Plans, parallel: bool) -> FloatArray:
+def _host_messages(setting: TrainingSetting, plans: Plans, parallel: bool) -> FloatArray:
     """Seconds of the host to start one layer's tensor parallel collectives, forward and backward."""
     split = plans.tp_pattern == 2
     count = (1 if parallel else 2) * (np.where(split, 4, 2) + np.where(split & plans.regather, 1, 0))
-    each = setting.device.steps.host_collective + plans.tp * max((t.constants.host for t in setting.tiers), default=0.0)
-    return np.where(plans.tp > 1, count * each, 0.0)
+    starting = max((tier.constants.host for tier in setting.tiers), default=0.0)
+    collective = setting.chip.steps.host_collective + plans.tp * starting
+    return np.where(plans.tp > 1, count * collective, 0.0)
 
 
-def _end(setting: Setting, time: LayerTime, sent: TensorMessages) -> Costs:
+def _end(setting: TrainingSetting, time: LayerTime, sent: TensorMessages) -> _Costs:
     """Seconds of the embedding or the head: one all-reduce of an activation (or its gather and scatter) each."""
     nothing = np.zeros_like(time.forward)
     return {
@@ -142,13 +139,15 @@ def _on_stages(kinds: Stages, per_layer: Sequence[FloatArray], ends: Sequence[Fl
     return np.asarray(total)
 
 
-def _host_waits(setting: Setting, stage: Costs) -> FloatArray:
+def _host_waits(setting: TrainingSetting, stage: _Costs) -> FloatArray:
     """Seconds that the device waits for the host: launches take longer than the kernels that they launch."""
     busy = sum(cost for part, cost in stage.items() if part != "host")
     return np.maximum(0.0, stage["host"] - busy)
 
 
-def _step(setting: Setting, plans: Plans, kinds: Stages, stage: Costs, sent: TensorMessages, held: Residents) -> Costs:
+def _step(
+    setting: TrainingSetting, plans: Plans, kinds: Stages, stage: _Costs, sent: TensorMessages, residents: Residents
+) -> _Costs:
     """Put the stages of one microbatch together into the parts of a step, (n,) each."""
     microbatches = setting.batch // (plans.dp * plans.microbatch)
     busy = np.asarray(sum(stage.values()))
@@ -156,13 +155,12 @@ def _step(setting: Setting, plans: Plans, kinds: Stages, stage: Costs, sent: Ten
     total = (busy * kinds.copies).sum(axis=1)
     worst = np.take_along_axis(busy, slowest, axis=1)[:, 0]
     parts = {part: microbatches * np.take_along_axis(cost, slowest, axis=1)[:, 0] for part, cost in stage.items()}
-    element = setting.precision.activations
-    message = pipeline_message(setting.decoder, setting.sequence, element, plans, sent, setting.tiers)
+    message = pipeline_message(setting, plans, sent)
     crossings = np.where(plans.pp_overlap, 0, microbatches * plans.interleave) + plans.pp - 1
     parts["pipeline_parallel"] = np.where(plans.pp > 1, 2 * crossings * message, 0.0)
     parts["bubble"] = (total - worst) / plans.interleave
-    exposed = exposed_update(setting, plans, held, stage["backward"], stage["forward"])
+    exposed = exposed_update(setting, plans, residents, stage["backward"], stage["forward"])
     parts["data_parallel"] = parts["data_parallel"] + exposed
-    parts["optimizer"] = optimizer_time(setting, plans, held)
-    parts["overhead"] = np.full(len(plans), setting.device.steps.step_overhead)
-    return {part: parts[part] for part in PARTS}
+    parts["optimizer"] = optimizer_time(setting, plans, residents)
+    parts["overhead"] = np.full(len(plans), setting.chip.steps.step_overhead)
+    return {part: parts[part] for part in _PARTS}

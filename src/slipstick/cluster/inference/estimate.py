@@ -1,4 +1,4 @@
-"""The Report of inference: a first token, the tokens after it, a whole request, a serving engine under load."""
+"""Estimate of inference: a first token, the tokens after it, a whole request, a serving engine under load."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from slipstick.cluster.assembly import inference_setting, sources
 from slipstick.cluster.constants.prices import hourly_cost
-from slipstick.cluster.inference.request import (
+from slipstick.cluster.inference.inference_pass import (
+    InferencePass,
     InferenceSetting,
-    Pass,
     decode_step,
     inference_shape,
     largest_batch,
     prefill,
-    room,
+    serving_memory,
 )
 from slipstick.cluster.inference.serving import (
     Load,
@@ -27,10 +26,10 @@ from slipstick.cluster.inference.serving import (
     split_service,
     static_batch,
 )
-from slipstick.cluster.kernels.energy import energy, host_energy
+from slipstick.cluster.kernels.energy import DeviceEnergy
+from slipstick.cluster.kernels.kernel_table import decoder_table
 from slipstick.cluster.sweep.choose_plan import resolved
-from slipstick.cluster.sweep.plans import Plans, decoder_of
-from slipstick.cluster.training.kernel_table import inference_table
+from slipstick.cluster.sweep.plans import Plans
 from slipstick.core.arrays import FloatArray
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
@@ -41,12 +40,12 @@ from slipstick.core.workload import Phase, Workload
 from slipstick.networks.decoder.decoder import Decoder
 from slipstick.report.report import Metric, Report, Table
 
-PAPERS = ("kundu2024", "ardalani2022", "dao2022")
+_PAPERS = ("kundu2024", "ardalani2022", "dao2022")
 
 
 @dataclass(frozen=True)
-class Run:
-    """What one inference estimate needs everywhere."""
+class _Run:
+    """One inference question, resolved: its setting, and its plan without ``auto`` as an array of one."""
 
     workload: Workload
     system: System
@@ -58,8 +57,17 @@ class Run:
 
     @property
     def load(self) -> Load:
-        """The requests of one replica."""
+        """Requests of one replica."""
         return Load(*(np.array([v]) for v in (self.batch, self.workload.sequence, self.workload.output)))
+
+    @property
+    def middle(self) -> int:
+        """Context of the decode step at the middle of the output [tokens]."""
+        return self.workload.sequence + (self.workload.output + 1) // 2
+
+    def metric(self, value: Any, unit: str, note: str = "") -> Metric:
+        """Return a figure with the basis that it rests on."""
+        return Metric(float(np.ravel(value)[0]), unit, "estimated", self.setting.chip.basis, note)
 
 
 def estimate_inference(question: Question) -> Report:
@@ -78,14 +86,15 @@ def estimate_inference(question: Question) -> Report:
         {"ops": _table(run)},
         title=f"{workload.name} on {system.devices} x {system.name}",
         bottleneck=_bottleneck(run),
-        papers=PAPERS,
+        papers=_PAPERS,
         facts=_rooflines(run),
     )
 
 
 def _attention_ranks(plan: Plan, decoder: Decoder) -> Plan:
-    """Return the plan with attention data parallelism spelt out: each rank is a replica of attention with its own
-    requests, and the experts span the ranks.
+    """Return the plan with attention data parallelism spelt out.
+
+    Each rank is a replica of attention with its own requests, and the experts span the ranks.
 
     Errors
     ------
@@ -106,23 +115,24 @@ def _attention_ranks(plan: Plan, decoder: Decoder) -> Plan:
     return Plan.of(plan, tp=tp // int(ranks), dp=dp, **given)
 
 
-def _run(workload: Workload, system: System, plan: Plan) -> Run:
-    plan = _attention_ranks(plan, decoder_of(workload))
-    setting = inference_setting(workload, system, plan)
+def _run(workload: Workload, system: System, plan: Plan) -> _Run:
+    plan = _attention_ranks(plan, Decoder.of(workload.network))
+    setting = InferenceSetting.of(workload, system, plan)
 
     def evaluate(plans: Plans) -> tuple[FloatArray, FloatArray]:
         batch = np.maximum(1, workload.batch // plans.dp)
         context = workload.sequence + workload.output
         tokens = batch if workload.phase is Phase.DECODE else batch * workload.sequence
-        one = prefill(setting, plans, batch, workload.sequence) if workload.phase is Phase.PREFILL else decode_step(
-            setting, plans, batch, context
-        )  # fmt: skip
-        return one.time / workload.batch, room(setting, plans, batch, context, tokens // batch).total
+        if workload.phase is Phase.PREFILL:
+            passed = prefill(setting, plans, batch, workload.sequence)
+        else:
+            passed = decode_step(setting, plans, batch, context)
+        return passed.time / workload.batch, serving_memory(setting, plans, batch, context, tokens // batch).total
 
     filled = resolved(plan, workload, system, system.main_memory.capacity, evaluate)
     plans = Plans.of([filled], system)
     decoding = int(plans.dp[0]) - _prefilling(filled, workload, plans)
-    return Run(workload, system, filled, setting, plans, max(1, workload.batch // decoding), decoding)
+    return _Run(workload, system, filled, setting, plans, max(1, workload.batch // decoding), decoding)
 
 
 def _prefilling(plan: Plan, workload: Workload, plans: Plans) -> int:
@@ -140,56 +150,47 @@ def _prefilling(plan: Plan, workload: Workload, plans: Plans) -> int:
     return devices // degree
 
 
-def _metric(run: Run) -> Any:
-    source = sources(run.system)
-
-    def metric(value: Any, unit: str, note: str = "") -> Metric:
-        return Metric(float(np.ravel(value)[0]), unit, "estimated", source, note)
-
-    return metric
+def _parts(passed: InferencePass, metric: Any) -> dict[str, Metric]:
+    return {name: metric(value, "s") for name, value in passed.parts.items() if value[0] > 0}
 
 
-def _parts(done: Pass, metric: Any) -> dict[str, Metric]:
-    return {name: metric(value, "s") for name, value in done.parts.items() if value[0] > 0}
-
-
-def _prefill_metrics(run: Run) -> dict[str, Any]:
-    metric, workload = _metric(run), run.workload
-    done = _chunked(run) if run.plan.serving.chunk else prefill(run.setting, run.plans, run.batch, workload.sequence)
-    tokens = workload.batch * workload.sequence / done.time
+def _prefill_metrics(run: _Run) -> dict[str, Any]:
+    metric, workload = run.metric, run.workload
+    passed = _chunked(run) if run.plan.serving.chunk else prefill(run.setting, run.plans, run.batch, workload.sequence)
+    tokens = workload.batch * workload.sequence / passed.time
     return {
-        "time": {"first_token": metric(done.time, "s"), "parts": _parts(done, metric)},
+        "time": {"first_token": metric(passed.time, "s"), "parts": _parts(passed, metric)},
         "throughput": {
             "tokens": metric(tokens, "token/s", "of the prompts, all replicas"),
             "tokens_per_device": metric(tokens / run.system.devices, "token/s"),
         },
         "efficiency": {
-            "mfu": metric(_utilisation(run, done), "fraction", "forward FLOP/s over the peak of the format")
+            "mfu": metric(_utilisation(run, passed), "fraction", "forward FLOP/s over the peak of the format")
         },
-        **_spent(run, done, done.time, workload.batch * workload.sequence),
+        **_spent(run, passed, passed.time, workload.batch * workload.sequence),
     }
 
 
-def _chunked(run: Run) -> Pass:
+def _chunked(run: _Run) -> InferencePass:
     """Return a prefill in chunks, each of which attends to what the chunks before it cached."""
     chunk, prompt = run.plan.serving.chunk or run.workload.sequence, run.workload.sequence
     starts = np.arange(0, prompt, chunk)
     sizes = np.minimum(chunk, prompt - starts)
     plans = run.plans.take(np.zeros(len(starts), dtype=np.int64))
-    done = prefill(run.setting, plans, run.batch, sizes, starts)
-    total = {name: np.array([value.sum()]) for name, value in done.parts.items()}
-    return Pass(total, *(np.array([a.sum()]) for a in (done.flops, done.traffic, done.sent)))
+    passed = prefill(run.setting, plans, run.batch, sizes, starts)
+    total = {name: np.array([value.sum()]) for name, value in passed.parts.items()}
+    return InferencePass(total, *(np.array([a.sum()]) for a in (passed.flops, passed.traffic, passed.sent)))
 
 
-def _decode_metrics(run: Run) -> dict[str, Any]:
-    metric, workload, serving = _metric(run), run.workload, run.plan.serving
+def _decode_metrics(run: _Run) -> dict[str, Any]:
+    metric, workload, serving = run.metric, run.workload, run.plan.serving
     served = _service(run)
     step = served.per_token
     if serving.draft_tokens:
         step = speculative_time(
             run.setting, run.plans, run.load, serving.draft_tokens, serving.acceptance, serving.draft_cost
         )
-    middle = decode_step(run.setting, run.plans, run.batch, workload.sequence + (workload.output + 1) // 2)
+    middle = decode_step(run.setting, run.plans, run.batch, run.middle)
     request = served.first_token + (workload.output - 1) * step
     alone = run.batch * workload.output / request  # drafts replace the steps of a static batch
     rate = (alone if serving.draft_tokens else served.throughput) * run.replicas
@@ -218,7 +219,7 @@ def _decode_metrics(run: Run) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _service(run: Run) -> Service:
+def _service(run: _Run) -> Service:
     """Return the service of the plan's kind: static batch, continuous batch, or devices split by phase."""
     serving = run.plan.serving
     if serving.prefill_devices:
@@ -228,28 +229,29 @@ def _service(run: Run) -> Service:
     return static_batch(run.setting, run.plans, run.load)
 
 
-def _split(run: Run) -> Service:
-    cached = room(run.setting, run.plans, 1, run.workload.sequence, 1).cache
+def _split(run: _Run) -> Service:
+    cached = serving_memory(run.setting, run.plans, 1, run.workload.sequence, 1).cache
     share = np.array([(int(run.plans.dp[0]) - run.replicas) / run.replicas])
     return split_service(run.setting, run.plans, run.plans, run.load, cached, share)
 
 
-def _utilisation(run: Run, done: Pass) -> FloatArray:
+def _utilisation(run: _Run, passed: InferencePass) -> FloatArray:
     matrix = run.system.device_as(Accelerator).matrix
     peak = max(matrix.get(name, 0.0) for name in (run.setting.precision.matmul, run.setting.precision.wide))
-    return done.flops / done.time / peak
+    return passed.flops / passed.time / peak
 
 
-def _spent(run: Run, done: Pass, seconds: FloatArray, tokens: int) -> dict[str, Any]:
+def _spent(run: _Run, passed: InferencePass, seconds: FloatArray, tokens: int) -> dict[str, Any]:
     """Return energy and cost of one pass of every replica, and of a million tokens at the rate of the whole system."""
-    metric, system = _metric(run), run.system
-    spent = energy(system, run.setting.precision.matmul, done.time, done.flops, done.traffic, done.sent)
+    metric, system = run.metric, run.system
+    form = run.setting.precision.matmul
+    spent = DeviceEnergy.of(system, form, passed.time, passed.flops, passed.traffic, passed.sent)
     tree: dict[str, Any] = {}
     power = None
     if spent is not None:
-        hosts = host_energy(system, done.time)
+        hosts = None if spent.hosts is None else spent.hosts * system.devices
         joules = spent.total * system.devices + (0.0 if hosts is None else hosts)
-        power = float(joules[0] / done.time[0] / system.devices)
+        power = float(joules[0] / passed.time[0] / system.devices)
         parts = {name: metric(part * system.devices, "J") for name, part in spent.parts.items()}
         note = "with their share of hosts and network" if hosts is not None else "of their hosts unknown"
         tree["energy"] = {
@@ -264,18 +266,18 @@ def _spent(run: Run, done: Pass, seconds: FloatArray, tokens: int) -> dict[str, 
     return tree
 
 
-def _memory(run: Run) -> dict[str, Any]:
-    metric, workload = _metric(run), run.workload
+def _memory(run: _Run) -> dict[str, Any]:
+    metric, workload = run.metric, run.workload
     context = workload.sequence + (workload.output if workload.phase is Phase.DECODE else 0)
     tokens = (
         1 if workload.phase is Phase.DECODE else min(workload.sequence, run.plan.serving.chunk or workload.sequence)
     )
-    held = room(run.setting, run.plans, run.batch, context, tokens)
+    memory = serving_memory(run.setting, run.plans, run.batch, context, tokens)
     capacity = run.system.main_memory.capacity
-    parts = {name: metric(getattr(held, name), "B") for name in ("weights", "cache", "activations")}
+    parts = {name: metric(getattr(memory, name), "B") for name in ("weights", "cache", "activations")}
     return {
         "memory": {
-            "peak": metric(held.total, "B"),
+            "peak": metric(memory.total, "B"),
             "parts": parts,
             "capacity": metric(capacity, "B"),
             "largest_batch": metric(
@@ -287,19 +289,17 @@ def _memory(run: Run) -> dict[str, Any]:
     }
 
 
-def _table(run: Run) -> Table:
+def _table(run: _Run) -> Table:
     workload = run.workload
     if workload.phase is Phase.PREFILL:
         shape = inference_shape(run.plans, run.batch, workload.sequence, workload.sequence)
     else:
-        shape = inference_shape(run.plans, run.batch, 1, workload.sequence + (workload.output + 1) // 2)
+        shape = inference_shape(run.plans, run.batch, 1, run.middle)
     setting = run.setting
-    return inference_table(
-        setting.decoder, setting.device, setting.precision, shape, workload.phase, fused=setting.fused
-    )
+    return decoder_table(setting.decoder, setting.chip, setting.precision, shape, workload.phase, fused=setting.fused)
 
 
-def _rooflines(run: Run) -> Mapping[str, float]:
+def _rooflines(run: _Run) -> Mapping[str, float]:
     """Return the least seconds of a pass: its weights read once by the stages one after the other."""
     bandwidth = run.system.main_memory.bandwidth or np.inf
     active = run.setting.decoder.active_parameters - run.setting.decoder.embedding_parameters
@@ -307,10 +307,10 @@ def _rooflines(run: Run) -> Mapping[str, float]:
     return {"roofline.memory": least if run.plans.ep[0] * run.plans.etp[0] <= run.plans.tp[0] else 0.0}
 
 
-def _bottleneck(run: Run) -> str:
+def _bottleneck(run: _Run) -> str:
     workload = run.workload
-    done = prefill(run.setting, run.plans, run.batch, workload.sequence)
+    passed = prefill(run.setting, run.plans, run.batch, workload.sequence)
     if workload.phase is Phase.DECODE:
-        done = decode_step(run.setting, run.plans, run.batch, workload.sequence + (workload.output + 1) // 2)
-    name, value = max(done.parts.items(), key=lambda part: float(part[1][0]))
-    return f"{name.replace('_', ' ')}: {100 * float(value[0] / done.time[0]):.0f} % of a pass"
+        passed = decode_step(run.setting, run.plans, run.batch, run.middle)
+    name, value = max(passed.parts.items(), key=lambda part: float(part[1][0]))
+    return f"{name.replace('_', ' ')}: {100 * float(value[0] / passed.time[0]):.0f} % of a pass"

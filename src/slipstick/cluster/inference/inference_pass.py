@@ -1,4 +1,4 @@
-"""Inference in closed form: prefill, one decode step, a whole request; over arrays of plans, batches and lengths."""
+"""One pass of inference in closed form: prefill or decode step, its time and memory, over arrays of plans and sizes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from slipstick.cluster.collectives.hierarchy import Tier
-from slipstick.cluster.collectives.network_tiers import messages
-from slipstick.cluster.constants.serving_stack import Stack
-from slipstick.cluster.kernels.footprint import block_weights, embedding_weights, head_weights
-from slipstick.cluster.kernels.lowering import Kernel, Precision, Shape, embedding, forward, head
-from slipstick.cluster.kernels.timing import Device, time_kernels
+from slipstick.cluster.collectives.collective_time import messages
+from slipstick.cluster.collectives.network_tiers import NetworkTier, tiers_of
+from slipstick.cluster.constants.serving_stack import Stack, stacks
+from slipstick.cluster.kernels.chip import Chip
+from slipstick.cluster.kernels.decoder_kernels import Kernel, Shape, decoder_kernels
+from slipstick.cluster.kernels.device_parameters import embedding_parameters, head_parameters, layer_parameters
+from slipstick.cluster.kernels.kernel_times import time_kernels
+from slipstick.cluster.kernels.precision import Precision, element_bytes
 from slipstick.cluster.sweep.plans import AUTO_TIER, Plans
 from slipstick.core.arrays import FloatArray, IntArray
-from slipstick.core.workload import Phase
+from slipstick.core.plan import Plan
+from slipstick.core.system import System
+from slipstick.core.workload import Phase, Workload
 from slipstick.networks.decoder.decoder import Block, Decoder
 
-PARTS = (
+_PARTS = (
     "projections",
     "attention",
     "experts",
@@ -32,19 +36,18 @@ PARTS = (
     "overhead",
 )
 
+_ROUTING_LAUNCHES = 8  # top-k, its softmax, counts, their sum, sort, offsets, the permutation, and its inverse
 
-ROUTING_LAUNCHES = 8  # top-k, its softmax, counts, their sum, sort, offsets, the permutation, and its inverse
-
-UNPACKED = ("router", "scores", "values")  # products without weights, and those that no checkpoint quantises
+_UNPACKED = ("router", "scores", "values")  # products without weights, and those that no checkpoint quantises
 
 
 @dataclass(frozen=True)
 class InferenceSetting:
-    """What a sweep over inference plans holds fixed."""
+    """Fixed inputs of a sweep over inference plans: network, chip, network tiers, formats and serving software."""
 
     decoder: Decoder
-    device: Device
-    tiers: Sequence[Tier]
+    chip: Chip
+    tiers: Sequence[NetworkTier]
     precision: Precision
     stack: Stack
     capacity: float  # bytes of a device's memory
@@ -53,10 +56,61 @@ class InferenceSetting:
     packed: float = 1.0  # bytes of the weights as stored, against those of the format that multiplies them
     packed_attention: bool = True
 
+    @classmethod
+    def of(cls, workload: Workload, system: System, plan: Plan) -> InferenceSetting:
+        """Return the setting of a workload on a system: what plans with the formats and kernels of `plan` share.
+
+        Errors
+        ------
+        SlipstickError if the device lacks the format, and for an unknown serving stack.
+        """
+        decoder = Decoder.of(workload.network)
+        return cls(
+            decoder=decoder,
+            chip=_engine_chip(Chip.of(system), plan.kernels.cuda_graphs),
+            tiers=tiers_of(system),
+            precision=Precision.of(plan, system, Phase.DECODE),
+            graphs=plan.kernels.cuda_graphs,
+            fused=plan.kernels.attention == "flash",
+            stack=stacks.entry(plan.stack),
+            packed=_packed(plan),
+            packed_attention=not _leaves_attention(decoder),
+            capacity=system.main_memory.capacity,
+        )
+
+
+def _packed(plan: Plan) -> float:
+    """Return the bytes of weights that are stored narrower than the format they are multiplied in, against its own."""
+    formats = plan.formats
+    if formats.weights == "auto":
+        return 1.0
+    return min(1.0, element_bytes(formats.weights) / element_bytes(formats.matmul))
+
+
+def _leaves_attention(decoder: Decoder) -> bool:
+    """Return whether the checkpoint leaves its attention's weights unquantised."""
+    left = decoder.quantisation.unquantised if decoder.quantisation else ()
+    return any(module.endswith("self_attn") for module in left)
+
+
+def _engine_chip(chip: Chip, graphs: bool) -> Chip:
+    """Return the chip as serving engines use it.
+
+    No gradients run beside the products; and in a graph that is replayed, one reading of the activations quantises
+    them, without the host's launches that the measured kernels include.
+    """
+    slowdown = chip.steps.inference_slowdown
+    steps = chip.steps.model_copy(update={"matmul_slowdown": slowdown, "narrow_slowdown": slowdown})
+    if not graphs:
+        return replace(chip, steps=steps)
+    kernel = {"quantise_launch": steps.stream_latency, "quantise_reads": 1.0}
+    formats = {name: own.model_copy(update=kernel) for name, own in chip.constants.formats.items()}
+    return replace(chip, constants=chip.constants.model_copy(update={"formats": formats}), steps=steps)
+
 
 @dataclass(frozen=True)
-class Pass:
-    """One pass of the network over n points: seconds by `PARTS`, and what it computes, moves and sends, (n,) each."""
+class InferencePass:
+    """One pass of the network over n points: seconds by part, and what it computes, moves and sends, (n,) each."""
 
     parts: dict[str, FloatArray]
     flops: FloatArray  # of one device
@@ -69,7 +123,9 @@ class Pass:
         return np.asarray(sum(self.parts.values()))
 
 
-def prefill(setting: InferenceSetting, plans: Plans, batch: ArrayLike, tokens: ArrayLike, seen: ArrayLike = 0) -> Pass:
+def prefill(
+    setting: InferenceSetting, plans: Plans, batch: ArrayLike, tokens: ArrayLike, seen: ArrayLike = 0
+) -> InferencePass:
     """Return one pass over `tokens` new tokens of each of `batch` prompts of which `seen` tokens are cached.
 
     The work of a forward pass over batch * tokens rows; only the last token of a prompt needs the output head.
@@ -79,44 +135,32 @@ def prefill(setting: InferenceSetting, plans: Plans, batch: ArrayLike, tokens: A
 
 def decode_step(
     setting: InferenceSetting, plans: Plans, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1
-) -> Pass:
-    """Return one decode step: `tokens` new tokens (more than one when drafts are verified) of each of `batch`
-    sequences that attend to `context` tokens, the new ones included."""
-    return _pass(setting, plans, Phase.DECODE, batch, tokens, context)
+) -> InferencePass:
+    """Return one decode step: `tokens` new tokens of each of `batch` sequences, more than one when drafts are verified.
 
-
-def decode_time(
-    setting: InferenceSetting, plans: Plans, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike
-) -> FloatArray:
-    """Return seconds of one decode step averaged over the growth of the context from `prompt` to prompt + output.
-
-    The time of a step is close to linear in its context, so its mean is that of the first and the last step.
+    They attend to `context` tokens, the new ones included.
     """
-    n = len(plans)
-    twice = plans.take(np.tile(np.arange(n), 2))
-    context = np.concatenate([np.broadcast_to(np.asarray(prompt) + more, (n,)) for more in (1, np.asarray(output))])
-    both = decode_step(setting, twice, np.tile(np.broadcast_to(np.asarray(batch), (n,)), 2), context).time
-    return np.asarray((both[:n] + both[n:]) / 2)
+    return _pass(setting, plans, Phase.DECODE, batch, tokens, context)
 
 
 def _pass(
     setting: InferenceSetting, plans: Plans, phase: Phase, batch: ArrayLike, tokens: ArrayLike, context: ArrayLike
-) -> Pass:
+) -> InferencePass:
     shape = inference_shape(plans, batch, tokens, context)
     lists, counts = _kernel_lists(setting, shape, phase)
     everything = [kernel for kernels in lists for kernel in kernels]
     repeats = np.array([count for kernels, count in zip(lists, counts, strict=True) for _ in kernels], dtype=float)[
         :, None
     ]
-    timed = time_kernels(everything, setting.device, len(plans))
-    parts = dict.fromkeys(PARTS, np.zeros(len(plans)))
+    timed = time_kernels(everything, setting.chip, len(plans))
+    parts = dict.fromkeys(_PARTS, np.zeros(len(plans)))
     for name in ("projections", "attention", "experts", "head", "elementwise"):
         rows = [_part(kernel) == name for kernel in everything]
         parts[name] = (timed.time * repeats)[rows].sum(axis=0)
     launches = float(
         sum(kernel.launches * count for kernels, count in zip(lists, counts, strict=True) for kernel in kernels)
     )
-    steps = setting.device.steps
+    steps = setting.chip.steps
     gap = steps.replay_launch if setting.graphs else steps.eager_launch
     parts["launch"] = np.full(len(plans), launches * gap)
     parts |= _messages(setting, plans, shape)
@@ -126,7 +170,7 @@ def _pass(
         parts["launch"] = parts["launch"] + np.maximum(0.0, ahead - sum(parts.values()))
     flops = (timed.flops * repeats).sum(axis=0) / plans.pp
     traffic = (timed.traffic * repeats).sum(axis=0) / plans.pp
-    return Pass(parts, flops, traffic, _sent(setting, plans, shape))
+    return InferencePass(parts, flops, traffic, _sent(setting, plans, shape))
 
 
 def inference_shape(plans: Plans, batch: ArrayLike, tokens: ArrayLike, context: ArrayLike) -> Shape:
@@ -137,20 +181,22 @@ def inference_shape(plans: Plans, batch: ArrayLike, tokens: ArrayLike, context: 
 
 
 def _kernel_lists(setting: InferenceSetting, shape: Shape, phase: Phase) -> tuple[list[list[Kernel]], list[int]]:
-    decoder, precision = setting.decoder, setting.precision
-    lists = [forward(block, decoder, shape, phase, precision, setting.fused) for block in decoder.kinds]
-    counts = [block.count for block in decoder.kinds]
-    lists += [embedding(decoder, shape, precision.activations), head(decoder, shape, phase, precision)]
-    return [[_as_run(kernel, setting) for kernel in kernels] for kernels in lists], [*counts, 1, 1]
+    decoder = setting.decoder
+    lists = decoder_kernels(decoder, shape, phase, setting.precision, fused=setting.fused)
+    counts = [*(block.count for block in decoder.kinds), 1, 1]
+    return [[_as_run(kernel, setting) for kernel in kernels] for kernels in lists], counts
 
 
 def _as_run(kernel: Kernel, setting: InferenceSetting) -> Kernel:
-    """Return the kernel as engines run it: with the small ones before it that find each token's experts, which
-    training's batches hide; with weights that are stored narrower than they are multiplied."""
+    """Return the kernel as engines run it.
+
+    Small kernels before it find each token's experts, which training's batches hide; weights may be stored narrower
+    than they are multiplied.
+    """
     if kernel.name == "mlp.permute":
-        return replace(kernel, launches=ROUTING_LAUNCHES)
+        return replace(kernel, launches=_ROUTING_LAUNCHES)
     group, _, name = kernel.name.partition(".")
-    stored = setting.packed < 1.0 and kernel.kind == "matmul" and name not in UNPACKED and group != "head"
+    stored = setting.packed < 1.0 and kernel.kind == "matmul" and name not in _UNPACKED and group != "head"
     if stored and (setting.packed_attention or group != "attention"):
         return replace(kernel, packed=setting.packed)
     return kernel
@@ -168,14 +214,16 @@ def _part(kernel: Kernel) -> str:
 
 
 def _messages(setting: InferenceSetting, plans: Plans, shape: Shape) -> dict[str, FloatArray]:
-    """Return exposed messages: two all-reduces a layer (Pope et al. 2211.05102), dispatch and combine of experts, one
-    activation between stages."""
+    """Return the seconds of exposed messages.
+
+    Two all-reduces a layer (Pope et al. 2211.05102), dispatch and combine of experts, one activation between stages.
+    """
     decoder, element = setting.decoder, setting.precision.activations
     auto = np.full(len(plans), AUTO_TIER)
     size = shape.tokens * decoder.hidden * element
     reduced = _all_reduce(setting, plans, np.asarray(size, dtype=np.float64))
     counts = sum(block.count * (1 if block.parallel else 2) for block in decoder.kinds)
-    found = {
+    seconds = {
         "tensor_parallel": counts * reduced
         + messages("all_gather", 4.0 * shape.sequences, plans.tp, 1, auto, setting.tiers)
     }
@@ -184,15 +232,17 @@ def _messages(setting: InferenceSetting, plans: Plans, shape: Shape) -> dict[str
     if layers and (plans.ep * plans.etp > plans.tp).any():
         dispatched = size * routed / layers * plans.etp / plans.tp
         exchange = messages("all_to_all", dispatched, plans.ep * plans.etp // plans.tp, plans.tp, auto, setting.tiers)
-        found["expert_parallel"] = 2.0 * layers * exchange
+        seconds["expert_parallel"] = 2.0 * layers * exchange
     crossing = messages("point_to_point", size / plans.tp, 2, plans.tp * plans.dp, auto, setting.tiers)
-    found["pipeline_parallel"] = np.where(plans.pp > 1, (plans.pp - 1) * crossing, 0.0)
-    return found
+    seconds["pipeline_parallel"] = np.where(plans.pp > 1, (plans.pp - 1) * crossing, 0.0)
+    return seconds
 
 
 def _all_reduce(setting: InferenceSetting, plans: Plans, size: FloatArray) -> FloatArray:
-    """Return seconds of an all-reduce among the tensor parallel ranks: by the library, or by one kernel that reads
-    the peers' memory: the whole message of each (one shot), or a share of each and then the sums (two shots).
+    """Return seconds of an all-reduce among the tensor parallel ranks: by the library, or by one kernel.
+
+    The kernel reads the peers' memory: the whole message of each (one shot), or a share of each and then the sums (two
+    shots).
 
     Source: the custom all-reduces of TensorRT-LLM, vLLM and SGLang, for ranks that one fabric joins.
     """
@@ -200,8 +250,8 @@ def _all_reduce(setting: InferenceSetting, plans: Plans, size: FloatArray) -> Fl
     kind = setting.stack.all_reduce
     if kind == "library" or not setting.tiers:
         return time
-    inner, once = setting.tiers[0], setting.device.steps.one_shot
-    rate, peers = inner.bandwidth * setting.device.steps.peer_efficiency, plans.tp - 1.0
+    inner, once = setting.tiers[0], setting.chip.steps.one_shot
+    rate, peers = inner.bandwidth * setting.chip.steps.peer_efficiency, plans.tp - 1.0
     shot = once + peers * size / rate
     if kind == "two_shot":
         shot = np.minimum(shot, 2 * once + 2 * peers / plans.tp * size / rate)
@@ -218,7 +268,7 @@ def _sent(setting: InferenceSetting, plans: Plans, shape: Shape) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class Room:
+class _ServingMemory:
     """Bytes on one device, (n,) each."""
 
     weights: FloatArray
@@ -227,41 +277,45 @@ class Room:
 
     @property
     def total(self) -> FloatArray:
-        """All of it."""
+        """Bytes of weights, cache and activations together."""
         return self.weights + self.cache + self.activations
 
 
-def room(setting: InferenceSetting, plans: Plans, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike) -> Room:
-    """Return what one device holds: all parameters (not the active ones), the cache of `batch` sequences of `context`
-    tokens, and the activations of `tokens` tokens a pass.
+def serving_memory(
+    setting: InferenceSetting, plans: Plans, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike
+) -> _ServingMemory:
+    """Return the bytes of one device: all parameters (not the active ones), the cache, and the activations of a pass.
 
-    Key and value heads are copied once tensor parallelism exceeds them; a latent is never divided.
+    The cache is that of `batch` sequences of `context` tokens; a pass computes `tokens` tokens of each. Key and value
+    heads are copied once tensor parallelism exceeds them; a latent is never divided.
     """
     shape, decoder, precision = inference_shape(plans, batch, tokens, context), setting.decoder, setting.precision
-    held, cache = np.zeros(len(plans)), np.zeros(len(plans))
+    parameters, cache = np.zeros(len(plans)), np.zeros(len(plans))
     for block in decoder.kinds:
-        weights = block_weights(block, decoder, plans.tp, plans.ep, plans.etp)
-        held += block.count * (weights.dense + weights.experts) / plans.pp
-        cache += block.count * sequence_cache(block, shape.context, plans.tp, precision.cache) / plans.pp
-    ends = embedding_weights(decoder, plans.tp) + head_weights(decoder, plans.tp, plans.pp > 1)
+        dense, experts = layer_parameters(block, decoder, plans.tp, plans.ep, plans.etp)
+        parameters += block.count * (dense + experts) / plans.pp
+        cache += block.count * _sequence_cache(block, shape.context, plans.tp, precision.cache) / plans.pp
+    ends = embedding_parameters(decoder, plans.tp) + head_parameters(decoder, plans.tp, plans.pp > 1)
     widest = max(sum(p.n for p in block.mlp.projections(decoder.hidden) if not p.experts) for block in decoder.kinds)
     activations = shape.tokens * (4.0 * decoder.hidden + widest / plans.tp) * precision.activations
-    return Room(held * precision.weights + ends * precision.activations, cache * shape.sequences, activations)
+    return _ServingMemory(
+        parameters * precision.weights + ends * precision.activations, cache * shape.sequences, activations
+    )
 
 
-def sequence_cache(block: Block, context: IntArray, tp: IntArray, element: float) -> FloatArray:
+def _sequence_cache(block: Block, context: IntArray, tp: IntArray, element: float) -> FloatArray:
     """Return bytes that one layer caches for one sequence on one tensor parallel rank."""
     recurrence = block.attention.recurrence()
     if recurrence is not None:
         return np.asarray(recurrence.state / tp * 4.0)
     scores = block.attention.scores(Phase.DECODE)
-    kept = context if scores is None or scores.window is None else np.minimum(context, scores.window)
-    return np.asarray(kept * block.attention.cache_elements / np.minimum(tp, block.attention.cache_heads) * element)
+    tokens = context if scores is None or scores.window is None else np.minimum(context, scores.window)
+    return np.asarray(tokens * block.attention.cache_elements / np.minimum(tp, block.attention.cache_heads) * element)
 
 
 def largest_batch(setting: InferenceSetting, plans: Plans, context: ArrayLike, capacity: float) -> IntArray:
-    """Return how many sequences of `context` tokens fit beside the weights, (n,)."""
-    empty = room(setting, plans, 0, context, 1)
-    one = room(setting, plans, 1, context, 1)
+    """Return the number of sequences of `context` tokens that fit beside the weights, (n,)."""
+    empty = serving_memory(setting, plans, 0, context, 1)
+    single = serving_memory(setting, plans, 1, context, 1)
     free = np.maximum(0.0, capacity - empty.total)
-    return np.floor(free / np.maximum(one.total - empty.total, 1.0)).astype(np.int64)
+    return np.floor(free / np.maximum(single.total - empty.total, 1.0)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""From a decoder block to the kernels that one device runs under a plan: sizes as arrays over plans."""
+"""Kernels of a decoder on one device: matrix products, attention cores and elementwise chains, as arrays over plans."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.cluster.kernels.experts import experts_busy
-from slipstick.core.arrays import FloatArray, IntArray
+from slipstick.cluster.kernels.precision import WIDE, Precision
+from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.decoder import Block, Decoder
 from slipstick.networks.decoder.layer_shapes import Pointwise, Projection, Recurrence, Scores
 
-WIDE = ("bf16", "fp16", "fp32", "tf32")
+_Amount = NDArray[np.floating[Any]] | float  # over plans
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Shape:
     tp: IntArray
     ep: IntArray
     etp: IntArray
-    sp: NDArray[np.bool_]
+    sp: BoolArray
 
     @property
     def tokens(self) -> IntArray:
@@ -45,21 +46,6 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Precision:
-    """Bytes and formats that the kernels of a phase use."""
-
-    matmul: str  # format of the operands of matrix products
-    weights: float  # bytes an element, as read by matrix products
-    activations: float
-    cache: float
-    head: str  # format of the output projection
-    wide: str = "bf16"  # format of what is never quantised: router, unfused attention
-    elementwise: float = 1.0  # traffic of elementwise chains against fused ones
-    cache_reads: float = 0.0  # share of the query heads of a group that read the cache again from DRAM
-    accumulate: float = 0.0  # bytes a weight to add a gradient to the accumulated one; 0: the product does it itself
-
-
-@dataclass(frozen=True)
 class Kernel:
     """One kernel (or `launches` like ones) of one device; sizes are arrays over plans.
 
@@ -69,8 +55,8 @@ class Kernel:
 
     name: str
     kind: str
-    traffic: NDArray[Any] | float = 0.0  # bytes moved to and from DRAM (stream, attention)
-    flops: NDArray[Any] | float = 0.0
+    traffic: _Amount = 0.0  # bytes moved to and from DRAM (stream, attention)
+    flops: _Amount = 0.0
     m: IntArray | int = 0
     n: IntArray | int = 0
     k: IntArray | int = 0
@@ -83,25 +69,33 @@ class Kernel:
     stored: float | None = None  # elements of the left operand in memory, where they are not m k for each product
 
 
-def forward(
-    block: Block, decoder: Decoder, shape: Shape, phase: Phase, precision: Precision, fused: bool
-) -> list[Kernel]:
-    """Return the kernels of one block's forward pass.
+def decoder_kernels(
+    decoder: Decoder, shape: Shape, phase: Phase, precision: Precision, *, fused: bool
+) -> list[list[Kernel]]:
+    """Return the kernels of a forward pass: a list for each kind of layer, then those of embedding and of head.
 
     Parameters
     ----------
     fused : attention as one kernel that keeps no score matrix (FlashAttention, Dao et al. 2205.14135).
     """
+    layers = [_forward(block, decoder, shape, phase, precision, fused) for block in decoder.kinds]
+    return [*layers, _embedding(decoder, shape, precision.activations), _head(decoder, shape, phase, precision)]
+
+
+def _forward(
+    block: Block, decoder: Decoder, shape: Shape, phase: Phase, precision: Precision, fused: bool
+) -> list[Kernel]:
+    """Return the kernels of one block's forward pass."""
     hidden, element = decoder.hidden, precision.activations
     attention = block.attention
     projections, passes = attention.projections(hidden, phase), attention.pointwise()
     kernels = [_norm("attention.norm", hidden, shape, element)]
     kernels += [_product("attention", p, shape, precision) for p in projections if not p.after_core]
-    kernels += [_pass("attention", p, shape, precision) for p in passes if not p.after_core]
+    kernels += [_chain("attention", p, shape, precision) for p in passes if not p.after_core]
     if phase is not Phase.TRAIN:
         kernels.append(_cache_write(block, shape, precision.cache))
     kernels += _core(block, decoder, shape, phase, precision, fused)
-    kernels += [_pass("attention", p, shape, precision) for p in passes if p.after_core]
+    kernels += [_chain("attention", p, shape, precision) for p in passes if p.after_core]
     kernels += [_product("attention", p, shape, precision) for p in projections if p.after_core]
     kernels.append(_residual("attention.residual", decoder, shape, precision))
     kernels += list(_feed_forward(block, decoder, shape, precision))
@@ -109,24 +103,24 @@ def forward(
     return kernels
 
 
-def backward(kernels: list[Kernel], precision: Precision) -> list[Kernel]:
+def backward_kernels(kernels: list[Kernel], precision: Precision) -> list[Kernel]:
     """Return the kernels of the backward pass of `kernels`.
 
     A product C[m,n] = A[m,k] B[k,n] has two: dA[m,k] = dC B^T and dB[k,n] = A^T dC. A chain of elementwise
     operations reads its saved inputs beside the gradient: twice the forward traffic less the shared write. Unless
     the product adds to the accumulated gradient itself, a kernel reads both and writes the sum.
     """
-    found: list[Kernel] = []
+    gradients: list[Kernel] = []
     for kernel in reversed(kernels):
         if kernel.kind == "matmul":
-            found.append(replace(kernel, name=f"{kernel.name}.dgrad", n=kernel.k, k=kernel.n))
-            found.append(replace(kernel, name=f"{kernel.name}.wgrad", m=kernel.k, k=kernel.m))
+            gradients.append(replace(kernel, name=f"{kernel.name}.dgrad", n=kernel.k, k=kernel.n))
+            gradients.append(replace(kernel, name=f"{kernel.name}.wgrad", m=kernel.k, k=kernel.m))
             if precision.accumulate and not kernel.core:
                 weights = 1.0 * np.asarray(kernel.k) * kernel.n * kernel.batch
-                found.append(Kernel(f"{kernel.name}.accumulate", "stream", traffic=weights * precision.accumulate))
+                gradients.append(Kernel(f"{kernel.name}.accumulate", "stream", traffic=weights * precision.accumulate))
         elif kernel.kind == "attention":
             # FlashAttention-2 recomputes the scores: five products in the backward pass against two (Dao 2307.08691)
-            found.append(
+            gradients.append(
                 replace(
                     kernel,
                     name=f"{kernel.name}.grad",
@@ -137,8 +131,8 @@ def backward(kernels: list[Kernel], precision: Precision) -> list[Kernel]:
             )
         else:
             # reads the input and the incoming gradient, writes a gradient: three tensors where forward has two
-            found.append(replace(kernel, name=f"{kernel.name}.grad", traffic=1.5 * kernel.traffic))
-    return found
+            gradients.append(replace(kernel, name=f"{kernel.name}.grad", traffic=1.5 * kernel.traffic))
+    return gradients
 
 
 def _product(part: str, projection: Projection, shape: Shape, precision: Precision) -> Kernel:
@@ -236,10 +230,10 @@ def _residual(name: str, decoder: Decoder, shape: Shape, precision: Precision) -
     return Kernel(name, "stream", traffic=shape.normed * decoder.hidden * moved * precision.elementwise)
 
 
-def _pass(part: str, done: Pointwise, shape: Shape, precision: Precision) -> Kernel:
-    rows = shape.tokens / shape.tp if done.split else 1.0 * shape.tokens
-    moved = done.visits * (done.inputs + done.outputs) * precision.activations * precision.elementwise
-    return Kernel(f"{part}.{done.name}", "stream", traffic=rows * moved)
+def _chain(part: str, chain: Pointwise, shape: Shape, precision: Precision) -> Kernel:
+    rows = shape.tokens / shape.tp if chain.split else 1.0 * shape.tokens
+    moved = chain.visits * (chain.inputs + chain.outputs) * precision.activations * precision.elementwise
+    return Kernel(f"{part}.{chain.name}", "stream", traffic=rows * moved)
 
 
 def _cache_write(block: Block, shape: Shape, element: float) -> Kernel:
@@ -260,26 +254,25 @@ def _feed_forward(block: Block, decoder: Decoder, shape: Shape, precision: Preci
         if projection.experts and projection.split == "column":
             yield Kernel("mlp.permute", "stream", traffic=routed * decoder.hidden * 2 * element)
         if projection.split == "row" and passes:
-            yield _pass("mlp", passes.pop(0), shape, precision)
+            yield _chain("mlp", passes.pop(0), shape, precision)
         yield _product("mlp", projection, shape, precision)
         if projection.experts and projection.split == "row":
             yield Kernel("mlp.combine", "stream", traffic=routed * decoder.hidden * 2 * element)
 
 
-def embedding(decoder: Decoder, shape: Shape, element: float) -> list[Kernel]:
+def _embedding(decoder: Decoder, shape: Shape, element: float) -> list[Kernel]:
     """Return the kernels of the embedding look-up."""
     return [Kernel("embedding", "stream", traffic=shape.normed * decoder.hidden * 3 * element)]
 
 
-def head(decoder: Decoder, shape: Shape, phase: Phase, precision: Precision) -> list[Kernel]:
+def _head(decoder: Decoder, shape: Shape, phase: Phase, precision: Precision) -> list[Kernel]:
     """Return the kernels of the final norm, the output projection, and in training the loss over the vocabulary."""
     rows = shape.tokens if phase is Phase.TRAIN else shape.sequences
     columns = np.maximum(1, decoder.vocabulary // shape.tp)
     logits = 1.0 * rows * columns
     kernels = [_norm("head.norm", decoder.hidden, shape, precision.activations)]
     kernels.append(Kernel("head.logits", "matmul", m=rows, n=columns, k=decoder.hidden, format=precision.head))
-    passes = (
-        4 if phase is Phase.TRAIN else 1
-    )  # cast, maximum, exponential sum and gradient in fp32; sampling reads once
+    # cast, maximum, exponential sum and gradient in fp32; sampling reads once
+    passes = 4 if phase is Phase.TRAIN else 1
     kernels.append(Kernel("head.loss", "stream", traffic=logits * 4.0 * passes, launches=passes))
     return kernels

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from pydantic import Field
 
 from slipstick.core import units
@@ -71,17 +69,16 @@ class StepConstants(Entry):
         ge=0, le=1, description="Share of hidden communication that slows the computation beside it"
     )
 
+    @classmethod
+    def of_generation(cls, generation: str) -> StepConstants:
+        """Return the constants of a device generation, or the generic ones, marked as not calibrated.
+
+        Examples
+        --------
+        >>> StepConstants.of_generation("hopper").calibrated, StepConstants.of_generation("abacus").name
+        (True, 'generic')
+        """
+        return step_constants.entry(generation if generation in step_constants.names() else "generic")
+
 
 step_constants = Catalogue(StepConstants, "steps", noun="device generation")
-
-
-@cache
-def load_step_constants(generation: str) -> StepConstants:
-    """Return the constants of a generation, or the generic ones, marked as not calibrated.
-
-    Examples
-    --------
-    >>> load_step_constants("hopper").calibrated, load_step_constants("abacus").name
-    (True, 'generic')
-    """
-    return step_constants.entry(generation if generation in step_constants.names() else "generic")

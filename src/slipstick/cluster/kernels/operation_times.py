@@ -1,4 +1,4 @@
-"""Seconds of each operation of a graph on one device: what placement divides over devices."""
+"""Times of the operations of a graph on one device, which placement divides over devices."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from slipstick.cluster.assembly import inference_precision, training_precision
-from slipstick.cluster.kernels.device import device_of
-from slipstick.cluster.kernels.graph_kernels import forward_kernels
-from slipstick.cluster.kernels.timing import time_kernels
+from slipstick.cluster.kernels.chip import Chip
+from slipstick.cluster.kernels.graph_kernels import graph_kernels
+from slipstick.cluster.kernels.kernel_times import time_kernels
+from slipstick.cluster.kernels.precision import Precision
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Op, Phase
@@ -39,11 +39,11 @@ def op_seconds(ops: Sequence[Op], system: System, plan: Plan, phase: Phase) -> d
     (True, True)
     """
     training = phase is Phase.TRAIN
-    precision = (training_precision if training else inference_precision)(plan, system)
-    lists = [forward_kernels([op], precision, training=training, fused=plan.kernels.fused) for op in ops]
-    kernels = [counted.kernel for counts in lists for counted in counts]
-    counts = np.array([counted.count for counts in lists for counted in counts], dtype=float)
-    owners = np.repeat(np.arange(len(lists)), [len(found) for found in lists])
-    times = time_kernels(kernels, device_of(system), 1).time[:, 0] * counts
+    precision = Precision.of(plan, system, phase)
+    lists = [graph_kernels([op], precision, training=training, fused=plan.kernels.fused) for op in ops]
+    kernels = [kernel for counted in lists for _, kernel in counted]
+    counts = np.array([count for counted in lists for count, _ in counted], dtype=float)
+    owners = np.repeat(np.arange(len(lists)), [len(counted) for counted in lists])
+    times = time_kernels(kernels, Chip.of(system), 1).time[:, 0] * counts
     sums = np.bincount(owners, weights=times, minlength=len(lists))
     return {op.name: float(seconds) for op, seconds in zip(ops, sums, strict=True)}

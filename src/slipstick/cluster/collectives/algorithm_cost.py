@@ -1,0 +1,80 @@
+"""Cost of one collective by one algorithm: ring, double binary tree, in the switch. Pure functions of arrays.
+
+N ranks, a message of S bytes (the FULL tensor), rate B bytes/s one way per device, latency h per step.
+
+* ring: `steps h + S / N (steps / B)`, steps = N - 1 (gather, scatter) or 2 (N - 1) (all-reduce)
+  [Patarasu and Yuan 2009, section 3; the per-protocol latencies follow NCCL's tuning model].
+* double binary tree over k domains: `2 log2(k) h + S min(2, k / 2) / B`: the busiest node is inside one tree and a
+  leaf of the other one, and each tree carries half of the bytes [Sanders, Speck and Traeff 2009].
+* in the switch: every device sends and receives S once.
+* direct exchange: `(N - 1) h + S (N - 1) / N / B`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from slipstick.cluster.constants.links import InSwitch, Protocol
+from slipstick.core.arrays import FloatArray
+
+
+class AlgorithmCost(NamedTuple):
+    """Cost of one collective by one algorithm: the part that does not, and the part that does depend on bytes [s]."""
+
+    latency: FloatArray
+    bandwidth: FloatArray
+
+    @classmethod
+    def ring(
+        cls, protocol: Protocol, shard: FloatArray, steps: FloatArray, hop: FloatArray, rate: FloatArray,
+        own_rate: FloatArray,
+    ) -> AlgorithmCost:  # fmt: skip
+        """Return the cost of a pipeline of `steps` steps, each moving one shard.
+
+        Parameters
+        ----------
+        protocol : its base latency and own-shard cost are used; `hop` and `rate` already hold the rest.
+        shard : message bytes / ranks [B].
+        steps : N - 1, or 2 (N - 1) for an all-reduce.
+        hop : mean latency of a step over the links of the ring [s].
+        rate : bytes per second that the slowest link of the ring gives one device.
+        own_rate : data-sheet rate of a device's link [B/s].
+        """
+        return cls(protocol.base + hop * steps, shard * (steps / rate + protocol.own / own_rate))
+
+    @classmethod
+    def tree(cls, protocol: Protocol, size: FloatArray, domains: FloatArray, rate: FloatArray) -> AlgorithmCost:
+        """Return the cost of a double binary tree all-reduce of `size` bytes: half in each tree, up and down."""
+        depth = np.ceil(np.log2(np.maximum(domains, 1.0)))
+        return cls(protocol.base + 2.0 * protocol.hop * depth, size * np.minimum(2.0, domains / 2.0) / rate)
+
+    @classmethod
+    def in_switch(
+        cls, constants: InSwitch, size: FloatArray, ranks: FloatArray, bandwidth: FloatArray
+    ) -> AlgorithmCost:
+        """Return the cost of an all-reduce in the switch; infinite for groups that are too small for it."""
+        latency = np.where(ranks >= constants.min_ranks, constants.base, np.inf)
+        return cls(latency, size / (constants.efficiency * bandwidth))
+
+    @classmethod
+    def best_protocol(
+        cls, costs: Sequence[AlgorithmCost], protocols: Sequence[Protocol], shard: FloatArray
+    ) -> AlgorithmCost:
+        """Return the cost of the cheapest protocol that the library still allows for this shard.
+
+        The full-bandwidth protocol is always allowed: a message above a limit costs at least what one below it does.
+        """
+        best = costs[-1]
+        for protocol, cost in zip(protocols[:-1], costs[:-1], strict=True):
+            best = best.or_cheaper(cls(np.where(shard < protocol.limit, cost.latency, np.inf), cost.bandwidth))
+        return best
+
+    def or_cheaper(self, other: AlgorithmCost) -> AlgorithmCost:
+        """Return, element by element, the cost with the smaller sum of both parts; this one where they are equal."""
+        better = other.latency + other.bandwidth < self.latency + self.bandwidth
+        return AlgorithmCost(
+            np.where(better, other.latency, self.latency), np.where(better, other.bandwidth, self.bandwidth)
+        )

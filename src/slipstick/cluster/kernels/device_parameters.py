@@ -1,0 +1,50 @@
+"""Parameters of one device: its share of a layer, of the embedding and of the head under a plan."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from slipstick.core.arrays import BoolArray, FloatArray, IntArray
+from slipstick.core.workload import Phase
+from slipstick.networks.decoder.decoder import Block, Decoder
+from slipstick.networks.decoder.layer_shapes import Projection
+
+
+def layer_parameters(
+    block: Block, decoder: Decoder, tp: IntArray, ep: IntArray, etp: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return one device's parameters of one layer: (dense ones, those of its experts).
+
+    Dense parameters are reduced over all data parallel ranks; norms and other replicated vectors are on every rank.
+    """
+    dense, experts = np.zeros(len(tp)), np.zeros(len(tp))
+    projections = [*block.attention.projections(decoder.hidden, Phase.TRAIN), *block.mlp.projections(decoder.hidden)]
+    for projection in projections:
+        if projection.experts:
+            experts += _share(projection, etp) * projection.experts / ep
+        else:
+            dense += _share(projection, tp)
+    listed = sum(projection.parameters for projection in projections)
+    return dense + decoder.layer_parameters(block) - listed, experts  # norms and the like: on every rank
+
+
+def _share(projection: Projection, degree: IntArray) -> FloatArray:
+    """Return one rank's parameters of a projection (of one expert): a column split divides the bias too."""
+    k, n, batch = projection.local(degree)
+    return np.asarray(batch * (k + (1 if projection.bias else 0)) * n)
+
+
+def embedding_parameters(decoder: Decoder, tp: IntArray) -> FloatArray:
+    """Return one device's parameters of the embedding; learned positions and a norm are held by every rank."""
+    table = decoder.vocabulary * decoder.hidden
+    return np.asarray(table / tp + (decoder.embedding_parameters - table))
+
+
+def head_parameters(decoder: Decoder, tp: IntArray, copied: BoolArray) -> FloatArray:
+    """Return one device's parameters of the final norm and the output projection.
+
+    Where `copied`, a tied projection has no embedding table on its own stage and holds a copy of it.
+    """
+    table = decoder.vocabulary * decoder.hidden
+    rest = decoder.head_parameters - (0 if decoder.tied_embeddings else table)
+    return np.asarray(np.where(copied | (not decoder.tied_embeddings), table / tp, 0.0) + rest)

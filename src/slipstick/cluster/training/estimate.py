@@ -1,0 +1,208 @@
+"""Estimate of a decoder's training on accelerators: time, memory, throughput, energy and cost of one step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from slipstick.cluster.constants.prices import hourly_cost
+from slipstick.cluster.kernels.energy import DeviceEnergy
+from slipstick.cluster.kernels.kernel_table import decoder_table
+from slipstick.cluster.sweep.choose_plan import resolved
+from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.training.memory import Residents
+from slipstick.cluster.training.pipeline_stages import Stages
+from slipstick.cluster.training.training_setting import TrainingSetting
+from slipstick.cluster.training.training_step import TrainingStep, training_step
+from slipstick.core.arrays import FloatArray
+from slipstick.core.collective_price import CollectivePrice
+from slipstick.core.device_kinds import Accelerator
+from slipstick.core.question import Question
+from slipstick.core.system import System
+from slipstick.core.workload import Phase, Workload
+from slipstick.report.report import Metric, Report, Table
+
+_PAPERS = ("kundu2024", "narayanan2021", "korthikanti2022", "ardalani2022")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One training question, answered: its setting, its plan without ``auto`` as an array of one, and its step."""
+
+    workload: Workload
+    system: System
+    setting: TrainingSetting
+    plans: Plans
+    step: TrainingStep
+
+    def metric(self, value: float, unit: str, note: str = "") -> Metric:
+        """Return a figure with the basis that it rests on."""
+        return Metric(float(value), unit, "estimated", self.setting.chip.basis, note)
+
+
+def estimate_training(question: Question, price: CollectivePrice | None = None) -> Report:
+    """Return the report of one training step of a decoder.
+
+    Parameters
+    ----------
+    price : the price of the collectives, instead of the closed form.
+
+    Errors
+    ------
+    SpecErrors where the plan is impossible; too little memory is a finding of the report, not an error.
+    """
+    workload, system = question.workload, question.system
+    setting = TrainingSetting.of(workload, system, question.plan)
+    if price is not None:
+        setting = replace(setting, tiers=[replace(tier, price=price) for tier in setting.tiers])
+    capacity = system.main_memory.capacity
+    plan = resolved(question.plan, workload, system, capacity, lambda some: _time_and_memory(setting, some))
+    plans = Plans.of([plan], system)
+    run = _Run(workload, system, setting, plans, training_step(setting, plans))
+    table = decoder_table(
+        setting.decoder, setting.chip, setting.precision, setting.shape(plans), Phase.TRAIN, fused=setting.fused
+    )
+    return Report.of(
+        question.with_plan(plan),
+        _metrics(run),
+        {"ops": table, "stages": _stage_table(run.step)},
+        title=f"{workload.name} on {system.devices} x {system.name}",
+        bottleneck=_bottleneck(run.step),
+        papers=_PAPERS,
+        facts=_facts(run),
+    )
+
+
+def _time_and_memory(setting: TrainingSetting, plans: Plans) -> tuple[FloatArray, FloatArray]:
+    step = training_step(setting, plans)
+    return step.time, step.peak_memory
+
+
+def _bottleneck(step: TrainingStep) -> str:
+    """Return the part that takes most of the step, and its share."""
+    name, value = max(step.parts.items(), key=lambda part: float(part[1][0]))
+    return f"{name.replace('_', ' ')}: {100 * float(value[0] / step.time[0]):.0f} % of the step"
+
+
+def model_flops(workload: Workload) -> float:
+    """Return the operations that one step must compute: forward once, backward twice, nothing recomputed.
+
+    The convention of MFU (Chowdhery et al. 2204.02311, appendix B), with the full square of attention.
+    """
+    return 3.0 * sum(op.flops * op.count for op in workload.ops)
+
+
+def _metrics(run: _Run) -> dict[str, Any]:
+    """Return the metric tree of one training step."""
+    setting, workload, system, step, metric = run.setting, run.workload, run.system, run.step, run.metric
+    time = float(step.time[0])
+    tokens = workload.batch * workload.sequence
+    useful = model_flops(workload) / (time * system.devices)
+    peak = max(
+        system.device_as(Accelerator).matrix.get(name, 0.0)
+        for name in (setting.precision.matmul, setting.precision.wide)
+    )
+    spent = _step_energy(run)
+    hourly = hourly_cost(system, None if spent is None else float(spent.total[0]) / time)
+    tree: dict[str, Any] = {
+        "time": {"step": metric(time, "s"), "parts": _parts(step.parts, metric)},
+        "memory": _memory(step.residents, system, metric),
+        "throughput": {
+            "tokens": metric(tokens / time, "token/s"),
+            "tokens_per_device": metric(tokens / time / system.devices, "token/s"),
+            "samples": metric(workload.batch / time, "sample/s"),
+            "model_flops_per_device": metric(useful, "FLOP/s", "forward and backward once, nothing recomputed"),
+        },
+        "efficiency": {"mfu": metric(useful / peak, "fraction", "model FLOP/s over the dense peak of the format")},
+    }
+    if spent is not None:
+        tree["energy"] = _energy_tree(run, spent)
+    hourly = None if hourly is None else hourly * system.devices
+    if hourly is not None:
+        tree["cost"] = {"million_tokens": metric(hourly * time / 3600 / tokens * 1e6, "USD")}
+    if workload.training_tokens:
+        steps = workload.training_tokens / tokens
+        tree["run"] = {"time": metric(steps * time, "s")}
+        if spent is not None:
+            tree["run"]["energy"] = metric(steps * tree["energy"]["step"].value, "J")
+        if hourly is not None:
+            tree["run"]["cost"] = metric(steps * time / 3600 * hourly, "USD")
+    return tree
+
+
+def _energy_tree(run: _Run, spent: DeviceEnergy) -> dict[str, Any]:
+    """Return the energy of one step of all devices, by part; hosts where their power is known."""
+    system, metric, time = run.system, run.metric, float(run.step.time[0])
+    tokens = run.workload.batch * run.workload.sequence
+    parts = {name: float(joules[0]) * system.devices for name, joules in spent.parts.items()}
+    hosts = None if spent.hosts is None else float(spent.hosts[0]) * system.devices
+    joules = float(spent.total[0]) * system.devices + (hosts or 0.0)
+    note = "devices and their share of hosts and network" if hosts is not None else "devices; of their hosts unknown"
+    return {
+        "step": metric(joules, "J", note),
+        "parts": {
+            **{name: metric(value, "J") for name, value in parts.items()},
+            **({} if hosts is None else {"hosts": metric(hosts, "J")}),
+        },
+        "power_per_device": metric(joules / time / system.devices, "W"),
+        "token": metric(joules / tokens, "J"),
+    }
+
+
+def _parts(parts: Mapping[str, Any], metric: Any) -> dict[str, Metric]:
+    return {name: metric(value[0], "s") for name, value in parts.items() if value[0] > 0}
+
+
+def _memory(residents: Residents, system: System, metric: Any) -> dict[str, Any]:
+    fullest = int(residents.total[0].argmax())
+    parts = {part: getattr(residents, part)[0, fullest] for part in residents.PARTS}
+    return {
+        "peak": metric(residents.total[0, fullest], "B", "on the fullest pipeline stage"),
+        "parts": {name: metric(value, "B") for name, value in parts.items() if value > 0},
+        "capacity": metric(system.main_memory.capacity, "B"),
+        **({"host": metric(residents.host[0, fullest], "B")} if residents.host[0, fullest] > 0 else {}),
+    }
+
+
+def _step_energy(run: _Run) -> DeviceEnergy | None:
+    """Return the energy of the average device over one step: the stages' operations, bytes and messages."""
+    setting, plans, step = run.setting, run.plans, run.step
+    layers, (embedding, head) = step.layers, step.ends
+    counts = (step.stages.layers * step.stages.copies[..., None]).sum(axis=1) / plans.pp[:, None]
+    microbatches = setting.batch // (plans.dp * plans.microbatch)
+    again = plans.recompute[:, None] == 2
+    flops = (embedding.flops + head.flops) / plans.pp
+    traffic = (embedding.traffic + head.traffic) / plans.pp
+    for index, layer in enumerate(layers):
+        repeated = np.where(again[:, 0], layer.flops / 3, np.where(plans.recompute == 1, layer.core_flops, 0.0))
+        flops = flops + counts[:, index] * (layer.flops + repeated)
+        traffic = traffic + counts[:, index] * layer.traffic * np.where(again[:, 0], 4 / 3, 1.0)
+    work, moved = flops * microbatches, traffic * microbatches
+    return DeviceEnergy.of(run.system, setting.precision.matmul, step.time, work, moved, step.sent)
+
+
+def _facts(run: _Run) -> dict[str, float]:
+    """Return the facts that the named checks read beside the report's figures: rooflines and messages."""
+    system, step = run.system, run.step
+    peak = max(system.device_as(Accelerator).matrix.values())
+    least = model_flops(run.workload) / 2  # a causal kernel skips half of the scores, and nothing else can be skipped
+    return {"roofline.compute": least / (peak * system.devices), "network.sent": float(step.sent[0])}
+
+
+def _stage_table(step: TrainingStep) -> Table:
+    """Return the memory of each pipeline stage, by part; stages alike in layers share a kind and differ in depth."""
+    residents, kinds = step.residents, step.stages
+    columns = {"stage": "", **dict.fromkeys(residents.PARTS, "B")}
+    rows = [
+        (_stage_name(kinds, int(kind)), *(float(getattr(residents, part)[0, kind]) for part in residents.PARTS))
+        for kind in np.flatnonzero(kinds.copies[0])
+    ]
+    return Table.of(columns, rows, stacked=True)
+
+
+def _stage_name(kinds: Stages, kind: int) -> str:
+    first, copies = int(kinds.first[0, kind]), int(kinds.copies[0, kind])
+    return f"{first}" if copies == 1 else f"{first} (fullest of {copies} alike)"
