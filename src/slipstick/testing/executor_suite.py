@@ -4,7 +4,8 @@ A package inherits it and gives its executor::
 
     class TestCluster(ExecutorSuite):
         @pytest.fixture(scope="class")
-        def executor(self):
+        @classmethod
+        def executor(cls):
             with ClusterExecutor() as executor:
                 yield executor
 """
@@ -30,7 +31,8 @@ class ExecutorSuite:
     """Truths of an executor: results and errors come back as they are, every point of a search exactly once."""
 
     @pytest.fixture(scope="class")
-    def executor(self) -> Executor:
+    @classmethod
+    def executor(cls) -> Executor:
         """Return the executor that is tried; the inheritor overrides it."""
         raise NotImplementedError("override the fixture `executor`")
 
