@@ -131,10 +131,8 @@ class _UnionSchema:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Return the union of the schemas of all kinds, those of installed packages included."""
-        kinds = device_kinds()
-        members = {kind: handler(device.__pydantic_core_schema__) for kind, device in kinds.items()}
-        mapping = {kind: member["$ref"] for kind, member in members.items() if "$ref" in member}
-        return {"oneOf": list(members.values()), "discriminator": {"propertyName": "kind", "mapping": mapping}}
+        members = [handler(device.__pydantic_core_schema__) for device in device_kinds().values()]
+        return {"oneOf": members, "discriminator": {"propertyName": "kind"}}
 
 
 AnyDevice = Annotated[SerializeAsAny[Device], BeforeValidator(_of_its_kind), _UnionSchema()]

@@ -25,7 +25,7 @@ from slipstick.core.question import Question
 from slipstick.core.sweep import Sweep
 from slipstick.core.system import System
 from slipstick.core.workload import Phase
-from slipstick.engines.question import ask, find_network
+from slipstick.engines.question import ask
 from slipstick.engines.refusals import engine_for
 from slipstick.engines.table import Engine, engines, rows_of
 from slipstick.exploration.figures import report_figures

@@ -66,7 +66,7 @@ def random_problem(
 
 
 class SolverSuite:
-    """Truths of every solver in `solvers`: its schedules keep all rules, and none claims more than trying everything."""
+    """Truths of every solver in `solvers`: its schedules keep all rules, and none claims more than brute force."""
 
     solvers: ClassVar[Mapping[str, Solver]] = {}
     exact: ClassVar[bool] = True  # whether it proves its schedules of these small graphs the shortest

@@ -24,7 +24,7 @@ from slipstick.testing.members import one_case_each
 
 
 class SystemSuite:
-    """Truths of every system in `systems`, names or files: its numbers, their sources, its copies, who answers for it."""
+    """Truths of every system in `systems`, names or files: numbers, sources, copies, who answers for it."""
 
     systems: ClassVar[Sequence[str]] = ()
 
@@ -41,7 +41,7 @@ class SystemSuite:
     def test_every_number_has_a_source(self, name: str) -> None:
         """Whoever reads a number can tell where it comes from."""
         system = resolve_system(name)
-        for path, value in _numbers(system).items():
+        for path in _numbers(system):
             assert path == "devices" or system.source_of(path), path
 
     def test_unknown_is_not_zero(self, name: str) -> None:
@@ -69,7 +69,7 @@ class SystemSuite:
             override(system, {"no_such_field": 1}, root="system")
 
     def test_show_prints_its_constants_with_descriptions(self, name: str) -> None:
-        """``slipstick show`` prints every number of the device and its memories, each with one line that explains it."""
+        """``slipstick show`` prints every number of the device and its memories, each with its description."""
         _, table = show_table(name)
         rows = {str(row[0]): row for row in table.rows}
         for path in _numbers(resolve_system(name)):
