@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Mapping
 from contextlib import contextmanager
 from importlib import invalidate_caches
@@ -62,4 +63,13 @@ def package(
         (folder / f"{module}.py").write_text(text)
     write_metadata(folder, name, entries)
     with installed(folder):
+        yield
+
+
+@contextmanager
+def installed_project(project: Path, folder: Path) -> Iterator[None]:
+    """Install a project's package from its sources, with the entry points of its pyproject.toml."""
+    about = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]
+    write_metadata(folder, about["name"], about["entry-points"])
+    with installed(folder, project / "src"):
         yield
