@@ -66,10 +66,15 @@ def package(
         yield
 
 
+def write_project_metadata(project: Path, folder: Path) -> None:
+    """Write the metadata that pip would make of a project's pyproject.toml."""
+    about = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]
+    write_metadata(folder, about["name"], about["entry-points"])
+
+
 @contextmanager
 def installed_project(project: Path, folder: Path) -> Iterator[None]:
     """Install a project's package from its sources, with the entry points of its pyproject.toml."""
-    about = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]
-    write_metadata(folder, about["name"], about["entry-points"])
+    write_project_metadata(project, folder)
     with installed(folder, project / "src"):
         yield

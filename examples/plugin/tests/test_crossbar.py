@@ -4,13 +4,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from slipstick_crossbar.arithmetic import FAMILY
+from slipstick_crossbar.device import Crossbar
+from slipstick_crossbar.engine import ENGINES
 
 import slipstick
 from slipstick.formats import format_of
 from slipstick.testing import ArithmeticSuite, DeviceSuite, EngineSuite, SystemSuite
-from slipstick_crossbar.arithmetic import FAMILY
-from slipstick_crossbar.device import Crossbar
-from slipstick_crossbar.engine import ENGINES
 
 
 class TestDevice(DeviceSuite):
