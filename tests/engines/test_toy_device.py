@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pytest import approx
 
 import slipstick
 from commands import ROOT, Result
@@ -43,15 +42,15 @@ def test_nothing_of_the_house_knows_it() -> None:
 
 def test_estimate_counts_reads_and_products() -> None:
     report = slipstick.estimate("resnet-8", "crossbar-256")
-    assert report.value("time.step") == approx(SECONDS, rel=1e-12)
-    assert report.value("energy.step") == approx(JOULES, rel=1e-12)
-    assert report.value("throughput.samples") == approx(1 / SECONDS)
-    assert sum(row[1] for row in report.breakdowns["layers"].rows) == approx(SECONDS)
+    assert report.value("time.step") == pytest.approx(SECONDS, rel=1e-12)
+    assert report.value("energy.step") == pytest.approx(JOULES, rel=1e-12)
+    assert report.value("throughput.samples") == pytest.approx(1 / SECONDS)
+    assert sum(row[1] for row in report.breakdowns["layers"].rows) == pytest.approx(SECONDS)
     question = {row[0]: row[2] for row in report.breakdowns["question"].rows}
     assert (question["phase"], question["system"]) == ("default", "given")
     tenfold = slipstick.estimate("resnet-8", "crossbar-256", batch=10, set={"system.device.energy": "1 fJ"})
-    assert tenfold.value("time.step") == approx(10 * SECONDS)
-    assert tenfold.value("energy.step") == approx(JOULES)
+    assert tenfold.value("time.step") == pytest.approx(10 * SECONDS)
+    assert tenfold.value("energy.step") == pytest.approx(JOULES)
 
 
 def test_the_named_checks_look_at_its_report(cli: Cli) -> None:
@@ -68,7 +67,12 @@ def test_html_json_and_text_show_its_figures(cli: Cli, tmp_path: Path) -> None:
             assert figure.replace("us", "µs") in text or figure in text
     report = slipstick.Report.from_json(cli("estimate", "resnet-8", "crossbar-256", "--json").out)
     device = report.inputs["system"]["device"]
-    assert device == {"kind": "crossbar", "lines": 256, "read_time": approx(1e-7), "energy": approx(1e-14)}
+    assert device == {
+        "kind": "crossbar",
+        "lines": 256,
+        "read_time": pytest.approx(1e-7),
+        "energy": pytest.approx(1e-14),
+    }
 
 
 def test_search_minimises_its_energy_over_a_field_of_the_system() -> None:
@@ -79,37 +83,30 @@ def test_search_minimises_its_energy_over_a_field_of_the_system() -> None:
     frontier = slipstick.search("resnet-8", space, minimize="energy.step,time.step")
     assert len(frontier.points) == 9
     (unbeaten,) = frontier.pareto.iter_rows(named=True)
-    assert (unbeaten["system.device.energy"], unbeaten["system.device.lines"]) == (1e-15, 256)
+    assert (unbeaten["system.device.energy"], unbeaten["system.device.lines"]) == ("1e-15", "256")
     assert frontier.best().inputs["system"]["device"]["energy"] == 1e-15
-    assert frontier.best().value("energy.step") == approx(PRODUCTS * 1e-15)
+    assert frontier.best().value("energy.step") == pytest.approx(PRODUCTS * 1e-15)
     fewer = slipstick.search("resnet-8", space, minimize="energy.step", subject_to="time.step < 0.5 ms")
     assert len(fewer.points) == 3
     assert "<svg" in frontier.html()
 
 
 def test_search_on_the_command_line(cli: Cli) -> None:
-    found = cli(
-        "search", "resnet-8", "crossbar-256", "--minimize", "energy.step", "--set", "system.device.energy=1..4 fJ"
-    )
-    assert found.code == 0, found.err
-    assert "system.device.energy=1" in found.out
+    asked = ("search", "resnet-8", "crossbar-256", "--minimize", "energy.step")
+    printed = cli(*asked, "--set", "system.device.energy=1..4 fJ")
+    assert printed.code == 0, printed.err
+    assert "--set system.device.energy='1 fJ'" in printed.out
 
 
 def test_list_and_show_have_it(cli: Cli) -> None:
     rows = slipstick.list("engines").breakdowns["engines"].rows
-    assert rows[: len(ENGINES)] == slipstick.list("engines").breakdowns["engines"].rows[: len(ENGINES)]
+    assert len(rows) == len(ENGINES) + 1
     (row,) = [row for row in rows if row[1] == "crossbar"]
-    assert row == (
-        "estimate",
-        "crossbar",
-        "graph",
-        "infer",
-        "none",
-        "at most 1 device",
-        "slipstick_crossbar.engine:estimate",
-    )
-    assert "slipstick_crossbar.engine:estimate" in " ".join(cli("list", "engines").out.split())
-    assert [row[0] for row in slipstick.list("systems", kind="crossbar").breakdowns["systems"].rows] == ["crossbar-256"]
+    engine = "slipstick_crossbar.engine:estimate"
+    assert row == ("estimate", "crossbar", "graph", "infer", "none", "at most 1 device", engine)
+    assert list(row[:5]) in [line.split()[:5] for line in cli("list", "engines").out.splitlines()]
+    listed = slipstick.list("systems", kind="crossbar").breakdowns["systems"].rows
+    assert [name for name, *_ in listed] == ["crossbar-256"]
     shown = {row[0]: row[1:] for row in slipstick.show("crossbar-256").breakdowns["crossbar-256"].rows}
     assert shown["device.read_time"] == (
         "100 ns", "assumed: converters of 10 MS/s", "Time of one read of one tile, converters included"
@@ -162,7 +159,7 @@ def test_compare_puts_it_beside_an_array() -> None:
     comparison = slipstick.compare("resnet-8", "swis-8x8", "crossbar-256")
     rows = {row["path"]: row for row in json.loads(comparison.json())["rows"]}
     alone = slipstick.estimate("resnet-8", "swis-8x8").value("time.step")
-    assert rows["time.step"]["ratios"][1] == approx(SECONDS / alone)
+    assert rows["time.step"]["ratios"][1] == pytest.approx(SECONDS / alone)
     assert "<html" in comparison.html()
 
 
