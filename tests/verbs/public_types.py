@@ -22,6 +22,10 @@ def public_types() -> None:
     assert_type(slipstick.cite(report), slipstick.Report)
     assert_type(slipstick.list("systems"), slipstick.Report)
     assert_type(slipstick.show("h100-sxm-80gb"), slipstick.Report)
+    assert_type(slipstick.adapt("net.onnx", "swis:3", "digits"), slipstick.Report)
+    assert_type(slipstick.measure("net.onnx", "digits"), slipstick.Report)
+    assert_type(slipstick.train("mlp", "digits"), slipstick.Report)
+    assert_type(slipstick.epochs("mlp"), slipstick.Report)
     assert_type(slipstick.compare(report, report), Comparison)
     assert_type(slipstick.search("llama-3.1-8b", "h100-sxm:8", minimize="time"), Frontier)
     slipstick.estimate("llama-3.1-8b", "h100-sxm-80gb:8", bacth=8)  # type: ignore[call-arg]

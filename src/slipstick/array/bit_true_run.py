@@ -87,6 +87,7 @@ def _simulated(cost: LayerCost, random: np.random.Generator) -> LayerRun:
     shifts = cost.stored.shifts[:filters] if product.groups == 1 else np.repeat(cost.stored.shifts[:1], filters)
     reduction = groups * array.group
     activations = random.integers(-128, 128, (pixels, reduction))
+    # 127: the largest magnitude of the elements, which hold a sign beside seven bits
     codes = random.integers(-127, 128, (filters, reduction))
     weights = Swis(group=array.group, bits=8).encode(codes, {"scale": np.ones(filters), "shifts": shifts})
     simulated = simulate_layer(activations, weights, array)

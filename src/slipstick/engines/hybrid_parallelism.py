@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from slipstick.cluster.convergence.epochs_to_target import Epochs
     from slipstick.cluster.convergence.speedup_curves import Curves
 
+_TIME_LIMIT = 20.0  # seconds for each placement
 _Remark = Callable[[str], None]
 
 
@@ -96,14 +97,14 @@ def _case(workload: WorkloadSpec, system: str, options: Mapping[str, Any], remar
         _speedups(given.get("step_speedups", "")),
         given.get("method", "auto"),
         given.get("scaling", "model"),
-        given.get("time_limit", 20.0),
+        given.get("time_limit", _TIME_LIMIT),
         given.get("samples"),
     )
 
 
 def _epochs(options: Mapping[str, Any], remark: _Remark) -> Epochs:
     """Return the epochs by batch: the user's object or file, a model fitted to it, or the critical-batch model."""
-    from slipstick.cluster.convergence.epochs_to_target import CriticalBatch, fit_critical_batch, read_epochs
+    from slipstick.cluster.convergence.epochs_to_target import CriticalBatch, EpochCurve
 
     points, critical, least = options.get("epochs"), options.get("critical_batch"), options.get("least_epochs")
     if (points is None) == (critical is None):
@@ -115,10 +116,10 @@ def _epochs(options: Mapping[str, Any], remark: _Remark) -> Epochs:
         return CriticalBatch(least or 1.0, critical, absolute=least is not None)
     if not isinstance(points, str | Path):
         return cast("Epochs", points)
-    curve = read_epochs(points)
+    curve = EpochCurve.read(points)
     if not options.get("extrapolate"):
         return curve
-    fitted, left = fit_critical_batch(curve.batches, curve.epochs)
+    fitted, left = CriticalBatch.fit(curve.batches, curve.epochs)
     remark(f"E(B) = {fitted.least:.3g} (1 + B / {fitted.critical:.4g}), off by up to {abs(left).max():.2g} epochs")
     return fitted
 
