@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
-SRC = Path(__file__).parents[1] / "src" / "slipstick"
+from commands import ROOT
+
+SRC = ROOT / "src" / "slipstick"
 MODULES = sorted(path for path in SRC.rglob("*.py") if "data" not in path.relative_to(SRC).parts)
 
 # Counts and halves of algebra: the two operations of a multiply-accumulate, the three products of forward and
