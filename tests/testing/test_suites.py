@@ -21,6 +21,7 @@ from slipstick.core.workload import Phase
 from slipstick.engines.table import ENGINES, Engine
 from slipstick.networks import network
 from slipstick.placement import brute
+from slipstick.report.metric import Metric
 from slipstick.testing import (
     DeviceSuite,
     EngineSuite,
@@ -29,7 +30,7 @@ from slipstick.testing import (
     SystemSuite,
     TopologySuite,
 )
-from slipstick.testing.engine_suite import Case
+from slipstick.testing.engine_suite import MinimalQuestion
 from slipstick.testing.members import one_case_each
 from slipstick.testing.solver_suite import wire
 
@@ -122,9 +123,12 @@ class Rows(EngineSuite):
 
 def test_a_row_that_takes_more_than_it_says_is_caught() -> None:
     suite = Rows()
-    case = Case(ARRAY, "graph", Phase.INFER)
+    case = MinimalQuestion(ARRAY, "graph", Phase.INFER)
     report = ARRAY.answer(suite.question(case))
     suite.test_its_figures_have_an_origin_and_no_error(case, report)
+    figures = {"time": {"step": Metric(-1.0, "s", "estimated", "a lie")}}
+    wrong = slipstick.Report.of(suite.question(case), figures, title="a time below zero")
+    fails(suite.test_its_figures_have_an_origin_and_no_error, case, wrong)
     fails(suite.test_it_is_found_for_its_questions, case._replace(engine=replace(ARRAY, sweep="other:X")))
     fails(suite.test_its_row_names_what_there_is, replace(ARRAY, plan=("formats.no_such",)))
     fails(suite.test_its_row_names_what_there_is, replace(ARRAY, default_plan="tp=2"))

@@ -35,7 +35,7 @@ from slipstick.testing.members import one_case_each
 _OTHERS = {"whole number": "3", "number": "0.25", "text": "other"}  # values of a plan's fields that are no defaults
 
 
-class Case(NamedTuple):
+class MinimalQuestion(NamedTuple):
     """Smallest question of a row of the table: one kind of network in one phase that it takes."""
 
     engine: Engine
@@ -63,17 +63,17 @@ class EngineSuite:
     def pytest_generate_tests(self, metafunc: Any) -> None:
         """Give each test one case for every row, or for every kind of network and phase that a row takes."""
         one_case_each(metafunc, "engine", self.rows, lambda row: f"{row.verb}-{row.device}-{'-'.join(row.phases)}")
-        cases = [Case(row, *both) for row in self.rows for both in product(row.networks, row.phases)]
+        cases = [MinimalQuestion(row, *both) for row in self.rows for both in product(row.networks, row.phases)]
         one_case_each(metafunc, "case", cases, once=True)
 
     @pytest.fixture(scope="class")
     @classmethod
-    def report(cls, case: Case) -> Report:
+    def report(cls, case: MinimalQuestion) -> Report:
         """Return the row's answer to its smallest question."""
         return case.engine.answer(cls.question(case))
 
     @classmethod
-    def question(cls, case: Case, **changes: Any) -> Question:
+    def question(cls, case: MinimalQuestion, **changes: Any) -> Question:
         """Return the smallest question that a row takes; changes are further arguments of `ask`."""
         verb = case.engine.verb
         options = {**cls._sizes(case), **cls.options.get(verb, {}), **changes}
@@ -93,7 +93,7 @@ class EngineSuite:
         return first if engine.needs_topology else first.scaled(1 if engine.max_devices == 1 else 2)
 
     @classmethod
-    def _sizes(cls, case: Case) -> dict[str, int]:
+    def _sizes(cls, case: MinimalQuestion) -> dict[str, int]:
         """Return the smallest batch, one sample a device, and of decoders short sequences."""
         sizes = {"batch": cls.system(case.engine).devices}
         return sizes if case.network == "graph" else {**sizes, "sequence": 128}
@@ -107,25 +107,25 @@ class EngineSuite:
         assert engine in engines()
         paths = {field.path for field in plan_fields()}
         for pattern in engine.plan:
-            one = Engine("", "", (), (), (pattern.removeprefix("!").partition("=")[0],), "")
-            assert any(one.reads(path) for path in paths), pattern
+            row = Engine("", "", (), (), (pattern.removeprefix("!").partition("=")[0],), "")
+            assert any(row.reads(path) for path in paths), pattern
         for path, value in _fields(Plan.of(engine.default_plan)).items():
             assert value == "auto" or engine.reads(path), f"{path} of its default plan is not read"
 
-    def test_it_is_found_for_its_questions(self, case: Case) -> None:
+    def test_it_is_found_for_its_questions(self, case: MinimalQuestion) -> None:
         """Looking up the smallest question finds the row itself."""
         assert engine_for(case.engine.verb, self.question(case)) == case.engine
 
-    def test_its_figures_have_an_origin_and_no_error(self, case: Case, report: Report) -> None:
+    def test_its_figures_have_an_origin_and_no_error(self, case: MinimalQuestion, report: Report) -> None:
         """The answer has figures, each finite, with its origin and source; no named check finds an error."""
         assert report.flat(), case
         for path, metric in report.flat().items():
             assert math.isfinite(metric.value), path
             assert metric.source, path
             assert metric.how in ("estimated", "simulated", "measured", "published"), path
-        assert [finding for finding in report.warnings if finding.level == "error"] == []
+        assert [finding for finding in report.warnings if finding.severity == "error"] == []
 
-    def test_its_report_is_read_and_shown(self, case: Case, report: Report) -> None:
+    def test_its_report_is_read_and_shown(self, case: MinimalQuestion, report: Report) -> None:
         """JSON gives the very report back; text and HTML show each of its figures by name."""
         assert Report.from_json(report.json()) == report
         page, text = report.html(), report.table()
@@ -136,7 +136,7 @@ class EngineSuite:
         assert report.inputs["system"]["name"] == self.system(case.engine).name
         assert report.inputs["workload"]["phase"] == case.phase
 
-    def test_it_answers_alike_each_time(self, case: Case, report: Report) -> None:
+    def test_it_answers_alike_each_time(self, case: MinimalQuestion, report: Report) -> None:
         """The same question has the same answer, to the last digit."""
         if case.engine.verb == "estimate":
             assert case.engine.answer(self.question(case)) == report
@@ -146,7 +146,7 @@ class EngineSuite:
         taken = {kind for row in rows_of(engine.verb, engine.device) for kind in row.networks}
         for kind in self.networks.keys() - taken:
             with pytest.raises(SlipstickError, match=rf"workload: '{self.networks[kind]}' is .*; .* runs .*--kind"):
-                self._looked_up(Case(engine, kind, engine.phases[0]))
+                self._looked_up(MinimalQuestion(engine, kind, engine.phases[0]))
 
     def test_other_phases_are_refused(self, engine: Engine) -> None:
         """A phase that no row of the verb takes is refused, naming those that would do."""
@@ -154,9 +154,9 @@ class EngineSuite:
             rows = [row for row in rows_of(engine.verb, engine.device) if kind in row.networks]
             for phase in set(Phase) - {phase for row in rows for phase in row.phases}:
                 with pytest.raises(SlipstickError, match=rf"phase: .* got '{phase}'; allowed: .*{engine.phases[0]}"):
-                    self._looked_up(Case(engine, kind, phase))
+                    self._looked_up(MinimalQuestion(engine, kind, phase))
 
-    def test_other_fields_of_the_plan_are_refused(self, case: Case) -> None:
+    def test_other_fields_of_the_plan_are_refused(self, case: MinimalQuestion) -> None:
         """A field that the row does not read must stay at its default; the error says which fields it reads."""
         for field in plan_fields():
             values = case.engine.values(field.path)
@@ -170,7 +170,7 @@ class EngineSuite:
 
     def test_its_limits_are_kept(self, engine: Engine) -> None:
         """More devices than it takes, devices without links, and options that it does not have are refused."""
-        case = Case(engine, engine.networks[0], engine.phases[0])
+        case = MinimalQuestion(engine, engine.networks[0], engine.phases[0])
         system = self.system(engine)
         if engine.max_devices is not None:
             with pytest.raises(SlipstickError, match=rf"system\.devices: .*allowed: {engine.max_devices}"):
@@ -190,7 +190,7 @@ class EngineSuite:
         axes = {path: values for path, values in self.axes.items() if path in sweep.fields}
         points = list(product(*axes.values()))
         places = [np.array([values.index(point[k]) for point in points]) for k, values in enumerate(axes.values())]
-        question = self.question(Case(engine, engine.networks[0], engine.phases[0]), plan="")
+        question = self.question(MinimalQuestion(engine, engine.networks[0], engine.phases[0]), plan="")
         columns = sweep.columns(question, axes, places)
         assert set(columns) == set(sweep.figures)
         answered = 0
@@ -203,13 +203,15 @@ class EngineSuite:
                 continue
             answered += 1
             for path, unit in sweep.figures.items():
-                assert figures[path] == (pytest.approx(columns[path][place], rel=1e-9), unit), (path, point)
+                value, own_unit = figures[path]
+                assert own_unit == unit, path
+                assert columns[path][place] == pytest.approx(value, rel=1e-9), (path, point)
         assert answered
 
-    def _looked_up(self, case: Case) -> Engine:
+    def _looked_up(self, case: MinimalQuestion) -> Engine:
         return engine_for(case.engine.verb, self.question(case))
 
-    def _on(self, case: Case, system: System) -> Question:
+    def _on(self, case: MinimalQuestion, system: System) -> Question:
         return ask(self.networks[case.network], system, verb=case.engine.verb, phase=case.phase)
 
 

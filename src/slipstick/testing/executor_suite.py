@@ -43,7 +43,7 @@ class ExecutorSuite:
         assert [future.result() for future in futures] == [2 * number for number in range(8)]
 
     def test_errors_come_back_as_they_are(self, executor: Executor) -> None:
-        """What a call raises comes out of its future: the same class, the same message."""
+        """Errors of a call come out of its future: the same class, the same message."""
         with pytest.raises(SlipstickError, match="there: broken"):
             executor.submit(_fail, "broken").result(timeout=_PATIENCE)
 
@@ -53,7 +53,8 @@ class ExecutorSuite:
         space = Space.of(system="h100-sxm:16..64", plan=_SPACE)
         question: SearchOptions = {"batch": 128, "sequence": 4096}
         alone = search("llama-3.1-8b", space, **question).points
-        assert search("llama-3.1-8b", space, executor=executor, **question).points.equals(alone)
+        question["executor"] = executor
+        assert search("llama-3.1-8b", space, **question).points.equals(alone)
         assert alone["index"].is_unique().all()
         assert len(alone) > _CHUNK
 

@@ -52,7 +52,8 @@ def random_problem(
 ) -> Problem:
     """Return a random graph of whole seconds and bytes on a topology, one tick being one second."""
     rng = np.random.default_rng(seed)
-    ops, sent = [], {}
+    ops: list[Op] = []
+    sent: dict[tuple[str, str], float] = {}
     for k in range(operators):
         before = [i for i in range(k) if rng.random() < density]
         together = "pair" if rng.random() < 0.15 else ""
@@ -99,7 +100,7 @@ class SolverSuite:
         assert check(alone, self.solvers[name](alone)).makespan == alone.serial
 
     def test_memory_is_felt(self, name: str) -> None:
-        """Where two operators fit no device together, they lie apart; where no placement fits, it is one error."""
+        """Operators that fit no device together lie apart; where no placement fits, it is one error."""
         ops = [Op(f"o{k}", "other", {}, 1.0) for k in range(3)]
         costs = OperatorCosts(dict.fromkeys(("o0", "o1", "o2"), 2.0), {}, {"o0": 6.0, "o1": 6.0, "o2": 1.0})
         problem = problem_of(ops, costs, wire(2), resolution=6, capacity=10.0)
@@ -119,7 +120,7 @@ class SolverSuite:
 
 def _small_problems() -> list[Problem]:
     return [
-        random_problem(seed, 4, topology, forwarding)
+        problem
         for seed in range(4)
-        for topology, forwarding in ((wire(2), "store"), (line(3), "cut-through"))
+        for problem in (random_problem(seed, 4, wire(2), "store"), random_problem(seed, 4, line(3), "cut-through"))
     ]

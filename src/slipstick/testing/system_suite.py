@@ -39,7 +39,7 @@ class SystemSuite:
         assert resolve_system(canonical(system)) == system
 
     def test_every_number_has_a_source(self, name: str) -> None:
-        """Whoever reads a number can tell where it comes from."""
+        """Every number of the system tells where it comes from."""
         system = resolve_system(name)
         for path in _numbers(system):
             assert path == "devices" or system.source_of(path), path

@@ -50,10 +50,15 @@ class TopologySuite:
 
     def test_it_is_built_alike_each_time(self, spec: Any) -> None:
         """The same spec is the same graph, link for link."""
-        one, other = resolve_topology(spec), resolve_topology(spec)
-        assert (one.nodes, one.kinds, one.family, one.shape) == (other.nodes, other.kinds, other.family, other.shape)
+        first, second = resolve_topology(spec), resolve_topology(spec)
+        assert (first.nodes, first.kinds, first.family, first.shape) == (
+            second.nodes,
+            second.kinds,
+            second.family,
+            second.shape,
+        )
         for name in ("source", "target", "bandwidth", "latency", "reduces"):
-            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+            np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
 
     def test_every_device_reaches_every_other(self, spec: Any) -> None:
         """No message is without a way: breadth first over the links, each device sees all others."""
