@@ -74,6 +74,7 @@ def device_kinds() -> dict[str, type[Device]]:
 
     Examples
     --------
+    >>> import slipstick.core.device_kinds  # registers the own kinds
     >>> sorted(device_kinds())[:2]
     ['accelerator', 'array']
     """
