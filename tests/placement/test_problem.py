@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from placement.conformance import line, random_problem, wire
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.core.workload import Op
@@ -20,6 +19,7 @@ from slipstick.placement.pipeline_partition import partition
 from slipstick.placement.problem import Forwarding, OperatorCosts, Problem, best_connected, problem_of
 from slipstick.placement.schedule import PlacementSchedule, Transfer, check
 from slipstick.placement.segments import _cuts, _orbits, _parts_of, _symmetries
+from slipstick.testing.solver_suite import line, random_problem, wire
 
 
 def op(name: str, *after: str, colocate: str = "") -> Op:

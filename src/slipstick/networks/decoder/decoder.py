@@ -51,7 +51,7 @@ class Decoder(Network):
 
     kind: ClassVar[Literal["decoder"]] = "decoder"
     described: ClassVar[str] = "a decoder transformer, such as llama-3.1-8b, or a config.json"
-    phases: ClassVar[tuple[Phase, ...]] = (Phase.TRAIN, Phase.PREFILL, Phase.DECODE)
+    phases: ClassVar[tuple[Phase, ...]] = (Phase.TRAIN, Phase.PREFILL, Phase.DECODE, Phase.INFER)
 
     aliases: tuple[str, ...] = Field(default=(), description="Other names that find the network")
     note: str = Field(default="", description="Remark on what the sizes leave out or assume")
