@@ -18,18 +18,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from slipstick.compress.integer_post_training import Compressed, compress
-from slipstick.compress.integer_sensitivity import sensitivities, spread
-from slipstick.trained.integer.accuracy import accuracy
 
 from slipstick.array.encoded_weights import on_array, shift_cycles
 from slipstick.compress.accuracy_pictures import Point, accuracy_svg
+from slipstick.compress.compression import Compression, LayerStudy, compress
+from slipstick.compress.layer_formats import layer_formats
+from slipstick.compress.sensitivity import sensitivities
+from slipstick.compress.shift_budget import schedule_shifts
 from slipstick.core.files import write_text
 from slipstick.datasets import data_set
 from slipstick.engines.question import ask
-from slipstick.trained.integer.integer_graph import integer_graph
-from slipstick.trained.integer.layer_statistics import layer_inputs
-from slipstick.trained.tflite import patch, read_tflite
+from slipstick.trained import TrainedNetwork, open_network, right_answers
 from slipstick.training.paired_comparison import paired
 
 FILE = Path(os.environ.get("SLIPSTICK_DATA", "../shared")) / "data/mobilenet_tflite/tf2_mobilenet_v2_1.0_224_ptq.tflite"

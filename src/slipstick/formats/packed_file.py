@@ -71,7 +71,7 @@ def write_packed(path: str | Path, tensors: Mapping[str, Encoded], rest: Network
         about[name] = {"format": encoded.encoding.name, "shape": list(encoded.shape), "codes": codes, "side": side}
     whole: dict[str, Any] = {"version": VERSION, "tensors": about}
     if rest is not None:
-        arrays[_REST] = np.frombuffer(zlib.compress(rest.file, 9), np.uint8)
+        arrays[_REST] = np.frombuffer(zlib.compress(rest.file, zlib.Z_BEST_COMPRESSION), np.uint8)
         whole["network"] = {"kind": rest.kind, "rest": _REST}
     raw = _container(arrays, json.dumps(whole, separators=_COMPACT))
     write_bytes(path, raw)
