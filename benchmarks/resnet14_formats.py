@@ -22,9 +22,9 @@ import torch
 from slipstick.engines.adapt_torch import AdaptedTorch
 
 import slipstick
+from slipstick import CalibrationImages, Report, Retraining
 from slipstick.core.files import write_text
 from slipstick.training.paired_comparison import Paired, paired
-from slipstick.verbs.adapt import adapt
 
 EPOCHS = {"cifar10-jpeg": (5, 3, 5), "fashion-mnist": (3, 2, 2)}  # in fp32, then of each retraining of each stage
 RATE, AGAIN = 0.2, 0.1  # the largest learning rates
@@ -41,7 +41,7 @@ def right_of(answers: dict[str, Any], name: str) -> np.ndarray:
     return np.unpackbits(np.frombuffer(bytes.fromhex(answers[name]), np.uint8)).astype(bool)
 
 
-def kept(right: np.ndarray) -> str:
+def packed_bits(right: np.ndarray) -> str:
     return np.packbits(right).tobytes().hex()
 
 
@@ -52,41 +52,41 @@ def one(data: str, seed: int, folder: Path) -> dict[str, Any]:
     answers: dict[str, Any] = json.loads(place.read_text("utf-8")) if place.exists() else {}
     if "before" not in answers:
         recipe = {"epochs": first, "rate": RATE, "seed": seed}
-        found = slipstick.train("resnet-14", data, recipe=recipe, folder=folder / "training", out=folder / FIRST)
-        answers["before"] = kept(found.right)
+        report = slipstick.train("resnet-14", data, recipe=recipe, folder=folder / "training", out=folder / FIRST)
+        answers["before"] = packed_bits(report.detail.right)
         write_text(place, json.dumps(answers))
     for (net, formats), epochs in zip(STAGES.items(), again, strict=True):
         for name, text in formats.items():
             if name in answers:
                 continue
             at = folder / name.replace(":", "-")
-            changed = adapt(
-                folder / net, text, data, retrain=epochs, rate=AGAIN, seed=seed, correct=False, folder=at / "training",
-                activations=BITS if "pool" in text else (),
+            changed = slipstick.adapt(
+                folder / net, text, data,
+                calibration=CalibrationImages(correct=False, activations=BITS if "pool" in text else ()),
+                retraining=Retraining(epochs=epochs, rate=AGAIN, seed=seed, folder=at / "training"),
             )  # fmt: skip
-            assert isinstance(changed, AdaptedTorch)
             if name == "fp32":
-                changed.write(folder / LONGER)
-            changed.write_packed(at / "weights.packed")
+                changed.detail.write(folder / LONGER)
+            changed.detail.write_packed(at / "weights.packed")
             answers |= answered(name, changed)
             write_text(place, json.dumps(answers))
     return answers
 
 
-def answered(name: str, changed: AdaptedTorch) -> dict[str, Any]:
-    """Return what is kept of one retraining."""
-    found: dict[str, Any] = {
-        name: kept(changed.after),
-        f"{name} rounded": kept(changed.rounded),
+def answered(name: str, changed: Report) -> dict[str, Any]:
+    """Return the answers of one retraining that are stored."""
+    answers: dict[str, Any] = {
+        name: packed_bits(changed.detail.after),
+        f"{name} rounded": packed_bits(changed.detail.rounded),
         f"{name} sizes": sizes(changed),
     }
-    if "bits of activations" in changed.report.breakdowns:
-        found[f"{name} bits"] = [share for _, share in changed.report.breakdowns["bits of activations"].rows]
-    return found
+    if "bits of activations" in changed.breakdowns:
+        answers[f"{name} bits"] = [share for _, share in changed.breakdowns["bits of activations"].rows]
+    return answers
 
 
-def sizes(changed: AdaptedTorch) -> dict[str, float]:
-    tree = changed.report.metrics.get("weights", {})
+def sizes(changed: Report) -> dict[str, float]:
+    tree = changed.metrics.get("weights", {})
     return {name: metric.value for name, metric in tree.items()}
 
 

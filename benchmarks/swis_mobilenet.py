@@ -18,22 +18,20 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from slipstick.compress.integer_post_training import Compressed, compress
-from slipstick.compress.integer_sensitivity import sensitivities, spread
-from slipstick.trained.integer.accuracy import accuracy
 
 from slipstick.array.encoded_weights import on_array, shift_cycles
 from slipstick.compress.accuracy_pictures import Point, accuracy_svg
+from slipstick.compress.compression import Compression, LayerStudy, compress
+from slipstick.compress.layer_formats import layer_formats
+from slipstick.compress.sensitivity import sensitivities
+from slipstick.compress.shift_budget import schedule_shifts
 from slipstick.core.files import write_text
 from slipstick.datasets import data_set
 from slipstick.engines.question import ask
-from slipstick.trained.integer.integer_graph import integer_graph
-from slipstick.trained.integer.layer_statistics import layer_inputs
-from slipstick.trained.tflite import patch, read_tflite
+from slipstick.trained import TrainedNetwork, open_network, right_answers
 from slipstick.training.paired_comparison import paired
 
 FILE = Path(os.environ.get("SLIPSTICK_DATA", "../shared")) / "data/mobilenet_tflite/tf2_mobilenet_v2_1.0_224_ptq.tflite"
-POSITIONS = 12
 ARRAY, COLUMNS = "swis-8x8", 8
 # name -> format, corrected biases, what the average of shifts counts if it is scheduled: bytes, or the array's cycles
 METHODS = {
@@ -51,15 +49,14 @@ METHODS = {
 }
 
 
-def by_litert(found: Compressed | None, images: NDArray[np.uint8], labels: NDArray[np.int64], kernels: str) -> float:
+def by_litert(network: TrainedNetwork, images: NDArray[np.uint8], labels: NDArray[np.int64], kernels: str) -> float:
     """Return LiteRT's top-1 in per cent; not a number where it is not asked for."""
     if kernels == "none":
         return math.nan
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     chosen = OpResolverType.BUILTIN_REF if kernels == "reference" else OpResolverType.AUTO
-    content = FILE.read_bytes() if found is None else patch(FILE, found.weights, found.biases)
-    runner = Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=chosen)
+    runner = Interpreter(model_content=network.to_bytes(), num_threads=1, experimental_op_resolver_type=chosen)
     runner.allocate_tensors()
     source, target = runner.get_input_details()[0]["index"], runner.get_output_details()[0]["index"]
     right = 0
@@ -75,34 +72,37 @@ class Table:
 
     def __init__(self, kernels: str) -> None:
         images = data_set("imagenet-sample").test
-        self.kernels, self.network = kernels, read_tflite(FILE)
-        self.question = ask(integer_graph(self.network), ARRAY)
-        self.seen = layer_inputs(self.network, images.images[::2], positions=POSITIONS)
-        self.pictures, self.labels = images.images[1::2], images.labels[1::2]
+        self.kernels, self.network = kernels, open_network(FILE, background=1)
+        self.question = ask(self.network.graph(), ARRAY)
+        tuning, self.scored = images.take(slice(0, None, 2)), images.take(slice(1, None, 2))
+        observed, probed = self.network.calibration_images(tuning)
+        self.observed = self.network.observe(observed)
         self.sensitivity = {
-            family: sensitivities(self.network, f"{family}:3", self.seen, spread(images.images[::2]))
+            family: sensitivities(self.network, layer_formats(self.network, f"{family}:3"), self.observed, probed)
             for family in ("round", "swis")
         }
         self.costs = shift_cycles(self.question.workload, self.question.system)
-        self.plain = self.right(None)
+        self.plain = right_answers(self.network, self.scored)
 
-    def right(self, found: Compressed | None) -> NDArray[np.bool_]:
-        """Return which images are right by our bit-true path."""
-        changed = {} if found is None else {"weights": found.weights, "biases": found.biases}
-        return accuracy(self.network, self.pictures, self.labels, background=1, **changed)
+    def compressed(self, method: str, count: int, rest: str) -> Compression:
+        """Return the network in a method's format of so many shifts."""
+        text, correct, counts = METHODS[method]
+        forms, shifts = layer_formats(self.network, text.format(n=count) + rest), {}
+        if counts:
+            by_array = {"costs": self.costs, "columns": COLUMNS} if counts == "array" else {}
+            sensitivity = self.sensitivity[text.partition(":")[0]]
+            shifts = schedule_shifts(
+                self.network, forms, self.observed, count, sensitivity=sensitivity, **by_array
+            )  # fmt: skip
+        return compress(self.network, forms, LayerStudy(self.observed, {}, shifts), correct=correct)
 
     def row(self, method: str, count: int, rest: str) -> tuple[str, float, float, float]:
         """Return a printed row, its accuracy, its bytes and its cycles."""
-        text, correct, counts = METHODS[method]
-        found = compress(
-            self.network, text.format(n=count) + rest, inputs=self.seen, correct=correct,
-            shifts=count if counts else None, costs=self.costs if counts == "array" else None,
-            columns=COLUMNS if counts == "array" else 1, sensitivity=self.sensitivity.get(text.partition(":")[0]),
-        )  # fmt: skip
-        ours, size = self.right(found), sum(one.storage_bytes for one in found.layers)
-        compared, theirs = paired(self.plain, ours), by_litert(found, self.pictures, self.labels, self.kernels)
-        encoded = {one.layer.name: one.encoded for one in found.layers}
-        cycles = on_array(self.question.workload, self.question.system, encoded)["cycles"].value
+        compression = self.compressed(method, count, rest)
+        ours, size = right_answers(compression.network, self.scored), compression.packed_bytes
+        theirs = by_litert(compression.network, self.scored.images, self.scored.labels, self.kernels)
+        compared = paired(self.plain, ours)
+        cycles = on_array(self.question.workload, self.question.system, compression.encoded)["cycles"].value
         low, high = (100 * bound for bound in compared.interval)
         said = f"{count}       {method:37s} {100 * ours.mean():4.1f}  {theirs:6.1f}"
         said += f"  {100 * compared.change:+6.1f} [{low:+5.1f}, {high:+5.1f}]  {size:9,d}  {cycles / 1e6:7.2f}"
@@ -120,8 +120,8 @@ def main() -> None:
     )  # fmt: skip
     asked = parser.parse_args()
     table = Table(asked.kernels)
-    other = by_litert(None, table.pictures, table.labels, asked.kernels)
-    print(f"int8: {100 * table.plain.mean():.1f} % here, {other:.1f} % in LiteRT; {len(table.labels)} images")
+    other = by_litert(table.network, table.scored.images, table.scored.labels, asked.kernels)
+    print(f"int8: {100 * table.plain.mean():.1f} % here, {other:.1f} % in LiteRT; {len(table.scored)} images")
     by_bytes: dict[str, list[Point]] = {}
     by_cycles: dict[str, list[Point]] = {}
     for layers, rest in (("all layers", ""), ("all but depth-wise", ";depthwise=int8")):

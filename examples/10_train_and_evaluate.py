@@ -16,8 +16,8 @@ print(f"{len(digits.train)} images of {digits.shape} to train on, {len(digits.te
 
 with TemporaryDirectory() as folder:
     file = Path(folder) / "resnet-8.safetensors"
-    found = train("resnet-8", digits, recipe={"epochs": 5, "rate": 0.05}, out=file)
-    for number, epoch in enumerate(found.history.epochs, 1):
+    report = train("resnet-8", digits, recipe={"epochs": 5, "rate": 0.05}, out=file)
+    for number, epoch in enumerate(report.detail.history.epochs, 1):
         print(f"  epoch {number}: loss {epoch.loss:.3f}, test {epoch.accuracy:.1%}")
     net, normal, about = load_net(file)  # the file says how to build the network and what its inputs are
     print(f"{about['net']} from its file: {file.stat().st_size} bytes")
@@ -26,6 +26,6 @@ right = evaluate(net, digits.test, normal)
 low, high = interval(right)
 print(f"resnet-8: {right.mean():.1%} of the test images (95 % interval {low:.1%} to {high:.1%})")
 
-other = train("mlp", digits, recipe={"epochs": 5, "rate": 0.05}).right
+other = train("mlp", digits, recipe={"epochs": 5, "rate": 0.05}).detail.right
 only_one, only_other = int((right & ~other).sum()), int((other & ~right).sum())
 print(f"resnet-8 alone is right on {only_one} images, mlp alone on {only_other}: what McNemar's test compares")

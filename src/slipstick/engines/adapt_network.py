@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from slipstick.report.report import Report
     from slipstick.trained.network import TrainedNetwork
 
-    Right = np.ndarray[Any, np.dtype[np.bool_]]
+    _Right = np.ndarray[Any, np.dtype[np.bool_]]
 
 _RANGE_IMAGES = 1024  # training images that find the ranges of activations
 
@@ -68,9 +68,9 @@ class AdaptedNetwork:
 
     network: TrainedNetwork
     encoded: Mapping[str, Encoded]
-    before: Right
-    rounded: Right
-    after: Right
+    before: _Right
+    rounded: _Right
+    after: _Right
     notes: Mapping[str, object]
 
     @property

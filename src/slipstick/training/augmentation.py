@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from slipstick.datasets.images import DataSet, Images
 
-Augment = Literal["none", "crop", "crop-flip"]
-SHARE = 8  # shifts go up to an eighth of the side: 4 of 32 pixels, He et al. 1512.03385, section 4.2
+_Augment = Literal["none", "crop", "crop-flip"]
+_SHARE = 8  # shifts go up to an eighth of the side: 4 of 32 pixels, He et al. 1512.03385, section 4.2
 
 
-def kind(asked: Literal["auto", "none", "crop", "crop-flip"], data: DataSet) -> Augment:
+def kind(asked: Literal["auto", "none", "crop", "crop-flip"], data: DataSet) -> _Augment:
     """Return what ``auto`` means for a data set."""
     if asked != "auto":
         return asked
@@ -21,7 +21,7 @@ def kind(asked: Literal["auto", "none", "crop", "crop-flip"], data: DataSet) -> 
 
 
 def batch(
-    images: Images, which: NDArray[np.intp], augment: Augment, random: np.random.Generator
+    images: Images, which: NDArray[np.intp], augment: _Augment, random: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return images and labels of a batch; what a shift brings in from outside is 0.
 
@@ -43,11 +43,11 @@ def _shifted(images: NDArray[np.uint8], random: np.random.Generator, *, mirror: 
     if mirror:
         flipped = random.random(count) < 0.5
         columns[flipped] = columns[flipped, ::-1]
-    tall, wide = (max(1, side // SHARE) for side in (height, width))
+    tall, wide = (max(1, side // _SHARE) for side in (height, width))
     padded = np.pad(images, ((0, 0), (tall, tall), (wide, wide), (0, 0)))
     return padded[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
 def _places(count: int, side: int, random: np.random.Generator) -> NDArray[np.int64]:
     """Return [count, side]: for each image, from where in the padded one its rows (or columns) come."""
-    return random.integers(0, 2 * max(1, side // SHARE) + 1, count)[:, None] + np.arange(side)
+    return random.integers(0, 2 * max(1, side // _SHARE) + 1, count)[:, None] + np.arange(side)

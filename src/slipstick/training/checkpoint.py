@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from torch.optim import SGD
 
 FILE = "checkpoint.safetensors"
-KEY = "slipstick-training"  # in the header: JSON of the recipe, the data set's name and the history
-NET, MOMENTUM = "net.", "momentum."  # before the names of the network's tensors, and of those of the optimiser
+_KEY = "slipstick-training"  # in the header: JSON of the recipe, the data set's name and the history
+_NET, _MOMENTUM = "net.", "momentum."  # before the names of the network's tensors, and of those of the optimiser
 
 
 def save(folder: Path, net: nn.Module, optimiser: SGD, recipe: Recipe, data: str, history: History) -> None:
     """Write the state after an epoch in place of the one before, whole or not at all."""
     from slipstick.trained.torch.safetensors_weights import save_tensors
 
-    tensors = {NET + name: tensor for name, tensor in net.state_dict().items()}
-    tensors |= {MOMENTUM + name: state for name, state in _momentum(net, optimiser).items()}
+    tensors = {_NET + name: tensor for name, tensor in net.state_dict().items()}
+    tensors |= {_MOMENTUM + name: state for name, state in _momentum(net, optimiser).items()}
     about = {"recipe": recipe.model_dump(), "data": data, "history": [asdict(epoch) for epoch in history.epochs]}
-    save_tensors(folder / FILE, tensors, {KEY: json.dumps(about)})
+    save_tensors(folder / FILE, tensors, {_KEY: json.dumps(about)})
 
 
 def restore(folder: Path, net: nn.Module, optimiser: SGD, recipe: Recipe, data: str) -> History:
@@ -45,12 +45,12 @@ def restore(folder: Path, net: nn.Module, optimiser: SGD, recipe: Recipe, data: 
         return History()
     tensors, header = load_tensors(path)
     history = _history(header, recipe, data, str(path))
-    fill(net, _below(NET, tensors), str(path))
-    momentum, parameters = _below(MOMENTUM, tensors), dict(net.named_parameters())
+    fill(net, _below(_NET, tensors), str(path))
+    momentum, parameters = _below(_MOMENTUM, tensors), dict(net.named_parameters())
     for name, state in momentum.items():
         parameter = parameters.get(name)
         if parameter is None or parameter.shape != state.shape:
-            raise SlipstickError("not of this network", path=f"{path}: {MOMENTUM}{name}", value=tuple(state.shape))
+            raise SlipstickError("not of this network", path=f"{path}: {_MOMENTUM}{name}", value=tuple(state.shape))
         optimiser.state[parameter]["momentum_buffer"] = parameter.detach().clone().copy_(state)
     return history
 
@@ -66,7 +66,7 @@ def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _history(header: Mapping[str, str], recipe: Recipe, data: str, path: str) -> History:
-    about: Any = parse_json(header.get(KEY, "null"), where=path)
+    about: Any = parse_json(header.get(_KEY, "null"), where=path)
     try:
         found, name = Recipe.model_validate(about["recipe"]), about["data"]
         history = History(tuple(Epoch(**{key: float(row[key]) for key in row}) for row in about["history"]))

@@ -17,8 +17,8 @@ from slipstick.trained.integer.softmax import softmax
 from slipstick.trained.integer.weighted_layers import Compute, padded
 from slipstick.trained.integer.window_geometry import slides, span
 
-FACTOR = 2.0**22  # times a difference of 8-bit codes, this fills 32 bits
-SHIFT = 20  # bits that ADD gains before it scales: TensorFlow Lite's `add.cc`
+_FACTOR = 2.0**22  # times a difference of 8-bit codes, this fills 32 bits
+_SHIFT = 20  # bits that ADD gains before it scales: TensorFlow Lite's `add.cc`
 
 
 def _codes(tensor: Tensor) -> IntArray:
@@ -54,7 +54,7 @@ def quantize(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
 
 def _moderate(factor: float, y: Tensor) -> tuple[IntArray, IntArray]:
     """Return a multiplier and a shift after which the products of codes still have 32 bits."""
-    if not factor < FACTOR:
+    if not factor < _FACTOR:
         raise SlipstickError("an output scale too small for its input", path=y.name, value=y.scale)
     return multipliers(factor)
 
@@ -89,7 +89,7 @@ def add(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
     a, b = tensors
     twice = 2 * max(a.scale, b.scale)
     parts = [_doubled(t, twice) for t in (a, b)]
-    factor = twice / ((1 << SHIFT) * y.scale)
+    factor = twice / ((1 << _SHIFT) * y.scale)
     if not factor < 1:
         raise SlipstickError("an output scale too small to add to", path=y.name, value=y.scale)
     sums = rescale(parts[0][:, None] + parts[1], steps(*multipliers(factor)))
@@ -104,7 +104,7 @@ def add(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
 
 def _doubled(tensor: Tensor, twice: float) -> IntArray:
     step = steps(*multipliers(tensor.scale / twice))
-    return rescale((_codes(tensor) - tensor.zero_point) << SHIFT, step)
+    return rescale((_codes(tensor) - tensor.zero_point) << _SHIFT, step)
 
 
 def reshape(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:

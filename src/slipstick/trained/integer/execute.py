@@ -16,20 +16,20 @@ from slipstick.trained.integer.weighted_layers import Compute, convolution, dens
 if TYPE_CHECKING:
     from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Tensor, Values
 
-LAYERS = {"conv": convolution, "depthwise": depthwise_convolution, "dense": dense}
+_LAYERS = {"conv": convolution, "depthwise": depthwise_convolution, "dense": dense}
 AT_ONCE = 2**23  # elements of the largest tensor: so many images run together
 
-Replaced = Mapping[int, Any]
-Observe = Callable[[int, Any], None]
+_Replaced = Mapping[int, Any]
+_Observe = Callable[[int, Any], None]
 
 
 def run(
     network: IntegerNetwork,
     batch: Values,
-    weights: Replaced | None = None,
-    biases: Replaced | None = None,
+    weights: _Replaced | None = None,
+    biases: _Replaced | None = None,
     *,
-    observe: Observe | None = None,
+    observe: _Observe | None = None,
 ) -> Values:
     """Return the network's output for a batch; see `IntegerNetwork.run`."""
     require("numba", "sim")
@@ -38,14 +38,14 @@ def run(
     if batch.dtype != source.dtype or batch.shape[1:] != source.shape[1:] or not len(batch):
         allowed = f"{source.dtype} [n, {', '.join(map(str, source.shape[1:]))}]"
         raise SlipstickError("not an input", path="batch", value=f"{batch.dtype} {list(batch.shape)}", allowed=allowed)
-    computes = prepare(network, weights or {}, biases or {})
+    computes = _prepare(network, weights or {}, biases or {})
     flowing = [tensor.size for tensor in network.tensors if tensor.data is None]
     some = max(1, AT_ONCE // max(flowing))
     parts = [_through(network, computes, batch[at : at + some], observe) for at in range(0, len(batch), some)]
     return np.concatenate(parts)
 
 
-def _through(network: IntegerNetwork, computes: list[Compute], batch: Values, observe: Observe | None) -> Values:
+def _through(network: IntegerNetwork, computes: list[Compute], batch: Values, observe: _Observe | None) -> Values:
     held: dict[int, Values] = {network.input: batch}
     if observe:
         observe(network.input, batch)
@@ -59,13 +59,13 @@ def _through(network: IntegerNetwork, computes: list[Compute], batch: Values, ob
     return held[network.output]
 
 
-def prepare(network: IntegerNetwork, weights: Replaced, biases: Replaced) -> list[Compute]:
+def _prepare(network: IntegerNetwork, weights: _Replaced, biases: _Replaced) -> list[Compute]:
     """Return what each operator does to codes, with some weights and biases (by tensor) replaced."""
     constants = replacements(network, weights, biases)
     return [_prepared(network, op, constants) for op in network.operators]
 
 
-def replacements(network: IntegerNetwork, weights: Replaced, biases: Replaced) -> dict[int, Values]:
+def replacements(network: IntegerNetwork, weights: _Replaced, biases: _Replaced) -> dict[int, Values]:
     """Return the arrays that replace constants, by tensor, after checking each against its tensor.
 
     Errors
@@ -87,7 +87,7 @@ def replacements(network: IntegerNetwork, weights: Replaced, biases: Replaced) -
 
 def is_layer(op: Operator) -> bool:
     """Whether an operator has weights."""
-    return op.kind in LAYERS
+    return op.kind in _LAYERS
 
 
 def _replaced(tensor: Tensor, values: Any, path: str) -> Values:
@@ -106,4 +106,4 @@ def _prepared(network: IntegerNetwork, op: Operator, constants: Mapping[int, Val
     values = [constants.get(index, network.tensors[index].data) for index in op.inputs[1:] if index >= 0]
     x, w = tensors[:2]
     made = layer(op, x, w, y, np.asarray(values[0]), values[1] if len(values) > 1 else None)
-    return LAYERS[op.kind](made, x)
+    return _LAYERS[op.kind](made, x)

@@ -16,7 +16,7 @@ from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.integer.integer_network import Activation, Tensor
 
-Rounding = Literal["double", "single"]
+_Rounding = Literal["double", "single"]
 BITS = 31  # of a multiplier: what 32 bits hold beside the sign
 
 
@@ -45,7 +45,7 @@ def multipliers(scales: NDArray[np.float64] | float) -> tuple[IntArray, IntArray
     return np.where(tiny, 0, multiplier), np.where(tiny, 0, shift)
 
 
-def steps(multiplier: IntArray, shift: IntArray, rounding: Rounding = "double") -> IntArray:
+def steps(multiplier: IntArray, shift: IntArray, rounding: _Rounding = "double") -> IntArray:
     """Return how to scale by multiplier * 2**(shift - 31), as seven numbers [7, ...] that `rescale` applies in turn.
 
     "double" rounds the product's upper half first (a half upwards), then what the shift leaves (a half away from

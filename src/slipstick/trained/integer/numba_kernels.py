@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from slipstick.trained.integer.fixed_point import BITS
 
-Integers = NDArray[np.int32]
+_Integers = NDArray[np.int32]
 
 
 @njit(inline="always")
@@ -27,7 +27,9 @@ def _rescaled(value: Any, left: Any, multiplier: Any, right: Any) -> Any:
 
 
 @njit(cache=True)
-def requantise(sums: NDArray[Any], bias: Integers, scaling: Integers, zero: int, low: int, high: int, out: Any) -> None:
+def requantise(
+    sums: NDArray[Any], bias: _Integers, scaling: _Integers, zero: int, low: int, high: int, out: Any
+) -> None:
     """Turn sums [rows, filters] into codes; `scaling` is [3, filters]: left shift, multiplier, right shift."""
     rows, filters = sums.shape
     left, multiplier, right = scaling[0], scaling[1], scaling[2]
@@ -42,12 +44,12 @@ def requantise(sums: NDArray[Any], bias: Integers, scaling: Integers, zero: int,
 @njit(cache=True)
 def depthwise(
     x: NDArray[Any],
-    weights: Integers,
+    weights: _Integers,
     stride: tuple[int, int],
     dilation: tuple[int, int],
     x_zero: int,
-    bias: Integers,
-    scaling: Integers,
+    bias: _Integers,
+    scaling: _Integers,
     zero: int,
     low: int,
     high: int,

@@ -10,13 +10,13 @@ from slipstick.core.errors import SlipstickError
 from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Tensor
 from slipstick.trained.integer.window_geometry import slides
 
-CODES = (np.dtype(np.int8), np.dtype(np.uint8))
+_CODES = (np.dtype(np.int8), np.dtype(np.uint8))
 FLOAT = np.dtype(np.float32)
-LARGEST = 2**26  # elements of a padded image, and of the windows of one row: 64 MiB in 8 bits
-AREA = 2**16  # pixels of a window: a pool over a whole image of 256 x 256
-ADDED = 4096  # pixels that a PAD may add on a side
+_LARGEST = 2**26  # elements of a padded image, and of the windows of one row: 64 MiB in 8 bits
+_AREA = 2**16  # pixels of a window: a pool over a whole image of 256 x 256
+_ADDED = 4096  # pixels that a PAD may add on a side
 
-Rule = Callable[[Operator, list[Tensor | None], Tensor], None]
+_Rule = Callable[[Operator, list[Tensor | None], Tensor], None]
 
 
 def check(network: IntegerNetwork) -> None:
@@ -35,7 +35,7 @@ def check(network: IntegerNetwork) -> None:
         output = network.tensors[op.output]
         _flow(output, path)
         try:
-            RULES[op.kind](op, inputs, output)
+            _RULES[op.kind](op, inputs, output)
         except SlipstickError as error:
             raise SlipstickError(error.message, path=path, value=error.value, allowed=error.allowed) from None
         ready.add(op.output)
@@ -82,7 +82,7 @@ def _coded(*tensors: Tensor) -> None:
     """All are 8-bit codes of one type, each with one scale."""
     for tensor in tensors:
         _need(
-            tensor.dtype in CODES and tensor.dtype == tensors[0].dtype, "not in 8 bits of one type", str(tensor.dtype)
+            tensor.dtype in _CODES and tensor.dtype == tensors[0].dtype, "not in 8 bits of one type", str(tensor.dtype)
         )
         _need(tensor.scales.size == 1, "not one scale", tensor.scales.size)
 
@@ -120,7 +120,7 @@ def _window(op: Operator, x: Tensor, y: Tensor, window: tuple[int, int], channel
     tall, broad = (size + before + after for size, (_, before, after) in zip(x.shape[1:3], sides, strict=True))
     row = wide * window[0] * window[1] * x.shape[3]
     _need(
-        max(tall * broad * x.shape[3], row) <= LARGEST and window[0] * window[1] <= AREA, "a window too large", window
+        max(tall * broad * x.shape[3], row) <= _LARGEST and window[0] * window[1] <= _AREA, "a window too large", window
     )
 
 
@@ -137,7 +137,7 @@ def _depthwise(op: Operator, inputs: list[Tensor | None], y: Tensor) -> None:
     _images(x, y)
     w = _weights(x, inputs, y, 3)
     _need(w.shape[0] == 1 and w.shape[3] % x.shape[3] == 0, "filters of other channels than the image", w.shape)
-    _need(x.size // x.shape[3] * w.shape[3] <= LARGEST, "too many filters", w.shape)
+    _need(x.size // x.shape[3] * w.shape[3] <= _LARGEST, "too many filters", w.shape)
     _window(op, x, y, (w.shape[1], w.shape[2]), w.shape[3])
 
 
@@ -184,7 +184,7 @@ def _pad(op: Operator, inputs: list[Tensor | None], y: Tensor) -> None:
     added = _constant(inputs, 1, "paddings")
     _need(added.dtype == np.int32 and added.shape == (len(x.shape), 2), "paddings that do not fit", added.shape)
     data = added.values
-    _need(bool(((data >= 0) & (data <= ADDED)).all() and not data[0].any()), "paddings out of range")
+    _need(bool(((data >= 0) & (data <= _ADDED)).all() and not data[0].any()), "paddings out of range")
     expected = tuple(int(s + p) for s, p in zip(x.shape, data.sum(axis=1), strict=True))
     _need(y.shape == expected, f"gives an output of {expected}", y.shape)
 
@@ -218,7 +218,7 @@ def _prelu(op: Operator, inputs: list[Tensor | None], y: Tensor) -> None:
     _need(slopes.size == x.shape[-1] == slopes.shape[-1], "slopes of other channels than the input", slopes.shape)
 
 
-RULES: dict[str, Rule] = {
+_RULES: dict[str, _Rule] = {
     "conv": _conv, "depthwise": _depthwise, "dense": _dense, "add": _add, "average_pool": _pool, "max_pool": _pool,
     "mean": _mean, "reshape": _reshape, "pad": _pad, "quantize": _quantize, "dequantize": _dequantize,
     "softmax": _softmax, "prelu": _prelu,

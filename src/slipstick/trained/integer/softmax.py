@@ -17,8 +17,8 @@ from slipstick.core.errors import SlipstickError
 from slipstick.trained.integer.fixed_point import BITS, multipliers
 from slipstick.trained.integer.integer_network import Operator, Tensor, Values
 
-INPUT, SUM = 5, 12  # bits before the binary point of the scaled differences, and of their exponentials' sum
-ONE = (1 << BITS) - 1  # the nearest to 1 in Q0
+_INPUT, _SUM = 5, 12  # bits before the binary point of the scaled differences, and of their exponentials' sum
+_ONE = (1 << BITS) - 1  # the nearest to 1 in Q0
 
 
 def softmax(op: Operator, tensors: list[Tensor], y: Tensor) -> Any:
@@ -29,7 +29,7 @@ def softmax(op: Operator, tensors: list[Tensor], y: Tensor) -> Any:
     SlipstickError for scales that the kernel cannot represent, and rows that are too long for its sum.
     """
     x, least = tensors[0], int(np.iinfo(y.dtype).min)
-    if x.shape[-1] >= 1 << SUM:
+    if x.shape[-1] >= 1 << _SUM:
         raise SlipstickError("rows too long for a softmax in integers", path=y.name, value=x.shape[-1])
     table, rescaled = _table(x.scale * op.options.beta, y.name)
 
@@ -38,7 +38,7 @@ def softmax(op: Operator, tensors: list[Tensor], y: Tensor) -> Any:
         powers = table[below]
         total = rescaled[below].sum(axis=-1, keepdims=True)
         reciprocal, over = _reciprocal(total)
-        shares = divided(product(reciprocal, powers), over + BITS - 8)
+        shares = _divided(_product(reciprocal, powers), over + BITS - 8)
         held = np.clip(shares + least, least, np.iinfo(y.dtype).max)
         return np.where(powers < 0, least, held).astype(y.dtype)
 
@@ -47,24 +47,24 @@ def softmax(op: Operator, tensors: list[Tensor], y: Tensor) -> Any:
 
 def _table(step: float, name: str) -> tuple[IntArray, IntArray]:
     """Return exp(-step * k) in Q0 for k from 0 to 255, -1 where it is taken as nothing; and the same in Q12, or 0."""
-    factor = min(step * (1 << (BITS - INPUT)), (1 << BITS) - 1.0)
+    factor = min(step * (1 << (BITS - _INPUT)), (1 << BITS) - 1.0)
     if not factor > 1:
         raise SlipstickError("an input scale too small for a softmax", path=name, value=step)
     multiplier, left = (int(part) for part in multipliers(factor))
-    furthest = math.floor(((1 << INPUT) - 1) * (1 << (BITS - INPUT)) / (1 << left))
+    furthest = math.floor(((1 << _INPUT) - 1) * (1 << (BITS - _INPUT)) / (1 << left))
     away = np.arange(256)
-    powers = exponential(product(-np.minimum(away, furthest) << left, np.int64(multiplier)))
+    powers = exponential(_product(-np.minimum(away, furthest) << left, np.int64(multiplier)))
     near = away <= furthest
-    return np.where(near, powers, -1), np.where(near, divided(powers, SUM), 0)
+    return np.where(near, powers, -1), np.where(near, _divided(powers, _SUM), 0)
 
 
-def product(a: Any, b: Any) -> IntArray:
+def _product(a: Any, b: Any) -> IntArray:
     """Return the upper half of twice the product: that of two numbers of Q0 is in Q0."""
     half: IntArray = (a * b + (1 << (BITS - 1))) >> BITS
     return half
 
 
-def divided(values: IntArray, power: Any) -> IntArray:
+def _divided(values: IntArray, power: Any) -> IntArray:
     """Return values / 2**power, a half rounded away from zero."""
     mask = (np.int64(1) << power) - 1
     result: IntArray = (values >> power) + ((values & mask) > (mask >> 1) + (values < 0))
@@ -79,24 +79,24 @@ def exponential(values: IntArray) -> IntArray:
     >>> float(exponential(np.array([-(3 << 26)]))[0] / 2**31)  # doctest: +ELLIPSIS
     0.04978...
     """
-    unit = BITS - INPUT
+    unit = BITS - _INPUT
     quarter = 1 << (unit - 2)
     rest = (values & (quarter - 1)) - quarter
-    result = _polynomial(rest << INPUT)
+    result = _polynomial(rest << _INPUT)
     steps = rest - values
-    for exponent in range(-2, INPUT):
+    for exponent in range(-2, _INPUT):
         factor = np.int64(round(math.exp(-(2.0**exponent)) * 2**BITS))
-        result = np.where(steps & (1 << (unit + exponent)), product(result, factor), result)
-    return np.where(values == 0, ONE, result)
+        result = np.where(steps & (1 << (unit + exponent)), _product(result, factor), result)
+    return np.where(values == 0, _ONE, result)
 
 
 def _polynomial(values: IntArray) -> IntArray:
     """Return exp of values in Q0 from -1/4 to 0: four terms around -1/8."""
     centre, third = np.int64(round(math.exp(-1 / 8) * 2**BITS)), np.int64(round(2**BITS / 3))
     x = values + (1 << (BITS - 3))
-    square = product(x, x)
-    cube, fourth = product(square, x), divided(product(square, square), 2)
-    return centre + product(centre, x + divided(product(fourth + cube, third) + square, 1))
+    square = _product(x, x)
+    cube, fourth = _product(square, x), _divided(_product(square, square), 2)
+    return centre + _product(centre, x + _divided(_product(fourth + cube, third) + square, 1))
 
 
 def _reciprocal(total: IntArray) -> tuple[IntArray, IntArray]:
@@ -106,8 +106,8 @@ def _reciprocal(total: IntArray) -> tuple[IntArray, IntArray]:
     """
     length = np.frexp(total.astype(np.float64))[1].astype(np.int64)  # exact: totals have 31 bits
     scaled = (total << (BITS + 1 - length)) - (1 << BITS)
-    half = (scaled + ONE + 1) >> 1  # (1 + x) / 2, a half upwards
-    x = np.int64(round(48 / 17 * 2**29)) + product(half, np.int64(round(-32 / 17 * 2**29)))  # in Q2
+    half = (scaled + _ONE + 1) >> 1  # (1 + x) / 2, a half upwards
+    x = np.int64(round(48 / 17 * 2**29)) + _product(half, np.int64(round(-32 / 17 * 2**29)))  # in Q2
     for _ in range(3):
-        x = x + (product(x, (1 << 29) - product(half, x)) << 2)
-    return np.minimum(x << 1, ONE), SUM - (BITS + 1 - length)
+        x = x + (_product(x, (1 << 29) - _product(half, x)) << 2)
+    return np.minimum(x << 1, _ONE), _SUM - (BITS + 1 - length)

@@ -15,15 +15,15 @@ from slipstick.trained.integer.fixed_point import limits, multipliers, rescale, 
 from slipstick.trained.integer.integer_network import Operator, Options, Tensor, Values
 from slipstick.trained.integer.window_geometry import Sides, slides, span
 
-SLAB = 2**22  # elements of windows laid out at once: 16 MiB
-SINGLE = 2.0**24  # whole numbers up to here have their own single-precision representation
+_SLAB = 2**22  # elements of windows laid out at once: 16 MiB
+_SINGLE = 2.0**24  # whole numbers up to here have their own single-precision representation
 INT32 = 2**31
 
 Compute = Callable[..., Values]
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class _Layer:
     """A layer's numbers, ready to run: codes minus zero point, filters last [kh, kw, channels, filters]."""
 
     weights: NDArray[np.int32]
@@ -43,7 +43,7 @@ class Layer:
         return np.stack([np.maximum(self.shift, 0), self.multiplier, np.maximum(-self.shift, 0)]).astype(np.int32)
 
 
-def layer(op: Operator, x: Tensor, w: Tensor, y: Tensor, codes: Values, bias: Values | None) -> Layer:
+def layer(op: Operator, x: Tensor, w: Tensor, y: Tensor, codes: Values, bias: Values | None) -> _Layer:
     """Return a layer that computes with these codes and this bias (in the file's layout)."""
     weights = codes.T.reshape(1, 1, *codes.T.shape) if op.kind == "dense" else codes.transpose(1, 2, 3, 0)
     weights = weights.astype(np.int32) - np.int32(w.zero_points[0])
@@ -51,7 +51,7 @@ def layer(op: Operator, x: Tensor, w: Tensor, y: Tensor, codes: Values, bias: Va
     multiplier, shift = multipliers(np.broadcast_to(_factors(op, x, w, y), filters))
     summand = np.zeros(filters, np.int32) if bias is None else bias.ravel().astype(np.int32)
     low, high = limits(y, op.options.activation)
-    return Layer(weights, summand, multiplier, shift, x.zero_point, y.zero_point, low, high, op.options, y)
+    return _Layer(weights, summand, multiplier, shift, x.zero_point, y.zero_point, low, high, op.options, y)
 
 
 def _factors(op: Operator, x: Tensor, w: Tensor, y: Tensor) -> NDArray[np.float64]:
@@ -61,7 +61,7 @@ def _factors(op: Operator, x: Tensor, w: Tensor, y: Tensor) -> NDArray[np.float6
     return x.scale * w.scales.astype(np.float64) / y.scale
 
 
-def _bound(made: Layer, x: Tensor, axes: tuple[int, ...]) -> float:
+def _bound(made: _Layer, x: Tensor, axes: tuple[int, ...]) -> float:
     """Return the largest magnitude that any partial sum can have; an error where 32 bits may not hold it."""
     info = np.iinfo(x.dtype)
     far = max(made.x_zero - info.min, info.max - made.x_zero)
@@ -72,16 +72,16 @@ def _bound(made: Layer, x: Tensor, axes: tuple[int, ...]) -> float:
     return float(products.max(initial=0))
 
 
-def _matrix(made: Layer, x: Tensor) -> NDArray[Any]:
+def _matrix(made: _Layer, x: Tensor) -> NDArray[Any]:
     """Return the weights [kh * kw * channels, filters] in floating point that adds them up exactly.
 
     Every partial sum is a whole number below 2**24 (single) or 2**53 (double precision), in whatever order BLAS adds.
     """
-    kind = np.float32 if _bound(made, x, (0, 1, 2)) < SINGLE else np.float64
+    kind = np.float32 if _bound(made, x, (0, 1, 2)) < _SINGLE else np.float64
     return np.ascontiguousarray(made.weights.reshape(-1, made.weights.shape[3]), kind)
 
 
-def convolution(made: Layer, x: Tensor) -> Compute:
+def convolution(made: _Layer, x: Tensor) -> Compute:
     """Return a convolution over all channels as a function of the input's codes."""
     from slipstick.trained.integer.numba_kernels import requantise
 
@@ -90,7 +90,7 @@ def convolution(made: Layer, x: Tensor) -> Compute:
     def compute(codes: Values) -> Values:
         out = np.empty((len(codes), *made.output.shape[1:]), made.output.dtype)
         flat, done = out.reshape(-1, matrix.shape[1]), 0
-        for rows in windows(codes, made.weights.shape[:2], made.options, x, made.x_zero):
+        for rows in _windows(codes, made.weights.shape[:2], made.options, x, made.x_zero):
             sums = np.subtract(rows, made.x_zero, dtype=matrix.dtype) @ matrix
             held = flat[done : done + len(sums)]
             requantise(sums, made.bias, scaling, made.zero, made.low, made.high, held)
@@ -100,7 +100,7 @@ def convolution(made: Layer, x: Tensor) -> Compute:
     return compute
 
 
-def dense(made: Layer, x: Tensor) -> Compute:
+def dense(made: _Layer, x: Tensor) -> Compute:
     """Return a dense layer as a function of the input's codes. Its sums are rounded once, unlike a convolution's."""
     matrix = _matrix(made, x)
     step = steps(made.multiplier, made.shift, "single")
@@ -114,14 +114,14 @@ def dense(made: Layer, x: Tensor) -> Compute:
     return compute
 
 
-def windows(codes: Values, kernel: tuple[int, ...], options: Options, x: Tensor, zero: int) -> Iterator[Values]:
+def _windows(codes: Values, kernel: tuple[int, ...], options: Options, x: Tensor, zero: int) -> Iterator[Values]:
     """Yield images' windows as rows [positions, kh * kw * channels], some at a time; around an image is `zero`."""
     (kh, kw), channels, (down, right) = kernel, codes.shape[3], options.stride
     if kh == kw == 1:  # nothing is added around
         yield codes[:, ::down, ::right].reshape(-1, channels)
         return
     for image in laid_out(codes, (kh, kw), options, x, zero):
-        some = max(1, SLAB // (image.shape[1] * kh * kw * channels))
+        some = max(1, _SLAB // (image.shape[1] * kh * kw * channels))
         for start in range(0, len(image), some):
             yield image[start : start + some].reshape(-1, kh * kw * channels)
 
@@ -145,7 +145,7 @@ def padded(codes: Values, sides: Sides, value: int) -> Values:
     return np.pad(codes, [(0, 0), *around, (0, 0)], constant_values=value)
 
 
-def depthwise_convolution(made: Layer, x: Tensor) -> Compute:
+def depthwise_convolution(made: _Layer, x: Tensor) -> Compute:
     """Return a depth-wise convolution as a function of the input's codes."""
     from slipstick.trained.integer.numba_kernels import depthwise
 

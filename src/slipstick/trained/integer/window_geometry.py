@@ -16,7 +16,7 @@ def span(window: int, dilation: int = 1) -> int:
     return (window - 1) * dilation + 1
 
 
-def slide(size: int, covered: int, stride: int, padding: Padding) -> tuple[int, int, int]:
+def _slide(size: int, covered: int, stride: int, padding: Padding) -> tuple[int, int, int]:
     """Return the number of windows along a side of `size` pixels, and the pixels added before and after it.
 
     Source: TensorFlow's definition of "same" and "valid" (`tf.nn`, notes on padding): an odd pixel goes behind.
@@ -39,9 +39,9 @@ Sides = tuple[tuple[int, int, int], tuple[int, int, int]]
 
 
 def slides(shape: tuple[int, ...], window: tuple[int, int], options: Options) -> Sides:
-    """Return `slide` of height and width of images [n, height, width, channels] under a window."""
+    """Return `_slide` of height and width of images [n, height, width, channels] under a window."""
     high, wide = (
-        slide(size, span(side, step), stride, options.padding)
+        _slide(size, span(side, step), stride, options.padding)
         for size, side, step, stride in zip(shape[1:3], window, options.dilation, options.stride, strict=True)
     )
     return high, wide

@@ -17,7 +17,7 @@ from slipstick.trained.onnx.parse import DAMAGE
 
 BATCH = -2  # stands for the batch: a shape in a file has no size below -1
 INT64 = 7  # onnx.proto, TensorProto.DataType
-FRONT = ([(0,), (1,)], [(0,), (1,), (0,)], [(0,), (1,), (0,), (1,)])  # of a shape: starts, ends, axes, steps of Slice
+_FRONT = ([(0,), (1,)], [(0,), (1,), (0,)], [(0,), (1,), (0,), (1,)])  # of a shape: starts, ends, axes, steps of Slice
 Sizes = tuple[int, ...] | int  # a shape, or one size of it
 
 
@@ -74,7 +74,7 @@ class _Sizes:
         rest = [self._size(name) for name in node.inputs[1:]]
         if node.operator == "Gather" and rest in ([0], [(0,)]) and node.whole("axis", 0) == 0:
             return BATCH if rest == [0] else (BATCH,)
-        return (BATCH,) if node.operator == "Slice" and rest in FRONT else None
+        return (BATCH,) if node.operator == "Slice" and rest in _FRONT else None
 
     def _computed(self, node: Node) -> Sizes | None:
         """Return what a node makes of sizes of which one is computed."""

@@ -22,7 +22,7 @@ from slipstick.trained.onnx.operator_table import built
 from slipstick.trained.onnx.parse import DAMAGE, Parsed, parse_onnx, read
 from slipstick.trained.onnx.steps import Plan, Slot, Step
 
-LONGEST = 100  # characters of a name: more than torch's own paths of modules have
+_LONGEST = 100  # characters of a name: more than torch's own paths of modules have
 VALUES = ("raw_data", "float_data", "int32_data", "double_data")  # of a floating-point constant
 
 
@@ -148,7 +148,7 @@ class _Maker:
 
     def _unique(self, name: str) -> str:
         """Return a name that torch takes for a module or buffer and nothing else here has."""
-        base = re.sub(r"\W", "_", name.strip("/"), flags=re.ASCII)[:LONGEST] or "node"
+        base = re.sub(r"\W", "_", name.strip("/"), flags=re.ASCII)[:_LONGEST] or "node"
         found = base
         while self._names[found]:
             found = f"{base}_{self._names[base]}"

@@ -15,7 +15,7 @@ DIMENSIONS = 8  # of a tensor: images have 4, a channel shuffle 5
 LARGEST = 2**28  # elements of a tensor, of one image's flows, and of a convolution's unfolded input: 1 GiB as float32
 FLOATS = {"FLOAT": 4, "FLOAT16": 2, "BFLOAT16": 2, "DOUBLE": 8}  # bytes of an element
 WHOLE = {"INT32": 4, "INT64": 8, "BOOL": 1}
-FIELDS = {"FLOAT": "float_data", "DOUBLE": "double_data", "INT64": "int64_data"}  # others of the above: int32_data
+_FIELDS = {"FLOAT": "float_data", "DOUBLE": "double_data", "INT64": "int64_data"}  # others of the above: int32_data
 
 
 def type_name(number: int) -> str:
@@ -72,7 +72,7 @@ def _values(tensor: Any, types: dict[str, int]) -> NDArray[Any]:
     if tensor.HasField("raw_data"):
         given, wanted, unit = len(tensor.raw_data), elements * types[kind], "bytes"
     else:
-        given, wanted, unit = len(getattr(tensor, FIELDS.get(kind, "int32_data"))), elements, "numbers"
+        given, wanted, unit = len(getattr(tensor, _FIELDS.get(kind, "int32_data"))), elements, "numbers"
     if given != wanted:
         raise ValueError(f"{tensor.name} of the shape {shape} needs {wanted} {unit}; the file has {given}")
     found: NDArray[Any] = require("onnx.numpy_helper", "import").to_array(tensor)

@@ -16,7 +16,7 @@ from slipstick.trained.onnx.module import OnnxNet
 from slipstick.trained.onnx.named_constants import constants
 from slipstick.trained.onnx.steps import Slot
 
-TYPES = {"FLOAT": torch.float32, "FLOAT16": torch.float16, "BFLOAT16": torch.bfloat16, "DOUBLE": torch.float64}
+_TYPES = {"FLOAT": torch.float32, "FLOAT16": torch.float16, "BFLOAT16": torch.bfloat16, "DOUBLE": torch.float64}
 
 
 def write_onnx(net: OnnxNet, path: str | Path) -> None:
@@ -75,7 +75,7 @@ def _values(net: OnnxNet, slot: Slot) -> Tensor:
 def _put(tensor: Any, values: Tensor, where: str) -> None:
     """Put values into a constant of the file, in its type, as little-endian bytes as ONNX has them."""
     kind = type_name(tensor.data_type)
-    cast = values.to(TYPES[kind]).contiguous()
+    cast = values.to(_TYPES[kind]).contiguous()
     if torch.isinf(cast).sum() > torch.isinf(values).sum():
         raise SlipstickError(f"numbers beyond {kind}, the file's type", path=where, value=float(values.abs().max()))
     for field in VALUES:

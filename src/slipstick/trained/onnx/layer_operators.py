@@ -37,7 +37,7 @@ def conv(node: Node, known: Known) -> Built:
         bias=bool(bias),
         device=WITHOUT_MEMORY,
     )
-    function = partial(convolved, window=window if padding is None else None)
+    function = partial(_convolved, window=window if padding is None else None)
     return Built(function, (known.flow(node.inputs[0]),), layer, _weights(weight, bias))
 
 
@@ -46,7 +46,7 @@ def gemm(node: Node, known: Known) -> Built:
     scales = [node.real(name, 1.0) for name in ("alpha", "beta")]
     if scales != [1.0, 1.0] or node.whole("transA", 0):
         raise ValueError(f"only alpha = beta = 1 and transA = 0 are supported; alpha, beta = {scales}")
-    return _linear(node, known, node.whole("transB", 0) == 0, rows_only)
+    return _linear(node, known, node.whole("transB", 0) == 0, _rows_only)
 
 
 def matmul(node: Node, known: Known) -> Built:
@@ -66,7 +66,7 @@ def batch_norm(node: Node, known: Known) -> Built:
         raise ValueError(f"scale, bias, mean and variance must be {channels} numbers each")
     layer = nn.BatchNorm2d(channels, epsilon, momentum, device=WITHOUT_MEMORY)
     weights = tuple(Weight(name, value) for name, value in zip(names, node.inputs[1:], strict=True))
-    return Built(normed, (known.flow(node.inputs[0]),), layer, weights)
+    return Built(_normed, (known.flow(node.inputs[0]),), layer, weights)
 
 
 def relu(node: Node, known: Known) -> Built:
@@ -84,7 +84,7 @@ def clip(node: Node, known: Known) -> Built:
     read = (known.flow(node.inputs[0]),)
     if (low, high) == (0.0, 6.0):
         return Built(plain, read, nn.ReLU6())
-    return Built(partial(clipped, low=low, high=high), read)
+    return Built(partial(_clipped, low=low, high=high), read)
 
 
 def plain(layer: nn.Module, x: Tensor) -> Tensor:
@@ -93,21 +93,21 @@ def plain(layer: nn.Module, x: Tensor) -> Tensor:
     return made
 
 
-def rows_only(layer: nn.Module, x: Tensor) -> Tensor:
+def _rows_only(layer: nn.Module, x: Tensor) -> Tensor:
     """Return what a dense layer makes of the rows of `x`; ValueError for more than two dimensions."""
     if x.ndim != 2:
         raise ValueError(f"it needs [n, features] and reads {tuple(x.shape)}")
     return plain(layer, x)
 
 
-def convolved(layer: nn.Module, x: Tensor, *, window: Window | None) -> Tensor:
+def _convolved(layer: nn.Module, x: Tensor, *, window: Window | None) -> Tensor:
     """Return what a convolution makes of images, with what its window needs around them."""
     if x.ndim != 4:
         raise ValueError(f"it needs images, [n, channels, height, width], and reads {tuple(x.shape)}")
     return plain(layer, x if window is None else enclosed(x, window))
 
 
-def normed(layer: nn.Module, x: Tensor) -> Tensor:
+def _normed(layer: nn.Module, x: Tensor) -> Tensor:
     """Return what a batch norm makes of [n, channels, ...]."""
     if x.ndim == 4:
         return plain(layer, x)  # the very tensor that a convolution made: who watches both knows them by it
@@ -116,7 +116,7 @@ def normed(layer: nn.Module, x: Tensor) -> Tensor:
     return plain(layer, x.reshape(*x.shape[:2], -1, 1)).reshape(x.shape)
 
 
-def clipped(x: Tensor, *, low: float, high: float) -> Tensor:
+def _clipped(x: Tensor, *, low: float, high: float) -> Tensor:
     """Return `x` between two bounds; the upper one holds where they cross."""
     return torch.clamp(x, low, high)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 HIGHEST = 2**20  # of a side, a stride, a pad, an axis: beyond any image, and no product of four overflows
 STANDARD = ("", "ai.onnx")  # the names of ONNX's own operators' domain
-UNUSED = {"MaxPool": {"storage_order"}, "Dropout": {"ratio", "seed"}}  # of results that are not read, of training
+_UNUSED = {"MaxPool": {"storage_order"}, "Dropout": {"ratio", "seed"}}  # of results that are not read, of training
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Node:
 
     def left(self) -> list[str]:
         """Return the names of the attributes that nobody has taken and that matter."""
-        return sorted(set(self.attributes) - UNUSED.get(self.operator, set()))
+        return sorted(set(self.attributes) - _UNUSED.get(self.operator, set()))
 
     def _numbers(self, name: str, default: Sequence[int], field: str) -> list[int]:
         found = self._take(name, field, default)
@@ -64,12 +64,12 @@ class Node:
         attribute = self.attributes.pop(name, None)
         if attribute is None:
             return default
-        if attribute.type != FIELDS[field] or attribute.ref_attr_name:
+        if attribute.type != _FIELDS[field] or attribute.ref_attr_name:
             raise ValueError(f"its {name} is of a wrong type")
         return getattr(attribute, field)
 
 
-FIELDS: Mapping[str, int] = {"f": 1, "i": 2, "s": 3, "ints": 7}  # onnx.proto, AttributeProto.AttributeType
+_FIELDS: Mapping[str, int] = {"f": 1, "i": 2, "s": 3, "ints": 7}  # onnx.proto, AttributeProto.AttributeType
 
 
 def node_of(node: Any, version: int) -> Node:

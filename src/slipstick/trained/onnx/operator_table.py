@@ -17,8 +17,8 @@ from slipstick.trained.onnx.constants import LARGEST
 from slipstick.trained.onnx.node_attributes import Node
 from slipstick.trained.onnx.parse import DAMAGE
 
-Builder = Callable[[Node, Known], Built]
-OPERATORS: dict[str, tuple[int, int, Builder]] = {  # the fewest and the most inputs: onnx/defs
+_Builder = Callable[[Node, Known], Built]
+_OPERATORS: dict[str, tuple[int, int, _Builder]] = {  # the fewest and the most inputs: onnx/defs
     "Conv": (2, 3, layers.conv),
     "Gemm": (2, 3, layers.gemm),
     "MatMul": (2, 3, layers.matmul),  # the third is ours: `biases.with_biases`
@@ -45,7 +45,7 @@ OPERATORS: dict[str, tuple[int, int, Builder]] = {  # the fewest and the most in
     "Unsqueeze": (1, 2, shapes.unsqueeze),
     "Pad": (1, 4, shapes.pad),
 }
-SUPPORTED = ", ".join(sorted({*OPERATORS, "Constant"}))
+_SUPPORTED = ", ".join(sorted({*_OPERATORS, "Constant"}))
 
 
 def built(node: Node, known: Known, path: str) -> Built:
@@ -56,9 +56,9 @@ def built(node: Node, known: Known, path: str) -> Built:
     SlipstickError, naming the node, for an operator or an attribute that is not supported, or one that does not fit.
     """
     where = f"{path}: {node.name}"
-    if node.operator not in OPERATORS:
-        raise SlipstickError("an operator that is not supported", path=where, value=node.operator, allowed=SUPPORTED)
-    fewest, most, build = OPERATORS[node.operator]
+    if node.operator not in _OPERATORS:
+        raise SlipstickError("an operator that is not supported", path=where, value=node.operator, allowed=_SUPPORTED)
+    fewest, most, build = _OPERATORS[node.operator]
     if not fewest <= len(node.inputs) <= most:
         raise SlipstickError(f"{node.operator} of {len(node.inputs)} inputs", path=where, allowed=f"{fewest} to {most}")
     try:

@@ -15,8 +15,8 @@ from slipstick.trained.onnx.constants import FLOATS, type_name
 from slipstick.trained.onnx.named_constants import constants, make_plain
 from slipstick.trained.onnx.node_attributes import HIGHEST, STANDARD, Node, node_of
 
-MOST = 16384  # nodes: the largest published networks have a few thousand
-OLDEST = 7  # version of the operators: elementwise ones broadcast otherwise before it
+_MOST = 16384  # nodes: the largest published networks have a few thousand
+_OLDEST = 7  # version of the operators: elementwise ones broadcast otherwise before it
 DAMAGE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, ZeroDivisionError, RuntimeError)
 
 
@@ -67,8 +67,8 @@ def parse_onnx(raw: bytes, path: str) -> Parsed:
 
 def _parsed(onnx: Any, model: Any, path: str) -> Parsed:
     graph = model.graph
-    if len(graph.node) > MOST:
-        raise SlipstickError("too many nodes", path=path, value=len(graph.node), allowed=f"at most {MOST}")
+    if len(graph.node) > _MOST:
+        raise SlipstickError("too many nodes", path=path, value=len(graph.node), allowed=f"at most {_MOST}")
     if graph.sparse_initializer:
         raise SlipstickError("sparse weights are not read", path=path)
     version = _version(onnx, model, path)
@@ -86,8 +86,8 @@ def _parsed(onnx: Any, model: Any, path: str) -> Parsed:
 def _version(onnx: Any, model: Any, path: str) -> int:
     newest = int(onnx.defs.onnx_opset_version())
     found = [int(entry.version) for entry in model.opset_import if entry.domain in STANDARD]
-    if len(found) != 1 or not OLDEST <= found[0] <= newest:
-        allowed = f"{OLDEST} to {newest}"
+    if len(found) != 1 or not _OLDEST <= found[0] <= newest:
+        allowed = f"{_OLDEST} to {newest}"
         raise SlipstickError("a version of ONNX's operators that is not read", path=path, value=found, allowed=allowed)
     return found[0]
 

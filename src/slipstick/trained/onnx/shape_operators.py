@@ -29,10 +29,10 @@ def reshape(node: Node, known: Known) -> Built:
         raise ValueError(f"{MOVED}: the shape {target}")
     if node.whole("allowzero", 0) and 0 in target:
         raise ValueError("a shape without elements")
-    return Built(partial(reshaped, rest=tuple(target[1:])), (known.flow(node.inputs[0]),))
+    return Built(partial(_reshaped, rest=tuple(target[1:])), (known.flow(node.inputs[0]),))
 
 
-def reshaped(x: Tensor, *, rest: Sequence[int]) -> Tensor:
+def _reshaped(x: Tensor, *, rest: Sequence[int]) -> Tensor:
     """Return each image's part of `x` in the shape `rest`: 0 keeps a size, -1 takes what is left."""
     sizes = [int(x.shape[axis]) if size == 0 else size for axis, size in enumerate(rest, 1)]
     return x.reshape(x.shape[0], *sizes) if sizes else _vector(x)
@@ -40,10 +40,10 @@ def reshaped(x: Tensor, *, rest: Sequence[int]) -> Tensor:
 
 def flatten(node: Node, known: Known) -> Built:
     """Flatten behind the batch."""
-    return Built(partial(flat, axis=node.whole("axis", 1)), (known.flow(node.inputs[0]),))
+    return Built(partial(_flat, axis=node.whole("axis", 1)), (known.flow(node.inputs[0]),))
 
 
-def flat(x: Tensor, *, axis: int) -> Tensor:
+def _flat(x: Tensor, *, axis: int) -> Tensor:
     """(N, ...) -> (N, all the others); ValueError for another split."""
     if (axis + x.ndim if axis < 0 else axis) != 1:
         raise ValueError(MOVED)
@@ -55,10 +55,10 @@ def transpose(node: Node, known: Known) -> Built:
     order = node.several("perm", None)
     if not order or sorted(order) != list(range(len(order))) or order[0] != 0:
         raise ValueError(f"{MOVED}, and every other dimension must come once: perm {order}")
-    return Built(partial(turned, order=order), (known.flow(node.inputs[0]),))
+    return Built(partial(_turned, order=order), (known.flow(node.inputs[0]),))
 
 
-def turned(x: Tensor, *, order: Sequence[int]) -> Tensor:
+def _turned(x: Tensor, *, order: Sequence[int]) -> Tensor:
     """Return `x` with its axes in another order."""
     return x.permute(list(order))
 
@@ -66,10 +66,10 @@ def turned(x: Tensor, *, order: Sequence[int]) -> Tensor:
 def squeeze(node: Node, known: Known) -> Built:
     """Squeeze; without axes, all of size 1 but the batch: a batch of one image is still a batch."""
     axes = axes_of(node, known, 13)  # the operators' changelog
-    return Built(partial(squeezed, axes=axes), (known.flow(node.inputs[0]),))
+    return Built(partial(_squeezed, axes=axes), (known.flow(node.inputs[0]),))
 
 
-def squeezed(x: Tensor, *, axes: Sequence[int] | None) -> Tensor:
+def _squeezed(x: Tensor, *, axes: Sequence[int] | None) -> Tensor:
     """Return `x` without axes of size 1; ValueError for one of another size."""
     every = [axis for axis in range(1, x.ndim) if x.shape[axis] == 1]
     gone = every if axes is None else [axis_of(axis, x.ndim) for axis in axes]
@@ -83,10 +83,10 @@ def unsqueeze(node: Node, known: Known) -> Built:
     axes = axes_of(node, known, 13)  # the operators' changelog
     if not axes:
         raise ValueError("it has no axes")
-    return Built(partial(unsqueezed, axes=axes), (known.flow(node.inputs[0]),))
+    return Built(partial(_unsqueezed, axes=axes), (known.flow(node.inputs[0]),))
 
 
-def unsqueezed(x: Tensor, *, axes: Sequence[int]) -> Tensor:
+def _unsqueezed(x: Tensor, *, axes: Sequence[int]) -> Tensor:
     """Return `x` with more axes of size 1; ValueError for one twice, or beyond the result."""
     rank = x.ndim + len(axes)
     added = sorted(axis_of(axis, rank) for axis in axes)
@@ -109,10 +109,10 @@ def pad(node: Node, known: Known) -> Built:
         axes = known.integers(given[2]) if given[2] else None
     if not pads or len(pads) % 2 or (axes is not None and len(axes) != len(pads) // 2):
         raise ValueError(f"the pads {pads} for the axes {axes}")
-    return Built(partial(surrounded, pads=pads, value=value, axes=axes), (known.flow(node.inputs[0]),))
+    return Built(partial(_surrounded, pads=pads, value=value, axes=axes), (known.flow(node.inputs[0]),))
 
 
-def surrounded(x: Tensor, *, pads: Sequence[int], value: float, axes: Sequence[int] | None) -> Tensor:
+def _surrounded(x: Tensor, *, pads: Sequence[int], value: float, axes: Sequence[int] | None) -> Tensor:
     """Return `x` with a constant around it; `pads` as ONNX orders them: all before, then all behind."""
     half = len(pads) // 2
     if axes is None and half != x.ndim:

@@ -16,8 +16,8 @@ from slipstick.trained.onnx.constants import DIMENSIONS, LARGEST
 from slipstick.trained.onnx.layer_operators import WITHOUT_MEMORY
 from slipstick.trained.onnx.parse import DAMAGE
 
-MOST_WORK = 2**40  # multiplications for one image: the largest published classifiers of images need some 1e12
-PROBES = 7  # images of a check: a batch that few other dimensions can be mistaken for
+_MOST_WORK = 2**40  # multiplications for one image: the largest published classifiers of images need some 1e12
+_PROBES = 7  # images of a check: a batch that few other dimensions can be mistaken for
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Plan:
         if image in self.checked:
             return
         values = {name: buffer.to(WITHOUT_MEMORY) for name, buffer in buffers.items()}
-        values[self.source] = torch.empty((PROBES, *image), device=WITHOUT_MEMORY)
+        values[self.source] = torch.empty((_PROBES, *image), device=WITHOUT_MEMORY)
         with torch.no_grad():
             self._follow(values)
         self.checked.add(image)
@@ -112,15 +112,15 @@ def _work(step: Step, made: Tensor, values: Mapping[str, Tensor]) -> float:
 def _bounded(step: Step, made: Tensor, live: float, work: float, path: str) -> None:
     """Check what a step makes, the values that are held with it, and the work up to it."""
     where = f"{path}: {step.name}"
-    if not 0 < made.ndim <= DIMENSIONS or made.shape[0] != PROBES:
+    if not 0 < made.ndim <= DIMENSIONS or made.shape[0] != _PROBES:
         raise SlipstickError(f"the batch would not stay the first dimension after {step.operator}", path=where)
     layer = step.built.layer
     unfolded = 0.0
     if isinstance(layer, nn.Conv2d):  # what torch may lay out for it: each window, of each channel
         unfolded = float(layer.in_channels) * math.prod(layer.kernel_size) * math.prod(made.shape[2:])
-    if max(live / PROBES, unfolded) > LARGEST or work / PROBES > MOST_WORK:
+    if max(live / _PROBES, unfolded) > LARGEST or work / _PROBES > _MOST_WORK:
         raise SlipstickError(
             f"too large for one image at {step.operator}",
             path=where,
-            allowed=f"{LARGEST} numbers, {MOST_WORK} products",
+            allowed=f"{LARGEST} numbers, {_MOST_WORK} products",
         )

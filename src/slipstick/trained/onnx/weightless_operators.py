@@ -43,11 +43,11 @@ def arithmetic(node: Node, known: Known) -> Built:
     constant = tuple(name in known.constants for name in node.inputs)
     if all(constant):
         raise ValueError("it reads no value that an image decides")
-    function = partial(combined, operation=ARITHMETIC[node.operator], constant=constant)
+    function = partial(_combined, operation=ARITHMETIC[node.operator], constant=constant)
     return Built(function, node.inputs)
 
 
-def combined(*values: Tensor, operation: Callable[[Tensor, Tensor], Tensor], constant: Sequence[bool]) -> Tensor:
+def _combined(*values: Tensor, operation: Callable[[Tensor, Tensor], Tensor], constant: Sequence[bool]) -> Tensor:
     """Return a sum, difference, product or quotient; ValueError where dimensions do not stand under their like."""
     rank = max(value.ndim for value, fixed in zip(values, constant, strict=True) if not fixed)
     for value, fixed in zip(values, constant, strict=True):
@@ -96,10 +96,10 @@ def softmax(node: Node, known: Known) -> Built:
     function = {"Softmax": torch.softmax, "LogSoftmax": torch.log_softmax}[node.operator]
     joint = node.version < 13  # the operators' changelog: version 13 made it one axis, the last
     axis = node.whole("axis", 1 if joint else -1)
-    return Built(partial(normalised, function=function, axis=axis, joint=joint), (known.flow(node.inputs[0]),))
+    return Built(partial(_normalised, function=function, axis=axis, joint=joint), (known.flow(node.inputs[0]),))
 
 
-def normalised(x: Tensor, *, function: Callable[..., Tensor], axis: int, joint: bool) -> Tensor:
+def _normalised(x: Tensor, *, function: Callable[..., Tensor], axis: int, joint: bool) -> Tensor:
     """Return a softmax along an axis, or jointly along all from it on."""
     first = axis_of(axis, x.ndim)
     return function(x.flatten(first), dim=first).reshape(x.shape) if joint else function(x, dim=first)
@@ -136,10 +136,10 @@ def concat(node: Node, known: Known) -> Built:
     if "axis" not in node.attributes:
         raise ValueError("it has no axis")
     constant = tuple(name in known.constants for name in node.inputs)
-    return Built(partial(joined, axis=node.whole("axis", 1), constant=constant), node.inputs)
+    return Built(partial(_joined, axis=node.whole("axis", 1), constant=constant), node.inputs)
 
 
-def joined(*values: Tensor, axis: int, constant: Sequence[bool]) -> Tensor:
+def _joined(*values: Tensor, axis: int, constant: Sequence[bool]) -> Tensor:
     """Return values behind one another; a constant [1, ...] stands once for each image, ValueError for another."""
     batch = values[constant.index(False)].shape[0]
     whole = []

@@ -15,7 +15,7 @@ from slipstick.trained.onnx.builder_context import Built, Known
 from slipstick.trained.onnx.constants import LARGEST
 from slipstick.trained.onnx.node_attributes import Node
 
-AUTOMATIC = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
+_AUTOMATIC = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def window_of(node: Node, kernel: Sequence[int] | None = None) -> Window:
         raise ValueError("a window that is not one over height and width")
     if min(*sides, *strides, *dilations) < 1 or min(pads) < 0:
         raise ValueError("sides, strides and dilations are from 1, pads from 0")
-    if automatic not in AUTOMATIC or (automatic != "NOTSET" and (any(pads) or ceil)) or ceil not in (0, 1):
+    if automatic not in _AUTOMATIC or (automatic != "NOTSET" and (any(pads) or ceil)) or ceil not in (0, 1):
         raise ValueError(f"auto_pad {automatic} with the pads {pads} and ceil_mode {ceil}")
     (height, width), (down, right), (tall, wide) = sides, strides, dilations
     return Window(
@@ -118,7 +118,7 @@ def enclosed(x: Tensor, window: Window, value: float = 0.0) -> Tensor:
 def max_pool(node: Node, known: Known) -> Built:
     """MaxPool: the largest of each window; what stands around the image is never the largest."""
     window = _pool_window(node)
-    return Built(partial(largest, window=window), (known.flow(node.inputs[0]),), cost=math.prod(window.kernel))
+    return Built(partial(_largest, window=window), (known.flow(node.inputs[0]),), cost=math.prod(window.kernel))
 
 
 def average_pool(node: Node, known: Known) -> Built:
@@ -126,17 +126,17 @@ def average_pool(node: Node, known: Known) -> Built:
     window, whole = _pool_window(node), node.whole("count_include_pad", 0) != 0
     if window.dilations != (1, 1):
         raise ValueError("the mean of a window with gaps is not supported")
-    mean = partial(average, window=window, whole=whole)
+    mean = partial(_average, window=window, whole=whole)
     return Built(mean, (known.flow(node.inputs[0]),), cost=math.prod(window.kernel))
 
 
-def largest(x: Tensor, *, window: Window) -> Tensor:
+def _largest(x: Tensor, *, window: Window) -> Tensor:
     """Return the largest pixel of each window."""
     around = enclosed(x, window, -math.inf)
     return functional.max_pool2d(around, window.kernel, window.strides, 0, window.dilations)
 
 
-def average(x: Tensor, *, window: Window, whole: bool) -> Tensor:
+def _average(x: Tensor, *, window: Window, whole: bool) -> Tensor:
     """Return the mean of each window, over its pixels in the image, or with the pads where `whole` says so."""
     (top, bottom, below), (left, right, beside) = window.around(x)
     around = padded(x, (left, right + beside, top, bottom + below), 0.0)

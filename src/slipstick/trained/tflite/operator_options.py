@@ -9,14 +9,14 @@ from typing import Any
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.integer.integer_network import Activation, Kind, Options, Padding
 
-PADDINGS: tuple[Padding, ...] = ("same", "valid")  # by their numbers in the schema
-ACTIVATIONS: tuple[Activation, ...] = ("none", "relu", "relu_n1_to_1", "relu6")
-NEWEST_DENSE = 9  # of the versions of the operator; later ones bring types of 4 and 16 bits
-LARGEST = 4096  # a stride, a dilation, a window's side: beyond it is damage
+_PADDINGS: tuple[Padding, ...] = ("same", "valid")  # by their numbers in the schema
+_ACTIVATIONS: tuple[Activation, ...] = ("none", "relu", "relu_n1_to_1", "relu6")
+_NEWEST_DENSE = 9  # of the versions of the operator; later ones bring types of 4 and 16 bits
+_LARGEST = 4096  # a stride, a dilation, a window's side: beyond it is damage
 
 
 @dataclass(frozen=True)
-class Known:
+class _Known:
     """An operator that is read: its kind here, its newest version understood, and its table of options."""
 
     kind: Kind
@@ -32,19 +32,19 @@ def _choice(names: tuple[Any, ...], number: int, what: str) -> Any:
 
 
 def _size(number: int, what: str) -> int:
-    if not 1 <= number <= LARGEST:
-        raise SlipstickError(f"not a {what}", value=number, allowed=f"1 to {LARGEST}")
+    if not 1 <= number <= _LARGEST:
+        raise SlipstickError(f"not a {what}", value=number, allowed=f"1 to {_LARGEST}")
     return number
 
 
 def _activation(table: Any) -> Activation:
-    name: Activation = _choice(ACTIVATIONS, table.FusedActivationFunction(), "an activation")
+    name: Activation = _choice(_ACTIVATIONS, table.FusedActivationFunction(), "an activation")
     return name
 
 
 def _convolution(table: Any) -> Options:
     return Options(
-        padding=_choice(PADDINGS, table.Padding(), "a padding"),
+        padding=_choice(_PADDINGS, table.Padding(), "a padding"),
         stride=(_size(table.StrideH(), "stride"), _size(table.StrideW(), "stride")),
         dilation=(_size(table.DilationHFactor(), "dilation"), _size(table.DilationWFactor(), "dilation")),
         activation=_activation(table),
@@ -53,7 +53,7 @@ def _convolution(table: Any) -> Options:
 
 def _pool(table: Any) -> Options:
     return Options(
-        padding=_choice(PADDINGS, table.Padding(), "a padding"),
+        padding=_choice(_PADDINGS, table.Padding(), "a padding"),
         stride=(_size(table.StrideH(), "stride"), _size(table.StrideW(), "stride")),
         window=(_size(table.FilterHeight(), "window"), _size(table.FilterWidth(), "window")),
         activation=_activation(table),
@@ -77,17 +77,17 @@ def _softmax(table: Any) -> Options:
 
 
 KNOWN = {
-    "CONV_2D": Known("conv", 6, "Conv2DOptions", _convolution),
-    "DEPTHWISE_CONV_2D": Known("depthwise", 6, "DepthwiseConv2DOptions", _convolution),
-    "FULLY_CONNECTED": Known("dense", NEWEST_DENSE, "FullyConnectedOptions", _dense),
-    "ADD": Known("add", 4, "AddOptions", _add),
-    "AVERAGE_POOL_2D": Known("average_pool", 3, "Pool2DOptions", _pool),
-    "MAX_POOL_2D": Known("max_pool", 3, "Pool2DOptions", _pool),
-    "MEAN": Known("mean", 3),
-    "RESHAPE": Known("reshape", 1),
-    "PAD": Known("pad", 3),
-    "QUANTIZE": Known("quantize", 3),
-    "DEQUANTIZE": Known("dequantize", 5),
-    "SOFTMAX": Known("softmax", 3, "SoftmaxOptions", _softmax),
-    "PRELU": Known("prelu", 1),
+    "CONV_2D": _Known("conv", 6, "Conv2DOptions", _convolution),
+    "DEPTHWISE_CONV_2D": _Known("depthwise", 6, "DepthwiseConv2DOptions", _convolution),
+    "FULLY_CONNECTED": _Known("dense", _NEWEST_DENSE, "FullyConnectedOptions", _dense),
+    "ADD": _Known("add", 4, "AddOptions", _add),
+    "AVERAGE_POOL_2D": _Known("average_pool", 3, "Pool2DOptions", _pool),
+    "MAX_POOL_2D": _Known("max_pool", 3, "Pool2DOptions", _pool),
+    "MEAN": _Known("mean", 3),
+    "RESHAPE": _Known("reshape", 1),
+    "PAD": _Known("pad", 3),
+    "QUANTIZE": _Known("quantize", 3),
+    "DEQUANTIZE": _Known("dequantize", 5),
+    "SOFTMAX": _Known("softmax", 3, "SoftmaxOptions", _softmax),
+    "PRELU": _Known("prelu", 1),
 }

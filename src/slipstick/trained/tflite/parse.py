@@ -19,15 +19,15 @@ from slipstick.trained.integer.operator_rules import check
 from slipstick.trained.tflite.operator_options import KNOWN
 
 LIMIT = 512 * 2**20  # bytes of a file: the format itself ends at 2 GiB, networks in 8 bits at some tens of MB
-MOST = 16384  # tensors, operators or buffers: the largest published networks have a few thousand
-LARGEST = 2**26  # elements of one tensor: 64 MiB of activations in 8 bits
-DIMENSIONS = 6
-LONGEST = 4096  # characters of a tensor's name
-SCALES = 65536  # of one tensor: its filters
-IDENTIFIER = b"TFL3"
-VERSION = 3
-DAMAGE = (struct.error, IndexError, ValueError, TypeError, OverflowError, AttributeError, BufferError)
-TYPES = {"FLOAT32": np.float32, "INT32": np.int32, "INT64": np.int64, "UINT8": np.uint8, "INT8": np.int8}
+_MOST = 16384  # tensors, operators or buffers: the largest published networks have a few thousand
+_LARGEST = 2**26  # elements of one tensor: 64 MiB of activations in 8 bits
+_DIMENSIONS = 6
+_LONGEST = 4096  # characters of a tensor's name
+_SCALES = 65536  # of one tensor: its filters
+_IDENTIFIER = b"TFL3"
+_VERSION = 3
+_DAMAGE = (struct.error, IndexError, ValueError, TypeError, OverflowError, AttributeError, BufferError)
+_TYPES = {"FLOAT32": np.float32, "INT32": np.int32, "INT64": np.int64, "UINT8": np.uint8, "INT8": np.int8}
 
 
 def read_tflite(path: str | Path, *, name: str = "") -> IntegerNetwork:
@@ -51,11 +51,11 @@ def parse_tflite(raw: bytes, *, name: str = "network", where: str = ".tflite") -
     """Return the integer network in the bytes of a .tflite file; errors as those of `read_tflite`, naming `where`."""
     require("flatbuffers", "import")
     tflite = require("tflite", "import")
-    if len(raw) < 8 or raw[4:8] != IDENTIFIER:
+    if len(raw) < 8 or raw[4:8] != _IDENTIFIER:
         raise SlipstickError("not a .tflite file: its bytes 4 to 8 are not TFL3", path=where)
     try:
         network = _Reader(tflite, raw, name).network()
-    except DAMAGE as error:
+    except _DAMAGE as error:
         raise SlipstickError(f"a damaged .tflite file: {error}", path=where) from None
     except SlipstickError as error:
         place = f"{where}: {error.path}" if error.path else where
@@ -71,12 +71,12 @@ class _Reader:
         self._bytes = np.frombuffer(raw, np.uint8)
         self._model = tflite.Model.GetRootAs(raw, 0)
         self._operators = {number: word for word, number in vars(tflite.BuiltinOperator).items() if word.isupper()}
-        self._types = {getattr(tflite.TensorType, word): np.dtype(kind) for word, kind in TYPES.items()}
+        self._types = {getattr(tflite.TensorType, word): np.dtype(kind) for word, kind in _TYPES.items()}
 
     def network(self) -> IntegerNetwork:
         """Return the whole network, checked."""
-        if self._model.Version() != VERSION:
-            raise SlipstickError("a schema that is not read", value=self._model.Version(), allowed=str(VERSION))
+        if self._model.Version() != _VERSION:
+            raise SlipstickError("a schema that is not read", value=self._model.Version(), allowed=str(_VERSION))
         if self._model.SubgraphsLength() != 1:
             raise SlipstickError("control flow is not read", value=f"{self._model.SubgraphsLength()} subgraphs")
         graph = self._model.Subgraphs(0)
@@ -93,8 +93,8 @@ class _Reader:
         return network
 
     def _each(self, count: int, get: Callable[[int], Any], read: Callable[[Any], Any], what: str) -> list[Any]:
-        if count > min(MOST, len(self._raw) // 4):  # each has an offset of four bytes
-            raise SlipstickError(f"too many {what}", value=count, allowed=f"at most {MOST}")
+        if count > min(_MOST, len(self._raw) // 4):  # each has an offset of four bytes
+            raise SlipstickError(f"too many {what}", value=count, allowed=f"at most {_MOST}")
         found = []
         for place in range(count):
             try:
@@ -108,18 +108,18 @@ class _Reader:
     def _tensor(self, table: Any) -> Tensor:
         dtype = self._types.get(table.Type())
         if dtype is None:
-            raise SlipstickError("a type of tensor that is not read", value=table.Type(), allowed=TYPES)
+            raise SlipstickError("a type of tensor that is not read", value=table.Type(), allowed=_TYPES)
         if table.Sparsity() is not None or table.IsVariable():
             raise SlipstickError("sparse and variable tensors are not read")
-        shape = tuple(int(size) for size in _vector(table.ShapeAsNumpy(), np.int32, DIMENSIONS, "sizes"))
-        if any(size < 1 for size in shape) or math.prod(shape) > LARGEST:
-            raise SlipstickError("not a shape", value=shape, allowed=f"sizes from 1, at most {LARGEST} elements")
+        shape = tuple(int(size) for size in _vector(table.ShapeAsNumpy(), np.int32, _DIMENSIONS, "sizes"))
+        if any(size < 1 for size in shape) or math.prod(shape) > _LARGEST:
+            raise SlipstickError("not a shape", value=shape, allowed=f"sizes from 1, at most {_LARGEST} elements")
         scales, zero_points, axis = _quantisation(table.Quantization(), shape, dtype)
         data = self._constant(table.Buffer(), shape, dtype)
         offset = 0 if data is None else _address(data) - _address(self._bytes)
         name = (table.Name() or b"").decode("utf-8", "replace")
-        if len(name) > LONGEST:  # many that overlap would fill the memory
-            raise SlipstickError("too long a name", value=name, allowed=f"at most {LONGEST} characters")
+        if len(name) > _LONGEST:  # many that overlap would fill the memory
+            raise SlipstickError("too long a name", value=name, allowed=f"at most {_LONGEST} characters")
         length = 0 if data is None else data.nbytes
         return Tensor(name, shape, dtype, scales, zero_points, axis, data, offset, length)
 
@@ -175,7 +175,7 @@ def _vector(found: Any, dtype: Any, most: int, what: str) -> NDArray[Any]:
 
 
 def _indices(table: Any, which: str, tensors: int) -> tuple[int, ...]:
-    values = _vector(getattr(table, f"{which}AsNumpy")(), np.int32, MOST, which.lower())
+    values = _vector(getattr(table, f"{which}AsNumpy")(), np.int32, _MOST, which.lower())
     if any(not -1 <= value < tensors for value in values):
         raise SlipstickError(f"{which.lower()} that do not exist", value=values.tolist()[:8])
     return tuple(int(value) for value in values)
@@ -188,7 +188,7 @@ def _quantisation(
     none = np.zeros(0, np.float32), np.zeros(0, np.int64), 0
     if table is None or dtype.kind == "f":
         return none
-    longest = min(max(shape, default=1), SCALES)
+    longest = min(max(shape, default=1), _SCALES)
     scales = _vector(table.ScaleAsNumpy(), np.float32, longest, "scales")
     if not scales.size:
         return none

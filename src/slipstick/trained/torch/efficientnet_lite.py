@@ -9,7 +9,7 @@ from slipstick.trained.torch.same_padding import SameConv
 
 # Tan & Le 1905.11946, table 1 (B0); Lite: no squeeze-and-excite, ReLU6, stem and head of fixed width.
 # Expansion, channels, blocks, the first one's stride, and the kernel of each stage
-STAGES = (
+_STAGES = (
     (1, 16, 1, 1, 3),
     (6, 24, 2, 2, 3),
     (6, 40, 2, 2, 5),
@@ -18,9 +18,9 @@ STAGES = (
     (6, 192, 4, 2, 5),
     (6, 320, 1, 1, 3),
 )
-STEM, HEAD = 32, 1280  # channels, as in the same table
-EPSILON = 1e-3  # of the batch norms: TensorFlow's
-DROPOUT = 0.2  # before the classifier
+_STEM, _HEAD = 32, 1280  # channels, as in the same table
+_EPSILON = 1e-3  # of the batch norms: TensorFlow's
+_DROPOUT = 0.2  # before the classifier
 
 
 class Block(nn.Module):
@@ -58,16 +58,16 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self, classes: int = 1000, channels: int = 3) -> None:
         super().__init__()
-        self.conv_stem, self.bn0 = SameConv(channels, STEM, 3, 2, bias=False), _norm(STEM)
+        self.conv_stem, self.bn0 = SameConv(channels, _STEM, 3, 2, bias=False), _norm(_STEM)
         blocks: list[nn.Module] = []
-        width = STEM
-        for expansion, out, count, first, kernel in STAGES:
+        width = _STEM
+        for expansion, out, count, first, kernel in _STAGES:
             for number in range(count):
                 blocks.append(Block(width, out, 1 if number else first, expansion, kernel))
                 width = out
         self.blocks = nn.Sequential(*blocks)
-        self.conv_head, self.bn1 = SameConv(width, HEAD, 1, bias=False), _norm(HEAD)
-        self.relu, self.dropout, self.fc = nn.ReLU6(inplace=True), nn.Dropout(DROPOUT), nn.Linear(HEAD, classes)
+        self.conv_head, self.bn1 = SameConv(width, _HEAD, 1, bias=False), _norm(_HEAD)
+        self.relu, self.dropout, self.fc = nn.ReLU6(inplace=True), nn.Dropout(_DROPOUT), nn.Linear(_HEAD, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) -> (N, classes)."""
@@ -77,7 +77,7 @@ class EfficientNetLite0(nn.Module):
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, eps=EPSILON)
+    return nn.BatchNorm2d(channels, eps=_EPSILON)
 
 
 def renamed(published: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -13,16 +13,16 @@ from slipstick.datasets.images import Shape
 if TYPE_CHECKING:
     from slipstick.datasets.images import DataSet
 
-SMALL = 64  # pixels: below it a network for photographs would be left with no image at its end
+_SMALL = 64  # pixels: below it a network for photographs would be left with no image at its end
 
-CIFAR: Shape = (32, 32, 3)  # what CIFAR-10's images are
+_CIFAR: Shape = (32, 32, 3)  # what CIFAR-10's images are
 IMAGENET: Shape = (224, 224, 3)  # what networks for ImageNet usually see
-KEYWORDS: Shape = (49, 10, 1)  # MLPerf Tiny's cepstral coefficients
-TEN = 10  # classes of CIFAR-10, of digits
+_KEYWORDS: Shape = (49, 10, 1)  # MLPerf Tiny's cepstral coefficients
+_TEN = 10  # classes of CIFAR-10, of digits
 THOUSAND = 1000  # of ImageNet's challenge
 
 
-class Net(NamedTuple):
+class _Net(NamedTuple):
     """How a network is built from classes and image, and for which ones it was published."""
 
     build: Callable[[int, Shape], Any]
@@ -34,31 +34,31 @@ def _module(name: str) -> Any:
     return import_module(f"slipstick.trained.torch.{name}")
 
 
-def _small_resnet(depth: int) -> Net:
-    return Net(lambda k, s: _module("resnet").small_resnet(depth, classes=k, channels=s[2]), TEN, CIFAR)
+def _small_resnet(depth: int) -> _Net:
+    return _Net(lambda k, s: _module("resnet").small_resnet(depth, classes=k, channels=s[2]), _TEN, _CIFAR)
 
 
-def _resnet(blocks: tuple[int, ...], block: str) -> Net:
+def _resnet(blocks: tuple[int, ...], block: str) -> _Net:
     build = _only_large(lambda k, s: _module("resnet").resnet(blocks, block=block, classes=k, channels=s[2]))
-    return Net(build, THOUSAND, IMAGENET)
+    return _Net(build, THOUSAND, IMAGENET)
 
 
 def _only_large(build: Callable[[int, Shape], Any]) -> Callable[[int, Shape], Any]:
     def checked(classes: int, shape: Shape) -> Any:
-        if min(shape[:2]) < SMALL:
-            raise SlipstickError("too small an image for this network", value=shape, allowed=f"from {SMALL} pixels")
+        if min(shape[:2]) < _SMALL:
+            raise SlipstickError("too small an image for this network", value=shape, allowed=f"from {_SMALL} pixels")
         return build(classes, shape)
 
     return checked
 
 
 def _mobilenet(classes: int, shape: Shape) -> Any:
-    return _module("mobilenet").MobileNetV2(classes, shape[2], stride=1 if min(shape[:2]) < SMALL else 2)
+    return _module("mobilenet").MobileNetV2(classes, shape[2], stride=1 if min(shape[:2]) < _SMALL else 2)
 
 
 def _vgg(classes: int, shape: Shape) -> Any:
     plain = _module("vgg")
-    return (plain.small_vgg if min(shape[:2]) < SMALL else plain.vgg)(classes=classes, channels=shape[2])
+    return (plain.small_vgg if min(shape[:2]) < _SMALL else plain.vgg)(classes=classes, channels=shape[2])
 
 
 def _tiny_conv(classes: int, shape: Shape) -> Any:
@@ -67,19 +67,19 @@ def _tiny_conv(classes: int, shape: Shape) -> Any:
     return _module("small_networks").tiny_conv(classes, shape[2], shape[0])
 
 
-NETS: dict[str, Net] = {
-    "mlp": Net(lambda k, s: _module("small_networks").mlp(k, s[0] * s[1] * s[2]), TEN, (8, 8, 1)),
-    "tiny-conv": Net(_tiny_conv, TEN, CIFAR),
-    "ds-cnn": Net(
-        lambda k, s: _module("small_networks").ds_cnn(k, s[2]), 12, KEYWORDS
+NETS: dict[str, _Net] = {
+    "mlp": _Net(lambda k, s: _module("small_networks").mlp(k, s[0] * s[1] * s[2]), _TEN, (8, 8, 1)),
+    "tiny-conv": _Net(_tiny_conv, _TEN, _CIFAR),
+    "ds-cnn": _Net(
+        lambda k, s: _module("small_networks").ds_cnn(k, s[2]), 12, _KEYWORDS
     ),  # 10 words, silence and unknown
     **{f"resnet-{depth}": _small_resnet(depth) for depth in (8, 14, 20)},  # He et al. 1512.03385, section 4.2
     "resnet-18": _resnet((2, 2, 2, 2), "basic"),
     "resnet-50": _resnet((3, 4, 6, 3), "bottleneck"),
-    "mobilenet-v2": Net(_mobilenet, THOUSAND, IMAGENET),
-    "vgg-16": Net(_vgg, THOUSAND, IMAGENET),
-    "alexnet": Net(_only_large(lambda k, s: _module("vgg").alexnet(k, s[2])), THOUSAND, IMAGENET),
-    "efficientnet-lite0": Net(
+    "mobilenet-v2": _Net(_mobilenet, THOUSAND, IMAGENET),
+    "vgg-16": _Net(_vgg, THOUSAND, IMAGENET),
+    "alexnet": _Net(_only_large(lambda k, s: _module("vgg").alexnet(k, s[2])), THOUSAND, IMAGENET),
+    "efficientnet-lite0": _Net(
         _only_large(lambda k, s: _module("efficientnet_lite").EfficientNetLite0(k, s[2])), THOUSAND, IMAGENET
     ),
 }

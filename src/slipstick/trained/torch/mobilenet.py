@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from slipstick.networks.graphs.mobilenet import FIRST, LAST, STAGES, scaled_channels
 
-DROPOUT = 0.2  # before the classifier: torchvision's
+_DROPOUT = 0.2  # before the classifier: torchvision's
 
 
 def _conv(channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
@@ -15,7 +15,7 @@ def _conv(channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1
     return nn.Sequential(conv, nn.BatchNorm2d(out), nn.ReLU6(inplace=True))
 
 
-class InvertedResidual(nn.Module):
+class _InvertedResidual(nn.Module):
     """1x1 that widens, 3x3 of each channel, 1x1 that narrows (Sandler et al. 1801.04381, figure 4d)."""
 
     def __init__(self, channels: int, out: int, stride: int, expansion: int) -> None:
@@ -54,10 +54,10 @@ class MobileNetV2(nn.Module):
         for stage, (expansion, wide, count, first) in enumerate(STAGES):
             for number in range(count):
                 step = first if number == 0 and (stage != 1 or stride == 2) else 1
-                features.append(InvertedResidual(before, scaled_channels(wide, width), step, expansion))
+                features.append(_InvertedResidual(before, scaled_channels(wide, width), step, expansion))
                 before = scaled_channels(wide, width)
         self.features = nn.Sequential(*features, _conv(before, head, 1))
-        self.classifier = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(head, classes))
+        self.classifier = nn.Sequential(nn.Dropout(_DROPOUT), nn.Linear(head, classes))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) -> (N, classes)."""

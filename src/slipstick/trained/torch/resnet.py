@@ -11,7 +11,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.networks.graphs.resnet import EXPANSION, Block, Stem
 
 
-class Basic(nn.Module):
+class _Basic(nn.Module):
     """Two 3x3 convolutions beside a shortcut (He et al. 1512.03385, figure 5, left)."""
 
     def __init__(self, channels: int, width: int, stride: int) -> None:
@@ -31,7 +31,7 @@ class Basic(nn.Module):
         return self.relu(y)  # type: ignore[no-any-return]
 
 
-class Bottleneck(nn.Module):
+class _Bottleneck(nn.Module):
     """1x1, 3x3 (with the stride) and 1x1 beside a shortcut (He et al. 1512.03385, figure 5, right)."""
 
     def __init__(self, channels: int, width: int, stride: int) -> None:
@@ -54,7 +54,7 @@ class Bottleneck(nn.Module):
         return self.relu(y)  # type: ignore[no-any-return]
 
 
-BLOCKS = {"basic": Basic, "bottleneck": Bottleneck}
+_BLOCKS = {"basic": _Basic, "bottleneck": _Bottleneck}
 
 
 def resnet(
@@ -117,7 +117,7 @@ def _stages(blocks: Sequence[int], block: Block, width: int, classes: int) -> Or
         layers: list[nn.Module] = []
         for number in range(count):
             stride = 2 if stage and not number else 1
-            layers.append(BLOCKS[block](channels, width * 2**stage, stride))
+            layers.append(_BLOCKS[block](channels, width * 2**stage, stride))
             channels = width * 2**stage * EXPANSION[block]
         parts[f"layer{stage + 1}"] = nn.Sequential(*layers)
     parts["avgpool"], parts["flatten"] = nn.AdaptiveAvgPool2d(1), nn.Flatten()

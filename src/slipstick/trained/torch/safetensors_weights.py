@@ -14,8 +14,8 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.files import read_bytes, write_bytes
 
-MAX_BYTES = 2**33  # 8 GiB: VGG-16 has 0.55 GB
-MOST = 3  # names that an error lists
+_MAX_BYTES = 2**33  # 8 GiB: VGG-16 has 0.55 GB
+_MOST = 3  # names that an error lists
 _LENGTH = 8  # bytes of the header's length, at the start of a file
 
 
@@ -38,7 +38,7 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     ------
     SlipstickError if it is missing, larger than 8 GiB, or no safetensors file.
     """
-    return parse_tensors(read_bytes(path, limit=MAX_BYTES), str(path))
+    return parse_tensors(read_bytes(path, limit=_MAX_BYTES), str(path))
 
 
 def parse_tensors(raw: bytes, path: str) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -90,5 +90,5 @@ def fill(net: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
 
 def _same_names(what: str, names: set[Any], where: str) -> None:
     if names:
-        more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
-        raise SlipstickError(f"tensors {what}: {', '.join(sorted(names)[:MOST])}{more}", path=where)
+        more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+        raise SlipstickError(f"tensors {what}: {', '.join(sorted(names)[:_MOST])}{more}", path=where)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from slipstick.datasets.images import DataSet
 
-KEY = "slipstick"  # in the file's header: JSON of what is below
+_KEY = "slipstick"  # in the file's header: JSON of what is below
 _STRUCTURE = ("net", "data", "classes", "shape", "normal", "about")  # of a header: how to build the network
-LARGEST = 2**16  # classes, channels, or pixels of a side
+_LARGEST = 2**16  # classes, channels, or pixels of a side
 
 
 def save_net(net: Any, path: str | Path, name: str, data: DataSet, about: Mapping[str, object]) -> None:
@@ -70,14 +70,14 @@ def named_network(net: nn.Module, normal: Normal, header: Mapping[str, Any]) -> 
 def _net_bytes(net: nn.Module, header: Mapping[str, object]) -> bytes:
     from slipstick.trained.torch.safetensors_weights import tensor_bytes
 
-    return tensor_bytes(net.state_dict(), {KEY: json.dumps(header)})
+    return tensor_bytes(net.state_dict(), {_KEY: json.dumps(header)})
 
 
 def _built(tensors: Mapping[str, Any], texts: Mapping[str, str], path: str) -> tuple[Any, Normal, dict[str, Any]]:
     """Return the network that a header describes, filled with tensors, its normalisation and the header."""
     from slipstick.trained.torch.safetensors_weights import fill
 
-    about: Any = parse_json(texts.get(KEY, "null"), where=path)
+    about: Any = parse_json(texts.get(_KEY, "null"), where=path)
     try:
         normal = Normal(*(tuple(float(n) for n in about["normal"][key]) for key in ("mean", "deviation")))
         height, width, channels = (_size(number) for number in about["shape"])
@@ -92,6 +92,6 @@ def _built(tensors: Mapping[str, Any], texts: Mapping[str, str], path: str) -> t
 
 
 def _size(number: object) -> int:
-    if type(number) is not int or not 0 < number <= LARGEST:
+    if type(number) is not int or not 0 < number <= _LARGEST:
         raise ValueError
     return number

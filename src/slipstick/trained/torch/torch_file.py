@@ -23,10 +23,10 @@ from torch import Tensor
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import read_bytes
 
-MAX_BYTES = 2**31  # of a file
-MAX_PROGRAM = 2**24  # bytes of its program: 300 tensors take 42 kB
-MAGIC = 0x1950A86A20F9469CFC6C  # the first number of the older format: torch/serialization.py, MAGIC_NUMBER
-DTYPES = {
+_MAX_BYTES = 2**31  # of a file
+_MAX_PROGRAM = 2**24  # bytes of its program: 300 tensors take 42 kB
+_MAGIC = 0x1950A86A20F9469CFC6C  # the first number of the older format: torch/serialization.py, MAGIC_NUMBER
+_DTYPES = {
     "FloatStorage": torch.float32,
     "HalfStorage": torch.float16,
     "BFloat16Storage": torch.bfloat16,
@@ -38,7 +38,7 @@ DTYPES = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
-BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, zipfile.BadZipFile, EOFError)
+_BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, zipfile.BadZipFile, EOFError)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def read_torch_file(path: str | Path) -> dict[str, Tensor]:
     SlipstickError for a file that would call anything but what makes tensors, that holds anything else than a dict of
     tensors, or that is broken.
     """
-    raw = read_bytes(path, limit=MAX_BYTES)
+    raw = read_bytes(path, limit=_MAX_BYTES)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pickletools warns of odd texts, which are refused all the same
@@ -86,14 +86,14 @@ def read_torch_file(path: str | Path) -> dict[str, Tensor]:
         if not isinstance(found, dict):
             raise ValueError(f"it holds {type(found).__name__}, not a dict of tensors")
         return {_text(name): _tensor(view, fetch) for name, view in found.items()}
-    except BROKEN as error:
+    except _BROKEN as error:
         raise SlipstickError(f"not a usable file of torch.save: {error}", path=str(path)) from None
 
 
 def _legacy(raw: bytes) -> tuple[Any, Callable[[_Storage], bytes]]:
     file = io.BytesIO(raw)
     magic, _, system, found, keys = (_run(file) for _ in range(5))
-    if magic != MAGIC or not system["little_endian"]:
+    if magic != _MAGIC or not system["little_endian"]:
         raise ValueError("not little-endian numbers behind torch's own first number")
     places: dict[str, int] = {}
     sizes = _sizes(found)
@@ -106,7 +106,7 @@ def _legacy(raw: bytes) -> tuple[Any, Callable[[_Storage], bytes]]:
 def _zipped(raw: bytes) -> tuple[Any, Callable[[_Storage], bytes]]:
     archive = zipfile.ZipFile(io.BytesIO(raw))
     (program,) = (entry for entry in archive.infolist() if entry.filename.endswith("/data.pkl"))
-    if program.file_size > MAX_PROGRAM:
+    if program.file_size > _MAX_PROGRAM:
         raise ValueError(f"a program of {program.file_size} bytes")
     top = program.filename.removesuffix("data.pkl")
 
@@ -115,7 +115,7 @@ def _zipped(raw: bytes) -> tuple[Any, Callable[[_Storage], bytes]]:
             return file.read(_bytes(storage))
 
     with archive.open(program) as file:
-        return _run(io.BytesIO(file.read(MAX_PROGRAM))), fetch
+        return _run(io.BytesIO(file.read(_MAX_PROGRAM))), fetch
 
 
 def _sizes(found: Any) -> dict[str, int]:
@@ -150,8 +150,8 @@ def _run(file: io.BytesIO) -> Any:
     memo: dict[int, Any] = {}
     start = file.tell()
     for opcode, argument, _ in pickletools.genops(file):
-        if file.tell() - start > MAX_PROGRAM:
-            raise ValueError(f"a program of more than {MAX_PROGRAM} bytes")
+        if file.tell() - start > _MAX_PROGRAM:
+            raise ValueError(f"a program of more than {_MAX_PROGRAM} bytes")
         if opcode.name == "STOP":
             return stack.pop()
         _step(opcode.name, argument, stack, memo)
@@ -226,8 +226,8 @@ def _fill(name: str, stack: list[Any]) -> None:
 
 def _storage(about: Any) -> _Storage:
     kind, named, key, _, count = about[:5]
-    dtype = DTYPES.get(named.name.removeprefix("torch."))
-    if kind != "storage" or dtype is None or not isinstance(count, int) or not 0 <= count <= MAX_BYTES:
+    dtype = _DTYPES.get(named.name.removeprefix("torch."))
+    if kind != "storage" or dtype is None or not isinstance(count, int) or not 0 <= count <= _MAX_BYTES:
         raise ValueError(f"a storage of {named.name}")
     return _Storage(dtype, _text(key), count)
 

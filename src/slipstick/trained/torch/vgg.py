@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from torch import nn
 
-Stages = Sequence[Sequence[int]]  # channels of each stage's convolutions; a pool ends the stage
-HIDDEN = 4096  # of both networks' two hidden dense layers
-VGG_16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # 1409.1556, table 1, column D
+_Stages = Sequence[Sequence[int]]  # channels of each stage's convolutions; a pool ends the stage
+_HIDDEN = 4096  # of both networks' two hidden dense layers
+_VGG_16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # 1409.1556, table 1, column D
 
 
-def vgg(stages: Stages = VGG_16, classes: int = 1000, channels: int = 3) -> nn.Module:
+def vgg(stages: _Stages = _VGG_16, classes: int = 1000, channels: int = 3) -> nn.Module:
     """Return a network of Simonyan & Zisserman (1409.1556), without batch norms.
 
     Examples
@@ -29,12 +29,12 @@ def vgg(stages: Stages = VGG_16, classes: int = 1000, channels: int = 3) -> nn.M
             layers += [nn.Conv2d(channels, out, 3, padding=1), nn.ReLU(inplace=True)]
             channels = out
         layers.append(nn.MaxPool2d(2))
-    dense = (nn.Linear(channels * 7 * 7, HIDDEN), nn.ReLU(inplace=True), nn.Dropout())
-    more = (nn.Linear(HIDDEN, HIDDEN), nn.ReLU(inplace=True), nn.Dropout())
-    return _whole(layers, 7, [*dense, *more, nn.Linear(HIDDEN, classes)])
+    dense = (nn.Linear(channels * 7 * 7, _HIDDEN), nn.ReLU(inplace=True), nn.Dropout())
+    more = (nn.Linear(_HIDDEN, _HIDDEN), nn.ReLU(inplace=True), nn.Dropout())
+    return _whole(layers, 7, [*dense, *more, nn.Linear(_HIDDEN, classes)])
 
 
-def small_vgg(stages: Stages = VGG_16, classes: int = 10, channels: int = 3) -> nn.Module:
+def small_vgg(stages: _Stages = _VGG_16, classes: int = 10, channels: int = 3) -> nn.Module:
     """Return the same for images of 32 pixels: batch norms, and one dense layer behind the last pool.
 
     Examples
@@ -67,9 +67,9 @@ def alexnet(classes: int = 1000, channels: int = 3) -> nn.Module:
     layers += [nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(inplace=True)]
     layers += [nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(inplace=True)]
     layers += [nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)]
-    dense = (nn.Dropout(), nn.Linear(256 * 6 * 6, HIDDEN), nn.ReLU(inplace=True))
-    more = (nn.Dropout(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU(inplace=True))
-    return _whole(layers, 6, [*dense, *more, nn.Linear(HIDDEN, classes)])
+    dense = (nn.Dropout(), nn.Linear(256 * 6 * 6, _HIDDEN), nn.ReLU(inplace=True))
+    more = (nn.Dropout(), nn.Linear(_HIDDEN, _HIDDEN), nn.ReLU(inplace=True))
+    return _whole(layers, 6, [*dense, *more, nn.Linear(_HIDDEN, classes)])
 
 
 def _whole(features: list[nn.Module], side: int, classifier: list[nn.Module]) -> nn.Module:
