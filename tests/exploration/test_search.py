@@ -385,3 +385,8 @@ def test_what_cannot_be_asked_is_refused() -> None:
         search("llama-3.1-8b", SPACE, executor="rays", **ASKED)
     with pytest.raises(SlipstickError, match="trials"):
         search("llama-3.1-8b", SPACE, budget=1, trials=0, **ASKED)
+
+
+def test_formats_with_arguments_are_values_of_one_axis() -> None:
+    space = Space.of(system="swis-8x8", plan="formats=swis:3,group=8|int8,stack=default|vllm")
+    assert space.axes == {"plan.formats.layers": ("swis:3,group=8", "int8"), "plan.stack": ("default", "vllm")}

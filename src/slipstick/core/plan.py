@@ -143,7 +143,7 @@ class Plan(Spec):
             data = spec.model_dump(exclude_unset=True)
         elif isinstance(spec, str):
             data = {}
-            fields = {**_pairs(spec), **fields}
+            fields = {**plan_pairs(spec), **fields}
         else:
             data = {}
             fields = {**(spec or {}), **fields}
@@ -218,8 +218,22 @@ def _choices(annotation: Any) -> list[str]:
     return [names.get(annotation, str(annotation))]
 
 
-def _pairs(text: str) -> dict[str, str]:
-    """Return ``key=value,...`` by key; pieces behind `formats` that are no field of the plan belong to its value."""
+def plan_pairs(text: str, example: str = "tp=8,pp=4") -> dict[str, str]:
+    """Return ``key=value,...`` by key; pieces behind `formats` that are no field of the plan belong to its value.
+
+    Parameters
+    ----------
+    example : text for the error that a piece without a value raises.
+
+    Errors
+    ------
+    SlipstickError for a piece that is not of the form ``key=value``, or a key that is given twice.
+
+    Examples
+    --------
+    >>> plan_pairs("formats=swis:3,group=4,tp=2")
+    {'formats': 'swis:3,group=4', 'tp': '2'}
+    """
     pairs: dict[str, str] = {}
     keys, before = short_keys(), ""
     known = {*keys, *keys.values()}
@@ -229,7 +243,7 @@ def _pairs(text: str) -> dict[str, str]:
             pairs[before] += f",{part}"
             continue
         if not equals or not value:
-            raise SlipstickError("not of the form key=value", path="plan", value=part, allowed="such as tp=8,pp=4")
+            raise SlipstickError("not of the form key=value", path="plan", value=part, allowed=f"such as {example}")
         if key in pairs:
             raise SlipstickError("the key is given twice", path="plan", value=key)
         pairs[key], before = value, key

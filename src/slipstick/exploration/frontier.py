@@ -13,6 +13,7 @@ import numpy as np
 from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.pareto import knee, pareto
+from slipstick.core.plan import short_keys
 from slipstick.exploration.figures import PEAK, Objective, figure_path
 from slipstick.exploration.parquet import write_parquet
 from slipstick.exploration.points import Task
@@ -82,7 +83,7 @@ class Frontier:
     def table(self, rows: int = 20) -> Table:
         """Return the frontier's first rows as a table with units: the axes, the objectives, time and memory."""
         front = self.pareto.head(rows).fill_nan(None)
-        axes = {path.removeprefix("plan.").rpartition(".")[2] or path: path for path in self.task.space.axes}
+        axes = {_short(path): path for path in self.task.space.axes}
         wanted = {"time.step", PEAK, *(goal.path for goal in self.objectives)}
         figures = [path for path in self.units if path in wanted]
         columns = {**dict.fromkeys(axes, ""), **{path: self.units[path] for path in figures}}
@@ -133,7 +134,7 @@ class Frontier:
     def words(self, index: int) -> str:
         """Return a point as `slipstick estimate` takes it: the system, and the plan behind --plan."""
         point = self.task.space.point(index)
-        plan = [(path.rpartition(".")[2], value) for path, value in point.items() if path.startswith("plan.")]
+        plan = [(_short(path), value) for path, value in point.items() if path.startswith("plan.")]
         texts = [f"{name}={value_text(value)}" for name, value in plan]
         changes = [f" --set {path}='{point[path]}'" for path in point if path.startswith(("system.", "workload."))]
         asked = f" --plan {','.join(texts)}" if texts else ""
@@ -162,3 +163,9 @@ class Frontier:
         from slipstick.report.as_html import framed
 
         return framed(self.html())
+
+
+def _short(path: str) -> str:
+    """Return a field of the plan by its short key, which ``--plan`` reads, and other axes by their last part."""
+    keys = {f"plan.{whole}": key for key, whole in short_keys().items()}
+    return keys.get(path) or path.rpartition(".")[2]

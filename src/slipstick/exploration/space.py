@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipstick.core.errors import SlipstickError
-from slipstick.core.plan import short_keys
+from slipstick.core.plan import plan_pairs, short_keys
 from slipstick.core.system import System
 from slipstick.core.value_ranges import range_values, values_of
 
@@ -93,18 +93,14 @@ def _systems(value: str | Sequence[str]) -> tuple[Any, ...]:
 def _plan_items(plan: str | Mapping[str, Any]) -> list[tuple[str, Any]]:
     if isinstance(plan, Mapping):
         return list(plan.items())
-    items = []
-    for part in filter(None, (piece.strip() for piece in plan.split(","))):
-        key, equals, value = part.partition("=")
-        if not equals or not value.strip():
-            raise SlipstickError("not of the form key=values", path="plan", value=part, allowed="such as tp=1..8")
-        items.append((key.strip(), value.strip()))
-    return items
+    return list(plan_pairs(plan, "tp=1..8").items())
 
 
 def _plan_path(key: str) -> str:
     keys = short_keys()
     path = keys.get(key, key)
     if path not in keys.values():
-        raise SlipstickError("no such field of a plan", path="plan", value=key, allowed=keys)
+        raise SlipstickError(
+            "no such field of a plan (slipstick list plan prints them)", path="plan", value=key, allowed=keys
+        )
     return f"plan.{path}"
