@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable
 
 from slipstick.fabric import builders
-from slipstick.fabric import symmetry as fold
-from slipstick.fabric.collectives import direct, hierarchical, ring
+from slipstick.fabric.collectives import hierarchical
+from slipstick.fabric.collectives.by_name import collective_schedule
 from slipstick.fabric.flows import run
+from slipstick.fabric.symmetry import folded_all_reduce
 from slipstick.fabric.tasks import lower
 from slipstick.fabric.topology_file import resolve_topology
 
@@ -27,12 +28,12 @@ REPEATS = 5
 
 def folded(count: int) -> float:
     topology = builders.ring(count, SPEED, DELAY)
-    return run(fold.lower(fold.ring_all_reduce(count), topology, 64 * MIB), topology).time
+    return run(folded_all_reduce("ring", topology, 64 * MIB), topology).time
 
 
 def whole_ring(count: int) -> float:
     topology = builders.ring(count, SPEED, DELAY)
-    return run(lower(ring.all_reduce(count), topology, 64 * MIB), topology, "messages").time
+    return run(lower(collective_schedule("all_reduce", "ring", count), topology, 64 * MIB), topology, "messages").time
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -43,11 +44,11 @@ def seconds(work: Callable[[], object]) -> float:
 
 def main() -> None:
     topology = builders.ring(512, SPEED, DELAY)
-    dag = lower(ring.all_reduce(512), topology, 64 * MIB)
+    dag = lower(collective_schedule("all_reduce", "ring", 512), topology, 64 * MIB)
     switch = builders.switch(128, SPEED, DELAY)
-    hops = lower(direct.all_reduce(128), switch, 64 * MIB)
+    hops = lower(collective_schedule("all_reduce", "direct", 128), switch, 64 * MIB)
     mesh = resolve_topology("wafer-mesh")
-    wafer = lower(hierarchical.all_reduce_2d(5, 4), mesh, 64 * MIB)
+    wafer = lower(hierarchical.all_reduce(4, 5, both_orders=True), mesh, 64 * MIB)
     work: dict[str, tuple[Callable[[], object], str]] = {
         "ring of 512, folded: graph and run": (lambda: folded(512), "asked 0.1 s; ASTRA-sim 0.84 s"),
         "ring of 4,096, folded": (lambda: folded(4096), "asked 2 s"),
@@ -56,12 +57,12 @@ def main() -> None:
         "switch of 128, direct": (lambda: run(hops, switch, "messages"), "ASTRA-sim 0.18 s, with its set-up"),
         "wafer-wide 2D ring, flows": (lambda: run(wafer, mesh), f"{int((wafer.size > 0).sum()):,} flows"),
     }
-    for one, _ in work.values():
-        one()
+    for task, _ in work.values():
+        task()
     times: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(REPEATS):
-        for name, (one, _) in work.items():
-            times[name].append(seconds(one))
+        for name, (task, _) in work.items():
+            times[name].append(seconds(task))
     print(f"{platform.machine()}, Python {platform.python_version()}, one thread, median of {REPEATS}")
     for name, (_, note) in work.items():
         print(f"{name:40s} {statistics.median(times[name]):8.4f} s   {note}")

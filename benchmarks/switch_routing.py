@@ -13,24 +13,29 @@ import sys
 import time
 
 from slipstick.fabric.switch.clos_network import Fred
-from slipstick.fabric.switch.counting import always_routes, chains, in_group, partitions, stars, unroutable
+from slipstick.fabric.switch.counting import flow_sets
+from slipstick.fabric.switch.flow_routing import routable
 
 LARGEST_STARS = 8  # 41,393 sets of multicasts; 293,608 with nine ports
+
+
+def unroutable(switch: Fred, kind: str) -> int:
+    return sum(not routable(switch, masks) for masks in flow_sets(kind, switch.ports))
 
 
 def main(sizes: list[int]) -> None:
     print("ports  m  sets of all-reduces  unroutable  by the law  multicasts  unroutable  sets/s")
     for ports in sizes:
-        sets = sum(1 for _ in partitions(ports))
+        sets = sum(1 for _ in flow_sets("groups", ports))
         for middles in (2, 3):
             switch, start = Fred(ports, middles), time.process_time()
-            found = unroutable(switch, in_group(ports))
+            lost = unroutable(switch, "groups")
             rate = sets / (time.process_time() - start)
-            law = "none" if always_routes(switch) else "some"
-            casts, lost = "-", "-"
+            law = "none" if switch.routes_all_groups else "some"
+            casts, casts_lost = "-", "-"
             if ports <= LARGEST_STARS:
-                casts, lost = str(sum(1 for _ in stars(ports))), str(unroutable(switch, stars(ports)))
-            row = f"{ports:5} {middles:2} {sets:20,} {found:11,} {law:>11} {casts:>11} {lost:>11} {rate:7.0f}"
+                casts, casts_lost = str(sum(1 for _ in flow_sets("stars", ports))), str(unroutable(switch, "stars"))
+            row = f"{ports:5} {middles:2} {sets:20,} {lost:11,} {law:>11} {casts:>11} {casts_lost:>11} {rate:7.0f}"
             print(row, flush=True)
 
 
@@ -38,7 +43,7 @@ def main_chains(sizes: list[int]) -> None:
     print("ports  m  sets of multicasts  unroutable: Benes piece  demultiplexer")
     for ports in sizes:
         for middles in (2, 3):
-            lost = [unroutable(Fred(ports, middles, three), chains(ports)) for three in ("benes", "demux")]
+            lost = [unroutable(Fred(ports, middles, three), "chains") for three in ("benes", "demux")]
             print(f"{ports:5} {middles:2} {(ports + 1) ** ports:19,} {lost[0]:24,} {lost[1]:14,}", flush=True)
 
 

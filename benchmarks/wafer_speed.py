@@ -17,9 +17,9 @@ from slipstick.engines.fred_paper import FABRICS, cases, end_to_end
 from slipstick.engines.question import ask
 from slipstick.engines.wafer_job import job_for
 from slipstick.engines.wafer_training import SWEEP_RUNS
+from slipstick.fabric.strategies import strategies
 from slipstick.fabric.topology_file import resolve_topology
 from slipstick.fabric.training.iteration import simulate
-from slipstick.fabric.training.strategies import strategies
 
 REPEATS = 5
 REPLICA = 40  # samples, as in the paper's sweep

@@ -44,10 +44,10 @@ if len(sys.argv) > 1:
         write_text(folder / f"load-{fabric}.svg", drawn)
     step = end_to_end("Transformer-17B", "mesh", runs=8)
     write_text(folder / "timeline.svg", timeline(step, "A step of Transformer-17B on the mesh, one replica"))
-    samples = {(s.mp, s.pp): mesh.time / (40 * s.dp) for s, mesh, _ in pairs}  # 40 samples a replica, as in the paper
+    samples = {(s.tp, s.pp): mesh.time / (40 * s.dp) for s, mesh, _ in pairs}  # 40 samples a replica, as in the paper
     tensor, stages = (sorted({key[place] for key in samples}) for place in (0, 1))
-    cells = [[samples.get((mp, pp)) for pp in stages] for mp in tensor]
+    cells = [[samples.get((tp, pp)) for pp in stages] for tp in tensor]
     title = "Transformer-17B on the mesh: time of a sample"
-    rows, columns = [f"MP {mp}" for mp in tensor], [f"PP {pp}" for pp in stages]
+    rows, columns = [f"MP {tp}" for tp in tensor], [f"PP {pp}" for pp in stages]
     write_text(folder / "strategies.svg", heatmap_svg(rows, columns, cells, title, corner="MP \\ PP"))
     print(f"wrote load-mesh.svg, load-fred-d.svg, timeline.svg and strategies.svg to {folder}")

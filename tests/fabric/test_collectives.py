@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.fabric import builders
-from slipstick.fabric.collectives import direct, halving_doubling, hierarchical, in_network, ring, synthesized, tree
-from slipstick.fabric.messages import Schedule, Writer, execute
+from slipstick.fabric.collectives import hierarchical
+from slipstick.fabric.collectives.by_name import ALGORITHMS, collective_schedule
+from slipstick.fabric.collectives.synthesized import synthesized_schedule
+from slipstick.fabric.messages import CollectiveSchedule, ScheduleWriter
 
 COUNTS = (2, 3, 4, 5, 7, 8, 12, 16, 20)
-BY_RANKS: dict[str, Callable[[int], Schedule]] = {
-    f"{module.__name__.rpartition('.')[2]}.{name}": getattr(module, name)
-    for module in (ring, direct, halving_doubling, tree, in_network)
-    for name in ("all_reduce", "reduce_scatter", "all_gather", "all_to_all", "broadcast", "reduce", "scatter", "gather")
-    if hasattr(module, name)
-}
-CASES = [(name, build(count)) for name, build in BY_RANKS.items() for count in COUNTS]
-CASES += [(f"{name}, root 2", BY_RANKS[name](5, 2)) for name in BY_RANKS if name.rpartition(".")[2] in
-          ("broadcast", "reduce", "scatter", "gather")]  # fmt: skip
+NAMES = [(algorithm, collective) for algorithm, schedules in ALGORITHMS.items() for collective in schedules]
+CASES = [
+    (f"{algorithm}.{collective}", collective_schedule(collective, algorithm, count))
+    for algorithm, collective in NAMES
+    for count in COUNTS
+]
+CASES += [
+    (f"{algorithm}.{collective}, root 2", collective_schedule(collective, algorithm, 5, root=2))
+    for algorithm, collective in NAMES
+    if collective in ("broadcast", "reduce", "scatter", "gather")
+]
 CASES += [(f"hierarchical {a}x{b}", hierarchical.all_reduce(a, b)) for a, b in ((4, 5), (3, 2), (1, 4), (4, 1))]
-CASES += [(f"2d {a}x{b}", hierarchical.all_reduce_2d(a, b)) for a, b in ((5, 4), (2, 2), (3, 1), (2, 7))]
+CASES += [(f"2d {a}x{b}", hierarchical.all_reduce(b, a, both_orders=True)) for a, b in ((5, 4), (2, 2), (3, 1), (2, 7))]
 IDS = [f"{name}-{schedule.ranks}" for name, schedule in CASES]
 
 
-def begun(schedule: Schedule, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def begun(schedule: CollectiveSchedule, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return what the ranks begin with, and the full numbers; what a rank does not have is a number of its own."""
     rng = np.random.default_rng(seed)
     full = rng.integers(-1000, 1000, (schedule.ranks, schedule.chunks, 3))
@@ -48,7 +50,7 @@ def begun(schedule: Schedule, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return held, full
 
 
-def expected(schedule: Schedule, held: np.ndarray, full: np.ndarray, after: np.ndarray) -> None:
+def expected(schedule: CollectiveSchedule, held: np.ndarray, full: np.ndarray, after: np.ndarray) -> None:
     n, everyone, root = schedule.ranks, np.arange(schedule.ranks), schedule.root
     total = full.sum(axis=0)
     match schedule.collective:
@@ -74,7 +76,7 @@ def expected(schedule: Schedule, held: np.ndarray, full: np.ndarray, after: np.n
             raise AssertionError(schedule.collective)
 
 
-def allowed_order(schedule: Schedule, rng: np.random.Generator) -> list[int]:
+def allowed_order(schedule: CollectiveSchedule, rng: np.random.Generator) -> list[int]:
     """Return the messages in a random order in which everything waits for what it must."""
     waits = np.bincount(schedule.edges[:, 1], minlength=len(schedule))
     following: list[list[int]] = [[] for _ in range(len(schedule))]
@@ -93,16 +95,16 @@ def allowed_order(schedule: Schedule, rng: np.random.Generator) -> list[int]:
 
 
 @pytest.mark.parametrize("schedule", [schedule for _, schedule in CASES], ids=IDS)
-def test_equals_numpy_in_any_order_that_its_edges_allow(schedule: Schedule) -> None:
+def test_equals_numpy_in_any_order_that_its_edges_allow(schedule: CollectiveSchedule) -> None:
     held, full = begun(schedule, schedule.ranks)
-    expected(schedule, held, full, execute(schedule, held))
+    expected(schedule, held, full, schedule.execute(held))
     rng = np.random.default_rng(1)
     for _ in range(3):
-        expected(schedule, held, full, execute(schedule, held, order=allowed_order(schedule, rng)))
+        expected(schedule, held, full, schedule.execute(held, order=allowed_order(schedule, rng)))
 
 
 @pytest.mark.parametrize("schedule", [schedule for _, schedule in CASES], ids=IDS)
-def test_what_is_sent_is_received(schedule: Schedule) -> None:
+def test_what_is_sent_is_received(schedule: CollectiveSchedule) -> None:
     wide = (np.diff(schedule.source_starts) > 1) | (np.diff(schedule.target_starts) > 1)
     if not wide.any():
         assert schedule.sent.sum() == schedule.received.sum()
@@ -110,39 +112,42 @@ def test_what_is_sent_is_received(schedule: Schedule) -> None:
 
 @pytest.mark.parametrize("count", range(2, 65))
 def test_traffic_of_a_rank_in_the_network_and_around_a_ring(count: int) -> None:
-    around, inside = ring.all_reduce(count), in_network.all_reduce(count)
+    around, inside = (
+        collective_schedule("all_reduce", "ring", count),
+        collective_schedule("all_reduce", "in_network", count),
+    )
     assert (around.sent / around.chunks == 2 * (count - 1) / count).all()
     assert (inside.sent / inside.chunks == 1).all()
 
 
-@pytest.mark.parametrize("build", [ring.all_reduce, direct.all_reduce, halving_doubling.all_reduce])
-def test_bandwidth_optimal_for_powers_of_two(build: Callable[[int], Schedule]) -> None:
+@pytest.mark.parametrize("algorithm", ["ring", "direct", "halving_doubling"])
+def test_bandwidth_optimal_for_powers_of_two(algorithm: str) -> None:
     for count in (2, 4, 16):
-        schedule = build(count)
+        schedule = collective_schedule("all_reduce", algorithm, count)
         assert (schedule.sent / schedule.chunks == 2 * (count - 1) / count).all()
 
 
 def test_in_the_double_tree_nobody_sends_more_than_the_data_plus_a_half() -> None:
     for count in COUNTS:
-        schedule = tree.all_reduce(count)
+        schedule = collective_schedule("all_reduce", "tree", count)
         assert schedule.sent.max() <= 2 * schedule.chunks
 
 
 def test_a_message_that_leaves_too_early_is_refused() -> None:
-    schedule = ring.all_reduce(3)
+    schedule = collective_schedule("all_reduce", "ring", 3)
     held, _ = begun(schedule, 0)
     with pytest.raises(SlipstickError, match="before what it waits for"):
-        execute(schedule, held, order=np.arange(len(schedule))[::-1])
+        schedule.execute(held, order=np.arange(len(schedule))[::-1])
 
 
 def test_a_schedule_that_lacks_an_edge_fails_the_test() -> None:
-    writer = Writer()
+    writer = ScheduleWriter()
     writer.add(0, 1, 0, reduces=True)
     writer.add(1, 0, 0)  # should wait for the first
     broken = writer.finish("all_reduce", "broken", 2, 1)
     held, full = begun(broken, 0)
     with pytest.raises(AssertionError):
-        expected(broken, held, full, execute(broken, held, order=[1, 0]))
+        expected(broken, held, full, broken.execute(held, order=[1, 0]))
 
 
 GRAPHS = [builders.mesh((5, 4), 1e9, 1e-8), builders.mesh((3, 3), 1e9, 1e-8, wrap=True), builders.cube_mesh(1e9, 1e-6)]
@@ -153,18 +158,16 @@ GRAPHS = [builders.mesh((5, 4), 1e9, 1e-8), builders.mesh((3, 3), 1e9, 1e-8, wra
 def test_synthesised_schedules_equal_numpy_and_use_links_only(topology: Topology, pieces: int) -> None:
     joined = set(zip(topology.source.tolist(), topology.target.tolist(), strict=True))
     rng = np.random.default_rng(3)
-    builds = [synthesized.all_reduce] if pieces > 1 else [
-        synthesized.all_reduce, synthesized.all_gather, synthesized.reduce_scatter]  # fmt: skip
-    for build in builds:
-        schedule = build(topology, 1e6, pieces)
+    for collective in ["all_reduce"] if pieces > 1 else ["all_reduce", "all_gather", "reduce_scatter"]:
+        schedule = synthesized_schedule(collective, topology, 1e6, pieces)
         moving = schedule.count > 0
         pairs = zip(schedule.sources[moving].tolist(), schedule.targets[moving].tolist(), strict=True)
         assert set(pairs) <= joined
         held, full = begun(schedule, 4)
-        expected(schedule, held, full, execute(schedule, held))
-        expected(schedule, held, full, execute(schedule, held, order=allowed_order(schedule, rng)))
+        expected(schedule, held, full, schedule.execute(held))
+        expected(schedule, held, full, schedule.execute(held, order=allowed_order(schedule, rng)))
 
 
 def test_synthesis_on_a_fabric_with_switches_is_refused() -> None:
     with pytest.raises(SlipstickError, match="switches"):
-        synthesized.all_gather(builders.switch(4, 1e9, 0.0), 1e6)
+        synthesized_schedule("all_gather", builders.switch(4, 1e9, 0.0), 1e6)

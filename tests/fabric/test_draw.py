@@ -12,13 +12,13 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.fabric import builders
 from slipstick.fabric.collectives import hierarchical
-from slipstick.fabric.fabric_pictures import load_page, load_svg, windows
+from slipstick.fabric.fabric_pictures import load_page, load_svg, load_windows
 from slipstick.fabric.flows import run
 from slipstick.fabric.tasks import lower
 from slipstick.fabric.topology_file import resolve_topology, topologies
 
 MESH = resolve_topology("wafer-mesh")
-RUN = run(lower(hierarchical.all_reduce_2d(5, 4, 2), MESH, 1e9), MESH)
+RUN = run(lower(hierarchical.all_reduce(4, 5, 2, both_orders=True), MESH, 1e9), MESH)
 
 
 @pytest.mark.parametrize("name", topologies.names())
@@ -33,13 +33,13 @@ def test_every_topology_of_the_catalogue_can_be_drawn(name: str) -> None:
 
 def test_windows_hold_every_byte_once() -> None:
     for count in (1, 3, 10):
-        shown = windows(RUN, MESH, count)
+        shown = load_windows(RUN, MESH, count)
         assert sum(window.seconds for window in shown) == pytest.approx(RUN.time)
         np.testing.assert_allclose(sum(window.carried for window in shown), RUN.bytes_on(MESH), rtol=1e-9)
 
 
 def test_loads_are_those_of_the_run_and_at_most_full() -> None:
-    text = load_svg(MESH, windows(RUN, MESH, 1), "one")
+    text = load_svg(MESH, load_windows(RUN, MESH, 1), "one")
     loads = [float(found) for found in re.findall(r"([\d.]+) % loaded", text)]
     assert len(loads) == MESH.links
     assert max(loads) <= 100
@@ -48,10 +48,10 @@ def test_loads_are_those_of_the_run_and_at_most_full() -> None:
 
 
 def test_several_windows_move_and_stop_for_those_who_want_no_motion() -> None:
-    text = load_svg(MESH, windows(RUN, MESH, 4), "moving")
+    text = load_svg(MESH, load_windows(RUN, MESH, 4), "moving")
     assert text.count('class="window"') == 4
     assert "prefers-reduced-motion" in text
-    page = load_page(MESH, windows(RUN, MESH, 4), "moving")
+    page = load_page(MESH, load_windows(RUN, MESH, 4), "moving")
     assert page.count("<svg") == 4
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
     assert "https://" not in page

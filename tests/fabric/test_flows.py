@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.fabric import builders
-from slipstick.fabric.collectives import direct, halving_doubling, hierarchical, in_network, ring, tree
-from slipstick.fabric.flows import cut, run
+from slipstick.fabric.collectives import hierarchical
+from slipstick.fabric.collectives.by_name import collective_schedule
+from slipstick.fabric.flows import _cut, run
 from slipstick.fabric.routing import routes
-from slipstick.fabric.tasks import Dag, Endpoint, join, lower
+from slipstick.fabric.tasks import Dag, Endpoint, lower
 from slipstick.fabric.topology_file import resolve_topology
 
 GB = 1e9
@@ -65,7 +66,7 @@ def test_a_lane_does_one_thing_at_a_time_the_most_urgent_first() -> None:
 
 def test_latency_is_paid_once_by_flows_and_hop_by_hop_by_messages() -> None:
     line = builders.mesh((4,), 1 * GB, 0.25)
-    dag = lower(direct.scatter(2), line, 2 * GB, nodes=[0, 3])
+    dag = lower(collective_schedule("scatter", "direct", 2), line, 2 * GB, nodes=[0, 3])
     assert run(dag, line).time == pytest.approx(1 + 3 * 0.25)
     assert run(dag, line, "messages").time == pytest.approx(3 * (1 + 0.25))
 
@@ -77,7 +78,7 @@ def test_packets_come_near_to_flows_where_nothing_is_in_the_way(seed: int) -> No
     rng = np.random.default_rng(seed)
     torus = builders.mesh((4, 4), 10 * GB, 1e-7, wrap=True)
     pair, size, packet = rng.choice(16, 2, replace=False).tolist(), float(rng.integers(1, 1000)) * 4096, 4096.0
-    dag = lower(direct.scatter(2), torus, 2 * size, nodes=pair)
+    dag = lower(collective_schedule("scatter", "direct", 2), torus, 2 * size, nodes=pair)
     hops = int(np.diff(dag.starts).max())
     fluid, cells = run(dag, torus).time, run(dag, torus, "messages", packet=packet).time
     assert cells - fluid == pytest.approx((hops - 1) * packet / (10 * GB), abs=1e-12)
@@ -86,11 +87,11 @@ def test_packets_come_near_to_flows_where_nothing_is_in_the_way(seed: int) -> No
 @pytest.mark.parametrize(
     ("schedule", "topology"),
     [
-        (ring.all_reduce(8), builders.ring(8, GB, 1e-7)),
-        (direct.all_to_all(8), builders.switch(8, GB, 1e-7)),
-        (halving_doubling.all_reduce(8), builders.hypercube(3, GB, 1e-7)),
-        (tree.all_reduce(8), builders.switch(8, GB, 1e-7)),
-        (hierarchical.all_reduce_2d(4, 4, 2), builders.mesh((4, 4), GB, 1e-7)),
+        (collective_schedule("all_reduce", "ring", 8), builders.ring(8, GB, 1e-7)),
+        (collective_schedule("all_to_all", "direct", 8), builders.switch(8, GB, 1e-7)),
+        (collective_schedule("all_reduce", "halving_doubling", 8), builders.hypercube(3, GB, 1e-7)),
+        (collective_schedule("all_reduce", "tree", 8), builders.switch(8, GB, 1e-7)),
+        (hierarchical.all_reduce(4, 4, 2, both_orders=True), builders.mesh((4, 4), GB, 1e-7)),
     ],
     ids=["ring", "all_to_all", "halving_doubling", "tree", "mesh"],
 )
@@ -105,7 +106,7 @@ def test_packets_of_4_kb_agree_with_flows_on_collectives(schedule: object, topol
 
 def test_every_byte_arrives_and_edges_hold() -> None:
     for topology in (MESH, FRED["a"], builders.fat_tree(4, GB, 1e-7), resolve_topology("dgx1-v100")):
-        schedule = direct.all_to_all(topology.npus.size)
+        schedule = collective_schedule("all_to_all", "direct", topology.npus.size)
         dag = lower(schedule, topology, 1e6)
         for found in (run(dag, topology), run(dag, topology, "messages")):
             sent = np.bincount(dag.links, dag.size[dag.task_of_link], minlength=topology.links)
@@ -117,7 +118,7 @@ def test_more_bandwidth_is_never_slower() -> None:
     times = []
     for speed in (1, 2, 4, 8):
         grid = builders.mesh((4, 4), speed * GB, 1e-7)
-        times.append(run(lower(ring.all_reduce(16), grid, 1e8), grid).time)
+        times.append(run(lower(collective_schedule("all_reduce", "ring", 16), grid, 1e8), grid).time)
     assert times == sorted(times, reverse=True)
 
 
@@ -130,13 +131,13 @@ def test_a_circle_is_refused() -> None:
 
 def test_switches_that_cannot_add_up_are_refused() -> None:
     with pytest.raises(SlipstickError, match="cannot add up"):
-        lower(in_network.all_reduce(20), FRED["a"], 1e9)
+        lower(collective_schedule("all_reduce", "in_network", 20), FRED["a"], 1e9)
 
 
 def test_packets_stand_for_their_transfer() -> None:
     line = builders.mesh((3,), GB, 0.0)
-    dag = lower(ring.all_reduce(3), line, 3e4)
-    pieces, owner = cut(dag, 4096)
+    dag = lower(collective_schedule("all_reduce", "ring", 3), line, 3e4)
+    pieces, owner = _cut(dag, 4096)
     assert np.bincount(owner, pieces.size).tolist() == pytest.approx(dag.size.tolist())
     assert pieces.size.max() <= 4096
 
@@ -149,23 +150,25 @@ GROUPS = [np.arange(5) * 4 + place for place in range(4)]  # DP(5) beside MP(2) 
 
 
 def over_twenty(variant: str) -> float:
-    schedule = hierarchical.all_reduce(4, 5) if variant in "ac" else in_network.all_reduce(20)
+    schedule = hierarchical.all_reduce(4, 5) if variant in "ac" else collective_schedule("all_reduce", "in_network", 20)
     return run(lower(schedule, FRED[variant], SIZE), FRED[variant]).time
 
 
 def over_five(topology: Topology, *, inside: bool) -> float:
-    schedule = in_network.all_reduce(5) if inside else ring.all_reduce(5)
-    return run(join([lower(schedule, topology, SIZE, nodes=group) for group in GROUPS]), topology).time
+    schedule = (
+        collective_schedule("all_reduce", "in_network", 5) if inside else collective_schedule("all_reduce", "ring", 5)
+    )
+    return run(Dag.join([lower(schedule, topology, SIZE, nodes=group) for group in GROUPS]), topology).time
 
 
 def test_the_wafer_wide_ring_on_the_mesh_comes_near_to_its_corners_limit() -> None:
-    found = run(lower(hierarchical.all_reduce_2d(5, 4), MESH, SIZE), MESH).time
+    found = run(lower(hierarchical.all_reduce(4, 5, both_orders=True), MESH, SIZE), MESH).time
     assert MESH_20 <= found <= 1.01 * MESH_20
 
 
 @pytest.mark.parametrize(("variant", "ratio"), [("b", 1.9), ("c", 2.0), ("d", 3.8)])
 def test_all_reduce_over_20_against_the_mesh(variant: str, ratio: float) -> None:
-    mesh = run(lower(hierarchical.all_reduce_2d(5, 4), MESH, SIZE), MESH).time
+    mesh = run(lower(hierarchical.all_reduce(4, 5, both_orders=True), MESH, SIZE), MESH).time
     assert mesh / over_twenty(variant) == pytest.approx(ratio, rel=0.01)
 
 
@@ -185,8 +188,10 @@ def test_dp_5_with_four_flows_an_uplink(variant: str, ratio: float) -> None:
 
 def test_an_endpoint_adds_its_delay_and_the_time_to_add_up() -> None:
     topology = builders.ring(4, GB, 0.0)
-    plain = run(lower(ring.all_reduce(4), topology, 4e6), topology).time
-    slow = run(lower(ring.all_reduce(4), topology, 4e6, endpoint=Endpoint(1e-3, 1e9)), topology).time
+    plain = run(lower(collective_schedule("all_reduce", "ring", 4), topology, 4e6), topology).time
+    slow = run(
+        lower(collective_schedule("all_reduce", "ring", 4), topology, 4e6, endpoint=Endpoint(1e-3, 1e9)), topology
+    ).time
     assert slow - plain == pytest.approx(7 * 1e-3 + 3 * 3 * 1e6 / 1e9)
 
 

@@ -11,15 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipstick.core.errors import SlipstickError
+from slipstick.fabric.strategies import Strategy, strategies
 from slipstick.fabric.switch.clos_network import Fred
-from slipstick.fabric.switch.counting import in_group
+from slipstick.fabric.switch.counting import flow_sets
 from slipstick.fabric.switch.flow_routing import conflicts, routable, route
 from slipstick.fabric.switch.remedies import as_rings, fewest_middles, rounds
-from slipstick.fabric.switch.routable_strategies import Strategy, Tree, all_reduces, conflicting, mp_groups, strategies
+from slipstick.fabric.switch.routable_strategies import Tree, _all_reduces, conflicting
 from slipstick.fabric.switch.switch_flow import Flow
 from slipstick.fabric.switch.switch_picture import switch_svg
-from slipstick.fabric.switch.wafer_switches import beachfront_area, overheads, switch_power, switches
-from slipstick.fabric.switch.worker_placement import Certificate, Phase, exchanges, fits, place, proves
+from slipstick.fabric.switch.wafer_switches import _beachfront_area, _switch_power, switches
+from slipstick.fabric.switch.worker_placement import Certificate, Phase, _exchanges, _fits, place
 from slipstick.pictures import svg
 
 CONFLICTING = [Flow.of(group, group) for group in ([0, 2], [1, 4], [3, 5])]
@@ -66,22 +67,22 @@ def everywhere(ports: int) -> list[Phase]:
 def test_a_placement_is_found_where_the_given_one_conflicts() -> None:
     phases = [tuple(CONFLICTING), phase((0, 1, 2), (3, 4, 5))]
     found = place(Fred(6, 2), phases)
-    assert not fits(Fred(6, 2), phases, range(6))
+    assert not _fits(Fred(6, 2), phases, range(6))
     assert isinstance(found, tuple)
     assert sorted(found) == list(range(6))
-    assert fits(Fred(6, 2), phases, found)
+    assert _fits(Fred(6, 2), phases, found)
 
 
 def test_a_certificate_is_exhaustive_and_checkable() -> None:
     switch, phases = Fred(6, 2), everywhere(6)
     found = place(switch, phases)
     assert isinstance(found, Certificate)
-    assert proves(switch, phases, found)
-    assert not any(fits(switch, phases, order) for order in permutations(range(6)))  # the oracle: all 720
+    assert found.proves(switch, phases)
+    assert not any(_fits(switch, phases, order) for order in permutations(range(6)))  # the oracle: all 720
     for missing in (0, len(found.refuted) // 2):  # a certificate with a hole proves nothing
         shorter = found.refuted[:missing] + found.refuted[missing + 1 :]
-        assert not proves(switch, phases, replace(found, refuted=shorter))
-    assert not proves(switch, phases[:1], found)  # what it refutes must conflict
+        assert not replace(found, refuted=shorter).proves(switch, phases)
+    assert not found.proves(switch, phases[:1])  # what it refutes must conflict
 
 
 @given(st.lists(st.permutations(range(6)), min_size=1, max_size=4))
@@ -89,7 +90,7 @@ def test_a_certificate_is_exhaustive_and_checkable() -> None:
 def test_the_search_agrees_with_all_permutations(orders: list[list[int]]) -> None:
     phases = [phase((o[0], o[1]), (o[2], o[3]), (o[4], o[5])) for o in orders]
     found = place(Fred(6, 2), phases)
-    possible = any(fits(Fred(6, 2), phases, order) for order in permutations(range(6)))
+    possible = any(_fits(Fred(6, 2), phases, order) for order in permutations(range(6)))
     assert isinstance(found, tuple) == possible
 
 
@@ -99,12 +100,12 @@ def test_exchanged_ports_route_alike(ports: int, three: str) -> None:
     """The symmetry that the search uses: an exchange of paired halves keeps every answer."""
     switch = Fred(ports, 2, three)
     spans = {1: 1, 3: 1, 5: 1}
-    for right, left in exchanges(switch).items():
+    for right, left in _exchanges(switch).items():
         span = spans.get(right, 2)
         moved = list(range(ports))
         for offset in range(span):
             moved[left + offset], moved[right + offset] = right + offset, left + offset
-        for masks in in_group(ports):
+        for masks in flow_sets("groups", ports):
             other = tuple((_moved(i, moved), _moved(o, moved)) for i, o in masks)
             assert routable(switch, masks) == routable(switch, other)
 
@@ -126,7 +127,7 @@ def test_every_strategy_routes_with_three_middles(workers: int, io: tuple[int, .
 
 
 def test_two_middles_do_not_suffice_on_the_wafer() -> None:
-    lost = {(s.mp, s.dp, s.pp) for s in strategies(20) if conflicting(Tree(4, WAFER, 2), s)}
+    lost = {(s.tp, s.dp, s.pp) for s in strategies(20) if conflicting(Tree(4, WAFER, 2), s)}
     assert lost == {(1, 2, 10), (1, 4, 5), (2, 2, 5), (5, 2, 2), (5, 4, 1), (10, 2, 1)}
 
 
@@ -134,7 +135,7 @@ def test_two_middles_do_not_suffice_on_the_wafer() -> None:
 def test_a_workers_port_is_used_once(strategy: Strategy) -> None:
     """Every worker enters the fabric once in a phase, and what goes up comes down."""
     tree = Tree(4, WAFER)
-    flows = all_reduces(tree, mp_groups(strategy))
+    flows = _all_reduces(tree, strategy.tensor_groups)
     for place_, mine in flows.items():
         size = tree.switch(place_).ports
         entering = [port for flow in mine for port in flow.inputs]
@@ -146,22 +147,22 @@ def test_a_workers_port_is_used_once(strategy: Strategy) -> None:
 
 def test_areas() -> None:
     spec = switches.resolve("fred-wafer")
-    found = overheads(spec)
+    found = spec.overheads()
     ours, published = found["area"].value, found["area published"].value
     assert ours == pytest.approx(published, rel=0.2)  # 17 % above: no constant is fitted
     assert found["area at denser I/O"].value < found["area at denser I/O published"].value
-    assert beachfront_area(2.0, 1.0) == pytest.approx(4 * beachfront_area(1.0, 1.0))
-    assert beachfront_area(1.0, 1e9, floor=0.5) == 0.5
+    assert _beachfront_area(2.0, 1.0) == pytest.approx(4 * _beachfront_area(1.0, 1.0))
+    assert _beachfront_area(1.0, 1e9, floor=0.5) == 0.5
 
 
 def test_power_follows_ports_and_bandwidth() -> None:
     spec = switches.resolve("fred-wafer")
-    assert switch_power(spec) == pytest.approx(spec.published_power, rel=1e-3), "in sample: calibrated on it"
+    assert _switch_power(spec) == pytest.approx(spec.published_power, rel=1e-3), "in sample: calibrated on it"
     twice = spec.model_copy(update={"npu_bandwidth": 2 * spec.npu_bandwidth, "io_bandwidth": 2 * spec.io_bandwidth})
-    assert switch_power(twice) == pytest.approx(2 * switch_power(spec))
+    assert _switch_power(twice) == pytest.approx(2 * _switch_power(spec))
     fewer = spec.model_copy(update={"uplinks": spec.uplinks - 1})
     lost = 2 * 2 * len(spec.io) * spec.npu_bandwidth * spec.energy  # both ends of a cable, both ways
-    assert switch_power(fewer) == pytest.approx(switch_power(spec) - lost)
+    assert _switch_power(fewer) == pytest.approx(_switch_power(spec) - lost)
 
 
 def test_the_picture_lights_what_the_flows_do() -> None:

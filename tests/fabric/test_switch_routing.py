@@ -13,21 +13,11 @@ from hypothesis import strategies as st
 
 from slipstick.core.errors import SlipstickError
 from slipstick.fabric.switch.clos_network import Fred
-from slipstick.fabric.switch.configuration import bits_of, configure, held, pack, unpack
-from slipstick.fabric.switch.counting import always_routes, chains, in_group, partitions, stars, unroutable
-from slipstick.fabric.switch.flow_routing import Masks, Routed, conflicts, halved, routable, route
-from slipstick.fabric.switch.switch_flow import (
-    COLLECTIVES,
-    Flow,
-    all_gather,
-    all_to_all,
-    gather,
-    multicast,
-    reduce,
-    reduce_scatter,
-    scatter,
-)
-from slipstick.fabric.switch.values import carry, carry_series, expected
+from slipstick.fabric.switch.configuration import Settings
+from slipstick.fabric.switch.counting import flow_sets
+from slipstick.fabric.switch.flow_routing import Masks, Routed, _halved, conflicts, routable, route
+from slipstick.fabric.switch.switch_flow import _COLLECTIVES, Flow, collective_flows
+from slipstick.fabric.switch.values import carry
 
 # theory 1.4 gives 4, 5, 6, 8, 9; 7 is found here
 UNROUTABLE = {2: 0, 3: 0, 4: 0, 5: 0, 6: 8, 7: 32, 8: 448}
@@ -45,6 +35,16 @@ def as_flows(masks: Masks) -> list[Flow]:
     return [Flow.of(ports(inputs), ports(outputs)) for inputs, outputs in masks]
 
 
+def unroutable(switch: Fred, kind: str) -> int:
+    return sum(not routable(switch, masks) for masks in flow_sets(kind, switch.ports))
+
+
+def expected(flows: list[Flow], values: np.ndarray) -> dict[int, np.ndarray]:
+    """Each output port gets numpy's sum over the flow's inputs."""
+    sums = {port: values[sorted(flow.inputs)].sum(axis=0) for flow in flows for port in flow.outputs}
+    return dict(sorted(sums.items()))
+
+
 def brute_force(switch: Fred, flows: Masks) -> bool:
     """Try every colouring of every level: slow and obviously right."""
     if switch.ports <= 2:
@@ -54,7 +54,7 @@ def brute_force(switch: Fred, flows: Masks) -> bool:
         if switch.piece and any(c and (i | o) & last for c, (i, o) in zip(colours, flows, strict=True)):
             continue
         classes = [[f for c, f in zip(colours, flows, strict=True) if c == way] for way in range(switch.ways)]
-        small = [tuple((halved(i), halved(o)) for i, o in members) for members in classes]
+        small = [tuple((_halved(i), _halved(o)) for i, o in members) for members in classes]
         if all(_no_sharing(members) for members in small) and all(
             brute_force(switch.inner(way), members) for way, members in enumerate(small)
         ):
@@ -69,28 +69,38 @@ def _no_sharing(flows: Masks) -> bool:
 @pytest.mark.parametrize("ports", range(2, 9))
 @pytest.mark.parametrize("middles", [2, 3])
 def test_all_partitions(ports: int, middles: int) -> None:
-    assert unroutable(Fred(ports, middles), in_group(ports)) == (UNROUTABLE[ports] if middles == 2 else 0)
+    assert unroutable(Fred(ports, middles), "groups") == (UNROUTABLE[ports] if middles == 2 else 0)
 
 
 def test_nine_ports() -> None:
-    assert unroutable(Fred(9, 2), in_group(9)) == 2080
+    assert unroutable(Fred(9, 2), "groups") == 2080
 
 
 def test_partitions_are_counted_by_bell() -> None:
-    assert [sum(1 for _ in partitions(ports)) for ports in range(1, 10)] == [1, 2, 5, 15, 52, 203, 877, 4140, 21147]
+    assert [sum(1 for _ in flow_sets("groups", ports)) for ports in range(1, 10)] == [
+        1,
+        2,
+        5,
+        15,
+        52,
+        203,
+        877,
+        4140,
+        21147,
+    ]
 
 
 @pytest.mark.parametrize(("ports", "lost"), [(6, 0), (7, 24), (8, 768)])
 def test_all_pipeline_multicasts(ports: int, lost: int) -> None:
     """Disjoint groups, one member of each sends to the others: the counts are ours, the router brute force's equal."""
-    assert unroutable(Fred(ports, 2), stars(ports)) == lost
-    assert unroutable(Fred(ports, 3), stars(ports)) == 0
+    assert unroutable(Fred(ports, 2), "stars") == lost
+    assert unroutable(Fred(ports, 3), "stars") == 0
 
 
 @pytest.mark.parametrize(("three", "lost"), [("benes", [4, 0, 0]), ("demux", [0, 0, 0])])
 def test_multicasts_that_chain(three: str, lost: list[int]) -> None:
     """A port may receive while it sends: m = 3 carries every such set from P = 4; the Benes piece loses 4 at P = 3."""
-    assert [unroutable(Fred(ports, 3, three), chains(ports)) for ports in (3, 4, 5)] == lost
+    assert [unroutable(Fred(ports, 3, three), "chains") for ports in (3, 4, 5)] == lost
 
 
 @pytest.mark.parametrize(
@@ -98,13 +108,13 @@ def test_multicasts_that_chain(three: str, lost: list[int]) -> None:
 )
 def test_the_router_is_brute_force_on_chains(ports: int, middles: int, three: str) -> None:
     switch = Fred(ports, middles, three)
-    for masks in islice(chains(ports), 0, None, 1 if ports < 5 else 17):
+    for masks in islice(flow_sets("chains", ports), 0, None, 1 if ports < 5 else 17):
         assert routable(switch, masks) == brute_force(switch, masks), masks
 
 
 def test_the_router_is_brute_force_on_partitions() -> None:
     chance = random.Random(4)  # noqa: S311  a choice of cases
-    for ports, sets in ((6, in_group(6)), (7, stars(7)), (8, in_group(8))):
+    for ports, sets in ((6, flow_sets("groups", 6)), (7, flow_sets("stars", 7)), (8, flow_sets("groups", 8))):
         chosen = chance.sample([masks for masks in sets if len(masks) <= 5], 150)
         for masks in chosen:
             assert routable(Fred(ports, 2), masks) == brute_force(Fred(ports, 2), masks), masks
@@ -112,7 +122,11 @@ def test_the_router_is_brute_force_on_partitions() -> None:
 
 def test_backtracking_crosses_levels() -> None:
     """For 64 sets of multicasts the first proper colouring fails deeper: a router without retries would lose them."""
-    lost = [masks for masks in stars(7) if routable(Fred(7, 2), masks) and not _first_colouring(Fred(7, 2), masks)]
+    lost = [
+        masks
+        for masks in flow_sets("stars", 7)
+        if routable(Fred(7, 2), masks) and not _first_colouring(Fred(7, 2), masks)
+    ]
     assert len(lost) == 64
     assert all(brute_force(Fred(7, 2), masks) for masks in lost[:10])
 
@@ -121,7 +135,7 @@ def _first_colouring(switch: Fred, flows: Masks) -> bool:
     """Take the first proper colouring of each level, in the order of `product`, and no other."""
     if switch.ports <= 2:
         return True
-    small = [(halved(i), halved(o)) for i, o in flows]
+    small = [(_halved(i), _halved(o)) for i, o in flows]
     for colours in product(range(switch.ways), repeat=len(flows)):
         classes = [tuple(f for c, f in zip(colours, small, strict=True) if c == way) for way in range(switch.ways)]
         if all(_no_sharing(members) for members in classes):
@@ -143,7 +157,7 @@ def test_the_law(case: tuple[int, list[list[int]]], middles: int, three: str) ->
     ports, groups = case
     flows = group_flows(groups)
     assert len(conflicts(flows)) <= ports // 2
-    if always_routes(Fred(ports, middles, three)):
+    if Fred(ports, middles, three).routes_all_groups:
         assert route(Fred(ports, middles, three), flows) is not None
 
 
@@ -152,7 +166,7 @@ def test_the_law_is_tight(middles: int) -> None:
     """At floor(P/2) = m (m + 1) / 2, m + 1 groups of m ports meet pairwise and conflict; one port less routes."""
     ports, groups = meeting(middles)
     assert ports == middles * (middles + 1)
-    assert not always_routes(Fred(ports, middles))
+    assert not Fred(ports, middles).routes_all_groups
     assert route(Fred(ports, middles), group_flows(groups)) is None
     assert route(Fred(ports, middles), group_flows([[p for p in g if p != ports - 1] for g in groups])) is not None
 
@@ -201,12 +215,14 @@ def test_unicasts_never_block(ports: int, middles: int, chance: random.Random) -
 def routed_sets() -> Iterator[tuple[Fred, Masks]]:
     for middles in (2, 3):
         for ports in range(2, 8):
-            for sets in (in_group(ports), stars(ports) if ports < 7 else ()):
+            for sets in (flow_sets("groups", ports), flow_sets("stars", ports) if ports < 7 else ()):
                 yield from ((Fred(ports, middles), masks) for masks in sets)
-        yield from ((Fred(8, middles), masks) for masks in in_group(8))
-        yield from ((Fred(8, middles), masks) for masks in islice(stars(8), 0, None, 41))  # 41,393 take too long
+        yield from ((Fred(8, middles), masks) for masks in flow_sets("groups", 8))
+        yield from (
+            (Fred(8, middles), masks) for masks in islice(flow_sets("stars", 8), 0, None, 41)
+        )  # 41,393 take too long
         for three in ("benes", "demux"):
-            yield from ((Fred(4, middles, three), masks) for masks in chains(4))
+            yield from ((Fred(4, middles, three), masks) for masks in flow_sets("chains", 4))
 
 
 def test_values_equal_numpy_for_all_routed_sets() -> None:
@@ -239,27 +255,55 @@ def test_values_of_any_flows(case: tuple[int, list[list[int]]], middles: int, ch
 
 def test_compound_collectives_equal_numpy() -> None:
     group, values = [0, 2, 3, 6], np.random.default_rng(1).integers(0, 1000, (7, 5))
-    switch = Fred(7)
     sums = values[group].sum(axis=0)
-    for port, got in zip(group, carry_series(switch, reduce_scatter(group), values), strict=True):
+
+    def carried(collective: str, root: int = 0) -> list[dict[int, np.ndarray]]:
+        return [carry(Fred(7), step, values) for step in collective_flows(collective, group, root)]
+
+    for port, got in zip(group, carried("reduce_scatter"), strict=True):
         assert np.array_equal(got.pop(port), sums)
         assert not got
-    for port, got in zip(group, carry_series(switch, all_gather(group), values), strict=True):
+    for port, got in zip(group, carried("all_gather"), strict=True):
         assert sorted(got) == group
         assert all(np.array_equal(wire, values[port]) for wire in got.values())
-    seen = {(at, tuple(wire)) for got in carry_series(switch, all_to_all(group), values) for at, wire in got.items()}
+    (got,) = carried("all_reduce")
+    assert sorted(got) == group
+    assert all(np.array_equal(wire, sums) for wire in got.values())
+    seen = {(at, tuple(wire)) for got in carried("all_to_all") for at, wire in got.items()}
     assert seen == {(at, tuple(values[source])) for at in group for source in group if source != at}
-    assert [list(got) for got in carry_series(switch, scatter(1, group), values)] == [[port] for port in group]
-    gathered = carry_series(switch, gather(group, 1), values)
-    assert all(np.array_equal(got[1], values[port]) for port, got in zip(group, gathered, strict=True))
-    assert np.array_equal(carry_series(switch, reduce(group, 5), values)[0][5], sums)
-    assert sorted(carry_series(switch, multicast(5, group), values)[0]) == group
+    for port, got in zip(group, carried("scatter", 1), strict=True):
+        assert list(got) == [port]
+        assert np.array_equal(got[port], values[1])
+    for port, got in zip(group, carried("gather", 1), strict=True):
+        assert list(got) == [1]
+        assert np.array_equal(got[1], values[port])
+    (got,) = carried("reduce", 5)
+    assert list(got) == [5]
+    assert np.array_equal(got[5], sums)
+    (got,) = carried("multicast", 5)
+    assert sorted(got) == group
+    assert all(np.array_equal(wire, values[5]) for wire in got.values())
+    with pytest.raises(SlipstickError, match="no such collective"):
+        collective_flows("broadcast", group)
 
 
-@pytest.mark.parametrize("name", COLLECTIVES)
+def test_a_ring_adds_up_in_every_place_after_two_rounds() -> None:
+    """Each member passes on the chunk that it has just received: after k - 1 steps the sums are complete, after
+    2 (k - 1) they are everywhere."""
+    group = [1, 4, 2, 7]
+    series = collective_flows("ring_all_reduce", group)
+    assert len(series) == 2 * (len(group) - 1)
+    for step in series:
+        assert sorted((min(flow.inputs), min(flow.outputs)) for flow in step) == [(1, 4), (2, 7), (4, 2), (7, 1)]
+        assert all(len(flow.inputs) == len(flow.outputs) == 1 for flow in step)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in _COLLECTIVES if name not in ("reduce", "multicast", "scatter", "gather")]
+)
 def test_a_collective_stays_in_its_group(name: str) -> None:
     group = [1, 2, 5]
-    ports = {port for step in COLLECTIVES[name](group) for flow in step for port in flow.inputs | flow.outputs}
+    ports = {port for step in collective_flows(name, group) for flow in step for port in flow.inputs | flow.outputs}
     assert ports == set(group)
 
 
@@ -270,14 +314,14 @@ def test_packed_settings_unpack(case: tuple[int, list[list[int]]], middles: int)
     switch = Fred(ports, middles)
     routed = route(switch, group_flows(groups))
     if routed is not None:
-        chosen = configure(routed)
-        assert unpack(switch, pack(switch, chosen)) == chosen
-        assert len(pack(switch, chosen)) == -(-bits_of(switch) // 8)
+        chosen = Settings.of(routed)
+        assert Settings.unpack(switch, chosen.pack(switch)) == chosen
+        assert len(chosen.pack(switch)) == -(-switch.configuration_bits // 8)
 
 
 def test_configurations_fit_the_memory() -> None:
     """1.5 kB hold at least the three phases' words of the wafer's largest lower switch."""
-    assert held(Fred(12, 3), 1500) >= 3
+    assert Fred(12, 3).configurations_in(1500) >= 3
 
 
 @pytest.mark.parametrize("ports", [4, 6, 8, 16])
@@ -300,7 +344,7 @@ def test_micro_switches_of_even_sizes(ports: int) -> None:
         (lambda: route(Fred(4), [Flow.of([], [1])]), "flows.0.inputs"),
         (lambda: route(Fred(4), [Flow.of([0], [1]), Flow.of([0], [2])]), "flows.1.inputs"),
         (lambda: carry(Fred(8, 2), group_flows(FIGURE_7J), np.zeros((8, 1), np.int64)), "flows"),
-        (lambda: unpack(Fred(4), b""), "bytes"),
+        (lambda: Settings.unpack(Fred(4), b""), "bytes"),
     ],
 )
 def test_errors_name_the_field(make: object, path: str) -> None:
@@ -317,7 +361,7 @@ def test_a_routed_set_has_no_wire_twice() -> None:
         for inner in routed.inner:
             walk(inner)
 
-    for masks in islice(in_group(8), 0, None, 7):
+    for masks in islice(flow_sets("groups", 8), 0, None, 7):
         found = route(Fred(8), as_flows(masks))
         assert found is not None
         walk(found)

@@ -10,8 +10,8 @@ import pytest
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.fabric import builders
-from slipstick.fabric.routing import ROUTINGS, distances, routes
-from slipstick.fabric.topology_file import FAMILIES, resolve_topology, topologies
+from slipstick.fabric.routing import _ROUTINGS, _distances, routes
+from slipstick.fabric.topology_file import _FAMILIES, resolve_topology, topologies
 
 SPEED, DELAY = 1e9, 2e-8
 SPECS = {
@@ -39,7 +39,7 @@ def spec(family: str) -> dict[str, object]:
     return {"family": family, **own, **SPECS[family]}
 
 
-ALL = [resolve_topology(spec(family)) for family in FAMILIES] + [resolve_topology(name) for name in topologies.names()]
+ALL = [resolve_topology(spec(family)) for family in _FAMILIES] + [resolve_topology(name) for name in topologies.names()]
 
 
 def name(topology: Topology) -> str:
@@ -65,7 +65,7 @@ def test_compute_nodes_come_first_and_have_a_place(topology: Topology) -> None:
         assert len(np.unique(topology.position.round(9), axis=0)) == len(topology.nodes)
 
 
-@pytest.mark.parametrize("routing", ROUTINGS)
+@pytest.mark.parametrize("routing", _ROUTINGS)
 @pytest.mark.parametrize("topology", ALL, ids=name)
 def test_routes_lead_from_source_to_target_and_are_shortest(topology: Topology, routing: str) -> None:
     grid = topology.family in ("mesh", "torus", "wafer_mesh", "ring")
@@ -76,7 +76,7 @@ def test_routes_lead_from_source_to_target_and_are_shortest(topology: Topology, 
     everyone = np.arange(len(topology.nodes))
     source, target = (a.ravel() for a in np.meshgrid(everyone, everyone))
     found = routes(topology, source, target, routing)
-    hops = distances(topology, everyone)
+    hops = _distances(topology, everyone)
     for pair in range(len(found)):
         path = found.path(pair)
         assert len(path) == hops[target[pair], source[pair]]
@@ -133,14 +133,14 @@ def test_fred_as_published(variant: str, bisection: float, reduces: bool) -> Non
 def test_dgx1_has_six_links_a_device() -> None:
     cube = resolve_topology("dgx1-v100")
     assert (np.bincount(cube.source, cube.bandwidth) == 6 * 25e9).all()
-    assert distances(cube, np.arange(8)).max() == 2
+    assert _distances(cube, np.arange(8)).max() == 2
 
 
 def test_known_counts() -> None:
     assert resolve_topology(spec("fat_tree")).npus.size == 16
     assert resolve_topology(spec("fat_tree")).kinds.count("switch") == 20
     assert resolve_topology(spec("dragonfly")).npus.size == 40
-    assert distances(resolve_topology(spec("hypercube")), [0]).max() == 4
+    assert _distances(resolve_topology(spec("hypercube")), [0]).max() == 4
     assert builders.mesh((2, 2), SPEED, DELAY, wrap=True).links == 8, "the way round two nodes is the same link"
 
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.layer import Layer
-from slipstick.fabric.patterns import all_reduce, together
+from slipstick.fabric.patterns import Pattern, all_reduce
+from slipstick.fabric.strategies import Strategy, strategies
 from slipstick.fabric.topology_file import resolve_topology
 from slipstick.fabric.training.io_controllers import broadcast, collect
 from slipstick.fabric.training.iteration import Iteration, simulate
 from slipstick.fabric.training.job import Job, merged
-from slipstick.fabric.training.stationary import passes_of
-from slipstick.fabric.training.strategies import Strategy, strategies
+from slipstick.fabric.training.stationary import _passes_of
 from slipstick.fabric.training.task_builder import DATA, LOAD, STREAM, TENSOR
 
 WAFER = {name: resolve_topology(f"wafer-{name}") for name in ("mesh", "fred-a", "fred-b", "fred-c", "fred-d")}
@@ -52,7 +52,7 @@ def test_a_pipeline_takes_its_bubble() -> None:
 
 
 def test_tensor_parallelism_waits_for_every_all_reduce() -> None:
-    found = simulate(job(Strategy(mp=20)), MESH)
+    found = simulate(job(Strategy(tp=20)), MESH)
     each = all_reduce(MESH, range(20)).time(MESH, 30e6)
     assert found.parts["compute"] == pytest.approx(4 * 8 * 3e-3 / 20)
     assert found.parts["tensor_parallel"] == pytest.approx(4 * 8 * 4 * each, rel=1e-6)
@@ -67,7 +67,7 @@ def test_streams_bind_where_computing_is_quick(name: str) -> None:
     weights = sum(layer.weights for layer in quick)
     into, out = broadcast(fabric, everyone), collect(fabric, everyone)
     one = weights / len(quick)
-    both = together([into, out], fabric).time(fabric, weights - one)
+    both = Pattern.together([into, out], fabric).time(fabric, weights - one)
     expected = into.time(fabric, weights + one) + both + out.time(fabric, one)
     found = simulate(job(Strategy(dp=20), layers=quick, streaming=True, microbatches=1, samples=0.0), fabric)
     assert found.time == pytest.approx(expected, rel=1e-3)
@@ -89,7 +89,7 @@ def test_parts_sum_up_for_every_strategy(name: str, streaming: bool) -> None:
     for strategy in (Strategy(3, 3, 2), Strategy(2, 5, 2), Strategy(1, 4, 5), Strategy(20, 1, 1), Strategy(5, 1, 4)):
         found = simulate(job(strategy, streaming=streaming), WAFER[name])
         check_parts(found)
-        assert found.time >= found.parts["compute"] >= 0.9 * 4 * 8 * 3e-3 / (strategy.mp * strategy.pp)
+        assert found.time >= found.parts["compute"] >= 0.9 * 4 * 8 * 3e-3 / (strategy.tp * strategy.pp)
 
 
 def test_overlap_hides_gradients_and_never_costs() -> None:
@@ -131,7 +131,7 @@ def test_runs_of_layers_change_little() -> None:
 @pytest.mark.parametrize("schedule", ["1f1b", "gpipe"])
 def test_every_pass_runs_once_and_backward_behind_forward(stages: int, schedule: str) -> None:
     for stage in range(stages):
-        passes = passes_of(stage, stages, 5, schedule)
+        passes = _passes_of(stage, stages, 5, schedule)
         assert sorted(passes) == sorted([(way, m) for way in "FB" for m in range(5)])
         assert all(passes.index(("F", m)) < passes.index(("B", m)) for m in range(5))
 

@@ -8,14 +8,22 @@ import pytest
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.fabric import builders
-from slipstick.fabric.collectives import hierarchical, in_network, ring
+from slipstick.fabric.collectives import hierarchical
+from slipstick.fabric.collectives.by_name import collective_schedule
 from slipstick.fabric.flows import run
-from slipstick.fabric.messages import Schedule
-from slipstick.fabric.patterns import Pattern, all_reduce, together
+from slipstick.fabric.messages import CollectiveSchedule
+from slipstick.fabric.patterns import Pattern, all_reduce
+from slipstick.fabric.strategies import cut_in_stages, strategies
 from slipstick.fabric.tasks import lower
 from slipstick.fabric.topology_file import resolve_topology
-from slipstick.fabric.training.io_controllers import broadcast, collect, hot_spot, line_rate, load, reversed_links
-from slipstick.fabric.training.strategies import cut_in_stages, strategies
+from slipstick.fabric.training.io_controllers import (
+    _reversed_links,
+    broadcast,
+    collect,
+    hot_spot,
+    line_rate,
+    load,
+)
 
 WAFER = {name: resolve_topology(f"wafer-{name}") for name in ("mesh", "fred-a", "fred-b", "fred-c", "fred-d")}
 MESH = WAFER["mesh"]
@@ -24,10 +32,10 @@ EVERYONE = range(20)
 DP5 = [range(place, 20, 4) for place in range(4)]  # DP(5) beside MP(2)-PP(2)
 
 
-def schedule(name: str) -> Schedule:
+def schedule(name: str) -> CollectiveSchedule:
     if name == "mesh":
-        return hierarchical.all_reduce_2d(5, 4)
-    return hierarchical.all_reduce(4, 5) if name[-1] in "ac" else in_network.all_reduce(20)
+        return hierarchical.all_reduce(4, 5, both_orders=True)
+    return hierarchical.all_reduce(4, 5) if name[-1] in "ac" else collective_schedule("all_reduce", "in_network", 20)
 
 
 @pytest.mark.parametrize("name", WAFER)
@@ -41,7 +49,7 @@ def test_a_pattern_takes_as_long_as_the_messages_it_stands_for(name: str) -> Non
 
 @pytest.mark.parametrize("group", [[0, 1], [0, 1, 2], [3, 7, 11, 15, 19], [0, 5, 10], [4, 2, 9, 16]])
 def test_a_ring_is_its_messages_on_the_mesh(group: list[int]) -> None:
-    found = run(lower(ring.all_reduce(len(group)), MESH, SIZE, nodes=group), MESH).time
+    found = run(lower(collective_schedule("all_reduce", "ring", len(group)), MESH, SIZE, nodes=group), MESH).time
     assert all_reduce(MESH, group).time(MESH, SIZE) == pytest.approx(found, rel=1e-3)
 
 
@@ -54,7 +62,7 @@ def test_bandwidth_limits_over_20(name: str, ratio: float) -> None:
 @pytest.mark.parametrize(("name", "ratio"), [("fred-a", 0.5), ("fred-b", 0.8), ("fred-c", 4.0), ("fred-d", 6.4)])
 def test_bandwidth_limits_over_5_with_four_flows_an_uplink(name: str, ratio: float) -> None:
     def time(fabric: Topology) -> float:
-        return together([all_reduce(fabric, group) for group in DP5], fabric).time(fabric, SIZE)
+        return Pattern.together([all_reduce(fabric, group) for group in DP5], fabric).time(fabric, SIZE)
 
     assert time(MESH) / time(WAFER[name]) == pytest.approx(ratio, rel=0.01)
 
@@ -90,7 +98,7 @@ def test_every_node_gets_all_that_is_broadcast_and_controllers_send_it_once(name
 def test_gradients_leave_by_the_broadcasts_trees_reversed(name: str) -> None:
     fabric = WAFER[name]
     out, back = broadcast(fabric, [list(EVERYONE)]), collect(fabric, [list(EVERYONE)])
-    np.testing.assert_allclose(on_links(fabric, back)[reversed_links(fabric)], on_links(fabric, out))
+    np.testing.assert_allclose(on_links(fabric, back)[_reversed_links(fabric)], on_links(fabric, out))
 
 
 @pytest.mark.parametrize("name", ["fred-a", "fred-c"])
@@ -118,7 +126,7 @@ def test_strategies_use_every_rank_once() -> None:
     for one in strategies(20):
         ranks = [r for stage in range(one.pp) for replica in range(one.dp) for r in one.tensor_group(replica, stage)]
         assert sorted(ranks) == list(range(20))
-        groups = [r for stage in range(one.pp) for member in range(one.mp) for r in one.data_group(member, stage)]
+        groups = [r for stage in range(one.pp) for member in range(one.tp) for r in one.data_group(member, stage)]
         assert sorted(groups) == list(range(20))
 
 

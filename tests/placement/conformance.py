@@ -9,10 +9,10 @@ import numpy as np
 
 from slipstick.core.topology import Topology
 from slipstick.core.workload import Op
-from slipstick.placement.problem import Forwarding, Problem, problem_of
-from slipstick.placement.schedule import Schedule, check
+from slipstick.placement.problem import Forwarding, OperatorCosts, Problem, problem_of
+from slipstick.placement.schedule import PlacementSchedule, check
 
-Solver = Callable[[Problem], Schedule]
+Solver = Callable[[Problem], PlacementSchedule]
 
 
 def wire(devices: int, latency: float = 1.0) -> Topology:
@@ -48,7 +48,8 @@ def random_problem(
     seconds = {op.name: float(rng.integers(1, 10)) for op in ops}
     memory = {op.name: float(rng.integers(1, 5)) for op in ops}
     whole = int(sum(seconds.values()))
-    return problem_of(ops, seconds, sent, topology, memory=memory, forwarding=forwarding, resolution=whole, **limits)  # type: ignore[arg-type]
+    costs = OperatorCosts(seconds, sent, memory)
+    return problem_of(ops, costs, topology, forwarding=forwarding, resolution=whole, **limits)  # type: ignore[arg-type]
 
 
 def check_solver(solve: Solver) -> None:

@@ -20,7 +20,7 @@ from slipstick.engines.placement_replay import replay
 from slipstick.placement import brute, cpsat
 from slipstick.placement.orders import compact
 from slipstick.placement.problem import Forwarding, Problem
-from slipstick.placement.schedule import Schedule
+from slipstick.placement.schedule import PlacementSchedule
 from slipstick.report.report import Report
 from slipstick.verbs.place import place
 
@@ -111,7 +111,7 @@ def test_memory_divides_what_would_stay_together_and_more_of_it_is_never_slower(
         limited(0.4)
 
 
-def shortest(solve: Callable[[Problem], Schedule], problem: Problem) -> int | None:
+def shortest(solve: Callable[[Problem], PlacementSchedule], problem: Problem) -> int | None:
     try:
         return solve(problem).bound
     except SlipstickError as error:

@@ -13,9 +13,9 @@ from slipstick.core.workload import Op
 from slipstick.fabric.topology_file import resolve_topology
 from slipstick.placement import brute, cpsat
 from slipstick.placement.list_schedule import anneal
-from slipstick.placement.problem import Problem, best_connected, problem_of
+from slipstick.placement.problem import OperatorCosts, Problem, best_connected, problem_of
 from slipstick.placement.schedule import check
-from slipstick.placement.segments import _orbits, parts_of
+from slipstick.placement.segments import _orbits, _parts_of
 
 
 def modules(seed: int, devices: int, depth: int = 3, together: bool = False) -> Problem:
@@ -34,13 +34,13 @@ def modules(seed: int, devices: int, depth: int = 3, together: bool = False) -> 
         last = f"j{level}"
     seconds = {op.name: float(rng.integers(1, 9)) for op in ops}
     whole = int(sum(seconds.values()))
-    return problem_of(ops, seconds, sent, wire(devices, latency=0.0), resolution=whole)
+    return problem_of(ops, OperatorCosts(seconds, sent), wire(devices, latency=0.0), resolution=whole)
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_the_parts_together_are_as_short_as_the_whole(seed: int) -> None:
     problem = modules(seed, 2 + seed % 2)
-    assert len(parts_of(problem)) > 2
+    assert len(_parts_of(problem)) > 2
     found = cpsat.solve(problem)
     whole = cpsat._solve(problem, {}, 60.0, 2, 0)
     assert found.proved
@@ -56,12 +56,12 @@ def test_classes_that_reach_over_cuts_keep_their_parts_together(seed: int) -> No
     assert cpsat.solve(problem).makespan == brute.solve(problem).makespan
     for group in range(problem.groups.max() + 1):
         members = set(np.flatnonzero(problem.groups == group).tolist())
-        assert any(members <= set(part.operators.tolist()) for part in parts_of(problem))
+        assert any(members <= set(part.operators.tolist()) for part in _parts_of(problem))
 
 
 def test_each_operator_but_the_cuts_lies_in_one_part() -> None:
     problem = modules(3, 2, depth=5)
-    parts = parts_of(problem)
+    parts = _parts_of(problem)
     counted = np.bincount(np.concatenate([part.operators for part in parts]), minlength=len(problem.names))
     assert sorted(set(counted.tolist())) == [1, 2]
     assert (counted == 2).sum() == len(parts) - 1
@@ -73,7 +73,7 @@ def test_memory_that_binds_leaves_the_graph_whole() -> None:
     tight = dataclasses.replace(
         problem, memory=np.ones(len(problem.names)), capacity=np.full(2, len(problem.names) - 1.0)
     )
-    assert len(parts_of(tight)) == 1
+    assert len(_parts_of(tight)) == 1
     assert len(set(cpsat.solve(tight).device.tolist())) == 2
 
 

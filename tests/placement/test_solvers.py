@@ -11,8 +11,8 @@ from placement.conformance import check_solver, line, random_problem, wire
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Op
 from slipstick.placement import brute, cpsat, highs
-from slipstick.placement.problem import Problem, problem_of
-from slipstick.placement.schedule import Schedule, check
+from slipstick.placement.problem import OperatorCosts, Problem, problem_of
+from slipstick.placement.schedule import PlacementSchedule, Transfer, check
 
 SOLVERS = {"cpsat": cpsat.solve, "highs": highs.solve, "brute": brute.solve}
 
@@ -52,8 +52,8 @@ FOUR = [Op(f"o{k}", "other", {}, 1.0) for k in range(4)]
 TIMES = {"o0": 4.0, "o1": 3.0, "o2": 2.0, "o3": 1.0}
 
 
-def four(**fields: object) -> Problem:
-    return problem_of(FOUR, TIMES, {}, wire(2), resolution=10, **fields)  # type: ignore[arg-type]
+def four(memory: dict[str, float] | None = None, **fields: object) -> Problem:
+    return problem_of(FOUR, OperatorCosts(TIMES, memory=memory or {}), wire(2), resolution=10, **fields)  # type: ignore[arg-type]
 
 
 def test_a_memory_limit_changes_the_optimum_and_without_it_the_check_fails() -> None:
@@ -71,7 +71,7 @@ def test_transfers_that_share_a_link_wait_for_each_other() -> None:
     ops += [Op("c", "other", {}, 1.0, after=("a",)), Op("d", "other", {}, 1.0, after=("b",))]
     slow = {"a": 1.0, "b": 1.0, "c": 30.0, "d": 30.0}
     sent = {("a", "c"): 10.0, ("b", "d"): 10.0}
-    problem = problem_of(ops, slow, sent, wire(2, latency=0.0), resolution=62)
+    problem = problem_of(ops, OperatorCosts(slow, sent), wire(2, latency=0.0), resolution=62)
     one = cpsat.solve(problem)
     assert one.makespan == brute.solve(problem).makespan
     wide = dataclasses.replace(problem, sent=problem.sent * 0)
@@ -85,22 +85,23 @@ def test_transfers_that_share_a_link_wait_for_each_other() -> None:
 def test_two_transfers_at_once_on_a_link_are_refused_by_the_check() -> None:
     ops = [Op("a", "other", {}, 1.0), Op("c", "other", {}, 1.0, after=("a",)), Op("d", "other", {}, 1.0, after=("a",))]
     problem = problem_of(
-        ops, {"a": 1.0, "c": 1.0, "d": 1.0}, {("a", "c"): 2.0, ("a", "d"): 2.0}, wire(2, 0.0), resolution=3
+        ops,
+        OperatorCosts({"a": 1.0, "c": 1.0, "d": 1.0}, {("a", "c"): 2.0, ("a", "d"): 2.0}),
+        wire(2, 0.0),
+        resolution=3,
     )
-    from slipstick.placement.schedule import Transfer
-
     device, start = np.array([0, 1, 1]), np.array([0, 3, 4])
     link = problem.ways[problem.between(0, 1)[0]].links[0]
     both = (Transfer(0, link, 1, 3), Transfer(1, link, 1, 3))
     with pytest.raises(SlipstickError, match="two things at once"):
-        check(problem, Schedule(device, start, both, 5, 0, "", ""))
+        check(problem, PlacementSchedule(device, start, both, 5, 0, "", ""))
     apart = (Transfer(0, link, 1, 3), Transfer(1, link, 3, 5))
-    check(problem, Schedule(device, np.array([0, 3, 5]), apart, 6, 0, "", ""))
+    check(problem, PlacementSchedule(device, np.array([0, 3, 5]), apart, 6, 0, "", ""))
 
 
 def test_operators_that_belong_together_stay_together() -> None:
     ops = [dataclasses.replace(op, colocate="weights" if op.name in ("o0", "o1") else "") for op in FOUR]
-    problem = problem_of(ops, TIMES, {}, wire(2), resolution=10)
+    problem = problem_of(ops, OperatorCosts(TIMES), wire(2), resolution=10)
     found = cpsat.solve(problem)
     assert found.device[0] == found.device[1]
     assert found.makespan == 7 == brute.solve(problem).makespan
@@ -112,7 +113,7 @@ def test_what_cannot_be_is_said() -> None:
     with pytest.raises(SlipstickError, match="devices together"):
         four(memory=dict.fromkeys(TIMES, 9.0), capacity=10.0)
     with pytest.raises(SlipstickError, match="has no time"):
-        problem_of(FOUR, {"o0": 1.0}, {}, wire(2))
+        problem_of(FOUR, OperatorCosts({"o0": 1.0}), wire(2))
     with pytest.raises(SlipstickError, match="too many operators"):
         brute.solve(random_problem(0, 10, wire(2)))
     need = {"o0": 6.0, "o1": 6.0, "o2": 6.0, "o3": 1.0}

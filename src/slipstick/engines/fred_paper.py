@@ -14,8 +14,8 @@ from slipstick.engines.wafer_job import job_for
 from slipstick.engines.wafer_training import SWEEP_RUNS
 
 if TYPE_CHECKING:
+    from slipstick.fabric.strategies import Strategy
     from slipstick.fabric.training.iteration import Iteration
-    from slipstick.fabric.training.strategies import Strategy
 
 FABRICS = ("mesh", "fred-a", "fred-b", "fred-c", "fred-d")
 
@@ -59,9 +59,9 @@ def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs:
     >>> round(mesh.time / fred.time, 1)
     1.4
     """
+    from slipstick.fabric.strategies import Strategy
     from slipstick.fabric.topology_file import resolve_topology
     from slipstick.fabric.training.iteration import RUNS, simulate
-    from slipstick.fabric.training.strategies import Strategy
 
     case = cases.entry(name)
     strategy = Strategy(case.strategy.mp, case.strategy.dp, case.strategy.pp)
@@ -73,9 +73,9 @@ def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs:
 
 def sweep_pairs() -> list[tuple[Strategy, Iteration, Iteration]]:
     """Return every strategy of the paper's sweep on the mesh and on FRED-D."""
+    from slipstick.fabric.strategies import strategies
     from slipstick.fabric.topology_file import resolve_topology
     from slipstick.fabric.training.iteration import simulate
-    from slipstick.fabric.training.strategies import strategies
 
     case, swept = next((case, case.sweep) for _, case in cases.items() if case.sweep is not None)
     replica = int(swept.replica)

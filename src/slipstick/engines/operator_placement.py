@@ -14,7 +14,7 @@ from slipstick.report.report import Report
 if TYPE_CHECKING:
     from slipstick.core.topology import Topology
     from slipstick.placement.problem import Forwarding, Problem
-    from slipstick.placement.schedule import Schedule
+    from slipstick.placement.schedule import PlacementSchedule
 
 _TIME_LIMIT = 60.0  # seconds: what one waits for an answer
 
@@ -34,7 +34,7 @@ class Placement:
     """The detail of a placement's Report: the instance, and the schedule that the timeline is drawn from."""
 
     instance: Instance
-    schedule: Schedule
+    schedule: PlacementSchedule
 
     def replayed(self) -> float:
         """Return the seconds that the fabric's flow simulator takes for the schedule."""
@@ -79,7 +79,7 @@ def instance(question: Question, forwarding: Forwarding = "store") -> Instance:
     from slipstick.cluster.kernels.precision import element_bytes
     from slipstick.fabric.topology_file import resolve_topology
     from slipstick.networks.graphs import chains, training_graph, transfers
-    from slipstick.placement.problem import problem_of
+    from slipstick.placement.problem import OperatorCosts, problem_of
 
     workload, system, plan = question.workload, question.system, question.plan
     forward = chains(workload.operator_graph)
@@ -88,10 +88,8 @@ def instance(question: Question, forwarding: Forwarding = "store") -> Instance:
     seconds, topology = op_seconds(ops, system, plan, workload.phase), resolve_topology(system.topology)
     problem = problem_of(
         ops,
-        seconds,
-        sent,
+        OperatorCosts(seconds, sent, _kept(forward, question)),
         topology,
-        memory=_kept(forward, question),
         capacity=system.main_memory.capacity,
         devices=system.devices,
         forwarding=forwarding,
@@ -117,7 +115,7 @@ def _kept(forward: Sequence[Op], question: Question) -> dict[str, float]:
     return {op.name: op.weights * of_a_weight + kept_elements([op]) * precision.activations for op in forward}
 
 
-def _bottleneck(problem: Problem, schedule: Schedule) -> str:
+def _bottleneck(problem: Problem, schedule: PlacementSchedule) -> str:
     """Name what keeps the schedule from being faster, as far as it is known."""
     if len(set(schedule.device.tolist())) == 1:
         return "transfers: one device alone is as fast as any division found"

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from slipstick.core.topology import Topology
     from slipstick.fabric.tasks import Dag
     from slipstick.placement.problem import Problem
-    from slipstick.placement.schedule import Schedule
+    from slipstick.placement.schedule import PlacementSchedule
 
 
 def replay(
     problem: Problem,
-    schedule: Schedule,
+    schedule: PlacementSchedule,
     seconds: Mapping[str, float],
     sent: Mapping[tuple[str, str], float],
     topology: Topology,
@@ -33,16 +33,16 @@ def replay(
 
 def _tasks(
     problem: Problem,
-    schedule: Schedule,
+    schedule: PlacementSchedule,
     seconds: Mapping[str, float],
     sent: Mapping[tuple[str, str], float],
     topology: Topology,
 ) -> Dag:
     """Return operators, then two tasks a transfer: the links' time, and the latency, which keeps no link busy."""
     from slipstick.fabric.tasks import Dag
-    from slipstick.placement.orders import moves_of, waits_of
+    from slipstick.placement.orders import precedence
 
-    moves = moves_of(problem, schedule)
+    moves, waits = precedence(problem, schedule)
     links = [[_number(problem.links[link], topology) for link in way] for _, _, way in moves]
     operators, hops = len(problem.names), len(moves)
     latency = [float(topology.latency[way].sum()) for way in links]
@@ -60,7 +60,7 @@ def _tasks(
         starts=starts,
         links=np.array([link for way in links for link in way], np.int64),
         weight=np.ones(int(starts[-1])),
-        edges=np.array(waits_of(problem, schedule, moves), np.int64).reshape(-1, 2),
+        edges=np.array(waits, np.int64).reshape(-1, 2),
     )
 
 

@@ -20,7 +20,7 @@ from slipstick.engines.question import WorkloadSpec, ask
 
 if TYPE_CHECKING:
     from slipstick.core.topology import Topology
-    from slipstick.placement.schedule import Schedule
+    from slipstick.placement.schedule import PlacementSchedule
 
 _MICROBATCHES = (1, 2, 4, 8, 16, 32)
 
@@ -60,7 +60,7 @@ def step_speedup(
 def placed(workload: WorkloadSpec, system: str, devices: int, batch: int, *, time_limit: float) -> StepSpeedup:
     """Return the speed-up of the fastest placement that was found within `time_limit` [s]."""
     report = answer("place", workload, f"{system}:{devices}", batch=batch, time_limit=time_limit)
-    schedule: Schedule = report.detail.schedule
+    schedule: PlacementSchedule = report.detail.schedule
     sure = "proved" if schedule.proved else f"gap {100 * schedule.gap:.0f} % after {time_limit:g} s"
     return StepSpeedup(devices, report.value("speedup.placement"), f"placement, {sure}")
 

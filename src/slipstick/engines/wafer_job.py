@@ -11,8 +11,8 @@ from slipstick.core.layer import Layer
 
 if TYPE_CHECKING:
     from slipstick.core.question import Question
+    from slipstick.fabric.strategies import Strategy
     from slipstick.fabric.training.job import Job
-    from slipstick.fabric.training.strategies import Strategy
 
 
 def job_for(question: Question, efficiency: float | None = None) -> Callable[[Strategy], Job]:
@@ -74,5 +74,5 @@ def _streams(question: Question, strategy: Strategy, layers: tuple[Layer, ...]) 
     zero, dp = plan.parallel.zero, strategy.dp
     gradients = sum(layer.gradient_bytes for layer in layers) / (dp if zero > 1 else 1)
     states = ADAM_STATES * element_bytes("fp32") * parameters / (dp if zero else 1)
-    resident = (sum(layer.weights for layer in layers) + gradients + states) / (strategy.mp * strategy.pp)
+    resident = (sum(layer.weights for layer in layers) + gradients + states) / (strategy.tp * strategy.pp)
     return bool(resident > question.system.main_memory.capacity)

@@ -15,9 +15,9 @@ from slipstick.report.report import Metric, Report, Table
 
 if TYPE_CHECKING:
     from slipstick.core.topology import Topology
+    from slipstick.fabric.strategies import Strategy
     from slipstick.fabric.training.iteration import Iteration
     from slipstick.fabric.training.job import Job
-    from slipstick.fabric.training.strategies import Strategy
 
 _PAPERS = ("rashidi2024",)
 SWEEP_RUNS = 8  # runs of layers told apart in a sweep
@@ -79,7 +79,7 @@ def _sweep(question: Question, topology: Topology, job_of: Callable[[Strategy], 
     for strategy, job in _possible(topology, job_of):
         step = iterate(job, topology, most=SWEEP_RUNS)
         mode = "streaming" if job.streaming else "stationary"
-        sizes = (strategy.mp, strategy.dp, strategy.pp)
+        sizes = (strategy.tp, strategy.dp, strategy.pp)
         rows.append((strategy.name, *sizes, mode, step.time, step.parts["compute"], step.exposed))
     rows.sort(key=lambda row: float(row[5]))
     columns = {"strategy": "", "MP": "", "DP": "", "PP": "", "weights": "", "step": "s", "compute": "s"}
@@ -95,15 +95,15 @@ def _sweep(question: Question, topology: Topology, job_of: Callable[[Strategy], 
 
 def _strategy(question: Question, topology: Topology, job_of: Callable[[Strategy], Job]) -> Strategy:
     """Return the plan's strategy; where tp or pp is open, the fastest."""
+    from slipstick.fabric.strategies import Strategy
     from slipstick.fabric.training.iteration import simulate as iterate
-    from slipstick.fabric.training.strategies import Strategy
 
     parallel = question.plan.parallel
     if "auto" not in (parallel.tp, parallel.pp):
-        mp, pp = int(parallel.tp), int(parallel.pp)
-        dp = max(1, question.system.devices // (mp * pp)) if parallel.dp == "auto" else int(parallel.dp)
-        return Strategy(mp, dp, pp)
-    fixed = {"mp": parallel.tp, "pp": parallel.pp, "dp": parallel.dp}
+        tp, pp = int(parallel.tp), int(parallel.pp)
+        dp = max(1, question.system.devices // (tp * pp)) if parallel.dp == "auto" else int(parallel.dp)
+        return Strategy(tp, dp, pp)
+    fixed = {"tp": parallel.tp, "pp": parallel.pp, "dp": parallel.dp}
     timed = [
         (iterate(job, topology, most=SWEEP_RUNS).time, number, strategy)
         for number, (strategy, job) in enumerate(_possible(topology, job_of))
@@ -116,14 +116,13 @@ def _strategy(question: Question, topology: Topology, job_of: Callable[[Strategy
 
 def _possible(topology: Topology, job_of: Callable[[Strategy], Job]) -> list[tuple[Strategy, Job]]:
     """Return the strategies that take all nodes and divide the batch and the layers, with their jobs."""
-    from slipstick.fabric.training.job import check
-    from slipstick.fabric.training.strategies import strategies
+    from slipstick.fabric.strategies import strategies
 
     possible = []
     for strategy in strategies(len(topology.npus)):
         try:
             job = job_of(strategy)
-            check(job, topology)
+            job.check(topology)
         except SlipstickError:
             continue
         possible.append((strategy, job))
@@ -134,7 +133,7 @@ def _report(question: Question, step: SimulatedStep, strategy: Strategy) -> Repo
     from slipstick.fabric.training.step_report import bottleneck, load_picture, metrics, tables, timeline
 
     workload, iteration, topology = question.workload, step.iteration, step.topology
-    degrees = {"tp": strategy.mp, "dp": strategy.dp, "pp": strategy.pp, "microbatch": shares(question, strategy)[1]}
+    degrees = {"tp": strategy.tp, "dp": strategy.dp, "pp": strategy.pp, "microbatch": shares(question, strategy)[1]}
     plan = question.plan.model_copy(update={"parallel": question.plan.parallel.model_copy(update=degrees)})
     mode = "weights streamed" if iteration.job.streaming else "weights stationary"
     title = f"{workload.name} on {question.system.name}, {strategy.name}, {mode}"

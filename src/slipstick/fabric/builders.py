@@ -10,11 +10,11 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from slipstick.core.arrays import FloatArray
 from slipstick.core.topology import Topology
 
-Edge = tuple[int, int]
+_Edge = tuple[int, int]
 
 
 def ring(count: int, bandwidth: float, latency: float) -> Topology:
@@ -52,7 +52,7 @@ def mesh(shape: Sequence[int], bandwidth: float, latency: float, *, wrap: bool =
     (62, 64)
     """
     grid = np.arange(int(np.prod(shape))).reshape(shape)
-    edges: list[Edge] = []
+    edges: list[_Edge] = []
     for axis, size in enumerate(shape):
         low, high = np.moveaxis(grid, axis, 0)[:-1].ravel(), np.moveaxis(grid, axis, 0)[1:].ravel()
         edges += list(zip(low.tolist(), high.tolist(), strict=True))
@@ -138,7 +138,7 @@ def fat_tree(ports: int, bandwidth: float, latency: float) -> Topology:
     edge0 = nodes
     aggregate0 = edge0 + pods * half
     core0 = aggregate0 + pods * half
-    edges: list[Edge] = [(node, edge0 + node // half) for node in range(nodes)]
+    edges: list[_Edge] = [(node, edge0 + node // half) for node in range(nodes)]
     for pod, low, high in itertools.product(range(pods), range(edges_each), range(half)):
         edges.append((edge0 + pod * half + low, aggregate0 + pod * half + high))
     for pod, high, up in itertools.product(range(pods), range(half), range(half)):
@@ -163,15 +163,15 @@ def dragonfly(
     """
     count = groups * routers * nodes
     router = np.arange(groups * routers).reshape(groups, routers) + count
-    edges: list[Edge] = [(node, count + node // nodes) for node in range(count)]
+    edges: list[_Edge] = [(node, count + node // nodes) for node in range(count)]
     for group in range(groups):
         edges += [(int(a), int(b)) for a, b in itertools.combinations(router[group], 2)]
     speeds = [bandwidth] * len(edges)
     used = [0] * groups  # routers of a group take its global links in turn
-    for one, other in itertools.combinations(range(groups), 2):
-        edges.append((int(router[one, used[one] % routers]), int(router[other, used[other] % routers])))
+    for group, other in itertools.combinations(range(groups), 2):
+        edges.append((int(router[group, used[group] % routers]), int(router[other, used[other] % routers])))
         speeds.append(global_bandwidth or bandwidth)
-        used[one], used[other] = used[one] + 1, used[other] + 1
+        used[group], used[other] = used[group] + 1, used[other] + 1
     kinds = ["npu"] * count + ["switch"] * (groups * routers)
     angle = 2 * np.pi * np.arange(count) / count
     around = 2 * np.pi * (np.arange(groups * routers) + 0.5) / (groups * routers)
@@ -217,7 +217,7 @@ def wafer_mesh(
     sides += [(r, 0, 0, -1) for r in range(rows)] + [(r, columns - 1, 0, 1) for r in range(rows)]
     io = [(rows * columns + number, row * columns + column) for number, (row, column, _, _) in enumerate(sides)]
     place = [(column + 0.7 * right, row + 0.7 * down) for row, column, down, right in sides]
-    return attach(plain, "io", io, io_bandwidth, io_latency, np.array(place))
+    return _attach(plain, "io", io, io_bandwidth, io_latency, np.array(place))
 
 
 def fred(
@@ -246,19 +246,19 @@ def fred(
         (plain.position[node, 0] + (number - 1.5) * 0.7, plain.position[node, 1] - 1.2)
         for node, number in zip(joined, turn, strict=True)
     ]
-    return attach(plain, "io", links, io_bandwidth, latency, np.array(place))
+    return _attach(plain, "io", links, io_bandwidth, latency, np.array(place))
 
 
 def assemble(
     name: str,
     kinds: Sequence[str],
-    edges: Sequence[Edge],
+    edges: Sequence[_Edge],
     bandwidth: float | Sequence[float],
     latency: float,
     *,
     family: str,
     shape: tuple[int, ...],
-    position: NDArray[np.float64],
+    position: FloatArray,
 ) -> Topology:
     """Return the topology of two-way `edges`; directed link 2i goes along edge i, 2i + 1 back."""
     ends = np.asarray(edges, np.int32).reshape(-1, 2)
@@ -278,8 +278,8 @@ def assemble(
     )
 
 
-def attach(
-    to: Topology, kind: str, edges: Sequence[Edge], bandwidth: float, latency: float, position: NDArray[np.float64]
+def _attach(
+    to: Topology, kind: str, edges: Sequence[_Edge], bandwidth: float, latency: float, position: FloatArray
 ) -> Topology:
     """Return `to` with one more node of `kind` for each edge, which joins it (first end) to an old node."""
     kinds = [*to.kinds, *[kind] * len(edges)]
@@ -302,8 +302,8 @@ def attach(
 
 def _names(kinds: Iterable[str]) -> list[str]:
     counts: dict[str, int] = {}
-    found = []
+    names = []
     for kind in kinds:
-        found.append(f"{kind}{counts.get(kind, 0)}")
+        names.append(f"{kind}{counts.get(kind, 0)}")
         counts[kind] = counts.get(kind, 0) + 1
-    return found
+    return names

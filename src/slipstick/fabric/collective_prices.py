@@ -1,4 +1,4 @@
-"""The fabric as a price of collectives: what the cluster model asks instead of its closed form."""
+"""Collective prices of a fabric: seconds by the load of its links, for the cluster model instead of a closed form."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
-from slipstick.fabric.patterns import Pattern, all_reduce, in_network, messages, rings, together, tree
+from slipstick.fabric.patterns import Pattern, all_reduce, in_network
 
-Group = list[int]
+_Group = list[int]
 
 
 class FabricPrice:
-    """Prices collectives by the load that they put on a topology's links, all groups of a kind at once.
+    """Price of collectives by the load that they put on a topology's links, all groups of a kind at once.
 
     Implements `core.collective_price.CollectivePrice`.
 
@@ -46,10 +46,12 @@ class FabricPrice:
             if op not in _PATTERNS:
                 raise SlipstickError("no such collective", path="op", value=op, allowed=_PATTERNS)
             groups = self._groups(ranks, stride)
-            self._known[key] = together([_PATTERNS[op](self.topology, group) for group in groups], self.topology)
+            self._known[key] = Pattern.together(
+                [_PATTERNS[op](self.topology, group) for group in groups], self.topology
+            )
         return self._known[key].time(self.topology, size)
 
-    def _groups(self, ranks: int, stride: int) -> list[Group]:
+    def _groups(self, ranks: int, stride: int) -> list[_Group]:
         """Return the groups side by side: as many blocks of ranks * stride nodes as there are."""
         nodes = [int(node) for node in self.topology.npus]
         block = ranks * stride
@@ -62,29 +64,29 @@ class FabricPrice:
         return [nodes[start + first : start + block : stride] for start in starts for first in range(stride)]
 
 
-def _one_pass(topology: Topology, group: Group) -> Pattern:
+def _one_pass(topology: Topology, group: _Group) -> Pattern:
     """Return a reduce-scatter or an all-gather: one way around a ring."""
-    return rings(topology, [group], (len(group) - 1) / len(group), 1)
+    return Pattern.of_rings(topology, [group], (len(group) - 1) / len(group), 1)
 
 
-def _all_to_all(topology: Topology, group: Group) -> Pattern:
+def _all_to_all(topology: Topology, group: _Group) -> Pattern:
     pairs = [(source, target) for source in group for target in group]
-    return messages(topology, pairs, 1 / len(group))
+    return Pattern.of_messages(topology, pairs, 1 / len(group))
 
 
-def _broadcast(topology: Topology, group: Group) -> Pattern:
+def _broadcast(topology: Topology, group: _Group) -> Pattern:
     """Return one message to all: copied by the switches, or handed on along the ring in pieces."""
     if in_network(topology):
-        return tree(topology, group[:1], group[1:])
-    return messages(topology, itertools.pairwise(group), 1.0, len(group) - 1)
+        return Pattern.of_tree(topology, group[:1], group[1:])
+    return Pattern.of_messages(topology, itertools.pairwise(group), 1.0, len(group) - 1)
 
 
-def _point_to_point(topology: Topology, group: Group) -> Pattern:
+def _point_to_point(topology: Topology, group: _Group) -> Pattern:
     """Return messages from every other member to the next one."""
-    return messages(topology, zip(group[:-1:2], group[1::2], strict=True))
+    return Pattern.of_messages(topology, zip(group[:-1:2], group[1::2], strict=True))
 
 
-_PATTERNS: dict[str, Callable[[Topology, Group], Pattern]] = {
+_PATTERNS: dict[str, Callable[[Topology, _Group], Pattern]] = {
     "all_reduce": all_reduce,
     "reduce_scatter": _one_pass,
     "all_gather": _one_pass,

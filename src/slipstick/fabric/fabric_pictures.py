@@ -1,4 +1,4 @@
-"""Pictures of a fabric: its nodes and links, and how heavily each link is loaded, still or moving through time."""
+"""Pictures of a fabric: its nodes and links, and the load of each link, still or moving through time."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.core.units import format_quantity
-from slipstick.fabric.flows import Run
+from slipstick.fabric.flows import FabricRun
 from slipstick.pictures import svg
 
-WIDTH, SIDE, TOP, FOOT = 960.0, 46.0, 58.0, 56.0  # pixels: the picture, and what is left around the fabric
-TALLEST, LOWEST = 640.0, 220.0
-THIN, THICK, APART = 1.2, 8.0, 3.2  # pixels: an idle link, a full one, the two directions from the middle
-STEPS = 6  # colours from idle to full
-HEAD, LINE = 26.0, 18.0  # pixels: the title's line from above, the legend's from below
-SAMPLE, KEY, WORDS = 26.0, 70.0, 130.0  # pixels of the legend: a link, from one to the next, the words before
-CROWDED = 80  # nodes from which they are drawn small and without numbers
-SECONDS = 1.2  # that the animation shows each window
-MOST_LINKS = 20_000  # a picture of more is nothing but ink
+_WIDTH, _SIDE, _TOP, _FOOT = 960.0, 46.0, 58.0, 56.0  # pixels: the picture, and what is left around the fabric
+_TALLEST, _LOWEST = 640.0, 220.0
+_THIN, _THICK, _APART = 1.2, 8.0, 3.2  # pixels: an idle link, a full one, the two directions from the middle
+_STEPS = 6  # colours from idle to full
+_HEAD, _LINE = 26.0, 18.0  # pixels: the title's line from above, the legend's from below
+_SAMPLE, _KEY, _WORDS = 26.0, 70.0, 130.0  # pixels of the legend: a link, from one to the next, the words before
+_CROWDED = 80  # nodes from which they are drawn small and without numbers
+_SECONDS = 1.2  # that the animation shows each window
+_MAX_LINKS = 20_000  # a picture of more is nothing but ink
 _RADIUS = {"npu": 11.0, "switch": 9.0, "io": 5.0}
 
 _STYLE = """
@@ -33,39 +33,39 @@ _STYLE = """
 .pic .link{stroke-linecap:round}.pic .npu{fill:var(--bg);stroke:var(--ink);stroke-width:1.4}
 .pic .switch{fill:var(--track);stroke:var(--soft);stroke-width:1.4}.pic .adds{fill:var(--low);stroke:var(--high)}
 .pic .io{fill:var(--soft)}
-""" + "".join(f".pic .w{step}{{stroke:var(--w{step});fill:var(--w{step})}}" for step in range(STEPS))
+""" + "".join(f".pic .w{step}{{stroke:var(--w{step});fill:var(--w{step})}}" for step in range(_STEPS))
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
-    """A stretch of time, and the bytes that each link carried in it."""
+class LoadWindow:
+    """Window of time, `seconds` long, and the bytes that each link `carried` in it, [links]."""
 
     name: str
     seconds: float
     carried: FloatArray
 
 
-def windows(run: Run, topology: Topology, count: int = 1) -> list[Window]:
-    """Cut a run into windows of equal length; a transfer's bytes are spread evenly over the time that it took.
+def load_windows(run: FabricRun, topology: Topology, count: int = 1) -> list[LoadWindow]:
+    """Return the load of every link in windows of equal length; a transfer's bytes are spread evenly over its time.
 
-    Every byte is in exactly one window: the windows' sums are what `Run.bytes_on` says.
+    Every byte is in exactly one window: the windows' sums are `FabricRun.bytes_on`.
     """
     edges = np.linspace(0.0, run.time, count + 1)
     dag = run.dag
     begin = run.begin
     latest = np.maximum(run.end - dag.tail, begin + 1e-15)
-    found = []
+    windows = []
     for start, stop in pairwise(edges):
         inside = np.clip((np.minimum(latest, stop) - np.maximum(begin, start)) / (latest - begin), 0.0, 1.0)
-        each = (dag.size * inside)[dag.task_of_link] * dag.weight
-        carried = np.bincount(dag.links, each, minlength=topology.links).astype(np.float64)
+        bytes_moved = (dag.size * inside)[dag.task_of_link] * dag.weight
+        carried = np.bincount(dag.links, bytes_moved, minlength=topology.links).astype(np.float64)
         name = f"{format_quantity(float(start), 's')} to {format_quantity(float(stop), 's')}"
-        found.append(Window(name, float(stop - start), carried))
-    return found
+        windows.append(LoadWindow(name, float(stop - start), carried))
+    return windows
 
 
-def load_svg(topology: Topology, shown: Sequence[Window] = (), title: str = "") -> str:
-    """Return the fabric with every link as wide and as warm as its load over its capacity.
+def load_svg(topology: Topology, shown: Sequence[LoadWindow] = (), title: str = "") -> str:
+    """Return the drawing (SVG) of a fabric, every link as wide and as warm as its load over its capacity.
 
     Several windows follow each other (CSS animation; readers who asked their screen for less motion see the first).
     Without windows: the fabric alone. Links say their load when pointed at.
@@ -81,24 +81,24 @@ def load_svg(topology: Topology, shown: Sequence[Window] = (), title: str = "") 
     20
     """
     place = _placed(topology)
-    height = float(place[:, 1].max()) + FOOT + SIDE
-    parts = [svg.text(SIDE / 2, HEAD, title or topology.name, "title")]
+    height = float(place[:, 1].max()) + _FOOT + _SIDE
+    parts = [svg.text(_SIDE / 2, _HEAD, title or topology.name, "title")]
     if not shown:
         parts += _links(topology, place, None)
     for number, window in enumerate(shown):
-        late = f"animation-delay:{(number - len(shown)) * SECONDS:.1f}s"
+        late = f"animation-delay:{(number - len(shown)) * _SECONDS:.1f}s"
         moving = f' class="window" style="{late}"' if len(shown) > 1 else ""
         inner = _links(topology, place, window)
-        inner.append(svg.text(WIDTH - SIDE / 2, HEAD, window.name, "soft end"))
-        inner.append(svg.text(WIDTH - SIDE / 2, height - LINE + 4, _busiest(topology, window), "soft end"))
+        inner.append(svg.text(_WIDTH - _SIDE / 2, _HEAD, window.name, "soft end"))
+        inner.append(svg.text(_WIDTH - _SIDE / 2, height - _LINE + 4, _busiest(topology, window), "soft end"))
         parts.append(f"<g{moving}>{''.join(inner)}</g>")
     parts += _nodes(topology, place)
     parts += _legend(topology, height) if shown else []
     style = _STYLE + (_moving(len(shown)) if len(shown) > 1 else "")
-    return svg.document(WIDTH, height, parts, title=title or topology.name, style=style)
+    return svg.document(_WIDTH, height, parts, title=title or topology.name, style=style)
 
 
-def load_page(topology: Topology, shown: Sequence[Window], title: str) -> str:
+def load_page(topology: Topology, shown: Sequence[LoadWindow], title: str) -> str:
     """Return a self-contained HTML page with one picture a window and a slider between them."""
     pictures = "".join(
         f'<div class="step" {"" if number == 0 else "hidden"}>{load_svg(topology, [window], title)}</div>'
@@ -114,65 +114,65 @@ def load_page(topology: Topology, shown: Sequence[Window], title: str) -> str:
 
 def _placed(topology: Topology) -> FloatArray:
     """Return the pixels of every node."""
-    if topology.links > MOST_LINKS:
-        raise SlipstickError("too many links to see", path=topology.name, value=topology.links, allowed=f"{MOST_LINKS}")
+    if topology.links > _MAX_LINKS:
+        raise SlipstickError("too many links to see", path=topology.name, value=topology.links, allowed=f"{_MAX_LINKS}")
     spot = topology.position
     if spot is None:  # a graph of one's own: around a circle
         angle = 2 * np.pi * np.arange(len(topology.nodes)) / len(topology.nodes)
         spot = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     low, span = spot.min(axis=0), np.ptp(spot, axis=0)
-    across = WIDTH - 2 * SIDE
-    down = np.clip(across * span[1] / max(span[0], 1e-9), LOWEST if span[1] else 0.0, TALLEST)
+    across = _WIDTH - 2 * _SIDE
+    down = np.clip(across * span[1] / max(span[0], 1e-9), _LOWEST if span[1] else 0.0, _TALLEST)
     scale = np.array([across, down]) / np.maximum(span, 1e-9)
-    return np.asarray((spot - low) * scale + [SIDE, TOP + SIDE / 2])
+    return np.asarray((spot - low) * scale + [_SIDE, _TOP + _SIDE / 2])
 
 
-def _links(topology: Topology, place: FloatArray, window: Window | None) -> list[str]:
+def _links(topology: Topology, place: FloatArray, window: LoadWindow | None) -> list[str]:
     start, end = place[topology.source], place[topology.target]
     way = end - start
     length = np.maximum(np.hypot(*way.T), 1e-9)
-    side = np.stack([-way[:, 1], way[:, 0]], axis=1) / length[:, None] * APART
+    side = np.stack([-way[:, 1], way[:, 0]], axis=1) / length[:, None] * _APART
     load = np.zeros(topology.links) if window is None else _load(topology, window)
     widest = topology.bandwidth.max(initial=0.0)
-    found = []
+    lines = []
     for link in np.argsort(load, kind="stable"):
         (x, y), (to_x, to_y) = start[link] + side[link], end[link] + side[link]
-        step = int(np.clip(np.ceil(load[link] * (STEPS - 1) - 1e-9), 0, STEPS - 1))
+        step = int(np.clip(np.ceil(load[link] * (_STEPS - 1) - 1e-9), 0, _STEPS - 1))
         share = topology.bandwidth[link] / widest / 2 if window is None else load[link]  # a fabric alone: by bandwidth
-        width = THIN + (THICK - THIN) * float(np.clip(share, 0.0, 1.0))
+        width = _THIN + (_THICK - _THIN) * float(np.clip(share, 0.0, 1.0))
         ends = f"{topology.nodes[topology.source[link]]} to {topology.nodes[topology.target[link]]}"
         tip = f"{ends}: {format_quantity(float(topology.bandwidth[link]), 'B/s')}"
         tip += f", {100 * load[link]:.0f} % loaded" if window is not None else ""
-        found.append(
+        lines.append(
             f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{to_x:.1f}" y2="{to_y:.1f}" class="link w{step}" '
             f'stroke-width="{width:.1f}"><title>{escape(tip)}</title></line>'
         )
-    return found
+    return lines
 
 
 def _nodes(topology: Topology, place: FloatArray) -> list[str]:
-    found = []
-    crowded = len(topology.nodes) > CROWDED
+    shapes = []
+    crowded = len(topology.nodes) > _CROWDED
     for number, (name, kind, (x, y)) in enumerate(zip(topology.nodes, topology.kinds, place, strict=True)):
         radius = _RADIUS[kind] * (0.5 if crowded else 1.0)
         look = f"{kind} adds" if topology.reduces[number] else kind
         tip = f"<title>{escape(name)}{', adds up what passes' if topology.reduces[number] else ''}</title>"
         if kind == "switch":
             corner = f'x="{x - 2 * radius:.1f}" y="{y - radius:.1f}" width="{4 * radius:.1f}" height="{2 * radius:.1f}"'
-            found.append(f'<rect {corner} rx="3" class="{look}">{tip}</rect>')
+            shapes.append(f'<rect {corner} rx="3" class="{look}">{tip}</rect>')
         else:
-            found.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" class="{look}">{tip}</circle>')
+            shapes.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" class="{look}">{tip}</circle>')
         if kind == "npu" and not crowded:
-            found.append(svg.text(x, y + 4, name.removeprefix("npu"), "small middle"))
-    return found
+            shapes.append(svg.text(x, y + 4, name.removeprefix("npu"), "small middle"))
+    return shapes
 
 
-def _load(topology: Topology, window: Window) -> FloatArray:
+def _load(topology: Topology, window: LoadWindow) -> FloatArray:
     """Return the share of every link's capacity that a window used; in no time nothing is used."""
     return window.carried / (topology.bandwidth * window.seconds) if window.seconds else np.zeros(topology.links)
 
 
-def _busiest(topology: Topology, window: Window) -> str:
+def _busiest(topology: Topology, window: LoadWindow) -> str:
     load = _load(topology, window)
     link = int(load.argmax())
     ends = f"{topology.nodes[topology.source[link]]} to {topology.nodes[topology.target[link]]}"
@@ -180,24 +180,24 @@ def _busiest(topology: Topology, window: Window) -> str:
 
 
 def _legend(topology: Topology, height: float) -> list[str]:
-    x, y = SIDE / 2, height - LINE
-    found = [svg.text(x, y + 4, "load over capacity", "soft")]
-    for step in range(STEPS):
-        share = step / (STEPS - 1)
-        left = x + WORDS + KEY * step
-        width = THIN + (THICK - THIN) * share
-        found.append(
-            f'<line x1="{left:.0f}" y1="{y:.0f}" x2="{left + SAMPLE:.0f}" y2="{y:.0f}" class="link w{step}" '
+    x, y = _SIDE / 2, height - _LINE
+    parts = [svg.text(x, y + 4, "load over capacity", "soft")]
+    for step in range(_STEPS):
+        share = step / (_STEPS - 1)
+        left = x + _WORDS + _KEY * step
+        width = _THIN + (_THICK - _THIN) * share
+        parts.append(
+            f'<line x1="{left:.0f}" y1="{y:.0f}" x2="{left + _SAMPLE:.0f}" y2="{y:.0f}" class="link w{step}" '
             f'stroke-width="{width:.1f}"/>'
         )
-        found.append(svg.text(left + SAMPLE + 6, y + 4, f"{100 * share:.0f} %", "small soft"))
-    return found
+        parts.append(svg.text(left + _SAMPLE + 6, y + 4, f"{100 * share:.0f} %", "small soft"))
+    return parts
 
 
 def _moving(count: int) -> str:
     share = 100 / count
     return (
-        f".pic .window{{opacity:0;animation:show {count * SECONDS:.1f}s linear infinite both}}"
+        f".pic .window{{opacity:0;animation:show {count * _SECONDS:.1f}s linear infinite both}}"
         f"@keyframes show{{0%,{share - 0.01:.2f}%{{opacity:1}}{share:.2f}%,100%{{opacity:0}}}}"
         "@media(prefers-reduced-motion:reduce){.pic .window{animation:none}.pic .window:first-of-type{opacity:1}}"
     )

@@ -1,4 +1,4 @@
-"""Run a `Dag` on a topology: flows with max-min fair shares, or messages and packets forwarded hop by hop."""
+"""Event simulation of a `Dag` on a topology: flows with max-min fair shares, or messages forwarded hop by hop."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from slipstick.core.arrays import FloatArray
+from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.topology import Topology
@@ -18,8 +17,8 @@ Mode = Literal["flows", "messages"]
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
-    """What happened: `begin` and `end` [s] of every task, and how long each link was busy [s] at its full rate."""
+class FabricRun:
+    """Simulated run: `begin` and `end` [s] of every task, and each link's time at its full rate, `busy` [s]."""
 
     begin: FloatArray
     end: FloatArray
@@ -28,7 +27,7 @@ class Run:
 
     @property
     def time(self) -> float:
-        """When the last task was done."""
+        """Seconds until the last task has ended."""
         return float(self.end.max(initial=0.0))
 
     def bytes_on(self, topology: Topology) -> FloatArray:
@@ -36,7 +35,7 @@ class Run:
         return self.busy * topology.bandwidth
 
 
-def run(dag: Dag, topology: Topology, mode: Mode = "flows", *, packet: float | None = None) -> Run:
+def run(dag: Dag, topology: Topology, mode: Mode = "flows", *, packet: float | None = None) -> FabricRun:
     """Simulate the tasks of a graph.
 
     ``flows``: every transfer is a fluid that passes all its links at once; links share their bandwidth fairly (max-min)
@@ -51,10 +50,11 @@ def run(dag: Dag, topology: Topology, mode: Mode = "flows", *, packet: float | N
     Examples
     --------
     >>> from slipstick.fabric.builders import ring
-    >>> from slipstick.fabric.collectives.ring import all_reduce
+    >>> from slipstick.fabric.collectives.by_name import collective_schedule
     >>> from slipstick.fabric.tasks import lower
     >>> topology = ring(4, 100e9, 0.0)
-    >>> round(run(lower(all_reduce(4), topology, 1e9), topology).time, 6)  # 2 (3/4) of 1 GB at 100 GB/s
+    >>> dag = lower(collective_schedule("all_reduce", "ring", 4), topology, 1e9)
+    >>> round(run(dag, topology).time, 6)  # 2 (3/4) of 1 GB at 100 GB/s
     0.015
     """
     require("numba", "sim")
@@ -62,16 +62,16 @@ def run(dag: Dag, topology: Topology, mode: Mode = "flows", *, packet: float | N
         return _fluid(dag, topology)
     if packet is None:
         return _stored(dag, topology)
-    pieces, owner = cut(dag, packet)
-    found = _stored(pieces, topology)
-    begin = found.begin[: len(dag)].copy()
+    pieces, owner = _cut(dag, packet)
+    in_packets = _stored(pieces, topology)
+    begin = in_packets.begin[: len(dag)].copy()
     first = np.full(len(dag), np.inf)
-    np.minimum.at(first, owner[len(dag) :], found.begin[len(dag) :])
-    return Run(np.where(np.isfinite(first), first, begin), found.end[: len(dag)], found.busy, dag)
+    np.minimum.at(first, owner[len(dag) :], in_packets.begin[len(dag) :])
+    return FabricRun(np.where(np.isfinite(first), first, begin), in_packets.end[: len(dag)], in_packets.busy, dag)
 
 
-def cut(dag: Dag, packet: float) -> tuple[Dag, NDArray[np.int64]]:
-    """Return the graph with every transfer cut into packets of at most `packet` bytes, and what each one belongs to.
+def _cut(dag: Dag, packet: float) -> tuple[Dag, IntArray]:
+    """Return the graph with every transfer cut into packets of at most `packet` bytes, and the task each belongs to.
 
     The first tasks stand for the old ones: a transfer is done when all of its packets, which come behind, are.
     """
@@ -99,55 +99,55 @@ def cut(dag: Dag, packet: float) -> tuple[Dag, NDArray[np.int64]]:
     ), owner
 
 
-_ROUNDING = 1e-12  # a share of a packet that is no packet
+_ROUNDING = 1e-12  # share of a packet below which a remainder is rounding, not a packet
 
 
-def _packet_edges(dag: Dag, transfers: NDArray[np.int64], pieces: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the old edges; a transfer waits with all of its packets."""
+def _packet_edges(dag: Dag, transfers: IntArray, pieces: IntArray) -> IntArray:
+    """Return the old edges, those to a transfer repeated for each of its packets."""
     first, spread = np.zeros(len(dag), np.int64), np.ones(len(dag), np.int64)
     first[transfers] = len(dag) + np.cumsum(pieces) - pieces
     spread[transfers] = pieces
-    each = spread[dag.edges[:, 1]]
-    before, after = np.repeat(dag.edges[:, 0], each), np.repeat(dag.edges[:, 1], each)
-    turn = np.arange(len(after)) - np.repeat(np.cumsum(each) - each, each)
+    copies = spread[dag.edges[:, 1]]
+    before, after = np.repeat(dag.edges[:, 0], copies), np.repeat(dag.edges[:, 1], copies)
+    turn = np.arange(len(after)) - np.repeat(np.cumsum(copies) - copies, copies)
     return np.stack([before, np.where(first[after] > 0, first[after] + turn, after)], axis=1)
 
 
-def _own_edges(owner: NDArray[np.int64], behind: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _own_edges(owner: IntArray, behind: BoolArray) -> IntArray:
     """Return the edges from every packet to the task that it is part of."""
     return np.stack([np.flatnonzero(behind), owner[behind]], axis=1)
 
 
-def _stored(dag: Dag, topology: Topology) -> Run:
+def _stored(dag: Dag, topology: Topology) -> FabricRun:
     from slipstick.fabric.numba_kernels import store_and_forward
 
     begin, end, busy = np.zeros(len(dag)), np.zeros(len(dag)), np.zeros(topology.links)
     on_links = np.bincount(dag.task_of_link, topology.latency[dag.links], minlength=len(dag))
-    done = store_and_forward(
+    ended = store_and_forward(
         dag.size, dag.seconds, dag.delay, np.maximum(dag.tail - on_links, 0.0), dag.starts, dag.links, dag.waits,
         *dag.following, topology.bandwidth, topology.latency, begin, end, busy,
     )  # fmt: skip
-    return _checked(Run(begin, end, busy, dag), done, topology)
+    return _checked(FabricRun(begin, end, busy, dag), ended, topology)
 
 
-def _fluid(dag: Dag, topology: Topology) -> Run:
+def _fluid(dag: Dag, topology: Topology) -> FabricRun:
     from slipstick.fabric.numba_kernels import fair_flows
 
     begin, end, busy = np.zeros(len(dag)), np.zeros(len(dag)), np.zeros(topology.links)
     levels, rank = np.unique(dag.priority, return_inverse=True)
-    done = fair_flows(
+    ended = fair_flows(
         dag.size, dag.seconds, dag.lane, rank.astype(np.int64), len(levels), dag.delay, dag.tail, dag.starts, dag.links,
         dag.weight, dag.waits, *dag.following, topology.bandwidth, int(dag.lane.max(initial=-1)) + 1, begin, end, busy,
     )  # fmt: skip
-    return _checked(Run(begin, end, busy, dag), done, topology)
+    return _checked(FabricRun(begin, end, busy, dag), ended, topology)
 
 
-def _checked(found: Run, done: int, topology: Topology) -> Run:
-    """Return the run if every task was done and every byte of every transfer passed every link of its route."""
-    dag = found.dag
-    if done < len(dag):
-        raise SlipstickError("tasks wait for each other", path="schedule", value=f"{len(dag) - done} of {len(dag)}")
+def _checked(simulated: FabricRun, ended: int, topology: Topology) -> FabricRun:
+    """Return the run if every task has ended and every byte of every transfer passed every link of its route."""
+    dag = simulated.dag
+    if ended < len(dag):
+        raise SlipstickError("tasks wait for each other", path="schedule", value=f"{len(dag) - ended} of {len(dag)}")
     sent = np.bincount(dag.links, dag.size[dag.task_of_link] * dag.weight, minlength=topology.links)
-    if not np.allclose(found.bytes_on(topology), sent, rtol=1e-6, atol=1e-3):
+    if not np.allclose(simulated.bytes_on(topology), sent, rtol=1e-6, atol=1e-3):
         raise SlipstickError("bytes were lost on the way: a bug of the simulator", path=f"topology {topology.name}")
-    return found
+    return simulated

@@ -1,24 +1,20 @@
-"""Schedule: the messages of a collective, with what each carries and what it waits for; executable on real arrays."""
+"""Collective schedules: the messages of a collective, the chunks that each carries, and the messages it waits for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from slipstick.core.arrays import IntArray
+from slipstick.core.arrays import BoolArray, IntArray
 from slipstick.core.errors import SlipstickError
-
-COLLECTIVES = (
-    "all_reduce", "reduce_scatter", "all_gather", "all_to_all", "broadcast", "reduce", "scatter", "gather",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
-class Schedule:
-    """Messages between ranks 0 to `ranks` - 1 over a vector cut into `chunks` equal chunks.
+class CollectiveSchedule:
+    """Messages of a collective between ranks 0 to `ranks` - 1 over a vector cut into `chunks` equal chunks.
 
     Message i takes chunks ``first[i]`` to ``first[i] + count[i] - 1``, added up over the ranks
     ``sources[source_starts[i]:source_starts[i + 1]]``, to each of its targets, which add them to their own (`reduces`)
@@ -39,7 +35,7 @@ class Schedule:
     targets: IntArray
     first: IntArray
     count: IntArray
-    reduces: NDArray[np.bool_]
+    reduces: BoolArray
     edges: IntArray
     root: int = 0
 
@@ -49,21 +45,52 @@ class Schedule:
     @property
     def sent(self) -> IntArray:
         """Chunks that each rank sends, [ranks]; a message that the network copies is sent once."""
-        each = np.repeat(self.count, np.diff(self.source_starts))
-        return np.bincount(self.sources, each, minlength=self.ranks).astype(np.int64)
+        chunks = np.repeat(self.count, np.diff(self.source_starts))
+        return np.bincount(self.sources, chunks, minlength=self.ranks).astype(np.int64)
 
     @property
     def received(self) -> IntArray:
         """Chunks that each rank receives, [ranks]; a message that the network adds up is received once."""
-        each = np.repeat(self.count, np.diff(self.target_starts))
-        return np.bincount(self.targets, each, minlength=self.ranks).astype(np.int64)
+        chunks = np.repeat(self.count, np.diff(self.target_starts))
+        return np.bincount(self.targets, chunks, minlength=self.ranks).astype(np.int64)
+
+    def execute(self, data: IntArray, *, order: ArrayLike | None = None) -> IntArray:
+        """Return the values of every rank after the schedule has run on real data, [ranks, chunks, length].
+
+        Parameters
+        ----------
+        data : [ranks, chunks, length], the values that each rank begins with; chunks that it lacks are not read.
+        order : the messages, every one behind those that it waits for; by default as they were written.
+
+        Errors
+        ------
+        SlipstickError if a message would leave before one that it waits for.
+        """
+        values = data.copy()
+        delivered = np.zeros(len(self), np.bool_)
+        waits: list[list[int]] = [[] for _ in range(len(self))]
+        for before, after in self.edges:
+            waits[after].append(int(before))
+        for message in np.arange(len(self)) if order is None else np.asarray(order):
+            if not delivered[waits[message]].all():
+                raise SlipstickError("leaves before what it waits for", path=f"schedule.{message}")
+            delivered[message] = True
+            chunks = slice(self.first[message], self.first[message] + self.count[message])
+            sources = self.sources[self.source_starts[message] : self.source_starts[message + 1]]
+            targets = self.targets[self.target_starts[message] : self.target_starts[message + 1]]
+            total = values[sources, chunks].sum(axis=0)
+            if self.reduces[message]:
+                values[targets, chunks] += total
+            else:
+                values[targets, chunks] = total
+        return values
 
 
-class Writer:
-    """Collects the messages of a schedule, block by block."""
+class ScheduleWriter:
+    """Builder of a collective schedule: collects its messages block by block."""
 
     def __init__(self) -> None:
-        self._blocks: list[tuple[IntArray, IntArray, IntArray, IntArray, NDArray[np.bool_]]] = []
+        self._blocks: list[tuple[IntArray, IntArray, IntArray, IntArray, BoolArray]] = []
         self._wide: dict[int, tuple[Sequence[int], Sequence[int]]] = {}
         self._edges: list[IntArray] = []
         self.length = 0
@@ -85,7 +112,7 @@ class Writer:
         return number
 
     def rendezvous(self, ranks: ArrayLike) -> IntArray:
-        """Add a message of nothing for each rank: something to wait for."""
+        """Add a message of no chunks for each rank, for other messages to wait for."""
         return self.add(ranks, ranks, 0, 0)
 
     def order(self, before: ArrayLike, after: ArrayLike) -> None:
@@ -93,15 +120,15 @@ class Writer:
         pair = np.stack([a.ravel() for a in np.broadcast_arrays(np.asarray(before), np.asarray(after))], axis=1)
         self._edges.append(pair[(pair >= 0).all(axis=1)].astype(np.int64))
 
-    def finish(self, collective: str, algorithm: str, ranks: int, chunks: int, root: int = 0) -> Schedule:
-        """Return the schedule."""
+    def finish(self, collective: str, algorithm: str, ranks: int, chunks: int, root: int = 0) -> CollectiveSchedule:
+        """Return the collective schedule of the messages collected so far."""
         blocks = [np.concatenate(column) for column in zip(*self._blocks, strict=True)] or [np.zeros(0, np.int64)] * 5
         source, target, first, count, reduces = blocks
         starts = np.arange(len(first) + 1)
         source_starts, sources = _widen(starts, source, {n: wide[0] for n, wide in self._wide.items()})
         target_starts, targets = _widen(starts, target, {n: wide[1] for n, wide in self._wide.items()})
         edges = np.concatenate(self._edges) if self._edges else np.zeros((0, 2), np.int64)
-        return Schedule(
+        return CollectiveSchedule(
             collective, algorithm, ranks, chunks, source_starts, sources, target_starts, targets, first, count,
             reduces.astype(np.bool_), edges, root,
         )  # fmt: skip
@@ -111,36 +138,7 @@ def _widen(starts: IntArray, values: IntArray, wide: dict[int, Sequence[int]]) -
     if not wide:
         return starts, values
     lists = [list(wide.get(number, (int(value),))) for number, value in enumerate(values)]
-    return np.concatenate([[0], np.cumsum([len(one) for one in lists])]), np.concatenate(lists).astype(np.int64)
+    return np.concatenate([[0], np.cumsum([len(ranks) for ranks in lists])]), np.concatenate(lists).astype(np.int64)
 
 
-def execute(schedule: Schedule, data: NDArray[np.int64], *, order: ArrayLike | None = None) -> NDArray[np.int64]:
-    """Run a schedule on real values and return what every rank holds, [ranks, chunks, length].
-
-    Parameters
-    ----------
-    data : [ranks, chunks, length], what each rank begins with; chunks that it does not have are not read.
-    order : the messages in an order that keeps every one behind those it waits for; by default as they were written.
-
-    Errors
-    ------
-    SlipstickError if a message would leave before one that it waits for.
-    """
-    held = data.copy()
-    done = np.zeros(len(schedule), np.bool_)
-    waits: list[list[int]] = [[] for _ in range(len(schedule))]
-    for before, after in schedule.edges:
-        waits[after].append(int(before))
-    for message in np.arange(len(schedule)) if order is None else np.asarray(order):
-        if not done[waits[message]].all():
-            raise SlipstickError("leaves before what it waits for", path=f"schedule.{message}")
-        done[message] = True
-        chunks = slice(schedule.first[message], schedule.first[message] + schedule.count[message])
-        sources = schedule.sources[schedule.source_starts[message] : schedule.source_starts[message + 1]]
-        targets = schedule.targets[schedule.target_starts[message] : schedule.target_starts[message + 1]]
-        value = held[sources, chunks].sum(axis=0)
-        if schedule.reduces[message]:
-            held[targets, chunks] += value
-        else:
-            held[targets, chunks] = value
-    return held
+ScheduleBuilder = Callable[..., CollectiveSchedule]  # called with the number of ranks, and options by name

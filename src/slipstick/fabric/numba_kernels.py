@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from slipstick.core.arrays import FloatArray, IntArray
+from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 
-# what an event means
-_INJECT, _DONE = 0, 1
+_BEGIN, _END = 0, 1  # kinds of events of a task, whose number in the heap is 2 * task + kind
 _SAME = 1e-12  # flows that end within this share of the time end together
 
 
@@ -49,31 +47,35 @@ def _pop(times: FloatArray, ids: IntArray, size: int) -> int:
 
 
 @njit(cache=True)
+def _release(
+    task: int, at: float, stride: int, waits: IntArray, next_starts: IntArray, following: IntArray, delay: FloatArray,
+    times: FloatArray, ids: IntArray, heap: int,
+) -> int:  # fmt: skip
+    """Count the end of a task (at `at`) for its successors; put those that wait for no more tasks into the heap."""
+    for place in range(next_starts[task], next_starts[task + 1]):
+        other = following[place]
+        waits[other] -= 1
+        if waits[other] == 0:
+            heap = _push(times, ids, heap, at + delay[other], stride * other)
+    return heap
+
+
+@njit(cache=True)
 def store_and_forward(
-    size: FloatArray,
-    seconds: FloatArray,
-    delay: FloatArray,
-    tail: FloatArray,
-    starts: IntArray,
-    links: IntArray,
-    waits: IntArray,
-    next_starts: IntArray,
-    following: IntArray,
-    bandwidth: FloatArray,
-    latency: FloatArray,
-    begin: FloatArray,
-    end: FloatArray,
-    busy: FloatArray,
-) -> int:
+    size: FloatArray, seconds: FloatArray, delay: FloatArray, tail: FloatArray, starts: IntArray, links: IntArray,
+    waits: IntArray, next_starts: IntArray, following: IntArray, bandwidth: FloatArray, latency: FloatArray,
+    begin: FloatArray, end: FloatArray, busy: FloatArray,
+) -> int:  # fmt: skip
     """Send every task's bytes hop by hop, each link serving whole messages in the order of their arrival.
 
-    `tail` is what the receiver adds, latencies excluded. Returns how many tasks were done.
+    `tail` [s] is added by the receiver, latencies excluded. Writes begin, end [s] and busy [s]; returns the number of
+    tasks that have ended.
     """
     tasks = len(size)
     hop = np.zeros(tasks, np.int64)
     free = np.zeros(len(bandwidth))
     times, ids = np.empty(tasks + 1), np.empty(tasks + 1, np.int64)
-    heap, done = 0, 0
+    heap, ended = 0, 0
     for task in range(tasks):
         begin[task] = 0.0
         if waits[task] == 0:
@@ -100,31 +102,16 @@ def store_and_forward(
             heap = _push(times, ids, heap, now + seconds[task], task)
             continue
         end[task] = now
-        done += 1
-        for place in range(next_starts[task], next_starts[task + 1]):
-            other = following[place]
-            waits[other] -= 1
-            if waits[other] == 0:
-                heap = _push(times, ids, heap, now + delay[other], other)
-    return done
+        ended += 1
+        heap = _release(task, now, 1, waits, next_starts, following, delay, times, ids, heap)
+    return ended
 
 
 @njit(cache=True)
-def _fair_shares(
-    active: IntArray,
-    count: int,
-    rank: IntArray,
-    levels: int,
-    starts: IntArray,
-    links: IntArray,
-    weight: FloatArray,
-    bandwidth: FloatArray,
-    rate: FloatArray,
-    left: FloatArray,
-    load: FloatArray,
-    frozen: NDArray[np.bool_],
-    touched: IntArray,
-) -> None:
+def _fill(
+    active: IntArray, count: int, rank: IntArray, levels: int, starts: IntArray, links: IntArray, weight: FloatArray,
+    bandwidth: FloatArray, rate: FloatArray, left: FloatArray, load: FloatArray, frozen: BoolArray, touched: IntArray,
+) -> None:  # fmt: skip
     """Set the rate of every active flow: level by level, progressive filling of what the levels before left over."""
     used = 0
     for place in range(count):
@@ -192,20 +179,11 @@ def _first_end(active: IntArray, count: int, remaining: FloatArray, rate: FloatA
 
 @njit(cache=True)
 def _advance(
-    active: IntArray,
-    count: int,
-    until: float,
-    elapsed: float,
-    size: FloatArray,
-    remaining: FloatArray,
-    rate: FloatArray,
-    starts: IntArray,
-    links: IntArray,
-    weight: FloatArray,
-    bandwidth: FloatArray,
-    busy: FloatArray,
-) -> int:
-    """Let the active flows run on for `elapsed`; return how many ended, which then stand behind the others."""
+    active: IntArray, count: int, now: float, until: float, size: FloatArray, remaining: FloatArray,
+    rate: FloatArray, starts: IntArray, links: IntArray, weight: FloatArray, bandwidth: FloatArray, busy: FloatArray,
+) -> int:  # fmt: skip
+    """Let the active flows run from `now` to `until` [s]; return the number that ended, now behind the others."""
+    elapsed = until - now
     place, going = 0, count
     while place < going:
         flow = active[place]
@@ -214,7 +192,7 @@ def _advance(
         # less than the clock can tell at this time is nothing: else small flows late in a run never end
         over = remaining[flow] <= max(size[flow], rate[flow] * until) * _SAME
         if over:
-            sent += remaining[flow]  # what the clock did not tell was sent too
+            sent += remaining[flow]  # the remainder that the clock cannot tell was sent too
         for entry in range(starts[flow], starts[flow + 1]):
             busy[links[entry]] += weight[entry] * sent / bandwidth[links[entry]]
         if over:
@@ -226,8 +204,20 @@ def _advance(
 
 
 @njit(cache=True)
-def _next_in_lane(free: int, queue: IntArray, queued: int, lane: IntArray, rank: IntArray) -> int:
-    """Return the place in the queue of the most urgent task for a lane, the lowest number among equals; or -1."""
+def _begin_fixed(
+    task: int, at: float, seconds: FloatArray, tail: FloatArray, lane: IntArray, occupied: BoolArray, begin: FloatArray,
+    times: FloatArray, ids: IntArray, heap: int,
+) -> int:  # fmt: skip
+    """Begin a fixed time at `at` [s]: occupy its lane, if it has one, and put its end into the heap."""
+    if lane[task] >= 0:
+        occupied[lane[task]] = True
+    begin[task] = at
+    return int(_push(times, ids, heap, at + seconds[task] + tail[task], 2 * task + _END))
+
+
+@njit(cache=True)
+def _take_from_queue(free: int, queue: IntArray, queued: int, lane: IntArray, rank: IntArray) -> int:
+    """Take the most urgent task for a lane out of the queue, the lowest number among equals; return it, or -1."""
     chosen = -1
     for place in range(queued):
         task = queue[place]
@@ -237,33 +227,23 @@ def _next_in_lane(free: int, queue: IntArray, queued: int, lane: IntArray, rank:
             or (rank[task] == rank[queue[chosen]] and task < queue[chosen])
         ):
             chosen = place
-    return chosen
+    if chosen < 0:
+        return -1
+    task = queue[chosen]
+    queue[chosen] = queue[queued - 1]
+    return int(task)
 
 
 @njit(cache=True)
 def fair_flows(
-    size: FloatArray,
-    seconds: FloatArray,
-    lane: IntArray,
-    rank: IntArray,
-    levels: int,
-    delay: FloatArray,
-    tail: FloatArray,
-    starts: IntArray,
-    links: IntArray,
-    weight: FloatArray,
-    waits: IntArray,
-    next_starts: IntArray,
-    following: IntArray,
-    bandwidth: FloatArray,
-    lanes: int,
-    begin: FloatArray,
-    end: FloatArray,
-    busy: FloatArray,
-) -> int:
-    """Let flows share links fairly, by priority levels; fixed times take their lanes in turn. Returns tasks done.
+    size: FloatArray, seconds: FloatArray, lane: IntArray, rank: IntArray, levels: int, delay: FloatArray,
+    tail: FloatArray, starts: IntArray, links: IntArray, weight: FloatArray, waits: IntArray, next_starts: IntArray,
+    following: IntArray, bandwidth: FloatArray, lanes: int, begin: FloatArray, end: FloatArray, busy: FloatArray,
+) -> int:  # fmt: skip
+    """Let flows share links fairly, by priority levels; fixed times take their lanes in turn.
 
-    A flow's bytes pass all its links at once (cut-through): it takes size / rate and is delivered `tail` later.
+    A flow's bytes pass all its links at once (cut-through): it takes size / rate and is delivered `tail` [s] later.
+    Writes begin, end [s] and busy [s]; returns the number of tasks that have ended.
     """
     tasks = len(size)
     times, ids = np.empty(2 * tasks + 1), np.empty(2 * tasks + 1, np.int64)
@@ -271,35 +251,29 @@ def fair_flows(
     remaining, rate = size.copy(), np.zeros(tasks)
     left, load = np.full(len(bandwidth), -1.0), np.zeros(len(bandwidth))
     frozen, touched = np.zeros(tasks, np.bool_), np.empty(len(bandwidth), np.int64)
-    occupied = np.zeros(lanes, np.bool_)
-    queue, queued = np.empty(tasks, np.int64), 0
-    heap, done, now, stale = 0, 0, 0.0, False
+    occupied, queue, queued = np.zeros(lanes, np.bool_), np.empty(tasks, np.int64), 0
+    heap, tasks_ended, now, stale = 0, 0, 0.0, False
     for task in range(tasks):
         if waits[task] == 0:
-            heap = _push(times, ids, heap, delay[task], 2 * task + _INJECT)
+            heap = _push(times, ids, heap, delay[task], 2 * task + _BEGIN)
     while heap or count:
         if stale:
-            _fair_shares(
-                active, count, rank, levels, starts, links, weight, bandwidth, rate, left, load, frozen, touched
-            )
+            _fill(active, count, rank, levels, starts, links, weight, bandwidth, rate, left, load, frozen, touched)
             stale = False
         event = times[0] if heap else np.inf
         until = min(event, now + _first_end(active, count, remaining, rate))
         if until == np.inf:
             break
-        ended = _advance(
-            active, count, until, until - now, size, remaining, rate, starts, links, weight, bandwidth, busy
-        )
+        ended = _advance(active, count, now, until, size, remaining, rate, starts, links, weight, bandwidth, busy)
         for place in range(count - ended, count):
-            heap = _push(times, ids, heap, until + tail[active[place]], 2 * active[place] + _DONE)
+            heap = _push(times, ids, heap, until + tail[active[place]], 2 * active[place] + _END)
         count -= ended
-        stale = stale or ended > 0
-        now = until
+        stale, now = stale or ended > 0, until
         while heap and times[0] <= now * (1 + _SAME):
             at, name = times[0], ids[0]
             heap = _pop(times, ids, heap)
             task, kind = name // 2, name % 2
-            if kind == _INJECT:
+            if kind == _BEGIN:
                 if starts[task + 1] > starts[task] and size[task] > 0:
                     begin[task] = at
                     active[count] = task
@@ -309,26 +283,15 @@ def fair_flows(
                     queue[queued] = task
                     queued += 1
                 else:
-                    if lane[task] >= 0:
-                        occupied[lane[task]] = True
-                    begin[task] = at
-                    heap = _push(times, ids, heap, at + seconds[task] + tail[task], 2 * task + _DONE)
+                    heap = _begin_fixed(task, at, seconds, tail, lane, occupied, begin, times, ids, heap)
                 continue
             end[task] = at
-            done += 1
+            tasks_ended += 1
             if lane[task] >= 0:
+                other = _take_from_queue(lane[task], queue, queued, lane, rank)
                 occupied[lane[task]] = False
-                chosen = _next_in_lane(lane[task], queue, queued, lane, rank)
-                if chosen >= 0:
-                    other = queue[chosen]
+                if other >= 0:
                     queued -= 1
-                    queue[chosen] = queue[queued]
-                    occupied[lane[other]] = True
-                    begin[other] = at
-                    heap = _push(times, ids, heap, at + seconds[other] + tail[other], 2 * other + _DONE)
-            for place in range(next_starts[task], next_starts[task + 1]):
-                other = following[place]
-                waits[other] -= 1
-                if waits[other] == 0:
-                    heap = _push(times, ids, heap, at + delay[other], 2 * other + _INJECT)
-    return done
+                    heap = _begin_fixed(other, at, seconds, tail, lane, occupied, begin, times, ids, heap)
+            heap = _release(task, at, 2, waits, next_starts, following, delay, times, ids, heap)
+    return tasks_ended

@@ -1,4 +1,4 @@
-"""Traffic patterns: what a collective does to every link while it runs, as a few flows that pass many links at once.
+"""Traffic patterns: the load of a collective on every link, as a few flows that pass many links at once.
 
 A ring's steps are all alike: each moves 1/N of the data over the same links. Together they are one flow that takes each
 link as often as messages of one step cross it. So a collective of hundreds of messages is one `Pattern`, which shares
@@ -15,14 +15,12 @@ import numpy as np
 
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.topology import Topology
-from slipstick.fabric.routing import routes
-
-Pair = tuple[int, int]
+from slipstick.fabric.routing import Routes, routes
 
 
 @dataclass(frozen=True, eq=False)
 class Pattern:
-    """Of D bytes that are asked for, link ``links[i]`` carries ``weight[i]`` * D; `latency` [s] is added once."""
+    """Traffic pattern: of D bytes, link ``links[i]`` carries ``weight[i]`` * D; `latency` [s] is added once."""
 
     links: IntArray
     weight: FloatArray
@@ -34,47 +32,49 @@ class Pattern:
             return self.latency
         return size * float((self.weight / topology.bandwidth[self.links]).max()) + self.latency
 
+    @classmethod
+    def of_links(
+        cls, topology: Topology, routes_taken: IntArray, amount: FloatArray | float, latency: float
+    ) -> Pattern:
+        """Return the pattern of links that are each taken by `amount` (bytes of D) as often as they are named."""
+        carried = np.bincount(routes_taken, np.broadcast_to(amount, routes_taken.shape), minlength=topology.links)
+        links = np.flatnonzero(carried)
+        return cls(links.astype(np.int64), carried[links].astype(np.float64), latency)
 
-def loads(topology: Topology, routes_taken: IntArray, amount: FloatArray | float, latency: float) -> Pattern:
-    """Return the pattern of links that are each taken by `amount` (bytes of D) as often as they are named."""
-    carried = np.bincount(routes_taken, np.broadcast_to(amount, routes_taken.shape), minlength=topology.links)
-    links = np.flatnonzero(carried)
-    return Pattern(links.astype(np.int64), carried[links].astype(np.float64), latency)
+    @classmethod
+    def of_messages(
+        cls, topology: Topology, pairs: Iterable[tuple[int, int]], amount: float = 1.0, steps: int = 1
+    ) -> Pattern:
+        """Return the pattern of messages between nodes, all at once, `amount` of D each, in `steps` equal steps."""
+        ends = np.array([pair for pair in pairs if pair[0] != pair[1]], np.int64).reshape(-1, 2)
+        paths = routes(topology, ends[:, 0], ends[:, 1])
+        return cls.of_links(topology, paths.links, amount, steps * _longest(topology, paths))
 
+    @classmethod
+    def of_tree(
+        cls, topology: Topology, sources: Sequence[int], targets: Sequence[int], amount: float = 1.0
+    ) -> Pattern:
+        """Return the pattern of one message that the network adds up from its sources and copies to its targets."""
+        pairs = np.array([(s, t) for s in sources for t in targets if s != t], np.int64).reshape(-1, 2)
+        paths = routes(topology, pairs[:, 0], pairs[:, 1])
+        return cls.of_links(topology, np.unique(paths.links), amount, _longest(topology, paths))
 
-def messages(topology: Topology, pairs: Iterable[Pair], amount: float = 1.0, steps: int = 1) -> Pattern:
-    """Return the pattern of messages between nodes, all at once, `amount` of D each, in `steps` equal steps."""
-    ends = np.array([pair for pair in pairs if pair[0] != pair[1]], np.int64).reshape(-1, 2)
-    found = routes(topology, ends[:, 0], ends[:, 1])
-    owner = np.repeat(np.arange(len(found)), found.hops)
-    latency = np.bincount(owner, topology.latency[found.links], minlength=1).max(initial=0.0)
-    return loads(topology, found.links, amount, steps * float(latency))
+    @classmethod
+    def of_rings(cls, topology: Topology, groups: Iterable[Sequence[int]], amount: float, passes: int) -> Pattern:
+        """Return rings side by side over groups of equal size, each member sending `amount` of D in each of `passes`.
 
+        A pass is a reduce-scatter or an all-gather: N - 1 steps.
+        """
+        lists = [list(group) for group in groups]
+        pairs = [pair for group in lists for pair in pairwise([*group, group[0]])]
+        return cls.of_messages(topology, pairs, amount * passes, passes * (len(lists[0]) - 1))
 
-def tree(topology: Topology, sources: Sequence[int], targets: Sequence[int], amount: float = 1.0) -> Pattern:
-    """Return the pattern of one message that the network adds up from its sources and copies to its targets."""
-    pairs = np.array([(s, t) for s in sources for t in targets if s != t], np.int64).reshape(-1, 2)
-    found = routes(topology, pairs[:, 0], pairs[:, 1])
-    owner = np.repeat(np.arange(len(found)), found.hops)
-    latency = np.bincount(owner, topology.latency[found.links], minlength=1).max(initial=0.0)
-    return loads(topology, np.unique(found.links), amount, float(latency))
-
-
-def together(patterns: Sequence[Pattern], topology: Topology) -> Pattern:
-    """Return patterns that run as one flow: their loads added, the longest latency."""
-    links = np.concatenate([pattern.links for pattern in patterns])
-    weight = np.concatenate([pattern.weight for pattern in patterns])
-    return loads(topology, links, weight, max(pattern.latency for pattern in patterns))
-
-
-def rings(topology: Topology, groups: Iterable[Sequence[int]], amount: float, passes: int) -> Pattern:
-    """Return rings side by side over groups of equal size, each member sending `amount` of D in each of `passes`.
-
-    A pass is a reduce-scatter or an all-gather: N - 1 steps.
-    """
-    lists = [list(group) for group in groups]
-    pairs = [pair for group in lists for pair in pairwise([*group, group[0]])]
-    return messages(topology, pairs, amount * passes, passes * (len(lists[0]) - 1))
+    @classmethod
+    def together(cls, patterns: Sequence[Pattern], topology: Topology) -> Pattern:
+        """Return patterns that run as one flow: their loads added, the longest latency."""
+        links = np.concatenate([pattern.links for pattern in patterns])
+        weight = np.concatenate([pattern.weight for pattern in patterns])
+        return cls.of_links(topology, links, weight, max(pattern.latency for pattern in patterns))
 
 
 def all_reduce(topology: Topology, nodes: Sequence[int]) -> Pattern:
@@ -96,14 +96,14 @@ def all_reduce(topology: Topology, nodes: Sequence[int]) -> Pattern:
     if len(members) < 2:
         return Pattern(np.zeros(0, np.int64), np.zeros(0))
     if in_network(topology):
-        return tree(topology, members, members)
+        return Pattern.of_tree(topology, members, members)
     if _is_whole_grid(topology, members):
         return _grid(topology, np.array(members).reshape(topology.shape))
     inner = _groups(topology, members)
     if len(inner) > 1 and len(inner[0]) > 1 and len({len(group) for group in inner}) == 1:
         return _levels(topology, np.array(inner), 1.0)
     count = len(members)
-    return rings(topology, [members], (count - 1) / count, 2)
+    return Pattern.of_rings(topology, [members], (count - 1) / count, 2)
 
 
 def in_network(topology: Topology) -> bool:
@@ -117,6 +117,12 @@ def is_grid(topology: Topology) -> bool:
     return topology.family in ("mesh", "torus", "wafer_mesh") and len(topology.shape) == 2
 
 
+def _longest(topology: Topology, paths: Routes) -> float:
+    """Return the latency [s] of the slowest of some paths."""
+    owner = np.repeat(np.arange(len(paths)), paths.hops)
+    return float(np.bincount(owner, topology.latency[paths.links], minlength=1).max(initial=0.0))
+
+
 def _is_whole_grid(topology: Topology, members: list[int]) -> bool:
     return is_grid(topology) and min(topology.shape) > 1 and members == topology.npus.tolist()
 
@@ -126,7 +132,7 @@ def _grid(topology: Topology, grid: IntArray) -> Pattern:
     rows, columns = grid.shape
     first, second = (rows - 1) * columns - (columns - 1), (columns - 1) * rows - (rows - 1)
     whole = first + second
-    return together(
+    return Pattern.together(
         [_levels(topology, grid, first / whole), _levels(topology, np.ascontiguousarray(grid.T), second / whole)],
         topology,
     )
@@ -135,9 +141,9 @@ def _grid(topology: Topology, grid: IntArray) -> Pattern:
 def _levels(topology: Topology, grid: IntArray, share: float) -> Pattern:
     """Return a two-level ring of `share` of the data: scatter in the rows, all-reduce across, gather in the rows."""
     outer, inner = grid.shape
-    inside = rings(topology, grid.tolist(), share * (inner - 1) / inner, 2)
-    across = rings(topology, grid.T.tolist(), share / inner * (outer - 1) / outer, 2)
-    both = together([inside, across], topology)
+    inside = Pattern.of_rings(topology, grid.tolist(), share * (inner - 1) / inner, 2)
+    across = Pattern.of_rings(topology, grid.T.tolist(), share / inner * (outer - 1) / outer, 2)
+    both = Pattern.together([inside, across], topology)
     return Pattern(both.links, both.weight, inside.latency + across.latency)
 
 
@@ -146,7 +152,7 @@ def _groups(topology: Topology, members: list[int]) -> list[list[int]]:
     switch = np.full(len(topology.nodes), -1)
     up = np.array(topology.kinds)[topology.target] == "switch"
     switch[topology.source[up]] = topology.target[up]
-    found: dict[int, list[int]] = {}
+    groups: dict[int, list[int]] = {}
     for node in members:
-        found.setdefault(int(switch[node]), []).append(node)
-    return list(found.values())
+        groups.setdefault(int(switch[node]), []).append(node)
+    return list(groups.values())

@@ -18,12 +18,12 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 
 _GRIDS = ("mesh", "torus", "wafer_mesh", "ring")  # a ring is a torus of one dimension
-ROUTINGS = ("auto", "dimension", "shortest", "ecmp", "tree")
+_ROUTINGS = ("auto", "dimension", "shortest", "ecmp", "tree")
 
 
 @dataclass(frozen=True, eq=False)
 class Routes:
-    """Paths of links, one for each asked pair."""
+    """Routes as paths of links, one for each pair of nodes that was asked for."""
 
     starts: IntArray
     links: IntArray
@@ -37,12 +37,12 @@ class Routes:
 
     @property
     def hops(self) -> IntArray:
-        """Links of each path."""
+        """Number of links of each path, [paths]."""
         return np.diff(self.starts)
 
 
 def routes(topology: Topology, sources: ArrayLike, targets: ArrayLike, routing: str = "auto") -> Routes:
-    """Return a path from each source node to its target.
+    """Return routes: a path of links from each source node to its target.
 
     ``dimension``: along the last axis first (X), then the others (Y, Z), the shorter way round in a torus or ring,
     forwards if both are as long. ``shortest``: fewest hops, of those the one whose next node has the lowest number.
@@ -58,13 +58,13 @@ def routes(topology: Topology, sources: ArrayLike, targets: ArrayLike, routing: 
     --------
     >>> from slipstick.fabric.builders import mesh
     >>> grid = mesh((5, 4), 750e9, 2e-8)
-    >>> found = routes(grid, [0], [19])
-    >>> [grid.nodes[grid.target[link]] for link in found.path(0)]
+    >>> path = routes(grid, [0], [19]).path(0)
+    >>> [grid.nodes[grid.target[link]] for link in path]
     ['npu1', 'npu2', 'npu3', 'npu7', 'npu11', 'npu15', 'npu19']
     """
     source, target = np.atleast_1d(np.asarray(sources, np.int64)), np.atleast_1d(np.asarray(targets, np.int64))
-    if routing not in ROUTINGS:
-        raise SlipstickError("no such routing", path="routing", value=routing, allowed=ROUTINGS)
+    if routing not in _ROUTINGS:
+        raise SlipstickError("no such routing", path="routing", value=routing, allowed=_ROUTINGS)
     grid = topology.family in _GRIDS
     if routing == "dimension" and not grid:
         raise SlipstickError("has no dimensions", path="routing", value=topology.name, allowed="meshes and tori")
@@ -90,18 +90,18 @@ def _dimension_order(topology: Topology, source: IntArray, target: IntArray) -> 
         if wrap:
             ahead = (ahead + shape[axis] // 2) % shape[axis] - shape[axis] // 2
             ahead = np.where((2 * ahead == -shape[axis]), -ahead, ahead)
-        for done in range(int(np.abs(ahead).max(initial=0))):
-            moving = done < np.abs(ahead)
+        for step in range(int(np.abs(ahead).max(initial=0))):
+            moving = step < np.abs(ahead)
             place[axis] = np.where(moving, (place[axis] + np.sign(ahead)) % shape[axis], place[axis])
             steps.append(np.where(moving, np.ravel_multi_index(tuple(place), shape), -1))
     steps.append(np.where(target == end, -1, target))
     return [np.where(source == target, -1, nodes) for nodes in steps]
 
 
-def _shortest(topology: Topology, source: IntArray, target: IntArray, choose: Choice) -> list[IntArray]:
+def _shortest(topology: Topology, source: IntArray, target: IntArray, choose: _Choice) -> list[IntArray]:
     """Return the nodes of each path by distances to every target that is asked for."""
     ends, which = np.unique(target, return_inverse=True)
-    distance = distances(topology, ends)
+    distance = _distances(topology, ends)
     if (distance[which, source] < 0).any():
         lost = int(np.flatnonzero(distance[which, source] < 0)[0])
         names = f"{topology.nodes[source[lost]]} to {topology.nodes[target[lost]]}"
@@ -137,26 +137,26 @@ def _by_target(source: int, target: int, step: int) -> int:
     return target
 
 
-Choice = Callable[[int, int, int], int]
-_CHOICES: dict[str, Choice] = {"ecmp": _hash, "tree": _by_target}
+_Choice = Callable[[int, int, int], int]
+_CHOICES: dict[str, _Choice] = {"ecmp": _hash, "tree": _by_target}
 
 
-def distances(topology: Topology, targets: ArrayLike) -> IntArray:
+def _distances(topology: Topology, targets: ArrayLike) -> IntArray:
     """Return hops from every node to each target, [targets, nodes]; -1 where there is no way."""
     ends = np.atleast_1d(np.asarray(targets, np.int64))
-    found = np.full((len(ends), len(topology.nodes)), -1, np.int64)
-    found[np.arange(len(ends)), ends] = 0
+    hops = np.full((len(ends), len(topology.nodes)), -1, np.int64)
+    hops[np.arange(len(ends)), ends] = 0
     hop = 0
     while True:
-        reached = found == hop
+        reached = hops == hop
         step = np.zeros_like(reached)
         for row in range(len(ends)):
             step[row, topology.source[reached[row, topology.target]]] = True
-        new = step & (found < 0)
+        new = step & (hops < 0)
         if not new.any():
-            return found
+            return hops
         hop += 1
-        found[new] = hop
+        hops[new] = hop
 
 
 def _as_links(topology: Topology, steps: list[IntArray]) -> Routes:

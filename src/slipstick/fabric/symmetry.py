@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from slipstick.core.arrays import IntArray
+from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.fabric.routing import routes
@@ -19,74 +19,82 @@ from slipstick.fabric.tasks import Dag, Endpoint
 
 
 @dataclass(frozen=True, eq=False)
-class Classes:
-    """The messages of one rank: `ahead` ranks on, a share of the data each, added up or not, what they wait for.
+class _Classes:
+    """Messages of one rank: `ahead` ranks on, a share of the data each, added up or not, and the classes they follow.
 
     A message of 0 ranks ahead is a rendezvous. `edges` name classes: as every rank does the same, a message waits for
     the one of that class which its own rank received.
     """
 
-    collective: str
-    algorithm: str
     ranks: int
     ahead: IntArray
-    share: NDArray[np.float64]
-    reduces: NDArray[np.bool_]
+    share: FloatArray
+    reduces: BoolArray
     edges: IntArray
 
 
-def ring_all_reduce(ranks: int) -> Classes:
-    """Return `slipstick.fabric.collectives.ring.all_reduce` as classes: one a step."""
+def _ring(ranks: int) -> _Classes:
+    """Return the ring all-reduce as classes: one a step."""
     steps = 2 * (ranks - 1)
     order = np.arange(steps)
-    return Classes(
-        "all_reduce", "ring", ranks, np.ones(steps, np.int64), np.full(steps, 1 / ranks), order < ranks - 1,
+    return _Classes(
+        ranks, np.ones(steps, np.int64), np.full(steps, 1 / ranks), order < ranks - 1,
         np.stack([order[:-1], order[1:]], axis=1),
     )  # fmt: skip
 
 
-def direct_all_reduce(ranks: int) -> Classes:
-    """Return `slipstick.fabric.collectives.direct.all_reduce` as classes: one a distance and phase, a rendezvous."""
+def _direct(ranks: int) -> _Classes:
+    """Return the direct all-reduce as classes: one a distance and phase, and a rendezvous."""
     ahead = np.arange(1, ranks)
     many = len(ahead)
     sent = np.arange(many)
     meeting = np.full(many, many)
-    return Classes(
-        "all_reduce", "direct", ranks, np.concatenate([ahead, [0], ahead]),
+    return _Classes(
+        ranks, np.concatenate([ahead, [0], ahead]),
         np.concatenate([np.full(many, 1 / ranks), [0.0], np.full(many, 1 / ranks)]),
         np.arange(2 * many + 1) < many,
         np.concatenate([np.stack([sent, meeting], axis=1), np.stack([meeting, sent + many + 1], axis=1)]),
     )  # fmt: skip
 
 
-def lower(classes: Classes, topology: Topology, size: float, endpoint: Endpoint | None = None) -> Dag:
-    """Return the folded graph of `size` bytes; it runs on the same topology, on the first link of each kind.
+_ALGORITHMS = {"ring": _ring, "direct": _direct}
+
+
+def folded_all_reduce(algorithm: str, topology: Topology, size: float, endpoint: Endpoint | None = None) -> Dag:
+    """Return the folded task graph of an all-reduce of `size` bytes among all compute nodes, by ``ring`` or ``direct``.
+
+    It runs on the same topology, on the first link of each kind, and takes as long as the whole one.
 
     Errors
     ------
-    SlipstickError if turning the ranks by one does not map the topology onto itself.
+    SlipstickError for another algorithm, and if turning the ranks by one does not map the topology onto itself.
 
     Examples
     --------
     >>> from slipstick.fabric.builders import ring
     >>> from slipstick.fabric.flows import run
     >>> topology = ring(4096, 50e9, 5e-7)
-    >>> round(run(lower(ring_all_reduce(4096), topology, 2**26), topology).time, 6)
+    >>> round(run(folded_all_reduce("ring", topology, 2**26), topology).time, 6)
     0.006779
     """
-    kind = link_kinds(topology)
+    if algorithm not in _ALGORITHMS:
+        raise SlipstickError("cannot be folded", path="algorithm", value=algorithm, allowed=list(_ALGORITHMS))
+    return _folded(_ALGORITHMS[algorithm](topology.npus.size), topology, size, endpoint or Endpoint())
+
+
+def _folded(classes: _Classes, topology: Topology, size: float, ends: Endpoint) -> Dag:
+    kind = _link_kinds(topology)
     first = np.unique(kind, return_index=True)[1]
     kinds = np.bincount(kind)
-    ends = endpoint or Endpoint()
     used, which = np.unique(classes.ahead, return_inverse=True)
-    found = routes(topology, np.full(len(used), topology.npus[0]), topology.npus[used % classes.ranks])
+    ways = routes(topology, np.full(len(used), topology.npus[0]), topology.npus[used % classes.ranks])
     _check_routes(topology, kind, used)
     paths, weights, latencies = [], [], []
     for place in range(len(used)):
-        passed, times = np.unique(kind[found.path(place)], return_counts=True)
+        passed, times = np.unique(kind[ways.path(place)], return_counts=True)
         paths.append(first[passed])
         weights.append(times * classes.ranks / kinds[passed])
-        latencies.append(float(topology.latency[found.path(place)].sum()))
+        latencies.append(float(topology.latency[ways.path(place)].sum()))
     last = np.ones(len(classes.ahead), np.bool_)
     last[classes.edges[:, 0]] = False
     bytes_each = classes.share * size
@@ -118,7 +126,7 @@ def _check_routes(topology: Topology, kind: IntArray, ahead: IntArray) -> None:
         raise SlipstickError("routes differ from rank to rank", path=f"topology {topology.name}", allowed="no folding")
 
 
-def link_kinds(topology: Topology) -> IntArray:
+def _link_kinds(topology: Topology) -> IntArray:
     """Return, for every link, the number of its orbit under turning the ranks by one; other nodes stay."""
     turned = np.arange(len(topology.nodes))
     turned[topology.npus] = np.roll(topology.npus, -1)

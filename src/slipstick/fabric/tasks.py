@@ -1,22 +1,23 @@
-"""Work on a fabric as a directed graph: transfers over links, fixed times in lanes, and what waits for what."""
+"""Task graph of a fabric: transfers over links, fixed times in lanes, and the tasks that each waits for."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from slipstick.core.arrays import FloatArray, IntArray
+from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
-from slipstick.fabric.messages import Schedule
+from slipstick.fabric.messages import CollectiveSchedule
 from slipstick.fabric.routing import Routes, routes
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What a node adds to a message: `delay` [s] before it leaves, and once more when all has arrived; the time to add
+    """Endpoint costs of a message: `delay` [s] before it leaves, and once more when all has arrived; the time to add
     it up in the local memory, which reads both and writes one (`memory_bandwidth` [B/s], infinite: no time)."""
 
     delay: float = 0.0
@@ -25,7 +26,7 @@ class Endpoint:
 
 @dataclass(frozen=True, eq=False)
 class Dag:
-    """Tasks, each a transfer (with links) or a fixed time (without).
+    """Directed acyclic graph of tasks, each a transfer (with links) or a fixed time (without).
 
     A transfer of ``size[i]`` bytes begins `delay` [s] after it is ready, takes its share of every link in
     ``links[starts[i]:starts[i + 1]]`` (each counted `weight` times), and is delivered `tail` [s] after its last byte
@@ -50,24 +51,39 @@ class Dag:
 
     @property
     def waits(self) -> IntArray:
-        """How many tasks each one waits for."""
+        """Number of tasks that each task waits for, [tasks]."""
         return np.bincount(self.edges[:, 1], minlength=len(self)).astype(np.int64)
 
     @property
     def following(self) -> tuple[IntArray, IntArray]:
-        """Tasks that wait for each one, as starts and one list."""
+        """Successors of each task: starts in one list, and the list."""
         order = np.argsort(self.edges[:, 0], kind="stable")
         counts = np.bincount(self.edges[:, 0], minlength=len(self))
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), self.edges[order, 1]
 
     @property
     def task_of_link(self) -> IntArray:
-        """The task of every entry of `links`."""
+        """Task of every entry of `links`, as the number of the task."""
         return np.repeat(np.arange(len(self)), np.diff(self.starts))
+
+    @classmethod
+    def join(cls, parts: Sequence[Dag], edges: ArrayLike = ()) -> Dag:
+        """Return several graphs as one; `edges` [n, 2] name tasks by their numbers in the whole."""
+        lengths = np.cumsum([0, *(len(part) for part in parts)])
+        entries = np.cumsum([0, *(len(part.links) for part in parts)])
+        between = np.asarray(edges, np.int64).reshape(-1, 2)
+        return cls(
+            **{name: np.concatenate([getattr(part, name) for part in parts])
+               for name in ("size", "seconds", "lane", "priority", "delay", "tail", "links", "weight")},
+            starts=np.concatenate(
+                [[0], *(part.starts[1:] + first for part, first in zip(parts, entries, strict=False))]
+            ),
+            edges=np.concatenate([*(part.edges + first for part, first in zip(parts, lengths, strict=False)), between]),
+        )  # fmt: skip
 
 
 def lower(
-    schedule: Schedule,
+    schedule: CollectiveSchedule,
     topology: Topology,
     size: float,
     *,
@@ -76,7 +92,7 @@ def lower(
     endpoint: Endpoint | None = None,
     priority: int = 0,
 ) -> Dag:
-    """Return the transfers of a schedule over a topology.
+    """Return the task graph of a collective schedule: its messages as transfers over a topology.
 
     Parameters
     ----------
@@ -98,10 +114,10 @@ def lower(
     cuts = schedule.ranks if schedule.collective == "all_to_all" else schedule.chunks
     bytes_each = schedule.count * (size / cuts)
     ends = endpoint or Endpoint()
-    found = _paths(schedule, topology, place, routing)
-    transfers = found.hops > 0
+    paths = _paths(schedule, topology, place, routing)
+    transfers = paths.hops > 0
     wide = np.maximum(np.diff(schedule.source_starts), np.diff(schedule.target_starts)) > 1
-    latency = _latencies(schedule, topology, place, found, wide, routing)
+    latency = _latencies(schedule, topology, place, paths, wide, routing)
     added = np.where(schedule.reduces, 3 * bytes_each / ends.memory_bandwidth, 0.0)
     last = _last(schedule, transfers)
     zero = np.zeros(len(schedule))
@@ -112,15 +128,15 @@ def lower(
         priority=np.full(len(schedule), priority),
         delay=np.where(transfers, ends.delay, 0.0),
         tail=np.where(transfers, latency + added + np.where(last, ends.delay, 0.0), 0.0),
-        starts=found.starts,
-        links=found.links,
-        weight=np.ones(len(found.links)),
+        starts=paths.starts,
+        links=paths.links,
+        weight=np.ones(len(paths.links)),
         edges=schedule.edges,
     )
 
 
-def _last(schedule: Schedule, transfers: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which messages no other waits for, straight or behind a rendezvous: there the receiver's delay is added,
+def _last(schedule: CollectiveSchedule, transfers: BoolArray) -> BoolArray:
+    """Mark the messages that no other waits for, straight or behind a rendezvous: there the receiver's delay is added,
     which otherwise is the next sender's."""
     before, after = schedule.edges.T
     followed = np.zeros(len(schedule), np.bool_)
@@ -130,20 +146,7 @@ def _last(schedule: Schedule, transfers: NDArray[np.bool_]) -> NDArray[np.bool_]
     return ~followed
 
 
-def join(parts: list[Dag], edges: ArrayLike = ()) -> Dag:
-    """Return several graphs as one; `edges` [n, 2] name tasks by their numbers in the whole."""
-    lengths = np.cumsum([0, *(len(part) for part in parts)])
-    entries = np.cumsum([0, *(len(part.links) for part in parts)])
-    between = np.asarray(edges, np.int64).reshape(-1, 2)
-    return Dag(
-        **{name: np.concatenate([getattr(part, name) for part in parts])
-           for name in ("size", "seconds", "lane", "priority", "delay", "tail", "links", "weight")},
-        starts=np.concatenate([[0], *(part.starts[1:] + first for part, first in zip(parts, entries, strict=False))]),
-        edges=np.concatenate([*(part.edges + first for part, first in zip(parts, lengths, strict=False)), between]),
-    )  # fmt: skip
-
-
-def _paths(schedule: Schedule, topology: Topology, place: IntArray, routing: str) -> Routes:
+def _paths(schedule: CollectiveSchedule, topology: Topology, place: IntArray, routing: str) -> Routes:
     """Return the links of every message; of one with several ends the union of the ways between them."""
     several = np.flatnonzero((np.diff(schedule.source_starts) > 1) | (np.diff(schedule.target_starts) > 1))
     first_source, first_target = (
@@ -157,19 +160,19 @@ def _paths(schedule: Schedule, topology: Topology, place: IntArray, routing: str
     lists = [single.path(int(index)) for index in which.ravel()]
     for message in several:
         lists[message] = _union(topology, *_ends(schedule, int(message), place), routing)
-    starts = np.concatenate([[0], np.cumsum([len(one) for one in lists])])
+    starts = np.concatenate([[0], np.cumsum([len(path) for path in lists])])
     return Routes(starts.astype(np.int64), np.concatenate(lists).astype(np.int64))
 
 
-def _repeat(found: Routes, which: IntArray) -> Routes:
+def _repeat(paths: Routes, which: IntArray) -> Routes:
     """Return the paths with the given numbers, one after the other."""
-    hops = found.hops[which]
+    hops = paths.hops[which]
     starts = np.concatenate([[0], np.cumsum(hops)])
     offset = np.arange(starts[-1]) - np.repeat(starts[:-1], hops)
-    return Routes(starts, found.links[np.repeat(found.starts[which], hops) + offset])
+    return Routes(starts, paths.links[np.repeat(paths.starts[which], hops) + offset])
 
 
-def _ends(schedule: Schedule, message: int, place: IntArray) -> tuple[IntArray, IntArray]:
+def _ends(schedule: CollectiveSchedule, message: int, place: IntArray) -> tuple[IntArray, IntArray]:
     sources = schedule.sources[schedule.source_starts[message] : schedule.source_starts[message + 1]]
     targets = schedule.targets[schedule.target_starts[message] : schedule.target_starts[message + 1]]
     return place[sources], place[targets]
@@ -189,11 +192,11 @@ def _union(topology: Topology, sources: IntArray, targets: IntArray, routing: st
 
 
 def _latencies(
-    schedule: Schedule, topology: Topology, place: IntArray, found: Routes, wide: NDArray[np.bool_], routing: str
+    schedule: CollectiveSchedule, topology: Topology, place: IntArray, paths: Routes, wide: BoolArray, routing: str
 ) -> FloatArray:
     """Return the latency of every message: of one with several ends the longest way."""
-    owner = np.repeat(np.arange(len(found)), found.hops)
-    total = np.bincount(owner, topology.latency[found.links], minlength=len(found)).astype(np.float64)
+    owner = np.repeat(np.arange(len(paths)), paths.hops)
+    total = np.bincount(owner, topology.latency[paths.links], minlength=len(paths)).astype(np.float64)
     for message in np.flatnonzero(wide):
         sources, targets = _ends(schedule, int(message), place)
         pair = np.array([(s, t) for s in sources for t in targets if s != t]).reshape(-1, 2)

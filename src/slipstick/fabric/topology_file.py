@@ -18,8 +18,8 @@ from slipstick.core.spec import Spec
 from slipstick.core.topology import NODE_KINDS, Topology
 from slipstick.fabric import builders
 
-MOST_NODES = 2**16
-MOST_LINKS = 2**22  # 128 MiB of arrays
+MAX_NODES = 2**16
+MAX_LINKS = 2**22  # 128 MiB of arrays
 
 
 class Link(Spec):
@@ -53,8 +53,8 @@ class TopologySpec(Entry):
 
     @model_validator(mode="after")
     def _has_what_its_family_needs(self) -> TopologySpec:
-        if self.family not in FAMILIES:
-            raise ValueError(f"family: no such topology {self.family!r}; one of {', '.join(FAMILIES)}")
+        if self.family not in _FAMILIES:
+            raise ValueError(f"family: no such topology {self.family!r}; one of {', '.join(_FAMILIES)}")
         ranks, needs = _RANKS[self.family], _NEEDS[self.family]
         missing = [name for name in needs if getattr(self, name) in (None, (), {})]
         if missing:
@@ -67,48 +67,48 @@ class TopologySpec(Entry):
         return self
 
     def build(self) -> Topology:
-        """Return the topology, checked.
+        """Return the topology that the description stands for, checked.
 
         Errors
         ------
         SlipstickError where it is too large, SpecErrors for its graph's errors, all at once.
         """
         nodes, links = _SIZES[self.family](self)
-        for what, count, most in (("nodes", nodes, MOST_NODES), ("links", links, MOST_LINKS)):
+        for part, count, most in (("nodes", nodes, MAX_NODES), ("links", links, MAX_LINKS)):
             if count > most:
-                raise SlipstickError(f"too many {what}", path=self.name or self.family, value=count, allowed=f"{most}")
-        built = check(FAMILIES[self.family](self))
+                raise SlipstickError(f"too many {part}", path=self.name or self.family, value=count, allowed=f"{most}")
+        built = check_topology(_FAMILIES[self.family](self))
         return replace(built, name=self.name or built.name)
 
 
-def check(topology: Topology) -> Topology:
+def check_topology(topology: Topology) -> Topology:
     """Return the topology if its links make sense and every node reaches every other.
 
     Errors
     ------
     SpecErrors: links without bandwidth, self loops, nodes without links, parts without a way between them.
     """
-    found: list[SlipstickError] = []
+    errors: list[SlipstickError] = []
     for link in np.flatnonzero(~(topology.bandwidth > 0)):
-        found.append(SlipstickError("no bandwidth", path=f"links.{link}", value=float(topology.bandwidth[link])))
+        errors.append(SlipstickError("no bandwidth", path=f"links.{link}", value=float(topology.bandwidth[link])))
     for link in np.flatnonzero(topology.latency < 0):
-        found.append(SlipstickError("negative latency", path=f"links.{link}", value=float(topology.latency[link])))
+        errors.append(SlipstickError("negative latency", path=f"links.{link}", value=float(topology.latency[link])))
     for link in np.flatnonzero(topology.source == topology.target):
         node = topology.nodes[topology.source[link]]
-        found.append(SlipstickError("joins a node with itself", path=f"links.{link}", value=node))
+        errors.append(SlipstickError("joins a node with itself", path=f"links.{link}", value=node))
     if not topology.npus.size:
-        found.append(SlipstickError("no node computes", path="nodes", allowed="at least one of kind npu"))
+        errors.append(SlipstickError("no node computes", path="nodes", allowed="at least one of kind npu"))
     joined = np.zeros(len(topology.nodes), np.bool_)
     joined[topology.source] = joined[topology.target] = True
     lonely = np.flatnonzero(~joined) if len(topology.nodes) > 1 else np.zeros(0, np.int64)
-    found += [SlipstickError("has no link", path=f"nodes.{topology.nodes[node]}") for node in lonely]
-    if not found:
+    errors += [SlipstickError("has no link", path=f"nodes.{topology.nodes[node]}") for node in lonely]
+    if not errors:
         cut = _unreached(topology)
         if cut:
             listed = ", ".join(topology.nodes[node] for node in cut[:4])
-            found.append(SlipstickError("no way from the first node and back", path="nodes", value=listed))
-    if found:
-        raise SpecErrors(found, where=topology.name)
+            errors.append(SlipstickError("no way from the first node and back", path="nodes", value=listed))
+    if errors:
+        raise SpecErrors(errors, where=topology.name)
     return topology
 
 
@@ -129,20 +129,20 @@ def _unreached(topology: Topology) -> list[int]:
 
 
 def _graph(spec: TopologySpec) -> Topology:
-    found: list[SlipstickError] = []
+    errors: list[SlipstickError] = []
     for name, kind in spec.nodes.items():
         if kind not in NODE_KINDS:
-            found.append(SlipstickError("no such kind of node", path=f"nodes.{name}", value=kind, allowed=NODE_KINDS))
+            errors.append(SlipstickError("no such kind of node", path=f"nodes.{name}", value=kind, allowed=NODE_KINDS))
     links: list[tuple[str, str, float, float]] = []
     for place, link in enumerate(spec.links):
         for end in link.between:
             if end not in spec.nodes:
-                found.append(SlipstickError("no such node", path=f"links.{place}", value=end, allowed=spec.nodes))
+                errors.append(SlipstickError("no such node", path=f"links.{place}", value=end, allowed=spec.nodes))
         links.append((*link.between, link.bandwidth, link.latency))
         if not link.oneway:
             links.append((link.between[1], link.between[0], link.bandwidth, link.latency))
-    if found:
-        raise SpecErrors(found, where=spec.name)
+    if errors:
+        raise SpecErrors(errors, where=spec.name)
     return Topology.of(spec.name or "graph", dict(spec.nodes), links)
 
 
@@ -177,7 +177,7 @@ def _plain(build: Callable[..., Topology], *, whole: bool = False) -> Callable[[
     return built
 
 
-FAMILIES: dict[str, Callable[[TopologySpec], Topology]] = {
+_FAMILIES: dict[str, Callable[[TopologySpec], Topology]] = {
     "graph": _graph,
     "ring": _plain(builders.ring),
     "fully_connected": _plain(builders.fully_connected),
@@ -193,14 +193,14 @@ FAMILIES: dict[str, Callable[[TopologySpec], Topology]] = {
     "fred": _fred,
 }
 
-# how many sizes a family's shape has; none: any number
+# number of sizes that a family's shape may have
 _RANKS: dict[str, tuple[int, ...]] = {
     "graph": (0,), "ring": (1,), "fully_connected": (1,), "mesh": (1, 2, 3), "torus": (1, 2, 3), "hypercube": (1,),
     "switch": (1,), "tree": (2,), "fat_tree": (1,), "dragonfly": (3,), "cube_mesh": (0,), "wafer_mesh": (2,),
     "fred": (2,),
 }  # fmt: skip
 _NEEDS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(FAMILIES, ("bandwidth",)),
+    **dict.fromkeys(_FAMILIES, ("bandwidth",)),
     "graph": ("nodes",),
     "tree": ("bandwidth", "uplink"),
     "wafer_mesh": ("bandwidth", "io_bandwidth"),

@@ -1,4 +1,4 @@
-"""Placement by trying everything: the oracle for graphs of a few operators.
+"""Placement by brute force: the oracle for graphs of a few operators.
 
 For every placement and every choice of ways, the operators and transfers form a job shop. All its active schedules are
 walked through (Giffler & Thompson, Operations Research 8(4) 1960), among which there is a best one; only what is
@@ -14,14 +14,14 @@ import numpy as np
 
 from slipstick.core.errors import SlipstickError
 from slipstick.placement.problem import Problem
-from slipstick.placement.schedule import Schedule, Transfer, check
+from slipstick.placement.schedule import PlacementSchedule, Transfer, check
 
-MOST = 9  # operators
+_MAX_OPERATORS = 9
 
 
 @dataclass(frozen=True)
 class _Task:
-    """Something on one or several machines: how long, and tasks it waits for, each with what passes in between."""
+    """Task of a job shop on one or several machines: its ticks, and the tasks it waits for, with the ticks between."""
 
     machines: tuple[int, ...]
     long: int
@@ -29,24 +29,24 @@ class _Task:
     name: tuple[str, int]  # "op" or "hop", and its number or its edge's
 
 
-def solve(problem: Problem) -> Schedule:
-    """Return an optimal schedule.
+def solve(problem: Problem) -> PlacementSchedule:
+    """Return an optimal placement schedule, by trying everything.
 
     Errors
     ------
     SlipstickError for more than 9 operators, or if no placement fits the memory.
     """
-    if len(problem.names) > MOST:
+    if len(problem.names) > _MAX_OPERATORS:
         raise SlipstickError(
-            "too many operators to try everything", value=len(problem.names), allowed=f"at most {MOST}"
+            "too many operators to try everything", value=len(problem.names), allowed=f"at most {_MAX_OPERATORS}"
         )
     best: tuple[int, np.ndarray, list[_Task], list[int]] | None = None
     for device in _placements(problem):
         for tasks in _shops(problem, device):
             limit = best[0] if best else None
-            found = _best_order(tasks, limit)
-            if found is not None:
-                best = (found[0], device, tasks, found[1])
+            order = _best_order(tasks, limit)
+            if order is not None:
+                best = (order[0], device, tasks, order[1])
     if best is None:
         raise SlipstickError("no placement fits the devices", path="memory")
     makespan, device, tasks, begin = best
@@ -58,20 +58,24 @@ def solve(problem: Problem) -> Schedule:
             start[number] = at
         else:
             links = [machine - len(problem.devices) for machine in task.machines]
-            transfers += [Transfer(number, each, at, at + task.long) for each in links]
-    return check(problem, Schedule(device, start, tuple(transfers), makespan, makespan, "optimal", "all orders"))
+            transfers += [Transfer(number, link, at, at + task.long) for link in links]
+    return check(
+        problem, PlacementSchedule(device, start, tuple(transfers), makespan, makespan, "optimal", "all orders")
+    )
 
 
 def _placements(problem: Problem) -> list[np.ndarray]:
     classes = int(problem.groups.max(initial=-1)) + 1
-    found = []
+    placements = []
     for choice in itertools.product(range(len(problem.devices)), repeat=classes):
         device = np.array(choice, np.int64)[problem.groups]
-        kept = np.bincount(device, problem.memory, minlength=len(problem.devices))
-        if (kept <= problem.capacity).all():
-            found.append(device)
-    loads = [max(int(problem.durations[device == d, d].sum()) for d in range(len(problem.devices))) for device in found]
-    return [found[place] for place in np.argsort(loads, kind="stable")]  # a good one early cuts much off
+        used = np.bincount(device, problem.memory, minlength=len(problem.devices))
+        if (used <= problem.capacity).all():
+            placements.append(device)
+    loads = [
+        max(int(problem.durations[device == d, d].sum()) for d in range(len(problem.devices))) for device in placements
+    ]
+    return [placements[place] for place in np.argsort(loads, kind="stable")]  # a good one early cuts much off
 
 
 def _shops(problem: Problem, device: np.ndarray) -> list[list[_Task]]:
@@ -137,11 +141,11 @@ def _best_order(tasks: list[_Task], limit: int | None) -> tuple[int, list[int]] 
                 if at + rest[n] >= shortest[0]:
                     return
                 ready.append((at, n))
-        # of all that is ready, what could end first must wait for something on its own machines, or go
-        done, first = min((at + tasks[n].long, n) for at, n in ready)
+        # of the ready tasks, the one that could end first is delayed by another on its machines, or begins
+        earliest, first = min((at + tasks[n].long, n) for at, n in ready)
         for at, n in sorted(ready):
             task = tasks[n]
-            if n != first and (at >= done or not set(task.machines) & set(tasks[first].machines)):
+            if n != first and (at >= earliest or not set(task.machines) & set(tasks[first].machines)):
                 continue
             before = {machine: free.get(machine, 0) for machine in task.machines}
             begin[n], end[n] = at, at + task.long
@@ -161,12 +165,12 @@ def _remaining(tasks: list[_Task]) -> list[int]:
     for n, task in enumerate(tasks):
         for before, wait in task.after:
             following.setdefault(before, []).append((n, wait))
-    found: dict[int, int] = {}
+    tails: dict[int, int] = {}
 
     def tail(n: int) -> int:
-        if n not in found:
+        if n not in tails:
             later = max((wait + tail(other) for other, wait in following.get(n, ())), default=0)
-            found[n] = tasks[n].long + later
-        return found[n]
+            tails[n] = tasks[n].long + later
+        return tails[n]
 
     return [tail(n) for n in range(len(tasks))]

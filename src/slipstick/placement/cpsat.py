@@ -18,18 +18,18 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.placement.list_schedule import anneal
 from slipstick.placement.problem import Problem
-from slipstick.placement.schedule import Schedule, Transfer, check, occupied
+from slipstick.placement.schedule import PlacementSchedule, Transfer, check
 from slipstick.placement.segments import solve_in_series
 
-THREADS = 2
-SMALL = 40  # operators: below, the solver needs no first schedule
-FIRST, SHARE = 4.0, 0.2  # the first schedule may take so many seconds, and this share of the limit
-LEAST = 0.1  # seconds that are left to the solver in any case
-PORTION = 0.25  # of the time left, at most, for one part of a graph that falls into several
+_THREADS = 2
+_SMALL = 40  # operators: below, the solver needs no first schedule
+_FIRST, _SHARE = 4.0, 0.2  # seconds that the first schedule may take, and its share of the limit
+_LEAST = 0.1  # seconds that are left to the solver in any case
+_PORTION = 0.25  # of the time left, at most, for one part of a graph that falls into several
 
 
-def solve(problem: Problem, *, time_limit: float = 60.0, threads: int = THREADS, seed: int = 0) -> Schedule:
-    """Return the best schedule found within `time_limit` [s], with the bound that was proved.
+def solve(problem: Problem, *, time_limit: float = 60.0, threads: int = _THREADS, seed: int = 0) -> PlacementSchedule:
+    """Return the best placement schedule found within `time_limit` [s], with the bound that was proved.
 
     Errors
     ------
@@ -39,35 +39,35 @@ def solve(problem: Problem, *, time_limit: float = 60.0, threads: int = THREADS,
     --------
     >>> from slipstick.core.workload import Op
     >>> from slipstick.core.topology import Topology
-    >>> from slipstick.placement.problem import problem_of
+    >>> from slipstick.placement.problem import OperatorCosts, problem_of
     >>> wire = Topology.of("wire", {"a": "npu", "b": "npu"}, [("a", "b", 1e9, 0.0), ("b", "a", 1e9, 0.0)])
     >>> ops = [Op(name, "other", {}, 1.0) for name in ("left", "right")]
-    >>> found = solve(problem_of(ops, {"left": 2e-3, "right": 1e-3}, {}, wire))
-    >>> found.proved, found.makespan / found.bound
+    >>> schedule = solve(problem_of(ops, OperatorCosts({"left": 2e-3, "right": 1e-3}), wire))
+    >>> schedule.proved, schedule.makespan / schedule.bound
     (True, 1.0)
     """
     deadline = time.monotonic() + time_limit
 
-    def part(problem: Problem, fixed: Mapping[int, int]) -> Schedule:
-        left = max(deadline - time.monotonic(), LEAST)
-        return _solve(problem, fixed, left if not fixed else max(LEAST, PORTION * left), threads, seed)
+    def part(problem: Problem, fixed: Mapping[int, int]) -> PlacementSchedule:
+        left = max(deadline - time.monotonic(), _LEAST)
+        return _solve(problem, fixed, left if not fixed else max(_LEAST, _PORTION * left), threads, seed)
 
     return check(problem, solve_in_series(problem, part))
 
 
-def _solve(problem: Problem, fixed: Mapping[int, int], time_limit: float, threads: int, seed: int) -> Schedule:
+def _solve(problem: Problem, fixed: Mapping[int, int], time_limit: float, threads: int, seed: int) -> PlacementSchedule:
     """Solve one problem as a whole, some of its operators on given devices."""
     cp = require("ortools.sat.python.cp_model", "search")
     begun = time.monotonic()
     if not fixed and problem.names and _alike(problem):
         fixed = {problem.order[0]: 0}  # a name for the first one's device
-    few = len(problem.names) <= SMALL
-    first = None if few else anneal(problem, min(FIRST, SHARE * time_limit), seed, fixed)
+    few = len(problem.names) <= _SMALL
+    first = None if few else anneal(problem, min(_FIRST, _SHARE * time_limit), seed, fixed)
     model = _Model(problem, cp.CpModel(), fixed)
     if first is not None:
         model.hint(first)
     solver = cp.CpSolver()
-    solver.parameters.max_time_in_seconds = max(time_limit - (time.monotonic() - begun), LEAST)
+    solver.parameters.max_time_in_seconds = max(time_limit - (time.monotonic() - begun), _LEAST)
     solver.parameters.num_workers = threads
     solver.parameters.random_seed = seed
     status = solver.solve(model.model)
@@ -75,16 +75,16 @@ def _solve(problem: Problem, fixed: Mapping[int, int], time_limit: float, thread
         raise SlipstickError(
             "no placement fits the devices", path="memory", allowed="more devices, or more memory each"
         )
-    found = None
+    best = None
     if status in (cp.OPTIMAL, cp.FEASIBLE):
-        found = model.read(solver, "optimal" if status == cp.OPTIMAL else "the best found in time")
+        best = model.read(solver, "optimal" if status == cp.OPTIMAL else "the best found in time")
     elif first is None:
-        first = anneal(problem, LEAST, seed, fixed)
-    if first is not None and (found is None or first.makespan < found.makespan):
-        return replace(first, bound=found.bound if found else model.least)
-    if found is None:
+        first = anneal(problem, _LEAST, seed, fixed)
+    if first is not None and (best is None or first.makespan < best.makespan):
+        return replace(first, bound=best.bound if best else model.least)
+    if best is None:
         raise SlipstickError("no schedule found in time", path="time_limit", value=time_limit)
-    return found
+    return best
 
 
 def _alike(problem: Problem) -> bool:
@@ -117,7 +117,7 @@ class _Model:
             model.add_no_overlap(intervals)
         model.minimize(self.makespan)
 
-    def hint(self, first: Schedule) -> None:
+    def hint(self, first: PlacementSchedule) -> None:
         """Start from a schedule."""
         problem, add = self.problem, self.model.add_hint
         for group, choices in enumerate(self.on):
@@ -181,8 +181,8 @@ class _Model:
         need = np.zeros(len(self.on))
         np.add.at(need, problem.groups, problem.memory)
         for d, capacity in enumerate(problem.capacity):
-            kept = sum(int(np.ceil(need[g] / unit)) * self.on[g][d] for g in range(len(self.on)))
-            self.model.add(kept <= int(capacity / unit))
+            used = sum(int(np.ceil(need[g] / unit)) * self.on[g][d] for g in range(len(self.on)))
+            self.model.add(used <= int(capacity / unit))
 
     def _edge(self, edge: int) -> None:
         problem, model = self.problem, self.model
@@ -208,7 +208,7 @@ class _Model:
     def _transfer(self, edge: int, way: int, used: Any, before: int, after: int) -> None:
         problem, model = self.problem, self.model
         links = problem.ways[way].links
-        spans, whole = occupied(problem, edge, links)
+        spans, whole = problem.occupied(edge, links)
         first = model.new_int_var(0, self.horizon, f"t{edge},{way}")
         model.add(first >= self.end[before]).only_enforce_if(used)
         hops: list[tuple[int, Any, Any]] = []
@@ -230,13 +230,13 @@ class _Model:
         model.add(self.start[after] >= arrived).only_enforce_if(used)
         self.hops[edge, way] = hops
 
-    def read(self, solver: Any, status: str) -> Schedule:
+    def read(self, solver: Any, status: str) -> PlacementSchedule:
         """Return the schedule of a solution."""
         problem = self.problem
         chosen = [next(d for d, var in enumerate(choices) if solver.value(var)) for choices in self.on]
         transfers = []
         for (edge, way), hops in self.hops.items():
-            spans, _ = occupied(problem, edge, problem.ways[way].links)
+            spans, _ = problem.occupied(edge, problem.ways[way].links)
             for (link, start, used), (begin, end) in zip(hops, spans, strict=True):
                 if solver.value(used):
                     at = solver.value(start)
@@ -245,7 +245,7 @@ class _Model:
         device = np.array([chosen[group] for group in problem.groups], np.int64)
         ends = start + problem.durations[np.arange(len(start)), device]
         bound = int(np.ceil(solver.best_objective_bound - 1e-6))
-        return Schedule(device, start, tuple(transfers), int(ends.max(initial=0)), bound, status, "CP-SAT")
+        return PlacementSchedule(device, start, tuple(transfers), int(ends.max(initial=0)), bound, status, "CP-SAT")
 
 
 def _unit(problem: Problem) -> float:

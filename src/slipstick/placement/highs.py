@@ -13,7 +13,7 @@ import numpy as np
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.placement.problem import Problem
-from slipstick.placement.schedule import Schedule, Transfer, check, occupied
+from slipstick.placement.schedule import PlacementSchedule, Transfer, check
 
 _FEASIBLE = (0, 1)  # scipy's status: optimal, or stopped at a limit
 _INFEASIBLE, _GAVE_UP = 2, 4
@@ -39,8 +39,8 @@ class _Program:
         self.low.append(low)
 
 
-def solve(problem: Problem, *, time_limit: float = 60.0) -> Schedule:
-    """Return the best schedule found within `time_limit` [s], with the bound that was proved.
+def solve(problem: Problem, *, time_limit: float = 60.0) -> PlacementSchedule:
+    """Return the best placement schedule found within `time_limit` [s], with the bound that was proved.
 
     Errors
     ------
@@ -54,21 +54,21 @@ def solve(problem: Problem, *, time_limit: float = 60.0) -> Schedule:
             matrix[row, column] = value
     cost = np.zeros(len(program.upper))
     cost[0] = 1.0
-    for presolve in (True, False):  # HiGHS now and then gives up on what its presolve made of a small program
-        found = optimize.milp(
+    for presolve in (True, False):  # HiGHS now and then gives up on a small program after its presolve
+        solution = optimize.milp(
             cost,
             integrality=program.whole,
             bounds=optimize.Bounds(0, program.upper),
             constraints=optimize.LinearConstraint(matrix.tocsr(), program.low, np.inf),
             options={"time_limit": time_limit, "mip_rel_gap": 0.0, "presolve": presolve},
         )
-        if found.status != _GAVE_UP:
+        if solution.status != _GAVE_UP:
             break
-    if found.status == _INFEASIBLE:
+    if solution.status == _INFEASIBLE:
         raise SlipstickError("no placement fits the devices", path="memory", allowed="more devices or memory")
-    if found.status not in _FEASIBLE or found.x is None:
+    if solution.status not in _FEASIBLE or solution.x is None:
         raise SlipstickError("no schedule found in time", path="time_limit", value=time_limit)
-    return check(problem, _read(problem, found, on, start, hops))
+    return check(problem, _read(problem, solution, on, start, hops))
 
 
 def _program(problem: Problem) -> tuple[_Program, np.ndarray, list[int], dict[tuple[int, int], list[int]]]:
@@ -107,16 +107,16 @@ def _one_at_a_time(problem: Problem, program: _Program, on: np.ndarray, start: l
         for d in range(len(problem.devices)):
             here = {int(on[a, d]): -float(big)} if on[a, d] == on[b, d] else {int(on[a, d]): -big, int(on[b, d]): -big}
             slack = -big if on[a, d] == on[b, d] else -2 * big
-            for one, other, order, shift in ((a, b, -big, -big), (b, a, big, 0)):
-                terms = {start[other]: 1.0, start[one]: -1.0, first: float(order), **here}
-                program.at_least(terms, float(problem.durations[one, d] + slack + shift))
+            for k, other, order, shift in ((a, b, -big, -big), (b, a, big, 0)):
+                terms = {start[other]: 1.0, start[k]: -1.0, first: float(order), **here}
+                program.at_least(terms, float(problem.durations[k, d] + slack + shift))
 
 
 def _transfers(
     problem: Problem, program: _Program, on: np.ndarray, start: list[int], big: int
 ) -> dict[tuple[int, int], list[int]]:
     """Return, for every edge and way, its presence and then the start of each hop."""
-    found: dict[tuple[int, int], list[int]] = {}
+    hops: dict[tuple[int, int], list[int]] = {}
     on_link: dict[int, list[tuple[int, int, int]]] = defaultdict(list)  # start, presence, ticks
     for edge, (a, b) in enumerate(problem.edges):
         program.at_least({start[b]: 1, start[a]: -1, **_long(problem, on, a, -1)}, 0)
@@ -127,22 +127,24 @@ def _transfers(
             present = [program.variable(1, whole=True) for _ in ways]
             program.at_least({**dict.fromkeys(present, 1.0), int(on[a, d]): -1.0, int(on[b, other]): -1.0}, -1)
             for way, used in zip(ways, present, strict=True):
-                found[edge, way] = [used, *_hops(problem, program, on, start, edge, way, used, big, on_link)]
+                hops[edge, way] = [used, *_hops(problem, program, on, start, (edge, way, used), big, on_link)]
     for spans in on_link.values():
         for (s, used, long), (t, other, longer) in itertools.combinations(spans, 2):
             first = program.variable(1, whole=True)
             program.at_least({t: 1, s: -1, first: -big, used: -big, other: -big}, long - 3 * big)
             program.at_least({s: 1, t: -1, first: big, used: -big, other: -big}, longer - 2 * big)
-    return found
+    return hops
 
 
 def _hops(
-    problem: Problem, program: _Program, on: np.ndarray, start: list[int], edge: int, way: int, used: int, big: int,
+    problem: Problem, program: _Program, on: np.ndarray, start: list[int], transfer: tuple[int, int, int], big: int,
     on_link: dict[int, list[tuple[int, int, int]]],
 ) -> list[int]:  # fmt: skip
+    """Add the hops of one transfer (edge, way, variable of its presence); return the start of each hop."""
+    edge, way, used = transfer
     a, b = problem.edges[edge]
     links = problem.ways[way].links
-    spans, whole = occupied(problem, edge, links)
+    spans, whole = problem.occupied(edge, links)
     hops: list[int] = []
     for place, (link, (begin, end)) in enumerate(zip(links, spans, strict=True)):
         if problem.forwarding == "cut-through" and hops:
@@ -163,9 +165,9 @@ def _hops(
 
 
 def _read(
-    problem: Problem, found: object, on: np.ndarray, start: list[int], hops: dict[tuple[int, int], list[int]]
-) -> Schedule:
-    values = found.x  # type: ignore[attr-defined]
+    problem: Problem, solution: object, on: np.ndarray, start: list[int], hops: dict[tuple[int, int], list[int]]
+) -> PlacementSchedule:
+    values = solution.x  # type: ignore[attr-defined]
     device = np.array([int(np.argmax(values[row])) for row in on], np.int64)
     begin = np.rint(values[start]).astype(np.int64)
     transfers = []
@@ -173,11 +175,11 @@ def _read(
         source, target = (int(device[k]) for k in problem.edges[edge])
         chosen = problem.ways[way]
         if values[used] > 0.5 and (chosen.source, chosen.target) == (source, target):
-            spans, _ = occupied(problem, edge, chosen.links)
+            spans, _ = problem.occupied(edge, chosen.links)
             for link, variable, (first, last) in zip(chosen.links, starts, spans, strict=True):
                 at = round(float(values[variable]))
                 transfers.append(Transfer(edge, link, at, at + last - first))
     ends = begin + problem.durations[np.arange(len(begin)), device]
-    bound = int(np.ceil(found.mip_dual_bound - 1e-6))  # type: ignore[attr-defined]
-    status = "optimal" if found.status == 0 else "the best found in time"  # type: ignore[attr-defined]
-    return Schedule(device, begin, tuple(transfers), int(ends.max(initial=0)), bound, status, "HiGHS")
+    bound = int(np.ceil(solution.mip_dual_bound - 1e-6))  # type: ignore[attr-defined]
+    status = "optimal" if solution.status == 0 else "the best found in time"  # type: ignore[attr-defined]
+    return PlacementSchedule(device, begin, tuple(transfers), int(ends.max(initial=0)), bound, status, "HiGHS")

@@ -1,6 +1,6 @@
-"""A first schedule in seconds: operators in order of urgency on given devices, the devices then annealed.
+"""List scheduling and annealing: operators in order of urgency on given devices, the devices then annealed.
 
-What the solvers start from, and all that there is where they find nothing in time. List scheduling by upward rank:
+The solvers start from it, and fall back on it where they find nothing in time. List scheduling by upward rank:
 Topcuoglu et al., "Performance-effective and low-complexity task scheduling", IEEE TPDS 13(3), 2002 (HEFT), with the
 devices given; annealing: Kirkpatrick et al., Science 220, 1983.
 """
@@ -16,15 +16,15 @@ import numpy as np
 
 from slipstick.core.arrays import IntArray
 from slipstick.placement.problem import Problem
-from slipstick.placement.schedule import Schedule, Transfer, occupied
+from slipstick.placement.schedule import PlacementSchedule, Transfer
 
-RUN = 8  # classes in a row that one step moves together, at most
-HOT, COLD = 0.02, 0.0005  # of the makespan: how much worse a step may be at first, and at last
+_RUN = 8  # classes in a row that one step moves together, at most
+_HOT, _COLD = 0.02, 0.0005  # temperature at first and at last, as a share of the makespan
 
 
 @dataclass(frozen=True, eq=False)
 class _Tables:
-    """What list scheduling looks up, as plain lists: Python is quicker with them than with arrays."""
+    """Look-up tables of list scheduling, as plain lists: Python is quicker with them than with arrays."""
 
     durations: list[list[int]]
     outputs: list[list[tuple[int, int]]]  # of an operator: (edge, reader)
@@ -33,8 +33,10 @@ class _Tables:
     hops: dict[tuple[int, int, int], list[tuple[tuple[int, ...], list[tuple[int, int]], int]]]
 
 
-def anneal(problem: Problem, seconds: float, seed: int = 0, fixed: Mapping[int, int] | None = None) -> Schedule | None:
-    """Return the best schedule found in `seconds`, or None if not even the first one fits the memory.
+def anneal(
+    problem: Problem, seconds: float, seed: int = 0, fixed: Mapping[int, int] | None = None
+) -> PlacementSchedule | None:
+    """Return the best placement schedule found in `seconds`, or None if not even the first one fits the memory.
 
     The device of each class of operators is changed, several neighbours at a time, and each change judged by its list
     schedule. `fixed` has the device of some operators.
@@ -46,20 +48,20 @@ def anneal(problem: Problem, seconds: float, seed: int = 0, fixed: Mapping[int, 
     at = _first_fit(problem, need, classes)
     if at is None:
         return None
-    kept = problem.groups[list(fixed or {})], list((fixed or {}).values())
-    at[kept[0]] = kept[1]
+    fixed_groups, fixed_devices = problem.groups[list(fixed or {})], list((fixed or {}).values())
+    at[fixed_groups] = fixed_devices
     here = best = _makespan(problem, tables, at[problem.groups])
     chosen = at.copy()
     begun = time.monotonic()
     while (passed := time.monotonic() - begun) < seconds and len(problem.devices) > 1:
         tried = at.copy()
         first = int(rng.integers(len(classes)))
-        tried[classes[first : first + int(rng.integers(1, RUN + 1))]] = rng.integers(len(problem.devices))
-        tried[kept[0]] = kept[1]
+        tried[classes[first : first + int(rng.integers(1, _RUN + 1))]] = rng.integers(len(problem.devices))
+        tried[fixed_groups] = fixed_devices
         if (np.bincount(tried, need, len(problem.devices)) > problem.capacity).any():
             continue
         there = _makespan(problem, tables, tried[problem.groups])
-        warmth = HOT * (COLD / HOT) ** (passed / seconds) * best
+        warmth = _HOT * (_COLD / _HOT) ** (passed / seconds) * best
         if there <= here or rng.random() < math.exp((here - there) / max(warmth, 1e-9)):
             at, here = tried, there
         if here < best:
@@ -78,9 +80,9 @@ def _tables(problem: Problem) -> _Tables:
     hops: dict[tuple[int, int, int], list[tuple[tuple[int, ...], list[tuple[int, int]], int]]] = {}
     for way in problem.ways:
         for edge in range(len(problem.edges)):
-            spans, whole = occupied(problem, edge, way.links)
+            spans, whole = problem.occupied(edge, way.links)
             hops.setdefault((edge, way.source, way.target), []).append((way.links, spans, whole))
-    waits = [len(found) for found in problem.inputs]
+    waits = [len(inputs) for inputs in problem.inputs]
     return _Tables(problem.durations.tolist(), outputs, waits, rank, hops)
 
 
@@ -107,10 +109,10 @@ def _makespan(problem: Problem, tables: _Tables, device: IntArray) -> int:
     return max(_run(problem, tables, device.tolist())[1], default=0)
 
 
-def _schedule(problem: Problem, tables: _Tables, device: IntArray) -> Schedule:
+def _schedule(problem: Problem, tables: _Tables, device: IntArray) -> PlacementSchedule:
     starts, ends, transfers = _run(problem, tables, device.tolist())
     least = problem.critical_path
-    return Schedule(
+    return PlacementSchedule(
         device, np.array(starts, np.int64), tuple(transfers), max(ends, default=0), least, "list schedule", "annealing"
     )
 

@@ -1,4 +1,4 @@
-"""Pipeline partition: layers in a row cut into stages, the slowest stage as fast as can be, each within its memory."""
+"""Pipeline partition: layers in a row cut into stages within their memory, the slowest stage as fast as can be."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 
 
 @dataclass(frozen=True)
-class Partition:
-    """``cuts[i]`` is the first layer of stage i + 1; `seconds` and `memory` [B] are of every stage."""
+class _Partition:
+    """Partition of layers: ``cuts[i]`` is the first layer of stage i + 1; `seconds` and `memory` [B] of every stage."""
 
     cuts: tuple[int, ...]
     seconds: tuple[float, ...]
@@ -27,12 +28,12 @@ class Partition:
 
 
 def partition(
-    seconds: Sequence[float] | NDArray[np.float64],
-    memory: Sequence[float] | NDArray[np.float64],
+    seconds: Sequence[float] | FloatArray,
+    memory: Sequence[float] | FloatArray,
     stages: int,
     capacity: ArrayLike = np.inf,
     sent: Sequence[float] | None = None,
-) -> Partition:
+) -> _Partition:
     """Return the cut whose slowest stage is the fastest possible, by dynamic programming over (layers, stages).
 
     Parameters
@@ -59,7 +60,7 @@ def partition(
     room = np.broadcast_to(np.asarray(capacity, np.float64), (stages,))
     handed = np.zeros(layers) if sent is None else np.asarray(sent, np.float64)
     before = np.concatenate([[0.0], np.cumsum(time)])
-    held = np.concatenate([[0.0], np.cumsum(need)])
+    needed = np.concatenate([[0.0], np.cumsum(need)])
     best = np.full((stages + 1, layers + 1), np.inf)
     back = np.zeros((stages + 1, layers + 1), np.int64)
     best[0, 0] = 0.0
@@ -67,7 +68,7 @@ def partition(
         for end in range(stage, layers - (stages - stage) + 1):
             begins = np.arange(stage - 1, end)
             cost = before[end] - before[begins] + (handed[end - 1] if end < layers else 0.0)
-            fits = held[end] - held[begins] <= room[stage - 1] * (1 + _ROUNDING)
+            fits = needed[end] - needed[begins] <= room[stage - 1] * (1 + _ROUNDING)
             worst = np.where(fits, np.maximum(best[stage - 1, begins], cost), np.inf)
             back[stage, end] = begins[int(worst.argmin())]
             best[stage, end] = worst.min()
@@ -81,10 +82,10 @@ def partition(
         ends.append(int(back[stage, ends[-1]]))
     edges = ends[::-1]
     spans = list(pairwise(edges))
-    return Partition(
+    return _Partition(
         tuple(edges[1:-1]),
         tuple(float(before[e] - before[b] + (handed[e - 1] if e < layers else 0.0)) for b, e in spans),
-        tuple(float(held[e] - held[b]) for b, e in spans),
+        tuple(float(needed[e] - needed[b]) for b, e in spans),
     )
 
 

@@ -1,4 +1,4 @@
-"""An instance of placement: operators, what they send each other, devices, links and the ways between devices.
+"""Placement problem: operators, their data, devices, links, and the ways between devices.
 
 All times are whole ticks, so that every solver works on the very same numbers and an optimum is an optimum.
 """
@@ -8,24 +8,23 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from slipstick.core.arrays import IntArray
+from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.core.workload import Op
 
 Forwarding = Literal["store", "cut-through"]
-RESOLUTION = 200_000  # ticks of the whole work on one device: 5 in a million of it is rounded away
+_RESOLUTION = 200_000  # ticks of the whole work on one device: 5 in a million of it is rounded away
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way from a device to another: its links in order."""
+class _Way:
+    """Way from one device to another: its links in order."""
 
     source: int
     target: int
@@ -34,7 +33,7 @@ class Way:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What is to be placed.
+    """Placement problem: operators of a graph, and the devices and links that they are placed on.
 
     ``durations[k, d]`` ticks that operator k takes on device d, ``memory[k]`` bytes that it keeps there, ``groups[k]``
     the number of its co-location class, ``edges[e]`` = (from, to), ``sent[e, l]`` ticks that edge e's data occupy link
@@ -43,15 +42,15 @@ class Problem:
 
     names: tuple[str, ...]
     durations: IntArray
-    memory: NDArray[np.float64]
+    memory: FloatArray
     groups: IntArray
     edges: IntArray
     sent: IntArray
     latency: IntArray
-    capacity: NDArray[np.float64]
+    capacity: FloatArray
     devices: tuple[str, ...]
     links: tuple[str, ...]
-    ways: tuple[Way, ...]
+    ways: tuple[_Way, ...]
     forwarding: Forwarding
     tick: float
 
@@ -64,23 +63,23 @@ class Problem:
     def critical_path(self) -> int:
         """Ticks of the longest chain of operators, each on its fastest device, without transfers: no plan is faster."""
         best = self.durations.min(axis=1)
-        done = np.zeros(len(best), np.int64)
+        ends = np.zeros(len(best), np.int64)
         inputs = self.inputs
         for k in self.order:
-            done[k] = best[k] + max((int(done[i]) for i in inputs[k]), default=0)
-        return int(done.max(initial=0))
+            ends[k] = best[k] + max((int(ends[i]) for i in inputs[k]), default=0)
+        return int(ends.max(initial=0))
 
     @property
     def inputs(self) -> list[list[int]]:
-        """The operators that each one reads from."""
-        found: list[list[int]] = [[] for _ in self.names]
+        """Numbers of the operators that each operator reads from."""
+        inputs: list[list[int]] = [[] for _ in self.names]
         for before, after in self.edges:
-            found[after].append(int(before))
-        return found
+            inputs[after].append(int(before))
+        return inputs
 
     @property
     def order(self) -> list[int]:
-        """The operators so that each comes behind what it reads."""
+        """Topological order of the operators: each comes behind those that it reads."""
         waits = np.bincount(self.edges[:, 1], minlength=len(self.names))
         following: list[list[int]] = [[] for _ in self.names]
         for before, after in self.edges:
@@ -96,30 +95,50 @@ class Problem:
         return ready
 
     def between(self, source: int, target: int) -> list[int]:
-        """The numbers of the ways from one device to another."""
+        """Return the numbers of the ways from one device to another."""
         return [n for n, way in enumerate(self.ways) if (way.source, way.target) == (source, target)]
+
+    def occupied(self, edge: int, links: tuple[int, ...]) -> tuple[list[tuple[int, int]], int]:
+        """Return the spans (ticks) in which an edge's data occupy each link of a way, and their earliest arrival.
+
+        Store and forward: a link begins when the one before has delivered all. Cut-through: all links at once, for as
+        long as the slowest takes.
+        """
+        if self.forwarding == "cut-through":
+            longest = max(int(self.sent[edge, link]) for link in links)
+            return [(0, longest) for _ in links], longest + int(self.latency[list(links)].sum())
+        spans, at = [], 0
+        for link in links:
+            end = at + int(self.sent[edge, link])
+            spans.append((at, end))
+            at = end + int(self.latency[link])
+        return spans, at
+
+
+@dataclass(frozen=True)
+class OperatorCosts:
+    """Costs of the operations of a graph, by their names.
+
+    `seconds` of each, the same on every device or one mapping a device; `transfers` [B] from one operation to another
+    that reads it; `memory` [B] that each keeps where it runs.
+    """
+
+    seconds: Mapping[str, float] | Sequence[Mapping[str, float]]
+    transfers: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    memory: Mapping[str, float] = field(default_factory=dict)
 
 
 def problem_of(
-    ops: Sequence[Op],
-    seconds: Mapping[str, float] | Sequence[Mapping[str, float]],
-    transfers: Mapping[tuple[str, str], float],
-    topology: Topology,
-    *,
-    memory: Mapping[str, float] | None = None,
-    capacity: float = math.inf,
-    devices: int | None = None,
-    forwarding: Forwarding = "store",
-    resolution: int = RESOLUTION,
-) -> Problem:
-    """Return the instance of a graph of operations on the compute nodes of a topology.
+    ops: Sequence[Op], costs: OperatorCosts, topology: Topology, *, capacity: float = math.inf,
+    devices: int | None = None, forwarding: Forwarding = "store", resolution: int = _RESOLUTION,
+) -> Problem:  # fmt: skip
+    """Return the placement problem of a graph of operations on the compute nodes of a topology.
 
     Parameters
     ----------
-    seconds : of each operation by name, the same on every device or one mapping a device.
-    transfers : bytes from one operation to another that reads it.
-    memory : bytes that each operation keeps where it runs; `capacity` of a device.
-    devices : how many of the topology's compute nodes, the best connected ones; all of them by default.
+    capacity : bytes of a device.
+    devices : number of the topology's compute nodes, the best connected ones; all of them by default.
+    resolution : ticks of all operations on the fastest device.
 
     Errors
     ------
@@ -129,22 +148,22 @@ def problem_of(
     count = topology.npus.size if devices is None else devices
     if not 1 <= count <= topology.npus.size:
         raise SlipstickError("out of range", path="devices", value=count, allowed=f"1 to {topology.npus.size}")
-    each = [seconds] * count if isinstance(seconds, Mapping) else list(seconds)
+    by_device = [costs.seconds] * count if isinstance(costs.seconds, Mapping) else list(costs.seconds)
     number = {op.name: k for k, op in enumerate(ops)}
     for op in ops:
-        if any(op.name not in times for times in each):
+        if any(op.name not in times for times in by_device):
             raise SlipstickError("has no time", path=f"graph.{op.name}")
-    table = np.array([[times[op.name] for times in each] for op in ops])
+    table = np.array([[times[op.name] for times in by_device] for op in ops])
     tick = float(table.sum(axis=0).min()) / resolution or 1.0
-    pairs = [(number[a], number[b]) for a, b in transfers]
+    pairs = [(number[a], number[b]) for a, b in costs.transfers]
     chosen = best_connected(topology, count)
     used, ways = _ways(topology, chosen)
     rate = topology.bandwidth[used]
-    sent = np.array(list(transfers.values()))[:, None] / rate[None, :] if transfers else np.zeros((0, len(used)))
-    found = Problem(
+    sent = np.array(list(costs.transfers.values())).reshape(-1, 1) / rate[None, :]
+    problem = Problem(
         names=tuple(op.name for op in ops),
         durations=np.rint(table / tick).astype(np.int64),
-        memory=np.array([(memory or {}).get(op.name, 0.0) for op in ops]),
+        memory=np.array([costs.memory.get(op.name, 0.0) for op in ops]),
         groups=_classes(ops),
         edges=np.array(pairs, np.int64).reshape(-1, 2),
         sent=np.ceil(sent / tick - 1e-9).astype(np.int64),
@@ -156,11 +175,11 @@ def problem_of(
         forwarding=forwarding,
         tick=tick,
     )
-    check_memory(found)
-    return found
+    _check_memory(problem)
+    return problem
 
 
-def check_memory(problem: Problem) -> None:
+def _check_memory(problem: Problem) -> None:
     """Raise SlipstickError if something fits nowhere, or all of it does not fit on all devices together."""
     for group in range(int(problem.groups.max(initial=-1)) + 1):
         members = np.flatnonzero(problem.groups == group)
@@ -212,30 +231,30 @@ def best_connected(topology: Topology, count: int) -> list[int]:
     return [int(npus[place]) for place in best]
 
 
-def _ways(topology: Topology, chosen: Sequence[int]) -> tuple[list[int], tuple[Way, ...]]:
+def _ways(topology: Topology, chosen: Sequence[int]) -> tuple[list[int], tuple[_Way, ...]]:
     """Return the links that ways between the chosen nodes use, and all shortest ways, as places in that list."""
     from_node: dict[int, list[int]] = {}
     for link, source in enumerate(topology.source):
         from_node.setdefault(int(source), []).append(link)
-    found: list[tuple[int, int, tuple[int, ...]]] = []
+    ways: list[tuple[int, int, tuple[int, ...]]] = []
     for source, target in itertools.permutations(range(len(chosen)), 2):
         paths = _shortest(topology, from_node, chosen[source], chosen[target])
         if not paths:
             names = f"{topology.nodes[chosen[source]]} to {topology.nodes[chosen[target]]}"
             raise SlipstickError("no way", path=f"topology {topology.name}", value=names)
-        found += [(source, target, path) for path in paths]
-    used = sorted({link for _, _, path in found for link in path})
+        ways += [(source, target, path) for path in paths]
+    used = sorted({link for _, _, path in ways for link in path})
     place = {link: n for n, link in enumerate(used)}
-    return used, tuple(Way(s, t, tuple(place[link] for link in path)) for s, t, path in found)
+    return used, tuple(_Way(s, t, tuple(place[link] for link in path)) for s, t, path in ways)
 
 
 def _shortest(topology: Topology, from_node: Mapping[int, list[int]], start: int, end: int) -> list[tuple[int, ...]]:
     paths: list[tuple[int, tuple[int, ...]]] = [(start, ())]
     seen = {start}
     while paths:
-        done = [path for node, path in paths if node == end]
-        if done:
-            return done
+        arrived = [path for node, path in paths if node == end]
+        if arrived:
+            return arrived
         paths = [
             (int(topology.target[link]), (*path, link))
             for node, path in paths

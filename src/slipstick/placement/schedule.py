@@ -1,4 +1,4 @@
-"""A schedule: where and when every operator and transfer runs, and the check that it may."""
+"""Placement schedule: device and start of every operator and transfer, and the check of every rule."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from slipstick.placement.problem import Problem
 
 @dataclass(frozen=True)
 class Transfer:
-    """One edge's data on one link, from `start` to `end` (ticks)."""
+    """Transfer of one edge's data over one link, from `start` to `end` (ticks)."""
 
     edge: int
     link: int
@@ -24,8 +24,8 @@ class Transfer:
 
 
 @dataclass(frozen=True, eq=False)
-class Schedule:
-    """A placement with its times, in ticks. `bound`: no schedule is shorter; `status` says how sure that is.
+class PlacementSchedule:
+    """Placement of operators with its times, in ticks. `bound`: no schedule is shorter; `status` says how sure that is.
 
     `device` [operators], `start` [operators], `transfers` of every edge whose ends lie apart.
     """
@@ -40,34 +40,17 @@ class Schedule:
 
     @property
     def gap(self) -> float:
-        """How far the makespan may lie above the optimum, as a share of it."""
+        """Optimality gap: the most that the makespan lies above the optimum, as a share of the makespan."""
         return (self.makespan - self.bound) / self.makespan if self.makespan else 0.0
 
     @property
     def proved(self) -> bool:
-        """Whether nothing can be shorter."""
+        """Whether the makespan is proved to be the shortest possible."""
         return self.makespan <= self.bound
 
 
-def occupied(problem: Problem, edge: int, links: tuple[int, ...]) -> tuple[list[tuple[int, int]], int]:
-    """Return when an edge's data occupy each link of a way, from their start, and when they have arrived at best.
-
-    Store and forward: a link begins when the one before has delivered all. Cut-through: all links at once, for as long
-    as the slowest takes.
-    """
-    if problem.forwarding == "cut-through":
-        longest = max(int(problem.sent[edge, link]) for link in links)
-        return [(0, longest) for _ in links], longest + int(problem.latency[list(links)].sum())
-    found, at = [], 0
-    for link in links:
-        end = at + int(problem.sent[edge, link])
-        found.append((at, end))
-        at = end + int(problem.latency[link])
-    return found, at
-
-
-def check(problem: Problem, schedule: Schedule) -> Schedule:
-    """Return the schedule if it keeps every rule of the problem; it knows nothing of how it was found.
+def check(problem: Problem, schedule: PlacementSchedule) -> PlacementSchedule:
+    """Return the schedule if it keeps every rule of the problem, whatever the solver that found it.
 
     Errors
     ------
@@ -77,9 +60,9 @@ def check(problem: Problem, schedule: Schedule) -> Schedule:
     for group in range(int(problem.groups.max(initial=-1)) + 1):
         if len(set(schedule.device[problem.groups == group].tolist())) > 1:
             raise SlipstickError("operators that belong together lie apart", path="schedule", value=group)
-    kept = np.bincount(schedule.device, problem.memory, minlength=len(problem.devices))
-    if (kept > problem.capacity).any():
-        raise SlipstickError("a device is over its memory", path="schedule", value=kept.tolist())
+    used = np.bincount(schedule.device, problem.memory, minlength=len(problem.devices))
+    if (used > problem.capacity).any():
+        raise SlipstickError("a device is over its memory", path="schedule", value=used.tolist())
     for device in range(len(problem.devices)):
         here = np.flatnonzero(schedule.device == device)
         _apart([(int(schedule.start[k]), int(end[k])) for k in here], problem.devices[device])
@@ -103,7 +86,7 @@ def _apart(spans: list[tuple[int, int]], name: str) -> None:
             raise SlipstickError("two things at once", path=f"schedule.{name}", value=f"{start} before {end}")
 
 
-def _check_edge(problem: Problem, schedule: Schedule, edge: int, end: IntArray) -> None:
+def _check_edge(problem: Problem, schedule: PlacementSchedule, edge: int, end: IntArray) -> None:
     before, after = problem.edges[edge]
     hops = sorted((t for t in schedule.transfers if t.edge == edge), key=lambda t: t.start)
     if schedule.device[before] == schedule.device[after]:

@@ -15,15 +15,15 @@ import numpy as np
 
 from slipstick.core.arrays import IntArray
 from slipstick.placement.problem import Problem
-from slipstick.placement.schedule import Schedule, Transfer
+from slipstick.placement.schedule import PlacementSchedule, Transfer
 
-PERMUTED = 8  # devices: of more, symmetries are not looked for
-Solve = Callable[[Problem, Mapping[int, int]], Schedule]  # (part, the device of some operators) -> its best schedule
+_MAX_PERMUTED = 8  # devices: of more, symmetries are not looked for
+_Solve = Callable[[Problem, Mapping[int, int]], PlacementSchedule]  # (part, devices of some operators) -> its best
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """What lies between two cuts: a problem of its own; `first` and `last` are the cuts in it, or None at the ends.
+class _Part:
+    """Part of a problem between two cuts, itself a problem; `first` and `last` are the cuts in it, or None at the ends.
 
     The first cut stands in it without duration, as the source of its results. `operators` and `edges` are their numbers
     in the whole problem.
@@ -36,36 +36,36 @@ class Part:
     last: int | None
 
 
-def parts_of(problem: Problem) -> list[Part]:
+def _parts_of(problem: Problem) -> list[_Part]:
     """Return the parts in order; one part, the problem itself, where nothing can be cut."""
     cuts = _cuts(problem)
     if not cuts:
-        return [Part(problem, np.arange(len(problem.names)), np.arange(len(problem.edges)), None, None)]
+        return [_Part(problem, np.arange(len(problem.names)), np.arange(len(problem.edges)), None, None)]
     place = np.empty(len(problem.names), np.int64)
     place[problem.order] = np.arange(len(problem.names))
     ends: list[int | None] = [*cuts, None]
     if place[cuts[-1]] == len(problem.names) - 1:
         ends.pop()
-    found, before = [], None
+    parts, before = [], None
     for end in ends:
         low = -1 if before is None else int(place[before])
         high = len(problem.names) - 1 if end is None else int(place[end])
         operators = np.array([k for k in problem.order if low <= place[k] <= high], np.int64)
-        found.append(_part(problem, operators, before, end))
+        parts.append(_part(problem, operators, before, end))
         before = end
-    return found
+    return parts
 
 
-def solve_in_series(problem: Problem, solve: Solve) -> Schedule:
-    """Return the shortest path over the parts; `solve` gives the best schedule of a part and its bound.
+def solve_in_series(problem: Problem, solve: _Solve) -> PlacementSchedule:
+    """Return the schedule of the shortest path over the parts; `solve` gives the best schedule of a part and its bound.
 
     Each pair of devices is solved once among those that a symmetry of the devices maps on each other.
     """
-    parts, same = parts_of(problem), _orbits(problem)
+    parts, same = _parts_of(problem), _orbits(problem)
     devices = range(len(problem.devices))
-    solved: dict[tuple[int, int, int], Schedule] = {}
+    solved: dict[tuple[int, int, int], PlacementSchedule] = {}
 
-    def one(number: int, a: int, b: int) -> Schedule:
+    def best(number: int, a: int, b: int) -> PlacementSchedule:
         part = parts[number]
         key = (number, *same[a if part.first is not None else 0, b if part.last is not None else 0])
         if key not in solved:
@@ -75,7 +75,7 @@ def solve_in_series(problem: Problem, solve: Solve) -> Schedule:
     time, bound = np.zeros(len(devices), np.int64), np.zeros(len(devices), np.int64)
     back: list[list[int]] = []
     for number, part in enumerate(parts):
-        table = [[one(number, a, b) for b in devices] for a in (devices if part.first is not None else [0])]
+        table = [[best(number, a, b) for b in devices] for a in (devices if part.first is not None else [0])]
         if part.first is None:
             time, bound = time[:1], bound[:1]
         made = time[:, None] + np.array([[s.makespan for s in row] for row in table])
@@ -90,7 +90,7 @@ def solve_in_series(problem: Problem, solve: Solve) -> Schedule:
     for number, (a, b) in enumerate(itertools.pairwise(way[::-1])):
         part = parts[number]
         ends = a if part.first is not None else 0, b if part.last is not None else 0
-        chosen.append(one(number, a, b) if same[ends] == ends else solve(part.problem, _fixed(part, a, b)))
+        chosen.append(best(number, a, b) if same[ends] == ends else solve(part.problem, _fixed(part, a, b)))
     return _joined(problem, parts, chosen, int(bound.min()))
 
 
@@ -115,7 +115,7 @@ def _cuts(problem: Problem) -> list[int]:
     return [k for n, k in enumerate(order) if reach[n] <= n and last_source <= n <= first_sink and n]
 
 
-def _part(problem: Problem, operators: IntArray, first: int | None, last: int | None) -> Part:
+def _part(problem: Problem, operators: IntArray, first: int | None, last: int | None) -> _Part:
     number = {int(k): n for n, k in enumerate(operators)}
     edges = np.array(
         [e for e, (a, b) in enumerate(problem.edges) if int(a) in number and int(b) in number and int(b) != first],
@@ -134,10 +134,10 @@ def _part(problem: Problem, operators: IntArray, first: int | None, last: int | 
         sent=problem.sent[edges],
     )
     ends = [None if cut is None else number[cut] for cut in (first, last)]
-    return Part(inner, operators, edges, *ends)
+    return _Part(inner, operators, edges, *ends)
 
 
-def _fixed(part: Part, a: int, b: int) -> dict[int, int]:
+def _fixed(part: _Part, a: int, b: int) -> dict[int, int]:
     """Return the devices of a part's cuts."""
     ends = ((part.first, a), (part.last, b))
     return {operator: device for operator, device in ends if operator is not None}
@@ -147,7 +147,7 @@ def _orbits(problem: Problem) -> dict[tuple[int, int], tuple[int, int]]:
     """Return for each pair of devices the first pair that a symmetry of devices and links maps it on."""
     count = len(problem.devices)
     pairs = [(a, b) for a in range(count) for b in range(count)]
-    if count > PERMUTED:
+    if count > _MAX_PERMUTED:
         return {pair: pair for pair in pairs}
     symmetries = _symmetries(problem)
     return {(a, b): min((int(p[a]), int(p[b])) for p in symmetries) for a, b in pairs}
@@ -166,22 +166,24 @@ def _symmetries(problem: Problem) -> IntArray:
         kind = (*problem.sent[:, link].tolist(), int(problem.latency[link]))
         joined[a, b] = kinds.setdefault(kind, len(kinds) + 1)
     renamed = np.array(list(itertools.permutations(range(count))))
-    kept = (joined[renamed[:, :, None], renamed[:, None, :]] == joined).all(axis=(1, 2))
-    kept &= (problem.capacity[renamed] == problem.capacity).all(axis=1)
+    same = (joined[renamed[:, :, None], renamed[:, None, :]] == joined).all(axis=(1, 2))
+    same &= (problem.capacity[renamed] == problem.capacity).all(axis=1)
     unlike = np.unique(problem.durations, axis=1, return_inverse=True)[1]
-    return np.asarray(renamed[kept & (unlike[renamed] == unlike).all(axis=1)])
+    return np.asarray(renamed[same & (unlike[renamed] == unlike).all(axis=1)])
 
 
-def _joined(problem: Problem, parts: list[Part], chosen: list[Schedule], bound: int) -> Schedule:
+def _joined(problem: Problem, parts: list[_Part], chosen: list[PlacementSchedule], bound: int) -> PlacementSchedule:
     """Return the schedules of the parts one behind the other."""
     device, start = np.zeros(len(problem.names), np.int64), np.zeros(len(problem.names), np.int64)
     transfers: list[Transfer] = []
     at = 0
-    for part, found in zip(parts, chosen, strict=True):
-        kept = np.arange(len(part.operators)) != (-1 if part.first is None else part.first)
-        device[part.operators[kept]] = found.device[kept]
-        start[part.operators[kept]] = found.start[kept] + at
-        transfers += [Transfer(int(part.edges[t.edge]), t.link, t.start + at, t.end + at) for t in found.transfers]
-        at += found.makespan
+    for part, schedule in zip(parts, chosen, strict=True):
+        own = np.arange(len(part.operators)) != (-1 if part.first is None else part.first)
+        device[part.operators[own]] = schedule.device[own]
+        start[part.operators[own]] = schedule.start[own] + at
+        transfers += [Transfer(int(part.edges[t.edge]), t.link, t.start + at, t.end + at) for t in schedule.transfers]
+        at += schedule.makespan
     status = "optimal" if at <= bound else "the best found in time"
-    return Schedule(device, start, tuple(transfers), at, bound, status, f"{chosen[0].solver}, {len(parts)} parts")
+    return PlacementSchedule(
+        device, start, tuple(transfers), at, bound, status, f"{chosen[0].solver}, {len(parts)} parts"
+    )

@@ -9,7 +9,7 @@ import numpy as np
 
 from slipstick.core.topology import Topology
 from slipstick.engines.fred_paper import cases, end_to_end, sweep_pairs
-from slipstick.fabric.patterns import all_reduce, in_network, messages, together
+from slipstick.fabric.patterns import Pattern, all_reduce, in_network
 from slipstick.fabric.topology_file import resolve_topology
 from slipstick.fabric.training.io_controllers import controllers, hot_spot, line_rate
 from slipstick.report.published import Row, RowDict, Suite, Validation, number, register_suite
@@ -108,10 +108,10 @@ def _used(row: RowDict) -> _Answer | str | None:
     fabric = resolve_topology(f"wafer-{names[0]}")
     if kind == "PP":
         hops = [(group[0], group[0] + 2) for group in _MP2[::2]]
-        pattern, moved = messages(fabric, hops), 1.0
+        pattern, moved = Pattern.of_messages(fabric, hops), 1.0
     else:
         groups = [_NODES] if "MP(20)" in row["workload"] else (_MP2 if kind == "MP" else _DP5)
-        pattern = together([all_reduce(fabric, group) for group in groups], fabric)
+        pattern = Pattern.together([all_reduce(fabric, group) for group in groups], fabric)
         count = len(groups[0])
         moved = 1.0 if in_network(fabric) and count > 2 else 2 * (count - 1) / count
     return moved * _SIZE / pattern.time(fabric, _SIZE) / 1e9, "bandwidth", _LIMITS, _why_not(row)
@@ -135,7 +135,7 @@ def _limit(row: RowDict) -> _Answer | None:
 
 
 def _together(fabric: Topology, groups: Sequence[range]) -> float:
-    return together([all_reduce(fabric, group) for group in groups], fabric).time(fabric, _SIZE)
+    return Pattern.together([all_reduce(fabric, group) for group in groups], fabric).time(fabric, _SIZE)
 
 
 def _io(row: RowDict) -> _Answer | None:

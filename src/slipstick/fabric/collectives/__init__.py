@@ -1,1 +1,1 @@
-"""Collective algorithms, one a file: each returns the `Schedule` of its messages."""
+"""Collective algorithms, one a file; `by_name` finds the schedule of a collective by both names."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from slipstick.core.arrays import IntArray
-from slipstick.fabric.messages import Schedule, Writer
+from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder, ScheduleWriter
 
 
-def all_reduce(ranks: int) -> Schedule:
+def _all_reduce(ranks: int) -> CollectiveSchedule:
     """Return halving (reduce-scatter) and doubling (all-gather).
 
     For other numbers than powers of two the ranks beyond the largest power first give their data to a partner, and get
@@ -16,28 +16,29 @@ def all_reduce(ranks: int) -> Schedule:
 
     Examples
     --------
-    >>> all_reduce(8).sent.tolist()
+    >>> _all_reduce(8).sent.tolist()
     [14, 14, 14, 14, 14, 14, 14, 14]
     """
     inner = 1 << (ranks.bit_length() - 1)
     extra = np.arange(ranks - inner)
-    writer = Writer()
+    writer = ScheduleWriter()
     before = np.full((2, inner), -1)  # the last message that each rank received, and the last that it sent
     if extra.size:
         before[0, extra] = writer.add(inner + extra, extra, 0, inner, reduces=True)
     everyone = np.arange(inner)
-    first, held = np.zeros(inner, np.int64), inner
+    first, kept_chunks = np.zeros(inner, np.int64), inner
     distance = inner // 2
     while distance:
-        held //= 2
-        keep = first + np.where(everyone & distance, held, 0)
-        give = first + np.where(everyone & distance, 0, held)
-        before = _exchange(writer, everyone, distance, give, held, before, reduces=True)
+        kept_chunks //= 2
+        keep = first + np.where(everyone & distance, kept_chunks, 0)
+        give = first + np.where(everyone & distance, 0, kept_chunks)
+        before = _exchange(writer, everyone, distance, give, kept_chunks, before, reduces=True)
         first, distance = keep, distance // 2
     distance = 1
     while distance < inner:
-        before = _exchange(writer, everyone, distance, first, held, before, reduces=False)
-        first, held, distance = np.minimum(first, first[everyone ^ distance]), held * 2, distance * 2
+        before = _exchange(writer, everyone, distance, first, kept_chunks, before, reduces=False)
+        first = np.minimum(first, first[everyone ^ distance])
+        kept_chunks, distance = kept_chunks * 2, distance * 2
     if extra.size:
         back = writer.add(extra, inner + extra, 0, inner)
         writer.order(before[:, extra], back)
@@ -45,10 +46,22 @@ def all_reduce(ranks: int) -> Schedule:
 
 
 def _exchange(
-    writer: Writer, everyone: IntArray, distance: int, first: IntArray, held: int, before: IntArray, *, reduces: bool
+    writer: ScheduleWriter,
+    everyone: IntArray,
+    distance: int,
+    first: IntArray,
+    count: int,
+    before: IntArray,
+    *,
+    reduces: bool,
 ) -> IntArray:
-    """Write one exchange with the partners at `distance`; return what each received and sent."""
+    """Write one exchange of `count` chunks with the partners at `distance`; return the messages received and sent."""
     partner = everyone ^ distance
-    sent = writer.add(everyone, partner, first, held, reduces=reduces)
+    sent = writer.add(everyone, partner, first, count, reduces=reduces)
     writer.order(before, sent)
     return np.stack([sent[partner], sent])
+
+
+SCHEDULES: dict[str, ScheduleBuilder] = {
+    "all_reduce": _all_reduce,
+}

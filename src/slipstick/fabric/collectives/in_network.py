@@ -1,50 +1,59 @@
-"""In-network: switches add up on the way up and copy on the way down; every rank sends and receives the data once."""
+"""In-network collectives: switches add up on the way up and copy on the way down; a rank sends the data once."""
 
 from __future__ import annotations
 
-from slipstick.fabric.messages import Schedule, Writer
+from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder, ScheduleWriter
 
 
-def all_reduce(ranks: int) -> Schedule:
-    """Return one message from all to all.
+def _all_reduce(ranks: int) -> CollectiveSchedule:
+    """Return an all-reduce in one message from all ranks to all.
 
     Examples
     --------
-    >>> all_reduce(20).sent.tolist() == [1] * 20
+    >>> _all_reduce(20).sent.tolist() == [1] * 20
     True
     """
-    return _one("all_reduce", ranks, list(range(ranks)), list(range(ranks)), 0)
+    return _single_cast("all_reduce", ranks, list(range(ranks)), list(range(ranks)), 0)
 
 
-def reduce(ranks: int, root: int = 0) -> Schedule:
+def _reduce(ranks: int, root: int = 0) -> CollectiveSchedule:
     """Return one message from all to the root."""
-    return _one("reduce", ranks, list(range(ranks)), [root], root)
+    return _single_cast("reduce", ranks, list(range(ranks)), [root], root)
 
 
-def broadcast(ranks: int, root: int = 0) -> Schedule:
+def _broadcast(ranks: int, root: int = 0) -> CollectiveSchedule:
     """Return one message from the root to all others."""
-    return _one("broadcast", ranks, [root], [rank for rank in range(ranks) if rank != root], root)
+    return _single_cast("broadcast", ranks, [root], [rank for rank in range(ranks) if rank != root], root)
 
 
-def reduce_scatter(ranks: int) -> Schedule:
+def _reduce_scatter(ranks: int) -> CollectiveSchedule:
     """Return a reduction to each rank in turn. Source: FRED (arXiv 2406.19580), section 5: compound collectives."""
-    writer = Writer()
+    writer = ScheduleWriter()
     everyone = list(range(ranks))
     for rank in everyone:
         writer.cast(everyone, [rank], rank)
     return writer.finish("reduce_scatter", "in_network", ranks, ranks)
 
 
-def all_gather(ranks: int) -> Schedule:
+def _all_gather(ranks: int) -> CollectiveSchedule:
     """Return a multicast from each rank in turn."""
-    writer = Writer()
+    writer = ScheduleWriter()
     for rank in range(ranks):
         writer.cast([rank], [other for other in range(ranks) if other != rank], rank)
     return writer.finish("all_gather", "in_network", ranks, ranks)
 
 
-def _one(collective: str, ranks: int, sources: list[int], targets: list[int], root: int) -> Schedule:
-    writer = Writer()
+def _single_cast(collective: str, ranks: int, sources: list[int], targets: list[int], root: int) -> CollectiveSchedule:
+    writer = ScheduleWriter()
     if targets:
         writer.cast(sources, targets, 0)
     return writer.finish(collective, "in_network", ranks, 1, root)
+
+
+SCHEDULES: dict[str, ScheduleBuilder] = {
+    "all_reduce": _all_reduce,
+    "reduce": _reduce,
+    "broadcast": _broadcast,
+    "reduce_scatter": _reduce_scatter,
+    "all_gather": _all_gather,
+}

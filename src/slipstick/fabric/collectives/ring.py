@@ -1,46 +1,46 @@
-"""Ring: every rank talks to the next one only. N - 1 steps of 1/N of the data to reduce-scatter, as many to gather."""
+"""Ring collectives: every rank sends to the next one only, N - 1 steps of 1/N of the data to scatter or gather."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from slipstick.core.arrays import IntArray
-from slipstick.fabric.messages import Schedule, Writer
+from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder, ScheduleWriter
 
 
-def all_reduce(ranks: int) -> Schedule:
+def _all_reduce(ranks: int) -> CollectiveSchedule:
     """Return reduce-scatter and all-gather around the ring. Source: Patarasu & Yuan, JPDC 69(2) 2009, section 3.
 
     Examples
     --------
-    >>> all_reduce(4).sent.tolist()
+    >>> _all_reduce(4).sent.tolist()
     [6, 6, 6, 6]
     """
-    writer = Writer()
+    writer = ScheduleWriter()
     _around(writer, ranks, reduces=False, before=_around(writer, ranks, reduces=True))
     return writer.finish("all_reduce", "ring", ranks, ranks)
 
 
-def reduce_scatter(ranks: int) -> Schedule:
+def _reduce_scatter(ranks: int) -> CollectiveSchedule:
     """Return the first half: rank r ends with chunk r."""
-    writer = Writer()
+    writer = ScheduleWriter()
     _around(writer, ranks, reduces=True)
     return writer.finish("reduce_scatter", "ring", ranks, ranks)
 
 
-def all_gather(ranks: int) -> Schedule:
+def _all_gather(ranks: int) -> CollectiveSchedule:
     """Return the second half: rank r begins with chunk r."""
-    writer = Writer()
+    writer = ScheduleWriter()
     _around(writer, ranks, reduces=False)
     return writer.finish("all_gather", "ring", ranks, ranks)
 
 
-def all_to_all(ranks: int) -> Schedule:
+def _all_to_all(ranks: int) -> CollectiveSchedule:
     """Return an all-to-all in which every chunk is handed on from neighbour to neighbour, one step after the other.
 
     In step k every rank passes the chunks on that have ranks - k hops behind or before them, one message each.
     """
-    writer = Writer()
+    writer = ScheduleWriter()
     everyone = np.arange(ranks)
     arrived = left = np.full(ranks, -1)  # the last message that each rank received, and the last that it sent
     for step in range(1, ranks):
@@ -54,14 +54,14 @@ def all_to_all(ranks: int) -> Schedule:
 
 
 def steps(
-    writer: Writer, groups: IntArray, first: IntArray, count: int, before: IntArray, *, reduces: bool
+    writer: ScheduleWriter, groups: IntArray, first: IntArray, count: int, before: IntArray, *, reduces: bool
 ) -> IntArray:
-    """Write the steps of one phase in several groups at once; return, by rank, what to wait for to have everything.
+    """Write the ring steps of one phase in several groups at once; return, by rank, the message that ends its phase.
 
     Parameters
     ----------
     groups : [groups, members], ranks in ring order.
-    first : [groups, members], where the piece begins that the member keeps (`reduces`) or has; `count` chunks long.
+    first : [groups, members], first chunk of the piece that the member keeps (`reduces`) or has; `count` chunks long.
     before : by rank, the message that its first one waits for, or -1.
     """
     members = np.arange(groups.shape[1])
@@ -88,7 +88,15 @@ def steps(
     return meeting
 
 
-def _around(writer: Writer, ranks: int, *, reduces: bool, before: IntArray | None = None) -> IntArray:
+def _around(writer: ScheduleWriter, ranks: int, *, reduces: bool, before: IntArray | None = None) -> IntArray:
     everyone = np.arange(ranks)[None, :]
     arrived = np.full(ranks, -1) if before is None else before
     return steps(writer, everyone, everyone, 1, arrived, reduces=reduces)
+
+
+SCHEDULES: dict[str, ScheduleBuilder] = {
+    "all_reduce": _all_reduce,
+    "reduce_scatter": _reduce_scatter,
+    "all_gather": _all_gather,
+    "all_to_all": _all_to_all,
+}

@@ -8,58 +8,58 @@ the fewest nodes have; which node first: the one whose links have the most to br
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from slipstick.core.arrays import IntArray
+from slipstick.core.arrays import BoolArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
-from slipstick.fabric.messages import Schedule, Writer
+from slipstick.fabric.messages import CollectiveSchedule, ScheduleWriter
 
-Sends = list[tuple[int, int]]  # link and chunk, in the order of their beginning
+_Sends = list[tuple[int, int]]  # link and chunk, in the order of their beginning
 
 
-def all_gather(topology: Topology, size: float, pieces: int = 4, seed: int = 0) -> Schedule:
-    """Return an all-gather in which every node's part is cut into `pieces` chunks.
+def synthesized_schedule(
+    collective: str, topology: Topology, size: float, pieces: int = 4, seed: int = 0
+) -> CollectiveSchedule:
+    """Return a synthesised ``all_gather``, ``reduce_scatter`` or ``all_reduce`` over the links of a topology.
+
+    A reduce-scatter is the all-gather backwards: every way of a chunk is gone in the other direction, adding up. In an
+    all-reduce a chunk goes back as soon as it has been added up.
 
     Parameters
     ----------
-    size : bytes of the whole gathered vector: latencies weigh more on small ones.
+    size : bytes of the whole vector: latencies weigh more on small ones.
+    pieces : chunks into which every node's part is cut.
+
+    Errors
+    ------
+    SlipstickError for another collective, or if a link ends at a switch or a controller.
 
     Examples
     --------
     >>> from slipstick.fabric.builders import mesh
-    >>> schedule = all_gather(mesh((5, 4), 750e9, 2e-8), 256 * 2**20)
+    >>> schedule = synthesized_schedule("all_gather", mesh((5, 4), 750e9, 2e-8), 256 * 2**20)
     >>> schedule.received.tolist() == [76] * 20  # every chunk of the 19 others arrives once
     True
     """
-    writer = Writer()
+    if collective not in _COLLECTIVES:
+        raise SlipstickError("cannot be synthesised", path="collective", value=collective, allowed=_COLLECTIVES)
+    writer = ScheduleWriter()
     count = topology.npus.size
-    _write(writer, topology, match(topology, size, pieces, seed), np.full((count, count * pieces), -1))
-    return writer.finish("all_gather", "synthesized", count, count * pieces)
-
-
-def reduce_scatter(topology: Topology, size: float, pieces: int = 4, seed: int = 0) -> Schedule:
-    """Return the all-gather backwards: every way of a chunk is gone in the other direction, adding up."""
-    writer = Writer()
-    count = topology.npus.size
-    _backwards(writer, topology, match(topology, size, pieces, seed), count * pieces)
-    return writer.finish("reduce_scatter", "synthesized", count, count * pieces)
-
-
-def all_reduce(topology: Topology, size: float, pieces: int = 4, seed: int = 0) -> Schedule:
-    """Return the reduce-scatter followed by the all-gather; a chunk goes back as soon as it has been added up."""
-    writer = Writer()
-    count = topology.npus.size
-    sends = match(topology, size, pieces, seed)
+    sends = _match(topology, size, pieces, seed)
     arrived = np.full((count, count * pieces), -1)
-    owner = np.arange(count * pieces) // pieces
-    arrived[owner, np.arange(count * pieces)] = _backwards(writer, topology, sends, count * pieces)
-    _write(writer, topology, sends, arrived)
-    return writer.finish("all_reduce", "synthesized", count, count * pieces)
+    if collective != "all_gather":
+        owner = np.arange(count * pieces) // pieces
+        arrived[owner, np.arange(count * pieces)] = _backwards(writer, topology, sends, count * pieces)
+    if collective != "reduce_scatter":
+        _write(writer, topology, sends, arrived)
+    return writer.finish(collective, "synthesized", count, count * pieces)
 
 
-def match(topology: Topology, size: float, pieces: int, seed: int) -> Sends:
-    """Return which link carries which chunk, in order.
+_COLLECTIVES = ("all_gather", "reduce_scatter", "all_reduce")
+
+
+def _match(topology: Topology, size: float, pieces: int, seed: int) -> _Sends:
+    """Return the sends (link and chunk) of an all-gather, in order.
 
     Errors
     ------
@@ -77,7 +77,7 @@ def match(topology: Topology, size: float, pieces: int, seed: int) -> Sends:
     inward = [np.flatnonzero(topology.target == node) for node in range(count)]
     free = np.zeros(topology.links)
     under_way: list[tuple[float, int, int]] = []  # arrival, node, chunk
-    sends: Sends = []
+    sends: _Sends = []
     now = 0.0
     while not coming.all():
         for node in _neediest_first(coming, inward, chance):
@@ -97,7 +97,7 @@ def match(topology: Topology, size: float, pieces: int, seed: int) -> Sends:
 _TOGETHER = 1e-9  # what arrives within this share of the time arrives together
 
 
-def _neediest_first(coming: NDArray[np.bool_], inward: list[IntArray], chance: np.random.Generator) -> list[int]:
+def _neediest_first(coming: BoolArray, inward: list[IntArray], chance: np.random.Generator) -> list[int]:
     lacking = (~coming).sum(axis=1) / np.array([max(1, len(links)) for links in inward])
     order: list[int] = np.lexsort((chance.random(len(inward)), -lacking)).tolist()
     return [node for node in order if lacking[node]]
@@ -106,25 +106,25 @@ def _neediest_first(coming: NDArray[np.bool_], inward: list[IntArray], chance: n
 def _chosen(
     topology: Topology,
     links: IntArray,
-    has: NDArray[np.bool_],
-    coming: NDArray[np.bool_],
+    has: BoolArray,
+    coming: BoolArray,
     holders: IntArray,
     chance: np.random.Generator,
-) -> Sends:
+) -> _Sends:
     """Return a chunk for each free link into one node, the links with the fewest to choose from first."""
     offers = {int(link): has[topology.source[link]] & ~coming for link in links}
-    found: Sends = []
+    sends: _Sends = []
     for link in sorted(offers, key=lambda link: int(offers[link].sum())):
         chunks = np.flatnonzero(offers[link])
         if chunks.size:
             chunk = int(chunks[np.argmin(holders[chunks] + chance.random(chunks.size))])
-            found.append((link, chunk))
+            sends.append((link, chunk))
             for other in offers.values():
                 other[chunk] = False
-    return found
+    return sends
 
 
-def _write(writer: Writer, topology: Topology, sends: Sends, arrived: IntArray) -> None:
+def _write(writer: ScheduleWriter, topology: Topology, sends: _Sends, arrived: IntArray) -> None:
     """Write the messages; each waits for its chunk and for the one before it on its link."""
     before = np.full(topology.links, -1)
     for link, chunk in sends:
@@ -134,7 +134,7 @@ def _write(writer: Writer, topology: Topology, sends: Sends, arrived: IntArray) 
         arrived[target, chunk] = before[link] = sent
 
 
-def _backwards(writer: Writer, topology: Topology, sends: Sends, chunks: int) -> IntArray:
+def _backwards(writer: ScheduleWriter, topology: Topology, sends: _Sends, chunks: int) -> IntArray:
     """Write the reductions; return, by chunk, what to wait for until it has been added up."""
     before = np.full(topology.links, -1)
     inputs: dict[tuple[int, int], list[int]] = {}

@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
-from slipstick.fabric.messages import Schedule, Writer
+from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder, ScheduleWriter
 
-PIECES = 8  # of each tree's half, sent one after the other
+_PIECES = 8  # of each tree's half, sent one after the other
 
 
-def broadcast(ranks: int, root: int = 0, pieces: int = 1) -> Schedule:
+def _broadcast(ranks: int, root: int = 0, pieces: int = 1) -> CollectiveSchedule:
     """Return a pipelined broadcast down a binary tree.
 
     Examples
     --------
-    >>> broadcast(5).received.tolist()
+    >>> _broadcast(5).received.tolist()
     [0, 1, 1, 1, 1]
     """
-    writer = Writer()
+    writer = ScheduleWriter()
     _down(writer, _relabelled(ranks, root), range(pieces), {})
     return writer.finish("broadcast", "tree", ranks, pieces, root)
 
 
-def reduce(ranks: int, root: int = 0, pieces: int = 1) -> Schedule:
+def _reduce(ranks: int, root: int = 0, pieces: int = 1) -> CollectiveSchedule:
     """Return a pipelined reduction up a binary tree."""
-    writer = Writer()
+    writer = ScheduleWriter()
     _up(writer, _relabelled(ranks, root), range(pieces))
     return writer.finish("reduce", "tree", ranks, pieces, root)
 
 
-def all_reduce(ranks: int, pieces: int = PIECES) -> Schedule:
+def _all_reduce(ranks: int, pieces: int = _PIECES) -> CollectiveSchedule:
     """Return two trees that each reduce and broadcast one half, a rank being inside at most one of them.
 
     The second tree is the first one mirrored (even counts) or shifted by one (odd). Source: Sanders et al., Parallel
     Computing 35(12) 2009, section 3.
     """
-    one = _in_order(ranks)
-    other = {ranks - 1 - child: ranks - 1 - parent for child, parent in one.items()}
+    first = _in_order(ranks)
+    second = {ranks - 1 - child: ranks - 1 - parent for child, parent in first.items()}
     if ranks % 2:
-        other = {(child + 1) % ranks: (parent + 1) % ranks for child, parent in one.items()}
-    writer = Writer()
-    for half, parents in enumerate((one, other)):
+        second = {(child + 1) % ranks: (parent + 1) % ranks for child, parent in first.items()}
+    writer = ScheduleWriter()
+    for half, parents in enumerate((first, second)):
         mine = range(half * pieces, (half + 1) * pieces)
         _down(writer, parents, mine, _up(writer, parents, mine))
     return writer.finish("all_reduce", "double_tree", ranks, 2 * pieces)
@@ -70,10 +70,10 @@ def _in_order(ranks: int) -> dict[int, int]:
 
 
 def _children(parents: dict[int, int]) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
+    children: dict[int, list[int]] = {}
     for child, parent in parents.items():
-        found.setdefault(parent, []).append(child)
-    return found
+        children.setdefault(parent, []).append(child)
+    return children
 
 
 def _from_root(parents: dict[int, int]) -> list[int]:
@@ -85,7 +85,7 @@ def _from_root(parents: dict[int, int]) -> list[int]:
     return walk
 
 
-def _up(writer: Writer, parents: dict[int, int], pieces: range) -> dict[tuple[int, int], list[int]]:
+def _up(writer: ScheduleWriter, parents: dict[int, int], pieces: range) -> dict[tuple[int, int], list[int]]:
     """Write the reduction; return the messages that brought each (root, piece) its last sums."""
     arrived: dict[tuple[int, int], list[int]] = {}
     left: dict[int, int] = {}  # the piece before follows the same way: one after the other, not all at once
@@ -99,7 +99,9 @@ def _up(writer: Writer, parents: dict[int, int], pieces: range) -> dict[tuple[in
     return arrived
 
 
-def _down(writer: Writer, parents: dict[int, int], pieces: range, ready: dict[tuple[int, int], list[int]]) -> None:
+def _down(
+    writer: ScheduleWriter, parents: dict[int, int], pieces: range, ready: dict[tuple[int, int], list[int]]
+) -> None:
     children = _children(parents)
     order = _from_root(parents)
     left: dict[int, int] = {}
@@ -110,3 +112,10 @@ def _down(writer: Writer, parents: dict[int, int], pieces: range, ready: dict[tu
                 sent = int(writer.add(rank, child, piece)[0])
                 writer.order([*got[rank], left.get(child, -1)], sent)
                 got[child], left[child] = [sent], sent
+
+
+SCHEDULES: dict[str, ScheduleBuilder] = {
+    "broadcast": _broadcast,
+    "reduce": _reduce,
+    "all_reduce": _all_reduce,
+}

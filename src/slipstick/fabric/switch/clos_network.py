@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from slipstick.core.errors import SlipstickError
 
-MOST_PORTS = 256  # 4**8 innermost micro-switches with m = 4
-MOST_MIDDLES = 8
+MAX_PORTS = 256  # 4**8 innermost micro-switches with m = 4
+MAX_MIDDLES = 8
 
 
 @dataclass(frozen=True)
 class Fred:
-    """A switch of `ports` inputs and as many outputs, with `middles` sub-switches (m) at every level.
+    """Fred_m(P) switch: `ports` (P) inputs and as many outputs, with `middles` (m) sub-switches at every level.
 
     * Even P = 2r: r input micro-switches R (2 inputs, m outputs; may add its inputs), m middle Fred_m(r), r output
       micro-switches D (m inputs, 2 outputs; may copy one input to both outputs).
@@ -42,8 +42,8 @@ class Fred:
 
     def __post_init__(self) -> None:
         for name, value, low, most in (
-            ("ports", self.ports, 1, MOST_PORTS),
-            ("middles", self.middles, 2, MOST_MIDDLES),
+            ("ports", self.ports, 1, MAX_PORTS),
+            ("middles", self.middles, 2, MAX_MIDDLES),
         ):
             if not low <= value <= most:
                 raise SlipstickError("no such switch", path=f"switch.{name}", value=value, allowed=f"{low} to {most}")
@@ -52,7 +52,7 @@ class Fred:
 
     @property
     def pairs(self) -> int:
-        """Input micro-switches of the outermost level, and as many output ones."""
+        """Number of input micro-switches of the outermost level, and of its output micro-switches."""
         return self.ports // 2
 
     @property
@@ -67,7 +67,7 @@ class Fred:
 
     @property
     def ways(self) -> int:
-        """Middles of the outermost level: what a flow can be coloured with."""
+        """Number of middles of the outermost level: the colours that a flow can take."""
         if self.ports <= 2:
             return 0
         return 2 if self.piece else self.middles
@@ -77,11 +77,39 @@ class Fred:
         return _sub_switch(1 if self.piece and way else (self.ports + 1) // 2, self.middles, self.three)
 
     def micro_switches(self) -> dict[str, int]:
-        """Return how many micro-switches of each kind there are, in all levels."""
+        """Return the number of micro-switches of each kind, in all levels."""
         return dict(_count(self))
 
+    @property
+    def routes_all_groups(self) -> bool:
+        """Whether in-group collectives of any disjoint groups route: the law of `counting`.
 
-@functools.lru_cache(maxsize=MOST_PORTS)
+        Examples
+        --------
+        >>> Fred(11, 3).routes_all_groups, Fred(12, 3).routes_all_groups, Fred(6, 2).routes_all_groups
+        (True, False, False)
+        """
+        return self.ports // 2 < self.middles * (self.middles + 1) // 2
+
+    @property
+    def configuration_bits(self) -> int:
+        """Bits of one configuration: two for an input of a two-input micro-switch's output, a number for a middle.
+
+        Examples
+        --------
+        An RD has 4; a Fred_3(4) has two R of 6, three RD of 4 and two D of 4:
+
+        >>> Fred(2).configuration_bits, Fred(4).configuration_bits
+        (4, 32)
+        """
+        return _configuration_bits(self)
+
+    def configurations_in(self, memory: float) -> int:
+        """Return the number of configurations that `memory` (bytes) holds, beside the default that needs none."""
+        return int(memory) // ((self.configuration_bits + 7) // 8)
+
+
+@functools.lru_cache(maxsize=MAX_PORTS)
 def _sub_switch(ports: int, middles: int, three: str) -> Fred:
     return Fred(ports, middles, three)
 
@@ -89,10 +117,19 @@ def _sub_switch(ports: int, middles: int, three: str) -> Fred:
 def _count(switch: Fred) -> Counter[str]:
     if switch.ports <= 2:
         return Counter({"RD": 1}) if switch.ports == 2 else Counter()
-    found = Counter({"R": switch.pairs})
+    counts = Counter({"R": switch.pairs})
     for way in range(switch.ways):
-        found += _count(switch.inner(way))
-    found["D"] = found["D"] + switch.pairs
+        counts += _count(switch.inner(way))
+    counts["D"] = counts["D"] + switch.pairs
     if switch.demux:
-        found += Counter({"demux": 1, "mux": 1})
-    return found
+        counts += Counter({"demux": 1, "mux": 1})
+    return counts
+
+
+@functools.lru_cache(maxsize=MAX_PORTS)
+def _configuration_bits(switch: Fred) -> int:
+    if switch.ports <= 2:
+        return 4 if switch.ports == 2 else 0
+    pick = switch.ways.bit_length()  # a number of a middle, or none
+    own = 2 * switch.pairs * switch.ways + 2 * switch.pairs * pick + (2 * pick if switch.demux else 0)
+    return own + sum(_configuration_bits(switch.inner(way)) for way in range(switch.ways))

@@ -1,4 +1,4 @@
-"""What the micro-switches are set to: compiled once for each phase, kept in the switch, chosen by an index in a packet.
+"""Configuration of a switch: settings of its micro-switches, compiled once a phase and chosen by a packet's index.
 
 A header carries the index; index 0 means "all unicast, routed on line". Source: FRED (arXiv 2406.19580), section 5; the
 encoding (two bits an output of a two-input micro-switch, a binary number of the chosen middle) is ours.
@@ -6,21 +6,18 @@ encoding (two bits an output of a two-input micro-switch, a binary number of the
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from slipstick.core.errors import SlipstickError
-from slipstick.fabric.switch.clos_network import MOST_PORTS, Fred
+from slipstick.fabric.switch.clos_network import Fred
 from slipstick.fabric.switch.flow_routing import Routed
 from slipstick.fabric.switch.switch_flow import Flow
-
-UNICAST_ON_LINE = 0  # the default index
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of one level and of its middles.
+    """Settings of one level's micro-switches, and of its middles.
 
     ``taps[i][k]`` says which inputs of the i-th two-input micro-switch go to its output k: 0 none, 1 the first, 2 the
     second, 3 their sum. ``picks[i]`` are, for the two outputs of the i-th output micro-switch, 1 + the middle that each
@@ -33,9 +30,34 @@ class Settings:
     ends: tuple[int, int] = (0, 0)  # of the demultiplexer and the multiplexer: 1 + middle, or 0
     inner: tuple[Settings, ...] = ()
 
+    @classmethod
+    def of(cls, routed: Routed) -> Settings:
+        """Return the settings that carry routed flows: micro-switches add or copy where a flow has both ports."""
+        return _configured(routed)
 
-def configure(routed: Routed) -> Settings:
-    """Return the settings that carry routed flows; reduction and distribution are on where a flow has both ports."""
+    @classmethod
+    def unpack(cls, switch: Fred, packed: bytes) -> Settings:
+        """Return the settings that the bytes of `pack` stand for.
+
+        Errors
+        ------
+        SlipstickError if there are too few or too many bytes.
+        """
+        size = (switch.configuration_bits + 7) // 8
+        if len(packed) != size:
+            raise SlipstickError("not this switch's configuration", path="bytes", value=len(packed), allowed=f"{size}")
+        return _read(switch, _Bits(int.from_bytes(packed, "little")))
+
+    def pack(self, switch: Fred) -> bytes:
+        """Return the configuration as the bytes that the switch's memory holds."""
+        word, place = 0, 0
+        for value, width in _fields(switch, self):
+            word |= value << place
+            place += width
+        return word.to_bytes((place + 7) // 8, "little")
+
+
+def _configured(routed: Routed) -> Settings:
     switch = routed.switch
     if switch.ports == 1:
         return Settings()
@@ -57,51 +79,10 @@ def configure(routed: Routed) -> Settings:
                 ends[1] = way + 1
     return Settings(
         tuple(tuple(row) for row in taps),
-        tuple((one, other) for one, other in picks),
+        tuple((upper, lower) for upper, lower in picks),
         (ends[0], ends[1]),
-        tuple(configure(inner) for inner in routed.inner),
+        tuple(_configured(inner) for inner in routed.inner),
     )
-
-
-@functools.lru_cache(maxsize=MOST_PORTS)
-def bits_of(switch: Fred) -> int:
-    """Return the bits of one configuration.
-
-    Examples
-    --------
-    An RD has 4; a Fred_3(4) has two R of 6, three RD of 4 and two D of 4:
-
-    >>> bits_of(Fred(2)), bits_of(Fred(4))
-    (4, 32)
-    """
-    return sum(width for _, width in _fields(switch, None))
-
-
-def pack(switch: Fred, settings: Settings) -> bytes:
-    """Return a configuration as the bytes that the switch's memory holds."""
-    word, place = 0, 0
-    for value, width in _fields(switch, settings):
-        word |= value << place
-        place += width
-    return word.to_bytes((place + 7) // 8, "little")
-
-
-def unpack(switch: Fred, packed: bytes) -> Settings:
-    """Return the settings that the bytes of `pack` stand for.
-
-    Errors
-    ------
-    SlipstickError if there are too few or too many bytes.
-    """
-    wanted = (bits_of(switch) + 7) // 8
-    if len(packed) != wanted:
-        raise SlipstickError("not this switch's configuration", path="bytes", value=len(packed), allowed=f"{wanted}")
-    return _read(switch, _Bits(int.from_bytes(packed, "little")))
-
-
-def held(switch: Fred, memory: float) -> int:
-    """Return how many configurations fit into `memory` bytes, beside the default that needs none."""
-    return int(memory) // ((bits_of(switch) + 7) // 8)
 
 
 def _heard(flows: tuple[Flow, ...], output: int) -> int:
@@ -109,24 +90,24 @@ def _heard(flows: tuple[Flow, ...], output: int) -> int:
     return sum(1 << port for flow in flows if output in flow.outputs for port in flow.inputs)
 
 
-def _fields(switch: Fred, settings: Settings | None) -> Iterator[tuple[int, int]]:
-    """Yield (value, width in bits) of every setting in a fixed order; zeros without settings."""
+def _fields(switch: Fred, settings: Settings) -> Iterator[tuple[int, int]]:
+    """Yield (value, width in bits) of every setting in a fixed order."""
     if switch.ports == 1:
         return
     rows, columns, pick = _shape(switch)
     for i in range(rows):
         for k in range(columns):
-            yield (settings.taps[i][k] if settings else 0), 2
+            yield settings.taps[i][k], 2
     if switch.ports == 2:
         return
     for i in range(switch.pairs):
         for side in range(2):
-            yield (settings.picks[i][side] if settings else 0), pick
+            yield settings.picks[i][side], pick
     if switch.demux:
         for side in range(2):
-            yield (settings.ends[side] if settings else 0), pick
+            yield settings.ends[side], pick
     for way in range(switch.ways):
-        yield from _fields(switch.inner(way), settings.inner[way] if settings else None)
+        yield from _fields(switch.inner(way), settings.inner[way])
 
 
 def _shape(switch: Fred) -> tuple[int, int, int]:
@@ -135,7 +116,7 @@ def _shape(switch: Fred) -> tuple[int, int, int]:
 
 
 class _Bits:
-    """A word that is read from its low end."""
+    """Word of bits that is read from its low end."""
 
     def __init__(self, word: int) -> None:
         self.word = word

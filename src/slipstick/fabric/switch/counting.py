@@ -1,4 +1,4 @@
-"""Every set of disjoint groups, and how many of them a switch cannot route.
+"""Exhaustive sets of flows, by which the sets that a switch cannot route are counted (docs/theory/switch.md).
 
 The law: at each of the floor(P/2) two-port micro-switches at most two of the disjoint groups meet, so their conflict
 graph has at most floor(P/2) edges; a graph that needs m + 1 colours has at least m (m + 1) / 2. Hence Fred_m(P) routes
@@ -10,83 +10,70 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-from slipstick.fabric.switch.clos_network import Fred
-from slipstick.fabric.switch.flow_routing import Masks, routable
+from slipstick.core.errors import SlipstickError
+from slipstick.fabric.switch.flow_routing import Masks
 
 
-def always_routes(switch: Fred) -> bool:
-    """Tell by the law whether in-group collectives of any disjoint groups route.
+def flow_sets(kind: str, ports: int) -> Iterator[Masks]:
+    """Yield every set of flows of a kind on `ports` ports, each flow as bits of its inputs and of its outputs.
 
-    Examples
-    --------
-    >>> always_routes(Fred(11, 3)), always_routes(Fred(12, 3)), always_routes(Fred(6, 2))
-    (True, False, False)
-    """
-    return switch.ports // 2 < switch.middles * (switch.middles + 1) // 2
+    ``groups``: all-reduces in disjoint groups, Bell(P) sets; any other collective inside a group conflicts no more.
+    ``stars``: multicasts in disjoint groups, one member of each sends to the others (pipeline stages). ``chains``:
+    multicasts in which each output listens to any input or to none, (P+1)**P sets: a port may receive from one stage of
+    a pipeline while it sends to the next.
 
-
-def partitions(ports: int) -> Iterator[tuple[int, ...]]:
-    """Yield every partition of the ports into groups, a group as bits; Bell(ports) of them.
+    Errors
+    ------
+    SlipstickError for an unknown kind.
 
     Examples
     --------
-    >>> [len(list(partitions(ports))) for ports in (3, 4, 5)]
+    >>> [len(list(flow_sets("groups", ports))) for ports in (3, 4, 5)]
     [5, 15, 52]
+    >>> [len(list(flow_sets("stars", ports))) for ports in (2, 3, 4)], len(list(flow_sets("chains", 3)))
+    ([3, 10, 41], 64)
+
+    Those of 6 ports that a Fred_2(6) cannot route:
+
+    >>> from slipstick.fabric.switch.clos_network import Fred
+    >>> from slipstick.fabric.switch.flow_routing import routable
+    >>> sum(not routable(Fred(6, 2), masks) for masks in flow_sets("groups", 6))
+    8
     """
+    kinds = {"groups": _groups, "stars": _stars, "chains": _chains}
+    if kind not in kinds:
+        raise SlipstickError("no such kind of sets", path="kind", value=kind, allowed=list(kinds))
+    return kinds[kind](ports)
+
+
+def _partitions(ports: int) -> Iterator[tuple[int, ...]]:
+    """Yield every partition of the ports into groups, a group as bits; Bell(ports) of them."""
     if ports == 0:
         yield ()
         return
     port = 1 << (ports - 1)
-    for smaller in partitions(ports - 1):
+    for smaller in _partitions(ports - 1):
         yield (*smaller, port)
         for place, group in enumerate(smaller):
             yield (*smaller[:place], group | port, *smaller[place + 1 :])
 
 
-def in_group(ports: int) -> Iterator[Masks]:
-    """Yield every set of all-reduces in disjoint groups. Any other collective inside a group conflicts no more."""
-    for groups in partitions(ports):
+def _groups(ports: int) -> Iterator[Masks]:
+    for groups in _partitions(ports):
         yield tuple((group, group) for group in groups)
 
 
-def stars(ports: int) -> Iterator[Masks]:
-    """Yield every set of multicasts in disjoint groups: one member sends to the others (pipeline stages).
-
-    Examples
-    --------
-    >>> [len(list(stars(ports))) for ports in (2, 3, 4)]
-    [3, 10, 41]
-    """
-    for groups in partitions(ports):
+def _stars(ports: int) -> Iterator[Masks]:
+    for groups in _partitions(ports):
         many = [group for group in groups if group & (group - 1)]
         for roots in product(*(_bits(group) for group in many)):
             yield tuple((root, group ^ root) for root, group in zip(roots, many, strict=True))
 
 
-def chains(ports: int) -> Iterator[Masks]:
-    """Yield every set of multicasts: each output port listens to any input port, or to none; (P+1)**P of them.
-
-    A port may receive from one stage of a pipeline while it sends to the next.
-
-    Examples
-    --------
-    >>> len(list(chains(3)))
-    64
-    """
+def _chains(ports: int) -> Iterator[Masks]:
     for heard in product(range(-1, ports), repeat=ports):
         outputs = [sum(1 << out for out in range(ports) if heard[out] == source) for source in range(ports)]
         yield tuple((1 << source, mask) for source, mask in enumerate(outputs) if mask)
-
-
-def unroutable(switch: Fred, sets: Iterator[Masks]) -> int:
-    """Return how many of the sets conflict.
-
-    Examples
-    --------
-    >>> unroutable(Fred(6, 2), in_group(6))
-    8
-    """
-    return sum(not routable(switch, masks) for masks in sets)
 
 
 def _bits(mask: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Which way each flow takes: recursive colouring of conflict graphs, with backtracking across the levels.
+"""Routing of flows through a switch: recursive colouring of conflict graphs, with backtracking across the levels.
 
 At a level, two flows conflict if they share an input or an output micro-switch: each has one wire to a middle. A colour
 is a middle. Flows of one colour must route in that middle, on ports that are the micro-switches of this level; where
@@ -14,15 +14,15 @@ from dataclasses import dataclass
 
 from slipstick.core.errors import SlipstickError
 from slipstick.fabric.switch.clos_network import Fred
-from slipstick.fabric.switch.switch_flow import Flow, check
+from slipstick.fabric.switch.switch_flow import Flow
 
 Masks = tuple[tuple[int, int], ...]  # of each flow: its input ports and its output ports, as bits
-REMEMBERED = 2**18  # sets of flows whose answer is kept
+_CACHED_SETS = 2**18  # sets of flows whose colouring is remembered
 
 
 @dataclass(frozen=True)
 class Routed:
-    """Flows with the middle that each takes (`colours`), and their routes inside those middles."""
+    """Routed flows: the middle that each flow takes (`colours`), and the routes inside those middles."""
 
     switch: Fred
     flows: tuple[Flow, ...]
@@ -35,7 +35,7 @@ def route(switch: Fred, flows: Sequence[Flow]) -> Routed | None:
 
     Errors
     ------
-    SlipstickError if the flows are no flows of this switch, see `flows.check`.
+    SlipstickError if the flows have no ports, a port that is not there, or a port that two use the same way.
 
     Examples
     --------
@@ -46,18 +46,23 @@ def route(switch: Fred, flows: Sequence[Flow]) -> Routed | None:
     >>> route(Fred(8, 2), flows), route(Fred(8, 3), flows).colours
     (None, (0, 1, 2))
     """
-    check(switch.ports, flows)
+    _check(switch.ports, flows)
     masks = tuple((_mask(flow.inputs), _mask(flow.outputs)) for flow in flows)
     return _built(switch, tuple(flows), masks) if _colouring(switch, tuple(sorted(masks))) is not None else None
 
 
 def must_route(switch: Fred, flows: Sequence[Flow]) -> Routed:
-    """Return `route`, or an error that names the remedies."""
-    found = route(switch, flows)
-    if found is None:
+    """Return the routes of flows that must run together.
+
+    Errors
+    ------
+    SlipstickError if they conflict, with the remedies.
+    """
+    routed = route(switch, flows)
+    if routed is None:
         remedies = "run some later (rounds), more middles, unicasts (ring), another placement"
         raise SlipstickError("these flows conflict", path="flows", value=len(flows), allowed=remedies)
-    return found
+    return routed
 
 
 def routable(switch: Fred, masks: Masks) -> bool:
@@ -73,36 +78,36 @@ def conflicts(flows: Sequence[Flow]) -> list[tuple[int, int]]:
     >>> conflicts([Flow.of([0, 2], [0, 2]), Flow.of([1], [1]), Flow.of([4], [4])])
     [(0, 1)]
     """
-    ends = [(halved(_mask(flow.inputs)), halved(_mask(flow.outputs))) for flow in flows]
+    ends = [(_halved(_mask(flow.inputs)), _halved(_mask(flow.outputs))) for flow in flows]
     return [(i, j) for j in range(len(ends)) for i in range(j) if ends[i][0] & ends[j][0] or ends[i][1] & ends[j][1]]
 
 
-def halved(mask: int) -> int:
+def _halved(mask: int) -> int:
     """Return the micro-switches (bits) that ports (bits) belong to; the odd last port counts as one of its own.
 
     Examples
     --------
-    >>> bin(halved(0b10011))
+    >>> bin(_halved(0b10011))
     '0b101'
     """
-    found, place = 0, 0
+    micro_switches, place = 0, 0
     while mask:
         if mask & 3:
-            found |= 1 << place
+            micro_switches |= 1 << place
         mask, place = mask >> 2, place + 1
-    return found
+    return micro_switches
 
 
 def _mask(ports: frozenset[int]) -> int:
     return sum(1 << port for port in ports)
 
 
-@functools.lru_cache(maxsize=REMEMBERED)
+@functools.lru_cache(maxsize=_CACHED_SETS)
 def _colouring(switch: Fred, flows: Masks) -> tuple[int, ...] | None:
     """Return a colour for each flow such that every colour class routes in its middle, or None."""
     if switch.ports <= 2:
         return (0,) * len(flows)  # an RD carries whatever its ports can, a wire its one flow
-    small = [(halved(inputs), halved(outputs)) for inputs, outputs in flows]
+    small = [(_halved(inputs), _halved(outputs)) for inputs, outputs in flows]
     order = sorted(range(len(flows)), key=lambda i: -sum(_meet(small[i], other) for other in small))
     classes: list[list[int]] = [[] for _ in range(switch.ways)]
     return _assign(switch, flows, small, order, classes)
@@ -130,15 +135,36 @@ def _assign(
         members.append(flow)
         inside = tuple(sorted(small[member] for member in members))
         if _colouring(switch.inner(way), inside) is not None:
-            found = _assign(switch, flows, small, rest, classes)
-            if found is not None:
-                return found
+            colours = _assign(switch, flows, small, rest, classes)
+            if colours is not None:
+                return colours
         members.pop()
     return None
 
 
-def _meet(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    return bool(one[0] & other[0] or one[1] & other[1])
+def _meet(flow: tuple[int, int], other: tuple[int, int]) -> bool:
+    return bool(flow[0] & other[0] or flow[1] & other[1])
+
+
+def _check(ports: int, flows: Sequence[Flow]) -> None:
+    """Refuse flows that no switch can carry at once.
+
+    Errors
+    ------
+    SlipstickError: no inputs or outputs, a port that is not there, a port that two flows use the same way.
+    """
+    for side in ("inputs", "outputs"):
+        taken: dict[int, int] = {}
+        for place, flow in enumerate(flows):
+            path, mine = f"flows.{place}.{side}", getattr(flow, side)
+            if not mine:
+                raise SlipstickError("no ports", path=path, allowed="at least one")
+            for port in sorted(mine):
+                if not 0 <= port < ports:
+                    raise SlipstickError("no such port", path=path, value=port, allowed=f"0 to {ports - 1}")
+                if port in taken:
+                    raise SlipstickError(f"flow {taken[port]} has this port already", path=path, value=port)
+                taken[port] = place
 
 
 def _built(switch: Fred, flows: tuple[Flow, ...], masks: Masks) -> Routed:
@@ -152,6 +178,6 @@ def _built(switch: Fred, flows: tuple[Flow, ...], masks: Masks) -> Routed:
     for way in range(switch.ways):
         mine = [i for i in range(len(flows)) if colours[i] == way]
         inside = tuple(Flow.of({p // 2 for p in flows[i].inputs}, {p // 2 for p in flows[i].outputs}) for i in mine)
-        halves = tuple((halved(masks[i][0]), halved(masks[i][1])) for i in mine)
+        halves = tuple((_halved(masks[i][0]), _halved(masks[i][1])) for i in mine)
         inner.append(_built(switch.inner(way), inside, halves))
     return Routed(switch, flows, tuple(colours), tuple(inner))

@@ -1,6 +1,6 @@
-"""What to do when flows conflict: run some later, build the switch larger, send unicasts, or place workers elsewhere.
+"""Remedies for flows that conflict: run some later, build the switch larger, send unicasts, place workers elsewhere.
 
-Source: FRED (arXiv 2406.19580), section 5; placements are in `placement`.
+Source: FRED (arXiv 2406.19580), section 5; the last of them is `worker_placement`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from slipstick.core.errors import SlipstickError
-from slipstick.fabric.switch.clos_network import MOST_MIDDLES, Fred
+from slipstick.fabric.switch.clos_network import MAX_MIDDLES, Fred
 from slipstick.fabric.switch.flow_routing import must_route, route
-from slipstick.fabric.switch.switch_flow import Flow, Series, ring_all_reduce
+from slipstick.fabric.switch.switch_flow import Flow, Series, collective_flows
 
 
 def rounds(switch: Fred, flows: Sequence[Flow]) -> list[list[Flow]]:
@@ -24,16 +24,16 @@ def rounds(switch: Fred, flows: Sequence[Flow]) -> list[list[Flow]]:
     >>> [len(batch) for batch in rounds(Fred(8, 2), flows)]
     [2, 1]
     """
-    found: list[list[Flow]] = []
+    batches: list[list[Flow]] = []
     for flow in sorted(flows, key=lambda flow: -len(flow.inputs | flow.outputs)):
-        for batch in found:
+        for batch in batches:
             if _disjoint(flow, batch) and route(switch, [*batch, flow]) is not None:
                 batch.append(flow)
                 break
         else:
             must_route(switch, [flow])
-            found.append([flow])
-    return found
+            batches.append([flow])
+    return batches
 
 
 def fewest_middles(switch: Fred, flows: Sequence[Flow]) -> Fred:
@@ -48,7 +48,7 @@ def fewest_middles(switch: Fred, flows: Sequence[Flow]) -> Fred:
     >>> fewest_middles(Fred(8, 2), [Flow.of(group, group) for group in ([0, 2], [1, 4], [3, 5])]).middles
     3
     """
-    for middles in range(2, MOST_MIDDLES + 1):
+    for middles in range(2, MAX_MIDDLES + 1):
         larger = replace(switch, middles=middles)
         if route(larger, flows) is not None:
             return larger
@@ -63,7 +63,7 @@ def as_rings(groups: Sequence[Sequence[int]]) -> Series:
     >>> [len(step) for step in as_rings([[0, 2, 4], [1, 3]])]
     [5, 5, 3, 3]
     """
-    series = [ring_all_reduce(group) for group in groups]
+    series = [collective_flows("ring_all_reduce", group) for group in groups]
     return [[flow for step in steps if step for flow in step] for steps in zip_longest(*series)]
 
 

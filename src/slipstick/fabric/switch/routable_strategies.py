@@ -1,40 +1,28 @@
-"""Which strategies of tensor, pipeline and data parallelism route at every switch of a two-level tree.
+"""Conflicts of parallel strategies at the switches of a two-level tree of Fred switches.
 
-Workers are numbered tensor (MP) first, then pipeline (PP), then data (DP), and sit on consecutive NPUs: FRED's own
-placement, of which the paper says that it suffices with m = 3. Every phase (MP, PP, DP) is checked by itself, as phases
-do not overlap, with all of its groups running at once. Source: FRED (arXiv 2406.19580), sections 4 and 5; which uplink
-a flow takes (that of the first member in its lower switch) is our choice.
+Workers are numbered tensor (the paper's MP) first, then pipeline (PP), then data (DP), and sit on consecutive NPUs:
+FRED's own placement, of which the paper says that it suffices with m = 3. Every phase (MP, PP, DP) is checked by
+itself, as phases do not overlap, with all of its groups running at once. Source: FRED (arXiv 2406.19580), sections 4
+and 5; which uplink a flow takes (that of the first member in its lower switch) is our choice.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from slipstick.fabric.strategies import Strategy
 from slipstick.fabric.switch.clos_network import Fred
 from slipstick.fabric.switch.flow_routing import route
 from slipstick.fabric.switch.switch_flow import Flow
 
-UPPER = -1  # the place of the upper switch among the lower ones
-
-
-@dataclass(frozen=True)
-class Strategy:
-    """Degrees of tensor, data and pipeline parallelism."""
-
-    mp: int
-    dp: int
-    pp: int
-
-    def worker(self, tensor: int, stage: int, replica: int) -> int:
-        """Return the worker's number."""
-        return tensor + self.mp * (stage + self.pp * replica)
+_UPPER = -1  # number of the upper switch, beside 0, 1, ... of the lower ones
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A two-level tree: `npus` at each lower switch and as many uplinks, `io` controllers, m middles everywhere.
+    """Two-level tree of switches: `npus` at each lower switch and as many uplinks, `io` controllers, m middles.
 
     Ports of a lower switch: NPUs, then I/O controllers, then uplinks. Ports of the upper one: uplinks, by switch.
     """
@@ -44,58 +32,34 @@ class Tree:
     middles: int = 3
 
     def switch(self, place: int) -> Fred:
-        """Return a lower switch, or the upper one."""
-        if place == UPPER:
+        """Return the switch of a place: a lower one from 0 on, or the upper one (-1)."""
+        if place == _UPPER:
             return Fred(self.npus * len(self.io), self.middles)
         return Fred(2 * self.npus + self.io[place], self.middles)
 
     def uplink(self, place: int, lane: int) -> int:
-        """Return the port of a lower switch that its uplink `lane` has."""
+        """Return the port of uplink number `lane` at a lower switch."""
         return self.npus + self.io[place] + lane
 
 
-def strategies(workers: int) -> Iterator[Strategy]:
-    """Yield every factorisation mp x dp x pp of the workers.
-
-    Examples
-    --------
-    >>> len(list(strategies(20))), len(list(strategies(64)))
-    (18, 28)
-    """
-    for mp in range(1, workers + 1):
-        for dp in range(1, workers + 1):
-            if workers % (mp * dp) == 0:
-                yield Strategy(mp, dp, workers // (mp * dp))
-
-
 def conflicting(tree: Tree, strategy: Strategy) -> dict[str, list[int]]:
-    """Return, for every phase that conflicts, the switches where it does (-1 is the upper one).
+    """Return the switches at which each phase of a strategy conflicts (-1 is the upper one), for the phases that do.
 
     Examples
     --------
     >>> conflicting(Tree(4, (4, 4, 4, 3, 3)), Strategy(2, 5, 2))
     {}
     """
-    found = {}
-    for phase, groups in (("MP", mp_groups(strategy)), ("DP", dp_groups(strategy))):
-        found[phase] = _blocked(tree, all_reduces(tree, groups))
-    found["PP"] = _blocked(tree, stage_casts(tree, strategy))
-    return {phase: places for phase, places in found.items() if places}
+    flows = {
+        "MP": _all_reduces(tree, strategy.tensor_groups),
+        "DP": _all_reduces(tree, strategy.data_groups),
+        "PP": _stage_casts(tree, strategy),
+    }
+    blocked = {phase: _blocked(tree, by_switch) for phase, by_switch in flows.items()}
+    return {phase: places for phase, places in blocked.items() if places}
 
 
-def mp_groups(strategy: Strategy) -> list[list[int]]:
-    """Return the workers of each tensor-parallel group."""
-    s = strategy
-    return [[s.worker(t, p, d) for t in range(s.mp)] for d in range(s.dp) for p in range(s.pp)]
-
-
-def dp_groups(strategy: Strategy) -> list[list[int]]:
-    """Return the workers of each data-parallel group."""
-    s = strategy
-    return [[s.worker(t, p, d) for d in range(s.dp)] for p in range(s.pp) for t in range(s.mp)]
-
-
-def all_reduces(tree: Tree, groups: Sequence[Sequence[int]]) -> dict[int, list[Flow]]:
+def _all_reduces(tree: Tree, groups: Sequence[Sequence[int]]) -> dict[int, list[Flow]]:
     """Return the flows at every switch when all groups all-reduce at once.
 
     A group inside one lower switch is one flow there. A wider one has at each lower switch a flow that adds its members
@@ -112,11 +76,11 @@ def all_reduces(tree: Tree, groups: Sequence[Sequence[int]]) -> dict[int, list[F
             uplink = tree.uplink(place, members[0])
             flows[place] += [Flow.of(members, [uplink]), Flow.of([uplink], members)]
         ports = [place * tree.npus + members[0] for place, members in parts.items()]
-        flows[UPPER].append(Flow.of(ports, ports))
+        flows[_UPPER].append(Flow.of(ports, ports))
     return flows
 
 
-def stage_casts(tree: Tree, strategy: Strategy) -> dict[int, list[Flow]]:
+def _stage_casts(tree: Tree, strategy: Strategy) -> dict[int, list[Flow]]:
     """Return the flows at every switch when each stage's first worker multicasts to all of the next stage, at once.
 
     All replicas and all stages run together: the first worker of an inner stage receives while it sends.
@@ -124,21 +88,20 @@ def stage_casts(tree: Tree, strategy: Strategy) -> dict[int, list[Flow]]:
     s, flows = strategy, defaultdict[int, list[Flow]](list)
     for replica in range(s.dp):
         for stage in range(s.pp - 1):
-            source = s.worker(0, stage, replica)
-            heard = [s.worker(tensor, stage + 1, replica) for tensor in range(s.mp)]
-            _cast(tree, source, heard, flows)
+            source = s.rank(0, stage, replica)
+            _cast(tree, source, s.tensor_group(replica, stage + 1), flows)
     return flows
 
 
-def _cast(tree: Tree, source: int, heard: Sequence[int], flows: dict[int, list[Flow]]) -> None:
+def _cast(tree: Tree, source: int, targets: Sequence[int], flows: dict[int, list[Flow]]) -> None:
     home, port = divmod(source, tree.npus)
-    parts = _parts(tree, heard)
+    parts = _parts(tree, targets)
     away = {place: members for place, members in parts.items() if place != home}
     near = parts.get(home, []) + ([tree.uplink(home, port)] if away else [])
     flows[home].append(Flow.of([port], near))
     if away:
         ports = [place * tree.npus + members[0] for place, members in away.items()]
-        flows[UPPER].append(Flow.of([home * tree.npus + port], ports))
+        flows[_UPPER].append(Flow.of([home * tree.npus + port], ports))
     for place, members in away.items():
         flows[place].append(Flow.of([tree.uplink(place, members[0])], members))
 

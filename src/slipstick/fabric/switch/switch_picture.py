@@ -1,4 +1,4 @@
-"""A switch as a picture: its micro-switches level by level, every flow in its colour, reductions and copies lit."""
+"""Picture of a switch: its micro-switches level by level, every flow in its colour, reductions and copies lit."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from slipstick.fabric.switch.flow_routing import Routed, must_route
 from slipstick.fabric.switch.switch_flow import Flow
 from slipstick.pictures import svg
 
-ROW = 30  # pixels from wire to wire in the innermost level
-STAGE = 108  # pixels of a stage of wires and micro-switches
-BOX = 24  # pixels: width of a micro-switch
-RIM = 9  # pixels of a box beyond its outermost wires
-EDGE = 20  # pixels around
-TOP, FOOT = 58, 14  # pixels above and below the network
-MOST_PORTS = 32  # more lines than a reader can follow
+_ROW = 30  # pixels from wire to wire in the innermost level
+_STAGE = 108  # pixels of a stage of wires and micro-switches
+_BOX = 24  # pixels: width of a micro-switch
+_RIM = 9  # pixels of a box beyond its outermost wires
+_EDGE = 20  # pixels around
+_TOP, _FOOT = 58, 14  # pixels above and below the network
+_MAX_PORTS = 32  # more lines than a reader can follow
 
 _STYLE = """
 .pic .wire{stroke:var(--line);stroke-width:1;fill:none}.pic .flow{stroke-width:3;fill:none;stroke-linecap:round}
 .pic .box{fill:var(--track);stroke:var(--line)}.pic .lit{fill:var(--bg);stroke:var(--ink);stroke-width:2}
 """
 
-Point = tuple[float, float]
+_Point = tuple[float, float]
 
 
 @dataclass
 class _Canvas:
-    """What has been drawn: wires below, flows above them, boxes and letters on top."""
+    """Canvas of a picture: wires below, flows above them, boxes and letters on top."""
 
     wires: list[str]
     flows: list[str]
     boxes: list[str]
 
-    def wire(self, start: Point, end: Point, colour: int | None, tip: str = "") -> None:
+    def wire(self, start: _Point, end: _Point, colour: int | None, tip: str = "") -> None:
         bend = (start[0] + end[0]) / 2
         path = f"M{start[0]:.1f} {start[1]:.1f}C{bend:.1f} {start[1]:.1f} {bend:.1f} {end[1]:.1f} "
         path += f"{end[0]:.1f} {end[1]:.1f}"
@@ -45,13 +45,13 @@ class _Canvas:
             self.flows.append(f'<path d="{path}" class="flow s{colour}"><title>{tip}</title></path>')
 
     def box(self, x: float, top: float, bottom: float, kind: str, lit: str) -> None:
-        self.boxes.append(svg.rect(x, top, BOX, bottom - top, "lit" if lit else "box", tip=f"{kind} micro-switch"))
+        self.boxes.append(svg.rect(x, top, _BOX, bottom - top, "lit" if lit else "box", tip=f"{kind} micro-switch"))
         style = "middle bold" if lit else "middle soft small"
-        self.boxes.append(svg.text(x + BOX / 2, (top + bottom) / 2 + 4, lit or kind, style))
+        self.boxes.append(svg.text(x + _BOX / 2, (top + bottom) / 2 + 4, lit or kind, style))
 
 
 def switch_svg(switch: Fred, flows: Sequence[Flow], title: str = "") -> str:
-    """Return the switch that carries `flows`, inputs on the left, outputs on the right.
+    """Return the drawing (SVG) of a switch that carries `flows`, inputs on the left, outputs on the right.
 
     A micro-switch that adds shows a bold R, one that copies a bold D, an innermost one that does both RD.
 
@@ -65,34 +65,34 @@ def switch_svg(switch: Fred, flows: Sequence[Flow], title: str = "") -> str:
     >>> drawn.count(">R</text>") >= 1 and drawn.count(">D</text>") >= 1
     True
     """
-    if switch.ports > MOST_PORTS:
-        raise SlipstickError("too many ports to draw", path="switch.ports", value=switch.ports, allowed=f"{MOST_PORTS}")
+    if switch.ports > _MAX_PORTS:
+        raise SlipstickError("too many ports to draw", path="switch.ports", value=switch.ports, allowed=f"{_MAX_PORTS}")
     routed = must_route(switch, flows)
     colours = {place: place % svg.COLOURS for place in range(len(flows))}
     canvas = _Canvas([], [], [])
     height, width = _height(switch), _width(switch)
-    left = EDGE + STAGE / 2
-    ports = _draw(canvas, routed, list(colours.values()), left, TOP, height)
-    parts = [svg.text(EDGE, 24, title or f"Fred_{switch.middles}({switch.ports})", "title")]
-    parts.append(svg.text(EDGE, TOP - 16, "coloured: flows; R: adds its inputs; D: copies to both outputs", "soft"))
+    left = _EDGE + _STAGE / 2
+    ports = _draw(canvas, routed, list(colours.values()), left, _TOP, height)
+    parts = [svg.text(_EDGE, 24, title or f"Fred_{switch.middles}({switch.ports})", "title")]
+    parts.append(svg.text(_EDGE, _TOP - 16, "coloured: flows; R: adds its inputs; D: copies to both outputs", "soft"))
     for port in range(switch.ports):
-        for side, at, x in ((0, ports[0][port], EDGE + BOX), (1, ports[1][port], left + width + STAGE / 2 - BOX)):
+        for side, at, x in ((0, ports[0][port], _EDGE + _BOX), (1, ports[1][port], left + width + _STAGE / 2 - _BOX)):
             owner = _owner(flows, port, side)
             canvas.wire(at, (x, at[1]), None if owner is None else colours[owner], f"flow {owner}")
             parts.append(svg.text(x - 6 if side == 0 else x + 6, at[1] + 4, port, "" if side else "end"))
     parts += [*canvas.wires, *canvas.flows, *canvas.boxes]
     style = _STYLE + svg.palette("s", "stroke")
-    return svg.document(width + STAGE + 2 * EDGE, height + TOP + FOOT, parts, title=title or "switch", style=style)
+    return svg.document(width + _STAGE + 2 * _EDGE, height + _TOP + _FOOT, parts, title=title or "switch", style=style)
 
 
 def _height(switch: Fred) -> float:
     if switch.ports <= 2:
-        return ROW * max(switch.ports, 1) + ROW / 2
-    return max(sum(_height(switch.inner(way)) for way in range(switch.ways)), ROW * switch.ports)
+        return _ROW * max(switch.ports, 1) + _ROW / 2
+    return max(sum(_height(switch.inner(way)) for way in range(switch.ways)), _ROW * switch.ports)
 
 
 def _width(switch: Fred) -> float:
-    return BOX if switch.ports <= 2 else _width(switch.inner(0)) + 2 * STAGE
+    return _BOX if switch.ports <= 2 else _width(switch.inner(0)) + 2 * _STAGE
 
 
 def _owner(flows: Sequence[Flow], port: int, side: int) -> int | None:
@@ -100,7 +100,7 @@ def _owner(flows: Sequence[Flow], port: int, side: int) -> int | None:
     return next(mine, None)
 
 
-def _draw(canvas: _Canvas, routed: Routed, colours: list[int], x: float, y: float, height: float) -> list[list[Point]]:
+def _draw(canvas: _Canvas, routed: Routed, colours: list[int], x: float, y: float, height: float) -> list[list[_Point]]:
     """Draw a (sub-)switch from its upper left corner; return where its input and its output ports are."""
     switch, right = routed.switch, x + _width(routed.switch)
     at = [y + height * (port + 0.5) / switch.ports for port in range(switch.ports)]
@@ -109,14 +109,14 @@ def _draw(canvas: _Canvas, routed: Routed, colours: list[int], x: float, y: floa
         owner = _owner(routed.flows, 0, 0)
         canvas.wire(ends[0][0], ends[1][0], None if owner is None else colours[owner], "a wire")
         return ends
-    for side, start in enumerate((x, right - BOX)):
+    for side, start in enumerate((x, right - _BOX)):
         if side and switch.ports == 2:
             break
         for pair in range(switch.pairs):
-            box = (start, at[2 * pair] - RIM, at[2 * pair + 1] + RIM)
+            box = (start, at[2 * pair] - _RIM, at[2 * pair + 1] + _RIM)
             canvas.box(*box, "RD" if switch.ports == 2 else "RD"[side], _lit(routed, pair, side))
         if switch.demux:
-            canvas.box(start, at[-1] - RIM, at[-1] + RIM, ("1:m", "m:1")[side], "")
+            canvas.box(start, at[-1] - _RIM, at[-1] + _RIM, ("1:m", "m:1")[side], "")
     if switch.ports > 2:
         _draw_middles(canvas, routed, colours, (x, y, height), at)
     return ends
@@ -131,16 +131,16 @@ def _draw_middles(
     for way, inner in enumerate(routed.inner):
         share = height * _height(inner.switch) / whole
         mine = [colour for colour, taken in zip(colours, routed.colours, strict=True) if taken == way]
-        inside = _draw(canvas, inner, mine, x + STAGE, top, share)
+        inside = _draw(canvas, inner, mine, x + _STAGE, top, share)
         top += share
         for side, ports in enumerate(inside):
-            edge = x + _width(switch) - BOX if side else x + BOX
+            edge = x + _width(switch) - _BOX if side else x + _BOX
             for pair, port in enumerate(ports):
                 owner = _owner(inner.flows, pair, side)
                 colour = None if owner is None else mine[owner]
                 height_out = _tap(switch, at, pair, way)
                 lone = 2 * pair + 1 == switch.ports and switch.piece
-                outside = ((edge + BOX if side else edge - BOX) if lone else edge, height_out)
+                outside = ((edge + _BOX if side else edge - _BOX) if lone else edge, height_out)
                 canvas.wire(port, outside, colour, f"middle {way}")
 
 

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.fabric.switch.clos_network import Fred
-from slipstick.fabric.switch.configuration import Settings, configure, pack, unpack
+from slipstick.fabric.switch.configuration import Settings
 from slipstick.fabric.switch.flow_routing import must_route
-from slipstick.fabric.switch.switch_flow import Flow, Series
+from slipstick.fabric.switch.switch_flow import Flow
 
-Wires = list[IntArray | None]  # what each port carries; None is silence
+_Wires = list[IntArray | None]  # value of each port; None is silence
 
 
-def through(switch: Fred, settings: Settings, ports: Wires) -> Wires:
-    """Return what leaves each output port when each input port carries `ports`.
+def _through(switch: Fred, settings: Settings, ports: _Wires) -> _Wires:
+    """Return the value that leaves each output port, of the values that enter at the input ports.
 
     Errors
     ------
@@ -25,7 +25,7 @@ def through(switch: Fred, settings: Settings, ports: Wires) -> Wires:
         return ports
     if switch.ports == 2:
         return [_tapped(ports, mask) for mask in settings.taps[0]]
-    middles: list[Wires] = [[] for _ in range(switch.ways)]
+    middles: list[_Wires] = [[] for _ in range(switch.ways)]
     for pair, taps in enumerate(settings.taps):
         if any(taps[i] & taps[k] for k in range(len(taps)) for i in range(k)):
             raise SlipstickError("an R micro-switch cannot copy", path=f"taps.{pair}", value=taps)
@@ -36,17 +36,17 @@ def through(switch: Fred, settings: Settings, ports: Wires) -> Wires:
             middle.append(ports[-1] if settings.ends[0] == way + 1 else None)
     elif switch.piece:
         middles[0].append(ports[-1])  # a wire to the RD, none to the other middle
-    left = [through(switch.inner(way), settings.inner[way], middle) for way, middle in enumerate(middles)]
-    found = [left[pick - 1][pair] if pick else None for pair, picks in enumerate(settings.picks) for pick in picks]
+    left = [_through(switch.inner(way), settings.inner[way], middle) for way, middle in enumerate(middles)]
+    outputs = [left[pick - 1][pair] if pick else None for pair, picks in enumerate(settings.picks) for pick in picks]
     if switch.demux:
-        found.append(left[settings.ends[1] - 1][-1] if settings.ends[1] else None)
+        outputs.append(left[settings.ends[1] - 1][-1] if settings.ends[1] else None)
     elif switch.piece:
-        found.append(left[0][-1])
-    return found
+        outputs.append(left[0][-1])
+    return outputs
 
 
 def carry(switch: Fred, flows: Sequence[Flow], values: IntArray) -> dict[int, IntArray]:
-    """Route flows that run together, set the switch from the packed bytes, and return what each output port gets.
+    """Return the value that each output port gets from flows that run together, through a switch set from packed bytes.
 
     Parameters
     ----------
@@ -62,25 +62,14 @@ def carry(switch: Fred, flows: Sequence[Flow], values: IntArray) -> dict[int, In
     >>> carry(Fred(4), [Flow.of([0, 3], [0, 3]), Flow.of([1], [2])], np.array([[1], [2], [4], [8]]))
     {0: array([9]), 2: array([2]), 3: array([9])}
     """
-    packed = pack(switch, configure(must_route(switch, flows)))
+    packed = Settings.of(must_route(switch, flows)).pack(switch)
     sending = {port for flow in flows for port in flow.inputs}
-    ports: Wires = [values[port] if port in sending else None for port in range(switch.ports)]
-    left = through(switch, unpack(switch, packed), ports)
+    ports: _Wires = [values[port] if port in sending else None for port in range(switch.ports)]
+    left = _through(switch, Settings.unpack(switch, packed), ports)
     return {port: wire for port, wire in enumerate(left) if wire is not None}
 
 
-def carry_series(switch: Fred, series: Series, values: IntArray) -> list[dict[int, IntArray]]:
-    """Return `carry` of each step, all of the same values (a compound collective that keeps its inputs)."""
-    return [carry(switch, step, values) for step in series]
-
-
-def expected(flows: Sequence[Flow], values: IntArray) -> dict[int, IntArray]:
-    """Return what the flows mean: each output port gets numpy's sum over the flow's inputs."""
-    sums = {port: values[sorted(flow.inputs)].sum(axis=0) for flow in flows for port in flow.outputs}
-    return dict(sorted(sums.items()))
-
-
-def _tapped(inputs: Wires, mask: int) -> IntArray | None:
+def _tapped(inputs: _Wires, mask: int) -> IntArray | None:
     """Return the first, the second or the sum of two inputs, as the mask says."""
     chosen = [wire for place, wire in enumerate(inputs) if mask >> place & 1]
     if not chosen:

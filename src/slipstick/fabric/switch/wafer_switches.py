@@ -1,4 +1,4 @@
-"""The switches of a wafer as data, their memory, and the area and power that chiplet edges make them take.
+"""Switches of a wafer: their ports and memory as data, their area and power by the I/O along chiplet edges.
 
 A chiplet must be large enough for its ports' I/O along its four edges: side = bandwidth / (4 density). Source: FRED
 (arXiv 2406.19580), section 6, for the density and the totals; the law and the count of both directions are ours.
@@ -47,19 +47,44 @@ class SwitchSpec(Entry):
 
     @property
     def lower_ports(self) -> tuple[int, ...]:
-        """Ports of each lower switch: NPUs, I/O controllers, uplinks."""
+        """Number of ports of each lower switch: NPUs, I/O controllers, uplinks."""
         return tuple(self.npus + io + self.uplinks for io in self.io)
 
     @property
     def upper_ports(self) -> int:
-        """Ports of the upper switch."""
+        """Number of ports of the upper switch."""
         return self.uplinks * len(self.io)
+
+    def overheads(self) -> dict[str, Metric]:
+        """Return area (m2) and power (W): ours where the law gives one, the published rows beside.
+
+        The law alone is below the published area at the denser I/O: there something else binds, logic by our inference,
+        and no constant is fitted to that one row.
+
+        Examples
+        --------
+        >>> metrics = switches.resolve("fred-wafer").overheads()
+        >>> {name: round(metric.value * 1e6) for name, metric in metrics.items() if metric.unit == "m2"}
+        {'area': 29416, 'area published': 25195, 'area at denser I/O': 339, 'area at denser I/O published': 1260}
+        """
+        law = "I/O along chiplet edges, both directions"
+        dense = _switch_area(self, density=self.dense_density)
+        return {
+            "area": Metric(_switch_area(self), "m2", "estimated", law),
+            "area published": Metric(self.published_area, "m2", "published", self.sources.get("published_area", "")),
+            "area at denser I/O": Metric(dense, "m2", "estimated", law),
+            "area at denser I/O published": Metric(
+                self.dense_share * self.published_area, "m2", "published", self.sources.get("dense_share", "")
+            ),
+            "power": Metric(_switch_power(self), "W", "estimated", self.sources.get("energy", "")),
+            "power published": Metric(self.published_power, "W", "published", self.sources.get("published_power", "")),
+        }
 
 
 switches = Catalogue(SwitchSpec, "switches", noun="switch")
 
 
-def beachfront_area(bandwidth: float, density: float, floor: float = 0.0) -> float:
+def _beachfront_area(bandwidth: float, density: float, floor: float = 0.0) -> float:
     """Return the area (m2) of a square chiplet with `bandwidth` (B/s, both ways) of I/O along its edges.
 
     Parameters
@@ -71,58 +96,32 @@ def beachfront_area(bandwidth: float, density: float, floor: float = 0.0) -> flo
     --------
     A chiplet of 12 TB/s at 107.4 GB/s/mm has sides of 27.9 mm:
 
-    >>> round(beachfront_area(12e12, 107.4e12) * 1e6)
+    >>> round(_beachfront_area(12e12, 107.4e12) * 1e6)
     780
     """
     return max((bandwidth / (4 * density)) ** 2, floor)
 
 
-def chiplet_bandwidths(spec: SwitchSpec) -> tuple[float, float]:
+def _chiplet_bandwidths(spec: SwitchSpec) -> tuple[float, float]:
     """Return the I/O (B/s, both ways) of a chiplet of the lower level (the mean) and of the upper one."""
     up = spec.uplinks * spec.npu_bandwidth
     ports = len(spec.io) * (spec.npus * spec.npu_bandwidth + up) + sum(spec.io) * spec.io_bandwidth
     return 2 * ports / spec.lower_chiplets, 2 * len(spec.io) * up / spec.upper_chiplets
 
 
-def switch_area(spec: SwitchSpec, *, density: float | None = None, floor: float = 0.0) -> float:
+def _switch_area(spec: SwitchSpec, *, density: float | None = None, floor: float = 0.0) -> float:
     """Return the area (m2) of all chiplets at an I/O density (B/s/m), the spec's own unless given."""
-    lower, upper = chiplet_bandwidths(spec)
+    lower, upper = _chiplet_bandwidths(spec)
     wanted = density or spec.edge_density
-    below = spec.lower_chiplets * beachfront_area(lower, wanted, floor)
-    return below + spec.upper_chiplets * beachfront_area(upper, wanted, floor)
+    below = spec.lower_chiplets * _beachfront_area(lower, wanted, floor)
+    return below + spec.upper_chiplets * _beachfront_area(upper, wanted, floor)
 
 
-def switch_power(spec: SwitchSpec) -> float:
+def _switch_power(spec: SwitchSpec) -> float:
     """Return the power (W) of all chiplets at full load: bytes in and out of every port times the energy of a byte.
 
     The energy is calibrated on the one total that is published, so that total is no evidence for the law; it says how
     power follows ports and their bandwidth.
     """
-    lower, upper = chiplet_bandwidths(spec)
+    lower, upper = _chiplet_bandwidths(spec)
     return spec.energy * (spec.lower_chiplets * lower + spec.upper_chiplets * upper)
-
-
-def overheads(spec: SwitchSpec) -> dict[str, Metric]:
-    """Return area and power: ours where the law gives one, the published rows beside.
-
-    The law alone is below the published area at the denser I/O: there something else binds, logic by our inference,
-    and no constant is fitted to that one row.
-
-    Examples
-    --------
-    >>> found = overheads(switches.resolve("fred-wafer"))
-    >>> {name: round(metric.value * 1e6) for name, metric in found.items() if metric.unit == "m2"}
-    {'area': 29416, 'area published': 25195, 'area at denser I/O': 339, 'area at denser I/O published': 1260}
-    """
-    law = "I/O along chiplet edges, both directions"
-    dense = switch_area(spec, density=spec.dense_density)
-    return {
-        "area": Metric(switch_area(spec), "m2", "estimated", law),
-        "area published": Metric(spec.published_area, "m2", "published", spec.sources.get("published_area", "")),
-        "area at denser I/O": Metric(dense, "m2", "estimated", law),
-        "area at denser I/O published": Metric(
-            spec.dense_share * spec.published_area, "m2", "published", spec.sources.get("dense_share", "")
-        ),
-        "power": Metric(switch_power(spec), "W", "estimated", spec.sources.get("energy", "")),
-        "power published": Metric(spec.published_power, "W", "published", spec.sources.get("published_power", "")),
-    }

@@ -1,8 +1,8 @@
-"""Which worker sits at which port so that no phase conflicts, or a certificate that no placement does it.
+"""Placement of workers at ports so that no phase conflicts, or a certificate that no placement does it.
 
 Ports that a micro-switch pairs may be exchanged, and so may whole pairs that the next level pairs: only one order of
 each is tried. A part of a routable set is routable, so a beginning that conflicts is cut, and kept: these beginnings
-together are the certificate, which `proves` checks without the search.
+together are the certificate, which `Certificate.proves` checks without the search.
 """
 
 from __future__ import annotations
@@ -15,25 +15,44 @@ from slipstick.fabric.switch.clos_network import Fred
 from slipstick.fabric.switch.flow_routing import route
 from slipstick.fabric.switch.switch_flow import Flow
 
-Tree = tuple[int, object]  # of a port of some level: the first port of the switch below it, and the shape
+_Subtree = tuple[int, object]  # of a port of some level: the first port of the switch below it, and the shape
 Phase = tuple[Flow, ...]  # flows between workers that run together; phases run one after the other
-MOST_TRIALS = 200_000  # beginnings looked at: about a minute
+_MAX_TRIALS = 200_000  # beginnings looked at: about a minute
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """No placement routes: each of `refuted` (workers at ports 0, 1, ...) conflicts, and together they leave none."""
+    """Certificate that no placement routes: each of `refuted` (workers at ports 0, 1, ...) conflicts, and together
+    they leave no placement; `tried` counts the beginnings that the search looked at."""
 
     refuted: tuple[tuple[int, ...], ...]
     tried: int
 
+    def proves(self, switch: Fred, phases: Sequence[Phase]) -> bool:
+        """Tell whether the certificate holds: all its beginnings conflict, and every placement begins with one of them.
 
-def place(switch: Fred, phases: Sequence[Phase], *, most: int = MOST_TRIALS) -> tuple[int, ...] | Certificate:
-    """Return the worker at each port such that every phase routes, or the certificate that there is none.
+        Two placements count as one if exchanging paired ports, or pairs that are paired, turns one into the other.
+        """
+        refuted = set(self.refuted)
+        if any(_fits(switch, phases, beginning) for beginning in refuted):
+            return False
+        pending: list[tuple[int, ...]] = [()]
+        while pending:
+            beginning = pending.pop()
+            if beginning in refuted:
+                continue
+            if len(beginning) == switch.ports:
+                return False
+            pending += _longer(switch, beginning)
+        return True
+
+
+def place(switch: Fred, phases: Sequence[Phase], *, most: int = _MAX_TRIALS) -> tuple[int, ...] | Certificate:
+    """Return a placement, the worker at each port, such that every phase routes; or the certificate that there is none.
 
     Parameters
     ----------
-    phases : flows between workers 0 .. ports - 1, in the place of ports.
+    phases : flows between workers 0 to ports - 1, numbers of workers in the place of ports.
     most : beginnings to look at.
 
     Errors
@@ -49,27 +68,8 @@ def place(switch: Fred, phases: Sequence[Phase], *, most: int = MOST_TRIALS) -> 
     return _Search(switch, tuple(phases), most).run()
 
 
-def proves(switch: Fred, phases: Sequence[Phase], certificate: Certificate) -> bool:
-    """Tell whether a certificate holds: every beginning in it conflicts, and every placement begins with one of them.
-
-    Two placements count as one if exchanging paired ports, or pairs that are paired, turns one into the other.
-    """
-    refuted = set(certificate.refuted)
-    if any(fits(switch, phases, beginning) for beginning in refuted):
-        return False
-    pending: list[tuple[int, ...]] = [()]
-    while pending:
-        beginning = pending.pop()
-        if beginning in refuted:
-            continue
-        if len(beginning) == switch.ports:
-            return False
-        pending += _longer(switch, beginning)
-    return True
-
-
-def fits(switch: Fred, phases: Sequence[Phase], workers: Sequence[int]) -> bool:
-    """Tell whether every phase routes with `workers` at the first ports and nobody at the others."""
+def _fits(switch: Fred, phases: Sequence[Phase], workers: Sequence[int]) -> bool:
+    """Tell whether every phase routes with `workers` at the first ports and no workers at the others."""
     at = {worker: port for port, worker in enumerate(workers)}
     for phase in phases:
         flows = [Flow.of(_known(flow.inputs, at), _known(flow.outputs, at)) for flow in phase]
@@ -78,24 +78,24 @@ def fits(switch: Fred, phases: Sequence[Phase], workers: Sequence[int]) -> bool:
     return True
 
 
-def exchanges(switch: Fred) -> dict[int, int]:
+def _exchanges(switch: Fred) -> dict[int, int]:
     """Return, for the first port of every right half, the first port of the left half it may be exchanged with.
 
     Examples
     --------
-    >>> exchanges(Fred(4)), exchanges(Fred(7))
+    >>> _exchanges(Fred(4)), _exchanges(Fred(7))
     ({1: 0, 3: 2, 2: 0}, {1: 0, 3: 2, 5: 4, 2: 0})
     """
-    found: dict[int, int] = {}
-    trees: list[Tree] = [(port, ()) for port in range(switch.ports)]
+    partners: dict[int, int] = {}
+    trees: list[_Subtree] = [(port, ()) for port in range(switch.ports)]
     while len(trees) > 1:
         pairs = list(zip(trees[::2], trees[1::2], strict=False))
-        found.update({right[0]: left[0] for left, right in pairs if left[1] == right[1]})
+        partners.update({right[0]: left[0] for left, right in pairs if left[1] == right[1]})
         odd = trees[-1:] if len(trees) % 2 else []
         if len(trees) == 3 and switch.three == "benes":
             break  # its middles are no longer alike
         trees = [(left[0], (left[1], right[1])) for left, right in pairs] + odd
-    return found
+    return partners
 
 
 def _known(workers: frozenset[int], at: dict[int, int]) -> list[int]:
@@ -104,13 +104,13 @@ def _known(workers: frozenset[int], at: dict[int, int]) -> list[int]:
 
 def _longer(switch: Fred, beginning: tuple[int, ...]) -> list[tuple[int, ...]]:
     """Return the beginnings that are one worker longer, one of each class of exchanges."""
-    before = exchanges(switch).get(len(beginning))
+    before = _exchanges(switch).get(len(beginning))
     least = beginning[before] if before is not None else -1
     return [(*beginning, worker) for worker in range(switch.ports) if worker > least and worker not in beginning]
 
 
 class _Search:
-    """A depth-first search over beginnings."""
+    """Depth-first search over the beginnings of placements."""
 
     def __init__(self, switch: Fred, phases: tuple[Phase, ...], most: int) -> None:
         self.switch, self.phases, self.most = switch, phases, most
@@ -124,13 +124,13 @@ class _Search:
         self.tried += 1
         if self.tried > self.most:
             raise SlipstickError("undecided", path="placement", value=self.tried, allowed=f"{self.most} beginnings")
-        if not fits(self.switch, self.phases, beginning):
+        if not _fits(self.switch, self.phases, beginning):
             self.refuted.append(beginning)
             return None
         if len(beginning) == self.switch.ports:
             return beginning
         for longer in _longer(self.switch, beginning):
-            found = self._from(longer)
-            if found is not None:
-                return found
+            placed = self._from(longer)
+            if placed is not None:
+                return placed
         return None

@@ -19,9 +19,9 @@ from slipstick.core.files import load_fields, load_json
 from slipstick.core.topology import Topology
 from slipstick.fabric import builders
 from slipstick.fabric.tasks import Endpoint
-from slipstick.fabric.topology_file import MOST_LINKS, MOST_NODES, check
+from slipstick.fabric.topology_file import MAX_LINKS, MAX_NODES, check_topology
 
-GIB = 2.0**30
+_GIB = 2.0**30
 _FAMILIES = ("Ring", "FullyConnected", "Switch")
 _NETWORK = ("topology", "npus_count", "bandwidth", "latency")
 _ALGORITHMS = {"ring": "ring", "direct": "direct", "halvingDoubling": "halving_doubling", "doubleBinaryTree": "tree"}
@@ -34,16 +34,16 @@ _SYSTEM = (
 
 
 @dataclass(frozen=True)
-class AstraSystem:
-    """What a system file says: what an endpoint adds, the algorithm of each collective by dimension, and the splits."""
+class _AstraSystem:
+    """System file: costs of an endpoint, the algorithm of each collective by dimension, and the splits."""
 
     endpoint: Endpoint
     algorithms: Mapping[str, tuple[str, ...]]
     splits: int
 
 
-def read_network(path: str | Path) -> Topology:
-    """Return the topology of a network file.
+def read_astra_network(path: str | Path) -> Topology:
+    """Return the topology of an ASTRA-sim network file (YAML).
 
     Errors
     ------
@@ -59,22 +59,20 @@ def read_network(path: str | Path) -> Topology:
         if family not in _FAMILIES:
             raise SlipstickError("no such topology", path=f"{where}: topology", value=family, allowed=_FAMILIES)
     counts = [int(_number(count, f"{where}: npus_count", low=1)) for count in lists["npus_count"]]
-    speeds = [_number(speed, f"{where}: bandwidth", low=1e-9) * GIB for speed in lists["bandwidth"]]
+    speeds = [_number(speed, f"{where}: bandwidth", low=1e-9) * _GIB for speed in lists["bandwidth"]]
     delays = [_number(delay, f"{where}: latency", low=0.0) * 1e-9 for delay in lists["latency"]]
     size = int(np.prod(counts))
     links = sum(
         size * (count if family == "FullyConnected" else 2)
         for family, count in zip(lists["topology"], counts, strict=True)
     )
-    if size > MOST_NODES or links > MOST_LINKS:
-        raise SlipstickError(
-            "too large", path=f"{where}: npus_count", value=size, allowed=f"at most {MOST_NODES} nodes"
-        )
-    return check(_build(Path(where).stem, lists["topology"], counts, speeds, delays))
+    if size > MAX_NODES or links > MAX_LINKS:
+        raise SlipstickError("too large", path=f"{where}: npus_count", value=size, allowed=f"at most {MAX_NODES} nodes")
+    return check_topology(_build(Path(where).stem, lists["topology"], counts, speeds, delays))
 
 
-def read_system(path: str | Path) -> AstraSystem:
-    """Return what a system file says of collectives; what concerns computing is passed over.
+def read_astra_system(path: str | Path) -> _AstraSystem:
+    """Return the collective settings of an ASTRA-sim system file (JSON); those of computing are passed over.
 
     Errors
     ------
@@ -95,7 +93,7 @@ def read_system(path: str | Path) -> AstraSystem:
     memory = data.get("local-mem-bw")
     speed = np.inf if memory is None else _number(memory, f"{where}: local-mem-bw", low=1e-9) * 1e9
     splits = int(_number(data.get("preferred-dataset-splits", 1), f"{where}: preferred-dataset-splits", low=1))
-    return AstraSystem(Endpoint(delay, float(speed)), algorithms, splits)
+    return _AstraSystem(Endpoint(delay, float(speed)), algorithms, splits)
 
 
 def _build(name: str, families: list[str], counts: list[int], speeds: list[float], delays: list[float]) -> Topology:

@@ -15,11 +15,11 @@ from typing import Any
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.files import read_bytes, write_bytes
-from slipstick.fabric.traces.execution import Step, Trace
+from slipstick.fabric.traces.execution import Trace, TraceStep
 
-MAX_BYTES = 256 * 2**20
-MAX_NODES = 2**21
-VERSION = "0.0.4"
+_MAX_BYTES = 256 * 2**20
+_MAX_NODES = 2**21
+_VERSION = "0.0.4"
 _COMPUTE, _SEND, _RECEIVE, _COLLECTIVE = 4, 5, 6, 7  # NodeType
 _PASSED_OVER = (1, 2, 3)  # metadata, loads and stores: they take no time on the fabric
 _COLLECTIVES = {
@@ -36,54 +36,54 @@ _MICRO = 1e-6
 _LOW = 0x7F  # the bits of a byte that count in a length; the eighth says that another follows
 
 
-def read_chakra(path: str | Path) -> Trace:
+def _read_chakra(path: str | Path) -> Trace:
     """Return the steps of one node's file.
 
     Errors
     ------
     SlipstickError naming the message at which a truncated, oversized or other file goes wrong.
     """
-    raw = read_bytes(path, limit=MAX_BYTES)
+    raw = read_bytes(path, limit=_MAX_BYTES)
     steps = []
     for number, data in enumerate(_messages(raw, str(path))):
         if number == 0:
             continue  # the metadata
-        if number > MAX_NODES:
-            raise SlipstickError("too many nodes", path=str(path), allowed=f"at most {MAX_NODES}")
+        if number > _MAX_NODES:
+            raise SlipstickError("too many nodes", path=str(path), allowed=f"at most {_MAX_NODES}")
         steps.append(_step(data, f"{path}, node {number}"))
     return tuple(steps)
 
 
 def read_chakra_folder(prefix: str | Path) -> list[Trace]:
-    """Return the traces of the files ``PREFIX.0.et``, ``PREFIX.1.et``, ...
+    """Return the execution traces in the files ``PREFIX.0.et``, ``PREFIX.1.et``, ..., one a node.
 
     Errors
     ------
-    SlipstickError if there is none, or a number is missing.
+    SlipstickError if there is none, or a number is missing; naming the message at which a broken file goes wrong.
     """
     base = Path(prefix)
-    found = {}
+    paths = {}
     for path in base.parent.glob(f"{base.name}.*.et"):
         match = re.fullmatch(r"\.(\d{1,6})\.et", path.name[len(base.name) :])
         if match:
-            found[int(match[1])] = path
-    if sorted(found) != list(range(len(found))) or not found:
-        raise SlipstickError("not numbered from 0 without gaps", path=f"{prefix}.N.et", value=sorted(found)[:8])
-    return [read_chakra(found[number]) for number in range(len(found))]
+            paths[int(match[1])] = path
+    if sorted(paths) != list(range(len(paths))) or not paths:
+        raise SlipstickError("not numbered from 0 without gaps", path=f"{prefix}.N.et", value=sorted(paths)[:8])
+    return [_read_chakra(paths[number]) for number in range(len(paths))]
 
 
-def write_chakra(trace: Trace, path: str | Path) -> None:
-    """Write one node's steps; what `read_chakra` reads back is equal."""
+def _write_chakra(trace: Trace, path: str | Path) -> None:
+    """Write one node's steps; what `_read_chakra` reads back is equal."""
     _, node_type, metadata = _classes()
-    parts = [_framed(metadata(version=VERSION).SerializeToString())]
+    parts = [_framed(metadata(version=_VERSION).SerializeToString())]
     parts += [_framed(_node(step, node_type).SerializeToString()) for step in trace]
     write_bytes(path, b"".join(parts))
 
 
 def write_chakra_folder(traces: Sequence[Trace], prefix: str | Path) -> None:
-    """Write ``PREFIX.0.et`` and so on, one file a node."""
+    """Write execution traces to ``PREFIX.0.et`` and so on, one file a node; what is read back is equal."""
     for number, trace in enumerate(traces):
-        write_chakra(trace, f"{prefix}.{number}.et")
+        _write_chakra(trace, f"{prefix}.{number}.et")
 
 
 def _messages(raw: bytes, where: str) -> Iterator[bytes]:
@@ -116,7 +116,7 @@ def _framed(data: bytes) -> bytes:
             return bytes(prefix) + data
 
 
-def _step(data: bytes, where: str) -> Step:
+def _step(data: bytes, where: str) -> TraceStep:
     """Return the step of one message; what takes no time on the fabric is a computation of no time."""
     decode_error = require("google.protobuf.message", "sim").DecodeError
     _, node_type, _ = _classes()
@@ -129,22 +129,22 @@ def _step(data: bytes, where: str) -> Step:
     common = {"number": node.id, "name": node.name, "after": tuple(dict.fromkeys(after))}
     match node.type:
         case _ if node.type == _COMPUTE:
-            return Step(**common, kind="compute", seconds=node.duration_micros * _MICRO, attributes=values)
+            return TraceStep(**common, kind="compute", seconds=node.duration_micros * _MICRO, attributes=values)
         case _ if node.type == _COLLECTIVE:
             kind = int(values.pop("comm_type", -1))
             if kind not in _COLLECTIVES:
                 raise SlipstickError("no such collective", path=f"{where}.comm_type", value=kind, allowed="0 to 7")
             size, group = _size(values, where), str(values.pop("pg_name", ""))
-            return Step(
+            return TraceStep(
                 **common, kind="collective", collective=_COLLECTIVES[kind], size=size, group=group, attributes=values
             )
         case _ if node.type in (_SEND, _RECEIVE):
             peer = int(values.pop("comm_dst" if node.type == _SEND else "comm_src", -1))
             tag, size = int(values.pop("comm_tag", 0)), _size(values, where)
             kind_name = "send" if node.type == _SEND else "receive"
-            return Step(**common, kind=kind_name, size=size, peer=peer, tag=tag, attributes=values)  # type: ignore[arg-type]
+            return TraceStep(**common, kind=kind_name, size=size, peer=peer, tag=tag, attributes=values)  # type: ignore[arg-type]
         case _ if node.type in _PASSED_OVER:
-            return Step(**common, kind="compute", attributes=values)
+            return TraceStep(**common, kind="compute", attributes=values)
         case _:
             raise SlipstickError("no such type of node", path=f"{where}.type", value=node.type, allowed="1 to 7")
 
@@ -156,7 +156,7 @@ def _size(values: dict[str, Any], where: str) -> float:
     return size
 
 
-def _node(step: Step, node_type: Any) -> Any:
+def _node(step: TraceStep, node_type: Any) -> Any:
     kinds = {"compute": _COMPUTE, "collective": _COLLECTIVE, "send": _SEND, "receive": _RECEIVE}
     node = node_type(id=step.number, name=step.name, type=kinds[step.kind])
     node.data_deps.extend(step.after)
@@ -199,5 +199,5 @@ def _classes() -> tuple[Any, Any, Any]:
     node.field.add(name="attr", number=10, type=_MESSAGE, label=3, type_name=".ChakraProtoMsg.AttributeProto")
     pool.Add(file)
     names = ("AttributeProto", "Node", "GlobalMetadata")
-    found = [factory.GetMessageClass(pool.FindMessageTypeByName(f"ChakraProtoMsg.{name}")) for name in names]
-    return found[0], found[1], found[2]
+    classes = [factory.GetMessageClass(pool.FindMessageTypeByName(f"ChakraProtoMsg.{name}")) for name in names]
+    return classes[0], classes[1], classes[2]

@@ -1,9 +1,9 @@
-"""Execution traces: what each compute node does, one list a node, and how they run together on a topology."""
+"""Execution traces: the steps of each compute node, one list a node, run together on a topology."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,21 +11,17 @@ import numpy as np
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
-from slipstick.fabric.collectives import direct, halving_doubling, in_network, ring, tree
-from slipstick.fabric.flows import Mode, Run, run
-from slipstick.fabric.messages import Schedule
+from slipstick.fabric.collectives.by_name import collective_schedule
+from slipstick.fabric.flows import FabricRun, Mode, run
 from slipstick.fabric.routing import routes
-from slipstick.fabric.tasks import Dag, Endpoint, join, lower
+from slipstick.fabric.tasks import Dag, Endpoint, lower
 
-Kind = Literal["compute", "collective", "send", "receive"]
-ALGORITHMS = {
-    "ring": ring, "direct": direct, "halving_doubling": halving_doubling, "tree": tree, "in_network": in_network
-}  # fmt: skip
+_Kind = Literal["compute", "collective", "send", "receive"]
 
 
 @dataclass(frozen=True)
-class Step:
-    """One thing that a node does: it waits for `after`, steps of the same node.
+class TraceStep:
+    """Step of one node in an execution trace; it waits for `after`, steps of the same node.
 
     ``compute`` takes `seconds`. ``collective`` names its kind and `size` [B] of what a node puts in; nodes that name
     the same `group` meet in the order of their steps. ``send`` and ``receive`` meet by `peer` and `tag`.
@@ -33,7 +29,7 @@ class Step:
 
     number: int
     name: str
-    kind: Kind
+    kind: _Kind
     after: tuple[int, ...] = ()
     seconds: float = 0.0
     collective: str = ""
@@ -44,50 +40,32 @@ class Step:
     attributes: Mapping[str, object] = field(default_factory=dict)
 
 
-Trace = tuple[Step, ...]
+Trace = tuple[TraceStep, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Executed:
-    """A run of traces: begin and end [s] of every step, by node and step number, and the simulation behind it."""
+class ExecutedTraces:
+    """Executed traces: begin and end [s] of every step, by node and step number, and the simulation behind them."""
 
     begin: tuple[dict[int, float], ...]
     end: tuple[dict[int, float], ...]
-    run: Run
+    run: FabricRun
 
     @property
     def time(self) -> float:
-        """When the last step ended."""
+        """Seconds until the last step has ended."""
         return max((max(steps.values(), default=0.0) for steps in self.end), default=0.0)
 
 
-def schedule_of(collective: str, algorithm: str, ranks: int) -> Schedule:
-    """Return the schedule of a collective by the names of both.
-
-    Errors
-    ------
-    SlipstickError for an unknown algorithm, or one that has no such collective.
-    """
-    if algorithm not in ALGORITHMS:
-        raise SlipstickError("no such algorithm", path="algorithm", value=algorithm, allowed=list(ALGORITHMS))
-    build: Callable[[int], Schedule] | None = getattr(ALGORITHMS[algorithm], collective, None)
-    if build is None:
-        has = [name for name, module in ALGORITHMS.items() if hasattr(module, collective)]
-        raise SlipstickError(
-            f"has no {collective}", path="algorithm", value=algorithm, allowed=has or "no algorithm has"
-        )
-    return build(ranks)
-
-
-def execute(
+def execute_traces(
     traces: Sequence[Trace],
     topology: Topology,
     *,
     algorithms: Mapping[str, str] | None = None,
     endpoint: Endpoint | None = None,
     mode: Mode = "flows",
-) -> Executed:
-    """Run one trace a compute node; a node computes one thing at a time while its messages travel.
+) -> ExecutedTraces:
+    """Run execution traces, one a compute node; a node computes one step at a time while its messages travel.
 
     Parameters
     ----------
@@ -101,25 +79,27 @@ def execute(
     Examples
     --------
     >>> from slipstick.fabric.builders import ring
-    >>> work = Step(0, "matmul", "compute", seconds=1e-3)
-    >>> reduce = Step(1, "gradients", "collective", (0,), collective="all_reduce", size=1e6)
-    >>> found = execute([(work, reduce)] * 4, ring(4, 1e9, 0.0))
-    >>> round(found.time, 6)  # 1 ms, and 2 (3/4) of 1 MB at 1 GB/s
+    >>> work = TraceStep(0, "matmul", "compute", seconds=1e-3)
+    >>> reduce = TraceStep(1, "gradients", "collective", (0,), collective="all_reduce", size=1e6)
+    >>> executed = execute_traces([(work, reduce)] * 4, ring(4, 1e9, 0.0))
+    >>> round(executed.time, 6)  # 1 ms, and 2 (3/4) of 1 MB at 1 GB/s
     0.0025
     """
     if len(traces) != topology.npus.size:
         raise SlipstickError("not one trace a node", path="traces", value=len(traces), allowed=f"{topology.npus.size}")
     whole = _Program(traces, topology, algorithms or {}, endpoint or Endpoint())
-    found = run(whole.dag(), topology, mode)
+    simulated = run(whole.dag(), topology, mode)
     entry, leave = whole.entry, whole.leave
     begin = tuple(
-        {n: float(found.begin[entry[node, n]]) for n in map(_number, trace)} for node, trace in enumerate(traces)
+        {n: float(simulated.begin[entry[node, n]]) for n in map(_number, trace)} for node, trace in enumerate(traces)
     )
-    end = tuple({n: float(found.end[leave[node, n]]) for n in map(_number, trace)} for node, trace in enumerate(traces))
-    return Executed(begin, end, found)
+    end = tuple(
+        {n: float(simulated.end[leave[node, n]]) for n in map(_number, trace)} for node, trace in enumerate(traces)
+    )
+    return ExecutedTraces(begin, end, simulated)
 
 
-def _number(step: Step) -> int:
+def _number(step: TraceStep) -> int:
     return step.number
 
 
@@ -137,7 +117,6 @@ class _Program:
         self.length = 0
 
     def dag(self) -> Dag:
-        """Return the graph."""
         seconds: list[float] = []
         lanes: list[int] = []
         for node, trace in enumerate(self.traces):
@@ -158,14 +137,14 @@ class _Program:
                 self._after(node, step)
         self._collectives()
         self._pairs()
-        return join(self.parts, self.edges)
+        return Dag.join(self.parts, self.edges)
 
     def _append(self, part: Dag) -> int:
         self.parts.append(part)
         self.length += len(part)
         return self.length - len(part)
 
-    def _after(self, node: int, step: Step) -> None:
+    def _after(self, node: int, step: TraceStep) -> None:
         for before in step.after:
             if (node, before) not in self.leave:
                 raise SlipstickError(
@@ -174,7 +153,7 @@ class _Program:
             self.edges.append((self.leave[node, before], self.entry[node, step.number]))
 
     def _collectives(self) -> None:
-        met: dict[tuple[str, int], dict[int, Step]] = defaultdict(dict)
+        met: dict[tuple[str, int], dict[int, TraceStep]] = defaultdict(dict)
         for node, trace in enumerate(self.traces):
             turns: dict[str, int] = defaultdict(int)
             for step in trace:
@@ -188,23 +167,23 @@ class _Program:
                 raise SlipstickError("nodes differ in what they do", path=f"collective {group or 'of all'}", value=turn)
             self._collective(first, nodes, {node: steps[node].number for node in nodes})
 
-    def _collective(self, step: Step, nodes: list[int], numbers: Mapping[int, int]) -> None:
+    def _collective(self, step: TraceStep, nodes: list[int], numbers: Mapping[int, int]) -> None:
         place = self.topology.npus[nodes]
-        schedule = schedule_of(step.collective, self.algorithms.get(step.collective, "ring"), len(nodes))
+        schedule = collective_schedule(step.collective, self.algorithms.get(step.collective, "ring"), len(nodes))
         size = step.size * (len(nodes) if step.collective == "all_gather" else 1)
         first = self._append(lower(schedule, self.topology, size, nodes=place, endpoint=self.endpoint))
         for starts, ranks, leaving in (
             (schedule.source_starts, schedule.sources, True), (schedule.target_starts, schedule.targets, False)
         ):  # fmt: skip
             message = first + np.repeat(np.arange(len(schedule)), np.diff(starts))
-            for one, rank in zip(message.tolist(), ranks.tolist(), strict=True):
+            for task, rank in zip(message.tolist(), ranks.tolist(), strict=True):
                 key = nodes[rank], numbers[nodes[rank]]
-                self.edges.append((self.entry[key], one) if leaving else (one, self.leave[key]))
+                self.edges.append((self.entry[key], task) if leaving else (task, self.leave[key]))
         for node in nodes:  # who only waits for what it sends ends with what it sends
             self.edges.append((self.entry[node, numbers[node]], self.leave[node, numbers[node]]))
 
     def _pairs(self) -> None:
-        open_sends: dict[tuple[int, int, int], list[tuple[int, Step]]] = defaultdict(list)
+        open_sends: dict[tuple[int, int, int], list[tuple[int, TraceStep]]] = defaultdict(list)
         for node, trace in enumerate(self.traces):
             for step in trace:
                 if step.kind == "send":
@@ -221,14 +200,14 @@ class _Program:
             node, step = left[0]
             raise SlipstickError("nobody receives it", path=f"traces.{node}.{step.name}", value=step.peer)
 
-    def _transfer(self, sender: int, send: Step, receiver: int, receive: Step) -> None:
-        found = routes(self.topology, [self.topology.npus[sender]], [self.topology.npus[receiver]])
-        latency = float(self.topology.latency[found.links].sum())
+    def _transfer(self, sender: int, send: TraceStep, receiver: int, receive: TraceStep) -> None:
+        path = routes(self.topology, [self.topology.npus[sender]], [self.topology.npus[receiver]])
+        latency = float(self.topology.latency[path.links].sum())
         first = self._append(
             Dag(
                 size=np.array([send.size]), seconds=np.zeros(1), lane=np.full(1, -1), priority=np.zeros(1, np.int64),
-                delay=np.full(1, self.endpoint.delay), tail=np.full(1, latency), starts=found.starts, links=found.links,
-                weight=np.ones(len(found.links)), edges=np.zeros((0, 2), np.int64),
+                delay=np.full(1, self.endpoint.delay), tail=np.full(1, latency), starts=path.starts, links=path.links,
+                weight=np.ones(len(path.links)), edges=np.zeros((0, 2), np.int64),
             )
         )  # fmt: skip
         self.edges += [
@@ -239,7 +218,7 @@ class _Program:
         ]
 
 
-def _members(group: str, steps: Mapping[int, Step], count: int) -> list[int]:
+def _members(group: str, steps: Mapping[int, TraceStep], count: int) -> list[int]:
     """Return the nodes of a group: all that named it; without a name it must be all there are."""
     nodes = sorted(steps)
     if not group and len(nodes) < count:

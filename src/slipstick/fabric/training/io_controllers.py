@@ -9,7 +9,7 @@ import numpy as np
 from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
-from slipstick.fabric.patterns import Pattern, in_network, is_grid, loads, messages, rings, together, tree
+from slipstick.fabric.patterns import Pattern, in_network, is_grid
 from slipstick.fabric.routing import routes
 
 
@@ -20,12 +20,12 @@ def controllers(topology: Topology) -> IntArray:
     ------
     SlipstickError where there are none.
     """
-    found = np.flatnonzero(np.array(topology.kinds) == "io")
-    if not found.size:
+    nodes = np.flatnonzero(np.array(topology.kinds) == "io")
+    if not nodes.size:
         raise SlipstickError(
             "no I/O controllers: nothing can be streamed", path=f"topology {topology.name}", allowed="nodes of kind io"
         )
-    return found
+    return nodes
 
 
 def broadcast(topology: Topology, shards: Sequence[Sequence[int]]) -> Pattern:
@@ -43,8 +43,8 @@ def broadcast(topology: Topology, shards: Sequence[Sequence[int]]) -> Pattern:
     """
     inside = controllers(topology)
     share = 1 / (len(inside) * len(shards))
-    parts = [one_to_many(topology, int(node), shard, share) for node in inside for shard in shards]
-    return together(parts, topology)
+    parts = [_one_to_many(topology, int(node), shard, share) for node in inside for shard in shards]
+    return Pattern.together(parts, topology)
 
 
 def collect(topology: Topology, shards: Sequence[Sequence[int]]) -> Pattern:
@@ -54,31 +54,31 @@ def collect(topology: Topology, shards: Sequence[Sequence[int]]) -> Pattern:
     """
     if is_grid(topology) or in_network(topology):
         out = broadcast(topology, shards)
-        back = reversed_links(topology)
+        back = _reversed_links(topology)
         return Pattern(back[out.links], out.weight, out.latency)
     inside, parts = controllers(topology), []
     for shard in shards:
         count, share = len(shard), 1 / len(shards)
         if count > 1:
-            parts.append(rings(topology, [list(shard)], share * (count - 1) / count, 1))
+            parts.append(Pattern.of_rings(topology, [list(shard)], share * (count - 1) / count, 1))
         pairs = [(int(node), int(port)) for node in shard for port in inside]
-        parts.append(messages(topology, pairs, share / len(pairs)))
-    return together(parts, topology)
+        parts.append(Pattern.of_messages(topology, pairs, share / len(pairs)))
+    return Pattern.together(parts, topology)
 
 
 def load(topology: Topology, nodes: Sequence[int]) -> Pattern:
     """Return D bytes of samples from all controllers to some nodes, an equal part to each; nothing without any."""
     inside = np.flatnonzero(np.array(topology.kinds) == "io")
-    if not inside.size:  # they come another way, which nobody described
+    if not inside.size:  # they come another way, which the topology does not describe
         return Pattern(np.zeros(0, np.int64), np.zeros(0))
     pairs = [(int(port), int(node)) for port in inside for node in nodes]
-    return messages(topology, pairs, 1 / len(pairs))
+    return Pattern.of_messages(topology, pairs, 1 / len(pairs))
 
 
-def one_to_many(topology: Topology, port: int, nodes: Sequence[int], amount: float = 1.0) -> Pattern:
+def _one_to_many(topology: Topology, port: int, nodes: Sequence[int], amount: float = 1.0) -> Pattern:
     """Return the tree from one controller to some nodes."""
     if not is_grid(topology):
-        return tree(topology, [port], list(nodes), amount)
+        return Pattern.of_tree(topology, [port], list(nodes), amount)
     gate = int(topology.target[topology.source == port][0])
     rows, columns = topology.shape
     row, column = divmod(gate, columns)
@@ -87,13 +87,13 @@ def one_to_many(topology: Topology, port: int, nodes: Sequence[int], amount: flo
     turns = [row * columns + n % columns if along else n // columns * columns + column for n in nodes]
     legs = [(port, gate), *((gate, turn) for turn in turns), *zip(turns, nodes, strict=True)]
     pairs = np.array([(a, b) for a, b in legs if a != b], np.int64)
-    found = routes(topology, pairs[:, 0], pairs[:, 1])
+    paths = routes(topology, pairs[:, 0], pairs[:, 1])
     longest = (rows + columns - 1) * float(topology.latency.max())
-    return loads(topology, np.unique(found.links), amount, longest)
+    return Pattern.of_links(topology, np.unique(paths.links), amount, longest)
 
 
 def hot_spot(topology: Topology) -> float:
-    """Return how often the worst link between nodes carries a controller's data when all broadcast to all nodes.
+    """Return the hot spot: controllers whose data the worst link between nodes carries when all broadcast to all.
 
     On an N x N mesh it is 2N - 1. Source: FRED (arXiv 2406.19580), section 3.
 
@@ -103,9 +103,10 @@ def hot_spot(topology: Topology) -> float:
     >>> [round(hot_spot(wafer_mesh((n, n), 1.0, 0.0, io_bandwidth=1.0, io_latency=0.0))) for n in (2, 4, 16)]
     [3, 7, 31]
     """
-    found = broadcast(topology, [topology.npus.tolist()])
-    inner = np.isin(topology.source[found.links], topology.npus) & np.isin(topology.target[found.links], topology.npus)
-    return float(found.weight[inner].max() * len(controllers(topology)))
+    pattern = broadcast(topology, [topology.npus.tolist()])
+    source, target = topology.source[pattern.links], topology.target[pattern.links]
+    inner = np.isin(source, topology.npus) & np.isin(target, topology.npus)
+    return float(pattern.weight[inner].max() * len(controllers(topology)))
 
 
 def line_rate(topology: Topology) -> float:
@@ -123,7 +124,7 @@ def line_rate(topology: Topology) -> float:
     return float(need[into].max() / need.max())
 
 
-def reversed_links(topology: Topology) -> IntArray:
+def _reversed_links(topology: Topology) -> IntArray:
     """Return the link back of every link.
 
     Errors

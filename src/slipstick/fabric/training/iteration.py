@@ -1,4 +1,4 @@
-"""One training step on a fabric: its tasks simulated, and what the time went to."""
+"""Simulated training step on a fabric: its tasks run on the links, and the parts of its time."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ import numpy as np
 
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.topology import Topology
-from slipstick.fabric.flows import Run, run
-from slipstick.fabric.training import stationary, streaming
+from slipstick.fabric.flows import FabricRun, run
 from slipstick.fabric.training.exposed_time import exposed
-from slipstick.fabric.training.job import Job, check
+from slipstick.fabric.training.job import Job
+from slipstick.fabric.training.stationary import write_stationary
+from slipstick.fabric.training.streaming import write_streaming
 from slipstick.fabric.training.task_builder import KINDS, Tasks, TaskWriter
-from slipstick.fabric.training.traffic import Traffic
+from slipstick.fabric.training.traffic import StrategyTraffic
 
-ITERATIONS = 2  # simulated, as in the FRED paper; the last one is what is reported
-RUNS = 2**7  # of layers at most: deeper networks are simulated in runs of equal layers
+_ITERATIONS = 2  # simulated, as in the FRED paper; the last one is what is reported
+RUNS = 2**7  # runs of layers at most: deeper networks are simulated in runs of merged layers
 
 
 @dataclass(frozen=True, eq=False)
 class Iteration:
-    """The last simulated step: from `begin` to `end` [s]; `parts` [s] of the slowest lane sum up to `time`."""
+    """Simulated training step, from `begin` to `end` [s]; `parts` [s] of the slowest lane sum up to `time`."""
 
     job: Job
     tasks: Tasks
-    run: Run
+    run: FabricRun
     begin: float
     end: float
     lane: int
@@ -33,12 +34,12 @@ class Iteration:
 
     @property
     def time(self) -> float:
-        """Seconds of the step."""
+        """Seconds of the training step."""
         return self.end - self.begin
 
     @property
     def exposed(self) -> float:
-        """The share of the step in which the slowest lane waits for communication."""
+        """Share of the step in which the slowest lane waits for communication."""
         waiting = sum(value for name, value in self.parts.items() if name not in ("compute", "bubble"))
         return waiting / self.time
 
@@ -57,12 +58,12 @@ class Iteration:
 
     @property
     def last(self) -> IntArray:
-        """The tasks of this step."""
+        """Numbers of the tasks of this step."""
         return np.flatnonzero(self.tasks.iteration == self.tasks.iteration.max())
 
 
 def simulate(job: Job, topology: Topology, *, most: int = RUNS) -> Iteration:
-    """Return one step of a job on a fabric; about `most` runs of layers are told apart.
+    """Return one simulated training step of a job on a fabric; about `most` runs of layers are told apart.
 
     Errors
     ------
@@ -72,31 +73,32 @@ def simulate(job: Job, topology: Topology, *, most: int = RUNS) -> Iteration:
     --------
     >>> from slipstick.fabric.topology_file import resolve_topology
     >>> from slipstick.core.layer import Layer
-    >>> from slipstick.fabric.training.strategies import Strategy
+    >>> from slipstick.fabric.strategies import Strategy
     >>> job = Job((Layer("all", 1e-4, 2e-4, 120e6, 0.0),), Strategy(dp=20), overlap=False)
     >>> mesh, fred = (simulate(job, resolve_topology(f"wafer-{name}")) for name in ("mesh", "fred-d"))
     >>> round(mesh.parts["data_parallel"] / fred.parts["data_parallel"], 1)
     3.8
     """
-    check(job, topology)
-    traffic, writer = Traffic(topology, job.strategy), TaskWriter()
-    (streaming if job.streaming else stationary).write(job, traffic, writer, ITERATIONS, most)
+    job.check(topology)
+    traffic, writer = StrategyTraffic(topology, job.strategy), TaskWriter()
+    write_tasks = write_streaming if job.streaming else write_stationary
+    write_tasks(job, traffic, writer, _ITERATIONS, most)
     tasks = writer.finish()
-    found = run(tasks.dag, topology)
-    ends = [_end(tasks, found, iteration) for iteration in range(ITERATIONS)]
+    simulated = run(tasks.dag, topology)
+    ends = [_end(tasks, simulated, iteration) for iteration in range(_ITERATIONS)]
     begin, end = ends[-2], ends[-1]
-    lane = _busiest(tasks, found, begin)
-    return Iteration(job, tasks, found, begin, end, lane, exposed(tasks, found, lane, begin, end))
+    lane = _busiest(tasks, simulated, begin)
+    return Iteration(job, tasks, simulated, begin, end, lane, exposed(tasks, simulated, lane, begin, end))
 
 
-def _end(tasks: Tasks, found: Run, iteration: int) -> float:
+def _end(tasks: Tasks, simulated: FabricRun, iteration: int) -> float:
     """Return when an iteration is over; samples for the next one may arrive later."""
     own = (tasks.iteration == iteration) & (tasks.kind != KINDS.index("load"))
-    return float(found.end[own].max())
+    return float(simulated.end[own].max())
 
 
-def _busiest(tasks: Tasks, found: Run, begin: float) -> int:
+def _busiest(tasks: Tasks, simulated: FabricRun, begin: float) -> int:
     """Return the lane that computes longest after `begin`."""
-    own = (tasks.kind == 0) & (found.end > begin)
-    work = np.bincount(tasks.dag.lane[own], (found.end - found.begin)[own])
+    own = (tasks.kind == 0) & (simulated.end > begin)
+    work = np.bincount(tasks.dag.lane[own], (simulated.end - simulated.begin)[own])
     return int(work.argmax())

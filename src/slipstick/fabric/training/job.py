@@ -1,4 +1,4 @@
-"""What is trained: the layers of a network as one node's seconds and bytes, divided by a strategy."""
+"""Training job: the layers of a network as one node's seconds and bytes, divided by a strategy."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from itertools import pairwise
 from slipstick.core.errors import SlipstickError
 from slipstick.core.layer import Layer
 from slipstick.core.topology import Topology
-from slipstick.fabric.training.strategies import Strategy
+from slipstick.fabric.strategies import Strategy
 
 
 @dataclass(frozen=True)
 class Job:
-    """One training step on a fabric.
+    """Training job of a fabric: the layers of one step, and their division over nodes and microbatches.
 
     `microbatches` of each replica's minibatch; `samples` bytes of them that a replica loads; `streaming`: weights come
     from outside for every pass, and gradients leave; `overlap`: gradients are reduced while the backward pass goes on,
@@ -33,51 +33,50 @@ class Job:
     def compute(self) -> float:
         """Seconds that the average node computes in one step, if no split costs anything."""
         whole = sum(layer.forward + layer.backward for layer in self.layers) * self.microbatches
-        return whole / (self.strategy.mp * self.strategy.pp)
+        return whole / (self.strategy.tp * self.strategy.pp)
 
     @property
     def weights(self) -> float:
-        """Bytes of all weights."""
+        """Bytes of the weights of all layers."""
         return sum(layer.weights for layer in self.layers)
 
+    def check(self, topology: Topology) -> None:
+        """Refuse a job that cannot run on a fabric.
 
-def check(job: Job, topology: Topology) -> None:
-    """Raise where a job cannot run on a fabric.
-
-    Errors
-    ------
-    SlipstickError for more workers than nodes, more stages than layers, no microbatches.
-    """
-    used, there = job.strategy.used, len(topology.npus)
-    if used > there:
-        raise SlipstickError(f"{job.strategy.name} needs more nodes", path="plan", value=used, allowed=f"up to {there}")
-    if job.strategy.pp > len(job.layers):
-        raise SlipstickError(
-            "more stages than layers",
-            path="plan.parallel.pp",
-            value=job.strategy.pp,
-            allowed=f"up to {len(job.layers)}",
-        )
-    if job.strategy.mp > 1 and not any(layer.reduces for layer in job.layers):
-        raise SlipstickError(
-            "this network's layers are not divided by tensor parallelism", path="plan.parallel.tp",
-            value=job.strategy.mp, allowed="1",
-        )  # fmt: skip
-    if job.microbatches < 1:
-        raise SlipstickError("no microbatch", path="plan.parallel.microbatch", value=job.microbatches)
+        Errors
+        ------
+        SlipstickError for more workers than nodes, more stages than layers, no microbatches.
+        """
+        strategy, there = self.strategy, len(topology.npus)
+        if strategy.used > there:
+            raise SlipstickError(
+                f"{strategy.name} needs more nodes", path="plan", value=strategy.used, allowed=f"up to {there}"
+            )
+        if strategy.pp > len(self.layers):
+            raise SlipstickError(
+                "more stages than layers", path="plan.parallel.pp", value=strategy.pp,
+                allowed=f"up to {len(self.layers)}",
+            )  # fmt: skip
+        if strategy.tp > 1 and not any(layer.reduces for layer in self.layers):
+            raise SlipstickError(
+                "this network's layers are not divided by tensor parallelism", path="plan.parallel.tp",
+                value=strategy.tp, allowed="1",
+            )  # fmt: skip
+        if self.microbatches < 1:
+            raise SlipstickError("no microbatch", path="plan.parallel.microbatch", value=self.microbatches)
 
 
 def merged(layers: Sequence[Layer], most: int) -> tuple[Layer, ...]:
-    """Return at most `most` runs of layers, each as one: as much to compute and to send, in fewer tasks.
+    """Return at most `most` runs of layers, each merged into one layer: as much work and traffic, in fewer tasks.
 
     A run hands on what its last layer does; its all-reduces are as many bytes as those of its layers.
     """
     count = min(most, len(layers))
     bounds = [len(layers) * index // count for index in range(count + 1)]
-    return tuple(_one(layers[a:b]) for a, b in pairwise(bounds))
+    return tuple(_merge(layers[a:b]) for a, b in pairwise(bounds))
 
 
-def _one(run: Sequence[Layer]) -> Layer:
+def _merge(run: Sequence[Layer]) -> Layer:
     return replace(
         run[-1],
         name=run[0].name if len(run) == 1 else f"{run[0].name} to {run[-1].name}",

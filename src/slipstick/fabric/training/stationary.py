@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from slipstick.core.layer import Layer
 from slipstick.fabric.patterns import Pattern
+from slipstick.fabric.strategies import cut_in_stages
 from slipstick.fabric.training.job import Job, merged
-from slipstick.fabric.training.strategies import cut_in_stages
 from slipstick.fabric.training.task_builder import DATA, LOAD, PIPELINE, TENSOR, TaskWriter
-from slipstick.fabric.training.traffic import Traffic
+from slipstick.fabric.training.traffic import StrategyTraffic
 
 
 @dataclass(frozen=True)
-class _Done:
-    """The tasks of one pass of one stage: the first, and that behind each of its layers."""
+class _PassTasks:
+    """Tasks of one pass of one stage: the first, and the last task of each of its layers."""
 
     first: int
     layers: tuple[int, ...]
@@ -24,11 +24,11 @@ class _Done:
         return self.layers[-1]
 
 
-Passes = dict[tuple[str, int, int, int], _Done]  # "F" or "B", replica, stage, microbatch
+_Passes = dict[tuple[str, int, int, int], _PassTasks]  # "F" or "B", replica, stage, microbatch
 
 
-def write(job: Job, traffic: Traffic, writer: TaskWriter, iterations: int, most: int) -> None:
-    """Write the tasks of some iterations; at most about `most` runs of layers, shared by the stages, are told apart.
+def write_stationary(job: Job, traffic: StrategyTraffic, writer: TaskWriter, iterations: int, most: int) -> None:
+    """Write the tasks of weight-stationary iterations, of at most about `most` runs of layers, shared by the stages.
 
     ZeRO-2's reduce-scatter of the gradients and all-gather of the weights move what one all-reduce does (Rajbhandari
     et al. 1910.02054, section 7).
@@ -36,56 +36,56 @@ def write(job: Job, traffic: Traffic, writer: TaskWriter, iterations: int, most:
     strategy = job.strategy
     runs = cut_in_stages([layer.forward for layer in job.layers], strategy.pp)
     stages = [list(merged([job.layers[i] for i in run], max(1, most // strategy.pp))) for run in runs]
-    reduced: list[list[int]] = [[] for _ in stages]  # what the next iteration of each stage waits for
+    reduced: list[list[int]] = [[] for _ in stages]  # tasks that the next iteration of each stage waits for
     loads: list[int] = []
     for iteration in range(iterations):
         writer.iteration = iteration
         # the samples of the next iteration arrive during this one
         begun = reduced[0] if iteration > 1 else ()
         loads.append(writer.send("load", LOAD, traffic.samples, job.samples * strategy.dp, [*loads[-1:], *begun]))
-        done = _passes(job, stages, traffic, writer)
-        _order(job, done, stages, loads[-1], reduced, traffic, writer)
-        reduced = [_reduce(job, stages[s], s, done, traffic, writer) for s in range(strategy.pp)]
+        passes = _passes(job, stages, traffic, writer)
+        _order(job, passes, stages, loads[-1], reduced, traffic, writer)
+        reduced = [_reduce(job, stages[s], s, passes, traffic, writer) for s in range(strategy.pp)]
 
 
-def passes_of(stage: int, stages: int, microbatches: int, schedule: str) -> list[tuple[str, int]]:
+def _passes_of(stage: int, stages: int, microbatches: int, schedule: str) -> list[tuple[str, int]]:
     """Return the passes of one stage in their order: ``gpipe`` all forward first, ``1f1b`` one of each in turn.
 
     Source: Narayanan et al. 2104.04473, section 2.2.
 
     Examples
     --------
-    >>> ["".join(map(str, p)) for p in passes_of(0, 2, 3, "1f1b")]
+    >>> ["".join(map(str, p)) for p in _passes_of(0, 2, 3, "1f1b")]
     ['F0', 'F1', 'B0', 'F2', 'B1', 'B2']
     """
     ahead = [("F", m) for m in range(microbatches)]
     back = [("B", m) for m in range(microbatches)]
     warm = min(microbatches, stages - stage - 1) if schedule == "1f1b" else microbatches
-    found = ahead[:warm]
-    for one, other in zip(ahead[warm:], back, strict=False):
-        found += [one, other]
-    return found + back[microbatches - warm :]
+    order = ahead[:warm]
+    for forward, backward in zip(ahead[warm:], back, strict=False):
+        order += [forward, backward]
+    return order + back[microbatches - warm :]
 
 
-def _passes(job: Job, stages: list[list[Layer]], traffic: Traffic, writer: TaskWriter) -> Passes:
+def _passes(job: Job, stages: list[list[Layer]], traffic: StrategyTraffic, writer: TaskWriter) -> _Passes:
     """Write every pass of every stage of every replica, in the order of its lane."""
     strategy = job.strategy
-    found: Passes = {}
+    passes: _Passes = {}
     for replica in range(strategy.dp):
         for stage, layers in enumerate(stages):
             lane, before = replica * strategy.pp + stage, None
-            tensor = traffic.tensor(replica, stage) if strategy.mp > 1 else None
-            for way, micro in passes_of(stage, strategy.pp, job.microbatches, job.schedule):
-                done = _pass(way, micro, layers, strategy.mp, lane, tensor, writer)
+            tensor = traffic.tensor(replica, stage) if strategy.tp > 1 else None
+            for way, micro in _passes_of(stage, strategy.pp, job.microbatches, job.schedule):
+                tasks = _pass(way, micro, layers, strategy.tp, lane, tensor, writer)
                 if before is not None:
-                    writer.order(before.last, done.first)
-                found[way, replica, stage, micro] = before = done
-    return found
+                    writer.order(before.last, tasks.first)
+                passes[way, replica, stage, micro] = before = tasks
+    return passes
 
 
 def _pass(
     way: str, micro: int, layers: list[Layer], members: int, lane: int, tensor: Pattern | None, writer: TaskWriter
-) -> _Done:
+) -> _PassTasks:
     """Write one pass: each layer's computation, and behind it the all-reduces that the next one waits for."""
     ends: list[int] = []
     first = -1
@@ -97,46 +97,48 @@ def _pass(
             size = layer.reduces * layer.output
             task = writer.send(f"{way}{micro} {layer.name}", TENSOR, tensor, size, [task], layer.reduces, lane)
         ends.append(task)
-    return _Done(first, tuple(ends))
+    return _PassTasks(first, tuple(ends))
 
 
 def _order(
-    job: Job, done: Passes, stages: list[list[Layer]], load: int, reduced: list[list[int]], traffic: Traffic,
+    job: Job, passes: _Passes, stages: list[list[Layer]], load: int, reduced: list[list[int]], traffic: StrategyTraffic,
     writer: TaskWriter,
 ) -> None:  # fmt: skip
     """Let the passes wait for samples, for the stages before and behind, and for the iteration before."""
     strategy = job.strategy
     for replica in range(strategy.dp):
-        writer.order(load, done["F", replica, 0, 0].first)
+        writer.order(load, passes["F", replica, 0, 0].first)
         for stage in range(strategy.pp):
             for before in reduced[stage]:
-                writer.order(before, done["F", replica, stage, 0].first)
+                writer.order(before, passes["F", replica, stage, 0].first)
         for micro in range(job.microbatches):
             for stage in range(strategy.pp - 1):
                 size = stages[stage][-1].output
                 for way, source, target in (("F", stage, stage + 1), ("B", stage + 1, stage)):
-                    end, begin = done[way, replica, source, micro].last, done[way, replica, target, micro].first
+                    end, begin = passes[way, replica, source, micro].last, passes[way, replica, target, micro].first
                     pattern = traffic.transfer(replica, source, target)
                     lane = replica * strategy.pp + target
                     name = f"{way}{micro} transfer"
                     writer.order(writer.send(name, PIPELINE, pattern, size, [end], owner=lane), begin)
 
 
-def _reduce(job: Job, layers: list[Layer], stage: int, done: Passes, traffic: Traffic, writer: TaskWriter) -> list[int]:
-    """Write the all-reduces of one stage's gradients; return what the next iteration waits for."""
+def _reduce(
+    job: Job, layers: list[Layer], stage: int, passes: _Passes, traffic: StrategyTraffic, writer: TaskWriter
+) -> list[int]:
+    """Write the all-reduces of one stage's gradients; return the tasks that the next iteration waits for."""
     strategy = job.strategy
-    final = [done["B", replica, stage, job.microbatches - 1] for replica in range(strategy.dp)]
+    final = [passes["B", replica, stage, job.microbatches - 1] for replica in range(strategy.dp)]
     if strategy.dp == 1:
         return [pass_.last for pass_ in final]
-    found = []
+    sent = []
     for pattern in traffic.data[stage]:
         if job.overlap:
             for place, layer in enumerate(reversed(layers)):
                 ready = [pass_.layers[place] for pass_ in final]
-                found.append(
-                    writer.send(f"gradients {layer.name}", DATA, pattern, layer.gradient_bytes / strategy.mp, ready)
+                sent.append(
+                    writer.send(f"gradients {layer.name}", DATA, pattern, layer.gradient_bytes / strategy.tp, ready)
                 )
         else:
-            size = sum(layer.gradient_bytes for layer in layers) / strategy.mp
-            found.append(writer.send("gradients", DATA, pattern, size, [pass_.last for pass_ in final]))
-    return found
+            size = sum(layer.gradient_bytes for layer in layers) / strategy.tp
+            sent.append(writer.send("gradients", DATA, pattern, size, [pass_.last for pass_ in final]))
+    return sent

@@ -1,4 +1,4 @@
-"""A simulated step as metrics, tables and pictures."""
+"""Report of a simulated training step: metrics, tables and pictures."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ import numpy as np
 
 from slipstick.core.arrays import FloatArray
 from slipstick.core.topology import Topology
-from slipstick.fabric.fabric_pictures import Window, load_svg
+from slipstick.fabric.fabric_pictures import LoadWindow, load_svg
 from slipstick.fabric.training.exposed_time import BUBBLE
 from slipstick.fabric.training.iteration import Iteration
 from slipstick.fabric.training.task_builder import COMPUTE, KINDS
 from slipstick.pictures.timeline import Lane, Span, timeline_svg
 from slipstick.report.report import Metric, Table
 
-SOURCE = "simulated: flows with max-min fair shares on every link"
-SHOWN_LINKS = 8  # the busiest ones
-SHOWN_SPANS = 4000  # of a timeline, the longest ones: the rest would be thinner than a line
+_SOURCE = "simulated: flows with max-min fair shares on every link"
+_SHOWN_LINKS = 8  # the busiest ones
+_SHOWN_SPANS = 4000  # of a timeline, the longest ones: the rest would be thinner than a line
 
 
-def metrics(found: Iteration, topology: Topology, samples: int) -> dict[str, Any]:
+def metrics(step: Iteration, topology: Topology, samples: int) -> dict[str, Any]:
     """Return the metric tree of a step over `samples` samples."""
 
     def metric(value: float, unit: str, note: str = "") -> Metric:
-        return Metric(float(value), unit, "simulated", SOURCE, note)
+        return Metric(float(value), unit, "simulated", _SOURCE, note)
 
-    carried = found.bytes_on_links(topology)
-    busy = carried.sum(axis=0) / topology.bandwidth / found.time
+    carried = step.bytes_on_links(topology)
+    busy = carried.sum(axis=0) / topology.bandwidth / step.time
     worst = int(busy.argmax()) if busy.size else 0
-    waiting = {name: value for name, value in found.parts.items() if value > 0.0 or name == "compute"}
+    waiting = {name: value for name, value in step.parts.items() if value > 0.0 or name == "compute"}
     return {
         "time": {
-            "step": metric(found.time, "s", "from the end of one iteration to the end of the next"),
+            "step": metric(step.time, "s", "from the end of one iteration to the end of the next"),
             "parts": {name: metric(value, "s", _NOTES.get(name, "exposed")) for name, value in waiting.items()},
-            "sample": metric(found.time / samples, "s"),
+            "sample": metric(step.time / samples, "s"),
         },
-        "throughput": {"samples": metric(samples / found.time, "sample/s")},
+        "throughput": {"samples": metric(samples / step.time, "sample/s")},
         "communication": {
-            "exposed": metric(found.exposed, "fraction", "of the step, on the lane that computes longest"),
+            "exposed": metric(step.exposed, "fraction", "of the step, on the lane that computes longest"),
             "busiest_link": metric(busy[worst], "fraction", _link(topology, worst)),
         },
         "network": {
@@ -53,75 +53,75 @@ def metrics(found: Iteration, topology: Topology, samples: int) -> dict[str, Any
 _NOTES = {"compute": "", BUBBLE: "waiting for another stage's computation"}
 
 
-def tables(found: Iteration, topology: Topology) -> dict[str, Table]:
+def tables(step: Iteration, topology: Topology) -> dict[str, Table]:
     """Return the breakdowns: where the time goes, and the busiest links with what they carry."""
-    carried = found.bytes_on_links(topology)
-    busy = carried.sum(axis=0) / topology.bandwidth / found.time
-    order = np.argsort(-busy, kind="stable")[:SHOWN_LINKS]
+    carried = step.bytes_on_links(topology)
+    busy = carried.sum(axis=0) / topology.bandwidth / step.time
+    order = np.argsort(-busy, kind="stable")[:_SHOWN_LINKS]
     names = [name for place, name in enumerate(KINDS) if carried[place].any()]
     kinds = [place for place in range(len(KINDS)) if carried[place].any()]
     rows = [(_link(topology, int(link)), busy[link], *(carried[kind, link] for kind in kinds)) for link in order]
     columns = {"link": "", "busy": "fraction", **{name.replace("_", " "): "B" for name in names}}
-    parts = [(name.replace("_", " "), value, value / found.time) for name, value in found.parts.items() if value > 0]
+    parts = [(name.replace("_", " "), value, value / step.time) for name, value in step.parts.items() if value > 0]
     return {
         "time": Table.of({"part": "", "time": "s", "share": "fraction"}, parts),
         "links": Table.of(columns, rows),
     }
 
 
-def bottleneck(found: Iteration) -> str:
+def bottleneck(step: Iteration) -> str:
     """Name the part that takes most of the step, and how much."""
-    name, value = max(found.parts.items(), key=lambda part: part[1])
-    return f"{name.replace('_', ' ')}: {100 * value / found.time:.0f} % of the step"
+    name, value = max(step.parts.items(), key=lambda part: part[1])
+    return f"{name.replace('_', ' ')}: {100 * value / step.time:.0f} % of the step"
 
 
-def load_windows(found: Iteration, topology: Topology, count: int = 1) -> list[Window]:
+def _load_windows(step: Iteration, topology: Topology, count: int = 1) -> list[LoadWindow]:
     """Return the load of every link in `count` equal stretches of the step."""
-    dag = found.tasks.dag
-    edges = np.linspace(found.begin, found.end, count + 1)
-    begin, end = found.run.begin, np.maximum(found.run.end - dag.tail, found.run.begin)
+    dag = step.tasks.dag
+    edges = np.linspace(step.begin, step.end, count + 1)
+    begin, end = step.run.begin, np.maximum(step.run.end - dag.tail, step.run.begin)
     length = np.maximum(end - begin, np.finfo(float).tiny)
     windows = []
     for low, high in pairwise(edges):
         share = np.clip((np.minimum(end, high) - np.maximum(begin, low)) / length, 0.0, 1.0)
-        each: FloatArray = (dag.size * share)[dag.task_of_link] * dag.weight
-        carried = np.bincount(dag.links, each, minlength=topology.links).astype(np.float64)
-        at = f"from {100 * (low - found.begin) / found.time:.0f} % of the step" if count > 1 else "mean of the step"
-        windows.append(Window(at, float(high - low), carried))
+        moved: FloatArray = (dag.size * share)[dag.task_of_link] * dag.weight
+        carried = np.bincount(dag.links, moved, minlength=topology.links).astype(np.float64)
+        at = f"from {100 * (low - step.begin) / step.time:.0f} % of the step" if count > 1 else "mean of the step"
+        windows.append(LoadWindow(at, float(high - low), carried))
     return windows
 
 
-def load_picture(found: Iteration, topology: Topology, title: str, count: int = 1) -> str:
+def load_picture(step: Iteration, topology: Topology, title: str, count: int = 1) -> str:
     """Return the link-load map of the step, in `count` windows that follow each other."""
-    return load_svg(topology, load_windows(found, topology, count), title)
+    return load_svg(topology, _load_windows(step, topology, count), title)
 
 
-def timeline(found: Iteration, title: str, *, replica: int = 0) -> str:
+def timeline(step: Iteration, title: str, *, replica: int = 0) -> str:
     """Return the step of one replica: for each stage a lane of its computation, and below one for each kind of traffic
     that is its own; then the traffic of all replicas together."""
-    tasks, stages = found.tasks, found.job.strategy.pp
+    tasks, stages = step.tasks, step.job.strategy.pp
     lanes = []
     for stage, lane in enumerate(range(replica * stages, (replica + 1) * stages)):
         for kind, name in enumerate(KINDS):
             label = f"stage {stage}" if kind == COMPUTE else name.replace("_", " ")
-            lanes.append(Lane(label, _spans(found, (tasks.kind == kind) & (tasks.owner == lane))))
+            lanes.append(Lane(label, _spans(step, (tasks.kind == kind) & (tasks.owner == lane))))
     for kind, name in enumerate(KINDS):
-        lanes.append(Lane(name.replace("_", " "), _spans(found, (tasks.kind == kind) & (tasks.owner < 0))))
+        lanes.append(Lane(name.replace("_", " "), _spans(step, (tasks.kind == kind) & (tasks.owner < 0))))
     return timeline_svg([lane for lane in lanes if lane.spans], title)
 
 
-def _spans(found: Iteration, chosen: Any) -> tuple[Span, ...]:
-    inside = chosen & (found.run.end > found.begin) & (found.run.begin < found.end)
-    numbers = np.flatnonzero(inside & (found.run.end > found.run.begin))
-    longest = numbers[np.argsort(-(found.run.end - found.run.begin)[numbers], kind="stable")[:SHOWN_SPANS]]
-    return tuple(_span(found, int(number)) for number in np.sort(longest))
+def _spans(step: Iteration, chosen: Any) -> tuple[Span, ...]:
+    inside = chosen & (step.run.end > step.begin) & (step.run.begin < step.end)
+    numbers = np.flatnonzero(inside & (step.run.end > step.run.begin))
+    longest = numbers[np.argsort(-(step.run.end - step.run.begin)[numbers], kind="stable")[:_SHOWN_SPANS]]
+    return tuple(_span(step, int(number)) for number in np.sort(longest))
 
 
-def _span(found: Iteration, number: int) -> Span:
-    begin, end = max(found.run.begin[number], found.begin), min(found.run.end[number], found.end)
-    name, kind = found.tasks.names[number], int(found.tasks.kind[number])
+def _span(step: Iteration, number: int) -> Span:
+    begin, end = max(step.run.begin[number], step.begin), min(step.run.end[number], step.end)
+    name, kind = step.tasks.names[number], int(step.tasks.kind[number])
     category = {"F": "forward", "B": "backward"}[name[0]] if kind == 0 else KINDS[kind].replace("_", " ")
-    return Span(float(begin) - found.begin, float(end) - found.begin, name, category)
+    return Span(float(begin) - step.begin, float(end) - step.begin, name, category)
 
 
 def _link(topology: Topology, link: int) -> str:

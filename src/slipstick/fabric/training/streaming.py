@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from slipstick.fabric.training.job import Job, merged
 from slipstick.fabric.training.task_builder import LOAD, PIPELINE, STREAM, TENSOR, TaskWriter
-from slipstick.fabric.training.traffic import Traffic
+from slipstick.fabric.training.traffic import StrategyTraffic
 
-SETS = 2  # of layers on the wafer: one that computes, one that arrives
+_SETS = 2  # of layers on the wafer: one that computes, one that arrives
 
 
-def write(job: Job, traffic: Traffic, writer: TaskWriter, iterations: int, most: int) -> None:
-    """Write the tasks of some iterations, of at most about `most` runs of layers.
+def write_streaming(job: Job, traffic: StrategyTraffic, writer: TaskWriter, iterations: int, most: int) -> None:
+    """Write the tasks of weight-streaming iterations, of at most about `most` runs of layers.
 
     Consecutive layers are on consecutive stages. Source: FRED (arXiv 2406.19580), section 3: weights are read at least
     once for the forward and once for the backward pass, gradients are added up while they stream out. The optimiser
@@ -31,36 +31,36 @@ def write(job: Job, traffic: Traffic, writer: TaskWriter, iterations: int, most:
 
 
 class _Iteration:
-    """One iteration: what arrived last, what computed each layer, what left last."""
+    """Iteration with weight streaming: the last arrival, the computations of each set of layers, the last departure."""
 
-    def __init__(self, job: Job, traffic: Traffic, writer: TaskWriter) -> None:
+    def __init__(self, job: Job, traffic: StrategyTraffic, writer: TaskWriter) -> None:
         self.job, self.traffic, self.writer = job, traffic, writer
-        self.done: list[list[int]] = []  # computations of each set of layers passed so far
+        self.ends: list[list[int]] = []  # computations of each set of layers passed so far
 
     def write(self, updated: dict[int, int], arriving: int) -> tuple[dict[int, int], int]:
-        """Write both passes; return what the next iteration waits for: by layer, and on the way in."""
+        """Write both passes; return the tasks that the next one waits for: by layer, and on the way in."""
         strategy, layers, writer = self.job.strategy, self.job.layers, self.writer
         last: dict[tuple[int, int], tuple[int, int]] = {}  # (replica, microbatch) -> task and stage
         samples, left = [arriving], -1
-        found: dict[int, int] = {}
+        leaving: dict[int, int] = {}
         for way, order in (("F", range(len(layers))), ("B", reversed(range(len(layers))))):
             for index in order:
                 layer, stage = layers[index], index % strategy.pp
-                held = SETS * strategy.pp
-                room = self.done[-held] if len(self.done) >= held else []
+                on_wafer = _SETS * strategy.pp
+                room = self.ends[-on_wafer] if len(self.ends) >= on_wafer else []
                 waits = [arriving, *room, *([updated[index]] if index in updated and way == "F" else [])]
                 arriving = writer.send(
                     f"weights {layer.name}", STREAM, self.traffic.weights_in[stage], layer.weights, waits
                 )
                 ends = self._compute(way, index, stage, arriving, last, samples)
-                self.done.append(ends)
+                self.ends.append(ends)
                 if way == "B":
                     ready = [*ends, *([left] if left >= 0 else [])]
                     pattern = self.traffic.gradients_out[stage]
-                    found[index] = left = writer.send(
+                    leaving[index] = left = writer.send(
                         f"gradients {layer.name}", STREAM, pattern, layer.gradient_bytes, ready
                     )
-        return found, arriving
+        return leaving, arriving
 
     def _compute(
         self, way: str, index: int, stage: int, weights: int, last: dict[tuple[int, int], tuple[int, int]],
@@ -68,7 +68,7 @@ class _Iteration:
     ) -> list[int]:  # fmt: skip
         """Write one layer's pass of every replica and microbatch; return its computations."""
         job, writer = self.job, self.writer
-        layer, members, ends = job.layers[index], job.strategy.mp, []
+        layer, members, ends = job.layers[index], job.strategy.tp, []
         for replica in range(job.strategy.dp):
             lane = replica * job.strategy.pp + stage
             for micro in range(job.microbatches):
@@ -86,7 +86,7 @@ class _Iteration:
         self, way: str, replica: int, micro: int, stage: int, last: dict[tuple[int, int], tuple[int, int]],
         samples: Sequence[int],
     ) -> Sequence[int]:  # fmt: skip
-        """Return what brings the layer's input: the samples, the layer before, or its transfer from another stage."""
+        """Return the tasks that bring the layer's input: the samples, the layer before, or a transfer from it."""
         if (replica, micro) not in last:
             return samples
         before, at = last[replica, micro]

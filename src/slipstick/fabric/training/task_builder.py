@@ -1,9 +1,10 @@
-"""Collects the tasks of an iteration: computations in lanes, patterns of traffic, and what each waits for."""
+"""Builder of an iteration's tasks: computations in lanes, patterns of traffic, and the tasks that each waits for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,14 +14,14 @@ from slipstick.fabric.tasks import Dag
 
 KINDS = ("compute", "tensor_parallel", "pipeline_parallel", "data_parallel", "load", "stream")
 COMPUTE, TENSOR, PIPELINE, DATA, LOAD, STREAM = range(len(KINDS))
-# the FRED paper's order: tensor > pipeline > data parallel; what comes from outside waits for the wafer's own traffic
+# the FRED paper's order: tensor > pipeline > data parallel; traffic from outside waits for the wafer's own
 _PRIORITY = (0, 0, 1, 2, 3, 3)
 
 
 @dataclass(frozen=True, eq=False)
 class Tasks:
-    """A `Dag` with what each task is: its kind (an index into `KINDS`), its iteration, its name, and the lane that it
-    is for (-1: for several)."""
+    """Task graph with the kind of each task (an index into `KINDS`), its iteration, its name, and the lane that it is
+    for (-1: for several)."""
 
     dag: Dag
     kind: IntArray
@@ -29,61 +30,46 @@ class Tasks:
     owner: IntArray
 
 
+_NOTHING = Pattern(np.zeros(0, np.int64), np.zeros(0))
+
+
+class _Task(NamedTuple):
+    """Task of an iteration: a computation of a lane, or traffic for the lane `owner`."""
+
+    name: str
+    kind: int
+    owner: int
+    size: float = 0.0
+    seconds: float = 0.0
+    lane: int = -1
+    tail: float = 0.0
+    pattern: Pattern = _NOTHING
+
+
 class TaskWriter:
-    """Collects tasks one by one; each is known by its number."""
+    """Builder of a task graph: collects tasks one by one, known by their numbers."""
 
     def __init__(self) -> None:
-        self._size: list[float] = []
-        self._seconds: list[float] = []
-        self._lane: list[int] = []
-        self._owner: list[int] = []
-        self._kind: list[int] = []
-        self._tail: list[float] = []
-        self._patterns: list[Pattern | None] = []
+        self._tasks: list[_Task] = []
         self._edges: list[tuple[int, int]] = []
         self._iteration: list[int] = []
-        self._names: list[str] = []
         self.iteration = 0
 
     def compute(self, name: str, seconds: float, lane: int, after: Iterable[int] = ()) -> int:
         """Add a computation of one lane."""
-        return self._add(name, COMPUTE, 0.0, seconds, lane, 0.0, None, after, lane)
+        return self._add(_Task(name, COMPUTE, lane, seconds=seconds, lane=lane), after)
 
     def send(
-        self,
-        name: str,
-        kind: int,
-        pattern: Pattern,
-        size: float,
-        after: Iterable[int] = (),
-        times: int = 1,
+        self, name: str, kind: int, pattern: Pattern, size: float, after: Iterable[int] = (), times: int = 1,
         owner: int = -1,
-    ) -> int:
+    ) -> int:  # fmt: skip
         """Add traffic of `size` bytes for lane `owner`; it stands for `times` equal parts one behind the other."""
-        return self._add(name, kind, size, 0.0, -1, times * pattern.latency, pattern, after, owner)
+        return self._add(_Task(name, kind, owner, size=size, tail=times * pattern.latency, pattern=pattern), after)
 
-    def _add(
-        self,
-        name: str,
-        kind: int,
-        size: float,
-        seconds: float,
-        lane: int,
-        tail: float,
-        pattern: Pattern | None,
-        after: Iterable[int],
-        owner: int,
-    ) -> int:
-        number = len(self._size)
-        self._size.append(size)
-        self._seconds.append(seconds)
-        self._lane.append(lane)
-        self._owner.append(owner)
-        self._kind.append(kind)
-        self._tail.append(tail)
-        self._patterns.append(pattern)
+    def _add(self, task: _Task, after: Iterable[int]) -> int:
+        number = len(self._tasks)
+        self._tasks.append(task)
         self._iteration.append(self.iteration)
-        self._names.append(name)
         self._edges.extend((before, number) for before in after)
         return number
 
@@ -92,25 +78,21 @@ class TaskWriter:
         self._edges.append((before, after))
 
     def finish(self) -> Tasks:
-        """Return all tasks."""
-        count = len(self._size)
-        lengths = [0 if pattern is None else len(pattern.links) for pattern in self._patterns]
-        used = [pattern for pattern in self._patterns if pattern is not None] or [_NOTHING]
-        kind = np.array(self._kind, np.int64)
+        """Return the task graph of the tasks collected so far."""
+        tasks = self._tasks
+        patterns = [task.pattern for task in tasks] or [_NOTHING]
+        kind = np.array([task.kind for task in tasks], np.int64)
         dag = Dag(
-            size=np.array(self._size),
-            seconds=np.array(self._seconds),
-            lane=np.array(self._lane, np.int64),
+            size=np.array([task.size for task in tasks]),
+            seconds=np.array([task.seconds for task in tasks]),
+            lane=np.array([task.lane for task in tasks], np.int64),
             priority=np.array(_PRIORITY, np.int64)[kind],
-            delay=np.zeros(count),
-            tail=np.array(self._tail),
-            starts=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-            links=np.concatenate([pattern.links for pattern in used]).astype(np.int64),
-            weight=np.concatenate([pattern.weight for pattern in used]),
+            delay=np.zeros(len(tasks)),
+            tail=np.array([task.tail for task in tasks]),
+            starts=np.concatenate([[0], np.cumsum([len(task.pattern.links) for task in tasks])]).astype(np.int64),
+            links=np.concatenate([pattern.links for pattern in patterns]).astype(np.int64),
+            weight=np.concatenate([pattern.weight for pattern in patterns]),
             edges=np.array(self._edges, np.int64).reshape(-1, 2),
         )
-        owner = np.array(self._owner, np.int64)
-        return Tasks(dag, kind, np.array(self._iteration, np.int64), tuple(self._names), owner)
-
-
-_NOTHING = Pattern(np.zeros(0, np.int64), np.zeros(0))
+        names, owner = tuple(task.name for task in tasks), np.array([task.owner for task in tasks], np.int64)
+        return Tasks(dag, kind, np.array(self._iteration, np.int64), names, owner)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import cached_property
 
 from slipstick.core.topology import Topology
-from slipstick.fabric.patterns import Pattern, all_reduce, in_network, messages, together, tree
+from slipstick.fabric.patterns import Pattern, all_reduce, in_network
+from slipstick.fabric.strategies import Strategy
 from slipstick.fabric.training.io_controllers import broadcast, collect, load
-from slipstick.fabric.training.strategies import Strategy
 
 
-class Traffic:
-    """What each kind of communication does to the links, worked out once for all tasks that need it."""
+class StrategyTraffic:
+    """Patterns of each kind of communication of a strategy, worked out once for all tasks that need them."""
 
     def __init__(self, topology: Topology, strategy: Strategy) -> None:
         self.topology, self.strategy = topology, strategy
@@ -20,7 +20,7 @@ class Traffic:
         self._transfer: dict[tuple[int, int, int], Pattern] = {}
 
     def tensor(self, replica: int, stage: int) -> Pattern:
-        """Return the all-reduce inside one stage of one replica."""
+        """Return the all-reduce of the tensor group of one stage of one replica."""
         key = replica, stage
         if key not in self._tensor:
             self._tensor[key] = all_reduce(self.topology, self._of(self.strategy.tensor_group(replica, stage)))
@@ -31,7 +31,7 @@ class Traffic:
         """The all-reduces of every stage over the replicas, one for each member of its tensor groups."""
         s = self.strategy
         return [
-            [all_reduce(self.topology, self._of(s.data_group(member, stage))) for member in range(s.mp)]
+            [all_reduce(self.topology, self._of(s.data_group(member, stage))) for member in range(s.tp)]
             for stage in range(s.pp)
         ]
 
@@ -47,10 +47,10 @@ class Traffic:
             targets = self._of(self.strategy.tensor_group(replica, to))
             if in_network(self.topology):
                 share = 1 / len(sources)
-                parts = [tree(self.topology, [source], targets, share) for source in sources]
-                self._transfer[key] = together(parts, self.topology)
+                parts = [Pattern.of_tree(self.topology, [source], targets, share) for source in sources]
+                self._transfer[key] = Pattern.together(parts, self.topology)
             else:
-                self._transfer[key] = messages(self.topology, zip(sources, targets, strict=True))
+                self._transfer[key] = Pattern.of_messages(self.topology, zip(sources, targets, strict=True))
         return self._transfer[key]
 
     @cached_property
@@ -71,7 +71,7 @@ class Traffic:
         return load(self.topology, first)
 
     def _shards(self, stage: int) -> list[list[int]]:
-        return [self._of(self.strategy.data_group(member, stage)) for member in range(self.strategy.mp)]
+        return [self._of(self.strategy.data_group(member, stage)) for member in range(self.strategy.tp)]
 
     def _of(self, ranks: tuple[int, ...]) -> list[int]:
         return [self._nodes[rank] for rank in ranks]

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.fabric import builders
-from slipstick.fabric.collectives import direct, halving_doubling, hierarchical, ring, synthesized
+from slipstick.fabric.collectives import hierarchical
+from slipstick.fabric.collectives.by_name import ALGORITHMS, collective_schedule
+from slipstick.fabric.collectives.synthesized import synthesized_schedule
 from slipstick.fabric.flows import Mode, run
-from slipstick.fabric.messages import Schedule
+from slipstick.fabric.messages import CollectiveSchedule
 from slipstick.fabric.tasks import Endpoint, lower
 from slipstick.report.published import Row, RowDict, Suite, Validation, number, register_suite
 
-GIB = 2.0**30  # what the peer means by a gigabyte
+_GIB = 2.0**30  # bytes that the peer calls a gigabyte
 # the peer's settings in these runs: 10 ns at each endpoint, a local memory of 100 000 GB/s
-ENDPOINT = Endpoint(delay=10e-9, memory_bandwidth=1e14)
-MOST_MESSAGES = 2**20  # of a row
-IGNORES = "the peer's backend for several dimensions ignores congestion"
+_ENDPOINT = Endpoint(delay=10e-9, memory_bandwidth=1e14)
+_MAX_MESSAGES = 2**20  # of a row
+_IGNORES = "the peer's backend for several dimensions ignores congestion"
 
-_ALGORITHMS = {"ring": ring, "direct": direct, "halvingDoubling": halving_doubling}
+_ALGORITHMS = {"ring": "ring", "direct": "direct", "halvingDoubling": "halving_doubling"}
 
 
-class FabricSuite(Suite):
-    """Collectives on rings, fully connected graphs, switches, meshes and tori."""
+class _FabricSuite(Suite):
+    """Suite of collectives on rings, fully connected graphs, switches, meshes and tori."""
 
     name = "fabric"
     columns = frozenset(
@@ -34,7 +34,7 @@ class FabricSuite(Suite):
 
     def replay(self, rows: list[RowDict]) -> Validation:
         """Simulate every row; those that cannot be compared are named."""
-        done: list[Row] = []
+        answered: list[Row] = []
         skipped: list[tuple[str, str]] = []
         for place, row in enumerate(rows, 1):
             case = f"{row['topology']}-{row['dims']}-{row['collective']}-{row['bytes']}-{row['algorithm']}-{place}"
@@ -44,48 +44,48 @@ class FabricSuite(Suite):
                 skipped.append((case, str(error)))
                 continue
             source = f"{row['tool']}: {row['topology']} {row['backend']}"
-            done.append(Row(case, row["collective"], number(row, "time_ns") * 1e-9, ours, "s", source, note))
-        return Validation(self.name, tuple(done), tuple(skipped))
+            answered.append(Row(case, row["collective"], number(row, "time_ns") * 1e-9, ours, "s", source, note))
+        return Validation(self.name, tuple(answered), tuple(skipped))
 
 
 def _answer(row: RowDict) -> tuple[float, str]:
-    """Return our time of a row, and what to know about the comparison."""
+    """Return our time [s] of a row, and a note on the comparison."""
     size, splits = number(row, "bytes"), int(number(row, "splits_or_chunks_per_npu"))
     if row["backend"] == "synthesizer":
         grid = _grid(row, wrap=row["topology"] == "torus")
-        return _time(synthesized.all_gather(grid, size, splits), grid, size, Endpoint(), "flows"), ""
+        return _time(synthesized_schedule("all_gather", grid, size, splits), grid, size, Endpoint(), "flows"), ""
     if row["backend"] == "unaware":
         if row["topology"] != "RingxRing" or row["collective"] != "all_reduce":
             raise SlipstickError("in the peer's dimensions of switches every pair has a link of its own")
         grid = _grid(row, wrap=True, turned=True)
         schedule = hierarchical.all_reduce(grid.shape[1], grid.shape[0], splits)
-        return _time(schedule, grid, size, ENDPOINT, "messages"), IGNORES
+        return _time(schedule, grid, size, _ENDPOINT, "messages"), _IGNORES
     topology, ranks = _flat(row), int(row["dims"])
     schedule = _schedule(row, ranks)
-    if len(schedule) > MOST_MESSAGES:
-        raise SlipstickError("too many messages", path="dims", value=len(schedule), allowed=f"{MOST_MESSAGES}")
+    if len(schedule) > _MAX_MESSAGES:
+        raise SlipstickError("too many messages", path="dims", value=len(schedule), allowed=f"{_MAX_MESSAGES}")
     whole = size * ranks if row["collective"] == "all_gather" else size  # the peer counts what a node has
     # the peer runs its splits one after the other
-    return splits * _time(schedule, topology, whole / splits, ENDPOINT, "messages"), ""
+    return splits * _time(schedule, topology, whole / splits, _ENDPOINT, "messages"), ""
 
 
-def _time(schedule: Schedule, topology: Topology, size: float, endpoint: Endpoint, mode: Mode) -> float:
+def _time(schedule: CollectiveSchedule, topology: Topology, size: float, endpoint: Endpoint, mode: Mode) -> float:
     return run(lower(schedule, topology, size, endpoint=endpoint), topology, mode).time
 
 
-def _schedule(row: RowDict, ranks: int) -> Schedule:
-    build: Callable[[int], Schedule] | None = getattr(_ALGORITHMS.get(row["algorithm"]), row["collective"], None)
-    if build is None:
-        wanted = f"{row['collective']} {row['algorithm']}"
-        raise SlipstickError("no such algorithm here", path="algorithm", value=wanted, allowed=list(_ALGORITHMS))
-    return build(ranks)
+def _schedule(row: RowDict, ranks: int) -> CollectiveSchedule:
+    algorithm = _ALGORITHMS.get(row["algorithm"], "")
+    if row["collective"] not in ALGORITHMS.get(algorithm, {}):
+        value = f"{row['collective']} {row['algorithm']}"
+        raise SlipstickError("no such algorithm here", path="algorithm", value=value, allowed=list(_ALGORITHMS))
+    return collective_schedule(row["collective"], algorithm, ranks)
 
 
 def _flat(row: RowDict) -> Topology:
     families = {"Ring": builders.ring, "FullyConnected": builders.fully_connected, "Switch": builders.switch}
     if row["topology"] not in families:
         raise SlipstickError("no such topology here", path="topology", value=row["topology"], allowed=list(families))
-    speed, delay = number(row, "bw_GiBps_per_dim") * GIB, number(row, "latency_ns_per_dim") * 1e-9
+    speed, delay = number(row, "bw_GiBps_per_dim") * _GIB, number(row, "latency_ns_per_dim") * 1e-9
     return families[row["topology"]](int(row["dims"]), speed, delay)
 
 
@@ -96,7 +96,7 @@ def _grid(row: RowDict, *, wrap: bool, turned: bool = False) -> Topology:
     delays = {float(text) for text in row["latency_ns_per_dim"].split("|")}
     if len(speeds) > 1 or len(delays) > 1:
         raise SlipstickError("dimensions of different links", path="bw_GiBps_per_dim", value=row["bw_GiBps_per_dim"])
-    return builders.mesh(shape[::-1] if turned else shape, speeds.pop() * GIB, delays.pop() * 1e-9, wrap=wrap)
+    return builders.mesh(shape[::-1] if turned else shape, speeds.pop() * _GIB, delays.pop() * 1e-9, wrap=wrap)
 
 
-SUITE = register_suite(FabricSuite())
+_SUITE = register_suite(_FabricSuite())

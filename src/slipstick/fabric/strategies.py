@@ -1,4 +1,4 @@
-"""Strategies: how tensor (MP), data (DP) and pipeline (PP) parallelism divide the work, and who sits where."""
+"""Parallel strategies: degrees of tensor, data and pipeline parallelism, and the node of every worker."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from slipstick.core.errors import SlipstickError
 
 @dataclass(frozen=True)
 class Strategy:
-    """MP(`mp`)-DP(`dp`)-PP(`pp`) on the nodes 0 to mp * dp * pp - 1.
+    """Degrees of tensor (`tp`), data (`dp`) and pipeline (`pp`) parallelism, on the ranks 0 to tp * dp * pp - 1.
 
-    Ranks run along MP first, then PP, then DP. Source: FRED (arXiv 2406.19580), section 5: "MP workers on consecutive
-    NPUs, then PP, then DP".
+    Ranks run along tensor parallelism first, then the pipeline, then data: "MP workers on consecutive NPUs, then PP,
+    then DP" (FRED, arXiv 2406.19580, section 5; what the paper calls MP, model parallelism, is a Plan's tp).
 
     Examples
     --------
@@ -24,35 +24,45 @@ class Strategy:
     ((4, 5), (1, 5, 9, 13, 17))
     """
 
-    mp: int = 1
+    tp: int = 1
     dp: int = 1
     pp: int = 1
 
     @property
     def used(self) -> int:
-        """How many nodes it takes."""
-        return self.mp * self.dp * self.pp
+        """Number of workers, one on each node: tp * dp * pp."""
+        return self.tp * self.dp * self.pp
 
     @property
     def name(self) -> str:
-        """As the FRED paper writes it."""
-        return f"MP({self.mp})-DP({self.dp})-PP({self.pp})"
+        """Strategy as the FRED paper writes it: MP is tensor parallelism."""
+        return f"MP({self.tp})-DP({self.dp})-PP({self.pp})"
 
     def rank(self, member: int, stage: int, replica: int) -> int:
-        """Return the rank of one worker."""
-        return member + self.mp * (stage + self.pp * replica)
+        """Return the rank of one worker: its place in the tensor group, its stage, its replica."""
+        return member + self.tp * (stage + self.pp * replica)
 
     def tensor_group(self, replica: int, stage: int) -> tuple[int, ...]:
-        """Return the ranks that share the layers of one stage of one replica."""
-        return tuple(self.rank(member, stage, replica) for member in range(self.mp))
+        """Return the tensor-parallel group: the ranks that share the layers of one stage of one replica."""
+        return tuple(self.rank(member, stage, replica) for member in range(self.tp))
 
     def data_group(self, member: int, stage: int) -> tuple[int, ...]:
-        """Return the ranks that hold the same weights."""
+        """Return the data-parallel group: the ranks of all replicas that hold the same weights."""
         return tuple(self.rank(member, stage, replica) for replica in range(self.dp))
+
+    @property
+    def tensor_groups(self) -> list[tuple[int, ...]]:
+        """Tensor-parallel groups of all replicas and stages, stage by stage of each replica."""
+        return [self.tensor_group(replica, stage) for replica in range(self.dp) for stage in range(self.pp)]
+
+    @property
+    def data_groups(self) -> list[tuple[int, ...]]:
+        """Data-parallel groups of all stages and members, member by member of each stage."""
+        return [self.data_group(member, stage) for stage in range(self.pp) for member in range(self.tp)]
 
 
 def strategies(nodes: int) -> list[Strategy]:
-    """Return every strategy that takes all nodes, in the order of MP, then PP.
+    """Return every factorisation tp * dp * pp of the nodes, ordered by tp, then pp.
 
     Examples
     --------
@@ -60,7 +70,7 @@ def strategies(nodes: int) -> list[Strategy]:
     (18, 'MP(1)-DP(2)-PP(2)')
     """
     sizes = [size for size in range(1, nodes + 1) if nodes % size == 0]
-    return [Strategy(mp, nodes // (mp * pp), pp) for mp in sizes for pp in sizes if nodes // mp % pp == 0]
+    return [Strategy(tp, nodes // (tp * pp), pp) for tp in sizes for pp in sizes if nodes // tp % pp == 0]
 
 
 def cut_in_stages(costs: Sequence[float], stages: int) -> list[IntArray]:
