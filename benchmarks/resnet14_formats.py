@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from slipstick.engines.adapt_torch import AdaptedTorch
 
 import slipstick
 from slipstick import CalibrationImages, Report, Retraining
