@@ -22,7 +22,7 @@ from scipy.optimize import minimize
 from slipstick.cluster.constants.matmul import KernelConstants, MatmulConstants
 from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.gemm import gemm
-from slipstick.cluster.validation.gemm_rows import rotating_weights
+from slipstick.cluster.validation.gemm_rows import _rotating_weights
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.files import write_text
 
@@ -64,7 +64,7 @@ class Fit:
 
     def __init__(self, chip: Chip, rows: np.ndarray, name: str, wide: MatmulConstants | None, *, paired: bool) -> None:
         self.chip, self.rows, self.name, self.narrow = chip, rows, name, name in READS
-        self.reuse = rotating_weights(chip.l2_capacity)
+        self.reuse = _rotating_weights(chip.l2_capacity)
         self.held = HELD | (PAIRED if paired else {})
         if self.narrow:
             self.held |= {"quantise_reads": READS[name]}

@@ -6,12 +6,12 @@ python examples/11_hybrid.py
 from pathlib import Path
 
 import slipstick
-from slipstick.cluster.convergence.epochs_to_target import read_epochs
+from slipstick.cluster.convergence.epochs_to_target import EpochCurve
 
 DATA = Path(__file__).parent / "data"
 
 # epochs of a small network at many batch sizes: slipstick epochs mlp --batches 8..1024 --out epochs_digits.csv
-measured = read_epochs(DATA / "epochs_digits.csv")
+measured = EpochCurve.read(DATA / "epochs_digits.csv")
 print("epochs by batch:", dict(zip(map(int, measured.batches), (round(e, 1) for e in measured.epochs), strict=True)))
 
 # one step of Inception-V3 on two devices of a DGX-1, as a pipeline; the epochs are another network's: this shows how

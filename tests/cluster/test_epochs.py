@@ -12,11 +12,10 @@ from numpy.typing import ArrayLike
 
 from slipstick.cluster.convergence.epochs_to_target import (
     CriticalBatch,
+    EpochCurve,
     Epochs,
-    fit_critical_batch,
-    read_epochs,
-    speedup,
 )
+from slipstick.cluster.convergence.speedup_curves import _speedup
 from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 
@@ -48,7 +47,7 @@ def test_the_inequality_says_who_converges_sooner(
     hybrid = (t1 / sen / su) * (data / (n * b)) * en
     if abs(hybrid / data_parallel - 1) > 1e-9:
         epochs = _Table({n * b: en, m * n * b: emn})
-        gain = speedup(n, b, epochs, efficiency=sen, model_parallel=su) / speedup(m * n, b, epochs, efficiency=semn)
+        gain = _speedup(n, b, epochs, efficiency=sen, model_parallel=su) / _speedup(m * n, b, epochs, efficiency=semn)
         assert gain == pytest.approx(data_parallel / hybrid)
         assert (gain > 1) == (su > m * (semn / sen) * (en / emn))  # Pal et al., the condition for hybrid parallelism
 
@@ -58,18 +57,18 @@ def test_speedups_follow_from_the_time_to_converge() -> None:
     for n in (1, 4, 64):
         c1 = 1.0 * (1e6 / 8) * epochs.at(8)
         cn = (1.0 / 0.8) * (1e6 / (8 * n)) * epochs.at(8 * n)
-        assert speedup(n, 8, epochs, efficiency=0.8) == pytest.approx(c1 / cn)
-    assert speedup(1, 8, epochs) == 1
+        assert _speedup(n, 8, epochs, efficiency=0.8) == pytest.approx(c1 / cn)
+    assert _speedup(1, 8, epochs) == 1
 
 
 def test_two_points_are_met_exactly_and_more_leave_residuals() -> None:
-    model, residuals = fit_critical_batch([64, 1024], [4.0, 7.0])
+    model, residuals = CriticalBatch.fit([64, 1024], [4.0, 7.0])
     assert model.at([64, 1024]) == pytest.approx([4.0, 7.0])
     assert np.abs(residuals).max() < 1e-12
-    _, left = fit_critical_batch([64, 256, 1024], [4.0, 6.0, 7.0])
+    _, left = CriticalBatch.fit([64, 256, 1024], [4.0, 6.0, 7.0])
     assert np.abs(left).max() > 0.1
     with pytest.raises(SlipstickError, match="do not grow"):
-        fit_critical_batch([64, 1024], [4.0, 4.0])
+        CriticalBatch.fit([64, 1024], [4.0, 4.0])
 
 
 @pytest.mark.parametrize(
@@ -83,11 +82,11 @@ def test_two_points_are_met_exactly_and_more_leave_residuals() -> None:
 def test_bad_files_give_one_clear_error(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "e.csv").write_text(text)
     with pytest.raises(SlipstickError, match=message):
-        read_epochs(tmp_path / "e.csv")
+        EpochCurve.read(tmp_path / "e.csv")
 
 
 def test_seeds_are_averaged_and_rows_sorted(tmp_path: Path) -> None:
     (tmp_path / "e.csv").write_text("seed,batch,epochs\n0,64,6\n0,32,4\n1,32,5\n")
-    found = read_epochs(tmp_path / "e.csv")
+    found = EpochCurve.read(tmp_path / "e.csv")
     assert found.batches == (32, 64)
     assert found.epochs == (4.5, 6)

@@ -15,7 +15,7 @@ from cluster.roofline import roofline
 from shared_data import REFERENCE, present
 from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.gemm import gemm
-from slipstick.cluster.validation.gemm_rows import rotating_weights
+from slipstick.cluster.validation.gemm_rows import _rotating_weights
 from slipstick.core.catalogue import resolve_system
 
 FORMATS = {"bfloat16": "bf16", "fp8": "fp8", "nvfp4": "nvfp4"}
@@ -47,7 +47,7 @@ def ratios(gpu: str, dtype: str) -> np.ndarray:
     """Return our time over the measured one, with the operands as warm as the benchmark left them."""
     chip = Chip.of(resolve_system(gpu))
     m, n, k, measured = rows()[gpu, dtype].T
-    reuse = rotating_weights(chip.l2_capacity)
+    reuse = _rotating_weights(chip.l2_capacity)
     name = FORMATS[dtype]
     found = gemm((m, n, k), format=name, chip=chip, quantise_activations=name not in ("bf16", "fp16"), reuse=reuse)
     return np.asarray(found.time / measured)

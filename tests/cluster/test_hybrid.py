@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipstick.cli import run
-from slipstick.cluster.convergence.epochs_to_target import CriticalBatch, Measured
+from slipstick.cluster.convergence.epochs_to_target import CriticalBatch, EpochCurve
 from slipstick.cluster.convergence.speedup_curves import Curves
 from slipstick.core.errors import SlipstickError
 from slipstick.engines.operator_placement import instance
@@ -54,14 +54,14 @@ def test_hybrid_pays_from_some_count_on_and_not_before() -> None:
 
 def test_where_data_parallelism_has_stopped_to_gain_hybrid_gains_all_of_the_step() -> None:
     """Theory 2.1: beyond the critical batch the speed-up saturates, and the gain is SU^2 - 1, never more."""
-    flat = Measured((32, 1024, 2048, 65536), (4.0, 4.0, 8.0, 256.0))  # epochs double with the batch
+    flat = EpochCurve((32, 1024, 2048, 65536), (4.0, 4.0, 8.0, 256.0))  # epochs double with the batch
     found = Curves.of([2, 4, 8, 16, 32, 64, 128], 32, flat, {2: 1.22})
     assert found.best_alone().devices == 32
     assert found.gain() == pytest.approx(0.22)
 
 
 def test_beyond_the_measured_points_nothing_is_known() -> None:
-    curve = Measured((32, 256), (4.0, 8.0))
+    curve = EpochCurve((32, 256), (4.0, 8.0))
     found = Curves.of([2, 4, 8, 16, 32], 32, curve, {2: 1.9})
     assert np.isnan(found.alone[-2:]).all()
     assert np.isnan(found.hybrid[2][-1])

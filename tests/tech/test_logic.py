@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from slipstick.core.catalogue import resolve_system, systems
 from slipstick.core.device_kinds import Accelerator
 from slipstick.tech import derive, nodes, operation_energy
-from slipstick.tech.logic import _clock, _voltage, operating_point, peak
+from slipstick.tech.logic import _clock, _operating_point, _voltage, peak
 from slipstick.tech.technology_tables import scaling
 
 volts = st.floats(0.05, 2.0)
@@ -42,7 +42,7 @@ def test_the_voltage_equals_numpys_largest_root() -> None:
 @given(power=budgets)
 def test_no_budget_is_exceeded_and_none_is_left_between_the_limits(power: float) -> None:
     limits = LAW
-    level, ratio = operating_point(power, limits)
+    level, ratio = _operating_point(power, limits)
     spent = float((level / limits.voltage) ** 2 * ratio)
     assert spent <= power * (1 + 1e-9)
     assert limits.threshold + limits.margin - 1e-12 <= level <= limits.ceiling + 1e-12
@@ -52,12 +52,12 @@ def test_no_budget_is_exceeded_and_none_is_left_between_the_limits(power: float)
 
 @given(power=budgets, more=st.floats(1.0, 10.0))
 def test_more_power_is_never_slower(power: float, more: float) -> None:
-    slow, fast = operating_point([power, power * more], LAW)[1]
+    slow, fast = _operating_point([power, power * more], LAW)[1]
     assert fast >= slow * (1 - 1e-12)
 
 
 def test_nominal_power_is_nominal_clock() -> None:
-    level, ratio = operating_point(1.0, LAW)
+    level, ratio = _operating_point(1.0, LAW)
     np.testing.assert_allclose([level, ratio], [LAW.voltage, 1.0])
     np.testing.assert_allclose(_clock(LAW.voltage, LAW.voltage, LAW.threshold), 1.0)
 

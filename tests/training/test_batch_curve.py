@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from slipstick.cli import run
-from slipstick.cluster.convergence.epochs_to_target import read_epochs
+from slipstick.cluster.convergence.epochs_to_target import EpochCurve
 from slipstick.core.errors import SlipstickError
 from slipstick.training import batch_curve
 from slipstick.training.batch_curve import BatchCurve, BatchSweep, Trial, measure_curve
@@ -83,7 +83,7 @@ def test_the_command_writes_what_hybrid_reads(tmp_path: Path, capsys: pytest.Cap
     asked = ["epochs", "mlp", "--batches", "64|1024", "--target", "0.85", "--rates", "0.1", "--seeds", "1"]
     assert run([*asked, "--out", str(out), "--plot", str(plot)]) == 0
     assert "measured" in capsys.readouterr().out
-    assert read_epochs(out).batches == (64, 1024)
+    assert EpochCurve.read(out).batches == (64, 1024)
     assert plot.read_text().startswith("<svg")
 
 

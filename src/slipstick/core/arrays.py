@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+RealArray = NDArray[np.floating[Any]]  # of any width: what arithmetic of sizes and rates gives
 Float32Array = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 Int8Array = NDArray[np.int8]

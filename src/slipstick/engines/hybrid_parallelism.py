@@ -104,7 +104,7 @@ def _case(workload: WorkloadSpec, system: str, options: Mapping[str, Any], remar
 
 def _epochs(options: Mapping[str, Any], remark: _Remark) -> Epochs:
     """Return the epochs by batch: the user's object or file, a model fitted to it, or the critical-batch model."""
-    from slipstick.cluster.convergence.epochs_to_target import CriticalBatch, fit_critical_batch, read_epochs
+    from slipstick.cluster.convergence.epochs_to_target import CriticalBatch, EpochCurve
 
     points, critical, least = options.get("epochs"), options.get("critical_batch"), options.get("least_epochs")
     if (points is None) == (critical is None):
@@ -116,10 +116,10 @@ def _epochs(options: Mapping[str, Any], remark: _Remark) -> Epochs:
         return CriticalBatch(least or 1.0, critical, absolute=least is not None)
     if not isinstance(points, str | Path):
         return cast("Epochs", points)
-    curve = read_epochs(points)
+    curve = EpochCurve.read(points)
     if not options.get("extrapolate"):
         return curve
-    fitted, left = fit_critical_batch(curve.batches, curve.epochs)
+    fitted, left = CriticalBatch.fit(curve.batches, curve.epochs)
     remark(f"E(B) = {fitted.least:.3g} (1 + B / {fitted.critical:.4g}), off by up to {abs(left).max():.2g} epochs")
     return fitted
 

@@ -69,7 +69,7 @@ def _clock(volts: ArrayLike, nominal: float, threshold: float) -> FloatArray:
     return np.asarray((v - threshold) ** 2 / v / ((nominal - threshold) ** 2 / nominal))
 
 
-def operating_point(power: ArrayLike, law: Law) -> tuple[FloatArray, FloatArray]:
+def _operating_point(power: ArrayLike, law: Law) -> tuple[FloatArray, FloatArray]:
     """Return (voltage [V], clock ratio) of logic that may spend `power` times its nominal power.
 
     Below threshold + margin the voltage stays there and the clock alone falls, by (V / V_clamped)^2, so that the
@@ -78,7 +78,7 @@ def operating_point(power: ArrayLike, law: Law) -> tuple[FloatArray, FloatArray]
     Examples
     --------
     >>> from slipstick.tech.technology_tables import scaling
-    >>> volts, ratio = operating_point([0.1, 1.0, 9.0], scaling.entry("logic").law)
+    >>> volts, ratio = _operating_point([0.1, 1.0, 9.0], scaling.entry("logic").law)
     >>> volts.round(2).tolist(), bool(ratio[0] < ratio[1] < ratio[2])
     ([0.55, 0.8, 0.9], True)
     """
@@ -127,7 +127,7 @@ def _at_cores(
     """Return the same as `peak` for a given number of cores (a ratio of the old design's)."""
     count, factor, nominal_clock = (np.asarray(x, np.float64) for x in (cores, node_power_factor, frequency))
     nominal = count * factor * nominal_clock  # dynamic power at the nominal voltage and clock
-    volts, ratio = operating_point(np.asarray(power, np.float64) / nominal, law)
+    volts, ratio = _operating_point(np.asarray(power, np.float64) / nominal, law)
     speed = np.asarray(ratio * nominal_clock)
     energy = np.asarray(factor * (volts / law.voltage) ** 2)
     rate = np.asarray(count * speed)

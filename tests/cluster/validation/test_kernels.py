@@ -11,7 +11,7 @@ import pytest
 from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.gemm import gemm
 from slipstick.cluster.validation import gemm_rows as kernels
-from slipstick.cluster.validation.gemm_rows import SUITE, rotating_weights
+from slipstick.cluster.validation.gemm_rows import SUITE, _rotating_weights
 from slipstick.core.catalogue import resolve_system
 from slipstick.report.published import RowDict, suite_for, validate_file
 
@@ -56,7 +56,7 @@ def test_twelve_thousand_rows_are_quick() -> None:
 def test_a_row_alone_is_the_model_with_the_benchmark_s_weights() -> None:
     (answer,) = SUITE.replay([row(dtype="fp8")]).rows
     chip = Chip.of(resolve_system("h100_sxm"))
-    reuse = rotating_weights(chip.l2_capacity)
+    reuse = _rotating_weights(chip.l2_capacity)
     ours = gemm((64, 4096, 4096), format="fp8", chip=chip, quantise_activations=True, reuse=reuse).time
     assert answer.case_id == "gemm-h100_sxm-fp8-64x4096x4096"
     assert (answer.source, answer.unit, answer.published, answer.note) == ("h100_sxm fp8", "us", 20.0, "")
@@ -105,9 +105,9 @@ def test_weights_are_cold_unless_their_copies_fit() -> None:
     capacity = 40e6
     b = np.array([1e6, 10e6, 100e6])
     a, c = np.full(3, 1e3), np.full(3, 2e3)
-    near, far, again = rotating_weights(capacity)(a, b, c)
+    near, far, again = _rotating_weights(capacity)(a, b, c)
     assert (near == a + b + c).all()
     assert (again == near).all()
     copies = (far - a - c) / b
     assert copies == pytest.approx([kernels._MAX_COPIES, 4, 1])
-    assert (rotating_weights(0.0)(a, b, c)[1] >= b).all()  # a chip without a stated L2
+    assert (_rotating_weights(0.0)(a, b, c)[1] >= b).all()  # a chip without a stated L2

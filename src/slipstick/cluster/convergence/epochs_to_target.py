@@ -33,12 +33,12 @@ class Epochs(ABC):
 
 
 @dataclass(frozen=True)
-class Measured(Epochs):
+class EpochCurve(Epochs):
     """Measured points, between which epochs go straight over the logarithm of the batch; beyond them nothing is known.
 
     Examples
     --------
-    >>> curve = Measured((32, 128, 512), (4.0, 4.0, 8.0))
+    >>> curve = EpochCurve((32, 128, 512), (4.0, 4.0, 8.0))
     >>> curve.at([32, 256, 1024]).tolist()
     [4.0, 6.0, nan]
     """
@@ -64,6 +64,26 @@ class Measured(Epochs):
         inside = (wanted >= known[0] - _ROUNDING) & (wanted <= known[-1] + _ROUNDING)
         return np.where(inside, np.interp(wanted, known, self.epochs), np.nan)
 
+    @classmethod
+    def read(cls, path: str | Path) -> EpochCurve:
+        """Return the points of a CSV file with the columns ``batch`` and ``epochs``, in any order.
+
+        Rows of one batch (several seeds) are averaged.
+
+        Errors
+        ------
+        SlipstickError for missing columns, cells that are no numbers, fewer than two batches.
+        """
+        header, rows = read_csv(path)
+        missing = {"batch", "epochs"} - set(header)
+        if missing:
+            raise SlipstickError(f"has no column {', '.join(sorted(missing))}", path=str(path), value=", ".join(header))
+        by_batch: dict[float, list[float]] = {}
+        for row in rows:
+            by_batch.setdefault(number(row, "batch"), []).append(number(row, "epochs"))
+        batches = sorted(by_batch)
+        return cls(tuple(batches), tuple(float(np.mean(by_batch[b])) for b in batches), f"measured: {Path(path).name}")
+
 
 @dataclass(frozen=True)
 class CriticalBatch(Epochs):
@@ -84,52 +104,17 @@ class CriticalBatch(Epochs):
         """Return the epochs of each batch by the model."""
         return np.asarray(self.least * (1 + np.asarray(batch, np.float64) / self.critical))
 
+    @classmethod
+    def fit(cls, batches: ArrayLike, epochs: ArrayLike) -> tuple[CriticalBatch, FloatArray]:
+        """Return the model of least squared error and its residuals (ours minus measured); two points are met exactly.
 
-def fit_critical_batch(batches: ArrayLike, epochs: ArrayLike) -> tuple[CriticalBatch, FloatArray]:
-    """Return the model of least squared error and its residuals (ours minus measured); two points are met exactly.
-
-    Errors
-    ------
-    SlipstickError if epochs do not grow with the batch at all: then there is no critical batch.
-    """
-    x, y = np.asarray(batches, np.float64), np.asarray(epochs, np.float64)
-    slope, least = np.polyfit(x, y, 1)
-    if slope * x.max() <= _ROUNDING * abs(least) or least <= 0:
-        raise SlipstickError("epochs do not grow with the batch", path="epochs", value=[float(slope), float(least)])
-    model = CriticalBatch(float(least), float(least / slope))
-    return model, model.at(x) - y
-
-
-def read_epochs(path: str | Path) -> Measured:
-    """Return the points of a CSV file with the columns ``batch`` and ``epochs``, in any order.
-
-    Rows of one batch (several seeds) are averaged.
-
-    Errors
-    ------
-    SlipstickError for missing columns, cells that are no numbers, fewer than two batches.
-    """
-    header, rows = read_csv(path)
-    missing = {"batch", "epochs"} - set(header)
-    if missing:
-        raise SlipstickError(f"has no column {', '.join(sorted(missing))}", path=str(path), value=", ".join(header))
-    by_batch: dict[float, list[float]] = {}
-    for row in rows:
-        by_batch.setdefault(number(row, "batch"), []).append(number(row, "epochs"))
-    batches = sorted(by_batch)
-    return Measured(tuple(batches), tuple(float(np.mean(by_batch[b])) for b in batches), f"measured: {Path(path).name}")
-
-
-def speedup(
-    workers: ArrayLike, batch: float, epochs: Epochs, *, efficiency: ArrayLike = 1.0, model_parallel: float = 1.0
-) -> FloatArray:
-    """Return the speed-up over one device of `workers` workers in time to converge: SU = SU^M SE_N N E_1 / E_N.
-
-    Parameters
-    ----------
-    batch : samples of one worker; the global batch is N times that.
-    efficiency : SE_N = T_1 / T_N of each count, at most 1 where steps slow down with workers.
-    model_parallel : SU^M, the speed-up of one step on the devices of one worker.
-    """
-    count = np.asarray(workers, np.float64)
-    return np.asarray(model_parallel * np.asarray(efficiency) * count * epochs.at(batch) / epochs.at(count * batch))
+        Errors
+        ------
+        SlipstickError if epochs do not grow with the batch at all: then there is no critical batch.
+        """
+        x, y = np.asarray(batches, np.float64), np.asarray(epochs, np.float64)
+        slope, least = np.polyfit(x, y, 1)
+        if slope * x.max() <= _ROUNDING * abs(least) or least <= 0:
+            raise SlipstickError("epochs do not grow with the batch", path="epochs", value=[float(slope), float(least)])
+        model = cls(float(least), float(least / slope))
+        return model, model.at(x) - y

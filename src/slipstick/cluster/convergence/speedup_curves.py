@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from slipstick.cluster.convergence.epochs_to_target import Epochs, speedup
+from slipstick.cluster.convergence.epochs_to_target import Epochs
 from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 
@@ -120,5 +121,20 @@ class Curves:
         return max(best, key=lambda count: count.speedup)
 
 
+def _speedup(
+    workers: ArrayLike, batch: float, epochs: Epochs, *, efficiency: ArrayLike = 1.0, model_parallel: float = 1.0
+) -> FloatArray:
+    """Return the speed-up over one device of `workers` workers in time to converge: SU = SU^M SE_N N E_1 / E_N.
+
+    Parameters
+    ----------
+    batch : samples of one worker; the global batch is N times that.
+    efficiency : SE_N = T_1 / T_N of each count, at most 1 where steps slow down with workers.
+    model_parallel : SU^M, the speed-up of one step on the devices of one worker.
+    """
+    count = np.asarray(workers, np.float64)
+    return np.asarray(model_parallel * np.asarray(efficiency) * count * epochs.at(batch) / epochs.at(count * batch))
+
+
 def _speedup_at(workers: int, gain: float, batch: float, epochs: Epochs, share: Mapping[int, float]) -> float:
-    return float(speedup(workers, batch, epochs, efficiency=share.get(workers, 1.0), model_parallel=gain))
+    return float(_speedup(workers, batch, epochs, efficiency=share.get(workers, 1.0), model_parallel=gain))

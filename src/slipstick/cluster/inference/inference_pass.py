@@ -13,7 +13,7 @@ from slipstick.cluster.collectives.network_tiers import NetworkTier, tiers_of
 from slipstick.cluster.constants.serving_stack import Stack, stacks
 from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.decoder_kernels import Kernel, Shape, decoder_kernels
-from slipstick.cluster.kernels.device_parameters import embedding_parameters, head_parameters, layer_parameters
+from slipstick.cluster.kernels.device_parameters import end_parameters, layer_parameters
 from slipstick.cluster.kernels.kernel_times import time_kernels
 from slipstick.cluster.kernels.precision import Precision, element_bytes
 from slipstick.cluster.sweep.plans import AUTO_TIER, Plans
@@ -295,7 +295,8 @@ def serving_memory(
         dense, experts = layer_parameters(block, decoder, plans.tp, plans.ep, plans.etp)
         parameters += block.count * (dense + experts) / plans.pp
         cache += block.count * _sequence_cache(block, shape.context, plans.tp, precision.cache) / plans.pp
-    ends = embedding_parameters(decoder, plans.tp) + head_parameters(decoder, plans.tp, plans.pp > 1)
+    table, output = end_parameters(decoder, plans.tp, plans.pp > 1)
+    ends = table + output
     widest = max(sum(p.n for p in block.mlp.projections(decoder.hidden) if not p.experts) for block in decoder.kinds)
     activations = shape.tokens * (4.0 * decoder.hidden + widest / plans.tp) * precision.activations
     return _ServingMemory(

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slipstick.cluster.kernels.experts import experts_busy
 from slipstick.cluster.kernels.precision import WIDE, Precision
-from slipstick.core.arrays import BoolArray, FloatArray, IntArray
+from slipstick.core.arrays import BoolArray, FloatArray, IntArray, RealArray
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.decoder import Block, Decoder
 from slipstick.networks.decoder.layer_shapes import Pointwise, Projection, Recurrence, Scores
 
-_Amount = NDArray[np.floating[Any]] | float  # over plans
+_Amount = RealArray | float  # over plans
 
 
 @dataclass(frozen=True)

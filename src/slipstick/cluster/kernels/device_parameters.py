@@ -34,17 +34,14 @@ def _share(projection: Projection, degree: IntArray) -> FloatArray:
     return np.asarray(batch * (k + (1 if projection.bias else 0)) * n)
 
 
-def embedding_parameters(decoder: Decoder, tp: IntArray) -> FloatArray:
-    """Return one device's parameters of the embedding; learned positions and a norm are held by every rank."""
-    table = decoder.vocabulary * decoder.hidden
-    return np.asarray(table / tp + (decoder.embedding_parameters - table))
+def end_parameters(decoder: Decoder, tp: IntArray, copied: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Return one device's parameters of the ends: (the embedding, the final norm with the output projection).
 
-
-def head_parameters(decoder: Decoder, tp: IntArray, copied: BoolArray) -> FloatArray:
-    """Return one device's parameters of the final norm and the output projection.
-
-    Where `copied`, a tied projection has no embedding table on its own stage and holds a copy of it.
+    Learned positions and norms are held by every rank. Where `copied`, a tied projection has no embedding table on its
+    own stage and holds a copy of it.
     """
     table = decoder.vocabulary * decoder.hidden
+    embedding = table / tp + (decoder.embedding_parameters - table)
     rest = decoder.head_parameters - (0 if decoder.tied_embeddings else table)
-    return np.asarray(np.where(copied | (not decoder.tied_embeddings), table / tp, 0.0) + rest)
+    head = np.where(copied | (not decoder.tied_embeddings), table / tp, 0.0) + rest
+    return np.asarray(embedding), np.asarray(head)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.decoder_kernels import Kernel
 from slipstick.cluster.kernels.gemm import BOUNDS, gemm
 from slipstick.cluster.kernels.precision import WIDE
-from slipstick.core.arrays import FloatArray, IntArray
+from slipstick.core.arrays import FloatArray, IntArray, RealArray
 
 _COMPUTE, _DRAM, _LATENCY = BOUNDS.index("compute"), BOUNDS.index("dram"), BOUNDS.index("latency")
 
@@ -78,7 +76,7 @@ def _stored(kernels: list[Kernel], whole: FloatArray) -> FloatArray:
     return np.where(np.isnan(given), whole, given)
 
 
-def _stream_time(traffic: NDArray[np.floating[Any]] | float, chip: Chip, launches: int = 1) -> FloatArray:
+def _stream_time(traffic: RealArray | float, chip: Chip, launches: int = 1) -> FloatArray:
     """Return the time (s) to move `traffic` bytes through elementwise kernels.
 
     Small tensors are still in L2 from the kernel that wrote them; the saving is bounded by the L2's bandwidth.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slipstick.cluster.kernels.device_parameters import embedding_parameters, head_parameters, layer_parameters
+from slipstick.cluster.kernels.device_parameters import end_parameters, layer_parameters
 from slipstick.cluster.sweep.distinct import distinct
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.activation_memory import Activations
@@ -131,9 +131,8 @@ def _working(setting: TrainingSetting, plans: Plans, layers: list[Activations]) 
 
 def _end_parameters(setting: TrainingSetting, plans: Plans, kinds: Stages) -> FloatArray:
     """Parameters of embedding and head by stage; a tied head on the embedding's own stage needs no copy."""
-    embedding = embedding_parameters(setting.decoder, plans.tp)[:, None] * kinds.embedding
-    head = head_parameters(setting.decoder, plans.tp, plans.pp > 1)[:, None] * kinds.head
-    return np.asarray(embedding + head)
+    embedding, head = end_parameters(setting.decoder, plans.tp, plans.pp > 1)
+    return np.asarray(embedding[:, None] * kinds.embedding + head[:, None] * kinds.head)
 
 
 def _end_activations(setting: TrainingSetting, plans: Plans, kinds: Stages, depth: FloatArray) -> FloatArray:

@@ -10,26 +10,14 @@ from slipstick.cluster.kernels.gemm import Reuse, gemm
 from slipstick.cluster.validation.grouped_rows import Key, MeasuredTable
 from slipstick.core.arrays import FloatArray
 from slipstick.core.catalogue import resolve_system
-from slipstick.report.published import RowDict, Suite, Validation, register_suite
+from slipstick.report.published import RowDict, register_suite
 
 _MAX_COPIES = 5  # of the weights: read off the rows, which are warm where five copies fit the L2
 _FORMATS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32", "float64": "fp64"}  # torch's names
 _WIDE = ("bf16", "fp16", "tf32", "fp32", "fp64")  # the benchmark quantises the activations of every other format
 
 
-class _GemmSuite(Suite):
-    """Measured matrix products, by the columns of gemm_measured.csv."""
-
-    name = "gemm"
-    columns = frozenset(("gpu", "dtype", "m", "n", "k", "latency_us", "library"))
-    about = "measured matrix products of one GPU"
-
-    def replay(self, rows: list[RowDict]) -> Validation:
-        """Answer every row, those of one GPU and format at once."""
-        return _TABLE.replay(rows)
-
-
-def rotating_weights(l2_capacity: float) -> Reuse:
+def _rotating_weights(l2_capacity: float) -> Reuse:
     """Return the reuse distances of a benchmark that repeats a product with as many weights as fill the L2."""
 
     def distances(a: FloatArray, b: FloatArray, c: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -45,7 +33,7 @@ def _answer(key: Key, sizes: FloatArray) -> tuple[FloatArray, str]:
     gpu, dtype = key
     chip = Chip.of(resolve_system(gpu))
     name = _FORMATS.get(dtype, dtype)
-    reuse = rotating_weights(chip.l2_capacity)
+    reuse = _rotating_weights(chip.l2_capacity)
     m, n, k = sizes.T
     times = gemm((m, n, k), format=name, chip=chip, quantise_activations=name not in _WIDE, reuse=reuse)
     return times.time, _note(name, chip.constants)
@@ -64,13 +52,16 @@ def _identity(row: RowDict) -> str:
     return f"gemm-{row['gpu']}-{_FORMATS.get(row['dtype'], row['dtype'])}-{row['m']}x{row['n']}x{row['k']}"
 
 
-_TABLE = MeasuredTable(
-    suite=_GemmSuite.name,
-    kind="gemm",
-    key=("gpu", "dtype"),
-    numbers=("m", "n", "k"),
-    identity=_identity,
-    source=lambda row: f"{row['gpu']} {_FORMATS.get(row['dtype'], row['dtype'])}",
-    answer=_answer,
+SUITE = register_suite(
+    MeasuredTable(
+        name="gemm",
+        columns=frozenset(("gpu", "dtype", "m", "n", "k", "latency_us", "library")),
+        about="measured matrix products of one GPU",
+        kind="gemm",
+        key=("gpu", "dtype"),
+        numbers=("m", "n", "k"),
+        identity=_identity,
+        source=lambda row: f"{row['gpu']} {_FORMATS.get(row['dtype'], row['dtype'])}",
+        answer=_answer,
+    )
 )
-SUITE = register_suite(_GemmSuite())

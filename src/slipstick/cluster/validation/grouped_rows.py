@@ -9,7 +9,7 @@ import numpy as np
 
 from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
-from slipstick.report.published import Row, RowDict, Validation, number
+from slipstick.report.published import Row, RowDict, Suite, Validation, number
 
 Key = tuple[str, ...]
 
@@ -17,25 +17,28 @@ _LARGEST = 2.0**50  # of a size: products of four stay finite
 
 
 @dataclass(frozen=True)
-class MeasuredTable:
-    """Table of measured rows: the columns that make a question, and the model that answers it.
+class MeasuredTable(Suite):
+    """Suite of a table of measured times: the columns that make a question, and the model that answers it.
 
     Attributes
     ----------
-    suite, kind : names of the suite and of its rows.
+    name, kind : names of the suite and of its rows.
+    columns, about : header that is recognised, and a line on what the table holds.
     key : the columns whose texts make a group.
     numbers : the columns of positive numbers that `answer` takes, in this order.
     identity, source : row -> its case_id, and where it is counted in the summary.
     answer : texts of the key, numbers of shape (rows, columns) -> our times [s], shape (rows,), and a note on them.
     """
 
-    suite: str
+    name: str
+    columns: frozenset[str]
     kind: str
     key: Key
     numbers: Key
     identity: Callable[[RowDict], str]
     source: Callable[[RowDict], str]
     answer: Callable[[Key, FloatArray], tuple[FloatArray, str]]
+    about: str = ""
 
     def replay(self, rows: list[RowDict]) -> Validation:
         """Answer every row in its order; rows that cannot be read or answered are listed with the reason."""
@@ -60,7 +63,7 @@ class MeasuredTable:
                 case, source = self.identity(row), self.source(row)
                 answered[place] = Row(case, self.kind, measured, ours * 1e6, "us", source, note)
         return Validation(
-            self.suite,
+            self.name,
             tuple(answered[place] for place in sorted(answered)),
             tuple(skipped[place] for place in sorted(skipped)),
         )

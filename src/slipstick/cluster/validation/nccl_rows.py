@@ -7,22 +7,10 @@ from slipstick.cluster.collectives.network_tiers import NetworkTier, tiers_of
 from slipstick.cluster.validation.grouped_rows import Key, MeasuredTable
 from slipstick.core.arrays import FloatArray
 from slipstick.core.catalogue import resolve_system
-from slipstick.report.published import RowDict, Suite, Validation, number, register_suite
+from slipstick.report.published import RowDict, number, register_suite
 
 _OPERATIONS = {"alltoall": "all_to_all", "allreduce": "all_reduce", "allgather": "all_gather"}  # as tools spell them
 _LARGE = 1e6  # bytes from which a message counts as large
-
-
-class _NcclSuite(Suite):
-    """Measured collectives, by the columns of nccl_measured.csv."""
-
-    name = "nccl"
-    columns = frozenset(("gpu", "op", "num_gpus", "message_elements", "dtype_bytes", "latency_us", "library"))
-    about = "measured collectives among the GPUs of a node"
-
-    def replay(self, rows: list[RowDict]) -> Validation:
-        """Answer every row, those of one GPU and operation at once."""
-        return _TABLE.replay(rows)
 
 
 def _answer(key: Key, sizes: FloatArray) -> tuple[FloatArray, str]:
@@ -51,13 +39,16 @@ def _source(row: RowDict) -> str:
     return f"{row['gpu']} {row['op']} {'>= 1 MB' if large else '< 1 MB'}"
 
 
-_TABLE = MeasuredTable(
-    suite=_NcclSuite.name,
-    kind="collective",
-    key=("gpu", "op"),
-    numbers=("num_gpus", "message_elements", "dtype_bytes"),
-    identity=_identity,
-    source=_source,
-    answer=_answer,
+SUITE = register_suite(
+    MeasuredTable(
+        name="nccl",
+        columns=frozenset(("gpu", "op", "num_gpus", "message_elements", "dtype_bytes", "latency_us", "library")),
+        about="measured collectives among the GPUs of a node",
+        kind="collective",
+        key=("gpu", "op"),
+        numbers=("num_gpus", "message_elements", "dtype_bytes"),
+        identity=_identity,
+        source=_source,
+        answer=_answer,
+    )
 )
-SUITE = register_suite(_NcclSuite())

@@ -60,13 +60,32 @@ def training_case(row: Row) -> Case:
         raise SlipstickError("a training row needs seq and global_batch", path=row.get("case_id", ""))
     system = override(resolve_system(row["gpu"]), facts.system, root="system")
     devices = number(row, "n_gpus") or 1
-    workload = Workload(network=network_of(row, sequence), phase=Phase.TRAIN, batch=batch, sequence=sequence)
+    workload = Workload(network=_network_of(row, sequence), phase=Phase.TRAIN, batch=batch, sequence=sequence)
     # a microbatch or an interleave that the row does not give is the fastest that fits, as its authors chose it
     complete = all(number(row, column) is not None for column in ("tp", "pp", "dp", "micro_batch"))
     return Case(workload, system.scaled(devices), _plan(row, facts.plan), complete)
 
 
-def network_of(row: Row, sequence: int) -> Decoder:
+def inference_case(row: Row) -> Case:
+    """Return the request, or static batch of requests, that a row of kind prefill or decode describes.
+
+    Errors
+    ------
+    SlipstickError where the model or the GPU is unknown, or a size is missing that no catalogue holds.
+    """
+    facts = software(row.get("source", ""))
+    system = override(resolve_system(row["gpu"]), facts.system, root="system")
+    prompt, output, batch = number(row, "seq") or 1, number(row, "out_len") or 1, number(row, "global_batch") or 1
+    tp, pp = number(row, "tp") or 1, number(row, "pp") or 1
+    precision = row.get("precision", "")
+    cache = {"kv_cache": "fp8"} if "kv fp8" in precision else {}  # ``fp8 (kv fp8)`` names the cache's format too
+    plan = Plan.of({**facts.plan, "tp": tp, "pp": pp, "dp": 1, **_formats(precision), **cache})
+    decoder = _network_of(row, prompt)
+    workload = Workload(network=decoder, phase=Phase.DECODE, batch=batch, sequence=prompt, output=output)
+    return Case(workload, system.scaled(tp * pp), plan, complete=True)
+
+
+def _network_of(row: Row, sequence: int) -> Decoder:
     """Return the network of a row: by name where the catalogue knows it, by its sizes where they differ."""
     tied = row.get("tied_embeddings", "")
     note = row.get("note", "")
@@ -104,10 +123,10 @@ def _plan(row: Row, defaults: Mapping[str, Any]) -> Plan:
     recompute = row.get("recompute", "").strip()
     unstated = "auto" if fields["tp"] == "auto" else "none"  # a row that gives the rest of its plan would say so
     fields["recompute"] = {"": unstated, "minimal": "selective"}.get(recompute, recompute)
-    return Plan.of({**fields, **formats(row.get("precision", ""))})
+    return Plan.of({**fields, **_formats(row.get("precision", ""))})
 
 
-def formats(precision: str) -> dict[str, str]:
+def _formats(precision: str) -> dict[str, str]:
     """Return the formats that a row's precision stands for: fp8 products keep 16-bit activations and gradients."""
     name = precision.split()[0].lower() if precision.strip() else "bf16"
     if name in ("fp16", "bf16"):
