@@ -40,8 +40,8 @@ EXTENSIONS = {  # what a kind of device, an engine, an encoding or an arithmetic
     "Operand", "StandIn", "register_device", "register_engines",
 }  # fmt: skip
 DEEPER = {  # packages that examples and docs may import from: libraries of one domain, too wide for the front page
-    "array", "cluster", "compress", "core.files", "engines.fred_paper", "fabric", "networks.graphs", "pictures",
-    "testing", "trained", "training",
+    "array", "cluster", "compress", "core.files", "core.units", "engines.fred_paper", "fabric", "formats.arithmetic",
+    "networks.graphs", "pictures", "testing", "trained", "training",
 }  # fmt: skip
 OPTIONS_OF = tuple(f"slipstick.{part}." for part in ("cli", "verbs", "engines", "exploration", "compress", "training"))
 OPENING = {"mean", "deviation"}  # of `slipstick.open_network`, whose network a verb is given
