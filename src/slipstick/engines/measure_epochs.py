@@ -74,10 +74,10 @@ def _metrics(measured: BatchCurve, means: dict[int, float]) -> dict[str, Any]:
 
 
 def _fitted(means: dict[int, float]) -> CriticalBatch | None:
-    from slipstick.cluster.convergence.epochs_to_target import fit_critical_batch
+    from slipstick.cluster.convergence.epochs_to_target import CriticalBatch
 
     try:
-        return fit_critical_batch(list(means), list(means.values()))[0]
+        return CriticalBatch.fit(list(means), list(means.values()))[0]
     except SlipstickError:  # epochs do not grow over these batches: there is no critical one
         return None
 

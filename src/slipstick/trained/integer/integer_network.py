@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.core.arrays import AnyArray
 from slipstick.core.errors import SlipstickError
 
 if TYPE_CHECKING:
     from slipstick.trained.integer.layer_weights import LayerWeights
 
-Values = NDArray[Any]
 Kind = Literal[
     "conv", "depthwise", "dense", "add", "average_pool", "max_pool", "mean",
     "reshape", "pad", "quantize", "dequantize", "softmax", "prelu",
@@ -42,17 +42,17 @@ class Tensor:
     scales: NDArray[np.float32]
     zero_points: NDArray[np.int64]
     axis: int = 0
-    data: Values | None = None
+    data: AnyArray | None = None
     offset: int = 0
     length: int = 0
 
     @property
     def size(self) -> int:
-        """Elements."""
+        """Number of elements of the tensor."""
         return math.prod(self.shape)
 
     @property
-    def values(self) -> Values:
+    def values(self) -> AnyArray:
         """The constant's values; an error for a tensor that flows."""
         if self.data is None:
             raise SlipstickError("not a constant", path=self.name)
@@ -71,7 +71,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Options:
-    """What an operator is told; each kind reads its own. Pairs are (height, width)."""
+    """Options of an operator, of which each kind reads its own. Pairs are (height, width)."""
 
     padding: Padding = "valid"
     stride: tuple[int, int] = (1, 1)
@@ -112,12 +112,12 @@ class IntegerNetwork:
 
     def run(
         self,
-        batch: Values,
+        batch: AnyArray,
         weights: Mapping[int, Any] | None = None,
         biases: Mapping[int, Any] | None = None,
         *,
         observe: Callable[[int, Any], None] | None = None,
-    ) -> Values:
+    ) -> AnyArray:
         """Return the output for a batch of inputs, equal to that of TensorFlow Lite's reference kernels byte for byte.
 
         Parameters
