@@ -30,6 +30,7 @@ def _console() -> ModuleType:
 console = _console()
 PAGES = [page for page in console.PAGES if console.FENCE.search(page.read_text("utf-8"))]
 SNIPPETS = [page for page in console.PAGES if PYTHON.search(page.read_text("utf-8"))]
+INHERITING = [page for page in SNIPPETS if "Suite):" in "".join(PYTHON.findall(page.read_text("utf-8")))]
 MARKED = [
     pytest.param(page, marks=pytest.mark.trains)
     if "train(" in "".join(PYTHON.findall(page.read_text("utf-8")))
@@ -57,6 +58,15 @@ def test_python_in_the_page_runs(page: Path) -> None:
     done = subprocess.run(command, input=code, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+@pytest.mark.parametrize("page", INHERITING, ids=name)
+def test_what_the_page_adds_passes_the_suite_that_it_inherits(page: Path, tmp_path: Path) -> None:
+    (tmp_path / "test_page.py").write_text("\n".join(PYTHON.findall(page.read_text("utf-8"))), "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "test_page.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import builtins
 import inspect
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 import slipstick
 from command_parameters import command, hints, parameters
+from commands import ROOT
 from slipstick.cli import _COMMANDS
 from slipstick.core.errors import SlipstickError
 from slipstick.exploration.frontier import Frontier
@@ -20,8 +22,22 @@ from slipstick.report.report import Report
 
 ANSWERS = (Report, Frontier, Comparison)
 NOUNS = {
-    "CalibrationImages", "Plan", "Report", "Retraining", "ShiftSchedule", "SlipstickError", "Space", "System",
-    "Workload", "network", "open_network", "system", "__version__",
+    "Comparison", "DataSet", "Decoder", "Format", "Frontier", "Images", "Metric", "Network", "Op", "OperatorGraph",
+    "Phase", "Plan", "Question", "Recipe", "Report", "SlipstickError", "Space", "Sweep", "System", "Table", "Topology",
+    "TrainedNetwork", "Validation", "WeightLayer", "Workload", "__version__",
+}  # fmt: skip
+LOOK_UPS = {"data_set", "format_of", "from_torch", "network", "open_network", "system", "topology"}
+OPTIONS = {
+    "CalibrationImages", "EstimateOptions", "HybridOptions", "PlaceOptions", "Retraining", "SearchOptions",
+    "ShiftSchedule", "SimulateOptions", "TrialCounts",
+}  # fmt: skip
+EXTENSIONS = {  # what a kind of device, an engine, an encoding or an arithmetic of one's own is made of
+    "ARITHMETICS", "Arithmetic", "Cost", "Device", "ENCODINGS", "Encoded", "Encoding", "Engine", "FormatFamily",
+    "Operand", "StandIn", "register_device", "register_engines",
+}  # fmt: skip
+DEEPER = {  # packages that examples and docs may import from: libraries of one domain, too wide for the front page
+    "array", "cluster", "compress", "core.files", "core.units", "engines.fred_paper", "fabric", "formats.arithmetic",
+    "networks.graphs", "pictures", "testing", "trained", "training",
 }  # fmt: skip
 OPENING = {"mean", "deviation"}  # of `slipstick.open_network`, whose network a verb is given
 SHOWING = {"details", "rows", "json", "out", "packed", "plot", "threads"}  # of a command alone: where answers go, how
@@ -69,9 +85,39 @@ def test_what_comes_back_shows_itself(ask: Callable[[], Any]) -> None:
 
 
 def test_only_public_names_are_listed() -> None:
-    assert set(dir(slipstick)) == _COMMANDS.keys() | NOUNS
+    assert set(dir(slipstick)) == _COMMANDS.keys() | NOUNS | LOOK_UPS | OPTIONS | EXTENSIONS
     assert set(slipstick.__all__) == set(dir(slipstick)) - {"list", "__version__"}
     assert builtins.list("ab") == ["a", "b"]
+
+
+def test_type_checkers_and_python_see_the_same_names() -> None:
+    tree = ast.parse(Path(slipstick.__file__).read_text("utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    names = {
+        alias.asname or alias.name: f"{node.module}:{alias.name}"
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    names["list"] = names.pop("list_")
+    assert names.keys() == slipstick._PUBLIC.keys()
+    for name, place in slipstick._PUBLIC.items():
+        module, _, attribute = place.partition(":")
+        assert names[name] == f"slipstick.{module}:{attribute or name}"
+
+
+def written_imports() -> Iterator[tuple[str, str]]:
+    """Yield every module of ours that an example or a page of the docs imports from, with the file's name."""
+    for path in (*sorted((ROOT / "examples").glob("*.py")), *sorted((ROOT / "docs").rglob("*.md"))):
+        for module in re.findall(r"^ *from slipstick\.(\S+) import", path.read_text("utf-8"), re.MULTILINE):
+            yield path.name, module
+
+
+def test_examples_and_docs_import_public_names() -> None:
+    shown = list(written_imports())
+    assert shown
+    for file, module in shown:
+        assert any(f"{module}.".startswith(f"{package}.") for package in DEEPER), f"{file}: slipstick.{module}"
 
 
 def test_a_misspelt_option_is_named() -> None:
