@@ -37,6 +37,7 @@ OPERATORS = (
     "ZeroIterationForLoop", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ReplaceAndWithOr", "ReplaceOrWithAnd",
     "AddNot", "ReplaceBreakWithContinue", "ReplaceContinueWithBreak",
 )  # fmt: skip
+IDENTITY = ("Is", "IsNot")  # of the comparisons: `is` for `==` changes no answer, and warns, which every test would see
 SLOWEST = 600  # seconds that the tests of one mutant may take
 WANTED = 0.92  # of the mutants, killed
 
@@ -88,17 +89,31 @@ def silent_spans(text: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     return [((s.lineno, s.col_offset), (s.end_lineno or 0, s.end_col_offset or 0)) for s in spans]
 
 
+def operators() -> list[str]:
+    """Return the names of cosmic-ray's operators that are used: identity and the other comparisons are not mixed."""
+    from cosmic_ray.plugins import operator_names
+
+    names = []
+    for name in sorted(operator_names()):
+        kind, _, change = name.removeprefix("core/").partition("_")
+        before, _, after = change.partition("_")
+        mixed = kind == "ReplaceComparisonOperator" and (before in IDENTITY) != (after in IDENTITY)
+        if kind in OPERATORS and not mixed:
+            names.append(name)
+    return names
+
+
 def mutants_of(path: Path) -> Iterator[list[Mutant]]:
     """Yield, for every position of a module that can be mutated, the mutants of that position."""
     from cosmic_ray.ast import ast_nodes, get_ast
-    from cosmic_ray.plugins import get_operator, operator_names
+    from cosmic_ray.plugins import get_operator
 
     text = path.read_text("utf-8")
     silent = silent_spans(text)
     name = str(path.relative_to(ROOT / "src" / "slipstick"))
     nodes = list(ast_nodes(get_ast(text)))
     by_position: dict[tuple[int, int], list[Mutant]] = {}
-    for operator in sorted(n for n in operator_names() if n.removeprefix("core/").startswith(OPERATORS)):
+    for operator in operators():
         kind, number = get_operator(operator)(), 0
         for node in nodes:
             for start, _ in kind.mutation_positions(node):
@@ -149,6 +164,15 @@ def tried(mutant: Mutant, copy: Path) -> dict[str, Any]:
     return {**asdict(mutant), "outcome": outcome, "seconds": time.perf_counter() - started, "change": difference[2:]}
 
 
+def check_unchanged(folders: tuple[str, ...], copy: Path) -> None:
+    """Exit unless the tests of every folder pass in the copy as it is: a test that fails anyway would kill all."""
+    for folder in folders:
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", f"tests/{folder}"]
+        run = subprocess.run(command, cwd=copy, env=environment(copy), capture_output=True, text=True, check=False)
+        if run.returncode:
+            sys.exit(f"tests/{folder} fail without any change:\n{run.stdout[-2000:]}")
+
+
 def environment(copy: Path) -> dict[str, str]:
     """Return the environment in which the tests see the copy, with the reference data of this checkout."""
     data = os.environ.get("SLIPSTICK_DATA") or str(ROOT.parent / "shared")
@@ -193,6 +217,7 @@ def main() -> None:
     mutants = drawn(tuple(options.folders), options.count, options.seed)
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = copied(Path(folder))
+        check_unchanged(tuple(options.folders), copy)
         for number, mutant in enumerate(mutants, 1):
             text = (ROOT / "src" / "slipstick" / mutant.module).read_bytes()
             key = f"{mutant.key}:{hashlib.sha256(text).hexdigest()[:12]}"
