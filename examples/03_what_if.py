@@ -1,10 +1,9 @@
 """Which part of the machine would a training step notice most? Each made ten percent faster, one at a time."""
 
 import slipstick
-from slipstick.core.catalogue import resolve_system
 
 ASKED = ("gpt3-175b", "h100-sxm-80gb:64", "tp=8,pp=8,interleave=2,sp=true")
-system = resolve_system("h100-sxm-80gb")
+system = slipstick.system("h100-sxm-80gb")
 rates = {
     "system.device.matrix.bf16": system.device.rate_of("bf16"),
     "system.memory.hbm.bandwidth": system.main_memory.bandwidth,

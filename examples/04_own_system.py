@@ -1,9 +1,8 @@
 """A machine that nobody has built: from a system of the catalogue, as a dict, with its own network."""
 
 import slipstick
-from slipstick.core.catalogue import resolve_system
 
-system = resolve_system(
+system = slipstick.system(
     {
         "base": "b200-sxm-180gb",
         "name": "pod of 512",

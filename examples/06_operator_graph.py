@@ -4,8 +4,6 @@ import torch
 from torch import nn
 
 import slipstick
-from slipstick.core.workload import Phase
-from slipstick.networks import from_torch
 from slipstick.networks.graphs import chains, training_graph, transfers
 
 
@@ -27,10 +25,10 @@ class TwoBranches(nn.Module):
 
 
 with torch.device("meta"):  # sizes are enough: no weight is made
-    graph = from_torch(TwoBranches().eval(), (torch.zeros(1, 3, 32, 32),), name="two branches")
+    graph = slipstick.from_torch(TwoBranches().eval(), (torch.zeros(1, 3, 32, 32),), name="two branches")
 
 print(f"{graph.name}: {graph.parameters:,} parameters")
-kernels = graph.ops(Phase.TRAIN, 64, 1, 1)  # for a batch of 64; activations run inside the convolutions
+kernels = graph.ops(slipstick.Phase.TRAIN, 64, 1, 1)  # for a batch of 64; activations run inside the convolutions
 for op in kernels:
     print(f"  {op.name:10} {op.kind:10} {op.flops / 1e9:8.3f} GFLOP, {op.outputs:10,.0f} elements, after {op.after}")
 

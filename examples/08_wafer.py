@@ -6,9 +6,9 @@ python examples/08_wafer.py [FOLDER for the pictures]
 import sys
 from pathlib import Path
 
+import slipstick
 from slipstick.core.files import write_text
 from slipstick.engines.fred_paper import FABRICS, cases, end_to_end, sweep_pairs
-from slipstick.fabric.topology_file import resolve_topology
 from slipstick.fabric.training.step_report import load_picture, timeline
 from slipstick.pictures.heatmap import heatmap_svg
 
@@ -40,7 +40,9 @@ if len(sys.argv) > 1:
     folder.mkdir(parents=True, exist_ok=True)
     for fabric in ("mesh", "fred-d"):
         name = "Transformer-1T"
-        drawn = load_picture(end_to_end(name, fabric), resolve_topology(f"wafer-{fabric}"), f"{name} on wafer-{fabric}")
+        drawn = load_picture(
+            end_to_end(name, fabric), slipstick.topology(f"wafer-{fabric}"), f"{name} on wafer-{fabric}"
+        )
         write_text(folder / f"load-{fabric}.svg", drawn)
     step = end_to_end("Transformer-17B", "mesh", runs=8)
     write_text(folder / "timeline.svg", timeline(step, "A step of Transformer-17B on the mesh, one replica"))

@@ -3,11 +3,11 @@
 python examples/09_in_network.py
 """
 
+import slipstick
 from slipstick.fabric.collectives import hierarchical
 from slipstick.fabric.collectives.by_name import collective_schedule
 from slipstick.fabric.flows import run
 from slipstick.fabric.tasks import lower
-from slipstick.fabric.topology_file import resolve_topology
 
 print("an all-reduce of D bytes among N nodes: what each node sends")
 for count in (2, 3, 4, 5, 8, 16, 20, 32, 64):
@@ -20,11 +20,11 @@ for count in (2, 3, 4, 5, 8, 16, 20, 32, 64):
 print("'about 2x' is 1.0 x at N = 2 and 1.9 x at N = 20")
 
 SIZE = 2.0**34  # bytes: so large that bandwidth alone matters
-mesh = resolve_topology("wafer-mesh")
+mesh = slipstick.topology("wafer-mesh")
 on_mesh = run(lower(hierarchical.all_reduce(4, 5, both_orders=True), mesh, SIZE), mesh).time
 print("\na wafer-wide all-reduce, against the mesh")
 for variant in "abcd":
-    fabric = resolve_topology(f"wafer-fred-{variant}")
+    fabric = slipstick.topology(f"wafer-fred-{variant}")
     schedule = (
         collective_schedule("all_reduce", "in_network", 20) if fabric.reduces.any() else hierarchical.all_reduce(4, 5)
     )

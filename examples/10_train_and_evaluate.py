@@ -6,10 +6,7 @@ python examples/10_train_and_evaluate.py
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from slipstick import train
-from slipstick.datasets import data_set
-from slipstick.trained.torch import load_net
-from slipstick.training import evaluate, interval
+from slipstick import data_set, measure, train
 
 digits = data_set("digits")
 print(f"{len(digits.train)} images of {digits.shape} to train on, {len(digits.test)} to test: {digits.about}")
@@ -19,12 +16,12 @@ with TemporaryDirectory() as folder:
     report = train("resnet-8", digits, recipe={"epochs": 5, "rate": 0.05}, out=file)
     for number, epoch in enumerate(report.detail.history.epochs, 1):
         print(f"  epoch {number}: loss {epoch.loss:.3f}, test {epoch.accuracy:.1%}")
-    net, normal, about = load_net(file)  # the file says how to build the network and what its inputs are
-    print(f"{about['net']} from its file: {file.stat().st_size} bytes")
+    again = measure(file, digits)  # the file says how to build the network and what its inputs are
+    print(f"{again.title}: {file.stat().st_size} bytes")
 
-right = evaluate(net, digits.test, normal)
-low, high = interval(right)
-print(f"resnet-8: {right.mean():.1%} of the test images (95 % interval {low:.1%} to {high:.1%})")
+accuracy, right = again.group("accuracy"), again.detail  # which of the test images, one by one
+low, high = accuracy["low"].text, accuracy["high"].text
+print(f"resnet-8: {accuracy['top1'].text} of the test images (95 % interval {low} to {high})")
 
 other = train("mlp", digits, recipe={"epochs": 5, "rate": 0.05}).detail.right
 only_one, only_other = int((right & ~other).sum()), int((other & ~right).sum())

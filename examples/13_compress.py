@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from slipstick import Retraining, ShiftSchedule, adapt, measure, train
-from slipstick.core.files import write_text
 
 FORMATS = "int8:axis=0|int4:axis=0|truncate:3|round:3|round:2|swis:3|swis:2|swis:1"
 
@@ -22,7 +21,8 @@ with TemporaryDirectory() as folder:
     for number, row in enumerate(table.rows):
         cells = [table.text(number, column) for column in (1, 2, 5, 6)]
         print(f"{row[0]:12s} accuracy {cells[0]:>7s}, change {cells[1]:>7s}, {cells[2]:>9s}, {cells[3]}")
-    write_text("out/formats.html", several.html())
+    Path("out").mkdir(exist_ok=True)
+    Path("out/formats.html").write_text(several.html(), "utf-8")
 
     print("\nswis:1, retrained; and with 2 shifts of each filter on average, where they matter")
     retrained = adapt(net, "swis:1", "digits", retraining=Retraining(epochs=3))

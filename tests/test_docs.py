@@ -13,7 +13,8 @@ import pytest
 
 from commands import ROOT
 
-PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.MULTILINE | re.DOTALL
+PYTHON = re.compile(r"^```python\n(.*?)^```$", FILE)
 
 
 def _console() -> ModuleType:
@@ -29,6 +30,7 @@ def _console() -> ModuleType:
 console = _console()
 PAGES = [page for page in console.PAGES if console.FENCE.search(page.read_text("utf-8"))]
 SNIPPETS = [page for page in console.PAGES if PYTHON.search(page.read_text("utf-8"))]
+INHERITING = [page for page in SNIPPETS if "Suite):" in "".join(PYTHON.findall(page.read_text("utf-8")))]
 MARKED = [
     pytest.param(page, marks=pytest.mark.trains)
     if "train(" in "".join(PYTHON.findall(page.read_text("utf-8")))
@@ -58,6 +60,15 @@ def test_python_in_the_page_runs(page: Path) -> None:
     assert done.stdout
 
 
+@pytest.mark.parametrize("page", INHERITING, ids=name)
+def test_what_the_page_adds_passes_the_suite_that_it_inherits(page: Path, tmp_path: Path) -> None:
+    (tmp_path / "test_page.py").write_text("\n".join(PYTHON.findall(page.read_text("utf-8"))), "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "test_page.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("one", "other", "agree"),
     [
@@ -72,6 +83,18 @@ def test_python_in_the_page_runs(page: Path) -> None:
 )
 def test_what_counts_as_the_same_line(one: str, other: str, agree: bool) -> None:
     assert console.same(one, other) is agree
+
+
+FILES = [
+    pytest.param(page, match, id=f"{name(page)}-{match['file']}")
+    for page in console.PAGES
+    for match in re.finditer(r'^```\w+ title="(?P<file>[^"]+)"\n(?P<text>.*?)^```$', page.read_text("utf-8"), FILE)
+]
+
+
+@pytest.mark.parametrize(("page", "match"), FILES)
+def test_files_in_the_page_are_those_of_the_repository(page: Path, match: re.Match[str]) -> None:
+    assert match["text"] == (ROOT / match["file"]).read_text("utf-8"), f"{name(page)} shows another {match['file']}"
 
 
 def test_pages_are_in_the_site() -> None:

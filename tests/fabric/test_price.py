@@ -70,8 +70,8 @@ def test_estimate_asks_the_fabric() -> None:
     ("workload", "system", "asked", "said"),
     [
         ("llama-3.1-8b", "h100-sxm-80gb:8", {}, "has no topology"),
-        ("resnet-50", "wafer-mesh", {}, "train of decoders"),
-        ("llama-3.1-8b", "wafer-mesh", {"phase": "prefill"}, "train of decoders"),
+        ("resnet-50", "wafer-mesh", {}, "train of decoders on accelerators"),
+        ("llama-3.1-8b", "wafer-mesh", {"phase": "prefill"}, "train of decoders on accelerators"),
     ],
 )
 def test_what_the_fabric_cannot_price_is_said(workload: str, system: str, asked: dict[str, str], said: str) -> None:

@@ -2,72 +2,45 @@
 
 from __future__ import annotations
 
-import ast
 import builtins
 import inspect
-from collections.abc import Callable
-from dataclasses import is_dataclass
-from importlib import import_module
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, get_args, is_typeddict
+from typing import Any
 
 import pytest
 
 import slipstick
+from command_parameters import command, hints, parameters
+from commands import ROOT
 from slipstick.cli import _COMMANDS
-from slipstick.cli.options import Shown
 from slipstick.core.errors import SlipstickError
 from slipstick.exploration.frontier import Frontier
 from slipstick.report.comparison import Comparison
 from slipstick.report.report import Report
-from slipstick.training.recipe import Recipe
 
 ANSWERS = (Report, Frontier, Comparison)
 NOUNS = {
-    "CalibrationImages", "Plan", "Report", "Retraining", "ShiftSchedule", "SlipstickError", "Space", "System",
-    "Workload", "network", "open_network", "system", "__version__",
+    "Comparison", "DataSet", "Decoder", "Format", "Frontier", "Images", "Metric", "Network", "Op", "OperatorGraph",
+    "Phase", "Plan", "Question", "Recipe", "Report", "SlipstickError", "Space", "Sweep", "System", "Table", "Topology",
+    "TrainedNetwork", "Validation", "WeightLayer", "Workload", "__version__",
 }  # fmt: skip
-OPTIONS_OF = tuple(f"slipstick.{part}." for part in ("cli", "verbs", "engines", "exploration", "compress", "training"))
+LOOK_UPS = {"data_set", "format_of", "from_torch", "network", "open_network", "system", "topology"}
+OPTIONS = {
+    "CalibrationImages", "EstimateOptions", "HybridOptions", "PlaceOptions", "Retraining", "SearchOptions",
+    "ShiftSchedule", "SimulateOptions", "TrialCounts",
+}  # fmt: skip
+EXTENSIONS = {  # what a kind of device, an engine, an encoding or an arithmetic of one's own is made of
+    "ARITHMETICS", "Arithmetic", "Cost", "Device", "ENCODINGS", "Encoded", "Encoding", "Engine", "FormatFamily",
+    "Operand", "StandIn", "register_device", "register_engines",
+}  # fmt: skip
+DEEPER = {  # packages that examples and docs may import from: libraries of one domain, too wide for the front page
+    "array", "cluster", "compress", "core.files", "core.units", "engines.fred_paper", "fabric", "formats.arithmetic",
+    "networks.graphs", "pictures", "testing", "trained", "training",
+}  # fmt: skip
 OPENING = {"mean", "deviation"}  # of `slipstick.open_network`, whose network a verb is given
 SHOWING = {"details", "rows", "json", "out", "packed", "plot", "threads"}  # of a command alone: where answers go, how
-
-
-def command(name: str) -> Callable[..., None]:
-    module, _, function = _COMMANDS[name][0].partition(":")
-    found: Callable[..., None] = getattr(import_module(f"slipstick.cli.{module}"), function)
-    return found
-
-
-def hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the annotations as objects, names that only a type checker imports included."""
-    module = import_module(function.__module__)
-    names = dict(vars(module))
-    for block in ast.parse(inspect.getsource(module)).body:
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING":
-            imports = [node for node in block.body if isinstance(node, ast.Import | ast.ImportFrom)]
-            exec(compile(ast.Module(imports, []), "imports", "exec"), names)  # noqa: S102  the house's own source
-    annotations = function.__annotations__.items()
-    return {name: eval(hint, names) if isinstance(hint, str) else hint for name, hint in annotations}  # noqa: S307
-
-
-def option_objects(hint: Any) -> list[type]:
-    """Return the classes of options in an annotation: dataclasses, the recipe, and the TypedDict of ``**options``."""
-    inner = [part for argument in get_args(hint) for part in option_objects(argument)]
-    options = is_dataclass(hint) or is_typeddict(hint) or hint is Recipe
-    return [hint] if options and hint.__module__.startswith(OPTIONS_OF) else inner
-
-
-def parameters(function: Callable[..., Any]) -> set[str]:
-    """Return the names of all parameters, and of the fields of option objects in place of the object."""
-    names: set[str] = set()
-    known = hints(function)
-    for name in inspect.signature(function).parameters:
-        objects = option_objects(known[name])
-        if Shown in objects:
-            continue
-        fields = [field for kind in objects for field in kind.__annotations__]
-        names |= {name, *fields} if function.__module__.startswith("slipstick.verbs") else set(fields or [name])
-    return names
 
 
 @pytest.mark.parametrize("name", _COMMANDS)
@@ -112,9 +85,39 @@ def test_what_comes_back_shows_itself(ask: Callable[[], Any]) -> None:
 
 
 def test_only_public_names_are_listed() -> None:
-    assert set(dir(slipstick)) == _COMMANDS.keys() | NOUNS
+    assert set(dir(slipstick)) == _COMMANDS.keys() | NOUNS | LOOK_UPS | OPTIONS | EXTENSIONS
     assert set(slipstick.__all__) == set(dir(slipstick)) - {"list", "__version__"}
     assert builtins.list("ab") == ["a", "b"]
+
+
+def test_type_checkers_and_python_see_the_same_names() -> None:
+    tree = ast.parse(Path(slipstick.__file__).read_text("utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    names = {
+        alias.asname or alias.name: f"{node.module}:{alias.name}"
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    names["list"] = names.pop("list_")
+    assert names.keys() == slipstick._PUBLIC.keys()
+    for name, place in slipstick._PUBLIC.items():
+        module, _, attribute = place.partition(":")
+        assert names[name] == f"slipstick.{module}:{attribute or name}"
+
+
+def written_imports() -> Iterator[tuple[str, str]]:
+    """Yield every module of ours that an example or a page of the docs imports from, with the file's name."""
+    for path in (*sorted((ROOT / "examples").glob("*.py")), *sorted((ROOT / "docs").rglob("*.md"))):
+        for module in re.findall(r"^ *from slipstick\.(\S+) import", path.read_text("utf-8"), re.MULTILINE):
+            yield path.name, module
+
+
+def test_examples_and_docs_import_public_names() -> None:
+    shown = list(written_imports())
+    assert shown
+    for file, module in shown:
+        assert any(f"{module}.".startswith(f"{package}.") for package in DEEPER), f"{file}: slipstick.{module}"
 
 
 def test_a_misspelt_option_is_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,6 @@ from slipstick.cli.options import Inputs, Shown
 from slipstick.cli.output import progress_bar, put, say
 from slipstick.compress.adapt_options import CalibrationImages, Retraining, ShiftSchedule
 
-_CALIBRATION, _SCHEDULE, _RETRAINING = CalibrationImages(), ShiftSchedule(), Retraining()
-_INPUTS, _SHOWN = Inputs(), Shown()
 _Group = Parameter(name="*")
 
 
@@ -21,17 +20,37 @@ def _flag(name: str) -> str:
     return "retrain" if name == "epochs" else name
 
 
+@dataclass(frozen=True)
+class _AdaptGroups:
+    """Options of the verb, in its three groups."""
+
+    calibration: Annotated[CalibrationImages, _Group] = field(default_factory=CalibrationImages)
+    schedule: Annotated[ShiftSchedule, _Group] = field(default_factory=ShiftSchedule)
+    retraining: Annotated[Retraining, Parameter(name="*", name_transform=_flag)] = field(default_factory=Retraining)
+
+
+@dataclass(frozen=True)
+class _AdaptedFiles:
+    """Files that the adapted network is written to."""
+
+    out: Path | None = None
+    "Write the network there, in the kind of file that it came in."
+
+    packed: Path | None = None
+    "Write the network there with packed weights, as a safetensors container that slipstick measure opens."
+
+
+_GROUPS, _FILES, _INPUTS, _SHOWN = _AdaptGroups(), _AdaptedFiles(), Inputs(), Shown()
+
+
 def adapt(
     network: str,
     *,
     formats: Annotated[str, Parameter(name=("--formats", "--format"))],
     data: str,
     system: str | None = None,
-    out: Path | None = None,
-    packed: Path | None = None,
-    calibration: Annotated[CalibrationImages, _Group] = _CALIBRATION,
-    schedule: Annotated[ShiftSchedule, _Group] = _SCHEDULE,
-    retraining: Annotated[Retraining, Parameter(name="*", name_transform=_flag)] = _RETRAINING,
+    files: Annotated[_AdaptedFiles, _Group] = _FILES,
+    groups: Annotated[_AdaptGroups, _Group] = _GROUPS,
     inputs: Inputs = _INPUTS,
     shown: Shown = _SHOWN,
 ) -> None:
@@ -52,24 +71,21 @@ def adapt(
         scored. Without training images every second test image calibrates.
     system
         An array (swis-8x8, stripes-8x8, ...): say what the weights take on it, against int8.
-    out
-        Write the network there, in the kind of file that it came in.
-    packed
-        Write the network there with packed weights, as a safetensors container that slipstick measure opens.
     """
     from slipstick.core.errors import SlipstickError
     from slipstick.datasets import data_set
     from slipstick.trained import open_network
     from slipstick.verbs.adapt import adapt as verb
 
+    out, packed = files.out, files.packed
     if "|" in formats and (out is not None or packed is not None):
         raise SlipstickError("writes one network", path="formats", value=formats, allowed="one format")
     images = data_set(data)
     opened = open_network(network, images, normal=inputs.normal())
     with progress_bar(shown, "adapting") as progress:
         report = verb(
-            opened, formats, images, calibration=calibration, schedule=schedule, retraining=retraining, system=system,
-            progress=progress,
+            opened, formats, images, calibration=groups.calibration, schedule=groups.schedule,
+            retraining=groups.retraining, system=system, progress=progress,
         )  # fmt: skip
     if packed is not None:
         say(f"wrote {packed}, {report.detail.write_packed(packed):,} bytes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,21 @@ from slipstick.cli.options import Shown
 from slipstick.cli.output import progress_bar, put, say
 from slipstick.verbs.epochs import TrialCounts
 
-_TRIALS, _SHOWN = TrialCounts(), Shown()
+
+@dataclass(frozen=True)
+class _CurveFiles:
+    """Files that the measured curve is written to."""
+
+    out: Path | None = None
+    """Write the curve as CSV, as slipstick hybrid --epochs reads it. Finished trainings are stored beside it (.trials),
+    so that the same command goes on where it was stopped."""
+
+    plot: Path | None = None
+    "Write the picture to this SVG file."
+
+
+_Group = Parameter(name="*")
+_TRIALS, _FILES, _SHOWN = TrialCounts(), _CurveFiles(), Shown()
 
 
 def epochs(
@@ -21,9 +36,8 @@ def epochs(
     batches: str = "16..1024",
     target: float = 0.91,
     rates: str = "0.003,0.01,0.03,0.1,0.3",
-    trials: Annotated[TrialCounts, Parameter(name="*")] = _TRIALS,
-    out: Path | None = None,
-    plot: Path | None = None,
+    trials: Annotated[TrialCounts, _Group] = _TRIALS,
+    files: Annotated[_CurveFiles, _Group] = _FILES,
     shown: Shown = _SHOWN,
 ) -> None:
     """Train a small network at many batch sizes, and say how many epochs each takes to the target.
@@ -40,17 +54,13 @@ def epochs(
         Share of the test images that must be classified rightly.
     rates
         Learning rates, by comma: each is tried at every batch, and the best one counts.
-    out
-        Write the curve as CSV, as slipstick hybrid --epochs reads it. Finished trainings are kept beside it
-        (.trials), so that the same command goes on where it was stopped.
-    plot
-        Write the picture to this SVG file.
     """
     from slipstick.cli.options import numbers, whole_numbers
     from slipstick.core.extras import require
     from slipstick.core.files import write_text
     from slipstick.verbs.epochs import epochs as verb
 
+    out, plot = files.out, files.plot
     require("torch", "torch").set_num_threads(1)  # small networks: a second thread costs more than it brings
     with progress_bar(shown, "training") as progress:
         report = verb(

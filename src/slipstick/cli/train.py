@@ -13,21 +13,21 @@ from slipstick.cli.output import progress_bar, put, say
 from slipstick.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    RecipeOptions = Recipe
+    _RecipeOptions = Recipe
 else:  # the fields of Recipe without its checks: `train` makes them, and names what is wrong as every verb does
-    RecipeOptions = make_dataclass(
-        "RecipeOptions",
+    _RecipeOptions = make_dataclass(
+        "_RecipeOptions",
         [
             (name, Annotated[info.annotation, Parameter(help=info.description)], field(default=info.default))
             for name, info in Recipe.model_fields.items()
         ],
         frozen=True,
     )
-    RecipeOptions.__module__ = __name__  # where its annotations are looked up
+    _RecipeOptions.__module__ = __name__  # where its annotations are looked up
 
 
 @dataclass(frozen=True)
-class TrainingFiles:
+class _TrainingFiles:
     """Files that a training begins with, goes on from, and writes."""
 
     start: Path | None = None
@@ -41,15 +41,15 @@ class TrainingFiles:
 
 
 _Group = Parameter(name="*")
-_RECIPE, _FILES, _SHOWN = RecipeOptions(), TrainingFiles(), Shown()
+_RECIPE, _FILES, _SHOWN = _RecipeOptions(), _TrainingFiles(), Shown()
 
 
 def train(
     network: str,
     *,
     data: str = "digits",
-    recipe: Annotated[RecipeOptions, _Group] = _RECIPE,
-    files: Annotated[TrainingFiles, _Group] = _FILES,
+    recipe: Annotated[_RecipeOptions, _Group] = _RECIPE,
+    files: Annotated[_TrainingFiles, _Group] = _FILES,
     size: int | None = None,
     threads: int | None = None,
     shown: Shown = _SHOWN,

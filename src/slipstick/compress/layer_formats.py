@@ -46,8 +46,8 @@ def layer_formats(
     --------
     >>> from slipstick.trained import open_network
     >>> forms = layer_formats(open_network("examples/data/small.tflite"), "swis:3;depthwise=int8")
-    >>> [form.name for form in forms.values()]
-    ['swis:3,group=4', 'int8:axis=0', 'swis:3,group=4', 'swis:3,group=4']
+    >>> [form.name for form in forms.values()][:2]
+    ['swis:3,group=4', 'int8:axis=0']
     """
     layers = network.layers()
     texts = formats_of(formats, [PatternLayer(layer.name, layer.kind) for layer in layers])

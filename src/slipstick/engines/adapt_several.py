@@ -11,7 +11,8 @@ import numpy as np
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.pareto import pareto
-from slipstick.engines.adapt_network import AdaptOptions, adapt_network
+from slipstick.engines.adapt_network import adapt_network
+from slipstick.engines.adaptation import AdaptOptions
 from slipstick.report.report import Report, Table
 
 if TYPE_CHECKING:
@@ -27,14 +28,14 @@ _COLUMNS = {
 }  # fmt: skip
 
 
-def adapt_several(
+def adapt_formats(
     network: str | Path | nn.Module | TrainedNetwork,
     formats: Sequence[str],
     data: DataSet,
     options: AdaptOptions,
     progress: Progress | None = None,
 ) -> Report:
-    """Put a network into each of several formats, from the same weights; a row of ``formats`` tells of each.
+    """Put a network into one format, or into each of several: a row of the breakdown ``formats`` tells of each.
 
     The arguments are those of `slipstick.adapt`. A schedule's average holds for the formats that have shifts, and is
     left out for the others. The Report's detail is the Report of each format, by its text.
@@ -45,6 +46,8 @@ def adapt_several(
     """
     from slipstick.trained.open import open_network
 
+    if len(formats) == 1:
+        return adapt_network(network, formats[0], data, options, progress)
     alone = {
         "folder": options.retraining.folder, "budget": options.schedule.budget,
         "activations": options.calibration.activations,

@@ -14,7 +14,7 @@ _SHARE = 8  # shifts go up to an eighth of the side: 4 of 32 pixels, He et al. 1
 
 
 def kind(asked: Literal["auto", "none", "crop", "crop-flip"], data: DataSet) -> _Augment:
-    """Return what ``auto`` means for a data set."""
+    """Return the augmentation that ``auto`` means for a data set."""
     if asked != "auto":
         return asked
     return "crop-flip" if data.mirrors else "crop"

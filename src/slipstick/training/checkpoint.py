@@ -68,14 +68,16 @@ def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _history(header: Mapping[str, str], recipe: Recipe, data: str, path: str) -> History:
     about: Any = parse_json(header.get(_KEY, "null"), where=path)
     try:
-        found, name = Recipe.model_validate(about["recipe"]), about["data"]
+        stored, name = Recipe.model_validate(about["recipe"]), about["data"]
         history = History(tuple(Epoch(**{key: float(row[key]) for key in row}) for row in about["history"]))
     except (TypeError, KeyError, ValueError, AttributeError):
         raise SlipstickError("not a checkpoint of a training", path=path) from None
-    if (found, name) != (recipe, data):
-        differs = {key for key, value in recipe.model_dump().items() if getattr(found, key) != value}
-        what = ", ".join(sorted(differs | ({"data"} if name != data else set())))
-        raise SlipstickError(f"a training with another {what}: name another folder, or delete this file", path=path)
+    if (stored, name) != (recipe, data):
+        differs = {key for key, value in recipe.model_dump().items() if getattr(stored, key) != value}
+        differences = ", ".join(sorted(differs | ({"data"} if name != data else set())))
+        raise SlipstickError(
+            f"a training with another {differences}: name another folder, or delete this file", path=path
+        )
     if len(history.epochs) > recipe.epochs:
         raise SlipstickError(f"{len(history.epochs)} epochs of {recipe.epochs}", path=path)
     return history

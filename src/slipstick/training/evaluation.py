@@ -32,7 +32,7 @@ def evaluate(
 
 
 def chosen_precision(asked: Literal["auto", "bf16", "fp32"]) -> Literal["bf16", "fp32"]:
-    """Return what ``auto`` means on this processor: bf16 only where it has instructions for its products."""
+    """Return the precision that ``auto`` means here: bf16 only where the processor multiplies it."""
     if asked != "auto":
         return asked
     able = require("torch", "torch").cpu.get_capabilities()

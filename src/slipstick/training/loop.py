@@ -113,9 +113,9 @@ def _epoch(run: _Run, history: History) -> Epoch:
     run.net.train()
     order = random.permutation(len(run.data.train))
     for step in range(run.steps):
-        done = number * run.steps + step
+        before = number * run.steps + step
         for group in run.optimiser.param_groups:
-            group["lr"] = run.recipe.rate_at(done, run.recipe.epochs * run.steps)
+            group["lr"] = run.recipe.rate_at(before, run.recipe.epochs * run.steps)
         which = order[step * run.recipe.batch : (step + 1) * run.recipe.batch]
         losses += _step(run, which, random) * len(which)
         seen += len(which)
@@ -123,7 +123,7 @@ def _epoch(run: _Run, history: History) -> Epoch:
             raise SlipstickError(
                 f"the loss is not a number any more in epoch {number + 1}", path="recipe.rate", allowed="a lower rate"
             )
-        run.progress(done + 1, run.recipe.epochs * run.steps, _said(number, run.recipe, history))
+        run.progress(before + 1, run.recipe.epochs * run.steps, _said(number, run.recipe, history))
     right = evaluate(run.net, run.data.test, run.normal, precision=chosen_precision(run.recipe.precision))
     accuracy = float(right.mean()) if len(right) else math.nan
     return Epoch(losses / seen, accuracy, time.perf_counter() - started)
@@ -132,10 +132,10 @@ def _epoch(run: _Run, history: History) -> Epoch:
 def _step(run: _Run, which: NDArray[np.int64], random: np.random.Generator) -> float:
     """Move the weights once by the mean gradient over the images `which`; return their mean loss before."""
     torch = require("torch", "torch")
-    how, loss = augment.kind(run.recipe.augment, run.data), 0.0
+    augmentation, loss = augment.kind(run.recipe.augment, run.data), 0.0
     run.optimiser.zero_grad()
     for piece in np.array_split(which, -(-len(which) // (run.recipe.chunk or len(which)))):
-        images, labels = augment.batch(run.data.train, piece, how, random)
+        images, labels = augment.batch(run.data.train, piece, augmentation, random)
         with autocast(chosen_precision(run.recipe.precision)):
             outputs = run.net(input_tensor(images, run.normal))
         part = torch.nn.functional.cross_entropy(
@@ -156,8 +156,8 @@ def _optimiser(net: nn.Module, recipe: Recipe) -> SGD:
         {"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": recipe.decay},
         {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
     ]
-    found: SGD = torch.optim.SGD(groups, lr=recipe.rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
-    return found
+    optimiser: SGD = torch.optim.SGD(groups, lr=recipe.rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+    return optimiser
 
 
 def _said(number: int, recipe: Recipe, history: History) -> str:
@@ -165,5 +165,5 @@ def _said(number: int, recipe: Recipe, history: History) -> str:
     return f"epoch {number + 1}/{recipe.epochs}{last}"
 
 
-def _silent(done: int, total: int, text: str) -> None:
+def _silent(steps: int, total: int, text: str) -> None:
     """Say nothing."""

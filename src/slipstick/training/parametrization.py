@@ -59,7 +59,7 @@ class Formatted(nn.Module):
         return self.form.encoding.encode(channels_last(weight.detach().cpu().double().numpy()), self.side)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Return what the format keeps of the weight, with the weight's gradient."""
+        """Return the values that the format keeps of the weight, with the weight's gradient."""
         source = weight if self.policy == "step" else self._of_epoch(weight)
         if self.values is None or source._version != self.version:
             self.last, self.version = self.encoded(source), source._version

@@ -35,9 +35,8 @@ def adapt(
     Parameters
     ----------
     network
-        An 8-bit ``.tflite`` file, which stays integers; a ``.safetensors`` file of ``slipstick train``, an ``.onnx``
-        file, ``efficientnet-lite0`` or a torch module from images [n, c, h, w] to logits, which can be retrained; a
-        file of packed weights; or what `slipstick.trained.open_network` gives.
+        An 8-bit ``.tflite`` file, which stays integers; a ``.safetensors`` or ``.onnx`` file or a torch module, which
+        can be retrained; and all else that `slipstick.open_network` takes.
     formats
         ``swis:3``, or by patterns: ``swis:3;depthwise=int8;last=int8``. Several, ``int4|swis:2|swis:3``, are set side
         by side, from the same weights.
@@ -62,8 +61,7 @@ def adapt(
 
     Errors
     ------
-    SlipstickError for files and formats that are none, data that does not fit the network, and what a network of its
-    kind cannot do.
+    SlipstickError for files and formats that are none, data that does not fit, and what such a network cannot do.
 
     Examples
     --------
@@ -71,15 +69,13 @@ def adapt(
     >>> from slipstick.trained.torch import module
     >>> digits = data_set("digits")
     >>> report = adapt(module("mlp", digits), "swis:2", digits, schedule=ShiftSchedule(shifts=3))
-    >>> report.value("weights.compression") > 1, report.value("shifts.by_bytes") <= 3
-    (True, True)
+    >>> report.value("shifts.by_bytes") <= 3
+    True
     """
     from slipstick.datasets import data_set
-    from slipstick.engines.adapt_network import AdaptOptions, adapt_network
-    from slipstick.engines.adapt_several import adapt_several
+    from slipstick.engines.adapt_several import adapt_formats
+    from slipstick.engines.adaptation import AdaptOptions
 
     options = AdaptOptions(calibration, schedule, retraining, system)
     texts = [text.strip() for text in formats.split("|")]
-    if len(texts) > 1:
-        return adapt_several(network, texts, data_set(data), options, progress)
-    return adapt_network(network, texts[0], data_set(data), options, progress)
+    return adapt_formats(network, texts, data_set(data), options, progress)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slipstick.core.arrays import IntArray
+from slipstick.core.arrays import AnyArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.integer.fixed_point import BITS, limits, multipliers, rescale, steps
-from slipstick.trained.integer.integer_network import Operator, Tensor, Values
+from slipstick.trained.integer.integer_network import Operator, Tensor
 from slipstick.trained.integer.softmax import softmax
 from slipstick.trained.integer.weighted_layers import Compute, padded
 from slipstick.trained.integer.window_geometry import slides, span
@@ -26,19 +26,19 @@ def _codes(tensor: Tensor) -> IntArray:
     return np.arange(256).astype(np.uint8).view(tensor.dtype).astype(np.int64)
 
 
-def _bytes(codes: Values) -> NDArray[np.uint8]:
+def _bytes(codes: AnyArray) -> NDArray[np.uint8]:
     return np.ascontiguousarray(codes).view(np.uint8)
 
 
-def _clipped(values: Values, y: Tensor, bounds: tuple[int, int]) -> Values:
-    held: Values = np.clip(values, *bounds).astype(y.dtype)
-    return held
+def _clipped(values: AnyArray, y: Tensor, bounds: tuple[int, int]) -> AnyArray:
+    clipped: AnyArray = np.clip(values, *bounds).astype(y.dtype)
+    return clipped
 
 
-def _looked_up(table: Values) -> Compute:
-    def compute(codes: Values) -> Values:
-        found: Values = table[_bytes(codes)]
-        return found
+def _looked_up(table: AnyArray) -> Compute:
+    def compute(codes: AnyArray) -> AnyArray:
+        results: AnyArray = table[_bytes(codes)]
+        return results
 
     return compute
 
@@ -59,7 +59,7 @@ def _moderate(factor: float, y: Tensor) -> tuple[IntArray, IntArray]:
     return multipliers(factor)
 
 
-def _from_real(values: Values, y: Tensor) -> Values:
+def _from_real(values: AnyArray, y: Tensor) -> AnyArray:
     with np.errstate(over="ignore", invalid="ignore"):
         ratio = values.astype(np.float32) / np.float32(y.scale)
         away = np.trunc(ratio) + np.where(np.abs(ratio - np.trunc(ratio)) >= 0.5, np.sign(ratio), 0)  # C's round
@@ -77,7 +77,7 @@ def prelu(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
     """Return x where it is not negative, else x times its channel's slope."""
     slopes = np.array(tensors[1].values, np.float32).ravel()
 
-    def compute(values: Values) -> Values:
+    def compute(values: AnyArray) -> AnyArray:
         with np.errstate(over="ignore", invalid="ignore"):
             return np.where(values >= 0, values, values * slopes)
 
@@ -95,9 +95,9 @@ def add(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
     sums = rescale(parts[0][:, None] + parts[1], steps(*multipliers(factor)))
     table = _clipped(sums + y.zero_point, y, limits(y, op.options.activation)).ravel()
 
-    def compute(left: Values, right: Values) -> Values:
-        found: Values = table[_bytes(left).astype(np.uint16) << 8 | _bytes(right)]
-        return found
+    def compute(left: AnyArray, right: AnyArray) -> AnyArray:
+        results: AnyArray = table[_bytes(left).astype(np.uint16) << 8 | _bytes(right)]
+        return results
 
     return compute
 
@@ -127,7 +127,7 @@ def mean(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
     up = min(count.bit_length() - 1, 32, BITS + shift)
     step = steps(np.array((multiplier << up) // count), np.array(shift - up))
 
-    def compute(codes: Values) -> Values:
+    def compute(codes: AnyArray) -> AnyArray:
         sums = codes.sum(axis=(1, 2), dtype=np.int64) - x.zero_point * count
         return _clipped(rescale(sums, step) + y.zero_point, y, limits(y)).reshape(len(codes), *y.shape[1:])
 
@@ -142,10 +142,10 @@ def pool(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
     empty = int(np.iinfo(x.dtype).min) if largest else 0
     join: Callable[..., Any] = np.maximum if largest else np.add
 
-    def compute(codes: Values) -> Values:
-        held = padded(codes.astype(np.int32), sides, empty)
+    def compute(codes: AnyArray) -> AnyArray:
+        framed = padded(codes.astype(np.int32), sides, empty)
         total = np.full((len(codes), *y.shape[1:]), empty, np.int32)
-        for part in _parts(held, op, sides):
+        for part in _parts(framed, op, sides):
             join(total, part, out=total)
         return _clipped(total if largest else _divided(total, counts), y, bounds)
 
@@ -154,16 +154,16 @@ def pool(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
     return compute
 
 
-def _parts(held: Values, op: Operator, sides: Any) -> Any:
+def _parts(framed: AnyArray, op: Operator, sides: Any) -> Any:
     """Yield, for each place in the window, the pixels that lie there in all windows."""
     (high, *_), (wide, *_) = sides
     (down, right), (tall, broad) = op.options.stride, op.options.window
     for i, j in itertools.product(range(tall), range(broad)):
-        yield held[:, i : i + span(high, down) : down, j : j + span(wide, right) : right]
+        yield framed[:, i : i + span(high, down) : down, j : j + span(wide, right) : right]
 
 
-def _divided(total: Values, count: Any) -> Values:
-    mean: Values = np.sign(total) * ((np.abs(total) + count // 2) // count)
+def _divided(total: AnyArray, count: Any) -> AnyArray:
+    mean: AnyArray = np.sign(total) * ((np.abs(total) + count // 2) // count)
     return mean
 
 

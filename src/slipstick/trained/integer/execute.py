@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slipstick.core.arrays import AnyArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.trained.integer.elementwise import OPERATORS
@@ -14,7 +15,7 @@ from slipstick.trained.integer.layer_weights import bias_of
 from slipstick.trained.integer.weighted_layers import Compute, convolution, dense, depthwise_convolution, layer
 
 if TYPE_CHECKING:
-    from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Tensor, Values
+    from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Tensor
 
 _LAYERS = {"conv": convolution, "depthwise": depthwise_convolution, "dense": dense}
 AT_ONCE = 2**23  # elements of the largest tensor: so many images run together
@@ -23,15 +24,28 @@ _Replaced = Mapping[int, Any]
 _Observe = Callable[[int, Any], None]
 
 
-def run(
+def run_integers(
     network: IntegerNetwork,
-    batch: Values,
+    batch: AnyArray,
     weights: _Replaced | None = None,
     biases: _Replaced | None = None,
     *,
     observe: _Observe | None = None,
-) -> Values:
-    """Return the network's output for a batch; see `IntegerNetwork.run`."""
+) -> AnyArray:
+    """Return the output for a batch of inputs, equal to that of TensorFlow Lite's reference kernels byte for byte.
+
+    Parameters
+    ----------
+    batch : codes [n, height, width, channels], of the input's type.
+    weights : tensor -> codes of the same shape and type as the file's, used in their place.
+    biases : tensor -> int32 biases, used in place of the file's.
+    observe : called with each tensor that flows and its values, some images at a time.
+
+    Errors
+    ------
+    SlipstickError for another type or shape, a tensor that no layer has, sums that 32 bits may not hold, and where
+    numba is not installed.
+    """
     require("numba", "sim")
     source = network.tensors[network.input]
     batch = np.asarray(batch)
@@ -45,18 +59,18 @@ def run(
     return np.concatenate(parts)
 
 
-def _through(network: IntegerNetwork, computes: list[Compute], batch: Values, observe: _Observe | None) -> Values:
-    held: dict[int, Values] = {network.input: batch}
+def _through(network: IntegerNetwork, computes: list[Compute], batch: AnyArray, observe: _Observe | None) -> AnyArray:
+    alive: dict[int, AnyArray] = {network.input: batch}
     if observe:
         observe(network.input, batch)
     for place, (op, compute) in enumerate(zip(network.operators, computes, strict=True)):
-        held[op.output] = compute(*(held[index] for index in op.inputs if index in held))
+        alive[op.output] = compute(*(alive[index] for index in op.inputs if index in alive))
         if observe:
-            observe(op.output, held[op.output])
+            observe(op.output, alive[op.output])
         for index in op.inputs:
             if network.last_use.get(index) == place and index != network.output:
-                held.pop(index, None)
-    return held[network.output]
+                alive.pop(index, None)
+    return alive[network.output]
 
 
 def _prepare(network: IntegerNetwork, weights: _Replaced, biases: _Replaced) -> list[Compute]:
@@ -65,7 +79,7 @@ def _prepare(network: IntegerNetwork, weights: _Replaced, biases: _Replaced) -> 
     return [_prepared(network, op, constants) for op in network.operators]
 
 
-def replacements(network: IntegerNetwork, weights: _Replaced, biases: _Replaced) -> dict[int, Values]:
+def replacements(network: IntegerNetwork, weights: _Replaced, biases: _Replaced) -> dict[int, AnyArray]:
     """Return the arrays that replace constants, by tensor, after checking each against its tensor.
 
     Errors
@@ -73,16 +87,16 @@ def replacements(network: IntegerNetwork, weights: _Replaced, biases: _Replaced)
     SlipstickError for a tensor that no layer has, and for another shape or type.
     """
     layers = [op for op in network.operators if is_layer(op)]
-    found: dict[int, Values] = {}
-    for given, known, what in (
+    replaced: dict[int, AnyArray] = {}
+    for given, known, kind in (
         (weights, {op.inputs[1] for op in layers}, "weights"),
         (biases, {bias_of(op) for op in layers} - {-1}, "biases"),
     ):
         for index, values in given.items():
             if index not in known:
-                raise SlipstickError("not a tensor of a layer", path=what, value=index, allowed=map(str, sorted(known)))
-            found[index] = _replaced(network.tensors[index], values, f"{what}.{index}")
-    return found
+                raise SlipstickError("not a tensor of a layer", path=kind, value=index, allowed=map(str, sorted(known)))
+            replaced[index] = _replaced(network.tensors[index], values, f"{kind}.{index}")
+    return replaced
 
 
 def is_layer(op: Operator) -> bool:
@@ -90,15 +104,15 @@ def is_layer(op: Operator) -> bool:
     return op.kind in _LAYERS
 
 
-def _replaced(tensor: Tensor, values: Any, path: str) -> Values:
-    found = np.asarray(values)
-    if found.dtype != tensor.dtype or found.shape != tensor.shape:
-        value, allowed = f"{found.dtype} {list(found.shape)}", f"{tensor.dtype} {list(tensor.shape)}"
+def _replaced(tensor: Tensor, values: Any, path: str) -> AnyArray:
+    replacement = np.asarray(values)
+    if replacement.dtype != tensor.dtype or replacement.shape != tensor.shape:
+        value, allowed = f"{replacement.dtype} {list(replacement.shape)}", f"{tensor.dtype} {list(tensor.shape)}"
         raise SlipstickError("not a replacement", path=path, value=value, allowed=allowed)
-    return found
+    return replacement
 
 
-def _prepared(network: IntegerNetwork, op: Operator, constants: Mapping[int, Values]) -> Compute:
+def _prepared(network: IntegerNetwork, op: Operator, constants: Mapping[int, AnyArray]) -> Compute:
     tensors = [network.tensors[index] for index in op.inputs if index >= 0]
     y = network.tensors[op.output]
     if not is_layer(op):

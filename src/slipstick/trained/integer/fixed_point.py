@@ -46,7 +46,7 @@ def multipliers(scales: NDArray[np.float64] | float) -> tuple[IntArray, IntArray
 
 
 def steps(multiplier: IntArray, shift: IntArray, rounding: _Rounding = "double") -> IntArray:
-    """Return how to scale by multiplier * 2**(shift - 31), as seven numbers [7, ...] that `rescale` applies in turn.
+    """Return the scaling by multiplier * 2**(shift - 31) as seven numbers [7, ...] that `rescale` applies in turn.
 
     "double" rounds the product's upper half first (a half upwards), then what the shift leaves (a half away from
     zero): convolutions, additions and means. "single" rounds once (a half upwards): dense layers.

@@ -58,10 +58,10 @@ def _take(recorder: Recorder, network: IntegerNetwork, op: Operator) -> None:
 
 def _convolution(network: IntegerNetwork, op: Operator) -> Sized:
     """Return the sizes of a convolution; a depth-wise file has [1, rows, columns, filters]."""
-    image, held, result = (network.tensors[tensor].shape for tensor in (*op.inputs[:2], op.output))
+    image, kernel, result = (network.tensors[tensor].shape for tensor in (*op.inputs[:2], op.output))
     if op.kind == "depthwise":
-        return products.convolution(image, (held[3], 1, *held[1:3]), _planes(result), image[3])
-    return products.convolution(image, (held[0], held[3], *held[1:3]), _planes(result), 1)
+        return products.convolution(image, (kernel[3], 1, *kernel[1:3]), _planes(result), image[3])
+    return products.convolution(image, (kernel[0], kernel[3], *kernel[1:3]), _planes(result), 1)
 
 
 def _planes(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from slipstick.core.arrays import FloatArray
+from slipstick.core.arrays import AnyArray, FloatArray
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.execute import is_layer
-from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Tensor, Values
+from slipstick.trained.integer.execute import is_layer, run_integers
+from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Tensor
 from slipstick.trained.integer.weighted_layers import laid_out
 from slipstick.trained.network import ObservedInputs
 
@@ -74,7 +74,7 @@ class LayerInputs(ObservedInputs):
 
 def layer_inputs(
     network: IntegerNetwork,
-    images: Values,
+    images: AnyArray,
     *,
     weights: Mapping[int, Any] | None = None,
     biases: Mapping[int, Any] | None = None,
@@ -85,7 +85,7 @@ def layer_inputs(
 
     Parameters
     ----------
-    images, weights, biases : as `IntegerNetwork.run` takes them.
+    images, weights, biases : as `run_integers` takes them.
     positions : windows drawn from each image (with replacement) for the second moments; None takes all. A layer with
         no more positions than that gives all of them.
     """
@@ -93,12 +93,12 @@ def layer_inputs(
         raise SlipstickError("not a number of positions", path="positions", value=positions, allowed="1 or more, None")
     sums = [_Sums(network, place, op, positions, seed) for place, op in enumerate(network.operators) if is_layer(op)]
 
-    def observe(tensor: int, codes: Values) -> None:
+    def observe(tensor: int, codes: AnyArray) -> None:
         for layer in sums:
             if layer.op.inputs[0] == tensor:
                 layer.add(codes)
 
-    network.run(images, weights, biases, observe=observe)
+    run_integers(network, images, weights, biases, observe=observe)
     return tuple(layer.finished() for layer in sums)
 
 
@@ -114,7 +114,7 @@ class _Sums:
         self.second: Any = 0
         self.seen = self.sampled = 0
 
-    def add(self, codes: Values) -> None:
+    def add(self, codes: AnyArray) -> None:
         """Add some images' codes."""
         view = self._windows(codes)
         images, high, wide = view.shape[:3]
@@ -140,7 +140,7 @@ class _Sums:
         mean = np.repeat(mean.T, times, axis=0).reshape(-1, *kernel, 1)
         return LayerInputs(self.place, mean, np.repeat(moments, times, axis=0))
 
-    def _windows(self, codes: Values) -> Values:
+    def _windows(self, codes: AnyArray) -> AnyArray:
         if self.op.kind == "dense":
             return codes.reshape(len(codes), -1, 1, 1, 1, self.w.shape[1])
         kernel = (self.w.shape[1], self.w.shape[2])

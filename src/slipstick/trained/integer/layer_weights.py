@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.core.arrays import AnyArray
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Tensor, Values
+from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Tensor
 
 _OPERATORS = ("Conv2D", "depthwise", "MatMul")  # the last step of a path in files of TensorFlow's converter
 _SUFFIXES = (*_OPERATORS, "FusedBatchNormV3", "BiasAdd", "ReadVariableOp", "resource")
@@ -63,7 +64,7 @@ class LayerWeights:
         """The largest code that the file can hold."""
         return int(np.iinfo(self.dtype).max) - self.zero_point  # type: ignore[type-var]
 
-    def stored(self, codes: Values) -> Values:
+    def stored(self, codes: AnyArray) -> AnyArray:
         """Return codes of the shape of `codes` in the file's layout and type, for `run` and `patch`.
 
         Errors
@@ -78,8 +79,8 @@ class LayerWeights:
             allowed = f"{self.least} to {self.most}"
             given = f"{codes.min()} to {codes.max()}"
             raise SlipstickError("codes beyond the file's type", path=self.name, value=given, allowed=allowed)
-        held = (codes.astype(np.int32) + self.zero_point).astype(self.dtype)
-        return np.ascontiguousarray(held.transpose(3, 1, 2, 0)) if self.kind == "depthwise" else held
+        values = (codes.astype(np.int32) + self.zero_point).astype(self.dtype)
+        return np.ascontiguousarray(values.transpose(3, 1, 2, 0)) if self.kind == "depthwise" else values
 
 
 def layer_weights(network: IntegerNetwork) -> tuple[LayerWeights, ...]:
@@ -97,14 +98,16 @@ def _of(network: IntegerNetwork, place: int, op: Operator) -> LayerWeights:
     if op.kind == "depthwise":
         codes = codes.transpose(3, 1, 2, 0)
     filters = len(codes)
-    held = bias_of(op)
-    bias = np.zeros(filters, np.int32) if held < 0 else network.tensors[held].values.ravel().astype(np.int32)
+    bias_tensor = bias_of(op)
+    bias = (
+        np.zeros(filters, np.int32) if bias_tensor < 0 else network.tensors[bias_tensor].values.ravel().astype(np.int32)
+    )
     kind: Literal["conv", "depthwise", "dense"] = op.kind  # type: ignore[assignment]
     return LayerWeights(
         name=w.name,
         op=place,
         tensor=op.inputs[1],
-        bias_tensor=held,
+        bias_tensor=bias_tensor,
         kind=kind,
         codes=np.ascontiguousarray(codes),
         scales=_scales(w, filters),

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from slipstick.trained.integer.fixed_point import BITS
 
-_Integers = NDArray[np.int32]
-
 
 @njit(inline="always")
 def _rescaled(value: Any, left: Any, multiplier: Any, right: Any) -> Any:
@@ -28,7 +26,7 @@ def _rescaled(value: Any, left: Any, multiplier: Any, right: Any) -> Any:
 
 @njit(cache=True)
 def requantise(
-    sums: NDArray[Any], bias: _Integers, scaling: _Integers, zero: int, low: int, high: int, out: Any
+    sums: NDArray[Any], bias: NDArray[np.int32], scaling: NDArray[np.int32], zero: int, low: int, high: int, out: Any
 ) -> None:
     """Turn sums [rows, filters] into codes; `scaling` is [3, filters]: left shift, multiplier, right shift."""
     rows, filters = sums.shape
@@ -44,12 +42,12 @@ def requantise(
 @njit(cache=True)
 def depthwise(
     x: NDArray[Any],
-    weights: _Integers,
+    weights: NDArray[np.int32],
     stride: tuple[int, int],
     dilation: tuple[int, int],
     x_zero: int,
-    bias: _Integers,
-    scaling: _Integers,
+    bias: NDArray[np.int32],
+    scaling: NDArray[np.int32],
     zero: int,
     low: int,
     high: int,

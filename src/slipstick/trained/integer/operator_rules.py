@@ -1,4 +1,4 @@
-"""What must hold between an operator and its tensors before it runs: each kind has a rule, and a file is held to it."""
+"""Rules between an operator and its tensors, one for each kind, that a file must keep before it runs."""
 
 from __future__ import annotations
 
@@ -65,16 +65,16 @@ def _need(holds: bool, message: str, value: object = None) -> None:
 
 def _flowing(inputs: list[Tensor | None], count: int) -> list[Tensor]:
     """Return the first `count` inputs, which must be there and be no constants, while all others are."""
-    found = [tensor for tensor in inputs if tensor is not None and tensor.data is None]
-    in_front = all(one is other for one, other in zip(found, inputs, strict=False))
-    _need(len(found) == count and in_front, f"does not read {count} computed tensors, in front", len(found))
-    return found
+    computed = [tensor for tensor in inputs if tensor is not None and tensor.data is None]
+    in_front = all(tensor is other for tensor, other in zip(computed, inputs, strict=False))
+    _need(len(computed) == count and in_front, f"does not read {count} computed tensors, in front", len(computed))
+    return computed
 
 
-def _constant(inputs: list[Tensor | None], place: int, what: str) -> Tensor:
+def _constant(inputs: list[Tensor | None], place: int, kind: str) -> Tensor:
     tensor = inputs[place] if place < len(inputs) else None
     if tensor is None or tensor.data is None:
-        raise SlipstickError(f"no constant {what}")
+        raise SlipstickError(f"no constant {kind}")
     return tensor
 
 

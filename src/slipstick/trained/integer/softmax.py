@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from slipstick.core.arrays import IntArray
+from slipstick.core.arrays import AnyArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.integer.fixed_point import BITS, multipliers
-from slipstick.trained.integer.integer_network import Operator, Tensor, Values
+from slipstick.trained.integer.integer_network import Operator, Tensor
 
 _INPUT, _SUM = 5, 12  # bits before the binary point of the scaled differences, and of their exponentials' sum
 _ONE = (1 << BITS) - 1  # the nearest to 1 in Q0
@@ -33,14 +33,14 @@ def softmax(op: Operator, tensors: list[Tensor], y: Tensor) -> Any:
         raise SlipstickError("rows too long for a softmax in integers", path=y.name, value=x.shape[-1])
     table, rescaled = _table(x.scale * op.options.beta, y.name)
 
-    def compute(codes: Values) -> Values:
+    def compute(codes: AnyArray) -> AnyArray:
         below = codes.max(axis=-1, keepdims=True).astype(np.int64) - codes
         powers = table[below]
         total = rescaled[below].sum(axis=-1, keepdims=True)
         reciprocal, over = _reciprocal(total)
         shares = _divided(_product(reciprocal, powers), over + BITS - 8)
-        held = np.clip(shares + least, least, np.iinfo(y.dtype).max)
-        return np.where(powers < 0, least, held).astype(y.dtype)
+        codes_out = np.clip(shares + least, least, np.iinfo(y.dtype).max)
+        return np.where(powers < 0, least, codes_out).astype(y.dtype)
 
     return compute
 

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slipstick.core.arrays import IntArray
+from slipstick.core.arrays import AnyArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.integer.fixed_point import limits, multipliers, rescale, steps
-from slipstick.trained.integer.integer_network import Operator, Options, Tensor, Values
+from slipstick.trained.integer.integer_network import Operator, Options, Tensor
 from slipstick.trained.integer.window_geometry import Sides, slides, span
 
 _SLAB = 2**22  # elements of windows laid out at once: 16 MiB
 _SINGLE = 2.0**24  # whole numbers up to here have their own single-precision representation
 INT32 = 2**31
 
-Compute = Callable[..., Values]
+Compute = Callable[..., AnyArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class _Layer:
         return np.stack([np.maximum(self.shift, 0), self.multiplier, np.maximum(-self.shift, 0)]).astype(np.int32)
 
 
-def layer(op: Operator, x: Tensor, w: Tensor, y: Tensor, codes: Values, bias: Values | None) -> _Layer:
+def layer(op: Operator, x: Tensor, w: Tensor, y: Tensor, codes: AnyArray, bias: AnyArray | None) -> _Layer:
     """Return a layer that computes with these codes and this bias (in the file's layout)."""
     weights = codes.T.reshape(1, 1, *codes.T.shape) if op.kind == "dense" else codes.transpose(1, 2, 3, 0)
     weights = weights.astype(np.int32) - np.int32(w.zero_points[0])
@@ -87,14 +87,14 @@ def convolution(made: _Layer, x: Tensor) -> Compute:
 
     matrix, scaling = _matrix(made, x), made.scaling
 
-    def compute(codes: Values) -> Values:
+    def compute(codes: AnyArray) -> AnyArray:
         out = np.empty((len(codes), *made.output.shape[1:]), made.output.dtype)
-        flat, done = out.reshape(-1, matrix.shape[1]), 0
+        flat, written = out.reshape(-1, matrix.shape[1]), 0
         for rows in _windows(codes, made.weights.shape[:2], made.options, x, made.x_zero):
             sums = np.subtract(rows, made.x_zero, dtype=matrix.dtype) @ matrix
-            held = flat[done : done + len(sums)]
-            requantise(sums, made.bias, scaling, made.zero, made.low, made.high, held)
-            done += len(sums)
+            block = flat[written : written + len(sums)]
+            requantise(sums, made.bias, scaling, made.zero, made.low, made.high, block)
+            written += len(sums)
         return out
 
     return compute
@@ -105,16 +105,16 @@ def dense(made: _Layer, x: Tensor) -> Compute:
     matrix = _matrix(made, x)
     step = steps(made.multiplier, made.shift, "single")
 
-    def compute(codes: Values) -> Values:
+    def compute(codes: AnyArray) -> AnyArray:
         rows = np.subtract(codes.reshape(-1, len(matrix)), made.x_zero, dtype=matrix.dtype)
         sums = (rows @ matrix).astype(np.int64) + made.bias
-        held = np.clip(rescale(sums, step) + made.zero, made.low, made.high)
-        return held.astype(made.output.dtype).reshape(len(codes), *made.output.shape[1:])
+        block = np.clip(rescale(sums, step) + made.zero, made.low, made.high)
+        return block.astype(made.output.dtype).reshape(len(codes), *made.output.shape[1:])
 
     return compute
 
 
-def _windows(codes: Values, kernel: tuple[int, ...], options: Options, x: Tensor, zero: int) -> Iterator[Values]:
+def _windows(codes: AnyArray, kernel: tuple[int, ...], options: Options, x: Tensor, zero: int) -> Iterator[AnyArray]:
     """Yield images' windows as rows [positions, kh * kw * channels], some at a time; around an image is `zero`."""
     (kh, kw), channels, (down, right) = kernel, codes.shape[3], options.stride
     if kh == kw == 1:  # nothing is added around
@@ -126,18 +126,18 @@ def _windows(codes: Values, kernel: tuple[int, ...], options: Options, x: Tensor
             yield image[start : start + some].reshape(-1, kh * kw * channels)
 
 
-def laid_out(codes: Values, kernel: tuple[int, int], options: Options, x: Tensor, zero: int) -> Values:
+def laid_out(codes: AnyArray, kernel: tuple[int, int], options: Options, x: Tensor, zero: int) -> AnyArray:
     """Return a view [n, height, width, kh, kw, channels] of the window at each output position."""
     (kh, kw), (down, right), (tall, broad) = kernel, options.stride, options.dilation
     sides = slides(x.shape, kernel, options)
     (high, *_), (wide, *_) = sides
-    held = padded(codes, sides, zero)
-    view = np.lib.stride_tricks.sliding_window_view(held, (span(kh, tall), span(kw, broad)), axis=(1, 2))
+    framed = padded(codes, sides, zero)
+    view = np.lib.stride_tricks.sliding_window_view(framed, (span(kh, tall), span(kw, broad)), axis=(1, 2))
     view = view[:, ::down, ::right, :, ::tall, ::broad]
     return view[:, :high, :wide].transpose(0, 1, 2, 4, 5, 3)
 
 
-def padded(codes: Values, sides: Sides, value: int) -> Values:
+def padded(codes: AnyArray, sides: Sides, value: int) -> AnyArray:
     """Return images with `value` around them."""
     around = [(before, after) for _, before, after in sides]
     if not any(map(any, around)):
@@ -155,11 +155,11 @@ def depthwise_convolution(made: _Layer, x: Tensor) -> Compute:
     times = weights.shape[2] // x.shape[3]
     sides = slides(x.shape, (weights.shape[0], weights.shape[1]), made.options)
 
-    def compute(codes: Values) -> Values:
+    def compute(codes: AnyArray) -> AnyArray:
         out = np.empty((len(codes), *made.output.shape[1:]), made.output.dtype)
-        held = padded(codes if times == 1 else np.repeat(codes, times, axis=3), sides, made.x_zero)
+        block = padded(codes if times == 1 else np.repeat(codes, times, axis=3), sides, made.x_zero)
         depthwise(
-            np.ascontiguousarray(held), weights, made.options.stride, made.options.dilation, made.x_zero,
+            np.ascontiguousarray(block), weights, made.options.stride, made.options.dilation, made.x_zero,
             made.bias, scaling, made.zero, made.low, made.high, out,
         )  # fmt: skip
         return out

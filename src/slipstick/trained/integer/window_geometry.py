@@ -1,4 +1,4 @@
-"""Where a sliding window lies on an image: TensorFlow's two paddings."""
+"""Places of a sliding window on an image: TensorFlow's two paddings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from slipstick.trained.integer.integer_network import Options, Padding
 
 
 def span(window: int, dilation: int = 1) -> int:
-    """Return how many pixels a dilated window covers along one side.
+    """Return the number of pixels that a dilated window covers along one side.
 
     Examples
     --------
@@ -23,9 +23,9 @@ def _slide(size: int, covered: int, stride: int, padding: Padding) -> tuple[int,
 
     Examples
     --------
-    >>> slide(224, 3, 2, "same")
+    >>> _slide(224, 3, 2, "same")
     (112, 0, 1)
-    >>> slide(224, 3, 2, "valid")
+    >>> _slide(224, 3, 2, "valid")
     (111, 0, 0)
     """
     if padding == "valid":

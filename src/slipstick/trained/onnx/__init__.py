@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_PUBLIC = {"OnnxNet": "module", "onnx_module": "build", "write_onnx": "export"}
+_PUBLIC = {"OnnxNet": "module", "onnx_module": "module_builder", "write_onnx": "export"}
 
 __all__ = sorted(_PUBLIC)
 

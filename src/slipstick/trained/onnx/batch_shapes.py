@@ -12,8 +12,8 @@ from typing import Any
 
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.onnx.constants import DIMENSIONS, WHOLE, integers, shape_of, type_name
-from slipstick.trained.onnx.node_attributes import Node
-from slipstick.trained.onnx.parse import DAMAGE
+from slipstick.trained.onnx.node_attributes import OnnxNode
+from slipstick.trained.onnx.onnx_file import DAMAGE
 
 BATCH = -2  # stands for the batch: a shape in a file has no size below -1
 INT64 = 7  # onnx.proto, TensorProto.DataType
@@ -22,8 +22,8 @@ Sizes = tuple[int, ...] | int  # a shape, or one size of it
 
 
 def without_shapes(
-    nodes: Sequence[Node], constants: Mapping[str, Any], path: str
-) -> tuple[tuple[Node, ...], dict[str, Sizes]]:
+    nodes: Sequence[OnnxNode], constants: Mapping[str, Any], path: str
+) -> tuple[tuple[OnnxNode, ...], dict[str, Sizes]]:
     """Return the nodes that images go through, and what the others compute, with `BATCH` for the batch.
 
     A node that computes from other sizes than the batch stays: no operator is read that does so.
@@ -33,14 +33,14 @@ def without_shapes(
     SlipstickError for a damaged constant that is computed with, naming the node.
     """
     known = _Sizes(constants)
-    kept = []
+    remaining = []
     for node in nodes:
         try:
             if not known.take(node):
-                kept.append(node)
+                remaining.append(node)
         except DAMAGE as error:
             raise SlipstickError(f"{node.operator}: {error}", path=f"{path}: {node.name}") from None
-    return tuple(kept), known.found
+    return tuple(remaining), known.found
 
 
 class _Sizes:
@@ -51,7 +51,7 @@ class _Sizes:
         self._whole_shapes: set[str] = set()  # results of Shape
         self.found: dict[str, Sizes] = {}
 
-    def take(self, node: Node) -> bool:
+    def take(self, node: OnnxNode) -> bool:
         """Tell whether a node only computes sizes; remember which."""
         first = node.inputs[0] if node.inputs else ""
         if node.operator == "Shape":
@@ -69,14 +69,14 @@ class _Sizes:
             self.found[node.output] = made
         return made is not None
 
-    def _batch(self, node: Node) -> Sizes | None:
+    def _batch(self, node: OnnxNode) -> Sizes | None:
         """Return the front of a shape, where a node takes that and nothing else."""
         rest = [self._size(name) for name in node.inputs[1:]]
         if node.operator == "Gather" and rest in ([0], [(0,)]) and node.whole("axis", 0) == 0:
             return BATCH if rest == [0] else (BATCH,)
         return (BATCH,) if node.operator == "Slice" and rest in _FRONT else None
 
-    def _computed(self, node: Node) -> Sizes | None:
+    def _computed(self, node: OnnxNode) -> Sizes | None:
         """Return what a node makes of sizes of which one is computed."""
         sizes = [self._size(name) for name in node.inputs]
         first = sizes[0]
@@ -85,9 +85,9 @@ class _Sizes:
         if node.operator == "Unsqueeze" and isinstance(first, int):
             axes = node.several("axes", ()) if node.version < 13 else sizes[-1]  # the operators' changelog
             return (first,) if axes in ([0], (0,)) else None
-        if node.operator != "Concat" or not all(isinstance(one, tuple) for one in sizes):
+        if node.operator != "Concat" or not all(isinstance(part, tuple) for part in sizes):
             return None
-        joined = tuple(size for one in sizes if isinstance(one, tuple) for size in one)
+        joined = tuple(size for part in sizes if isinstance(part, tuple) for size in part)
         return joined if len(joined) <= DIMENSIONS and node.whole("axis", 1) == 0 else None
 
     def _size(self, name: str) -> Sizes | None:

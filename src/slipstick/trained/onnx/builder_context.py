@@ -1,4 +1,4 @@
-"""What an operator's builder sees of the file, and what it gives back."""
+"""Context of an operator's builder: facts of the file that it reads, and the layer that it gives back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Weight:
 
 @dataclass(frozen=True)
 class Built:
-    """What a node becomes.
+    """Result of building a node.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ class Built:
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is known of a file: its constants, its batch (None: open), shapes computed from that, and numbers read."""
+class FileFacts:
+    """Facts of an ONNX file: its constants, its batch (None: open), shapes computed from that, and numbers read."""
 
     constants: Mapping[str, Any]
     batch: int | None

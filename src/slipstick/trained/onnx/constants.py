@@ -39,10 +39,10 @@ def floats(tensor: Any) -> NDArray[np.float32]:
     SlipstickError if the numbers lie in another file; ValueError if they are no floats, not as many as the shape needs,
     or beyond float32.
     """
-    found = _values(tensor, FLOATS)
+    stored = _values(tensor, FLOATS)
     with np.errstate(all="ignore"):  # a damaged file may hold any bits; what becomes infinite is looked for below
-        values = np.array(found, np.float32)
-        if np.isinf(values).sum() > np.isinf(found).sum():
+        values = np.array(stored, np.float32)
+        if np.isinf(values).sum() > np.isinf(stored).sum():
             raise ValueError(f"{tensor.name} holds numbers beyond float32")
     return values
 
@@ -75,5 +75,5 @@ def _values(tensor: Any, types: dict[str, int]) -> NDArray[Any]:
         given, wanted, unit = len(getattr(tensor, _FIELDS.get(kind, "int32_data"))), elements, "numbers"
     if given != wanted:
         raise ValueError(f"{tensor.name} of the shape {shape} needs {wanted} {unit}; the file has {given}")
-    found: NDArray[Any] = require("onnx.numpy_helper", "import").to_array(tensor)
-    return found.reshape(shape)
+    values: NDArray[Any] = require("onnx.numpy_helper", "import").to_array(tensor)
+    return values.reshape(shape)

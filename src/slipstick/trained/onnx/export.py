@@ -10,9 +10,9 @@ from torch import Tensor
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import write_bytes
-from slipstick.trained.onnx.build import VALUES
 from slipstick.trained.onnx.constants import type_name
 from slipstick.trained.onnx.module import OnnxNet
+from slipstick.trained.onnx.module_builder import VALUES
 from slipstick.trained.onnx.named_constants import constants
 from slipstick.trained.onnx.steps import Slot
 
@@ -61,11 +61,11 @@ def _values(net: OnnxNet, slot: Slot) -> Tensor:
     layer = net._modules.get(slot.layer)
     values = getattr(layer, slot.attribute, None)
     if not isinstance(values, Tensor) or tuple(values.shape) != slot.shape:
-        found = tuple(values.shape) if isinstance(values, Tensor) else type(layer).__name__
+        given = tuple(values.shape) if isinstance(values, Tensor) else type(layer).__name__
         raise SlipstickError(
             "not the layer that the file has there",
             path=f"{slot.layer}.{slot.attribute}",
-            value=found,
+            value=given,
             allowed=f"{slot.shape}",
         )
     values = values.detach().cpu()

@@ -9,17 +9,17 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from slipstick.trained.onnx.builder_context import Built, Known, Weight
-from slipstick.trained.onnx.node_attributes import Node
-from slipstick.trained.onnx.window_operators import Window, enclosed, window_of
+from slipstick.trained.onnx.builder_context import Built, FileFacts, Weight
+from slipstick.trained.onnx.node_attributes import OnnxNode
+from slipstick.trained.onnx.window_operators import SlidingWindow, enclosed, window_of
 
 WITHOUT_MEMORY = "meta"  # torch's device of tensors that have shapes and no values
 
 
-def conv(node: Node, known: Known) -> Built:
+def conv(node: OnnxNode, known: FileFacts) -> Built:
     """Conv over height and width -> Conv2d; pads that it cannot have are put around the image before."""
     weight, bias = node.inputs[1], node.inputs[2:]
-    filters, each, *kernel = known.shape(weight, 4)
+    filters, channels, *kernel = known.shape(weight, 4)
     window, groups = window_of(node, kernel), node.whole("group", 1)
     if groups < 1 or filters % groups:
         raise ValueError(f"{filters} filters in {groups} groups")
@@ -27,7 +27,7 @@ def conv(node: Node, known: Known) -> Built:
         known.vector(name, filters)
     padding = window.padding()
     layer = nn.Conv2d(
-        each * groups,
+        channels * groups,
         filters,
         window.kernel,
         window.strides,
@@ -41,7 +41,7 @@ def conv(node: Node, known: Known) -> Built:
     return Built(function, (known.flow(node.inputs[0]),), layer, _weights(weight, bias))
 
 
-def gemm(node: Node, known: Known) -> Built:
+def gemm(node: OnnxNode, known: FileFacts) -> Built:
     """Gemm with constant weights -> Linear."""
     scales = [node.real(name, 1.0) for name in ("alpha", "beta")]
     if scales != [1.0, 1.0] or node.whole("transA", 0):
@@ -49,12 +49,12 @@ def gemm(node: Node, known: Known) -> Built:
     return _linear(node, known, node.whole("transB", 0) == 0, _rows_only)
 
 
-def matmul(node: Node, known: Known) -> Built:
+def matmul(node: OnnxNode, known: FileFacts) -> Built:
     """MatMul with constant weights -> Linear; its third input, if any, is a bias that an Add gave it."""
     return _linear(node, known, True, plain)
 
 
-def batch_norm(node: Node, known: Known) -> Built:
+def batch_norm(node: OnnxNode, known: FileFacts) -> Built:
     """BatchNormalization with its statistics -> BatchNorm2d."""
     if node.whole("training_mode", 0) or node.whole("spatial", 1) != 1:
         raise ValueError("only the inference of one mean and variance a channel is supported")
@@ -69,12 +69,12 @@ def batch_norm(node: Node, known: Known) -> Built:
     return Built(_normed, (known.flow(node.inputs[0]),), layer, weights)
 
 
-def relu(node: Node, known: Known) -> Built:
-    """Relu -> ReLU."""
+def relu(node: OnnxNode, known: FileFacts) -> Built:
+    """Return the layer of a Relu operator."""
     return Built(plain, (known.flow(node.inputs[0]),), nn.ReLU())
 
 
-def clip(node: Node, known: Known) -> Built:
+def clip(node: OnnxNode, known: FileFacts) -> Built:
     """Clip to 0 .. 6 -> ReLU6; to other bounds, a function."""
     given = (*node.inputs[1:], "", "")
     if node.version < 11:  # the bounds were attributes until version 11 of the operators
@@ -88,7 +88,7 @@ def clip(node: Node, known: Known) -> Built:
 
 
 def plain(layer: nn.Module, x: Tensor) -> Tensor:
-    """Return what a layer makes of `x`."""
+    """Return the output of a layer for `x`."""
     made: Tensor = layer(x)
     return made
 
@@ -100,7 +100,7 @@ def _rows_only(layer: nn.Module, x: Tensor) -> Tensor:
     return plain(layer, x)
 
 
-def _convolved(layer: nn.Module, x: Tensor, *, window: Window | None) -> Tensor:
+def _convolved(layer: nn.Module, x: Tensor, *, window: SlidingWindow | None) -> Tensor:
     """Return what a convolution makes of images, with what its window needs around them."""
     if x.ndim != 4:
         raise ValueError(f"it needs images, [n, channels, height, width], and reads {tuple(x.shape)}")
@@ -121,7 +121,9 @@ def _clipped(x: Tensor, *, low: float, high: float) -> Tensor:
     return torch.clamp(x, low, high)
 
 
-def _linear(node: Node, known: Known, transposed: bool, function: Callable[[nn.Module, Tensor], Tensor]) -> Built:
+def _linear(
+    node: OnnxNode, known: FileFacts, transposed: bool, function: Callable[[nn.Module, Tensor], Tensor]
+) -> Built:
     weight, bias = node.inputs[1], node.inputs[2:]
     rows, columns = known.shape(weight, 2)
     inputs, outputs = (rows, columns) if transposed else (columns, rows)

@@ -9,10 +9,10 @@ from typing import Any
 
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.onnx.constants import FLOATS, type_name
-from slipstick.trained.onnx.node_attributes import Node
+from slipstick.trained.onnx.node_attributes import OnnxNode
 
 
-def with_biases(nodes: Sequence[Node], constants: Mapping[str, Any], result: str) -> tuple[Node, ...]:
+def with_biases(nodes: Sequence[OnnxNode], constants: Mapping[str, Any], result: str) -> tuple[OnnxNode, ...]:
     """Return the nodes, where a MatMul has as its third input the bias that an Add gave it, and the Add is gone.
 
     Only where nothing else reads the product, or the bias; other sums stay.
@@ -24,7 +24,7 @@ def with_biases(nodes: Sequence[Node], constants: Mapping[str, Any], result: str
     reads = Counter(name for node in nodes for name in node.inputs)
     reads[result] += 1
     sums = {name: node for node in nodes if node.operator == "Add" for name in node.inputs}
-    found, gone = [], set()
+    joined, gone = [], set()
     for node in nodes:
         if node.operator == "MatMul" and len(node.inputs) != 2:
             raise SlipstickError("MatMul has two inputs", path=node.name, value=len(node.inputs))
@@ -33,11 +33,11 @@ def with_biases(nodes: Sequence[Node], constants: Mapping[str, Any], result: str
         if added and bias and reads[bias] == 1:
             gone.add(added.output)
             node = replace(node, inputs=(*node.inputs, bias), output=added.output)
-        found.append(node)
-    return tuple(node for node in found if node.operator != "Add" or node.output not in gone)
+        joined.append(node)
+    return tuple(node for node in joined if node.operator != "Add" or node.output not in gone)
 
 
-def _bias(product: Node, added: Node, constants: Mapping[str, Any]) -> str:
+def _bias(product: OnnxNode, added: OnnxNode, constants: Mapping[str, Any]) -> str:
     """Return the name of the constant that an Add adds to a product as a bias, or nothing."""
     weight = constants.get(product.inputs[1]) if len(product.inputs) == 2 else None
     others = [name for name in added.inputs if name != product.output]

@@ -8,7 +8,7 @@ from typing import final
 from torch import Tensor, nn
 
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.onnx.steps import Plan, run
+from slipstick.trained.onnx.steps import StepPlan, run
 
 
 @final
@@ -20,7 +20,7 @@ class OnnxNet(nn.Module):
     layer's stay what the file has: they are buffers outside the state dict.
     """
 
-    def __init__(self, plan: Plan, layers: Mapping[str, nn.Module], operands: Mapping[str, Tensor]) -> None:
+    def __init__(self, plan: StepPlan, layers: Mapping[str, nn.Module], operands: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.plan = plan
         for name, layer in layers.items():

@@ -11,11 +11,11 @@ from slipstick.trained.onnx.node_attributes import STANDARD
 
 def constants(graph: Any) -> dict[str, Any]:
     """Return a graph's constants by name, as the file's own tensors: what is written into them is in the file."""
-    found = [(tensor.name, tensor) for tensor in graph.initializer]
-    found += [(node.output[0], node.attribute[0].t) for node in graph.node if node.op_type == "Constant"]
-    if len(dict(found)) != len(found):
+    named = [(tensor.name, tensor) for tensor in graph.initializer]
+    named += [(node.output[0], node.attribute[0].t) for node in graph.node if node.op_type == "Constant"]
+    if len(dict(named)) != len(named):
         raise ValueError("two constants of one name")
-    return dict(found)
+    return dict(named)
 
 
 def make_plain(onnx: Any, graph: Any) -> None:
@@ -28,7 +28,7 @@ def make_plain(onnx: Any, graph: Any) -> None:
     ------
     ValueError for a constant of a kind that is not read.
     """
-    found = {tensor.name: tensor for tensor in graph.initializer}
+    initializers = {tensor.name: tensor for tensor in graph.initializer}
     same: dict[str, str] = {}
     taken = 0  # bytes of copies
     for node in graph.node:
@@ -36,8 +36,8 @@ def make_plain(onnx: Any, graph: Any) -> None:
             node.input[place] = same.get(name, name)
         if node.op_type == "Constant":
             _constant(onnx, node)
-        elif node.op_type == "Identity" and node.domain in STANDARD and node.input[0] in found:
-            tensor = found[node.input[0]]
+        elif node.op_type == "Identity" and node.domain in STANDARD and node.input[0] in initializers:
+            tensor = initializers[node.input[0]]
             if len(shape_of(tensor)) != 1 or taken + tensor.ByteSize() > MAX_ONNX_BYTES:
                 same[node.output[0]] = node.input[0]
                 continue
@@ -47,7 +47,7 @@ def make_plain(onnx: Any, graph: Any) -> None:
             node.attribute.append(onnx.helper.make_attribute("value", tensor))
         else:
             continue
-        found[node.output[0]] = node.attribute[0].t
+        initializers[node.output[0]] = node.attribute[0].t
 
 
 def _constant(onnx: Any, node: Any) -> None:

@@ -13,7 +13,7 @@ _UNUSED = {"MaxPool": {"storage_order"}, "Dropout": {"ratio", "seed"}}  # of res
 
 
 @dataclass(frozen=True)
-class Node:
+class OnnxNode:
     """A node: its operator with the domain unless that is ONNX's own, and its attributes that are not taken yet.
 
     Parameters
@@ -54,8 +54,8 @@ class Node:
         return sorted(set(self.attributes) - _UNUSED.get(self.operator, set()))
 
     def _numbers(self, name: str, default: Sequence[int], field: str) -> list[int]:
-        found = self._take(name, field, default)
-        numbers = [int(found)] if isinstance(found, int) else [int(number) for number in found]
+        given = self._take(name, field, default)
+        numbers = [int(given)] if isinstance(given, int) else [int(number) for number in given]
         if len(numbers) > 16 or any(abs(number) > HIGHEST for number in numbers):
             raise ValueError(f"its {name} is beyond {HIGHEST}, or too long")
         return numbers
@@ -72,14 +72,14 @@ class Node:
 _FIELDS: Mapping[str, int] = {"f": 1, "i": 2, "s": 3, "ints": 7}  # onnx.proto, AttributeProto.AttributeType
 
 
-def node_of(node: Any, version: int) -> Node:
+def node_of(node: Any, version: int) -> OnnxNode:
     """Return a node of onnx as one of ours; ValueError for an attribute that stands twice, or without an output."""
-    found = {str(attribute.name): attribute for attribute in node.attribute}
-    if len(found) != len(node.attribute) or not node.output or not node.output[0]:
+    attributes = {str(attribute.name): attribute for attribute in node.attribute}
+    if len(attributes) != len(node.attribute) or not node.output or not node.output[0]:
         raise ValueError(f"the node {node.name} has an attribute twice, or makes nothing")
     operator = node.op_type if node.domain in STANDARD else f"{node.domain}.{node.op_type}"
     inputs = [str(name) for name in node.input]
     while inputs and not inputs[-1]:
         inputs.pop()
     output = str(node.output[0])
-    return Node(str(node.name) or output, str(operator), tuple(inputs), output, found, version)
+    return OnnxNode(str(node.name) or output, str(operator), tuple(inputs), output, attributes, version)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from slipstick.trained.onnx.build import parsed_module
 from slipstick.trained.onnx.export import onnx_bytes
+from slipstick.trained.onnx.module_builder import parsed_module
 from slipstick.trained.torch.torch_network import ModuleFile, TorchNetwork
 
 

@@ -12,12 +12,12 @@ from slipstick.trained.onnx import layer_operators as layers
 from slipstick.trained.onnx import shape_operators as shapes
 from slipstick.trained.onnx import weightless_operators as functions
 from slipstick.trained.onnx import window_operators as windows
-from slipstick.trained.onnx.builder_context import Built, Known
+from slipstick.trained.onnx.builder_context import Built, FileFacts
 from slipstick.trained.onnx.constants import LARGEST
-from slipstick.trained.onnx.node_attributes import Node
-from slipstick.trained.onnx.parse import DAMAGE
+from slipstick.trained.onnx.node_attributes import OnnxNode
+from slipstick.trained.onnx.onnx_file import DAMAGE
 
-_Builder = Callable[[Node, Known], Built]
+_Builder = Callable[[OnnxNode, FileFacts], Built]
 _OPERATORS: dict[str, tuple[int, int, _Builder]] = {  # the fewest and the most inputs: onnx/defs
     "Conv": (2, 3, layers.conv),
     "Gemm": (2, 3, layers.gemm),
@@ -48,8 +48,8 @@ _OPERATORS: dict[str, tuple[int, int, _Builder]] = {  # the fewest and the most 
 _SUPPORTED = ", ".join(sorted({*_OPERATORS, "Constant"}))
 
 
-def built(node: Node, known: Known, path: str) -> Built:
-    """Return what a node becomes.
+def built(node: OnnxNode, known: FileFacts, path: str) -> Built:
+    """Return the layer or function of a node.
 
     Errors
     ------
@@ -62,9 +62,9 @@ def built(node: Node, known: Known, path: str) -> Built:
     if not fewest <= len(node.inputs) <= most:
         raise SlipstickError(f"{node.operator} of {len(node.inputs)} inputs", path=where, allowed=f"{fewest} to {most}")
     try:
-        found = build(node, known)
+        made = build(node, known)
     except DAMAGE as error:
         raise SlipstickError(f"{node.operator}: {error}", path=where) from None
     if left := node.left():
         raise SlipstickError(f"{node.operator} has an attribute that is not supported", path=where, value=left[0])
-    return found
+    return made

@@ -8,14 +8,14 @@ from functools import partial
 
 from torch import Tensor
 
-from slipstick.trained.onnx.builder_context import Built, Known
+from slipstick.trained.onnx.builder_context import Built, FileFacts
 from slipstick.trained.onnx.constants import DIMENSIONS
-from slipstick.trained.onnx.node_attributes import Node
+from slipstick.trained.onnx.node_attributes import OnnxNode
 from slipstick.trained.onnx.weightless_operators import MOVED, axes_of, axis_of
 from slipstick.trained.onnx.window_operators import padded
 
 
-def reshape(node: Node, known: Known) -> Built:
+def reshape(node: OnnxNode, known: FileFacts) -> Built:
     """Reshape to a shape of constants, with the batch or without.
 
     The first size of that shape may be 0 (as it was) or -1 (what is left), or the batch that the file was exported
@@ -38,7 +38,7 @@ def _reshaped(x: Tensor, *, rest: Sequence[int]) -> Tensor:
     return x.reshape(x.shape[0], *sizes) if sizes else _vector(x)
 
 
-def flatten(node: Node, known: Known) -> Built:
+def flatten(node: OnnxNode, known: FileFacts) -> Built:
     """Flatten behind the batch."""
     return Built(partial(_flat, axis=node.whole("axis", 1)), (known.flow(node.inputs[0]),))
 
@@ -50,7 +50,7 @@ def _flat(x: Tensor, *, axis: int) -> Tensor:
     return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
 
-def transpose(node: Node, known: Known) -> Built:
+def transpose(node: OnnxNode, known: FileFacts) -> Built:
     """Transpose of what stands behind the batch."""
     order = node.several("perm", None)
     if not order or sorted(order) != list(range(len(order))) or order[0] != 0:
@@ -63,7 +63,7 @@ def _turned(x: Tensor, *, order: Sequence[int]) -> Tensor:
     return x.permute(list(order))
 
 
-def squeeze(node: Node, known: Known) -> Built:
+def squeeze(node: OnnxNode, known: FileFacts) -> Built:
     """Squeeze; without axes, all of size 1 but the batch: a batch of one image is still a batch."""
     axes = axes_of(node, known, 13)  # the operators' changelog
     return Built(partial(_squeezed, axes=axes), (known.flow(node.inputs[0]),))
@@ -78,7 +78,7 @@ def _squeezed(x: Tensor, *, axes: Sequence[int] | None) -> Tensor:
     return x.reshape([size for axis, size in enumerate(x.shape) if axis not in gone])
 
 
-def unsqueeze(node: Node, known: Known) -> Built:
+def unsqueeze(node: OnnxNode, known: FileFacts) -> Built:
     """Unsqueeze: axes of size 1, counted in the result."""
     axes = axes_of(node, known, 13)  # the operators' changelog
     if not axes:
@@ -97,7 +97,7 @@ def _unsqueezed(x: Tensor, *, axes: Sequence[int]) -> Tensor:
     return x
 
 
-def pad(node: Node, known: Known) -> Built:
+def pad(node: OnnxNode, known: FileFacts) -> Built:
     """Pad with a constant, never along the batch."""
     if (mode := node.word("mode", "constant")) != "constant":
         raise ValueError(f"only the mode constant is supported, and it has {mode}")

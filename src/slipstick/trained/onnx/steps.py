@@ -1,4 +1,4 @@
-"""What a network read from an ONNX file does, step by step, and the check that its sizes make sense."""
+"""Steps of a network read from an ONNX file, and the check that their sizes make sense."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from slipstick.core.errors import SlipstickError
 from slipstick.trained.onnx.builder_context import Built
 from slipstick.trained.onnx.constants import DIMENSIONS, LARGEST
 from slipstick.trained.onnx.layer_operators import WITHOUT_MEMORY
-from slipstick.trained.onnx.parse import DAMAGE
+from slipstick.trained.onnx.onnx_file import DAMAGE
 
 _MOST_WORK = 2**40  # multiplications for one image: the largest published classifiers of images need some 1e12
 _PROBES = 7  # images of a check: a batch that few other dimensions can be mistaken for
 
 
 @dataclass(frozen=True)
-class Step:
+class NetworkStep:
     """A node as it runs: its name, its operator, what it makes, and the values that nobody reads after it."""
 
     name: str
@@ -33,7 +33,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Slot:
-    """Where a layer's parameter or statistic is written: a constant of the file; `shape` is the layer's."""
+    """Place of a layer's parameter or statistic in the file: a constant; `shape` is the layer's."""
 
     constant: str
     layer: str
@@ -43,8 +43,8 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a file's network does.
+class StepPlan:
+    """Plan of a file's network: its steps in order.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Plan:
     source: str
     result: str
     image: tuple[int | None, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[NetworkStep, ...]
     slots: tuple[Slot, ...]
     operands: Mapping[str, str]
     checked: set[tuple[int, ...]] = field(default_factory=set)
@@ -89,8 +89,8 @@ class Plan:
             live -= sum(values.pop(name).numel() for name in step.last)
 
 
-def run(step: Step, layer: nn.Module | None, values: Mapping[str, Tensor], path: str) -> Tensor:
-    """Return what a step makes; SlipstickError, naming it, if it does not fit what it reads."""
+def run(step: NetworkStep, layer: nn.Module | None, values: Mapping[str, Tensor], path: str) -> Tensor:
+    """Return the output of a step; SlipstickError, naming it, if it does not fit what it reads."""
     read = [values[name] for name in step.built.reads]
     try:
         return step.built.function(*read) if layer is None else step.built.function(layer, *read)
@@ -102,14 +102,14 @@ def run(step: Step, layer: nn.Module | None, values: Mapping[str, Tensor], path:
         raise SlipstickError(f"{step.operator} does not fit what it reads: {first}", path=where) from error
 
 
-def _work(step: Step, made: Tensor, values: Mapping[str, Tensor]) -> float:
+def _work(step: NetworkStep, made: Tensor, values: Mapping[str, Tensor]) -> float:
     """Return the multiplications of a step, and the elements that it reads and makes."""
     weight = getattr(step.built.layer, "weight", None)
-    each = weight[0].numel() if isinstance(weight, Tensor) and weight.ndim > 1 else step.built.cost
-    return float(made.numel()) * each + sum(values[name].numel() for name in step.built.reads)
+    products = weight[0].numel() if isinstance(weight, Tensor) and weight.ndim > 1 else step.built.cost
+    return float(made.numel()) * products + sum(values[name].numel() for name in step.built.reads)
 
 
-def _bounded(step: Step, made: Tensor, live: float, work: float, path: str) -> None:
+def _bounded(step: NetworkStep, made: Tensor, live: float, work: float, path: str) -> None:
     """Check what a step makes, the values that are held with it, and the work up to it."""
     where = f"{path}: {step.name}"
     if not 0 < made.ndim <= DIMENSIONS or made.shape[0] != _PROBES:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from slipstick.trained.onnx.builder_context import Built, Known
-from slipstick.trained.onnx.node_attributes import Node
+from slipstick.trained.onnx.builder_context import Built, FileFacts
+from slipstick.trained.onnx.node_attributes import OnnxNode
 
 ARITHMETIC: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "Add": torch.add,
@@ -23,22 +23,22 @@ MOVED = "it would mix the images of a batch, whose first dimension must stay the
 
 def axis_of(axis: int, rank: int) -> int:
     """Return an axis counted from the front; ValueError for none, or the batch's."""
-    found = axis + rank if axis < 0 else axis
-    if not 0 <= found < rank:
+    place = axis + rank if axis < 0 else axis
+    if not 0 <= place < rank:
         raise ValueError(f"the axis {axis} of {rank}")
-    if found == 0:
+    if place == 0:
         raise ValueError(MOVED)
-    return found
+    return place
 
 
-def axes_of(node: Node, known: Known, since: int) -> list[int] | None:
+def axes_of(node: OnnxNode, known: FileFacts, since: int) -> list[int] | None:
     """Return a node's axes: an attribute before version `since` of the operators, then its second input."""
     if node.version < since:
         return node.several("axes", None)
     return known.integers(node.inputs[1]) if len(node.inputs) > 1 and node.inputs[1] else None
 
 
-def arithmetic(node: Node, known: Known) -> Built:
+def arithmetic(node: OnnxNode, known: FileFacts) -> Built:
     """Add, Sub, Mul, Div: of two values, or of a value and a constant that is the same for every image."""
     constant = tuple(name in known.constants for name in node.inputs)
     if all(constant):
@@ -58,10 +58,10 @@ def _combined(*values: Tensor, operation: Callable[[Tensor, Tensor], Tensor], co
     return operation(first, second)
 
 
-def pointwise(function: Callable[..., Tensor], **defaults: float) -> Callable[[Node, Known], Built]:
+def pointwise(function: Callable[..., Tensor], **defaults: float) -> Callable[[OnnxNode, FileFacts], Built]:
     """Return the builder of an operator that treats each element alike; its attributes and their defaults follow."""
 
-    def build(node: Node, known: Known) -> Built:
+    def build(node: OnnxNode, known: FileFacts) -> Built:
         options = {name: node.real(name, default) for name, default in defaults.items()}
         return Built(partial(function, **options), (known.flow(node.inputs[0]),))
 
@@ -79,11 +79,11 @@ def leaky_relu(x: Tensor, *, alpha: float) -> Tensor:
 
 
 def same(x: Tensor) -> Tensor:
-    """Return `x`."""
+    """Return the input `x` as it is."""
     return x
 
 
-def dropout(node: Node, known: Known) -> Built:
+def dropout(node: OnnxNode, known: FileFacts) -> Built:
     """Dropout as it infers: nothing; its ratio is for training, and a network that is trained further goes without."""
     training = node.inputs[2] if len(node.inputs) > 2 else ""
     if training and any(known.integers(training)):
@@ -91,7 +91,7 @@ def dropout(node: Node, known: Known) -> Built:
     return Built(same, (known.flow(node.inputs[0]),))
 
 
-def softmax(node: Node, known: Known) -> Built:
+def softmax(node: OnnxNode, known: FileFacts) -> Built:
     """Softmax, LogSoftmax: along one axis; before version 13 of the operators along all from an axis on."""
     function = {"Softmax": torch.softmax, "LogSoftmax": torch.log_softmax}[node.operator]
     joint = node.version < 13  # the operators' changelog: version 13 made it one axis, the last
@@ -112,7 +112,7 @@ def global_average(x: Tensor) -> Tensor:
     return x.mean(dim=tuple(range(2, x.ndim)), keepdim=True)
 
 
-def reduce_mean(node: Node, known: Known) -> Built:
+def reduce_mean(node: OnnxNode, known: FileFacts) -> Built:
     """ReduceMean along axes other than the batch."""
     axes = axes_of(node, known, 18)  # the operators' changelog
     keep, nothing = node.whole("keepdims", 1) != 0, node.whole("noop_with_empty_axes", 0) != 0
@@ -129,7 +129,7 @@ def mean(x: Tensor, *, axes: Sequence[int], keep: bool) -> Tensor:
     return x.mean(dim=[axis_of(axis, x.ndim) for axis in axes], keepdim=keep)
 
 
-def concat(node: Node, known: Known) -> Built:
+def concat(node: OnnxNode, known: FileFacts) -> Built:
     """Concat of values, and of constants that are the same for every image."""
     if all(name in known.constants for name in node.inputs):
         raise ValueError("it reads no value that an image decides")

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from slipstick.trained.onnx.builder_context import Built, Known
+from slipstick.trained.onnx.builder_context import Built, FileFacts
 from slipstick.trained.onnx.constants import LARGEST
-from slipstick.trained.onnx.node_attributes import Node
+from slipstick.trained.onnx.node_attributes import OnnxNode
 
 _AUTOMATIC = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
 
 
 @dataclass(frozen=True)
-class Window:
+class SlidingWindow:
     """A window's sides, steps and gaps (height, width), pads (top, left, bottom, right), and how the sides round."""
 
     kernel: tuple[int, int]
@@ -72,7 +72,7 @@ class Window:
         return before, behind, max(0, (count - 1) * step - room)
 
 
-def window_of(node: Node, kernel: Sequence[int] | None = None) -> Window:
+def window_of(node: OnnxNode, kernel: Sequence[int] | None = None) -> SlidingWindow:
     """Return a node's window, whose sides `kernel` gives where there are weights; ValueError if it has no such one."""
     sides = node.several("kernel_shape", kernel)
     strides, dilations = node.several("strides", (1, 1)), node.several("dilations", (1, 1))
@@ -89,7 +89,7 @@ def window_of(node: Node, kernel: Sequence[int] | None = None) -> Window:
     if automatic not in _AUTOMATIC or (automatic != "NOTSET" and (any(pads) or ceil)) or ceil not in (0, 1):
         raise ValueError(f"auto_pad {automatic} with the pads {pads} and ceil_mode {ceil}")
     (height, width), (down, right), (tall, wide) = sides, strides, dilations
-    return Window(
+    return SlidingWindow(
         (height, width), (down, right), (tall, wide), (pads[0], pads[1], pads[2], pads[3]), automatic, ceil > 0
     )
 
@@ -109,19 +109,19 @@ def padded(x: Tensor, pads: Sequence[int], value: float) -> Tensor:
     return functional.pad(x, list(pads), value=value) if any(pads) else x
 
 
-def enclosed(x: Tensor, window: Window, value: float = 0.0) -> Tensor:
+def enclosed(x: Tensor, window: SlidingWindow, value: float = 0.0) -> Tensor:
     """Return images with all that a window needs around them; ValueError as `Window.around` and `padded`."""
     (top, bottom, below), (left, right, beside) = window.around(x)
     return padded(x, (left, right + beside, top, bottom + below), value)
 
 
-def max_pool(node: Node, known: Known) -> Built:
+def max_pool(node: OnnxNode, known: FileFacts) -> Built:
     """MaxPool: the largest of each window; what stands around the image is never the largest."""
     window = _pool_window(node)
     return Built(partial(_largest, window=window), (known.flow(node.inputs[0]),), cost=math.prod(window.kernel))
 
 
-def average_pool(node: Node, known: Known) -> Built:
+def average_pool(node: OnnxNode, known: FileFacts) -> Built:
     """AveragePool: the mean of each window, over the image's pixels or also over the pads."""
     window, whole = _pool_window(node), node.whole("count_include_pad", 0) != 0
     if window.dilations != (1, 1):
@@ -130,13 +130,13 @@ def average_pool(node: Node, known: Known) -> Built:
     return Built(mean, (known.flow(node.inputs[0]),), cost=math.prod(window.kernel))
 
 
-def _largest(x: Tensor, *, window: Window) -> Tensor:
+def _largest(x: Tensor, *, window: SlidingWindow) -> Tensor:
     """Return the largest pixel of each window."""
     around = enclosed(x, window, -math.inf)
     return functional.max_pool2d(around, window.kernel, window.strides, 0, window.dilations)
 
 
-def _average(x: Tensor, *, window: Window, whole: bool) -> Tensor:
+def _average(x: Tensor, *, window: SlidingWindow, whole: bool) -> Tensor:
     """Return the mean of each window, over its pixels in the image, or with the pads where `whole` says so."""
     (top, bottom, below), (left, right, beside) = window.around(x)
     around = padded(x, (left, right + beside, top, bottom + below), 0.0)
@@ -152,7 +152,7 @@ def _average(x: Tensor, *, window: Window, whole: bool) -> Tensor:
     return total / count
 
 
-def _pool_window(node: Node) -> Window:
+def _pool_window(node: OnnxNode) -> SlidingWindow:
     window = window_of(node)
     top, left, bottom, right = window.pads
     if max(top, bottom) >= window.spans[0] or max(left, right) >= window.spans[1]:

@@ -1,4 +1,4 @@
-"""Which operators of a .tflite file are read, in which versions, and what their options mean."""
+"""Operators of .tflite files that are read: their versions, and the meaning of their options."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class _Known:
     read: Callable[[Any], Options] = lambda table: Options()
 
 
-def _choice(names: tuple[Any, ...], number: int, what: str) -> Any:
+def _choice(names: tuple[Any, ...], number: int, kind: str) -> Any:
     if not 0 <= number < len(names):
-        raise SlipstickError(f"{what} of an unknown kind", value=number, allowed=[str(n) for n in names])
+        raise SlipstickError(f"{kind} of an unknown kind", value=number, allowed=[str(n) for n in names])
     return names[number]
 
 
-def _size(number: int, what: str) -> int:
+def _size(number: int, kind: str) -> int:
     if not 1 <= number <= _LARGEST:
-        raise SlipstickError(f"not a {what}", value=number, allowed=f"1 to {_LARGEST}")
+        raise SlipstickError(f"not a {kind}", value=number, allowed=f"1 to {_LARGEST}")
     return number
 
 

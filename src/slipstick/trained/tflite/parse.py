@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.core.arrays import AnyArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.files import read_bytes
-from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Options, Tensor, Values
+from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Options, Tensor
 from slipstick.trained.integer.operator_rules import check
 from slipstick.trained.tflite.operator_options import KNOWN
 
@@ -92,18 +93,18 @@ class _Reader:
         check(network)
         return network
 
-    def _each(self, count: int, get: Callable[[int], Any], read: Callable[[Any], Any], what: str) -> list[Any]:
+    def _each(self, count: int, get: Callable[[int], Any], read: Callable[[Any], Any], kind: str) -> list[Any]:
         if count > min(_MOST, len(self._raw) // 4):  # each has an offset of four bytes
-            raise SlipstickError(f"too many {what}", value=count, allowed=f"at most {_MOST}")
-        found = []
+            raise SlipstickError(f"too many {kind}", value=count, allowed=f"at most {_MOST}")
+        entries = []
         for place in range(count):
             try:
-                found.append(read(get(place)))
+                entries.append(read(get(place)))
             except SlipstickError as error:
                 raise SlipstickError(
-                    error.message, path=f"{what}.{place}", value=error.value, allowed=error.allowed
+                    error.message, path=f"{kind}.{place}", value=error.value, allowed=error.allowed
                 ) from None
-        return found
+        return entries
 
     def _tensor(self, table: Any) -> Tensor:
         dtype = self._types.get(table.Type())
@@ -123,7 +124,7 @@ class _Reader:
         length = 0 if data is None else data.nbytes
         return Tensor(name, shape, dtype, scales, zero_points, axis, data, offset, length)
 
-    def _constant(self, index: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Values | None:
+    def _constant(self, index: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray | None:
         if not 0 <= index < self._model.BuffersLength():
             raise SlipstickError("no such buffer", value=index)
         buffer = self._model.Buffers(index)
@@ -131,10 +132,10 @@ class _Reader:
             raise SlipstickError("buffers behind the flatbuffer are not read", value=buffer.Offset())
         if buffer.DataLength() == 0:
             return None
-        held = buffer.DataAsNumpy()
-        if held.size != math.prod(shape) * dtype.itemsize:
-            raise SlipstickError(f"a constant of {held.size} bytes for the shape {shape}", value=str(dtype))
-        return held.view(dtype.newbyteorder("<")).reshape(shape)  # type: ignore[no-any-return]
+        stored = buffer.DataAsNumpy()
+        if stored.size != math.prod(shape) * dtype.itemsize:
+            raise SlipstickError(f"a constant of {stored.size} bytes for the shape {shape}", value=str(dtype))
+        return stored.view(dtype.newbyteorder("<")).reshape(shape)  # type: ignore[no-any-return]
 
     def _operator(self, table: Any, tensors: int) -> Operator:
         if not 0 <= table.OpcodeIndex() < self._model.OperatorCodesLength():
@@ -162,15 +163,15 @@ class _Reader:
         return Operator(known.kind, inputs, outputs[0], options)
 
 
-def _address(array: Values) -> int:
+def _address(array: AnyArray) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-def _vector(found: Any, dtype: Any, most: int, what: str) -> NDArray[Any]:
+def _vector(vector: Any, dtype: Any, most: int, kind: str) -> NDArray[Any]:
     """Return a vector of the file, which the generated classes give as 0 where it is absent."""
-    values = np.asarray(found if isinstance(found, np.ndarray) else [], dtype)
+    values = np.asarray(vector if isinstance(vector, np.ndarray) else [], dtype)
     if values.size > most:
-        raise SlipstickError(f"too many {what}", value=values.size, allowed=f"at most {most}")
+        raise SlipstickError(f"too many {kind}", value=values.size, allowed=f"at most {most}")
     return values
 
 

@@ -18,11 +18,11 @@ def patch(path: str | Path, weights: Mapping[int, Any] | None = None, biases: Ma
 
     Parameters
     ----------
-    weights, biases : tensor -> values of its shape and type, as `IntegerNetwork.run` takes them.
+    weights, biases : tensor -> values of its shape and type, as `run_integers` takes them.
 
     Errors
     ------
-    SlipstickError as `read_tflite` and `IntegerNetwork.run` raise it, and for weights that share bytes with others.
+    SlipstickError as `read_tflite` and `run_integers` raise it, and for weights that share bytes with others.
     """
     raw = read_bytes(path, limit=LIMIT)
     network = parse_tflite(raw, where=str(path))
@@ -31,17 +31,21 @@ def patch(path: str | Path, weights: Mapping[int, Any] | None = None, biases: Ma
 
 def patched(raw: bytes, network: IntegerNetwork, weights: Mapping[int, Any], biases: Mapping[int, Any]) -> bytes:
     """Return the bytes `raw` from which `network` was read, with constants replaced as `patch` does."""
-    held = bytearray(raw)
+    contents = bytearray(raw)
     for index, values in replacements(network, weights, biases).items():
         tensor = network.tensors[index]
         _alone(network, index)
-        held[tensor.offset : tensor.offset + tensor.length] = values.astype(tensor.dtype.newbyteorder("<")).tobytes()
-    return bytes(held)
+        contents[tensor.offset : tensor.offset + tensor.length] = values.astype(
+            tensor.dtype.newbyteorder("<")
+        ).tobytes()
+    return bytes(contents)
 
 
 def _alone(network: IntegerNetwork, index: int) -> None:
     tensor = network.tensors[index]
-    for other, held in enumerate(network.tensors):
-        apart = held.offset + held.length <= tensor.offset or tensor.offset + tensor.length <= held.offset
-        if other != index and held.length and not apart:
-            raise SlipstickError("shares its bytes with another tensor", path=str(index), value=held.name)
+    for other, neighbour in enumerate(network.tensors):
+        apart = (
+            neighbour.offset + neighbour.length <= tensor.offset or tensor.offset + tensor.length <= neighbour.offset
+        )
+        if other != index and neighbour.length and not apart:
+            raise SlipstickError("shares its bytes with another tensor", path=str(index), value=neighbour.name)

@@ -23,7 +23,7 @@ _EPSILON = 1e-3  # of the batch norms: TensorFlow's
 _DROPOUT = 0.2  # before the classifier
 
 
-class Block(nn.Module):
+class LiteBlock(nn.Module):
     """1x1 that widens, a convolution of each channel, 1x1 that narrows, beside a shortcut where shapes allow one."""
 
     def __init__(self, channels: int, out: int, stride: int, expansion: int, kernel: int) -> None:
@@ -63,7 +63,7 @@ class EfficientNetLite0(nn.Module):
         width = _STEM
         for expansion, out, count, first, kernel in _STAGES:
             for number in range(count):
-                blocks.append(Block(width, out, 1 if number else first, expansion, kernel))
+                blocks.append(LiteBlock(width, out, 1 if number else first, expansion, kernel))
                 width = out
         self.blocks = nn.Sequential(*blocks)
         self.conv_head, self.bn1 = SameConv(width, _HEAD, 1, bias=False), _norm(_HEAD)
@@ -82,7 +82,7 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 def renamed(published: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the published weights under our names: theirs begin with underscores, and count no batches everywhere."""
-    found = {name.replace("._", ".").removeprefix("_"): tensor for name, tensor in published.items()}
-    for name in [name for name in found if name.endswith(".running_mean")]:
-        found.setdefault(name.replace("running_mean", "num_batches_tracked"), torch.zeros((), dtype=torch.long))
-    return found
+    weights = {name.replace("._", ".").removeprefix("_"): tensor for name, tensor in published.items()}
+    for name in [name for name in weights if name.endswith(".running_mean")]:
+        weights.setdefault(name.replace("running_mean", "num_batches_tracked"), torch.zeros((), dtype=torch.long))
+    return weights

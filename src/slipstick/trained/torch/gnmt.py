@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-class Attention(nn.Module):
+class TranslatorAttention(nn.Module):
     """Normalised additive attention (Bahdanau et al. 1409.0473; Salimans & Kingma 1602.07868 for the scale)."""
 
     def __init__(self, width: int) -> None:
@@ -44,7 +44,7 @@ class Translator(nn.Module):
             nn.LSTM(width * (2 if layer == 1 else 1), width, batch_first=True) for layer in range(1, depth)
         )
         self.asking = nn.LSTM(width, width, batch_first=True)
-        self.attention = Attention(width)
+        self.attention = TranslatorAttention(width)
         self.decoder = nn.ModuleList(nn.LSTM(2 * width, width, batch_first=True) for _ in range(1, depth))
         self.classifier = nn.Linear(width, vocabulary)
 

@@ -14,9 +14,9 @@ _EPSILON = 0.001  # of the batch norms: torchvision's
 class _ConvNorm(nn.Module):
     """A convolution without bias, its batch norm and its activation."""
 
-    def __init__(self, channels: int, out: int, kernel: int | tuple[int, int], **how: Any) -> None:
+    def __init__(self, channels: int, out: int, kernel: int | tuple[int, int], **options: Any) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, out, kernel, bias=False, **how)
+        self.conv = nn.Conv2d(channels, out, kernel, bias=False, **options)
         self.bn = nn.BatchNorm2d(out, eps=_EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -127,11 +127,11 @@ class _ModuleE(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the grid."""
-        one, three = self.branch1x1(x), self.branch3x3_1(x)
+        pointwise, three = self.branch1x1(x), self.branch3x3_1(x)
         three = torch.cat([self.branch3x3_2a(three), self.branch3x3_2b(three)], 1)
         twice = self.branch3x3dbl_2(self.branch3x3dbl_1(x))
         twice = torch.cat([self.branch3x3dbl_3a(twice), self.branch3x3dbl_3b(twice)], 1)
-        return torch.cat([one, three, twice, self.branch_pool(_mean(x))], 1)
+        return torch.cat([pointwise, three, twice, self.branch_pool(_mean(x))], 1)
 
 
 class _Auxiliary(nn.Module):

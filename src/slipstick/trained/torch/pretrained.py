@@ -35,11 +35,11 @@ def efficientnet_lite0(path: str | Path | None = None) -> tuple[Any, Normal]:
     from slipstick.trained.torch.safetensors_weights import fill, load_weights
     from slipstick.trained.torch.torch_file import read_torch_file
 
-    found, net = Path(path) if path is not None else _installed(), EfficientNetLite0()
-    if found.suffix == ".safetensors":
-        load_weights(net, found)
+    file, net = Path(path) if path is not None else _installed(), EfficientNetLite0()
+    if file.suffix == ".safetensors":
+        load_weights(net, file)
     else:
-        fill(net, renamed(read_torch_file(found)), str(found))
+        fill(net, renamed(read_torch_file(file)), str(file))
     return net.eval(), _LITE_NORMAL
 
 

@@ -88,7 +88,7 @@ def fill(net: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
         net.load_state_dict(dict(tensors))
 
 
-def _same_names(what: str, names: set[Any], where: str) -> None:
+def _same_names(problem: str, names: set[Any], where: str) -> None:
     if names:
         more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-        raise SlipstickError(f"tensors {what}: {', '.join(sorted(names)[:_MOST])}{more}", path=where)
+        raise SlipstickError(f"tensors {problem}: {', '.join(sorted(names)[:_MOST])}{more}", path=where)

@@ -61,9 +61,9 @@ def named_network(net: nn.Module, normal: Normal, header: Mapping[str, Any]) -> 
     ----------
     header : `net`, `classes`, `shape` and what else a file's header says; figures of the training stay out of it.
     """
-    kept = {key: header[key] for key in _STRUCTURE if key in header} | {"normal": asdict(normal)}
+    structure = {key: header[key] for key in _STRUCTURE if key in header} | {"normal": asdict(normal)}
     height, width, channels = header["shape"]
-    file = ModuleFile(".safetensors", lambda module, notes: _net_bytes(module, {**kept, **notes}))
+    file = ModuleFile(".safetensors", lambda module, notes: _net_bytes(module, {**structure, **notes}))
     return TorchNetwork(str(header["net"]), net, normal, (height, width, channels), file)
 
 

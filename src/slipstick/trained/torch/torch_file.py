@@ -82,25 +82,25 @@ def read_torch_file(path: str | Path) -> dict[str, Tensor]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pickletools warns of odd texts, which are refused all the same
-            found, fetch = _zipped(raw) if zipfile.is_zipfile(io.BytesIO(raw)) else _legacy(raw)
-        if not isinstance(found, dict):
-            raise ValueError(f"it holds {type(found).__name__}, not a dict of tensors")
-        return {_text(name): _tensor(view, fetch) for name, view in found.items()}
+            tensors, fetch = _zipped(raw) if zipfile.is_zipfile(io.BytesIO(raw)) else _legacy(raw)
+        if not isinstance(tensors, dict):
+            raise ValueError(f"it holds {type(tensors).__name__}, not a dict of tensors")
+        return {_text(name): _tensor(view, fetch) for name, view in tensors.items()}
     except _BROKEN as error:
         raise SlipstickError(f"not a usable file of torch.save: {error}", path=str(path)) from None
 
 
 def _legacy(raw: bytes) -> tuple[Any, Callable[[_Storage], bytes]]:
     file = io.BytesIO(raw)
-    magic, _, system, found, keys = (_run(file) for _ in range(5))
+    magic, _, system, tensors, keys = (_run(file) for _ in range(5))
     if magic != _MAGIC or not system["little_endian"]:
         raise ValueError("not little-endian numbers behind torch's own first number")
     places: dict[str, int] = {}
-    sizes = _sizes(found)
+    sizes = _sizes(tensors)
     for key in keys:  # in front of each storage its number of elements, in 8 bytes
         places[key] = file.tell() + 8
         file.seek(places[key] + sizes.get(key, 0))
-    return found, lambda storage: raw[places[storage.key] : places[storage.key] + _bytes(storage)]
+    return tensors, lambda storage: raw[places[storage.key] : places[storage.key] + _bytes(storage)]
 
 
 def _zipped(raw: bytes) -> tuple[Any, Callable[[_Storage], bytes]]:
@@ -118,9 +118,9 @@ def _zipped(raw: bytes) -> tuple[Any, Callable[[_Storage], bytes]]:
         return _run(io.BytesIO(file.read(_MAX_PROGRAM))), fetch
 
 
-def _sizes(found: Any) -> dict[str, int]:
+def _sizes(tensors: Any) -> dict[str, int]:
     """Return the bytes of every storage that a dict's tensors lie in."""
-    return {view.storage.key: _bytes(view.storage) for view in found.values() if isinstance(view, _View)}
+    return {view.storage.key: _bytes(view.storage) for view in tensors.values() if isinstance(view, _View)}
 
 
 def _bytes(storage: _Storage) -> int:
@@ -206,9 +206,9 @@ def _step(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> N
 def _marked(stack: list[Any]) -> list[Any]:
     """Take what lies above the last mark off the stack, with the mark."""
     place = next(place for place in range(len(stack) - 1, -1, -1) if stack[place] is _MARK)
-    found = stack[place + 1 :]
+    items = stack[place + 1 :]
     del stack[place:]
-    return found
+    return items
 
 
 def _fill(name: str, stack: list[Any]) -> None:
@@ -216,8 +216,8 @@ def _fill(name: str, stack: list[Any]) -> None:
     if name == "BUILD":
         stack.pop()
         return
-    one = {"APPEND": 1, "SETITEM": 2}.get(name)
-    items = _marked(stack) if one is None else [stack.pop() for _ in range(one)][::-1]
+    count = {"APPEND": 1, "SETITEM": 2}.get(name)
+    items = _marked(stack) if count is None else [stack.pop() for _ in range(count)][::-1]
     if name.startswith("APPEND"):
         stack[-1].extend(items)
     else:

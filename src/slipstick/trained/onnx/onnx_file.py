@@ -13,7 +13,7 @@ from slipstick.core.files import read_bytes
 from slipstick.networks.importers.onnx_graph import MAX_ONNX_BYTES, parse_onnx_bytes
 from slipstick.trained.onnx.constants import FLOATS, type_name
 from slipstick.trained.onnx.named_constants import constants, make_plain
-from slipstick.trained.onnx.node_attributes import HIGHEST, STANDARD, Node, node_of
+from slipstick.trained.onnx.node_attributes import HIGHEST, STANDARD, OnnxNode, node_of
 
 _MOST = 16384  # nodes: the largest published networks have a few thousand
 _OLDEST = 7  # version of the operators: elementwise ones broadcast otherwise before it
@@ -41,11 +41,11 @@ class Parsed:
     batch: int | None
     image: tuple[int | None, ...]
     constants: Mapping[str, Any]
-    nodes: tuple[Node, ...]
+    nodes: tuple[OnnxNode, ...]
 
 
 def read(path: str | Path) -> Parsed:
-    """Return what an ONNX file holds.
+    """Return the parsed graph of an ONNX file.
 
     Errors
     ------
@@ -78,18 +78,20 @@ def _parsed(onnx: Any, model: Any, path: str) -> Parsed:
     if not graph.output:
         raise SlipstickError("a graph without an output", path=path)
     result = str(graph.output[0].name)
-    kept = _needed(graph, result, {source, *known}, path)
-    nodes = tuple(node_of(node, version) for node in kept)
+    needed = _needed(graph, result, {source, *known}, path)
+    nodes = tuple(node_of(node, version) for node in needed)
     return Parsed(path, model, source, result, batch, image, known, nodes)
 
 
 def _version(onnx: Any, model: Any, path: str) -> int:
     newest = int(onnx.defs.onnx_opset_version())
-    found = [int(entry.version) for entry in model.opset_import if entry.domain in STANDARD]
-    if len(found) != 1 or not _OLDEST <= found[0] <= newest:
+    versions = [int(entry.version) for entry in model.opset_import if entry.domain in STANDARD]
+    if len(versions) != 1 or not _OLDEST <= versions[0] <= newest:
         allowed = f"{_OLDEST} to {newest}"
-        raise SlipstickError("a version of ONNX's operators that is not read", path=path, value=found, allowed=allowed)
-    return found[0]
+        raise SlipstickError(
+            "a version of ONNX's operators that is not read", path=path, value=versions, allowed=allowed
+        )
+    return versions[0]
 
 
 def _images(graph: Any, known: Mapping[str, Any], path: str) -> tuple[str, int | None, tuple[int | None, ...]]:
@@ -121,9 +123,9 @@ def _needed(graph: Any, result: str, given: set[str], path: str) -> list[Any]:
         made.update(name for name in node.output if name)
     if result not in made - given:
         raise SlipstickError("nothing makes the output", path=path, value=result)
-    wanted, kept = {result}, []
+    wanted, needed = {result}, []
     for node in reversed(graph.node):
         if node.op_type != "Constant" and wanted & set(node.output):
-            kept.append(node)
+            needed.append(node)
             wanted.update(name for name in node.input if name)
-    return kept[::-1]
+    return needed[::-1]

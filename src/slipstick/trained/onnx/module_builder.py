@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.onnx.batch_shapes import without_shapes
-from slipstick.trained.onnx.builder_context import Built, Known, Weight
+from slipstick.trained.onnx.builder_context import Built, FileFacts, Weight
 from slipstick.trained.onnx.constants import floats
 from slipstick.trained.onnx.matmul_bias import with_biases
 from slipstick.trained.onnx.module import OnnxNet
+from slipstick.trained.onnx.onnx_file import DAMAGE, Parsed, parse_onnx, read
 from slipstick.trained.onnx.operator_table import built
-from slipstick.trained.onnx.parse import DAMAGE, Parsed, parse_onnx, read
-from slipstick.trained.onnx.steps import Plan, Slot, Step
+from slipstick.trained.onnx.steps import NetworkStep, Slot, StepPlan
 
 _LONGEST = 100  # characters of a name: more than torch's own paths of modules have
 VALUES = ("raw_data", "float_data", "int32_data", "double_data")  # of a floating-point constant
@@ -49,7 +49,7 @@ def parsed_module(raw: bytes, path: str) -> OnnxNet:
 
 def _module(parsed: Parsed) -> OnnxNet:
     nodes, shapes = without_shapes(parsed.nodes, parsed.constants, parsed.path)
-    known = Known(parsed.constants, parsed.batch, shapes)
+    known = FileFacts(parsed.constants, parsed.batch, shapes)
     maker = _Maker(parsed)
     for node in with_biases(nodes, parsed.constants, parsed.result):
         maker.take(node.name, node.operator, built(node, known, parsed.path), node.output)
@@ -65,7 +65,7 @@ class _Maker:
 
     def __init__(self, parsed: Parsed) -> None:
         self._parsed = parsed
-        self._steps: list[Step] = []
+        self._steps: list[NetworkStep] = []
         self._slots: list[Slot] = []
         self._layers: dict[str, nn.Module] = {}
         self._operands: dict[str, str] = {}
@@ -73,21 +73,21 @@ class _Maker:
         self._names = Counter({*dir(nn.Module()), *vars(nn.Module()), "plan", "fits"})
         self._made = {parsed.source}
 
-    def take(self, name: str, operator: str, found: Built, makes: str) -> None:
+    def take(self, name: str, operator: str, node: Built, makes: str) -> None:
         """Take a node, whose results before it have all been made; SlipstickError for a weight that does not fit."""
         readable = self._unique(name)
         where = f"{self._parsed.path}: {name}"
         try:
-            for value in found.reads:
+            for value in node.reads:
                 self._readable(value)
-            if found.layer is not None:
-                found.layer.eval()
-                self._layers[readable] = self._filled(found.layer, found.weights, readable)
+            if node.layer is not None:
+                node.layer.eval()
+                self._layers[readable] = self._filled(node.layer, node.weights, readable)
         except SlipstickError as error:
             raise SlipstickError(error.message, path=where, value=error.value, allowed=error.allowed) from None
         except DAMAGE as error:
             raise SlipstickError(f"{operator}: {error}", path=where) from None
-        self._steps.append(Step(readable, operator, found, makes))
+        self._steps.append(NetworkStep(readable, operator, node, makes))
         self._made.add(makes)
 
     def net(self, numbers: set[str]) -> OnnxNet:
@@ -100,7 +100,7 @@ class _Maker:
         for slot in self._slots:  # the layers have them now, and `write_onnx` puts them back
             for field in VALUES:
                 parsed.constants[slot.constant].ClearField(field)
-        plan = Plan(
+        plan = StepPlan(
             path=parsed.path,
             model=parsed.model,
             source=parsed.source,
@@ -141,28 +141,28 @@ class _Maker:
             turned = np.ascontiguousarray(values.T) if role.endswith("transposed") else values
             tensor = torch.from_numpy(turned).reshape(turned.shape if shape is None else shape)
             self._tensors[constant] = role, nn.Parameter(tensor) if role.startswith("weight") else tensor
-        first, found = self._tensors[constant]
-        if first != role or shape not in (None, tuple(found.shape)):
+        first, tensor = self._tensors[constant]
+        if first != role or shape not in (None, tuple(tensor.shape)):
             raise SlipstickError(f"a constant is both a {first} and a {role}: that is not supported", value=constant)
-        return found
+        return tensor
 
     def _unique(self, name: str) -> str:
         """Return a name that torch takes for a module or buffer and nothing else here has."""
         base = re.sub(r"\W", "_", name.strip("/"), flags=re.ASCII)[:_LONGEST] or "node"
-        found = base
-        while self._names[found]:
-            found = f"{base}_{self._names[base]}"
+        unique = base
+        while self._names[unique]:
+            unique = f"{base}_{self._names[base]}"
             self._names[base] += 1
-        self._names[found] += 1
-        return found
+        self._names[unique] += 1
+        return unique
 
 
-def _with_ends(steps: list[Step], kept: set[str]) -> tuple[Step, ...]:
+def _with_ends(steps: list[NetworkStep], outputs: set[str]) -> tuple[NetworkStep, ...]:
     """Return the steps, each with the values that no later one reads: they need not be held."""
-    later = set(kept)
-    found: list[Any] = []
+    later = set(outputs)
+    ended: list[Any] = []
     for step in reversed(steps):
         ends = {*step.built.reads, step.makes} - later
         later |= ends
-        found.append(Step(step.name, step.operator, step.built, step.makes, tuple(sorted(ends))))
-    return tuple(found[::-1])
+        ended.append(NetworkStep(step.name, step.operator, step.built, step.makes, tuple(sorted(ends))))
+    return tuple(ended[::-1])

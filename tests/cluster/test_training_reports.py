@@ -1,0 +1,173 @@
+"""Reports of training, computed again from the step that they describe; settings and stages from plans."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cluster.asking import estimated
+from cluster.toys import HIDDEN, LAYER, LAYERS, WORDS, decoder
+from slipstick.cluster.kernels.chip import Chip
+from slipstick.cluster.kernels.energy import DeviceEnergy
+from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.training.estimate import estimate_training, model_flops
+from slipstick.cluster.training.layer_time import layer_times
+from slipstick.cluster.training.pipeline_stages import LayerStack, Stages
+from slipstick.cluster.training.training_setting import TrainingSetting
+from slipstick.cluster.training.training_step import training_step
+from slipstick.core.catalogue import resolve_system
+from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import Plan
+from slipstick.core.question import Question
+from slipstick.core.workload import Workload
+from slipstick.networks.decoder.decoder import Decoder
+
+SYSTEM = resolve_system("h100-sxm-80gb:8")
+WORK = Workload(network=decoder(), batch=32, sequence=1024)
+
+
+@pytest.mark.parametrize(
+    "plan", ["tp=2,pp=2", "dp=8,recompute=full", "dp=8,recompute=selective,attention=unfused", "pp=4,dp=2,zero=1"]
+)
+def test_a_report_is_the_step_of_its_plan(plan: str) -> None:
+    report = estimated(WORK, SYSTEM, Plan.of(plan))
+    filled = Plan.of(report.inputs["plan"])
+    plans = Plans.of([filled], SYSTEM)
+    setting = TrainingSetting.of(WORK, SYSTEM, filled)
+    step = training_step(setting, plans)
+    time = float(step.time[0])
+    assert report.value("time.step") == pytest.approx(time)
+    for part, value in step.parts.items():
+        if value[0] > 0:
+            assert report.value(f"time.parts.{part}") == pytest.approx(float(value[0]))
+    assert report.value("memory.peak") == pytest.approx(float(step.peak_memory[0]))
+    assert report.value("memory.capacity") == SYSTEM.main_memory.capacity
+    fullest = int(step.residents.total[0].argmax())
+    parts = {part: float(getattr(step.residents, part)[0, fullest]) for part in step.residents.PARTS}
+    for part, size in parts.items():
+        if size:
+            assert report.value(f"memory.parts.{part}") == pytest.approx(size)
+    assert report.value("throughput.tokens") == pytest.approx(32 * 1024 / time)
+    assert report.value("throughput.tokens_per_device") == pytest.approx(32 * 1024 / time / 8)
+    assert report.value("throughput.samples") == pytest.approx(32 / time)
+    useful = model_flops(WORK) / time / 8
+    assert report.value("throughput.model_flops_per_device") == pytest.approx(useful)
+    assert report.value("efficiency.mfu") == pytest.approx(useful / setting.chip.peak["bf16"])
+    slowest = max(step.parts.items(), key=lambda part: float(part[1][0]))
+    assert report.bottleneck.startswith(slowest[0].replace("_", " "))
+    assert report.bottleneck.endswith(f"{100 * float(slowest[1][0]) / time:.0f} % of the step")
+    check_energy(report, setting, plans, step)
+    stages = report.breakdowns["stages"].rows
+    assert len(stages) == len(np.flatnonzero(step.stages.copies[0]))
+    assert sum(float(value) for value in stages[0][1:]) == pytest.approx(float(step.residents.total[0, 0]))  # type: ignore[arg-type]
+
+
+def check_energy(report: Any, setting: TrainingSetting, plans: Plans, step: Any) -> None:
+    """Work of the average device: all layers once a microbatch, the recomputed parts again."""
+    (layer,), embedding, head = layer_times(setting, plans)
+    microbatches = 32 / float(plans.dp[0] * plans.microbatch[0])
+    again = {0: 0.0, 1: float(layer.core_flops[0]), 2: float(layer.flops[0]) / 3}[int(plans.recompute[0])]
+    ends = [float(embedding.flops[0] + head.flops[0]), float(embedding.traffic[0] + head.traffic[0])]
+    repeated = 4 / 3 if int(plans.recompute[0]) == 2 else 1.0
+    stages = float(plans.pp[0])
+    flops = microbatches * (LAYERS * (float(layer.flops[0]) + again) + ends[0]) / stages
+    traffic = microbatches * (LAYERS * float(layer.traffic[0]) * repeated + ends[1]) / stages
+    energy = DeviceEnergy.of(SYSTEM, "bf16", step.time, np.array([flops]), np.array([traffic]), step.sent)
+    assert energy is not None
+    for part, joules in energy.parts.items():
+        assert report.value(f"energy.parts.{part}") == pytest.approx(8 * float(joules[0])), part
+
+
+def test_model_flops_count_forward_once_and_backward_twice() -> None:
+    products = 2 * 32 * 1024 * (LAYERS * (LAYER - 2 * HIDDEN) + WORDS * HIDDEN)
+    scores = 32 * LAYERS * 2 * 2 * 1024 * 1024 * HIDDEN  # the full square of attention, by convention
+    assert model_flops(WORK) == pytest.approx(3 * (products + scores), rel=0.02)
+    assert model_flops(WORK) >= 3 * (products + scores)
+
+
+def test_the_kinds_of_stage_are_told_by_their_first_and_their_copies() -> None:
+    table = estimated(WORK, SYSTEM, Plan.of("pp=8,dp=1")).breakdowns["stages"]
+    assert [row[0] for row in table.rows] == ["0", "1 (fullest of 6 alike)", "7"]
+    assert [column.name for column in table.columns][1:3] == ["weights", "gradients"]
+
+
+def test_a_price_takes_the_place_of_the_closed_form() -> None:
+    question = Question(WORK, SYSTEM, Plan.of("tp=2,dp=4"))
+    free = estimate_training(question, lambda op, size, ranks, stride: 0.0)
+    assert "tensor_parallel" not in free.group("time.parts")
+    dear = estimate_training(question, lambda op, size, ranks, stride: 1.0)
+    assert dear.value("time.parts.tensor_parallel") > 2 * LAYERS
+
+
+def test_settings_follow_the_plan() -> None:
+    plain = TrainingSetting.of(WORK, SYSTEM, Plan())
+    chip = Chip.of(SYSTEM)
+    states = plain.state_bytes
+    assert (states.weights, states.gradients, states.optimizer) == (2.0, 4.0, 12.0)
+    assert (plain.stored, plain.working, plain.logit_bytes, plain.fused, plain.balanced) == (1.0, 1.0, 4.0, True, False)
+    assert plain.chip == chip
+    single = TrainingSetting.of(WORK, SYSTEM, Plan.of("fused=false,attention=unfused,partition=balanced"))
+    steps = chip.steps
+    assert single.stored == steps.unfused_activations
+    assert single.working == steps.unfused_working
+    assert single.logit_bytes == 10.0  # logits, their softmax, and the gradient in 16 bits
+    assert not single.fused
+    assert single.balanced
+    assert single.chip.steps.host_launch == steps.host_launch * steps.unfused_host
+    assert single.chip.steps.host_collective == steps.host_collective * steps.unfused_host
+    adding = TrainingSetting.of(WORK, SYSTEM, Plan.of("accumulate=false,gradients=bf16")).state_bytes
+    assert adding.gradients == 2.0 + 2.0  # the sums, and those of the last pass
+    host = SYSTEM.host
+    assert host is not None
+    assert plain.host_bandwidth == host.bandwidth
+    bare = SYSTEM.model_copy(update={"host": None})
+    assert TrainingSetting.of(WORK, bare, Plan()).host_bandwidth == 0.0
+    for plan in ("offload_weights=true", "offload_activations=true", "offload_optimizer=true"):
+        with pytest.raises(SlipstickError, match=r"plan\.offload"):
+            TrainingSetting.of(WORK, bare, Plan.of(plan))
+        blank = host.model_copy(update={"bandwidth": None})
+        with pytest.raises(SlipstickError, match=r"plan\.offload"):
+            TrainingSetting.of(WORK, SYSTEM.model_copy(update={"host": blank}), Plan.of(plan))
+
+
+def test_the_stack_lists_the_layers_in_order_with_their_costs() -> None:
+    first, second = decoder().kinds[0], decoder(parallel=True).kinds[0]
+    blocks = tuple(block.model_copy(update={"count": count}) for block, count in ((first, 2), (second, 3), (first, 1)))
+    network = Decoder(name="mixed", hidden=HIDDEN, vocabulary=WORDS, blocks=blocks)
+    stack = TrainingSetting.of(
+        Workload(network=network, batch=8, sequence=64), SYSTEM, Plan.of("partition=balanced")
+    ).stack
+    assert stack.order.tolist() == [0, 0, 1, 1, 1, 0]
+    assert stack.costs.tolist() == [LAYER, LAYER]
+    assert stack.head == WORDS * HIDDEN
+    even = TrainingSetting.of(WORK, SYSTEM, Plan()).stack
+    assert even.head is None
+
+
+def test_shapes_share_a_sequence_over_context_parallel_ranks() -> None:
+    setting = TrainingSetting.of(WORK, SYSTEM, Plan())
+    shape = setting.shape(Plans.of_columns(2, {"cp": [1, 4], "microbatch": 2, "tp": 2, "sp": True}))
+    assert shape.query.tolist() == [1024, 256]
+    assert shape.context.tolist() == [1024, 1024]
+    assert shape.tokens.tolist() == [2048, 512]
+    assert shape.normed.tolist() == [1024, 256]
+
+
+def test_stages_alike_are_one_kind() -> None:
+    order = np.array([0, 0, 0, 1, 1, 1, 1, 1], dtype=np.int64)
+    kinds = Stages.of(LayerStack(order, np.ones(2)), Plans.of_columns(3, {"pp": [1, 4, 2], "interleave": [1, 1, 2]}))
+    assert kinds.copies.tolist() == [[1, 0, 0, 0], [1, 1, 1, 1], [1, 1, 0, 0]]
+    assert kinds.layers[1].tolist() == [[2, 0], [1, 1], [0, 2], [0, 2]]
+    assert kinds.layers[2, :2].tolist() == [[2, 2], [1, 3]]  # chunks of two, dealt in turn
+    assert kinds.first[1].tolist() == [0, 1, 2, 3]
+    assert (kinds.embedding[1].tolist(), kinds.head[1].tolist()) == ([1, 0, 0, 0], [0, 0, 0, 1])
+    heavy = Stages.of(LayerStack(order, np.array([1.0, 1.0]), head=4.0), Plans.of_columns(1, {"pp": 3}))
+    # twelve in all: four a stage, and the head by itself on the last
+    assert heavy.layers[0].tolist() == [[3, 1], [0, 4], [0, 0]]
+    assert heavy.head[0].tolist() == [0, 0, 1]
+    uneven = Stages.of(LayerStack(order, np.array([1.0, 9.0])), Plans.of_columns(1, {"pp": 2}))
+    assert uneven.layers[0].tolist() == [[3, 1], [0, 4]]  # without the head's cost, by number alone
+    total = kinds.on_stages([np.array([10.0] * 3), np.array([1.0] * 3)])
+    assert total[1].tolist() == [20.0, 11.0, 2.0, 2.0]
