@@ -1,8 +1,8 @@
 """How strong the tests of the physics are: seeded mutants, and how many of them the tests of their folder kill.
 
 A mutant is the product with one operator, comparison, number or loop changed (by cosmic-ray's operators). Positions are
-drawn evenly over all that can be mutated in the physics' folders, without annotations, error messages, pictures and the
-suites that replay published rows; then one mutation of each position. A mutant is killed when a test of its folder
+drawn evenly over all that can be mutated in the physics' folders, without annotations, error messages, assertions,
+pictures and the suites that replay published rows; then one mutation of each position. A mutant is killed when a test of its folder
 fails, or runs longer than it may. Needs the extra `mutation` (`pip install -e ".[dev,mutation]"`).
 
     python benchmarks/mutants.py --count 300 --seed 0 --out out/mutants.json
@@ -16,6 +16,7 @@ import argparse
 import ast
 import difflib
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -80,6 +81,8 @@ def silent_spans(text: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
             spans += node.decorator_list
         elif isinstance(node, ast.ClassDef):
             spans += node.decorator_list
+        elif isinstance(node, ast.keyword) and node.arg == "strict":  # zip's own assertion
+            spans.append(node.value)
         elif isinstance(node, ast.AnnAssign):
             spans.append(node.annotation)
         elif isinstance(node, ast.Raise | ast.Assert) or (
@@ -127,8 +130,18 @@ def drawn(folders: tuple[str, ...], count: int, seed: int) -> list[Mutant]:
     """Return `count` mutants: positions drawn evenly over all folders, one mutation of each."""
     places = [mutants for path in modules(folders) for mutants in mutants_of(path)]
     generator = random.Random(seed)  # noqa: S311  a sample, not a secret
-    chosen = generator.sample(places, min(count, len(places)))
-    return [generator.choice(mutants) for mutants in chosen]
+    chosen = generator.sample(places, len(places))
+    mutants = (generator.choice(of_one_place) for of_one_place in chosen)
+    return list(itertools.islice((mutant for mutant in mutants if is_python(mutated(mutant)[1])), count))
+
+
+def is_python(text: str) -> bool:
+    """Tell whether a mutant can run at all: a keyword's `**` changed as if it were a power cannot."""
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        return False
+    return True
 
 
 def mutated(mutant: Mutant) -> tuple[str, str]:
