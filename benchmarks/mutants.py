@@ -2,8 +2,8 @@
 
 A mutant is the product with one operator, comparison, number or loop changed (by cosmic-ray's operators). Positions are
 drawn evenly over all that can be mutated in the physics' folders, without annotations, error messages, assertions,
-pictures and the suites that replay published rows; then one mutation of each position. A mutant is killed when a test of its folder
-fails, or runs longer than it may. Needs the extra `mutation` (`pip install -e ".[dev,mutation]"`).
+pictures and the suites that replay published rows; then one mutation of each position. A mutant is killed when a test
+of its folder fails, or runs longer than it may. Needs the extra `mutation` (`pip install -e ".[dev,mutation]"`).
 
     python benchmarks/mutants.py --count 300 --seed 0 --out out/mutants.json
 
