@@ -29,7 +29,7 @@ demo: $(VENV)/.stamp ## first Reports: a published model file on eight H100s, an
 	$(BIN)/slipstick estimate $(DEMO_CONFIG) h100-sxm-80gb:8 --plan tp=4,sp=true,zero=1 --batch 8 --html out/demo.html
 	$(BIN)/slipstick estimate mobilenet-v2 swis-8x8 --plan formats=swis:3 --html out/demo-compressed.html
 
-# With SLIPSTICK_COVERAGE=1 the run also notes which branches it takes, for coverage-report: about XX % more time.
+# With SLIPSTICK_COVERAGE=1 the run also notes which branches it takes, for coverage-report: about a third more time.
 test: $(VENV)/.stamp-dev ## set up and run the tests
 	$(if $(SLIPSTICK_COVERAGE),$(BIN)/coverage erase)
 	$(BIN)/python $(if $(SLIPSTICK_COVERAGE),-m coverage run) -m pytest -q
