@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs refresh-docs bench-smoke test-processors check clean
+.PHONY: help demo test coverage coverage-report lint docs refresh-docs bench-smoke test-processors check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -29,8 +29,16 @@ demo: $(VENV)/.stamp ## first Reports: a published model file on eight H100s, an
 	$(BIN)/slipstick estimate $(DEMO_CONFIG) h100-sxm-80gb:8 --plan tp=4,sp=true,zero=1 --batch 8 --html out/demo.html
 	$(BIN)/slipstick estimate mobilenet-v2 swis-8x8 --plan formats=swis:3 --html out/demo-compressed.html
 
+# With SLIPSTICK_COVERAGE=1 the run also notes which branches it takes, for coverage-report: about a third more time.
 test: $(VENV)/.stamp-dev ## set up and run the tests
-	$(BIN)/python -m pytest -q
+	$(if $(SLIPSTICK_COVERAGE),$(BIN)/coverage erase)
+	$(BIN)/python $(if $(SLIPSTICK_COVERAGE),-m coverage run) -m pytest -q
+
+coverage: ## run the tests and report the branch coverage of every folder
+	SLIPSTICK_COVERAGE=1 $(MAKE) --no-print-directory test coverage-report
+
+coverage-report: $(VENV)/.stamp-dev ## branch coverage of every folder in the last run with SLIPSTICK_COVERAGE=1
+	$(BIN)/python tests/house/branch_coverage.py
 
 test-processors: $(VENV)/.stamp-dev ## the tests that train networks, as other processors and with other seeds
 	$(BIN)/python benchmarks/every_processor.py
@@ -56,4 +64,4 @@ check: ## everything that CI runs
 	bash .ci/run
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) site out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) site out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*

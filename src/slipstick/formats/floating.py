@@ -152,9 +152,9 @@ def _e4m3_scale(largest: FloatArray, layout: Layout) -> dict[str, NDArray[Any]]:
     """Return E4M3 codes of the scales, with the fp32 scale of the tensor."""
     scale_layout = LAYOUTS["fp8"]
     top = float(largest.max(initial=0.0)) / (layout.largest * scale_layout.largest)
-    tensor = np.float32(max(top, float(np.finfo(np.float32).tiny)) if top else 1.0)
-    if not np.isfinite(tensor):
+    if top > float(np.finfo(np.float32).max):
         raise SlipstickError("the scale does not fit fp32", path="format")
+    tensor = np.float32(max(top, float(np.finfo(np.float32).tiny)) if top else 1.0)
     codes = to_codes(largest / layout.largest / np.float64(tensor), scale_layout)
     return {"scale": codes.astype(np.uint8), "tensor_scale": np.array([tensor], np.float32)}
 

@@ -1,0 +1,78 @@
+"""Where commands write: a pipe of a fixed width, a terminal, a progress bar that only a terminal sees."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+
+from slipstick.cli.options import Inputs, Shown
+from slipstick.cli.output import progress_bar, put_table, show
+from slipstick.core.errors import SlipstickError
+from slipstick.report.report import Table
+
+
+class Terminal(io.StringIO):
+    """A stream that says that somebody looks at it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+TABLE = Table.of({"name": "", "time": "s"}, [("a name of some length", 1.5), ("b", 2e-3)])
+
+
+def test_a_progress_bar_is_for_terminals_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with progress_bar(Shown(), "files") as update:
+        assert update is None, "standard error is no terminal here"
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress_bar(Shown(json=True), "files") as update:
+        assert update is None, "JSON is read by programs"
+    assert terminal.getvalue() == ""
+    with progress_bar(Shown(), "files") as update:
+        assert update is not None
+        update(1, 4)
+        update(4, 4, "the last one")
+    assert "the last one" in terminal.getvalue()
+    assert "100%" in terminal.getvalue()
+
+
+def test_tables_on_a_terminal_and_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    put_table("things", TABLE, json=True)
+    written = json.loads(capsys.readouterr().out)
+    assert written["columns"] == [{"name": "name", "unit": ""}, {"name": "time", "unit": "s"}]
+    assert written["rows"] == [["a name of some length", 1.5], ["b", 2e-3]]
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "60")
+    put_table("things", TABLE, json=False, whole_first=True)
+    assert "a name of some length" in terminal.getvalue()
+    assert "1.5" in terminal.getvalue()
+
+
+@pytest.mark.parametrize(("columns", "width"), [("", 120), ("60", 60), ("40", 40), ("39", 120), ("wide", 120)])
+def test_a_pipe_is_as_wide_as_columns_says(
+    columns: str, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rich.rule import Rule
+
+    monkeypatch.setenv("COLUMNS", columns)
+    show(Rule())
+    assert len(capsys.readouterr().out.rstrip("\n")) == width
+
+
+def test_means_and_deviations_come_together() -> None:
+    assert Inputs().normal() is None
+    normal = Inputs(mean="0.5,0.25,0", deviation="1,2,3").normal()
+    assert normal is not None
+    assert (normal.mean, normal.deviation) == ((0.5, 0.25, 0.0), (1.0, 2.0, 3.0))
+    for mean, deviation in (("0.5", ""), ("", "0.5")):
+        with pytest.raises(SlipstickError, match="--mean, --deviation: come together; got '0.5'"):
+            Inputs(mean=mean, deviation=deviation).normal()
+    for mean, deviation in (("0.5", "1,2"), ("0.5", "0"), ("0.5", "-1")):
+        with pytest.raises(SlipstickError, match="as many numbers as means, each above 0"):
+            Inputs(mean=mean, deviation=deviation).normal()
