@@ -28,6 +28,7 @@ from slipstick.cluster.sweep.plans import Plans
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.plan import Plan
 from slipstick.core.workload import Phase, Workload
+from slipstick.networks.decoder.attention import Linear
 from slipstick.networks.decoder.decoder import Decoder
 
 
@@ -176,6 +177,16 @@ def test_windows_bound_the_cache() -> None:
     whole = setting_of()
     assert number(serving_memory(setting, plans_of(), 1, 300, 1).cache) == 64 * 2 * KV * DIM * 2 * LAYERS
     assert number(serving_memory(whole, plans_of(), 1, 300, 1).cache) == 300 * 2 * KV * DIM * 2 * LAYERS
+
+
+def test_linear_attention_keeps_a_state_in_place_of_a_cache() -> None:
+    linear = Linear(key_heads=2, value_heads=4, key_dim=8, value_dim=16, conv=4)
+    block = decoder().kinds[0].model_copy(update={"attention": linear})
+    setting = setting_of(network=decoder().model_copy(update={"blocks": (block,)}))
+    state = 4 * 8 * 16 + (2 * 2 * 8 + 4 * 16) * 3  # matrices of the value heads, and the last inputs of the convolution
+    for context in (10, 1000):
+        memory = serving_memory(setting, plans_of(tp=2), 5, context, 1)
+        assert number(memory.cache) == 5 * state / 2 * 4 * LAYERS  # in fp32
 
 
 def test_engines_run_no_gradients_and_replay_their_quantisation() -> None:
