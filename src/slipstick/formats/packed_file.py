@@ -36,6 +36,7 @@ _MAX_HEADER = 2**24  # bytes: names and shapes of some 100,000 tensors
 _MAX_ELEMENTS = 2**31  # elements of one tensor
 _MAX_AXES = 8
 _MAX_REST = 2**29  # bytes of the rest of a network, inflated: as much as a .tflite file may have
+_SMALLEST = 9  # level of zlib: the smallest file
 _REST = "network"  # key of its array
 _TYPES = {"U8": np.uint8, "I8": np.int8, "U16": np.uint16, "I32": np.int32, "F32": np.float32}
 _NAMES = {np.dtype(kind): name for name, kind in _TYPES.items()}
@@ -71,7 +72,7 @@ def write_packed(path: str | Path, tensors: Mapping[str, Encoded], rest: Network
         about[name] = {"format": encoded.encoding.name, "shape": list(encoded.shape), "codes": codes, "side": side}
     whole: dict[str, Any] = {"version": VERSION, "tensors": about}
     if rest is not None:
-        arrays[_REST] = np.frombuffer(zlib.compress(rest.file, 9), np.uint8)
+        arrays[_REST] = np.frombuffer(zlib.compress(rest.file, _SMALLEST), np.uint8)
         whole["network"] = {"kind": rest.kind, "rest": _REST}
     raw = _container(arrays, json.dumps(whole, separators=_COMPACT))
     write_bytes(path, raw)

@@ -16,7 +16,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.placement.problem import Problem
 from slipstick.placement.schedule import PlacementSchedule, Transfer, check
 
-_MAX_OPERATORS = 9
+_MAX_OPERATORS = 9  # 9! orders on every assignment: seconds
 
 
 @dataclass(frozen=True)

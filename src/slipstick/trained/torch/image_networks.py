@@ -18,6 +18,7 @@ _SMALL = 64  # pixels: below it a network for photographs would be left with no 
 _CIFAR: Shape = (32, 32, 3)  # what CIFAR-10's images are
 IMAGENET: Shape = (224, 224, 3)  # what networks for ImageNet usually see
 _KEYWORDS: Shape = (49, 10, 1)  # MLPerf Tiny's cepstral coefficients
+_WORDS = 12  # ten keywords, silence and unknown
 _TEN = 10  # classes of CIFAR-10, of digits
 THOUSAND = 1000  # of ImageNet's challenge
 
@@ -70,9 +71,7 @@ def _tiny_conv(classes: int, shape: Shape) -> Any:
 NETS: dict[str, _Net] = {
     "mlp": _Net(lambda k, s: _module("small_networks").mlp(k, s[0] * s[1] * s[2]), _TEN, (8, 8, 1)),
     "tiny-conv": _Net(_tiny_conv, _TEN, _CIFAR),
-    "ds-cnn": _Net(
-        lambda k, s: _module("small_networks").ds_cnn(k, s[2]), 12, _KEYWORDS
-    ),  # 10 words, silence and unknown
+    "ds-cnn": _Net(lambda k, s: _module("small_networks").ds_cnn(k, s[2]), _WORDS, _KEYWORDS),
     **{f"resnet-{depth}": _small_resnet(depth) for depth in (8, 14, 20)},  # He et al. 1512.03385, section 4.2
     "resnet-18": _resnet((2, 2, 2, 2), "basic"),
     "resnet-50": _resnet((3, 4, 6, 3), "bottleneck"),
