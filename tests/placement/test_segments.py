@@ -60,7 +60,7 @@ def test_parts_meet_on_the_device_that_suits_both_sides(seed: int) -> None:
         durations=problem.durations + rng.integers(0, 9, problem.durations.shape),
         latency=rng.integers(0, 4, len(problem.links)),
     )
-    assert len(_parts_of(uneven)) > 2
+    assert len(_parts_of(uneven)) > 1
     found = cpsat.solve(uneven)
     assert found.proved
     assert found.makespan == brute.solve(uneven).makespan
