@@ -18,6 +18,7 @@ from slipstick.formats import Pool, Swis, encoding_of
 from slipstick.formats.kmeans import assign, fit
 from slipstick.formats.pool_vectors import fit_pool, poolable
 from slipstick.formats.shift_schedule import errors_by_shifts, schedule
+from slipstick.trained.integer.layer_weights import layer_weights
 from slipstick.trained.tflite import read_tflite
 
 FORMATS = ("truncate:{}", "round:{}", "swis:{},consecutive=true", "swis:{}", "swis:{},alpha=1", "swis:{},group=8")
@@ -33,7 +34,7 @@ def decibel(signal: float, noise: float) -> str:
 
 
 def main() -> None:
-    layers = read_tflite(sys.argv[1]).weights()
+    layers = layer_weights(read_tflite(sys.argv[1]))
     signal = sum(float((rows(layer.codes) ** 2 @ np.ones(layer.codes[0].size)) @ layer.scales**2) for layer in layers)
     print(f"{len(layers)} layers, {sum(layer.codes.size for layer in layers):,} weights; dB (kB)")
     for text in FORMATS:

@@ -13,7 +13,8 @@ import pytest
 
 from commands import ROOT
 
-PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.MULTILINE | re.DOTALL
+PYTHON = re.compile(r"^```python\n(.*?)^```$", FILE)
 
 
 def _console() -> ModuleType:
@@ -82,6 +83,18 @@ def test_what_the_page_adds_passes_the_suite_that_it_inherits(page: Path, tmp_pa
 )
 def test_what_counts_as_the_same_line(one: str, other: str, agree: bool) -> None:
     assert console.same(one, other) is agree
+
+
+FILES = [
+    pytest.param(page, match, id=f"{name(page)}-{match['file']}")
+    for page in console.PAGES
+    for match in re.finditer(r'^```\w+ title="(?P<file>[^"]+)"\n(?P<text>.*?)^```$', page.read_text("utf-8"), FILE)
+]
+
+
+@pytest.mark.parametrize(("page", "match"), FILES)
+def test_files_in_the_page_are_those_of_the_repository(page: Path, match: re.Match[str]) -> None:
+    assert match["text"] == (ROOT / match["file"]).read_text("utf-8"), f"{name(page)} shows another {match['file']}"
 
 
 def test_pages_are_in_the_site() -> None:

@@ -21,6 +21,7 @@ from slipstick.engines.question import ask
 from slipstick.formats import Swis, format_of
 from slipstick.networks import network
 from slipstick.trained.integer.integer_graph import integer_graph
+from slipstick.trained.integer.layer_weights import layer_weights
 
 pytest.importorskip("tflite", reason="tflite is not installed (extra: import)")
 from slipstick.trained.tflite import read_tflite
@@ -34,7 +35,7 @@ def weights(text: str, **side: np.ndarray) -> dict[str, Encoded]:
     """Return all layers of the small network in one format."""
     return {
         one.name: format_of(text).encoding.encode(one.codes.astype(float), {"scale": one.scales * 0 + 1, **side})
-        for one in NETWORK.weights()
+        for one in layer_weights(NETWORK)
     }
 
 
@@ -46,7 +47,7 @@ def costed(system: str, text: str, encoded: dict[str, Encoded] | None, **changes
 def test_the_graph_has_every_layer_by_its_name_and_all_weights() -> None:
     graph = integer_graph(NETWORK)
     found = only_products(products_of(graph.ops(Phase.INFER, 1, 1, 1)))
-    layers = NETWORK.weights()
+    layers = layer_weights(NETWORK)
     assert [product.name for product in found] == [one.name for one in layers]
     assert [product.weights for product in found] == [one.codes.size for one in layers]
     assert graph.parameters == sum(one.codes.size + len(one.codes) for one in layers)
@@ -77,7 +78,7 @@ def test_encoded_weights_take_what_the_plan_says_of_their_format(system: str, te
 
 
 def test_filters_in_lockstep_have_like_shifts() -> None:
-    one = next(one for one in NETWORK.weights() if one.kind == "conv" and len(one.codes) >= 8)
+    one = next(one for one in layer_weights(NETWORK) if one.kind == "conv" and len(one.codes) >= 8)
     shifts = np.resize([6, 1], len(one.codes))  # every fold would wait for six shifts in the file's order
     encoded = Swis(3).encode(one.codes.astype(float), {"shifts": shifts})
     held = costed("swis-8x8", "int8", {one.name: encoded}, **{"system.device.columns": 4})
@@ -104,7 +105,7 @@ def test_fewer_shifts_are_faster_than_int8() -> None:
 
 
 def test_weights_of_another_network_are_refused() -> None:
-    name = NETWORK.weights()[0].name
+    name = layer_weights(NETWORK)[0].name
     with pytest.raises(SlipstickError, match="no such product"):
         costed("swis-8x8", "int8", {"nobody": format_of("swis:3").encoding.encode(np.ones((4, 4)))})
     with pytest.raises(SlipstickError, match="weights of another shape"):
@@ -118,7 +119,8 @@ def test_a_shift_costs_what_it_adds_to_the_arrays_cycles(system: str) -> None:
     few, many = (costed(system, f"round:{n}", None) for n in (2, 4))
     added = sum(layer.cycles for layer in many.layers) - sum(layer.cycles for layer in few.layers)
     assert 2 * sum(cost.sum() for cost in costs.values()) == pytest.approx(added)
-    assert [len(costs[one.name]) for one in NETWORK.weights()] == [len(one.codes) for one in NETWORK.weights()]
+    layers = layer_weights(NETWORK)
+    assert [len(costs[layer.name]) for layer in layers] == [len(layer.codes) for layer in layers]
 
 
 def test_cycles_that_follow_no_shifts_cannot_be_scheduled() -> None:

@@ -22,7 +22,8 @@ from slipstick.core.plan import Plan
 from slipstick.core.spec import override
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.attention import Linear
-from slipstick.networks.decoder.decoder import Block, Decoder
+from slipstick.networks.decoder.block import Block
+from slipstick.networks.decoder.decoder import Decoder
 
 ELEMENT, CACHE = 2.0, 1.0
 PRECISION = Precision("bf16", ELEMENT, ELEMENT, CACHE, "bf16")

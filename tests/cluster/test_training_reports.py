@@ -167,5 +167,7 @@ def test_stages_alike_are_one_kind() -> None:
     # twelve in all: four a stage, and the head by itself on the last
     assert heavy.layers[0].tolist() == [[3, 1], [0, 4], [0, 0]]
     assert heavy.head[0].tolist() == [0, 0, 1]
+    uneven = Stages.of(LayerStack(order, np.array([1.0, 9.0])), Plans.of_columns(1, {"pp": 2}))
+    assert uneven.layers[0].tolist() == [[3, 1], [0, 4]]  # without the head's cost, by number alone
     total = kinds.on_stages([np.array([10.0] * 3), np.array([1.0] * 3)])
     assert total[1].tolist() == [20.0, 11.0, 2.0, 2.0]

@@ -10,7 +10,8 @@ from slipstick.core.catalogue import resolve_system
 from slipstick.core.plan import Plan
 from slipstick.core.workload import Workload
 from slipstick.networks.decoder.attention import GroupedQuery
-from slipstick.networks.decoder.decoder import Block, Decoder
+from slipstick.networks.decoder.block import Block
+from slipstick.networks.decoder.decoder import Decoder
 from slipstick.networks.decoder.mlp import DenseMlp, MoeMlp
 
 HIDDEN, HEADS, KV, DIM, FFN, WORDS, LAYERS = 512, 8, 4, 64, 1536, 1000, 8

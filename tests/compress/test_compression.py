@@ -21,7 +21,9 @@ from slipstick.core.errors import SlipstickError
 from slipstick.datasets import DataSet, Images, data_set
 from slipstick.formats.packed_file import read_packed
 from slipstick.trained import open_network
+from slipstick.trained.integer.execute import run_integers
 from slipstick.trained.integer.layer_statistics import LayerInputs, layer_inputs
+from slipstick.trained.integer.layer_weights import layer_weights
 from slipstick.trained.tflite import parse_tflite, read_tflite
 
 pytest.importorskip("tflite", reason="tflite is not installed (extra: import)")
@@ -121,8 +123,8 @@ def test_the_written_file_is_the_network_with_its_weights_replaced(seen: Seen, t
     again, images = parse_tflite((tmp_path / "x.tflite").read_bytes()), Images(
         (IMAGES.astype(int) + 128).astype(np.uint8), np.zeros(24, np.int64)
     )  # fmt: skip
-    np.testing.assert_array_equal(again.run(IMAGES).reshape(24, -1), found.network.predict(images))
-    assert (again.weights()[1].codes == NETWORK.layers()[1].weights).all(), "depth-wise layers stay as they were"
+    np.testing.assert_array_equal(run_integers(again, IMAGES).reshape(24, -1), found.network.predict(images))
+    assert (layer_weights(again)[1].codes == NETWORK.layers()[1].weights).all(), "depth-wise layers stay as they were"
 
 
 def test_bytes_are_those_of_the_format() -> None:
@@ -173,11 +175,11 @@ def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     said = capsys.readouterr().out
     assert "packed" in said
     written, replaced = read_packed(tmp_path / "packed"), read_tflite(out)
-    for layer in replaced.weights():
+    for layer in layer_weights(replaced):
         held = written[layer.name]
         np.testing.assert_array_equal(held.encoding.integers(held), layer.codes)
     assert len(out.read_bytes()) == len(SMALL.read_bytes())
-    assert read_tflite(out).run(IMAGES).shape == (24, 5)
+    assert run_integers(read_tflite(out), IMAGES).shape == (24, 5)
 
 
 def test_images_of_another_shape_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from pydantic import Field
 
 from slipstick.core import catalogue as registry
-from slipstick.core import units
+from slipstick.core import entry_files, units
 from slipstick.core.catalogue import Catalogue, Entry, resolve_system, systems
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.system import System
@@ -48,8 +48,8 @@ def test_names_read_no_file(catalogue: Catalogue[System], monkeypatch: pytest.Mo
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a file was read")
 
-    monkeypatch.setattr(registry, "parse_yaml", refuse)
-    monkeypatch.setattr(registry, "read_text", refuse)
+    monkeypatch.setattr(entry_files, "parse_yaml", refuse)
+    monkeypatch.setattr(entry_files, "read_text", refuse)
     assert catalogue.names() == ["broken", "circle-a", "circle-b", "gpu", "gpu-last", "gpu-next"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -11,7 +10,7 @@ from pydantic import Field
 
 from slipstick.core import device as devices
 from slipstick.core.catalogue import resolve_system, systems
-from slipstick.core.device import Device, device_kinds, register_device
+from slipstick.core.device import Device, register_device
 from slipstick.core.device_kinds import Accelerator, Array
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.spec import leaves, override, validate
@@ -50,22 +49,6 @@ def test_a_third_partys_kind_needs_nothing_but_its_class() -> None:
         resolve_system({"name": "toy", "device": system.device, "memory": {"rom": MEMORY["ram"]}})
     with pytest.raises(SlipstickError, match=r"device\.lines: out of range; got 0; allowed: a whole number from 1"):
         resolve_system({"name": "toy", "device": {"kind": "crossbar", "lines": 0}, "memory": MEMORY})
-
-
-def test_an_installed_package_registers_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Entry:
-        def load(self) -> type[Device]:
-            return Crossbar
-
-    monkeypatch.setattr(devices, "_KINDS", dict(devices._KINDS))
-    monkeypatch.setattr(
-        importlib.metadata, "entry_points", lambda group: [Entry()] if group == "slipstick.devices" else []
-    )
-    devices._load_entry_points.cache_clear()
-    try:
-        assert device_kinds()["crossbar"] is Crossbar
-    finally:
-        devices._load_entry_points.cache_clear()
 
 
 def test_two_classes_of_one_kind_and_a_class_without_one_are_refused() -> None:

@@ -127,18 +127,3 @@ def test_a_registered_row_answers_is_listed_and_refuses() -> None:
         engine_for("weigh", ask("resnet-18", "swis-8x8", verb="weigh"))
     with pytest.raises(SlipstickError, match="no such option of `weigh`"):
         ask("llama-3.1-8b", "swis-8x8", verb="weigh", light=True)
-
-
-@pytest.mark.parametrize("loaded", [ENGINES[0], ENGINES[:2]])
-def test_entry_points_bring_rows(monkeypatch: pytest.MonkeyPatch, loaded: object) -> None:
-    entry = SimpleNamespace(load=lambda: loaded, value="toy:ENGINES")
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [entry] if group == table.ENTRY_POINTS else [])
-    table._installed.cache_clear()
-    try:
-        assert len(engines()) == len(ENGINES) + (1 if isinstance(loaded, Engine) else 2)
-        entry.load = lambda: ["no engine"]
-        table._installed.cache_clear()
-        with pytest.raises(SlipstickError, match="loads to no Engine"):
-            engines()
-    finally:
-        table._installed.cache_clear()

@@ -36,9 +36,9 @@ def progress(done, total, label):
         cluster.remove_node(second, allow_graceful=False)
 
 with RayExecutor() as executor:
-    from exploration.conformance import errors_come_back_as_they_are, results_come_back
-    results_come_back(executor)
-    errors_come_back_as_they_are(executor)
+    from slipstick.testing import ExecutorSuite
+    ExecutorSuite().test_results_come_back(executor)
+    ExecutorSuite().test_errors_come_back_as_they_are(executor)
     found = search("llama-3.1-8b", space, executor=executor, progress=progress, **question).points
 deadline = time.monotonic() + 60
 while len([n for n in ray.nodes() if n["Alive"]]) > 1:  # the head learns of it by missed heartbeats

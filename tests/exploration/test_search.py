@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from commands import Result
-from exploration.conformance import check_executor
 from slipstick import estimate
 from slipstick.core.errors import SlipstickError
 from slipstick.core.pareto import knee, pareto
@@ -32,6 +31,7 @@ from slipstick.exploration.constraint import parse
 from slipstick.exploration.points import Columns, Task, evaluate, prepared
 from slipstick.exploration.space import Space
 from slipstick.report.report import Report
+from slipstick.testing import ExecutorSuite
 from slipstick.verbs.search import search
 
 PLAN = "tp=1..8,pp=1..8,microbatch=1|2|4,recompute=none|full,sp=true|false,zero=0|1"
@@ -154,10 +154,12 @@ def pool(kind: str) -> Executor:
     return ThreadPoolExecutor(2) if kind == "threads" else Inline()
 
 
-@pytest.mark.parametrize("kind", ["inline", "threads", "processes"])
-def test_executors(kind: str) -> None:
-    with pool(kind) as executor:
-        check_executor(executor)
+class TestExecutors(ExecutorSuite):
+    @pytest.fixture(scope="class", params=["inline", "threads", "processes"])
+    @classmethod
+    def executor(cls, request: pytest.FixtureRequest) -> Iterator[Executor]:
+        with pool(request.param) as executor:
+            yield executor
 
 
 def test_workers_of_our_own_give_every_point_once(monkeypatch: pytest.MonkeyPatch) -> None:

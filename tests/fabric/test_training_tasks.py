@@ -90,6 +90,20 @@ def test_weight_streaming_tasks_and_bytes(strategy: Strategy) -> None:
         assert counts[PIPELINE] == 3 * dp * 2 * 2 * (len(LAYERS) - 1)
 
 
+@pytest.mark.parametrize("most", [1, 2, 3, 5, 6, 7, 99])
+@pytest.mark.parametrize("streaming", [False, True])
+def test_stages_share_the_runs_that_are_told_apart(most: int, streaming: bool) -> None:
+    job = Job(LAYERS, Strategy(1, 1, 3), streaming=streaming)
+    tasks = written(job, most=most, iterations=1)
+    runs = max(1, most // 3)
+    if streaming:
+        expected = min(3 * runs, len(LAYERS))
+    else:
+        expected = sum(min(runs, len(run)) for run in cut_in_stages([x.forward for x in LAYERS], 3))
+    assert (tasks.kind == COMPUTE).sum() == 2 * expected
+    assert tasks.dag.seconds.sum() == pytest.approx(sum(x.forward + x.backward for x in LAYERS))
+
+
 def reachable(tasks: Tasks, start: int, end: int) -> bool:
     following = defaultdict(list)
     for before, after in tasks.dag.edges.tolist():
@@ -379,6 +393,34 @@ def test_the_time_behind_the_last_computation_goes_to_what_ends_the_step() -> No
 
 def test_waiting_for_nothing_is_a_bubble() -> None:
     assert parts([(COMPUTE, 0, 1, 2, ()), (COMPUTE, 0, 3, 4, ())], 0, 4) == {"compute": 2, "bubble": 2}
+
+
+def test_computations_outside_the_window_do_not_count() -> None:
+    rows = [
+        (COMPUTE, 0, 0, 1, ()), (COMPUTE, 0, 1, 2, ()), (LOAD, -1, 2, 3, (1,)), (COMPUTE, 0, 5, 6, (2,)),
+        (COMPUTE, 0, 6, 7, ()),
+    ]  # fmt: skip
+    assert parts(rows, 1, 3) == {"compute": 1, "load": 1}
+    assert parts(rows, 0, 2) == {"compute": 2}
+    assert parts(rows, 1, 6) == {"compute": 2, "load": 3}
+
+
+def test_bytes_on_links_are_those_of_the_last_step() -> None:
+    ring = builders.ring(3, 1.0, 0.0)
+    writer, pattern = TaskWriter(), Pattern.of_messages(ring, [(0, 1), (1, 2), (1, 2)])
+    for iteration, size in ((0, 5.0), (1, 7.0)):
+        writer.iteration = iteration
+        writer.send("x", DATA, pattern, size)
+        writer.send("y", LOAD, Pattern.of_messages(ring, [(2, 0)]), 3 * size)
+    tasks = writer.finish()
+    nothing = FabricRun(np.zeros(4), np.ones(4), np.zeros(ring.links), tasks.dag)
+    step = Iteration(Job(LAYERS, Strategy()), tasks, nothing, 0.0, 1.0, 0, {})
+    carried = step.bytes_on_links(ring)
+    ends = list(zip(ring.source.tolist(), ring.target.tolist(), strict=True))
+    assert [carried[DATA][ends.index(pair)] for pair in ((0, 1), (1, 2), (2, 0))] == [7.0, 14.0, 0.0]
+    assert carried[LOAD][ends.index((2, 0))] == 21.0
+    assert carried.sum() == 42.0
+    assert step.last.tolist() == [2, 3]
 
 
 def test_a_steps_shares() -> None:

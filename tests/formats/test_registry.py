@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from installed import package
 from slipstick.core.errors import SlipstickError
+from slipstick.core.plugins import installed_plugins
 from slipstick.formats.registry import FormatFamily, Registry, whole
 
 
@@ -18,7 +21,6 @@ class Ternary:
 
 
 FAMILY = FormatFamily("Ternary", Ternary, {"threshold": whole}, ("ternary",), ("t3",))
-NOTHING = 3
 
 
 @pytest.fixture
@@ -43,33 +45,57 @@ def test_names_that_are_taken_and_arguments_that_a_plan_has_are_refused(registry
     assert list(registry.families()) == ["Ternary"]
 
 
-def installed(monkeypatch: pytest.MonkeyPatch, value: str) -> list[str]:
-    """Let one package have an entry point; return the groups that are asked for."""
-    asked: list[str] = []
+MODULE = """
+from dataclasses import dataclass
+from slipstick.formats.registry import FormatFamily, whole
 
-    def entry_points(group: str) -> list[EntryPoint]:
-        asked.append(group)
-        return [EntryPoint("ternary", value, group)]
+@dataclass(frozen=True)
+class Ternary:
+    threshold: int = 7
 
-    monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
-    return asked
+def family(name, arguments=None):
+    return FormatFamily(name, Ternary, {"threshold": whole} if arguments is None else arguments, (name,))
+
+FAMILY, TAKEN, PLANNED, NOTHING = family("ternary"), family("own"), family("t", {"tp": whole}), 3
+"""
 
 
-def test_installed_packages_are_asked_once_and_only_for_names_that_are_not_here(
-    registry: Registry[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = installed(monkeypatch, f"{__name__}:FAMILY")
+def installed(folder: Path, value: str) -> AbstractContextManager[None]:
+    """Let one package have an entry point of the registry's group."""
+    return package(folder, "slipstick-t", {"t_package": MODULE}, {"slipstick.nothing": {"t": f"t_package:{value}"}})
+
+
+def test_installed_packages_are_asked_only_for_names_that_are_not_here(registry: Registry[Any], tmp_path: Path) -> None:
     registry.register(FormatFamily("own", Ternary, {}, ("own",)))
-    assert registry.build("own") == Ternary()
-    assert asked == []
-    assert registry.build("ternary:2") == Ternary(2)
-    assert registry.build("ternary:3") == Ternary(3)
-    assert asked == ["slipstick.nothing"]
-    with pytest.raises(SlipstickError, match=r"no such number format .*got 'ternery'; did you mean 'ternary'"):
-        registry.build("ternery")
-
-
-def test_an_entry_point_that_is_no_family_is_named(registry: Registry[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    installed(monkeypatch, f"{__name__}:NOTHING")
-    with pytest.raises(SlipstickError, match=r"entry point slipstick.nothing: not a FormatFamily"):
+    with installed(tmp_path, "FAMILY"):
+        (plugin,) = installed_plugins("slipstick.nothing")
+        assert registry.build("own") == Ternary()
+        assert "value" not in vars(plugin), "not imported yet"
+        assert registry.build("ternary:2").threshold == 2
+        assert registry.build("ternary3").threshold == 3
+        assert registry.examples() == ["own", "ternary"]
+        with pytest.raises(SlipstickError, match=r"no such number format .*got 'ternery'; did you mean 'ternary'"):
+            registry.build("ternery")
+    with pytest.raises(SlipstickError, match="no such number format"):
         registry.build("ternary")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("NOTHING", "loads to no FormatFamily"),
+        ("ABSENT", r"does not load \(AttributeError"),
+        ("TAKEN", "brings the number format 'own', which slipstick has itself"),
+        ("PLANNED", "name of a plan's field; got 'tp'"),
+    ],
+)
+def test_a_broken_family_is_one_error_where_it_might_have_answered(
+    registry: Registry[Any], tmp_path: Path, value: str, said: str
+) -> None:
+    registry.register(FormatFamily("own", Ternary, {}, ("own",)))
+    with installed(tmp_path, value):
+        assert registry.build("own") == Ternary()
+        for ask in (registry.families, lambda: registry.build("ternary")):
+            with pytest.raises(SlipstickError, match=said) as caught:
+                ask()
+            assert "slipstick-t 0.1" in str(caught.value)

@@ -21,10 +21,12 @@ from pathlib import Path
 
 # Folders and files where a violation fails the tests. Extended as folders are rebuilt; at the end it is everything.
 REBUILT = {
+    "cluster",
     "datasets",
     "fabric",
     "networks",
     "placement",
+    "tech",
     "core/collective_price.py",
     "core/errors.py",
     "core/explain.py",
@@ -39,7 +41,7 @@ REBUILT = {
     "core/units.py",
     "core/workload.py",
 }
-MAX_PUBLIC_NAMES = 1068  # classes and functions at the top level of modules, in the whole of src; 600 at the end
+MAX_PUBLIC_NAMES = 927  # classes and functions at the top level of modules, in the whole of src; 600 at the end
 
 MAX_FUNCTION_LINES = 60
 MAX_PARAMETERS = 8

@@ -6,7 +6,8 @@ import pytest
 
 from slipstick.core.spec import validate
 from slipstick.core.workload import Phase, Workload
-from slipstick.networks.decoder.decoder import Block, Decoder, runs
+from slipstick.networks.decoder.block import Block, runs
+from slipstick.networks.decoder.decoder import Decoder
 from slipstick.networks.decoder.operations import backward
 from slipstick.networks.find_network import network, presets
 

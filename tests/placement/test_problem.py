@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from placement.conformance import line, random_problem, wire
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.core.workload import Op
@@ -20,6 +19,7 @@ from slipstick.placement.pipeline_partition import partition
 from slipstick.placement.problem import Forwarding, OperatorCosts, Problem, best_connected, problem_of
 from slipstick.placement.schedule import PlacementSchedule, Transfer, check
 from slipstick.placement.segments import _cuts, _orbits, _parts_of, _symmetries
+from slipstick.testing.solver_suite import line, random_problem, wire
 
 
 def op(name: str, *after: str, colocate: str = "") -> Op:
@@ -408,6 +408,30 @@ def test_a_first_schedule_leads_the_solver_to_the_same_optimum(
         hinted = cpsat.solve(random_problem(seed, 7, line(3), forwarding))
         assert hinted.proved
         assert hinted.makespan == best.makespan
+
+
+@pytest.mark.parametrize("forwarding", ["store", "cut-through"])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_hint_is_a_whole_solution(seed: int, forwarding: Forwarding) -> None:
+    """With every hinted variable fixed to its hint, what is left is the schedule that the hint was taken from."""
+    cp = pytest.importorskip("ortools.sat.python.cp_model")
+    problem = random_problem(seed, 7, line(3), forwarding)
+    problem = replace(problem, latency=problem.latency + 1)
+    first = anneal(problem, 0.0, seed, {0: 0, 3: 2})
+    assert first is not None
+    assert first.transfers
+    model = cpsat._Model(problem, cp.CpModel(), {0: 0, 3: 2})
+    model.hint(first)
+    assert model.horizon >= problem.serial
+    solver = cp.CpSolver()
+    solver.parameters.fix_variables_to_their_hinted_value = True
+    solver.parameters.num_workers = 1
+    assert solver.solve(model.model) in (cp.OPTIMAL, cp.FEASIBLE)
+    read = check(problem, model.read(solver, "hinted"))
+    assert read.makespan == first.makespan
+    assert read.device.tolist() == first.device.tolist()
+    assert read.start.tolist() == first.start.tolist()
+    assert sorted(map(str, read.transfers)) == sorted(map(str, first.transfers))
 
 
 @pytest.mark.parametrize("forwarding", ["store", "cut-through"])

@@ -8,7 +8,6 @@ import itertools
 import numpy as np
 import pytest
 
-from placement.conformance import line, random_problem, wire
 from slipstick.core.workload import Op
 from slipstick.fabric.topology_file import resolve_topology
 from slipstick.placement import brute, cpsat
@@ -16,6 +15,7 @@ from slipstick.placement.list_schedule import anneal
 from slipstick.placement.problem import OperatorCosts, Problem, best_connected, problem_of
 from slipstick.placement.schedule import check
 from slipstick.placement.segments import _orbits, _parts_of
+from slipstick.testing.solver_suite import line, random_problem, wire
 
 
 def modules(seed: int, devices: int, depth: int = 3, together: bool = False) -> Problem:

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from placement.conformance import check_solver, line, random_problem, wire
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Op
 from slipstick.placement import brute, cpsat, highs
+from slipstick.placement.list_schedule import anneal
 from slipstick.placement.problem import OperatorCosts, Problem, problem_of
 from slipstick.placement.schedule import PlacementSchedule, Transfer, check
+from slipstick.testing import SolverSuite
+from slipstick.testing.solver_suite import line, random_problem, wire
 
 SOLVERS = {"cpsat": cpsat.solve, "highs": highs.solve, "brute": brute.solve}
 
 
-@pytest.mark.parametrize("name", SOLVERS)
-def test_conformance(name: str) -> None:
-    check_solver(SOLVERS[name])
+class TestExactSolvers(SolverSuite):
+    solvers = SOLVERS
+
+
+class TestAnnealing(SolverSuite):
+    solvers: ClassVar = {"anneal": lambda problem: anneal(problem, 0.1) or refuse()}
+    exact = False
+
+
+def refuse() -> PlacementSchedule:
+    raise SlipstickError("no placement fits the devices", path="memory")
 
 
 def graph(seed: int) -> Problem:

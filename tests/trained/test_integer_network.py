@@ -18,7 +18,9 @@ pytest.importorskip("tflite")
 from slipstick.core.errors import SlipstickError
 from slipstick.datasets import Images
 from slipstick.trained import right_answers
+from slipstick.trained.integer.execute import run_integers
 from slipstick.trained.integer.fixed_point import multipliers, rescale, steps
+from slipstick.trained.integer.layer_weights import layer_weights
 from slipstick.trained.tflite import parse_tflite, patch, patched, read_tflite
 from slipstick.trained.tflite.tflite_network import tflite_network
 
@@ -79,7 +81,7 @@ def test_a_layer_equals_litert(name: str, kind: str) -> None:
     raw = one(kind, *LAYERS[name])
     network = parse_tflite(raw)
     batch = noise(network, 10)
-    assert (network.run(batch) == litert(raw, batch)).all()
+    assert (run_integers(network, batch) == litert(raw, batch)).all()
 
 
 def _flow(
@@ -119,7 +121,7 @@ OPERATORS = {
 def test_an_operator_equals_litert(name: str) -> None:
     network = parse_tflite(OPERATORS[name])
     batch = noise(network, 30)
-    assert (network.run(batch) == litert(OPERATORS[name], batch)).all()
+    assert (run_integers(network, batch) == litert(OPERATORS[name], batch)).all()
 
 
 @pytest.mark.parametrize("kind", ["int8", "uint8"])
@@ -127,9 +129,9 @@ def test_a_network_equals_litert_alone_and_in_a_batch(kind: str) -> None:
     raw = small(kind)
     network = parse_tflite(raw)
     batch = noise(network, 200)
-    found = network.run(batch)
+    found = run_integers(network, batch)
     assert (found == litert(raw, batch)).all()
-    assert (found[7:8] == network.run(batch[7:8])).all()
+    assert (found[7:8] == run_integers(network, batch[7:8])).all()
     assert len(np.unique(found)) > 20  # not all the same
 
 
@@ -138,7 +140,7 @@ def test_a_trained_network_equals_litert(file: str) -> None:
     path = present(SHARED / "data" / file)
     network = read_tflite(path)
     batch = noise(network, 2 if "v2" in file or "face" in file else 5)
-    assert (network.run(batch) == litert(path.read_bytes(), batch)).all()
+    assert (run_integers(network, batch) == litert(path.read_bytes(), batch)).all()
 
 
 def test_the_definition_of_a_convolution() -> None:
@@ -147,7 +149,7 @@ def test_the_definition_of_a_convolution() -> None:
     (batch,), op = noise(network, 1), network.operators[0]
     x, w, bias = (network.tensors[index] for index in op.inputs)
     y = network.tensors[op.output]
-    found = network.run(batch[None])[0]
+    found = run_integers(network, batch[None])[0]
     for i, j, f in np.ndindex(found.shape):
         total = int(bias.values[f])
         for a, b, c in np.ndindex(3, 3, 3):
@@ -173,16 +175,16 @@ def test_replaced_weights_are_those_that_litert_runs(tmp_path: Path) -> None:
         path.write_bytes(raw)
         network = read_tflite(path)
         weights, biases = {}, {}
-        for held in network.weights():
+        for held in layer_weights(network):
             coarse = np.clip(held.codes // 16 * 16, held.least, held.most)
             weights[held.tensor] = held.stored(coarse)
             biases[held.bias_tensor] = held.bias + rng.integers(-100, 100, held.bias.shape).astype(np.int32)
         new, batch = patch(path, weights, biases), noise(network, 50)
         assert len(new) == len(raw)
         expected = litert(new, batch)
-        assert (network.run(batch, weights, biases) == expected).all()
-        assert (parse_tflite(new).run(batch) == expected).all()
-        assert (network.run(batch) != expected).any()
+        assert (run_integers(network, batch, weights, biases) == expected).all()
+        assert (run_integers(parse_tflite(new), batch) == expected).all()
+        assert (run_integers(network, batch) != expected).any()
         assert patch(path) == raw
 
 
@@ -191,18 +193,18 @@ def test_a_compressed_mobilenet_is_the_one_that_litert_runs(name: str) -> None:
     path = present(SHARED / "data" / "mobilenet_tflite" / f"{name}.tflite")
     network = read_tflite(path)
     weights, biases = {}, {}
-    for held in network.weights():
+    for held in layer_weights(network):
         weights[held.tensor] = held.stored(np.clip((held.codes + 4) // 8 * 8, held.least, held.most))
         biases[held.bias_tensor] = held.bias + np.int32(50)
     batch = noise(network, 2)
-    assert (network.run(batch, weights, biases) == litert(patch(path, weights, biases), batch)).all()
+    assert (run_integers(network, batch, weights, biases) == litert(patch(path, weights, biases), batch)).all()
 
 
 def test_codes_are_filters_first_and_go_back() -> None:
     network = parse_tflite(small("uint8"))
-    shapes = [held.codes.shape for held in network.weights()]
+    shapes = [held.codes.shape for held in layer_weights(network)]
     assert shapes == [(8, 3, 3, 3), (8, 3, 3, 1), (8, 1, 1, 8), (5, 48)]
-    for held in network.weights():
+    for held in layer_weights(network):
         stored = network.tensors[held.tensor].values
         assert (held.stored(held.codes) == stored).all()
         real = stored.astype(float) - 121  # the zero point that was written
@@ -217,7 +219,7 @@ def test_codes_are_filters_first_and_go_back() -> None:
 def test_what_is_no_replacement_is_refused() -> None:
     raw = small()
     network = parse_tflite(raw)
-    batch, first = noise(network, 1), network.weights()[0]
+    batch, first = noise(network, 1), layer_weights(network)[0]
     codes = first.stored(first.codes)
     for weights, biases in (
         ({0: codes}, None),
@@ -226,13 +228,13 @@ def test_what_is_no_replacement_is_refused() -> None:
         (None, {first.bias_tensor: first.bias.astype(np.int64)}),
     ):
         with pytest.raises(SlipstickError, match=r"^(weights|biases)"):
-            network.run(batch, weights, biases)
+            run_integers(network, batch, weights, biases)
         with pytest.raises(SlipstickError, match=r"^(weights|biases)"):
             patched(raw, network, weights or {}, biases or {})
     with pytest.raises(SlipstickError, match="sums of products may leave 32 bits"):
-        network.run(batch, None, {first.bias_tensor: np.full(8, 2**31 - 1, np.int32)})
+        run_integers(network, batch, None, {first.bias_tensor: np.full(8, 2**31 - 1, np.int32)})
     with pytest.raises(SlipstickError, match="not an input"):
-        network.run(batch[:, 1:])
+        run_integers(network, batch[:, 1:])
 
 
 def test_the_background_is_not_a_class() -> None:
@@ -265,7 +267,7 @@ def test_a_damaged_network_that_is_read_runs_or_gives_one_error(kind: str) -> No
             broken = parse_tflite(bytes(damaged))
             source = broken.tensors[broken.input]
             images = batch if source.shape[1:] == batch.shape[1:] else np.zeros((1, *source.shape[1:]))
-            found = broken.run(images.astype(source.dtype))
+            found = run_integers(broken, images.astype(source.dtype))
             assert found.shape[1:] == broken.tensors[broken.output].shape[1:]
             ran += 1
         except SlipstickError:
@@ -281,4 +283,4 @@ def test_scales_beyond_the_arithmetic_are_refused() -> None:
             raw = _flow(word, version, (1, 6) if table else (1, 9, 8, 6), table, out=(out, 0), **options)
             network = parse_tflite(raw)
             with pytest.raises(SlipstickError, match="an output scale too small"):
-                network.run(noise(network, 1))
+                run_integers(network, noise(network, 1))

@@ -16,7 +16,9 @@ pytest.importorskip("tflite")
 
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.integer import execute
+from slipstick.trained.integer.execute import run_integers
 from slipstick.trained.integer.layer_statistics import layer_inputs
+from slipstick.trained.integer.layer_weights import layer_weights
 from slipstick.trained.tflite import parse_tflite
 
 DEEP = ("DEPTHWISE_CONV_2D", (7, 6, 5), (4, 3, 10), (1, 3, 3, 10), {"StrideH": 2, "StrideW": 2, "DepthMultiplier": 2})
@@ -26,7 +28,7 @@ DENSE = ("FULLY_CONNECTED", (30,), (9,), (9, 30), {})
 
 def sums(network: Any, batch: Any, codes: Any) -> Any:
     """Return each filter's sums of products [positions, filters] by the definition, pixel by pixel."""
-    op, held = network.operators[0], network.weights()[0]
+    op, held = network.operators[0], layer_weights(network)[0]
     x, options = network.tensors[op.inputs[0]], op.options
     y = network.tensors[op.output].shape
     values = batch.astype(int) - x.zero_point
@@ -49,7 +51,7 @@ def sums(network: Any, batch: Any, codes: Any) -> Any:
 @pytest.mark.parametrize("kind", ["int8", "uint8"])
 def test_statistics_say_what_the_sums_do(form: Any, kind: str) -> None:
     network = parse_tflite(one(kind, *form))
-    batch, (held,) = noise(network, 6), network.weights()
+    batch, (held,) = noise(network, 6), layer_weights(network)
     (inputs,) = layer_inputs(network, batch, positions=None)
     coarse = held.codes // 32 * 32
     change = sums(network, batch, coarse.astype(int)) - sums(network, batch, held.codes.astype(int))
@@ -67,7 +69,7 @@ def test_a_correction_brings_the_network_nearer() -> None:
     network = parse_tflite(small())
     images = noise(network, 60)
     reached: list[Any] = []
-    held = network.weights()[0]
+    held = layer_weights(network)[0]
     coarse = held.codes // 32 * 32  # always downwards: a biased change
     (inputs, *_) = layer_inputs(network, images)
     biases = {
@@ -79,7 +81,7 @@ def test_a_correction_brings_the_network_nearer() -> None:
         ({held.tensor: held.stored(coarse)}, biases),
     ):
         seen: dict[int, Any] = {}
-        network.run(images, weights, other, observe=seen.__setitem__)
+        run_integers(network, images, weights, other, observe=seen.__setitem__)
         reached.append(seen[network.operators[held.op].output].astype(float))
     right, without, corrected = reached
     assert ((corrected - right) ** 2).mean() < 0.5 * ((without - right) ** 2).mean()
@@ -101,7 +103,7 @@ def test_a_sample_is_near_the_whole_and_does_not_depend_on_slabs(monkeypatch: py
 
 def test_moments_are_of_some_data() -> None:
     network = parse_tflite(small("uint8"))
-    for inputs, held in zip(layer_inputs(network, noise(network, 20)), network.weights(), strict=True):
+    for inputs, held in zip(layer_inputs(network, noise(network, 20)), layer_weights(network), strict=True):
         assert inputs.op == held.op
         assert (inputs.moments == inputs.moments.swapaxes(-1, -2)).all()
         assert np.linalg.eigvalsh(inputs.moments).min() > -1e-6 * inputs.moments.max()
@@ -113,6 +115,6 @@ def test_what_is_asked_wrongly_is_refused() -> None:
     network = parse_tflite(small())
     with pytest.raises(SlipstickError, match="not a number of positions"):
         layer_inputs(network, noise(network, 1), positions=0)
-    (inputs, *_), (held, *_) = layer_inputs(network, noise(network, 1)), network.weights()
+    (inputs, *_), (held, *_) = layer_inputs(network, noise(network, 1)), layer_weights(network)
     with pytest.raises(SlipstickError, match="not a change of this layer's weights"):
         inputs.squared_change(held.codes[:, 1:].astype(float))

@@ -21,10 +21,10 @@ from slipstick.core.errors import SlipstickError
 from slipstick.datasets import DataSet, Images, data_set
 from slipstick.formats import encoding_of
 from slipstick.formats.packed_file import NetworkRest, write_packed
+from slipstick.testing import TrainedNetworkSuite
 from slipstick.trained import TrainedNetwork, open_network
 from slipstick.trained.open import write_packed_network
 from slipstick.trained.torch import module, save_net
-from trained.network_conformance import TrainedNetworkSuite
 
 SMALL = ROOT / "examples" / "data" / "small.tflite"
 NOISE = Images(np.random.default_rng(0).integers(0, 256, (6, 9, 8, 3)).astype(np.uint8), np.arange(6) % 5)

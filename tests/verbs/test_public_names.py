@@ -7,22 +7,19 @@ import builtins
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import is_dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args, is_typeddict
+from typing import Any
 
 import pytest
 
 import slipstick
+from command_parameters import command, hints, parameters
 from commands import ROOT
 from slipstick.cli import _COMMANDS
-from slipstick.cli.options import Shown
 from slipstick.core.errors import SlipstickError
 from slipstick.exploration.frontier import Frontier
 from slipstick.report.comparison import Comparison
 from slipstick.report.report import Report
-from slipstick.training.recipe import Recipe
 
 ANSWERS = (Report, Frontier, Comparison)
 NOUNS = {
@@ -43,47 +40,8 @@ DEEPER = {  # packages that examples and docs may import from: libraries of one 
     "array", "cluster", "compress", "core.files", "core.units", "engines.fred_paper", "fabric", "formats.arithmetic",
     "networks.graphs", "pictures", "testing", "trained", "training",
 }  # fmt: skip
-OPTIONS_OF = tuple(f"slipstick.{part}." for part in ("cli", "verbs", "engines", "exploration", "compress", "training"))
 OPENING = {"mean", "deviation"}  # of `slipstick.open_network`, whose network a verb is given
 SHOWING = {"details", "rows", "json", "out", "packed", "plot", "threads"}  # of a command alone: where answers go, how
-
-
-def command(name: str) -> Callable[..., None]:
-    module, _, function = _COMMANDS[name][0].partition(":")
-    found: Callable[..., None] = getattr(import_module(f"slipstick.cli.{module}"), function)
-    return found
-
-
-def hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the annotations as objects, names that only a type checker imports included."""
-    module = import_module(function.__module__)
-    names = dict(vars(module))
-    for block in ast.parse(inspect.getsource(module)).body:
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING":
-            imports = [node for node in block.body if isinstance(node, ast.Import | ast.ImportFrom)]
-            exec(compile(ast.Module(imports, []), "imports", "exec"), names)  # noqa: S102  the house's own source
-    annotations = function.__annotations__.items()
-    return {name: eval(hint, names) if isinstance(hint, str) else hint for name, hint in annotations}  # noqa: S307
-
-
-def option_objects(hint: Any) -> list[type]:
-    """Return the classes of options in an annotation: dataclasses, the recipe, and the TypedDict of ``**options``."""
-    inner = [part for argument in get_args(hint) for part in option_objects(argument)]
-    options = is_dataclass(hint) or is_typeddict(hint) or hint is Recipe
-    return [hint] if options and hint.__module__.startswith(OPTIONS_OF) else inner
-
-
-def parameters(function: Callable[..., Any]) -> set[str]:
-    """Return the names of all parameters, and of the fields of option objects in place of the object."""
-    names: set[str] = set()
-    known = hints(function)
-    for name in inspect.signature(function).parameters:
-        objects = option_objects(known[name])
-        if Shown in objects:
-            continue
-        fields = [field for kind in objects for field in kind.__annotations__]
-        names |= {name, *fields} if function.__module__.startswith("slipstick.verbs") else set(fields or [name])
-    return names
 
 
 @pytest.mark.parametrize("name", _COMMANDS)

@@ -9,6 +9,7 @@ A catalogue is a folder of YAML files below ``slipstick/data``: a file an entry,
   value. Sources are collected by dotted path in the spec's field `sources`, if its kind has one.
 
 In a file of many entries ``source`` beside the group holds for all of them, and so does what ``series`` holds.
+Installed packages add entries where a catalogue names an entry point group for them (`systems`).
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import Field
 
+from slipstick.core.entry_files import PluginEntry, entry_data, entry_text, plugin_entries, yaml_files
 from slipstick.core.errors import SlipstickError
-from slipstick.core.files import load_fields, parse_yaml, read_text
+from slipstick.core.files import load_fields, parse_yaml
+from slipstick.core.plugins import Plugin, check_plugins, working
 from slipstick.core.spec import Spec, validate
 from slipstick.core.system import System
 
@@ -69,6 +72,8 @@ class Catalogue(Generic[S]):
         file holds its entries at the top.
     field : the field that messages name when there is no such entry, such as ``plan.stack``.
     scale : what ``name:count`` means, such as `System.scaled`; without it the suffix is an error.
+    plugins : the entry point group by which installed packages add entries to a catalogue of one entry a file: a
+        package or folder of YAML files, or a mapping of names to fields.
 
     Examples
     --------
@@ -86,17 +91,24 @@ class Catalogue(Generic[S]):
         group: str = "",
         field: str = "",
         scale: Callable[[S, int], S] | None = None,
+        plugins: str = "",
     ) -> None:
         self.kind, self.noun, self.field, self.scale = kind, noun or kind.__name__.strip("_").lower(), field, scale
         self._group, self._many = group, bool(group) or str(place).endswith(_SUFFIXES)
-        self._place, self._loaded = place, dict[str, S]()
+        self._place, self._loaded, self._plugins = place, dict[str, S](), plugins
 
     def names(self) -> list[str]:
-        """Return every name, files sorted, entries of a file in its order; a file of one entry is not opened."""
-        return list(self._rows if self._many else self._files)
+        """Return every name: files sorted, entries of a file in its order; those of installed packages behind them.
+
+        Errors
+        ------
+        SlipstickError for a plug-in that does not load, or that brings a name which is taken.
+        """
+        check_plugins(self._plugins, self._plugged)
+        return [*self._own_names, *self._installed]
 
     def aliases(self) -> dict[str, str]:
-        """Return every alias with the name it stands for."""
+        """Return every alias with the name it stands for, those of installed packages left out."""
         return dict(self._aliases)
 
     def files(self) -> list[Traversable]:
@@ -163,16 +175,14 @@ class Catalogue(Generic[S]):
         """Return the YAML files by their stems; no file is opened."""
         place = Path(self._place)
         root: Traversable = place if place.is_absolute() else resources.files("slipstick.data").joinpath(*place.parts)
-        files = [root] if root.is_file() else list(root.iterdir())
-        stems = {file.name.removesuffix(".yaml"): file for file in files if file.name.endswith(".yaml")}
-        return dict(sorted(stems.items()))
+        return yaml_files(root)
 
     @cached_property
     def _rows(self) -> dict[str, tuple[str, _Data]]:
         """Return the file and the fields of every entry of files that hold many, what holds for all merged below."""
         rows: dict[str, tuple[str, _Data]] = {}
         for stem, file in self._files.items():
-            data = _fields(file)
+            data = entry_data(file)
             entries = data[self._group] if self._group else data
             source = {"source": data["source"]} if self._group and "source" in data else {}
             common = {**source, **data.get("series", {})}
@@ -185,9 +195,26 @@ class Catalogue(Generic[S]):
             return {alias: name for name, (_, fields) in self._rows.items() for alias in fields.get("aliases", ())}
         return {alias: name for name, file in self._files.items() for alias in _aliases_in(file)}
 
+    @property
+    def _own_names(self) -> list[str]:
+        return list(self._rows if self._many else self._files)
+
+    @property
+    def _installed(self) -> dict[str, PluginEntry]:
+        """Return the entries that other packages add, by name; those of packages that do not load are left out."""
+        return {name: entry for _, entries in working(self._plugins, self._plugged) for name, entry in entries.items()}
+
+    def _plugged(self, plugin: Plugin) -> dict[str, PluginEntry]:
+        """Return the entries of a plug-in by name."""
+        entries = plugin_entries(plugin)
+        for name in entries:
+            if _letters(name) in self._by_name:
+                raise plugin.error(f"brings the {self.noun} {name!r}, which slipstick has itself", "another name")
+        return entries
+
     @cached_property
     def _by_name(self) -> dict[str, str]:
-        return {_letters(name): name for name in self.names()}
+        return {_letters(name): name for name in self._own_names}
 
     @cached_property
     def _by_alias(self) -> dict[str, str]:
@@ -195,7 +222,8 @@ class Catalogue(Generic[S]):
 
     def _known(self, name: str) -> str | None:
         wanted = _letters(name)
-        return self._by_name.get(wanted) or self._by_alias.get(wanted)
+        known = self._by_name.get(wanted) or self._by_alias.get(wanted)
+        return known or next((name for name in self._installed if _letters(name) == wanted), None)
 
     def _counted(self, spec: str) -> S:
         match = _COUNTED.match(spec)
@@ -208,6 +236,11 @@ class Catalogue(Generic[S]):
         return self.scale(self.resolve(match[1]), int(match[2]))
 
     def _load(self, name: str) -> S:
+        if name not in self._own_names:
+            entry = self._installed[name]
+            return self._build(
+                entry.fields(), where=f"{entry.plugin.package}: {name}", stem=name, chain=(name,), folder=entry.folder
+            )
         if name not in self._loaded:
             where = f"{self._rows[name][0]}: {name}" if self._many else name
             self._loaded[name] = self._build(self._own(name), where=where, stem=name, chain=(name,))
@@ -215,7 +248,9 @@ class Catalogue(Generic[S]):
 
     def _own(self, name: str) -> _Data:
         """Return the fields of an entry of the catalogue as its file has them."""
-        return self._rows[name][1] if self._many else _fields(self._files[name])
+        if name not in self._own_names:
+            return self._installed[name].fields()
+        return self._rows[name][1] if self._many else entry_data(self._files[name])
 
     def _build(self, data: _Data, *, where: str, stem: str, chain: tuple[str, ...], folder: Path | None = None) -> S:
         fields = self.kind.model_fields
@@ -271,21 +306,9 @@ def _letters(name: str) -> str:
     return "".join(name.split()).casefold()
 
 
-def _text(file: Traversable) -> str:
-    """Return the text of a file of the package (which may lie in a wheel or a zip archive) or of a folder."""
-    return read_text(file) if isinstance(file, Path) else file.read_text(encoding="utf-8")
-
-
-def _fields(file: Traversable) -> _Data:
-    data = parse_yaml(_text(file), where=str(file))
-    if not isinstance(data, dict):
-        raise SlipstickError("not a mapping of fields", path=str(file), value=data, allowed="field: value, a line each")
-    return data
-
-
 def _aliases_in(file: Traversable) -> list[str]:
     """Return the aliases of a file of one entry; only that line is parsed."""
-    match = _ALIASES.search(_text(file))
+    match = _ALIASES.search(entry_text(file))
     aliases = parse_yaml(match[0], where=str(file))["aliases"] if match else None
     return [str(alias) for alias in aliases] if isinstance(aliases, list) else []
 
@@ -339,7 +362,7 @@ def _as_sources(texts: Any) -> dict[str, str]:
     return {str(path): text for path, text in texts.items()}
 
 
-systems: Catalogue[System] = Catalogue(System, "systems", scale=System.scaled)
+systems: Catalogue[System] = Catalogue(System, "systems", scale=System.scaled, plugins="slipstick.systems")
 
 
 def resolve_system(spec: System | Mapping[str, Any] | str | Path) -> System:

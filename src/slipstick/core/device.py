@@ -16,20 +16,30 @@ A package of its own names the class in its pyproject.toml instead, and needs no
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, SerializeAsAny, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.explain import NESTED
+from slipstick.core.plugins import Plugin, check_plugins, working
 from slipstick.core.spec import Spec
 
-if TYPE_CHECKING:
-    from slipstick.core.system import System
-
 _GROUP = "slipstick.devices"  # of entry points
+
+
+class Surroundings(Protocol):
+    """Parts of a System that a device may need, as `Device.check` sees them: its memories, by name."""
+
+    @property
+    def memory(self) -> Mapping[str, object]:
+        """Memories of one device by name."""
+
+    @property
+    def main_memory_name(self) -> str:
+        """Name of the largest memory."""
 
 
 class Device(Spec):
@@ -41,7 +51,7 @@ class Device(Spec):
 
     kind: str = Field(description="Kind of device, which says what other fields there are: accelerator, array, ...")
 
-    def check(self, system: System) -> Iterator[str]:
+    def check(self, system: Surroundings) -> Iterator[str]:
         """Yield a message for each part that this kind of device misses in its system; none by default."""
         yield from ()
 
@@ -62,10 +72,7 @@ def register_device(device: type[D]) -> type[D]:
     ------
     SlipstickError for a class without such a default, or a kind that another class has.
     """
-    kind = device.model_fields["kind"].default
-    if not isinstance(kind, str):
-        raise SlipstickError('a device class needs its kind as default, such as `kind: Literal["toy"] = "toy"`',
-                             value=device.__name__)  # fmt: skip
+    kind = _kind_of(device)
     if _KINDS.setdefault(kind, device) is not device:
         raise SlipstickError("a kind of device that is registered already", path="device.kind", value=kind)
     return device
@@ -76,19 +83,30 @@ def device_kinds() -> dict[str, type[Device]]:
 
     Examples
     --------
+    >>> import slipstick.core.device_kinds  # registers the own kinds
     >>> sorted(device_kinds())[:2]
     ['accelerator', 'array']
     """
-    _load_entry_points()
-    return dict(_KINDS)
+    installed = {_kind_of(device): device for _, device in working(_GROUP, _plugged)}
+    return {**installed, **_KINDS}
 
 
-@cache
-def _load_entry_points() -> None:
-    from importlib.metadata import entry_points
+def _kind_of(device: type[Device]) -> str:
+    kind = device.model_fields["kind"].default
+    if not isinstance(kind, str):
+        raise SlipstickError('a device class needs its kind as default, such as `kind: Literal["toy"] = "toy"`',
+                             value=device.__name__)  # fmt: skip
+    return kind
 
-    for entry in entry_points(group=_GROUP):
-        register_device(entry.load())
+
+def _plugged(plugin: Plugin) -> type[Device]:
+    """Return the class of devices that a plug-in names."""
+    device = plugin.value
+    if not (isinstance(device, type) and issubclass(device, Device)):
+        raise plugin.error("loads to no kind of device", "a subclass of slipstick.core.device.Device")
+    if _KINDS.get(_kind_of(device), device) is not device:
+        raise plugin.error(f"brings the kind {_kind_of(device)!r}, which is registered already", "another kind")
+    return device
 
 
 def _of_its_kind(data: object) -> object:
@@ -107,6 +125,7 @@ def _of_its_kind(data: object) -> object:
 
 
 def _no_such_kind(kind: object) -> PydanticCustomError:
+    check_plugins(_GROUP, _plugged)  # one that does not load might have brought the kind
     message = "is missing" if kind is None else "no such kind of device"
     error = SlipstickError(message, path="kind", value=kind, allowed=device_kinds())
     return _nested(None, [error], str(error))
@@ -117,4 +136,13 @@ def _nested(device: type[Device] | None, errors: Sequence[Any], message: str) ->
     return PydanticCustomError(NESTED, "{message}", {"kind": device, "errors": errors, "message": message})
 
 
-AnyDevice = Annotated[SerializeAsAny[Device], BeforeValidator(_of_its_kind)]
+class _UnionSchema:
+    """JSON schema of a device: one of the registered kinds, told apart by ``kind``."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the union of the schemas of all kinds, those of installed packages included."""
+        members = [handler(device.__pydantic_core_schema__) for device in device_kinds().values()]
+        return {"oneOf": members, "discriminator": {"propertyName": "kind"}}
+
+
+AnyDevice = Annotated[SerializeAsAny[Device], BeforeValidator(_of_its_kind), _UnionSchema()]

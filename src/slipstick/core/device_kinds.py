@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from slipstick.core import units
-from slipstick.core.device import Device, register_device
-
-if TYPE_CHECKING:
-    from slipstick.core.system import System
+from slipstick.core.device import Device, Surroundings, register_device
 
 Dataflow = Literal["os", "ws", "is"]
 Element = Literal["single-shift", "double-shift", "serial", "bit-fusion", "parallel"]
@@ -64,7 +61,7 @@ class Array(Device):
         "SCALE-Sim counts",
     )
 
-    def check(self, system: System) -> Iterator[str]:
+    def check(self, system: Surroundings) -> Iterator[str]:
         """Yield a message where memories are missing: an array has one for each operand, and a larger main memory."""
         absent = [name for name in SRAMS if name not in system.memory]
         if absent:

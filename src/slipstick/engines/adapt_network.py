@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from slipstick.core.device_kinds import Array
 from slipstick.core.errors import SlipstickError
+from slipstick.engines.adaptation import Adaptation, AdaptedNetwork, AdaptOptions
 from slipstick.engines.adapted_array import array_question, cycle_costs
 
 if TYPE_CHECKING:
@@ -17,90 +17,19 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from slipstick.compress.adapt_options import CalibrationImages, Retraining, ShiftSchedule
-    from slipstick.compress.compression import Compression, LayerStudy
+    from slipstick.compress.adapt_options import CalibrationImages
+    from slipstick.compress.compression import LayerStudy
     from slipstick.core.arrays import FloatArray
-    from slipstick.core.encoding import Encoded
     from slipstick.core.format import Format
     from slipstick.core.progress import Progress
     from slipstick.core.question import Question
     from slipstick.datasets.images import DataSet, Images
-    from slipstick.engines.question import SystemSpec
     from slipstick.report.report import Report
     from slipstick.trained.network import TrainedNetwork
 
     _Right = np.ndarray[Any, np.dtype[np.bool_]]
 
 _RANGE_IMAGES = 1024  # training images that find the ranges of activations
-
-
-@dataclass(frozen=True)
-class AdaptOptions:
-    """Options of one call of `adapt`: its three groups, and the array that is asked about."""
-
-    calibration: CalibrationImages
-    schedule: ShiftSchedule
-    retraining: Retraining
-    system: SystemSpec | None = None
-
-    @property
-    def studies_layers(self) -> bool:
-        """Whether anything depends on the inputs of layers."""
-        return self.calibration.correct or self.schedule.shifts is not None
-
-    def inputs(self, tuning: Images) -> dict[str, Any]:
-        """Return the inputs of a Report that tell of schedule and calibration."""
-        schedule = self.schedule
-        columns = {} if schedule.columns is None else {"columns": schedule.columns}
-        return {
-            "shifts": schedule.shifts, "weighed": schedule.weighed, **columns, "correct": self.calibration.correct,
-            "calibrated on": len(tuning) if self.studies_layers else 0,
-        }  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class AdaptedNetwork:
-    """Network in its formats, and the test images that were right at each stage: the detail of `adapt`'s Report.
-
-    `before`, `rounded` and `after` tell for each scored image whether it was right: with the weights as they came, in
-    formats without training, and after it.
-    """
-
-    network: TrainedNetwork
-    encoded: Mapping[str, Encoded]
-    before: _Right
-    rounded: _Right
-    after: _Right
-    notes: Mapping[str, object]
-
-    @property
-    def module(self) -> Any:
-        """Torch module of the adapted network, None where it has none."""
-        return self.network.module
-
-    def write(self, path: str | Path) -> None:
-        """Write the network, its weights as the formats keep them, in the kind of file that it came in."""
-        self.network.write(path, self.notes)
-
-    def write_packed(self, path: str | Path) -> int:
-        """Write the network with packed weights, as `open_network` reads it again; return the file's bytes."""
-        from slipstick.trained.open import write_packed_network
-
-        return write_packed_network(path, self.network, self.encoded)
-
-
-@dataclass(frozen=True, eq=False)
-class Adaptation:
-    """Result of `adapt` in one format, all that its Report tells of."""
-
-    network: TrainedNetwork
-    data: DataSet
-    formats: str
-    compression: Compression
-    study: LayerStudy
-    detail: AdaptedNetwork
-    question: Question | None
-    bits: Mapping[int, float]
 
 
 def adapt_network(

@@ -13,7 +13,7 @@ from slipstick.report.report import Finding, Metric, Report, Table
 if TYPE_CHECKING:
     from slipstick.core.arrays import IntArray
     from slipstick.core.encoding import Encoded
-    from slipstick.engines.adapt_network import Adaptation, AdaptedNetwork
+    from slipstick.engines.adaptation import Adaptation, AdaptedNetwork
 
 _LAYER_COLUMNS = {
     "layer": "", "kind": "", "format": "", "shifts": "", "weights": "B", "noise over signal": "", "sensitivity": "",

@@ -11,7 +11,8 @@ import numpy as np
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.pareto import pareto
-from slipstick.engines.adapt_network import AdaptOptions, adapt_network
+from slipstick.engines.adapt_network import adapt_network
+from slipstick.engines.adaptation import AdaptOptions
 from slipstick.report.report import Report, Table
 
 if TYPE_CHECKING:

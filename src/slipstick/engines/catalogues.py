@@ -167,7 +167,7 @@ def list_table(catalogue: str | None = None, kind: str | None = None) -> Table:
     SlipstickError for an unknown catalogue or kind, or a kind of a catalogue without kinds.
     """
     if catalogue is None:
-        rows = [(name, len(table.rows), _some(table), KINDS[name].about) for name, table in _listings().items()]
+        rows = [_overview(name, kind) for name, kind in KINDS.items()]
         return Table.of({"catalogue": "", "entries": "", "such as": "", "what": ""}, rows)
     known = KINDS.get(catalogue)
     if known is None:
@@ -237,12 +237,13 @@ def _fields_table(fields: list[Field]) -> Table:
     return Table.of(columns, [field[: len(columns)] for field in fields])
 
 
-def _listings() -> dict[str, Table]:
-    return {name: kind.listing() for name, kind in KINDS.items()}
-
-
-def _some(table: Table) -> str:
-    return " ".join(str(row[0]) for row in table.rows[:5])
+def _overview(name: str, kind: Kind) -> tuple[object, ...]:
+    """Return the row of a catalogue among all of them; of one whose listing fails, the error in place of entries."""
+    try:
+        rows = kind.listing().rows
+    except SlipstickError as error:  # of a package that adds to this catalogue
+        return name, None, str(error), kind.about
+    return name, len(rows), " ".join(str(row[0]) for row in rows[:5]), kind.about
 
 
 def _of_kind(table: Table, catalogue: str, kind: str) -> Table:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from slipstick.core.catalogue import systems
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.plan import Plan
+from slipstick.core.plugins import check_plugins
 from slipstick.core.question import Question
-from slipstick.engines.table import Engine, engines, rows_of
+from slipstick.engines.table import ENTRY_POINTS, Engine, engines, plugged_rows, rows_of
 
 # kind of network -> in the singular, and what a user can write for one
 _NETWORKS = {
@@ -22,8 +23,9 @@ def engine_for(verb: str, question: Question) -> Engine:
 
     Errors
     ------
-    SlipstickError where nothing answers the verb on the system's kind of device; SpecErrors with every field of the
-    question that the nearest engine does not take, and what it would take.
+    SlipstickError where nothing answers the verb on the system's kind of device, or a plug-in that might have answered
+    does not load; SpecErrors with every field of the question that the nearest engine does not take, and what it would
+    take.
 
     Examples
     --------
@@ -37,6 +39,7 @@ def engine_for(verb: str, question: Question) -> Engine:
     system, network, phase = question.system, question.workload.network, question.workload.phase
     rows = rows_of(verb, system.device.kind)
     if not rows:
+        check_plugins(ENTRY_POINTS, plugged_rows)  # one that does not load might have answered
         raise _wrong_device(verb, question)
     problems: list[SlipstickError] = []
     fitting = [row for row in rows if network.kind in row.networks]
@@ -52,6 +55,7 @@ def engine_for(verb: str, question: Question) -> Engine:
     row = max(rows, key=lambda row: len(question.options.keys() & set(row.options)))
     problems += [*_options(verb, question, row), *_sizes(question, row), *_plan(verb, question, row)]
     if problems:
+        check_plugins(ENTRY_POINTS, plugged_rows)
         raise SpecErrors(problems)
     return row
 

@@ -6,7 +6,6 @@ A new kind of hardware adds rows: here, by `register`, or from a package of its 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import short_keys
+from slipstick.core.plugins import Plugin, check_plugins, working
 from slipstick.core.workload import Phase
 from slipstick.report.metric import Table
 
@@ -98,9 +98,18 @@ class Engine:
         return ", ".join(path + f"={'|'.join(self.values(path))}" * bool(self.values(path)) for path in read)
 
     def answer(self, question: Question) -> Report:
-        """Return the engine's Report."""
+        """Return the engine's Report.
+
+        Errors
+        ------
+        SlipstickError for a row whose function is not there, and whatever the engine refuses.
+        """
         module, _, name = self.function.partition(":")
-        function: Callable[[Question], Report] = getattr(import_module(module), name)
+        try:
+            function: Callable[[Question], Report] = getattr(import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            message = f"the engine of `{self.verb}` on {self.device} devices does not load ({error})"
+            raise SlipstickError(message, path="engines", value=self.function) from error
         return function(question)
 
 
@@ -170,25 +179,22 @@ def engines() -> tuple[Engine, ...]:
     >>> sorted({engine.device for engine in engines() if engine.verb == "simulate"})
     ['accelerator', 'array']
     """
-    return (*ENGINES, *_installed(), *_registered)
+    plugged = (row for _, rows in working(ENTRY_POINTS, plugged_rows) for row in rows)
+    return (*ENGINES, *plugged, *_registered)
 
 
-@functools.cache
-def _installed() -> tuple[Engine, ...]:
-    """Return the rows of other packages: what their entry points load to."""
-    from importlib.metadata import entry_points
+def plugged_rows(plugin: Plugin) -> tuple[Engine, ...]:
+    """Return the rows that an entry point of another package loads to: one Engine or several.
 
-    rows: list[Engine] = []
-    for entry in entry_points(group=ENTRY_POINTS):
-        loaded = entry.load()
-        several = (loaded,) if isinstance(loaded, Engine) else tuple(loaded) if isinstance(loaded, Iterable) else ()
-        if not several or not all(isinstance(row, Engine) for row in several):
-            raise SlipstickError(
-                "an entry point that loads to no Engine", path=ENTRY_POINTS, value=entry.value,
-                allowed="an Engine, or a tuple of them",
-            )  # fmt: skip
-        rows += several
-    return tuple(rows)
+    Errors
+    ------
+    SlipstickError naming the package, for what does not load or is no Engine.
+    """
+    loaded = plugin.value
+    rows = (loaded,) if isinstance(loaded, Engine) else tuple(loaded) if isinstance(loaded, Iterable) else ()
+    if not rows or not all(isinstance(row, Engine) for row in rows):
+        raise plugin.error("loads to no Engine", "an Engine, or a tuple of them")
+    return rows
 
 
 def rows_of(verb: str, device: str) -> list[Engine]:
@@ -197,7 +203,13 @@ def rows_of(verb: str, device: str) -> list[Engine]:
 
 
 def rows_table() -> Table:
-    """Return the table as it is printed: a row an engine, with all that it takes."""
+    """Return the table as it is printed: a row an engine, with all that it takes.
+
+    Errors
+    ------
+    SlipstickError for a plug-in that does not load.
+    """
+    check_plugins(ENTRY_POINTS, plugged_rows)
     columns = ("verb", "device", "networks", "phases", "plan fields", "options and needs", "engine")
     return Table.of(dict.fromkeys(columns, ""), [_row(engine) for engine in engines()])
 

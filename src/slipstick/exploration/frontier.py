@@ -144,7 +144,8 @@ class Frontier:
         """Return an SVG of the points over the first two objectives, the frontier marked."""
         from slipstick.exploration.frontier_picture import frontier_svg
 
-        return frontier_svg(self)
+        figures = {path: self.points[path].to_numpy() for path in self.units}
+        return frontier_svg(figures, self.units, self.objectives, f"{self.task.workload_name}: {self.method}")
 
     def pictures(self) -> dict[str, str]:
         """Return the SVG pictures of the frontier by name."""

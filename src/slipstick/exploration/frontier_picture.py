@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from slipstick.core.arrays import FloatArray
 from slipstick.core.pareto import pareto
 from slipstick.exploration.figures import PEAK, Objective
 from slipstick.pictures.axes import Axis, Frame
-
-if TYPE_CHECKING:
-    from slipstick.exploration.frontier import Frontier
 
 _CLOUD = 3000  # points drawn beside the frontier: more would be a blot
 _DOT, _MARK = 2.2, 5.0  # pixels: radius of a point, of a frontier's point
@@ -22,14 +20,21 @@ _STYLE = """
 """
 
 
-def frontier_svg(frontier: Frontier) -> str:
-    """Return the points over the first two objectives; beside a single one stands memory, or else the devices."""
-    goals = _drawn(frontier)
-    values = np.stack([frontier.points[goal.path].to_numpy() for goal in goals], axis=1)
+def frontier_svg(
+    figures: Mapping[str, FloatArray], units: Mapping[str, str], objectives: Sequence[Objective], title: str
+) -> str:
+    """Return an SVG of the points over the first two objectives; one objective is drawn over memory, or over devices.
+
+    Parameters
+    ----------
+    figures, units : of every point by the figure's path [points], and the unit of each.
+    """
+    goals = _drawn(objectives, units)
+    values = np.stack([figures[goal.path] for goal in goals], axis=1)
     values = values[np.isfinite(values).all(axis=1)]
     front = pareto(values * np.array([goal.sign for goal in goals]))
     shown = np.unique(np.linspace(0, len(values) - 1, min(_CLOUD, len(values))).astype(int))
-    axes = [Axis.of(values[:, place], goal.path, frontier.units[goal.path]) for place, goal in enumerate(goals)]
+    axes = [Axis.of(values[:, place], goal.path, units[goal.path]) for place, goal in enumerate(goals)]
     frame = Frame(*axes)
     x, y = frame.x(values[:, 0]), frame.y(values[:, 1])
     parts = [f'<circle cx="{x[n]:.1f}" cy="{y[n]:.1f}" r="{_DOT}" class="cloud"/>' for n in shown]
@@ -39,13 +44,12 @@ def frontier_svg(frontier: Frontier) -> str:
         labels = zip(goals, axes, values[n], strict=True)
         tip = ", ".join(f"{goal.path} {axis.label(value)}" for goal, axis, value in labels)
         parts.append(f'<circle cx="{x[n]:.1f}" cy="{y[n]:.1f}" r="{_MARK}" class="front"><title>{tip}</title></circle>')
-    return frame.document(f"{frontier.task.workload_name}: {frontier.method}", parts, _STYLE)
+    return frame.document(title, parts, _STYLE)
 
 
-def _drawn(frontier: Frontier) -> tuple[Objective, Objective]:
+def _drawn(objectives: Sequence[Objective], units: Mapping[str, str]) -> tuple[Objective, Objective]:
     """Return the two objectives that are drawn."""
-    objectives = frontier.objectives
     if len(objectives) > 1:
         return objectives[0], objectives[1]
-    beside = (path for path in (PEAK, "time.sample", "devices") if path in frontier.units)
+    beside = (path for path in (PEAK, "time.sample", "devices") if path in units)
     return objectives[0], Objective.of(next(path for path in beside if path != objectives[0].path))

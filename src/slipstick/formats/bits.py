@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike
 from slipstick.core.arrays import ByteArray, CodeArray, FloatArray
 from slipstick.core.errors import SlipstickError
 
+SET_BITS = 7  # bits of a set's number, below the cost in one integer: at most 70 sets
+
 
 def pack(codes: CodeArray, bits: int) -> ByteArray:
     """Return unsigned codes of `bits` bits each (1 to 32) as bytes, without gaps between codes.

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
+from slipstick.formats.bits import SET_BITS
 
 MAX_GROUP = 16  # weights
 MAX_SIGNED_GROUP = 8  # weights; with the signed-error term 2**M choices are tried for each position set
-SET_BITS = 7  # bits of a set's number, below the cost in one integer: at most 70 sets
 _LANES = 8  # sets are padded to whole vectors
 _PADDING_COST = 2**27  # cost of a padding set: above any other, and 16 of them fit 32 bits
 

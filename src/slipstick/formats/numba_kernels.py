@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from slipstick.formats.decompose import SET_BITS
+from slipstick.formats.bits import SET_BITS
 
 _SET_BITS = np.uint32(SET_BITS)
 _SET_MASK = np.uint32((1 << SET_BITS) - 1)

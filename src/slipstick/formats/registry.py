@@ -11,6 +11,7 @@ from slipstick.core.arithmetic import Arithmetic
 from slipstick.core.encoding import Encoding
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import short_keys
+from slipstick.core.plugins import Plugin, check_plugins, working
 
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
@@ -41,7 +42,6 @@ class Registry(Generic[_T]):
     def __init__(self, noun: str, group: str) -> None:
         self._noun, self._group = noun, group
         self._families: dict[str, FormatFamily[_T]] = {}
-        self._loaded = False
 
     def register(self, family: FormatFamily[_T]) -> FormatFamily[_T]:
         """Make a family known by its name and aliases.
@@ -51,21 +51,23 @@ class Registry(Generic[_T]):
         SlipstickError if one of its names is taken, or an argument is a field of the plan: behind ``formats=`` on the
         command line, ``key=value`` would then have two meanings.
         """
-        names = [name.casefold() for name in (family.name, *family.aliases)]
-        for name in names:
+        for name in _names(family):
             if name in self._families:
                 raise SlipstickError(f"the {self._noun} is registered already", path=self._group, value=name)
-        for argument in family.arguments:
-            if argument in short_keys():
-                message = f"an argument of {family.name} has the name of a plan's field"
-                raise SlipstickError(message, path=self._group, value=argument, allowed="another name")
-        self._families.update(dict.fromkeys(names, family))
+        _check_arguments(family, self._group)
+        self._families.update(dict.fromkeys(_names(family), family))
         return family
 
     def families(self) -> dict[str, FormatFamily[_T]]:
-        """Return every family by its name, aliases left out."""
-        self._load()
-        return {family.name: family for name, family in self._families.items() if name == family.name.casefold()}
+        """Return every family by its name, aliases left out, those of installed packages behind the others.
+
+        Errors
+        ------
+        SlipstickError for a plug-in that does not load.
+        """
+        check_plugins(self._group, self._plugged)
+        known = self._families | self._installed()
+        return {family.name: family for name, family in known.items() if name == family.name.casefold()}
 
     def examples(self) -> list[str]:
         """Return the texts of all families that the conformance suites try."""
@@ -80,31 +82,47 @@ class Registry(Generic[_T]):
         """
         name, colon, rest = text.strip().casefold().partition(":")
         digits = re.fullmatch(r"(.*?)(\d{1,3})", name)
-        if name not in self._families and not (digits and digits[1] in self._families):
-            self._load()
-        if name not in self._families and digits and digits[1] in self._families:  # int8 is int:8
+        known = self._families
+        if name not in known and not (digits and digits[1] in known):
+            known = known | self._installed()
+        if name not in known and digits and digits[1] in known:  # int8 is int:8
             name, rest = digits[1], ",".join(part for part in (digits[2], rest) if part)
-        elif name not in self._families or (colon and not rest):
+        elif name not in known or (colon and not rest):
+            allowed = self._shown()  # or the error of a plug-in that might have brought it
             message = f"no such {self._noun} (slipstick list formats prints them)"
-            raise SlipstickError(message, path="format", value=text, allowed=self._shown())
-        family = self._families[name]
+            raise SlipstickError(message, path="format", value=text, allowed=allowed)
+        family = known[name]
         return family.build(**_arguments(family, rest, text))
 
     def _shown(self) -> list[str]:
         return sorted({text.partition(":")[0] for text in self.examples()} | set(self._families) - {"int"})
 
-    def _load(self) -> None:
-        """Register the families of installed packages, once."""
-        if self._loaded:
-            return
-        self._loaded = True
-        from importlib.metadata import entry_points
+    def _installed(self) -> dict[str, FormatFamily[_T]]:
+        """Return the families that other packages add, by every name; broken packages are left out."""
+        plugged = (family for _, family in working(self._group, self._plugged))
+        return {name: family for family in plugged for name in _names(family)}
 
-        for point in entry_points(group=self._group):
-            family = point.load()
-            if not isinstance(family, FormatFamily):
-                raise SlipstickError("not a FormatFamily", path=f"entry point {self._group}", value=point.value)
-            self.register(family)
+    def _plugged(self, plugin: Plugin) -> FormatFamily[_T]:
+        """Return the family that a plug-in names."""
+        family = plugin.value
+        if not isinstance(family, FormatFamily):
+            raise plugin.error("loads to no FormatFamily", "a slipstick.formats.registry.FormatFamily")
+        for name in _names(family):
+            if name in self._families:
+                raise plugin.error(f"brings the {self._noun} {name!r}, which slipstick has itself", "another name")
+        _check_arguments(family, plugin.package)
+        return family
+
+
+def _names(family: FormatFamily[Any]) -> list[str]:
+    return [name.casefold() for name in (family.name, *family.aliases)]
+
+
+def _check_arguments(family: FormatFamily[Any], path: str) -> None:
+    for argument in family.arguments:
+        if argument in short_keys():
+            message = f"an argument of {family.name} has the name of a plan's field"
+            raise SlipstickError(message, path=path, value=argument, allowed="another name")
 
 
 ENCODINGS: Registry[Encoding] = Registry("number format", "slipstick.encodings")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from slipstick.core.lazy import lazy_names
 
 _PUBLIC = {
-    "Block": "decoder.decoder",
+    "Block": "decoder.block",
     "Decoder": "decoder.decoder",
     "DenseMlp": "decoder.mlp",
     "GroupedQuery": "decoder.attention",

@@ -73,8 +73,8 @@ def adapt(
     True
     """
     from slipstick.datasets import data_set
-    from slipstick.engines.adapt_network import AdaptOptions
     from slipstick.engines.adapt_several import adapt_formats
+    from slipstick.engines.adaptation import AdaptOptions
 
     options = AdaptOptions(calibration, schedule, retraining, system)
     texts = [text.strip() for text in formats.split("|")]

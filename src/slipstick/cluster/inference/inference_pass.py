@@ -21,7 +21,8 @@ from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
-from slipstick.networks.decoder.decoder import Block, Decoder
+from slipstick.networks.decoder.block import Block
+from slipstick.networks.decoder.decoder import Decoder
 
 _PARTS = (
     "projections",

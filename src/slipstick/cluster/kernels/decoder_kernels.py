@@ -11,7 +11,8 @@ from slipstick.cluster.kernels.experts import experts_busy
 from slipstick.cluster.kernels.precision import WIDE, Precision
 from slipstick.core.arrays import BoolArray, FloatArray, IntArray, RealArray
 from slipstick.core.workload import Phase
-from slipstick.networks.decoder.decoder import Block, Decoder
+from slipstick.networks.decoder.block import Block
+from slipstick.networks.decoder.decoder import Decoder
 from slipstick.networks.decoder.layer_shapes import Pointwise, Projection, Recurrence, Scores
 
 _Amount = RealArray | float  # over plans

@@ -9,7 +9,8 @@ import numpy as np
 from slipstick.cluster.kernels.decoder_kernels import Shape
 from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 from slipstick.core.workload import Phase
-from slipstick.networks.decoder.decoder import Block, Decoder
+from slipstick.networks.decoder.block import Block
+from slipstick.networks.decoder.decoder import Decoder
 from slipstick.networks.decoder.layer_shapes import Scores
 
 

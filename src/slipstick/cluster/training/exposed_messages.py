@@ -13,7 +13,7 @@ from slipstick.cluster.training.layer_time import LayerTime
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.workload import Phase
-from slipstick.networks.decoder.decoder import Block
+from slipstick.networks.decoder.block import Block
 
 _PIPE_CHUNKS = 2  # tp_overlap=pipe: the product is cut in two and one half's message hides behind the other half
 

@@ -15,7 +15,8 @@ from slipstick.cluster.training.memory import Residents
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.workload import Phase
-from slipstick.networks.decoder.decoder import Block, Decoder
+from slipstick.networks.decoder.block import Block
+from slipstick.networks.decoder.decoder import Decoder
 
 # bytes a parameter that Adam moves: reads gradient, weight and two moments (16), writes weight, moments and the
 # half-precision copy (14), and reads the gradient once more for its norm (4)

@@ -18,7 +18,8 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
-from slipstick.networks.decoder.decoder import Block, Decoder
+from slipstick.networks.decoder.block import Block
+from slipstick.networks.decoder.decoder import Decoder
 
 ADAM_STATES = 3  # fp32 copy of the weights and two moments (Kingma & Ba 1412.6980; Micikevicius et al. 1710.03740)
 

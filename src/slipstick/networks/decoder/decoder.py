@@ -8,14 +8,13 @@ from pydantic import Field
 
 from slipstick.core.spec import Spec
 from slipstick.core.workload import Network, Op, Phase
-from slipstick.networks.decoder.attention import AnyAttention, Width
-from slipstick.networks.decoder.mlp import AnyMlp
+from slipstick.networks.decoder.attention import Width
+from slipstick.networks.decoder.block import Block, runs, single_layer
 from slipstick.networks.decoder.operations import forward
 from slipstick.networks.decoder.unrolled import unrolled
 
 Norm = Literal["rms", "layer", "layer_without_bias", "layer_without_weight"]
 _NORM_VECTORS = {"rms": 1, "layer": 2, "layer_without_bias": 1, "layer_without_weight": 0}
-_MAX_LAYERS = 100_000  # far above any network, so that an absurd file cannot exhaust memory
 
 # Lengths where the user gives none [tokens]; less where the network's longest context is shorter.
 _DEFAULT_TRAINING_SEQUENCE = 4096
@@ -38,20 +37,6 @@ class Quantisation(Spec):
     )
 
 
-class Block(Spec):
-    """A run of `count` equal layers, each attention and a feed-forward part."""
-
-    count: Annotated[int, Field(gt=0, le=_MAX_LAYERS)] = Field(default=1, description="Equal layers in a row")
-    attention: AnyAttention = Field(description="Attention of one layer; kind is gqa, mla or linear")
-    mlp: AnyMlp = Field(description="Feed-forward part of one layer; kind is dense or moe")
-    parallel: bool = Field(
-        default=False, description="Attention and feed-forward part read the same input (GPT-J, Falcon)"
-    )
-    norms: Annotated[int, Field(ge=0, le=16)] = Field(
-        default=2, description="Norms of the hidden width in one layer, those inside attention and mlp excluded"
-    )
-
-
 class Decoder(Network):
     """A decoder transformer: embedding, `blocks`, final norm, output head.
 
@@ -66,7 +51,7 @@ class Decoder(Network):
 
     kind: ClassVar[Literal["decoder"]] = "decoder"
     described: ClassVar[str] = "a decoder transformer, such as llama-3.1-8b, or a config.json"
-    phases: ClassVar[tuple[Phase, ...]] = (Phase.TRAIN, Phase.PREFILL, Phase.DECODE)
+    phases: ClassVar[tuple[Phase, ...]] = (Phase.TRAIN, Phase.PREFILL, Phase.DECODE, Phase.INFER)
 
     aliases: tuple[str, ...] = Field(default=(), description="Other names that find the network")
     note: str = Field(default="", description="Remark on what the sizes leave out or assume")
@@ -98,14 +83,14 @@ class Decoder(Network):
     @property
     def order(self) -> tuple[Block, ...]:
         """Layers one by one (count 1), first to last: what pipeline stages are cut from."""
-        return tuple(single for block in self.blocks for single in [_single(block)] * block.count)
+        return tuple(single for block in self.blocks for single in [single_layer(block)] * block.count)
 
     @property
     def kinds(self) -> tuple[Block, ...]:
         """Different layers, each with its count in the whole network, in the order of their first appearance."""
         counts: dict[Block, int] = {}
         for block in self.blocks:
-            single = _single(block)
+            single = single_layer(block)
             counts[single] = counts.get(single, 0) + block.count
         return tuple(kind.model_copy(update={"count": count}) for kind, count in counts.items())
 
@@ -194,18 +179,3 @@ class Decoder(Network):
         order = list(self.order[:layers])
         order += [order[-1]] * (layers - len(order))
         return self.model_copy(update={"blocks": runs(order)})
-
-
-def runs(layers: list[Block]) -> tuple[Block, ...]:
-    """Return single layers as blocks: equal neighbours joined, with their count."""
-    blocks: list[Block] = []
-    for layer in layers:
-        if blocks and _single(blocks[-1]) == layer:
-            blocks[-1] = blocks[-1].model_copy(update={"count": blocks[-1].count + 1})
-        else:
-            blocks.append(layer)
-    return tuple(blocks)
-
-
-def _single(block: Block) -> Block:
-    return block if block.count == 1 else block.model_copy(update={"count": 1})

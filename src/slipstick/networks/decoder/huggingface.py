@@ -9,8 +9,9 @@ from typing import Any
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import load_json
 from slipstick.networks.decoder.attention import AnyAttention, GroupedQuery, Latent, Linear
+from slipstick.networks.decoder.block import Block, runs
 from slipstick.networks.decoder.config_reader import ConfigReader
-from slipstick.networks.decoder.decoder import Block, Decoder, runs
+from slipstick.networks.decoder.decoder import Decoder
 from slipstick.networks.decoder.huggingface_families import ModelFamily, model_family
 from slipstick.networks.decoder.mlp import AnyMlp, DenseMlp, MoeMlp
 from slipstick.networks.decoder.quantisation import checkpoint_quantisation

@@ -24,7 +24,7 @@ _Replaced = Mapping[int, Any]
 _Observe = Callable[[int, Any], None]
 
 
-def run(
+def run_integers(
     network: IntegerNetwork,
     batch: AnyArray,
     weights: _Replaced | None = None,
@@ -32,7 +32,20 @@ def run(
     *,
     observe: _Observe | None = None,
 ) -> AnyArray:
-    """Return the network's output for a batch; see `IntegerNetwork.run`."""
+    """Return the output for a batch of inputs, equal to that of TensorFlow Lite's reference kernels byte for byte.
+
+    Parameters
+    ----------
+    batch : codes [n, height, width, channels], of the input's type.
+    weights : tensor -> codes of the same shape and type as the file's, used in their place.
+    biases : tensor -> int32 biases, used in place of the file's.
+    observe : called with each tensor that flows and its values, some images at a time.
+
+    Errors
+    ------
+    SlipstickError for another type or shape, a tensor that no layer has, sums that 32 bits may not hold, and where
+    numba is not installed.
+    """
     require("numba", "sim")
     source = network.tensors[network.input]
     batch = np.asarray(batch)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.core.arrays import AnyArray
 from slipstick.core.errors import SlipstickError
-
-if TYPE_CHECKING:
-    from slipstick.trained.integer.layer_weights import LayerWeights
 
 Kind = Literal[
     "conv", "depthwise", "dense", "add", "average_pool", "max_pool", "mean",
@@ -96,7 +93,7 @@ class IntegerNetwork:
     """A feed-forward network with one input and one output whose layers compute in 8-bit integers.
 
     Operators come in the order in which they run; every one has been checked against its tensors when it was read, so
-    that `run` meets no surprise. See `slipstick.trained.tflite.read_tflite`.
+    that `run_integers` meets no surprise. See `slipstick.trained.tflite.read_tflite`.
     """
 
     name: str
@@ -109,35 +106,3 @@ class IntegerNetwork:
     def __post_init__(self) -> None:
         last = {tensor: place for place, op in enumerate(self.operators) for tensor in op.inputs}
         object.__setattr__(self, "last_use", last)
-
-    def run(
-        self,
-        batch: AnyArray,
-        weights: Mapping[int, Any] | None = None,
-        biases: Mapping[int, Any] | None = None,
-        *,
-        observe: Callable[[int, Any], None] | None = None,
-    ) -> AnyArray:
-        """Return the output for a batch of inputs, equal to that of TensorFlow Lite's reference kernels byte for byte.
-
-        Parameters
-        ----------
-        batch : codes [n, height, width, channels], of the input's type.
-        weights : tensor -> codes of the same shape and type as the file's, used in their place.
-        biases : tensor -> int32 biases, used in place of the file's.
-        observe : called with each tensor that flows and its values, some images at a time.
-
-        Errors
-        ------
-        SlipstickError for another type or shape, a tensor that no layer has, sums that 32 bits may not hold, and where
-        numba is not installed.
-        """
-        from slipstick.trained.integer.execute import run
-
-        return run(self, batch, weights, biases, observe=observe)
-
-    def weights(self) -> tuple[LayerWeights, ...]:
-        """Return the weights of every layer as whole numbers, filters first: see `LayerWeights`."""
-        from slipstick.trained.integer.layer_weights import layer_weights
-
-        return layer_weights(self)

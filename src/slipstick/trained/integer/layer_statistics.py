@@ -10,7 +10,7 @@ import numpy as np
 
 from slipstick.core.arrays import AnyArray, FloatArray
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.execute import is_layer
+from slipstick.trained.integer.execute import is_layer, run_integers
 from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Tensor
 from slipstick.trained.integer.weighted_layers import laid_out
 from slipstick.trained.network import ObservedInputs
@@ -85,7 +85,7 @@ def layer_inputs(
 
     Parameters
     ----------
-    images, weights, biases : as `IntegerNetwork.run` takes them.
+    images, weights, biases : as `run_integers` takes them.
     positions : windows drawn from each image (with replacement) for the second moments; None takes all. A layer with
         no more positions than that gives all of them.
     """
@@ -98,7 +98,7 @@ def layer_inputs(
             if layer.op.inputs[0] == tensor:
                 layer.add(codes)
 
-    network.run(images, weights, biases, observe=observe)
+    run_integers(network, images, weights, biases, observe=observe)
     return tuple(layer.finished() for layer in sums)
 
 

@@ -18,11 +18,11 @@ def patch(path: str | Path, weights: Mapping[int, Any] | None = None, biases: Ma
 
     Parameters
     ----------
-    weights, biases : tensor -> values of its shape and type, as `IntegerNetwork.run` takes them.
+    weights, biases : tensor -> values of its shape and type, as `run_integers` takes them.
 
     Errors
     ------
-    SlipstickError as `read_tflite` and `IntegerNetwork.run` raise it, and for weights that share bytes with others.
+    SlipstickError as `read_tflite` and `run_integers` raise it, and for weights that share bytes with others.
     """
     raw = read_bytes(path, limit=LIMIT)
     network = parse_tflite(raw, where=str(path))

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import write_bytes
+from slipstick.trained.integer.execute import run_integers
 from slipstick.trained.integer.integer_graph import integer_graph
 from slipstick.trained.integer.integer_network import IntegerNetwork
 from slipstick.trained.integer.layer_statistics import LayerInputs, layer_inputs
-from slipstick.trained.integer.layer_weights import LayerWeights
+from slipstick.trained.integer.layer_weights import LayerWeights, layer_weights
 from slipstick.trained.network import LayerKind, TrainedNetwork, Values, WeightLayer
 from slipstick.trained.tflite.parse import parse_tflite
 from slipstick.trained.tflite.patch import patched
@@ -68,7 +69,7 @@ class TfliteNetwork(TrainedNetwork):
     def _stored(self) -> dict[str, LayerWeights]:
         """Layers as the file stores them, by unique names."""
         stored: dict[str, LayerWeights] = {}
-        for layer in self.network.weights():
+        for layer in layer_weights(self.network):
             same = stored.get(layer.name, layer).tensor == layer.tensor
             stored[layer.name if same else f"{layer.name}#{layer.tensor}"] = layer
         return stored
@@ -79,7 +80,7 @@ class TfliteNetwork(TrainedNetwork):
 
     def predict(self, images: Images) -> NDArray[Any]:
         """Return the codes of the outputs [images, outputs]."""
-        return self.network.run(self._codes(images)).reshape(len(images), -1)
+        return run_integers(self.network, self._codes(images)).reshape(len(images), -1)
 
     def logits(self, images: Images) -> FloatArray:
         """Return the codes [images, outputs] that go into the last softmax, or the outputs' if there is none."""
@@ -91,7 +92,7 @@ class TfliteNetwork(TrainedNetwork):
             if tensor == wanted:
                 parts.append(codes.reshape(len(codes), -1).astype(np.float64))
 
-        self.network.run(self._codes(images), observe=observe)
+        run_integers(self.network, self._codes(images), observe=observe)
         return np.concatenate(parts)
 
     def calibration_images(self, images: Images) -> tuple[Images, Images]:

@@ -1,6 +1,15 @@
-"""Conformance suite of TrainedNetwork: what holds for every implementation, whatever file it came in.
+"""Conformance suite of trained networks: what every TrainedNetwork keeps, whatever file it came in, run by pytest.
 
-A test class inherits `TrainedNetworkSuite` and overrides `network` and `images`.
+A package inherits it for each kind of network, and gives one with some images for it::
+
+    class TestSafetensors(TrainedNetworkSuite):
+        @pytest.fixture
+        def network(self):
+            return open_network("net.safetensors")
+
+        @pytest.fixture
+        def images(self):
+            return data_set("digits").test.take(slice(0, 6))
 """
 
 from __future__ import annotations
@@ -19,43 +28,52 @@ from slipstick.trained import TrainedNetwork, open_network, right_answers
 from slipstick.trained.network import WeightLayer
 from slipstick.trained.open import write_packed_network
 
-KINDS = {"conv", "depthwise", "pointwise", "linear"}
+_KINDS = {"conv", "depthwise", "pointwise", "linear"}
 
 
-def halved(layer: WeightLayer) -> Any:
+def _halved(layer: WeightLayer) -> Any:
     """Return coarser weights in the layer's unit: whole numbers stay whole numbers."""
     return layer.weights // 2 * 2 if layer.scales is not None else np.round(layer.weights, 1)
 
 
 class TrainedNetworkSuite:
-    """Tests that every trained network passes."""
+    """Truths of a trained network: its layers, its answers, its copies with other weights, and the files it writes."""
 
     @pytest.fixture
     def network(self) -> TrainedNetwork:
-        raise NotImplementedError
+        """Return the network that is tried; the inheritor overrides it."""
+        raise NotImplementedError("override the fixture `network`")
 
     @pytest.fixture
     def images(self) -> Images:
-        raise NotImplementedError
+        """Return some labelled images that fit the network; the inheritor overrides it."""
+        raise NotImplementedError("override the fixture `images`")
+
+    def opened(self, path: Path, network: TrainedNetwork) -> TrainedNetwork:
+        """Open a file that the network wrote, told of its inputs what the fixture's network was told."""
+        return open_network(path)
 
     def test_layers_have_unique_names_known_kinds_and_fitting_shapes(self, network: TrainedNetwork) -> None:
+        """Layers with weights have names of their own, known kinds, and scales and biases of one value a filter."""
         layers = network.layers()
         assert layers
         assert len({layer.name for layer in layers}) == len(layers)
         for layer in layers:
-            assert layer.kind in KINDS
+            assert layer.kind in _KINDS
             assert layer.filters == layer.weights.shape[0]
             assert (layer.scales is None) == (not network.integers)
             for values in (layer.scales, layer.bias):
                 assert values is None or values.shape == (layer.filters,)
 
     def test_the_graph_has_every_layer_with_its_weights(self, network: TrainedNetwork) -> None:
+        """The graph of sizes, which arrays and clusters price, has every layer under its name."""
         operations = {op.name: op for op in network.graph().operations}
         for layer in network.layers():
             names = [name for name in operations if name == layer.name or name.startswith(f"{layer.name}.")]
             assert names, layer.name
 
     def test_answers_do_not_depend_on_the_batch(self, network: TrainedNetwork, images: Images) -> None:
+        """Images one by one give the scores of all together, and accuracy counts the largest score."""
         scores = network.predict(images)
         assert scores.shape[0] == len(images)
         apart = np.concatenate([network.predict(images.take(slice(n, n + 1))) for n in range(len(images))])
@@ -65,23 +83,26 @@ class TrainedNetworkSuite:
         assert len(right_answers(network, images.take(slice(0, 0)))) == 0
 
     def test_the_largest_logit_is_the_largest_score(self, network: TrainedNetwork, images: Images) -> None:
+        """Logits are floats whose largest is the class of the largest score."""
         scores, logits = network.predict(images), network.logits(images)
         assert logits.dtype.kind == "f"
         best = logits.argmax(axis=1)
         np.testing.assert_array_equal(scores[np.arange(len(scores)), best], scores.max(axis=1))
 
     def test_a_network_is_a_value(self, network: TrainedNetwork, images: Images) -> None:
+        """Other weights are another network: the first one answers as before, layer for layer."""
         before, layers = network.predict(images), network.layers()
         weights = [layer.weights.copy() for layer in layers]
-        copy = network.with_weights({layer.name: halved(layer) for layer in layers})
+        copy = network.with_weights({layer.name: _halved(layer) for layer in layers})
         np.testing.assert_array_equal(network.predict(images), before)
         for layer, values, changed in zip(network.layers(), weights, copy.layers(), strict=True):
             np.testing.assert_array_equal(layer.weights, values)
-            np.testing.assert_allclose(changed.weights, halved(layer), rtol=1e-6)
+            np.testing.assert_allclose(changed.weights, _halved(layer), rtol=1e-6)
         assert (copy.predict(images) != before).any()
         np.testing.assert_array_equal(network.with_weights({}).predict(images), before)
 
     def test_wrong_weights_are_one_error(self, network: TrainedNetwork) -> None:
+        """An unknown layer and weights of another shape are refused by name."""
         layer = network.layers()[0]
         with pytest.raises(SlipstickError, match="no such layer"):
             network.with_weights({"no such": layer.weights})
@@ -91,6 +112,7 @@ class TrainedNetworkSuite:
             network.with_weights({}, {"no such": np.zeros(1, np.float32)})
 
     def test_observed_inputs_tell_mean_and_variance_of_a_change(self, network: TrainedNetwork, images: Images) -> None:
+        """Observed inputs give the mean and the variance that changed weights cause: linear, and quadratic."""
         observed = network.observe(images)
         assert set(observed) == {layer.name for layer in network.layers()}
         for layer in network.layers():
@@ -104,12 +126,14 @@ class TrainedNetworkSuite:
         assert set(network.observe(images, some)) == set(some)
 
     def test_calibration_images_are_of_those_given(self, network: TrainedNetwork, images: Images) -> None:
+        """No more images are looked at than are given, and some are."""
         observed, probed = network.calibration_images(images)
         assert 0 < len(probed) <= len(observed) <= len(images)
 
     def test_a_corrected_bias_is_taken(self, network: TrainedNetwork, images: Images) -> None:
+        """A bias that is handed over stands in the copy's layer."""
         observed, layers = network.observe(images), network.layers()
-        weights = {layer.name: halved(layer) for layer in layers}
+        weights = {layer.name: _halved(layer) for layer in layers}
         biases = corrected_biases(layers, weights, observed)
         corrected = network.with_weights(weights, biases)
         for layer in corrected.layers():
@@ -117,14 +141,16 @@ class TrainedNetworkSuite:
                 np.testing.assert_array_equal(layer.bias, biases[layer.name])
 
     def test_what_is_written_is_read_again(self, network: TrainedNetwork, images: Images, tmp_path: Path) -> None:
+        """A written file opens as a network with the very same answers."""
         layers = network.layers()
-        changed = network.with_weights({layers[0].name: halved(layers[0])})
+        changed = network.with_weights({layers[0].name: _halved(layers[0])})
         path = tmp_path / f"written{network.suffix}"
         changed.write(path)
         assert path.read_bytes() == changed.to_bytes()
         np.testing.assert_array_equal(self.opened(path, network).predict(images), changed.predict(images))
 
     def test_a_packed_file_is_the_network_again(self, network: TrainedNetwork, images: Images, tmp_path: Path) -> None:
+        """A packed file opens as the network; weights that its codes do not give back are refused."""
         form = format_of("swis:7")
         layer = network.layers()[-1]
         side = {} if layer.scales is None else {"scale": layer.scales}
@@ -141,7 +167,3 @@ class TrainedNetworkSuite:
         with pytest.raises(SlipstickError, match="does not give its weights back"):
             write_packed_network(tmp_path / "y.packed", other, {layer.name: encoded})
         assert not (tmp_path / "y.packed").exists()
-
-    def opened(self, path: Path, network: TrainedNetwork) -> TrainedNetwork:
-        """Open a file with what the fixture's network was told of its inputs."""
-        return open_network(path)

@@ -13,7 +13,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from placement.conformance import line, random_problem, wire
 from slipstick.cli import run
 from slipstick.core.errors import SlipstickError
 from slipstick.engines.placement_replay import replay
@@ -22,6 +21,7 @@ from slipstick.placement.orders import compact
 from slipstick.placement.problem import Forwarding, Problem
 from slipstick.placement.schedule import PlacementSchedule
 from slipstick.report.report import Report
+from slipstick.testing.solver_suite import line, random_problem, wire
 from slipstick.verbs.place import place
 
 REPLAY = 1e-3  # the issue's: makespans of schedule and simulator agree within 0.1 %

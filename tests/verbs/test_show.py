@@ -1,8 +1,6 @@
-"""`list`, `show` and `cite` in Python: Reports with one table."""
+"""`show`: every number of an entry, with its source; `list` and `show` are Reports with one table."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
@@ -28,14 +26,19 @@ def test_show_gives_value_unit_source_and_description() -> None:
     )  # fmt: skip
 
 
-def test_cite_gives_the_papers_of_reports_and_files(tmp_path: Path) -> None:
-    report = slipstick.estimate("llama-3.1-8b", "h100:8", phase="decode", batch=8)
-    path = tmp_path / "report.json"
-    path.write_text(report.json())
-    for cited in (slipstick.cite(report), slipstick.cite(path), slipstick.cite(str(path), report)):
-        assert set(cited.papers) == set(report.papers)
-        assert [row[0] for row in cited.breakdowns["papers"].rows] == list(cited.papers)
-        assert all(f"{{{key}," in cited.cite() for key in report.papers)
-    assert set(slipstick.cite().papers) > set(report.papers)
-    with pytest.raises(SlipstickError, match="no such file"):
-        slipstick.cite("nothing.json")
+def test_the_numbers_are_those_of_the_system() -> None:
+    system = slipstick.system("h100-sxm-80gb:64")
+    rows = {row[0]: row for row in slipstick.show("h100-sxm-80gb:64").breakdowns["h100-sxm-80gb:64"].rows}
+    assert rows["devices"][1] == "64"
+    assert rows["memory.hbm.bandwidth"][1] == "3.35 TB/s"
+    assert system.main_memory.bandwidth == 3.35e12
+    assert rows["memory.hbm.bandwidth"][2] == system.source_of("memory.hbm.bandwidth")
+
+
+def test_unknown_and_double_names_are_refused() -> None:
+    with pytest.raises(SlipstickError, match=r"did you mean 'h100-sxm-80gb'"):
+        slipstick.show("h100-sxm-80g")
+    with pytest.raises(SlipstickError, match=r"no such entry of dram.*did you mean 'hbm3'"):
+        slipstick.show("dram", "hbm33")
+    with pytest.raises(SlipstickError, match="not one entry"):
+        slipstick.show()

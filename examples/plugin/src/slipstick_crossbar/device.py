@@ -1,0 +1,17 @@
+"""Analogue crossbar: cells at the crossings of lines multiply by their conductance, columns add up currents."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from slipstick.core import units
+from slipstick.core.device import Device
+
+
+class Crossbar(Device):
+    """An analogue crossbar: one read multiplies a vector by a tile of `lines` x `lines` weights at once."""
+
+    kind: Literal["crossbar"] = Field(default="crossbar", description="Kind of device: crossbar")
+    lines: int = Field(gt=0, description="Word lines, and bit lines, of one tile")
+    read_time: units.Seconds = Field(description="Time of one read of one tile, converters included")
+    energy: units.Joules = Field(description="Energy of one product of a cell, converters included")

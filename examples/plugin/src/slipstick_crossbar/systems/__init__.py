@@ -1,0 +1,1 @@
+"""Systems with crossbars: a YAML file each."""

@@ -1,0 +1,91 @@
+"""Options and results of `adapt`: what one call asks for, and what its Report tells of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from slipstick.compress.adapt_options import CalibrationImages, Retraining, ShiftSchedule
+    from slipstick.compress.compression import Compression, LayerStudy
+    from slipstick.core.encoding import Encoded
+    from slipstick.core.question import Question
+    from slipstick.datasets.images import DataSet, Images
+    from slipstick.engines.question import SystemSpec
+    from slipstick.trained.network import TrainedNetwork
+
+    _Right = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True)
+class AdaptOptions:
+    """Options of one call of `adapt`: its three groups, and the array that is asked about."""
+
+    calibration: CalibrationImages
+    schedule: ShiftSchedule
+    retraining: Retraining
+    system: SystemSpec | None = None
+
+    @property
+    def studies_layers(self) -> bool:
+        """Whether anything depends on the inputs of layers."""
+        return self.calibration.correct or self.schedule.shifts is not None
+
+    def inputs(self, tuning: Images) -> dict[str, Any]:
+        """Return the inputs of a Report that tell of schedule and calibration."""
+        schedule = self.schedule
+        columns = {} if schedule.columns is None else {"columns": schedule.columns}
+        return {
+            "shifts": schedule.shifts, "weighed": schedule.weighed, **columns, "correct": self.calibration.correct,
+            "calibrated on": len(tuning) if self.studies_layers else 0,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class AdaptedNetwork:
+    """Network in its formats, and the test images that were right at each stage: the detail of `adapt`'s Report.
+
+    `before`, `rounded` and `after` tell for each scored image whether it was right: with the weights as they came, in
+    formats without training, and after it.
+    """
+
+    network: TrainedNetwork
+    encoded: Mapping[str, Encoded]
+    before: _Right
+    rounded: _Right
+    after: _Right
+    notes: Mapping[str, object]
+
+    @property
+    def module(self) -> Any:
+        """Torch module of the adapted network, None where it has none."""
+        return self.network.module
+
+    def write(self, path: str | Path) -> None:
+        """Write the network, its weights as the formats keep them, in the kind of file that it came in."""
+        self.network.write(path, self.notes)
+
+    def write_packed(self, path: str | Path) -> int:
+        """Write the network with packed weights, as `open_network` reads it again; return the file's bytes."""
+        from slipstick.trained.open import write_packed_network
+
+        return write_packed_network(path, self.network, self.encoded)
+
+
+@dataclass(frozen=True, eq=False)
+class Adaptation:
+    """Result of `adapt` in one format, all that its Report tells of."""
+
+    network: TrainedNetwork
+    data: DataSet
+    formats: str
+    compression: Compression
+    study: LayerStudy
+    detail: AdaptedNetwork
+    question: Question | None
+    bits: Mapping[int, float]

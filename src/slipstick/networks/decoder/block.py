@@ -1,0 +1,91 @@
+"""Block: a run of equal decoder layers; and the sizes of a decoder that its operations are made from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Protocol
+
+from pydantic import Field
+
+from slipstick.core.spec import Spec
+from slipstick.networks.decoder.attention import AnyAttention
+from slipstick.networks.decoder.mlp import AnyMlp
+
+_MAX_LAYERS = 100_000  # far above any network, so that an absurd file cannot exhaust memory
+
+
+class Block(Spec):
+    """A run of `count` equal layers, each attention and a feed-forward part."""
+
+    count: Annotated[int, Field(gt=0, le=_MAX_LAYERS)] = Field(default=1, description="Equal layers in a row")
+    attention: AnyAttention = Field(description="Attention of one layer; kind is gqa, mla or linear")
+    mlp: AnyMlp = Field(description="Feed-forward part of one layer; kind is dense or moe")
+    parallel: bool = Field(
+        default=False, description="Attention and feed-forward part read the same input (GPT-J, Falcon)"
+    )
+    norms: Annotated[int, Field(ge=0, le=16)] = Field(
+        default=2, description="Norms of the hidden width in one layer, those inside attention and mlp excluded"
+    )
+
+
+class DecoderSizes(Protocol):
+    """Sizes of a decoder that its operations are made from: what `Decoder` has and `operations` read."""
+
+    @property
+    def hidden(self) -> int:
+        """Hidden width: elements of one token between layers."""
+
+    @property
+    def vocabulary(self) -> int:
+        """Entries of the token embedding and of the output head."""
+
+    @property
+    def positions(self) -> int:
+        """Rows of learned position embeddings; 0: none are learned."""
+
+    @property
+    def kinds(self) -> tuple[Block, ...]:
+        """Different layers, each with its count in the whole network."""
+
+    @property
+    def order(self) -> tuple[Block, ...]:
+        """Layers one by one, first to last."""
+
+    @property
+    def norm_parameters(self) -> int:
+        """Parameters of one norm of the hidden width."""
+
+    @property
+    def embedding_parameters(self) -> int:
+        """Parameters of the embedding, learned positions included."""
+
+    @property
+    def final_norm(self) -> bool:
+        """Whether a norm follows the last layer."""
+
+    @property
+    def head_bias(self) -> bool:
+        """Whether the output head has a bias."""
+
+    @property
+    def tied_embeddings(self) -> bool:
+        """Whether the output head is the token embedding."""
+
+    @property
+    def half_attention(self) -> bool:
+        """Whether the causal half of the attention scores counts, not the full square."""
+
+
+def runs(layers: list[Block]) -> tuple[Block, ...]:
+    """Return single layers as blocks: equal neighbours joined, with their count."""
+    blocks: list[Block] = []
+    for layer in layers:
+        if blocks and single_layer(blocks[-1]) == layer:
+            blocks[-1] = blocks[-1].model_copy(update={"count": blocks[-1].count + 1})
+        else:
+            blocks.append(layer)
+    return tuple(blocks)
+
+
+def single_layer(block: Block) -> Block:
+    """Return one layer of a block: the block with a count of 1."""
+    return block if block.count == 1 else block.model_copy(update={"count": 1})

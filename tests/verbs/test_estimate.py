@@ -1,0 +1,80 @@
+"""`estimate`: bounds that no machine beats, figures that agree with each other, defaults said out loud, strictness."""
+
+from __future__ import annotations
+
+import pytest
+
+import slipstick
+from slipstick.core.device_kinds import Accelerator
+from slipstick.core.errors import SlipstickError
+
+SYSTEMS = ("h100-sxm-80gb:8", "a100-sxm-80gb:8", "mi300x:8")
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("network", ["llama-3.1-8b", "gpt-7.5b"])
+def test_training_takes_at_least_six_operations_a_parameter_and_token(network: str, system: str) -> None:
+    """Forward 2 and backward 4 FLOP a weight and token (Narayanan et al. 2104.04473), at no more than the peak rate."""
+    report = slipstick.estimate(network, system, "tp=8", batch=8, sequence=2048)
+    assert isinstance(report, slipstick.Report)
+    device = slipstick.system(system).device_as(Accelerator)
+    weights = slipstick.network(network)
+    least = 6 * (weights.parameters - weights.vocabulary * weights.hidden) * 8 * 2048 / (8 * device.matrix["bf16"])
+    assert report.value("time.step") > least
+    assert 0.05 < least / report.value("time.step") < report.value("efficiency.mfu") * 1.3
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_token_is_read_no_faster_than_the_weights_stream(system: str) -> None:
+    """Decoding one sequence reads every weight once: bytes over the bandwidth of all devices is a lower bound."""
+    report = slipstick.estimate("llama-3.1-8b", system, "tp=8", phase="decode", batch=1, sequence=512)
+    weights, memory = slipstick.network("llama-3.1-8b"), slipstick.system(system).main_memory
+    read = 2 * (weights.parameters - weights.vocabulary * weights.hidden)  # an embedding is looked up
+    assert memory.bandwidth is not None
+    assert report.value("time.step") > read / 8 / memory.bandwidth
+
+
+@pytest.mark.parametrize(
+    ("workload", "system", "options"),
+    [
+        ("llama-3.1-8b", "h100-sxm-80gb:8", {"batch": 16}),
+        ("resnet-50", "h100-sxm-80gb:8", {"batch": 256}),
+        ("resnet-18", "swis-8x8", {"batch": 4}),
+    ],
+)
+def test_figures_agree_with_each_other(workload: str, system: str, options: dict[str, int]) -> None:
+    """Parts sum to their totals, the rate is batch over time, and text and HTML show the bottleneck."""
+    report = slipstick.estimate(workload, system, **options)  # type: ignore[arg-type]
+    flat = {path: metric.value for path, metric in report.flat().items()}
+    assert flat["throughput.samples"] * flat["time.step"] == pytest.approx(options["batch"])
+    for group, total in (("time", "time.step"), ("energy", "energy.step"), ("memory", "memory.peak")):
+        parts = [value for path, value in flat.items() if path.startswith(f"{group}.parts.")]
+        assert not parts or sum(parts) == pytest.approx(flat[total])
+    assert report.bottleneck
+    assert report.bottleneck in " ".join(report.table().split())
+
+
+def test_what_the_user_left_open_is_said() -> None:
+    rows = {row[0]: row[1:] for row in slipstick.estimate("llama-3.1-8b", "h100:8").breakdowns["question"].rows}
+    assert rows["batch"] == (8, "default")
+    assert rows["plan tp"][1] == "auto"
+    given = slipstick.estimate("llama-3.1-8b", "h100:8", "tp=4", batch=16).breakdowns["question"].rows
+    assert {row[0]: row[2] for row in given}["plan tp"] == "given"
+
+
+def test_strict_refuses_findings_and_nothing_else() -> None:
+    asked = ("llama-3.1-70b", "h100-sxm-80gb", "tp=1")
+    assert [finding.check for finding in slipstick.estimate(*asked).warnings] == ["memory_fits"]
+    with pytest.raises(SlipstickError, match="findings and strict is set"):
+        slipstick.estimate(*asked, strict=True)
+    fitting = ("resnet-18", "swis-8x8")
+    assert slipstick.estimate(*fitting, strict=True) == slipstick.estimate(*fitting)
+
+
+def test_what_cannot_be_asked_is_refused() -> None:
+    with pytest.raises(SlipstickError, match=r"did you mean 'llama-3\.1-8b'"):
+        slipstick.estimate("llama-3.1-8", "h100")
+    with pytest.raises(SlipstickError, match="did you mean"):
+        slipstick.estimate("llama-3.1-8b", "h100-smx")
+    with pytest.raises(SlipstickError, match=r"plan\.parallel\.tp"):
+        slipstick.estimate("llama-3.1-8b", "h100:64", "tp=64")
