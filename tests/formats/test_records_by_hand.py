@@ -324,6 +324,7 @@ def test_nvfp4_element_by_element() -> None:
                 assert values[row, 16 * block + place] == wanted
     zeros = Float("nvfp4").encode(np.zeros((2, 3)))
     assert zeros.side["tensor_scale"].tolist() == [1.0]
+    assert Float("nvfp4").encode(np.zeros((2, 0))).side["tensor_scale"].tolist() == [1.0]
     assert Float("nvfp4").encode([1e-45]).side["tensor_scale"].tolist() == [np.finfo(np.float32).tiny]
     with pytest.raises(SlipstickError, match="scale does not fit fp32"):
         Float("nvfp4").encode([1e300])
