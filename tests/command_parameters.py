@@ -23,15 +23,15 @@ def command(name: str) -> Callable[..., None]:
     return called
 
 
-def hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the annotations as objects, names that only a type checker imports included."""
-    module = import_module(function.__module__)
+def hints(owner: Callable[..., Any]) -> dict[str, Any]:
+    """Return the annotations of a function or a class as objects, names that only a type checker imports included."""
+    module = import_module(owner.__module__)
     names = dict(vars(module))
     for block in ast.parse(inspect.getsource(module)).body:
         if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING":
             imports = [node for node in block.body if isinstance(node, ast.Import | ast.ImportFrom)]
             exec(compile(ast.Module(imports, []), "imports", "exec"), names)  # noqa: S102  the house's own source
-    annotations = function.__annotations__.items()
+    annotations = owner.__annotations__.items()
     return {name: eval(hint, names) if isinstance(hint, str) else hint for name, hint in annotations}  # noqa: S307
 
 
@@ -42,6 +42,14 @@ def option_objects(hint: Any) -> list[type]:
     return [hint] if options and hint.__module__.startswith(OPTIONS_OF) else inner
 
 
+def fields(options: type) -> list[str]:
+    """Return the fields of a class of options, and of the groups of options inside it in place of the group."""
+    names = []
+    for name, hint in hints(options).items():
+        names += [inner for group in option_objects(hint) for inner in fields(group)] or [name]
+    return names
+
+
 def parameters(function: Callable[..., Any]) -> set[str]:
     """Return the names of all parameters, and of the fields of option objects in place of the object."""
     names: set[str] = set()
@@ -50,6 +58,6 @@ def parameters(function: Callable[..., Any]) -> set[str]:
         objects = option_objects(known[name])
         if Shown in objects:
             continue
-        fields = [field for kind in objects for field in kind.__annotations__]
-        names |= {name, *fields} if function.__module__.startswith("slipstick.verbs") else set(fields or [name])
+        inside = [field for kind in objects for field in fields(kind)]
+        names |= {name, *inside} if function.__module__.startswith("slipstick.verbs") else set(inside or [name])
     return names

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from slipstick.engines.verb_options import EstimateOptions as EstimateOptions
     from slipstick.engines.verb_options import HybridOptions as HybridOptions
     from slipstick.engines.verb_options import PlaceOptions as PlaceOptions
+    from slipstick.engines.verb_options import QuestionOptions as QuestionOptions
     from slipstick.engines.verb_options import SimulateOptions as SimulateOptions
     from slipstick.exploration.frontier import Frontier as Frontier
     from slipstick.exploration.search_options import SearchOptions as SearchOptions
@@ -143,6 +144,7 @@ _PUBLIC = {
     "EstimateOptions": "engines.verb_options",
     "HybridOptions": "engines.verb_options",
     "PlaceOptions": "engines.verb_options",
+    "QuestionOptions": "engines.verb_options",
     "Retraining": "compress.adapt_options",
     "SearchOptions": "exploration.search_options",
     "ShiftSchedule": "compress.adapt_options",

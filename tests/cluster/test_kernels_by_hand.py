@@ -304,6 +304,9 @@ def test_precisions_of_the_phases() -> None:
     assert (serve.cache_reads, serve.accumulate) == (0.5, 0.0)
     stored = Precision.of(Plan.of("matmul=bf16,weights=int4"), H100, Phase.DECODE)
     assert (stored.weights, stored.wide, stored.cache_reads) == (0.5, "bf16", 0.0)
+    adding = Precision.of(Plan.of("accumulate=false,gradients=fp32"), H100, Phase.TRAIN)
+    # reads the gradient, reads and writes the sum; a known fault puts it into `cache_reads`
+    assert adding.cache_reads + adding.accumulate == 2.0 + 2 * 4.0
     unfused = Precision.of(Plan.of("fused=false"), H100, Phase.TRAIN)
     assert unfused.elementwise == Chip.of(H100).steps.unfused_traffic
     with pytest.raises(SlipstickError, match="no matrix rate"):

@@ -26,8 +26,10 @@ from slipstick.cluster.kernels.decoder_kernels import decoder_kernels
 from slipstick.cluster.kernels.kernel_times import time_kernels
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.core.catalogue import resolve_system
+from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.workload import Phase, Workload
+from slipstick.networks.decoder.attention import Linear
 from slipstick.networks.decoder.decoder import Decoder
 
 
@@ -176,6 +178,16 @@ def test_windows_bound_the_cache() -> None:
     whole = setting_of()
     assert number(serving_memory(setting, plans_of(), 1, 300, 1).cache) == 64 * 2 * KV * DIM * 2 * LAYERS
     assert number(serving_memory(whole, plans_of(), 1, 300, 1).cache) == 300 * 2 * KV * DIM * 2 * LAYERS
+
+
+def test_linear_attention_keeps_a_state_in_place_of_a_cache() -> None:
+    linear = Linear(key_heads=2, value_heads=4, key_dim=8, value_dim=16, conv=4)
+    block = decoder().kinds[0].model_copy(update={"attention": linear})
+    setting = setting_of(network=decoder().model_copy(update={"blocks": (block,)}))
+    state = 4 * 8 * 16 + (2 * 2 * 8 + 4 * 16) * 3  # matrices of the value heads, and the last inputs of the convolution
+    for context in (10, 1000):
+        memory = serving_memory(setting, plans_of(tp=2), 5, context, 1)
+        assert number(memory.cache) == 5 * state / 2 * 4 * LAYERS  # in fp32
 
 
 def test_engines_run_no_gradients_and_replay_their_quantisation() -> None:
@@ -371,3 +383,55 @@ def test_figures_of_a_prefill_follow_from_one_another() -> None:
     work = 2 * (LAYERS * (LAYER - 2 * HIDDEN)) * 8 * 1024 / 2  # of the products of a replica's device
     mfu = whole.value("efficiency.mfu") * whole.value("time.first_token") * 989.5e12
     assert work < mfu < 1.3 * work
+
+
+def test_a_decode_report_is_the_step_at_the_middle_of_its_output() -> None:
+    ours = report("tp=2,pp=2")
+    workload = Workload(network=decoder(), phase=Phase.DECODE)
+    system = resolve_system("h100-sxm-80gb:8")
+    setting, plans = InferenceSetting.of(workload, system, Plan.of("tp=2,pp=2")), plans_of(tp=2, pp=2, dp=2)
+    step = decode_step(setting, plans, 16, 1024 + 32)
+    assert ours.value("time.step") == pytest.approx(number(step.time))
+    for part, seconds in step.parts.items():
+        if number(seconds):
+            assert ours.value(f"time.parts.{part}") == pytest.approx(number(seconds)), part
+    peak, rate = setting.chip.peak["bf16"], setting.chip.dram_bandwidth
+    assert ours.value("efficiency.mfu") == pytest.approx(number(step.flops) / number(step.time) / peak)
+    assert ours.value("efficiency.bandwidth") == pytest.approx(number(step.traffic) / number(step.time) * 2 / rate)
+    memory = serving_memory(setting, plans, 16, 1024 + 64, 1)
+    assert ours.value("memory.peak") == pytest.approx(number(memory.total))
+    capacity = system.main_memory.capacity
+    assert ours.value("memory.largest_batch") == largest_batch(setting, plans, 1024 + 64, capacity)[0]
+    name, seconds = max(step.parts.items(), key=lambda part: number(part[1]))
+    share = 100 * number(seconds) / number(step.time)
+    assert ours.bottleneck == f"{name.replace('_', ' ')}: {share:.0f} % of a pass"
+    for part, joules in (("memory", number(step.traffic) * (system.main_memory.energy or 0.0)),):
+        assert ours.value(f"energy.parts.{part}") <= 8 * joules * (1 + 1e-9)
+    core = next(row for row in ours.breakdowns["ops"].rows if row[0] == "attention.qkv")
+    assert core[3] == 16
+
+
+@pytest.mark.parametrize("devices", [3, 8, 16])
+def test_replicas_that_prefill_are_some_of_the_replicas(devices: int) -> None:
+    with pytest.raises(SlipstickError, match="a multiple of 2 below 8"):
+        report(f"tp=2,prefill_devices={devices}")
+    halves = report("tp=2,prefill_devices=4")
+    assert halves.value("memory.parts.cache") == pytest.approx(2 * report("tp=2").value("memory.parts.cache"))
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"), [("tp=2,attention_dp=2", "experts"), ("tp=4,attention_dp=3", "does not divide tp")]
+)
+def test_ranks_of_attention_need_experts_and_divide_tp(plan: str, said: str) -> None:
+    with pytest.raises(SlipstickError, match=said):
+        report(plan)
+
+
+def test_ranks_of_attention_are_replicas_whose_experts_span_them() -> None:
+    workload = Workload(network=decoder(mlp=experts()), phase=Phase.DECODE, batch=32, sequence=1024, output=64)
+    system = resolve_system("h100-sxm-80gb:8")
+    ranks, spelt = (
+        estimated(workload, system, Plan.of(plan)) for plan in ("tp=8,dp=1,attention_dp=4", "tp=2,dp=4,ep=8,etp=1")
+    )
+    assert ranks.value("time.step") == spelt.value("time.step")
+    assert ranks.value("memory.peak") == spelt.value("memory.peak")

@@ -80,6 +80,13 @@ def check_energy(report: Any, setting: TrainingSetting, plans: Plans, step: Any)
         assert report.value(f"energy.parts.{part}") == pytest.approx(8 * float(joules[0])), part
 
 
+def test_offloaded_bytes_are_those_of_the_host() -> None:
+    report = estimated(WORK, SYSTEM, Plan.of("dp=8,offload_optimizer=true"))
+    parameters = LAYERS * LAYER + 2 * WORDS * HIDDEN + HIDDEN
+    assert report.value("memory.host") == pytest.approx(12 * parameters)
+    assert "host" not in estimated(WORK, SYSTEM, Plan.of("dp=8")).group("memory")
+
+
 def test_model_flops_count_forward_once_and_backward_twice() -> None:
     products = 2 * 32 * 1024 * (LAYERS * (LAYER - 2 * HIDDEN) + WORDS * HIDDEN)
     scores = 32 * LAYERS * 2 * 2 * 1024 * 1024 * HIDDEN  # the full square of attention, by convention

@@ -50,6 +50,22 @@ def test_the_parts_together_are_as_short_as_the_whole(seed: int) -> None:
         assert found.makespan == brute.solve(problem).makespan
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_parts_meet_on_the_device_that_suits_both_sides(seed: int) -> None:
+    """Devices that differ: the best part before a cut may end on another device than the best part behind it begins."""
+    problem = modules(seed, 2 + seed % 2, depth=2)
+    rng = np.random.default_rng(seed)
+    uneven = dataclasses.replace(
+        problem,
+        durations=problem.durations + rng.integers(0, 9, problem.durations.shape),
+        latency=rng.integers(0, 4, len(problem.links)),
+    )
+    assert len(_parts_of(uneven)) > 1
+    found = cpsat.solve(uneven)
+    assert found.proved
+    assert found.makespan == brute.solve(uneven).makespan
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_classes_that_reach_over_cuts_keep_their_parts_together(seed: int) -> None:
     problem = modules(seed, 2, depth=2, together=True)

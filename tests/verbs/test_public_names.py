@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import inspect
 import re
@@ -28,16 +29,16 @@ NOUNS = {
 }  # fmt: skip
 LOOK_UPS = {"data_set", "format_of", "from_torch", "network", "open_network", "system", "topology"}
 OPTIONS = {
-    "CalibrationImages", "EstimateOptions", "HybridOptions", "PlaceOptions", "Retraining", "SearchOptions",
-    "ShiftSchedule", "SimulateOptions", "TrialCounts",
+    "CalibrationImages", "EstimateOptions", "HybridOptions", "PlaceOptions", "QuestionOptions", "Retraining",
+    "SearchOptions", "ShiftSchedule", "SimulateOptions", "TrialCounts",
 }  # fmt: skip
 EXTENSIONS = {  # what a kind of device, an engine, an encoding or an arithmetic of one's own is made of
     "ARITHMETICS", "Arithmetic", "Cost", "Device", "ENCODINGS", "Encoded", "Encoding", "Engine", "FormatFamily",
     "Operand", "StandIn", "register_device", "register_engines",
 }  # fmt: skip
 DEEPER = {  # packages that examples and docs may import from: libraries of one domain, too wide for the front page
-    "array", "cluster", "compress", "core.files", "core.units", "engines.fred_paper", "fabric", "formats.arithmetic",
-    "networks.graphs", "pictures", "testing", "trained", "training",
+    "array", "cluster", "compress", "core.arrays", "core.files", "core.units", "engines.fred_paper", "fabric",
+    "formats", "networks.graphs", "pictures", "testing", "trained", "training",
 }  # fmt: skip
 OPENING = {"mean", "deviation"}  # of `slipstick.open_network`, whose network a verb is given
 SHOWING = {"details", "rows", "json", "out", "packed", "plot", "threads"}  # of a command alone: where answers go, how

@@ -9,7 +9,7 @@ from slipstick_crossbar.device import Crossbar
 from slipstick_crossbar.engine import ENGINES
 
 import slipstick
-from slipstick.formats import format_of
+from slipstick import format_of
 from slipstick.testing import ArithmeticSuite, DeviceSuite, EngineSuite, SystemSuite
 
 

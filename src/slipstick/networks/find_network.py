@@ -90,7 +90,7 @@ def network(
         raise SlipstickError(
             "a saved torch program is not loaded, since loading may run code of its own",
             path=str(path),
-            allowed="an ONNX file, or slipstick.networks.from_torch(module, inputs) in Python",
+            allowed="an ONNX file, or slipstick.from_torch(module, inputs) in Python",
         )
     if path.suffix in (".yaml", ".yml"):
         return _from_dict(load_fields(path), name=path.stem, where=str(path))

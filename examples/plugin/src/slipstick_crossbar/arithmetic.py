@@ -5,12 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from slipstick.core.arithmetic import Arithmetic, Cost, StandIn
+from slipstick import Arithmetic, Cost, Encoded, Encoding, FormatFamily, SlipstickError, StandIn
 from slipstick.core.arrays import Float32Array, FloatArray, IntArray
-from slipstick.core.encoding import Encoded, Encoding
-from slipstick.core.errors import SlipstickError
 from slipstick.formats.arithmetic.products import integer_product
-from slipstick.formats.registry import FormatFamily, whole
+from slipstick.formats.registry import whole
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from slipstick.core import units
-from slipstick.core.device import Device
+from slipstick import Device
+from slipstick.core.units import Joules, Seconds
 
 
 class Crossbar(Device):
@@ -13,5 +13,5 @@ class Crossbar(Device):
 
     kind: Literal["crossbar"] = Field(default="crossbar", description="Kind of device: crossbar")
     lines: int = Field(gt=0, description="Word lines, and bit lines, of one tile")
-    read_time: units.Seconds = Field(description="Time of one read of one tile, converters included")
-    energy: units.Joules = Field(description="Energy of one product of a cell, converters included")
+    read_time: Seconds = Field(description="Time of one read of one tile, converters included")
+    energy: Joules = Field(description="Energy of one product of a cell, converters included")

@@ -2,10 +2,7 @@
 
 from math import ceil
 
-from slipstick.core.question import Question
-from slipstick.core.workload import Op, Phase
-from slipstick.engines.table import Engine
-from slipstick.report.report import Metric, Report, Table
+from slipstick import Engine, Metric, Op, Phase, Question, Report, Table
 from slipstick_crossbar.device import Crossbar
 
 PRODUCTS = ("conv", "matmul")

@@ -75,7 +75,7 @@ def load(topology: Topology, nodes: Sequence[int]) -> Pattern:
     return Pattern.of_messages(topology, pairs, 1 / len(pairs))
 
 
-def _one_to_many(topology: Topology, port: int, nodes: Sequence[int], amount: float = 1.0) -> Pattern:
+def _one_to_many(topology: Topology, port: int, nodes: Sequence[int], amount: float) -> Pattern:
     """Return the tree from one controller to some nodes."""
     if not is_grid(topology):
         return Pattern.of_tree(topology, [port], list(nodes), amount)
