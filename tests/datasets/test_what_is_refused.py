@@ -16,8 +16,8 @@ from slipstick.datasets import data_set
 from slipstick.datasets.array_cache import cached
 from slipstick.datasets.cifar import from_jpeg
 from slipstick.datasets.image_files import decode_picture
-from slipstick.datasets.images import DataSet, Images
 from slipstick.datasets.imagenet_sample import imagenet_sample
+from slipstick.datasets.images import DataSet, Images
 from slipstick.datasets.npz_file import read_npz
 
 pytest.importorskip("PIL", reason="Pillow is not installed (extra: data)")

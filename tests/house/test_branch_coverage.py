@@ -58,7 +58,8 @@ from slipstick.core import units
 
 def test_one_branch():
     assert units.parse("2 kB", "B") == 2000
-    assert "0." in subprocess.run([sys.executable, "-m", "slipstick", "--version"], capture_output=True, text=True).stdout
+    command = [sys.executable, "-m", "slipstick", "--version"]
+    assert "slipstick 0." in subprocess.run(command, capture_output=True, text=True).stdout
 """
 
 
