@@ -110,6 +110,32 @@ def test_window_records_and_what_they_keep(form: Truncate | Round) -> None:
     assert type(form)().bits == 4
 
 
+@pytest.mark.parametrize(
+    ("text", "top"), [("swis:7", 127), ("swis:8,bits=8", 255), ("round:7", 127), ("truncate:7", 127)]
+)
+def test_each_filter_has_the_scale_of_its_largest_weight(text: str, top: int) -> None:
+    """With all positions a code is the weight over the scale, to the nearest, ties to even; errors are half a step."""
+    x = (RNG.normal(size=(5, 2, 3)) * 10.0 ** np.arange(-3, 2)[:, None, None]).astype(np.float32)
+    x[4], x[3, 0, 0], x[3, 0, 1] = 0, 0.5 * top, 2.5
+    x[3, 1] = np.clip(x[3, 1], -1, 1)
+    form = encoding_of(text)
+    encoded = form.encode(x)
+    for row, whole, scale in zip(x, form.integers(encoded), encoded.side["scale"], strict=True):
+        largest = float(np.abs(row).max())
+        assert scale == (np.float32(largest / top) if largest else 1.0)
+        assert whole.ravel().tolist() == [round(float(value) / float(scale)) for value in row.ravel()]
+    assert form.integers(encoded)[3, 0].tolist()[:2] == [top, 5]
+    assert form.encode([[1e-45]]).side["scale"].tolist() == [np.finfo(np.float32).tiny]
+    assert form.encode([[3.0, -7.0]], {"scale": np.array([2.0], np.float32)}).side["scale"].tolist() == [2.0]
+    assert form.integers(form.encode([[3.0, -700.0]], {"scale": np.array([2.0], np.float32)})).tolist() == [[2, -top]]
+    with pytest.raises(SlipstickError, match="scale does not fit fp32"):
+        form.encode([[1e300]])
+    assert form.recode([[255, -255, 4]]).tolist() == [[top, -top, 4]]
+    for code in (256, -256):
+        with pytest.raises(SlipstickError, match=r"codes: out of range; got 256; allowed: -255 to 255"):
+            form.recode([[code]])
+
+
 @pytest.mark.parametrize("text", ["swis:3", "swis:2,layout=positions", "round:3"])
 def test_negative_zeros_are_not_written(text: str) -> None:
     form = encoding_of(text)
@@ -206,9 +232,10 @@ def test_bytes_and_side_arrays_of_integers_by_hand() -> None:
 
 @pytest.mark.parametrize("axis", [None, 0, 1])
 @pytest.mark.parametrize("symmetric", [True, False])
-def test_integer_codes_element_by_element(axis: int | None, symmetric: bool) -> None:
+@pytest.mark.parametrize("size", [1e-6, 1.0])
+def test_integer_codes_element_by_element(axis: int | None, symmetric: bool, size: float) -> None:
     """Scale, zero point and code of each element by the definition, in Python's own numbers."""
-    x = RNG.normal(size=(4, 6)).astype(np.float32) * 10 + 3
+    x = ((RNG.normal(size=(4, 6)) * 10 + 3) * size).astype(np.float32)
     form = Int(5, symmetric=symmetric, axis=axis)
     encoded = form.encode(x)
     whole = form.integers(encoded)
@@ -324,6 +351,7 @@ def test_nvfp4_element_by_element() -> None:
                 assert values[row, 16 * block + place] == wanted
     zeros = Float("nvfp4").encode(np.zeros((2, 3)))
     assert zeros.side["tensor_scale"].tolist() == [1.0]
+    assert Float("nvfp4").encode(np.zeros((2, 0))).side["tensor_scale"].tolist() == [1.0]
     assert Float("nvfp4").encode([1e-45]).side["tensor_scale"].tolist() == [np.finfo(np.float32).tiny]
     with pytest.raises(SlipstickError, match="scale does not fit fp32"):
         Float("nvfp4").encode([1e300])

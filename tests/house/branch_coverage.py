@@ -96,7 +96,7 @@ def measured_files() -> dict[str, Any]:
 
     measurement = Measurement()
     try:
-        measurement.combine(keep=True)
+        measurement.combine(strict=True, keep=True)
     except NoDataError:
         sys.exit("no data: run the tests first, as SLIPSTICK_COVERAGE=1 make test")
     with tempfile.TemporaryDirectory() as folder:
