@@ -4,8 +4,8 @@
     make coverage-report                 # python tests/house/branch_coverage.py [FOLDER ...]
 
 With names of folders, their files are listed with the lines and branches that no test reached. The share of branches is
-the goal's figure; the share of statements must reach it too, or a function without branches could stay untested. Without
-the reference data many tests are skipped: the figures are printed and not judged.
+the goal's figure; the share of statements must reach it too, or a function without branches could stay untested.
+Without the reference data many tests are skipped: the figures are printed and not judged.
 """
 
 from __future__ import annotations
