@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from slipstick.cli.options import Shown
+from slipstick.cli.options import PLAIN, Shown
 from slipstick.cli.output import progress_bar, put, say
 from slipstick.verbs.epochs import TrialCounts
 
@@ -26,7 +26,7 @@ class _CurveFiles:
 
 
 _Group = Parameter(name="*")
-_TRIALS, _FILES, _SHOWN = TrialCounts(), _CurveFiles(), Shown()
+_TRIALS, _FILES = TrialCounts(), _CurveFiles()
 
 
 def epochs(
@@ -38,7 +38,7 @@ def epochs(
     rates: str = "0.003,0.01,0.03,0.1,0.3",
     trials: Annotated[TrialCounts, _Group] = _TRIALS,
     files: Annotated[_CurveFiles, _Group] = _FILES,
-    shown: Shown = _SHOWN,
+    shown: Shown = PLAIN,
 ) -> None:
     """Train a small network at many batch sizes, and say how many epochs each takes to the target.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from slipstick.cli.options import Shown
+from slipstick.cli.options import PLAIN, Shown
 from slipstick.cli.output import progress_bar, put, say
 from slipstick.training.recipe import Recipe
 
@@ -41,7 +41,7 @@ class _TrainingFiles:
 
 
 _Group = Parameter(name="*")
-_RECIPE, _FILES, _SHOWN = _RecipeOptions(), _TrainingFiles(), Shown()
+_RECIPE, _FILES = _RecipeOptions(), _TrainingFiles()
 
 
 def train(
@@ -52,7 +52,7 @@ def train(
     files: Annotated[_TrainingFiles, _Group] = _FILES,
     size: int | None = None,
     threads: int | None = None,
-    shown: Shown = _SHOWN,
+    shown: Shown = PLAIN,
 ) -> None:
     """Train a network on a data set and say how many of the test images it gets right.
 
