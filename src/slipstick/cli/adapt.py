@@ -20,6 +20,7 @@ def _flag(name: str) -> str:
     return "retrain" if name == "epochs" else name
 
 
+@Parameter(name="*")
 @dataclass(frozen=True)
 class _AdaptGroups:
     """Options of the verb, in its three groups."""
@@ -29,6 +30,7 @@ class _AdaptGroups:
     retraining: Annotated[Retraining, Parameter(name="*", name_transform=_flag)] = field(default_factory=Retraining)
 
 
+@Parameter(name="*")
 @dataclass(frozen=True)
 class _AdaptedFiles:
     """Files that the adapted network is written to."""
@@ -49,8 +51,8 @@ def adapt(
     formats: Annotated[str, Parameter(name=("--formats", "--format"))],
     data: str,
     system: str | None = None,
-    files: Annotated[_AdaptedFiles, _Group] = _FILES,
-    groups: Annotated[_AdaptGroups, _Group] = _GROUPS,
+    files: _AdaptedFiles = _FILES,
+    groups: _AdaptGroups = _GROUPS,
     inputs: Inputs = _INPUTS,
     shown: Shown = PLAIN,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Unpack
 
 from cyclopts import Parameter
 
-from slipstick.cli.options import PLAIN, PlanText, Shown, SystemName, WorkloadName, options_of
+from slipstick.cli.options import PLAIN, PlanText, Shown, SystemName, WorkName, options_of
 from slipstick.cli.output import put, put_table
 from slipstick.engines.verb_options import EstimateOptions
 
@@ -19,7 +19,7 @@ _KERNELS = "ops"
 
 @options_of(EstimateOptions)
 def estimate(
-    workload: WorkloadName,
+    workload: WorkName,
     system: SystemName,
     *,
     plan: PlanText = None,
@@ -61,7 +61,7 @@ def compare(
 
 @options_of(EstimateOptions)
 def ops(
-    workload: WorkloadName,
+    workload: WorkName,
     system: SystemName | None = None,
     *,
     plan: PlanText = None,

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from slipstick.datasets.images import Normal
 
 __all__ = [
-    "PLAIN", "DataSetName", "Inputs", "NetworkFile", "PlanText", "Shown", "SystemName", "WorkloadName", "numbers",
+    "PLAIN", "DataSetName", "Inputs", "NetworkFile", "PlanText", "Shown", "SystemName", "WorkName", "numbers",
     "options_of", "whole_numbers",
 ]  # fmt: skip
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
-WorkloadName = Annotated[str, Parameter(help="A name (slipstick list workloads), or the path of a config.json.")]
+WorkName = Annotated[str, Parameter(help="A name (slipstick list workloads), or the path of a config.json.")]
 SystemName = Annotated[
     str,
     Parameter(

@@ -6,7 +6,7 @@ from typing import Annotated, Unpack
 
 from cyclopts import Parameter
 
-from slipstick.cli.options import PLAIN, Shown, WorkloadName, options_of
+from slipstick.cli.options import PLAIN, Shown, WorkName, options_of
 from slipstick.cli.output import put
 from slipstick.engines.verb_options import PlaceOptions
 
@@ -19,12 +19,7 @@ _System = Annotated[
 
 @options_of(PlaceOptions)
 def place(
-    workload: WorkloadName,
-    system: _System,
-    *,
-    plan: _Formats = None,
-    shown: Shown = PLAIN,
-    **options: Unpack[PlaceOptions],
+    workload: WorkName, system: _System, *, plan: _Formats = None, shown: Shown = PLAIN, **options: Unpack[PlaceOptions]
 ) -> None:
     """Place a network's operators on a system's devices, as fast as can be, and say how far that is proved."""
     from slipstick.verbs.place import place as verb

@@ -6,7 +6,7 @@ from typing import Annotated, Unpack
 
 from cyclopts import Parameter
 
-from slipstick.cli.options import PLAIN, Shown, WorkloadName, options_of
+from slipstick.cli.options import PLAIN, Shown, WorkName, options_of
 from slipstick.cli.output import put, put_table
 from slipstick.engines.verb_options import SimulateOptions
 
@@ -27,12 +27,7 @@ _STRATEGIES = "strategies"
 
 @options_of(SimulateOptions)
 def simulate(
-    workload: WorkloadName,
-    system: _System,
-    *,
-    plan: _Plan = None,
-    shown: Shown = PLAIN,
-    **options: Unpack[SimulateOptions],
+    workload: WorkName, system: _System, *, plan: _Plan = None, shown: Shown = PLAIN, **options: Unpack[SimulateOptions]
 ) -> None:
     """Print the time of a training step on a system whose links are known, with all traffic on them in events.
 

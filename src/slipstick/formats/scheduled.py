@@ -27,10 +27,8 @@ class ScheduledEncoding(Encoding):
     filters of one number of shifts at once.
     """
 
-    @property
-    @abstractmethod
-    def group(self) -> int:
-        """Consecutive weights of a filter that are stored as one record."""
+    whole_numbers = True  # signed magnitudes
+    keeps_scales = True  # positions of int8 codes can be kept at their scales
 
     @property
     @abstractmethod
@@ -57,16 +55,6 @@ class ScheduledEncoding(Encoding):
     @abstractmethod
     def from_records(self, bits: ByteArray, shifts: int, groups: int) -> IntArray:
         """Return the whole numbers [rows, groups * group] of records, a bit in each element."""
-
-    @property
-    def whole_numbers(self) -> bool:
-        """True: signed magnitudes are whole numbers."""
-        return True
-
-    @property
-    def keeps_scales(self) -> bool:
-        """True: positions of int8 codes can be kept at their scales."""
-        return True
 
     @property
     def serial_bits(self) -> int:

@@ -1,8 +1,8 @@
-"""Block: a run of equal decoder layers; and the sizes of a decoder that its operations are made from."""
+"""Block: a run of equal decoder layers."""
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from pydantic import Field
 
@@ -25,54 +25,6 @@ class Block(Spec):
     norms: Annotated[int, Field(ge=0, le=16)] = Field(
         default=2, description="Norms of the hidden width in one layer, those inside attention and mlp excluded"
     )
-
-
-class DecoderSizes(Protocol):
-    """Sizes of a decoder that its operations are made from: what `Decoder` has and `operations` read."""
-
-    @property
-    def hidden(self) -> int:
-        """Hidden width: elements of one token between layers."""
-
-    @property
-    def vocabulary(self) -> int:
-        """Entries of the token embedding and of the output head."""
-
-    @property
-    def positions(self) -> int:
-        """Rows of learned position embeddings; 0: none are learned."""
-
-    @property
-    def kinds(self) -> tuple[Block, ...]:
-        """Different layers, each with its count in the whole network."""
-
-    @property
-    def order(self) -> tuple[Block, ...]:
-        """Layers one by one, first to last."""
-
-    @property
-    def norm_parameters(self) -> int:
-        """Parameters of one norm of the hidden width."""
-
-    @property
-    def embedding_parameters(self) -> int:
-        """Parameters of the embedding, learned positions included."""
-
-    @property
-    def final_norm(self) -> bool:
-        """Whether a norm follows the last layer."""
-
-    @property
-    def head_bias(self) -> bool:
-        """Whether the output head has a bias."""
-
-    @property
-    def tied_embeddings(self) -> bool:
-        """Whether the output head is the token embedding."""
-
-    @property
-    def half_attention(self) -> bool:
-        """Whether the causal half of the attention scores counts, not the full square."""
 
 
 def runs(layers: list[Block]) -> tuple[Block, ...]:

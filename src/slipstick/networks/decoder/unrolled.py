@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from slipstick.core.workload import Op
 
 if TYPE_CHECKING:
-    from slipstick.networks.decoder.block import DecoderSizes
+    from slipstick.networks.decoder.decoder import Decoder
 
 
-def unrolled(network: DecoderSizes, ops: Sequence[Op]) -> list[Op]:
+def unrolled(network: Decoder, ops: Sequence[Op]) -> list[Op]:
     """Return the operations of a forward pass with every layer written out, in the order of the layers.
 
     The embedding holds its whole table; with a tied head both run on one device.
