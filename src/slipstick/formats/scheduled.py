@@ -35,14 +35,14 @@ class ScheduledEncoding(Encoding):
     def weight_shifts(self) -> int:
         """Positions that every weight keeps without a schedule."""
 
+    @abstractmethod
+    def record_bits(self, shifts: int) -> int:
+        """Bits of the record of one group at so many shifts."""
+
     @property
     @abstractmethod
     def max_shifts(self) -> int:
         """Number of bit positions in a magnitude: the most shifts that a filter can keep."""
-
-    @abstractmethod
-    def record_bits(self, shifts: int) -> int:
-        """Bits of the record of one group at so many shifts."""
 
     @abstractmethod
     def nearest_kept(self, rows: IntArray, shifts: int) -> IntArray:

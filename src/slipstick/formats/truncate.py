@@ -26,7 +26,7 @@ _POSITIONS = 7  # of an int8 magnitude
 
 @dataclass(frozen=True)
 class _UpperBits(ScheduledEncoding):
-    """int8 with a scale of each filter, of whose magnitudes the upper `bits` positions remain. Abstract: `steps` cuts."""
+    """int8 with a scale of each filter, of whose magnitudes the upper `bits` positions remain. Abstract: `steps`."""
 
     family: ClassVar[str]
     max_shifts: ClassVar[int] = _POSITIONS

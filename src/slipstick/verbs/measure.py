@@ -12,13 +12,11 @@ if TYPE_CHECKING:
     from slipstick.report.report import Report
     from slipstick.trained.network import TrainedNetwork
 
+    NetworkSpec = str | Path | nn.Module | TrainedNetwork
+
 
 def measure(
-    network: str | Path | nn.Module | TrainedNetwork,
-    data: str | Path | DataSet,
-    formats: str = "",
-    *,
-    images: int | None = None,
+    network: NetworkSpec, data: str | Path | DataSet, formats: str = "", *, images: int | None = None
 ) -> Report:
     """Score a network on the test images of a data set, its weights in `formats`.
 

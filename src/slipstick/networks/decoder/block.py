@@ -1,7 +1,8 @@
-"""Block: a run of equal decoder layers."""
+"""Block: a run of equal decoder layers; and the sizes of a decoder that its operations are made from."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
@@ -25,6 +26,20 @@ class Block(Spec):
     norms: Annotated[int, Field(ge=0, le=16)] = Field(
         default=2, description="Norms of the hidden width in one layer, those inside attention and mlp excluded"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderSizes:
+    """Sizes of a decoder that its operations are made from; `positions` counts rows of learned position embeddings."""
+
+    hidden: int
+    vocabulary: int
+    positions: int
+    kinds: tuple[Block, ...]
+    norm_parameters: int
+    final_norm: bool
+    head_bias: bool
+    half_attention: bool
 
 
 def runs(layers: list[Block]) -> tuple[Block, ...]:

@@ -11,8 +11,7 @@ from slipstick.networks.decoder.layer_shapes import Pointwise, Projection, Recur
 from slipstick.networks.decoder.mlp import experts_hit
 
 if TYPE_CHECKING:
-    from slipstick.networks.decoder.block import Block
-    from slipstick.networks.decoder.decoder import Decoder
+    from slipstick.networks.decoder.block import Block, DecoderSizes
 
 
 _INPUT = ""
@@ -22,7 +21,7 @@ _INPUT = ""
 class _Pass:
     """Sizes of one forward pass."""
 
-    network: Decoder
+    network: DecoderSizes
     phase: Phase
     batch: int
     sequence: int
@@ -33,7 +32,7 @@ class _Pass:
         return self.batch * self.sequence
 
 
-def forward(network: Decoder, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
+def forward(network: DecoderSizes, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
     """Return the operations of one forward pass of `network` over `batch` sequences of `sequence` new tokens.
 
     `context` counts the tokens that attention sees, the new ones included.

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 _LAYERS = {"conv": convolution, "depthwise": depthwise_convolution, "dense": dense}
 AT_ONCE = 2**23  # elements of the largest tensor: so many images run together
 
-_Replaced = Mapping[int, Any]
+_Values = Mapping[int, Any]
+_Replaced = _Values | None
 _Observe = Callable[[int, Any], None]
 
 
 def run_integers(
     network: IntegerNetwork,
     batch: AnyArray,
-    weights: _Replaced | None = None,
-    biases: _Replaced | None = None,
+    weights: _Replaced = None,
+    biases: _Replaced = None,
     *,
     observe: _Observe | None = None,
 ) -> AnyArray:
