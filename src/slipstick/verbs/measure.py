@@ -6,13 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from slipstick.datasets.images import DataSet
     from slipstick.report.report import Report
-    from slipstick.trained.network import TrainedNetwork
-
-    NetworkSpec = str | Path | nn.Module | TrainedNetwork
+    from slipstick.trained.open import NetworkSpec
 
 
 def measure(

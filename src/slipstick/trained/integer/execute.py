@@ -74,13 +74,13 @@ def _through(network: IntegerNetwork, computes: list[Compute], batch: AnyArray, 
     return alive[network.output]
 
 
-def _prepare(network: IntegerNetwork, weights: _Replaced, biases: _Replaced) -> list[Compute]:
+def _prepare(network: IntegerNetwork, weights: _Values, biases: _Values) -> list[Compute]:
     """Return what each operator does to codes, with some weights and biases (by tensor) replaced."""
     constants = replacements(network, weights, biases)
     return [_prepared(network, op, constants) for op in network.operators]
 
 
-def replacements(network: IntegerNetwork, weights: _Replaced, biases: _Replaced) -> dict[int, AnyArray]:
+def replacements(network: IntegerNetwork, weights: _Values, biases: _Values) -> dict[int, AnyArray]:
     """Return the arrays that replace constants, by tensor, after checking each against its tensor.
 
     Errors
