@@ -11,7 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from slipstick.core.errors import SlipstickError
 
@@ -79,7 +79,18 @@ class Encoding(ABC):
         ENCODINGS.register(FormatFamily("ternary", Ternary, {"threshold": number}, examples=("ternary",)))
 
     `slipstick.testing.encoding_suite` has the truths that every encoding passes.
+
+    Attributes
+    ----------
+    whole_numbers : whether values are whole numbers times a scale, so that `integers` answers.
+    keeps_scales : whether `recode` answers: codes of an integer network can be replaced while their scales stay.
+    chooses_positions : whether every group of `group` weights chooses bit positions of its own, which an element must
+        be told.
     """
+
+    whole_numbers: ClassVar[bool] = False
+    keeps_scales: ClassVar[bool] = False
+    chooses_positions: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -142,16 +153,6 @@ class Encoding(ABC):
         return 1
 
     @property
-    def whole_numbers(self) -> bool:
-        """Whether values are whole numbers times a scale, so that `integers` answers."""
-        return False
-
-    @property
-    def keeps_scales(self) -> bool:
-        """Whether `recode` answers: codes of an integer network can be replaced while their scales stay."""
-        return False
-
-    @property
     def max_shifts(self) -> int | None:
         """Most shifts (bit positions of a magnitude) that a schedule may give a filter; None: takes no schedule."""
         return None
@@ -170,11 +171,6 @@ class Encoding(ABC):
     def group(self) -> int:
         """Consecutive weights of a filter that are stored as one record; 1: each has its own."""
         return 1
-
-    @property
-    def chooses_positions(self) -> bool:
-        """Whether every group of `group` weights chooses bit positions of its own, which an element must be told."""
-        return False
 
     @property
     def per_filter(self) -> Encoding:

@@ -33,6 +33,9 @@ class Int(Encoding):
     [7.0, -3.0, 0.0]
     """
 
+    whole_numbers = True  # codes less their zero point
+    keeps_scales = True  # the upper bits of int8 codes can be kept at their scales
+
     bits: int = 8
     symmetric: bool = True
     axis: int | None = None
@@ -49,16 +52,6 @@ class Int(Encoding):
         extra = [] if self.symmetric else ["symmetric=false"]
         extra += [] if self.axis is None else [f"axis={self.axis}"]
         return f"int{self.bits}" + (":" + ",".join(extra) if extra else "")
-
-    @property
-    def whole_numbers(self) -> bool:
-        """True: codes less their zero point are whole numbers."""
-        return True
-
-    @property
-    def keeps_scales(self) -> bool:
-        """True: the upper bits of int8 codes can be kept at their scales."""
-        return True
 
     @property
     def multiplier_bits(self) -> int:

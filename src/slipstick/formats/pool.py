@@ -67,6 +67,8 @@ class Pool(Encoding):
     [[1.0, 0.0, 0.0, 1.0], [2.0, 0.0, 2.0, 0.0]]
     """
 
+    whole_numbers = True  # vectors of the pool are int8
+
     size: int = 64
     vector: int = 8
     index_bits: int = 0
@@ -119,11 +121,6 @@ class Pool(Encoding):
         check_cut(shape, self.vector, self.kind)
         filters, weights = rows_of(shape)
         return packed_bytes(filters * -(-weights // self.vector), self._width)
-
-    @property
-    def whole_numbers(self) -> bool:
-        """True: vectors of the pool are int8."""
-        return True
 
     @property
     def shared_bytes(self) -> int:

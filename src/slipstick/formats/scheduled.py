@@ -27,24 +27,22 @@ class ScheduledEncoding(Encoding):
     filters of one number of shifts at once.
     """
 
-    @property
-    @abstractmethod
-    def group(self) -> int:
-        """Consecutive weights of a filter that are stored as one record."""
+    whole_numbers = True  # signed magnitudes
+    keeps_scales = True  # positions of int8 codes can be kept at their scales
 
     @property
     @abstractmethod
     def weight_shifts(self) -> int:
         """Positions that every weight keeps without a schedule."""
 
+    @abstractmethod
+    def record_bits(self, shifts: int) -> int:
+        """Bits of the record of one group at so many shifts."""
+
     @property
     @abstractmethod
     def max_shifts(self) -> int:
         """Number of bit positions in a magnitude: the most shifts that a filter can keep."""
-
-    @abstractmethod
-    def record_bits(self, shifts: int) -> int:
-        """Bits of the record of one group at so many shifts."""
 
     @abstractmethod
     def nearest_kept(self, rows: IntArray, shifts: int) -> IntArray:
@@ -57,16 +55,6 @@ class ScheduledEncoding(Encoding):
     @abstractmethod
     def from_records(self, bits: ByteArray, shifts: int, groups: int) -> IntArray:
         """Return the whole numbers [rows, groups * group] of records, a bit in each element."""
-
-    @property
-    def whole_numbers(self) -> bool:
-        """True: signed magnitudes are whole numbers."""
-        return True
-
-    @property
-    def keeps_scales(self) -> bool:
-        """True: positions of int8 codes can be kept at their scales."""
-        return True
 
     @property
     def serial_bits(self) -> int:

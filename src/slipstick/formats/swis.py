@@ -42,6 +42,8 @@ class Swis(ScheduledEncoding):
     (4.25, 4.5)
     """
 
+    chooses_positions = True
+
     shifts: int = 3
     group: int = 4
     consecutive: bool = False
@@ -77,11 +79,6 @@ class Swis(ScheduledEncoding):
     def max_shifts(self) -> int:
         """Number of bit positions in a magnitude: the most shifts that a filter can keep."""
         return self.bits
-
-    @property
-    def chooses_positions(self) -> bool:
-        """True: every group has positions of its own."""
-        return True
 
     def record_bits(self, shifts: int) -> int:
         """Bits of a group's record: its positions, signs and masks."""

@@ -116,6 +116,42 @@ class Suite(ABC):
         return True
 
 
+PAPER_COLUMNS = frozenset(("table", "workload", "config", "metric", "value", "unit", "source", "seen_or_memory"))
+
+
+@dataclass(frozen=True)
+class PaperSuite(Suite):
+    """Suite whose rows are answered one by one.
+
+    Parameters
+    ----------
+    columns : a header that has them all is this suite's.
+    about : one line: what the suite replays.
+    recognise : tells rows of this suite by their table.
+    case : names a row in reports.
+    answer : our figure beside a row's, or the reason why there is none; called with the row and its name.
+    """
+
+    name: str
+    columns: frozenset[str]
+    about: str
+    recognise: Callable[[RowDict], bool]
+    case: Callable[[RowDict], str]
+    answer: Callable[[RowDict, str], Row | str]
+
+    def recognises(self, row: RowDict) -> bool:
+        """Tell whether a row is of this suite's table."""
+        return self.recognise(row)
+
+    def replay(self, rows: list[RowDict]) -> Validation:
+        """Answer every row; those without an answer are named with the reason."""
+        cases = [self.case(row) for row in rows]
+        answers = [self.answer(row, case) for row, case in zip(rows, cases, strict=True)]
+        answered = tuple(answer for answer in answers if isinstance(answer, Row))
+        skipped = tuple((case, answer) for case, answer in zip(cases, answers, strict=True) if isinstance(answer, str))
+        return Validation(self.name, answered, skipped)
+
+
 SUITES: dict[str, Suite] = {}
 
 

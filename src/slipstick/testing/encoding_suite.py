@@ -9,7 +9,7 @@ A package inherits it once for all of its encodings::
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -89,8 +89,7 @@ class EncodingSuite:
         """Codes of an integer network are whole numbers again, or the encoding says that it keeps no scales."""
         codes = np.random.default_rng(9).integers(-128, 128, (6, 3, 3, 5)).astype(np.int8)
         if not encoding.keeps_scales:
-            with pytest.raises(SlipstickError, match="whole numbers"):
-                encoding.recode(codes)
+            _assert_no_whole_numbers(encoding.recode, codes)
             return
         once = encoding.recode(codes)
         assert once.shape == codes.shape
@@ -103,8 +102,7 @@ class EncodingSuite:
         """Of encodings that claim whole numbers; others refuse to give any."""
         encoded = encoding.encode(normal_tensor((4, 21), 10))
         if not encoding.whole_numbers:
-            with pytest.raises(SlipstickError, match="whole numbers"):
-                encoding.integers(encoded)
+            _assert_no_whole_numbers(encoding.integers, encoded)
             return
         whole = encoding.integers(encoded)
         assert whole.shape == encoded.shape
@@ -197,3 +195,9 @@ class EncodingSuite:
         """Shared sums may save products; nothing costs more than a product for each weight."""
         for shape in ((8, 3, 3, 16), (16, 64), (8, 3, 3, 1)):
             assert 0 < encoding.products(shape) <= math.prod(shape)
+
+
+def _assert_no_whole_numbers(ask: Callable[[Any], object], given: object) -> None:
+    """Assert that an encoding refuses to give whole numbers, and says so."""
+    with pytest.raises(SlipstickError, match="whole numbers"):
+        ask(given)

@@ -9,13 +9,7 @@ from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder, Sched
 
 
 def _all_reduce(ranks: int) -> CollectiveSchedule:
-    """Return a direct reduce-scatter followed by a direct all-gather.
-
-    Examples
-    --------
-    >>> _all_reduce(4).sent.tolist()
-    [6, 6, 6, 6]
-    """
+    """Return a direct reduce-scatter followed by a direct all-gather: 2 (N - 1) messages of each rank."""
     writer = ScheduleWriter()
     meeting = _write_scatter(writer, ranks)
     _write_gather(writer, ranks, meeting)

@@ -66,12 +66,7 @@ class BitSerial(Arithmetic):
 
     def check(self, encoding: Encoding) -> None:
         """Raise SlipstickError unless weights are whole numbers of up to 8 bits whose groups fill the lanes."""
-        if not encoding.whole_numbers:
-            allowed = "int2 to int8, swis, truncate, round, pool"
-            raise SlipstickError("not of whole numbers", path="format", value=encoding.name, allowed=allowed)
-        if (encoding.serial_bits or 0) > _OPERAND_BITS:
-            allowed = f"up to int{_OPERAND_BITS}"
-            raise SlipstickError("wider than a serial element", path="format", value=encoding.name, allowed=allowed)
+        check_serial(encoding, _OPERAND_BITS, "a serial element", path="format", value=encoding.name)
         if encoding.chooses_positions and self.element in _SHIFTING and encoding.group % self.lanes:
             message = f"an element's {self.lanes} lanes share their positions"
             allowed = f"groups of a multiple of {self.lanes}"
@@ -139,3 +134,12 @@ def _serial_dot(inputs: IntArray, weights: IntArray) -> FloatArray:
         plane = signs * (magnitudes >> place & 1)
         total += (activations @ plane.astype(np.float64).T) * 2.0**place
     return total
+
+
+def check_serial(encoding: Encoding, bits: int, device: str, *, path: str, value: str) -> None:
+    """Raise SlipstickError unless weights are whole numbers that `device` takes, of at most `bits` bits."""
+    if not encoding.whole_numbers:
+        allowed = "int2 to int8, swis, truncate, round, pool"
+        raise SlipstickError("not of whole numbers", path=path, value=value, allowed=allowed)
+    if (encoding.serial_bits or 0) > bits:
+        raise SlipstickError(f"wider than {device}", path=path, value=value, allowed=f"up to int{bits}")
