@@ -17,11 +17,13 @@ from slipstick.array.estimate import ArrayRun
 from slipstick.array.findings import findings
 from slipstick.array.layer_cost import LayerCost
 from slipstick.array.matrix_products import Product
-from slipstick.array.weight_formats import StoredWeights, planned_weights
+from slipstick.array.weight_formats import StoredWeights, planned_weights, weights_as_encoded
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.device_kinds import SRAMS, Array
+from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import override
 from slipstick.core.workload import Phase, Workload
+from slipstick.formats import encoding_of
 from slipstick.networks import network
 from slipstick.report.checks import CHECKS, Facts
 from slipstick.report.report import Finding, Report
@@ -262,6 +264,27 @@ def test_averages_are_whole_folds_of_the_next_numbers(
         rows = filters if groups > 1 else 1
         packed = sum(-(-number * rows * 9 * (1 + n) // 8) + 4 * number * rows for number, n in counts)
         assert stored.nbytes == packed
+
+
+def test_encoded_weights_have_the_filters_and_the_number_of_the_products() -> None:
+    array = Array(clock=5e8, rows=4, columns=4, element="single-shift", group=2)
+    plain, grouped = product("conv", 4), product("depthwise", 2, 3)
+    shifts = np.array([3, 1, 2, 2])
+    encoded = encoding_of("round:3").encode(np.ones((4, 9)), {"shifts": shifts})
+    [stored, other] = weights_as_encoded({"x": encoded}, [plain, dataclasses.replace(grouped, name="y")], array)
+    assert (stored.shifts.tolist(), stored.nbytes, stored.decoded) == ([1, 2, 2, 3], encoded.nbytes, False)
+    assert (other.format, other.shifts.tolist()) == ("int8", [8] * 3), "others are int8"
+    six = encoding_of("round:3").encode(np.ones((6, 9)), {"shifts": np.array([1, 4, 2, 2, 3, 1])})
+    [stored] = weights_as_encoded({"x": six}, [grouped], array)
+    assert stored.shifts.tolist() == [2, 3, 4], "the filters of one group run together"
+    pool = encoding_of("pool:4,3").encode(np.ones((4, 9)))
+    [stored] = weights_as_encoded({"x": pool}, [plain], array)
+    assert (stored.shifts.tolist(), stored.decoded) == ([8] * 4, True)
+    for shape in ((9, 4), (4, 8), (5, 9), (2, 18)):
+        with pytest.raises(SlipstickError, match=r"x: weights of another shape.*4 filters, 36 weights"):
+            weights_as_encoded({"x": encoding_of("round:3").encode(np.ones(shape))}, [plain], array)
+    with pytest.raises(SlipstickError, match=r"weights: no such product; got 'z'; .*allowed: x"):
+        weights_as_encoded({"z": encoded}, [plain], array)
 
 
 def test_the_corners_that_are_simulated_are_named_and_counted() -> None:

@@ -109,6 +109,14 @@ def test_the_rest_of_a_network_comes_back(raw: bytes, tmp_path: Path) -> None:
     assert not is_packed(len(text).to_bytes(8, "little") + text + b'"slipstick-packed"' + body), "in the header alone"
 
 
+def test_a_rest_may_be_as_large_as_the_limit_and_no_larger(raw: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slipstick.formats.packed_file._MAX_REST", len(REST.file))
+    assert parse_packed_network(raw)[1] == REST
+    monkeypatch.setattr("slipstick.formats.packed_file._MAX_REST", len(REST.file) - 1)
+    with pytest.raises(SlipstickError, match="damaged, or too large; allowed: at most 399 bytes"):
+        parse_packed_network(raw)
+
+
 Change = Callable[[dict[str, Any], dict[str, Any], bytearray], None]
 
 

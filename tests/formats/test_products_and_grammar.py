@@ -11,6 +11,7 @@ import pytest
 from slipstick.core.encoding import Encoded, Encoding
 from slipstick.core.errors import SlipstickError
 from slipstick.formats import BitSerial, Exact, Float, Int, Pool, Round, Swis, Truncate, encoding_of, format_of
+from slipstick.formats.arithmetic.operation_costs import element_parts, multiplier_area
 from slipstick.formats.arithmetic.products import check_product
 from slipstick.formats.bits import pack, packed_bytes, unpack
 from slipstick.formats.grammar import arithmetic_of
@@ -148,6 +149,24 @@ def test_costs_have_areas_where_they_are_known() -> None:
     assert "scaled" not in format_of("fp16").arithmetic.cost(Float("fp16")).source
     assert costs["bf16"].joules == pytest.approx((1.1 * (8 / 11) ** 2 + 0.9) * 1e-12)
     assert format_of("fp16").arithmetic.cost(Float("fp16")).joules == pytest.approx(2.0e-12)
+
+
+@pytest.mark.parametrize(
+    ("element", "parts", "alone"),  # of three lanes, and the area of one lane in square micrometres
+    [
+        ("single-shift", {"and": 24, "add8": 2, "shift": 1, "add32": 1}, 8 * 1.064 + 93 + 137),
+        ("double-shift", {"and": 48, "add8": 4, "shift": 2, "add16": 1, "add32": 1}, 16 * 1.064 + 2 * 93 + 67 + 137),
+        ("serial", {"and": 24, "add8": 2, "add32": 1}, 8 * 1.064 + 137),
+        ("bit-fusion", {"multiply2": 3, "add8": 2, "shift": 1, "add32": 1}, 17.6 + 93 + 137),
+        ("parallel", {"multiply8": 3, "add16": 2, "add32": 1}, 282 + 137),
+    ],
+)
+def test_elements_by_their_gates_adders_and_shifters(element: str, parts: dict[str, int], alone: float) -> None:
+    assert dict(element_parts(element, 3)) == parts  # type: ignore[arg-type]
+    assert multiplier_area(element) == pytest.approx(alone * 1e-12)  # type: ignore[arg-type]
+    if element != "parallel":
+        cost = BitSerial(element).cost(Int(8))  # type: ignore[arg-type]
+        assert cost.area == pytest.approx(alone * 1e-12)
 
 
 # --------------------------------------------------------------------------------------------------------------- pools
