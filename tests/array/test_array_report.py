@@ -118,6 +118,7 @@ def test_energy_is_events_times_the_table(answered: tuple[Report, ArrayRun, int]
     for layer in run.layers:
         for name, number in layer.events.items():
             events[name] = events.get(name, 0.0) + number * layer.product.count
+    assert run.events == pytest.approx(events, rel=1e-12)
     assert events["dram"] == pytest.approx(8 * report.value("dram.bytes"))
     parts = {name: number * joules[name] * 1e-12 for name, number in events.items()}
     # 64, 128 and 64 KiB, of the five doublings from 32 KiB (20 pJ) to 1 MiB (100 pJ) for eight bytes

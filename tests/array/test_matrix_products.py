@@ -66,6 +66,7 @@ def test_what_is_no_product_moves_through_the_dram() -> None:
     parts = products_of([conv("a"), pool, joined, copied, alone])
     assert parts[1:] == [Move("pool", "pool", 101, 3), Move("scaled", "elementwise", 50, 1)]
     assert only_products(parts) == parts[:1]
+    assert Move("pool", "pool", 3).count == 1
 
 
 def test_merged_operations_are_their_products_and_readers_know_them_by_the_merged_name() -> None:
