@@ -119,7 +119,7 @@ class Suite(ABC):
 PAPER_COLUMNS = frozenset(("table", "workload", "config", "metric", "value", "unit", "source", "seen_or_memory"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PaperSuite(Suite):
     """Suite whose rows are answered one by one.
 

@@ -144,7 +144,8 @@ def _square(size: int) -> Topology:
 
 _SUITE = register_suite(
     PaperSuite(
-        "fred", PAPER_COLUMNS, "the FRED paper's wafer: mesh against switches", lambda row: row["table"] in _TABLES,
-        lambda row: f"{row['table']} {row['workload']}, {row['config']}: {row['metric']}", _row,
+        name="fred", columns=PAPER_COLUMNS, about="the FRED paper's wafer: mesh against switches",
+        recognise=lambda row: row["table"] in _TABLES,
+        case=lambda row: f"{row['table']} {row['workload']}, {row['config']}: {row['metric']}", answer=_row,
     )
 )  # fmt: skip

@@ -63,8 +63,9 @@ def _forward_work(name: str) -> float:
 
 _SUITE = register_suite(
     PaperSuite(  # Pal et al., arXiv 1907.13257; nothing is fitted to its figures
-        "hybrid", PAPER_COLUMNS, "hybrid data and model parallelism on a DGX-1: bands of its gain, and operator graphs",
-        lambda row: row["table"] == "hybrid_parallelism",
-        lambda row: f"{row['workload']}, {row['config']}: {row['metric']}", _row,
+        name="hybrid", columns=PAPER_COLUMNS,
+        about="hybrid data and model parallelism on a DGX-1: bands of its gain, and operator graphs",
+        recognise=lambda row: row["table"] == "hybrid_parallelism",
+        case=lambda row: f"{row['workload']}, {row['config']}: {row['metric']}", answer=_row,
     )
 )  # fmt: skip
