@@ -144,7 +144,7 @@ class Encoding(ABC):
 
     @property
     def multiplier_bits(self) -> int:
-        """Bits of an element (of a float: of its significand) in a parallel multiplier: energy goes by the square."""
+        """Bits of an element (of a float: its significand) in a parallel multiplier; energy grows as their square."""
         return 8
 
     @property
@@ -179,7 +179,7 @@ class Encoding(ABC):
 
     @property
     def shared_bytes(self) -> int:
-        """Bytes that all layers of a network share (a pool's vectors), within `storage_bytes`; 0: nothing is shared."""
+        """Bytes, within `storage_bytes`, that all layers of a network share (a pool's vectors); 0: none are shared."""
         return 0
 
     def shared_side(self, tensors: Sequence[ArrayLike]) -> NamedArrays:
@@ -194,7 +194,7 @@ class Encoding(ABC):
     def takes(
         self, shape: tuple[int, ...], *, depthwise: bool = False, first: bool = False, last: bool = False
     ) -> bool:
-        """Tell whether a layer with weights [filters, ..., channels] is to be stored so; False: it stays int8.
+        """Return whether a layer with weights [filters, ..., channels] is stored in this encoding; else it stays int8.
 
         Parameters
         ----------

@@ -140,7 +140,7 @@ def _locate(kind: Any, location: tuple[Any, ...]) -> tuple[list[str], Any]:
 
 
 def _inside(annotation: Any, part: Any) -> Any:
-    """Return the annotation of what `part` names in a value of type `annotation`, or None if it names nothing."""
+    """Return the type annotation of the part `part` of a value of type `annotation`, or None if there is none."""
     for member in _bare_members(annotation):
         origin = get_origin(member)
         if isinstance(member, type) and issubclass(member, BaseModel):
