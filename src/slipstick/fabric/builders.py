@@ -260,7 +260,7 @@ def assemble(
     shape: tuple[int, ...],
     position: FloatArray,
 ) -> Topology:
-    """Return the topology of two-way `edges`; directed link 2i goes along edge i, 2i + 1 back."""
+    """Return the topology of two-way `edges`; directed link 2i runs along edge i, link 2i + 1 against it."""
     ends = np.asarray(edges, np.int32).reshape(-1, 2)
     speed = np.broadcast_to(np.asarray(bandwidth, np.float64), (len(ends),))
     return Topology(

@@ -13,7 +13,7 @@ _Group = list[int]
 
 
 class FabricPrice:
-    """Price of collectives by the load that they put on a topology's links, all groups of a kind at once.
+    """Price of collectives by the load on a topology's links, all groups of a parallel dimension communicating at once.
 
     Implements `core.collective_price.CollectivePrice`.
 

@@ -20,7 +20,7 @@ from slipstick.fabric.routing import Routes, routes
 
 @dataclass(frozen=True, eq=False)
 class Pattern:
-    """Traffic pattern: of D bytes, link ``links[i]`` carries ``weight[i]`` * D; `latency` [s] is added once."""
+    """Traffic pattern: for D bytes of data, link ``links[i]`` carries ``weight[i]`` * D; `latency` [s] adds once."""
 
     links: IntArray
     weight: FloatArray
@@ -139,7 +139,7 @@ def _grid(topology: Topology, grid: IntArray) -> Pattern:
 
 
 def _levels(topology: Topology, grid: IntArray, share: float) -> Pattern:
-    """Return a two-level ring of `share` of the data: scatter in the rows, all-reduce across, gather in the rows."""
+    """Return the pattern of a two-level ring on `share` of the data: scatter in rows, all-reduce across, gather."""
     outer, inner = grid.shape
     inside = Pattern.of_rings(topology, grid.tolist(), share * (inner - 1) / inner, 2)
     across = Pattern.of_rings(topology, grid.T.tolist(), share / inner * (outer - 1) / outer, 2)

@@ -37,7 +37,7 @@ def unpack(packed: ByteArray, bits: int, count: int) -> CodeArray:
 
 
 def packed_bytes(count: int, bits: int) -> int:
-    """Return the bytes that `count` codes of `bits` bits fill."""
+    """Return the number of bytes that `count` codes of `bits` bits fill."""
     return -(-count * bits // 8)
 
 

@@ -61,7 +61,7 @@ _PieceEnds = tuple[IntArray, IntArray]  # of one piece, by rank: the end of its 
 
 
 def _levels(writer: ScheduleWriter, grid: IntArray, offset: int, unit: int, written: list[_PieceEnds]) -> None:
-    """Write one all-reduce of grid.size * unit chunks from `offset` on: along the last axis first, then across.
+    """Write the messages of an all-reduce of grid.size * unit chunks from `offset` on: first along the last axis.
 
     It begins behind the first phase of the piece before, and when `_UNDER_WAY` pieces before has ended.
     """

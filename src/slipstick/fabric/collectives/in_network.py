@@ -1,4 +1,4 @@
-"""In-network collectives: switches add up on the way up and copy on the way down; a rank sends the data once."""
+"""In-network collectives: switches reduce data on the way up and copy it on the way down; ranks send data once."""
 
 from __future__ import annotations
 

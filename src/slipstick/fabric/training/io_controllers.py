@@ -67,7 +67,7 @@ def collect(topology: Topology, shards: Sequence[Sequence[int]]) -> Pattern:
 
 
 def load(topology: Topology, nodes: Sequence[int]) -> Pattern:
-    """Return D bytes of samples from all controllers to some nodes, an equal part to each; nothing without any."""
+    """Return the pattern of samples loaded by all controllers into some nodes in equal parts; empty for no nodes."""
     inside = np.flatnonzero(np.array(topology.kinds) == "io")
     if not inside.size:  # they come another way, which the topology does not describe
         return Pattern(np.zeros(0, np.int64), np.zeros(0))
