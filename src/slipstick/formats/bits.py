@@ -1,4 +1,4 @@
-"""Codes of any width packed into bytes and back, least significant bit first; the finite values that can be encoded."""
+"""Packing of integer codes of any width into bytes and back, least significant bit first; check of finite values."""
 
 from __future__ import annotations
 

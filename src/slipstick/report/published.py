@@ -43,7 +43,7 @@ class Row:
 
     @property
     def error(self) -> float:
-        """The signed relative error, ours against published, as a fraction; a published 0 is met or missed by 1."""
+        """Signed relative error of our figure against the published one, a fraction; 0 or 1 if that one is 0."""
         if self.published == 0:
             return 0.0 if self.ours == 0 else math.copysign(1.0, self.ours)
         return (self.ours - self.published) / abs(self.published)

@@ -1,4 +1,4 @@
-"""Conformance suite of arithmetics: tests that every `Arithmetic` must pass with every encoding that it takes, in pytest.
+"""Conformance suite of arithmetics: tests of every `Arithmetic` with every encoding that it supports, in pytest.
 
 A package inherits it once for all of its arithmetics; an inexact one says how far its products may be off::
 

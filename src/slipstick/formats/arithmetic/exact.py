@@ -1,4 +1,4 @@
-"""Exact arithmetic: one multiplier for each product, whole numbers summed exactly, floats rounded to fp32 each time."""
+"""Exact arithmetic: one multiplier per product; whole numbers summed exactly, floats rounded to fp32 per step."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Exact(Arithmetic):
         return StandIn() if encoding.bounds is None else StandIn(low=encoding.bounds[0], high=encoding.bounds[1])
 
     def cost(self, encoding: Encoding) -> Cost:
-        """Return one cycle, one multiplication and one addition: 32 bit sums of whole numbers, fp32 sums of floats.
+        """Return the cost of one cycle, one multiplication and one addition (whole numbers in 32 bit, floats in fp32).
 
         Multipliers of other widths are scaled from 8 bits, or from fp16, by the square of the width: an array
         multiplier has one cell for each pair of bits. No area of floats is known.
