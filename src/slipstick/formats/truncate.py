@@ -1,4 +1,4 @@
-"""Truncate and Round: the fixed window of a magnitude's upper bits, the baselines of shared weight bit sparsity.
+"""Truncate and Round: only a magnitude's upper bits are kept, the baselines of shared weight bit sparsity.
 
 Weights are int8 under a scale of each filter: a sign and 7 bits of magnitude. `bits` positions of them remain, the
 same for the whole layer: the uppermost. A schedule may give each filter bits of its own, which is the fair baseline of
@@ -26,7 +26,7 @@ _POSITIONS = 7  # of an int8 magnitude
 
 @dataclass(frozen=True)
 class _UpperBits(ScheduledEncoding):
-    """int8 with a scale of each filter, of whose magnitudes the upper `bits` positions remain. Abstract: `steps`."""
+    """int8 with a scale per filter, of whose magnitudes the upper `bits` bits are kept. Abstract: `steps`."""
 
     family: ClassVar[str]
     max_shifts: ClassVar[int] = _POSITIONS
@@ -41,34 +41,34 @@ class _UpperBits(ScheduledEncoding):
     @staticmethod
     @abstractmethod
     def steps(magnitudes: IntArray, shifts: int) -> IntArray:
-        """Return magnitudes up to 127 in steps of the lowest remaining position."""
+        """Return magnitudes up to 127 in units of the lowest kept bit."""
 
     @property
     def name(self) -> str:
-        """``truncate:4``: the family and the positions that remain."""
+        """``truncate:4``: the family and the number of kept bits."""
         return f"{self.family}:{self.bits}"
 
     @property
     def weight_shifts(self) -> int:
-        """Positions that remain of every weight, one shift each."""
+        """Number of kept bits per weight, one shift each."""
         return self.bits
 
     def record_bits(self, shifts: int) -> int:
-        """Bits of a weight: its sign and the positions that remain."""
+        """Bits of a weight: its sign and the kept bits."""
         return 1 + shifts
 
     def nearest_kept(self, rows: IntArray, shifts: int) -> IntArray:
-        """Return multiples of the lowest remaining position, with the signs of rows."""
+        """Return multiples of the lowest kept bit, with the signs of `rows`."""
         return np.asarray(np.sign(rows) * (self.steps(np.abs(rows), shifts) << _POSITIONS - shifts), np.int64)
 
     def to_records(self, rows: IntArray, shifts: int) -> ByteArray:
-        """Return sign and steps of each weight, a bit in each element."""
+        """Return sign and magnitude of each weight as an array of bits."""
         steps = self.steps(np.abs(rows), shifts)
         signed = steps << 1 | ((rows < 0) & (steps > 0))
         return (signed[..., None] >> np.arange(1 + shifts) & 1).astype(np.uint8).reshape(len(rows), -1)
 
     def from_records(self, bits: ByteArray, shifts: int, groups: int) -> IntArray:
-        """Return the whole numbers [rows, groups] of records, a bit in each element."""
+        """Return the whole numbers [rows, groups] of records, given as arrays of bits."""
         records = bits.reshape(len(bits), groups, 1 + shifts).astype(np.int64)
         steps = (records[..., 1:] << np.arange(shifts)).sum(axis=-1)
         return np.asarray((1 - 2 * records[..., 0]) * (steps << _POSITIONS - shifts), np.int64)
@@ -76,7 +76,7 @@ class _UpperBits(ScheduledEncoding):
 
 @dataclass(frozen=True)
 class Truncate(_UpperBits):
-    """int8 with a scale of each filter, the low magnitude bits cut off (towards zero) but for `bits`.
+    """int8 with a scale per filter, magnitudes truncated (towards zero) to their upper `bits` bits.
 
     Examples
     --------
@@ -88,13 +88,13 @@ class Truncate(_UpperBits):
 
     @staticmethod
     def steps(magnitudes: IntArray, shifts: int) -> IntArray:
-        """Return magnitudes up to 127 in steps of the lowest remaining position, towards zero."""
+        """Return magnitudes up to 127 in units of the lowest kept bit, truncated towards zero."""
         return magnitudes >> _POSITIONS - shifts
 
 
 @dataclass(frozen=True)
 class Round(_UpperBits):
-    """int8 with a scale of each filter, rounded to the nearest multiple of the lowest of `bits` upper positions.
+    """int8 with a scale per filter, magnitudes rounded to the nearest multiple of the lowest of `bits` upper bits.
 
     Ties go away from zero, as adding half and cutting does; magnitudes that would need a position above saturate.
 
@@ -108,6 +108,6 @@ class Round(_UpperBits):
 
     @staticmethod
     def steps(magnitudes: IntArray, shifts: int) -> IntArray:
-        """Return magnitudes up to 127 in steps of the lowest remaining position, half a step added before the cut."""
+        """Return magnitudes up to 127 in units of the lowest kept bit, half a unit added before truncation."""
         low = _POSITIONS - shifts
         return np.asarray(np.minimum((magnitudes + (1 << low >> 1)) >> low, (1 << shifts) - 1), np.int64)
