@@ -73,7 +73,7 @@ class AlgorithmCost(NamedTuple):
         return best
 
     def or_cheaper(self, other: AlgorithmCost) -> AlgorithmCost:
-        """Return, element by element, the cheaper of two costs (latency + bandwidth part), this one where they are equal."""
+        """Return, element by element, the cheaper of two costs (latency + bandwidth part), this one where equal."""
         better = other.latency + other.bandwidth < self.latency + self.bandwidth
         return AlgorithmCost(
             np.where(better, other.latency, self.latency), np.where(better, other.bandwidth, self.bandwidth)
