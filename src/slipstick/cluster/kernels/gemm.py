@@ -194,7 +194,7 @@ def _smooth_maximum(a: FloatArray, b: FloatArray, c: FloatArray, sharpness: floa
 def _after_quantisation(
     product: _GemmTime, elements: FloatArray, element: float, chip: Chip, constants: MatmulConstants
 ) -> _GemmTime:
-    """Return the product's times with those of the kernel that quantises its bf16 activations (read twice for the scale).
+    """Return the product's times with those of the kernel that quantises its bf16 activations (read twice for a scale).
 
     It streams through the cores at a rate of their clock while the L2 holds both tensors, and through DRAM beyond.
     """

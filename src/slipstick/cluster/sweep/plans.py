@@ -24,7 +24,7 @@ AUTO_TIER = -1
 
 @dataclass(frozen=True)
 class Plans:
-    """Swept fields of n plans, as arrays of shape (n,); choices are integer codes, indices into this module's tuples."""
+    """Swept fields of n plans, as arrays of shape (n,); choices are integer codes: indices into the tuples above."""
 
     tp: IntArray
     pp: IntArray
@@ -85,7 +85,7 @@ class Plans:
 
     @classmethod
     def of_columns(cls, n: int, columns: Mapping[str, object]) -> Plans:
-        """Return n plans built from columns (arrays or scalars that broadcast to n); other fields get their defaults."""
+        """Return n plans of columns (arrays or scalars that broadcast to n); other fields get a plain plan's value."""
         filled: dict[str, NDArray[np.generic]] = {}
         for field in fields(cls):
             flag = field.type == "BoolArray"

@@ -20,7 +20,7 @@ _PIPE_CHUNKS = 2  # tp_overlap=pipe: the product is cut in two and one half's me
 
 @dataclass(frozen=True)
 class TensorMessages:
-    """Times [s] of the tensor-parallel collectives on one layer's activations, arrays of shape (n,), and their bytes."""
+    """Times [s] of tensor-parallel collectives on one layer's activations, arrays of shape (n,), and their bytes."""
 
     all_reduce: FloatArray
     all_gather: FloatArray
@@ -66,7 +66,7 @@ def _hidden_behind(message: FloatArray, compute: FloatArray, slowdown: float) ->
 
 
 def _after_overlap(message: FloatArray, compute: FloatArray, chunks: IntArray, slowdown: float) -> FloatArray:
-    """Return the time [s] that a message in `chunks` adds to a computation in as many chunks; all of it for one chunk."""
+    """Return the time [s] that a message in `chunks` adds to a computation in as many; all of it for one chunk."""
     hidden = np.minimum(message, compute)
     piped = np.maximum(0.0, message - compute) + hidden / chunks + slowdown * hidden * (1 - 1 / chunks)
     return np.where(chunks > 1, piped, message)

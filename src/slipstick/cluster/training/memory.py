@@ -48,7 +48,7 @@ class Residents:
 
     @classmethod
     def of(cls, setting: TrainingSetting, plans: Plans, kinds: Stages) -> Residents:
-        """Return the memory of each stage kind; stage i of p keeps p - i microbatches' activations (1F1B), or all (GPipe)."""
+        """Return the memory of each stage kind; stage i of p keeps p - i microbatches' activations in 1F1B, all in GPipe."""
         parameters, layers = _layers(setting, plans)
         dense = kinds.on_stages([own for own, _ in parameters])
         experts = kinds.on_stages([own for _, own in parameters])

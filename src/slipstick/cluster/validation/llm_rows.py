@@ -23,7 +23,7 @@ class _LlmSuite(Suite):
     about = "published training steps, memory footprints, prefill and decode of language models"
 
     def replay(self, rows: list[RowDict]) -> Validation:
-        """Return the comparison of every row with our figure; rows that cannot be modelled are listed with the reason."""
+        """Return the comparison of every row with our figure; rows that cannot be modelled are listed with reasons."""
         replayed, skipped = [], []
         for row in rows:
             try:
