@@ -99,7 +99,7 @@ class Problem:
         return [n for n, way in enumerate(self.ways) if (way.source, way.target) == (source, target)]
 
     def occupied(self, edge: int, links: tuple[int, ...]) -> tuple[list[tuple[int, int]], int]:
-        """Return the time spans [ticks] in which an edge's data occupy each link of a route, and their earliest arrival.
+        """Return the time spans [ticks] that an edge's data occupy each link of a route, and their earliest arrival.
 
         Store and forward: a link begins when the one before has delivered all. Cut-through: all links at once, for as
         long as the slowest takes.

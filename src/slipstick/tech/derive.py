@@ -22,7 +22,7 @@ _TEXTS = ("name", "aliases", "source", "note", "year")  # leaves that need no so
 
 @dataclass(frozen=True)
 class _Change:
-    """Requested change of a system: node, die area as a ratio to the old one, power budget [W] if known, generations."""
+    """Requested change of a system: node, die area over the old one, power budget [W] if known, generations."""
 
     node: tables.LogicNode | None
     before: tables.LogicNode | None

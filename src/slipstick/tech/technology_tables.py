@@ -34,7 +34,7 @@ class _Scaling(Entry):
 
 
 class LogicNode(Entry):
-    """Logic node with its density, power and clock relative to 7 nm; its name is the foundries', not a length."""
+    """Logic node: area, power and clock relative to 7 nm; its name is the foundries', not a length."""
 
     area: units.Ratio = Field(description="Area of the same logic, over that at 7 nm")
     power: units.Ratio = Field(description="Power of the same logic at the same clock, over that at 7 nm")

@@ -50,7 +50,7 @@ class SwisSuite(Suite):
     about = "arrays: cycles of SCALE-Sim and ZigZag, bytes of packed weights"
 
     def recognises(self, row: RowDict) -> bool:
-        """Return whether a row is of this suite, by its table and source; another file's table `storage` is about pools."""
+        """Return whether a row is of this suite, by table and source; another file's table `storage` is about pools."""
         named = f"{row['config']} {row['source']}"
         return row["table"] in _TABLES or (
             row["table"] in ("paper", "storage") and ("SWIS" in named or "2103.01308" in named)

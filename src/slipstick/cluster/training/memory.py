@@ -48,7 +48,7 @@ class Residents:
 
     @classmethod
     def of(cls, setting: TrainingSetting, plans: Plans, kinds: Stages) -> Residents:
-        """Return the memory of each stage kind; stage i of p keeps p - i microbatches' activations in 1F1B, all in GPipe."""
+        """Return the memory of each stage kind; in 1F1B, stage i of p keeps p - i microbatches' activations."""
         parameters, layers = _layers(setting, plans)
         dense = kinds.on_stages([own for own, _ in parameters])
         experts = kinds.on_stages([own for _, own in parameters])

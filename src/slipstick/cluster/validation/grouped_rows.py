@@ -41,7 +41,7 @@ class MeasuredTable(Suite):
     about: str = ""
 
     def replay(self, rows: list[RowDict]) -> Validation:
-        """Return the comparison of every row, in order; rows that cannot be read or modelled are listed with reasons."""
+        """Return the comparison of every row, in order; rows not readable or not modelled are listed with reasons."""
         answered: dict[int, Row] = {}
         skipped: dict[int, tuple[str, str]] = {}
         groups: dict[Key, list[tuple[int, list[float]]]] = {}

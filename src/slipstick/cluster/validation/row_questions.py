@@ -23,7 +23,7 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Case:
-    """Run that a reference row describes: Workload, System, Plan; `complete` if the row fixes every field of the plan."""
+    """Run that a reference row describes: Workload, System, Plan; `complete` if the row fixes all plan fields."""
 
     workload: Workload
     system: System

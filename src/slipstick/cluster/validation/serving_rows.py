@@ -64,7 +64,7 @@ class _ServingSuite(Suite):
     about = "serving engines under load: time to first token, time per output token, throughput"
 
     def replay(self, rows: list[RowDict]) -> Validation:
-        """Return the comparison of every row, three figures each; rows of equal network and devices run as one array."""
+        """Return the comparison of every row by three figures; rows of equal network and devices run as one array."""
         return replay_groups(
             self.name,
             rows,
