@@ -1,1 +1,1 @@
-"""Digital accelerators: systolic and bit-serial arrays, their dataflow, cycles, traffic and energy."""
+"""Systolic and bit-serial array accelerators: their dataflow, cycles, memory traffic and energy."""

@@ -1,4 +1,4 @@
-"""The layers of a network on a simulated SWIS array, element by element, beside the closed form and exact products.
+"""Bit-true simulation of a network's layers on a SWIS array, compared with the closed form and exact products.
 
 Every layer is cut to one corner: a simulation in Python of whole layers would take hours, and a fold of output
 stationary folds is like any other. What was left out stands in the report.
@@ -34,7 +34,7 @@ _COLUMNS = {
 
 @dataclass(frozen=True)
 class LayerRun:
-    """A layer's simulated corner: its sizes, cycles simulated and in closed form, outputs, and those that are exact.
+    """Simulated corner of one layer: sizes, cycles (simulated and closed form), outputs (simulated and exact).
 
     `steps` are groups of weights taken in by single elements; `all_steps` those of the whole layer.
     """
@@ -50,12 +50,12 @@ class LayerRun:
 
     @property
     def steps(self) -> int:
-        """Groups of weights that single elements took in."""
+        """Number of weight groups that the elements took in, summed over the elements."""
         return self.pixels * self.filters * self.groups
 
 
 def simulate_layers(question: Question) -> Report:
-    """Return the Report of a network's layers on a simulated array: cycles, and agreement with the closed form.
+    """Return the report of a bit-true simulation of a network's layers: cycles, and agreement with the closed form.
 
     Errors
     ------

@@ -1,4 +1,4 @@
-"""A convolution as an array sees it: output pixels, reduction length and filters."""
+"""Convolutions as matrix products of an array: output pixels, reduction length and filters."""
 
 from __future__ import annotations
 

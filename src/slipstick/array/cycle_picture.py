@@ -1,4 +1,4 @@
-"""The picture of a network on several arrays: cycles of every layer, one bar an array."""
+"""Bar chart of a network on several arrays: cycles per layer, one bar per array."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STYLE = svg.palette("b", "fill") + ".pic .wait{fill-opacity:.45}"
 
 
 def layers_svg(runs: Mapping[str, ArrayRun]) -> str:
-    """Return cycles over layers, one bar for each run by its label; paler where the array waits for the DRAM.
+    """Return the SVG of cycles per layer, one bar per labelled run, paler where the array waits for the DRAM.
 
     Errors
     ------

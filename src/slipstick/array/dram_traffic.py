@@ -1,4 +1,4 @@
-"""Bytes between DRAM and an array's memories, in closed form: which operand stays, and how often the other passes.
+"""DRAM traffic of an array in closed form [B]: the operand kept on chip, and how often the other is reread.
 
 Every memory is double-buffered: half of it holds the tile at work, the other half receives the next.
 """
@@ -15,7 +15,7 @@ _BUFFERS = 2
 
 @dataclass(frozen=True)
 class DramTraffic:
-    """Bytes that cross the DRAM's pins for one product, and the order that needs the fewest."""
+    """DRAM traffic of one product [B] by operand, and the tile order that needs the least."""
 
     inputs: float
     weights: float
@@ -25,19 +25,19 @@ class DramTraffic:
 
     @property
     def total(self) -> float:
-        """Bytes of all operands together."""
+        """DRAM traffic of all operands together [B]."""
         return self.inputs + self.weights + self.outputs + self.beside
 
 
 def compulsory(product: Product, weight_bytes: float) -> DramTraffic:
-    """Return the traffic that no order can avoid: every operand once (8 bit activations)."""
+    """Return the compulsory DRAM traffic of a product [B]: every operand moved once, with 8-bit activations."""
     return DramTraffic(product.inputs, weight_bytes, product.outputs, product.beside, "all")
 
 
 def dram_traffic(
     product: Product, weight_bytes: float, inputs: float, weights: float, rows: int, columns: int
 ) -> DramTraffic:
-    """Return the least bytes of three orders of a product's tiles, for all its groups.
+    """Return the least DRAM traffic [B] over three tile orders of a product, for all its groups.
 
     With I, W and O bytes of one group, S_i and S_w bytes of half a memory, P pixels, K products an output, F filters:
 

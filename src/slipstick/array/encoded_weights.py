@@ -1,4 +1,4 @@
-"""Encoded weights of a network on an array: cycles, time and energy beside int8, and the cycles that shifts cost."""
+"""Encoded weights of a network on an array: cycles, time and energy compared with int8, and cycles per shift."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FEW, _MANY = 2, 6  # bits, both within any element that steps through bits: eve
 
 
 def on_array(workload: Workload, system: System, encoded: Mapping[str, Encoded]) -> dict[str, Any]:
-    """Return metrics of one inference on a system's array with `encoded` weights, and with int8 weights beside.
+    """Return the metrics of one inference on a system's array with `encoded` weights, and with int8 weights.
 
     Errors
     ------
@@ -39,7 +39,7 @@ def on_array(workload: Workload, system: System, encoded: Mapping[str, Encoded])
 
 
 def shift_cycles(workload: Workload, system: System) -> dict[str, FloatArray]:
-    """Return for every product by name the cycles of the array that one more shift of each filter costs, [filters].
+    """Return the extra array cycles that one more shift of each filter costs, by product name, arrays [filters].
 
     A schedule that is to save time counts them: groups times positions over the elements that share them, so that a
     depth-wise filter, which has an array's columns to itself, costs more.

@@ -1,4 +1,4 @@
-"""Sensitivity of an energy ratio of two runs to each coefficient of the parts table, halved and doubled."""
+"""Sensitivity of the energy ratio of two array runs to each coefficient of the energy table, halved and doubled."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from slipstick.report.report import Table
 def energy_ratio(
     baseline: ArrayRun, ours: ArrayRun, *, dram: bool = True, coefficient: str = "", factor: float = 1.0
 ) -> float:
-    """Return the energy of `baseline` over that of `ours`, one coefficient of both multiplied by `factor`.
+    """Return the energy ratio of run `baseline` to run `ours`, with one energy coefficient multiplied by `factor`.
 
     ``sram`` stands for the memories of all operands.
 
@@ -29,7 +29,7 @@ def energy_ratio(
 
 
 def sensitivity(baseline: ArrayRun, ours: ArrayRun, *, dram: bool = True) -> Table:
-    """Return a row a coefficient: the ratio of energies when it is halved, as it is, and doubled; widest range first.
+    """Return a table of energy ratios per coefficient: halved, as it is, and doubled; widest range first.
 
     Examples
     --------

@@ -32,7 +32,7 @@ _BITS = 8
 
 @dataclass(frozen=True)
 class ArrayRun:
-    """A workload on an array: every layer costed, the moves between them, and what their energy is made of."""
+    """Run of a workload on an array: the cost of every layer, the moves between layers, and their energy by part."""
 
     workload: Workload
     system: System
@@ -47,17 +47,17 @@ class ArrayRun:
 
     @property
     def move_cycles(self) -> float:
-        """Cycles in which only the DRAM works."""
+        """Cycles of moves between layers, in which only the DRAM works."""
         return sum(move_bytes(move) * move.count for move in self.moves) / bytes_a_cycle(self.system)
 
     @property
     def cycles(self) -> float:
-        """Cycles from the first layer to the last."""
+        """Total cycles from the first layer to the last."""
         return sum(layer.total_cycles * layer.product.count for layer in self.layers) + self.move_cycles
 
     @property
     def time(self) -> float:
-        """Time of the whole run, in seconds."""
+        """Time of the whole run [s]."""
         return self.cycles / self.array.clock
 
     @cached_property
@@ -86,7 +86,7 @@ class ArrayRun:
         return sum(layer.sram[name] * layer.product.count for layer in self.layers)
 
     def spent(self, coefficients: dict[str, float] | None = None) -> dict[str, float]:
-        """Return joules by part: elements by event, memories by operand, DRAM."""
+        """Return the energy [J] by part: elements by event, memories by operand, DRAM."""
         joules = coefficients or self.coefficients
         inside = {name: number * joules[name] for name, number in self.events.items()}
         dram = inside.pop("dram")
@@ -95,7 +95,7 @@ class ArrayRun:
 
 
 def array_run(workload: Workload, system: System, plan: Plan, encoded: Mapping[str, Encoded] | None = None) -> ArrayRun:
-    """Return a workload on a system's array with every layer costed: what `estimate` makes a report of.
+    """Return the run of a workload on a system's array, with the cost of every layer, from which `estimate` reports.
 
     Parameters
     ----------

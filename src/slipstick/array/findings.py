@@ -1,4 +1,4 @@
-"""Named findings about a network on an array: what a user should know before believing or building."""
+"""Named findings (warnings) about a network on an array: unusable formats, idle elements."""
 
 from __future__ import annotations
 

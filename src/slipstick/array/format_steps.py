@@ -1,4 +1,4 @@
-"""Formats on an array: the arithmetic of its elements, and the bits of a weight that an element steps through."""
+"""Weight formats on an array: its elements' arithmetic, and the bit steps that a weight takes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def array_arithmetic(array: Array) -> Arithmetic:
 
 
 def weight_steps(form: Format, array: Array) -> tuple[int, bool]:
-    """Return the positions or bits that an element steps through for a weight, and whether it makes use of the format.
+    """Return the steps (bits or shift positions) per weight of an element, and whether it exploits the format.
 
     Weights whose format an element makes no use of are decoded to 8 bits before the array (`Arithmetic.steps`).
 

@@ -1,4 +1,4 @@
-"""Cost of one layer on an array: cycles, traffic of its memories, and the events that its energy is made of."""
+"""Cost of one layer on an array: cycles, memory traffic, and the counted events that determine its energy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BYTE = 8  # bits
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One product on one array, its `count` equal copies not multiplied in.
+    """Cost of one matrix product on an array: cycles, memory traffic and events, for one of its `count` equal copies.
 
     `cycles` are those of the array alone; `busy` counts cycles of single elements at work, `shifts` the positions that
     they step through, `steps` the groups that they take in; `sram` are bytes in and out of each memory.
@@ -41,7 +41,7 @@ class LayerCost:
 
     @property
     def total_cycles(self) -> float:
-        """Cycles with the DRAM's, which run at the same time."""
+        """Cycles of the layer: the larger of the array's and the DRAM's, which overlap."""
         return max(float(self.cycles), self.memory_cycles)
 
     @property
@@ -95,12 +95,12 @@ def layer_cost(product: Product, stored: StoredWeights, system: System) -> Layer
 
 
 def move_bytes(move: Move) -> int:
-    """Return the bytes of an operation without products: 8 bit activations."""
+    """Return the DRAM traffic [B] of an operation without products, with 8-bit activations."""
     return move.elements * _WORD
 
 
 def bytes_a_cycle(system: System) -> float:
-    """Return the bytes that the DRAM moves in one cycle of the array's clock."""
+    """Return the DRAM bandwidth in bytes per cycle of the array's clock."""
     bandwidth = system.main_memory.bandwidth
     return float("inf") if bandwidth is None else bandwidth / system.device_as(Array).clock
 

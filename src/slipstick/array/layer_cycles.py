@@ -16,7 +16,7 @@ from slipstick.core.device_kinds import Array, Dataflow
 
 
 def layer_pass(pixels: int, reduction: int, filters: int, shifts: ArrayLike, array: Array) -> ArrayPass:
-    """Return cycles and words of a product of [pixels, reduction] by [reduction, filters] with `shifts` of each filter.
+    """Return the cycles and words of a product [pixels, reduction] by [reduction, filters] with `shifts` per filter.
 
     With R rows and C columns of elements that take M = `array.group` weights at a time, G = ceil(K / M) groups of an
     output and c cycles for one group of a filter:
@@ -65,5 +65,5 @@ def layer_pass(pixels: int, reduction: int, filters: int, shifts: ArrayLike, arr
 
 
 def fill_cycles(rows: int, columns: int, dataflow: Dataflow) -> int:
-    """Return the cycles in which a fold fills the array and leaves it, beside those of its stream."""
+    """Return the fill and drain cycles of one fold, excluding the streaming of its operands."""
     return rows + columns - 2 + (0 if dataflow == "os" else rows)

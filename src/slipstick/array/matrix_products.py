@@ -1,4 +1,4 @@
-"""The products of an operator graph as an array runs them, and what else moves through its DRAM."""
+"""Matrix products of an operator graph as an array runs them, and the other operations' moves through DRAM."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Product:
 
     @property
     def weights(self) -> int:
-        """Weights, biases left out: they enter the accumulators."""
+        """Number of weights, without biases, which enter the accumulators."""
         return self.reduction * self.filters * self.groups
 
     @property
@@ -121,5 +121,5 @@ def _added(op: Op, parts: dict[str, Product | Move]) -> bool:
 
 
 def only_products(parts: Iterable[Product | Move]) -> list[Product]:
-    """Return the products among parts, without the moves."""
+    """Return the matrix products among `parts`, without the moves."""
     return [part for part in parts if isinstance(part, Product)]

@@ -37,7 +37,7 @@ def _node_factor(node: str) -> float:
 
 
 def energies(node: str = "") -> dict[str, float]:
-    """Return the energy of every event [J]; ``dram`` is that of one bit.
+    """Return the energy per event [J] by the event's name; ``dram`` is per bit.
 
     Examples
     --------

@@ -25,7 +25,7 @@ _LANES_A_CYCLE: dict[Element, int] = {"single-shift": 1, "double-shift": 2}  # p
 
 @dataclass(frozen=True, eq=False)
 class BitWeights:
-    """Weights bit by bit, as the array reads them.
+    """Weights of one layer as signs, bit masks and shared shift positions, as the SWIS array reads them.
 
     `signs` [filters, groups, M] is 1 or -1, `masks` [filters, groups, M] has bit j where the j-th shared position is
     used, `positions` [filters, groups, N] are the shared positions; `shifts` [filters] of them count, the others are 0.
@@ -46,7 +46,7 @@ class SimulatedLayer:
 
 
 def simulate_layer(activations: IntArray, weights: Encoded, array: Array) -> SimulatedLayer:
-    """Run one layer on an array of SWIS elements: exact whole-number products, and the cycles that they take.
+    """Return the exact integer outputs and the cycles of one layer, simulated on an array of SWIS elements.
 
     Multiply the outputs by the scales of inputs and weights for values. Filters run in the order in which they are
     encoded; `layer_pass` has the cycles in closed form.
@@ -105,7 +105,7 @@ def bit_weights(weights: Encoded, array: Array) -> BitWeights:
 
 
 def simulate_bits(activations: IntArray, weights: BitWeights, array: Array) -> SimulatedLayer:
-    """Run a layer of `activations` [pixels, groups, M] on an array, its weights bit by bit.
+    """Return the outputs and cycles of a layer of `activations` [pixels, groups, M], simulated on bitwise weights.
 
     With `array.overlap`, the next fold enters behind the last one, and an element turns to it as soon as it is ready.
 

@@ -35,7 +35,7 @@ class ArrayPass:
 def systolic_pass(
     pixels: ArrayLike, reduction: ArrayLike, filters: ArrayLike, rows: ArrayLike, columns: ArrayLike, dataflow: Dataflow
 ) -> ArrayPass:
-    """Return cycles and words of a matrix product of [pixels, reduction] by [reduction, filters].
+    """Return the systolic-array cycles and words of a matrix product [pixels, reduction] by [reduction, filters].
 
     With R rows and C columns of processing elements, P pixels, K products an output and F filters:
 

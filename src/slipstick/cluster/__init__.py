@@ -1,1 +1,1 @@
-"""Accelerators in numbers: kernels, collectives, parallelism, memory, training and inference in closed form."""
+"""Closed-form models of accelerator clusters: kernels, collectives, parallelism, memory, training and inference."""

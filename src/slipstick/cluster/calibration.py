@@ -36,7 +36,7 @@ _ROUNDS = 6  # Gauss-Newton steps at most; smooth problems settle in 3
 
 @dataclass(frozen=True)
 class Fit:
-    """Calibration factors, with published beside ours for every row with and without them."""
+    """Fitted calibration factors of one device, and its measured rows replayed without and with them."""
 
     calibration: Calibration
     before: tuple[Row, ...]
@@ -45,11 +45,11 @@ class Fit:
 
     @property
     def summaries(self) -> dict[str, Summary]:
-        """Errors of all rows before and after the fit."""
+        """Error statistics of our figures over all rows, before and after the fit."""
         return {"before": summarise(self.before), "after": summarise(self.after)}
 
     def yaml(self) -> str:
-        """Return the overlay that ``slipstick estimate --calibration`` reads."""
+        """Return the factors as the YAML text that ``slipstick estimate --calibration`` reads."""
         worst = {name: f"mean |error| {100 * s.mean_absolute_error:.2f} %" for name, s in self.summaries.items()}
         lines = [f"  {name}: {getattr(self.calibration, name):.6g}" for name in FACTORS]
         head = f"# written by slipstick calibrate; without it {worst['before']}, with it {worst['after']}"
@@ -111,7 +111,7 @@ def _factors(x: FloatArray, source: str) -> Calibration:
 
 
 def calibrate_rows(suite: Suite, rows: list[RowDict], source: str) -> Fit:
-    """Fit the factors of the one device that all `rows` were measured on.
+    """Return calibration factors fitted to measured rows of one device, with the errors before and after.
 
     The suite replays the rows on a system file that is the row's device with the factors of the moment.
 

@@ -1,1 +1,1 @@
-"""Operators onto devices: integer programs, their checks, and pipeline partition."""
+"""Placement of operators onto devices: integer programs, independent checks, and pipeline partition."""

@@ -30,7 +30,7 @@ class _Task:
 
 
 def solve(problem: Problem) -> PlacementSchedule:
-    """Return an optimal placement schedule, by trying everything.
+    """Return an optimal placement schedule by exhaustive search.
 
     Errors
     ------

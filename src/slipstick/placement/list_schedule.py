@@ -1,4 +1,4 @@
-"""List scheduling and annealing: operators in order of urgency on given devices, the devices then annealed.
+"""List scheduling (operators by urgency on given devices), and simulated annealing of the devices.
 
 The solvers start from it, and fall back on it where they find nothing in time. List scheduling by upward rank:
 Topcuoglu et al., "Performance-effective and low-complexity task scheduling", IEEE TPDS 13(3), 2002 (HEFT), with the

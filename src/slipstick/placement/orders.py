@@ -16,7 +16,7 @@ _Wait = tuple[int, int]  # (before, after): numbers of tasks
 
 
 def precedence(problem: Problem, schedule: PlacementSchedule) -> tuple[list[_Move], list[_Wait]]:
-    """Return the moves of a schedule in time, and the pairs of tasks of which one waits for the other.
+    """Return the data moves of a schedule in time order, and its precedence pairs (one task waits for the other).
 
     A move (edge, start, links) is a hop on one link, or cut through all links of its way at once. A task waits for its
     data, and for the task before it on the same device or link. Tasks are numbered: operators, then the links' time of
@@ -63,7 +63,7 @@ def _waits(problem: Problem, schedule: PlacementSchedule, moves: list[_Move]) ->
 
 
 def compact(problem: Problem, schedule: PlacementSchedule) -> PlacementSchedule:
-    """Return the schedule with the same devices, ways and orders, every task as early as these allow.
+    """Return the compacted schedule: the same devices, routes and orders, with every task as early as possible.
 
     A schedule that a solver returns when its time is up may have needless waits; this one is never longer.
 

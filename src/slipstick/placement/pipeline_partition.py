@@ -1,4 +1,4 @@
-"""Pipeline partition: layers in a row cut into stages within their memory, the slowest stage as fast as can be."""
+"""Pipeline partition: layers cut into consecutive stages that fit in memory, minimising the slowest stage's time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Partition:
 
     @property
     def slowest(self) -> float:
-        """Seconds of the slowest stage: what a microbatch costs once the pipeline is full."""
+        """Time of the slowest stage [s], the time per microbatch once the pipeline is full."""
         return max(self.seconds)
 
 
@@ -34,7 +34,7 @@ def partition(
     capacity: ArrayLike = np.inf,
     sent: Sequence[float] | None = None,
 ) -> _Partition:
-    """Return the cut whose slowest stage is the fastest possible, by dynamic programming over (layers, stages).
+    """Return the partition of layers into stages with the least slowest-stage time, by dynamic programming.
 
     Parameters
     ----------

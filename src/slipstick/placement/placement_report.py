@@ -14,7 +14,7 @@ from slipstick.report.report import Metric, Table
 
 
 def metrics(problem: Problem, schedule: PlacementSchedule) -> dict[str, Any]:
-    """Return the metric tree: SU^M is the time of all operators one after the other over the makespan (theory 2.3)."""
+    """Return the metric tree of a placement; its speed-up SU^M is serial time over makespan (theory 2.3)."""
     source = f"{schedule.solver}, {len(problem.names)} operators, {problem.forwarding}"
 
     def metric(value: float, unit: str, note: str = "") -> Metric:
@@ -42,7 +42,7 @@ def metrics(problem: Problem, schedule: PlacementSchedule) -> dict[str, Any]:
 
 
 def tables(problem: Problem, schedule: PlacementSchedule) -> dict[str, Table]:
-    """Return the breakdowns: devices with their operators and memory, and links with the time that they are busy."""
+    """Return the tables of a placement: operators and memory per device, and busy time per link."""
     used = np.bincount(schedule.device, problem.memory, minlength=len(problem.devices))
     count = np.bincount(schedule.device, minlength=len(problem.devices))
     busy = _busy(problem, schedule) * problem.tick
@@ -61,7 +61,7 @@ def tables(problem: Problem, schedule: PlacementSchedule) -> dict[str, Table]:
 
 
 def timeline(problem: Problem, schedule: PlacementSchedule, title: str) -> str:
-    """Return the schedule as an SVG: a lane for each device, and one for each link that carries data."""
+    """Return the SVG timeline of a schedule: one lane per device, and one per link that carries data."""
     lanes = [Lane(name, _operators(problem, schedule, d)) for d, name in enumerate(problem.devices)]
     lanes += [Lane(name, _transfers(problem, schedule, n)) for n, name in enumerate(problem.links)]
     return timeline_svg([lane for lane in lanes if lane.spans], title)

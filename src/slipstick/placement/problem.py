@@ -1,4 +1,4 @@
-"""Placement problem: operators, their data, devices, links, and the ways between devices.
+"""Placement problem: operators, their data, devices, links, and the routes (ways) between devices.
 
 All times are whole ticks, so that every solver works on the very same numbers and an optimum is an optimum.
 """
@@ -56,7 +56,7 @@ class Problem:
 
     @property
     def serial(self) -> int:
-        """Ticks of all operators on the fastest single device, were its memory large enough."""
+        """Serial time [ticks]: all operators on the fastest single device, ignoring its memory limit."""
         return int(self.durations.sum(axis=0).min())
 
     @property
@@ -95,11 +95,11 @@ class Problem:
         return ready
 
     def between(self, source: int, target: int) -> list[int]:
-        """Return the numbers of the ways from one device to another."""
+        """Return the indices of the routes (ways) from one device to another."""
         return [n for n, way in enumerate(self.ways) if (way.source, way.target) == (source, target)]
 
     def occupied(self, edge: int, links: tuple[int, ...]) -> tuple[list[tuple[int, int]], int]:
-        """Return the spans (ticks) in which an edge's data occupy each link of a way, and their earliest arrival.
+        """Return the time spans [ticks] that an edge's data occupy each link of a route, and their earliest arrival.
 
         Store and forward: a link begins when the one before has delivered all. Cut-through: all links at once, for as
         long as the slowest takes.
@@ -203,7 +203,7 @@ def _classes(ops: Sequence[Op]) -> IntArray:
 
 
 def best_connected(topology: Topology, count: int) -> list[int]:
-    """Return `count` compute nodes with much bandwidth among them, in order of their numbers.
+    """Return the indices of `count` compute nodes with high mutual bandwidth (greedy choice), in ascending order.
 
     From every node on, the node with the most bandwidth to and from those chosen is added; the best of these sets, the
     first of equal ones. On a DGX-1 that makes a pair with two links between them, not with one.

@@ -25,7 +25,7 @@ class Transfer:
 
 @dataclass(frozen=True, eq=False)
 class PlacementSchedule:
-    """Placement of operators with its times, in ticks. `bound`: no schedule is shorter; `status` says how sure that is.
+    """Placement of operators with start times [ticks], a lower `bound` of the makespan, and the solver's `status`.
 
     `device` [operators], `start` [operators], `transfers` of every edge whose ends lie apart.
     """
@@ -50,7 +50,7 @@ class PlacementSchedule:
 
 
 def check(problem: Problem, schedule: PlacementSchedule) -> PlacementSchedule:
-    """Return the schedule if it keeps every rule of the problem, whatever the solver that found it.
+    """Return the schedule unchanged if it keeps every rule of the problem, whichever solver found it.
 
     Errors
     ------

@@ -1,4 +1,4 @@
-"""Exact decomposition in series: where every path of a graph passes one operator, both sides are placed by themselves.
+"""Exact series decomposition of placement: a graph is split at operators that all paths pass, parts solved alone.
 
 All before such an operator (a cut) has ended when it starts, and nothing behind it starts before its end. So the
 shortest schedule is a shortest path over the devices of the cuts, whose steps are the shortest schedules of what lies
@@ -57,7 +57,7 @@ def _parts_of(problem: Problem) -> list[_Part]:
 
 
 def solve_in_series(problem: Problem, solve: _Solve) -> PlacementSchedule:
-    """Return the schedule of the shortest path over the parts; `solve` gives the best schedule of a part and its bound.
+    """Return the placement schedule joined from parts in series, each solved by `solve`, by a shortest path.
 
     Each pair of devices is solved once among those that a symmetry of the devices maps on each other.
     """

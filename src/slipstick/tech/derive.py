@@ -22,7 +22,7 @@ _TEXTS = ("name", "aliases", "source", "note", "year")  # leaves that need no so
 
 @dataclass(frozen=True)
 class _Change:
-    """What is asked of a system, as ratios to what it has: node, die area; power budget [W] if known; generations."""
+    """Requested change of a system: node, die area over the old one, power budget [W] if known, generations."""
 
     node: tables.LogicNode | None
     before: tables.LogicNode | None
@@ -32,7 +32,7 @@ class _Change:
     links: tuple[tables.NetworkGeneration, ...]
 
     def factor(self, column: str) -> float:
-        """Return a column of the new node over the old one's."""
+        """Return the ratio of a logic-table column at the new node to that at the old node."""
         if self.node is None or self.before is None:
             return 1.0
         new, old = getattr(self.node, column), getattr(self.before, column)
@@ -48,7 +48,7 @@ def derive(
     dram: str | None = None,
     network: str | Sequence[str] | None = None,
 ) -> System:
-    """Return `system` as it would be in another technology, its architecture kept.
+    """Return the system scaled to another logic node, DRAM or network generation, its architecture kept.
 
     Cores and caches fill the area that they had (interfaces do not shrink); memory and links take their power first,
     and the cores' voltage and clock follow from what is left of the budget. The given system is taken to run at its
@@ -102,7 +102,7 @@ def derive(
 
 
 def resolve(text: str) -> System:
-    """Return the system of a name such as ``a100-sxm-80gb@3nm+hbm4+500W``, or that with a count: ``...+500W:64``.
+    """Return the derived system of a name such as ``a100-sxm-80gb@3nm+hbm4+500W``, or with a device count, ``...:64``.
 
     These are the names that `derive` gives its results.
 

@@ -18,7 +18,7 @@ _SCALE_OUT = ("infiniband", "efa", "efa-slow", "ethernet")  # technologies of da
 
 
 def stacks_along_edge(present: ArrayLike, area: ArrayLike) -> FloatArray:
-    """Return the number of DRAM stacks that fit along a die: it grows with the root of the area. At least one.
+    """Return the number of DRAM stacks that fit along a die's edge: at least one, growing with the root of its area.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def stacks_along_edge(present: ArrayLike, area: ArrayLike) -> FloatArray:
 
 
 def stacks_for_bandwidth(bandwidth: float, generation: DramGeneration) -> int:
-    """Return the number of stacks of a generation that reach a bandwidth [B/s]. At least one.
+    """Return the number of DRAM stacks of a generation that reach a bandwidth [B/s], at least one.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def stacks_for_bandwidth(bandwidth: float, generation: DramGeneration) -> int:
 
 
 def links_along_edge(bandwidth: ArrayLike, area: ArrayLike) -> FloatArray:
-    """Return the bandwidth [B/s] of links along a die whose area is a multiple of the old one's: as its perimeter.
+    """Return the bandwidth [B/s] of links along a die scaled by `area` (a ratio): it grows with the perimeter.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def links_along_edge(bandwidth: ArrayLike, area: ArrayLike) -> FloatArray:
 
 
 def tier_kind(name: str, tiers: Mapping[str, Tier]) -> str:
-    """Return the kind of a network tier: it joins devices inside a node (scale-up) or nodes (scale-out).
+    """Return the kind of a network tier: scale-up (joins devices in a node) or scale-out (joins nodes).
 
     The innermost tier is scale-up whatever it is made of, unless it is the only one and made for joining nodes.
     """

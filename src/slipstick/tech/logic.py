@@ -124,7 +124,7 @@ def peak(
 def _at_cores(
     cores: ArrayLike, node_power_factor: ArrayLike, *, power: ArrayLike, frequency: ArrayLike, law: Law
 ) -> Peak:
-    """Return the same as `peak` for a given number of cores (a ratio of the old design's)."""
+    """Return the peak of a die, as `peak` does, for a given number of cores (over that of the old design)."""
     count, factor, nominal_clock = (np.asarray(x, np.float64) for x in (cores, node_power_factor, frequency))
     nominal = count * factor * nominal_clock  # dynamic power at the nominal voltage and clock
     volts, ratio = _operating_point(np.asarray(power, np.float64) / nominal, law)

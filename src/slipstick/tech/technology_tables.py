@@ -19,7 +19,7 @@ class Law(Spec):
 
 
 class _Floorplan(Spec):
-    """Shares of a die's area that cores and cache take, and of a device's power that the cores take."""
+    """Floorplan of a die: area shares of cores and cache, and the cores' share of the device's power."""
 
     cores: units.Share = Field(description="Share of the area that cores take")
     cache: units.Share = Field(description="Share of the area that cache takes")
@@ -34,7 +34,7 @@ class _Scaling(Entry):
 
 
 class LogicNode(Entry):
-    """One logic node, against 7 nm; its name is what foundries call it, no length on the die."""
+    """Logic node: area, power and clock relative to 7 nm; its name is the foundries', not a length."""
 
     area: units.Ratio = Field(description="Area of the same logic, over that at 7 nm")
     power: units.Ratio = Field(description="Power of the same logic at the same clock, over that at 7 nm")
@@ -57,7 +57,7 @@ class DramGeneration(Entry):
 
 
 class NetworkGeneration(Entry):
-    """Links of one device."""
+    """Network generation: bandwidth and properties of one device's links."""
 
     technology: str = Field(description="Link technology whose constants hold (slipstick list collectives)")
     replaces: str = Field(description="Tier that it can stand for: scale-up inside a node, scale-out between nodes")

@@ -1,1 +1,1 @@
-"""Published and measured figures of arrays beside ours: one suite a module."""
+"""Published and measured figures of arrays compared with ours, one validation suite per module."""

@@ -1,4 +1,4 @@
-"""SWIS and its peers: cycles of SCALE-Sim, bytes of packed groups, ZigZag's layer; beside ours from closed forms."""
+"""Suite of SWIS and its peers: SCALE-Sim cycles, packed bytes and ZigZag's layer, compared with closed forms."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ _TABLES = frozenset(("scalesim3", "zigzag", "ptq_mobilenetv2", "decomposition_sp
 
 
 class SwisSuite(Suite):
-    """Rows of SWIS, SCALE-Sim and ZigZag, by the columns of swis.csv."""
+    """Validation suite of SWIS, SCALE-Sim and ZigZag figures, recognised by the columns of swis.csv."""
 
     name = "swis"
     columns = frozenset(("table", "model", "config", "metric", "value", "unit", "source", "seen_or_memory"))
     about = "arrays: cycles of SCALE-Sim and ZigZag, bytes of packed weights"
 
     def recognises(self, row: RowDict) -> bool:
-        """Tell rows of the suite by their table and source: the table `storage` of another file is about pools."""
+        """Return whether a row is of this suite, by table and source; another file's table `storage` is about pools."""
         named = f"{row['config']} {row['source']}"
         return row["table"] in _TABLES or (
             row["table"] in ("paper", "storage") and ("SWIS" in named or "2103.01308" in named)
         )
 
     def replay(self, rows: list[RowDict]) -> Validation:
-        """Answer every row that a closed form answers; the others are named with the reason."""
+        """Return the comparison of every row that a closed form covers; the others are listed with the reason."""
         answered, skipped = [], []
         for row in rows:
             case = f"{row['table']} {row['model']}, {row['config']}: {row['metric']}"

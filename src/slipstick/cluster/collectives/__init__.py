@@ -1,1 +1,1 @@
-"""Seconds of collective operations in closed form: algorithms, a hierarchy of links, the network of a system."""
+"""Time of collective operations [s] in closed form: algorithms, the hierarchy of links, the network of a system."""

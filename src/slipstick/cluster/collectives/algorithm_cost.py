@@ -1,4 +1,4 @@
-"""Cost of one collective by one algorithm: ring, double binary tree, in the switch. Pure functions of arrays.
+"""Cost of a collective by algorithm (ring, double binary tree, in the switch), as pure functions of arrays.
 
 N ranks, a message of S bytes (the FULL tensor), rate B bytes/s one way per device, latency h per step.
 
@@ -22,7 +22,7 @@ from slipstick.core.arrays import FloatArray
 
 
 class AlgorithmCost(NamedTuple):
-    """Cost of one collective by one algorithm: the part that does not, and the part that does depend on bytes [s]."""
+    """Cost of one collective by one algorithm [s]: its latency, and the bandwidth part that grows with the bytes."""
 
     latency: FloatArray
     bandwidth: FloatArray
@@ -32,7 +32,7 @@ class AlgorithmCost(NamedTuple):
         cls, protocol: Protocol, shard: FloatArray, steps: FloatArray, hop: FloatArray, rate: FloatArray,
         own_rate: FloatArray,
     ) -> AlgorithmCost:  # fmt: skip
-        """Return the cost of a pipeline of `steps` steps, each moving one shard.
+        """Return the cost of a ring collective of `steps` pipelined steps, each moving one shard of the message.
 
         Parameters
         ----------
@@ -47,7 +47,7 @@ class AlgorithmCost(NamedTuple):
 
     @classmethod
     def tree(cls, protocol: Protocol, size: FloatArray, domains: FloatArray, rate: FloatArray) -> AlgorithmCost:
-        """Return the cost of a double binary tree all-reduce of `size` bytes: half in each tree, up and down."""
+        """Return the cost of an all-reduce of `size` bytes over a double binary tree, half of them in each tree."""
         depth = np.ceil(np.log2(np.maximum(domains, 1.0)))
         return cls(protocol.base + 2.0 * protocol.hop * depth, size * np.minimum(2.0, domains / 2.0) / rate)
 
@@ -55,7 +55,7 @@ class AlgorithmCost(NamedTuple):
     def in_switch(
         cls, constants: InSwitch, size: FloatArray, ranks: FloatArray, bandwidth: FloatArray
     ) -> AlgorithmCost:
-        """Return the cost of an all-reduce in the switch; infinite for groups that are too small for it."""
+        """Return the cost of an all-reduce inside the switch (NVLS, SHARP); infinite for groups too small for it."""
         latency = np.where(ranks >= constants.min_ranks, constants.base, np.inf)
         return cls(latency, size / (constants.efficiency * bandwidth))
 
@@ -63,7 +63,7 @@ class AlgorithmCost(NamedTuple):
     def best_protocol(
         cls, costs: Sequence[AlgorithmCost], protocols: Sequence[Protocol], shard: FloatArray
     ) -> AlgorithmCost:
-        """Return the cost of the cheapest protocol that the library still allows for this shard.
+        """Return the cost by the cheapest protocol (as NCCL's LL, LL128, Simple) that a shard of this size may use.
 
         The full-bandwidth protocol is always allowed: a message above a limit costs at least what one below it does.
         """
@@ -73,7 +73,7 @@ class AlgorithmCost(NamedTuple):
         return best
 
     def or_cheaper(self, other: AlgorithmCost) -> AlgorithmCost:
-        """Return, element by element, the cost with the smaller sum of both parts; this one where they are equal."""
+        """Return, element by element, the cheaper of two costs (latency + bandwidth part), this one where equal."""
         better = other.latency + other.bandwidth < self.latency + self.bandwidth
         return AlgorithmCost(
             np.where(better, other.latency, self.latency), np.where(better, other.bandwidth, self.bandwidth)

@@ -1,4 +1,4 @@
-"""Time of a collective operation on a hierarchy of links, with the best algorithm for its size, as NCCL picks it."""
+"""Time of a collective operation on a hierarchy of links, by the fastest algorithm for its size, as NCCL picks it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OPERATIONS = ("all_reduce", "all_gather", "reduce_scatter", "all_to_all", "broa
 
 @dataclass(frozen=True)
 class _CollectiveTime:
-    """Time of a collective and its parts; arrays of the broadcast shape of size, ranks and stride.
+    """Time of a collective [s] and its parts, as arrays of the broadcast shape of size, ranks and stride.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class _CollectiveTime:
 
 @dataclass(frozen=True)
 class _Group:
-    """A group of devices, spread over the tiers; all arrays have the broadcast shape."""
+    """Group of devices that run one collective, spread over network tiers; arrays of the broadcast shape."""
 
     size: FloatArray
     ranks: FloatArray
@@ -59,7 +59,7 @@ def collective(
     stride: ArrayLike = 1,
     concurrent: ArrayLike = 1,
 ) -> _CollectiveTime:
-    """Return the time of one collective.
+    """Return the time [s] of a collective operation over network tiers, with its latency, bandwidth part and bytes.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def _family(op: str, constants: LinkConstants) -> tuple[Protocol, ...]:
 
 
 def _below(group: _Group, level: int) -> FloatArray:
-    """Members of the group inside one domain of the tier below `level`."""
+    """Number of the group's devices inside one domain of the tier below `level`."""
     return group.members[level - 1] if level else np.ones_like(group.size)
 
 
@@ -183,7 +183,7 @@ def _cost(op: str, group: _Group, tiers: Sequence[NetworkTier]) -> AlgorithmCost
 
 
 def _all_reduce(best: AlgorithmCost, group: _Group, tiers: Sequence[NetworkTier]) -> AlgorithmCost:
-    """Return the best of the ring, given, and the other algorithms that the outermost tier has."""
+    """Return the cheapest all-reduce: `best` (the ring's cost), or another algorithm that the outermost tier has."""
     constants = tiers[-1].constants
     if constants.tree:
         best = best.or_cheaper(_tree(group, tiers))
@@ -196,7 +196,7 @@ def _all_reduce(best: AlgorithmCost, group: _Group, tiers: Sequence[NetworkTier]
 
 
 def _tree(group: _Group, tiers: Sequence[NetworkTier]) -> AlgorithmCost:
-    """Chains inside the domains, pipelined with a double binary tree across them."""
+    """Cost of an all-reduce by chains inside the domains, pipelined with a double binary tree across them."""
     below = _below(group, len(tiers) - 1)
     inner_time = 2.0 * group.size * (below - 1.0) / below / _inner_rate("all_reduce", group, tiers)
     if len(tiers) == 2 and tiers[0].constants.in_switch is not None:
@@ -213,7 +213,7 @@ def _tree(group: _Group, tiers: Sequence[NetworkTier]) -> AlgorithmCost:
 
 
 def _hierarchical(group: _Group, tiers: Sequence[NetworkTier]) -> AlgorithmCost:
-    """Reduce-scatter inside the domain, all-reduce of each shard across, all-gather inside."""
+    """Cost of a hierarchical all-reduce: reduce-scatter in a domain, all-reduce of shards across, all-gather in it."""
     below = _below(group, len(tiers) - 1)
     inner = _Group(group.size, below, [np.minimum(m, below) for m in group.members[:-1]], group.concurrent)
     gather = _cost("all_gather", inner, tiers[:-1])
@@ -228,7 +228,7 @@ def _hierarchical(group: _Group, tiers: Sequence[NetworkTier]) -> AlgorithmCost:
 
 
 def _exchange(op: str, group: _Group, tiers: Sequence[NetworkTier]) -> AlgorithmCost:
-    """Return the cost of direct sends: what leaves a domain is limited by the outer tier, side by side."""
+    """Return the cost of direct sends, where the outer tier limits the bytes that leave a domain."""
     alone = op == "point_to_point"
     ranks = np.maximum(group.ranks, 1.0)
     shard = group.size if alone else group.size / ranks
@@ -274,9 +274,9 @@ def _limiting_tier(group: _Group, tiers: Sequence[NetworkTier]) -> IntArray:
 def messages(
     op: str, size: ArrayLike, ranks: ArrayLike, stride: ArrayLike, forced: IntArray, tiers: Sequence[NetworkTier]
 ) -> FloatArray:
-    """Return the time (s) of a collective; where `forced` names a tier, every rank is reached over that tier.
+    """Return the time [s] of a collective per plan; where `forced` is a tier's index, all its messages use that tier.
 
-    Shapes broadcast to `forced`, (u,); a group of one rank costs nothing.
+    Shapes broadcast to that of `forced`, (plans,); a group of one rank costs nothing.
     """
     if not tiers:
         return np.zeros(np.shape(forced))
@@ -292,7 +292,7 @@ def messages(
 def _priced(
     price: CollectivePrice, op: str, size: ArrayLike, ranks: ArrayLike, stride: ArrayLike, shape: tuple[int, ...]
 ) -> FloatArray:
-    """Ask for every element of the broadcast arrays, of equal ones once."""
+    """Return the times [s] that an external `price` of collectives gives, calling it once per distinct collective."""
     arrays = np.broadcast_arrays(*(np.asarray(a, np.float64) for a in (size, ranks, stride)), np.zeros(shape))[:3]
     rows, which = np.unique(np.stack([a.ravel() for a in arrays], axis=1), axis=0, return_inverse=True)
     times = np.array([price(op, float(s), int(n), int(d)) for s, n, d in rows])

@@ -1,4 +1,4 @@
-"""Network tiers: the links of a system as one device sees them, from the innermost outwards."""
+"""Network tiers: the links of a system as seen from one device, from the innermost tier outwards."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from slipstick.core.system import System
 
 @dataclass(frozen=True)
 class NetworkTier:
-    """One level of the network as one device sees it.
+    """Network tier: one level of a system's network, such as NVLink in a node or InfiniBand between nodes.
 
     Attributes
     ----------
     name : the link technology, "nvlink4".
     domain : devices joined by this tier and those inside it: 8 in a node, 4096 over the cluster.
     bandwidth : bytes per second one way per device, as the data sheet says.
-    constants : what the collectives need besides, from `LinkConstants.of_technology(name)`.
-    price : what prices collectives instead of the closed form, for the whole network: asked of the innermost tier.
+    constants : latencies and efficiencies of collectives, from `LinkConstants.of_technology(name)`.
+    price : times collectives on the whole network instead of the closed form; only the innermost tier's is used.
     """
 
     name: str
@@ -31,7 +31,7 @@ class NetworkTier:
 
 
 def tiers_of(system: System) -> list[NetworkTier]:
-    """Return the system's network, innermost first; the outermost tier reaches every device.
+    """Return the network tiers of a system, innermost first; the outermost tier reaches every device.
 
     Errors
     ------

@@ -1,1 +1,1 @@
-"""Constants of the cluster models, a set for each generation, technology or serving engine, read from data/."""
+"""Constants of the cluster models, one set per device generation, link technology or serving engine, from data/."""

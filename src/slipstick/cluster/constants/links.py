@@ -1,4 +1,4 @@
-"""Constants of one link technology, as the collectives need them: read from ``data/collectives/<technology>.yaml``."""
+"""Constants of one link technology for the times of collectives, read from ``data/collectives/<technology>.yaml``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GENERIC = "generic"
 
 
 class Protocol(Spec):
-    """Protocol of a message over a link (as of NCCL): low latency for small ones, full bandwidth for large ones."""
+    """Message protocol of a collective library (as NCCL's LL, LL128, Simple): its latency and share of bandwidth."""
 
     model_config = ConfigDict(allow_inf_nan=True)  # a protocol without a limit has an infinite one
 
@@ -38,7 +38,7 @@ class Protocol(Spec):
 
 
 class InSwitch(Spec):
-    """Reduction inside the switch (NVLS, SHARP)."""
+    """Constants of all-reduces that the switch itself sums (NVLS, SHARP)."""
 
     base: units.Seconds = Field(description="Latency of the collective, paid once")
     efficiency: float = Field(gt=0, le=1, description="Share of the data sheet's bandwidth")
@@ -46,7 +46,7 @@ class InSwitch(Spec):
 
 
 def _named(rows: object) -> object:
-    """Return protocols as a file writes them, name -> constants, as a list in its order."""
+    """Return the protocols of a YAML file (name -> constants) as a list in the file's order."""
     return [{"name": name, **row} for name, row in rows.items()] if isinstance(rows, Mapping) else rows
 
 
@@ -54,7 +54,7 @@ _Protocols = Annotated[tuple[Protocol, ...], BeforeValidator(_named)]
 
 
 class LinkConstants(Entry):
-    """All constants of one link technology; protocols stand from low latency to full bandwidth."""
+    """Constants of one link technology for collectives; `protocols` go from low latency to full bandwidth."""
 
     technology: str = Field(default="", description="Link technology asked for; `name` is whose constants hold")
     calibrated: bool = Field(description="Fitted on measurements of this technology, rather than assumed")
@@ -80,7 +80,7 @@ class LinkConstants(Entry):
 
     @classmethod
     def of_technology(cls, technology: str) -> LinkConstants:
-        """Return the constants of a link technology.
+        """Return the collective constants of a link technology, such as ``nvlink4``.
 
         A name without a file gets that of its family ("infiniband-ndr": ``infiniband``), else ``generic``, not
         calibrated.

@@ -1,4 +1,4 @@
-"""Constants of the matrix-product model, one set a device generation: read from ``data/kernels/<generation>.yaml``."""
+"""Constants of the matrix-product model per device generation, read from ``data/kernels/<generation>.yaml``."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _WIDE = ("bf16", "fp16", "tf32", "fp32", "fp64")  # formats that no kernel has t
 
 
 def _in(unit: str, **settings: Any) -> Any:
-    """Return a field whose number stays in `unit`, in which files state it."""
+    """Return a dataclass field whose number stays in `unit`, the unit that the YAML files use."""
     return Field(json_schema_extra={"unit": unit}, **settings)
 
 
 class MatmulConstants(Spec):
-    """Constants of matrix products of one number format, most of them relative to the data sheet's figures."""
+    """Efficiencies and overheads of matrix products in one number format, most of them relative to the data sheet."""
 
     launch: units.Seconds = Field(description="Start and end of a kernel")
     efficiency: float = Field(gt=0, le=1, description="Share of the peak that a short kernel of large tiles reaches")
@@ -45,19 +45,19 @@ class MatmulConstants(Spec):
 
 
 class KernelConstants(Entry):
-    """Constants of one device generation, a set a number format. `source` says what they were fitted on."""
+    """Matrix-product constants of one device generation, one set per number format, and the `source` of the fit."""
 
     calibrated: bool = Field(description="Fitted on measurements of this generation, rather than assumed")
     formats: dict[str, MatmulConstants] = Field(description="Number format of the products -> its constants")
 
     def of(self, name: str) -> MatmulConstants:
-        """Return the constants of a format, or those of the nearest one: 16 bits and wider, 8 bits, or 4."""
+        """Return the constants of a number format, or those of its width class: 16 bits and wider, 8 bits, or 4."""
         order = ("bf16",) if name in _WIDE else ("nvfp4", "fp8", "bf16") if "fp4" in name else ("fp8", "bf16")
         return self.formats[next(known for known in (name, *order) if known in self.formats)]
 
     @classmethod
     def of_generation(cls, generation: str) -> KernelConstants:
-        """Return the constants of a device generation, or the generic ones (assumed: medians), not calibrated.
+        """Return the matrix-product constants of a device generation, or uncalibrated generic ones (assumed: medians).
 
         Examples
         --------

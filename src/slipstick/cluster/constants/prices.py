@@ -1,4 +1,4 @@
-"""Money: what an hour of one device costs, from its rent or from its price, power and the cost table."""
+"""Hourly cost of one device [USD], from its rent, or from its price, its power and the cost table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _JOULES_A_KWH = 3.6e6
 
 
 class _Prices(Entry):
-    """Prices and shares of a data centre: what owning a device costs beside its own price."""
+    """Costs of owning a device in a data centre, besides its own price: servers, electricity, working hours."""
 
     electricity: Annotated[float, units.stated("USD/kWh")] = Field(
         ge=0, json_schema_extra={"unit": "USD/kWh"}, description="Price of electricity"
@@ -36,7 +36,7 @@ prices = Catalogue(_Prices, "cost", noun="table of prices")
 
 
 def hourly_cost(system: System, power: float | None) -> float | None:
-    """Return USD for an hour of one device that draws `power` W, None where rent, or price and power, are unknown.
+    """Return the cost of one device hour [USD] at `power` [W]; None if neither rent nor price and power are known.
 
     Rent where the system states it; else the price over its working hours, servers around it included, and electricity.
 

@@ -1,4 +1,4 @@
-"""Constants of serving software, one set an engine: how it batches, and what its host adds to the device's time."""
+"""Constants of serving software per engine: how it batches requests, and the host time that it adds to each step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from slipstick.core.catalogue import Catalogue, Entry
 
 
 class Stack(Entry):
-    """One serving engine, such as vLLM; `sources` says where each constant comes from."""
+    """Constants of one serving engine, such as vLLM, with the source of each in `sources`."""
 
     calibrated: bool = Field(description="Fitted on measured rows of this engine, rather than assumed")
     batching: Literal["mixed", "prefill_first"] = Field(

@@ -1,4 +1,4 @@
-"""Constants of the step model, one set a device generation: what isolated kernel measurements do not show."""
+"""Constants of whole steps per device generation: effects that measurements of isolated kernels do not show."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from slipstick.core.catalogue import Catalogue, Entry
 
 
 class StepConstants(Entry):
-    """Efficiencies and overheads of a whole step on one device generation; `sources` says where each comes from."""
+    """Efficiencies and overheads of whole training or inference steps on one device generation, with their sources."""
 
     calibrated: bool = Field(description="Fitted on measured steps of this generation, rather than assumed")
     matmul_slowdown: float = Field(
@@ -71,7 +71,7 @@ class StepConstants(Entry):
 
     @classmethod
     def of_generation(cls, generation: str) -> StepConstants:
-        """Return the constants of a device generation, or the generic ones, marked as not calibrated.
+        """Return the step constants of a device generation, or the generic ones, marked as not calibrated.
 
         Examples
         --------

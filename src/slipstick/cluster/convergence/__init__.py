@@ -1,1 +1,1 @@
-"""Time to converge: epochs to a target accuracy against the batch, and what more workers gain by it."""
+"""Time to convergence: epochs to a target accuracy by global batch size, and the speed-up of more workers."""

@@ -1,4 +1,4 @@
-"""Time to converge: C = T S E, the epochs that a batch size takes, and what workers gain by it.
+"""Epochs to a target accuracy by global batch size: measured curves and the critical-batch model; C = T S E.
 
 T is the time of a step, S the steps of an epoch (data over global batch), E the epochs to the target. Source: Pal et
 al., "Optimizing multi-GPU parallelization strategies for deep learning training", IEEE Micro 39(5), 2019 (arXiv
@@ -22,19 +22,19 @@ _ROUNDING = 1e-9  # a share that is nothing
 
 
 class Epochs(ABC):
-    """Epochs to the target as a function of the global batch: the statistical side of data parallelism."""
+    """Epochs to a target accuracy as a function of global batch size (statistical efficiency of data parallelism)."""
 
     source: str
     absolute: bool  # False: only the ratio of two batches' epochs means something
 
     @abstractmethod
     def at(self, batch: ArrayLike) -> FloatArray:
-        """Return the epochs that each batch takes; not a number where nothing is known of it."""
+        """Return the epochs to the target at each global batch size; NaN outside the known range."""
 
 
 @dataclass(frozen=True)
 class EpochCurve(Epochs):
-    """Measured points, between which epochs go straight over the logarithm of the batch; beyond them nothing is known.
+    """Measured epochs by batch size, interpolated linearly over the logarithm of the batch; NaN outside the points.
 
     Examples
     --------
@@ -58,7 +58,7 @@ class EpochCurve(Epochs):
             raise SlipstickError("epochs must be above 0", path="epochs.epochs", value=needed.tolist())
 
     def at(self, batch: ArrayLike) -> FloatArray:
-        """Return the epochs of each batch, interpolated over its logarithm."""
+        """Return the epochs at each batch size, interpolated over its logarithm."""
         wanted = np.log(np.asarray(batch, np.float64))
         known = np.log(self.batches)
         inside = (wanted >= known[0] - _ROUNDING) & (wanted <= known[-1] + _ROUNDING)
@@ -66,7 +66,7 @@ class EpochCurve(Epochs):
 
     @classmethod
     def read(cls, path: str | Path) -> EpochCurve:
-        """Return the points of a CSV file with the columns ``batch`` and ``epochs``, in any order.
+        """Return the epoch curve of a CSV file with the columns ``batch`` and ``epochs``, in any order.
 
         Rows of one batch (several seeds) are averaged.
 
@@ -87,7 +87,7 @@ class EpochCurve(Epochs):
 
 @dataclass(frozen=True)
 class CriticalBatch(Epochs):
-    """E(B) = least (1 + B / critical). Source: McCandlish et al., arXiv 1812.06162, section 2.
+    """Critical-batch model: epochs E(B) = least (1 + B / critical) (McCandlish et al., arXiv 1812.06162, section 2).
 
     Examples
     --------
@@ -101,12 +101,12 @@ class CriticalBatch(Epochs):
     absolute: bool = True
 
     def at(self, batch: ArrayLike) -> FloatArray:
-        """Return the epochs of each batch by the model."""
+        """Return the epochs at each batch size by the critical-batch model."""
         return np.asarray(self.least * (1 + np.asarray(batch, np.float64) / self.critical))
 
     @classmethod
     def fit(cls, batches: ArrayLike, epochs: ArrayLike) -> tuple[CriticalBatch, FloatArray]:
-        """Return the model of least squared error and its residuals (ours minus measured); two points are met exactly.
+        """Return the least-squares critical-batch model of measured epochs, and its residuals (ours minus measured).
 
         Errors
         ------

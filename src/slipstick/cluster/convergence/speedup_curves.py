@@ -1,4 +1,4 @@
-"""Data parallelism alone against hybrid parallelism, over the number of devices: two curves and where they cross.
+"""Speed-up curves of data parallelism alone and of hybrid parallelism over the device count, and their crossover.
 
 Source: Pal et al., IEEE Micro 39(5), 2019 (arXiv 1907.13257); equations as in `epochs_to_target`.
 """
@@ -19,7 +19,7 @@ from slipstick.core.errors import SlipstickError
 
 @dataclass(frozen=True)
 class _BestCount:
-    """Largest speed-up over one device: with `devices` devices, `width` of them for one worker."""
+    """Device count of the largest speed-up over one device, with `width` devices per data-parallel worker."""
 
     devices: int
     width: int
@@ -28,7 +28,7 @@ class _BestCount:
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """Speed-ups over one device in time to converge, not a number where the epochs are not known.
+    """Speed-ups over one device in time to convergence, by device count; NaN where the epochs are not known.
 
     ``alone[i]`` is of `counts[i]` workers of one device; ``hybrid[M][i]`` of ``counts[i] / M`` workers of M devices,
     not a number where M does not divide the count. `batch` is that of one worker.
@@ -48,7 +48,7 @@ class Curves:
         step_speedups: Mapping[int, float],
         efficiency: Mapping[int, float] | None = None,
     ) -> Curves:
-        """Return the speed-up of every count of devices, data-parallel alone and in workers of several devices.
+        """Return the speed-up curves over device counts, for data parallelism alone and for workers of several devices.
 
         Parameters
         ----------
@@ -83,19 +83,19 @@ class Curves:
         return cls(tuple(counts), batch, alone, hybrid)
 
     def best_alone(self) -> _BestCount:
-        """Return the best that data parallelism alone can do, over all counts."""
+        """Return the device count at which data parallelism alone is fastest, with its speed-up."""
         return self._best({1: self.alone})
 
     def best_hybrid(self) -> _BestCount:
-        """Return the best of hybrid parallelism, over all counts and widths."""
+        """Return the device count and worker width at which hybrid parallelism is fastest, with its speed-up."""
         return self._best(self.hybrid)
 
     def gain(self) -> float:
-        """Return the gain of the best hybrid over the best of data parallelism alone: 0.1 is 10 %."""
+        """Return the relative gain of the best hybrid over the best data-parallel speed-up: 0.1 is 10 %."""
         return self.best_hybrid().speedup / self.best_alone().speedup - 1
 
     def crossover(self, width: int) -> int | None:
-        """Return the smallest count from which on hybrid beats data parallelism alone, or None.
+        """Return the smallest device count from which on hybrid beats data parallelism alone, or None.
 
         Counts that `width` does not divide, or of which the epochs are not known, are passed over.
         """
@@ -124,7 +124,7 @@ class Curves:
 def _speedup(
     workers: ArrayLike, batch: float, epochs: Epochs, *, efficiency: ArrayLike = 1.0, model_parallel: float = 1.0
 ) -> FloatArray:
-    """Return the speed-up over one device of `workers` workers in time to converge: SU = SU^M SE_N N E_1 / E_N.
+    """Return the speed-up of N workers over one device in time to convergence: SU = SU^M SE_N N E_1 / E_N.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The picture of hybrid parallelism: speed-up over the number of devices, data-parallel alone and in wider workers."""
+"""Picture of hybrid parallelism: speed-up over the number of devices, for data parallelism and for wider workers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STYLE = STYLE + ".pic .cross{stroke-width:1;stroke-dasharray:4 3}"
 
 
 def hybrid_svg(curves: Curves, title: str) -> str:
-    """Return the curves with their crossovers as dashed lines; points of unknown epochs are left out."""
+    """Return the SVG of speed-up curves, crossovers as dashed lines; points of unknown epochs are left out."""
     names = ["data parallelism alone", *(f"hybrid, {width} devices a worker" for width in curves.hybrid)]
     values = [curves.alone, *curves.hybrid.values()]
     top = max(float(np.nanmax(speedups)) for speedups in values if np.isfinite(speedups).any())

@@ -1,1 +1,1 @@
-"""Operator graphs on a cluster: data-parallel training and inference of networks that are no decoders."""
+"""Operator graphs (networks other than decoders) on a cluster: data-parallel training and inference."""

@@ -34,7 +34,7 @@ _PAPERS = ("ardalani2022",)
 
 @dataclass(frozen=True)
 class _GraphPass:
-    """Kernels of one pass on one device: seconds of the device and of the host that launches them, work and traffic."""
+    """Totals of one pass's kernels on one device: device and host time [s], operations and memory traffic."""
 
     kernels: tuple[CountedKernel, ...]
     device: float
@@ -44,7 +44,7 @@ class _GraphPass:
 
     @classmethod
     def of(cls, kernels: Sequence[CountedKernel], chip: Chip, launch: float) -> _GraphPass:
-        """Time the kernels on `chip`; the host needs `launch` seconds for each."""
+        """Return the totals of kernels timed on `chip`, whose host needs `launch` seconds per kernel."""
         timed = time_kernels([kernel for _, kernel in kernels], chip, 1)
         counts = np.array([count for count, _ in kernels], dtype=float)
         sums = [float(counts @ column[:, 0]) for column in (timed.time, timed.flops, timed.traffic)]
@@ -58,7 +58,7 @@ class _GraphPass:
 
 @dataclass(frozen=True)
 class _Run:
-    """One question about an operator graph, resolved: `ops` are of one microbatch on one device."""
+    """Resolved Question about an operator graph: no field left ``auto``, `ops` of one microbatch on one device."""
 
     workload: Workload
     system: System
@@ -81,7 +81,7 @@ class _Run:
 
 
 def estimate_graph(question: Question) -> Report:
-    """Return the report of training with data parallelism, or of one inference pass, of an operator graph.
+    """Return the report of an operator graph on a cluster: a data-parallel training step, or one inference pass.
 
     Convolutions are matrix products of their own sizes (implicit GEMM: Chetlur et al. 1410.0759) in the kernel model
     that decoders use, everything else moves its tensors through memory.
@@ -141,7 +141,7 @@ def _training(run: _Run) -> tuple[dict[str, Any], list[_GraphPass], str]:
 
 
 def _update_messages(run: _Run, parameters: float) -> tuple[float, float, float]:
-    """Return seconds to reduce gradients and to gather weights over the replicas, and the bytes that a device sends."""
+    """Return the seconds to reduce gradients and to gather weights over the replicas, and the bytes sent per device."""
     tiers, element = tiers_of(run.system), element_bytes(run.plan.formats.gradients)
     names = [tier.name for tier in tiers]
     wanted = run.plan.collectives.dp_tier
@@ -192,7 +192,7 @@ def _metrics(
     sent: float,
     passes: float,
 ) -> dict[str, Any]:
-    """Return the metric tree; `flops`, `traffic` and `sent` are of one device, a step is `passes` forward ones."""
+    """Return the metric tree of a step worth `passes` forward passes; `flops`, `traffic` and `sent` are per device."""
     system, source = run.system, f"{run.chip.basis}; convolutions as matrix products, none calibrated"
 
     def metric(value: float, unit: str, note: str = "") -> Metric:
@@ -228,7 +228,7 @@ def _metrics(
 
 
 def _roofline(run: _Run, passes: Sequence[_GraphPass]) -> float:
-    """Return the seconds of the products of a device's share at the peak rate of the format."""
+    """Return the compute roofline [s]: the matrix products of one device's share at the peak rate of their format."""
     microbatches = run.workload.batch // (run.dp * run.microbatch)
     return microbatches * sum(timed.flops for timed in passes) / run.peak
 

@@ -1,4 +1,4 @@
-"""Plans of operator graphs: replicas that share a batch; what divides a single network is placement's."""
+"""Plans of operator graphs: data-parallel replicas that share a batch (dividing one network is placement's part)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WHOLE = ("tp", "pp", "cp", "ep", "etp", "interleave")
 
 
 def graph_plan(plan: Plan, workload: Workload, system: System) -> Plan:
-    """Return the plan with every ``auto`` filled in.
+    """Return an operator graph's plan with every ``auto`` field resolved.
 
     Training uses all devices, and the whole share of a device at once unless the plan says otherwise; inference uses as
     many devices as share the batch evenly.

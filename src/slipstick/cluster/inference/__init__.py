@@ -1,1 +1,1 @@
-"""Inference in closed form: prefill, decode, whole requests, and serving engines under load."""
+"""Inference of decoders in closed form: prefill, decode, whole requests, and serving engines under load."""

@@ -1,4 +1,4 @@
-"""Estimate of inference: a first token, the tokens after it, a whole request, a serving engine under load."""
+"""Estimate of a decoder's inference: time to first token, time per output token, whole requests, serving under load."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _PAPERS = ("kundu2024", "ardalani2022", "dao2022")
 
 @dataclass(frozen=True)
 class _Run:
-    """One inference question, resolved: its setting, and its plan without ``auto`` as an array of one."""
+    """Resolved Question of inference: its setting, and its plan without ``auto`` as arrays of length one."""
 
     workload: Workload
     system: System
@@ -57,7 +57,7 @@ class _Run:
 
     @property
     def load(self) -> Load:
-        """Requests of one replica."""
+        """Load of one replica: its share of the requests."""
         return Load(*(np.array([v]) for v in (self.batch, self.workload.sequence, self.workload.output)))
 
     @property
@@ -66,12 +66,12 @@ class _Run:
         return self.workload.sequence + (self.workload.output + 1) // 2
 
     def metric(self, value: Any, unit: str, note: str = "") -> Metric:
-        """Return a figure with the basis that it rests on."""
+        """Return a Metric that names the basis (calibrated or data sheet) of its value."""
         return Metric(float(np.ravel(value)[0]), unit, "estimated", self.setting.chip.basis, note)
 
 
 def estimate_inference(question: Question) -> Report:
-    """Return the report of a prefill, or of a prompt with generated tokens, on every replica of the system.
+    """Return the report of inference on a cluster: a prefill, or prompts with generated tokens, on every replica.
 
     Errors
     ------
@@ -92,7 +92,7 @@ def estimate_inference(question: Question) -> Report:
 
 
 def _attention_ranks(plan: Plan, decoder: Decoder) -> Plan:
-    """Return the plan with attention data parallelism spelt out.
+    """Return the plan with data-parallel attention resolved into replicas and expert ranks.
 
     Each rank is a replica of attention with its own requests, and the experts span the ranks.
 
@@ -136,7 +136,7 @@ def _run(workload: Workload, system: System, plan: Plan) -> _Run:
 
 
 def _prefilling(plan: Plan, workload: Workload, plans: Plans) -> int:
-    """Return how many replicas only prefill, where the workload decodes and the plan splits the devices."""
+    """Return the number of prefill-only replicas of a plan with split devices (disaggregated serving), else 0."""
     devices, degree = plan.serving.prefill_devices, int(plans.tp[0] * plans.pp[0])
     if not devices or workload.phase is not Phase.DECODE:
         return 0
@@ -172,7 +172,7 @@ def _prefill_metrics(run: _Run) -> dict[str, Any]:
 
 
 def _chunked(run: _Run) -> InferencePass:
-    """Return a prefill in chunks, each of which attends to what the chunks before it cached."""
+    """Return the pass of a chunked prefill, each chunk attending to the keys and values cached before it."""
     chunk, prompt = run.plan.serving.chunk or run.workload.sequence, run.workload.sequence
     starts = np.arange(0, prompt, chunk)
     sizes = np.minimum(chunk, prompt - starts)
@@ -220,7 +220,7 @@ def _decode_metrics(run: _Run) -> dict[str, Any]:
 
 
 def _service(run: _Run) -> Service:
-    """Return the service of the plan's kind: static batch, continuous batch, or devices split by phase."""
+    """Return the quality of service of a plan: static batching, continuous batching, or disaggregated serving."""
     serving = run.plan.serving
     if serving.prefill_devices:
         return _split(run)
@@ -242,7 +242,7 @@ def _utilisation(run: _Run, passed: InferencePass) -> FloatArray:
 
 
 def _spent(run: _Run, passed: InferencePass, seconds: FloatArray, tokens: int) -> dict[str, Any]:
-    """Return energy and cost of one pass of every replica, and of a million tokens at the rate of the whole system."""
+    """Return the metrics of energy and cost: per pass of every replica, and per million tokens of the whole system."""
     metric, system = run.metric, run.system
     form = run.setting.precision.matmul
     spent = DeviceEnergy.of(system, form, passed.time, passed.flops, passed.traffic, passed.sent)
@@ -300,7 +300,7 @@ def _table(run: _Run) -> Table:
 
 
 def _rooflines(run: _Run) -> Mapping[str, float]:
-    """Return the least seconds of a pass: its weights read once by the stages one after the other."""
+    """Return the rooflines (lower bounds [s]) of a pass by name; stages read their weights one after the other."""
     bandwidth = run.system.main_memory.bandwidth or np.inf
     active = run.setting.decoder.active_parameters - run.setting.decoder.embedding_parameters
     least = active * min(run.setting.precision.weights, 2.0) / float(run.plans.tp[0]) / bandwidth

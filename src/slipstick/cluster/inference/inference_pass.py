@@ -1,4 +1,4 @@
-"""One pass of inference in closed form: prefill or decode step, its time and memory, over arrays of plans and sizes."""
+"""Inference passes in closed form (prefill and decode steps): time and memory over arrays of plans and sizes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class InferenceSetting:
 
     @classmethod
     def of(cls, workload: Workload, system: System, plan: Plan) -> InferenceSetting:
-        """Return the setting of a workload on a system: what plans with the formats and kernels of `plan` share.
+        """Return the setting of a workload on a system, shared by all plans with the formats and kernels of `plan`.
 
         Errors
         ------
@@ -81,7 +81,7 @@ class InferenceSetting:
 
 
 def _packed(plan: Plan) -> float:
-    """Return the bytes of weights that are stored narrower than the format they are multiplied in, against its own."""
+    """Return the ratio of stored weight bytes to bytes in the format of the products (below 1 if stored narrower)."""
     formats = plan.formats
     if formats.weights == "auto":
         return 1.0
@@ -95,7 +95,7 @@ def _leaves_attention(decoder: Decoder) -> bool:
 
 
 def _engine_chip(chip: Chip, graphs: bool) -> Chip:
-    """Return the chip as serving engines use it.
+    """Return the chip with the constants that hold for serving engines, in place of training's.
 
     No gradients run beside the products; and in a graph that is replayed, one reading of the activations quantises
     them, without the host's launches that the measured kernels include.
@@ -111,7 +111,7 @@ def _engine_chip(chip: Chip, graphs: bool) -> Chip:
 
 @dataclass(frozen=True)
 class InferencePass:
-    """One pass of the network over n points: seconds by part, and what it computes, moves and sends, (n,) each."""
+    """One forward pass at n points: seconds by part, operations, memory traffic and bytes sent, of shape (n,)."""
 
     parts: dict[str, FloatArray]
     flops: FloatArray  # of one device
@@ -127,7 +127,7 @@ class InferencePass:
 def prefill(
     setting: InferenceSetting, plans: Plans, batch: ArrayLike, tokens: ArrayLike, seen: ArrayLike = 0
 ) -> InferencePass:
-    """Return one pass over `tokens` new tokens of each of `batch` prompts of which `seen` tokens are cached.
+    """Return the prefill pass over `tokens` new tokens of each of `batch` prompts, `seen` tokens of which are cached.
 
     The work of a forward pass over batch * tokens rows; only the last token of a prompt needs the output head.
     """
@@ -137,7 +137,7 @@ def prefill(
 def decode_step(
     setting: InferenceSetting, plans: Plans, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1
 ) -> InferencePass:
-    """Return one decode step: `tokens` new tokens of each of `batch` sequences, more than one when drafts are verified.
+    """Return the pass of a decode step of `batch` sequences: one new token each, or `tokens` to verify drafts.
 
     They attend to `context` tokens, the new ones included.
     """
@@ -175,7 +175,7 @@ def _pass(
 
 
 def inference_shape(plans: Plans, batch: ArrayLike, tokens: ArrayLike, context: ArrayLike) -> Shape:
-    """Return one device's share of a pass over `tokens` new tokens of each of `batch` sequences, (n,)."""
+    """Return one device's share of a pass over `tokens` new tokens of each of `batch` sequences, of shape (n,)."""
     n = len(plans)
     sequences, query, seen = (np.broadcast_to(np.asarray(a, dtype=np.int64), (n,)) for a in (batch, tokens, context))
     return Shape(sequences, query, seen, plans.tp, plans.ep, plans.etp, np.zeros(n, dtype=bool))
@@ -189,7 +189,7 @@ def _kernel_lists(setting: InferenceSetting, shape: Shape, phase: Phase) -> tupl
 
 
 def _as_run(kernel: Kernel, setting: InferenceSetting) -> Kernel:
-    """Return the kernel as engines run it.
+    """Return the kernel as serving engines run it: with expert routing, and weights in their stored format.
 
     Small kernels before it find each token's experts, which training's batches hide; weights may be stored narrower
     than they are multiplied.
@@ -215,7 +215,7 @@ def _part(kernel: Kernel) -> str:
 
 
 def _messages(setting: InferenceSetting, plans: Plans, shape: Shape) -> dict[str, FloatArray]:
-    """Return the seconds of exposed messages.
+    """Return the exposed communication time [s] of a pass, by kind of parallelism.
 
     Two all-reduces a layer (Pope et al. 2211.05102), dispatch and combine of experts, one activation between stages.
     """
@@ -240,7 +240,7 @@ def _messages(setting: InferenceSetting, plans: Plans, shape: Shape) -> dict[str
 
 
 def _all_reduce(setting: InferenceSetting, plans: Plans, size: FloatArray) -> FloatArray:
-    """Return seconds of an all-reduce among the tensor parallel ranks: by the library, or by one kernel.
+    """Return the time [s] of an all-reduce of the tensor-parallel ranks, by the collective library or a custom kernel.
 
     The kernel reads the peers' memory: the whole message of each (one shot), or a share of each and then the sums (two
     shots).
@@ -270,7 +270,7 @@ def _sent(setting: InferenceSetting, plans: Plans, shape: Shape) -> FloatArray:
 
 @dataclass(frozen=True)
 class _ServingMemory:
-    """Bytes on one device, (n,) each."""
+    """Memory of one device while serving [B], by part, arrays of shape (n,)."""
 
     weights: FloatArray
     cache: FloatArray  # keys and values (or latents, or states) of all sequences
@@ -285,7 +285,7 @@ class _ServingMemory:
 def serving_memory(
     setting: InferenceSetting, plans: Plans, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike
 ) -> _ServingMemory:
-    """Return the bytes of one device: all parameters (not the active ones), the cache, and the activations of a pass.
+    """Return the memory of one serving device [B]: all parameters (not the active ones), KV cache and activations.
 
     The cache is that of `batch` sequences of `context` tokens; a pass computes `tokens` tokens of each. Key and value
     heads are copied once tensor parallelism exceeds them; a latent is never divided.
@@ -306,7 +306,7 @@ def serving_memory(
 
 
 def _sequence_cache(block: Block, context: IntArray, tp: IntArray, element: float) -> FloatArray:
-    """Return bytes that one layer caches for one sequence on one tensor parallel rank."""
+    """Return the KV cache of one sequence in one layer on one tensor-parallel rank [B]."""
     recurrence = block.attention.recurrence()
     if recurrence is not None:
         return np.asarray(recurrence.state / tp * 4.0)
@@ -318,7 +318,7 @@ def _sequence_cache(block: Block, context: IntArray, tp: IntArray, element: floa
 
 
 def largest_batch(setting: InferenceSetting, plans: Plans, context: ArrayLike, capacity: float) -> IntArray:
-    """Return the number of sequences of `context` tokens that fit beside the weights, (n,)."""
+    """Return the largest batch per plan: sequences of `context` tokens that fit in memory next to the weights, (n,)."""
     empty = serving_memory(setting, plans, 0, context, 1)
     single = serving_memory(setting, plans, 1, context, 1)
     free = np.maximum(0.0, capacity - empty.total)

@@ -1,4 +1,4 @@
-"""Serving of requests that share a device: static and continuous batches, chunked prefill, drafts, split devices."""
+"""Serving in closed form: static and continuous batching, chunked prefill, speculative decoding, disaggregation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from slipstick.core.arrays import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class Load:
-    """Requests of one replica: `concurrency` at any time, `prompt` tokens in, `output` tokens out."""
+    """Load of one replica: `concurrency` requests at any time, of `prompt` input and `output` generated tokens each."""
 
     concurrency: IntArray
     prompt: IntArray
@@ -29,7 +29,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Service:
-    """Quality of service, (n,) each: seconds to the first token, seconds between tokens, and tokens/s of a replica."""
+    """Quality of service per plan, (n,): time to first token [s], time between tokens [s], tokens/s per replica."""
 
     first_token: FloatArray
     per_token: FloatArray
@@ -37,12 +37,12 @@ class Service:
 
     @property
     def latency(self) -> FloatArray:
-        """Seconds per generated token of a whole request: what concurrency / throughput gives."""
+        """Time per generated token of a whole request [s], first token included: concurrency / throughput."""
         return 1.0 / self.throughput
 
 
 def static_batch(setting: InferenceSetting, plans: Plans, load: Load) -> Service:
-    """Return a batch that starts and ends together: one prefill, then output - 1 decode steps."""
+    """Return the service of static batching: one common prefill of all requests, then output - 1 decode steps."""
     first = prefill(setting, plans, load.concurrency, load.prompt).time
     step = _decode_time(setting, plans, load.concurrency, load.prompt, load.output)
     whole = first + (load.output - 1) * step
@@ -52,7 +52,7 @@ def static_batch(setting: InferenceSetting, plans: Plans, load: Load) -> Service
 def continuous_batch(
     setting: InferenceSetting, plans: Plans, load: Load, chunk: int | None = None, rounds: int | None = None
 ) -> Service:
-    """Return a running batch under a constant number of requests: as one ends, the next one's prompt is computed.
+    """Return the service of continuous batching at constant concurrency: when a request ends, the next is prefilled.
 
     In the time of one request the devices compute its `output` steps and the prompts of all running requests; so what
     a request does not wait for before its first token, it waits for between its tokens. Where prompts share steps
@@ -87,13 +87,13 @@ def continuous_batch(
 
 
 def _places(setting: InferenceSetting, plans: Plans, load: Load) -> IntArray:
-    """Return the number of sequences that the cache holds, at half of their output on average."""
+    """Return the number of sequences whose KV cache fits in memory, each at half of its output on average."""
     capacity = setting.capacity * setting.stack.memory_share
     return largest_batch(setting, plans, load.prompt + load.output // 2, capacity)
 
 
 def _engine_step(setting: InferenceSetting, plans: Plans, running: IntArray, load: Load) -> FloatArray:
-    """Return seconds of a decode step with the host's part: what the device waits for, and the sending of tokens."""
+    """Return the time [s] of a decode step in a serving engine, with its host time and the sending of tokens."""
     stack = setting.stack
     device = _decode_time(setting, plans, running, load.prompt, load.output)
     return np.asarray(np.maximum(device + stack.step + stack.sequence * running, stack.stream * running))
@@ -102,7 +102,7 @@ def _engine_step(setting: InferenceSetting, plans: Plans, running: IntArray, loa
 def _decode_time(
     setting: InferenceSetting, plans: Plans, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike
 ) -> FloatArray:
-    """Return seconds of one decode step averaged over the growth of the context from `prompt` to prompt + output.
+    """Return the mean time [s] of a decode step while the context grows from `prompt` to `prompt` + `output` tokens.
 
     The time of a step is close to linear in its context, so its mean is that of the first and the last step.
     """
@@ -116,7 +116,7 @@ def _decode_time(
 def _prompt_times(
     setting: InferenceSetting, plans: Plans, load: Load, chunk: int | None, together: tuple[IntArray, ...]
 ) -> tuple[FloatArray, ...]:
-    """Return seconds that one prompt adds where several are computed together, for each such number.
+    """Return the prefill time [s] that one prompt adds, for each number of prompts in `together`.
 
     In chunks, a prompt is alone, and where prompts share steps its pieces ride along with decoding: the weights that
     such a step reads anyway are not read again.
@@ -155,7 +155,7 @@ def _tokens_per_step(drafts: int, acceptance: float) -> float:
 def speculative_time(
     setting: InferenceSetting, plans: Plans, load: Load, drafts: int, acceptance: float, draft_cost: float
 ) -> FloatArray:
-    """Return seconds a token with `drafts` proposed tokens a step, each draft step costing a share of a plain step.
+    """Return the time per token [s] of speculative decoding: `drafts` per step, each costing `draft_cost` plain steps.
 
     The proposals are verified in one pass over drafts + 1 tokens of each sequence.
     """
@@ -173,7 +173,7 @@ def split_service(
     cache_bytes: FloatArray,
     prompts_at_once: FloatArray,
 ) -> Service:
-    """Return disaggregated serving: some devices only prefill, others only decode (Zhong et al. 2401.09670).
+    """Return the service of disaggregated prefill and decode devices (Zhong et al. 2401.09670).
 
     Prompts come one after another to each prefilling replica; where these are too slow for the decoding ones, requests
     wait before them, as many as leave the concurrency (Little's law).
@@ -181,7 +181,7 @@ def split_service(
     Parameters
     ----------
     cache_bytes : of one prompt on one device: what moves from the prefill to the decode devices.
-    prompts_at_once : replicas that prefill, for each one that decodes.
+    prompts_at_once : prefill replicas per decode replica.
     """
     alone = prefill(setting, prefill_plans, 1, load.prompt).time
     moved = messages("point_to_point", cache_bytes, 2, plans.devices, np.full(len(plans), AUTO_TIER), setting.tiers)

@@ -1,1 +1,1 @@
-"""Kernels of one device: from operations to matrix products and traffic, and from those to seconds and joules."""
+"""Kernels of one device: operations as matrix products and memory traffic, their time [s] and energy [J]."""

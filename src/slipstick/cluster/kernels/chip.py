@@ -1,4 +1,4 @@
-"""Chip: the rates of one device, and the measured constants of its generation, that the kernel models need."""
+"""Chip: rates of one device and measured constants of its generation, as the kernel models need them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _L2_SHARE_OF_DRAM = 3.0  # where no L2 bandwidth is published: assumed, the leas
 
 @dataclass(frozen=True)
 class Chip:
-    """One device in SI floats: data-sheet rates, and the constants that say how much of them kernels reach.
+    """One device in SI floats: data-sheet rates, and the measured efficiencies with which kernels reach them.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Chip:
 
     @classmethod
     def of(cls, system: System) -> Chip:
-        """Return the device of a system, with the constants of its generation (the generic ones if it has none).
+        """Return the chip of a system's device, with the constants of its generation (or the generic ones).
 
         Errors
         ------
@@ -77,7 +77,7 @@ class Chip:
 
     @property
     def basis(self) -> str:
-        """Basis of the figures in one line, for reports: calibrated kernels, or the data sheet alone."""
+        """Basis of the chip's figures as one line of a report: calibrated kernels, or the data sheet alone."""
         if self.steps.calibrated and self.constants.calibrated:
             return f"closed form, calibrated on measured {self.constants.name} kernels"
         return "closed form on the data sheet; no calibration for this device"

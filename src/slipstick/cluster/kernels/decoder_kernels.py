@@ -20,7 +20,7 @@ _Amount = RealArray | float  # over plans
 
 @dataclass(frozen=True)
 class Shape:
-    """One device's share of one microbatch (or of one inference step), each an array of shape (u,).
+    """One device's share of one microbatch (or of one inference step), as integer arrays of shape (plans,).
 
     `sequences` run in one step, each with `query` new tokens on this device that attend to `context` tokens.
     """
@@ -35,18 +35,18 @@ class Shape:
 
     @property
     def tokens(self) -> IntArray:
-        """New tokens that the device's matrix products see."""
+        """Number of new tokens in the device's matrix products."""
         return self.sequences * self.query
 
     @property
     def normed(self) -> FloatArray:
-        """Tokens that norms, dropout and residuals see: 1/tp of them with sequence parallelism."""
+        """Number of tokens in norms, dropout and residuals: 1/tp of all with sequence parallelism."""
         return np.where(self.sp, self.tokens / self.tp, self.tokens)
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """One kernel (or `launches` like ones) of one device; sizes are arrays over plans.
+    """One kernel of one device (or `launches` equal kernels), its sizes as arrays over plans.
 
     `kind` is ``matmul`` (m, n, k, batch), ``attention`` (flops and traffic of the fused core) or ``stream`` (a chain
     of elementwise operations: traffic only). `core` marks what selective recomputation runs again.
@@ -71,7 +71,7 @@ class Kernel:
 def decoder_kernels(
     decoder: Decoder, shape: Shape, phase: Phase, precision: Precision, *, fused: bool
 ) -> list[list[Kernel]]:
-    """Return the kernels of a forward pass: a list for each kind of layer, then those of embedding and of head.
+    """Return the kernels of a decoder's forward pass: one list per kind of layer, then the embedding's and the head's.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def backward_kernels(kernels: list[Kernel], precision: Precision) -> list[Kernel
 
 
 def _product(part: str, projection: Projection, shape: Shape, precision: Precision) -> Kernel:
-    """Return the device's share of one projection."""
+    """Return the matrix product of one projection, as one device's share of it."""
     k, n, batch = projection.local(shape.etp if projection.experts else shape.tp)
     m: FloatArray | IntArray = shape.tokens
     if projection.experts:
@@ -158,7 +158,7 @@ def _whole(size: FloatArray | IntArray) -> IntArray:
 
 
 def _expert_rows(projection: Projection, shape: Shape) -> tuple[FloatArray, FloatArray]:
-    """Return (rows an expert, experts of this device that have any) with Zipf-like routing.
+    """Return (tokens per busy expert, busy experts of one device) under Zipf-like routing.
 
     A device's rows are tokens * active * etp / tp: tensor parallel ranks hold the same tokens and share the experts.
     """
@@ -199,7 +199,7 @@ def _fused_core(block: Block, scores: Scores, shape: Shape, phase: Phase, precis
 
 
 def _unfused_core(scores: Scores, shape: Shape, precision: Precision, dropout: bool) -> list[Kernel]:
-    """Return the steps of the core, each of which writes and reads the score matrix; the causal mask saves nothing."""
+    """Return the kernels of unfused attention, which write and read the score matrix; the causal mask saves nothing."""
     batch = _whole(shape.sequences * scores.heads / shape.tp)
     matrix, element = 1.0 * batch * shape.query * shape.context, precision.activations
     chain = [Kernel("attention.softmax", "stream", traffic=matrix * 2 * element, core=True)]
@@ -213,7 +213,7 @@ def _unfused_core(scores: Scores, shape: Shape, precision: Precision, dropout: b
 
 
 def _recurrence(recurrence: Recurrence, shape: Shape, element: float) -> Kernel:
-    """Return linear attention's core: the fp32 state read and written once a sequence, inputs and outputs a token."""
+    """Return the kernel of linear attention: fp32 state read and written per sequence, inputs and outputs per token."""
     state = shape.sequences * recurrence.state * 2 * 4.0
     tokens = shape.tokens * (recurrence.inputs + recurrence.outputs) * element
     flops = shape.tokens * recurrence.flops / shape.tp

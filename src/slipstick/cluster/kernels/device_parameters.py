@@ -1,4 +1,4 @@
-"""Parameters of one device: its share of a layer, of the embedding and of the head under a plan."""
+"""Parameter counts of one device: its share of a layer, of the embedding and of the head under a plan."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from slipstick.networks.decoder.layer_shapes import Projection
 def layer_parameters(
     block: Block, decoder: Decoder, tp: IntArray, ep: IntArray, etp: IntArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return one device's parameters of one layer: (dense ones, those of its experts).
+    """Return the parameter counts of one layer on one device: (dense parameters, expert parameters).
 
     Dense parameters are reduced over all data parallel ranks; norms and other replicated vectors are on every rank.
     """
@@ -30,13 +30,13 @@ def layer_parameters(
 
 
 def _share(projection: Projection, degree: IntArray) -> FloatArray:
-    """Return one rank's parameters of a projection (of one expert): a column split divides the bias too."""
+    """Return the parameters of a projection on one tensor-parallel rank; a column split divides its bias too."""
     k, n, batch = projection.local(degree)
     return np.asarray(batch * (k + (1 if projection.bias else 0)) * n)
 
 
 def end_parameters(decoder: Decoder, tp: IntArray, copied: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """Return one device's parameters of the ends: (the embedding, the final norm with the output projection).
+    """Return the parameter counts of a network's ends on one device: (embedding, final norm and output projection).
 
     Learned positions and norms are held by every rank. Where `copied`, a tied projection has no embedding table on its
     own stage and holds a copy of it.

@@ -1,4 +1,4 @@
-"""Energy of one device: operations, bytes and messages by what each costs, and idle power for as long as it takes."""
+"""Energy of one device [J]: operations, bytes and messages times their unit energies, and idle power times time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from slipstick.tech import operation_energy
 
 @dataclass(frozen=True)
 class DeviceEnergy:
-    """Energy of one device over a step [J].
+    """Energy of one device over one step [J], by part.
 
     Attributes
     ----------
@@ -27,14 +27,14 @@ class DeviceEnergy:
 
     @property
     def total(self) -> FloatArray:
-        """Energy of all the parts that are known [J], without hosts."""
+        """Total energy of the known parts [J], without hosts."""
         return np.asarray(sum(self.parts.values()))
 
     @classmethod
     def of(
         cls, system: System, format: str, time: FloatArray, flops: FloatArray, traffic: FloatArray, sent: FloatArray
     ) -> DeviceEnergy | None:
-        """Return the energy of one device that computes `flops`, moves `traffic` and sends `sent` bytes in `time` [s].
+        """Return the energy of a device that computes `flops`, moves `traffic` [B] and sends `sent` [B] in `time` [s].
 
         An operation in another `format` than bf16 costs as much less as the device is faster in it: its matrix units
         draw about the same power in every format that they were built for. Messages are charged at the innermost tier,

@@ -1,4 +1,4 @@
-"""Experts that a batch of tokens visits when some experts are more popular than others (Zipf's law)."""
+"""Number of experts that a batch of tokens visits if their popularity follows Zipf's law."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def experts_busy(experts: int, active: int, tokens: ArrayLike) -> FloatArray:
 
 @cache
 def _popularity(experts: int, active: int) -> FloatArray:
-    """Return the chance that a token visits each expert: by rank to the power of -1, but no more than certain."""
+    """Return the probability that a token visits each expert: proportional to 1 / rank, at most 1."""
     chance = np.arange(1.0, experts + 1.0) ** -_SKEW
     certain = 0
     while True:

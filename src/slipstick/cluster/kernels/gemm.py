@@ -40,7 +40,7 @@ _SPLIT = np.tile(_SPLITS, len(_TILES)).astype(float)[:, None]
 
 @dataclass(frozen=True)
 class _GemmTime:
-    """Matrix products' times; every array has the broadcast shape of the sizes.
+    """Times of matrix products [s], as arrays of the broadcast shape of their sizes.
 
     `time` [s] includes the quantisation of activations where asked for; `compute`, `l2`, `dram` and `latency` [s] are
     what each alone would take with the chosen tile, of both kernels; `bound` indexes `BOUNDS`, the longest of them.
@@ -61,7 +61,7 @@ Reuse = Callable[[FloatArray, FloatArray, FloatArray], tuple[FloatArray, FloatAr
 
 
 def _weights_cold(a: FloatArray, b: FloatArray, c: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return reuse distances [B] of A, B and C inside a network: activations were just written, weights are long gone.
+    """Return the reuse distances [B] of A, B and C inside a network: activations just written, weights long evicted.
 
     Parameters are the operands' bytes; a distance counts the bytes touched since the operand's last use.
     """
@@ -78,7 +78,7 @@ def gemm(
     quantise_activations: bool = False,
     reuse: Reuse = _weights_cold,
 ) -> _GemmTime:
-    """Return the time of matrix products C[m,n] = A[m,k] B[k,n], `batch` times side by side; all sizes broadcast.
+    """Return the times [s] of `batch` matrix products C[m,n] = A[m,k] B[k,n] in one kernel; all sizes broadcast.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def _operand_bytes(format: str, chip: Chip) -> float:
 def _best(
     sizes: list[FloatArray], operand: tuple[str, float], chip: Chip, constants: MatmulConstants, reuse: Reuse
 ) -> tuple[FloatArray, ...]:
-    """Evaluate every tile and split (first axis) for some shapes (second axis); return the fastest's figures."""
+    """Return the times of the fastest tile and split (first axis of the candidates) for some shapes (second axis)."""
     m, n, k, batch = sizes[:4]
     stored = sizes[4] if len(sizes) > 4 else m * k * batch
     format, element = operand
@@ -174,27 +174,27 @@ def _compute_time(
     chip: Chip,
     constants: MatmulConstants,
 ) -> FloatArray:
-    """Waves of tiles on the matrix units: small tiles feed them worse, long kernels run at a lower clock."""
+    """Compute time [s] of waves of tiles: small tiles feed matrix units worse, long kernels run at a lower clock."""
     tile = 2.0 * (area + constants.half_area) * chip.cores / (chip.peak[format] * constants.efficiency)
     clock = 1 - constants.sag * flops / (flops + constants.sag_flops)
     return np.asarray(waves * (steps + constants.fill) * (tile / clock))
 
 
 def _misses(distance: FloatArray, chip: Chip, constants: MatmulConstants) -> FloatArray:
-    """Share of an operand gone from the L2 after `distance` other bytes: nothing below its capacity, all well above."""
+    """L2 miss rate of an operand after `distance` other bytes: 0 below the capacity, 1 well above."""
     capacity = max(chip.l2_capacity * constants.capacity, 1.0)
     return np.clip((distance / capacity - 1) / constants.eviction, 0.0, 1.0)
 
 
 def _smooth_maximum(a: FloatArray, b: FloatArray, c: FloatArray, sharpness: float) -> FloatArray:
-    """Power mean: phases that are about as long as each other do not hide each other fully."""
+    """Power mean of three phases' times, because phases of similar length do not overlap fully."""
     return np.asarray((a**sharpness + b**sharpness + c**sharpness) ** (1 / sharpness))
 
 
 def _after_quantisation(
     product: _GemmTime, elements: FloatArray, element: float, chip: Chip, constants: MatmulConstants
 ) -> _GemmTime:
-    """Add the kernel that reads bf16 activations (twice, for a scale of the whole tensor) and writes narrow ones.
+    """Return the product's times with those of the kernel that quantises its bf16 activations (read twice for a scale).
 
     It streams through the cores at a rate of their clock while the L2 holds both tensors, and through DRAM beyond.
     """

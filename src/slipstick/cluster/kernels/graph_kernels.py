@@ -1,4 +1,4 @@
-"""Kernels of an operator graph on one device: convolutions as matrix products, the rest as traffic; their seconds."""
+"""Kernels of an operator graph on one device: convolutions as matrix products, other operations as memory traffic."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CountedKernel = tuple[int, Kernel]  # how often a kernel runs one behind the oth
 
 
 def graph_kernels(ops: Sequence[Op], precision: Precision, *, training: bool, fused: bool) -> list[CountedKernel]:
-    """Return the kernels of operations in their order: of a forward pass, or the gradients of `training_graph`.
+    """Return the kernels of graph operations in order, for a forward pass or with the gradients of `training_graph`.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def graph_kernels(ops: Sequence[Op], precision: Precision, *, training: bool, fu
 
 
 def _runs(op: Op, fused: bool) -> list[list[Op]]:
-    """Return the leaves of an operation, each with the activations that run in its kernel.
+    """Return the leaf operations of an operation, each grouped with the activations fused into its kernel.
 
     Gradients run the other way round, in the same kernels: that of an activation with that of the norm before it.
     """

@@ -1,4 +1,4 @@
-"""Table of the kernels of one device: the operations that `slipstick ops` and the reports print."""
+"""Table of one device's kernels, as `slipstick ops` and the reports print it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COLUMNS = {
 def decoder_table(
     decoder: Decoder, chip: Chip, precision: Precision, shape: Shape, phase: Phase, *, fused: bool
 ) -> Table:
-    """Return every kernel of a training step's microbatch, or of one inference pass, with its size, time and bound.
+    """Return the table of a decoder's kernels (size, time, bound) for one training microbatch or one inference pass.
 
     `count` is the number of layers of the kind; time, operations and traffic are of one layer.
     """
@@ -36,7 +36,7 @@ def decoder_table(
 
 
 def kernel_table(parts: Sequence[tuple[int, Sequence[Kernel]]], chip: Chip) -> Table:
-    """Return a row for each kernel of the first plan; each list of kernels runs `count` times."""
+    """Return the table of the first plan's kernels, a row per kernel; each list of kernels runs `count` times."""
     everything = [(count, kernel) for count, kernels in parts for kernel in kernels]
     times = time_kernels([kernel for _, kernel in everything], chip, 1)
     rows: list[tuple[object, ...]] = []

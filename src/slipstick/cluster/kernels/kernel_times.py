@@ -18,7 +18,7 @@ _COMPUTE, _DRAM, _LATENCY = BOUNDS.index("compute"), BOUNDS.index("dram"), BOUND
 
 @dataclass(frozen=True)
 class _Times:
-    """Times of a list of kernels; each array has shape (kernels, u)."""
+    """Times of a list of kernels [s], as arrays of shape (kernels, plans)."""
 
     time: FloatArray  # s, on the device
     bound: IntArray  # index into BOUNDS
@@ -27,7 +27,7 @@ class _Times:
 
 
 def time_kernels(kernels: Sequence[Kernel], chip: Chip, width: int) -> _Times:
-    """Return the time of each kernel on one device, over `width` plans.
+    """Return the time [s] of each kernel on one device, under each of `width` plans.
 
     Source: the hierarchical roofline of DeepFlow (Ardalani et al. 2211.03309) with the measured efficiencies of
     data/kernels (matrix products) and data/steps (the rest).

@@ -1,4 +1,4 @@
-"""Times of the operations of a graph on one device, which placement divides over devices."""
+"""Times of a graph's operations on one device, the input of placement over devices."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def op_seconds(ops: Sequence[Op], system: System, plan: Plan, phase: Phase) -> d
     Parameters
     ----------
     ops : merged or not, of a forward pass or of both (`training_graph`), for the samples that one device computes.
-    plan : its formats, and whether activations run in the kernel before them; what it divides is not looked at.
+    plan : its formats, and whether activations are fused into the kernel before them; its parallelism is ignored.
 
     Errors
     ------

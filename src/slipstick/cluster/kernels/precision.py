@@ -1,4 +1,4 @@
-"""Precision: number formats and bytes of the tensors that the kernels of a training or inference pass touch."""
+"""Precision: number formats, and bytes per element, of the tensors in a training or inference pass."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNSHARED_READS = 0.5
 
 
 def element_bytes(name: str) -> float:
-    """Return the bytes of one element in a number format, its share of scales included.
+    """Return the bytes per element of a number format, its share of the quantisation scales included.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def element_bytes(name: str) -> float:
 
 @dataclass(frozen=True)
 class Precision:
-    """Number formats, and bytes of an element, of the tensors of one phase."""
+    """Number formats, and bytes per element, of the tensors in one phase (training, prefill or decode)."""
 
     matmul: str  # format of the operands of matrix products
     weights: float  # bytes an element, as read by matrix products
@@ -46,7 +46,7 @@ class Precision:
 
     @classmethod
     def of(cls, plan: Plan, system: System, phase: Phase) -> Precision:
-        """Return the formats of a plan in a phase.
+        """Return the precision of a plan in one phase.
 
         In training, weights are kept as the activations are, and cast for the products. At inference, weights are read
         in the format of the products, or as they are stored; the cache has a format of its own.
@@ -73,7 +73,7 @@ class Precision:
 
 
 def _accumulation_bytes(plan: Plan, activations: float) -> float:
-    """Return the bytes a weight to add its gradient to the accumulated one, 0 where the product adds it itself."""
+    """Return the memory traffic per weight [B] of accumulating its gradient; 0 where the product itself accumulates."""
     if plan.kernels.accumulate:
         return 0.0
     return activations + 2 * element_bytes(plan.formats.gradients)  # read the gradient, read and write the sum

@@ -1,1 +1,1 @@
-"""Many plans as arrays: their fields, their distinct rows, and the fastest that fits memory."""
+"""Sweeps over plans held as arrays: fields of plans, distinct kernels, and the fastest plan that fits in memory."""

@@ -1,4 +1,4 @@
-"""Automatic fields of a plan: every possible value is tried at once, the fastest that fits memory wins."""
+"""Choice of a plan's ``auto`` fields: all possible values are evaluated at once, the fastest that fits memory wins."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAX_CANDIDATES = 200_000  # plans: below a second, some hundred MB
 
 
 def resolved(plan: Plan, workload: Workload, system: System, capacity: float, evaluate: _Evaluate) -> Plan:
-    """Return `plan` without ``auto`` degrees.
+    """Return the plan with each ``auto`` degree of parallelism replaced by the fastest value that fits in memory.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def resolved(plan: Plan, workload: Workload, system: System, capacity: float, ev
 
     Errors
     ------
-    SpecErrors where no value is possible: what the plan asks for cannot be met.
+    SpecErrors where no value is possible under the rules of plans.
     """
     open_fields = [name for name in _SWEPT if getattr(plan.parallel, name) == "auto"]
     if not open_fields:

@@ -1,4 +1,4 @@
-"""Distinct rows of several integer columns: a sweep repeats few distinct kernels many times."""
+"""Distinct rows of integer columns, so that a sweep times each distinct kernel once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from slipstick.core.arrays import IntArray
 
 
 def distinct(columns: Sequence[NDArray[np.generic]]) -> tuple[IntArray, IntArray]:
-    """Return (index of the first row of each distinct kind, kind of each row) of equally long columns.
+    """Return (index of the first row of each distinct kind, kind of each row) of equally long integer columns.
 
     Columns are packed into one integer, because one sort of integers is many times faster than a sort of rows.
 

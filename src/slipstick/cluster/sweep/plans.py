@@ -1,4 +1,4 @@
-"""Many plans at once: one array a field, so that every equation of the cluster model runs over a whole sweep."""
+"""Arrays of plans, one array per field, so that every equation of the cluster model runs over a whole sweep."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AUTO_TIER = -1
 
 @dataclass(frozen=True)
 class Plans:
-    """The swept fields of n plans, each an array of shape (n,). Choices are indices into the tuples above."""
+    """Swept fields of n plans, as arrays of shape (n,); choices are integer codes: indices into the tuples above."""
 
     tp: IntArray
     pp: IntArray
@@ -61,7 +61,7 @@ class Plans:
 
     @property
     def devices(self) -> IntArray:
-        """Devices that each plan uses."""
+        """Number of devices that each plan uses."""
         return self.tp * self.pp * self.dp * self.cp
 
     @property
@@ -85,7 +85,7 @@ class Plans:
 
     @classmethod
     def of_columns(cls, n: int, columns: Mapping[str, object]) -> Plans:
-        """Build from columns (arrays or scalars that broadcast to n); fields left out get a plain plan's value."""
+        """Return n plans of columns (arrays or scalars that broadcast to n); other fields get a plain plan's value."""
         filled: dict[str, NDArray[np.generic]] = {}
         for field in fields(cls):
             flag = field.type == "BoolArray"
@@ -97,7 +97,7 @@ class Plans:
 
     @classmethod
     def of(cls, plans: Sequence[Plan], system: System) -> Plans:
-        """Build from resolved plans (no ``auto`` degree left); network tiers become their index."""
+        """Return arrays of resolved plans (no ``auto`` degree left); network tiers become their index."""
         rows = [_row(plan, system) for plan in plans]
         return cls.of_columns(len(rows), {name: [row[name] for row in rows] for name in rows[0]})
 
@@ -140,7 +140,7 @@ def _row(plan: Plan, system: System) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class _Rule:
-    """A condition that a plan must meet: `holds` over n plans, and how to say that it does not."""
+    """Rule of possible plans: whether it `holds` for each of n plans, and the error message where it does not."""
 
     path: str
     holds: BoolArray
@@ -158,7 +158,7 @@ def _rules(plans: Plans, workload: Workload, system: System) -> list[_Rule]:
 
 
 def _layer_rules(plans: Plans, workload: Workload) -> list[_Rule]:
-    """What the network's sizes must be divided into: heads, layers, experts."""
+    """Rules of divisibility of the network's sizes: heads, layers, experts."""
     network = Decoder.of(workload.network)
     heads = np.array([block.attention.query_heads for block in network.kinds])
     listing = ", ".join(str(h) for h in sorted(set(heads.tolist())))
@@ -193,7 +193,7 @@ def _layer_rules(plans: Plans, workload: Workload) -> list[_Rule]:
 
 
 def _device_rules(plans: Plans, workload: Workload, system: System) -> list[_Rule]:
-    """What devices, batch and sequence must be divided into."""
+    """Rules of divisibility of devices, batch and sequence."""
     world, per_replica, tokens = plans.devices, plans.dp * plans.microbatch, plans.cp * plans.tp
     training = workload.phase is Phase.TRAIN
     return [
@@ -236,7 +236,7 @@ def _device_rules(plans: Plans, workload: Workload, system: System) -> list[_Rul
 
 
 def _tier_rules(plans: Plans, system: System) -> list[_Rule]:
-    """A group that is told its network tier must fit into it."""
+    """Rules that a group with a given network tier fits into that tier."""
     reach = np.array([*(tier.domain or system.devices for tier in system.network.values()), 2**62])  # the last: auto
     spans = {"tp": plans.tp, "dp": plans.tp * plans.cp * plans.dp, "pp": plans.devices}
     conditions = []

@@ -1,1 +1,1 @@
-"""A training step in closed form: layers, messages, pipeline stages, optimizer and memory, over arrays of plans."""
+"""Training steps in closed form over arrays of plans: layers, messages, pipeline stages, optimizer, memory."""

@@ -16,7 +16,7 @@ from slipstick.networks.decoder.layer_shapes import Scores
 
 @dataclass(frozen=True)
 class Activations:
-    """Bytes that one layer keeps of one microbatch under each kind of recomputation, by what they are."""
+    """Activation memory [B] of one layer for one microbatch, by tensor, under each kind of recomputation."""
 
     checkpoint: FloatArray  # the layer's input
     norms: FloatArray  # the norms' inputs and outputs
@@ -27,19 +27,19 @@ class Activations:
 
     @property
     def everything(self) -> FloatArray:
-        """Bytes kept without any recomputation."""
+        """Activation memory without any recomputation [B]."""
         return self.norms + self.projections + self.scores + self.masks
 
     @property
     def without_scores(self) -> FloatArray:
-        """Bytes kept with selective recomputation: the attention core runs again."""
+        """Activation memory with selective recomputation of the attention core [B]."""
         return self.norms + self.projections + self.masks
 
     @classmethod
     def of_block(
         cls, block: Block, decoder: Decoder, shape: Shape, element: float, *, fused: bool, regather: BoolArray
     ) -> Activations:
-        """Return the bytes that one layer keeps of one microbatch.
+        """Return the activation memory [B] of one layer for one microbatch.
 
         Source: Korthikanti et al. 2205.05198, section 4: sbh(10 + 24/t + 5as/(ht)) with tensor parallelism and
         sbh/t (34 + 5as/h) with sequence parallelism, here term by term so that it holds for any block.
@@ -66,7 +66,7 @@ class Activations:
         )
 
     def take(self, index: IntArray) -> Activations:
-        """Return the plans at `index`."""
+        """Return the activation memory of the plans at `index`."""
         return Activations(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
 
 

@@ -30,7 +30,7 @@ _PAPERS = ("kundu2024", "narayanan2021", "korthikanti2022", "ardalani2022")
 
 @dataclass(frozen=True)
 class _Run:
-    """One training question, answered: its setting, its plan without ``auto`` as an array of one, and its step."""
+    """Resolved Question of training: its setting, its plan without ``auto`` as arrays of length one, and its step."""
 
     workload: Workload
     system: System
@@ -39,7 +39,7 @@ class _Run:
     step: TrainingStep
 
     def metric(self, value: float, unit: str, note: str = "") -> Metric:
-        """Return a figure with the basis that it rests on."""
+        """Return a Metric that names the basis (calibrated or data sheet) of its value."""
         return Metric(float(value), unit, "estimated", self.setting.chip.basis, note)
 
 
@@ -48,7 +48,7 @@ def estimate_training(question: Question, price: CollectivePrice | None = None) 
 
     Parameters
     ----------
-    price : the price of the collectives, instead of the closed form.
+    price : a function that times collectives [s] instead of the closed form.
 
     Errors
     ------
@@ -88,7 +88,7 @@ def _bottleneck(step: TrainingStep) -> str:
 
 
 def model_flops(workload: Workload) -> float:
-    """Return the operations that one step must compute: forward once, backward twice, nothing recomputed.
+    """Return the model FLOPs of one training step: forward once, backward twice as much, nothing recomputed.
 
     The convention of MFU (Chowdhery et al. 2204.02311, appendix B), with the full square of attention.
     """
@@ -185,7 +185,7 @@ def _step_energy(run: _Run) -> DeviceEnergy | None:
 
 
 def _facts(run: _Run) -> dict[str, float]:
-    """Return the facts that the named checks read beside the report's figures: rooflines and messages."""
+    """Return the facts that the named checks read besides the report's metrics: rooflines and messages."""
     system, step = run.system, run.step
     peak = max(system.device_as(Accelerator).matrix.values())
     least = model_flops(run.workload) / 2  # a causal kernel skips half of the scores, and nothing else can be skipped

@@ -1,4 +1,4 @@
-"""Exposed messages of a training step: seconds that tensor, context, expert and pipeline parallelism add to it."""
+"""Exposed communication of a training step [s]: time that tensor, context, expert and pipeline parallelism add."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PIPE_CHUNKS = 2  # tp_overlap=pipe: the product is cut in two and one half's me
 
 @dataclass(frozen=True)
 class TensorMessages:
-    """Times of one collective over the tensor parallel ranks on one layer's activations, (n,), and its bytes."""
+    """Times [s] of tensor-parallel collectives on one layer's activations, arrays of shape (n,), and their bytes."""
 
     all_reduce: FloatArray
     all_gather: FloatArray
@@ -28,7 +28,7 @@ class TensorMessages:
 
     @classmethod
     def of(cls, setting: TrainingSetting, plans: Plans) -> TensorMessages:
-        """Return the collectives on a full activation (microbatch * sequence/cp * hidden elements)."""
+        """Return the tensor-parallel collectives on a full activation (microbatch * sequence/cp * hidden elements)."""
         first, kind = distinct([plans.tp, plans.cp, plans.microbatch, plans.tp_tier])
         some = plans.take(first)
         size = some.microbatch * (setting.sequence / some.cp) * setting.decoder.hidden * setting.precision.activations
@@ -40,7 +40,7 @@ class TensorMessages:
 def exposed_tensor(
     setting: TrainingSetting, plans: Plans, block: Block, layer: LayerTime, sent: TensorMessages
 ) -> tuple[FloatArray, FloatArray]:
-    """Return seconds (forward, backward) that one layer waits for tensor parallel messages.
+    """Return the exposed time [s] (forward, backward) of one layer's tensor-parallel messages.
 
     Two all-reduces each way (Shoeybi et al. 1909.08053), each a gather and a scatter with sequence parallelism, whose
     backward pass gathers twice more, behind the products (Korthikanti et al. 2205.05198, section 4.2.2). Asynchronous
@@ -61,19 +61,19 @@ def exposed_tensor(
 
 
 def _hidden_behind(message: FloatArray, compute: FloatArray, slowdown: float) -> FloatArray:
-    """Return what a message beside a computation adds to it: what sticks out, and what it takes from the memory."""
+    """Return the time [s] that an overlapped message adds to a computation: its excess, and its slowdown of memory."""
     return np.maximum(0.0, message - compute) + slowdown * np.minimum(message, compute)
 
 
 def _after_overlap(message: FloatArray, compute: FloatArray, chunks: IntArray, slowdown: float) -> FloatArray:
-    """Return what a message cut in `chunks` still adds to a computation cut alike: all of it in one chunk."""
+    """Return the time [s] that a message in `chunks` adds to a computation in as many; all of it for one chunk."""
     hidden = np.minimum(message, compute)
     piped = np.maximum(0.0, message - compute) + hidden / chunks + slowdown * hidden * (1 - 1 / chunks)
     return np.where(chunks > 1, piped, message)
 
 
 def context_exchange(setting: TrainingSetting, plans: Plans, block: Block, layer: LayerTime) -> FloatArray:
-    """Return seconds that one layer waits for keys and values of the other context ranks, forward and backward.
+    """Return the exposed time [s] of one layer's key and value exchange among context ranks, forward and backward.
 
     The blocks travel round a ring behind the attention core (ring attention, Liu et al. 2310.01889); their gradients
     come back in the backward pass.
@@ -93,7 +93,7 @@ def context_exchange(setting: TrainingSetting, plans: Plans, block: Block, layer
 
 
 def expert_exchange(setting: TrainingSetting, plans: Plans, block: Block) -> FloatArray:
-    """Return seconds of one layer's two all-to-alls (dispatch and combine), one way.
+    """Return the time [s] of one layer's expert all-to-alls (dispatch and combine) in one pass direction.
 
     A device sends each of its tokens to `active` experts; tensor parallel ranks that share the experts send a share.
     """
@@ -106,7 +106,7 @@ def expert_exchange(setting: TrainingSetting, plans: Plans, block: Block) -> Flo
 
 
 def pipeline_message(setting: TrainingSetting, plans: Plans, sent: TensorMessages) -> FloatArray:
-    """Return seconds of one activation from a stage to the next; split over the tensor parallel ranks if it can be.
+    """Return the time [s] of one activation's send to the next pipeline stage, split over tensor ranks if possible.
 
     Pipeline ranks are the outermost: neighbours stand tp*cp*dp devices apart (Megatron-LM's order tp-cp-dp-pp).
     """
@@ -122,7 +122,7 @@ def pipeline_message(setting: TrainingSetting, plans: Plans, sent: TensorMessage
 
 
 def bytes_sent(setting: TrainingSetting, plans: Plans, gradients: FloatArray) -> dict[str, FloatArray]:
-    """Return the bytes that the average device sends in one step, by the parallelism that sends them, (n,).
+    """Return the bytes that the average device sends per training step, by kind of parallelism, arrays of shape (n,).
 
     Parameters
     ----------

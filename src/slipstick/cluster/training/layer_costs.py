@@ -1,4 +1,4 @@
-"""Layers of a training step on one device, undivided: seconds by the kernel models, bytes by the formats."""
+"""Costs of unsharded layers of a training step on one device: times [s] by the kernel models, bytes by the formats."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from slipstick.core.workload import Phase, Workload
 
 
 def layer_costs(workload: Workload, system: System, plan: Plan, microbatch: int) -> tuple[Layer, ...]:
-    """Return the layers of `workload` for one microbatch on one device of `system`, in order.
+    """Return the costs of the unsharded layers of `workload`, in order, for one microbatch on one device of `system`.
 
-    Of the plan, only the formats and kernels matter; how it divides the work is for whoever asks.
+    Of the plan, only the formats and kernels matter; its parallelism is ignored.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def layer_costs(workload: Workload, system: System, plan: Plan, microbatch: int)
 
 
 def with_efficiency(layers: Sequence[Layer], peak: float, efficiency: float) -> tuple[Layer, ...]:
-    """Return the layers with their times scaled so that all of them together reach `efficiency` of `peak` [FLOP/s].
+    """Return the layers with times scaled so that all layers together reach `efficiency` times `peak` [FLOP/s].
 
     Errors
     ------

@@ -1,4 +1,4 @@
-"""Times of one layer, of the embedding and of the head: forward, backward, and the part that recomputation repeats."""
+"""Times of one layer, of the embedding and of the head [s]: forward, backward, and recomputation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from slipstick.core.workload import Phase
 
 @dataclass(frozen=True)
 class LayerTime:
-    """Seconds of one layer on one device, each (u,). The host's time bounds the device's from below."""
+    """Times of one layer on one device [s], arrays of shape (plans,); host time bounds device time from below."""
 
     forward: FloatArray
     backward: FloatArray
@@ -34,12 +34,12 @@ class LayerTime:
     traffic: FloatArray  # bytes to and from DRAM in both passes
 
     def take(self, index: IntArray) -> LayerTime:
-        """Return the plans at `index`."""
+        """Return the times of the plans at `index`."""
         return LayerTime(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
 
 
 def layer_times(setting: TrainingSetting, plans: Plans) -> tuple[list[LayerTime], LayerTime, LayerTime]:
-    """Return the times of each kind of layer, of the embedding, and of the head with the loss, (n,) each."""
+    """Return the times [s] of each kind of layer, of the embedding, and of the head with the loss, of shape (n,)."""
     first, kind = distinct([plans.tp, plans.cp, plans.ep, plans.etp, plans.microbatch, plans.sp])
     shape = setting.shape(plans.take(first))
     lists = decoder_kernels(setting.decoder, shape, Phase.TRAIN, setting.precision, fused=setting.fused)
@@ -48,7 +48,7 @@ def layer_times(setting: TrainingSetting, plans: Plans) -> tuple[list[LayerTime]
 
 
 def _times(lists: list[list[Kernel]], precision: Precision, chip: Chip, width: int) -> list[LayerTime]:
-    """Time several kernel lists, forward and backward, in one call of the kernel model."""
+    """Return the times [s] of several kernel lists, forward and backward, from one call of the kernel model."""
     backwards = [backward_kernels(kernels, precision) for kernels in lists]
     everything = [kernel for kernels in (*lists, *backwards) for kernel in kernels]
     timed = time_kernels(everything, chip, width)

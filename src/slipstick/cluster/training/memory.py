@@ -20,7 +20,7 @@ _WINDOW = 2  # layers' worth of an offloaded tensor that stays on the device: on
 
 @dataclass(frozen=True)
 class Residents:
-    """Bytes on one device of each stage kind, (n, K) each, and the parameters that they come from.
+    """Training memory [B] of one device per kind of pipeline stage, arrays (plans, kinds), and the parameter counts.
 
     `host` lies in the host's memory and is not part of `total`.
     """
@@ -43,12 +43,12 @@ class Residents:
 
     @property
     def total(self) -> FloatArray:
-        """Bytes on the device, all parts together."""
+        """Total memory on the device [B], all parts together."""
         return np.asarray(sum(getattr(self, part) for part in self.PARTS))
 
     @classmethod
     def of(cls, setting: TrainingSetting, plans: Plans, kinds: Stages) -> Residents:
-        """Return the bytes of each stage: 1F1B keeps p - i microbatches' activations on stage i, GPipe all of them."""
+        """Return the memory of each stage kind; in 1F1B, stage i of p keeps p - i microbatches' activations."""
         parameters, layers = _layers(setting, plans)
         dense = kinds.on_stages([own for own, _ in parameters])
         experts = kinds.on_stages([own for _, own in parameters])

@@ -1,4 +1,4 @@
-"""Data parallelism, ZeRO, the optimiser and offloading: seconds that they add to a training step."""
+"""Time [s] that data parallelism, ZeRO, the optimiser and offloading add to a training step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ADAM_TRAFFIC = 34.0
 
 
 def _gradient_messages(setting: TrainingSetting, plans: Plans, residents: Residents) -> tuple[FloatArray, FloatArray]:
-    """Return seconds (reduction of gradients, gathering of updated weights) by stage kind, (n, K).
+    """Return the times [s] of (gradient reduction, gathering of updated weights), arrays (plans, stage kinds).
 
     Without ZeRO an all-reduce; with it a reduce-scatter and an all-gather (Rajbhandari et al. 1910.02054, section 7).
     """
@@ -124,7 +124,7 @@ def _block_tensors(block: Block, decoder: Decoder) -> int:
 def exposed_update(
     setting: TrainingSetting, plans: Plans, residents: Residents, backward: FloatArray, forward: FloatArray
 ) -> FloatArray:
-    """Return seconds that the step waits for gradients and updated weights, (n,).
+    """Return the exposed time [s] per step of gradient reduction and weight gathering, of shape (n,).
 
     Overlapped, a stage's reduction hides behind the last microbatch's backward pass but for its last bucket, and the
     gathering behind the next step's first forward pass; the slowest stage decides. Interleaved, a chunk's gradients are
@@ -143,7 +143,7 @@ def exposed_update(
 
 
 def exposed_message(message: FloatArray, compute: FloatArray, slow: float) -> FloatArray:
-    """Return the seconds of a message in buckets that `compute` seconds beside it do not hide.
+    """Return the exposed time [s] of a bucketed message that overlaps with `compute` seconds of computation.
 
     The last bucket has nothing left to hide it; what is hidden slows the computation by the share `slow` of itself.
     """
@@ -156,7 +156,7 @@ _BUCKET = 0.05  # share of the gradients in the last bucket, which nothing is le
 
 
 def optimizer_time(setting: TrainingSetting, plans: Plans, residents: Residents) -> FloatArray:
-    """Return seconds of the optimiser's update on the fullest stage: bound by memory, or by the host link, (n,)."""
+    """Return the time [s] of the optimiser's update on the fullest stage, bound by memory or by the host link, (n,)."""
     shard = plans.zero[:, None] >= 1
     dense = residents.dense / np.where(shard, (plans.dp * plans.cp)[:, None], 1)
     experts = residents.experts / np.where(shard, plans.expert_replicas[:, None], 1)
@@ -171,7 +171,7 @@ def optimizer_time(setting: TrainingSetting, plans: Plans, residents: Residents)
 def offload_waits(
     setting: TrainingSetting, plans: Plans, layer: LayerTime, weights: FloatArray, activations: FloatArray
 ) -> FloatArray:
-    """Return exposed seconds of one layer and microbatch for tensors that come from, or go to, the host's memory."""
+    """Return the exposed time [s] of offloading per layer and microbatch: tensors moved from and to host memory."""
     if not (plans.offload_weights.any() or plans.offload_activations.any()):
         return np.zeros(len(plans))
     moved = np.where(plans.offload_weights, weights * setting.state_bytes.weights, 0.0)

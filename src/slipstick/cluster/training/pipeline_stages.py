@@ -1,4 +1,4 @@
-"""Pipeline stages: the layers that each stage holds, and the few kinds of stage that differ."""
+"""Pipeline stages: the layers of each stage, and the distinct kinds of stage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from slipstick.core.arrays import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class Stages:
-    """Kinds of pipeline stage of u plans; K is the largest number of kinds of one plan.
+    """Distinct pipeline stages of each of u plans, as arrays (u, K); K is the largest number of kinds of one plan.
 
     Stages that hold the same layers are one kind, whose first (most loaded in a 1F1B schedule) stage stands for it.
 
@@ -32,7 +32,7 @@ class Stages:
 
     @classmethod
     def of(cls, layers: LayerStack, plans: Plans) -> Stages:
-        """Return the kinds of stage of each plan, from its pipeline degree and interleave."""
+        """Return the distinct pipeline stages of each plan, from its pipeline degree and interleave."""
         first, row = distinct([plans.pp, plans.interleave])
         pairs = zip(plans.pp[first].tolist(), plans.interleave[first].tolist(), strict=True)
         kinds = [_kinds(layers, degree, interleave) for degree, interleave in pairs]
@@ -42,11 +42,11 @@ class Stages:
         return cls(table[..., 0], table[..., 1], table[..., 4:], table[..., 2], table[..., 3]).take(row)
 
     def on_stages(self, per_layer: Sequence[FloatArray]) -> FloatArray:
-        """Return the sum over the layers of each stage, (u, K), of an amount per layer of each kind, (u,) each."""
+        """Return the sum (plans, stage kinds) over each stage's layers of amounts per block type, (plans,) each."""
         return np.asarray(sum(self.layers[..., b] * layer[:, None] for b, layer in enumerate(per_layer)))
 
     def take(self, index: IntArray) -> Stages:
-        """Return the rows of `index`."""
+        """Return the stages of the plans at `index`."""
         return Stages(
             self.first[index], self.copies[index], self.layers[index], self.embedding[index], self.head[index]
         )
@@ -54,7 +54,7 @@ class Stages:
 
 @dataclass(frozen=True)
 class LayerStack:
-    """Layers that pipeline stages are cut from, in order, and their costs.
+    """Ordered layers that are cut into pipeline stages, with their relative costs.
 
     order : (layers,) the block type of each layer, in order.
     costs : (b,) relative cost of a layer of each type.

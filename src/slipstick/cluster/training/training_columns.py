@@ -44,7 +44,7 @@ _COLUMNS = _field_columns()
 
 
 def _accepts(path: str, value: Any) -> bool:
-    """Tell whether a value is one that columns take: ``auto`` degrees are chosen plan by plan, but for dp."""
+    """Return whether columns hold a field's value: ``auto`` degrees, except dp, are chosen plan by plan instead."""
     return value != "auto" or not path.startswith("parallel.") or path == "parallel.dp"
 
 

@@ -29,7 +29,7 @@ _LOSS_COPIES = 2.5
 
 @dataclass(frozen=True)
 class _StateBytes:
-    """Bytes a parameter of what training keeps; mixed precision with Adam: Rajbhandari et al. 1910.02054, section 3."""
+    """Training state per parameter [B], as in mixed precision with Adam (Rajbhandari et al. 1910.02054, section 3)."""
 
     weights: float = 2.0
     gradients: float = 4.0
@@ -56,7 +56,7 @@ class TrainingSetting:
 
     @classmethod
     def of(cls, workload: Workload, system: System, plan: Plan) -> TrainingSetting:
-        """Return the setting of a workload on a system: what plans with the formats and kernels of `plan` share.
+        """Return the setting of a workload on a system, shared by all plans with the formats and kernels of `plan`.
 
         Errors
         ------
@@ -87,12 +87,12 @@ class TrainingSetting:
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
-        """Kinds of layer of the network, each once."""
+        """Distinct kinds of layer of the network."""
         return self.decoder.kinds
 
     @cached_property
     def stack(self) -> LayerStack:
-        """Layers in order, as pipeline stages are cut from them."""
+        """Layers in order, with their costs, from which pipeline stages are cut."""
         decoder = self.decoder
         single = [block.model_copy(update={"count": 1}) for block in self.blocks]
         kinds = [single.index(block.model_copy(update={"count": 1})) for block in decoder.blocks]
@@ -118,6 +118,6 @@ def _unfused(chip: Chip) -> Chip:
 
 
 def _state_bytes(plan: Plan, precision: Precision) -> _StateBytes:
-    """Return bytes a parameter; beside accumulated gradients stand those of the last pass where a kernel adds them."""
+    """Return the state per parameter [B]; a kernel that accumulates gradients also keeps those of the last pass."""
     gradients = element_bytes(plan.formats.gradients) + (0.0 if plan.kernels.accumulate else precision.activations)
     return _StateBytes(precision.weights, gradients, ADAM_STATES * element_bytes("fp32"))

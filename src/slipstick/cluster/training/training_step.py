@@ -34,7 +34,7 @@ _PER_MICROBATCH = (*_PARTS[:6], "data_parallel", "offload", "host")
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """A training step of n plans.
+    """Training step of n plans: time by part [s], memory by stage [B] and bytes sent.
 
     parts : seconds by part, (n,) each, on the slowest stage; they sum to `time`.
     residents : bytes by part and stage kind, (n, K).
@@ -51,22 +51,22 @@ class TrainingStep:
 
     @property
     def time(self) -> FloatArray:
-        """Seconds of the whole step."""
+        """Time of the whole training step [s]."""
         return np.asarray(sum(self.parts.values()))
 
     @property
     def sent(self) -> FloatArray:
-        """Bytes that the average device sends."""
+        """Bytes that the average device sends per step."""
         return np.asarray(sum(self.messages.values()))
 
     @property
     def peak_memory(self) -> FloatArray:
-        """Bytes of the fullest stage."""
+        """Peak memory of a device [B], on the fullest stage."""
         return np.asarray(self.residents.total.max(axis=1))
 
 
 def training_step(setting: TrainingSetting, plans: Plans) -> TrainingStep:
-    """Return the training step of each plan, (n,).
+    """Return the training step of each plan: time, memory and bytes sent, as arrays over plans.
 
     The pipeline takes m * t_max + (sum of t_i - t_max) / v: the slowest stage works all the time while the others
     fill and drain (Narayanan et al. 2104.04473, section 2.2; uneven stages by their own times).

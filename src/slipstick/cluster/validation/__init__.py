@@ -1,1 +1,1 @@
-"""Published and measured rows, replayed: one reference format a file."""
+"""Published and measured figures of clusters, compared with ours: one module per format of reference CSV."""

@@ -1,4 +1,4 @@
-"""The `gemm_measured` format: measured matrix products, replayed as their benchmark ran them."""
+"""Suite of the `gemm_measured` format: measured matrix products, modelled as their benchmark ran them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _answer(key: Key, sizes: FloatArray) -> tuple[FloatArray, str]:
 
 
 def _note(name: str, constants: KernelConstants) -> str:
-    """Say where the constants are not of this generation and format."""
+    """Return a note where the constants are not of this device generation and number format, else nothing."""
     if not constants.calibrated:
         return "no calibration for this GPU: data sheet, with medians of the calibrated generations"
     if constants.of(name) is constants.formats.get(name) or (name == "fp16" and "bf16" in constants.formats):

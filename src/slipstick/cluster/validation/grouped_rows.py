@@ -1,4 +1,4 @@
-"""Replay of tables with thousands of measured rows: one array evaluation for those of one device and kind."""
+"""Comparison with tables of thousands of measured rows: one array evaluation per device and kind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LARGEST = 2.0**50  # of a size: products of four stay finite
 
 @dataclass(frozen=True)
 class MeasuredTable(Suite):
-    """Suite of a table of measured times: the columns that make a question, and the model that answers it.
+    """Validation suite of a table of measured times: its key and size columns, and the model that predicts the times.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class MeasuredTable(Suite):
     about: str = ""
 
     def replay(self, rows: list[RowDict]) -> Validation:
-        """Answer every row in its order; rows that cannot be read or answered are listed with the reason."""
+        """Return the comparison of every row, in order; rows not readable or not modelled are listed with reasons."""
         answered: dict[int, Row] = {}
         skipped: dict[int, tuple[str, str]] = {}
         groups: dict[Key, list[tuple[int, list[float]]]] = {}
@@ -85,13 +85,13 @@ def replay_groups(
     identity: str,
     answer: Callable[[list[RowDict]], list[list[Row]]],
 ) -> Validation:
-    """Return the replay of rows that are answered group by group; each row has one figure or more.
+    """Return the comparison of rows that are modelled group by group, each with one figure or more.
 
     Parameters
     ----------
     key : row -> texts that the rows of a group share.
     identity : column that names a row.
-    answer : rows of a group -> our figures beside the measured ones, for each row.
+    answer : rows of a group -> our figures and the measured ones, for each row.
     """
     groups: dict[Key, list[int]] = {}
     for place, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""Prefill and decode as published, replayed: first tokens, whole requests and rates of the `llm_validation` format."""
+"""Our figures for published prefill and decode rows of the `llm_validation` format: latencies and rates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SCALES = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
 def inference_figure(row: Row) -> float:
-    """Return our figure for a row of kind prefill or decode, in the row's unit."""
+    """Return the modelled figure for a CSV row of kind prefill or decode, in the row's unit."""
     case = inference_case(row)
     workload = case.workload
     setting, plans = InferenceSetting.of(workload, case.system, case.plan), Plans.of([case.plan], case.system)
@@ -27,7 +27,7 @@ def inference_figure(row: Row) -> float:
 
 
 def _in_unit(unit: str, setting: InferenceSetting, plans: Plans, load: Load) -> float:
-    """Return what a unit asks for: ``ms time to first token``, ``s end-to-end``, ``output tok/s/gpu``, ..."""
+    """Return the figure that a unit names: ``ms time to first token``, ``s end-to-end``, ``output tok/s/gpu``, ..."""
     words = unit.lower()
     served = static_batch(setting, plans, load)
     if "tok/s" in words or "tokens/s" in words:

@@ -1,4 +1,4 @@
-"""The `llm_validation` format: published training steps, memory, prefill and decode, one row a case."""
+"""Suite of the `llm_validation` format: published training steps, memory, prefill and decode, one row per case."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _LlmSuite(Suite):
     about = "published training steps, memory footprints, prefill and decode of language models"
 
     def replay(self, rows: list[RowDict]) -> Validation:
-        """Answer every row; what cannot be answered is listed with its reason."""
+        """Return the comparison of every row with our figure; rows that cannot be modelled are listed with reasons."""
         replayed, skipped = [], []
         for row in rows:
             try:

@@ -1,4 +1,4 @@
-"""The `llm_nanotron_h100` format: a sweep of training plans, with those that ran out of memory."""
+"""Suite of the `llm_nanotron_h100` format: a measured sweep of training plans, out-of-memory runs included."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _NanotronSuite(Suite):
     about = "a sweep of training plans on H100 nodes: tokens/s, and whether they ran out of memory"
 
     def replay(self, rows: list[RowDict]) -> Validation:
-        """Answer every row; rows of one network, batch and state of the network run as one array."""
+        """Return the comparison of every row; rows of equal model, batch and network state run as one array."""
         return replay_groups(
             self.name,
             rows,
@@ -70,7 +70,7 @@ _SLOW_BASE, _SLOW_NODE = 3.5e-3, 0.9e-3  # s, s a node: between the two states
 
 
 def _group(rows: Sequence[RowDict]) -> list[list[Row]]:
-    """Answer rows that differ in their plans only: throughput, and 1 where the plan fits into memory, else 0."""
+    """Return the figures of rows that differ in their plans only: throughput, and 1 where the plan fits, else 0."""
     first = _sequences(dict(rows[0]))
     case = training_case(first)
     state = _technology(rows[0])

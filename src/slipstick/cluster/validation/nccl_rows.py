@@ -1,4 +1,4 @@
-"""The `nccl_measured` format: measured collectives, replayed on the GPU's own network."""
+"""Suite of the `nccl_measured` format: measured collectives, modelled on the GPU's own network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _answer(key: Key, sizes: FloatArray) -> tuple[FloatArray, str]:
 
 
 def _note(tiers: list[NetworkTier], ranks: int) -> str:
-    """Name the links that the groups use and that have no constants of their own."""
+    """Return a note that names the links in use that have no constants of their own."""
     used = [tier for place, tier in enumerate(tiers) if place == 0 or tiers[place - 1].domain < ranks]
     guessed = [tier.name for tier in used if not tier.constants.calibrated]
     return f"no calibration for {', '.join(guessed)}: data sheet, with constants of other links" if guessed else ""

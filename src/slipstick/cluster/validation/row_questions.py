@@ -1,4 +1,4 @@
-"""Rows of the reference CSVs as Workload, System and Plan: empty cells are `auto`, names go through the catalogues."""
+"""Rows of reference CSVs as Workload, System and Plan: empty cells are `auto`, names are looked up in catalogues."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Case:
-    """One row: what ran, where and how. `complete` says that the row left no field of the plan open."""
+    """Run that a reference row describes: Workload, System, Plan; `complete` if the row fixes all plan fields."""
 
     workload: Workload
     system: System
@@ -32,7 +32,7 @@ class Case:
 
 
 def number(row: Row, column: str) -> int | None:
-    """Return a column as an integer, None where it is empty or missing.
+    """Return the integer in a row's column, None where it is empty or missing.
 
     Errors
     ------

@@ -1,4 +1,4 @@
-"""The `llm_serving` format: measured serving engines, replayed as a continuous batch in its steady state."""
+"""Suite of the `llm_serving` format: measured serving engines, modelled as continuous batching in steady state."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class _ServingSuite(Suite):
     about = "serving engines under load: time to first token, time per output token, throughput"
 
     def replay(self, rows: list[RowDict]) -> Validation:
-        """Answer every row with three figures; rows of one network on the same devices run as one array."""
+        """Return the comparison of every row by three figures; rows of equal network and devices run as one array."""
         return replay_groups(
             self.name,
             rows,

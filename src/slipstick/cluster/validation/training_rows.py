@@ -1,4 +1,4 @@
-"""Training steps as published, replayed: seconds, throughputs and memory of the `llm_validation` format."""
+"""Our figures for published training rows of the `llm_validation` format: step time, throughput and memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TERA = 1e12
 
 
 def training_figure(row: Row) -> float:
-    """Return our figure for a row of kind train, in the row's unit."""
+    """Return the modelled figure for a CSV row of kind train, in the row's unit."""
     case = training_case(row)
     setting = TrainingSetting.of(case.workload, case.system, case.plan)
     plans = _resolved_plans(case, setting)
@@ -65,7 +65,7 @@ def _narayanan_flops(workload: Workload) -> float:
 
 
 def memory_figure(row: Row) -> float:
-    """Return our figure for a row of kind memory, in the row's unit."""
+    """Return the modelled memory for a CSV row of kind memory, in the row's unit."""
     case = training_case(row)
     setting = TrainingSetting.of(case.workload, case.system, case.plan)
     plans = _resolved_plans(case, setting)
