@@ -1,5 +1,4 @@
-"""Hybrid parallelism: time to converge against devices, with more workers or more devices per worker (Pal et al. 2019).
-"""
+"""Hybrid parallelism: time to converge with more workers, or more devices per worker (Pal et al. 2019)."""
 
 from __future__ import annotations
 
@@ -104,8 +103,7 @@ def _case(workload: WorkloadSpec, system: str, options: Mapping[str, Any], remar
 
 
 def _epochs(options: Mapping[str, Any], remark: _Remark) -> Epochs:
-    """Return epochs to converge against batch size: the user's, a model fitted to a file, or the critical-batch model.
-    """
+    """Return epochs to converge against batch size: measured, a model fitted to them, or the critical-batch model."""
     from slipstick.cluster.convergence.epochs_to_target import CriticalBatch, EpochCurve
 
     points, critical, least = options.get("epochs"), options.get("critical_batch"), options.get("least_epochs")

@@ -1,5 +1,4 @@
-"""Listings and fields of catalogues: systems, workloads, formats, plans, technologies, topologies, suites, data sets.
-"""
+"""Listings and fields of catalogues: systems, workloads, formats, plans, technologies, topologies, suites, data."""
 
 from __future__ import annotations
 

@@ -89,9 +89,7 @@ class Engine:
         return "; ".join(filter(None, (self._group_text(group, names) for group, names in groups.items()))) or "none"
 
     def _group_text(self, group: str, names: list[str]) -> str:
-        """Return the plan fields read of one group: ``parallel``, ``parallel but cp``, ``parallel.dp,
-        parallel.zero=0|1``.
-        """
+        """Return the plan fields read of one group, as ``parallel but cp`` or ``parallel.dp, parallel.zero=0|1``."""
         paths = [f"{group}.{name}".strip(".") for name in names]
         read = [path for path in paths if self.reads(path)]
         limited = any(self.values(path) for path in read)

@@ -59,7 +59,7 @@ class Formatted(nn.Module):
         return self.form.encoding.encode(channels_last(weight.detach().cpu().double().numpy()), self.side)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Return the values that the format keeps of the weight, with the weight's gradient."""
+        """Return the weight as the format decodes it, with a straight-through gradient."""
         source = weight if self.policy == "step" else self._of_epoch(weight)
         if self.values is None or source._version != self.version:
             self.last, self.version = self.encoded(source), source._version
@@ -71,7 +71,7 @@ class Formatted(nn.Module):
         return self.values + (through - through.detach())  # the kept values to the bit: what is added is zero
 
     def _of_epoch(self, weight: Tensor) -> Tensor:
-        """Return the encoded weight as of the start of this epoch."""
+        """Return the weight that this epoch is computed with, taken at the epoch's start."""
         if self.behind is None:
             self.behind = weight.detach().clone()
         elif self.begins and self.training:

@@ -1,5 +1,4 @@
-"""Validation against the hybrid parallelism paper: its gains against our bands of SU^M, and operator counts of graphs.
-"""
+"""Validation against the hybrid parallelism paper: its gains against our bands of SU^M, and operator counts."""
 
 from __future__ import annotations
 

@@ -28,8 +28,7 @@ def _rescaled(value: Any, left: Any, multiplier: Any, right: Any) -> Any:
 def requantise(
     sums: NDArray[Any], bias: NDArray[np.int32], scaling: NDArray[np.int32], zero: int, low: int, high: int, out: Any
 ) -> None:
-    """Requantise sums [rows, filters] to integer codes; `scaling` [3, filters]: left shifts, multipliers, right shifts.
-    """
+    """Requantise sums [rows, filters] to integer codes; `scaling` [3, filters]: left shift, multiplier, right shift."""
     rows, filters = sums.shape
     left, multiplier, right = scaling[0], scaling[1], scaling[2]
     least, most, origin = np.int32(low), np.int32(high), np.int32(zero)
