@@ -8,8 +8,7 @@ from torch.nn import functional
 
 
 class LanguageModel(nn.Module):
-    """LSTM language model (Jozefowicz et al. 1602.02410, table 1): BigLSTM is two layers of 8192 cells, projection
-    1024.
+    """LSTM language model (Jozefowicz et al. 1602.02410, table 1); BigLSTM: 2 layers, 8192 cells, projection 1024.
 
     Examples
     --------

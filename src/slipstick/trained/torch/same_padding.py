@@ -7,7 +7,7 @@ from torch.nn import functional
 
 
 class SameConv(nn.Conv2d):
-    """Convolution with SAME padding, ceil(side / stride) outputs per side; an odd padding has its larger half behind.
+    """Convolution with SAME padding: ceil(side / stride) outputs per side; the larger half of an odd padding is behind.
     """
 
     def forward(self, x: Tensor) -> Tensor:
