@@ -40,9 +40,7 @@ class _Run:
 
     @property
     def steps(self) -> int:
-        """Steps per epoch; the last batch may be smaller, but a single leftover image is dropped (batch norms need
-        two).
-        """
+        """Steps per epoch; the last batch may be smaller; a single leftover image is dropped (batch norms need two)."""
         whole, rest = divmod(len(self.data.train), self.recipe.batch)
         return whole + (rest > 1 or not whole)
 

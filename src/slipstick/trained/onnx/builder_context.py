@@ -50,8 +50,7 @@ class FileFacts:
     numbers: set[str] = field(default_factory=set)
 
     def flow(self, name: str) -> str:
-        """Return the name of a run-time value (computed from the image); ValueError for a constant or an absent input.
-        """
+        """Return the name of a run-time value (computed from the image); ValueError for a constant or absent input."""
         if not name or name in self.constants:
             raise ValueError(f"its first input is a constant: {name}")
         return name

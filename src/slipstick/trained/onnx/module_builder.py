@@ -121,7 +121,7 @@ class _Maker:
         self._operands[value] = self._unique(value)
 
     def _filled(self, empty: nn.Module, weights: tuple[Weight, ...], name: str) -> nn.Module:
-        """Return a layer with its weights; layers that read the same constants share one layer's parameters."""
+        """Return a layer with its weights; layers that read the same constants share their parameters."""
         layer = copy.deepcopy(empty)
         for use in weights:
             place = getattr(layer, use.attribute)
@@ -135,8 +135,7 @@ class _Maker:
         return layer
 
     def _tensor(self, constant: str, role: str, shape: tuple[int, ...] | None) -> Tensor:
-        """Return a constant as parameter or buffer, one tensor per constant; SlipstickError for two conflicting roles.
-        """
+        """Return a constant as parameter or buffer, one tensor per constant; SlipstickError for conflicting roles."""
         if constant not in self._tensors:
             values = floats(self._parsed.constants[constant])
             turned = np.ascontiguousarray(values.T) if role.endswith("transposed") else values

@@ -7,8 +7,7 @@ from torch.nn import functional
 
 
 class SameConv(nn.Conv2d):
-    """Convolution with SAME padding: ceil(side / stride) outputs per side; the larger half of an odd padding is behind.
-    """
+    """Convolution with SAME padding: ceil(side / stride) outputs per side; the larger half of the padding is behind."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) -> (N, out, ceil(H / stride), ceil(W / stride))."""
