@@ -35,9 +35,7 @@ class RowSizes(Spec):
 
     @property
     def is_gpt(self) -> bool:
-        """Whether the sizes are a GPT's: no gate, and a feed-forward width that is 4 times the hidden width or not
-        given.
-        """
+        """Whether the sizes are a GPT's: ungated or, if unknown, a feed-forward width of 4 hidden widths or none."""
         return not self.gated if self.gated is not None else self.ffn in (None, 4 * (self.hidden or 0))
 
     def config(self) -> dict[str, Any]:

@@ -73,8 +73,7 @@ class ConfigReader:
         return str(self._checked(names, default, lambda value: isinstance(value, str), "not text"))
 
     def _checked(self, names: tuple[str, ...], default: Any, fits: Callable[[Any], bool], fault: str) -> Any:
-        """Return the value of the first of `names` that has one; `default` if none has, or after recording a `fault`.
-        """
+        """Return the first value of a field under any of `names`; `default` if absent, or after recording a `fault`."""
         name, value = self.raw(*names)
         if value is None:
             return default

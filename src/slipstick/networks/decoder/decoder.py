@@ -136,7 +136,7 @@ class Decoder(Network):
 
     @property
     def multiplied_parameters(self) -> int:
-        """Number of active parameters that are multiplied, not looked up; FLOPs per token are nearly twice it."""
+        """Number of active parameters in matrix products, not looked up; about half the FLOPs of one token."""
         looked_up = (self.positions + (0 if self.tied_embeddings else self.vocabulary)) * self.hidden
         return self.active_parameters - looked_up
 
@@ -169,8 +169,7 @@ class Decoder(Network):
         return None if self.quantisation is None else self.quantisation.format
 
     def default_sizes(self, phase: Phase, devices: int, microbatch: int = 1) -> dict[str, int]:
-        """Return the default batch and lengths [tokens]: a microbatch per device in training, one request in inference.
-        """
+        """Return default batch and lengths [tokens]: a microbatch per device in training, else one request."""
         longest = self.max_positions or _DEFAULT_TRAINING_SEQUENCE
         if phase is Phase.TRAIN:
             return {"batch": devices * microbatch, "sequence": min(_DEFAULT_TRAINING_SEQUENCE, longest)}

@@ -71,7 +71,7 @@ class Projection:
 
     @property
     def flops(self) -> int:
-        """Number of operations of the forward pass for one token; a multiply-accumulate counts as two."""
+        """Number of FLOPs of the forward pass per token; a multiply-accumulate counts as two."""
         return 2 * self.visits * self.batch * self.k * self.n
 
     def local(self, tp: Any) -> tuple[Any, Any, Any]:

@@ -19,7 +19,7 @@ _INPUT = ""
 
 @dataclass(frozen=True)
 class _Pass:
-    """Sizes of one forward pass: batch, sequence and context."""
+    """Sizes of one forward pass: network, phase, batch, sequence and context."""
 
     network: DecoderSizes
     phase: Phase

@@ -13,8 +13,7 @@ from slipstick.networks.graphs.recurrent import Lstm, Size, blocks, lookup, prod
 
 
 class BigLstm(OperatorGraph):
-    """LSTM layers with projection between embedding and softmax (Jozefowicz et al. 1602.02410, table 1:
-    LSTM-8192-1024).
+    """BigLSTM language model: LSTM layers with projection (Jozefowicz et al. 1602.02410, table 1: LSTM-8192-1024).
 
     In training the softmax is sampled: one set of `samples` words for the batch. Each node of the graph is a `block`
     of time steps.

@@ -33,7 +33,7 @@ class ImportedGraph(OperatorGraph):
         return self.count
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
-        """Return the traced operations, of the example's samples; training and inference are alike."""
+        """Return the traced operations, scaled to one sample; training and inference are alike."""
         check_one_position(self, sequence)
         return [scaled(op, 1, self.batch) for op in self.operations]
 
