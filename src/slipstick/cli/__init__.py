@@ -1,4 +1,4 @@
-"""The command line: parse, call the verb, print. Commands are imported when they run, so that --help is quick."""
+"""Command line: parses arguments, calls the verb, prints; commands are imported when run, so that --help is quick."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ _COMMANDS = {
 
 
 def main(tokens: Sequence[str] | None = None) -> None:
-    """Run the command line and leave with its exit code."""
+    """Run the command line and exit with its exit code."""
     sys.exit(run(sys.argv[1:] if tokens is None else tokens))
 
 
 def run(tokens: Sequence[str]) -> int:
-    """Run one command and return its exit code: 0, or 2 with one message for whatever the user can mend."""
+    """Run one command and return its exit code: 0, or 2 with one message for an error that the user can correct."""
     from cyclopts import CycloptsError
 
     from slipstick.core.errors import SlipstickError
@@ -72,7 +72,7 @@ def run(tokens: Sequence[str]) -> int:
 
 
 def build() -> App:
-    """Return the application; its commands are import paths until one of them runs."""
+    """Return the command-line application; its commands are import paths until one of them runs."""
     from cyclopts import App, Parameter
 
     app = App(

@@ -1,4 +1,4 @@
-"""The command `adapt`: a trained network in other formats."""
+"""Command `adapt`: a trained network in other number formats."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Group = Parameter(name="*")
 
 
 def _flag(name: str) -> str:
-    """Return the flag of a field of `Retraining`: its epochs are told apart from those of a training."""
+    """Return the flag of a field of `Retraining`; `epochs` is renamed to differ from those of a training."""
     return "retrain" if name == "epochs" else name
 
 

@@ -1,4 +1,4 @@
-"""The command `epochs`: its options, and what it writes."""
+"""Command `epochs`: its options, and the files that it writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `hybrid`: options in, curves and Report out."""
+"""Command `hybrid`: from options to curves and a Report."""
 
 from __future__ import annotations
 

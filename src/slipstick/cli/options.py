@@ -1,4 +1,4 @@
-"""Options that several commands share, and those of verbs made options of commands."""
+"""Options that several commands share, and verbs' options turned into commands' options."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ PlanText = Annotated[
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Inputs:
-    """How bytes become a torch network's inputs, where its file does not say."""
+    """Options for the input normalisation of a torch network whose file does not state it."""
 
     mean: str = ""
     "Of each channel, subtracted from value / 255: 0.485,0.456,0.406. Default: the data set's."
@@ -62,7 +62,7 @@ class Inputs:
     "Of each channel, which divides what is left: 0.229,0.224,0.225. Default: the data set's."
 
     def normal(self) -> Normal | None:
-        """Return them; None where neither is given."""
+        """Return the input normalisation; None where no option of it is given."""
         from slipstick.core.errors import SlipstickError
         from slipstick.datasets.images import Normal
 
@@ -82,7 +82,7 @@ class Inputs:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Shown:
-    """Options that say where the answer goes: JSON, or an HTML file."""
+    """Options of the output: JSON, or an HTML file."""
 
     json: bool = False
     "Print JSON and nothing else."
@@ -95,7 +95,7 @@ PLAIN = Shown()
 
 
 def options_of(options: type[Any]) -> Callable[[_Command], _Command]:
-    """Give a command the options of its verb: each field of ``**options: Unpack[...]`` with its help.
+    """Give a command its verb's options: one per field of ``**options: Unpack[...]``, with its help.
 
     An option has the first of its field's types: that which a text can stand for (``Path | str | Calibration``).
 
@@ -114,7 +114,7 @@ def options_of(options: type[Any]) -> Callable[[_Command], _Command]:
 
 
 def _fields_of(options: type[Any]) -> dict[str, tuple[Any, str]]:
-    """Return the first type and the docstring of every field of a TypedDict, those that it inherits first."""
+    """Return type and docstring of every field of a TypedDict, inherited fields first."""
     names = vars(sys.modules[options.__module__])
     (tree,) = ast.parse(inspect.getsource(options)).body
     assert isinstance(tree, ast.ClassDef)  # noqa: S101  a TypedDict is written as a class

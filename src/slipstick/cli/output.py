@@ -1,4 +1,4 @@
-"""Output of the commands: rich text in a terminal, plain text of a fixed width into a pipe."""
+"""Output of the commands: rich text in a terminal, plain text of fixed width into a pipe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NARROWEST = 40  # characters: below, tables fold letter by letter
 
 
 def show(renderable: Any) -> None:
-    """Print something that rich can render to standard output."""
+    """Print an object that rich can render to standard output."""
     if not sys.stdout.isatty():
         from slipstick.report.as_text import to_text
 
@@ -34,12 +34,12 @@ def _pipe_width() -> int:
 
 
 def say(message: str) -> None:
-    """Print a remark to standard error, where it does not disturb what is piped on."""
+    """Print a remark to standard error, so that piped output stays clean."""
     print(message, file=sys.stderr)
 
 
 def put(answer: Any, shown: Shown, brief: Any = None) -> None:
-    """Print an answer as its options say: JSON, or the terminal's rendering (of `brief` if given); HTML besides.
+    """Print a Report as the options state: JSON, or text for the terminal (of `brief` if given); also write HTML.
 
     The HTML file is written first: what cannot be written is said before anything is printed.
     """
@@ -55,7 +55,7 @@ def put(answer: Any, shown: Shown, brief: Any = None) -> None:
 
 
 def put_table(name: str, table: Table, json: bool, *, whole_first: bool = False) -> None:
-    """Print one table, or as JSON its columns (name, unit) and rows; `whole_first` never folds the first column."""
+    """Print a table, or its columns (name, unit) and rows as JSON; `whole_first` never folds the first column."""
     if json:
         import dataclasses
         from json import dumps
@@ -72,7 +72,7 @@ def put_table(name: str, table: Table, json: bool, *, whole_first: bool = False)
 
 @contextmanager
 def progress_bar(shown: Shown, label: str) -> Iterator[Callable[..., None] | None]:
-    """Show a progress bar on a terminal's standard error; yields its callback: (steps, all steps[, text])."""
+    """Show a progress bar on a terminal's standard error; yields its callback (steps, all steps[, text])."""
     if shown.json or not sys.stderr.isatty():
         yield None
         return

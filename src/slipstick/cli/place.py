@@ -1,4 +1,4 @@
-"""The command `place`: options in, placement out."""
+"""Command `place`: from options to a placement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `simulate`: options in, simulated step or layers out."""
+"""Command `simulate`: from options to a simulated training step, or an array's layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `train`: a network on a data set."""
+"""Command `train`: training of a network on a data set."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ else:  # the fields of Recipe without its checks: `train` makes them, and names 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class _TrainingFiles:
-    """Files that a training begins with, goes on from, and writes."""
+    """Files of a training: initial weights, checkpoints to resume from, and results."""
 
     start: Path | None = None
     "Weights to begin with."

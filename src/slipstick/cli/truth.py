@@ -45,7 +45,7 @@ def validate(*suites: str, data: Path | None = None, rows: int = 10, shown: Show
 
 
 def _merged(validations: dict[str, Validation]) -> dict[str, Any]:
-    """Return ``{"rows", "summary"}``: of one file as it is, of several with all rows and a summary a file."""
+    """Return ``{"rows", "summary"}`` as JSON: of one file unchanged, of several all rows and one summary per file."""
     parsed = {name: json_module.loads(validation.json()) for name, validation in validations.items()}
     if len(parsed) == 1:
         return dict(next(iter(parsed.values())))

@@ -1,1 +1,1 @@
-"""Compression of trained networks: sensitivities, schedules of shifts, bias correction, pools, retraining."""
+"""Compression of trained networks: sensitivities, shift schedules, bias correction, shared pools, retraining."""

@@ -1,4 +1,4 @@
-"""Accuracy against what it costs, a line for each method; how sensitive a network is to each of its layers."""
+"""Pictures of compression: accuracy against cost, one line per method, and sensitivity by layer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Point = tuple[float, float, str]  # cost, accuracy (a fraction), label
 
 
 def accuracy_svg(series: Mapping[str, Sequence[Point]], title: str, cost: str, unit: str = "") -> str:
-    """Return accuracy over `cost` (its name, in `unit`) as an SVG; points of one name are joined in order of cost.
+    """Return the SVG of accuracy against `cost` (in `unit`); points of one name are joined in order of cost.
 
     A broken line joins the points that no other one beats in both.
     """
@@ -42,7 +42,7 @@ def accuracy_svg(series: Mapping[str, Sequence[Point]], title: str, cost: str, u
 
 
 def sensitivity_svg(names: Sequence[str], kinds: Sequence[str], values: ArrayLike) -> str:
-    """Return a bar for each layer, in the colour of its kind: how much of the output moves for noise in it.
+    """Return the SVG of layer sensitivities, one bar per layer: change of the output per noise in the layer.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Accuracy against the bits of activations, chosen at run time: the same network, its ReLUs' results in fewer steps."""
+"""Accuracy against the bits of activations, chosen at run time by quantising the outputs of all ReLUs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WIDEST = 8  # bits: the width at which the ranges are found
 def right_by_bits(
     net: nn.Module, test: Images, calibration: Images, normal: Normal, widths: Sequence[int]
 ) -> dict[int, NDArray[np.bool_]]:
-    """Return for each width the right answers [images] when the results of all ReLUs have so many bits.
+    """Return, by activation bits, which images [images] are right when all ReLU outputs are quantised to them.
 
     Ranges are a running mean of the largest values over the calibration images, one for each ReLU module; a narrower
     width covers the same range by coarser steps. The network is left as it was.
@@ -46,7 +46,7 @@ def right_by_bits(
 
 
 def _calibrate(net: nn.Module, activations: list[nn.Module], calibration: Images, normal: Normal) -> None:
-    """Let the activations, and nothing else, see the calibration images in training mode."""
+    """Calibrate the activation quantisers, and nothing else, on the calibration images in training mode."""
     net.eval()
     for activation in activations:
         activation.train()
@@ -59,7 +59,7 @@ def _calibrate(net: nn.Module, activations: list[nn.Module], calibration: Images
 
 @contextmanager
 def _activations(net: nn.Module) -> Iterator[list[nn.Module]]:
-    """Put an activation behind every ReLU, and take them away again."""
+    """Insert an activation quantiser behind every ReLU, and remove all of them afterwards."""
     torch = require("torch", "torch")
     formatted = require("slipstick.training.parametrization", "torch")
     names = [name for name, module in net.named_modules() if isinstance(module, torch.nn.ReLU | torch.nn.ReLU6)]

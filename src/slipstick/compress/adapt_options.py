@@ -1,4 +1,4 @@
-"""Options of `adapt` in three groups: the same objects in Python and on the command line."""
+"""Options of `adapt` in three groups, calibration, shift schedule and retraining: for Python and the command line."""
 
 from __future__ import annotations
 

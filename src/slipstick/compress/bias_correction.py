@@ -1,4 +1,4 @@
-"""Bias correction: the mean that changed weights add to a layer's output, taken out of its bias.
+"""Bias correction: the mean shift that changed weights cause in a layer's output, subtracted from its bias.
 
 Source: M. Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019, section
 4.2; here with the means measured on images.
@@ -21,7 +21,7 @@ _LIMIT = 2**31  # of an int32 bias
 def corrected_biases(
     layers: Iterable[WeightLayer], weights: Values, observed: Mapping[str, ObservedInputs]
 ) -> dict[str, NDArray[Any]]:
-    """Return the biases that keep the mean of every layer's output where it was before its weights changed.
+    """Return the corrected biases, which keep the mean of every layer's output under its new weights.
 
     Layers whose weights stay, and those that have neither a bias nor a batch norm, are left out.
 
@@ -42,7 +42,7 @@ def corrected_biases(
 
 
 def corrected_bias(layer: WeightLayer, weights: NDArray[Any], inputs: ObservedInputs) -> NDArray[Any]:
-    """Return the bias of one layer that has one, less what other weights add to the mean of each filter's output."""
+    """Return one layer's corrected bias: its bias less the mean change of each filter's output."""
     if layer.bias is None:
         raise SlipstickError("the layer has neither a bias nor a batch norm", path=layer.name)
     mean = inputs.mean_change(weights.astype(np.float64) - layer.weights)

@@ -1,4 +1,4 @@
-"""Compression of a trained network without training: formats, scheduled shifts, pools and corrected biases, once.
+"""Compression of a trained network without training: number formats, shift schedule, shared pools, bias correction.
 
 Noise that a format makes in a layer's output counts as a share of the output's own power, times what the network's
 output makes of such a share (`sensitivity`). The mean of that noise goes into the bias (`bias_correction`); what is
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class LayerStudy:
-    """Measurements on calibration images before any weight changes, by layer; empty where nothing depends on them.
+    """Measurements per layer on calibration images, made before weights change; empty where none are needed.
 
     `observed` are statistics of the layers' inputs, `sensitivity` the output's answer to noise in a layer, `shifts` a
     schedule's of each filter.
@@ -45,7 +45,7 @@ class LayerStudy:
 
 @dataclass(frozen=True, eq=False)
 class Compression:
-    """Network whose weights are those that formats keep, and what it was made of, by layer.
+    """Network with its weights quantised to formats, with the packed weights and shared pools per layer.
 
     `sides` were given to the encodings (a schedule's shifts, a shared pool); `biases` are the corrected ones; `noise`
     is the format's in the layer's output over the output's power, where inputs were observed.
@@ -60,14 +60,14 @@ class Compression:
 
     @property
     def packed_bytes(self) -> int:
-        """Bytes of the packed weights, scales included; what layers share counts once."""
+        """Bytes of the packed weights, scales included; a pool that layers share counts once."""
         if self.network.integers:
             return sum(tensor.nbytes for tensor in self.encoded.values())
         return stored_bytes(self.encoded)
 
     @property
     def int8_bytes(self) -> int:
-        """Bytes of the same layers in int8, with an fp32 scale of each filter."""
+        """Bytes of the same layers' weights in int8, with one fp32 scale per filter."""
         return sum(layer.int8_bytes for layer in self.network.layers() if layer.name in self.formats)
 
 
@@ -81,7 +81,7 @@ def study_layers(
     columns: int = 1,
     progress: Progress | None = None,
 ) -> LayerStudy:
-    """Observe layers on calibration images; with an average of `shifts`, also measure sensitivities and schedule it.
+    """Return the layer measurements on calibration images; with an average of `shifts`, also sensitivities.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def study_layers(
 def compress(
     network: TrainedNetwork, forms: Mapping[str, Format], study: LayerStudy | None = None, *, correct: bool = True
 ) -> Compression:
-    """Put every layer's weights into its format; the network itself stays as it is.
+    """Return the compression that quantises every layer's weights to its format; the network is unchanged.
 
     Parameters
     ----------

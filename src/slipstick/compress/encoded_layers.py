@@ -1,4 +1,4 @@
-"""One layer in a number format: the weights that it keeps, its packed codes, and the noise that the change makes."""
+"""One layer in a number format: decoded weights, packed weights, and the quantisation noise in its output."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_STEP_POWER = 7  # of two, of the steps of an int8 code that a format of few
 
 
 def kept_weights(layer: WeightLayer, form: Format, side: Values | None = None) -> NDArray[Any]:
-    """Return the weights that a format keeps of a layer's, in the layer's unit.
+    """Return a layer's weights quantised to a format and decoded again, in the layer's units.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def encode_layer(layer: WeightLayer, form: Format, side: Values | None = None) -
 
 
 def noise(layer: WeightLayer, change: NDArray[Any], inputs: ObservedInputs) -> FloatArray:
-    """Return the variance of what a change of weights adds to each filter's output, [filters].
+    """Return the quantisation noise of each filter's output, the variance of its change, [filters].
 
     For whole numbers in units of the input's scale, squared: filters of large scales weigh more, as they do in the
     layer's output.
@@ -61,11 +61,11 @@ def noise(layer: WeightLayer, change: NDArray[Any], inputs: ObservedInputs) -> F
 
 
 def signal(layer: WeightLayer, inputs: ObservedInputs) -> float:
-    """Return the variance of a layer's output before its bias, summed over all filters; never 0."""
+    """Return the signal power of a layer: the variance of its output before its bias, over all filters; never 0."""
     power = float(noise(layer, layer.weights, inputs).sum())
     return power or 1.0  # an output that never changes: nothing does more or less to it
 
 
 def noise_share(layer: WeightLayer, weights: NDArray[Any], inputs: ObservedInputs) -> float:
-    """Return the noise that other weights make in a layer's output over the output's own power."""
+    """Return the noise-to-signal ratio of a layer's output under new weights."""
     return float(noise(layer, weights.astype(np.float64) - layer.weights, inputs).sum()) / signal(layer, inputs)

@@ -1,4 +1,4 @@
-"""Number formats of a network's layers from one line of text, and the pools that layers share."""
+"""Number formats of a network's layers from one line of text, and the weight pools that layers share."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FP32_BYTES = 4
 def layer_formats(
     network: TrainedNetwork, formats: str, *, budget: int | None = None, progress: Progress | None = None
 ) -> dict[str, Format]:
-    """Return the format of each layer by its name; layers in ``fp32`` are left out.
+    """Return the number format of each layer by its name; layers in ``fp32`` are left out.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def layer_formats(
 
 
 def shared_sides(network: TrainedNetwork, forms: Mapping[str, Format]) -> dict[str, Values]:
-    """Return shared arrays beside the codes, by the layers' names: a pool fitted to all layers of its format."""
+    """Return the arrays that layers share, such as a pool fitted to all layers of a format, by layer name."""
     weights = {layer.name: layer.weights for layer in network.layers()}
     sides: dict[str, Values] = {}
     for form in {form for form in forms.values() if form.encoding.shared_bytes}:
@@ -77,14 +77,14 @@ def shared_sides(network: TrainedNetwork, forms: Mapping[str, Format]) -> dict[s
 
 
 def bias_bytes(network: TrainedNetwork) -> int:
-    """Return the bytes of an fp32 bias of each filter of every layer, into which its batch norm is folded."""
+    """Return the bytes of all layers' fp32 biases, one per filter, into which batch norms are folded."""
     return sum(_FP32_BYTES * layer.filters for layer in network.layers())
 
 
 def _within(
     layers: Sequence[WeightLayer], forms: Mapping[str, Format], budget: int, progress: Progress | None
 ) -> dict[str, Format]:
-    """Return the formats with the pools that fit a budget of bytes of all weights."""
+    """Return the formats with pools chosen to fit a budget for the bytes of all weights."""
     groups: dict[Format, list[np.ndarray]] = {}
     beside = 0
     for layer in layers:

@@ -1,4 +1,4 @@
-"""Sizes of the pools that layers share, under a budget of bytes: every candidate is fitted and weighed."""
+"""Choice of the sizes of shared weight pools under a budget of bytes, by fitting every candidate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Format that was tried: the bytes of the layers that share it, and the share of their weights' power that is lost.
+    """Candidate pool format: bytes of the layers that share it, and the share of weight power that is lost.
 
     Every filter counts alike, whatever its size: batch norm takes scales away.
     """
@@ -38,7 +38,7 @@ def choose_pools(
     beside: int = 0,
     progress: Progress | None = None,
 ) -> list[Format]:
-    """Return a pool for each group of weights, of least error over all groups' filters, that fit a budget together.
+    """Return a pool per group of weights, of least total error over all filters within a budget of bytes.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def choose_pools(
 
 @dataclass(frozen=True, slots=True)
 class _Combination:
-    """Pools of some groups together: bytes, and the sum of the filters' errors."""
+    """Choice of pools for several groups: total bytes, and the sum of the filters' errors."""
 
     formats: tuple[Format, ...]
     bytes: int
@@ -85,7 +85,7 @@ class _Combination:
 
 
 def candidates(form: Format, weights: Sequence[NDArray[Any]], progress: Progress | None = None) -> list[Candidate]:
-    """Return the pools that may stand in for one (`Encoding.alternatives`), smallest first.
+    """Return the alternative pools of a format (`Encoding.alternatives`), smallest first.
 
     Errors
     ------
@@ -109,13 +109,13 @@ def candidates(form: Format, weights: Sequence[NDArray[Any]], progress: Progress
 
 
 def _shared_storage(form: Format, shapes: Sequence[tuple[int, ...]]) -> int:
-    """Return the bytes of weights of these shapes, what they share counted once."""
+    """Return the bytes of weights of these shapes; the pool that they share counts once."""
     shared = form.encoding.shared_bytes
     return shared + sum(form.encoding.storage_bytes(shape) - shared for shape in shapes)
 
 
 def _undominated(combinations: Sequence[_Combination]) -> list[_Combination]:
-    """Return, smallest first, what has less error than everything that is as small: the best of any budget is there."""
+    """Return the Pareto-optimal choices in bytes and error, smallest first."""
     best: list[_Combination] = []
     for combination in sorted(combinations, key=lambda tried: (tried.bytes, tried.error)):
         if not best or combination.error < best[-1].error:
@@ -124,7 +124,7 @@ def _undominated(combinations: Sequence[_Combination]) -> list[_Combination]:
 
 
 def _lost_power(form: Format, tensors: Sequence[NDArray[Any]]) -> float:
-    """Return the mean share of a filter's power that one pool for all tensors loses."""
+    """Return the mean share of a filter's power that quantisation to one pool for all tensors loses."""
     side = form.encoding.shared_side(tensors)
     lost, filters = 0.0, 0
     for weights in tensors:

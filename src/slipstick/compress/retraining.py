@@ -1,4 +1,4 @@
-"""Retraining of a compressed network: forward passes see what the formats keep, gradients go straight through."""
+"""Retraining of a compressed network: forward passes with quantised weights, straight-through gradients."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def retrain(
     *,
     progress: Progress | None = None,
 ) -> Compression:
-    """Train the weights behind a compression's formats, from a network's own and with the corrected biases.
+    """Retrain a compression's weights in its formats, starting from the network's weights and corrected biases.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def retrain(
 
 
 def largest_rate(network: TrainedNetwork, retraining: Retraining) -> float:
-    """Return the largest learning rate of a retraining: the one asked for, or a default by the network's norms."""
+    """Return the peak learning rate of a retraining: the requested one, or a default by the network's norms."""
     if retraining.rate is not None:
         return retraining.rate
     norms = require("torch.nn", "torch").BatchNorm2d

@@ -34,7 +34,7 @@ def sensitivities(
     *,
     progress: Progress | None = None,
 ) -> dict[str, float]:
-    """Return for each layer the share of the output's power that moves for a share of noise in the layer.
+    """Return each layer's sensitivity: relative change of the network's output per relative noise in the layer.
 
     A layer is probed in two shifts, or in its own format where that has no shifts; integer networks, in which every
     rounding answers, are probed in shifts only, and their other layers get 0.
@@ -73,5 +73,5 @@ def sensitivities(
 
 
 def _moved(layer: WeightLayer, weights: NDArray[Any]) -> NDArray[Any]:
-    """Return other weights as the sum of the layer's own and of their change in fp32, the steps of a torch module."""
+    """Return changed weights as the layer's weights plus the change in fp32, as a torch module would add them."""
     return weights if layer.scales is not None else layer.weights + (weights - layer.weights).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Shifts of every filter of a network under a budget: where noise moves the network's output much, more of them."""
+"""Shift schedule under a budget: more shifts for those filters whose noise changes the network's output most."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def schedule_shifts(
     costs: Mapping[str, FloatArray] | None = None,
     columns: int = 1,
 ) -> dict[str, IntArray]:
-    """Return the shifts of each filter [filters] of every layer whose format has shifts: `budget` on average.
+    """Return the shifts per filter [filters] of each layer whose format has shifts, `budget` on average.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def schedule_shifts(
 def shift_costs(
     network: TrainedNetwork, forms: Mapping[str, Format], weighed: Weighing = "bytes"
 ) -> dict[str, FloatArray]:
-    """Return for every layer what one shift of each filter costs [filters]: its groups, or its groups times positions.
+    """Return by layer the cost of one shift per filter [filters]: its groups, or groups times positions.
 
     An integer network counts the groups of its first format with shifts in all layers, others each format's own.
 
@@ -80,7 +80,7 @@ def average_shifts(
     shifts: Mapping[str, IntArray],
     costs: Mapping[str, FloatArray],
 ) -> float | None:
-    """Return the mean shifts over the filters of some layers, weighed by `costs`; None where a format has none.
+    """Return the average shifts per filter over some layers, weighted by `costs`; None without shifts.
 
     Parameters
     ----------
@@ -96,12 +96,12 @@ def average_shifts(
 
 
 def _most(form: Format) -> int:
-    """Return the most shifts that a schedule may give a filter in a format; 0 for one without shifts."""
+    """Return the largest number of shifts per filter that a schedule may choose; 0 for a format without shifts."""
     return form.encoding.max_shifts or 0
 
 
 def _errors(layer: WeightLayer, form: Format, inputs: ObservedInputs) -> FloatArray:
-    """Return the noise of every filter at every number of shifts, as a share of the layer's signal."""
+    """Return every filter's noise at every number of shifts, relative to the layer's signal power."""
     whole = signal(layer, inputs)
     return errors_by_shifts(
         lambda count: kept_weights(layer, form, {"shifts": np.full(layer.filters, count)}),

@@ -1,4 +1,4 @@
-"""Cache of arrays that take long to make, in the user's cache folder, by the checksum of their source file."""
+"""Disk cache of arrays that take long to compute, keyed by the checksum of their source file."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 
 def _cache_folder() -> Path:
-    """Return SLIPSTICK_CACHE, or `slipstick` in the user's cache folder."""
+    """Return the cache folder: SLIPSTICK_CACHE, or `slipstick` in the user's cache folder."""
     named = os.environ.get("SLIPSTICK_CACHE")
     return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slipstick"
 
 
 def cached(name: str, source: Path, shape: tuple[int, ...], make: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Return the array that `make` makes of the file `source`, mapped from the cache after the first time.
+    """Return the array that `make` computes from the file `source`, memory-mapped from the cache if stored.
 
     Where the folder cannot be written, the array is made each time. A damaged file in it is replaced.
 
@@ -53,7 +53,7 @@ def _mapped(path: Path) -> NDArray[np.uint8] | None:
 
 
 def _write(path: Path, array: NDArray[np.uint8]) -> None:
-    """Write whole or not at all."""
+    """Write the array to the cache atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -59,7 +59,7 @@ def _batch(path: Path) -> Images:
 
 
 def _count(arrays: dict[str, NDArray[Any]], split: str, path: str) -> int:
-    """Return the number of a split's images, after checking that every one lies within the scans."""
+    """Return the number of images in a split, after checking that every image lies within the scans."""
     offsets = arrays[f"{split}_offset"].astype(np.int64)
     lengths = np.diff(offsets)
     ends = len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(arrays[f"{split}_scan"])

@@ -13,7 +13,7 @@ _SYSTEM_FOLDER = Path("/usr/share/datasets")  # of Debian's packages with data s
 
 
 def _roots(root: str | Path | None = None) -> list[Path]:
-    """Return the folders to look in: of `root`, else of SLIPSTICK_DATA, with their `data`; then the system's.
+    """Return the folders to search: `root`, else SLIPSTICK_DATA, each with its `data`; then the system's folders.
 
     SLIPSTICK_DATA may also name the folder `reference` beside `data`, as for ``slipstick validate``.
     """
@@ -26,7 +26,7 @@ def _roots(root: str | Path | None = None) -> list[Path]:
 
 
 def find_files(name: str, places: Iterable[str], *, root: str | Path | None, cure: str) -> Path:
-    """Return the first of the files or folders `places` that exists below `root`, or SLIPSTICK_DATA, or the system's.
+    """Return the first existing file or folder of `places` below `root`, SLIPSTICK_DATA, or the system's folders.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ from slipstick.datasets.mnist import from_idx, from_npz, has_idx
 
 @dataclass(frozen=True)
 class _NamedDataSet:
-    """A data set with a name: description, licence, reader, places of its files below a root, and how to get them."""
+    """Data set of the catalogue: description, licence, reader, file locations, and how to obtain it."""
 
     about: str
     licence: str
@@ -82,12 +82,12 @@ KNOWN: dict[str, _NamedDataSet] = {
 
 
 def names() -> dict[str, str]:
-    """Return the name of each data set of the catalogue, with its description."""
+    """Return the names of the catalogue's data sets, with their descriptions."""
     return {name: known.about for name, known in KNOWN.items()}
 
 
 def data_set(spec: str | Path | DataSet, *, root: str | Path | None = None, size: int | None = None) -> DataSet:
-    """Return the data set that `spec` names.
+    """Return the data set of a name, or of the path of a user's files.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ def read_idx(path: str | Path) -> NDArray[np.uint8]:
 
 
 def _pieces(file: IO[bytes], size: int) -> Iterator[bytes]:
-    """Yield at most `size` bytes: read at once, memory would be taken before it is known that they are there."""
+    """Yield the contents in pieces of at most `size` bytes, so that memory is taken only for bytes that exist."""
     while size > 0 and (piece := file.read(min(size, _PIECE_BYTES))):
         size -= len(piece)
         yield piece

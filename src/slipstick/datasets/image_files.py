@@ -1,4 +1,4 @@
-"""Decoder of compressed pictures, with Pillow: sizes are checked before pixels are unpacked."""
+"""Decoder of compressed image files, with Pillow: sizes are checked before pixels are decoded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_PIXELS = 2**26  # 64 M pixels, 192 MiB unpacked: more than any camera's pic
 
 
 def decode_picture(raw: bytes, *, where: str, size: int | None = None) -> NDArray[np.uint8]:
-    """Return a picture as RGB bytes [height, width, 3].
+    """Return a compressed image file as RGB bytes [height, width, 3].
 
     Parameters
     ----------

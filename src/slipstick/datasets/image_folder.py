@@ -1,4 +1,4 @@
-"""Data set from a user's pictures: a folder with a sub-folder for each class."""
+"""Data set from a user's image files: a folder with one sub-folder per class."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Listed = list[tuple[Path, int]]
 
 
 def from_folder(folder: Path, *, size: int | None = None) -> DataSet:
-    """Return the pictures of a folder, in RGB.
+    """Return the data set of a folder of image files, in RGB, one sub-folder per class.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def _listed(folder: Path, classes: tuple[str, ...]) -> _Listed:
 
 
 def _split(listed: _Listed) -> tuple[_Listed, _Listed]:
-    """Put every fifth picture of each class into the test."""
+    """Assign every fifth image of each class to the test set, all others to the training set."""
     seen: dict[int, int] = {}
     parts: tuple[_Listed, _Listed] = [], []
     for path, label in listed:

@@ -1,4 +1,4 @@
-"""ImageNet sample: one picture of each of the 1,000 classes, a zip file of JPEGs and a table of class names."""
+"""ImageNet sample: one image per class of the 1,000, from a zip file of JPEGs and a table of class names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAME = re.compile(r"(?:.*/)?(\d{4})_n\d{8}\.jpe?g")
 
 
 def imagenet_sample(folder: Path) -> DataSet:
-    """Return the pictures of images_224.zip as a test set, without any to train on.
+    """Return the data set of images_224.zip: 1,000 test images, without training images.
 
     They come from ImageNet's training images: quote differences between networks, not accuracies.
     """

@@ -1,4 +1,4 @@
-"""Data set: labelled images, split into those to train on and those to test on."""
+"""Data set: labelled images, split into training and test images."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Images:
         return Images(self.images[indices], self.labels[indices])
 
     def some(self, count: int | None) -> Images:
-        """Return `count` images, evenly spread since many sets are sorted by class; None, or more than all: all.
+        """Return `count` evenly spread images (many sets are sorted by class); all for None or a larger count.
 
         Examples
         --------
@@ -44,7 +44,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Normal:
-    """Normalisation of a network's input: (value / 255 - mean) / deviation, with a mean and a deviation a channel.
+    """Input normalisation, (value / 255 - mean) / std, with one mean and one std per channel.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class Normal:
     deviation: tuple[float, ...]
 
     def apply(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return images of bytes [n, h, w, c], normalised: float32 [n, h, w, c]."""
+        """Return normalised images, float32 [n, h, w, c], from bytes [n, h, w, c]."""
         scale = np.float32(1 / WHITE) / np.asarray(self.deviation, np.float32)
         offset = np.asarray(self.mean, np.float32) / np.asarray(self.deviation, np.float32)
         return np.subtract(images * scale, offset, dtype=np.float32)
@@ -64,7 +64,7 @@ class Normal:
 
 @dataclass(frozen=True, eq=False)
 class DataSet:
-    """Data set: images to train on, images to test on, class names, and a description that every figure carries.
+    """Data set of labelled training and test images, with class names and a description for reports.
 
     `mirrors` tells whether a mirrored image still belongs to its class: not so for digits.
     """
@@ -92,7 +92,7 @@ class DataSet:
 
     @cached_property
     def normal(self) -> Normal:
-        """Mean and deviation of each channel over all training images.
+        """Mean and standard deviation per channel over all training images.
 
         Errors
         ------
@@ -111,7 +111,7 @@ class DataSet:
 
 
 def _histogram(images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Count the bytes of every channel [channels, 256]: of all images, since MNIST's alternate between two sources."""
+    """Return the histogram of byte values per channel, [channels, 256], over all images."""
     counts = np.zeros((images.shape[3], WHITE + 1), np.int64)
     for start in range(0, len(images), _HISTOGRAM_IMAGES):
         for channel, row in enumerate(counts):

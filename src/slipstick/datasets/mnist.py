@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST: four idx files of images and labels, or one npz file with an array for each."""
+"""MNIST and Fashion-MNIST: four idx files of images and labels, or one npz file with four arrays."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def from_idx(folder: Path, name: str, classes: tuple[str, ...], about: str = "")
 
 
 def has_idx(folder: Path) -> bool:
-    """Tell whether a folder holds the idx files of MNIST."""
+    """Return whether a folder holds the idx files of MNIST."""
     return any((folder / f"train-images-idx3-ubyte{suffix}").is_file() for suffix in ("", ".gz"))
 
 

@@ -1,4 +1,4 @@
-"""Reader of npz files: sizes are checked before memory is taken, and nothing in a file is executed."""
+"""Reader of npz files: sizes are checked before memory is taken, and nothing in the file is executed."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Engines that answer questions: from what a user writes to a Workload, System and Plan, and what joins two domains."""
+"""Engines, the models that answer a Workload, System and Plan, and the code that joins two domains."""

@@ -1,4 +1,4 @@
-"""`adapt`: a trained network in other formats, scored before and after, with or without training."""
+"""Engine of `adapt`: a trained network in other number formats, scored before and after, optionally retrained."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def adapt_network(
     options: AdaptOptions,
     progress: Progress | None = None,
 ) -> Report:
-    """Put the weights of a trained network into formats, retrain it for them, and score it on the test images.
+    """Return the Report on a network quantised to formats, optionally retrained, and scored on test images.
 
     The arguments are those of `slipstick.adapt`; `formats` is one format.
     """
@@ -72,7 +72,7 @@ def adapt_network(
 
 
 def _allowed(network: TrainedNetwork, options: AdaptOptions) -> tuple[int, ...]:
-    """Return the bits of activations that are asked for; refuse what a network without a torch module cannot do."""
+    """Return the requested bits of activations; an error where a network without a torch module cannot comply."""
     bits = options.calibration.activation_bits()
     if network.module is None:
         asked = {
@@ -87,7 +87,7 @@ def _allowed(network: TrainedNetwork, options: AdaptOptions) -> tuple[int, ...]:
 
 
 def _split(data: DataSet, calibration: CalibrationImages) -> tuple[Images, Images]:
-    """Return images to calibrate on, of the training images, and those to score: the test images.
+    """Return the calibration images, drawn from the training images, and the test images to score.
 
     Without training images every second test image calibrates, and the others are scored.
     """
@@ -109,7 +109,7 @@ def _study(
     tuning: Images,
     progress: Progress | None,
 ) -> LayerStudy:
-    """Return the measurements that a schedule and corrected biases need."""
+    """Return the layer measurements that a shift schedule and bias correction need."""
     from slipstick.compress.compression import LayerStudy, study_layers
 
     if not options.studies_layers:
@@ -123,7 +123,7 @@ def _study(
 def _costs(
     network: TrainedNetwork, forms: Mapping[str, Format], options: AdaptOptions, question: Question | None
 ) -> dict[str, FloatArray] | None:
-    """Return what a shift of each filter counts where that is cycles: the array's, else groups times positions."""
+    """Return the cost of one shift per filter where the budget is cycles: of the array, else groups x positions."""
     from slipstick.compress.shift_budget import shift_costs
 
     if options.schedule.weighed == "bytes":
@@ -132,7 +132,7 @@ def _costs(
 
 
 def _columns(options: AdaptOptions, question: Question | None) -> int:
-    """Return how many filters share their shifts: an array's columns where its cycles count, else 1."""
+    """Return the number of filters that share their shifts: the array's columns if its cycles count, else 1."""
     if options.schedule.columns is not None:
         return options.schedule.columns
     if question is None or options.schedule.weighed == "bytes":
@@ -155,7 +155,7 @@ def _inputs(
 
 
 def _by_bits(network: Any, data: DataSet, scored: Images, bits: tuple[int, ...], seed: int) -> dict[int, float]:
-    """Return the accuracy at each width of the ReLUs' results, chosen at run time; empty where none is asked for."""
+    """Return the accuracy at each requested width of activations; empty where none is requested."""
     from slipstick.compress.activation_bits import right_by_bits
 
     if not bits:

@@ -1,4 +1,4 @@
-"""Report of `adapt`: accuracy before and after, bytes, shifts, a row for every layer, and the pictures."""
+"""Report of `adapt`: accuracy before and after, bytes, shifts, a table row per layer, and pictures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BITS = "bits of activations"  # the breakdown
 
 
 def adapted_report(adaptation: Adaptation, inputs: Mapping[str, Any], epochs: int) -> Report:
-    """Return the Report on one format of `adapt`; its detail is the adapted network, with pictures to ask for."""
+    """Return the Report on one format of `adapt`; its detail is the AdaptedNetwork, with pictures on request."""
     network, question = adaptation.network, adaptation.question
     trained = f", {epochs} epoch{'s' * (epochs > 1)} of retraining" if epochs else ""
     metrics = {"accuracy": _accuracies(adaptation), **_sizes(adaptation), **_shifts(adaptation)}
@@ -45,7 +45,7 @@ def adapted_report(adaptation: Adaptation, inputs: Mapping[str, Any], epochs: in
 
 
 def _accuracies(adaptation: Adaptation) -> dict[str, Metric]:
-    """Return the share of right images of each stage, and the paired change from the first to the last."""
+    """Return the accuracy at each stage, and the paired change from the first stage to the last."""
     from slipstick.training.paired_comparison import paired
 
     detail = adaptation.detail
@@ -67,7 +67,7 @@ def _accuracies(adaptation: Adaptation) -> dict[str, Metric]:
 
 
 def _sizes(adaptation: Adaptation) -> dict[str, Any]:
-    """Return the bytes of the layers in formats, and of the same in int8; nothing where no layer is in one."""
+    """Return the bytes of the quantised layers, and of the same layers in int8; empty where no layer is quantised."""
     from slipstick.compress.layer_formats import bias_bytes
 
     compression = adaptation.compression
@@ -88,7 +88,7 @@ def _sizes(adaptation: Adaptation) -> dict[str, Any]:
 
 
 def _shifts(adaptation: Adaptation) -> dict[str, Any]:
-    """Return average shifts: of an integer network's layers by bytes and by cycles, of others those of the schedule."""
+    """Return average shifts: of an integer network weighted by bytes and by cycles, else those of the schedule."""
     from slipstick.compress.shift_budget import average_shifts, shift_costs
 
     network, forms, shifts = adaptation.network, adaptation.compression.formats, adaptation.study.shifts
@@ -105,7 +105,7 @@ def _shifts(adaptation: Adaptation) -> dict[str, Any]:
 
 
 def _layer_rows(adaptation: Adaptation) -> list[tuple[Any, ...]]:
-    """Return a row for each layer: its format, bytes, the noise that it makes before training, and its sensitivity.
+    """Return a table row per layer: format, bytes, quantisation noise before training, and sensitivity.
 
     The bytes are a layer's own: a pool that layers share has a row behind them.
     """
@@ -127,12 +127,12 @@ def _mean(shifts: IntArray | None) -> float | None:
 
 
 def _pools(encoded: Mapping[str, Encoded]) -> dict[str, np.ndarray]:
-    """Return the pools by their formats' names: layers of one format share theirs."""
+    """Return the shared pools by the names of their formats; layers of one format share a pool."""
     return {tensor.encoding.name: tensor.side["pool"] for tensor in encoded.values() if "pool" in tensor.side}
 
 
 def _retraining_findings(detail: AdaptedNetwork) -> tuple[Finding, ...]:
-    """Return a finding where retraining made things worse."""
+    """Return a finding where retraining lowered the accuracy."""
     lost = float(detail.rounded.mean() - detail.after.mean())
     if lost <= 0:
         return ()
@@ -141,7 +141,7 @@ def _retraining_findings(detail: AdaptedNetwork) -> tuple[Finding, ...]:
 
 
 def _pictures(report: Report, encoded: Mapping[str, Encoded], curve: Mapping[int, float]) -> dict[str, str]:
-    """Return sensitivities and accuracy against bits of activations, where measured, and every pool's vectors."""
+    """Return the SVG pictures: sensitivities, accuracy against activation bits (if measured), pool vectors."""
     from slipstick.compress.accuracy_pictures import accuracy_svg, sensitivity_svg
     from slipstick.formats.format_pictures import MAX_VECTORS, pool_svg
 

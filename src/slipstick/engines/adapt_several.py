@@ -1,4 +1,4 @@
-"""`adapt` with several formats: accuracy, bytes and cycles of each side by side, and which of them none beats."""
+"""Engine of `adapt` with several formats: accuracy, bytes and cycles compared, and their Pareto frontier."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def adapt_formats(
     options: AdaptOptions,
     progress: Progress | None = None,
 ) -> Report:
-    """Put a network into one format, or into each of several: a row of the breakdown ``formats`` tells of each.
+    """Return the Report on a network in one format or several; the breakdown ``formats`` has one row per format.
 
     The arguments are those of `slipstick.adapt`. A schedule's average holds for the formats that have shifts, and is
     left out for the others. The Report's detail is the Report of each format, by its text.
@@ -74,7 +74,7 @@ def adapt_formats(
 
 
 def _pictures(report: Report) -> dict[str, str]:
-    """Return accuracy against bytes, and against an array's cycles where one was asked for."""
+    """Return the SVG pictures: accuracy against bytes, and against cycles where an array is given."""
     from slipstick.compress.accuracy_pictures import accuracy_svg
 
     pictures = {}
@@ -93,7 +93,7 @@ def _pictures(report: Report) -> dict[str, str]:
 
 
 def _references(report: Report) -> dict[str, Any]:
-    """Return the references that all formats are compared with: the network as it came, and its int8 weights."""
+    """Return the reference points of the comparison: the original network, and its weights in int8."""
     metrics: dict[str, Any] = {"accuracy": {"before": report["accuracy.before"]}}
     for group, name in (("weights", "int8"), ("array", "cycles_int8")):
         if f"{group}.{name}" in report:
@@ -102,7 +102,7 @@ def _references(report: Report) -> dict[str, Any]:
 
 
 def _scale(values: Sequence[float]) -> tuple[float, str]:
-    """Return what divides costs so that an axis has short numbers, and the words for it."""
+    """Return the divisor that keeps an axis's numbers short, and the words for it."""
     largest = max(values, default=0.0)
     return next(
         (power, word)
@@ -112,7 +112,7 @@ def _scale(values: Sequence[float]) -> tuple[float, str]:
 
 
 def _fitting(text: str, options: AdaptOptions) -> AdaptOptions:
-    """Return the options of one format: a schedule only where some layer's format has shifts."""
+    """Return the options of one format: the shift schedule is dropped where no layer's format has shifts."""
     from slipstick.formats import format_of
     from slipstick.formats.layer_patterns import pieces
 
@@ -129,6 +129,6 @@ def _figures(report: Report) -> tuple[Any, ...]:
 
 
 def _family(text: str) -> str:
-    """Return what a format's points are joined under: its name, and consecutive positions apart."""
+    """Return the name of the curve that joins a format's points; consecutive positions have a curve of their own."""
     head = text.partition(";")[0].partition(":")[0].rstrip("0123456789")
     return f"{head} consecutive" if "consecutive=true" in text else head

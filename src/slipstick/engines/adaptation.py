@@ -1,4 +1,4 @@
-"""Options and results of `adapt`: what one call asks for, and what its Report tells of."""
+"""Options and results of `adapt`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AdaptOptions:
-    """Options of one call of `adapt`: its three groups, and the array that is asked about."""
+    """Options of one call of `adapt`: calibration, shift schedule, retraining, and the array to estimate."""
 
     calibration: CalibrationImages
     schedule: ShiftSchedule
@@ -33,11 +33,11 @@ class AdaptOptions:
 
     @property
     def studies_layers(self) -> bool:
-        """Whether anything depends on the inputs of layers."""
+        """Whether any option needs the input statistics of layers."""
         return self.calibration.correct or self.schedule.shifts is not None
 
     def inputs(self, tuning: Images) -> dict[str, Any]:
-        """Return the inputs of a Report that tell of schedule and calibration."""
+        """Return the schedule and calibration options, as the Report's inputs show them."""
         schedule = self.schedule
         columns = {} if schedule.columns is None else {"columns": schedule.columns}
         return {
@@ -48,7 +48,7 @@ class AdaptOptions:
 
 @dataclass(frozen=True, eq=False)
 class AdaptedNetwork:
-    """Network in its formats, and the test images that were right at each stage: the detail of `adapt`'s Report.
+    """Network with quantised weights, and which test images were right at each stage: detail of the Report.
 
     `before`, `rounded` and `after` tell for each scored image whether it was right: with the weights as they came, in
     formats without training, and after it.
@@ -63,15 +63,15 @@ class AdaptedNetwork:
 
     @property
     def module(self) -> Any:
-        """Torch module of the adapted network, None where it has none."""
+        """Torch module of the adapted network, None for a network that is no torch module."""
         return self.network.module
 
     def write(self, path: str | Path) -> None:
-        """Write the network, its weights as the formats keep them, in the kind of file that it came in."""
+        """Write the network with its quantised weights decoded, in the file format that it came in."""
         self.network.write(path, self.notes)
 
     def write_packed(self, path: str | Path) -> int:
-        """Write the network with packed weights, as `open_network` reads it again; return the file's bytes."""
+        """Write the network with packed weights, which `open_network` reads; return the file's size [B]."""
         from slipstick.trained.open import write_packed_network
 
         return write_packed_network(path, self.network, self.encoded)
@@ -79,7 +79,7 @@ class AdaptedNetwork:
 
 @dataclass(frozen=True, eq=False)
 class Adaptation:
-    """Result of `adapt` in one format, all that its Report tells of."""
+    """Result of `adapt` in one format, from which its Report is made."""
 
     network: TrainedNetwork
     data: DataSet

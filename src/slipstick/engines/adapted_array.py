@@ -1,4 +1,4 @@
-"""Cycles, time and energy of a network's encoded weights on an array, beside int8."""
+"""Cycles, time and energy of a network's encoded weights on an array accelerator, compared with int8."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def array_question(graph: ImportedGraph, system: SystemSpec) -> Question:
-    """Return a network's graph and the array that is asked about.
+    """Return the Question that pairs a network's graph with the requested array.
 
     Errors
     ------
@@ -30,7 +30,7 @@ def array_question(graph: ImportedGraph, system: SystemSpec) -> Question:
 
 
 def cycle_costs(question: Question, layers: Iterable[str]) -> dict[str, FloatArray]:
-    """Return by layer what one more shift of each filter costs in the array's cycles, [filters]."""
+    """Return by layer the array's extra cycles for one more shift of each filter, [filters]."""
     from slipstick.array.encoded_weights import shift_cycles
 
     costs = shift_cycles(question.workload, question.system)
@@ -38,7 +38,7 @@ def cycle_costs(question: Question, layers: Iterable[str]) -> dict[str, FloatArr
 
 
 def array_metrics(question: Question, encoded: Mapping[str, Encoded]) -> dict[str, Any]:
-    """Return the array's cycles, time and energy for `encoded` weights, by the layers' names, and for int8."""
+    """Return cycles, time [s] and energy [J] on the array, for `encoded` weights (by layer) and for int8."""
     from slipstick.array.encoded_weights import on_array
 
     names = _product_names(question, encoded)
@@ -46,7 +46,7 @@ def array_metrics(question: Question, encoded: Mapping[str, Encoded]) -> dict[st
 
 
 def _product_names(question: Question, layers: Iterable[str]) -> dict[str, str]:
-    """Return by layer what the graph calls its product: a module of one's own adds the operator, ``stem.conv2d``."""
+    """Return by layer the name of its product in the graph; some graphs add the operator, ``stem.conv2d``."""
     from slipstick.array.matrix_products import only_products, products_of
 
     names = [product.name for product in only_products(products_of(question.workload.ops, question.workload.batch))]

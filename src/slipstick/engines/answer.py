@@ -1,4 +1,4 @@
-"""Asking and answering in one step: what most verbs do."""
+"""Dispatch of a verb to its engine: from the verb's arguments to a Report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from slipstick.report.report import Report
 
 
 def answer(verb: str, workload: WorkloadSpec, system: SystemSpec, plan: PlanSpec = None, **options: Any) -> Report:
-    """Return the Report of the engine that the table names for a verb and a question.
+    """Return the Report of the engine that the table of engines names for a verb and a Question.
 
     Errors
     ------

@@ -1,4 +1,4 @@
-"""Every catalogue by its name, for `list` and `show`; nothing of them is imported before it is asked for.
+"""Table of all catalogues, for `list` and `show`; a catalogue is imported only when it is used.
 
 To add a table of data, write its `Spec` and its `Catalogue` where they are used, and one row in `KINDS`.
 """
@@ -21,7 +21,7 @@ _TECH = "tech.technology_tables"
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of entries that `list` prints and `show` looks into.
+    """Catalogue that `list` prints and `show` looks into, such as systems or formats.
 
     Parameters
     ----------
@@ -44,12 +44,12 @@ class Kind:
     noun: bool = False
 
     def open(self) -> Catalogue[Any]:
-        """Return the catalogue of this kind; its module is imported now."""
+        """Return the catalogue of this kind, importing its module."""
         catalogue: Catalogue[Any] = _imported(self.catalogue)
         return catalogue
 
     def listing(self) -> Table:
-        """Return the entries, a row each."""
+        """Return the table of entries, one row per entry."""
         if self.rows:
             table: Table = _imported(self.rows)()
             return table
@@ -61,7 +61,7 @@ class Kind:
         return Table.of({"name": "", **units}, rows)
 
     def entry(self, name: str) -> list[Field] | None:
-        """Return every field of an entry; None where there is none of this name."""
+        """Return every field of the named entry; None for an unknown name."""
         if self.fields:
             fields: list[Field] | None = _imported(self.fields)(name)
             return fields
@@ -69,7 +69,7 @@ class Kind:
         return None if spec is None else entry_fields(spec)
 
     def names(self) -> list[str]:
-        """Return the names of all entries that can be shown, and their aliases where the kind is a catalogue."""
+        """Return the names of all entries, with their aliases where there are any."""
         if self.catalogue:
             return [*self.open().names(), *self.open().aliases()]
         return [str(row[0]) for row in self.listing().rows] if self.fields else []
@@ -156,7 +156,7 @@ KINDS: dict[str, Kind] = {
 
 
 def list_table(catalogue: str | None = None, kind: str | None = None) -> Table:
-    """Return the entries of a catalogue, a row each; without a name, the catalogues themselves.
+    """Return the table of a catalogue's entries; without a name, the table of the catalogues themselves.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def list_table(catalogue: str | None = None, kind: str | None = None) -> Table:
 
 
 def show_table(*name: str) -> tuple[str, Table]:
-    """Return the title and every field of an entry: by its name, or by the name of its catalogue and its own.
+    """Return the title and every field of an entry, found by its name, or by its catalogue's name and its own.
 
     The name of a catalogue that holds a single entry, such as ``prices``, stands for that entry.
 
@@ -205,14 +205,14 @@ def _kind(catalogue: str) -> Kind:
 
 
 def _only_entry(name: str) -> str | None:
-    """Return the name of the entry of a catalogue that holds a single one; None where `name` is no such catalogue."""
+    """Return the entry's name where `name` is a catalogue with a single entry; else None."""
     known = KINDS.get(name)
     names = known.open().names() if known is not None and known.catalogue else []
     return names[0] if len(names) == 1 else None
 
 
 def _any_entry(name: str) -> list[Field]:
-    """Return the fields of the entry of this name: of the first noun that has it, else of the only table."""
+    """Return the fields of the entry of this name: in the first noun that has it, else in the only table that has."""
     for kind in KINDS.values():
         if kind.noun and (fields := kind.entry(name)) is not None:
             return fields
@@ -231,14 +231,14 @@ def _any_entry(name: str) -> list[Field]:
 
 
 def _fields_table(fields: list[Field]) -> Table:
-    """Return the fields as a table; the column of descriptions only where one has any."""
+    """Return an entry's fields as a table; the column of descriptions appears only where a field has one."""
     described = any(field[3] for field in fields)
     columns = {"field": "", "value": "", "source": ""} | ({"description": ""} if described else {})
     return Table.of(columns, [field[: len(columns)] for field in fields])
 
 
 def _overview(name: str, kind: Kind) -> tuple[object, ...]:
-    """Return the row of a catalogue among all of them; of one whose listing fails, the error in place of entries."""
+    """Return a catalogue's row in the table of catalogues; if its listing fails, the error in place of a count."""
     try:
         rows = kind.listing().rows
     except SlipstickError as error:  # of a package that adds to this catalogue

@@ -1,4 +1,4 @@
-"""The papers that answers stand on, as one Report."""
+"""Citations: the papers on which Reports are based, as one Report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from slipstick.report.report import Report, Table
 
 
 def citation_report(reports: Sequence[Report]) -> Report:
-    """Return the papers of the reports, each once; without reports, all that slipstick knows."""
+    """Return the Report of the papers that reports cite, without duplicates; without reports, of all known."""
     keys = [key for report in reports for key in report.papers] if reports else papers.names()
     cited = tuple(dict.fromkeys(keys))
     table = Table.of({"key": "", "paper": "", "link": ""}, [(key, line(key), link(key)) for key in cited])

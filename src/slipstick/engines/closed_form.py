@@ -1,4 +1,4 @@
-"""Estimates: the engine's closed form, with who chose each field of the question, and what `ops` lists of it."""
+"""Closed-form estimates of training and inference, the origin of each input, and the operations that `ops` lists."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def estimate_report(
 def operations_report(
     workload: WorkloadSpec, system: SystemSpec | None = None, plan: PlanSpec = None, **options: Any
 ) -> Report:
-    """Return the Report of `slipstick.ops`: an estimate's kernels, or without a system the network's operations."""
+    """Return the Report of `slipstick.ops`: kernels of an estimate, or without a system a network's operations."""
     if system is not None:
         report = estimate_report(workload, system, plan, **options)
         return report.with_breakdowns({_OPS: report.breakdowns[_OPS]})
@@ -56,7 +56,7 @@ def operations_report(
 
 
 def train_decoder(question: Question) -> Report:
-    """Return the estimate of a decoder's training; with the option `fabric`, collectives are priced on the links."""
+    """Return the estimate of a decoder's training; the option `fabric` prices collectives on the links."""
     from slipstick.cluster.training.estimate import estimate_training
 
     if not question.options.get("fabric"):
@@ -82,7 +82,7 @@ def _op_row(op: Op) -> tuple[object, ...]:
 
 
 def _chosen_by(question: Question, report: Report) -> Table:
-    """Return what was asked, and who chose it: given, default, or auto (found by the engine)."""
+    """Return every input with its origin: given by the user, default, or auto (found by the engine)."""
     workload, chosen = question.workload, question.chosen
     rows: list[tuple[str, object, str]] = [
         ("workload", workload.network.name, "given"),

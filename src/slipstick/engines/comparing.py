@@ -1,4 +1,4 @@
-"""Answers side by side: reports at hand, saved ones, or estimates of one workload on several systems and plans."""
+"""Comparison of Reports: given, saved, or estimated for one workload on several systems and plans."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def comparison_of(
 
 
 def _is_saved(name: str | Path) -> bool:
-    """Tell a saved report from a config.json: both end in .json."""
+    """Return whether a file is a saved report, not a config.json: both end in .json."""
     if not str(name).lower().endswith(".json") or not Path(name).is_file():
         return False
     data = load_json(name)

@@ -1,4 +1,4 @@
-"""Every field of a spec as text: its value with unit, its source and its description, as `show` prints them."""
+"""Fields of a catalogue entry as text: value with unit, source and description, as `show` prints them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _AS_STATED = ("element", "years", "USD/kWh", "B/s/m")  # units that take no pref
 
 
 def entry_fields(spec: Any, *, prefix: str = "", unknown: bool = False) -> list[Field]:
-    """Return every field of an entry of a catalogue that has a value.
+    """Return every field of a catalogue entry that has a value.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def entry_fields(spec: Any, *, prefix: str = "", unknown: bool = False) -> list[
 
 
 def quantity_text(value: object, unit: str = "") -> str:
-    """Return a leaf with its unit, prefixed as reads best; nothing where there is no value, or an infinite one.
+    """Return a number with its prefixed unit as text; empty for no value, or an infinite one.
 
     Examples
     --------
@@ -64,13 +64,13 @@ def quantity_text(value: object, unit: str = "") -> str:
 
 
 def unit_of(kind: type[Spec], name: str) -> str:
-    """Return the unit of a field of a spec's class: of its annotation or its declaration; empty for plain numbers."""
+    """Return the unit of a field of a spec's class, from its annotation or declaration; empty for plain numbers."""
     declared = kind.model_fields[name]
     return next(_units_in((declared, declared.annotation)), "")
 
 
 def _leaves(spec: Spec) -> Iterator[tuple[str, Any, str, str]]:
-    """Yield dotted path (as `--set` takes it), value, unit and description of every leaf below a spec."""
+    """Yield dotted path (as `--set` takes it), value, unit and description of every leaf field below a spec."""
     for name, declared in type(spec).model_fields.items():
         yield from _below(getattr(spec, name), name, unit_of(type(spec), name), declared.description or "")
 

@@ -1,4 +1,4 @@
-"""The FRED paper's workloads on its fabrics: end to end, and the sweep of strategies."""
+"""Workloads of the FRED paper on its fabrics: training steps end to end, and the sweep of parallel strategies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FABRICS = ("mesh", "fred-a", "fred-b", "fred-c", "fred-d")
 
 
 class _Strategy(Spec):
-    """Degrees of model, data and pipeline parallelism that the paper runs a workload with."""
+    """Degrees of model, data and pipeline parallelism of a workload in the paper."""
 
     mp: int = Field(gt=0, description="Devices that share each layer")
     dp: int = Field(gt=0, description="Replicas that share the batch")
@@ -29,14 +29,14 @@ class _Strategy(Spec):
 
 
 class _Sweep(Spec):
-    """The paper's sweep of strategies over one workload (figure 11)."""
+    """Sweep of parallel strategies over one workload in the paper (figure 11)."""
 
     replica: units.Samples = Field(description="Samples of one replica")
     microbatches: dict[int, int] = Field(description="Pipeline stages -> microbatches")
 
 
 class _WaferCase(Entry):
-    """One workload of the paper: the network, the plan, samples of a replica, and the efficiency with its origin."""
+    """Workload of the paper: network, plan, samples per replica, and compute efficiency with its source."""
 
     network: str = Field(description="Network (slipstick list workloads)")
     strategy: _Strategy = Field(description="Strategy of the paper's table 6")
@@ -51,7 +51,7 @@ cases = Catalogue(_WaferCase, "wafer/fred.yaml", group="workloads", noun="worklo
 
 
 def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs: int | None = None) -> Iteration:
-    """Return one step of a workload on a fabric; with another efficiency, or in fewer runs of layers, if given.
+    """Return the simulated training step of a workload on a fabric; efficiency and runs of layers may be overridden.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs:
 
 
 def sweep_pairs() -> list[tuple[Strategy, Iteration, Iteration]]:
-    """Return every strategy of the paper's sweep on the mesh and on FRED-D."""
+    """Return the simulated steps of every strategy of the paper's sweep, on the mesh and on FRED-D."""
     from slipstick.fabric.strategies import strategies
     from slipstick.fabric.topology_file import resolve_topology
     from slipstick.fabric.training.iteration import simulate

@@ -1,4 +1,4 @@
-"""Hybrid parallelism: time to converge over devices, more workers against more devices for each (Pal et al. 2019)."""
+"""Hybrid parallelism: time to converge with more workers, or more devices per worker (Pal et al. 2019)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _Remark = Callable[[str], None]
 
 @dataclass(frozen=True)
 class _HybridCase:
-    """One question of `hybrid`: the options of `slipstick.hybrid`, texts read, defaults filled in.
+    """Resolved inputs of one call of `hybrid`: texts parsed, defaults filled in.
 
     `counts` are numbers of devices, `batch` the samples of one worker, `widths` the devices of one worker, `speedups`
     SU^M by M where the user gave it, `samples` those of the data set.
@@ -47,7 +47,7 @@ class _HybridCase:
 
 
 def hybrid_report(workload: WorkloadSpec, system: str, remark: _Remark = lambda _: None, **options: Any) -> Report:
-    """Return the Report of `slipstick.hybrid`; `remark` is told what is being worked out.
+    """Return the Report of `slipstick.hybrid`; `remark` is called with progress messages.
 
     Errors
     ------
@@ -82,7 +82,7 @@ def hybrid_report(workload: WorkloadSpec, system: str, remark: _Remark = lambda 
 
 
 def _case(workload: WorkloadSpec, system: str, options: Mapping[str, Any], remark: _Remark) -> _HybridCase:
-    """Return the case that the options of `slipstick.hybrid` describe."""
+    """Return the resolved inputs of `slipstick.hybrid` from its options."""
     name, colon, counts = system.partition(":")
     if not colon:
         raise SlipstickError("has no counts", path="system", value=system, allowed=f"such as {name}:2..256")
@@ -103,7 +103,7 @@ def _case(workload: WorkloadSpec, system: str, options: Mapping[str, Any], remar
 
 
 def _epochs(options: Mapping[str, Any], remark: _Remark) -> Epochs:
-    """Return the epochs by batch: the user's object or file, a model fitted to it, or the critical-batch model."""
+    """Return epochs to converge against batch size: measured, a model fitted to them, or the critical-batch model."""
     from slipstick.cluster.convergence.epochs_to_target import CriticalBatch, EpochCurve
 
     points, critical, least = options.get("epochs"), options.get("critical_batch"), options.get("least_epochs")
@@ -125,7 +125,7 @@ def _epochs(options: Mapping[str, Any], remark: _Remark) -> Epochs:
 
 
 def _speedups(given: str | Mapping[int, float]) -> Mapping[int, float]:
-    """Return SU^M by M from a text such as ``2=1.32,4=1.9``, or the mapping itself."""
+    """Return the step speed-ups SU^M by devices M per worker, from a text such as ``2=1.32,4=1.9`` or a mapping."""
     if not isinstance(given, str):
         return given
     speedups = {}
@@ -139,7 +139,7 @@ def _speedups(given: str | Mapping[int, float]) -> Mapping[int, float]:
 
 
 def _step_speedups(case: _HybridCase, remark: _Remark) -> dict[int, StepSpeedup]:
-    """Return SU^M of every width: the user's, or what the method finds, and never less than a divisor of it has."""
+    """Return SU^M of every M: given or computed by the method, and never below that of a divisor of M."""
     gains: dict[int, StepSpeedup] = {}
     for width in sorted(case.widths):
         if width in case.speedups:
@@ -155,7 +155,7 @@ def _step_speedups(case: _HybridCase, remark: _Remark) -> dict[int, StepSpeedup]
 
 
 def _step(case: _HybridCase, workers: int) -> float:
-    """Return the seconds of a data-parallel step."""
+    """Return the duration of a data-parallel training step [s]."""
     report = answer("estimate", case.workload, f"{case.system}:{workers}", MIXED_PRECISION, batch=workers * case.batch)
     return report.value("time.step")
 
@@ -202,7 +202,7 @@ def _tables(
 
 
 def _band(task: HybridTask, gain: StepSpeedup) -> Table:
-    """Return the paper's gain beside what SU^2 allows: where data parallelism has stopped to gain, all of SU^2 - 1."""
+    """Return the table of the paper's gain against the band that SU^2 allows: from 0 to SU^2 - 1."""
     most = max(0.0, gain.value - 1)
     inside = "inside" if task.gain <= most else "above: no hybrid of this SU^2 gains so much"
     heads = {
@@ -216,7 +216,7 @@ def _band(task: HybridTask, gain: StepSpeedup) -> Table:
 
 
 def _hours(curves: Curves, epochs: Epochs, steps: Mapping[int, float], samples: float | None) -> list[float | None]:
-    """Return C = T S E of data parallelism alone, where it can be said."""
+    """Return the time to converge C = T S E of data parallelism alone [h], where it is known."""
     if samples is None or not epochs.absolute:
         return [None] * len(curves.counts)
     needed = epochs.at([count * curves.batch for count in curves.counts])

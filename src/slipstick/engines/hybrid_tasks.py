@@ -1,4 +1,4 @@
-"""The training tasks of Pal et al. (IEEE Micro 39(5), 2019; arXiv 1907.13257): data/hybrid/tasks.yaml."""
+"""Training tasks of Pal et al. (IEEE Micro 39(5), 2019; arXiv 1907.13257), from data/hybrid/tasks.yaml."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DEFAULT_BATCH = 32  # samples of a worker for a network that is no task of the 
 
 
 class HybridTask(Entry):
-    """One training task: what is assumed of it where the user says nothing, and the gain that the paper states."""
+    """Training task of the paper: default assumptions, and the published gain of hybrid parallelism."""
 
     batch: int = Field(gt=0, json_schema_extra={"unit": "sample"}, description="Samples of one worker")
     samples: int = Field(gt=0, json_schema_extra={"unit": "sample"}, description="Samples of the training set")
@@ -24,11 +24,11 @@ hybrid_tasks = Catalogue(HybridTask, "hybrid/tasks.yaml", noun="training task")
 
 
 def hybrid_task(workload: object) -> HybridTask | None:
-    """Return the training task of a workload given by its name in the catalogue, None where the paper has none."""
+    """Return the paper's training task for a workload of the catalogue, None where the paper has none."""
     return hybrid_tasks.entry(str(workload)) if str(workload) in hybrid_tasks.names() else None
 
 
 def worker_batch(workload: object) -> int:
-    """Return the default batch of one worker [samples]: that of the paper's task, else 32."""
+    """Return the default batch per worker [samples]: that of the paper's task, else 32."""
     task = hybrid_task(workload)
     return _DEFAULT_BATCH if task is None else task.batch

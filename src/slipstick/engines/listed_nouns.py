@@ -1,4 +1,4 @@
-"""Listings and fields of the nouns of a question: systems, workloads, formats, technologies, suites, data sets."""
+"""Listings and fields of catalogues: systems, workloads, formats, plans, technologies, topologies, suites, data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slipstick.report.report import Table
 
 
 def systems_table() -> Table:
-    """Return every system with its vendor, rates, memory, power and price."""
+    """Return the table of systems with their vendor, rates, memory, power and price."""
     columns = {
         "name": "", "vendor": "", "year": "", "16-bit rate": "FLOP/s", "memory": "B", "bandwidth": "B/s", "power": "W",
         "price": "USD",
@@ -27,7 +27,7 @@ def systems_table() -> Table:
 
 
 def system_fields(name: str) -> list[Field] | None:
-    """Return every field of a system (``name:64`` and ``name@3nm`` too) and of its wiring; None is unknown."""
+    """Return every field of a system (also ``name:64``, ``name@3nm``) and of its wiring; None if unknown."""
     if systems.get(name.partition(":")[0]) is None and "@" not in name and not is_file_name(name):
         return None
     system = find_system(name)
@@ -36,12 +36,12 @@ def system_fields(name: str) -> list[Field] | None:
 
 
 def system_kind(name: str) -> str:
-    """Return the kind of a system of the catalogue, which is that of its device: accelerator, array, ..."""
+    """Return the kind of a system's device: accelerator, array, ..."""
     return systems.entry(name).device.kind
 
 
 def _says_nothing(path: str, text: str) -> bool:
-    """Tell whether a field of a system is a zero or a flag that is not set, or a calibration that was not made."""
+    """Return whether a field is uninformative: a zero, an unset flag, or a calibration that was not made."""
     return text.partition(" ")[0] in ("0", "false") or (path.startswith("calibration.") and text == "1")
 
 
@@ -53,7 +53,7 @@ def _wiring(topology: str) -> list[Field]:
 
 
 def workloads_table() -> Table:
-    """Return every network of the catalogue with its parameters, layers and width."""
+    """Return the table of networks with their parameters, layers and width."""
     from slipstick.networks.find_network import network, presets
 
     columns = {"name": "", "parameters": "parameter", "active": "parameter", "layers": "", "hidden": "", "source": ""}
@@ -72,7 +72,7 @@ def workload_kind(name: str) -> str:
 
 
 def workload_fields(name: str) -> list[Field] | None:
-    """Return the counts and all sizes of a network of the catalogue, with the source of the network."""
+    """Return the counts and all sizes of a network of the catalogue, with its source."""
     from slipstick.networks.find_network import network, presets
 
     if presets.get(name) is None:
@@ -85,7 +85,7 @@ def workload_fields(name: str) -> list[Field] | None:
 
 
 def formats_table() -> Table:
-    """Return every family of number formats by its plainest member."""
+    """Return the table of number format families, one typical member per family."""
     from slipstick.formats import encoding_of, examples
 
     columns = {"name": "", "bits an element": "", "what": ""}
@@ -94,7 +94,7 @@ def formats_table() -> Table:
 
 
 def plan_table() -> Table:
-    """Return every field of a plan: its group, short key, default, choices and what it means."""
+    """Return the table of plan fields: group, short key, default, choices and meaning."""
     from slipstick.core.plan import plan_fields
 
     columns = dict.fromkeys(("field", "group", "default", "choices", "what"), "")
@@ -125,7 +125,7 @@ def _technologies() -> list[tuple[str, Any]]:
 
 
 def tech_table() -> Table:
-    """Return every technology node, DRAM and link generation with its facts."""
+    """Return the table of technology nodes, DRAM and link generations."""
     rows = [
         (name, table, ", ".join(f"{path} {text}" for path, text, *_ in entry_fields(entry)))
         for table, catalogue in _technologies()
@@ -142,7 +142,7 @@ def tech_fields(name: str) -> list[Field] | None:
 
 
 def topologies_table() -> Table:
-    """Return every topology with its family, size and bandwidth."""
+    """Return the table of topologies with their family, size and bandwidth."""
     from slipstick.fabric.topology_file import topologies
 
     columns = {"name": "", "family": "", "nodes": "", "links": "", "bandwidth of a link": "B/s"}
@@ -154,7 +154,7 @@ def topologies_table() -> Table:
 
 
 def suites_table() -> Table:
-    """Return every suite of published or measured figures with the columns that tell it."""
+    """Return the table of validation suites with the columns by which a CSV file of each is recognised."""
     from slipstick.engines.validation_suites import load_suites
 
     rows = [(suite.name, suite.about, ", ".join(sorted(suite.columns))) for suite in load_suites().values()]
@@ -162,7 +162,7 @@ def suites_table() -> Table:
 
 
 def suite_fields(name: str) -> list[Field] | None:
-    """Return the contents of a suite, and the columns of its files."""
+    """Return the contents of a validation suite, and the columns of its CSV files."""
     from slipstick.engines.validation_suites import load_suites
 
     suite = load_suites().get(name)
@@ -172,14 +172,14 @@ def suite_fields(name: str) -> list[Field] | None:
 
 
 def datasets_table() -> Table:
-    """Return every data set with its licence."""
+    """Return the table of data sets with their licences."""
     from slipstick.datasets.find_dataset import KNOWN
 
     return Table.of({"name": "", "what": "", "licence": ""}, [(n, it.about, it.licence) for n, it in KNOWN.items()])
 
 
 def dataset_fields(name: str) -> list[Field] | None:
-    """Return the contents of a data set, its licence, where its files are looked for and how to get them."""
+    """Return a data set's contents, licence, search folders and how to obtain it."""
     from slipstick.datasets.find_dataset import KNOWN
 
     known = KNOWN.get(name.strip().casefold())

@@ -1,4 +1,4 @@
-"""`epochs`: the epochs that each batch size takes to a target accuracy, measured here, and the model fitted to them."""
+"""Engine of `epochs`: epochs to a target accuracy against batch size, measured, with a fitted critical-batch model."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def measure_epochs(sweep: BatchSweep, journal: Path | None, progress: Progress |
 
 
 def _picture(measured: BatchCurve, title: str) -> str:
-    """Return epochs over the batch as an SVG: every seed a point, their means a line."""
+    """Return the SVG of epochs against batch size: one point per seed, and a line through the means."""
     means, best = measured.means(), measured.best()
     batches = [trial.batch for trials in best.values() for trial in trials]
     epochs = [trial.epochs or 0 for trials in best.values() for trial in trials]

@@ -1,4 +1,4 @@
-"""`measure`: the accuracy of a trained network on test images, its weights in any format."""
+"""Engine of `measure`: accuracy of a trained network on test images, with its weights in any number format."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def measure_network(
 
 
 def _measured(network: TrainedNetwork, formats: str, test: Images) -> tuple[NDArray[np.bool_], int, int]:
-    """Return the right answers, the bytes of the weights as stored, and in int8."""
+    """Return which images are right, and the weights' bytes: as stored, and in int8."""
     from slipstick.compress.compression import compress
     from slipstick.compress.layer_formats import layer_formats
     from slipstick.trained.network import right_answers

@@ -1,4 +1,4 @@
-"""Operators onto devices: cluster's seconds, fabric's links and placement's solver as one instance and its Report."""
+"""Placement of operators on devices: operator times, link bandwidths and the solver, joined into a Report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TIME_LIMIT = 60.0  # seconds: what one waits for an answer
 
 @dataclass(frozen=True)
 class Instance:
-    """A placement problem and its parts: `seconds` of operators, bytes `sent` on edges, the links."""
+    """Placement problem: `seconds` per operator, bytes `sent` per edge, and the links."""
 
     problem: Problem
     seconds: Mapping[str, float]
@@ -31,13 +31,13 @@ class Instance:
 
 @dataclass(frozen=True)
 class Placement:
-    """The detail of a placement's Report: the instance, and the schedule that the timeline is drawn from."""
+    """Detail of a placement's Report: the problem, and the schedule from which the timeline is drawn."""
 
     instance: Instance
     schedule: PlacementSchedule
 
     def replayed(self) -> float:
-        """Return the seconds that the fabric's flow simulator takes for the schedule."""
+        """Return the duration of the schedule in the fabric's flow simulator [s]."""
         from slipstick.engines.placement_replay import replay
 
         made_of = self.instance
@@ -45,7 +45,7 @@ class Placement:
 
 
 def place(question: Question) -> Report:
-    """Return the Report of the fastest placement that was found, with the bound that was proved.
+    """Return the Report of the fastest placement found, with its proved lower bound.
 
     Errors
     ------
@@ -74,7 +74,7 @@ def place(question: Question) -> Report:
 
 
 def instance(question: Question, forwarding: Forwarding = "store") -> Instance:
-    """Return the instance: chains of operators with their seconds, bytes on edges and bytes kept, and the links."""
+    """Return the placement problem: operator chains with times, bytes on edges, bytes kept in memory, and links."""
     from slipstick.cluster.kernels.operation_times import op_seconds
     from slipstick.cluster.kernels.precision import element_bytes
     from slipstick.fabric.topology_file import resolve_topology
@@ -98,7 +98,7 @@ def instance(question: Question, forwarding: Forwarding = "store") -> Instance:
 
 
 def _kept(forward: Sequence[Op], question: Question) -> dict[str, float]:
-    """Return the bytes that each forward operator keeps on its device.
+    """Return the bytes that each forward operator keeps in its device's memory.
 
     In training: weights, gradients, the optimiser's states, and all forward activations; else the weights.
     """
@@ -116,7 +116,7 @@ def _kept(forward: Sequence[Op], question: Question) -> dict[str, float]:
 
 
 def _bottleneck(problem: Problem, schedule: PlacementSchedule) -> str:
-    """Name what keeps the schedule from being faster, as far as it is known."""
+    """Return the name of what limits the schedule, as far as it is known."""
     if len(set(schedule.device.tolist())) == 1:
         return "transfers: one device alone is as fast as any division found"
     if schedule.makespan <= problem.critical_path:

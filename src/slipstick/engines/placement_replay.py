@@ -1,4 +1,4 @@
-"""A placement's schedule run again on the fabric: the same orders, with the seconds and bytes that it was made of."""
+"""Replay of a placement's schedule in the fabric's flow simulator: same orders, times and bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def replay(
     sent: Mapping[tuple[str, str], float],
     topology: Topology,
 ) -> float:
-    """Return the seconds until the last operator is done when the fabric's flow simulator runs the schedule.
+    """Return the schedule's makespan in the fabric's flow simulator [s].
 
     It is told where everything runs and in which order on each device and link, but no time: operators take their
     `seconds`, edges carry their `sent` bytes, and links their own time for them.
@@ -53,7 +53,7 @@ def replay(
 
 
 def _number(name: str, topology: Topology) -> int:
-    """Return the link of a topology that a placement calls ``a to b``."""
+    """Return the topology's number of the link that a placement calls ``a to b``."""
     names = (
         f"{topology.nodes[source]} to {topology.nodes[target]}"
         for source, target in zip(topology.source, topology.target, strict=True)

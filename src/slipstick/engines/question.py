@@ -1,4 +1,4 @@
-"""From what a user writes to a question: Workload, System and Plan, with the defaults said out loud."""
+"""From a verb's arguments to a Question: Workload, System and Plan, with the origin of every default recorded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COMMON = ("phase", *_SIZES, "set", "calibration")  # options that are answered 
 def ask(
     workload: WorkloadSpec, system: SystemSpec, plan: PlanSpec = None, *, verb: str = "estimate", **options: Any
 ) -> Question:
-    """Return the question that a verb's arguments put: every spec resolved, every default filled in.
+    """Return the Question of a verb's arguments: every spec resolved, every default filled in.
 
     Defaults are those of the verb's first engine for the kind of device (see `slipstick.engines.table`), sizes those of
     the network. Whether an engine takes the question is looked up later.
@@ -74,7 +74,7 @@ def ask(
 
 
 def bare_workload(workload: WorkloadSpec, plan: PlanSpec = None, **options: Any) -> Workload:
-    """Return a workload on no system in particular, its sizes those of one device.
+    """Return a workload for no particular system, with the default sizes of one device.
 
     Errors
     ------
@@ -93,7 +93,7 @@ def bare_workload(workload: WorkloadSpec, plan: PlanSpec = None, **options: Any)
 def _sized(
     network: Network, phase: Phase, sizes: Mapping[str, object], chosen: dict[str, str], *, devices: int, plan: Plan
 ) -> Workload:
-    """Return the workload of a network, the sizes that the user left open filled in, and noted in `chosen`."""
+    """Return a network's workload; default sizes are filled in, and recorded in `chosen`."""
     microbatch = plan.parallel.microbatch
     defaults = network.default_sizes(phase, devices, 1 if microbatch == "auto" else microbatch)
     chosen.update(dict.fromkeys(defaults.keys() - sizes.keys(), "default"))
@@ -101,7 +101,7 @@ def _sized(
 
 
 def find_system(spec: SystemSpec) -> System:
-    """Return the System that a name, dict, file or object stands for; ``name@3nm+hbm4:64`` is one in other technology.
+    """Return the System of a name, dict, file or object; ``name@3nm+hbm4:64`` changes its technology and count.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def find_system(spec: SystemSpec) -> System:
 
 
 def find_network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
-    """Return the network that a name, file, dict or object stands for, files of trained networks included.
+    """Return the network of a name, file, dict or object, including files of trained networks.
 
     The arguments and errors are those of `slipstick.networks.network`; ``.tflite`` files are read for their sizes too.
 
@@ -132,7 +132,7 @@ def find_network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
 
 
 def parse_overrides(changes: Mapping[str, object] | Sequence[str]) -> Mapping[str, object]:
-    """Return overrides as a mapping; texts are ``path=value``, with values as in a YAML file: 8, true, null, 8 TB/s.
+    """Return overrides as a mapping, from texts ``path=value`` with values as in YAML: 8, true, null, 8 TB/s.
 
     Errors
     ------
@@ -158,7 +158,7 @@ def parse_overrides(changes: Mapping[str, object] | Sequence[str]) -> Mapping[st
 
 
 def _split_overrides(overrides: Mapping[str, object]) -> dict[str, dict[str, object]]:
-    """Return dotted overrides by their root, the root cut off; short keys of a plan spelt out.
+    """Return dotted overrides grouped by their root; short keys of a plan are expanded.
 
     Errors
     ------
@@ -179,7 +179,7 @@ def _split_overrides(overrides: Mapping[str, object]) -> dict[str, dict[str, obj
 
 
 def _load_calibration(spec: Calibration | str | Path) -> Calibration:
-    """Return the overlay that `slipstick calibrate` wrote to a YAML file."""
+    """Return the calibration factors that `slipstick calibrate` wrote to a YAML file."""
     if isinstance(spec, Calibration):
         return spec
     data = load_fields(spec)
@@ -193,7 +193,7 @@ def _calibrated(system: System, spec: Calibration | str | Path | None) -> System
 
 
 def _overridden_system(system: System, changes: Mapping[str, object]) -> System:
-    """Replace leaves, and say of each that the user did."""
+    """Return the system with some fields overridden, each marked as given by the user."""
     changed = override(system, changes, root="system")
     marks = dict.fromkeys(changes, "set by the user")
     return changed.model_copy(update={"sources": {**changed.sources, **marks}}) if marks else changed
@@ -209,7 +209,7 @@ def _known_options(verb: str, options: Mapping[str, Any]) -> None:
 
 
 def _phase(spec: WorkloadSpec, name: str | None, verb: str, system: System, chosen: dict[str, str]) -> Phase:
-    """Return the phase that is asked about: the workload's, the user's, or the first that the verb's engine takes."""
+    """Return the phase to estimate: the workload's, the user's, or the first that the verb's engine supports."""
     rows = rows_of(verb, system.device.kind) or rows_of("estimate", system.device.kind)
     default = rows[0].phases[0] if rows else Phase.INFER
     if name is None and default is not Phase.TRAIN:
@@ -231,7 +231,7 @@ def _network(spec: WorkloadSpec) -> Network:
 
 
 def _plan(spec: PlanSpec, verb: str, system: System, asked: tuple[str, Phase], chosen: dict[str, str]) -> Plan:
-    """Return the user's plan, or the default of the engine that takes such a network in such a phase."""
+    """Return the user's plan, or the default plan of the engine for this kind of network and phase."""
     if spec is not None and spec != "auto":
         return Plan.of(spec)
     chosen["plan"] = "default"
@@ -243,7 +243,7 @@ def _plan(spec: PlanSpec, verb: str, system: System, asked: tuple[str, Phase], c
 
 
 def _as_stored(plan: Plan, workload: Workload, system: System, chosen: dict[str, str]) -> Plan:
-    """Return the plan with the formats of a quantised checkpoint, for inference, where the plan names none.
+    """Return the plan with a quantised checkpoint's own formats, for inference, where the plan names none.
 
     Products run in that format where the device has a rate for it; else only the weights are stored so.
     """

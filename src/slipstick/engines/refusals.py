@@ -1,4 +1,4 @@
-"""Looking up the engine that takes a question; where none does, all that is wrong at once, and what would be taken."""
+"""Look-up of the engine for a Question; where none takes it, an error with all faults and what would be taken."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NETWORKS = {
 
 
 def engine_for(verb: str, question: Question) -> Engine:
-    """Return the row of the table that answers a question.
+    """Return the entry of the table of engines that answers a Question.
 
     Errors
     ------
@@ -96,7 +96,7 @@ def _sizes(question: Question, row: Engine) -> Iterator[SlipstickError]:
 
 
 def _plan(verb: str, question: Question, row: Engine) -> Iterator[SlipstickError]:
-    """Yield an error for each field of the plan that is set, to more than its default, and that the row does not read.
+    """Yield an error for each plan field that is set to more than its default and that the engine does not read.
 
     ``auto`` leaves the choice to the engine, so that a field which it does not read may stay at it.
     """

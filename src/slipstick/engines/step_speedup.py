@@ -1,4 +1,4 @@
-"""SU^M: how much faster M devices make one training step of one worker, by placement or by a pipeline of stages."""
+"""Step speed-up SU^M of M devices per worker, by operator placement or pipeline parallelism."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Method = Literal["auto", "placement", "pipeline"]
 
 @dataclass(frozen=True)
 class StepSpeedup:
-    """`value` is SU^M of `devices` devices; `how` says where it comes from, `source` whose figure it is."""
+    """Speed-up `value` (SU^M) of a training step on `devices` devices, its method `how` and its `source`."""
 
     devices: int
     value: float
@@ -41,7 +41,7 @@ class StepSpeedup:
 def step_speedup(
     workload: WorkloadSpec, system: str, devices: int, batch: int, *, method: Method, time_limit: float
 ) -> StepSpeedup:
-    """Return SU^M by a placement, a pipeline, or the better of both (``auto``).
+    """Return the step speed-up SU^M by placement, by pipeline, or the better of both (``auto``).
 
     Errors
     ------
@@ -58,7 +58,7 @@ def step_speedup(
 
 
 def placed(workload: WorkloadSpec, system: str, devices: int, batch: int, *, time_limit: float) -> StepSpeedup:
-    """Return the speed-up of the fastest placement that was found within `time_limit` [s]."""
+    """Return the step speed-up of the fastest placement found within `time_limit` [s]."""
     report = answer("place", workload, f"{system}:{devices}", batch=batch, time_limit=time_limit)
     schedule: PlacementSchedule = report.detail.schedule
     sure = "proved" if schedule.proved else f"gap {100 * schedule.gap:.0f} % after {time_limit:g} s"
@@ -66,7 +66,7 @@ def placed(workload: WorkloadSpec, system: str, devices: int, batch: int, *, tim
 
 
 def pipelined(workload: WorkloadSpec, system: str, devices: int, batch: int) -> StepSpeedup:
-    """Return the speed-up of the best pipeline: stages balanced exactly, the number of microbatches chosen.
+    """Return the step speed-up of the best pipeline: optimal stage balance, best number of microbatches.
 
     With k microbatches and the slowest stage at t seconds for one of them, results handed on included, a step takes
     (k + M - 1) t (GPipe, Huang et al. 1811.06965, section 2; the same for 1F1B). Operators that share weights stay in
@@ -89,7 +89,7 @@ def pipelined(workload: WorkloadSpec, system: str, devices: int, batch: int) -> 
 
 @dataclass(frozen=True, eq=False)
 class _Layers:
-    """Layers in a row: seconds of both passes, bytes kept, and bytes that cross the cut behind each, both ways."""
+    """Layers in a row: times of both passes [s], bytes kept, and bytes across the cut behind each, both ways."""
 
     seconds: FloatArray
     memory: FloatArray
@@ -97,7 +97,7 @@ class _Layers:
 
 
 def _slowest(question: Question, devices: int, memory: FloatArray) -> float:
-    """Return the seconds that the slowest stage of the best cut takes for one microbatch."""
+    """Return the time per microbatch of the slowest stage, in the best cut into stages [s]."""
     from slipstick.fabric.topology_file import resolve_topology
     from slipstick.placement.pipeline_partition import partition
 
@@ -132,12 +132,12 @@ def _layers(question: Question) -> _Layers:
 
 
 def _home(name: str, layer_of: dict[str, int]) -> int:
-    """Return the layer of an operator or of one of its gradients."""
+    """Return the layer of a forward operator, or of the operator that a gradient belongs to."""
     return layer_of[name] if name in layer_of else layer_of[name.rpartition(".")[0]]
 
 
 def _rows(forward: Sequence[Op]) -> dict[str, int]:
-    """Return the layer of each forward operator: in order, joined where they share weights or results go back."""
+    """Return the layer of each forward operator in order; operators that share weights or feed back are one layer."""
     first: dict[str, int] = {}
     at = {op.name: first.setdefault(op.colocate or op.name, len(first)) for op in forward}
     start = list(range(len(first)))  # of the layer that each class belongs to
@@ -150,7 +150,7 @@ def _rows(forward: Sequence[Op]) -> dict[str, int]:
 
 
 def _chain_rate(topology: Topology, devices: int) -> float:
-    """Return the bytes/s of the slowest link of the best row of `devices` well-connected nodes."""
+    """Return the bandwidth of the slowest link of the best chain of `devices` well-connected nodes [B/s]."""
     from slipstick.placement.problem import best_connected
 
     if devices == 1:

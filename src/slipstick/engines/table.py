@@ -1,4 +1,4 @@
-"""The table of engines: which function answers a verb on which kind of device, and what it takes. One row an engine.
+"""Table of engines: the function that answers a verb on a kind of device, and the inputs it takes; one entry each.
 
 A new kind of hardware adds rows: here, by `register`, or from a package of its own through the entry point group
 ``slipstick.engines``, whose entries load to an Engine or to several. Nothing else in the house asks for a kind.
@@ -29,7 +29,7 @@ ENTRY_POINTS = "slipstick.engines"
 
 @dataclass(frozen=True)
 class Engine:
-    """One row: an engine, and the questions that it takes.
+    """Entry of the table of engines: an engine, and the verb, devices, networks, phases and plans that it takes.
 
     Parameters
     ----------
@@ -70,18 +70,18 @@ class Engine:
     hint: str = field(default="", compare=False)
 
     def reads(self, path: str) -> bool:
-        """Tell whether the engine reads the field of a plan at a dotted path."""
+        """Return whether the engine reads the plan field at a dotted path."""
         patterns = [pattern.partition("=")[0] for pattern in self.plan]
         wanted = any(fnmatchcase(path, pattern) for pattern in patterns)
         return wanted and not any(fnmatchcase(path, pattern[1:]) for pattern in patterns if pattern.startswith("!"))
 
     def values(self, path: str) -> tuple[str, ...]:
-        """Return the values that it takes in a field of the plan; empty where it takes any."""
+        """Return the values that the engine takes in a plan field; empty where it takes any."""
         return next((tuple(p.partition("=")[2].split("|")) for p in self.plan if p.startswith(f"{path}=")), ())
 
     @property
     def plan_text(self) -> str:
-        """Fields of a plan that it reads, as users write them; those of a group that is read as a whole by its name."""
+        """Plan fields that the engine reads, in users' spelling; a group that is read as a whole, by its name."""
         groups: dict[str, list[str]] = {}
         for path in short_keys().values():
             group, _, name = path.rpartition(".")
@@ -89,7 +89,7 @@ class Engine:
         return "; ".join(filter(None, (self._group_text(group, names) for group, names in groups.items()))) or "none"
 
     def _group_text(self, group: str, names: list[str]) -> str:
-        """Return what is read of one group: ``parallel``, ``parallel but cp`` or ``parallel.dp, parallel.zero=0|1``."""
+        """Return the plan fields read of one group, as ``parallel but cp`` or ``parallel.dp, parallel.zero=0|1``."""
         paths = [f"{group}.{name}".strip(".") for name in names]
         read = [path for path in paths if self.reads(path)]
         limited = any(self.values(path) for path in read)
@@ -167,12 +167,12 @@ _registered: list[Engine] = []
 
 
 def register(*rows: Engine) -> None:
-    """Add rows to the table, for this process: those of a third party's kind of device, or of a test."""
+    """Add engines to the table for this process, such as those of a third party's kind of device."""
     _registered.extend(rows)
 
 
 def engines() -> tuple[Engine, ...]:
-    """Return every row: the house's own, those of installed packages, and those registered by hand.
+    """Return every entry of the table: built-in engines, those of installed packages, and registered ones.
 
     Examples
     --------
@@ -184,7 +184,7 @@ def engines() -> tuple[Engine, ...]:
 
 
 def plugged_rows(plugin: Plugin) -> tuple[Engine, ...]:
-    """Return the rows that an entry point of another package loads to: one Engine or several.
+    """Return the engines that another package's entry point loads: one Engine or several.
 
     Errors
     ------
@@ -198,12 +198,12 @@ def plugged_rows(plugin: Plugin) -> tuple[Engine, ...]:
 
 
 def rows_of(verb: str, device: str) -> list[Engine]:
-    """Return the rows of a verb for a kind of device, in the table's order."""
+    """Return the engines of a verb for a kind of device, in the table's order."""
     return [engine for engine in engines() if engine.verb == verb and engine.device == device]
 
 
 def rows_table() -> Table:
-    """Return the table as it is printed: a row an engine, with all that it takes.
+    """Return the table of engines for printing: one row per engine, with everything that it takes.
 
     Errors
     ------

@@ -1,4 +1,4 @@
-"""`train`: a network of the registry trained on a data set, with its accuracy and what each epoch gave."""
+"""Engine of `train`: a network trained on a data set, with its test accuracy and the results of every epoch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class TrainedModule:
-    """Trained network (`torch.nn.Module`, in evaluation mode) and what it was trained on: the detail of `train`.
+    """Trained network (`torch.nn.Module`, evaluation mode) and its training data set: the detail of `train`.
 
     `right` tells for each test image whether its class got the largest output, computed in fp32.
     """
@@ -43,7 +43,7 @@ def train_network(
     out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Train a network by its name, and report its accuracy; the arguments are those of `slipstick.train`."""
+    """Return the Report of training a network by its name; the arguments are those of `slipstick.train`."""
     torch = require("torch", "torch")
     from slipstick.trained.torch import module
     from slipstick.trained.torch.safetensors_weights import load_weights

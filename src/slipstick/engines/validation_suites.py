@@ -1,4 +1,4 @@
-"""Validation and calibration: suites found by name or header, replayed, and their figures as one Report."""
+"""Validation and calibration: suites found by name or CSV header, computed again, and compared in one Report."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _VALIDATIONS = tuple(f"slipstick.{part}.validation" for part in ("array", "clust
 def validation_report(
     suites: Iterable[str | Path], data: str | Path | None = None, progress: Progress | None = None
 ) -> Report:
-    """Return published beside ours for suites or CSV files; its detail is each one's Validation, by file or suite.
+    """Return the Report of published figures against ours, by suite or CSV file; detail: each Validation.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def _validation(name: str | Path, data: str | Path | None) -> Validation:
 
 
 def calibration_report(path: str | Path) -> Report:
-    """Return the three factors of a system fitted to measured rows, and the errors before and after; detail: the Fit.
+    """Return the three calibration factors of a system fitted to measured rows, with errors; detail: the Fit.
 
     Errors
     ------
@@ -94,7 +94,7 @@ def _fit_table(fit: Fit) -> Table:
 
 
 def load_suites() -> dict[str, Suite]:
-    """Return every suite by name; importing the modules of the packages ``validation`` registers them."""
+    """Return every validation suite by name, importing the ``validation`` packages that register them."""
     for package in map(import_module, _VALIDATIONS):
         for module in pkgutil.iter_modules(package.__path__):
             import_module(f"{package.__name__}.{module.name}")
@@ -102,7 +102,7 @@ def load_suites() -> dict[str, Suite]:
 
 
 def reference_files(data: str | Path | None = None) -> dict[str, Path]:
-    """Return the reference CSV of every suite that has one in the folder `data`, or in its folder ``reference``.
+    """Return the reference CSV of every suite that has one in the folder `data` or `data`/reference.
 
     Errors
     ------
@@ -128,7 +128,7 @@ def reference_files(data: str | Path | None = None) -> dict[str, Path]:
 
 
 def reference_file(suite: str, data: str | Path | None = None) -> Path:
-    """Return the reference CSV of one suite."""
+    """Return the path of one suite's reference CSV."""
     by_suite = reference_files(data)
     if suite not in by_suite:
         raise SlipstickError("no reference file of this suite", path=str(data or ""), value=suite, allowed=by_suite)
@@ -136,7 +136,7 @@ def reference_file(suite: str, data: str | Path | None = None) -> Path:
 
 
 def _as_report(validations: dict[str, Validation]) -> Report:
-    """Return validations as one Report: errors as metrics, published beside ours as tables."""
+    """Return validations as one Report: errors as metrics, published figures against ours as tables."""
     metrics: dict[str, Any] = {}
     tables = {}
     for validation in validations.values():

@@ -1,4 +1,4 @@
-"""Options of the verbs, beyond workload, system and plan: the same keywords in Python and on the command line."""
+"""Keyword options of the verbs beyond workload, system and plan; the same in Python and on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training jobs for the fabric: a question's layers, costed by the cluster model, under one strategy."""
+"""Training jobs for the simulated fabric: layers costed by the cluster model under one parallel strategy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def job_for(question: Question, efficiency: float | None = None) -> Callable[[Strategy], Job]:
-    """Return the function from a strategy to its job; layers are costed once for each size of a microbatch.
+    """Return the function from a parallel strategy to its training job; layers are costed once per microbatch size.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def job_for(question: Question, efficiency: float | None = None) -> Callable[[St
 
 
 def shares(question: Question, strategy: Strategy) -> tuple[int, int]:
-    """Return the samples of a replica, and of a microbatch."""
+    """Return the samples per replica, and per microbatch."""
     batch, micro = question.workload.batch, question.plan.parallel.microbatch
     replica = batch // strategy.dp
     given = "microbatch" in question.plan.parallel.model_fields_set and micro != "auto"
@@ -64,7 +64,7 @@ def shares(question: Question, strategy: Strategy) -> tuple[int, int]:
 
 
 def _streams(question: Question, strategy: Strategy, layers: tuple[Layer, ...]) -> bool:
-    """Tell whether weights are streamed: as the plan says, or else where weights and optimiser do not fit."""
+    """Return whether weights are streamed: as the plan states, else where weights and optimiser exceed memory."""
     from slipstick.cluster.kernels.precision import element_bytes
     from slipstick.cluster.training.training_setting import ADAM_STATES
 

@@ -1,4 +1,4 @@
-"""A training step on the links of a system's topology, in events: cluster's layers on fabric's flows."""
+"""Event simulation of a training step on a system's topology: layer costs by the cluster model, flows by the fabric."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _STRATEGIES = "strategies"  # the breakdown of a sweep
 
 @dataclass(frozen=True)
 class SimulatedStep:
-    """The detail of a simulation's Report: the simulated step, and the topology whose links it ran on."""
+    """Detail of a simulation's Report: the simulated step, and the topology that it ran on."""
 
     iteration: Iteration
     topology: Topology
 
 
 def simulate_step(question: Question) -> Report:
-    """Return a training step's Report: of the plan's strategy, or with the option `sweep` a table of all strategies.
+    """Return the Report of a simulated training step; the option `sweep` gives a table of all strategies.
 
     Errors
     ------
@@ -51,7 +51,7 @@ def simulate_step(question: Question) -> Report:
 
 
 def topology_of(system: System) -> Topology:
-    """Return the topology that a system names.
+    """Return the Topology that a system names.
 
     Errors
     ------
@@ -72,7 +72,7 @@ def topology_of(system: System) -> Topology:
 
 
 def _sweep(question: Question, topology: Topology, job_of: Callable[[Strategy], Job]) -> Report:
-    """Return every strategy that takes all nodes and divides the batch, the fastest first."""
+    """Return every strategy that uses all nodes and divides the batch, fastest first."""
     from slipstick.fabric.training.iteration import simulate as iterate
 
     rows = []
@@ -94,7 +94,7 @@ def _sweep(question: Question, topology: Topology, job_of: Callable[[Strategy], 
 
 
 def _strategy(question: Question, topology: Topology, job_of: Callable[[Strategy], Job]) -> Strategy:
-    """Return the plan's strategy; where tp or pp is open, the fastest."""
+    """Return the plan's parallel strategy; where tp or pp is left open, the fastest one."""
     from slipstick.fabric.strategies import Strategy
     from slipstick.fabric.training.iteration import simulate as iterate
 
@@ -115,7 +115,7 @@ def _strategy(question: Question, topology: Topology, job_of: Callable[[Strategy
 
 
 def _possible(topology: Topology, job_of: Callable[[Strategy], Job]) -> list[tuple[Strategy, Job]]:
-    """Return the strategies that take all nodes and divide the batch and the layers, with their jobs."""
+    """Return the strategies that use all nodes and divide batch and layers, with their jobs."""
     from slipstick.fabric.strategies import strategies
 
     possible = []

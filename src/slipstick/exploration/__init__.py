@@ -1,4 +1,4 @@
-"""Search for the best plan or system: spaces, enumeration, sampling, Pareto frontier, executors.
+"""Search for the best plan or system: design spaces, enumeration, sampling, Pareto frontiers, executors.
 
 `slipstick.search` is the verb; here are the nouns that it takes and returns, and the parts that it is made of.
 """

@@ -1,4 +1,4 @@
-"""Chunks of a space: computed here, by processes or by an executor, and kept in a folder from which a run goes on."""
+"""Chunks of a design space: evaluated here, by processes or an executor, and kept in a folder to resume a run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ASKED, _CHUNKS = "search.json", "chunks"
 
 @dataclass(frozen=True)
 class Workers:
-    """Workers that compute the chunks: the user's executor, or else a pool of `processes`, or with one this process."""
+    """Workers that evaluate the chunks: the user's executor, else a pool of `processes`, or this process for one."""
 
     executor: Executor | None = None
     processes: int = 1
@@ -43,7 +43,7 @@ class Workers:
 def all_points(
     task: Task, constraint: Constraint, folder: Path | None, workers: Workers, progress: Progress | None
 ) -> polars.DataFrame:
-    """Return every point that fits and keeps the conditions, in the order of their numbers."""
+    """Return every point that fits its memory and meets the constraints, in the space's order."""
     import polars
 
     count = len(task.space)
@@ -60,14 +60,14 @@ def all_points(
 
 
 def chunk_table(task: Task, constraint: Constraint, first: int, last: int) -> polars.DataFrame:
-    """Return the points of one chunk that are possible, fit their memory and keep the conditions."""
+    """Return the feasible points of one chunk: possible, within memory, and meeting the constraints."""
     batch = evaluate(task, first, last)
     keep = np.flatnonzero(batch.fits & constraint.holds(batch.figures))
     return point_table(task, keep + first, {path: values[keep] for path, values in batch.figures.items()})
 
 
 def point_table(task: Task, index: IntArray, figures: Columns) -> polars.DataFrame:
-    """Return points as a table: their numbers, the axes' values, the figures."""
+    """Return points as a table with columns for their index, the axes' values and the figures."""
     import polars
 
     axes = task.space.axes
@@ -81,7 +81,7 @@ def point_table(task: Task, index: IntArray, figures: Columns) -> polars.DataFra
 def _chunks(
     task: Task, constraint: Constraint, bounds: list[tuple[int, int]], folder: Path | None, workers: Workers
 ) -> Iterator[tuple[int, polars.DataFrame]]:
-    """Yield (points, table) of every chunk; those in the folder are read, the others computed and kept there."""
+    """Yield (points, table) of every chunk; chunks already in the folder are read, all others evaluated and stored."""
     import polars
 
     missing = []
@@ -104,7 +104,7 @@ def _chunks(
 def _spread(
     pool: Executor, task: Task, constraint: Constraint, missing: list[tuple[int, int]], folder: Path | None
 ) -> Iterator[tuple[int, polars.DataFrame]]:
-    """Yield the chunks as the executor finishes them; no more are handed out than keep it at work."""
+    """Yield chunks as the executor finishes them; only as many are submitted as keep its workers busy."""
     waiting: dict[Future[Any], tuple[int, int]] = {}
     rest = iter(missing)
     while True:
@@ -130,7 +130,7 @@ def _file(folder: Path | None, first: int) -> Path | None:
 def run_folder(
     task: Task, objectives: Sequence[str], subject_to: str, folder: str | Path | None, resume: bool
 ) -> Path | None:
-    """Return the run's folder, new or, to go on with, of the very same search; None without one.
+    """Return the run's folder, new or resumed from the identical search; None without one.
 
     Errors
     ------
@@ -154,7 +154,7 @@ def run_folder(
 
 
 def _description(task: Task, objectives: Sequence[str], subject_to: str) -> str:
-    """Return what was asked as JSON: what tells one run's folder from another's."""
+    """Return the search's inputs as JSON, by which a run's folder is recognised."""
     question = {
         "workload": task.workload, **task.options, "axes": task.space.axes, "fixed": task.space.fixed,
         "objectives": list(objectives), "subject_to": subject_to,

@@ -1,4 +1,4 @@
-"""Conditions on figures, such as ``memory.peak < 75 GiB and time.step <= 10 s``: parsed, never executed."""
+"""Constraints on figures, such as ``memory.peak < 75 GiB and time.step <= 10 s``: parsed, never executed."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _WHERE = "subject_to"
 
 @dataclass(frozen=True)
 class Constraint:
-    """Clauses that must all hold: a figure's path, a comparison, and a value in SI units."""
+    """Conjunction of clauses, each of a figure's path, a comparison, and a value in SI units."""
 
     clauses: tuple[tuple[str, str, float], ...] = ()
 
     def holds(self, columns: Mapping[str, FloatArray]) -> BoolArray:
-        """Return, for every row, whether all clauses hold; a figure that is not a number holds nothing."""
+        """Return for every row whether all clauses hold; a figure that is NaN meets none."""
         rows = len(next(iter(columns.values())))
         satisfied = np.ones(rows, np.bool_)
         for path, comparison, value in self.clauses:
@@ -39,7 +39,7 @@ class Constraint:
 
 
 def figure_names(text: str) -> list[str]:
-    """Return the figures that the conditions of a text name, as they are written there.
+    """Return the figures that a constraint's text names, as written there.
 
     Errors
     ------
@@ -54,7 +54,7 @@ def figure_names(text: str) -> list[str]:
 
 
 def parse(text: str, figures: Mapping[str, str]) -> Constraint:
-    """Return the constraint that a text states; `figures` maps the paths that there are to their units.
+    """Return the constraint of a text; `figures` maps the paths of all known figures to their units.
 
     Errors
     ------

@@ -1,4 +1,4 @@
-"""Plans that a search tries where the user names none."""
+"""Default plans of a search for which the user gives none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PLANS = {
 
 
 def default_plans(question: Question) -> str:
-    """Return the plans to try for a question, as ``key=values,...``: the fields that its engine reads.
+    """Return the plans to try for a Question, as ``key=values,...`` of the fields that its engine reads.
 
     Examples
     --------

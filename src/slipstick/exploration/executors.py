@@ -1,4 +1,4 @@
-"""Executors by name: Ray on this machine or a cluster, or one that the user brings."""
+"""Executors by name: Ray on this machine or a cluster, or an executor that the user provides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from slipstick.core.errors import SlipstickError
 
 @contextmanager
 def opened_executor(executor: str | Executor | None) -> Iterator[Executor | None]:
-    """Yield the executor that a name stands for, closed afterwards; None: processes of this machine.
+    """Yield the executor of a name, and close it afterwards; None: processes of this machine.
 
     Errors
     ------

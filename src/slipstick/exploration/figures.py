@@ -1,4 +1,4 @@
-"""Figures to minimise and constrain: every metric path of the engine's Report, and the price of the system."""
+"""Figures to optimise and constrain: every metric path of the engine's Report, and the system's price."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ _NEAREST = 8  # paths that an error offers
 
 @dataclass(frozen=True)
 class Objective:
-    """A figure to minimise, or with `largest` to maximise: rates and efficiencies."""
+    """Figure to minimise, or with `largest` to maximise (as for rates and efficiencies)."""
 
     path: str
     largest: bool
 
     @classmethod
     def of(cls, path: str) -> Objective:
-        """Return the objective of a figure: throughput and efficiency are to be large, all else small."""
+        """Return the objective of a figure: throughput and efficiency are maximised, all others minimised."""
         return cls(path, path.startswith(_MAXIMISED))
 
     @property
     def sign(self) -> int:
-        """Factor that makes it a cost: small is good."""
+        """Factor that turns the figure into a cost to minimise: -1 if it is maximised, else 1."""
         return -1 if self.largest else 1
 
 
 def figure_path(name: str, units: Mapping[str, str], where: str) -> str:
-    """Return the path of the figure that a short name or a path stands for.
+    """Return the metric path that a figure's short name or path stands for.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def figure_path(name: str, units: Mapping[str, str], where: str) -> str:
 
 
 def _nearest(name: str, units: Iterable[str]) -> list[str]:
-    """Return the paths most like a name: the same last part first, then similar spelling, then short names."""
+    """Return the figure paths most like an unknown name, to suggest them."""
     paths = list(units)
     parts = set(name.split("."))
     related = [path for path in paths if parts & set(path.split("."))]
@@ -89,7 +89,7 @@ def report_figures(report: Report, question: Question) -> dict[str, tuple[float,
 
 
 def system_figures(question: Question) -> dict[str, float]:
-    """Return the price [USD] of all devices, not a number where that of one is unknown, and their number."""
+    """Return the price of all devices [USD] (NaN where unknown), and the number of devices."""
     system = question.system
     price = math.nan if system.price is None else system.price * system.devices
     return {"price": price, "devices": float(system.devices)}

@@ -1,4 +1,4 @@
-"""Frontier: the answer of `search`, its points as columns and, of them, those that no other beats."""
+"""Frontier, the result of `search`: its feasible points as columns, and their Pareto frontier."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _JSON_POINTS = 10_000  # in a text; all of them are in the parquet file
 
 @dataclass(frozen=True, eq=False)
 class Frontier:
-    """The points that fit and keep the conditions, as a polars table: `index` in the space, axes' values, figures.
+    """Result of a search: the feasible points as a polars table, with `index` in the space, axes and figures.
 
     `method` says how the points were chosen, `tried` how many there were. A point without a figure for some objective,
     such as the price of a system that nobody knows, stays among the `points` but is on no frontier.
@@ -44,22 +44,22 @@ class Frontier:
 
     @property
     def costs(self) -> FloatArray:
-        """The objectives of every point, all to be small, [points, objectives]."""
+        """Objectives of every point, as costs to minimise, [points, objectives]."""
         return np.stack([self.points[goal.path].to_numpy() * goal.sign for goal in self.objectives], axis=1)
 
     @property
     def pareto(self) -> polars.DataFrame:
-        """The points that no other beats, sorted by the first objective."""
+        """Pareto-optimal points, sorted by the first objective."""
         front: polars.DataFrame = self.points[pareto(self.costs).tolist()]
         return front
 
     @property
     def units(self) -> Mapping[str, str]:
-        """Unit of every figure of the points."""
+        """Unit of every figure of the points, by path."""
         return self.task.units
 
     def best(self, objective: str | None = None) -> Report:
-        """Return the whole Report of the point that is best in one figure; in the first objective unless named.
+        """Return the full Report of the point that is best in one figure, by default the first objective.
 
         Errors
         ------
@@ -72,16 +72,16 @@ class Frontier:
         return self.report(int(self.points["index"][int(np.nanargmin(costs))]))
 
     def knee(self) -> Report:
-        """Return the Report of the best bargain: the frontier's point nearest to the best of every objective."""
+        """Return the full Report of the knee: the Pareto point nearest to the best of every objective."""
         front = pareto(self.costs)
         return self.report(int(self.points["index"][int(front[knee(self.costs[front])])]))
 
     def report(self, index: int) -> Report:
-        """Return the whole Report of the point with this number in the space."""
+        """Return the full Report of the point with this index in the space."""
         return self.task.report(index)
 
     def table(self, rows: int = 20) -> Table:
-        """Return the frontier's first rows as a table with units: the axes, the objectives, time and memory."""
+        """Return the first Pareto points as a table with units: axes, objectives, time and memory."""
         front = self.pareto.head(rows).fill_nan(None)
         axes = {_short(path): path for path in self.task.space.axes}
         wanted = {"time.step", PEAK, *(goal.path for goal in self.objectives)}
@@ -91,11 +91,11 @@ class Frontier:
         return Table.of(columns, zip(*cells, strict=True))
 
     def write(self, path: str | Path) -> None:
-        """Write the points as a parquet file, whole or not at all."""
+        """Write the points to a parquet file, atomically."""
         write_parquet(self.points, path)
 
     def json(self) -> str:
-        """Return as JSON how the points were chosen, the units of their figures, the frontier and all its points."""
+        """Return the frontier, all points, their units and how they were chosen, as JSON."""
         points = self.points.head(_JSON_POINTS)
         answer = {
             "how": self.method,
@@ -127,12 +127,12 @@ class Frontier:
         return to_text(self)
 
     def _unknown(self) -> str:
-        """Say how many points have no figure for an objective, and are therefore left off the frontier."""
+        """Return the sentence that counts the points left off the frontier for want of an objective."""
         counts = {goal.path: int(self.points[goal.path].is_nan().sum()) for goal in self.objectives}
         return "".join(f"; of {count:,} the {path} is unknown" for path, count in counts.items() if count)
 
     def words(self, index: int) -> str:
-        """Return a point as `slipstick estimate` takes it: the system, and the plan behind --plan."""
+        """Return a point as arguments of `slipstick estimate`: the system, and the plan for --plan."""
         point = self.task.space.point(index)
         plan = [(_short(path), value) for path, value in point.items() if path.startswith("plan.")]
         texts = [f"{name}={value_text(value)}" for name, value in plan]
@@ -141,7 +141,7 @@ class Frontier:
         return f"{self.task.workload_name} {value_text(point['system'])}{asked}{''.join(changes)}"
 
     def plot(self) -> str:
-        """Return an SVG of the points over the first two objectives, the frontier marked."""
+        """Return the SVG of the points over the first two objectives, with the frontier marked."""
         from slipstick.exploration.frontier_picture import frontier_svg
 
         figures = {path: self.points[path].to_numpy() for path in self.units}
@@ -152,7 +152,7 @@ class Frontier:
         return {"frontier": self.plot()}
 
     def html(self) -> str:
-        """Return a self-contained page: the picture, and the frontier's points."""
+        """Return a self-contained HTML page: the picture, and the frontier's points."""
         from slipstick.pictures import svg
         from slipstick.report.as_html import table_html
 
@@ -160,13 +160,13 @@ class Frontier:
         return svg.page(title, [self.plot(), table_html(self.table(rows=_PAGE_ROWS))])
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: the page in a frame, so that its style stays inside."""
+        """Return the notebook's HTML: the page in a frame, so that its style stays inside."""
         from slipstick.report.as_html import framed
 
         return framed(self.html())
 
 
 def _short(path: str) -> str:
-    """Return a field of the plan by its short key, which ``--plan`` reads, and other axes by their last part."""
+    """Return the short name of an axis: a plan field's short key, as ``--plan`` reads it, else the path's last part."""
     keys = {f"plan.{whole}": key for key, whole in short_keys().items()}
     return keys.get(path) or path.rpartition(".")[2]

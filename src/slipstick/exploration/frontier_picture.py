@@ -1,4 +1,4 @@
-"""The picture of a search: its points over two objectives, and the frontier."""
+"""Picture of a search: its points over two objectives, with the Pareto frontier."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STYLE = """
 def frontier_svg(
     figures: Mapping[str, FloatArray], units: Mapping[str, str], objectives: Sequence[Objective], title: str
 ) -> str:
-    """Return an SVG of the points over the first two objectives; one objective is drawn over memory, or over devices.
+    """Return the SVG of points over the first two objectives; a single objective is drawn over memory or devices.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def frontier_svg(
 
 
 def _drawn(objectives: Sequence[Objective], units: Mapping[str, str]) -> tuple[Objective, Objective]:
-    """Return the two objectives that are drawn."""
+    """Return the two objectives that the picture's axes show."""
     if len(objectives) > 1:
         return objectives[0], objectives[1]
     beside = (path for path in (PEAK, "time.sample", "devices") if path in units)

@@ -1,4 +1,4 @@
-"""Parquet files of points, written whole or not at all, so that a run that is killed leaves none that is half."""
+"""Parquet files of points, written atomically, so that a killed run leaves no partial file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def write_parquet(table: polars.DataFrame, path: str | Path) -> None:
-    """Write a table as a parquet file through a temporary file beside it, which then takes its name."""
+    """Write a table to a parquet file atomically, through a temporary file in the same folder."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -1,4 +1,4 @@
-"""Figures of many points at once: as columns where the engine has a vectorised form, else Report by Report."""
+"""Evaluation of many points: vectorised where the engine has such a form, else Report by Report."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _VERB = "estimate"
 
 @dataclass(frozen=True)
 class Task:
-    """A search as executors are handed it: a workload, a space, and the figures that every point is asked for.
+    """Search as sent to executors: the workload, the space, and the figures to compute for every point.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class Task:
     sweep: str = ""
 
     def question(self, index: int, without: Iterable[str] = ()) -> Question:
-        """Return the question that a point puts, its plan `without` the fields at some paths.
+        """Return the Question of a point, its plan `without` the fields at some paths.
 
         Errors
         ------
@@ -62,7 +62,7 @@ class Task:
         return ask(self.workload, verb=_VERB, **self._arguments(index, without))
 
     def report(self, index: int) -> Report:
-        """Return the whole Report of a point, as `slipstick.estimate` gives it.
+        """Return the full Report of a point, as `slipstick.estimate` gives it.
 
         Errors
         ------
@@ -72,7 +72,7 @@ class Task:
 
     @property
     def workload_name(self) -> str:
-        """Name of the workload as titles and commands show it: the name or path that was given, or the network's."""
+        """Name of the workload in titles and commands: the given name or path, or else the network's."""
         return str(self.workload) if isinstance(self.workload, str | Path) else self.question(0).workload.name
 
     def _arguments(self, index: int, without: Iterable[str] = ()) -> dict[str, Any]:
@@ -86,14 +86,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Batch:
-    """Consecutive points of a space: their figures, and which are possible and fit the memory of their system."""
+    """Results of consecutive points: their figures, and which are possible and fit their system's memory."""
 
     figures: Columns
     fits: BoolArray
 
 
 def prepared(task: Task, names: Iterable[tuple[str, str]]) -> Task:
-    """Return the task with the figures that are asked for, the standard ones beside them, and how they are got.
+    """Return the task with requested and standard figures, and the method by which they are computed.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def _is_figure(name: str, units: Mapping[str, str]) -> bool:
 
 
 def _sweep_name(question: Question) -> str:
-    """Return ``module:NAME`` of the vectorised form of the question's engine, empty where it has none."""
+    """Return ``module:NAME`` of the vectorised form of the Question's engine, empty where it has none."""
     try:
         return engine_for(_VERB, question).sweep
     except SlipstickError:  # nothing answers this point
@@ -144,19 +144,19 @@ def _load_sweep(name: str) -> Sweep:
 
 
 def _engine_report(question: Question) -> Report:
-    """Return the engine's Report of a point, without the table of who chose what that `estimate` adds."""
+    """Return the engine's Report of a point, without the table of input origins that `estimate` adds."""
     return engine_for(_VERB, question).answer(question)
 
 
 def _takes(sweep: str, space: Space) -> bool:
-    """Tell whether a vectorised form takes every value that the space has in its plans."""
+    """Return whether a vectorised form supports every value that the space has in its plans."""
     accepts = _load_sweep(sweep).accepts
     values = [(path, value) for path, axis in space.axes.items() for value in axis] + list(space.fixed.items())
     return all(accepts(path.removeprefix(_PLAN), value) for path, value in values if path.startswith(_PLAN))
 
 
 def _first_figures(task: Task) -> dict[str, tuple[float, str]]:
-    """Return the figures of the first point that is possible."""
+    """Return the figures of the first possible point."""
     problem: SlipstickError | None = None
     for index in range(len(task.space)):
         try:
@@ -168,7 +168,7 @@ def _first_figures(task: Task) -> dict[str, tuple[float, str]]:
 
 
 def evaluate(task: Task, first: int, last: int) -> Batch:
-    """Return the figures of the points from `first` to `last` - 1; of an impossible one they are not numbers.
+    """Return the figures of the points `first` to `last` - 1; those of an impossible point are NaN.
 
     Points of one system, workload and set of formats are one call of the engine's vectorised form, where it has one.
     """
@@ -192,7 +192,7 @@ def evaluate(task: Task, first: int, last: int) -> Batch:
 
 
 def _in_order(task: Task, first: int, last: int, order: list[str]) -> Batch:
-    """Evaluate with the varied fields of the plan innermost, and put the points back into their order."""
+    """Return the points evaluated with the plan's varied fields innermost, back in the space's order."""
     axes = task.space.axes
     turned = replace(task, space=Space({path: axes[path] for path in order}, task.space.fixed))
     sizes = [len(values) for values in axes.values()]
@@ -210,7 +210,7 @@ def _in_order(task: Task, first: int, last: int, order: list[str]) -> Batch:
 
 
 def _block(task: Task, inner: list[str], start: int, first: int, last: int) -> Batch:
-    """Return the points of one setting from `first` to `last` - 1, the setting's first one being number `start`."""
+    """Return the results of points `first` to `last` - 1 of one setting, whose own first point is number `start`."""
     question = task.question(start, without=inner)
     if _sweep_name(question) != task.sweep:  # another kind of system or network
         return _one_by_one(task, range(first, last))
@@ -237,7 +237,7 @@ def _one_by_one(task: Task, indices: range) -> Batch:
 
 
 def _reports(task: Task, indices: range) -> Iterator[tuple[Question | None, Report | None]]:
-    """Yield every point's question and Report, or Nones where the point is impossible."""
+    """Yield every point's Question and Report, or Nones where the point is impossible."""
     for index in indices:
         try:
             question = task.question(index)
@@ -247,7 +247,7 @@ def _reports(task: Task, indices: range) -> Iterator[tuple[Question | None, Repo
 
 
 def _overflows(columns: Mapping[str, FloatArray], question: Question) -> BoolArray:
-    """Return which points need more than their system's main memory; none where the peak is not known."""
+    """Return which points exceed their system's main memory; none where the peak is unknown."""
     peak = columns.get(PEAK)
     count = len(next(iter(columns.values())))
     return np.zeros(count, np.bool_) if peak is None else peak > question.system.main_memory.capacity

@@ -1,4 +1,4 @@
-"""Ray as an executor: chunks of a search on the machines of a cluster, each done again if its machine is lost."""
+"""Ray executor: chunks of a search on a cluster's machines, run again if a machine is lost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RETRIES = 16  # times that a task is started again on another machine
 
 
 class RayExecutor(Executor):
-    """Runs what is submitted as Ray tasks, one CPU each. A task whose machine dies is run again elsewhere.
+    """Executor that runs calls as Ray tasks of one CPU each; the task of a lost machine is run again elsewhere.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class RayExecutor(Executor):
         self._run = self._ray.remote(max_retries=_RETRIES, num_cpus=1)(_call)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Hand a call to the cluster and return its future."""
+        """Submit a call to the cluster and return its future."""
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
         reference = self._run.remote(fn, args, kwargs)
@@ -48,7 +48,7 @@ class RayExecutor(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Leave the cluster, if this executor joined it."""
+        """Disconnect from the cluster, if this executor connected to it."""
         if self._own and self._ray.is_initialized():
             self._ray.shutdown()
 

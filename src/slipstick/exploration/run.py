@@ -1,4 +1,4 @@
-"""The search itself: every point of a space, or of a large one those that a sampler chooses, down to a Frontier."""
+"""Search from options to Frontier: every point of a space, or those that a sampler chooses in a large one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _OF_EVERY_POINT = ("phase", "batch", "sequence", "output")  # options that belon
 
 
 class _Aim(NamedTuple):
-    """Aim of a search: the points to ask, the objectives, and the conditions to keep."""
+    """Aim of a search: the points to evaluate, the objectives, and the constraints."""
 
     task: Task
     objectives: tuple[Objective, ...]
@@ -48,7 +48,7 @@ def search_systems(
     progress: Progress | None,
     options: SearchOptions,
 ) -> Frontier:
-    """Return the Frontier of `slipstick.search`: the points that fit and keep the conditions.
+    """Return the Frontier of `slipstick.search`: the feasible points that meet the constraints.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def search_systems(
 def _sampled(
     aim: _Aim, folder: Path | None, progress: Progress | None, options: SearchOptions
 ) -> tuple[polars.DataFrame, int, str]:
-    """Return the points that keep the conditions, of those that a sampler chose; their number, and that in words."""
+    """Return the sampled points that meet the constraints, the number of points tried, and a phrase of it."""
     task, objectives, constraint = aim
     trials, seed = options.get("trials", _TRIALS), options.get("seed", 0)
     if trials < 1:
@@ -100,7 +100,7 @@ def _sampled(
 def _exhaustive(
     aim: _Aim, folder: Path | None, progress: Progress | None, options: SearchOptions
 ) -> tuple[polars.DataFrame, int, str]:
-    """Return the points of the whole space that keep the conditions, how many were tried, and that in words."""
+    """Return all points that meet the constraints, the number of points tried, and a phrase of it."""
     task, _, constraint = aim
     with opened_executor(options.get("executor")) as executor:
         points = all_points(task, constraint, folder, Workers(executor, options.get("workers", 1)), progress)
@@ -110,7 +110,7 @@ def _exhaustive(
 def _space(
     workload: WorkloadSpec, systems: Sequence[str | Space], options: SearchOptions, asked: Mapping[str, Any]
 ) -> Space:
-    """Return the space of the systems, the plan and the overrides; a Space that is given stands alone."""
+    """Return the space of systems, plan and overrides; a given Space excludes these."""
     if not systems:
         raise SlipstickError("names no system", path="search", allowed="such as h100-sxm:64..1024")
     plan, changes = options.get("plan", ""), parse_overrides(options.get("set") or {})

@@ -1,4 +1,4 @@
-"""Spaces too large to try every point: Optuna chooses which ones, TPE for one objective and NSGA-II for several.
+"""Sampling of large design spaces with Optuna: TPE for one objective, NSGA-II for several.
 
 Sources: Bergstra et al., NeurIPS 2011 (TPE); Deb et al., IEEE TEC 6(2), 2002 (NSGA-II); Optuna: Akiba et al., KDD 2019.
 The same seed asks for the same points, so that a run that goes on asks again and finds the answers in its folder.
@@ -39,7 +39,7 @@ def sample(
     folder: Path | None = None,
     progress: Progress | None = None,
 ) -> polars.DataFrame:
-    """Return the points that were tried: `index`, `KEPT`, all figures.
+    """Return the table of sampled points: `index`, `KEPT` (whether the constraints hold), and all figures.
 
     Parameters
     ----------

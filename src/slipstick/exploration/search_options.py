@@ -1,4 +1,4 @@
-"""Options of `search`: the same keywords in Python and on the command line."""
+"""Keyword options of `search`; the same in Python and on the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class SearchOptions(TypedDict, total=False):
-    """Options of a search: the question that all points share, and the ways to try them."""
+    """Options of a search: the inputs that all points share, and how the points are evaluated."""
 
     plan: str | Mapping[str, object]
     """Fields with their values: tp=1..8,pp=1..16,microbatch=1|2|4. low..high doubles, low..high+step adds.

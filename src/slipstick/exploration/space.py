@@ -1,4 +1,4 @@
-"""A space: a workload, a system and a plan with several values in some of their leaves."""
+"""Design space: a workload, a system and a plan with several values in some of their fields."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COUNTS = re.compile(r"(.+):(\d+\.\.\d+(?:\+\d+)?)")
 
 @dataclass(frozen=True)
 class Space:
-    """Every combination of the axes' values: `axes` maps a dotted path below system, workload or plan to its values.
+    """Every combination of the axes' values; `axes` maps a dotted path below system, workload or plan to values.
 
     Examples
     --------
@@ -38,7 +38,7 @@ class Space:
         plan: str | Mapping[str, Any] = "",
         fields: Mapping[str, Any] | None = None,
     ) -> Space:
-        """Build a space.
+        """Return the space of the given axes.
 
         ``low..high`` doubles from low to high (1..64 is 1, 2, 4, ... 64), ``low..high+step`` adds, ``a|b|c`` and lists
         are those values; a unit behind a range holds for all of it. A system may have a range of counts
@@ -66,7 +66,7 @@ class Space:
         return math.prod(len(values) for values in self.axes.values())
 
     def point(self, index: int) -> dict[str, Any]:
-        """Return the values of one combination by path; the last axis changes fastest."""
+        """Return one combination's values by path; the last axis changes fastest."""
         point = dict(self.fixed)
         for path, values in reversed(list(self.axes.items())):
             index, place = divmod(index, len(values))
@@ -75,7 +75,7 @@ class Space:
 
 
 def value_text(value: object) -> str:
-    """Return a value of a space as tables and commands show it: a System by its name, a flag as true or false."""
+    """Return an axis value as tables and commands show it: a System by its name, a flag as true or false."""
     if isinstance(value, System):
         return f"{value.name}:{value.devices}" if value.devices > 1 else value.name
     return str(value).lower() if isinstance(value, bool) else str(value)

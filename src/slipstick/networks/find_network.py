@@ -1,4 +1,4 @@
-"""Look-up of networks by name, by file, by dict or by object: the one way to a Network."""
+"""Look-up of networks by name, file, dict or object: the only way to a Network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from slipstick.networks.graphs.graph_families import graph_network
 
 
 class Preset(Entry):
-    """A network of the catalogue: the fields of a config.json, or an operator graph's sizes, and the source."""
+    """Network of the catalogue: the fields of a config.json, or the sizes of an operator graph, with the source."""
 
     published: float | None = Field(
         default=None,
@@ -55,7 +55,7 @@ presets = Catalogue(Preset, "workloads", group="networks", noun="network")
 def network(
     spec: str | Path | Network | Mapping[str, Any], *, readers: Mapping[str, Callable[[Path], Network]] | None = None
 ) -> Network:
-    """Return the network that `spec` names or describes.
+    """Return the Network that a name, file, dict or object stands for.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def network(
 
 
 def _from_dict(data: object, *, name: str = "", where: str = "network") -> Network:
-    """Return the network that a dict describes: in Hugging Face's terms where it has a model_type, else in ours."""
+    """Return the network that a dict describes: as a config.json where it has a model_type, else in our fields."""
     if not isinstance(data, Mapping):
         raise SlipstickError("not a mapping of a network's fields", path=where, value=data)
     if isinstance(data.get("config"), Mapping):

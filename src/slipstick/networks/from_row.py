@@ -1,4 +1,4 @@
-"""A decoder from the columns of a table of measurements: a name, and the sizes that the table states."""
+"""Decoder from one row of a table of measurements: a network's name, and the sizes that the row states."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LLAMA = {"model_type": "llama", "vocab_size": 32000}  # Touvron et al. 2307.092
 
 
 class RowSizes(Spec):
-    """Sizes of a decoder that a table of measurements states; none: the column is missing or empty."""
+    """Decoder sizes in one row of a table of measurements; None: the column is missing or empty."""
 
     layers: int | None = Field(default=None, description="Layers of the network")
     hidden: int | None = Field(default=None, description="Hidden width")
@@ -35,16 +35,16 @@ class RowSizes(Spec):
 
     @property
     def is_gpt(self) -> bool:
-        """Whether the sizes are a GPT's: no gate, or a feed-forward width of 4 times the hidden one, or none."""
+        """Whether the sizes are a GPT's: ungated or, if unknown, a feed-forward width of 4 hidden widths or none."""
         return not self.gated if self.gated is not None else self.ffn in (None, 4 * (self.hidden or 0))
 
     def config(self) -> dict[str, Any]:
-        """Return the sizes that are given, in the terms of a config.json; gate and positions left out."""
+        """Return the given sizes as fields of a config.json, without gate and positions."""
         return {name: getattr(self, field) for field, name in _CONFIG_NAMES.items() if getattr(self, field) is not None}
 
 
 def decoder_from_row(name: str, sizes: RowSizes) -> Decoder:
-    """Return the decoder of a row of a table of measurements.
+    """Return the decoder that one row of a table of measurements describes.
 
     A name of the catalogue gives the family and all sizes that the row leaves out; sizes of the row win ("Llama-3 70B"
     with 12 layers is that model cut to 12). Without such a name a feed-forward width of 4 times the hidden one, or
@@ -93,7 +93,7 @@ _WORDS["max_position_embeddings"] = "positions"
 
 
 def _changed(name: str, key: str, known: Preset, sizes: RowSizes) -> Decoder:
-    """Return the preset `known` with the sizes that differ replaced; itself where none does."""
+    """Return the preset `known` with the row's sizes where they differ."""
     whole = Decoder.of(network(key))
     changes = {field: value for field, value in sizes.config().items() if value != _stated(whole, known, field)}
     if sizes.positions is not None and whole.positions:
@@ -109,7 +109,7 @@ def _changed(name: str, key: str, known: Preset, sizes: RowSizes) -> Decoder:
 
 
 def _stated(whole: Decoder, known: Preset, field: str) -> object:
-    """Return the preset's value of a field, the family's defaults included."""
+    """Return a preset's value of a field, including its family's defaults."""
     if field == "tie_word_embeddings":
         return whole.tied_embeddings
     if field == "num_key_value_heads" and not {"num_key_value_heads", "num_kv_heads"} & set(known.config):

@@ -1,4 +1,4 @@
-"""Networks with weights: what accuracy is measured on and what is compressed, from ONNX, .tflite and torch."""
+"""Trained networks, on which accuracy is measured and which are compressed: from ONNX, .tflite and torch files."""
 
 from __future__ import annotations
 

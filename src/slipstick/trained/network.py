@@ -1,4 +1,4 @@
-"""TrainedNetwork: the noun for networks with weights, and the layers and layer inputs that compression acts on."""
+"""TrainedNetwork: a network with weights, with the layers and layer-input statistics that compression acts on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Values = Mapping[str, AnyArray]  # layer -> its weights or biases; or by name wh
 
 @dataclass(frozen=True, eq=False)
 class WeightLayer:
-    """Layer with weights, a convolution or a dense layer, as number formats act on it.
+    """Layer with weights, a convolution or a dense layer, in the shape on which number formats act.
 
     Parameters
     ----------
@@ -50,38 +50,38 @@ class WeightLayer:
 
     @property
     def filters(self) -> int:
-        """Number of filters: outputs of a dense layer, output channels of a convolution."""
+        """Number of filters: outputs of a dense layer, or output channels of a convolution."""
         return len(self.weights)
 
     @property
     def int8_bytes(self) -> int:
-        """Bytes of the weights in int8, with an fp32 scale of each filter."""
+        """Bytes of the weights in int8, with one fp32 scale per filter."""
         return int(self.weights.size) + 4 * self.filters
 
     @cached_property
     def column_scales(self) -> FloatArray:
-        """Scales [filters, 1, ...] in float64 that broadcast over the weights; ones for real weights."""
+        """Quantisation scales [filters, 1, ...] in float64, to broadcast over the weights; ones for real weights."""
         scales = np.ones(self.filters) if self.scales is None else self.scales.astype(np.float64)
         return scales.reshape(-1, *[1] * (self.weights.ndim - 1))
 
 
 class ObservedInputs(ABC):
-    """Statistics of a layer's inputs over some images: what a change of its weights does to its sums of products.
+    """Statistics of a layer's inputs over some images, from which the effect of changed weights is computed.
 
     A change is [filters, ...], in the unit of the layer's `WeightLayer.weights`.
     """
 
     @abstractmethod
     def mean_change(self, change: FloatArray) -> FloatArray:
-        """Return by how much the mean of each filter's sum of products grows, [filters]."""
+        """Return the change of the mean of each filter's output (its sum of products) under new weights, [filters]."""
 
     @abstractmethod
     def variance(self, change: FloatArray) -> FloatArray:
-        """Return the variance over images and positions of what each filter's sum of products gains, [filters]."""
+        """Return the variance, over images and positions, of the change of each filter's output, [filters]."""
 
 
 class TrainedNetwork(ABC):
-    """Network with weights: what accuracy is measured on, and what is compressed, retrained and written.
+    """Network with weights: scored, compressed, retrained and written back to its kind of file.
 
     A value: nothing changes it in place. Calls come in this order: `slipstick.trained.open_network` gives one;
     `layers` says what there is to compress; `observe` and `logits` measure its layers on calibration images;
@@ -113,11 +113,11 @@ class TrainedNetwork(ABC):
     @property
     @abstractmethod
     def suffix(self) -> str:
-        """Suffix of the kind of file that `write` writes, such as ``.onnx``; empty for a network that has none."""
+        """File suffix of what `write` writes, such as ``.onnx``; empty for a network without a file format."""
 
     @abstractmethod
     def graph(self) -> ImportedGraph:
-        """Return the operator graph of sizes for one image: what `estimate` and arrays take."""
+        """Return the operator graph for one image, as `estimate` and the array models take it."""
 
     @abstractmethod
     def layers(self) -> tuple[WeightLayer, ...]:
@@ -125,23 +125,23 @@ class TrainedNetwork(ABC):
 
     @abstractmethod
     def predict(self, images: Images) -> NDArray[Any]:
-        """Return the scores of every image [images, outputs]; the class with the largest is the network's answer."""
+        """Return the class scores of every image, [images, outputs]; the largest score is the predicted class."""
 
     @abstractmethod
     def logits(self, images: Images) -> NDArray[np.floating[Any]]:
-        """Return the outputs of every image before a last softmax [images, outputs]."""
+        """Return the outputs of every image before the final softmax, [images, outputs]."""
 
     @abstractmethod
     def calibration_images(self, images: Images) -> tuple[Images, Images]:
-        """Return the images of a set that `observe` takes, and the few on which sensitivities are measured."""
+        """Return the images of a set for `observe`, and the few on which sensitivities are measured."""
 
     @abstractmethod
     def observe(self, images: Images, names: Iterable[str] | None = None) -> Mapping[str, ObservedInputs]:
-        """Return the statistics of the inputs of the named layers (all of them by default), by their names."""
+        """Return the input statistics of the named layers (by default all), by layer name."""
 
     @abstractmethod
     def with_weights(self, weights: Values, biases: Values | None = None) -> TrainedNetwork:
-        """Return a copy with other weights and biases of some layers, in the units of `WeightLayer`.
+        """Return a copy with new weights and biases in some layers, in the units of `WeightLayer`.
 
         Errors
         ------
@@ -150,7 +150,7 @@ class TrainedNetwork(ABC):
 
     @abstractmethod
     def to_bytes(self, notes: Mapping[str, object] | None = None) -> bytes:
-        """Return the contents of the network's file, of the kind that it came in.
+        """Return the contents of the network's file, in the file format that it came in.
 
         Parameters
         ----------
@@ -163,11 +163,11 @@ class TrainedNetwork(ABC):
 
     @abstractmethod
     def write(self, path: str | Path, notes: Mapping[str, object] | None = None) -> None:
-        """Write the network's file, whole or not at all; arguments and errors as those of `to_bytes`."""
+        """Write the network's file atomically; arguments and errors as those of `to_bytes`."""
 
 
 def right_answers(network: TrainedNetwork, images: Images) -> NDArray[np.bool_]:
-    """Tell for each image whether its class gets the largest score; of equal ones the first counts.
+    """Return for each image whether its true class gets the largest score; the first of equal scores counts.
 
     Errors
     ------
@@ -185,7 +185,7 @@ def right_answers(network: TrainedNetwork, images: Images) -> NDArray[np.bool_]:
 
 
 def layer_named(layers: Iterable[WeightLayer], name: str, what_for: str) -> WeightLayer:
-    """Return the layer of a name; SlipstickError with the nearest ones at the path `what_for` if there is none."""
+    """Return the layer of this name; SlipstickError at the path `what_for`, with the nearest names, if none."""
     by_name = {layer.name: layer for layer in layers}
     if name not in by_name:
         raise SlipstickError("no such layer with weights", path=what_for, value=name, allowed=by_name)

@@ -1,4 +1,4 @@
-"""Trained networks by file, by name or by torch module: the only place that looks at a file's suffix."""
+"""Opening of trained networks by file, name or torch module: the only place that looks at a file's suffix."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MAX_BYTES = 2**33  # of a file: 8 GiB; VGG-16 has 0.55 GB
 
 @dataclass(frozen=True)
 class _Hints:
-    """What the caller says of a network, or the data set that it shall score."""
+    """Caller's hints about a network: how it reads images, or the data set that it will be scored on."""
 
     data: DataSet | None
     normal: Normal | None
@@ -41,7 +41,7 @@ class _Hints:
 def open_network(
     spec: NetworkSpec, data: DataSet | None = None, *, normal: Normal | None = None, background: int | None = None
 ) -> TrainedNetwork:
-    """Return a trained network: layers with weights that can be observed, replaced, scored and written.
+    """Return a trained network, whose weighted layers can be observed, replaced, scored and written.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def open_network(
 
 
 def _tflite_sizes(path: Path) -> Network:
-    """Return the operator graph of a .tflite file: its sizes without weights."""
+    """Return the operator graph of a .tflite file, without its weights."""
     return open_network(path).graph()
 
 
@@ -89,7 +89,7 @@ SIZE_READERS: Mapping[str, Callable[[Path], Network]] = {".tflite": _tflite_size
 
 
 def write_packed_network(path: str | Path, network: TrainedNetwork, encoded: Mapping[str, Encoded]) -> int:
-    """Write a network with its weights packed, as `open_network` reads it again; return the file's bytes.
+    """Write a network with packed weights, which `open_network` reads; return the file's size [B].
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def write_packed_network(path: str | Path, network: TrainedNetwork, encoded: Map
 
 
 def _decoded(layer: WeightLayer, encoded: Encoded) -> Any:
-    """Return the weights that an encoding gives a layer, in the layer's unit."""
+    """Return a layer's decoded weights, in the layer's units, from their encoding."""
     values = np.asarray(encoded.values, np.float64)
     if layer.scales is None or values.shape != layer.weights.shape:
         return values
@@ -162,7 +162,7 @@ def _onnx(raw: bytes, path: str, name: str, hints: _Hints) -> TrainedNetwork:
 
 
 def _torch(network: TorchNetwork, hints: _Hints) -> TrainedNetwork:
-    """Return a torch network that knows its images: the hints first, then its file, then the data set."""
+    """Return a torch network with its input normalisation: from the hints, else its file, else the data set."""
     if hints.background:
         _refuse("background", hints.background, "only an integer network has outputs before that of class 0")
     normal = hints.normal or network.normal or (hints.data.normal if hints.data else None)

@@ -1,4 +1,4 @@
-"""Training and evaluation of networks, and what compresses or retrains them for number formats."""
+"""Training and evaluation of networks, and retraining through number formats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random shifts and mirrors of a whole batch at once."""
+"""Data augmentation by random shifts and horizontal flips, a whole batch at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SHARE = 8  # shifts go up to an eighth of the side: 4 of 32 pixels, He et al. 1
 
 
 def kind(asked: Literal["auto", "none", "crop", "crop-flip"], data: DataSet) -> _Augment:
-    """Return the augmentation that ``auto`` means for a data set."""
+    """Return the name of the augmentation that ``auto`` selects for a data set."""
     if asked != "auto":
         return asked
     return "crop-flip" if data.mirrors else "crop"
@@ -23,7 +23,7 @@ def kind(asked: Literal["auto", "none", "crop", "crop-flip"], data: DataSet) -> 
 def batch(
     images: Images, which: NDArray[np.intp], augment: _Augment, random: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return images and labels of a batch; what a shift brings in from outside is 0.
+    """Return the augmented images and labels of a batch; pixels shifted in from outside are 0.
 
     Examples
     --------
@@ -49,5 +49,5 @@ def _shifted(images: NDArray[np.uint8], random: np.random.Generator, *, mirror: 
 
 
 def _places(count: int, side: int, random: np.random.Generator) -> NDArray[np.int64]:
-    """Return [count, side]: for each image, from where in the padded one its rows (or columns) come."""
+    """Return source indices [count, side]: the row (or column) of the padded image that each output row shows."""
     return random.integers(0, 2 * max(1, side // _SHARE) + 1, count)[:, None] + np.arange(side)

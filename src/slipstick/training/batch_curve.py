@@ -1,4 +1,4 @@
-"""Epochs to a target accuracy against the batch size, measured: a small network trained at many batch sizes.
+"""Epochs to a target accuracy against the batch size, measured by training a small network at many batch sizes.
 
 For every batch several learning rates are tried, each with several seeds; the rate whose seeds all reach the target in
 the fewest epochs is the batch's. Source of the method: Shallue et al., "Measuring the effects of data parallelism on
@@ -28,7 +28,7 @@ _MOMENTUM = 0.9
 
 @dataclass(frozen=True)
 class BatchSweep:
-    """Measurement of a network's epochs until `target` of the test images are classified rightly, by batch size."""
+    """Settings of a sweep over batch sizes that counts epochs until `target` of the test images are right."""
 
     network: str
     data: str
@@ -51,7 +51,7 @@ class BatchSweep:
 
 @dataclass(frozen=True)
 class Trial:
-    """Training at one batch, rate and seed: its epochs to the target, None if it was not reached."""
+    """One training at one batch, learning rate and seed: its epochs to the target, None if it was not reached."""
 
     batch: int
     rate: float
@@ -61,13 +61,13 @@ class Trial:
 
 @dataclass(frozen=True)
 class BatchCurve:
-    """Trials of a sweep over batch sizes, and those of the best rate of every batch."""
+    """Result of a sweep over batch sizes: all trials, and those at the best learning rate of each batch."""
 
     sweep: BatchSweep
     trials: tuple[Trial, ...]
 
     def best(self) -> dict[int, tuple[Trial, ...]]:
-        """Return the trials of each batch's best rate; a batch without a rate that always arrives is left out."""
+        """Return the trials at each batch's best rate; a batch is left out if at no rate all seeds reach the target."""
         best = {}
         for batch in self.sweep.batches:
             by_rate = [[t for t in self.trials if (t.batch, t.rate) == (batch, rate)] for rate in self.sweep.rates]
@@ -77,12 +77,12 @@ class BatchCurve:
         return best
 
     def csv(self) -> str:
-        """Return the CSV text that `slipstick hybrid --epochs` reads: one row for each seed of a batch's best rate."""
+        """Return the CSV text that `slipstick hybrid --epochs` reads: one row per seed, at each batch's best rate."""
         rows = [f"{t.batch},{t.epochs},{t.rate:g},{t.seed}" for trials in self.best().values() for t in trials]
         return "\n".join(["batch,epochs,rate,seed", *rows]) + "\n"
 
     def means(self) -> dict[int, float]:
-        """Return the mean epochs of each batch."""
+        """Return the mean epochs to the target, by batch size."""
         return {batch: float(np.mean([t.epochs for t in trials])) for batch, trials in self.best().items()}
 
 

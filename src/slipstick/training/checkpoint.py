@@ -1,4 +1,4 @@
-"""A training on disk after every epoch: network, momentum, recipe and history in one safetensors file."""
+"""Checkpoint of a training after every epoch: network, momentum, recipe and history in one safetensors file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NET, _MOMENTUM = "net.", "momentum."  # before the names of the network's tenso
 
 
 def save(folder: Path, net: nn.Module, optimiser: SGD, recipe: Recipe, data: str, history: History) -> None:
-    """Write the state after an epoch in place of the one before, whole or not at all."""
+    """Write the checkpoint after an epoch atomically, in place of the previous one."""
     from slipstick.trained.torch.safetensors_weights import save_tensors
 
     tensors = {_NET + name: tensor for name, tensor in net.state_dict().items()}
@@ -32,7 +32,7 @@ def save(folder: Path, net: nn.Module, optimiser: SGD, recipe: Recipe, data: str
 
 
 def restore(folder: Path, net: nn.Module, optimiser: SGD, recipe: Recipe, data: str) -> History:
-    """Fill network and optimiser from a folder's checkpoint; return the history so far, empty if there is none.
+    """Load a folder's checkpoint into network and optimiser; return the history, empty without a checkpoint.
 
     Errors
     ------

@@ -22,7 +22,7 @@ _BF16_PRODUCTS = ("amx_bf16", "avx512_bf16", "bf16")  # as torch.cpu.get_capabil
 def evaluate(
     net: nn.Module, images: Images, normal: Normal, *, precision: Literal["bf16", "fp32"] = "fp32"
 ) -> NDArray[np.bool_]:
-    """Tell for each image whether its class gets the largest output [n]; the mean is the accuracy.
+    """Return for each image whether its true class gets the largest output, [n]; the mean is the accuracy.
 
     Two networks are compared image by image (McNemar), which needs far fewer images than comparing their means.
     """
@@ -32,7 +32,7 @@ def evaluate(
 
 
 def chosen_precision(asked: Literal["auto", "bf16", "fp32"]) -> Literal["bf16", "fp32"]:
-    """Return the precision that ``auto`` means here: bf16 only where the processor multiplies it."""
+    """Return the precision that ``auto`` selects on this machine: bf16 only where the processor multiplies it."""
     if asked != "auto":
         return asked
     able = require("torch", "torch").cpu.get_capabilities()
@@ -40,7 +40,7 @@ def chosen_precision(asked: Literal["auto", "bf16", "fp32"]) -> Literal["bf16", 
 
 
 def interval(right: NDArray[np.bool_]) -> tuple[float, float]:
-    """Return the 95 % confidence interval of an accuracy, by Wilson's score. Source: Wilson, JASA 22 (1927).
+    """Return the 95 % confidence interval of an accuracy, Wilson's score interval. Source: Wilson, JASA 22 (1927).
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Training of any torch module on labelled images: seeded, resumed where it stopped, bit for bit."""
+"""Training loop of any torch module on labelled images: seeded, and resumable bit for bit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What every epoch of a training shares."""
+    """State that all epochs of a training share."""
 
     net: nn.Module
     data: DataSet
@@ -40,7 +40,7 @@ class _Run:
 
     @property
     def steps(self) -> int:
-        """Steps of an epoch: the last may be small; a single image left over is left out, as batch norms need two."""
+        """Steps per epoch; the last batch may be smaller; a single leftover image is dropped (batch norms need two)."""
         whole, rest = divmod(len(self.data.train), self.recipe.batch)
         return whole + (rest > 1 or not whole)
 
@@ -54,7 +54,7 @@ def train(
     folder: Path | None = None,
     progress: Progress | None = None,
 ) -> History:
-    """Train a network in place; it ends in evaluation mode.
+    """Train a network in place, and leave it in evaluation mode.
 
     Parameters
     ----------
@@ -100,12 +100,12 @@ def train(
 
 
 def settled(recipe: Recipe) -> Recipe:
-    """Return the recipe with the precision that ``auto`` means here: what its checkpoint then says of it."""
+    """Return the recipe with ``auto`` precision resolved on this machine, as its checkpoint states it."""
     return recipe.model_copy(update={"precision": chosen_precision(recipe.precision)})
 
 
 def _epoch(run: _Run, history: History) -> Epoch:
-    """Train for one epoch; what is random in it depends on the seed and on its number only."""
+    """Train for one epoch; its randomness depends only on the seed and the epoch's number."""
     torch = require("torch", "torch")
     number, started, losses, seen = len(history.epochs), time.perf_counter(), 0.0, 0
     random = np.random.default_rng([run.recipe.seed, number])
@@ -130,7 +130,7 @@ def _epoch(run: _Run, history: History) -> Epoch:
 
 
 def _step(run: _Run, which: NDArray[np.int64], random: np.random.Generator) -> float:
-    """Move the weights once by the mean gradient over the images `which`; return their mean loss before."""
+    """Update the weights once by the mean gradient over the images `which`; return the mean loss before the update."""
     torch = require("torch", "torch")
     augmentation, loss = augment.kind(run.recipe.augment, run.data), 0.0
     run.optimiser.zero_grad()
@@ -149,7 +149,7 @@ def _step(run: _Run, which: NDArray[np.int64], random: np.random.Generator) -> f
 
 
 def _optimiser(net: nn.Module, recipe: Recipe) -> SGD:
-    """Return the optimiser; scales, biases and the like are not pulled to 0."""
+    """Return the SGD optimiser, with weight decay on weights but not on scales and biases."""
     torch = require("torch", "torch")
     trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
     groups = [

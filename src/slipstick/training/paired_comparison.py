@@ -1,4 +1,4 @@
-"""Two networks compared image by image: the change of accuracy, its confidence interval, and McNemar's test."""
+"""Paired comparison of two networks on the same images: change of accuracy, confidence interval, McNemar's test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Z = 1.959964  # of the normal distribution, two-sided 5 %
 
 @dataclass(frozen=True)
 class Paired:
-    """Of `images` images, `lost` were right before only and `won` after only.
+    """Paired result on `images` images: `lost` were right only before, `won` only after.
 
     Examples
     --------
@@ -30,7 +30,7 @@ class Paired:
 
     @property
     def change(self) -> float:
-        """Accuracy after less accuracy before, a fraction."""
+        """Change of accuracy, after minus before, as a fraction."""
         return (self.won - self.lost) / self.images
 
     @property
@@ -42,19 +42,19 @@ class Paired:
 
     @property
     def p_value(self) -> float:
-        """McNemar's exact test (Psychometrika 12, 1947): how likely so uneven a change is of equally good networks."""
+        """P-value of McNemar's exact test (Psychometrika 12, 1947) that both networks are equally accurate."""
         changed, fewer = self.won + self.lost, min(self.won, self.lost)
         tail = sum(math.comb(changed, n) for n in range(fewer + 1))
         return float(min(1.0, 2 * tail / 2**changed)) if changed < 1000 else self._normal()
 
     def _normal(self) -> float:
-        """Return the test with the normal distribution in place of the binomial: far more changes than it needs."""
+        """Return the p-value by the normal approximation of the binomial, precise for this many changed answers."""
         distance = abs(self.won - self.lost) / math.sqrt(self.won + self.lost)
         return math.erfc(distance / math.sqrt(2))
 
 
 def paired(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Paired:
-    """Compare two networks' answers to the same images: which are right, [images] each.
+    """Return the paired comparison of two networks, from which images each gets right, [images] each.
 
     Errors
     ------

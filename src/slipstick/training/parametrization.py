@@ -1,4 +1,4 @@
-"""Parametrisations of torch modules: weights seen through a format, gradients straight through, and the way back.
+"""Parametrisations of torch modules: weights quantised in the forward pass, with straight-through gradients.
 
 `attach` puts a parametrisation on each layer's weight: forward gives ``decode(encode(weight))``, backward is the
 identity (within the surrogate's bounds), so that an optimiser moves the weight behind it. `detach` bakes what the
@@ -27,7 +27,7 @@ _LARGEST_BITS = 8  # of an activation
 
 
 class Formatted(nn.Module):
-    """A weight as a format keeps it; encoded anew whenever an optimiser has moved it ("step"), or at every "epoch".
+    """Weight parametrisation by a number format, encoded anew at each optimiser "step" or at every "epoch".
 
     An epoch begins where evaluation ends: at the first forward in training mode after one. Until the next one its
     values stand, in evaluation too, while the gradient still moves the weight behind them. The weight that they were
@@ -49,17 +49,17 @@ class Formatted(nn.Module):
         self.version = -1
 
     def train(self, mode: bool = True) -> Self:
-        """Set training or evaluation mode; when the one follows the other, an epoch begins."""
+        """Set training or evaluation mode; a change from evaluation to training begins an epoch."""
         if self.policy == "epoch" and not mode:
             self.begins.fill_(True)
         return super().train(mode)
 
     def encoded(self, weight: Tensor) -> Encoded:
-        """Return the weight in the format, its input channels last."""
+        """Return the weight encoded in the format, with its input channels last."""
         return self.form.encoding.encode(channels_last(weight.detach().cpu().double().numpy()), self.side)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Return the values that the format keeps of the weight, with the weight's gradient."""
+        """Return the weight as the format decodes it, with a straight-through gradient."""
         source = weight if self.policy == "step" else self._of_epoch(weight)
         if self.values is None or source._version != self.version:
             self.last, self.version = self.encoded(source), source._version
@@ -71,7 +71,7 @@ class Formatted(nn.Module):
         return self.values + (through - through.detach())  # the kept values to the bit: what is added is zero
 
     def _of_epoch(self, weight: Tensor) -> Tensor:
-        """Return the weight as it was when this epoch began."""
+        """Return the weight that this epoch is computed with, taken at the epoch's start."""
         if self.behind is None:
             self.behind = weight.detach().clone()
         elif self.begins and self.training:
@@ -81,7 +81,7 @@ class Formatted(nn.Module):
 
 
 class Activation(nn.Module):
-    """Activations of `bits` bits, which may be changed at any time: 0 to 2**bits - 1 steps of a scale, or with a sign.
+    """Quantiser of activations to `bits` bits (changeable at run time), unsigned from 0 or signed.
 
     While it trains the scale follows the batch's largest magnitude, as a running mean; afterwards it stands. A narrower
     width covers the same range by coarser steps.
@@ -96,7 +96,7 @@ class Activation(nn.Module):
         self.register_buffer("scale", torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x in steps, with the gradient of x where it is not clipped."""
+        """Return `x` quantised, with a straight-through gradient where `x` is not clipped."""
         if self.training:
             largest = x.detach().abs().max()
             mixed = largest if self.scale == 0 else torch.lerp(self.scale, largest, self.momentum)
@@ -115,7 +115,7 @@ def attach(
     policy: Policy = "step",
     sides: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
 ) -> None:
-    """Let the weights of layers be seen through formats; names are those of `module.named_modules()`.
+    """Attach number formats to layers as weight parametrisations, by names of `module.named_modules()`.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def attach(
 
 
 def encoded_weights(module: nn.Module) -> dict[str, Encoded]:
-    """Return every attached layer's weight as it is computed with, input channels last, for `packed.write_packed`."""
+    """Return every attached layer's encoded weight, input channels last, for `packed.write_packed`."""
     encoded = {}
     for name, formatted in _formatted(module).items():
         _ = module.get_submodule(name).weight  # encodes what has moved
@@ -150,13 +150,13 @@ def encoded_weights(module: nn.Module) -> dict[str, Encoded]:
 
 
 def detach(module: nn.Module) -> None:
-    """Bake what the formats keep into the weights, and take the formats off."""
+    """Remove the formats from a module, and leave their decoded values as its weights."""
     for name in _formatted(module):
         parametrize.remove_parametrizations(module.get_submodule(name), "weight", leave_parametrized=True)
 
 
 def set_activation_bits(module: nn.Module, bits: int) -> None:
-    """Set the width of every `Activation` in a module: nothing else changes."""
+    """Set the bits of every `Activation` in a module; nothing else changes."""
     for layer in module.modules():
         if isinstance(layer, Activation):
             layer.bits = _width(bits)

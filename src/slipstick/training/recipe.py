@@ -1,4 +1,4 @@
-"""Recipe of a training, and its history epoch by epoch."""
+"""Training recipe (optimiser, learning rate schedule) and training history epoch by epoch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slipstick.core.spec import Spec
 
 
 class Recipe(Spec):
-    """Stochastic gradient descent with Nesterov momentum, a warm-up and then a cosine down to 0, or a constant rate.
+    """Training by SGD with Nesterov momentum: warm-up and cosine decay to 0, or a constant learning rate.
 
     The defaults are the usual ones for small images. Source: He et al. 1512.03385, section 4.2 (batch 128, rate 0.1,
     momentum 0.9, shifts by 4 of 32 pixels, mirrors); decay 5e-4 and warm-up assumed.
@@ -58,7 +58,7 @@ class Recipe(Spec):
     seed: int = Field(default=0, ge=0, description="Of the images' order, augmentation, dropout and first weights.")
 
     def rate_at(self, step: int, steps: int) -> float:
-        """Return the learning rate of one of `steps` steps, counted from 0."""
+        """Return the learning rate at a step, counted from 0, of a training of `steps` steps."""
         rising = round(self.warmup * steps)
         if step < rising:
             return self.rate * (step + 1) / rising
@@ -69,7 +69,7 @@ class Recipe(Spec):
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass: the mean training loss, the share of test images classified rightly after it, and its seconds."""
+    """Results of one epoch: mean training loss, test accuracy as a fraction, and duration [s]."""
 
     loss: float
     accuracy: float
@@ -78,15 +78,15 @@ class Epoch:
 
 @dataclass(frozen=True)
 class History:
-    """Every epoch of a training, and what the last one ended with."""
+    """Training history: every epoch's results, and how the last epoch ended."""
 
     epochs: tuple[Epoch, ...] = ()
 
     @property
     def accuracy(self) -> float:
-        """The share of test images that are classified rightly at the end; not a number without an epoch."""
+        """Test accuracy after the last epoch, a fraction; NaN without any epoch."""
         return self.epochs[-1].accuracy if self.epochs else math.nan
 
     def epochs_to(self, accuracy: float) -> int | None:
-        """Return after how many epochs the test accuracy was first reached; None if never."""
+        """Return the number of epochs after which a test accuracy was first reached; None if never."""
         return next((number for number, epoch in enumerate(self.epochs, 1) if epoch.accuracy >= accuracy), None)

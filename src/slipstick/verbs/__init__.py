@@ -1,1 +1,1 @@
-"""The verbs in Python: what the command line calls. `slipstick` itself exports them by name."""
+"""Verbs in Python, which the command line calls; `slipstick` exports them by name."""

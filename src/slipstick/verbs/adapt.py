@@ -1,4 +1,4 @@
-"""`adapt`: a trained network in other formats, with or without retraining, and what that costs and saves."""
+"""`adapt`: a trained network in other number formats, optionally retrained, with its accuracy and cost."""
 
 from __future__ import annotations
 

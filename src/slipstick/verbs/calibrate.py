@@ -1,4 +1,4 @@
-"""`calibrate`: the efficiencies of a system, fitted to measured rows."""
+"""`calibrate`: the calibration factors of a system, fitted to measured rows."""
 
 from __future__ import annotations
 

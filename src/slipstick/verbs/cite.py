@@ -1,4 +1,4 @@
-"""`cite`: the papers that answers stand on."""
+"""`cite`: the papers on which Reports are based."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`compare`: several answers side by side."""
+"""`compare`: several Reports side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`epochs`: the epochs that each batch size takes to a target accuracy, by training a small network here."""
+"""`epochs`: epochs to a target accuracy by batch size, measured by training a small network here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrialCounts:
-    """Number of trainings of each batch and rate, and their length."""
+    """Options of a sweep: number of trainings per batch and rate, and their length."""
 
     seeds: int = 3
     "Trainings for each batch and rate; a rate counts only if all of them arrive."

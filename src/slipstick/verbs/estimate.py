@@ -1,4 +1,4 @@
-"""`estimate`: how long, how much memory, energy and money, in closed form."""
+"""`estimate`: time, memory, energy and cost of a workload, in closed form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hybrid`: when do more devices for one worker beat more workers?"""
+"""`hybrid`: the number of devices at which more devices per worker beat more workers."""
 
 from __future__ import annotations
 

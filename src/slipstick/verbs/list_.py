@@ -1,4 +1,4 @@
-"""`list`: what the catalogues hold."""
+"""`list`: the entries of the catalogues."""
 
 from __future__ import annotations
 

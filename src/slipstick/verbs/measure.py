@@ -1,4 +1,4 @@
-"""`measure`: how many test images a network gets right, its weights in any format; nothing is trained or written."""
+"""`measure`: test accuracy of a network with its weights in any number format; nothing is trained or written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`place`: the operators of a network onto the devices of a system whose links are known."""
+"""`place`: placement of a network's operators on the devices of a system whose links are known."""
 
 from __future__ import annotations
 

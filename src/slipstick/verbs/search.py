@@ -1,4 +1,4 @@
-"""`search`: which plan or system is best under these limits?"""
+"""`search`: the best plans or systems within given limits."""
 
 from __future__ import annotations
 

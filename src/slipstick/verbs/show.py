@@ -1,4 +1,4 @@
-"""`show`: every number of one entry of a catalogue, and where it comes from."""
+"""`show`: every field of one catalogue entry, with its source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`simulate`: a training step on the links of a fabric, in events; a network on an array, bit by bit."""
+"""`simulate`: event simulation of a training step on a fabric, or of a network on an array, bit by bit."""
 
 from __future__ import annotations
 

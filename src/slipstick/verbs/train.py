@@ -1,4 +1,4 @@
-"""`train`: a network on a data set, so that there are weights to compress, place and emit."""
+"""`train`: training of a network on a data set, for weights to compress, place and emit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`validate`: published or measured figures beside ours."""
+"""`validate`: published or measured figures compared with ours."""
 
 from __future__ import annotations
 

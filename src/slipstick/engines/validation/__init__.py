@@ -1,1 +1,1 @@
-"""Suites that need more than one of the model packages: importing a module registers it."""
+"""Validation suites that need several of the model packages; importing a module here registers its suite."""

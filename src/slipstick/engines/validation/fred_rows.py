@@ -1,4 +1,4 @@
-"""The FRED paper's figures: end to end, the sweep, bandwidths, hot spots; beside ours from the simulated fabrics."""
+"""Validation against the FRED paper: end to end, sweep, bandwidths and hot spots, from the simulated fabrics."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MP2 = [range(place, place + 2) for place in range(0, 20, 2)]  # MP(2) on 20 nod
 
 
 def _row(row: RowDict, case: str) -> Row | str:
-    """Answer a row that is a result; what is an input of the topology, or of the switch alone, is skipped."""
+    """Return our figure for a published result; inputs of the topology, or of the switch alone, are skipped."""
     answer = _answer(row)
     if isinstance(answer, str):
         return answer
@@ -83,7 +83,7 @@ def _share(row: RowDict) -> _Answer | str | None:
 
 
 def _used(row: RowDict) -> _Answer | str | None:
-    """Return the bandwidth that a node uses in a collective: its traffic over the time."""
+    """Return the bandwidth that a node uses in a collective: its traffic divided by the time [B/s]."""
     kind = row["metric"].partition(" ")[0]
     if row["table"] != "fig9" or kind not in ("MP", "DP", "PP") or row["unit"] != "GBps":
         return None

@@ -1,4 +1,4 @@
-"""Hybrid parallelism: the paper's gains beside the bands that our SU^M imply, and counts of the operator graphs."""
+"""Validation against the hybrid parallelism paper: its gains against our bands of SU^M, and operator counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAMES = {"Inception-V3": "inception-v3", "GNMT": "gnmt", "BigLSTM": "big-lstm",
 
 
 def _row(row: RowDict, case: str) -> Row | str:
-    """Answer gains and step speed-ups from placements and pipelines, and counts from the graphs."""
+    """Return our figure for a published row: gains and step speed-ups by placement or pipeline, counts by graph."""
     answer = _answer(row)
     if isinstance(answer, str):
         return answer

@@ -1,4 +1,4 @@
-"""Attention of one layer: grouped-query, latent (DeepSeek) and linear (gated delta net), in one vocabulary."""
+"""Attention of one decoder layer: grouped-query, latent (DeepSeek) and linear (gated delta net), with one interface."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QkNorm = Literal["none", "head", "width", "plain"]  # weights: none at all, one 
 
 
 class Attention(Spec, ABC):
-    """Attention of a layer, which mixes its tokens. Abstract; all sizes are of one whole layer.
+    """Attention part of a decoder layer. Abstract; all sizes are of one whole, unsharded layer.
 
     A kind of attention describes itself in the terms of `layer_shapes`. `forward` asks, for each kind of layer, for
     `projections`, `pointwise` passes, `scores` and `recurrence`; parallelism and the cache ask for the properties.
@@ -24,11 +24,11 @@ class Attention(Spec, ABC):
 
     @abstractmethod
     def projections(self, hidden: int, phase: Phase) -> tuple[Projection, ...]:
-        """Return the products with weights in the order that they run."""
+        """Return the matrix products with weights, in execution order."""
 
     @abstractmethod
     def pointwise(self) -> tuple[Pointwise, ...]:
-        """Return the passes over activations apart from the core: rotary embedding, norms of q and k, gates."""
+        """Return the pointwise passes outside the core: rotary embedding, norms of q and k, gates."""
 
     @abstractmethod
     def scores(self, phase: Phase) -> Scores | None:
@@ -41,15 +41,15 @@ class Attention(Spec, ABC):
     @property
     @abstractmethod
     def query_heads(self) -> int:
-        """Number of heads that tensor parallelism divides."""
+        """Number of heads that tensor parallelism shards."""
 
     @abstractmethod
     def cache(self) -> TokenCache:
-        """Return what is cached for one token, and how it divides."""
+        """Return the key-value cache of one token, with the heads by which it is sharded."""
 
     @abstractmethod
     def parameters(self, hidden: int) -> int:
-        """Return the number of parameters of the layer's attention, norms inside it included."""
+        """Return the number of parameters of the layer's attention, including its inner norms."""
 
 
 class GroupedQuery(Attention):
@@ -90,7 +90,7 @@ class GroupedQuery(Attention):
         return self.heads
 
     def cache(self) -> TokenCache:
-        """Return the cache of one token's keys and values, divided by key/value heads."""
+        """Return the cache of one token's keys and values, sharded by key/value heads."""
         return TokenCache(2 * self.kv_heads * self.head_dim, self.kv_heads)
 
     def projections(self, hidden: int, phase: Phase) -> tuple[Projection, ...]:
@@ -103,7 +103,7 @@ class GroupedQuery(Attention):
         return qkv, out
 
     def pointwise(self) -> tuple[Pointwise, ...]:
-        """Return norms of q and k, the rotary embedding and the output gate, as far as they exist."""
+        """Return norms of q and k, the rotary embedding and the output gate, where the layer has them."""
         queries, both = self.heads * self.head_dim, (self.heads + self.kv_heads) * self.head_dim
         passes = []
         if self.qk_norm != "none":
@@ -162,7 +162,7 @@ class Latent(Attention):
         return self.heads
 
     def cache(self) -> TokenCache:
-        """Return the cache of one token's latent, the rotary key that all heads share, and the index key: undivided."""
+        """Return the cache of one token: latent, shared rotary key and index key; it is not sharded by heads."""
         return TokenCache(self.kv_lora + self.rope_dim + self.index_dim, 1)
 
     def projections(self, hidden: int, phase: Phase) -> tuple[Projection, ...]:
@@ -222,7 +222,7 @@ class Latent(Attention):
 
 
 class Linear(Attention):
-    """Gated delta net (Yang et al. 2412.06464), as in Qwen3-Next and Qwen3.5: a state a head instead of a cache.
+    """Gated delta net (Yang et al. 2412.06464), as in Qwen3-Next and Qwen3.5: one state per head instead of a cache.
 
     Examples
     --------
@@ -239,11 +239,11 @@ class Linear(Attention):
 
     @property
     def query_heads(self) -> int:
-        """Number of key heads: each serves a group of value heads."""
+        """Number of key heads, each of which serves a group of value heads."""
         return self.key_heads
 
     def cache(self) -> TokenCache:
-        """Return a cache of no elements: the state of `recurrence` does not grow, and value heads divide it."""
+        """Return a cache of no elements: the recurrent state does not grow; it is sharded by value heads."""
         return TokenCache(0, self.value_heads)
 
     @property
@@ -270,13 +270,13 @@ class Linear(Attention):
         """Return None: linear attention has no scores."""
 
     def recurrence(self) -> Recurrence:
-        """Return the delta rule: decay (1), prediction (2), update (2) and output (2) operations a state element."""
+        """Return the delta rule's operations per state element: decay 1, prediction 2, update 2, output 2."""
         matrix, channels = self.value_heads * self.key_dim * self.value_dim, 2 * self._keys + self._values
         flops = 7 * matrix + 2 * self.conv * channels
         return Recurrence(self.value_heads, matrix + channels * (self.conv - 1), flops, channels, self._values)
 
     def parameters(self, hidden: int) -> int:
-        """Return the number of parameters of projections, convolution, decay and step, and of a head's norm."""
+        """Return the number of parameters of projections, convolution, decay and step, and the norm per head."""
         conv = (2 * self._keys + self._values) * self.conv
         return _weights(self.projections(hidden, Phase.TRAIN)) + conv + 2 * self.value_heads + self.value_dim
 

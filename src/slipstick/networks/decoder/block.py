@@ -1,4 +1,4 @@
-"""Block: a run of equal decoder layers; and the sizes of a decoder that its operations are made from."""
+"""Block, a run of equal decoder layers, and the sizes from which a decoder's operations are made."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_LAYERS = 100_000  # far above any network, so that an absurd file cannot ex
 
 
 class Block(Spec):
-    """A run of `count` equal layers, each attention and a feed-forward part."""
+    """Run of `count` equal decoder layers, each with an attention and a feed-forward part."""
 
     count: Annotated[int, Field(gt=0, le=_MAX_LAYERS)] = Field(default=1, description="Equal layers in a row")
     attention: AnyAttention = Field(description="Attention of one layer; kind is gqa, mla or linear")
@@ -30,7 +30,7 @@ class Block(Spec):
 
 @dataclass(frozen=True, slots=True)
 class DecoderSizes:
-    """Sizes of a decoder that its operations are made from; `positions` counts rows of learned position embeddings."""
+    """Sizes from which a decoder's operations are made; `positions` counts learned position embeddings."""
 
     hidden: int
     vocabulary: int
@@ -43,7 +43,7 @@ class DecoderSizes:
 
 
 def runs(layers: list[Block]) -> tuple[Block, ...]:
-    """Return single layers as blocks: equal neighbours joined, with their count."""
+    """Return single layers merged into blocks: equal neighbours become one block with their count."""
     blocks: list[Block] = []
     for layer in layers:
         if blocks and single_layer(blocks[-1]) == layer:

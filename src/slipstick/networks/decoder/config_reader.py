@@ -1,4 +1,4 @@
-"""Reader of an untrusted configuration: fields by type and bound; errors are collected and raised at once."""
+"""Reader of an untrusted configuration: fields checked by type and bounds; all errors are raised together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PLACEHOLDER = 1  # in place of a number that could not be read, so that errors 
 
 
 class ConfigReader:
-    """Reader of the fields of `config` by any of their names; `path` is put before the names in errors.
+    """Reader of the fields of `config`, each by several possible names; `path` is the prefix in errors.
 
     Every method returns a usable value: an error is recorded (`fail`) and `finish` raises all of them together.
 
@@ -30,7 +30,7 @@ class ConfigReader:
         self._path, self._defaults = path, dict(defaults or {})
 
     def raw(self, *names: str) -> tuple[str, Any]:
-        """Return the first of `names` that has a value, and that value (of the file, then of the defaults)."""
+        """Return the first of `names` with a value, and the value: from the file, else from the defaults."""
         for source in (self.config, self._defaults):
             for name in names:
                 if source.get(name) is not None:
@@ -38,7 +38,7 @@ class ConfigReader:
         return names[0], None
 
     def optional(self, *names: str, low: int = 1, high: int = 10**7) -> int | None:
-        """Return a whole number between `low` and `high`, or None where the field is absent or null."""
+        """Return an integer field between `low` and `high`, or None where it is absent or null."""
         name, value = self.raw(*names)
         if value is None:
             return None
@@ -51,7 +51,7 @@ class ConfigReader:
         return value
 
     def integer(self, *names: str, default: int | None = None, low: int = 1, high: int = 10**7) -> int:
-        """Return a whole number; without a `default` its absence is an error."""
+        """Return an integer field; without a `default` its absence is an error."""
         value = self.optional(*names, low=low, high=high)
         if value is not None:
             return value
@@ -61,19 +61,19 @@ class ConfigReader:
         return default
 
     def flag(self, *names: str, default: bool = False) -> bool:
-        """Return a field that is true or false."""
+        """Return a boolean field."""
         return bool(self._checked(names, default, lambda value: isinstance(value, bool), "neither true nor false"))
 
     def number(self, *names: str, default: float = 0.0) -> float:
-        """Return a field that is a number from 0."""
+        """Return a non-negative number field."""
         return float(self._checked(names, default, _is_number_from_0, "not a number from 0"))
 
     def text(self, *names: str, default: str = "") -> str:
-        """Return a field that is text."""
+        """Return a string field."""
         return str(self._checked(names, default, lambda value: isinstance(value, str), "not text"))
 
     def _checked(self, names: tuple[str, ...], default: Any, fits: Callable[[Any], bool], fault: str) -> Any:
-        """Return the first of `names` that has a value; `default` where none has, or after a `fault` was recorded."""
+        """Return the first value of a field under any of `names`; `default` if absent, or after recording a `fault`."""
         name, value = self.raw(*names)
         if value is None:
             return default
@@ -83,7 +83,7 @@ class ConfigReader:
         return value
 
     def items(self, name: str, kind: type, allowed: Iterable[str] | None = None) -> list[Any] | None:
-        """Return a list of `kind` (of `allowed` members), or None where the field is absent."""
+        """Return a list field with members of `kind` (from `allowed`), or None where it is absent."""
         _, value = self.raw(name)
         if value is None:
             return None
@@ -103,7 +103,7 @@ class ConfigReader:
         self.errors.append(SlipstickError(message, path=path, value=value, allowed=allowed))
 
     def finish(self, where: str) -> None:
-        """Raise all recorded errors together.
+        """Raise all recorded errors together, if any.
 
         Errors
         ------

@@ -1,4 +1,4 @@
-"""A decoder transformer as sizes: runs of equal layers between an embedding and an output head."""
+"""Decoder transformer as sizes: blocks of equal layers between an embedding and an output head."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Quantisation(Spec):
 
 
 class Decoder(Network):
-    """A decoder transformer: embedding, `blocks`, final norm, output head.
+    """Decoder transformer as sizes: embedding, `blocks` of layers, final norm, output head.
 
     Examples
     --------
@@ -82,12 +82,12 @@ class Decoder(Network):
 
     @property
     def order(self) -> tuple[Block, ...]:
-        """Layers one by one (count 1), first to last: what pipeline stages are cut from."""
+        """Layers one by one (count 1), first to last, as pipeline stages divide them."""
         return tuple(single for block in self.blocks for single in [single_layer(block)] * block.count)
 
     @property
     def kinds(self) -> tuple[Block, ...]:
-        """Different layers, each with its count in the whole network, in the order of their first appearance."""
+        """Distinct layers, each with its count in the whole network, in order of first appearance."""
         counts: dict[Block, int] = {}
         for block in self.blocks:
             single = single_layer(block)
@@ -101,13 +101,13 @@ class Decoder(Network):
 
     @property
     def embedding_parameters(self) -> int:
-        """Number of parameters of the token and position embeddings and their norm: in the first pipeline stage."""
+        """Number of parameters of token and position embeddings and their norm (first pipeline stage)."""
         rows = self.vocabulary + self.positions
         return rows * self.hidden + (self.norm_parameters if self.embedding_norm else 0)
 
     @property
     def head_parameters(self) -> int:
-        """Number of parameters of the final norm and the output head (a tied head: 0): in the last pipeline stage."""
+        """Number of parameters of the final norm and output head (last pipeline stage; a tied head counts 0)."""
         matrix = 0 if self.tied_embeddings else self.vocabulary * self.hidden
         bias = self.vocabulary if self.head_bias else 0
         return matrix + bias + (self.norm_parameters if self.final_norm else 0)
@@ -124,29 +124,29 @@ class Decoder(Network):
 
     @property
     def parameters(self) -> int:
-        """Number of all parameters, a tied head counted once; layers that predict further tokens (MTP) are left out."""
+        """Number of all parameters; a tied head counts once, and multi-token prediction (MTP) layers are left out."""
         ends = self.embedding_parameters + self.head_parameters
         return ends + sum(block.count * self.layer_parameters(block) for block in self.kinds)
 
     @property
     def active_parameters(self) -> int:
-        """Number of parameters less the experts that a token does not visit; the embedding table counts whole."""
+        """Number of parameters that one token uses: without unvisited experts, with the whole embedding table."""
         ends = self.embedding_parameters + self.head_parameters
         return ends + sum(block.count * self.layer_active_parameters(block) for block in self.kinds)
 
     @property
     def multiplied_parameters(self) -> int:
-        """Number of active parameters that are multiplied, not looked up; twice this is nearly one token's FLOPs."""
+        """Number of active parameters in matrix products, not looked up; about half the FLOPs of one token."""
         looked_up = (self.positions + (0 if self.tied_embeddings else self.vocabulary)) * self.hidden
         return self.active_parameters - looked_up
 
     @property
     def cache_elements(self) -> int:
-        """Number of elements cached for one token in all layers."""
+        """Number of key-value cache elements per token, over all layers."""
         return sum(block.count * block.attention.cache().elements for block in self.blocks)
 
     def ops(self, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
-        """Return the operations of one forward pass; one group of ops for each kind of layer, with its count.
+        """Return the operations of one forward pass, in one group per distinct layer with its count.
 
         Scores are counted over the full square of queries and keys (as in Narayanan et al. 2104.04473, appendix)
         unless `half_attention`.
@@ -158,18 +158,18 @@ class Decoder(Network):
         return forward(sizes, phase, batch, sequence, context)
 
     def unrolled_ops(self, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
-        """Return the operations with every layer written out, and the shortcuts around attention and mlp as edges."""
+        """Return the operations with every layer written out, with residual shortcuts as edges."""
         ops = self.ops(phase, batch, sequence, context)
         table = float(self.embedding_parameters)
         return unrolled(self.order, self.kinds, ops, table=table, tied=self.tied_embeddings)
 
     @property
     def stored_format(self) -> str | None:
-        """Number format of a quantised checkpoint's weights; None where nothing is quantised."""
+        """Number format of a quantised checkpoint's weights; None for an unquantised checkpoint."""
         return None if self.quantisation is None else self.quantisation.format
 
     def default_sizes(self, phase: Phase, devices: int, microbatch: int = 1) -> dict[str, int]:
-        """Return one microbatch a device for training, one request for inference, and lengths in tokens."""
+        """Return default batch and lengths [tokens]: a microbatch per device in training, else one request."""
         longest = self.max_positions or _DEFAULT_TRAINING_SEQUENCE
         if phase is Phase.TRAIN:
             return {"batch": devices * microbatch, "sequence": min(_DEFAULT_TRAINING_SEQUENCE, longest)}
@@ -177,11 +177,11 @@ class Decoder(Network):
         return {**lengths, "output": _DEFAULT_OUTPUT} if phase is Phase.DECODE else lengths
 
     def sample_bytes(self, sequence: int) -> float:
-        """Return the bytes of one sequence: a number of 4 bytes for each token."""
+        """Return the bytes of one input sequence, 4 per token id."""
         return float(_TOKEN_BYTES * sequence)
 
     def with_layers(self, layers: int) -> Decoder:
-        """Return the same network cut (or its last kind of layer repeated) to `layers` layers."""
+        """Return the network with `layers` layers: truncated, or with its last kind of layer repeated."""
         order = list(self.order[:layers])
         order += [order[-1]] * (layers - len(order))
         return self.model_copy(update={"blocks": runs(order)})

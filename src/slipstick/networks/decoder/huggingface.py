@@ -1,4 +1,4 @@
-"""Hugging Face importer: a decoder transformer from an unmodified config.json; sizes are read, nothing is run."""
+"""Hugging Face importer: decoder transformers from unmodified config.json files; no code is run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MAX_LAYERS = 10_000  # far above any network, so that an absurd file cannot exh
 
 
 def from_file(path: str | Path, name: str = "") -> Decoder:
-    """Return the decoder that a config.json, or the folder that holds one, describes.
+    """Return the decoder that a config.json file, or the folder with one, describes.
 
     Errors
     ------
@@ -48,7 +48,7 @@ def from_file(path: str | Path, name: str = "") -> Decoder:
 
 
 def from_config(data: Mapping[str, Any], *, name: str = "", where: str = "config.json") -> Decoder:
-    """Return the decoder that the object of a config.json describes; of a multimodal model the language part.
+    """Return the decoder that a config.json's object describes; of a multimodal model, its language model.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def _language_part(data: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
 
 
 def _switched(reader: ConfigReader, family: ModelFamily) -> ModelFamily:
-    """Return the family as the file's own flags change it."""
+    """Return the model family as modified by the file's own flags."""
     changes: dict[str, Any] = {}
     for flag, fields in family.switches.items():
         if reader.raw(flag)[1] is not None:
@@ -135,7 +135,7 @@ def _decoder(reader: ConfigReader, family: ModelFamily, kind: str, where: str) -
 
 
 def _refuse(reader: ConfigReader, hidden: int, kind: str) -> None:
-    """Record an error for each variant that these layers cannot express."""
+    """Record an error for each variant that these layer classes cannot represent."""
     for field in ("hidden_size_per_layer_input", "num_kv_shared_layers"):
         if reader.optional(field, low=0):
             reader.fail(field, f"this variant of {kind} is not modelled", reader.raw(field)[1], "0")
@@ -146,7 +146,7 @@ def _refuse(reader: ConfigReader, hidden: int, kind: str) -> None:
 
 
 def _attention_kinds(reader: ConfigReader, family: ModelFamily, layers: int) -> list[str]:
-    """Return each layer's kind of attention, one of `_KINDS`."""
+    """Return the kind of attention of each layer, one of `_KINDS`."""
     listed = reader.items("layer_types", str, _KINDS)
     if listed is not None:
         if len(listed) != layers:
@@ -166,7 +166,7 @@ def _attention_kinds(reader: ConfigReader, family: ModelFamily, layers: int) -> 
 
 
 def _expert_layers(reader: ConfigReader, family: ModelFamily, layers: int) -> list[bool]:
-    """Return for each layer whether it has experts."""
+    """Return for each layer whether it is a mixture of experts."""
     if family.moe == "all":
         return [True] * layers
     if family.moe == "beside":

@@ -1,4 +1,4 @@
-"""Model families of Hugging Face: biases, norms, windows and experts that a config.json leaves out."""
+"""Model families of Hugging Face: biases, norms, windows and experts that config.json files do not state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Local = Literal["sliding_attention", "chunked_attention", "linear_attention"]
 
 
 class ModelFamily(Entry):
-    """One `model_type` of Hugging Face's transformers; the defaults are those of Llama."""
+    """Properties of one `model_type` of Hugging Face's transformers; the defaults are those of Llama."""
 
     attention: Literal["gqa", "mla"] = Field(default="gqa", description="Kind of attention: grouped-query or latent")
     norm: Norm = Field(default="rms", description="Kind of the norms of the hidden width")
@@ -68,7 +68,7 @@ families = Catalogue(ModelFamily, "families/huggingface.yaml", group="families",
 
 
 def model_family(model_type: str) -> ModelFamily:
-    """Return the family of `model_type`; a nested text model's suffix is dropped.
+    """Return the family of a `model_type`; the suffix of a nested text model is dropped.
 
     Errors
     ------

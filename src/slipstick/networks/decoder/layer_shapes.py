@@ -1,4 +1,4 @@
-"""Sizes of a layer's work for one token: projections, the attention core, recurrences, pointwise passes.
+"""Sizes of a layer's operations per token: projections, attention core, recurrences, pointwise passes.
 
 Attention and the feed-forward part describe themselves in these terms, so a cost model never asks for their kind.
 """
@@ -14,7 +14,7 @@ _Split = Literal["column", "row", "kv", "replicated"]
 
 
 class TokenCache(NamedTuple):
-    """Cache of one token in one layer: its elements, and the heads that divide it.
+    """Key-value cache of one token in one layer: its elements, and the heads by which it is sharded.
 
     Tensor parallelism beyond `heads` keeps copies; 1: undivided.
     """
@@ -24,7 +24,7 @@ class TokenCache(NamedTuple):
 
 
 class RoutedExperts(NamedTuple):
-    """Experts among which a router chooses: all of them, and those that one token visits."""
+    """Experts of a router: how many there are, and how many one token visits."""
 
     experts: int
     active: int
@@ -32,7 +32,7 @@ class RoutedExperts(NamedTuple):
 
 @dataclass(frozen=True)
 class Projection:
-    """A matrix product with weights: rows (tokens) x `k` -> rows x `n`.
+    """Matrix product with weights: (tokens, `k`) x (`k`, `n`) -> (tokens, `n`).
 
     `split` says how tensor parallelism divides it (Shoeybi et al. 1909.08053, section 3): ``column`` divides n, ``row``
     divides k and needs a sum over the ranks, ``kv`` divides n but its `kv_columns` only up to `heads`-fold (key and
@@ -61,21 +61,21 @@ class Projection:
 
     @property
     def parameters(self) -> int:
-        """Number of weights and biases, of all experts."""
+        """Number of weights and biases, over all experts."""
         return self.batch * max(self.experts, 1) * (self.k * self.n + (self.n if self.bias else 0))
 
     @property
     def visits(self) -> int:
-        """Number of passes of one token: the experts that it visits, or 1."""
+        """Number of passes per token: the number of experts that it visits, else 1."""
         return self.active if self.experts else 1
 
     @property
     def flops(self) -> int:
-        """Number of operations of the forward pass for one token; a multiply-accumulate counts as two."""
+        """Number of FLOPs of the forward pass per token; a multiply-accumulate counts as two."""
         return 2 * self.visits * self.batch * self.k * self.n
 
     def local(self, tp: Any) -> tuple[Any, Any, Any]:
-        """Return (k, n, batch) on one of `tp` ranks; `tp` may be an array."""
+        """Return the sizes (k, n, batch) on one of `tp` tensor-parallel ranks; `tp` may be an array."""
         whole = np.ones_like(tp, dtype=float)
         k, n, batch = self.k * whole, self.n * whole, self.batch * whole
         if self.split == "replicated":
@@ -95,7 +95,7 @@ def _plain(k: Any, n: Any, batch: Any) -> tuple[Any, Any, Any]:
 
 @dataclass(frozen=True)
 class Pointwise:
-    """A pass over activations with no or few weights: elements read and written for one token (for one visit)."""
+    """Pass over activations with few or no weights: elements read and written per token (or per visit)."""
 
     name: str
     inputs: int
@@ -107,7 +107,7 @@ class Pointwise:
 
 @dataclass(frozen=True)
 class Scores:
-    """The attention core of one layer: q k^T, softmax, times v.
+    """Attention core of one layer: softmax(q k^T) v.
 
     Each of `heads` query heads has width `qk_dim`; `kv_heads` heads of keys (`qk_dim`) and values (`v_dim`) are read.
     A query sees at most `window` positions (sliding window), and of those at most `topk`, which `index_heads` scores of
@@ -131,7 +131,7 @@ class Scores:
 
     @property
     def reach(self) -> int | None:
-        """Maximum number of positions that one query reads; None: all."""
+        """Maximum number of positions that one query attends to; None: all."""
         bounds = [bound for bound in (self.window, self.topk) if bound is not None]
         return min(bounds) if bounds else None
 
@@ -145,7 +145,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Recurrence:
-    """The core of linear attention: a state updated once for each token instead of a growing cache."""
+    """Core of linear attention: a fixed-size state updated once per token instead of a growing cache."""
 
     heads: int  # value heads: the state is divided by them
     state: int  # elements of one sequence in one layer: matrices of all heads, and the last inputs of the convolution

@@ -1,4 +1,4 @@
-"""Feed-forward part of a layer: dense, or a mixture of experts, perhaps with shared experts or a dense part."""
+"""Feed-forward part of a layer: dense, or a mixture of experts with optional shared experts or dense part."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from slipstick.networks.decoder.layer_shapes import Pointwise, Projection, Route
 
 
 class _Mlp(Spec, ABC):
-    """Feed-forward part of a layer, which transforms each token by itself. Abstract; sizes are of one whole layer."""
+    """Feed-forward part of a decoder layer. Abstract; all sizes are of one whole, unsharded layer."""
 
     @abstractmethod
     def projections(self, hidden: int) -> tuple[Projection, ...]:
-        """Return the products with weights in the order that they run."""
+        """Return the matrix products with weights, in execution order."""
 
     @abstractmethod
     def pointwise(self) -> tuple[Pointwise, ...]:
-        """Return the activation functions, and the weighing of the experts' results."""
+        """Return the passes of activation functions, and the weighted sum of the experts' results."""
 
     @abstractmethod
     def extra_parameters(self, hidden: int) -> int:
-        """Return the number of parameters outside of projections: norms, scales and biases of the router."""
+        """Return the number of parameters outside projections: norms, scales and biases of the router."""
 
     @property
     def routed(self) -> RoutedExperts:
-        """Experts that expert parallelism divides; none in a dense layer."""
+        """Routed experts, sharded by expert parallelism; none in a dense layer."""
         return RoutedExperts(0, 0)
 
     def parameters(self, hidden: int) -> int:
@@ -44,7 +44,7 @@ class _Mlp(Spec, ABC):
 
 
 class DenseMlp(_Mlp):
-    """Two products with an activation between, or three with a gate (SwiGLU, Shazeer 2002.05202).
+    """Dense feed-forward part: two products, or three with a gate (SwiGLU, Shazeer 2002.05202).
 
     Examples
     --------
@@ -58,7 +58,7 @@ class DenseMlp(_Mlp):
     bias: bool = Field(default=False, description="The products have biases")
 
     def projections(self, hidden: int) -> tuple[Projection, ...]:
-        """Return the (fused) widening product and the narrowing one."""
+        """Return the up projection (fused with the gate) and the down projection."""
         return _pair(hidden, self.ffn, gated=self.gated, bias=self.bias)
 
     def pointwise(self) -> tuple[Pointwise, ...]:
@@ -71,7 +71,7 @@ class DenseMlp(_Mlp):
 
 
 class MoeMlp(_Mlp):
-    """A mixture of `experts`, of which a router chooses `active` for each token.
+    """Mixture of `experts`, of which a router chooses `active` per token.
 
     Shared experts, which every token visits, are those of DeepSeekMoE (2401.06066), the dense part that of gemma-4.
 
@@ -148,7 +148,7 @@ AnyMlp = Annotated[DenseMlp | MoeMlp, Field(discriminator="kind")]
 
 
 def experts_hit(experts: Any, active: Any, tokens: Any) -> Any:
-    """Return the expected number of experts that at least one of `tokens` visits, for uniform independent routing.
+    """Return the expected number of distinct experts that `tokens` visit, for uniform independent routing.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def experts_hit(experts: Any, active: Any, tokens: Any) -> Any:
 def _pair(
     hidden: int, ffn: int, gated: bool, bias: bool, prefix: str = "", experts: int = 0, active: int = 0
 ) -> tuple[Projection, ...]:
-    """Return the widening product (gate and up fused) and the narrowing one."""
+    """Return the up projection (fused with the gate) and the down projection."""
     name, columns = ("gate_up", 2 * ffn) if gated else ("up", ffn)
     up = Projection(prefix + name, hidden, columns, "column", experts=experts, active=active, bias=bias)
     return up, Projection(prefix + "down", ffn, hidden, "row", experts=experts, active=active, bias=bias)

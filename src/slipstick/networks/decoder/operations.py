@@ -1,4 +1,4 @@
-"""Operations of a decoder: the flat list of its forward pass, and the products of its backward pass."""
+"""Operations of a decoder: the list of its forward pass, and the matrix products of its backward pass."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _INPUT = ""
 
 @dataclass(frozen=True)
 class _Pass:
-    """Sizes of one forward pass."""
+    """Sizes of one forward pass: network, phase, batch, sequence and context."""
 
     network: DecoderSizes
     phase: Phase
@@ -50,7 +50,7 @@ def forward(network: DecoderSizes, phase: Phase, batch: int, sequence: int, cont
 
 
 def backward(op: Op) -> tuple[Op, ...]:
-    """Return the operations of the backward pass of `op`.
+    """Return the backward operations of one forward operation `op`.
 
     A product (m, n, k) has two: the gradient of its input (m, k, n) and that of its other operand (k, n, m). So has a
     convolution; the gradient of its input is a convolution too, over the input's positions. Everything
@@ -86,7 +86,7 @@ def backward(op: Op) -> tuple[Op, ...]:
 
 
 def _conv_backward(op: Op) -> tuple[Op, Op]:
-    """Return the two gradients of a convolution; with a stride, an input position meets a part of the taps only."""
+    """Return the two gradients of a convolution; with a stride, an input position uses only some of the taps."""
     m, k, groups, taps = op.dims["m"], op.dims["k"], op.dims["batch"], op.dims["taps"]
     channels = max(1, k // taps)
     rows = max(1, round(op.inputs / (channels * groups)))
@@ -112,7 +112,7 @@ def _conv_backward(op: Op) -> tuple[Op, Op]:
 
 
 def _named(ops: list[Op], prefix: str, before: str) -> list[Op]:
-    """Return a layer's `ops` with `prefix` before their names, each after its operands, or else its predecessor.
+    """Return a layer's `ops` prefixed by `prefix`, each depending on its operands, or else on its predecessor.
 
     `before` is the operation that the layer reads; inside the layer it goes by the name `_INPUT`.
     """
@@ -143,7 +143,7 @@ def _residual(run: _Pass, name: str) -> Op:
 
 
 def _product(run: _Pass, p: Projection) -> Op:
-    """Return one product with weights; experts are one grouped product over those that are hit."""
+    """Return one matrix product with weights; experts are one grouped product over those that tokens visit."""
     rows, groups = run.tokens, p.batch
     stored = float(p.parameters)
     if p.experts:
@@ -165,7 +165,7 @@ def _pointwise(run: _Pass, p: Pointwise) -> Op:
 
 
 def _core(run: _Pass, scores: Scores) -> list[Op]:
-    """Return the two products of attention with the softmax between, and the index scores before them."""
+    """Return the attention core: both products with the softmax between, after the index scores if any."""
     half = run.network.half_attention
     pairs = run.batch * positions(run.sequence, run.context, scores.reach, half=half)
     seen = max(1, round(pairs / run.tokens))
@@ -219,7 +219,7 @@ def _attention(run: _Pass, block: Block) -> list[Op]:
 
 
 def _mlp(run: _Pass, block: Block) -> list[Op]:
-    """Return the feed-forward part: every branch reads the norm's output, and the residual adds what they give."""
+    """Return the feed-forward operations: all branches read the norm's output, and the residual adds their results."""
     ops = [_norm(run, "mlp_norm")] if block.norms > 1 else []
     if block.parallel:
         ops = [replace(op, after=(_INPUT,)) for op in ops]

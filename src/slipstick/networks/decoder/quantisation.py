@@ -1,4 +1,4 @@
-"""Quantisation of a checkpoint from its quantization_config: the weights' number format, the modules left out."""
+"""Quantisation of a checkpoint from its quantization_config: number format of the weights, excluded modules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LAYER_NUMBER = re.compile(r"\.\d+(?=\.|$)")
 
 
 def checkpoint_quantisation(config: object) -> Quantisation | None:
-    """Return the quantisation that a quantization_config describes, or None where there is none.
+    """Return the quantisation that a quantization_config describes, or None if there is none.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def checkpoint_quantisation(config: object) -> Quantisation | None:
 
 
 def _weight_scheme(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the description of the weights: nested under config_groups in compressed-tensors, at the top elsewhere."""
+    """Return the entry that describes the weights: nested in config_groups (compressed-tensors), else at the top."""
     groups = config.get("config_groups")
     if isinstance(groups, Mapping):
         for group in groups.values():

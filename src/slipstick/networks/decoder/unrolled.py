@@ -1,4 +1,4 @@
-"""A decoder's operations as an operator graph: every layer by itself, with the shortcuts around attention and mlp."""
+"""Decoder as an operator graph: every layer written out, with the residual shortcuts around attention and mlp."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def unrolled(
     order: Sequence[Block], kinds: Sequence[Block], ops: Sequence[Op], *, table: float, tied: bool
 ) -> list[Op]:
-    """Return the operations of a forward pass with every layer written out, in the order of the layers.
+    """Return the operations of a forward pass with every layer written out, in layer order.
 
     The embedding holds its whole table; with a tied head both run on one device.
 
@@ -54,7 +54,7 @@ def unrolled(
 
 
 def _layer(ops: Sequence[Op], prefix: str, name: str, before: str) -> list[Op]:
-    """Return one layer's operations under its own name; `before` names the operation that the layer reads."""
+    """Return one layer's operations under its own name; `before` is the operation whose result the layer reads."""
     layer = []
     for op in ops:
         after = tuple(name + read.removeprefix(prefix) if read.startswith(prefix) else before for read in op.after)

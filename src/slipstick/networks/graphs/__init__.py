@@ -1,4 +1,4 @@
-"""Operator graphs: networks as operations with edges, merged kernels and chains, and their backward passes."""
+"""Operator graphs: networks as graphs of operations, their kernel fusion, chains and backward passes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""BigLSTM as an operator graph: the language model whose vocabulary is most of its parameters."""
+"""BigLSTM as an operator graph: a language model with most of its parameters in the vocabulary."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slipstick.networks.graphs.recurrent import Lstm, Size, blocks, lookup, prod
 
 
 class BigLstm(OperatorGraph):
-    """Projected LSTM layers between two vocabularies (Jozefowicz et al. 1602.02410, table 1: 2-layer LSTM-8192-1024).
+    """BigLSTM language model: LSTM layers with projection (Jozefowicz et al. 1602.02410, table 1: LSTM-8192-1024).
 
     In training the softmax is sampled: one set of `samples` words for the batch. Each node of the graph is a `block`
     of time steps.
@@ -38,11 +38,11 @@ class BigLstm(OperatorGraph):
 
     @property
     def max_positions(self) -> int:
-        """Tokens of one sequence: the time steps that are unrolled (`length`)."""
+        """Number of tokens (unrolled time steps) of one sequence, `length`."""
         return self.length
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
-        """Return the operations for `sequence` tokens; inference computes every word's logit."""
+        """Return the operations for `sequence` tokens; inference computes the logits of all words."""
         layers = [Lstm(f"lstm{i}", self.projected, self.hidden, self.projected) for i in range(self.lstm_layers)]
         words = self.samples if phase is Phase.TRAIN else self.vocabulary
         ops: list[Op] = []
@@ -54,7 +54,7 @@ class BigLstm(OperatorGraph):
         return ops
 
     def _softmax(self, number: int, steps: int, words: int, before: str) -> list[Op]:
-        """Return the logits of a block with the softmax behind them; the whole table counts, not the part read."""
+        """Return the logits and softmax of a block of time steps; the whole table counts as weights."""
         table = float(self.vocabulary * (self.projected + 1))
         logits = product(f"softmax.{number}", steps, words, self.projected)
         logits = replace(logits, weights=table, after=(before,), colocate="softmax")

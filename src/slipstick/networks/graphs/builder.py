@@ -1,4 +1,4 @@
-"""Graph builder: shape arithmetic of layered networks, where each call adds one operation of one sample."""
+"""Graph builder: shape inference for layered networks; each call adds one operation of one sample."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Classes = Annotated[int, Field(gt=0, le=10**7, description="Classes that the las
 
 @dataclass(frozen=True)
 class SampleTensor:
-    """Result of an operation for one sample: the operation's name ("" for the network's input) and the shape."""
+    """Tensor of one sample: its shape, and the operation that computes it ("" for the network's input)."""
 
     source: str
     shape: tuple[int, ...]
@@ -29,7 +29,7 @@ class SampleTensor:
 
 
 class ConvOptions(TypedDict, total=False):
-    """Options of a convolution that `GraphBuilder.conv` and the layers made of it share."""
+    """Options of a convolution, shared by `GraphBuilder.conv` and the layers built on it."""
 
     stride: Pair
     padding: Pair
@@ -38,7 +38,7 @@ class ConvOptions(TypedDict, total=False):
 
 
 class GraphBuilder:
-    """Builder of a network's list of operations for one sample; images are (channels, height, width).
+    """Builder of a network's operations for one sample; image shapes are (channels, height, width).
 
     `flops` are those of products (convolutions and matrix products), as torch's FlopCounterMode counts them.
 
@@ -69,7 +69,7 @@ class GraphBuilder:
         groups: int = 1,
         bias: bool = False,
     ) -> SampleTensor:
-        """Add a convolution, as the matrix product that it is (im2col): m positions, n filters, k inputs of each."""
+        """Add a convolution as an im2col matrix product: m positions, n filters, k inputs per filter."""
         (high, wide), taps = _window(x.shape, kernel, stride, padding), math.prod(_pair(kernel))
         depth = x.shape[0] // groups
         dims = {"m": high * wide, "n": channels // groups, "k": depth * taps, "batch": groups, "taps": taps}
@@ -77,7 +77,7 @@ class GraphBuilder:
         return self._product(name, "conv", x, dims, (channels, high, wide), weights)
 
     def linear(self, name: str, x: SampleTensor, features: int, *, bias: bool = True) -> SampleTensor:
-        """Add a matrix product with weights over the last axis."""
+        """Add a matrix product with weights over the last axis of a tensor."""
         rows, width = math.prod(x.shape[:-1]), x.shape[-1]
         dims = {"m": rows, "n": features, "k": width, "batch": 1}
         return self._product(name, "matmul", x, dims, (*x.shape[:-1], features), features * (width + bias))
@@ -85,46 +85,46 @@ class GraphBuilder:
     def conv_layer(
         self, names: tuple[str, str, str], x: SampleTensor, channels: int, kernel: Pair, **options: Unpack[ConvOptions]
     ) -> SampleTensor:
-        """Add a convolution, its batch norm and its activation, named in this order; an empty name leaves one out."""
+        """Add a convolution, batch norm and activation, named in this order; an empty name omits one."""
         conv, norm, activation = names
         x = self.conv(conv, x, channels, kernel, **options)
         x = self.batch_norm(norm, x) if norm else x
         return self.relu(activation, x) if activation else x
 
     def batch_norm(self, name: str, x: SampleTensor) -> SampleTensor:
-        """Add a batch norm: scale and shift of each channel are its parameters."""
+        """Add a batch norm, whose parameters are a scale and a shift per channel."""
         return self._pointwise(name, "batchnorm", [x], x.shape, weights=2 * x.shape[0])
 
     def relu(self, name: str, x: SampleTensor) -> SampleTensor:
-        """Add an activation of one input; any function of single elements is the same operation."""
+        """Add an activation function; any elementwise function of one input counts the same."""
         return self._pointwise(name, "elementwise", [x], x.shape)
 
     def add(self, name: str, *tensors: SampleTensor) -> SampleTensor:
-        """Add the sum of tensors of one shape."""
+        """Add the elementwise sum of tensors of one shape."""
         return self._pointwise(name, "elementwise", tensors, tensors[0].shape)
 
     def concat(self, name: str, tensors: Sequence[SampleTensor]) -> SampleTensor:
-        """Add the concatenation of tensors along the channels."""
+        """Add the concatenation of tensors along their channels."""
         channels = sum(tensor.shape[0] for tensor in tensors)
         return self._pointwise(name, "concat", tensors, (channels, *tensors[0].shape[1:]))
 
     def pool(
         self, name: str, x: SampleTensor, kernel: Pair, *, stride: Pair | None = None, padding: Pair = 0
     ) -> SampleTensor:
-        """Add a pooling, of maxima or of means; its stride is its kernel unless given."""
+        """Add a max or average pool; its stride is its kernel size unless given."""
         size = _window(x.shape, kernel, kernel if stride is None else stride, padding)
         return self._pointwise(name, "pool", [x], (x.shape[0], *size))
 
     def pool_to(self, name: str, x: SampleTensor, size: int) -> SampleTensor:
-        """Add a pooling of means over the windows that leave `size` by `size` positions."""
+        """Add an average pool with `size` by `size` outputs."""
         return self._pointwise(name, "pool", [x], (x.shape[0], size, size))
 
     def flat(self, x: SampleTensor) -> SampleTensor:
-        """Return the tensor flattened to one axis; nothing is computed."""
+        """Return the tensor flattened to one axis, without an operation."""
         return SampleTensor(x.source, (math.prod(x.shape),))
 
     def global_pool(self, name: str, x: SampleTensor) -> SampleTensor:
-        """Add the mean of each channel, and lay the channels flat."""
+        """Add a global average pool, flattened to the channels."""
         return self._pointwise(name, "pool", [x], (x.shape[0],))
 
     def _product(
@@ -151,7 +151,7 @@ def _pair(size: Pair) -> tuple[int, int]:
 
 
 def _window(shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair) -> tuple[int, int]:
-    """Return the height and width that a sliding window gives."""
+    """Return the output height and width of a sliding window."""
     sizes = zip(shape[1:], _pair(kernel), _pair(stride), _pair(padding), strict=True)
     high, wide = ((size + 2 * pad - window) // step + 1 for size, window, step, pad in sizes)
     return high, wide

@@ -1,4 +1,4 @@
-"""Fusion of operations: epilogues into the kernel that makes their input, unbranched chains into one node."""
+"""Fusion of operations: epilogues merged into the kernels that compute their inputs, and chains merged into nodes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EPILOGUES = {
 
 
 def fused(ops: Sequence[Op]) -> list[Op]:
-    """Return `ops` with batch norms and activations merged into the operation that makes their only input.
+    """Return `ops` with batch norms and activations merged into the operation that computes their only input.
 
     Libraries do so at inference (cuDNN, oneDNN and TensorRT run convolution, norm and activation as one kernel). The
     result keeps kind, sizes and flops of its first part, the outputs of the last, and lists them all in `parts`.
@@ -33,7 +33,7 @@ def fused(ops: Sequence[Op]) -> list[Op]:
 
 
 def chains(ops: Sequence[Op]) -> list[Op]:
-    """Return the graph of unbranched chains: nodes joined by a single path become one node.
+    """Return the graph with every unbranched chain of operations merged into one node.
 
     A chain leaves a placement no choice: Inception-V3 has 66 of them. A node of several
     parts has the kind ``chain``, the weights and flops of all, and the inputs of the first.
@@ -50,7 +50,7 @@ def chains(ops: Sequence[Op]) -> list[Op]:
 
 
 def leaf_ops(op: Op) -> list[Op]:
-    """Return the operations that were merged into `op`, all levels, in order; itself where nothing was.
+    """Return the original operations merged into `op`, in order; `op` itself where none were.
 
     `count` of a merged operation counts for all its parts.
     """
@@ -60,7 +60,7 @@ def leaf_ops(op: Op) -> list[Op]:
 
 
 def _runs(ops: Sequence[Op], joins: _Joins) -> list[list[Op]]:
-    """Split `ops` into runs: an operation joins the run whose last result only it reads, and which alone it reads.
+    """Return `ops` split into unbranched runs: an operation joins the run whose last result it alone reads.
 
     The runs read one another by the name of each run's first operation. They are in the order of their last
     operations, so that each comes after all that it reads.

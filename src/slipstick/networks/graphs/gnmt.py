@@ -15,7 +15,7 @@ _Edges = tuple[tuple[str, float], ...]  # operations that are read, and the elem
 
 
 class Gnmt(OperatorGraph):
-    """Encoder and decoder of LSTM layers (Wu et al. 1609.08144, figure 1), wired as in MLPerf's reference.
+    """GNMT: encoder and decoder of LSTM layers (Wu et al. 1609.08144, figure 1), wired as in MLPerf's reference.
 
     The encoder's first layer runs in both directions; from the third layer on a layer adds its input; the decoder's
     first layer queries the attention (Bahdanau et al. 1409.0473, normalised), whose context all later layers read
@@ -41,11 +41,11 @@ class Gnmt(OperatorGraph):
 
     @property
     def max_positions(self) -> int:
-        """Tokens of one sentence: `length`."""
+        """Number of tokens of one sentence, `length`."""
         return self.length
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
-        """Return the operations for a sentence of `sequence` tokens, translated to as many."""
+        """Return the operations for a sentence of `sequence` tokens, and a translation of equal length."""
         steps = blocks(sequence, self.block)
         encoder = self._encoder(steps)
         encoded = [op for op in encoder if op.colocate == f"encoder.lstm{self.depth - 1}"]
@@ -53,7 +53,7 @@ class Gnmt(OperatorGraph):
         return [*encoder, keys, *self._decoder(steps, sequence, [keys, *encoded])]
 
     def _encoder(self, steps: list[int]) -> list[Op]:
-        """Return both directions of the first layer, then layer by layer; block for block."""
+        """Return the encoder, in blocks of time steps: both directions of the first layer, then the other layers."""
         width, last = self.hidden, len(steps) - 1
         ops = [self._lookup("encoder", number, count) for number, count in enumerate(steps)]
         sources: list[_Edges] = [((op.name, op.outputs),) for op in ops]
@@ -72,12 +72,12 @@ class Gnmt(OperatorGraph):
         return ops
 
     def _keys(self, sequence: int, encoded: list[Op]) -> Op:
-        """Return the product that makes the attention's keys of the encoder's last layer, once for a sentence."""
+        """Return the product that computes the attention keys from the encoder's last layer, once per sentence."""
         keys = product("attention.keys", sequence, self.hidden, self.hidden)
         return replace(keys, after=tuple(op.name for op in encoded))
 
     def _decoder(self, steps: list[int], sequence: int, memory: list[Op]) -> list[Op]:
-        """Return the decoder block for block: embedding, first layer, attention, later layers, classifier."""
+        """Return the decoder, in blocks of time steps: embedding, first layer, attention, later layers, classifier."""
         width = self.hidden
         layers = [Lstm(f"decoder.lstm{d}", width * (2 if d else 1), width, residual=d > 1) for d in range(self.depth)]
         ops: list[Op] = []
@@ -94,7 +94,7 @@ class Gnmt(OperatorGraph):
         return ops
 
     def _attention(self, number: int, steps: int, sequence: int, memory: list[Op], queries: str) -> Op:
-        """Return the attention of a block of queries to the whole sentence: v . tanh(query + key), softmax, sum.
+        """Return a block's attention over the whole sentence: v . tanh(query + key), softmax, weighted sum.
 
         `memory` is the keys and the encoder's last layer; `queries` names the layer that gives the queries.
         """
@@ -120,7 +120,7 @@ class Gnmt(OperatorGraph):
         return lookup(f"{side}.embedding.{number}", "embedding", self.vocabulary, self.hidden, steps)
 
     def _classifier(self, number: int, steps: int, before: str) -> list[Op]:
-        """Return the logits of a block with the softmax behind them."""
+        """Return the logits and softmax of a block of time steps."""
         dense, words = product(f"classifier.{number}", steps, self.vocabulary, self.hidden), float(self.vocabulary)
         size = steps * words
         weights = dense.weights + words

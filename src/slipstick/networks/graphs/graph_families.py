@@ -1,4 +1,4 @@
-"""Families of operator graphs, by the name that the field `graph` of a description gives."""
+"""Families of operator graphs, selected by the field `graph` of a description."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FAMILIES = {
 
 
 def graph_network(fields: Mapping[str, Any], *, where: str = "network") -> OperatorGraph:
-    """Return the graph network that a dict describes; its `graph` names the family.
+    """Return the operator graph that a dict describes; its field `graph` names the family.
 
     Errors
     ------

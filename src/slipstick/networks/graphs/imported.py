@@ -1,4 +1,4 @@
-"""Imported graph: a network read from a torch module or a file, and the recorder with which importers write it."""
+"""Imported operator graph, read from a torch module or a file, and the recorder that importers use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_OPERATIONS = 100_000  # per imported graph, so that an untrusted file cannot
 
 
 class ImportedGraph(OperatorGraph):
-    """A network's operations as they were traced with one example, whose first dimension is the batch."""
+    """Operator graph traced with one example batch, whose first dimension is the batch."""
 
     graph: Literal["imported"] = "imported"
     batch: Annotated[int, Field(gt=0)] = Field(description="Samples of the traced example")
@@ -33,13 +33,13 @@ class ImportedGraph(OperatorGraph):
         return self.count
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
-        """Return the operations of one sample of the example: as traced, in training and inference alike."""
+        """Return the traced operations, scaled to one sample; training and inference are alike."""
         check_one_position(self, sequence)
         return [scaled(op, 1, self.batch) for op in self.operations]
 
 
 class Recorder:
-    """Recorder of an imported graph: takes down operations by the values that they read and make.
+    """Recorder of an imported graph: collects operations by the values that they read and compute.
 
     An importer calls `add` for each operation in order, `alias` for each view, and `finished` once at the end. A value
     that no operation made is an input or a constant: it is read, and no edge leads to it.
@@ -62,12 +62,12 @@ class Recorder:
         self.uncounted: Counter[str] = Counter()
 
     def alias(self, value: str, source: str) -> None:
-        """Record `value` as a view of `source` under another name or shape: nothing runs."""
+        """Record `value` as a view of `source` under another name or shape, without an operation."""
         if source in self._makers:
             self._makers[value] = self._makers[source]
 
     def made(self, value: str) -> bool:
-        """Tell whether a recorded operation makes `value`."""
+        """Return whether a recorded operation computes `value`."""
         return value in self._makers
 
     def add(
@@ -82,7 +82,7 @@ class Recorder:
         flops: float = 0.0,
         parts: Sequence[Op] = (),
     ) -> None:
-        """Record an operation that makes `values`; a name that is in use gets a number.
+        """Record an operation that computes `values`; a name in use gets a number.
 
         Parameters
         ----------
@@ -117,13 +117,13 @@ class Recorder:
         self.parameters.update(weights)
 
     def finished(self) -> tuple[Op, ...]:
-        """Return all operations in order; those that share a parameter are marked to run on one device."""
+        """Return all operations in order; those that share a parameter are colocated on one device."""
         users = Counter(weight for weights in self._weights.values() for weight in set(weights))
         shared = {name: [w for w in weights if users[w] > 1] for name, weights in self._weights.items()}
         return tuple(replace(op, colocate=shared[name][0]) if shared[name] else op for name, op in self._ops.items())
 
     def _taken(self, reads: Sequence[tuple[str, float]]) -> dict[str, float]:
-        """Return the elements read of each operation's result: never more than it has, however often it is read."""
+        """Return the elements read of each operation's result, at most its size however often it is read."""
         taken: dict[str, float] = {}
         for value, elements in reads:
             maker = self._makers.get(value)

@@ -54,12 +54,12 @@ _GRID_8 = ("Mixed_7b", "Mixed_7c")
 def _conv(
     g: GraphBuilder, name: str, x: SampleTensor, channels: int, kernel: Pair, **options: Unpack[ConvOptions]
 ) -> SampleTensor:
-    """Add a convolution without bias, its batch norm and its activation."""
+    """Add a convolution without bias, with its batch norm and activation."""
     return g.conv_layer((f"{name}.conv", f"{name}.bn", f"{name}.relu"), x, channels, kernel, **options)
 
 
 def _stem(g: GraphBuilder, x: SampleTensor) -> SampleTensor:
-    """Add what comes before the first module. Source: Szegedy et al. 1512.00567, table 1; torchvision."""
+    """Add the stem before the first module. Source: Szegedy et al. 1512.00567, table 1; torchvision."""
     x = _conv(g, "Conv2d_1a_3x3", x, 32, 3, stride=2)
     x = _conv(g, "Conv2d_2a_3x3", x, 32, 3)
     x = _conv(g, "Conv2d_2b_3x3", x, 64, 3, padding=1)
@@ -70,7 +70,7 @@ def _stem(g: GraphBuilder, x: SampleTensor) -> SampleTensor:
 
 
 def _pooled(g: GraphBuilder, name: str, x: SampleTensor, channels: int) -> SampleTensor:
-    """Add the branch of every module that does not shrink the grid: a mean of 3x3, then 1x1."""
+    """Add the pool branch of the modules that keep the grid: a 3x3 average pool, then a 1x1 convolution."""
     return _conv(g, f"{name}.branch_pool", g.pool(f"{name}.pool", x, 3, stride=1, padding=1), channels, 1)
 
 
@@ -107,7 +107,7 @@ def _module_c(g: GraphBuilder, name: str, x: SampleTensor, width: int) -> Sample
 
 
 def _lines(g: GraphBuilder, name: str, x: SampleTensor, lines: list[tuple[int, tuple[int, int]]]) -> SampleTensor:
-    """Add convolutions of one row or column each (channels, kernel), which keep the grid; numbered from 2."""
+    """Add 1xn and nx1 convolutions (channels, kernel) that keep the grid, numbered from 2."""
     for number, (channels, (high, wide)) in enumerate(lines, start=2):
         x = _conv(g, f"{name}_{number}", x, channels, (high, wide), padding=(high // 2, wide // 2))
     return x
@@ -135,7 +135,7 @@ def _module_e(g: GraphBuilder, name: str, x: SampleTensor) -> SampleTensor:
 
 
 def _split(g: GraphBuilder, module: str, branch: str, name: str, x: SampleTensor) -> SampleTensor:
-    """Add 1x3 and 3x1 side by side. Source: Szegedy et al. 1512.00567, figure 7; torchvision's inception.py."""
+    """Add parallel 1x3 and 3x1 convolutions. Source: Szegedy et al. 1512.00567, figure 7; torchvision."""
     wide = _conv(g, f"{module}.{name}a", x, 384, (1, 3), padding=(0, 1))
     high = _conv(g, f"{module}.{name}b", x, 384, (3, 1), padding=(1, 0))
     return g.concat(f"{module}.{branch}.cat", [wide, high])

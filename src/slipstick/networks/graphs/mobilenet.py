@@ -49,7 +49,7 @@ class MobileNetV2(OperatorGraph):
 
 
 def scaled_channels(channels: int, width: float) -> int:
-    """Return the channels at this width multiplier: the nearest multiple of 8 that loses at most a tenth.
+    """Return the channels at this width multiplier: the nearest multiple of 8 not more than 10 % below.
 
     Source: the authors' rule, torchvision's _make_divisible.
     """
@@ -67,7 +67,7 @@ def _conv(
 
 
 def _block(g: GraphBuilder, name: str, x: SampleTensor, out: int, expansion: int, stride: int) -> SampleTensor:
-    """Add an inverted residual: expand, filter each channel, project without activation, add where shapes agree."""
+    """Add an inverted residual: 1x1 expansion, depthwise convolution, 1x1 projection, shortcut if shapes agree."""
     y, wide, place = x, x.shape[0] * expansion, 0
     if expansion != 1:
         y, place = _conv(g, f"{name}.0", y, wide, 1), 1

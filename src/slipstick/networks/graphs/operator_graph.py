@@ -1,4 +1,4 @@
-"""Operator graph: the abstract noun of networks that are a graph of operations; sizes that grow with the batch."""
+"""Operator graph: abstract base of networks that are a graph of operations, with sizes that scale with the batch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PIXEL_BYTES = 2.0  # of an input element as data loaders send it: 16 bits
 
 
 class OperatorGraph(Network, ABC):
-    """A network as a graph of operations: convolutional, recurrent or imported. Abstract.
+    """Network as a graph of operations: convolutional, recurrent or imported. Abstract.
 
     A family gives `sample_ops` and, where samples are sequences, `max_positions`; everything else follows from these.
     An operation's `flops` are those of products, as torch's FlopCounterMode counts them: norms, activations and pools
@@ -34,19 +34,19 @@ class OperatorGraph(Network, ABC):
 
     @abstractmethod
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
-        """Return the operations of one forward pass over one sample, none merged, each behind all that it reads.
+        """Return the unfused operations of one forward pass over one sample, in topological order.
 
         `sequence` is the tokens of a sample, where samples have any.
         """
 
     @property
     def max_positions(self) -> int:
-        """Tokens of one sample, the default of `sequence`; 1 for an image, which is a sample as a whole."""
+        """Number of tokens of one sample, the default of `sequence`; 1 for an image."""
         return 1
 
     @property
     def parameters(self) -> int:
-        """Number of all parameters; those that operations on one device share (`colocate`) are counted once."""
+        """Number of all parameters; parameters that operations share on one device (`colocate`) count once."""
         weights = {op.colocate or op.name: op.weights for op in self.sample_ops(Phase.TRAIN, self.max_positions)}
         return round(sum(weights.values()))
 
@@ -57,12 +57,12 @@ class OperatorGraph(Network, ABC):
 
     @property
     def layers(self) -> int:
-        """Number of operations with weights to multiply by."""
+        """Number of operations that multiply by weights."""
         products = ("conv", "matmul", "lstm")
         return len({op.colocate or op.name for op in self.sample_ops(Phase.INFER, 1) if op.kind in products})
 
     def ops(self, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
-        """Return the operations of one forward pass over `batch` samples, epilogues merged (`fused`).
+        """Return the operations of one forward pass over `batch` samples, with epilogues fused (`fused`).
 
         Errors
         ------
@@ -78,21 +78,21 @@ class OperatorGraph(Network, ABC):
         return [scaled(op, batch) for op in fused(self.sample_ops(phase, sequence))]
 
     def unrolled_ops(self, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
-        """Return `ops`: no operation of a graph stands for several equal ones."""
+        """Return the same as `ops`: no operation of a graph stands for several equal ones."""
         return self.ops(phase, batch, sequence, context)
 
     def default_sizes(self, phase: Phase, devices: int, microbatch: int = 1) -> dict[str, int]:
-        """Return a batch of 32 samples for each device in training, else of one sample, and the sample's length."""
+        """Return the default batch, 32 samples per device in training, else 1, and the sample's length."""
         batch = _DEFAULT_SAMPLES * devices if phase is Phase.TRAIN else 1
         return {"batch": batch, "sequence": self.max_positions}
 
     def sample_bytes(self, sequence: int) -> float:
-        """Return the bytes of one sample: the elements that the first operation reads, in 16 bits."""
+        """Return the bytes of one sample: the elements that the first operation reads, 2 bytes each."""
         return _PIXEL_BYTES * float(self.sample_ops(Phase.TRAIN, sequence)[0].inputs)
 
 
 def scaled(op: Op, samples: int, example: int = 1) -> Op:
-    """Return `op`, whose sizes are of `example` samples, for `samples`: weights stay, everything else grows.
+    """Return `op`, sized for `example` samples, resized for `samples`: weights stay, all else grows in proportion.
 
     A product with weights gets more rows, one of two activations more products side by side.
 
@@ -117,7 +117,7 @@ def scaled(op: Op, samples: int, example: int = 1) -> Op:
 
 
 def check_one_position(network: OperatorGraph, sequence: int) -> None:
-    """Check that `sequence` is 1, for networks whose sample is a whole: an image, or a traced example.
+    """Check that `sequence` is 1, for networks without time steps: images, or a traced example.
 
     Errors
     ------

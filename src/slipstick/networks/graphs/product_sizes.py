@@ -1,4 +1,4 @@
-"""Sizes and work of products, as importers derive them from the shapes of operands and results."""
+"""Sizes and FLOPs of matrix products, derived by importers from the shapes of operands and results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Sized = dict[str, Any]  # the fields `dims`, `flops` and perhaps `parts` of an O
 
 
 def convolution(image: Shape, filters: Shape, result: Shape, groups: int, *, transposed: bool = False) -> Sized:
-    """Return the sizes of a convolution of any rank; `filters` is (out, in / groups, window).
+    """Return the matrix product sizes of a convolution of any rank; `filters` is (out, in / groups, window).
 
     A transposed one computes its window for each position of its input; its `filters` is (in, out / groups, window).
 
@@ -32,7 +32,7 @@ def convolution(image: Shape, filters: Shape, result: Shape, groups: int, *, tra
 
 
 def dense(rows: Shape, weight_in: int, weight_out: int) -> Sized:
-    """Return the sizes of a product of rows (..., in) with one matrix of weights.
+    """Return the matrix product sizes of rows (..., in) times one weight matrix.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def dense(rows: Shape, weight_in: int, weight_out: int) -> Sized:
 
 
 def pairwise(left: Shape, result: Shape) -> Sized:
-    """Return the sizes of (..., m, k) times (..., k, n), two activations; vectors count as one row.
+    """Return the sizes of the activation product (..., m, k) x (..., k, n); a vector counts as one row.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def pairwise(left: Shape, result: Shape) -> Sized:
 
 
 def attention(query: Shape, key: Shape, value: Shape) -> Sized:
-    """Return the sizes of softmax(q k^T) v over (..., positions, width): both products, no mask taken off.
+    """Return the sizes of softmax(q k^T) v over (..., positions, width): both products, without a mask.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def attention(query: Shape, key: Shape, value: Shape) -> Sized:
 
 
 def recurrent(name: str, steps: int, batch: int, matrices: Sequence[tuple[int, int, bool]]) -> Sized:
-    """Return the sizes of a recurrent layer or several: what needs no state as one product, the rest step by step.
+    """Return the sizes of recurrent layers: input products of all steps at once, state products step by step.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def recurrent(name: str, steps: int, batch: int, matrices: Sequence[tuple[int, i
 
 
 def einsum(equation: str, factors: Sequence[Shape], result: Shape) -> Sized:
-    """Return the work of a product by indices: every index runs once for two factors, pair by pair for more.
+    """Return the sizes of an einsum: all indices run once for two factors, pair by pair for more.
 
     Errors
     ------

@@ -1,4 +1,4 @@
-"""LSTM layers as operations: one node for each layer and block of time steps."""
+"""LSTM layers as operations: one node per layer and block of time steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GATES = 4  # input, forget, cell, output (Hochreiter & Schmidhuber 1997; Gers e
 
 
 def blocks(sequence: int, size: int) -> list[int]:
-    """Return the time steps of each block of a sequence: `size`, and the rest in the last block.
+    """Return the number of time steps in each block of a sequence: `size`, and the rest in the last block.
 
     Examples
     --------
@@ -26,7 +26,7 @@ def blocks(sequence: int, size: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Lstm:
-    """LSTM layer: `inputs` wide in, `hidden` cells, projected to `projected` where not 0 (Sak et al. 1402.1128).
+    """LSTM layer with `inputs`, `hidden` cells, and a projection to `projected` unless 0 (Sak et al. 1402.1128).
 
     Biases are torch's: one for the inputs, one for the state.
 
@@ -44,7 +44,7 @@ class Lstm:
 
     @property
     def width(self) -> int:
-        """Number of output elements of one time step."""
+        """Number of output elements per time step."""
         return self.projected or self.hidden
 
     @property
@@ -54,7 +54,7 @@ class Lstm:
         return gates * (self.inputs + self.width) + 2 * gates + self.projected * self.hidden
 
     def block(self, number: int, steps: int, after: tuple[tuple[str, float], ...]) -> Op:
-        """Return the node of one block of one sample.
+        """Return the operation of one layer over one block of time steps, for one sample.
 
         The product with the inputs needs no state and runs for all steps at once; the rest runs step by step. From the
         block before it reads the state alone.
@@ -91,23 +91,23 @@ class Lstm:
 
 
 def product(name: str, m: int, n: int, k: int, count: int = 1) -> Op:
-    """Return `count` products (m, k) x (k, n) of one sample with the same weights."""
+    """Return the operation of `count` products (m, k) x (k, n) with the same weights, for one sample."""
     dims = {"m": m, "n": n, "k": k, "batch": 1}
     return Op(name, "matmul", dims, 2.0 * m * n * k, float(n * k), float(m * k), float(m * n), count=count)
 
 
 def pointwise(name: str, inputs: int, outputs: int, count: int = 1) -> Op:
-    """Return `count` passes over elements of one sample."""
+    """Return the operation of `count` passes over elements, for one sample."""
     return Op(name, "elementwise", {"m": 1, "n": outputs}, 0.0, 0.0, float(inputs), float(outputs), count=count)
 
 
 def softmax(name: str, steps: int, words: int, before: str) -> Op:
-    """Return the softmax over `words` logits of each of `steps` time steps, which `before` gives."""
+    """Return the softmax over `words` logits at each of `steps` time steps, on the result of `before`."""
     size = float(steps * words)
     return Op(name, "softmax", {"m": steps, "n": words}, 0.0, 0.0, size, size, after=(before,))
 
 
 def lookup(name: str, table: str, vocabulary: int, width: int, steps: int) -> Op:
-    """Return an embedding: the reading of `steps` rows of a table."""
+    """Return the embedding operation, which reads `steps` rows of a table."""
     dims, weights = {"m": steps, "n": width, "rows": vocabulary}, float(vocabulary * width)
     return Op(name, "embedding", dims, 0.0, weights, float(steps), float(steps * width), colocate=table)

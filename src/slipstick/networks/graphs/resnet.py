@@ -1,4 +1,4 @@
-"""ResNet as an operator graph: residual networks of 18 to 152 layers from one function."""
+"""ResNet as an operator graph: residual networks of 18 to 152 layers, and small ones for CIFAR."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ class ResNet(OperatorGraph):
 
 
 def _photograph(g: GraphBuilder, x: SampleTensor, width: int) -> SampleTensor:
-    """Add 7x7 at stride 2, then the largest of 3x3 at stride 2."""
+    """Add the stem for large images: a 7x7 convolution at stride 2, then a 3x3 max pool at stride 2."""
     x = g.conv_layer(("conv1", "bn1", "relu"), x, width, 7, stride=2, padding=3)
     return g.pool("maxpool", x, 3, stride=2, padding=1)
 
 
 def _small(g: GraphBuilder, x: SampleTensor, width: int) -> SampleTensor:
-    """Add 3x3 at stride 1."""
+    """Add the stem for small images: a 3x3 convolution at stride 1."""
     return g.conv_layer(("conv1", "bn1", "relu"), x, width, 3, padding=1)
 
 
@@ -69,7 +69,7 @@ _STEMS = {"photograph": _photograph, "small": _small}
 
 
 def _block(g: GraphBuilder, name: str, x: SampleTensor, width: int, stride: int, block: Block) -> SampleTensor:
-    """Add a residual block: its convolutions, the shortcut (projected where the shape changes), and their sum."""
+    """Add a residual block: convolutions, the shortcut (projected where the shape changes), and their sum."""
     out = width * EXPANSION[block]
     basic = [(width, 3, stride), (out, 3, 1)]
     sizes = basic if block == "basic" else [(width, 1, 1), (width, 3, stride), (out, 1, 1)]

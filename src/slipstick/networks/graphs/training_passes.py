@@ -1,4 +1,4 @@
-"""Operator graph of a training step: forward and backward pass, from the graph of the forward pass."""
+"""Operator graph of a training step: the backward pass derived from the graph of the forward pass."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from slipstick.networks.graphs.fusion import leaf_ops
 
 
 def training_graph(ops: Sequence[Op]) -> list[Op]:
-    """Return forward and backward operations, each behind all that it reads.
+    """Return the forward and backward operations of a training step, in topological order.
 
     Every operation X gets ``X.input_gradient``, which its predecessors' gradients wait for, and, where it has weights,
     ``X.weight_gradient``, which nothing waits for; both run where X runs (`colocate`), since they need its weights and
@@ -46,7 +46,7 @@ def training_graph(ops: Sequence[Op]) -> list[Op]:
 
 
 def transfers(ops: Sequence[Op]) -> dict[tuple[str, str], float]:
-    """Return the elements that each edge (from, to) carries.
+    """Return the number of elements that each edge (from, to) carries.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def _edges(op: Op, by_name: Mapping[str, Op]) -> list[tuple[tuple[str, str], flo
 
 
 def _gradients(op: Op, readers: Sequence[Op]) -> list[Op]:
-    """Return the one or two gradient operations of `op`, in order; of the input only where something waits for it."""
+    """Return the gradient operations of `op`, in order; the input gradient only where another operation needs it."""
     forward = leaf_ops(op)
     by_input = [_sum_of(op, len(readers))] if len(readers) > 1 else []
     by_weight: list[Op] = []
@@ -90,7 +90,7 @@ def _gradients(op: Op, readers: Sequence[Op]) -> list[Op]:
 
 
 def _sum_of(op: Op, branches: int) -> Op:
-    """Return the sum of the gradients that the branches behind `op` give."""
+    """Return the operation that sums the gradients from all branches behind `op`."""
     size = {"m": op.dims.get("m", 1), "n": round(op.outputs)}
     return Op(f"{op.name}.sum", "reduction", size, 0.0, 0.0, branches * op.outputs, op.outputs)
 
@@ -102,7 +102,7 @@ def _read_by(reader: Op, op: Op) -> float:
 def _merged(
     name: str, parts: Sequence[Op], after: tuple[str, ...], reads: tuple[float, ...], outputs: float, place: str
 ) -> Op:
-    """Return one operation of several gradients; of a single one its own kind and sizes."""
+    """Return one operation that stands for several gradients; a single one keeps its own kind and sizes."""
     flops = sum(part.flops * part.count for part in parts)
     inputs = sum(part.inputs * part.count for part in parts)
     if len(parts) == 1:

@@ -15,7 +15,7 @@ _HIDDEN = 4096  # features of the two hidden products: Simonyan & Zisserman 1409
 
 
 class Vgg(OperatorGraph):
-    """A network of Simonyan & Zisserman (1409.1556, table 1), names and sizes as in torchvision, without batch norms.
+    """VGG network (Simonyan & Zisserman, arXiv 1409.1556, table 1) without batch norms; names as in torchvision.
 
     `stages` lists the channels of each stage's 3x3 convolutions; a pool that halves the image ends each stage.
 
@@ -79,13 +79,13 @@ class AlexNet(OperatorGraph):
 def _conv(
     g: GraphBuilder, place: int, x: SampleTensor, channels: int, kernel: int, *, stride: int = 1, padding: int
 ) -> SampleTensor:
-    """Add a convolution with bias and its activation, at `place` and the next of torchvision's `features`."""
+    """Add a convolution with bias and an activation, named `features.{place}` and the next, as in torchvision."""
     names = f"features.{place}", "", f"features.{place + 1}"
     return g.conv_layer(names, x, channels, kernel, stride=stride, padding=padding, bias=True)
 
 
 def _classify(g: GraphBuilder, x: SampleTensor, places: tuple[int, int, int], classes: int) -> None:
-    """Add the three products behind the convolutions."""
+    """Add the three dense layers behind the convolutions."""
     x = g.flat(x)
     for place in places[:2]:
         x = g.relu(f"classifier.{place}.relu", g.linear(f"classifier.{place}", x, _HIDDEN))

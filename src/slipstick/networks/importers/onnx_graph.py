@@ -1,4 +1,4 @@
-"""ONNX importer: an operator graph from a file that is parsed and whose shapes are inferred, never executed."""
+"""ONNX importer: an operator graph from a parsed file with inferred shapes; nothing is executed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def from_onnx(path: str | Path, *, name: str = "", dims: Mapping[str, int] | Non
 
 
 def parse_onnx(onnx: Any, path: str | Path) -> Any:
-    """Return the model of an ONNX file, parsed within bounds; its weights are those of the file.
+    """Return the ONNX model of a file, parsed within size limits, with its weights.
 
     Errors
     ------
@@ -90,7 +90,7 @@ def parse_onnx_bytes(onnx: Any, raw: bytes, path: str) -> Any:
 
 
 def _without_values(model: Any) -> Any:
-    """Drop the weights' values: shape inference needs their shapes alone."""
+    """Drop the weights' values from the model; shape inference needs only their shapes."""
     graph = model.graph
     for tensor in graph.initializer:
         if math.prod(tensor.dims) > _MAX_SHAPE_ELEMENTS:
@@ -104,7 +104,7 @@ def _without_values(model: Any) -> Any:
 
 
 def _bind(graph: Any, dims: dict[str, int], path: str) -> None:
-    """Give open dimensions of the inputs their sizes."""
+    """Assign sizes to the open dimensions of the model's inputs."""
     fixed = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in fixed]
     missing, used = [], set()
@@ -153,7 +153,7 @@ def _record(trace: _Trace, node: Any, path: str) -> None:
 
 
 class _Trace:
-    """Reads a graph with inferred shapes node by node."""
+    """Translation of a graph with inferred shapes into operations, node by node."""
 
     def __init__(self, onnx: Any, graph: Any, path: str) -> None:
         self.recorder = Recorder()
@@ -174,7 +174,7 @@ class _Trace:
         self.batch = next((shape[0] for name in inputs if (shape := self._shapes[name])), 1)
 
     def record(self, node: Any) -> None:
-        """Record one node of the graph."""
+        """Record the operation of one node of the graph."""
         read = [name for name in node.input if name]
         base = node.op_type
         if base in ("Constant", "Shape", "Size") or all(name in self._constants for name in read):
@@ -213,7 +213,7 @@ class _Trace:
         return float(math.prod(self.shape(value)))
 
     def _record_constants(self, node: Any, read: list[str]) -> None:
-        """Record the results of a node with constant inputs as constants; a view of a weight stays that weight."""
+        """Record a node with constant inputs as constant; a view of a weight remains that weight."""
         for value in node.output:
             self._constants.add(value)
             if read and read[0] in self._weights:
@@ -222,7 +222,7 @@ class _Trace:
                 self._weights[value] = value if apart else self._weights[read[0]]
 
     def _used(self, node: Any, base: str) -> dict[str, int]:
-        """Return the parameters that a node reads; running statistics of a norm, and zero points, are none."""
+        """Return the parameters that a node reads, without running statistics of norms and zero points."""
         places = PARAMETER_INPUTS.get(base)
         names = [name for place, name in enumerate(node.input) if places is None or place in places]
         used = {self._weights[name] for name in names if name in self._weights}
@@ -252,7 +252,7 @@ def _shape_of(value: Any) -> tuple[int, ...] | None:
 
 
 def _readable(node: Any) -> str:
-    """Return the path of the module where the name is torch's (/layer1/layer1.0/conv1/Conv), else the name itself."""
+    """Return the module path in a torch node name (/layer1/layer1.0/conv1/Conv), else the name unchanged."""
     name = str(node.name or (node.output[0] if node.output else node.op_type))
     if not name.startswith("/"):
         return name

@@ -1,4 +1,4 @@
-"""ONNX operators: views, kinds, the inputs that are parameters, and the sizes of those that multiply."""
+"""ONNX operators: which are views, their kinds, their parameter inputs, and the sizes of matrix products."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _Attributes = Mapping[str, Any]
 def sized_product(
     base: str, attributes: _Attributes, shapes: Sequence[Shape], result: Callable[[], Shape], has_weights: bool
 ) -> tuple[Sized, str] | None:
-    """Return the sizes of a product and its kind, or None for an operator that is none.
+    """Return the sizes and kind of an operator's matrix product, or None for an operator without one.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def _gemm(attributes: _Attributes, left: Shape, right: Shape) -> Sized:
 
 
 def _recurrent(base: str, attributes: _Attributes, shapes: Sequence[Shape]) -> Sized:
-    """Return the sizes of one recurrent layer: X (steps, batch, in), W (directions, gates, in), R (..., hidden)."""
+    """Return the sizes of a recurrent layer from X (steps, batch, in), W (directions, gates, in), R (..., hidden)."""
     first, second = shapes[0][0], shapes[0][1]
     steps, batch = (second, first) if "layout" in attributes and attributes["layout"].i else (first, second)
     matrices = [(shape[2], shape[1], state) for shape, state in ((shapes[1], False), (shapes[2], True))]

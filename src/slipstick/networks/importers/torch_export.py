@@ -1,4 +1,4 @@
-"""Torch importer: an operator graph from a module by torch.export; shapes are traced, nothing is computed."""
+"""Torch importer: an operator graph from a module by torch.export; shapes are traced, no values are computed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _RECURRENT = frozenset(("lstm", "gru", "rnn_tanh", "rnn_relu"))
 
 
 def from_torch(module: Any, inputs: Sequence[Any], *, name: str = "", **keywords: Any) -> ImportedGraph:
-    """Return the operator graph of a torch module as it runs on example inputs.
+    """Return the operator graph of a torch module, traced on example inputs.
 
     The module is exported in its present mode: call ``module.eval()`` first for inference. Work is that of products
     (2 for a multiply-accumulate); weights are parameters, buffers are not. The first dimension of the first tensor is
@@ -112,7 +112,7 @@ def _exported(module: Any, inputs: tuple[Any, ...], keywords: Mapping[str, Any],
 
 
 class _Trace:
-    """Reads an exported program node by node."""
+    """Translation of an exported program into operations, node by node."""
 
     def __init__(self, program: Any) -> None:
         signature = program.graph_signature
@@ -128,7 +128,7 @@ class _Trace:
         self.batch = next((shape[0] for shape in shapes.values() if shape), 1)
 
     def record(self, node: Any) -> None:
-        """Record one call of an operator."""
+        """Record the operation of one call of a torch operator."""
         base = _base(node)
         read = _tensors(node)
         if base in _VIEWS:
@@ -150,7 +150,7 @@ class _Trace:
             self.recorder.alias(node.args[0].name, node.name)
 
     def _sizes(self, node: Any, base: str, read: Sequence[Any]) -> tuple[str, Sized]:
-        """Return what kind of operation a node is, with the sizes of a product."""
+        """Return the kind of a node's operation, with the sizes of its matrix product if it has one."""
         product = _PRODUCTS.get(base)
         if base in _CONVOLUTIONS:
             return "conv", _convolution(node, base)
@@ -178,7 +178,7 @@ def _convolution(node: Any, base: str) -> Sized:
 
 
 def _recurrent(node: Any, base: str) -> Sized:
-    """Return the sizes of aten.lstm.input and its kin: (input, states, parameters, ..., batch_first)."""
+    """Return the sizes of aten.lstm.input and similar calls: (input, states, parameters, ..., batch_first)."""
     shape, batch_first = _shape(node.args[0]), bool(node.args[-1])
     steps, batch = (shape[1], shape[0]) if batch_first else (shape[0], shape[1])
     matrices = [parameter for parameter in node.args[2] if len(_shape(parameter)) == 2]
@@ -188,7 +188,7 @@ def _recurrent(node: Any, base: str) -> Sized:
 
 
 def _product(node: Any, fixed: set[str], left: int = 0) -> Sized:
-    """Return the sizes of aten.mm, bmm and matmul, or of addmm and baddbmm, whose factors come after the sum."""
+    """Return the sizes of aten.mm, bmm and matmul, or of addmm and baddbmm, whose factors follow the summand."""
     a, b = node.args[left], node.args[left + 1]
     if b.name in fixed and len(_shape(b)) == 2:
         return products.dense(_shape(a), *_shape(b))
@@ -223,7 +223,7 @@ def _base(node: Any) -> str:
 
 
 def _name(node: Any, base: str) -> str:
-    """Return the path of the module that called it, and the operator where the module is not torch's own."""
+    """Return the path of the calling module, extended by the operator where the module is not torch's own."""
     stack = list((node.meta.get("nn_module_stack") or {}).values())
     path, kind = stack[-1] if stack else ("", "")
     if path and str(kind).startswith("torch.nn.modules.") and not any(word in str(kind) for word in _SEVERAL):
@@ -241,7 +241,7 @@ def _is_pointwise(node: Any) -> bool:
 
 
 def _tensors(node: Any) -> list[Any]:
-    """Return the nodes with tensors among the arguments, each once for each time that it is read."""
+    """Return the nodes with tensors among the arguments, repeated as often as they are read."""
     import torch
 
     flat, _ = torch.utils._pytree.tree_flatten((node.args, node.kwargs))
@@ -249,7 +249,7 @@ def _tensors(node: Any) -> list[Any]:
 
 
 def _results(node: Any) -> list[Any]:
-    """Return the tensors that a node gives, as traced."""
+    """Return the traced tensors that a node returns."""
     import torch
 
     value = node.meta.get("val")

@@ -1,1 +1,1 @@
-"""Networks of integer arithmetic: described as data, run bit for bit as TensorFlow Lite runs them."""
+"""Networks in 8-bit integer arithmetic, held as data and run bit for bit as TensorFlow Lite runs them."""

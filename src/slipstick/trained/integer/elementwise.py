@@ -1,4 +1,4 @@
-"""Operators without weights, as functions of codes: tables over all codes, pools, a mean."""
+"""Integer operators without weights, as functions of quantised values: lookup tables, additions, pools, means."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHIFT = 20  # bits that ADD gains before it scales: TensorFlow Lite's `add.cc`
 
 
 def _codes(tensor: Tensor) -> IntArray:
-    """Return the 256 codes of a type in the order of their bytes."""
+    """Return the 256 integer codes of an 8-bit type, in the order of their bytes."""
     return np.arange(256).astype(np.uint8).view(tensor.dtype).astype(np.int64)
 
 
@@ -44,7 +44,7 @@ def _looked_up(table: AnyArray) -> Compute:
 
 
 def quantize(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
-    """Return the map from codes of one scale, or from real numbers, to codes of another."""
+    """Return the function that requantises to another scale: from integer codes, or from real numbers."""
     x = tensors[0]
     if x.dtype == np.float32:
         return lambda values: _from_real(values, y)
@@ -53,7 +53,7 @@ def quantize(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
 
 
 def _moderate(factor: float, y: Tensor) -> tuple[IntArray, IntArray]:
-    """Return a multiplier and a shift after which the products of codes still have 32 bits."""
+    """Return a multiplier and a shift with which products of integer codes stay within 32 bits."""
     if not factor < _FACTOR:
         raise SlipstickError("an output scale too small for its input", path=y.name, value=y.scale)
     return multipliers(factor)
@@ -67,14 +67,14 @@ def _from_real(values: AnyArray, y: Tensor) -> AnyArray:
 
 
 def dequantize(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
-    """Return the map from codes to real numbers in single precision."""
+    """Return the function from integer codes to real numbers in single precision."""
     x = tensors[0]
     with np.errstate(over="ignore"):
         return _looked_up((np.float64(x.scale) * (_codes(x) - x.zero_point)).astype(np.float32))
 
 
 def prelu(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
-    """Return x where it is not negative, else x times its channel's slope."""
+    """Return the PReLU function of integer codes: negative inputs are multiplied by a slope per channel."""
     slopes = np.array(tensors[1].values, np.float32).ravel()
 
     def compute(values: AnyArray) -> AnyArray:
@@ -85,7 +85,7 @@ def prelu(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
 
 
 def add(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
-    """Return the sum of two tensors of codes: a table over all pairs of codes."""
+    """Return the function that adds two tensors of integer codes, by a table over all pairs of codes."""
     a, b = tensors
     twice = 2 * max(a.scale, b.scale)
     parts = [_doubled(t, twice) for t in (a, b)]
@@ -108,12 +108,12 @@ def _doubled(tensor: Tensor, twice: float) -> IntArray:
 
 
 def reshape(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
-    """Return the same codes in another shape."""
+    """Return the function that gives a tensor of integer codes another shape."""
     return lambda codes: codes.reshape(len(codes), *y.shape[1:])
 
 
 def pad(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
-    """Return codes with the zero point around them."""
+    """Return the function that pads a tensor of integer codes with its zero point."""
     around = [(int(before), int(after)) for before, after in tensors[1].values]
     return lambda codes: np.pad(codes, around, constant_values=y.zero_point)
 
@@ -135,7 +135,7 @@ def mean(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
 
 
 def pool(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
-    """Return the mean (a half away from zero) or the largest of each window's codes, padding left out."""
+    """Return the average (halves rounded away from zero) or maximum pool over integer codes, padding left out."""
     x, bounds = tensors[0], limits(y, op.options.activation)
     sides = slides(x.shape, op.options.window, op.options)
     largest = op.kind == "max_pool"
@@ -155,7 +155,7 @@ def pool(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
 
 
 def _parts(framed: AnyArray, op: Operator, sides: Any) -> Any:
-    """Yield, for each place in the window, the pixels that lie there in all windows."""
+    """Yield, for each position inside the window, the pixels at that position in all windows."""
     (high, *_), (wide, *_) = sides
     (down, right), (tall, broad) = op.options.stride, op.options.window
     for i, j in itertools.product(range(tall), range(broad)):

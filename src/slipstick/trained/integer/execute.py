@@ -1,4 +1,4 @@
-"""A batch of images through an integer network, bit for bit."""
+"""Execution of an integer network on a batch of images, bit for bit as TensorFlow Lite."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run_integers(
     *,
     observe: _Observe | None = None,
 ) -> AnyArray:
-    """Return the output for a batch of inputs, equal to that of TensorFlow Lite's reference kernels byte for byte.
+    """Return the outputs for a batch of inputs, equal byte for byte to TensorFlow Lite's reference kernels.
 
     Parameters
     ----------
@@ -75,13 +75,13 @@ def _through(network: IntegerNetwork, computes: list[Compute], batch: AnyArray, 
 
 
 def _prepare(network: IntegerNetwork, weights: _Values, biases: _Values) -> list[Compute]:
-    """Return what each operator does to codes, with some weights and biases (by tensor) replaced."""
+    """Return the function of integer codes of each operator, with some weights and biases (by tensor) replaced."""
     constants = replacements(network, weights, biases)
     return [_prepared(network, op, constants) for op in network.operators]
 
 
 def replacements(network: IntegerNetwork, weights: _Values, biases: _Values) -> dict[int, AnyArray]:
-    """Return the arrays that replace constants, by tensor, after checking each against its tensor.
+    """Return the arrays that replace constant tensors, by tensor index, each checked against its tensor.
 
     Errors
     ------

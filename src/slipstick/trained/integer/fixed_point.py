@@ -1,4 +1,4 @@
-"""Scaling by a real number in integers: a 31-bit multiplier and a shift, rounded as TensorFlow Lite rounds.
+"""Fixed-point scaling by a 31-bit multiplier and a shift, rounded as TensorFlow Lite rounds.
 
 Sources: B. Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
 Inference", CVPR 2018, section 2.2; the code of TensorFlow Lite (`kernels/internal/common.h`, `quantization_util.cc`).
@@ -21,7 +21,7 @@ BITS = 31  # of a multiplier: what 32 bits hold beside the sign
 
 
 def multipliers(scales: NDArray[np.float64] | float) -> tuple[IntArray, IntArray]:
-    """Return multipliers in [2**30, 2**31) and shifts such that scale = multiplier * 2**(shift - 31).
+    """Return fixed-point multipliers in [2**30, 2**31) and shifts with scale = multiplier * 2**(shift - 31).
 
     Scales below 2**-32 become 0, as there.
 
@@ -61,7 +61,7 @@ def steps(multiplier: IntArray, shift: IntArray, rounding: _Rounding = "double")
 
 
 def rescale(values: Any, step: IntArray) -> IntArray:
-    """Return the values, scaled and rounded by `steps`; arrays broadcast.
+    """Return the integer values scaled and rounded by `steps`; the arrays broadcast.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def rescale(values: Any, step: IntArray) -> IntArray:
 
 
 def limits(tensor: Tensor, activation: Activation = "none") -> tuple[int, int]:
-    """Return the least and the largest code that an activation lets into a tensor."""
+    """Return the least and the largest integer code that a fused activation function lets through."""
     least, most = int(np.iinfo(tensor.dtype).min), int(np.iinfo(tensor.dtype).max)
     low, high = {"none": (None, None), "relu": (0, None), "relu_n1_to_1": (-1, 1), "relu6": (0, 6)}[activation]
     if low is not None:

@@ -1,4 +1,4 @@
-"""An integer network as an operator graph: what `estimate` and the arrays take."""
+"""Operator graph of an integer network, as `estimate` and the array models take it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KINDS = {
 
 
 def integer_graph(network: IntegerNetwork) -> ImportedGraph:
-    """Return the operations of an integer network on one sample.
+    """Return the operator graph of an integer network for one sample.
 
     A layer with weights goes by the name of its weights' tensor, as in `IntegerNetwork.weights` and in patterns of
     formats; another by that of its result.
@@ -57,7 +57,7 @@ def _take(recorder: Recorder, network: IntegerNetwork, op: Operator) -> None:
 
 
 def _convolution(network: IntegerNetwork, op: Operator) -> Sized:
-    """Return the sizes of a convolution; a depth-wise file has [1, rows, columns, filters]."""
+    """Return the sizes of a convolution; depth-wise filters are stored as [1, rows, columns, filters]."""
     image, kernel, result = (network.tensors[tensor].shape for tensor in (*op.inputs[:2], op.output))
     if op.kind == "depthwise":
         return products.convolution(image, (kernel[3], 1, *kernel[1:3]), _planes(result), image[3])

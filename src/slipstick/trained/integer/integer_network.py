@@ -1,4 +1,4 @@
-"""A network of integer arithmetic as data: tensors with their scales, and operators in the order in which they run."""
+"""Integer network as data: tensors with their quantisation scales, and operators in execution order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Padding = Literal["same", "valid"]
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """One tensor: its real value is `scales * (code - zero_points)`, along `axis` where there are many scales.
+    """Quantised tensor: a real value is `scales * (code - zero_points)`, along `axis` where there are several scales.
 
     Parameters
     ----------
@@ -50,25 +50,25 @@ class Tensor:
 
     @property
     def values(self) -> AnyArray:
-        """The constant's values; an error for a tensor that flows."""
+        """Array of a constant tensor; an error for a tensor that is computed at run time."""
         if self.data is None:
             raise SlipstickError("not a constant", path=self.name)
         return self.data
 
     @property
     def scale(self) -> float:
-        """The one scale of a tensor that has one, as the single-precision number in the file."""
+        """Single quantisation scale of a per-tensor quantised tensor, in the file's single precision."""
         return float(self.scales[0])
 
     @property
     def zero_point(self) -> int:
-        """The code of the real number 0."""
+        """Integer code that stands for the real number 0."""
         return int(self.zero_points[0])
 
 
 @dataclass(frozen=True)
 class Options:
-    """Options of an operator, of which each kind reads its own. Pairs are (height, width)."""
+    """Options of an operator; each kind of operator reads its own. Pairs are (height, width)."""
 
     padding: Padding = "valid"
     stride: tuple[int, int] = (1, 1)
@@ -80,7 +80,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator: what it does, and the indices of the tensors that it reads and writes (-1: an input left out)."""
+    """Operator of the network: its kind, and the indices of its input and output tensors (-1: an omitted input)."""
 
     kind: Kind
     inputs: tuple[int, ...]
@@ -90,7 +90,7 @@ class Operator:
 
 @dataclass(frozen=True, eq=False)
 class IntegerNetwork:
-    """A feed-forward network with one input and one output whose layers compute in 8-bit integers.
+    """Feed-forward network with one input and one output whose layers compute in 8-bit integers.
 
     Operators come in the order in which they run; every one has been checked against its tensors when it was read, so
     that `run_integers` meets no surprise. See `slipstick.trained.tflite.read_tflite`.

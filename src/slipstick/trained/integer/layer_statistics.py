@@ -1,4 +1,4 @@
-"""Means and second moments of the inputs of an integer network's layers, and of sums when weights change."""
+"""Input statistics of an integer network's layers (means, second moments), and how new weights change its outputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from slipstick.trained.network import ObservedInputs
 
 @dataclass(frozen=True, eq=False)
 class LayerInputs(ObservedInputs):
-    """Statistics of one layer's input: codes minus zero point, padding included (it is 0).
+    """Statistics of one layer's inputs, as integer codes minus zero point; padding is included as 0.
 
     Changes of weights are in whole numbers [filters, ...]; sums of products in units of the input's scale times the
     filter's.
@@ -37,7 +37,7 @@ class LayerInputs(ObservedInputs):
     moments: FloatArray
 
     def mean_change(self, change: FloatArray) -> FloatArray:
-        """Return by how much the mean of each filter's sum of products grows, [filters]."""
+        """Return the change of the mean of each filter's sum of products under new weights, [filters]."""
         rows = self._rows(change)
         if self._depthwise:
             means: FloatArray = np.einsum("fk,fk->f", rows, self.mean.reshape(rows.shape))
@@ -45,7 +45,7 @@ class LayerInputs(ObservedInputs):
         return rows @ self.mean.ravel()
 
     def squared_change(self, change: FloatArray) -> FloatArray:
-        """Return the mean square of what each filter's sum of products gains, [filters].
+        """Return the mean squared change of each filter's sum of products under new weights, [filters].
 
         E[(dW x)^2] = dW G dW' with the second moments G.
         """
@@ -57,7 +57,7 @@ class LayerInputs(ObservedInputs):
         return squares
 
     def variance(self, change: FloatArray) -> FloatArray:
-        """Return the variance of what each filter's sum of products gains, [filters]: its mean square less its mean."""
+        """Return the variance of the change of each filter's sum of products under new weights, [filters]."""
         return np.maximum(self.squared_change(change) - self.mean_change(change) ** 2, 0.0)
 
     @property
@@ -103,7 +103,7 @@ def layer_inputs(
 
 
 class _Sums:
-    """The running sums of one layer."""
+    """Running sums of one layer's input statistics."""
 
     def __init__(self, network: IntegerNetwork, place: int, op: Operator, positions: int | None, seed: int) -> None:
         self.place, self.op, self.positions = place, op, positions
@@ -115,7 +115,7 @@ class _Sums:
         self.seen = self.sampled = 0
 
     def add(self, codes: AnyArray) -> None:
-        """Add some images' codes."""
+        """Add the integer codes of some images to the sums."""
         view = self._windows(codes)
         images, high, wide = view.shape[:3]
         zero = self.x.zero_point
@@ -129,7 +129,7 @@ class _Sums:
             self.second = self.second + self._products(rows)
 
     def finished(self) -> LayerInputs:
-        """Return means instead of sums."""
+        """Return the statistics: the sums divided by their counts."""
         mean, moments = self.first / self.seen, self.second / self.sampled
         if self.op.kind == "dense":
             return LayerInputs(self.place, mean[0], moments)

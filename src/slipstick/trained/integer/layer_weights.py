@@ -1,4 +1,4 @@
-"""The weights of a network's layers as whole numbers that formats can act on, and the way back."""
+"""Integer weights of a network's layers as number formats act on them, and back into the file's layout."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SUFFIXES = (*_OPERATORS, "FusedBatchNormV3", "BiasAdd", "ReadVariableOp", "reso
 
 @dataclass(frozen=True, eq=False)
 class LayerWeights:
-    """One layer's weights: a weight is its filter's scale times its code.
+    """Integer weights of one layer: a real weight is its filter's scale times its integer code.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class LayerWeights:
 
     @property
     def readable(self) -> str:
-        """The last two steps of the path that the converter gave the layer, without the operator's own.
+        """Short readable layer name: the last two steps of the converter's path, without the operator's own.
 
         Converters join the names of all operators that were merged by semicolons.
         """
@@ -56,16 +56,16 @@ class LayerWeights:
 
     @property
     def least(self) -> int:
-        """The least code that the file can hold."""
+        """Smallest integer code that the file's type can hold."""
         return int(np.iinfo(self.dtype).min) - self.zero_point  # type: ignore[type-var]
 
     @property
     def most(self) -> int:
-        """The largest code that the file can hold."""
+        """Largest integer code that the file's type can hold."""
         return int(np.iinfo(self.dtype).max) - self.zero_point  # type: ignore[type-var]
 
     def stored(self, codes: AnyArray) -> AnyArray:
-        """Return codes of the shape of `codes` in the file's layout and type, for `run` and `patch`.
+        """Return integer weights of the shape of `codes` in the file's layout and type, for `run` and `patch`.
 
         Errors
         ------
@@ -84,7 +84,7 @@ class LayerWeights:
 
 
 def layer_weights(network: IntegerNetwork) -> tuple[LayerWeights, ...]:
-    """Return the weights of every convolution, depth-wise convolution and dense layer in the order of operators."""
+    """Return the weights of every convolution, depth-wise convolution and dense layer, in operator order."""
     return tuple(
         _of(network, place, op)
         for place, op in enumerate(network.operators)
@@ -122,5 +122,5 @@ def _scales(w: Tensor, filters: int) -> NDArray[np.float32]:
 
 
 def bias_of(op: Operator) -> int:
-    """Return the tensor of a layer's bias, -1 where there is none."""
+    """Return the index of a layer's bias tensor, -1 where there is none."""
     return op.inputs[2] if len(op.inputs) > 2 else -1

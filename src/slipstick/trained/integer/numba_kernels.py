@@ -16,7 +16,7 @@ from slipstick.trained.integer.fixed_point import BITS
 
 @njit(inline="always")
 def _rescaled(value: Any, left: Any, multiplier: Any, right: Any) -> Any:
-    """Scale as `fixed_point.rescale` does with double rounding."""
+    """Return a value scaled as `fixed_point.rescale` does with double rounding."""
     product = np.int64(np.int32(value << left)) * np.int64(multiplier)
     high = np.int32((product + np.int64(1 << (BITS - 1))) >> np.int64(BITS))
     mask = np.int32((np.int32(1) << right) - np.int32(1))
@@ -28,7 +28,7 @@ def _rescaled(value: Any, left: Any, multiplier: Any, right: Any) -> Any:
 def requantise(
     sums: NDArray[Any], bias: NDArray[np.int32], scaling: NDArray[np.int32], zero: int, low: int, high: int, out: Any
 ) -> None:
-    """Turn sums [rows, filters] into codes; `scaling` is [3, filters]: left shift, multiplier, right shift."""
+    """Requantise sums [rows, filters] to integer codes; `scaling` [3, filters]: left shift, multiplier, right shift."""
     rows, filters = sums.shape
     left, multiplier, right = scaling[0], scaling[1], scaling[2]
     least, most, origin = np.int32(low), np.int32(high), np.int32(zero)
@@ -53,7 +53,7 @@ def depthwise(
     high: int,
     out: NDArray[Any],
 ) -> None:
-    """Convolve padded codes [n, h, w, channels] with one filter [kh, kw, channels] a channel, and scale."""
+    """Convolve padded integer codes [n, h, w, channels] with a filter [kh, kw] per channel, and requantise."""
     images, height, width, channels = out.shape
     left, multiplier, right = scaling[0], scaling[1], scaling[2]
     least, most, origin, shift = np.int32(low), np.int32(high), np.int32(zero), np.int32(x_zero)

@@ -1,4 +1,4 @@
-"""Rules between an operator and its tensors, one for each kind, that a file must keep before it runs."""
+"""Checks of each kind of operator against its tensors, made before an untrusted file runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Rule = Callable[[Operator, list[Tensor | None], Tensor], None]
 
 
 def check(network: IntegerNetwork) -> None:
-    """Check order and fit of every operator.
+    """Check the order of the operators, and that each fits its tensors.
 
     Errors
     ------
@@ -64,7 +64,7 @@ def _need(holds: bool, message: str, value: object = None) -> None:
 
 
 def _flowing(inputs: list[Tensor | None], count: int) -> list[Tensor]:
-    """Return the first `count` inputs, which must be there and be no constants, while all others are."""
+    """Return the first `count` inputs, checked to be run-time tensors while all other inputs are constants."""
     computed = [tensor for tensor in inputs if tensor is not None and tensor.data is None]
     in_front = all(tensor is other for tensor, other in zip(computed, inputs, strict=False))
     _need(len(computed) == count and in_front, f"does not read {count} computed tensors, in front", len(computed))
@@ -79,7 +79,7 @@ def _constant(inputs: list[Tensor | None], place: int, kind: str) -> Tensor:
 
 
 def _coded(*tensors: Tensor) -> None:
-    """All are 8-bit codes of one type, each with one scale."""
+    """Check that all tensors are 8-bit of one type, with one quantisation scale per tensor."""
     for tensor in tensors:
         _need(
             tensor.dtype in _CODES and tensor.dtype == tensors[0].dtype, "not in 8 bits of one type", str(tensor.dtype)
@@ -92,7 +92,7 @@ def _alike(x: Tensor, y: Tensor) -> None:
 
 
 def _weights(x: Tensor, inputs: list[Tensor | None], output: Tensor, axis: int) -> Tensor:
-    """Return the weights of a layer: codes, scales along the filters' axis, a bias that fits."""
+    """Return a layer's weight tensor, after checking its type, its scales per filter and its bias."""
     _coded(x, output)
     w = _constant(inputs, 1, "weights")
     _need(w.dtype == x.dtype, "weights of another type than the input", str(w.dtype))

@@ -1,4 +1,4 @@
-"""A softmax in integers, as TensorFlow Lite's reference kernel computes it.
+"""Integer softmax, as TensorFlow Lite's reference kernel computes it.
 
 Sources: `reference/softmax.h` and `internal/common.h` of TensorFlow Lite; `fixedpoint/fixedpoint.h` of gemmlowp: an
 exponential as a Taylor polynomial around -1/8 times powers of e, a reciprocal by three steps of Newton's. Numbers are
@@ -22,7 +22,7 @@ _ONE = (1 << BITS) - 1  # the nearest to 1 in Q0
 
 
 def softmax(op: Operator, tensors: list[Tensor], y: Tensor) -> Any:
-    """Return a softmax over the last axis as a function of codes.
+    """Return the integer softmax over the last axis, as a function of integer codes.
 
     Errors
     ------
@@ -46,7 +46,7 @@ def softmax(op: Operator, tensors: list[Tensor], y: Tensor) -> Any:
 
 
 def _table(step: float, name: str) -> tuple[IntArray, IntArray]:
-    """Return exp(-step * k) in Q0 for k from 0 to 255, -1 where it is taken as nothing; and the same in Q12, or 0."""
+    """Return exp(-step * k) for k from 0 to 255 as fixed-point numbers: in Q0 (-1: negligible), and in Q12 (or 0)."""
     factor = min(step * (1 << (BITS - _INPUT)), (1 << BITS) - 1.0)
     if not factor > 1:
         raise SlipstickError("an input scale too small for a softmax", path=name, value=step)
@@ -59,20 +59,20 @@ def _table(step: float, name: str) -> tuple[IntArray, IntArray]:
 
 
 def _product(a: Any, b: Any) -> IntArray:
-    """Return the upper half of twice the product: that of two numbers of Q0 is in Q0."""
+    """Return the upper half of the doubled product, so that a product of two Q0 numbers is in Q0."""
     half: IntArray = (a * b + (1 << (BITS - 1))) >> BITS
     return half
 
 
 def _divided(values: IntArray, power: Any) -> IntArray:
-    """Return values / 2**power, a half rounded away from zero."""
+    """Return values / 2**power, halves rounded away from zero."""
     mask = (np.int64(1) << power) - 1
     result: IntArray = (values >> power) + ((values & mask) > (mask >> 1) + (values < 0))
     return result
 
 
 def exponential(values: IntArray) -> IntArray:
-    """Return exp of values in Q5 that are not positive, in Q0.
+    """Return exp(x) in Q0 of non-positive fixed-point values x in Q5.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def exponential(values: IntArray) -> IntArray:
 
 
 def _polynomial(values: IntArray) -> IntArray:
-    """Return exp of values in Q0 from -1/4 to 0: four terms around -1/8."""
+    """Return exp(x) in Q0 of values x in Q0 from -1/4 to 0, by a Taylor series of four terms around -1/8."""
     centre, third = np.int64(round(math.exp(-1 / 8) * 2**BITS)), np.int64(round(2**BITS / 3))
     x = values + (1 << (BITS - 3))
     square = _product(x, x)
@@ -100,7 +100,7 @@ def _polynomial(values: IntArray) -> IntArray:
 
 
 def _reciprocal(total: IntArray) -> tuple[IntArray, IntArray]:
-    """Return 1 / total, total in Q12 and above 0, as a number of Q0 and how many bits it is to be shifted down.
+    """Return 1 / total (total in Q12, positive) as a Q0 number and the bits to shift it right.
 
     Source: gemmlowp's `one_over_one_plus_x_for_x_in_0_1`, which works in Q2 (its unit is 2**29).
     """

@@ -1,4 +1,4 @@
-"""The layers that have weights: a matrix product over windows, a filter a channel, a dense layer."""
+"""Integer layers with weights: convolutions, depth-wise convolutions and dense layers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Compute = Callable[..., AnyArray]
 
 @dataclass(frozen=True, eq=False)
 class _Layer:
-    """A layer's numbers, ready to run: codes minus zero point, filters last [kh, kw, channels, filters]."""
+    """Integer layer ready to run: weights minus zero point, filters last [kh, kw, channels, filters]."""
 
     weights: NDArray[np.int32]
     bias: NDArray[np.int32]
@@ -39,12 +39,12 @@ class _Layer:
 
     @property
     def scaling(self) -> NDArray[np.int32]:
-        """Left shifts, multipliers and right shifts, as the kernels take them."""
+        """Requantisation per filter as the kernels take it: left shifts, multipliers and right shifts."""
         return np.stack([np.maximum(self.shift, 0), self.multiplier, np.maximum(-self.shift, 0)]).astype(np.int32)
 
 
 def layer(op: Operator, x: Tensor, w: Tensor, y: Tensor, codes: AnyArray, bias: AnyArray | None) -> _Layer:
-    """Return a layer that computes with these codes and this bias (in the file's layout)."""
+    """Return the layer that computes with these integer weights and bias, both in the file's layout."""
     weights = codes.T.reshape(1, 1, *codes.T.shape) if op.kind == "dense" else codes.transpose(1, 2, 3, 0)
     weights = weights.astype(np.int32) - np.int32(w.zero_points[0])
     filters = weights.shape[2] if op.kind == "depthwise" else weights.shape[3]
@@ -55,14 +55,14 @@ def layer(op: Operator, x: Tensor, w: Tensor, y: Tensor, codes: AnyArray, bias: 
 
 
 def _factors(op: Operator, x: Tensor, w: Tensor, y: Tensor) -> NDArray[np.float64]:
-    """Return what a sum of products is multiplied by; which products are rounded to single precision matters."""
+    """Return the requantisation factor of the sums of products; the file's single precision rounding is kept."""
     if w.dtype == np.uint8 or (op.kind == "dense" and w.scales.size == 1):
         return (x.scales * w.scales).astype(np.float64) / y.scale  # both single: the product is rounded to single
     return x.scale * w.scales.astype(np.float64) / y.scale
 
 
 def _bound(made: _Layer, x: Tensor, axes: tuple[int, ...]) -> float:
-    """Return the largest magnitude that any partial sum can have; an error where 32 bits may not hold it."""
+    """Return the largest magnitude of any partial sum; an error where it may overflow 32 bits."""
     info = np.iinfo(x.dtype)
     far = max(made.x_zero - info.min, info.max - made.x_zero)
     products = np.abs(made.weights.astype(np.float64)).sum(axis=axes).ravel() * far
@@ -73,7 +73,7 @@ def _bound(made: _Layer, x: Tensor, axes: tuple[int, ...]) -> float:
 
 
 def _matrix(made: _Layer, x: Tensor) -> NDArray[Any]:
-    """Return the weights [kh * kw * channels, filters] in floating point that adds them up exactly.
+    """Return the weights [kh * kw * channels, filters] in a floating-point type that adds the products exactly.
 
     Every partial sum is a whole number below 2**24 (single) or 2**53 (double precision), in whatever order BLAS adds.
     """
@@ -82,7 +82,7 @@ def _matrix(made: _Layer, x: Tensor) -> NDArray[Any]:
 
 
 def convolution(made: _Layer, x: Tensor) -> Compute:
-    """Return a convolution over all channels as a function of the input's codes."""
+    """Return the integer convolution over all channels, as a function of the input's integer codes."""
     from slipstick.trained.integer.numba_kernels import requantise
 
     matrix, scaling = _matrix(made, x), made.scaling
@@ -101,7 +101,7 @@ def convolution(made: _Layer, x: Tensor) -> Compute:
 
 
 def dense(made: _Layer, x: Tensor) -> Compute:
-    """Return a dense layer as a function of the input's codes. Its sums are rounded once, unlike a convolution's."""
+    """Return the integer dense layer, as a function of integer codes; unlike a convolution's, sums are rounded once."""
     matrix = _matrix(made, x)
     step = steps(made.multiplier, made.shift, "single")
 
@@ -115,7 +115,7 @@ def dense(made: _Layer, x: Tensor) -> Compute:
 
 
 def _windows(codes: AnyArray, kernel: tuple[int, ...], options: Options, x: Tensor, zero: int) -> Iterator[AnyArray]:
-    """Yield images' windows as rows [positions, kh * kw * channels], some at a time; around an image is `zero`."""
+    """Yield the im2col rows [positions, kh * kw * channels] of images in pieces; images are padded with `zero`."""
     (kh, kw), channels, (down, right) = kernel, codes.shape[3], options.stride
     if kh == kw == 1:  # nothing is added around
         yield codes[:, ::down, ::right].reshape(-1, channels)
@@ -138,7 +138,7 @@ def laid_out(codes: AnyArray, kernel: tuple[int, int], options: Options, x: Tens
 
 
 def padded(codes: AnyArray, sides: Sides, value: int) -> AnyArray:
-    """Return images with `value` around them."""
+    """Return images padded with `value`."""
     around = [(before, after) for _, before, after in sides]
     if not any(map(any, around)):
         return codes
@@ -146,7 +146,7 @@ def padded(codes: AnyArray, sides: Sides, value: int) -> AnyArray:
 
 
 def depthwise_convolution(made: _Layer, x: Tensor) -> Compute:
-    """Return a depth-wise convolution as a function of the input's codes."""
+    """Return the integer depth-wise convolution, as a function of the input's integer codes."""
     from slipstick.trained.integer.numba_kernels import depthwise
 
     weights = np.ascontiguousarray(made.weights[..., 0])

@@ -1,4 +1,4 @@
-"""Places of a sliding window on an image: TensorFlow's two paddings."""
+"""Sliding-window geometry under TensorFlow's two paddings, SAME and VALID."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from slipstick.trained.integer.integer_network import Options, Padding
 
 
 def span(window: int, dilation: int = 1) -> int:
-    """Return the number of pixels that a dilated window covers along one side.
+    """Return the number of pixels that a dilated window covers along one axis.
 
     Examples
     --------
@@ -17,7 +17,7 @@ def span(window: int, dilation: int = 1) -> int:
 
 
 def _slide(size: int, covered: int, stride: int, padding: Padding) -> tuple[int, int, int]:
-    """Return the number of windows along a side of `size` pixels, and the pixels added before and after it.
+    """Return the number of window positions along an axis of `size` pixels, and the padding before and after.
 
     Source: TensorFlow's definition of "same" and "valid" (`tf.nn`, notes on padding): an odd pixel goes behind.
 
@@ -39,7 +39,7 @@ Sides = tuple[tuple[int, int, int], tuple[int, int, int]]
 
 
 def slides(shape: tuple[int, ...], window: tuple[int, int], options: Options) -> Sides:
-    """Return `_slide` of height and width of images [n, height, width, channels] under a window."""
+    """Return the positions and paddings along height and width of images [n, height, width, channels]."""
     high, wide = (
         _slide(size, span(side, step), stride, options.padding)
         for size, side, step, stride in zip(shape[1:3], window, options.dilation, options.stride, strict=True)

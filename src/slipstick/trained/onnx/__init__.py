@@ -1,4 +1,4 @@
-"""ONNX files of image classifiers as torch modules: run, retrained and written back; nothing of a file is executed.
+"""ONNX image classifiers as torch modules: run, retrained and written back, without executing code from the file.
 
 The modules here import torch, so that these names are imported when they are first asked for.
 """

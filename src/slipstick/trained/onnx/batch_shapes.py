@@ -1,4 +1,4 @@
-"""Shapes that a file computes from its own batch, as exporters write ``x.view(x.size(0), -1)`` for an open batch.
+"""Shapes computed from the batch inside an ONNX file, as exporters write ``x.view(x.size(0), -1)`` for an open batch.
 
 Every value's first dimension is the batch here, so that what Gather or Slice take from the front of a Shape is known
 without the images, and the shapes that are put together from it and from constants are constants too.
@@ -24,7 +24,7 @@ Sizes = tuple[int, ...] | int  # a shape, or one size of it
 def without_shapes(
     nodes: Sequence[OnnxNode], constants: Mapping[str, Any], path: str
 ) -> tuple[tuple[OnnxNode, ...], dict[str, Sizes]]:
-    """Return the nodes that images go through, and what the others compute, with `BATCH` for the batch.
+    """Return the nodes that process images, and the shapes computed by all others, with `BATCH` as batch size.
 
     A node that computes from other sizes than the batch stays: no operator is read that does so.
 
@@ -44,7 +44,7 @@ def without_shapes(
 
 
 class _Sizes:
-    """The sizes that are known so far."""
+    """Sizes known so far while the nodes of a file are followed."""
 
     def __init__(self, constants: Mapping[str, Any]) -> None:
         self._constants = constants
@@ -52,7 +52,7 @@ class _Sizes:
         self.found: dict[str, Sizes] = {}
 
     def take(self, node: OnnxNode) -> bool:
-        """Tell whether a node only computes sizes; remember which."""
+        """Return whether a node only computes sizes, and record these."""
         first = node.inputs[0] if node.inputs else ""
         if node.operator == "Shape":
             sizes = first in self._constants or first in self.found or first in self._whole_shapes
@@ -70,14 +70,14 @@ class _Sizes:
         return made is not None
 
     def _batch(self, node: OnnxNode) -> Sizes | None:
-        """Return the front of a shape, where a node takes that and nothing else."""
+        """Return the batch element of a shape, where a node slices or gathers exactly that."""
         rest = [self._size(name) for name in node.inputs[1:]]
         if node.operator == "Gather" and rest in ([0], [(0,)]) and node.whole("axis", 0) == 0:
             return BATCH if rest == [0] else (BATCH,)
         return (BATCH,) if node.operator == "Slice" and rest in _FRONT else None
 
     def _computed(self, node: OnnxNode) -> Sizes | None:
-        """Return what a node makes of sizes of which one is computed."""
+        """Return the sizes that a node computes from other computed sizes."""
         sizes = [self._size(name) for name in node.inputs]
         first = sizes[0]
         if node.operator == "Cast":
@@ -91,7 +91,7 @@ class _Sizes:
         return joined if len(joined) <= DIMENSIONS and node.whole("axis", 1) == 0 else None
 
     def _size(self, name: str) -> Sizes | None:
-        """Return sizes that are known, or those in a constant; None for anything else."""
+        """Return sizes that are computed or constant; None for anything else."""
         if name in self.found or name not in self._constants:
             return self.found.get(name)
         tensor = self._constants[name]

@@ -1,4 +1,4 @@
-"""Context of an operator's builder: facts of the file that it reads, and the layer that it gives back."""
+"""Context of operator builders: the facts of the file that they read, and the layer that they return."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from slipstick.trained.onnx.constants import integers, number, shape_of
 
 @dataclass(frozen=True)
 class Weight:
-    """A constant that becomes a parameter or a buffer `attribute` of a layer; `transposed`: its two sides swapped."""
+    """Constant that becomes a parameter or buffer `attribute` of a layer; `transposed`: its two axes are swapped."""
 
     attribute: str
     constant: str
@@ -23,7 +23,7 @@ class Weight:
 
 @dataclass(frozen=True)
 class Built:
-    """Result of building a node.
+    """Result of an operator's builder: the layer or function, and its inputs.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Built:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """Facts of an ONNX file: its constants, its batch (None: open), shapes computed from that, and numbers read."""
+    """Facts of an ONNX file: constants, batch size (None: open), shapes computed from it, and numbers read."""
 
     constants: Mapping[str, Any]
     batch: int | None
@@ -50,13 +50,13 @@ class FileFacts:
     numbers: set[str] = field(default_factory=set)
 
     def flow(self, name: str) -> str:
-        """Return the name of a value that an image decides; ValueError for a constant, or none."""
+        """Return the name of a run-time value (computed from the image); ValueError for a constant or absent input."""
         if not name or name in self.constants:
             raise ValueError(f"its first input is a constant: {name}")
         return name
 
     def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
-        """Return the shape of a constant weight; ValueError for another value, other dimensions, or no elements."""
+        """Return the shape of a constant weight; ValueError for no constant, a wrong rank, or no elements."""
         if name not in self.constants:
             raise ValueError(f"{name} is computed, and must be a constant")
         shape = shape_of(self.constants[name])
@@ -71,13 +71,13 @@ class FileFacts:
             raise ValueError(f"{name} must be a constant of {length} numbers; its shape is {shape}")
 
     def integers(self, name: str) -> list[int]:
-        """Return a constant's whole numbers; ValueError for another value."""
+        """Return the integers of a constant; ValueError for any other value."""
         if name not in self.constants:
             raise ValueError(f"{name} is computed, and must be a constant")
         return integers(self.constants[name])
 
     def target(self, name: str) -> list[int]:
-        """Return a shape of constants, or one that begins with the batch; ValueError for another value.
+        """Return a constant target shape, or one that begins with the batch; ValueError for any other value.
 
         The batch is given as the number that a file of one batch has in its place.
         """
@@ -89,7 +89,7 @@ class FileFacts:
         return [self.batch or 1 if size == BATCH else size for size in shape]
 
     def number(self, name: str, default: float) -> float:
-        """Return a constant's one number, `default` for an input that is left out; ValueError for another value."""
+        """Return the single number of a constant, `default` for an absent input; ValueError for any other value."""
         if not name:
             return default
         if name not in self.constants:

@@ -1,4 +1,4 @@
-"""The constants of an ONNX file: sizes are checked against the bytes that are there before memory is taken."""
+"""Constants of an ONNX file: sizes are checked against the bytes present before memory is taken."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _FIELDS = {"FLOAT": "float_data", "DOUBLE": "double_data", "INT64": "int64_data"
 
 
 def type_name(number: int) -> str:
-    """Return the name that onnx gives to a number of its types; ValueError for none."""
+    """Return onnx's name of a data type number; ValueError for an unknown number."""
     return str(require("onnx", "import").TensorProto.DataType.Name(number))
 
 
 def shape_of(tensor: Any) -> tuple[int, ...]:
-    """Return the shape of a constant; ValueError for one of too many dimensions or elements."""
+    """Return the shape of a constant; ValueError for too many dimensions or elements."""
     shape = tuple(int(size) for size in tensor.dims)
     if len(shape) > DIMENSIONS or any(size < 0 for size in shape) or math.prod(shape) > LARGEST:
         raise ValueError(f"a constant of the shape {shape}")
@@ -32,7 +32,7 @@ def shape_of(tensor: Any) -> tuple[int, ...]:
 
 
 def floats(tensor: Any) -> NDArray[np.float32]:
-    """Return the numbers of a floating-point constant, in its shape, whatever type of float the file keeps.
+    """Return a floating-point constant as an array of its shape, from any float type of ONNX.
 
     Errors
     ------
@@ -48,14 +48,14 @@ def floats(tensor: Any) -> NDArray[np.float32]:
 
 
 def integers(tensor: Any) -> list[int]:
-    """Return the numbers of a constant of few whole numbers (a shape, axes, pads); errors as those of `floats`."""
+    """Return the integers of a short constant (a shape, axes, pads); errors as those of `floats`."""
     if math.prod(shape_of(tensor)) > 2 * DIMENSIONS:  # pads have two for each dimension
         raise ValueError(f"{tensor.name} holds more than {2 * DIMENSIONS} whole numbers")
     return [int(number) for number in _values(tensor, WHOLE).reshape(-1)]
 
 
 def number(tensor: Any) -> float:
-    """Return the one float of a constant; errors as those of `floats`, and ValueError for NaN."""
+    """Return the single float of a constant; errors as those of `floats`, and ValueError for NaN."""
     values = floats(tensor).reshape(-1)
     if values.size != 1 or np.isnan(values[0]):
         raise ValueError(f"{tensor.name} is not one number")

@@ -1,4 +1,4 @@
-"""A torch module back into the ONNX file that it came from: the same nodes, the weights as they are now."""
+"""Export of a torch module into the ONNX file that it came from: the same nodes, with the current weights."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _TYPES = {"FLOAT": torch.float32, "FLOAT16": torch.float16, "BFLOAT16": torch.bf
 
 
 def write_onnx(net: OnnxNet, path: str | Path) -> None:
-    """Write a network's ONNX file, whole or not at all; errors as those of `onnx_bytes`."""
+    """Write a network's ONNX file atomically; errors as those of `onnx_bytes`."""
     write_bytes(path, onnx_bytes(net))
 
 
 def onnx_bytes(net: OnnxNet) -> bytes:
-    """Return a network's ONNX file with the weights, biases and statistics that its layers have now.
+    """Return a network's ONNX file with the current weights, biases and statistics of its layers.
 
     They keep the file's shapes and types of float; nodes, names and what else it holds stay as they are, but that
     constants which were given as Identity of others, or as lists of numbers, are written out. Layers that are seen
@@ -57,7 +57,7 @@ def onnx_bytes(net: OnnxNet) -> bytes:
 
 
 def _values(net: OnnxNet, slot: Slot) -> Tensor:
-    """Return what a layer has for a slot, on the processor, its sides as the file orders them."""
+    """Return a layer's current parameter or statistic as an array with the file's order of axes."""
     layer = net._modules.get(slot.layer)
     values = getattr(layer, slot.attribute, None)
     if not isinstance(values, Tensor) or tuple(values.shape) != slot.shape:
@@ -73,7 +73,7 @@ def _values(net: OnnxNet, slot: Slot) -> Tensor:
 
 
 def _put(tensor: Any, values: Tensor, where: str) -> None:
-    """Put values into a constant of the file, in its type, as little-endian bytes as ONNX has them."""
+    """Write values into a constant of the file, in its data type, as ONNX's little-endian bytes."""
     kind = type_name(tensor.data_type)
     cast = values.to(_TYPES[kind]).contiguous()
     if torch.isinf(cast).sum() > torch.isinf(values).sum():

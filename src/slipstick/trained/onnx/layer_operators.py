@@ -1,4 +1,4 @@
-"""The operators that become layers, which can be found by name, trained, and held in formats."""
+"""ONNX operators that become torch layers, which have names, can be trained, and can be quantised."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WITHOUT_MEMORY = "meta"  # torch's device of tensors that have shapes and no val
 
 
 def conv(node: OnnxNode, known: FileFacts) -> Built:
-    """Conv over height and width -> Conv2d; pads that it cannot have are put around the image before."""
+    """Conv over height and width -> Conv2d; asymmetric pads become explicit padding before it."""
     weight, bias = node.inputs[1], node.inputs[2:]
     filters, channels, *kernel = known.shape(weight, 4)
     window, groups = window_of(node, kernel), node.whole("group", 1)
@@ -50,7 +50,7 @@ def gemm(node: OnnxNode, known: FileFacts) -> Built:
 
 
 def matmul(node: OnnxNode, known: FileFacts) -> Built:
-    """MatMul with constant weights -> Linear; its third input, if any, is a bias that an Add gave it."""
+    """MatMul with constant weights -> Linear; its third input, if any, is the bias of a merged Add."""
     return _linear(node, known, True, plain)
 
 
@@ -75,7 +75,7 @@ def relu(node: OnnxNode, known: FileFacts) -> Built:
 
 
 def clip(node: OnnxNode, known: FileFacts) -> Built:
-    """Clip to 0 .. 6 -> ReLU6; to other bounds, a function."""
+    """Clip to 0 .. 6 -> ReLU6; with other bounds -> a function."""
     given = (*node.inputs[1:], "", "")
     if node.version < 11:  # the bounds were attributes until version 11 of the operators
         low, high = (node.real(name, bound) for name, bound in (("min", -math.inf), ("max", math.inf)))
@@ -88,27 +88,27 @@ def clip(node: OnnxNode, known: FileFacts) -> Built:
 
 
 def plain(layer: nn.Module, x: Tensor) -> Tensor:
-    """Return the output of a layer for `x`."""
+    """Return a layer's output for `x`."""
     made: Tensor = layer(x)
     return made
 
 
 def _rows_only(layer: nn.Module, x: Tensor) -> Tensor:
-    """Return what a dense layer makes of the rows of `x`; ValueError for more than two dimensions."""
+    """Return a dense layer's output for the rows of `x`; ValueError for more than two dimensions."""
     if x.ndim != 2:
         raise ValueError(f"it needs [n, features] and reads {tuple(x.shape)}")
     return plain(layer, x)
 
 
 def _convolved(layer: nn.Module, x: Tensor, *, window: SlidingWindow | None) -> Tensor:
-    """Return what a convolution makes of images, with what its window needs around them."""
+    """Return a convolution's output for images, with explicit padding where its window needs it."""
     if x.ndim != 4:
         raise ValueError(f"it needs images, [n, channels, height, width], and reads {tuple(x.shape)}")
     return plain(layer, x if window is None else enclosed(x, window))
 
 
 def _normed(layer: nn.Module, x: Tensor) -> Tensor:
-    """Return what a batch norm makes of [n, channels, ...]."""
+    """Return a batch norm's output for [n, channels, ...]."""
     if x.ndim == 4:
         return plain(layer, x)  # the very tensor that a convolution made: who watches both knows them by it
     if x.ndim < 2:
@@ -117,7 +117,7 @@ def _normed(layer: nn.Module, x: Tensor) -> Tensor:
 
 
 def _clipped(x: Tensor, *, low: float, high: float) -> Tensor:
-    """Return `x` between two bounds; the upper one holds where they cross."""
+    """Return `x` clipped to two bounds; the upper one holds where they cross."""
     return torch.clamp(x, low, high)
 
 

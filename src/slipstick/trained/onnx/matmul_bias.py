@@ -1,4 +1,4 @@
-"""MatMul and the Add of a constant behind it are one dense layer with a bias, which is trained with it."""
+"""Fusion of a MatMul and the Add of a constant behind it into one dense layer with a trainable bias."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slipstick.trained.onnx.node_attributes import OnnxNode
 
 
 def with_biases(nodes: Sequence[OnnxNode], constants: Mapping[str, Any], result: str) -> tuple[OnnxNode, ...]:
-    """Return the nodes, where a MatMul has as its third input the bias that an Add gave it, and the Add is gone.
+    """Return the nodes with each MatMul's following bias Add removed, its constant made the third input.
 
     Only where nothing else reads the product, or the bias; other sums stay.
 
@@ -38,7 +38,7 @@ def with_biases(nodes: Sequence[OnnxNode], constants: Mapping[str, Any], result:
 
 
 def _bias(product: OnnxNode, added: OnnxNode, constants: Mapping[str, Any]) -> str:
-    """Return the name of the constant that an Add adds to a product as a bias, or nothing."""
+    """Return the name of the constant that an Add adds to a product as its bias, or None."""
     weight = constants.get(product.inputs[1]) if len(product.inputs) == 2 else None
     others = [name for name in added.inputs if name != product.output]
     tensor = constants.get(others[0]) if len(others) == 1 else None

@@ -1,4 +1,4 @@
-"""The torch module that an ONNX file becomes: its steps in order, its layers by name."""
+"""Torch module of an ONNX file: its steps in execution order, and its layers by name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slipstick.trained.onnx.steps import StepPlan, run
 
 @final
 class OnnxNet(nn.Module):
-    """A network read from an ONNX file: images [n, channels, height, width] -> its first output, for any n.
+    """Torch module read from an ONNX file: images [n, channels, height, width] -> its first output, for any n.
 
     Conv, Gemm, MatMul, BatchNormalization, Relu and Clip to 0 .. 6 are submodules under their nodes' names; the
     other operators are functions. Values are float32, whatever type of float the file keeps. Constants that are no
@@ -47,7 +47,7 @@ class OnnxNet(nn.Module):
         return values[self.plan.result]
 
     def fits(self, shape: Sequence[int]) -> None:
-        """Check the shape of images: [n, channels, height, width]; errors as those of `forward`."""
+        """Check that images have the network's shape [n, channels, height, width]; errors as those of `forward`."""
         wanted = self.plan.image
         image = tuple(shape[1:])
         if len(shape) != 4 or any(size not in (None, given) for size, given in zip(wanted, image, strict=True)):

@@ -1,4 +1,4 @@
-"""From an ONNX file to a torch module."""
+"""Builder of a torch module from an ONNX file."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _module(parsed: Parsed) -> OnnxNet:
 
 
 class _Maker:
-    """Makes layers with their weights, step by step."""
+    """Builder of layers and their weights, node by node."""
 
     def __init__(self, parsed: Parsed) -> None:
         self._parsed = parsed
@@ -74,7 +74,7 @@ class _Maker:
         self._made = {parsed.source}
 
     def take(self, name: str, operator: str, node: Built, makes: str) -> None:
-        """Take a node, whose results before it have all been made; SlipstickError for a weight that does not fit."""
+        """Add a node, after all nodes that it reads; SlipstickError for a weight that does not fit."""
         readable = self._unique(name)
         where = f"{self._parsed.path}: {name}"
         try:
@@ -121,7 +121,7 @@ class _Maker:
         self._operands[value] = self._unique(value)
 
     def _filled(self, empty: nn.Module, weights: tuple[Weight, ...], name: str) -> nn.Module:
-        """Return a layer with its weights; two layers that read the same ones share them."""
+        """Return a layer with its weights; layers that read the same constants share their parameters."""
         layer = copy.deepcopy(empty)
         for use in weights:
             place = getattr(layer, use.attribute)
@@ -135,7 +135,7 @@ class _Maker:
         return layer
 
     def _tensor(self, constant: str, role: str, shape: tuple[int, ...] | None) -> Tensor:
-        """Return a constant as what it is for, the same tensor for the same role; SlipstickError for two roles."""
+        """Return a constant as parameter or buffer, one tensor per constant; SlipstickError for conflicting roles."""
         if constant not in self._tensors:
             values = floats(self._parsed.constants[constant])
             turned = np.ascontiguousarray(values.T) if role.endswith("transposed") else values
@@ -147,7 +147,7 @@ class _Maker:
         return tensor
 
     def _unique(self, name: str) -> str:
-        """Return a name that torch takes for a module or buffer and nothing else here has."""
+        """Return a name for a module or buffer that torch accepts and that is not in use."""
         base = re.sub(r"\W", "_", name.strip("/"), flags=re.ASCII)[:_LONGEST] or "node"
         unique = base
         while self._names[unique]:
@@ -158,7 +158,7 @@ class _Maker:
 
 
 def _with_ends(steps: list[NetworkStep], outputs: set[str]) -> tuple[NetworkStep, ...]:
-    """Return the steps, each with the values that no later one reads: they need not be held."""
+    """Return the steps, each with the values that no later step reads, so that these can be freed."""
     later = set(outputs)
     ended: list[Any] = []
     for step in reversed(steps):

@@ -1,4 +1,4 @@
-"""The constants of a graph by name, each with a tensor of its own that a changed weight can be written to."""
+"""Constants of an ONNX graph by name, each in a tensor of its own into which changed weights can be written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from slipstick.trained.onnx.node_attributes import STANDARD
 
 
 def constants(graph: Any) -> dict[str, Any]:
-    """Return a graph's constants by name, as the file's own tensors: what is written into them is in the file."""
+    """Return a graph's constants by name, as the file's own tensor objects: writing to them changes the file."""
     named = [(tensor.name, tensor) for tensor in graph.initializer]
     named += [(node.output[0], node.attribute[0].t) for node in graph.node if node.op_type == "Constant"]
     if len(dict(named)) != len(named):
@@ -19,7 +19,7 @@ def constants(graph: Any) -> dict[str, Any]:
 
 
 def make_plain(onnx: Any, graph: Any) -> None:
-    """Give every constant a tensor of its own in the graph, so that a changed weight has a place to be written to.
+    """Give every constant of a graph a tensor of its own, into which a changed weight can be written.
 
     torch's exporter stores equal vectors (the biases of fresh layers) once and reads the others through Identity:
     those are not shared parameters, and become constants of their own. An Identity of another constant is that one.
@@ -51,7 +51,7 @@ def make_plain(onnx: Any, graph: Any) -> None:
 
 
 def _constant(onnx: Any, node: Any) -> None:
-    """Turn the other forms of a Constant node's value into a tensor; ValueError for forms that have none."""
+    """Return a Constant node's value as a tensor; ValueError for forms without a tensor."""
     (attribute,) = node.attribute
     if node.domain not in STANDARD or attribute.ref_attr_name:
         raise ValueError(f"the constant {node.output[0]} is not one of ONNX's own")

@@ -1,4 +1,4 @@
-"""One node of an ONNX graph, its attributes taken one by one: what nobody takes is an error, not a silent loss."""
+"""ONNX node whose attributes are read one by one: an attribute that no builder reads is an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNUSED = {"MaxPool": {"storage_order"}, "Dropout": {"ratio", "seed"}}  # of res
 
 @dataclass(frozen=True)
 class OnnxNode:
-    """A node: its operator with the domain unless that is ONNX's own, and its attributes that are not taken yet.
+    """ONNX node: operator (with its domain unless that is ONNX's own), and the attributes not read yet.
 
     Parameters
     ----------
@@ -30,27 +30,27 @@ class OnnxNode:
     version: int
 
     def whole(self, name: str, default: int) -> int:
-        """Take an attribute that is a whole number; ValueError for another type, or one that is too large."""
+        """Pop an integer attribute; ValueError for another type, or a value that is too large."""
         return self._numbers(name, [default], "i")[0]
 
     def several(self, name: str, default: Sequence[int] | None) -> list[int] | None:
-        """Take an attribute of whole numbers, at most 16 of them; ValueError as `whole`."""
+        """Pop an attribute of at most 16 integers; ValueError as in `whole`."""
         return None if default is None and name not in self.attributes else self._numbers(name, default or (), "ints")
 
     def real(self, name: str, default: float) -> float:
-        """Take an attribute that is a number; ValueError for another type, and for NaN."""
+        """Pop a floating-point attribute; ValueError for another type, and for NaN."""
         value = float(self._take(name, "f", default))
         if math.isnan(value):
             raise ValueError(f"its {name} is not a number")
         return value
 
     def word(self, name: str, default: str) -> str:
-        """Take an attribute that is a word; ValueError for another type."""
+        """Pop a string attribute; ValueError for another type."""
         value = self._take(name, "s", default.encode())
         return str(value.decode())
 
     def left(self) -> list[str]:
-        """Return the names of the attributes that nobody has taken and that matter."""
+        """Return the names of the attributes that were not read and that affect the result."""
         return sorted(set(self.attributes) - _UNUSED.get(self.operator, set()))
 
     def _numbers(self, name: str, default: Sequence[int], field: str) -> list[int]:
@@ -73,7 +73,7 @@ _FIELDS: Mapping[str, int] = {"f": 1, "i": 2, "s": 3, "ints": 7}  # onnx.proto, 
 
 
 def node_of(node: Any, version: int) -> OnnxNode:
-    """Return a node of onnx as one of ours; ValueError for an attribute that stands twice, or without an output."""
+    """Return the OnnxNode of a node of onnx; ValueError for a duplicate attribute, or without an output."""
     attributes = {str(attribute.name): attribute for attribute in node.attribute}
     if len(attributes) != len(node.attribute) or not node.output or not node.output[0]:
         raise ValueError(f"the node {node.name} has an attribute twice, or makes nothing")

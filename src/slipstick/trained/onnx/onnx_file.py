@@ -1,4 +1,4 @@
-"""An ONNX file of a classifier, parsed and checked: its constants, its image, and the nodes that the output needs."""
+"""ONNX classifier file, parsed and checked: its constants, image shape, and the nodes that the output needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DAMAGE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowE
 
 @dataclass(frozen=True)
 class Parsed:
-    """A file's graph.
+    """Parsed graph of an ONNX file.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def _version(onnx: Any, model: Any, path: str) -> int:
 
 
 def _images(graph: Any, known: Mapping[str, Any], path: str) -> tuple[str, int | None, tuple[int | None, ...]]:
-    """Return the name of the images, their batch, and their channels, height and width."""
+    """Return the name of the image input, its batch size, and its channels, height and width."""
     inputs = [value for value in graph.input if value.name not in known]
     if len(inputs) != 1:
         raise SlipstickError("one input is read", path=path, value=f"{len(inputs)} inputs")
@@ -111,7 +111,7 @@ def _images(graph: Any, known: Mapping[str, Any], path: str) -> tuple[str, int |
 
 
 def _needed(graph: Any, result: str, given: set[str], path: str) -> list[Any]:
-    """Return the nodes that the result needs; each value must be made once, and before it is read."""
+    """Return the nodes that the result depends on; each value must be computed once, and before it is read."""
     made = set(given)
     for node in graph.node:
         if node.op_type == "Constant":

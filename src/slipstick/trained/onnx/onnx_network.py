@@ -1,4 +1,4 @@
-"""ONNX files of image classifiers as trained networks: run as torch modules, written back as ONNX."""
+"""ONNX image classifiers as trained networks: run as torch modules, written back as ONNX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operators that are supported, how many inputs each has, and what builds it."""
+"""Table of supported ONNX operators: number of inputs and builder of each."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _SUPPORTED = ", ".join(sorted({*_OPERATORS, "Constant"}))
 
 
 def built(node: OnnxNode, known: FileFacts, path: str) -> Built:
-    """Return the layer or function of a node.
+    """Return the layer or function that an ONNX node becomes.
 
     Errors
     ------

@@ -1,4 +1,4 @@
-"""The operators that only change shapes, for any batch: its dimension is the first of every value, and stays it."""
+"""ONNX operators that only change shapes; the batch stays the first dimension of every value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from slipstick.trained.onnx.window_operators import padded
 
 
 def reshape(node: OnnxNode, known: FileFacts) -> Built:
-    """Reshape to a shape of constants, with the batch or without.
+    """Reshape to a constant shape, with or without the batch dimension.
 
     The first size of that shape may be 0 (as it was) or -1 (what is left), or the batch that the file was exported
     with, which is written into the shape as a number: 1 for most, and also where the file leaves the batch open but a
@@ -33,13 +33,13 @@ def reshape(node: OnnxNode, known: FileFacts) -> Built:
 
 
 def _reshaped(x: Tensor, *, rest: Sequence[int]) -> Tensor:
-    """Return each image's part of `x` in the shape `rest`: 0 keeps a size, -1 takes what is left."""
+    """Return `x` with each image's part in the shape `rest`: 0 keeps a size, -1 is inferred."""
     sizes = [int(x.shape[axis]) if size == 0 else size for axis, size in enumerate(rest, 1)]
     return x.reshape(x.shape[0], *sizes) if sizes else _vector(x)
 
 
 def flatten(node: OnnxNode, known: FileFacts) -> Built:
-    """Flatten behind the batch."""
+    """Flatten of all dimensions behind the batch."""
     return Built(partial(_flat, axis=node.whole("axis", 1)), (known.flow(node.inputs[0]),))
 
 
@@ -51,7 +51,7 @@ def _flat(x: Tensor, *, axis: int) -> Tensor:
 
 
 def transpose(node: OnnxNode, known: FileFacts) -> Built:
-    """Transpose of what stands behind the batch."""
+    """Transpose of the dimensions behind the batch."""
     order = node.several("perm", None)
     if not order or sorted(order) != list(range(len(order))) or order[0] != 0:
         raise ValueError(f"{MOVED}, and every other dimension must come once: perm {order}")
@@ -59,7 +59,7 @@ def transpose(node: OnnxNode, known: FileFacts) -> Built:
 
 
 def _turned(x: Tensor, *, order: Sequence[int]) -> Tensor:
-    """Return `x` with its axes in another order."""
+    """Return `x` with its axes permuted."""
     return x.permute(list(order))
 
 
@@ -79,7 +79,7 @@ def _squeezed(x: Tensor, *, axes: Sequence[int] | None) -> Tensor:
 
 
 def unsqueeze(node: OnnxNode, known: FileFacts) -> Built:
-    """Unsqueeze: axes of size 1, counted in the result."""
+    """Unsqueeze: inserts axes of size 1, at positions counted in the result."""
     axes = axes_of(node, known, 13)  # the operators' changelog
     if not axes:
         raise ValueError("it has no axes")
@@ -87,7 +87,7 @@ def unsqueeze(node: OnnxNode, known: FileFacts) -> Built:
 
 
 def _unsqueezed(x: Tensor, *, axes: Sequence[int]) -> Tensor:
-    """Return `x` with more axes of size 1; ValueError for one twice, or beyond the result."""
+    """Return `x` with inserted axes of size 1; ValueError for a duplicate axis, or one beyond the result."""
     rank = x.ndim + len(axes)
     added = sorted(axis_of(axis, rank) for axis in axes)
     if len(set(added)) != len(added):
@@ -113,7 +113,7 @@ def pad(node: OnnxNode, known: FileFacts) -> Built:
 
 
 def _surrounded(x: Tensor, *, pads: Sequence[int], value: float, axes: Sequence[int] | None) -> Tensor:
-    """Return `x` with a constant around it; `pads` as ONNX orders them: all before, then all behind."""
+    """Return `x` padded with a constant; `pads` in ONNX's order: all before, then all behind."""
     half = len(pads) // 2
     if axes is None and half != x.ndim:
         raise ValueError(f"pads for {half} axes of {x.ndim}")

@@ -1,4 +1,4 @@
-"""Steps of a network read from an ONNX file, and the check that their sizes make sense."""
+"""Execution steps of a network read from an ONNX file, and the checks of their sizes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PROBES = 7  # images of a check: a batch that few other dimensions can be mista
 
 @dataclass(frozen=True)
 class NetworkStep:
-    """A node as it runs: its name, its operator, what it makes, and the values that nobody reads after it."""
+    """ONNX node as it is run: name, operator, the value it computes, and the values not read after it."""
 
     name: str
     operator: str
@@ -33,7 +33,7 @@ class NetworkStep:
 
 @dataclass(frozen=True)
 class Slot:
-    """Place of a layer's parameter or statistic in the file: a constant; `shape` is the layer's."""
+    """Constant in the file that holds a layer's parameter or statistic; `shape` is the layer's."""
 
     constant: str
     layer: str
@@ -44,7 +44,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class StepPlan:
-    """Plan of a file's network: its steps in order.
+    """Execution plan of an ONNX network: its steps in order.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class StepPlan:
     checked: set[tuple[int, ...]] = field(default_factory=set)
 
     def check(self, image: tuple[int, ...], buffers: Mapping[str, Tensor]) -> None:
-        """Check that images of a size pass: shapes are followed on a device that takes no memory.
+        """Check that images of a size pass through all steps, on torch's meta device, without memory.
 
         Errors
         ------
@@ -90,7 +90,7 @@ class StepPlan:
 
 
 def run(step: NetworkStep, layer: nn.Module | None, values: Mapping[str, Tensor], path: str) -> Tensor:
-    """Return the output of a step; SlipstickError, naming it, if it does not fit what it reads."""
+    """Return the output of a step; SlipstickError, naming the step, if its inputs do not fit."""
     read = [values[name] for name in step.built.reads]
     try:
         return step.built.function(*read) if layer is None else step.built.function(layer, *read)
@@ -103,14 +103,14 @@ def run(step: NetworkStep, layer: nn.Module | None, values: Mapping[str, Tensor]
 
 
 def _work(step: NetworkStep, made: Tensor, values: Mapping[str, Tensor]) -> float:
-    """Return the multiplications of a step, and the elements that it reads and makes."""
+    """Return the multiplications of a step, and the elements that it reads and writes."""
     weight = getattr(step.built.layer, "weight", None)
     products = weight[0].numel() if isinstance(weight, Tensor) and weight.ndim > 1 else step.built.cost
     return float(made.numel()) * products + sum(values[name].numel() for name in step.built.reads)
 
 
 def _bounded(step: NetworkStep, made: Tensor, live: float, work: float, path: str) -> None:
-    """Check what a step makes, the values that are held with it, and the work up to it."""
+    """Check the size of a step's result, of the values held with it, and of the work so far against limits."""
     where = f"{path}: {step.name}"
     if not 0 < made.ndim <= DIMENSIONS or made.shape[0] != _PROBES:
         raise SlipstickError(f"the batch would not stay the first dimension after {step.operator}", path=where)

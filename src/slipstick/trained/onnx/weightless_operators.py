@@ -1,4 +1,4 @@
-"""The operators without weights. The first dimension of every value is the batch: what would move it is an error."""
+"""ONNX operators without weights; the first dimension of every value is the batch, and moving it is an error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOVED = "it would mix the images of a batch, whose first dimension must stay the
 
 
 def axis_of(axis: int, rank: int) -> int:
-    """Return an axis counted from the front; ValueError for none, or the batch's."""
+    """Return an axis counted from the front; ValueError for an invalid axis, or the batch's."""
     place = axis + rank if axis < 0 else axis
     if not 0 <= place < rank:
         raise ValueError(f"the axis {axis} of {rank}")
@@ -32,14 +32,14 @@ def axis_of(axis: int, rank: int) -> int:
 
 
 def axes_of(node: OnnxNode, known: FileFacts, since: int) -> list[int] | None:
-    """Return a node's axes: an attribute before version `since` of the operators, then its second input."""
+    """Return a node's axes: an attribute before opset version `since`, then the second input."""
     if node.version < since:
         return node.several("axes", None)
     return known.integers(node.inputs[1]) if len(node.inputs) > 1 and node.inputs[1] else None
 
 
 def arithmetic(node: OnnxNode, known: FileFacts) -> Built:
-    """Add, Sub, Mul, Div: of two values, or of a value and a constant that is the same for every image."""
+    """Add, Sub, Mul, Div: of two values, or of a value and a constant without a batch dimension."""
     constant = tuple(name in known.constants for name in node.inputs)
     if all(constant):
         raise ValueError("it reads no value that an image decides")
@@ -48,7 +48,7 @@ def arithmetic(node: OnnxNode, known: FileFacts) -> Built:
 
 
 def _combined(*values: Tensor, operation: Callable[[Tensor, Tensor], Tensor], constant: Sequence[bool]) -> Tensor:
-    """Return a sum, difference, product or quotient; ValueError where dimensions do not stand under their like."""
+    """Return a sum, difference, product or quotient; ValueError where broadcasting would misalign dimensions."""
     rank = max(value.ndim for value, fixed in zip(values, constant, strict=True) if not fixed)
     for value, fixed in zip(values, constant, strict=True):
         whole = value.ndim == rank
@@ -59,7 +59,7 @@ def _combined(*values: Tensor, operation: Callable[[Tensor, Tensor], Tensor], co
 
 
 def pointwise(function: Callable[..., Tensor], **defaults: float) -> Callable[[OnnxNode, FileFacts], Built]:
-    """Return the builder of an operator that treats each element alike; its attributes and their defaults follow."""
+    """Return the builder of an elementwise operator, given its attributes and their defaults."""
 
     def build(node: OnnxNode, known: FileFacts) -> Built:
         options = {name: node.real(name, default) for name, default in defaults.items()}
@@ -84,7 +84,7 @@ def same(x: Tensor) -> Tensor:
 
 
 def dropout(node: OnnxNode, known: FileFacts) -> Built:
-    """Dropout as it infers: nothing; its ratio is for training, and a network that is trained further goes without."""
+    """Dropout in inference, an identity; its ratio is dropped, so that further training goes without."""
     training = node.inputs[2] if len(node.inputs) > 2 else ""
     if training and any(known.integers(training)):
         raise ValueError("only inference is supported, and its training_mode is set")
@@ -92,7 +92,7 @@ def dropout(node: OnnxNode, known: FileFacts) -> Built:
 
 
 def softmax(node: OnnxNode, known: FileFacts) -> Built:
-    """Softmax, LogSoftmax: along one axis; before version 13 of the operators along all from an axis on."""
+    """Softmax, LogSoftmax: along one axis; before opset version 13 jointly along all axes from one on."""
     function = {"Softmax": torch.softmax, "LogSoftmax": torch.log_softmax}[node.operator]
     joint = node.version < 13  # the operators' changelog: version 13 made it one axis, the last
     axis = node.whole("axis", 1 if joint else -1)
@@ -100,13 +100,13 @@ def softmax(node: OnnxNode, known: FileFacts) -> Built:
 
 
 def _normalised(x: Tensor, *, function: Callable[..., Tensor], axis: int, joint: bool) -> Tensor:
-    """Return a softmax along an axis, or jointly along all from it on."""
+    """Return a softmax along an axis, or jointly along all axes from it on."""
     first = axis_of(axis, x.ndim)
     return function(x.flatten(first), dim=first).reshape(x.shape) if joint else function(x, dim=first)
 
 
 def global_average(x: Tensor) -> Tensor:
-    """(N, channels, ...) -> (N, channels, 1, ...)."""
+    """GlobalAveragePool: (N, channels, ...) -> (N, channels, 1, ...)."""
     if x.ndim < 3:
         raise ValueError(f"it needs [n, channels, ...] and reads {tuple(x.shape)}")
     return x.mean(dim=tuple(range(2, x.ndim)), keepdim=True)
@@ -125,12 +125,12 @@ def reduce_mean(node: OnnxNode, known: FileFacts) -> Built:
 
 
 def mean(x: Tensor, *, axes: Sequence[int], keep: bool) -> Tensor:
-    """Return the mean along axes, which stay with size 1 or go."""
+    """Return the mean along axes, which are kept with size 1 or removed."""
     return x.mean(dim=[axis_of(axis, x.ndim) for axis in axes], keepdim=keep)
 
 
 def concat(node: OnnxNode, known: FileFacts) -> Built:
-    """Concat of values, and of constants that are the same for every image."""
+    """Concat of values, and of constants without a batch dimension."""
     if all(name in known.constants for name in node.inputs):
         raise ValueError("it reads no value that an image decides")
     if "axis" not in node.attributes:
@@ -140,7 +140,7 @@ def concat(node: OnnxNode, known: FileFacts) -> Built:
 
 
 def _joined(*values: Tensor, axis: int, constant: Sequence[bool]) -> Tensor:
-    """Return values behind one another; a constant [1, ...] stands once for each image, ValueError for another."""
+    """Return the values concatenated; a constant [1, ...] is repeated for each image, ValueError for another one."""
     batch = values[constant.index(False)].shape[0]
     whole = []
     for value, fixed in zip(values, constant, strict=True):

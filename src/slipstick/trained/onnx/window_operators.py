@@ -1,4 +1,4 @@
-"""Windows that move over an image: what stands around the image, and pools."""
+"""Sliding windows of ONNX operators: their padding, and pools."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _AUTOMATIC = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
 
 @dataclass(frozen=True)
 class SlidingWindow:
-    """A window's sides, steps and gaps (height, width), pads (top, left, bottom, right), and how the sides round."""
+    """Sliding window: kernel, strides, dilations (height, width), pads (top, left, bottom, right), rounding."""
 
     kernel: tuple[int, int]
     strides: tuple[int, int]
@@ -31,12 +31,12 @@ class SlidingWindow:
 
     @property
     def spans(self) -> tuple[int, int]:
-        """Return the pixels from a window's first to its last."""
+        """Return the pixels (height, width) that the dilated window covers."""
         height, width = ((side - 1) * gap + 1 for side, gap in zip(self.kernel, self.dilations, strict=True))
         return height, width
 
     def padding(self) -> tuple[int, int] | None:
-        """Return the pads (height, width) of a window that needs the same before and behind for any image, or None."""
+        """Return the symmetric pads (height, width) that suit any image size, or None if the window has none."""
         if self.automatic.startswith("SAME"):
             even = self.strides == (1, 1) and all(span % 2 for span in self.spans)
             return (self.spans[0] // 2, self.spans[1] // 2) if even else None
@@ -44,7 +44,7 @@ class SlidingWindow:
         return (top, left) if (top, left) == (bottom, right) and not self.ceil else None
 
     def around(self, x: Tensor) -> list[tuple[int, int, int]]:
-        """Return for the height and the width of `x` the pads before and behind, and what a rounded-up side adds.
+        """Return for height and width of `x` the pads before and behind, and the extra ones of ceil rounding.
 
         Errors
         ------
@@ -73,7 +73,7 @@ class SlidingWindow:
 
 
 def window_of(node: OnnxNode, kernel: Sequence[int] | None = None) -> SlidingWindow:
-    """Return a node's window, whose sides `kernel` gives where there are weights; ValueError if it has no such one."""
+    """Return a node's window, with sides from `kernel` where there are weights; ValueError for an invalid window."""
     sides = node.several("kernel_shape", kernel)
     strides, dilations = node.several("strides", (1, 1)), node.several("dilations", (1, 1))
     pads, automatic = node.several("pads", (0,) * 4), node.word("auto_pad", "NOTSET")
@@ -95,7 +95,7 @@ def window_of(node: OnnxNode, kernel: Sequence[int] | None = None) -> SlidingWin
 
 
 def padded(x: Tensor, pads: Sequence[int], value: float) -> Tensor:
-    """Return `x` with `value` around it; `pads` as torch orders them: before and behind, from the last axis.
+    """Return `x` padded with `value`; `pads` in torch's order: before and behind, from the last axis.
 
     Errors
     ------
@@ -110,19 +110,19 @@ def padded(x: Tensor, pads: Sequence[int], value: float) -> Tensor:
 
 
 def enclosed(x: Tensor, window: SlidingWindow, value: float = 0.0) -> Tensor:
-    """Return images with all that a window needs around them; ValueError as `Window.around` and `padded`."""
+    """Return images padded as a window needs them; ValueError as in `around` and `padded`."""
     (top, bottom, below), (left, right, beside) = window.around(x)
     return padded(x, (left, right + beside, top, bottom + below), value)
 
 
 def max_pool(node: OnnxNode, known: FileFacts) -> Built:
-    """MaxPool: the largest of each window; what stands around the image is never the largest."""
+    """MaxPool: the maximum of each window; padding never is the maximum."""
     window = _pool_window(node)
     return Built(partial(_largest, window=window), (known.flow(node.inputs[0]),), cost=math.prod(window.kernel))
 
 
 def average_pool(node: OnnxNode, known: FileFacts) -> Built:
-    """AveragePool: the mean of each window, over the image's pixels or also over the pads."""
+    """AveragePool: the mean of each window, over the image's pixels only or over the padding too."""
     window, whole = _pool_window(node), node.whole("count_include_pad", 0) != 0
     if window.dilations != (1, 1):
         raise ValueError("the mean of a window with gaps is not supported")
@@ -131,13 +131,13 @@ def average_pool(node: OnnxNode, known: FileFacts) -> Built:
 
 
 def _largest(x: Tensor, *, window: SlidingWindow) -> Tensor:
-    """Return the largest pixel of each window."""
+    """Return the maximum of each window."""
     around = enclosed(x, window, -math.inf)
     return functional.max_pool2d(around, window.kernel, window.strides, 0, window.dilations)
 
 
 def _average(x: Tensor, *, window: SlidingWindow, whole: bool) -> Tensor:
-    """Return the mean of each window, over its pixels in the image, or with the pads where `whole` says so."""
+    """Return the mean of each window, over its pixels in the image, or with the padding if `whole`."""
     (top, bottom, below), (left, right, beside) = window.around(x)
     around = padded(x, (left, right + beside, top, bottom + below), 0.0)
     if around is x:

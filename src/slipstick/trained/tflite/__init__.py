@@ -1,4 +1,4 @@
-"""TensorFlow Lite files: read without TensorFlow, integer semantics kept, constants replaced in place."""
+"""TensorFlow Lite files, read without TensorFlow, run in integers, and written with constants replaced in place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operators of .tflite files that are read: their versions, and the meaning of their options."""
+"""Supported operators of .tflite files: their newest versions, and the meaning of their options."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LARGEST = 4096  # a stride, a dilation, a window's side: beyond it is damage
 
 @dataclass(frozen=True)
 class _Known:
-    """An operator that is read: its kind here, its newest version understood, and its table of options."""
+    """Supported operator: its kind here, its newest supported version, and its table of options."""
 
     kind: Kind
     newest: int
@@ -43,7 +43,7 @@ def _activation(table: Any) -> Activation:
 
 
 def _strided(table: Any) -> Options:
-    """Return what convolutions and pools share: padding, stride, activation."""
+    """Return the options that convolutions and pools share: padding, stride, activation."""
     stride = _size(table.StrideH(), "stride"), _size(table.StrideW(), "stride")
     return Options(
         padding=_choice(_PADDINGS, table.Padding(), "a padding"), stride=stride, activation=_activation(table)

@@ -1,4 +1,4 @@
-"""From a .tflite file to an integer network: a flatbuffer is read, nothing of it is executed or believed unchecked."""
+"""Parser of .tflite files into integer networks: a flatbuffer is read, every value is checked, nothing is executed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TYPES = {"FLOAT32": np.float32, "INT32": np.int32, "INT64": np.int64, "UINT8": 
 
 
 def read_tflite(path: str | Path, *, name: str = "") -> IntegerNetwork:
-    """Return the integer network in a .tflite file: its tensors, scales, constants and operators.
+    """Return the integer network in a .tflite file: its tensors, quantisation scales, constants and operators.
 
     The schema is TensorFlow Lite's (version 3), read by the classes that the package `tflite` generates from it;
     TensorFlow is not needed. Constants are views of the file's bytes, not copies. Networks of one subgraph, one input
@@ -65,7 +65,7 @@ def parse_tflite(raw: bytes, *, name: str = "network", where: str = ".tflite") -
 
 
 class _Reader:
-    """Reads the tables of one file. Offsets that lead out of it raise one of DAMAGE."""
+    """Reader of the tables of one flatbuffer; offsets that lead out of it raise one of DAMAGE."""
 
     def __init__(self, tflite: Any, raw: bytes, name: str) -> None:
         self._schema, self._raw, self._name = tflite, raw, name
@@ -75,7 +75,7 @@ class _Reader:
         self._types = {getattr(tflite.TensorType, word): np.dtype(kind) for word, kind in _TYPES.items()}
 
     def network(self) -> IntegerNetwork:
-        """Return the whole network, checked."""
+        """Return the integer network of the file, checked."""
         if self._model.Version() != _VERSION:
             raise SlipstickError("a schema that is not read", value=self._model.Version(), allowed=str(_VERSION))
         if self._model.SubgraphsLength() != 1:
@@ -168,7 +168,7 @@ def _address(array: AnyArray) -> int:
 
 
 def _vector(vector: Any, dtype: Any, most: int, kind: str) -> NDArray[Any]:
-    """Return a vector of the file, which the generated classes give as 0 where it is absent."""
+    """Return a vector of the flatbuffer; the generated classes give an absent one as 0."""
     values = np.asarray(vector if isinstance(vector, np.ndarray) else [], dtype)
     if values.size > most:
         raise SlipstickError(f"too many {kind}", value=values.size, allowed=f"at most {most}")
@@ -185,7 +185,7 @@ def _indices(table: Any, which: str, tensors: int) -> tuple[int, ...]:
 def _quantisation(
     table: Any, shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], int]:
-    """Return scales, zero points and the axis along which they run."""
+    """Return a tensor's scales, zero points and quantised axis."""
     none = np.zeros(0, np.float32), np.zeros(0, np.int64), 0
     if table is None or dtype.kind == "f":
         return none

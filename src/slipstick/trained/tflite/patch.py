@@ -1,4 +1,4 @@
-"""A .tflite file with other weights: constants replaced in place, so that any interpreter of such files runs it."""
+"""Patched .tflite files: constants replaced in place, so that any TensorFlow Lite interpreter runs them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def patch(path: str | Path, weights: Mapping[int, Any] | None = None, biases: Ma
 
 
 def patched(raw: bytes, network: IntegerNetwork, weights: Mapping[int, Any], biases: Mapping[int, Any]) -> bytes:
-    """Return the bytes `raw` from which `network` was read, with constants replaced as `patch` does."""
+    """Return the bytes `raw`, from which `network` was read, with constants replaced as in `patch`."""
     contents = bytearray(raw)
     for index, values in replacements(network, weights, biases).items():
         tensor = network.tensors[index]

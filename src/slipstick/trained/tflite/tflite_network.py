@@ -1,4 +1,4 @@
-"""8-bit .tflite files as trained networks: run bit for bit in integers, other weights put into the same file."""
+"""8-bit .tflite files as trained networks: run bit for bit in integers, and written with new weights in place."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _INT8_OFFSET = 128  # of an int8 code from the byte of the image
 
 @dataclass(frozen=True, eq=False)
 class TfliteNetwork(TrainedNetwork):
-    """Network of 8-bit integers in a .tflite file, equal byte for byte to TensorFlow Lite's reference kernels.
+    """Trained network in a .tflite file; its integer outputs equal TensorFlow Lite's reference kernels'.
 
     Parameters
     ----------
@@ -54,20 +54,20 @@ class TfliteNetwork(TrainedNetwork):
 
     @property
     def suffix(self) -> str:
-        """Suffix of TensorFlow Lite's files."""
+        """File suffix of TensorFlow Lite, ``.tflite``."""
         return ".tflite"
 
     def graph(self) -> ImportedGraph:
-        """Return the operator graph of one image, layers by the names of their weights."""
+        """Return the operator graph for one image; layers have the names of their weight tensors."""
         return integer_graph(self.network)
 
     def layers(self) -> tuple[WeightLayer, ...]:
-        """Return convolutions and dense layers by the names of their weights' tensors."""
+        """Return convolutions and dense layers, by the names of their weight tensors."""
         return tuple(self._layers.values())
 
     @cached_property
     def _stored(self) -> dict[str, LayerWeights]:
-        """Layers as the file stores them, by unique names."""
+        """Layers in the file's layout, by unique names."""
         stored: dict[str, LayerWeights] = {}
         for layer in layer_weights(self.network):
             same = stored.get(layer.name, layer).tensor == layer.tensor
@@ -79,11 +79,11 @@ class TfliteNetwork(TrainedNetwork):
         return {name: _weight_layer(self.network, name, layer) for name, layer in self._stored.items()}
 
     def predict(self, images: Images) -> NDArray[Any]:
-        """Return the codes of the outputs [images, outputs]."""
+        """Return the integer output codes, [images, outputs]."""
         return run_integers(self.network, self._codes(images)).reshape(len(images), -1)
 
     def logits(self, images: Images) -> FloatArray:
-        """Return the codes [images, outputs] that go into the last softmax, or the outputs' if there is none."""
+        """Return the integer inputs of the final softmax [images, outputs], or the outputs where there is none."""
         softmax = (op.inputs[0] for op in self.network.operators if op.kind == "softmax")
         wanted = next(softmax, self.network.output)
         parts: list[FloatArray] = []
@@ -96,18 +96,18 @@ class TfliteNetwork(TrainedNetwork):
         return np.concatenate(parts)
 
     def calibration_images(self, images: Images) -> tuple[Images, Images]:
-        """Return all images to observe, and about 40, from all of them alike, to measure sensitivities on."""
+        """Return all images for observation, and about 40 evenly spread ones for sensitivities."""
         return images, images.take(slice(None, None, max(1, -(-len(images) // _PROBED))))
 
     def observe(self, images: Images, names: Iterable[str] | None = None) -> dict[str, LayerInputs]:
-        """Return means and second moments of the inputs of the named layers."""
+        """Return means and second moments of the named layers' inputs."""
         inputs = layer_inputs(self.network, self._codes(images), positions=_POSITIONS)
         by_operator = {statistics.op: statistics for statistics in inputs}
         wanted = self._stored if names is None else names
         return {name: by_operator[self._stored[name].op] for name in wanted}
 
     def with_weights(self, weights: Values, biases: Values | None = None) -> TfliteNetwork:
-        """Return a copy with other codes and biases; scales and zero points stay as they are."""
+        """Return a copy with new integer weights and biases; scales and zero points stay as they are."""
         codes = {layer.tensor: layer.stored(weights[name]) for name, layer in self._named(weights, "weights")}
         tensors = list(self.network.tensors)
         sums = {
@@ -120,15 +120,15 @@ class TfliteNetwork(TrainedNetwork):
         return replace(self, network=replace(self.network, tensors=tuple(tensors)), changed=changed)
 
     def to_bytes(self, notes: Mapping[str, object] | None = None) -> bytes:
-        """Return the file with weights and biases replaced in place; it has no room for notes."""
+        """Return the .tflite file with weights and biases replaced in place; it has no room for notes."""
         return patched(self.file, self.network, *self.changed)
 
     def write(self, path: str | Path, notes: Mapping[str, object] | None = None) -> None:
-        """Write the file with weights and biases replaced: it runs wherever the first one did."""
+        """Write the .tflite file with weights and biases replaced in place; it runs wherever the original did."""
         write_bytes(path, self.to_bytes(notes))
 
     def _codes(self, images: Images) -> NDArray[Any]:
-        """Return images as input codes: bytes as they are, or less 128 for int8."""
+        """Return images as integer input codes: the bytes themselves, or the bytes less 128 for int8."""
         source = self.network.tensors[self.network.input]
         if images.images.shape[1:] != source.shape[1:]:
             given, allowed = list(images.images.shape[1:]), str(source.shape[1:])

@@ -1,4 +1,4 @@
-"""The networks as torch modules, with torchvision's names where it has them; they need the extra ``torch``.
+"""Torch modules of the catalogue's networks, with torchvision's parameter names; they need the extra ``torch``.
 
 Each module here imports torch, so import them inside functions: `build` does.
 """

@@ -1,4 +1,4 @@
-"""Outputs of a torch module for labelled images, a few images at a time."""
+"""Batched inference of a torch module on labelled images."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def predict(
 
 
 def images_at_once(images: Images) -> int:
-    """Return the number of images that are computed at once, so that their activations fit the caches."""
+    """Return the batch size whose activations fit the processor's caches."""
     return max(1, _PIXELS // max(1, math.prod(images.images.shape[1:3])))
 
 
 def autocast(precision: Literal["bf16", "fp32"]) -> Any:
-    """Return the context in which products are computed in bf16, or as they stand."""
+    """Return the torch autocast context in which products are computed in bf16, or unchanged for fp32."""
     torch = require("torch", "torch")
     return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
 
 
 def input_tensor(images: NDArray[np.uint8], normal: Normal) -> Tensor:
-    """Return bytes [n, h, w, c] as a normalised tensor [n, c, h, w], channels last in memory, as they lie already."""
+    """Return image bytes [n, h, w, c] as a normalised tensor [n, c, h, w] in channels-last memory format."""
     tensor: Tensor = require("torch", "torch").from_numpy(normal.apply(images)).permute(0, 3, 1, 2)
     return tensor

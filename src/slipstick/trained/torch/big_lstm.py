@@ -1,4 +1,4 @@
-"""BigLSTM in torch: projected recurrent layers, and a softmax that samples its vocabulary in training."""
+"""BigLSTM in torch: LSTM layers with projection, and a sampled softmax in training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn import functional
 
 
 class LanguageModel(nn.Module):
-    """Jozefowicz et al. 1602.02410, table 1: two layers of 8192 cells projected to 1024 are BigLSTM.
+    """LSTM language model (Jozefowicz et al. 1602.02410, table 1); BigLSTM: 2 layers, 8192 cells, projection 1024.
 
     Examples
     --------
@@ -27,7 +27,7 @@ class LanguageModel(nn.Module):
         self.softmax = nn.Linear(projected, vocabulary)
 
     def forward(self, tokens: Tensor, following: Tensor) -> Tensor:
-        """Tokens (N, T) and those that follow -> logits: of the true word and the sampled ones, or of all words.
+        """Return logits of tokens (N, T) and the next tokens: of true and sampled words, or of all words.
 
         The same uniform sample serves the whole batch; the paper draws from a log-uniform distribution, which changes
         what is learnt and not what is computed.

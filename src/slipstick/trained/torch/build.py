@@ -1,4 +1,4 @@
-"""From a description of a network to its torch module and inputs that fit it."""
+"""Torch module and example inputs of a network of the catalogue."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from slipstick.networks.graphs.vgg import AlexNet, Vgg
 
 
 def build(network: Network) -> Any:
-    """Return the torch module (`torch.nn.Module`, fresh weights) of a network that has one here.
+    """Return the torch module (`torch.nn.Module`, fresh weights) of a network, where it has an implementation.
 
     Build it under ``torch.device("meta")`` where only its sizes matter.
 
@@ -72,7 +72,7 @@ _BUILT = "a network of the families resnet, inception-v3, mobilenet-v2, vgg, ale
 
 
 def example_inputs(network: Network, batch: int = 1) -> tuple[Any, ...]:
-    """Return inputs that `build`'s module takes; under ``torch.device("meta")`` without memory."""
+    """Return example inputs for `build`'s module; under ``torch.device("meta")`` without memory."""
     torch = require("torch", "torch")
     if isinstance(network, ResNet | InceptionV3 | MobileNetV2 | Vgg | AlexNet):
         return (torch.zeros(batch, 3, network.image, network.image),)

@@ -24,7 +24,7 @@ _DROPOUT = 0.2  # before the classifier
 
 
 class LiteBlock(nn.Module):
-    """1x1 that widens, a convolution of each channel, 1x1 that narrows, beside a shortcut where shapes allow one."""
+    """Inverted residual block: 1x1 expansion, depthwise convolution, 1x1 projection, and a shortcut if shapes agree."""
 
     def __init__(self, channels: int, out: int, stride: int, expansion: int, kernel: int) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class LiteBlock(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """EfficientNet-Lite0: bytes become inputs as (value - 127) / 128.
+    """EfficientNet-Lite0 as a torch module; its inputs are (byte - 127) / 128.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 def renamed(published: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the published weights under our names: theirs begin with underscores, and count no batches everywhere."""
+    """Return the published weights under our parameter names, without underscores and batch counters."""
     weights = {name.replace("._", ".").removeprefix("_"): tensor for name, tensor in published.items()}
     for name in [name for name in weights if name.endswith(".running_mean")]:
         weights.setdefault(name.replace("running_mean", "num_batches_tracked"), torch.zeros((), dtype=torch.long))

@@ -1,4 +1,4 @@
-"""GNMT in torch: recurrent encoder and decoder with attention between them, wired as in MLPerf's reference."""
+"""GNMT in torch: LSTM encoder and decoder with attention between them, wired as in MLPerf's reference."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class TranslatorAttention(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width))
 
     def forward(self, asked: Tensor, encoded: Tensor) -> Tensor:
-        """(N, T, width) asked of (N, S, width) -> (N, T, width)."""
+        """Return the attention (N, T, width) of queries (N, T, width) to keys (N, S, width)."""
         pairs = self.query(asked)[:, :, None, :] + self.key(encoded)[:, None, :, :] + self.bias
         scores = torch.tanh(pairs) @ (self.score / self.score.norm() * self.scale)
         return functional.softmax(scores, -1) @ encoded
 
 
 class Translator(nn.Module):
-    """Encoder and decoder of `depth` layers each (Wu et al. 1609.08144, figure 1).
+    """Translator with encoder and decoder of `depth` LSTM layers each (Wu et al. 1609.08144, figure 1).
 
     Examples
     --------
@@ -49,7 +49,7 @@ class Translator(nn.Module):
         self.classifier = nn.Linear(width, vocabulary)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
-        """Tokens (N, S) and (N, T) -> logits (N, T, vocabulary)."""
+        """Return logits (N, T, vocabulary) of source tokens (N, S) and target tokens (N, T)."""
         x, _ = self.first(self.embedding(source))
         for number, layer in enumerate(self.encoder):
             y, _ = layer(x)

@@ -1,4 +1,4 @@
-"""Networks for images by name, with fresh weights, for a data set or any number of classes."""
+"""Image classifiers by name, with fresh weights, for a data set or any number of classes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ THOUSAND = 1000  # of ImageNet's challenge
 
 
 class _Net(NamedTuple):
-    """How a network is built from classes and image, and for which ones it was published."""
+    """Entry of the table of networks: its builder, and the classes and image size that it was published for."""
 
     build: Callable[[int, Shape], Any]
     classes: int
@@ -85,7 +85,7 @@ NETS: dict[str, _Net] = {
 
 
 def module(name: str, data: DataSet | None = None, *, classes: int | None = None, shape: Shape | None = None) -> Any:
-    """Return a network by its name (`torch.nn.Module`, fresh weights: call ``torch.manual_seed`` before).
+    """Return an image classifier by name (`torch.nn.Module`; fresh weights follow ``torch.manual_seed``).
 
     Parameters
     ----------

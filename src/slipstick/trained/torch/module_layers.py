@@ -1,4 +1,4 @@
-"""Layers of a torch module as number formats act on them: convolutions, dense layers, and the norms behind them."""
+"""Weighted layers of a torch module as number formats act on them, and the batch norms behind them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def module_layers(net: nn.Module, norms: Mapping[str, str]) -> tuple[WeightLayer, ...]:
-    """Return the convolutions and dense layers of a module, by their names in it, in its order.
+    """Return the convolutions and dense layers of a module by name, in the module's order.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def module_layers(net: nn.Module, norms: Mapping[str, str]) -> tuple[WeightLayer
 
 
 def norms_behind(net: nn.Module, shape: Shape) -> dict[str, str]:
-    """Return for each layer the batch norm that reads its output and nothing else; layers without are left out.
+    """Return by layer the batch norm that is the only reader of its output; other layers are left out.
 
     One black image is computed: which module reads which tensor is told by the tensors' identity.
 

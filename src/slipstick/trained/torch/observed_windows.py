@@ -1,4 +1,4 @@
-"""Inputs of a torch module's layers as windows: what each filter is multiplied with, drawn from some images."""
+"""Input windows of a torch module's layers, sampled from some images: the operands of each filter's products."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _POSITIONS = 12  # windows of an image and layer: neighbours are alike
 
 @dataclass(frozen=True, eq=False)
 class InputWindows(ObservedInputs):
-    """Windows of a layer's input [groups, n, k]: k weights of a filter, input channels last, as formats have them."""
+    """Sampled windows of a layer's input [groups, n, k]: n windows, k weights per filter, channels last."""
 
     windows: NDArray[np.float32]
 
     def outputs(self, weights: FloatArray) -> FloatArray:
-        """Return the sums of products of filters [filters, ...] with every window, [n, filters]."""
+        """Return the outputs [n, filters]: the sums of products of filters with every window."""
         groups, _, size = self.windows.shape
         rows = weights.reshape(groups, -1, size)
         products = self.windows.astype(np.float64) @ rows.transpose(0, 2, 1)
@@ -37,12 +37,12 @@ class InputWindows(ObservedInputs):
         return sums
 
     def mean_change(self, change: FloatArray) -> FloatArray:
-        """Return the mean over all windows of what each filter's sum gains, [filters]."""
+        """Return the mean over all windows of the change of each filter's output, [filters]."""
         mean: FloatArray = self.outputs(change).mean(axis=0)
         return mean
 
     def variance(self, change: FloatArray) -> FloatArray:
-        """Return the variance over all windows of what each filter's sum gains, [filters]."""
+        """Return the variance over all windows of the change of each filter's output, [filters]."""
         power: FloatArray = self.outputs(change).var(axis=0)
         return power
 
@@ -50,7 +50,7 @@ class InputWindows(ObservedInputs):
 def observe_windows(
     net: nn.Module, images: Images, normal: Normal, names: Iterable[str], *, positions: int = _POSITIONS, seed: int = 0
 ) -> dict[str, InputWindows]:
-    """Return windows of the inputs of the named convolutions and dense layers; the module is left as it was.
+    """Return input windows of the named convolutions and dense layers; the module is left unchanged.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def _windows(layer: Any, x: Tensor, positions: int, random: np.random.Generator)
 
 
 def _padding(layer: Any) -> list[int]:
-    """Return the padding of a convolution as torch's pad takes it: left, right, top, bottom."""
+    """Return the padding of a convolution in torch's order: left, right, top, bottom."""
     if layer.padding == "valid":
         return [0, 0, 0, 0]
     if layer.padding == "same":

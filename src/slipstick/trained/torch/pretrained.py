@@ -1,4 +1,4 @@
-"""Networks with published weights, from packages that carry them: found on disk, read, never imported."""
+"""Networks with published weights from installed packages: files are read, packages never imported."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LITE_NORMAL = Normal((127 / WHITE,) * 3, (128 / WHITE,) * 3)  # (value - 127) /
 
 
 def efficientnet_lite0(path: str | Path | None = None) -> tuple[Any, Normal]:
-    """Return EfficientNet-Lite0 trained on ImageNet, in evaluation mode, and how bytes become its inputs.
+    """Return EfficientNet-Lite0 trained on ImageNet, in evaluation mode, with its input normalisation.
 
     Parameters
     ----------

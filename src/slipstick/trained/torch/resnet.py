@@ -12,7 +12,7 @@ from slipstick.networks.graphs.resnet import EXPANSION, Block, Stem
 
 
 class _Basic(nn.Module):
-    """Two 3x3 convolutions beside a shortcut (He et al. 1512.03385, figure 5, left)."""
+    """Basic residual block: two 3x3 convolutions and a shortcut (He et al. 1512.03385, figure 5, left)."""
 
     def __init__(self, channels: int, width: int, stride: int) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class _Basic(nn.Module):
 
 
 class _Bottleneck(nn.Module):
-    """1x1, 3x3 (with the stride) and 1x1 beside a shortcut (He et al. 1512.03385, figure 5, right)."""
+    """Bottleneck block: 1x1, 3x3 (strided), 1x1 and a shortcut (He et al. 1512.03385, figure 5, right)."""
 
     def __init__(self, channels: int, width: int, stride: int) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ def resnet(
     classes: int = 1000,
     channels: int = 3,
 ) -> nn.Module:
-    """Return the residual network with so many blocks a stage: (2, 2, 2, 2) of ``basic`` is ResNet-18.
+    """Return a residual network with the given blocks per stage: (2, 2, 2, 2) of ``basic`` is ResNet-18.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def resnet(
 
 
 def small_resnet(depth: int, *, width: int = 16, classes: int = 10, channels: int = 3) -> nn.Module:
-    """Return the residual network for small images with `depth` = 6 n + 2 layers (He et al. 1512.03385, section 4.2).
+    """Return the CIFAR residual network with `depth` = 6 n + 2 layers (He et al. 1512.03385, section 4.2).
 
     Where the shape changes, the shortcut is a 1x1 convolution with a batch norm (option B of section 4.1). The paper's
     own for small images is option A, without weights: 2,752 parameters fewer.
@@ -110,7 +110,7 @@ def small_resnet(depth: int, *, width: int = 16, classes: int = 10, channels: in
 
 
 def _stages(blocks: Sequence[int], block: Block, width: int, classes: int) -> OrderedDict[str, nn.Module]:
-    """Return all behind the stem: each stage after the first halves the image and doubles the channels."""
+    """Return the stages behind the stem; each after the first halves the image and doubles the channels."""
     parts: OrderedDict[str, nn.Module] = OrderedDict()
     channels = width
     for stage, count in enumerate(blocks):
@@ -126,7 +126,7 @@ def _stages(blocks: Sequence[int], block: Block, width: int, classes: int) -> Or
 
 
 def _shortcut(channels: int, out: int, stride: int) -> nn.Sequential | None:
-    """Return the projection of a shortcut whose shape changes, or None for one that stays as it is."""
+    """Return the projection of a shortcut whose shape changes, or None for an identity."""
     if stride == 1 and channels == out:
         return None
     return nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))

@@ -1,4 +1,4 @@
-"""Weights of torch modules in safetensors files: tensors by name and text beside them, nothing that could run."""
+"""Weights of torch modules in safetensors files: named tensors and header texts, no executable content."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LENGTH = 8  # bytes of the header's length, at the start of a file
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> None:
-    """Write tensors by name, whole or not at all, with texts by key in the file's header."""
+    """Write named tensors to a safetensors file atomically, with texts by key in its header."""
     write_bytes(path, tensor_bytes(tensors, about))
 
 
@@ -71,7 +71,7 @@ def load_weights(net: nn.Module, path: str | Path) -> dict[str, str]:
 
 
 def fill(net: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
-    """Copy tensors into a module's parameters and buffers of the same names and shapes; there must be one for each.
+    """Copy tensors into a module's parameters and buffers; names and shapes must match one to one.
 
     A module built under ``torch.device("meta")`` takes memory only when all of them fit.
     """

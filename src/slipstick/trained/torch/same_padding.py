@@ -1,4 +1,4 @@
-"""Convolutions padded as TensorFlow pads them (SAME): weights that were trained there expect it."""
+"""Convolutions with TensorFlow's SAME padding, which weights trained in TensorFlow expect."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch.nn import functional
 
 
 class SameConv(nn.Conv2d):
-    """A convolution whose output has ceil(side / stride) pixels: of an odd padding the larger half comes behind."""
+    """Convolution with SAME padding: ceil(side / stride) outputs per side; the larger half of the padding is behind."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) -> (N, out, ceil(H / stride), ceil(W / stride))."""

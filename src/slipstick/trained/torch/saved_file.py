@@ -1,4 +1,4 @@
-"""A named network with its weights in one safetensors file: the header says how to build it and what its inputs are."""
+"""Named network with its weights in one safetensors file, whose header states architecture and input normalisation."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _LARGEST = 2**16  # classes, channels, or pixels of a side
 
 
 def save_net(net: Any, path: str | Path, name: str, data: DataSet, about: Mapping[str, object]) -> None:
-    """Write a network of the registry with its name, its data set's shape and normalisation, and `about`."""
+    """Write a network of the registry to a safetensors file with name, image shape, normalisation and `about`."""
     header = {"net": name, "data": data.name, "classes": len(data.classes), "shape": data.shape}
     header |= {"normal": asdict(data.normal), **about}
     write_bytes(path, _net_bytes(net, header))
 
 
 def load_net(path: str | Path) -> tuple[Any, Normal, dict[str, Any]]:
-    """Return a network that `save_net` or ``slipstick train --out`` wrote, in evaluation mode.
+    """Return the network of a file that `save_net` or ``slipstick train --out`` wrote, in evaluation mode.
 
     With it come how bytes become its inputs, and all that the header says: `net`, `data`, `accuracy` and more.
 
@@ -74,7 +74,7 @@ def _net_bytes(net: nn.Module, header: Mapping[str, object]) -> bytes:
 
 
 def _built(tensors: Mapping[str, Any], texts: Mapping[str, str], path: str) -> tuple[Any, Normal, dict[str, Any]]:
-    """Return the network that a header describes, filled with tensors, its normalisation and the header."""
+    """Return the network that a header describes, with its weights; its normalisation, and the header."""
     from slipstick.trained.torch.safetensors_weights import fill
 
     about: Any = parse_json(texts.get(_KEY, "null"), where=path)

@@ -1,4 +1,4 @@
-"""Small networks in torch: for microcontrollers, and for tests."""
+"""Small image and keyword networks in torch, for microcontrollers and tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from slipstick.trained.torch.same_padding import SameConv
 
 
 def mlp(classes: int, inputs: int, hidden: int = 64) -> nn.Module:
-    """Return two dense layers with a ReLU between them.
+    """Return a multilayer perceptron of two dense layers with a ReLU between them.
 
     Examples
     --------
@@ -23,7 +23,7 @@ def mlp(classes: int, inputs: int, hidden: int = 64) -> nn.Module:
 
 
 def tiny_conv(classes: int = 10, channels: int = 3, side: int = 32) -> nn.Module:
-    """Return the network of three 5x5 convolutions in which stochastic and analog arithmetic are studied.
+    """Return the small network of three 5x5 convolutions, used in studies of stochastic and analog arithmetic.
 
     After each: batch norm, ReLU, a mean of 2x2 and a clamp to 0 .. 1; the classifier is a convolution over what is left
     of the image. 89,440 weights for CIFAR-10, without the batch norms'. Source: the network of the published code for
@@ -46,7 +46,7 @@ def tiny_conv(classes: int = 10, channels: int = 3, side: int = 32) -> nn.Module
 
 
 def ds_cnn(classes: int = 12, channels: int = 1, width: int = 64) -> nn.Module:
-    """Return the keyword network of MLPerf Tiny: a 10x4 convolution and four separable ones.
+    """Return DS-CNN, MLPerf Tiny's keyword network: a 10x4 convolution and four depthwise separable ones.
 
     Its input is 49 x 10 cepstral coefficients, or any image. Source: Zhang et al. 1711.07128, table 8 (DS-CNN small);
     Banbury et al. 2106.07597 (its use; 24,908 numbers of which 1,152 are statistics).

@@ -1,4 +1,4 @@
-"""Tensors in the files of `torch.save`, read without running what such a file may ask to be run.
+"""Safe reader of tensors in files of `torch.save`: their pickle is interpreted, and nothing that it names is called.
 
 A .pth file is a program for Python's pickle machine. Here its operations are looked at as data: those that a dict of
 tensors is made of are followed, and whatever would call anything else is an error. Then come the tensors' bytes: behind
@@ -43,14 +43,14 @@ _BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeE
 
 @dataclass(frozen=True)
 class _Global:
-    """The name of a function or class: never looked up."""
+    """Name of a function or class in a pickle, never resolved."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class _Storage:
-    """Numbers that lie elsewhere in the file."""
+    """Reference to a storage of numbers elsewhere in the file."""
 
     dtype: torch.dtype
     key: str
@@ -59,7 +59,7 @@ class _Storage:
 
 @dataclass(frozen=True)
 class _View:
-    """A tensor: some numbers of a storage."""
+    """Tensor as a strided view of a storage."""
 
     storage: _Storage
     offset: int
@@ -119,7 +119,7 @@ def _zipped(raw: bytes) -> tuple[Any, Callable[[_Storage], bytes]]:
 
 
 def _sizes(tensors: Any) -> dict[str, int]:
-    """Return the bytes of every storage that a dict's tensors lie in."""
+    """Return the bytes of every storage that a state dict's tensors refer to."""
     return {view.storage.key: _bytes(view.storage) for view in tensors.values() if isinstance(view, _View)}
 
 
@@ -145,7 +145,7 @@ def _tensor(view: object, fetch: Callable[[_Storage], bytes]) -> Tensor:
 
 
 def _run(file: io.BytesIO) -> Any:
-    """Follow one program to its end and return what is left on its stack."""
+    """Return the object that a pickle program describes, interpreting it to its end."""
     stack: list[Any] = []
     memo: dict[int, Any] = {}
     start = file.tell()
@@ -172,7 +172,7 @@ _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 def _step(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> None:
-    """Do what one operation does, without calling what the file names."""
+    """Interpret one pickle operation, without calling what the file names."""
     if name in ("PROTO", "FRAME"):
         return
     if name in _PUSHES:
@@ -204,7 +204,7 @@ def _step(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> N
 
 
 def _marked(stack: list[Any]) -> list[Any]:
-    """Take what lies above the last mark off the stack, with the mark."""
+    """Pop the items above the last mark off the stack, with the mark."""
     place = next(place for place in range(len(stack) - 1, -1, -1) if stack[place] is _MARK)
     items = stack[place + 1 :]
     del stack[place:]
@@ -212,7 +212,7 @@ def _marked(stack: list[Any]) -> list[Any]:
 
 
 def _fill(name: str, stack: list[Any]) -> None:
-    """Put items into the list or dict below them; what a dict would have as attributes is dropped."""
+    """Put items into the list or dict below them; attributes of a dict are dropped."""
     if name == "BUILD":
         stack.pop()
         return
@@ -233,7 +233,7 @@ def _storage(about: Any) -> _Storage:
 
 
 def _called(function: Any, arguments: Any) -> Any:
-    """Return what the three functions would that a dict of tensors is made with."""
+    """Return the result of one of the three functions that a state dict's pickle may call."""
     name = function.name if isinstance(function, _Global) else type(function).__name__
     if name == "collections.OrderedDict" and arguments == ():
         return {}

@@ -1,4 +1,4 @@
-"""Torch modules as trained networks, whatever file they came in."""
+"""Torch modules as trained networks, from any kind of file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _FOREIGN = "came in no file: torch or safetensors writes a module"
 
 @dataclass(frozen=True)
 class ModuleFile:
-    """Kind of file that a module came in: its suffix, and what writes a module back into such a file's bytes.
+    """Kind of file that a module was read from: its suffix, and its writer.
 
     `to_bytes` is called with a module of the same structure and with notes for a header.
     """
@@ -65,11 +65,11 @@ class TorchNetwork(TrainedNetwork):
 
     @property
     def suffix(self) -> str:
-        """Suffix of the file that it came in, empty for a module of the caller's own."""
+        """File suffix of the module's file, empty for a module of the caller's own."""
         return self.file.suffix if self.file else ""
 
     def graph(self) -> ImportedGraph:
-        """Return the operator graph of one image, traced by torch.export.
+        """Return the operator graph for one image, traced by torch.export.
 
         Errors
         ------
@@ -101,33 +101,33 @@ class TorchNetwork(TrainedNetwork):
         return predict(self.module, images, self._inputs())
 
     def logits(self, images: Images) -> NDArray[np.float32]:
-        """Return logits [images, outputs] in fp32: those of `predict`."""
+        """Return logits [images, outputs] in fp32, the same as `predict`."""
         return self.predict(images)
 
     def calibration_images(self, images: Images) -> tuple[Images, Images]:
-        """Return up to 128 of the images to observe, and up to 40 of those to measure sensitivities on."""
+        """Return up to 128 images for observation, and up to 40 of them for sensitivities."""
         observed = images.some(_OBSERVED)
         return observed, observed.some(_PROBED)
 
     def observe(self, images: Images, names: Iterable[str] | None = None) -> dict[str, InputWindows]:
-        """Return windows of the inputs of the named layers."""
+        """Return the input windows of the named layers."""
         wanted = names if names is not None else [layer.name for layer in self._layers]
         return observe_windows(self.module, images, self._inputs(), wanted)
 
     def with_weights(self, weights: Values, biases: Values | None = None) -> TorchNetwork:
-        """Return a copy; a bias of a layer that has none goes, negative, into the mean of the batch norm behind it."""
+        """Return a copy with new weights; a bias for a layer without one is folded into the batch norm behind it."""
         module = deepcopy(self.module)
         put_weights(module, weights, biases or {}, self._norms if biases else {})
         return replace(self, module=module)
 
     def to_bytes(self, notes: Mapping[str, object] | None = None) -> bytes:
-        """Return the contents of a file of the kind that the module came in."""
+        """Return the contents of the network's file, in the file format that the module was read from."""
         if self.file is None:
             raise SlipstickError(_FOREIGN, path="out", value=self.name)
         return self.file.to_bytes(self.module, notes or {})
 
     def write(self, path: str | Path, notes: Mapping[str, object] | None = None) -> None:
-        """Write a file of the kind that the module came in."""
+        """Write the network in the file format that the module was read from."""
         write_bytes(path, self.to_bytes(notes))
 
     def _inputs(self) -> Normal:
@@ -138,5 +138,5 @@ class TorchNetwork(TrainedNetwork):
 
 
 def module_network(module: nn.Module) -> TorchNetwork:
-    """Return a copy of a caller's torch module as a network that came in no file."""
+    """Return a caller's torch module (copied) as a trained network without a file."""
     return TorchNetwork(type(module).__name__, deepcopy(module).eval())

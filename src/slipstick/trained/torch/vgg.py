@@ -1,4 +1,4 @@
-"""AlexNet and VGG in torch: one layer after the other, names as in torchvision, so that their weights load."""
+"""AlexNet and VGG in torch: plain stacks of layers, with torchvision's parameter names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _VGG_16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 51
 
 
 def vgg(stages: _Stages = _VGG_16, classes: int = 1000, channels: int = 3) -> nn.Module:
-    """Return a network of Simonyan & Zisserman (1409.1556), without batch norms.
+    """Return a VGG network (Simonyan & Zisserman, arXiv 1409.1556) without batch normalisation.
 
     Examples
     --------
@@ -31,7 +31,7 @@ def vgg(stages: _Stages = _VGG_16, classes: int = 1000, channels: int = 3) -> nn
 
 
 def small_vgg(stages: _Stages = _VGG_16, classes: int = 10, channels: int = 3) -> nn.Module:
-    """Return the same for images of 32 pixels: batch norms, and one dense layer behind the last pool.
+    """Return a VGG network for images of 32 pixels, with batch norms and a single dense layer.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def small_vgg(stages: _Stages = _VGG_16, classes: int = 10, channels: int = 3) -
 
 
 def alexnet(classes: int = 1000, channels: int = 3) -> nn.Module:
-    """Return AlexNet in one column. Source: Krizhevsky 1404.5997, section 2 (footnote); torchvision (alexnet).
+    """Return AlexNet for one device. Source: Krizhevsky 1404.5997, section 2 (footnote); torchvision (alexnet).
 
     Examples
     --------
@@ -63,7 +63,7 @@ def alexnet(classes: int = 1000, channels: int = 3) -> nn.Module:
 
 
 def _stages(stages: _Stages, channels: int, *, batch_norms: bool) -> list[nn.Module]:
-    """Return the convolutions and pools of every stage; with batch norms, pools round up.
+    """Return the convolutions and pools of every stage; with batch norms, pooled sizes are rounded up.
 
     An image of 28 pixels then ends as 1, not 0.
     """
