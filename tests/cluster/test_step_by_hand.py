@@ -301,6 +301,8 @@ def test_bytes_sent_are_those_of_the_algorithms() -> None:
     assert float(step.messages["data_parallel"][0]) == pytest.approx(2 * parameters * GRADIENT * 7 / 8)
     assert float(step.messages["expert_parallel"][0]) == float(step.messages["context_parallel"][0]) == 0.0
     assert float(step.sent[0]) == pytest.approx(sum(float(sent[0]) for sent in step.messages.values()))
+    whole = training_step(training(), Case(tp=4, pp=2).plans).messages["pipeline_parallel"]
+    assert float(whole[0]) == pytest.approx(2 * SEQUENCE * HIDDEN * ELEMENT * BATCH / 2)  # every rank sends all of it
     again = training_step(training(), Case(tp=4, recompute=2).plans).messages["tensor_parallel"]
     once = training_step(training(), Case(tp=4).plans).messages["tensor_parallel"]
     assert float(again[0]) == pytest.approx(1.5 * float(once[0]))  # the forward pass runs twice

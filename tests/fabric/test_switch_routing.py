@@ -342,6 +342,7 @@ def test_micro_switches_of_even_sizes(ports: int) -> None:
         (lambda: Fred(8, 3, "magic"), "switch.three"),
         (lambda: route(Fred(4), [Flow.of([0], [4])]), "flows.0.outputs"),
         (lambda: route(Fred(4), [Flow.of([], [1])]), "flows.0.inputs"),
+        (lambda: route(Fred(4), [Flow.of([0], [1]), Flow.of([-1, 2], [2])]), "flows.1.inputs"),
         (lambda: route(Fred(4), [Flow.of([0], [1]), Flow.of([0], [2])]), "flows.1.inputs"),
         (lambda: carry(Fred(8, 2), group_flows(FIGURE_7J), np.zeros((8, 1), np.int64)), "flows"),
         (lambda: Settings.unpack(Fred(4), b""), "bytes"),

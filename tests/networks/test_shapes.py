@@ -87,7 +87,7 @@ def test_absorbed_decode_reads_one_latent_for_all_heads() -> None:
     mla = Latent(heads=128, q_lora=1536, kv_lora=512, nope_dim=128, rope_dim=64, v_dim=128)
     scores = mla.scores(Phase.DECODE)
     assert (scores.heads, scores.kv_heads, scores.qk_dim, scores.v_dim) == (128, 1, 576, 512)
-    assert mla.cache_elements == 576
+    assert mla.cache().elements == 576
     assert mla.scores(Phase.PREFILL).qk_dim == 192
 
 

@@ -487,6 +487,21 @@ def test_a_list_schedule_takes_the_most_urgent_operator_first() -> None:
     assert schedule.status == "list schedule"
 
 
+def test_links_and_devices_are_free_from_the_beginning() -> None:
+    problem = chain(wire(2, 0.0))
+    problem = replace(
+        problem,
+        durations=np.array([[0, 0], [3, 3], [5, 5]]),
+        memory=np.array([2.0, 3.0, 3.0]),
+        capacity=np.array([2.0, 6.0]),
+    )
+    schedule = anneal(problem, 0.0)
+    assert schedule is not None
+    assert schedule.transfers[0].start == 0
+    assert schedule.start.tolist() == [0, 4, 7]
+    assert check(problem, schedule).makespan == brute.solve(problem).makespan == 12
+
+
 def test_a_first_fit_fills_one_device_after_the_other() -> None:
     problem = replace(chain(wire(2)), memory=np.array([3.0, 3.0, 4.0]), capacity=np.array([6.0, 4.0]))
     schedule = anneal(problem, 0.0)

@@ -7,6 +7,7 @@ from slipstick.core.device_kinds import Array
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import EXACT, Format
 from slipstick.formats.arithmetic import BitSerial, Exact
+from slipstick.formats.arithmetic.bit_serial import check_serial
 
 BITS = 8  # of an activation, and the most positions of a weight
 
@@ -36,12 +37,7 @@ def weight_steps(form: Format, array: Array) -> tuple[int, bool]:
     if form.arithmetic.name not in (EXACT, "bit_serial", arithmetic.name):
         message = f"{array.element} elements multiply by {arithmetic.name}"
         raise SlipstickError(message, path="plan.formats.layers", value=form.name, allowed=f"{encoding.name} alone")
-    if not encoding.whole_numbers:
-        allowed = "int2 to int8, swis, truncate, round, pool"
-        raise SlipstickError("not of whole numbers", path="plan.formats.layers", value=form.name, allowed=allowed)
-    if (encoding.serial_bits or 0) > BITS:
-        allowed = f"up to int{BITS}"
-        raise SlipstickError("wider than the array", path="plan.formats.layers", value=form.name, allowed=allowed)
+    check_serial(encoding, BITS, "the array", path="plan.formats.layers", value=form.name)
     arithmetic.check(encoding)
     steps = arithmetic.steps(encoding)
     return (BITS, False) if steps is None else (steps, True)

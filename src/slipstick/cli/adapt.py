@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from slipstick.cli.options import Inputs, Shown
+from slipstick.cli.options import PLAIN, Inputs, NetworkFile, Shown
 from slipstick.cli.output import progress_bar, put, say
 from slipstick.compress.adapt_options import CalibrationImages, Retraining, ShiftSchedule
 
@@ -20,6 +20,7 @@ def _flag(name: str) -> str:
     return "retrain" if name == "epochs" else name
 
 
+@Parameter(name="*")
 @dataclass(frozen=True)
 class _AdaptGroups:
     """Options of the verb, in its three groups."""
@@ -29,6 +30,7 @@ class _AdaptGroups:
     retraining: Annotated[Retraining, Parameter(name="*", name_transform=_flag)] = field(default_factory=Retraining)
 
 
+@Parameter(name="*")
 @dataclass(frozen=True)
 class _AdaptedFiles:
     """Files that the adapted network is written to."""
@@ -40,19 +42,19 @@ class _AdaptedFiles:
     "Write the network there with packed weights, as a safetensors container that slipstick measure opens."
 
 
-_GROUPS, _FILES, _INPUTS, _SHOWN = _AdaptGroups(), _AdaptedFiles(), Inputs(), Shown()
+_GROUPS, _FILES, _INPUTS = _AdaptGroups(), _AdaptedFiles(), Inputs()
 
 
 def adapt(
-    network: str,
+    network: NetworkFile,
     *,
     formats: Annotated[str, Parameter(name=("--formats", "--format"))],
     data: str,
     system: str | None = None,
-    files: Annotated[_AdaptedFiles, _Group] = _FILES,
-    groups: Annotated[_AdaptGroups, _Group] = _GROUPS,
+    files: _AdaptedFiles = _FILES,
+    groups: _AdaptGroups = _GROUPS,
     inputs: Inputs = _INPUTS,
-    shown: Shown = _SHOWN,
+    shown: Shown = PLAIN,
 ) -> None:
     """Compress a network's weights, and say what it costs in accuracy and saves in bytes.
 
@@ -60,9 +62,6 @@ def adapt(
 
     Parameters
     ----------
-    network
-        A .tflite file with 8-bit weights and activations; a .safetensors file that slipstick train --out wrote; an
-        .onnx file; a file that slipstick adapt --packed wrote; or efficientnet-lite0, with its published weights.
     formats
         Of the weights: swis:3, or by patterns, "swis:3;depthwise=int8" (conv, depthwise, pointwise, linear, first,
         last, or a layer's name with *). Several, "int4|swis:2|swis:3", are set side by side.

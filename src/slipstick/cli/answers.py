@@ -6,37 +6,28 @@ from typing import Annotated, Unpack
 
 from cyclopts import Parameter
 
-from slipstick.cli.options import Shown, options_of
+from slipstick.cli.options import PLAIN, PlanText, Shown, SystemName, WorkName, options_of
 from slipstick.cli.output import put, put_table
 from slipstick.engines.verb_options import EstimateOptions
 
-_PLAIN_SHOWN = Shown()
+_Details = Annotated[
+    bool, Parameter(help="Print the table of kernels as well (it is always in the JSON and the HTML).")
+]
+_Json = Annotated[bool, Parameter(help="Print JSON and nothing else.")]
 _KERNELS = "ops"
 
 
 @options_of(EstimateOptions)
 def estimate(
-    workload: str,
-    system: str,
+    workload: WorkName,
+    system: SystemName,
     *,
-    plan: str | None = None,
-    details: bool = False,
-    shown: Shown = _PLAIN_SHOWN,
+    plan: PlanText = None,
+    details: _Details = False,
+    shown: Shown = PLAIN,
     **options: Unpack[EstimateOptions],
 ) -> None:
-    """Print the time, memory, energy and money that a workload takes on a system.
-
-    Parameters
-    ----------
-    workload
-        A name (slipstick list workloads), or the path of a config.json.
-    system
-        A name (slipstick list systems), name:count, name@3nm+hbm4:count (slipstick list tech), or a YAML file.
-    plan
-        tp=8,pp=4,... Default: the fastest split of the devices that fits memory. On an array: formats=swis:3.
-    details
-        Print the table of kernels as well (it is always in the JSON and the HTML).
-    """
+    """Print the time, memory, energy and money that a workload takes on a system."""
     from slipstick.verbs.estimate import estimate as verb
 
     report = verb(workload, system, plan, **options)
@@ -48,7 +39,7 @@ def estimate(
 def compare(
     *answers: str,
     plan: Annotated[list[str], Parameter(name="--plan", show_default=False)] = [],  # noqa: B006  cyclopts copies it
-    shown: Shown = _PLAIN_SHOWN,
+    shown: Shown = PLAIN,
     **options: Unpack[EstimateOptions],
 ) -> None:
     """Put several answers side by side, with ratios to the first.
@@ -70,28 +61,17 @@ def compare(
 
 @options_of(EstimateOptions)
 def ops(
-    workload: str,
-    system: str | None = None,
+    workload: WorkName,
+    system: SystemName | None = None,
     *,
-    plan: str | None = None,
-    json: bool = False,
+    plan: PlanText = None,
+    json: _Json = False,
     **options: Unpack[EstimateOptions],
 ) -> None:
     """List every operation of a workload, forward and (in training) backward, with its sizes.
 
     With a system, these are the kernels that one device runs under the plan, with their times and bounds; without one,
     the operations of the whole network, undivided.
-
-    Parameters
-    ----------
-    workload
-        A name (slipstick list workloads), or the path of a config.json.
-    system
-        A name (slipstick list systems), name:count, name@3nm+hbm4:count (slipstick list tech), or a YAML file.
-    plan
-        tp=8,pp=4,... Default: the fastest split of the devices that fits memory. On an array: formats=swis:3.
-    json
-        Print JSON and nothing else.
     """
     from slipstick.verbs.ops import ops as verb
 

@@ -8,11 +8,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from slipstick.cli.options import Shown
+from slipstick.cli.options import PLAIN, Shown
 from slipstick.cli.output import progress_bar, put, say
 from slipstick.verbs.epochs import TrialCounts
 
 
+@Parameter(name="*")
 @dataclass(frozen=True)
 class _CurveFiles:
     """Files that the measured curve is written to."""
@@ -25,8 +26,7 @@ class _CurveFiles:
     "Write the picture to this SVG file."
 
 
-_Group = Parameter(name="*")
-_TRIALS, _FILES, _SHOWN = TrialCounts(), _CurveFiles(), Shown()
+_TRIALS, _FILES = TrialCounts(), _CurveFiles()
 
 
 def epochs(
@@ -36,9 +36,9 @@ def epochs(
     batches: str = "16..1024",
     target: float = 0.91,
     rates: str = "0.003,0.01,0.03,0.1,0.3",
-    trials: Annotated[TrialCounts, _Group] = _TRIALS,
-    files: Annotated[_CurveFiles, _Group] = _FILES,
-    shown: Shown = _SHOWN,
+    trials: Annotated[TrialCounts, Parameter(name="*")] = _TRIALS,
+    files: _CurveFiles = _FILES,
+    shown: Shown = PLAIN,
 ) -> None:
     """Train a small network at many batch sizes, and say how many epochs each takes to the target.
 

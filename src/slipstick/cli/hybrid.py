@@ -5,21 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Unpack
 
-from slipstick.cli.options import Shown, options_of
+from slipstick.cli.options import PLAIN, Shown, options_of
 from slipstick.cli.output import put, say
 from slipstick.engines.verb_options import HybridOptions
-
-_PLAIN_SHOWN = Shown()
 
 
 @options_of(HybridOptions)
 def hybrid(
-    workload: str,
-    system: str,
-    *,
-    plot: Path | None = None,
-    shown: Shown = _PLAIN_SHOWN,
-    **options: Unpack[HybridOptions],
+    workload: str, system: str, *, plot: Path | None = None, shown: Shown = PLAIN, **options: Unpack[HybridOptions]
 ) -> None:
     """Data parallelism alone against workers of several devices, in time to converge, over the number of devices.
 

@@ -19,9 +19,35 @@ from slipstick.core.value_ranges import numbers, whole_numbers
 if TYPE_CHECKING:
     from slipstick.datasets.images import Normal
 
-__all__ = ["Inputs", "Shown", "numbers", "options_of", "whole_numbers"]
+__all__ = [
+    "PLAIN", "DataSetName", "Inputs", "NetworkFile", "PlanText", "Shown", "SystemName", "WorkName", "numbers",
+    "options_of", "whole_numbers",
+]  # fmt: skip
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
+
+WorkName = Annotated[str, Parameter(help="A name (slipstick list workloads), or the path of a config.json.")]
+SystemName = Annotated[
+    str,
+    Parameter(
+        help="A name (slipstick list systems), name:count, name@3nm+hbm4:count (slipstick list tech), or a YAML file."
+    ),
+]
+NetworkFile = Annotated[
+    str,
+    Parameter(
+        help="A .tflite file with 8-bit weights and activations, which stays integers; a .safetensors file that "
+        "slipstick train --out wrote; an .onnx file; a file that slipstick adapt --packed wrote; or efficientnet-lite0 "
+        "with its published weights."
+    ),
+]
+DataSetName = Annotated[str, Parameter(help="A data set's name (digits, cifar10-jpeg, imagenet-sample, ...) or path.")]
+PlanText = Annotated[
+    str | None,
+    Parameter(
+        help="tp=8,pp=4,... Default: the fastest split of the devices that fits memory. On an array: formats=swis:3."
+    ),
+]
 
 
 @Parameter(name="*")
@@ -63,6 +89,9 @@ class Shown:
 
     html: Path | None = None
     "Also write one self-contained HTML file."
+
+
+PLAIN = Shown()
 
 
 def options_of(options: type[Any]) -> Callable[[_Command], _Command]:

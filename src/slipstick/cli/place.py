@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Annotated, Unpack
 
-from slipstick.cli.options import Shown, options_of
+from cyclopts import Parameter
+
+from slipstick.cli.options import PLAIN, Shown, WorkName, options_of
 from slipstick.cli.output import put
 from slipstick.engines.verb_options import PlaceOptions
 
-_PLAIN_SHOWN = Shown()
+_Formats = Annotated[str | None, Parameter(help="The formats. Default: matmul=fp16,activations=fp16.")]
+_System = Annotated[
+    str,
+    Parameter(help="A system with a topology, such as dgx1-v100:2 (its two best connected devices), or a YAML file."),
+]
 
 
 @options_of(PlaceOptions)
 def place(
-    workload: str,
-    system: str,
-    *,
-    plan: str | None = None,
-    shown: Shown = _PLAIN_SHOWN,
-    **options: Unpack[PlaceOptions],
+    workload: WorkName, system: _System, *, plan: _Formats = None, shown: Shown = PLAIN, **options: Unpack[PlaceOptions]
 ) -> None:
-    """Place a network's operators on a system's devices, as fast as can be, and say how far that is proved.
-
-    Parameters
-    ----------
-    workload
-        A name (slipstick list workloads), or the path of a config.json.
-    system
-        A system with a topology, such as dgx1-v100:2 (its two best connected devices), or a YAML file.
-    plan
-        The formats. Default: matmul=fp16,activations=fp16.
-    """
+    """Place a network's operators on a system's devices, as fast as can be, and say how far that is proved."""
     from slipstick.verbs.place import place as verb
 
     put(verb(workload, system, plan, **options), shown)

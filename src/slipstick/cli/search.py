@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Unpack
 
-from slipstick.cli.options import Shown, options_of
+from slipstick.cli.options import PLAIN, Shown, options_of
 from slipstick.cli.output import progress_bar, put, say
 from slipstick.exploration.search_options import SearchOptions
-
-_PLAIN_SHOWN = Shown()
 
 
 @options_of(SearchOptions)
@@ -19,7 +17,7 @@ def search(
     minimize: str = "time",
     subject_to: str = "",
     out: Path | None = None,
-    shown: Shown = _PLAIN_SHOWN,
+    shown: Shown = PLAIN,
     **options: Unpack[SearchOptions],
 ) -> None:
     """Try every plan and system of a space; print those that no other beats.

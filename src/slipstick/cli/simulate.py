@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Annotated, Unpack
 
-from slipstick.cli.options import Shown, options_of
+from cyclopts import Parameter
+
+from slipstick.cli.options import PLAIN, Shown, WorkName, options_of
 from slipstick.cli.output import put, put_table
 from slipstick.engines.verb_options import SimulateOptions
 
-_PLAIN_SHOWN = Shown()
+_System = Annotated[
+    str,
+    Parameter(
+        help="A system with a topology, such as wafer-mesh, wafer-fred-d or dgx1-v100; an array; or a YAML file."
+    ),
+]
+_Plan = Annotated[
+    str | None,
+    Parameter(
+        help="tp=2,pp=2,dp=5,microbatch=8,... Default: the fastest split of the nodes. On an array: formats=swis:3."
+    ),
+]
 _STRATEGIES = "strategies"
 
 
 @options_of(SimulateOptions)
 def simulate(
-    workload: str,
-    system: str,
-    *,
-    plan: str | None = None,
-    shown: Shown = _PLAIN_SHOWN,
-    **options: Unpack[SimulateOptions],
+    workload: WorkName, system: _System, *, plan: _Plan = None, shown: Shown = PLAIN, **options: Unpack[SimulateOptions]
 ) -> None:
     """Print the time of a training step on a system whose links are known, with all traffic on them in events.
 
     On a bit-serial array: its layers element by element and cycle by cycle, beside the closed form.
-
-    Parameters
-    ----------
-    workload
-        A name (slipstick list workloads), or the path of a config.json.
-    system
-        A system with a topology, such as wafer-mesh, wafer-fred-d or dgx1-v100; an array; or a YAML file.
-    plan
-        tp=2,pp=2,dp=5,microbatch=8,... Default: the fastest split of the nodes. On an array: formats=swis:3.
     """
     from slipstick.verbs.simulate import simulate as verb
 

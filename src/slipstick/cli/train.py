@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from slipstick.cli.options import Shown
+from slipstick.cli.options import PLAIN, Shown
 from slipstick.cli.output import progress_bar, put, say
 from slipstick.training.recipe import Recipe
 
@@ -26,6 +26,7 @@ else:  # the fields of Recipe without its checks: `train` makes them, and names 
     _RecipeOptions.__module__ = __name__  # where its annotations are looked up
 
 
+@Parameter(name="*")
 @dataclass(frozen=True)
 class _TrainingFiles:
     """Files that a training begins with, goes on from, and writes."""
@@ -40,19 +41,19 @@ class _TrainingFiles:
     "Write the weights there (.safetensors)."
 
 
-_Group = Parameter(name="*")
-_RECIPE, _FILES, _SHOWN = _RecipeOptions(), _TrainingFiles(), Shown()
+_RECIPE = _RecipeOptions()
+_FILES = _TrainingFiles()
 
 
 def train(
     network: str,
     *,
     data: str = "digits",
-    recipe: Annotated[_RecipeOptions, _Group] = _RECIPE,
-    files: Annotated[_TrainingFiles, _Group] = _FILES,
+    recipe: Annotated[_RecipeOptions, Parameter(name="*")] = _RECIPE,
+    files: _TrainingFiles = _FILES,
     size: int | None = None,
     threads: int | None = None,
-    shown: Shown = _SHOWN,
+    shown: Shown = PLAIN,
 ) -> None:
     """Train a network on a data set and say how many of the test images it gets right.
 

@@ -6,7 +6,7 @@ import json as json_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slipstick.cli.options import Shown
+from slipstick.cli.options import PLAIN, Shown
 from slipstick.cli.output import progress_bar, say, show
 
 if TYPE_CHECKING:
@@ -14,10 +14,8 @@ if TYPE_CHECKING:
     from slipstick.report.published import Validation
     from slipstick.report.report import Report
 
-_PLAIN_SHOWN = Shown()
 
-
-def validate(*suites: str, data: Path | None = None, rows: int = 10, shown: Shown = _PLAIN_SHOWN) -> None:
+def validate(*suites: str, data: Path | None = None, rows: int = 10, shown: Shown = PLAIN) -> None:
     """Put published or measured figures beside ours: errors by source, and the worst rows.
 
     Parameters

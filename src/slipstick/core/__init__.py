@@ -1,1 +1,1 @@
-"""The vocabulary: Workload x System x Plan -> Report. Imports nothing else of ours."""
+"""The nouns of slipstick, Workload x System x Plan -> Report; imports no other package of slipstick."""

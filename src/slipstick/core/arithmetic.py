@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """Smooth stand-in for training: forward the format's values, backward the derivative of a smooth function.
+    """Smooth stand-in for training: forward the format's values, backward the gradient of a smooth function.
 
     ``straight-through``: the derivative is 1 from `low` to `high` and 0 outside; None: no bound, because the scale
     follows the tensor. Source: Bengio et al., arXiv 1308.3432.
@@ -40,7 +40,7 @@ class Cost:
 
 
 class Arithmetic(ABC):
-    """Computation of products. Concrete arithmetics are frozen dataclasses and final.
+    """Computation of matrix products in a number format. Concrete arithmetics are frozen dataclasses and final.
 
     When each member is called, in order: `check` once, when a `Format` joins it to an encoding; `cost`, `steps` and
     `cycles` in every estimate; `stand_in` when training attaches a format to a layer, for every backward pass;
@@ -67,7 +67,7 @@ class Arithmetic(ABC):
 
     @abstractmethod
     def check(self, encoding: Encoding) -> None:
-        """Raise SlipstickError, naming encodings that would do, unless weights of this encoding can be multiplied."""
+        """Raise SlipstickError, naming encodings that are supported, unless it multiplies weights of this encoding."""
 
     @abstractmethod
     def matmul(self, inputs: Encoded, weights: Encoded) -> Float32Array:
@@ -80,7 +80,7 @@ class Arithmetic(ABC):
 
     @abstractmethod
     def stand_in(self, encoding: Encoding) -> StandIn:
-        """Return the smooth stand-in that carries the gradient through products with weights of this encoding."""
+        """Return the smooth stand-in by which gradients pass through products with weights of this encoding."""
 
     @abstractmethod
     def cost(self, encoding: Encoding) -> Cost:
@@ -95,4 +95,4 @@ class Arithmetic(ABC):
 
     @abstractmethod
     def cycles(self, steps: ArrayLike) -> IntArray:
-        """Return the cycles in which one multiplier takes weights of so many steps, of the shape of `steps`."""
+        """Return the cycles that one multiplier spends on weights of `steps` steps, of the shape of `steps`."""

@@ -1,4 +1,4 @@
-"""Array types by element: one definition for all signatures."""
+"""Types of numpy arrays by element type, shared by all signatures."""
 
 from __future__ import annotations
 

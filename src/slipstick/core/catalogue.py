@@ -98,7 +98,7 @@ class Catalogue(Generic[S]):
         self._place, self._loaded, self._plugins = place, dict[str, S](), plugins
 
     def names(self) -> list[str]:
-        """Return every name: files sorted, entries of a file in its order; those of installed packages behind them.
+        """Return the names of all entries: sorted by file, then in the file's order; those of plug-ins come last.
 
         Errors
         ------
@@ -108,15 +108,15 @@ class Catalogue(Generic[S]):
         return [*self._own_names, *self._installed]
 
     def aliases(self) -> dict[str, str]:
-        """Return every alias with the name it stands for, those of installed packages left out."""
+        """Return a mapping from each alias to the name of its entry, aliases of installed packages left out."""
         return dict(self._aliases)
 
     def files(self) -> list[Traversable]:
-        """Return the files that the entries are read from."""
+        """Return the paths of the files that the entries are read from."""
         return list(self._files.values())
 
     def items(self) -> Iterator[tuple[str, S]]:
-        """Yield every name with its spec."""
+        """Yield the name and the spec of every entry."""
         for name in self.names():
             yield name, self._load(name)
 
@@ -179,7 +179,7 @@ class Catalogue(Generic[S]):
 
     @cached_property
     def _rows(self) -> dict[str, tuple[str, _Data]]:
-        """Return the file and the fields of every entry of files that hold many, what holds for all merged below."""
+        """Return file and fields of each entry of multi-entry files, the file's common fields merged in as defaults."""
         rows: dict[str, tuple[str, _Data]] = {}
         for stem, file in self._files.items():
             data = entry_data(file)
@@ -201,7 +201,7 @@ class Catalogue(Generic[S]):
 
     @property
     def _installed(self) -> dict[str, PluginEntry]:
-        """Return the entries that other packages add, by name; those of packages that do not load are left out."""
+        """Return the entries that other packages add, by name; packages that fail to load are left out."""
         return {name: entry for _, entries in working(self._plugins, self._plugged) for name, entry in entries.items()}
 
     def _plugged(self, plugin: Plugin) -> dict[str, PluginEntry]:
@@ -247,7 +247,7 @@ class Catalogue(Generic[S]):
         return self._loaded[name]
 
     def _own(self, name: str) -> _Data:
-        """Return the fields of an entry of the catalogue as its file has them."""
+        """Return the fields of an entry as its file states them, before its bases are merged."""
         if name not in self._own_names:
             return self._installed[name].fields()
         return self._rows[name][1] if self._many else entry_data(self._files[name])
@@ -262,7 +262,7 @@ class Catalogue(Generic[S]):
         return validate(self.kind, merged, where=where)
 
     def _inherit(self, data: _Data, chain: tuple[str, ...], folder: Path | None) -> tuple[_Data, dict[str, str]]:
-        """Return the data with its bases merged below, and the source of every leaf that has its own."""
+        """Return the data merged over its bases, and the source of every leaf that has its own."""
         sources: dict[str, str] = {}
         plain = _strip(data, "", sources)
         sources.update(_as_sources(plain.pop("sources", None)))
@@ -291,7 +291,7 @@ class Catalogue(Generic[S]):
 
 
 def is_file_name(spec: str | Path) -> bool:
-    """Tell whether text names a file rather than an entry of a catalogue.
+    """Return whether a text is the name of a file rather than of a catalogue entry.
 
     Examples
     --------
@@ -302,12 +302,12 @@ def is_file_name(spec: str | Path) -> bool:
 
 
 def _letters(name: str) -> str:
-    """Return a name without blanks, in small letters: what two spellings of it have in common."""
+    """Return a name in lower case without blanks, by which spellings are compared."""
     return "".join(name.split()).casefold()
 
 
 def _aliases_in(file: Traversable) -> list[str]:
-    """Return the aliases of a file of one entry; only that line is parsed."""
+    """Return the aliases of a single-entry file; only the line of the aliases is parsed."""
     match = _ALIASES.search(entry_text(file))
     aliases = parse_yaml(match[0], where=str(file))["aliases"] if match else None
     return [str(alias) for alias in aliases] if isinstance(aliases, list) else []
@@ -342,7 +342,7 @@ def _merge(below: _Data, above: _Data) -> _Data:
 
 
 def _same_kind(below: Mapping[str, Any], above: Mapping[str, Any]) -> bool:
-    """Tell whether a group adds to the base's: of another `kind`, such as another device, it replaces it."""
+    """Return whether a group is merged with the base's; a group of another `kind` (another device) replaces it."""
     return "kind" not in above or above["kind"] == below.get("kind", above["kind"])
 
 

@@ -1,4 +1,4 @@
-"""Price of a collective: a closed form, a fabric's links or a measured table that gives its time."""
+"""Price of a collective: its time by a closed form, by the links of a fabric, or by a measured table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class CollectivePrice(Protocol):
-    """Price of collectives on groups of devices: the abstract noun, which a closed form or a fabric implements."""
+    """Price [s] of a collective among a group of devices; a closed form or a fabric implements it."""
 
     def __call__(self, op: str, size: float, ranks: int, stride: int) -> float:
         """Return seconds of `op` among `ranks` devices that are `stride` apart in rank order.

@@ -1,4 +1,4 @@
-"""Device: what computes in a System. One abstract noun, and the registry of its kinds, which `kind:` tells apart.
+"""Device: what computes in a System. The abstract class, and the registry of its kinds, selected by `kind:`.
 
 A new kind of hardware is one class in a folder of its own; nothing here changes:
 
@@ -31,7 +31,7 @@ _GROUP = "slipstick.devices"  # of entry points
 
 
 class Surroundings(Protocol):
-    """Parts of a System that a device may need, as `Device.check` sees them: its memories, by name."""
+    """Parts of a System that `Device.check` reads: its memories by name."""
 
     @property
     def memory(self) -> Mapping[str, object]:
@@ -43,7 +43,7 @@ class Surroundings(Protocol):
 
 
 class Device(Spec):
-    """The abstract computing device of a System; each concrete kind gives `kind` one literal value as its default.
+    """Abstract computing device of a System; a concrete kind declares one literal value as the default of `kind`.
 
     When a system is loaded, `kind` is looked up among the registered kinds, the fields are validated by that class, and
     `check` is asked once, after everything else of the system is known.
@@ -52,7 +52,7 @@ class Device(Spec):
     kind: str = Field(description="Kind of device, which says what other fields there are: accelerator, array, ...")
 
     def check(self, system: Surroundings) -> Iterator[str]:
-        """Yield a message for each part that this kind of device misses in its system; none by default."""
+        """Yield an error message per part that this kind of device needs and its system lacks; none by default."""
         yield from ()
 
     def rate_of(self, number_format: str) -> float | None:
@@ -100,7 +100,7 @@ def _kind_of(device: type[Device]) -> str:
 
 
 def _plugged(plugin: Plugin) -> type[Device]:
-    """Return the class of devices that a plug-in names."""
+    """Return the class of devices that the entry point of a plug-in names."""
     device = plugin.value
     if not (isinstance(device, type) and issubclass(device, Device)):
         raise plugin.error("loads to no kind of device", "a subclass of slipstick.core.device.Device")
@@ -110,7 +110,7 @@ def _plugged(plugin: Plugin) -> type[Device]:
 
 
 def _of_its_kind(data: object) -> object:
-    """Return the device that a mapping describes, validated by the class that its `kind` names."""
+    """Return the device that a mapping describes, validated by the class registered for its `kind`."""
     if not isinstance(data, Mapping):
         return data  # a Device, or something that pydantic refuses
     kind = data.get("kind")
@@ -132,12 +132,12 @@ def _no_such_kind(kind: object) -> PydanticCustomError:
 
 
 def _nested(device: type[Device] | None, errors: Sequence[Any], message: str) -> PydanticCustomError:
-    """Return the error of a device as `explain` reads it: pydantic's errors of a class, or our own."""
+    """Return the error of a device in the form that `explain` reads, from pydantic's errors or from our own."""
     return PydanticCustomError(NESTED, "{message}", {"kind": device, "errors": errors, "message": message})
 
 
 class _UnionSchema:
-    """JSON schema of a device: one of the registered kinds, told apart by ``kind``."""
+    """JSON schema of a device: the union of all registered kinds, discriminated by ``kind``."""
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Return the union of the schemas of all kinds, those of installed packages included."""

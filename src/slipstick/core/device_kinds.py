@@ -41,7 +41,7 @@ class Accelerator(Device):
 
 @register_device
 class Array(Device):
-    """A systolic array of processing elements, each with lanes that take in a group of weights.
+    """A systolic array of processing elements, each with several lanes, which take a group of weights together.
 
     Dataflows are explained in `slipstick.array.systolic`, elements in `slipstick.formats.arithmetic.bit_serial`.
     """
@@ -62,7 +62,7 @@ class Array(Device):
     )
 
     def check(self, system: Surroundings) -> Iterator[str]:
-        """Yield a message where memories are missing: an array has one for each operand, and a larger main memory."""
+        """Yield an error message unless the array has a memory per operand and a larger main memory."""
         absent = [name for name in SRAMS if name not in system.memory]
         if absent:
             yield f"an array needs a memory for each of its operands: {', '.join(absent)} missing"

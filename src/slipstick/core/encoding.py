@@ -11,7 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from slipstick.core.errors import SlipstickError
 
@@ -49,7 +49,7 @@ class Encoded:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Operand:
-    """A matrix [rows, k] as a multiplier takes it: its elements, and the scale of each block of them.
+    """Matrix [rows, k] as a multiplier reads it: its elements, and the scale of each block of elements.
 
     `elements` are int64 for encodings of whole numbers, float64 for others; `scales` [1 or rows, blocks] multiply
     `block` consecutive elements of a row each, or all of a row where `block` is 0; None: there are no scales.
@@ -79,7 +79,18 @@ class Encoding(ABC):
         ENCODINGS.register(FormatFamily("ternary", Ternary, {"threshold": number}, examples=("ternary",)))
 
     `slipstick.testing.encoding_suite` has the truths that every encoding passes.
+
+    Attributes
+    ----------
+    whole_numbers : whether values are whole numbers times a scale, so that `integers` answers.
+    keeps_scales : whether `recode` answers: codes of an integer network can be replaced while their scales stay.
+    chooses_positions : whether every group of `group` weights chooses bit positions of its own, which an element must
+        be told.
     """
+
+    whole_numbers: ClassVar[bool] = False
+    keeps_scales: ClassVar[bool] = False
+    chooses_positions: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -89,7 +100,7 @@ class Encoding(ABC):
     @property
     @abstractmethod
     def bits_per_element(self) -> float:
-        """Bits of an element of a large tensor: block scales included, scales of whole rows and tensors vanishing."""
+        """Bits per element of a large tensor, scales of blocks included, scales of rows and of the tensor neglected."""
 
     @abstractmethod
     def storage_bytes(self, shape: tuple[int, ...]) -> int:
@@ -97,11 +108,11 @@ class Encoding(ABC):
 
     @abstractmethod
     def side_layout(self, shape: tuple[int, ...]) -> SideLayout:
-        """Return data type and shape of every side array of a tensor of this shape, by name."""
+        """Return the data type and shape of every side array (such as scales) of a tensor of this shape, by name."""
 
     @abstractmethod
     def encode(self, values: ArrayLike, side: NamedArrays | None = None) -> Encoded:
-        """Represent finite values.
+        """Return the tensor that stores finite values in this encoding.
 
         Parameters
         ----------
@@ -115,11 +126,11 @@ class Encoding(ABC):
 
     @abstractmethod
     def decode(self, encoded: Encoded) -> Float32Array:
-        """Return the values that an encoded tensor stands for, of its shape."""
+        """Return the values of an encoded tensor, in its shape."""
 
     @abstractmethod
     def operand(self, encoded: Encoded) -> Operand:
-        """Return an encoded matrix [rows, k] as a multiplier takes it: elements and scales.
+        """Return an encoded matrix [rows, k] as a multiplier reads it: elements and scales.
 
         Errors
         ------
@@ -128,66 +139,51 @@ class Encoding(ABC):
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """Least and largest value that can be stored; None: a scale follows the tensor, nothing is clipped."""
+        """Least and largest value that can be stored; None if a scale adapts to the tensor and nothing is clipped."""
         return None
 
     @property
     def multiplier_bits(self) -> int:
-        """Bits of an element (of a float: of its significand) in a parallel multiplier: energy goes by the square."""
+        """Bits of an element (of a float: its significand) in a parallel multiplier; energy grows as their square."""
         return 8
 
     @property
     def vector(self) -> int:
-        """Consecutive elements that one code stands for; more than 1: a zero among others need not stay zero."""
+        """Number of consecutive elements that share one code; above 1, a single zero may become non-zero."""
         return 1
 
     @property
-    def whole_numbers(self) -> bool:
-        """Whether values are whole numbers times a scale, so that `integers` answers."""
-        return False
-
-    @property
-    def keeps_scales(self) -> bool:
-        """Whether `recode` answers: codes of an integer network can be replaced while their scales stay."""
-        return False
-
-    @property
     def max_shifts(self) -> int | None:
-        """Most shifts (bit positions of a magnitude) that a schedule may give a filter; None: takes no schedule."""
+        """Most shifts (bit positions of a magnitude) that a schedule may give a filter; None: cannot be scheduled."""
         return None
 
     @property
     def weight_shifts(self) -> int | None:
-        """Shifts (bit positions of a magnitude) of every weight without a schedule; None: weights have none."""
+        """Shifts (bit positions of a magnitude) per weight without a schedule; None: weights have no shifts."""
         return None
 
     @property
     def serial_bits(self) -> int | None:
-        """Bits of one weight that a bit-serial multiplier steps through; None: all 8 bits of a decoded one."""
+        """Bits per weight that a bit-serial multiplier steps through; None: all 8 bits of a decoded weight."""
         return None
 
     @property
     def group(self) -> int:
-        """Consecutive weights of a filter that are stored as one record; 1: each has its own."""
+        """Number of consecutive weights of a filter that are stored as one record; 1: a record per weight."""
         return 1
 
     @property
-    def chooses_positions(self) -> bool:
-        """Whether every group of `group` weights chooses bit positions of its own, which an element must be told."""
-        return False
-
-    @property
     def per_filter(self) -> Encoding:
-        """The same encoding with a scale of each filter, as integer files have them; itself where it has no choice."""
+        """The same encoding with one scale per filter, as integer files have; itself if it has no such choice."""
         return self
 
     @property
     def shared_bytes(self) -> int:
-        """Bytes that all layers of a network share (a pool's vectors), within `storage_bytes`; 0: nothing is shared."""
+        """Bytes, within `storage_bytes`, that all layers of a network share (a pool's vectors); 0: none are shared."""
         return 0
 
     def shared_side(self, tensors: Sequence[ArrayLike]) -> NamedArrays:
-        """Return the side arrays that layers with these weights share, fitted to all of them; empty: nothing.
+        """Return the side arrays that layers with these weights share, fitted to all of them; empty if none.
 
         Parameters
         ----------
@@ -198,7 +194,7 @@ class Encoding(ABC):
     def takes(
         self, shape: tuple[int, ...], *, depthwise: bool = False, first: bool = False, last: bool = False
     ) -> bool:
-        """Tell whether a layer with weights [filters, ..., channels] is to be stored so; False: it stays int8.
+        """Return whether a layer with weights [filters, ..., channels] is stored in this encoding; else it stays int8.
 
         Parameters
         ----------
@@ -207,7 +203,7 @@ class Encoding(ABC):
         return True
 
     def alternatives(self, shapes: Sequence[tuple[int, ...]]) -> Sequence[Encoding]:
-        """Return encodings of other sizes that may stand in for this one under a budget of bytes, itself among them.
+        """Return encodings of other sizes that may replace this one under a budget of bytes, itself included.
 
         Parameters
         ----------
@@ -224,7 +220,7 @@ class Encoding(ABC):
         return float(math.prod(shape))
 
     def integers(self, encoded: Encoded) -> IntArray:
-        """Return the whole numbers that scales multiply, of the tensor's shape, zero points subtracted.
+        """Return the whole numbers that the scales multiply, in the tensor's shape, zero points subtracted.
 
         Errors
         ------
@@ -233,7 +229,7 @@ class Encoding(ABC):
         raise SlipstickError("not of whole numbers", path="format", value=self.name)
 
     def recode(self, codes: ArrayLike, side: NamedArrays | None = None) -> IntArray:
-        """Return the whole numbers that remain of codes [filters, ...] of int8 in this encoding, their scales kept.
+        """Return int8 codes [filters, ...] rounded to whole numbers of this encoding, under the same scales.
 
         Parameters
         ----------
@@ -248,17 +244,17 @@ class Encoding(ABC):
         raise SlipstickError("keeps no whole numbers at given scales", path="format", value=self.name)
 
     def check(self, encoded: Encoded) -> None:
-        """Raise SlipstickError unless codes and side arrays have the sizes that the shape asks for."""
+        """Raise SlipstickError unless codes and side arrays have the sizes that the tensor's shape requires."""
         check_side(encoded, self.side_layout(encoded.shape))
         check_bytes(encoded, self.storage_bytes(encoded.shape))
 
     def round(self, values: ArrayLike) -> Float32Array:
-        """Return values rounded to the nearest ones that the encoding has: ``decode(encode(values))``."""
+        """Return values rounded to the nearest values of the encoding: ``decode(encode(values))``."""
         return self.decode(self.encode(values))
 
 
 def check_side(encoded: Encoded, layout: SideLayout) -> None:
-    """Raise SlipstickError unless the side arrays are exactly those of the layout, of their types and shapes."""
+    """Raise SlipstickError unless the side arrays have exactly the names, types and shapes of the layout."""
     arrays = {name: (str(array.dtype), array.shape) for name, array in encoded.side.items()}
     if arrays != dict(layout):
         allowed = ", ".join(f"{name} {kind}{list(shape)}" for name, (kind, shape) in layout.items()) or "none"

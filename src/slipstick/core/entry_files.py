@@ -21,7 +21,7 @@ _ALLOWED = "a package or folder with YAML files, or a mapping of names to fields
 
 
 def yaml_files(folder: Traversable) -> dict[str, Traversable]:
-    """Return the YAML files of a folder by their stems, sorted; a single file is itself. No file is opened."""
+    """Return the YAML files of a folder by stem, sorted, or the single file that `folder` is; no file is opened."""
     files = [folder] if folder.is_file() else list(folder.iterdir())
     return dict(sorted((file.name.removesuffix(_SUFFIX), file) for file in files if file.name.endswith(_SUFFIX)))
 
@@ -52,18 +52,18 @@ class PluginEntry:
     source: Traversable | Mapping[str, Any]
 
     def fields(self) -> _Data:
-        """Return the fields as the file or the mapping has them."""
+        """Return the fields of the entry, as its file or mapping states them."""
         return dict(self.source) if isinstance(self.source, Mapping) else entry_data(self.source)
 
     @property
     def folder(self) -> Path | None:
-        """Folder to which a relative ``base`` refers; None for entries that are no plain files."""
+        """Folder to which a relative ``base`` refers; None for an entry that is not a plain file."""
         return self.source.parent if isinstance(self.source, Path) else None
 
 
 @cache
 def plugin_entries(plugin: Plugin) -> dict[str, PluginEntry]:
-    """Return the entries that a plug-in adds, by name: the mapping's keys, or the stems of its YAML files.
+    """Return the entries of a plug-in by name, which is a key of its mapping or the stem of its YAML file.
 
     Errors
     ------

@@ -1,4 +1,4 @@
-"""Errors for the user: the field's path, the value given, what is allowed, the nearest name."""
+"""Errors for the user: the field's path, the value given, the allowed values, the nearest name."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class SlipstickError(Exception):
 
 
 class SpecErrors(SlipstickError):
-    """Errors of one file or one plan, all at once, a line each."""
+    """All errors of one file or one plan, raised together, one per line."""
 
     def __init__(self, errors: list[SlipstickError], *, where: str = "") -> None:
         self.errors = errors
@@ -64,7 +64,7 @@ class SpecErrors(SlipstickError):
 
 
 def _nearest_name(given: str, names: Iterable[str]) -> str | None:
-    """Return the nearest of `names` to `given`, or None when nothing is near.
+    """Return the one of `names` that is spelt most like `given`, or None if none is similar.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Translation of pydantic's errors into one error a field: dotted path, value given, and what is allowed.
+"""Translation of pydantic's errors into one error per field: dotted path, value given, allowed values.
 
 pydantic reports a union once for each of its members and calls them by internal names (``constrained-int``); a user
 wants one line that says "a whole number from 1, or auto".
@@ -23,7 +23,7 @@ _OUT_OF_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_e
 
 
 def explain(kind: type[BaseModel], items: Sequence[Any], root: str = "") -> list[SlipstickError]:
-    """Return one error for each field of `kind` that pydantic complains about, in its order.
+    """Return one error per field of `kind` that pydantic rejects, in pydantic's order.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def explain(kind: type[BaseModel], items: Sequence[Any], root: str = "") -> list
 
 
 def _errors(path: str, annotation: Any, items: list[Any]) -> list[SlipstickError]:
-    """Return the error of one field; of a field whose class is told by its own data, the errors of that class."""
+    """Return the error of one field; for a field whose class its own data select, the errors of that class."""
     if items[0]["type"] != NESTED:
         return [_error(path, annotation, items)]
     kind, errors = items[0]["ctx"]["kind"], items[0]["ctx"]["errors"]
@@ -51,7 +51,7 @@ def _errors(path: str, annotation: Any, items: list[Any]) -> list[SlipstickError
 
 
 def _accepted_values(annotation: Any) -> str:
-    """Return in words the values that a field of this type accepts.
+    """Return a description in words of the values that a field of this type accepts.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def _locate(kind: Any, location: tuple[Any, ...]) -> tuple[list[str], Any]:
 
 
 def _inside(annotation: Any, part: Any) -> Any:
-    """Return the annotation of what `part` names in a value of type `annotation`, or None if it names nothing."""
+    """Return the type annotation of the part `part` of a value of type `annotation`, or None if there is none."""
     for member in _bare_members(annotation):
         origin = get_origin(member)
         if isinstance(member, type) and issubclass(member, BaseModel):
@@ -181,7 +181,7 @@ def _error(path: str, annotation: Any, items: list[Any]) -> SlipstickError:
 
 
 def _choices(annotation: Any) -> list[str]:
-    """Return the names to choose from, if the field takes nothing but names: then the nearest can be told."""
+    """Return the allowed names of a field that accepts only names, from which the nearest can be suggested."""
     members = _bare_members(annotation)
     if len(members) == 1 and get_origin(members[0]) is Literal:
         return [str(choice) for choice in get_args(members[0])]

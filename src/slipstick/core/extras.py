@@ -1,4 +1,4 @@
-"""Optional dependencies: imported when they are first needed, with the cure where one is missing."""
+"""Optional dependencies, imported on first use; the error for a missing one says how to install it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Untrusted files, parsed and never executed: sizes bounded, duplicate keys refused, nothing half written."""
+"""Untrusted files, parsed and never executed: sizes bounded, duplicate keys refused, writes atomic."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ def read_bytes(path: str | Path, *, limit: int = _MAX_FILE_BYTES) -> bytes:
 
 
 def load_json(path: str | Path, *, limit: int = _MAX_FILE_BYTES) -> Any:
-    """Return the content of a JSON file, parsed as `parse_json` does."""
+    """Return the content of a JSON file, with the errors of `parse_json`."""
     return parse_json(read_text(path, limit=limit), where=str(path))
 
 
 def parse_json(text: str, *, where: str = "") -> Any:
-    """Parse JSON text; duplicate keys, NaN, numbers beyond a float and deep nesting are errors.
+    """Return the content of JSON text; duplicate keys, NaN, numbers beyond a float and deep nesting are errors.
 
     Examples
     --------
@@ -101,12 +101,12 @@ def parse_json(text: str, *, where: str = "") -> Any:
 
 
 def load_yaml(path: str | Path) -> Any:
-    """Parse a YAML file with the safe loader: YAML 1.2 floats (1e9), no duplicate keys, no aliases (no bombs)."""
+    """Return the content of a YAML file, by the safe loader: YAML 1.2 floats (1e9), no duplicate keys, no aliases."""
     return parse_yaml(read_text(path), where=str(path))
 
 
 def load_fields(path: str | Path) -> dict[str, Any]:
-    """Return the mapping of fields that a user's YAML file holds, or JSON where the name ends so.
+    """Return the mapping of fields in a user's YAML file, or JSON file if its name ends in ``.json``.
 
     Errors
     ------
@@ -119,7 +119,7 @@ def load_fields(path: str | Path) -> dict[str, Any]:
 
 
 def parse_yaml(text: str, *, where: str = "") -> Any:
-    """Parse YAML text as `load_yaml` does; `where` names it in errors.
+    """Return the content of YAML text, as `load_yaml` does; `where` is the text's name in errors.
 
     Examples
     --------
@@ -142,12 +142,12 @@ def parse_yaml(text: str, *, where: str = "") -> Any:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a file whole or not at all, as UTF-8."""
+    """Write a text file atomically, in UTF-8."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write a file whole or not at all: to a temporary file in the same folder, then renamed."""
+    """Write a file atomically: to a temporary file in the same folder, which is then renamed."""
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -189,7 +189,7 @@ def _finite(text: str) -> float:
 
 
 def _check_events(text: str, where: str) -> None:
-    """Refuse what makes YAML dangerous before anything is built: aliases (bombs), tags (objects), deep nesting."""
+    """Raise an error for dangerous YAML before anything is built: aliases (bombs), tags (objects), deep nesting."""
     import yaml
 
     depth = 0
@@ -222,7 +222,7 @@ _FLOAT = re.compile(r"^[-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?$")
 
 @functools.cache
 def _strict_loader() -> Any:
-    """Build a CSafeLoader that refuses duplicate keys and resolves plain values as YAML 1.2 does."""
+    """Return a CSafeLoader class that refuses duplicate keys and resolves plain values as YAML 1.2 does."""
     import yaml
 
     class StrictLoader(yaml.CSafeLoader):

@@ -40,15 +40,15 @@ class Format:
 
     @property
     def stand_in(self) -> StandIn:
-        """Smooth stand-in of the arithmetic, which carries the gradient in training."""
+        """Smooth stand-in of the arithmetic, by which gradients pass through it in training."""
         return self.arithmetic.stand_in(self.encoding)
 
     def matmul(self, inputs: Encoded, weights: Encoded) -> Float32Array:
-        """Return the product of inputs [m, k] by weights [n, k], [m, n], as the arithmetic gives it."""
+        """Return the product [m, n] of inputs [m, k] by weights [n, k], with the rounding of the arithmetic."""
         return self.arithmetic.matmul(inputs, weights)
 
     def operations(self, shape: tuple[int, ...], positions: int = 1) -> float:
-        """Return the arithmetic operations of a layer with weights [filters, ...] at so many output positions.
+        """Return the arithmetic operations of a layer with weights [filters, ...] at `positions` output positions.
 
         A multiply-accumulate counts as many as the cycles of one multiplier that it takes: 1 with exact arithmetic, one
         for each shift or bit with bit-serial arithmetic.

@@ -1,4 +1,4 @@
-"""Layer: its cost in training, as the seconds and bytes of one microbatch; the input of fabrics."""
+"""Layer: its training cost as seconds and bytes per microbatch, the input of fabric simulations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Layer:
-    """Cost of one layer for one microbatch, undivided: the time on one device, and the bytes that it would send.
+    """Cost of one unsharded layer for one microbatch: time on one device [s], and bytes sent to a next layer elsewhere.
 
     `forward` and `backward` in s; `weights` and `gradients` in bytes; `output` bytes of the activations that the next
     layer reads; `reduces` all-reduces of `output` under tensor parallelism, in each direction: Megatron's two (Shoeybi
@@ -25,5 +25,5 @@ class Layer:
 
     @property
     def gradient_bytes(self) -> float:
-        """Number of bytes of the gradients."""
+        """Number of bytes of the layer's weight gradients."""
         return self.weights if self.gradients is None else self.gradients

@@ -1,4 +1,4 @@
-"""Lazy public names of a package: a module is imported when one of its names is first asked for."""
+"""Lazy public names of a package: a module is imported when one of its names is first used."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return the `__getattr__` of a package whose public names are imported when they are first asked for.
+    """Return the `__getattr__` of a package whose public names are imported on first use.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Pareto front of points that no other point beats in everything, and the knee of the front."""
+"""Pareto front of points (those that no other point dominates), and its knee."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from slipstick.core.arrays import FloatArray
 
 
 def pareto(costs: FloatArray) -> NDArray[np.int64]:
-    """Return the rows of [points, objectives] that no other row beats: no greater in any column, smaller in one.
+    """Return the rows of [points, objectives] that no other row dominates: no greater in any column, smaller in one.
 
     Of equal rows the first one stays; rows come back sorted by the first column.
 
@@ -32,7 +32,7 @@ def pareto(costs: FloatArray) -> NDArray[np.int64]:
 
 
 def knee(costs: FloatArray) -> int:
-    """Return the row nearest to the best of every column, each column scaled from its best (0) to its worst (1).
+    """Return the row nearest to the best value of all columns, each column scaled from its best (0) to its worst (1).
 
     Examples
     --------

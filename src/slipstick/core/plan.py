@@ -1,4 +1,4 @@
-"""Plan: how the workload runs on the system. Every group of fields answers one question."""
+"""Plan: how the workload runs on the system, as groups of fields such as `parallel`, `offload` and `serving`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Schedule = Literal["1f1b", "gpipe"]
 
 
 class Parallel(Spec):
-    """Division of the work over devices, in Megatron's terms. ``auto`` is resolved by the verb."""
+    """Degrees of parallelism by which devices share the work, in Megatron's terms; the verb resolves ``auto``."""
 
     dp: Degree = Field("auto", description="Data parallelism: replicas; auto: all devices that other degrees leave")
     tp: Degree = Field(1, description="Tensor parallelism: devices that share each layer's matrices")
@@ -40,7 +40,7 @@ class Parallel(Spec):
 
 
 class Collectives(Spec):
-    """Messages among devices: their patterns, their tiers, and the computation that hides them."""
+    """Options of collective communication: algorithms, network tiers, and overlap with computation."""
 
     tp_pattern: Literal["all_reduce", "p2p_rs_ag", "rs_ag"] = Field(
         "all_reduce", description="Collectives of tensor parallelism; sp implies rs_ag"
@@ -63,7 +63,7 @@ class Collectives(Spec):
 
 
 class Offload(Spec):
-    """Tensors that live in the host's memory and cross the host link every step."""
+    """Tensors that are kept in host memory and cross the host link every step."""
 
     weights: bool = Field(False, description="Weights in the host's memory")
     activations: bool = Field(False, description="Activations in the host's memory")
@@ -71,7 +71,7 @@ class Offload(Spec):
 
 
 class Formats(Spec):
-    """Number formats by the tensors' roles. A name of the registry, such as ``bf16``, ``fp8`` or ``int8``."""
+    """Number format of each kind of tensor: a name of the registry, such as ``bf16``, ``fp8`` or ``int8``."""
 
     matmul: str = Field("bf16", description="Format of the operands of matrix products")
     weights: str = Field("auto", description="Format of stored weights; auto: as matmul, in training as activations")
@@ -85,7 +85,7 @@ class Formats(Spec):
 
 
 class Kernels(Spec):
-    """Implementations of operations in the software."""
+    """Software implementations of operations, such as fused or unfused attention."""
 
     attention: Literal["flash", "unfused"] = Field("flash", description="Implementation of attention")
     fused: bool = Field(True, description="Elementwise chains (bias + dropout + add, SwiGLU, rotary) as one kernel")
@@ -95,7 +95,7 @@ class Kernels(Spec):
 
 
 class Serving(Spec):
-    """Sharing of the devices by requests in inference."""
+    """Options of inference serving: how requests share the devices."""
 
     chunk: int | None = Field(None, gt=0, description="Prompt tokens of one step (chunked prefill); null: all")
     draft_tokens: int = Field(0, ge=0, description="Tokens proposed a step by speculative decoding")
@@ -107,7 +107,7 @@ class Serving(Spec):
 
 
 class Plan(Spec):
-    """How: parallel, collectives, offload, formats, kernels, serving.
+    """Plan of execution: its groups are parallel, collectives, offload, formats, kernels and serving.
 
     Examples
     --------
@@ -154,7 +154,7 @@ class Plan(Spec):
 
 @dataclass(frozen=True, slots=True)
 class PlanField:
-    """One field of a plan: its group, short key and dotted path, default, allowed values, and what it sets."""
+    """One field of a plan: group, short key, dotted path, default, allowed values, and what it sets."""
 
     group: str
     key: str
@@ -177,7 +177,7 @@ _GROUPS: dict[str, type[Spec]] = {
 
 @functools.cache
 def short_keys() -> Mapping[str, str]:
-    """Return every short key of a plan with its dotted path: ``{"tp": "parallel.tp", ...}``."""
+    """Return the dotted path of every short key of a plan: ``{"tp": "parallel.tp", ...}``."""
     return {field.key: field.path for field in plan_fields()}
 
 
@@ -205,7 +205,7 @@ def _plan_field(group: str, name: str, info: FieldInfo) -> PlanField:
 
 
 def _choices(annotation: Any) -> list[str]:
-    """Return what a field takes, from its type: the words of a Literal, or the name of a type."""
+    """Return the allowed values of a field in words: those of a Literal, or the name of its type."""
     names = {int: "whole number", float: "number", str: "text", type(None): "null"}
     if annotation is bool:
         return ["true", "false"]
@@ -219,7 +219,7 @@ def _choices(annotation: Any) -> list[str]:
 
 
 def plan_pairs(text: str, example: str = "tp=8,pp=4") -> dict[str, str]:
-    """Return ``key=value,...`` by key; pieces behind `formats` that are no field of the plan belong to its value.
+    """Return the values of ``key=value,...`` by key; pieces after `formats` that are no plan field belong to its value.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ def plan_pairs(text: str, example: str = "tp=8,pp=4") -> dict[str, str]:
 
 
 def _place(data: dict[str, Any], key: str, value: object) -> None:
-    """Put one field, by its short key or dotted path, or a group's dict, where a Plan's data has it."""
+    """Put one field (short key or dotted path), or a mapping of a group's fields, into the nested data of a Plan."""
     if key in _GROUPS and isinstance(value, dict):
         data.setdefault(key, {}).update(value)
         return

@@ -26,19 +26,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Plugin:
-    """Entry point of an installed package; its module is imported when `value` is first asked for."""
+    """Entry point of an installed package; its module is imported when `value` is first read."""
 
     entry: EntryPoint
 
     @property
     def package(self) -> str:
-        """Name and version of the distribution that brings it, as pip knows them."""
+        """Name and version of the distribution that provides the plug-in, as pip shows them."""
         distribution = getattr(self.entry, "dist", None)
         return f"{distribution.name} {distribution.version}" if distribution else "an unknown package"
 
     @cached_property
     def value(self) -> Any:
-        """Object that the entry point names.
+        """Object to which the entry point refers, imported on first use.
 
         Errors
         ------
@@ -50,7 +50,7 @@ class Plugin:
             raise self.error(f"does not load ({type(error).__name__}: {error})") from error
 
     def error(self, message: str, allowed: str = "") -> SlipstickError:
-        """Return the error of a plug-in: its package, entry point and group, and what would be allowed there."""
+        """Return the error about a plug-in: its package, entry point and group, and the values allowed there."""
         return SlipstickError(
             f"the entry point {self.entry.name} of {self.entry.group} {message}; mend or uninstall the package",
             path=self.package, value=self.entry.value, allowed=allowed or None,
@@ -74,7 +74,7 @@ def installed_plugins(group: str) -> tuple[Plugin, ...]:
 
 
 def working(group: str, load: Callable[[Plugin], T]) -> Iterator[tuple[Plugin, T]]:
-    """Yield every plug-in of a group that loads, with what `load` makes of it; the broken ones are left out."""
+    """Yield the plug-ins of a group that load, each with the result of `load`; broken ones are left out."""
     for plugin in installed_plugins(group):
         try:
             member = load(plugin)

@@ -1,4 +1,4 @@
-"""Question: a workload on a system under a plan, with every default filled in. What the engines are given."""
+"""Question: a workload on a system under a plan, with every default filled in; the input of every engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slipstick.core.workload import Workload
 
 @dataclass(frozen=True)
 class Question:
-    """A workload on a system under a plan, as a verb puts it to an engine.
+    """A workload on a system under a plan, as a verb passes it to an engine.
 
     `chosen` names the fields that the user left open and who filled them ("default", "checkpoint"); `options` are the
     verb's own inputs beside the three nouns, such as the efficiency of `simulate`, and stand in the Report's inputs.
@@ -26,7 +26,7 @@ class Question:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def with_plan(self, plan: Plan) -> Question:
-        """Return the same question under another plan, such as the one in which an engine filled in ``auto``."""
+        """Return the same question under another plan, such as one in which an engine has resolved ``auto``."""
         return replace(self, plan=plan)
 
     def inputs(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Base class of every noun that a user writes down, and the way from a dict and overrides to that noun."""
+"""Base class of all user-written descriptions, with their construction from dicts and overrides."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ S = TypeVar("S", bound=Spec)
 
 
 def validate(kind: type[S], data: object, *, where: str = "", root: str = "") -> S:
-    """Return a `kind` built from a dict; all errors of the dict at once, each with its dotted path.
+    """Return an instance of `kind` built from a dict; all errors are raised together, each with its dotted path.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def override(spec: S, changes: Mapping[str, object], *, root: str = "") -> S:
 
 
 def leaves(spec: Spec) -> dict[str, Any]:
-    """Return every leaf of `spec` by its dotted path, as `--set` takes it."""
+    """Return every leaf value of `spec` by its dotted path, as `--set` accepts it."""
     by_path: dict[str, Any] = {}
     _walk(spec, "", by_path)
     return by_path
@@ -71,7 +71,7 @@ def _walk(node: object, path: str, by_path: dict[str, Any]) -> None:
 
 
 def _children(node: object) -> dict[str, Any]:
-    """Return the children of `node` in a dotted path: fields, keys, and places (0, 1, ...) among several specs."""
+    """Return the children of `node` by their part of a dotted path: fields, keys, or indices of a list of specs."""
     if isinstance(node, Spec):
         return {name: getattr(node, name) for name in type(node).model_fields}
     if isinstance(node, tuple) and any(isinstance(item, Spec) for item in node):
@@ -80,7 +80,7 @@ def _children(node: object) -> dict[str, Any]:
 
 
 def _replaced(node: Any, keys: list[str], value: object, path: str) -> Any:
-    """Return `node` with one leaf replaced; every model on the way is validated again, in its own type."""
+    """Return a copy of `node` with one leaf replaced; every model on its path is validated again, in its own type."""
     children = _children(node)
     if keys[0] not in children:
         raise SlipstickError(f"no {keys[0]!r} here", path=path, value=keys[0], allowed=list(children))

@@ -1,4 +1,4 @@
-"""Sweep: the vectorised form of an engine, which answers many plans of one question in one call."""
+"""Sweep: the vectorised form of an engine, which evaluates many plans of one question in one call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slipstick.core.question import Question
 
 @dataclass(frozen=True)
 class Sweep:
-    """The vectorised form of an engine: a row of the table of engines names one as ``module:NAME``.
+    """The vectorised form of an engine; an entry of the table of engines names it as ``module:NAME``.
 
     `search` looks it up once. It is used where it gives every figure that is asked for and `accepts` every value of the
     space's plans; everywhere else each point is a Report of its own.

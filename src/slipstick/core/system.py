@@ -1,4 +1,4 @@
-"""System: what computes the workload. A device and its memories, how many there are, and their network."""
+"""System: the machine that runs a workload: a kind of device with its memories, their number, and their network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ D = TypeVar("D", bound=Device)
 
 
 class Memory(Spec):
-    """One level of memory of one device."""
+    """One level of the memory hierarchy of one device: capacity [B] and bandwidth [B/s]."""
 
     capacity: units.Bytes = Field(description="Bytes that it holds")
     bandwidth: units.BytesPerSecond | None = Field(
@@ -29,7 +29,7 @@ class Memory(Spec):
 
 
 class Tier(Spec):
-    """One level of the network: the devices that it joins, and one device's share of it."""
+    """One level of the network: the number of devices that it joins, and its bandwidth per device."""
 
     technology: str = Field(description="Kind of link, whose measured latencies are in data/collectives")
     domain: int | None = Field(
@@ -40,7 +40,7 @@ class Tier(Spec):
 
 
 class Calibration(Spec):
-    """Calibration from measured rows: rates reached, over those that the model takes from its constants."""
+    """Calibration factors fitted to measurements: reached rates over the rates that the model assumes."""
 
     matmul: float = Field(default=1.0, gt=0, description="Ratio of the matrix units' rate")
     memory: float = Field(default=1.0, gt=0, description="Ratio of the main memory's bandwidth")
@@ -49,7 +49,7 @@ class Calibration(Spec):
 
 
 class System(Spec):
-    """A machine: `devices` equal devices joined by `network`, the innermost tier first. What is unknown is None.
+    """A machine: `devices` equal devices joined by `network`, the innermost tier first; an unknown value is None.
 
     Examples
     --------
@@ -122,7 +122,7 @@ class System(Spec):
         return self
 
     def device_as(self, kind: type[D]) -> D:
-        """Return the device as one of a kind, such as `Accelerator`, typed so that its fields can be read.
+        """Return the device if it is of a kind such as `Accelerator`, typed so that its fields can be read.
 
         Errors
         ------
@@ -144,7 +144,7 @@ class System(Spec):
 
     @property
     def main_memory(self) -> Memory:
-        """The device's largest memory: where weights live."""
+        """The device's largest memory, which holds the weights."""
         return max(self.memory.values(), key=lambda memory: memory.capacity)
 
     @property
@@ -157,5 +157,5 @@ class System(Spec):
         return self.model_copy(update={"devices": devices})
 
     def source_of(self, path: str) -> str:
-        """Return the source of the number at a dotted path: its own, or the system's."""
+        """Return the source of the number at a dotted path: its own, or else that of the whole system."""
         return self.sources.get(path, self.source)

@@ -14,7 +14,7 @@ NODE_KINDS = ("npu", "switch", "io")
 
 @dataclass(frozen=True, eq=False)
 class Topology:
-    """A directed graph: `nodes` joined by links, a two-way cable being two of them.
+    """A directed graph of `nodes` and links; a two-way cable is two links.
 
     `kinds` has one of ``npu`` (computes), ``switch`` (forwards) and ``io`` (a controller at the edge) a node;
     `source` and `target` are node indices a link, `bandwidth` is in byte/s, `latency` in s. `reduces` tells which nodes
@@ -71,5 +71,5 @@ class Topology:
 
     @property
     def npus(self) -> NDArray[np.int64]:
-        """Indices of the nodes that compute, in order: a collective's rank r is ``npus[r]``."""
+        """Indices of the compute nodes, in order: rank r of a collective is node ``npus[r]``."""
         return np.flatnonzero(np.array(self.kinds) == "npu")

@@ -55,7 +55,7 @@ _MAX_LENGTH = 100  # characters of a quantity
 
 
 def _factor(symbol: str) -> tuple[str, float]:
-    """Return (dimension, SI value) of one prefixed unit symbol, or raise KeyError."""
+    """Return (dimension, SI value) of one prefixed unit symbol; KeyError for an unknown one."""
     if symbol in _SYMBOLS:
         return _SYMBOLS[symbol]
     for prefixes in (_BINARY, _DECIMAL):
@@ -129,7 +129,7 @@ def _finite(number: float, given: object) -> float:
 
 
 def format_quantity(value: float, unit: str) -> str:
-    """Return an SI float as text with the prefix that reads best; no other place turns quantities into text.
+    """Return an SI float as text with the most readable prefix; all quantities in texts come from here.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def format_quantity(value: float, unit: str) -> str:
 
 
 def _grouped(value: float) -> str:
-    """Four digits: 123,500 rather than 1.235e+05, as far as that reads well."""
+    """Return a number as text of four digits, with thousands separators rather than an exponent where readable."""
     return f"{float(f'{value:.4g}'):,.0f}" if 1e4 <= abs(value) < 1e8 else f"{value:,.4g}"
 
 
@@ -173,7 +173,7 @@ def _with_prefix(value: float, unit: str, prefixes: dict[str, float]) -> str:
 
 
 def stated(unit: str) -> Any:
-    """Return the type of a quantity that stays in the unit it is stated in: years, USD/kWh; as ``Annotated`` metadata.
+    """Return the Annotated type of a quantity that keeps its stated unit (years, USD/kWh) instead of SI.
 
     Examples
     --------

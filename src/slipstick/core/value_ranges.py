@@ -37,7 +37,7 @@ def values_of(value: Any, path: str) -> tuple[Any, ...]:
 
 
 def range_values(text: str, path: str) -> tuple[Any, ...]:
-    """Return the values of ``low..high`` (doubling) or ``low..high+step``, each with the unit behind the range."""
+    """Return the values of ``low..high`` (doubling) or ``low..high+step``, each with the unit after the range."""
     match = _RANGE.fullmatch(text)
     if match is None:
         raise SlipstickError("not a range", path=path, value=text, allowed="such as 1..64, 1..10+3 or 2..8 TB/s")
@@ -79,7 +79,7 @@ def whole_numbers(values: str | Sequence[int], path: str) -> list[int]:
 
 
 def numbers(values: str | Sequence[float], path: str) -> list[float]:
-    """Return numbers: ``0.01,0.1``, or the numbers themselves."""
+    """Return the numbers in a text such as ``0.01,0.1``, or those of a sequence as they are."""
     try:
         return [float(value) for value in _listed(values, path)]
     except ValueError:

@@ -1,3 +1,3 @@
-"""The version of slipstick: it stands in every report, and in the hash of its inputs."""
+"""The version of slipstick, which is part of every report and of the hash of its inputs."""
 
 __version__ = "0.1.0"

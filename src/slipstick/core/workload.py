@@ -28,7 +28,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Op:
-    """One operation of a workload, whole (before any Plan divides it).
+    """One operation of a workload, unsharded: its sizes before a Plan divides it.
 
     `kind` is ``matmul``, ``attention``, ``norm``, ``elementwise``, ``embedding``, ``softmax`` or ``router``; in graphs
     of operations also ``conv``, ``batchnorm``, ``pool``, ``reduction``, ``concat``, ``copy``, ``lstm``, ``chain`` or
@@ -56,7 +56,7 @@ class Op:
 
 
 class Network(Spec, ABC):
-    """A neural network as sizes, without weights: the abstract noun that a Workload runs.
+    """A neural network described by its sizes, without weights: the abstract class that a Workload runs.
 
     Whoever asks about a network asks for one of its abilities, never for its class. In the order of an estimate:
     `kind` and `phases` say which engine answers; `default_sizes` fills what the user left open; `stored_format` is the
@@ -79,7 +79,7 @@ class Network(Spec, ABC):
 
     @classmethod
     def of(cls, network: Network) -> Self:
-        """Return `network`, which a cost model needs to be of this kind.
+        """Return `network` if it is of this kind, which a cost model needs; SlipstickError if it is not.
 
         Errors
         ------
@@ -113,7 +113,7 @@ class Network(Spec, ABC):
 
     @abstractmethod
     def default_sizes(self, phase: Phase, devices: int, microbatch: int = 1) -> dict[str, int]:
-        """Return the fields `batch`, `sequence` and `output` of a Workload for a user who gives none.
+        """Return the default `batch`, `sequence` and `output` of a Workload of this network.
 
         Parameters
         ----------
@@ -123,7 +123,7 @@ class Network(Spec, ABC):
 
     @abstractmethod
     def sample_bytes(self, sequence: int) -> float:
-        """Return the bytes of one training sample as a data loader sends it."""
+        """Return the bytes of one training sample as loaded from storage."""
 
     @abstractmethod
     def ops(self, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
@@ -138,7 +138,7 @@ class Network(Spec, ABC):
 
     @abstractmethod
     def unrolled_ops(self, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
-        """Return `ops` as an operator graph: every layer by itself, with its edges."""
+        """Return the operator graph of a forward pass: the operations of `ops` with every layer separate, and edges."""
 
 
 class Workload(Spec):
@@ -164,17 +164,17 @@ class Workload(Spec):
 
     @property
     def ops(self) -> list[Op]:
-        """Operations of one forward pass (in decode, of one step at the middle of the output)."""
+        """Operations of one forward pass (in decode, of the step at the middle of the output)."""
         return self.network.ops(self.phase, self.batch, *self._lengths)
 
     @property
     def operator_graph(self) -> list[Op]:
-        """Operations of one forward pass with every layer by itself and its edges: what a placement divides."""
+        """Operator graph of one forward pass, every layer separate, with its edges: the input of a placement."""
         return self.network.unrolled_ops(self.phase, self.batch, *self._lengths)
 
     @property
     def _lengths(self) -> tuple[int, int]:
-        """New tokens of a sequence, and the tokens that attention sees."""
+        """Numbers of new tokens per sequence and of tokens that attention reads."""
         if self.phase is Phase.DECODE:
             return 1, self.sequence + (self.output + 1) // 2
         return self.sequence, self.sequence

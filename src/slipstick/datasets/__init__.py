@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from slipstick.core.lazy import lazy_names
 
-_PUBLIC = {
-    "DataSet": "images",
-    "Images": "images",
-    "Normal": "images",
-    "data_set": "find_dataset",
-    "names": "find_dataset",
-}
+_PUBLIC = dict.fromkeys(("DataSet", "Images", "Normal"), "images") | dict.fromkeys(
+    ("data_set", "names"), "find_dataset"
+)
 
 __all__ = sorted(_PUBLIC)
 __getattr__ = lazy_names(__name__, _PUBLIC)

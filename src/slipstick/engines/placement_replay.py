@@ -9,7 +9,6 @@ import numpy as np
 
 if TYPE_CHECKING:
     from slipstick.core.topology import Topology
-    from slipstick.fabric.tasks import Dag
     from slipstick.placement.problem import Problem
     from slipstick.placement.schedule import PlacementSchedule
 
@@ -27,18 +26,6 @@ def replay(
     `seconds`, edges carry their `sent` bytes, and links their own time for them.
     """
     from slipstick.fabric.flows import run
-
-    return float(run(_tasks(problem, schedule, seconds, sent, topology), topology).time)
-
-
-def _tasks(
-    problem: Problem,
-    schedule: PlacementSchedule,
-    seconds: Mapping[str, float],
-    sent: Mapping[tuple[str, str], float],
-    topology: Topology,
-) -> Dag:
-    """Return operators, then two tasks a transfer: the links' time, and the latency, which keeps no link busy."""
     from slipstick.fabric.tasks import Dag
     from slipstick.placement.orders import precedence
 
@@ -47,10 +34,10 @@ def _tasks(
     operators, hops = len(problem.names), len(moves)
     latency = [float(topology.latency[way].sum()) for way in links]
     sizes = [sent[problem.names[a], problem.names[b]] for a, b in (problem.edges[edge] for edge, _, _ in moves)]
-    count = operators + 2 * hops
+    count = operators + 2 * hops  # a transfer is two tasks: the links' time, and the latency, which keeps no link busy
     lengths = np.concatenate([np.zeros(operators, np.int64), [len(way) for way in links], np.zeros(hops, np.int64)])
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Dag(
+    tasks = Dag(
         size=np.concatenate([np.zeros(operators), sizes, np.zeros(hops)]),
         seconds=np.concatenate([[seconds[name] for name in problem.names], np.zeros(hops), latency]),
         lane=np.full(count, -1),
@@ -62,6 +49,7 @@ def _tasks(
         weight=np.ones(int(starts[-1])),
         edges=np.array(waits, np.int64).reshape(-1, 2),
     )
+    return float(run(tasks, topology).time)
 
 
 def _number(name: str, topology: Topology) -> int:

@@ -214,12 +214,6 @@ def rows_table() -> Table:
     return Table.of(dict.fromkeys(columns, ""), [_row(engine) for engine in engines()])
 
 
-def engine_fields(verb: str) -> list[tuple[str, str, str, str]] | None:
-    """Return the engines of a verb: module and function, device with networks and phases; None for an unknown verb."""
-    rows = [_row(engine) for engine in engines() if engine.verb == verb]
-    return [(row[-1], "; ".join(filter(None, row[1:-1])), "", "") for row in rows] or None
-
-
 def _row(engine: Engine) -> tuple[str, ...]:
     more = [*engine.options, *(["needs a topology"] if engine.needs_topology else [])]
     more += [f"at most {engine.max_devices} device{'s' * (engine.max_devices > 1)}"] if engine.max_devices else []

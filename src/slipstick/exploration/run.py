@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -32,14 +32,21 @@ _TRIALS = 2000  # of a larger space
 _OF_EVERY_POINT = ("phase", "batch", "sequence", "output")  # options that belong to the question, not to the run
 
 
+class _Aim(NamedTuple):
+    """Aim of a search: the points to ask, the objectives, and the conditions to keep."""
+
+    task: Task
+    objectives: tuple[Objective, ...]
+    constraint: Constraint
+
+
 def search_systems(
     workload: WorkloadSpec,
     systems: Sequence[str | Space],
-    minimize: str | Sequence[str] = "time",
-    subject_to: str = "",
-    *,
-    progress: Progress | None = None,
-    **options: Unpack[SearchOptions],
+    minimize: str | Sequence[str],
+    subject_to: str,
+    progress: Progress | None,
+    options: SearchOptions,
 ) -> Frontier:
     """Return the Frontier of `slipstick.search`: the points that fit and keep the conditions.
 
@@ -64,7 +71,7 @@ def search_systems(
     evaluate(task, 0, 1)  # what is wrong with the question shows before any work is handed out
     folder = run_folder(task, names, subject_to, options.get("folder"), options.get("resume", False))
     choose = _sampled if len(task.space) > options.get("budget", _BUDGET) else _exhaustive
-    points, tried, method = choose(task, objectives, constraint, folder, progress, options)
+    points, tried, method = choose(_Aim(task, objectives, constraint), folder, progress, options)
     if not len(points):
         raise SlipstickError("no point keeps the conditions", path="subject_to", value=subject_to or "memory")
     frontier = Frontier(task, points, objectives, method, tried)
@@ -76,14 +83,10 @@ def search_systems(
 
 
 def _sampled(
-    task: Task,
-    objectives: Sequence[Objective],
-    constraint: Constraint,
-    folder: Path | None,
-    progress: Progress | None,
-    options: SearchOptions,
+    aim: _Aim, folder: Path | None, progress: Progress | None, options: SearchOptions
 ) -> tuple[polars.DataFrame, int, str]:
     """Return the points that keep the conditions, of those that a sampler chose; their number, and that in words."""
+    task, objectives, constraint = aim
     trials, seed = options.get("trials", _TRIALS), options.get("seed", 0)
     if trials < 1:
         raise SlipstickError("out of range", path="trials", value=trials, allowed="from 1")
@@ -95,14 +98,10 @@ def _sampled(
 
 
 def _exhaustive(
-    task: Task,
-    objectives: Sequence[Objective],
-    constraint: Constraint,
-    folder: Path | None,
-    progress: Progress | None,
-    options: SearchOptions,
+    aim: _Aim, folder: Path | None, progress: Progress | None, options: SearchOptions
 ) -> tuple[polars.DataFrame, int, str]:
     """Return the points of the whole space that keep the conditions, how many were tried, and that in words."""
+    task, _, constraint = aim
     with opened_executor(options.get("executor")) as executor:
         points = all_points(task, constraint, folder, Workers(executor, options.get("workers", 1)), progress)
     return points, len(task.space), f"exhaustive: all {len(task.space):,} points"

@@ -1,1 +1,1 @@
-"""Fabrics in events: topologies, routing, collectives, switches, and flows that share every link."""
+"""Event simulation of networks: topologies, routing, collectives, switches, and flows that share links."""

@@ -18,7 +18,7 @@ _Edge = tuple[int, int]
 
 
 def ring(count: int, bandwidth: float, latency: float) -> Topology:
-    """Return `count` nodes, each joined to the next, the last to the first.
+    """Return a ring of `count` nodes, each joined to the next, the last to the first.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def ring(count: int, bandwidth: float, latency: float) -> Topology:
 
 
 def fully_connected(count: int, bandwidth: float, latency: float) -> Topology:
-    """Return `count` nodes with a link between any two."""
+    """Return a topology of `count` nodes with a link between any two."""
     edges = list(itertools.combinations(range(count), 2))
     angle = 2 * np.pi * np.arange(count) / count
     return assemble(
@@ -72,7 +72,7 @@ def mesh(shape: Sequence[int], bandwidth: float, latency: float, *, wrap: bool =
 
 
 def hypercube(dimensions: int, bandwidth: float, latency: float) -> Topology:
-    """Return 2**dimensions nodes, joined where their numbers differ in one bit."""
+    """Return a hypercube of 2**dimensions nodes, joined where their numbers differ in one bit."""
     count = 2**dimensions
     edges = [(node, node | 1 << bit) for node in range(count) for bit in range(dimensions) if not node >> bit & 1]
     angle = 2 * np.pi * np.arange(count) / count
@@ -83,7 +83,7 @@ def hypercube(dimensions: int, bandwidth: float, latency: float) -> Topology:
 
 
 def switch(count: int, bandwidth: float, latency: float, *, reduces: bool = False) -> Topology:
-    """Return `count` nodes around one switch, which adds up what passes through it if it `reduces`."""
+    """Return a star of `count` nodes around one switch, which reduces data in the network if it `reduces`."""
     return tree((count,), (bandwidth,), latency, reduces=reduces, name=f"switch({count})", family="switch")
 
 
@@ -189,7 +189,7 @@ _CUBE_DOUBLE = ((0, 3), (1, 2), (2, 3), (4, 7), (5, 6), (6, 7), (0, 4), (1, 5))
 
 
 def cube_mesh(bandwidth: float, latency: float) -> Topology:
-    """Return the hybrid cube mesh of a DGX-1 with eight V100: six links a device, some pairs joined by two.
+    """Return the hybrid cube mesh of a DGX-1 with eight V100: six links per device, some pairs joined by two.
 
     `bandwidth` is that of one NVLink in one direction. Source: NVIDIA DGX-1 with Tesla V100 system architecture, white
     paper WP-08437-002, figure 4 (which pairs have two links is a recollection of it).
@@ -206,7 +206,7 @@ def cube_mesh(bandwidth: float, latency: float) -> Topology:
 def wafer_mesh(
     shape: Sequence[int], bandwidth: float, latency: float, *, io_bandwidth: float, io_latency: float
 ) -> Topology:
-    """Return a two-dimensional mesh with an I/O controller at each outer side of its border: corners have two.
+    """Return a two-dimensional mesh with an I/O controller at each outer side of a border node: two at corners.
 
     Source: FRED (arXiv 2406.19580), section 3: 18 controllers around 5x4.
     """
@@ -260,7 +260,7 @@ def assemble(
     shape: tuple[int, ...],
     position: FloatArray,
 ) -> Topology:
-    """Return the topology of two-way `edges`; directed link 2i goes along edge i, 2i + 1 back."""
+    """Return the topology of two-way `edges`; directed link 2i runs along edge i, link 2i + 1 against it."""
     ends = np.asarray(edges, np.int32).reshape(-1, 2)
     speed = np.broadcast_to(np.asarray(bandwidth, np.float64), (len(ends),))
     return Topology(
@@ -281,7 +281,7 @@ def assemble(
 def _attach(
     to: Topology, kind: str, edges: Sequence[_Edge], bandwidth: float, latency: float, position: FloatArray
 ) -> Topology:
-    """Return `to` with one more node of `kind` for each edge, which joins it (first end) to an old node."""
+    """Return `to` with one more node of `kind` per edge; the edge joins the new node (first end) to an old one."""
     kinds = [*to.kinds, *[kind] * len(edges)]
     assert to.position is not None  # noqa: S101  the builders above give one
     more = assemble(to.name, kinds, edges, bandwidth, latency, family=to.family, shape=to.shape, position=position)

@@ -1,4 +1,4 @@
-"""Collective prices of a fabric: seconds by the load of its links, for the cluster model instead of a closed form."""
+"""Prices of collectives on a fabric: seconds by the load of its links, in place of the cluster's closed form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Group = list[int]
 
 
 class FabricPrice:
-    """Price of collectives by the load that they put on a topology's links, all groups of a kind at once.
+    """Price of collectives by the load on a topology's links, all groups of a parallel dimension communicating at once.
 
     Implements `core.collective_price.CollectivePrice`.
 
@@ -52,7 +52,7 @@ class FabricPrice:
         return self._known[key].time(self.topology, size)
 
     def _groups(self, ranks: int, stride: int) -> list[_Group]:
-        """Return the groups side by side: as many blocks of ranks * stride nodes as there are."""
+        """Return the concurrent groups: as many blocks of ranks * stride nodes as the topology has."""
         nodes = [int(node) for node in self.topology.npus]
         block = ranks * stride
         if block > len(nodes):
@@ -65,7 +65,7 @@ class FabricPrice:
 
 
 def _one_pass(topology: Topology, group: _Group) -> Pattern:
-    """Return a reduce-scatter or an all-gather: one way around a ring."""
+    """Return the traffic pattern of a reduce-scatter or an all-gather: one pass around a ring."""
     return Pattern.of_rings(topology, [group], (len(group) - 1) / len(group), 1)
 
 
@@ -75,14 +75,14 @@ def _all_to_all(topology: Topology, group: _Group) -> Pattern:
 
 
 def _broadcast(topology: Topology, group: _Group) -> Pattern:
-    """Return one message to all: copied by the switches, or handed on along the ring in pieces."""
+    """Return the traffic pattern of a broadcast: copied by the switches, or passed along the ring in pieces."""
     if in_network(topology):
         return Pattern.of_tree(topology, group[:1], group[1:])
     return Pattern.of_messages(topology, itertools.pairwise(group), 1.0, len(group) - 1)
 
 
 def _point_to_point(topology: Topology, group: _Group) -> Pattern:
-    """Return messages from every other member to the next one."""
+    """Return the traffic pattern of messages from every other member to the next one."""
     return Pattern.of_messages(topology, zip(group[:-1:2], group[1::2], strict=True))
 
 

@@ -38,7 +38,7 @@ _STYLE = """
 
 @dataclass(frozen=True, eq=False)
 class LoadWindow:
-    """Window of time, `seconds` long, and the bytes that each link `carried` in it, [links]."""
+    """Time window of `seconds` [s], and the bytes that each link `carried` in it, [links]."""
 
     name: str
     seconds: float
@@ -65,7 +65,7 @@ def load_windows(run: FabricRun, topology: Topology, count: int = 1) -> list[Loa
 
 
 def load_svg(topology: Topology, shown: Sequence[LoadWindow] = (), title: str = "") -> str:
-    """Return the drawing (SVG) of a fabric, every link as wide and as warm as its load over its capacity.
+    """Return the SVG of a fabric, with the width and colour of each link by its utilisation.
 
     Several windows follow each other (CSS animation; readers who asked their screen for less motion see the first).
     Without windows: the fabric alone. Links say their load when pointed at.
@@ -99,7 +99,7 @@ def load_svg(topology: Topology, shown: Sequence[LoadWindow] = (), title: str = 
 
 
 def load_page(topology: Topology, shown: Sequence[LoadWindow], title: str) -> str:
-    """Return a self-contained HTML page with one picture a window and a slider between them."""
+    """Return a self-contained HTML page with one picture per time window and a slider to choose it."""
     pictures = "".join(
         f'<div class="step" {"" if number == 0 else "hidden"}>{load_svg(topology, [window], title)}</div>'
         for number, window in enumerate(shown)
@@ -113,7 +113,7 @@ def load_page(topology: Topology, shown: Sequence[LoadWindow], title: str) -> st
 
 
 def _placed(topology: Topology) -> FloatArray:
-    """Return the pixels of every node."""
+    """Return the pixel coordinates of every node."""
     if topology.links > _MAX_LINKS:
         raise SlipstickError("too many links to see", path=topology.name, value=topology.links, allowed=f"{_MAX_LINKS}")
     spot = topology.position
@@ -168,7 +168,7 @@ def _nodes(topology: Topology, place: FloatArray) -> list[str]:
 
 
 def _load(topology: Topology, window: LoadWindow) -> FloatArray:
-    """Return the share of every link's capacity that a window used; in no time nothing is used."""
+    """Return the utilisation of every link in a time window; 0 in a window of no length."""
     return window.carried / (topology.bandwidth * window.seconds) if window.seconds else np.zeros(topology.links)
 
 

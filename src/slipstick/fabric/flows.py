@@ -1,4 +1,4 @@
-"""Event simulation of a `Dag` on a topology: flows with max-min fair shares, or messages forwarded hop by hop."""
+"""Event simulation of a task graph on a topology: flows with max-min fair shares, or store-and-forward messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Mode = Literal["flows", "messages"]
 
 @dataclass(frozen=True, eq=False)
 class FabricRun:
-    """Simulated run: `begin` and `end` [s] of every task, and each link's time at its full rate, `busy` [s]."""
+    """Simulated run: `begin` and `end` [s] of every task, and per link the time `busy` [s] at its full rate."""
 
     begin: FloatArray
     end: FloatArray
@@ -31,12 +31,12 @@ class FabricRun:
         return float(self.end.max(initial=0.0))
 
     def bytes_on(self, topology: Topology) -> FloatArray:
-        """Bytes that each link carried: its busy time at its full rate."""
+        """Bytes that each link carried: its busy time times its bandwidth."""
         return self.busy * topology.bandwidth
 
 
 def run(dag: Dag, topology: Topology, mode: Mode = "flows", *, packet: float | None = None) -> FabricRun:
-    """Simulate the tasks of a graph.
+    """Return the simulated run of a task graph.
 
     ``flows``: every transfer is a fluid that passes all its links at once; links share their bandwidth fairly (max-min)
     among flows of one priority, and higher priorities take theirs first, at any moment. ``messages``: every transfer is
@@ -103,7 +103,7 @@ _ROUNDING = 1e-12  # share of a packet below which a remainder is rounding, not 
 
 
 def _packet_edges(dag: Dag, transfers: IntArray, pieces: IntArray) -> IntArray:
-    """Return the old edges, those to a transfer repeated for each of its packets."""
+    """Return the graph's edges, an edge to a transfer repeated for each packet of the transfer."""
     first, spread = np.zeros(len(dag), np.int64), np.ones(len(dag), np.int64)
     first[transfers] = len(dag) + np.cumsum(pieces) - pieces
     spread[transfers] = pieces

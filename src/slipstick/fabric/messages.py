@@ -44,13 +44,13 @@ class CollectiveSchedule:
 
     @property
     def sent(self) -> IntArray:
-        """Chunks that each rank sends, [ranks]; a message that the network copies is sent once."""
+        """Number of chunks that each rank sends, [ranks]; a message that the network copies is sent once."""
         chunks = np.repeat(self.count, np.diff(self.source_starts))
         return np.bincount(self.sources, chunks, minlength=self.ranks).astype(np.int64)
 
     @property
     def received(self) -> IntArray:
-        """Chunks that each rank receives, [ranks]; a message that the network adds up is received once."""
+        """Number of chunks that each rank receives, [ranks]; a message that the network reduces counts once."""
         chunks = np.repeat(self.count, np.diff(self.target_starts))
         return np.bincount(self.targets, chunks, minlength=self.ranks).astype(np.int64)
 
@@ -87,7 +87,7 @@ class CollectiveSchedule:
 
 
 class ScheduleWriter:
-    """Builder of a collective schedule: collects its messages block by block."""
+    """Builder of a collective schedule, which collects its messages block by block."""
 
     def __init__(self) -> None:
         self._blocks: list[tuple[IntArray, IntArray, IntArray, IntArray, BoolArray]] = []
@@ -98,7 +98,7 @@ class ScheduleWriter:
     def add(
         self, source: ArrayLike, target: ArrayLike, first: ArrayLike, count: ArrayLike = 1, *, reduces: bool = False
     ) -> IntArray:
-        """Add messages, one for each element of the broadcast arrays; return their numbers."""
+        """Add messages, one per element of the broadcast arrays; return their numbers."""
         arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(a, np.int64)) for a in (source, target, first, count)))
         size = arrays[0].size
         self._blocks.append((*(a.ravel() for a in arrays), np.full(size, reduces)))  # type: ignore[arg-type]
@@ -106,17 +106,17 @@ class ScheduleWriter:
         return np.arange(self.length - size, self.length)
 
     def cast(self, sources: Sequence[int], targets: Sequence[int], first: int, count: int = 1) -> int:
-        """Add one message that the network adds up over its sources and copies to its targets; return its number."""
+        """Add one message that the network reduces over its sources and copies to its targets; return its number."""
         number = int(self.add(sources[0], targets[0], first, count)[0])
         self._wide[number] = (sources, targets)
         return number
 
     def rendezvous(self, ranks: ArrayLike) -> IntArray:
-        """Add a message of no chunks for each rank, for other messages to wait for."""
+        """Add a message without chunks per rank, on which other messages can wait."""
         return self.add(ranks, ranks, 0, 0)
 
     def order(self, before: ArrayLike, after: ArrayLike) -> None:
-        """Let messages wait for others, pair by pair of the broadcast arrays; negative numbers are passed over."""
+        """Let messages wait for others, pairwise over the broadcast arrays; negative numbers are ignored."""
         pair = np.stack([a.ravel() for a in np.broadcast_arrays(np.asarray(before), np.asarray(after))], axis=1)
         self._edges.append(pair[(pair >= 0).all(axis=1)].astype(np.int64))
 

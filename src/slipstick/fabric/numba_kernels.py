@@ -1,4 +1,4 @@
-"""numba kernels of the fabric simulators: events in a heap, max-min fair shares, first come first served links."""
+"""numba kernels of the network simulators: an event heap, max-min fair shares, first-come-first-served links."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _fill(
     active: IntArray, count: int, rank: IntArray, levels: int, starts: IntArray, links: IntArray, weight: FloatArray,
     bandwidth: FloatArray, rate: FloatArray, left: FloatArray, load: FloatArray, frozen: BoolArray, touched: IntArray,
 ) -> None:  # fmt: skip
-    """Set the rate of every active flow: level by level, progressive filling of what the levels before left over."""
+    """Set the rate of every active flow by progressive filling, priority level by priority level."""
     used = 0
     for place in range(count):
         for entry in range(starts[active[place]], starts[active[place] + 1]):
@@ -182,7 +182,7 @@ def _advance(
     active: IntArray, count: int, now: float, until: float, size: FloatArray, remaining: FloatArray,
     rate: FloatArray, starts: IntArray, links: IntArray, weight: FloatArray, bandwidth: FloatArray, busy: FloatArray,
 ) -> int:  # fmt: skip
-    """Let the active flows run from `now` to `until` [s]; return the number that ended, now behind the others."""
+    """Advance the active flows from `now` to `until` [s]; return the number that ended, moved behind the others."""
     elapsed = until - now
     place, going = 0, count
     while place < going:
@@ -217,7 +217,7 @@ def _begin_fixed(
 
 @njit(cache=True)
 def _take_from_queue(free: int, queue: IntArray, queued: int, lane: IntArray, rank: IntArray) -> int:
-    """Take the most urgent task for a lane out of the queue, the lowest number among equals; return it, or -1."""
+    """Remove the most urgent task of a lane from the queue (the lowest number among equals); return it, or -1."""
     chosen = -1
     for place in range(queued):
         task = queue[place]
@@ -240,7 +240,7 @@ def fair_flows(
     tail: FloatArray, starts: IntArray, links: IntArray, weight: FloatArray, waits: IntArray, next_starts: IntArray,
     following: IntArray, bandwidth: FloatArray, lanes: int, begin: FloatArray, end: FloatArray, busy: FloatArray,
 ) -> int:  # fmt: skip
-    """Let flows share links fairly, by priority levels; fixed times take their lanes in turn.
+    """Simulate flows that share links max-min fairly, by priority level; fixed-time tasks take turns in their lanes.
 
     A flow's bytes pass all its links at once (cut-through): it takes size / rate and is delivered `tail` [s] later.
     Writes begin, end [s] and busy [s]; returns the number of tasks that have ended.

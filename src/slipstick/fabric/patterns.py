@@ -1,4 +1,4 @@
-"""Traffic patterns: the load of a collective on every link, as a few flows that pass many links at once.
+"""Traffic patterns: the load of a collective on every link, as a few flows that each span many links.
 
 A ring's steps are all alike: each moves 1/N of the data over the same links. Together they are one flow that takes each
 link as often as messages of one step cross it. So a collective of hundreds of messages is one `Pattern`, which shares
@@ -20,14 +20,14 @@ from slipstick.fabric.routing import Routes, routes
 
 @dataclass(frozen=True, eq=False)
 class Pattern:
-    """Traffic pattern: of D bytes, link ``links[i]`` carries ``weight[i]`` * D; `latency` [s] is added once."""
+    """Traffic pattern: for D bytes of data, link ``links[i]`` carries ``weight[i]`` * D; `latency` [s] adds once."""
 
     links: IntArray
     weight: FloatArray
     latency: float = 0.0
 
     def time(self, topology: Topology, size: float) -> float:
-        """Return the seconds that `size` bytes take on an empty fabric."""
+        """Return the seconds that the pattern takes for `size` bytes on an otherwise idle fabric."""
         if not len(self.links):
             return self.latency
         return size * float((self.weight / topology.bandwidth[self.links]).max()) + self.latency
@@ -36,7 +36,7 @@ class Pattern:
     def of_links(
         cls, topology: Topology, routes_taken: IntArray, amount: FloatArray | float, latency: float
     ) -> Pattern:
-        """Return the pattern of links that are each taken by `amount` (bytes of D) as often as they are named."""
+        """Return the pattern that adds a load of `amount` (share of the data) per occurrence of a link in `links`."""
         carried = np.bincount(routes_taken, np.broadcast_to(amount, routes_taken.shape), minlength=topology.links)
         links = np.flatnonzero(carried)
         return cls(links.astype(np.int64), carried[links].astype(np.float64), latency)
@@ -45,7 +45,7 @@ class Pattern:
     def of_messages(
         cls, topology: Topology, pairs: Iterable[tuple[int, int]], amount: float = 1.0, steps: int = 1
     ) -> Pattern:
-        """Return the pattern of messages between nodes, all at once, `amount` of D each, in `steps` equal steps."""
+        """Return the pattern of concurrent messages of `amount` (share of the data) each, in `steps` equal steps."""
         ends = np.array([pair for pair in pairs if pair[0] != pair[1]], np.int64).reshape(-1, 2)
         paths = routes(topology, ends[:, 0], ends[:, 1])
         return cls.of_links(topology, paths.links, amount, steps * _longest(topology, paths))
@@ -54,14 +54,14 @@ class Pattern:
     def of_tree(
         cls, topology: Topology, sources: Sequence[int], targets: Sequence[int], amount: float = 1.0
     ) -> Pattern:
-        """Return the pattern of one message that the network adds up from its sources and copies to its targets."""
+        """Return the pattern of one message that the network reduces from its sources and copies to its targets."""
         pairs = np.array([(s, t) for s in sources for t in targets if s != t], np.int64).reshape(-1, 2)
         paths = routes(topology, pairs[:, 0], pairs[:, 1])
         return cls.of_links(topology, np.unique(paths.links), amount, _longest(topology, paths))
 
     @classmethod
     def of_rings(cls, topology: Topology, groups: Iterable[Sequence[int]], amount: float, passes: int) -> Pattern:
-        """Return rings side by side over groups of equal size, each member sending `amount` of D in each of `passes`.
+        """Return the pattern of concurrent rings over equal groups; members send `amount` of the data in each pass.
 
         A pass is a reduce-scatter or an all-gather: N - 1 steps.
         """
@@ -71,14 +71,14 @@ class Pattern:
 
     @classmethod
     def together(cls, patterns: Sequence[Pattern], topology: Topology) -> Pattern:
-        """Return patterns that run as one flow: their loads added, the longest latency."""
+        """Return the pattern of several that run as one flow: the sum of their loads, the longest latency."""
         links = np.concatenate([pattern.links for pattern in patterns])
         weight = np.concatenate([pattern.weight for pattern in patterns])
         return cls.of_links(topology, links, weight, max(pattern.latency for pattern in patterns))
 
 
 def all_reduce(topology: Topology, nodes: Sequence[int]) -> Pattern:
-    """Return the all-reduce among some nodes, as the FRED paper runs it on each fabric.
+    """Return the traffic pattern of an all-reduce among some nodes, as the FRED paper runs it on each fabric.
 
     Switches that add up: once up, once down. The whole of a mesh: a hierarchical ring, two parts in opposite order of
     the dimensions. A tree whose groups of nodes are all equal: rings inside, then across, the data following in pieces.
@@ -107,18 +107,18 @@ def all_reduce(topology: Topology, nodes: Sequence[int]) -> Pattern:
 
 
 def in_network(topology: Topology) -> bool:
-    """Tell whether the fabric's switches can add up and copy what passes through them."""
+    """Return whether the fabric's switches can reduce and copy the data that pass through them."""
     switches = np.array(topology.kinds) == "switch"
     return bool(switches.any() and topology.reduces[switches].all())
 
 
 def is_grid(topology: Topology) -> bool:
-    """Tell whether the nodes form a two-dimensional mesh or torus."""
+    """Return whether the nodes form a two-dimensional mesh or torus."""
     return topology.family in ("mesh", "torus", "wafer_mesh") and len(topology.shape) == 2
 
 
 def _longest(topology: Topology, paths: Routes) -> float:
-    """Return the latency [s] of the slowest of some paths."""
+    """Return the largest latency [s] of some paths."""
     owner = np.repeat(np.arange(len(paths)), paths.hops)
     return float(np.bincount(owner, topology.latency[paths.links], minlength=1).max(initial=0.0))
 
@@ -128,7 +128,7 @@ def _is_whole_grid(topology: Topology, members: list[int]) -> bool:
 
 
 def _grid(topology: Topology, grid: IntArray) -> Pattern:
-    """Return the two parts of a grid's hierarchical ring, as large as keeps both directions' links equally busy."""
+    """Return the two parts of a grid's hierarchical ring, sized so that links of both dimensions are equally busy."""
     rows, columns = grid.shape
     first, second = (rows - 1) * columns - (columns - 1), (columns - 1) * rows - (rows - 1)
     whole = first + second
@@ -139,7 +139,7 @@ def _grid(topology: Topology, grid: IntArray) -> Pattern:
 
 
 def _levels(topology: Topology, grid: IntArray, share: float) -> Pattern:
-    """Return a two-level ring of `share` of the data: scatter in the rows, all-reduce across, gather in the rows."""
+    """Return the pattern of a two-level ring on `share` of the data: scatter in rows, all-reduce across, gather."""
     outer, inner = grid.shape
     inside = Pattern.of_rings(topology, grid.tolist(), share * (inner - 1) / inner, 2)
     across = Pattern.of_rings(topology, grid.T.tolist(), share / inner * (outer - 1) / outer, 2)
@@ -148,7 +148,7 @@ def _levels(topology: Topology, grid: IntArray, share: float) -> Pattern:
 
 
 def _groups(topology: Topology, members: list[int]) -> list[list[int]]:
-    """Return the members by the switch that they hang on; one group where they hang on none."""
+    """Return the members grouped by the switch to which they are attached; one group if there is no switch."""
     switch = np.full(len(topology.nodes), -1)
     up = np.array(topology.kinds)[topology.target] == "switch"
     switch[topology.source[up]] = topology.target[up]

@@ -1,4 +1,4 @@
-"""Routes over a topology: shortest paths, dimension order in meshes, equal-cost multipath; as arrays of links.
+"""Routes over a topology, as arrays of links: shortest paths, dimension-order routing, equal-cost multipath.
 
 A `Routes` holds one path a pair of nodes, one after the other: path i is ``links[starts[i]:starts[i + 1]]``.
 """
@@ -23,7 +23,7 @@ _ROUTINGS = ("auto", "dimension", "shortest", "ecmp", "tree")
 
 @dataclass(frozen=True, eq=False)
 class Routes:
-    """Routes as paths of links, one for each pair of nodes that was asked for."""
+    """Routes as paths of links, one per requested pair of nodes."""
 
     starts: IntArray
     links: IntArray
@@ -32,7 +32,7 @@ class Routes:
         return len(self.starts) - 1
 
     def path(self, index: int) -> IntArray:
-        """Return the links of one path, in order."""
+        """Return the links of one path, from source to target."""
         return self.links[self.starts[index] : self.starts[index + 1]]
 
     @property
@@ -42,7 +42,7 @@ class Routes:
 
 
 def routes(topology: Topology, sources: ArrayLike, targets: ArrayLike, routing: str = "auto") -> Routes:
-    """Return routes: a path of links from each source node to its target.
+    """Return the routes between pairs of nodes: a path of links from each source to its target.
 
     ``dimension``: along the last axis first (X), then the others (Y, Z), the shorter way round in a torus or ring,
     forwards if both are as long. ``shortest``: fewest hops, of those the one whose next node has the lowest number.
@@ -76,7 +76,7 @@ def routes(topology: Topology, sources: ArrayLike, targets: ArrayLike, routing: 
 
 
 def _dimension_order(topology: Topology, source: IntArray, target: IntArray) -> list[IntArray]:
-    """Return the nodes of each path, step by step; -1 once arrived. Nodes beside the grid go by their neighbour."""
+    """Return the nodes of each path, step by step (-1 after arrival); nodes off the grid use their neighbour."""
     wrap, shape = topology.family in ("torus", "ring"), topology.shape
     size = int(np.prod(shape))
     gate = np.arange(len(topology.nodes))
@@ -99,7 +99,7 @@ def _dimension_order(topology: Topology, source: IntArray, target: IntArray) -> 
 
 
 def _shortest(topology: Topology, source: IntArray, target: IntArray, choose: _Choice) -> list[IntArray]:
-    """Return the nodes of each path by distances to every target that is asked for."""
+    """Return the nodes of each shortest path, step by step, by the distances to all requested targets."""
     ends, which = np.unique(target, return_inverse=True)
     distance = _distances(topology, ends)
     if (distance[which, source] < 0).any():
@@ -123,17 +123,17 @@ def _shortest(topology: Topology, source: IntArray, target: IntArray, choose: _C
 
 
 def _first(source: int, target: int, step: int) -> int:
-    """Choose the neighbour with the lowest number."""
+    """Return the candidate neighbour with the lowest number."""
     return 0
 
 
 def _hash(source: int, target: int, step: int) -> int:
-    """Return a fixed number that looks random: equal pairs take equal ways, others spread."""
+    """Return a deterministic hash per pair of nodes, which spreads pairs over equal-cost paths."""
     return zlib.crc32(f"{source} {target} {step}".encode())
 
 
 def _by_target(source: int, target: int, step: int) -> int:
-    """Choose by the target alone (destination modulo the number of ways)."""
+    """Return the candidate neighbour chosen by the target alone (target number modulo the number of candidates)."""
     return target
 
 
@@ -142,7 +142,7 @@ _CHOICES: dict[str, _Choice] = {"ecmp": _hash, "tree": _by_target}
 
 
 def _distances(topology: Topology, targets: ArrayLike) -> IntArray:
-    """Return hops from every node to each target, [targets, nodes]; -1 where there is no way."""
+    """Return hops from every node to each target, [targets, nodes]; -1 where no path exists."""
     ends = np.atleast_1d(np.asarray(targets, np.int64))
     hops = np.full((len(ends), len(topology.nodes)), -1, np.int64)
     hops[np.arange(len(ends)), ends] = 0
@@ -160,7 +160,7 @@ def _distances(topology: Topology, targets: ArrayLike) -> IntArray:
 
 
 def _as_links(topology: Topology, steps: list[IntArray]) -> Routes:
-    """Turn nodes step by step (-1: nowhere) into links."""
+    """Return the links of paths that are given as nodes step by step (-1: no node)."""
     number = {(int(s), int(t)): link for link, (s, t) in enumerate(zip(topology.source, topology.target, strict=True))}
     table = np.stack(steps, axis=1)
     starts, links = [0], []

@@ -35,11 +35,11 @@ class Strategy:
 
     @property
     def name(self) -> str:
-        """Strategy as the FRED paper writes it: MP is tensor parallelism."""
+        """Name of the strategy as the FRED paper writes it, in which MP is tensor parallelism."""
         return f"MP({self.tp})-DP({self.dp})-PP({self.pp})"
 
     def rank(self, member: int, stage: int, replica: int) -> int:
-        """Return the rank of one worker: its place in the tensor group, its stage, its replica."""
+        """Return the rank of the worker at a place of the tensor group, a pipeline stage and a replica."""
         return member + self.tp * (stage + self.pp * replica)
 
     def tensor_group(self, replica: int, stage: int) -> tuple[int, ...]:
@@ -74,7 +74,7 @@ def strategies(nodes: int) -> list[Strategy]:
 
 
 def cut_in_stages(costs: Sequence[float], stages: int) -> list[IntArray]:
-    """Return the layers of each stage: runs of layers whose costs come closest to equal shares.
+    """Return the layers of each pipeline stage: runs of layers whose costs come closest to equal shares.
 
     Errors
     ------

@@ -1,4 +1,4 @@
-"""Symmetry folding: where turning the ranks by one changes nothing, one rank's messages stand for everybody's.
+"""Symmetry folding: where rotating the ranks by one changes nothing, one rank's messages represent all ranks.
 
 Equal flows have equal rates at every moment (max-min shares are unique, and a symmetry maps them onto themselves), so a
 simulation of one of each kind, with the links of each kind merged, gives the same times as that of all of them.
@@ -34,7 +34,7 @@ class _Classes:
 
 
 def _ring(ranks: int) -> _Classes:
-    """Return the ring all-reduce as classes: one a step."""
+    """Return the ring all-reduce as message classes, one per step."""
     steps = 2 * (ranks - 1)
     order = np.arange(steps)
     return _Classes(
@@ -44,7 +44,7 @@ def _ring(ranks: int) -> _Classes:
 
 
 def _direct(ranks: int) -> _Classes:
-    """Return the direct all-reduce as classes: one a distance and phase, and a rendezvous."""
+    """Return the direct all-reduce as message classes: one per distance and phase, and a rendezvous."""
     ahead = np.arange(1, ranks)
     many = len(ahead)
     sent = np.arange(many)
@@ -116,7 +116,7 @@ def _folded(classes: _Classes, topology: Topology, size: float, ends: Endpoint) 
 
 
 def _check_routes(topology: Topology, kind: IntArray, ahead: IntArray) -> None:
-    """Raise SlipstickError unless other ranks' ways pass links of the same kinds as the first one's."""
+    """Raise SlipstickError unless the paths of all ranks use links of the same kinds as those of the first rank."""
     npus, count = topology.npus, topology.npus.size
     ways = [
         routes(topology, np.full(len(ahead), npus[rank]), npus[(rank + ahead) % count]) for rank in (0, 1, count // 2)
@@ -127,7 +127,7 @@ def _check_routes(topology: Topology, kind: IntArray, ahead: IntArray) -> None:
 
 
 def _link_kinds(topology: Topology) -> IntArray:
-    """Return, for every link, the number of its orbit under turning the ranks by one; other nodes stay."""
+    """Return per link the number of its orbit under rotation of the ranks by one; other nodes stay fixed."""
     turned = np.arange(len(topology.nodes))
     turned[topology.npus] = np.roll(topology.npus, -1)
     here = _keys(topology, topology.source, topology.target)

@@ -1,4 +1,4 @@
-"""Task graph of a fabric: transfers over links, fixed times in lanes, and the tasks that each waits for."""
+"""Task graph of a fabric: transfers over links, fixed times in lanes, and the tasks on which each task waits."""
 
 from __future__ import annotations
 
@@ -56,19 +56,19 @@ class Dag:
 
     @property
     def following(self) -> tuple[IntArray, IntArray]:
-        """Successors of each task: starts in one list, and the list."""
+        """Successors of all tasks: the start of each task's part in the list, and the list."""
         order = np.argsort(self.edges[:, 0], kind="stable")
         counts = np.bincount(self.edges[:, 0], minlength=len(self))
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), self.edges[order, 1]
 
     @property
     def task_of_link(self) -> IntArray:
-        """Task of every entry of `links`, as the number of the task."""
+        """Number of the task to which each entry of `links` belongs."""
         return np.repeat(np.arange(len(self)), np.diff(self.starts))
 
     @classmethod
     def join(cls, parts: Sequence[Dag], edges: ArrayLike = ()) -> Dag:
-        """Return several graphs as one; `edges` [n, 2] name tasks by their numbers in the whole."""
+        """Return several task graphs as one; `edges` [n, 2] refer to tasks by number in the joined graph."""
         lengths = np.cumsum([0, *(len(part) for part in parts)])
         entries = np.cumsum([0, *(len(part.links) for part in parts)])
         between = np.asarray(edges, np.int64).reshape(-1, 2)
@@ -147,7 +147,7 @@ def _last(schedule: CollectiveSchedule, transfers: BoolArray) -> BoolArray:
 
 
 def _paths(schedule: CollectiveSchedule, topology: Topology, place: IntArray, routing: str) -> Routes:
-    """Return the links of every message; of one with several ends the union of the ways between them."""
+    """Return the links of every message; for a message with several ends, the union of the paths between them."""
     several = np.flatnonzero((np.diff(schedule.source_starts) > 1) | (np.diff(schedule.target_starts) > 1))
     first_source, first_target = (
         schedule.sources[schedule.source_starts[:-1]],
@@ -165,7 +165,7 @@ def _paths(schedule: CollectiveSchedule, topology: Topology, place: IntArray, ro
 
 
 def _repeat(paths: Routes, which: IntArray) -> Routes:
-    """Return the paths with the given numbers, one after the other."""
+    """Return the paths of the given numbers, concatenated."""
     hops = paths.hops[which]
     starts = np.concatenate([[0], np.cumsum(hops)])
     offset = np.arange(starts[-1]) - np.repeat(starts[:-1], hops)
@@ -194,7 +194,7 @@ def _union(topology: Topology, sources: IntArray, targets: IntArray, routing: st
 def _latencies(
     schedule: CollectiveSchedule, topology: Topology, place: IntArray, paths: Routes, wide: BoolArray, routing: str
 ) -> FloatArray:
-    """Return the latency of every message: of one with several ends the longest way."""
+    """Return the latency [s] of every message; for a message with several ends, of its longest path."""
     owner = np.repeat(np.arange(len(paths)), paths.hops)
     total = np.bincount(owner, topology.latency[paths.links], minlength=len(paths)).astype(np.float64)
     for message in np.flatnonzero(wide):

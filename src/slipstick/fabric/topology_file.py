@@ -1,4 +1,4 @@
-"""Topologies as a user writes them: a family with its parameters, or nodes and links, in YAML, as a dict or by name."""
+"""Topologies as users write them, in YAML, as a dict or by name: a family with parameters, or nodes and links."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_LINKS = 2**22  # 128 MiB of arrays
 
 
 class Link(Spec):
-    """A cable between two nodes, both ways unless `oneway`."""
+    """A cable between two nodes, in both directions unless `oneway`."""
 
     between: tuple[str, str] = Field(description="Names of the two nodes")
     bandwidth: units.BytesPerSecond = Field(description="Bandwidth in each direction")
@@ -32,7 +32,7 @@ class Link(Spec):
 
 
 class TopologySpec(Entry):
-    """A topology before it is built: `family` with `shape` and link attributes, or ``family: graph`` with its lists.
+    """Description of a topology: `family` with `shape` and link attributes, or ``family: graph`` with its lists.
 
     Examples
     --------
@@ -67,7 +67,7 @@ class TopologySpec(Entry):
         return self
 
     def build(self) -> Topology:
-        """Return the topology that the description stands for, checked.
+        """Return the topology of the description, after checks.
 
         Errors
         ------
@@ -82,7 +82,7 @@ class TopologySpec(Entry):
 
 
 def check_topology(topology: Topology) -> Topology:
-    """Return the topology if its links make sense and every node reaches every other.
+    """Return the topology if its links are valid and every node reaches every other.
 
     Errors
     ------
@@ -113,7 +113,7 @@ def check_topology(topology: Topology) -> Topology:
 
 
 def _unreached(topology: Topology) -> list[int]:
-    """Return the nodes that the first one cannot reach, or that cannot reach it."""
+    """Return the nodes that are unreachable from the first node, or from which it is unreachable."""
     missed: set[int] = set()
     for start, end in ((topology.source, topology.target), (topology.target, topology.source)):
         seen = np.zeros(len(topology.nodes), np.bool_)
@@ -168,7 +168,7 @@ def _of(value: float | None) -> float:
 
 
 def _plain(build: Callable[..., Topology], *, whole: bool = False) -> Callable[[TopologySpec], Topology]:
-    """Return the builder of a family whose parameters are its sizes, the bandwidth and the latency."""
+    """Return the builder of a family whose only parameters are sizes, bandwidth and latency."""
 
     def built(spec: TopologySpec) -> Topology:
         sizes: tuple[Any, ...] = (spec.shape,) if whole else spec.shape

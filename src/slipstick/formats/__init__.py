@@ -1,4 +1,4 @@
-"""Number formats: encodings, one a file, arithmetics, and their registries: `format_of("swis:3@bit_serial")`."""
+"""Number formats: encodings, one per file, arithmetics, and their registries: `format_of("swis:3@bit_serial")`."""
 
 from slipstick.formats import families as _families  # noqa: F401  registers what this package has
 from slipstick.formats.arithmetic import BitSerial, Exact

@@ -1,4 +1,4 @@
-"""Codes of any width packed into bytes and back, least significant bit first; the finite values that can be encoded."""
+"""Packing of integer codes of any width into bytes and back, least significant bit first; check of finite values."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def unpack(packed: ByteArray, bits: int, count: int) -> CodeArray:
 
 
 def packed_bytes(count: int, bits: int) -> int:
-    """Return the bytes that `count` codes of `bits` bits fill."""
+    """Return the number of bytes that `count` codes of `bits` bits fill."""
     return -(-count * bits // 8)
 
 

@@ -1,4 +1,4 @@
-"""Shared weight bit sparsity: the best position set of every group of magnitudes, exactly.
+"""Shared weight bit sparsity: the optimal set of bit positions for every group of magnitudes, by exact search.
 
 A group of M weights keeps N of the B positions of its magnitudes' bits, the same N for all of them (SWIS), or N
 consecutive ones (SWIS-C). Source: Li et al., "SWIS - Shared Weight bIt Sparsity ...", arXiv 2103.01308; the term of the
@@ -25,7 +25,7 @@ _PADDING_COST = 2**27  # cost of a padding set: above any other, and 16 of them 
 
 @dataclass(frozen=True, eq=False)
 class Decomposition:
-    """Decomposition of groups of weights: the positions that each group keeps, and the magnitudes that remain.
+    """Decomposition of groups of weights: the bit positions that each group keeps, and the rounded magnitudes.
 
     `sets` [groups] numbers each group's position set as in `position_sets`; `masks` [groups, M] has bit j where a
     weight uses the j-th position; `magnitudes` [groups, M] are the values that remain; `cost` [groups] is
@@ -71,7 +71,7 @@ def position_sets(bits: int, shifts: int, *, consecutive: bool = False) -> list[
 
 @functools.lru_cache(maxsize=64)
 def _tables(bits: int, shifts: int, consecutive: bool) -> _Tables:
-    """Return the tables of one kind of decomposition; among equally near values the smaller one is the nearest."""
+    """Return the tables of one kind of decomposition; of two equally near values the smaller is the nearest."""
     sets = position_sets(bits, shifts, consecutive=consecutive)
     masks = np.arange(2**shifts)
     values = np.array([[sum(1 << p for j, p in enumerate(s) if mask >> j & 1) for mask in masks] for s in sets])
@@ -91,7 +91,7 @@ def _tables(bits: int, shifts: int, consecutive: bool) -> _Tables:
 def decompose(
     codes: NDArray[np.integer], *, bits: int = 8, shifts: int = 3, consecutive: bool = False, alpha: float = 0.0
 ) -> Decomposition:
-    """Return the best decomposition of every group of signed whole numbers.
+    """Return the decomposition of least error for every group of signed whole numbers.
 
     With `alpha` 0 each weight takes the nearest value of the set; otherwise every choice of nearest and second nearest
     values of the group is tried, since errors of opposite sign cancel in a dot product. Of equal costs the first

@@ -1,4 +1,4 @@
-"""Families of encodings and arithmetics of this package, with the texts that the conformance suites try."""
+"""Families of built-in encodings and arithmetics, with the texts that the conformance suites test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bit layouts of floating point elements from 32 to 4 bits: values to bit patterns and back.
+"""Bit layouts of floating point elements from 32 to 4 bits, with conversion of values to bit patterns and back.
 
 Rounding is to the nearest, ties to even, exact for every float64. Overflow: fp32, tf32, bf16 and fp16 follow IEEE 754
 and go to infinity; fp8 and fp4 saturate at their largest number, as OCP's specifications allow (OFP8 1.0, section 5.2;
@@ -16,7 +16,7 @@ from slipstick.core.arrays import CodeArray, FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Bits of one element: sign, `exponent` and `mantissa`, `bias` of the exponent, largest number, overflow."""
+    """Bit layout of one float: sign, `exponent` and `mantissa` bits, exponent `bias`, largest number, overflow."""
 
     exponent: int
     mantissa: int
@@ -48,7 +48,7 @@ LAYOUTS = {  # IEEE 754; OCP 8-bit floating point 1.0, table 1; OCP microscaling
 
 
 def to_codes(x: FloatArray, layout: Layout) -> CodeArray:
-    """Round finite values to a layout and return the bit patterns (in the low bits of the container).
+    """Return the bit patterns (in the low bits of the container) of finite values rounded to a layout.
 
     The step between neighbours at x is 2**(exponent - mantissa); dividing by a power of two is exact in float64, and
     `rint` ties to even, so this rounds once.

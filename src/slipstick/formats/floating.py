@@ -1,4 +1,4 @@
-"""Floating point from 32 to 4 bits, alone or in blocks that share a scale: bf16, fp8, nvfp4, mxfp4 and their kin."""
+"""Floating point from 32 to 4 bits, alone or in blocks that share a scale: bf16, fp8, nvfp4, mxfp4 and similar."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ class Float(Encoding):
 
     @property
     def layout(self) -> Layout:
-        """Layout of one element: its bits and its largest number."""
+        """Bit layout of one element, with its largest number."""
         return LAYOUTS[_BLOCKS[self.kind][0] if self.block else self.kind]
 
     @property
     def block(self) -> _Block | None:
-        """Elements that share a scale, or None."""
+        """Block of elements that share a scale, or None."""
         return _BLOCKS[self.kind][1] if self.kind in _BLOCKS else None
 
     @property
@@ -80,7 +80,7 @@ class Float(Encoding):
         return elements + rows * -(-(shape[-1] if shape else 1) // self.block.size) + (0 if self.block.power else 4)
 
     def side_layout(self, shape: tuple[int, ...]) -> dict[str, tuple[str, tuple[int, ...]]]:
-        """A scale for each block, and nvfp4's scale of the tensor."""
+        """Return the layout of the scales: one per block, and for nvfp4 one of the tensor."""
         if self.block is None:
             return {}
         blocks = -(-(shape[-1] if shape else 1) // self.block.size)
@@ -88,7 +88,7 @@ class Float(Encoding):
         return layout if self.block.power else {**layout, "tensor_scale": ("float32", (1,))}
 
     def encode(self, values: ArrayLike, side: NamedArrays | None = None) -> Encoded:
-        """Represent finite values, with scales where the format has blocks; `side` may give those."""
+        """Return finite values encoded, with scales where the format has blocks; `side` may give the scales."""
         x = finite(values)
         if self.block is None:
             return Encoded(self, x.shape, pack(to_codes(x, self.layout), self.layout.container))
@@ -110,7 +110,7 @@ class Float(Encoding):
         return elements.astype(np.float32)
 
     def elements(self, encoded: Encoded) -> FloatArray:
-        """Return the elements without their scales, of the tensor's shape."""
+        """Return the elements before scaling, in the tensor's shape."""
         codes = unpack(encoded.codes, self.layout.container, int(np.prod(encoded.shape)))
         return from_codes(codes, self.layout).reshape(encoded.shape)
 
@@ -125,31 +125,31 @@ class Float(Encoding):
         return from_codes(codes, LAYOUTS["fp8"]) * np.float64(side["tensor_scale"][0])
 
     def operand(self, encoded: Encoded) -> Operand:
-        """Return elements, and the scale of each block [rows, blocks] where there are blocks."""
+        """Return the elements of a matrix, and per block its scale [rows, blocks] if there are blocks."""
         if self.block is None:
             return Operand(self.elements(encoded))
         return Operand(self.elements(encoded), self.scales(encoded), self.block.size)
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """The largest numbers of either sign; None for blocks, whose scale follows the tensor."""
+        """The most negative and the largest number; None for blocks, whose scale adapts to the tensor."""
         return None if self.block is not None else (-self.layout.largest, self.layout.largest)
 
     @property
     def multiplier_bits(self) -> int:
-        """Bits of the significand, the hidden one included."""
+        """Bits of the significand, including the hidden bit."""
         return self.layout.mantissa + 1
 
 
 def _power_scale(largest: FloatArray, layout: Layout) -> dict[str, NDArray[Any]]:
-    """Return E8M0 codes of the scales: 2**(exponent of the block's largest - exponent of the format's largest)."""
+    """Return E8M0 codes of block scales: 2**(exponent of the block's largest - exponent of the format's largest)."""
     exponent = np.where(largest > 0, np.frexp(largest)[1] - 1, -_E8M0_BIAS) - layout.largest_exponent
     exponent = np.clip(exponent, -_E8M0_BIAS, _E8M0_BIAS).astype(np.int64)
     return {"scale": (exponent + _E8M0_BIAS).astype(np.uint8)}
 
 
 def _e4m3_scale(largest: FloatArray, layout: Layout) -> dict[str, NDArray[Any]]:
-    """Return E4M3 codes of the scales, with the fp32 scale of the tensor."""
+    """Return E4M3 codes of the block scales, and the fp32 scale of the tensor."""
     scale_layout = LAYOUTS["fp8"]
     top = float(largest.max(initial=0.0)) / (layout.largest * scale_layout.largest)
     if top > float(np.finfo(np.float32).max):

@@ -26,7 +26,7 @@ _STYLE = (
 
 
 def group_svg(codes: ArrayLike, form: Swis) -> str:
-    """Return the magnitudes of one group's weights bit by bit, before and after rounding to `form`.
+    """Return the SVG of one group's weight magnitudes bit by bit, before and after rounding to `form`.
 
     Framed columns are the positions that the group shares; bits that were there and are gone are marked.
 
@@ -58,7 +58,7 @@ def group_svg(codes: ArrayLike, form: Swis) -> str:
 
 
 def pool_svg(pool: ArrayLike, *, columns: int = 0) -> str:
-    """Return the vectors [size, vector] of a pool as strips: blue above zero, orange below, darker where larger.
+    """Return the SVG of a pool's vectors [size, vector] as strips: blue above zero, orange below, darker if larger.
 
     Errors
     ------
@@ -87,7 +87,7 @@ def pool_svg(pool: ArrayLike, *, columns: int = 0) -> str:
 
 
 def _bits(whole: IntArray, magnitudes: IntArray, bits: int, left: float, title: str) -> list[str]:
-    """Return a row of bits for each weight, the highest at the left, its value before it."""
+    """Return the SVG elements of one row of bits per weight, the highest bit at the left, its value in front."""
     parts = [svg.text(left, _TITLE + _HEAD, title, "bold")]
     for row, value in enumerate(whole):
         y = _TITLE + _CELL * (row + 1)

@@ -66,5 +66,5 @@ def arithmetic_of(text: str) -> Arithmetic:
 
 
 def examples() -> list[str]:
-    """Return the texts of all encodings that the conformance suites try, which `slipstick list formats` prints."""
+    """Return the texts of all encodings that the conformance suites test, which `slipstick list formats` prints."""
     return ENCODINGS.examples()

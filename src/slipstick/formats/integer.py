@@ -1,4 +1,4 @@
-"""Integers with a scale: x = scale * (code - zero). The format of post-training quantisation and of edge kernels."""
+"""Integers with a scale, x = scale * (code - zero): the format of post-training quantisation and edge kernels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CODE_BITS = 8  # of the codes that `recode` takes
 
 @dataclass(frozen=True)
 class Int(Encoding):
-    """Whole numbers of `bits` bits and an fp32 scale for the tensor, or for each index of `axis`.
+    """Integers of `bits` bits with an fp32 scale per tensor, or per index of `axis`.
 
     Symmetric: codes from -(2**(bits-1) - 1) to 2**(bits-1) - 1 and scale = max|x| / (2**(bits-1) - 1); the most
     negative code stays unused, so that negation is exact. Otherwise: codes from 0 to 2**bits - 1 with a zero point,
@@ -33,6 +33,9 @@ class Int(Encoding):
     [7.0, -3.0, 0.0]
     """
 
+    whole_numbers = True  # codes less their zero point
+    keeps_scales = True  # the upper bits of int8 codes can be kept at their scales
+
     bits: int = 8
     symmetric: bool = True
     axis: int | None = None
@@ -45,59 +48,49 @@ class Int(Encoding):
 
     @property
     def name(self) -> str:
-        """``int8``, with what differs from the defaults behind a colon."""
+        """``int8``, with the arguments that differ from the defaults after a colon."""
         extra = [] if self.symmetric else ["symmetric=false"]
         extra += [] if self.axis is None else [f"axis={self.axis}"]
         return f"int{self.bits}" + (":" + ",".join(extra) if extra else "")
 
     @property
-    def whole_numbers(self) -> bool:
-        """True: codes less their zero point are whole numbers."""
-        return True
-
-    @property
-    def keeps_scales(self) -> bool:
-        """True: the upper bits of int8 codes can be kept at their scales."""
-        return True
-
-    @property
     def multiplier_bits(self) -> int:
-        """Bits of a code."""
+        """Bits of an integer code."""
         return self.bits
 
     @property
     def serial_bits(self) -> int:
-        """Bits of a code, sign included."""
+        """Bits of an integer code, its sign included."""
         return self.bits
 
     @property
     def weight_shifts(self) -> int:
-        """Bits of a code, at most the 7 of an int8 magnitude."""
+        """Bits of an integer code, at most the 7 of an int8 magnitude."""
         return min(self.bits, _CODE_BITS - 1)
 
     @property
     def per_filter(self) -> Int:
-        """The same integers with a scale for each index of the first axis."""
+        """The same integers with a scale per index of the first axis."""
         return replace(self, axis=0)
 
     @property
     def bits_per_element(self) -> float:
-        """Bits of a code."""
+        """Bits of an integer code."""
         return float(self.bits)
 
     def storage_bytes(self, shape: tuple[int, ...]) -> int:
-        """Bytes of the codes, an fp32 scale and (if not symmetric) a 16 bit zero point for each channel."""
+        """Bytes of the codes, plus an fp32 scale and (if not symmetric) a 16 bit zero point per channel."""
         channels = 1 if self.axis is None else shape[self._axis(len(shape))]
         return packed_bytes(int(np.prod(shape)), self.bits) + channels * (4 if self.symmetric else 6)
 
     def side_layout(self, shape: tuple[int, ...]) -> dict[str, tuple[str, tuple[int, ...]]]:
-        """A scale, and a zero point if not symmetric, for each channel."""
+        """Return the layout of the scale and (if not symmetric) the zero point, both per channel."""
         channels = 1 if self.axis is None else shape[self._axis(len(shape))]
         layout: dict[str, tuple[str, tuple[int, ...]]] = {"scale": ("float32", (channels,))}
         return layout if self.symmetric else {**layout, "zero": ("uint16", (channels,))}
 
     def encode(self, values: ArrayLike, side: NamedArrays | None = None) -> Encoded:
-        """Represent finite values as codes and scales; `side` may give the scale, and with it the zero point."""
+        """Return finite values as codes and scales; `side` may give the scale, and with it the zero point."""
         x = finite(values)
         scale, zero = self._scale(x) if side is None or "scale" not in side else self._side_scale(side)
         low, high = self._range()
@@ -114,7 +107,7 @@ class Int(Encoding):
         return np.asarray(self.integers(encoded) * scale, dtype=np.float32)
 
     def integers(self, encoded: Encoded) -> IntArray:
-        """Return code - zero as whole numbers, of the tensor's shape."""
+        """Return code - zero point as whole numbers, in the tensor's shape."""
         codes = unpack(encoded.codes, self.bits, int(np.prod(encoded.shape))).astype(np.int64).reshape(encoded.shape)
         if self.symmetric:
             return np.where(codes >= 2 ** (self.bits - 1), codes - 2**self.bits, codes)
@@ -122,7 +115,7 @@ class Int(Encoding):
         return np.asarray(codes - zero, dtype=np.int64)
 
     def operand(self, encoded: Encoded) -> Operand:
-        """Return whole numbers and the scale of the tensor, or of each row.
+        """Return the whole numbers of a matrix, with the scale of the tensor or of each row.
 
         Errors
         ------
@@ -172,7 +165,7 @@ class Int(Encoding):
         return scale, zero
 
     def _broadcast(self, side: NDArray[Any], ndim: int) -> NDArray[Any]:
-        """Shape a value for each channel so that it broadcasts along `axis`."""
+        """Return per-channel values reshaped to broadcast along `axis`."""
         shape = [1] * ndim
         if self.axis is not None:
             shape[self._axis(ndim)] = -1

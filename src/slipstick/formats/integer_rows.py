@@ -1,4 +1,4 @@
-"""Filters as rows of whole numbers: sign and magnitude under a scale of each filter, for all integer encodings."""
+"""Filters as rows of whole numbers: sign and magnitude with a scale per filter, shared by all integer encodings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_CODE = 255  # magnitude of a code: a uint8 less its zero point
 
 
 def rows_of(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return (filters, weights of each) of a tensor [filters, ...]; a vector or a number is one filter.
+    """Return (filters, weights per filter) of a tensor [filters, ...]; a vector or a number is one filter.
 
     Weights have axes [filters, kernel rows, kernel columns, channels], as in .tflite files, so that consecutive weights
     are input channels; torch's [filters, channels, rows, columns] needs `channels_last` first.
@@ -37,7 +37,7 @@ def channels_last(weights: NDArray[Any]) -> NDArray[Any]:
 
 
 def whole_codes(codes: ArrayLike) -> IntArray:
-    """Return codes as int64.
+    """Return integer codes as int64.
 
     Errors
     ------
@@ -53,7 +53,7 @@ def whole_codes(codes: ArrayLike) -> IntArray:
 
 
 def scaled_rows(values: ArrayLike, side: NamedArrays | None, top: int) -> tuple[IntArray, Float32Array]:
-    """Return whole numbers [filters, k] from -top to top and the scale of each filter: max|x| / top unless given.
+    """Return whole numbers [filters, k] from -top to top and the scale per filter: max|x| / top unless given.
 
     Rounding is to the nearest, ties to even.
 
@@ -74,13 +74,13 @@ def scaled_rows(values: ArrayLike, side: NamedArrays | None, top: int) -> tuple[
 
 
 def times_scale(whole: IntArray, encoded: Encoded) -> Float32Array:
-    """Return whole numbers of the tensor's shape times the scale of each filter, rounded to fp32 once."""
+    """Return whole numbers in the tensor's shape times the scale per filter, rounded once to fp32."""
     rows = whole.reshape(rows_of(encoded.shape)) * encoded.side["scale"].astype(np.float64)[:, None]
     return rows.reshape(encoded.shape).astype(np.float32)
 
 
 def row_operand(encoded: Encoded) -> Operand:
-    """Return an encoded matrix [rows, k] of whole numbers under one scale, or a scale of each row.
+    """Return an encoded matrix [rows, k] of whole numbers with one scale, or one scale per row.
 
     Errors
     ------

@@ -1,4 +1,4 @@
-"""k-means over vectors, by distance or by angle: the centres of a pool, and which of them a vector is nearest to.
+"""k-means clustering of vectors, by distance or angle: the centres of a pool, and each vector's nearest centre.
 
 By angle it is the spherical k-means of Dhillon and Modha, Machine Learning 42, 2001, vectors weighed by their lengths:
 vectors of length 1 give exactly theirs.
@@ -21,7 +21,7 @@ Metric = Literal["euclidean", "cosine"]
 def fit(
     vectors: FloatArray, size: int, *, seed: int = 0, metric: Metric = "euclidean", rounds: int = _MAX_ROUNDS
 ) -> FloatArray:
-    """Return up to `size` centres of vectors [n, d] by Lloyd's rounds, begun by drawing with squared distances.
+    """Return up to `size` centres of vectors [n, d] by Lloyd's algorithm, initialised by k-means++ sampling.
 
     A centre is the mean of its vectors by either metric, since a pool's vector has a length too. By least angle, the
     mean of vectors at their own lengths has the direction that maximises the sum of |x| cos(angle), and the length of
@@ -61,7 +61,7 @@ def fit(
 
 
 def assign(vectors: ArrayLike, pool: ArrayLike, metric: Metric = "euclidean") -> IntArray:
-    """Return for each vector [n, d] the index of the pool's nearest [size, d]; of equally near ones the first.
+    """Return per vector [n, d] the index of the nearest vector of a pool [size, d]; of equally near ones the first.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def _initial_centres(vectors: Float32Array, size: int, rng: np.random.Generator)
 
 
 def _nearest(vectors: Float32Array, pool: FloatArray, metric: Metric) -> tuple[IntArray, Float32Array]:
-    """Return the indices of the nearest, and the loss of each vector: |x - p|^2, or |x| (1 - cos) by angle."""
+    """Return the index of the nearest centre, and the loss per vector: |x - p|^2, or |x| (1 - cos) by angle."""
     from slipstick.formats.numba_kernels import nearest_vectors
 
     centres = pool.astype(np.float32)

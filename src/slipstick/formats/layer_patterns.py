@@ -1,4 +1,4 @@
-"""Formats of layers by one line of text: ``swis:3``, or ``swis:3,group=8;depthwise=int8;last=int8@bit_serial``.
+"""Formats of layers in one line of text: ``swis:3``, or ``swis:3,group=8;depthwise=int8;last=int8@bit_serial``.
 
 Pieces ``pattern=encoding@arithmetic`` are joined by semicolons; of those that fit a layer the last decides. A pattern
 is a kind (conv, depthwise, pointwise, linear), ``first``, ``last``, or a layer's name with ``*`` for any text; a piece
@@ -22,14 +22,14 @@ _KINDS = ("conv", "depthwise", "pointwise", "linear")
 
 @dataclass(frozen=True)
 class PatternLayer:
-    """A layer as patterns see it: its name and its kind (conv, depthwise, pointwise or linear)."""
+    """Layer to which patterns apply: its name and its kind (conv, depthwise, pointwise or linear)."""
 
     name: str
     kind: str
 
 
 def formats_of(text: str, layers: Sequence[PatternLayer], *, path: str = "formats") -> list[str]:
-    """Return the text of each layer's format: `DEFAULT` where no pattern fits.
+    """Return the text of each layer's format: `DEFAULT` where no pattern matches.
 
     Errors
     ------
@@ -52,7 +52,7 @@ def formats_of(text: str, layers: Sequence[PatternLayer], *, path: str = "format
 
 
 def pieces(text: str) -> list[tuple[str, str]]:
-    """Split a line into patterns and the texts of formats.
+    """Return the patterns of a line, each with the text of its format.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def pieces(text: str) -> list[tuple[str, str]]:
 
 
 def _fits(pattern: str, place: int, layers: Sequence[PatternLayer]) -> bool:
-    """Tell whether a pattern fits the layer at a place among all layers."""
+    """Return whether a pattern matches the layer at an index among all layers."""
     if pattern in ("first", "last"):
         return place == (0 if pattern == "first" else len(layers) - 1)
     return pattern == layers[place].kind or fnmatchcase(layers[place].name, pattern)

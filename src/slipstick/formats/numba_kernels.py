@@ -1,4 +1,4 @@
-"""numba kernels of the number formats. Each is compared bit for bit with a slow oracle in tests/formats."""
+"""numba kernels of the number formats, each compared bit for bit with a slow reference in tests/formats."""
 
 from __future__ import annotations
 

@@ -46,14 +46,14 @@ _COMPACT = (",", ":")  # of JSON: names and shapes are a large part of a small n
 
 @dataclass(frozen=True)
 class NetworkRest:
-    """Rest of a network whose weights are packed: a file of its `kind` (a suffix) with zeros in their place."""
+    """Rest of a network with packed weights: a file of its `kind` (a suffix) in which the weights are zeros."""
 
     kind: str
     file: bytes
 
 
 def write_packed(path: str | Path, tensors: Mapping[str, Encoded], rest: NetworkRest | None = None) -> int:
-    """Write encoded tensors by name, whole or not at all; return the file's bytes.
+    """Write encoded tensors by name, atomically; return the file's bytes.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def write_packed(path: str | Path, tensors: Mapping[str, Encoded], rest: Network
 
 
 def stored_bytes(tensors: Mapping[str, Encoded]) -> int:
-    """Return the bytes of codes and side arrays as a file has them: equal arrays (a pool) once."""
+    """Return the bytes of codes and side arrays as stored in a file, where equal arrays (a pool) count once."""
     arrays: dict[str, NDArray[Any]] = {}
     known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
     for name, encoded in tensors.items():
@@ -101,12 +101,12 @@ def read_packed(path: str | Path) -> dict[str, Encoded]:
 
 
 def parse_packed(raw: bytes, *, where: str = "packed") -> dict[str, Encoded]:
-    """Return the encoded tensors of a file's bytes, as `read_packed` does."""
+    """Return the encoded tensors in the bytes of a packed file, as `read_packed` does."""
     return parse_packed_network(raw, where=where)[0]
 
 
 def is_packed(raw: bytes) -> bool:
-    """Tell whether bytes look like a file of packed weights: its key stands in the header."""
+    """Return whether bytes are a file of packed weights, by the key in their header."""
     size = int.from_bytes(raw[:_LENGTH], "little")
     return f'"{KEY}"'.encode() in raw[_LENGTH : _LENGTH + min(size, _MAX_HEADER)]
 
@@ -171,7 +171,7 @@ def _container(arrays: dict[str, NDArray[Any]], about: str) -> bytes:
 
 
 def _contents(raw: bytes, where: str) -> tuple[dict[str, NDArray[Any]], Any]:
-    """Return the arrays of a container, as views of its bytes, and what its metadata say."""
+    """Return the arrays of a container, as views of its bytes, and its metadata."""
     size = int.from_bytes(raw[:_LENGTH], "little")
     if len(raw) < _LENGTH or size > min(_MAX_HEADER, len(raw) - _LENGTH):
         raise SlipstickError("not a safetensors file, or its end is missing", path=where)
@@ -208,7 +208,7 @@ def _start(item: tuple[str, Any]) -> int:
 
 
 def _array(entry: Any, body: memoryview, at: int, where: str) -> tuple[NDArray[Any], int]:
-    """Return one array and where the next begins: arrays follow each other without gaps, as safetensors asks."""
+    """Return one array and the offset of the next; arrays follow without gaps, as safetensors requires."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise SlipstickError("not an array of a safetensors file", path=where)
     if not isinstance(entry["dtype"], str) or entry["dtype"] not in _TYPES:
@@ -234,7 +234,7 @@ def _whole(value: object) -> bool:
 
 
 def _encoded(entry: Any, arrays: dict[str, NDArray[Any]], where: str) -> Encoded:
-    """Return one tensor, its arrays of exactly the types and sizes that its format gives a tensor of its shape."""
+    """Return one encoded tensor, after checking its arrays' types and sizes against its format and shape."""
     if not isinstance(entry, dict) or set(entry) != {"format", "shape", "codes", "side"}:
         raise SlipstickError("not a packed tensor", path=where)
     text, keys = entry["format"], entry["side"]

@@ -42,7 +42,7 @@ _MAX_SIZE = 2**16  # vectors in a pool
 
 @dataclass(frozen=True)
 class Pool(Encoding):
-    """Indices into `size` int8 vectors of `vector` weights, and an fp32 scale of each filter.
+    """Indices into `size` int8 vectors of `vector` weights each, with an fp32 scale per filter.
 
     Filters are brought to one root mean square before the nearest vectors are taken; then each filter's scale is
     that of least squared error, and again the vectors nearest at it. ``encode(w)`` makes a pool of the tensor's own;
@@ -66,6 +66,8 @@ class Pool(Encoding):
     >>> Pool(2, 2).round([[1.0, 0.0, 0.0, 1.0], [2.0, 0.0, 2.0, 0.0]]).tolist()
     [[1.0, 0.0, 0.0, 1.0], [2.0, 0.0, 2.0, 0.0]]
     """
+
+    whole_numbers = True  # vectors of the pool are int8
 
     size: int = 64
     vector: int = 8
@@ -96,11 +98,11 @@ class Pool(Encoding):
 
     @property
     def bits_per_element(self) -> float:
-        """An index for each vector; the pool is shared, and vanishes in a large network."""
+        """Bits per weight of the vectors' indices; the shared pool is neglected, as in a large network."""
         return self._width / self.vector
 
     def storage_bytes(self, shape: tuple[int, ...]) -> int:
-        """Bytes of the indices, an fp32 scale of each filter, and the int8 pool, which a network stores once.
+        """Bytes of the indices, an fp32 scale per filter, and the int8 pool, which a network stores once.
 
         Errors
         ------
@@ -110,7 +112,7 @@ class Pool(Encoding):
         return self.index_bytes(shape) + 4 * filters + self.size * self.vector
 
     def side_layout(self, shape: tuple[int, ...]) -> dict[str, tuple[str, tuple[int, ...]]]:
-        """A scale of each filter, and the pool."""
+        """Return the layout of the scale per filter, and of the pool."""
         check_cut(shape, self.vector, self.kind)
         return {"scale": ("float32", rows_of(shape)[:1]), "pool": ("int8", (self.size, self.vector))}
 
@@ -121,23 +123,18 @@ class Pool(Encoding):
         return packed_bytes(filters * -(-weights // self.vector), self._width)
 
     @property
-    def whole_numbers(self) -> bool:
-        """True: vectors of the pool are int8."""
-        return True
-
-    @property
     def shared_bytes(self) -> int:
         """Bytes of the int8 pool, which a network stores once."""
         return self.size * self.vector
 
     def shared_side(self, tensors: Sequence[ArrayLike]) -> NamedArrays:
-        """Return the pool [size, vector] of all tensors: `fit_pool`."""
+        """Return the pool [size, vector] fitted to all tensors by `fit_pool`."""
         return {"pool": fit_pool(tensors, self.size, self.vector, kind=self.kind, metric=self.metric)}
 
     def takes(
         self, shape: tuple[int, ...], *, depthwise: bool = False, first: bool = False, last: bool = False
     ) -> bool:
-        """Tell whether a layer goes into the pool: `poolable`."""
+        """Return whether a layer is stored in the pool, by `poolable`."""
         return poolable(shape, self.vector, kind=self.kind, depthwise=depthwise, first=first, last=last)
 
     def alternatives(self, shapes: Sequence[tuple[int, ...]]) -> Sequence[Pool]:
@@ -156,7 +153,7 @@ class Pool(Encoding):
         return [replace(self, size=size, vector=vector) for size, vector in product(sizes, fitting)]
 
     def encode(self, values: ArrayLike, side: NamedArrays | None = None) -> Encoded:
-        """Represent finite values [filters, ...]; `side` may give the pool [size, vector], and with it the scales.
+        """Return finite values [filters, ...] encoded; `side` may give the pool [size, vector], and the scales with it.
 
         Errors
         ------
@@ -177,7 +174,7 @@ class Pool(Encoding):
         return Encoded(self, x.shape, packed, {"scale": scale, "pool": pool})
 
     def decode(self, encoded: Encoded) -> Float32Array:
-        """Return scale * pool vector, rounded to fp32 once."""
+        """Return scale * pool vector, rounded once to fp32."""
         return times_scale(self.integers(encoded), encoded)
 
     def integers(self, encoded: Encoded) -> IntArray:
@@ -193,11 +190,11 @@ class Pool(Encoding):
         return join_rows(rows, encoded.shape, self.kind)
 
     def operand(self, encoded: Encoded) -> Operand:
-        """Return the pool's whole numbers and the scale of each row."""
+        """Return the pool's whole numbers, with the scale of each row."""
         return row_operand(encoded)
 
     def products(self, shape: tuple[int, ...]) -> float:
-        """Return the fewer of two ways: every product, or sums of pool vectors once and an addition for each index.
+        """Return the multiplications of the cheaper way: each product, or pool products shared by all indices.
 
         The sums of `size` vectors with a position's channels serve all filters and, at stride 1, all taps of a kernel:
         size * channels products a position. Tensors of other than 4 axes have one tap; ``xy`` sums serve no other tap,

@@ -1,4 +1,4 @@
-"""Vectors of weights for pools: filters cut into vectors and joined again, nearest pool vectors, the fit of a pool."""
+"""Vectors of weights for pools: cutting filters into vectors, nearest pool vectors, the fit of a pool."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def poolable(
     first: bool = False,
     last: bool = False,
 ) -> bool:
-    """Tell whether weights [filters, ..., channels] go into the pool: not the first layer, not the last.
+    """Return whether weights [filters, ..., channels] are stored in the pool: neither the first nor the last layer.
 
     ``z`` takes layers whose channels fill whole vectors, which otherwise could not share sums between taps, and no
     depth-wise ones, whose filters have one channel; ``xy`` takes those whose kernels have `vector` taps, depth-wise
@@ -80,13 +80,13 @@ def check_cut(shape: tuple[int, ...], vector: int, kind: VectorKind) -> None:
 
 
 def cut_rows(x: FloatArray, vector: int, kind: VectorKind) -> FloatArray:
-    """Return filters as rows [filters, weights of each], their vectors one behind the other."""
+    """Return filters as rows [filters, weights per filter], their vectors concatenated."""
     check_cut(x.shape, vector, kind)
     return (np.moveaxis(x, -1, 1) if _has_kernels(x.shape, kind) else x).reshape(rows_of(x.shape))
 
 
 def join_rows(rows: IntArray, shape: tuple[int, ...], kind: VectorKind) -> IntArray:
-    """Return the tensor of this shape whose rows `cut_rows` gives."""
+    """Return the tensor of this shape from the rows of `cut_rows`: the inverse."""
     if not _has_kernels(shape, kind):
         return rows.reshape(shape)
     filters, high, wide, channels = shape
@@ -94,12 +94,12 @@ def join_rows(rows: IntArray, shape: tuple[int, ...], kind: VectorKind) -> IntAr
 
 
 def fit_rows(rows: FloatArray, size: int, vector: int, metric: Metric) -> Int8Array:
-    """Return a pool [size, vector] of the vectors of one tensor's rows."""
+    """Return a pool [size, vector] fitted to the vectors of one tensor's rows."""
     return _int8_pool(fit(_unit_vectors(rows, vector), size, metric=metric), size)
 
 
 def nearest_indices(rows: FloatArray, scale: NDArray[np.floating[Any]], pool: Int8Array, metric: Metric) -> IntArray:
-    """Return the indices [filters, vectors] of the pool vectors nearest to rows over their scales.
+    """Return the indices [filters, vectors] of the pool vectors nearest to the rows divided by their scales.
 
     A last vector that a filter does not fill need only agree where there are weights.
     """
@@ -144,7 +144,7 @@ def _int8_pool(centres: FloatArray, size: int) -> Int8Array:
 
 
 def _has_kernels(shape: tuple[int, ...], kind: VectorKind) -> bool:
-    """Tell whether a tensor of this shape is cut into kernels; if not, along its last axes."""
+    """Return whether a tensor of this shape is cut into kernels rather than along its last axes."""
     return kind == "xy" and len(shape) == _AXES
 
 

@@ -19,7 +19,7 @@ _T_co = TypeVar("_T_co", covariant=True)
 
 @dataclass(frozen=True)
 class FormatFamily(Generic[_T_co]):
-    """FormatFamily of encodings or arithmetics as text knows it: ``name:value,argument=value``.
+    """Family of encodings or arithmetics that texts select: ``name:value,argument=value``.
 
     `build` takes the arguments behind the colon as keywords; `arguments` names them in order, each with the function
     that reads it from text (ValueError: not such a value); `examples` are the texts that the conformance suites try.
@@ -44,7 +44,7 @@ class Registry(Generic[_T]):
         self._families: dict[str, FormatFamily[_T]] = {}
 
     def register(self, family: FormatFamily[_T]) -> FormatFamily[_T]:
-        """Make a family known by its name and aliases.
+        """Add a family under its name and aliases.
 
         Errors
         ------
@@ -70,7 +70,7 @@ class Registry(Generic[_T]):
         return {family.name: family for name, family in known.items() if name == family.name.casefold()}
 
     def examples(self) -> list[str]:
-        """Return the texts of all families that the conformance suites try."""
+        """Return the texts of all families that the conformance suites test."""
         return [text for family in self.families().values() for text in family.examples]
 
     def build(self, text: str) -> _T:
@@ -103,7 +103,7 @@ class Registry(Generic[_T]):
         return {name: family for family in plugged for name in _names(family)}
 
     def _plugged(self, plugin: Plugin) -> FormatFamily[_T]:
-        """Return the family that a plug-in names."""
+        """Return the family to which the entry point of a plug-in refers."""
         family = plugin.value
         if not isinstance(family, FormatFamily):
             raise plugin.error("loads to no FormatFamily", "a slipstick.formats.registry.FormatFamily")
@@ -130,28 +130,28 @@ ARITHMETICS: Registry[Arithmetic] = Registry("arithmetic", "slipstick.arithmetic
 
 
 def whole(text: str) -> int:
-    """Read a whole number of an argument."""
+    """Return the whole number in the text of an argument."""
     if not re.fullmatch(r"[-+]?\d{1,9}", text):
         raise ValueError(f"{text!r} is not a whole number")
     return int(text)
 
 
 def flag(text: str) -> bool:
-    """Read true or false of an argument."""
+    """Return the truth value in the text of an argument: true or false."""
     if text not in ("true", "false"):
         raise ValueError(f"{text!r} is not true or false")
     return text == "true"
 
 
 def number(text: str) -> float:
-    """Read a number of an argument: digits, a point, an exponent."""
+    """Return the number in the text of an argument: digits, a point, an exponent."""
     if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?(e-?\d{1,2})?", text):
         raise ValueError(f"{text!r} is not a number")
     return float(text)
 
 
 def word(text: str) -> str:
-    """Read a word of an argument; the constructor of the family refuses unknown ones."""
+    """Return the text of an argument as a word; the family's constructor refuses unknown words."""
     return text
 
 

@@ -27,15 +27,17 @@ class ScheduledEncoding(Encoding):
     filters of one number of shifts at once.
     """
 
-    @property
-    @abstractmethod
-    def group(self) -> int:
-        """Consecutive weights of a filter that are stored as one record."""
+    whole_numbers = True  # signed magnitudes
+    keeps_scales = True  # positions of int8 codes can be kept at their scales
 
     @property
     @abstractmethod
     def weight_shifts(self) -> int:
-        """Positions that every weight keeps without a schedule."""
+        """Number of bit positions that every weight keeps without a schedule."""
+
+    @abstractmethod
+    def record_bits(self, shifts: int) -> int:
+        """Bits of one group's record at `shifts` shifts."""
 
     @property
     @abstractmethod
@@ -43,54 +45,40 @@ class ScheduledEncoding(Encoding):
         """Number of bit positions in a magnitude: the most shifts that a filter can keep."""
 
     @abstractmethod
-    def record_bits(self, shifts: int) -> int:
-        """Bits of the record of one group at so many shifts."""
-
-    @abstractmethod
     def nearest_kept(self, rows: IntArray, shifts: int) -> IntArray:
-        """Return the whole numbers of so many positions nearest to rows [rows, k] up to the largest magnitude."""
+        """Return the whole numbers of `shifts` bit positions nearest to rows [rows, k]."""
 
     @abstractmethod
     def to_records(self, rows: IntArray, shifts: int) -> ByteArray:
-        """Return the records of rows [rows, k], a bit in each element: [rows, bits of a row]."""
+        """Return the records of rows [rows, k] as an array of bits, [rows, bits per row]."""
 
     @abstractmethod
     def from_records(self, bits: ByteArray, shifts: int, groups: int) -> IntArray:
-        """Return the whole numbers [rows, groups * group] of records, a bit in each element."""
-
-    @property
-    def whole_numbers(self) -> bool:
-        """True: signed magnitudes are whole numbers."""
-        return True
-
-    @property
-    def keeps_scales(self) -> bool:
-        """True: positions of int8 codes can be kept at their scales."""
-        return True
+        """Return the whole numbers [rows, groups * group] of records, given as arrays of bits."""
 
     @property
     def serial_bits(self) -> int:
-        """Positions that every weight keeps without a schedule; its sign goes beside them."""
+        """Number of bit positions that every weight keeps without a schedule, its sign excluded."""
         return self.weight_shifts
 
     @property
     def bits_per_element(self) -> float:
-        """Bits of a record for each of its weights."""
+        """Bits of a group's record divided by its number of weights."""
         return self.record_bits(self.weight_shifts) / self.group
 
     def storage_bytes(self, shape: tuple[int, ...], shifts: ArrayLike | None = None) -> int:
-        """Bytes of the records and an fp32 scale of each filter; with `shifts` of each filter, a byte for those."""
+        """Bytes of the records and an fp32 scale per filter; with a schedule, a byte more per filter."""
         filters, weights = rows_of(shape)
         counts = np.full(filters, self.weight_shifts) if shifts is None else np.asarray(shifts)
         bits = sum(int(np.sum(counts == n)) * self.record_bits(n) for n in range(1, self.max_shifts + 1))
         return packed_bytes(bits * -(-weights // self.group), 1) + 4 * filters + (0 if shifts is None else filters)
 
     def side_layout(self, shape: tuple[int, ...]) -> dict[str, tuple[str, tuple[int, ...]]]:
-        """A scale of each filter; a schedule's shifts too, where they were given."""
+        """Return the layout of the scale per filter, and of a schedule's shifts per filter if given."""
         return {"scale": ("float32", rows_of(shape)[:1])}
 
     def check(self, encoded: Encoded) -> None:
-        """Raise SlipstickError unless codes, scales and a schedule's shifts have the sizes that the shape asks for."""
+        """Raise SlipstickError unless codes, scales and a schedule's shifts have the sizes of the shape."""
         layout, shifts = self.side_layout(encoded.shape), None
         if "shifts" in encoded.side:
             layout["shifts"] = ("uint8", rows_of(encoded.shape)[:1])
@@ -100,7 +88,7 @@ class ScheduledEncoding(Encoding):
         check_bytes(encoded, self.storage_bytes(encoded.shape, shifts))
 
     def encode(self, values: ArrayLike, side: NamedArrays | None = None) -> Encoded:
-        """Represent finite values [filters, ...]; `side` may give scales, and the shifts of each filter.
+        """Return finite values [filters, ...] encoded; `side` may give scales, and shifts per filter.
 
         Errors
         ------
@@ -117,7 +105,7 @@ class ScheduledEncoding(Encoding):
         return Encoded(self, np.shape(values), np.packbits(bits, bitorder="little"), arrays)
 
     def decode(self, encoded: Encoded) -> Float32Array:
-        """Return scale * code, rounded to fp32 once."""
+        """Return scale * code, rounded once to fp32."""
         return times_scale(self.integers(encoded), encoded)
 
     def integers(self, encoded: Encoded) -> IntArray:
@@ -134,7 +122,7 @@ class ScheduledEncoding(Encoding):
         return whole[:, :weights].reshape(encoded.shape)
 
     def operand(self, encoded: Encoded) -> Operand:
-        """Return signed magnitudes and the scale of each row."""
+        """Return the signed magnitudes, with the scale of each row."""
         return row_operand(encoded)
 
     def recode(self, codes: ArrayLike, side: NamedArrays | None = None) -> IntArray:
@@ -156,7 +144,7 @@ class ScheduledEncoding(Encoding):
         return (1 << self.max_shifts) - 1
 
     def _filter_shifts(self, side: NamedArrays | None, filters: int) -> ByteArray:
-        """Return the shifts of each filter: those of a schedule in `side`, else `weight_shifts`."""
+        """Return the shifts per filter: from the schedule in `side`, else `weight_shifts`."""
         if side is None or "shifts" not in side:
             return np.full(filters, self.weight_shifts, np.uint8)
         path = f"{self.name.partition(':')[0]}.shifts"
@@ -170,6 +158,6 @@ class ScheduledEncoding(Encoding):
 
 
 def _by_shifts(shifts: ByteArray) -> Iterator[tuple[int, IntArray]]:
-    """Yield each number of shifts with the filters that have it."""
+    """Yield each number of shifts with the filters that keep so many."""
     for count in np.unique(shifts):
         yield int(count), np.flatnonzero(shifts == count)

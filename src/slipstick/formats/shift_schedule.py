@@ -1,4 +1,4 @@
-"""Shifts for every filter under a budget: where errors weigh much or shrink fast, more of them.
+"""Schedules of shifts per filter under a budget: more shifts where errors count most or shrink fastest.
 
 Filters that share the columns of an array advance in lockstep and have the same number of shifts. Sources: the purpose
 from Li et al., arXiv 2103.01308 (scheduling, as we recollect it); a Lagrangian over the lower convex hull of errors as
@@ -36,7 +36,7 @@ def errors_by_shifts(
 def schedule(
     errors: Sequence[FloatArray], costs: Sequence[ArrayLike], budget: float, *, columns: int = 1, step: int = 1
 ) -> list[IntArray]:
-    """Return the shifts of every filter of every layer: least errors in all with at most `budget` shifts on average.
+    """Return the shifts per filter of all layers: least total error with at most `budget` shifts on average.
 
     A shift has one price for the whole network; each batch of filters takes the shifts that are cheapest at it, errors
     and price together, which are on the lower convex hull of its errors. What the budget leaves then goes to the
@@ -108,14 +108,14 @@ def schedule_layer(errors: FloatArray, budget: float, *, columns: int = 1, step:
 
 
 def average(shifts: Sequence[IntArray], costs: Sequence[ArrayLike]) -> float:
-    """Return the effective shifts: the mean over filters, weighed by what a shift of each costs."""
+    """Return the effective shifts: the mean over filters, weighted by the cost of a shift in each filter."""
     rows = [np.broadcast_to(np.asarray(cost, np.float64), len(n)) for n, cost in zip(shifts, costs, strict=True)]
     spent = sum(float((n * cost).sum()) for n, cost in zip(shifts, rows, strict=True))
     return spent / sum(float(cost.sum()) for cost in rows)
 
 
 def lockstep_order(shifts: IntArray) -> IntArray:
-    """Return the order of filters in which those of one number of shifts, and so of one batch, are neighbours.
+    """Return an order of filters in which filters of equal shifts (of one batch) are neighbours.
 
     Permute a layer's filters (weights, scales, bias) by it, and the next layer's input channels too: the network
     computes the same.
@@ -133,7 +133,7 @@ def _allowed(most: int, step: int) -> list[int]:
 
 
 def _batches(errors: FloatArray, costs: FloatArray, columns: int, allowed: list[int]) -> IntArray:
-    """Return the batch of each filter: filters sorted by the shifts that they would take at one price."""
+    """Return the batch of each filter: filters sorted by their optimal shifts at one price per shift."""
     if columns == 1:
         return np.arange(len(errors))
     price = _middle_price(errors, costs, allowed)
@@ -145,7 +145,7 @@ def _batches(errors: FloatArray, costs: FloatArray, columns: int, allowed: list[
 
 
 def _middle_price(errors: FloatArray, costs: FloatArray, allowed: list[int]) -> float:
-    """Return the price at which half of all shifts are bought."""
+    """Return the price per shift at which half of all shifts are bought."""
     half = (allowed[0] + allowed[-1]) / 2 * costs.sum()
     low, high = 1e-300, 1e300
     for _ in range(_BISECTIONS):
@@ -163,13 +163,13 @@ def _sums(values: FloatArray, batch: IntArray) -> FloatArray:
 
 
 def _cheapest(errors: FloatArray, costs: FloatArray, price: float, allowed: list[int]) -> IntArray:
-    """Return the shifts of least error and price together; of equals the fewest."""
+    """Return the shifts of least error plus price; of equal ones the fewest shifts."""
     shifts = np.array(allowed)
     return np.asarray(shifts[(errors[:, shifts - 1] + price * costs[:, None] * shifts).argmin(axis=1)])
 
 
 def _within(errors: FloatArray, costs: FloatArray, room: float, allowed: list[int]) -> IntArray:
-    """Return shifts whose cost is within `room`: by one price, then the best use of the rest."""
+    """Return shifts whose total cost is at most `room`: by one price, then the best use of the rest."""
     low, high = 1e-300, 1e300
     chosen = np.full(len(errors), allowed[0])
     for _ in range(_BISECTIONS * 2):

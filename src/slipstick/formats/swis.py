@@ -1,4 +1,4 @@
-"""Swis: shared weight bit sparsity, groups of weights that share the bit positions of their magnitudes.
+"""Swis: shared weight bit sparsity, in which groups of weights share the bit positions of their magnitudes.
 
 The record of a group, least significant bit first: its positions (the rank of their set among all sets, or each
 position), a sign of each weight, a mask of `shifts` bits of each weight. Source: Li et al., "SWIS - Shared Weight bIt
@@ -22,7 +22,7 @@ from slipstick.formats.scheduled import ScheduledEncoding
 
 @dataclass(frozen=True)
 class Swis(ScheduledEncoding):
-    """Sign and `bits` bits of magnitude under a scale of each filter; each group keeps `shifts` positions of them.
+    """Sign and `bits` bits of magnitude with a scale per filter; each group keeps `shifts` bit positions.
 
     Groups are `group` consecutive weights of a filter in the order of the tensor, the last one of a filter filled with
     zeros. A schedule gives each filter shifts of its own: ``encode(w, {"shifts": shifts})``.
@@ -41,6 +41,8 @@ class Swis(ScheduledEncoding):
     >>> Swis(shifts=2).bits_per_element, Swis(shifts=2, layout="positions").bits_per_element
     (4.25, 4.5)
     """
+
+    chooses_positions = True
 
     shifts: int = 3
     group: int = 4
@@ -70,7 +72,7 @@ class Swis(ScheduledEncoding):
 
     @property
     def weight_shifts(self) -> int:
-        """Positions that every group keeps without a schedule."""
+        """Number of bit positions that every group keeps without a schedule."""
         return self.shifts
 
     @property
@@ -78,22 +80,17 @@ class Swis(ScheduledEncoding):
         """Number of bit positions in a magnitude: the most shifts that a filter can keep."""
         return self.bits
 
-    @property
-    def chooses_positions(self) -> bool:
-        """True: every group has positions of its own."""
-        return True
-
     def record_bits(self, shifts: int) -> int:
         """Bits of a group's record: its positions, signs and masks."""
         return self._set_bits(shifts) + self.group * (1 + shifts)
 
     def nearest_kept(self, rows: IntArray, shifts: int) -> IntArray:
-        """Return the numbers of least error that share positions in their groups."""
+        """Return the numbers of least error whose groups share bit positions."""
         groups, sets = self._decomposed(rows, shifts)
         return np.asarray((np.sign(groups) * sets.magnitudes).reshape(len(rows), -1)[:, : rows.shape[1]], np.int64)
 
     def to_records(self, rows: IntArray, shifts: int) -> ByteArray:
-        """Return positions, signs and masks of each group, a bit in each element."""
+        """Return positions, signs and masks of each group as an array of bits."""
         groups, sets = self._decomposed(rows, shifts)
         signs = (groups < 0) & (sets.magnitudes > 0)
         masks = (sets.masks[..., None] >> np.arange(shifts)) & 1
@@ -101,7 +98,7 @@ class Swis(ScheduledEncoding):
         return np.concatenate(fields, axis=1).astype(np.uint8).reshape(len(rows), -1)
 
     def from_records(self, bits: ByteArray, shifts: int, groups: int) -> IntArray:
-        """Return the whole numbers [rows, groups * group] of records, a bit in each element."""
+        """Return the whole numbers [rows, groups * group] of records, given as arrays of bits."""
         records = bits.reshape(-1, self.record_bits(shifts)).astype(np.int64)
         width = self._set_bits(shifts)
         positions = self._positions(records[:, :width], shifts)
@@ -111,7 +108,7 @@ class Swis(ScheduledEncoding):
         return np.asarray((magnitudes * (1 - 2 * signs)).reshape(len(bits), groups * self.group), np.int64)
 
     def _set_bits(self, shifts: int) -> int:
-        """Bits of the field that names a group's positions."""
+        """Bits of the field that identifies a group's set of positions."""
         position = (self.bits - 1).bit_length()
         if self.layout == "positions":
             return position * (1 if self.consecutive else shifts)
@@ -135,7 +132,7 @@ class Swis(ScheduledEncoding):
         return ((positions[..., None] >> places) & 1).reshape(len(sets), width)
 
     def _positions(self, fields: IntArray, shifts: int) -> IntArray:
-        """Return the positions [groups, shifts] that fields name: the inverse of `_set_fields`."""
+        """Return the positions [groups, shifts] that the fields identify: the inverse of `_set_fields`."""
         table = np.array(position_sets(self.bits, shifts, consecutive=self.consecutive))
         if self.layout == "rank":
             ranks = (fields << np.arange(fields.shape[1])).sum(axis=1)

@@ -1,4 +1,4 @@
-"""Truncate and Round: the fixed window of a magnitude's upper bits, the baselines of shared weight bit sparsity.
+"""Truncate and Round: only a magnitude's upper bits are kept, the baselines of shared weight bit sparsity.
 
 Weights are int8 under a scale of each filter: a sign and 7 bits of magnitude. `bits` positions of them remain, the
 same for the whole layer: the uppermost. A schedule may give each filter bits of its own, which is the fair baseline of
@@ -11,7 +11,9 @@ lowest position that remains.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,8 +25,58 @@ _POSITIONS = 7  # of an int8 magnitude
 
 
 @dataclass(frozen=True)
-class Truncate(ScheduledEncoding):
-    """int8 with a scale of each filter, the low magnitude bits cut off (towards zero) but for `bits`.
+class _UpperBits(ScheduledEncoding):
+    """int8 with a scale per filter, of whose magnitudes the upper `bits` bits are kept. Abstract: `steps`."""
+
+    family: ClassVar[str]
+    max_shifts: ClassVar[int] = _POSITIONS
+
+    bits: int = 4
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.bits <= _POSITIONS:
+            allowed = f"1 to {_POSITIONS}"
+            raise SlipstickError("out of range", path=f"{self.family}.bits", value=self.bits, allowed=allowed)
+
+    @staticmethod
+    @abstractmethod
+    def steps(magnitudes: IntArray, shifts: int) -> IntArray:
+        """Return magnitudes up to 127 in units of the lowest kept bit."""
+
+    @property
+    def name(self) -> str:
+        """``truncate:4``: the family and the number of kept bits."""
+        return f"{self.family}:{self.bits}"
+
+    @property
+    def weight_shifts(self) -> int:
+        """Number of kept bits per weight, one shift each."""
+        return self.bits
+
+    def record_bits(self, shifts: int) -> int:
+        """Bits of a weight: its sign and the kept bits."""
+        return 1 + shifts
+
+    def nearest_kept(self, rows: IntArray, shifts: int) -> IntArray:
+        """Return multiples of the lowest kept bit, with the signs of `rows`."""
+        return np.asarray(np.sign(rows) * (self.steps(np.abs(rows), shifts) << _POSITIONS - shifts), np.int64)
+
+    def to_records(self, rows: IntArray, shifts: int) -> ByteArray:
+        """Return sign and magnitude of each weight as an array of bits."""
+        steps = self.steps(np.abs(rows), shifts)
+        signed = steps << 1 | ((rows < 0) & (steps > 0))
+        return (signed[..., None] >> np.arange(1 + shifts) & 1).astype(np.uint8).reshape(len(rows), -1)
+
+    def from_records(self, bits: ByteArray, shifts: int, groups: int) -> IntArray:
+        """Return the whole numbers [rows, groups] of records, given as arrays of bits."""
+        records = bits.reshape(len(bits), groups, 1 + shifts).astype(np.int64)
+        steps = (records[..., 1:] << np.arange(shifts)).sum(axis=-1)
+        return np.asarray((1 - 2 * records[..., 0]) * (steps << _POSITIONS - shifts), np.int64)
+
+
+@dataclass(frozen=True)
+class Truncate(_UpperBits):
+    """int8 with a scale per filter, magnitudes truncated (towards zero) to their upper `bits` bits.
 
     Examples
     --------
@@ -32,51 +84,17 @@ class Truncate(ScheduledEncoding):
     [[120, -8, 0, 24]]
     """
 
-    bits: int = 4
+    family = "truncate"
 
-    def __post_init__(self) -> None:
-        _check_bits("truncate", self.bits)
-
-    @property
-    def name(self) -> str:
-        """``truncate:4``: the positions that remain."""
-        return f"truncate:{self.bits}"
-
-    @property
-    def group(self) -> int:
-        """One: each weight has a record of its own."""
-        return 1
-
-    @property
-    def weight_shifts(self) -> int:
-        """Positions that remain of every weight, one shift each."""
-        return self.bits
-
-    @property
-    def max_shifts(self) -> int:
-        """Number of bit positions in an int8 magnitude."""
-        return _POSITIONS
-
-    def record_bits(self, shifts: int) -> int:
-        """Bits of a weight: its sign and the positions that remain."""
-        return 1 + shifts
-
-    def nearest_kept(self, rows: IntArray, shifts: int) -> IntArray:
-        """Return the multiples of the lowest remaining position, towards zero."""
-        return _multiples(rows, _cut(np.abs(rows), shifts), shifts)
-
-    def to_records(self, rows: IntArray, shifts: int) -> ByteArray:
-        """Return sign and steps of each weight, a bit in each element."""
-        return _records(rows, _cut(np.abs(rows), shifts), shifts)
-
-    def from_records(self, bits: ByteArray, shifts: int, groups: int) -> IntArray:
-        """Return the whole numbers [rows, groups] of records, a bit in each element."""
-        return _signed(bits, shifts, groups)
+    @staticmethod
+    def steps(magnitudes: IntArray, shifts: int) -> IntArray:
+        """Return magnitudes up to 127 in units of the lowest kept bit, truncated towards zero."""
+        return magnitudes >> _POSITIONS - shifts
 
 
 @dataclass(frozen=True)
-class Round(ScheduledEncoding):
-    """int8 with a scale of each filter, rounded to the nearest multiple of the lowest of `bits` upper positions.
+class Round(_UpperBits):
+    """int8 with a scale per filter, magnitudes rounded to the nearest multiple of the lowest of `bits` upper bits.
 
     Ties go away from zero, as adding half and cutting does; magnitudes that would need a position above saturate.
 
@@ -86,77 +104,10 @@ class Round(ScheduledEncoding):
     [[120, -8, 8, 24]]
     """
 
-    bits: int = 4
+    family = "round"
 
-    def __post_init__(self) -> None:
-        _check_bits("round", self.bits)
-
-    @property
-    def name(self) -> str:
-        """``round:4``: the positions that remain."""
-        return f"round:{self.bits}"
-
-    @property
-    def group(self) -> int:
-        """One: each weight has a record of its own."""
-        return 1
-
-    @property
-    def weight_shifts(self) -> int:
-        """Positions that remain of every weight, one shift each."""
-        return self.bits
-
-    @property
-    def max_shifts(self) -> int:
-        """Number of bit positions in an int8 magnitude."""
-        return _POSITIONS
-
-    def record_bits(self, shifts: int) -> int:
-        """Bits of a weight: its sign and the positions that remain."""
-        return 1 + shifts
-
-    def nearest_kept(self, rows: IntArray, shifts: int) -> IntArray:
-        """Return the nearest multiples of the lowest remaining position."""
-        return _multiples(rows, _rounded(np.abs(rows), shifts), shifts)
-
-    def to_records(self, rows: IntArray, shifts: int) -> ByteArray:
-        """Return sign and steps of each weight, a bit in each element."""
-        return _records(rows, _rounded(np.abs(rows), shifts), shifts)
-
-    def from_records(self, bits: ByteArray, shifts: int, groups: int) -> IntArray:
-        """Return the whole numbers [rows, groups] of records, a bit in each element."""
-        return _signed(bits, shifts, groups)
-
-
-def _check_bits(family: str, bits: int) -> None:
-    if not 1 <= bits <= _POSITIONS:
-        raise SlipstickError("out of range", path=f"{family}.bits", value=bits, allowed=f"1 to {_POSITIONS}")
-
-
-def _cut(magnitudes: IntArray, shifts: int) -> IntArray:
-    """Return magnitudes up to 127 in steps of the lowest remaining position, towards zero."""
-    return magnitudes >> _POSITIONS - shifts
-
-
-def _rounded(magnitudes: IntArray, shifts: int) -> IntArray:
-    """Return magnitudes up to 127 in steps of the lowest remaining position, half a step added before the cut."""
-    low = _POSITIONS - shifts
-    return np.asarray(np.minimum((magnitudes + (1 << low >> 1)) >> low, (1 << shifts) - 1), np.int64)
-
-
-def _multiples(rows: IntArray, steps: IntArray, shifts: int) -> IntArray:
-    """Return steps as whole numbers, with the signs of rows."""
-    return np.asarray(np.sign(rows) * (steps << _POSITIONS - shifts), np.int64)
-
-
-def _records(rows: IntArray, steps: IntArray, shifts: int) -> ByteArray:
-    """Return the sign of rows and their steps, a bit in each element: [rows, bits of a row]."""
-    signed = steps << 1 | ((rows < 0) & (steps > 0))
-    return (signed[..., None] >> np.arange(1 + shifts) & 1).astype(np.uint8).reshape(len(rows), -1)
-
-
-def _signed(bits: ByteArray, shifts: int, groups: int) -> IntArray:
-    """Return the whole numbers [rows, groups] of records: the inverse of `_records`."""
-    records = bits.reshape(len(bits), groups, 1 + shifts).astype(np.int64)
-    steps = (records[..., 1:] << np.arange(shifts)).sum(axis=-1)
-    return np.asarray((1 - 2 * records[..., 0]) * (steps << _POSITIONS - shifts), np.int64)
+    @staticmethod
+    def steps(magnitudes: IntArray, shifts: int) -> IntArray:
+        """Return magnitudes up to 127 in units of the lowest kept bit, half a unit added before truncation."""
+        low = _POSITIONS - shifts
+        return np.asarray(np.minimum((magnitudes + (1 << low >> 1)) >> low, (1 << shifts) - 1), np.int64)

@@ -6,22 +6,15 @@ from slipstick.core.lazy import lazy_names
 
 _PUBLIC = {
     "Block": "decoder.block",
-    "Decoder": "decoder.decoder",
-    "DenseMlp": "decoder.mlp",
-    "GroupedQuery": "decoder.attention",
-    "Latent": "decoder.attention",
-    "Linear": "decoder.attention",
-    "MoeMlp": "decoder.mlp",
-    "Quantisation": "decoder.decoder",
+    **dict.fromkeys(("Decoder", "Quantisation"), "decoder.decoder"),
+    **dict.fromkeys(("DenseMlp", "MoeMlp"), "decoder.mlp"),
+    **dict.fromkeys(("GroupedQuery", "Latent", "Linear"), "decoder.attention"),
     "backward": "decoder.operations",
-    "RowSizes": "from_row",
-    "decoder_from_row": "from_row",
-    "from_config": "decoder.huggingface",
-    "from_file": "decoder.huggingface",
+    **dict.fromkeys(("RowSizes", "decoder_from_row"), "from_row"),
+    **dict.fromkeys(("from_config", "from_file"), "decoder.huggingface"),
     "from_onnx": "importers.onnx_graph",
     "from_torch": "importers.torch_export",
-    "network": "find_network",
-    "presets": "find_network",
+    **dict.fromkeys(("network", "presets"), "find_network"),
 }
 
 __all__ = sorted(_PUBLIC)

@@ -1,4 +1,4 @@
-"""Axes of a chart: where values lie, round ticks and the frame around them; the caller draws what is between."""
+"""Axes of a chart: positions of values, round ticks and the frame around the plot, whose content the caller draws."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Axis:
         return cls(name, low, high, unit, log=low > 0 and high / low > _DECADE)
 
     def share(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Return the places of values between low (0) and high (1)."""
+        """Return the relative positions of values, from 0 at the axis's low end to 1 at its high end."""
         numbers = np.asarray(values, np.float64)
         if self.log:
             return np.asarray(np.log(numbers / self.low) / math.log(self.high / self.low))
@@ -75,11 +75,11 @@ class Axis:
         return inside[:: max(1, -(-len(inside) // _TICKS))]
 
     def label(self, value: float) -> str:
-        """Return a value with its unit."""
+        """Return the text of a value with its unit."""
         return format_quantity(float(value), self.unit)
 
     def _step(self) -> float:
-        """Return the round step that gives at most `_TICKS` ticks."""
+        """Return the round step between ticks that gives at most `_TICKS` ticks."""
         rough = (self.high - self.low) / (_TICKS - 1)
         decade = _DECADE ** math.floor(math.log10(rough))
         return next(base * decade for base in (1, 2, 5, 10) if base * decade >= rough * (1 - 1e-9))
@@ -87,21 +87,21 @@ class Axis:
 
 @dataclass(frozen=True)
 class Frame:
-    """Two axes on a picture of `WIDTH` by `HEIGHT` pixels."""
+    """Plot frame: two axes on a picture of `WIDTH` by `HEIGHT` pixels."""
 
     across: Axis
     up: Axis
 
     def x(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Return the pixels across of values."""
+        """Return the horizontal pixel coordinates of values."""
         return LEFT + self.across.share(values) * (WIDTH - LEFT - RIGHT)
 
     def y(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Return the pixels down of values."""
+        """Return the vertical pixel coordinates of values."""
         return HEIGHT - BOTTOM - self.up.share(values) * (HEIGHT - TOP - BOTTOM)
 
     def document(self, title: str, parts: Sequence[str], style: str = "") -> str:
-        """Return the whole SVG: grid and labels, then `parts` on them."""
+        """Return the whole SVG: grid and labels, with `parts` drawn over them."""
         drawn = [svg.text(LEFT, TITLE, title, "title"), *self._grid(), *parts]
         return svg.document(WIDTH, HEIGHT, drawn, title=f"{self.up.name} over {self.across.name}", style=style)
 

@@ -1,4 +1,4 @@
-"""Curves on a chart: lines with points that say what they are, and a legend."""
+"""Curves on a chart: lines, points with tooltips, and a legend."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ STYLE = ".pic .curve{fill:none;stroke-width:2}" + svg.palette("s", "stroke") + s
 
 
 def curve(frame: Frame, across: ArrayLike, up: ArrayLike, place: int) -> str:
-    """Return a line through points in their order, in the colour of `place`."""
+    """Return the SVG of a line through points in order, in palette colour `place`."""
     way = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(frame.x(across), frame.y(up), strict=True))
     return f'<polyline points="{way}" class="curve s{place}"/>'
 
 
 def dots(frame: Frame, across: ArrayLike, up: ArrayLike, place: int, tips: Sequence[str]) -> list[str]:
-    """Return points in the colour of `place`; `tips` are what a reader sees who points at each."""
+    """Return the SVG of points in palette colour `place`, with `tips` as their tooltips."""
     return [
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{_DOT}" class="f{place}"><title>{escape(tip)}</title></circle>'
         for x, y, tip in zip(frame.x(across), frame.y(up), tips, strict=True)
@@ -33,7 +33,7 @@ def dots(frame: Frame, across: ArrayLike, up: ArrayLike, place: int, tips: Seque
 
 
 def legend(names: Sequence[str], left: float, top: float) -> list[str]:
-    """Return the names of curves one below the other, each behind a line of its colour."""
+    """Return the SVG of a legend: curve names one below the other, each after a line of its colour."""
     parts = []
     for place, name in enumerate(names):
         y = top + KEY * place

@@ -1,4 +1,4 @@
-"""A heat map: one value for each row and column, its colour from lowest to highest, the best marked."""
+"""Heat map: one value per row and column, coloured from lowest to highest, the best cell marked."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def heatmap_svg(
     best: str = "low",
     corner: str = "",
 ) -> str:
-    """Return the heat map as an SVG; a cell shows its value, a cell without value stays grey.
+    """Return the SVG of a heat map; a cell shows its value, a cell without a value is grey.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The style sheet of reports in HTML, inline in every file: light and dark by the reader's preference, and print."""
+"""Style sheet of HTML reports, inline in every file: light and dark by the reader's preference, and print."""
 
 CSS = """
 :root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--ink:#1b1f27;--soft:#5d6675;--line:#e2e6ec;--accent:#2f5fd0;

@@ -1,4 +1,4 @@
-"""Pieces that every picture is made of: one palette for light and dark, escaped text, a whole SVG, a page around it."""
+"""Elements of all SVG pictures: one palette for light and dark, escaped text, a whole SVG, a page around it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ STYLE = """
 
 
 def palette(classes: str, rule: str) -> str:
-    """Return one CSS line for each colour: ``.pic .<classes><k>{<rule>:var(--k<k>)}``."""
+    """Return the CSS lines of the palette, one per colour: ``.pic .<classes><k>{<rule>:var(--k<k>)}``."""
     return "".join(f".pic .{classes}{k}{{{rule}:var(--k{k})}}" for k in range(COLOURS))
 
 
 def text(x: float, y: float, words: object, classes: str = "") -> str:
-    """Return a text element, its words escaped.
+    """Return an SVG text element, its words escaped.
 
     Examples
     --------
@@ -39,19 +39,19 @@ def text(x: float, y: float, words: object, classes: str = "") -> str:
 
 
 def rect(x: float, y: float, width: float, height: float, classes: str, *, tip: str = "", style: str = "") -> str:
-    """Return a rectangle; `tip` is what a reader sees who points at it."""
+    """Return an SVG rectangle, with `tip` as its tooltip."""
     drawn = f'<rect x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" class="{classes}"'
     drawn += f' style="{style}"' if style else ""
     return f"{drawn}><title>{escape(tip)}</title></rect>" if tip else f"{drawn}/>"
 
 
 def line(x: float, y: float, to_x: float, to_y: float, classes: str = "rule") -> str:
-    """Return a straight line."""
+    """Return an SVG straight line."""
     return f'<line x1="{x:.2f}" y1="{y:.2f}" x2="{to_x:.2f}" y2="{to_y:.2f}" class="{classes}"/>'
 
 
 def fitted(words: str, width: float) -> str:
-    """Return the words if they fit into `width` pixels, or their beginning with dots, or nothing.
+    """Return the words shortened to `width` pixels: whole, cut off with dots, or empty.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def fitted(words: str, width: float) -> str:
 
 
 def document(width: float, height: float, parts: Iterable[str], *, title: str, style: str = "") -> str:
-    """Return a whole SVG on its own background, readable on a light and on a dark screen."""
+    """Return a whole SVG with its own background, readable on light and dark screens."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
         f'height="{height:.0f}" class="pic" role="img"><title>{escape(title)}</title>'
@@ -81,7 +81,7 @@ _DARK = re.compile(r"@media\(prefers-color-scheme:dark\)\{((?:[^{}]*\{[^{}]*\})*
 
 
 def themed(css: str) -> str:
-    """Return a style sheet whose variables are written out: plain colours, and those for dark screens behind.
+    """Return a style sheet with its variables replaced by colours, and rules for dark screens at the end.
 
     Browsers know variables; what turns an SVG into a figure of a paper mostly does not, and would paint it black.
 

@@ -1,4 +1,4 @@
-"""A timeline: a lane for each processor, device or link, and on it what it does when, coloured by category."""
+"""Timeline: a lane per processor, device or link, with its activities over time, coloured by category."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_SPANS = 2**16  # a file of some 10 MB
 
 @dataclass(frozen=True)
 class Span:
-    """One activity of a lane, from `start` to `end`; spans of one category have one colour."""
+    """One activity in a lane, from `start` to `end`; activities of one category have one colour."""
 
     start: float
     end: float
@@ -30,14 +30,14 @@ class Span:
 
 @dataclass(frozen=True)
 class Lane:
-    """A row of the timeline; of spans that overlap, the later in the list lies on top."""
+    """One row of the timeline; where activities overlap, the later in the list is drawn on top."""
 
     name: str
     spans: tuple[Span, ...]
 
 
 def timeline_svg(lanes: Sequence[Lane], title: str, unit: str = "s") -> str:
-    """Return the timeline as an SVG with axis and legend; spans say their label, start and end when pointed at.
+    """Return the SVG of a timeline with axis and legend; a span's tooltip shows its label, start and end.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def _check(spans: list[Span]) -> None:
 
 
 def _legend(colours: dict[str, int]) -> tuple[list[str], int]:
-    """Return the legend's parts and how many rows it takes."""
+    """Return the SVG parts of the legend and its number of rows."""
     x, row, parts = float(EDGE), 0, []
     for name, colour in colours.items():
         width = EDGE * 2 + svg.LETTER * len(name)

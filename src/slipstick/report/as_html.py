@@ -19,7 +19,7 @@ Part = tuple[str, float, str]  # label, value, unit
 
 
 def report_page(report: Contents, pictures: Mapping[str, str]) -> str:
-    """Return a Report as an HTML document, with SVGs by their heading."""
+    """Return a Report as an HTML document, with SVG pictures by heading."""
     sources = numbered_sources(report)
     bars = list(_group_bars(report.metrics, ""))
     body = [
@@ -39,7 +39,7 @@ def report_page(report: Contents, pictures: Mapping[str, str]) -> str:
 
 
 def framed(page: str) -> str:
-    """Return a page as an inline frame, for notebooks: its style and its policy hold inside only."""
+    """Return a page as an inline frame for notebooks, which confines its style and its content policy."""
     return f'<iframe srcdoc="{html.escape(page)}" width="100%" height="720" style="border:0"></iframe>'
 
 
@@ -146,7 +146,7 @@ def _legend(parts: Sequence[Part], total: float | None) -> str:
 
 
 def _cards(metrics: Tree) -> str:
-    """Show the first figure of each group: what is asked for first."""
+    """Return the HTML cards of the headline metrics: the first figure of each group."""
     cards = []
     for group, child in metrics.items():
         name, metric = (group, child) if isinstance(child, Metric) else _first(child)
@@ -259,7 +259,7 @@ def _table(head: str, rows: Iterable[str]) -> str:
 
 
 def _row(cells: Sequence[str], numbers: Iterable[int] | None = None) -> str:
-    """Return a table row; the columns in `numbers` are set as numbers, by default all but the first."""
+    """Return an HTML table row; the columns in `numbers` are formatted as numbers, by default all but the first."""
     right = set(range(1, len(cells))) if numbers is None else set(numbers)
     marked = ((place in right, cell) for place, cell in enumerate(cells))
     return "<tr>" + "".join(f'<td class="number">{c}</td>' if yes else f"<td>{c}</td>" for yes, c in marked) + "</tr>"
@@ -288,5 +288,5 @@ def _value(cell: Any) -> float:
 
 
 def _e(text: str) -> str:
-    """Escape text for HTML, in elements and in quoted attributes; what a document may not hold is left out."""
+    """Return text escaped for HTML elements and quoted attributes, without characters that HTML forbids."""
     return html.escape("".join(letter for letter in text if letter.isprintable() or letter in "\n\t"), quote=True)

@@ -1,4 +1,4 @@
-"""Read back the JSON that `Report.json` writes, checking it as any file from a stranger.
+"""Reader of the JSON that `Report.json` writes, validated as an untrusted file.
 
 The schema ``slipstick.report/1``, an object of
 

@@ -1,4 +1,4 @@
-"""Reports for the terminal. Renderers only read: nothing is computed here but ratios and shares.
+"""Reports as text for the terminal. Renderers compute nothing but ratios and shares.
 
 rich is imported inside: a Report that nobody prints does not pay for it.
 """
@@ -35,7 +35,7 @@ def to_text(renderable: RenderableType, width: int | None = None) -> str:
 
 
 def render_report(report: Contents) -> Group:
-    """Return title, bottleneck, metrics with origins, warnings, breakdowns and papers as one renderable."""
+    """Return a rich renderable of title, bottleneck, metrics with origins, warnings, breakdowns and papers."""
     from rich.console import Group
     from rich.text import Text
 
@@ -68,7 +68,7 @@ def numbered_sources(report: Contents) -> dict[str, int]:
 
 
 def walk(tree: Tree, depth: int = 0) -> Iterator[tuple[int, str, Metric | None, float | None]]:
-    """Yield (depth, name, metric or None for a group, share of the total for a part) in order."""
+    """Yield (depth, name, metric or None for a group, share of the total for a part) of every metric in order."""
     for name, child in tree.items():
         if isinstance(child, Metric):
             yield depth, name, child, None
@@ -112,7 +112,7 @@ def render_comparison(reports: Sequence[Contents], rows: MetricRows) -> RichTabl
 
 
 def label(path: str) -> str:
-    """Return a metric's path as it heads a row: the parts of a total are indented below it.
+    """Return a metric's path as its row label, in which the parts of a total are indented below it.
 
     Examples
     --------
@@ -159,7 +159,7 @@ def plain_table(*, title: str = "", head: bool = True) -> RichTable:
 
 
 def safe_text(text: str, style: str = "") -> Any:
-    """Wrap text so that rich reads no markup in it, and the terminal no control codes."""
+    """Return text in which rich reads no markup and the terminal no control codes."""
     from rich.text import Text
 
     return Text("".join(letter for letter in text if letter == "\n" or letter.isprintable()), style=style)

@@ -1,4 +1,4 @@
-"""Named consistency checks: what must hold for any answer, whatever model computed it.
+"""Named consistency checks: properties of every valid report, whatever model computed it.
 
 A check reads facts, figures by dotted path: those of a Report (``report.flat()``) and what the estimator adds, such as
 ``roofline.compute``. A fact that is missing is not checked. Facts with names of their own:
@@ -112,7 +112,7 @@ def _parts(facts: Facts, group: str) -> dict[str, float]:
 
 
 def _total(facts: Facts, group: str) -> str | None:
-    """Return the path of a group's first figure, which its parts make up."""
+    """Return the path of a group's first metric, which is the total of its parts."""
     prefix = f"{group}."
     return next((path for path in facts if path.startswith(prefix) and "." not in path.removeprefix(prefix)), None)
 

@@ -1,4 +1,4 @@
-"""Comparison: many reports side by side."""
+"""Comparison of several reports side by side."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from slipstick.report.report import Report
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two or more reports side by side: a row a metric, a column a report, ratios to the first report."""
+    """Two or more reports side by side: a row per metric, a column per report, ratios to the first report."""
 
     reports: tuple[Report, ...]
 
@@ -24,13 +24,13 @@ class Comparison:
 
     @property
     def rows(self) -> dict[str, tuple[Metric | None, ...]]:
-        """Every dotted path of any report, with each report's metric, or None where it has none."""
+        """Every dotted path of any report, with the metric of each report there, or None."""
         flats = [report.flat() for report in self.reports]
         paths = {path: None for flat in flats for path in flat}
         return {path: tuple(flat.get(path) for flat in flats) for path in paths}
 
     def json(self, indent: int | None = 2) -> str:
-        """Return the reports' titles and every row's values, units, origins and ratios to the first as JSON."""
+        """Return the titles, and per row the values, units, origins and ratios to the first report, as JSON."""
         rows = [
             {
                 "path": path,
@@ -49,11 +49,11 @@ class Comparison:
         return to_text(render_comparison(self.reports, self.rows), width)
 
     def __str__(self) -> str:
-        """Return the comparison as plain text: what ``print`` shows."""
+        """Return the comparison as plain text, as ``print`` shows it."""
         return self.table()
 
     def __rich__(self) -> Any:
-        """Return what a rich console prints."""
+        """Return the renderable that a rich console prints."""
         return render_comparison(self.reports, self.rows)
 
     def html(self) -> str:
@@ -63,7 +63,7 @@ class Comparison:
         return comparison_page(self.reports, self.rows)
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: the page in a frame, so that its style stays inside."""
+        """Return the HTML that a notebook shows: the page in a frame, which confines its style."""
         from slipstick.report.as_html import framed
 
         return framed(self.html())

@@ -1,4 +1,4 @@
-"""Contents of a Report, and how they are read: the part of it that renderers know."""
+"""Contents of a Report and their accessors: the part of a Report that renderers use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCHEMA = "slipstick.report/1"
 
 @dataclass(frozen=True)
 class Contents(ABC):
-    """The fields of a Report, and its figures by dotted path. Renderers take this; Report, above them, has them all."""
+    """Fields of a Report, and its metrics by dotted path; the base class of Report, which renderers take."""
 
     title: str
     metrics: Tree
@@ -110,7 +110,7 @@ def hash_inputs(inputs: Mapping[str, Any], version: str = __version__) -> str:
 
 
 def _whole(value: Any) -> Any:
-    """Write 1.0 as 1: some JSON writers do, and the hash must survive them."""
+    """Return whole floats such as 1.0 as integers, so that a JSON writer's choice does not change the hash."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The difference of two reports, metric by metric."""
+"""Difference of two reports, metric by metric."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DiffRow:
-    """One metric of two reports: `difference` is after - before (SI); `ratio` after / before, None when before is 0."""
+    """One metric in two reports: `difference` is after - before (SI), `ratio` after / before, None if before is 0."""
 
     path: str
     unit: str
@@ -28,18 +28,18 @@ class DiffRow:
 
     @property
     def difference(self) -> float:
-        """After minus before, in the metric's unit; kept finite."""
+        """Value after minus value before, in the metric's unit; limited to finite numbers."""
         return max(-sys.float_info.max, min(sys.float_info.max, self.after.value - self.before.value))
 
     @property
     def ratio(self) -> float | None:
-        """Ratio of after over before; None when before is 0."""
+        """Ratio of the value after to the value before; None if the latter is 0."""
         return ratio(self.before, self.after)
 
 
 @dataclass(frozen=True)
 class ReportDiff:
-    """Difference of two reports; metrics that only one of them has are named, not guessed."""
+    """Difference of two reports; metrics that only one report has are listed by name."""
 
     names: tuple[str, str]
     rows: tuple[DiffRow, ...]
@@ -75,7 +75,7 @@ class ReportDiff:
         return to_text(_render(self), width)
 
     def __rich__(self) -> Any:
-        """Return what a rich console prints."""
+        """Return the renderable that a rich console prints."""
         return _render(self)
 
 
@@ -111,7 +111,7 @@ def diff(before: Contents, after: Contents) -> ReportDiff:
 
 
 def _render(diff: ReportDiff) -> Group:
-    """Return before, after, difference and ratio of every common metric."""
+    """Return a renderable of before, after, difference and ratio of every common metric."""
     from rich.console import Group
 
     shown = plain_table()

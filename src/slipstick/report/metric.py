@@ -1,4 +1,4 @@
-"""Metrics, tables and findings: what a Report is made of.
+"""Metrics, tables and findings: the elements of a Report.
 
 The metric tree is nested names: ``{"time": {"step": Metric, "parts": {...}}, "memory": {"peak": Metric, ...}}``.
 A group called ``parts`` holds what its parent's first metric is made of, in the same unit and summing up to it;
@@ -27,7 +27,7 @@ PARTS = "parts"
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One figure: an SI value, its unit, how it was found and where it comes from.
+    """One figure: an SI value, its unit, its origin (how it was computed) and its source.
 
     `value` is finite: a figure that does not exist is left out of the tree, never NaN.
 
@@ -52,13 +52,13 @@ class Metric:
 
     @property
     def text(self) -> str:
-        """The value with the prefix that reads best, and its unit."""
+        """The value with the most readable prefix, and its unit."""
         return units.format_quantity(self.value, self.unit)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Finding of a named check: `message` says what is wrong and by how much, `path` names the field or metric."""
+    """Finding of a named check: `message` states the problem and its size, `path` names the field or metric."""
 
     check: str
     message: str
@@ -103,7 +103,7 @@ class Table:
         return cls(heads, tuple(tuple(_cell(value) for value in row) for row in rows), stacked)
 
     def text(self, row: int, column: int) -> str:
-        """Return one cell as it is printed."""
+        """Return the text of one cell, as printed."""
         value = self.rows[row][column]
         if isinstance(value, bool):
             return "yes" if value else "no"

@@ -1,4 +1,4 @@
-"""The papers that answers stand on: ``data/papers.yaml`` as BibTeX and as one line of text."""
+"""Papers on which results are based: ``data/papers.yaml`` as BibTeX and as one line of text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOT_BIBTEX = ("type", "seen")
 
 
 class _Paper(Spec):
-    """One paper, in the fields of a BibTeX entry and in their order."""
+    """One paper: the fields of a BibTeX entry, in order."""
 
     type: str = Field(description="Type of the BibTeX entry: article, inproceedings, misc")
     title: str = Field(description="Title")
@@ -74,6 +74,6 @@ def _bibtex(key: str, fields: dict[str, Any]) -> str:
 
 
 def _protected(name: str, value: str) -> str:
-    """Keep a title's capitals, and what TeX would read as a command."""
+    """Return a title in which capitals and TeX's special characters are protected."""
     escaped = "".join(f"\\{letter}" if letter in "&%#_" else letter for letter in value)
     return f"{{{escaped}}}" if name == "title" else escaped

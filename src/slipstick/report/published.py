@@ -1,4 +1,4 @@
-"""The noun of validation: published figures beside ours, and how far apart they are.
+"""Validation: published figures compared with ours, and the errors between them.
 
 A suite knows one table's columns and replays its rows; `suite_for` finds it by the header of a CSV file, so that users
 validate against their own measurements with the same columns.
@@ -27,7 +27,7 @@ RowDict = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One published figure beside ours, both in `unit`; `source` is who published it, `kind` what it is."""
+    """One published figure and ours, both in `unit`; `source` is the publication, `kind` the kind of figure."""
 
     case_id: str
     kind: str
@@ -43,7 +43,7 @@ class Row:
 
     @property
     def error(self) -> float:
-        """The signed relative error, ours against published, as a fraction; a published 0 is met or missed by 1."""
+        """Signed relative error of our figure against the published one, a fraction; 0 or 1 if that one is 0."""
         if self.published == 0:
             return 0.0 if self.ours == 0 else math.copysign(1.0, self.ours)
         return (self.ours - self.published) / abs(self.published)
@@ -51,7 +51,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Errors of the rows of one source (or of all): fractions, and Spearman's rank correlation where it has meaning."""
+    """Errors over the rows of one source (or of all): fractions, and Spearman's rank correlation where it applies."""
 
     rows: int
     mean_absolute_error: float
@@ -63,7 +63,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Validation:
-    """Published beside ours for every row of a suite; `skipped` says which rows could not be replayed, and why.
+    """Published figures and ours for every row of a suite; `skipped` states which rows could not be replayed, and why.
 
     Examples
     --------
@@ -77,7 +77,7 @@ class Validation:
     skipped: tuple[tuple[str, str], ...] = ()
 
     def summary(self, by: Callable[[Row], str] = lambda row: row.source) -> dict[str, Summary]:
-        """Return "all" and then every group of rows (by source unless told otherwise), in the order of the rows."""
+        """Return the error summary of "all" rows, then of each group (by source by default), in row order."""
         groups: dict[str, list[Row]] = {"all": list(self.rows)} if self.rows else {}
         for row in self.rows:
             groups.setdefault(by(row) or "no source given", []).append(row)
@@ -101,7 +101,7 @@ class Validation:
 
 
 class Suite(ABC):
-    """A table of published or measured figures that slipstick can replay."""
+    """Table of published or measured figures that slipstick can reproduce."""
 
     name: str
     columns: frozenset[str]  # a header that has them all is this suite's
@@ -109,18 +109,54 @@ class Suite(ABC):
 
     @abstractmethod
     def replay(self, rows: list[RowDict]) -> Validation:
-        """Answer every row and put ours beside what the row says."""
+        """Return the validation of all rows: our figure computed for each, next to the published one."""
 
     def recognises(self, row: RowDict) -> bool:
-        """Tell whether a row is of this suite's table: tables of several suites have the same header."""
+        """Return whether a row belongs to this suite, as tables of several suites have the same header."""
         return True
+
+
+PAPER_COLUMNS = frozenset(("table", "workload", "config", "metric", "value", "unit", "source", "seen_or_memory"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperSuite(Suite):
+    """Suite whose rows are computed one by one.
+
+    Parameters
+    ----------
+    columns : a header that has them all is this suite's.
+    about : one line: what the suite replays.
+    recognise : tells rows of this suite by their table.
+    case : names a row in reports.
+    answer : our figure beside a row's, or the reason why there is none; called with the row and its name.
+    """
+
+    name: str
+    columns: frozenset[str]
+    about: str
+    recognise: Callable[[RowDict], bool]
+    case: Callable[[RowDict], str]
+    answer: Callable[[RowDict, str], Row | str]
+
+    def recognises(self, row: RowDict) -> bool:
+        """Return whether a row belongs to this suite's table."""
+        return self.recognise(row)
+
+    def replay(self, rows: list[RowDict]) -> Validation:
+        """Return the validation of all rows; rows without a figure of ours are named with the reason."""
+        cases = [self.case(row) for row in rows]
+        answers = [self.answer(row, case) for row, case in zip(rows, cases, strict=True)]
+        answered = tuple(answer for answer in answers if isinstance(answer, Row))
+        skipped = tuple((case, answer) for case, answer in zip(cases, answers, strict=True) if isinstance(answer, str))
+        return Validation(self.name, answered, skipped)
 
 
 SUITES: dict[str, Suite] = {}
 
 
 def register_suite(suite: Suite) -> Suite:
-    """Make a suite known to `suite_for`, under its name."""
+    """Register a suite under its name, so that `suite_for` finds it."""
     if suite.name in SUITES:
         raise SlipstickError("a suite of this name is registered already", value=suite.name)
     SUITES[suite.name] = suite
@@ -128,7 +164,7 @@ def register_suite(suite: Suite) -> Suite:
 
 
 def suite_for(header: Iterable[str], rows: Sequence[RowDict] = ()) -> Suite:
-    """Return the suite whose columns the header has; of several, the one with the most columns and rows of its own.
+    """Return the suite whose columns match the header; of several, the one with the most columns and matching rows.
 
     Errors
     ------
@@ -151,7 +187,7 @@ def suite_for(header: Iterable[str], rows: Sequence[RowDict] = ()) -> Suite:
 
 
 def validate_file(path: str | Path) -> Validation:
-    """Read a CSV file, find its suite by the header and replay it."""
+    """Return the validation of a CSV file, whose header selects the suite."""
     header, rows = read_csv(path)
     return suite_for(header, rows).replay(rows)
 
@@ -214,7 +250,7 @@ def number(row: RowDict, column: str, default: float | None = None, *, case: str
 
 
 def summarise(rows: Sequence[Row]) -> Summary:
-    """Return mean and worst errors of at least one row."""
+    """Return the mean and worst errors of one or more rows."""
     errors = [row.error for row in rows]
     worst = max(range(len(rows)), key=lambda place: abs(errors[place]))
     return Summary(
@@ -228,7 +264,7 @@ def summarise(rows: Sequence[Row]) -> Summary:
 
 
 def _rank_correlation(rows: Sequence[Row]) -> float | None:
-    """Return Spearman's correlation of five or more rows of one unit and kind: fewer, or mixed ones, say nothing."""
+    """Return Spearman's rank correlation of five or more rows of one unit and kind; None for other rows."""
     if len(rows) < 5 or len({(row.unit, row.kind) for row in rows}) > 1:
         return None
     return spearman([row.published for row in rows], [row.ours for row in rows])

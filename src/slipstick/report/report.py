@@ -23,7 +23,7 @@ __all__ = ["Column", "Finding", "Metric", "Report", "Table", "Tree", "flatten"]
 
 @dataclass(frozen=True)
 class Report(Contents):
-    """The answer: a tree of metrics, breakdowns, the bottleneck, warnings, the inputs and the papers it stands on.
+    """Result of a verb: a tree of metrics, breakdowns, bottleneck, warnings, inputs, and the papers it is based on.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Report(Contents):
         facts: Mapping[str, float] | None = None,
         findings: Sequence[Finding] = (),
     ) -> Report:
-        """Build the Report that answers a question: fill in its inputs, and run the named checks over its figures.
+        """Return the Report that answers a question: its inputs filled in, the named checks run over its metrics.
 
         Parameters
         ----------
@@ -84,37 +84,37 @@ class Report(Contents):
         return cls(title, metrics, tables or {}, bottleneck, (*checked, *findings), inputs, tuple(papers))
 
     def with_detail(self, detail: Any, drawings: Drawings | None = None) -> Report:
-        """Return the same report carrying the domain's own result, and the function that draws its pictures."""
+        """Return the same report with the domain's own result attached, and the function that draws its pictures."""
         return self._changed(detail=detail, drawings=drawings)
 
     def pictures(self) -> dict[str, str]:
-        """Return the report's drawings, SVGs by their heading; empty for a report that was read from JSON."""
+        """Return the report's SVG pictures by heading; empty for a report that was read from JSON."""
         return dict(self.drawings()) if self.drawings else {}
 
     def with_breakdowns(self, breakdowns: Mapping[str, Table]) -> Report:
-        """Return the same report with other breakdowns; what is canonical already is not made so again."""
+        """Return the same report with other breakdowns, which are made canonical only where needed."""
         return self._changed(breakdowns=dict(breakdowns))
 
     def _changed(self, **fields: Any) -> Report:
-        """Return a copy with other fields, none of which needs checking or making canonical again."""
+        """Return a copy with other fields, all of them valid and canonical already."""
         other = copy(self)
         for name, value in fields.items():
             object.__setattr__(other, name, value)
         return other
 
     def diff(self, other: Report) -> ReportDiff:
-        """Return other minus self, metric by metric: difference and ratio."""
+        """Return the difference other - self, metric by metric, with ratios."""
         from slipstick.report.difference import diff
 
         return diff(self, other)
 
     def json(self, indent: int | None = 2) -> str:
-        """Return the report as JSON (schema ``slipstick.report/1``): same report, same text."""
+        """Return the report as JSON (schema ``slipstick.report/1``); equal reports give equal text."""
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> Report:
-        """Read a report that `json` wrote.
+        """Return the report in JSON that `json` wrote.
 
         Errors
         ------
@@ -131,13 +131,13 @@ class Report(Contents):
         return to_text(render_report(self), width)
 
     def __rich__(self) -> Any:
-        """Return what a rich console prints."""
+        """Return the renderable that a rich console prints."""
         from slipstick.report.as_text import render_report
 
         return render_report(self)
 
     def __str__(self) -> str:
-        """Return the report as plain text: what ``print`` shows."""
+        """Return the report as plain text, as ``print`` shows it."""
         return self.table()
 
     def html(self) -> str:
@@ -147,13 +147,13 @@ class Report(Contents):
         return report_page(self, self.pictures())
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: the page in a frame, so that its style stays inside."""
+        """Return the HTML that a notebook shows: the page in a frame, which confines its style."""
         from slipstick.report.as_html import framed
 
         return framed(self.html())
 
     def cite(self) -> str:
-        """Return BibTeX entries of the papers that the report stands on, and of slipstick."""
+        """Return BibTeX entries of the papers on which the report is based, and of slipstick."""
         from slipstick.report.papers import bibtex
 
         return bibtex(self.papers, self.version)

@@ -1,4 +1,4 @@
-"""Validations for the terminal: errors by source, then published beside ours."""
+"""Validations as text for the terminal: errors by source, then our figures next to the published ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def render_validation(validation: Validation, rows: int | None) -> Group:
-    """Return the summary by source and the `rows` worst rows (all, in their order, if None) as one renderable."""
+    """Return a renderable of the summary by source and the `rows` worst rows (None: all, in order)."""
     from rich.console import Group
     from rich.text import Text
 
@@ -33,7 +33,7 @@ def render_validation(validation: Validation, rows: int | None) -> Group:
 
 
 def summary_table(validation: Validation) -> Table:
-    """Return rows, mean absolute, mean and worst error and rank correlation of every source."""
+    """Return the table of row count, mean absolute, mean and worst error and rank correlation per source."""
     columns = {"source": "", "rows": "", "mean |error|": "", "mean error": "", "worst": "", "case": "", "rank": ""}
     return Table.of(
         columns,
@@ -53,7 +53,7 @@ def summary_table(validation: Validation) -> Table:
 
 
 def rows_table(rows: list[Row]) -> Table:
-    """Return case, kind, published, ours, unit and signed error of the rows, figures as the source prints them."""
+    """Return the table of case, kind, published and our figure, unit and signed error per row."""
     return Table.of(
         {"case": "", "kind": "", "published": "", "ours": "", "unit": "", "error": ""},
         [(r.case_id, r.kind, r.published, r.ours, r.unit, f"{100 * r.error:+.1f} %") for r in rows],

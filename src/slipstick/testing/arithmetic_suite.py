@@ -1,4 +1,4 @@
-"""Conformance suite of arithmetics: truths that every `Arithmetic` passes with every encoding that it takes, in pytest.
+"""Conformance suite of arithmetics: tests of every `Arithmetic` with every encoding that it supports, in pytest.
 
 A package inherits it once for all of its arithmetics; an inexact one says how far its products may be off::
 
@@ -28,7 +28,7 @@ _FP32 = 80 * 2.0**-23  # one fp32 rounding a product and a sum
 
 
 def taken(arithmetic: Arithmetic, encoding: Encoding) -> bool:
-    """Tell whether an arithmetic multiplies weights of an encoding."""
+    """Return whether an arithmetic multiplies weights of an encoding."""
     try:
         arithmetic.check(encoding)
     except SlipstickError:
@@ -37,7 +37,7 @@ def taken(arithmetic: Arithmetic, encoding: Encoding) -> bool:
 
 
 class ArithmeticSuite:
-    """Truths of every arithmetic in `texts`, paired with every encoding in `encodings` that it takes.
+    """Tests of every arithmetic in `texts`, paired with every encoding in `encodings` that it supports.
 
     `relative_error` bounds the error of a product by the sum of its terms' magnitudes; `zero_is_exact` is False where
     noise moves products of zeros.

@@ -1,4 +1,4 @@
-"""Conformance suite of kinds of devices: truths that every class of the union `System.device` passes, run by pytest.
+"""Conformance suite of kinds of devices: tests that every class of the union `System.device` must pass, run by pytest.
 
 A package inherits it once for all of its kinds::
 
@@ -23,7 +23,7 @@ from slipstick.testing.members import one_case_each
 
 
 class DeviceSuite:
-    """Truths of every class in `kinds`: how its union tells it apart, its described fields, who answers for it."""
+    """Tests of every class in `kinds`: its place in the union of devices, its described fields, its engine."""
 
     kinds: ClassVar[Sequence[type[Device]]] = ()
 
@@ -32,7 +32,7 @@ class DeviceSuite:
         one_case_each(metafunc, "kind", self.kinds, lambda kind: str(kind.model_fields["kind"].default))
 
     def test_its_kind_tells_it_apart(self, kind: type[Device]) -> None:
-        """The literal default of `kind` is registered, by decorator or entry point, for this very class."""
+        """The default of `kind` is registered, by decorator or entry point, for this class."""
         assert device_kinds()[_name(kind)] is kind
 
     def test_every_field_is_described(self, kind: type[Device]) -> None:
@@ -77,7 +77,7 @@ class DeviceSuite:
                 assert all(rate is None or rate > 0 for rate in rates)
 
     def test_an_engine_answers_for_it(self, kind: type[Device]) -> None:
-        """The table of engines has a row of `estimate` for the kind, so that systems with it can be asked about."""
+        """The table of engines has an entry of `estimate` for this kind of device."""
         assert [row for row in engines() if row.verb == "estimate" and row.device == _name(kind)]
 
     def _built(self, device: dict[str, Any]) -> System:

@@ -1,4 +1,4 @@
-"""Conformance suite of encodings: truths that every `Encoding` passes, run by pytest.
+"""Conformance suite of encodings: tests that every `Encoding` must pass, run by pytest.
 
 A package inherits it once for all of its encodings::
 
@@ -9,7 +9,7 @@ A package inherits it once for all of its encodings::
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,7 +31,7 @@ def normal_tensor(shape: tuple[int, ...], seed: int) -> Float32Array:
 
 
 class EncodingSuite:
-    """Truths of every encoding in `texts`: names, shapes, zeros, errors, bytes, files, and the abilities it claims."""
+    """Tests of every encoding in `texts`: names, shapes, zeros, errors, bytes, files, and optional abilities."""
 
     texts: ClassVar[Sequence[str]] = ()
 
@@ -63,7 +63,7 @@ class EncodingSuite:
             assert (encoding.round(x)[:, ::3] == 0).all()
 
     def test_rounding_twice_is_rounding_once(self, encoding: Encoding) -> None:
-        """With the same side arrays; derived anew, a scale may follow the rounded largest value."""
+        """Rounding rounded values again, with the same side arrays, changes nothing."""
         for shape in _SHAPES:
             once = encoding.encode(normal_tensor(shape, 3))
             again = encoding.encode(encoding.decode(once), once.side)
@@ -89,8 +89,7 @@ class EncodingSuite:
         """Codes of an integer network are whole numbers again, or the encoding says that it keeps no scales."""
         codes = np.random.default_rng(9).integers(-128, 128, (6, 3, 3, 5)).astype(np.int8)
         if not encoding.keeps_scales:
-            with pytest.raises(SlipstickError, match="whole numbers"):
-                encoding.recode(codes)
+            _assert_no_whole_numbers(encoding.recode, codes)
             return
         once = encoding.recode(codes)
         assert once.shape == codes.shape
@@ -103,8 +102,7 @@ class EncodingSuite:
         """Of encodings that claim whole numbers; others refuse to give any."""
         encoded = encoding.encode(normal_tensor((4, 21), 10))
         if not encoding.whole_numbers:
-            with pytest.raises(SlipstickError, match="whole numbers"):
-                encoding.integers(encoded)
+            _assert_no_whole_numbers(encoding.integers, encoded)
             return
         whole = encoding.integers(encoded)
         assert whole.shape == encoded.shape
@@ -124,7 +122,7 @@ class EncodingSuite:
         np.testing.assert_array_equal(values.astype(np.float32), encoded.values)
 
     def test_schedules_give_each_filter_its_shifts(self, encoding: Encoding) -> None:
-        """More shifts never lose more; what takes no schedule has no most of them."""
+        """More shifts never increase the error of a scheduled encoding."""
         if encoding.max_shifts is None:
             return
         assert 1 <= (encoding.weight_shifts or 0) <= encoding.max_shifts
@@ -197,3 +195,9 @@ class EncodingSuite:
         """Shared sums may save products; nothing costs more than a product for each weight."""
         for shape in ((8, 3, 3, 16), (16, 64), (8, 3, 3, 1)):
             assert 0 < encoding.products(shape) <= math.prod(shape)
+
+
+def _assert_no_whole_numbers(ask: Callable[[Any], object], given: object) -> None:
+    """Assert that an encoding raises an error when asked for whole numbers."""
+    with pytest.raises(SlipstickError, match="whole numbers"):
+        ask(given)

@@ -1,4 +1,4 @@
-"""Conformance suite of engines: truths that every row of the table of engines passes, run by pytest.
+"""Conformance suite of engines: tests that every entry of the table of engines must pass, run by pytest.
 
 A package inherits it once for all of its rows, and may name the system and networks of the smallest questions::
 
@@ -36,7 +36,7 @@ _OTHERS = {"whole number": "3", "number": "0.25", "text": "other"}  # values of 
 
 
 class MinimalQuestion(NamedTuple):
-    """Smallest question of a row of the table: one kind of network in one phase that it takes."""
+    """Smallest question to an entry of the table of engines: a kind of network in a phase that it supports."""
 
     engine: Engine
     network: str
@@ -47,7 +47,7 @@ class MinimalQuestion(NamedTuple):
 
 
 class EngineSuite:
-    """Truths of every row in `rows`: it answers its smallest questions, and refuses what it says that it does not take.
+    """Tests of every entry in `rows` of the table of engines: it answers small questions, and refuses unsupported ones.
 
     `systems` names a system for each kind of device (else the first of the catalogue that fits the row), `networks` one
     for each kind of network; `options` are given to the verb; `axes` are fields of the plan over which a row's
@@ -61,7 +61,7 @@ class EngineSuite:
     axes: ClassVar[Mapping[str, Sequence[Any]]] = {}
 
     def pytest_generate_tests(self, metafunc: Any) -> None:
-        """Give each test one case for every row, or for every kind of network and phase that a row takes."""
+        """Give each test one case per entry, or per kind of network and phase that an entry supports."""
         one_case_each(metafunc, "engine", self.rows, lambda row: f"{row.verb}-{row.device}-{'-'.join(row.phases)}")
         cases = [MinimalQuestion(row, *both) for row in self.rows for both in product(row.networks, row.phases)]
         one_case_each(metafunc, "case", cases, once=True)
@@ -69,19 +69,19 @@ class EngineSuite:
     @pytest.fixture(scope="class")
     @classmethod
     def report(cls, case: MinimalQuestion) -> Report:
-        """Return the row's answer to its smallest question."""
+        """Return the Report of an engine on its smallest question."""
         return case.engine.answer(cls.question(case))
 
     @classmethod
     def question(cls, case: MinimalQuestion, **changes: Any) -> Question:
-        """Return the smallest question that a row takes; changes are further arguments of `ask`."""
+        """Return the smallest question that an engine accepts; changes are further arguments of `ask`."""
         verb = case.engine.verb
         options = {**cls._sizes(case), **cls.options.get(verb, {}), **changes}
         return ask(cls.networks[case.network], cls.system(case.engine), verb=verb, phase=case.phase, **options)
 
     @classmethod
     def system(cls, engine: Engine) -> System:
-        """Return the system of a row's smallest questions."""
+        """Return the system of an engine's smallest questions."""
         if engine.device in cls.systems:
             return resolve_system(cls.systems[engine.device])
         fitting = (
@@ -94,7 +94,7 @@ class EngineSuite:
 
     @classmethod
     def _sizes(cls, case: MinimalQuestion) -> dict[str, int]:
-        """Return the smallest batch, one sample a device, and of decoders short sequences."""
+        """Return the smallest sizes: one sample per device, and for decoders short sequences."""
         sizes = {"batch": cls.system(case.engine).devices}
         return sizes if case.network == "graph" else {**sizes, "sequence": 128}
 
@@ -113,7 +113,7 @@ class EngineSuite:
             assert value == "auto" or engine.reads(path), f"{path} of its default plan is not read"
 
     def test_it_is_found_for_its_questions(self, case: MinimalQuestion) -> None:
-        """Looking up the smallest question finds the row itself."""
+        """Looking up the smallest question finds the engine itself."""
         assert engine_for(case.engine.verb, self.question(case)) == case.engine
 
     def test_its_figures_have_an_origin_and_no_error(self, case: MinimalQuestion, report: Report) -> None:
@@ -229,7 +229,7 @@ def _leaves(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _another_value(field: PlanField, taken: Sequence[str]) -> str | None:
-    """Return a value of a field that is neither its default nor taken; None where there is no other."""
+    """Return a value of a plan field that is neither its default nor supported; None if there is none."""
     choices = [_OTHERS.get(choice, choice) for choice in field.choices.split(" | ")]
     choices = ["int8" if choice == "other" and field.group == "formats" else choice for choice in choices]
     fitting = [choice for choice in choices if choice not in ("null", "auto", field.default, *taken)]

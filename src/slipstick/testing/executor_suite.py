@@ -1,4 +1,4 @@
-"""Conformance suite of executors: what a search asks of a `concurrent.futures.Executor`, run by pytest.
+"""Conformance suite of executors: what a search requires of a `concurrent.futures.Executor`, run by pytest.
 
 A package inherits it and gives its executor::
 
@@ -28,12 +28,12 @@ _SPACE = "tp=1..8,pp=1..8,microbatch=1|2|4,recompute=none|full"
 
 
 class ExecutorSuite:
-    """Truths of an executor: results and errors come back as they are, every point of a search exactly once."""
+    """Tests of an executor: results and errors return unchanged, each point of a search exactly once."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def executor(cls) -> Executor:
-        """Return the executor that is tried; the inheritor overrides it."""
+        """Return the executor under test; a subclass overrides it."""
         raise NotImplementedError("override the fixture `executor`")
 
     def test_results_come_back(self, executor: Executor) -> None:

@@ -1,4 +1,4 @@
-"""Members that a suite tries: one case for each in every test that asks for it by the name of its parameter."""
+"""Parametrisation of conformance suites: one case per member in every test with a parameter of that name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 def one_case_each(
     metafunc: Any, parameter: str, members: Sequence[Any], label: Callable[[Any], str] = str, *, once: bool = False
 ) -> None:
-    """Give a test that has the parameter one case for every member.
+    """Parametrise a test that has the parameter with one case per member.
 
     Parameters
     ----------

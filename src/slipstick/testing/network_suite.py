@@ -1,4 +1,4 @@
-"""Conformance suite of networks as sizes: truths that every Network passes, run by pytest.
+"""Conformance suite of networks as sizes: tests that every Network must pass, run by pytest.
 
 A package inherits it once for all of its networks: names of the catalogue, files, dicts or objects::
 
@@ -21,7 +21,7 @@ from slipstick.testing.members import one_case_each
 
 
 class NetworkSuite:
-    """Truths of every network in `networks`: its counts, its operations in each phase, its operator graph."""
+    """Tests of every network in `networks`: its counts, its operations in each phase, its operator graph."""
 
     networks: ClassVar[Sequence[str | Path | Network | Mapping[str, Any]]] = ()
 

@@ -29,13 +29,13 @@ Solver = Callable[[Problem], PlacementSchedule]
 
 
 def wire(devices: int, latency: float = 1.0) -> Topology:
-    """Return devices joined each with each, at one byte a second."""
+    """Return a topology of devices all directly joined, at one byte per second."""
     nodes = {chr(97 + place): "npu" for place in range(devices)}
     return Topology.of("wire", nodes, [(a, b, 1.0, latency) for a in nodes for b in nodes if a != b])
 
 
 def line(devices: int) -> Topology:
-    """Return devices in a row: transfers between the ends pass the middle, and share its links."""
+    """Return a topology of devices in a row, where transfers between the ends share the links of the middle."""
     nodes = {chr(97 + place): "npu" for place in range(devices)}
     names = list(nodes)
     pairs = list(pairwise(names))
@@ -67,7 +67,7 @@ def random_problem(
 
 
 class SolverSuite:
-    """Truths of every solver in `solvers`: its schedules keep all rules, and none claims more than brute force."""
+    """Tests of every solver in `solvers`: its schedules obey all rules, and its bounds agree with brute force."""
 
     solvers: ClassVar[Mapping[str, Solver]] = {}
     exact: ClassVar[bool] = True  # whether it proves its schedules of these small graphs the shortest

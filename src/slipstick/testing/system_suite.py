@@ -1,4 +1,4 @@
-"""Conformance suite of systems: truths that every System passes, of the catalogue or of a file, run by pytest.
+"""Conformance suite of systems: tests that every System must pass, of the catalogue or of a file, run by pytest.
 
 A package inherits it once for all of its systems::
 
@@ -24,7 +24,7 @@ from slipstick.testing.members import one_case_each
 
 
 class SystemSuite:
-    """Truths of every system in `systems`, names or files: numbers, sources, copies, who answers for it."""
+    """Tests that every system must pass: plausible values, a source per number, an engine that accepts it."""
 
     systems: ClassVar[Sequence[str]] = ()
 
@@ -39,7 +39,7 @@ class SystemSuite:
         assert resolve_system(canonical(system)) == system
 
     def test_every_number_has_a_source(self, name: str) -> None:
-        """Every number of the system tells where it comes from."""
+        """Every number of the system has a source."""
         system = resolve_system(name)
         for path in _numbers(system):
             assert path == "devices" or system.source_of(path), path
@@ -78,7 +78,7 @@ class SystemSuite:
                 assert rows[path][3], path
 
     def test_an_engine_answers_for_it(self, name: str) -> None:
-        """The table of engines has a row of `estimate` for the kind of its device."""
+        """The table of engines has an entry of `estimate` for its kind of device."""
         assert rows_of("estimate", resolve_system(name).device.kind)
 
 

@@ -1,4 +1,4 @@
-"""Conformance suite of topologies: truths that every Topology passes, run by pytest.
+"""Conformance suite of topologies: tests that every Topology must pass, run by pytest.
 
 A package inherits it once for all of its topologies: names of the catalogue, files, dicts or objects::
 
@@ -26,7 +26,7 @@ _STARTS = 16  # devices from which a test walks over all links
 
 
 class TopologySuite:
-    """Truths of every topology in `topologies`: its arrays, its links, and the ways that messages take over them."""
+    """Tests of every topology in `topologies`: its arrays, its links, and the routes of messages over them."""
 
     topologies: ClassVar[Sequence[str | Path | Topology | Mapping[str, Any]]] = ()
 
@@ -61,7 +61,7 @@ class TopologySuite:
             np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
 
     def test_every_device_reaches_every_other(self, spec: Any) -> None:
-        """No message is without a way: breadth first over the links, each device sees all others."""
+        """Every device reaches all others over the links (breadth-first search)."""
         topology = resolve_topology(spec)
         assert topology.npus.size
         for node in topology.npus[:_STARTS]:
@@ -93,7 +93,7 @@ class TopologySuite:
 
 
 def _some_pairs(topology: Topology) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return sources and targets of different devices: all pairs of a small topology, some of a large one."""
+    """Return sources and targets of different devices: all pairs of a small topology, a sample of a large one."""
     count = len(topology.npus)
     pairs = np.array([(a, b) for a in range(count) for b in range(count) if a != b])
     if len(pairs) > _PAIRS:

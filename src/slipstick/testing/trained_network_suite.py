@@ -32,25 +32,25 @@ _KINDS = {"conv", "depthwise", "pointwise", "linear"}
 
 
 def _halved(layer: WeightLayer) -> Any:
-    """Return coarser weights in the layer's unit: whole numbers stay whole numbers."""
+    """Return coarser weights in the layer's unit, in which whole numbers stay whole."""
     return layer.weights // 2 * 2 if layer.scales is not None else np.round(layer.weights, 1)
 
 
 class TrainedNetworkSuite:
-    """Truths of a trained network: its layers, its answers, its copies with other weights, and the files it writes."""
+    """Tests of a trained network: its layers, predictions, copies with other weights, and written files."""
 
     @pytest.fixture
     def network(self) -> TrainedNetwork:
-        """Return the network that is tried; the inheritor overrides it."""
+        """Return the trained network under test; a subclass overrides it."""
         raise NotImplementedError("override the fixture `network`")
 
     @pytest.fixture
     def images(self) -> Images:
-        """Return some labelled images that fit the network; the inheritor overrides it."""
+        """Return labelled images that fit the network under test; a subclass overrides it."""
         raise NotImplementedError("override the fixture `images`")
 
     def opened(self, path: Path, network: TrainedNetwork) -> TrainedNetwork:
-        """Open a file that the network wrote, told of its inputs what the fixture's network was told."""
+        """Return the network in a file that it wrote, opened with the same input normalisation."""
         return open_network(path)
 
     def test_layers_have_unique_names_known_kinds_and_fitting_shapes(self, network: TrainedNetwork) -> None:

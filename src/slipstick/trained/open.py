@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from slipstick.datasets.images import DataSet, Normal
     from slipstick.trained.torch.torch_network import TorchNetwork
 
+    NetworkSpec = str | Path | nn.Module | TrainedNetwork
+
 _PUBLISHED = ("efficientnet-lite0",)  # names of networks whose published weights a package carries
 _MAX_BYTES = 2**33  # of a file: 8 GiB; VGG-16 has 0.55 GB
 
@@ -37,11 +39,7 @@ class _Hints:
 
 
 def open_network(
-    spec: str | Path | nn.Module | TrainedNetwork,
-    data: DataSet | None = None,
-    *,
-    normal: Normal | None = None,
-    background: int | None = None,
+    spec: NetworkSpec, data: DataSet | None = None, *, normal: Normal | None = None, background: int | None = None
 ) -> TrainedNetwork:
     """Return a trained network: layers with weights that can be observed, replaced, scored and written.
 

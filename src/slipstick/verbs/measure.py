@@ -6,19 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from slipstick.datasets.images import DataSet
     from slipstick.report.report import Report
-    from slipstick.trained.network import TrainedNetwork
+    from slipstick.trained.open import NetworkSpec
 
 
 def measure(
-    network: str | Path | nn.Module | TrainedNetwork,
-    data: str | Path | DataSet,
-    formats: str = "",
-    *,
-    images: int | None = None,
+    network: NetworkSpec, data: str | Path | DataSet, formats: str = "", *, images: int | None = None
 ) -> Report:
     """Score a network on the test images of a data set, its weights in `formats`.
 

@@ -57,4 +57,4 @@ def search(
     >>> search("mobilenet-v2", "swis-8x8", "stripes-8x8", minimize="energy.step").pareto["system"].to_list()
     ['stripes-8x8']
     """
-    return search_systems(workload, system, minimize, subject_to, progress=progress, **options)
+    return search_systems(workload, system, minimize, subject_to, progress, options)

@@ -105,7 +105,7 @@ def _attention_ranks(plan: Plan, decoder: Decoder) -> Plan:
         return plan
     if not isinstance(tp, int) or tp % int(ranks):
         raise SlipstickError("does not divide tp", path="plan.serving.attention_dp", value=ranks, allowed=f"tp={tp}")
-    if not any(block.mlp.routed_experts for block in decoder.kinds):
+    if not any(block.mlp.routed.experts for block in decoder.kinds):
         raise SlipstickError(
             "needs experts that span the ranks", path="plan.serving.attention_dp", value=ranks, allowed="1"
         )

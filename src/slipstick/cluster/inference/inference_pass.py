@@ -228,8 +228,8 @@ def _messages(setting: InferenceSetting, plans: Plans, shape: Shape) -> dict[str
         "tensor_parallel": counts * reduced
         + messages("all_gather", 4.0 * shape.sequences, plans.tp, 1, auto, setting.tiers)
     }
-    routed = sum(block.count * block.mlp.routed_active for block in decoder.kinds)
-    layers = sum(block.count for block in decoder.kinds if block.mlp.routed_experts)
+    routed = sum(block.count * block.mlp.routed.active for block in decoder.kinds)
+    layers = sum(block.count for block in decoder.kinds if block.mlp.routed.experts)
     if layers and (plans.ep * plans.etp > plans.tp).any():
         dispatched = size * routed / layers * plans.etp / plans.tp
         exchange = messages("all_to_all", dispatched, plans.ep * plans.etp // plans.tp, plans.tp, auto, setting.tiers)
@@ -312,7 +312,9 @@ def _sequence_cache(block: Block, context: IntArray, tp: IntArray, element: floa
         return np.asarray(recurrence.state / tp * 4.0)
     scores = block.attention.scores(Phase.DECODE)
     tokens = context if scores is None or scores.window is None else np.minimum(context, scores.window)
-    return np.asarray(tokens * block.attention.cache_elements / np.minimum(tp, block.attention.cache_heads) * element)
+    return np.asarray(
+        tokens * block.attention.cache().elements / np.minimum(tp, block.attention.cache().heads) * element
+    )
 
 
 def largest_batch(setting: InferenceSetting, plans: Plans, context: ArrayLike, capacity: float) -> IntArray:

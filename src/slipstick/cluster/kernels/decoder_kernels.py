@@ -192,9 +192,9 @@ def _fused_core(block: Block, scores: Scores, shape: Shape, phase: Phase, precis
         flops = flops * (shape.query / shape.context)
     queries = shape.tokens * heads * scores.heads * (scores.qk_dim + scores.v_dim) * precision.activations
     reach = shape.context if scores.reach is None else np.minimum(shape.context, scores.reach + shape.query - 1)
-    pieces = np.minimum(shape.tp, block.attention.cache_heads)
+    pieces = np.minimum(shape.tp, block.attention.cache().heads)
     again = 1.0 + (scores.heads / scores.kv_heads - 1.0) * precision.cache_reads
-    cached = shape.sequences * reach * block.attention.cache_elements / pieces * precision.cache * again
+    cached = shape.sequences * reach * block.attention.cache().elements / pieces * precision.cache * again
     return Kernel("attention.core", "attention", traffic=queries + cached, flops=flops, core=True)
 
 
@@ -236,9 +236,9 @@ def _chain(part: str, chain: Pointwise, shape: Shape, precision: Precision) -> K
 
 
 def _cache_write(block: Block, shape: Shape, element: float) -> Kernel:
-    pieces = np.minimum(shape.tp, block.attention.cache_heads)
+    pieces = np.minimum(shape.tp, block.attention.cache().heads)
     return Kernel(
-        "attention.cache", "stream", traffic=shape.tokens * block.attention.cache_elements / pieces * 2 * element
+        "attention.cache", "stream", traffic=shape.tokens * block.attention.cache().elements / pieces * 2 * element
     )
 
 
@@ -247,7 +247,7 @@ def _feed_forward(block: Block, decoder: Decoder, shape: Shape, precision: Preci
     mlp, element = block.mlp, precision.activations
     if not block.parallel:
         yield _norm("mlp.norm", decoder.hidden, shape, element)
-    routed = shape.tokens * mlp.routed_active * shape.etp / shape.tp
+    routed = shape.tokens * mlp.routed.active * shape.etp / shape.tp
     passes = list(mlp.pointwise())
     for projection in mlp.projections(decoder.hidden):
         if projection.experts and projection.split == "column":

@@ -54,7 +54,7 @@ def resolved(plan: Plan, workload: Workload, system: System, capacity: float, ev
 def _candidates(plan: Plan, names: list[str], workload: Workload, system: System) -> Iterator[tuple[Any, ...]]:
     decoder = Decoder.of(workload.network)
     heads = min(block.attention.query_heads for block in decoder.kinds)
-    experts = max(block.mlp.routed_experts for block in decoder.kinds)
+    experts = max(block.mlp.routed.experts for block in decoder.kinds)
     choices: dict[str, list[Any]] = {
         "tp": [d for d in _divisors(heads) if system.devices % d == 0 and d <= 64],
         "pp": [d for d in range(1, decoder.layers + 1) if system.devices % d == 0 and decoder.layers % d == 0],

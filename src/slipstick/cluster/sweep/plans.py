@@ -186,7 +186,7 @@ def _layer_rules(plans: Plans, workload: Workload) -> list[_Rule]:
             "1 where pp is 1",
         ),
     ]
-    for count in sorted({block.mlp.routed_experts for block in network.kinds} - {0}):
+    for count in sorted({block.mlp.routed.experts for block in network.kinds} - {0}):
         fits = count % plans.ep == 0
         conditions.append(_Rule("parallel.ep", fits, "ep must divide the experts", plans.ep, f"a divisor of {count}"))
     return conditions

@@ -80,9 +80,9 @@ def context_exchange(setting: TrainingSetting, plans: Plans, block: Block, layer
     """
     if not (plans.cp > 1).any():
         return np.zeros(len(plans))
-    pieces = np.minimum(plans.tp, block.attention.cache_heads)
+    pieces = np.minimum(plans.tp, block.attention.cache().heads)
     scores = block.attention.scores(Phase.TRAIN)
-    width = block.attention.cache_elements if scores is None else scores.kv_heads * (scores.qk_dim + scores.v_dim)
+    width = block.attention.cache().elements if scores is None else scores.kv_heads * (scores.qk_dim + scores.v_dim)
     size = plans.microbatch * float(setting.sequence) * width / pieces * setting.precision.activations
     forced = np.full(len(plans), -1)
     gather = messages("all_gather", size, plans.cp, plans.tp, forced, setting.tiers)
@@ -97,10 +97,10 @@ def expert_exchange(setting: TrainingSetting, plans: Plans, block: Block) -> Flo
 
     A device sends each of its tokens to `active` experts; tensor parallel ranks that share the experts send a share.
     """
-    if not block.mlp.routed_experts or not (plans.ep > 1).any():
+    if not block.mlp.routed.experts or not (plans.ep > 1).any():
         return np.zeros(len(plans))
     tokens = plans.microbatch * (setting.sequence / plans.cp) * plans.etp / plans.tp
-    size = tokens * block.mlp.routed_active * setting.decoder.hidden * setting.precision.activations
+    size = tokens * block.mlp.routed.active * setting.decoder.hidden * setting.precision.activations
     exchange = messages("all_to_all", size, plans.ep, plans.etp, np.full(len(plans), -1), setting.tiers)
     return 2 * exchange
 
@@ -138,10 +138,10 @@ def bytes_sent(setting: TrainingSetting, plans: Plans, gradients: FloatArray) ->
     regathered = 2 * layers * activation * share * (split & plans.regather)
     crossing = activation / np.where(plans.tp_pattern > 0, plans.tp, 1) * plans.interleave
     routed = sum(
-        block.count * block.mlp.routed_active * 2 * passes * (plans.ep - 1) / plans.ep
+        block.count * block.mlp.routed.active * 2 * passes * (plans.ep - 1) / plans.ep
         for block in decoder.kinds
     ) * (activation / plans.pp * plans.etp / plans.tp)  # fmt: skip
-    width = sum(block.count * block.attention.cache_elements for block in decoder.kinds) / plans.pp / plans.tp
+    width = sum(block.count * block.attention.cache().elements for block in decoder.kinds) / plans.pp / plans.tp
     keys = activation / decoder.hidden * width * 3 * (plans.cp - 1)
     replicas = plans.dp * plans.cp
     return {

@@ -12,7 +12,7 @@ from slipstick.engines.fred_paper import cases, end_to_end, sweep_pairs
 from slipstick.fabric.patterns import Pattern, all_reduce, in_network
 from slipstick.fabric.topology_file import resolve_topology
 from slipstick.fabric.training.io_controllers import controllers, hot_spot, line_rate
-from slipstick.report.published import Row, RowDict, Suite, Validation, number, register_suite
+from slipstick.report.published import PAPER_COLUMNS, PaperSuite, Row, RowDict, number, register_suite
 
 _SIZE = 2.0**34  # bytes: so large that bandwidth alone matters
 _PREDICTED, _CALIBRATED = "predicted", "in sample: the efficiency is calibrated on this row"
@@ -23,30 +23,13 @@ _DP5 = [range(place, 20, 4) for place in range(4)]  # DP(5) beside MP(2)-PP(2) o
 _MP2 = [range(place, place + 2) for place in range(0, 20, 2)]  # MP(2) on 20 nodes
 
 
-class _FredSuite(Suite):
-    """Published figures of FRED, by the columns of fabric_fred.csv."""
-
-    name = "fred"
-    columns = frozenset(("table", "workload", "config", "metric", "value", "unit", "source", "seen_or_memory"))
-    about = "the FRED paper's wafer: mesh against switches"
-
-    def recognises(self, row: RowDict) -> bool:
-        """Tell the rows of this suite by the table of the paper, or of what was computed from it."""
-        return row["table"] in _TABLES
-
-    def replay(self, rows: list[RowDict]) -> Validation:
-        """_Answer every row that is a result; what is an input of the topology, or of the switch alone, is skipped."""
-        answered, skipped = [], []
-        for row in rows:
-            case = f"{row['table']} {row['workload']}, {row['config']}: {row['metric']}"
-            answer = _answer(row)
-            if isinstance(answer, str):
-                skipped.append((case, answer))
-                continue
-            ours, kind, source, note = answer
-            published = number(row, "value", case=case)
-            answered.append(Row(case, kind, published, ours, row["unit"], source, note))
-        return Validation(self.name, tuple(answered), tuple(skipped))
+def _row(row: RowDict, case: str) -> Row | str:
+    """Answer a row that is a result; what is an input of the topology, or of the switch alone, is skipped."""
+    answer = _answer(row)
+    if isinstance(answer, str):
+        return answer
+    ours, kind, source, note = answer
+    return Row(case, kind, number(row, "value", case=case), ours, row["unit"], source, note)
 
 
 _Answer = tuple[float, str, str, str]  # ours, kind, source, note
@@ -159,4 +142,10 @@ def _square(size: int) -> Topology:
     return wafer_mesh((size, size), 1.0, 0.0, io_bandwidth=1.0, io_latency=0.0)
 
 
-_SUITE = register_suite(_FredSuite())
+_SUITE = register_suite(
+    PaperSuite(
+        name="fred", columns=PAPER_COLUMNS, about="the FRED paper's wafer: mesh against switches",
+        recognise=lambda row: row["table"] in _TABLES,
+        case=lambda row: f"{row['table']} {row['workload']}, {row['config']}: {row['metric']}", answer=_row,
+    )
+)  # fmt: skip

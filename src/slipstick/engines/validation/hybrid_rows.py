@@ -7,7 +7,7 @@ from functools import cache
 from slipstick.core.workload import Phase
 from slipstick.engines.hybrid_tasks import worker_batch
 from slipstick.engines.step_speedup import StepSpeedup, step_speedup
-from slipstick.report.published import Row, RowDict, Suite, Validation, number, register_suite
+from slipstick.report.published import PAPER_COLUMNS, PaperSuite, Row, RowDict, number, register_suite
 
 _SYSTEM = "dgx1-v100"
 _TIME_LIMIT = 10.0  # seconds for a placement
@@ -15,31 +15,15 @@ _BAND = "the most of the band 0 to SU^2 - 1"
 _NAMES = {"Inception-V3": "inception-v3", "GNMT": "gnmt", "BigLSTM": "big-lstm", "ResNet-152": "resnet-152"}
 
 
-class _HybridSuite(Suite):
-    """Figures of Pal et al. (arXiv 1907.13257), by the columns of hybrid_parallelism.csv. Nothing is fitted to them."""
-
-    name = "hybrid"
-    columns = frozenset(("table", "workload", "config", "metric", "value", "unit", "source", "seen_or_memory"))
-    about = "hybrid data and model parallelism on a DGX-1: bands of its gain, and operator graphs"
-
-    def recognises(self, row: RowDict) -> bool:
-        """Tell the rows of this suite by the table's name."""
-        return row["table"] == "hybrid_parallelism"
-
-    def replay(self, rows: list[RowDict]) -> Validation:
-        """Answer gains and step speed-ups from placements and pipelines, and counts from the graphs."""
-        answered, skipped = [], []
-        for row in rows:
-            case = f"{row['workload']}, {row['config']}: {row['metric']}"
-            answer = _answer(row)
-            if isinstance(answer, str):
-                skipped.append((case, answer))
-                continue
-            ours, kind, note = answer
-            case += f"; ours: {_BAND}" if kind == "band" else ""
-            source = f"{row['source']} ({row['seen_or_memory']})"
-            answered.append(Row(case, kind, number(row, "value", case=case), ours, row["unit"], source, note))
-        return Validation(self.name, tuple(answered), tuple(skipped))
+def _row(row: RowDict, case: str) -> Row | str:
+    """Answer gains and step speed-ups from placements and pipelines, and counts from the graphs."""
+    answer = _answer(row)
+    if isinstance(answer, str):
+        return answer
+    ours, kind, note = answer
+    case += f"; ours: {_BAND}" if kind == "band" else ""
+    source = f"{row['source']} ({row['seen_or_memory']})"
+    return Row(case, kind, number(row, "value", case=case), ours, row["unit"], source, note)
 
 
 def _answer(row: RowDict) -> tuple[float, str, str] | str:
@@ -77,4 +61,11 @@ def _forward_work(name: str) -> float:
     return float(sum(op.flops * op.count for op in ops if op.kind in ("conv", "matmul"))) / 1e9
 
 
-_SUITE = register_suite(_HybridSuite())
+_SUITE = register_suite(
+    PaperSuite(  # Pal et al., arXiv 1907.13257; nothing is fitted to its figures
+        name="hybrid", columns=PAPER_COLUMNS,
+        about="hybrid data and model parallelism on a DGX-1: bands of its gain, and operator graphs",
+        recognise=lambda row: row["table"] == "hybrid_parallelism",
+        case=lambda row: f"{row['workload']}, {row['config']}: {row['metric']}", answer=_row,
+    )
+)  # fmt: skip

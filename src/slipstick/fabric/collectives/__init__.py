@@ -1,1 +1,1 @@
-"""Collective algorithms, one a file; `by_name` finds the schedule of a collective by both names."""
+"""Collective algorithms, one per file; `by_name` returns the schedule of a collective by algorithm and collective."""

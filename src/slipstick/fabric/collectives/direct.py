@@ -1,4 +1,4 @@
-"""Direct collectives: every rank sends to every other at once, one step to reduce-scatter and one to gather."""
+"""Direct collectives: every rank sends to all others at once, in one step of reduce-scatter and one of all-gather."""
 
 from __future__ import annotations
 
@@ -9,13 +9,7 @@ from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder, Sched
 
 
 def _all_reduce(ranks: int) -> CollectiveSchedule:
-    """Return a direct reduce-scatter followed by a direct all-gather.
-
-    Examples
-    --------
-    >>> _all_reduce(4).sent.tolist()
-    [6, 6, 6, 6]
-    """
+    """Return the messages of a direct reduce-scatter, then a direct all-gather: 2 (N - 1) messages per rank."""
     writer = ScheduleWriter()
     meeting = _write_scatter(writer, ranks)
     _write_gather(writer, ranks, meeting)
@@ -23,21 +17,21 @@ def _all_reduce(ranks: int) -> CollectiveSchedule:
 
 
 def _reduce_scatter(ranks: int) -> CollectiveSchedule:
-    """Return one step: chunk t of every rank to rank t."""
+    """Return the messages of a one-step reduce-scatter: chunk t of every rank to rank t."""
     writer = ScheduleWriter()
     _write_scatter(writer, ranks)
     return writer.finish("reduce_scatter", "direct", ranks, ranks)
 
 
 def _all_gather(ranks: int) -> CollectiveSchedule:
-    """Return one step: chunk s of rank s to every other rank."""
+    """Return the messages of a one-step all-gather: chunk s of rank s to every other rank."""
     writer = ScheduleWriter()
     _write_gather(writer, ranks, None)
     return writer.finish("all_gather", "direct", ranks, ranks)
 
 
 def _all_to_all(ranks: int) -> CollectiveSchedule:
-    """Return one message for each pair, to the next rank first."""
+    """Return the messages of an all-to-all, one per pair of ranks, to the next rank first."""
     writer = ScheduleWriter()
     source, target = _pairs(ranks)
     writer.add(source, target, source * ranks + target)
@@ -45,7 +39,7 @@ def _all_to_all(ranks: int) -> CollectiveSchedule:
 
 
 def _scatter(ranks: int, root: int = 0) -> CollectiveSchedule:
-    """Return the root's messages: chunk t to rank t."""
+    """Return the messages of a scatter: chunk t from the root to rank t."""
     writer = ScheduleWriter()
     target = (root + np.arange(1, ranks)) % ranks
     writer.add(root, target, target)
@@ -53,7 +47,7 @@ def _scatter(ranks: int, root: int = 0) -> CollectiveSchedule:
 
 
 def _gather(ranks: int, root: int = 0) -> CollectiveSchedule:
-    """Return everyone's message to the root: chunk s of rank s."""
+    """Return the messages of a gather: chunk s of rank s to the root."""
     writer = ScheduleWriter()
     source = (root + np.arange(1, ranks)) % ranks
     writer.add(source, root, source)
@@ -61,7 +55,7 @@ def _gather(ranks: int, root: int = 0) -> CollectiveSchedule:
 
 
 def _pairs(ranks: int) -> tuple[IntArray, IntArray]:
-    """Return all ordered pairs by distance around the ring, so that in each round nobody receives twice."""
+    """Return all ordered pairs of ranks by distance around the ring, so that each rank receives once per round."""
     distance, source = np.divmod(np.arange(ranks * (ranks - 1)), ranks)
     return source, (source + distance + 1) % ranks
 

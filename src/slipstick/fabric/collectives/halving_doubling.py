@@ -9,7 +9,7 @@ from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder, Sched
 
 
 def _all_reduce(ranks: int) -> CollectiveSchedule:
-    """Return halving (reduce-scatter) and doubling (all-gather).
+    """Return the messages of an all-reduce by recursive halving (reduce-scatter) and doubling (all-gather).
 
     For other numbers than powers of two the ranks beyond the largest power first give their data to a partner, and get
     the result from it in the end. Source: Thakur et al., IJHPCA 19(1) 2005, section 4.3.

@@ -1,4 +1,4 @@
-"""Hierarchical rings: scatter inside the inner groups, all-reduce across them, gather inside again.
+"""Hierarchical rings: reduce-scatter inside the inner groups, all-reduce across them, all-gather inside again.
 
 The data are cut into pieces that follow each other from phase to phase, so that inner and outer links work at once.
 """
@@ -16,7 +16,7 @@ _UNDER_WAY = 3  # pieces at a time: with more, all of them share the outer links
 
 
 def all_reduce(inner: int, outer: int, pieces: int = _PIECES, *, both_orders: bool = False) -> CollectiveSchedule:
-    """Return a two-level ring all-reduce over `outer` groups of `inner` consecutive ranks.
+    """Return the messages of a two-level ring all-reduce over `outer` groups of `inner` consecutive ranks.
 
     With `both_orders` one part of the data goes inside the groups first, the other across them first: the all-reduce of
     a mesh of `outer` rows and `inner` columns. The parts are as large as keeps the links of both directions equally
@@ -61,7 +61,7 @@ _PieceEnds = tuple[IntArray, IntArray]  # of one piece, by rank: the end of its 
 
 
 def _levels(writer: ScheduleWriter, grid: IntArray, offset: int, unit: int, written: list[_PieceEnds]) -> None:
-    """Write one all-reduce of grid.size * unit chunks from `offset` on: along the last axis first, then across.
+    """Write the messages of an all-reduce of grid.size * unit chunks from `offset` on: first along the last axis.
 
     It begins behind the first phase of the piece before, and when `_UNDER_WAY` pieces before has ended.
     """

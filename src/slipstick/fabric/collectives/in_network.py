@@ -1,4 +1,4 @@
-"""In-network collectives: switches add up on the way up and copy on the way down; a rank sends the data once."""
+"""In-network collectives: switches reduce data on the way up and copy it on the way down; ranks send data once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder, Sched
 
 
 def _all_reduce(ranks: int) -> CollectiveSchedule:
-    """Return an all-reduce in one message from all ranks to all.
+    """Return an in-network all-reduce, as one message from all ranks to all ranks.
 
     Examples
     --------
@@ -17,17 +17,17 @@ def _all_reduce(ranks: int) -> CollectiveSchedule:
 
 
 def _reduce(ranks: int, root: int = 0) -> CollectiveSchedule:
-    """Return one message from all to the root."""
+    """Return an in-network reduce, as one message from all ranks to the root."""
     return _single_cast("reduce", ranks, list(range(ranks)), [root], root)
 
 
 def _broadcast(ranks: int, root: int = 0) -> CollectiveSchedule:
-    """Return one message from the root to all others."""
+    """Return an in-network broadcast, as one message from the root to all other ranks."""
     return _single_cast("broadcast", ranks, [root], [rank for rank in range(ranks) if rank != root], root)
 
 
 def _reduce_scatter(ranks: int) -> CollectiveSchedule:
-    """Return a reduction to each rank in turn. Source: FRED (arXiv 2406.19580), section 5: compound collectives."""
+    """Return a reduce-scatter as a reduction per rank. Source: FRED (2406.19580), section 5: compound collectives."""
     writer = ScheduleWriter()
     everyone = list(range(ranks))
     for rank in everyone:
@@ -36,7 +36,7 @@ def _reduce_scatter(ranks: int) -> CollectiveSchedule:
 
 
 def _all_gather(ranks: int) -> CollectiveSchedule:
-    """Return a multicast from each rank in turn."""
+    """Return an in-network all-gather, as one multicast from each rank in turn."""
     writer = ScheduleWriter()
     for rank in range(ranks):
         writer.cast([rank], [other for other in range(ranks) if other != rank], rank)

@@ -1,4 +1,4 @@
-"""Ring collectives: every rank sends to the next one only, N - 1 steps of 1/N of the data to scatter or gather."""
+"""Ring collectives: ranks send to the next rank only, in N - 1 steps of 1/N of the data per scatter or gather."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder, Sched
 
 
 def _all_reduce(ranks: int) -> CollectiveSchedule:
-    """Return reduce-scatter and all-gather around the ring. Source: Patarasu & Yuan, JPDC 69(2) 2009, section 3.
+    """Return the messages of a ring all-reduce. Source: Patarasu & Yuan, JPDC 69(2) 2009, section 3.
 
     Examples
     --------
@@ -22,21 +22,21 @@ def _all_reduce(ranks: int) -> CollectiveSchedule:
 
 
 def _reduce_scatter(ranks: int) -> CollectiveSchedule:
-    """Return the first half: rank r ends with chunk r."""
+    """Return the messages of a ring reduce-scatter: rank r ends with the sum of chunk r."""
     writer = ScheduleWriter()
     _around(writer, ranks, reduces=True)
     return writer.finish("reduce_scatter", "ring", ranks, ranks)
 
 
 def _all_gather(ranks: int) -> CollectiveSchedule:
-    """Return the second half: rank r begins with chunk r."""
+    """Return the messages of a ring all-gather: rank r begins with chunk r."""
     writer = ScheduleWriter()
     _around(writer, ranks, reduces=False)
     return writer.finish("all_gather", "ring", ranks, ranks)
 
 
 def _all_to_all(ranks: int) -> CollectiveSchedule:
-    """Return an all-to-all in which every chunk is handed on from neighbour to neighbour, one step after the other.
+    """Return the messages of a ring all-to-all, in which each chunk passes from neighbour to neighbour.
 
     In step k every rank passes the chunks on that have ranks - k hops behind or before them, one message each.
     """

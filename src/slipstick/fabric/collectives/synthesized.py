@@ -1,4 +1,4 @@
-"""Synthesised schedules for any graph of directly joined nodes: a greedy match of links and chunks, moment by moment.
+"""Synthesised schedules for any graph of directly joined nodes: links and chunks matched greedily in time order.
 
 After Won et al., "TACOS: topology-aware collective algorithm synthesizer", MICRO 2024 (arXiv 2304.05301), section 4: a
 time-expanded network in which every free link takes a chunk that its target lacks. Which chunk: of those, the one that
@@ -59,7 +59,7 @@ _COLLECTIVES = ("all_gather", "reduce_scatter", "all_reduce")
 
 
 def _match(topology: Topology, size: float, pieces: int, seed: int) -> _Sends:
-    """Return the sends (link and chunk) of an all-gather, in order.
+    """Return the sends (link and chunk) of an all-gather, in time order.
 
     Errors
     ------
@@ -111,7 +111,7 @@ def _chosen(
     holders: IntArray,
     chance: np.random.Generator,
 ) -> _Sends:
-    """Return a chunk for each free link into one node, the links with the fewest to choose from first."""
+    """Return a chunk for each free link into one node; the link with the fewest candidate chunks chooses first."""
     offers = {int(link): has[topology.source[link]] & ~coming for link in links}
     sends: _Sends = []
     for link in sorted(offers, key=lambda link: int(offers[link].sum())):
@@ -125,7 +125,7 @@ def _chosen(
 
 
 def _write(writer: ScheduleWriter, topology: Topology, sends: _Sends, arrived: IntArray) -> None:
-    """Write the messages; each waits for its chunk and for the one before it on its link."""
+    """Write the messages, each of which waits for its chunk and for the previous message on its link."""
     before = np.full(topology.links, -1)
     for link, chunk in sends:
         source, target = int(topology.source[link]), int(topology.target[link])
@@ -135,7 +135,7 @@ def _write(writer: ScheduleWriter, topology: Topology, sends: _Sends, arrived: I
 
 
 def _backwards(writer: ScheduleWriter, topology: Topology, sends: _Sends, chunks: int) -> IntArray:
-    """Write the reductions; return, by chunk, what to wait for until it has been added up."""
+    """Write the reductions (the all-gather reversed); return, by chunk, the messages that complete its sum."""
     before = np.full(topology.links, -1)
     inputs: dict[tuple[int, int], list[int]] = {}
     for link, chunk in reversed(sends):

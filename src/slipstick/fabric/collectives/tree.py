@@ -8,7 +8,7 @@ _PIECES = 8  # of each tree's half, sent one after the other
 
 
 def _broadcast(ranks: int, root: int = 0, pieces: int = 1) -> CollectiveSchedule:
-    """Return a pipelined broadcast down a binary tree.
+    """Return the messages of a pipelined broadcast down a binary tree.
 
     Examples
     --------
@@ -21,14 +21,14 @@ def _broadcast(ranks: int, root: int = 0, pieces: int = 1) -> CollectiveSchedule
 
 
 def _reduce(ranks: int, root: int = 0, pieces: int = 1) -> CollectiveSchedule:
-    """Return a pipelined reduction up a binary tree."""
+    """Return the messages of a pipelined reduction up a binary tree."""
     writer = ScheduleWriter()
     _up(writer, _relabelled(ranks, root), range(pieces))
     return writer.finish("reduce", "tree", ranks, pieces, root)
 
 
 def _all_reduce(ranks: int, pieces: int = _PIECES) -> CollectiveSchedule:
-    """Return two trees that each reduce and broadcast one half, a rank being inside at most one of them.
+    """Return the messages of a double binary tree all-reduce: half the data per tree, a rank is inner in one at most.
 
     The second tree is the first one mirrored (even counts) or shifted by one (odd). Source: Sanders et al., Parallel
     Computing 35(12) 2009, section 3.
@@ -77,7 +77,7 @@ def _children(parents: dict[int, int]) -> dict[int, list[int]]:
 
 
 def _from_root(parents: dict[int, int]) -> list[int]:
-    """Return the ranks so that every one comes behind its parent."""
+    """Return the ranks in an order in which each follows its parent."""
     children = _children(parents)
     walk = [rank for rank in children if rank not in parents]
     for rank in walk:
@@ -86,7 +86,7 @@ def _from_root(parents: dict[int, int]) -> list[int]:
 
 
 def _up(writer: ScheduleWriter, parents: dict[int, int], pieces: range) -> dict[tuple[int, int], list[int]]:
-    """Write the reduction; return the messages that brought each (root, piece) its last sums."""
+    """Write the messages of the reduction; return the ones that bring each (root, piece) its final sums."""
     arrived: dict[tuple[int, int], list[int]] = {}
     left: dict[int, int] = {}  # the piece before follows the same way: one after the other, not all at once
     for piece in pieces:

@@ -1,1 +1,1 @@
-"""The FRED switch: Fred_m(P), a Clos network whose micro-switches add and copy while they route."""
+"""The FRED switch, Fred_m(P): a Clos network whose micro-switches reduce and copy data while they route."""

@@ -52,12 +52,12 @@ class Fred:
 
     @property
     def pairs(self) -> int:
-        """Number of input micro-switches of the outermost level, and of its output micro-switches."""
+        """Number of input micro-switches (and of output micro-switches) of the outermost level."""
         return self.ports // 2
 
     @property
     def piece(self) -> bool:
-        """Whether this is the three-port Benes piece, whose last port reaches its first middle only."""
+        """Whether this is the three-port Benes switch, whose last port reaches its first middle sub-switch only."""
         return self.ports == 3 and self.three == "benes"
 
     @property
@@ -67,22 +67,22 @@ class Fred:
 
     @property
     def ways(self) -> int:
-        """Number of middles of the outermost level: the colours that a flow can take."""
+        """Number of middle sub-switches of the outermost level: the colours that a flow can take."""
         if self.ports <= 2:
             return 0
         return 2 if self.piece else self.middles
 
     def inner(self, way: int) -> Fred:
-        """Return the middle sub-switch number `way`."""
+        """Return the middle sub-switch of number `way`."""
         return _sub_switch(1 if self.piece and way else (self.ports + 1) // 2, self.middles, self.three)
 
     def micro_switches(self) -> dict[str, int]:
-        """Return the number of micro-switches of each kind, in all levels."""
+        """Return the number of micro-switches of each kind, over all levels."""
         return dict(_count(self))
 
     @property
     def routes_all_groups(self) -> bool:
-        """Whether in-group collectives of any disjoint groups route: the law of `counting`.
+        """Whether in-group collectives of any disjoint groups can be routed, by the law of `counting`.
 
         Examples
         --------
@@ -105,7 +105,7 @@ class Fred:
         return _configuration_bits(self)
 
     def configurations_in(self, memory: float) -> int:
-        """Return the number of configurations that `memory` (bytes) holds, beside the default that needs none."""
+        """Return the number of configurations that fit `memory` [B], besides the default, which needs none."""
         return int(memory) // ((self.configuration_bits + 7) // 8)
 
 

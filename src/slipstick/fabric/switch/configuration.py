@@ -1,4 +1,4 @@
-"""Configuration of a switch: settings of its micro-switches, compiled once a phase and chosen by a packet's index.
+"""Configuration of a switch: settings of its micro-switches, compiled once per phase, selected by a packet's index.
 
 A header carries the index; index 0 means "all unicast, routed on line". Source: FRED (arXiv 2406.19580), section 5; the
 encoding (two bits an output of a two-input micro-switch, a binary number of the chosen middle) is ours.
@@ -17,7 +17,7 @@ from slipstick.fabric.switch.switch_flow import Flow
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of one level's micro-switches, and of its middles.
+    """Settings of the micro-switches of one level, and of its middle sub-switches.
 
     ``taps[i][k]`` says which inputs of the i-th two-input micro-switch go to its output k: 0 none, 1 the first, 2 the
     second, 3 their sum. ``picks[i]`` are, for the two outputs of the i-th output micro-switch, 1 + the middle that each
@@ -32,7 +32,7 @@ class Settings:
 
     @classmethod
     def of(cls, routed: Routed) -> Settings:
-        """Return the settings that carry routed flows: micro-switches add or copy where a flow has both ports."""
+        """Return the settings that carry routed flows: a micro-switch adds or copies where one flow has both ports."""
         return _configured(routed)
 
     @classmethod
@@ -86,7 +86,7 @@ def _configured(routed: Routed) -> Settings:
 
 
 def _heard(flows: tuple[Flow, ...], output: int) -> int:
-    """Return which of an RD's two inputs its output hears, as bits."""
+    """Return, as bits, which of an RD micro-switch's two inputs its output receives."""
     return sum(1 << port for flow in flows if output in flow.outputs for port in flow.inputs)
 
 
@@ -111,12 +111,12 @@ def _fields(switch: Fred, settings: Settings) -> Iterator[tuple[int, int]]:
 
 
 def _shape(switch: Fred) -> tuple[int, int, int]:
-    """Return the two-input micro-switches of a level, the outputs of each, and the bits that choose a middle."""
+    """Return a level's number of two-input micro-switches, the outputs of each, and the bits that choose a middle."""
     return (1, 2, 0) if switch.ports == 2 else (switch.pairs, switch.ways, switch.ways.bit_length())
 
 
 class _Bits:
-    """Word of bits that is read from its low end."""
+    """Bit string that is read from its low end."""
 
     def __init__(self, word: int) -> None:
         self.word = word

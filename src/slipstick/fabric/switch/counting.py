@@ -1,4 +1,4 @@
-"""Exhaustive sets of flows, by which the sets that a switch cannot route are counted (docs/theory/switch.md).
+"""Exhaustive sets of flows, to count the sets that a switch cannot route (docs/theory/switch.md).
 
 The law: at each of the floor(P/2) two-port micro-switches at most two of the disjoint groups meet, so their conflict
 graph has at most floor(P/2) edges; a graph that needs m + 1 colours has at least m (m + 1) / 2. Hence Fred_m(P) routes
@@ -47,7 +47,7 @@ def flow_sets(kind: str, ports: int) -> Iterator[Masks]:
 
 
 def _partitions(ports: int) -> Iterator[tuple[int, ...]]:
-    """Yield every partition of the ports into groups, a group as bits; Bell(ports) of them."""
+    """Yield every partition of the ports into groups, each group a bit mask; there are Bell(ports) of them."""
     if ports == 0:
         yield ()
         return

@@ -1,4 +1,4 @@
-"""Routing of flows through a switch: recursive colouring of conflict graphs, with backtracking across the levels.
+"""Routing of flows through a switch: recursive colouring of conflict graphs, with backtracking over the levels.
 
 At a level, two flows conflict if they share an input or an output micro-switch: each has one wire to a middle. A colour
 is a middle. Flows of one colour must route in that middle, on ports that are the micro-switches of this level; where
@@ -22,7 +22,7 @@ _CACHED_SETS = 2**18  # sets of flows whose colouring is remembered
 
 @dataclass(frozen=True)
 class Routed:
-    """Routed flows: the middle that each flow takes (`colours`), and the routes inside those middles."""
+    """Routed flows: the middle sub-switch of each flow (`colours`), and the routes inside the middle sub-switches."""
 
     switch: Fred
     flows: tuple[Flow, ...]
@@ -31,7 +31,7 @@ class Routed:
 
 
 def route(switch: Fred, flows: Sequence[Flow]) -> Routed | None:
-    """Return the routes of flows that run together, or None if there is a conflict that no colouring solves.
+    """Return the routes of concurrent flows, or None if no colouring resolves their conflicts.
 
     Errors
     ------
@@ -52,7 +52,7 @@ def route(switch: Fred, flows: Sequence[Flow]) -> Routed | None:
 
 
 def must_route(switch: Fred, flows: Sequence[Flow]) -> Routed:
-    """Return the routes of flows that must run together.
+    """Return the routes of concurrent flows, or raise an error if they conflict.
 
     Errors
     ------
@@ -66,7 +66,7 @@ def must_route(switch: Fred, flows: Sequence[Flow]) -> Routed:
 
 
 def routable(switch: Fred, masks: Masks) -> bool:
-    """Tell whether flows, given as bits of their ports, route together; for counting many sets."""
+    """Return whether concurrent flows, each given as bit masks of its ports, can be routed; for counting many sets."""
     return _colouring(switch, tuple(sorted(masks))) is not None
 
 
@@ -83,7 +83,7 @@ def conflicts(flows: Sequence[Flow]) -> list[tuple[int, int]]:
 
 
 def _halved(mask: int) -> int:
-    """Return the micro-switches (bits) that ports (bits) belong to; the odd last port counts as one of its own.
+    """Return the bit mask of the micro-switches of some ports; an odd last port counts as its own micro-switch.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def _mask(ports: frozenset[int]) -> int:
 
 @functools.lru_cache(maxsize=_CACHED_SETS)
 def _colouring(switch: Fred, flows: Masks) -> tuple[int, ...] | None:
-    """Return a colour for each flow such that every colour class routes in its middle, or None."""
+    """Return a colour per flow such that every colour class routes in its middle sub-switch, or None."""
     if switch.ports <= 2:
         return (0,) * len(flows)  # an RD carries whatever its ports can, a wire its one flow
     small = [(_halved(inputs), _halved(outputs)) for inputs, outputs in flows]
@@ -116,7 +116,7 @@ def _colouring(switch: Fred, flows: Masks) -> tuple[int, ...] | None:
 def _assign(
     switch: Fred, flows: Masks, small: list[tuple[int, int]], order: list[int], classes: list[list[int]]
 ) -> tuple[int, ...] | None:
-    """Colour the flows of `order` one after the other, going back where a flow finds no middle."""
+    """Colour the flows of `order` one by one, backtracking where a flow finds no middle sub-switch."""
     if not order:
         return tuple(next(way for way, members in enumerate(classes) if i in members) for i in range(len(flows)))
     flow, rest = order[0], order[1:]
@@ -147,7 +147,7 @@ def _meet(flow: tuple[int, int], other: tuple[int, int]) -> bool:
 
 
 def _check(ports: int, flows: Sequence[Flow]) -> None:
-    """Refuse flows that no switch can carry at once.
+    """Raise an error for flows that no switch can carry at the same time.
 
     Errors
     ------
@@ -168,7 +168,7 @@ def _check(ports: int, flows: Sequence[Flow]) -> None:
 
 
 def _built(switch: Fred, flows: tuple[Flow, ...], masks: Masks) -> Routed:
-    """Return the routes of flows that are known to route; colours are looked up in the flows' sorted order."""
+    """Return the routes of flows known to be routable; colours are looked up by the sorted flows."""
     order = sorted(range(len(flows)), key=masks.__getitem__)
     known = _colouring(switch, tuple(masks[i] for i in order)) or ()
     colours = [0] * len(flows)

@@ -1,4 +1,4 @@
-"""Remedies for flows that conflict: run some later, build the switch larger, send unicasts, place workers elsewhere.
+"""Remedies for conflicting flows: run some later, enlarge the switch, send unicasts, or place workers elsewhere.
 
 Source: FRED (arXiv 2406.19580), section 5; the last of them is `worker_placement`.
 """
@@ -16,7 +16,7 @@ from slipstick.fabric.switch.switch_flow import Flow, Series, collective_flows
 
 
 def rounds(switch: Fred, flows: Sequence[Flow]) -> list[list[Flow]]:
-    """Return a schedule: each flow in the first round that still routes with it, the largest flows first.
+    """Return a schedule in rounds: each flow in the first round that can also route it, the largest flows first.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def rounds(switch: Fred, flows: Sequence[Flow]) -> list[list[Flow]]:
 
 
 def fewest_middles(switch: Fred, flows: Sequence[Flow]) -> Fred:
-    """Return the switch of as many ports with the fewest middles (from 2) that routes the flows.
+    """Return the switch with the same ports and the fewest middle sub-switches (from 2) that routes the flows.
 
     Errors
     ------
@@ -56,7 +56,7 @@ def fewest_middles(switch: Fred, flows: Sequence[Flow]) -> Fred:
 
 
 def as_rings(groups: Sequence[Sequence[int]]) -> Series:
-    """Return the all-reduces of disjoint groups as steps of unicasts, which any m >= 2 routes; groups run together.
+    """Return the concurrent all-reduces of disjoint groups as steps of unicasts, which any m >= 2 routes.
 
     Examples
     --------

@@ -22,7 +22,7 @@ _UPPER = -1  # number of the upper switch, beside 0, 1, ... of the lower ones
 
 @dataclass(frozen=True)
 class Tree:
-    """Two-level tree of switches: `npus` at each lower switch and as many uplinks, `io` controllers, m middles.
+    """Two-level tree of switches: `npus` and uplinks per lower switch, `io` controllers, m middle sub-switches.
 
     Ports of a lower switch: NPUs, then I/O controllers, then uplinks. Ports of the upper one: uplinks, by switch.
     """
@@ -32,7 +32,7 @@ class Tree:
     middles: int = 3
 
     def switch(self, place: int) -> Fred:
-        """Return the switch of a place: a lower one from 0 on, or the upper one (-1)."""
+        """Return the switch at an index: a lower switch from 0 on, or the upper switch (-1)."""
         if place == _UPPER:
             return Fred(self.npus * len(self.io), self.middles)
         return Fred(2 * self.npus + self.io[place], self.middles)
@@ -43,7 +43,7 @@ class Tree:
 
 
 def conflicting(tree: Tree, strategy: Strategy) -> dict[str, list[int]]:
-    """Return the switches at which each phase of a strategy conflicts (-1 is the upper one), for the phases that do.
+    """Return the switches (-1: the upper one) at which each phase of a strategy conflicts, by conflicting phase.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def conflicting(tree: Tree, strategy: Strategy) -> dict[str, list[int]]:
 
 
 def _all_reduces(tree: Tree, groups: Sequence[Sequence[int]]) -> dict[int, list[Flow]]:
-    """Return the flows at every switch when all groups all-reduce at once.
+    """Return the flows at every switch when all groups perform an all-reduce at once.
 
     A group inside one lower switch is one flow there. A wider one has at each lower switch a flow that adds its members
     into an uplink and one that copies from that uplink to them, both at once, and one flow at the upper switch.
@@ -81,7 +81,7 @@ def _all_reduces(tree: Tree, groups: Sequence[Sequence[int]]) -> dict[int, list[
 
 
 def _stage_casts(tree: Tree, strategy: Strategy) -> dict[int, list[Flow]]:
-    """Return the flows at every switch when each stage's first worker multicasts to all of the next stage, at once.
+    """Return the flows at every switch when the first worker of each stage multicasts to the next stage, at once.
 
     All replicas and all stages run together: the first worker of an inner stage receives while it sends.
     """
@@ -107,7 +107,7 @@ def _cast(tree: Tree, source: int, targets: Sequence[int], flows: dict[int, list
 
 
 def _parts(tree: Tree, workers: Sequence[int]) -> dict[int, list[int]]:
-    """Return the ports of the workers at each lower switch."""
+    """Return the ports of a group's workers, by lower switch."""
     parts: dict[int, list[int]] = defaultdict(list)
     for worker in workers:
         parts[worker // tree.npus].append(worker % tree.npus)

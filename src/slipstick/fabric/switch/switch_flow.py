@@ -14,7 +14,7 @@ from slipstick.core.errors import SlipstickError
 
 @dataclass(frozen=True)
 class Flow:
-    """Flow of a switch: the sum over `inputs` goes to every one of `outputs` (port numbers from 0).
+    """Flow of a switch: the sum over the `inputs` ports is copied to all `outputs` ports (numbered from 0).
 
     Examples
     --------
@@ -52,13 +52,13 @@ def collective_flows(collective: str, ports: Sequence[int], root: int = 0) -> Se
 
 
 def _all_to_all(ports: Sequence[int], root: int) -> Series:
-    """Return k - 1 steps of disjoint unicasts: in step s, member i sends to member i + s."""
+    """Return an all-to-all as k - 1 steps of disjoint unicasts: in step s, member i sends to member i + s."""
     count = len(ports)
     return [[Flow.of([ports[i]], [ports[(i + shift) % count]]) for i in range(count)] for shift in range(1, count)]
 
 
 def _ring_all_reduce(ports: Sequence[int], root: int) -> Series:
-    """Return the 2 (k - 1) steps of a ring, each a permutation of unicasts: the split of remedy three."""
+    """Return a ring all-reduce as 2 (k - 1) steps, each a permutation of unicasts: the third remedy."""
     step = [Flow.of([port], [ports[(i + 1) % len(ports)]]) for i, port in enumerate(ports)]
     return [step] * (2 * (len(ports) - 1))
 

@@ -1,4 +1,4 @@
-"""Picture of a switch: its micro-switches level by level, every flow in its colour, reductions and copies lit."""
+"""Picture of a switch: its micro-switches by level, a colour per flow, reductions and copies highlighted."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class _Canvas:
 
 
 def switch_svg(switch: Fred, flows: Sequence[Flow], title: str = "") -> str:
-    """Return the drawing (SVG) of a switch that carries `flows`, inputs on the left, outputs on the right.
+    """Return the SVG of a switch that carries `flows`, inputs on the left, outputs on the right.
 
     A micro-switch that adds shows a bold R, one that copies a bold D, an innermost one that does both RD.
 
@@ -101,7 +101,7 @@ def _owner(flows: Sequence[Flow], port: int, side: int) -> int | None:
 
 
 def _draw(canvas: _Canvas, routed: Routed, colours: list[int], x: float, y: float, height: float) -> list[list[_Point]]:
-    """Draw a (sub-)switch from its upper left corner; return where its input and its output ports are."""
+    """Draw a (sub-)switch from its upper left corner; return the positions of its input and output ports."""
     switch, right = routed.switch, x + _width(routed.switch)
     at = [y + height * (port + 0.5) / switch.ports for port in range(switch.ports)]
     ends = [[(x, place) for place in at], [(right, place) for place in at]]
@@ -125,7 +125,7 @@ def _draw(canvas: _Canvas, routed: Routed, colours: list[int], x: float, y: floa
 def _draw_middles(
     canvas: _Canvas, routed: Routed, colours: list[int], corner: tuple[float, float, float], at: list[float]
 ) -> None:
-    """Draw the middles of a level below each other, with the wires between them and the level's micro-switches."""
+    """Draw a level's middle sub-switches one below the other, the wires between, and the level's micro-switches."""
     switch, (x, top, height) = routed.switch, corner
     whole = sum(_height(switch.inner(way)) for way in range(switch.ways))
     for way, inner in enumerate(routed.inner):
@@ -153,7 +153,7 @@ def _tap(switch: Fred, at: list[float], pair: int, way: int) -> float:
 
 
 def _lit(routed: Routed, pair: int, side: int) -> str:
-    """Return what a two-port micro-switch does to flows that have both of its ports: R, D, RD or nothing."""
+    """Return the action of a two-port micro-switch on flows that have both its ports: R, D, RD or none."""
     both = {2 * pair, 2 * pair + 1}
     adds = any(both <= flow.inputs for flow in routed.flows)
     copies = any(both <= flow.outputs for flow in routed.flows)

@@ -1,4 +1,4 @@
-"""Numbers through the micro-switches: what leaves a switch that is set so, and nothing but its settings is asked."""
+"""Numbers carried through the micro-switches of a switch, by their settings alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Wires = list[IntArray | None]  # value of each port; None is silence
 
 
 def _through(switch: Fred, settings: Settings, ports: _Wires) -> _Wires:
-    """Return the value that leaves each output port, of the values that enter at the input ports.
+    """Return the value at each output port for the values at the input ports.
 
     Errors
     ------
@@ -46,7 +46,7 @@ def _through(switch: Fred, settings: Settings, ports: _Wires) -> _Wires:
 
 
 def carry(switch: Fred, flows: Sequence[Flow], values: IntArray) -> dict[int, IntArray]:
-    """Return the value that each output port gets from flows that run together, through a switch set from packed bytes.
+    """Return the value at each output port of concurrent flows, through a switch configured from packed bytes.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def carry(switch: Fred, flows: Sequence[Flow], values: IntArray) -> dict[int, In
 
 
 def _tapped(inputs: _Wires, mask: int) -> IntArray | None:
-    """Return the first, the second or the sum of two inputs, as the mask says."""
+    """Return the first input, the second, or the sum of both, as the mask selects."""
     chosen = [wire for place, wire in enumerate(inputs) if mask >> place & 1]
     if not chosen:
         return None

@@ -1,4 +1,4 @@
-"""Switches of a wafer: their ports and memory as data, their area and power by the I/O along chiplet edges.
+"""Switches of a wafer: ports and memory, and area and power derived from the I/O bandwidth along chiplet edges.
 
 A chiplet must be large enough for its ports' I/O along its four edges: side = bandwidth / (4 density). Source: FRED
 (arXiv 2406.19580), section 6, for the density and the totals; the law and the count of both directions are ours.
@@ -14,7 +14,7 @@ from slipstick.report.report import Metric
 
 
 class SwitchSpec(Entry):
-    """Two levels of logical switches, each made of several chiplets that carry a slice of every port.
+    """Two levels of logical switches, each built of several chiplets that carry a slice of every port.
 
     Examples
     --------
@@ -47,7 +47,7 @@ class SwitchSpec(Entry):
 
     @property
     def lower_ports(self) -> tuple[int, ...]:
-        """Number of ports of each lower switch: NPUs, I/O controllers, uplinks."""
+        """Number of ports per lower switch: NPUs, I/O controllers, uplinks."""
         return tuple(self.npus + io + self.uplinks for io in self.io)
 
     @property
@@ -56,7 +56,7 @@ class SwitchSpec(Entry):
         return self.uplinks * len(self.io)
 
     def overheads(self) -> dict[str, Metric]:
-        """Return area (m2) and power (W): ours where the law gives one, the published rows beside.
+        """Return area [m2] and power [W]: computed where the law applies, next to the published values.
 
         The law alone is below the published area at the denser I/O: there something else binds, logic by our inference,
         and no constant is fitted to that one row.

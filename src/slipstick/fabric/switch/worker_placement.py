@@ -1,4 +1,4 @@
-"""Placement of workers at ports so that no phase conflicts, or a certificate that no placement does it.
+"""Placement of workers at ports so that no phase conflicts, or a certificate that no such placement exists.
 
 Ports that a micro-switch pairs may be exchanged, and so may whole pairs that the next level pairs: only one order of
 each is tried. A part of a routable set is routable, so a beginning that conflicts is cut, and kept: these beginnings
@@ -29,7 +29,7 @@ class Certificate:
     tried: int
 
     def proves(self, switch: Fred, phases: Sequence[Phase]) -> bool:
-        """Tell whether the certificate holds: all its beginnings conflict, and every placement begins with one of them.
+        """Return whether the certificate holds: its prefixes all conflict, and every placement begins with one of them.
 
         Two placements count as one if exchanging paired ports, or pairs that are paired, turns one into the other.
         """
@@ -48,7 +48,7 @@ class Certificate:
 
 
 def place(switch: Fred, phases: Sequence[Phase], *, most: int = _MAX_TRIALS) -> tuple[int, ...] | Certificate:
-    """Return a placement, the worker at each port, such that every phase routes; or the certificate that there is none.
+    """Return a placement (the worker at each port) for which every phase routes, or the certificate that none exists.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def place(switch: Fred, phases: Sequence[Phase], *, most: int = _MAX_TRIALS) -> 
 
 
 def _fits(switch: Fred, phases: Sequence[Phase], workers: Sequence[int]) -> bool:
-    """Tell whether every phase routes with `workers` at the first ports and no workers at the others."""
+    """Return whether every phase routes with `workers` at the first ports and the other ports empty."""
     at = {worker: port for port, worker in enumerate(workers)}
     for phase in phases:
         flows = [Flow.of(_known(flow.inputs, at), _known(flow.outputs, at)) for flow in phase]
@@ -103,14 +103,14 @@ def _known(workers: frozenset[int], at: dict[int, int]) -> list[int]:
 
 
 def _longer(switch: Fred, beginning: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Return the beginnings that are one worker longer, one of each class of exchanges."""
+    """Return the placement prefixes that are one worker longer, one per class of exchangeable placements."""
     before = _exchanges(switch).get(len(beginning))
     least = beginning[before] if before is not None else -1
     return [(*beginning, worker) for worker in range(switch.ports) if worker > least and worker not in beginning]
 
 
 class _Search:
-    """Depth-first search over the beginnings of placements."""
+    """Depth-first search over the prefixes of placements."""
 
     def __init__(self, switch: Fred, phases: tuple[Phase, ...], most: int) -> None:
         self.switch, self.phases, self.most = switch, phases, most

@@ -1,1 +1,1 @@
-"""Files of other simulators: Chakra execution traces in and out, ASTRA-sim network and system files in."""
+"""Files of other simulators: Chakra execution traces (read and written), ASTRA-sim inputs (read)."""

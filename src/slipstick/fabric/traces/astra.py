@@ -35,7 +35,7 @@ _SYSTEM = (
 
 @dataclass(frozen=True)
 class _AstraSystem:
-    """System file: costs of an endpoint, the algorithm of each collective by dimension, and the splits."""
+    """ASTRA-sim system file: endpoint costs, the collective algorithms by dimension, and the splits."""
 
     endpoint: Endpoint
     algorithms: Mapping[str, tuple[str, ...]]
@@ -72,7 +72,7 @@ def read_astra_network(path: str | Path) -> Topology:
 
 
 def read_astra_system(path: str | Path) -> _AstraSystem:
-    """Return the collective settings of an ASTRA-sim system file (JSON); those of computing are passed over.
+    """Return the collective settings of an ASTRA-sim system file (JSON); its compute settings are ignored.
 
     Errors
     ------
@@ -97,7 +97,7 @@ def read_astra_system(path: str | Path) -> _AstraSystem:
 
 
 def _build(name: str, families: list[str], counts: list[int], speeds: list[float], delays: list[float]) -> Topology:
-    """Join the nodes along every dimension, one line of nodes after the other."""
+    """Return the topology whose nodes are joined along every dimension, one line of nodes at a time."""
     grid = np.arange(int(np.prod(counts))).reshape(counts[::-1])
     kinds = ["npu"] * grid.size
     edges: list[tuple[int, int]] = []

@@ -1,4 +1,4 @@
-"""Chakra execution traces: protobuf messages one behind the other, each after its length, one file a node.
+"""Chakra execution traces: length-prefixed protobuf messages, one file per node.
 
 Schema: MLCommons Chakra, ``schema/protobuf/et_def.proto`` (fields by number; only those read here are declared, others
 are passed over). Files are parsed, never executed; their size is bounded before anything is built.
@@ -37,7 +37,7 @@ _LOW = 0x7F  # the bits of a byte that count in a length; the eighth says that a
 
 
 def _read_chakra(path: str | Path) -> Trace:
-    """Return the steps of one node's file.
+    """Return the trace steps in one node's file.
 
     Errors
     ------
@@ -55,7 +55,7 @@ def _read_chakra(path: str | Path) -> Trace:
 
 
 def read_chakra_folder(prefix: str | Path) -> list[Trace]:
-    """Return the execution traces in the files ``PREFIX.0.et``, ``PREFIX.1.et``, ..., one a node.
+    """Return the execution traces in the files ``PREFIX.0.et``, ``PREFIX.1.et``, ..., one per node.
 
     Errors
     ------
@@ -73,7 +73,7 @@ def read_chakra_folder(prefix: str | Path) -> list[Trace]:
 
 
 def _write_chakra(trace: Trace, path: str | Path) -> None:
-    """Write one node's steps; what `_read_chakra` reads back is equal."""
+    """Write the trace steps of one node; `_read_chakra` reads equal steps back."""
     _, node_type, metadata = _classes()
     parts = [_framed(metadata(version=_VERSION).SerializeToString())]
     parts += [_framed(_node(step, node_type).SerializeToString()) for step in trace]
@@ -81,7 +81,7 @@ def _write_chakra(trace: Trace, path: str | Path) -> None:
 
 
 def write_chakra_folder(traces: Sequence[Trace], prefix: str | Path) -> None:
-    """Write execution traces to ``PREFIX.0.et`` and so on, one file a node; what is read back is equal."""
+    """Write execution traces to ``PREFIX.0.et`` and so on, one file per node; they are read back equal."""
     for number, trace in enumerate(traces):
         _write_chakra(trace, f"{prefix}.{number}.et")
 
@@ -117,7 +117,7 @@ def _framed(data: bytes) -> bytes:
 
 
 def _step(data: bytes, where: str) -> TraceStep:
-    """Return the step of one message; what takes no time on the fabric is a computation of no time."""
+    """Return the trace step of one message; a message that uses no network becomes a computation of zero time."""
     decode_error = require("google.protobuf.message", "sim").DecodeError
     _, node_type, _ = _classes()
     try:

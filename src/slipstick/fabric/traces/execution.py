@@ -1,4 +1,4 @@
-"""Execution traces: the steps of each compute node, one list a node, run together on a topology."""
+"""Execution traces: one list of steps per compute node, executed together on a topology."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Kind = Literal["compute", "collective", "send", "receive"]
 
 @dataclass(frozen=True)
 class TraceStep:
-    """Step of one node in an execution trace; it waits for `after`, steps of the same node.
+    """Step of one node in an execution trace; it starts after the steps `after` of the same node.
 
     ``compute`` takes `seconds`. ``collective`` names its kind and `size` [B] of what a node puts in; nodes that name
     the same `group` meet in the order of their steps. ``send`` and ``receive`` meet by `peer` and `tag`.
@@ -45,7 +45,7 @@ Trace = tuple[TraceStep, ...]
 
 @dataclass(frozen=True, eq=False)
 class ExecutedTraces:
-    """Executed traces: begin and end [s] of every step, by node and step number, and the simulation behind them."""
+    """Executed traces: begin and end [s] of every step by node and step number, and the simulated run."""
 
     begin: tuple[dict[int, float], ...]
     end: tuple[dict[int, float], ...]
@@ -65,7 +65,7 @@ def execute_traces(
     endpoint: Endpoint | None = None,
     mode: Mode = "flows",
 ) -> ExecutedTraces:
-    """Run execution traces, one a compute node; a node computes one step at a time while its messages travel.
+    """Return the executed traces of all nodes; a node computes one step at a time while its messages travel.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def _number(step: TraceStep) -> int:
 
 
 class _Program:
-    """Turns traces into one graph: every step has a task where it begins and one where it ends."""
+    """Builder of one task graph from all traces, with a begin task and an end task per step."""
 
     def __init__(
         self, traces: Sequence[Trace], topology: Topology, algorithms: Mapping[str, str], endpoint: Endpoint
@@ -219,7 +219,7 @@ class _Program:
 
 
 def _members(group: str, steps: Mapping[int, TraceStep], count: int) -> list[int]:
-    """Return the nodes of a group: all that named it; without a name it must be all there are."""
+    """Return the nodes of a group: those that name it; a group without a name must be all nodes."""
     nodes = sorted(steps)
     if not group and len(nodes) < count:
         missing = sorted(set(range(count)) - set(nodes))

@@ -1,4 +1,4 @@
-"""Exposed communication: the waiting time of a lane, gap by gap, followed back along the tasks that delayed it."""
+"""Exposed communication: the idle time of a lane, attributed gap by gap to the tasks that delayed it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BUBBLE = "bubble"  # waiting for another lane's computation
 
 
 def exposed(tasks: Tasks, run: FabricRun, lane: int, begin: float, end: float) -> dict[str, float]:
-    """Return seconds by kind that make up the time of one lane from `begin` to `end`; they sum up to it.
+    """Return the time of one lane from `begin` to `end` as seconds by kind of task, which sum to it.
 
     A gap between two computations goes to the task that the later one waited for: its last predecessor as far back as
     that was under way, then that task's last predecessor, and so on. Other lanes' computations are bubbles.
@@ -35,7 +35,7 @@ def exposed(tasks: Tasks, run: FabricRun, lane: int, begin: float, end: float) -
 
 
 class _Before:
-    """Predecessors of each task."""
+    """Predecessors of all tasks of a graph."""
 
     def __init__(self, dag: Dag) -> None:
         order = np.argsort(dag.edges[:, 1], kind="stable")
@@ -49,7 +49,7 @@ class _Before:
 def _follow(
     task: int, low: float, high: float, tasks: Tasks, run: FabricRun, before: _Before, parts: dict[str, float]
 ) -> None:
-    """Give the time from `low` to `high`, which `task` waited, to the tasks that delayed it."""
+    """Attribute the time from `low` to `high`, in which `task` waited, to the tasks that delayed it."""
     while high > low:
         waits = before.of(task)
         if not waits.size:

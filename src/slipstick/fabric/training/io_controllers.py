@@ -1,4 +1,4 @@
-"""I/O controllers: weights streamed onto the wafer, gradients off it, samples loaded; and the mesh's hot spot."""
+"""I/O controllers of a wafer: weights streamed in, gradients streamed out, samples loaded; and the mesh's hot spot."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def controllers(topology: Topology) -> IntArray:
 
 
 def broadcast(topology: Topology, shards: Sequence[Sequence[int]]) -> Pattern:
-    """Return D bytes from outside: every controller sends 1/n of them, and of that one part to each shard's nodes.
+    """Return the pattern of weights streamed in: each controller sends an equal part, a part per shard's nodes.
 
     On a mesh a controller's data first go straight inwards from its side, and from every node of that line to both
     sides: the one-to-many tree. Source: FRED (arXiv 2406.19580), section 3 and figure 4.
@@ -48,7 +48,7 @@ def broadcast(topology: Topology, shards: Sequence[Sequence[int]]) -> Pattern:
 
 
 def collect(topology: Topology, shards: Sequence[Sequence[int]]) -> Pattern:
-    """Return D bytes of gradients to outside, added up over each shard's nodes: the broadcast's trees reversed.
+    """Return the pattern of gradients streamed out, reduced over the nodes of each shard: the broadcast reversed.
 
     Switches that cannot add up leave it to the nodes: a ring scatters the sums, and each node sends its own part off.
     """
@@ -67,7 +67,7 @@ def collect(topology: Topology, shards: Sequence[Sequence[int]]) -> Pattern:
 
 
 def load(topology: Topology, nodes: Sequence[int]) -> Pattern:
-    """Return D bytes of samples from all controllers to some nodes, an equal part to each; nothing without any."""
+    """Return the pattern of samples loaded by all controllers into some nodes in equal parts; empty for no nodes."""
     inside = np.flatnonzero(np.array(topology.kinds) == "io")
     if not inside.size:  # they come another way, which the topology does not describe
         return Pattern(np.zeros(0, np.int64), np.zeros(0))
@@ -76,7 +76,7 @@ def load(topology: Topology, nodes: Sequence[int]) -> Pattern:
 
 
 def _one_to_many(topology: Topology, port: int, nodes: Sequence[int], amount: float) -> Pattern:
-    """Return the tree from one controller to some nodes."""
+    """Return the multicast tree from one controller to some nodes."""
     if not is_grid(topology):
         return Pattern.of_tree(topology, [port], list(nodes), amount)
     gate = int(topology.target[topology.source == port][0])
@@ -93,7 +93,7 @@ def _one_to_many(topology: Topology, port: int, nodes: Sequence[int], amount: fl
 
 
 def hot_spot(topology: Topology) -> float:
-    """Return the hot spot: controllers whose data the worst link between nodes carries when all broadcast to all.
+    """Return the most controllers whose data cross one link between nodes when all broadcast to all.
 
     On an N x N mesh it is 2N - 1. Source: FRED (arXiv 2406.19580), section 3.
 
@@ -110,7 +110,7 @@ def hot_spot(topology: Topology) -> float:
 
 
 def line_rate(topology: Topology) -> float:
-    """Return the share of the controllers' bandwidth at which all of them can broadcast to all nodes.
+    """Return the share of the controllers' bandwidth that all of them can sustain while broadcasting to all nodes.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def line_rate(topology: Topology) -> float:
 
 
 def _reversed_links(topology: Topology) -> IntArray:
-    """Return the link back of every link.
+    """Return for every link the link in the opposite direction.
 
     Errors
     ------
@@ -141,7 +141,7 @@ def _reversed_links(topology: Topology) -> IntArray:
 
 
 def _enters_sideways(topology: Topology, port: int, gate: int) -> bool:
-    """Tell whether a controller sits at a left or right side, from where its data run along the row."""
+    """Return whether a controller is at the left or right side, from where its data run along the row."""
     assert topology.position is not None  # noqa: S101  the wafer's builder gives one
     step = topology.position[gate] - topology.position[port]
     return bool(abs(step[0]) > abs(step[1]))

@@ -22,7 +22,7 @@ RUNS = 2**7  # runs of layers at most: deeper networks are simulated in runs of 
 
 @dataclass(frozen=True, eq=False)
 class Iteration:
-    """Simulated training step, from `begin` to `end` [s]; `parts` [s] of the slowest lane sum up to `time`."""
+    """Simulated training step from `begin` to `end` [s]; `parts` [s] of the slowest lane sum to `time`."""
 
     job: Job
     tasks: Tasks
@@ -39,13 +39,13 @@ class Iteration:
 
     @property
     def exposed(self) -> float:
-        """Share of the step in which the slowest lane waits for communication."""
+        """Share of the step in which the slowest lane waits for communication (exposed communication)."""
         waiting = sum(value for name, value in self.parts.items() if name not in ("compute", "bubble"))
         return waiting / self.time
 
     @property
     def waiting(self) -> float:
-        """Seconds in which the slowest lane does not compute: communication and the pipeline's bubble."""
+        """Seconds in which the slowest lane does not compute: exposed communication and pipeline bubble."""
         return self.time - self.parts["compute"]
 
     def bytes_on_links(self, topology: Topology) -> FloatArray:
@@ -63,7 +63,7 @@ class Iteration:
 
 
 def simulate(job: Job, topology: Topology, *, most: int = RUNS) -> Iteration:
-    """Return one simulated training step of a job on a fabric; about `most` runs of layers are told apart.
+    """Return one simulated training step of a job on a fabric, its layers merged into at most about `most` runs.
 
     Errors
     ------
@@ -92,13 +92,13 @@ def simulate(job: Job, topology: Topology, *, most: int = RUNS) -> Iteration:
 
 
 def _end(tasks: Tasks, simulated: FabricRun, iteration: int) -> float:
-    """Return when an iteration is over; samples for the next one may arrive later."""
+    """Return the end [s] of an iteration; samples for the next one may still arrive after it."""
     own = (tasks.iteration == iteration) & (tasks.kind != KINDS.index("load"))
     return float(simulated.end[own].max())
 
 
 def _busiest(tasks: Tasks, simulated: FabricRun, begin: float) -> int:
-    """Return the lane that computes longest after `begin`."""
+    """Return the lane with the longest compute time after `begin`."""
     own = (tasks.kind == 0) & (simulated.end > begin)
     work = np.bincount(tasks.dag.lane[own], (simulated.end - simulated.begin)[own])
     return int(work.argmax())

@@ -1,4 +1,4 @@
-"""Training job: the layers of a network as one node's seconds and bytes, divided by a strategy."""
+"""Training job: the layers of a network as seconds and bytes on one node, divided by a parallel strategy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from slipstick.fabric.strategies import Strategy
 
 @dataclass(frozen=True)
 class Job:
-    """Training job of a fabric: the layers of one step, and their division over nodes and microbatches.
+    """Training job on a fabric: the layers of one step, and their division over nodes and microbatches.
 
     `microbatches` of each replica's minibatch; `samples` bytes of them that a replica loads; `streaming`: weights come
     from outside for every pass, and gradients leave; `overlap`: gradients are reduced while the backward pass goes on,
@@ -31,7 +31,7 @@ class Job:
 
     @property
     def compute(self) -> float:
-        """Seconds that the average node computes in one step, if no split costs anything."""
+        """Seconds that the average node computes per step, assuming that sharding has no overhead."""
         whole = sum(layer.forward + layer.backward for layer in self.layers) * self.microbatches
         return whole / (self.strategy.tp * self.strategy.pp)
 
@@ -41,7 +41,7 @@ class Job:
         return sum(layer.weights for layer in self.layers)
 
     def check(self, topology: Topology) -> None:
-        """Refuse a job that cannot run on a fabric.
+        """Raise an error for a job that cannot run on a fabric.
 
         Errors
         ------
@@ -67,7 +67,7 @@ class Job:
 
 
 def merged(layers: Sequence[Layer], most: int) -> tuple[Layer, ...]:
-    """Return at most `most` runs of layers, each merged into one layer: as much work and traffic, in fewer tasks.
+    """Return the layers merged into at most `most` runs of equal total work and traffic, for fewer tasks.
 
     A run hands on what its last layer does; its all-reduces are as many bytes as those of its layers.
     """

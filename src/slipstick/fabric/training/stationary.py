@@ -1,4 +1,4 @@
-"""Weight-stationary training: every node keeps its weights; microbatches pass the stages, gradients are all-reduced."""
+"""Weight-stationary training: nodes keep their weights; microbatches pass the stages, gradients are all-reduced."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from slipstick.fabric.training.traffic import StrategyTraffic
 
 @dataclass(frozen=True)
 class _PassTasks:
-    """Tasks of one pass of one stage: the first, and the last task of each of its layers."""
+    """Tasks of one pass of one pipeline stage: its first task, and the last task of each layer."""
 
     first: int
     layers: tuple[int, ...]
@@ -49,7 +49,7 @@ def write_stationary(job: Job, traffic: StrategyTraffic, writer: TaskWriter, ite
 
 
 def _passes_of(stage: int, stages: int, microbatches: int, schedule: str) -> list[tuple[str, int]]:
-    """Return the passes of one stage in their order: ``gpipe`` all forward first, ``1f1b`` one of each in turn.
+    """Return the passes of one stage in order: ``gpipe`` all forward first, ``1f1b`` forward and backward in turn.
 
     Source: Narayanan et al. 2104.04473, section 2.2.
 
@@ -68,7 +68,7 @@ def _passes_of(stage: int, stages: int, microbatches: int, schedule: str) -> lis
 
 
 def _passes(job: Job, stages: list[list[Layer]], traffic: StrategyTraffic, writer: TaskWriter) -> _Passes:
-    """Write every pass of every stage of every replica, in the order of its lane."""
+    """Write the tasks of every pass of every stage and replica, in the order of its lane."""
     strategy = job.strategy
     passes: _Passes = {}
     for replica in range(strategy.dp):
@@ -86,7 +86,7 @@ def _passes(job: Job, stages: list[list[Layer]], traffic: StrategyTraffic, write
 def _pass(
     way: str, micro: int, layers: list[Layer], members: int, lane: int, tensor: Pattern | None, writer: TaskWriter
 ) -> _PassTasks:
-    """Write one pass: each layer's computation, and behind it the all-reduces that the next one waits for."""
+    """Write the tasks of one pass: each layer's computation, then the all-reduces on which the next layer waits."""
     ends: list[int] = []
     first = -1
     for layer in layers if way == "F" else reversed(layers):
@@ -104,7 +104,7 @@ def _order(
     job: Job, passes: _Passes, stages: list[list[Layer]], load: int, reduced: list[list[int]], traffic: StrategyTraffic,
     writer: TaskWriter,
 ) -> None:  # fmt: skip
-    """Let the passes wait for samples, for the stages before and behind, and for the iteration before."""
+    """Let the passes wait for samples, for the neighbouring stages, and for the previous iteration."""
     strategy = job.strategy
     for replica in range(strategy.dp):
         writer.order(load, passes["F", replica, 0, 0].first)
@@ -125,7 +125,7 @@ def _order(
 def _reduce(
     job: Job, layers: list[Layer], stage: int, passes: _Passes, traffic: StrategyTraffic, writer: TaskWriter
 ) -> list[int]:
-    """Write the all-reduces of one stage's gradients; return the tasks that the next iteration waits for."""
+    """Write the all-reduces of one stage's gradients; return the tasks on which the next iteration waits."""
     strategy = job.strategy
     final = [passes["B", replica, stage, job.microbatches - 1] for replica in range(strategy.dp)]
     if strategy.dp == 1:

@@ -22,7 +22,7 @@ _SHOWN_SPANS = 4000  # of a timeline, the longest ones: the rest would be thinne
 
 
 def metrics(step: Iteration, topology: Topology, samples: int) -> dict[str, Any]:
-    """Return the metric tree of a step over `samples` samples."""
+    """Return the metric tree of a simulated step over `samples` samples."""
 
     def metric(value: float, unit: str, note: str = "") -> Metric:
         return Metric(float(value), unit, "simulated", _SOURCE, note)
@@ -54,7 +54,7 @@ _NOTES = {"compute": "", BUBBLE: "waiting for another stage's computation"}
 
 
 def tables(step: Iteration, topology: Topology) -> dict[str, Table]:
-    """Return the breakdowns: where the time goes, and the busiest links with what they carry."""
+    """Return the breakdowns of a step: its time by part, and the busiest links by kind of traffic."""
     carried = step.bytes_on_links(topology)
     busy = carried.sum(axis=0) / topology.bandwidth / step.time
     order = np.argsort(-busy, kind="stable")[:_SHOWN_LINKS]
@@ -70,13 +70,13 @@ def tables(step: Iteration, topology: Topology) -> dict[str, Table]:
 
 
 def bottleneck(step: Iteration) -> str:
-    """Name the part that takes most of the step, and how much."""
+    """Return a sentence on the largest part of the step's time, with its share."""
     name, value = max(step.parts.items(), key=lambda part: part[1])
     return f"{name.replace('_', ' ')}: {100 * value / step.time:.0f} % of the step"
 
 
 def _load_windows(step: Iteration, topology: Topology, count: int = 1) -> list[LoadWindow]:
-    """Return the load of every link in `count` equal stretches of the step."""
+    """Return the load of every link in `count` equal time windows of the step."""
     dag = step.tasks.dag
     edges = np.linspace(step.begin, step.end, count + 1)
     begin, end = step.run.begin, np.maximum(step.run.end - dag.tail, step.run.begin)
@@ -92,7 +92,7 @@ def _load_windows(step: Iteration, topology: Topology, count: int = 1) -> list[L
 
 
 def load_picture(step: Iteration, topology: Topology, title: str, count: int = 1) -> str:
-    """Return the link-load map of the step, in `count` windows that follow each other."""
+    """Return the animated link-load map of the step, in `count` consecutive time windows."""
     return load_svg(topology, _load_windows(step, topology, count), title)
 
 

@@ -1,4 +1,4 @@
-"""Weight streaming: a few layers are on the wafer at a time; weights come in twice, gradients leave added up."""
+"""Weight streaming: a few layers are on the wafer at a time; weights enter twice, reduced gradients leave."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def write_streaming(job: Job, traffic: StrategyTraffic, writer: TaskWriter, iter
 
 
 class _Iteration:
-    """Iteration with weight streaming: the last arrival, the computations of each set of layers, the last departure."""
+    """Iteration with weight streaming: the last arrival, the computations per set of layers, the last departure."""
 
     def __init__(self, job: Job, traffic: StrategyTraffic, writer: TaskWriter) -> None:
         self.job, self.traffic, self.writer = job, traffic, writer
         self.ends: list[list[int]] = []  # computations of each set of layers passed so far
 
     def write(self, updated: dict[int, int], arriving: int) -> tuple[dict[int, int], int]:
-        """Write both passes; return the tasks that the next one waits for: by layer, and on the way in."""
+        """Write the tasks of both passes; return those on which the next iteration waits: by layer, and inbound."""
         strategy, layers, writer = self.job.strategy, self.job.layers, self.writer
         last: dict[tuple[int, int], tuple[int, int]] = {}  # (replica, microbatch) -> task and stage
         samples, left = [arriving], -1
@@ -66,7 +66,7 @@ class _Iteration:
         self, way: str, index: int, stage: int, weights: int, last: dict[tuple[int, int], tuple[int, int]],
         samples: Sequence[int],
     ) -> list[int]:  # fmt: skip
-        """Write one layer's pass of every replica and microbatch; return its computations."""
+        """Write the computations of one layer's pass, per replica and microbatch; return them."""
         job, writer = self.job, self.writer
         layer, members, ends = job.layers[index], job.strategy.tp, []
         for replica in range(job.strategy.dp):
@@ -86,7 +86,7 @@ class _Iteration:
         self, way: str, replica: int, micro: int, stage: int, last: dict[tuple[int, int], tuple[int, int]],
         samples: Sequence[int],
     ) -> Sequence[int]:  # fmt: skip
-        """Return the tasks that bring the layer's input: the samples, the layer before, or a transfer from it."""
+        """Return the tasks that provide the layer's input: samples, the previous layer, or a transfer from it."""
         if (replica, micro) not in last:
             return samples
         before, at = last[replica, micro]

@@ -1,4 +1,4 @@
-"""Builder of an iteration's tasks: computations in lanes, patterns of traffic, and the tasks that each waits for."""
+"""Builder of an iteration's task graph: computations in lanes, patterns of traffic, and their dependencies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NOTHING = Pattern(np.zeros(0, np.int64), np.zeros(0))
 
 
 class _Task(NamedTuple):
-    """Task of an iteration: a computation of a lane, or traffic for the lane `owner`."""
+    """Task of an iteration: a computation in a lane, or traffic on behalf of the lane `owner`."""
 
     name: str
     kind: int
@@ -47,7 +47,7 @@ class _Task(NamedTuple):
 
 
 class TaskWriter:
-    """Builder of a task graph: collects tasks one by one, known by their numbers."""
+    """Builder of a task graph, which collects tasks one by one and identifies them by number."""
 
     def __init__(self) -> None:
         self._tasks: list[_Task] = []
@@ -63,7 +63,7 @@ class TaskWriter:
         self, name: str, kind: int, pattern: Pattern, size: float, after: Iterable[int] = (), times: int = 1,
         owner: int = -1,
     ) -> int:  # fmt: skip
-        """Add traffic of `size` bytes for lane `owner`; it stands for `times` equal parts one behind the other."""
+        """Add traffic of `size` bytes for lane `owner`, which represents `times` equal consecutive parts."""
         return self._add(_Task(name, kind, owner, size=size, tail=times * pattern.latency, pattern=pattern), after)
 
     def _add(self, task: _Task, after: Iterable[int]) -> int:

@@ -1,4 +1,4 @@
-"""The patterns of one strategy on one fabric: its groups' all-reduces, transfers between stages, streams and loads."""
+"""Traffic patterns of one strategy on one fabric: all-reduces of its groups, stage transfers, streams and loads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from slipstick.fabric.training.io_controllers import broadcast, collect, load
 
 
 class StrategyTraffic:
-    """Patterns of each kind of communication of a strategy, worked out once for all tasks that need them."""
+    """Traffic patterns of a strategy by kind of communication, computed once and shared by all tasks."""
 
     def __init__(self, topology: Topology, strategy: Strategy) -> None:
         self.topology, self.strategy = topology, strategy
@@ -28,7 +28,7 @@ class StrategyTraffic:
 
     @cached_property
     def data(self) -> list[list[Pattern]]:
-        """The all-reduces of every stage over the replicas, one for each member of its tensor groups."""
+        """All-reduce of every stage over the replicas, one per member of its tensor groups."""
         s = self.strategy
         return [
             [all_reduce(self.topology, self._of(s.data_group(member, stage))) for member in range(s.tp)]
@@ -36,7 +36,7 @@ class StrategyTraffic:
         ]
 
     def transfer(self, replica: int, stage: int, to: int) -> Pattern:
-        """Return the activations' way from one stage to another.
+        """Return the pattern of activations sent from one pipeline stage to another.
 
         Every member holds them all. Switches that copy take a share from each to all members of the next stage;
         elsewhere each member sends them to its opposite. Source: FRED (arXiv 2406.19580), section 5: PP multicasts.
@@ -55,17 +55,17 @@ class StrategyTraffic:
 
     @cached_property
     def weights_in(self) -> list[Pattern]:
-        """Weights of a layer of each stage, to all of its replicas, a shard to each member."""
+        """Pattern of a layer's weights streamed to all replicas of each stage, a shard per member."""
         return [broadcast(self.topology, self._shards(stage)) for stage in range(self.strategy.pp)]
 
     @cached_property
     def gradients_out(self) -> list[Pattern]:
-        """Gradients of a layer of each stage, added up over its replicas on their way out."""
+        """Pattern of a layer's gradients streamed out of each stage, reduced over its replicas on the way."""
         return [collect(self.topology, self._shards(stage)) for stage in range(self.strategy.pp)]
 
     @cached_property
     def samples(self) -> Pattern:
-        """The minibatch, to the first stage of every replica."""
+        """Pattern of the minibatch loaded into the first stage of every replica."""
         s = self.strategy
         first = [node for replica in range(s.dp) for node in self._of(s.tensor_group(replica, 0))]
         return load(self.topology, first)

@@ -1,1 +1,1 @@
-"""Suites of rows that the fabric simulators replay."""
+"""Validation suites that the fabric simulators replay."""

@@ -33,7 +33,7 @@ class _FabricSuite(Suite):
     about = "collectives on fabrics, as other simulators time them"
 
     def replay(self, rows: list[RowDict]) -> Validation:
-        """Simulate every row; those that cannot be compared are named."""
+        """Return the validation of all rows, each simulated; rows that cannot be compared are named."""
         answered: list[Row] = []
         skipped: list[tuple[str, str]] = []
         for place, row in enumerate(rows, 1):
@@ -49,7 +49,7 @@ class _FabricSuite(Suite):
 
 
 def _answer(row: RowDict) -> tuple[float, str]:
-    """Return our time [s] of a row, and a note on the comparison."""
+    """Return our simulated time [s] of a row, and a note on the comparison."""
     size, splits = number(row, "bytes"), int(number(row, "splits_or_chunks_per_npu"))
     if row["backend"] == "synthesizer":
         grid = _grid(row, wrap=row["topology"] == "torus")
@@ -90,7 +90,7 @@ def _flat(row: RowDict) -> Topology:
 
 
 def _grid(row: RowDict, *, wrap: bool, turned: bool = False) -> Topology:
-    """Return a mesh or torus; `turned`: the first dimension's ranks are the consecutive ones."""
+    """Return a mesh or torus; `turned`: the ranks of the first dimension are the consecutive ones."""
     shape = tuple(int(size) for size in row["dims"].split("x"))
     speeds = {float(text) for text in row["bw_GiBps_per_dim"].split("|")}
     delays = {float(text) for text in row["latency_ns_per_dim"].split("|")}

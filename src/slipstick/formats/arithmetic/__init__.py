@@ -1,4 +1,4 @@
-"""Arithmetics, one a file: how products of encoded numbers are computed, bit for bit, and what each product costs."""
+"""Arithmetics, one per file: how products of encoded numbers are computed, bit for bit, and the cost per product."""
 
 from slipstick.formats.arithmetic.bit_serial import BitSerial
 from slipstick.formats.arithmetic.exact import Exact

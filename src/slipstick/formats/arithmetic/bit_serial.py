@@ -66,19 +66,14 @@ class BitSerial(Arithmetic):
 
     def check(self, encoding: Encoding) -> None:
         """Raise SlipstickError unless weights are whole numbers of up to 8 bits whose groups fill the lanes."""
-        if not encoding.whole_numbers:
-            allowed = "int2 to int8, swis, truncate, round, pool"
-            raise SlipstickError("not of whole numbers", path="format", value=encoding.name, allowed=allowed)
-        if (encoding.serial_bits or 0) > _OPERAND_BITS:
-            allowed = f"up to int{_OPERAND_BITS}"
-            raise SlipstickError("wider than a serial element", path="format", value=encoding.name, allowed=allowed)
+        check_serial(encoding, _OPERAND_BITS, "a serial element", path="format", value=encoding.name)
         if encoding.chooses_positions and self.element in _SHIFTING and encoding.group % self.lanes:
             message = f"an element's {self.lanes} lanes share their positions"
             allowed = f"groups of a multiple of {self.lanes}"
             raise SlipstickError(message, path="format", value=encoding.name, allowed=allowed)
 
     def matmul(self, inputs: Encoded, weights: Encoded) -> Float32Array:
-        """Multiply inputs [m, k] by weights [n, k] bit plane by bit plane: exact sums, then both scales in fp32.
+        """Return inputs [m, k] times weights [n, k], bit plane by bit plane: exact sums, then both scales in fp32.
 
         Errors
         ------
@@ -91,11 +86,11 @@ class BitSerial(Arithmetic):
         return integer_product(inputs, weights, _serial_dot)
 
     def stand_in(self, encoding: Encoding) -> StandIn:
-        """Return the straight-through estimator of exact arithmetic, whose products these are."""
+        """Return the straight-through estimator, since bit-serial products are exact."""
         return Exact().stand_in(encoding)
 
     def cost(self, encoding: Encoding) -> Cost:
-        """Return a weight's cycles and additions, one for each step; gates and shifters spend nothing: assumed.
+        """Return the cycles and additions per weight, one each per step; gates and shifters are assumed to be free.
 
         Elements of BitFusion multiply 2 by 2 bits before each addition. The area is that of an element of one lane.
         """
@@ -109,7 +104,7 @@ class BitSerial(Arithmetic):
         return Cost(float(cycles), steps * add, area, f"{source}; one addition a shift: assumed")
 
     def steps(self, encoding: Encoding) -> int | None:
-        """Return the kept positions of a weight, or all its bits.
+        """Return the number of kept bit positions per weight, or of all its bits.
 
         None where the positions differ from group to group and the element is not told them, and for indices of a pool,
         which are looked up before: such weights arrive as 8 bits.
@@ -119,7 +114,7 @@ class BitSerial(Arithmetic):
         return encoding.serial_bits
 
     def cycles(self, steps: ArrayLike) -> IntArray:
-        """Return the cycles of an element for weights of so many steps, 1 to 8."""
+        """Return the cycles of a processing element per weight, for weights of 1 to 8 steps."""
         count = np.asarray(steps, np.int64)
         if (count < 1).any() or (count > _OPERAND_BITS).any():
             allowed = f"1 to {_OPERAND_BITS}"
@@ -132,10 +127,19 @@ class BitSerial(Arithmetic):
 
 
 def _serial_dot(inputs: IntArray, weights: IntArray) -> FloatArray:
-    """Return the sums [m, n] of whole numbers [m, k] by [n, k], a bit plane of the weights' magnitudes at a time."""
+    """Return the sums [m, n] of whole numbers [m, k] by [n, k], computed per bit plane of the weights' magnitudes."""
     activations, magnitudes, signs = inputs.astype(np.float64), np.abs(weights), np.sign(weights)
     total = np.zeros((len(inputs), len(weights)))
     for place in range(int(magnitudes.max(initial=0)).bit_length()):
         plane = signs * (magnitudes >> place & 1)
         total += (activations @ plane.astype(np.float64).T) * 2.0**place
     return total
+
+
+def check_serial(encoding: Encoding, bits: int, device: str, *, path: str, value: str) -> None:
+    """Raise SlipstickError unless weights are whole numbers of at most `bits` bits, as `device` requires."""
+    if not encoding.whole_numbers:
+        allowed = "int2 to int8, swis, truncate, round, pool"
+        raise SlipstickError("not of whole numbers", path=path, value=value, allowed=allowed)
+    if (encoding.serial_bits or 0) > bits:
+        raise SlipstickError(f"wider than {device}", path=path, value=value, allowed=f"up to int{bits}")

@@ -1,4 +1,4 @@
-"""Exact arithmetic: one multiplier for each product, whole numbers summed exactly, floats rounded to fp32 each time."""
+"""Exact arithmetic: one multiplier per product; whole numbers summed exactly, floats rounded to fp32 per step."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Exact(Arithmetic):
         return EXACT
 
     def check(self, encoding: Encoding) -> None:
-        """Take weights of every encoding."""
+        """Accept weights of every encoding."""
 
     def matmul(self, inputs: Encoded, weights: Encoded) -> Float32Array:
-        """Multiply inputs [m, k] by weights [n, k]: whole numbers exactly, floats in fp32 in the order of k.
+        """Return inputs [m, k] times weights [n, k]: whole numbers exactly, floats in fp32 in the order of k.
 
         Errors
         ------
@@ -56,11 +56,11 @@ class Exact(Arithmetic):
         return float_product(*(encoded.encoding.operand(encoded) for encoded in (inputs, weights)))
 
     def stand_in(self, encoding: Encoding) -> StandIn:
-        """Return the straight-through estimator, between the bounds of the encoding where it has any."""
+        """Return the straight-through estimator, clipped to the bounds of the encoding if it has any."""
         return StandIn() if encoding.bounds is None else StandIn(low=encoding.bounds[0], high=encoding.bounds[1])
 
     def cost(self, encoding: Encoding) -> Cost:
-        """Return one cycle, one multiplication and one addition: 32 bit sums of whole numbers, fp32 sums of floats.
+        """Return the cost of one cycle, one multiplication and one addition (whole numbers in 32 bit, floats in fp32).
 
         Multipliers of other widths are scaled from 8 bits, or from fp16, by the square of the width: an array
         multiplier has one cell for each pair of bits. No area of floats is known.
@@ -78,11 +78,11 @@ class Exact(Arithmetic):
         return Cost(1.0, multiply * share + add, None, note)
 
     def steps(self, encoding: Encoding) -> int | None:
-        """Return 8 for weights that fill an 8 bit multiplier as they are, None for others."""
+        """Return 8 for weights that fill an 8 bit multiplier, None for other weights."""
         return 8 if encoding.serial_bits == 8 else None
 
     def cycles(self, steps: ArrayLike) -> IntArray:
-        """Return 1 for every weight."""
+        """Return one cycle per weight, whatever its steps."""
         return np.ones_like(np.asarray(steps, np.int64))
 
 

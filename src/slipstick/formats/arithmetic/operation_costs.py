@@ -1,4 +1,4 @@
-"""Energy and area of single arithmetic operations and of the elements that are made of them, at 45 nm."""
+"""Energy and area of single arithmetic operations, and of the processing elements built from them, at 45 nm."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _OperationCost(Entry):
 
 
 class ArrayParts(Entry):
-    """Energy and area of the parts of an array, at one technology node."""
+    """Energy and area of the components of an array, at one technology node."""
 
     node: str = Field(description="Technology node at which the table holds")
     energy: dict[str, units.Joules] = Field(description="Energy of one event; dram: of one bit")
@@ -41,7 +41,7 @@ def operation_energy(name: str) -> tuple[float, str]:
 
 
 def element_parts(element: Element, lanes: int) -> Mapping[str, float]:
-    """Return the numbers of gates, adders, shifters and multipliers in one processing element, without registers.
+    """Return the numbers of gates, adders, shifters and multipliers per processing element, without registers.
 
     Parameters
     ----------
@@ -62,6 +62,6 @@ def element_parts(element: Element, lanes: int) -> Mapping[str, float]:
 
 
 def multiplier_area(element: Element) -> float:
-    """Return the area [m2] of an element of one lane without its registers."""
+    """Return the area [m2] of a single-lane processing element, without its registers."""
     area = array_parts.entry("energy").area
     return sum(count * area[name] for name, count in element_parts(element, 1).items())

@@ -22,7 +22,7 @@ def check_product(inputs: Encoded, weights: Encoded) -> None:
 
 
 def integer_product(inputs: Encoded, weights: Encoded, dot: Callable[[IntArray, IntArray], FloatArray]) -> Float32Array:
-    """Multiply whole numbers [m, k] by [n, k] by `dot`, then by both scales in fp32: [m, n].
+    """Return the product [m, n] of whole numbers [m, k] and [n, k] by `dot`, times both scales in fp32.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def integer_product(inputs: Encoded, weights: Encoded, dot: Callable[[IntArray, 
 
 
 def float_product(inputs: Operand, weights: Operand) -> Float32Array:
-    """Multiply floats [m, k] by [n, k] and sum in fp32, in the order of k, each operation rounded once: [m, n].
+    """Return the product [m, n] of floats [m, k] and [n, k], summed in fp32 in the order of k, rounded per step.
 
     Blocks that share a scale are summed exactly first. Real tensor cores align several products before they add and may
     differ in the last bits of fp32; no vendor publishes how.
@@ -66,7 +66,7 @@ def float_product(inputs: Operand, weights: Operand) -> Float32Array:
 
 
 def _row_scales(operand: Operand, encoded: Encoded) -> Float32Array:
-    """Return the scales [1 or rows, 1] of an operand whose rows have one each."""
+    """Return the scales [1 or rows, 1] of an operand with one scale per tensor or per row."""
     if operand.scales is None or operand.scales.shape[1] != 1:
         path = encoded.encoding.name
         raise SlipstickError("scales vary along the summed axis", path=path, allowed="a scale of each row, or one")

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from slipstick.core.spec import Spec
 from slipstick.core.workload import Phase
-from slipstick.networks.decoder.layer_shapes import Pointwise, Projection, Recurrence, Scores
+from slipstick.networks.decoder.layer_shapes import Pointwise, Projection, Recurrence, Scores, TokenCache
 
 Width = Annotated[int, Field(gt=0, le=10**7)]
 QkNorm = Literal["none", "head", "width", "plain"]  # weights: none at all, one head's, all heads', normalised without
@@ -43,15 +43,9 @@ class Attention(Spec, ABC):
     def query_heads(self) -> int:
         """Number of heads that tensor parallelism divides."""
 
-    @property
     @abstractmethod
-    def cache_elements(self) -> int:
-        """Number of elements cached for one token in one layer."""
-
-    @property
-    @abstractmethod
-    def cache_heads(self) -> int:
-        """Number of heads that the cache divides into: tensor parallelism beyond them keeps copies. 1: undivided."""
+    def cache(self) -> TokenCache:
+        """Return what is cached for one token, and how it divides."""
 
     @abstractmethod
     def parameters(self, hidden: int) -> int:
@@ -95,15 +89,9 @@ class GroupedQuery(Attention):
         """Number of query heads: `heads`."""
         return self.heads
 
-    @property
-    def cache_elements(self) -> int:
-        """Number of elements of one token's keys and values, in all key/value heads."""
-        return 2 * self.kv_heads * self.head_dim
-
-    @property
-    def cache_heads(self) -> int:
-        """Number of key/value heads: `kv_heads`."""
-        return self.kv_heads
+    def cache(self) -> TokenCache:
+        """Return the cache of one token's keys and values, divided by key/value heads."""
+        return TokenCache(2 * self.kv_heads * self.head_dim, self.kv_heads)
 
     def projections(self, hidden: int, phase: Phase) -> tuple[Projection, ...]:
         """Return the fused query-key-value product and the output product."""
@@ -148,7 +136,7 @@ class Latent(Attention):
     Examples
     --------
     >>> mla = Latent(heads=128, q_lora=1536, kv_lora=512, nope_dim=128, rope_dim=64, v_dim=128)
-    >>> mla.cache_elements, mla.scores(Phase.DECODE).kv_heads
+    >>> mla.cache().elements, mla.scores(Phase.DECODE).kv_heads
     (576, 1)
     """
 
@@ -173,15 +161,9 @@ class Latent(Attention):
         """Number of query heads: `heads`."""
         return self.heads
 
-    @property
-    def cache_elements(self) -> int:
-        """Number of elements of one token's latent, the rotary key that all heads share, and the index key."""
-        return self.kv_lora + self.rope_dim + self.index_dim
-
-    @property
-    def cache_heads(self) -> int:
-        """Number of parts of the cache: 1, since one latent serves all heads."""
-        return 1
+    def cache(self) -> TokenCache:
+        """Return the cache of one token's latent, the rotary key that all heads share, and the index key: undivided."""
+        return TokenCache(self.kv_lora + self.rope_dim + self.index_dim, 1)
 
     def projections(self, hidden: int, phase: Phase) -> tuple[Projection, ...]:
         """Return down projections (fused), up projections (expanded, or absorbed in decode) and the output."""
@@ -244,7 +226,7 @@ class Linear(Attention):
 
     Examples
     --------
-    >>> Linear(key_heads=16, value_heads=32, key_dim=128, value_dim=128, conv=4).cache_elements
+    >>> Linear(key_heads=16, value_heads=32, key_dim=128, value_dim=128, conv=4).cache().elements
     0
     """
 
@@ -260,15 +242,9 @@ class Linear(Attention):
         """Number of key heads: each serves a group of value heads."""
         return self.key_heads
 
-    @property
-    def cache_elements(self) -> int:
-        """Number of elements cached for a token: 0, since the state of `recurrence` does not grow."""
-        return 0
-
-    @property
-    def cache_heads(self) -> int:
-        """Number of value heads, which divide the state."""
-        return self.value_heads
+    def cache(self) -> TokenCache:
+        """Return a cache of no elements: the state of `recurrence` does not grow, and value heads divide it."""
+        return TokenCache(0, self.value_heads)
 
     @property
     def _keys(self) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from dataclasses import dataclass
+from typing import Annotated
 
 from pydantic import Field
 
@@ -27,52 +28,18 @@ class Block(Spec):
     )
 
 
-class DecoderSizes(Protocol):
-    """Sizes of a decoder that its operations are made from: what `Decoder` has and `operations` read."""
+@dataclass(frozen=True, slots=True)
+class DecoderSizes:
+    """Sizes of a decoder that its operations are made from; `positions` counts rows of learned position embeddings."""
 
-    @property
-    def hidden(self) -> int:
-        """Hidden width: elements of one token between layers."""
-
-    @property
-    def vocabulary(self) -> int:
-        """Entries of the token embedding and of the output head."""
-
-    @property
-    def positions(self) -> int:
-        """Rows of learned position embeddings; 0: none are learned."""
-
-    @property
-    def kinds(self) -> tuple[Block, ...]:
-        """Different layers, each with its count in the whole network."""
-
-    @property
-    def order(self) -> tuple[Block, ...]:
-        """Layers one by one, first to last."""
-
-    @property
-    def norm_parameters(self) -> int:
-        """Parameters of one norm of the hidden width."""
-
-    @property
-    def embedding_parameters(self) -> int:
-        """Parameters of the embedding, learned positions included."""
-
-    @property
-    def final_norm(self) -> bool:
-        """Whether a norm follows the last layer."""
-
-    @property
-    def head_bias(self) -> bool:
-        """Whether the output head has a bias."""
-
-    @property
-    def tied_embeddings(self) -> bool:
-        """Whether the output head is the token embedding."""
-
-    @property
-    def half_attention(self) -> bool:
-        """Whether the causal half of the attention scores counts, not the full square."""
+    hidden: int
+    vocabulary: int
+    positions: int
+    kinds: tuple[Block, ...]
+    norm_parameters: int
+    final_norm: bool
+    head_bias: bool
+    half_attention: bool
 
 
 def runs(layers: list[Block]) -> tuple[Block, ...]:

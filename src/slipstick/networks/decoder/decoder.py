@@ -9,7 +9,7 @@ from pydantic import Field
 from slipstick.core.spec import Spec
 from slipstick.core.workload import Network, Op, Phase
 from slipstick.networks.decoder.attention import Width
-from slipstick.networks.decoder.block import Block, runs, single_layer
+from slipstick.networks.decoder.block import Block, DecoderSizes, runs, single_layer
 from slipstick.networks.decoder.operations import forward
 from slipstick.networks.decoder.unrolled import unrolled
 
@@ -143,7 +143,7 @@ class Decoder(Network):
     @property
     def cache_elements(self) -> int:
         """Number of elements cached for one token in all layers."""
-        return sum(block.count * block.attention.cache_elements for block in self.blocks)
+        return sum(block.count * block.attention.cache().elements for block in self.blocks)
 
     def ops(self, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
         """Return the operations of one forward pass; one group of ops for each kind of layer, with its count.
@@ -151,11 +151,17 @@ class Decoder(Network):
         Scores are counted over the full square of queries and keys (as in Narayanan et al. 2104.04473, appendix)
         unless `half_attention`.
         """
-        return forward(self, phase, batch, sequence, context)
+        sizes = DecoderSizes(
+            self.hidden, self.vocabulary, self.positions, self.kinds, self.norm_parameters,
+            self.final_norm, self.head_bias, self.half_attention,
+        )  # fmt: skip
+        return forward(sizes, phase, batch, sequence, context)
 
     def unrolled_ops(self, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
         """Return the operations with every layer written out, and the shortcuts around attention and mlp as edges."""
-        return unrolled(self, self.ops(phase, batch, sequence, context))
+        ops = self.ops(phase, batch, sequence, context)
+        table = float(self.embedding_parameters)
+        return unrolled(self.order, self.kinds, ops, table=table, tied=self.tied_embeddings)
 
     @property
     def stored_format(self) -> str | None:

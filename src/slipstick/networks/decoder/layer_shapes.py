@@ -6,11 +6,28 @@ Attention and the feed-forward part describe themselves in these terms, so a cos
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 _Split = Literal["column", "row", "kv", "replicated"]
+
+
+class TokenCache(NamedTuple):
+    """Cache of one token in one layer: its elements, and the heads that divide it.
+
+    Tensor parallelism beyond `heads` keeps copies; 1: undivided.
+    """
+
+    elements: int
+    heads: int
+
+
+class RoutedExperts(NamedTuple):
+    """Experts among which a router chooses: all of them, and those that one token visits."""
+
+    experts: int
+    active: int
 
 
 @dataclass(frozen=True)

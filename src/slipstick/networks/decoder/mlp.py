@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from slipstick.core.spec import Spec
 from slipstick.networks.decoder.attention import Width
-from slipstick.networks.decoder.layer_shapes import Pointwise, Projection
+from slipstick.networks.decoder.layer_shapes import Pointwise, Projection, RoutedExperts
 
 
 class _Mlp(Spec, ABC):
@@ -29,14 +29,9 @@ class _Mlp(Spec, ABC):
         """Return the number of parameters outside of projections: norms, scales and biases of the router."""
 
     @property
-    @abstractmethod
-    def routed_experts(self) -> int:
-        """Number of experts that expert parallelism divides; 0 in a dense layer."""
-
-    @property
-    @abstractmethod
-    def routed_active(self) -> int:
-        """Number of routed experts that one token visits; 0 in a dense layer."""
+    def routed(self) -> RoutedExperts:
+        """Experts that expert parallelism divides; none in a dense layer."""
+        return RoutedExperts(0, 0)
 
     def parameters(self, hidden: int) -> int:
         """Return the number of all parameters."""
@@ -61,16 +56,6 @@ class DenseMlp(_Mlp):
     ffn: Width = Field(description="Width between the two products")
     gated: bool = Field(default=True, description="A third product gates the activation (SwiGLU)")
     bias: bool = Field(default=False, description="The products have biases")
-
-    @property
-    def routed_experts(self) -> int:
-        """Number of routed experts: 0, since the layer is dense."""
-        return 0
-
-    @property
-    def routed_active(self) -> int:
-        """Number of routed experts that a token visits: 0, since the layer is dense."""
-        return 0
 
     def projections(self, hidden: int) -> tuple[Projection, ...]:
         """Return the (fused) widening product and the narrowing one."""
@@ -128,14 +113,9 @@ class MoeMlp(_Mlp):
         return self
 
     @property
-    def routed_experts(self) -> int:
-        """Number of routed experts: `experts`."""
-        return self.experts
-
-    @property
-    def routed_active(self) -> int:
-        """Number of routed experts that one token visits: `active`."""
-        return self.active
+    def routed(self) -> RoutedExperts:
+        """Routed experts: `experts`, of which one token visits `active`."""
+        return RoutedExperts(self.experts, self.active)
 
     def projections(self, hidden: int) -> tuple[Projection, ...]:
         """Return the products of the router, the experts, the shared experts and the dense part."""

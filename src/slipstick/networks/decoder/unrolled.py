@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING
 from slipstick.core.workload import Op
 
 if TYPE_CHECKING:
-    from slipstick.networks.decoder.block import DecoderSizes
+    from slipstick.networks.decoder.block import Block
 
 
-def unrolled(network: DecoderSizes, ops: Sequence[Op]) -> list[Op]:
+def unrolled(
+    order: Sequence[Block], kinds: Sequence[Block], ops: Sequence[Op], *, table: float, tied: bool
+) -> list[Op]:
     """Return the operations of a forward pass with every layer written out, in the order of the layers.
 
     The embedding holds its whole table; with a tied head both run on one device.
 
     Parameters
     ----------
+    order, kinds : layers one by one, and the different ones, as `Decoder` has them.
     ops : of `Decoder.ops`, where one group stands for all layers of its kind.
+    table : elements of the embedding.
+    tied : whether the output head is the embedding.
 
     Examples
     --------
@@ -32,19 +37,19 @@ def unrolled(network: DecoderSizes, ops: Sequence[Op]) -> list[Op]:
     layer1.attention_residual ('layer1.out', 'layer0.mlp_residual')
     layer1.mlp_residual ('layer1.down', 'layer1.attention_residual')
     """
-    kinds = [kind.model_copy(update={"count": 1}) for kind in network.kinds]
-    prefixes = [f"layer{number}." if len(kinds) > 1 else "layer." for number in range(len(kinds))]
+    singles = [kind.model_copy(update={"count": 1}) for kind in kinds]
+    prefixes = [f"layer{number}." if len(singles) > 1 else "layer." for number in range(len(singles))]
     layers = {p: [op for op in ops if op.name.startswith(p)] for p in prefixes}
     outside = [op for op in ops if not any(op in members for members in layers.values())]
-    table = "embedding" if network.tied_embeddings else ""
-    graph = [replace(outside[0], weights=float(network.embedding_parameters), colocate=table)]
-    for number, block in enumerate(network.order):
-        prefix = prefixes[kinds.index(block)]
+    colocated = "embedding" if tied else ""
+    graph = [replace(outside[0], weights=table, colocate=colocated)]
+    for number, block in enumerate(order):
+        prefix = prefixes[singles.index(block)]
         graph += _layer(layers[prefix], prefix, f"layer{number}.", graph[-1].name)
     last = graph[-1].name
     for op in outside[1:]:
         after = tuple(name if name in {o.name for o in outside} else last for name in op.after)
-        graph.append(replace(op, after=after, colocate=table if op.name == "head" else ""))
+        graph.append(replace(op, after=after, colocate=colocated if op.name == "head" else ""))
     return graph
 
 

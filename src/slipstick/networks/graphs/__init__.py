@@ -5,7 +5,7 @@ from __future__ import annotations
 from slipstick.core.lazy import lazy_names
 
 _PUBLIC = {
-    "AlexNet": "vgg",
+    **dict.fromkeys(("AlexNet", "Vgg"), "vgg"),
     "BigLstm": "big_lstm",
     "Gnmt": "gnmt",
     "GraphBuilder": "builder",
@@ -14,11 +14,8 @@ _PUBLIC = {
     "MobileNetV2": "mobilenet",
     "OperatorGraph": "operator_graph",
     "ResNet": "resnet",
-    "Vgg": "vgg",
-    "chains": "fusion",
-    "fused": "fusion",
+    **dict.fromkeys(("chains", "fused", "leaf_ops"), "fusion"),
     "graph_network": "graph_families",
-    "leaf_ops": "fusion",
     "scaled": "operator_graph",
     "training_graph": "training_passes",
     "transfers": "training_passes",

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 _LAYERS = {"conv": convolution, "depthwise": depthwise_convolution, "dense": dense}
 AT_ONCE = 2**23  # elements of the largest tensor: so many images run together
 
-_Replaced = Mapping[int, Any]
+_Values = Mapping[int, Any]
+_Replaced = _Values | None
 _Observe = Callable[[int, Any], None]
 
 
 def run_integers(
     network: IntegerNetwork,
     batch: AnyArray,
-    weights: _Replaced | None = None,
-    biases: _Replaced | None = None,
+    weights: _Replaced = None,
+    biases: _Replaced = None,
     *,
     observe: _Observe | None = None,
 ) -> AnyArray:
@@ -73,13 +74,13 @@ def _through(network: IntegerNetwork, computes: list[Compute], batch: AnyArray, 
     return alive[network.output]
 
 
-def _prepare(network: IntegerNetwork, weights: _Replaced, biases: _Replaced) -> list[Compute]:
+def _prepare(network: IntegerNetwork, weights: _Values, biases: _Values) -> list[Compute]:
     """Return what each operator does to codes, with some weights and biases (by tensor) replaced."""
     constants = replacements(network, weights, biases)
     return [_prepared(network, op, constants) for op in network.operators]
 
 
-def replacements(network: IntegerNetwork, weights: _Replaced, biases: _Replaced) -> dict[int, AnyArray]:
+def replacements(network: IntegerNetwork, weights: _Values, biases: _Values) -> dict[int, AnyArray]:
     """Return the arrays that replace constants, by tensor, after checking each against its tensor.
 
     Errors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slipstick.core.errors import SlipstickError
@@ -42,22 +42,22 @@ def _activation(table: Any) -> Activation:
     return name
 
 
-def _convolution(table: Any) -> Options:
+def _strided(table: Any) -> Options:
+    """Return what convolutions and pools share: padding, stride, activation."""
+    stride = _size(table.StrideH(), "stride"), _size(table.StrideW(), "stride")
     return Options(
-        padding=_choice(_PADDINGS, table.Padding(), "a padding"),
-        stride=(_size(table.StrideH(), "stride"), _size(table.StrideW(), "stride")),
-        dilation=(_size(table.DilationHFactor(), "dilation"), _size(table.DilationWFactor(), "dilation")),
-        activation=_activation(table),
+        padding=_choice(_PADDINGS, table.Padding(), "a padding"), stride=stride, activation=_activation(table)
     )
+
+
+def _convolution(table: Any) -> Options:
+    dilation = _size(table.DilationHFactor(), "dilation"), _size(table.DilationWFactor(), "dilation")
+    return replace(_strided(table), dilation=dilation)
 
 
 def _pool(table: Any) -> Options:
-    return Options(
-        padding=_choice(_PADDINGS, table.Padding(), "a padding"),
-        stride=(_size(table.StrideH(), "stride"), _size(table.StrideW(), "stride")),
-        window=(_size(table.FilterHeight(), "window"), _size(table.FilterWidth(), "window")),
-        activation=_activation(table),
-    )
+    window = _size(table.FilterHeight(), "window"), _size(table.FilterWidth(), "window")
+    return replace(_strided(table), window=window)
 
 
 def _dense(table: Any) -> Options:

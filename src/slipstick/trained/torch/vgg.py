@@ -23,12 +23,8 @@ def vgg(stages: _Stages = _VGG_16, classes: int = 1000, channels: int = 3) -> nn
     >>> sum(p.numel() for p in net.parameters())
     138357544
     """
-    layers: list[nn.Module] = []
-    for stage in stages:
-        for out in stage:
-            layers += [nn.Conv2d(channels, out, 3, padding=1), nn.ReLU(inplace=True)]
-            channels = out
-        layers.append(nn.MaxPool2d(2))
+    layers = _stages(stages, channels, batch_norms=False)
+    channels = stages[-1][-1]
     dense = (nn.Linear(channels * 7 * 7, _HIDDEN), nn.ReLU(inplace=True), nn.Dropout())
     more = (nn.Linear(_HIDDEN, _HIDDEN), nn.ReLU(inplace=True), nn.Dropout())
     return _whole(layers, 7, [*dense, *more, nn.Linear(_HIDDEN, classes)])
@@ -42,13 +38,7 @@ def small_vgg(stages: _Stages = _VGG_16, classes: int = 10, channels: int = 3) -
     >>> sum(p.numel() for p in small_vgg().parameters())
     14724042
     """
-    layers: list[nn.Module] = []
-    for stage in stages:
-        for out in stage:
-            layers += [nn.Conv2d(channels, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
-            channels = out
-        layers.append(nn.MaxPool2d(2, ceil_mode=True))  # 28 pixels end as 1, not 0
-    return _whole(layers, 1, [nn.Linear(channels, classes)])
+    return _whole(_stages(stages, channels, batch_norms=True), 1, [nn.Linear(stages[-1][-1], classes)])
 
 
 def alexnet(classes: int = 1000, channels: int = 3) -> nn.Module:
@@ -70,6 +60,22 @@ def alexnet(classes: int = 1000, channels: int = 3) -> nn.Module:
     dense = (nn.Dropout(), nn.Linear(256 * 6 * 6, _HIDDEN), nn.ReLU(inplace=True))
     more = (nn.Dropout(), nn.Linear(_HIDDEN, _HIDDEN), nn.ReLU(inplace=True))
     return _whole(layers, 6, [*dense, *more, nn.Linear(_HIDDEN, classes)])
+
+
+def _stages(stages: _Stages, channels: int, *, batch_norms: bool) -> list[nn.Module]:
+    """Return the convolutions and pools of every stage; with batch norms, pools round up.
+
+    An image of 28 pixels then ends as 1, not 0.
+    """
+    layers: list[nn.Module] = []
+    for stage in stages:
+        for out in stage:
+            layers.append(nn.Conv2d(channels, out, 3, padding=1, bias=not batch_norms))
+            layers += [nn.BatchNorm2d(out)] if batch_norms else []
+            layers.append(nn.ReLU(inplace=True))
+            channels = out
+        layers.append(nn.MaxPool2d(2, ceil_mode=batch_norms))
+    return layers
 
 
 def _whole(features: list[nn.Module], side: int, classifier: list[nn.Module]) -> nn.Module:
