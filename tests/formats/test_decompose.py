@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from itertools import combinations, pairwise, product
 
 import numpy as np
@@ -55,6 +56,17 @@ def test_the_cost_is_the_exhaustive_minimum(bits: int, members: int) -> None:
         few = groups(bits, members, seed)[:: 8 if members == 8 and alpha else 1]
         found = decompose(few, bits=bits, shifts=shifts, consecutive=consecutive, alpha=alpha)
         np.testing.assert_array_equal(found.cost, oracle(few, bits, shifts, consecutive, alpha))
+
+
+@pytest.mark.parametrize("members", [3, 5, 6, 7, 9, 16])
+@pytest.mark.parametrize("consecutive", [False, True])
+def test_groups_of_every_size_reach_the_minimum(members: int, consecutive: bool) -> None:
+    few = groups(7, members, members)[::5]
+    for shifts, alpha in itertools.product((1, 3, 6), (0.0, 0.5) if members <= 5 else (0.0,)):
+        found = decompose(few, bits=7, shifts=shifts, consecutive=consecutive, alpha=alpha)
+        np.testing.assert_array_equal(found.cost, oracle(few, 7, shifts, consecutive, alpha))
+        errors = (found.magnitudes - np.abs(few)) * np.where(few < 0, -1, 1)
+        np.testing.assert_array_equal((errors**2).sum(axis=1) + alpha * errors.sum(axis=1) ** 2, found.cost)
 
 
 @pytest.mark.parametrize(("bits", "shifts", "members", "consecutive", "alpha"), CASES[::7])
