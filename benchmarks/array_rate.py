@@ -19,7 +19,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 from slipstick import estimate  # noqa: E402  after the thread limits
-from slipstick.array.layer_cycles import layer_pass  # noqa: E402
+from slipstick.array.layer_cycles import _layer_pass  # noqa: E402
 from slipstick.core.device_kinds import Array  # noqa: E402
 
 SCALESIM = 282.4  # s
@@ -42,7 +42,7 @@ def main() -> None:
     for _ in range(rounds):
         for name in NETWORKS:
             taken[name].append(seconds(lambda name=name: estimate(name, "swis-8x8", "formats=int3")) / layers[name])
-        one = lambda: layer_pass(3136, 576, 64, 8, Array(clock=5e8, rows=8, columns=8, element="parallel"))  # noqa: E731
+        one = lambda: _layer_pass(3136, 576, 64, 8, Array(clock=5e8, rows=8, columns=8, element="parallel"))  # noqa: E731
         taken["closed form"].append(seconds(one))
     print(f"{platform.machine()}, one thread, median of {rounds} rounds, networks in turn")
     middle = {name: 1e3 * statistics.median(found) for name, found in taken.items()}

@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from slipstick.formats.decompose import LARGEST_SIGNED_GROUP, decompose
+from slipstick.formats.decompose import LARGEST_SIGNED_GROUP, _decompose
 
 ALPHAS = (0.0, 0.25, 1.0, 4.0)
 
@@ -73,7 +73,7 @@ def random_groups(count: int, bits: int, members: int, seed: int) -> NDArray[np.
 
 def differences(codes: NDArray[np.int64], bits: int, shifts: int, consecutive: bool, alpha: float) -> int:
     """Return in how many groups the cost, or that of the values returned, is not the least one."""
-    found = decompose(codes, bits=bits, shifts=shifts, consecutive=consecutive, alpha=alpha)
+    found = _decompose(codes, bits=bits, shifts=shifts, consecutive=consecutive, alpha=alpha)
     least = least_costs(codes, representable(bits, shifts, consecutive), alpha)
     errors = (found.magnitudes - np.abs(codes)) * np.where(codes < 0, -1, 1)
     own = (errors**2).sum(axis=1) + alpha * errors.sum(axis=1) ** 2

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from slipstick.formats.decompose import decompose, position_sets
+from slipstick.formats.decompose import _decompose, _position_sets
 
 GROUPS = 1_000_000
 ORACLE_GROUPS = 20_000
@@ -32,7 +32,7 @@ def oracle(codes: np.ndarray, shifts: int) -> np.ndarray:
     """Every set, every weight's nearest value: the definition, in numpy."""
     least = np.full(len(codes), np.inf)
     magnitudes = np.abs(codes)
-    for positions in position_sets(8, shifts):
+    for positions in _position_sets(8, shifts):
         values = np.array([sum(1 << p for j, p in enumerate(positions) if m >> j & 1) for m in range(2**shifts)])
         least = np.minimum(least, (np.abs(values - magnitudes[..., None]).min(axis=-1) ** 2).sum(axis=-1))
     return least
@@ -43,12 +43,12 @@ def main() -> None:
     few = codes[:ORACLE_GROUPS]
     print(f"{platform.processor() or platform.machine()}, numpy {np.__version__}, one thread, median of {REPEATS}")
     for shifts, alpha in ((2, 0.0), (3, 0.0), (4, 0.0), (3, 1.0), (4, 1.0)):
-        decompose(few, shifts=shifts, alpha=alpha)  # compiled before it is timed
+        _decompose(few, shifts=shifts, alpha=alpha)  # compiled before it is timed
         ours, plain, whole = [], [], []
         for _ in range(REPEATS):  # interleaved
-            ours.append(seconds(lambda s=shifts, a=alpha: decompose(codes, shifts=s, alpha=a)))
+            ours.append(seconds(lambda s=shifts, a=alpha: _decompose(codes, shifts=s, alpha=a)))
             plain.append(seconds(lambda s=shifts: oracle(few, s)))
-            whole.append(seconds(lambda s=shifts, a=alpha: decompose(codes[:MOBILENET_V2], shifts=s, alpha=a)))
+            whole.append(seconds(lambda s=shifts, a=alpha: _decompose(codes[:MOBILENET_V2], shifts=s, alpha=a)))
         rate, base = GROUPS / statistics.median(ours), ORACLE_GROUPS / statistics.median(plain)
         print(
             f"N={shifts} alpha={alpha:g}: {rate / 1e6:6.1f} M groups/s, exhaustive numpy (alpha=0) {base / 1e6:.3f} M,"

@@ -17,9 +17,9 @@ from typing import ClassVar
 import numpy as np
 from scipy.optimize import least_squares
 
-from slipstick.cluster.collectives.collective_time import collective
-from slipstick.cluster.collectives.network_tiers import NetworkTier
-from slipstick.cluster.constants.links import InSwitch, LinkConstants, Protocol
+from slipstick.cluster.collectives.collective_time import _collective
+from slipstick.cluster.collectives.network_tiers import _NetworkTier
+from slipstick.cluster.constants.links import _InSwitch, _LinkConstants, _Protocol
 from slipstick.core.files import write_text
 
 FOLDER = Path(__file__).parents[1] / "src" / "slipstick" / "data" / "collectives"
@@ -39,8 +39,8 @@ STARTS = [
 IN_SWITCH = np.log([40.0, 0.6])  # base [us], efficiency: where the fit starts
 IN_SWITCH_RANKS = {"nvlink4": 8, "nvlink5": 8}  # the smallest group in whose rows the switch's reduction shows
 # EFA's low-latency protocol was not in the probe: assumed latency of a small message, and up to which shard it serves
-EFA_SMALL = Protocol(name="LL", base=20e-6, hop=30e-6, efficiency=0.25, own=0.0, limit=65536.0)
-STRANGER = LinkConstants(calibrated=True, gather=(), reduce=(), exchange=(), hierarchical=False, congestion=0.0)
+EFA_SMALL = _Protocol(name="LL", base=20e-6, hop=30e-6, efficiency=0.25, own=0.0, limit=65536.0)
+STRANGER = _LinkConstants(calibrated=True, gather=(), reduce=(), exchange=(), hierarchical=False, congestion=0.0)
 
 # The probe sees the network in one of two states, from one job to the next (most early jobs one, most later jobs the
 # other): the time of its reduce-scatter lies near 3.5 ms + 0.3 ms a node, or near 2.5 ms a node. Between them:
@@ -65,21 +65,21 @@ class Rows:
         self.size = np.array([float(row["message_elements"]) * float(row["dtype_bytes"]) for row in mine])
         self.time = np.array([float(row["latency_us"]) for row in mine]) * 1e-6
 
-    def predict(self, technology: str, constants: LinkConstants, chosen: np.ndarray) -> np.ndarray:
+    def predict(self, technology: str, constants: _LinkConstants, chosen: np.ndarray) -> np.ndarray:
         """Return our times of the chosen rows [s]."""
-        tier = [NetworkTier(technology, 8, NVLINK[technology][1], constants)]
+        tier = [_NetworkTier(technology, 8, NVLINK[technology][1], constants)]
         found = np.zeros(len(self.op))
         for op in np.unique(self.op[chosen]):
             at = chosen & (self.op == op)
-            found[at] = collective(op, self.size[at], self.ranks[at], tiers=tier).time
+            found[at] = _collective(op, self.size[at], self.ranks[at], tiers=tier).time
         return found[chosen]
 
 
-def with_family(constants: LinkConstants, family: str, x: np.ndarray, limit: float, min_ranks: int) -> LinkConstants:
+def with_family(constants: _LinkConstants, family: str, x: np.ndarray, limit: float, min_ranks: int) -> _LinkConstants:
     """Return `constants` with the protocols of one family (and the switch, for "reduce") from the logarithms `x`."""
     rows = np.exp(x[:12]).reshape(3, 4)
     protocols = tuple(
-        Protocol(
+        _Protocol(
             name=name,
             base=row[0] * 1e-6,
             hop=row[1] * 1e-6,
@@ -91,16 +91,16 @@ def with_family(constants: LinkConstants, family: str, x: np.ndarray, limit: flo
     )
     values: dict[str, object] = {family: protocols}
     if len(x) > 12:
-        values["in_switch"] = InSwitch(base=math.exp(x[12]) * 1e-6, efficiency=math.exp(x[13]), min_ranks=min_ranks)
+        values["in_switch"] = _InSwitch(base=math.exp(x[12]) * 1e-6, efficiency=math.exp(x[13]), min_ranks=min_ranks)
     return constants.model_copy(update=values)
 
 
-def fit_family(technology: str, rows: Rows, family: str, chosen: np.ndarray, start: LinkConstants) -> LinkConstants:
+def fit_family(technology: str, rows: Rows, family: str, chosen: np.ndarray, start: _LinkConstants) -> _LinkConstants:
     """Return `start` with one family fitted on the chosen rows: robust least squares of the logarithm of the time."""
     min_ranks = IN_SWITCH_RANKS.get(technology, 0) if family == "reduce" else 0
     extra = IN_SWITCH if min_ranks else np.zeros(0)
     bounds = (np.append(LOWER, extra - 2.0), np.append(UPPER, np.minimum(extra + 2.0, [9.0, 0.0][: len(extra)])))
-    best: tuple[float, LinkConstants] | None = None
+    best: tuple[float, _LinkConstants] | None = None
     for limit in LIMITS:
         for initial in STARTS:
 
@@ -117,7 +117,7 @@ def fit_family(technology: str, rows: Rows, family: str, chosen: np.ndarray, sta
     return best[1]
 
 
-def fit_nvlink(technology: str, rows: Rows, leave_out: int) -> LinkConstants:
+def fit_nvlink(technology: str, rows: Rows, leave_out: int) -> _LinkConstants:
     """Return the constants of one NVLink generation."""
     constants = STRANGER.model_copy(update={"technology": technology})
     for family, ops in FAMILIES.items():
@@ -126,7 +126,7 @@ def fit_nvlink(technology: str, rows: Rows, leave_out: int) -> LinkConstants:
     return constants
 
 
-def report(technology: str, rows: Rows, constants: LinkConstants, only: int = 0) -> np.ndarray:
+def report(technology: str, rows: Rows, constants: _LinkConstants, only: int = 0) -> np.ndarray:
     """Print the mean absolute error by operation and group, from 1 MB and below; return the errors (size, error)."""
     every = np.ones(len(rows.op), dtype=bool)
     error = np.abs(rows.predict(technology, constants, every) / rows.time - 1.0)
@@ -173,31 +173,31 @@ class Probe:
         factor = 2.0 if op == "all_reduce" else 1.0  # the probe prints bus bandwidth
         return factor * (ranks - 1) / ranks * PROBE / (float(gbps) * 1e9)
 
-    def predict(self, op: str, constants: LinkConstants, ranks: np.ndarray) -> np.ndarray:
+    def predict(self, op: str, constants: _LinkConstants, ranks: np.ndarray) -> np.ndarray:
         """Return our times of the probe, its copies included [s]."""
-        inside = NetworkTier("nvlink4", 8, 450e9, LinkConstants.of_technology("nvlink4"))
-        tiers = [inside, NetworkTier("efa", 4096, 50e9, constants)]
+        inside = _NetworkTier("nvlink4", 8, 450e9, _LinkConstants.of_technology("nvlink4"))
+        tiers = [inside, _NetworkTier("efa", 4096, 50e9, constants)]
         copy = 0.0 if op == "all_reduce" else 2 * PROBE / COPY_RATE
-        return collective(op, PROBE, ranks, tiers=tiers).time + copy
+        return _collective(op, PROBE, ranks, tiers=tiers).time + copy
 
 
-def efa_constants(technology: str, x: np.ndarray, tree: bool) -> LinkConstants:
+def efa_constants(technology: str, x: np.ndarray, tree: bool) -> _LinkConstants:
     """Return EFA constants from logarithms: ring hop, efficiency, all-reduce ring hop, tree hop, tree efficiency."""
     hop, efficiency, reduce_hop, tree_hop, tree_efficiency = np.exp(x)
 
-    def family(step: float, share: float) -> tuple[Protocol, ...]:
-        return (EFA_SMALL, Protocol(name="Simple", base=EFA_SMALL.base, hop=step, efficiency=share, own=0.0))
+    def family(step: float, share: float) -> tuple[_Protocol, ...]:
+        return (EFA_SMALL, _Protocol(name="Simple", base=EFA_SMALL.base, hop=step, efficiency=share, own=0.0))
 
     trees = family(tree_hop, tree_efficiency) if tree else ()
     gather, reduce = family(hop, efficiency), family(reduce_hop, efficiency)
     # direct sends wait for one network latency, not for one per peer
-    direct = Protocol(name="Simple", base=hop, hop=EFA_SMALL.base / 8, efficiency=efficiency, own=0.0)
+    direct = _Protocol(name="Simple", base=hop, hop=EFA_SMALL.base / 8, efficiency=efficiency, own=0.0)
     exchange = (EFA_SMALL, direct)
     families = {"gather": gather, "reduce": reduce, "exchange": exchange, "tree": trees}
     return STRANGER.model_copy(update={"technology": technology, **families})
 
 
-def fit_efa(technology: str, probe: Probe, tree: bool) -> LinkConstants:
+def fit_efa(technology: str, probe: Probe, tree: bool) -> _LinkConstants:
     """Return the constants of the network between the nodes: five numbers for the medians of three operations."""
 
     def residual(x: np.ndarray) -> np.ndarray:
@@ -217,13 +217,13 @@ def fit_efa(technology: str, probe: Probe, tree: bool) -> LinkConstants:
     return constants
 
 
-def generic_constants(fitted: list[LinkConstants]) -> dict[str, tuple[Protocol, ...]]:
+def generic_constants(fitted: list[_LinkConstants]) -> dict[str, tuple[_Protocol, ...]]:
     """Return the medians of the fitted technologies, protocol by protocol."""
     found = {}
     for family in FAMILIES:
         columns = zip(*(getattr(constants, family) for constants in fitted), strict=True)
         found[family] = tuple(
-            Protocol(
+            _Protocol(
                 name=column[0].name,
                 limit=max(p.limit for p in column),
                 **{f: float(np.median([getattr(p, f) for p in column])) for f in ("base", "hop", "efficiency", "own")},
@@ -233,7 +233,7 @@ def generic_constants(fitted: list[LinkConstants]) -> dict[str, tuple[Protocol, 
     return found
 
 
-def yaml_text(constants: LinkConstants, source: str, notes: list[str]) -> str:
+def yaml_text(constants: _LinkConstants, source: str, notes: list[str]) -> str:
     """Return the YAML file of one technology."""
     lines = [f"# {note}" for note in [*notes, "Written by: python benchmarks/fit_collectives.py --write"]]
     lines += [f"calibrated: {str(constants.calibrated).lower()}", f'source: "{source}"']

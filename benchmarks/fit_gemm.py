@@ -19,9 +19,9 @@ import numpy as np
 import yaml
 from scipy.optimize import minimize
 
-from slipstick.cluster.constants.matmul import KernelConstants, MatmulConstants
+from slipstick.cluster.constants.matmul import _KernelConstants, _MatmulConstants
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.gemm import gemm
+from slipstick.cluster.kernels.gemm import _gemm
 from slipstick.cluster.validation.gemm_rows import _rotating_weights
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.files import write_text
@@ -62,7 +62,7 @@ PRIOR = 1e-3  # weight of the squared distance from the start, in logarithms
 class Fit:
     """Rows of one GPU and format, and the constants that they do not decide."""
 
-    def __init__(self, chip: Chip, rows: np.ndarray, name: str, wide: MatmulConstants | None, *, paired: bool) -> None:
+    def __init__(self, chip: Chip, rows: np.ndarray, name: str, wide: _MatmulConstants | None, *, paired: bool) -> None:
         self.chip, self.rows, self.name, self.narrow = chip, rows, name, name in READS
         self.reuse = _rotating_weights(chip.l2_capacity)
         self.held = HELD | (PAIRED if paired else {})
@@ -72,20 +72,20 @@ class Fit:
         free = START | (QUANTISE if self.narrow else {})
         self.start = {key: value for key, value in free.items() if key not in self.held}
 
-    def constants(self, vector: np.ndarray) -> MatmulConstants:
+    def constants(self, vector: np.ndarray) -> _MatmulConstants:
         """Return the constants from the logarithms of the free ones."""
         values = {key: float(np.exp(v)) for key, v in zip(self.start, vector, strict=True)}
         values = {key: min(max(v, LOWER.get(key, 0.0)), UPPER.get(key, np.inf)) for key, v in values.items()}
-        return MatmulConstants(**values, **self.held)
+        return _MatmulConstants(**values, **self.held)
 
-    def ratio(self, constants: MatmulConstants, chosen: np.ndarray) -> np.ndarray:
+    def ratio(self, constants: _MatmulConstants, chosen: np.ndarray) -> np.ndarray:
         """Return our time over the measured one for the chosen rows."""
-        known = KernelConstants(calibrated=True, formats={self.name: constants})
+        known = _KernelConstants(calibrated=True, formats={self.name: constants})
         chip, rows = replace(self.chip, constants=known), self.rows[chosen]
-        found = gemm(*rows[:, :3].T, format=self.name, chip=chip, quantise_activations=self.narrow, reuse=self.reuse)
+        found = _gemm(*rows[:, :3].T, format=self.name, chip=chip, quantise_activations=self.narrow, reuse=self.reuse)
         return np.asarray(found.time / (rows[:, 3] * 1e-6))
 
-    def best(self, chosen: np.ndarray, rounds: int, known: MatmulConstants | None = None) -> MatmulConstants:
+    def best(self, chosen: np.ndarray, rounds: int, known: _MatmulConstants | None = None) -> _MatmulConstants:
         """Return the constants with the least mean absolute relative error, which outliers pull only linearly.
 
         `known` is one more place to start from: the optimum of some of the rows.
@@ -107,7 +107,7 @@ class Fit:
             tried.append(np.log([getattr(known, key) for key in self.start]))
         return self.constants(descend(min(tried, key=loss), rounds))
 
-    def error(self, constants: MatmulConstants, chosen: np.ndarray) -> float:
+    def error(self, constants: _MatmulConstants, chosen: np.ndarray) -> float:
         """Return the mean absolute relative error."""
         return float(np.abs(self.ratio(constants, chosen) - 1).mean())
 
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write data/kernels/*.yaml")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, no held-out half")
     arguments = parser.parse_args()
-    found: dict[str, dict[str, MatmulConstants]] = {}
+    found: dict[str, dict[str, _MatmulConstants]] = {}
     for (gpu, name), rows in read(arguments.csv).items():
         system = resolve_system(gpu)
         formats = found.setdefault(system.generation, {})
@@ -154,16 +154,16 @@ def main() -> None:
         write("generic", medians(found), "assumed: medians of the calibrated generations", calibrated=False)
 
 
-def medians(found: Mapping[str, Mapping[str, MatmulConstants]]) -> dict[str, MatmulConstants]:
+def medians(found: Mapping[str, Mapping[str, _MatmulConstants]]) -> dict[str, _MatmulConstants]:
     """Return each constant's median over the generations, by format."""
     middle = {}
     for name in FORMATS.values():
         sets = [formats[name].model_dump() for formats in found.values() if name in formats]
-        middle[name] = MatmulConstants(**{key: statistics.median(s[key] for s in sets) for key in sets[0]})
+        middle[name] = _MatmulConstants(**{key: statistics.median(s[key] for s in sets) for key in sets[0]})
     return middle
 
 
-def write(generation: str, formats: Mapping[str, MatmulConstants], source: str, *, calibrated: bool) -> None:
+def write(generation: str, formats: Mapping[str, _MatmulConstants], source: str, *, calibrated: bool) -> None:
     """Write the constants of one generation."""
     data = {
         "calibrated": calibrated,

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from slipstick.cluster.constants.serving_stack import stacks
-from slipstick.cluster.constants.step_constants import StepConstants
+from slipstick.cluster.constants.step_constants import _StepConstants
 from slipstick.cluster.validation.serving_rows import SUITE
 from slipstick.report.published import Row, RowDict, read_csv
 
@@ -29,7 +29,7 @@ FACTORS = (1.25, 1.1, 1.04)  # by which one constant at a time is moved while th
 CLIP = 1.0  # of an error: rows that something else slowed down must not pull
 BOUNDS = {"peer_efficiency": 1.0, "memory_share": 1.0}
 
-OF_GENERATION, STACK = StepConstants.of_generation, stacks.entry  # of the files
+OF_GENERATION, STACK = _StepConstants.of_generation, stacks.entry  # of the files
 
 Constants = dict[str, float]
 
@@ -40,7 +40,7 @@ def use(constants: Constants) -> None:
     def changes(name: str) -> dict[str, float]:
         return {key.rpartition(".")[2]: value for key, value in constants.items() if key.rpartition(".")[0] == name}
 
-    StepConstants.of_generation = staticmethod(lambda name: OF_GENERATION(name).model_copy(update=changes(name)))
+    _StepConstants.of_generation = staticmethod(lambda name: OF_GENERATION(name).model_copy(update=changes(name)))
     stacks.entry = lambda name: STACK(name).model_copy(update=changes(name))
 
 
@@ -118,7 +118,9 @@ def main() -> None:
     start = {}
     for key in given.fields:
         name, _, field = key.rpartition(".")
-        start[key] = float(getattr(stacks.entry(name) if name in ENGINES else StepConstants.of_generation(name), field))
+        start[key] = float(
+            getattr(stacks.entry(name) if name in ENGINES else _StepConstants.of_generation(name), field)
+        )
     found = fit(start, rows)
     for key, value in found.items():
         print(f"{key}: {start[key]:.4g} -> {value:.4g}")

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize
 
-from slipstick.cluster.constants.step_constants import StepConstants
+from slipstick.cluster.constants.step_constants import _StepConstants
 from slipstick.cluster.validation.llm_rows import SUITE as LLM
 from slipstick.cluster.validation.nanotron_rows import SUITE as NANOTRON
 from slipstick.report.published import Row, read_csv
@@ -25,17 +25,17 @@ from slipstick.report.published import Row, read_csv
 STEPS = Path(__file__).parent.parent / "src" / "slipstick" / "data" / "steps"
 GPUS = {"ampere": "A100", "hopper": "H100", "blackwell": "B200"}
 MOST_HEAT = 1.25  # a slowdown of 16-bit products beyond it is something else, but for Blackwell's at 1000 W
-OF_GENERATION = StepConstants.of_generation  # of the files
+OF_GENERATION = _StepConstants.of_generation  # of the files
 CLIP = 0.7  # of |log(ours / measured)|: rows that something else slowed down must not pull
 
 
-def use(constants: StepConstants) -> None:
+def use(constants: _StepConstants) -> None:
     """Make every estimate use these constants for their generation."""
 
-    def load(generation: str) -> StepConstants:
+    def load(generation: str) -> _StepConstants:
         return constants if generation == constants.name else OF_GENERATION(generation)
 
-    StepConstants.of_generation = staticmethod(load)
+    _StepConstants.of_generation = staticmethod(load)
 
 
 def training_rows(reference: Path, generation: str, sources: list[str]) -> Callable[[], list[Row]]:
@@ -83,7 +83,7 @@ def main() -> None:
     start = OF_GENERATION(arguments.generation)
     replay = training_rows(arguments.reference, arguments.generation, arguments.sources)
 
-    def constants(vector: np.ndarray) -> StepConstants:
+    def constants(vector: np.ndarray) -> _StepConstants:
         values = {name: float(v) for name, v in zip(arguments.fields, np.exp(vector), strict=True)}
         for name in values:
             if "efficiency" in name or name.startswith("attention_"):

@@ -15,8 +15,8 @@ import time
 import numpy as np
 
 from slipstick.formats import Pool, Swis, encoding_of
-from slipstick.formats.kmeans import assign, fit
-from slipstick.formats.pool_vectors import fit_pool, poolable
+from slipstick.formats.kmeans import _assign, _fit
+from slipstick.formats.pool_vectors import _fit_pool, _poolable
 from slipstick.formats.shift_schedule import errors_by_shifts, schedule
 from slipstick.trained.integer.layer_weights import layer_weights
 from slipstick.trained.tflite import read_tflite
@@ -63,15 +63,15 @@ def main() -> None:
         found.append(f"{shifts}: {decibel(signal, noise)}")
     print("swis, scheduled", *found, sep="  ")
     print(f"errors of all filters at 1 to 7 shifts: {spent:.2f} s of CPU")
-    inside = [w for w in layers if w.kind == "conv" and poolable(w.codes.shape, first=w is layers[0])]
+    inside = [w for w in layers if w.kind == "conv" and _poolable(w.codes.shape, first=w is layers[0])]
     real = [w.codes * w.scales.astype(float).reshape(-1, *[1] * (w.codes.ndim - 1)) for w in inside]
     for metric in ("euclidean", "cosine"):
-        form, pool = Pool(64, metric=metric), fit_pool(real, 64, metric=metric)
+        form, pool = Pool(64, metric=metric), _fit_pool(real, 64, metric=metric)
         noise = sum(float(((form.decode(form.encode(w, {"pool": pool})) - w) ** 2).sum()) for w in real)
         print(f"pool of 64, {metric}: {decibel(sum(float((w**2).sum()) for w in real), noise)} dB in pooled layers")
     every = np.concatenate([w.reshape(-1, 8) for w in real])
-    centres = fit(every, 64)
-    noise = float(((every - centres[assign(every, centres)]) ** 2).sum())
+    centres = _fit(every, 64)
+    noise = float(((every - centres[_assign(every, centres)]) ** 2).sum())
     print(f"pool of 64 without scales of filters: {decibel(float((every**2).sum()), noise)} dB")
 
 

@@ -23,7 +23,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import numpy as np  # noqa: E402  after the thread limits
 from ai_edge_litert.interpreter import Interpreter, OpResolverType  # noqa: E402
 
-from slipstick.datasets.imagenet_sample import imagenet_sample  # noqa: E402
+from slipstick.datasets.imagenet_sample import _imagenet_sample  # noqa: E402
 from slipstick.trained.tflite import read_tflite  # noqa: E402
 
 KERNELS = {
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=Path)
     options = parser.parse_args()
     data = Path(os.environ.get("SLIPSTICK_DATA", "../shared")) / "data"
-    test = imagenet_sample(data / "imagenet_sample_1000").test
+    test = _imagenet_sample(data / "imagenet_sample_1000").test
     images, labels = test.images[: options.images], test.labels[: options.images]
     print(f"{platform.machine()}, one thread, {len(images)} images")
     for path in options.files or [data / "mobilenet_tflite" / name for name in FILES]:

@@ -18,7 +18,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 
-from slipstick.formats.kmeans import assign, fit  # noqa: E402
+from slipstick.formats.kmeans import _assign, _fit  # noqa: E402
 
 VECTORS, LENGTH, SIZE = 1_000_000, 8, 64
 REPEATS = 3
@@ -40,19 +40,19 @@ def by_product(x: np.ndarray, pool: np.ndarray) -> np.ndarray:
 def main() -> None:
     x = np.random.default_rng(0).normal(size=(VECTORS, LENGTH)).astype(np.float32)
     pool = x[:SIZE].copy()
-    fit(x[:1000], SIZE, rounds=2)  # compiled before it is timed
-    same = float((assign(x, pool) == by_product(x, pool)).mean())
-    ours = statistics.median(seconds(lambda: assign(x, pool)) for _ in range(REPEATS))
+    _fit(x[:1000], SIZE, rounds=2)  # compiled before it is timed
+    same = float((_assign(x, pool) == by_product(x, pool)).mean())
+    ours = statistics.median(seconds(lambda: _assign(x, pool)) for _ in range(REPEATS))
     plain = statistics.median(seconds(lambda: by_product(x, pool)) for _ in range(REPEATS))
     print(f"{platform.processor() or platform.machine()}, numpy {np.__version__}, one thread, median of {REPEATS}")
     print(f"assign: {VECTORS / ours / 1e6:.1f} M vectors/s, numpy {VECTORS / plain / 1e6:.1f} M; {same:.4%} the same")
     centres = [None]
 
     def ours_fit() -> None:
-        centres[0] = fit(x, SIZE)
+        centres[0] = _fit(x, SIZE)
 
     whole = statistics.median(seconds(ours_fit) for _ in range(REPEATS))
-    left = float(((x - centres[0][assign(x, centres[0])]) ** 2).sum() / (x**2).sum())
+    left = float(((x - centres[0][_assign(x, centres[0])]) ** 2).sum() / (x**2).sum())
     print(f"k-means: {whole:.2f} s, {left:.4f} of the squares left")
     try:
         from sklearn.cluster import KMeans

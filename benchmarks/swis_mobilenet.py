@@ -23,8 +23,8 @@ from slipstick.array.encoded_weights import on_array, shift_cycles
 from slipstick.compress.accuracy_pictures import Point, accuracy_svg
 from slipstick.compress.compression import Compression, LayerStudy, compress
 from slipstick.compress.layer_formats import layer_formats
-from slipstick.compress.sensitivity import sensitivities
-from slipstick.compress.shift_budget import schedule_shifts
+from slipstick.compress.sensitivity import _sensitivities
+from slipstick.compress.shift_budget import _schedule_shifts
 from slipstick.core.files import write_text
 from slipstick.datasets import data_set
 from slipstick.engines.question import ask
@@ -78,7 +78,7 @@ class Table:
         observed, probed = self.network.calibration_images(tuning)
         self.observed = self.network.observe(observed)
         self.sensitivity = {
-            family: sensitivities(self.network, layer_formats(self.network, f"{family}:3"), self.observed, probed)
+            family: _sensitivities(self.network, layer_formats(self.network, f"{family}:3"), self.observed, probed)
             for family in ("round", "swis")
         }
         self.costs = shift_cycles(self.question.workload, self.question.system)
@@ -91,7 +91,7 @@ class Table:
         if counts:
             by_array = {"costs": self.costs, "columns": COLUMNS} if counts == "array" else {}
             sensitivity = self.sensitivity[text.partition(":")[0]]
-            shifts = schedule_shifts(
+            shifts = _schedule_shifts(
                 self.network, forms, self.observed, count, sensitivity=sensitivity, **by_array
             )  # fmt: skip
         return compress(self.network, forms, LayerStudy(self.observed, {}, shifts), correct=correct)

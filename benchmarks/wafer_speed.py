@@ -15,7 +15,7 @@ from itertools import product
 
 from slipstick.engines.fred_paper import FABRICS, cases, end_to_end
 from slipstick.engines.question import ask
-from slipstick.engines.wafer_job import job_for
+from slipstick.engines.wafer_job import _job_for
 from slipstick.engines.wafer_training import SWEEP_RUNS
 from slipstick.fabric.strategies import strategies
 from slipstick.fabric.topology_file import resolve_topology
@@ -42,7 +42,7 @@ def main() -> None:
     for count, topology, strategy in list(product(MICROBATCHES, topologies, strategies(20)))[:MOST]:
         plan = f"gradients=bf16,zero=2,microbatch={REPLICA // count}"
         question = ask("turing-nlg-17b", "wafer-mesh", plan, verb="simulate", batch=REPLICA * strategy.dp)
-        simulate(job_for(question)(strategy), topology, most=SWEEP_RUNS)
+        simulate(_job_for(question)(strategy), topology, most=SWEEP_RUNS)
         done += 1
     print(f"{done:,} strategies: {time.perf_counter() - started:.1f} s (asked 60 s)")
 

@@ -10,8 +10,8 @@ import pytest
 from commands import ROOT
 from shared_data import SHARED, present
 from slipstick.array.encoded_weights import on_array, shift_cycles
-from slipstick.array.estimate import ArrayRun, array_run
-from slipstick.array.layer_cycles import layer_pass
+from slipstick.array.estimate import _array_run, _ArrayRun
+from slipstick.array.layer_cycles import _layer_pass
 from slipstick.array.matrix_products import only_products, products_of
 from slipstick.core.device_kinds import Array
 from slipstick.core.encoding import Encoded
@@ -20,7 +20,7 @@ from slipstick.core.workload import Phase
 from slipstick.engines.question import ask
 from slipstick.formats import Swis, format_of
 from slipstick.networks import network
-from slipstick.trained.integer.integer_graph import integer_graph
+from slipstick.trained.integer.integer_graph import _integer_graph
 from slipstick.trained.integer.layer_weights import layer_weights
 
 pytest.importorskip("tflite", reason="tflite is not installed (extra: import)")
@@ -39,13 +39,13 @@ def weights(text: str, **side: np.ndarray) -> dict[str, Encoded]:
     }
 
 
-def costed(system: str, text: str, encoded: dict[str, Encoded] | None, **changes: object) -> ArrayRun:
-    question = ask(integer_graph(NETWORK), system, f"formats={text}", set=changes)
-    return array_run(question.workload, question.system, question.plan, encoded)
+def costed(system: str, text: str, encoded: dict[str, Encoded] | None, **changes: object) -> _ArrayRun:
+    question = ask(_integer_graph(NETWORK), system, f"formats={text}", set=changes)
+    return _array_run(question.workload, question.system, question.plan, encoded)
 
 
 def test_the_graph_has_every_layer_by_its_name_and_all_weights() -> None:
-    graph = integer_graph(NETWORK)
+    graph = _integer_graph(NETWORK)
     found = only_products(products_of(graph.ops(Phase.INFER, 1, 1, 1)))
     layers = layer_weights(NETWORK)
     assert [product.name for product in found] == [one.name for one in layers]
@@ -60,7 +60,7 @@ def test_the_graph_has_every_layer_by_its_name_and_all_weights() -> None:
 def test_a_file_of_mobilenet_v2_is_our_own_graph_of_it() -> None:
     ours, files = (
         only_products(products_of(net.ops(Phase.INFER, 1, 1, 1)))
-        for net in (network("mobilenet-v2"), integer_graph(read_tflite(present(MOBILENET))))
+        for net in (network("mobilenet-v2"), _integer_graph(read_tflite(present(MOBILENET))))
     )
     for mine, file in zip(ours[:-1], files[:-1], strict=True):
         assert dataclasses.replace(file, name=mine.name) == mine
@@ -85,21 +85,21 @@ def test_filters_in_lockstep_have_like_shifts() -> None:
     cost = next(each for each in held.layers if each.product.name == one.name)
     sizes = cost.product.pixels, cost.product.reduction, cost.product.filters
     array = Array(clock=5e8, rows=8, columns=4, group=4, element="single-shift")
-    wanted = layer_pass(*sizes, np.sort(shifts), array)
+    wanted = _layer_pass(*sizes, np.sort(shifts), array)
     assert cost.cycles == int(wanted.cycles)
-    assert cost.cycles < int(layer_pass(*sizes, shifts, array).cycles)
+    assert cost.cycles < int(_layer_pass(*sizes, shifts, array).cycles)
     assert cost.stored.nbytes == encoded.nbytes
 
 
 def test_a_pool_saves_traffic_but_no_cycles() -> None:
-    question = ask(integer_graph(NETWORK), "swis-8x8")
+    question = ask(_integer_graph(NETWORK), "swis-8x8")
     found = on_array(question.workload, question.system, weights("pool:size=16,vector=4"))
     assert found["cycles"].value == found["cycles_int8"].value
     assert found["energy"].value < found["energy_int8"].value
 
 
 def test_fewer_shifts_are_faster_than_int8() -> None:
-    question = ask(integer_graph(NETWORK), "swis-8x8")
+    question = ask(_integer_graph(NETWORK), "swis-8x8")
     speedups = [on_array(question.workload, question.system, weights(f"swis:{n}"))["speedup"].value for n in (6, 4, 2)]
     assert 1 < speedups[0] < speedups[1] < speedups[2] < 8 / 2
 
@@ -114,7 +114,7 @@ def test_weights_of_another_network_are_refused() -> None:
 
 @pytest.mark.parametrize("system", ["swis-8x8", "swis-8x8-double", "stripes-8x8"])
 def test_a_shift_costs_what_it_adds_to_the_arrays_cycles(system: str) -> None:
-    question = ask(integer_graph(NETWORK), system)
+    question = ask(_integer_graph(NETWORK), system)
     costs = shift_cycles(question.workload, question.system)
     few, many = (costed(system, f"round:{n}", None) for n in (2, 4))
     added = sum(layer.cycles for layer in many.layers) - sum(layer.cycles for layer in few.layers)
@@ -124,6 +124,6 @@ def test_a_shift_costs_what_it_adds_to_the_arrays_cycles(system: str) -> None:
 
 
 def test_cycles_that_follow_no_shifts_cannot_be_scheduled() -> None:
-    question = ask(integer_graph(NETWORK), "int8-8x8")
+    question = ask(_integer_graph(NETWORK), "int8-8x8")
     with pytest.raises(SlipstickError, match="do not follow shifts"):
         shift_cycles(question.workload, question.system)

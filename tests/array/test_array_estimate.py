@@ -8,13 +8,13 @@ import pytest
 from slipstick import compare, estimate, ops
 from slipstick.array.dram_traffic import compulsory
 from slipstick.array.energy_sensitivity import energy_ratio, sensitivity
-from slipstick.array.estimate import array_run
-from slipstick.array.format_steps import array_arithmetic, weight_steps
-from slipstick.array.layer_cost import layer_cost
-from slipstick.array.layer_cycles import layer_pass
-from slipstick.array.matrix_products import Product, only_products, products_of
-from slipstick.array.systolic import systolic_pass
-from slipstick.array.weight_formats import StoredWeights, planned_weights
+from slipstick.array.estimate import _array_run
+from slipstick.array.format_steps import _array_arithmetic, _weight_steps
+from slipstick.array.layer_cost import _layer_cost
+from slipstick.array.layer_cycles import _layer_pass
+from slipstick.array.matrix_products import _Product, only_products, products_of
+from slipstick.array.systolic import _systolic_pass
+from slipstick.array.weight_formats import _planned_weights, _StoredWeights
 from slipstick.core.catalogue import resolve_system, systems
 from slipstick.core.device_kinds import Array, Element
 from slipstick.core.errors import SlipstickError
@@ -32,7 +32,7 @@ MACS = {"mobilenet-v2": 300_774_272, "resnet-18": 1_814_073_344, "resnet-50": 4_
         "alexnet": 714_188_480}  # fmt: skip
 
 
-def products(name: str) -> list[Product]:
+def products(name: str) -> list[_Product]:
     return only_products(products_of(network(name).ops(Phase.INFER, 1, 1, 1)))
 
 
@@ -44,7 +44,7 @@ def test_a_report_keeps_its_bounds(name: str, system: str) -> None:
     assert not report.errors, report.errors
     array, done = (
         machine.device_as(Array),
-        array_run(Workload(network=network(name), phase=Phase.INFER, sequence=1), machine, Plan.of("formats=int4")),
+        _array_run(Workload(network=network(name), phase=Phase.INFER, sequence=1), machine, Plan.of("formats=int4")),
     )
     assert report.value("work.macs") == MACS[name]
     lanes = array.rows * array.columns * array.group
@@ -83,12 +83,12 @@ def test_serial_elements_gain_at_most_the_ratio_of_their_cycles() -> None:
 def test_only_groups_of_one_are_the_plain_array() -> None:
     for dataflow in ("os", "ws", "is"):
         for sizes in ((64, 576, 64, 8, 8), (100, 27, 20, 16, 4), (1, 512, 1000, 4, 16)):
-            ours = layer_pass(
+            ours = _layer_pass(
                 *sizes[:3], 8, Array(clock=5e8, rows=sizes[3], columns=sizes[4], element="parallel", dataflow=dataflow)
             )
-            assert ours.cycles == systolic_pass(*sizes, dataflow).cycles
+            assert ours.cycles == _systolic_pass(*sizes, dataflow).cycles
             assert (ours.inputs, ours.weights, ours.outputs) == tuple(
-                getattr(systolic_pass(*sizes, dataflow), part) for part in ("inputs", "weights", "outputs")
+                getattr(_systolic_pass(*sizes, dataflow), part) for part in ("inputs", "weights", "outputs")
             )
 
 
@@ -106,7 +106,7 @@ def test_bit_serial_cycles_as_a_walk_over_the_folds_counts_them(dataflow: str) -
                     {"os": steps * slowest, "ws": p * slowest + r, "is": int(shifts.sum()) + r}[dataflow] + r + c - 2
                 )
         array = Array(clock=5e8, rows=r, columns=c, group=group, element="single-shift", dataflow=dataflow)
-        ours = layer_pass(p, k, f, shifts, array)
+        ours = _layer_pass(p, k, f, shifts, array)
         assert int(ours.cycles) == total - 1
         assert 0 < ours.utilisation <= 1
 
@@ -114,7 +114,7 @@ def test_bit_serial_cycles_as_a_walk_over_the_folds_counts_them(dataflow: str) -
 def test_patterns_choose_formats_and_the_last_that_fits_decides() -> None:
     found = products("mobilenet-v2")
     array = Array(clock=5e8, rows=8, columns=8, element="single-shift", group=4)
-    texts = [each.format for each in planned_weights("int3;depthwise=int8;features.1.*=int5;last=int6", found, array)]
+    texts = [each.format for each in _planned_weights("int3;depthwise=int8;features.1.*=int5;last=int6", found, array)]
     for product, text in zip(found, texts, strict=True):
         if product.name.startswith("features.1."):
             assert text == "int5"
@@ -122,7 +122,7 @@ def test_patterns_choose_formats_and_the_last_that_fits_decides() -> None:
             assert text == "int6"
         else:
             assert text == ("int8" if product.kind == "depthwise" else "int3")
-    with_argument = planned_weights("int3:axis=0;symmetric=false;first=int8", found, array)
+    with_argument = _planned_weights("int3:axis=0;symmetric=false;first=int8", found, array)
     assert [each.format for each in with_argument[:2]] == ["int8", "int3:axis=0;symmetric=false"]
 
 
@@ -132,14 +132,14 @@ def test_scheduled_shifts_are_the_average_from_above_in_whole_folds(element: str
     array = Array(clock=5e8, rows=8, columns=8, element=element, group=4)  # type: ignore[arg-type]
     step = 2 if element == "double-shift" else 1
     for filters in (256, 100, 12):
-        [wide] = planned_weights(f"int:{asked}", [Product("x", "conv", 64, 576, filters, 4096, 16384, taps=9)], array)
+        [wide] = _planned_weights(f"int:{asked}", [_Product("x", "conv", 64, 576, filters, 4096, 16384, taps=9)], array)
         assert asked <= wide.shifts.mean() <= asked + step * 2 * 8 / filters  # a fold, and one that is not full
         assert all(len(set(wide.shifts[left : left + 8])) == 1 for left in range(0, filters, 8))
         assert element == "single-shift" or not (wide.shifts % 2).any()
 
 
 def test_energy_is_linear_in_every_coefficient() -> None:
-    done = array_run(
+    done = _array_run(
         Workload(network=network("resnet-18"), phase=Phase.INFER, sequence=1),
         resolve_system("swis-8x8"),
         Plan.of("formats=int3"),
@@ -222,7 +222,9 @@ def test_sensitivity_is_what_changed_coefficients_give() -> None:
 
 def test_a_chip_is_no_array() -> None:
     with pytest.raises(SlipstickError, match="is no array"):
-        array_run(Workload(network=network("resnet-18"), phase=Phase.INFER, sequence=1), resolve_system("h100"), Plan())
+        _array_run(
+            Workload(network=network("resnet-18"), phase=Phase.INFER, sequence=1), resolve_system("h100"), Plan()
+        )
 
 
 @pytest.mark.parametrize("dataflow", ["os", "ws", "is"])
@@ -270,21 +272,21 @@ def test_what_elements_make_of_a_format() -> None:
         "round:bits=5": [(5, True), (5, True), (5, True), (8, False)],
     }  # fmt: skip
     for text, wanted in expected.items():
-        assert [weight_steps(format_of(text), array) for array in (single, serial, bricks, plain)] == wanted, text
+        assert [_weight_steps(format_of(text), array) for array in (single, serial, bricks, plain)] == wanted, text
     for text, message in {
         "swis:3;group=2": "lanes share",
         "swis:9": "1 to 7",
         "swis:3;size=4": "no such argument",
     }.items():
         with pytest.raises(SlipstickError, match=message):
-            weight_steps(format_of(text), single)
+            _weight_steps(format_of(text), single)
 
 
 @pytest.mark.parametrize("element", ["single-shift", "double-shift", "serial", "bit-fusion", "parallel"])
 def test_events_as_a_walk_over_groups_counts_them(element: Element) -> None:
     """One element after the other, group by group and cycle by cycle, with shifts of each filter."""
     group, shifts, pixels, reduction = 4, [1, 2, 3, 5, 5], 6, 18
-    product = Product("x", "conv", pixels, reduction, len(shifts), 96, 30, taps=9)
+    product = _Product("x", "conv", pixels, reduction, len(shifts), 96, 30, taps=9)
     system = override(resolve_system("swis-8x8"), {"device.element": element})
     storage = 77.0
     counted: dict[str, float] = dict.fromkeys(("and", "add8", "add16", "add32", "shift", "multiply2", "multiply8"), 0)
@@ -292,7 +294,7 @@ def test_events_as_a_walk_over_groups_counts_them(element: Element) -> None:
     for _ in range(pixels):
         for count in shifts:
             for _ in range(-(-reduction // group)):
-                cycles = int(array_arithmetic(system.device_as(Array)).cycles(count))
+                cycles = int(_array_arithmetic(system.device_as(Array)).cycles(count))
                 counted["register"] += 8 * group + 32 * cycles + 8 * group * storage / product.weights
                 left = count
                 for _ in range(cycles):
@@ -313,6 +315,6 @@ def test_events_as_a_walk_over_groups_counts_them(element: Element) -> None:
                     counted["shift"] += 0 if element == "serial" else taken
                     counted["add16"] += element == "double-shift"
                 assert left == 0 or element in ("bit-fusion", "parallel")
-    found = dict(layer_cost(product, StoredWeights("x", np.array(shifts), storage), system).events)
+    found = dict(_layer_cost(product, _StoredWeights("x", np.array(shifts), storage), system).events)
     assert found.pop("dram") == 8 * (96 + 30 + storage)
     assert found == pytest.approx({name: value for name, value in counted.items() if value})

@@ -10,14 +10,14 @@ import pytest
 
 from slipstick import estimate
 from slipstick.array.bit_true_run import LayerRun
-from slipstick.array.dram_traffic import DramTraffic
+from slipstick.array.dram_traffic import _DramTraffic
 from slipstick.array.encoded_weights import on_array
 from slipstick.array.energy_sensitivity import energy_ratio, sensitivity
-from slipstick.array.estimate import ArrayRun
-from slipstick.array.findings import findings
-from slipstick.array.layer_cost import LayerCost
-from slipstick.array.matrix_products import Product
-from slipstick.array.weight_formats import StoredWeights, planned_weights, weights_as_encoded
+from slipstick.array.estimate import _ArrayRun
+from slipstick.array.findings import _findings
+from slipstick.array.layer_cost import _LayerCost
+from slipstick.array.matrix_products import _Product
+from slipstick.array.weight_formats import _planned_weights, _StoredWeights, _weights_as_encoded
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.device_kinds import SRAMS, Array
 from slipstick.core.errors import SlipstickError
@@ -33,13 +33,13 @@ ASKED = [("alexnet", "swis-8x8", "formats=swis:3", 3), ("resnet-18", "stripes-8x
 
 
 @pytest.fixture(scope="module", params=ASKED, ids=lambda asked: asked[0])
-def answered(request: pytest.FixtureRequest) -> tuple[Report, ArrayRun, int]:
+def answered(request: pytest.FixtureRequest) -> tuple[Report, _ArrayRun, int]:
     name, system, plan, batch = request.param
     report = estimate(name, system, plan, batch=batch, set={"system.memory.dram.bandwidth": "2 GB/s"})
     return report, report.detail, batch
 
 
-def test_cycles_time_and_rates(answered: tuple[Report, ArrayRun, int]) -> None:
+def test_cycles_time_and_rates(answered: tuple[Report, _ArrayRun, int]) -> None:
     report, run, batch = answered
     copies = [layer for layer in run.layers for _ in range(layer.product.count)]
     moves = sum(move.elements * move.count for move in run.moves) / (2e9 / 5e8)
@@ -75,7 +75,7 @@ def test_checks_are_told_the_bounds_of_array_and_memory(monkeypatch: pytest.Monk
     assert max(facts["roofline.compute"], facts["roofline.dram"]) <= report.value("time.step")
 
 
-def test_work_memory_and_bytes(answered: tuple[Report, ArrayRun, int]) -> None:
+def test_work_memory_and_bytes(answered: tuple[Report, _ArrayRun, int]) -> None:
     report, run, _ = answered
     products = [layer.product for layer in run.layers]
     macs = sum(p.pixels * p.reduction * p.filters * p.groups * p.count for p in products)
@@ -110,7 +110,7 @@ def test_work_memory_and_bytes(answered: tuple[Report, ArrayRun, int]) -> None:
     assert report.value("sram.bytes") == pytest.approx(sum(run.sram(name) for name in SRAMS))
 
 
-def test_energy_is_events_times_the_table(answered: tuple[Report, ArrayRun, int]) -> None:
+def test_energy_is_events_times_the_table(answered: tuple[Report, _ArrayRun, int]) -> None:
     report, run, batch = answered
     joules = {"and": 0.0005, "shift": 0.05, "add8": 0.03, "add16": 0.05, "add32": 0.1, "multiply8": 0.2,
               "multiply2": 0.0125, "register": 0.003, "dram": 30.5}  # fmt: skip
@@ -133,7 +133,7 @@ def test_energy_is_events_times_the_table(answered: tuple[Report, ArrayRun, int]
     assert doubled == pytest.approx({name: 2 * value for name, value in parts.items()})
 
 
-def test_rows_are_the_layers_and_add_up(answered: tuple[Report, ArrayRun, int]) -> None:
+def test_rows_are_the_layers_and_add_up(answered: tuple[Report, _ArrayRun, int]) -> None:
     report, run, _ = answered
     table = report.breakdowns["ops"]
     names = [column.name for column in table.columns]
@@ -151,7 +151,7 @@ def test_rows_are_the_layers_and_add_up(answered: tuple[Report, ArrayRun, int]) 
         assert row["used"] == pytest.approx(layer.busy / (layer.total_cycles + 1) / 64)
 
 
-def test_the_bottleneck_is_the_kind_and_bound_with_most_cycles(answered: tuple[Report, ArrayRun, int]) -> None:
+def test_the_bottleneck_is_the_kind_and_bound_with_most_cycles(answered: tuple[Report, _ArrayRun, int]) -> None:
     report, run, _ = answered
     shares = {("moves", "DRAM"): run.move_cycles}
     for layer in run.layers:
@@ -162,17 +162,17 @@ def test_the_bottleneck_is_the_kind_and_bound_with_most_cycles(answered: tuple[R
     assert report.bottleneck == f"{kind}, bound by {bound}: {percent} % of the cycles"
 
 
-def layer(kind: str, cycles: float, busy: float, order: str = "weights stay", count: int = 1) -> LayerCost:
+def layer(kind: str, cycles: float, busy: float, order: str = "weights stay", count: int = 1) -> _LayerCost:
     """Return a layer of so many cycles of an array of 8 by 8, `busy` of its elements' cycles at work."""
-    product = Product(kind, kind, 1, 8, 8, 8, 8, count=count)  # type: ignore[arg-type]
+    product = _Product(kind, kind, 1, 8, 8, 8, 8, count=count)  # type: ignore[arg-type]
     array = Array(clock=5e8, rows=8, columns=8, element="single-shift", group=4)
-    traffic = DramTraffic(1.0, 1.0, 1.0, 0.0, order)
-    stored = StoredWeights("int8", np.full(8, 8), 64.0)
-    return LayerCost(product, stored, int(cycles), busy, 8.0, 1.0, traffic, dict.fromkeys(SRAMS, 1.0), 0.0, array)
+    traffic = _DramTraffic(1.0, 1.0, 1.0, 0.0, order)
+    stored = _StoredWeights("int8", np.full(8, 8), 64.0)
+    return _LayerCost(product, stored, int(cycles), busy, 8.0, 1.0, traffic, dict.fromkeys(SRAMS, 1.0), 0.0, array)
 
 
-def checks(*layers: LayerCost) -> list[tuple[str, str]]:
-    return [(finding.check, finding.message) for finding in findings(layers, resolve_system("swis-8x8"))]
+def checks(*layers: _LayerCost) -> list[tuple[str, str]]:
+    return [(finding.check, finding.message) for finding in _findings(layers, resolve_system("swis-8x8"))]
 
 
 def test_kinds_that_leave_the_array_idle_are_found_above_a_quarter_of_the_cycles_and_below_half_use() -> None:
@@ -232,8 +232,8 @@ def test_encoded_weights_stand_beside_int8() -> None:
     assert metrics["time"].value == pytest.approx(plain.value("time.step"))
 
 
-def product(kind: str, filters: int, groups: int = 1) -> Product:
-    return Product("x", kind, 4, 9, filters, 36, 4 * filters * groups, groups, taps=9)  # type: ignore[arg-type]
+def product(kind: str, filters: int, groups: int = 1) -> _Product:
+    return _Product("x", kind, 4, 9, filters, 36, 4 * filters * groups, groups, taps=9)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_averages_are_whole_folds_of_the_next_numbers(
 ) -> None:
     array = Array(clock=5e8, rows=4, columns=4, element=element, group=3)  # type: ignore[arg-type]
     one = product("conv" if groups == 1 else "depthwise", filters, groups)
-    [stored] = planned_weights(text, [one], array)
+    [stored] = _planned_weights(text, [one], array)
     assert stored.shifts.tolist() == shifts
     assert (stored.format, stored.decoded) == (text, False)
     if text.startswith("round"):  # a sign and the positions of each weight, filters of one number packed together
@@ -272,20 +272,20 @@ def test_encoded_weights_have_the_filters_and_the_number_of_the_products() -> No
     plain, grouped = product("conv", 4), product("depthwise", 2, 3)
     shifts = np.array([3, 1, 2, 2])
     encoded = encoding_of("round:3").encode(np.ones((4, 9)), {"shifts": shifts})
-    [stored, other] = weights_as_encoded({"x": encoded}, [plain, dataclasses.replace(grouped, name="y")], array)
+    [stored, other] = _weights_as_encoded({"x": encoded}, [plain, dataclasses.replace(grouped, name="y")], array)
     assert (stored.shifts.tolist(), stored.nbytes, stored.decoded) == ([1, 2, 2, 3], encoded.nbytes, False)
     assert (other.format, other.shifts.tolist()) == ("int8", [8] * 3), "others are int8"
     six = encoding_of("round:3").encode(np.ones((6, 9)), {"shifts": np.array([1, 4, 2, 2, 3, 1])})
-    [stored] = weights_as_encoded({"x": six}, [grouped], array)
+    [stored] = _weights_as_encoded({"x": six}, [grouped], array)
     assert stored.shifts.tolist() == [2, 3, 4], "the filters of one group run together"
     pool = encoding_of("pool:4,3").encode(np.ones((4, 9)))
-    [stored] = weights_as_encoded({"x": pool}, [plain], array)
+    [stored] = _weights_as_encoded({"x": pool}, [plain], array)
     assert (stored.shifts.tolist(), stored.decoded) == ([8] * 4, True)
     for shape in ((9, 4), (4, 8), (5, 9), (2, 18)):
         with pytest.raises(SlipstickError, match=r"x: weights of another shape.*4 filters, 36 weights"):
-            weights_as_encoded({"x": encoding_of("round:3").encode(np.ones(shape))}, [plain], array)
+            _weights_as_encoded({"x": encoding_of("round:3").encode(np.ones(shape))}, [plain], array)
     with pytest.raises(SlipstickError, match=r"weights: no such product; got 'z'; .*allowed: x"):
-        weights_as_encoded({"z": encoded}, [plain], array)
+        _weights_as_encoded({"z": encoded}, [plain], array)
 
 
 def test_the_corners_that_are_simulated_are_named_and_counted() -> None:

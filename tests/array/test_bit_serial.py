@@ -7,19 +7,19 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from slipstick.array.format_steps import array_arithmetic
-from slipstick.array.layer_cost import layer_cost
-from slipstick.array.layer_cycles import layer_pass
-from slipstick.array.matrix_products import Product
-from slipstick.array.simulate import BitWeights, bit_weights, simulate_bits, simulate_layer
-from slipstick.array.weight_formats import StoredWeights
+from slipstick.array.format_steps import _array_arithmetic
+from slipstick.array.layer_cost import _layer_cost
+from slipstick.array.layer_cycles import _layer_pass
+from slipstick.array.matrix_products import _Product
+from slipstick.array.simulate import BitWeights, _simulate_layer, bit_weights, simulate_bits
+from slipstick.array.weight_formats import _StoredWeights
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.device_kinds import Array, Dataflow, Element
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import override
 from slipstick.core.system import System
 from slipstick.formats import BitSerial, Swis, encoding_of
-from slipstick.formats.decompose import decompose, position_sets
+from slipstick.formats.decompose import _decompose, _position_sets
 
 GROUP = 4
 
@@ -30,9 +30,9 @@ def swis(codes: np.ndarray, shifts: list[int]) -> tuple[BitWeights, np.ndarray]:
     masks, positions = np.zeros(codes.shape, np.int64), np.zeros((*codes.shape[:2], most), np.int64)
     kept = np.zeros(codes.shape, np.int64)
     for place, count in enumerate(shifts):
-        found = decompose(codes[place], shifts=count)
+        found = _decompose(codes[place], shifts=count)
         masks[place] = found.masks
-        positions[place, :, :count] = np.array(position_sets(8, count))[found.sets]
+        positions[place, :, :count] = np.array(_position_sets(8, count))[found.sets]
         kept[place] = found.magnitudes * np.sign(codes[place])
     signs = np.where(codes < 0, -1, 1).astype(np.int64)
     return BitWeights(signs, masks, positions, np.array(shifts)), kept
@@ -55,10 +55,10 @@ def test_the_array_computes_the_product_in_the_cycles_of_the_closed_form(
     )
     found = simulate_bits(activations, weights, apart)
     np.testing.assert_array_equal(found.outputs, np.einsum("pgm,fgm->pf", activations, kept))
-    assert found.cycles == layer_pass(pixels, groups * GROUP, len(shifts), np.array(shifts), apart).cycles
+    assert found.cycles == _layer_pass(pixels, groups * GROUP, len(shifts), np.array(shifts), apart).cycles
     joined = simulate_bits(activations, weights, overlapping)
     np.testing.assert_array_equal(joined.outputs, found.outputs)
-    closed = layer_pass(pixels, groups * GROUP, len(shifts), np.array(shifts), overlapping)
+    closed = _layer_pass(pixels, groups * GROUP, len(shifts), np.array(shifts), overlapping)
     assert joined.cycles == closed.cycles <= found.cycles
 
 
@@ -72,7 +72,7 @@ def test_all_eight_shifts_compute_the_weights_themselves() -> None:
 
 def test_cycles_of_each_element() -> None:
     counts = np.arange(1, 9)
-    cycles = {element: array_arithmetic(_elements(element)).cycles(counts).tolist() for element in get_args(Element)}
+    cycles = {element: _array_arithmetic(_elements(element)).cycles(counts).tolist() for element in get_args(Element)}
     assert cycles == {
         "single-shift": [1, 2, 3, 4, 5, 6, 7, 8],
         "double-shift": [1, 1, 2, 2, 3, 3, 4, 4],
@@ -84,8 +84,8 @@ def test_cycles_of_each_element() -> None:
 
 def test_sorting_filters_by_shifts_is_never_slower() -> None:
     shifts = np.random.default_rng(2).integers(1, 6, 64)
-    mixed = layer_pass(100, 288, 64, shifts, _elements("single-shift", 8, 8))
-    ordered = layer_pass(100, 288, 64, np.sort(shifts), _elements("single-shift", 8, 8))
+    mixed = _layer_pass(100, 288, 64, shifts, _elements("single-shift", 8, 8))
+    ordered = _layer_pass(100, 288, 64, np.sort(shifts), _elements("single-shift", 8, 8))
     assert ordered.cycles < mixed.cycles
 
 
@@ -112,7 +112,7 @@ def test_what_is_no_element_is_refused() -> None:
 def test_whole_convolutions_in_the_array(
     side: int, channels: int, kernel: int, filters: int, stride: int, padding: int, depthwise: bool, element: Element
 ) -> None:
-    """Bit for bit the integer convolution of torch, in the cycles that `layer_cost` counts for the product."""
+    """Bit for bit the integer convolution of torch, in the cycles that `_layer_cost` counts for the product."""
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(side * channels + filters)
     image = rng.integers(-128, 128, (1, channels, side, side))
@@ -145,8 +145,8 @@ def test_whole_convolutions_in_the_array(
         cycles += found.cycles + 1
     np.testing.assert_array_equal(np.concatenate(outputs, axis=1).T.ravel(), wanted.numpy().ravel())
     groups = channels if depthwise else 1
-    product = Product("x", "conv", pixels, each * kernel**2, filters // groups, image.size, wanted.numel(), groups)
-    cost = layer_cost(product, StoredWeights("swis", shifts, 1.0), _array(element))
+    product = _Product("x", "conv", pixels, each * kernel**2, filters // groups, image.size, wanted.numel(), groups)
+    cost = _layer_cost(product, _StoredWeights("swis", shifts, 1.0), _array(element))
     assert cost.cycles == cycles
     assert cost.shifts == pixels * steps * shifts.sum()
 
@@ -163,19 +163,19 @@ def test_encoded_layers_in_the_array_are_the_integer_product(text: str, element:
     activations, values = rng.integers(-128, 128, (5, 18)), rng.normal(size=(7, 2, 9))
     values[2], values[3, 1] = 0, 0.01
     encoded, array = encoding_of(text).encode(values), _elements(element)
-    layer = simulate_layer(activations, encoded, array)
+    layer = _simulate_layer(activations, encoded, array)
     whole = encoded.encoding.integers(encoded).reshape(7, 18)
     np.testing.assert_array_equal(layer.outputs, activations @ whole.T)
-    assert layer.cycles == layer_pass(5, 18, 7, encoded.encoding.serial_bits or 0, array).cycles
+    assert layer.cycles == _layer_pass(5, 18, 7, encoded.encoding.serial_bits or 0, array).cycles
 
 
 def test_scheduled_filters_in_the_array() -> None:
     rng, shifts = np.random.default_rng(4), np.array([1, 5, 2, 3])
     activations = rng.integers(-128, 128, (6, 12))
     encoded = Swis(3).encode(rng.normal(size=(4, 12)), {"shifts": shifts})
-    layer = simulate_layer(activations, encoded, _elements("single-shift"))
+    layer = _simulate_layer(activations, encoded, _elements("single-shift"))
     np.testing.assert_array_equal(layer.outputs, activations @ encoded.encoding.integers(encoded).T)
-    assert layer.cycles == layer_pass(6, 12, 4, shifts, _elements("single-shift")).cycles
+    assert layer.cycles == _layer_pass(6, 12, 4, shifts, _elements("single-shift")).cycles
     assert bit_weights(encoded, _elements("single-shift")).shifts.tolist() == shifts.tolist()
 
 
@@ -190,7 +190,7 @@ def test_scheduled_filters_in_the_array() -> None:
 )
 def test_layers_that_are_not_simulated_are_refused(array: Array, text: str, size: int, words: str) -> None:
     with pytest.raises(SlipstickError, match=words):
-        simulate_layer(np.ones((2, size), np.int64), encoding_of(text).encode(np.ones((3, 8))), array)
+        _simulate_layer(np.ones((2, size), np.int64), encoding_of(text).encode(np.ones((3, 8))), array)
 
 
 def _array(element: Element) -> System:

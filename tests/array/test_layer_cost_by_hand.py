@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from slipstick.array.dram_traffic import DramTraffic, compulsory, dram_traffic
-from slipstick.array.format_steps import array_arithmetic
-from slipstick.array.layer_cost import LayerCost, bytes_a_cycle, layer_cost, move_bytes
-from slipstick.array.matrix_products import Move, Product
-from slipstick.array.weight_formats import StoredWeights
+from slipstick.array.dram_traffic import _dram_traffic, _DramTraffic, compulsory
+from slipstick.array.format_steps import _array_arithmetic
+from slipstick.array.layer_cost import _bytes_a_cycle, _layer_cost, _LayerCost, _move_bytes
+from slipstick.array.matrix_products import _Move, _Product
+from slipstick.array.weight_formats import _StoredWeights
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.device_kinds import Array
 from slipstick.core.spec import override
@@ -24,9 +24,9 @@ def machine(**changes: object) -> System:
     return override(resolve_system("swis-8x8"), {key.replace("__", "."): value for key, value in changes.items()})
 
 
-def fold_cycles(product: Product, shifts: list[int], array: Array) -> list[tuple[int, int]]:
+def fold_cycles(product: _Product, shifts: list[int], array: Array) -> list[tuple[int, int]]:
     """Return (stream, fill) of every fold of one group, walked one after the other."""
-    cycles = [int(count) for count in array_arithmetic(array).cycles(shifts)]
+    cycles = [int(count) for count in _array_arithmetic(array).cycles(shifts)]
     steps, folds = math.ceil(product.reduction / array.group), []
     fill = array.rows + array.columns - 2 + (0 if array.dataflow == "os" else array.rows)
     if array.dataflow == "is":
@@ -41,7 +41,7 @@ def fold_cycles(product: Product, shifts: list[int], array: Array) -> list[tuple
     return folds
 
 
-def moved_words(product: Product, array: Array) -> tuple[int, int, int]:
+def moved_words(product: _Product, array: Array) -> tuple[int, int, int]:
     """Return the activations and weights that enter one group's array, and the sums that leave it, fold by fold."""
     pixels, filters = product.pixels, product.filters
     inputs = weights = outputs = 0
@@ -64,7 +64,7 @@ def moved_words(product: Product, array: Array) -> tuple[int, int, int]:
     return inputs, weights, outputs
 
 
-def cases() -> list[tuple[Product, StoredWeights, System]]:
+def cases() -> list[tuple[_Product, _StoredWeights, System]]:
     """Return layers of all sizes: plain and grouped, of several dataflows, elements, arrays and memories."""
     many = []
     for number in range(60):
@@ -72,12 +72,12 @@ def cases() -> list[tuple[Product, StoredWeights, System]]:
         element = ("single-shift", "double-shift", "serial", "bit-fusion", "parallel")[number % 5]
         groups = int(RNG.integers(2, 7)) if number % 4 == 0 else 1
         pixels, reduction, filters = (int(RNG.integers(1, top)) for top in (40, 70, 30))
-        product = Product(
+        product = _Product(
             "x", "conv", pixels, reduction, filters, pixels * reduction * groups, pixels * filters * groups, groups,
             beside=int(RNG.integers(0, 50)), count=int(RNG.integers(1, 4)),
         )  # fmt: skip
         shifts = RNG.integers(1, 9, groups if groups > 1 else filters)
-        stored = StoredWeights("x", shifts, float(RNG.integers(1, product.weights + 9)), bool(number % 2))
+        stored = _StoredWeights("x", shifts, float(RNG.integers(1, product.weights + 9)), bool(number % 2))
         changes = {
             "device.dataflow": dataflow, "device.element": element, "device.rows": int(RNG.integers(1, 9)),
             "device.columns": int(RNG.integers(1, 9)), "device.group": int(RNG.integers(1, 6)),
@@ -88,9 +88,11 @@ def cases() -> list[tuple[Product, StoredWeights, System]]:
 
 
 @pytest.mark.parametrize(("product", "stored", "system"), cases())
-def test_a_layer_is_what_a_walk_over_its_folds_counts(product: Product, stored: StoredWeights, system: System) -> None:
+def test_a_layer_is_what_a_walk_over_its_folds_counts(
+    product: _Product, stored: _StoredWeights, system: System
+) -> None:
     array = system.device_as(Array)
-    cost = layer_cost(product, stored, system)
+    cost = _layer_cost(product, stored, system)
     runs = [[int(count)] * product.filters for count in stored.shifts] if product.groups > 1 else [stored.shifts]
     folds = [fold for shifts in runs for fold in fold_cycles(product, list(shifts), array)]
     fills = folds[0][1] if array.overlap else sum(fill for _, fill in folds)
@@ -100,7 +102,7 @@ def test_a_layer_is_what_a_walk_over_its_folds_counts(product: Product, stored: 
     single = [int(count) for shifts in runs for count in shifts]
     assert cost.steps == steps * len(single)
     assert cost.shifts == steps * sum(single)
-    assert cost.busy == steps * sum(int(count) for count in array_arithmetic(array).cycles(single))
+    assert cost.busy == steps * sum(int(count) for count in _array_arithmetic(array).cycles(single))
     assert cost.effective_shifts == pytest.approx(sum(single) / len(single))
     assert cost.total_cycles == max(cost.cycles, cost.memory_cycles)
     assert cost.bound == ("DRAM" if cost.memory_cycles > cost.cycles else "compute")
@@ -118,28 +120,28 @@ def test_a_layer_is_what_a_walk_over_its_folds_counts(product: Product, stored: 
 
 
 def test_a_layer_as_fast_as_its_memory_is_bound_by_the_array() -> None:
-    cost = layer_cost(Product("x", "linear", 1, 8, 8, 8, 8), StoredWeights("x", np.full(8, 3), 64.0), machine())
-    same = LayerCost(**{**vars_of(cost), "memory_cycles": float(cost.cycles)})
+    cost = _layer_cost(_Product("x", "linear", 1, 8, 8, 8, 8), _StoredWeights("x", np.full(8, 3), 64.0), machine())
+    same = _LayerCost(**{**vars_of(cost), "memory_cycles": float(cost.cycles)})
     assert (same.bound, same.total_cycles) == ("compute", float(cost.cycles))
-    slower = LayerCost(**{**vars_of(cost), "memory_cycles": cost.cycles + 1.0})
+    slower = _LayerCost(**{**vars_of(cost), "memory_cycles": cost.cycles + 1.0})
     assert (slower.bound, slower.total_cycles) == ("DRAM", cost.cycles + 1.0)
 
 
-def vars_of(cost: LayerCost) -> dict[str, object]:
-    return {name: getattr(cost, name) for name in LayerCost.__dataclass_fields__}
+def vars_of(cost: _LayerCost) -> dict[str, object]:
+    return {name: getattr(cost, name) for name in _LayerCost.__dataclass_fields__}
 
 
 def test_a_move_takes_a_byte_an_element_and_no_bandwidth_is_no_limit() -> None:
-    assert move_bytes(Move("pool", "pool", 37, 5)) == 37
+    assert _move_bytes(_Move("pool", "pool", 37, 5)) == 37
     system = machine()
-    assert bytes_a_cycle(system) == pytest.approx(12.8e9 / 500e6)
+    assert _bytes_a_cycle(system) == pytest.approx(12.8e9 / 500e6)
     free = machine(memory__dram__bandwidth=None)
-    assert bytes_a_cycle(free) == math.inf
-    cost = layer_cost(Product("x", "linear", 1, 8, 8, 8, 8), StoredWeights("x", np.full(8, 3), 64.0), free)
+    assert _bytes_a_cycle(free) == math.inf
+    cost = _layer_cost(_Product("x", "linear", 1, 8, 8, 8, 8), _StoredWeights("x", np.full(8, 3), 64.0), free)
     assert (cost.memory_cycles, cost.bound) == (0.0, "compute")
 
 
-def walked_orders(product: Product, nbytes: float, memories: tuple[float, float], rows: int, columns: int) -> dict:
+def walked_orders(product: _Product, nbytes: float, memories: tuple[float, float], rows: int, columns: int) -> dict:
     """Return the bytes of inputs and weights of one group in each order that its memories allow, tile by tile."""
     half_inputs, half_weights = memories[0] / 2, memories[1] / 2
     image, weights = product.inputs / product.groups, nbytes / product.groups
@@ -175,7 +177,7 @@ def test_the_order_of_least_traffic_is_taken(seed: int) -> None:
     samples = 2 if seed % 5 == 0 else 1
     filters = channels if groups > 1 else filters
     pixels = samples * (side - kernel + 1) ** 2
-    product = Product(
+    product = _Product(
         "x", "conv", pixels, channels // groups * kernel**2, filters // groups, samples * side * side * channels,
         pixels * filters, groups, kernel**2, beside=seed, samples=samples,
     )  # fmt: skip
@@ -183,7 +185,7 @@ def test_the_order_of_least_traffic_is_taken(seed: int) -> None:
     rows, columns = (int(size) for size in rng.integers(1, 17, 2))
     nbytes = product.weights * float(rng.choice([0.25, 0.5, 1.0]))
     orders = walked_orders(product, nbytes, memories, rows, columns)
-    moved = dram_traffic(product, nbytes, *memories, rows, columns)
+    moved = _dram_traffic(product, nbytes, *memories, rows, columns)
     assert sum(orders[moved.order]) == pytest.approx(min(sum(order) for order in orders.values()))
     assert (moved.inputs, moved.weights) == pytest.approx(tuple(groups * part for part in orders[moved.order]))
     assert (moved.outputs, moved.beside) == (product.outputs, seed)
@@ -191,5 +193,5 @@ def test_the_order_of_least_traffic_is_taken(seed: int) -> None:
 
 
 def test_what_no_order_can_avoid_is_every_operand_once() -> None:
-    product = Product("x", "conv", 4, 5, 6, 70, 24, beside=9)
-    assert compulsory(product, 30.0) == DramTraffic(70, 30.0, 24, 9, "all")
+    product = _Product("x", "conv", 4, 5, 6, 70, 24, beside=9)
+    assert compulsory(product, 30.0) == _DramTraffic(70, 30.0, 24, 9, "all")

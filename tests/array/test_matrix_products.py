@@ -7,8 +7,8 @@ import itertools
 import pytest
 from pydantic import ValidationError
 
-from slipstick.array.convolution import Convolution
-from slipstick.array.matrix_products import Move, Product, only_products, products_of
+from slipstick.array.convolution import _Convolution
+from slipstick.array.matrix_products import _Move, _Product, only_products, products_of
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Op
 
@@ -32,18 +32,18 @@ def test_kinds_are_those_of_the_dimensions() -> None:
     }
     for kind, op in kinds.items():
         [product] = products_of([op], 3)
-        assert isinstance(product, Product)
+        assert isinstance(product, _Product)
         assert (product.kind, product.samples, product.count) == (kind, 3, 1)
         assert product.groups == op.dims["batch"]
     [grouped] = products_of([conv("a", batch=4)])
-    assert isinstance(grouped, Product)
+    assert isinstance(grouped, _Product)
     assert grouped.kind == "conv", "a group of more than one channel is no depth-wise filter"
     assert (grouped.pixels, grouped.reduction, grouped.filters, grouped.groups, grouped.taps) == (6, 18, 5, 4, 9)
     assert (grouped.inputs, grouped.outputs, grouped.weights, grouped.macs) == (80, 30, 18 * 5 * 4, 6 * 18 * 5 * 4)
     [alone] = products_of([Op("a", "conv", {"m": 1, "n": 1, "k": 1}, 2.0)])
-    assert isinstance(alone, Product)
+    assert isinstance(alone, _Product)
     assert (alone.kind, alone.groups, alone.taps, alone.samples, alone.beside) == ("pointwise", 1, 1, 1, 0)
-    plain = Product("x", "conv", 2, 3, 4, 5, 6)
+    plain = _Product("x", "conv", 2, 3, 4, 5, 6)
     assert (plain.groups, plain.taps, plain.beside, plain.samples, plain.count) == (1, 1, 0, 1, 1)
 
 
@@ -54,7 +54,7 @@ def test_a_sum_is_read_beside_the_later_of_the_products_that_it_adds() -> None:
     assert (first.name, first.beside) == ("a", 0)
     assert (last.name, last.beside) == ("b", 30 + 60), "a second sum adds to the same product"
     [single, behind] = products_of([conv("a"), added("relu", ("a",), 30.0), conv("b", ("relu",))])
-    assert isinstance(single, Product)
+    assert isinstance(single, _Product)
     assert (single.name, single.beside, behind.name) == ("a", 0, "b"), "an activation has nothing to read beside"
 
 
@@ -64,9 +64,9 @@ def test_what_is_no_product_moves_through_the_dram() -> None:
     copied = Op("copied", "copy", {}, 0.0, 0.0, 60.0, 60.0, after=("pool",))
     alone = added("scaled", ("pool",), 20.0)  # of what no product gives
     parts = products_of([conv("a"), pool, joined, copied, alone])
-    assert parts[1:] == [Move("pool", "pool", 101, 3), Move("scaled", "elementwise", 50, 1)]
+    assert parts[1:] == [_Move("pool", "pool", 101, 3), _Move("scaled", "elementwise", 50, 1)]
     assert only_products(parts) == parts[:1]
-    assert Move("pool", "pool", 3).count == 1
+    assert _Move("pool", "pool", 3).count == 1
 
 
 def test_merged_operations_are_their_products_and_readers_know_them_by_the_merged_name() -> None:
@@ -86,7 +86,7 @@ def test_products_of_two_activations_are_refused() -> None:
 def test_a_convolutions_sizes_are_those_of_its_loops(seed: int) -> None:
     high, wide, kernel, stride, padding = 4 + seed % 5, 3 + seed % 4, 1 + seed % 3, 1 + seed % 2, seed % 3
     groups, channels, filters = 1 + seed % 2, 4, 6
-    layer = Convolution(
+    layer = _Convolution(
         height=high, width=wide, channels=channels, kernel=kernel, filters=filters, stride=stride, padding=padding,
         groups=groups,
     )  # fmt: skip
@@ -102,7 +102,7 @@ def test_a_convolutions_sizes_are_those_of_its_loops(seed: int) -> None:
     assert layer.pixels == len(starts)
     assert layer.reduction == len(summed)
     assert layer.macs == len(starts) * len(summed) * filters
-    assert (layer.name, Convolution(height=2, width=2, channels=1, filters=1).padding) == ("", 0)
+    assert (layer.name, _Convolution(height=2, width=2, channels=1, filters=1).padding) == ("", 0)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,6 @@ def test_a_convolutions_sizes_are_those_of_its_loops(seed: int) -> None:
 )
 def test_convolutions_that_cannot_be_are_refused(sizes: dict[str, int], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
-        Convolution(**{"height": 9, "width": 3, "channels": 4, "filters": 6, **sizes})
-    fitting = Convolution(height=9, width=3, channels=4, filters=6, kernel=5, padding=1)
+        _Convolution(**{"height": 9, "width": 3, "channels": 4, "filters": 6, **sizes})
+    fitting = _Convolution(height=9, width=3, channels=4, filters=6, kernel=5, padding=1)
     assert (fitting.pixels, fitting.stride, fitting.groups, fitting.macs) == (7, 1, 1, 7 * 4 * 25 * 6)

@@ -8,7 +8,7 @@ import pytest
 
 import slipstick
 from shared_data import REFERENCE, present
-from slipstick.engines.validation_suites import load_suites, reference_file
+from slipstick.engines.validation_suites import _load_suites, reference_file
 from slipstick.report.published import Validation, read_csv, suite_for
 
 
@@ -54,7 +54,7 @@ def test_every_row_is_answered_or_named(replayed: Validation) -> None:
 
 def test_a_file_with_the_same_columns_is_another_suites() -> None:
     header, rows = read_csv(present(REFERENCE / "swis.csv"))
-    load_suites()
+    _load_suites()
     assert suite_for(header, rows).name == "swis"
     present(REFERENCE / "edge_codesign.csv")
     assert reference_file("swis", REFERENCE).name == "swis.csv"

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from slipstick.cli.options import Inputs, Shown
-from slipstick.cli.output import progress_bar, put_table, show
+from slipstick.cli.output import _progress_bar, _put_table, _show
 from slipstick.core.errors import SlipstickError
 from slipstick.report.report import Table
 
@@ -25,14 +25,14 @@ TABLE = Table.of({"name": "", "time": "s"}, [("a name of some length", 1.5), ("b
 
 
 def test_a_progress_bar_is_for_terminals_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    with progress_bar(Shown(), "files") as update:
+    with _progress_bar(Shown(), "files") as update:
         assert update is None, "standard error is no terminal here"
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    with progress_bar(Shown(json=True), "files") as update:
+    with _progress_bar(Shown(json=True), "files") as update:
         assert update is None, "JSON is read by programs"
     assert terminal.getvalue() == ""
-    with progress_bar(Shown(), "files") as update:
+    with _progress_bar(Shown(), "files") as update:
         assert update is not None
         update(1, 4)
         update(4, 4, "the last one")
@@ -41,7 +41,7 @@ def test_a_progress_bar_is_for_terminals_alone(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_tables_on_a_terminal_and_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    put_table("things", TABLE, json=True)
+    _put_table("things", TABLE, json=True)
     written = json.loads(capsys.readouterr().out)
     assert written["columns"] == [{"name": "name", "unit": ""}, {"name": "time", "unit": "s"}]
     assert written["rows"] == [["a name of some length", 1.5], ["b", 2e-3]]
@@ -49,7 +49,7 @@ def test_tables_on_a_terminal_and_as_json(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "60")
-    put_table("things", TABLE, json=False, whole_first=True)
+    _put_table("things", TABLE, json=False, whole_first=True)
     assert "a name of some length" in terminal.getvalue()
     assert "1.5" in terminal.getvalue()
 
@@ -61,7 +61,7 @@ def test_a_pipe_is_as_wide_as_columns_says(
     from rich.rule import Rule
 
     monkeypatch.setenv("COLUMNS", columns)
-    show(Rule())
+    _show(Rule())
     assert len(capsys.readouterr().out.rstrip("\n")) == width
 
 

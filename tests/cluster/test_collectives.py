@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipstick.cluster.collectives.collective_time import _OPERATIONS, collective
-from slipstick.cluster.collectives.network_tiers import NetworkTier
-from slipstick.cluster.constants.links import InSwitch, LinkConstants, Protocol, link_constants
+from slipstick.cluster.collectives.collective_time import _OPERATIONS, _collective
+from slipstick.cluster.collectives.network_tiers import _NetworkTier
+from slipstick.cluster.constants.links import _InSwitch, _LinkConstants, _Protocol, link_constants
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import Spec
 
 S = TypeVar("S", bound=Spec)
 
-_LOSSLESS = Protocol(name="Simple", base=0.0, hop=0.0, efficiency=1.0, own=0.0)
-IDEAL = LinkConstants(
+_LOSSLESS = _Protocol(name="Simple", base=0.0, hop=0.0, efficiency=1.0, own=0.0)
+IDEAL = _LinkConstants(
     technology="ideal",
     calibrated=False,
     source="a link without latency and losses",
@@ -38,12 +38,12 @@ def changed(spec: S, **values: object) -> S:
     return spec.model_copy(update=values)
 
 
-NODE = NetworkTier("nvlink4", 8, 450e9, LinkConstants.of_technology("nvlink4"))
-NET = NetworkTier("infiniband-ndr", 4096, 50e9, LinkConstants.of_technology("infiniband-ndr"))
+NODE = _NetworkTier("nvlink4", 8, 450e9, _LinkConstants.of_technology("nvlink4"))
+NET = _NetworkTier("infiniband-ndr", 4096, 50e9, _LinkConstants.of_technology("infiniband-ndr"))
 
 
-def ideal(domain: int, bandwidth: float) -> NetworkTier:
-    return NetworkTier("ideal", domain, bandwidth, IDEAL)
+def ideal(domain: int, bandwidth: float) -> _NetworkTier:
+    return _NetworkTier("ideal", domain, bandwidth, IDEAL)
 
 
 def simulate_ring(op: str, ranks: int, shard: int) -> tuple[np.ndarray, np.ndarray, int]:
@@ -86,7 +86,7 @@ def test_ring_moves_the_bytes_of_the_step_by_step_simulation(op: str, ranks: int
     size = ranks * shard * 8.0
     bandwidth, hop = 1e9, 1e-6
     constants = changed(IDEAL, **{f: (changed(IDEAL.gather[0], hop=hop),) for f in ("gather", "reduce")})
-    cost = collective(op, size, ranks, tiers=[NetworkTier("ideal", 8, bandwidth, constants)])
+    cost = _collective(op, size, ranks, tiers=[_NetworkTier("ideal", 8, bandwidth, constants)])
     assert float(cost.bytes_sent) == sent.mean() == sent.max()
     assert float(cost.bytes_received) == received.mean()
     assert float(cost.time) == pytest.approx(steps * (hop + shard * 8 / bandwidth), rel=1e-12)
@@ -103,7 +103,7 @@ def test_tree_is_bound_by_its_busiest_node(nodes: int) -> None:
             for node in (child, parent):
                 sends[nodes - 1 - node if mirrored else node] += size / 2
     constants = changed(IDEAL, tree=IDEAL.reduce, reduce=(changed(IDEAL.reduce[0], efficiency=1e-3),))
-    cost = collective("all_reduce", size, nodes, tiers=[NetworkTier("ideal", nodes, bandwidth, constants)])
+    cost = _collective("all_reduce", size, nodes, tiers=[_NetworkTier("ideal", nodes, bandwidth, constants)])
     assert float(cost.time) == pytest.approx(sends.max() / bandwidth)
     assert float(cost.bytes_sent) == pytest.approx(sends.mean())
 
@@ -122,14 +122,14 @@ def test_many_ranks_reach_the_bandwidth_limits() -> None:
     tiers = [ideal(10**7, 1e9)]
     size, ranks = 1e9, 10**6
     for op, expected in (("all_reduce", 2.0), ("all_gather", 1.0), ("reduce_scatter", 1.0), ("all_to_all", 1.0)):
-        assert float(collective(op, size, ranks, tiers=tiers).time) == pytest.approx(expected, rel=1e-5)
-    assert float(collective("broadcast", size, ranks, tiers=tiers).time) == pytest.approx(1.0, rel=1e-5)
-    assert float(collective("point_to_point", size, 2, tiers=tiers).time) == pytest.approx(1.0)
+        assert float(_collective(op, size, ranks, tiers=tiers).time) == pytest.approx(expected, rel=1e-5)
+    assert float(_collective("broadcast", size, ranks, tiers=tiers).time) == pytest.approx(1.0, rel=1e-5)
+    assert float(_collective("point_to_point", size, 2, tiers=tiers).time) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("op", _OPERATIONS)
 def test_one_rank_or_no_bytes_cost_nothing(op: str) -> None:
-    cost = collective(op, [1e9, 0.0], [1, 8], tiers=[NODE, NET])
+    cost = _collective(op, [1e9, 0.0], [1, 8], tiers=[NODE, NET])
     for part in (cost.time, cost.latency, cost.bandwidth, cost.bytes_sent, cost.bytes_received):
         assert (part == 0.0).all()
     assert (cost.tier == -1).all()
@@ -140,7 +140,7 @@ def test_stride_decides_what_stays_in_the_node() -> None:
     ranks, size = 8, 8.0
 
     def time(stride: int) -> float:
-        return float(collective("all_gather", size, ranks, tiers=[node, net], stride=stride).time)
+        return float(_collective("all_gather", size, ranks, tiers=[node, net], stride=stride).time)
 
     assert time(1) == pytest.approx(7 / 100)
     for stride, inside in ((2, 4), (4, 2), (8, 1), (16, 1)):  # each member in a node brings its own network card
@@ -150,15 +150,15 @@ def test_stride_decides_what_stays_in_the_node() -> None:
 def test_all_to_all_is_bound_by_the_share_that_leaves_the_node() -> None:
     node, net = ideal(8, 450e9), ideal(64, 50e9)
     for ranks in (8, 16, 64):
-        cost = collective("all_to_all", 1e9, ranks, tiers=[node, net])
+        cost = _collective("all_to_all", 1e9, ranks, tiers=[node, net])
         inside, outside = 7 / ranks * 1e9 / 450e9, (ranks - 8) / ranks * 1e9 / 50e9
         assert float(cost.time) == pytest.approx(max(inside, outside))
         assert int(cost.tier) == (0 if ranks == 8 else 1)
 
 
 def test_groups_that_share_a_link_share_its_bandwidth() -> None:
-    alone = collective("all_gather", 1e9, 8, tiers=[ideal(8, 450e9), ideal(64, 50e9)], stride=8)
-    four = collective("all_gather", 1e9, 8, tiers=[ideal(8, 450e9), ideal(64, 50e9)], stride=8, concurrent=4)
+    alone = _collective("all_gather", 1e9, 8, tiers=[ideal(8, 450e9), ideal(64, 50e9)], stride=8)
+    four = _collective("all_gather", 1e9, 8, tiers=[ideal(8, 450e9), ideal(64, 50e9)], stride=8, concurrent=4)
     assert float(four.bandwidth) == pytest.approx(4 * float(alone.bandwidth))
 
 
@@ -167,9 +167,9 @@ def test_hierarchy_beats_the_ring_where_hops_are_slow() -> None:
     flat = changed(IDEAL, reduce=slow)
     size, ranks = 1e6, 64
 
-    def time(constants: LinkConstants) -> float:
+    def time(constants: _LinkConstants) -> float:
         return float(
-            collective("all_reduce", size, ranks, tiers=[ideal(8, 450e9), NetworkTier("x", 64, 50e9, constants)]).time
+            _collective("all_reduce", size, ranks, tiers=[ideal(8, 450e9), _NetworkTier("x", 64, 50e9, constants)]).time
         )
 
     expected = 2 * size * 7 / 8 / 450e9 + 2 * 7 * 1e-4 + 2 * (size / 8) * 7 / 8 / 50e9
@@ -178,17 +178,17 @@ def test_hierarchy_beats_the_ring_where_hops_are_slow() -> None:
 
 
 def test_in_switch_reduction_halves_the_bytes_of_a_large_group() -> None:
-    switched = changed(IDEAL, in_switch=InSwitch(base=0.0, efficiency=1.0, min_ranks=4))
-    tiers = [NetworkTier("x", 1024, 1e9, switched)]
-    assert float(collective("all_reduce", 1e9, 1024, tiers=tiers).time) == pytest.approx(1.0)
-    assert float(collective("all_reduce", 1e9, 3, tiers=tiers).time) == pytest.approx(4 / 3)
+    switched = changed(IDEAL, in_switch=_InSwitch(base=0.0, efficiency=1.0, min_ranks=4))
+    tiers = [_NetworkTier("x", 1024, 1e9, switched)]
+    assert float(_collective("all_reduce", 1e9, 1024, tiers=tiers).time) == pytest.approx(1.0)
+    assert float(_collective("all_reduce", 1e9, 3, tiers=tiers).time) == pytest.approx(4 / 3)
 
 
 def test_congestion_slows_wide_groups_only() -> None:
-    crowded = NetworkTier("x", 4096, 50e9, changed(IDEAL, congestion=0.5))
+    crowded = _NetworkTier("x", 4096, 50e9, changed(IDEAL, congestion=0.5))
     ranks = np.array([16, 64, 512])
-    plain = collective("all_gather", 1e9, ranks, tiers=[ideal(8, 450e9), ideal(4096, 50e9)]).time
-    slowed = collective("all_gather", 1e9, ranks, tiers=[ideal(8, 450e9), crowded]).time
+    plain = _collective("all_gather", 1e9, ranks, tiers=[ideal(8, 450e9), ideal(4096, 50e9)]).time
+    slowed = _collective("all_gather", 1e9, ranks, tiers=[ideal(8, 450e9), crowded]).time
     np.testing.assert_allclose(slowed / plain, (ranks / 8 / 2) ** 0.5)
 
 
@@ -196,20 +196,20 @@ def test_arrays_equal_scalars() -> None:
     rng = np.random.default_rng(0)
     size, ranks, stride = 10 ** rng.uniform(2, 10, 60), rng.integers(1, 200, 60), rng.choice([1, 2, 4, 8, 16], 60)
     for op in _OPERATIONS:
-        together = collective(op, size, ranks, tiers=[NODE, NET], stride=stride)
+        together = _collective(op, size, ranks, tiers=[NODE, NET], stride=stride)
         single = [
-            collective(op, s, r, tiers=[NODE, NET], stride=d) for s, r, d in zip(size, ranks, stride, strict=True)
+            _collective(op, s, r, tiers=[NODE, NET], stride=d) for s, r, d in zip(size, ranks, stride, strict=True)
         ]
         np.testing.assert_array_equal(together.time, [float(c.time) for c in single])
         np.testing.assert_array_equal(together.tier, [int(c.tier) for c in single])
-    assert collective("all_reduce", size[:, None], [2, 4, 8], tiers=[NODE]).time.shape == (60, 3)
+    assert _collective("all_reduce", size[:, None], [2, 4, 8], tiers=[NODE]).time.shape == (60, 3)
 
 
 def test_wrong_calls_say_so() -> None:
     with pytest.raises(SlipstickError, match="did you mean 'all_reduce'"):
-        collective("allreduce", 1.0, 2, tiers=[NODE])
+        _collective("allreduce", 1.0, 2, tiers=[NODE])
     with pytest.raises(SlipstickError, match="needs a network"):
-        collective("all_reduce", 1.0, 2, tiers=[])
+        _collective("all_reduce", 1.0, 2, tiers=[])
 
 
 operations = st.sampled_from(_OPERATIONS)
@@ -225,10 +225,10 @@ def test_more_bytes_are_never_faster(
     op: str, inner: str, outer: str, size: float, factor: float, ranks: int, stride: int
 ) -> None:
     tiers = [
-        NetworkTier(inner, 8, 450e9, LinkConstants.of_technology(inner)),
-        NetworkTier(outer, 4096, 50e9, LinkConstants.of_technology(outer)),
+        _NetworkTier(inner, 8, 450e9, _LinkConstants.of_technology(inner)),
+        _NetworkTier(outer, 4096, 50e9, _LinkConstants.of_technology(outer)),
     ]
-    cost = collective(op, [size, size * factor], ranks, tiers=tiers, stride=stride)
+    cost = _collective(op, [size, size * factor], ranks, tiers=tiers, stride=stride)
     assert cost.time[1] >= cost.time[0] * (1 - 1e-12)
     np.testing.assert_allclose(cost.time, cost.latency + cost.bandwidth)
     np.testing.assert_array_equal(cost.bytes_sent, cost.bytes_received)
@@ -242,19 +242,19 @@ def test_more_bandwidth_is_never_slower(
     op: str, inner: str, outer: str, size: float, factor: float, ranks: int, stride: int, faster: int
 ) -> None:
     tiers = [
-        NetworkTier(inner, 8, 450e9, LinkConstants.of_technology(inner)),
-        NetworkTier(outer, 4096, 50e9, LinkConstants.of_technology(outer)),
+        _NetworkTier(inner, 8, 450e9, _LinkConstants.of_technology(inner)),
+        _NetworkTier(outer, 4096, 50e9, _LinkConstants.of_technology(outer)),
     ]
-    before = collective(op, size, ranks, tiers=tiers, stride=stride)
+    before = _collective(op, size, ranks, tiers=tiers, stride=stride)
     tiers[faster] = replace(tiers[faster], bandwidth=tiers[faster].bandwidth * factor)
-    after = collective(op, size, ranks, tiers=tiers, stride=stride)
+    after = _collective(op, size, ranks, tiers=tiers, stride=stride)
     assert float(after.time) <= float(before.time) * (1 + 1e-12)
 
 
 @settings(deadline=None, max_examples=200)
 @given(operations, technologies, sizes, groups)
 def test_never_faster_than_the_wire(op: str, technology: str, size: float, ranks: int) -> None:
-    tier = NetworkTier(technology, 1024, 100e9, LinkConstants.of_technology(technology))
-    cost = collective(op, size, ranks, tiers=[tier])
+    tier = _NetworkTier(technology, 1024, 100e9, _LinkConstants.of_technology(technology))
+    cost = _collective(op, size, ranks, tiers=[tier])
     sharing = 0.5 if op == "all_reduce" and tier.constants.in_switch else 1.0
     assert float(cost.time) >= sharing * float(cost.bytes_sent) / 100e9

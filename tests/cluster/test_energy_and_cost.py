@@ -9,8 +9,8 @@ import pytest
 
 from cluster.asking import estimated
 from cluster.toys import decoder
-from slipstick.cluster.constants.prices import hourly_cost, prices
-from slipstick.cluster.kernels.energy import DeviceEnergy
+from slipstick.cluster.constants.prices import _hourly_cost, prices
+from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.plan import Plan
 from slipstick.core.spec import validate
@@ -43,9 +43,9 @@ def system(**changes: Any) -> System:
     return validate(System, {**fields, **changes}, where="toy")
 
 
-def spent(machine: System, name: str = "bf16", time: float = 1.0, **work: float) -> DeviceEnergy:
+def spent(machine: System, name: str = "bf16", time: float = 1.0, **work: float) -> _DeviceEnergy:
     values = (np.array([work.get(key, 0.0)]) for key in ("flops", "traffic", "sent"))
-    energy = DeviceEnergy.of(machine, name, np.array([time]), *values)
+    energy = _DeviceEnergy.of(machine, name, np.array([time]), *values)
     assert energy is not None
     return energy
 
@@ -85,7 +85,7 @@ def test_what_is_unknown_is_left_out_and_makes_no_total_where_all_of_it_is() -> 
     assert float(unlimited.parts["compute"][0]) == pytest.approx(1e16 * OPERATION)
     memory = {"hbm": {"capacity": "80 GiB", "bandwidth": "2 TB/s"}}
     work = [np.array([1.0])] * 4
-    assert DeviceEnergy.of(system(memory=memory), "bf16", *work) is None
+    assert _DeviceEnergy.of(system(memory=memory), "bf16", *work) is None
     alone = spent(system(devices=1, network={}), sent=0.0)
     assert float(alone.parts["network"][0]) == 0.0
 
@@ -97,23 +97,23 @@ def test_an_owned_device_costs_its_write_off_and_its_electricity() -> None:
         machine = system(overhead_power=f"{overhead} W")
         kilowatts = (power + overhead) / 1000 * table.facility  # of the building: power usage effectiveness
         expected = 30000 * table.server_share / hours + kilowatts * table.electricity
-        assert hourly_cost(machine, power) == pytest.approx(expected)
-    assert hourly_cost(system(overhead_power=None), 700.0) == pytest.approx(
-        hourly_cost(system(overhead_power="0 W"), 700.0)
+        assert _hourly_cost(machine, power) == pytest.approx(expected)
+    assert _hourly_cost(system(overhead_power=None), 700.0) == pytest.approx(
+        _hourly_cost(system(overhead_power="0 W"), 700.0)
     )
 
 
 def test_a_rent_is_the_cost_and_what_is_unknown_has_none() -> None:
-    assert hourly_cost(system(rent="2.5 USD"), 700.0) == 2.5
-    assert hourly_cost(system(rent="2.5 USD"), None) == 2.5
-    assert hourly_cost(system(price=None), 700.0) is None
-    assert hourly_cost(system(), None) is None
+    assert _hourly_cost(system(rent="2.5 USD"), 700.0) == 2.5
+    assert _hourly_cost(system(rent="2.5 USD"), None) == 2.5
+    assert _hourly_cost(system(price=None), 700.0) is None
+    assert _hourly_cost(system(), None) is None
 
 
 def test_the_building_draws_what_its_power_usage_effectiveness_says() -> None:
     table = prices.entry("datacentre")
     assert 1.0 < table.facility < 2.0
-    more, less = hourly_cost(system(), 1700.0), hourly_cost(system(), 700.0)
+    more, less = _hourly_cost(system(), 1700.0), _hourly_cost(system(), 700.0)
     assert more is not None
     assert less is not None
     assert more - less == pytest.approx(table.facility * table.electricity)  # of a kilowatt for an hour
@@ -169,7 +169,7 @@ def test_an_owned_system_pays_for_the_power_that_it_draws() -> None:
         power = report.value("energy.power_per_device")
         if phase is Phase.TRAIN:  # a known fault: inference counts the power of the hosts twice
             power -= bought.overhead_power or 0.0
-        hourly = hourly_cost(bought, power)
+        hourly = _hourly_cost(bought, power)
         assert hourly is not None
         seconds = report.value("time.step" if phase is Phase.TRAIN else "time.first_token")
         expected = hourly * 8 * seconds / 3600 / (16 * 1024) * 1e6

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.roofline import BYTES, roofline
-from slipstick.cluster.constants.matmul import KernelConstants
+from slipstick.cluster.constants.matmul import _KernelConstants
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.gemm import _SPLITS, _STEP, _TILES, BOUNDS, gemm
+from slipstick.cluster.kernels.gemm import _SPLITS, _STEP, _TILES, BOUNDS, _gemm
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError
 
@@ -63,7 +63,7 @@ def scalar(m: int, n: int, k: int, batch: int, name: str, chip: Chip) -> float:
 @given(case=cases, m=sizes, n=sizes, k=sizes, batch=st.sampled_from([1, 3, 64]))
 def test_equals_the_scalar_model(case: tuple[str, str], m: int, n: int, k: int, batch: int) -> None:
     chip = chip_of(case[0])
-    assert gemm((m, n, k), format=case[1], chip=chip, batch=batch).time == pytest.approx(
+    assert _gemm((m, n, k), format=case[1], chip=chip, batch=batch).time == pytest.approx(
         scalar(m, n, k, batch, case[1], chip), rel=1e-9
     )
 
@@ -71,7 +71,7 @@ def test_equals_the_scalar_model(case: tuple[str, str], m: int, n: int, k: int, 
 @given(case=cases, m=sizes, n=sizes, k=sizes, quantised=st.booleans())
 def test_never_beats_the_roofline(case: tuple[str, str], m: int, n: int, k: int, quantised: bool) -> None:
     chip = chip_of(case[0])
-    found = gemm((m, n, k), format=case[1], chip=chip, quantise_activations=quantised)
+    found = _gemm((m, n, k), format=case[1], chip=chip, quantise_activations=quantised)
     assert found.time >= roofline(m, n, k, case[1], chip)
     assert found.time >= max(found.compute, found.dram) * (1 - 1e-12) or quantised  # its own kernel: parts overlap
     assert found.flops == 2.0 * m * n * k
@@ -100,16 +100,16 @@ def test_more_is_never_slower(
         better = replace(chip, clock=chip.clock * factor, peak=faster)
     else:
         better = replace(chip, **{what: getattr(chip, what) * factor})
-    before, after = (gemm((m, n, k), format=name, chip=c, quantise_activations=quantised).time for c in (chip, better))
+    before, after = (_gemm((m, n, k), format=name, chip=c, quantise_activations=quantised).time for c in (chip, better))
     assert after <= before * (1 + 1e-12)
 
 
 @given(case=cases, m=sizes, n=sizes, k=sizes, batch=st.integers(1, 64))
 def test_more_work_takes_longer(case: tuple[str, str], m: int, n: int, k: int, batch: int) -> None:
     chip = chip_of(case[0])
-    time_ = [gemm((m, n, k), format=case[1], chip=chip, batch=b).time for b in (batch, batch + 1)]
+    time_ = [_gemm((m, n, k), format=case[1], chip=chip, batch=b).time for b in (batch, batch + 1)]
     assert time_[0] <= time_[1] * (1 + 1e-12)
-    larger = gemm(([m, 2 * m, m, m], [n, n, 2 * n, n], [k, k, k, 2 * k]), format=case[1], chip=chip).time
+    larger = _gemm(([m, 2 * m, m, m], [n, n, 2 * n, n], [k, k, k, 2 * k]), format=case[1], chip=chip).time
     assert (larger[1:] >= larger[0] * (1 - 1e-12)).all()
 
 
@@ -118,10 +118,10 @@ def test_cold_operands_pass_dram_once_and_l2_at_least_once(case: tuple[str, str]
     chip = replace(chip_of(case[0]), l2_capacity=0.0)
     element = BYTES[case[1]]
     compulsory = (m * k + n * k) * element + 2.0 * m * n
-    found = gemm((m, n, k), format=case[1], chip=chip)
+    found = _gemm((m, n, k), format=case[1], chip=chip)
     assert found.dram_bytes == pytest.approx(compulsory)
     assert found.l2_bytes >= compulsory * (1 - 1e-12)
-    warm = gemm((m, n, k), format=case[1], chip=chip_of(case[0]))
+    warm = _gemm((m, n, k), format=case[1], chip=chip_of(case[0]))
     assert n * k * element <= warm.dram_bytes <= compulsory * (1 + 1e-12)  # weights are never warm in a network
 
 
@@ -129,7 +129,7 @@ def test_quantisation_is_a_kernel_of_its_own() -> None:
     chip = chip_of("h100-sxm-80gb")
     constants = chip.constants.of("fp8")
     m = np.array([1, 4096, 65536])
-    plain, quantised = (gemm((m, 4096, 8192), format="fp8", chip=chip, quantise_activations=q) for q in (False, True))
+    plain, quantised = (_gemm((m, 4096, 8192), format="fp8", chip=chip, quantise_activations=q) for q in (False, True))
     extra = quantised.time - plain.time
     assert extra[0] == pytest.approx(constants.quantise_launch, rel=0.01)
     assert (np.diff(extra) > 0).all()
@@ -139,7 +139,7 @@ def test_quantisation_is_a_kernel_of_its_own() -> None:
 
 def test_bounds_are_named() -> None:
     chip = chip_of("h100-sxm-80gb")
-    found = gemm(([16384, 16, 1], [16384, 16384, 64], [16384, 16384, 64]), format="bf16", chip=chip)
+    found = _gemm(([16384, 16, 1], [16384, 16384, 64], [16384, 16384, 64]), format="bf16", chip=chip)
     assert [BOUNDS[b] for b in found.bound] == ["compute", "dram", "latency"]
     parts = np.stack([getattr(found, name) for name in BOUNDS])
     assert (parts.argmax(axis=0) == found.bound).all()
@@ -147,26 +147,26 @@ def test_bounds_are_named() -> None:
 
 def test_sizes_broadcast_and_scalars_stay_scalars() -> None:
     chip = chip_of("h100-sxm-80gb")
-    table = gemm(([[1], [64], [4096]], [1024, 8192], 4096), format="bf16", chip=chip)
+    table = _gemm(([[1], [64], [4096]], [1024, 8192], 4096), format="bf16", chip=chip)
     assert table.time.shape == table.bound.shape == table.dram_bytes.shape == (3, 2)
-    one = gemm((64, 8192, 4096), format="bf16", chip=chip)
+    one = _gemm((64, 8192, 4096), format="bf16", chip=chip)
     assert one.time.shape == ()
     assert table.time[1, 1] == one.time
-    assert gemm(([], 8192, 4096), format="bf16", chip=chip).time.shape == (0,)
+    assert _gemm(([], 8192, 4096), format="bf16", chip=chip).time.shape == (0,)
 
 
 def test_a_format_that_the_chip_lacks_is_an_error() -> None:
     with pytest.raises(SlipstickError, match="fp8"):
-        gemm((1, 1, 1), format="fp8", chip=chip_of("a100-sxm-80gb"))
+        _gemm((1, 1, 1), format="fp8", chip=chip_of("a100-sxm-80gb"))
 
 
 def test_generations_and_their_nearest_formats() -> None:
     for generation in ("ampere", "ada", "hopper", "blackwell"):
-        assert KernelConstants.of_generation(generation).calibrated
-    generic = KernelConstants.of_generation("abacus")
+        assert _KernelConstants.of_generation(generation).calibrated
+    generic = _KernelConstants.of_generation("abacus")
     assert (generic.name, generic.calibrated) == ("generic", False)
     assert "assumed" in generic.source
-    hopper, ampere = KernelConstants.of_generation("hopper"), KernelConstants.of_generation("ampere")
+    hopper, ampere = _KernelConstants.of_generation("hopper"), _KernelConstants.of_generation("ampere")
     assert hopper.of("int8") is hopper.of("fp8") is hopper.of("nvfp4")
     assert hopper.of("fp16") is hopper.of("bf16")
     assert ampere.of("int8") is ampere.of("bf16")
@@ -175,7 +175,7 @@ def test_generations_and_their_nearest_formats() -> None:
 def test_a_faster_memory_speeds_up_what_it_bounds() -> None:
     h100, h200 = chip_of("h100-sxm-80gb"), chip_of("h200-sxm-141gb")
     m, n, k = np.array([8, 8192]), np.array([28672, 8192]), np.array([8192, 8192])
-    gain = gemm((m, n, k), format="bf16", chip=h100).time / gemm((m, n, k), format="bf16", chip=h200).time
+    gain = _gemm((m, n, k), format="bf16", chip=h100).time / _gemm((m, n, k), format="bf16", chip=h200).time
     assert 1.3 < gain[0] <= h200.dram_bandwidth / h100.dram_bandwidth
     assert gain[1] == pytest.approx(1.0, abs=0.02)
 
@@ -184,7 +184,7 @@ def test_large_sweeps_are_chunked_and_quick() -> None:
     chip = chip_of("h100-sxm-80gb")
     m, n, k = 2 ** np.random.default_rng(0).integers(0, 14, (3, 100_000))
     start = time.process_time()
-    swept = gemm((m, n, k), format="bf16", chip=chip).time
+    swept = _gemm((m, n, k), format="bf16", chip=chip).time
     assert time.process_time() - start < 6.0  # 0.6 s on the machine that this was written on; the rest is for busy ones
     picked = slice(4090, 4100)  # across a chunk's border
-    assert (swept[picked] == gemm((m[picked], n[picked], k[picked]), format="bf16", chip=chip).time).all()
+    assert (swept[picked] == _gemm((m[picked], n[picked], k[picked]), format="bf16", chip=chip).time).all()

@@ -14,7 +14,7 @@ import pytest
 from cluster.roofline import roofline
 from shared_data import REFERENCE, present
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.gemm import gemm
+from slipstick.cluster.kernels.gemm import _gemm
 from slipstick.cluster.validation.gemm_rows import _rotating_weights
 from slipstick.core.catalogue import resolve_system
 
@@ -49,7 +49,7 @@ def ratios(gpu: str, dtype: str) -> np.ndarray:
     m, n, k, measured = rows()[gpu, dtype].T
     reuse = _rotating_weights(chip.l2_capacity)
     name = FORMATS[dtype]
-    found = gemm((m, n, k), format=name, chip=chip, quantise_activations=name not in ("bf16", "fp16"), reuse=reuse)
+    found = _gemm((m, n, k), format=name, chip=chip, quantise_activations=name not in ("bf16", "fp16"), reuse=reuse)
     return np.asarray(found.time / measured)
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from slipstick import estimate, ops
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.gemm import gemm
-from slipstick.cluster.kernels.graph_kernels import CountedKernel, graph_kernels, kept_elements, live_elements
+from slipstick.cluster.kernels.gemm import _gemm
+from slipstick.cluster.kernels.graph_kernels import CountedKernel, _graph_kernels, _live_elements, kept_elements
 from slipstick.cluster.kernels.operation_times import op_seconds
 from slipstick.cluster.kernels.precision import Precision
 from slipstick.core.catalogue import resolve_system
@@ -106,10 +106,10 @@ def test_a_convolution_of_one_tap_is_a_matrix_product() -> None:
     """Stored once and read once, 1x1 convolutions cost what the product costs; more taps move no more memory."""
     chip = Chip.of(resolve_system(A100))
     m, n, k = 50_176, 256, 64
-    plain = gemm((m, n, k), format="bf16", chip=chip)
-    same = gemm((m, n, k), format="bf16", chip=chip, stored=m * k)
+    plain = _gemm((m, n, k), format="bf16", chip=chip)
+    same = _gemm((m, n, k), format="bf16", chip=chip, stored=m * k)
     assert plain.time == same.time
-    copied, implicit = (gemm((m, n, 9 * k), format="bf16", chip=chip, stored=s) for s in (None, m * k))
+    copied, implicit = (_gemm((m, n, 9 * k), format="bf16", chip=chip, stored=s) for s in (None, m * k))
     assert implicit.dram_bytes < copied.dram_bytes
     assert implicit.time <= copied.time
     assert implicit.compute == copied.compute
@@ -117,7 +117,7 @@ def test_a_convolution_of_one_tap_is_a_matrix_product() -> None:
 
 def gradient_kernels(ops: Sequence[Op], precision: Precision) -> list[CountedKernel]:
     """Return the kernels of the backward pass of `ops`."""
-    return graph_kernels(training_graph(ops)[len(ops) :], precision, training=True, fused=True)
+    return _graph_kernels(training_graph(ops)[len(ops) :], precision, training=True, fused=True)
 
 
 def test_every_leaf_becomes_kernels_once() -> None:
@@ -126,9 +126,9 @@ def test_every_leaf_becomes_kernels_once() -> None:
     net = network("inception-v3")
     graph = net.ops(Phase.INFER, 4, 1, 1)
     leaves = [leaf for op in graph for leaf in leaf_ops(op)]
-    single = graph_kernels(graph, precision, training=True, fused=False)
+    single = _graph_kernels(graph, precision, training=True, fused=False)
     assert len(single) == len(leaves)
-    merged = graph_kernels(graph, precision, training=False, fused=True)
+    merged = _graph_kernels(graph, precision, training=False, fused=True)
     assert len(merged) == 94 + 15 + 14 + 1  # norms and activations run inside the convolutions
     back = gradient_kernels(graph, precision)
     products = sum(leaf.kind in ("conv", "matmul") for leaf in leaves)
@@ -169,7 +169,7 @@ def test_a_norm_in_training_takes_statistics_first() -> None:
     precision = Precision.of(Plan.of(""), resolve_system(A100), Phase.INFER)
     norm = Op("norm", "batchnorm", {"m": 1, "n": 100}, 0.0, 8.0, 100.0, 100.0, after=("conv",))
     conv = Op("conv", "conv", {"m": 25, "n": 4, "k": 9, "batch": 1, "taps": 9}, 1800.0, 36.0, 25.0, 100.0)
-    (ahead,) = graph_kernels([norm], precision, training=True, fused=True)
+    (ahead,) = _graph_kernels([norm], precision, training=True, fused=True)
     assert ahead[1].traffic == 3 * 100 * 2
     back = gradient_kernels([conv, norm], precision)
     assert next(kernel.traffic for _, kernel in back if kernel.kind == "stream") == 5 * 100 * 2
@@ -185,9 +185,9 @@ def test_activations_that_are_kept_and_that_live() -> None:
     assert kept_elements([conv, norm, relu, total]) == 40  # by itself each result lies apart
     merged = Op("conv", "conv", {"m": 1}, 0.0, 0.0, 3, 10, parts=(conv, norm, relu))
     assert kept_elements([merged]) == 20  # the norm's input, and what the activation wrote over its result
-    assert live_elements([conv, norm, relu, total]) == 30  # conv, relu and their sum
+    assert _live_elements([conv, norm, relu, total]) == 30  # conv, relu and their sum
     graph = network("resnet-50").ops(Phase.INFER, 2, 1, 1)
-    assert max(o.inputs + o.outputs for o in graph) <= live_elements(graph) <= sum(o.outputs for o in graph)
+    assert max(o.inputs + o.outputs for o in graph) <= _live_elements(graph) <= sum(o.outputs for o in graph)
 
 
 def test_what_cannot_be_answered_says_what_can() -> None:

@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 
 from cluster.toys import HEADS, HIDDEN, KV, LAYER, LAYERS, WORDS, decoder
-from slipstick.cluster.collectives.collective_time import collective
-from slipstick.cluster.collectives.network_tiers import tiers_of
-from slipstick.cluster.constants.prices import hourly_cost
+from slipstick.cluster.collectives.collective_time import _collective
+from slipstick.cluster.collectives.network_tiers import _tiers_of
+from slipstick.cluster.constants.prices import _hourly_cost
 from slipstick.cluster.graphs.estimate import estimate_graph
-from slipstick.cluster.graphs.graph_plan import graph_plan
+from slipstick.cluster.graphs.graph_plan import _graph_plan
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.graph_kernels import graph_kernels, kept_elements, live_elements
-from slipstick.cluster.kernels.kernel_times import time_kernels
+from slipstick.cluster.kernels.graph_kernels import _graph_kernels, _live_elements, kept_elements
+from slipstick.cluster.kernels.kernel_times import _time_kernels
 from slipstick.cluster.kernels.operation_times import op_seconds
 from slipstick.cluster.kernels.precision import Precision
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.layer_costs import layer_costs, with_efficiency
-from slipstick.cluster.training.layer_time import layer_times
+from slipstick.cluster.training.layer_time import _layer_times
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError
@@ -48,8 +48,8 @@ def passes(samples: int, fused: bool = True) -> dict[str, tuple[float, float, fl
     ops = NET.ops(Phase.TRAIN, samples, 1, 1)
     table = {}
     for name, part in (("forward", ops), ("backward", training_graph(ops)[len(ops) :])):
-        kernels = graph_kernels(part, precision, training=True, fused=fused)
-        times = time_kernels([kernel for _, kernel in kernels], Chip.of(H100), 1)
+        kernels = _graph_kernels(part, precision, training=True, fused=fused)
+        times = _time_kernels([kernel for _, kernel in kernels], Chip.of(H100), 1)
         counts = [count for count, _ in kernels]
         sums = [
             sum(count * float(value) for count, value in zip(counts, column[:, 0], strict=True))
@@ -60,7 +60,7 @@ def passes(samples: int, fused: bool = True) -> dict[str, tuple[float, float, fl
 
 
 def seconds(op: str, size: float) -> float:
-    return float(collective(op, size, 8, tiers=tiers_of(H100)).time)
+    return float(_collective(op, size, 8, tiers=_tiers_of(H100)).time)
 
 
 @pytest.mark.parametrize("fused", [True, False])
@@ -123,15 +123,15 @@ def check_energy(
     own = active + idle * time
     assert report.value("energy.step") == pytest.approx((own + hosts * time) * devices)
     assert report.value("energy.sample") == pytest.approx((own + hosts * time) * devices / samples)
-    hourly = hourly_cost(H100, own / time)
+    hourly = _hourly_cost(H100, own / time)
     assert hourly is not None
     assert report.value("cost.million_samples") == pytest.approx(hourly * devices * time / 3600 / samples * 1e6)
 
 
 def test_inference_is_one_pass_of_its_replicas() -> None:
     chip, ops = Chip.of(H100), NET.ops(Phase.INFER, 8, 1, 1)
-    kernels = graph_kernels(ops, Precision.of(Plan(), H100, Phase.INFER), training=False, fused=True)
-    times = time_kernels([kernel for _, kernel in kernels], chip, 1)
+    kernels = _graph_kernels(ops, Precision.of(Plan(), H100, Phase.INFER), training=False, fused=True)
+    times = _time_kernels([kernel for _, kernel in kernels], chip, 1)
     busy, flops, traffic = (float(column.sum()) for column in (times.time, times.flops, times.traffic))
     assert all(count == 1 for count, _ in kernels)
     for graphs, gap in (("true", chip.steps.replay_launch), ("false", chip.steps.eager_launch)):
@@ -141,7 +141,7 @@ def test_inference_is_one_pass_of_its_replicas() -> None:
         assert report.value("time.parts.launch") == pytest.approx(launch)
         assert report.value("throughput.samples") == pytest.approx(64 / (busy + launch))
         assert report.value("memory.parts.weights") == PARAMETERS * 2
-        assert report.value("memory.parts.activations") == live_elements(ops) * 2
+        assert report.value("memory.parts.activations") == _live_elements(ops) * 2
         sample = sum(op.flops * op.count for op in NET.ops(Phase.INFER, 1, 1, 1))
         assert report.value("efficiency.mfu") == pytest.approx(sample * 8 / (busy + launch) / chip.peak["bf16"])
         check_energy(report, busy + launch, flops, traffic, 0.0, 8, 64)
@@ -189,7 +189,7 @@ def test_the_roofline_is_the_products_at_the_peak() -> None:
     ],
 )
 def test_plans_of_graphs_divide_the_batch(plan: str, phase: Phase, batch: int, dp: int, microbatch: int) -> None:
-    filled = graph_plan(Plan.of(plan), Workload(network=NET, phase=phase, batch=batch, sequence=1), H100).parallel
+    filled = _graph_plan(Plan.of(plan), Workload(network=NET, phase=phase, batch=batch, sequence=1), H100).parallel
     assert (filled.dp, filled.microbatch, filled.tp, filled.pp, filled.cp, filled.ep) == (dp, microbatch, 1, 1, 1, 1)
     assert not filled.sp
 
@@ -206,7 +206,7 @@ def test_plans_of_graphs_divide_the_batch(plan: str, phase: Phase, batch: int, d
 )
 def test_plans_that_do_not_divide_are_refused(plan: str, phase: Phase, batch: int, named: str) -> None:
     with pytest.raises(SlipstickError, match=named):
-        graph_plan(Plan.of(plan), Workload(network=NET, phase=phase, batch=batch, sequence=1), H100)
+        _graph_plan(Plan.of(plan), Workload(network=NET, phase=phase, batch=batch, sequence=1), H100)
 
 
 def operation(name: str, kind: str, inputs: float, outputs: float, **more: Any) -> Op:
@@ -215,7 +215,7 @@ def operation(name: str, kind: str, inputs: float, outputs: float, **more: Any) 
 
 def traffic(ops: list[Op], training: bool = True, fused: bool = True) -> list[float]:
     precision = Precision("bf16", 2.0, 2.0, 2.0, "bf16")
-    return [kernel.traffic for _, kernel in graph_kernels(ops, precision, training=training, fused=fused)]  # type: ignore[misc]
+    return [kernel.traffic for _, kernel in _graph_kernels(ops, precision, training=training, fused=fused)]  # type: ignore[misc]
 
 
 def test_streams_read_their_inputs_and_write_their_results() -> None:
@@ -238,16 +238,16 @@ def test_products_of_graphs_keep_their_sizes_and_convolutions_their_image() -> N
     precision = Precision("fp16", 2.0, 2.0, 2.0, "fp16")
     dims = {"m": 25, "n": 4, "k": 9, "batch": 2}
     conv, matmul = (operation("op", kind, 50.0, 100.0, dims=dims, count=3) for kind in ("conv", "matmul"))
-    ((count, kernel),) = graph_kernels([conv], precision, training=True, fused=True)
+    ((count, kernel),) = _graph_kernels([conv], precision, training=True, fused=True)
     assert (count, kernel.m, kernel.n, kernel.k, kernel.batch, kernel.format) == (3, 25, 4, 9, 2, "fp16")
     assert kernel.stored == 50.0
-    assert graph_kernels([matmul], precision, training=True, fused=True)[0][1].stored is None
+    assert _graph_kernels([matmul], precision, training=True, fused=True)[0][1].stored is None
     gradient = replace(conv, name="op.weight_gradient", inputs=200.0)
-    assert graph_kernels([gradient], precision, training=True, fused=True)[0][1].stored == 200 - 4 * 9 * 2
+    assert _graph_kernels([gradient], precision, training=True, fused=True)[0][1].stored == 200 - 4 * 9 * 2
     large = replace(conv, inputs=1e6)
-    assert graph_kernels([large], precision, training=True, fused=True)[0][1].stored == 25 * 9 * 2
+    assert _graph_kernels([large], precision, training=True, fused=True)[0][1].stored == 25 * 9 * 2
     core = operation("core", "attention", 30.0, 10.0, flops=1e6)
-    ((_, ahead), (_, back)) = graph_kernels(
+    ((_, ahead), (_, back)) = _graph_kernels(
         [core, replace(core, name="core.gradient")], precision, training=True, fused=True
     )
     assert (ahead.kind, ahead.name, ahead.traffic, ahead.flops) == ("attention", "core", 80.0, 1e6)
@@ -258,19 +258,19 @@ def test_results_live_until_their_last_reader() -> None:
     first = operation("a", "pool", 8, 4)
     b, c = (operation(name, "pool", 4, size, after=("a",)) for name, size in (("b", 6), ("c", 1)))
     d = operation("d", "pool", 7, 2, after=("b", "c"))
-    assert live_elements([first]) == 12
-    assert live_elements([first, b]) == 12
-    assert live_elements([first, b, c, d]) == max(8 + 4, 4 + 6, 4 + 6 + 1, 6 + 1 + 2)
+    assert _live_elements([first]) == 12
+    assert _live_elements([first, b]) == 12
+    assert _live_elements([first, b, c, d]) == max(8 + 4, 4 + 6, 4 + 6 + 1, 6 + 1 + 2)
     unread = operation("u", "pool", 4, 50, after=("a",))
-    assert live_elements([first, unread, b]) == 54  # nobody reads it: it is gone when it is computed
-    assert live_elements([first, operation("e", "pool", 100, 1)]) == 4 + 100 + 1 - 4  # the first is read by nobody
+    assert _live_elements([first, unread, b]) == 54  # nobody reads it: it is gone when it is computed
+    assert _live_elements([first, operation("e", "pool", 100, 1)]) == 4 + 100 + 1 - 4  # the first is read by nobody
 
 
 def test_operations_take_the_seconds_of_their_kernels() -> None:
     ops = NET.ops(Phase.INFER, 4, 1, 1)
     seconds_of = op_seconds(ops, H100, Plan(), Phase.INFER)
-    kernels = graph_kernels(ops, Precision.of(Plan(), H100, Phase.INFER), training=False, fused=True)
-    total = float(time_kernels([kernel for _, kernel in kernels], Chip.of(H100), 1).time.sum())
+    kernels = _graph_kernels(ops, Precision.of(Plan(), H100, Phase.INFER), training=False, fused=True)
+    total = float(_time_kernels([kernel for _, kernel in kernels], Chip.of(H100), 1).time.sum())
     assert list(seconds_of) == [op.name for op in ops]
     assert sum(seconds_of.values()) == pytest.approx(total)
     pool = operation("pool", "pool", 1e7, 1e7)
@@ -291,7 +291,7 @@ def test_layers_of_a_decoder_are_whole_and_in_order() -> None:
     assert [layer.gradients for layer in layers] == [2 * size for size in sizes]
     assert {layer.output for layer in layers} == {2 * 1024 * HIDDEN * 2.0}
     setting = TrainingSetting.of(workload, H100, Plan())
-    (layer,), *_ = layer_times(setting, Plans.of_columns(1, {"microbatch": 2}))
+    (layer,), *_ = _layer_times(setting, Plans.of_columns(1, {"microbatch": 2}))
     assert layers[1].forward == pytest.approx(float(layer.forward[0]))
     assert layers[1].backward == pytest.approx(float(layer.backward[0]))
     products = 3 * 2 * 2048 * (LAYER - 2 * HIDDEN)

@@ -9,11 +9,11 @@ import pytest
 
 from cluster.toys import DIM, FFN, HEADS, HIDDEN, KV, WORDS, attention, decoder, experts
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.decoder_kernels import Kernel, Shape, backward_kernels, decoder_kernels
-from slipstick.cluster.kernels.experts import experts_busy
-from slipstick.cluster.kernels.gemm import BOUNDS, gemm
-from slipstick.cluster.kernels.kernel_table import decoder_table
-from slipstick.cluster.kernels.kernel_times import time_kernels
+from slipstick.cluster.kernels.decoder_kernels import _backward_kernels, _decoder_kernels, _Kernel, _Shape
+from slipstick.cluster.kernels.experts import _experts_busy
+from slipstick.cluster.kernels.gemm import BOUNDS, _gemm
+from slipstick.cluster.kernels.kernel_table import _decoder_table
+from slipstick.cluster.kernels.kernel_times import _time_kernels
 from slipstick.cluster.kernels.precision import Precision
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.device_kinds import Accelerator
@@ -30,25 +30,25 @@ PRECISION = Precision("bf16", ELEMENT, ELEMENT, CACHE, "bf16")
 H100 = resolve_system("h100-sxm-80gb")
 
 
-def shape(sequences: int = 2, query: int = 128, context: int = 128, sp: bool = False, **degrees: int) -> Shape:
+def shape(sequences: int = 2, query: int = 128, context: int = 128, sp: bool = False, **degrees: int) -> _Shape:
     tp, ep, etp = (degrees.get(name, 1) for name in ("tp", "ep", "etp"))
     etp = degrees.get("etp", tp)
     columns = [np.array([value]) for value in (sequences, query, context, tp, ep, etp)]
-    return Shape(*columns, np.array([sp]))
+    return _Shape(*columns, np.array([sp]))
 
 
 def kernels(
-    where: Shape,
+    where: _Shape,
     phase: Phase = Phase.TRAIN,
     network: Decoder | None = None,
     precision: Precision = PRECISION,
     fused: bool = True,
-) -> dict[str, Kernel]:
-    lists = decoder_kernels(network or decoder(), where, phase, precision, fused=fused)
+) -> dict[str, _Kernel]:
+    lists = _decoder_kernels(network or decoder(), where, phase, precision, fused=fused)
     return {kernel.name: kernel for part in lists for kernel in part}
 
 
-def sizes(kernel: Kernel) -> tuple[int, ...]:
+def sizes(kernel: _Kernel) -> tuple[int, ...]:
     return tuple(int(np.ravel(value)[0]) for value in (kernel.m, kernel.n, kernel.k, kernel.batch))
 
 
@@ -89,13 +89,13 @@ def test_elementwise_chains_read_and_write_their_tensors() -> None:
 
 
 def test_a_block_has_its_kernels_in_order() -> None:
-    layer, embedding, head = decoder_kernels(decoder(), shape(), Phase.DECODE, PRECISION, fused=True)
+    layer, embedding, head = _decoder_kernels(decoder(), shape(), Phase.DECODE, PRECISION, fused=True)
     assert [kernel.name for kernel in layer] == [
         "attention.norm", "attention.qkv", "attention.cache", "attention.core", "attention.out", "attention.residual",
         "mlp.norm", "mlp.gate_up", "mlp.activation", "mlp.down", "mlp.residual",
     ]  # fmt: skip
     assert [kernel.name for kernel in (*embedding, *head)] == ["embedding", "head.norm", "head.logits", "head.loss"]
-    (parallel,) = decoder_kernels(decoder(parallel=True), shape(), Phase.TRAIN, PRECISION, fused=True)[:1]
+    (parallel,) = _decoder_kernels(decoder(parallel=True), shape(), Phase.TRAIN, PRECISION, fused=True)[:1]
     assert "mlp.norm" not in [kernel.name for kernel in parallel]
     assert "attention.cache" not in [kernel.name for kernel in parallel]
 
@@ -163,7 +163,7 @@ def test_experts_get_the_tokens_that_visit_them() -> None:
     network = decoder(mlp=experts())
     found = kernels(shape(tp=2, ep=2, etp=1), network=network)
     routed = 256 * 2 / 2  # two experts a token; the ranks share the tokens
-    busy = min(max(1.0, float(experts_busy(8, 2, routed * 2 / 2)) / 2), 4.0)
+    busy = min(max(1.0, float(_experts_busy(8, 2, routed * 2 / 2)) / 2), 4.0)
     assert sizes(found["mlp.expert_gate_up"]) == (round(routed / busy), 2 * 256, HIDDEN, round(busy))
     assert sizes(found["mlp.expert_down"]) == (round(routed / busy), HIDDEN, 256, round(busy))
     assert sizes(found["mlp.router"]) == (256, 8, HIDDEN, 1)
@@ -177,12 +177,12 @@ def test_experts_get_the_tokens_that_visit_them() -> None:
 def test_popularity_follows_zipfs_law_but_no_expert_is_more_than_certain() -> None:
     share = 1 / np.arange(1.0, 9.0)
     chance = share / share.sum()
-    assert experts_busy(8, 1, [1, 3]) == pytest.approx([1.0, (1 - (1 - chance) ** 3).sum()])
+    assert _experts_busy(8, 1, [1, 3]) == pytest.approx([1.0, (1 - (1 - chance) ** 3).sum()])
     # of four experts a token the most popular one is certain, of six the first three, one after the other
     for active, certain in ((4, 1), (6, 3)):
         rest = (active - certain) * share[certain:] / share[certain:].sum()
         assert rest.max() < 1
-        assert float(experts_busy(8, active, 2)) == pytest.approx(certain + (1 - (1 - rest) ** 2).sum())
+        assert float(_experts_busy(8, active, 2)) == pytest.approx(certain + (1 - (1 - rest) ** 2).sum())
 
 
 def test_narrow_products_are_quantised_but_for_the_router_and_the_head() -> None:
@@ -195,8 +195,8 @@ def test_narrow_products_are_quantised_but_for_the_router_and_the_head() -> None
 
 
 def test_the_backward_pass_has_two_products_for_one() -> None:
-    forward = decoder_kernels(decoder(), shape(), Phase.TRAIN, PRECISION, fused=True)[0]
-    back = backward_kernels(forward, PRECISION)
+    forward = _decoder_kernels(decoder(), shape(), Phase.TRAIN, PRECISION, fused=True)[0]
+    back = _backward_kernels(forward, PRECISION)
     named = {kernel.name: kernel for kernel in back}
     assert back[0].name == "mlp.residual.grad"
     assert back[-1].name == "attention.norm.grad"
@@ -209,12 +209,12 @@ def test_the_backward_pass_has_two_products_for_one() -> None:
     assert number(grad.traffic) == 2 * number(core.traffic)
     assert grad.launches == 2
     assert number(named["mlp.norm.grad"].traffic) == 1.5 * 256 * HIDDEN * 2 * ELEMENT
-    adding = backward_kernels(forward, Precision("bf16", 2.0, 2.0, 2.0, "bf16", accumulate=10.0))
+    adding = _backward_kernels(forward, Precision("bf16", 2.0, 2.0, 2.0, "bf16", accumulate=10.0))
     sums = {kernel.name: number(kernel.traffic) for kernel in adding if kernel.name.endswith(".accumulate")}
     assert sums["mlp.down.accumulate"] == FFN * HIDDEN * 10
     assert len(sums) == 4
-    unfused = decoder_kernels(decoder(), shape(), Phase.TRAIN, PRECISION, fused=False)[0]
-    both = backward_kernels(unfused, Precision("bf16", 2.0, 2.0, 2.0, "bf16", accumulate=10.0))
+    unfused = _decoder_kernels(decoder(), shape(), Phase.TRAIN, PRECISION, fused=False)[0]
+    both = _backward_kernels(unfused, Precision("bf16", 2.0, 2.0, 2.0, "bf16", accumulate=10.0))
     assert not any("scores.accumulate" in kernel.name for kernel in both)  # no weights
 
 
@@ -222,7 +222,7 @@ def test_streams_take_the_longer_of_dram_and_l2() -> None:
     chip = Chip.of(H100)
     steps = chip.steps
     for traffic in (1e3, 1e6, 1e8, 1e10):
-        times = time_kernels([Kernel("s", "stream", traffic, launches=3)], chip, 1)
+        times = _time_kernels([_Kernel("s", "stream", traffic, launches=3)], chip, 1)
         resident = min(1.0, chip.l2_capacity * steps.l2_share / traffic)
         dram = traffic * (1 - resident * steps.l2_reuse) / (chip.dram_bandwidth * steps.stream_efficiency)
         l2 = traffic / (chip.l2_bandwidth * steps.stream_efficiency)
@@ -237,7 +237,7 @@ def test_attention_takes_the_longer_of_its_products_and_its_bytes() -> None:
     steps = chip.steps
     for name, share in (("core", steps.attention_forward), ("core.grad", steps.attention_backward)):
         for flops, traffic, bound in ((1e12, 1e6, 0), (1e6, 1e9, 2)):
-            times = time_kernels([Kernel(name, "attention", traffic, flops, launches=2)], chip, 1)
+            times = _time_kernels([_Kernel(name, "attention", traffic, flops, launches=2)], chip, 1)
             compute, memory = flops / chip.peak["bf16"] / share, traffic / chip.dram_bandwidth / steps.attention_stream
             assert number(times.time) == pytest.approx(max(compute, memory) + 2 * steps.attention_latency)
             assert (number(times.bound), number(times.flops), number(times.traffic)) == (bound, flops, traffic)
@@ -245,28 +245,28 @@ def test_attention_takes_the_longer_of_its_products_and_its_bytes() -> None:
 
 def test_products_slow_down_with_heat_and_narrow_weights_save_bytes() -> None:
     chip = Chip.of(H100)
-    one = gemm((8, 4096, 4096), format="bf16", chip=chip)
-    times = time_kernels([Kernel("p", "matmul", m=8, n=4096, k=4096, format="bf16")], chip, 1)
+    one = _gemm((8, 4096, 4096), format="bf16", chip=chip)
+    times = _time_kernels([_Kernel("p", "matmul", m=8, n=4096, k=4096, format="bf16")], chip, 1)
     expected = float(one.time) + (chip.steps.matmul_slowdown - 1) * float(one.compute)
     assert number(times.time) == pytest.approx(expected)
     assert number(times.flops) == 2 * 8 * 4096 * 4096
     assert number(times.traffic) == pytest.approx(float(one.dram_bytes))
-    narrow = gemm((8, 4096, 4096), format="fp8", chip=chip, quantise_activations=True)
-    cold = time_kernels([Kernel("p", "matmul", m=8, n=4096, k=4096, format="fp8", quantised=True)], chip, 1)
+    narrow = _gemm((8, 4096, 4096), format="fp8", chip=chip, quantise_activations=True)
+    cold = _time_kernels([_Kernel("p", "matmul", m=8, n=4096, k=4096, format="fp8", quantised=True)], chip, 1)
     assert number(cold.time) == pytest.approx(
         float(narrow.time) + (chip.steps.narrow_slowdown - 1) * float(narrow.compute)
     )
-    packed = time_kernels([Kernel("p", "matmul", m=8, n=4096, k=4096, format="bf16", packed=0.25)], chip, 1)
+    packed = _time_kernels([_Kernel("p", "matmul", m=8, n=4096, k=4096, format="bf16", packed=0.25)], chip, 1)
     saved = float(one.dram) - max(0.25 * float(one.dram), float(one.compute), float(one.l2))
     assert saved > 0
     assert number(packed.time) == pytest.approx(expected - saved)
     assert number(packed.traffic) == pytest.approx(0.25 * float(one.dram_bytes))
-    image = [Kernel("p", "matmul", m=8, n=64, k=64, format="bf16", stored=stored) for stored in (None, 100.0)]
-    both = time_kernels(image, chip, 1)
+    image = [_Kernel("p", "matmul", m=8, n=64, k=64, format="bf16", stored=stored) for stored in (None, 100.0)]
+    both = _time_kernels(image, chip, 1)
     assert both.traffic[1, 0] == pytest.approx(
-        float(gemm((8, 64, 64), format="bf16", chip=chip, stored=100.0).dram_bytes)
+        float(_gemm((8, 64, 64), format="bf16", chip=chip, stored=100.0).dram_bytes)
     )
-    assert both.traffic[0, 0] == pytest.approx(float(gemm((8, 64, 64), format="bf16", chip=chip).dram_bytes))
+    assert both.traffic[0, 0] == pytest.approx(float(_gemm((8, 64, 64), format="bf16", chip=chip).dram_bytes))
 
 
 def test_a_chip_is_its_data_sheet_with_its_calibration() -> None:
@@ -316,15 +316,15 @@ def test_precisions_of_the_phases() -> None:
 def test_the_table_lists_every_kernel_with_the_count_of_its_layers() -> None:
     chip = Chip.of(H100)
     for phase, passes in ((Phase.DECODE, 1), (Phase.TRAIN, 2)):
-        table = decoder_table(decoder(), chip, PRECISION, shape(), phase, fused=True)
+        table = _decoder_table(decoder(), chip, PRECISION, shape(), phase, fused=True)
         rows = {row[0]: row for row in table.rows}
-        lists = decoder_kernels(decoder(), shape(), phase, PRECISION, fused=True)
+        lists = _decoder_kernels(decoder(), shape(), phase, PRECISION, fused=True)
         matmuls = sum(kernel.kind == "matmul" for part in lists for kernel in part)
         expected = sum(len(part) for part in lists) * passes + (matmuls if passes == 2 else 0)
         assert len(table.rows) == expected
         assert rows["attention.qkv"][2:7] == (8, 256, HEADS * DIM + 2 * KV * DIM, HIDDEN, 1)
         assert rows["embedding"][2:7] == (1, None, None, None, None)
-        one = time_kernels([lists[0][1]], chip, 1)
+        one = _time_kernels([lists[0][1]], chip, 1)
         assert rows["attention.qkv"][7:] == (
             number(one.flops), number(one.traffic), number(one.time), BOUNDS[int(number(one.bound))]
         )  # fmt: skip

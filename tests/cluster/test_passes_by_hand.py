@@ -10,20 +10,26 @@ import pytest
 
 from cluster.asking import estimated
 from cluster.toys import DIM, FFN, HIDDEN, KV, LAYER, LAYERS, WORDS, decoder, experts, price
-from slipstick.cluster.constants.serving_stack import Stack, stacks
+from slipstick.cluster.constants.serving_stack import _Stack, stacks
 from slipstick.cluster.inference import serving
 from slipstick.cluster.inference.inference_pass import (
-    InferencePass,
-    InferenceSetting,
-    decode_step,
-    inference_shape,
-    largest_batch,
-    prefill,
-    serving_memory,
+    _decode_step,
+    _inference_shape,
+    _InferencePass,
+    _InferenceSetting,
+    _largest_batch,
+    _prefill,
+    _serving_memory,
 )
-from slipstick.cluster.inference.serving import Load, continuous_batch, speculative_time, split_service, static_batch
-from slipstick.cluster.kernels.decoder_kernels import decoder_kernels
-from slipstick.cluster.kernels.kernel_times import time_kernels
+from slipstick.cluster.inference.serving import (
+    _continuous_batch,
+    _Load,
+    _speculative_time,
+    _split_service,
+    _static_batch,
+)
+from slipstick.cluster.kernels.decoder_kernels import _decoder_kernels
+from slipstick.cluster.kernels.kernel_times import _time_kernels
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError
@@ -33,9 +39,9 @@ from slipstick.networks.decoder.attention import Linear
 from slipstick.networks.decoder.decoder import Decoder
 
 
-def setting_of(plan: str = "stack=early", network: Decoder | None = None) -> InferenceSetting:
+def setting_of(plan: str = "stack=early", network: Decoder | None = None) -> _InferenceSetting:
     workload = Workload(network=network or decoder(), phase=Phase.DECODE)
-    setting = InferenceSetting.of(workload, resolve_system("h100-sxm-80gb:8"), Plan.of(plan))
+    setting = _InferenceSetting.of(workload, resolve_system("h100-sxm-80gb:8"), Plan.of(plan))
     return replace(setting, tiers=[replace(tier, price=price) for tier in setting.tiers])
 
 
@@ -47,13 +53,13 @@ def number(value: Any) -> float:
     return float(np.ravel(value)[0])
 
 
-def kernel_seconds(setting: InferenceSetting, plans: Plans, phase: Phase, *sizes: int) -> dict[str, tuple[float, ...]]:
+def kernel_seconds(setting: _InferenceSetting, plans: Plans, phase: Phase, *sizes: int) -> dict[str, tuple[float, ...]]:
     """Seconds, operations, bytes and launches of each kernel of all layers, by its name."""
-    shape = inference_shape(plans, *sizes)
-    lists = decoder_kernels(setting.decoder, shape, phase, setting.precision, fused=setting.fused)
+    shape = _inference_shape(plans, *sizes)
+    lists = _decoder_kernels(setting.decoder, shape, phase, setting.precision, fused=setting.fused)
     table = {}
     for kernels, count in zip(lists, (LAYERS, 1, 1), strict=True):
-        times = time_kernels(kernels, setting.chip, 1)
+        times = _time_kernels(kernels, setting.chip, 1)
         for place, kernel in enumerate(kernels):
             columns = (times.time, times.flops, times.traffic)
             table[kernel.name] = (*(count * float(column[place, 0]) for column in columns), count * kernel.launches)
@@ -75,7 +81,7 @@ GROUPS = {
 @pytest.mark.parametrize(("tp", "pp"), [(1, 1), (4, 1), (2, 2)])
 def test_a_decode_step_is_its_kernels_messages_and_launches(tp: int, pp: int, graphs: bool) -> None:
     setting, plans = setting_of(f"stack=early,cuda_graphs={str(graphs).lower()}"), plans_of(tp=tp, pp=pp)
-    step = decode_step(setting, plans, 16, 500)
+    step = _decode_step(setting, plans, 16, 500)
     table = kernel_seconds(setting, plans, Phase.DECODE, 16, 1, 500)
     assert set(table) == {name for names in GROUPS.values() for name in names}
     for part, names in GROUPS.items():
@@ -103,23 +109,23 @@ def test_the_host_launches_a_prompts_layers_ahead_of_the_device() -> None:
     gaps = setting.chip.steps.replay_launch * sum(row[3] for row in table.values())
     for eager, waits in ((0.0, False), (1e-3, True)):
         slow = replace(setting, stack=setting.stack.model_copy(update={"eager_layer": eager}))
-        passed = prefill(slow, plans, 1, 16)
+        passed = _prefill(slow, plans, 1, 16)
         others = number(passed.time) - number(passed.parts["launch"])
         expected = max(gaps, eager * LAYERS - others) if waits else gaps
         assert number(passed.parts["launch"]) == pytest.approx(expected)
-    assert number(prefill(setting, plans, 1, 16, 48).flops) > number(prefill(setting, plans, 1, 16).flops)
+    assert number(_prefill(setting, plans, 1, 16, 48).flops) > number(_prefill(setting, plans, 1, 16).flops)
 
 
 def test_experts_are_found_by_small_kernels_and_reached_by_two_exchanges() -> None:
     setting = setting_of(network=decoder(mlp=experts()))
     near, far = plans_of(tp=2), plans_of(tp=2, dp=2, ep=4, etp=1)
-    together, apart = decode_step(setting, near, 8, 100), decode_step(setting, far, 8, 100)
+    together, apart = _decode_step(setting, near, 8, 100), _decode_step(setting, far, 8, 100)
     assert number(together.parts["expert_parallel"]) == 0.0
     size = 8 * HIDDEN * 2 * 2 / 2  # two experts a token; two ranks hold the same tokens
     assert number(apart.parts["expert_parallel"]) == pytest.approx(2 * LAYERS * price("all_to_all", size, 2, 2))
     assert number(together.parts["experts"]) > 0
-    kernels = decoder_kernels(
-        setting.decoder, inference_shape(near, 8, 1, 100), Phase.DECODE, setting.precision, fused=True
+    kernels = _decoder_kernels(
+        setting.decoder, _inference_shape(near, 8, 1, 100), Phase.DECODE, setting.precision, fused=True
     )
     launches = LAYERS * (len(kernels[0]) + 7) + sum(
         len(part) for part in kernels[1:]
@@ -141,11 +147,11 @@ def test_small_reductions_read_the_peers_memory(kind: str) -> None:
         if kind == "two_shot":
             shots.append(2 * steps.one_shot + 2 * 3 / 4 * size / rate)
         expected = 2 * LAYERS * min(price("all_reduce", size, 4, 1), *shots) + gather * batch / 2000
-        step = decode_step(setting, plans_of(tp=4), batch, 100)
+        step = _decode_step(setting, plans_of(tp=4), batch, 100)
         assert number(step.parts["tensor_parallel"]) == pytest.approx(expected)
-    alone = decode_step(setting, plans_of(tp=1), 8, 100)
+    alone = _decode_step(setting, plans_of(tp=1), 8, 100)
     assert number(alone.parts["tensor_parallel"]) == 0.0
-    wide = decode_step(setting, plans_of(tp=16), 8, 100)  # beyond the fabric of a node: the library's
+    wide = _decode_step(setting, plans_of(tp=16), 8, 100)  # beyond the fabric of a node: the library's
     library = 2 * LAYERS * price("all_reduce", 8 * HIDDEN * 2, 16, 1) + price("all_gather", 4 * 8, 16, 1)
     assert number(wide.parts["tensor_parallel"]) == pytest.approx(library)
 
@@ -153,7 +159,7 @@ def test_small_reductions_read_the_peers_memory(kind: str) -> None:
 @pytest.mark.parametrize(("tp", "pp"), [(1, 1), (2, 1), (8, 1), (2, 2)])
 def test_a_device_holds_weights_cache_and_activations(tp: int, pp: int) -> None:
     setting, plans = setting_of("stack=early,matmul=fp8,kv_cache=fp8"), plans_of(tp=tp, pp=pp)
-    memory = serving_memory(setting, plans, 10, 300, 4)
+    memory = _serving_memory(setting, plans, 10, 300, 4)
     layer = (LAYER - 2 * HIDDEN) / tp + 2 * HIDDEN
     extra = (max(0, tp / KV - 1)) * 2 * KV * DIM * HIDDEN / tp  # key and value heads that are copied
     weights = LAYERS * (layer + extra) / pp + (2 * WORDS * HIDDEN / tp + HIDDEN) * 2
@@ -164,11 +170,11 @@ def test_a_device_holds_weights_cache_and_activations(tp: int, pp: int) -> None:
     assert number(memory.total) == pytest.approx(
         number(memory.weights) + number(memory.cache) + number(memory.activations)
     )
-    one = serving_memory(setting, plans, 1, 300, 1)
-    none = serving_memory(setting, plans, 0, 300, 1)
+    one = _serving_memory(setting, plans, 1, 300, 1)
+    none = _serving_memory(setting, plans, 0, 300, 1)
     each = number(one.total) - number(none.total)
-    assert int(largest_batch(setting, plans, 300, number(none.total) + 7.5 * each)[0]) == 7
-    assert int(largest_batch(setting, plans, 300, 0.5 * number(none.total))[0]) == 0
+    assert int(_largest_batch(setting, plans, 300, number(none.total) + 7.5 * each)[0]) == 7
+    assert int(_largest_batch(setting, plans, 300, 0.5 * number(none.total))[0]) == 0
 
 
 def test_windows_bound_the_cache() -> None:
@@ -176,8 +182,8 @@ def test_windows_bound_the_cache() -> None:
     near = block.model_copy(update={"attention": block.attention.model_copy(update={"window": 64})})
     setting = setting_of(network=decoder().model_copy(update={"blocks": (near,)}))
     whole = setting_of()
-    assert number(serving_memory(setting, plans_of(), 1, 300, 1).cache) == 64 * 2 * KV * DIM * 2 * LAYERS
-    assert number(serving_memory(whole, plans_of(), 1, 300, 1).cache) == 300 * 2 * KV * DIM * 2 * LAYERS
+    assert number(_serving_memory(setting, plans_of(), 1, 300, 1).cache) == 64 * 2 * KV * DIM * 2 * LAYERS
+    assert number(_serving_memory(whole, plans_of(), 1, 300, 1).cache) == 300 * 2 * KV * DIM * 2 * LAYERS
 
 
 def test_linear_attention_keeps_a_state_in_place_of_a_cache() -> None:
@@ -186,7 +192,7 @@ def test_linear_attention_keeps_a_state_in_place_of_a_cache() -> None:
     setting = setting_of(network=decoder().model_copy(update={"blocks": (block,)}))
     state = 4 * 8 * 16 + (2 * 2 * 8 + 4 * 16) * 3  # matrices of the value heads, and the last inputs of the convolution
     for context in (10, 1000):
-        memory = serving_memory(setting, plans_of(tp=2), 5, context, 1)
+        memory = _serving_memory(setting, plans_of(tp=2), 5, context, 1)
         assert number(memory.cache) == 5 * state / 2 * 4 * LAYERS  # in fp32
 
 
@@ -194,7 +200,7 @@ def test_engines_run_no_gradients_and_replay_their_quantisation() -> None:
     system = resolve_system("h100-sxm-80gb:8")
     workload = Workload(network=decoder(), phase=Phase.DECODE)
     replayed, eager = (
-        InferenceSetting.of(workload, system, Plan.of(f"matmul=fp8,cuda_graphs={flag}")) for flag in ("true", "false")
+        _InferenceSetting.of(workload, system, Plan.of(f"matmul=fp8,cuda_graphs={flag}")) for flag in ("true", "false")
     )
     for setting in (replayed, eager):
         steps = setting.chip.steps
@@ -203,8 +209,8 @@ def test_engines_run_no_gradients_and_replay_their_quantisation() -> None:
     assert (fp8.quantise_launch, fp8.quantise_reads) == (replayed.chip.steps.stream_latency, 1.0)
     assert eager.chip.constants.of("fp8").quantise_launch != fp8.quantise_launch
     assert (replayed.graphs, eager.graphs) == (True, False)
-    assert InferenceSetting.of(workload, system, Plan.of("weights=int4")).packed == 0.25
-    assert InferenceSetting.of(workload, system, Plan.of("matmul=fp8,weights=bf16")).packed == 1.0
+    assert _InferenceSetting.of(workload, system, Plan.of("weights=int4")).packed == 0.25
+    assert _InferenceSetting.of(workload, system, Plan.of("matmul=fp8,weights=bf16")).packed == 1.0
     assert replayed.packed == 1.0
     assert replayed.packed_attention
 
@@ -212,10 +218,10 @@ def test_engines_run_no_gradients_and_replay_their_quantisation() -> None:
 # ---- serving: the seconds of passes are simple functions, so that a service can be computed by hand
 
 
-def fake_pass(seconds: Any) -> InferencePass:
+def fake_pass(seconds: Any) -> _InferencePass:
     seconds = np.asarray(seconds, dtype=float)
     parts = dict.fromkeys(("projections", "launch", "overhead", "elementwise"), 0.1 * seconds)
-    return InferencePass({**parts, "attention": 0.6 * seconds}, seconds, seconds, seconds)
+    return _InferencePass({**parts, "attention": 0.6 * seconds}, seconds, seconds, seconds)
 
 
 def prompt_seconds(batch: Any, tokens: Any, seen: Any = 0) -> Any:
@@ -227,7 +233,7 @@ def step_seconds(batch: Any, context: Any, tokens: Any = 1) -> Any:
 
 
 @pytest.fixture
-def simple(monkeypatch: pytest.MonkeyPatch) -> InferenceSetting:
+def simple(monkeypatch: pytest.MonkeyPatch) -> _InferenceSetting:
     """A setting of which prompts and steps take `prompt_seconds` and `step_seconds`, and 40 sequences fit."""
     monkeypatch.setattr(serving, "prefill", lambda setting, plans, *sizes: fake_pass(prompt_seconds(*sizes)))
     monkeypatch.setattr(serving, "decode_step", lambda setting, plans, *sizes: fake_pass(step_seconds(*sizes)))
@@ -243,7 +249,7 @@ def places(context: Any, capacity: float) -> int:
     return 40
 
 
-def engine(**changes: Any) -> Stack:
+def engine(**changes: Any) -> _Stack:
     values = {
         "batching": "mixed", "batched_tokens": 2500, "memory_share": 0.9, "wait": 3.0, "spread": 0.02, "step": 1e-3,
         "sequence": 1e-5, "stream": 2e-4, "request": 4e-3,
@@ -251,8 +257,8 @@ def engine(**changes: Any) -> Stack:
     return stacks.entry("vllm").model_copy(update={**values, **changes})
 
 
-def load(concurrency: int, prompt: int = 1000, output: int = 100) -> Load:
-    return Load(*(np.array([value]) for value in (concurrency, prompt, output)))
+def load(concurrency: int, prompt: int = 1000, output: int = 100) -> _Load:
+    return _Load(*(np.array([value]) for value in (concurrency, prompt, output)))
 
 
 def mean_step(running: float) -> float:
@@ -261,8 +267,8 @@ def mean_step(running: float) -> float:
     return float(max(device + 1e-3 + 1e-5 * running, 2e-4 * running))
 
 
-def test_a_static_batch_starts_and_ends_together(simple: InferenceSetting) -> None:
-    service = static_batch(simple, plans_of(), load(8))
+def test_a_static_batch_starts_and_ends_together(simple: _InferenceSetting) -> None:
+    service = _static_batch(simple, plans_of(), load(8))
     first = prompt_seconds(8, 1000)
     step = (step_seconds(8, 1001) + step_seconds(8, 1100)) / 2
     assert number(service.first_token) == pytest.approx(first)
@@ -274,10 +280,10 @@ def test_a_static_batch_starts_and_ends_together(simple: InferenceSetting) -> No
 @pytest.mark.parametrize("batching", ["mixed", "prefill_first"])
 @pytest.mark.parametrize("concurrency", [1, 2, 16, 40, 100])
 def test_a_continuous_batch_is_the_queue_of_its_engine(
-    simple: InferenceSetting, batching: str, concurrency: int
+    simple: _InferenceSetting, batching: str, concurrency: int
 ) -> None:
     setting = replace(simple, stack=engine(batching=batching))
-    service = continuous_batch(setting, plans_of(), load(concurrency))
+    service = _continuous_batch(setting, plans_of(), load(concurrency))
     running = min(concurrency, 40)
     together = min(running, 2)  # prompts of 1000 tokens in a step of 2500
     prompt = float(prompt_seconds(together, 1000)) / together
@@ -298,16 +304,16 @@ def test_a_continuous_batch_is_the_queue_of_its_engine(
     assert number(service.throughput) == pytest.approx(concurrency * 100 / request)  # Little's law
 
 
-def test_the_host_bounds_an_engine_that_streams_to_many(simple: InferenceSetting) -> None:
+def test_the_host_bounds_an_engine_that_streams_to_many(simple: _InferenceSetting) -> None:
     slow = replace(simple, stack=engine(stream=0.1))
-    service = continuous_batch(slow, plans_of(), load(16))
+    service = _continuous_batch(slow, plans_of(), load(16))
     prompt = float(prompt_seconds(2, 1000)) / 2
     served = 16 * prompt + 99 * 0.1 * 16 + 4e-3
     assert number(service.throughput) == pytest.approx(16 * 100 / served)
 
 
-def test_the_first_of_a_clients_requests_waits_for_half_of_all_prompts(simple: InferenceSetting) -> None:
-    steady, rounds = (continuous_batch(simple, plans_of(), load(16), rounds=r) for r in (None, 4))
+def test_the_first_of_a_clients_requests_waits_for_half_of_all_prompts(simple: _InferenceSetting) -> None:
+    steady, rounds = (_continuous_batch(simple, plans_of(), load(16), rounds=r) for r in (None, 4))
     prompt = float(prompt_seconds(2, 1000)) / 2
     burst = (16 + 2) / 2 * prompt
     expected = 0.75 * (number(steady.first_token) - 4e-3) + 0.25 * burst
@@ -315,10 +321,10 @@ def test_the_first_of_a_clients_requests_waits_for_half_of_all_prompts(simple: I
     assert number(rounds.throughput) == pytest.approx(number(steady.throughput))
 
 
-def test_chunks_ride_along_with_decoding_where_prompts_share_steps(simple: InferenceSetting) -> None:
+def test_chunks_ride_along_with_decoding_where_prompts_share_steps(simple: _InferenceSetting) -> None:
     for batching, rides in (("mixed", True), ("prefill_first", False)):
         setting = replace(simple, stack=engine(batching=batching))
-        service = continuous_batch(setting, plans_of(), load(8), chunk=300)
+        service = _continuous_batch(setting, plans_of(), load(8), chunk=300)
         piece = float(prompt_seconds(1, 300, 1000 // 2 - 300 // 2))
         if rides:  # weights, launches, overhead and elementwise kernels are those of the step that runs anyway
             piece -= 4 * 0.1 * float(step_seconds(1, 1000))
@@ -327,19 +333,19 @@ def test_chunks_ride_along_with_decoding_where_prompts_share_steps(simple: Infer
         assert number(service.throughput) == pytest.approx(8 * 100 / served), batching
 
 
-def test_drafts_are_verified_in_one_pass(simple: InferenceSetting) -> None:
-    seconds = speculative_time(simple, plans_of(), load(4), drafts=3, acceptance=0.5, draft_cost=0.1)
+def test_drafts_are_verified_in_one_pass(simple: _InferenceSetting) -> None:
+    seconds = _speculative_time(simple, plans_of(), load(4), drafts=3, acceptance=0.5, draft_cost=0.1)
     plain, verify = step_seconds(4, 1050), step_seconds(4, 1050, 4)
     tokens = 1 + 0.5 + 0.25 + 0.125
     assert number(seconds) == pytest.approx((verify + 3 * 0.1 * plain) / tokens)
-    sure = speculative_time(simple, plans_of(), load(4), drafts=3, acceptance=1.0, draft_cost=0.0)
+    sure = _speculative_time(simple, plans_of(), load(4), drafts=3, acceptance=1.0, draft_cost=0.0)
     assert number(sure) == pytest.approx(verify / 4)
 
 
 @pytest.mark.parametrize("prefilling", [0.01, 10.0])
-def test_split_devices_work_at_the_pace_of_the_slower(simple: InferenceSetting, prefilling: float) -> None:
+def test_split_devices_work_at_the_pace_of_the_slower(simple: _InferenceSetting, prefilling: float) -> None:
     moved = price("point_to_point", 1e8, 2, 1)
-    service = split_service(simple, plans_of(), plans_of(), load(8), np.array([1e8]), np.array([prefilling]))
+    service = _split_service(simple, plans_of(), plans_of(), load(8), np.array([1e8]), np.array([prefilling]))
     alone, step = float(prompt_seconds(1, 1000)), mean_step(8)
     first = alone + moved + 4e-3
     served = first + 99 * step
@@ -389,8 +395,8 @@ def test_a_decode_report_is_the_step_at_the_middle_of_its_output() -> None:
     ours = report("tp=2,pp=2")
     workload = Workload(network=decoder(), phase=Phase.DECODE)
     system = resolve_system("h100-sxm-80gb:8")
-    setting, plans = InferenceSetting.of(workload, system, Plan.of("tp=2,pp=2")), plans_of(tp=2, pp=2, dp=2)
-    step = decode_step(setting, plans, 16, 1024 + 32)
+    setting, plans = _InferenceSetting.of(workload, system, Plan.of("tp=2,pp=2")), plans_of(tp=2, pp=2, dp=2)
+    step = _decode_step(setting, plans, 16, 1024 + 32)
     assert ours.value("time.step") == pytest.approx(number(step.time))
     for part, seconds in step.parts.items():
         if number(seconds):
@@ -398,10 +404,10 @@ def test_a_decode_report_is_the_step_at_the_middle_of_its_output() -> None:
     peak, rate = setting.chip.peak["bf16"], setting.chip.dram_bandwidth
     assert ours.value("efficiency.mfu") == pytest.approx(number(step.flops) / number(step.time) / peak)
     assert ours.value("efficiency.bandwidth") == pytest.approx(number(step.traffic) / number(step.time) * 2 / rate)
-    memory = serving_memory(setting, plans, 16, 1024 + 64, 1)
+    memory = _serving_memory(setting, plans, 16, 1024 + 64, 1)
     assert ours.value("memory.peak") == pytest.approx(number(memory.total))
     capacity = system.main_memory.capacity
-    assert ours.value("memory.largest_batch") == largest_batch(setting, plans, 1024 + 64, capacity)[0]
+    assert ours.value("memory.largest_batch") == _largest_batch(setting, plans, 1024 + 64, capacity)[0]
     name, seconds = max(step.parts.items(), key=lambda part: number(part[1]))
     share = 100 * number(seconds) / number(step.time)
     assert ours.bottleneck == f"{name.replace('_', ' ')}: {share:.0f} % of a pass"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cluster.toys import attention, decoder, experts
-from slipstick.cluster.sweep.choose_plan import resolved
+from slipstick.cluster.sweep.choose_plan import _resolved
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError, SpecErrors
@@ -99,7 +99,7 @@ def test_experts_have_copies_where_groups_repeat() -> None:
 
 
 def chosen(plan: str, time: Any, memory: Any, workload: Workload = LARGE, capacity: float = 10.0) -> Plan:
-    return resolved(Plan.of(plan), workload, SYSTEM, capacity, lambda plans: (time(plans), memory(plans)))
+    return _resolved(Plan.of(plan), workload, SYSTEM, capacity, lambda plans: (time(plans), memory(plans)))
 
 
 def test_the_fastest_that_fits_is_chosen_and_else_the_smallest() -> None:

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from cluster.asking import estimated
 from slipstick.cluster.constants.serving_stack import stacks
 from slipstick.cluster.inference.inference_pass import (
-    InferenceSetting,
-    decode_step,
-    largest_batch,
-    prefill,
+    _decode_step,
+    _InferenceSetting,
+    _largest_batch,
+    _prefill,
 )
-from slipstick.cluster.inference.serving import Load, _decode_time, continuous_batch, split_service
-from slipstick.cluster.kernels.experts import experts_busy
+from slipstick.cluster.inference.serving import _continuous_batch, _decode_time, _Load, _split_service
+from slipstick.cluster.kernels.experts import _experts_busy
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.validation.inference_rows import inference_figure
+from slipstick.cluster.validation.inference_rows import _inference_figure
 from slipstick.core.catalogue import Entry, resolve_system
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
@@ -28,8 +28,8 @@ from slipstick.networks.find_network import network
 STACKS = ("default", "vllm", "sglang", "tensorrt-llm")
 
 
-def setting_of(plan: str = "stack=default", model: str = "Llama-3.1-70B") -> InferenceSetting:
-    return InferenceSetting.of(
+def setting_of(plan: str = "stack=default", model: str = "Llama-3.1-70B") -> _InferenceSetting:
+    return _InferenceSetting.of(
         Workload(network=network(model), phase=Phase.DECODE), resolve_system("h100-sxm-80gb:8"), Plan.of(plan)
     )
 
@@ -38,9 +38,9 @@ def plans_of(n: int = 1, tp: int = 8) -> Plans:
     return Plans.of_columns(n, {"tp": tp})
 
 
-def load_of(concurrency: object, prompt: int = 1024, output: int = 256) -> Load:
+def load_of(concurrency: object, prompt: int = 1024, output: int = 256) -> _Load:
     waiting = np.atleast_1d(np.asarray(concurrency, dtype=np.int64))
-    return Load(waiting, np.full_like(waiting, prompt), np.full_like(waiting, output))
+    return _Load(waiting, np.full_like(waiting, prompt), np.full_like(waiting, output))
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -49,10 +49,10 @@ def load_of(concurrency: object, prompt: int = 1024, output: int = 256) -> Load:
 def test_a_request_takes_what_littles_law_says(stack: str, concurrency: int, prompt: int, output: int) -> None:
     setting, load = setting_of(f"stack={stack}"), load_of(concurrency, prompt, output)
     for rounds in (None, 10):
-        done = continuous_batch(setting, plans_of(), load, rounds=rounds)
+        done = _continuous_batch(setting, plans_of(), load, rounds=rounds)
         request = done.first_token + (output - 1) * done.per_token
         assert done.throughput[0] * request[0] == pytest.approx(concurrency * output, rel=1e-9)
-        assert done.first_token[0] >= prefill(setting, plans_of(), 1, prompt).time[0] * (1 - 1e-9)
+        assert done.first_token[0] >= _prefill(setting, plans_of(), 1, prompt).time[0] * (1 - 1e-9)
         assert done.per_token[0] >= _decode_time(setting, plans_of(), 1, prompt, output)[0] * (1 - 1e-9)
 
 
@@ -60,10 +60,10 @@ def test_a_request_takes_what_littles_law_says(stack: str, concurrency: int, pro
 def test_work_is_conserved_over_a_request(stack: str) -> None:
     # while one request is served, all its steps and the prompts of all requests are computed
     setting, load = setting_of(f"stack={stack}"), load_of(32)
-    done = continuous_batch(setting, plans_of(), load)
+    done = _continuous_batch(setting, plans_of(), load)
     device = _decode_time(setting, plans_of(), 32, 1024, 256)[0] * 255
     together = min(32, max(1, setting.stack.batched_tokens // 1024))
-    device += 32 * prefill(setting, plans_of(), together, 1024).time[0] / together
+    device += 32 * _prefill(setting, plans_of(), together, 1024).time[0] / together
     host = setting.stack.request + 255 * (setting.stack.step + 32 * setting.stack.sequence)
     assert done.first_token[0] + 255 * done.per_token[0] == pytest.approx(device + host, rel=1e-9)
 
@@ -72,7 +72,7 @@ def test_work_is_conserved_over_a_request(stack: str) -> None:
 def test_more_requests_give_more_tokens_until_the_cache_is_full(stack: str) -> None:
     waiting = [1, 2, 4, 8, 16, 32, 64, 128, 256]
     setting = setting_of(f"stack={stack}")
-    done = continuous_batch(setting, plans_of(len(waiting)), load_of(waiting))
+    done = _continuous_batch(setting, plans_of(len(waiting)), load_of(waiting))
     assert (np.diff(done.throughput) > 0).all()
     assert (np.diff(done.first_token) >= 0).all()
     assert (np.diff(done.per_token) > 0).all()
@@ -80,22 +80,22 @@ def test_more_requests_give_more_tokens_until_the_cache_is_full(stack: str) -> N
 
 def test_requests_beyond_the_cache_wait() -> None:
     setting, plans = setting_of("stack=vllm"), plans_of(2, tp=4)
-    places = int(largest_batch(setting, plans, 1024 + 1024, setting.capacity * setting.stack.memory_share)[0])
-    full, beyond = (continuous_batch(setting, plans_of(tp=4), load_of(n, 1024, 2048)) for n in (places, 3 * places))
+    places = int(_largest_batch(setting, plans, 1024 + 1024, setting.capacity * setting.stack.memory_share)[0])
+    full, beyond = (_continuous_batch(setting, plans_of(tp=4), load_of(n, 1024, 2048)) for n in (places, 3 * places))
     assert beyond.throughput[0] == pytest.approx(full.throughput[0])
     assert beyond.per_token[0] == pytest.approx(full.per_token[0])
     assert beyond.first_token[0] > 1024 * full.per_token[0]
 
 
 def test_prompts_first_is_late_at_first_and_quick_then() -> None:
-    mixed, first = (continuous_batch(setting_of(f"stack={s}"), plans_of(), load_of(64)) for s in ("vllm", "sglang"))
+    mixed, first = (_continuous_batch(setting_of(f"stack={s}"), plans_of(), load_of(64)) for s in ("vllm", "sglang"))
     assert first.first_token[0] > 3 * mixed.first_token[0]
     assert first.per_token[0] < mixed.per_token[0]
 
 
 def test_many_rounds_are_the_steady_state() -> None:
     setting, load = setting_of("stack=vllm"), load_of(64)
-    steady, long, short = (continuous_batch(setting, plans_of(), load, rounds=r) for r in (None, 10**9, 2))
+    steady, long, short = (_continuous_batch(setting, plans_of(), load, rounds=r) for r in (None, 10**9, 2))
     assert long.first_token[0] == pytest.approx(steady.first_token[0])
     assert short.first_token[0] > steady.first_token[0]
 
@@ -103,7 +103,7 @@ def test_many_rounds_are_the_steady_state() -> None:
 def test_the_slower_side_of_split_devices_makes_requests_wait() -> None:
     setting, load = setting_of(), load_of(128, 4096, 64)
     few, many = (
-        split_service(setting, plans_of(), plans_of(), load, np.array([1e9]), np.array([n])) for n in (0.1, 50.0)
+        _split_service(setting, plans_of(), plans_of(), load, np.array([1e9]), np.array([n])) for n in (0.1, 50.0)
     )
     assert few.throughput[0] < many.throughput[0]
     assert few.first_token[0] > many.first_token[0]
@@ -114,8 +114,8 @@ def test_the_slower_side_of_split_devices_makes_requests_wait() -> None:
 
 def test_weights_stored_narrow_save_bytes_and_no_operations() -> None:
     plain, packed = (setting_of(f"stack=default{p}") for p in ("", ",weights=int4"))
-    few = [decode_step(s, plans_of(), 4, 512) for s in (plain, packed)]
-    many = [prefill(s, plans_of(), 8, 2048) for s in (plain, packed)]
+    few = [_decode_step(s, plans_of(), 4, 512) for s in (plain, packed)]
+    many = [_prefill(s, plans_of(), 8, 2048) for s in (plain, packed)]
     assert few[0].parts["projections"][0] / 4 < few[1].parts["projections"][0] < 0.6 * few[0].parts["projections"][0]
     assert many[1].time[0] == pytest.approx(many[0].time[0], rel=0.02)
     assert many[1].flops[0] == many[0].flops[0]
@@ -124,7 +124,7 @@ def test_weights_stored_narrow_save_bytes_and_no_operations() -> None:
 def test_reading_the_peers_is_never_slower_than_the_library() -> None:
     times = {}
     for stack in ("early", "tensorrt-llm", "vllm"):
-        done = decode_step(setting_of(f"stack={stack}"), plans_of(4), [1, 16, 128, 1024], 512)
+        done = _decode_step(setting_of(f"stack={stack}"), plans_of(4), [1, 16, 128, 1024], 512)
         times[stack] = done.parts["tensor_parallel"]
     assert (times["vllm"] <= times["tensorrt-llm"]).all()
     assert (times["tensorrt-llm"] <= times["early"]).all()
@@ -134,7 +134,7 @@ def test_reading_the_peers_is_never_slower_than_the_library() -> None:
 @pytest.mark.parametrize(("experts", "active"), [(8, 2), (128, 8), (256, 8), (16, 1)])
 def test_busy_experts_are_those_that_draws_visit(experts: int, active: int) -> None:
     tokens = np.array([0, 1, 2, 5, 20, 100, 10**6])
-    busy = experts_busy(experts, active, tokens)
+    busy = _experts_busy(experts, active, tokens)
     assert busy[0] == 0
     assert busy[1] == pytest.approx(active)
     assert busy[-1] == pytest.approx(experts)
@@ -165,7 +165,7 @@ def test_units_of_published_latencies_are_read(unit: str, scale: float) -> None:
     row |= {"seq": "200", "out_len": "200", "global_batch": "4"}
 
     def figure(unit: str) -> float:
-        return inference_figure({**row, "unit": unit})
+        return _inference_figure({**row, "unit": unit})
 
     whole = figure("ms time to first token") * 1e-3 + 199 * figure("ms inter-token latency") * 1e-3
     assert figure(unit) * scale == pytest.approx(whole)

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipstick.cluster.sweep.distinct import distinct
+from slipstick.cluster.sweep.distinct import _distinct
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.pipeline_stages import LayerStack, Stages, _balanced, _even
+from slipstick.cluster.training.pipeline_stages import _balanced, _even, _LayerStack, _Stages
 
 
 @given(layers=st.integers(1, 200), pp=st.integers(1, 16), interleave=st.integers(1, 8))
@@ -23,7 +23,7 @@ def test_even_deals_every_layer_once(layers: int, pp: int, interleave: int) -> N
 @given(kinds=st.lists(st.integers(0, 2), min_size=1, max_size=80), pp=st.integers(1, 12), head=st.floats(0, 20))
 def test_balanced_keeps_the_order_and_every_layer(kinds: list[int], pp: int, head: float) -> None:
     order, costs = np.array(kinds, dtype=np.int64), np.array([1.0, 2.0, 0.5])
-    counts, last = _balanced(LayerStack(order, costs, head), pp)
+    counts, last = _balanced(_LayerStack(order, costs, head), pp)
     assert counts.sum(axis=0).tolist() == [kinds.count(kind) for kind in range(3)]
     assert 0 <= last < pp
     share = (costs[order].sum() + head) / pp
@@ -34,7 +34,7 @@ def test_balanced_keeps_the_order_and_every_layer(kinds: list[int], pp: int, hea
 
 def test_kinds_of_stage_cover_all_stages() -> None:
     pp = np.array([1, 2, 5, 8, 48])
-    found = Stages.of(LayerStack(np.zeros(48, dtype=np.int64), np.ones(1)), Plans.of_columns(5, {"pp": pp}))
+    found = _Stages.of(_LayerStack(np.zeros(48, dtype=np.int64), np.ones(1)), Plans.of_columns(5, {"pp": pp}))
     assert found.copies.sum(axis=1).tolist() == pp.tolist()
     assert (found.layers[..., 0] * found.copies).sum(axis=1).tolist() == [48] * 5
     assert (found.embedding * found.copies).sum(axis=1).tolist() == [1] * 5
@@ -44,6 +44,6 @@ def test_kinds_of_stage_cover_all_stages() -> None:
 @given(st.lists(st.tuples(st.integers(-5, 5), st.booleans(), st.integers(0, 2**40)), min_size=1, max_size=50))
 def test_distinct_rows_are_those_of_numpy(rows: list[tuple[int, bool, int]]) -> None:
     columns = [np.array(column) for column in zip(*rows, strict=True)]
-    first, kind = distinct(columns)
+    first, kind = _distinct(columns)
     assert len(first) == len(set(rows))
     assert all(rows[first[k]] == row for k, row in zip(kind, rows, strict=True))

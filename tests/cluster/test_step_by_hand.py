@@ -1,6 +1,6 @@
 """A training step of one plan, computed again in plain Python from the equations of the papers, part by part.
 
-Given are the seconds of one layer's kernels (`layer_times`) and a linear price of messages. Sources: Shoeybi et al.
+Given are the seconds of one layer's kernels (`_layer_times`) and a linear price of messages. Sources: Shoeybi et al.
 1909.08053 and Korthikanti et al. 2205.05198 (tensor and sequence parallelism), Narayanan et al. 2104.04473 (pipeline),
 Rajbhandari et al. 1910.02054 (ZeRO), Liu et al. 2310.01889 (ring attention).
 """
@@ -30,11 +30,11 @@ from cluster.toys import (
     training,
 )
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.exposed_messages import expert_exchange
-from slipstick.cluster.training.layer_time import LayerTime, layer_times
-from slipstick.cluster.training.memory import Residents
-from slipstick.cluster.training.optimizer import exposed_message
-from slipstick.cluster.training.pipeline_stages import Stages
+from slipstick.cluster.training.exposed_messages import _expert_exchange
+from slipstick.cluster.training.layer_time import _layer_times, _LayerTime
+from slipstick.cluster.training.memory import _Residents
+from slipstick.cluster.training.optimizer import _exposed_message
+from slipstick.cluster.training.pipeline_stages import _Stages
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import training_step
 
@@ -106,7 +106,7 @@ def hidden_behind(message: float, compute: float, slowdown: float) -> float:
     return max(0.0, message - compute) + slowdown * min(message, compute)
 
 
-def tensor_waits(case: Case, layer: LayerTime, slowdown: float) -> tuple[float, float]:
+def tensor_waits(case: Case, layer: _LayerTime, slowdown: float) -> tuple[float, float]:
     """Seconds (forward, backward) of one layer's tensor parallel messages that nothing hides."""
     size = case.tokens * HIDDEN * ELEMENT
     reduce, gather = price("all_reduce", size, case.tp, 1), price("all_gather", size, case.tp, 1)
@@ -137,7 +137,7 @@ def stage_parameters(case: Case, stage: int) -> float:
     return LAYERS / case.pp * share + ends
 
 
-def layer_costs(case: Case, setting: TrainingSetting, layer: LayerTime) -> dict[str, float]:
+def layer_costs(case: Case, setting: TrainingSetting, layer: _LayerTime) -> dict[str, float]:
     """Seconds of one layer and microbatch by part."""
     steps = setting.chip.steps
     ahead, back = tensor_waits(case, layer, steps.overlap_slowdown)
@@ -172,7 +172,7 @@ def layer_costs(case: Case, setting: TrainingSetting, layer: LayerTime) -> dict[
 
 def by_hand(case: Case, setting: TrainingSetting) -> dict[str, float]:
     """Seconds of a step by part."""
-    (layer,), embedding, head = layer_times(setting, case.plans)
+    (layer,), embedding, head = _layer_times(setting, case.plans)
     one = layer_costs(case, setting, layer)
     reduce = price("all_reduce", case.tokens * HIDDEN * ELEMENT, case.tp, 1)
     stages = []
@@ -243,7 +243,7 @@ def test_the_parts_of_a_step_are_those_of_the_equations(case: Case) -> None:
 def test_the_memory_of_a_step_is_that_of_the_equations(case: Case) -> None:
     setting = training()
     residents = training_step(setting, case.plans).residents
-    kinds = Stages.of(setting.stack, case.plans)
+    kinds = _Stages.of(setting.stack, case.plans)
     ranks = case.dp * case.cp
     for kind in np.flatnonzero(kinds.copies[0]):
         stage = int(kinds.first[0, kind])
@@ -316,7 +316,7 @@ def test_experts_are_reached_by_two_exchanges_each_way() -> None:
     plans = Plans.of_columns(1, {"tp": 2, "dp": 4, "ep": 4, "etp": 1, "microbatch": 2})
     size = 2 * SEQUENCE * 2 * HIDDEN * ELEMENT / 2  # two experts a token; two tensor parallel ranks share the tokens
     exchange = 2 * price("all_to_all", size, 4, 1)
-    assert float(expert_exchange(setting, plans, setting.blocks[0])[0]) == pytest.approx(exchange)
+    assert float(_expert_exchange(setting, plans, setting.blocks[0])[0]) == pytest.approx(exchange)
     step = training_step(setting, plans)
     assert float(step.parts["expert_parallel"][0]) == pytest.approx(exchange * 2 * LAYERS * BATCH / 8)
     sent = BATCH / 4 * SEQUENCE * 2 * HIDDEN * ELEMENT / 2 * 3 / 4  # of a pass; dispatch and combine, both ways
@@ -381,7 +381,7 @@ def test_offloaded_tensors_leave_two_layers_on_the_device() -> None:
         assert float(getattr(far.residents, part)[0, 0]) == pytest.approx(held * 2 / LAYERS)
         moved += held
     assert float(far.residents.host[0, 0]) == pytest.approx(moved)
-    (layer,), *_ = layer_times(setting, Case(dp=2).plans)
+    (layer,), *_ = _layer_times(setting, Case(dp=2).plans)
     rate = setting.host_bandwidth
     assert rate > 0
     kept = float(near.residents.layer_activations[0][0])
@@ -398,8 +398,8 @@ def test_offloaded_tensors_leave_two_layers_on_the_device() -> None:
 
 def test_a_message_in_buckets_is_never_shorter_than_its_last_bucket_nor_longer_than_itself() -> None:
     message, compute = np.array([1.0, 1.0, 1.0, 0.0]), np.array([0.0, 0.5, 100.0, 1.0])
-    assert exposed_message(message, compute, 0.0) == pytest.approx([1.0, 1 - 0.475, 0.05, 0.0])
-    assert exposed_message(message, compute, 0.1) == pytest.approx([1.0, 1 - 0.475 + 0.0475, 0.15, 0.0])
+    assert _exposed_message(message, compute, 0.0) == pytest.approx([1.0, 1 - 0.475, 0.05, 0.0])
+    assert _exposed_message(message, compute, 0.1) == pytest.approx([1.0, 1 - 0.475 + 0.0475, 0.15, 0.0])
 
 
 def test_tied_heads_and_learned_positions_are_held_where_they_are_used() -> None:
@@ -407,13 +407,13 @@ def test_tied_heads_and_learned_positions_are_held_where_they_are_used() -> None
     setting = training(network=network)
     for pp, first, last in ((1, WORDS / 2 + 50, 0.0), (2, WORDS / 2 + 50, WORDS / 2)):
         plans = Plans.of_columns(1, {"tp": 2, "pp": pp})
-        ends = Residents.of(setting, plans, Stages.of(setting.stack, plans)).end_weights[0]
+        ends = _Residents.of(setting, plans, _Stages.of(setting.stack, plans)).end_weights[0]
         if pp == 1:
             assert float(ends[0]) == pytest.approx(first * HIDDEN + 2 * HIDDEN)
         else:
             assert ends.tolist() == pytest.approx([first * HIDDEN, last * HIDDEN + 2 * HIDDEN])
     plain, masked = (
-        Residents.of(s, p, Stages.of(s.stack, p))
+        _Residents.of(s, p, _Stages.of(s.stack, p))
         for s, p in ((training(), Case().plans), (training(network=decoder(dropout=True)), Case().plans))
     )
     masks = SEQUENCE * HIDDEN  # a byte each: behind the embedding, behind attention and the feed-forward part

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipstick.cluster.sweep.plans import RECOMPUTE, Plans
-from slipstick.cluster.training.estimate import model_flops
-from slipstick.cluster.training.memory import Residents, _in_flight
-from slipstick.cluster.training.pipeline_stages import Stages
+from slipstick.cluster.training.estimate import _model_flops
+from slipstick.cluster.training.memory import _in_flight, _Residents
+from slipstick.cluster.training.pipeline_stages import _Stages
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import _PARTS, training_step
 from slipstick.core.catalogue import resolve_system
@@ -75,7 +75,7 @@ def test_the_parts_are_the_step(gpt22b: Workload, a100s: System, plans: Plans) -
 
 def test_no_plan_beats_the_peak_rate(gpt22b: Workload, a100s: System, plans: Plans) -> None:
     peak = a100s.device_as(Accelerator).matrix["bf16"] * a100s.devices
-    least = model_flops(gpt22b) / 2 / peak  # half: a causal kernel may skip half of the scores
+    least = _model_flops(gpt22b) / 2 / peak  # half: a causal kernel may skip half of the scores
     assert (training_step(setting_of(gpt22b, a100s), plans).time > least).all()
 
 
@@ -130,8 +130,8 @@ def test_the_stages_hold_the_network_once_a_replica(gpt22b: Workload, a100s: Sys
     for tp, pp, interleave in ((1, 1, 1), (8, 1, 1), (2, 4, 1), (4, 2, 3), (1, 16, 3), (2, 5, 1)):
         plans = Plans.of_columns(1, {"tp": tp, "pp": pp, "interleave": interleave})
         setting = setting_of(gpt22b, a100s)
-        kinds = Stages.of(setting.stack, plans)
-        held = Residents.of(setting, plans, kinds)
+        kinds = _Stages.of(setting.stack, plans)
+        held = _Residents.of(setting, plans, kinds)
         placed = float((held.dense * kinds.copies).sum()) * tp
         copies = decoder.vocabulary * decoder.hidden if pp > 1 and decoder.tied_embeddings else 0  # type: ignore[attr-defined]
         # norms, positions and biases after a row-split product are held by every tensor parallel rank
@@ -153,13 +153,13 @@ def test_activations_are_those_of_korthikanti(gpt22b: Workload, a100s: System, t
     expected = {"none": kept + scores, "selective": kept, "full": 2 / tp if sp else 2}
     for name, factor in expected.items():
         plans = Plans.of_columns(1, {**columns, "recompute": RECOMPUTE.index(name)})
-        held = Residents.of(setting, plans, Stages.of(setting.stack, plans))
+        held = _Residents.of(setting, plans, _Stages.of(setting.stack, plans))
         assert held.layer_activations[0][0] == pytest.approx(s * b * h * factor, rel=1e-12)
 
 
 def test_1f1b_keeps_as_many_microbatches_as_stages_remain(gpt22b: Workload, a100s: System) -> None:
     plans = Plans.of_columns(4, {"pp": [4, 4, 4, 4], "interleave": [1, 3, 1, 1], "schedule": [0, 0, 1, 0]})
-    kinds = Stages.of(setting_of(gpt22b, a100s).stack, plans)
+    kinds = _Stages.of(setting_of(gpt22b, a100s).stack, plans)
     kept = _in_flight(plans, kinds, np.array([64, 64, 64, 2]))
     assert kept[:, 0].tolist() == [4, 4 + 3 / 3, 64, 2]
     assert kept[0, -1] == 1  # the last stage starts its backward pass at once

@@ -10,11 +10,11 @@ import pytest
 from cluster.asking import estimated
 from cluster.toys import HIDDEN, LAYER, LAYERS, WORDS, decoder
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.energy import DeviceEnergy
+from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.estimate import estimate_training, model_flops
-from slipstick.cluster.training.layer_time import layer_times
-from slipstick.cluster.training.pipeline_stages import LayerStack, Stages
+from slipstick.cluster.training.estimate import _model_flops, estimate_training
+from slipstick.cluster.training.layer_time import _layer_times
+from slipstick.cluster.training.pipeline_stages import _LayerStack, _Stages
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import training_step
 from slipstick.core.catalogue import resolve_system
@@ -52,7 +52,7 @@ def test_a_report_is_the_step_of_its_plan(plan: str) -> None:
     assert report.value("throughput.tokens") == pytest.approx(32 * 1024 / time)
     assert report.value("throughput.tokens_per_device") == pytest.approx(32 * 1024 / time / 8)
     assert report.value("throughput.samples") == pytest.approx(32 / time)
-    useful = model_flops(WORK) / time / 8
+    useful = _model_flops(WORK) / time / 8
     assert report.value("throughput.model_flops_per_device") == pytest.approx(useful)
     assert report.value("efficiency.mfu") == pytest.approx(useful / setting.chip.peak["bf16"])
     slowest = max(step.parts.items(), key=lambda part: float(part[1][0]))
@@ -66,7 +66,7 @@ def test_a_report_is_the_step_of_its_plan(plan: str) -> None:
 
 def check_energy(report: Any, setting: TrainingSetting, plans: Plans, step: Any) -> None:
     """Work of the average device: all layers once a microbatch, the recomputed parts again."""
-    (layer,), embedding, head = layer_times(setting, plans)
+    (layer,), embedding, head = _layer_times(setting, plans)
     microbatches = 32 / float(plans.dp[0] * plans.microbatch[0])
     again = {0: 0.0, 1: float(layer.core_flops[0]), 2: float(layer.flops[0]) / 3}[int(plans.recompute[0])]
     ends = [float(embedding.flops[0] + head.flops[0]), float(embedding.traffic[0] + head.traffic[0])]
@@ -74,7 +74,7 @@ def check_energy(report: Any, setting: TrainingSetting, plans: Plans, step: Any)
     stages = float(plans.pp[0])
     flops = microbatches * (LAYERS * (float(layer.flops[0]) + again) + ends[0]) / stages
     traffic = microbatches * (LAYERS * float(layer.traffic[0]) * repeated + ends[1]) / stages
-    energy = DeviceEnergy.of(SYSTEM, "bf16", step.time, np.array([flops]), np.array([traffic]), step.sent)
+    energy = _DeviceEnergy.of(SYSTEM, "bf16", step.time, np.array([flops]), np.array([traffic]), step.sent)
     assert energy is not None
     for part, joules in energy.parts.items():
         assert report.value(f"energy.parts.{part}") == pytest.approx(8 * float(joules[0])), part
@@ -90,8 +90,8 @@ def test_offloaded_bytes_are_those_of_the_host() -> None:
 def test_model_flops_count_forward_once_and_backward_twice() -> None:
     products = 2 * 32 * 1024 * (LAYERS * (LAYER - 2 * HIDDEN) + WORDS * HIDDEN)
     scores = 32 * LAYERS * 2 * 2 * 1024 * 1024 * HIDDEN  # the full square of attention, by convention
-    assert model_flops(WORK) == pytest.approx(3 * (products + scores), rel=0.02)
-    assert model_flops(WORK) >= 3 * (products + scores)
+    assert _model_flops(WORK) == pytest.approx(3 * (products + scores), rel=0.02)
+    assert _model_flops(WORK) >= 3 * (products + scores)
 
 
 def test_the_kinds_of_stage_are_told_by_their_first_and_their_copies() -> None:
@@ -164,17 +164,17 @@ def test_shapes_share_a_sequence_over_context_parallel_ranks() -> None:
 
 def test_stages_alike_are_one_kind() -> None:
     order = np.array([0, 0, 0, 1, 1, 1, 1, 1], dtype=np.int64)
-    kinds = Stages.of(LayerStack(order, np.ones(2)), Plans.of_columns(3, {"pp": [1, 4, 2], "interleave": [1, 1, 2]}))
+    kinds = _Stages.of(_LayerStack(order, np.ones(2)), Plans.of_columns(3, {"pp": [1, 4, 2], "interleave": [1, 1, 2]}))
     assert kinds.copies.tolist() == [[1, 0, 0, 0], [1, 1, 1, 1], [1, 1, 0, 0]]
     assert kinds.layers[1].tolist() == [[2, 0], [1, 1], [0, 2], [0, 2]]
     assert kinds.layers[2, :2].tolist() == [[2, 2], [1, 3]]  # chunks of two, dealt in turn
     assert kinds.first[1].tolist() == [0, 1, 2, 3]
     assert (kinds.embedding[1].tolist(), kinds.head[1].tolist()) == ([1, 0, 0, 0], [0, 0, 0, 1])
-    heavy = Stages.of(LayerStack(order, np.array([1.0, 1.0]), head=4.0), Plans.of_columns(1, {"pp": 3}))
+    heavy = _Stages.of(_LayerStack(order, np.array([1.0, 1.0]), head=4.0), Plans.of_columns(1, {"pp": 3}))
     # twelve in all: four a stage, and the head by itself on the last
     assert heavy.layers[0].tolist() == [[3, 1], [0, 4], [0, 0]]
     assert heavy.head[0].tolist() == [0, 0, 1]
-    uneven = Stages.of(LayerStack(order, np.array([1.0, 9.0])), Plans.of_columns(1, {"pp": 2}))
+    uneven = _Stages.of(_LayerStack(order, np.array([1.0, 9.0])), Plans.of_columns(1, {"pp": 2}))
     assert uneven.layers[0].tolist() == [[3, 1], [0, 4]]  # without the head's cost, by number alone
     total = kinds.on_stages([np.array([10.0] * 3), np.array([1.0] * 3)])
     assert total[1].tolist() == [20.0, 11.0, 2.0, 2.0]

@@ -14,15 +14,15 @@ from slipstick import measure
 from slipstick.cli import run
 from slipstick.compress.bias_correction import corrected_bias
 from slipstick.compress.compression import Compression, LayerStudy, compress
-from slipstick.compress.encoded_layers import noise, signal
+from slipstick.compress.encoded_layers import _noise, _signal
 from slipstick.compress.layer_formats import layer_formats
-from slipstick.compress.shift_budget import average_shifts, schedule_shifts, shift_costs
+from slipstick.compress.shift_budget import _schedule_shifts, average_shifts, shift_costs
 from slipstick.core.errors import SlipstickError
 from slipstick.datasets import DataSet, Images, data_set
 from slipstick.formats.packed_file import read_packed
 from slipstick.trained import open_network
 from slipstick.trained.integer.execute import run_integers
-from slipstick.trained.integer.layer_statistics import LayerInputs, layer_inputs
+from slipstick.trained.integer.layer_statistics import _layer_inputs, _LayerInputs
 from slipstick.trained.integer.layer_weights import layer_weights
 from slipstick.trained.tflite import parse_tflite, read_tflite
 
@@ -31,12 +31,12 @@ SMALL = ROOT / "examples" / "data" / "small.tflite"
 FILE = read_tflite(SMALL)
 NETWORK = open_network(SMALL)
 IMAGES = np.random.default_rng(0).integers(-128, 128, (24, *FILE.tensors[FILE.input].shape[1:])).astype(np.int8)
-Seen = dict[str, LayerInputs]
+Seen = dict[str, _LayerInputs]
 
 
 @pytest.fixture(scope="module")
 def seen() -> Seen:
-    inputs = layer_inputs(FILE, IMAGES, positions=None)
+    inputs = _layer_inputs(FILE, IMAGES, positions=None)
     return {layer.name: one for layer, one in zip(NETWORK.layers(), inputs, strict=True)}
 
 
@@ -45,7 +45,7 @@ def compressed(
 ) -> Compression:
     """Compress the network; `more` goes to its schedule."""
     forms = layer_formats(NETWORK, formats)
-    chosen = {} if shifts is None or seen is None else schedule_shifts(NETWORK, forms, seen, shifts, **more)  # type: ignore[arg-type]
+    chosen = {} if shifts is None or seen is None else _schedule_shifts(NETWORK, forms, seen, shifts, **more)  # type: ignore[arg-type]
     return compress(NETWORK, forms, LayerStudy(seen or {}, {}, chosen), correct=correct)
 
 
@@ -90,7 +90,7 @@ def test_dear_filters_get_fewer_shifts(seen: Seen) -> None:
     even = {layer.name: np.ones(layer.filters) for layer in NETWORK.layers()}
     first = next(iter(even))
     dear = even | {first: 20 * even[first]}
-    plain, changed = (schedule_shifts(NETWORK, forms, seen, 3.0, costs=costs) for costs in (even, dear))
+    plain, changed = (_schedule_shifts(NETWORK, forms, seen, 3.0, costs=costs) for costs in (even, dear))
     assert changed[first].mean() < plain[first].mean()
     assert average_shifts(NETWORK.layers(), forms, changed, dear) <= 3.0
 
@@ -99,12 +99,12 @@ def test_noise_is_the_variance_of_what_changed_weights_add() -> None:
     """By definition, for the dense layer: what a bias can take away is not noise."""
     layer = NETWORK.layers()[-1]
     x = np.random.default_rng(0).normal(3.0, 2.0, (200, layer.weights.shape[1]))
-    seen = LayerInputs(0, x.mean(axis=0), x.T @ x / len(x))
+    seen = _LayerInputs(0, x.mean(axis=0), x.T @ x / len(x))
     change = layer.weights // 16 * 16 - layer.weights
     scales = layer.scales.astype(float)
     added = x @ (change.T * scales)
-    np.testing.assert_allclose(noise(layer, change, seen), added.var(axis=0), rtol=1e-9)
-    assert signal(layer, seen) == pytest.approx(float((x @ (layer.weights.T * scales)).var(axis=0).sum()))
+    np.testing.assert_allclose(_noise(layer, change, seen), added.var(axis=0), rtol=1e-9)
+    assert _signal(layer, seen) == pytest.approx(float((x @ (layer.weights.T * scales)).var(axis=0).sum()))
 
 
 def test_biases_are_corrected_where_weights_changed(seen: Seen) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from slipstick.compress.pool_choice import candidates, choose_pools
+from slipstick.compress.pool_choice import _choose_pools, candidates
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.formats import format_of
-from slipstick.formats.pool_vectors import fit_pool
+from slipstick.formats.pool_vectors import _fit_pool
 
 RNG = np.random.default_rng(0)
 WEIGHTS = [RNG.normal(size=(16, 3, 3, 16)), RNG.normal(size=(24, 1, 1, 16))]
@@ -21,7 +21,7 @@ SIZES, VECTORS = (16, 32, 64, 128, 256), (4, 8, 16)
 @pytest.mark.parametrize(("form", "weights"), [(POOL, WEIGHTS), (TAPS, KERNELS)])
 def test_bytes_are_those_that_encoding_gives(form: Format, weights: list) -> None:
     for one in candidates(form, weights)[::4]:
-        pool = fit_pool(weights, one.format.encoding.size, one.format.encoding.vector, kind=form.encoding.kind)
+        pool = _fit_pool(weights, one.format.encoding.size, one.format.encoding.vector, kind=form.encoding.kind)
         encoded = [one.format.encoding.encode(layer, {"pool": pool}) for layer in weights]
         assert one.bytes == sum(layer.nbytes - pool.nbytes for layer in encoded) + pool.nbytes
 
@@ -32,7 +32,7 @@ def test_the_best_of_those_that_fit_and_never_worse_with_more() -> None:
     errors = {one.format: one.error for one in tried}
     before = np.inf
     for budget in sorted(one.bytes for one in tried):
-        best = choose_pools([(POOL, WEIGHTS)], budget + 672, beside=672)[0]
+        best = _choose_pools([(POOL, WEIGHTS)], budget + 672, beside=672)[0]
         assert errors[best] == min(one.error for one in tried if one.bytes <= budget) <= before
         before = errors[best]
 
@@ -48,7 +48,7 @@ def lost(groups: list, forms: list[Format]) -> float:
     """The sum over all filters of the share of power that each group's pool loses."""
     total = 0.0
     for (_, weights), form in zip(groups, forms, strict=True):
-        pool = fit_pool(weights, form.encoding.size, form.encoding.vector, kind=form.encoding.kind)
+        pool = _fit_pool(weights, form.encoding.size, form.encoding.vector, kind=form.encoding.kind)
         for one in weights:
             change = (form.encoding.encode(one, {"pool": pool}).values - one).reshape(len(one), -1)
             total += float(((change**2).sum(axis=1) / (one.reshape(len(one), -1) ** 2).sum(axis=1)).sum())
@@ -62,7 +62,7 @@ def test_pools_share_a_budget_as_the_best_of_all_pairs() -> None:
     pairs = [(a.bytes + b.bytes + 77, a.error * filters[0] + b.error * filters[1]) for a in first for b in second]
     before = np.inf
     for budget in sorted(size for size, _ in pairs)[::8]:
-        found = choose_pools(groups, budget, beside=77)
+        found = _choose_pools(groups, budget, beside=77)
         assert [form.encoding.kind for form in found] == ["z", "xy"]
         error = lost(groups, found)
         assert error == pytest.approx(min(error for size, error in pairs if size <= budget), rel=1e-9)
@@ -70,12 +70,12 @@ def test_pools_share_a_budget_as_the_best_of_all_pairs() -> None:
         before = error
     least = min(size for size, _ in pairs)
     with pytest.raises(SlipstickError, match=f"no pool fits; got {least - 1}; allowed: from {least} "):
-        choose_pools(groups, least - 1, beside=77)
+        _choose_pools(groups, least - 1, beside=77)
 
 
 def test_a_pools_own_size_and_vector_are_tried_too() -> None:
     weights = [RNG.normal(size=(12, 1, 1, 12))]
-    chosen = [choose_pools([(format_of("pool:20,6"), weights)], budget)[0] for budget in range(180, 800, 40)]
+    chosen = [_choose_pools([(format_of("pool:20,6"), weights)], budget)[0] for budget in range(180, 800, 40)]
     assert {form.encoding.vector for form in chosen} == {4, 6}
 
 
@@ -85,7 +85,7 @@ def test_a_pools_own_size_and_vector_are_tried_too() -> None:
 )
 def test_what_does_not_fill_vectors_is_refused(form: Format, weights: list) -> None:
     with pytest.raises(SlipstickError, match=r"pool\.vector"):
-        choose_pools([(form, weights)], 10**6)
+        _choose_pools([(form, weights)], 10**6)
 
 
 def test_vectors_that_some_layer_does_not_fill_are_left_out() -> None:
@@ -95,6 +95,6 @@ def test_vectors_that_some_layer_does_not_fill_are_left_out() -> None:
 
 def test_each_candidate_is_said_before_it_is_tried() -> None:
     said: list[tuple[int, int, str]] = []
-    choose_pools([(TAPS, KERNELS)], 10**6, progress=lambda *one: said.append(one))
+    _choose_pools([(TAPS, KERNELS)], 10**6, progress=lambda *one: said.append(one))
     sizes = [f"trying pool:size={size},vector=9,kind=xy" for size in SIZES]
     assert said == [(place, len(SIZES), text) for place, text in enumerate(sizes)]

@@ -10,15 +10,15 @@ from commands import ROOT
 pytest.importorskip("numba")
 pytest.importorskip("tflite", reason="tflite is not installed (extra: import)")
 
-from slipstick.compress.encoded_layers import noise
+from slipstick.compress.encoded_layers import _noise
 from slipstick.compress.layer_formats import layer_formats
-from slipstick.compress.sensitivity import sensitivities
-from slipstick.compress.shift_budget import schedule_shifts
+from slipstick.compress.sensitivity import _sensitivities
+from slipstick.compress.shift_budget import _schedule_shifts
 from slipstick.core.errors import SlipstickError
 from slipstick.datasets import Images
 from slipstick.formats import encoding_of
 from slipstick.trained import open_network
-from slipstick.trained.tflite.tflite_network import tflite_network
+from slipstick.trained.tflite.tflite_network import _tflite_network
 from trained.tflite_writer import Writer
 
 SMALL = open_network(ROOT / "examples" / "data" / "small.tflite")
@@ -35,14 +35,14 @@ def test_one_layer_hands_on_its_noise_as_it_is() -> None:
     step = 0.2
     y = w.tensor((1, 16), "int8", step, 0)  # wide enough for sums of 64 products, so that none is held at an end
     w.operator("FULLY_CONNECTED", 3, [x, codes, bias], y, "FullyConnectedOptions")
-    network = tflite_network(w.bytes(x, y), "one", name="one")
+    network = _tflite_network(w.bytes(x, y), "one", name="one")
     images = Images(rng.integers(0, 256, (2000, 64)).astype(np.uint8), np.zeros(2000, np.int64))
     assert np.abs(network.logits(images)).max() < 127
     forms, seen = layer_formats(network, "swis:3"), network.observe(images)
-    [found] = sensitivities(network, forms, seen, images).values()
+    [found] = _sensitivities(network, forms, seen, images).values()
     [layer] = network.layers()
     change = encoding_of("swis:2").recode(layer.weights) - layer.weights
-    power = noise(layer, change, seen[layer.name]).mean() * 0.05**2 / step**2
+    power = _noise(layer, change, seen[layer.name]).mean() * 0.05**2 / step**2
     rounded = 1 / 6 / power  # both outputs are rounded to whole steps: a twelfth of a squared step each
     assert found == pytest.approx(1.0 + rounded, rel=0.01)
 
@@ -50,7 +50,7 @@ def test_one_layer_hands_on_its_noise_as_it_is() -> None:
 def test_layers_without_shifts_are_not_probed() -> None:
     seen, told = SMALL.observe(IMAGES), []
     forms = layer_formats(SMALL, "swis:3;depthwise=int8")
-    found = sensitivities(SMALL, forms, seen, IMAGES, progress=lambda done, total, text: told.append((done, total)))
+    found = _sensitivities(SMALL, forms, seen, IMAGES, progress=lambda done, total, text: told.append((done, total)))
     kinds = [layer.kind for layer in SMALL.layers()]
     assert [bool(value) for value in found.values()] == [kind != "depthwise" for kind in kinds]
     assert told == [(n, len(kinds)) for n in range(len(kinds))]
@@ -58,10 +58,10 @@ def test_layers_without_shifts_are_not_probed() -> None:
 
 def test_a_sensitive_layer_gets_more_shifts() -> None:
     seen, names = SMALL.observe(IMAGES), [layer.name for layer in SMALL.layers()]
-    even = schedule_shifts(SMALL, SHIFTS, seen, 3.0)
-    heeded = schedule_shifts(SMALL, SHIFTS, seen, 3.0, sensitivity={names[1]: 1000.0})
+    even = _schedule_shifts(SMALL, SHIFTS, seen, 3.0)
+    heeded = _schedule_shifts(SMALL, SHIFTS, seen, 3.0, sensitivity={names[1]: 1000.0})
     assert heeded[names[1]].mean() > even[names[1]].mean()
-    alike = schedule_shifts(SMALL, SHIFTS, seen, 3.0, sensitivity=dict.fromkeys(names, 7.0))
+    alike = _schedule_shifts(SMALL, SHIFTS, seen, 3.0, sensitivity=dict.fromkeys(names, 7.0))
     for name in names:
         np.testing.assert_array_equal(even[name], alike[name])
 
@@ -69,4 +69,4 @@ def test_a_sensitive_layer_gets_more_shifts() -> None:
 def test_without_images_there_is_nothing_to_measure_on() -> None:
     seen = SMALL.observe(IMAGES)
     with pytest.raises(SlipstickError, match="needs images"):
-        sensitivities(SMALL, SHIFTS, seen, IMAGES.take(slice(0, 0)))
+        _sensitivities(SMALL, SHIFTS, seen, IMAGES.take(slice(0, 0)))

@@ -18,10 +18,10 @@ import pytest
 
 from slipstick.core.errors import SlipstickError
 from slipstick.datasets import data_set
-from slipstick.datasets.cifar import from_jpeg
-from slipstick.datasets.idx_file import read_idx
-from slipstick.datasets.image_files import decode_picture
-from slipstick.datasets.npz_file import read_npz
+from slipstick.datasets.cifar import _from_jpeg
+from slipstick.datasets.idx_file import _read_idx
+from slipstick.datasets.image_files import _decode_picture
+from slipstick.datasets.npz_file import _read_npz
 
 pytest.importorskip("PIL", reason="Pillow is not installed (extra: data)")
 
@@ -62,7 +62,7 @@ def test_idx(tmp_path: Path, name: str, packed: bool) -> None:
     path = tmp_path / ("x.gz" if packed else "x")
     path.write_bytes(gzip.compress(raw) if packed else raw)
     with pytest.raises(SlipstickError, match=message):
-        read_idx(path)
+        _read_idx(path)
 
 
 GZIP_BOMB = gzip.compress(header(10) + BOMB)
@@ -74,10 +74,10 @@ def test_gzip_that_is_none_or_cut_or_a_bomb(tmp_path: Path) -> None:
     for raw in (b"no gzip", whole[:-12], whole[:20] + b"\xff\xff\xff" + whole[23:]):
         path.write_bytes(raw)
         with pytest.raises(SlipstickError, match="gzip"):
-            read_idx(path)
+            _read_idx(path)
     path.write_bytes(GZIP_BOMB)
     with pytest.raises(SlipstickError, match="holds more than 10"):
-        read_idx(path)
+        _read_idx(path)
 
 
 class Runs:
@@ -126,7 +126,7 @@ def test_npz(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None
     raw, message = NPZ[name]
     (tmp_path / "x.npz").write_bytes(raw)
     with pytest.raises(SlipstickError, match=message) as caught:
-        read_npz(tmp_path / "x.npz", {"x": ("uint8", 1)})
+        _read_npz(tmp_path / "x.npz", {"x": ("uint8", 1)})
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "executed").exists()
 
@@ -137,7 +137,7 @@ def test_npz_with_any_bit_flipped(tmp_path: Path) -> None:
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x41]) + whole[place + 1 :])
         try:
-            found = read_npz(path, {"x": ("uint8", 1)})["x"]
+            found = _read_npz(path, {"x": ("uint8", 1)})["x"]
         except SlipstickError:
             continue
         assert (found == wanted).all()  # the checksum saw nothing: a byte that does not matter
@@ -156,7 +156,7 @@ def png(width: int, height: int) -> bytes:
 @pytest.mark.parametrize("raw", [b"", b"no picture", png(2**15, 2**15), png(2**30, 2**30), png(64, 64), png(8, 8)[:40]])
 def test_pictures(raw: bytes) -> None:
     with pytest.raises(SlipstickError, match=r"^x: "):
-        decode_picture(raw, where="x")
+        _decode_picture(raw, where="x")
 
 
 def test_strip_that_would_grow_into_a_bomb() -> None:
@@ -165,7 +165,7 @@ def test_strip_that_would_grow_into_a_bomb() -> None:
     file = io.BytesIO()
     Image.new("RGB", (60_000, 1)).save(file, "PNG")
     with pytest.raises(SlipstickError, match="60000 x 1 pixels grow"):
-        decode_picture(file.getvalue(), where="x", size=224)
+        _decode_picture(file.getvalue(), where="x", size=224)
 
 
 def test_labels_outside_the_classes(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_jpeg_offsets(tmp_path: Path, offsets: list[int]) -> None:
         arrays[f"{split}_offset"] = np.array(offsets, np.uint32)
     np.savez(tmp_path / "x.npz", **arrays)
     with pytest.raises(SlipstickError, match="offsets that do not divide"):
-        from_jpeg(tmp_path / "x.npz")
+        _from_jpeg(tmp_path / "x.npz")
 
 
 def test_cifar_batch_and_folder(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from slipstick.core.errors import SlipstickError
 from slipstick.datasets import data_set, names
-from slipstick.datasets.cifar import from_jpeg
+from slipstick.datasets.cifar import _from_jpeg
 from slipstick.datasets.images import DataSet, Images, Normal
 
 pytest.importorskip("PIL", reason="Pillow is not installed (extra: data)")
@@ -116,21 +116,21 @@ def test_cifar_jpeg_equals_pillow_and_is_cached(tmp_path: Path, monkeypatch: pyt
     files = write_jpeg_npz(tmp_path / "copies.npz")
     wanted = np.stack([np.asarray(Image.open(io.BytesIO(raw))) for raw in files])
     for _ in range(2):
-        data = from_jpeg(tmp_path / "copies.npz")
+        data = _from_jpeg(tmp_path / "copies.npz")
         assert (np.concatenate([data.train.images, data.test.images]) == wanted).all()
     (kept,) = (tmp_path / "cache").iterdir()
     kept.write_bytes(kept.read_bytes()[:-1])  # a damaged cache is made anew
-    assert (from_jpeg(tmp_path / "copies.npz").test.images == wanted[4:]).all()
+    assert (_from_jpeg(tmp_path / "copies.npz").test.images == wanted[4:]).all()
     (tmp_path / "copies.npz").unlink()
     write_jpeg_npz(tmp_path / "copies.npz")  # another source is another entry
-    assert not (from_jpeg(tmp_path / "copies.npz").train.images == wanted[:4]).all()
+    assert not (_from_jpeg(tmp_path / "copies.npz").train.images == wanted[:4]).all()
 
 
 def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a-file").touch()
     monkeypatch.setenv("SLIPSTICK_CACHE", str(tmp_path / "a-file"))
     write_jpeg_npz(tmp_path / "copies.npz")
-    assert len(from_jpeg(tmp_path / "copies.npz").train) == 4
+    assert len(_from_jpeg(tmp_path / "copies.npz").train) == 4
 
 
 def write_folder(folder: Path, classes: dict[str, int], shape: tuple[int, int] = (10, 12)) -> None:

@@ -13,12 +13,12 @@ import pytest
 
 from slipstick.core.errors import SlipstickError
 from slipstick.datasets import data_set
-from slipstick.datasets.array_cache import cached
-from slipstick.datasets.cifar import from_jpeg
-from slipstick.datasets.image_files import decode_picture
-from slipstick.datasets.imagenet_sample import imagenet_sample
+from slipstick.datasets.array_cache import _cached
+from slipstick.datasets.cifar import _from_jpeg
+from slipstick.datasets.image_files import _decode_picture
+from slipstick.datasets.imagenet_sample import _imagenet_sample
 from slipstick.datasets.images import DataSet, Images
-from slipstick.datasets.npz_file import read_npz
+from slipstick.datasets.npz_file import _read_npz
 
 pytest.importorskip("PIL", reason="Pillow is not installed (extra: data)")
 from PIL import Image
@@ -45,7 +45,7 @@ ONE = "0007_n00000007.jpg"
 
 
 def test_pictures_of_any_size_are_brought_to_224_pixels(tmp_path: Path) -> None:
-    found = imagenet_sample(sample(tmp_path, {f"deep/{ONE}": picture(250, 300), "0001_n00000001.jpeg": picture(8, 9)}))
+    found = _imagenet_sample(sample(tmp_path, {f"deep/{ONE}": picture(250, 300), "0001_n00000001.jpeg": picture(8, 9)}))
     assert found.test.images.shape == (2, 224, 224, 3)
     assert found.test.labels.tolist() == [1, 7]
     assert len(found.train) == 0
@@ -60,13 +60,13 @@ def test_samples_of_imagenet_that_are_none(tmp_path: Path) -> None:
     ]
     for names, classes, words in cases:
         with pytest.raises(SlipstickError, match=words):
-            imagenet_sample(sample(tmp_path, names, classes=classes))
+            _imagenet_sample(sample(tmp_path, names, classes=classes))
     (tmp_path / "images_224.zip").write_bytes(b"no zip file")
     with pytest.raises(SlipstickError, match="not a usable zip file"):
-        imagenet_sample(tmp_path)
+        _imagenet_sample(tmp_path)
     (tmp_path / "images_224.zip").unlink()
     with pytest.raises(SlipstickError, match=r"images_224.zip: No such file"):
-        imagenet_sample(tmp_path)
+        _imagenet_sample(tmp_path)
 
 
 def folder_of(path: Path, pictures: dict[str, bytes]) -> Path:
@@ -100,7 +100,7 @@ def test_pictures_of_more_pixels_than_any_camera(tmp_path: Path) -> None:
     file = io.BytesIO()
     Image.new("1", (10_000, 10_000)).save(file, "PNG")
     with pytest.raises(SlipstickError, match="x: 10000 x 10000 pixels; allowed: at most 67108864"):
-        decode_picture(file.getvalue(), where="x")
+        _decode_picture(file.getvalue(), where="x")
 
 
 def parts(high: int, wide: int) -> tuple[bytes, bytes]:
@@ -124,11 +124,11 @@ def write_copies(path: Path, side: int, labels: int) -> Path:
 
 def test_copies_of_cifar_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIPSTICK_CACHE", str(tmp_path / "cache"))
-    assert len(from_jpeg(write_copies(tmp_path / "x.npz", 32, 1)).train) == 1
+    assert len(_from_jpeg(write_copies(tmp_path / "x.npz", 32, 1)).train) == 1
     with pytest.raises(SlipstickError, match=r"x.npz: a picture of another shape; .*allowed: \(32, 32, 3\)"):
-        from_jpeg(write_copies(tmp_path / "x.npz", 16, 1))
+        _from_jpeg(write_copies(tmp_path / "x.npz", 16, 1))
     with pytest.raises(SlipstickError, match=r"train_label: the number of labels is not that of the images; got 2"):
-        from_jpeg(write_copies(tmp_path / "x.npz", 32, 2))
+        _from_jpeg(write_copies(tmp_path / "x.npz", 32, 2))
 
 
 def test_idx_files_of_other_dimensions(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_arrays_whose_header_is_of_another_version(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("x.npy", file.getvalue())
     with pytest.raises(SlipstickError, match=r"npy version \(3, 0\)"):
-        read_npz(tmp_path / "x.npz", {"x": ("uint8", 1)})
+        _read_npz(tmp_path / "x.npz", {"x": ("uint8", 1)})
 
 
 def test_a_cache_that_is_half_written_is_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,10 +174,10 @@ def test_a_cache_that_is_half_written_is_taken_away(tmp_path: Path, monkeypatch:
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", full)
-        np.testing.assert_array_equal(cached("x", source, (2, 3), make), array)
+        np.testing.assert_array_equal(_cached("x", source, (2, 3), make), array)
     assert list((tmp_path / "cache").iterdir()) == []
     for _ in range(2):
-        np.testing.assert_array_equal(cached("x", source, (2, 3), make), array)
+        np.testing.assert_array_equal(_cached("x", source, (2, 3), make), array)
     assert len(made) == 2, "once for each time that it was not stored"
-    cached("x", source, (3, 2), lambda: array.reshape(3, 2))
+    _cached("x", source, (3, 2), lambda: array.reshape(3, 2))
     assert np.load(next((tmp_path / "cache").iterdir())).shape == (3, 2), "another shape is made anew"

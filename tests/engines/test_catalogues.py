@@ -12,7 +12,7 @@ from slipstick.core.catalogue import Catalogue, Entry
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import leaves
 from slipstick.engines.catalogues import KINDS, list_table, show_table
-from slipstick.engines.entry_fields import entry_fields
+from slipstick.engines.entry_fields import _entry_fields
 
 SRC = Path(slipstick.__file__).parent
 CATALOGUES = [name for name, kind in KINDS.items() if kind.catalogue]
@@ -39,7 +39,7 @@ def test_every_entry_is_listed_and_shown(catalogue: str) -> None:
 @pytest.mark.parametrize("catalogue", OWN_TABLES)
 def test_every_number_has_a_source(catalogue: str) -> None:
     for name, entry in KINDS[catalogue].open().items():
-        for path, value, source, _ in entry_fields(entry):
+        for path, value, source, _ in _entry_fields(entry):
             assert source or not re.match(r"-?[\d.]", value), f"{catalogue} {name}: {path} = {value}"
 
 
@@ -54,7 +54,7 @@ def test_every_source_belongs_to_a_field(catalogue: str) -> None:
 @pytest.mark.parametrize("catalogue", DESCRIBED)
 def test_every_field_is_described(catalogue: str) -> None:
     for _, entry in KINDS[catalogue].open().items():
-        assert [path for path, _, _, description in entry_fields(entry) if not description] == []
+        assert [path for path, _, _, description in _entry_fields(entry) if not description] == []
 
 
 def test_names_find_their_entries_whatever_their_case() -> None:

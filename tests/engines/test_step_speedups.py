@@ -9,7 +9,7 @@ import pytest
 
 import slipstick
 from slipstick.core.errors import SlipstickError
-from slipstick.engines.step_speedup import StepSpeedup, pipelined, placed, step_speedup
+from slipstick.engines.step_speedup import _step_speedup, _StepSpeedup, pipelined, placed
 from slipstick.engines.validation import hybrid_rows
 
 NET, SYSTEM, BATCH = "resnet-8", "dgx1-v100", 8
@@ -33,7 +33,7 @@ def test_a_pipeline_gains_less_than_its_bubble_leaves() -> None:
 def test_the_better_of_both_is_taken() -> None:
     both = [placed(NET, SYSTEM, 2, BATCH, time_limit=5.0), pipelined(NET, SYSTEM, 2, BATCH)]
     for method, wanted in (("placement", both[0]), ("pipeline", both[1]), ("auto", max(both, key=lambda s: s.value))):
-        found = step_speedup(NET, SYSTEM, 2, BATCH, method=method, time_limit=5.0)  # type: ignore[arg-type]
+        found = _step_speedup(NET, SYSTEM, 2, BATCH, method=method, time_limit=5.0)  # type: ignore[arg-type]
         assert found == wanted, method
     assert both[0].how == "placement, proved"
     assert both[0].value >= 1 - 1e-9, "one of the two devices alone is a placement"
@@ -42,7 +42,7 @@ def test_the_better_of_both_is_taken() -> None:
 def test_more_stages_than_layers_leave_the_placement() -> None:
     with pytest.raises(SlipstickError, match=r"devices: fewer layers than stages; got 4; allowed: at most \d"):
         pipelined("alexnet", SYSTEM, 4, BATCH)  # an unbranched chain
-    found = step_speedup("alexnet", SYSTEM, 4, BATCH, method="auto", time_limit=2.0)
+    found = _step_speedup("alexnet", SYSTEM, 4, BATCH, method="auto", time_limit=2.0)
     assert found.how.startswith("placement")
 
 
@@ -61,7 +61,7 @@ ROWS = [
 
 def test_published_figures_of_hybrid_parallelism(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts are torchvision's own; gains lie between nothing and what two devices make of a step."""
-    monkeypatch.setattr(hybrid_rows, "_gain", lambda name: StepSpeedup(2, 1.4, "a placement"))
+    monkeypatch.setattr(hybrid_rows, "_gain", lambda name: _StepSpeedup(2, 1.4, "a placement"))
     with (tmp_path / "own.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
@@ -83,6 +83,6 @@ def test_published_figures_of_hybrid_parallelism(tmp_path: Path, monkeypatch: py
         "an exported graph's size, or another cost model's result",
         "the test bed and the inequality: tests/cluster",
     ]
-    monkeypatch.setattr(hybrid_rows, "_gain", lambda name: StepSpeedup(2, 0.9, "a placement"))
+    monkeypatch.setattr(hybrid_rows, "_gain", lambda name: _StepSpeedup(2, 0.9, "a placement"))
     (slower,) = slipstick.validate(tmp_path / "own.csv").detail.values()
     assert slower.rows[0].ours == 0.0, "a gain is no loss: one may leave it"

@@ -27,8 +27,8 @@ from slipstick import estimate
 from slipstick.core.errors import SlipstickError
 from slipstick.core.pareto import knee, pareto
 from slipstick.core.value_ranges import values_of
-from slipstick.exploration.constraint import parse
-from slipstick.exploration.points import Columns, Task, evaluate, prepared
+from slipstick.exploration.constraint import _parse
+from slipstick.exploration.points import Columns, Task, _evaluate, _prepared
 from slipstick.exploration.space import Space
 from slipstick.report.report import Report
 from slipstick.testing import ExecutorSuite
@@ -36,13 +36,13 @@ from slipstick.verbs.search import search
 
 PLAN = "tp=1..8,pp=1..8,microbatch=1|2|4,recompute=none|full,sp=true|false,zero=0|1"
 SPACE = Space.of(system="h100-sxm:16..64", plan=PLAN)
-TASK = prepared(Task("llama-3.1-8b", SPACE, {"batch": 128, "sequence": 4096}), [("time", "minimize")])
+TASK = _prepared(Task("llama-3.1-8b", SPACE, {"batch": 128, "sequence": 4096}), [("time", "minimize")])
 ASKED: Any = {"batch": 128, "sequence": 4096}
 FIGURES = {"memory.peak": "B", "time.step": "s", "price": "USD", "cycles.step": "cycle"}
 
 
 def columns_of(task: Task, first: int, last: int) -> Columns:
-    return evaluate(task, first, last).figures
+    return _evaluate(task, first, last).figures
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_chunks_and_the_order_of_axes_do_not_matter() -> None:
     whole = columns_of(TASK, 0, len(SPACE))
     parts = [columns_of(TASK, first, min(first + 37, len(SPACE))) for first in range(0, len(SPACE), 37)]
     swept = Space.of(system=["h100-sxm:16", "h100-sxm:32"], plan="tp=1|2,matmul=bf16|fp8,pp=1|2")
-    mixed = prepared(Task("llama-3.1-8b", swept, ASKED), [("time.step", "minimize")])
+    mixed = _prepared(Task("llama-3.1-8b", swept, ASKED), [("time.step", "minimize")])
     columns = columns_of(mixed, 0, len(swept))
     assert mixed.sweep
     for name in whole:
@@ -122,7 +122,7 @@ def test_best_keeps_conditions_and_memory() -> None:
 )  # fmt: skip
 def test_bad_conditions_are_refused(text: str, message: str) -> None:
     with pytest.raises(SlipstickError, match=message):
-        parse(text, FIGURES)
+        _parse(text, FIGURES)
 
 
 @settings(max_examples=100, deadline=None)
@@ -207,7 +207,7 @@ def test_a_sampled_run_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(KeyboardInterrupt):
         search("llama-3.1-8b", SPACE, folder=tmp_path / "run", progress=stop, **LARGE)
     again = []
-    monkeypatch.setattr("slipstick.exploration.sampling.evaluate", lambda *a: again.append(a) or evaluate(*a))
+    monkeypatch.setattr("slipstick.exploration.sampling.evaluate", lambda *a: again.append(a) or _evaluate(*a))
     found = search("llama-3.1-8b", SPACE, folder=tmp_path / "run", resume=True, **LARGE)
     assert found.points.equals(whole.points)
     assert len(again) <= 80 - 64, "what the folder holds is not computed again"

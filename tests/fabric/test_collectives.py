@@ -11,7 +11,7 @@ from slipstick.fabric import builders
 from slipstick.fabric.collectives import hierarchical
 from slipstick.fabric.collectives.by_name import ALGORITHMS, collective_schedule
 from slipstick.fabric.collectives.synthesized import synthesized_schedule
-from slipstick.fabric.messages import CollectiveSchedule, ScheduleWriter
+from slipstick.fabric.messages import _CollectiveSchedule, _ScheduleWriter
 
 COUNTS = (2, 3, 4, 5, 7, 8, 12, 16, 20)
 NAMES = [(algorithm, collective) for algorithm, schedules in ALGORITHMS.items() for collective in schedules]
@@ -25,12 +25,14 @@ CASES += [
     for algorithm, collective in NAMES
     if collective in ("broadcast", "reduce", "scatter", "gather")
 ]
-CASES += [(f"hierarchical {a}x{b}", hierarchical.all_reduce(a, b)) for a, b in ((4, 5), (3, 2), (1, 4), (4, 1))]
-CASES += [(f"2d {a}x{b}", hierarchical.all_reduce(b, a, both_orders=True)) for a, b in ((5, 4), (2, 2), (3, 1), (2, 7))]
+CASES += [(f"hierarchical {a}x{b}", hierarchical._all_reduce(a, b)) for a, b in ((4, 5), (3, 2), (1, 4), (4, 1))]
+CASES += [
+    (f"2d {a}x{b}", hierarchical._all_reduce(b, a, both_orders=True)) for a, b in ((5, 4), (2, 2), (3, 1), (2, 7))
+]
 IDS = [f"{name}-{schedule.ranks}" for name, schedule in CASES]
 
 
-def begun(schedule: CollectiveSchedule, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def begun(schedule: _CollectiveSchedule, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return what the ranks begin with, and the full numbers; what a rank does not have is a number of its own."""
     rng = np.random.default_rng(seed)
     full = rng.integers(-1000, 1000, (schedule.ranks, schedule.chunks, 3))
@@ -50,7 +52,7 @@ def begun(schedule: CollectiveSchedule, seed: int) -> tuple[np.ndarray, np.ndarr
     return held, full
 
 
-def expected(schedule: CollectiveSchedule, held: np.ndarray, full: np.ndarray, after: np.ndarray) -> None:
+def expected(schedule: _CollectiveSchedule, held: np.ndarray, full: np.ndarray, after: np.ndarray) -> None:
     n, everyone, root = schedule.ranks, np.arange(schedule.ranks), schedule.root
     total = full.sum(axis=0)
     match schedule.collective:
@@ -76,7 +78,7 @@ def expected(schedule: CollectiveSchedule, held: np.ndarray, full: np.ndarray, a
             raise AssertionError(schedule.collective)
 
 
-def allowed_order(schedule: CollectiveSchedule, rng: np.random.Generator) -> list[int]:
+def allowed_order(schedule: _CollectiveSchedule, rng: np.random.Generator) -> list[int]:
     """Return the messages in a random order in which everything waits for what it must."""
     waits = np.bincount(schedule.edges[:, 1], minlength=len(schedule))
     following: list[list[int]] = [[] for _ in range(len(schedule))]
@@ -95,7 +97,7 @@ def allowed_order(schedule: CollectiveSchedule, rng: np.random.Generator) -> lis
 
 
 @pytest.mark.parametrize("schedule", [schedule for _, schedule in CASES], ids=IDS)
-def test_equals_numpy_in_any_order_that_its_edges_allow(schedule: CollectiveSchedule) -> None:
+def test_equals_numpy_in_any_order_that_its_edges_allow(schedule: _CollectiveSchedule) -> None:
     held, full = begun(schedule, schedule.ranks)
     expected(schedule, held, full, schedule.execute(held))
     rng = np.random.default_rng(1)
@@ -104,7 +106,7 @@ def test_equals_numpy_in_any_order_that_its_edges_allow(schedule: CollectiveSche
 
 
 @pytest.mark.parametrize("schedule", [schedule for _, schedule in CASES], ids=IDS)
-def test_what_is_sent_is_received(schedule: CollectiveSchedule) -> None:
+def test_what_is_sent_is_received(schedule: _CollectiveSchedule) -> None:
     wide = (np.diff(schedule.source_starts) > 1) | (np.diff(schedule.target_starts) > 1)
     if not wide.any():
         assert schedule.sent.sum() == schedule.received.sum()
@@ -141,7 +143,7 @@ def test_a_message_that_leaves_too_early_is_refused() -> None:
 
 
 def test_a_schedule_that_lacks_an_edge_fails_the_test() -> None:
-    writer = ScheduleWriter()
+    writer = _ScheduleWriter()
     writer.add(0, 1, 0, reduces=True)
     writer.add(1, 0, 0)  # should wait for the first
     broken = writer.finish("all_reduce", "broken", 2, 1)
@@ -150,7 +152,11 @@ def test_a_schedule_that_lacks_an_edge_fails_the_test() -> None:
         expected(broken, held, full, broken.execute(held, order=[1, 0]))
 
 
-GRAPHS = [builders.mesh((5, 4), 1e9, 1e-8), builders.mesh((3, 3), 1e9, 1e-8, wrap=True), builders.cube_mesh(1e9, 1e-6)]
+GRAPHS = [
+    builders._mesh((5, 4), 1e9, 1e-8),
+    builders._mesh((3, 3), 1e9, 1e-8, wrap=True),
+    builders._cube_mesh(1e9, 1e-6),
+]
 
 
 @pytest.mark.parametrize("pieces", [1, 3])
@@ -170,4 +176,4 @@ def test_synthesised_schedules_equal_numpy_and_use_links_only(topology: Topology
 
 def test_synthesis_on_a_fabric_with_switches_is_refused() -> None:
     with pytest.raises(SlipstickError, match="switches"):
-        synthesized_schedule("all_gather", builders.switch(4, 1e9, 0.0), 1e6)
+        synthesized_schedule("all_gather", builders._switch(4, 1e9, 0.0), 1e6)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import slipstick
-from slipstick.cluster.collectives.algorithm_cost import AlgorithmCost
-from slipstick.cluster.constants.links import Protocol
+from slipstick.cluster.collectives.algorithm_cost import _AlgorithmCost
+from slipstick.cluster.constants.links import _Protocol
 from slipstick.core.errors import SlipstickError
 from slipstick.fabric import builders
 from slipstick.fabric.collective_prices import FabricPrice
@@ -19,21 +19,21 @@ SIZE, RATE = 4e9, 100e9
 @pytest.mark.parametrize("ranks", [2, 3, 8, 20])
 def test_a_ring_has_the_closed_forms_bandwidth_limit(ranks: int) -> None:
     price = FabricPrice(builders.ring(ranks, RATE, 0.0))
-    free = Protocol(name="Simple", base=0.0, hop=0.0, efficiency=1.0, own=0.0, limit=np.inf)
+    free = _Protocol(name="Simple", base=0.0, hop=0.0, efficiency=1.0, own=0.0, limit=np.inf)
     for op, steps in (("all_reduce", 2 * (ranks - 1)), ("all_gather", ranks - 1), ("reduce_scatter", ranks - 1)):
-        latency, bandwidth = AlgorithmCost.ring(
+        latency, bandwidth = _AlgorithmCost.ring(
             free, *(np.array(float(x)) for x in (SIZE / ranks, steps, 0.0, RATE, RATE))
         )
         assert price(op, SIZE, ranks, 1) == pytest.approx(float(latency + bandwidth), rel=1e-12)
 
 
 def test_every_node_of_an_all_to_all_sends_to_all_others() -> None:
-    price = FabricPrice(builders.fully_connected(8, RATE, 0.0))
+    price = FabricPrice(builders._fully_connected(8, RATE, 0.0))
     assert price("all_to_all", SIZE, 8, 1) == pytest.approx(SIZE / 8 / RATE)
 
 
 def test_groups_side_by_side_share_links() -> None:
-    line = FabricPrice(builders.mesh((8,), RATE, 0.0))
+    line = FabricPrice(builders._mesh((8,), RATE, 0.0))
     near, far = line("all_reduce", SIZE, 2, 1), line("all_reduce", SIZE, 2, 4)
     assert far == pytest.approx(4 * near)  # four groups cross the middle
     assert line("point_to_point", SIZE, 2, 4) == pytest.approx(far)

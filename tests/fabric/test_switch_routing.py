@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from slipstick.core.errors import SlipstickError
 from slipstick.fabric.switch.clos_network import Fred
-from slipstick.fabric.switch.configuration import Settings
+from slipstick.fabric.switch.configuration import _Settings
 from slipstick.fabric.switch.counting import flow_sets
-from slipstick.fabric.switch.flow_routing import Masks, Routed, _halved, conflicts, routable, route
-from slipstick.fabric.switch.switch_flow import _COLLECTIVES, Flow, collective_flows
+from slipstick.fabric.switch.flow_routing import Masks, _halved, _Routed, conflicts, routable, route
+from slipstick.fabric.switch.switch_flow import _COLLECTIVES, Flow, _collective_flows
 from slipstick.fabric.switch.values import carry
 
 # theory 1.4 gives 4, 5, 6, 8, 9; 7 is found here
@@ -258,7 +258,7 @@ def test_compound_collectives_equal_numpy() -> None:
     sums = values[group].sum(axis=0)
 
     def carried(collective: str, root: int = 0) -> list[dict[int, np.ndarray]]:
-        return [carry(Fred(7), step, values) for step in collective_flows(collective, group, root)]
+        return [carry(Fred(7), step, values) for step in _collective_flows(collective, group, root)]
 
     for port, got in zip(group, carried("reduce_scatter"), strict=True):
         assert np.array_equal(got.pop(port), sums)
@@ -284,14 +284,14 @@ def test_compound_collectives_equal_numpy() -> None:
     assert sorted(got) == group
     assert all(np.array_equal(wire, values[5]) for wire in got.values())
     with pytest.raises(SlipstickError, match="no such collective"):
-        collective_flows("broadcast", group)
+        _collective_flows("broadcast", group)
 
 
 def test_a_ring_adds_up_in_every_place_after_two_rounds() -> None:
     """Each member passes on the chunk that it has just received: after k - 1 steps the sums are complete, after
     2 (k - 1) they are everywhere."""
     group = [1, 4, 2, 7]
-    series = collective_flows("ring_all_reduce", group)
+    series = _collective_flows("ring_all_reduce", group)
     assert len(series) == 2 * (len(group) - 1)
     for step in series:
         assert sorted((min(flow.inputs), min(flow.outputs)) for flow in step) == [(1, 4), (2, 7), (4, 2), (7, 1)]
@@ -303,7 +303,7 @@ def test_a_ring_adds_up_in_every_place_after_two_rounds() -> None:
 )
 def test_a_collective_stays_in_its_group(name: str) -> None:
     group = [1, 2, 5]
-    ports = {port for step in collective_flows(name, group) for flow in step for port in flow.inputs | flow.outputs}
+    ports = {port for step in _collective_flows(name, group) for flow in step for port in flow.inputs | flow.outputs}
     assert ports == set(group)
 
 
@@ -314,8 +314,8 @@ def test_packed_settings_unpack(case: tuple[int, list[list[int]]], middles: int)
     switch = Fred(ports, middles)
     routed = route(switch, group_flows(groups))
     if routed is not None:
-        chosen = Settings.of(routed)
-        assert Settings.unpack(switch, chosen.pack(switch)) == chosen
+        chosen = _Settings.of(routed)
+        assert _Settings.unpack(switch, chosen.pack(switch)) == chosen
         assert len(chosen.pack(switch)) == -(-switch.configuration_bits // 8)
 
 
@@ -345,7 +345,7 @@ def test_micro_switches_of_even_sizes(ports: int) -> None:
         (lambda: route(Fred(4), [Flow.of([0], [1]), Flow.of([-1, 2], [2])]), "flows.1.inputs"),
         (lambda: route(Fred(4), [Flow.of([0], [1]), Flow.of([0], [2])]), "flows.1.inputs"),
         (lambda: carry(Fred(8, 2), group_flows(FIGURE_7J), np.zeros((8, 1), np.int64)), "flows"),
-        (lambda: Settings.unpack(Fred(4), b""), "bytes"),
+        (lambda: _Settings.unpack(Fred(4), b""), "bytes"),
     ],
 )
 def test_errors_name_the_field(make: object, path: str) -> None:
@@ -355,7 +355,7 @@ def test_errors_name_the_field(make: object, path: str) -> None:
 
 
 def test_a_routed_set_has_no_wire_twice() -> None:
-    def walk(routed: Routed) -> None:
+    def walk(routed: _Routed) -> None:
         for one, other in conflicts(routed.flows):
             if routed.switch.ports > 2:
                 assert routed.colours[one] != routed.colours[other]

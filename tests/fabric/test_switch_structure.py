@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from slipstick.core.errors import SlipstickError
 from slipstick.fabric.strategies import Strategy, strategies
 from slipstick.fabric.switch.clos_network import MAX_MIDDLES, MAX_PORTS, Fred
-from slipstick.fabric.switch.configuration import Settings
+from slipstick.fabric.switch.configuration import _Settings
 from slipstick.fabric.switch.counting import flow_sets
-from slipstick.fabric.switch.flow_routing import conflicts, must_route, routable, route
+from slipstick.fabric.switch.flow_routing import _must_route, conflicts, routable, route
 from slipstick.fabric.switch.remedies import as_rings, fewest_middles, rounds
 from slipstick.fabric.switch.routable_strategies import Tree, _all_reduces, _stage_casts, conflicting
 from slipstick.fabric.switch.switch_flow import Flow
@@ -57,9 +57,9 @@ def test_micro_switches_and_bits_of_a_configuration(ports: int, middles: int, th
         ends = kinds.get("demux", 0) + kinds.get("mux", 0)
         bits = 2 * middles * kinds.get("R", 0) + 2 * pick * kinds.get("D", 0) + 4 * kinds.get("RD", 0) + pick * ends
         assert switch.configuration_bits == bits
-    packed = Settings.of(must_route(switch, [Flow.of([0], [ports - 1])])).pack(switch)
+    packed = _Settings.of(_must_route(switch, [Flow.of([0], [ports - 1])])).pack(switch)
     assert len(packed) == -(-switch.configuration_bits // 8)
-    assert Settings.unpack(switch, packed).pack(switch) == packed
+    assert _Settings.unpack(switch, packed).pack(switch) == packed
 
 
 def test_the_benes_piece() -> None:
@@ -91,7 +91,7 @@ def test_memory_holds_whole_configurations() -> None:
     assert Fred(2).configurations_in(3) == 3  # four bits take a byte
 
 
-def ones(settings: Settings) -> int:
+def ones(settings: _Settings) -> int:
     """Bits that are set in a configuration, counted on its fields."""
     own = [tap for taps in settings.taps for tap in taps] + [pick for picks in settings.picks for pick in picks]
     return sum(value.bit_count() for value in [*own, *settings.ends]) + sum(ones(inner) for inner in settings.inner)
@@ -104,18 +104,18 @@ def test_every_bit_of_a_configuration_has_a_place_of_its_own(
 ) -> None:
     targets = chance.sample(range(ports), ports)  # type: ignore[attr-defined]
     switch = Fred(ports, middles, three)
-    chosen = Settings.of(must_route(switch, [Flow.of([i], [t]) for i, t in enumerate(targets)]))
+    chosen = _Settings.of(_must_route(switch, [Flow.of([i], [t]) for i, t in enumerate(targets)]))
     packed = chosen.pack(switch)
     assert int.from_bytes(packed, "little").bit_count() == ones(chosen)
     assert int.from_bytes(packed, "little").bit_length() <= switch.configuration_bits
     with pytest.raises(SlipstickError, match="not this switch's"):
-        Settings.unpack(switch, packed + b"\0")
+        _Settings.unpack(switch, packed + b"\0")
 
 
 def test_settings_of_a_small_switch_by_hand() -> None:
     """Fred_2(4): ports 0 and 3 reduce and copy to both; 1 goes to 2, over the other middle."""
-    routed = must_route(Fred(4, 2), [Flow.of([0, 3], [0, 3]), Flow.of([1], [2])])
-    chosen, (way, other) = Settings.of(routed), routed.colours
+    routed = _must_route(Fred(4, 2), [Flow.of([0, 3], [0, 3]), Flow.of([1], [2])])
+    chosen, (way, other) = _Settings.of(routed), routed.colours
     assert {way, other} == {0, 1}
     taps = [
         {way: 1, other: 2},

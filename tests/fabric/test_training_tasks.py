@@ -11,31 +11,31 @@ import pytest
 from slipstick.core.errors import SlipstickError
 from slipstick.core.layer import Layer
 from slipstick.fabric import builders
-from slipstick.fabric.flows import FabricRun
+from slipstick.fabric.flows import _FabricRun
 from slipstick.fabric.patterns import Pattern, all_reduce
-from slipstick.fabric.strategies import Strategy, cut_in_stages, strategies
+from slipstick.fabric.strategies import Strategy, _cut_in_stages, strategies
 from slipstick.fabric.topology_file import resolve_topology
 from slipstick.fabric.training.exposed_time import exposed
-from slipstick.fabric.training.io_controllers import broadcast, collect, controllers, load
+from slipstick.fabric.training.io_controllers import _broadcast, _collect, controllers, load
 from slipstick.fabric.training.iteration import Iteration, simulate
-from slipstick.fabric.training.job import Job, merged
-from slipstick.fabric.training.stationary import _passes_of, write_stationary
-from slipstick.fabric.training.streaming import write_streaming
-from slipstick.fabric.training.task_builder import COMPUTE, DATA, LOAD, PIPELINE, STREAM, TENSOR, Tasks, TaskWriter
-from slipstick.fabric.training.traffic import StrategyTraffic
+from slipstick.fabric.training.job import Job, _merged
+from slipstick.fabric.training.stationary import _passes_of, _write_stationary
+from slipstick.fabric.training.streaming import _write_streaming
+from slipstick.fabric.training.task_builder import COMPUTE, DATA, LOAD, PIPELINE, STREAM, TENSOR, _Tasks, _TaskWriter
+from slipstick.fabric.training.traffic import _StrategyTraffic
 
 MESH, FRED = resolve_topology("wafer-mesh"), resolve_topology("wafer-fred-d")
 LAYERS = tuple(Layer(f"l{n}", 1e-3 * (n + 1), 2e-3 * (n + 1), 100.0 * (n + 1), 10.0 * (n + 1)) for n in range(6))
 
 
-def written(job: Job, most: int = 99, iterations: int = 3, topology: object = MESH) -> Tasks:
-    writer = TaskWriter()
-    traffic = StrategyTraffic(topology, job.strategy)  # type: ignore[arg-type]
-    (write_streaming if job.streaming else write_stationary)(job, traffic, writer, iterations, most)
+def written(job: Job, most: int = 99, iterations: int = 3, topology: object = MESH) -> _Tasks:
+    writer = _TaskWriter()
+    traffic = _StrategyTraffic(topology, job.strategy)  # type: ignore[arg-type]
+    (_write_streaming if job.streaming else _write_stationary)(job, traffic, writer, iterations, most)
     return writer.finish()
 
 
-def bytes_of(tasks: Tasks, kind: int) -> float:
+def bytes_of(tasks: _Tasks, kind: int) -> float:
     return float(tasks.dag.size[tasks.kind == kind].sum())
 
 
@@ -57,7 +57,7 @@ def test_weight_stationary_tasks_and_bytes(strategy: Strategy, overlap: bool) ->
     assert seconds.sum() == pytest.approx(3 * dp * 3 * sum(x.forward + x.backward for x in LAYERS) / tp)
     assert bytes_of(tasks, LOAD) == 3 * 70.0 * dp
     assert bytes_of(tasks, TENSOR) == (3 * dp * 3 * 2 * sum(x.reduces * x.output for x in LAYERS) if tp > 1 else 0)
-    handed = [LAYERS[run[-1]].output for run in cut_in_stages([x.forward for x in LAYERS], pp)[:-1]]
+    handed = [LAYERS[run[-1]].output for run in _cut_in_stages([x.forward for x in LAYERS], pp)[:-1]]
     assert bytes_of(tasks, PIPELINE) == 3 * dp * 3 * 2 * sum(handed)
     assert bytes_of(tasks, DATA) == pytest.approx(3 * sum(x.gradient_bytes for x in LAYERS) if dp > 1 else 0)
     lanes = tasks.dag.lane[tasks.kind == COMPUTE]
@@ -99,12 +99,12 @@ def test_stages_share_the_runs_that_are_told_apart(most: int, streaming: bool) -
     if streaming:
         expected = min(3 * runs, len(LAYERS))
     else:
-        expected = sum(min(runs, len(run)) for run in cut_in_stages([x.forward for x in LAYERS], 3))
+        expected = sum(min(runs, len(run)) for run in _cut_in_stages([x.forward for x in LAYERS], 3))
     assert (tasks.kind == COMPUTE).sum() == 2 * expected
     assert tasks.dag.seconds.sum() == pytest.approx(sum(x.forward + x.backward for x in LAYERS))
 
 
-def reachable(tasks: Tasks, start: int, end: int) -> bool:
+def reachable(tasks: _Tasks, start: int, end: int) -> bool:
     following = defaultdict(list)
     for before, after in tasks.dag.edges.tolist():
         following[before].append(after)
@@ -117,7 +117,7 @@ def reachable(tasks: Tasks, start: int, end: int) -> bool:
     return end in seen
 
 
-def numbered(tasks: Tasks, name: str, iteration: int, owner: int | None = None, kind: int | None = None) -> list[int]:
+def numbered(tasks: _Tasks, name: str, iteration: int, owner: int | None = None, kind: int | None = None) -> list[int]:
     return [
         n for n, text in enumerate(tasks.names)
         if text == name and tasks.iteration[n] == iteration and (owner is None or tasks.owner[n] == owner)
@@ -128,7 +128,7 @@ def numbered(tasks: Tasks, name: str, iteration: int, owner: int | None = None, 
 def test_what_waits_for_what_in_a_pipeline() -> None:
     job = Job(LAYERS, Strategy(1, 2, 3), microbatches=3, samples=70.0, overlap=False)
     tasks = written(job)
-    stages = cut_in_stages([x.forward for x in LAYERS], 3)
+    stages = _cut_in_stages([x.forward for x in LAYERS], 3)
     first, last = f"l{stages[0][0]}", f"l{stages[2][-1]}"
     for replica in (0, 1):
         (begin,) = numbered(tasks, f"F0 {first}", 1, replica * 3)
@@ -212,13 +212,13 @@ def test_1f1b_of_few_microbatches_warms_up_with_all_of_them() -> None:
 
 
 def test_runs_of_layers_are_as_much_work_and_traffic() -> None:
-    runs = merged(LAYERS, 4)
+    runs = _merged(LAYERS, 4)
     assert [run.name for run in runs] == ["l0", "l1 to l2", "l3", "l4 to l5"]
     for name in ("forward", "backward", "weights", "reduces", "gradient_bytes", "flops"):
         assert sum(getattr(x, name) for x in runs) == pytest.approx(sum(getattr(x, name) for x in LAYERS))
     assert [run.output for run in runs] == [10.0, 30.0, 40.0, 60.0]
-    assert merged(LAYERS, 99) == tuple(replace(x, gradients=x.weights) for x in LAYERS)
-    (whole,) = merged(LAYERS, 1)
+    assert _merged(LAYERS, 99) == tuple(replace(x, gradients=x.weights) for x in LAYERS)
+    (whole,) = _merged(LAYERS, 1)
     assert whole.name == "l0 to l5"
 
 
@@ -244,7 +244,7 @@ def test_a_jobs_work_is_divided_by_tensor_and_pipeline() -> None:
     ],
 )  # fmt: skip
 def test_stages_of_nearly_equal_cost(costs: list[float], stages: int, lengths: list[int]) -> None:
-    runs = cut_in_stages(costs, stages)
+    runs = _cut_in_stages(costs, stages)
     assert np.concatenate(runs).tolist() == list(range(len(costs)))
     assert all(len(run) for run in runs)
     target = sum(costs) / stages
@@ -278,14 +278,14 @@ def test_groups_of_a_strategy_are_consecutive_in_tensor_then_pipeline_then_data(
 
 def test_transfers_and_groups_of_a_strategy() -> None:
     ring = builders.ring(8, 4.0, 0.5)
-    traffic = StrategyTraffic(ring, Strategy(2, 2, 2))
+    traffic = _StrategyTraffic(ring, Strategy(2, 2, 2))
     moved = traffic.transfer(1, 0, 1)  # ranks 4, 5 to 6, 7: each to its opposite
     assert moved.time(ring, 8.0) == 8.0 * 2 / 4.0 + 2 * 0.5
     assert traffic.tensor(1, 1).time(ring, 8.0) == all_reduce(ring, [6, 7]).time(ring, 8.0)
     assert [len(stage) for stage in traffic.data] == [2, 2]
     assert traffic.data[1][0].time(ring, 8.0) == all_reduce(ring, [2, 6]).time(ring, 8.0)
-    star = builders.switch(8, 4.0, 0.5, reduces=True)
-    copied = StrategyTraffic(star, Strategy(2, 2, 2)).transfer(1, 0, 1)
+    star = builders._switch(8, 4.0, 0.5, reduces=True)
+    copied = _StrategyTraffic(star, Strategy(2, 2, 2)).transfer(1, 0, 1)
     assert copied.time(star, 8.0) == 8.0 / 4.0 + 2 * 0.5  # half from each member, both halves to all of the next stage
     out = np.bincount(star.source[copied.links], copied.weight, minlength=9)
     assert out[[4, 5]].tolist() == [0.5, 0.5]
@@ -293,12 +293,12 @@ def test_transfers_and_groups_of_a_strategy() -> None:
 
 @pytest.mark.parametrize("fabric", [MESH, FRED], ids=lambda t: t.name)
 def test_streams_of_a_strategy_bring_every_shard_to_its_group(fabric: object) -> None:
-    traffic = StrategyTraffic(fabric, Strategy(2, 5, 2))  # type: ignore[arg-type]
+    traffic = _StrategyTraffic(fabric, Strategy(2, 5, 2))  # type: ignore[arg-type]
     for stage in (0, 1):
         shards = [[2 * stage + member + 4 * replica for replica in range(5)] for member in (0, 1)]
         for ours, theirs in (
-            (traffic.weights_in[stage], broadcast(fabric, shards)),  # type: ignore[arg-type]
-            (traffic.gradients_out[stage], collect(fabric, shards)),  # type: ignore[arg-type]
+            (traffic.weights_in[stage], _broadcast(fabric, shards)),  # type: ignore[arg-type]
+            (traffic.gradients_out[stage], _collect(fabric, shards)),  # type: ignore[arg-type]
         ):
             np.testing.assert_array_equal(ours.links, theirs.links)
             np.testing.assert_array_equal(ours.weight, theirs.weight)
@@ -307,7 +307,7 @@ def test_streams_of_a_strategy_bring_every_shard_to_its_group(fabric: object) ->
 
 
 def test_the_longest_way_of_a_broadcast_is_its_latency() -> None:
-    pattern = broadcast(MESH, [list(range(20))])
+    pattern = _broadcast(MESH, [list(range(20))])
     assert pattern.latency == pytest.approx((5 + 4 - 1) * float(MESH.latency.max()))
     assert len(controllers(MESH)) == 18
 
@@ -316,13 +316,13 @@ def test_collecting_without_adding_switches_scatters_then_sends() -> None:
     """A ring over each shard moves (N - 1)/N of its part; then every node sends its own sums to all controllers."""
     fabric = resolve_topology("wafer-fred-a")
     shards = [[0, 4, 8, 12, 16], [1, 5, 9, 13, 17]]
-    pattern = collect(fabric, shards)
+    pattern = _collect(fabric, shards)
     out = np.bincount(fabric.source[pattern.links], pattern.weight, minlength=len(fabric.nodes))
     assert out[[0, 1]] == pytest.approx([0.5 * 4 / 5 + 0.5 / 5] * 2)
     ports = controllers(fabric)
     into = np.bincount(fabric.target[pattern.links], pattern.weight, minlength=len(fabric.nodes))
     assert into[ports] == pytest.approx([1 / 18] * 18)
-    alone = collect(fabric, [[3]])
+    alone = _collect(fabric, [[3]])
     assert np.bincount(fabric.source[alone.links], alone.weight)[3] == pytest.approx(1.0)
 
 
@@ -339,15 +339,15 @@ def test_a_link_without_its_way_back_is_said() -> None:
     ])  # fmt: skip
     oneway.reduces[3] = True
     with pytest.raises(SlipstickError, match=r"(p to s|s to p)"):
-        collect(oneway, [[0, 1]])
+        _collect(oneway, [[0, 1]])
 
 
 # --- where the time goes ----------------------------------------------------------------------------------------------
 
 
-def run_of(rows: list[tuple[int, int, float, float, tuple[int, ...]]]) -> tuple[Tasks, FabricRun]:
+def run_of(rows: list[tuple[int, int, float, float, tuple[int, ...]]]) -> tuple[_Tasks, _FabricRun]:
     """Rows: kind, lane, begin, end, and the tasks that it waited for."""
-    writer = TaskWriter()
+    writer = _TaskWriter()
     nothing = Pattern(np.zeros(0, np.int64), np.zeros(0))
     for kind, lane, _, _, after in rows:
         if kind == COMPUTE:
@@ -356,7 +356,7 @@ def run_of(rows: list[tuple[int, int, float, float, tuple[int, ...]]]) -> tuple[
             writer.send("x", kind, nothing, 0.0, after)
     tasks = writer.finish()
     begin, end = (np.array([row[place] for row in rows], float) for place in (2, 3))
-    return tasks, FabricRun(begin, end, np.zeros(0), tasks.dag)
+    return tasks, _FabricRun(begin, end, np.zeros(0), tasks.dag)
 
 
 def parts(rows: list[tuple[int, int, float, float, tuple[int, ...]]], begin: float, end: float) -> dict[str, float]:
@@ -407,13 +407,13 @@ def test_computations_outside_the_window_do_not_count() -> None:
 
 def test_bytes_on_links_are_those_of_the_last_step() -> None:
     ring = builders.ring(3, 1.0, 0.0)
-    writer, pattern = TaskWriter(), Pattern.of_messages(ring, [(0, 1), (1, 2), (1, 2)])
+    writer, pattern = _TaskWriter(), Pattern.of_messages(ring, [(0, 1), (1, 2), (1, 2)])
     for iteration, size in ((0, 5.0), (1, 7.0)):
         writer.iteration = iteration
         writer.send("x", DATA, pattern, size)
         writer.send("y", LOAD, Pattern.of_messages(ring, [(2, 0)]), 3 * size)
     tasks = writer.finish()
-    nothing = FabricRun(np.zeros(4), np.ones(4), np.zeros(ring.links), tasks.dag)
+    nothing = _FabricRun(np.zeros(4), np.ones(4), np.zeros(ring.links), tasks.dag)
     step = Iteration(Job(LAYERS, Strategy()), tasks, nothing, 0.0, 1.0, 0, {})
     carried = step.bytes_on_links(ring)
     ends = list(zip(ring.source.tolist(), ring.target.tolist(), strict=True))
@@ -433,7 +433,7 @@ def test_a_steps_shares() -> None:
 def test_the_busiest_lane_is_the_one_whose_parts_are_told() -> None:
     uneven = tuple(replace(x, output=0.0) for x in LAYERS)  # stages of unequal work
     found = simulate(Job(uneven, Strategy(1, 1, 3), microbatches=2, overlap=False), MESH)
-    stages = cut_in_stages([x.forward for x in uneven], 3)
+    stages = _cut_in_stages([x.forward for x in uneven], 3)
     work = [sum(uneven[i].forward + uneven[i].backward for i in run) for run in stages]
     assert found.lane == int(np.argmax(work))
     assert found.parts["compute"] == pytest.approx(2 * max(work))

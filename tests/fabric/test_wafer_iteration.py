@@ -14,9 +14,9 @@ from slipstick.core.layer import Layer
 from slipstick.fabric.patterns import Pattern, all_reduce
 from slipstick.fabric.strategies import Strategy, strategies
 from slipstick.fabric.topology_file import resolve_topology
-from slipstick.fabric.training.io_controllers import broadcast, collect
+from slipstick.fabric.training.io_controllers import _broadcast, _collect
 from slipstick.fabric.training.iteration import Iteration, simulate
-from slipstick.fabric.training.job import Job, merged
+from slipstick.fabric.training.job import Job, _merged
 from slipstick.fabric.training.stationary import _passes_of
 from slipstick.fabric.training.task_builder import DATA, LOAD, STREAM, TENSOR
 
@@ -65,7 +65,7 @@ def test_streams_bind_where_computing_is_quick(name: str) -> None:
     fabric, everyone = WAFER[name], [list(range(20))]
     quick = tuple(replace(layer, forward=1e-9, backward=1e-9) for layer in LAYERS)
     weights = sum(layer.weights for layer in quick)
-    into, out = broadcast(fabric, everyone), collect(fabric, everyone)
+    into, out = _broadcast(fabric, everyone), _collect(fabric, everyone)
     one = weights / len(quick)
     both = Pattern.together([into, out], fabric).time(fabric, weights - one)
     expected = into.time(fabric, weights + one) + both + out.time(fabric, one)
@@ -122,7 +122,7 @@ def test_runs_of_layers_change_little() -> None:
     for strategy in (Strategy(2, 5, 2), Strategy(4, 5, 1)):
         fine, coarse = (simulate(job(strategy), MESH, most=most).time for most in (8, 4))
         assert coarse == pytest.approx(fine, rel=0.05)
-    whole = merged(LAYERS, 3)
+    whole = _merged(LAYERS, 3)
     for name in ("forward", "backward", "weights", "reduces"):
         assert sum(getattr(x, name) for x in whole) == pytest.approx(sum(getattr(x, name) for x in LAYERS))
 
@@ -172,7 +172,7 @@ def test_tensor_parallel_traffic_goes_before_gradients(name: str) -> None:
 
 def test_weights_arrive_while_the_layer_before_computes() -> None:
     fabric = WAFER["fred-d"]
-    one = broadcast(fabric, [list(range(20))]).time(fabric, 400e6)
+    one = _broadcast(fabric, [list(range(20))]).time(fabric, 400e6)
     slow = tuple(replace(layer, forward=1.5 * one, backward=1.5 * one) for layer in LAYERS)
     found = simulate(job(Strategy(dp=20), layers=slow, streaming=True, microbatches=1, samples=0.0), fabric)
     # only the last layer's gradients have nothing to hide behind, and the next step's first weights that wait for them

@@ -11,15 +11,15 @@ from slipstick.fabric import builders
 from slipstick.fabric.collectives import hierarchical
 from slipstick.fabric.collectives.by_name import collective_schedule
 from slipstick.fabric.flows import run
-from slipstick.fabric.messages import CollectiveSchedule
+from slipstick.fabric.messages import _CollectiveSchedule
 from slipstick.fabric.patterns import Pattern, all_reduce
-from slipstick.fabric.strategies import cut_in_stages, strategies
+from slipstick.fabric.strategies import _cut_in_stages, strategies
 from slipstick.fabric.tasks import lower
 from slipstick.fabric.topology_file import resolve_topology
 from slipstick.fabric.training.io_controllers import (
+    _broadcast,
+    _collect,
     _reversed_links,
-    broadcast,
-    collect,
     hot_spot,
     line_rate,
     load,
@@ -32,10 +32,10 @@ EVERYONE = range(20)
 DP5 = [range(place, 20, 4) for place in range(4)]  # DP(5) beside MP(2)-PP(2)
 
 
-def schedule(name: str) -> CollectiveSchedule:
+def schedule(name: str) -> _CollectiveSchedule:
     if name == "mesh":
-        return hierarchical.all_reduce(4, 5, both_orders=True)
-    return hierarchical.all_reduce(4, 5) if name[-1] in "ac" else collective_schedule("all_reduce", "in_network", 20)
+        return hierarchical._all_reduce(4, 5, both_orders=True)
+    return hierarchical._all_reduce(4, 5) if name[-1] in "ac" else collective_schedule("all_reduce", "in_network", 20)
 
 
 @pytest.mark.parametrize("name", WAFER)
@@ -83,7 +83,7 @@ def test_the_wafers_hot_spot_slows_its_controllers() -> None:
 @pytest.mark.parametrize("name", WAFER)
 def test_every_node_gets_all_that_is_broadcast_and_controllers_send_it_once(name: str) -> None:
     fabric = WAFER[name]
-    carried = on_links(fabric, broadcast(fabric, [list(EVERYONE)]))
+    carried = on_links(fabric, _broadcast(fabric, [list(EVERYONE)]))
     ports = np.flatnonzero(np.array(fabric.kinds) == "io")
     assert carried[np.isin(fabric.source, ports)].sum() == pytest.approx(1.0)
     into = np.bincount(fabric.target, carried, minlength=len(fabric.nodes))
@@ -97,7 +97,7 @@ def test_every_node_gets_all_that_is_broadcast_and_controllers_send_it_once(name
 @pytest.mark.parametrize("name", ["mesh", "fred-b", "fred-d"])
 def test_gradients_leave_by_the_broadcasts_trees_reversed(name: str) -> None:
     fabric = WAFER[name]
-    out, back = broadcast(fabric, [list(EVERYONE)]), collect(fabric, [list(EVERYONE)])
+    out, back = _broadcast(fabric, [list(EVERYONE)]), _collect(fabric, [list(EVERYONE)])
     np.testing.assert_allclose(on_links(fabric, back)[_reversed_links(fabric)], on_links(fabric, out))
 
 
@@ -105,7 +105,7 @@ def test_gradients_leave_by_the_broadcasts_trees_reversed(name: str) -> None:
 def test_without_adding_switches_nodes_move_more_to_collect(name: str) -> None:
     fabric, adding = WAFER[name], WAFER["fred-d"]
     shard = [list(EVERYONE)]
-    assert on_links(fabric, collect(fabric, shard)).sum() > on_links(adding, collect(adding, shard)).sum()
+    assert on_links(fabric, _collect(fabric, shard)).sum() > on_links(adding, _collect(adding, shard)).sum()
 
 
 def test_samples_are_shared_by_the_nodes_that_want_them() -> None:
@@ -119,7 +119,7 @@ def test_samples_are_shared_by_the_nodes_that_want_them() -> None:
 
 def test_a_fabric_without_controllers_cannot_stream() -> None:
     with pytest.raises(SlipstickError, match="no I/O controllers"):
-        broadcast(builders.ring(4, 1e9, 0.0), [[0, 1]])
+        _broadcast(builders.ring(4, 1e9, 0.0), [[0, 1]])
 
 
 def test_strategies_use_every_rank_once() -> None:
@@ -133,7 +133,7 @@ def test_strategies_use_every_rank_once() -> None:
 @pytest.mark.parametrize("stages", [1, 2, 3, 7, 9])
 def test_stages_are_runs_that_hold_every_layer_once(stages: int) -> None:
     costs = [5.0, 1.0, 1.0, 1.0, 1.0, 9.0, 0.0, 0.0, 1.0]
-    runs = cut_in_stages(costs, stages)
+    runs = _cut_in_stages(costs, stages)
     assert np.concatenate(runs).tolist() == list(range(len(costs)))
     assert len(runs) == stages
     assert all(len(one) for one in runs)
@@ -149,7 +149,7 @@ def test_every_member_of_a_tensor_group_gets_its_shard(name: str, members: int) 
     fabric = WAFER[name]
     ports = np.flatnonzero(np.array(fabric.kinds) == "io")
     shards = [list(range(first, 20, members)) for first in range(members)]
-    carried = on_links(fabric, broadcast(fabric, shards))
+    carried = on_links(fabric, _broadcast(fabric, shards))
     out = np.bincount(fabric.source, carried, minlength=len(fabric.nodes))
     np.testing.assert_allclose(out[ports], 1 / len(ports))  # together they send every byte once
     if name != "mesh":  # there a node's links carry nothing for others

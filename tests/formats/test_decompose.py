@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from slipstick.core.errors import SlipstickError
-from slipstick.formats.decompose import decompose, position_sets
+from slipstick.formats.decompose import _decompose, _position_sets
 
 CASES = [
     (bits, shifts, members, consecutive, alpha)
@@ -54,7 +54,7 @@ def groups(bits: int, members: int, seed: int) -> np.ndarray:
 def test_the_cost_is_the_exhaustive_minimum(bits: int, members: int) -> None:
     for seed, (_, shifts, _, consecutive, alpha) in enumerate(c for c in CASES if c[0] == bits and c[2] == members):
         few = groups(bits, members, seed)[:: 8 if members == 8 and alpha else 1]
-        found = decompose(few, bits=bits, shifts=shifts, consecutive=consecutive, alpha=alpha)
+        found = _decompose(few, bits=bits, shifts=shifts, consecutive=consecutive, alpha=alpha)
         np.testing.assert_array_equal(found.cost, oracle(few, bits, shifts, consecutive, alpha))
 
 
@@ -63,7 +63,7 @@ def test_the_cost_is_the_exhaustive_minimum(bits: int, members: int) -> None:
 def test_groups_of_every_size_reach_the_minimum(members: int, consecutive: bool) -> None:
     few = groups(7, members, members)[::5]
     for shifts, alpha in itertools.product((1, 3, 6), (0.0, 0.5) if members <= 5 else (0.0,)):
-        found = decompose(few, bits=7, shifts=shifts, consecutive=consecutive, alpha=alpha)
+        found = _decompose(few, bits=7, shifts=shifts, consecutive=consecutive, alpha=alpha)
         np.testing.assert_array_equal(found.cost, oracle(few, 7, shifts, consecutive, alpha))
         errors = (found.magnitudes - np.abs(few)) * np.where(few < 0, -1, 1)
         np.testing.assert_array_equal((errors**2).sum(axis=1) + alpha * errors.sum(axis=1) ** 2, found.cost)
@@ -72,8 +72,8 @@ def test_groups_of_every_size_reach_the_minimum(members: int, consecutive: bool)
 @pytest.mark.parametrize(("bits", "shifts", "members", "consecutive", "alpha"), CASES[::7])
 def test_what_is_returned_has_that_cost(bits: int, shifts: int, members: int, consecutive: bool, alpha: float) -> None:
     codes = groups(bits, members, 5)
-    found = decompose(codes, bits=bits, shifts=shifts, consecutive=consecutive, alpha=alpha)
-    sets = np.array(position_sets(bits, shifts, consecutive=consecutive))
+    found = _decompose(codes, bits=bits, shifts=shifts, consecutive=consecutive, alpha=alpha)
+    sets = np.array(_position_sets(bits, shifts, consecutive=consecutive))
     used = (found.masks[..., None] >> np.arange(shifts)) & 1
     np.testing.assert_array_equal((used << sets[found.sets][:, None, :]).sum(axis=-1), found.magnitudes)
     errors = (found.magnitudes - np.abs(codes)) * np.where(codes < 0, -1, 1)
@@ -82,20 +82,20 @@ def test_what_is_returned_has_that_cost(bits: int, shifts: int, members: int, co
 
 def test_all_positions_lose_nothing() -> None:
     codes = groups(8, 4, 1)
-    np.testing.assert_array_equal(decompose(codes, shifts=8).magnitudes, np.abs(codes))
+    np.testing.assert_array_equal(_decompose(codes, shifts=8).magnitudes, np.abs(codes))
 
 
 def test_more_shifts_are_never_worse_and_sets_beat_windows() -> None:
     codes = groups(8, 4, 2)
-    costs = [decompose(codes, shifts=n).cost for n in range(1, 9)]
+    costs = [_decompose(codes, shifts=n).cost for n in range(1, 9)]
     assert all((few >= more).all() for few, more in pairwise(costs))
     for shifts in (1, 2, 3, 4):
-        assert (decompose(codes, shifts=shifts).cost <= decompose(codes, shifts=shifts, consecutive=True).cost).all()
+        assert (_decompose(codes, shifts=shifts).cost <= _decompose(codes, shifts=shifts, consecutive=True).cost).all()
 
 
 def test_the_signed_term_cancels_errors() -> None:
     codes = groups(8, 4, 3)
-    plain, signed = decompose(codes, shifts=2), decompose(codes, shifts=2, alpha=1.0)
+    plain, signed = _decompose(codes, shifts=2), _decompose(codes, shifts=2, alpha=1.0)
 
     def drift(found: object) -> float:
         return float(np.abs(((found.magnitudes - np.abs(codes)) * np.sign(codes)).sum(axis=1)).mean())
@@ -116,4 +116,4 @@ def test_the_signed_term_cancels_errors() -> None:
 )
 def test_what_cannot_be_is_refused(codes: np.ndarray, arguments: dict[str, float], message: str) -> None:
     with pytest.raises(SlipstickError, match=message):
-        decompose(codes, **arguments)
+        _decompose(codes, **arguments)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from slipstick.core.errors import SlipstickError
 from slipstick.formats import BitSerial, Exact, Float, Int, Swis, encoding_of, format_of
-from slipstick.formats.bits import pack, unpack
-from slipstick.formats.float_layout import LAYOUTS, from_codes, to_codes
+from slipstick.formats.bits import _pack, _unpack
+from slipstick.formats.float_layout import LAYOUTS, _from_codes, _to_codes
 from slipstick.testing.encoding_suite import normal_tensor as tensor
 
 
@@ -31,7 +31,7 @@ SMALL = {"fp8": (4, 3, 7), "fp8_e5m2": (5, 2, 15), "fp4": (2, 1, 1), "fp16": (5,
 @pytest.mark.parametrize("name", ["fp4", "fp8", "fp8_e5m2"])
 def test_all_codes_decode_as_defined(name: str) -> None:
     width = 1 + sum(SMALL[name][:2])
-    values = from_codes(np.arange(2**width, dtype=np.uint32), LAYOUTS[name])
+    values = _from_codes(np.arange(2**width, dtype=np.uint32), LAYOUTS[name])
     for code, value in enumerate(values):
         if np.isfinite(value):
             assert Fraction(float(value)) == decoded_by_hand(code, *SMALL[name])
@@ -42,14 +42,14 @@ def test_all_codes_decode_as_defined(name: str) -> None:
 @pytest.mark.parametrize("name", ["fp4", "fp8", "fp8_e5m2"])
 def test_rounding_is_to_the_nearest_ties_to_even(name: str) -> None:
     width = 1 + sum(SMALL[name][:2])
-    grid = from_codes(np.arange(2 ** (width - 1), dtype=np.uint32), LAYOUTS[name])
+    grid = _from_codes(np.arange(2 ** (width - 1), dtype=np.uint32), LAYOUTS[name])
     grid = grid[np.isfinite(grid)]
     for code, (low, high) in enumerate(itertools.pairwise(grid)):
         middle = (low + high) / 2
         even = low if code % 2 == 0 else high
         inputs = np.array([low, np.nextafter(middle, 0), middle, np.nextafter(middle, 1e9), high, -middle])
         wanted = np.array([low, low, even, high, high, -even])
-        assert (from_codes(to_codes(inputs, LAYOUTS[name]), LAYOUTS[name]) == wanted).all()
+        assert (_from_codes(_to_codes(inputs, LAYOUTS[name]), LAYOUTS[name]) == wanted).all()
 
 
 def test_what_overflows() -> None:
@@ -82,7 +82,7 @@ def test_equal_to_ml_dtypes(name: str, theirs: str | None) -> None:
     width = 1 + sum(SMALL[name][:2])
     codes = np.arange(2**width, dtype=np.uint32)
     raw = codes.astype(np.uint8 if width <= 8 else np.uint16).view(kind).astype(np.float32)
-    np.testing.assert_array_equal(from_codes(codes, LAYOUTS[name]).astype(np.float32), raw)
+    np.testing.assert_array_equal(_from_codes(codes, LAYOUTS[name]).astype(np.float32), raw)
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
@@ -100,9 +100,9 @@ def test_tf32_is_fp32_with_13_zero_bits(x: float) -> None:
 @given(st.integers(1, 32), st.lists(st.integers(0, 2**32 - 1), max_size=40))
 def test_packing_round_trip(bits: int, codes: list[int]) -> None:
     wanted = np.array([code % 2**bits for code in codes], np.uint32)
-    packed = pack(wanted, bits)
+    packed = _pack(wanted, bits)
     assert packed.nbytes == -(-len(codes) * bits // 8)
-    assert (unpack(packed, bits, len(codes)) == wanted).all()
+    assert (_unpack(packed, bits, len(codes)) == wanted).all()
     number = int.from_bytes(packed.tobytes(), "little")
     assert [(number >> (bits * i)) % 2**bits for i in range(len(codes))] == wanted.tolist()
 

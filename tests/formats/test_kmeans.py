@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from slipstick.formats.kmeans import assign, fit
+from slipstick.formats.kmeans import _assign, _fit
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
@@ -18,10 +18,10 @@ def test_the_kernel_finds_the_nearest(size: int, metric: str) -> None:
     pool = rng.integers(-50, 51, (size, 8)).astype(float)
     if metric == "euclidean":
         wanted = (((x[:, None] - pool) ** 2).sum(-1)).argmin(axis=1)
-        np.testing.assert_array_equal(assign(x, pool), wanted)
+        np.testing.assert_array_equal(_assign(x, pool), wanted)
         return
     angles = (x[:, None] * pool).sum(-1) / np.linalg.norm(pool, axis=1)
-    found = assign(x, pool, "cosine")
+    found = _assign(x, pool, "cosine")
     np.testing.assert_allclose(angles[np.arange(len(x)), found], angles.max(axis=1), rtol=1e-5)
 
 
@@ -29,17 +29,17 @@ def test_clusters_are_found() -> None:
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(6, 8)) * 5
     x = centres[rng.integers(0, 6, 3000)] + rng.normal(size=(3000, 8)) * 0.01
-    found = fit(x, 6)
-    assert np.abs(found[assign(centres, found)] - centres).max() < 0.01
-    assert sorted(assign(centres, found)) == list(range(6))
+    found = _fit(x, 6)
+    assert np.abs(found[_assign(centres, found)] - centres).max() < 0.01
+    assert sorted(_assign(centres, found)) == list(range(6))
 
 
 def test_more_rounds_and_more_vectors_are_no_worse() -> None:
     x = np.random.default_rng(1).normal(size=(4000, 8))
 
     def left(size: int, rounds: int) -> float:
-        centres = fit(x, size, rounds=rounds)
-        return float(((x - centres[assign(x, centres)]) ** 2).sum())
+        centres = _fit(x, size, rounds=rounds)
+        return float(((x - centres[_assign(x, centres)]) ** 2).sum())
 
     assert left(32, 20) < left(32, 4) < left(32, 1)
     assert left(128, 10) < left(32, 10) < left(8, 10)
@@ -71,21 +71,21 @@ def vectors(count: int, depth: int, seed: int) -> np.ndarray:
 @pytest.mark.parametrize(("count", "depth", "size", "rounds"), [(300, 3, 5, 1), (400, 8, 6, 4), (250, 9, 8, 10)])
 def test_by_angle_it_is_spherical_k_means(count: int, depth: int, size: int, rounds: int) -> None:
     x = vectors(count, depth, seed=rounds)
-    begun = fit(x, size, metric="cosine", rounds=0)
+    begun = _fit(x, size, metric="cosine", rounds=0)
     wanted = spherical(x, begun, rounds)
-    np.testing.assert_allclose(fit(x, size, metric="cosine", rounds=rounds), wanted, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(_fit(x, size, metric="cosine", rounds=rounds), wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_of_vectors_of_length_one_it_is_the_textbooks() -> None:
     """There a centre is a direction: the sum of its vectors brought to length 1."""
     x = vectors(400, 5, seed=3)
     x = (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32).astype(float)
-    concepts = fit(x, 7, metric="cosine", rounds=0)
+    concepts = _fit(x, 7, metric="cosine", rounds=0)
     for _ in range(6):
         nearest = (x @ concepts.T).argmax(axis=1)
         concepts = np.array([x[nearest == place].sum(axis=0) for place in range(7)])
         concepts /= np.linalg.norm(concepts, axis=1, keepdims=True)
-    found = fit(x, 7, metric="cosine", rounds=6)
+    found = _fit(x, 7, metric="cosine", rounds=6)
     np.testing.assert_allclose(found / np.linalg.norm(found, axis=1, keepdims=True), concepts, atol=1e-5)
 
 
@@ -95,15 +95,15 @@ def test_lengths_do_not_change_what_is_nearest_by_angle() -> None:
     wide = pool * 2.0 ** np.random.default_rng(7).integers(-3, 4, (20, 1))
     wanted = angles(x, pool).argmin(axis=1)
     for a, b in ((x, pool), (longer, pool), (x, wide)):
-        np.testing.assert_array_equal(assign(a, b, "cosine"), wanted)
-    assert (assign(x, wide) != wanted).any(), "distances do follow lengths"
+        np.testing.assert_array_equal(_assign(a, b, "cosine"), wanted)
+    assert (_assign(x, wide) != wanted).any(), "distances do follow lengths"
 
 
 def test_no_round_by_angle_is_worse() -> None:
     x = vectors(3000, 8, seed=8)
 
     def kept(rounds: int) -> float:
-        centres = fit(x, 24, metric="cosine", rounds=rounds)
+        centres = _fit(x, 24, metric="cosine", rounds=rounds)
         directions = centres / np.linalg.norm(centres, axis=1, keepdims=True)
         return float((x @ directions.T).max(axis=1).sum())  # the sum of |x| cos
 
@@ -119,8 +119,8 @@ def test_a_centre_without_vectors_goes_to_what_loses_most_by_angle() -> None:
     x = np.eye(3)[which] * np.where(which == 0, rng.choice([1.0, 100.0], 600), 1.0)[:, None]
     drawn_twice = 0
     for seed in range(10):
-        begun = fit(x, 3, seed=seed, metric="cosine", rounds=0)
+        begun = _fit(x, 3, seed=seed, metric="cosine", rounds=0)
         drawn_twice += len(np.unique(begun.argmax(axis=1))) < 3
-        found = fit(x, 3, seed=seed, metric="cosine")
+        found = _fit(x, 3, seed=seed, metric="cosine")
         assert sorted(found.argmax(axis=1)) == [0, 1, 2], seed
     assert drawn_twice

@@ -12,7 +12,7 @@ from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
 from slipstick.formats import Int, Pool, Round, Swis, encoding_of
 from slipstick.formats.packed_file import KEY, parse_packed, read_packed, write_packed
-from slipstick.formats.pool_vectors import fit_pool
+from slipstick.formats.pool_vectors import _fit_pool
 
 RNG = np.random.default_rng(0)
 CONV, DENSE = RNG.normal(size=(6, 3, 3, 8)), RNG.normal(size=(5, 16))
@@ -20,7 +20,7 @@ DEPTHWISE = RNG.normal(size=(7, 3, 3, 1))
 
 
 def network() -> dict[str, Encoded]:
-    pool, kernels = fit_pool([CONV, DENSE], 16), fit_pool([CONV, DEPTHWISE], 16, 9, kind="xy")
+    pool, kernels = _fit_pool([CONV, DENSE], 16), _fit_pool([CONV, DEPTHWISE], 16, 9, kind="xy")
     return {
         "first": Int(8, axis=0).encode(CONV),
         "conv": Swis(3).encode(CONV, {"shifts": np.array([1, 2, 3, 4, 5, 7])}),

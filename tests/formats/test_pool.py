@@ -7,7 +7,7 @@ import pytest
 
 from slipstick.core.errors import SlipstickError
 from slipstick.formats import Pool, encoding_of
-from slipstick.formats.pool_vectors import fit_pool, poolable
+from slipstick.formats.pool_vectors import _fit_pool, _poolable
 
 
 def weights(*shape: int, seed: int = 0) -> np.ndarray:
@@ -21,7 +21,7 @@ def error(form: Pool, w: np.ndarray, side: dict[str, np.ndarray] | None = None) 
 
 def test_one_pool_serves_filters_of_every_size() -> None:
     layers = [weights(16, 3, 3, 16, seed=1), weights(32, 64, seed=2)]
-    pool = fit_pool(layers, 64)
+    pool = _fit_pool(layers, 64)
     assert pool.shape == (64, 8)
     assert pool.dtype == np.int8
     form = Pool(64)
@@ -72,7 +72,7 @@ def test_xy_is_z_of_kernels_laid_out_as_rows() -> None:
     np.testing.assert_array_equal(xy.codes, z.codes)
     np.testing.assert_array_equal(kernels(xy.encoding.decode(xy)).reshape(8, -1), z.encoding.decode(z))
     np.testing.assert_array_equal(kernels(xy.encoding.integers(xy)).reshape(8, -1), z.encoding.integers(z))
-    np.testing.assert_array_equal(fit_pool([layer], 16, 9, kind="xy"), fit_pool([rows], 16, 9))
+    np.testing.assert_array_equal(_fit_pool([layer], 16, 9, kind="xy"), _fit_pool([rows], 16, 9))
 
 
 def test_kernels_of_a_pool_come_back_to_the_bit() -> None:
@@ -116,7 +116,7 @@ def test_kernels_of_other_taps_are_refused(shape: tuple[int, ...]) -> None:
         lambda: form.storage_bytes(shape),
         lambda: form.index_bytes(shape),
         lambda: form.side_layout(shape),
-        lambda: fit_pool([layer], 16, 8, kind="xy"),
+        lambda: _fit_pool([layer], 16, 8, kind="xy"),
     ]
     for call in calls:
         with pytest.raises(SlipstickError, match=r"pool\.vector: not kernels of a vector each.*8 taps"):
@@ -125,8 +125,8 @@ def test_kernels_of_other_taps_are_refused(shape: tuple[int, ...]) -> None:
 
 def test_seeds_repeat() -> None:
     layer = weights(64, 64, seed=6)
-    np.testing.assert_array_equal(fit_pool([layer], 32, seed=3), fit_pool([layer], 32, seed=3))
-    assert (fit_pool([layer], 32, seed=3) != fit_pool([layer], 32, seed=4)).any()
+    np.testing.assert_array_equal(_fit_pool([layer], 32, seed=3), _fit_pool([layer], 32, seed=3))
+    assert (_fit_pool([layer], 32, seed=3) != _fit_pool([layer], 32, seed=4)).any()
 
 
 def test_bytes_of_layers_by_hand() -> None:
@@ -139,18 +139,18 @@ def test_bytes_of_layers_by_hand() -> None:
 
 
 def test_what_goes_into_the_pool() -> None:
-    assert poolable((64, 3, 3, 64))
-    assert not poolable((64, 3, 3, 3))
-    assert not poolable((64, 3, 3, 64), first=True)
-    assert not poolable((64, 3, 3, 1), depthwise=True)
-    assert not poolable((10, 64), last=True)
-    assert poolable((64, 3, 3, 5), 9, kind="xy")
-    assert poolable((64, 3, 3, 1), 9, kind="xy", depthwise=True)
-    assert poolable((64, 5, 5, 3), 25, kind="xy")
-    assert not poolable((64, 1, 1, 9), 9, kind="xy")
-    assert not poolable((10, 9), 9, kind="xy")
+    assert _poolable((64, 3, 3, 64))
+    assert not _poolable((64, 3, 3, 3))
+    assert not _poolable((64, 3, 3, 64), first=True)
+    assert not _poolable((64, 3, 3, 1), depthwise=True)
+    assert not _poolable((10, 64), last=True)
+    assert _poolable((64, 3, 3, 5), 9, kind="xy")
+    assert _poolable((64, 3, 3, 1), 9, kind="xy", depthwise=True)
+    assert _poolable((64, 5, 5, 3), 25, kind="xy")
+    assert not _poolable((64, 1, 1, 9), 9, kind="xy")
+    assert not _poolable((10, 9), 9, kind="xy")
     for end in ("first", "last"):
-        assert not poolable((64, 3, 3, 5), 9, kind="xy", **{end: True})
+        assert not _poolable((64, 3, 3, 5), 9, kind="xy", **{end: True})
 
 
 def test_bytes_of_kernels_by_hand() -> None:

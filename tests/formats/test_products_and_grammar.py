@@ -11,14 +11,21 @@ import pytest
 from slipstick.core.encoding import Encoded, Encoding
 from slipstick.core.errors import SlipstickError
 from slipstick.formats import BitSerial, Exact, Float, Int, Pool, Round, Swis, Truncate, encoding_of, format_of
-from slipstick.formats.arithmetic.operation_costs import element_parts, multiplier_area
-from slipstick.formats.arithmetic.products import check_product
-from slipstick.formats.bits import pack, packed_bytes, unpack
+from slipstick.formats.arithmetic.operation_costs import _multiplier_area, element_parts
+from slipstick.formats.arithmetic.products import _check_product
+from slipstick.formats.bits import _pack, _packed_bytes, _unpack
 from slipstick.formats.grammar import arithmetic_of
-from slipstick.formats.kmeans import assign, fit
+from slipstick.formats.kmeans import _assign, _fit
 from slipstick.formats.layer_patterns import PatternLayer, formats_of, pieces
-from slipstick.formats.pool_vectors import cut_rows, fit_pool, join_rows, nearest_and_scales, nearest_indices, poolable
-from slipstick.formats.registry import flag, number, whole, word
+from slipstick.formats.pool_vectors import (
+    _cut_rows,
+    _fit_pool,
+    _join_rows,
+    _nearest_and_scales,
+    _nearest_indices,
+    _poolable,
+)
+from slipstick.formats.registry import _flag, _number, _word, whole
 
 RNG = np.random.default_rng(29)
 
@@ -56,10 +63,10 @@ def test_sums_that_float64_could_round_are_refused(monkeypatch: pytest.MonkeyPat
 def test_matrices_whose_summed_axes_agree_are_multiplied(left: tuple, right: tuple, fits: bool) -> None:
     a, b = Int(8).encode(np.ones(left)), Int(8).encode(np.ones(right))
     if fits:
-        check_product(a, b)
+        _check_product(a, b)
         return
     with pytest.raises(SlipstickError, match=r"shapes cannot be multiplied.*inputs \[m, k\] and weights \[n, k\]"):
-        check_product(a, b)
+        _check_product(a, b)
 
 
 def test_scales_of_each_row_multiply_outputs() -> None:
@@ -163,7 +170,7 @@ def test_costs_have_areas_where_they_are_known() -> None:
 )
 def test_elements_by_their_gates_adders_and_shifters(element: str, parts: dict[str, int], alone: float) -> None:
     assert dict(element_parts(element, 3)) == parts  # type: ignore[arg-type]
-    assert multiplier_area(element) == pytest.approx(alone * 1e-12)  # type: ignore[arg-type]
+    assert _multiplier_area(element) == pytest.approx(alone * 1e-12)  # type: ignore[arg-type]
     if element != "parallel":
         cost = BitSerial(element).cost(Int(8))  # type: ignore[arg-type]
         assert cost.area == pytest.approx(alone * 1e-12)
@@ -178,7 +185,7 @@ def test_indices_of_rows_over_their_scales_by_search(metric: str) -> None:
     pool = RNG.integers(-20, 21, (9, 4)).astype(np.int8)
     rows = RNG.integers(-60, 61, (6, 11)).astype(float)
     scale = np.array([1.0, 2.0, 0.5, 4.0, 1.0, 0.0])
-    indices = nearest_indices(rows, scale, pool, metric)  # type: ignore[arg-type]
+    indices = _nearest_indices(rows, scale, pool, metric)  # type: ignore[arg-type]
     assert indices.shape == (6, 3)
     for row, each in enumerate(np.where(scale > 0, scale, 1.0)):
         for place in range(3):
@@ -195,66 +202,66 @@ def test_indices_of_rows_over_their_scales_by_search(metric: str) -> None:
 def test_scales_and_indices_agree_with_each_other() -> None:
     rows = RNG.normal(size=(5, 32)) * [[1.0], [10.0], [0.1], [1e-30], [0.0]]
     pool = RNG.integers(-127, 128, (16, 8)).astype(np.int8)
-    indices, scale = nearest_and_scales(rows, pool, "euclidean")
+    indices, scale = _nearest_and_scales(rows, pool, "euclidean")
     pooled = pool[indices].reshape(5, 32).astype(float)
     best = np.maximum((rows * pooled).sum(axis=1) / (pooled**2).sum(axis=1), 0)
     np.testing.assert_allclose(scale, best, rtol=1e-6)
-    first, _ = nearest_and_scales(rows, pool, "cosine")
-    np.testing.assert_array_equal(first, nearest_indices(rows, np.ones(5), pool, "cosine"))
+    first, _ = _nearest_and_scales(rows, pool, "cosine")
+    np.testing.assert_array_equal(first, _nearest_indices(rows, np.ones(5), pool, "cosine"))
     power = np.sqrt((pool.astype(float) ** 2).mean())
-    begun = nearest_indices(rows, np.sqrt((rows**2).mean(axis=1)) / power, pool, "euclidean")
+    begun = _nearest_indices(rows, np.sqrt((rows**2).mean(axis=1)) / power, pool, "euclidean")
     error = [((pool[i].reshape(5, 32) * s[:, None] - rows) ** 2).sum() for i, s in
              ((indices, scale), (begun, np.sqrt((rows**2).mean(axis=1)) / power))]  # fmt: skip
     assert error[0] <= error[1], "no alternation makes the error larger"
     with pytest.raises(SlipstickError, match="scale does not fit fp32"):
-        nearest_and_scales(np.full((1, 8), 1e300), pool, "euclidean")
-    nothing, zero = nearest_and_scales(rows, np.zeros((2, 8), np.int8), "euclidean")
+        _nearest_and_scales(np.full((1, 8), 1e300), pool, "euclidean")
+    nothing, zero = _nearest_and_scales(rows, np.zeros((2, 8), np.int8), "euclidean")
     assert (zero == 0).all()
     assert nothing.shape == (5, 4)
 
 
 def test_rows_are_cut_and_joined_by_the_definition() -> None:
     x = RNG.integers(-9, 10, (2, 2, 3, 4))
-    kernels = cut_rows(x.astype(float), 6, "xy")
+    kernels = _cut_rows(x.astype(float), 6, "xy")
     for filter_, channel, high, wide in np.ndindex(2, 4, 2, 3):
         assert kernels[filter_, channel * 6 + high * 3 + wide] == x[filter_, high, wide, channel]
-    np.testing.assert_array_equal(join_rows(kernels.astype(np.int64), x.shape, "xy"), x)
-    np.testing.assert_array_equal(cut_rows(x.astype(float), 8, "z"), x.reshape(2, -1))
-    np.testing.assert_array_equal(join_rows(x.reshape(2, -1), x.shape, "z"), x)
+    np.testing.assert_array_equal(_join_rows(kernels.astype(np.int64), x.shape, "xy"), x)
+    np.testing.assert_array_equal(_cut_rows(x.astype(float), 8, "z"), x.reshape(2, -1))
+    np.testing.assert_array_equal(_join_rows(x.reshape(2, -1), x.shape, "z"), x)
     flat = x.reshape(2, 24)
-    np.testing.assert_array_equal(cut_rows(flat.astype(float), 6, "xy"), flat)
-    np.testing.assert_array_equal(join_rows(flat, (2, 24), "xy"), flat)
+    np.testing.assert_array_equal(_cut_rows(flat.astype(float), 6, "xy"), flat)
+    np.testing.assert_array_equal(_join_rows(flat, (2, 24), "xy"), flat)
     with pytest.raises(SlipstickError, match=r"not kernels of a vector each.*of 5 taps"):
-        cut_rows(x.astype(float), 5, "xy")
+        _cut_rows(x.astype(float), 5, "xy")
 
 
 def test_a_pool_is_int8_under_one_scale_and_zeros_fill_it() -> None:
     w = np.array([[3.0, 4.0], [30.0, 40.0], [-5.0, 12.0], [0.0, 0.0]])  # two directions, whatever the lengths
-    pool = fit_pool([w], 5, 2)
+    pool = _fit_pool([w], 5, 2)
     root = math.sqrt(2)
     centres = {(3 / 5 * root, 4 / 5 * root), (-5 / 13 * root, 12 / 13 * root)}
     largest = max(abs(v) for centre in centres for v in centre)
     wanted = {tuple(round(v / largest * 127) for v in centre) for centre in centres}
     assert {tuple(vector) for vector in pool.tolist()} == wanted | {(0, 0)}
     assert (pool[2:] == 0).all()
-    np.testing.assert_array_equal(fit_pool([], 3, 4), np.zeros((3, 4)))
-    short = fit_pool([np.array([[2.0, 2.0]])], 1, 4)
+    np.testing.assert_array_equal(_fit_pool([], 3, 4), np.zeros((3, 4)))
+    short = _fit_pool([np.array([[2.0, 2.0]])], 1, 4)
     assert short.tolist() == [[127, 127, 0, 0]], "filters below one vector are filled with zeros"
-    tails = fit_pool([np.array([[1.0, 1.0, 1.0, 1.0, 9.0]])], 1, 4)
+    tails = _fit_pool([np.array([[1.0, 1.0, 1.0, 1.0, 9.0]])], 1, 4)
     assert tails.tolist() == [[127, 127, 127, 127]], "tails of others are left out"
-    assert fit_pool([np.array([[1e300, 1e300]])], 1, 2).tolist() == [[127, 127]]
+    assert _fit_pool([np.array([[1e300, 1e300]])], 1, 2).tolist() == [[127, 127]]
 
 
 def test_which_layers_go_into_a_pool() -> None:
     for first, last, depthwise in itertools.product((False, True), repeat=3):
         inner = not (first or last)
         places = {"first": first, "last": last, "depthwise": depthwise}
-        assert poolable((8, 3, 3, 16), 8, **places) == (inner and not depthwise)
-        assert poolable((8, 3, 3, 1), 9, kind="xy", **places) == inner
-    assert not poolable((8, 3, 3, 12), 8)
-    assert poolable((8, 12), 4)
-    assert not poolable((8, 9), 9, kind="xy"), "no kernels"
-    assert not poolable((8, 3, 3, 4), 8, kind="xy")
+        assert _poolable((8, 3, 3, 16), 8, **places) == (inner and not depthwise)
+        assert _poolable((8, 3, 3, 1), 9, kind="xy", **places) == inner
+    assert not _poolable((8, 3, 3, 12), 8)
+    assert _poolable((8, 12), 4)
+    assert not _poolable((8, 9), 9, kind="xy"), "no kernels"
+    assert not _poolable((8, 3, 3, 4), 8, kind="xy")
     assert not Pool(16).takes((8, 16), last=True)
     assert Pool(16).takes((8, 16))
 
@@ -293,19 +300,19 @@ def test_bytes_and_limits_of_pools() -> None:
 
 def test_centres_by_hand() -> None:
     x = np.array([[0.0, 1.0], [0.0, 3.0], [9.0, 0.0], [0.0, 0.0]])
-    assert sorted(fit(x, 2).tolist()) == [[0.0, 2.0], [9.0, 0.0]], "zeros have no part in it"
-    assert len(fit(x, 7)) == 3, "no more centres than vectors"
-    assert fit(np.zeros((3, 2)), 4).tolist() == [[0.0, 0.0]]
-    assert len(fit(np.ones((5, 2)), 3)) == 1
-    assert assign([[1.0, 1.0]], [[2.0, 2.0], [0.0, 0.0], [1.0, 1.0]]).tolist() == [2]
-    assert assign([[1.0, 1.0]], [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]).tolist() == [1], "of equal ones the first"
-    assert assign([[1.0, 1.0]], [[0.0, 0.0], [-1.0, 0.0]], "cosine").tolist() == [0], "no direction is none"
+    assert sorted(_fit(x, 2).tolist()) == [[0.0, 2.0], [9.0, 0.0]], "zeros have no part in it"
+    assert len(_fit(x, 7)) == 3, "no more centres than vectors"
+    assert _fit(np.zeros((3, 2)), 4).tolist() == [[0.0, 0.0]]
+    assert len(_fit(np.ones((5, 2)), 3)) == 1
+    assert _assign([[1.0, 1.0]], [[2.0, 2.0], [0.0, 0.0], [1.0, 1.0]]).tolist() == [2]
+    assert _assign([[1.0, 1.0]], [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]).tolist() == [1], "of equal ones the first"
+    assert _assign([[1.0, 1.0]], [[0.0, 0.0], [-1.0, 0.0]], "cosine").tolist() == [0], "no direction is none"
 
 
 def test_rounds_stop_where_nothing_changes() -> None:
     x = np.concatenate([RNG.normal(size=(200, 2)) + 20, RNG.normal(size=(200, 2)) - 20])
-    many = fit(x, 2, rounds=25)
-    np.testing.assert_array_equal(many, fit(x, 2, rounds=1000))
+    many = _fit(x, 2, rounds=25)
+    np.testing.assert_array_equal(many, _fit(x, 2, rounds=1000))
     np.testing.assert_allclose(
         sorted(many.tolist()), sorted([x[200:].mean(axis=0).tolist(), x[:200].mean(axis=0).tolist()]), rtol=1e-5
     )
@@ -342,10 +349,10 @@ def test_pieces_continue_a_format_by_its_arguments() -> None:
 
 def test_arguments_are_read_or_refused() -> None:
     assert [whole("7"), whole("-3"), whole("+12")] == [7, -3, 12]
-    assert [number("1"), number("0.25"), number("2e-3"), number("1.5e2")] == [1.0, 0.25, 0.002, 150.0]
-    assert (flag("true"), flag("false"), word("any")) == (True, False, "any")
-    cases = [(whole, "1.5"), (whole, ""), (whole, "1234567890"), (whole, "1_0"), (number, "-1"), (number, "nan"),
-             (number, "1e100"), (number, ".5"), (flag, "True"), (flag, "1")]  # fmt: skip
+    assert [_number("1"), _number("0.25"), _number("2e-3"), _number("1.5e2")] == [1.0, 0.25, 0.002, 150.0]
+    assert (_flag("true"), _flag("false"), _word("any")) == (True, False, "any")
+    cases = [(whole, "1.5"), (whole, ""), (whole, "1234567890"), (whole, "1_0"), (_number, "-1"), (_number, "nan"),
+             (_number, "1e100"), (_number, ".5"), (_flag, "True"), (_flag, "1")]  # fmt: skip
     for read, text in cases:
         with pytest.raises(ValueError, match="is not"):
             read(text)
@@ -389,11 +396,11 @@ def test_texts_that_name_none_are_refused(text: str, words: str) -> None:
 
 def test_packing_by_hand() -> None:
     """Least significant bit first: 1, 2 and 5 of three bits each are 0b101_010_001."""
-    packed = pack(np.array([1, 2, 5], np.uint32), 3)
+    packed = _pack(np.array([1, 2, 5], np.uint32), 3)
     assert packed.tolist() == [0b01010001, 0b1]
-    assert unpack(packed, 3, 3).tolist() == [1, 2, 5]
-    assert pack(np.array([0x1234], np.uint32), 16).tolist() == [0x34, 0x12]
-    assert pack(np.array([[1, 2], [3, 4]], np.uint32), 8).tolist() == [1, 2, 3, 4]
-    assert unpack(pack(np.array([2**32 - 1, 7], np.uint32), 32), 32, 2).tolist() == [2**32 - 1, 7]
-    assert unpack(np.array([1, 2, 3], np.uint8), 8, 2).tolist() == [1, 2], "as many as are asked for"
-    assert [packed_bytes(count, bits) for count, bits in ((0, 3), (1, 1), (8, 1), (9, 1), (3, 5))] == [0, 1, 1, 2, 2]
+    assert _unpack(packed, 3, 3).tolist() == [1, 2, 5]
+    assert _pack(np.array([0x1234], np.uint32), 16).tolist() == [0x34, 0x12]
+    assert _pack(np.array([[1, 2], [3, 4]], np.uint32), 8).tolist() == [1, 2, 3, 4]
+    assert _unpack(_pack(np.array([2**32 - 1, 7], np.uint32), 32), 32, 2).tolist() == [2**32 - 1, 7]
+    assert _unpack(np.array([1, 2, 3], np.uint8), 8, 2).tolist() == [1, 2], "as many as are asked for"
+    assert [_packed_bytes(count, bits) for count, bits in ((0, 3), (1, 1), (8, 1), (9, 1), (3, 5))] == [0, 1, 1, 2, 2]

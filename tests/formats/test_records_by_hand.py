@@ -13,7 +13,7 @@ from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
 from slipstick.formats import Float, Int, Pool, Round, Swis, Truncate, encoding_of
 from slipstick.formats.float_layout import LAYOUTS
-from slipstick.formats.scheduled import ScheduledEncoding
+from slipstick.formats.scheduled import _ScheduledEncoding
 
 RNG = np.random.default_rng(17)
 CODES = RNG.integers(-127, 128, (5, 3, 7))
@@ -180,7 +180,7 @@ def test_names_say_what_differs_from_the_defaults() -> None:
     for text, form in names.items():
         assert form.name == text
         assert encoding_of(text) == form
-    assert isinstance(Swis(), ScheduledEncoding)
+    assert isinstance(Swis(), _ScheduledEncoding)
 
 
 # ----------------------------------------------------------------------------------------------------------- integers

@@ -7,8 +7,8 @@ import pytest
 
 from slipstick.core.errors import SlipstickError
 from slipstick.formats import Exact, Int, Round, Swis, Truncate, encoding_of
-from slipstick.formats.decompose import decompose
-from slipstick.formats.scheduled import ScheduledEncoding
+from slipstick.formats.decompose import _decompose
+from slipstick.formats.scheduled import _ScheduledEncoding
 
 CODES = np.random.default_rng(0).integers(-127, 128, (6, 3, 3, 8)).astype(np.int8)
 
@@ -39,7 +39,7 @@ def test_compression(group: int, shifts: int, swis: float, windows: float, ranks
 def test_what_is_kept_is_the_decomposition(consecutive: bool, layout: str) -> None:
     form = Swis(3, 4, consecutive=consecutive, layout=layout)
     groups = CODES.reshape(-1, 4)
-    wanted = decompose(groups, bits=7, shifts=3, consecutive=consecutive).magnitudes * np.sign(groups)
+    wanted = _decompose(groups, bits=7, shifts=3, consecutive=consecutive).magnitudes * np.sign(groups)
     np.testing.assert_array_equal(form.recode(CODES), wanted.reshape(CODES.shape))
     encoded = form.encode(CODES, {"scale": np.ones(6, np.float32)})
     np.testing.assert_array_equal(form.decode(encoded), wanted.reshape(CODES.shape))
@@ -48,7 +48,7 @@ def test_what_is_kept_is_the_decomposition(consecutive: bool, layout: str) -> No
 @pytest.mark.parametrize(
     "form", [Swis(3), Swis(3, layout="positions"), Truncate(3), Round(3)], ids=lambda form: form.name
 )
-def test_each_filter_with_its_own_shifts(form: ScheduledEncoding) -> None:
+def test_each_filter_with_its_own_shifts(form: _ScheduledEncoding) -> None:
     shifts = np.array([1, 7, 3, 2, 3, 5])
     kept = form.recode(CODES, {"shifts": shifts})
     for row, count in enumerate(shifts):

@@ -19,29 +19,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-# Folders and files where a violation fails the tests. Extended as folders are rebuilt; at the end it is everything.
-REBUILT = {
-    "cluster",
-    "datasets",
-    "fabric",
-    "networks",
-    "placement",
-    "tech",
-    "core/collective_price.py",
-    "core/errors.py",
-    "core/explain.py",
-    "core/extras.py",
-    "core/files.py",
-    "core/layer.py",
-    "core/lazy.py",
-    "core/pareto.py",
-    "core/progress.py",
-    "core/spec.py",
-    "core/topology.py",
-    "core/units.py",
-    "core/workload.py",
-}
-MAX_PUBLIC_NAMES = 953  # classes and functions at the top level of modules, in the whole of src; 600 at the end
+# Folders and files where a violation fails the tests: everything.
+REBUILT = {"."}
+MAX_PUBLIC_NAMES = 600  # classes and functions at the top level of modules, in the whole of src
 
 MAX_FUNCTION_LINES = 60
 MAX_PARAMETERS = 8
@@ -70,6 +50,7 @@ STEMS_ALLOWED = {
     "__init__": "Python's name",
     "__main__": "Python's name",
     "numba_kernels": "the compiled loops of their folder: one convention, which mypy's settings name",
+    "question": "the noun Question in core/, and in engines/ the way to it from what a user writes",
     # a verb has one name everywhere: verbs/ has its signature, cli/ its command, a domain the engine that answers it
     **dict.fromkeys(_VERBS, "a verb: its signature in verbs/, its command in cli/, the engines that answer it"),
     **dict.fromkeys(_FAMILIES, "a family of networks: its sizes in networks/graphs, its torch module in trained/torch"),

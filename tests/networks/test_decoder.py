@@ -6,7 +6,7 @@ import pytest
 
 from slipstick.core.spec import validate
 from slipstick.core.workload import Phase, Workload
-from slipstick.networks.decoder.block import Block, runs
+from slipstick.networks.decoder.block import Block, _runs
 from slipstick.networks.decoder.decoder import Decoder
 from slipstick.networks.decoder.operations import backward
 from slipstick.networks.find_network import network, presets
@@ -100,7 +100,7 @@ def test_blocks_orders_and_kinds_hold_the_same_layers() -> None:
     decoder = network("gemma-4-26b-a4b")
     assert len(decoder.order) == decoder.layers == 30
     assert sorted(kind.count for kind in decoder.kinds) == [5, 25]
-    assert runs(list(decoder.order)) == decoder.blocks
+    assert _runs(list(decoder.order)) == decoder.blocks
     assert decoder.with_layers(6).layers == 6
     assert decoder.with_layers(6).order == decoder.order[:6]
     total = sum(decoder.layer_parameters(block) for block in decoder.order)

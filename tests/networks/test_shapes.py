@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.attention import GroupedQuery, Latent, Linear
-from slipstick.networks.decoder.layer_shapes import Projection, Scores, positions
-from slipstick.networks.decoder.mlp import DenseMlp, MoeMlp, experts_hit
+from slipstick.networks.decoder.layer_shapes import Projection, Scores, _positions
+from slipstick.networks.decoder.mlp import DenseMlp, MoeMlp, _experts_hit
 
 ATTENTIONS = [
     GroupedQuery(heads=8, kv_heads=2, head_dim=64, qk_norm="head", bias=True, gated=True),
@@ -34,9 +34,9 @@ MLPS = [
 def test_pairs_are_those_that_counting_gives(sequence: int, before: int, reach: int) -> None:
     context = sequence + before
     seen = [min(before + i, reach) for i in range(1, sequence + 1)]
-    assert positions(sequence, context, reach, half=True) == sum(seen)
-    assert positions(sequence, context, reach) == sequence * min(context, reach)
-    assert positions(sequence, context, half=True) == sum(before + i for i in range(1, sequence + 1))
+    assert _positions(sequence, context, reach, half=True) == sum(seen)
+    assert _positions(sequence, context, reach) == sequence * min(context, reach)
+    assert _positions(sequence, context, half=True) == sum(before + i for i in range(1, sequence + 1))
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
@@ -100,7 +100,7 @@ def test_a_window_bounds_the_work() -> None:
 @given(st.integers(1, 256), st.integers(1, 256), st.integers(0, 10**6))
 def test_hit_experts_are_between_active_and_all(experts: int, active: int, tokens: int) -> None:
     active = min(active, experts)
-    hit = float(experts_hit(experts, active, tokens))
+    hit = float(_experts_hit(experts, active, tokens))
     assert 0 <= hit <= experts
     assert hit <= active * tokens * (1 + 1e-12)
     assert hit >= (active if tokens else 0) * (1 - 1e-12)
@@ -109,4 +109,4 @@ def test_hit_experts_are_between_active_and_all(experts: int, active: int, token
 def test_hit_experts_are_those_that_drawing_gives() -> None:
     rng = np.random.default_rng(0)
     draws = [len({e for _ in range(12) for e in rng.choice(16, 3, replace=False)}) for _ in range(2000)]
-    assert float(experts_hit(16, 3, 12)) == pytest.approx(np.mean(draws), rel=0.01)
+    assert float(_experts_hit(16, 3, 12)) == pytest.approx(np.mean(draws), rel=0.01)

@@ -13,7 +13,7 @@ from slipstick.core.topology import Topology
 from slipstick.core.workload import Op
 from slipstick.placement import brute, cpsat, highs
 from slipstick.placement.cpsat import _alike, _unit
-from slipstick.placement.list_schedule import anneal
+from slipstick.placement.list_schedule import _anneal
 from slipstick.placement.orders import compact, precedence
 from slipstick.placement.pipeline_partition import partition
 from slipstick.placement.problem import Forwarding, OperatorCosts, Problem, best_connected, problem_of
@@ -417,7 +417,7 @@ def test_a_hint_is_a_whole_solution(seed: int, forwarding: Forwarding) -> None:
     cp = pytest.importorskip("ortools.sat.python.cp_model")
     problem = random_problem(seed, 7, line(3), forwarding)
     problem = replace(problem, latency=problem.latency + 1)
-    first = anneal(problem, 0.0, seed, {0: 0, 3: 2})
+    first = _anneal(problem, 0.0, seed, {0: 0, 3: 2})
     assert first is not None
     assert first.transfers
     model = cpsat._Model(problem, cp.CpModel(), {0: 0, 3: 2})
@@ -478,7 +478,7 @@ def test_a_list_schedule_takes_the_most_urgent_operator_first() -> None:
     ops = [op("a"), op("b"), op("c", "b"), op("d", "c")]
     costs = OperatorCosts({"a": 2.0, "b": 1.0, "c": 4.0, "d": 4.0}, {("b", "c"): 1.0, ("c", "d"): 1.0})
     problem = problem_of(ops, costs, wire(1 + 1, 0.0), resolution=11)
-    schedule = anneal(problem, 0.0)
+    schedule = _anneal(problem, 0.0)
     assert schedule is not None
     assert schedule.device.tolist() == [0, 0, 0, 0]
     assert schedule.start.tolist() == [1 + 4 + 4, 0, 1, 5], "b leads to the longest chain"
@@ -495,7 +495,7 @@ def test_links_and_devices_are_free_from_the_beginning() -> None:
         memory=np.array([2.0, 3.0, 3.0]),
         capacity=np.array([2.0, 6.0]),
     )
-    schedule = anneal(problem, 0.0)
+    schedule = _anneal(problem, 0.0)
     assert schedule is not None
     assert schedule.transfers[0].start == 0
     assert schedule.start.tolist() == [0, 4, 7]
@@ -504,24 +504,24 @@ def test_links_and_devices_are_free_from_the_beginning() -> None:
 
 def test_a_first_fit_fills_one_device_after_the_other() -> None:
     problem = replace(chain(wire(2)), memory=np.array([3.0, 3.0, 4.0]), capacity=np.array([6.0, 4.0]))
-    schedule = anneal(problem, 0.0)
+    schedule = _anneal(problem, 0.0)
     assert schedule is not None
     assert schedule.device.tolist() == [0, 0, 1]
     (moved,) = schedule.transfers
     assert (moved.edge, moved.start, moved.end) == (1, 5, 11)
     assert schedule.start.tolist() == [0, 2, 12]  # and a tick of latency
     check(problem, schedule)
-    assert anneal(replace(problem, capacity=np.array([6.0, 3.9])), 0.0) is None
+    assert _anneal(replace(problem, capacity=np.array([6.0, 3.9])), 0.0) is None
 
 
 def test_annealing_finds_the_optimum_of_small_graphs() -> None:
     for seed in range(4):
         problem = replace(random_problem(seed, 6, wire(2)), sent=random_problem(seed, 6, wire(2)).sent // 3)
-        found = anneal(problem, 0.3, seed)
+        found = _anneal(problem, 0.3, seed)
         assert found is not None
         best = brute.solve(problem).makespan
         assert best <= check(problem, found).makespan <= 1.1 * best
-        first = anneal(problem, 0.0, seed)
+        first = _anneal(problem, 0.0, seed)
         assert first is not None
         assert found.makespan <= first.makespan
 
@@ -537,7 +537,7 @@ def test_transfers_of_a_list_schedule_wait_for_busy_links_and_take_the_quicker_w
     for forwarding, times in (("store", [5, 7, 9]), ("cut-through", [3, 5, 5])):
         problem = problem_of(ops, costs, topology, forwarding=forwarding, resolution=4)  # type: ignore[arg-type]
         problem = replace(problem, capacity=np.array([1.0, 3.0]))
-        schedule = anneal(problem, 0.0)
+        schedule = _anneal(problem, 0.0)
         assert schedule is not None
         assert schedule.device.tolist() == [0, 1, 1, 1]
         check(problem, schedule)

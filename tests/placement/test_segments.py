@@ -11,7 +11,7 @@ import pytest
 from slipstick.core.workload import Op
 from slipstick.fabric.topology_file import resolve_topology
 from slipstick.placement import brute, cpsat
-from slipstick.placement.list_schedule import anneal
+from slipstick.placement.list_schedule import _anneal
 from slipstick.placement.problem import OperatorCosts, Problem, best_connected, problem_of
 from slipstick.placement.schedule import check
 from slipstick.placement.segments import _orbits, _parts_of
@@ -104,17 +104,17 @@ def test_devices_are_alike_only_where_links_are() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_annealed_schedules_keep_every_rule(seed: int, forwarding: str) -> None:
     problem = random_problem(seed, 8, (wire(3), line(3))[seed % 2], forwarding)  # type: ignore[arg-type]
-    found = anneal(problem, 0.05, seed)
+    found = _anneal(problem, 0.05, seed)
     assert found is not None
     assert check(problem, found).makespan >= cpsat.solve(problem).makespan
-    held = anneal(problem, 0.05, seed, {0: 2})
+    held = _anneal(problem, 0.05, seed, {0: 2})
     assert held is not None
     assert held.device[0] == 2
 
 
 def test_no_first_schedule_where_memory_is_too_small() -> None:
     problem = random_problem(0, 6, wire(2))
-    assert anneal(dataclasses.replace(problem, capacity=np.ones(2)), 0.01) is None
+    assert _anneal(dataclasses.replace(problem, capacity=np.ones(2)), 0.01) is None
 
 
 def test_the_best_connected_devices_have_two_links_each() -> None:

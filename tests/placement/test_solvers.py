@@ -11,7 +11,7 @@ import pytest
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Op
 from slipstick.placement import brute, cpsat, highs
-from slipstick.placement.list_schedule import anneal
+from slipstick.placement.list_schedule import _anneal
 from slipstick.placement.problem import OperatorCosts, Problem, problem_of
 from slipstick.placement.schedule import PlacementSchedule, Transfer, check
 from slipstick.testing import SolverSuite
@@ -25,7 +25,7 @@ class TestExactSolvers(SolverSuite):
 
 
 class TestAnnealing(SolverSuite):
-    solvers: ClassVar = {"anneal": lambda problem: anneal(problem, 0.1) or refuse()}
+    solvers: ClassVar = {"anneal": lambda problem: _anneal(problem, 0.1) or refuse()}
     exact = False
 
 

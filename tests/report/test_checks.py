@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipstick.report.checks import CHECKS, run_checks
+from slipstick.report.checks import CHECKS, _run_checks
 
 GOOD = {
     "time.step": 10.0,
@@ -24,8 +24,8 @@ GOOD = {
 
 
 def test_what_is_right_passes() -> None:
-    assert run_checks(GOOD) == ()
-    assert run_checks({}) == ()
+    assert _run_checks(GOOD) == ()
+    assert _run_checks({}) == ()
 
 
 @pytest.mark.parametrize(
@@ -43,13 +43,13 @@ def test_what_is_right_passes() -> None:
     ],
 )
 def test_every_check_finds_its_fault(change: dict[str, float], name: str, severity: str) -> None:
-    (finding,) = run_checks({**GOOD, **change})
+    (finding,) = _run_checks({**GOOD, **change})
     assert (finding.check, finding.severity) == (name, severity)
     assert finding.path
 
 
 def test_the_largest_part_is_named() -> None:
-    (finding,) = run_checks({**GOOD, "memory.capacity": 50.0})
+    (finding,) = _run_checks({**GOOD, "memory.capacity": 50.0})
     assert "the largest part is activations" in finding.message
 
 
@@ -62,4 +62,4 @@ def test_every_check_says_why() -> None:
 @given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=30))
 def test_sums_in_any_order_pass(parts: list[float]) -> None:
     facts = {"time.step": sum(parts), **{f"time.parts.{i}": part for i, part in enumerate(reversed(parts))}}
-    assert run_checks(facts) == ()
+    assert _run_checks(facts) == ()

@@ -14,7 +14,7 @@ from slipstick.core.spec import leaves, override
 from slipstick.core.system import System
 from slipstick.tech import derive, dram_generations, network_generations, nodes, resolve
 from slipstick.tech.derive import _logic_area
-from slipstick.tech.die_edge import tier_kind
+from slipstick.tech.die_edge import _tier_kind
 
 CHIPS = [name for name, system in systems.items() if isinstance(system.device, Accelerator)]
 DEVICES = [name for name in CHIPS if resolve_system(name).devices == 1]
@@ -121,9 +121,9 @@ def test_networks_replace_the_tier_of_their_kind() -> None:
 
 def test_kinds_of_tiers() -> None:
     tiers = resolve_system("gaudi2").network
-    assert [tier_kind(name, tiers) for name in tiers] == ["scale-up", "scale-out"]
+    assert [_tier_kind(name, tiers) for name in tiers] == ["scale-up", "scale-out"]
     tiers = resolve_system("tpu-v5e").network
-    assert [tier_kind(name, tiers) for name in tiers] == ["scale-up", "scale-out"]
+    assert [_tier_kind(name, tiers) for name in tiers] == ["scale-up", "scale-out"]
 
 
 def test_changed_leaves_say_so() -> None:

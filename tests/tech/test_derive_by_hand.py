@@ -12,7 +12,7 @@ from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
 from slipstick.core.system import System, Tier
 from slipstick.tech import derive, dram_generations, network_generations, nodes
-from slipstick.tech.die_edge import links_along_edge, stacks_along_edge, stacks_for_bandwidth, tier_kind
+from slipstick.tech.die_edge import _links_along_edge, _stacks_along_edge, _stacks_for_bandwidth, _tier_kind
 from slipstick.tech.technology_tables import scaling
 
 LAW, PLAN = scaling.entry("logic").law, scaling.entry("logic").floorplan
@@ -97,8 +97,8 @@ def test_a_device_is_built_again_from_area_and_power(name: str, node: str, area:
 def test_stacks_lie_along_the_edge_of_the_die(area: float, stacks: int) -> None:
     old = resolve_system("h100-sxm-80gb")  # five stacks
     assert old.area
-    assert stacks_for_bandwidth(3.35e12, dram_generations.entry("hbm3")) == 5
-    assert stacks_along_edge(5, area) == stacks
+    assert _stacks_for_bandwidth(3.35e12, dram_generations.entry("hbm3")) == 5
+    assert _stacks_along_edge(5, area) == stacks
     if area < 0.5:
         return  # no room for cores
     for name in (None, "hbm4"):
@@ -132,7 +132,7 @@ def test_a_device_of_unknown_energy_gives_its_cores_their_share_of_the_power() -
 def test_links_of_the_die_follow_its_edge_and_generations_replace_their_kind() -> None:
     old = resolve_system("h100-sxm-80gb")
     assert old.area
-    assert links_along_edge(450e9, 4.0) == 900e9
+    assert _links_along_edge(450e9, 4.0) == 900e9
     new = derive(old, area=old.area * 1.44, network=("nvlink6", "xdr"), power="2 kW")
     nvlink, infiniband = network_generations.entry("nvlink6"), network_generations.entry("xdr")
     assert new.network["nvlink"].bandwidth == pytest.approx(1.2 * nvlink.bandwidth)
@@ -148,11 +148,11 @@ def test_the_innermost_tier_joins_a_node_unless_it_is_the_only_one() -> None:
     def tiers(*technologies: str) -> dict[str, Tier]:
         return {name: Tier(technology=name, bandwidth=1e9) for name in technologies}
 
-    assert tier_kind("nvlink4", tiers("nvlink4")) == "scale-up"
-    assert tier_kind("efa", tiers("efa")) == "scale-out"
+    assert _tier_kind("nvlink4", tiers("nvlink4")) == "scale-up"
+    assert _tier_kind("efa", tiers("efa")) == "scale-out"
     both = tiers("ethernet", "efa")
-    assert [tier_kind(name, both) for name in both] == ["scale-up", "scale-out"]
-    assert tier_kind("nvlink4", tiers("efa", "nvlink4")) == "scale-up"
+    assert [_tier_kind(name, both) for name in both] == ["scale-up", "scale-out"]
+    assert _tier_kind("nvlink4", tiers("efa", "nvlink4")) == "scale-up"
 
 
 def test_marks_name_what_differs_and_nothing_else() -> None:

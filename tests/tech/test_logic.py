@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from slipstick.core.catalogue import resolve_system, systems
 from slipstick.core.device_kinds import Accelerator
 from slipstick.tech import derive, nodes, operation_energy
-from slipstick.tech.logic import _clock, _operating_point, _voltage, peak
+from slipstick.tech.logic import _clock, _operating_point, _peak, _voltage
 from slipstick.tech.technology_tables import scaling
 
 volts = st.floats(0.05, 2.0)
@@ -64,7 +64,7 @@ def test_nominal_power_is_nominal_clock() -> None:
 
 @given(area=st.floats(0.01, 100), node=st.floats(0.05, 4), heat=st.floats(0.2, 2), power=st.floats(0.01, 100))
 def test_the_peak_keeps_its_budgets(area: float, node: float, heat: float, power: float) -> None:
-    found = peak(node, heat, area=area, power=power, law=LAW)
+    found = _peak(node, heat, area=area, power=power, law=LAW)
     assert float(found.power) <= power * (1 + 1e-9)
     np.testing.assert_allclose(found.cores * node, area)
     np.testing.assert_allclose(found.rate, found.cores * found.clock)
@@ -72,7 +72,9 @@ def test_the_peak_keeps_its_budgets(area: float, node: float, heat: float, power
 
 @given(area=st.floats(0.05, 20), power=st.floats(0.05, 20), more=st.floats(1, 5))
 def test_more_of_a_budget_is_never_slower(area: float, power: float, more: float) -> None:
-    base, larger, stronger = peak(1.0, area=[area, area * more, area], power=[power, power, power * more], law=LAW).rate
+    base, larger, stronger = _peak(
+        1.0, area=[area, area * more, area], power=[power, power, power * more], law=LAW
+    ).rate
     assert stronger >= base * (1 - 1e-12)
     assert larger >= base * (1 - 1e-9)  # equal where the voltage is at its floor: power then buys the rate
 
@@ -82,13 +84,13 @@ def test_every_node_is_denser_and_thriftier_than_the_one_before() -> None:
     for column in ("area", "power", "sram", "energy"):
         values = [getattr(row, column) for row in table]
         assert values == sorted(values, reverse=True), column
-    rates = peak([row.area for row in table], [row.power for row in table], law=LAW).rate
+    rates = _peak([row.area for row in table], [row.power for row in table], law=LAW).rate
     assert (np.diff(rates) > 0).all()
 
 
 @given(heat=st.floats(0.2, 1.0), power=budgets)
 def test_at_the_same_power_the_same_cores_in_a_newer_node_are_no_slower(heat: float, power: float) -> None:
-    old, new = peak([1.0, 1.0], [1.0, heat], power=power, law=LAW).clock
+    old, new = _peak([1.0, 1.0], [1.0, heat], power=power, law=LAW).clock
     assert new >= old * (1 - 1e-12)
 
 
@@ -125,8 +127,8 @@ def test_full_steps_are_the_studys() -> None:
 def test_a_million_points_are_one_call() -> None:
     factors = np.linspace(0.05, 3, 1000)
     start = time.process_time()
-    found = peak(factors[:, None], 1.0, power=np.linspace(0.2, 4, 1000)[None, :], law=LAW)
+    found = _peak(factors[:, None], 1.0, power=np.linspace(0.2, 4, 1000)[None, :], law=LAW)
     assert found.rate.shape == (1000, 1000)
     assert time.process_time() - start < 5
-    spot = peak(factors[7], 1.0, power=np.linspace(0.2, 4, 1000)[11], law=LAW)
+    spot = _peak(factors[7], 1.0, power=np.linspace(0.2, 4, 1000)[11], law=LAW)
     np.testing.assert_array_equal(found.rate[7, 11], spot.rate)

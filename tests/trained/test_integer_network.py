@@ -19,10 +19,10 @@ from slipstick.core.errors import SlipstickError
 from slipstick.datasets import Images
 from slipstick.trained import right_answers
 from slipstick.trained.integer.execute import run_integers
-from slipstick.trained.integer.fixed_point import multipliers, rescale, steps
+from slipstick.trained.integer.fixed_point import _multipliers, _rescale, _steps
 from slipstick.trained.integer.layer_weights import layer_weights
 from slipstick.trained.tflite import parse_tflite, patch, patched, read_tflite
-from slipstick.trained.tflite.tflite_network import tflite_network
+from slipstick.trained.tflite.tflite_network import _tflite_network
 
 ONE = {"StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1}
 TABLES = {  # of options, axis of the filters, options unless others are given
@@ -164,7 +164,7 @@ def test_scaling_is_near_the_real_product() -> None:
     rng = np.random.default_rng(4)
     values, scales = rng.integers(-(2**24), 2**24, 10_000), rng.uniform(1e-7, 1.9, 10_000)
     for rounding in ("double", "single"):
-        found = rescale(values, steps(*multipliers(scales), rounding))  # type: ignore[arg-type]
+        found = _rescale(values, _steps(*_multipliers(scales), rounding))  # type: ignore[arg-type]
         assert np.abs(found - values * scales).max() <= (1.01 if rounding == "double" else 0.51)
 
 
@@ -238,12 +238,12 @@ def test_what_is_no_replacement_is_refused() -> None:
 
 
 def test_the_background_is_not_a_class() -> None:
-    network = tflite_network(small(), "small", name="small")
+    network = _tflite_network(small(), "small", name="small")
     pictures = np.random.default_rng(3).integers(0, 256, (40, 9, 8, 3)).astype(np.uint8)
     best = network.predict(Images(pictures, np.zeros(40, np.int64))).argmax(axis=1)
     named = best > 0
     labels = Images(pictures, np.where(named, best - 1, 0))
-    with_background = tflite_network(small(), "small", name="small", background=1)
+    with_background = _tflite_network(small(), "small", name="small", background=1)
     assert (right_answers(with_background, labels) == named).all()
     assert right_answers(network, Images(pictures, best)).all()
     with pytest.raises(SlipstickError, match="no such class"):

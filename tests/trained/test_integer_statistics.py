@@ -17,7 +17,7 @@ pytest.importorskip("tflite")
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.integer import execute
 from slipstick.trained.integer.execute import run_integers
-from slipstick.trained.integer.layer_statistics import layer_inputs
+from slipstick.trained.integer.layer_statistics import _layer_inputs
 from slipstick.trained.integer.layer_weights import layer_weights
 from slipstick.trained.tflite import parse_tflite
 
@@ -52,7 +52,7 @@ def sums(network: Any, batch: Any, codes: Any) -> Any:
 def test_statistics_say_what_the_sums_do(form: Any, kind: str) -> None:
     network = parse_tflite(one(kind, *form))
     batch, (held,) = noise(network, 6), layer_weights(network)
-    (inputs,) = layer_inputs(network, batch, positions=None)
+    (inputs,) = _layer_inputs(network, batch, positions=None)
     coarse = held.codes // 32 * 32
     change = sums(network, batch, coarse.astype(int)) - sums(network, batch, held.codes.astype(int))
     moved = coarse.astype(float) - held.codes
@@ -71,7 +71,7 @@ def test_a_correction_brings_the_network_nearer() -> None:
     reached: list[Any] = []
     held = layer_weights(network)[0]
     coarse = held.codes // 32 * 32  # always downwards: a biased change
-    (inputs, *_) = layer_inputs(network, images)
+    (inputs, *_) = _layer_inputs(network, images)
     biases = {
         held.bias_tensor: (held.bias - np.rint(inputs.mean_change(coarse - held.codes.astype(float)))).astype(np.int32)
     }
@@ -90,20 +90,20 @@ def test_a_correction_brings_the_network_nearer() -> None:
 def test_a_sample_is_near_the_whole_and_does_not_depend_on_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
     network = parse_tflite(small())
     images = noise(network, 300)
-    whole, sample = (layer_inputs(network, images, positions=count) for count in (None, 10))
+    whole, sample = (_layer_inputs(network, images, positions=count) for count in (None, 10))
     for full, some in zip(whole, sample, strict=True):
         assert (full.mean == some.mean).all()  # means take every position
         scale = np.sqrt(np.einsum("...kk->...k", full.moments).mean())
         assert np.abs(full.moments - some.moments).max() < 0.2 * scale**2
     monkeypatch.setattr(execute, "AT_ONCE", 1)
-    for one_by_one, some in zip(layer_inputs(network, images, positions=10), sample, strict=True):
+    for one_by_one, some in zip(_layer_inputs(network, images, positions=10), sample, strict=True):
         assert (one_by_one.mean == some.mean).all()
         assert (one_by_one.moments == some.moments).all()
 
 
 def test_moments_are_of_some_data() -> None:
     network = parse_tflite(small("uint8"))
-    for inputs, held in zip(layer_inputs(network, noise(network, 20)), layer_weights(network), strict=True):
+    for inputs, held in zip(_layer_inputs(network, noise(network, 20)), layer_weights(network), strict=True):
         assert inputs.op == held.op
         assert (inputs.moments == inputs.moments.swapaxes(-1, -2)).all()
         assert np.linalg.eigvalsh(inputs.moments).min() > -1e-6 * inputs.moments.max()
@@ -114,7 +114,7 @@ def test_moments_are_of_some_data() -> None:
 def test_what_is_asked_wrongly_is_refused() -> None:
     network = parse_tflite(small())
     with pytest.raises(SlipstickError, match="not a number of positions"):
-        layer_inputs(network, noise(network, 1), positions=0)
-    (inputs, *_), (held, *_) = layer_inputs(network, noise(network, 1)), layer_weights(network)
+        _layer_inputs(network, noise(network, 1), positions=0)
+    (inputs, *_), (held, *_) = _layer_inputs(network, noise(network, 1)), layer_weights(network)
     with pytest.raises(SlipstickError, match="not a change of this layer's weights"):
         inputs.squared_change(held.codes[:, 1:].astype(float))

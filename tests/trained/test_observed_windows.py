@@ -12,14 +12,14 @@ from torch import nn  # noqa: E402
 
 from slipstick.compress.bias_correction import corrected_biases  # noqa: E402
 from slipstick.compress.compression import compress, study_layers  # noqa: E402
-from slipstick.compress.encoded_layers import noise, signal  # noqa: E402
-from slipstick.compress.sensitivity import sensitivities  # noqa: E402
-from slipstick.compress.shift_budget import schedule_shifts  # noqa: E402
+from slipstick.compress.encoded_layers import _noise, _signal  # noqa: E402
+from slipstick.compress.sensitivity import _sensitivities  # noqa: E402
+from slipstick.compress.shift_budget import _schedule_shifts  # noqa: E402
 from slipstick.core.errors import SlipstickError  # noqa: E402
 from slipstick.datasets.images import Images, Normal  # noqa: E402
 from slipstick.formats import format_of  # noqa: E402
-from slipstick.trained.torch.observed_windows import observe_windows  # noqa: E402
-from slipstick.trained.torch.torch_network import TorchNetwork  # noqa: E402
+from slipstick.trained.torch.observed_windows import _observe_windows  # noqa: E402
+from slipstick.trained.torch.torch_network import _TorchNetwork  # noqa: E402
 
 pytestmark = pytest.mark.trains
 NORMAL = Normal((0.5, 0.4), (0.25, 0.2))
@@ -38,8 +38,8 @@ def seeded(net: nn.Module) -> nn.Module:
     return net.eval()
 
 
-def network(net: nn.Module) -> TorchNetwork:
-    return TorchNetwork("net", net, NORMAL, (7, 6, 2))
+def network(net: nn.Module) -> _TorchNetwork:
+    return _TorchNetwork("net", net, NORMAL, (7, 6, 2))
 
 
 def inputs() -> torch.Tensor:
@@ -60,7 +60,7 @@ def inputs() -> torch.Tensor:
 )
 def test_filters_make_of_every_window_what_the_convolution_makes_somewhere(layer: nn.Conv2d) -> None:
     net = seeded(nn.Sequential(layer, nn.Flatten(start_dim=2)))
-    seen = observe_windows(net, PICTURES, NORMAL, ["0"])["0"]
+    seen = _observe_windows(net, PICTURES, NORMAL, ["0"])["0"]
     with torch.inference_mode():
         real = layer(inputs()).numpy()
     bias = 0.0 if layer.bias is None else layer.bias.detach().numpy()
@@ -89,7 +89,7 @@ def test_means_of_outputs_stay_where_there_is_a_bias_or_a_batch_norm(make, name:
     weights = {name: layer.weights + change}
     moved = whole.with_weights(weights, corrected_biases([layer], weights, seen))
 
-    def front(of: TorchNetwork) -> np.ndarray:
+    def front(of: _TorchNetwork) -> np.ndarray:
         with torch.inference_mode():
             return of.module[: int(name) + 1 if name == "1" else 2](inputs()).flatten(1).numpy()
 
@@ -97,7 +97,7 @@ def test_means_of_outputs_stay_where_there_is_a_bias_or_a_batch_norm(make, name:
     np.testing.assert_allclose(after.mean(axis=0), before.mean(axis=0), atol=1e-4)
     norm = whole.module[1]
     scale = np.sqrt(norm.running_var.numpy() + norm.eps) / norm.weight.detach().numpy() if name == "0" else 1.0
-    np.testing.assert_allclose(((after - before) * scale).var(axis=0), noise(layer, change, seen[name]), rtol=1e-3)
+    np.testing.assert_allclose(((after - before) * scale).var(axis=0), _noise(layer, change, seen[name]), rtol=1e-3)
 
 
 def test_a_layer_with_neither_is_left_out() -> None:
@@ -114,12 +114,12 @@ def test_noise_in_the_last_layer_is_noise_in_the_output_and_measuring_changes_no
     forms = {"1": format_of("swis:3"), "3": format_of("swis:3")}
     before = {name: tensor.clone() for name, tensor in whole.module.state_dict().items()}
     seen = whole.observe(PICTURES)
-    found = sensitivities(whole, {"3": forms["3"]}, seen, PICTURES)
+    found = _sensitivities(whole, {"3": forms["3"]}, seen, PICTURES)
     layer = whole.layers()[-1]
     change = forms["3"].encoding.encode(layer.weights, {"shifts": np.full(3, 2)}).values - layer.weights
-    power = (seen["3"].outputs(change) ** 2).mean(axis=0).sum() / noise(layer, change, seen["3"]).sum()
+    power = (seen["3"].outputs(change) ** 2).mean(axis=0).sum() / _noise(layer, change, seen["3"]).sum()
     assert found["3"] == pytest.approx(float(power), rel=1e-4)  # the mean stays in it: this layer has no bias
-    sensitivities(whole, forms, seen, PICTURES)
+    _sensitivities(whole, forms, seen, PICTURES)
     assert all(torch.equal(tensor, before[name]) for name, tensor in whole.module.state_dict().items())
 
 
@@ -130,14 +130,14 @@ def test_a_schedule_keeps_its_budget_and_more_shifts_never_make_more_noise() -> 
     size = {"0": 84 // 4, "3": 5}
 
     def made(budget: float) -> float:
-        shifts = schedule_shifts(whole, forms, seen, budget)
+        shifts = _schedule_shifts(whole, forms, seen, budget)
         spent = sum(float(n.sum()) * size[name] for name, n in shifts.items())
         assert spent <= budget * sum(len(n) * size[name] for name, n in shifts.items()) + 1e-9
         total = 0.0
         for name, form in forms.items():
             values = form.encoding.encode(layers[name].weights, {"shifts": shifts[name]}).values
             change = values - layers[name].weights
-            total += float(noise(layers[name], change, seen[name]).sum()) / signal(layers[name], seen[name])
+            total += float(_noise(layers[name], change, seen[name]).sum()) / _signal(layers[name], seen[name])
         return total
 
     found = [made(budget) for budget in (1.0, 2.0, 2.5, 3.0, 4.0, 7.0)]

@@ -23,7 +23,7 @@ import torch
 from slipstick.datasets import data_set
 from slipstick.trained.torch.pretrained import FILE, PACKAGE, efficientnet_lite0
 from slipstick.trained.torch.safetensors_weights import save_weights
-from slipstick.trained.torch.torch_file import read_torch_file
+from slipstick.trained.torch.torch_file import _read_torch_file
 from slipstick.training import evaluate
 
 DTYPES = [torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int64, torch.int32, torch.int8, torch.bool]
@@ -52,7 +52,7 @@ def tensors() -> dict[str, torch.Tensor]:
 def test_it_reads_what_torch_writes(tmp_path: Path, zipped: bool) -> None:
     wanted = tensors()
     (tmp_path / "x.pth").write_bytes(saved(wanted, zipped))
-    found = read_torch_file(tmp_path / "x.pth")
+    found = _read_torch_file(tmp_path / "x.pth")
     assert list(found) == list(wanted)
     for name, tensor in wanted.items():
         assert found[name].dtype == tensor.dtype
@@ -86,7 +86,7 @@ def test_what_is_no_dict_of_tensors_is_not_run(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.pth").write_bytes(saved(value, zipped))
     with pytest.raises(SlipstickError, match=message):
-        read_torch_file("x.pth")
+        _read_torch_file("x.pth")
     assert not (tmp_path / "executed").exists()
 
 
@@ -140,10 +140,10 @@ def described(*about: Any, data: bytes = bytes(16)) -> bytes:
 def test_tensors_beyond_their_numbers(tmp_path: Path, about: tuple[Any, ...]) -> None:
     path = tmp_path / "x.pth"
     path.write_bytes(described(4, 0, (2, 2), (2, 1)))
-    assert read_torch_file(path)["x"].shape == (2, 2)
+    assert _read_torch_file(path)["x"].shape == (2, 2)
     path.write_bytes(described(*about))
     with pytest.raises(SlipstickError, match=r"not a usable file of torch\.save"):
-        read_torch_file(path)
+        _read_torch_file(path)
 
 
 def test_broken_files(tmp_path: Path, zipped: bool) -> None:
@@ -157,7 +157,7 @@ def test_broken_files(tmp_path: Path, zipped: bool) -> None:
     for raw in changed:
         path.write_bytes(raw)
         try:
-            found = read_torch_file(path)
+            found = _read_torch_file(path)
         except SlipstickError as error:
             refused += "\n" not in str(error)
             continue

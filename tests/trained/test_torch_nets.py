@@ -19,7 +19,7 @@ from slipstick.networks import from_torch
 from slipstick.trained.torch import NETS, module
 from slipstick.trained.torch.resnet import small_resnet
 from slipstick.trained.torch.safetensors_weights import load_tensors, load_weights, save_weights
-from slipstick.trained.torch.same_padding import SameConv
+from slipstick.trained.torch.same_padding import _SameConv
 
 pytestmark = pytest.mark.trains  # by the last digits of torch's sums, if not by a training
 
@@ -126,7 +126,7 @@ def test_hostile_weights(tmp_path: Path) -> None:
 
 def test_same_padding_is_tensorflows() -> None:
     """Of an odd padding the larger half comes behind: MLPerf Tiny's 49 x 10 becomes 25 x 5, and windows start at -4."""
-    conv = SameConv(1, 1, (10, 4), 2, bias=False)
+    conv = _SameConv(1, 1, (10, 4), 2, bias=False)
     with torch.no_grad():
         conv.weight.fill_(1.0)
     found = conv(torch.ones(1, 1, 49, 10))[0, 0]

@@ -11,7 +11,7 @@ from torch import nn  # noqa: E402
 from slipstick.core.errors import SlipstickError  # noqa: E402
 from slipstick.formats import Pool, Swis, format_of  # noqa: E402
 from slipstick.formats.packed_file import read_packed, write_packed  # noqa: E402
-from slipstick.formats.pool_vectors import fit_pool  # noqa: E402
+from slipstick.formats.pool_vectors import _fit_pool  # noqa: E402
 from slipstick.training.parametrization import (  # noqa: E402
     Activation,
     attach,
@@ -124,7 +124,7 @@ def test_training_through_a_format_learns() -> None:
 
 def test_a_pool_stays_and_its_weights_go_to_a_file_and_back(tmp_path) -> None:
     net = network()
-    pool = fit_pool([np.moveaxis(net[0].weight.detach().numpy(), 1, -1), net[3].weight.detach().numpy()], 16)
+    pool = _fit_pool([np.moveaxis(net[0].weight.detach().numpy(), 1, -1), net[3].weight.detach().numpy()], 16)
     attach(net, {"0": format_of(Pool(16)), "3": format_of(Pool(16))}, sides={"0": {"pool": pool}, "3": {"pool": pool}})
     step(net)
     encoded = encoded_weights(net)
@@ -144,7 +144,7 @@ def test_kernels_of_a_pool_are_seen_by_dense_and_depthwise_convolutions(tmp_path
     x = torch.randn(2, 8, 9, 9)
     layers = {str(place): np.moveaxis(net[place].weight.detach().numpy(), 1, -1) for place in range(2)}
     form = format_of("pool:16,9,kind=xy")
-    pool = fit_pool(list(layers.values()), 16, 9, kind="xy")
+    pool = _fit_pool(list(layers.values()), 16, 9, kind="xy")
     attach(net, dict.fromkeys(layers, form), sides={name: {"pool": pool} for name in layers})
     for name, layer in layers.items():
         kept = form.encoding.encode(layer, {"pool": pool}).values

@@ -191,14 +191,14 @@ def test_rates_rise_and_fall() -> None:
 
 
 def test_shifts_and_mirrors_move_pixels_and_nothing_else() -> None:
-    from slipstick.training.augmentation import batch
+    from slipstick.training.augmentation import _batch
 
     images = np.arange(1, 65, dtype=np.uint8).reshape(1, 8, 8, 1).repeat(500, 0)
     data, random = Images(images, np.zeros(500, np.int64)), np.random.default_rng(0)
-    found, _ = batch(data, np.arange(500), "crop-flip", random)
+    found, _ = _batch(data, np.arange(500), "crop-flip", random)
     padded = np.pad(images[0], ((1, 1), (1, 1), (0, 0)))
     windows = [padded[y : y + 8, x : x + 8] for y in range(3) for x in range(3)]
     allowed = {window.tobytes() for w in windows for window in (w, w[:, ::-1])}
     assert {image.tobytes() for image in found} == allowed
-    cropped, _ = batch(data, np.arange(500), "crop", random)
+    cropped, _ = _batch(data, np.arange(500), "crop", random)
     assert {image.tobytes() for image in cropped} == {window.tobytes() for window in windows}

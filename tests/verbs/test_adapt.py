@@ -21,9 +21,9 @@ from adapt_calls import adapt
 from decided import decided
 from slipstick.cli import run
 from slipstick.compress.compression import study_layers
-from slipstick.compress.encoded_layers import kept_weights, noise_share
+from slipstick.compress.encoded_layers import _kept_weights, _noise_share
 from slipstick.compress.layer_formats import layer_formats
-from slipstick.compress.shift_budget import schedule_shifts
+from slipstick.compress.shift_budget import _schedule_shifts
 from slipstick.core.errors import SlipstickError
 from slipstick.datasets import DataSet, Images, data_set
 from slipstick.report.report import Report
@@ -89,14 +89,14 @@ def test_a_schedule_heeds_sensitivities(net: torch.nn.Module, digits: DataSet) -
     network = open_network(net, data=digits)
     forms = layer_formats(network, "swis:2")
     study = study_layers(network, forms, digits.train.some(128), shifts=2.0)
-    blind = schedule_shifts(network, forms, study.observed, 2.0)
+    blind = _schedule_shifts(network, forms, study.observed, 2.0)
 
     def reaching(shifts: Mapping[str, np.ndarray]) -> float:
         return sum(
             study.sensitivity[layer.name]
-            * noise_share(
+            * _noise_share(
                 layer,
-                kept_weights(layer, forms[layer.name], {"shifts": shifts[layer.name]}),
+                _kept_weights(layer, forms[layer.name], {"shifts": shifts[layer.name]}),
                 study.observed[layer.name],
             )
             for layer in network.layers()

@@ -15,7 +15,7 @@ import pytest
 
 from slipstick.cli import run
 from slipstick.core.errors import SlipstickError
-from slipstick.engines.placement_replay import replay
+from slipstick.engines.placement_replay import _replay
 from slipstick.placement import brute, cpsat
 from slipstick.placement.orders import compact
 from slipstick.placement.problem import Forwarding, Problem
@@ -53,7 +53,7 @@ def test_the_fabric_takes_as_long_as_the_schedule(seed: int, forwarding: Forward
     sent = {
         (problem.names[a], problem.names[b]): float(problem.sent[e].max()) for e, (a, b) in enumerate(problem.edges)
     }
-    assert replay(problem, found, seconds, sent, topology) == pytest.approx(found.makespan, rel=REPLAY)
+    assert _replay(problem, found, seconds, sent, topology) == pytest.approx(found.makespan, rel=REPLAY)
 
 
 def test_the_fabric_takes_as_long_as_inception_on_four_devices() -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from slipstick.array.estimate import array_run
-from slipstick.array.layer_cost import LayerCost
-from slipstick.array.layer_cycles import layer_pass
-from slipstick.array.simulate import simulate_layer
+from slipstick.array.estimate import _array_run
+from slipstick.array.layer_cost import _LayerCost
+from slipstick.array.layer_cycles import _layer_pass
+from slipstick.array.simulate import _simulate_layer
 from slipstick.core.errors import SlipstickError
 from slipstick.core.question import Question
 from slipstick.formats.swis import Swis
@@ -39,7 +39,7 @@ class LayerRun:
     `steps` are groups of weights taken in by single elements; `all_steps` those of the whole layer.
     """
 
-    cost: LayerCost
+    cost: _LayerCost
     pixels: int
     filters: int
     groups: int
@@ -61,7 +61,7 @@ def simulate_layers(question: Question) -> Report:
     ------
     SlipstickError for an array whose elements or dataflow are not those of SWIS.
     """
-    costed = array_run(question.workload, question.system, question.plan)
+    costed = _array_run(question.workload, question.system, question.plan)
     if costed.array.dataflow != "os":
         raise SlipstickError(
             "not simulated", path="system.array.dataflow", value=costed.array.dataflow, allowed="os (output stationary)"
@@ -78,7 +78,7 @@ def simulate_layers(question: Question) -> Report:
     ).with_detail(runs)
 
 
-def _simulated(cost: LayerCost, random: np.random.Generator) -> LayerRun:
+def _simulated(cost: _LayerCost, random: np.random.Generator) -> LayerRun:
     """Simulate the corner of one layer, and compute its outputs and its cycles in the other way."""
     product, array = cost.product, cost.array
     pixels = min(product.pixels, MAX_PIXELS)
@@ -90,8 +90,8 @@ def _simulated(cost: LayerCost, random: np.random.Generator) -> LayerRun:
     # 127: the largest magnitude of the elements, which hold a sign beside seven bits
     codes = random.integers(-127, 128, (filters, reduction))
     weights = Swis(group=array.group, bits=8).encode(codes, {"scale": np.ones(filters), "shifts": shifts})
-    simulated = simulate_layer(activations, weights, array)
-    closed = layer_pass(pixels, reduction, filters, shifts, array)
+    simulated = _simulate_layer(activations, weights, array)
+    closed = _layer_pass(pixels, reduction, filters, shifts, array)
     exact = activations @ weights.encoding.integers(weights).T == simulated.outputs
     return LayerRun(
         cost, pixels, filters, groups, simulated.cycles, int(closed.cycles), exact.size, int(np.count_nonzero(exact))

@@ -7,12 +7,12 @@ from pydantic import Field, model_validator
 from slipstick.core.spec import Spec
 
 
-class Convolution(Spec):
+class _Convolution(Spec):
     """A two-dimensional convolution of one image; a fully connected layer is 1x1 on one pixel.
 
     Examples
     --------
-    >>> layer = Convolution(height=58, width=58, channels=64, kernel=3, filters=64)
+    >>> layer = _Convolution(height=58, width=58, channels=64, kernel=3, filters=64)
     >>> layer.pixels, layer.reduction, layer.macs
     (3136, 576, 115605504)
     """
@@ -28,7 +28,7 @@ class Convolution(Spec):
     groups: int = Field(default=1, gt=0, description="Groups of channels; as many as channels: depthwise")
 
     @model_validator(mode="after")
-    def _fits(self) -> Convolution:
+    def _fits(self) -> _Convolution:
         if self.kernel > min(self.height, self.width) + 2 * self.padding:
             raise ValueError("the kernel is larger than the padded input")
         if self.channels % self.groups or self.filters % self.groups:

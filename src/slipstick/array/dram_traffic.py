@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from slipstick.array.matrix_products import Product
+from slipstick.array.matrix_products import _Product
 
 _BUFFERS = 2
 
 
 @dataclass(frozen=True)
-class DramTraffic:
+class _DramTraffic:
     """DRAM traffic of one product [B] by operand, and the tile order that needs the least."""
 
     inputs: float
@@ -29,14 +29,14 @@ class DramTraffic:
         return self.inputs + self.weights + self.outputs + self.beside
 
 
-def compulsory(product: Product, weight_bytes: float) -> DramTraffic:
+def compulsory(product: _Product, weight_bytes: float) -> _DramTraffic:
     """Return the compulsory DRAM traffic of a product [B]: every operand moved once, with 8-bit activations."""
-    return DramTraffic(product.inputs, weight_bytes, product.outputs, product.beside, "all")
+    return _DramTraffic(product.inputs, weight_bytes, product.outputs, product.beside, "all")
 
 
-def dram_traffic(
-    product: Product, weight_bytes: float, inputs: float, weights: float, rows: int, columns: int
-) -> DramTraffic:
+def _dram_traffic(
+    product: _Product, weight_bytes: float, inputs: float, weights: float, rows: int, columns: int
+) -> _DramTraffic:
     """Return the least DRAM traffic [B] over three tile orders of a product, for all its groups.
 
     With I, W and O bytes of one group, S_i and S_w bytes of half a memory, P pixels, K products an output, F filters:
@@ -58,8 +58,8 @@ def dram_traffic(
 
     Examples
     --------
-    >>> product = Product("conv", "conv", 3136, 576, 64, 56 * 56 * 64, 56 * 56 * 64, taps=9)
-    >>> dram_traffic(product, 36864, 65536, 131072, 8, 8).total == compulsory(product, 36864).total
+    >>> product = _Product("conv", "conv", 3136, 576, 64, 56 * 56 * 64, 56 * 56 * 64, taps=9)
+    >>> _dram_traffic(product, 36864, 65536, 131072, 8, 8).total == compulsory(product, 36864).total
     True
     """
     half_inputs, half_weights = inputs / _BUFFERS, weights / _BUFFERS
@@ -79,15 +79,15 @@ def dram_traffic(
         orders["inputs stay"] = (image, math.ceil(image / (half_inputs - window)) * share)
     order = min(orders, key=lambda name: sum(orders[name]))
     moved = [product.groups * part for part in orders[order]]
-    return DramTraffic(moved[0], moved[1], product.outputs, product.beside, order)
+    return _DramTraffic(moved[0], moved[1], product.outputs, product.beside, order)
 
 
-def _unrolled(product: Product) -> int:
+def _unrolled(product: _Product) -> int:
     """Inputs of all pixels of one group, one by one (im2col); never fewer than there are."""
     return max(product.pixels * product.reduction, product.inputs // product.groups)
 
 
-def _window(image: float, product: Product) -> float:
+def _window(image: float, product: _Product) -> float:
     """Bytes of the image's rows under the kernel, the image and the kernel taken as squares."""
     channels = product.reduction / product.taps
     side = math.sqrt(image / product.samples / channels)

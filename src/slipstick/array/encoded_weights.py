@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from slipstick.array.estimate import array_run
+from slipstick.array.estimate import _array_run
 from slipstick.core.arrays import FloatArray
 from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
@@ -28,7 +28,7 @@ def on_array(workload: Workload, system: System, encoded: Mapping[str, Encoded])
     workload's.
     """
     source = f"{system.source}; closed forms of slipstick.array"
-    runs = {"": array_run(workload, system, Plan(), encoded), "_int8": array_run(workload, system, Plan())}
+    runs = {"": _array_run(workload, system, Plan(), encoded), "_int8": _array_run(workload, system, Plan())}
     metrics = {}
     for suffix, costed in runs.items():
         metrics[f"cycles{suffix}"] = Metric(float(costed.cycles), "cycle", "estimated", source)
@@ -48,7 +48,7 @@ def shift_cycles(workload: Workload, system: System) -> dict[str, FloatArray]:
     ------
     SlipstickError for arrays whose time does not follow the bits of weights.
     """
-    few, many = (array_run(workload, system, Plan.of(f"formats=round:{bits}")) for bits in (_FEW, _MANY))
+    few, many = (_array_run(workload, system, Plan.of(f"formats=round:{bits}")) for bits in (_FEW, _MANY))
     costs = {}
     for less, more in zip(few.layers, many.layers, strict=True):
         product, cycles = less.product, (more.cycles - less.cycles) / (_MANY - _FEW)

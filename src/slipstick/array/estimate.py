@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from slipstick.array import parts
-from slipstick.array.findings import findings
-from slipstick.array.layer_cost import LayerCost, bytes_a_cycle, layer_cost, move_bytes
-from slipstick.array.matrix_products import Move, only_products, products_of
+from slipstick.array.findings import _findings
+from slipstick.array.layer_cost import _bytes_a_cycle, _layer_cost, _LayerCost, _move_bytes
+from slipstick.array.matrix_products import _Move, only_products, products_of
 from slipstick.array.parts import Events
-from slipstick.array.weight_formats import planned_weights, weights_as_encoded
+from slipstick.array.weight_formats import _planned_weights, _weights_as_encoded
 from slipstick.core.device_kinds import SRAMS, Array
 from slipstick.core.encoding import Encoded
 from slipstick.core.plan import Plan
@@ -31,14 +31,14 @@ _BITS = 8
 
 
 @dataclass(frozen=True)
-class ArrayRun:
+class _ArrayRun:
     """Run of a workload on an array: the cost of every layer, the moves between layers, and their energy by part."""
 
     workload: Workload
     system: System
     plan: Plan
-    layers: tuple[LayerCost, ...]
-    moves: tuple[Move, ...]
+    layers: tuple[_LayerCost, ...]
+    moves: tuple[_Move, ...]
 
     @property
     def array(self) -> Array:
@@ -48,7 +48,7 @@ class ArrayRun:
     @property
     def move_cycles(self) -> float:
         """Cycles of moves between layers, in which only the DRAM works."""
-        return sum(move_bytes(move) * move.count for move in self.moves) / bytes_a_cycle(self.system)
+        return sum(_move_bytes(move) * move.count for move in self.moves) / _bytes_a_cycle(self.system)
 
     @property
     def cycles(self) -> float:
@@ -63,7 +63,7 @@ class ArrayRun:
     @cached_property
     def events(self) -> Events:
         """Events of all layers: what the coefficients of data/array/energy.yaml multiply."""
-        total: Events = {"dram": sum(_BITS * move_bytes(move) * float(move.count) for move in self.moves)}
+        total: Events = {"dram": sum(_BITS * _move_bytes(move) * float(move.count) for move in self.moves)}
         for layer in self.layers:
             for name, number in layer.events.items():
                 total[name] = total.get(name, 0.0) + number * layer.product.count
@@ -72,13 +72,13 @@ class ArrayRun:
     @cached_property
     def coefficients(self) -> dict[str, float]:
         """Joules of each event, and of a byte of each memory; a memory's own `energy` goes before the table's."""
-        joules = parts.energies(self.system.node)
+        joules = parts._energies(self.system.node)
         dram = self.system.main_memory.energy
         joules["dram"] = joules["dram"] if dram is None else dram / _BITS
         for name in SRAMS:
             memory = self.system.memory[name]
             spent = memory.energy
-            joules[f"sram {name}"] = parts.sram_energy(memory.capacity, self.system.node) if spent is None else spent
+            joules[f"sram {name}"] = parts._sram_energy(memory.capacity, self.system.node) if spent is None else spent
         return joules
 
     def sram(self, name: str) -> float:
@@ -94,7 +94,9 @@ class ArrayRun:
         return {**inside, **memories, "dram": dram}
 
 
-def array_run(workload: Workload, system: System, plan: Plan, encoded: Mapping[str, Encoded] | None = None) -> ArrayRun:
+def _array_run(
+    workload: Workload, system: System, plan: Plan, encoded: Mapping[str, Encoded] | None = None
+) -> _ArrayRun:
     """Return the run of a workload on a system's array, with the cost of every layer, from which `estimate` reports.
 
     Parameters
@@ -109,12 +111,12 @@ def array_run(workload: Workload, system: System, plan: Plan, encoded: Mapping[s
     operations = products_of(workload.ops, workload.batch)
     products = only_products(operations)
     weights = (
-        planned_weights(plan.formats.layers or DEFAULT, products, array)
+        _planned_weights(plan.formats.layers or DEFAULT, products, array)
         if encoded is None
-        else weights_as_encoded(encoded, products, array)
+        else _weights_as_encoded(encoded, products, array)
     )
-    layers = tuple(layer_cost(product, stored, system) for product, stored in zip(products, weights, strict=True))
-    return ArrayRun(workload, system, plan, layers, tuple(part for part in operations if isinstance(part, Move)))
+    layers = tuple(_layer_cost(product, stored, system) for product, stored in zip(products, weights, strict=True))
+    return _ArrayRun(workload, system, plan, layers, tuple(part for part in operations if isinstance(part, _Move)))
 
 
 def estimate(question: Question) -> Report:
@@ -125,7 +127,7 @@ def estimate(question: Question) -> Report:
     report's detail is the ArrayRun: every layer costed, open to further questions.
     """
     workload, system = question.workload, question.system
-    costed = array_run(workload, system, question.plan)
+    costed = _array_run(workload, system, question.plan)
     metrics = _metrics(costed)
     traffic: Metric = metrics["dram"]["bytes"]
     bounds = {"roofline.dram": traffic.value / (system.main_memory.bandwidth or float("inf"))}
@@ -138,15 +140,15 @@ def estimate(question: Question) -> Report:
         bottleneck=_bottleneck(costed),
         papers=_PAPERS,
         facts=bounds,
-        findings=findings(costed.layers, system),
+        findings=_findings(costed.layers, system),
     ).with_detail(costed)
 
 
-def _busy(run: ArrayRun) -> float:
+def _busy(run: _ArrayRun) -> float:
     return sum(layer.busy * layer.product.count for layer in run.layers)
 
 
-def _metrics(run: ArrayRun) -> dict[str, Any]:
+def _metrics(run: _ArrayRun) -> dict[str, Any]:
     source = f"{run.system.source}; closed forms of slipstick.array"
     table = "counted in closed form, times data/array/energy.yaml"
 
@@ -162,7 +164,7 @@ def _metrics(run: ArrayRun) -> dict[str, Any]:
     cycles = {"compute": within, "waiting_for_dram": run.cycles - within}
     macs = sum(layer.product.macs * layer.product.count for layer in run.layers)
     steps = sum(layer.steps * layer.product.count for layer in run.layers)
-    area = parts.element_area(run.array, run.system.node)
+    area = parts._element_area(run.array, run.system.node)
     return {
         "time": {
             **group({name: value / clock for name, value in cycles.items()}, "step", "s"),
@@ -199,20 +201,20 @@ def _metrics(run: ArrayRun) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _resident(run: ArrayRun) -> dict[str, float]:
+def _resident(run: _ArrayRun) -> dict[str, float]:
     """Return the bytes in DRAM: all weights, and the activations of the layer that reads and writes most."""
     live = (layer.product.inputs + layer.product.outputs + layer.product.beside for layer in run.layers)
     return {"weights": sum(layer.stored.nbytes for layer in run.layers), "activations": float(max(live))}
 
 
-def _dram(run: ArrayRun) -> dict[str, float]:
+def _dram(run: _ArrayRun) -> dict[str, float]:
     names = ("inputs", "weights", "outputs", "beside")
     moved = {name: sum(getattr(layer.traffic, name) * layer.product.count for layer in run.layers) for name in names}
     moved["shortcuts"] = moved.pop("beside")
-    return {**moved, "other": sum(move_bytes(move) * float(move.count) for move in run.moves)}
+    return {**moved, "other": sum(_move_bytes(move) * float(move.count) for move in run.moves)}
 
 
-def _row(layer: LayerCost, run: ArrayRun) -> tuple[object, ...]:
+def _row(layer: _LayerCost, run: _ArrayRun) -> tuple[object, ...]:
     product, coefficients = layer.product, run.coefficients
     joules = sum(number * coefficients[name] for name, number in layer.events.items())
     joules += sum(moved * coefficients[f"sram {name}"] for name, moved in layer.sram.items())
@@ -224,7 +226,7 @@ def _row(layer: LayerCost, run: ArrayRun) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _bottleneck(run: ArrayRun) -> str:
+def _bottleneck(run: _ArrayRun) -> str:
     """Name the kind of layer, and its bottleneck, that takes most cycles."""
     shares: dict[tuple[str, str], float] = {("moves", "DRAM"): run.move_cycles}
     for layer in run.layers:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from slipstick.array.format_steps import array_arithmetic
-from slipstick.array.systolic import ArrayPass, systolic_pass
+from slipstick.array.format_steps import _array_arithmetic
+from slipstick.array.systolic import _ArrayPass, _systolic_pass
 from slipstick.core.device_kinds import Array, Dataflow
 
 
-def layer_pass(pixels: int, reduction: int, filters: int, shifts: ArrayLike, array: Array) -> ArrayPass:
+def _layer_pass(pixels: int, reduction: int, filters: int, shifts: ArrayLike, array: Array) -> _ArrayPass:
     """Return the cycles and words of a product [pixels, reduction] by [reduction, filters] with `shifts` per filter.
 
     With R rows and C columns of elements that take M = `array.group` weights at a time, G = ceil(K / M) groups of an
@@ -39,15 +39,17 @@ def layer_pass(pixels: int, reduction: int, filters: int, shifts: ArrayLike, arr
     >>> serial, swis = (
     ...     Array(clock=5e8, rows=8, columns=8, group=4, element=element) for element in ("serial", "single-shift")
     ... )
-    >>> slow, fast = layer_pass(3136, 576, 64, 8, serial), layer_pass(3136, 576, 64, 3, swis)
+    >>> slow, fast = _layer_pass(3136, 576, 64, 8, serial), _layer_pass(3136, 576, 64, 3, swis)
     >>> round(float(slow.cycles / fast.cycles), 2)
     2.61
     """
     rows, columns, dataflow = array.rows, array.columns, array.dataflow
-    group_cycles = np.broadcast_to(array_arithmetic(array).cycles(shifts), (filters,))
+    group_cycles = np.broadcast_to(_array_arithmetic(array).cycles(shifts), (filters,))
     steps = -(-reduction // array.group)
-    words = systolic_pass(pixels, reduction, filters, rows, columns, dataflow)
-    written = systolic_pass(pixels, steps, filters, rows, columns, dataflow).outputs  # one partial sum a fold of groups
+    words = _systolic_pass(pixels, reduction, filters, rows, columns, dataflow)
+    written = _systolic_pass(
+        pixels, steps, filters, rows, columns, dataflow
+    ).outputs  # one partial sum a fold of groups
     slowest = np.maximum.reduceat(group_cycles, np.arange(0, filters, columns))
     if dataflow == "os":
         streams = -(-pixels // rows) * steps * slowest
@@ -59,11 +61,11 @@ def layer_pass(pixels: int, reduction: int, filters: int, shifts: ArrayLike, arr
         streams = -(-steps // rows) * -(-pixels // columns) * group_cycles.sum(keepdims=True)
         folds = -(-steps // rows) * -(-pixels // columns)
     entries = 1 if array.overlap else folds * len(streams)
-    cycles = np.asarray(streams.sum() + entries * fill_cycles(rows, columns, dataflow) - 1, np.int64)  # counted from 0
+    cycles = np.asarray(streams.sum() + entries * _fill_cycles(rows, columns, dataflow) - 1, np.int64)  # counted from 0
     used = pixels * steps * group_cycles.sum() / ((cycles + 1) * rows * columns)
-    return ArrayPass(cycles, words.inputs, words.weights, written, np.asarray(used))
+    return _ArrayPass(cycles, words.inputs, words.weights, written, np.asarray(used))
 
 
-def fill_cycles(rows: int, columns: int, dataflow: Dataflow) -> int:
+def _fill_cycles(rows: int, columns: int, dataflow: Dataflow) -> int:
     """Return the fill and drain cycles of one fold, excluding the streaming of its operands."""
     return rows + columns - 2 + (0 if dataflow == "os" else rows)

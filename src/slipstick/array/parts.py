@@ -36,24 +36,24 @@ def _node_factor(node: str) -> float:
     return nodes.entry(node).power / nodes.entry(own).power
 
 
-def energies(node: str = "") -> dict[str, float]:
+def _energies(node: str = "") -> dict[str, float]:
     """Return the energy per event [J] by the event's name; ``dram`` is per bit.
 
     Examples
     --------
-    >>> energies()["add8"]
+    >>> _energies()["add8"]
     3e-14
     """
     factor = _node_factor(node)
     return {name: value * (1.0 if name == "dram" else factor) for name, value in _table().energy.items()}
 
 
-def sram_energy(capacity: float, node: str = "") -> float:
+def _sram_energy(capacity: float, node: str = "") -> float:
     """Return the energy of one byte of a memory of `capacity` bytes [J/B], in accesses of 64 bits.
 
     Examples
     --------
-    >>> round(sram_energy(32 * 1024) * 1e12, 6)
+    >>> round(_sram_energy(32 * 1024) * 1e12, 6)
     2.5
     """
     rows = _table().sram
@@ -62,7 +62,7 @@ def sram_energy(capacity: float, node: str = "") -> float:
     return float(np.exp(np.interp(np.log(max(capacity, 1.0)), sizes, spent))) / _ACCESS * _node_factor(node)
 
 
-def element_events(element: Element, group: int, steps: float, cycles: float, shifts: float, bits: float) -> Events:
+def _element_events(element: Element, group: int, steps: float, cycles: float, shifts: float, bits: float) -> Events:
     """Return the events inside the elements of an array while it computes a layer: how often each part works.
 
     A group's activations are gated by the bits of one position, summed by a tree, shifted and accumulated. A
@@ -91,7 +91,7 @@ def element_events(element: Element, group: int, steps: float, cycles: float, sh
     return {**inside[element], "register": registers}
 
 
-def element_area(array: Array, node: str = "") -> dict[str, float]:
+def _element_area(array: Array, node: str = "") -> dict[str, float]:
     """Return the area of one element by part [m2]; memories and the array's edges are not in it.
 
     Errors
@@ -101,7 +101,7 @@ def element_area(array: Array, node: str = "") -> dict[str, float]:
     Examples
     --------
     >>> small, large = (Array(clock=5e8, rows=8, columns=8, element=e, group=4) for e in ("single-shift", "parallel"))
-    >>> sum(element_area(small).values()) < sum(element_area(large).values())
+    >>> sum(_element_area(small).values()) < sum(_element_area(large).values())
     True
     """
     weight_bits = {"single-shift": 2, "double-shift": 3, "serial": 1, "bit-fusion": 2, "parallel": _BITS}[array.element]

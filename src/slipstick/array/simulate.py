@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slipstick.array.format_steps import array_arithmetic, weight_steps
+from slipstick.array.format_steps import _array_arithmetic, _weight_steps
 from slipstick.core.arrays import IntArray
 from slipstick.core.device_kinds import Array, Element
 from slipstick.core.encoding import Encoded
@@ -45,7 +45,7 @@ class SimulatedLayer:
     cycles: int
 
 
-def simulate_layer(activations: IntArray, weights: Encoded, array: Array) -> SimulatedLayer:
+def _simulate_layer(activations: IntArray, weights: Encoded, array: Array) -> SimulatedLayer:
     """Return the exact integer outputs and the cycles of one layer, simulated on an array of SWIS elements.
 
     Multiply the outputs by the scales of inputs and weights for values. Filters run in the order in which they are
@@ -65,7 +65,7 @@ def simulate_layer(activations: IntArray, weights: Encoded, array: Array) -> Sim
     --------
     >>> array = Array(clock=5e8, rows=4, columns=4, group=4, element="single-shift")
     >>> weights = format_of("swis:3").encoding.encode(np.eye(8), {"scale": np.ones(8)})
-    >>> layer = simulate_layer(np.arange(16).reshape(2, 8), weights, array)
+    >>> layer = _simulate_layer(np.arange(16).reshape(2, 8), weights, array)
     >>> layer.outputs.tolist(), layer.cycles
     ([[0, 1, 2, 3, 4, 5, 6, 7], [8, 9, 10, 11, 12, 13, 14, 15]], 23)
     """
@@ -87,7 +87,7 @@ def bit_weights(weights: Encoded, array: Array) -> BitWeights:
     ------
     SlipstickError for weights that the array's elements make no use of.
     """
-    steps, used = weight_steps(format_of(weights.encoding), array)
+    steps, used = _weight_steps(format_of(weights.encoding), array)
     if not used:
         path = "plan.formats.layers"
         raise SlipstickError(f"{array.element} elements make no use of it", path=path, value=weights.encoding.name)
@@ -145,7 +145,7 @@ class _Fold:
 def _folds(activations: IntArray, weights: BitWeights, array: Array) -> list[_Fold]:
     """Return the folds of a layer in the order in which they enter."""
     pixels, filters, rows, columns = activations.shape[0], weights.signs.shape[0], array.rows, array.columns
-    cycles = array_arithmetic(array).cycles(weights.shifts)
+    cycles = _array_arithmetic(array).cycles(weights.shifts)
     return [
         _Fold(
             top, min(rows, pixels - top), left, min(columns, filters - left), int(cycles[left : left + columns].max())

@@ -18,7 +18,7 @@ from slipstick.core.errors import SlipstickError
 
 
 @dataclass(frozen=True, eq=False)
-class ArrayPass:
+class _ArrayPass:
     """Cycles of one layer on an array, and the words that enter or leave the array through its edges.
 
     `inputs` and `weights` are words read from SRAM, `outputs` words written, partial sums included; `utilisation` is
@@ -32,9 +32,9 @@ class ArrayPass:
     utilisation: FloatArray
 
 
-def systolic_pass(
+def _systolic_pass(
     pixels: ArrayLike, reduction: ArrayLike, filters: ArrayLike, rows: ArrayLike, columns: ArrayLike, dataflow: Dataflow
-) -> ArrayPass:
+) -> _ArrayPass:
     """Return the systolic-array cycles and words of a matrix product [pixels, reduction] by [reduction, filters].
 
     With R rows and C columns of processing elements, P pixels, K products an output and F filters:
@@ -51,7 +51,7 @@ def systolic_pass(
 
     Examples
     --------
-    >>> int(systolic_pass(3136, 576, 64, 8, 8, "os").cycles)
+    >>> int(_systolic_pass(3136, 576, 64, 8, 8, "os").cycles)
     1850239
     """
     sizes = [np.asarray(size, np.int64) for size in (pixels, reduction, filters, rows, columns)]
@@ -62,7 +62,7 @@ def systolic_pass(
         raise SlipstickError("no such dataflow", path="array.dataflow", value=dataflow, allowed=list(_FOLDS))
     p, k, f, r, c = sizes
     cycles, inputs, weights, outputs = _FOLDS[dataflow](p, k, f, r, c)
-    return ArrayPass(cycles, inputs, weights, outputs, p * k * f / (cycles * r * c))
+    return _ArrayPass(cycles, inputs, weights, outputs, p * k * f / (cycles * r * c))
 
 
 def _output_stationary(p: IntArray, k: IntArray, f: IntArray, r: IntArray, c: IntArray) -> tuple[IntArray, ...]:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slipstick.array.format_steps import weight_steps
-from slipstick.array.matrix_products import Product
+from slipstick.array.format_steps import _weight_steps
+from slipstick.array.matrix_products import _Product
 from slipstick.core.arrays import IntArray
 from slipstick.core.device_kinds import Array
 from slipstick.core.encoding import Encoded
@@ -32,7 +32,7 @@ _FRACTION = re.compile(r"(?P<head>[a-z_]+:(?:shifts=|bits=)?)(?P<number>\d{1,2}\
 
 
 @dataclass(frozen=True, eq=False)
-class StoredWeights:
+class _StoredWeights:
     """Weights of a product as the array stores them: shifts of every filter of one group, [filters], and their bytes.
 
     Where groups differ in their shifts, `shifts` is of the groups, [groups]. `format` is the text that reports print;
@@ -45,7 +45,7 @@ class StoredWeights:
     decoded: bool = False
 
 
-def planned_weights(text: str, products: Sequence[Product], array: Array) -> list[StoredWeights]:
+def _planned_weights(text: str, products: Sequence[_Product], array: Array) -> list[_StoredWeights]:
     """Return the weights of every product in the formats that `text` gives the layers.
 
     Errors
@@ -54,9 +54,9 @@ def planned_weights(text: str, products: Sequence[Product], array: Array) -> lis
 
     Examples
     --------
-    >>> layers = [Product("conv1", "conv", 64, 27, 16, 192, 1024), Product("fc", "linear", 1, 64, 10, 64, 10)]
+    >>> layers = [_Product("conv1", "conv", 64, 27, 16, 192, 1024), _Product("fc", "linear", 1, 64, 10, 64, 10)]
     >>> array = Array(clock=5e8, rows=8, columns=8, element="serial", group=4)
-    >>> [weights.format for weights in planned_weights("int4;last=int8", layers, array)]
+    >>> [weights.format for weights in _planned_weights("int4;last=int8", layers, array)]
     ['int4', 'int8']
     """
     layers = [PatternLayer(product.name, product.kind) for product in products]
@@ -64,9 +64,9 @@ def planned_weights(text: str, products: Sequence[Product], array: Array) -> lis
     return [_planned(layer, product, array) for layer, product in zip(texts, products, strict=True)]
 
 
-def weights_as_encoded(
-    encoded: Mapping[str, Encoded], products: Sequence[Product], array: Array
-) -> list[StoredWeights]:
+def _weights_as_encoded(
+    encoded: Mapping[str, Encoded], products: Sequence[_Product], array: Array
+) -> list[_StoredWeights]:
     """Return the weights of every product as they were encoded, by the products' names; others are int8.
 
     Filters are taken in the order of their shifts, so that those in lockstep have the same ones (`lockstep_order`).
@@ -79,7 +79,7 @@ def weights_as_encoded(
     --------
     >>> encoded = format_of("swis:3").encoding.encode(np.ones((2, 8)), {"shifts": np.array([3, 1])})
     >>> array = Array(clock=5e8, rows=8, columns=8, element="single-shift", group=4)
-    >>> [weights] = weights_as_encoded({"fc": encoded}, [Product("fc", "linear", 1, 8, 2, 8, 2)], array)
+    >>> [weights] = _weights_as_encoded({"fc": encoded}, [_Product("fc", "linear", 1, 8, 2, 8, 2)], array)
     >>> weights.shifts.tolist(), weights.nbytes
     ([1, 3], 19.0)
     """
@@ -95,21 +95,21 @@ def weights_as_encoded(
     ]
 
 
-def _as_encoded(encoded: Encoded, product: Product, array: Array) -> StoredWeights:
+def _as_encoded(encoded: Encoded, product: _Product, array: Array) -> _StoredWeights:
     """Return one product's weights as they were encoded."""
     if math.prod(encoded.shape) != product.weights or encoded.shape[0] != product.groups * product.filters:
         allowed = f"{product.groups * product.filters} filters, {product.weights} weights"
         raise SlipstickError("weights of another shape", path=product.name, value=encoded.shape, allowed=allowed)
-    steps, used = weight_steps(format_of(encoded.encoding), array)
+    steps, used = _weight_steps(format_of(encoded.encoding), array)
     shifts = np.full(encoded.shape[0], steps)
     if used and "shifts" in encoded.side:
         shifts = encoded.side["shifts"].astype(np.int64)
     if product.groups > 1:  # the filters of one group run together
         shifts = shifts.reshape(product.groups, -1).max(axis=1)
-    return StoredWeights(encoded.encoding.name, shifts[lockstep_order(shifts)], float(encoded.nbytes), not used)
+    return _StoredWeights(encoded.encoding.name, shifts[lockstep_order(shifts)], float(encoded.nbytes), not used)
 
 
-def _planned(text: str, product: Product, array: Array) -> StoredWeights:
+def _planned(text: str, product: _Product, array: Array) -> _StoredWeights:
     """Return one product's weights in a format, its shifts perhaps an average."""
     fraction = _FRACTION.fullmatch(text.strip().casefold())
     if fraction is None:
@@ -122,16 +122,16 @@ def _planned(text: str, product: Product, array: Array) -> StoredWeights:
     return _mixed(text, product, array, (few, many), share)
 
 
-def _mixed(text: str, product: Product, array: Array, formats: tuple[Format, Format], share: float) -> StoredWeights:
+def _mixed(text: str, product: _Product, array: Array, formats: tuple[Format, Format], share: float) -> _StoredWeights:
     """Return weights of which `share` of the filters, rounded up to whole folds, have the second format."""
     few, many = formats
     lanes = product.groups if product.groups > 1 else product.filters
     fold = 1 if product.groups > 1 else array.columns
     count = min(lanes, math.ceil(math.ceil(lanes / fold) * share - 1e-9) * fold)
-    steps, used = weight_steps(few, array)
+    steps, used = _weight_steps(few, array)
     shifts = np.full(lanes, steps)
-    shifts[:count] = weight_steps(many, array)[0]  # whole folds from the first: the last one may not be full
+    shifts[:count] = _weight_steps(many, array)[0]  # whole folds from the first: the last one may not be full
     rows = product.filters if product.groups > 1 else 1
     parts = ((few, lanes - count), (many, count))
     nbytes = sum(form.encoding.storage_bytes((rows * number, product.reduction)) for form, number in parts if number)
-    return StoredWeights(text, shifts, float(nbytes), not used)
+    return _StoredWeights(text, shifts, float(nbytes), not used)

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from slipstick.cli.options import PLAIN, Inputs, NetworkFile, Shown
-from slipstick.cli.output import progress_bar, put, say
+from slipstick.cli.output import _progress_bar, _put, _say
 from slipstick.compress.adapt_options import CalibrationImages, Retraining, ShiftSchedule
 
 _Group = Parameter(name="*")
@@ -81,14 +81,14 @@ def adapt(
         raise SlipstickError("writes one network", path="formats", value=formats, allowed="one format")
     images = data_set(data)
     opened = open_network(network, images, normal=inputs.normal())
-    with progress_bar(shown, "adapting") as progress:
+    with _progress_bar(shown, "adapting") as progress:
         report = verb(
             opened, formats, images, calibration=groups.calibration, schedule=groups.schedule,
             retraining=groups.retraining, system=system, progress=progress,
         )  # fmt: skip
     if packed is not None:
-        say(f"wrote {packed}, {report.detail.write_packed(packed):,} bytes")
+        _say(f"wrote {packed}, {report.detail.write_packed(packed):,} bytes")
     if out is not None:
         report.detail.write(out)
-        say(f"wrote {out}")
-    put(report, shown)
+        _say(f"wrote {out}")
+    _put(report, shown)

@@ -6,8 +6,8 @@ from typing import Annotated, Unpack
 
 from cyclopts import Parameter
 
-from slipstick.cli.options import PLAIN, PlanText, Shown, SystemName, WorkName, options_of
-from slipstick.cli.output import put, put_table
+from slipstick.cli.options import PLAIN, PlanText, Shown, SystemName, WorkName, _options_of
+from slipstick.cli.output import _put, _put_table
 from slipstick.engines.verb_options import EstimateOptions
 
 _Details = Annotated[
@@ -17,7 +17,7 @@ _Json = Annotated[bool, Parameter(help="Print JSON and nothing else.")]
 _KERNELS = "ops"
 
 
-@options_of(EstimateOptions)
+@_options_of(EstimateOptions)
 def estimate(
     workload: WorkName,
     system: SystemName,
@@ -32,10 +32,10 @@ def estimate(
 
     report = verb(workload, system, plan, **options)
     brief = {name: table for name, table in report.breakdowns.items() if details or name != _KERNELS}
-    put(report, shown, report.with_breakdowns(brief))
+    _put(report, shown, report.with_breakdowns(brief))
 
 
-@options_of(EstimateOptions)
+@_options_of(EstimateOptions)
 def compare(
     *answers: str,
     plan: Annotated[list[str], Parameter(name="--plan", show_default=False)] = [],  # noqa: B006  cyclopts copies it
@@ -56,10 +56,10 @@ def compare(
     """
     from slipstick.verbs.compare import compare as verb
 
-    put(verb(*answers, plan=plan, **options), shown)
+    _put(verb(*answers, plan=plan, **options), shown)
 
 
-@options_of(EstimateOptions)
+@_options_of(EstimateOptions)
 def ops(
     workload: WorkName,
     system: SystemName | None = None,
@@ -75,4 +75,4 @@ def ops(
     """
     from slipstick.verbs.ops import ops as verb
 
-    put_table(_KERNELS, verb(workload, system, plan, **options).breakdowns[_KERNELS], json)
+    _put_table(_KERNELS, verb(workload, system, plan, **options).breakdowns[_KERNELS], json)

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from slipstick.cli.options import PLAIN, Shown
-from slipstick.cli.output import progress_bar, put, say
+from slipstick.cli.output import _progress_bar, _put, _say
 from slipstick.verbs.epochs import TrialCounts
 
 
@@ -62,7 +62,7 @@ def epochs(
 
     out, plot = files.out, files.plot
     require("torch", "torch").set_num_threads(1)  # small networks: a second thread costs more than it brings
-    with progress_bar(shown, "training") as progress:
+    with _progress_bar(shown, "training") as progress:
         report = verb(
             network, data, whole_numbers(batches, "batches"), target, rates=numbers(rates, "rates"), trials=trials,
             journal=None if out is None else out.with_name(f"{out.name}.trials"), progress=progress,
@@ -70,5 +70,5 @@ def epochs(
     for path, text in ((out, report.detail.csv), (plot, lambda: next(iter(report.pictures().values())))):
         if path is not None:
             write_text(path, text())
-            say(f"wrote {path}")
-    put(report, shown)
+            _say(f"wrote {path}")
+    _put(report, shown)

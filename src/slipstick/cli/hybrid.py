@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Unpack
 
-from slipstick.cli.options import PLAIN, Shown, options_of
-from slipstick.cli.output import put, say
+from slipstick.cli.options import PLAIN, Shown, _options_of
+from slipstick.cli.output import _put, _say
 from slipstick.engines.verb_options import HybridOptions
 
 
-@options_of(HybridOptions)
+@_options_of(HybridOptions)
 def hybrid(
     workload: str, system: str, *, plot: Path | None = None, shown: Shown = PLAIN, **options: Unpack[HybridOptions]
 ) -> None:
@@ -28,9 +28,9 @@ def hybrid(
     from slipstick.core.files import write_text
     from slipstick.verbs.hybrid import hybrid as verb
 
-    report = verb(workload, system, remark=say, **options)
+    report = verb(workload, system, remark=_say, **options)
     if plot is not None:
         (picture,) = report.pictures().values()
         write_text(plot, picture)
-        say(f"wrote {plot}")
-    put(report, shown)
+        _say(f"wrote {plot}")
+    _put(report, shown)

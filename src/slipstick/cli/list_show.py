@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from slipstick.cli.output import put_table
+from slipstick.cli.output import _put_table
 
 
 def list_(catalogue: str | None = None, *, kind: str | None = None, json: bool = False) -> None:
@@ -22,7 +22,7 @@ def list_(catalogue: str | None = None, *, kind: str | None = None, json: bool =
     from slipstick.verbs.list_ import list_ as verb
 
     ((name, table),) = verb(catalogue, kind=kind).breakdowns.items()
-    put_table(name, table, json)
+    _put_table(name, table, json)
 
 
 def show(*name: str, json: bool = False) -> None:
@@ -39,7 +39,7 @@ def show(*name: str, json: bool = False) -> None:
     from slipstick.verbs.show import show as verb
 
     ((title, table),) = verb(*name).breakdowns.items()
-    put_table(title, table, json, whole_first=True)  # a path is copied into --set
+    _put_table(title, table, json, whole_first=True)  # a path is copied into --set
 
 
 def cite(*reports: Path) -> None:

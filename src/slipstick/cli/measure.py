@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from slipstick.cli.options import PLAIN, DataSetName, Inputs, NetworkFile, Shown
-from slipstick.cli.output import put
+from slipstick.cli.output import _put
 
 _INPUTS = Inputs()
 _Count = Annotated[int | None, Parameter(help="So many only, evenly from all.")]
@@ -36,4 +36,4 @@ def measure(
 
     images_of = data_set(data)
     opened = open_network(network, images_of, normal=inputs.normal())
-    put(verb(opened, images_of, formats, images=images), shown)
+    _put(verb(opened, images_of, formats, images=images), shown)

@@ -20,8 +20,17 @@ if TYPE_CHECKING:
     from slipstick.datasets.images import Normal
 
 __all__ = [
-    "PLAIN", "DataSetName", "Inputs", "NetworkFile", "PlanText", "Shown", "SystemName", "WorkName", "numbers",
-    "options_of", "whole_numbers",
+    "PLAIN",
+    "DataSetName",
+    "Inputs",
+    "NetworkFile",
+    "PlanText",
+    "Shown",
+    "SystemName",
+    "WorkName",
+    "_options_of",
+    "numbers",
+    "whole_numbers",
 ]  # fmt: skip
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
@@ -94,7 +103,7 @@ class Shown:
 PLAIN = Shown()
 
 
-def options_of(options: type[Any]) -> Callable[[_Command], _Command]:
+def _options_of(options: type[Any]) -> Callable[[_Command], _Command]:
     """Give a command its verb's options: one per field of ``**options: Unpack[...]``, with its help.
 
     An option has the first of its field's types: that which a text can stand for (``Path | str | Calibration``).

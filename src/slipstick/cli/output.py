@@ -16,7 +16,7 @@ _PIPE_WIDTH = 120  # characters: the tables of kernels fit, and so do two panes 
 _NARROWEST = 40  # characters: below, tables fold letter by letter
 
 
-def show(renderable: Any) -> None:
+def _show(renderable: Any) -> None:
     """Print an object that rich can render to standard output."""
     if not sys.stdout.isatty():
         from slipstick.report.as_text import to_text
@@ -33,12 +33,12 @@ def _pipe_width() -> int:
     return int(columns) if columns.isdecimal() and int(columns) >= _NARROWEST else _PIPE_WIDTH
 
 
-def say(message: str) -> None:
+def _say(message: str) -> None:
     """Print a remark to standard error, so that piped output stays clean."""
     print(message, file=sys.stderr)
 
 
-def put(answer: Any, shown: Shown, brief: Any = None) -> None:
+def _put(answer: Any, shown: Shown, brief: Any = None) -> None:
     """Print a Report as the options state: JSON, or text for the terminal (of `brief` if given); also write HTML.
 
     The HTML file is written first: what cannot be written is said before anything is printed.
@@ -47,14 +47,14 @@ def put(answer: Any, shown: Shown, brief: Any = None) -> None:
         from slipstick.core.files import write_text
 
         write_text(shown.html, answer.html())
-        say(f"wrote {shown.html}")
+        _say(f"wrote {shown.html}")
     if shown.json:
         print(answer.json())
     else:
-        show(brief or answer)
+        _show(brief or answer)
 
 
-def put_table(name: str, table: Table, json: bool, *, whole_first: bool = False) -> None:
+def _put_table(name: str, table: Table, json: bool, *, whole_first: bool = False) -> None:
     """Print a table, or its columns (name, unit) and rows as JSON; `whole_first` never folds the first column."""
     if json:
         import dataclasses
@@ -67,11 +67,11 @@ def put_table(name: str, table: Table, json: bool, *, whole_first: bool = False)
 
     rendered = render_breakdown(name, table)
     rendered.columns[0].no_wrap |= whole_first
-    show(rendered)
+    _show(rendered)
 
 
 @contextmanager
-def progress_bar(shown: Shown, label: str) -> Iterator[Callable[..., None] | None]:
+def _progress_bar(shown: Shown, label: str) -> Iterator[Callable[..., None] | None]:
     """Show a progress bar on a terminal's standard error; yields its callback (steps, all steps[, text])."""
     if shown.json or not sys.stderr.isatty():
         yield None

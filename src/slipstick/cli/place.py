@@ -6,8 +6,8 @@ from typing import Annotated, Unpack
 
 from cyclopts import Parameter
 
-from slipstick.cli.options import PLAIN, Shown, WorkName, options_of
-from slipstick.cli.output import put
+from slipstick.cli.options import PLAIN, Shown, WorkName, _options_of
+from slipstick.cli.output import _put
 from slipstick.engines.verb_options import PlaceOptions
 
 _Formats = Annotated[str | None, Parameter(help="The formats. Default: matmul=fp16,activations=fp16.")]
@@ -17,11 +17,11 @@ _System = Annotated[
 ]
 
 
-@options_of(PlaceOptions)
+@_options_of(PlaceOptions)
 def place(
     workload: WorkName, system: _System, *, plan: _Formats = None, shown: Shown = PLAIN, **options: Unpack[PlaceOptions]
 ) -> None:
     """Place a network's operators on a system's devices, as fast as can be, and say how far that is proved."""
     from slipstick.verbs.place import place as verb
 
-    put(verb(workload, system, plan, **options), shown)
+    _put(verb(workload, system, plan, **options), shown)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Unpack
 
-from slipstick.cli.options import PLAIN, Shown, options_of
-from slipstick.cli.output import progress_bar, put, say
+from slipstick.cli.options import PLAIN, Shown, _options_of
+from slipstick.cli.output import _progress_bar, _put, _say
 from slipstick.exploration.search_options import SearchOptions
 
 
-@options_of(SearchOptions)
+@_options_of(SearchOptions)
 def search(
     workload: str,
     *system: str,
@@ -37,9 +37,9 @@ def search(
     """
     from slipstick.verbs.search import search as verb
 
-    with progress_bar(shown, "points") as progress:
+    with _progress_bar(shown, "points") as progress:
         frontier = verb(workload, *system, minimize=minimize, subject_to=subject_to, progress=progress, **options)
     if out is not None:
         frontier.write(out)
-        say(f"wrote {out}")
-    put(frontier, shown)
+        _say(f"wrote {out}")
+    _put(frontier, shown)

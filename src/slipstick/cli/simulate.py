@@ -6,8 +6,8 @@ from typing import Annotated, Unpack
 
 from cyclopts import Parameter
 
-from slipstick.cli.options import PLAIN, Shown, WorkName, options_of
-from slipstick.cli.output import put, put_table
+from slipstick.cli.options import PLAIN, Shown, WorkName, _options_of
+from slipstick.cli.output import _put, _put_table
 from slipstick.engines.verb_options import SimulateOptions
 
 _System = Annotated[
@@ -25,7 +25,7 @@ _Plan = Annotated[
 _STRATEGIES = "strategies"
 
 
-@options_of(SimulateOptions)
+@_options_of(SimulateOptions)
 def simulate(
     workload: WorkName, system: _System, *, plan: _Plan = None, shown: Shown = PLAIN, **options: Unpack[SimulateOptions]
 ) -> None:
@@ -37,6 +37,6 @@ def simulate(
 
     report = verb(workload, system, plan, **options)
     if options.get("sweep"):
-        put_table(_STRATEGIES, report.breakdowns[_STRATEGIES], shown.json)
+        _put_table(_STRATEGIES, report.breakdowns[_STRATEGIES], shown.json)
         return
-    put(report, shown)
+    _put(report, shown)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from slipstick.cli.options import PLAIN, Shown
-from slipstick.cli.output import progress_bar, put, say
+from slipstick.cli.output import _progress_bar, _put, _say
 from slipstick.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -77,11 +77,11 @@ def train(
         require("torch", "torch").set_num_threads(max(1, threads))
     settings: dict[str, Any] = asdict(recipe)  # type: ignore[call-overload]
     out = files.out
-    with progress_bar(shown, "training") as progress:
+    with _progress_bar(shown, "training") as progress:
         report = verb(
             network, data, recipe=settings, start=files.start, folder=files.folder, out=out, size=size,
             progress=progress,
         )  # fmt: skip
     if out is not None:
-        say(f"wrote {out}")
-    put(report, shown)
+        _say(f"wrote {out}")
+    _put(report, shown)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipstick.cli.options import PLAIN, Shown
-from slipstick.cli.output import progress_bar, say, show
+from slipstick.cli.output import _progress_bar, _say, _show
 
 if TYPE_CHECKING:
     from slipstick.cluster.calibration import Fit
@@ -31,17 +31,17 @@ def validate(*suites: str, data: Path | None = None, rows: int = 10, shown: Show
     from slipstick.report.validation_text import render_validation
     from slipstick.verbs.validate import validate as verb
 
-    with progress_bar(shown, "files") as progress:
+    with _progress_bar(shown, "files") as progress:
         report = verb(*suites, data=data, progress=progress)
     validations: dict[str, Validation] = report.detail
     if shown.html is not None:
         write_text(shown.html, report.html())
-        say(f"wrote {shown.html}")
+        _say(f"wrote {shown.html}")
     if shown.json:
         print(json_module.dumps(_merged(validations), indent=2, ensure_ascii=False, allow_nan=False))
         return
     for validation in validations.values():
-        show(render_validation(validation, rows))
+        _show(render_validation(validation, rows))
 
 
 def _merged(validations: dict[str, Validation]) -> dict[str, Any]:
@@ -72,13 +72,13 @@ def calibrate(file: Path, *, out: Path | None = None, json: bool = False) -> Non
     fit: Fit = report.detail
     if out is not None:
         write_text(out, fit.yaml())
-        say(f"wrote {out}")
+        _say(f"wrote {out}")
     if json:
         print(json_module.dumps(_fit_as_dict(fit), indent=2, ensure_ascii=False, allow_nan=False))
         return
-    show(_fit_tables(report, fit))
+    _show(_fit_tables(report, fit))
     if out is None:
-        show("\n" + fit.yaml())
+        _show("\n" + fit.yaml())
 
 
 def _fit_as_dict(fit: Fit) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slipstick.compress.bias_correction import corrected_biases
-from slipstick.compress.encoded_layers import encode_layer, kept_weights, noise_share
-from slipstick.compress.layer_formats import shared_sides
-from slipstick.compress.sensitivity import sensitivities
-from slipstick.compress.shift_budget import schedule_shifts
+from slipstick.compress.encoded_layers import _encode_layer, _kept_weights, _noise_share
+from slipstick.compress.layer_formats import _shared_sides
+from slipstick.compress.sensitivity import _sensitivities
+from slipstick.compress.shift_budget import _schedule_shifts
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
@@ -85,12 +85,12 @@ def study_layers(
 
     Parameters
     ----------
-    costs, columns : as `schedule_shifts` takes them.
+    costs, columns : as `_schedule_shifts` takes them.
     progress : called with the layers done, their number, and a text.
 
     Errors
     ------
-    SlipstickError as `schedule_shifts` and `sensitivities` raise it.
+    SlipstickError as `_schedule_shifts` and `_sensitivities` raise it.
     """
     taken, probed = network.calibration_images(images)
     if progress:
@@ -98,8 +98,8 @@ def study_layers(
     observed = network.observe(taken, forms)
     if shifts is None:
         return LayerStudy(observed)
-    sensitivity = sensitivities(network, forms, observed, probed, progress=progress)
-    chosen = schedule_shifts(network, forms, observed, shifts, sensitivity=sensitivity, costs=costs, columns=columns)
+    sensitivity = _sensitivities(network, forms, observed, probed, progress=progress)
+    chosen = _schedule_shifts(network, forms, observed, shifts, sensitivity=sensitivity, costs=costs, columns=columns)
     return LayerStudy(observed, sensitivity, chosen)
 
 
@@ -131,14 +131,14 @@ def compress(
     if correct and forms and not study.observed:
         allowed = "images to calibrate on, or no correction of biases"
         raise SlipstickError("needs images", path="study", allowed=allowed)
-    sides: dict[str, Values] = {**shared_sides(network, forms)}
+    sides: dict[str, Values] = {**_shared_sides(network, forms)}
     sides |= {name: {"shifts": shifts} for name, shifts in study.shifts.items()}
     layers = [layer for layer in network.layers() if layer.name in forms]
-    weights = {layer.name: kept_weights(layer, forms[layer.name], sides.get(layer.name)) for layer in layers}
-    encoded = {layer.name: encode_layer(layer, forms[layer.name], sides.get(layer.name)) for layer in layers}
+    weights = {layer.name: _kept_weights(layer, forms[layer.name], sides.get(layer.name)) for layer in layers}
+    encoded = {layer.name: _encode_layer(layer, forms[layer.name], sides.get(layer.name)) for layer in layers}
     biases = corrected_biases(layers, weights, study.observed) if correct else {}
     shares = {
-        layer.name: noise_share(layer, weights[layer.name], study.observed[layer.name])
+        layer.name: _noise_share(layer, weights[layer.name], study.observed[layer.name])
         for layer in layers
         if layer.name in study.observed
     }

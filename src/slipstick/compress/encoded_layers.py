@@ -15,7 +15,7 @@ from slipstick.trained.network import ObservedInputs, Values, WeightLayer
 _MAX_STEP_POWER = 7  # of two, of the steps of an int8 code that a format of fewer bits keeps
 
 
-def kept_weights(layer: WeightLayer, form: Format, side: Values | None = None) -> NDArray[Any]:
+def _kept_weights(layer: WeightLayer, form: Format, side: Values | None = None) -> NDArray[Any]:
     """Return a layer's weights quantised to a format and decoded again, in the layer's units.
 
     Parameters
@@ -31,15 +31,15 @@ def kept_weights(layer: WeightLayer, form: Format, side: Values | None = None) -
     return form.encoding.recode(layer.weights, side)
 
 
-def encode_layer(layer: WeightLayer, form: Format, side: Values | None = None) -> Encoded:
-    """Return a layer's weights packed in a format; arguments as `kept_weights` takes them.
+def _encode_layer(layer: WeightLayer, form: Format, side: Values | None = None) -> Encoded:
+    """Return a layer's weights packed in a format; arguments as `_kept_weights` takes them.
 
     Whole numbers stay under their scales. A format of fewer bits than int8 stores them in steps of a power of two: the
     least under which its codes give the weights back.
     """
     if layer.scales is None:
         return form.encoding.encode(layer.weights, side)
-    codes = kept_weights(layer, form, side)
+    codes = _kept_weights(layer, form, side)
     real, steps = codes * layer.column_scales, [2**power for power in range(_MAX_STEP_POWER + 1)]
     tried = []
     for step in steps:
@@ -50,7 +50,7 @@ def encode_layer(layer: WeightLayer, form: Format, side: Values | None = None) -
     return tried[0]  # of the right size; `write_packed_network` refuses it
 
 
-def noise(layer: WeightLayer, change: NDArray[Any], inputs: ObservedInputs) -> FloatArray:
+def _noise(layer: WeightLayer, change: NDArray[Any], inputs: ObservedInputs) -> FloatArray:
     """Return the quantisation noise of each filter's output, the variance of its change, [filters].
 
     For whole numbers in units of the input's scale, squared: filters of large scales weigh more, as they do in the
@@ -60,12 +60,12 @@ def noise(layer: WeightLayer, change: NDArray[Any], inputs: ObservedInputs) -> F
     return power if layer.scales is None else np.asarray(power * layer.scales.astype(np.float64) ** 2)
 
 
-def signal(layer: WeightLayer, inputs: ObservedInputs) -> float:
+def _signal(layer: WeightLayer, inputs: ObservedInputs) -> float:
     """Return the signal power of a layer: the variance of its output before its bias, over all filters; never 0."""
-    power = float(noise(layer, layer.weights, inputs).sum())
+    power = float(_noise(layer, layer.weights, inputs).sum())
     return power or 1.0  # an output that never changes: nothing does more or less to it
 
 
-def noise_share(layer: WeightLayer, weights: NDArray[Any], inputs: ObservedInputs) -> float:
+def _noise_share(layer: WeightLayer, weights: NDArray[Any], inputs: ObservedInputs) -> float:
     """Return the noise-to-signal ratio of a layer's output under new weights."""
-    return float(noise(layer, weights.astype(np.float64) - layer.weights, inputs).sum()) / signal(layer, inputs)
+    return float(_noise(layer, weights.astype(np.float64) - layer.weights, inputs).sum()) / _signal(layer, inputs)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slipstick.compress.pool_choice import choose_pools
+from slipstick.compress.pool_choice import _choose_pools
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.formats import format_of
@@ -65,7 +65,7 @@ def layer_formats(
     return forms if budget is None else _within(layers, forms, budget, progress)
 
 
-def shared_sides(network: TrainedNetwork, forms: Mapping[str, Format]) -> dict[str, Values]:
+def _shared_sides(network: TrainedNetwork, forms: Mapping[str, Format]) -> dict[str, Values]:
     """Return the arrays that layers share, such as a pool fitted to all layers of a format, by layer name."""
     weights = {layer.name: layer.weights for layer in network.layers()}
     sides: dict[str, Values] = {}
@@ -97,6 +97,6 @@ def _within(
             beside += form.encoding.storage_bytes(layer.weights.shape)
     if not groups:
         raise SlipstickError("no layer is in a pool", path="budget", value=budget, allowed="such as pool:size=64")
-    pools = choose_pools(list(groups.items()), budget, beside=beside, progress=progress)
+    pools = _choose_pools(list(groups.items()), budget, beside=beside, progress=progress)
     chosen = dict(zip(groups, pools, strict=True))
     return {name: chosen.get(form, form) for name, form in forms.items()}

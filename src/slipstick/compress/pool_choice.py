@@ -31,7 +31,7 @@ class Candidate:
     error: float
 
 
-def choose_pools(
+def _choose_pools(
     groups: Sequence[tuple[Format, Sequence[NDArray[Any]]]],
     budget: int,
     *,
@@ -57,7 +57,7 @@ def choose_pools(
     >>> random = np.random.default_rng(0)
     >>> z, xy = random.normal(size=(32, 1, 1, 16)), random.normal(size=(64, 3, 3, 1))
     >>> groups = [(format_of("pool"), [z]), (format_of("pool:64,9,kind=xy"), [xy])]
-    >>> [form.encoding.kind for form in choose_pools(groups, 2000)]
+    >>> [form.encoding.kind for form in _choose_pools(groups, 2000)]
     ['z', 'xy']
     """
     best = [_Combination((), beside, 0.0)]

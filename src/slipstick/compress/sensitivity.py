@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.compress.bias_correction import corrected_biases
-from slipstick.compress.encoded_layers import kept_weights, noise_share
+from slipstick.compress.encoded_layers import _kept_weights, _noise_share
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.trained.network import ObservedInputs, TrainedNetwork, WeightLayer
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _PROBE = 2  # shifts of the layer that is probed: its noise stands out of what rounding elsewhere makes of any change
 
 
-def sensitivities(
+def _sensitivities(
     network: TrainedNetwork,
     forms: Mapping[str, Format],
     observed: Mapping[str, ObservedInputs],
@@ -64,8 +64,8 @@ def sensitivities(
         if network.integers and not shifts:
             shares[layer.name] = 0.0
             continue
-        probed = kept_weights(layer, form, {"shifts": np.full(layer.filters, _PROBE)} if shifts else None)
-        share = noise_share(layer, probed, observed[layer.name])
+        probed = _kept_weights(layer, form, {"shifts": np.full(layer.filters, _PROBE)} if shifts else None)
+        share = _noise_share(layer, probed, observed[layer.name])
         biases = corrected_biases([layer], {layer.name: probed}, observed)
         moved = network.with_weights({layer.name: _moved(layer, probed)}, biases).logits(images) - plain
         shares[layer.name] = float((moved**2).mean(axis=0).sum()) / power / share if share else 0.0

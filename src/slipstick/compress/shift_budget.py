@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from slipstick.compress.adapt_options import Weighing
-from slipstick.compress.encoded_layers import kept_weights, noise, signal
+from slipstick.compress.encoded_layers import _kept_weights, _noise, _signal
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
@@ -15,7 +15,7 @@ from slipstick.formats.shift_schedule import average, errors_by_shifts, schedule
 from slipstick.trained.network import ObservedInputs, TrainedNetwork, WeightLayer
 
 
-def schedule_shifts(
+def _schedule_shifts(
     network: TrainedNetwork,
     forms: Mapping[str, Format],
     observed: Mapping[str, ObservedInputs],
@@ -102,9 +102,9 @@ def _most(form: Format) -> int:
 
 def _errors(layer: WeightLayer, form: Format, inputs: ObservedInputs) -> FloatArray:
     """Return every filter's noise at every number of shifts, relative to the layer's signal power."""
-    whole = signal(layer, inputs)
+    whole = _signal(layer, inputs)
     return errors_by_shifts(
-        lambda count: kept_weights(layer, form, {"shifts": np.full(layer.filters, count)}),
-        lambda weights: noise(layer, weights.astype(np.float64) - layer.weights, inputs) / whole,
+        lambda count: _kept_weights(layer, form, {"shifts": np.full(layer.filters, count)}),
+        lambda weights: _noise(layer, weights.astype(np.float64) - layer.weights, inputs) / whole,
         _most(form),
     )

@@ -24,7 +24,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import Field
 
-from slipstick.core.entry_files import PluginEntry, entry_data, entry_text, plugin_entries, yaml_files
+from slipstick.core.entry_files import PluginEntry, _entry_data, _entry_text, _plugin_entries, _yaml_files
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import load_fields, parse_yaml
 from slipstick.core.plugins import Plugin, check_plugins, working
@@ -175,14 +175,14 @@ class Catalogue(Generic[S]):
         """Return the YAML files by their stems; no file is opened."""
         place = Path(self._place)
         root: Traversable = place if place.is_absolute() else resources.files("slipstick.data").joinpath(*place.parts)
-        return yaml_files(root)
+        return _yaml_files(root)
 
     @cached_property
     def _rows(self) -> dict[str, tuple[str, _Data]]:
         """Return file and fields of each entry of multi-entry files, the file's common fields merged in as defaults."""
         rows: dict[str, tuple[str, _Data]] = {}
         for stem, file in self._files.items():
-            data = entry_data(file)
+            data = _entry_data(file)
             entries = data[self._group] if self._group else data
             source = {"source": data["source"]} if self._group and "source" in data else {}
             common = {**source, **data.get("series", {})}
@@ -206,7 +206,7 @@ class Catalogue(Generic[S]):
 
     def _plugged(self, plugin: Plugin) -> dict[str, PluginEntry]:
         """Return the entries of a plug-in by name."""
-        entries = plugin_entries(plugin)
+        entries = _plugin_entries(plugin)
         for name in entries:
             if _letters(name) in self._by_name:
                 raise plugin.error(f"brings the {self.noun} {name!r}, which slipstick has itself", "another name")
@@ -250,7 +250,7 @@ class Catalogue(Generic[S]):
         """Return the fields of an entry as its file states them, before its bases are merged."""
         if name not in self._own_names:
             return self._installed[name].fields()
-        return self._rows[name][1] if self._many else entry_data(self._files[name])
+        return self._rows[name][1] if self._many else _entry_data(self._files[name])
 
     def _build(self, data: _Data, *, where: str, stem: str, chain: tuple[str, ...], folder: Path | None = None) -> S:
         fields = self.kind.model_fields
@@ -308,7 +308,7 @@ def _letters(name: str) -> str:
 
 def _aliases_in(file: Traversable) -> list[str]:
     """Return the aliases of a single-entry file; only the line of the aliases is parsed."""
-    match = _ALIASES.search(entry_text(file))
+    match = _ALIASES.search(_entry_text(file))
     aliases = parse_yaml(match[0], where=str(file))["aliases"] if match else None
     return [str(alias) for alias in aliases] if isinstance(aliases, list) else []
 

@@ -20,25 +20,25 @@ _SUFFIX = ".yaml"
 _ALLOWED = "a package or folder with YAML files, or a mapping of names to fields"
 
 
-def yaml_files(folder: Traversable) -> dict[str, Traversable]:
+def _yaml_files(folder: Traversable) -> dict[str, Traversable]:
     """Return the YAML files of a folder by stem, sorted, or the single file that `folder` is; no file is opened."""
     files = [folder] if folder.is_file() else list(folder.iterdir())
     return dict(sorted((file.name.removesuffix(_SUFFIX), file) for file in files if file.name.endswith(_SUFFIX)))
 
 
-def entry_text(file: Traversable) -> str:
+def _entry_text(file: Traversable) -> str:
     """Return the text of a file of a package (which may lie in a wheel or a zip archive) or of a folder."""
     return read_text(file) if isinstance(file, Path) else file.read_text(encoding="utf-8")
 
 
-def entry_data(file: Traversable) -> _Data:
+def _entry_data(file: Traversable) -> _Data:
     """Return the mapping of fields that a YAML file holds.
 
     Errors
     ------
     SlipstickError for a file that is no YAML, or no mapping.
     """
-    data = parse_yaml(entry_text(file), where=str(file))
+    data = parse_yaml(_entry_text(file), where=str(file))
     if not isinstance(data, dict):
         raise SlipstickError("not a mapping of fields", path=str(file), value=data, allowed="field: value, a line each")
     return data
@@ -53,7 +53,7 @@ class PluginEntry:
 
     def fields(self) -> _Data:
         """Return the fields of the entry, as its file or mapping states them."""
-        return dict(self.source) if isinstance(self.source, Mapping) else entry_data(self.source)
+        return dict(self.source) if isinstance(self.source, Mapping) else _entry_data(self.source)
 
     @property
     def folder(self) -> Path | None:
@@ -62,7 +62,7 @@ class PluginEntry:
 
 
 @cache
-def plugin_entries(plugin: Plugin) -> dict[str, PluginEntry]:
+def _plugin_entries(plugin: Plugin) -> dict[str, PluginEntry]:
     """Return the entries of a plug-in by name, which is a key of its mapping or the stem of its YAML file.
 
     Errors
@@ -74,7 +74,7 @@ def plugin_entries(plugin: Plugin) -> dict[str, PluginEntry]:
     if isinstance(loaded, Mapping) and all(isinstance(fields, Mapping) for fields in loaded.values()):
         sources: Mapping[str, Any] = loaded
     elif isinstance(loaded, Traversable) and loaded.is_dir():
-        sources = yaml_files(loaded)
+        sources = _yaml_files(loaded)
     else:
         raise plugin.error("loads to no catalogue entries", _ALLOWED)
     if not sources:

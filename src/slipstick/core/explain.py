@@ -22,7 +22,7 @@ NESTED = "of_a_named_kind"  # error type: context `errors` are those of the clas
 _OUT_OF_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 
 
-def explain(kind: type[BaseModel], items: Sequence[Any], root: str = "") -> list[SlipstickError]:
+def _explain(kind: type[BaseModel], items: Sequence[Any], root: str = "") -> list[SlipstickError]:
     """Return one error per field of `kind` that pydantic rejects, in pydantic's order.
 
     Parameters
@@ -46,7 +46,7 @@ def _errors(path: str, annotation: Any, items: list[Any]) -> list[SlipstickError
         return [_error(path, annotation, items)]
     kind, errors = items[0]["ctx"]["kind"], items[0]["ctx"]["errors"]
     if kind is not None:
-        return explain(kind, errors, path)
+        return _explain(kind, errors, path)
     return [SlipstickError(e.message, path=f"{path}.{e.path}", value=e.value, allowed=e.allowed) for e in errors]
 
 

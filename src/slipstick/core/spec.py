@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from slipstick.core.errors import SlipstickError, SpecErrors
-from slipstick.core.explain import explain
+from slipstick.core.explain import _explain
 
 
 class Spec(BaseModel):
@@ -35,7 +35,7 @@ def validate(kind: type[S], data: object, *, where: str = "", root: str = "") ->
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        raise SpecErrors(explain(kind, error.errors(include_url=False), root), where=where) from None
+        raise SpecErrors(_explain(kind, error.errors(include_url=False), root), where=where) from None
 
 
 def override(spec: S, changes: Mapping[str, object], *, root: str = "") -> S:

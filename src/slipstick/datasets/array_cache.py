@@ -19,7 +19,9 @@ def _cache_folder() -> Path:
     return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slipstick"
 
 
-def cached(name: str, source: Path, shape: tuple[int, ...], make: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+def _cached(
+    name: str, source: Path, shape: tuple[int, ...], make: Callable[[], NDArray[np.uint8]]
+) -> NDArray[np.uint8]:
     """Return the array that `make` computes from the file `source`, memory-mapped from the cache if stored.
 
     Where the folder cannot be written, the array is made each time. A damaged file in it is replaced.

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import read_bytes
-from slipstick.datasets.array_cache import cached
+from slipstick.datasets.array_cache import _cached
 from slipstick.datasets.classes import CIFAR
-from slipstick.datasets.image_files import decode_picture
+from slipstick.datasets.image_files import _decode_picture
 from slipstick.datasets.images import DataSet, Images
-from slipstick.datasets.npz_file import read_npz
+from slipstick.datasets.npz_file import _read_npz
 
 _SIDE = 32  # pixels
 _ROW = 1 + 3 * _SIDE * _SIDE  # bytes of a binary record: the label, then a plane each of red, green and blue
@@ -24,7 +24,7 @@ _MAX_BATCH_BYTES = 2**28  # of one binary batch: the original's have 30.7 MB
 _MAX_SCAN_BYTES = 2**16  # of one JPEG's scan: 32 x 32 pixels need about 300
 
 
-def from_binary(folder: Path, name: str = "cifar10") -> DataSet:
+def _from_binary(folder: Path, name: str = "cifar10") -> DataSet:
     """Return CIFAR-10 from its binary version: data_batch_1.bin to data_batch_5.bin and test_batch.bin."""
     batches = [_batch(folder / batch) for batch in BATCHES]
     images = np.concatenate([batch.images for batch in batches])
@@ -32,7 +32,7 @@ def from_binary(folder: Path, name: str = "cifar10") -> DataSet:
     return DataSet(name, train, _batch(folder / "test_batch.bin"), CIFAR, "CIFAR-10")
 
 
-def from_jpeg(path: Path, name: str = "cifar10-jpeg") -> DataSet:
+def _from_jpeg(path: Path, name: str = "cifar10-jpeg") -> DataSet:
     """Return CIFAR-10 from JPEG copies in an npz file, which are decoded once (13 s) and stored in the user's cache.
 
     The images differ from CIFAR-10's: quote results as "CIFAR-10 (JPEG copies)".
@@ -40,10 +40,10 @@ def from_jpeg(path: Path, name: str = "cifar10-jpeg") -> DataSet:
     wanted: dict[str, tuple[str, int]] = {"jpeg_header": ("uint8", 1)}
     for split in ("train", "test"):
         wanted |= {f"{split}_scan": ("uint8", 1), f"{split}_offset": ("uint32", 1), f"{split}_label": ("uint8", 1)}
-    arrays = read_npz(path, wanted)
+    arrays = _read_npz(path, wanted)
     counts = [_count(arrays, split, str(path)) for split in ("train", "test")]
     shape = (sum(counts), _SIDE, _SIDE, 3)
-    images = cached("cifar10-jpeg", path, shape, lambda: _decoded(arrays, shape, str(path)))
+    images = _cached("cifar10-jpeg", path, shape, lambda: _decoded(arrays, shape, str(path)))
     parts = [(images[: counts[0]], arrays["train_label"]), (images[counts[0] :], arrays["test_label"])]
     train, test = (Images(pixels, labels.astype(np.int64)) for pixels, labels in parts)
     return DataSet(name, train, test, CIFAR, "CIFAR-10 (JPEG copies)")
@@ -80,7 +80,7 @@ def _decoded(arrays: dict[str, NDArray[Any]], shape: tuple[int, ...], path: str)
     for split in ("train", "test"):
         scans, offsets = arrays[f"{split}_scan"].tobytes(), arrays[f"{split}_offset"].tolist()
         for start, end in pairwise(offsets):
-            picture = decode_picture(header + scans[start:end], where=f"{path}: image {number}")
+            picture = _decode_picture(header + scans[start:end], where=f"{path}: image {number}")
             if picture.shape != shape[1:]:
                 raise SlipstickError(
                     "a picture of another shape", path=path, value=picture.shape, allowed=f"{shape[1:]}"

@@ -25,7 +25,7 @@ def _roots(root: str | Path | None = None) -> list[Path]:
     return [folder, folder / "data", _SYSTEM_FOLDER]
 
 
-def find_files(name: str, places: Iterable[str], *, root: str | Path | None, cure: str) -> Path:
+def _find_files(name: str, places: Iterable[str], *, root: str | Path | None, cure: str) -> Path:
     """Return the first existing file or folder of `places` below `root`, SLIPSTICK_DATA, or the system's folders.
 
     Parameters

@@ -12,12 +12,12 @@ _MAX_INK = 16  # the images count ink in 4 x 4 squares of pixels: 0 to 16
 _TRAIN_IMAGES = 1437  # four fifths of 1,797: the rest, by other hands, is the test
 
 
-def digits() -> DataSet:
+def _digits() -> DataSet:
     """Return scikit-learn's digits, 8 x 8 grey: the first 1,437 to train, the last 360 to test.
 
     Examples
     --------
-    >>> data = digits()
+    >>> data = _digits()
     >>> len(data.train), len(data.test), data.shape
     (1437, 360, (8, 8, 1))
     """

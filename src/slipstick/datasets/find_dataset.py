@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slipstick.core.errors import SlipstickError
-from slipstick.datasets.cifar import BATCHES, from_binary, from_jpeg
+from slipstick.datasets.cifar import BATCHES, _from_binary, _from_jpeg
 from slipstick.datasets.classes import DIGITS, FASHION
-from slipstick.datasets.data_folder import find_files
-from slipstick.datasets.digits import digits
-from slipstick.datasets.image_folder import from_folder
-from slipstick.datasets.imagenet_sample import imagenet_sample
+from slipstick.datasets.data_folder import _find_files
+from slipstick.datasets.digits import _digits
+from slipstick.datasets.image_folder import _from_folder
+from slipstick.datasets.imagenet_sample import _imagenet_sample
 from slipstick.datasets.images import DataSet
-from slipstick.datasets.mnist import from_idx, from_npz, has_idx
+from slipstick.datasets.mnist import _from_idx, _from_npz, _has_idx
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,15 @@ _SET_VARIABLE = "name the folder above it in SLIPSTICK_DATA"
 
 def _mnist(path: Path) -> DataSet:
     if path.is_file():
-        return from_npz(path, "mnist", about="MNIST, first 3,000 test images")
-    return from_idx(path, "mnist", DIGITS, "MNIST")
+        return _from_npz(path, "mnist", about="MNIST, first 3,000 test images")
+    return _from_idx(path, "mnist", DIGITS, "MNIST")
 
 
 KNOWN: dict[str, _NamedDataSet] = {
     "digits": _NamedDataSet(
         "1,797 handwritten digits, 8 x 8 grey, of scikit-learn: no download",
         "CC BY 4.0 (UCI Machine Learning Repository)",
-        lambda _: digits(),
+        lambda _: _digits(),
     ),
     "mnist": _NamedDataSet(
         "handwritten digits, 28 x 28 grey, 60,000 to train, 10,000 to test (3,000 in mnist_63k.npz)",
@@ -53,28 +53,28 @@ KNOWN: dict[str, _NamedDataSet] = {
     "fashion-mnist": _NamedDataSet(
         "10 kinds of clothing, 28 x 28 grey, 60,000 to train, 10,000 to test",
         "MIT",
-        lambda folder: from_idx(folder, "fashion-mnist", FASHION, "Fashion-MNIST"),
+        lambda folder: _from_idx(folder, "fashion-mnist", FASHION, "Fashion-MNIST"),
         ("fashion-mnist", "FashionMNIST/raw"),
         f"on Debian: apt install dataset-fashion-mnist; else put its four idx files there and {_SET_VARIABLE}",
     ),
     "cifar10": _NamedDataSet(
         "10 kinds of things, 32 x 32 RGB, 50,000 to train, 10,000 to test; the original binary version",
         "none stated; cite Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
-        from_binary,
+        _from_binary,
         ("cifar-10-batches-bin", "cifar10"),
         f"unpack cifar-10-binary.tar.gz of its authors there and {_SET_VARIABLE}",
     ),
     "cifar10-jpeg": _NamedDataSet(
         "CIFAR-10 as JPEG copies: not the original's pixels",
         "none stated; cite the same report, and say that these are the JPEG copies",
-        from_jpeg,
+        _from_jpeg,
         ("cifar10_jpeg/cifar10_jpeg.npz", "cifar10_jpeg.npz"),
         _SET_VARIABLE,
     ),
     "imagenet-sample": _NamedDataSet(
         "one picture of each of ImageNet's 1,000 classes, 224 x 224 RGB, to test only",
         "the images' owners', for non-commercial research and education",
-        imagenet_sample,
+        _imagenet_sample,
         ("imagenet_sample_1000",),
         _SET_VARIABLE,
     ),
@@ -94,7 +94,7 @@ def data_set(spec: str | Path | DataSet, *, root: str | Path | None = None, size
     spec : a name (see `names`); the path of a folder with pictures, idx files or CIFAR's binary batches; that of an npz
         file with train_image, train_label, test_image and test_label; or a DataSet, which is returned as it is.
     root : the folder of the named sets' files; the environment variable SLIPSTICK_DATA unless given.
-    size : the side [pixels] to which a folder's pictures are brought (see `from_folder`).
+    size : the side [pixels] to which a folder's pictures are brought (see `_from_folder`).
 
     Errors
     ------
@@ -110,7 +110,7 @@ def data_set(spec: str | Path | DataSet, *, root: str | Path | None = None, size
     known = KNOWN.get(str(spec).strip().casefold())
     if known is not None:
         name = str(spec).strip().casefold()
-        return known.read(find_files(name, known.places, root=root, cure=known.cure) if known.places else Path())
+        return known.read(_find_files(name, known.places, root=root, cure=known.cure) if known.places else Path())
     path = Path(spec).expanduser()
     if not path.exists():
         raise SlipstickError("no such data set, file or folder", path="data", value=str(spec), allowed=KNOWN)
@@ -123,9 +123,9 @@ def _own(path: Path, size: int | None) -> DataSet:
             raise SlipstickError(
                 "not a data set", path=str(path), value=path.suffix, allowed="a folder, or an npz file"
             )
-        return from_npz(path, path.stem)
-    if has_idx(path):
-        return from_idx(path, path.name, DIGITS)
+        return _from_npz(path, path.stem)
+    if _has_idx(path):
+        return _from_idx(path, path.name, DIGITS)
     if (path / BATCHES[0]).exists():
-        return from_binary(path, path.name)
-    return from_folder(path, size=size)
+        return _from_binary(path, path.name)
+    return _from_folder(path, size=size)

@@ -20,7 +20,7 @@ _PIECE_BYTES = 2**20  # read at once
 _MAX_ARRAY_BYTES = 2**30  # unpacked: EMNIST, the largest set in this format, has 0.6 GB
 
 
-def read_idx(path: str | Path) -> NDArray[np.uint8]:
+def _read_idx(path: str | Path) -> NDArray[np.uint8]:
     """Return the array of bytes in an idx file.
 
     Errors

@@ -17,7 +17,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".pgm", ".ppm", ".webp")
 _MAX_PIXELS = 2**26  # 64 M pixels, 192 MiB unpacked: more than any camera's picture
 
 
-def decode_picture(raw: bytes, *, where: str, size: int | None = None) -> NDArray[np.uint8]:
+def _decode_picture(raw: bytes, *, where: str, size: int | None = None) -> NDArray[np.uint8]:
     """Return a compressed image file as RGB bytes [height, width, 3].
 
     Parameters

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import read_bytes
-from slipstick.datasets.image_files import SUFFIXES, decode_picture
+from slipstick.datasets.image_files import SUFFIXES, _decode_picture
 from slipstick.datasets.images import DataSet, Images
 
 _MAX_PICTURE_BYTES = 2**26
@@ -20,7 +20,7 @@ _TEST_EVERY = 5  # without folders `train` and `test`, every fifth picture of a 
 _Listed = list[tuple[Path, int]]
 
 
-def from_folder(folder: Path, *, size: int | None = None) -> DataSet:
+def _from_folder(folder: Path, *, size: int | None = None) -> DataSet:
     """Return the data set of a folder of image files, in RGB, one sub-folder per class.
 
     Parameters
@@ -88,4 +88,4 @@ def _read(listed: _Listed, size: int | None) -> Images:
 
 
 def _picture(path: Path, size: int | None) -> NDArray[np.uint8]:
-    return decode_picture(read_bytes(path, limit=_MAX_PICTURE_BYTES), where=str(path), size=size)
+    return _decode_picture(read_bytes(path, limit=_MAX_PICTURE_BYTES), where=str(path), size=size)

@@ -12,7 +12,7 @@ import numpy as np
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import read_text
-from slipstick.datasets.image_files import decode_picture
+from slipstick.datasets.image_files import _decode_picture
 from slipstick.datasets.images import DataSet, Images
 from slipstick.datasets.npz_file import BROKEN
 
@@ -23,7 +23,7 @@ _MAX_PICTURES = 50_000  # ImageNet's whole validation set: 7.5 GB unpacked
 _NAME = re.compile(r"(?:.*/)?(\d{4})_n\d{8}\.jpe?g")
 
 
-def imagenet_sample(folder: Path) -> DataSet:
+def _imagenet_sample(folder: Path) -> DataSet:
     """Return the data set of images_224.zip: 1,000 test images, without training images.
 
     They come from ImageNet's training images: quote differences between networks, not accuracies.
@@ -51,7 +51,7 @@ def _read(archive: zipfile.ZipFile, path: str) -> Images:
             raw = file.read(_MAX_JPEG_BYTES + 1)
         if len(raw) > _MAX_JPEG_BYTES:
             raise SlipstickError("the picture is too large", path=f"{path}: {name}", allowed=f"{_MAX_JPEG_BYTES} bytes")
-        images[number] = decode_picture(raw, where=f"{path}: {name}", size=_SIDE)
+        images[number] = _decode_picture(raw, where=f"{path}: {name}", size=_SIDE)
     return Images(images, np.array([label for label, *_ in pictures], np.int64))
 
 

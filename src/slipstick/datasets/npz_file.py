@@ -31,7 +31,7 @@ BROKEN = (
 )
 
 
-def read_npz(path: str | Path, wanted: Mapping[str, tuple[str, int]]) -> dict[str, NDArray[Any]]:
+def _read_npz(path: str | Path, wanted: Mapping[str, tuple[str, int]]) -> dict[str, NDArray[Any]]:
     """Return the arrays of an npz file that `wanted` names, each with its dtype and number of dimensions.
 
     Errors

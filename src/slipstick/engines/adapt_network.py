@@ -9,8 +9,8 @@ import numpy as np
 
 from slipstick.core.device_kinds import Array
 from slipstick.core.errors import SlipstickError
-from slipstick.engines.adaptation import Adaptation, AdaptedNetwork, AdaptOptions
-from slipstick.engines.adapted_array import array_question, cycle_costs
+from slipstick.engines.adaptation import AdaptOptions, _Adaptation, _AdaptedNetwork
+from slipstick.engines.adapted_array import _array_question, _cycle_costs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _RANGE_IMAGES = 1024  # training images that find the ranges of activations
 
 
-def adapt_network(
+def _adapt_network(
     network: str | Path | nn.Module | TrainedNetwork,
     formats: str,
     data: DataSet,
@@ -46,7 +46,7 @@ def adapt_network(
     from slipstick.compress.compression import compress
     from slipstick.compress.layer_formats import layer_formats
     from slipstick.compress.retraining import retrain
-    from slipstick.engines.adapt_report import adapted_report
+    from slipstick.engines.adapt_report import _adapted_report
     from slipstick.trained.network import right_answers
     from slipstick.trained.open import open_network
 
@@ -56,7 +56,7 @@ def adapt_network(
     before = right_answers(opened, scored)
     budget = options.schedule.budget_bytes()
     forms = layer_formats(opened, formats, budget=budget, progress=progress)
-    question = None if options.system is None else array_question(opened.graph(), options.system)
+    question = None if options.system is None else _array_question(opened.graph(), options.system)
     study = _study(opened, forms, options, question, tuning, progress)
     compression = compress(opened, forms, study, correct=options.calibration.correct)
     after = rounded = right_answers(compression.network, scored)
@@ -65,10 +65,10 @@ def adapt_network(
         after = right_answers(compression.network, scored)
     inputs = _inputs(opened, formats, data, options, tuning)
     notes = {"formats": formats, "adapted": inputs}
-    detail = AdaptedNetwork(compression.network, compression.encoded, before, rounded, after, notes)
+    detail = _AdaptedNetwork(compression.network, compression.encoded, before, rounded, after, notes)
     curve = _by_bits(compression.network, data, scored, bits, options.retraining.seed)
-    adaptation = Adaptation(opened, data, formats, compression, study, detail, question, curve)
-    return adapted_report(adaptation, inputs, options.retraining.epochs)
+    adaptation = _Adaptation(opened, data, formats, compression, study, detail, question, curve)
+    return _adapted_report(adaptation, inputs, options.retraining.epochs)
 
 
 def _allowed(network: TrainedNetwork, options: AdaptOptions) -> tuple[int, ...]:
@@ -128,7 +128,7 @@ def _costs(
 
     if options.schedule.weighed == "bytes":
         return None
-    return shift_costs(network, forms, "cycles") if question is None else cycle_costs(question, forms)
+    return shift_costs(network, forms, "cycles") if question is None else _cycle_costs(question, forms)
 
 
 def _columns(options: AdaptOptions, question: Question | None) -> int:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slipstick.engines.adapted_array import array_metrics
+from slipstick.engines.adapted_array import _array_metrics
 from slipstick.report.report import Finding, Metric, Report, Table
 
 if TYPE_CHECKING:
     from slipstick.core.arrays import IntArray
     from slipstick.core.encoding import Encoded
-    from slipstick.engines.adaptation import Adaptation, AdaptedNetwork
+    from slipstick.engines.adaptation import _Adaptation, _AdaptedNetwork
 
 _LAYER_COLUMNS = {
     "layer": "", "kind": "", "format": "", "shifts": "", "weights": "B", "noise over signal": "", "sensitivity": "",
@@ -21,13 +21,13 @@ _LAYER_COLUMNS = {
 _BITS = "bits of activations"  # the breakdown
 
 
-def adapted_report(adaptation: Adaptation, inputs: Mapping[str, Any], epochs: int) -> Report:
+def _adapted_report(adaptation: _Adaptation, inputs: Mapping[str, Any], epochs: int) -> Report:
     """Return the Report on one format of `adapt`; its detail is the AdaptedNetwork, with pictures on request."""
     network, question = adaptation.network, adaptation.question
     trained = f", {epochs} epoch{'s' * (epochs > 1)} of retraining" if epochs else ""
     metrics = {"accuracy": _accuracies(adaptation), **_sizes(adaptation), **_shifts(adaptation)}
     if question is not None:
-        metrics["array"] = array_metrics(question, adaptation.compression.encoded)
+        metrics["array"] = _array_metrics(question, adaptation.compression.encoded)
     tables = {"layers": Table.of(_LAYER_COLUMNS, _layer_rows(adaptation))}
     if adaptation.bits:
         tables[_BITS] = Table.of({"bits": "", "accuracy": "fraction"}, adaptation.bits.items())
@@ -44,7 +44,7 @@ def adapted_report(adaptation: Adaptation, inputs: Mapping[str, Any], epochs: in
     )
 
 
-def _accuracies(adaptation: Adaptation) -> dict[str, Metric]:
+def _accuracies(adaptation: _Adaptation) -> dict[str, Metric]:
     """Return the accuracy at each stage, and the paired change from the first stage to the last."""
     from slipstick.training.paired_comparison import paired
 
@@ -66,7 +66,7 @@ def _accuracies(adaptation: Adaptation) -> dict[str, Metric]:
     }
 
 
-def _sizes(adaptation: Adaptation) -> dict[str, Any]:
+def _sizes(adaptation: _Adaptation) -> dict[str, Any]:
     """Return the bytes of the quantised layers, and of the same layers in int8; empty where no layer is quantised."""
     from slipstick.compress.layer_formats import bias_bytes
 
@@ -87,7 +87,7 @@ def _sizes(adaptation: Adaptation) -> dict[str, Any]:
     return {"weights": sizes}
 
 
-def _shifts(adaptation: Adaptation) -> dict[str, Any]:
+def _shifts(adaptation: _Adaptation) -> dict[str, Any]:
     """Return average shifts: of an integer network weighted by bytes and by cycles, else those of the schedule."""
     from slipstick.compress.shift_budget import average_shifts, shift_costs
 
@@ -104,7 +104,7 @@ def _shifts(adaptation: Adaptation) -> dict[str, Any]:
     return {"shifts": metrics} if metrics else {}
 
 
-def _layer_rows(adaptation: Adaptation) -> list[tuple[Any, ...]]:
+def _layer_rows(adaptation: _Adaptation) -> list[tuple[Any, ...]]:
     """Return a table row per layer: format, bytes, quantisation noise before training, and sensitivity.
 
     The bytes are a layer's own: a pool that layers share has a row behind them.
@@ -131,7 +131,7 @@ def _pools(encoded: Mapping[str, Encoded]) -> dict[str, np.ndarray]:
     return {tensor.encoding.name: tensor.side["pool"] for tensor in encoded.values() if "pool" in tensor.side}
 
 
-def _retraining_findings(detail: AdaptedNetwork) -> tuple[Finding, ...]:
+def _retraining_findings(detail: _AdaptedNetwork) -> tuple[Finding, ...]:
     """Return a finding where retraining lowered the accuracy."""
     lost = float(detail.rounded.mean() - detail.after.mean())
     if lost <= 0:

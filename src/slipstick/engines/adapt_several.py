@@ -11,7 +11,7 @@ import numpy as np
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.pareto import pareto
-from slipstick.engines.adapt_network import adapt_network
+from slipstick.engines.adapt_network import _adapt_network
 from slipstick.engines.adaptation import AdaptOptions
 from slipstick.report.report import Report, Table
 
@@ -42,12 +42,12 @@ def adapt_formats(
 
     Errors
     ------
-    SlipstickError as `adapt_network` raises it, and for options that belong to one format.
+    SlipstickError as `_adapt_network` raises it, and for options that belong to one format.
     """
     from slipstick.trained.open import open_network
 
     if len(formats) == 1:
-        return adapt_network(network, formats[0], data, options, progress)
+        return _adapt_network(network, formats[0], data, options, progress)
     alone = {
         "folder": options.retraining.folder, "budget": options.schedule.budget,
         "activations": options.calibration.activations,
@@ -60,7 +60,7 @@ def adapt_formats(
     for place, text in enumerate(formats):
         if progress:
             progress(place, len(formats), text)
-        reports[text] = adapt_network(opened, text, data, _fitting(text, options), progress)
+        reports[text] = _adapt_network(opened, text, data, _fitting(text, options), progress)
     rows = [(text, *_figures(report)) for text, report in reports.items()]
     costs = np.array([[row[5], -row[1], *([] if row[6] is None else [row[6]])] for row in rows], np.float64)
     unbeaten = set(pareto(costs).tolist())

@@ -47,7 +47,7 @@ class AdaptOptions:
 
 
 @dataclass(frozen=True, eq=False)
-class AdaptedNetwork:
+class _AdaptedNetwork:
     """Network with quantised weights, and which test images were right at each stage: detail of the Report.
 
     `before`, `rounded` and `after` tell for each scored image whether it was right: with the weights as they came, in
@@ -78,7 +78,7 @@ class AdaptedNetwork:
 
 
 @dataclass(frozen=True, eq=False)
-class Adaptation:
+class _Adaptation:
     """Result of `adapt` in one format, from which its Report is made."""
 
     network: TrainedNetwork
@@ -86,6 +86,6 @@ class Adaptation:
     formats: str
     compression: Compression
     study: LayerStudy
-    detail: AdaptedNetwork
+    detail: _AdaptedNetwork
     question: Question | None
     bits: Mapping[int, float]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from slipstick.networks.graphs.imported import ImportedGraph
 
 
-def array_question(graph: ImportedGraph, system: SystemSpec) -> Question:
+def _array_question(graph: ImportedGraph, system: SystemSpec) -> Question:
     """Return the Question that pairs a network's graph with the requested array.
 
     Errors
@@ -29,7 +29,7 @@ def array_question(graph: ImportedGraph, system: SystemSpec) -> Question:
     return question
 
 
-def cycle_costs(question: Question, layers: Iterable[str]) -> dict[str, FloatArray]:
+def _cycle_costs(question: Question, layers: Iterable[str]) -> dict[str, FloatArray]:
     """Return by layer the array's extra cycles for one more shift of each filter, [filters]."""
     from slipstick.array.encoded_weights import shift_cycles
 
@@ -37,7 +37,7 @@ def cycle_costs(question: Question, layers: Iterable[str]) -> dict[str, FloatArr
     return {layer: costs[name] for layer, name in _product_names(question, layers).items()}
 
 
-def array_metrics(question: Question, encoded: Mapping[str, Encoded]) -> dict[str, Any]:
+def _array_metrics(question: Question, encoded: Mapping[str, Encoded]) -> dict[str, Any]:
     """Return cycles, time [s] and energy [J] on the array, for `encoded` weights (by layer) and for int8."""
     from slipstick.array.encoded_weights import on_array
 

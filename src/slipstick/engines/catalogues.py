@@ -12,7 +12,7 @@ from typing import Any
 
 from slipstick.core.catalogue import Catalogue
 from slipstick.core.errors import SlipstickError
-from slipstick.engines.entry_fields import Field, entry_fields, quantity_text, unit_of
+from slipstick.engines.entry_fields import Field, _entry_fields, _quantity_text, _unit_of
 from slipstick.report.report import Table
 
 _NOUNS = "engines.listed_nouns"
@@ -54,7 +54,7 @@ class Kind:
             table: Table = _imported(self.rows)()
             return table
         catalogue = self.open()
-        units = {column: unit_of(catalogue.kind, column) for column in self.columns}
+        units = {column: _unit_of(catalogue.kind, column) for column in self.columns}
         rows = [
             (name, *(_cell(getattr(entry, column)) for column in self.columns)) for name, entry in catalogue.items()
         ]
@@ -66,7 +66,7 @@ class Kind:
             fields: list[Field] | None = _imported(self.fields)(name)
             return fields
         spec = self.open().get(name) if self.catalogue else None
-        return None if spec is None else entry_fields(spec)
+        return None if spec is None else _entry_fields(spec)
 
     def names(self) -> list[str]:
         """Return the names of all entries, with their aliases where there are any."""
@@ -258,7 +258,7 @@ def _of_kind(table: Table, catalogue: str, kind: str) -> Table:
 
 
 def _cell(value: Any) -> Any:
-    return value if isinstance(value, bool | int | float | None) else quantity_text(value)
+    return value if isinstance(value, bool | int | float | None) else _quantity_text(value)
 
 
 def _imported(place: str) -> Any:

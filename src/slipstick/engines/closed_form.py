@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan, short_keys
 from slipstick.core.workload import Op, Phase, Workload
-from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec, ask, bare_workload
+from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec, _bare_workload, ask
 from slipstick.engines.refusals import engine_for
 from slipstick.report.report import Metric, Report, Table
 
@@ -42,7 +42,7 @@ def operations_report(
     if system is not None:
         report = estimate_report(workload, system, plan, **options)
         return report.with_breakdowns({_OPS: report.breakdowns[_OPS]})
-    asked = bare_workload(workload, plan, **options)
+    asked = _bare_workload(workload, plan, **options)
     operations = list(_all_ops(asked))
     names = ("m", "n", "k", "batch")
     columns = {"op": "", "kind": "", "count": "", **dict.fromkeys(names, ""), "flops": "FLOP"}
@@ -61,10 +61,10 @@ def train_decoder(question: Question) -> Report:
 
     if not question.options.get("fabric"):
         return estimate_training(question)
-    from slipstick.engines.wafer_training import topology_of
+    from slipstick.engines.wafer_training import _topology_of
     from slipstick.fabric.collective_prices import FabricPrice
 
-    return estimate_training(question, FabricPrice(topology_of(question.system)))
+    return estimate_training(question, FabricPrice(_topology_of(question.system)))
 
 
 def _all_ops(workload: Workload) -> Iterator[Op]:

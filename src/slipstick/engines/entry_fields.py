@@ -15,7 +15,7 @@ _ABOUT = ("name", "source", "sources")  # fields of an entry that its rows carry
 _AS_STATED = ("element", "years", "USD/kWh", "B/s/m")  # units that take no prefix
 
 
-def entry_fields(spec: Any, *, prefix: str = "", unknown: bool = False) -> list[Field]:
+def _entry_fields(spec: Any, *, prefix: str = "", unknown: bool = False) -> list[Field]:
     """Return every field of a catalogue entry that has a value.
 
     Parameters
@@ -27,7 +27,7 @@ def entry_fields(spec: Any, *, prefix: str = "", unknown: bool = False) -> list[
     Examples
     --------
     >>> from slipstick.cluster.constants.prices import prices
-    >>> entry_fields(prices.entry("datacentre"))[1][:3]
+    >>> _entry_fields(prices.entry("datacentre"))[1][:3]
     ('amortisation', '4 years', 'assumed: common depreciation of servers')
     """
     source_of = getattr(spec, "source_of", lambda _: "")
@@ -35,19 +35,19 @@ def entry_fields(spec: Any, *, prefix: str = "", unknown: bool = False) -> list[
     for path, value, unit, description in _leaves(spec):
         if path.partition(".")[0] in _ABOUT:
             continue
-        if text := quantity_text(value, unit):
+        if text := _quantity_text(value, unit):
             fields.append((prefix + path, text, source_of(path), description))
         elif unknown and unit and value is None:
             fields.append((prefix + path, "unknown", spec.sources.get(path, ""), description))
     return fields
 
 
-def quantity_text(value: object, unit: str = "") -> str:
+def _quantity_text(value: object, unit: str = "") -> str:
     """Return a number with its prefixed unit as text; empty for no value, or an infinite one.
 
     Examples
     --------
-    >>> quantity_text(3.35e12, "B/s"), quantity_text((8, 4)), quantity_text(None)
+    >>> _quantity_text(3.35e12, "B/s"), _quantity_text((8, 4)), _quantity_text(None)
     ('3.35 TB/s', '8, 4', '')
     """
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
@@ -63,7 +63,7 @@ def quantity_text(value: object, unit: str = "") -> str:
     return "" if value == {} else str(value)
 
 
-def unit_of(kind: type[Spec], name: str) -> str:
+def _unit_of(kind: type[Spec], name: str) -> str:
     """Return the unit of a field of a spec's class, from its annotation or declaration; empty for plain numbers."""
     declared = kind.model_fields[name]
     return next(_units_in((declared, declared.annotation)), "")
@@ -72,7 +72,7 @@ def unit_of(kind: type[Spec], name: str) -> str:
 def _leaves(spec: Spec) -> Iterator[tuple[str, Any, str, str]]:
     """Yield dotted path (as `--set` takes it), value, unit and description of every leaf field below a spec."""
     for name, declared in type(spec).model_fields.items():
-        yield from _below(getattr(spec, name), name, unit_of(type(spec), name), declared.description or "")
+        yield from _below(getattr(spec, name), name, _unit_of(type(spec), name), declared.description or "")
 
 
 def _below(node: Any, path: str, unit: str, description: str) -> Iterator[tuple[str, Any, str, str]]:

@@ -10,7 +10,7 @@ from slipstick.core import units
 from slipstick.core.catalogue import Catalogue, Entry
 from slipstick.core.spec import Spec
 from slipstick.engines.question import ask
-from slipstick.engines.wafer_job import job_for
+from slipstick.engines.wafer_job import _job_for
 from slipstick.engines.wafer_training import SWEEP_RUNS
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs:
     strategy = Strategy(case.strategy.mp, case.strategy.dp, case.strategy.pp)
     batch = int(case.replica) * strategy.dp
     question = ask(case.network, "wafer-mesh", case.plan, verb="simulate", batch=batch)
-    job = job_for(question, case.efficiency if efficiency is None else efficiency)(strategy)
+    job = _job_for(question, case.efficiency if efficiency is None else efficiency)(strategy)
     return simulate(job, resolve_topology(f"wafer-{fabric}"), most=RUNS if runs is None else runs)
 
 
@@ -85,6 +85,6 @@ def sweep_pairs() -> list[tuple[Strategy, Iteration, Iteration]]:
         size = replica // swept.microbatches[strategy.pp]
         plan = f"{case.plan.partition(',')[2]},microbatch={size}"
         question = ask(case.network, "wafer-mesh", plan, verb="simulate", batch=replica * strategy.dp)
-        job = job_for(question, case.efficiency)(strategy)
+        job = _job_for(question, case.efficiency)(strategy)
         pairs.append((strategy, simulate(job, mesh, most=SWEEP_RUNS), simulate(job, fred, most=SWEEP_RUNS)))
     return pairs

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from slipstick.core.errors import SlipstickError
 from slipstick.core.value_ranges import whole_numbers
 from slipstick.engines.answer import answer
-from slipstick.engines.hybrid_tasks import HybridTask, hybrid_task, worker_batch
+from slipstick.engines.hybrid_tasks import _hybrid_task, _HybridTask, _worker_batch
 from slipstick.engines.question import WorkloadSpec
-from slipstick.engines.step_speedup import Method, StepSpeedup, step_speedup
+from slipstick.engines.step_speedup import Method, _step_speedup, _StepSpeedup
 from slipstick.engines.table import MIXED_PRECISION
 from slipstick.report.report import Metric, Report, Table
 
@@ -57,7 +57,7 @@ def hybrid_report(workload: WorkloadSpec, system: str, remark: _Remark = lambda 
     from slipstick.cluster.convergence.speedup_picture import hybrid_svg
 
     case = _case(workload, system, options, remark)
-    task = hybrid_task(workload)
+    task = _hybrid_task(workload)
     gains = _step_speedups(case, remark)
     counts = case.counts
     workers = sorted({1, *counts} | {count // width for width in case.widths for count in counts if count >= width})
@@ -92,7 +92,7 @@ def _case(workload: WorkloadSpec, system: str, options: Mapping[str, Any], remar
         name,
         whole_numbers(counts, "system"),
         _epochs(given, remark),
-        given["batch"] if "batch" in given else worker_batch(workload),
+        given["batch"] if "batch" in given else _worker_batch(workload),
         whole_numbers(given.get("widths", "2,4,8"), "widths"),
         _speedups(given.get("step_speedups", "")),
         given.get("method", "auto"),
@@ -138,19 +138,19 @@ def _speedups(given: str | Mapping[int, float]) -> Mapping[int, float]:
     return speedups
 
 
-def _step_speedups(case: _HybridCase, remark: _Remark) -> dict[int, StepSpeedup]:
+def _step_speedups(case: _HybridCase, remark: _Remark) -> dict[int, _StepSpeedup]:
     """Return SU^M of every M: given or computed by the method, and never below that of a divisor of M."""
-    gains: dict[int, StepSpeedup] = {}
+    gains: dict[int, _StepSpeedup] = {}
     for width in sorted(case.widths):
         if width in case.speedups:
-            gain = StepSpeedup(width, case.speedups[width], "given", "given by the user")
+            gain = _StepSpeedup(width, case.speedups[width], "given", "given by the user")
         else:
             remark(f"one step on {width} devices ({case.method}, {case.time_limit:g} s at most a placement)")
-            gain = step_speedup(
+            gain = _step_speedup(
                 case.workload, case.system, width, case.batch, method=case.method, time_limit=case.time_limit
             )
         fewer = max((g for m, g in gains.items() if width % m == 0), key=lambda g: g.value, default=gain)
-        gains[width] = gain if gain.value >= fewer.value else replace(fewer, how=f"{fewer.how}, others idle")
+        gains[width] = gain if gain.value >= fewer.value else replace(fewer, method=f"{fewer.method}, others idle")
     return gains
 
 
@@ -160,7 +160,7 @@ def _step(case: _HybridCase, workers: int) -> float:
     return report.value("time.step")
 
 
-def _metrics(curves: Curves, gains: Mapping[int, StepSpeedup], step: float) -> dict[str, Any]:
+def _metrics(curves: Curves, gains: Mapping[int, _StepSpeedup], step: float) -> dict[str, Any]:
     def metric(value: float, note: str = "") -> Metric:
         return Metric(value, "", "estimated", "C = T S E", note)
 
@@ -168,7 +168,7 @@ def _metrics(curves: Curves, gains: Mapping[int, StepSpeedup], step: float) -> d
     crossings = {f"m{m}": at for m in curves.hybrid if (at := curves.crossover(m)) is not None}
     return {
         "step_speedup": {
-            f"m{m}": Metric(gain.value, "", "estimated", gain.source, gain.how) for m, gain in gains.items()
+            f"m{m}": Metric(gain.value, "", "estimated", gain.source, gain.method) for m, gain in gains.items()
         },
         "crossover": {m: metric(at, "devices from which on hybrid wins, where known") for m, at in crossings.items()},
         "best": {
@@ -184,9 +184,9 @@ def _metrics(curves: Curves, gains: Mapping[int, StepSpeedup], step: float) -> d
 
 def _tables(
     curves: Curves,
-    gains: Mapping[int, StepSpeedup],
+    gains: Mapping[int, _StepSpeedup],
     share: Mapping[int, float],
-    task: HybridTask | None,
+    task: _HybridTask | None,
     hours: Sequence[float | None],
 ) -> dict[str, Table]:
     heads = {"devices": "", "global batch": "", "alone": "x"} | {f"M={m}": "x" for m in curves.hybrid} | {"SE_N": ""}
@@ -201,7 +201,7 @@ def _tables(
     return tables
 
 
-def _band(task: HybridTask, gain: StepSpeedup) -> Table:
+def _band(task: _HybridTask, gain: _StepSpeedup) -> Table:
     """Return the table of the paper's gain against the band that SU^2 allows: from 0 to SU^2 - 1."""
     most = max(0.0, gain.value - 1)
     inside = "inside" if task.gain <= most else "above: no hybrid of this SU^2 gains so much"

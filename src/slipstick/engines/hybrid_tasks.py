@@ -10,7 +10,7 @@ from slipstick.core.catalogue import Catalogue, Entry
 _DEFAULT_BATCH = 32  # samples of a worker for a network that is no task of the paper
 
 
-class HybridTask(Entry):
+class _HybridTask(Entry):
     """Training task of the paper: default assumptions, and the published gain of hybrid parallelism."""
 
     batch: int = Field(gt=0, json_schema_extra={"unit": "sample"}, description="Samples of one worker")
@@ -20,15 +20,15 @@ class HybridTask(Entry):
     )
 
 
-hybrid_tasks = Catalogue(HybridTask, "hybrid/tasks.yaml", noun="training task")
+hybrid_tasks = Catalogue(_HybridTask, "hybrid/tasks.yaml", noun="training task")
 
 
-def hybrid_task(workload: object) -> HybridTask | None:
+def _hybrid_task(workload: object) -> _HybridTask | None:
     """Return the paper's training task for a workload of the catalogue, None where the paper has none."""
     return hybrid_tasks.entry(str(workload)) if str(workload) in hybrid_tasks.names() else None
 
 
-def worker_batch(workload: object) -> int:
+def _worker_batch(workload: object) -> int:
     """Return the default batch per worker [samples]: that of the paper's task, else 32."""
-    task = hybrid_task(workload)
+    task = _hybrid_task(workload)
     return _DEFAULT_BATCH if task is None else task.batch

@@ -6,7 +6,7 @@ from typing import Any
 
 from slipstick.core.catalogue import is_file_name, systems
 from slipstick.core.errors import SlipstickError
-from slipstick.engines.entry_fields import Field, entry_fields
+from slipstick.engines.entry_fields import Field, _entry_fields
 from slipstick.engines.question import find_system
 from slipstick.report.report import Table
 
@@ -31,7 +31,7 @@ def system_fields(name: str) -> list[Field] | None:
     if systems.get(name.partition(":")[0]) is None and "@" not in name and not is_file_name(name):
         return None
     system = find_system(name)
-    known = [field for field in entry_fields(system, unknown=True) if not _says_nothing(field[0], field[1])]
+    known = [field for field in _entry_fields(system, unknown=True) if not _says_nothing(field[0], field[1])]
     return [("name", system.name, system.source_of("name"), ""), *known, *_wiring(system.topology)]
 
 
@@ -49,7 +49,7 @@ def _wiring(topology: str) -> list[Field]:
     from slipstick.fabric.topology_file import topologies
 
     spec = topologies.get(topology) if topology else None
-    return [] if spec is None else entry_fields(spec, prefix="topology.")
+    return [] if spec is None else _entry_fields(spec, prefix="topology.")
 
 
 def workloads_table() -> Table:
@@ -80,7 +80,7 @@ def workload_fields(name: str) -> list[Field] | None:
     net: Any = network(name)
     counts = (("parameters", net.parameters), ("active parameters", net.active_parameters), ("layers", net.layers))
     rows: list[Field] = [(label, f"{value:,}", "computed", "") for label, value in counts]
-    sizes = [(path, text, net.source, description) for path, text, _, description in entry_fields(net)]
+    sizes = [(path, text, net.source, description) for path, text, _, description in _entry_fields(net)]
     return [*rows, ("name", net.name, net.source, ""), *sizes]
 
 
@@ -127,7 +127,7 @@ def _technologies() -> list[tuple[str, Any]]:
 def tech_table() -> Table:
     """Return the table of technology nodes, DRAM and link generations."""
     rows = [
-        (name, table, ", ".join(f"{path} {text}" for path, text, *_ in entry_fields(entry)))
+        (name, table, ", ".join(f"{path} {text}" for path, text, *_ in _entry_fields(entry)))
         for table, catalogue in _technologies()
         for name, entry in catalogue.items()
     ]
@@ -138,7 +138,7 @@ def tech_fields(name: str) -> list[Field] | None:
     """Return the fields of a technology node, DRAM or link generation."""
     entries = (catalogue.get(name) for _, catalogue in _technologies())
     entry = next((entry for entry in entries if entry is not None), None)
-    return None if entry is None else entry_fields(entry)
+    return None if entry is None else _entry_fields(entry)
 
 
 def topologies_table() -> Table:
@@ -155,17 +155,17 @@ def topologies_table() -> Table:
 
 def suites_table() -> Table:
     """Return the table of validation suites with the columns by which a CSV file of each is recognised."""
-    from slipstick.engines.validation_suites import load_suites
+    from slipstick.engines.validation_suites import _load_suites
 
-    rows = [(suite.name, suite.about, ", ".join(sorted(suite.columns))) for suite in load_suites().values()]
+    rows = [(suite.name, suite.about, ", ".join(sorted(suite.columns))) for suite in _load_suites().values()]
     return Table.of({"suite": "", "what": "", "recognised by these columns": ""}, rows)
 
 
 def suite_fields(name: str) -> list[Field] | None:
     """Return the contents of a validation suite, and the columns of its CSV files."""
-    from slipstick.engines.validation_suites import load_suites
+    from slipstick.engines.validation_suites import _load_suites
 
-    suite = load_suites().get(name)
+    suite = _load_suites().get(name)
     if suite is None:
         return None
     return [("what", suite.about, "", ""), *(("column", column, "", "") for column in sorted(suite.columns))]

@@ -38,10 +38,10 @@ class Placement:
 
     def replayed(self) -> float:
         """Return the duration of the schedule in the fabric's flow simulator [s]."""
-        from slipstick.engines.placement_replay import replay
+        from slipstick.engines.placement_replay import _replay
 
         made_of = self.instance
-        return replay(made_of.problem, self.schedule, made_of.seconds, made_of.sent, made_of.topology)
+        return _replay(made_of.problem, self.schedule, made_of.seconds, made_of.sent, made_of.topology)
 
 
 def place(question: Question) -> Report:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from slipstick.placement.schedule import PlacementSchedule
 
 
-def replay(
+def _replay(
     problem: Problem,
     schedule: PlacementSchedule,
     seconds: Mapping[str, float],

@@ -73,7 +73,7 @@ def ask(
     return Question(asked, machine, _as_stored(wanted, asked, machine, chosen), chosen, own)
 
 
-def bare_workload(workload: WorkloadSpec, plan: PlanSpec = None, **options: Any) -> Workload:
+def _bare_workload(workload: WorkloadSpec, plan: PlanSpec = None, **options: Any) -> Workload:
     """Return a workload for no particular system, with the default sizes of one device.
 
     Errors

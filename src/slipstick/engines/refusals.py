@@ -9,7 +9,7 @@ from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.plan import Plan
 from slipstick.core.plugins import check_plugins
 from slipstick.core.question import Question
-from slipstick.engines.table import ENTRY_POINTS, Engine, engines, plugged_rows, rows_of
+from slipstick.engines.table import ENTRY_POINTS, Engine, _plugged_rows, engines, rows_of
 
 # kind of network -> in the singular, and what a user can write for one
 _NETWORKS = {
@@ -39,7 +39,7 @@ def engine_for(verb: str, question: Question) -> Engine:
     system, network, phase = question.system, question.workload.network, question.workload.phase
     rows = rows_of(verb, system.device.kind)
     if not rows:
-        check_plugins(ENTRY_POINTS, plugged_rows)  # one that does not load might have answered
+        check_plugins(ENTRY_POINTS, _plugged_rows)  # one that does not load might have answered
         raise _wrong_device(verb, question)
     problems: list[SlipstickError] = []
     fitting = [row for row in rows if network.kind in row.networks]
@@ -55,7 +55,7 @@ def engine_for(verb: str, question: Question) -> Engine:
     row = max(rows, key=lambda row: len(question.options.keys() & set(row.options)))
     problems += [*_options(verb, question, row), *_sizes(question, row), *_plan(verb, question, row)]
     if problems:
-        check_plugins(ENTRY_POINTS, plugged_rows)
+        check_plugins(ENTRY_POINTS, _plugged_rows)
         raise SpecErrors(problems)
     return row
 

@@ -29,18 +29,18 @@ Method = Literal["auto", "placement", "pipeline"]
 
 
 @dataclass(frozen=True)
-class StepSpeedup:
-    """Speed-up `value` (SU^M) of a training step on `devices` devices, its method `how` and its `source`."""
+class _StepSpeedup:
+    """Speed-up `value` (SU^M) of a training step on `devices` devices, its `method` and its `source`."""
 
     devices: int
     value: float
-    how: str
+    method: str
     source: str = "estimated"
 
 
-def step_speedup(
+def _step_speedup(
     workload: WorkloadSpec, system: str, devices: int, batch: int, *, method: Method, time_limit: float
-) -> StepSpeedup:
+) -> _StepSpeedup:
     """Return the step speed-up SU^M by placement, by pipeline, or the better of both (``auto``).
 
     Errors
@@ -57,15 +57,15 @@ def step_speedup(
     return max(speedups, key=lambda speedup: speedup.value)
 
 
-def placed(workload: WorkloadSpec, system: str, devices: int, batch: int, *, time_limit: float) -> StepSpeedup:
+def placed(workload: WorkloadSpec, system: str, devices: int, batch: int, *, time_limit: float) -> _StepSpeedup:
     """Return the step speed-up of the fastest placement found within `time_limit` [s]."""
     report = answer("place", workload, f"{system}:{devices}", batch=batch, time_limit=time_limit)
     schedule: PlacementSchedule = report.detail.schedule
     sure = "proved" if schedule.proved else f"gap {100 * schedule.gap:.0f} % after {time_limit:g} s"
-    return StepSpeedup(devices, report.value("speedup.placement"), f"placement, {sure}")
+    return _StepSpeedup(devices, report.value("speedup.placement"), f"placement, {sure}")
 
 
-def pipelined(workload: WorkloadSpec, system: str, devices: int, batch: int) -> StepSpeedup:
+def pipelined(workload: WorkloadSpec, system: str, devices: int, batch: int) -> _StepSpeedup:
     """Return the step speed-up of the best pipeline: optimal stage balance, best number of microbatches.
 
     With k microbatches and the slowest stage at t seconds for one of them, results handed on included, a step takes
@@ -77,13 +77,13 @@ def pipelined(workload: WorkloadSpec, system: str, devices: int, batch: int) -> 
     SlipstickError if no cut fits the memory, or the network has fewer layers than there are devices.
     """
     whole = _layers(ask(workload, f"{system}:{devices}", verb="place", batch=batch))
-    best = StepSpeedup(devices, 0.0, "")
+    best = _StepSpeedup(devices, 0.0, "")
     for count in (k for k in _MICROBATCHES if batch % k == 0):
         question = ask(workload, f"{system}:{devices}", verb="place", batch=batch // count)
         # every microbatch's activations are kept at once: the memory of a layer is that of the whole batch
         gain = float(whole.seconds.sum()) / ((count + devices - 1) * _slowest(question, devices, whole.memory))
         if gain > best.value:
-            best = StepSpeedup(devices, gain, f"pipeline, {count} microbatches of {batch // count}")
+            best = _StepSpeedup(devices, gain, f"pipeline, {count} microbatches of {batch // count}")
     return best
 
 

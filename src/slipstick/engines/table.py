@@ -179,11 +179,11 @@ def engines() -> tuple[Engine, ...]:
     >>> sorted({engine.device for engine in engines() if engine.verb == "simulate"})
     ['accelerator', 'array']
     """
-    plugged = (row for _, rows in working(ENTRY_POINTS, plugged_rows) for row in rows)
+    plugged = (row for _, rows in working(ENTRY_POINTS, _plugged_rows) for row in rows)
     return (*ENGINES, *plugged, *_registered)
 
 
-def plugged_rows(plugin: Plugin) -> tuple[Engine, ...]:
+def _plugged_rows(plugin: Plugin) -> tuple[Engine, ...]:
     """Return the engines that another package's entry point loads: one Engine or several.
 
     Errors
@@ -209,7 +209,7 @@ def rows_table() -> Table:
     ------
     SlipstickError for a plug-in that does not load.
     """
-    check_plugins(ENTRY_POINTS, plugged_rows)
+    check_plugins(ENTRY_POINTS, _plugged_rows)
     columns = ("verb", "device", "networks", "phases", "plan fields", "options and needs", "engine")
     return Table.of(dict.fromkeys(columns, ""), [_row(engine) for engine in engines()])
 

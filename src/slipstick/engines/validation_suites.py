@@ -47,7 +47,7 @@ def validation_report(
 
 
 def _validation(name: str | Path, data: str | Path | None) -> Validation:
-    suites = load_suites()
+    suites = _load_suites()
     if _is_csv(name):
         return validate_file(name)
     if str(name) not in suites:
@@ -65,7 +65,7 @@ def calibration_report(path: str | Path) -> Report:
     """
     from slipstick.cluster.calibration import FACTORS, calibrate_rows
 
-    load_suites()
+    _load_suites()
     header, rows = read_csv(path)
     fit = calibrate_rows(suite_for(header, rows), rows, f"slipstick calibrate {Path(path).name}")
     factors = {name: Metric(getattr(fit.calibration, name), "", "measured", fit.calibration.source) for name in FACTORS}
@@ -93,7 +93,7 @@ def _fit_table(fit: Fit) -> Table:
     return Table.of(columns, rows)
 
 
-def load_suites() -> dict[str, Suite]:
+def _load_suites() -> dict[str, Suite]:
     """Return every validation suite by name, importing the ``validation`` packages that register them."""
     for package in map(import_module, _VALIDATIONS):
         for module in pkgutil.iter_modules(package.__path__):
@@ -114,7 +114,7 @@ def reference_files(data: str | Path | None = None) -> dict[str, Path]:
         raise SlipstickError("no reference data: nobody said where they are", path="validate", allowed=allowed)
     folder = Path(named)
     files = sorted([*folder.glob("*.csv"), *folder.glob("reference/*.csv")])
-    suites = load_suites()
+    suites = _load_suites()
     by_suite: dict[str, Path] = {}
     for path in files:
         if any(suite.columns <= _header(path) for suite in suites.values()):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from slipstick.fabric.training.job import Job
 
 
-def job_for(question: Question, efficiency: float | None = None) -> Callable[[Strategy], Job]:
+def _job_for(question: Question, efficiency: float | None = None) -> Callable[[Strategy], Job]:
     """Return the function from a parallel strategy to its training job; layers are costed once per microbatch size.
 
     Parameters
@@ -37,7 +37,7 @@ def job_for(question: Question, efficiency: float | None = None) -> Callable[[St
         return known[microbatch]
 
     def job(strategy: Strategy) -> Job:
-        replica, micro = shares(question, strategy)
+        replica, micro = _shares(question, strategy)
         return Job(
             layers=layers(micro),
             strategy=strategy,
@@ -51,7 +51,7 @@ def job_for(question: Question, efficiency: float | None = None) -> Callable[[St
     return job
 
 
-def shares(question: Question, strategy: Strategy) -> tuple[int, int]:
+def _shares(question: Question, strategy: Strategy) -> tuple[int, int]:
     """Return the samples per replica, and per microbatch."""
     batch, micro = question.workload.batch, question.plan.parallel.microbatch
     replica = batch // strategy.dp

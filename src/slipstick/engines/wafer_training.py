@@ -10,7 +10,7 @@ from slipstick.core.catalogue import systems
 from slipstick.core.errors import SlipstickError
 from slipstick.core.question import Question
 from slipstick.core.system import System
-from slipstick.engines.wafer_job import job_for, shares
+from slipstick.engines.wafer_job import _job_for, _shares
 from slipstick.report.report import Metric, Report, Table
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def simulate_step(question: Question) -> Report:
     """
     from slipstick.fabric.training.iteration import simulate as iterate
 
-    topology = topology_of(question.system)
-    job_of = job_for(question, question.options.get("efficiency"))
+    topology = _topology_of(question.system)
+    job_of = _job_for(question, question.options.get("efficiency"))
     if question.options.get("sweep"):
         return _sweep(question, topology, job_of)
     strategy = _strategy(question, topology, job_of)
@@ -50,7 +50,7 @@ def simulate_step(question: Question) -> Report:
     return _report(question, step, strategy)
 
 
-def topology_of(system: System) -> Topology:
+def _topology_of(system: System) -> Topology:
     """Return the Topology that a system names.
 
     Errors
@@ -133,7 +133,7 @@ def _report(question: Question, step: SimulatedStep, strategy: Strategy) -> Repo
     from slipstick.fabric.training.step_report import bottleneck, load_picture, metrics, tables, timeline
 
     workload, iteration, topology = question.workload, step.iteration, step.topology
-    degrees = {"tp": strategy.tp, "dp": strategy.dp, "pp": strategy.pp, "microbatch": shares(question, strategy)[1]}
+    degrees = {"tp": strategy.tp, "dp": strategy.dp, "pp": strategy.pp, "microbatch": _shares(question, strategy)[1]}
     plan = question.plan.model_copy(update={"parallel": question.plan.parallel.model_copy(update=degrees)})
     mode = "weights streamed" if iteration.job.streaming else "weights stationary"
     title = f"{workload.name} on {question.system.name}, {strategy.name}, {mode}"

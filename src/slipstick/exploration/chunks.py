@@ -18,9 +18,9 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.files import read_text, write_text
 from slipstick.core.progress import Progress
 from slipstick.exploration.constraint import Constraint
-from slipstick.exploration.parquet import write_parquet
-from slipstick.exploration.points import Columns, Task, evaluate
-from slipstick.exploration.space import value_text
+from slipstick.exploration.parquet import _write_parquet
+from slipstick.exploration.points import Columns, Task, _evaluate
+from slipstick.exploration.space import _value_text
 from slipstick.report.metric import canonical
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Workers:
     processes: int = 1
 
 
-def all_points(
+def _all_points(
     task: Task, constraint: Constraint, folder: Path | None, workers: Workers, progress: Progress | None
 ) -> polars.DataFrame:
     """Return every point that fits its memory and meets the constraints, in the space's order."""
@@ -61,12 +61,12 @@ def all_points(
 
 def chunk_table(task: Task, constraint: Constraint, first: int, last: int) -> polars.DataFrame:
     """Return the feasible points of one chunk: possible, within memory, and meeting the constraints."""
-    batch = evaluate(task, first, last)
+    batch = _evaluate(task, first, last)
     keep = np.flatnonzero(batch.fits & constraint.holds(batch.figures))
-    return point_table(task, keep + first, {path: values[keep] for path, values in batch.figures.items()})
+    return _point_table(task, keep + first, {path: values[keep] for path, values in batch.figures.items()})
 
 
-def point_table(task: Task, index: IntArray, figures: Columns) -> polars.DataFrame:
+def _point_table(task: Task, index: IntArray, figures: Columns) -> polars.DataFrame:
     """Return points as a table with columns for their index, the axes' values and the figures."""
     import polars
 
@@ -74,7 +74,7 @@ def point_table(task: Task, index: IntArray, figures: Columns) -> polars.DataFra
     places = np.unravel_index(index, [len(values) for values in axes.values()]) if axes else ()
     columns: dict[str, Any] = {"index": index}
     for (path, values), place in zip(axes.items(), places, strict=True):
-        columns[path] = np.array([value_text(value) for value in values])[place]
+        columns[path] = np.array([_value_text(value) for value in values])[place]
     return polars.DataFrame(columns | figures)
 
 
@@ -119,7 +119,7 @@ def _spread(
 
 def _stored(table: polars.DataFrame, file: Path | None) -> polars.DataFrame:
     if file is not None:
-        write_parquet(table, file)
+        _write_parquet(table, file)
     return table
 
 
@@ -127,7 +127,7 @@ def _file(folder: Path | None, first: int) -> Path | None:
     return None if folder is None else folder / _CHUNKS / f"{first:012d}.parquet"
 
 
-def run_folder(
+def _run_folder(
     task: Task, objectives: Sequence[str], subject_to: str, folder: str | Path | None, resume: bool
 ) -> Path | None:
     """Return the run's folder, new or resumed from the identical search; None without one.

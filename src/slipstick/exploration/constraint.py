@@ -13,7 +13,7 @@ import numpy as np
 from slipstick.core import units
 from slipstick.core.arrays import BoolArray, FloatArray
 from slipstick.core.errors import SlipstickError
-from slipstick.exploration.figures import figure_path
+from slipstick.exploration.figures import _figure_path
 
 _CLAUSE = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(<=|>=|==|!=|<|>)\s*([^<>=!]+?)\s*")
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
@@ -38,7 +38,7 @@ class Constraint:
         return satisfied
 
 
-def figure_names(text: str) -> list[str]:
+def _figure_names(text: str) -> list[str]:
     """Return the figures that a constraint's text names, as written there.
 
     Errors
@@ -47,13 +47,13 @@ def figure_names(text: str) -> list[str]:
 
     Examples
     --------
-    >>> figure_names("memory.peak < 75 GiB and time <= 2 s")
+    >>> _figure_names("memory.peak < 75 GiB and time <= 2 s")
     ['memory.peak', 'time']
     """
     return [name for name, _, _ in _clauses(text)]
 
 
-def parse(text: str, figures: Mapping[str, str]) -> Constraint:
+def _parse(text: str, figures: Mapping[str, str]) -> Constraint:
     """Return the constraint of a text; `figures` maps the paths of all known figures to their units.
 
     Errors
@@ -62,12 +62,12 @@ def parse(text: str, figures: Mapping[str, str]) -> Constraint:
 
     Examples
     --------
-    >>> parse("memory.peak < 75 GiB and time.step <= 2 s", {"memory.peak": "B", "time.step": "s"}).clauses
+    >>> _parse("memory.peak < 75 GiB and time.step <= 2 s", {"memory.peak": "B", "time.step": "s"}).clauses
     (('memory.peak', '<', 80530636800.0), ('time.step', '<=', 2.0))
     """
     clauses = []
     for name, comparison, value in _clauses(text):
-        path = figure_path(name, figures, _WHERE)
+        path = _figure_path(name, figures, _WHERE)
         clauses.append((path, comparison, _si_value(value, figures[path])))
     return Constraint(tuple(clauses))
 

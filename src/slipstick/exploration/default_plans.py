@@ -14,15 +14,15 @@ _PLANS = {
 }
 
 
-def default_plans(question: Question) -> str:
+def _default_plans(question: Question) -> str:
     """Return the plans to try for a Question, as ``key=values,...`` of the fields that its engine reads.
 
     Examples
     --------
     >>> from slipstick.engines.question import ask
-    >>> default_plans(ask("llama-3.1-8b", "h100-sxm:8", phase="decode"))
+    >>> _default_plans(ask("llama-3.1-8b", "h100-sxm:8", phase="decode"))
     'tp=1..8,pp=1|2'
-    >>> default_plans(ask("mobilenet-v2", "swis-8x8"))
+    >>> _default_plans(ask("mobilenet-v2", "swis-8x8"))
     ''
     """
     engine, paths = engine_for("estimate", question), short_keys()

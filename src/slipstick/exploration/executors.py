@@ -10,7 +10,7 @@ from slipstick.core.errors import SlipstickError
 
 
 @contextmanager
-def opened_executor(executor: str | Executor | None) -> Iterator[Executor | None]:
+def _opened_executor(executor: str | Executor | None) -> Iterator[Executor | None]:
     """Yield the executor of a name, and close it afterwards; None: processes of this machine.
 
     Errors

@@ -45,7 +45,7 @@ class Objective:
         return -1 if self.largest else 1
 
 
-def figure_path(name: str, units: Mapping[str, str], where: str) -> str:
+def _figure_path(name: str, units: Mapping[str, str], where: str) -> str:
     """Return the metric path that a figure's short name or path stands for.
 
     Parameters
@@ -59,7 +59,7 @@ def figure_path(name: str, units: Mapping[str, str], where: str) -> str:
 
     Examples
     --------
-    >>> figure_path("time", {"time.step": "s", "energy.step": "J"}, "minimize")
+    >>> _figure_path("time", {"time.step": "s", "energy.step": "J"}, "minimize")
     'time.step'
     """
     for path in (name, *_SHORT_NAMES.get(name, ())):
@@ -85,10 +85,10 @@ def report_figures(report: Report, question: Question) -> dict[str, tuple[float,
     flat = {path: (metric.value, metric.unit) for path, metric in report.flat().items()}
     if "time.step" in flat and "throughput.samples" in flat:
         flat.setdefault("time.sample", (flat["time.step"][0] / question.workload.batch, "s"))
-    return flat | {path: (value, SYSTEM_FIGURES[path]) for path, value in system_figures(question).items()}
+    return flat | {path: (value, SYSTEM_FIGURES[path]) for path, value in _system_figures(question).items()}
 
 
-def system_figures(question: Question) -> dict[str, float]:
+def _system_figures(question: Question) -> dict[str, float]:
     """Return the price of all devices [USD] (NaN where unknown), and the number of devices."""
     system = question.system
     price = math.nan if system.price is None else system.price * system.devices

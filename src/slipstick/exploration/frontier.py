@@ -14,10 +14,10 @@ from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.pareto import knee, pareto
 from slipstick.core.plan import short_keys
-from slipstick.exploration.figures import PEAK, Objective, figure_path
-from slipstick.exploration.parquet import write_parquet
+from slipstick.exploration.figures import PEAK, Objective, _figure_path
+from slipstick.exploration.parquet import _write_parquet
 from slipstick.exploration.points import Task
-from slipstick.exploration.space import value_text
+from slipstick.exploration.space import _value_text
 from slipstick.report.metric import Table
 from slipstick.report.report import Report
 
@@ -65,7 +65,7 @@ class Frontier:
         ------
         SlipstickError for a figure that the points do not have, or none of them knows.
         """
-        goal = self.objectives[0] if objective is None else Objective.of(figure_path(objective, self.units, "best"))
+        goal = self.objectives[0] if objective is None else Objective.of(_figure_path(objective, self.units, "best"))
         costs = self.points[goal.path].to_numpy() * goal.sign
         if np.isnan(costs).all():
             raise SlipstickError("no point has this figure", path="best", value=goal.path)
@@ -92,7 +92,7 @@ class Frontier:
 
     def write(self, path: str | Path) -> None:
         """Write the points to a parquet file, atomically."""
-        write_parquet(self.points, path)
+        _write_parquet(self.points, path)
 
     def json(self) -> str:
         """Return the frontier, all points, their units and how they were chosen, as JSON."""
@@ -135,17 +135,17 @@ class Frontier:
         """Return a point as arguments of `slipstick estimate`: the system, and the plan for --plan."""
         point = self.task.space.point(index)
         plan = [(_short(path), value) for path, value in point.items() if path.startswith("plan.")]
-        texts = [f"{name}={value_text(value)}" for name, value in plan]
+        texts = [f"{name}={_value_text(value)}" for name, value in plan]
         changes = [f" --set {path}='{point[path]}'" for path in point if path.startswith(("system.", "workload."))]
         asked = f" --plan {','.join(texts)}" if texts else ""
-        return f"{self.task.workload_name} {value_text(point['system'])}{asked}{''.join(changes)}"
+        return f"{self.task.workload_name} {_value_text(point['system'])}{asked}{''.join(changes)}"
 
     def plot(self) -> str:
         """Return the SVG of the points over the first two objectives, with the frontier marked."""
-        from slipstick.exploration.frontier_picture import frontier_svg
+        from slipstick.exploration.frontier_picture import _frontier_svg
 
         figures = {path: self.points[path].to_numpy() for path in self.units}
-        return frontier_svg(figures, self.units, self.objectives, f"{self.task.workload_name}: {self.method}")
+        return _frontier_svg(figures, self.units, self.objectives, f"{self.task.workload_name}: {self.method}")
 
     def pictures(self) -> dict[str, str]:
         """Return the SVG pictures of the frontier by name."""

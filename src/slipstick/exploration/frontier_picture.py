@@ -20,7 +20,7 @@ _STYLE = """
 """
 
 
-def frontier_svg(
+def _frontier_svg(
     figures: Mapping[str, FloatArray], units: Mapping[str, str], objectives: Sequence[Objective], title: str
 ) -> str:
     """Return the SVG of points over the first two objectives; a single objective is drawn over memory or devices.

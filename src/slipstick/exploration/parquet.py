@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import polars
 
 
-def write_parquet(table: polars.DataFrame, path: str | Path) -> None:
+def _write_parquet(table: polars.DataFrame, path: str | Path) -> None:
     """Write a table to a parquet file atomically, through a temporary file in the same folder."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

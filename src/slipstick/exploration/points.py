@@ -23,9 +23,9 @@ from slipstick.exploration.figures import (
     PEAK,
     STANDARD,
     SYSTEM_FIGURES,
-    figure_path,
+    _figure_path,
+    _system_figures,
     report_figures,
-    system_figures,
 )
 from slipstick.exploration.space import Space
 from slipstick.report.report import Report
@@ -92,7 +92,7 @@ class Batch:
     fits: BoolArray
 
 
-def prepared(task: Task, names: Iterable[tuple[str, str]]) -> Task:
+def _prepared(task: Task, names: Iterable[tuple[str, str]]) -> Task:
     """Return the task with requested and standard figures, and the method by which they are computed.
 
     Parameters
@@ -112,7 +112,7 @@ def prepared(task: Task, names: Iterable[tuple[str, str]]) -> Task:
         if all(_is_figure(name, units) for name, _ in names):
             return replace(task, units=_ordered(units), sweep=sweep)
     units = {path: unit for path, (_, unit) in _first_figures(task).items()}
-    wanted = [figure_path(name, units, where) for name, where in names]
+    wanted = [_figure_path(name, units, where) for name, where in names]
     return replace(task, units={path: units[path] for path in dict.fromkeys((*STANDARD, *wanted)) if path in units})
 
 
@@ -122,7 +122,7 @@ def _ordered(units: Mapping[str, str]) -> dict[str, str]:
 
 def _is_figure(name: str, units: Mapping[str, str]) -> bool:
     try:
-        figure_path(name, units, "")
+        _figure_path(name, units, "")
     except SlipstickError:
         return False
     return True
@@ -167,7 +167,7 @@ def _first_figures(task: Task) -> dict[str, tuple[float, str]]:
     raise problem or SlipstickError("has no point", path="space")
 
 
-def evaluate(task: Task, first: int, last: int) -> Batch:
+def _evaluate(task: Task, first: int, last: int) -> Batch:
     """Return the figures of the points `first` to `last` - 1; those of an impossible point are NaN.
 
     Points of one system, workload and set of formats are one call of the engine's vectorised form, where it has one.
@@ -202,7 +202,7 @@ def _in_order(task: Task, first: int, last: int, order: list[str]) -> Batch:
     by_index = np.argsort(index)
     batch = _empty(task, last - first)
     for run in np.split(by_index, np.flatnonzero(np.diff(index[by_index]) > 1) + 1):
-        part = evaluate(turned, int(index[run[0]]), int(index[run[-1]]) + 1)
+        part = _evaluate(turned, int(index[run[0]]), int(index[run[-1]]) + 1)
         batch.fits[run] = part.fits
         for path, values in part.figures.items():
             batch.figures[path][run] = values
@@ -219,7 +219,7 @@ def _block(task: Task, inner: list[str], start: int, first: int, last: int) -> B
     axes = {path.removeprefix(_PLAN): task.space.axes[path] for path in inner}
     figures = _load_sweep(task.sweep).columns(question, axes, places)
     possible = np.logical_or.reduce([np.isfinite(values) for values in figures.values()])
-    system = {path: np.full(last - first, value) for path, value in system_figures(question).items()}
+    system = {path: np.full(last - first, value) for path, value in _system_figures(question).items()}
     columns = {path: system[path] if path in system else figures[path] for path in task.units}
     return Batch(columns, possible & ~_overflows(columns, question))
 

@@ -12,15 +12,15 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.progress import Progress
 from slipstick.engines.question import WorkloadSpec, parse_overrides
-from slipstick.exploration.chunks import Workers, all_points, point_table, run_folder
-from slipstick.exploration.constraint import Constraint, figure_names, parse
-from slipstick.exploration.default_plans import default_plans
-from slipstick.exploration.executors import opened_executor
-from slipstick.exploration.figures import Objective, figure_path
+from slipstick.exploration.chunks import Workers, _all_points, _point_table, _run_folder
+from slipstick.exploration.constraint import Constraint, _figure_names, _parse
+from slipstick.exploration.default_plans import _default_plans
+from slipstick.exploration.executors import _opened_executor
+from slipstick.exploration.figures import Objective, _figure_path
 from slipstick.exploration.frontier import Frontier
-from slipstick.exploration.parquet import write_parquet
-from slipstick.exploration.points import Task, evaluate, prepared
-from slipstick.exploration.sampling import KEPT, SAMPLERS, sample
+from slipstick.exploration.parquet import _write_parquet
+from slipstick.exploration.points import Task, _evaluate, _prepared
+from slipstick.exploration.sampling import KEPT, SAMPLERS, _sample
 from slipstick.exploration.search_options import SearchOptions
 from slipstick.exploration.space import Space
 
@@ -64,12 +64,12 @@ def search_systems(
     names = [name.strip() for name in minimize.split(",")] if isinstance(minimize, str) else list(minimize)
     asked = {name: options[name] for name in _OF_EVERY_POINT if options.get(name) is not None}  # type: ignore[literal-required]
     task = Task(workload, _space(workload, systems, options, asked), asked)
-    wanted = [(name, "minimize") for name in names] + [(name, "subject_to") for name in figure_names(subject_to)]
-    task = prepared(task, wanted)
-    objectives = tuple(Objective.of(figure_path(name, task.units, "minimize")) for name in names)
-    constraint = parse(subject_to, task.units)
-    evaluate(task, 0, 1)  # what is wrong with the question shows before any work is handed out
-    folder = run_folder(task, names, subject_to, options.get("folder"), options.get("resume", False))
+    wanted = [(name, "minimize") for name in names] + [(name, "subject_to") for name in _figure_names(subject_to)]
+    task = _prepared(task, wanted)
+    objectives = tuple(Objective.of(_figure_path(name, task.units, "minimize")) for name in names)
+    constraint = _parse(subject_to, task.units)
+    _evaluate(task, 0, 1)  # what is wrong with the question shows before any work is handed out
+    folder = _run_folder(task, names, subject_to, options.get("folder"), options.get("resume", False))
     choose = _sampled if len(task.space) > options.get("budget", _BUDGET) else _exhaustive
     points, tried, method = choose(_Aim(task, objectives, constraint), folder, progress, options)
     if not len(points):
@@ -78,7 +78,7 @@ def search_systems(
     if not np.isfinite(frontier.costs).all(axis=1).any():
         raise SlipstickError("no point that keeps the conditions has these figures", path="minimize", value=names)
     if folder is not None:
-        write_parquet(points, folder / "frontier.parquet")
+        _write_parquet(points, folder / "frontier.parquet")
     return frontier
 
 
@@ -90,9 +90,9 @@ def _sampled(
     trials, seed = options.get("trials", _TRIALS), options.get("seed", 0)
     if trials < 1:
         raise SlipstickError("out of range", path="trials", value=trials, allowed="from 1")
-    table = sample(task, objectives, constraint, trials, seed=seed, folder=folder, progress=progress)
+    table = _sample(task, objectives, constraint, trials, seed=seed, folder=folder, progress=progress)
     fitting = table.filter(table[KEPT])
-    points = point_table(task, fitting["index"].to_numpy(), {path: fitting[path].to_numpy() for path in task.units})
+    points = _point_table(task, fitting["index"].to_numpy(), {path: fitting[path].to_numpy() for path in task.units})
     sampler = SAMPLERS[len(objectives) > 1]
     return points, len(table), f"sampled: {len(table):,} of {len(task.space):,} points, chosen by {sampler} (Optuna)"
 
@@ -102,8 +102,8 @@ def _exhaustive(
 ) -> tuple[polars.DataFrame, int, str]:
     """Return all points that meet the constraints, the number of points tried, and a phrase of it."""
     task, _, constraint = aim
-    with opened_executor(options.get("executor")) as executor:
-        points = all_points(task, constraint, folder, Workers(executor, options.get("workers", 1)), progress)
+    with _opened_executor(options.get("executor")) as executor:
+        points = _all_points(task, constraint, folder, Workers(executor, options.get("workers", 1)), progress)
     return points, len(task.space), f"exhaustive: all {len(task.space):,} points"
 
 
@@ -126,4 +126,4 @@ def _space(
     if plan:
         return space
     question = Task(workload, space, asked).question(0)
-    return Space.of(system=names, plan=default_plans(question), fields=changes)
+    return Space.of(system=names, plan=_default_plans(question), fields=changes)

@@ -17,8 +17,8 @@ from slipstick.core.extras import require
 from slipstick.core.progress import Progress
 from slipstick.exploration.constraint import Constraint
 from slipstick.exploration.figures import Objective
-from slipstick.exploration.parquet import write_parquet
-from slipstick.exploration.points import Task, evaluate
+from slipstick.exploration.parquet import _write_parquet
+from slipstick.exploration.points import Task, _evaluate
 
 if TYPE_CHECKING:
     import polars
@@ -29,7 +29,7 @@ _TRIALS_A_WRITE = 64
 _FILE = "trials.parquet"
 
 
-def sample(
+def _sample(
     task: Task,
     objectives: Sequence[Objective],
     constraint: Constraint,
@@ -69,7 +69,7 @@ def sample(
         else:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
         if folder is not None and (number % _TRIALS_A_WRITE == 0 or number == trials):
-            write_parquet(polars.DataFrame(list(known.values())), folder / _FILE)
+            _write_parquet(polars.DataFrame(list(known.values())), folder / _FILE)
         if progress is not None:
             progress(number, trials, "points")
     return polars.DataFrame(list(known.values())).sort("index")
@@ -85,7 +85,7 @@ def _sampler(optuna: Any, several: bool, seed: int) -> Any:
 
 
 def _row(task: Task, constraint: Constraint, index: int) -> dict[str, Any]:
-    batch = evaluate(task, index, index + 1)
+    batch = _evaluate(task, index, index + 1)
     fits = bool(batch.fits[0] and constraint.holds(batch.figures)[0])
     return {"index": index, KEPT: fits} | {path: float(values[0]) for path, values in batch.figures.items()}
 

@@ -74,7 +74,7 @@ class Space:
         return point
 
 
-def value_text(value: object) -> str:
+def _value_text(value: object) -> str:
     """Return an axis value as tables and commands show it: a System by its name, a flag as true or false."""
     if isinstance(value, System):
         return f"{value.name}:{value.devices}" if value.devices > 1 else value.name

@@ -27,28 +27,28 @@ def ring(count: int, bandwidth: float, latency: float) -> Topology:
     """
     edges = [(node, (node + 1) % count) for node in range(count if count > 2 else count - 1)]
     angle = 2 * np.pi * np.arange(count) / count
-    return assemble(
+    return _assemble(
         f"ring({count})", ["npu"] * count, edges, bandwidth, latency, family="ring", shape=(count,),
         position=np.stack([np.cos(angle), np.sin(angle)], axis=1),
     )  # fmt: skip
 
 
-def fully_connected(count: int, bandwidth: float, latency: float) -> Topology:
+def _fully_connected(count: int, bandwidth: float, latency: float) -> Topology:
     """Return a topology of `count` nodes with a link between any two."""
     edges = list(itertools.combinations(range(count), 2))
     angle = 2 * np.pi * np.arange(count) / count
-    return assemble(
+    return _assemble(
         f"fully connected({count})", ["npu"] * count, edges, bandwidth, latency, family="fully_connected",
         shape=(count,), position=np.stack([np.cos(angle), np.sin(angle)], axis=1),
     )  # fmt: skip
 
 
-def mesh(shape: Sequence[int], bandwidth: float, latency: float, *, wrap: bool = False) -> Topology:
+def _mesh(shape: Sequence[int], bandwidth: float, latency: float, *, wrap: bool = False) -> Topology:
     """Return a mesh of any number of dimensions, or with `wrap` a torus; ranks run along the last axis first.
 
     Examples
     --------
-    >>> mesh((5, 4), 750e9, 2e-8).links, mesh((4, 4), 750e9, 2e-8, wrap=True).links
+    >>> _mesh((5, 4), 750e9, 2e-8).links, _mesh((4, 4), 750e9, 2e-8, wrap=True).links
     (62, 64)
     """
     grid = np.arange(int(np.prod(shape))).reshape(shape)
@@ -66,28 +66,28 @@ def mesh(shape: Sequence[int], bandwidth: float, latency: float, *, wrap: bool =
         flat = flat + np.stack([place[:, 1:-1].sum(axis=1) * 0.3, place[:, 1:-1].sum(axis=1) * 0.3], axis=1)
     size_text = "x".join(str(size) for size in shape)
     kinds = ["npu"] * grid.size
-    return assemble(
+    return _assemble(
         f"{family}({size_text})", kinds, edges, bandwidth, latency, family=family, shape=tuple(shape), position=flat
     )
 
 
-def hypercube(dimensions: int, bandwidth: float, latency: float) -> Topology:
+def _hypercube(dimensions: int, bandwidth: float, latency: float) -> Topology:
     """Return a hypercube of 2**dimensions nodes, joined where their numbers differ in one bit."""
     count = 2**dimensions
     edges = [(node, node | 1 << bit) for node in range(count) for bit in range(dimensions) if not node >> bit & 1]
     angle = 2 * np.pi * np.arange(count) / count
-    return assemble(
+    return _assemble(
         f"hypercube({dimensions})", ["npu"] * count, edges, bandwidth, latency, family="hypercube",
         shape=(2,) * dimensions, position=np.stack([np.cos(angle), np.sin(angle)], axis=1),
     )  # fmt: skip
 
 
-def switch(count: int, bandwidth: float, latency: float, *, reduces: bool = False) -> Topology:
+def _switch(count: int, bandwidth: float, latency: float, *, reduces: bool = False) -> Topology:
     """Return a star of `count` nodes around one switch, which reduces data in the network if it `reduces`."""
-    return tree((count,), (bandwidth,), latency, reduces=reduces, name=f"switch({count})", family="switch")
+    return _tree((count,), (bandwidth,), latency, reduces=reduces, name=f"switch({count})", family="switch")
 
 
-def tree(
+def _tree(
     fans: Sequence[int],
     bandwidths: Sequence[float],
     latency: float,
@@ -103,7 +103,7 @@ def tree(
 
     Examples
     --------
-    >>> fred_a = tree((4, 5), (3e12, 1.5e12), 2e-8)
+    >>> fred_a = _tree((4, 5), (3e12, 1.5e12), 2e-8)
     >>> len(fred_a.nodes), fred_a.npus.size
     (26, 20)
     """
@@ -120,7 +120,7 @@ def tree(
         place[nodes, 0] = (np.arange(count) + 0.5) * width
         place[nodes, 1] = -level * max(2.0, counts[0] / 6)
     kinds = ["npu"] * counts[0] + ["switch"] * int(starts[-1] - counts[0])
-    built = assemble(
+    built = _assemble(
         name or f"tree({'x'.join(map(str, fans))})", kinds, edges, speeds, latency, family=family, shape=tuple(fans),
         position=place,
     )  # fmt: skip
@@ -128,7 +128,7 @@ def tree(
     return built
 
 
-def fat_tree(ports: int, bandwidth: float, latency: float) -> Topology:
+def _fat_tree(ports: int, bandwidth: float, latency: float) -> Topology:
     """Return the three-level fat tree of switches with `ports` ports each: ports**3 / 4 nodes.
 
     Source: Al-Fares et al., "A scalable, commodity data center network architecture", SIGCOMM 2008, section 3.
@@ -149,12 +149,12 @@ def fat_tree(ports: int, bandwidth: float, latency: float) -> Topology:
     for level, (start, count) in enumerate(levels):
         place[start : start + count, 0] = (np.arange(count) + 0.5) * nodes / count
         place[start : start + count, 1] = -level * nodes / 6
-    return assemble(
+    return _assemble(
         f"fat tree({ports})", kinds, edges, bandwidth, latency, family="fat_tree", shape=(ports,), position=place
     )
 
 
-def dragonfly(
+def _dragonfly(
     groups: int, routers: int, nodes: int, bandwidth: float, latency: float, *, global_bandwidth: float | None = None
 ) -> Topology:
     """Return `groups` groups of `routers` fully joined routers with `nodes` nodes each; one link joins any two groups.
@@ -178,7 +178,7 @@ def dragonfly(
     place = np.concatenate(
         [np.stack([np.cos(angle), np.sin(angle)], axis=1), 0.6 * np.stack([np.cos(around), np.sin(around)], axis=1)]
     )
-    return assemble(
+    return _assemble(
         f"dragonfly({groups}x{routers}x{nodes})", kinds, edges, speeds, latency, family="dragonfly",
         shape=(groups, routers, nodes), position=place,
     )  # fmt: skip
@@ -188,7 +188,7 @@ _CUBE_SINGLE = ((0, 1), (0, 2), (1, 3), (4, 5), (4, 6), (5, 7), (2, 6), (3, 7))
 _CUBE_DOUBLE = ((0, 3), (1, 2), (2, 3), (4, 7), (5, 6), (6, 7), (0, 4), (1, 5))
 
 
-def cube_mesh(bandwidth: float, latency: float) -> Topology:
+def _cube_mesh(bandwidth: float, latency: float) -> Topology:
     """Return the hybrid cube mesh of a DGX-1 with eight V100: six links per device, some pairs joined by two.
 
     `bandwidth` is that of one NVLink in one direction. Source: NVIDIA DGX-1 with Tesla V100 system architecture, white
@@ -198,7 +198,7 @@ def cube_mesh(bandwidth: float, latency: float) -> Topology:
     speeds = [bandwidth] * len(_CUBE_SINGLE) + [2 * bandwidth] * len(_CUBE_DOUBLE)
     # drawn so that no link runs over another: the outer corners stand out
     corner = np.array([(0, -1), (2, 0), (2, 2), (0, 3), (6, -1), (4, 0), (4, 2), (6, 3)], np.float64)
-    return assemble(
+    return _assemble(
         "dgx1", ["npu"] * len(corner), edges, speeds, latency, family="cube_mesh", shape=(8,), position=corner
     )
 
@@ -210,7 +210,7 @@ def wafer_mesh(
 
     Source: FRED (arXiv 2406.19580), section 3: 18 controllers around 5x4.
     """
-    plain = mesh(shape, bandwidth, latency)
+    plain = _mesh(shape, bandwidth, latency)
     assert plain.position is not None  # noqa: S101  every mesh has one
     rows, columns = shape
     sides = [(0, c, -1, 0) for c in range(columns)] + [(rows - 1, c, 1, 0) for c in range(columns)]
@@ -220,7 +220,7 @@ def wafer_mesh(
     return _attach(plain, "io", io, io_bandwidth, io_latency, np.array(place))
 
 
-def fred(
+def _fred(
     groups: int,
     members: int,
     bandwidth: float,
@@ -236,7 +236,7 @@ def fred(
     `bandwidth` is a node's, `uplink` that of a lower switch to the upper one. Source: FRED (arXiv 2406.19580),
     section 5; that 18 controllers spread over 5 switches as 4, 4, 4, 3, 3 is inferred.
     """
-    plain = tree((members, groups), (bandwidth, uplink), latency, reduces=reduces, name="fred", family="fred")
+    plain = _tree((members, groups), (bandwidth, uplink), latency, reduces=reduces, name="fred", family="fred")
     assert plain.position is not None  # noqa: S101  every tree has one
     first = groups * members
     joined = [first + group for group, count in enumerate(io) for _ in range(count)]
@@ -249,7 +249,7 @@ def fred(
     return _attach(plain, "io", links, io_bandwidth, latency, np.array(place))
 
 
-def assemble(
+def _assemble(
     name: str,
     kinds: Sequence[str],
     edges: Sequence[_Edge],
@@ -284,7 +284,7 @@ def _attach(
     """Return `to` with one more node of `kind` per edge; the edge joins the new node (first end) to an old one."""
     kinds = [*to.kinds, *[kind] * len(edges)]
     assert to.position is not None  # noqa: S101  the builders above give one
-    more = assemble(to.name, kinds, edges, bandwidth, latency, family=to.family, shape=to.shape, position=position)
+    more = _assemble(to.name, kinds, edges, bandwidth, latency, family=to.family, shape=to.shape, position=position)
     return Topology(
         name=to.name,
         nodes=more.nodes,

@@ -13,7 +13,7 @@ from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.core.units import format_quantity
-from slipstick.fabric.flows import FabricRun
+from slipstick.fabric.flows import _FabricRun
 from slipstick.pictures import svg
 
 _WIDTH, _SIDE, _TOP, _FOOT = 960.0, 46.0, 58.0, 56.0  # pixels: the picture, and what is left around the fabric
@@ -37,7 +37,7 @@ _STYLE = """
 
 
 @dataclass(frozen=True, eq=False)
-class LoadWindow:
+class _LoadWindow:
     """Time window of `seconds` [s], and the bytes that each link `carried` in it, [links]."""
 
     name: str
@@ -45,7 +45,7 @@ class LoadWindow:
     carried: FloatArray
 
 
-def load_windows(run: FabricRun, topology: Topology, count: int = 1) -> list[LoadWindow]:
+def load_windows(run: _FabricRun, topology: Topology, count: int = 1) -> list[_LoadWindow]:
     """Return the load of every link in windows of equal length; a transfer's bytes are spread evenly over its time.
 
     Every byte is in exactly one window: the windows' sums are `FabricRun.bytes_on`.
@@ -60,11 +60,11 @@ def load_windows(run: FabricRun, topology: Topology, count: int = 1) -> list[Loa
         bytes_moved = (dag.size * inside)[dag.task_of_link] * dag.weight
         carried = np.bincount(dag.links, bytes_moved, minlength=topology.links).astype(np.float64)
         name = f"{format_quantity(float(start), 's')} to {format_quantity(float(stop), 's')}"
-        windows.append(LoadWindow(name, float(stop - start), carried))
+        windows.append(_LoadWindow(name, float(stop - start), carried))
     return windows
 
 
-def load_svg(topology: Topology, shown: Sequence[LoadWindow] = (), title: str = "") -> str:
+def _load_svg(topology: Topology, shown: Sequence[_LoadWindow] = (), title: str = "") -> str:
     """Return the SVG of a fabric, with the width and colour of each link by its utilisation.
 
     Several windows follow each other (CSS animation; readers who asked their screen for less motion see the first).
@@ -77,7 +77,7 @@ def load_svg(topology: Topology, shown: Sequence[LoadWindow] = (), title: str = 
     Examples
     --------
     >>> from slipstick.fabric.builders import mesh
-    >>> load_svg(mesh((5, 4), 750e9, 2e-8)).count('class="npu"')
+    >>> _load_svg(mesh((5, 4), 750e9, 2e-8)).count('class="npu"')
     20
     """
     place = _placed(topology)
@@ -98,10 +98,10 @@ def load_svg(topology: Topology, shown: Sequence[LoadWindow] = (), title: str = 
     return svg.document(_WIDTH, height, parts, title=title or topology.name, style=style)
 
 
-def load_page(topology: Topology, shown: Sequence[LoadWindow], title: str) -> str:
+def load_page(topology: Topology, shown: Sequence[_LoadWindow], title: str) -> str:
     """Return a self-contained HTML page with one picture per time window and a slider to choose it."""
     pictures = "".join(
-        f'<div class="step" {"" if number == 0 else "hidden"}>{load_svg(topology, [window], title)}</div>'
+        f'<div class="step" {"" if number == 0 else "hidden"}>{_load_svg(topology, [window], title)}</div>'
         for number, window in enumerate(shown)
     )
     slider = (
@@ -127,7 +127,7 @@ def _placed(topology: Topology) -> FloatArray:
     return np.asarray((spot - low) * scale + [_SIDE, _TOP + _SIDE / 2])
 
 
-def _links(topology: Topology, place: FloatArray, window: LoadWindow | None) -> list[str]:
+def _links(topology: Topology, place: FloatArray, window: _LoadWindow | None) -> list[str]:
     start, end = place[topology.source], place[topology.target]
     way = end - start
     length = np.maximum(np.hypot(*way.T), 1e-9)
@@ -167,12 +167,12 @@ def _nodes(topology: Topology, place: FloatArray) -> list[str]:
     return shapes
 
 
-def _load(topology: Topology, window: LoadWindow) -> FloatArray:
+def _load(topology: Topology, window: _LoadWindow) -> FloatArray:
     """Return the utilisation of every link in a time window; 0 in a window of no length."""
     return window.carried / (topology.bandwidth * window.seconds) if window.seconds else np.zeros(topology.links)
 
 
-def _busiest(topology: Topology, window: LoadWindow) -> str:
+def _busiest(topology: Topology, window: _LoadWindow) -> str:
     load = _load(topology, window)
     link = int(load.argmax())
     ends = f"{topology.nodes[topology.source[link]]} to {topology.nodes[topology.target[link]]}"

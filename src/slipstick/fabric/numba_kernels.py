@@ -61,7 +61,7 @@ def _release(
 
 
 @njit(cache=True)
-def store_and_forward(
+def _store_and_forward(
     size: FloatArray, seconds: FloatArray, delay: FloatArray, tail: FloatArray, starts: IntArray, links: IntArray,
     waits: IntArray, next_starts: IntArray, following: IntArray, bandwidth: FloatArray, latency: FloatArray,
     begin: FloatArray, end: FloatArray, busy: FloatArray,
@@ -235,7 +235,7 @@ def _take_from_queue(free: int, queue: IntArray, queued: int, lane: IntArray, ra
 
 
 @njit(cache=True)
-def fair_flows(
+def _fair_flows(
     size: FloatArray, seconds: FloatArray, lane: IntArray, rank: IntArray, levels: int, delay: FloatArray,
     tail: FloatArray, starts: IntArray, links: IntArray, weight: FloatArray, waits: IntArray, next_starts: IntArray,
     following: IntArray, bandwidth: FloatArray, lanes: int, begin: FloatArray, end: FloatArray, busy: FloatArray,

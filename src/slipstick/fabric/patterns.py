@@ -15,7 +15,7 @@ import numpy as np
 
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.topology import Topology
-from slipstick.fabric.routing import Routes, routes
+from slipstick.fabric.routing import _Routes, routes
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,19 +112,19 @@ def in_network(topology: Topology) -> bool:
     return bool(switches.any() and topology.reduces[switches].all())
 
 
-def is_grid(topology: Topology) -> bool:
+def _is_grid(topology: Topology) -> bool:
     """Return whether the nodes form a two-dimensional mesh or torus."""
     return topology.family in ("mesh", "torus", "wafer_mesh") and len(topology.shape) == 2
 
 
-def _longest(topology: Topology, paths: Routes) -> float:
+def _longest(topology: Topology, paths: _Routes) -> float:
     """Return the largest latency [s] of some paths."""
     owner = np.repeat(np.arange(len(paths)), paths.hops)
     return float(np.bincount(owner, topology.latency[paths.links], minlength=1).max(initial=0.0))
 
 
 def _is_whole_grid(topology: Topology, members: list[int]) -> bool:
-    return is_grid(topology) and min(topology.shape) > 1 and members == topology.npus.tolist()
+    return _is_grid(topology) and min(topology.shape) > 1 and members == topology.npus.tolist()
 
 
 def _grid(topology: Topology, grid: IntArray) -> Pattern:

@@ -1,6 +1,6 @@
 """Routes over a topology, as arrays of links: shortest paths, dimension-order routing, equal-cost multipath.
 
-A `Routes` holds one path a pair of nodes, one after the other: path i is ``links[starts[i]:starts[i + 1]]``.
+A `_Routes` holds one path a pair of nodes, one after the other: path i is ``links[starts[i]:starts[i + 1]]``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ROUTINGS = ("auto", "dimension", "shortest", "ecmp", "tree")
 
 
 @dataclass(frozen=True, eq=False)
-class Routes:
+class _Routes:
     """Routes as paths of links, one per requested pair of nodes."""
 
     starts: IntArray
@@ -41,7 +41,7 @@ class Routes:
         return np.diff(self.starts)
 
 
-def routes(topology: Topology, sources: ArrayLike, targets: ArrayLike, routing: str = "auto") -> Routes:
+def routes(topology: Topology, sources: ArrayLike, targets: ArrayLike, routing: str = "auto") -> _Routes:
     """Return the routes between pairs of nodes: a path of links from each source to its target.
 
     ``dimension``: along the last axis first (X), then the others (Y, Z), the shorter way round in a torus or ring,
@@ -159,7 +159,7 @@ def _distances(topology: Topology, targets: ArrayLike) -> IntArray:
         hops[new] = hop
 
 
-def _as_links(topology: Topology, steps: list[IntArray]) -> Routes:
+def _as_links(topology: Topology, steps: list[IntArray]) -> _Routes:
     """Return the links of paths that are given as nodes step by step (-1: no node)."""
     number = {(int(s), int(t)): link for link, (s, t) in enumerate(zip(topology.source, topology.target, strict=True))}
     table = np.stack(steps, axis=1)
@@ -168,4 +168,4 @@ def _as_links(topology: Topology, steps: list[IntArray]) -> Routes:
         path = row[row >= 0]
         links += [number[int(a), int(b)] for a, b in pairwise(path)]
         starts.append(len(links))
-    return Routes(np.array(starts, np.int64), np.array(links, np.int64))
+    return _Routes(np.array(starts, np.int64), np.array(links, np.int64))

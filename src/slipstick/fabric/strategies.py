@@ -73,7 +73,7 @@ def strategies(nodes: int) -> list[Strategy]:
     return [Strategy(tp, nodes // (tp * pp), pp) for tp in sizes for pp in sizes if nodes // tp % pp == 0]
 
 
-def cut_in_stages(costs: Sequence[float], stages: int) -> list[IntArray]:
+def _cut_in_stages(costs: Sequence[float], stages: int) -> list[IntArray]:
     """Return the layers of each pipeline stage: runs of layers whose costs come closest to equal shares.
 
     Errors
@@ -82,7 +82,7 @@ def cut_in_stages(costs: Sequence[float], stages: int) -> list[IntArray]:
 
     Examples
     --------
-    >>> [run.tolist() for run in cut_in_stages([1, 1, 1, 3], 2)]
+    >>> [run.tolist() for run in _cut_in_stages([1, 1, 1, 3], 2)]
     [[0, 1, 2], [3]]
     """
     if stages > len(costs):

@@ -11,12 +11,12 @@ from slipstick.core.errors import SlipstickError
 SET_BITS = 7  # bits of a set's number, below the cost in one integer: at most 70 sets
 
 
-def pack(codes: CodeArray, bits: int) -> ByteArray:
+def _pack(codes: CodeArray, bits: int) -> ByteArray:
     """Return unsigned codes of `bits` bits each (1 to 32) as bytes, without gaps between codes.
 
     Examples
     --------
-    >>> pack(np.array([0x1, 0x2, 0x3], np.uint32), 4).tolist()
+    >>> _pack(np.array([0x1, 0x2, 0x3], np.uint32), 4).tolist()
     [33, 3]
     """
     flat = np.ascontiguousarray(codes, dtype="<u4").reshape(-1)
@@ -26,8 +26,8 @@ def pack(codes: CodeArray, bits: int) -> ByteArray:
     return np.packbits(rows, bitorder="little")
 
 
-def unpack(packed: ByteArray, bits: int, count: int) -> CodeArray:
-    """Return `count` codes of `bits` bits each from bytes: the inverse of `pack`."""
+def _unpack(packed: ByteArray, bits: int, count: int) -> CodeArray:
+    """Return `count` codes of `bits` bits each from bytes: the inverse of `_pack`."""
     if bits in (8, 16, 32):
         return packed.view(f"<u{bits // 8}")[:count].astype(np.uint32)
     rows = np.unpackbits(packed, bitorder="little", count=count * bits).reshape(count, bits)
@@ -36,12 +36,12 @@ def unpack(packed: ByteArray, bits: int, count: int) -> CodeArray:
     return np.packbits(wide, axis=1, bitorder="little").view("<u4").reshape(-1).astype(np.uint32)
 
 
-def packed_bytes(count: int, bits: int) -> int:
+def _packed_bytes(count: int, bits: int) -> int:
     """Return the number of bytes that `count` codes of `bits` bits fill."""
     return -(-count * bits // 8)
 
 
-def finite(values: ArrayLike) -> FloatArray:
+def _finite(values: ArrayLike) -> FloatArray:
     """Return `values` as float64.
 
     Errors

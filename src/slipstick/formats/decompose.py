@@ -24,10 +24,10 @@ _PADDING_COST = 2**27  # cost of a padding set: above any other, and 16 of them 
 
 
 @dataclass(frozen=True, eq=False)
-class Decomposition:
+class _Decomposition:
     """Decomposition of groups of weights: the bit positions that each group keeps, and the rounded magnitudes.
 
-    `sets` [groups] numbers each group's position set as in `position_sets`; `masks` [groups, M] has bit j where a
+    `sets` [groups] numbers each group's position set as in `_position_sets`; `masks` [groups, M] has bit j where a
     weight uses the j-th position; `magnitudes` [groups, M] are the values that remain; `cost` [groups] is
     sum e^2 + alpha (sum e)^2 of the signed errors.
     """
@@ -52,12 +52,12 @@ class _Tables:
     keys: NDArray[np.uint32]
 
 
-def position_sets(bits: int, shifts: int, *, consecutive: bool = False) -> list[tuple[int, ...]]:
+def _position_sets(bits: int, shifts: int, *, consecutive: bool = False) -> list[tuple[int, ...]]:
     """Return every set of `shifts` of the positions 0 to `bits` - 1, in lexicographic order.
 
     Examples
     --------
-    >>> len(position_sets(8, 3)), position_sets(4, 2, consecutive=True)
+    >>> len(_position_sets(8, 3)), _position_sets(4, 2, consecutive=True)
     (56, [(0, 1), (1, 2), (2, 3)])
     """
     if not 1 <= bits <= 8:
@@ -72,7 +72,7 @@ def position_sets(bits: int, shifts: int, *, consecutive: bool = False) -> list[
 @functools.lru_cache(maxsize=64)
 def _tables(bits: int, shifts: int, consecutive: bool) -> _Tables:
     """Return the tables of one kind of decomposition; of two equally near values the smaller is the nearest."""
-    sets = position_sets(bits, shifts, consecutive=consecutive)
+    sets = _position_sets(bits, shifts, consecutive=consecutive)
     masks = np.arange(2**shifts)
     values = np.array([[sum(1 << p for j, p in enumerate(s) if mask >> j & 1) for mask in masks] for s in sets])
     distance = np.abs(values[:, None, :] - np.arange(2**bits)[None, :, None])
@@ -88,9 +88,9 @@ def _tables(bits: int, shifts: int, consecutive: bool) -> _Tables:
     )
 
 
-def decompose(
+def _decompose(
     codes: NDArray[np.integer], *, bits: int = 8, shifts: int = 3, consecutive: bool = False, alpha: float = 0.0
-) -> Decomposition:
+) -> _Decomposition:
     """Return the decomposition of least error for every group of signed whole numbers.
 
     With `alpha` 0 each weight takes the nearest value of the set; otherwise every choice of nearest and second nearest
@@ -108,11 +108,11 @@ def decompose(
 
     Examples
     --------
-    >>> sets = decompose(np.array([[100, -36, 4, 0]]), shifts=3)
-    >>> sets.magnitudes.tolist(), position_sets(8, 3)[sets.sets[0]]
+    >>> sets = _decompose(np.array([[100, -36, 4, 0]]), shifts=3)
+    >>> sets.magnitudes.tolist(), _position_sets(8, 3)[sets.sets[0]]
     ([[100, 36, 4, 0]], (2, 5, 6))
     """
-    from slipstick.formats.numba_kernels import nearest_sets, signed_sets
+    from slipstick.formats.numba_kernels import _nearest_sets, _signed_sets
 
     if codes.ndim != 2 or not 1 <= codes.shape[1] <= MAX_GROUP:
         raise SlipstickError("not groups of weights", path="swis.group", value=codes.shape, allowed="[groups, 1 to 16]")
@@ -130,7 +130,7 @@ def decompose(
     near, near_mask = table.near, table.near_mask
     if alpha:
         second, second_mask = table.second, table.second_mask
-        signed_sets(groups, table.keys, near, second, near_mask, second_mask, float(alpha), sets, masks, left, cost)
+        _signed_sets(groups, table.keys, near, second, near_mask, second_mask, float(alpha), sets, masks, left, cost)
     else:
-        nearest_sets(groups, table.keys, near, near_mask, sets, masks, left, cost)
-    return Decomposition(sets, masks, left, cost)
+        _nearest_sets(groups, table.keys, near, near_mask, sets, masks, left, cost)
+    return _Decomposition(sets, masks, left, cost)

@@ -10,7 +10,7 @@ from slipstick.formats.arithmetic.exact import Exact
 from slipstick.formats.floating import NAMES, Float
 from slipstick.formats.integer import Int
 from slipstick.formats.pool import Pool
-from slipstick.formats.registry import ARITHMETICS, ENCODINGS, FormatFamily, flag, number, whole, word
+from slipstick.formats.registry import ARITHMETICS, ENCODINGS, FormatFamily, _flag, _number, _word, whole
 from slipstick.formats.swis import Swis
 from slipstick.formats.truncate import Round, Truncate
 
@@ -30,7 +30,7 @@ def _register_encodings() -> None:
         FormatFamily(
             "int",
             Int,
-            {"bits": whole, "symmetric": flag, "axis": whole},
+            {"bits": whole, "symmetric": _flag, "axis": whole},
             (
                 "int2",
                 "int3",
@@ -53,7 +53,7 @@ def _register_encodings() -> None:
         FormatFamily(
             "swis",
             Swis,
-            {"shifts": whole, "group": whole, "consecutive": flag, "alpha": number, "bits": whole, "layout": word},
+            {"shifts": whole, "group": whole, "consecutive": _flag, "alpha": _number, "bits": whole, "layout": _word},
             (
                 "swis:3",
                 "swis:shifts=2,group=4",
@@ -69,7 +69,7 @@ def _register_encodings() -> None:
         FormatFamily(
             "pool",
             Pool,
-            {"size": whole, "vector": whole, "index_bits": whole, "metric": word, "kind": word},
+            {"size": whole, "vector": whole, "index_bits": whole, "metric": _word, "kind": _word},
             (
                 "pool:size=64,vector=8",
                 "pool:16,4",
@@ -87,7 +87,7 @@ def _register_arithmetics() -> None:
         FormatFamily(
             "bit_serial",
             BitSerial,
-            {"element": word, "lanes": whole},
+            {"element": _word, "lanes": whole},
             (*(f"bit_serial:element={element}" for element in serial), "bit_serial", "bit_serial:lanes=4"),
         )
     )

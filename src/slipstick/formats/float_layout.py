@@ -15,7 +15,7 @@ from slipstick.core.arrays import CodeArray, FloatArray
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class _Layout:
     """Bit layout of one float: sign, `exponent` and `mantissa` bits, exponent `bias`, largest number, overflow."""
 
     exponent: int
@@ -37,17 +37,17 @@ class Layout:
 
 
 LAYOUTS = {  # IEEE 754; OCP 8-bit floating point 1.0, table 1; OCP microscaling 1.0, table 5
-    "fp32": Layout(8, 23, 127, float(np.finfo(np.float32).max), False, 32),
-    "tf32": Layout(8, 10, 127, (2 - 2.0**-10) * 2.0**127, False, 32),
-    "bf16": Layout(8, 7, 127, (2 - 2.0**-7) * 2.0**127, False, 16),
-    "fp16": Layout(5, 10, 15, 65504.0, False, 16),
-    "fp8": Layout(4, 3, 7, 448.0, True, 8),
-    "fp8_e5m2": Layout(5, 2, 15, 57344.0, True, 8),
-    "fp4": Layout(2, 1, 1, 6.0, True, 4),
+    "fp32": _Layout(8, 23, 127, float(np.finfo(np.float32).max), False, 32),
+    "tf32": _Layout(8, 10, 127, (2 - 2.0**-10) * 2.0**127, False, 32),
+    "bf16": _Layout(8, 7, 127, (2 - 2.0**-7) * 2.0**127, False, 16),
+    "fp16": _Layout(5, 10, 15, 65504.0, False, 16),
+    "fp8": _Layout(4, 3, 7, 448.0, True, 8),
+    "fp8_e5m2": _Layout(5, 2, 15, 57344.0, True, 8),
+    "fp4": _Layout(2, 1, 1, 6.0, True, 4),
 }
 
 
-def to_codes(x: FloatArray, layout: Layout) -> CodeArray:
+def _to_codes(x: FloatArray, layout: _Layout) -> CodeArray:
     """Return the bit patterns (in the low bits of the container) of finite values rounded to a layout.
 
     The step between neighbours at x is 2**(exponent - mantissa); dividing by a power of two is exact in float64, and
@@ -69,8 +69,8 @@ def to_codes(x: FloatArray, layout: Layout) -> CodeArray:
     return codes.astype(np.uint32)
 
 
-def from_codes(codes: CodeArray, layout: Layout) -> FloatArray:
-    """Return the values of bit patterns: the inverse of `to_codes`, infinities and NaN included."""
+def _from_codes(codes: CodeArray, layout: _Layout) -> FloatArray:
+    """Return the values of bit patterns: the inverse of `_to_codes`, infinities and NaN included."""
     whole = codes.astype(np.int64)
     if layout.container == 32:
         whole >>= 31 - layout.exponent - layout.mantissa  # the sign is bit 31
@@ -84,6 +84,6 @@ def from_codes(codes: CodeArray, layout: Layout) -> FloatArray:
     return np.asarray(np.where(beyond > 0, special, values) * np.where(negative == 1, -1.0, 1.0))
 
 
-def _largest_code(layout: Layout) -> int:
+def _largest_code(layout: _Layout) -> int:
     significand = int(layout.largest / 2.0 ** (layout.largest_exponent - layout.mantissa))
     return ((layout.largest_exponent - layout.smallest_exponent) << layout.mantissa) + significand

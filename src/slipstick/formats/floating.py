@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from slipstick.core.arrays import Float32Array, FloatArray, NamedArrays
 from slipstick.core.encoding import Encoded, Encoding, Operand
 from slipstick.core.errors import SlipstickError
-from slipstick.formats.bits import finite, pack, packed_bytes, unpack
-from slipstick.formats.float_layout import LAYOUTS, Layout, from_codes, to_codes
+from slipstick.formats.bits import _finite, _pack, _packed_bytes, _unpack
+from slipstick.formats.float_layout import LAYOUTS, _from_codes, _Layout, _to_codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Float(Encoding):
         return self.kind
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> _Layout:
         """Bit layout of one element, with its largest number."""
         return LAYOUTS[_BLOCKS[self.kind][0] if self.block else self.kind]
 
@@ -73,7 +73,7 @@ class Float(Encoding):
 
     def storage_bytes(self, shape: tuple[int, ...]) -> int:
         """Bytes of the elements, and of the block and tensor scales."""
-        elements = packed_bytes(int(np.prod(shape)), self.layout.container)
+        elements = _packed_bytes(int(np.prod(shape)), self.layout.container)
         if self.block is None:
             return elements
         rows = int(np.prod(shape[:-1]))
@@ -89,17 +89,17 @@ class Float(Encoding):
 
     def encode(self, values: ArrayLike, side: NamedArrays | None = None) -> Encoded:
         """Return finite values encoded, with scales where the format has blocks; `side` may give the scales."""
-        x = finite(values)
+        x = _finite(values)
         if self.block is None:
-            return Encoded(self, x.shape, pack(to_codes(x, self.layout), self.layout.container))
+            return Encoded(self, x.shape, _pack(_to_codes(x, self.layout), self.layout.container))
         blocks = _blocks(x, self.block.size)
         largest = np.abs(blocks).max(axis=-1, initial=0.0)
         if side is None or "scale" not in side:
             side = _power_scale(largest, self.layout) if self.block.power else _e4m3_scale(largest, self.layout)
         scale = self._scales(side)
         scaled = np.divide(blocks, scale[..., None], out=np.zeros_like(blocks), where=scale[..., None] > 0)
-        codes = to_codes(_unblocked(scaled, x.shape), self.layout)
-        return Encoded(self, x.shape, pack(codes, self.layout.container), side)
+        codes = _to_codes(_unblocked(scaled, x.shape), self.layout)
+        return Encoded(self, x.shape, _pack(codes, self.layout.container), side)
 
     def decode(self, encoded: Encoded) -> Float32Array:
         """Return the values of an encoded tensor, rounded to fp32 once (exact unless the scales are extreme)."""
@@ -111,8 +111,8 @@ class Float(Encoding):
 
     def elements(self, encoded: Encoded) -> FloatArray:
         """Return the elements before scaling, in the tensor's shape."""
-        codes = unpack(encoded.codes, self.layout.container, int(np.prod(encoded.shape)))
-        return from_codes(codes, self.layout).reshape(encoded.shape)
+        codes = _unpack(encoded.codes, self.layout.container, int(np.prod(encoded.shape)))
+        return _from_codes(codes, self.layout).reshape(encoded.shape)
 
     def scales(self, encoded: Encoded) -> FloatArray:
         """Return the scale of every block: [..., blocks of the last axis]."""
@@ -122,7 +122,7 @@ class Float(Encoding):
         codes = side["scale"].astype(np.uint32)
         if self.block is None or self.block.power:
             return np.ldexp(1.0, codes.astype(np.int64) - _E8M0_BIAS)
-        return from_codes(codes, LAYOUTS["fp8"]) * np.float64(side["tensor_scale"][0])
+        return _from_codes(codes, LAYOUTS["fp8"]) * np.float64(side["tensor_scale"][0])
 
     def operand(self, encoded: Encoded) -> Operand:
         """Return the elements of a matrix, and per block its scale [rows, blocks] if there are blocks."""
@@ -141,21 +141,21 @@ class Float(Encoding):
         return self.layout.mantissa + 1
 
 
-def _power_scale(largest: FloatArray, layout: Layout) -> dict[str, NDArray[Any]]:
+def _power_scale(largest: FloatArray, layout: _Layout) -> dict[str, NDArray[Any]]:
     """Return E8M0 codes of block scales: 2**(exponent of the block's largest - exponent of the format's largest)."""
     exponent = np.where(largest > 0, np.frexp(largest)[1] - 1, -_E8M0_BIAS) - layout.largest_exponent
     exponent = np.clip(exponent, -_E8M0_BIAS, _E8M0_BIAS).astype(np.int64)
     return {"scale": (exponent + _E8M0_BIAS).astype(np.uint8)}
 
 
-def _e4m3_scale(largest: FloatArray, layout: Layout) -> dict[str, NDArray[Any]]:
+def _e4m3_scale(largest: FloatArray, layout: _Layout) -> dict[str, NDArray[Any]]:
     """Return E4M3 codes of the block scales, and the fp32 scale of the tensor."""
     scale_layout = LAYOUTS["fp8"]
     top = float(largest.max(initial=0.0)) / (layout.largest * scale_layout.largest)
     if top > float(np.finfo(np.float32).max):
         raise SlipstickError("the scale does not fit fp32", path="format")
     tensor = np.float32(max(top, float(np.finfo(np.float32).tiny)) if top else 1.0)
-    codes = to_codes(largest / layout.largest / np.float64(tensor), scale_layout)
+    codes = _to_codes(largest / layout.largest / np.float64(tensor), scale_layout)
     return {"scale": codes.astype(np.uint8), "tensor_scale": np.array([tensor], np.float32)}
 
 

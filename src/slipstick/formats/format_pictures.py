@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.formats.integer_rows import whole_codes
+from slipstick.formats.integer_rows import _whole_codes
 from slipstick.formats.swis import Swis
 from slipstick.pictures import svg
 
@@ -34,7 +34,7 @@ def group_svg(codes: ArrayLike, form: Swis) -> str:
     ------
     SlipstickError unless `codes` is one group.
     """
-    whole = whole_codes(codes).reshape(-1)
+    whole = _whole_codes(codes).reshape(-1)
     if len(whole) != form.group:
         raise SlipstickError("not one group", path="draw", value=len(whole), allowed=f"{form.group} codes")
     rounded = form.recode(whole[None])[0]

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from slipstick.core.arrays import Float32Array, FloatArray, IntArray, NamedArrays
 from slipstick.core.encoding import Encoded, Encoding, Operand
 from slipstick.core.errors import SlipstickError
-from slipstick.formats.bits import finite, pack, packed_bytes, unpack
-from slipstick.formats.integer_rows import MIN_SCALE, row_operand, whole_codes
+from slipstick.formats.bits import _finite, _pack, _packed_bytes, _unpack
+from slipstick.formats.integer_rows import MIN_SCALE, _row_operand, _whole_codes
 
 _CODE_BITS = 8  # of the codes that `recode` takes
 
@@ -81,7 +81,7 @@ class Int(Encoding):
     def storage_bytes(self, shape: tuple[int, ...]) -> int:
         """Bytes of the codes, plus an fp32 scale and (if not symmetric) a 16 bit zero point per channel."""
         channels = 1 if self.axis is None else shape[self._axis(len(shape))]
-        return packed_bytes(int(np.prod(shape)), self.bits) + channels * (4 if self.symmetric else 6)
+        return _packed_bytes(int(np.prod(shape)), self.bits) + channels * (4 if self.symmetric else 6)
 
     def side_layout(self, shape: tuple[int, ...]) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Return the layout of the scale and (if not symmetric) the zero point, both per channel."""
@@ -91,11 +91,11 @@ class Int(Encoding):
 
     def encode(self, values: ArrayLike, side: NamedArrays | None = None) -> Encoded:
         """Return finite values as codes and scales; `side` may give the scale, and with it the zero point."""
-        x = finite(values)
+        x = _finite(values)
         scale, zero = self._scale(x) if side is None or "scale" not in side else self._side_scale(side)
         low, high = self._range()
         codes = np.clip(np.rint(x / self._broadcast(scale, x.ndim)) + self._broadcast(zero, x.ndim), low, high)
-        packed = pack((codes.astype(np.int64) & (2**self.bits - 1)).astype(np.uint32), self.bits)
+        packed = _pack((codes.astype(np.int64) & (2**self.bits - 1)).astype(np.uint32), self.bits)
         arrays: dict[str, NDArray[Any]] = {"scale": scale}
         if not self.symmetric:
             arrays["zero"] = zero.astype(np.uint16)
@@ -108,7 +108,7 @@ class Int(Encoding):
 
     def integers(self, encoded: Encoded) -> IntArray:
         """Return code - zero point as whole numbers, in the tensor's shape."""
-        codes = unpack(encoded.codes, self.bits, int(np.prod(encoded.shape))).astype(np.int64).reshape(encoded.shape)
+        codes = _unpack(encoded.codes, self.bits, int(np.prod(encoded.shape))).astype(np.int64).reshape(encoded.shape)
         if self.symmetric:
             return np.where(codes >= 2 ** (self.bits - 1), codes - 2**self.bits, codes)
         zero = self._broadcast(encoded.side["zero"].astype(np.int64), len(encoded.shape))
@@ -124,7 +124,7 @@ class Int(Encoding):
         if self.axis not in (None, 0):
             allowed = "axis=0, or one scale"
             raise SlipstickError("scales vary along the summed axis", path="format", value=self.name, allowed=allowed)
-        return row_operand(encoded)
+        return _row_operand(encoded)
 
     def recode(self, codes: ArrayLike, side: NamedArrays | None = None) -> IntArray:
         """Return the upper `bits` bits of int8 codes: multiples of 2**(8 - bits), to the nearest, ties to even.
@@ -134,7 +134,7 @@ class Int(Encoding):
         >>> Int(4).recode([[127, -9, 8, 24]]).tolist()
         [[112, -16, 0, 32]]
         """
-        whole = whole_codes(codes)
+        whole = _whole_codes(codes)
         step = 2 ** max(0, _CODE_BITS - self.bits)
         top = 2 ** (self.bits - 1) - 1 if self.symmetric else 2**self.bits - 1  # centred codes may have either sign
         return np.asarray(np.clip(np.rint(whole / step), -top, top) * step, np.int64)

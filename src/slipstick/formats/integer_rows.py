@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from slipstick.core.arrays import Float32Array, IntArray, NamedArrays
 from slipstick.core.encoding import Encoded, Operand
 from slipstick.core.errors import SlipstickError
-from slipstick.formats.bits import finite
+from slipstick.formats.bits import _finite
 
 MIN_SCALE = float(np.finfo(np.float32).tiny)  # below it fp32 loses digits of the scale
 _MAX_CODE = 255  # magnitude of a code: a uint8 less its zero point
@@ -36,7 +36,7 @@ def channels_last(weights: NDArray[Any]) -> NDArray[Any]:
     return np.moveaxis(weights, 1, -1) if weights.ndim > 2 else weights
 
 
-def whole_codes(codes: ArrayLike) -> IntArray:
+def _whole_codes(codes: ArrayLike) -> IntArray:
     """Return integer codes as int64.
 
     Errors
@@ -52,7 +52,7 @@ def whole_codes(codes: ArrayLike) -> IntArray:
     return array.astype(np.int64)
 
 
-def scaled_rows(values: ArrayLike, side: NamedArrays | None, top: int) -> tuple[IntArray, Float32Array]:
+def _scaled_rows(values: ArrayLike, side: NamedArrays | None, top: int) -> tuple[IntArray, Float32Array]:
     """Return whole numbers [filters, k] from -top to top and the scale per filter: max|x| / top unless given.
 
     Rounding is to the nearest, ties to even.
@@ -61,7 +61,7 @@ def scaled_rows(values: ArrayLike, side: NamedArrays | None, top: int) -> tuple[
     ------
     SlipstickError for values that are not finite, or too large for a scale in fp32.
     """
-    x = finite(values)
+    x = _finite(values)
     rows = x.reshape(rows_of(x.shape))
     if side is not None and "scale" in side:
         scale = np.asarray(side["scale"], np.float32).reshape(-1)
@@ -73,13 +73,13 @@ def scaled_rows(values: ArrayLike, side: NamedArrays | None, top: int) -> tuple[
     return np.clip(np.rint(rows / scale.astype(np.float64)[:, None]), -top, top).astype(np.int64), scale
 
 
-def times_scale(whole: IntArray, encoded: Encoded) -> Float32Array:
+def _times_scale(whole: IntArray, encoded: Encoded) -> Float32Array:
     """Return whole numbers in the tensor's shape times the scale per filter, rounded once to fp32."""
     rows = whole.reshape(rows_of(encoded.shape)) * encoded.side["scale"].astype(np.float64)[:, None]
     return rows.reshape(encoded.shape).astype(np.float32)
 
 
-def row_operand(encoded: Encoded) -> Operand:
+def _row_operand(encoded: Encoded) -> Operand:
     """Return an encoded matrix [rows, k] of whole numbers with one scale, or one scale per row.
 
     Errors

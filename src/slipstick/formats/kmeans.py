@@ -18,7 +18,7 @@ _MAX_VECTORS = 2**20  # a sample of more vectors is drawn
 Metric = Literal["euclidean", "cosine"]
 
 
-def fit(
+def _fit(
     vectors: FloatArray, size: int, *, seed: int = 0, metric: Metric = "euclidean", rounds: int = _MAX_ROUNDS
 ) -> FloatArray:
     """Return up to `size` centres of vectors [n, d] by Lloyd's algorithm, initialised by k-means++ sampling.
@@ -34,10 +34,10 @@ def fit(
 
     Examples
     --------
-    >>> sorted(fit(np.array([[1.0, 0.0], [3.0, 0.0], [0.0, 2.0]]), 2, metric="cosine").tolist())
+    >>> sorted(_fit(np.array([[1.0, 0.0], [3.0, 0.0], [0.0, 2.0]]), 2, metric="cosine").tolist())
     [[0.0, 2.0], [2.0, 0.0]]
     """
-    from slipstick.formats.numba_kernels import vector_sums
+    from slipstick.formats.numba_kernels import _vector_sums
 
     rng = np.random.default_rng(seed)
     if len(vectors) > _MAX_VECTORS:
@@ -52,7 +52,7 @@ def fit(
         if before is not None and np.array_equal(indices, before):
             break
         before = indices
-        sums, counts = vector_sums(nonzero, indices, len(centres))
+        sums, counts = _vector_sums(nonzero, indices, len(centres))
         empty = np.flatnonzero(counts == 0)
         centres = sums / np.maximum(counts, 1)[:, None]
         if empty.size:
@@ -60,14 +60,14 @@ def fit(
     return centres.astype(np.float64)
 
 
-def assign(vectors: ArrayLike, pool: ArrayLike, metric: Metric = "euclidean") -> IntArray:
+def _assign(vectors: ArrayLike, pool: ArrayLike, metric: Metric = "euclidean") -> IntArray:
     """Return per vector [n, d] the index of the nearest vector of a pool [size, d]; of equally near ones the first.
 
     Examples
     --------
-    >>> assign([[1.0, 0.1], [0.0, 5.0]], [[1.0, 0.0], [0.0, 1.0]]).tolist()
+    >>> _assign([[1.0, 0.1], [0.0, 5.0]], [[1.0, 0.0], [0.0, 1.0]]).tolist()
     [0, 1]
-    >>> [assign([[3.0, 1.0]], [[1.0, 0.0], [2.0, 2.0]], metric).tolist() for metric in ("euclidean", "cosine")]
+    >>> [_assign([[3.0, 1.0]], [[1.0, 0.0], [2.0, 2.0]], metric).tolist() for metric in ("euclidean", "cosine")]
     [[1], [0]]
     """
     return _nearest(np.ascontiguousarray(vectors, np.float32), np.asarray(pool, np.float64), metric)[0]
@@ -86,16 +86,16 @@ def _initial_centres(vectors: Float32Array, size: int, rng: np.random.Generator)
 
 def _nearest(vectors: Float32Array, pool: FloatArray, metric: Metric) -> tuple[IntArray, Float32Array]:
     """Return the index of the nearest centre, and the loss per vector: |x - p|^2, or |x| (1 - cos) by angle."""
-    from slipstick.formats.numba_kernels import nearest_vectors
+    from slipstick.formats.numba_kernels import _nearest_vectors
 
     centres = pool.astype(np.float32)
     if metric == "cosine":
         length = np.linalg.norm(centres, axis=1, keepdims=True)
         directions = np.divide(centres, length, out=np.zeros_like(centres), where=length > 0)
-        indices, apart = nearest_vectors(
+        indices, apart = _nearest_vectors(
             vectors, np.ascontiguousarray(directions.T), np.zeros(len(centres), np.float32)
         )
         squares = (vectors * vectors).sum(axis=1)
         return indices, np.asarray(np.sqrt(squares) - (squares - apart) / 2, np.float32)  # apart: |x|^2 - 2 x.p / |p|
     half = (centres * centres).sum(axis=1, dtype=np.float64) / 2
-    return nearest_vectors(vectors, np.ascontiguousarray(centres.T), half.astype(np.float32))
+    return _nearest_vectors(vectors, np.ascontiguousarray(centres.T), half.astype(np.float32))

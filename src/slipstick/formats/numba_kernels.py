@@ -13,7 +13,7 @@ _SET_MASK = np.uint32((1 << SET_BITS) - 1)
 
 
 @njit(cache=True)
-def nearest_sets(
+def _nearest_sets(
     codes: NDArray[np.int16],
     keys: NDArray[np.uint32],
     near: NDArray[np.int16],
@@ -58,7 +58,7 @@ def _sums(codes: NDArray[np.int16], keys: NDArray[np.uint32], total: NDArray[np.
 
 
 @njit(cache=True)
-def signed_sets(
+def _signed_sets(
     codes: NDArray[np.int16],
     keys: NDArray[np.uint32],
     near: NDArray[np.int16],
@@ -155,7 +155,7 @@ def _best_choice(
 
 
 @njit(cache=True, fastmath=True)
-def nearest_vectors(
+def _nearest_vectors(
     vectors: NDArray[np.float32], pool: NDArray[np.float32], half: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return for each vector [n, d] the column of pool [d, size] with the largest x.p - half, and |x|^2 - 2 of that.
@@ -188,7 +188,7 @@ def nearest_vectors(
 
 
 @njit(cache=True)
-def vector_sums(
+def _vector_sums(
     vectors: NDArray[np.float32], indices: NDArray[np.int64], size: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the sums [size, d] of the vectors of each index, and their number."""

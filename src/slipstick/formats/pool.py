@@ -20,19 +20,19 @@ from numpy.typing import ArrayLike
 from slipstick.core.arrays import Float32Array, Int8Array, IntArray, NamedArrays
 from slipstick.core.encoding import Encoded, Encoding, Operand
 from slipstick.core.errors import SlipstickError
-from slipstick.formats.bits import finite, pack, packed_bytes, unpack
-from slipstick.formats.integer_rows import row_operand, rows_of, times_scale
+from slipstick.formats.bits import _finite, _pack, _packed_bytes, _unpack
+from slipstick.formats.integer_rows import _row_operand, _times_scale, rows_of
 from slipstick.formats.kmeans import Metric
 from slipstick.formats.pool_vectors import (
     VectorKind,
-    check_cut,
-    cut_rows,
-    fit_pool,
-    fit_rows,
-    join_rows,
-    nearest_and_scales,
-    nearest_indices,
-    poolable,
+    _check_cut,
+    _cut_rows,
+    _fit_pool,
+    _fit_rows,
+    _join_rows,
+    _nearest_and_scales,
+    _nearest_indices,
+    _poolable,
 )
 
 _SIZES = (16, 32, 64, 128, 256)  # vectors of a pool that a budget chooses among
@@ -46,7 +46,7 @@ class Pool(Encoding):
 
     Filters are brought to one root mean square before the nearest vectors are taken; then each filter's scale is
     that of least squared error, and again the vectors nearest at it. ``encode(w)`` makes a pool of the tensor's own;
-    a network's is made by `fit_pool` and given: ``encode(w, {"pool": pool})``.
+    a network's is made by `_fit_pool` and given: ``encode(w, {"pool": pool})``.
 
     Parameters
     ----------
@@ -113,14 +113,14 @@ class Pool(Encoding):
 
     def side_layout(self, shape: tuple[int, ...]) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Return the layout of the scale per filter, and of the pool."""
-        check_cut(shape, self.vector, self.kind)
+        _check_cut(shape, self.vector, self.kind)
         return {"scale": ("float32", rows_of(shape)[:1]), "pool": ("int8", (self.size, self.vector))}
 
     def index_bytes(self, shape: tuple[int, ...]) -> int:
         """Bytes of the indices alone."""
-        check_cut(shape, self.vector, self.kind)
+        _check_cut(shape, self.vector, self.kind)
         filters, weights = rows_of(shape)
-        return packed_bytes(filters * -(-weights // self.vector), self._width)
+        return _packed_bytes(filters * -(-weights // self.vector), self._width)
 
     @property
     def shared_bytes(self) -> int:
@@ -128,14 +128,14 @@ class Pool(Encoding):
         return self.size * self.vector
 
     def shared_side(self, tensors: Sequence[ArrayLike]) -> NamedArrays:
-        """Return the pool [size, vector] fitted to all tensors by `fit_pool`."""
-        return {"pool": fit_pool(tensors, self.size, self.vector, kind=self.kind, metric=self.metric)}
+        """Return the pool [size, vector] fitted to all tensors by `_fit_pool`."""
+        return {"pool": _fit_pool(tensors, self.size, self.vector, kind=self.kind, metric=self.metric)}
 
     def takes(
         self, shape: tuple[int, ...], *, depthwise: bool = False, first: bool = False, last: bool = False
     ) -> bool:
-        """Return whether a layer is stored in the pool, by `poolable`."""
-        return poolable(shape, self.vector, kind=self.kind, depthwise=depthwise, first=first, last=last)
+        """Return whether a layer is stored in the pool, by `_poolable`."""
+        return _poolable(shape, self.vector, kind=self.kind, depthwise=depthwise, first=first, last=last)
 
     def alternatives(self, shapes: Sequence[tuple[int, ...]]) -> Sequence[Pool]:
         """Return pools of other sizes and vectors whose vectors fill all `shapes`; kind, metric and index width stay.
@@ -145,7 +145,7 @@ class Pool(Encoding):
         SlipstickError if the weights do not fill whole vectors of any.
         """
         vectors = sorted({self.vector} if self.kind == "xy" else {*_VECTORS, self.vector})
-        fitting = [vector for vector in vectors if all(poolable(shape, vector, kind=self.kind) for shape in shapes)]
+        fitting = [vector for vector in vectors if all(_poolable(shape, vector, kind=self.kind) for shape in shapes)]
         if not fitting:
             message = f"its vectors do not fill weights of {list(shapes)}"
             raise SlipstickError(message, path="pool.vector", value=self.name)
@@ -159,39 +159,39 @@ class Pool(Encoding):
         ------
         SlipstickError for values that are not finite, a pool of another size, or kernels that are not of `vector` taps.
         """
-        x = finite(values)
-        rows = cut_rows(x, self.vector, self.kind)
+        x = _finite(values)
+        rows = _cut_rows(x, self.vector, self.kind)
         if side is not None and "pool" in side:
             pool = self._checked(side["pool"])
         else:
-            pool = fit_rows(rows, self.size, self.vector, self.metric)
+            pool = _fit_rows(rows, self.size, self.vector, self.metric)
         if side is not None and "scale" in side:
             scale = np.asarray(side["scale"], np.float32).reshape(-1)
-            indices = nearest_indices(rows, scale, pool, self.metric)
+            indices = _nearest_indices(rows, scale, pool, self.metric)
         else:
-            indices, scale = nearest_and_scales(rows, pool, self.metric)
-        packed = pack(indices.astype(np.uint32), self._width)
+            indices, scale = _nearest_and_scales(rows, pool, self.metric)
+        packed = _pack(indices.astype(np.uint32), self._width)
         return Encoded(self, x.shape, packed, {"scale": scale, "pool": pool})
 
     def decode(self, encoded: Encoded) -> Float32Array:
         """Return scale * pool vector, rounded once to fp32."""
-        return times_scale(self.integers(encoded), encoded)
+        return _times_scale(self.integers(encoded), encoded)
 
     def integers(self, encoded: Encoded) -> IntArray:
         """Return the pool's whole numbers that the scales multiply."""
-        check_cut(encoded.shape, self.vector, self.kind)
+        _check_cut(encoded.shape, self.vector, self.kind)
         filters, weights = rows_of(encoded.shape)
         pool = self._checked(encoded.side["pool"]).astype(np.int64)
         vectors = -(-weights // self.vector)
-        indices = unpack(encoded.codes, self._width, filters * vectors)
+        indices = _unpack(encoded.codes, self._width, filters * vectors)
         if indices.size and indices.max() >= len(pool):
             raise SlipstickError("no such vector of the pool", path="pool", value=int(indices.max()))
         rows = pool[indices].reshape(filters, vectors * self.vector)[:, :weights]
-        return join_rows(rows, encoded.shape, self.kind)
+        return _join_rows(rows, encoded.shape, self.kind)
 
     def operand(self, encoded: Encoded) -> Operand:
         """Return the pool's whole numbers, with the scale of each row."""
-        return row_operand(encoded)
+        return _row_operand(encoded)
 
     def products(self, shape: tuple[int, ...]) -> float:
         """Return the multiplications of the cheaper way: each product, or pool products shared by all indices.

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from slipstick.core.arrays import Float32Array, FloatArray, Int8Array, IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.formats.bits import finite
+from slipstick.formats.bits import _finite
 from slipstick.formats.integer_rows import rows_of
-from slipstick.formats.kmeans import Metric, assign, fit
+from slipstick.formats.kmeans import Metric, _assign, _fit
 
 VectorKind = Literal["z", "xy"]
 _AXES = 4  # of weights that have kernels: [filters, rows, columns, channels]
@@ -20,7 +20,7 @@ _TOP = 127  # of an int8 pool
 _ALTERNATIONS = 4  # of indices and scales: neither can make the squared error larger
 
 
-def poolable(
+def _poolable(
     shape: tuple[int, ...],
     vector: int = 8,
     *,
@@ -37,7 +37,7 @@ def poolable(
 
     Examples
     --------
-    >>> poolable((64, 3, 3, 64)), poolable((64, 3, 3, 1), 9, kind="xy", depthwise=True)
+    >>> _poolable((64, 3, 3, 64)), _poolable((64, 3, 3, 1), 9, kind="xy", depthwise=True)
     (True, True)
     """
     if first or last:
@@ -47,7 +47,7 @@ def poolable(
     return not depthwise and shape[-1] % vector == 0
 
 
-def fit_pool(
+def _fit_pool(
     tensors: Sequence[ArrayLike], size: int, vector: int = 8, *, seed: int = 0, kind: VectorKind = "z",
     metric: Metric = "euclidean",
 ) -> Int8Array:  # fmt: skip
@@ -64,41 +64,41 @@ def fit_pool(
 
     Examples
     --------
-    >>> fit_pool([np.eye(18).reshape(18, 3, 3, 2)], 16, 9, kind="xy").shape
+    >>> _fit_pool([np.eye(18).reshape(18, 3, 3, 2)], 16, 9, kind="xy").shape
     (16, 9)
     """
-    cut = [_unit_vectors(cut_rows(finite(tensor), vector, kind), vector) for tensor in tensors]
+    cut = [_unit_vectors(_cut_rows(_finite(tensor), vector, kind), vector) for tensor in tensors]
     vectors = np.concatenate(cut) if cut else np.zeros((0, vector))
-    return _int8_pool(fit(vectors, size, seed=seed, metric=metric), size)
+    return _int8_pool(_fit(vectors, size, seed=seed, metric=metric), size)
 
 
-def check_cut(shape: tuple[int, ...], vector: int, kind: VectorKind) -> None:
+def _check_cut(shape: tuple[int, ...], vector: int, kind: VectorKind) -> None:
     """Raise SlipstickError for ``xy`` and kernels that are not of `vector` taps."""
     if _has_kernels(shape, kind) and shape[1] * shape[2] != vector:
         allowed = f"[filters, rows, columns, channels] of {vector} taps"
         raise SlipstickError("not kernels of a vector each", path="pool.vector", value=shape, allowed=allowed)
 
 
-def cut_rows(x: FloatArray, vector: int, kind: VectorKind) -> FloatArray:
+def _cut_rows(x: FloatArray, vector: int, kind: VectorKind) -> FloatArray:
     """Return filters as rows [filters, weights per filter], their vectors concatenated."""
-    check_cut(x.shape, vector, kind)
+    _check_cut(x.shape, vector, kind)
     return (np.moveaxis(x, -1, 1) if _has_kernels(x.shape, kind) else x).reshape(rows_of(x.shape))
 
 
-def join_rows(rows: IntArray, shape: tuple[int, ...], kind: VectorKind) -> IntArray:
-    """Return the tensor of this shape from the rows of `cut_rows`: the inverse."""
+def _join_rows(rows: IntArray, shape: tuple[int, ...], kind: VectorKind) -> IntArray:
+    """Return the tensor of this shape from the rows of `_cut_rows`: the inverse."""
     if not _has_kernels(shape, kind):
         return rows.reshape(shape)
     filters, high, wide, channels = shape
     return np.moveaxis(rows.reshape(filters, channels, high, wide), 1, -1)
 
 
-def fit_rows(rows: FloatArray, size: int, vector: int, metric: Metric) -> Int8Array:
+def _fit_rows(rows: FloatArray, size: int, vector: int, metric: Metric) -> Int8Array:
     """Return a pool [size, vector] fitted to the vectors of one tensor's rows."""
-    return _int8_pool(fit(_unit_vectors(rows, vector), size, metric=metric), size)
+    return _int8_pool(_fit(_unit_vectors(rows, vector), size, metric=metric), size)
 
 
-def nearest_indices(rows: FloatArray, scale: NDArray[np.floating[Any]], pool: Int8Array, metric: Metric) -> IntArray:
+def _nearest_indices(rows: FloatArray, scale: NDArray[np.floating[Any]], pool: Int8Array, metric: Metric) -> IntArray:
     """Return the indices [filters, vectors] of the pool vectors nearest to the rows divided by their scales.
 
     A last vector that a filter does not fill need only agree where there are weights.
@@ -107,13 +107,13 @@ def nearest_indices(rows: FloatArray, scale: NDArray[np.floating[Any]], pool: In
     unit = rows / np.where(scale > 0, scale, 1).astype(np.float64)[:, None]
     whole, rest = divmod(weights, vector)
     indices = np.empty((filters, whole + bool(rest)), np.int64)
-    indices[:, :whole] = assign(unit[:, : whole * vector].reshape(-1, vector), pool, metric).reshape(filters, whole)
+    indices[:, :whole] = _assign(unit[:, : whole * vector].reshape(-1, vector), pool, metric).reshape(filters, whole)
     if rest:
-        indices[:, whole] = assign(unit[:, whole * vector :], pool[:, :rest], metric)
+        indices[:, whole] = _assign(unit[:, whole * vector :], pool[:, :rest], metric)
     return indices
 
 
-def nearest_and_scales(rows: FloatArray, pool: Int8Array, metric: Metric) -> tuple[IntArray, Float32Array]:
+def _nearest_and_scales(rows: FloatArray, pool: Int8Array, metric: Metric) -> tuple[IntArray, Float32Array]:
     """Return indices and the scale of least squared error of each filter, each derived from the other a few times.
 
     Errors
@@ -126,7 +126,7 @@ def nearest_and_scales(rows: FloatArray, pool: Int8Array, metric: Metric) -> tup
         raise SlipstickError("the scale does not fit fp32", path="format")
     indices = np.zeros((len(rows), 0), np.int64)
     for _ in range(1 if metric == "cosine" else _ALTERNATIONS):
-        indices = nearest_indices(rows, scale, pool, metric)
+        indices = _nearest_indices(rows, scale, pool, metric)
         whole = pool[indices].astype(np.float64).reshape(len(rows), indices.shape[1] * pool.shape[1])
         pooled = whole[:, : rows.shape[1]]
         power = (pooled**2).sum(axis=1)

@@ -136,21 +136,21 @@ def whole(text: str) -> int:
     return int(text)
 
 
-def flag(text: str) -> bool:
+def _flag(text: str) -> bool:
     """Return the truth value in the text of an argument: true or false."""
     if text not in ("true", "false"):
         raise ValueError(f"{text!r} is not true or false")
     return text == "true"
 
 
-def number(text: str) -> float:
+def _number(text: str) -> float:
     """Return the number in the text of an argument: digits, a point, an exponent."""
     if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?(e-?\d{1,2})?", text):
         raise ValueError(f"{text!r} is not a number")
     return float(text)
 
 
-def word(text: str) -> str:
+def _word(text: str) -> str:
     """Return the text of an argument as a word; the family's constructor refuses unknown words."""
     return text
 

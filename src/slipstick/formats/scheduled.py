@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike
 from slipstick.core.arrays import ByteArray, Float32Array, IntArray, NamedArrays
 from slipstick.core.encoding import Encoded, Encoding, Operand, check_bytes, check_side
 from slipstick.core.errors import SlipstickError
-from slipstick.formats.bits import packed_bytes
-from slipstick.formats.integer_rows import row_operand, rows_of, scaled_rows, times_scale, whole_codes
+from slipstick.formats.bits import _packed_bytes
+from slipstick.formats.integer_rows import _row_operand, _scaled_rows, _times_scale, _whole_codes, rows_of
 
 
-class ScheduledEncoding(Encoding):
+class _ScheduledEncoding(Encoding):
     """Encoding whose filters keep `weight_shifts` of `max_shifts` positions, or as many as a schedule gives each.
 
     ``encode(w, {"shifts": shifts})`` and ``recode`` take the schedule. `record_bits` is called for every estimate of
@@ -71,7 +71,7 @@ class ScheduledEncoding(Encoding):
         filters, weights = rows_of(shape)
         counts = np.full(filters, self.weight_shifts) if shifts is None else np.asarray(shifts)
         bits = sum(int(np.sum(counts == n)) * self.record_bits(n) for n in range(1, self.max_shifts + 1))
-        return packed_bytes(bits * -(-weights // self.group), 1) + 4 * filters + (0 if shifts is None else filters)
+        return _packed_bytes(bits * -(-weights // self.group), 1) + 4 * filters + (0 if shifts is None else filters)
 
     def side_layout(self, shape: tuple[int, ...]) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Return the layout of the scale per filter, and of a schedule's shifts per filter if given."""
@@ -94,7 +94,7 @@ class ScheduledEncoding(Encoding):
         ------
         SlipstickError for values that are not finite, shifts out of range, or not one for each filter.
         """
-        rows, scale = scaled_rows(values, side, self._top)
+        rows, scale = _scaled_rows(values, side, self._top)
         shifts = self._filter_shifts(side, len(rows))
         records: list[ByteArray] = [np.zeros(0, np.uint8)] * len(rows)
         for count, filters in _by_shifts(shifts):
@@ -106,7 +106,7 @@ class ScheduledEncoding(Encoding):
 
     def decode(self, encoded: Encoded) -> Float32Array:
         """Return scale * code, rounded once to fp32."""
-        return times_scale(self.integers(encoded), encoded)
+        return _times_scale(self.integers(encoded), encoded)
 
     def integers(self, encoded: Encoded) -> IntArray:
         """Return the signed magnitudes that the scales multiply."""
@@ -123,7 +123,7 @@ class ScheduledEncoding(Encoding):
 
     def operand(self, encoded: Encoded) -> Operand:
         """Return the signed magnitudes, with the scale of each row."""
-        return row_operand(encoded)
+        return _row_operand(encoded)
 
     def recode(self, codes: ArrayLike, side: NamedArrays | None = None) -> IntArray:
         """Return the nearest codes with as many positions as the filter keeps; `side` may give shifts of each filter.
@@ -132,7 +132,7 @@ class ScheduledEncoding(Encoding):
         ------
         SlipstickError as `encode` raises it for shifts.
         """
-        whole = np.clip(whole_codes(codes), -self._top, self._top)
+        whole = np.clip(_whole_codes(codes), -self._top, self._top)
         rows = whole.reshape(rows_of(whole.shape))
         nearest = np.empty_like(rows)
         for count, filters in _by_shifts(self._filter_shifts(side, len(rows))):

@@ -16,12 +16,12 @@ import numpy as np
 
 from slipstick.core.arrays import ByteArray, IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.formats.decompose import MAX_GROUP, MAX_SIGNED_GROUP, Decomposition, decompose, position_sets
-from slipstick.formats.scheduled import ScheduledEncoding
+from slipstick.formats.decompose import MAX_GROUP, MAX_SIGNED_GROUP, _decompose, _Decomposition, _position_sets
+from slipstick.formats.scheduled import _ScheduledEncoding
 
 
 @dataclass(frozen=True)
-class Swis(ScheduledEncoding):
+class Swis(_ScheduledEncoding):
     """Sign and `bits` bits of magnitude with a scale per filter; each group keeps `shifts` bit positions.
 
     Groups are `group` consecutive weights of a filter in the order of the tensor, the last one of a filter filled with
@@ -53,7 +53,7 @@ class Swis(ScheduledEncoding):
 
     def __post_init__(self) -> None:
         most = MAX_SIGNED_GROUP if self.alpha else MAX_GROUP
-        position_sets(self.bits, self.shifts)
+        _position_sets(self.bits, self.shifts)
         if not 1 <= self.group <= most:
             raise SlipstickError("out of range", path="swis.group", value=self.group, allowed=f"1 to {most}")
         if not 0 <= self.alpha < math.inf:
@@ -112,13 +112,13 @@ class Swis(ScheduledEncoding):
         position = (self.bits - 1).bit_length()
         if self.layout == "positions":
             return position * (1 if self.consecutive else shifts)
-        return (len(position_sets(self.bits, shifts, consecutive=self.consecutive)) - 1).bit_length()
+        return (len(_position_sets(self.bits, shifts, consecutive=self.consecutive)) - 1).bit_length()
 
-    def _decomposed(self, rows: IntArray, shifts: int) -> tuple[IntArray, Decomposition]:
+    def _decomposed(self, rows: IntArray, shifts: int) -> tuple[IntArray, _Decomposition]:
         """Return the groups [groups of all rows, group], filled with zeros, and their decomposition."""
         padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % self.group)))
         groups = padded.reshape(-1, self.group)
-        sets = decompose(groups, bits=self.bits, shifts=shifts, consecutive=self.consecutive, alpha=self.alpha)
+        sets = _decompose(groups, bits=self.bits, shifts=shifts, consecutive=self.consecutive, alpha=self.alpha)
         return groups, sets
 
     def _set_fields(self, sets: ByteArray, shifts: int) -> IntArray:
@@ -126,14 +126,14 @@ class Swis(ScheduledEncoding):
         width = self._set_bits(shifts)
         if self.layout == "rank":
             return (sets[:, None].astype(np.int64) >> np.arange(width)) & 1
-        table = np.array(position_sets(self.bits, shifts, consecutive=self.consecutive))
+        table = np.array(_position_sets(self.bits, shifts, consecutive=self.consecutive))
         positions = table[sets, :1] if self.consecutive else table[sets]
         places = np.arange((self.bits - 1).bit_length())
         return ((positions[..., None] >> places) & 1).reshape(len(sets), width)
 
     def _positions(self, fields: IntArray, shifts: int) -> IntArray:
         """Return the positions [groups, shifts] that the fields identify: the inverse of `_set_fields`."""
-        table = np.array(position_sets(self.bits, shifts, consecutive=self.consecutive))
+        table = np.array(_position_sets(self.bits, shifts, consecutive=self.consecutive))
         if self.layout == "rank":
             ranks = (fields << np.arange(fields.shape[1])).sum(axis=1)
             if ranks.size and ranks.max() >= len(table):

@@ -19,13 +19,13 @@ import numpy as np
 
 from slipstick.core.arrays import ByteArray, IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.formats.scheduled import ScheduledEncoding
+from slipstick.formats.scheduled import _ScheduledEncoding
 
 _POSITIONS = 7  # of an int8 magnitude
 
 
 @dataclass(frozen=True)
-class _UpperBits(ScheduledEncoding):
+class _UpperBits(_ScheduledEncoding):
     """int8 with a scale per filter, of whose magnitudes the upper `bits` bits are kept. Abstract: `steps`."""
 
     family: ClassVar[str]

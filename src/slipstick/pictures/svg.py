@@ -50,12 +50,12 @@ def line(x: float, y: float, to_x: float, to_y: float, classes: str = "rule") ->
     return f'<line x1="{x:.2f}" y1="{y:.2f}" x2="{to_x:.2f}" y2="{to_y:.2f}" class="{classes}"/>'
 
 
-def fitted(words: str, width: float) -> str:
+def _fitted(words: str, width: float) -> str:
     """Return the words shortened to `width` pixels: whole, cut off with dots, or empty.
 
     Examples
     --------
-    >>> fitted("reduce-scatter", 60.0), fitted("reduce-scatter", 12.0)
+    >>> _fitted("reduce-scatter", 60.0), _fitted("reduce-scatter", 12.0)
     ('reduce-..', '')
     """
     room = int(width / LETTER)

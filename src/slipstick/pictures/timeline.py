@@ -122,7 +122,7 @@ def _lane(
         when = f"{format_quantity(span.start, unit)} to {format_quantity(span.end, unit)}"
         tip = f"{span.label} ({span.category}): {when}"
         parts.append(svg.rect(x, y + 3, width, BAR, f"f{colours[span.category]}", tip=tip))
-        words = svg.fitted(span.label, width - 6)
+        words = svg._fitted(span.label, width - 6)
         if words:
             parts.append(svg.text(x + width / 2, y + 16, words, "in middle"))
     return parts

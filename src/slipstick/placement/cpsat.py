@@ -16,10 +16,10 @@ import numpy as np
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
-from slipstick.placement.list_schedule import anneal
+from slipstick.placement.list_schedule import _anneal
 from slipstick.placement.problem import Problem
 from slipstick.placement.schedule import PlacementSchedule, Transfer, check
-from slipstick.placement.segments import solve_in_series
+from slipstick.placement.segments import _solve_in_series
 
 _THREADS = 2
 _SMALL = 40  # operators: below, the solver needs no first schedule
@@ -52,7 +52,7 @@ def solve(problem: Problem, *, time_limit: float = 60.0, threads: int = _THREADS
         left = max(deadline - time.monotonic(), _LEAST)
         return _solve(problem, fixed, left if not fixed else max(_LEAST, _PORTION * left), threads, seed)
 
-    return check(problem, solve_in_series(problem, part))
+    return check(problem, _solve_in_series(problem, part))
 
 
 def _solve(problem: Problem, fixed: Mapping[int, int], time_limit: float, threads: int, seed: int) -> PlacementSchedule:
@@ -62,7 +62,7 @@ def _solve(problem: Problem, fixed: Mapping[int, int], time_limit: float, thread
     if not fixed and problem.names and _alike(problem):
         fixed = {problem.order[0]: 0}  # a name for the first one's device
     few = len(problem.names) <= _SMALL
-    first = None if few else anneal(problem, min(_FIRST, _SHARE * time_limit), seed, fixed)
+    first = None if few else _anneal(problem, min(_FIRST, _SHARE * time_limit), seed, fixed)
     model = _Model(problem, cp.CpModel(), fixed)
     if first is not None:
         model.hint(first)
@@ -79,7 +79,7 @@ def _solve(problem: Problem, fixed: Mapping[int, int], time_limit: float, thread
     if status in (cp.OPTIMAL, cp.FEASIBLE):
         best = model.read(solver, "optimal" if status == cp.OPTIMAL else "the best found in time")
     elif first is None:
-        first = anneal(problem, _LEAST, seed, fixed)
+        first = _anneal(problem, _LEAST, seed, fixed)
     if first is not None and (best is None or first.makespan < best.makespan):
         return replace(first, bound=best.bound if best else model.least)
     if best is None:

@@ -33,7 +33,7 @@ class _Tables:
     hops: dict[tuple[int, int, int], list[tuple[tuple[int, ...], list[tuple[int, int]], int]]]
 
 
-def anneal(
+def _anneal(
     problem: Problem, seconds: float, seed: int = 0, fixed: Mapping[int, int] | None = None
 ) -> PlacementSchedule | None:
     """Return the best placement schedule found in `seconds`, or None if not even the first one fits the memory.

@@ -56,7 +56,7 @@ def _parts_of(problem: Problem) -> list[_Part]:
     return parts
 
 
-def solve_in_series(problem: Problem, solve: _Solve) -> PlacementSchedule:
+def _solve_in_series(problem: Problem, solve: _Solve) -> PlacementSchedule:
     """Return the placement schedule joined from parts in series, each solved by `solve`, by a shortest path.
 
     Each pair of devices is solved once among those that a symmetry of the devices maps on each other.

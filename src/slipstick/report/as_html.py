@@ -8,7 +8,7 @@ from typing import Any
 
 from slipstick.core.units import format_quantity
 from slipstick.pictures.style import CSS
-from slipstick.report.as_text import MetricRows, label, numbered_sources, walk
+from slipstick.report.as_text import MetricRows, _label, _numbered_sources, _walk
 from slipstick.report.contents import Contents
 from slipstick.report.metric import PARTS, Metric, Table, Tree, ratio
 from slipstick.report.papers import line, link
@@ -18,9 +18,9 @@ _CARDS = 6
 Part = tuple[str, float, str]  # label, value, unit
 
 
-def report_page(report: Contents, pictures: Mapping[str, str]) -> str:
+def _report_page(report: Contents, pictures: Mapping[str, str]) -> str:
     """Return a Report as an HTML document, with SVG pictures by heading."""
-    sources = numbered_sources(report)
+    sources = _numbered_sources(report)
     bars = list(_group_bars(report.metrics, ""))
     body = [
         _header(report.title, report.bottleneck),
@@ -43,7 +43,7 @@ def framed(page: str) -> str:
     return f'<iframe srcdoc="{html.escape(page)}" width="100%" height="720" style="border:0"></iframe>'
 
 
-def comparison_page(reports: Sequence[Contents], metrics: MetricRows) -> str:
+def _comparison_page(reports: Sequence[Contents], metrics: MetricRows) -> str:
     """Return reports side by side as an HTML document."""
     head = "<th>metric</th>" + "".join(f'<th class="number">{_e(report.title)}</th>' for report in reports)
     rows = [_row(["bottleneck", *(f'<span class="soft words">{_e(report.bottleneck)}</span>' for report in reports)])]
@@ -53,7 +53,7 @@ def comparison_page(reports: Sequence[Contents], metrics: MetricRows) -> str:
             share = ratio(row[0], metric) if place else None
             times = "" if share is None else f' <span class="soft">{share:.2f}&times;</span>'
             cells.append((_e(metric.text) if metric else "&ndash;") + times)
-        name = _e(label(path).strip())
+        name = _e(_label(path).strip())
         rows.append(_row([f'<span class="d2">{name}</span>' if f".{PARTS}." in path else name, *cells]))
     bars = "".join(_comparison_bars(reports, group) for group in _groups_with_parts(reports))
     title = f"{len(reports)} reports side by side"
@@ -94,7 +94,7 @@ def _group_bars(tree: Tree, path: str) -> Iterator[str]:
             yield from _group_bars(child, f"{path} {name}".strip())
             continue
         total = next(((n, m) for n, m in tree.items() if isinstance(m, Metric)), None)
-        parts = [(below, metric.value, metric.unit) for _, below, metric, _ in walk(child) if metric is not None]
+        parts = [(below, metric.value, metric.unit) for _, below, metric, _ in _walk(child) if metric is not None]
         if total is None or not any(value > 0 for _, value, _ in parts):
             continue
         limit = tree.get("capacity")
@@ -172,7 +172,7 @@ def _findings(report: Contents) -> str:
 def _metric_table(report: Contents, sources: Mapping[str, int]) -> str:
     head = '<th>metric</th><th class="number">value</th><th class="number">share</th><th>how</th><th>note</th>'
     rows = []
-    for depth, name, metric, share in walk(report.metrics):
+    for depth, name, metric, share in _walk(report.metrics):
         text = f'<span class="d{min(depth, 3)}">{_e(_words(name))}</span>'
         if metric is None:
             rows.append(f'<tr class="group"><td colspan="5">{text}</td></tr>')

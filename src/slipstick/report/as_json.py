@@ -20,7 +20,7 @@ from typing import Any
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import parse_json
-from slipstick.report.contents import SCHEMA, hash_inputs
+from slipstick.report.contents import SCHEMA, _hash_inputs
 from slipstick.report.metric import Column, Finding, Metric, Table, canonical
 
 _METRIC = {"value", "unit", "how", "source", "note"}
@@ -38,7 +38,7 @@ _TOP: dict[str, type] = {
 }
 
 
-def parse_report(text: str) -> dict[str, Any]:
+def _parse_report(text: str) -> dict[str, Any]:
     """Return the fields of the Report that `text` describes.
 
     Errors
@@ -53,7 +53,7 @@ def parse_report(text: str) -> dict[str, Any]:
             raise SlipstickError(
                 "is missing or of another type", path=name, value=data.get(name), allowed=kind.__name__
             )
-    if hash_inputs(canonical(data["inputs"]), data["slipstick"]) != data["input_hash"]:
+    if _hash_inputs(canonical(data["inputs"]), data["slipstick"]) != data["input_hash"]:
         raise SlipstickError("does not fit the inputs: they were edited", path="input_hash", value=data["input_hash"])
     return {
         "title": data["title"],

@@ -34,89 +34,91 @@ def to_text(renderable: RenderableType, width: int | None = None) -> str:
     return "\n".join(row.rstrip() for row in text.rstrip().split("\n"))
 
 
-def render_report(report: Contents) -> Group:
+def _render_report(report: Contents) -> Group:
     """Return a rich renderable of title, bottleneck, metrics with origins, warnings, breakdowns and papers."""
     from rich.console import Group
     from rich.text import Text
 
-    sources = numbered_sources(report)
-    shown: list[RenderableType] = [safe_text(report.title, "bold")]
+    sources = _numbered_sources(report)
+    shown: list[RenderableType] = [_safe_text(report.title, "bold")]
     if report.bottleneck:
-        shown.append(Text.assemble(("bottleneck: ", "dim"), safe_text(report.bottleneck, "bold yellow")))
+        shown.append(Text.assemble(("bottleneck: ", "dim"), _safe_text(report.bottleneck, "bold yellow")))
     shown += [Text(), _metrics(report, sources)]
     if report.warnings:
         shown.append(Text())
     for finding in report.warnings:
         style = "bold red" if finding.severity == "error" else "yellow"
-        shown.append(Text.assemble((f"{finding.severity} [{finding.check}] ", style), safe_text(finding.message)))
+        shown.append(Text.assemble((f"{finding.severity} [{finding.check}] ", style), _safe_text(finding.message)))
     for name, table in report.breakdowns.items():
         shown += [Text(), render_breakdown(name, table)]
     if sources:
-        shown += [Text(), safe_text("sources", "bold")]
-        shown += [safe_text(f"  [{number}] {source}", "dim") for source, number in sources.items()]
+        shown += [Text(), _safe_text("sources", "bold")]
+        shown += [_safe_text(f"  [{number}] {source}", "dim") for source, number in sources.items()]
     if report.papers:
-        shown += [Text(), safe_text("papers", "bold")]
-        shown += [safe_text(f"  {line(key)}", "dim") for key in report.papers]
-    shown += [Text(), safe_text(f"slipstick {report.version}, inputs {report.input_hash[:16]}", "dim")]
+        shown += [Text(), _safe_text("papers", "bold")]
+        shown += [_safe_text(f"  {line(key)}", "dim") for key in report.papers]
+    shown += [Text(), _safe_text(f"slipstick {report.version}, inputs {report.input_hash[:16]}", "dim")]
     return Group(*shown)
 
 
-def numbered_sources(report: Contents) -> dict[str, int]:
+def _numbered_sources(report: Contents) -> dict[str, int]:
     """Return every source of a metric with its number, in the order of first use."""
     sources = dict.fromkeys(metric.source for metric in report.flat().values() if metric.source)
     return {source: number for number, source in enumerate(sources, 1)}
 
 
-def walk(tree: Tree, depth: int = 0) -> Iterator[tuple[int, str, Metric | None, float | None]]:
+def _walk(tree: Tree, depth: int = 0) -> Iterator[tuple[int, str, Metric | None, float | None]]:
     """Yield (depth, name, metric or None for a group, share of the total for a part) of every metric in order."""
     for name, child in tree.items():
         if isinstance(child, Metric):
             yield depth, name, child, None
         elif name == PARTS:
             total = next((m.value for m in tree.values() if isinstance(m, Metric)), 0.0)
-            for below, part, metric, share in walk(child, depth + 1):
+            for below, part, metric, share in _walk(child, depth + 1):
                 yield below, part, metric, metric.value / total if metric and total else share
         else:
             yield depth, name, None, None
-            yield from walk(child, depth + 1)
+            yield from _walk(child, depth + 1)
 
 
 def render_breakdown(name: str, table: Table) -> RichTable:
     """Return a breakdown with its columns aligned: text left, numbers right."""
-    shown = plain_table(title=name)
+    shown = _plain_table(title=name)
     for column, head in enumerate(table.columns):
         numbers = any(isinstance(row[column], int | float) for row in table.rows)
-        shown.add_column(safe_text(head.name), justify="right" if numbers else "left", overflow="fold", no_wrap=numbers)
+        shown.add_column(
+            _safe_text(head.name), justify="right" if numbers else "left", overflow="fold", no_wrap=numbers
+        )
     for row in range(len(table.rows)):
-        shown.add_row(*(safe_text(table.text(row, column)) for column in range(len(table.columns))))
+        shown.add_row(*(_safe_text(table.text(row, column)) for column in range(len(table.columns))))
     return shown
 
 
-def render_comparison(reports: Sequence[Contents], rows: MetricRows) -> RichTable:
+def _render_comparison(reports: Sequence[Contents], rows: MetricRows) -> RichTable:
     """Return metrics as rows, reports as columns, each value with its ratio to the first report."""
-    shown = plain_table()
+    shown = _plain_table()
     shown.add_column("metric")
     for report in reports:
-        shown.add_column(safe_text(report.title), justify="right", overflow="fold")
+        shown.add_column(_safe_text(report.title), justify="right", overflow="fold")
     warnings = [str(len(report.warnings)) if report.warnings else "" for report in reports]
-    shown.add_row("bottleneck", *(safe_text(report.bottleneck) for report in reports))
+    shown.add_row("bottleneck", *(_safe_text(report.bottleneck) for report in reports))
     for path, row in rows.items():
         cells = []
         for place, metric in enumerate(row):
             share = ratio(row[0], metric) if place else None
             cells.append((metric.text if metric else "-") + ("" if share is None else f"  ({share:.2f} x)"))
-        shown.add_row(safe_text(label(path)), *cells)
+        shown.add_row(_safe_text(_label(path)), *cells)
     if any(warnings):
         shown.add_row("warnings", *warnings)
     return shown
 
 
-def label(path: str) -> str:
+def _label(path: str) -> str:
     """Return a metric's path as its row label, in which the parts of a total are indented below it.
 
     Examples
     --------
-    >>> label("time.step"), label("memory.parts.kv cache")
+    >>> _label("time.step"), _label("memory.parts.kv cache")
     ('time step', '  kv cache')
     """
     _, parts, part = path.partition(f".{PARTS}.")
@@ -124,31 +126,31 @@ def label(path: str) -> str:
 
 
 def _metrics(report: Contents, sources: Mapping[str, int]) -> RichTable:
-    shown = plain_table(head=False)
+    shown = _plain_table(head=False)
     shown.add_column("metric")
     for head in ("value", "share"):
         shown.add_column(head, justify="right")
     shown.add_column("how")
     shown.add_column("note", overflow="fold", style="dim")
-    for depth, name, metric, share in walk(report.metrics):
-        head = safe_text("  " * depth + name.replace("_", " "), "" if metric else "bold")
+    for depth, name, metric, share in _walk(report.metrics):
+        head = _safe_text("  " * depth + name.replace("_", " "), "" if metric else "bold")
         if metric is None:
             shown.add_row(head)
             continue
         mark = f"[{sources[metric.source]}]" if metric.source else ""
         note = " ".join(part for part in (mark, metric.note) if part)
         percent = "" if share is None else f"{100 * share:.1f} %"
-        shown.add_row(head, metric.text, percent, safe_text(metric.how, _HOW_STYLE[metric.how]), safe_text(note))
+        shown.add_row(head, metric.text, percent, _safe_text(metric.how, _HOW_STYLE[metric.how]), _safe_text(note))
     return shown
 
 
-def plain_table(*, title: str = "", head: bool = True) -> RichTable:
+def _plain_table(*, title: str = "", head: bool = True) -> RichTable:
     """Return an empty table without lines between its rows."""
     from rich import box
     from rich.table import Table as RichTable
 
     return RichTable(
-        title=safe_text(title, "bold") if title else None,
+        title=_safe_text(title, "bold") if title else None,
         title_justify="left",
         box=box.SIMPLE_HEAD if head else None,
         show_header=head,
@@ -158,7 +160,7 @@ def plain_table(*, title: str = "", head: bool = True) -> RichTable:
     )
 
 
-def safe_text(text: str, style: str = "") -> Any:
+def _safe_text(text: str, style: str = "") -> Any:
     """Return text in which rich reads no markup and the terminal no control codes."""
     from rich.text import Text
 

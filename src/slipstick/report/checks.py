@@ -32,12 +32,12 @@ def check(function: Check) -> Check:
     return function
 
 
-def run_checks(facts: Facts) -> tuple[Finding, ...]:
+def _run_checks(facts: Facts) -> tuple[Finding, ...]:
     """Run every check and return all findings, in the order of registration.
 
     Examples
     --------
-    >>> [finding.check for finding in run_checks({"time.step": 1.0, "roofline.compute": 2.0})]
+    >>> [finding.check for finding in _run_checks({"time.step": 1.0, "roofline.compute": 2.0})]
     ['time_above_roofline']
     """
     return tuple(finding for function in CHECKS.values() for finding in function(facts))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipstick.core.errors import SlipstickError
-from slipstick.report.as_text import render_comparison, to_text
+from slipstick.report.as_text import _render_comparison, to_text
 from slipstick.report.metric import Metric, ratio
 from slipstick.report.report import Report
 
@@ -46,7 +46,7 @@ class Comparison:
 
     def table(self, width: int | None = None) -> str:
         """Return the comparison as plain text."""
-        return to_text(render_comparison(self.reports, self.rows), width)
+        return to_text(_render_comparison(self.reports, self.rows), width)
 
     def __str__(self) -> str:
         """Return the comparison as plain text, as ``print`` shows it."""
@@ -54,13 +54,13 @@ class Comparison:
 
     def __rich__(self) -> Any:
         """Return the renderable that a rich console prints."""
-        return render_comparison(self.reports, self.rows)
+        return _render_comparison(self.reports, self.rows)
 
     def html(self) -> str:
         """Return the comparison as one self-contained HTML file."""
-        from slipstick.report.as_html import comparison_page
+        from slipstick.report.as_html import _comparison_page
 
-        return comparison_page(self.reports, self.rows)
+        return _comparison_page(self.reports, self.rows)
 
     def _repr_html_(self) -> str:
         """Return the HTML that a notebook shows: the page in a frame, which confines its style."""

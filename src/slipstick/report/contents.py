@@ -11,7 +11,7 @@ from typing import Any
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.version import __version__
-from slipstick.report.metric import Finding, Metric, Table, Tree, canonical, flatten
+from slipstick.report.metric import Finding, Metric, Table, Tree, _flatten, canonical
 
 Drawings = Callable[[], Mapping[str, str]]  # called when pictures are asked for: heading -> SVG
 
@@ -42,7 +42,7 @@ class Contents(ABC):
 
     def flat(self) -> dict[str, Metric]:
         """Return every metric by its dotted path, in the order of insertion."""
-        return dict(flatten(self.metrics, ""))
+        return dict(_flatten(self.metrics, ""))
 
     def __getitem__(self, path: str) -> Metric:
         node: Metric | Tree = self.metrics
@@ -81,7 +81,7 @@ class Contents(ABC):
     @property
     def input_hash(self) -> str:
         """SHA-256 of the canonical JSON of the inputs and the version of slipstick that answered."""
-        return hash_inputs(self.inputs, self.version)
+        return _hash_inputs(self.inputs, self.version)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain dicts and lists, as `json` writes it."""
@@ -101,7 +101,7 @@ class Contents(ABC):
         }
 
 
-def hash_inputs(inputs: Mapping[str, Any], version: str = __version__) -> str:
+def _hash_inputs(inputs: Mapping[str, Any], version: str = __version__) -> str:
     """Return the SHA-256 (hex) of canonical inputs together with the version of slipstick."""
     text = json.dumps(
         {"inputs": _whole(inputs), "slipstick": version}, sort_keys=True, separators=(",", ":"), allow_nan=False

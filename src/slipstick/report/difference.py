@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.units import format_quantity
-from slipstick.report.as_text import label, plain_table, safe_text, to_text
+from slipstick.report.as_text import _label, _plain_table, _safe_text, to_text
 from slipstick.report.contents import Contents
 from slipstick.report.metric import Metric, ratio
 
@@ -114,15 +114,15 @@ def _render(diff: ReportDiff) -> Group:
     """Return a renderable of before, after, difference and ratio of every common metric."""
     from rich.console import Group
 
-    shown = plain_table()
+    shown = _plain_table()
     shown.add_column("metric")
     for head in ("before", "after", "difference", "ratio"):
         shown.add_column(head, justify="right")
     for row in diff.rows:
         times = "" if row.ratio is None else f"{row.ratio:.3f} x"
         change = format_quantity(row.difference, row.unit)
-        shown.add_row(safe_text(label(row.path)), row.before.text, row.after.text, change, times)
+        shown.add_row(_safe_text(_label(row.path)), row.before.text, row.after.text, change, times)
     notes = [f"before: {diff.names[0]}", f"after:  {diff.names[1]}"]
     notes += [f"only before: {', '.join(diff.only_before)}"] if diff.only_before else []
     notes += [f"only after: {', '.join(diff.only_after)}"] if diff.only_after else []
-    return Group(*(safe_text(note) for note in notes), safe_text(""), shown)
+    return Group(*(_safe_text(note) for note in notes), _safe_text(""), shown)

@@ -112,14 +112,14 @@ class Table:
         return value or ""
 
 
-def flatten(tree: Tree, path: str = "") -> Iterator[tuple[str, Metric]]:
+def _flatten(tree: Tree, path: str = "") -> Iterator[tuple[str, Metric]]:
     """Yield every metric of a tree with its dotted path."""
     for name, child in tree.items():
         below = f"{path}.{name}" if path else name
         if isinstance(child, Metric):
             yield below, child
         else:
-            yield from flatten(child, below)
+            yield from _flatten(child, below)
 
 
 def ratio(first: Metric | None, other: Metric | None) -> float | None:

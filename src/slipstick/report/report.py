@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from slipstick.core.question import Question
 from slipstick.report.contents import Contents, Drawings
-from slipstick.report.metric import Column, Finding, Metric, Table, Tree, flatten
+from slipstick.report.metric import Column, Finding, Metric, Table, Tree, _flatten
 
 if TYPE_CHECKING:
     from slipstick.report.difference import ReportDiff
 
-__all__ = ["Column", "Finding", "Metric", "Report", "Table", "Tree", "flatten"]
+__all__ = ["Column", "Finding", "Metric", "Report", "Table", "Tree"]
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,11 @@ class Report(Contents):
         >>> [finding.check for finding in Report.of({"net": "mlp"}, metrics, title="demo").warnings]
         ['memory_fits']
         """
-        from slipstick.report.checks import run_checks
+        from slipstick.report.checks import _run_checks
 
         inputs = question.inputs() if isinstance(question, Question) else question
-        figures = {path: metric.value for path, metric in flatten(metrics)}
-        checked = run_checks({**figures, **(facts or {})})
+        figures = {path: metric.value for path, metric in _flatten(metrics)}
+        checked = _run_checks({**figures, **(facts or {})})
         return cls(title, metrics, tables or {}, bottleneck, (*checked, *findings), inputs, tuple(papers))
 
     def with_detail(self, detail: Any, drawings: Drawings | None = None) -> Report:
@@ -120,21 +120,21 @@ class Report(Contents):
         ------
         SlipstickError if the text is not such a report, or its inputs do not fit their hash.
         """
-        from slipstick.report.as_json import parse_report
+        from slipstick.report.as_json import _parse_report
 
-        return cls(**parse_report(text))
+        return cls(**_parse_report(text))
 
     def table(self, width: int | None = None) -> str:
         """Return the report as plain text of `width` characters (100 unless given)."""
-        from slipstick.report.as_text import render_report, to_text
+        from slipstick.report.as_text import _render_report, to_text
 
-        return to_text(render_report(self), width)
+        return to_text(_render_report(self), width)
 
     def __rich__(self) -> Any:
         """Return the renderable that a rich console prints."""
-        from slipstick.report.as_text import render_report
+        from slipstick.report.as_text import _render_report
 
-        return render_report(self)
+        return _render_report(self)
 
     def __str__(self) -> str:
         """Return the report as plain text, as ``print`` shows it."""
@@ -142,9 +142,9 @@ class Report(Contents):
 
     def html(self) -> str:
         """Return the report with its pictures as one self-contained HTML file: no script, nothing loaded."""
-        from slipstick.report.as_html import report_page
+        from slipstick.report.as_html import _report_page
 
-        return report_page(self, self.pictures())
+        return _report_page(self, self.pictures())
 
     def _repr_html_(self) -> str:
         """Return the HTML that a notebook shows: the page in a frame, which confines its style."""

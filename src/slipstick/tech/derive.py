@@ -14,7 +14,7 @@ from slipstick.core.spec import leaves, validate
 from slipstick.core.system import Memory, System, Tier
 from slipstick.tech import logic
 from slipstick.tech import technology_tables as tables
-from slipstick.tech.die_edge import links_along_edge, stacks_along_edge, stacks_for_bandwidth, tier_kind
+from slipstick.tech.die_edge import _links_along_edge, _stacks_along_edge, _stacks_for_bandwidth, _tier_kind
 
 _SQUARE_MILLIMETRE = 1e-6
 _TEXTS = ("name", "aliases", "source", "note", "year")  # leaves that need no source
@@ -192,16 +192,16 @@ def _links(system: System, change: _Change) -> dict[str, Tier]:
     """Return the network: tiers of the kind that a generation replaces become it; links of the die follow its edge."""
     tiers = {}
     for name, tier in system.network.items():
-        kind = tier_kind(name, system.network)
+        kind = _tier_kind(name, system.network)
         for generation in change.links:
             if generation.replaces == kind:
                 new = {key: getattr(generation, key) for key in ("technology", "bandwidth", "energy")}
                 tier = tier.model_copy(update=new)
         if kind == "scale-up" and change.area != 1.0:
-            tier = tier.model_copy(update={"bandwidth": float(links_along_edge(tier.bandwidth, change.area))})
+            tier = tier.model_copy(update={"bandwidth": float(_links_along_edge(tier.bandwidth, change.area))})
         tiers[name] = tier
     for generation in change.links:
-        if generation.replaces not in {tier_kind(name, system.network) for name in system.network}:
+        if generation.replaces not in {_tier_kind(name, system.network) for name in system.network}:
             raise SlipstickError(f"{system.name} has no {generation.replaces} tier", value=generation.name)
     return tiers
 
@@ -215,8 +215,8 @@ def _main(system: System, change: _Change) -> Memory:
         return memory
     old = tables.dram_generations.entry(memory.technology)
     new = change.dram or old
-    present = stacks_for_bandwidth(memory.bandwidth, old)
-    share = float(stacks_along_edge(present, change.area)) / present
+    present = _stacks_for_bandwidth(memory.bandwidth, old)
+    share = float(_stacks_along_edge(present, change.area)) / present
     return memory.model_copy(
         update={
             "technology": new.name,
@@ -243,7 +243,7 @@ def _cores(system: System, change: _Change, memory: Memory, tiers: dict[str, Tie
             value=units.format_quantity(change.power, "W"),
             allowed=f"more than {units.format_quantity(change.power - budget, 'W')} with this memory and these links",
         )
-    point = logic.peak(
+    point = logic._peak(
         change.factor("area"),
         change.factor("power"),
         area=_logic_area(change.area),

@@ -89,7 +89,7 @@ def _operating_point(power: ArrayLike, law: Law) -> tuple[FloatArray, FloatArray
     return volts, ratio
 
 
-def peak(
+def _peak(
     node_area_factor: ArrayLike,
     node_power_factor: ArrayLike = 1.0,
     *,
@@ -112,7 +112,7 @@ def peak(
     Examples
     --------
     >>> from slipstick.tech.technology_tables import scaling
-    >>> dense = peak([1.0, 1 / 1.8], [1.0, 1 / 1.3], law=scaling.entry("logic").law)
+    >>> dense = _peak([1.0, 1 / 1.8], [1.0, 1 / 1.3], law=scaling.entry("logic").law)
     >>> dense.rate.round(2).tolist()
     [1.0, 1.55]
     """
@@ -124,7 +124,7 @@ def peak(
 def _at_cores(
     cores: ArrayLike, node_power_factor: ArrayLike, *, power: ArrayLike, frequency: ArrayLike, law: Law
 ) -> Peak:
-    """Return the peak of a die, as `peak` does, for a given number of cores (over that of the old design)."""
+    """Return the peak of a die, as `_peak` does, for a given number of cores (over that of the old design)."""
     count, factor, nominal_clock = (np.asarray(x, np.float64) for x in (cores, node_power_factor, frequency))
     nominal = count * factor * nominal_clock  # dynamic power at the nominal voltage and clock
     volts, ratio = _operating_point(np.asarray(power, np.float64) / nominal, law)

@@ -184,7 +184,7 @@ def right_answers(network: TrainedNetwork, images: Images) -> NDArray[np.bool_]:
     return right
 
 
-def layer_named(layers: Iterable[WeightLayer], name: str, what_for: str) -> WeightLayer:
+def _layer_named(layers: Iterable[WeightLayer], name: str, what_for: str) -> WeightLayer:
     """Return the layer of this name; SlipstickError at the path `what_for`, with the nearest names, if none."""
     by_name = {layer.name: layer for layer in layers}
     if name not in by_name:

@@ -13,7 +13,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.files import read_bytes
 from slipstick.formats.packed_file import NetworkRest, is_packed, parse_packed_network, write_packed
-from slipstick.trained.network import TrainedNetwork, WeightLayer, layer_named
+from slipstick.trained.network import TrainedNetwork, WeightLayer, _layer_named
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from slipstick.core.encoding import Encoded
     from slipstick.core.workload import Network
     from slipstick.datasets.images import DataSet, Normal
-    from slipstick.trained.torch.torch_network import TorchNetwork
+    from slipstick.trained.torch.torch_network import _TorchNetwork
 
     NetworkSpec = str | Path | nn.Module | TrainedNetwork
 
@@ -70,9 +70,9 @@ def open_network(
     if not isinstance(spec, str | Path):
         return _module(spec, hints)
     if str(spec) in _PUBLISHED:
-        from slipstick.trained.torch.pretrained import lite0_network
+        from slipstick.trained.torch.pretrained import _lite0_network
 
-        return _torch(lite0_network(), hints)
+        return _torch(_lite0_network(), hints)
     path = Path(spec)
     if path.suffix not in _KINDS and not path.is_file():
         allowed = [*(f"a {suffix} file" for suffix in _KINDS), "a file of slipstick adapt --packed", *_PUBLISHED]
@@ -102,12 +102,12 @@ def write_packed_network(path: str | Path, network: TrainedNetwork, encoded: Map
     """
     layers = network.layers()
     for name, tensor in encoded.items():
-        layer = layer_named(layers, name, "packed")
+        layer = _layer_named(layers, name, "packed")
         if not np.array_equal(_decoded(layer, tensor), layer.weights):
             raise SlipstickError("its encoding does not give its weights back", path=name, value=tensor.encoding.name)
     if not network.suffix:
         return write_packed(path, encoded)
-    zeros = {name: np.zeros_like(layer_named(layers, name, "packed").weights) for name in encoded}
+    zeros = {name: np.zeros_like(_layer_named(layers, name, "packed").weights) for name in encoded}
     rest = NetworkRest(network.suffix, network.with_weights(zeros).to_bytes())
     return write_packed(path, encoded, rest)
 
@@ -137,31 +137,31 @@ def _packed(raw: bytes, path: str, name: str, hints: _Hints) -> TrainedNetwork:
     network = _KINDS[rest.kind](rest.file, f"{path}: network", name, hints)
     layers = network.layers()
     return network.with_weights(
-        {key: _decoded(layer_named(layers, key, path), value) for key, value in tensors.items()}
+        {key: _decoded(_layer_named(layers, key, path), value) for key, value in tensors.items()}
     )
 
 
 def _module(module: nn.Module, hints: _Hints) -> TrainedNetwork:
-    from slipstick.trained.torch.torch_network import module_network
+    from slipstick.trained.torch.torch_network import _module_network
 
-    return _torch(module_network(module), hints)
+    return _torch(_module_network(module), hints)
 
 
 def _saved(raw: bytes, path: str, name: str, hints: _Hints) -> TrainedNetwork:
     require("torch", "torch")
-    from slipstick.trained.torch.saved_file import saved_network
+    from slipstick.trained.torch.saved_file import _saved_network
 
-    return _torch(saved_network(raw, path), hints)
+    return _torch(_saved_network(raw, path), hints)
 
 
 def _onnx(raw: bytes, path: str, name: str, hints: _Hints) -> TrainedNetwork:
     require("torch", "torch")
-    from slipstick.trained.onnx.onnx_network import onnx_network
+    from slipstick.trained.onnx.onnx_network import _onnx_network
 
-    return _torch(onnx_network(raw, path, name=name), hints)
+    return _torch(_onnx_network(raw, path, name=name), hints)
 
 
-def _torch(network: TorchNetwork, hints: _Hints) -> TrainedNetwork:
+def _torch(network: _TorchNetwork, hints: _Hints) -> TrainedNetwork:
     """Return a torch network with its input normalisation: from the hints, else its file, else the data set."""
     if hints.background:
         _refuse("background", hints.background, "only an integer network has outputs before that of class 0")
@@ -171,11 +171,11 @@ def _torch(network: TorchNetwork, hints: _Hints) -> TrainedNetwork:
 
 
 def _tflite(raw: bytes, path: str, name: str, hints: _Hints) -> TrainedNetwork:
-    from slipstick.trained.tflite.tflite_network import tflite_network
+    from slipstick.trained.tflite.tflite_network import _tflite_network
 
     if hints.normal:
         _refuse("normal", str(hints.normal), "an 8-bit .tflite network takes bytes as they are")
-    network = tflite_network(raw, path, name=name, background=hints.background or 0)
+    network = _tflite_network(raw, path, name=name, background=hints.background or 0)
     if hints.background is None and hints.data is not None:
         outputs = network.network.tensors[network.network.output].size
         return replace(network, background=outputs - len(hints.data.classes))

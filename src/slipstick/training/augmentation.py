@@ -13,14 +13,14 @@ _Augment = Literal["none", "crop", "crop-flip"]
 _SHARE = 8  # shifts go up to an eighth of the side: 4 of 32 pixels, He et al. 1512.03385, section 4.2
 
 
-def kind(asked: Literal["auto", "none", "crop", "crop-flip"], data: DataSet) -> _Augment:
+def _kind(asked: Literal["auto", "none", "crop", "crop-flip"], data: DataSet) -> _Augment:
     """Return the name of the augmentation that ``auto`` selects for a data set."""
     if asked != "auto":
         return asked
     return "crop-flip" if data.mirrors else "crop"
 
 
-def batch(
+def _batch(
     images: Images, which: NDArray[np.intp], augment: _Augment, random: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return the augmented images and labels of a batch; pixels shifted in from outside are 0.
@@ -28,7 +28,7 @@ def batch(
     Examples
     --------
     >>> data = Images(np.arange(1, 10, dtype=np.uint8).reshape(1, 3, 3, 1), np.zeros(1, np.int64))
-    >>> batch(data, np.array([0]), "none", np.random.default_rng(0))[0].ravel().tolist()
+    >>> _batch(data, np.array([0]), "none", np.random.default_rng(0))[0].ravel().tolist()
     [1, 2, 3, 4, 5, 6, 7, 8, 9]
     """
     chosen = images.images[which]

@@ -21,7 +21,7 @@ _KEY = "slipstick-training"  # in the header: JSON of the recipe, the data set's
 _NET, _MOMENTUM = "net.", "momentum."  # before the names of the network's tensors, and of those of the optimiser
 
 
-def save(folder: Path, net: nn.Module, optimiser: SGD, recipe: Recipe, data: str, history: History) -> None:
+def _save(folder: Path, net: nn.Module, optimiser: SGD, recipe: Recipe, data: str, history: History) -> None:
     """Write the checkpoint after an epoch atomically, in place of the previous one."""
     from slipstick.trained.torch.safetensors_weights import save_tensors
 
@@ -31,7 +31,7 @@ def save(folder: Path, net: nn.Module, optimiser: SGD, recipe: Recipe, data: str
     save_tensors(folder / FILE, tensors, {_KEY: json.dumps(about)})
 
 
-def restore(folder: Path, net: nn.Module, optimiser: SGD, recipe: Recipe, data: str) -> History:
+def _restore(folder: Path, net: nn.Module, optimiser: SGD, recipe: Recipe, data: str) -> History:
     """Load a folder's checkpoint into network and optimiser; return the history, empty without a checkpoint.
 
     Errors

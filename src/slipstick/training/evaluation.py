@@ -31,7 +31,7 @@ def evaluate(
     return np.asarray(predict(net, images, normal, precision=precision).argmax(1) == images.labels)
 
 
-def chosen_precision(asked: Literal["auto", "bf16", "fp32"]) -> Literal["bf16", "fp32"]:
+def _chosen_precision(asked: Literal["auto", "bf16", "fp32"]) -> Literal["bf16", "fp32"]:
     """Return the precision that ``auto`` selects on this machine: bf16 only where the processor multiplies it."""
     if asked != "auto":
         return asked

@@ -16,7 +16,7 @@ from slipstick.core.extras import require
 from slipstick.trained.torch.batch_prediction import autocast, input_tensor
 from slipstick.training import augmentation as augment
 from slipstick.training import checkpoint
-from slipstick.training.evaluation import chosen_precision, evaluate
+from slipstick.training.evaluation import _chosen_precision, evaluate
 from slipstick.training.recipe import Epoch, History, Recipe
 
 if TYPE_CHECKING:
@@ -89,19 +89,19 @@ def train(
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = _optimiser(net, recipe)
     run = _Run(net, data, normal or data.normal, recipe, optimiser, progress or _silent)
-    history = checkpoint.restore(folder, net, optimiser, recipe, data.name) if folder else History()
+    history = checkpoint._restore(folder, net, optimiser, recipe, data.name) if folder else History()
     with torch.random.fork_rng(devices=[]):  # dropout draws from torch's own generator: leave the caller's as it was
         while len(history.epochs) < recipe.epochs and not history.accuracy >= recipe.until:
             history = History((*history.epochs, _epoch(run, history)))
             if folder:
-                checkpoint.save(folder, net, optimiser, recipe, data.name, history)
+                checkpoint._save(folder, net, optimiser, recipe, data.name, history)
     net.eval()
     return history
 
 
 def settled(recipe: Recipe) -> Recipe:
     """Return the recipe with ``auto`` precision resolved on this machine, as its checkpoint states it."""
-    return recipe.model_copy(update={"precision": chosen_precision(recipe.precision)})
+    return recipe.model_copy(update={"precision": _chosen_precision(recipe.precision)})
 
 
 def _epoch(run: _Run, history: History) -> Epoch:
@@ -124,7 +124,7 @@ def _epoch(run: _Run, history: History) -> Epoch:
                 f"the loss is not a number any more in epoch {number + 1}", path="recipe.rate", allowed="a lower rate"
             )
         run.progress(before + 1, run.recipe.epochs * run.steps, _said(number, run.recipe, history))
-    right = evaluate(run.net, run.data.test, run.normal, precision=chosen_precision(run.recipe.precision))
+    right = evaluate(run.net, run.data.test, run.normal, precision=_chosen_precision(run.recipe.precision))
     accuracy = float(right.mean()) if len(right) else math.nan
     return Epoch(losses / seen, accuracy, time.perf_counter() - started)
 
@@ -132,11 +132,11 @@ def _epoch(run: _Run, history: History) -> Epoch:
 def _step(run: _Run, which: NDArray[np.int64], random: np.random.Generator) -> float:
     """Update the weights once by the mean gradient over the images `which`; return the mean loss before the update."""
     torch = require("torch", "torch")
-    augmentation, loss = augment.kind(run.recipe.augment, run.data), 0.0
+    augmentation, loss = augment._kind(run.recipe.augment, run.data), 0.0
     run.optimiser.zero_grad()
     for piece in np.array_split(which, -(-len(which) // (run.recipe.chunk or len(which)))):
-        images, labels = augment.batch(run.data.train, piece, augmentation, random)
-        with autocast(chosen_precision(run.recipe.precision)):
+        images, labels = augment._batch(run.data.train, piece, augmentation, random)
+        with autocast(_chosen_precision(run.recipe.precision)):
             outputs = run.net(input_tensor(images, run.normal))
         part = torch.nn.functional.cross_entropy(
             outputs.float(), torch.from_numpy(labels), label_smoothing=run.recipe.smoothing, reduction="sum"

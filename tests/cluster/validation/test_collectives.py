@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from slipstick.cluster.collectives.collective_time import collective
-from slipstick.cluster.collectives.network_tiers import tiers_of
+from slipstick.cluster.collectives.collective_time import _collective
+from slipstick.cluster.collectives.network_tiers import _tiers_of
 from slipstick.cluster.validation.nccl_rows import SUITE
 from slipstick.core.catalogue import resolve_system
 from slipstick.report.published import Row, RowDict, suite_for, validate_file
@@ -45,7 +45,7 @@ def test_every_measured_row_is_answered_within_the_issue_s_error(reference: Path
 
 def test_a_row_alone_is_the_model() -> None:
     (answer,) = SUITE.replay([row(op="alltoall", ranks=4)]).rows
-    ours = collective("all_to_all", 2.0**25, 4, tiers=tiers_of(resolve_system("h100_sxm").scaled(4))).time
+    ours = _collective("all_to_all", 2.0**25, 4, tiers=_tiers_of(resolve_system("h100_sxm").scaled(4))).time
     assert answer.case_id == "nccl-h100_sxm-alltoall-4-16777216x2"
     assert (answer.source, answer.unit, answer.note) == ("h100_sxm alltoall >= 1 MB", "us", "")
     assert answer.ours == pytest.approx(float(ours) * 1e6, rel=1e-12)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.gemm import gemm
+from slipstick.cluster.kernels.gemm import _gemm
 from slipstick.cluster.validation import gemm_rows as kernels
 from slipstick.cluster.validation.gemm_rows import SUITE, _rotating_weights
 from slipstick.core.catalogue import resolve_system
@@ -57,7 +57,7 @@ def test_a_row_alone_is_the_model_with_the_benchmark_s_weights() -> None:
     (answer,) = SUITE.replay([row(dtype="fp8")]).rows
     chip = Chip.of(resolve_system("h100_sxm"))
     reuse = _rotating_weights(chip.l2_capacity)
-    ours = gemm((64, 4096, 4096), format="fp8", chip=chip, quantise_activations=True, reuse=reuse).time
+    ours = _gemm((64, 4096, 4096), format="fp8", chip=chip, quantise_activations=True, reuse=reuse).time
     assert answer.case_id == "gemm-h100_sxm-fp8-64x4096x4096"
     assert (answer.source, answer.unit, answer.published, answer.note) == ("h100_sxm fp8", "us", 20.0, "")
     assert answer.ours == pytest.approx(float(ours) * 1e6, rel=1e-12)

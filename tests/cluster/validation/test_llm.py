@@ -14,7 +14,7 @@ import pytest
 from slipstick.cluster.validation import llm_rows as llm
 from slipstick.cluster.validation import nanotron_rows as nanotron
 from slipstick.cluster.validation import serving_rows as serving
-from slipstick.cluster.validation.row_questions import software, training_case
+from slipstick.cluster.validation.row_questions import _software, _training_case
 from slipstick.core.errors import SlipstickError
 from slipstick.report.published import Row, Validation, read_csv
 
@@ -112,8 +112,8 @@ def test_serving_throughput_within_twenty_percent(reference: Path) -> None:
 
 
 def test_facts_of_a_source_are_found_by_its_text_and_never_by_a_row() -> None:
-    assert software("Korthikanti et al. 2205.05198 Table 5").plan["attention"] == "unfused"
-    assert software("somebody's own measurement").plan == {}
+    assert _software("Korthikanti et al. 2205.05198 Table 5").plan["attention"] == "unfused"
+    assert _software("somebody's own measurement").plan == {}
 
 
 def test_a_row_without_a_batch_or_of_an_unknown_device_is_an_error() -> None:
@@ -126,6 +126,6 @@ def test_a_row_without_a_batch_or_of_an_unknown_device_is_an_error() -> None:
         "global_batch": "",
     }
     with pytest.raises(SlipstickError, match="global_batch"):
-        training_case(row)
+        _training_case(row)
     with pytest.raises(SlipstickError, match="no such system"):
-        training_case({**row, "global_batch": "8", "gpu": "abacus"})
+        _training_case({**row, "global_batch": "8", "gpu": "abacus"})

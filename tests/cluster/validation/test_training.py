@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from slipstick.cluster.constants.step_constants import StepConstants, step_constants
+from slipstick.cluster.constants.step_constants import _StepConstants, step_constants
 from slipstick.cluster.validation.row_questions import reference_software
 from slipstick.core.catalogue import Entry
 from slipstick.report.published import read_csv
 
-CONSTANTS = set(StepConstants.model_fields) - set(Entry.model_fields) - {"calibrated"}
+CONSTANTS = set(_StepConstants.model_fields) - set(Entry.model_fields) - {"calibrated"}
 KINDS = ("calibrated on", "by hand", "assumed", "vendor data sheet", "Dao 2307.08691")
 
 
 @pytest.mark.parametrize("generation", step_constants.names())
 def test_every_step_constant_has_its_reason(generation: str) -> None:
-    constants = StepConstants.of_generation(generation)
+    constants = _StepConstants.of_generation(generation)
     assert set(constants.sources) == CONSTANTS
     assert all(source.startswith(KINDS) for source in constants.sources.values())
 
@@ -28,7 +28,7 @@ def test_every_step_constant_stands_in_its_file(generation: str) -> None:
 
 
 def test_an_unknown_generation_gets_the_generic_constants_marked_as_such() -> None:
-    assert not StepConstants.of_generation("abacus").calibrated
+    assert not _StepConstants.of_generation("abacus").calibrated
 
 
 def test_facts_of_a_source_are_fields_of_a_plan_and_say_why() -> None:

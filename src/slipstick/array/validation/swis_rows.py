@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Literal, get_args
 
-from slipstick.array.convolution import Convolution
-from slipstick.array.dram_traffic import dram_traffic
-from slipstick.array.estimate import array_run
+from slipstick.array.convolution import _Convolution
+from slipstick.array.dram_traffic import _dram_traffic
+from slipstick.array.estimate import _array_run
 from slipstick.array.format_steps import BITS
-from slipstick.array.matrix_products import Product
-from slipstick.array.systolic import ArrayPass, systolic_pass
+from slipstick.array.matrix_products import _Product
+from slipstick.array.systolic import _ArrayPass, _systolic_pass
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.device_kinds import Dataflow
 from slipstick.core.plan import Plan
@@ -24,7 +24,7 @@ _LAYER = re.compile(r"(\d+)x\d+x(\d+) (\d)x\d (\d+)(?: stride (\d))? valid")
 _GROUP = re.compile(r"SWIS(-C)? N=(\d)(?:, (8 bit positions|combination index))?")
 _ARRAY = re.compile(r"(\d+) rows x (\d+) columns, (\w\w)")
 # ResNet-18's conv2_1a, the image padded by hand (theory of issue 3, section 4.2)
-_CONV2 = Convolution(name="conv2_1a", height=58, width=58, channels=64, kernel=3, filters=64)
+_CONV2 = _Convolution(name="conv2_1a", height=58, width=58, channels=64, kernel=3, filters=64)
 # words of conv2_1a, from its sizes above
 _INPUTS, _WEIGHTS, _OUTPUTS = 58 * 58 * 64, 576.0 * 64, _CONV2.pixels * 64
 _MEMORY = 2.0**16  # bytes an operand in SCALE-Sim's run: 64 kB
@@ -112,8 +112,8 @@ def _scalesim(row: RowDict) -> _Answer | str:
 
 def _dram_words(row: RowDict) -> _Answer | str:
     """Return our DRAM traffic of conv2_1a, in words of a byte, with the memories of SCALE-Sim's run."""
-    moved = dram_traffic(
-        Product("conv2_1a", "conv", _CONV2.pixels, _CONV2.reduction, _CONV2.filters, _INPUTS, _OUTPUTS, taps=3 * 3),
+    moved = _dram_traffic(
+        _Product("conv2_1a", "conv", _CONV2.pixels, _CONV2.reduction, _CONV2.filters, _INPUTS, _OUTPUTS, taps=3 * 3),
         _WEIGHTS, _MEMORY, _MEMORY, 8, 8,
     )  # fmt: skip
     why = (
@@ -125,18 +125,18 @@ def _dram_words(row: RowDict) -> _Answer | str:
     return known[row["metric"]], "DRAM words", why
 
 
-def _pass(row: RowDict) -> ArrayPass | None:
+def _pass(row: RowDict) -> _ArrayPass | None:
     """Return our closed form of a row's layer on its array; None if they are not described in the usual way."""
     layer, array = _LAYER.fullmatch(row["model"]), _ARRAY.fullmatch(row["config"])
     if row["model"] == "ResNet-18 conv2_1a" and row["config"] == "8x8 output stationary":
-        return systolic_pass(_CONV2.pixels, _CONV2.reduction, _CONV2.filters, 8, 8, "os")
+        return _systolic_pass(_CONV2.pixels, _CONV2.reduction, _CONV2.filters, 8, 8, "os")
     if layer is None or array is None or array[3] not in get_args(Dataflow):
         return None
     side, channels, kernel, filters, stride = (int(text or 1) for text in layer.groups())
     side += -(side - kernel) % stride  # SCALE-Sim rounds the output's side up, as if the input had the missing lines
-    shape = Convolution(height=side, width=side, channels=channels, kernel=kernel, filters=filters, stride=stride)
+    shape = _Convolution(height=side, width=side, channels=channels, kernel=kernel, filters=filters, stride=stride)
     dataflow: Dataflow = array[3]  # type: ignore[assignment]
-    return systolic_pass(shape.pixels, shape.reduction, shape.filters, int(array[1]), int(array[2]), dataflow)
+    return _systolic_pass(shape.pixels, shape.reduction, shape.filters, int(array[1]), int(array[2]), dataflow)
 
 
 def _storage(row: RowDict) -> _Answer | str:
@@ -159,12 +159,12 @@ def _zigzag(row: RowDict) -> _Answer | str:
         return "of the simulator itself: benchmarks/array_rate.py"
     if row["model"].startswith("ResNet-18 conv2_1a"):
         return (
-            float(systolic_pass(_CONV2.pixels, _CONV2.reduction, _CONV2.filters, 32, 32, "ws").cycles),
+            float(_systolic_pass(_CONV2.pixels, _CONV2.reduction, _CONV2.filters, 32, 32, "ws").cycles),
             "cycles",
             _ZIGZAG_WHY,
         )
     net = ResNet(name="resnet-18", block="basic", blocks=(2, 2, 2, 2))
-    costed = array_run(Workload(network=net, phase=Phase.INFER, sequence=1), resolve_system(_TPU), Plan())
+    costed = _array_run(Workload(network=net, phase=Phase.INFER, sequence=1), resolve_system(_TPU), Plan())
     return float(sum(layer.cycles for layer in costed.layers)), "cycles", _ZIGZAG_WHY
 
 

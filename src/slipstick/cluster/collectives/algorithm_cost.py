@@ -17,11 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slipstick.cluster.constants.links import InSwitch, Protocol
+from slipstick.cluster.constants.links import _InSwitch, _Protocol
 from slipstick.core.arrays import FloatArray
 
 
-class AlgorithmCost(NamedTuple):
+class _AlgorithmCost(NamedTuple):
     """Cost of one collective by one algorithm [s]: its latency, and the bandwidth part that grows with the bytes."""
 
     latency: FloatArray
@@ -29,9 +29,9 @@ class AlgorithmCost(NamedTuple):
 
     @classmethod
     def ring(
-        cls, protocol: Protocol, shard: FloatArray, steps: FloatArray, hop: FloatArray, rate: FloatArray,
+        cls, protocol: _Protocol, shard: FloatArray, steps: FloatArray, hop: FloatArray, rate: FloatArray,
         own_rate: FloatArray,
-    ) -> AlgorithmCost:  # fmt: skip
+    ) -> _AlgorithmCost:  # fmt: skip
         """Return the cost of a ring collective of `steps` pipelined steps, each moving one shard of the message.
 
         Parameters
@@ -46,23 +46,23 @@ class AlgorithmCost(NamedTuple):
         return cls(protocol.base + hop * steps, shard * (steps / rate + protocol.own / own_rate))
 
     @classmethod
-    def tree(cls, protocol: Protocol, size: FloatArray, domains: FloatArray, rate: FloatArray) -> AlgorithmCost:
+    def tree(cls, protocol: _Protocol, size: FloatArray, domains: FloatArray, rate: FloatArray) -> _AlgorithmCost:
         """Return the cost of an all-reduce of `size` bytes over a double binary tree, half of them in each tree."""
         depth = np.ceil(np.log2(np.maximum(domains, 1.0)))
         return cls(protocol.base + 2.0 * protocol.hop * depth, size * np.minimum(2.0, domains / 2.0) / rate)
 
     @classmethod
     def in_switch(
-        cls, constants: InSwitch, size: FloatArray, ranks: FloatArray, bandwidth: FloatArray
-    ) -> AlgorithmCost:
+        cls, constants: _InSwitch, size: FloatArray, ranks: FloatArray, bandwidth: FloatArray
+    ) -> _AlgorithmCost:
         """Return the cost of an all-reduce inside the switch (NVLS, SHARP); infinite for groups too small for it."""
         latency = np.where(ranks >= constants.min_ranks, constants.base, np.inf)
         return cls(latency, size / (constants.efficiency * bandwidth))
 
     @classmethod
     def best_protocol(
-        cls, costs: Sequence[AlgorithmCost], protocols: Sequence[Protocol], shard: FloatArray
-    ) -> AlgorithmCost:
+        cls, costs: Sequence[_AlgorithmCost], protocols: Sequence[_Protocol], shard: FloatArray
+    ) -> _AlgorithmCost:
         """Return the cost by the cheapest protocol (as NCCL's LL, LL128, Simple) that a shard of this size may use.
 
         The full-bandwidth protocol is always allowed: a message above a limit costs at least what one below it does.
@@ -72,9 +72,9 @@ class AlgorithmCost(NamedTuple):
             best = best.or_cheaper(cls(np.where(shard < protocol.limit, cost.latency, np.inf), cost.bandwidth))
         return best
 
-    def or_cheaper(self, other: AlgorithmCost) -> AlgorithmCost:
+    def or_cheaper(self, other: _AlgorithmCost) -> _AlgorithmCost:
         """Return, element by element, the cheaper of two costs (latency + bandwidth part), this one where equal."""
         better = other.latency + other.bandwidth < self.latency + self.bandwidth
-        return AlgorithmCost(
+        return _AlgorithmCost(
             np.where(better, other.latency, self.latency), np.where(better, other.bandwidth, self.bandwidth)
         )

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from slipstick.cluster.collectives.algorithm_cost import AlgorithmCost
-from slipstick.cluster.collectives.network_tiers import NetworkTier
-from slipstick.cluster.constants.links import LinkConstants, Protocol
+from slipstick.cluster.collectives.algorithm_cost import _AlgorithmCost
+from slipstick.cluster.collectives.network_tiers import _NetworkTier
+from slipstick.cluster.constants.links import _LinkConstants, _Protocol
 from slipstick.cluster.sweep.plans import AUTO_TIER
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.collective_price import CollectivePrice
@@ -50,12 +50,12 @@ class _Group:
     concurrent: FloatArray
 
 
-def collective(
+def _collective(
     op: str,
     size: ArrayLike,
     ranks: ArrayLike,
     *,
-    tiers: Sequence[NetworkTier],
+    tiers: Sequence[_NetworkTier],
     stride: ArrayLike = 1,
     concurrent: ArrayLike = 1,
 ) -> _CollectiveTime:
@@ -77,9 +77,9 @@ def collective(
 
     Examples
     --------
-    >>> from slipstick.cluster.constants.links import LinkConstants
-    >>> node = NetworkTier("nvlink4", 8, 450e9, LinkConstants.of_technology("nvlink4"))
-    >>> cost = collective("all_reduce", [512 * 2**20, 0.0], 8, tiers=[node])
+    >>> from slipstick.cluster.constants.links import _LinkConstants
+    >>> node = _NetworkTier("nvlink4", 8, 450e9, LinkConstants.of_technology("nvlink4"))
+    >>> cost = _collective("all_reduce", [512 * 2**20, 0.0], 8, tiers=[node])
     >>> bool(1.5e-3 < cost.time[0] < 3e-3), float(cost.bytes_sent[0]) > 0
     (True, True)
     """
@@ -108,7 +108,7 @@ def collective(
 
 
 def _spread(
-    size: ArrayLike, ranks: ArrayLike, tiers: Sequence[NetworkTier], stride: ArrayLike, concurrent: ArrayLike
+    size: ArrayLike, ranks: ArrayLike, tiers: Sequence[_NetworkTier], stride: ArrayLike, concurrent: ArrayLike
 ) -> _Group:
     given = (np.asarray(a, dtype=np.float64) for a in (size, ranks, stride, concurrent))
     message, count, distance, sharing = np.broadcast_arrays(*given)
@@ -118,7 +118,7 @@ def _spread(
     return _Group(message, count, [*members, count], sharing)
 
 
-def _family(op: str, constants: LinkConstants) -> tuple[Protocol, ...]:
+def _family(op: str, constants: _LinkConstants) -> tuple[_Protocol, ...]:
     if op == "all_reduce":
         return constants.reduce
     return constants.exchange if op in ("all_to_all", "point_to_point") else constants.gather
@@ -129,7 +129,7 @@ def _below(group: _Group, level: int) -> FloatArray:
     return group.members[level - 1] if level else np.ones_like(group.size)
 
 
-def _link_rate(group: _Group, tiers: Sequence[NetworkTier], level: int) -> FloatArray:
+def _link_rate(group: _Group, tiers: Sequence[_NetworkTier], level: int) -> FloatArray:
     """Data-sheet rate of tier `level` for one ring: each member of the domain below brings its own link [B/s]."""
     tier = tiers[level]
     if level == 0:
@@ -141,7 +141,7 @@ def _link_rate(group: _Group, tiers: Sequence[NetworkTier], level: int) -> Float
     return rate * (domains / 2.0) ** -tier.constants.congestion
 
 
-def _inner_rate(op: str, group: _Group, tiers: Sequence[NetworkTier]) -> FloatArray:
+def _inner_rate(op: str, group: _Group, tiers: Sequence[_NetworkTier]) -> FloatArray:
     """Rate of the slowest tier below the last one, for long messages [B/s]; infinite where the group uses none."""
     slowest = np.full_like(group.size, np.inf)
     for level, tier in enumerate(tiers[:-1]):
@@ -150,7 +150,7 @@ def _inner_rate(op: str, group: _Group, tiers: Sequence[NetworkTier]) -> FloatAr
     return slowest
 
 
-def _inner_hops(op: str, group: _Group, tiers: Sequence[NetworkTier], name: str) -> FloatArray:
+def _inner_hops(op: str, group: _Group, tiers: Sequence[_NetworkTier], name: str) -> FloatArray:
     """Latency of a ring's links below the last tier, by protocol `name`, averaged over all its links [s]."""
     total = np.zeros_like(group.size)
     for level, tier in enumerate(tiers[:-1]):
@@ -160,7 +160,7 @@ def _inner_hops(op: str, group: _Group, tiers: Sequence[NetworkTier], name: str)
     return total
 
 
-def _cost(op: str, group: _Group, tiers: Sequence[NetworkTier]) -> AlgorithmCost:
+def _cost(op: str, group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmCost:
     """Cost of groups whose outermost tier is the last of `tiers`: the latency and the bandwidth part [s]."""
     if op in ("all_to_all", "point_to_point"):
         return _exchange(op, group, tiers)
@@ -177,42 +177,42 @@ def _cost(op: str, group: _Group, tiers: Sequence[NetworkTier]) -> AlgorithmCost
     for protocol in protocols:
         hop = protocol.hop * outer_links + _inner_hops(op, group, tiers, protocol.name)
         rate = np.minimum(protocol.efficiency * outer, inner)
-        costs.append(AlgorithmCost.ring(protocol, shard, turns, hop, rate, outer))
-    best = AlgorithmCost.best_protocol(costs, protocols, shard)
+        costs.append(_AlgorithmCost.ring(protocol, shard, turns, hop, rate, outer))
+    best = _AlgorithmCost.best_protocol(costs, protocols, shard)
     return best if op != "all_reduce" else _all_reduce(best, group, tiers)
 
 
-def _all_reduce(best: AlgorithmCost, group: _Group, tiers: Sequence[NetworkTier]) -> AlgorithmCost:
+def _all_reduce(best: _AlgorithmCost, group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmCost:
     """Return the cheapest all-reduce: `best` (the ring's cost), or another algorithm that the outermost tier has."""
     constants = tiers[-1].constants
     if constants.tree:
         best = best.or_cheaper(_tree(group, tiers))
     if constants.in_switch is not None and len(tiers) == 1:
         outer = _link_rate(group, tiers, 0)
-        best = best.or_cheaper(AlgorithmCost.in_switch(constants.in_switch, group.size, group.ranks, outer))
+        best = best.or_cheaper(_AlgorithmCost.in_switch(constants.in_switch, group.size, group.ranks, outer))
     if constants.hierarchical and len(tiers) > 1:
         best = best.or_cheaper(_hierarchical(group, tiers))
     return best
 
 
-def _tree(group: _Group, tiers: Sequence[NetworkTier]) -> AlgorithmCost:
+def _tree(group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmCost:
     """Cost of an all-reduce by chains inside the domains, pipelined with a double binary tree across them."""
     below = _below(group, len(tiers) - 1)
     inner_time = 2.0 * group.size * (below - 1.0) / below / _inner_rate("all_reduce", group, tiers)
     if len(tiers) == 2 and tiers[0].constants.in_switch is not None:
-        switch = AlgorithmCost.in_switch(tiers[0].constants.in_switch, group.size, below, _link_rate(group, tiers, 0))
+        switch = _AlgorithmCost.in_switch(tiers[0].constants.in_switch, group.size, below, _link_rate(group, tiers, 0))
         inner_time = np.where(np.isfinite(switch.latency), np.minimum(switch.bandwidth, inner_time), inner_time)
     outer = _link_rate(group, tiers, len(tiers) - 1)
     costs = []
     protocols = tiers[-1].constants.tree
     for protocol in protocols:
-        latency, bandwidth = AlgorithmCost.tree(protocol, group.size, group.ranks / below, protocol.efficiency * outer)
+        latency, bandwidth = _AlgorithmCost.tree(protocol, group.size, group.ranks / below, protocol.efficiency * outer)
         chain = 2.0 * below * np.maximum(_inner_hops("all_reduce", group, tiers, protocol.name), 0.0)
-        costs.append(AlgorithmCost(latency + chain, np.maximum(bandwidth, inner_time)))
-    return AlgorithmCost.best_protocol(costs, protocols, group.size / group.ranks)
+        costs.append(_AlgorithmCost(latency + chain, np.maximum(bandwidth, inner_time)))
+    return _AlgorithmCost.best_protocol(costs, protocols, group.size / group.ranks)
 
 
-def _hierarchical(group: _Group, tiers: Sequence[NetworkTier]) -> AlgorithmCost:
+def _hierarchical(group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmCost:
     """Cost of a hierarchical all-reduce: reduce-scatter in a domain, all-reduce of shards across, all-gather in it."""
     below = _below(group, len(tiers) - 1)
     inner = _Group(group.size, below, [np.minimum(m, below) for m in group.members[:-1]], group.concurrent)
@@ -222,12 +222,12 @@ def _hierarchical(group: _Group, tiers: Sequence[NetworkTier]) -> AlgorithmCost:
     across = _cost("all_reduce", outer, [tiers[-1]])  # alone it knows no neighbours: they come in here
     crowding = np.maximum(domains / 2.0, 1.0) ** tiers[-1].constants.congestion * group.concurrent
     active = np.where(below > 1.0, 2.0, 0.0)
-    return AlgorithmCost(
+    return _AlgorithmCost(
         across.latency + active * gather.latency, across.bandwidth * crowding + active * gather.bandwidth
     )
 
 
-def _exchange(op: str, group: _Group, tiers: Sequence[NetworkTier]) -> AlgorithmCost:
+def _exchange(op: str, group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmCost:
     """Return the cost of direct sends, where the outer tier limits the bytes that leave a domain."""
     alone = op == "point_to_point"
     ranks = np.maximum(group.ranks, 1.0)
@@ -246,8 +246,8 @@ def _exchange(op: str, group: _Group, tiers: Sequence[NetworkTier]) -> Algorithm
     for protocol in tiers[-1].constants.exchange:
         own = 0.0 if alone else shard * protocol.own / tiers[0].bandwidth
         bandwidth = np.maximum(load / (protocol.efficiency * outer), inner) + own
-        costs.append(AlgorithmCost(protocol.base + protocol.hop * peers, bandwidth))
-    return AlgorithmCost.best_protocol(costs, tiers[-1].constants.exchange, shard)
+        costs.append(_AlgorithmCost(protocol.base + protocol.hop * peers, bandwidth))
+    return _AlgorithmCost.best_protocol(costs, tiers[-1].constants.exchange, shard)
 
 
 def _bytes_sent(op: str, size: FloatArray, ranks: FloatArray) -> FloatArray:
@@ -258,7 +258,7 @@ def _bytes_sent(op: str, size: FloatArray, ranks: FloatArray) -> FloatArray:
     return 2.0 * share if op == "all_reduce" else share
 
 
-def _limiting_tier(group: _Group, tiers: Sequence[NetworkTier]) -> IntArray:
+def _limiting_tier(group: _Group, tiers: Sequence[_NetworkTier]) -> IntArray:
     """Index of the slowest tier that the group uses."""
     slowest = np.full(group.size.shape, np.inf)
     index = np.zeros(group.size.shape, dtype=np.int64)
@@ -272,7 +272,7 @@ def _limiting_tier(group: _Group, tiers: Sequence[NetworkTier]) -> IntArray:
 
 
 def messages(
-    op: str, size: ArrayLike, ranks: ArrayLike, stride: ArrayLike, forced: IntArray, tiers: Sequence[NetworkTier]
+    op: str, size: ArrayLike, ranks: ArrayLike, stride: ArrayLike, forced: IntArray, tiers: Sequence[_NetworkTier]
 ) -> FloatArray:
     """Return the time [s] of a collective per plan; where `forced` is a tier's index, all its messages use that tier.
 
@@ -282,9 +282,9 @@ def messages(
         return np.zeros(np.shape(forced))
     if tiers[0].price is not None:
         return _priced(tiers[0].price, op, size, ranks, stride, np.shape(forced))
-    time = collective(op, size, ranks, tiers=tiers, stride=stride).time
+    time = _collective(op, size, ranks, tiers=tiers, stride=stride).time
     for index in np.unique(forced[forced != AUTO_TIER]):
-        over = collective(op, size, ranks, tiers=[tiers[index]], stride=1).time
+        over = _collective(op, size, ranks, tiers=[tiers[index]], stride=1).time
         time = np.where(forced == index, over, time)
     return np.broadcast_to(time, np.shape(forced))
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from slipstick.cluster.constants.links import LinkConstants
+from slipstick.cluster.constants.links import _LinkConstants
 from slipstick.core.collective_price import CollectivePrice
 from slipstick.core.errors import SlipstickError
 from slipstick.core.system import System
 
 
 @dataclass(frozen=True)
-class NetworkTier:
+class _NetworkTier:
     """Network tier: one level of a system's network, such as NVLink in a node or InfiniBand between nodes.
 
     Attributes
@@ -26,11 +26,11 @@ class NetworkTier:
     name: str
     domain: int
     bandwidth: float
-    constants: LinkConstants
+    constants: _LinkConstants
     price: CollectivePrice | None = None
 
 
-def tiers_of(system: System) -> list[NetworkTier]:
+def _tiers_of(system: System) -> list[_NetworkTier]:
     """Return the network tiers of a system, innermost first; the outermost tier reaches every device.
 
     Errors
@@ -39,8 +39,8 @@ def tiers_of(system: System) -> list[NetworkTier]:
     """
     share = system.calibration.network
     tiers = [
-        NetworkTier(
-            name, tier.domain or system.devices, tier.bandwidth * share, LinkConstants.of_technology(tier.technology)
+        _NetworkTier(
+            name, tier.domain or system.devices, tier.bandwidth * share, _LinkConstants.of_technology(tier.technology)
         )
         for name, tier in system.network.items()
     ]

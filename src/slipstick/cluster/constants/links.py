@@ -15,7 +15,7 @@ from slipstick.core.spec import Spec
 _GENERIC = "generic"
 
 
-class Protocol(Spec):
+class _Protocol(Spec):
     """Message protocol of a collective library (as NCCL's LL, LL128, Simple): its latency and share of bandwidth."""
 
     model_config = ConfigDict(allow_inf_nan=True)  # a protocol without a limit has an infinite one
@@ -37,7 +37,7 @@ class Protocol(Spec):
     )
 
 
-class InSwitch(Spec):
+class _InSwitch(Spec):
     """Constants of all-reduces that the switch itself sums (NVLS, SHARP)."""
 
     base: units.Seconds = Field(description="Latency of the collective, paid once")
@@ -50,10 +50,10 @@ def _named(rows: object) -> object:
     return [{"name": name, **row} for name, row in rows.items()] if isinstance(rows, Mapping) else rows
 
 
-_Protocols = Annotated[tuple[Protocol, ...], BeforeValidator(_named)]
+_Protocols = Annotated[tuple[_Protocol, ...], BeforeValidator(_named)]
 
 
-class LinkConstants(Entry):
+class _LinkConstants(Entry):
     """Constants of one link technology for collectives; `protocols` go from low latency to full bandwidth."""
 
     technology: str = Field(default="", description="Link technology asked for; `name` is whose constants hold")
@@ -64,7 +64,7 @@ class LinkConstants(Entry):
     tree: _Protocols = Field(
         default=(), description="Protocols of the double binary tree of an all-reduce; empty where none is used"
     )
-    in_switch: InSwitch | None = Field(default=None, description="Reduction in the switch, if it has one")
+    in_switch: _InSwitch | None = Field(default=None, description="Reduction in the switch, if it has one")
     hierarchical: bool = Field(
         description="All-reduce may go reduce-scatter inside, all-reduce across, all-gather inside "
         "(NCCL does not unless the switches reduce)"
@@ -79,7 +79,7 @@ class LinkConstants(Entry):
     )
 
     @classmethod
-    def of_technology(cls, technology: str) -> LinkConstants:
+    def of_technology(cls, technology: str) -> _LinkConstants:
         """Return the collective constants of a link technology, such as ``nvlink4``.
 
         A name without a file gets that of its family ("infiniband-ndr": ``infiniband``), else ``generic``, not
@@ -98,4 +98,4 @@ class LinkConstants(Entry):
         return constants.model_copy(update=own)
 
 
-link_constants = Catalogue(LinkConstants, "collectives", noun="link technology")
+link_constants = Catalogue(_LinkConstants, "collectives", noun="link technology")

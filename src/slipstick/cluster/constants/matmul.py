@@ -18,7 +18,7 @@ def _in(unit: str, **settings: Any) -> Any:
     return Field(json_schema_extra={"unit": unit}, **settings)
 
 
-class MatmulConstants(Spec):
+class _MatmulConstants(Spec):
     """Efficiencies and overheads of matrix products in one number format, most of them relative to the data sheet."""
 
     launch: units.Seconds = Field(description="Start and end of a kernel")
@@ -44,19 +44,19 @@ class MatmulConstants(Spec):
     )
 
 
-class KernelConstants(Entry):
+class _KernelConstants(Entry):
     """Matrix-product constants of one device generation, one set per number format, and the `source` of the fit."""
 
     calibrated: bool = Field(description="Fitted on measurements of this generation, rather than assumed")
-    formats: dict[str, MatmulConstants] = Field(description="Number format of the products -> its constants")
+    formats: dict[str, _MatmulConstants] = Field(description="Number format of the products -> its constants")
 
-    def of(self, name: str) -> MatmulConstants:
+    def of(self, name: str) -> _MatmulConstants:
         """Return the constants of a number format, or those of its width class: 16 bits and wider, 8 bits, or 4."""
         order = ("bf16",) if name in _WIDE else ("nvfp4", "fp8", "bf16") if "fp4" in name else ("fp8", "bf16")
         return self.formats[next(known for known in (name, *order) if known in self.formats)]
 
     @classmethod
-    def of_generation(cls, generation: str) -> KernelConstants:
+    def of_generation(cls, generation: str) -> _KernelConstants:
         """Return the matrix-product constants of a device generation, or uncalibrated generic ones (assumed: medians).
 
         Examples
@@ -67,4 +67,4 @@ class KernelConstants(Entry):
         return kernel_constants.entry(generation if generation in kernel_constants.names() else "generic")
 
 
-kernel_constants = Catalogue(KernelConstants, "kernels", noun="device generation")
+kernel_constants = Catalogue(_KernelConstants, "kernels", noun="device generation")

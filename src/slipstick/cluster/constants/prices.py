@@ -35,7 +35,7 @@ class _Prices(Entry):
 prices = Catalogue(_Prices, "cost", noun="table of prices")
 
 
-def hourly_cost(system: System, power: float | None) -> float | None:
+def _hourly_cost(system: System, power: float | None) -> float | None:
     """Return the cost of one device hour [USD] at `power` [W]; None if neither rent nor price and power are known.
 
     Rent where the system states it; else the price over its working hours, servers around it included, and electricity.
@@ -43,7 +43,7 @@ def hourly_cost(system: System, power: float | None) -> float | None:
     Examples
     --------
     >>> from slipstick.core.catalogue import resolve_system
-    >>> 1 < hourly_cost(resolve_system("h100-sxm-80gb"), 700.0) < 4
+    >>> 1 < _hourly_cost(resolve_system("h100-sxm-80gb"), 700.0) < 4
     True
     """
     if system.rent is not None:

@@ -10,7 +10,7 @@ from slipstick.core import units
 from slipstick.core.catalogue import Catalogue, Entry
 
 
-class Stack(Entry):
+class _Stack(Entry):
     """Constants of one serving engine, such as vLLM, with the source of each in `sources`."""
 
     calibrated: bool = Field(description="Fitted on measured rows of this engine, rather than assumed")
@@ -41,4 +41,4 @@ class Stack(Entry):
     )
 
 
-stacks = Catalogue(Stack, "stacks", noun="serving software", field="plan.stack")
+stacks = Catalogue(_Stack, "stacks", noun="serving software", field="plan.stack")

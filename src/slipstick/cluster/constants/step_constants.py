@@ -8,7 +8,7 @@ from slipstick.core import units
 from slipstick.core.catalogue import Catalogue, Entry
 
 
-class StepConstants(Entry):
+class _StepConstants(Entry):
     """Efficiencies and overheads of whole training or inference steps on one device generation, with their sources."""
 
     calibrated: bool = Field(description="Fitted on measured steps of this generation, rather than assumed")
@@ -70,7 +70,7 @@ class StepConstants(Entry):
     )
 
     @classmethod
-    def of_generation(cls, generation: str) -> StepConstants:
+    def of_generation(cls, generation: str) -> _StepConstants:
         """Return the step constants of a device generation, or the generic ones, marked as not calibrated.
 
         Examples
@@ -81,4 +81,4 @@ class StepConstants(Entry):
         return step_constants.entry(generation if generation in step_constants.names() else "generic")
 
 
-step_constants = Catalogue(StepConstants, "steps", noun="device generation")
+step_constants = Catalogue(_StepConstants, "steps", noun="device generation")

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from slipstick.cluster.collectives.collective_time import messages
-from slipstick.cluster.collectives.network_tiers import tiers_of
-from slipstick.cluster.constants.prices import hourly_cost
-from slipstick.cluster.graphs.graph_plan import graph_plan
+from slipstick.cluster.collectives.network_tiers import _tiers_of
+from slipstick.cluster.constants.prices import _hourly_cost
+from slipstick.cluster.graphs.graph_plan import _graph_plan
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.energy import DeviceEnergy
-from slipstick.cluster.kernels.graph_kernels import CountedKernel, graph_kernels, kept_elements, live_elements
-from slipstick.cluster.kernels.kernel_table import kernel_table
-from slipstick.cluster.kernels.kernel_times import time_kernels
+from slipstick.cluster.kernels.energy import _DeviceEnergy
+from slipstick.cluster.kernels.graph_kernels import CountedKernel, _graph_kernels, _live_elements, kept_elements
+from slipstick.cluster.kernels.kernel_table import _kernel_table
+from slipstick.cluster.kernels.kernel_times import _time_kernels
 from slipstick.cluster.kernels.precision import Precision, element_bytes
 from slipstick.cluster.sweep.plans import AUTO_TIER
-from slipstick.cluster.training.optimizer import ADAM_TRAFFIC, exposed_message
+from slipstick.cluster.training.optimizer import ADAM_TRAFFIC, _exposed_message
 from slipstick.cluster.training.training_setting import ADAM_STATES
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.plan import Plan
@@ -45,7 +45,7 @@ class _GraphPass:
     @classmethod
     def of(cls, kernels: Sequence[CountedKernel], chip: Chip, launch: float) -> _GraphPass:
         """Return the totals of kernels timed on `chip`, whose host needs `launch` seconds per kernel."""
-        timed = time_kernels([kernel for _, kernel in kernels], chip, 1)
+        timed = _time_kernels([kernel for _, kernel in kernels], chip, 1)
         counts = np.array([count for count, _ in kernels], dtype=float)
         sums = [float(counts @ column[:, 0]) for column in (timed.time, timed.flops, timed.traffic)]
         return cls(tuple(kernels), sums[0], launch * float(counts.sum()), sums[1], sums[2])
@@ -91,7 +91,7 @@ def estimate_graph(question: Question) -> Report:
     SpecErrors for replicas and microbatches that do not divide the batch.
     """
     workload, system = question.workload, question.system
-    plan = graph_plan(question.plan, workload, system)
+    plan = _graph_plan(question.plan, workload, system)
     training = workload.phase is Phase.TRAIN
     precision = Precision.of(plan, system, workload.phase)
     samples, length = int(plan.parallel.microbatch), workload.sequence
@@ -102,7 +102,7 @@ def estimate_graph(question: Question) -> Report:
     return Report.of(
         question.with_plan(plan),
         metrics,
-        {"ops": kernel_table(rows, run.chip)},
+        {"ops": _kernel_table(rows, run.chip)},
         title=f"{workload.name} on {system.devices} x {system.name}",
         bottleneck=bottleneck,
         papers=_PAPERS,
@@ -113,16 +113,16 @@ def estimate_graph(question: Question) -> Report:
 def _training(run: _Run) -> tuple[dict[str, Any], list[_GraphPass], str]:
     plan, steps, fused = run.plan, run.chip.steps, run.plan.kernels.fused
     launch = steps.host_launch if fused else steps.host_launch * steps.unfused_host
-    ahead = _GraphPass.of(graph_kernels(run.ops, run.precision, training=True, fused=fused), run.chip, launch)
+    ahead = _GraphPass.of(_graph_kernels(run.ops, run.precision, training=True, fused=fused), run.chip, launch)
     gradients = training_graph(run.ops)[len(run.ops) :]
-    back = _GraphPass.of(graph_kernels(gradients, run.precision, training=True, fused=fused), run.chip, launch)
+    back = _GraphPass.of(_graph_kernels(gradients, run.precision, training=True, fused=fused), run.chip, launch)
     microbatches = run.workload.batch // (run.dp * run.microbatch)
     parameters = float(run.workload.network.parameters)
     reduced, gathered, sent = _update_messages(run, parameters)
     shard = run.dp if plan.parallel.zero else 1
     hidden = plan.collectives.dp_overlap
     waits = [
-        float(exposed_message(np.asarray(message), np.asarray(beside), steps.overlap_slowdown)) if hidden else message
+        float(_exposed_message(np.asarray(message), np.asarray(beside), steps.overlap_slowdown)) if hidden else message
         for message, beside in ((reduced, back.device), (gathered, ahead.device))
     ]
     moved = parameters / shard * ADAM_TRAFFIC
@@ -142,7 +142,7 @@ def _training(run: _Run) -> tuple[dict[str, Any], list[_GraphPass], str]:
 
 def _update_messages(run: _Run, parameters: float) -> tuple[float, float, float]:
     """Return the seconds to reduce gradients and to gather weights over the replicas, and the bytes sent per device."""
-    tiers, element = tiers_of(run.system), element_bytes(run.plan.formats.gradients)
+    tiers, element = _tiers_of(run.system), element_bytes(run.plan.formats.gradients)
     names = [tier.name for tier in tiers]
     wanted = run.plan.collectives.dp_tier
     forced = np.array([AUTO_TIER if wanted == "auto" or wanted not in names else names.index(wanted)])
@@ -172,12 +172,12 @@ def _training_memory(run: _Run, parameters: float) -> dict[str, float]:
 def _inference(run: _Run) -> tuple[dict[str, Any], list[_GraphPass], str]:
     graphs, steps = run.plan.kernels.cuda_graphs, run.chip.steps
     launch = steps.replay_launch if graphs else steps.eager_launch
-    kernels = graph_kernels(run.ops, run.precision, training=False, fused=run.plan.kernels.fused)
+    kernels = _graph_kernels(run.ops, run.precision, training=False, fused=run.plan.kernels.fused)
     timed = _GraphPass.of(kernels, run.chip, launch)
     parts = {"kernels": timed.device, "launch": timed.host}
     memory = {
         "weights": run.workload.network.parameters * run.precision.weights,
-        "activations": live_elements(run.ops) * run.precision.activations,
+        "activations": _live_elements(run.ops) * run.precision.activations,
     }
     metrics = _metrics(run, parts, memory, timed.flops, timed.traffic, 0.0, 1.0)
     return metrics, [timed], _bottleneck(parts)
@@ -202,7 +202,7 @@ def _metrics(
     useful = passes * sum(op.flops * op.count for op in run.ops) * samples / run.microbatch
     rate = useful / time / run.dp
     figures = (np.array([figure]) for figure in (time, flops, traffic, sent))
-    spent = DeviceEnergy.of(system, run.precision.matmul, *figures)
+    spent = _DeviceEnergy.of(system, run.precision.matmul, *figures)
     tree: dict[str, Any] = {
         "time": {"step": metric(time, "s"), "parts": {k: metric(v, "s") for k, v in parts.items() if v > 0}},
         "memory": {
@@ -221,7 +221,7 @@ def _metrics(
         hosts = 0.0 if spent.hosts is None else float(spent.hosts[0])
         joules = float(spent.total[0]) * run.dp + hosts * run.dp
         tree["energy"] = {"step": metric(joules, "J"), "sample": metric(joules / samples, "J")}
-    hourly = hourly_cost(system, None if spent is None else float(spent.total[0]) / time)
+    hourly = _hourly_cost(system, None if spent is None else float(spent.total[0]) / time)
     if hourly is not None:
         tree["cost"] = {"million_samples": metric(hourly * run.dp * time / 3600 / samples * 1e6, "USD")}
     return tree

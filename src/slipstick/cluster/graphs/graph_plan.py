@@ -12,7 +12,7 @@ from slipstick.core.workload import Phase, Workload
 _WHOLE = ("tp", "pp", "cp", "ep", "etp", "interleave")
 
 
-def graph_plan(plan: Plan, workload: Workload, system: System) -> Plan:
+def _graph_plan(plan: Plan, workload: Workload, system: System) -> Plan:
     """Return an operator graph's plan with every ``auto`` field resolved.
 
     Training uses all devices, and the whole share of a device at once unless the plan says otherwise; inference uses as

@@ -8,27 +8,27 @@ from typing import Any
 
 import numpy as np
 
-from slipstick.cluster.constants.prices import hourly_cost
+from slipstick.cluster.constants.prices import _hourly_cost
 from slipstick.cluster.inference.inference_pass import (
-    InferencePass,
-    InferenceSetting,
-    decode_step,
-    inference_shape,
-    largest_batch,
-    prefill,
-    serving_memory,
+    _decode_step,
+    _inference_shape,
+    _InferencePass,
+    _InferenceSetting,
+    _largest_batch,
+    _prefill,
+    _serving_memory,
 )
 from slipstick.cluster.inference.serving import (
-    Load,
-    Service,
-    continuous_batch,
-    speculative_time,
-    split_service,
-    static_batch,
+    _continuous_batch,
+    _Load,
+    _Service,
+    _speculative_time,
+    _split_service,
+    _static_batch,
 )
-from slipstick.cluster.kernels.energy import DeviceEnergy
-from slipstick.cluster.kernels.kernel_table import decoder_table
-from slipstick.cluster.sweep.choose_plan import resolved
+from slipstick.cluster.kernels.energy import _DeviceEnergy
+from slipstick.cluster.kernels.kernel_table import _decoder_table
+from slipstick.cluster.sweep.choose_plan import _resolved
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.core.arrays import FloatArray
 from slipstick.core.device_kinds import Accelerator
@@ -50,15 +50,15 @@ class _Run:
     workload: Workload
     system: System
     plan: Plan
-    setting: InferenceSetting
+    setting: _InferenceSetting
     plans: Plans
     batch: int  # sequences on one replica
     replicas: int  # that decode
 
     @property
-    def load(self) -> Load:
+    def load(self) -> _Load:
         """Load of one replica: its share of the requests."""
-        return Load(*(np.array([v]) for v in (self.batch, self.workload.sequence, self.workload.output)))
+        return _Load(*(np.array([v]) for v in (self.batch, self.workload.sequence, self.workload.output)))
 
     @property
     def middle(self) -> int:
@@ -117,19 +117,19 @@ def _attention_ranks(plan: Plan, decoder: Decoder) -> Plan:
 
 def _run(workload: Workload, system: System, plan: Plan) -> _Run:
     plan = _attention_ranks(plan, Decoder.of(workload.network))
-    setting = InferenceSetting.of(workload, system, plan)
+    setting = _InferenceSetting.of(workload, system, plan)
 
     def evaluate(plans: Plans) -> tuple[FloatArray, FloatArray]:
         batch = np.maximum(1, workload.batch // plans.dp)
         context = workload.sequence + workload.output
         tokens = batch if workload.phase is Phase.DECODE else batch * workload.sequence
         if workload.phase is Phase.PREFILL:
-            passed = prefill(setting, plans, batch, workload.sequence)
+            passed = _prefill(setting, plans, batch, workload.sequence)
         else:
-            passed = decode_step(setting, plans, batch, context)
-        return passed.time / workload.batch, serving_memory(setting, plans, batch, context, tokens // batch).total
+            passed = _decode_step(setting, plans, batch, context)
+        return passed.time / workload.batch, _serving_memory(setting, plans, batch, context, tokens // batch).total
 
-    filled = resolved(plan, workload, system, system.main_memory.capacity, evaluate)
+    filled = _resolved(plan, workload, system, system.main_memory.capacity, evaluate)
     plans = Plans.of([filled], system)
     decoding = int(plans.dp[0]) - _prefilling(filled, workload, plans)
     return _Run(workload, system, filled, setting, plans, max(1, workload.batch // decoding), decoding)
@@ -150,13 +150,13 @@ def _prefilling(plan: Plan, workload: Workload, plans: Plans) -> int:
     return devices // degree
 
 
-def _parts(passed: InferencePass, metric: Any) -> dict[str, Metric]:
+def _parts(passed: _InferencePass, metric: Any) -> dict[str, Metric]:
     return {name: metric(value, "s") for name, value in passed.parts.items() if value[0] > 0}
 
 
 def _prefill_metrics(run: _Run) -> dict[str, Any]:
     metric, workload = run.metric, run.workload
-    passed = _chunked(run) if run.plan.serving.chunk else prefill(run.setting, run.plans, run.batch, workload.sequence)
+    passed = _chunked(run) if run.plan.serving.chunk else _prefill(run.setting, run.plans, run.batch, workload.sequence)
     tokens = workload.batch * workload.sequence / passed.time
     return {
         "time": {"first_token": metric(passed.time, "s"), "parts": _parts(passed, metric)},
@@ -171,15 +171,15 @@ def _prefill_metrics(run: _Run) -> dict[str, Any]:
     }
 
 
-def _chunked(run: _Run) -> InferencePass:
+def _chunked(run: _Run) -> _InferencePass:
     """Return the pass of a chunked prefill, each chunk attending to the keys and values cached before it."""
     chunk, prompt = run.plan.serving.chunk or run.workload.sequence, run.workload.sequence
     starts = np.arange(0, prompt, chunk)
     sizes = np.minimum(chunk, prompt - starts)
     plans = run.plans.take(np.zeros(len(starts), dtype=np.int64))
-    passed = prefill(run.setting, plans, run.batch, sizes, starts)
+    passed = _prefill(run.setting, plans, run.batch, sizes, starts)
     total = {name: np.array([value.sum()]) for name, value in passed.parts.items()}
-    return InferencePass(total, *(np.array([a.sum()]) for a in (passed.flops, passed.traffic, passed.sent)))
+    return _InferencePass(total, *(np.array([a.sum()]) for a in (passed.flops, passed.traffic, passed.sent)))
 
 
 def _decode_metrics(run: _Run) -> dict[str, Any]:
@@ -187,10 +187,10 @@ def _decode_metrics(run: _Run) -> dict[str, Any]:
     served = _service(run)
     step = served.per_token
     if serving.draft_tokens:
-        step = speculative_time(
+        step = _speculative_time(
             run.setting, run.plans, run.load, serving.draft_tokens, serving.acceptance, serving.draft_cost
         )
-    middle = decode_step(run.setting, run.plans, run.batch, run.middle)
+    middle = _decode_step(run.setting, run.plans, run.batch, run.middle)
     request = served.first_token + (workload.output - 1) * step
     alone = run.batch * workload.output / request  # drafts replace the steps of a static batch
     rate = (alone if serving.draft_tokens else served.throughput) * run.replicas
@@ -219,33 +219,33 @@ def _decode_metrics(run: _Run) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _service(run: _Run) -> Service:
+def _service(run: _Run) -> _Service:
     """Return the quality of service of a plan: static batching, continuous batching, or disaggregated serving."""
     serving = run.plan.serving
     if serving.prefill_devices:
         return _split(run)
     if serving.continuous:
-        return continuous_batch(run.setting, run.plans, run.load, serving.chunk)
-    return static_batch(run.setting, run.plans, run.load)
+        return _continuous_batch(run.setting, run.plans, run.load, serving.chunk)
+    return _static_batch(run.setting, run.plans, run.load)
 
 
-def _split(run: _Run) -> Service:
-    cached = serving_memory(run.setting, run.plans, 1, run.workload.sequence, 1).cache
+def _split(run: _Run) -> _Service:
+    cached = _serving_memory(run.setting, run.plans, 1, run.workload.sequence, 1).cache
     share = np.array([(int(run.plans.dp[0]) - run.replicas) / run.replicas])
-    return split_service(run.setting, run.plans, run.plans, run.load, cached, share)
+    return _split_service(run.setting, run.plans, run.plans, run.load, cached, share)
 
 
-def _utilisation(run: _Run, passed: InferencePass) -> FloatArray:
+def _utilisation(run: _Run, passed: _InferencePass) -> FloatArray:
     matrix = run.system.device_as(Accelerator).matrix
     peak = max(matrix.get(name, 0.0) for name in (run.setting.precision.matmul, run.setting.precision.wide))
     return passed.flops / passed.time / peak
 
 
-def _spent(run: _Run, passed: InferencePass, seconds: FloatArray, tokens: int) -> dict[str, Any]:
+def _spent(run: _Run, passed: _InferencePass, seconds: FloatArray, tokens: int) -> dict[str, Any]:
     """Return the metrics of energy and cost: per pass of every replica, and per million tokens of the whole system."""
     metric, system = run.metric, run.system
     form = run.setting.precision.matmul
-    spent = DeviceEnergy.of(system, form, passed.time, passed.flops, passed.traffic, passed.sent)
+    spent = _DeviceEnergy.of(system, form, passed.time, passed.flops, passed.traffic, passed.sent)
     tree: dict[str, Any] = {}
     power = None
     if spent is not None:
@@ -260,7 +260,7 @@ def _spent(run: _Run, passed: InferencePass, seconds: FloatArray, tokens: int) -
             "power_per_device": metric(power, "W"),
             "token": metric(power * system.devices * seconds / tokens, "J"),
         }
-    hourly = hourly_cost(system, power)
+    hourly = _hourly_cost(system, power)
     if hourly is not None:
         tree["cost"] = {"million_tokens": metric(hourly * system.devices * seconds / 3600 / tokens * 1e6, "USD")}
     return tree
@@ -272,7 +272,7 @@ def _memory(run: _Run) -> dict[str, Any]:
     tokens = (
         1 if workload.phase is Phase.DECODE else min(workload.sequence, run.plan.serving.chunk or workload.sequence)
     )
-    memory = serving_memory(run.setting, run.plans, run.batch, context, tokens)
+    memory = _serving_memory(run.setting, run.plans, run.batch, context, tokens)
     capacity = run.system.main_memory.capacity
     parts = {name: metric(getattr(memory, name), "B") for name in ("weights", "cache", "activations")}
     return {
@@ -281,7 +281,7 @@ def _memory(run: _Run) -> dict[str, Any]:
             "parts": parts,
             "capacity": metric(capacity, "B"),
             "largest_batch": metric(
-                largest_batch(run.setting, run.plans, context, capacity),
+                _largest_batch(run.setting, run.plans, context, capacity),
                 "sample",
                 "sequences of this length that fit a replica",
             ),
@@ -292,11 +292,11 @@ def _memory(run: _Run) -> dict[str, Any]:
 def _table(run: _Run) -> Table:
     workload = run.workload
     if workload.phase is Phase.PREFILL:
-        shape = inference_shape(run.plans, run.batch, workload.sequence, workload.sequence)
+        shape = _inference_shape(run.plans, run.batch, workload.sequence, workload.sequence)
     else:
-        shape = inference_shape(run.plans, run.batch, 1, run.middle)
+        shape = _inference_shape(run.plans, run.batch, 1, run.middle)
     setting = run.setting
-    return decoder_table(setting.decoder, setting.chip, setting.precision, shape, workload.phase, fused=setting.fused)
+    return _decoder_table(setting.decoder, setting.chip, setting.precision, shape, workload.phase, fused=setting.fused)
 
 
 def _rooflines(run: _Run) -> Mapping[str, float]:
@@ -309,8 +309,8 @@ def _rooflines(run: _Run) -> Mapping[str, float]:
 
 def _bottleneck(run: _Run) -> str:
     workload = run.workload
-    passed = prefill(run.setting, run.plans, run.batch, workload.sequence)
+    passed = _prefill(run.setting, run.plans, run.batch, workload.sequence)
     if workload.phase is Phase.DECODE:
-        passed = decode_step(run.setting, run.plans, run.batch, run.middle)
+        passed = _decode_step(run.setting, run.plans, run.batch, run.middle)
     name, value = max(passed.parts.items(), key=lambda part: float(part[1][0]))
     return f"{name.replace('_', ' ')}: {100 * float(value[0] / passed.time[0]):.0f} % of a pass"

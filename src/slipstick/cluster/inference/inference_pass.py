@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from slipstick.cluster.collectives.collective_time import messages
-from slipstick.cluster.collectives.network_tiers import NetworkTier, tiers_of
-from slipstick.cluster.constants.serving_stack import Stack, stacks
+from slipstick.cluster.collectives.network_tiers import _NetworkTier, _tiers_of
+from slipstick.cluster.constants.serving_stack import _Stack, stacks
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.decoder_kernels import Kernel, Shape, decoder_kernels
-from slipstick.cluster.kernels.device_parameters import end_parameters, layer_parameters
-from slipstick.cluster.kernels.kernel_times import time_kernels
+from slipstick.cluster.kernels.decoder_kernels import _decoder_kernels, _Kernel, _Shape
+from slipstick.cluster.kernels.device_parameters import _layer_parameters, end_parameters
+from slipstick.cluster.kernels.kernel_times import _time_kernels
 from slipstick.cluster.kernels.precision import Precision, element_bytes
 from slipstick.cluster.sweep.plans import AUTO_TIER, Plans
 from slipstick.core.arrays import FloatArray, IntArray
@@ -43,14 +43,14 @@ _UNPACKED = ("router", "scores", "values")  # products without weights, and thos
 
 
 @dataclass(frozen=True)
-class InferenceSetting:
+class _InferenceSetting:
     """Fixed inputs of a sweep over inference plans: network, chip, network tiers, formats and serving software."""
 
     decoder: Decoder
     chip: Chip
-    tiers: Sequence[NetworkTier]
+    tiers: Sequence[_NetworkTier]
     precision: Precision
-    stack: Stack
+    stack: _Stack
     capacity: float  # bytes of a device's memory
     graphs: bool = True  # steps replayed as one graph, without the host between kernels
     fused: bool = True
@@ -58,7 +58,7 @@ class InferenceSetting:
     packed_attention: bool = True
 
     @classmethod
-    def of(cls, workload: Workload, system: System, plan: Plan) -> InferenceSetting:
+    def of(cls, workload: Workload, system: System, plan: Plan) -> _InferenceSetting:
         """Return the setting of a workload on a system, shared by all plans with the formats and kernels of `plan`.
 
         Errors
@@ -69,7 +69,7 @@ class InferenceSetting:
         return cls(
             decoder=decoder,
             chip=_engine_chip(Chip.of(system), plan.kernels.cuda_graphs),
-            tiers=tiers_of(system),
+            tiers=_tiers_of(system),
             precision=Precision.of(plan, system, Phase.DECODE),
             graphs=plan.kernels.cuda_graphs,
             fused=plan.kernels.attention == "flash",
@@ -110,7 +110,7 @@ def _engine_chip(chip: Chip, graphs: bool) -> Chip:
 
 
 @dataclass(frozen=True)
-class InferencePass:
+class _InferencePass:
     """One forward pass at n points: seconds by part, operations, memory traffic and bytes sent, of shape (n,)."""
 
     parts: dict[str, FloatArray]
@@ -124,9 +124,9 @@ class InferencePass:
         return np.asarray(sum(self.parts.values()))
 
 
-def prefill(
-    setting: InferenceSetting, plans: Plans, batch: ArrayLike, tokens: ArrayLike, seen: ArrayLike = 0
-) -> InferencePass:
+def _prefill(
+    setting: _InferenceSetting, plans: Plans, batch: ArrayLike, tokens: ArrayLike, seen: ArrayLike = 0
+) -> _InferencePass:
     """Return the prefill pass over `tokens` new tokens of each of `batch` prompts, `seen` tokens of which are cached.
 
     The work of a forward pass over batch * tokens rows; only the last token of a prompt needs the output head.
@@ -134,9 +134,9 @@ def prefill(
     return _pass(setting, plans, Phase.PREFILL, batch, tokens, np.asarray(seen) + np.asarray(tokens))
 
 
-def decode_step(
-    setting: InferenceSetting, plans: Plans, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1
-) -> InferencePass:
+def _decode_step(
+    setting: _InferenceSetting, plans: Plans, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1
+) -> _InferencePass:
     """Return the pass of a decode step of `batch` sequences: one new token each, or `tokens` to verify drafts.
 
     They attend to `context` tokens, the new ones included.
@@ -145,15 +145,15 @@ def decode_step(
 
 
 def _pass(
-    setting: InferenceSetting, plans: Plans, phase: Phase, batch: ArrayLike, tokens: ArrayLike, context: ArrayLike
-) -> InferencePass:
-    shape = inference_shape(plans, batch, tokens, context)
+    setting: _InferenceSetting, plans: Plans, phase: Phase, batch: ArrayLike, tokens: ArrayLike, context: ArrayLike
+) -> _InferencePass:
+    shape = _inference_shape(plans, batch, tokens, context)
     lists, counts = _kernel_lists(setting, shape, phase)
     everything = [kernel for kernels in lists for kernel in kernels]
     repeats = np.array([count for kernels, count in zip(lists, counts, strict=True) for _ in kernels], dtype=float)[
         :, None
     ]
-    timed = time_kernels(everything, setting.chip, len(plans))
+    timed = _time_kernels(everything, setting.chip, len(plans))
     parts = dict.fromkeys(_PARTS, np.zeros(len(plans)))
     for name in ("projections", "attention", "experts", "head", "elementwise"):
         rows = [_part(kernel) == name for kernel in everything]
@@ -171,24 +171,24 @@ def _pass(
         parts["launch"] = parts["launch"] + np.maximum(0.0, ahead - sum(parts.values()))
     flops = (timed.flops * repeats).sum(axis=0) / plans.pp
     traffic = (timed.traffic * repeats).sum(axis=0) / plans.pp
-    return InferencePass(parts, flops, traffic, _sent(setting, plans, shape))
+    return _InferencePass(parts, flops, traffic, _sent(setting, plans, shape))
 
 
-def inference_shape(plans: Plans, batch: ArrayLike, tokens: ArrayLike, context: ArrayLike) -> Shape:
+def _inference_shape(plans: Plans, batch: ArrayLike, tokens: ArrayLike, context: ArrayLike) -> _Shape:
     """Return one device's share of a pass over `tokens` new tokens of each of `batch` sequences, of shape (n,)."""
     n = len(plans)
     sequences, query, seen = (np.broadcast_to(np.asarray(a, dtype=np.int64), (n,)) for a in (batch, tokens, context))
-    return Shape(sequences, query, seen, plans.tp, plans.ep, plans.etp, np.zeros(n, dtype=bool))
+    return _Shape(sequences, query, seen, plans.tp, plans.ep, plans.etp, np.zeros(n, dtype=bool))
 
 
-def _kernel_lists(setting: InferenceSetting, shape: Shape, phase: Phase) -> tuple[list[list[Kernel]], list[int]]:
+def _kernel_lists(setting: _InferenceSetting, shape: _Shape, phase: Phase) -> tuple[list[list[_Kernel]], list[int]]:
     decoder = setting.decoder
-    lists = decoder_kernels(decoder, shape, phase, setting.precision, fused=setting.fused)
+    lists = _decoder_kernels(decoder, shape, phase, setting.precision, fused=setting.fused)
     counts = [*(block.count for block in decoder.kinds), 1, 1]
     return [[_as_run(kernel, setting) for kernel in kernels] for kernels in lists], counts
 
 
-def _as_run(kernel: Kernel, setting: InferenceSetting) -> Kernel:
+def _as_run(kernel: _Kernel, setting: _InferenceSetting) -> _Kernel:
     """Return the kernel as serving engines run it: with expert routing, and weights in their stored format.
 
     Small kernels before it find each token's experts, which training's batches hide; weights may be stored narrower
@@ -203,7 +203,7 @@ def _as_run(kernel: Kernel, setting: InferenceSetting) -> Kernel:
     return kernel
 
 
-def _part(kernel: Kernel) -> str:
+def _part(kernel: _Kernel) -> str:
     group, _, name = kernel.name.partition(".")
     if kernel.kind == "attention" or name in ("scores", "softmax", "values"):
         return "attention"
@@ -214,7 +214,7 @@ def _part(kernel: Kernel) -> str:
     return "head" if group == "head" else "projections"
 
 
-def _messages(setting: InferenceSetting, plans: Plans, shape: Shape) -> dict[str, FloatArray]:
+def _messages(setting: _InferenceSetting, plans: Plans, shape: _Shape) -> dict[str, FloatArray]:
     """Return the exposed communication time [s] of a pass, by kind of parallelism.
 
     Two all-reduces a layer (Pope et al. 2211.05102), dispatch and combine of experts, one activation between stages.
@@ -239,7 +239,7 @@ def _messages(setting: InferenceSetting, plans: Plans, shape: Shape) -> dict[str
     return seconds
 
 
-def _all_reduce(setting: InferenceSetting, plans: Plans, size: FloatArray) -> FloatArray:
+def _all_reduce(setting: _InferenceSetting, plans: Plans, size: FloatArray) -> FloatArray:
     """Return the time [s] of an all-reduce of the tensor-parallel ranks, by the collective library or a custom kernel.
 
     The kernel reads the peers' memory: the whole message of each (one shot), or a share of each and then the sums (two
@@ -260,7 +260,7 @@ def _all_reduce(setting: InferenceSetting, plans: Plans, size: FloatArray) -> Fl
     return np.asarray(np.where(near, np.minimum(time, shot), time), dtype=np.float64)
 
 
-def _sent(setting: InferenceSetting, plans: Plans, shape: Shape) -> FloatArray:
+def _sent(setting: _InferenceSetting, plans: Plans, shape: _Shape) -> FloatArray:
     decoder = setting.decoder
     size = shape.tokens * decoder.hidden * setting.precision.activations
     reduces = sum(block.count * (1 if block.parallel else 2) for block in decoder.kinds) / plans.pp
@@ -282,18 +282,18 @@ class _ServingMemory:
         return self.weights + self.cache + self.activations
 
 
-def serving_memory(
-    setting: InferenceSetting, plans: Plans, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike
+def _serving_memory(
+    setting: _InferenceSetting, plans: Plans, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike
 ) -> _ServingMemory:
     """Return the memory of one serving device [B]: all parameters (not the active ones), KV cache and activations.
 
     The cache is that of `batch` sequences of `context` tokens; a pass computes `tokens` tokens of each. Key and value
     heads are copied once tensor parallelism exceeds them; a latent is never divided.
     """
-    shape, decoder, precision = inference_shape(plans, batch, tokens, context), setting.decoder, setting.precision
+    shape, decoder, precision = _inference_shape(plans, batch, tokens, context), setting.decoder, setting.precision
     parameters, cache = np.zeros(len(plans)), np.zeros(len(plans))
     for block in decoder.kinds:
-        dense, experts = layer_parameters(block, decoder, plans.tp, plans.ep, plans.etp)
+        dense, experts = _layer_parameters(block, decoder, plans.tp, plans.ep, plans.etp)
         parameters += block.count * (dense + experts) / plans.pp
         cache += block.count * _sequence_cache(block, shape.context, plans.tp, precision.cache) / plans.pp
     table, output = end_parameters(decoder, plans.tp, plans.pp > 1)
@@ -317,9 +317,9 @@ def _sequence_cache(block: Block, context: IntArray, tp: IntArray, element: floa
     )
 
 
-def largest_batch(setting: InferenceSetting, plans: Plans, context: ArrayLike, capacity: float) -> IntArray:
+def _largest_batch(setting: _InferenceSetting, plans: Plans, context: ArrayLike, capacity: float) -> IntArray:
     """Return the largest batch per plan: sequences of `context` tokens that fit in memory next to the weights, (n,)."""
-    empty = serving_memory(setting, plans, 0, context, 1)
-    single = serving_memory(setting, plans, 1, context, 1)
+    empty = _serving_memory(setting, plans, 0, context, 1)
+    single = _serving_memory(setting, plans, 1, context, 1)
     free = np.maximum(0.0, capacity - empty.total)
     return np.floor(free / np.maximum(single.total - empty.total, 1.0)).astype(np.int64)

@@ -9,17 +9,17 @@ from numpy.typing import ArrayLike
 
 from slipstick.cluster.collectives.collective_time import messages
 from slipstick.cluster.inference.inference_pass import (
-    InferenceSetting,
-    decode_step,
-    largest_batch,
-    prefill,
+    _decode_step,
+    _InferenceSetting,
+    _largest_batch,
+    _prefill,
 )
 from slipstick.cluster.sweep.plans import AUTO_TIER, Plans
 from slipstick.core.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class Load:
+class _Load:
     """Load of one replica: `concurrency` requests at any time, of `prompt` input and `output` generated tokens each."""
 
     concurrency: IntArray
@@ -28,7 +28,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Service:
+class _Service:
     """Quality of service per plan, (n,): time to first token [s], time between tokens [s], tokens/s per replica."""
 
     first_token: FloatArray
@@ -41,17 +41,17 @@ class Service:
         return 1.0 / self.throughput
 
 
-def static_batch(setting: InferenceSetting, plans: Plans, load: Load) -> Service:
+def _static_batch(setting: _InferenceSetting, plans: Plans, load: _Load) -> _Service:
     """Return the service of static batching: one common prefill of all requests, then output - 1 decode steps."""
-    first = prefill(setting, plans, load.concurrency, load.prompt).time
+    first = _prefill(setting, plans, load.concurrency, load.prompt).time
     step = _decode_time(setting, plans, load.concurrency, load.prompt, load.output)
     whole = first + (load.output - 1) * step
-    return Service(first, step, load.concurrency * load.output / whole)
+    return _Service(first, step, load.concurrency * load.output / whole)
 
 
-def continuous_batch(
-    setting: InferenceSetting, plans: Plans, load: Load, chunk: int | None = None, rounds: int | None = None
-) -> Service:
+def _continuous_batch(
+    setting: _InferenceSetting, plans: Plans, load: _Load, chunk: int | None = None, rounds: int | None = None
+) -> _Service:
     """Return the service of continuous batching at constant concurrency: when a request ends, the next is prefilled.
 
     In the time of one request the devices compute its `output` steps and the prompts of all running requests; so what
@@ -83,16 +83,16 @@ def continuous_batch(
     first = np.minimum(first, running * prompt) + stack.request
     step = (served - first) / np.maximum(load.output - 1, 1)
     waiting = served * (load.concurrency / running - 1.0)
-    return Service(first + waiting, step, load.concurrency * load.output / (served + waiting))
+    return _Service(first + waiting, step, load.concurrency * load.output / (served + waiting))
 
 
-def _places(setting: InferenceSetting, plans: Plans, load: Load) -> IntArray:
+def _places(setting: _InferenceSetting, plans: Plans, load: _Load) -> IntArray:
     """Return the number of sequences whose KV cache fits in memory, each at half of its output on average."""
     capacity = setting.capacity * setting.stack.memory_share
-    return largest_batch(setting, plans, load.prompt + load.output // 2, capacity)
+    return _largest_batch(setting, plans, load.prompt + load.output // 2, capacity)
 
 
-def _engine_step(setting: InferenceSetting, plans: Plans, running: IntArray, load: Load) -> FloatArray:
+def _engine_step(setting: _InferenceSetting, plans: Plans, running: IntArray, load: _Load) -> FloatArray:
     """Return the time [s] of a decode step in a serving engine, with its host time and the sending of tokens."""
     stack = setting.stack
     device = _decode_time(setting, plans, running, load.prompt, load.output)
@@ -100,7 +100,7 @@ def _engine_step(setting: InferenceSetting, plans: Plans, running: IntArray, loa
 
 
 def _decode_time(
-    setting: InferenceSetting, plans: Plans, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike
+    setting: _InferenceSetting, plans: Plans, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike
 ) -> FloatArray:
     """Return the mean time [s] of a decode step while the context grows from `prompt` to `prompt` + `output` tokens.
 
@@ -109,12 +109,12 @@ def _decode_time(
     n = len(plans)
     twice = plans.take(np.tile(np.arange(n), 2))
     context = np.concatenate([np.broadcast_to(np.asarray(prompt) + more, (n,)) for more in (1, np.asarray(output))])
-    both = decode_step(setting, twice, np.tile(np.broadcast_to(np.asarray(batch), (n,)), 2), context).time
+    both = _decode_step(setting, twice, np.tile(np.broadcast_to(np.asarray(batch), (n,)), 2), context).time
     return np.asarray((both[:n] + both[n:]) / 2)
 
 
 def _prompt_times(
-    setting: InferenceSetting, plans: Plans, load: Load, chunk: int | None, together: tuple[IntArray, ...]
+    setting: _InferenceSetting, plans: Plans, load: _Load, chunk: int | None, together: tuple[IntArray, ...]
 ) -> tuple[FloatArray, ...]:
     """Return the prefill time [s] that one prompt adds, for each number of prompts in `together`.
 
@@ -125,14 +125,14 @@ def _prompt_times(
     if chunk is None:
         every = plans.take(np.tile(np.arange(n), count))
         sizes = np.concatenate(together)
-        times = prefill(setting, every, sizes, np.tile(load.prompt, count)).time / sizes
+        times = _prefill(setting, every, sizes, np.tile(load.prompt, count)).time / sizes
         return tuple(times.reshape(count, n))
     pieces = np.ceil(load.prompt / chunk)
     size = np.minimum(load.prompt, chunk)
     middle = np.maximum(0, load.prompt // 2 - size // 2)
-    piece = prefill(setting, plans, 1, size, middle).time
+    piece = _prefill(setting, plans, 1, size, middle).time
     if setting.stack.batching == "mixed":
-        shared = decode_step(setting, plans, 1, load.prompt).parts
+        shared = _decode_step(setting, plans, 1, load.prompt).parts
         piece = piece - (shared["projections"] + shared["launch"] + shared["overhead"] + shared["elementwise"])
     return (np.asarray(pieces * np.maximum(piece, 0.0)),) * count
 
@@ -152,27 +152,27 @@ def _tokens_per_step(drafts: int, acceptance: float) -> float:
     return (1.0 - acceptance ** (drafts + 1)) / (1.0 - acceptance)
 
 
-def speculative_time(
-    setting: InferenceSetting, plans: Plans, load: Load, drafts: int, acceptance: float, draft_cost: float
+def _speculative_time(
+    setting: _InferenceSetting, plans: Plans, load: _Load, drafts: int, acceptance: float, draft_cost: float
 ) -> FloatArray:
     """Return the time per token [s] of speculative decoding: `drafts` per step, each costing `draft_cost` plain steps.
 
     The proposals are verified in one pass over drafts + 1 tokens of each sequence.
     """
     middle = load.prompt + (load.output + 1) // 2
-    plain = decode_step(setting, plans, load.concurrency, middle).time
-    verify = decode_step(setting, plans, load.concurrency, middle, drafts + 1).time
+    plain = _decode_step(setting, plans, load.concurrency, middle).time
+    verify = _decode_step(setting, plans, load.concurrency, middle, drafts + 1).time
     return (verify + drafts * draft_cost * plain) / _tokens_per_step(drafts, acceptance)
 
 
-def split_service(
-    setting: InferenceSetting,
+def _split_service(
+    setting: _InferenceSetting,
     prefill_plans: Plans,
     plans: Plans,
-    load: Load,
+    load: _Load,
     cache_bytes: FloatArray,
     prompts_at_once: FloatArray,
-) -> Service:
+) -> _Service:
     """Return the service of disaggregated prefill and decode devices (Zhong et al. 2401.09670).
 
     Prompts come one after another to each prefilling replica; where these are too slow for the decoding ones, requests
@@ -183,11 +183,11 @@ def split_service(
     cache_bytes : of one prompt on one device: what moves from the prefill to the decode devices.
     prompts_at_once : prefill replicas per decode replica.
     """
-    alone = prefill(setting, prefill_plans, 1, load.prompt).time
+    alone = _prefill(setting, prefill_plans, 1, load.prompt).time
     moved = messages("point_to_point", cache_bytes, 2, plans.devices, np.full(len(plans), AUTO_TIER), setting.tiers)
     step = _engine_step(setting, plans, load.concurrency, load)
     first = alone + moved + setting.stack.request
     served = first + (load.output - 1) * step
     pace = np.minimum(prompts_at_once / alone, load.concurrency / served)
     waiting = np.maximum(0.0, load.concurrency / pace - served)
-    return Service(first + waiting, step, pace * load.output)
+    return _Service(first + waiting, step, pace * load.output)

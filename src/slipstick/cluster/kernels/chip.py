@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from slipstick.cluster.constants.matmul import KernelConstants
-from slipstick.cluster.constants.step_constants import StepConstants
+from slipstick.cluster.constants.matmul import _KernelConstants
+from slipstick.cluster.constants.step_constants import _StepConstants
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
 from slipstick.core.system import System
@@ -44,8 +44,8 @@ class Chip:
     l2_bandwidth: float
     l2_capacity: float
     shared_per_core: float
-    constants: KernelConstants
-    steps: StepConstants
+    constants: _KernelConstants
+    steps: _StepConstants
 
     @classmethod
     def of(cls, system: System) -> Chip:
@@ -71,8 +71,8 @@ class Chip:
             l2_bandwidth=(cache.bandwidth if cache else None) or _L2_SHARE_OF_DRAM * memory.bandwidth,
             l2_capacity=cache.capacity if cache else 0.0,
             shared_per_core=shared.capacity if shared else 0.0,
-            constants=KernelConstants.of_generation(system.generation),
-            steps=StepConstants.of_generation(system.generation),
+            constants=_KernelConstants.of_generation(system.generation),
+            steps=_StepConstants.of_generation(system.generation),
         )
 
     @property

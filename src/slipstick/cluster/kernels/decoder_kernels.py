@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from slipstick.cluster.kernels.experts import experts_busy
+from slipstick.cluster.kernels.experts import _experts_busy
 from slipstick.cluster.kernels.precision import WIDE, Precision
 from slipstick.core.arrays import BoolArray, FloatArray, IntArray, RealArray
 from slipstick.core.workload import Phase
@@ -19,7 +19,7 @@ _Amount = RealArray | float  # over plans
 
 
 @dataclass(frozen=True)
-class Shape:
+class _Shape:
     """One device's share of one microbatch (or of one inference step), as integer arrays of shape (plans,).
 
     `sequences` run in one step, each with `query` new tokens on this device that attend to `context` tokens.
@@ -45,7 +45,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Kernel:
+class _Kernel:
     """One kernel of one device (or `launches` equal kernels), its sizes as arrays over plans.
 
     `kind` is ``matmul`` (m, n, k, batch), ``attention`` (flops and traffic of the fused core) or ``stream`` (a chain
@@ -68,9 +68,9 @@ class Kernel:
     stored: float | None = None  # elements of the left operand in memory, where they are not m k for each product
 
 
-def decoder_kernels(
-    decoder: Decoder, shape: Shape, phase: Phase, precision: Precision, *, fused: bool
-) -> list[list[Kernel]]:
+def _decoder_kernels(
+    decoder: Decoder, shape: _Shape, phase: Phase, precision: Precision, *, fused: bool
+) -> list[list[_Kernel]]:
     """Return the kernels of a decoder's forward pass: one list per kind of layer, then the embedding's and the head's.
 
     Parameters
@@ -82,8 +82,8 @@ def decoder_kernels(
 
 
 def _forward(
-    block: Block, decoder: Decoder, shape: Shape, phase: Phase, precision: Precision, fused: bool
-) -> list[Kernel]:
+    block: Block, decoder: Decoder, shape: _Shape, phase: Phase, precision: Precision, fused: bool
+) -> list[_Kernel]:
     """Return the kernels of one block's forward pass."""
     hidden, element = decoder.hidden, precision.activations
     attention = block.attention
@@ -102,21 +102,21 @@ def _forward(
     return kernels
 
 
-def backward_kernels(kernels: list[Kernel], precision: Precision) -> list[Kernel]:
+def _backward_kernels(kernels: list[_Kernel], precision: Precision) -> list[_Kernel]:
     """Return the kernels of the backward pass of `kernels`.
 
     A product C[m,n] = A[m,k] B[k,n] has two: dA[m,k] = dC B^T and dB[k,n] = A^T dC. A chain of elementwise
     operations reads its saved inputs beside the gradient: twice the forward traffic less the shared write. Unless
     the product adds to the accumulated gradient itself, a kernel reads both and writes the sum.
     """
-    gradients: list[Kernel] = []
+    gradients: list[_Kernel] = []
     for kernel in reversed(kernels):
         if kernel.kind == "matmul":
             gradients.append(replace(kernel, name=f"{kernel.name}.dgrad", n=kernel.k, k=kernel.n))
             gradients.append(replace(kernel, name=f"{kernel.name}.wgrad", m=kernel.k, k=kernel.m))
             if precision.accumulate and not kernel.core:
                 weights = 1.0 * np.asarray(kernel.k) * kernel.n * kernel.batch
-                gradients.append(Kernel(f"{kernel.name}.accumulate", "stream", traffic=weights * precision.accumulate))
+                gradients.append(_Kernel(f"{kernel.name}.accumulate", "stream", traffic=weights * precision.accumulate))
         elif kernel.kind == "attention":
             # FlashAttention-2 recomputes the scores: five products in the backward pass against two (Dao 2307.08691)
             gradients.append(
@@ -134,14 +134,14 @@ def backward_kernels(kernels: list[Kernel], precision: Precision) -> list[Kernel
     return gradients
 
 
-def _product(part: str, projection: Projection, shape: Shape, precision: Precision) -> Kernel:
+def _product(part: str, projection: Projection, shape: _Shape, precision: Precision) -> _Kernel:
     """Return the matrix product of one projection, as one device's share of it."""
     k, n, batch = projection.local(shape.etp if projection.experts else shape.tp)
     m: FloatArray | IntArray = shape.tokens
     if projection.experts:
         m, batch = _expert_rows(projection, shape)
     quantised = precision.matmul not in WIDE and projection.name != "router"
-    return Kernel(
+    return _Kernel(
         f"{part}.{projection.name}",
         "matmul",
         m=_whole(m),
@@ -157,21 +157,21 @@ def _whole(size: FloatArray | IntArray) -> IntArray:
     return np.maximum(1, np.round(size)).astype(np.int64)
 
 
-def _expert_rows(projection: Projection, shape: Shape) -> tuple[FloatArray, FloatArray]:
+def _expert_rows(projection: Projection, shape: _Shape) -> tuple[FloatArray, FloatArray]:
     """Return (tokens per busy expert, busy experts of one device) under Zipf-like routing.
 
     A device's rows are tokens * active * etp / tp: tensor parallel ranks hold the same tokens and share the experts.
     """
     routed = shape.tokens * projection.active * shape.etp / shape.tp
     visiting = routed * shape.ep / projection.active  # tokens of the whole expert parallel group
-    busy = experts_busy(projection.experts, projection.active, visiting) / shape.ep
+    busy = _experts_busy(projection.experts, projection.active, visiting) / shape.ep
     busy = np.minimum(np.maximum(1.0, busy), projection.experts / shape.ep)
     return np.maximum(1.0, routed / busy), busy
 
 
 def _core(
-    block: Block, decoder: Decoder, shape: Shape, phase: Phase, precision: Precision, fused: bool
-) -> list[Kernel]:
+    block: Block, decoder: Decoder, shape: _Shape, phase: Phase, precision: Precision, fused: bool
+) -> list[_Kernel]:
     recurrence = block.attention.recurrence()
     if recurrence is not None:
         return [_recurrence(recurrence, shape, precision.activations)]
@@ -183,7 +183,7 @@ def _core(
     return _unfused_core(scores, shape, precision, decoder.dropout)
 
 
-def _fused_core(block: Block, scores: Scores, shape: Shape, phase: Phase, precision: Precision) -> Kernel:
+def _fused_core(block: Block, scores: Scores, shape: _Shape, phase: Phase, precision: Precision) -> _Kernel:
     """Return softmax(Q K^T) V as one kernel: no score matrix in memory, and only the causal half computed."""
     heads = 1.0 / shape.tp
     whole = phase is Phase.TRAIN  # context parallel ranks share the causal triangle evenly (zig-zag order)
@@ -195,54 +195,54 @@ def _fused_core(block: Block, scores: Scores, shape: Shape, phase: Phase, precis
     pieces = np.minimum(shape.tp, block.attention.cache().heads)
     again = 1.0 + (scores.heads / scores.kv_heads - 1.0) * precision.cache_reads
     cached = shape.sequences * reach * block.attention.cache().elements / pieces * precision.cache * again
-    return Kernel("attention.core", "attention", traffic=queries + cached, flops=flops, core=True)
+    return _Kernel("attention.core", "attention", traffic=queries + cached, flops=flops, core=True)
 
 
-def _unfused_core(scores: Scores, shape: Shape, precision: Precision, dropout: bool) -> list[Kernel]:
+def _unfused_core(scores: Scores, shape: _Shape, precision: Precision, dropout: bool) -> list[_Kernel]:
     """Return the kernels of unfused attention, which write and read the score matrix; the causal mask saves nothing."""
     batch = _whole(shape.sequences * scores.heads / shape.tp)
     matrix, element = 1.0 * batch * shape.query * shape.context, precision.activations
-    chain = [Kernel("attention.softmax", "stream", traffic=matrix * 2 * element, core=True)]
+    chain = [_Kernel("attention.softmax", "stream", traffic=matrix * 2 * element, core=True)]
     if dropout:
-        chain.append(Kernel("attention.dropout", "stream", traffic=matrix * (2 * element + 1), core=True))
+        chain.append(_Kernel("attention.dropout", "stream", traffic=matrix * (2 * element + 1), core=True))
     m, n = shape.query, shape.context
     wide = precision.wide
-    first = Kernel("attention.scores", "matmul", m=m, n=n, k=scores.qk_dim, batch=batch, format=wide, core=True)
-    last = Kernel("attention.values", "matmul", m=m, n=scores.v_dim, k=n, batch=batch, format=wide, core=True)
+    first = _Kernel("attention.scores", "matmul", m=m, n=n, k=scores.qk_dim, batch=batch, format=wide, core=True)
+    last = _Kernel("attention.values", "matmul", m=m, n=scores.v_dim, k=n, batch=batch, format=wide, core=True)
     return [first, *chain, last]
 
 
-def _recurrence(recurrence: Recurrence, shape: Shape, element: float) -> Kernel:
+def _recurrence(recurrence: Recurrence, shape: _Shape, element: float) -> _Kernel:
     """Return the kernel of linear attention: fp32 state read and written per sequence, inputs and outputs per token."""
     state = shape.sequences * recurrence.state * 2 * 4.0
     tokens = shape.tokens * (recurrence.inputs + recurrence.outputs) * element
     flops = shape.tokens * recurrence.flops / shape.tp
-    return Kernel("attention.core", "attention", traffic=(state + tokens) / shape.tp, flops=flops, core=True)
+    return _Kernel("attention.core", "attention", traffic=(state + tokens) / shape.tp, flops=flops, core=True)
 
 
-def _norm(name: str, hidden: int, shape: Shape, element: float) -> Kernel:
-    return Kernel(name, "stream", traffic=shape.normed * hidden * 2 * element)
+def _norm(name: str, hidden: int, shape: _Shape, element: float) -> _Kernel:
+    return _Kernel(name, "stream", traffic=shape.normed * hidden * 2 * element)
 
 
-def _residual(name: str, decoder: Decoder, shape: Shape, precision: Precision) -> Kernel:
+def _residual(name: str, decoder: Decoder, shape: _Shape, precision: Precision) -> _Kernel:
     moved = 3 * precision.activations + (1.0 if decoder.dropout else 0.0)
-    return Kernel(name, "stream", traffic=shape.normed * decoder.hidden * moved * precision.elementwise)
+    return _Kernel(name, "stream", traffic=shape.normed * decoder.hidden * moved * precision.elementwise)
 
 
-def _chain(part: str, chain: Pointwise, shape: Shape, precision: Precision) -> Kernel:
+def _chain(part: str, chain: Pointwise, shape: _Shape, precision: Precision) -> _Kernel:
     rows = shape.tokens / shape.tp if chain.split else 1.0 * shape.tokens
     moved = chain.visits * (chain.inputs + chain.outputs) * precision.activations * precision.elementwise
-    return Kernel(f"{part}.{chain.name}", "stream", traffic=rows * moved)
+    return _Kernel(f"{part}.{chain.name}", "stream", traffic=rows * moved)
 
 
-def _cache_write(block: Block, shape: Shape, element: float) -> Kernel:
+def _cache_write(block: Block, shape: _Shape, element: float) -> _Kernel:
     pieces = np.minimum(shape.tp, block.attention.cache().heads)
-    return Kernel(
+    return _Kernel(
         "attention.cache", "stream", traffic=shape.tokens * block.attention.cache().elements / pieces * 2 * element
     )
 
 
-def _feed_forward(block: Block, decoder: Decoder, shape: Shape, precision: Precision) -> Iterator[Kernel]:
+def _feed_forward(block: Block, decoder: Decoder, shape: _Shape, precision: Precision) -> Iterator[_Kernel]:
     """Yield the kernels of the feed-forward part; each activation runs before the product that narrows."""
     mlp, element = block.mlp, precision.activations
     if not block.parallel:
@@ -251,27 +251,27 @@ def _feed_forward(block: Block, decoder: Decoder, shape: Shape, precision: Preci
     passes = list(mlp.pointwise())
     for projection in mlp.projections(decoder.hidden):
         if projection.experts and projection.split == "column":
-            yield Kernel("mlp.permute", "stream", traffic=routed * decoder.hidden * 2 * element)
+            yield _Kernel("mlp.permute", "stream", traffic=routed * decoder.hidden * 2 * element)
         if projection.split == "row" and passes:
             yield _chain("mlp", passes.pop(0), shape, precision)
         yield _product("mlp", projection, shape, precision)
         if projection.experts and projection.split == "row":
-            yield Kernel("mlp.combine", "stream", traffic=routed * decoder.hidden * 2 * element)
+            yield _Kernel("mlp.combine", "stream", traffic=routed * decoder.hidden * 2 * element)
 
 
-def _embedding(decoder: Decoder, shape: Shape, element: float) -> list[Kernel]:
+def _embedding(decoder: Decoder, shape: _Shape, element: float) -> list[_Kernel]:
     """Return the kernels of the embedding look-up."""
-    return [Kernel("embedding", "stream", traffic=shape.normed * decoder.hidden * 3 * element)]
+    return [_Kernel("embedding", "stream", traffic=shape.normed * decoder.hidden * 3 * element)]
 
 
-def _head(decoder: Decoder, shape: Shape, phase: Phase, precision: Precision) -> list[Kernel]:
+def _head(decoder: Decoder, shape: _Shape, phase: Phase, precision: Precision) -> list[_Kernel]:
     """Return the kernels of the final norm, the output projection, and in training the loss over the vocabulary."""
     rows = shape.tokens if phase is Phase.TRAIN else shape.sequences
     columns = np.maximum(1, decoder.vocabulary // shape.tp)
     logits = 1.0 * rows * columns
     kernels = [_norm("head.norm", decoder.hidden, shape, precision.activations)]
-    kernels.append(Kernel("head.logits", "matmul", m=rows, n=columns, k=decoder.hidden, format=precision.head))
+    kernels.append(_Kernel("head.logits", "matmul", m=rows, n=columns, k=decoder.hidden, format=precision.head))
     # cast, maximum, exponential sum and gradient in fp32; sampling reads once
     passes = 4 if phase is Phase.TRAIN else 1
-    kernels.append(Kernel("head.loss", "stream", traffic=logits * 4.0 * passes, launches=passes))
+    kernels.append(_Kernel("head.loss", "stream", traffic=logits * 4.0 * passes, launches=passes))
     return kernels

@@ -11,7 +11,7 @@ from slipstick.networks.decoder.decoder import Decoder
 from slipstick.networks.decoder.layer_shapes import Projection
 
 
-def layer_parameters(
+def _layer_parameters(
     block: Block, decoder: Decoder, tp: IntArray, ep: IntArray, etp: IntArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return the parameter counts of one layer on one device: (dense parameters, expert parameters).

@@ -13,7 +13,7 @@ from slipstick.tech import operation_energy
 
 
 @dataclass(frozen=True)
-class DeviceEnergy:
+class _DeviceEnergy:
     """Energy of one device over one step [J], by part.
 
     Attributes
@@ -33,7 +33,7 @@ class DeviceEnergy:
     @classmethod
     def of(
         cls, system: System, format: str, time: FloatArray, flops: FloatArray, traffic: FloatArray, sent: FloatArray
-    ) -> DeviceEnergy | None:
+    ) -> _DeviceEnergy | None:
         """Return the energy of a device that computes `flops`, moves `traffic` [B] and sends `sent` [B] in `time` [s].
 
         An operation in another `format` than bf16 costs as much less as the device is faster in it: its matrix units

@@ -14,13 +14,15 @@ from slipstick.core.arrays import FloatArray
 _SKEW = 1.0
 
 
-def experts_busy(experts: int, active: int, tokens: ArrayLike) -> FloatArray:
+def _experts_busy(experts: int, active: int, tokens: ArrayLike) -> FloatArray:
     """Return the mean number of `experts` that at least one of `tokens` visits, where each token visits `active`.
 
     Examples
     --------
-    >>> float(experts_busy(8, 2, 1)), round(float(experts_busy(8, 2, 1000)), 6), float(experts_busy(128, 8, 32)) < 100
-    (2.0, 8.0, True)
+    >>> float(_experts_busy(8, 2, 1)), round(float(_experts_busy(8, 2, 1000)), 6)
+    (2.0, 8.0)
+    >>> float(_experts_busy(128, 8, 32)) < 100
+    True
     """
     visited = 1.0 - (1.0 - _popularity(experts, active)) ** np.asarray(tokens, dtype=np.float64)[..., None]
     return np.asarray(visited.sum(axis=-1))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from slipstick.cluster.constants.matmul import MatmulConstants
+from slipstick.cluster.constants.matmul import _MatmulConstants
 from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.precision import element_bytes
 from slipstick.core.arrays import FloatArray, IntArray
@@ -68,7 +68,7 @@ def _weights_cold(a: FloatArray, b: FloatArray, c: FloatArray) -> tuple[FloatArr
     return a + b + c, np.full_like(b, np.inf), np.full_like(c, np.inf)
 
 
-def gemm(
+def _gemm(
     sizes: tuple[ArrayLike, ArrayLike, ArrayLike],
     *,
     format: str,
@@ -97,7 +97,7 @@ def gemm(
     --------
     >>> from slipstick.core.catalogue import resolve_system
     >>> chip = Chip.of(resolve_system("h100-sxm-80gb"))
-    >>> long, short = gemm(([8192, 1], 8192, 8192), format="bf16", chip=chip).time
+    >>> long, short = _gemm(([8192, 1], 8192, 8192), format="bf16", chip=chip).time
     >>> bool(1.3e-3 < long < 2.0e-3), bool(short < 80e-6)
     (True, True)
     """
@@ -135,7 +135,7 @@ def _operand_bytes(format: str, chip: Chip) -> float:
 
 
 def _best(
-    sizes: list[FloatArray], operand: tuple[str, float], chip: Chip, constants: MatmulConstants, reuse: Reuse
+    sizes: list[FloatArray], operand: tuple[str, float], chip: Chip, constants: _MatmulConstants, reuse: Reuse
 ) -> tuple[FloatArray, ...]:
     """Return the times of the fastest tile and split (first axis of the candidates) for some shapes (second axis)."""
     m, n, k, batch = sizes[:4]
@@ -172,7 +172,7 @@ def _compute_time(
     flops: FloatArray,
     format: str,
     chip: Chip,
-    constants: MatmulConstants,
+    constants: _MatmulConstants,
 ) -> FloatArray:
     """Compute time [s] of waves of tiles: small tiles feed matrix units worse, long kernels run at a lower clock."""
     tile = 2.0 * (area + constants.half_area) * chip.cores / (chip.peak[format] * constants.efficiency)
@@ -180,7 +180,7 @@ def _compute_time(
     return np.asarray(waves * (steps + constants.fill) * (tile / clock))
 
 
-def _misses(distance: FloatArray, chip: Chip, constants: MatmulConstants) -> FloatArray:
+def _misses(distance: FloatArray, chip: Chip, constants: _MatmulConstants) -> FloatArray:
     """L2 miss rate of an operand after `distance` other bytes: 0 below the capacity, 1 well above."""
     capacity = max(chip.l2_capacity * constants.capacity, 1.0)
     return np.clip((distance / capacity - 1) / constants.eviction, 0.0, 1.0)
@@ -192,7 +192,7 @@ def _smooth_maximum(a: FloatArray, b: FloatArray, c: FloatArray, sharpness: floa
 
 
 def _after_quantisation(
-    product: _GemmTime, elements: FloatArray, element: float, chip: Chip, constants: MatmulConstants
+    product: _GemmTime, elements: FloatArray, element: float, chip: Chip, constants: _MatmulConstants
 ) -> _GemmTime:
     """Return the product's times with those of the kernel that quantises its bf16 activations (read twice for a scale).
 

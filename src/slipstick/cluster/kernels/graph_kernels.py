@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from slipstick.cluster.kernels.decoder_kernels import Kernel
+from slipstick.cluster.kernels.decoder_kernels import _Kernel
 from slipstick.cluster.kernels.precision import Precision
 from slipstick.core.workload import Op
 from slipstick.networks.graphs import leaf_ops
@@ -17,10 +17,10 @@ _NORM_FORWARD = 3.0
 _NORM_BACKWARD = 5.0
 
 
-CountedKernel = tuple[int, Kernel]  # how often a kernel runs one behind the other, and the kernel
+CountedKernel = tuple[int, _Kernel]  # how often a kernel runs one behind the other, and the kernel
 
 
-def graph_kernels(ops: Sequence[Op], precision: Precision, *, training: bool, fused: bool) -> list[CountedKernel]:
+def _graph_kernels(ops: Sequence[Op], precision: Precision, *, training: bool, fused: bool) -> list[CountedKernel]:
     """Return the kernels of graph operations in order, for a forward pass or with the gradients of `training_graph`.
 
     Parameters
@@ -75,18 +75,18 @@ def _product(op: Op, precision: Precision, stored: float | None) -> CountedKerne
     m, n, k, batch = (op.dims[name] for name in ("m", "n", "k", "batch"))
     if stored is not None:
         stored = min(stored, float(m * k * batch))
-    kernel = Kernel(op.name, "matmul", m=m, n=n, k=k, batch=batch, format=precision.matmul, stored=stored)
+    kernel = _Kernel(op.name, "matmul", m=m, n=n, k=k, batch=batch, format=precision.matmul, stored=stored)
     return op.count, kernel
 
 
 def _attention(op: Op, precision: Precision) -> CountedKernel:
     name = f"{op.name}.grad" if op.name.endswith("gradient") else op.name  # the kernel model's own mark
     traffic = (op.inputs + op.outputs) * precision.activations
-    return op.count, Kernel(name, "attention", traffic, op.flops)
+    return op.count, _Kernel(name, "attention", traffic, op.flops)
 
 
 def _stream(op: Op, traffic: float) -> CountedKernel:
-    return op.count, Kernel(op.name, "stream", traffic)
+    return op.count, _Kernel(op.name, "stream", traffic)
 
 
 def kept_elements(ops: Sequence[Op]) -> float:
@@ -107,7 +107,7 @@ def _kept(leaves: Sequence[Op]) -> list[Op]:
     return results
 
 
-def live_elements(ops: Sequence[Op]) -> float:
+def _live_elements(ops: Sequence[Op]) -> float:
     """Return the most activation elements that one forward pass holds at once: results live until their last reader.
 
     Examples
@@ -115,7 +115,7 @@ def live_elements(ops: Sequence[Op]) -> float:
     >>> from dataclasses import replace
     >>> a = Op("a", "pool", {}, 0.0, 0.0, 8.0, 4.0)
     >>> b, c = (replace(a, name=name, inputs=4.0, after=("a",)) for name in "bc")
-    >>> live_elements([a, b, c])
+    >>> _live_elements([a, b, c])
     12.0
     """
     last = {name: place for place, op in enumerate(ops) for name in op.after}

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.decoder_kernels import Kernel, Shape, backward_kernels, decoder_kernels
+from slipstick.cluster.kernels.decoder_kernels import _backward_kernels, _decoder_kernels, _Kernel, _Shape
 from slipstick.cluster.kernels.gemm import BOUNDS
-from slipstick.cluster.kernels.kernel_times import time_kernels
+from slipstick.cluster.kernels.kernel_times import _time_kernels
 from slipstick.cluster.kernels.precision import Precision
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.decoder import Decoder
@@ -21,24 +21,24 @@ _COLUMNS = {
 }  # fmt: skip
 
 
-def decoder_table(
-    decoder: Decoder, chip: Chip, precision: Precision, shape: Shape, phase: Phase, *, fused: bool
+def _decoder_table(
+    decoder: Decoder, chip: Chip, precision: Precision, shape: _Shape, phase: Phase, *, fused: bool
 ) -> Table:
     """Return the table of a decoder's kernels (size, time, bound) for one training microbatch or one inference pass.
 
     `count` is the number of layers of the kind; time, operations and traffic are of one layer.
     """
-    lists = decoder_kernels(decoder, shape, phase, precision, fused=fused)
+    lists = _decoder_kernels(decoder, shape, phase, precision, fused=fused)
     if phase is Phase.TRAIN:
-        lists = [[*kernels, *backward_kernels(kernels, precision)] for kernels in lists]
+        lists = [[*kernels, *_backward_kernels(kernels, precision)] for kernels in lists]
     counts = [*(block.count for block in decoder.kinds), 1, 1]
-    return kernel_table(list(zip(counts, lists, strict=True)), chip)
+    return _kernel_table(list(zip(counts, lists, strict=True)), chip)
 
 
-def kernel_table(parts: Sequence[tuple[int, Sequence[Kernel]]], chip: Chip) -> Table:
+def _kernel_table(parts: Sequence[tuple[int, Sequence[_Kernel]]], chip: Chip) -> Table:
     """Return the table of the first plan's kernels, a row per kernel; each list of kernels runs `count` times."""
     everything = [(count, kernel) for count, kernels in parts for kernel in kernels]
-    times = time_kernels([kernel for _, kernel in everything], chip, 1)
+    times = _time_kernels([kernel for _, kernel in everything], chip, 1)
     rows: list[tuple[object, ...]] = []
     for index, (count, kernel) in enumerate(everything):
         sizes: tuple[int | None, ...] = (None, None, None, None)

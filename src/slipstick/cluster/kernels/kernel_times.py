@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.decoder_kernels import Kernel
-from slipstick.cluster.kernels.gemm import BOUNDS, gemm
+from slipstick.cluster.kernels.decoder_kernels import _Kernel
+from slipstick.cluster.kernels.gemm import BOUNDS, _gemm
 from slipstick.cluster.kernels.precision import WIDE
 from slipstick.core.arrays import FloatArray, IntArray, RealArray
 
@@ -26,7 +26,7 @@ class _Times:
     traffic: FloatArray  # bytes to and from DRAM
 
 
-def time_kernels(kernels: Sequence[Kernel], chip: Chip, width: int) -> _Times:
+def _time_kernels(kernels: Sequence[_Kernel], chip: Chip, width: int) -> _Times:
     """Return the time [s] of each kernel on one device, under each of `width` plans.
 
     Source: the hierarchical roofline of DeepFlow (Ardalani et al. 2211.03309) with the measured efficiencies of
@@ -49,14 +49,14 @@ def time_kernels(kernels: Sequence[Kernel], chip: Chip, width: int) -> _Times:
     return times
 
 
-def _matmuls(kernels: list[Kernel], rows: list[int], name: str, quantised: bool, chip: Chip, times: _Times) -> None:
+def _matmuls(kernels: list[_Kernel], rows: list[int], name: str, quantised: bool, chip: Chip, times: _Times) -> None:
     width = times.time.shape[1]
     sizes = np.empty((4, len(kernels), width))
     for place, kernel in enumerate(kernels):
         sizes[0, place], sizes[1, place], sizes[2, place], sizes[3, place] = kernel.m, kernel.n, kernel.k, kernel.batch
     m, n, k, batch = sizes
     stored = _stored(kernels, m * k * batch) if any(kernel.stored is not None for kernel in kernels) else None
-    result = gemm((m, n, k), format=name, chip=chip, batch=batch, stored=stored, quantise_activations=quantised)
+    result = _gemm((m, n, k), format=name, chip=chip, batch=batch, stored=stored, quantise_activations=quantised)
     slowdown = chip.steps.matmul_slowdown if name in WIDE else chip.steps.narrow_slowdown
     # heat slows what computes, not what waits for bytes
     times.time[rows] = result.time + (slowdown - 1.0) * result.compute
@@ -70,7 +70,7 @@ def _matmuls(kernels: list[Kernel], rows: list[int], name: str, quantised: bool,
     times.traffic[rows] = result.dram_bytes * packed
 
 
-def _stored(kernels: list[Kernel], whole: FloatArray) -> FloatArray:
+def _stored(kernels: list[_Kernel], whole: FloatArray) -> FloatArray:
     """Return the elements of each left operand in memory; `whole` where it is as large as the product takes it."""
     given = np.array([np.nan if kernel.stored is None else kernel.stored for kernel in kernels])[:, None]
     return np.where(np.isnan(given), whole, given)
@@ -88,14 +88,14 @@ def _stream_time(traffic: RealArray | float, chip: Chip, launches: int = 1) -> F
     return np.asarray(np.maximum(dram, l2) + launches * steps.stream_latency)
 
 
-def _stream(kernel: Kernel, row: int, chip: Chip, times: _Times) -> None:
+def _stream(kernel: _Kernel, row: int, chip: Chip, times: _Times) -> None:
     times.time[row] = _stream_time(kernel.traffic, chip, kernel.launches)
     latency = kernel.launches * chip.steps.stream_latency
     times.bound[row] = np.where(times.time[row] > 2 * latency, _DRAM, _LATENCY)
     times.traffic[row] = kernel.traffic
 
 
-def _attention(kernel: Kernel, row: int, chip: Chip, times: _Times) -> None:
+def _attention(kernel: _Kernel, row: int, chip: Chip, times: _Times) -> None:
     steps = chip.steps
     peak = chip.peak["bf16"] if "bf16" in chip.peak else chip.peak["fp16"]
     efficiency = steps.attention_backward if kernel.name.endswith(".grad") else steps.attention_forward

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.graph_kernels import graph_kernels
-from slipstick.cluster.kernels.kernel_times import time_kernels
+from slipstick.cluster.kernels.graph_kernels import _graph_kernels
+from slipstick.cluster.kernels.kernel_times import _time_kernels
 from slipstick.cluster.kernels.precision import Precision
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
@@ -40,10 +40,10 @@ def op_seconds(ops: Sequence[Op], system: System, plan: Plan, phase: Phase) -> d
     """
     training = phase is Phase.TRAIN
     precision = Precision.of(plan, system, phase)
-    lists = [graph_kernels([op], precision, training=training, fused=plan.kernels.fused) for op in ops]
+    lists = [_graph_kernels([op], precision, training=training, fused=plan.kernels.fused) for op in ops]
     kernels = [kernel for counted in lists for _, kernel in counted]
     counts = np.array([count for counted in lists for count, _ in counted], dtype=float)
     owners = np.repeat(np.arange(len(lists)), [len(counted) for counted in lists])
-    times = time_kernels(kernels, Chip.of(system), 1).time[:, 0] * counts
+    times = _time_kernels(kernels, Chip.of(system), 1).time[:, 0] * counts
     sums = np.bincount(owners, weights=times, minlength=len(lists))
     return {op.name: float(seconds) for op, seconds in zip(ops, sums, strict=True)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from slipstick.cluster.constants.step_constants import StepConstants
+from slipstick.cluster.constants.step_constants import _StepConstants
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Formats, Plan
@@ -61,7 +61,7 @@ class Precision:
         wide = formats.matmul if formats.matmul in WIDE else formats.activations
         head = wide if formats.head == "auto" else formats.head
         if phase is Phase.TRAIN:
-            unfused = StepConstants.of_generation(system.generation).unfused_traffic
+            unfused = _StepConstants.of_generation(system.generation).unfused_traffic
             return cls(
                 formats.matmul, activations, activations, activations, head, wide,
                 elementwise=1.0 if plan.kernels.fused else unfused,

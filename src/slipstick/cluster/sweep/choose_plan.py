@@ -23,7 +23,7 @@ _SWEPT = ("tp", "pp", "cp", "ep", "microbatch", "interleave", "recompute")
 _MAX_CANDIDATES = 200_000  # plans: below a second, some hundred MB
 
 
-def resolved(plan: Plan, workload: Workload, system: System, capacity: float, evaluate: _Evaluate) -> Plan:
+def _resolved(plan: Plan, workload: Workload, system: System, capacity: float, evaluate: _Evaluate) -> Plan:
     """Return the plan with each ``auto`` degree of parallelism replaced by the fastest value that fits in memory.
 
     Parameters

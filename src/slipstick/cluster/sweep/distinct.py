@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from slipstick.core.arrays import IntArray
 
 
-def distinct(columns: Sequence[NDArray[np.generic]]) -> tuple[IntArray, IntArray]:
+def _distinct(columns: Sequence[NDArray[np.generic]]) -> tuple[IntArray, IntArray]:
     """Return (index of the first row of each distinct kind, kind of each row) of equally long integer columns.
 
     Columns are packed into one integer, because one sort of integers is many times faster than a sort of rows.
 
     Examples
     --------
-    >>> first, kind = distinct([np.array([8, 1, 8]), np.array([True, False, True])])
+    >>> first, kind = _distinct([np.array([8, 1, 8]), np.array([True, False, True])])
     >>> first.tolist(), kind.tolist()
     ([1, 0], [1, 0, 1])
     """

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from slipstick.cluster.kernels.decoder_kernels import Shape
+from slipstick.cluster.kernels.decoder_kernels import _Shape
 from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.block import Block
@@ -15,7 +15,7 @@ from slipstick.networks.decoder.layer_shapes import Scores
 
 
 @dataclass(frozen=True)
-class Activations:
+class _Activations:
     """Activation memory [B] of one layer for one microbatch, by tensor, under each kind of recomputation."""
 
     checkpoint: FloatArray  # the layer's input
@@ -37,8 +37,8 @@ class Activations:
 
     @classmethod
     def of_block(
-        cls, block: Block, decoder: Decoder, shape: Shape, element: float, *, fused: bool, regather: BoolArray
-    ) -> Activations:
+        cls, block: Block, decoder: Decoder, shape: _Shape, element: float, *, fused: bool, regather: BoolArray
+    ) -> _Activations:
         """Return the activation memory [B] of one layer for one microbatch.
 
         Source: Korthikanti et al. 2205.05198, section 4: sbh(10 + 24/t + 5as/(ht)) with tensor parallelism and
@@ -65,12 +65,12 @@ class Activations:
             feed_forward=feed_forward,
         )
 
-    def take(self, index: IntArray) -> Activations:
+    def take(self, index: IntArray) -> _Activations:
         """Return the activation memory of the plans at `index`."""
-        return Activations(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+        return _Activations(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
 
 
-def _attention_inner(block: Block, scores: Scores | None, shape: Shape) -> FloatArray:
+def _attention_inner(block: Block, scores: Scores | None, shape: _Shape) -> FloatArray:
     """Elements of queries, keys, values and the core's output (in linear attention: its inputs and output)."""
     recurrence = block.attention.recurrence()
     if recurrence is not None:
@@ -83,7 +83,7 @@ def _attention_inner(block: Block, scores: Scores | None, shape: Shape) -> Float
     return np.asarray(shape.tokens * (queries + keys))
 
 
-def _feed_forward_inner(block: Block, decoder: Decoder, shape: Shape) -> FloatArray:
+def _feed_forward_inner(block: Block, decoder: Decoder, shape: _Shape) -> FloatArray:
     """Elements of the inputs of the activation function and of the product after it; routed tokens for experts."""
     inner = np.zeros(len(shape.tp))
     for projection in block.mlp.projections(decoder.hidden):
@@ -98,7 +98,7 @@ def _feed_forward_inner(block: Block, decoder: Decoder, shape: Shape) -> FloatAr
     return inner
 
 
-def _score_bytes(scores: Scores | None, decoder: Decoder, shape: Shape, element: float, *, fused: bool) -> FloatArray:
+def _score_bytes(scores: Scores | None, decoder: Decoder, shape: _Shape, element: float, *, fused: bool) -> FloatArray:
     if scores is None:
         return np.zeros(len(shape.tp))
     heads = scores.heads / shape.tp

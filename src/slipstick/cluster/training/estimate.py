@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from slipstick.cluster.constants.prices import hourly_cost
-from slipstick.cluster.kernels.energy import DeviceEnergy
-from slipstick.cluster.kernels.kernel_table import decoder_table
-from slipstick.cluster.sweep.choose_plan import resolved
+from slipstick.cluster.constants.prices import _hourly_cost
+from slipstick.cluster.kernels.energy import _DeviceEnergy
+from slipstick.cluster.kernels.kernel_table import _decoder_table
+from slipstick.cluster.sweep.choose_plan import _resolved
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.memory import Residents
-from slipstick.cluster.training.pipeline_stages import Stages
+from slipstick.cluster.training.memory import _Residents
+from slipstick.cluster.training.pipeline_stages import _Stages
 from slipstick.cluster.training.training_setting import TrainingSetting
-from slipstick.cluster.training.training_step import TrainingStep, training_step
+from slipstick.cluster.training.training_step import _TrainingStep, training_step
 from slipstick.core.arrays import FloatArray
 from slipstick.core.collective_price import CollectivePrice
 from slipstick.core.device_kinds import Accelerator
@@ -36,7 +36,7 @@ class _Run:
     system: System
     setting: TrainingSetting
     plans: Plans
-    step: TrainingStep
+    step: _TrainingStep
 
     def metric(self, value: float, unit: str, note: str = "") -> Metric:
         """Return a Metric that names the basis (calibrated or data sheet) of its value."""
@@ -59,10 +59,10 @@ def estimate_training(question: Question, price: CollectivePrice | None = None) 
     if price is not None:
         setting = replace(setting, tiers=[replace(tier, price=price) for tier in setting.tiers])
     capacity = system.main_memory.capacity
-    plan = resolved(question.plan, workload, system, capacity, lambda some: _time_and_memory(setting, some))
+    plan = _resolved(question.plan, workload, system, capacity, lambda some: _time_and_memory(setting, some))
     plans = Plans.of([plan], system)
     run = _Run(workload, system, setting, plans, training_step(setting, plans))
-    table = decoder_table(
+    table = _decoder_table(
         setting.decoder, setting.chip, setting.precision, setting.shape(plans), Phase.TRAIN, fused=setting.fused
     )
     return Report.of(
@@ -81,13 +81,13 @@ def _time_and_memory(setting: TrainingSetting, plans: Plans) -> tuple[FloatArray
     return step.time, step.peak_memory
 
 
-def _bottleneck(step: TrainingStep) -> str:
+def _bottleneck(step: _TrainingStep) -> str:
     """Return the part that takes most of the step, and its share."""
     name, value = max(step.parts.items(), key=lambda part: float(part[1][0]))
     return f"{name.replace('_', ' ')}: {100 * float(value[0] / step.time[0]):.0f} % of the step"
 
 
-def model_flops(workload: Workload) -> float:
+def _model_flops(workload: Workload) -> float:
     """Return the model FLOPs of one training step: forward once, backward twice as much, nothing recomputed.
 
     The convention of MFU (Chowdhery et al. 2204.02311, appendix B), with the full square of attention.
@@ -100,13 +100,13 @@ def _metrics(run: _Run) -> dict[str, Any]:
     setting, workload, system, step, metric = run.setting, run.workload, run.system, run.step, run.metric
     time = float(step.time[0])
     tokens = workload.batch * workload.sequence
-    useful = model_flops(workload) / (time * system.devices)
+    useful = _model_flops(workload) / (time * system.devices)
     peak = max(
         system.device_as(Accelerator).matrix.get(name, 0.0)
         for name in (setting.precision.matmul, setting.precision.wide)
     )
     spent = _step_energy(run)
-    hourly = hourly_cost(system, None if spent is None else float(spent.total[0]) / time)
+    hourly = _hourly_cost(system, None if spent is None else float(spent.total[0]) / time)
     tree: dict[str, Any] = {
         "time": {"step": metric(time, "s"), "parts": _parts(step.parts, metric)},
         "memory": _memory(step.residents, system, metric),
@@ -133,7 +133,7 @@ def _metrics(run: _Run) -> dict[str, Any]:
     return tree
 
 
-def _energy_tree(run: _Run, spent: DeviceEnergy) -> dict[str, Any]:
+def _energy_tree(run: _Run, spent: _DeviceEnergy) -> dict[str, Any]:
     """Return the energy of one step of all devices, by part; hosts where their power is known."""
     system, metric, time = run.system, run.metric, float(run.step.time[0])
     tokens = run.workload.batch * run.workload.sequence
@@ -156,7 +156,7 @@ def _parts(parts: Mapping[str, Any], metric: Any) -> dict[str, Metric]:
     return {name: metric(value[0], "s") for name, value in parts.items() if value[0] > 0}
 
 
-def _memory(residents: Residents, system: System, metric: Any) -> dict[str, Any]:
+def _memory(residents: _Residents, system: System, metric: Any) -> dict[str, Any]:
     fullest = int(residents.total[0].argmax())
     parts = {part: getattr(residents, part)[0, fullest] for part in residents.PARTS}
     return {
@@ -167,7 +167,7 @@ def _memory(residents: Residents, system: System, metric: Any) -> dict[str, Any]
     }
 
 
-def _step_energy(run: _Run) -> DeviceEnergy | None:
+def _step_energy(run: _Run) -> _DeviceEnergy | None:
     """Return the energy of the average device over one step: the stages' operations, bytes and messages."""
     setting, plans, step = run.setting, run.plans, run.step
     layers, (embedding, head) = step.layers, step.ends
@@ -181,18 +181,18 @@ def _step_energy(run: _Run) -> DeviceEnergy | None:
         flops = flops + counts[:, index] * (layer.flops + repeated)
         traffic = traffic + counts[:, index] * layer.traffic * np.where(again[:, 0], 4 / 3, 1.0)
     work, moved = flops * microbatches, traffic * microbatches
-    return DeviceEnergy.of(run.system, setting.precision.matmul, step.time, work, moved, step.sent)
+    return _DeviceEnergy.of(run.system, setting.precision.matmul, step.time, work, moved, step.sent)
 
 
 def _facts(run: _Run) -> dict[str, float]:
     """Return the facts that the named checks read besides the report's metrics: rooflines and messages."""
     system, step = run.system, run.step
     peak = max(system.device_as(Accelerator).matrix.values())
-    least = model_flops(run.workload) / 2  # a causal kernel skips half of the scores, and nothing else can be skipped
+    least = _model_flops(run.workload) / 2  # a causal kernel skips half of the scores, and nothing else can be skipped
     return {"roofline.compute": least / (peak * system.devices), "network.sent": float(step.sent[0])}
 
 
-def _stage_table(step: TrainingStep) -> Table:
+def _stage_table(step: _TrainingStep) -> Table:
     """Return the memory of each pipeline stage, by part; stages alike in layers share a kind and differ in depth."""
     residents, kinds = step.residents, step.stages
     columns = {"stage": "", **dict.fromkeys(residents.PARTS, "B")}
@@ -203,6 +203,6 @@ def _stage_table(step: TrainingStep) -> Table:
     return Table.of(columns, rows, stacked=True)
 
 
-def _stage_name(kinds: Stages, kind: int) -> str:
+def _stage_name(kinds: _Stages, kind: int) -> str:
     first, copies = int(kinds.first[0, kind]), int(kinds.copies[0, kind])
     return f"{first}" if copies == 1 else f"{first} (fullest of {copies} alike)"

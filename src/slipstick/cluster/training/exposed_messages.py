@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from slipstick.cluster.collectives.collective_time import messages
-from slipstick.cluster.sweep.distinct import distinct
+from slipstick.cluster.sweep.distinct import _distinct
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.layer_time import LayerTime
+from slipstick.cluster.training.layer_time import _LayerTime
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.workload import Phase
@@ -19,7 +19,7 @@ _PIPE_CHUNKS = 2  # tp_overlap=pipe: the product is cut in two and one half's me
 
 
 @dataclass(frozen=True)
-class TensorMessages:
+class _TensorMessages:
     """Times [s] of tensor-parallel collectives on one layer's activations, arrays of shape (n,), and their bytes."""
 
     all_reduce: FloatArray
@@ -27,9 +27,9 @@ class TensorMessages:
     size: FloatArray
 
     @classmethod
-    def of(cls, setting: TrainingSetting, plans: Plans) -> TensorMessages:
+    def of(cls, setting: TrainingSetting, plans: Plans) -> _TensorMessages:
         """Return the tensor-parallel collectives on a full activation (microbatch * sequence/cp * hidden elements)."""
-        first, kind = distinct([plans.tp, plans.cp, plans.microbatch, plans.tp_tier])
+        first, kind = _distinct([plans.tp, plans.cp, plans.microbatch, plans.tp_tier])
         some = plans.take(first)
         size = some.microbatch * (setting.sequence / some.cp) * setting.decoder.hidden * setting.precision.activations
         reduced = messages("all_reduce", size, some.tp, 1, some.tp_tier, setting.tiers)
@@ -37,8 +37,8 @@ class TensorMessages:
         return cls(reduced[kind], gathered[kind], size[kind])
 
 
-def exposed_tensor(
-    setting: TrainingSetting, plans: Plans, block: Block, layer: LayerTime, sent: TensorMessages
+def _exposed_tensor(
+    setting: TrainingSetting, plans: Plans, block: Block, layer: _LayerTime, sent: _TensorMessages
 ) -> tuple[FloatArray, FloatArray]:
     """Return the exposed time [s] (forward, backward) of one layer's tensor-parallel messages.
 
@@ -72,7 +72,7 @@ def _after_overlap(message: FloatArray, compute: FloatArray, chunks: IntArray, s
     return np.where(chunks > 1, piped, message)
 
 
-def context_exchange(setting: TrainingSetting, plans: Plans, block: Block, layer: LayerTime) -> FloatArray:
+def _context_exchange(setting: TrainingSetting, plans: Plans, block: Block, layer: _LayerTime) -> FloatArray:
     """Return the exposed time [s] of one layer's key and value exchange among context ranks, forward and backward.
 
     The blocks travel round a ring behind the attention core (ring attention, Liu et al. 2310.01889); their gradients
@@ -92,7 +92,7 @@ def context_exchange(setting: TrainingSetting, plans: Plans, block: Block, layer
     return ahead + back
 
 
-def expert_exchange(setting: TrainingSetting, plans: Plans, block: Block) -> FloatArray:
+def _expert_exchange(setting: TrainingSetting, plans: Plans, block: Block) -> FloatArray:
     """Return the time [s] of one layer's expert all-to-alls (dispatch and combine) in one pass direction.
 
     A device sends each of its tokens to `active` experts; tensor parallel ranks that share the experts send a share.
@@ -105,7 +105,7 @@ def expert_exchange(setting: TrainingSetting, plans: Plans, block: Block) -> Flo
     return 2 * exchange
 
 
-def pipeline_message(setting: TrainingSetting, plans: Plans, sent: TensorMessages) -> FloatArray:
+def _pipeline_message(setting: TrainingSetting, plans: Plans, sent: _TensorMessages) -> FloatArray:
     """Return the time [s] of one activation's send to the next pipeline stage, split over tensor ranks if possible.
 
     Pipeline ranks are the outermost: neighbours stand tp*cp*dp devices apart (Megatron-LM's order tp-cp-dp-pp).
@@ -115,13 +115,13 @@ def pipeline_message(setting: TrainingSetting, plans: Plans, sent: TensorMessage
     element = setting.precision.activations
     size = plans.microbatch * (setting.sequence / plans.cp) * setting.decoder.hidden * element / shared
     stride = plans.tp * plans.cp * plans.dp
-    first, kind = distinct([plans.microbatch, plans.cp, shared, stride, plans.pp_tier])
+    first, kind = _distinct([plans.microbatch, plans.cp, shared, stride, plans.pp_tier])
     time = messages("point_to_point", size[first], 2, stride[first], plans.pp_tier[first], setting.tiers)[kind]
     gather = np.where((plans.tp_pattern == 1) & (plans.tp > 1), sent.all_gather, 0.0)
     return np.where(plans.pp > 1, time + gather, 0.0)
 
 
-def bytes_sent(setting: TrainingSetting, plans: Plans, gradients: FloatArray) -> dict[str, FloatArray]:
+def _bytes_sent(setting: TrainingSetting, plans: Plans, gradients: FloatArray) -> dict[str, FloatArray]:
     """Return the bytes that the average device sends per training step, by kind of parallelism, arrays of shape (n,).
 
     Parameters

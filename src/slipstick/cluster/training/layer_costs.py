@@ -8,7 +8,7 @@ from dataclasses import replace
 from slipstick.cluster.kernels.operation_times import op_seconds
 from slipstick.cluster.kernels.precision import element_bytes
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.layer_time import layer_times
+from slipstick.cluster.training.layer_time import _layer_times
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.core.errors import SlipstickError
 from slipstick.core.layer import Layer
@@ -53,7 +53,7 @@ def with_efficiency(layers: Sequence[Layer], peak: float, efficiency: float) -> 
 def _of_decoder(workload: Workload, system: System, plan: Plan, microbatch: int) -> tuple[Layer, ...]:
     setting = TrainingSetting.of(workload, system, plan)
     single = plan.model_copy(update={"parallel": plan.parallel.model_copy(update={"microbatch": microbatch, "dp": 1})})
-    kinds, embedding, head = layer_times(setting, Plans.of([single], system))
+    kinds, embedding, head = _layer_times(setting, Plans.of([single], system))
     decoder = setting.decoder
     output = float(microbatch * workload.sequence * decoder.hidden) * setting.precision.activations
     stored, accumulated = element_bytes(plan.formats.activations), element_bytes(plan.formats.gradients)

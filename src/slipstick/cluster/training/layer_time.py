@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.decoder_kernels import Kernel, backward_kernels, decoder_kernels
-from slipstick.cluster.kernels.kernel_times import time_kernels
+from slipstick.cluster.kernels.decoder_kernels import _backward_kernels, _decoder_kernels, _Kernel
+from slipstick.cluster.kernels.kernel_times import _time_kernels
 from slipstick.cluster.kernels.precision import Precision
-from slipstick.cluster.sweep.distinct import distinct
+from slipstick.cluster.sweep.distinct import _distinct
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.core.arrays import FloatArray, IntArray
@@ -18,7 +18,7 @@ from slipstick.core.workload import Phase
 
 
 @dataclass(frozen=True)
-class LayerTime:
+class _LayerTime:
     """Times of one layer on one device [s], arrays of shape (plans,); host time bounds device time from below."""
 
     forward: FloatArray
@@ -33,25 +33,25 @@ class LayerTime:
     core_flops: FloatArray  # of the attention core's forward pass
     traffic: FloatArray  # bytes to and from DRAM in both passes
 
-    def take(self, index: IntArray) -> LayerTime:
+    def take(self, index: IntArray) -> _LayerTime:
         """Return the times of the plans at `index`."""
-        return LayerTime(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+        return _LayerTime(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
 
 
-def layer_times(setting: TrainingSetting, plans: Plans) -> tuple[list[LayerTime], LayerTime, LayerTime]:
+def _layer_times(setting: TrainingSetting, plans: Plans) -> tuple[list[_LayerTime], _LayerTime, _LayerTime]:
     """Return the times [s] of each kind of layer, of the embedding, and of the head with the loss, of shape (n,)."""
-    first, kind = distinct([plans.tp, plans.cp, plans.ep, plans.etp, plans.microbatch, plans.sp])
+    first, kind = _distinct([plans.tp, plans.cp, plans.ep, plans.etp, plans.microbatch, plans.sp])
     shape = setting.shape(plans.take(first))
-    lists = decoder_kernels(setting.decoder, shape, Phase.TRAIN, setting.precision, fused=setting.fused)
+    lists = _decoder_kernels(setting.decoder, shape, Phase.TRAIN, setting.precision, fused=setting.fused)
     times = [time.take(kind) for time in _times(lists, setting.precision, setting.chip, len(shape.tp))]
     return times[:-2], times[-2], times[-1]
 
 
-def _times(lists: list[list[Kernel]], precision: Precision, chip: Chip, width: int) -> list[LayerTime]:
+def _times(lists: list[list[_Kernel]], precision: Precision, chip: Chip, width: int) -> list[_LayerTime]:
     """Return the times [s] of several kernel lists, forward and backward, from one call of the kernel model."""
-    backwards = [backward_kernels(kernels, precision) for kernels in lists]
+    backwards = [_backward_kernels(kernels, precision) for kernels in lists]
     everything = [kernel for kernels in (*lists, *backwards) for kernel in kernels]
-    timed = time_kernels(everything, chip, width)
+    timed = _time_kernels(everything, chip, width)
     bounds = np.cumsum([0, *(len(kernels) for kernels in (*lists, *backwards))])
     times = []
     for index, kernels in enumerate(lists):
@@ -61,7 +61,7 @@ def _times(lists: list[list[Kernel]], precision: Precision, chip: Chip, width: i
         weight = np.array([kernel.name.endswith(".wgrad") for kernel in backwards[index]], dtype=bool)
         data = np.array([kernel.name.endswith(".dgrad") for kernel in backwards[index]], dtype=bool)
         times.append(
-            LayerTime(
+            _LayerTime(
                 forward=timed.time[ahead].sum(axis=0),
                 backward=timed.time[back].sum(axis=0),
                 core=timed.time[ahead][core].sum(axis=0),
@@ -78,5 +78,5 @@ def _times(lists: list[list[Kernel]], precision: Precision, chip: Chip, width: i
     return times
 
 
-def _launches(kernels: list[Kernel], width: int) -> FloatArray:
+def _launches(kernels: list[_Kernel], width: int) -> FloatArray:
     return np.full(width, float(sum(kernel.launches for kernel in kernels)))

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slipstick.cluster.kernels.device_parameters import end_parameters, layer_parameters
-from slipstick.cluster.sweep.distinct import distinct
+from slipstick.cluster.kernels.device_parameters import _layer_parameters, end_parameters
+from slipstick.cluster.sweep.distinct import _distinct
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.activation_memory import Activations
-from slipstick.cluster.training.pipeline_stages import Stages
+from slipstick.cluster.training.activation_memory import _Activations
+from slipstick.cluster.training.pipeline_stages import _Stages
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.workload import Phase
@@ -19,7 +19,7 @@ _WINDOW = 2  # layers' worth of an offloaded tensor that stays on the device: on
 
 
 @dataclass(frozen=True)
-class Residents:
+class _Residents:
     """Training memory [B] of one device per kind of pipeline stage, arrays (plans, kinds), and the parameter counts.
 
     `host` lies in the host's memory and is not part of `total`.
@@ -47,7 +47,7 @@ class Residents:
         return np.asarray(sum(getattr(self, part) for part in self.PARTS))
 
     @classmethod
-    def of(cls, setting: TrainingSetting, plans: Plans, kinds: Stages) -> Residents:
+    def of(cls, setting: TrainingSetting, plans: Plans, kinds: _Stages) -> _Residents:
         """Return the memory of each stage kind; in 1F1B, stage i of p keeps p - i microbatches' activations."""
         parameters, layers = _layers(setting, plans)
         dense = kinds.on_stages([own for own, _ in parameters])
@@ -85,31 +85,31 @@ class Residents:
         )
 
 
-def _layers(setting: TrainingSetting, plans: Plans) -> tuple[list[tuple[FloatArray, FloatArray]], list[Activations]]:
+def _layers(setting: TrainingSetting, plans: Plans) -> tuple[list[tuple[FloatArray, FloatArray]], list[_Activations]]:
     """Return (dense, expert) parameters, and the activations of one microbatch, of a layer of each kind, (n,) each."""
-    first, kind = distinct([plans.tp, plans.cp, plans.ep, plans.etp, plans.microbatch, plans.sp, plans.regather])
+    first, kind = _distinct([plans.tp, plans.cp, plans.ep, plans.etp, plans.microbatch, plans.sp, plans.regather])
     some = plans.take(first)
     shape, element, decoder = setting.shape(some), setting.precision.activations, setting.decoder
     parameters, layers = [], []
     for block in setting.blocks:
-        dense, experts = layer_parameters(block, decoder, some.tp, some.ep, some.etp)
+        dense, experts = _layer_parameters(block, decoder, some.tp, some.ep, some.etp)
         parameters.append((dense[kind], experts[kind]))
-        activations = Activations.of_block(block, decoder, shape, element, fused=setting.fused, regather=some.regather)
+        activations = _Activations.of_block(block, decoder, shape, element, fused=setting.fused, regather=some.regather)
         layers.append(activations.take(kind))
     return parameters, layers
 
 
-def _stored(layer: Activations, plans: Plans) -> FloatArray:
+def _stored(layer: _Activations, plans: Plans) -> FloatArray:
     return np.asarray(np.choose(plans.recompute, [layer.everything, layer.without_scores, layer.checkpoint]))
 
 
-def _rebuilt(layer: Activations, plans: Plans) -> FloatArray:
+def _rebuilt(layer: _Activations, plans: Plans) -> FloatArray:
     """Bytes that one layer holds while its backward pass runs, beyond what it stored."""
     none = np.zeros_like(layer.scores)
     return np.asarray(np.choose(plans.recompute, [none, layer.scores, layer.everything]))
 
 
-def _working(setting: TrainingSetting, plans: Plans, layers: list[Activations]) -> FloatArray:
+def _working(setting: TrainingSetting, plans: Plans, layers: list[_Activations]) -> FloatArray:
     """Bytes of the gradients that exist only while the largest layer's backward pass runs.
 
     The largest weight's gradient before it is added up (fp32), the gradients of the feed-forward's inner tensors, and
@@ -129,13 +129,13 @@ def _working(setting: TrainingSetting, plans: Plans, layers: list[Activations]) 
     return np.asarray(largest * 4.0 + inner * element + 3 * tokens * decoder.hidden * element)
 
 
-def _end_parameters(setting: TrainingSetting, plans: Plans, kinds: Stages) -> FloatArray:
+def _end_parameters(setting: TrainingSetting, plans: Plans, kinds: _Stages) -> FloatArray:
     """Parameters of embedding and head by stage; a tied head on the embedding's own stage needs no copy."""
     embedding, head = end_parameters(setting.decoder, plans.tp, plans.pp > 1)
     return np.asarray(embedding[:, None] * kinds.embedding + head[:, None] * kinds.head)
 
 
-def _end_activations(setting: TrainingSetting, plans: Plans, kinds: Stages, depth: FloatArray) -> FloatArray:
+def _end_activations(setting: TrainingSetting, plans: Plans, kinds: _Stages, depth: FloatArray) -> FloatArray:
     """Bytes of the embedding's dropout masks, the head's inputs, and the logits (Korthikanti et al., section 4.3)."""
     decoder, element = setting.decoder, setting.precision.activations
     tokens = plans.microbatch * (setting.sequence / plans.cp)
@@ -162,7 +162,7 @@ def _states(setting: TrainingSetting, plans: Plans, dense: FloatArray, experts: 
     return tuple(states)
 
 
-def _in_flight(plans: Plans, kinds: Stages, microbatches: IntArray) -> FloatArray:
+def _in_flight(plans: Plans, kinds: _Stages, microbatches: IntArray) -> FloatArray:
     """Return the microbatches whose activations a stage keeps, in units of all its layers, (n, K).
 
     1F1B: p - i on stage i. Interleaved: p + (p-1)/v on the first (Korthikanti et al. 2205.05198, section 4.2.3), less

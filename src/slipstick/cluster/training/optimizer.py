@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from slipstick.cluster.collectives.collective_time import messages
-from slipstick.cluster.collectives.network_tiers import NetworkTier
-from slipstick.cluster.sweep.distinct import distinct
+from slipstick.cluster.collectives.network_tiers import _NetworkTier
+from slipstick.cluster.sweep.distinct import _distinct
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.layer_time import LayerTime
-from slipstick.cluster.training.memory import Residents
+from slipstick.cluster.training.layer_time import _LayerTime
+from slipstick.cluster.training.memory import _Residents
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.workload import Phase
@@ -23,7 +23,7 @@ from slipstick.networks.decoder.decoder import Decoder
 ADAM_TRAFFIC = 34.0
 
 
-def _gradient_messages(setting: TrainingSetting, plans: Plans, residents: Residents) -> tuple[FloatArray, FloatArray]:
+def _gradient_messages(setting: TrainingSetting, plans: Plans, residents: _Residents) -> tuple[FloatArray, FloatArray]:
     """Return the times [s] of (gradient reduction, gathering of updated weights), arrays (plans, stage kinds).
 
     Without ZeRO an all-reduce; with it a reduce-scatter and an all-gather (Rajbhandari et al. 1910.02054, section 7).
@@ -32,7 +32,7 @@ def _gradient_messages(setting: TrainingSetting, plans: Plans, residents: Reside
         plans.tp, plans.pp, plans.dp, plans.cp, plans.ep, plans.etp, plans.interleave, plans.dp_tier, plans.zero,
         plans.dp_buckets,
     ]  # fmt: skip
-    first, kind = distinct(columns)
+    first, kind = _distinct(columns)
     some = plans.take(first)
     reduced, gathered = np.zeros(residents.dense[first].shape), np.zeros(residents.dense[first].shape)
     groups = (
@@ -72,7 +72,7 @@ def _update_messages(
 
 
 def _in_shards(
-    op: str, size: FloatArray, share: FloatArray, over: tuple[IntArray, IntArray, IntArray, Sequence[NetworkTier]]
+    op: str, size: FloatArray, share: FloatArray, over: tuple[IntArray, IntArray, IntArray, Sequence[_NetworkTier]]
 ) -> FloatArray:
     """Return seconds of a scatter or gather in many small shards: they reach a share of the rate, and wait as long."""
     time = messages(op, size, *over)
@@ -94,8 +94,8 @@ def _tensors(decoder: Decoder) -> int:
     return sum(block.count * _block_tensors(block, decoder) for block in decoder.kinds)
 
 
-def weight_gathers(
-    setting: TrainingSetting, plans: Plans, block: Block, layer: LayerTime, weights: FloatArray
+def _weight_gathers(
+    setting: TrainingSetting, plans: Plans, block: Block, layer: _LayerTime, weights: FloatArray
 ) -> FloatArray:
     """Return exposed seconds of ZeRO-3 for one layer and microbatch: its tensors gathered one by one for each pass,
     behind the layer before where overlapped (Rajbhandari et al. 1910.02054, section 7.2.2)."""
@@ -121,8 +121,8 @@ def _block_tensors(block: Block, decoder: Decoder) -> int:
     return sum(2 if projection.bias else 1 for projection in projections) + norm * block.norms
 
 
-def exposed_update(
-    setting: TrainingSetting, plans: Plans, residents: Residents, backward: FloatArray, forward: FloatArray
+def _exposed_update(
+    setting: TrainingSetting, plans: Plans, residents: _Residents, backward: FloatArray, forward: FloatArray
 ) -> FloatArray:
     """Return the exposed time [s] per step of gradient reduction and weight gathering, of shape (n,).
 
@@ -138,11 +138,11 @@ def exposed_update(
     microbatches = setting.batch // (plans.dp * plans.microbatch)
     passes = np.minimum(microbatches, 1 + plans.pp * (plans.interleave - 1) / plans.interleave)[:, None]
     for message, compute in ((reduced, backward), (gathered, forward)):
-        total += np.where(overlap, exposed_message(message, compute * passes, slow), message)
+        total += np.where(overlap, _exposed_message(message, compute * passes, slow), message)
     return np.asarray(total.max(axis=1))
 
 
-def exposed_message(message: FloatArray, compute: FloatArray, slow: float) -> FloatArray:
+def _exposed_message(message: FloatArray, compute: FloatArray, slow: float) -> FloatArray:
     """Return the exposed time [s] of a bucketed message that overlaps with `compute` seconds of computation.
 
     The last bucket has nothing left to hide it; what is hidden slows the computation by the share `slow` of itself.
@@ -155,7 +155,7 @@ def exposed_message(message: FloatArray, compute: FloatArray, slow: float) -> Fl
 _BUCKET = 0.05  # share of the gradients in the last bucket, which nothing is left to hide (25 MB of some hundreds)
 
 
-def optimizer_time(setting: TrainingSetting, plans: Plans, residents: Residents) -> FloatArray:
+def _optimizer_time(setting: TrainingSetting, plans: Plans, residents: _Residents) -> FloatArray:
     """Return the time [s] of the optimiser's update on the fullest stage, bound by memory or by the host link, (n,)."""
     shard = plans.zero[:, None] >= 1
     dense = residents.dense / np.where(shard, (plans.dp * plans.cp)[:, None], 1)
@@ -168,8 +168,8 @@ def optimizer_time(setting: TrainingSetting, plans: Plans, residents: Residents)
     return np.where(plans.offload_optimizer, np.maximum(near, traffic / setting.host_bandwidth), near)
 
 
-def offload_waits(
-    setting: TrainingSetting, plans: Plans, layer: LayerTime, weights: FloatArray, activations: FloatArray
+def _offload_waits(
+    setting: TrainingSetting, plans: Plans, layer: _LayerTime, weights: FloatArray, activations: FloatArray
 ) -> FloatArray:
     """Return the exposed time [s] of offloading per layer and microbatch: tensors moved from and to host memory."""
     if not (plans.offload_weights.any() or plans.offload_activations.any()):

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slipstick.cluster.sweep.distinct import distinct
+from slipstick.cluster.sweep.distinct import _distinct
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.core.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class Stages:
+class _Stages:
     """Distinct pipeline stages of each of u plans, as arrays (u, K); K is the largest number of kinds of one plan.
 
     Stages that hold the same layers are one kind, whose first (most loaded in a 1F1B schedule) stage stands for it.
@@ -31,9 +31,9 @@ class Stages:
     head: IntArray
 
     @classmethod
-    def of(cls, layers: LayerStack, plans: Plans) -> Stages:
+    def of(cls, layers: _LayerStack, plans: Plans) -> _Stages:
         """Return the distinct pipeline stages of each plan, from its pipeline degree and interleave."""
-        first, row = distinct([plans.pp, plans.interleave])
+        first, row = _distinct([plans.pp, plans.interleave])
         pairs = zip(plans.pp[first].tolist(), plans.interleave[first].tolist(), strict=True)
         kinds = [_kinds(layers, degree, interleave) for degree, interleave in pairs]
         table = np.zeros((len(kinds), max(len(kind) for kind in kinds), 4 + len(layers.costs)), dtype=np.int64)
@@ -45,15 +45,15 @@ class Stages:
         """Return the sum (plans, stage kinds) over each stage's layers of amounts per block type, (plans,) each."""
         return np.asarray(sum(self.layers[..., b] * layer[:, None] for b, layer in enumerate(per_layer)))
 
-    def take(self, index: IntArray) -> Stages:
+    def take(self, index: IntArray) -> _Stages:
         """Return the stages of the plans at `index`."""
-        return Stages(
+        return _Stages(
             self.first[index], self.copies[index], self.layers[index], self.embedding[index], self.head[index]
         )
 
 
 @dataclass(frozen=True)
-class LayerStack:
+class _LayerStack:
     """Ordered layers that are cut into pipeline stages, with their relative costs.
 
     order : (layers,) the block type of each layer, in order.
@@ -83,14 +83,14 @@ def _even(order: IntArray, types: int, pp: int, interleave: int) -> IntArray:
     return _counted(np.repeat(np.arange(chunks) % pp, sizes), order, types, pp)
 
 
-def _balanced(layers: LayerStack, pp: int) -> tuple[IntArray, int]:
+def _balanced(layers: _LayerStack, pp: int) -> tuple[IntArray, int]:
     """Return (pp, types) and the stage of the head: a stage takes layers until its share of the whole cost is reached.
 
     The rule of nanotron's pipeline: the head counts as a layer of its own cost.
 
     Examples
     --------
-    >>> _balanced(LayerStack(np.zeros(16, dtype=np.int64), np.ones(1), 4.0), 4)[0].ravel().tolist()
+    >>> _balanced(_LayerStack(np.zeros(16, dtype=np.int64), np.ones(1), 4.0), 4)[0].ravel().tolist()
     [5, 5, 5, 1]
     """
     head = layers.head or 0.0
@@ -107,7 +107,7 @@ def _counted(stage: IntArray, order: IntArray, types: int, pp: int) -> IntArray:
     return counts
 
 
-def _kinds(layers: LayerStack, pp: int, interleave: int) -> list[list[int]]:
+def _kinds(layers: _LayerStack, pp: int, interleave: int) -> list[list[int]]:
     """Return a row (first, copies, embedding, head, layers...) for each kind of stage."""
     if layers.head is not None and interleave == 1:
         counts, last = _balanced(layers, pp)

@@ -8,12 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
-from slipstick.cluster.collectives.network_tiers import NetworkTier, tiers_of
+from slipstick.cluster.collectives.network_tiers import _NetworkTier, _tiers_of
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.decoder_kernels import Shape
+from slipstick.cluster.kernels.decoder_kernels import _Shape
 from slipstick.cluster.kernels.precision import Precision, element_bytes
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.pipeline_stages import LayerStack
+from slipstick.cluster.training.pipeline_stages import _LayerStack
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
@@ -44,7 +44,7 @@ class TrainingSetting:
     batch: int
     sequence: int
     chip: Chip
-    tiers: Sequence[NetworkTier]
+    tiers: Sequence[_NetworkTier]
     precision: Precision
     fused: bool = True  # attention keeps no score matrix
     state_bytes: _StateBytes = field(default_factory=_StateBytes)
@@ -74,7 +74,7 @@ class TrainingSetting:
             batch=workload.batch,
             sequence=workload.sequence,
             chip=chip if kernels.fused else _unfused(chip),
-            tiers=tiers_of(system),
+            tiers=_tiers_of(system),
             precision=precision,
             fused=kernels.attention == "flash",
             state_bytes=_state_bytes(plan, precision),
@@ -91,21 +91,21 @@ class TrainingSetting:
         return self.decoder.kinds
 
     @cached_property
-    def stack(self) -> LayerStack:
+    def stack(self) -> _LayerStack:
         """Layers in order, with their costs, from which pipeline stages are cut."""
         decoder = self.decoder
         single = [block.model_copy(update={"count": 1}) for block in self.blocks]
         kinds = [single.index(block.model_copy(update={"count": 1})) for block in decoder.blocks]
-        return LayerStack(
+        return _LayerStack(
             order=np.repeat(np.array(kinds, dtype=np.int64), [block.count for block in decoder.blocks]),
             costs=np.array([decoder.layer_active_parameters(block) for block in self.blocks], dtype=float),
             head=float(decoder.vocabulary * decoder.hidden) if self.balanced else None,
         )
 
-    def shape(self, plans: Plans) -> Shape:
+    def shape(self, plans: Plans) -> _Shape:
         """Return one device's share of a microbatch under each plan."""
         query = self.sequence // plans.cp
-        return Shape(
+        return _Shape(
             plans.microbatch, query, np.full_like(query, self.sequence), plans.tp, plans.ep, plans.etp, plans.sp
         )
 

@@ -9,17 +9,17 @@ import numpy as np
 
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.exposed_messages import (
-    TensorMessages,
-    bytes_sent,
-    context_exchange,
-    expert_exchange,
-    exposed_tensor,
-    pipeline_message,
+    _bytes_sent,
+    _context_exchange,
+    _expert_exchange,
+    _exposed_tensor,
+    _pipeline_message,
+    _TensorMessages,
 )
-from slipstick.cluster.training.layer_time import LayerTime, layer_times
-from slipstick.cluster.training.memory import Residents
-from slipstick.cluster.training.optimizer import exposed_update, offload_waits, optimizer_time, weight_gathers
-from slipstick.cluster.training.pipeline_stages import Stages
+from slipstick.cluster.training.layer_time import _layer_times, _LayerTime
+from slipstick.cluster.training.memory import _Residents
+from slipstick.cluster.training.optimizer import _exposed_update, _offload_waits, _optimizer_time, _weight_gathers
+from slipstick.cluster.training.pipeline_stages import _Stages
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.core.arrays import FloatArray
 
@@ -33,7 +33,7 @@ _PER_MICROBATCH = (*_PARTS[:6], "data_parallel", "offload", "host")
 
 
 @dataclass(frozen=True)
-class TrainingStep:
+class _TrainingStep:
     """Training step of n plans: time by part [s], memory by stage [B] and bytes sent.
 
     parts : seconds by part, (n,) each, on the slowest stage; they sum to `time`.
@@ -43,11 +43,11 @@ class TrainingStep:
     """
 
     parts: _Costs
-    residents: Residents
-    stages: Stages
+    residents: _Residents
+    stages: _Stages
     messages: _Costs
-    layers: list[LayerTime]
-    ends: tuple[LayerTime, LayerTime]
+    layers: list[_LayerTime]
+    ends: tuple[_LayerTime, _LayerTime]
 
     @property
     def time(self) -> FloatArray:
@@ -65,47 +65,47 @@ class TrainingStep:
         return np.asarray(self.residents.total.max(axis=1))
 
 
-def training_step(setting: TrainingSetting, plans: Plans) -> TrainingStep:
+def training_step(setting: TrainingSetting, plans: Plans) -> _TrainingStep:
     """Return the training step of each plan: time, memory and bytes sent, as arrays over plans.
 
     The pipeline takes m * t_max + (sum of t_i - t_max) / v: the slowest stage works all the time while the others
     fill and drain (Narayanan et al. 2104.04473, section 2.2; uneven stages by their own times).
     """
-    layers, embedding, head = layer_times(setting, plans)
-    kinds = Stages.of(setting.stack, plans)
-    residents = Residents.of(setting, plans, kinds)
-    sent = TensorMessages.of(setting, plans)
+    layers, embedding, head = _layer_times(setting, plans)
+    kinds = _Stages.of(setting.stack, plans)
+    residents = _Residents.of(setting, plans, kinds)
+    sent = _TensorMessages.of(setting, plans)
     costs = [_layer(setting, plans, index, layer, sent, residents) for index, layer in enumerate(layers)]
     ends = [_end(setting, time, sent) for time in (embedding, head)]
     stage = {part: _on_stages(kinds, [c[part] for c in costs], [e[part] for e in ends]) for part in _PER_MICROBATCH}
     stage["host"] = _host_waits(setting, stage)
     parts = _step(setting, plans, kinds, stage, sent, residents)
-    return TrainingStep(parts, residents, kinds, _sent(setting, plans, kinds, residents), layers, (embedding, head))
+    return _TrainingStep(parts, residents, kinds, _sent(setting, plans, kinds, residents), layers, (embedding, head))
 
 
-def _sent(setting: TrainingSetting, plans: Plans, kinds: Stages, residents: Residents) -> _Costs:
+def _sent(setting: TrainingSetting, plans: Plans, kinds: _Stages, residents: _Residents) -> _Costs:
     parameters = ((residents.dense + residents.experts) * kinds.copies).sum(axis=1) / plans.pp
-    return bytes_sent(setting, plans, parameters * setting.state_bytes.gradients)
+    return _bytes_sent(setting, plans, parameters * setting.state_bytes.gradients)
 
 
 def _layer(
-    setting: TrainingSetting, plans: Plans, index: int, layer: LayerTime, sent: TensorMessages, residents: Residents
+    setting: TrainingSetting, plans: Plans, index: int, layer: _LayerTime, sent: _TensorMessages, residents: _Residents
 ) -> _Costs:
     """Seconds of one layer for one microbatch, forward and backward, by part."""
     block = setting.blocks[index]
-    ahead, back = exposed_tensor(setting, plans, block, layer, sent)
+    ahead, back = _exposed_tensor(setting, plans, block, layer, sent)
     again = plans.recompute == 2
-    exchange = expert_exchange(setting, plans, block)
+    exchange = _expert_exchange(setting, plans, block)
     weights, activations = residents.layer_weights[index], residents.layer_activations[index]
     return {
         "forward": layer.forward,
         "backward": layer.backward,
         "recompute": np.choose(plans.recompute, [0.0 * layer.core, layer.core, layer.forward]),
         "tensor_parallel": ahead * (1 + again) + back,
-        "context_parallel": context_exchange(setting, plans, block, layer),
+        "context_parallel": _context_exchange(setting, plans, block, layer),
         "expert_parallel": exchange * (2 + again),
-        "data_parallel": weight_gathers(setting, plans, block, layer, weights),
-        "offload": offload_waits(setting, plans, layer, weights, activations),
+        "data_parallel": _weight_gathers(setting, plans, block, layer, weights),
+        "offload": _offload_waits(setting, plans, layer, weights, activations),
         "host": layer.host_forward * (1 + again) + layer.host_backward + _host_messages(setting, plans, block.parallel),
     }
 
@@ -119,7 +119,7 @@ def _host_messages(setting: TrainingSetting, plans: Plans, parallel: bool) -> Fl
     return np.where(plans.tp > 1, count * collective, 0.0)
 
 
-def _end(setting: TrainingSetting, time: LayerTime, sent: TensorMessages) -> _Costs:
+def _end(setting: TrainingSetting, time: _LayerTime, sent: _TensorMessages) -> _Costs:
     """Seconds of the embedding or the head: one all-reduce of an activation (or its gather and scatter) each."""
     nothing = np.zeros_like(time.forward)
     return {
@@ -131,7 +131,7 @@ def _end(setting: TrainingSetting, time: LayerTime, sent: TensorMessages) -> _Co
     }
 
 
-def _on_stages(kinds: Stages, per_layer: Sequence[FloatArray], ends: Sequence[FloatArray]) -> FloatArray:
+def _on_stages(kinds: _Stages, per_layer: Sequence[FloatArray], ends: Sequence[FloatArray]) -> FloatArray:
     """Sum the layers, embedding and head that each stage kind holds, (n, K)."""
     total = kinds.embedding * ends[0][:, None] + kinds.head * ends[1][:, None]
     for index, cost in enumerate(per_layer):
@@ -146,7 +146,7 @@ def _host_waits(setting: TrainingSetting, stage: _Costs) -> FloatArray:
 
 
 def _step(
-    setting: TrainingSetting, plans: Plans, kinds: Stages, stage: _Costs, sent: TensorMessages, residents: Residents
+    setting: TrainingSetting, plans: Plans, kinds: _Stages, stage: _Costs, sent: _TensorMessages, residents: _Residents
 ) -> _Costs:
     """Put the stages of one microbatch together into the parts of a step, (n,) each."""
     microbatches = setting.batch // (plans.dp * plans.microbatch)
@@ -155,12 +155,12 @@ def _step(
     total = (busy * kinds.copies).sum(axis=1)
     worst = np.take_along_axis(busy, slowest, axis=1)[:, 0]
     parts = {part: microbatches * np.take_along_axis(cost, slowest, axis=1)[:, 0] for part, cost in stage.items()}
-    message = pipeline_message(setting, plans, sent)
+    message = _pipeline_message(setting, plans, sent)
     crossings = np.where(plans.pp_overlap, 0, microbatches * plans.interleave) + plans.pp - 1
     parts["pipeline_parallel"] = np.where(plans.pp > 1, 2 * crossings * message, 0.0)
     parts["bubble"] = (total - worst) / plans.interleave
-    exposed = exposed_update(setting, plans, residents, stage["backward"], stage["forward"])
+    exposed = _exposed_update(setting, plans, residents, stage["backward"], stage["forward"])
     parts["data_parallel"] = parts["data_parallel"] + exposed
-    parts["optimizer"] = optimizer_time(setting, plans, residents)
+    parts["optimizer"] = _optimizer_time(setting, plans, residents)
     parts["overhead"] = np.full(len(plans), setting.chip.steps.step_overhead)
     return {part: parts[part] for part in _PARTS}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from slipstick.cluster.constants.matmul import KernelConstants
+from slipstick.cluster.constants.matmul import _KernelConstants
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.gemm import Reuse, gemm
-from slipstick.cluster.validation.grouped_rows import Key, MeasuredTable
+from slipstick.cluster.kernels.gemm import Reuse, _gemm
+from slipstick.cluster.validation.grouped_rows import Key, _MeasuredTable
 from slipstick.core.arrays import FloatArray
 from slipstick.core.catalogue import resolve_system
 from slipstick.report.published import RowDict, register_suite
@@ -35,11 +35,11 @@ def _answer(key: Key, sizes: FloatArray) -> tuple[FloatArray, str]:
     name = _FORMATS.get(dtype, dtype)
     reuse = _rotating_weights(chip.l2_capacity)
     m, n, k = sizes.T
-    times = gemm((m, n, k), format=name, chip=chip, quantise_activations=name not in _WIDE, reuse=reuse)
+    times = _gemm((m, n, k), format=name, chip=chip, quantise_activations=name not in _WIDE, reuse=reuse)
     return times.time, _note(name, chip.constants)
 
 
-def _note(name: str, constants: KernelConstants) -> str:
+def _note(name: str, constants: _KernelConstants) -> str:
     """Return a note where the constants are not of this device generation and number format, else nothing."""
     if not constants.calibrated:
         return "no calibration for this GPU: data sheet, with medians of the calibrated generations"
@@ -53,7 +53,7 @@ def _identity(row: RowDict) -> str:
 
 
 SUITE = register_suite(
-    MeasuredTable(
+    _MeasuredTable(
         name="gemm",
         columns=frozenset(("gpu", "dtype", "m", "n", "k", "latency_us", "library")),
         about="measured matrix products of one GPU",

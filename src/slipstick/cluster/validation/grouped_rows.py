@@ -17,7 +17,7 @@ _LARGEST = 2.0**50  # of a size: products of four stay finite
 
 
 @dataclass(frozen=True)
-class MeasuredTable(Suite):
+class _MeasuredTable(Suite):
     """Validation suite of a table of measured times: its key and size columns, and the model that predicts the times.
 
     Attributes
@@ -77,7 +77,7 @@ class MeasuredTable(Suite):
         return values
 
 
-def replay_groups(
+def _replay_groups(
     suite: str,
     rows: list[RowDict],
     *,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from slipstick.cluster.inference.inference_pass import InferenceSetting
-from slipstick.cluster.inference.serving import Load, static_batch
+from slipstick.cluster.inference.inference_pass import _InferenceSetting
+from slipstick.cluster.inference.serving import _Load, _static_batch
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.validation.row_questions import Row, inference_case
+from slipstick.cluster.validation.row_questions import Row, _inference_case
 from slipstick.core.errors import SlipstickError
 
 # what units call a first token, the time between tokens, and a whole request
@@ -17,19 +17,19 @@ _WHOLE = ("end-to-end", "request", "latency")
 _SCALES = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
-def inference_figure(row: Row) -> float:
+def _inference_figure(row: Row) -> float:
     """Return the modelled figure for a CSV row of kind prefill or decode, in the row's unit."""
-    case = inference_case(row)
+    case = _inference_case(row)
     workload = case.workload
-    setting, plans = InferenceSetting.of(workload, case.system, case.plan), Plans.of([case.plan], case.system)
-    load = Load(*(np.array([v]) for v in (workload.batch, workload.sequence, workload.output)))
+    setting, plans = _InferenceSetting.of(workload, case.system, case.plan), Plans.of([case.plan], case.system)
+    load = _Load(*(np.array([v]) for v in (workload.batch, workload.sequence, workload.output)))
     return _in_unit(row["unit"], setting, plans, load)
 
 
-def _in_unit(unit: str, setting: InferenceSetting, plans: Plans, load: Load) -> float:
+def _in_unit(unit: str, setting: _InferenceSetting, plans: Plans, load: _Load) -> float:
     """Return the figure that a unit names: ``ms time to first token``, ``s end-to-end``, ``output tok/s/gpu``, ..."""
     words = unit.lower()
-    served = static_batch(setting, plans, load)
+    served = _static_batch(setting, plans, load)
     if "tok/s" in words or "tokens/s" in words:
         devices = plans.tp * plans.pp if "gpu" in words else 1
         return float((served.throughput / devices)[0])

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.validation.inference_rows import inference_figure
-from slipstick.cluster.validation.training_rows import memory_figure, training_figure
+from slipstick.cluster.validation.inference_rows import _inference_figure
+from slipstick.cluster.validation.training_rows import _memory_figure, _training_figure
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError
 from slipstick.report.published import Row, RowDict, Suite, Validation, number, register_suite
 
-_FIGURES = {"train": training_figure, "memory": memory_figure, "prefill": inference_figure, "decode": inference_figure}
+_FIGURES = {
+    "train": _training_figure,
+    "memory": _memory_figure,
+    "prefill": _inference_figure,
+    "decode": _inference_figure,
+}
 
 
 class _LlmSuite(Suite):

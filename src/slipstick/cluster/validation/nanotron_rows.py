@@ -10,8 +10,8 @@ import numpy as np
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import training_step
-from slipstick.cluster.validation.grouped_rows import replay_groups
-from slipstick.cluster.validation.row_questions import Case, number, training_case
+from slipstick.cluster.validation.grouped_rows import _replay_groups
+from slipstick.cluster.validation.row_questions import _Case, _number, _training_case
 from slipstick.core.spec import override
 from slipstick.report.published import Row, RowDict, Suite, Validation, register_suite
 from slipstick.report.published import number as cell
@@ -33,7 +33,7 @@ class _NanotronSuite(Suite):
 
     def replay(self, rows: list[RowDict]) -> Validation:
         """Return the comparison of every row; rows of equal model, batch and network state run as one array."""
-        return replay_groups(
+        return _replay_groups(
             self.name,
             rows,
             key=lambda row: (*(row.get(name, "") for name in _SAME), _technology(row)),
@@ -49,7 +49,7 @@ def _technology(row: RowDict) -> str:
     some of those, on up to 64 GPUs, an all-gather ran at 33 to 42 GB/s: there a message between stages takes half a
     second.
     """
-    devices = number(row, "n_gpus") or 1
+    devices = _number(row, "n_gpus") or 1
     gather = row.get("nccl_allgather_gbps", "")
     if gather and devices <= _STALLED_DEVICES and cell(row, "nccl_allgather_gbps") <= _STALLED_RATE:
         return "efa-stalled"
@@ -72,11 +72,11 @@ _SLOW_BASE, _SLOW_NODE = 3.5e-3, 0.9e-3  # s, s a node: between the two states
 def _group(rows: Sequence[RowDict]) -> list[list[Row]]:
     """Return the figures of rows that differ in their plans only: throughput, and 1 where the plan fits, else 0."""
     first = _sequences(dict(rows[0]))
-    case = training_case(first)
+    case = _training_case(first)
     state = _technology(rows[0])
     system = override(case.system, {"network.infiniband.technology": state}, root="system")
     setting = TrainingSetting.of(case.workload, system, case.plan)
-    plans = Plans.of([training_case(_sequences(dict(row))).plan for row in rows], system)
+    plans = Plans.of([_training_case(_sequences(dict(row))).plan for row in rows], system)
     if state == "efa-stalled":  # inside a node too
         outside = list(system.network).index("infiniband")
         plans = dataclasses.replace(plans, pp_tier=np.full(len(plans), outside))
@@ -91,7 +91,7 @@ def _group(rows: Sequence[RowDict]) -> list[list[Row]]:
 
 
 def _sequences(row: RowDict) -> RowDict:
-    batch, sequence = number(row, "global_batch") or 1, number(row, "seq") or 1
+    batch, sequence = _number(row, "global_batch") or 1, _number(row, "seq") or 1
     if batch >= _TOKENS_AT_LEAST:
         row["global_batch"] = str(batch // sequence)
     row.setdefault("kv_heads", "")
@@ -100,13 +100,13 @@ def _sequences(row: RowDict) -> RowDict:
     return row
 
 
-def _answers(row: RowDict, tokens: float, fits: bool, peak: float, case: Case, note: str) -> list[Row]:
+def _answers(row: RowDict, tokens: float, fits: bool, peak: float, case: _Case, note: str) -> list[Row]:
     source = row.get("source", "")
     answers = [
         Row(row["case_id"], "fits", float(row["status"] != "OOM"), float(fits), "1 if it fits", f"{source} (fits)")
     ]
     if row["status"] != "OOM":
-        inside = "inside the node" if (number(row, "tp") or 1) <= _NODE else "across nodes"
+        inside = "inside the node" if (_number(row, "tp") or 1) <= _NODE else "across nodes"
         work = case.workload.batch * case.workload.sequence / case.system.devices
         measured = work / cell(row, "tokens_per_s_per_gpu")
         label = f"{source}: tensor parallel {inside}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from slipstick.cluster.collectives.collective_time import collective
-from slipstick.cluster.collectives.network_tiers import NetworkTier, tiers_of
-from slipstick.cluster.validation.grouped_rows import Key, MeasuredTable
+from slipstick.cluster.collectives.collective_time import _collective
+from slipstick.cluster.collectives.network_tiers import _NetworkTier, _tiers_of
+from slipstick.cluster.validation.grouped_rows import Key, _MeasuredTable
 from slipstick.core.arrays import FloatArray
 from slipstick.core.catalogue import resolve_system
 from slipstick.report.published import RowDict, number, register_suite
@@ -17,12 +17,12 @@ def _answer(key: Key, sizes: FloatArray) -> tuple[FloatArray, str]:
     """Return our times of one operation, with a note; `sizes` are ranks, elements, bytes of each, (rows, 3)."""
     gpu, op = key
     ranks, elements, width = sizes.T
-    tiers = tiers_of(resolve_system(gpu).scaled(int(ranks.max())))
-    times = collective(_OPERATIONS.get(op, op), elements * width, ranks, tiers=tiers)
+    tiers = _tiers_of(resolve_system(gpu).scaled(int(ranks.max())))
+    times = _collective(_OPERATIONS.get(op, op), elements * width, ranks, tiers=tiers)
     return times.time, _note(tiers, int(ranks.max()))
 
 
-def _note(tiers: list[NetworkTier], ranks: int) -> str:
+def _note(tiers: list[_NetworkTier], ranks: int) -> str:
     """Return a note that names the links in use that have no constants of their own."""
     used = [tier for place, tier in enumerate(tiers) if place == 0 or tiers[place - 1].domain < ranks]
     guessed = [tier.name for tier in used if not tier.constants.calibrated]
@@ -40,7 +40,7 @@ def _source(row: RowDict) -> str:
 
 
 SUITE = register_suite(
-    MeasuredTable(
+    _MeasuredTable(
         name="nccl",
         columns=frozenset(("gpu", "op", "num_gpus", "message_elements", "dtype_bytes", "latency_us", "library")),
         about="measured collectives among the GPUs of a node",

@@ -22,7 +22,7 @@ Row = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Case:
+class _Case:
     """Run that a reference row describes: Workload, System, Plan; `complete` if the row fixes all plan fields."""
 
     workload: Workload
@@ -31,7 +31,7 @@ class Case:
     complete: bool
 
 
-def number(row: Row, column: str) -> int | None:
+def _number(row: Row, column: str) -> int | None:
     """Return the integer in a row's column, None where it is empty or missing.
 
     Errors
@@ -47,42 +47,42 @@ def number(row: Row, column: str) -> int | None:
         raise SlipstickError("not a number", path=column, value=text) from None
 
 
-def training_case(row: Row) -> Case:
+def _training_case(row: Row) -> _Case:
     """Return the training run that a row of the `llm_validation` or `llm_nanotron_h100` format describes.
 
     Errors
     ------
     SlipstickError where the model or the GPU is unknown, or a size is missing that no catalogue holds.
     """
-    facts = software(row.get("source", ""))
-    sequence, batch = number(row, "seq"), number(row, "global_batch")
+    facts = _software(row.get("source", ""))
+    sequence, batch = _number(row, "seq"), _number(row, "global_batch")
     if sequence is None or batch is None:
         raise SlipstickError("a training row needs seq and global_batch", path=row.get("case_id", ""))
     system = override(resolve_system(row["gpu"]), facts.system, root="system")
-    devices = number(row, "n_gpus") or 1
+    devices = _number(row, "n_gpus") or 1
     workload = Workload(network=_network_of(row, sequence), phase=Phase.TRAIN, batch=batch, sequence=sequence)
     # a microbatch or an interleave that the row does not give is the fastest that fits, as its authors chose it
-    complete = all(number(row, column) is not None for column in ("tp", "pp", "dp", "micro_batch"))
-    return Case(workload, system.scaled(devices), _plan(row, facts.plan), complete)
+    complete = all(_number(row, column) is not None for column in ("tp", "pp", "dp", "micro_batch"))
+    return _Case(workload, system.scaled(devices), _plan(row, facts.plan), complete)
 
 
-def inference_case(row: Row) -> Case:
+def _inference_case(row: Row) -> _Case:
     """Return the request, or static batch of requests, that a row of kind prefill or decode describes.
 
     Errors
     ------
     SlipstickError where the model or the GPU is unknown, or a size is missing that no catalogue holds.
     """
-    facts = software(row.get("source", ""))
+    facts = _software(row.get("source", ""))
     system = override(resolve_system(row["gpu"]), facts.system, root="system")
-    prompt, output, batch = number(row, "seq") or 1, number(row, "out_len") or 1, number(row, "global_batch") or 1
-    tp, pp = number(row, "tp") or 1, number(row, "pp") or 1
+    prompt, output, batch = _number(row, "seq") or 1, _number(row, "out_len") or 1, _number(row, "global_batch") or 1
+    tp, pp = _number(row, "tp") or 1, _number(row, "pp") or 1
     precision = row.get("precision", "")
     cache = {"kv_cache": "fp8"} if "kv fp8" in precision else {}  # ``fp8 (kv fp8)`` names the cache's format too
     plan = Plan.of({**facts.plan, "tp": tp, "pp": pp, "dp": 1, **_formats(precision), **cache})
     decoder = _network_of(row, prompt)
     workload = Workload(network=decoder, phase=Phase.DECODE, batch=batch, sequence=prompt, output=output)
-    return Case(workload, system.scaled(tp * pp), plan, complete=True)
+    return _Case(workload, system.scaled(tp * pp), plan, complete=True)
 
 
 def _network_of(row: Row, sequence: int) -> Decoder:
@@ -90,12 +90,12 @@ def _network_of(row: Row, sequence: int) -> Decoder:
     tied = row.get("tied_embeddings", "")
     note = row.get("note", "")
     sizes = RowSizes(
-        layers=number(row, "layers"),
-        hidden=number(row, "hidden"),
-        heads=number(row, "heads"),
-        kv_heads=number(row, "kv_heads"),
-        ffn=number(row, "ffn"),
-        vocabulary=number(row, "vocab"),
+        layers=_number(row, "layers"),
+        hidden=_number(row, "hidden"),
+        heads=_number(row, "heads"),
+        kv_heads=_number(row, "kv_heads"),
+        ffn=_number(row, "ffn"),
+        vocabulary=_number(row, "vocab"),
         tied=None if not tied else tied == "True",
         gated=True if "llama" in row["model"].lower() else None,
         positions=sequence,
@@ -107,19 +107,19 @@ def _network_of(row: Row, sequence: int) -> Decoder:
 def _plan(row: Row, defaults: Mapping[str, Any]) -> Plan:
     fields: dict[str, Any] = dict(defaults)
     for column in ("tp", "pp"):
-        fields[column] = number(row, column) or "auto"
+        fields[column] = _number(row, column) or "auto"
     for column in ("dp", "cp", "ep"):
-        fields[column] = number(row, column) or ("auto" if column == "dp" else 1)
-    fields["microbatch"] = number(row, "micro_batch") or "auto"
+        fields[column] = _number(row, column) or ("auto" if column == "dp" else 1)
+    fields["microbatch"] = _number(row, "micro_batch") or "auto"
     # a fact that says auto: the column holds something else
     fields |= {name: value for name, value in defaults.items() if value == "auto"}
-    fields.setdefault("interleave", "auto" if (number(row, "pp") or 1) > 1 else 1)
-    fields["interleave"] = number(row, "interleave") or fields["interleave"]
-    fields["sp"] = number(row, "sp") == 1 and number(row, "tp") != 1
+    fields.setdefault("interleave", "auto" if (_number(row, "pp") or 1) > 1 else 1)
+    fields["interleave"] = _number(row, "interleave") or fields["interleave"]
+    fields["sp"] = _number(row, "sp") == 1 and _number(row, "tp") != 1
     if fields["sp"]:
         fields["tp_pattern"] = "rs_ag"
-    if number(row, "zero") is not None:
-        fields["zero"] = number(row, "zero")
+    if _number(row, "zero") is not None:
+        fields["zero"] = _number(row, "zero")
     recompute = row.get("recompute", "").strip()
     unstated = "auto" if fields["tp"] == "auto" else "none"  # a row that gives the rest of its plan would say so
     fields["recompute"] = {"": unstated, "minimal": "selective"}.get(recompute, recompute)
@@ -145,7 +145,7 @@ reference_software = Catalogue(_Software, "validation/software.yaml", noun="soft
 
 
 @cache
-def software(source: str) -> _Software:
+def _software(source: str) -> _Software:
     """Return the facts of data/validation/software.yaml whose names stand in `source`, as one; later entries win."""
     plan: dict[str, bool | int | str] = {}
     system: dict[str, str] = {}

@@ -6,11 +6,11 @@ import re
 
 import numpy as np
 
-from slipstick.cluster.inference.inference_pass import InferenceSetting, decode_step
-from slipstick.cluster.inference.serving import Load, Service, continuous_batch
+from slipstick.cluster.inference.inference_pass import _decode_step, _InferenceSetting
+from slipstick.cluster.inference.serving import _continuous_batch, _Load, _Service
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.validation.grouped_rows import replay_groups
-from slipstick.cluster.validation.row_questions import number, software
+from slipstick.cluster.validation.grouped_rows import _replay_groups
+from slipstick.cluster.validation.row_questions import _number, _software
 from slipstick.core.arrays import FloatArray
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.device_kinds import Accelerator
@@ -65,7 +65,7 @@ class _ServingSuite(Suite):
 
     def replay(self, rows: list[RowDict]) -> Validation:
         """Return the comparison of every row by three figures; rows of equal network and devices run as one array."""
-        return replay_groups(
+        return _replay_groups(
             self.name,
             rows,
             key=lambda row: tuple(row.get(name, "") for name in _SAME),
@@ -79,26 +79,26 @@ def _group(rows: list[RowDict]) -> list[list[Row]]:
     plans = plan.take(np.zeros(len(rows), dtype=np.int64))
     # AIConfigurator counts the requests of one attention data parallel rank
     waiting = np.array([_concurrency(row) for row in rows])
-    load = Load(waiting, *(np.array([number(r, c) or 1 for r in rows]) for c in ("isl", "osl")))
-    served = continuous_batch(setting, plans, load, rounds=_ROUNDS)
+    load = _Load(waiting, *(np.array([_number(r, c) or 1 for r in rows]) for c in ("isl", "osl")))
+    served = _continuous_batch(setting, plans, load, rounds=_ROUNDS)
     least = _least(setting, plans, load)
     return [_figures(row, served, place, waiting[place], least[place]) for place, row in enumerate(rows)]
 
 
-def _least(setting: InferenceSetting, plans: Plans, load: Load) -> FloatArray:
+def _least(setting: _InferenceSetting, plans: Plans, load: _Load) -> FloatArray:
     """Return the seconds that the bytes of a decode step of all requests take at the data sheet's bandwidth."""
-    step = decode_step(setting, plans, load.concurrency, load.prompt)
+    step = _decode_step(setting, plans, load.concurrency, load.prompt)
     return np.asarray(step.traffic / setting.chip.dram_bandwidth)
 
 
 def _concurrency(row: RowDict) -> int:
-    return number(row, "concurrency") or number(row, "batch_size") or 1
+    return _number(row, "concurrency") or _number(row, "batch_size") or 1
 
 
-def _setting(row: RowDict) -> tuple[InferenceSetting, Plans]:
-    tp, pp = number(row, "tp_size") or 1, number(row, "pp_size") or 1
-    ranks = number(row, "attention_dp_size") or 1
-    ep, etp = max(1, number(row, "moe_ep_size") or 1), max(1, number(row, "moe_tp_size") or 1)
+def _setting(row: RowDict) -> tuple[_InferenceSetting, Plans]:
+    tp, pp = _number(row, "tp_size") or 1, _number(row, "pp_size") or 1
+    ranks = _number(row, "attention_dp_size") or 1
+    ep, etp = max(1, _number(row, "moe_ep_size") or 1), max(1, _number(row, "moe_tp_size") or 1)
     precision = row.get("precision", "").strip().lower()
     if precision not in _FORMATS:
         raise SlipstickError("not a precision", path="precision", value=row["precision"], allowed=_FORMATS)
@@ -112,7 +112,7 @@ def _setting(row: RowDict) -> tuple[InferenceSetting, Plans]:
     model = _network(row["model_path"])
     plan = Plan.of(
         {
-            **software(row["backend"]).plan,
+            **_software(row["backend"]).plan,
             **({"kv_cache": "fp8"} if (row["backend"], format_) in _NARROW_CACHE else {}),
             "tp": attention,
             "pp": pp,
@@ -124,7 +124,7 @@ def _setting(row: RowDict) -> tuple[InferenceSetting, Plans]:
         }
     )
     workload = Workload(network=model, phase=Phase.DECODE)
-    return InferenceSetting.of(workload, system, plan), Plans.of([plan], system)
+    return _InferenceSetting.of(workload, system, plan), Plans.of([plan], system)
 
 
 def _network(path: str) -> Network:
@@ -138,9 +138,9 @@ def _network(path: str) -> Network:
         return network(base)
 
 
-def _figures(row: RowDict, served: Service, place: int, waiting: int, least: float) -> list[Row]:
+def _figures(row: RowDict, served: _Service, place: int, waiting: int, least: float) -> list[Row]:
     first, step = cell(row, "silicon_ttft_ms") * _MILLI, cell(row, "silicon_tpot_ms") * _MILLI
-    output = number(row, "osl") or 1
+    output = _number(row, "osl") or 1
     ours = float(served.first_token[place]), float(served.per_token[place])
     measured = waiting * output / (first + (output - 1) * step)
     rate = waiting * output / (ours[0] + (output - 1) * ours[1])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from slipstick.cluster.sweep.choose_plan import resolved
+from slipstick.cluster.sweep.choose_plan import _resolved
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.estimate import model_flops
-from slipstick.cluster.training.memory import Residents
-from slipstick.cluster.training.pipeline_stages import Stages
+from slipstick.cluster.training.estimate import _model_flops
+from slipstick.cluster.training.memory import _Residents
+from slipstick.cluster.training.pipeline_stages import _Stages
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import training_step
-from slipstick.cluster.validation.row_questions import Case, Row, training_case
+from slipstick.cluster.validation.row_questions import Row, _Case, _training_case
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Workload
 
@@ -19,23 +19,23 @@ _GIB = 2.0**30
 _TERA = 1e12
 
 
-def training_figure(row: Row) -> float:
+def _training_figure(row: Row) -> float:
     """Return the modelled figure for a CSV row of kind train, in the row's unit."""
-    case = training_case(row)
+    case = _training_case(row)
     setting = TrainingSetting.of(case.workload, case.system, case.plan)
     plans = _resolved_plans(case, setting)
     time = float(training_step(setting, plans).time[0])
     return _in_unit(row["unit"], time, case.workload, case.system.devices)
 
 
-def _resolved_plans(case: Case, setting: TrainingSetting) -> Plans:
+def _resolved_plans(case: _Case, setting: TrainingSetting) -> Plans:
     """Return the case's plan with open fields filled by the fastest that fits."""
 
     def evaluate(plans: Plans) -> tuple[object, object]:
         step = training_step(setting, plans)
         return step.time, step.peak_memory
 
-    plan = resolved(case.plan, case.workload, case.system, case.system.main_memory.capacity, evaluate)  # type: ignore[arg-type]
+    plan = _resolved(case.plan, case.workload, case.system, case.system.main_memory.capacity, evaluate)  # type: ignore[arg-type]
     return Plans.of([plan], case.system)
 
 
@@ -48,7 +48,7 @@ def _in_unit(unit: str, time: float, workload: Workload, devices: int) -> float:
     if unit.startswith("TFLOP/s/gpu hardware"):
         return _narayanan_flops(workload) / time / devices / _TERA
     if unit.startswith("model TFLOP/s"):
-        return model_flops(workload) / time / devices / _TERA
+        return _model_flops(workload) / time / devices / _TERA
     raise SlipstickError("not a unit of a training row", path="unit", value=unit)
 
 
@@ -64,9 +64,9 @@ def _narayanan_flops(workload: Workload) -> float:
     return float(96 * batch * sequence * layers * hidden**2 * share)
 
 
-def memory_figure(row: Row) -> float:
+def _memory_figure(row: Row) -> float:
     """Return the modelled memory for a CSV row of kind memory, in the row's unit."""
-    case = training_case(row)
+    case = _training_case(row)
     setting = TrainingSetting.of(case.workload, case.system, case.plan)
     plans = _resolved_plans(case, setting)
     unit = row["unit"]
@@ -76,8 +76,8 @@ def memory_figure(row: Row) -> float:
     raise SlipstickError("not a unit of a memory row", path="unit", value=unit, allowed=list(_MEMORY))
 
 
-def _residents(setting: TrainingSetting, plans: Plans) -> Residents:
-    return Residents.of(setting, plans, Stages.of(setting.stack, plans))
+def _residents(setting: TrainingSetting, plans: Plans) -> _Residents:
+    return _Residents.of(setting, plans, _Stages.of(setting.stack, plans))
 
 
 def _states(setting: TrainingSetting, plans: Plans) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 
 from slipstick.core.workload import Phase
-from slipstick.engines.hybrid_tasks import worker_batch
-from slipstick.engines.step_speedup import StepSpeedup, step_speedup
+from slipstick.engines.hybrid_tasks import _worker_batch
+from slipstick.engines.step_speedup import _step_speedup, _StepSpeedup
 from slipstick.report.published import PAPER_COLUMNS, PaperSuite, Row, RowDict, number, register_suite
 
 _SYSTEM = "dgx1-v100"
@@ -50,8 +50,8 @@ def _answer(row: RowDict) -> tuple[float, str, str] | str:
 
 
 @cache
-def _gain(name: str) -> StepSpeedup:
-    return step_speedup(name, _SYSTEM, 2, worker_batch(name), method="auto", time_limit=_TIME_LIMIT)
+def _gain(name: str) -> _StepSpeedup:
+    return _step_speedup(name, _SYSTEM, 2, _worker_batch(name), method="auto", time_limit=_TIME_LIMIT)
 
 
 def _forward_work(name: str) -> float:

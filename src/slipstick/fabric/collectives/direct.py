@@ -5,50 +5,50 @@ from __future__ import annotations
 import numpy as np
 
 from slipstick.core.arrays import IntArray
-from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder, ScheduleWriter
+from slipstick.fabric.messages import ScheduleBuilder, _CollectiveSchedule, _ScheduleWriter
 
 
-def _all_reduce(ranks: int) -> CollectiveSchedule:
+def _all_reduce(ranks: int) -> _CollectiveSchedule:
     """Return the messages of a direct reduce-scatter, then a direct all-gather: 2 (N - 1) messages per rank."""
-    writer = ScheduleWriter()
+    writer = _ScheduleWriter()
     meeting = _write_scatter(writer, ranks)
     _write_gather(writer, ranks, meeting)
     return writer.finish("all_reduce", "direct", ranks, ranks)
 
 
-def _reduce_scatter(ranks: int) -> CollectiveSchedule:
+def _reduce_scatter(ranks: int) -> _CollectiveSchedule:
     """Return the messages of a one-step reduce-scatter: chunk t of every rank to rank t."""
-    writer = ScheduleWriter()
+    writer = _ScheduleWriter()
     _write_scatter(writer, ranks)
     return writer.finish("reduce_scatter", "direct", ranks, ranks)
 
 
-def _all_gather(ranks: int) -> CollectiveSchedule:
+def _all_gather(ranks: int) -> _CollectiveSchedule:
     """Return the messages of a one-step all-gather: chunk s of rank s to every other rank."""
-    writer = ScheduleWriter()
+    writer = _ScheduleWriter()
     _write_gather(writer, ranks, None)
     return writer.finish("all_gather", "direct", ranks, ranks)
 
 
-def _all_to_all(ranks: int) -> CollectiveSchedule:
+def _all_to_all(ranks: int) -> _CollectiveSchedule:
     """Return the messages of an all-to-all, one per pair of ranks, to the next rank first."""
-    writer = ScheduleWriter()
+    writer = _ScheduleWriter()
     source, target = _pairs(ranks)
     writer.add(source, target, source * ranks + target)
     return writer.finish("all_to_all", "direct", ranks, ranks**2)
 
 
-def _scatter(ranks: int, root: int = 0) -> CollectiveSchedule:
+def _scatter(ranks: int, root: int = 0) -> _CollectiveSchedule:
     """Return the messages of a scatter: chunk t from the root to rank t."""
-    writer = ScheduleWriter()
+    writer = _ScheduleWriter()
     target = (root + np.arange(1, ranks)) % ranks
     writer.add(root, target, target)
     return writer.finish("scatter", "direct", ranks, ranks, root)
 
 
-def _gather(ranks: int, root: int = 0) -> CollectiveSchedule:
+def _gather(ranks: int, root: int = 0) -> _CollectiveSchedule:
     """Return the messages of a gather: chunk s of rank s to the root."""
-    writer = ScheduleWriter()
+    writer = _ScheduleWriter()
     source = (root + np.arange(1, ranks)) % ranks
     writer.add(source, root, source)
     return writer.finish("gather", "direct", ranks, ranks, root)
@@ -60,7 +60,7 @@ def _pairs(ranks: int) -> tuple[IntArray, IntArray]:
     return source, (source + distance + 1) % ranks
 
 
-def _write_scatter(writer: ScheduleWriter, ranks: int) -> IntArray:
+def _write_scatter(writer: _ScheduleWriter, ranks: int) -> IntArray:
     source, target = _pairs(ranks)
     sent = writer.add(source, target, target, reduces=True)
     meeting = writer.rendezvous(np.arange(ranks))
@@ -68,7 +68,7 @@ def _write_scatter(writer: ScheduleWriter, ranks: int) -> IntArray:
     return meeting
 
 
-def _write_gather(writer: ScheduleWriter, ranks: int, meeting: IntArray | None) -> None:
+def _write_gather(writer: _ScheduleWriter, ranks: int, meeting: IntArray | None) -> None:
     source, target = _pairs(ranks)
     sent = writer.add(source, target, source)
     if meeting is not None:

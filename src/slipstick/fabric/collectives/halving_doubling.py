@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from slipstick.core.arrays import IntArray
-from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder, ScheduleWriter
+from slipstick.fabric.messages import ScheduleBuilder, _CollectiveSchedule, _ScheduleWriter
 
 
-def _all_reduce(ranks: int) -> CollectiveSchedule:
+def _all_reduce(ranks: int) -> _CollectiveSchedule:
     """Return the messages of an all-reduce by recursive halving (reduce-scatter) and doubling (all-gather).
 
     For other numbers than powers of two the ranks beyond the largest power first give their data to a partner, and get
@@ -21,7 +21,7 @@ def _all_reduce(ranks: int) -> CollectiveSchedule:
     """
     inner = 1 << (ranks.bit_length() - 1)
     extra = np.arange(ranks - inner)
-    writer = ScheduleWriter()
+    writer = _ScheduleWriter()
     before = np.full((2, inner), -1)  # the last message that each rank received, and the last that it sent
     if extra.size:
         before[0, extra] = writer.add(inner + extra, extra, 0, inner, reduces=True)
@@ -46,7 +46,7 @@ def _all_reduce(ranks: int) -> CollectiveSchedule:
 
 
 def _exchange(
-    writer: ScheduleWriter,
+    writer: _ScheduleWriter,
     everyone: IntArray,
     distance: int,
     first: IntArray,

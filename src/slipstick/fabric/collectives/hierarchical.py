@@ -9,13 +9,13 @@ import numpy as np
 
 from slipstick.core.arrays import IntArray
 from slipstick.fabric.collectives import ring
-from slipstick.fabric.messages import CollectiveSchedule, ScheduleWriter
+from slipstick.fabric.messages import _CollectiveSchedule, _ScheduleWriter
 
 _PIECES = 16
 _UNDER_WAY = 3  # pieces at a time: with more, all of them share the outer links and end together
 
 
-def all_reduce(inner: int, outer: int, pieces: int = _PIECES, *, both_orders: bool = False) -> CollectiveSchedule:
+def _all_reduce(inner: int, outer: int, pieces: int = _PIECES, *, both_orders: bool = False) -> _CollectiveSchedule:
     """Return the messages of a two-level ring all-reduce over `outer` groups of `inner` consecutive ranks.
 
     With `both_orders` one part of the data goes inside the groups first, the other across them first: the all-reduce of
@@ -25,16 +25,16 @@ def all_reduce(inner: int, outer: int, pieces: int = _PIECES, *, both_orders: bo
 
     Examples
     --------
-    >>> schedule = all_reduce(4, 5)
+    >>> schedule = _all_reduce(4, 5)
     >>> float(schedule.sent[0] / schedule.chunks)  # 2 (3/4) inside and 2 (4/5) / 4 across
     1.9
-    >>> schedule = all_reduce(4, 5, both_orders=True)
+    >>> schedule = _all_reduce(4, 5, both_orders=True)
     >>> float(schedule.sent[0] / schedule.chunks)
     1.9
     """
     if both_orders:
         return _in_both_orders(outer, inner, pieces)
-    writer = ScheduleWriter()
+    writer = _ScheduleWriter()
     grid = np.arange(inner * outer).reshape(outer, inner)
     written: list[_PieceEnds] = []
     for piece in range(pieces):
@@ -42,10 +42,10 @@ def all_reduce(inner: int, outer: int, pieces: int = _PIECES, *, both_orders: bo
     return writer.finish("all_reduce", "hierarchical", grid.size, pieces * grid.size)
 
 
-def _in_both_orders(rows: int, columns: int, pieces: int) -> CollectiveSchedule:
+def _in_both_orders(rows: int, columns: int, pieces: int) -> _CollectiveSchedule:
     if min(rows, columns) == 1:
         return ring.SCHEDULES["all_reduce"](rows * columns)
-    writer = ScheduleWriter()
+    writer = _ScheduleWriter()
     grid = np.arange(rows * columns).reshape(rows, columns)
     shares = (rows - 1) * columns - (columns - 1), (columns - 1) * rows - (rows - 1)
     written: tuple[list[_PieceEnds], ...] = ([], [])
@@ -60,7 +60,7 @@ def _in_both_orders(rows: int, columns: int, pieces: int) -> CollectiveSchedule:
 _PieceEnds = tuple[IntArray, IntArray]  # of one piece, by rank: the end of its first phase, and of its last
 
 
-def _levels(writer: ScheduleWriter, grid: IntArray, offset: int, unit: int, written: list[_PieceEnds]) -> None:
+def _levels(writer: _ScheduleWriter, grid: IntArray, offset: int, unit: int, written: list[_PieceEnds]) -> None:
     """Write the messages of an all-reduce of grid.size * unit chunks from `offset` on: first along the last axis.
 
     It begins behind the first phase of the piece before, and when `_UNDER_WAY` pieces before has ended.
@@ -75,7 +75,7 @@ def _levels(writer: ScheduleWriter, grid: IntArray, offset: int, unit: int, writ
     pieces = offset + np.arange(inner) * outer * unit  # a member keeps `outer` units
     inside = np.broadcast_to(pieces, grid.shape)
     across = pieces[:, None] + np.arange(outer) * unit  # [inner, outer]: of these, the unit that each keeps
-    first = ring.steps(writer, grid, inside, outer * unit, behind, reduces=True)
-    arrived = ring.steps(writer, grid.T, across, unit, first, reduces=True)
-    arrived = ring.steps(writer, grid.T, across, unit, arrived, reduces=False)
-    written.append((first, ring.steps(writer, grid, inside, outer * unit, arrived, reduces=False)))
+    first = ring._steps(writer, grid, inside, outer * unit, behind, reduces=True)
+    arrived = ring._steps(writer, grid.T, across, unit, first, reduces=True)
+    arrived = ring._steps(writer, grid.T, across, unit, arrived, reduces=False)
+    written.append((first, ring._steps(writer, grid, inside, outer * unit, arrived, reduces=False)))

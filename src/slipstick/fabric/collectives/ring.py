@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from slipstick.core.arrays import IntArray
-from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder, ScheduleWriter
+from slipstick.fabric.messages import ScheduleBuilder, _CollectiveSchedule, _ScheduleWriter
 
 
-def _all_reduce(ranks: int) -> CollectiveSchedule:
+def _all_reduce(ranks: int) -> _CollectiveSchedule:
     """Return the messages of a ring all-reduce. Source: Patarasu & Yuan, JPDC 69(2) 2009, section 3.
 
     Examples
@@ -16,31 +16,31 @@ def _all_reduce(ranks: int) -> CollectiveSchedule:
     >>> _all_reduce(4).sent.tolist()
     [6, 6, 6, 6]
     """
-    writer = ScheduleWriter()
+    writer = _ScheduleWriter()
     _around(writer, ranks, reduces=False, before=_around(writer, ranks, reduces=True))
     return writer.finish("all_reduce", "ring", ranks, ranks)
 
 
-def _reduce_scatter(ranks: int) -> CollectiveSchedule:
+def _reduce_scatter(ranks: int) -> _CollectiveSchedule:
     """Return the messages of a ring reduce-scatter: rank r ends with the sum of chunk r."""
-    writer = ScheduleWriter()
+    writer = _ScheduleWriter()
     _around(writer, ranks, reduces=True)
     return writer.finish("reduce_scatter", "ring", ranks, ranks)
 
 
-def _all_gather(ranks: int) -> CollectiveSchedule:
+def _all_gather(ranks: int) -> _CollectiveSchedule:
     """Return the messages of a ring all-gather: rank r begins with chunk r."""
-    writer = ScheduleWriter()
+    writer = _ScheduleWriter()
     _around(writer, ranks, reduces=False)
     return writer.finish("all_gather", "ring", ranks, ranks)
 
 
-def _all_to_all(ranks: int) -> CollectiveSchedule:
+def _all_to_all(ranks: int) -> _CollectiveSchedule:
     """Return the messages of a ring all-to-all, in which each chunk passes from neighbour to neighbour.
 
     In step k every rank passes the chunks on that have ranks - k hops behind or before them, one message each.
     """
-    writer = ScheduleWriter()
+    writer = _ScheduleWriter()
     everyone = np.arange(ranks)
     arrived = left = np.full(ranks, -1)  # the last message that each rank received, and the last that it sent
     for step in range(1, ranks):
@@ -53,8 +53,8 @@ def _all_to_all(ranks: int) -> CollectiveSchedule:
     return writer.finish("all_to_all", "ring", ranks, ranks**2)
 
 
-def steps(
-    writer: ScheduleWriter, groups: IntArray, first: IntArray, count: int, before: IntArray, *, reduces: bool
+def _steps(
+    writer: _ScheduleWriter, groups: IntArray, first: IntArray, count: int, before: IntArray, *, reduces: bool
 ) -> IntArray:
     """Write the ring steps of one phase in several groups at once; return, by rank, the message that ends its phase.
 
@@ -88,10 +88,10 @@ def steps(
     return meeting
 
 
-def _around(writer: ScheduleWriter, ranks: int, *, reduces: bool, before: IntArray | None = None) -> IntArray:
+def _around(writer: _ScheduleWriter, ranks: int, *, reduces: bool, before: IntArray | None = None) -> IntArray:
     everyone = np.arange(ranks)[None, :]
     arrived = np.full(ranks, -1) if before is None else before
-    return steps(writer, everyone, everyone, 1, arrived, reduces=reduces)
+    return _steps(writer, everyone, everyone, 1, arrived, reduces=reduces)
 
 
 SCHEDULES: dict[str, ScheduleBuilder] = {

@@ -12,14 +12,14 @@ import numpy as np
 from slipstick.core.arrays import BoolArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
-from slipstick.fabric.messages import CollectiveSchedule, ScheduleWriter
+from slipstick.fabric.messages import _CollectiveSchedule, _ScheduleWriter
 
 _Sends = list[tuple[int, int]]  # link and chunk, in the order of their beginning
 
 
 def synthesized_schedule(
     collective: str, topology: Topology, size: float, pieces: int = 4, seed: int = 0
-) -> CollectiveSchedule:
+) -> _CollectiveSchedule:
     """Return a synthesised ``all_gather``, ``reduce_scatter`` or ``all_reduce`` over the links of a topology.
 
     A reduce-scatter is the all-gather backwards: every way of a chunk is gone in the other direction, adding up. In an
@@ -43,7 +43,7 @@ def synthesized_schedule(
     """
     if collective not in _COLLECTIVES:
         raise SlipstickError("cannot be synthesised", path="collective", value=collective, allowed=_COLLECTIVES)
-    writer = ScheduleWriter()
+    writer = _ScheduleWriter()
     count = topology.npus.size
     sends = _match(topology, size, pieces, seed)
     arrived = np.full((count, count * pieces), -1)
@@ -124,7 +124,7 @@ def _chosen(
     return sends
 
 
-def _write(writer: ScheduleWriter, topology: Topology, sends: _Sends, arrived: IntArray) -> None:
+def _write(writer: _ScheduleWriter, topology: Topology, sends: _Sends, arrived: IntArray) -> None:
     """Write the messages, each of which waits for its chunk and for the previous message on its link."""
     before = np.full(topology.links, -1)
     for link, chunk in sends:
@@ -134,7 +134,7 @@ def _write(writer: ScheduleWriter, topology: Topology, sends: _Sends, arrived: I
         arrived[target, chunk] = before[link] = sent
 
 
-def _backwards(writer: ScheduleWriter, topology: Topology, sends: _Sends, chunks: int) -> IntArray:
+def _backwards(writer: _ScheduleWriter, topology: Topology, sends: _Sends, chunks: int) -> IntArray:
     """Write the reductions (the all-gather reversed); return, by chunk, the messages that complete its sum."""
     before = np.full(topology.links, -1)
     inputs: dict[tuple[int, int], list[int]] = {}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder, ScheduleWriter
+from slipstick.fabric.messages import ScheduleBuilder, _CollectiveSchedule, _ScheduleWriter
 
 _PIECES = 8  # of each tree's half, sent one after the other
 
 
-def _broadcast(ranks: int, root: int = 0, pieces: int = 1) -> CollectiveSchedule:
+def _broadcast(ranks: int, root: int = 0, pieces: int = 1) -> _CollectiveSchedule:
     """Return the messages of a pipelined broadcast down a binary tree.
 
     Examples
@@ -15,19 +15,19 @@ def _broadcast(ranks: int, root: int = 0, pieces: int = 1) -> CollectiveSchedule
     >>> _broadcast(5).received.tolist()
     [0, 1, 1, 1, 1]
     """
-    writer = ScheduleWriter()
+    writer = _ScheduleWriter()
     _down(writer, _relabelled(ranks, root), range(pieces), {})
     return writer.finish("broadcast", "tree", ranks, pieces, root)
 
 
-def _reduce(ranks: int, root: int = 0, pieces: int = 1) -> CollectiveSchedule:
+def _reduce(ranks: int, root: int = 0, pieces: int = 1) -> _CollectiveSchedule:
     """Return the messages of a pipelined reduction up a binary tree."""
-    writer = ScheduleWriter()
+    writer = _ScheduleWriter()
     _up(writer, _relabelled(ranks, root), range(pieces))
     return writer.finish("reduce", "tree", ranks, pieces, root)
 
 
-def _all_reduce(ranks: int, pieces: int = _PIECES) -> CollectiveSchedule:
+def _all_reduce(ranks: int, pieces: int = _PIECES) -> _CollectiveSchedule:
     """Return the messages of a double binary tree all-reduce: half the data per tree, a rank is inner in one at most.
 
     The second tree is the first one mirrored (even counts) or shifted by one (odd). Source: Sanders et al., Parallel
@@ -37,7 +37,7 @@ def _all_reduce(ranks: int, pieces: int = _PIECES) -> CollectiveSchedule:
     second = {ranks - 1 - child: ranks - 1 - parent for child, parent in first.items()}
     if ranks % 2:
         second = {(child + 1) % ranks: (parent + 1) % ranks for child, parent in first.items()}
-    writer = ScheduleWriter()
+    writer = _ScheduleWriter()
     for half, parents in enumerate((first, second)):
         mine = range(half * pieces, (half + 1) * pieces)
         _down(writer, parents, mine, _up(writer, parents, mine))
@@ -85,7 +85,7 @@ def _from_root(parents: dict[int, int]) -> list[int]:
     return walk
 
 
-def _up(writer: ScheduleWriter, parents: dict[int, int], pieces: range) -> dict[tuple[int, int], list[int]]:
+def _up(writer: _ScheduleWriter, parents: dict[int, int], pieces: range) -> dict[tuple[int, int], list[int]]:
     """Write the messages of the reduction; return the ones that bring each (root, piece) its final sums."""
     arrived: dict[tuple[int, int], list[int]] = {}
     left: dict[int, int] = {}  # the piece before follows the same way: one after the other, not all at once
@@ -100,7 +100,7 @@ def _up(writer: ScheduleWriter, parents: dict[int, int], pieces: range) -> dict[
 
 
 def _down(
-    writer: ScheduleWriter, parents: dict[int, int], pieces: range, ready: dict[tuple[int, int], list[int]]
+    writer: _ScheduleWriter, parents: dict[int, int], pieces: range, ready: dict[tuple[int, int], list[int]]
 ) -> None:
     children = _children(parents)
     order = _from_root(parents)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from slipstick.core.errors import SlipstickError
 from slipstick.fabric.switch.clos_network import Fred
-from slipstick.fabric.switch.flow_routing import Routed
+from slipstick.fabric.switch.flow_routing import _Routed
 from slipstick.fabric.switch.switch_flow import Flow
 
 
 @dataclass(frozen=True)
-class Settings:
+class _Settings:
     """Settings of the micro-switches of one level, and of its middle sub-switches.
 
     ``taps[i][k]`` says which inputs of the i-th two-input micro-switch go to its output k: 0 none, 1 the first, 2 the
@@ -28,15 +28,15 @@ class Settings:
     taps: tuple[tuple[int, ...], ...] = ()
     picks: tuple[tuple[int, int], ...] = ()
     ends: tuple[int, int] = (0, 0)  # of the demultiplexer and the multiplexer: 1 + middle, or 0
-    inner: tuple[Settings, ...] = ()
+    inner: tuple[_Settings, ...] = ()
 
     @classmethod
-    def of(cls, routed: Routed) -> Settings:
+    def of(cls, routed: _Routed) -> _Settings:
         """Return the settings that carry routed flows: a micro-switch adds or copies where one flow has both ports."""
         return _configured(routed)
 
     @classmethod
-    def unpack(cls, switch: Fred, packed: bytes) -> Settings:
+    def unpack(cls, switch: Fred, packed: bytes) -> _Settings:
         """Return the settings that the bytes of `pack` stand for.
 
         Errors
@@ -57,12 +57,12 @@ class Settings:
         return word.to_bytes((place + 7) // 8, "little")
 
 
-def _configured(routed: Routed) -> Settings:
+def _configured(routed: _Routed) -> _Settings:
     switch = routed.switch
     if switch.ports == 1:
-        return Settings()
+        return _Settings()
     if switch.ports == 2:
-        return Settings(taps=(tuple(_heard(routed.flows, output) for output in range(2)),))
+        return _Settings(taps=(tuple(_heard(routed.flows, output) for output in range(2)),))
     taps = [[0] * switch.ways for _ in range(switch.pairs)]
     picks = [[0, 0] for _ in range(switch.pairs)]
     ends = [0, 0]
@@ -77,7 +77,7 @@ def _configured(routed: Routed) -> Settings:
                 picks[port // 2][port % 2] = way + 1
             elif switch.demux:
                 ends[1] = way + 1
-    return Settings(
+    return _Settings(
         tuple(tuple(row) for row in taps),
         tuple((upper, lower) for upper, lower in picks),
         (ends[0], ends[1]),
@@ -90,7 +90,7 @@ def _heard(flows: tuple[Flow, ...], output: int) -> int:
     return sum(1 << port for flow in flows if output in flow.outputs for port in flow.inputs)
 
 
-def _fields(switch: Fred, settings: Settings) -> Iterator[tuple[int, int]]:
+def _fields(switch: Fred, settings: _Settings) -> Iterator[tuple[int, int]]:
     """Yield (value, width in bits) of every setting in a fixed order."""
     if switch.ports == 1:
         return
@@ -127,14 +127,14 @@ class _Bits:
         return value
 
 
-def _read(switch: Fred, bits: _Bits) -> Settings:
+def _read(switch: Fred, bits: _Bits) -> _Settings:
     if switch.ports == 1:
-        return Settings()
+        return _Settings()
     rows, columns, pick = _shape(switch)
     taps = tuple(tuple(bits.take(2) for _ in range(columns)) for _ in range(rows))
     if switch.ports == 2:
-        return Settings(taps=taps)
+        return _Settings(taps=taps)
     picks = tuple((bits.take(pick), bits.take(pick)) for _ in range(switch.pairs))
     ends = (bits.take(pick), bits.take(pick)) if switch.demux else (0, 0)
     inner = tuple(_read(switch.inner(way), bits) for way in range(switch.ways))
-    return Settings(taps, picks, ends, inner)
+    return _Settings(taps, picks, ends, inner)

@@ -21,16 +21,16 @@ _CACHED_SETS = 2**18  # sets of flows whose colouring is remembered
 
 
 @dataclass(frozen=True)
-class Routed:
+class _Routed:
     """Routed flows: the middle sub-switch of each flow (`colours`), and the routes inside the middle sub-switches."""
 
     switch: Fred
     flows: tuple[Flow, ...]
     colours: tuple[int, ...]
-    inner: tuple[Routed, ...]  # one for each middle
+    inner: tuple[_Routed, ...]  # one for each middle
 
 
-def route(switch: Fred, flows: Sequence[Flow]) -> Routed | None:
+def route(switch: Fred, flows: Sequence[Flow]) -> _Routed | None:
     """Return the routes of concurrent flows, or None if no colouring resolves their conflicts.
 
     Errors
@@ -51,7 +51,7 @@ def route(switch: Fred, flows: Sequence[Flow]) -> Routed | None:
     return _built(switch, tuple(flows), masks) if _colouring(switch, tuple(sorted(masks))) is not None else None
 
 
-def must_route(switch: Fred, flows: Sequence[Flow]) -> Routed:
+def _must_route(switch: Fred, flows: Sequence[Flow]) -> _Routed:
     """Return the routes of concurrent flows, or raise an error if they conflict.
 
     Errors
@@ -167,7 +167,7 @@ def _check(ports: int, flows: Sequence[Flow]) -> None:
                 taken[port] = place
 
 
-def _built(switch: Fred, flows: tuple[Flow, ...], masks: Masks) -> Routed:
+def _built(switch: Fred, flows: tuple[Flow, ...], masks: Masks) -> _Routed:
     """Return the routes of flows known to be routable; colours are looked up by the sorted flows."""
     order = sorted(range(len(flows)), key=masks.__getitem__)
     known = _colouring(switch, tuple(masks[i] for i in order)) or ()
@@ -180,4 +180,4 @@ def _built(switch: Fred, flows: tuple[Flow, ...], masks: Masks) -> Routed:
         inside = tuple(Flow.of({p // 2 for p in flows[i].inputs}, {p // 2 for p in flows[i].outputs}) for i in mine)
         halves = tuple((_halved(masks[i][0]), _halved(masks[i][1])) for i in mine)
         inner.append(_built(switch.inner(way), inside, halves))
-    return Routed(switch, flows, tuple(colours), tuple(inner))
+    return _Routed(switch, flows, tuple(colours), tuple(inner))

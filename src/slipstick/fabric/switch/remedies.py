@@ -11,8 +11,8 @@ from itertools import zip_longest
 
 from slipstick.core.errors import SlipstickError
 from slipstick.fabric.switch.clos_network import MAX_MIDDLES, Fred
-from slipstick.fabric.switch.flow_routing import must_route, route
-from slipstick.fabric.switch.switch_flow import Flow, Series, collective_flows
+from slipstick.fabric.switch.flow_routing import _must_route, route
+from slipstick.fabric.switch.switch_flow import Flow, Series, _collective_flows
 
 
 def rounds(switch: Fred, flows: Sequence[Flow]) -> list[list[Flow]]:
@@ -31,7 +31,7 @@ def rounds(switch: Fred, flows: Sequence[Flow]) -> list[list[Flow]]:
                 batch.append(flow)
                 break
         else:
-            must_route(switch, [flow])
+            _must_route(switch, [flow])
             batches.append([flow])
     return batches
 
@@ -63,7 +63,7 @@ def as_rings(groups: Sequence[Sequence[int]]) -> Series:
     >>> [len(step) for step in as_rings([[0, 2, 4], [1, 3]])]
     [5, 5, 3, 3]
     """
-    series = [collective_flows("ring_all_reduce", group) for group in groups]
+    series = [_collective_flows("ring_all_reduce", group) for group in groups]
     return [[flow for step in steps if step for flow in step] for steps in zip_longest(*series)]
 
 

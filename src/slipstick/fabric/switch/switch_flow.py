@@ -34,7 +34,7 @@ class Flow:
 Series = list[list[Flow]]  # steps one after the other; the flows of a step run together
 
 
-def collective_flows(collective: str, ports: Sequence[int], root: int = 0) -> Series:
+def _collective_flows(collective: str, ports: Sequence[int], root: int = 0) -> Series:
     """Return a collective among `ports` as flows, step by step; `root` is the port of one that has a root.
 
     Errors
@@ -43,7 +43,7 @@ def collective_flows(collective: str, ports: Sequence[int], root: int = 0) -> Se
 
     Examples
     --------
-    >>> [len(step) for step in collective_flows("all_to_all", [0, 2, 5])]
+    >>> [len(step) for step in _collective_flows("all_to_all", [0, 2, 5])]
     [3, 3]
     """
     if collective not in _COLLECTIVES:

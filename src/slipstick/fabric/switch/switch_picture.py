@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from slipstick.core.errors import SlipstickError
 from slipstick.fabric.switch.clos_network import Fred
-from slipstick.fabric.switch.flow_routing import Routed, must_route
+from slipstick.fabric.switch.flow_routing import _must_route, _Routed
 from slipstick.fabric.switch.switch_flow import Flow
 from slipstick.pictures import svg
 
@@ -67,7 +67,7 @@ def switch_svg(switch: Fred, flows: Sequence[Flow], title: str = "") -> str:
     """
     if switch.ports > _MAX_PORTS:
         raise SlipstickError("too many ports to draw", path="switch.ports", value=switch.ports, allowed=f"{_MAX_PORTS}")
-    routed = must_route(switch, flows)
+    routed = _must_route(switch, flows)
     colours = {place: place % svg.COLOURS for place in range(len(flows))}
     canvas = _Canvas([], [], [])
     height, width = _height(switch), _width(switch)
@@ -100,7 +100,9 @@ def _owner(flows: Sequence[Flow], port: int, side: int) -> int | None:
     return next(mine, None)
 
 
-def _draw(canvas: _Canvas, routed: Routed, colours: list[int], x: float, y: float, height: float) -> list[list[_Point]]:
+def _draw(
+    canvas: _Canvas, routed: _Routed, colours: list[int], x: float, y: float, height: float
+) -> list[list[_Point]]:
     """Draw a (sub-)switch from its upper left corner; return the positions of its input and output ports."""
     switch, right = routed.switch, x + _width(routed.switch)
     at = [y + height * (port + 0.5) / switch.ports for port in range(switch.ports)]
@@ -123,7 +125,7 @@ def _draw(canvas: _Canvas, routed: Routed, colours: list[int], x: float, y: floa
 
 
 def _draw_middles(
-    canvas: _Canvas, routed: Routed, colours: list[int], corner: tuple[float, float, float], at: list[float]
+    canvas: _Canvas, routed: _Routed, colours: list[int], corner: tuple[float, float, float], at: list[float]
 ) -> None:
     """Draw a level's middle sub-switches one below the other, the wires between, and the level's micro-switches."""
     switch, (x, top, height) = routed.switch, corner
@@ -152,7 +154,7 @@ def _tap(switch: Fred, at: list[float], pair: int, way: int) -> float:
     return low + (high - low) * (way + 0.5) / switch.ways
 
 
-def _lit(routed: Routed, pair: int, side: int) -> str:
+def _lit(routed: _Routed, pair: int, side: int) -> str:
     """Return the action of a two-port micro-switch on flows that have both its ports: R, D, RD or none."""
     both = {2 * pair, 2 * pair + 1}
     adds = any(both <= flow.inputs for flow in routed.flows)

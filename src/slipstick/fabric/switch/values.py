@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.fabric.switch.clos_network import Fred
-from slipstick.fabric.switch.configuration import Settings
-from slipstick.fabric.switch.flow_routing import must_route
+from slipstick.fabric.switch.configuration import _Settings
+from slipstick.fabric.switch.flow_routing import _must_route
 from slipstick.fabric.switch.switch_flow import Flow
 
 _Wires = list[IntArray | None]  # value of each port; None is silence
 
 
-def _through(switch: Fred, settings: Settings, ports: _Wires) -> _Wires:
+def _through(switch: Fred, settings: _Settings, ports: _Wires) -> _Wires:
     """Return the value at each output port for the values at the input ports.
 
     Errors
@@ -62,10 +62,10 @@ def carry(switch: Fred, flows: Sequence[Flow], values: IntArray) -> dict[int, In
     >>> carry(Fred(4), [Flow.of([0, 3], [0, 3]), Flow.of([1], [2])], np.array([[1], [2], [4], [8]]))
     {0: array([9]), 2: array([2]), 3: array([9])}
     """
-    packed = Settings.of(must_route(switch, flows)).pack(switch)
+    packed = _Settings.of(_must_route(switch, flows)).pack(switch)
     sending = {port for flow in flows for port in flow.inputs}
     ports: _Wires = [values[port] if port in sending else None for port in range(switch.ports)]
-    left = _through(switch, Settings.unpack(switch, packed), ports)
+    left = _through(switch, _Settings.unpack(switch, packed), ports)
     return {port: wire for port, wire in enumerate(left) if wire is not None}
 
 

@@ -18,8 +18,8 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.files import load_fields, load_json
 from slipstick.core.topology import Topology
 from slipstick.fabric import builders
-from slipstick.fabric.tasks import Endpoint
-from slipstick.fabric.topology_file import MAX_LINKS, MAX_NODES, check_topology
+from slipstick.fabric.tasks import _Endpoint
+from slipstick.fabric.topology_file import MAX_LINKS, MAX_NODES, _check_topology
 
 _GIB = 2.0**30
 _FAMILIES = ("Ring", "FullyConnected", "Switch")
@@ -37,7 +37,7 @@ _SYSTEM = (
 class _AstraSystem:
     """ASTRA-sim system file: endpoint costs, the collective algorithms by dimension, and the splits."""
 
-    endpoint: Endpoint
+    endpoint: _Endpoint
     algorithms: Mapping[str, tuple[str, ...]]
     splits: int
 
@@ -68,7 +68,7 @@ def read_astra_network(path: str | Path) -> Topology:
     )
     if size > MAX_NODES or links > MAX_LINKS:
         raise SlipstickError("too large", path=f"{where}: npus_count", value=size, allowed=f"at most {MAX_NODES} nodes")
-    return check_topology(_build(Path(where).stem, lists["topology"], counts, speeds, delays))
+    return _check_topology(_build(Path(where).stem, lists["topology"], counts, speeds, delays))
 
 
 def read_astra_system(path: str | Path) -> _AstraSystem:
@@ -93,7 +93,7 @@ def read_astra_system(path: str | Path) -> _AstraSystem:
     memory = data.get("local-mem-bw")
     speed = np.inf if memory is None else _number(memory, f"{where}: local-mem-bw", low=1e-9) * 1e9
     splits = int(_number(data.get("preferred-dataset-splits", 1), f"{where}: preferred-dataset-splits", low=1))
-    return _AstraSystem(Endpoint(delay, float(speed)), algorithms, splits)
+    return _AstraSystem(_Endpoint(delay, float(speed)), algorithms, splits)
 
 
 def _build(name: str, families: list[str], counts: list[int], speeds: list[float], delays: list[float]) -> Topology:
@@ -117,7 +117,7 @@ def _build(name: str, families: list[str], counts: list[int], speeds: list[float
         {"Ring": "ring", "FullyConnected": "fully_connected", "Switch": "switch"}[families[0]] if single else "graph"
     )
     shape = (counts[0],) if single else ()
-    built = builders.assemble(name, kinds, edges, speed, 0.0, family=family, shape=shape, position=place)
+    built = builders._assemble(name, kinds, edges, speed, 0.0, family=family, shape=shape, position=place)
     built.latency[:] = np.repeat(delay, 2)
     return built
 

@@ -9,7 +9,7 @@ import numpy as np
 from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
-from slipstick.fabric.patterns import Pattern, in_network, is_grid
+from slipstick.fabric.patterns import Pattern, _is_grid, in_network
 from slipstick.fabric.routing import routes
 
 
@@ -28,7 +28,7 @@ def controllers(topology: Topology) -> IntArray:
     return nodes
 
 
-def broadcast(topology: Topology, shards: Sequence[Sequence[int]]) -> Pattern:
+def _broadcast(topology: Topology, shards: Sequence[Sequence[int]]) -> Pattern:
     """Return the pattern of weights streamed in: each controller sends an equal part, a part per shard's nodes.
 
     On a mesh a controller's data first go straight inwards from its side, and from every node of that line to both
@@ -38,7 +38,7 @@ def broadcast(topology: Topology, shards: Sequence[Sequence[int]]) -> Pattern:
     --------
     >>> from slipstick.fabric.topology_file import resolve_topology
     >>> mesh = resolve_topology("wafer-mesh")  # 2304 GB/s of controllers, whose worst link needs 1152 of 750 GB/s
-    >>> round(broadcast(mesh, [range(20)]).time(mesh, 2304e9 * 0.651), 2)
+    >>> round(_broadcast(mesh, [range(20)]).time(mesh, 2304e9 * 0.651), 2)
     1.0
     """
     inside = controllers(topology)
@@ -47,13 +47,13 @@ def broadcast(topology: Topology, shards: Sequence[Sequence[int]]) -> Pattern:
     return Pattern.together(parts, topology)
 
 
-def collect(topology: Topology, shards: Sequence[Sequence[int]]) -> Pattern:
+def _collect(topology: Topology, shards: Sequence[Sequence[int]]) -> Pattern:
     """Return the pattern of gradients streamed out, reduced over the nodes of each shard: the broadcast reversed.
 
     Switches that cannot add up leave it to the nodes: a ring scatters the sums, and each node sends its own part off.
     """
-    if is_grid(topology) or in_network(topology):
-        out = broadcast(topology, shards)
+    if _is_grid(topology) or in_network(topology):
+        out = _broadcast(topology, shards)
         back = _reversed_links(topology)
         return Pattern(back[out.links], out.weight, out.latency)
     inside, parts = controllers(topology), []
@@ -77,7 +77,7 @@ def load(topology: Topology, nodes: Sequence[int]) -> Pattern:
 
 def _one_to_many(topology: Topology, port: int, nodes: Sequence[int], amount: float) -> Pattern:
     """Return the multicast tree from one controller to some nodes."""
-    if not is_grid(topology):
+    if not _is_grid(topology):
         return Pattern.of_tree(topology, [port], list(nodes), amount)
     gate = int(topology.target[topology.source == port][0])
     rows, columns = topology.shape
@@ -103,7 +103,7 @@ def hot_spot(topology: Topology) -> float:
     >>> [round(hot_spot(wafer_mesh((n, n), 1.0, 0.0, io_bandwidth=1.0, io_latency=0.0))) for n in (2, 4, 16)]
     [3, 7, 31]
     """
-    pattern = broadcast(topology, [topology.npus.tolist()])
+    pattern = _broadcast(topology, [topology.npus.tolist()])
     source, target = topology.source[pattern.links], topology.target[pattern.links]
     inner = np.isin(source, topology.npus) & np.isin(target, topology.npus)
     return float(pattern.weight[inner].max() * len(controllers(topology)))
@@ -118,7 +118,7 @@ def line_rate(topology: Topology) -> float:
     >>> round(line_rate(resolve_topology("wafer-mesh")), 3), line_rate(resolve_topology("wafer-fred-d"))
     (0.651, 1.0)
     """
-    pattern = broadcast(topology, [topology.npus.tolist()])
+    pattern = _broadcast(topology, [topology.npus.tolist()])
     into = np.isin(topology.source[pattern.links], controllers(topology))
     need = pattern.weight / topology.bandwidth[pattern.links]
     return float(need[into].max() / need.max())

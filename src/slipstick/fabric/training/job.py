@@ -66,7 +66,7 @@ class Job:
             raise SlipstickError("no microbatch", path="plan.parallel.microbatch", value=self.microbatches)
 
 
-def merged(layers: Sequence[Layer], most: int) -> tuple[Layer, ...]:
+def _merged(layers: Sequence[Layer], most: int) -> tuple[Layer, ...]:
     """Return the layers merged into at most `most` runs of equal total work and traffic, for fewer tasks.
 
     A run hands on what its last layer does; its all-reduces are as many bytes as those of its layers.

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from slipstick.core.layer import Layer
 from slipstick.fabric.patterns import Pattern
-from slipstick.fabric.strategies import cut_in_stages
-from slipstick.fabric.training.job import Job, merged
-from slipstick.fabric.training.task_builder import DATA, LOAD, PIPELINE, TENSOR, TaskWriter
-from slipstick.fabric.training.traffic import StrategyTraffic
+from slipstick.fabric.strategies import _cut_in_stages
+from slipstick.fabric.training.job import Job, _merged
+from slipstick.fabric.training.task_builder import DATA, LOAD, PIPELINE, TENSOR, _TaskWriter
+from slipstick.fabric.training.traffic import _StrategyTraffic
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,15 @@ class _PassTasks:
 _Passes = dict[tuple[str, int, int, int], _PassTasks]  # "F" or "B", replica, stage, microbatch
 
 
-def write_stationary(job: Job, traffic: StrategyTraffic, writer: TaskWriter, iterations: int, most: int) -> None:
+def _write_stationary(job: Job, traffic: _StrategyTraffic, writer: _TaskWriter, iterations: int, most: int) -> None:
     """Write the tasks of weight-stationary iterations, of at most about `most` runs of layers, shared by the stages.
 
     ZeRO-2's reduce-scatter of the gradients and all-gather of the weights move what one all-reduce does (Rajbhandari
     et al. 1910.02054, section 7).
     """
     strategy = job.strategy
-    runs = cut_in_stages([layer.forward for layer in job.layers], strategy.pp)
-    stages = [list(merged([job.layers[i] for i in run], max(1, most // strategy.pp))) for run in runs]
+    runs = _cut_in_stages([layer.forward for layer in job.layers], strategy.pp)
+    stages = [list(_merged([job.layers[i] for i in run], max(1, most // strategy.pp))) for run in runs]
     reduced: list[list[int]] = [[] for _ in stages]  # tasks that the next iteration of each stage waits for
     loads: list[int] = []
     for iteration in range(iterations):
@@ -67,7 +67,7 @@ def _passes_of(stage: int, stages: int, microbatches: int, schedule: str) -> lis
     return order + back[microbatches - warm :]
 
 
-def _passes(job: Job, stages: list[list[Layer]], traffic: StrategyTraffic, writer: TaskWriter) -> _Passes:
+def _passes(job: Job, stages: list[list[Layer]], traffic: _StrategyTraffic, writer: _TaskWriter) -> _Passes:
     """Write the tasks of every pass of every stage and replica, in the order of its lane."""
     strategy = job.strategy
     passes: _Passes = {}
@@ -84,7 +84,7 @@ def _passes(job: Job, stages: list[list[Layer]], traffic: StrategyTraffic, write
 
 
 def _pass(
-    way: str, micro: int, layers: list[Layer], members: int, lane: int, tensor: Pattern | None, writer: TaskWriter
+    way: str, micro: int, layers: list[Layer], members: int, lane: int, tensor: Pattern | None, writer: _TaskWriter
 ) -> _PassTasks:
     """Write the tasks of one pass: each layer's computation, then the all-reduces on which the next layer waits."""
     ends: list[int] = []
@@ -101,8 +101,8 @@ def _pass(
 
 
 def _order(
-    job: Job, passes: _Passes, stages: list[list[Layer]], load: int, reduced: list[list[int]], traffic: StrategyTraffic,
-    writer: TaskWriter,
+    job: Job, passes: _Passes, stages: list[list[Layer]], load: int, reduced: list[list[int]], traffic: _StrategyTraffic,
+    writer: _TaskWriter,
 ) -> None:  # fmt: skip
     """Let the passes wait for samples, for the neighbouring stages, and for the previous iteration."""
     strategy = job.strategy
@@ -123,7 +123,7 @@ def _order(
 
 
 def _reduce(
-    job: Job, layers: list[Layer], stage: int, passes: _Passes, traffic: StrategyTraffic, writer: TaskWriter
+    job: Job, layers: list[Layer], stage: int, passes: _Passes, traffic: _StrategyTraffic, writer: _TaskWriter
 ) -> list[int]:
     """Write the all-reduces of one stage's gradients; return the tasks on which the next iteration waits."""
     strategy = job.strategy

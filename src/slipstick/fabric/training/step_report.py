@@ -9,7 +9,7 @@ import numpy as np
 
 from slipstick.core.arrays import FloatArray
 from slipstick.core.topology import Topology
-from slipstick.fabric.fabric_pictures import LoadWindow, load_svg
+from slipstick.fabric.fabric_pictures import _load_svg, _LoadWindow
 from slipstick.fabric.training.exposed_time import BUBBLE
 from slipstick.fabric.training.iteration import Iteration
 from slipstick.fabric.training.task_builder import COMPUTE, KINDS
@@ -75,7 +75,7 @@ def bottleneck(step: Iteration) -> str:
     return f"{name.replace('_', ' ')}: {100 * value / step.time:.0f} % of the step"
 
 
-def _load_windows(step: Iteration, topology: Topology, count: int = 1) -> list[LoadWindow]:
+def _load_windows(step: Iteration, topology: Topology, count: int = 1) -> list[_LoadWindow]:
     """Return the load of every link in `count` equal time windows of the step."""
     dag = step.tasks.dag
     edges = np.linspace(step.begin, step.end, count + 1)
@@ -87,13 +87,13 @@ def _load_windows(step: Iteration, topology: Topology, count: int = 1) -> list[L
         moved: FloatArray = (dag.size * share)[dag.task_of_link] * dag.weight
         carried = np.bincount(dag.links, moved, minlength=topology.links).astype(np.float64)
         at = f"from {100 * (low - step.begin) / step.time:.0f} % of the step" if count > 1 else "mean of the step"
-        windows.append(LoadWindow(at, float(high - low), carried))
+        windows.append(_LoadWindow(at, float(high - low), carried))
     return windows
 
 
 def load_picture(step: Iteration, topology: Topology, title: str, count: int = 1) -> str:
     """Return the animated link-load map of the step, in `count` consecutive time windows."""
-    return load_svg(topology, _load_windows(step, topology, count), title)
+    return _load_svg(topology, _load_windows(step, topology, count), title)
 
 
 def timeline(step: Iteration, title: str, *, replica: int = 0) -> str:

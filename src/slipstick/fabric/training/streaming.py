@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from slipstick.fabric.training.job import Job, merged
-from slipstick.fabric.training.task_builder import LOAD, PIPELINE, STREAM, TENSOR, TaskWriter
-from slipstick.fabric.training.traffic import StrategyTraffic
+from slipstick.fabric.training.job import Job, _merged
+from slipstick.fabric.training.task_builder import LOAD, PIPELINE, STREAM, TENSOR, _TaskWriter
+from slipstick.fabric.training.traffic import _StrategyTraffic
 
 _SETS = 2  # of layers on the wafer: one that computes, one that arrives
 
 
-def write_streaming(job: Job, traffic: StrategyTraffic, writer: TaskWriter, iterations: int, most: int) -> None:
+def _write_streaming(job: Job, traffic: _StrategyTraffic, writer: _TaskWriter, iterations: int, most: int) -> None:
     """Write the tasks of weight-streaming iterations, of at most about `most` runs of layers.
 
     Consecutive layers are on consecutive stages. Source: FRED (arXiv 2406.19580), section 3: weights are read at least
@@ -20,7 +20,7 @@ def write_streaming(job: Job, traffic: StrategyTraffic, writer: TaskWriter, iter
     works outside, and its time is hidden.
     """
     stages = job.strategy.pp
-    job = replace(job, layers=merged(job.layers, max(1, most // stages) * stages))  # as many for every stage
+    job = replace(job, layers=_merged(job.layers, max(1, most // stages) * stages))  # as many for every stage
     updated: dict[int, int] = {}
     arriving = -1
     for iteration in range(iterations):
@@ -33,7 +33,7 @@ def write_streaming(job: Job, traffic: StrategyTraffic, writer: TaskWriter, iter
 class _Iteration:
     """Iteration with weight streaming: the last arrival, the computations per set of layers, the last departure."""
 
-    def __init__(self, job: Job, traffic: StrategyTraffic, writer: TaskWriter) -> None:
+    def __init__(self, job: Job, traffic: _StrategyTraffic, writer: _TaskWriter) -> None:
         self.job, self.traffic, self.writer = job, traffic, writer
         self.ends: list[list[int]] = []  # computations of each set of layers passed so far
 

@@ -19,7 +19,7 @@ _PRIORITY = (0, 0, 1, 2, 3, 3)
 
 
 @dataclass(frozen=True, eq=False)
-class Tasks:
+class _Tasks:
     """Task graph with the kind of each task (an index into `KINDS`), its iteration, its name, and the lane that it is
     for (-1: for several)."""
 
@@ -46,7 +46,7 @@ class _Task(NamedTuple):
     pattern: Pattern = _NOTHING
 
 
-class TaskWriter:
+class _TaskWriter:
     """Builder of a task graph, which collects tasks one by one and identifies them by number."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class TaskWriter:
         """Let a task wait for another."""
         self._edges.append((before, after))
 
-    def finish(self) -> Tasks:
+    def finish(self) -> _Tasks:
         """Return the task graph of the tasks collected so far."""
         tasks = self._tasks
         patterns = [task.pattern for task in tasks] or [_NOTHING]
@@ -95,4 +95,4 @@ class TaskWriter:
             edges=np.array(self._edges, np.int64).reshape(-1, 2),
         )
         names, owner = tuple(task.name for task in tasks), np.array([task.owner for task in tasks], np.int64)
-        return Tasks(dag, kind, np.array(self._iteration, np.int64), names, owner)
+        return _Tasks(dag, kind, np.array(self._iteration, np.int64), names, owner)

@@ -7,10 +7,10 @@ from functools import cached_property
 from slipstick.core.topology import Topology
 from slipstick.fabric.patterns import Pattern, all_reduce, in_network
 from slipstick.fabric.strategies import Strategy
-from slipstick.fabric.training.io_controllers import broadcast, collect, load
+from slipstick.fabric.training.io_controllers import _broadcast, _collect, load
 
 
-class StrategyTraffic:
+class _StrategyTraffic:
     """Traffic patterns of a strategy by kind of communication, computed once and shared by all tasks."""
 
     def __init__(self, topology: Topology, strategy: Strategy) -> None:
@@ -56,12 +56,12 @@ class StrategyTraffic:
     @cached_property
     def weights_in(self) -> list[Pattern]:
         """Pattern of a layer's weights streamed to all replicas of each stage, a shard per member."""
-        return [broadcast(self.topology, self._shards(stage)) for stage in range(self.strategy.pp)]
+        return [_broadcast(self.topology, self._shards(stage)) for stage in range(self.strategy.pp)]
 
     @cached_property
     def gradients_out(self) -> list[Pattern]:
         """Pattern of a layer's gradients streamed out of each stage, reduced over its replicas on the way."""
-        return [collect(self.topology, self._shards(stage)) for stage in range(self.strategy.pp)]
+        return [_collect(self.topology, self._shards(stage)) for stage in range(self.strategy.pp)]
 
     @cached_property
     def samples(self) -> Pattern:

@@ -18,7 +18,7 @@ from slipstick.core.device_kinds import Element
 from slipstick.core.encoding import Encoded, Encoding
 from slipstick.core.errors import SlipstickError
 from slipstick.formats.arithmetic.exact import Exact
-from slipstick.formats.arithmetic.operation_costs import multiplier_area, operation_energy
+from slipstick.formats.arithmetic.operation_costs import _multiplier_area, _operation_energy
 from slipstick.formats.arithmetic.products import integer_product
 
 _OPERAND_BITS = 8  # of an activation, and the most positions of a weight
@@ -94,11 +94,11 @@ class BitSerial(Arithmetic):
 
         Elements of BitFusion multiply 2 by 2 bits before each addition. The area is that of an element of one lane.
         """
-        add, source = operation_energy("int32_add")
+        add, source = _operation_energy("int32_add")
         steps = self.steps(encoding) or _OPERAND_BITS
-        cycles, area = int(self.cycles(steps)), multiplier_area(self.element)
+        cycles, area = int(self.cycles(steps)), _multiplier_area(self.element)
         if self.element == "bit-fusion":
-            brick = operation_energy("int8_multiply")[0] * (_BRICK_BITS / _OPERAND_BITS) ** 2
+            brick = _operation_energy("int8_multiply")[0] * (_BRICK_BITS / _OPERAND_BITS) ** 2
             note = f"{source}; a 2 bit product and an addition a cycle: assumed"
             return Cost(float(cycles), cycles * (brick + add), area, note)
         return Cost(float(cycles), steps * add, area, f"{source}; one addition a shift: assumed")

@@ -12,8 +12,8 @@ from slipstick.core.arrays import Float32Array, FloatArray, IntArray
 from slipstick.core.encoding import Encoded, Encoding
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import EXACT
-from slipstick.formats.arithmetic.operation_costs import multiplier_area, operation_energy
-from slipstick.formats.arithmetic.products import check_product, float_product, integer_product
+from slipstick.formats.arithmetic.operation_costs import _multiplier_area, _operation_energy
+from slipstick.formats.arithmetic.products import _check_product, _float_product, integer_product
 
 _SIGNIFICANDS = {"fp16": 11, "fp32": 24}  # bits, with the hidden one; rows of data/formats/operations.yaml
 
@@ -49,11 +49,11 @@ class Exact(Arithmetic):
         """
         if inputs.encoding.whole_numbers and weights.encoding.whole_numbers:
             return integer_product(inputs, weights, _dot)
-        check_product(inputs, weights)
+        _check_product(inputs, weights)
         if inputs.encoding != weights.encoding:
             names = [inputs.encoding.name, weights.encoding.name]
             raise SlipstickError("floats of two encodings", path="format", value=names, allowed="the same one twice")
-        return float_product(*(encoded.encoding.operand(encoded) for encoded in (inputs, weights)))
+        return _float_product(*(encoded.encoding.operand(encoded) for encoded in (inputs, weights)))
 
     def stand_in(self, encoding: Encoding) -> StandIn:
         """Return the straight-through estimator, clipped to the bounds of the encoding if it has any."""
@@ -67,13 +67,13 @@ class Exact(Arithmetic):
         """
         bits = encoding.multiplier_bits
         if encoding.whole_numbers:
-            multiply, source = operation_energy("int8_multiply")
+            multiply, source = _operation_energy("int8_multiply")
             note = source if bits == 8 else f"{source}; scaled by the square of the bits: assumed"
-            area = multiplier_area("parallel") if bits == 8 else None
-            return Cost(1.0, multiply * (bits / 8) ** 2 + operation_energy("int32_add")[0], area, note)
-        add, source = operation_energy("fp32_add")
+            area = _multiplier_area("parallel") if bits == 8 else None
+            return Cost(1.0, multiply * (bits / 8) ** 2 + _operation_energy("int32_add")[0], area, note)
+        add, source = _operation_energy("fp32_add")
         kind = "fp32" if bits == _SIGNIFICANDS["fp32"] else "fp16"
-        multiply, share = operation_energy(f"{kind}_multiply")[0], (bits / _SIGNIFICANDS[kind]) ** 2
+        multiply, share = _operation_energy(f"{kind}_multiply")[0], (bits / _SIGNIFICANDS[kind]) ** 2
         note = source if share == 1 else f"{source}; scaled by the square of the significand's width: assumed"
         return Cost(1.0, multiply * share + add, None, note)
 

@@ -34,7 +34,7 @@ operation_costs = Catalogue(_OperationCost, "formats/operations.yaml", noun="ari
 array_parts = Catalogue(ArrayParts, "array", noun="table of array parts")
 
 
-def operation_energy(name: str) -> tuple[float, str]:
+def _operation_energy(name: str) -> tuple[float, str]:
     """Return (joules, source) of one arithmetic operation of ``data/formats/operations.yaml``."""
     cost = operation_costs.entry(name)
     return cost.energy, cost.sources["energy"]
@@ -61,7 +61,7 @@ def element_parts(element: Element, lanes: int) -> Mapping[str, float]:
     return parts[element]
 
 
-def multiplier_area(element: Element) -> float:
+def _multiplier_area(element: Element) -> float:
     """Return the area [m2] of a single-lane processing element, without its registers."""
     area = array_parts.entry("energy").area
     return sum(count * area[name] for name, count in element_parts(element, 1).items())

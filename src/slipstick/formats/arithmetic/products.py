@@ -14,7 +14,7 @@ _EXACT = 2**53  # whole numbers below it are exact in float64, in which the prod
 _ACCUMULATOR = 2**31
 
 
-def check_product(inputs: Encoded, weights: Encoded) -> None:
+def _check_product(inputs: Encoded, weights: Encoded) -> None:
     """Raise SlipstickError unless inputs [m, k] and weights [n, k] can be multiplied."""
     shapes = inputs.shape, weights.shape
     if len(shapes[0]) != 2 or len(shapes[1]) != 2 or shapes[0][1] != shapes[1][1]:
@@ -32,7 +32,7 @@ def integer_product(inputs: Encoded, weights: Encoded, dot: Callable[[IntArray, 
     ------
     SlipstickError if a sum leaves the 32 bit accumulator, or scales vary along the summed axis.
     """
-    check_product(inputs, weights)
+    _check_product(inputs, weights)
     a, b = (encoded.encoding.operand(encoded) for encoded in (inputs, weights))
     a_scales, b_scales = (_row_scales(operand, encoded) for operand, encoded in ((a, inputs), (b, weights)))
     # float64 runs on BLAS and is exact as long as every sum of magnitudes stays below 2**53
@@ -45,7 +45,7 @@ def integer_product(inputs: Encoded, weights: Encoded, dot: Callable[[IntArray, 
     return np.asarray(total.astype(np.float32) * (a_scales * b_scales.T), dtype=np.float32)
 
 
-def float_product(inputs: Operand, weights: Operand) -> Float32Array:
+def _float_product(inputs: Operand, weights: Operand) -> Float32Array:
     """Return the product [m, n] of floats [m, k] and [n, k], summed in fp32 in the order of k, rounded per step.
 
     Blocks that share a scale are summed exactly first. Real tensor cores align several products before they add and may

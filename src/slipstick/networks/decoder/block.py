@@ -42,17 +42,17 @@ class DecoderSizes:
     half_attention: bool
 
 
-def runs(layers: list[Block]) -> tuple[Block, ...]:
+def _runs(layers: list[Block]) -> tuple[Block, ...]:
     """Return single layers merged into blocks: equal neighbours become one block with their count."""
     blocks: list[Block] = []
     for layer in layers:
-        if blocks and single_layer(blocks[-1]) == layer:
+        if blocks and _single_layer(blocks[-1]) == layer:
             blocks[-1] = blocks[-1].model_copy(update={"count": blocks[-1].count + 1})
         else:
             blocks.append(layer)
     return tuple(blocks)
 
 
-def single_layer(block: Block) -> Block:
+def _single_layer(block: Block) -> Block:
     """Return one layer of a block: the block with a count of 1."""
     return block if block.count == 1 else block.model_copy(update={"count": 1})

@@ -9,9 +9,9 @@ from pydantic import Field
 from slipstick.core.spec import Spec
 from slipstick.core.workload import Network, Op, Phase
 from slipstick.networks.decoder.attention import Width
-from slipstick.networks.decoder.block import Block, DecoderSizes, runs, single_layer
-from slipstick.networks.decoder.operations import forward
-from slipstick.networks.decoder.unrolled import unrolled
+from slipstick.networks.decoder.block import Block, DecoderSizes, _runs, _single_layer
+from slipstick.networks.decoder.operations import _forward
+from slipstick.networks.decoder.unrolled import _unrolled
 
 Norm = Literal["rms", "layer", "layer_without_bias", "layer_without_weight"]
 _NORM_VECTORS = {"rms": 1, "layer": 2, "layer_without_bias": 1, "layer_without_weight": 0}
@@ -83,14 +83,14 @@ class Decoder(Network):
     @property
     def order(self) -> tuple[Block, ...]:
         """Layers one by one (count 1), first to last, as pipeline stages divide them."""
-        return tuple(single for block in self.blocks for single in [single_layer(block)] * block.count)
+        return tuple(single for block in self.blocks for single in [_single_layer(block)] * block.count)
 
     @property
     def kinds(self) -> tuple[Block, ...]:
         """Distinct layers, each with its count in the whole network, in order of first appearance."""
         counts: dict[Block, int] = {}
         for block in self.blocks:
-            single = single_layer(block)
+            single = _single_layer(block)
             counts[single] = counts.get(single, 0) + block.count
         return tuple(kind.model_copy(update={"count": count}) for kind, count in counts.items())
 
@@ -155,13 +155,13 @@ class Decoder(Network):
             self.hidden, self.vocabulary, self.positions, self.kinds, self.norm_parameters,
             self.final_norm, self.head_bias, self.half_attention,
         )  # fmt: skip
-        return forward(sizes, phase, batch, sequence, context)
+        return _forward(sizes, phase, batch, sequence, context)
 
     def unrolled_ops(self, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
         """Return the operations with every layer written out, with residual shortcuts as edges."""
         ops = self.ops(phase, batch, sequence, context)
         table = float(self.embedding_parameters)
-        return unrolled(self.order, self.kinds, ops, table=table, tied=self.tied_embeddings)
+        return _unrolled(self.order, self.kinds, ops, table=table, tied=self.tied_embeddings)
 
     @property
     def stored_format(self) -> str | None:
@@ -184,4 +184,4 @@ class Decoder(Network):
         """Return the network with `layers` layers: truncated, or with its last kind of layer repeated."""
         order = list(self.order[:layers])
         order += [order[-1]] * (layers - len(order))
-        return self.model_copy(update={"blocks": runs(order)})
+        return self.model_copy(update={"blocks": _runs(order)})

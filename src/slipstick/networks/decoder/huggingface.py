@@ -9,12 +9,12 @@ from typing import Any
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import load_json
 from slipstick.networks.decoder.attention import AnyAttention, GroupedQuery, Latent, Linear
-from slipstick.networks.decoder.block import Block, runs
+from slipstick.networks.decoder.block import Block, _runs
 from slipstick.networks.decoder.config_reader import ConfigReader
 from slipstick.networks.decoder.decoder import Decoder
-from slipstick.networks.decoder.huggingface_families import ModelFamily, model_family
+from slipstick.networks.decoder.huggingface_families import ModelFamily, _model_family
 from slipstick.networks.decoder.mlp import AnyMlp, DenseMlp, MoeMlp
-from slipstick.networks.decoder.quantisation import checkpoint_quantisation
+from slipstick.networks.decoder.quantisation import _checkpoint_quantisation
 
 _LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 _HIDDEN = ("hidden_size", "n_embd", "d_model", "n_embed")
@@ -29,7 +29,7 @@ _KINDS = ("full_attention", "sliding_attention", "chunked_attention", "linear_at
 _MAX_LAYERS = 10_000  # far above any network, so that an absurd file cannot exhaust memory
 
 
-def from_file(path: str | Path, name: str = "") -> Decoder:
+def _from_file(path: str | Path, name: str = "") -> Decoder:
     """Return the decoder that a config.json file, or the folder with one, describes.
 
     Errors
@@ -44,15 +44,15 @@ def from_file(path: str | Path, name: str = "") -> Decoder:
     if not isinstance(data, dict):
         raise SlipstickError("not a JSON object", path=str(path), allowed="a config.json of Hugging Face")
     title = name or (path.parent.name if path.stem == "config" else path.stem).replace("--", "/", 1)
-    return from_config(data, name=title, where=str(path))
+    return _from_config(data, name=title, where=str(path))
 
 
-def from_config(data: Mapping[str, Any], *, name: str = "", where: str = "config.json") -> Decoder:
+def _from_config(data: Mapping[str, Any], *, name: str = "", where: str = "config.json") -> Decoder:
     """Return the decoder that a config.json's object describes; of a multimodal model, its language model.
 
     Examples
     --------
-    >>> from_config({"model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
+    >>> _from_config({"model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
     ...              "num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 128256}).parameters
     8030261248
     """
@@ -62,7 +62,7 @@ def from_config(data: Mapping[str, Any], *, name: str = "", where: str = "config
         raise SlipstickError(
             "is missing or not text", path="model_type", value=kind, allowed="a Hugging Face model_type"
         )
-    family = model_family(kind)
+    family = _model_family(kind)
     reader = ConfigReader(text, prefix, family.defaults)
     family = _switched(reader, family)
     network = _decoder(reader, family, kind, where)
@@ -71,7 +71,7 @@ def from_config(data: Mapping[str, Any], *, name: str = "", where: str = "config
         "name": name or str(data.get("_name_or_path") or "") or kind,
         "source": f"{where} (model_type {kind})",
         "tied_embeddings": tied if isinstance(tied, bool) else family.tied,
-        "quantisation": checkpoint_quantisation(text.get("quantization_config") or data.get("quantization_config")),
+        "quantisation": _checkpoint_quantisation(text.get("quantization_config") or data.get("quantization_config")),
         "note": f"language part of {data.get('model_type')}" if prefix else "",
     }
     return network.model_copy(update=changes)
@@ -124,7 +124,7 @@ def _decoder(reader: ConfigReader, family: ModelFamily, kind: str, where: str) -
         name=kind,
         hidden=hidden,
         vocabulary=vocabulary,
-        blocks=runs(order),
+        blocks=_runs(order),
         positions=0 if family.positions is None else (longest or 0) + family.positions,
         max_positions=longest,
         norm=family.norm,

@@ -67,7 +67,7 @@ class ModelFamily(Entry):
 families = Catalogue(ModelFamily, "families/huggingface.yaml", group="families", noun="model_type", field="model_type")
 
 
-def model_family(model_type: str) -> ModelFamily:
+def _model_family(model_type: str) -> ModelFamily:
     """Return the family of a `model_type`; the suffix of a nested text model is dropped.
 
     Errors
@@ -76,7 +76,7 @@ def model_family(model_type: str) -> ModelFamily:
 
     Examples
     --------
-    >>> model_family("qwen3").qk_norm, model_family("gemma4_text").norms
+    >>> _model_family("qwen3").qk_norm, _model_family("gemma4_text").norms
     ('head', 4)
     """
     known = families.names()

@@ -136,9 +136,9 @@ class Scores:
         return min(bounds) if bounds else None
 
     def flops(self, batch: Any, sequence: Any, context: Any, *, half: bool = False) -> Any:
-        """Return the operations of both products and of the index scores; see `positions` for `half`."""
-        pairs = batch * positions(sequence, context, self.reach, half=half)
-        indexed = batch * positions(sequence, context, self.window, half=half)
+        """Return the operations of both products and of the index scores; see `_positions` for `half`."""
+        pairs = batch * _positions(sequence, context, self.reach, half=half)
+        indexed = batch * _positions(sequence, context, self.window, half=half)
         index = 2 * self.index_heads * (self.index_dim + 1) * indexed  # scores of each head, then their weighted sum
         return 2 * self.heads * (self.qk_dim + self.v_dim) * pairs + index
 
@@ -154,7 +154,7 @@ class Recurrence:
     outputs: int  # activation elements written for one token
 
 
-def positions(sequence: Any, context: Any, reach: int | None = None, *, half: bool = False) -> Any:
+def _positions(sequence: Any, context: Any, reach: int | None = None, *, half: bool = False) -> Any:
     """Return the number of (query, key) pairs that `sequence` new tokens, the last of `context`, attend to.
 
     By default the full rectangle is counted, as model FLOP/s usually are (Narayanan et al. 2104.04473, appendix);
@@ -162,7 +162,7 @@ def positions(sequence: Any, context: Any, reach: int | None = None, *, half: bo
 
     Examples
     --------
-    >>> positions(4, 4), positions(4, 4, half=True), positions(4, 4, 2), positions(1, 100, half=True)
+    >>> _positions(4, 4), _positions(4, 4, half=True), _positions(4, 4, 2), _positions(1, 100, half=True)
     (16.0, 10.0, 8.0, 100.0)
     """
     sequence, context = np.asarray(sequence, dtype=float), np.asarray(context, dtype=float)

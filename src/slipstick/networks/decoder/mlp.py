@@ -147,12 +147,12 @@ class MoeMlp(_Mlp):
 AnyMlp = Annotated[DenseMlp | MoeMlp, Field(discriminator="kind")]
 
 
-def experts_hit(experts: Any, active: Any, tokens: Any) -> Any:
+def _experts_hit(experts: Any, active: Any, tokens: Any) -> Any:
     """Return the expected number of distinct experts that `tokens` visit, for uniform independent routing.
 
     Examples
     --------
-    >>> float(experts_hit(8, 2, 1)), round(float(experts_hit(8, 2, 1000)), 6)
+    >>> float(_experts_hit(8, 2, 1)), round(float(_experts_hit(8, 2, 1000)), 6)
     (2.0, 8.0)
     """
     share = np.asarray(active, dtype=float) / experts

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from slipstick.core.workload import Op, Phase
-from slipstick.networks.decoder.layer_shapes import Pointwise, Projection, Recurrence, Scores, positions
-from slipstick.networks.decoder.mlp import experts_hit
+from slipstick.networks.decoder.layer_shapes import Pointwise, Projection, Recurrence, Scores, _positions
+from slipstick.networks.decoder.mlp import _experts_hit
 
 if TYPE_CHECKING:
     from slipstick.networks.decoder.block import Block, DecoderSizes
@@ -32,7 +32,7 @@ class _Pass:
         return self.batch * self.sequence
 
 
-def forward(network: DecoderSizes, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
+def _forward(network: DecoderSizes, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
     """Return the operations of one forward pass of `network` over `batch` sequences of `sequence` new tokens.
 
     `context` counts the tokens that attention sees, the new ones included.
@@ -147,7 +147,7 @@ def _product(run: _Pass, p: Projection) -> Op:
     rows, groups = run.tokens, p.batch
     stored = float(p.parameters)
     if p.experts:
-        hit = float(experts_hit(p.experts, p.active, run.tokens))
+        hit = float(_experts_hit(p.experts, p.active, run.tokens))
         stored *= hit / p.experts
         groups = min(p.experts, max(1, round(hit)))
         rows = math.ceil(run.tokens * p.active / groups)
@@ -167,7 +167,7 @@ def _pointwise(run: _Pass, p: Pointwise) -> Op:
 def _core(run: _Pass, scores: Scores) -> list[Op]:
     """Return the attention core: both products with the softmax between, after the index scores if any."""
     half = run.network.half_attention
-    pairs = run.batch * positions(run.sequence, run.context, scores.reach, half=half)
+    pairs = run.batch * _positions(run.sequence, run.context, scores.reach, half=half)
     seen = max(1, round(pairs / run.tokens))
     batch = run.batch * scores.heads
     keys = float(run.batch * min(run.context, scores.reach or run.context) * scores.kv_heads)
@@ -187,7 +187,7 @@ def _core(run: _Pass, scores: Scores) -> list[Op]:
 def _index(run: _Pass, scores: Scores) -> list[Op]:
     if not scores.index_heads:
         return []
-    pairs = run.batch * positions(run.sequence, run.context, scores.window, half=run.network.half_attention)
+    pairs = run.batch * _positions(run.sequence, run.context, scores.window, half=run.network.half_attention)
     width = scores.index_heads * scores.index_dim
     dims = {"m": run.sequence * scores.index_heads, "n": run.context, "k": scores.index_dim, "batch": run.batch}
     read = float(run.tokens * width + run.batch * run.context * scores.index_dim)

@@ -12,12 +12,12 @@ _LEFT = ("modules_to_not_convert", "ignore", "exclude_modules", "ignored_layers"
 _LAYER_NUMBER = re.compile(r"\.\d+(?=\.|$)")
 
 
-def checkpoint_quantisation(config: object) -> Quantisation | None:
+def _checkpoint_quantisation(config: object) -> Quantisation | None:
     """Return the quantisation that a quantization_config describes, or None if there is none.
 
     Examples
     --------
-    >>> checkpoint_quantisation({"quant_method": "gptq", "bits": 4, "group_size": 128}).format
+    >>> _checkpoint_quantisation({"quant_method": "gptq", "bits": 4, "group_size": 128}).format
     'int4'
     """
     if not isinstance(config, Mapping):

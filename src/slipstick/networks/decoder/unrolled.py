@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from slipstick.networks.decoder.block import Block
 
 
-def unrolled(
+def _unrolled(
     order: Sequence[Block], kinds: Sequence[Block], ops: Sequence[Op], *, table: float, tied: bool
 ) -> list[Op]:
     """Return the operations of a forward pass with every layer written out, in layer order.

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from slipstick.core.workload import Op, Phase
 from slipstick.networks.graphs.operator_graph import OperatorGraph
-from slipstick.networks.graphs.recurrent import Lstm, Size, blocks, lookup, product, softmax
+from slipstick.networks.graphs.recurrent import Lstm, Size, _blocks, _product, lookup, softmax
 
 
 class BigLstm(OperatorGraph):
@@ -46,7 +46,7 @@ class BigLstm(OperatorGraph):
         layers = [Lstm(f"lstm{i}", self.projected, self.hidden, self.projected) for i in range(self.lstm_layers)]
         words = self.samples if phase is Phase.TRAIN else self.vocabulary
         ops: list[Op] = []
-        for number, steps in enumerate(blocks(sequence, self.block)):
+        for number, steps in enumerate(_blocks(sequence, self.block)):
             ops.append(lookup(f"embedding.{number}", "embedding", self.vocabulary, self.projected, steps))
             for layer in layers:
                 ops.append(layer.block(number, steps, ((ops[-1].name, ops[-1].outputs),)))
@@ -56,6 +56,6 @@ class BigLstm(OperatorGraph):
     def _softmax(self, number: int, steps: int, words: int, before: str) -> list[Op]:
         """Return the logits and softmax of a block of time steps; the whole table counts as weights."""
         table = float(self.vocabulary * (self.projected + 1))
-        logits = product(f"softmax.{number}", steps, words, self.projected)
+        logits = _product(f"softmax.{number}", steps, words, self.projected)
         logits = replace(logits, weights=table, after=(before,), colocate="softmax")
         return [logits, softmax(f"loss.{number}", steps, words, logits.name)]

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from slipstick.core.workload import Op, Phase
 from slipstick.networks.graphs.operator_graph import OperatorGraph
-from slipstick.networks.graphs.recurrent import Lstm, Size, blocks, lookup, pointwise, product, softmax
+from slipstick.networks.graphs.recurrent import Lstm, Size, _blocks, _pointwise, _product, lookup, softmax
 
 _Edges = tuple[tuple[str, float], ...]  # operations that are read, and the elements of each
 
@@ -46,7 +46,7 @@ class Gnmt(OperatorGraph):
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
         """Return the operations for a sentence of `sequence` tokens, and a translation of equal length."""
-        steps = blocks(sequence, self.block)
+        steps = _blocks(sequence, self.block)
         encoder = self._encoder(steps)
         encoded = [op for op in encoder if op.colocate == f"encoder.lstm{self.depth - 1}"]
         keys = self._keys(sequence, encoded)
@@ -73,7 +73,7 @@ class Gnmt(OperatorGraph):
 
     def _keys(self, sequence: int, encoded: list[Op]) -> Op:
         """Return the product that computes the attention keys from the encoder's last layer, once per sentence."""
-        keys = product("attention.keys", sequence, self.hidden, self.hidden)
+        keys = _product("attention.keys", sequence, self.hidden, self.hidden)
         return replace(keys, after=tuple(op.name for op in encoded))
 
     def _decoder(self, steps: list[int], sequence: int, memory: list[Op]) -> list[Op]:
@@ -102,9 +102,9 @@ class Gnmt(OperatorGraph):
         encoded = float(sequence * width)
         context = {"m": steps, "n": width, "k": sequence, "batch": 1}
         parts = (
-            product(f"{name}.query", steps, width, width),
-            pointwise(f"{name}.tanh", pairs * width + (steps + sequence) * width, 2 * pairs * width),
-            product(f"{name}.scores", pairs, 1, width),
+            _product(f"{name}.query", steps, width, width),
+            _pointwise(f"{name}.tanh", pairs * width + (steps + sequence) * width, 2 * pairs * width),
+            _product(f"{name}.scores", pairs, 1, width),
             Op(f"{name}.softmax", "softmax", {"m": steps, "n": sequence}, 0.0, 0.0, float(pairs), float(pairs)),
             Op(
                 f"{name}.context", "attention", context, 2.0 * pairs * width, 0.0, pairs + encoded, float(steps * width)
@@ -121,7 +121,7 @@ class Gnmt(OperatorGraph):
 
     def _classifier(self, number: int, steps: int, before: str) -> list[Op]:
         """Return the logits and softmax of a block of time steps."""
-        dense, words = product(f"classifier.{number}", steps, self.vocabulary, self.hidden), float(self.vocabulary)
+        dense, words = _product(f"classifier.{number}", steps, self.vocabulary, self.hidden), float(self.vocabulary)
         size = steps * words
         weights = dense.weights + words
         logits = replace(dense, weights=weights, outputs=size, after=(before,), colocate="classifier")

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Op, Phase
-from slipstick.networks.graphs.operator_graph import OperatorGraph, check_one_position, scaled
+from slipstick.networks.graphs.operator_graph import OperatorGraph, _check_one_position, scaled
 
 MAX_OPERATIONS = 100_000  # per imported graph, so that an untrusted file cannot exhaust memory
 
@@ -34,7 +34,7 @@ class ImportedGraph(OperatorGraph):
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
         """Return the traced operations, scaled to one sample; training and inference are alike."""
-        check_one_position(self, sequence)
+        _check_one_position(self, sequence)
         return [scaled(op, 1, self.batch) for op in self.operations]
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from slipstick.core.workload import Op, Phase
 from slipstick.networks.graphs.builder import Classes, ConvOptions, GraphBuilder, Pair, SampleTensor
-from slipstick.networks.graphs.operator_graph import OperatorGraph, check_one_position
+from slipstick.networks.graphs.operator_graph import OperatorGraph, _check_one_position
 
 
 class InceptionV3(OperatorGraph):
@@ -29,7 +29,7 @@ class InceptionV3(OperatorGraph):
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
         """Return the operations for one image; the auxiliary head runs in training only."""
-        check_one_position(self, sequence)
+        _check_one_position(self, sequence)
         g = GraphBuilder()
         x = _stem(g, g.input(3, self.image, self.image))
         for name, pooled in zip(_GRID_35, (32, 64, 64), strict=True):  # channels behind the pool: torchvision's

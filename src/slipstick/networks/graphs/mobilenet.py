@@ -8,7 +8,7 @@ from pydantic import Field
 
 from slipstick.core.workload import Op, Phase
 from slipstick.networks.graphs.builder import Classes, GraphBuilder, SampleTensor
-from slipstick.networks.graphs.operator_graph import OperatorGraph, check_one_position
+from slipstick.networks.graphs.operator_graph import OperatorGraph, _check_one_position
 
 # expansion, channels, blocks, stride of the first: Sandler et al. 1801.04381, table 2
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
@@ -33,7 +33,7 @@ class MobileNetV2(OperatorGraph):
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
         """Return the operations for one image: the same in training and inference."""
-        check_one_position(self, sequence)
+        _check_one_position(self, sequence)
         g = GraphBuilder()
         x = g.input(3, self.image, self.image)
         x = _conv(g, "features.0", x, scaled_channels(FIRST, self.width), 3, stride=2)

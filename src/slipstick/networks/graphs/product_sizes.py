@@ -46,12 +46,12 @@ def dense(rows: Shape, weight_in: int, weight_out: int) -> Sized:
     }
 
 
-def pairwise(left: Shape, result: Shape) -> Sized:
+def _pairwise(left: Shape, result: Shape) -> Sized:
     """Return the sizes of the activation product (..., m, k) x (..., k, n); a vector counts as one row.
 
     Examples
     --------
-    >>> pairwise((8, 16, 128, 64), (8, 16, 128, 128))["dims"]
+    >>> _pairwise((8, 16, 128, 64), (8, 16, 128, 128))["dims"]
     {'m': 128, 'n': 128, 'k': 64, 'batch': 128}
     """
     m, n, k = (result[-2] if len(result) > 1 else 1), (result[-1] if result else 1), left[-1]
@@ -59,19 +59,19 @@ def pairwise(left: Shape, result: Shape) -> Sized:
     return {"dims": {"m": m, "n": n, "k": k, "batch": batch}, "flops": 2.0 * m * n * k * batch}
 
 
-def attention(query: Shape, key: Shape, value: Shape) -> Sized:
+def _attention(query: Shape, key: Shape, value: Shape) -> Sized:
     """Return the sizes of softmax(q k^T) v over (..., positions, width): both products, without a mask.
 
     Examples
     --------
-    >>> attention((1, 8, 128, 64), (1, 8, 128, 64), (1, 8, 128, 64))["flops"]
+    >>> _attention((1, 8, 128, 64), (1, 8, 128, 64), (1, 8, 128, 64))["flops"]
     33554432.0
     """
     batch, m, n, k = math.prod(query[:-2]), query[-2], key[-2], query[-1]
     return {"dims": {"m": m, "n": n, "k": k, "batch": batch}, "flops": 2.0 * batch * m * n * (k + value[-1])}
 
 
-def recurrent(name: str, steps: int, batch: int, matrices: Sequence[tuple[int, int, bool]]) -> Sized:
+def _recurrent(name: str, steps: int, batch: int, matrices: Sequence[tuple[int, int, bool]]) -> Sized:
     """Return the sizes of recurrent layers: input products of all steps at once, state products step by step.
 
     Parameters
@@ -80,7 +80,7 @@ def recurrent(name: str, steps: int, batch: int, matrices: Sequence[tuple[int, i
 
     Examples
     --------
-    >>> sized = recurrent("lstm", 10, 4, [(32, 64, False), (16, 64, True)])
+    >>> sized = _recurrent("lstm", 10, 4, [(32, 64, False), (16, 64, True)])
     >>> sized["flops"], [(part.dims["m"], part.count) for part in sized["parts"]]
     (245760.0, [(40, 1), (4, 10)])
     """
@@ -95,7 +95,7 @@ def recurrent(name: str, steps: int, batch: int, matrices: Sequence[tuple[int, i
     return {"dims": dims, "flops": sum(part.flops * part.count for part in parts), "parts": tuple(parts)}
 
 
-def einsum(equation: str, factors: Sequence[Shape], result: Shape) -> Sized:
+def _einsum(equation: str, factors: Sequence[Shape], result: Shape) -> Sized:
     """Return the sizes of an einsum: all indices run once for two factors, pair by pair for more.
 
     Errors
@@ -104,7 +104,7 @@ def einsum(equation: str, factors: Sequence[Shape], result: Shape) -> Sized:
 
     Examples
     --------
-    >>> einsum("bik,bkj->bij", [(8, 4, 16), (8, 16, 32)], (8, 4, 32))["flops"]
+    >>> _einsum("bik,bkj->bij", [(8, 4, 16), (8, 16, 32)], (8, 4, 32))["flops"]
     32768.0
     """
     terms = equation.replace(" ", "").partition("->")[0].split(",")

@@ -13,12 +13,12 @@ Size = Annotated[int, Field(gt=0, le=10**7)]
 _GATES = 4  # input, forget, cell, output (Hochreiter & Schmidhuber 1997; Gers et al. 2000)
 
 
-def blocks(sequence: int, size: int) -> list[int]:
+def _blocks(sequence: int, size: int) -> list[int]:
     """Return the number of time steps in each block of a sequence: `size`, and the rest in the last block.
 
     Examples
     --------
-    >>> blocks(25, 10)
+    >>> _blocks(25, 10)
     [10, 10, 5]
     """
     return [min(size, sequence - start) for start in range(0, sequence, size)]
@@ -65,14 +65,14 @@ class Lstm:
         """
         name, gates = f"{self.name}.{number}", _GATES * self.hidden
         parts = [
-            product(f"{name}.input", steps, gates, self.inputs),
-            product(f"{name}.state", 1, gates, self.width, steps),
-            pointwise(f"{name}.cell", gates + self.hidden, 2 * self.hidden, steps),
+            _product(f"{name}.input", steps, gates, self.inputs),
+            _product(f"{name}.state", 1, gates, self.width, steps),
+            _pointwise(f"{name}.cell", gates + self.hidden, 2 * self.hidden, steps),
         ]
         if self.projected:
-            parts.append(product(f"{name}.projection", 1, self.projected, self.hidden, steps))
+            parts.append(_product(f"{name}.projection", 1, self.projected, self.hidden, steps))
         if self.residual:
-            parts.append(pointwise(f"{name}.residual", 2 * self.width * steps, self.width * steps))
+            parts.append(_pointwise(f"{name}.residual", 2 * self.width * steps, self.width * steps))
         before = ((f"{self.name}.{number - 1}", float(self.width + self.hidden)),) if number else ()
         read = (*after, *before)
         return Op(
@@ -90,13 +90,13 @@ class Lstm:
         )
 
 
-def product(name: str, m: int, n: int, k: int, count: int = 1) -> Op:
+def _product(name: str, m: int, n: int, k: int, count: int = 1) -> Op:
     """Return the operation of `count` products (m, k) x (k, n) with the same weights, for one sample."""
     dims = {"m": m, "n": n, "k": k, "batch": 1}
     return Op(name, "matmul", dims, 2.0 * m * n * k, float(n * k), float(m * k), float(m * n), count=count)
 
 
-def pointwise(name: str, inputs: int, outputs: int, count: int = 1) -> Op:
+def _pointwise(name: str, inputs: int, outputs: int, count: int = 1) -> Op:
     """Return the operation of `count` passes over elements, for one sample."""
     return Op(name, "elementwise", {"m": 1, "n": outputs}, 0.0, 0.0, float(inputs), float(outputs), count=count)
 

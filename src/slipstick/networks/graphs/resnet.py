@@ -8,7 +8,7 @@ from pydantic import Field
 
 from slipstick.core.workload import Op, Phase
 from slipstick.networks.graphs.builder import Classes, GraphBuilder, SampleTensor
-from slipstick.networks.graphs.operator_graph import OperatorGraph, check_one_position
+from slipstick.networks.graphs.operator_graph import OperatorGraph, _check_one_position
 
 Block = Literal["basic", "bottleneck"]
 Stem = Literal["photograph", "small"]
@@ -43,7 +43,7 @@ class ResNet(OperatorGraph):
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
         """Return the operations for one image: the same in training and inference."""
-        check_one_position(self, sequence)
+        _check_one_position(self, sequence)
         g = GraphBuilder()
         x = _STEMS[self.stem](g, g.input(3, self.image, self.image), self.width)
         for stage, count in enumerate(self.blocks):

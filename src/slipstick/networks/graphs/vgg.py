@@ -8,7 +8,7 @@ from pydantic import Field
 
 from slipstick.core.workload import Op, Phase
 from slipstick.networks.graphs.builder import Classes, GraphBuilder, SampleTensor
-from slipstick.networks.graphs.operator_graph import OperatorGraph, check_one_position
+from slipstick.networks.graphs.operator_graph import OperatorGraph, _check_one_position
 
 _Channels = Annotated[int, Field(gt=0, le=10**5)]
 _HIDDEN = 4096  # features of the two hidden products: Simonyan & Zisserman 1409.1556, table 1; Krizhevsky, section 3.5
@@ -35,7 +35,7 @@ class Vgg(OperatorGraph):
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
         """Return the operations for one image: the same in training and inference."""
-        check_one_position(self, sequence)
+        _check_one_position(self, sequence)
         g = GraphBuilder()
         x, place = g.input(3, self.image, self.image), 0
         for stage in self.stages:
@@ -63,7 +63,7 @@ class AlexNet(OperatorGraph):
 
     def sample_ops(self, phase: Phase, sequence: int) -> list[Op]:
         """Return the operations for one image. Source: torchvision's alexnet.py."""
-        check_one_position(self, sequence)
+        _check_one_position(self, sequence)
         g = GraphBuilder()
         x = _conv(g, 0, g.input(3, self.image, self.image), 64, 11, stride=4, padding=2)
         x = g.pool("features.2", x, 3, stride=2)

@@ -12,7 +12,7 @@ from slipstick.core.extras import require
 from slipstick.core.files import read_bytes
 from slipstick.networks.graphs.imported import MAX_OPERATIONS, ImportedGraph, Recorder
 from slipstick.networks.graphs.product_sizes import Sized
-from slipstick.networks.importers.onnx_operators import KINDS, PARAMETER_INPUTS, VIEWS, sized_product
+from slipstick.networks.importers.onnx_operators import KINDS, PARAMETER_INPUTS, VIEWS, _sized_product
 
 MAX_ONNX_BYTES = 512 * 2**20  # of a file; larger networks have external weights, which are never opened
 _MAX_ELEMENTS = 2**62  # of one tensor, so that sizes of a damaged or hostile file cannot overflow
@@ -232,7 +232,7 @@ class _Trace:
         self, node: Any, base: str, shapes: list[tuple[int, ...]], weights: Mapping[str, int]
     ) -> tuple[Sized, str]:
         attributes = {attribute.name: attribute for attribute in node.attribute}
-        product = sized_product(base, attributes, shapes, lambda: self.shape(node.output[0]), bool(weights))
+        product = _sized_product(base, attributes, shapes, lambda: self.shape(node.output[0]), bool(weights))
         if product is not None:
             return product
         if base == "Gather":

@@ -48,7 +48,7 @@ _FACTORS = {"QLinearConv": (0, 3), "QLinearMatMul": (0, 3)}  # places of the fac
 _Attributes = Mapping[str, Any]
 
 
-def sized_product(
+def _sized_product(
     base: str, attributes: _Attributes, shapes: Sequence[Shape], result: Callable[[], Shape], has_weights: bool
 ) -> tuple[Sized, str] | None:
     """Return the sizes and kind of an operator's matrix product, or None for an operator without one.
@@ -69,13 +69,13 @@ def sized_product(
     if base in ("MatMul", "MatMulInteger", "QLinearMatMul"):
         if has_weights and len(right) == 2:
             return products.dense(left, *right), kind
-        return products.pairwise(left, result()), kind
+        return products._pairwise(left, result()), kind
     if base == "Einsum":
-        return products.einsum(attributes["equation"].s.decode("utf-8", "replace"), shapes, result()), kind
+        return products._einsum(attributes["equation"].s.decode("utf-8", "replace"), shapes, result()), kind
     if base in ("LSTM", "GRU", "RNN"):
         return _recurrent(base, attributes, shapes), "lstm"
     if base == "Attention" and len(left) == 4:
-        return products.attention(left, right, shapes[2]), "attention"
+        return products._attention(left, right, shapes[2]), "attention"
     return None
 
 
@@ -89,4 +89,4 @@ def _recurrent(base: str, attributes: _Attributes, shapes: Sequence[Shape]) -> S
     first, second = shapes[0][0], shapes[0][1]
     steps, batch = (second, first) if "layout" in attributes and attributes["layout"].i else (first, second)
     matrices = [(shape[2], shape[1], state) for shape, state in ((shapes[1], False), (shapes[2], True))]
-    return products.recurrent(base.lower(), steps, batch, matrices * shapes[1][0])
+    return products._recurrent(base.lower(), steps, batch, matrices * shapes[1][0])

@@ -184,7 +184,7 @@ def _recurrent(node: Any, base: str) -> Sized:
     matrices = [parameter for parameter in node.args[2] if len(_shape(parameter)) == 2]
     state = "weight_hh", "weight_hr"
     sizes = [(_shape(p)[1], _shape(p)[0], any(word in p.name for word in state)) for p in matrices]
-    return products.recurrent(base, steps, batch, sizes)
+    return products._recurrent(base, steps, batch, sizes)
 
 
 def _product(node: Any, fixed: set[str], left: int = 0) -> Sized:
@@ -192,7 +192,7 @@ def _product(node: Any, fixed: set[str], left: int = 0) -> Sized:
     a, b = node.args[left], node.args[left + 1]
     if b.name in fixed and len(_shape(b)) == 2:
         return products.dense(_shape(a), *_shape(b))
-    return products.pairwise(_shape(a), _shape(node))
+    return products._pairwise(_shape(a), _shape(node))
 
 
 def _linear(node: Any, fixed: set[str]) -> Sized:
@@ -201,7 +201,7 @@ def _linear(node: Any, fixed: set[str]) -> Sized:
 
 
 def _einsum(node: Any, fixed: set[str]) -> Sized:
-    return products.einsum(str(node.args[0]), [_shape(factor) for factor in node.args[1]], _shape(node))
+    return products._einsum(str(node.args[0]), [_shape(factor) for factor in node.args[1]], _shape(node))
 
 
 _PRODUCTS: dict[str, Callable[[Any, set[str]], Sized]] = {
@@ -212,7 +212,7 @@ _PRODUCTS: dict[str, Callable[[Any, set[str]], Sized]] = {
     "addmm": lambda node, fixed: _product(node, fixed, 1),
     "baddbmm": lambda node, fixed: _product(node, fixed, 1),
     "einsum": _einsum,
-    _SDPA: lambda node, fixed: products.attention(*(_shape(other) for other in node.args[:3])),
+    _SDPA: lambda node, fixed: products._attention(*(_shape(other) for other in node.args[:3])),
 }
 
 

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from slipstick.core.arrays import AnyArray, IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.fixed_point import BITS, limits, multipliers, rescale, steps
-from slipstick.trained.integer.integer_network import Operator, Tensor
-from slipstick.trained.integer.softmax import softmax
-from slipstick.trained.integer.weighted_layers import Compute, padded
-from slipstick.trained.integer.window_geometry import slides, span
+from slipstick.trained.integer.fixed_point import BITS, _limits, _multipliers, _rescale, _steps
+from slipstick.trained.integer.integer_network import _Operator, _Tensor
+from slipstick.trained.integer.softmax import _softmax
+from slipstick.trained.integer.weighted_layers import Compute, _padded
+from slipstick.trained.integer.window_geometry import _slides, _span
 
 _FACTOR = 2.0**22  # times a difference of 8-bit codes, this fills 32 bits
 _SHIFT = 20  # bits that ADD gains before it scales: TensorFlow Lite's `add.cc`
 
 
-def _codes(tensor: Tensor) -> IntArray:
+def _codes(tensor: _Tensor) -> IntArray:
     """Return the 256 integer codes of an 8-bit type, in the order of their bytes."""
     return np.arange(256).astype(np.uint8).view(tensor.dtype).astype(np.int64)
 
@@ -30,7 +30,7 @@ def _bytes(codes: AnyArray) -> NDArray[np.uint8]:
     return np.ascontiguousarray(codes).view(np.uint8)
 
 
-def _clipped(values: AnyArray, y: Tensor, bounds: tuple[int, int]) -> AnyArray:
+def _clipped(values: AnyArray, y: _Tensor, bounds: tuple[int, int]) -> AnyArray:
     clipped: AnyArray = np.clip(values, *bounds).astype(y.dtype)
     return clipped
 
@@ -43,37 +43,37 @@ def _looked_up(table: AnyArray) -> Compute:
     return compute
 
 
-def quantize(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
+def quantize(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
     """Return the function that requantises to another scale: from integer codes, or from real numbers."""
     x = tensors[0]
     if x.dtype == np.float32:
         return lambda values: _from_real(values, y)
-    step = steps(*_moderate(x.scale / y.scale, y))
-    return _looked_up(_clipped(rescale(_codes(x) - x.zero_point, step) + y.zero_point, y, limits(y)))
+    step = _steps(*_moderate(x.scale / y.scale, y))
+    return _looked_up(_clipped(_rescale(_codes(x) - x.zero_point, step) + y.zero_point, y, _limits(y)))
 
 
-def _moderate(factor: float, y: Tensor) -> tuple[IntArray, IntArray]:
+def _moderate(factor: float, y: _Tensor) -> tuple[IntArray, IntArray]:
     """Return a multiplier and a shift with which products of integer codes stay within 32 bits."""
     if not factor < _FACTOR:
         raise SlipstickError("an output scale too small for its input", path=y.name, value=y.scale)
-    return multipliers(factor)
+    return _multipliers(factor)
 
 
-def _from_real(values: AnyArray, y: Tensor) -> AnyArray:
+def _from_real(values: AnyArray, y: _Tensor) -> AnyArray:
     with np.errstate(over="ignore", invalid="ignore"):
         ratio = values.astype(np.float32) / np.float32(y.scale)
         away = np.trunc(ratio) + np.where(np.abs(ratio - np.trunc(ratio)) >= 0.5, np.sign(ratio), 0)  # C's round
-    return _clipped(np.nan_to_num(away) + y.zero_point, y, limits(y))
+    return _clipped(np.nan_to_num(away) + y.zero_point, y, _limits(y))
 
 
-def dequantize(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
+def dequantize(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
     """Return the function from integer codes to real numbers in single precision."""
     x = tensors[0]
     with np.errstate(over="ignore"):
         return _looked_up((np.float64(x.scale) * (_codes(x) - x.zero_point)).astype(np.float32))
 
 
-def prelu(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
+def prelu(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
     """Return the PReLU function of integer codes: negative inputs are multiplied by a slope per channel."""
     slopes = np.array(tensors[1].values, np.float32).ravel()
 
@@ -84,7 +84,7 @@ def prelu(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
     return compute
 
 
-def add(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
+def add(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
     """Return the function that adds two tensors of integer codes, by a table over all pairs of codes."""
     a, b = tensors
     twice = 2 * max(a.scale, b.scale)
@@ -92,8 +92,8 @@ def add(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
     factor = twice / ((1 << _SHIFT) * y.scale)
     if not factor < 1:
         raise SlipstickError("an output scale too small to add to", path=y.name, value=y.scale)
-    sums = rescale(parts[0][:, None] + parts[1], steps(*multipliers(factor)))
-    table = _clipped(sums + y.zero_point, y, limits(y, op.options.activation)).ravel()
+    sums = _rescale(parts[0][:, None] + parts[1], _steps(*_multipliers(factor)))
+    table = _clipped(sums + y.zero_point, y, _limits(y, op.options.activation)).ravel()
 
     def compute(left: AnyArray, right: AnyArray) -> AnyArray:
         results: AnyArray = table[_bytes(left).astype(np.uint16) << 8 | _bytes(right)]
@@ -102,64 +102,64 @@ def add(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
     return compute
 
 
-def _doubled(tensor: Tensor, twice: float) -> IntArray:
-    step = steps(*multipliers(tensor.scale / twice))
-    return rescale((_codes(tensor) - tensor.zero_point) << _SHIFT, step)
+def _doubled(tensor: _Tensor, twice: float) -> IntArray:
+    step = _steps(*_multipliers(tensor.scale / twice))
+    return _rescale((_codes(tensor) - tensor.zero_point) << _SHIFT, step)
 
 
-def reshape(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
+def reshape(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
     """Return the function that gives a tensor of integer codes another shape."""
     return lambda codes: codes.reshape(len(codes), *y.shape[1:])
 
 
-def pad(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
+def pad(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
     """Return the function that pads a tensor of integer codes with its zero point."""
     around = [(int(before), int(after)) for before, after in tensors[1].values]
     return lambda codes: np.pad(codes, around, constant_values=y.zero_point)
 
 
-def mean(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
+def mean(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
     """Return the mean over height and width: the count is divided into the multiplier (`reference/reduce.h`)."""
     x = tensors[0]
     count = x.shape[1] * x.shape[2]
     _moderate(max(x.scale / y.scale, 1) * count, y)  # a sum of so many codes has 32 bits, scaled and not
-    multiplier, shift = (int(part) for part in multipliers(x.scale / y.scale))
+    multiplier, shift = (int(part) for part in _multipliers(x.scale / y.scale))
     up = min(count.bit_length() - 1, 32, BITS + shift)
-    step = steps(np.array((multiplier << up) // count), np.array(shift - up))
+    step = _steps(np.array((multiplier << up) // count), np.array(shift - up))
 
     def compute(codes: AnyArray) -> AnyArray:
         sums = codes.sum(axis=(1, 2), dtype=np.int64) - x.zero_point * count
-        return _clipped(rescale(sums, step) + y.zero_point, y, limits(y)).reshape(len(codes), *y.shape[1:])
+        return _clipped(_rescale(sums, step) + y.zero_point, y, _limits(y)).reshape(len(codes), *y.shape[1:])
 
     return compute
 
 
-def pool(op: Operator, tensors: list[Tensor], y: Tensor) -> Compute:
+def pool(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
     """Return the average (halves rounded away from zero) or maximum pool over integer codes, padding left out."""
-    x, bounds = tensors[0], limits(y, op.options.activation)
-    sides = slides(x.shape, op.options.window, op.options)
+    x, bounds = tensors[0], _limits(y, op.options.activation)
+    sides = _slides(x.shape, op.options.window, op.options)
     largest = op.kind == "max_pool"
     empty = int(np.iinfo(x.dtype).min) if largest else 0
     join: Callable[..., Any] = np.maximum if largest else np.add
 
     def compute(codes: AnyArray) -> AnyArray:
-        framed = padded(codes.astype(np.int32), sides, empty)
+        framed = _padded(codes.astype(np.int32), sides, empty)
         total = np.full((len(codes), *y.shape[1:]), empty, np.int32)
         for part in _parts(framed, op, sides):
             join(total, part, out=total)
         return _clipped(total if largest else _divided(total, counts), y, bounds)
 
-    ones = padded(np.ones((1, *x.shape[1:3], 1), np.int32), sides, 0)
+    ones = _padded(np.ones((1, *x.shape[1:3], 1), np.int32), sides, 0)
     counts = sum(part.astype(np.int32) for part in _parts(ones, op, sides))
     return compute
 
 
-def _parts(framed: AnyArray, op: Operator, sides: Any) -> Any:
+def _parts(framed: AnyArray, op: _Operator, sides: Any) -> Any:
     """Yield, for each position inside the window, the pixels at that position in all windows."""
     (high, *_), (wide, *_) = sides
     (down, right), (tall, broad) = op.options.stride, op.options.window
     for i, j in itertools.product(range(tall), range(broad)):
-        yield framed[:, i : i + span(high, down) : down, j : j + span(wide, right) : right]
+        yield framed[:, i : i + _span(high, down) : down, j : j + _span(wide, right) : right]
 
 
 def _divided(total: AnyArray, count: Any) -> AnyArray:
@@ -167,7 +167,7 @@ def _divided(total: AnyArray, count: Any) -> AnyArray:
     return mean
 
 
-OPERATORS: dict[str, Callable[[Operator, list[Tensor], Tensor], Compute]] = {
+OPERATORS: dict[str, Callable[[_Operator, list[_Tensor], _Tensor], Compute]] = {
     "quantize": quantize, "dequantize": dequantize, "prelu": prelu, "add": add, "reshape": reshape, "pad": pad,
-    "mean": mean, "average_pool": pool, "max_pool": pool, "softmax": softmax,
+    "mean": mean, "average_pool": pool, "max_pool": pool, "softmax": _softmax,
 }  # fmt: skip

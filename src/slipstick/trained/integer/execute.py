@@ -11,13 +11,13 @@ from slipstick.core.arrays import AnyArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.trained.integer.elementwise import OPERATORS
-from slipstick.trained.integer.layer_weights import bias_of
-from slipstick.trained.integer.weighted_layers import Compute, convolution, dense, depthwise_convolution, layer
+from slipstick.trained.integer.layer_weights import _bias_of
+from slipstick.trained.integer.weighted_layers import Compute, _convolution, _dense, _depthwise_convolution, _layer
 
 if TYPE_CHECKING:
-    from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Tensor
+    from slipstick.trained.integer.integer_network import IntegerNetwork, _Operator, _Tensor
 
-_LAYERS = {"conv": convolution, "depthwise": depthwise_convolution, "dense": dense}
+_LAYERS = {"conv": _convolution, "depthwise": _depthwise_convolution, "dense": _dense}
 AT_ONCE = 2**23  # elements of the largest tensor: so many images run together
 
 _Values = Mapping[int, Any]
@@ -76,22 +76,22 @@ def _through(network: IntegerNetwork, computes: list[Compute], batch: AnyArray, 
 
 def _prepare(network: IntegerNetwork, weights: _Values, biases: _Values) -> list[Compute]:
     """Return the function of integer codes of each operator, with some weights and biases (by tensor) replaced."""
-    constants = replacements(network, weights, biases)
+    constants = _replacements(network, weights, biases)
     return [_prepared(network, op, constants) for op in network.operators]
 
 
-def replacements(network: IntegerNetwork, weights: _Values, biases: _Values) -> dict[int, AnyArray]:
+def _replacements(network: IntegerNetwork, weights: _Values, biases: _Values) -> dict[int, AnyArray]:
     """Return the arrays that replace constant tensors, by tensor index, each checked against its tensor.
 
     Errors
     ------
     SlipstickError for a tensor that no layer has, and for another shape or type.
     """
-    layers = [op for op in network.operators if is_layer(op)]
+    layers = [op for op in network.operators if _is_layer(op)]
     replaced: dict[int, AnyArray] = {}
     for given, known, kind in (
         (weights, {op.inputs[1] for op in layers}, "weights"),
-        (biases, {bias_of(op) for op in layers} - {-1}, "biases"),
+        (biases, {_bias_of(op) for op in layers} - {-1}, "biases"),
     ):
         for index, values in given.items():
             if index not in known:
@@ -100,12 +100,12 @@ def replacements(network: IntegerNetwork, weights: _Values, biases: _Values) -> 
     return replaced
 
 
-def is_layer(op: Operator) -> bool:
+def _is_layer(op: _Operator) -> bool:
     """Whether an operator has weights."""
     return op.kind in _LAYERS
 
 
-def _replaced(tensor: Tensor, values: Any, path: str) -> AnyArray:
+def _replaced(tensor: _Tensor, values: Any, path: str) -> AnyArray:
     replacement = np.asarray(values)
     if replacement.dtype != tensor.dtype or replacement.shape != tensor.shape:
         value, allowed = f"{replacement.dtype} {list(replacement.shape)}", f"{tensor.dtype} {list(tensor.shape)}"
@@ -113,12 +113,12 @@ def _replaced(tensor: Tensor, values: Any, path: str) -> AnyArray:
     return replacement
 
 
-def _prepared(network: IntegerNetwork, op: Operator, constants: Mapping[int, AnyArray]) -> Compute:
+def _prepared(network: IntegerNetwork, op: _Operator, constants: Mapping[int, AnyArray]) -> Compute:
     tensors = [network.tensors[index] for index in op.inputs if index >= 0]
     y = network.tensors[op.output]
-    if not is_layer(op):
+    if not _is_layer(op):
         return OPERATORS[op.kind](op, tensors, y)
     values = [constants.get(index, network.tensors[index].data) for index in op.inputs[1:] if index >= 0]
     x, w = tensors[:2]
-    made = layer(op, x, w, y, np.asarray(values[0]), values[1] if len(values) > 1 else None)
+    made = _layer(op, x, w, y, np.asarray(values[0]), values[1] if len(values) > 1 else None)
     return _LAYERS[op.kind](made, x)

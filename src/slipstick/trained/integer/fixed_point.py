@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.integer_network import Activation, Tensor
+from slipstick.trained.integer.integer_network import Activation, _Tensor
 
 _Rounding = Literal["double", "single"]
 BITS = 31  # of a multiplier: what 32 bits hold beside the sign
 
 
-def multipliers(scales: NDArray[np.float64] | float) -> tuple[IntArray, IntArray]:
+def _multipliers(scales: NDArray[np.float64] | float) -> tuple[IntArray, IntArray]:
     """Return fixed-point multipliers in [2**30, 2**31) and shifts with scale = multiplier * 2**(shift - 31).
 
     Scales below 2**-32 become 0, as there.
@@ -31,7 +31,7 @@ def multipliers(scales: NDArray[np.float64] | float) -> tuple[IntArray, IntArray
 
     Examples
     --------
-    >>> multipliers(np.array([0.75, 1.0]))
+    >>> _multipliers(np.array([0.75, 1.0]))
     (array([1610612736, 1073741824]), array([0, 1]))
     """
     scales = np.asarray(scales, np.float64)
@@ -45,8 +45,8 @@ def multipliers(scales: NDArray[np.float64] | float) -> tuple[IntArray, IntArray
     return np.where(tiny, 0, multiplier), np.where(tiny, 0, shift)
 
 
-def steps(multiplier: IntArray, shift: IntArray, rounding: _Rounding = "double") -> IntArray:
-    """Return the scaling by multiplier * 2**(shift - 31) as seven numbers [7, ...] that `rescale` applies in turn.
+def _steps(multiplier: IntArray, shift: IntArray, rounding: _Rounding = "double") -> IntArray:
+    """Return the scaling by multiplier * 2**(shift - 31) as seven numbers [7, ...] that `_rescale` applies in turn.
 
     "double" rounds the product's upper half first (a half upwards), then what the shift leaves (a half away from
     zero): convolutions, additions and means. "single" rounds once (a half upwards): dense layers.
@@ -60,13 +60,13 @@ def steps(multiplier: IntArray, shift: IntArray, rounding: _Rounding = "double")
     return np.stack([left, multiplier, none + (1 << (BITS - 1)), none + BITS, half, away, right])
 
 
-def rescale(values: Any, step: IntArray) -> IntArray:
-    """Return the integer values scaled and rounded by `steps`; the arrays broadcast.
+def _rescale(values: Any, step: IntArray) -> IntArray:
+    """Return the integer values scaled and rounded by `_steps`; the arrays broadcast.
 
     Examples
     --------
-    >>> step = steps(*multipliers(np.array(0.3)))
-    >>> rescale(np.array([10, -10, 15]), step)
+    >>> step = _steps(*_multipliers(np.array(0.3)))
+    >>> _rescale(np.array([10, -10, 15]), step)
     array([ 3, -3,  5])
     """
     left, multiplier, nudge, down, half, away, right = step
@@ -75,7 +75,7 @@ def rescale(values: Any, step: IntArray) -> IntArray:
     return scaled
 
 
-def limits(tensor: Tensor, activation: Activation = "none") -> tuple[int, int]:
+def _limits(tensor: _Tensor, activation: Activation = "none") -> tuple[int, int]:
     """Return the least and the largest integer code that a fused activation function lets through."""
     least, most = int(np.iinfo(tensor.dtype).min), int(np.iinfo(tensor.dtype).max)
     low, high = {"none": (None, None), "relu": (0, None), "relu_n1_to_1": (-1, 1), "relu6": (0, 6)}[activation]
@@ -86,7 +86,7 @@ def limits(tensor: Tensor, activation: Activation = "none") -> tuple[int, int]:
     return least, most
 
 
-def _code(tensor: Tensor, real: float) -> int:
+def _code(tensor: _Tensor, real: float) -> int:
     with np.errstate(over="ignore"):
         ratio = float(np.float32(real) / np.float32(tensor.scale))
     ratio = min(max(ratio, -(2.0**BITS)), 2.0**BITS)  # beyond any code

@@ -22,7 +22,7 @@ Padding = Literal["same", "valid"]
 
 
 @dataclass(frozen=True, eq=False)
-class Tensor:
+class _Tensor:
     """Quantised tensor: a real value is `scales * (code - zero_points)`, along `axis` where there are several scales.
 
     Parameters
@@ -67,7 +67,7 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Options:
+class _Options:
     """Options of an operator; each kind of operator reads its own. Pairs are (height, width)."""
 
     padding: Padding = "valid"
@@ -79,13 +79,13 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Operator:
+class _Operator:
     """Operator of the network: its kind, and the indices of its input and output tensors (-1: an omitted input)."""
 
     kind: Kind
     inputs: tuple[int, ...]
     output: int
-    options: Options = Options()
+    options: _Options = _Options()
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +97,8 @@ class IntegerNetwork:
     """
 
     name: str
-    tensors: tuple[Tensor, ...]
-    operators: tuple[Operator, ...]
+    tensors: tuple[_Tensor, ...]
+    operators: tuple[_Operator, ...]
     input: int
     output: int
     last_use: Mapping[int, int] = field(init=False, repr=False)  # tensor -> the last operator that reads it

@@ -10,14 +10,14 @@ import numpy as np
 
 from slipstick.core.arrays import AnyArray, FloatArray
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.execute import is_layer, run_integers
-from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Tensor
-from slipstick.trained.integer.weighted_layers import laid_out
+from slipstick.trained.integer.execute import _is_layer, run_integers
+from slipstick.trained.integer.integer_network import IntegerNetwork, _Operator, _Tensor
+from slipstick.trained.integer.weighted_layers import _laid_out
 from slipstick.trained.network import ObservedInputs
 
 
 @dataclass(frozen=True, eq=False)
-class LayerInputs(ObservedInputs):
+class _LayerInputs(ObservedInputs):
     """Statistics of one layer's inputs, as integer codes minus zero point; padding is included as 0.
 
     Changes of weights are in whole numbers [filters, ...]; sums of products in units of the input's scale times the
@@ -72,7 +72,7 @@ class LayerInputs(ObservedInputs):
         return rows
 
 
-def layer_inputs(
+def _layer_inputs(
     network: IntegerNetwork,
     images: AnyArray,
     *,
@@ -80,7 +80,7 @@ def layer_inputs(
     biases: Mapping[int, Any] | None = None,
     positions: int | None = 16,
     seed: int = 0,
-) -> tuple[LayerInputs, ...]:
+) -> tuple[_LayerInputs, ...]:
     """Run images through a network and return the statistics of each layer's input, in the order of `weights()`.
 
     Parameters
@@ -91,7 +91,7 @@ def layer_inputs(
     """
     if positions is not None and positions < 1:
         raise SlipstickError("not a number of positions", path="positions", value=positions, allowed="1 or more, None")
-    sums = [_Sums(network, place, op, positions, seed) for place, op in enumerate(network.operators) if is_layer(op)]
+    sums = [_Sums(network, place, op, positions, seed) for place, op in enumerate(network.operators) if _is_layer(op)]
 
     def observe(tensor: int, codes: AnyArray) -> None:
         for layer in sums:
@@ -105,10 +105,10 @@ def layer_inputs(
 class _Sums:
     """Running sums of one layer's input statistics."""
 
-    def __init__(self, network: IntegerNetwork, place: int, op: Operator, positions: int | None, seed: int) -> None:
+    def __init__(self, network: IntegerNetwork, place: int, op: _Operator, positions: int | None, seed: int) -> None:
         self.place, self.op, self.positions = place, op, positions
-        self.x: Tensor = network.tensors[op.inputs[0]]
-        self.w: Tensor = network.tensors[op.inputs[1]]
+        self.x: _Tensor = network.tensors[op.inputs[0]]
+        self.w: _Tensor = network.tensors[op.inputs[1]]
         self.random = np.random.default_rng([seed, place])
         self.first: Any = 0
         self.second: Any = 0
@@ -128,23 +128,23 @@ class _Sums:
             self.sampled += len(rows)
             self.second = self.second + self._products(rows)
 
-    def finished(self) -> LayerInputs:
+    def finished(self) -> _LayerInputs:
         """Return the statistics: the sums divided by their counts."""
         mean, moments = self.first / self.seen, self.second / self.sampled
         if self.op.kind == "dense":
-            return LayerInputs(self.place, mean[0], moments)
+            return _LayerInputs(self.place, mean[0], moments)
         kernel = self.w.shape[1:3]
         if self.op.kind == "conv":
-            return LayerInputs(self.place, mean.reshape(*kernel, -1), moments)
+            return _LayerInputs(self.place, mean.reshape(*kernel, -1), moments)
         times = self.w.shape[3] // self.x.shape[3]
         mean = np.repeat(mean.T, times, axis=0).reshape(-1, *kernel, 1)
-        return LayerInputs(self.place, mean, np.repeat(moments, times, axis=0))
+        return _LayerInputs(self.place, mean, np.repeat(moments, times, axis=0))
 
     def _windows(self, codes: AnyArray) -> AnyArray:
         if self.op.kind == "dense":
             return codes.reshape(len(codes), -1, 1, 1, 1, self.w.shape[1])
         kernel = (self.w.shape[1], self.w.shape[2])
-        return laid_out(codes, kernel, self.op.options, self.x, self.x.zero_point)
+        return _laid_out(codes, kernel, self.op.options, self.x, self.x.zero_point)
 
     def _drawn(self, high: int, wide: int) -> Any:
         if self.positions is None or self.positions >= high * wide:

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from slipstick.core.arrays import AnyArray
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Tensor
+from slipstick.trained.integer.integer_network import IntegerNetwork, _Operator, _Tensor
 
 _OPERATORS = ("Conv2D", "depthwise", "MatMul")  # the last step of a path in files of TensorFlow's converter
 _SUFFIXES = (*_OPERATORS, "FusedBatchNormV3", "BiasAdd", "ReadVariableOp", "resource")
 
 
 @dataclass(frozen=True, eq=False)
-class LayerWeights:
+class _LayerWeights:
     """Integer weights of one layer: a real weight is its filter's scale times its integer code.
 
     Parameters
@@ -83,7 +83,7 @@ class LayerWeights:
         return np.ascontiguousarray(values.transpose(3, 1, 2, 0)) if self.kind == "depthwise" else values
 
 
-def layer_weights(network: IntegerNetwork) -> tuple[LayerWeights, ...]:
+def layer_weights(network: IntegerNetwork) -> tuple[_LayerWeights, ...]:
     """Return the weights of every convolution, depth-wise convolution and dense layer, in operator order."""
     return tuple(
         _of(network, place, op)
@@ -92,18 +92,18 @@ def layer_weights(network: IntegerNetwork) -> tuple[LayerWeights, ...]:
     )
 
 
-def _of(network: IntegerNetwork, place: int, op: Operator) -> LayerWeights:
+def _of(network: IntegerNetwork, place: int, op: _Operator) -> _LayerWeights:
     w = network.tensors[op.inputs[1]]
     codes = w.values.astype(np.int16) - np.int16(w.zero_points[0])
     if op.kind == "depthwise":
         codes = codes.transpose(3, 1, 2, 0)
     filters = len(codes)
-    bias_tensor = bias_of(op)
+    bias_tensor = _bias_of(op)
     bias = (
         np.zeros(filters, np.int32) if bias_tensor < 0 else network.tensors[bias_tensor].values.ravel().astype(np.int32)
     )
     kind: Literal["conv", "depthwise", "dense"] = op.kind  # type: ignore[assignment]
-    return LayerWeights(
+    return _LayerWeights(
         name=w.name,
         op=place,
         tensor=op.inputs[1],
@@ -117,10 +117,10 @@ def _of(network: IntegerNetwork, place: int, op: Operator) -> LayerWeights:
     )
 
 
-def _scales(w: Tensor, filters: int) -> NDArray[np.float32]:
+def _scales(w: _Tensor, filters: int) -> NDArray[np.float32]:
     return np.broadcast_to(w.scales, filters).astype(np.float32)
 
 
-def bias_of(op: Operator) -> int:
+def _bias_of(op: _Operator) -> int:
     """Return the index of a layer's bias tensor, -1 where there is none."""
     return op.inputs[2] if len(op.inputs) > 2 else -1

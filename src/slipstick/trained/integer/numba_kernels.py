@@ -25,7 +25,7 @@ def _rescaled(value: Any, left: Any, multiplier: Any, right: Any) -> Any:
 
 
 @njit(cache=True)
-def requantise(
+def _requantise(
     sums: NDArray[Any], bias: NDArray[np.int32], scaling: NDArray[np.int32], zero: int, low: int, high: int, out: Any
 ) -> None:
     """Requantise sums [rows, filters] to integer codes; `scaling` [3, filters]: left shift, multiplier, right shift."""
@@ -40,7 +40,7 @@ def requantise(
 
 
 @njit(cache=True)
-def depthwise(
+def _depthwise(
     x: NDArray[Any],
     weights: NDArray[np.int32],
     stride: tuple[int, int],

@@ -14,14 +14,14 @@ import numpy as np
 
 from slipstick.core.arrays import AnyArray, IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.fixed_point import BITS, multipliers
-from slipstick.trained.integer.integer_network import Operator, Tensor
+from slipstick.trained.integer.fixed_point import BITS, _multipliers
+from slipstick.trained.integer.integer_network import _Operator, _Tensor
 
 _INPUT, _SUM = 5, 12  # bits before the binary point of the scaled differences, and of their exponentials' sum
 _ONE = (1 << BITS) - 1  # the nearest to 1 in Q0
 
 
-def softmax(op: Operator, tensors: list[Tensor], y: Tensor) -> Any:
+def _softmax(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Any:
     """Return the integer softmax over the last axis, as a function of integer codes.
 
     Errors
@@ -50,7 +50,7 @@ def _table(step: float, name: str) -> tuple[IntArray, IntArray]:
     factor = min(step * (1 << (BITS - _INPUT)), (1 << BITS) - 1.0)
     if not factor > 1:
         raise SlipstickError("an input scale too small for a softmax", path=name, value=step)
-    multiplier, left = (int(part) for part in multipliers(factor))
+    multiplier, left = (int(part) for part in _multipliers(factor))
     furthest = math.floor(((1 << _INPUT) - 1) * (1 << (BITS - _INPUT)) / (1 << left))
     away = np.arange(256)
     powers = exponential(_product(-np.minimum(away, furthest) << left, np.int64(multiplier)))

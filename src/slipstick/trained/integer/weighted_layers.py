@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from slipstick.core.arrays import AnyArray, IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.fixed_point import limits, multipliers, rescale, steps
-from slipstick.trained.integer.integer_network import Operator, Options, Tensor
-from slipstick.trained.integer.window_geometry import Sides, slides, span
+from slipstick.trained.integer.fixed_point import _limits, _multipliers, _rescale, _steps
+from slipstick.trained.integer.integer_network import _Operator, _Options, _Tensor
+from slipstick.trained.integer.window_geometry import Sides, _slides, _span
 
 _SLAB = 2**22  # elements of windows laid out at once: 16 MiB
 _SINGLE = 2.0**24  # whole numbers up to here have their own single-precision representation
@@ -34,8 +34,8 @@ class _Layer:
     zero: int
     low: int
     high: int
-    options: Options
-    output: Tensor
+    options: _Options
+    output: _Tensor
 
     @property
     def scaling(self) -> NDArray[np.int32]:
@@ -43,25 +43,25 @@ class _Layer:
         return np.stack([np.maximum(self.shift, 0), self.multiplier, np.maximum(-self.shift, 0)]).astype(np.int32)
 
 
-def layer(op: Operator, x: Tensor, w: Tensor, y: Tensor, codes: AnyArray, bias: AnyArray | None) -> _Layer:
+def _layer(op: _Operator, x: _Tensor, w: _Tensor, y: _Tensor, codes: AnyArray, bias: AnyArray | None) -> _Layer:
     """Return the layer that computes with these integer weights and bias, both in the file's layout."""
     weights = codes.T.reshape(1, 1, *codes.T.shape) if op.kind == "dense" else codes.transpose(1, 2, 3, 0)
     weights = weights.astype(np.int32) - np.int32(w.zero_points[0])
     filters = weights.shape[2] if op.kind == "depthwise" else weights.shape[3]
-    multiplier, shift = multipliers(np.broadcast_to(_factors(op, x, w, y), filters))
+    multiplier, shift = _multipliers(np.broadcast_to(_factors(op, x, w, y), filters))
     summand = np.zeros(filters, np.int32) if bias is None else bias.ravel().astype(np.int32)
-    low, high = limits(y, op.options.activation)
+    low, high = _limits(y, op.options.activation)
     return _Layer(weights, summand, multiplier, shift, x.zero_point, y.zero_point, low, high, op.options, y)
 
 
-def _factors(op: Operator, x: Tensor, w: Tensor, y: Tensor) -> NDArray[np.float64]:
+def _factors(op: _Operator, x: _Tensor, w: _Tensor, y: _Tensor) -> NDArray[np.float64]:
     """Return the requantisation factor of the sums of products; the file's single precision rounding is kept."""
     if w.dtype == np.uint8 or (op.kind == "dense" and w.scales.size == 1):
         return (x.scales * w.scales).astype(np.float64) / y.scale  # both single: the product is rounded to single
     return x.scale * w.scales.astype(np.float64) / y.scale
 
 
-def _bound(made: _Layer, x: Tensor, axes: tuple[int, ...]) -> float:
+def _bound(made: _Layer, x: _Tensor, axes: tuple[int, ...]) -> float:
     """Return the largest magnitude of any partial sum; an error where it may overflow 32 bits."""
     info = np.iinfo(x.dtype)
     far = max(made.x_zero - info.min, info.max - made.x_zero)
@@ -72,7 +72,7 @@ def _bound(made: _Layer, x: Tensor, axes: tuple[int, ...]) -> float:
     return float(products.max(initial=0))
 
 
-def _matrix(made: _Layer, x: Tensor) -> NDArray[Any]:
+def _matrix(made: _Layer, x: _Tensor) -> NDArray[Any]:
     """Return the weights [kh * kw * channels, filters] in a floating-point type that adds the products exactly.
 
     Every partial sum is a whole number below 2**24 (single) or 2**53 (double precision), in whatever order BLAS adds.
@@ -81,9 +81,9 @@ def _matrix(made: _Layer, x: Tensor) -> NDArray[Any]:
     return np.ascontiguousarray(made.weights.reshape(-1, made.weights.shape[3]), kind)
 
 
-def convolution(made: _Layer, x: Tensor) -> Compute:
+def _convolution(made: _Layer, x: _Tensor) -> Compute:
     """Return the integer convolution over all channels, as a function of the input's integer codes."""
-    from slipstick.trained.integer.numba_kernels import requantise
+    from slipstick.trained.integer.numba_kernels import _requantise
 
     matrix, scaling = _matrix(made, x), made.scaling
 
@@ -93,51 +93,51 @@ def convolution(made: _Layer, x: Tensor) -> Compute:
         for rows in _windows(codes, made.weights.shape[:2], made.options, x, made.x_zero):
             sums = np.subtract(rows, made.x_zero, dtype=matrix.dtype) @ matrix
             block = flat[written : written + len(sums)]
-            requantise(sums, made.bias, scaling, made.zero, made.low, made.high, block)
+            _requantise(sums, made.bias, scaling, made.zero, made.low, made.high, block)
             written += len(sums)
         return out
 
     return compute
 
 
-def dense(made: _Layer, x: Tensor) -> Compute:
+def _dense(made: _Layer, x: _Tensor) -> Compute:
     """Return the integer dense layer, as a function of integer codes; unlike a convolution's, sums are rounded once."""
     matrix = _matrix(made, x)
-    step = steps(made.multiplier, made.shift, "single")
+    step = _steps(made.multiplier, made.shift, "single")
 
     def compute(codes: AnyArray) -> AnyArray:
         rows = np.subtract(codes.reshape(-1, len(matrix)), made.x_zero, dtype=matrix.dtype)
         sums = (rows @ matrix).astype(np.int64) + made.bias
-        block = np.clip(rescale(sums, step) + made.zero, made.low, made.high)
+        block = np.clip(_rescale(sums, step) + made.zero, made.low, made.high)
         return block.astype(made.output.dtype).reshape(len(codes), *made.output.shape[1:])
 
     return compute
 
 
-def _windows(codes: AnyArray, kernel: tuple[int, ...], options: Options, x: Tensor, zero: int) -> Iterator[AnyArray]:
+def _windows(codes: AnyArray, kernel: tuple[int, ...], options: _Options, x: _Tensor, zero: int) -> Iterator[AnyArray]:
     """Yield the im2col rows [positions, kh * kw * channels] of images in pieces; images are padded with `zero`."""
     (kh, kw), channels, (down, right) = kernel, codes.shape[3], options.stride
     if kh == kw == 1:  # nothing is added around
         yield codes[:, ::down, ::right].reshape(-1, channels)
         return
-    for image in laid_out(codes, (kh, kw), options, x, zero):
+    for image in _laid_out(codes, (kh, kw), options, x, zero):
         some = max(1, _SLAB // (image.shape[1] * kh * kw * channels))
         for start in range(0, len(image), some):
             yield image[start : start + some].reshape(-1, kh * kw * channels)
 
 
-def laid_out(codes: AnyArray, kernel: tuple[int, int], options: Options, x: Tensor, zero: int) -> AnyArray:
+def _laid_out(codes: AnyArray, kernel: tuple[int, int], options: _Options, x: _Tensor, zero: int) -> AnyArray:
     """Return a view [n, height, width, kh, kw, channels] of the window at each output position."""
     (kh, kw), (down, right), (tall, broad) = kernel, options.stride, options.dilation
-    sides = slides(x.shape, kernel, options)
+    sides = _slides(x.shape, kernel, options)
     (high, *_), (wide, *_) = sides
-    framed = padded(codes, sides, zero)
-    view = np.lib.stride_tricks.sliding_window_view(framed, (span(kh, tall), span(kw, broad)), axis=(1, 2))
+    framed = _padded(codes, sides, zero)
+    view = np.lib.stride_tricks.sliding_window_view(framed, (_span(kh, tall), _span(kw, broad)), axis=(1, 2))
     view = view[:, ::down, ::right, :, ::tall, ::broad]
     return view[:, :high, :wide].transpose(0, 1, 2, 4, 5, 3)
 
 
-def padded(codes: AnyArray, sides: Sides, value: int) -> AnyArray:
+def _padded(codes: AnyArray, sides: Sides, value: int) -> AnyArray:
     """Return images padded with `value`."""
     around = [(before, after) for _, before, after in sides]
     if not any(map(any, around)):
@@ -145,20 +145,20 @@ def padded(codes: AnyArray, sides: Sides, value: int) -> AnyArray:
     return np.pad(codes, [(0, 0), *around, (0, 0)], constant_values=value)
 
 
-def depthwise_convolution(made: _Layer, x: Tensor) -> Compute:
+def _depthwise_convolution(made: _Layer, x: _Tensor) -> Compute:
     """Return the integer depth-wise convolution, as a function of the input's integer codes."""
-    from slipstick.trained.integer.numba_kernels import depthwise
+    from slipstick.trained.integer.numba_kernels import _depthwise
 
     weights = np.ascontiguousarray(made.weights[..., 0])
     _bound(made, x, (0, 1))
     scaling = made.scaling
     times = weights.shape[2] // x.shape[3]
-    sides = slides(x.shape, (weights.shape[0], weights.shape[1]), made.options)
+    sides = _slides(x.shape, (weights.shape[0], weights.shape[1]), made.options)
 
     def compute(codes: AnyArray) -> AnyArray:
         out = np.empty((len(codes), *made.output.shape[1:]), made.output.dtype)
-        block = padded(codes if times == 1 else np.repeat(codes, times, axis=3), sides, made.x_zero)
-        depthwise(
+        block = _padded(codes if times == 1 else np.repeat(codes, times, axis=3), sides, made.x_zero)
+        _depthwise(
             np.ascontiguousarray(block), weights, made.options.stride, made.options.dilation, made.x_zero,
             made.bias, scaling, made.zero, made.low, made.high, out,
         )  # fmt: skip

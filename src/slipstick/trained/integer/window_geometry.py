@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from slipstick.trained.integer.integer_network import Options, Padding
+from slipstick.trained.integer.integer_network import Padding, _Options
 
 
-def span(window: int, dilation: int = 1) -> int:
+def _span(window: int, dilation: int = 1) -> int:
     """Return the number of pixels that a dilated window covers along one axis.
 
     Examples
     --------
-    >>> span(3, dilation=2)
+    >>> _span(3, dilation=2)
     5
     """
     return (window - 1) * dilation + 1
@@ -38,10 +38,10 @@ def _slide(size: int, covered: int, stride: int, padding: Padding) -> tuple[int,
 Sides = tuple[tuple[int, int, int], tuple[int, int, int]]
 
 
-def slides(shape: tuple[int, ...], window: tuple[int, int], options: Options) -> Sides:
+def _slides(shape: tuple[int, ...], window: tuple[int, int], options: _Options) -> Sides:
     """Return the positions and paddings along height and width of images [n, height, width, channels]."""
     high, wide = (
-        _slide(size, span(side, step), stride, options.padding)
+        _slide(size, _span(side, step), stride, options.padding)
         for size, side, step, stride in zip(shape[1:3], window, options.dilation, options.stride, strict=True)
     )
     return high, wide

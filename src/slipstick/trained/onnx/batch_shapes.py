@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.onnx.constants import DIMENSIONS, WHOLE, integers, shape_of, type_name
-from slipstick.trained.onnx.node_attributes import OnnxNode
+from slipstick.trained.onnx.constants import DIMENSIONS, WHOLE, _shape_of, _type_name, integers
+from slipstick.trained.onnx.node_attributes import _OnnxNode
 from slipstick.trained.onnx.onnx_file import DAMAGE
 
 BATCH = -2  # stands for the batch: a shape in a file has no size below -1
@@ -21,9 +21,9 @@ _FRONT = ([(0,), (1,)], [(0,), (1,), (0,)], [(0,), (1,), (0,), (1,)])  # of a sh
 Sizes = tuple[int, ...] | int  # a shape, or one size of it
 
 
-def without_shapes(
-    nodes: Sequence[OnnxNode], constants: Mapping[str, Any], path: str
-) -> tuple[tuple[OnnxNode, ...], dict[str, Sizes]]:
+def _without_shapes(
+    nodes: Sequence[_OnnxNode], constants: Mapping[str, Any], path: str
+) -> tuple[tuple[_OnnxNode, ...], dict[str, Sizes]]:
     """Return the nodes that process images, and the shapes computed by all others, with `BATCH` as batch size.
 
     A node that computes from other sizes than the batch stays: no operator is read that does so.
@@ -51,7 +51,7 @@ class _Sizes:
         self._whole_shapes: set[str] = set()  # results of Shape
         self.found: dict[str, Sizes] = {}
 
-    def take(self, node: OnnxNode) -> bool:
+    def take(self, node: _OnnxNode) -> bool:
         """Return whether a node only computes sizes, and record these."""
         first = node.inputs[0] if node.inputs else ""
         if node.operator == "Shape":
@@ -69,14 +69,14 @@ class _Sizes:
             self.found[node.output] = made
         return made is not None
 
-    def _batch(self, node: OnnxNode) -> Sizes | None:
+    def _batch(self, node: _OnnxNode) -> Sizes | None:
         """Return the batch element of a shape, where a node slices or gathers exactly that."""
         rest = [self._size(name) for name in node.inputs[1:]]
         if node.operator == "Gather" and rest in ([0], [(0,)]) and node.whole("axis", 0) == 0:
             return BATCH if rest == [0] else (BATCH,)
         return (BATCH,) if node.operator == "Slice" and rest in _FRONT else None
 
-    def _computed(self, node: OnnxNode) -> Sizes | None:
+    def _computed(self, node: _OnnxNode) -> Sizes | None:
         """Return the sizes that a node computes from other computed sizes."""
         sizes = [self._size(name) for name in node.inputs]
         first = sizes[0]
@@ -95,8 +95,8 @@ class _Sizes:
         if name in self.found or name not in self._constants:
             return self.found.get(name)
         tensor = self._constants[name]
-        shape = shape_of(tensor)
-        if type_name(tensor.data_type) not in WHOLE or len(shape) > 1 or math.prod(shape) > DIMENSIONS:
+        shape = _shape_of(tensor)
+        if _type_name(tensor.data_type) not in WHOLE or len(shape) > 1 or math.prod(shape) > DIMENSIONS:
             return None
         numbers = integers(tensor)
         return tuple(numbers) if shape else numbers[0]

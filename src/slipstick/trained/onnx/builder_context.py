@@ -9,11 +9,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from slipstick.trained.onnx.batch_shapes import BATCH, Sizes
-from slipstick.trained.onnx.constants import integers, number, shape_of
+from slipstick.trained.onnx.constants import _shape_of, integers, number
 
 
 @dataclass(frozen=True)
-class Weight:
+class _Weight:
     """Constant that becomes a parameter or buffer `attribute` of a layer; `transposed`: its two axes are swapped."""
 
     attribute: str
@@ -22,7 +22,7 @@ class Weight:
 
 
 @dataclass(frozen=True)
-class Built:
+class _Built:
     """Result of an operator's builder: the layer or function, and its inputs.
 
     Parameters
@@ -36,12 +36,12 @@ class Built:
     function: Callable[..., Tensor]
     reads: tuple[str, ...]
     layer: nn.Module | None = None
-    weights: tuple[Weight, ...] = ()
+    weights: tuple[_Weight, ...] = ()
     cost: int = 1
 
 
 @dataclass(frozen=True)
-class FileFacts:
+class _FileFacts:
     """Facts of an ONNX file: constants, batch size (None: open), shapes computed from it, and numbers read."""
 
     constants: Mapping[str, Any]
@@ -59,14 +59,14 @@ class FileFacts:
         """Return the shape of a constant weight; ValueError for no constant, a wrong rank, or no elements."""
         if name not in self.constants:
             raise ValueError(f"{name} is computed, and must be a constant")
-        shape = shape_of(self.constants[name])
+        shape = _shape_of(self.constants[name])
         if len(shape) != dimensions or 0 in shape:
             raise ValueError(f"{name} has the shape {shape}, and must have {dimensions} dimensions")
         return shape
 
     def vector(self, name: str, length: int) -> None:
         """Check that a constant is [length] or [1, length], as biases are; ValueError otherwise."""
-        shape = shape_of(self.constants[name]) if name in self.constants else ()
+        shape = _shape_of(self.constants[name]) if name in self.constants else ()
         if shape not in ((length,), (1, length)):
             raise ValueError(f"{name} must be a constant of {length} numbers; its shape is {shape}")
 

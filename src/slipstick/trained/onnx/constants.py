@@ -18,12 +18,12 @@ WHOLE = {"INT32": 4, "INT64": 8, "BOOL": 1}
 _FIELDS = {"FLOAT": "float_data", "DOUBLE": "double_data", "INT64": "int64_data"}  # others of the above: int32_data
 
 
-def type_name(number: int) -> str:
+def _type_name(number: int) -> str:
     """Return onnx's name of a data type number; ValueError for an unknown number."""
     return str(require("onnx", "import").TensorProto.DataType.Name(number))
 
 
-def shape_of(tensor: Any) -> tuple[int, ...]:
+def _shape_of(tensor: Any) -> tuple[int, ...]:
     """Return the shape of a constant; ValueError for too many dimensions or elements."""
     shape = tuple(int(size) for size in tensor.dims)
     if len(shape) > DIMENSIONS or any(size < 0 for size in shape) or math.prod(shape) > LARGEST:
@@ -31,7 +31,7 @@ def shape_of(tensor: Any) -> tuple[int, ...]:
     return shape
 
 
-def floats(tensor: Any) -> NDArray[np.float32]:
+def _floats(tensor: Any) -> NDArray[np.float32]:
     """Return a floating-point constant as an array of its shape, from any float type of ONNX.
 
     Errors
@@ -48,22 +48,22 @@ def floats(tensor: Any) -> NDArray[np.float32]:
 
 
 def integers(tensor: Any) -> list[int]:
-    """Return the integers of a short constant (a shape, axes, pads); errors as those of `floats`."""
-    if math.prod(shape_of(tensor)) > 2 * DIMENSIONS:  # pads have two for each dimension
+    """Return the integers of a short constant (a shape, axes, pads); errors as those of `_floats`."""
+    if math.prod(_shape_of(tensor)) > 2 * DIMENSIONS:  # pads have two for each dimension
         raise ValueError(f"{tensor.name} holds more than {2 * DIMENSIONS} whole numbers")
     return [int(number) for number in _values(tensor, WHOLE).reshape(-1)]
 
 
 def number(tensor: Any) -> float:
-    """Return the single float of a constant; errors as those of `floats`, and ValueError for NaN."""
-    values = floats(tensor).reshape(-1)
+    """Return the single float of a constant; errors as those of `_floats`, and ValueError for NaN."""
+    values = _floats(tensor).reshape(-1)
     if values.size != 1 or np.isnan(values[0]):
         raise ValueError(f"{tensor.name} is not one number")
     return float(values[0])
 
 
 def _values(tensor: Any, types: dict[str, int]) -> NDArray[Any]:
-    shape, kind = shape_of(tensor), type_name(tensor.data_type)
+    shape, kind = _shape_of(tensor), _type_name(tensor.data_type)
     if tensor.data_location or tensor.external_data:
         raise SlipstickError("weights in another file are not read", value=tensor.name, allowed="weights in the file")
     if kind not in types:

@@ -10,21 +10,21 @@ from torch import Tensor
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import write_bytes
-from slipstick.trained.onnx.constants import type_name
+from slipstick.trained.onnx.constants import _type_name
 from slipstick.trained.onnx.module import OnnxNet
 from slipstick.trained.onnx.module_builder import VALUES
 from slipstick.trained.onnx.named_constants import constants
-from slipstick.trained.onnx.steps import Slot
+from slipstick.trained.onnx.steps import _Slot
 
 _TYPES = {"FLOAT": torch.float32, "FLOAT16": torch.float16, "BFLOAT16": torch.bfloat16, "DOUBLE": torch.float64}
 
 
 def write_onnx(net: OnnxNet, path: str | Path) -> None:
-    """Write a network's ONNX file atomically; errors as those of `onnx_bytes`."""
-    write_bytes(path, onnx_bytes(net))
+    """Write a network's ONNX file atomically; errors as those of `_onnx_bytes`."""
+    write_bytes(path, _onnx_bytes(net))
 
 
-def onnx_bytes(net: OnnxNet) -> bytes:
+def _onnx_bytes(net: OnnxNet) -> bytes:
     """Return a network's ONNX file with the current weights, biases and statistics of its layers.
 
     They keep the file's shapes and types of float; nodes, names and what else it holds stay as they are, but that
@@ -56,7 +56,7 @@ def onnx_bytes(net: OnnxNet) -> bytes:
     return raw
 
 
-def _values(net: OnnxNet, slot: Slot) -> Tensor:
+def _values(net: OnnxNet, slot: _Slot) -> Tensor:
     """Return a layer's current parameter or statistic as an array with the file's order of axes."""
     layer = net._modules.get(slot.layer)
     values = getattr(layer, slot.attribute, None)
@@ -74,7 +74,7 @@ def _values(net: OnnxNet, slot: Slot) -> Tensor:
 
 def _put(tensor: Any, values: Tensor, where: str) -> None:
     """Write values into a constant of the file, in its data type, as ONNX's little-endian bytes."""
-    kind = type_name(tensor.data_type)
+    kind = _type_name(tensor.data_type)
     cast = values.to(_TYPES[kind]).contiguous()
     if torch.isinf(cast).sum() > torch.isinf(values).sum():
         raise SlipstickError(f"numbers beyond {kind}, the file's type", path=where, value=float(values.abs().max()))

@@ -9,18 +9,18 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from slipstick.trained.onnx.builder_context import Built, FileFacts, Weight
-from slipstick.trained.onnx.node_attributes import OnnxNode
-from slipstick.trained.onnx.window_operators import SlidingWindow, enclosed, window_of
+from slipstick.trained.onnx.builder_context import _Built, _FileFacts, _Weight
+from slipstick.trained.onnx.node_attributes import _OnnxNode
+from slipstick.trained.onnx.window_operators import _enclosed, _SlidingWindow, _window_of
 
 WITHOUT_MEMORY = "meta"  # torch's device of tensors that have shapes and no values
 
 
-def conv(node: OnnxNode, known: FileFacts) -> Built:
+def _conv(node: _OnnxNode, known: _FileFacts) -> _Built:
     """Conv over height and width -> Conv2d; asymmetric pads become explicit padding before it."""
     weight, bias = node.inputs[1], node.inputs[2:]
     filters, channels, *kernel = known.shape(weight, 4)
-    window, groups = window_of(node, kernel), node.whole("group", 1)
+    window, groups = _window_of(node, kernel), node.whole("group", 1)
     if groups < 1 or filters % groups:
         raise ValueError(f"{filters} filters in {groups} groups")
     for name in bias:
@@ -38,10 +38,10 @@ def conv(node: OnnxNode, known: FileFacts) -> Built:
         device=WITHOUT_MEMORY,
     )
     function = partial(_convolved, window=window if padding is None else None)
-    return Built(function, (known.flow(node.inputs[0]),), layer, _weights(weight, bias))
+    return _Built(function, (known.flow(node.inputs[0]),), layer, _weights(weight, bias))
 
 
-def gemm(node: OnnxNode, known: FileFacts) -> Built:
+def _gemm(node: _OnnxNode, known: _FileFacts) -> _Built:
     """Gemm with constant weights -> Linear."""
     scales = [node.real(name, 1.0) for name in ("alpha", "beta")]
     if scales != [1.0, 1.0] or node.whole("transA", 0):
@@ -49,12 +49,12 @@ def gemm(node: OnnxNode, known: FileFacts) -> Built:
     return _linear(node, known, node.whole("transB", 0) == 0, _rows_only)
 
 
-def matmul(node: OnnxNode, known: FileFacts) -> Built:
+def _matmul(node: _OnnxNode, known: _FileFacts) -> _Built:
     """MatMul with constant weights -> Linear; its third input, if any, is the bias of a merged Add."""
     return _linear(node, known, True, plain)
 
 
-def batch_norm(node: OnnxNode, known: FileFacts) -> Built:
+def _batch_norm(node: _OnnxNode, known: _FileFacts) -> _Built:
     """BatchNormalization with its statistics -> BatchNorm2d."""
     if node.whole("training_mode", 0) or node.whole("spatial", 1) != 1:
         raise ValueError("only the inference of one mean and variance a channel is supported")
@@ -65,16 +65,16 @@ def batch_norm(node: OnnxNode, known: FileFacts) -> Built:
     if any(known.shape(name, 1) != (channels,) for name in node.inputs[1:]):
         raise ValueError(f"scale, bias, mean and variance must be {channels} numbers each")
     layer = nn.BatchNorm2d(channels, epsilon, momentum, device=WITHOUT_MEMORY)
-    weights = tuple(Weight(name, value) for name, value in zip(names, node.inputs[1:], strict=True))
-    return Built(_normed, (known.flow(node.inputs[0]),), layer, weights)
+    weights = tuple(_Weight(name, value) for name, value in zip(names, node.inputs[1:], strict=True))
+    return _Built(_normed, (known.flow(node.inputs[0]),), layer, weights)
 
 
-def relu(node: OnnxNode, known: FileFacts) -> Built:
+def _relu(node: _OnnxNode, known: _FileFacts) -> _Built:
     """Return the layer of a Relu operator."""
-    return Built(plain, (known.flow(node.inputs[0]),), nn.ReLU())
+    return _Built(plain, (known.flow(node.inputs[0]),), nn.ReLU())
 
 
-def clip(node: OnnxNode, known: FileFacts) -> Built:
+def _clip(node: _OnnxNode, known: _FileFacts) -> _Built:
     """Clip to 0 .. 6 -> ReLU6; with other bounds -> a function."""
     given = (*node.inputs[1:], "", "")
     if node.version < 11:  # the bounds were attributes until version 11 of the operators
@@ -83,8 +83,8 @@ def clip(node: OnnxNode, known: FileFacts) -> Built:
         low, high = known.number(given[0], -math.inf), known.number(given[1], math.inf)
     read = (known.flow(node.inputs[0]),)
     if (low, high) == (0.0, 6.0):
-        return Built(plain, read, nn.ReLU6())
-    return Built(partial(_clipped, low=low, high=high), read)
+        return _Built(plain, read, nn.ReLU6())
+    return _Built(partial(_clipped, low=low, high=high), read)
 
 
 def plain(layer: nn.Module, x: Tensor) -> Tensor:
@@ -100,11 +100,11 @@ def _rows_only(layer: nn.Module, x: Tensor) -> Tensor:
     return plain(layer, x)
 
 
-def _convolved(layer: nn.Module, x: Tensor, *, window: SlidingWindow | None) -> Tensor:
+def _convolved(layer: nn.Module, x: Tensor, *, window: _SlidingWindow | None) -> Tensor:
     """Return a convolution's output for images, with explicit padding where its window needs it."""
     if x.ndim != 4:
         raise ValueError(f"it needs images, [n, channels, height, width], and reads {tuple(x.shape)}")
-    return plain(layer, x if window is None else enclosed(x, window))
+    return plain(layer, x if window is None else _enclosed(x, window))
 
 
 def _normed(layer: nn.Module, x: Tensor) -> Tensor:
@@ -122,16 +122,16 @@ def _clipped(x: Tensor, *, low: float, high: float) -> Tensor:
 
 
 def _linear(
-    node: OnnxNode, known: FileFacts, transposed: bool, function: Callable[[nn.Module, Tensor], Tensor]
-) -> Built:
+    node: _OnnxNode, known: _FileFacts, transposed: bool, function: Callable[[nn.Module, Tensor], Tensor]
+) -> _Built:
     weight, bias = node.inputs[1], node.inputs[2:]
     rows, columns = known.shape(weight, 2)
     inputs, outputs = (rows, columns) if transposed else (columns, rows)
     for name in bias:
         known.vector(name, outputs)
     layer = nn.Linear(inputs, outputs, bias=bool(bias), device=WITHOUT_MEMORY)
-    return Built(function, (known.flow(node.inputs[0]),), layer, _weights(weight, bias, transposed))
+    return _Built(function, (known.flow(node.inputs[0]),), layer, _weights(weight, bias, transposed))
 
 
-def _weights(weight: str, bias: tuple[str, ...], transposed: bool = False) -> tuple[Weight, ...]:
-    return (Weight("weight", weight, transposed), *(Weight("bias", name) for name in bias))
+def _weights(weight: str, bias: tuple[str, ...], transposed: bool = False) -> tuple[_Weight, ...]:
+    return (_Weight("weight", weight, transposed), *(_Weight("bias", name) for name in bias))

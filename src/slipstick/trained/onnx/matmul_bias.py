@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.onnx.constants import FLOATS, type_name
-from slipstick.trained.onnx.node_attributes import OnnxNode
+from slipstick.trained.onnx.constants import FLOATS, _type_name
+from slipstick.trained.onnx.node_attributes import _OnnxNode
 
 
-def with_biases(nodes: Sequence[OnnxNode], constants: Mapping[str, Any], result: str) -> tuple[OnnxNode, ...]:
+def _with_biases(nodes: Sequence[_OnnxNode], constants: Mapping[str, Any], result: str) -> tuple[_OnnxNode, ...]:
     """Return the nodes with each MatMul's following bias Add removed, its constant made the third input.
 
     Only where nothing else reads the product, or the bias; other sums stay.
@@ -37,7 +37,7 @@ def with_biases(nodes: Sequence[OnnxNode], constants: Mapping[str, Any], result:
     return tuple(node for node in joined if node.operator != "Add" or node.output not in gone)
 
 
-def _bias(product: OnnxNode, added: OnnxNode, constants: Mapping[str, Any]) -> str:
+def _bias(product: _OnnxNode, added: _OnnxNode, constants: Mapping[str, Any]) -> str:
     """Return the name of the constant that an Add adds to a product as its bias, or None."""
     weight = constants.get(product.inputs[1]) if len(product.inputs) == 2 else None
     others = [name for name in added.inputs if name != product.output]
@@ -47,7 +47,7 @@ def _bias(product: OnnxNode, added: OnnxNode, constants: Mapping[str, Any]) -> s
         or tensor is None
         or added.attributes
         or len(weight.dims) != 2
-        or type_name(tensor.data_type) not in FLOATS
+        or _type_name(tensor.data_type) not in FLOATS
     ):
         return ""
     return others[0] if tuple(tensor.dims) in ((weight.dims[1],), (1, weight.dims[1])) else ""

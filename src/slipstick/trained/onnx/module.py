@@ -8,7 +8,7 @@ from typing import final
 from torch import Tensor, nn
 
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.onnx.steps import StepPlan, run
+from slipstick.trained.onnx.steps import _run, _StepPlan
 
 
 @final
@@ -20,7 +20,7 @@ class OnnxNet(nn.Module):
     layer's stay what the file has: they are buffers outside the state dict.
     """
 
-    def __init__(self, plan: StepPlan, layers: Mapping[str, nn.Module], operands: Mapping[str, Tensor]) -> None:
+    def __init__(self, plan: _StepPlan, layers: Mapping[str, nn.Module], operands: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.plan = plan
         for name, layer in layers.items():
@@ -41,7 +41,7 @@ class OnnxNet(nn.Module):
         values[self.plan.source] = images
         for step in self.plan.steps:
             layer = self._modules[step.name] if step.built.layer is not None else None
-            values[step.makes] = run(step, layer, values, self.plan.path)
+            values[step.makes] = _run(step, layer, values, self.plan.path)
             for name in step.last:
                 del values[name]
         return values[self.plan.result]

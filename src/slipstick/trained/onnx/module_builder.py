@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.onnx.batch_shapes import without_shapes
-from slipstick.trained.onnx.builder_context import Built, FileFacts, Weight
-from slipstick.trained.onnx.constants import floats
-from slipstick.trained.onnx.matmul_bias import with_biases
+from slipstick.trained.onnx.batch_shapes import _without_shapes
+from slipstick.trained.onnx.builder_context import _Built, _FileFacts, _Weight
+from slipstick.trained.onnx.constants import _floats
+from slipstick.trained.onnx.matmul_bias import _with_biases
 from slipstick.trained.onnx.module import OnnxNet
-from slipstick.trained.onnx.onnx_file import DAMAGE, Parsed, parse_onnx, read
-from slipstick.trained.onnx.operator_table import built
-from slipstick.trained.onnx.steps import NetworkStep, Slot, StepPlan
+from slipstick.trained.onnx.onnx_file import DAMAGE, _parse_onnx, _Parsed, _read
+from slipstick.trained.onnx.operator_table import _built
+from slipstick.trained.onnx.steps import _NetworkStep, _Slot, _StepPlan
 
 _LONGEST = 100  # characters of a name: more than torch's own paths of modules have
 VALUES = ("raw_data", "float_data", "int32_data", "double_data")  # of a floating-point constant
@@ -39,20 +39,20 @@ def onnx_module(path: str | Path) -> OnnxNet:
     SlipstickError if onnx is not installed; for a file that is missing, too large, not ONNX or damaged; for an
     operator, an attribute or a weight that is not supported, with the node; and for values or work beyond all sense.
     """
-    return _module(read(path))
+    return _module(_read(path))
 
 
-def parsed_module(raw: bytes, path: str) -> OnnxNet:
+def _parsed_module(raw: bytes, path: str) -> OnnxNet:
     """Return the module in the bytes of an ONNX file, as `onnx_module` does; errors name `path`."""
-    return _module(parse_onnx(raw, path))
+    return _module(_parse_onnx(raw, path))
 
 
-def _module(parsed: Parsed) -> OnnxNet:
-    nodes, shapes = without_shapes(parsed.nodes, parsed.constants, parsed.path)
-    known = FileFacts(parsed.constants, parsed.batch, shapes)
+def _module(parsed: _Parsed) -> OnnxNet:
+    nodes, shapes = _without_shapes(parsed.nodes, parsed.constants, parsed.path)
+    known = _FileFacts(parsed.constants, parsed.batch, shapes)
     maker = _Maker(parsed)
-    for node in with_biases(nodes, parsed.constants, parsed.result):
-        maker.take(node.name, node.operator, built(node, known, parsed.path), node.output)
+    for node in _with_biases(nodes, parsed.constants, parsed.result):
+        maker.take(node.name, node.operator, _built(node, known, parsed.path), node.output)
     net = maker.net(known.numbers)
     image = tuple(size for size in parsed.image if size is not None)
     if len(image) == len(parsed.image):
@@ -63,17 +63,17 @@ def _module(parsed: Parsed) -> OnnxNet:
 class _Maker:
     """Builder of layers and their weights, node by node."""
 
-    def __init__(self, parsed: Parsed) -> None:
+    def __init__(self, parsed: _Parsed) -> None:
         self._parsed = parsed
-        self._steps: list[NetworkStep] = []
-        self._slots: list[Slot] = []
+        self._steps: list[_NetworkStep] = []
+        self._slots: list[_Slot] = []
         self._layers: dict[str, nn.Module] = {}
         self._operands: dict[str, str] = {}
         self._tensors: dict[str, tuple[str, Tensor]] = {}  # by the constant, with what it is for
         self._names = Counter({*dir(nn.Module()), *vars(nn.Module()), "plan", "fits"})
         self._made = {parsed.source}
 
-    def take(self, name: str, operator: str, node: Built, makes: str) -> None:
+    def take(self, name: str, operator: str, node: _Built, makes: str) -> None:
         """Add a node, after all nodes that it reads; SlipstickError for a weight that does not fit."""
         readable = self._unique(name)
         where = f"{self._parsed.path}: {name}"
@@ -87,7 +87,7 @@ class _Maker:
             raise SlipstickError(error.message, path=where, value=error.value, allowed=error.allowed) from None
         except DAMAGE as error:
             raise SlipstickError(f"{operator}: {error}", path=where) from None
-        self._steps.append(NetworkStep(readable, operator, node, makes))
+        self._steps.append(_NetworkStep(readable, operator, node, makes))
         self._made.add(makes)
 
     def net(self, numbers: set[str]) -> OnnxNet:
@@ -100,7 +100,7 @@ class _Maker:
         for slot in self._slots:  # the layers have them now, and `write_onnx` puts them back
             for field in VALUES:
                 parsed.constants[slot.constant].ClearField(field)
-        plan = StepPlan(
+        plan = _StepPlan(
             path=parsed.path,
             model=parsed.model,
             source=parsed.source,
@@ -120,7 +120,7 @@ class _Maker:
         self._tensor(value, "operand", None)
         self._operands[value] = self._unique(value)
 
-    def _filled(self, empty: nn.Module, weights: tuple[Weight, ...], name: str) -> nn.Module:
+    def _filled(self, empty: nn.Module, weights: tuple[_Weight, ...], name: str) -> nn.Module:
         """Return a layer with its weights; layers that read the same constants share their parameters."""
         layer = copy.deepcopy(empty)
         for use in weights:
@@ -129,7 +129,7 @@ class _Maker:
             role = f"weight{' transposed' if use.transposed else ''}" if trained else use.attribute
             shape = tuple(place.shape)
             setattr(layer, use.attribute, self._tensor(use.constant, role, shape))
-            self._slots.append(Slot(use.constant, name, use.attribute, use.transposed, shape))
+            self._slots.append(_Slot(use.constant, name, use.attribute, use.transposed, shape))
         if isinstance(layer, nn.BatchNorm2d):
             layer.num_batches_tracked = torch.zeros((), dtype=torch.long)
         return layer
@@ -137,7 +137,7 @@ class _Maker:
     def _tensor(self, constant: str, role: str, shape: tuple[int, ...] | None) -> Tensor:
         """Return a constant as parameter or buffer, one tensor per constant; SlipstickError for conflicting roles."""
         if constant not in self._tensors:
-            values = floats(self._parsed.constants[constant])
+            values = _floats(self._parsed.constants[constant])
             turned = np.ascontiguousarray(values.T) if role.endswith("transposed") else values
             tensor = torch.from_numpy(turned).reshape(turned.shape if shape is None else shape)
             self._tensors[constant] = role, nn.Parameter(tensor) if role.startswith("weight") else tensor
@@ -157,12 +157,12 @@ class _Maker:
         return unique
 
 
-def _with_ends(steps: list[NetworkStep], outputs: set[str]) -> tuple[NetworkStep, ...]:
+def _with_ends(steps: list[_NetworkStep], outputs: set[str]) -> tuple[_NetworkStep, ...]:
     """Return the steps, each with the values that no later step reads, so that these can be freed."""
     later = set(outputs)
     ended: list[Any] = []
     for step in reversed(steps):
         ends = {*step.built.reads, step.makes} - later
         later |= ends
-        ended.append(NetworkStep(step.name, step.operator, step.built, step.makes, tuple(sorted(ends))))
+        ended.append(_NetworkStep(step.name, step.operator, step.built, step.makes, tuple(sorted(ends))))
     return tuple(ended[::-1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from slipstick.networks.importers.onnx_graph import MAX_ONNX_BYTES
-from slipstick.trained.onnx.constants import shape_of
+from slipstick.trained.onnx.constants import _shape_of
 from slipstick.trained.onnx.node_attributes import STANDARD
 
 
@@ -18,7 +18,7 @@ def constants(graph: Any) -> dict[str, Any]:
     return dict(named)
 
 
-def make_plain(onnx: Any, graph: Any) -> None:
+def _make_plain(onnx: Any, graph: Any) -> None:
     """Give every constant of a graph a tensor of its own, into which a changed weight can be written.
 
     torch's exporter stores equal vectors (the biases of fresh layers) once and reads the others through Identity:
@@ -38,7 +38,7 @@ def make_plain(onnx: Any, graph: Any) -> None:
             _constant(onnx, node)
         elif node.op_type == "Identity" and node.domain in STANDARD and node.input[0] in initializers:
             tensor = initializers[node.input[0]]
-            if len(shape_of(tensor)) != 1 or taken + tensor.ByteSize() > MAX_ONNX_BYTES:
+            if len(_shape_of(tensor)) != 1 or taken + tensor.ByteSize() > MAX_ONNX_BYTES:
                 same[node.output[0]] = node.input[0]
                 continue
             taken += tensor.ByteSize()

@@ -13,7 +13,7 @@ _UNUSED = {"MaxPool": {"storage_order"}, "Dropout": {"ratio", "seed"}}  # of res
 
 
 @dataclass(frozen=True)
-class OnnxNode:
+class _OnnxNode:
     """ONNX node: operator (with its domain unless that is ONNX's own), and the attributes not read yet.
 
     Parameters
@@ -72,7 +72,7 @@ class OnnxNode:
 _FIELDS: Mapping[str, int] = {"f": 1, "i": 2, "s": 3, "ints": 7}  # onnx.proto, AttributeProto.AttributeType
 
 
-def node_of(node: Any, version: int) -> OnnxNode:
+def _node_of(node: Any, version: int) -> _OnnxNode:
     """Return the OnnxNode of a node of onnx; ValueError for a duplicate attribute, or without an output."""
     attributes = {str(attribute.name): attribute for attribute in node.attribute}
     if len(attributes) != len(node.attribute) or not node.output or not node.output[0]:
@@ -82,4 +82,4 @@ def node_of(node: Any, version: int) -> OnnxNode:
     while inputs and not inputs[-1]:
         inputs.pop()
     output = str(node.output[0])
-    return OnnxNode(str(node.name) or output, str(operator), tuple(inputs), output, attributes, version)
+    return _OnnxNode(str(node.name) or output, str(operator), tuple(inputs), output, attributes, version)

@@ -11,9 +11,9 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.files import read_bytes
 from slipstick.networks.importers.onnx_graph import MAX_ONNX_BYTES, parse_onnx_bytes
-from slipstick.trained.onnx.constants import FLOATS, type_name
-from slipstick.trained.onnx.named_constants import constants, make_plain
-from slipstick.trained.onnx.node_attributes import HIGHEST, STANDARD, OnnxNode, node_of
+from slipstick.trained.onnx.constants import FLOATS, _type_name
+from slipstick.trained.onnx.named_constants import _make_plain, constants
+from slipstick.trained.onnx.node_attributes import HIGHEST, STANDARD, _node_of, _OnnxNode
 
 _MOST = 16384  # nodes: the largest published networks have a few thousand
 _OLDEST = 7  # version of the operators: elementwise ones broadcast otherwise before it
@@ -21,12 +21,12 @@ DAMAGE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowE
 
 
 @dataclass(frozen=True)
-class Parsed:
+class _Parsed:
     """Parsed graph of an ONNX file.
 
     Parameters
     ----------
-    model : the file as onnx parses it, its constants made plain (`make_plain`).
+    model : the file as onnx parses it, its constants made plain (`_make_plain`).
     source, result : the names of the images and of the first output.
     batch : the images in a batch that the file was exported with; None: it leaves that open.
     image : channels, height, width; None where the file leaves one open.
@@ -41,10 +41,10 @@ class Parsed:
     batch: int | None
     image: tuple[int | None, ...]
     constants: Mapping[str, Any]
-    nodes: tuple[OnnxNode, ...]
+    nodes: tuple[_OnnxNode, ...]
 
 
-def read(path: str | Path) -> Parsed:
+def _read(path: str | Path) -> _Parsed:
     """Return the parsed graph of an ONNX file.
 
     Errors
@@ -52,11 +52,11 @@ def read(path: str | Path) -> Parsed:
     SlipstickError if onnx is not installed, or for a file that is missing, too large, not ONNX or damaged, that does
     not read one image tensor, or whose operators are older or newer than those that are known.
     """
-    return parse_onnx(read_bytes(path, limit=MAX_ONNX_BYTES), str(path))
+    return _parse_onnx(read_bytes(path, limit=MAX_ONNX_BYTES), str(path))
 
 
-def parse_onnx(raw: bytes, path: str) -> Parsed:
-    """Return the graph in the bytes of an ONNX file, as `read` does; errors name `path`."""
+def _parse_onnx(raw: bytes, path: str) -> _Parsed:
+    """Return the graph in the bytes of an ONNX file, as `_read` does; errors name `path`."""
     onnx = require("onnx", "import")
     model = parse_onnx_bytes(onnx, raw, path)
     try:
@@ -65,22 +65,22 @@ def parse_onnx(raw: bytes, path: str) -> Parsed:
         raise SlipstickError(f"a damaged ONNX file: {error}", path=path) from None
 
 
-def _parsed(onnx: Any, model: Any, path: str) -> Parsed:
+def _parsed(onnx: Any, model: Any, path: str) -> _Parsed:
     graph = model.graph
     if len(graph.node) > _MOST:
         raise SlipstickError("too many nodes", path=path, value=len(graph.node), allowed=f"at most {_MOST}")
     if graph.sparse_initializer:
         raise SlipstickError("sparse weights are not read", path=path)
     version = _version(onnx, model, path)
-    make_plain(onnx, graph)
+    _make_plain(onnx, graph)
     known = constants(graph)
     source, batch, image = _images(graph, known, path)
     if not graph.output:
         raise SlipstickError("a graph without an output", path=path)
     result = str(graph.output[0].name)
     needed = _needed(graph, result, {source, *known}, path)
-    nodes = tuple(node_of(node, version) for node in needed)
-    return Parsed(path, model, source, result, batch, image, known, nodes)
+    nodes = tuple(_node_of(node, version) for node in needed)
+    return _Parsed(path, model, source, result, batch, image, known, nodes)
 
 
 def _version(onnx: Any, model: Any, path: str) -> int:
@@ -100,8 +100,8 @@ def _images(graph: Any, known: Mapping[str, Any], path: str) -> tuple[str, int |
     if len(inputs) != 1:
         raise SlipstickError("one input is read", path=path, value=f"{len(inputs)} inputs")
     kind = inputs[0].type.tensor_type
-    if type_name(kind.elem_type) not in FLOATS:
-        raise SlipstickError("images are floats", path=path, value=type_name(kind.elem_type), allowed=FLOATS)
+    if _type_name(kind.elem_type) not in FLOATS:
+        raise SlipstickError("images are floats", path=path, value=_type_name(kind.elem_type), allowed=FLOATS)
     sizes = [int(dim.dim_value) if dim.HasField("dim_value") else None for dim in kind.shape.dim]
     if not kind.HasField("shape"):
         sizes = [None] * 4

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from slipstick.trained.onnx.export import onnx_bytes
-from slipstick.trained.onnx.module_builder import parsed_module
-from slipstick.trained.torch.torch_network import ModuleFile, TorchNetwork
+from slipstick.trained.onnx.export import _onnx_bytes
+from slipstick.trained.onnx.module_builder import _parsed_module
+from slipstick.trained.torch.torch_network import _ModuleFile, _TorchNetwork
 
 
-def onnx_network(raw: bytes, path: str, *, name: str) -> TorchNetwork:
+def _onnx_network(raw: bytes, path: str, *, name: str) -> _TorchNetwork:
     """Return the trained network in the bytes of an ONNX file; nothing of the file is executed.
 
     How bytes become its inputs the file does not say. Errors as those of `onnx_module`; they name `path`.
     """
-    module = parsed_module(raw, path)
+    module = _parsed_module(raw, path)
     channels, height, width = module.plan.image
     shape = None if channels is None or height is None or width is None else (height, width, channels)
-    file = ModuleFile(".onnx", _written)
-    return TorchNetwork(name, module, shape=shape, file=file)
+    file = _ModuleFile(".onnx", _written)
+    return _TorchNetwork(name, module, shape=shape, file=file)
 
 
 def _written(module: Any, notes: Mapping[str, object]) -> bytes:
-    return onnx_bytes(module)
+    return _onnx_bytes(module)

@@ -8,14 +8,14 @@ from functools import partial
 
 from torch import Tensor
 
-from slipstick.trained.onnx.builder_context import Built, FileFacts
+from slipstick.trained.onnx.builder_context import _Built, _FileFacts
 from slipstick.trained.onnx.constants import DIMENSIONS
-from slipstick.trained.onnx.node_attributes import OnnxNode
-from slipstick.trained.onnx.weightless_operators import MOVED, axes_of, axis_of
-from slipstick.trained.onnx.window_operators import padded
+from slipstick.trained.onnx.node_attributes import _OnnxNode
+from slipstick.trained.onnx.weightless_operators import MOVED, _axes_of, _axis_of
+from slipstick.trained.onnx.window_operators import _padded
 
 
-def reshape(node: OnnxNode, known: FileFacts) -> Built:
+def _reshape(node: _OnnxNode, known: _FileFacts) -> _Built:
     """Reshape to a constant shape, with or without the batch dimension.
 
     The first size of that shape may be 0 (as it was) or -1 (what is left), or the batch that the file was exported
@@ -29,7 +29,7 @@ def reshape(node: OnnxNode, known: FileFacts) -> Built:
         raise ValueError(f"{MOVED}: the shape {target}")
     if node.whole("allowzero", 0) and 0 in target:
         raise ValueError("a shape without elements")
-    return Built(partial(_reshaped, rest=tuple(target[1:])), (known.flow(node.inputs[0]),))
+    return _Built(partial(_reshaped, rest=tuple(target[1:])), (known.flow(node.inputs[0]),))
 
 
 def _reshaped(x: Tensor, *, rest: Sequence[int]) -> Tensor:
@@ -38,9 +38,9 @@ def _reshaped(x: Tensor, *, rest: Sequence[int]) -> Tensor:
     return x.reshape(x.shape[0], *sizes) if sizes else _vector(x)
 
 
-def flatten(node: OnnxNode, known: FileFacts) -> Built:
+def _flatten(node: _OnnxNode, known: _FileFacts) -> _Built:
     """Flatten of all dimensions behind the batch."""
-    return Built(partial(_flat, axis=node.whole("axis", 1)), (known.flow(node.inputs[0]),))
+    return _Built(partial(_flat, axis=node.whole("axis", 1)), (known.flow(node.inputs[0]),))
 
 
 def _flat(x: Tensor, *, axis: int) -> Tensor:
@@ -50,12 +50,12 @@ def _flat(x: Tensor, *, axis: int) -> Tensor:
     return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
 
-def transpose(node: OnnxNode, known: FileFacts) -> Built:
+def _transpose(node: _OnnxNode, known: _FileFacts) -> _Built:
     """Transpose of the dimensions behind the batch."""
     order = node.several("perm", None)
     if not order or sorted(order) != list(range(len(order))) or order[0] != 0:
         raise ValueError(f"{MOVED}, and every other dimension must come once: perm {order}")
-    return Built(partial(_turned, order=order), (known.flow(node.inputs[0]),))
+    return _Built(partial(_turned, order=order), (known.flow(node.inputs[0]),))
 
 
 def _turned(x: Tensor, *, order: Sequence[int]) -> Tensor:
@@ -63,33 +63,33 @@ def _turned(x: Tensor, *, order: Sequence[int]) -> Tensor:
     return x.permute(list(order))
 
 
-def squeeze(node: OnnxNode, known: FileFacts) -> Built:
+def _squeeze(node: _OnnxNode, known: _FileFacts) -> _Built:
     """Squeeze; without axes, all of size 1 but the batch: a batch of one image is still a batch."""
-    axes = axes_of(node, known, 13)  # the operators' changelog
-    return Built(partial(_squeezed, axes=axes), (known.flow(node.inputs[0]),))
+    axes = _axes_of(node, known, 13)  # the operators' changelog
+    return _Built(partial(_squeezed, axes=axes), (known.flow(node.inputs[0]),))
 
 
 def _squeezed(x: Tensor, *, axes: Sequence[int] | None) -> Tensor:
     """Return `x` without axes of size 1; ValueError for one of another size."""
     every = [axis for axis in range(1, x.ndim) if x.shape[axis] == 1]
-    gone = every if axes is None else [axis_of(axis, x.ndim) for axis in axes]
+    gone = every if axes is None else [_axis_of(axis, x.ndim) for axis in axes]
     if any(x.shape[axis] != 1 for axis in gone):
         raise ValueError(f"the axes {gone} of {tuple(x.shape)} are not of size 1")
     return x.reshape([size for axis, size in enumerate(x.shape) if axis not in gone])
 
 
-def unsqueeze(node: OnnxNode, known: FileFacts) -> Built:
+def _unsqueeze(node: _OnnxNode, known: _FileFacts) -> _Built:
     """Unsqueeze: inserts axes of size 1, at positions counted in the result."""
-    axes = axes_of(node, known, 13)  # the operators' changelog
+    axes = _axes_of(node, known, 13)  # the operators' changelog
     if not axes:
         raise ValueError("it has no axes")
-    return Built(partial(_unsqueezed, axes=axes), (known.flow(node.inputs[0]),))
+    return _Built(partial(_unsqueezed, axes=axes), (known.flow(node.inputs[0]),))
 
 
 def _unsqueezed(x: Tensor, *, axes: Sequence[int]) -> Tensor:
     """Return `x` with inserted axes of size 1; ValueError for a duplicate axis, or one beyond the result."""
     rank = x.ndim + len(axes)
-    added = sorted(axis_of(axis, rank) for axis in axes)
+    added = sorted(_axis_of(axis, rank) for axis in axes)
     if len(set(added)) != len(added):
         raise ValueError(f"the axes {list(axes)}")
     for axis in added:
@@ -97,7 +97,7 @@ def _unsqueezed(x: Tensor, *, axes: Sequence[int]) -> Tensor:
     return x
 
 
-def pad(node: OnnxNode, known: FileFacts) -> Built:
+def _pad(node: _OnnxNode, known: _FileFacts) -> _Built:
     """Pad with a constant, never along the batch."""
     if (mode := node.word("mode", "constant")) != "constant":
         raise ValueError(f"only the mode constant is supported, and it has {mode}")
@@ -109,7 +109,7 @@ def pad(node: OnnxNode, known: FileFacts) -> Built:
         axes = known.integers(given[2]) if given[2] else None
     if not pads or len(pads) % 2 or (axes is not None and len(axes) != len(pads) // 2):
         raise ValueError(f"the pads {pads} for the axes {axes}")
-    return Built(partial(_surrounded, pads=pads, value=value, axes=axes), (known.flow(node.inputs[0]),))
+    return _Built(partial(_surrounded, pads=pads, value=value, axes=axes), (known.flow(node.inputs[0]),))
 
 
 def _surrounded(x: Tensor, *, pads: Sequence[int], value: float, axes: Sequence[int] | None) -> Tensor:
@@ -121,9 +121,9 @@ def _surrounded(x: Tensor, *, pads: Sequence[int], value: float, axes: Sequence[
     for place, axis in enumerate(range(half) if axes is None else axes):
         before, behind = pads[place], pads[place + half]
         if before or behind:
-            back = 2 * (x.ndim - 1 - axis_of(axis, x.ndim))
+            back = 2 * (x.ndim - 1 - _axis_of(axis, x.ndim))
             order[back : back + 2] = [before, behind]
-    return padded(x, order[:-2], value)
+    return _padded(x, order[:-2], value)
 
 
 def _vector(x: Tensor) -> Tensor:

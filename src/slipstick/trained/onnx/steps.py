@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.onnx.builder_context import Built
+from slipstick.trained.onnx.builder_context import _Built
 from slipstick.trained.onnx.constants import DIMENSIONS, LARGEST
 from slipstick.trained.onnx.layer_operators import WITHOUT_MEMORY
 from slipstick.trained.onnx.onnx_file import DAMAGE
@@ -21,18 +21,18 @@ _PROBES = 7  # images of a check: a batch that few other dimensions can be mista
 
 
 @dataclass(frozen=True)
-class NetworkStep:
+class _NetworkStep:
     """ONNX node as it is run: name, operator, the value it computes, and the values not read after it."""
 
     name: str
     operator: str
-    built: Built
+    built: _Built
     makes: str
     last: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Slot:
+class _Slot:
     """Constant in the file that holds a layer's parameter or statistic; `shape` is the layer's."""
 
     constant: str
@@ -43,7 +43,7 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class StepPlan:
+class _StepPlan:
     """Execution plan of an ONNX network: its steps in order.
 
     Parameters
@@ -58,8 +58,8 @@ class StepPlan:
     source: str
     result: str
     image: tuple[int | None, ...]
-    steps: tuple[NetworkStep, ...]
-    slots: tuple[Slot, ...]
+    steps: tuple[_NetworkStep, ...]
+    slots: tuple[_Slot, ...]
     operands: Mapping[str, str]
     checked: set[tuple[int, ...]] = field(default_factory=set)
 
@@ -81,7 +81,7 @@ class StepPlan:
     def _follow(self, values: dict[str, Tensor]) -> None:
         live, work = float(values[self.source].numel()), 0.0
         for step in self.steps:
-            made = run(step, step.built.layer, values, self.path)
+            made = _run(step, step.built.layer, values, self.path)
             live += made.numel()
             work += _work(step, made, values)
             _bounded(step, made, live, work, self.path)
@@ -89,7 +89,7 @@ class StepPlan:
             live -= sum(values.pop(name).numel() for name in step.last)
 
 
-def run(step: NetworkStep, layer: nn.Module | None, values: Mapping[str, Tensor], path: str) -> Tensor:
+def _run(step: _NetworkStep, layer: nn.Module | None, values: Mapping[str, Tensor], path: str) -> Tensor:
     """Return the output of a step; SlipstickError, naming the step, if its inputs do not fit."""
     read = [values[name] for name in step.built.reads]
     try:
@@ -102,14 +102,14 @@ def run(step: NetworkStep, layer: nn.Module | None, values: Mapping[str, Tensor]
         raise SlipstickError(f"{step.operator} does not fit what it reads: {first}", path=where) from error
 
 
-def _work(step: NetworkStep, made: Tensor, values: Mapping[str, Tensor]) -> float:
+def _work(step: _NetworkStep, made: Tensor, values: Mapping[str, Tensor]) -> float:
     """Return the multiplications of a step, and the elements that it reads and writes."""
     weight = getattr(step.built.layer, "weight", None)
     products = weight[0].numel() if isinstance(weight, Tensor) and weight.ndim > 1 else step.built.cost
     return float(made.numel()) * products + sum(values[name].numel() for name in step.built.reads)
 
 
-def _bounded(step: NetworkStep, made: Tensor, live: float, work: float, path: str) -> None:
+def _bounded(step: _NetworkStep, made: Tensor, live: float, work: float, path: str) -> None:
     """Check the size of a step's result, of the values held with it, and of the work so far against limits."""
     where = f"{path}: {step.name}"
     if not 0 < made.ndim <= DIMENSIONS or made.shape[0] != _PROBES:

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from slipstick.trained.onnx.builder_context import Built, FileFacts
+from slipstick.trained.onnx.builder_context import _Built, _FileFacts
 from slipstick.trained.onnx.constants import LARGEST
-from slipstick.trained.onnx.node_attributes import OnnxNode
+from slipstick.trained.onnx.node_attributes import _OnnxNode
 
 _AUTOMATIC = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
 
 
 @dataclass(frozen=True)
-class SlidingWindow:
+class _SlidingWindow:
     """Sliding window: kernel, strides, dilations (height, width), pads (top, left, bottom, right), rounding."""
 
     kernel: tuple[int, int]
@@ -72,7 +72,7 @@ class SlidingWindow:
         return before, behind, max(0, (count - 1) * step - room)
 
 
-def window_of(node: OnnxNode, kernel: Sequence[int] | None = None) -> SlidingWindow:
+def _window_of(node: _OnnxNode, kernel: Sequence[int] | None = None) -> _SlidingWindow:
     """Return a node's window, with sides from `kernel` where there are weights; ValueError for an invalid window."""
     sides = node.several("kernel_shape", kernel)
     strides, dilations = node.several("strides", (1, 1)), node.several("dilations", (1, 1))
@@ -89,12 +89,12 @@ def window_of(node: OnnxNode, kernel: Sequence[int] | None = None) -> SlidingWin
     if automatic not in _AUTOMATIC or (automatic != "NOTSET" and (any(pads) or ceil)) or ceil not in (0, 1):
         raise ValueError(f"auto_pad {automatic} with the pads {pads} and ceil_mode {ceil}")
     (height, width), (down, right), (tall, wide) = sides, strides, dilations
-    return SlidingWindow(
+    return _SlidingWindow(
         (height, width), (down, right), (tall, wide), (pads[0], pads[1], pads[2], pads[3]), automatic, ceil > 0
     )
 
 
-def padded(x: Tensor, pads: Sequence[int], value: float) -> Tensor:
+def _padded(x: Tensor, pads: Sequence[int], value: float) -> Tensor:
     """Return `x` padded with `value`; `pads` in torch's order: before and behind, from the last axis.
 
     Errors
@@ -109,51 +109,51 @@ def padded(x: Tensor, pads: Sequence[int], value: float) -> Tensor:
     return functional.pad(x, list(pads), value=value) if any(pads) else x
 
 
-def enclosed(x: Tensor, window: SlidingWindow, value: float = 0.0) -> Tensor:
-    """Return images padded as a window needs them; ValueError as in `around` and `padded`."""
+def _enclosed(x: Tensor, window: _SlidingWindow, value: float = 0.0) -> Tensor:
+    """Return images padded as a window needs them; ValueError as in `around` and `_padded`."""
     (top, bottom, below), (left, right, beside) = window.around(x)
-    return padded(x, (left, right + beside, top, bottom + below), value)
+    return _padded(x, (left, right + beside, top, bottom + below), value)
 
 
-def max_pool(node: OnnxNode, known: FileFacts) -> Built:
+def _max_pool(node: _OnnxNode, known: _FileFacts) -> _Built:
     """MaxPool: the maximum of each window; padding never is the maximum."""
     window = _pool_window(node)
-    return Built(partial(_largest, window=window), (known.flow(node.inputs[0]),), cost=math.prod(window.kernel))
+    return _Built(partial(_largest, window=window), (known.flow(node.inputs[0]),), cost=math.prod(window.kernel))
 
 
-def average_pool(node: OnnxNode, known: FileFacts) -> Built:
+def _average_pool(node: _OnnxNode, known: _FileFacts) -> _Built:
     """AveragePool: the mean of each window, over the image's pixels only or over the padding too."""
     window, whole = _pool_window(node), node.whole("count_include_pad", 0) != 0
     if window.dilations != (1, 1):
         raise ValueError("the mean of a window with gaps is not supported")
     mean = partial(_average, window=window, whole=whole)
-    return Built(mean, (known.flow(node.inputs[0]),), cost=math.prod(window.kernel))
+    return _Built(mean, (known.flow(node.inputs[0]),), cost=math.prod(window.kernel))
 
 
-def _largest(x: Tensor, *, window: SlidingWindow) -> Tensor:
+def _largest(x: Tensor, *, window: _SlidingWindow) -> Tensor:
     """Return the maximum of each window."""
-    around = enclosed(x, window, -math.inf)
+    around = _enclosed(x, window, -math.inf)
     return functional.max_pool2d(around, window.kernel, window.strides, 0, window.dilations)
 
 
-def _average(x: Tensor, *, window: SlidingWindow, whole: bool) -> Tensor:
+def _average(x: Tensor, *, window: _SlidingWindow, whole: bool) -> Tensor:
     """Return the mean of each window, over its pixels in the image, or with the padding if `whole`."""
     (top, bottom, below), (left, right, beside) = window.around(x)
-    around = padded(x, (left, right + beside, top, bottom + below), 0.0)
+    around = _padded(x, (left, right + beside, top, bottom + below), 0.0)
     if around is x:
         return functional.avg_pool2d(x, window.kernel, window.strides)
     # what ceil_mode adds behind the pads is never counted
     counted = torch.ones_like(x[:1, :1])
-    counted = padded(counted, (left, right, top, bottom), float(whole))
-    counted = padded(counted, (0, beside, 0, below), 0.0)
+    counted = _padded(counted, (left, right, top, bottom), float(whole))
+    counted = _padded(counted, (0, beside, 0, below), 0.0)
     total, count = (
         functional.avg_pool2d(values, window.kernel, window.strides, divisor_override=1) for values in (around, counted)
     )
     return total / count
 
 
-def _pool_window(node: OnnxNode) -> SlidingWindow:
-    window = window_of(node)
+def _pool_window(node: _OnnxNode) -> _SlidingWindow:
+    window = _window_of(node)
     top, left, bottom, right = window.pads
     if max(top, bottom) >= window.spans[0] or max(left, right) >= window.spans[1]:
         raise ValueError("pads as wide as the window: some windows would see no pixel")

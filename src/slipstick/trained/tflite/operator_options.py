@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.integer_network import Activation, Kind, Options, Padding
+from slipstick.trained.integer.integer_network import Activation, Kind, Padding, _Options
 
 _PADDINGS: tuple[Padding, ...] = ("same", "valid")  # by their numbers in the schema
 _ACTIVATIONS: tuple[Activation, ...] = ("none", "relu", "relu_n1_to_1", "relu6")
@@ -22,7 +22,7 @@ class _Known:
     kind: Kind
     newest: int
     table: str = ""  # the schema's table; "" where there is nothing to read
-    read: Callable[[Any], Options] = lambda table: Options()
+    read: Callable[[Any], _Options] = lambda table: _Options()
 
 
 def _choice(names: tuple[Any, ...], number: int, kind: str) -> Any:
@@ -42,38 +42,38 @@ def _activation(table: Any) -> Activation:
     return name
 
 
-def _strided(table: Any) -> Options:
+def _strided(table: Any) -> _Options:
     """Return the options that convolutions and pools share: padding, stride, activation."""
     stride = _size(table.StrideH(), "stride"), _size(table.StrideW(), "stride")
-    return Options(
+    return _Options(
         padding=_choice(_PADDINGS, table.Padding(), "a padding"), stride=stride, activation=_activation(table)
     )
 
 
-def _convolution(table: Any) -> Options:
+def _convolution(table: Any) -> _Options:
     dilation = _size(table.DilationHFactor(), "dilation"), _size(table.DilationWFactor(), "dilation")
     return replace(_strided(table), dilation=dilation)
 
 
-def _pool(table: Any) -> Options:
+def _pool(table: Any) -> _Options:
     window = _size(table.FilterHeight(), "window"), _size(table.FilterWidth(), "window")
     return replace(_strided(table), window=window)
 
 
-def _dense(table: Any) -> Options:
+def _dense(table: Any) -> _Options:
     if table.WeightsFormat() != 0:
         raise SlipstickError("shuffled weights are not read", value=table.WeightsFormat())
-    return Options(activation=_activation(table))
+    return _Options(activation=_activation(table))
 
 
-def _add(table: Any) -> Options:
-    return Options(activation=_activation(table))
+def _add(table: Any) -> _Options:
+    return _Options(activation=_activation(table))
 
 
-def _softmax(table: Any) -> Options:
+def _softmax(table: Any) -> _Options:
     if not 0 < table.Beta() <= 1e3:
         raise SlipstickError("not a softmax's beta", value=table.Beta(), allowed="above 0, at most 1000")
-    return Options(beta=float(table.Beta()))
+    return _Options(beta=float(table.Beta()))
 
 
 KNOWN = {

@@ -15,8 +15,8 @@ from slipstick.core.arrays import AnyArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.files import read_bytes
-from slipstick.trained.integer.integer_network import IntegerNetwork, Operator, Options, Tensor
-from slipstick.trained.integer.operator_rules import check
+from slipstick.trained.integer.integer_network import IntegerNetwork, _Operator, _Options, _Tensor
+from slipstick.trained.integer.operator_rules import _check
 from slipstick.trained.tflite.operator_options import KNOWN
 
 LIMIT = 512 * 2**20  # bytes of a file: the format itself ends at 2 GiB, networks in 8 bits at some tens of MB
@@ -90,7 +90,7 @@ class _Reader:
             self._each(graph.OperatorsLength(), graph.Operators, lambda op: self._operator(op, count), "operators")
         )
         network = IntegerNetwork(self._name, tensors, operators, ends[0][0], ends[1][0])
-        check(network)
+        _check(network)
         return network
 
     def _each(self, count: int, get: Callable[[int], Any], read: Callable[[Any], Any], kind: str) -> list[Any]:
@@ -106,7 +106,7 @@ class _Reader:
                 ) from None
         return entries
 
-    def _tensor(self, table: Any) -> Tensor:
+    def _tensor(self, table: Any) -> _Tensor:
         dtype = self._types.get(table.Type())
         if dtype is None:
             raise SlipstickError("a type of tensor that is not read", value=table.Type(), allowed=_TYPES)
@@ -122,7 +122,7 @@ class _Reader:
         if len(name) > _LONGEST:  # many that overlap would fill the memory
             raise SlipstickError("too long a name", value=name, allowed=f"at most {_LONGEST} characters")
         length = 0 if data is None else data.nbytes
-        return Tensor(name, shape, dtype, scales, zero_points, axis, data, offset, length)
+        return _Tensor(name, shape, dtype, scales, zero_points, axis, data, offset, length)
 
     def _constant(self, index: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray | None:
         if not 0 <= index < self._model.BuffersLength():
@@ -137,7 +137,7 @@ class _Reader:
             raise SlipstickError(f"a constant of {stored.size} bytes for the shape {shape}", value=str(dtype))
         return stored.view(dtype.newbyteorder("<")).reshape(shape)  # type: ignore[no-any-return]
 
-    def _operator(self, table: Any, tensors: int) -> Operator:
+    def _operator(self, table: Any, tensors: int) -> _Operator:
         if not 0 <= table.OpcodeIndex() < self._model.OperatorCodesLength():
             raise SlipstickError("no such operator code", value=table.OpcodeIndex())
         code = self._model.OperatorCodes(table.OpcodeIndex())
@@ -152,7 +152,7 @@ class _Reader:
         inputs, outputs = (_indices(table, which, tensors) for which in ("Inputs", "Outputs"))
         if len(outputs) != 1 or outputs[0] < 0:
             raise SlipstickError(f"{word} with one output is read", value=len(outputs))
-        options = Options()
+        options = _Options()
         if known.table:
             union = table.BuiltinOptions()
             if union is None or table.BuiltinOptionsType() != getattr(self._schema.BuiltinOptions, known.table):
@@ -160,7 +160,7 @@ class _Reader:
             holder = getattr(self._schema, known.table)()
             holder.Init(union.Bytes, union.Pos)
             options = known.read(holder)
-        return Operator(known.kind, inputs, outputs[0], options)
+        return _Operator(known.kind, inputs, outputs[0], options)
 
 
 def _address(array: AnyArray) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import read_bytes
-from slipstick.trained.integer.execute import replacements
+from slipstick.trained.integer.execute import _replacements
 from slipstick.trained.integer.integer_network import IntegerNetwork
 from slipstick.trained.tflite.parse import LIMIT, parse_tflite
 
@@ -32,7 +32,7 @@ def patch(path: str | Path, weights: Mapping[int, Any] | None = None, biases: Ma
 def patched(raw: bytes, network: IntegerNetwork, weights: Mapping[int, Any], biases: Mapping[int, Any]) -> bytes:
     """Return the bytes `raw`, from which `network` was read, with constants replaced as in `patch`."""
     contents = bytearray(raw)
-    for index, values in replacements(network, weights, biases).items():
+    for index, values in _replacements(network, weights, biases).items():
         tensor = network.tensors[index]
         _alone(network, index)
         contents[tensor.offset : tensor.offset + tensor.length] = values.astype(

@@ -15,10 +15,10 @@ from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import write_bytes
 from slipstick.trained.integer.execute import run_integers
-from slipstick.trained.integer.integer_graph import integer_graph
+from slipstick.trained.integer.integer_graph import _integer_graph
 from slipstick.trained.integer.integer_network import IntegerNetwork
-from slipstick.trained.integer.layer_statistics import LayerInputs, layer_inputs
-from slipstick.trained.integer.layer_weights import LayerWeights, layer_weights
+from slipstick.trained.integer.layer_statistics import _layer_inputs, _LayerInputs
+from slipstick.trained.integer.layer_weights import _LayerWeights, layer_weights
 from slipstick.trained.network import LayerKind, TrainedNetwork, Values, WeightLayer
 from slipstick.trained.tflite.parse import parse_tflite
 from slipstick.trained.tflite.patch import patched
@@ -59,16 +59,16 @@ class TfliteNetwork(TrainedNetwork):
 
     def graph(self) -> ImportedGraph:
         """Return the operator graph for one image; layers have the names of their weight tensors."""
-        return integer_graph(self.network)
+        return _integer_graph(self.network)
 
     def layers(self) -> tuple[WeightLayer, ...]:
         """Return convolutions and dense layers, by the names of their weight tensors."""
         return tuple(self._layers.values())
 
     @cached_property
-    def _stored(self) -> dict[str, LayerWeights]:
+    def _stored(self) -> dict[str, _LayerWeights]:
         """Layers in the file's layout, by unique names."""
-        stored: dict[str, LayerWeights] = {}
+        stored: dict[str, _LayerWeights] = {}
         for layer in layer_weights(self.network):
             same = stored.get(layer.name, layer).tensor == layer.tensor
             stored[layer.name if same else f"{layer.name}#{layer.tensor}"] = layer
@@ -99,9 +99,9 @@ class TfliteNetwork(TrainedNetwork):
         """Return all images for observation, and about 40 evenly spread ones for sensitivities."""
         return images, images.take(slice(None, None, max(1, -(-len(images) // _PROBED))))
 
-    def observe(self, images: Images, names: Iterable[str] | None = None) -> dict[str, LayerInputs]:
+    def observe(self, images: Images, names: Iterable[str] | None = None) -> dict[str, _LayerInputs]:
         """Return means and second moments of the named layers' inputs."""
-        inputs = layer_inputs(self.network, self._codes(images), positions=_POSITIONS)
+        inputs = _layer_inputs(self.network, self._codes(images), positions=_POSITIONS)
         by_operator = {statistics.op: statistics for statistics in inputs}
         wanted = self._stored if names is None else names
         return {name: by_operator[self._stored[name].op] for name in wanted}
@@ -137,13 +137,13 @@ class TfliteNetwork(TrainedNetwork):
             return images.images
         return (images.images.astype(np.int16) - _INT8_OFFSET).astype(np.int8)
 
-    def _named(self, names: Iterable[str], path: str) -> list[tuple[str, LayerWeights]]:
+    def _named(self, names: Iterable[str], path: str) -> list[tuple[str, _LayerWeights]]:
         for name in names:
             if name not in self._stored:
                 raise SlipstickError("no such layer with weights", path=path, value=name, allowed=self._stored)
         return [(name, self._stored[name]) for name in names]
 
-    def _biases(self, biases: Values) -> list[tuple[LayerWeights, NDArray[Any]]]:
+    def _biases(self, biases: Values) -> list[tuple[_LayerWeights, NDArray[Any]]]:
         layers = self._named(biases, "biases")
         for name, layer in layers:
             if layer.bias_tensor < 0:
@@ -151,12 +151,12 @@ class TfliteNetwork(TrainedNetwork):
         return [(layer, biases[name]) for name, layer in layers]
 
 
-def tflite_network(raw: bytes, path: str, *, name: str, background: int = 0) -> TfliteNetwork:
+def _tflite_network(raw: bytes, path: str, *, name: str, background: int = 0) -> TfliteNetwork:
     """Return the trained network in the bytes of a .tflite file; errors as those of `parse_tflite`, naming `path`."""
     return TfliteNetwork(name, parse_tflite(raw, name=name, where=path), raw, background)
 
 
-def _weight_layer(network: IntegerNetwork, name: str, layer: LayerWeights) -> WeightLayer:
+def _weight_layer(network: IntegerNetwork, name: str, layer: _LayerWeights) -> WeightLayer:
     shape = network.tensors[network.operators[layer.op].output].shape
     return WeightLayer(
         name,
@@ -169,13 +169,13 @@ def _weight_layer(network: IntegerNetwork, name: str, layer: LayerWeights) -> We
     )
 
 
-def _kind(layer: LayerWeights) -> LayerKind:
+def _kind(layer: _LayerWeights) -> LayerKind:
     if layer.kind == "dense":
         return "linear"
     return "pointwise" if layer.kind == "conv" and layer.codes.shape[1:3] == (1, 1) else layer.kind
 
 
-def _bias(layer: LayerWeights, values: NDArray[Any]) -> NDArray[np.int32]:
+def _bias(layer: _LayerWeights, values: NDArray[Any]) -> NDArray[np.int32]:
     if np.shape(values) != layer.bias.shape or np.asarray(values).dtype != np.int32:
         given, allowed = f"{np.asarray(values).dtype} {list(np.shape(values))}", f"int32 {list(layer.bias.shape)}"
         raise SlipstickError("not this layer's biases", path=layer.name, value=given, allowed=allowed)

@@ -24,7 +24,7 @@ def predict(
     """Return a module's outputs for every image, float32 [n, classes], in evaluation mode (restored after)."""
     torch = require("torch", "torch")
     training, parts = net.training, []
-    batch = images_at_once(images)
+    batch = _images_at_once(images)
     net.eval()
     try:
         with torch.inference_mode(), autocast(precision):
@@ -35,7 +35,7 @@ def predict(
     return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
 
 
-def images_at_once(images: Images) -> int:
+def _images_at_once(images: Images) -> int:
     """Return the batch size whose activations fit the processor's caches."""
     return max(1, _PIXELS // max(1, math.prod(images.images.shape[1:3])))
 

@@ -7,13 +7,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-class LanguageModel(nn.Module):
+class _LanguageModel(nn.Module):
     """LSTM language model (Jozefowicz et al. 1602.02410, table 1); BigLSTM: 2 layers, 8192 cells, projection 1024.
 
     Examples
     --------
     >>> with torch.device("meta"):
-    ...     net = LanguageModel(2, 64, 16, vocabulary=1000, samples=100)
+    ...     net = _LanguageModel(2, 64, 16, vocabulary=1000, samples=100)
     ...     tokens = torch.zeros(2, 5, dtype=torch.long)
     >>> net.train()(tokens, tokens).shape, net.eval()(tokens, tokens).shape
     (torch.Size([2, 5, 101]), torch.Size([2, 5, 1000]))

@@ -35,36 +35,36 @@ def build(network: Network) -> Any:
     """
     require("torch", "torch")
     if isinstance(network, ResNet):
-        from slipstick.trained.torch.resnet import resnet
+        from slipstick.trained.torch.resnet import _resnet
 
-        return resnet(
+        return _resnet(
             network.blocks, block=network.block, stem=network.stem, width=network.width, classes=network.classes
         )
     if isinstance(network, InceptionV3):
-        from slipstick.trained.torch.inception import Inception
+        from slipstick.trained.torch.inception import _Inception
 
-        return Inception(network.classes, auxiliary=network.auxiliary)
+        return _Inception(network.classes, auxiliary=network.auxiliary)
     if isinstance(network, MobileNetV2):
         from slipstick.trained.torch import mobilenet
 
-        return mobilenet.MobileNetV2(network.classes, width=network.width)
+        return mobilenet._MobileNetV2(network.classes, width=network.width)
     if isinstance(network, Vgg):
-        from slipstick.trained.torch.vgg import vgg
+        from slipstick.trained.torch.vgg import _vgg
 
-        return vgg(network.stages, network.classes)
+        return _vgg(network.stages, network.classes)
     if isinstance(network, AlexNet):
-        from slipstick.trained.torch.vgg import alexnet
+        from slipstick.trained.torch.vgg import _alexnet
 
-        return alexnet(network.classes)
+        return _alexnet(network.classes)
     if isinstance(network, Gnmt):
-        from slipstick.trained.torch.gnmt import Translator
+        from slipstick.trained.torch.gnmt import _Translator
 
-        return Translator(network.depth, network.hidden, network.vocabulary)
+        return _Translator(network.depth, network.hidden, network.vocabulary)
     if isinstance(network, BigLstm):
-        from slipstick.trained.torch.big_lstm import LanguageModel
+        from slipstick.trained.torch.big_lstm import _LanguageModel
 
         sizes = network.lstm_layers, network.hidden, network.projected
-        return LanguageModel(*sizes, vocabulary=network.vocabulary, samples=network.samples)
+        return _LanguageModel(*sizes, vocabulary=network.vocabulary, samples=network.samples)
     raise SlipstickError("has no torch module here", path="network", value=network.name, allowed=_BUILT)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from slipstick.trained.torch.same_padding import SameConv
+from slipstick.trained.torch.same_padding import _SameConv
 
 # Tan & Le 1905.11946, table 1 (B0); Lite: no squeeze-and-excite, ReLU6, stem and head of fixed width.
 # Expansion, channels, blocks, the first one's stride, and the kernel of each stage
@@ -29,11 +29,11 @@ class LiteBlock(nn.Module):
     def __init__(self, channels: int, out: int, stride: int, expansion: int, kernel: int) -> None:
         super().__init__()
         wide = channels * expansion
-        self.expand_conv = SameConv(channels, wide, 1, bias=False) if expansion != 1 else None
+        self.expand_conv = _SameConv(channels, wide, 1, bias=False) if expansion != 1 else None
         self.bn0 = _norm(wide) if expansion != 1 else None
-        self.depthwise_conv = SameConv(wide, wide, kernel, stride, groups=wide, bias=False)
+        self.depthwise_conv = _SameConv(wide, wide, kernel, stride, groups=wide, bias=False)
         self.bn1 = _norm(wide)
-        self.project_conv = SameConv(wide, out, 1, bias=False)
+        self.project_conv = _SameConv(wide, out, 1, bias=False)
         self.bn2 = _norm(out)
         self.relu = nn.ReLU6(inplace=True)
         self.residual = stride == 1 and channels == out
@@ -47,18 +47,18 @@ class LiteBlock(nn.Module):
         return x + y if self.residual else y
 
 
-class EfficientNetLite0(nn.Module):
+class _EfficientNetLite0(nn.Module):
     """EfficientNet-Lite0 as a torch module; its inputs are (byte - 127) / 128.
 
     Examples
     --------
-    >>> sum(p.numel() for p in EfficientNetLite0().parameters())
+    >>> sum(p.numel() for p in _EfficientNetLite0().parameters())
     4652008
     """
 
     def __init__(self, classes: int = 1000, channels: int = 3) -> None:
         super().__init__()
-        self.conv_stem, self.bn0 = SameConv(channels, _STEM, 3, 2, bias=False), _norm(_STEM)
+        self.conv_stem, self.bn0 = _SameConv(channels, _STEM, 3, 2, bias=False), _norm(_STEM)
         blocks: list[nn.Module] = []
         width = _STEM
         for expansion, out, count, first, kernel in _STAGES:
@@ -66,7 +66,7 @@ class EfficientNetLite0(nn.Module):
                 blocks.append(LiteBlock(width, out, 1 if number else first, expansion, kernel))
                 width = out
         self.blocks = nn.Sequential(*blocks)
-        self.conv_head, self.bn1 = SameConv(width, _HEAD, 1, bias=False), _norm(_HEAD)
+        self.conv_head, self.bn1 = _SameConv(width, _HEAD, 1, bias=False), _norm(_HEAD)
         self.relu, self.dropout, self.fc = nn.ReLU6(inplace=True), nn.Dropout(_DROPOUT), nn.Linear(_HEAD, classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ def _norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=_EPSILON)
 
 
-def renamed(published: dict[str, Tensor]) -> dict[str, Tensor]:
+def _renamed(published: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the published weights under our parameter names, without underscores and batch counters."""
     weights = {name.replace("._", ".").removeprefix("_"): tensor for name, tensor in published.items()}
     for name in [name for name in weights if name.endswith(".running_mean")]:

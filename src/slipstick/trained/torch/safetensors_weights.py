@@ -21,10 +21,10 @@ _LENGTH = 8  # bytes of the header's length, at the start of a file
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> None:
     """Write named tensors to a safetensors file atomically, with texts by key in its header."""
-    write_bytes(path, tensor_bytes(tensors, about))
+    write_bytes(path, _tensor_bytes(tensors, about))
 
 
-def tensor_bytes(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> bytes:
+def _tensor_bytes(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> bytes:
     """Return the contents of a safetensors file: tensors by name, and texts by key in its header."""
     plain = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     raw: bytes = require("safetensors.torch", "torch").save(plain, metadata=dict(about))
@@ -38,10 +38,10 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     ------
     SlipstickError if it is missing, larger than 8 GiB, or no safetensors file.
     """
-    return parse_tensors(read_bytes(path, limit=_MAX_BYTES), str(path))
+    return _parse_tensors(read_bytes(path, limit=_MAX_BYTES), str(path))
 
 
-def parse_tensors(raw: bytes, path: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _parse_tensors(raw: bytes, path: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the tensors and texts in the bytes of a safetensors file, as `load_tensors` does; errors name `path`."""
     safetensors = require("safetensors", "torch")
     try:

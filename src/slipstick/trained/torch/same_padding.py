@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-class SameConv(nn.Conv2d):
+class _SameConv(nn.Conv2d):
     """Convolution with SAME padding: ceil(side / stride) outputs per side; the larger half of the padding is behind."""
 
     def forward(self, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from slipstick.core.extras import require
 from slipstick.core.files import parse_json, write_bytes
 from slipstick.datasets.images import Normal
 from slipstick.trained.torch.image_networks import module
-from slipstick.trained.torch.torch_network import ModuleFile, TorchNetwork
+from slipstick.trained.torch.torch_network import _ModuleFile, _TorchNetwork
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,15 +46,15 @@ def load_net(path: str | Path) -> tuple[Any, Normal, dict[str, Any]]:
     return _built(*load_tensors(path), str(path))
 
 
-def saved_network(raw: bytes, path: str) -> TorchNetwork:
+def _saved_network(raw: bytes, path: str) -> _TorchNetwork:
     """Return the trained network in the bytes of a file that `save_net` wrote; errors as those of `load_net`."""
-    from slipstick.trained.torch.safetensors_weights import parse_tensors
+    from slipstick.trained.torch.safetensors_weights import _parse_tensors
 
-    net, normal, header = _built(*parse_tensors(raw, path), path)
-    return named_network(net, normal, header)
+    net, normal, header = _built(*_parse_tensors(raw, path), path)
+    return _named_network(net, normal, header)
 
 
-def named_network(net: nn.Module, normal: Normal, header: Mapping[str, Any]) -> TorchNetwork:
+def _named_network(net: nn.Module, normal: Normal, header: Mapping[str, Any]) -> _TorchNetwork:
     """Return a network of the registry as a trained network, which is written back as `save_net` writes.
 
     Parameters
@@ -63,14 +63,14 @@ def named_network(net: nn.Module, normal: Normal, header: Mapping[str, Any]) -> 
     """
     structure = {key: header[key] for key in _STRUCTURE if key in header} | {"normal": asdict(normal)}
     height, width, channels = header["shape"]
-    file = ModuleFile(".safetensors", lambda module, notes: _net_bytes(module, {**structure, **notes}))
-    return TorchNetwork(str(header["net"]), net, normal, (height, width, channels), file)
+    file = _ModuleFile(".safetensors", lambda module, notes: _net_bytes(module, {**structure, **notes}))
+    return _TorchNetwork(str(header["net"]), net, normal, (height, width, channels), file)
 
 
 def _net_bytes(net: nn.Module, header: Mapping[str, object]) -> bytes:
-    from slipstick.trained.torch.safetensors_weights import tensor_bytes
+    from slipstick.trained.torch.safetensors_weights import _tensor_bytes
 
-    return tensor_bytes(net.state_dict(), {_KEY: json.dumps(header)})
+    return _tensor_bytes(net.state_dict(), {_KEY: json.dumps(header)})
 
 
 def _built(tensors: Mapping[str, Any], texts: Mapping[str, str], path: str) -> tuple[Any, Normal, dict[str, Any]]:

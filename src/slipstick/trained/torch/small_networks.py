@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from slipstick.trained.torch.same_padding import SameConv
+from slipstick.trained.torch.same_padding import _SameConv
 
 
 def mlp(classes: int, inputs: int, hidden: int = 64) -> nn.Module:
@@ -57,7 +57,7 @@ def ds_cnn(classes: int = 12, channels: int = 1, width: int = 64) -> nn.Module:
     23756
     """
     parts: OrderedDict[str, nn.Module] = OrderedDict()
-    parts["conv1"] = SameConv(channels, width, (10, 4), 2)
+    parts["conv1"] = _SameConv(channels, width, (10, 4), 2)
     parts["bn1"], parts["relu1"], parts["drop1"] = nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.Dropout(0.2)
     for number in range(2, 6):
         parts[f"depthwise{number}"] = nn.Conv2d(width, width, 3, padding=1, groups=width)

@@ -70,7 +70,7 @@ class _View:
 _MARK = object()
 
 
-def read_torch_file(path: str | Path) -> dict[str, Tensor]:
+def _read_torch_file(path: str | Path) -> dict[str, Tensor]:
     """Return the tensors of a state dict that `torch.save` wrote, by name.
 
     Errors

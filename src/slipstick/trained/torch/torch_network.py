@@ -18,8 +18,8 @@ from slipstick.core.files import write_bytes
 from slipstick.datasets.images import Images, Normal, Shape
 from slipstick.trained.network import TrainedNetwork, Values, WeightLayer
 from slipstick.trained.torch.batch_prediction import predict
-from slipstick.trained.torch.module_layers import module_layers, norms_behind, put_weights
-from slipstick.trained.torch.observed_windows import InputWindows, observe_windows
+from slipstick.trained.torch.module_layers import _module_layers, _norms_behind, _put_weights
+from slipstick.trained.torch.observed_windows import _InputWindows, _observe_windows
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,7 +32,7 @@ _FOREIGN = "came in no file: torch or safetensors writes a module"
 
 
 @dataclass(frozen=True)
-class ModuleFile:
+class _ModuleFile:
     """Kind of file that a module was read from: its suffix, and its writer.
 
     `to_bytes` is called with a module of the same structure and with notes for a header.
@@ -43,7 +43,7 @@ class ModuleFile:
 
 
 @dataclass(frozen=True, eq=False)
-class TorchNetwork(TrainedNetwork):
+class _TorchNetwork(TrainedNetwork):
     """Torch module from images [n, c, h, w] to logits, in evaluation mode, as a trained network.
 
     Parameters
@@ -60,7 +60,7 @@ class TorchNetwork(TrainedNetwork):
     module: nn.Module
     normal: Normal | None = None
     shape: Shape | None = None
-    file: ModuleFile | None = None
+    file: _ModuleFile | None = None
     background: int = 0
 
     @property
@@ -90,11 +90,11 @@ class TorchNetwork(TrainedNetwork):
 
     @cached_property
     def _layers(self) -> tuple[WeightLayer, ...]:
-        return module_layers(self.module, self._norms)
+        return _module_layers(self.module, self._norms)
 
     @cached_property
     def _norms(self) -> dict[str, str]:
-        return {} if self.shape is None else norms_behind(self.module, self.shape)
+        return {} if self.shape is None else _norms_behind(self.module, self.shape)
 
     def predict(self, images: Images) -> NDArray[np.float32]:
         """Return logits [images, outputs] in fp32."""
@@ -109,15 +109,15 @@ class TorchNetwork(TrainedNetwork):
         observed = images.some(_OBSERVED)
         return observed, observed.some(_PROBED)
 
-    def observe(self, images: Images, names: Iterable[str] | None = None) -> dict[str, InputWindows]:
+    def observe(self, images: Images, names: Iterable[str] | None = None) -> dict[str, _InputWindows]:
         """Return the input windows of the named layers."""
         wanted = names if names is not None else [layer.name for layer in self._layers]
-        return observe_windows(self.module, images, self._inputs(), wanted)
+        return _observe_windows(self.module, images, self._inputs(), wanted)
 
-    def with_weights(self, weights: Values, biases: Values | None = None) -> TorchNetwork:
+    def with_weights(self, weights: Values, biases: Values | None = None) -> _TorchNetwork:
         """Return a copy with new weights; a bias for a layer without one is folded into the batch norm behind it."""
         module = deepcopy(self.module)
-        put_weights(module, weights, biases or {}, self._norms if biases else {})
+        _put_weights(module, weights, biases or {}, self._norms if biases else {})
         return replace(self, module=module)
 
     def to_bytes(self, notes: Mapping[str, object] | None = None) -> bytes:
@@ -137,6 +137,6 @@ class TorchNetwork(TrainedNetwork):
         return self.normal
 
 
-def module_network(module: nn.Module) -> TorchNetwork:
+def _module_network(module: nn.Module) -> _TorchNetwork:
     """Return a caller's torch module (copied) as a trained network without a file."""
-    return TorchNetwork(type(module).__name__, deepcopy(module).eval())
+    return _TorchNetwork(type(module).__name__, deepcopy(module).eval())

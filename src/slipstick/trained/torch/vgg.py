@@ -12,14 +12,14 @@ _HIDDEN = 4096  # of both networks' two hidden dense layers
 _VGG_16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # 1409.1556, table 1, column D
 
 
-def vgg(stages: _Stages = _VGG_16, classes: int = 1000, channels: int = 3) -> nn.Module:
+def _vgg(stages: _Stages = _VGG_16, classes: int = 1000, channels: int = 3) -> nn.Module:
     """Return a VGG network (Simonyan & Zisserman, arXiv 1409.1556) without batch normalisation.
 
     Examples
     --------
     >>> import torch
     >>> with torch.device("meta"):
-    ...     net = vgg()
+    ...     net = _vgg()
     >>> sum(p.numel() for p in net.parameters())
     138357544
     """
@@ -41,14 +41,14 @@ def small_vgg(stages: _Stages = _VGG_16, classes: int = 10, channels: int = 3) -
     return _whole(_stages(stages, channels, batch_norms=True), 1, [nn.Linear(stages[-1][-1], classes)])
 
 
-def alexnet(classes: int = 1000, channels: int = 3) -> nn.Module:
+def _alexnet(classes: int = 1000, channels: int = 3) -> nn.Module:
     """Return AlexNet for one device. Source: Krizhevsky 1404.5997, section 2 (footnote); torchvision (alexnet).
 
     Examples
     --------
     >>> import torch
     >>> with torch.device("meta"):
-    ...     net = alexnet()
+    ...     net = _alexnet()
     >>> sum(p.numel() for p in net.parameters())
     61100840
     """
