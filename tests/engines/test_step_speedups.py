@@ -18,14 +18,14 @@ NET, SYSTEM, BATCH = "resnet-8", "dgx1-v100", 8
 def test_one_device_gains_nothing() -> None:
     alone = pipelined(NET, SYSTEM, 1, BATCH)
     assert alone.value == pytest.approx(1.0)
-    assert (alone.devices, alone.how) == (1, "pipeline, 1 microbatches of 8")
+    assert (alone.devices, alone.method) == (1, "pipeline, 1 microbatches of 8")
 
 
 def test_a_pipeline_gains_less_than_its_bubble_leaves() -> None:
     """k microbatches on M devices: at most k M / (k + M - 1), whatever the stages; k divides the batch."""
     for devices in (2, 4):
         found = pipelined(NET, SYSTEM, devices, BATCH)
-        count, size = (int(word) for word in found.how.removeprefix("pipeline, ").split(" microbatches of "))
+        count, size = (int(word) for word in found.method.removeprefix("pipeline, ").split(" microbatches of "))
         assert count * size == BATCH
         assert 0 < found.value <= count * devices / (count + devices - 1)
 
@@ -35,7 +35,7 @@ def test_the_better_of_both_is_taken() -> None:
     for method, wanted in (("placement", both[0]), ("pipeline", both[1]), ("auto", max(both, key=lambda s: s.value))):
         found = _step_speedup(NET, SYSTEM, 2, BATCH, method=method, time_limit=5.0)  # type: ignore[arg-type]
         assert found == wanted, method
-    assert both[0].how == "placement, proved"
+    assert both[0].method == "placement, proved"
     assert both[0].value >= 1 - 1e-9, "one of the two devices alone is a placement"
 
 
@@ -43,7 +43,7 @@ def test_more_stages_than_layers_leave_the_placement() -> None:
     with pytest.raises(SlipstickError, match=r"devices: fewer layers than stages; got 4; allowed: at most \d"):
         pipelined("alexnet", SYSTEM, 4, BATCH)  # an unbranched chain
     found = _step_speedup("alexnet", SYSTEM, 4, BATCH, method="auto", time_limit=2.0)
-    assert found.how.startswith("placement")
+    assert found.method.startswith("placement")
 
 
 COLUMNS = ("table", "workload", "config", "metric", "value", "unit", "source", "seen_or_memory")

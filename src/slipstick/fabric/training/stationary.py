@@ -101,8 +101,8 @@ def _pass(
 
 
 def _order(
-    job: Job, passes: _Passes, stages: list[list[Layer]], load: int, reduced: list[list[int]], traffic: _StrategyTraffic,
-    writer: _TaskWriter,
+    job: Job, passes: _Passes, stages: list[list[Layer]], load: int, reduced: list[list[int]],
+    traffic: _StrategyTraffic, writer: _TaskWriter,
 ) -> None:  # fmt: skip
     """Let the passes wait for samples, for the neighbouring stages, and for the previous iteration."""
     strategy = job.strategy
