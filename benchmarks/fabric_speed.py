@@ -45,7 +45,7 @@ def seconds(work: Callable[[], object]) -> float:
 def main() -> None:
     topology = builders.ring(512, SPEED, DELAY)
     dag = lower(collective_schedule("all_reduce", "ring", 512), topology, 64 * MIB)
-    switch = builders._switch(128, SPEED, DELAY)
+    switch = builders.switch(128, SPEED, DELAY)
     hops = lower(collective_schedule("all_reduce", "direct", 128), switch, 64 * MIB)
     mesh = resolve_topology("wafer-mesh")
     wafer = lower(hierarchical._all_reduce(4, 5, both_orders=True), mesh, 64 * MIB)

@@ -28,16 +28,16 @@ def adapt(network: Any, formats: str, data: Any, **options: Any) -> Report:
 
 def hold(net: Any, forms: dict[str, Format], *, sides: dict[str, Any] | None = None, policy: Any = "step") -> None:
     """Attach formats to a torch module in place, pools fitted to its weights as they are now."""
-    from slipstick.trained.torch.torch_network import _TorchNetwork
+    from slipstick.trained.torch.torch_network import TorchNetwork
     from slipstick.training.parametrization import attach
 
-    attach(net, forms, sides=_shared_sides(_TorchNetwork("net", net), forms) | (sides or {}), policy=policy)
+    attach(net, forms, sides=_shared_sides(TorchNetwork("net", net), forms) | (sides or {}), policy=policy)
 
 
 def attach_text(net: Any, formats: str, *, budget: int | None = None, policy: Any = "step") -> dict[str, Format]:
     """Hold a torch module in the formats that a line of text gives its layers."""
-    from slipstick.trained.torch.torch_network import _TorchNetwork
+    from slipstick.trained.torch.torch_network import TorchNetwork
 
-    forms = layer_formats(_TorchNetwork("net", net), formats, budget=budget)
+    forms = layer_formats(TorchNetwork("net", net), formats, budget=budget)
     hold(net, forms, policy=policy)
     return forms

@@ -24,7 +24,7 @@ from slipstick.formats.packed_file import read_packed, stored_bytes
 from slipstick.trained.network import WeightLayer
 from slipstick.trained.torch import module
 from slipstick.trained.torch.saved_file import load_net
-from slipstick.trained.torch.torch_network import _TorchNetwork
+from slipstick.trained.torch.torch_network import TorchNetwork
 from slipstick.training import Recipe, evaluate, predict, train
 from slipstick.training.parametrization import detach, encoded_weights
 
@@ -33,11 +33,11 @@ RANGE_IMAGES = 1024  # training images that find the ranges of activations
 
 
 def weight_layers(net: torch.nn.Module) -> dict[str, WeightLayer]:
-    return {layer.name: layer for layer in _TorchNetwork("net", net).layers()}
+    return {layer.name: layer for layer in TorchNetwork("net", net).layers()}
 
 
 def layer_formats(net: torch.nn.Module, text: str) -> dict:
-    return formats_by_layer.layer_formats(_TorchNetwork("net", net), text)
+    return formats_by_layer.layer_formats(TorchNetwork("net", net), text)
 
 
 def test_patterns_choose_layers() -> None:

@@ -33,11 +33,11 @@ def hops_by_search(topology: Topology, start: int) -> list[int]:
 
 
 ALL = [
-    builders.ring(7, SPEED, DELAY), builders.ring(8, SPEED, DELAY), builders._mesh((3, 4), SPEED, DELAY),
-    builders._mesh((4, 5), SPEED, DELAY, wrap=True), builders._mesh((3, 2, 4), SPEED, DELAY, wrap=True),
-    builders._hypercube(4, SPEED, DELAY), builders._switch(5, SPEED, DELAY),
-    builders._tree((3, 2, 2), (SPEED,) * 3, DELAY), builders._fat_tree(4, SPEED, DELAY),
-    builders._dragonfly(5, 4, 2, SPEED, DELAY), builders._cube_mesh(SPEED, DELAY),
+    builders.ring(7, SPEED, DELAY), builders.ring(8, SPEED, DELAY), builders.mesh((3, 4), SPEED, DELAY),
+    builders.mesh((4, 5), SPEED, DELAY, wrap=True), builders.mesh((3, 2, 4), SPEED, DELAY, wrap=True),
+    builders.hypercube(4, SPEED, DELAY), builders.switch(5, SPEED, DELAY),
+    builders.tree((3, 2, 2), (SPEED,) * 3, DELAY), builders.fat_tree(4, SPEED, DELAY),
+    builders.dragonfly(5, 4, 2, SPEED, DELAY), builders.cube_mesh(SPEED, DELAY),
     builders.wafer_mesh((3, 4), SPEED, DELAY, io_bandwidth=1e8, io_latency=1e-8),
 ]  # fmt: skip
 
@@ -53,15 +53,15 @@ def test_paths_are_as_short_as_a_search_finds(topology: Topology, routing: str) 
 def test_ties_go_forwards_in_rings_and_to_the_lowest_number_elsewhere() -> None:
     ring = builders.ring(6, SPEED, DELAY)
     assert [int(ring.target[link]) for link in routes(ring, [1], [4]).path(0)] == [2, 3, 4]
-    torus = builders._mesh((4, 4), SPEED, DELAY, wrap=True)
+    torus = builders.mesh((4, 4), SPEED, DELAY, wrap=True)
     assert [int(torus.target[link]) for link in routes(torus, [0], [10]).path(0)] == [1, 2, 6, 10]
-    cube = builders._hypercube(3, SPEED, DELAY)
+    cube = builders.hypercube(3, SPEED, DELAY)
     assert [int(cube.target[link]) for link in routes(cube, [0], [7]).path(0)] == [1, 3, 7]
     assert routes(cube, [0], [7]).path(0).tolist() == routes(cube, [0], [7], "shortest").path(0).tolist()
 
 
 def test_a_tree_routing_goes_up_by_the_target_and_equal_cost_ways_depend_on_both_ends() -> None:
-    fat = builders._fat_tree(4, SPEED, DELAY)
+    fat = builders.fat_tree(4, SPEED, DELAY)
     far = list(range(4, 16))
     up = {target: fat.target[routes(fat, [0], [target], "tree").path(0)[1]] for target in far}
     assert len(set(up.values())) == 2
@@ -106,7 +106,7 @@ def test_a_ring_joins_neighbours(count: int) -> None:
 @pytest.mark.parametrize("wrap", [False, True])
 @pytest.mark.parametrize("shape", [(5,), (2, 3), (4, 3), (3, 2, 4), (1, 4)])
 def test_a_grid_joins_what_differs_by_one_in_one_dimension(shape: tuple[int, ...], wrap: bool) -> None:
-    grid = builders._mesh(shape, SPEED, DELAY, wrap=wrap)
+    grid = builders.mesh(shape, SPEED, DELAY, wrap=wrap)
     place = np.array(np.unravel_index(np.arange(int(np.prod(shape))), shape)).T
     ahead = place[:, None] - place[None]
     around = np.minimum(np.abs(ahead), np.array(shape) - np.abs(ahead)) if wrap else np.abs(ahead)
@@ -117,12 +117,12 @@ def test_a_grid_joins_what_differs_by_one_in_one_dimension(shape: tuple[int, ...
 
 
 def test_a_hypercube_joins_what_differs_in_one_bit() -> None:
-    cube = builders._hypercube(4, SPEED, DELAY)
+    cube = builders.hypercube(4, SPEED, DELAY)
     assert joined(cube) == {(a, a ^ 1 << bit) for a in range(16) for bit in range(4)}
 
 
 def test_a_tree_has_one_root_and_every_node_one_switch_above() -> None:
-    tree = builders._tree((3, 2, 4), (1.0, 10.0, 100.0), DELAY, reduces=True)
+    tree = builders.tree((3, 2, 4), (1.0, 10.0, 100.0), DELAY, reduces=True)
     assert (tree.npus.size, tree.kinds.count("switch")) == (24, 8 + 4 + 1)
     up = {s: t for s, t in joined(tree) if t > s}
     assert [up[node] for node in range(24)] == [24 + node // 3 for node in range(24)]
@@ -136,13 +136,13 @@ def test_a_tree_has_one_root_and_every_node_one_switch_above() -> None:
         x, y = tree.position[low:high].T
         np.testing.assert_allclose(y, -4.0 * level)  # a sixth of the width for every level
         np.testing.assert_allclose(x, (np.arange(high - low) + 0.5) * 24 / (high - low))
-    assert builders._switch(4, SPEED, DELAY).position[-1].tolist() == [2.0, -2.0]  # type: ignore[index]
+    assert builders.switch(4, SPEED, DELAY).position[-1].tolist() == [2.0, -2.0]  # type: ignore[index]
 
 
 @pytest.mark.parametrize("ports", [2, 4, 6])
 def test_a_fat_tree_has_full_bisection_and_switches_of_one_size(ports: int) -> None:
     """Al-Fares et al., SIGCOMM 2008, section 3: k pods of k/2 edge and k/2 aggregation switches, (k/2)^2 cores."""
-    fat = builders._fat_tree(ports, SPEED, DELAY)
+    fat = builders.fat_tree(ports, SPEED, DELAY)
     nodes, each = ports**3 // 4, ports // 2
     assert fat.npus.size == nodes
     assert fat.kinds.count("switch") == 5 * ports**2 // 4
@@ -190,7 +190,7 @@ def max_flow(topology: Topology, sources: set[int], targets: set[int]) -> int:
 
 @pytest.mark.parametrize(("groups", "routers", "nodes"), [(5, 4, 2), (3, 2, 1), (7, 3, 2), (2, 2, 2)])
 def test_a_dragonfly_has_one_link_between_any_two_groups(groups: int, routers: int, nodes: int) -> None:
-    fly = builders._dragonfly(groups, routers, nodes, SPEED, DELAY, global_bandwidth=5 * SPEED)
+    fly = builders.dragonfly(groups, routers, nodes, SPEED, DELAY, global_bandwidth=5 * SPEED)
     count = groups * routers * nodes
     assert fly.npus.size == count
     assert fly.kinds.count("switch") == groups * routers
@@ -215,7 +215,7 @@ def test_a_dragonfly_has_one_link_between_any_two_groups(groups: int, routers: i
         assert max(ours) - min(ours) <= 1, "routers take a group's global links in turn"
         inside = {(s, t) for s, t in joined(fly) if {(s - count) // routers, (t - count) // routers} == {group}}
         assert len({(s, t) for s, t in inside if min(s, t) >= count}) == routers * (routers - 1)
-    even = builders._dragonfly(3, 2, 1, SPEED, DELAY)
+    even = builders.dragonfly(3, 2, 1, SPEED, DELAY)
     assert (even.bandwidth == SPEED).all()
 
 
@@ -244,7 +244,7 @@ def test_a_wafer_has_a_controller_at_each_outer_side(shape: tuple[int, int]) -> 
 
 
 def test_freds_controllers_hang_on_its_lower_switches() -> None:
-    fred = builders._fred(3, 4, 3.0, 6.0, DELAY, io=(2, 0, 1), io_bandwidth=0.5, reduces=True)
+    fred = builders.fred(3, 4, 3.0, 6.0, DELAY, io=(2, 0, 1), io_bandwidth=0.5, reduces=True)
     ports = np.flatnonzero(np.array(fred.kinds) == "io")
     assert [int(fred.target[fred.source == port][0]) for port in ports] == [12, 12, 14]
     assert set(fred.bandwidth[np.isin(fred.source, ports)]) == {0.5}
@@ -269,11 +269,11 @@ def test_nodes_of_a_circle_are_drawn_evenly(family: str) -> None:
 
 
 def test_grids_are_drawn_by_their_coordinates() -> None:
-    assert builders._mesh((2, 3), 1.0, 0.0).position.tolist() == [  # type: ignore[union-attr]
+    assert builders.mesh((2, 3), 1.0, 0.0).position.tolist() == [  # type: ignore[union-attr]
         [0, 0], [1, 0], [2, 0], [0, 1], [1, 1], [2, 1]
     ]  # fmt: skip
-    assert builders._mesh((3,), 1.0, 0.0).position.tolist() == [[0, 0], [1, 0], [2, 0]]  # type: ignore[union-attr]
-    planes = builders._mesh((2, 2, 2), 1.0, 0.0).position
+    assert builders.mesh((3,), 1.0, 0.0).position.tolist() == [[0, 0], [1, 0], [2, 0]]  # type: ignore[union-attr]
+    planes = builders.mesh((2, 2, 2), 1.0, 0.0).position
     assert planes is not None
     np.testing.assert_allclose(planes[2] - planes[0], [0.3, 0.3])  # the middle axis: a plane behind
     np.testing.assert_allclose(planes[1] - planes[0], [1.0, 0.0])
@@ -281,7 +281,7 @@ def test_grids_are_drawn_by_their_coordinates() -> None:
 
 
 def test_routers_of_a_dragonfly_and_levels_of_a_fat_tree_are_drawn_apart() -> None:
-    fly = builders._dragonfly(3, 2, 2, 1.0, 0.0)
+    fly = builders.dragonfly(3, 2, 2, 1.0, 0.0)
     assert fly.position is not None
     radius = np.hypot(*fly.position.T)
     np.testing.assert_allclose(radius, [1.0] * 12 + [0.6] * 6)
@@ -289,7 +289,7 @@ def test_routers_of_a_dragonfly_and_levels_of_a_fat_tree_are_drawn_apart() -> No
     np.testing.assert_allclose(np.diff(angle), 2 * np.pi / 6)
     assert angle[0] == pytest.approx(np.pi / 6)
     np.testing.assert_allclose(np.diff(np.unwrap(np.arctan2(fly.position[:12, 1], fly.position[:12, 0]))), np.pi / 6)
-    fat = builders._fat_tree(4, 1.0, 0.0)
+    fat = builders.fat_tree(4, 1.0, 0.0)
     assert fat.position is not None
     for level, (low, high) in enumerate(((0, 16), (16, 24), (24, 32), (32, 36))):
         np.testing.assert_allclose(fat.position[low:high, 1], -level * 16 / 6)
@@ -297,7 +297,7 @@ def test_routers_of_a_dragonfly_and_levels_of_a_fat_tree_are_drawn_apart() -> No
 
 
 def test_a_cube_mesh_is_two_cubes_faces_with_six_links_a_device() -> None:
-    cube = builders._cube_mesh(25e9, DELAY)
+    cube = builders.cube_mesh(25e9, DELAY)
     lanes = np.zeros((8, 8))
     lanes[cube.source, cube.target] = cube.bandwidth / 25e9
     assert (lanes == lanes.T).all()

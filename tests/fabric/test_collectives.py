@@ -153,9 +153,9 @@ def test_a_schedule_that_lacks_an_edge_fails_the_test() -> None:
 
 
 GRAPHS = [
-    builders._mesh((5, 4), 1e9, 1e-8),
-    builders._mesh((3, 3), 1e9, 1e-8, wrap=True),
-    builders._cube_mesh(1e9, 1e-6),
+    builders.mesh((5, 4), 1e9, 1e-8),
+    builders.mesh((3, 3), 1e9, 1e-8, wrap=True),
+    builders.cube_mesh(1e9, 1e-6),
 ]
 
 
@@ -176,4 +176,4 @@ def test_synthesised_schedules_equal_numpy_and_use_links_only(topology: Topology
 
 def test_synthesis_on_a_fabric_with_switches_is_refused() -> None:
     with pytest.raises(SlipstickError, match="switches"):
-        synthesized_schedule("all_gather", builders._switch(4, 1e9, 0.0), 1e6)
+        synthesized_schedule("all_gather", builders.switch(4, 1e9, 0.0), 1e6)

@@ -48,7 +48,7 @@ def test_groups_meet_apart_and_share_links() -> None:
         return (TraceStep(0, "r", "collective", collective="all_reduce", size=MB, group=group),)
 
     traces = [one("left"), one("left"), one("right"), one("right")]
-    assert execute_traces(traces, builders._switch(4, SPEED, 0.0)).time == pytest.approx(1e-3)
+    assert execute_traces(traces, builders.switch(4, SPEED, 0.0)).time == pytest.approx(1e-3)
 
 
 def test_send_and_receive() -> None:

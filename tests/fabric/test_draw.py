@@ -66,4 +66,4 @@ def test_names_are_escaped_and_a_graph_without_places_is_drawn() -> None:
 
 def test_too_many_links_to_see_are_refused() -> None:
     with pytest.raises(SlipstickError, match="too many links"):
-        _load_svg(builders._fully_connected(200, 1e9, 0.0))
+        _load_svg(builders.fully_connected(200, 1e9, 0.0))

@@ -34,14 +34,14 @@ def tasks(topology: Topology, pairs: list[tuple[int, int]], sizes: list[float], 
 
 
 def test_flows_share_a_link_fairly_and_speed_up_when_one_ends() -> None:
-    line = builders._mesh((3,), 1 * GB, 0.0)
+    line = builders.mesh((3,), 1 * GB, 0.0)
     found = run(tasks(line, [(0, 1), (0, 1), (1, 2)], [1 * GB, 3 * GB, 1 * GB]), line)
     np.testing.assert_allclose(found.end, [2.0, 4.0, 1.0])
 
 
 def test_max_min_gives_what_a_bottleneck_leaves_to_others() -> None:
     """Bertsekas and Gallager, Data Networks, section 6.5.2: one long flow, short ones on every link."""
-    line = builders._mesh((4,), 1 * GB, 0.0)
+    line = builders.mesh((4,), 1 * GB, 0.0)
     found = run(tasks(line, [(0, 3), (0, 1), (0, 1), (1, 2)], [1 * GB] * 4), line)
     # the first link's three flows get a third each; on the second link the short one gets two thirds
     assert found.end[3] == pytest.approx(1.5)
@@ -49,14 +49,14 @@ def test_max_min_gives_what_a_bottleneck_leaves_to_others() -> None:
 
 
 def test_a_higher_priority_takes_the_link_at_once() -> None:
-    line = builders._mesh((2,), 1 * GB, 0.0)
+    line = builders.mesh((2,), 1 * GB, 0.0)
     late = np.array([0.0, 0.5])
     found = run(tasks(line, [(0, 1), (0, 1)], [1 * GB, 1 * GB], priority=np.array([2, 0]), delay=late), line)
     np.testing.assert_allclose(found.end, [2.0, 1.5])
 
 
 def test_a_lane_does_one_thing_at_a_time_the_most_urgent_first() -> None:
-    line = builders._mesh((2,), 1 * GB, 0.0)
+    line = builders.mesh((2,), 1 * GB, 0.0)
     dag = tasks(
         line, [(0, 0)] * 3, [0.0] * 3, seconds=np.array([1.0, 2.0, 3.0]), lane=np.zeros(3, np.int64),
         priority=np.array([1, 1, 0]), delay=np.array([0.0, 0.1, 0.2]),
@@ -65,7 +65,7 @@ def test_a_lane_does_one_thing_at_a_time_the_most_urgent_first() -> None:
 
 
 def test_latency_is_paid_once_by_flows_and_hop_by_hop_by_messages() -> None:
-    line = builders._mesh((4,), 1 * GB, 0.25)
+    line = builders.mesh((4,), 1 * GB, 0.25)
     dag = lower(collective_schedule("scatter", "direct", 2), line, 2 * GB, nodes=[0, 3])
     assert run(dag, line).time == pytest.approx(1 + 3 * 0.25)
     assert run(dag, line, "messages").time == pytest.approx(3 * (1 + 0.25))
@@ -76,7 +76,7 @@ def test_latency_is_paid_once_by_flows_and_hop_by_hop_by_messages() -> None:
 def test_packets_come_near_to_flows_where_nothing_is_in_the_way(seed: int) -> None:
     """A lone transfer in packets takes what the fluid takes, and one packet's time for each hop behind the first."""
     rng = np.random.default_rng(seed)
-    torus = builders._mesh((4, 4), 10 * GB, 1e-7, wrap=True)
+    torus = builders.mesh((4, 4), 10 * GB, 1e-7, wrap=True)
     pair, size, packet = rng.choice(16, 2, replace=False).tolist(), float(rng.integers(1, 1000)) * 4096, 4096.0
     dag = lower(collective_schedule("scatter", "direct", 2), torus, 2 * size, nodes=pair)
     hops = int(np.diff(dag.starts).max())
@@ -88,10 +88,10 @@ def test_packets_come_near_to_flows_where_nothing_is_in_the_way(seed: int) -> No
     ("schedule", "topology"),
     [
         (collective_schedule("all_reduce", "ring", 8), builders.ring(8, GB, 1e-7)),
-        (collective_schedule("all_to_all", "direct", 8), builders._switch(8, GB, 1e-7)),
-        (collective_schedule("all_reduce", "halving_doubling", 8), builders._hypercube(3, GB, 1e-7)),
-        (collective_schedule("all_reduce", "tree", 8), builders._switch(8, GB, 1e-7)),
-        (hierarchical._all_reduce(4, 4, 2, both_orders=True), builders._mesh((4, 4), GB, 1e-7)),
+        (collective_schedule("all_to_all", "direct", 8), builders.switch(8, GB, 1e-7)),
+        (collective_schedule("all_reduce", "halving_doubling", 8), builders.hypercube(3, GB, 1e-7)),
+        (collective_schedule("all_reduce", "tree", 8), builders.switch(8, GB, 1e-7)),
+        (hierarchical._all_reduce(4, 4, 2, both_orders=True), builders.mesh((4, 4), GB, 1e-7)),
     ],
     ids=["ring", "all_to_all", "halving_doubling", "tree", "mesh"],
 )
@@ -105,7 +105,7 @@ def test_packets_of_4_kb_agree_with_flows_on_collectives(schedule: object, topol
 
 
 def test_every_byte_arrives_and_edges_hold() -> None:
-    for topology in (MESH, FRED["a"], builders._fat_tree(4, GB, 1e-7), resolve_topology("dgx1-v100")):
+    for topology in (MESH, FRED["a"], builders.fat_tree(4, GB, 1e-7), resolve_topology("dgx1-v100")):
         schedule = collective_schedule("all_to_all", "direct", topology.npus.size)
         dag = lower(schedule, topology, 1e6)
         for found in (run(dag, topology), run(dag, topology, "messages")):
@@ -117,13 +117,13 @@ def test_every_byte_arrives_and_edges_hold() -> None:
 def test_more_bandwidth_is_never_slower() -> None:
     times = []
     for speed in (1, 2, 4, 8):
-        grid = builders._mesh((4, 4), speed * GB, 1e-7)
+        grid = builders.mesh((4, 4), speed * GB, 1e-7)
         times.append(run(lower(collective_schedule("all_reduce", "ring", 16), grid, 1e8), grid).time)
     assert times == sorted(times, reverse=True)
 
 
 def test_a_circle_is_refused() -> None:
-    line = builders._mesh((2,), GB, 0.0)
+    line = builders.mesh((2,), GB, 0.0)
     for mode in ("flows", "messages"):
         with pytest.raises(SlipstickError, match="wait for each other"):
             run(tasks(line, [(0, 1), (1, 0)], [1.0, 1.0], edges=np.array([[0, 1], [1, 0]])), line, mode)
@@ -135,7 +135,7 @@ def test_switches_that_cannot_add_up_are_refused() -> None:
 
 
 def test_packets_stand_for_their_transfer() -> None:
-    line = builders._mesh((3,), GB, 0.0)
+    line = builders.mesh((3,), GB, 0.0)
     dag = lower(collective_schedule("all_reduce", "ring", 3), line, 3e4)
     pieces, owner = _cut(dag, 4096)
     assert np.bincount(owner, pieces.size).tolist() == pytest.approx(dag.size.tolist())
@@ -199,7 +199,7 @@ def test_an_endpoint_adds_its_delay_and_the_time_to_add_up() -> None:
 
 def test_a_small_flow_late_in_a_long_run_ends() -> None:
     """What is left of it by rounding takes less time than the clock can tell there."""
-    line = builders._mesh((2,), 3e12, 0.0)
+    line = builders.mesh((2,), 3e12, 0.0)
     late = {"seconds": np.array([100.0, 0.0, 0.0]), "edges": np.array([(0, 1), (0, 2)])}
     found = run(tasks(line, [(0, 0), (0, 1), (0, 1)], [0.0, 1e3 / 3, 7e3], **late), line)
     assert found.time == pytest.approx(100.0, rel=1e-9)

@@ -14,7 +14,7 @@ from slipstick.fabric.tasks import _Endpoint, lower
 
 SPEED, DELAY, SIZE = 50e9, 5e-7, 2.0**24
 ENDS = _Endpoint(1e-8, 1e14)
-TOPOLOGIES = {"ring": builders.ring, "fully_connected": builders._fully_connected, "switch": builders._switch}
+TOPOLOGIES = {"ring": builders.ring, "fully_connected": builders.fully_connected, "switch": builders.switch}
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 8, 20, 64])
@@ -33,7 +33,7 @@ def test_the_same_times_and_loads_as_unfolded(family: str, algorithm: str, count
 
 
 @pytest.mark.parametrize(
-    "topology", [builders._mesh((4, 4), SPEED, DELAY), builders._cube_mesh(SPEED, DELAY)], ids=lambda t: t.name
+    "topology", [builders.mesh((4, 4), SPEED, DELAY), builders.cube_mesh(SPEED, DELAY)], ids=lambda t: t.name
 )
 def test_what_is_not_the_same_for_every_rank_is_refused(topology: Topology) -> None:
     with pytest.raises(SlipstickError, match="not the same"):

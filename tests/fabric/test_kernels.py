@@ -12,9 +12,9 @@ from slipstick.fabric.routing import routes
 from slipstick.fabric.tasks import Dag
 
 TOPOLOGIES = (
-    builders._mesh((2, 3), 4.0, 0.25),
+    builders.mesh((2, 3), 4.0, 0.25),
     builders.ring(5, 3.0, 0.125),
-    builders._tree((2, 2), (2.0, 3.0), 0.5),
+    builders.tree((2, 2), (2.0, 3.0), 0.5),
 )
 
 

@@ -35,14 +35,14 @@ def test_a_ring_of_neighbours_loads_the_forward_links_alone() -> None:
 
 
 def test_a_ring_in_a_row_of_a_mesh_comes_back_over_the_same_links() -> None:
-    mesh = builders._mesh((2, 3), RATE, DELAY)
+    mesh = builders.mesh((2, 3), RATE, DELAY)
     pattern = all_reduce(mesh, [0, 1, 2])
     assert by_ends(mesh, pattern) == pytest.approx(dict.fromkeys([(0, 1), (1, 2), (2, 1), (1, 0)], 4 / 3))
     assert pattern.latency == 2 * 2 * (2 * DELAY)  # each of 2 (N - 1) steps as long as its longest message
 
 
 def test_switches_that_add_take_every_link_once_up_and_down() -> None:
-    star = builders._switch(5, RATE, DELAY, reduces=True)
+    star = builders.switch(5, RATE, DELAY, reduces=True)
     pattern = all_reduce(star, [0, 2, 3])
     assert by_ends(star, pattern) == {(n, 5): 1.0 for n in (0, 2, 3)} | {(5, n): 1.0 for n in (0, 2, 3)}
     assert pattern.latency == 2 * DELAY
@@ -51,7 +51,7 @@ def test_switches_that_add_take_every_link_once_up_and_down() -> None:
 
 
 def test_two_levels_of_switches_ring_inside_then_across() -> None:
-    tree = builders._tree((2, 2), (RATE, 2 * RATE), DELAY)
+    tree = builders.tree((2, 2), (RATE, 2 * RATE), DELAY)
     pattern = all_reduce(tree, range(4))
     ups = {(0, 4): 1.5, (1, 4): 1.5, (2, 5): 1.5, (3, 5): 1.5, (4, 6): 1.0, (5, 6): 1.0}
     assert by_ends(tree, pattern) == ups | {(t, s): weight for (s, t), weight in ups.items()}
@@ -64,7 +64,7 @@ def test_two_levels_of_switches_ring_inside_then_across() -> None:
 
 @pytest.mark.parametrize(("rows", "columns"), [(5, 4), (2, 2), (3, 6), (4, 4)])
 def test_a_meshs_two_parts_keep_rows_and_columns_equally_busy(rows: int, columns: int) -> None:
-    mesh = builders._mesh((rows, columns), RATE, DELAY)
+    mesh = builders.mesh((rows, columns), RATE, DELAY)
     pattern = all_reduce(mesh, range(rows * columns))
     weights = by_ends(mesh, pattern)
     assert set(weights) == set(zip(mesh.source.tolist(), mesh.target.tolist(), strict=True))
@@ -84,18 +84,18 @@ def test_kinds_of_fabrics() -> None:
     assert in_network(resolve_topology("wafer-fred-b"))
     assert not in_network(resolve_topology("wafer-fred-a"))
     assert not in_network(builders.ring(4, RATE, DELAY))
-    half = builders._tree((2, 2), (RATE, RATE), DELAY)
+    half = builders.tree((2, 2), (RATE, RATE), DELAY)
     half.reduces[4] = True
     assert not in_network(half), "all of its switches must add"
-    assert _is_grid(builders._mesh((2, 3), RATE, DELAY))
+    assert _is_grid(builders.mesh((2, 3), RATE, DELAY))
     assert _is_grid(resolve_topology("wafer-mesh"))
-    assert not _is_grid(builders._mesh((2, 3, 2), RATE, DELAY))
+    assert not _is_grid(builders.mesh((2, 3, 2), RATE, DELAY))
     assert not _is_grid(builders.ring(4, RATE, DELAY))
-    line = builders._mesh((1, 4), RATE, DELAY)
+    line = builders.mesh((1, 4), RATE, DELAY)
     assert by_ends(line, all_reduce(line, range(4))) == pytest.approx(
         {(n, n + 1): 1.5 for n in range(3)} | {(n + 1, n): 1.5 for n in range(3)}
     )
-    mesh = builders._mesh((2, 2), RATE, DELAY)
+    mesh = builders.mesh((2, 2), RATE, DELAY)
     assert all_reduce(mesh, [0, 1, 3, 2]).latency == 2 * 3 * DELAY, "in another order: a ring as it is given"
 
 
@@ -134,7 +134,7 @@ def test_prices_on_a_ring_of_six(op: str, ranks: int, stride: int, seconds: floa
 
 
 def test_prices_where_switches_copy() -> None:
-    price = FabricPrice(builders._switch(4, RATE, DELAY, reduces=True))
+    price = FabricPrice(builders.switch(4, RATE, DELAY, reduces=True))
     assert price("broadcast", 12.0, 4, 1) == 12.0 / RATE + 2 * DELAY
     assert price("all_reduce", 12.0, 4, 1) == 12.0 / RATE + 2 * DELAY
     assert price("all_reduce", 12.0, 2, 2) == 12.0 / RATE + 2 * DELAY, "two groups, no link of both"
@@ -147,7 +147,7 @@ def test_prices_where_switches_copy() -> None:
 
 
 def test_bytes_of_messages_are_shares_of_the_vector() -> None:
-    full = builders._fully_connected(4, RATE, DELAY)
+    full = builders.fully_connected(4, RATE, DELAY)
     around = lower(collective_schedule("all_reduce", "ring", 4), full, 8.0)
     assert set(around.size[around.size > 0]) == {2.0}
     pairs = lower(collective_schedule("all_to_all", "direct", 4), full, 8.0)
@@ -159,7 +159,7 @@ def test_bytes_of_messages_are_shares_of_the_vector() -> None:
 
 def test_an_endpoint_delays_every_sender_and_the_last_receiver() -> None:
     """Direct all-reduce of three: two steps with a rendezvous between; b = 4 bytes a message."""
-    full = builders._fully_connected(3, RATE, DELAY)
+    full = builders.fully_connected(3, RATE, DELAY)
     schedule = collective_schedule("all_reduce", "direct", 3)
     dag = lower(schedule, full, 12.0, endpoint=_Endpoint(0.25, 16.0))
     step = 4.0 / RATE + DELAY
@@ -171,7 +171,7 @@ def test_an_endpoint_delays_every_sender_and_the_last_receiver() -> None:
 
 
 def test_a_message_that_is_added_up_on_the_way_takes_its_longest_way() -> None:
-    tree = builders._tree((2, 2), (RATE, 2 * RATE), DELAY, reduces=True)
+    tree = builders.tree((2, 2), (RATE, 2 * RATE), DELAY, reduces=True)
     whole = lower(collective_schedule("all_reduce", "in_network", 4), tree, 8.0, endpoint=_Endpoint(0.25, 16.0))
     assert len(whole.links) == 12
     assert run(whole, tree).time == pytest.approx(0.25 + 8.0 / RATE + 4 * DELAY + 0.25), "nodes add nothing"
@@ -236,7 +236,7 @@ def test_halving_of_odd_counts_gives_the_extra_ranks_data_and_result_once(count:
 
 def test_pieces_of_trees_follow_each_other() -> None:
     """A pipelined broadcast of p pieces down d levels takes (p + d - 1) pieces' time on links of their own."""
-    full = builders._fully_connected(7, RATE, 0.0)
+    full = builders.fully_connected(7, RATE, 0.0)
     for pieces in (1, 2, 5):
         dag = lower(collective_schedule("broadcast", "tree", 7, pieces=pieces), full, 8.0)
         assert run(dag, full).time == pytest.approx((pieces + 2 - 1) * 8.0 / pieces / RATE)
@@ -248,7 +248,7 @@ def test_a_hierarchical_ring_overlaps_its_pieces() -> None:
     """With many pieces the slower of inner and outer links alone is left: 2 (3/4) inside against 2 (4/5)/4 across."""
     from slipstick.fabric.collectives import hierarchical
 
-    fast_across = builders._tree((4, 5), (RATE, 1000 * RATE), 0.0)
+    fast_across = builders.tree((4, 5), (RATE, 1000 * RATE), 0.0)
     times = {
         pieces: run(lower(hierarchical._all_reduce(4, 5, pieces), fast_across, 60.0), fast_across).time
         for pieces in (1, 4, 16)
@@ -256,7 +256,7 @@ def test_a_hierarchical_ring_overlaps_its_pieces() -> None:
     node = 60.0 * (2 * (3 / 4) + 2 * (4 / 5) / 4) / RATE  # a node's own link carries both
     assert times[1] == pytest.approx(node)
     assert times[16] == pytest.approx(node, rel=0.08)
-    grid = builders._mesh((4, 5), RATE, 0.0)
+    grid = builders.mesh((4, 5), RATE, 0.0)
     one, many = (
         run(lower(hierarchical._all_reduce(5, 4, pieces, both_orders=True), grid, 60.0), grid).time
         for pieces in (1, 12)

@@ -28,12 +28,12 @@ def test_a_ring_has_the_closed_forms_bandwidth_limit(ranks: int) -> None:
 
 
 def test_every_node_of_an_all_to_all_sends_to_all_others() -> None:
-    price = FabricPrice(builders._fully_connected(8, RATE, 0.0))
+    price = FabricPrice(builders.fully_connected(8, RATE, 0.0))
     assert price("all_to_all", SIZE, 8, 1) == pytest.approx(SIZE / 8 / RATE)
 
 
 def test_groups_side_by_side_share_links() -> None:
-    line = FabricPrice(builders._mesh((8,), RATE, 0.0))
+    line = FabricPrice(builders.mesh((8,), RATE, 0.0))
     near, far = line("all_reduce", SIZE, 2, 1), line("all_reduce", SIZE, 2, 4)
     assert far == pytest.approx(4 * near)  # four groups cross the middle
     assert line("point_to_point", SIZE, 2, 4) == pytest.approx(far)

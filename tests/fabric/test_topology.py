@@ -87,13 +87,13 @@ def test_routes_lead_from_source_to_target_and_are_shortest(topology: Topology, 
 
 
 def test_dimension_order_turns_once() -> None:
-    grid = builders._mesh((5, 4), SPEED, DELAY)
+    grid = builders.mesh((5, 4), SPEED, DELAY)
     path = [int(grid.target[link]) for link in routes(grid, [0], [19], "dimension").path(0)]
     assert path == [1, 2, 3, 7, 11, 15, 19]
 
 
 def test_ecmp_spreads_over_equal_ways() -> None:
-    tree = builders._fat_tree(4, SPEED, DELAY)
+    tree = builders.fat_tree(4, SPEED, DELAY)
     far = [(s, t) for s in range(4) for t in range(12, 16)]
     one, many = (routes(tree, *np.array(far).T, routing) for routing in ("shortest", "ecmp"))
     assert len(np.unique(many.links)) > len(np.unique(one.links))
@@ -141,7 +141,7 @@ def test_known_counts() -> None:
     assert resolve_topology(spec("fat_tree")).kinds.count("switch") == 20
     assert resolve_topology(spec("dragonfly")).npus.size == 40
     assert _distances(resolve_topology(spec("hypercube")), [0]).max() == 4
-    assert builders._mesh((2, 2), SPEED, DELAY, wrap=True).links == 8, "the way round two nodes is the same link"
+    assert builders.mesh((2, 2), SPEED, DELAY, wrap=True).links == 8, "the way round two nodes is the same link"
 
 
 def wire(one: str, other: str, **attributes: object) -> dict[str, object]:

@@ -284,7 +284,7 @@ def test_transfers_and_groups_of_a_strategy() -> None:
     assert traffic.tensor(1, 1).time(ring, 8.0) == all_reduce(ring, [6, 7]).time(ring, 8.0)
     assert [len(stage) for stage in traffic.data] == [2, 2]
     assert traffic.data[1][0].time(ring, 8.0) == all_reduce(ring, [2, 6]).time(ring, 8.0)
-    star = builders._switch(8, 4.0, 0.5, reduces=True)
+    star = builders.switch(8, 4.0, 0.5, reduces=True)
     copied = _StrategyTraffic(star, Strategy(2, 2, 2)).transfer(1, 0, 1)
     assert copied.time(star, 8.0) == 8.0 / 4.0 + 2 * 0.5  # half from each member, both halves to all of the next stage
     out = np.bincount(star.source[copied.links], copied.weight, minlength=9)

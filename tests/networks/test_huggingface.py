@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.decoder import Decoder
-from slipstick.networks.decoder.huggingface import _from_config, _from_file
+from slipstick.networks.decoder.huggingface import from_config, from_file
 from slipstick.networks.decoder.mlp import MoeMlp
 
 HERE = Path(__file__).parent
@@ -41,7 +41,7 @@ def test_counts_of_real_files(name: str, request: pytest.FixtureRequest) -> None
     folder = EXAMPLES / name
     if not folder.is_dir():
         folder = request.getfixturevalue("shared") / "data" / "llm_configs" / name
-    network, counted, published = _from_file(folder), COUNTED[name], PUBLISHED[name]
+    network, counted, published = from_file(folder), COUNTED[name], PUBLISHED[name]
     assert network.name == name.replace("--", "/")
     assert (network.parameters, network.active_parameters) == (int(counted["total"]), int(counted["active"]))
     active = network.active_parameters if published["embedding_counted"] == "yes" else network.multiplied_parameters
@@ -55,7 +55,7 @@ def test_flops_of_real_files(name: str, request: pytest.FixtureRequest) -> None:
     folder = EXAMPLES / name
     if not folder.is_dir():
         folder = request.getfixturevalue("shared") / "data" / "llm_configs" / name
-    network, tokens = _from_file(folder), int(COUNTED[name]["flops_sequence"])
+    network, tokens = from_file(folder), int(COUNTED[name]["flops_sequence"])
     if name == ALL_EXPERTS:
         network = _all_experts(network)
     ops = network.ops(Phase.PREFILL, 1, tokens, tokens)
@@ -73,13 +73,13 @@ def _all_experts(network: Decoder) -> Decoder:
 
 @pytest.mark.parametrize("kind", sorted(FAMILIES))
 def test_counts_of_every_family(kind: str) -> None:
-    network = _from_config(FAMILIES[kind]["config"])
+    network = from_config(FAMILIES[kind]["config"])
     assert (network.parameters, network.active_parameters) == (FAMILIES[kind]["total"], FAMILIES[kind]["active"])
 
 
 def test_an_unknown_family_is_named_with_its_neighbour() -> None:
     with pytest.raises(SlipstickError, match=r"model_type: .*'qwen33'.*did you mean 'qwen3'"):
-        _from_config({**SMALL, "model_type": "qwen33"})
+        from_config({**SMALL, "model_type": "qwen33"})
 
 
 def test_all_errors_at_once() -> None:
@@ -92,7 +92,7 @@ def test_all_errors_at_once() -> None:
     }
     del broken["vocab_size"]
     with pytest.raises(SpecErrors) as caught:
-        _from_config(broken)
+        from_config(broken)
     paths = {error.path for error in caught.value.errors}
     assert paths == {"hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size"}
 
@@ -116,18 +116,18 @@ def test_all_errors_at_once() -> None:
 )
 def test_one_clear_error(changes: dict[str, Any], path: str) -> None:
     with pytest.raises(SlipstickError) as caught:
-        _from_config({**SMALL, **changes})
+        from_config({**SMALL, **changes})
     assert any(error.path == path for error in getattr(caught.value, "errors", [caught.value]))
 
 
 def test_paths_of_nested_files() -> None:
     text = {**SMALL, "hidden_size": 0}
     with pytest.raises(SlipstickError, match=r"text_config\.hidden_size"):
-        _from_config({"model_type": "mistral3", "text_config": text})
+        from_config({"model_type": "mistral3", "text_config": text})
 
 
 def test_code_of_a_file_is_not_run() -> None:
-    assert _from_config({**SMALL, "auto_map": {"AutoConfig": "evil.Config"}}).layers == 2
+    assert from_config({**SMALL, "auto_map": {"AutoConfig": "evil.Config"}}).layers == 2
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_code_of_a_file_is_not_run() -> None:
 def test_files_that_are_no_configuration(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(SlipstickError):
-        _from_file(tmp_path)
+        from_file(tmp_path)
 
 
 def test_quantised_checkpoints_say_what_they_left() -> None:
@@ -145,7 +145,7 @@ def test_quantised_checkpoints_say_what_they_left() -> None:
         "weight_block_size": [128, 128],
         "modules_to_not_convert": ["lm_head", "model.layers.0.mlp.gate", "model.layers.1.mlp.gate"],
     }
-    stored = _from_config({**SMALL, "quantization_config": config}).quantisation
+    stored = from_config({**SMALL, "quantization_config": config}).quantisation
     assert stored is not None
     assert (stored.format, stored.block, stored.dynamic) == ("fp8", (128, 128), True)
     assert stored.unquantised == ("lm_head", "model.layers.*.mlp.gate")
@@ -174,7 +174,7 @@ def test_quantised_checkpoints_say_what_they_left() -> None:
     ],
 )
 def test_formats_of_checkpoints(config: dict[str, Any], name: str) -> None:
-    stored = _from_config({**SMALL, "quantization_config": config}).quantisation
+    stored = from_config({**SMALL, "quantization_config": config}).quantisation
     assert stored is not None
     assert stored.format == name
 
@@ -189,5 +189,5 @@ def test_damaged_files_give_a_network_or_a_clear_error(kind: str, damage: list[t
     for place, value in damage:
         config[fields[place % len(fields)]] = value
     with contextlib.suppress(SlipstickError):
-        network = _from_config(config)
+        network = from_config(config)
         assert 0 < network.active_parameters <= network.parameters

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from slipstick.core.workload import Phase
-from slipstick.networks.decoder.huggingface import _from_config
+from slipstick.networks.decoder.huggingface import from_config
 from slipstick.networks.decoder.operations import backward
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
@@ -56,7 +56,7 @@ def test_forward_and_backward() -> None:
 
     with torch.device("meta"):
         model, tokens = _network(), torch.zeros((B, S), dtype=torch.long)
-    ours = _from_config(CONFIG)
+    ours = from_config(CONFIG)
     assert ours.parameters == sum(p.numel() for p in model.parameters())
     ops = [op for op in ours.ops(Phase.TRAIN, B, S, S) if op.kind in ("matmul", "attention")]
     with FlopCounterMode(display=False) as forward:

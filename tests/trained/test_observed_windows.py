@@ -19,7 +19,7 @@ from slipstick.core.errors import SlipstickError  # noqa: E402
 from slipstick.datasets.images import Images, Normal  # noqa: E402
 from slipstick.formats import format_of  # noqa: E402
 from slipstick.trained.torch.observed_windows import _observe_windows  # noqa: E402
-from slipstick.trained.torch.torch_network import _TorchNetwork  # noqa: E402
+from slipstick.trained.torch.torch_network import TorchNetwork  # noqa: E402
 
 pytestmark = pytest.mark.trains
 NORMAL = Normal((0.5, 0.4), (0.25, 0.2))
@@ -38,8 +38,8 @@ def seeded(net: nn.Module) -> nn.Module:
     return net.eval()
 
 
-def network(net: nn.Module) -> _TorchNetwork:
-    return _TorchNetwork("net", net, NORMAL, (7, 6, 2))
+def network(net: nn.Module) -> TorchNetwork:
+    return TorchNetwork("net", net, NORMAL, (7, 6, 2))
 
 
 def inputs() -> torch.Tensor:
@@ -89,7 +89,7 @@ def test_means_of_outputs_stay_where_there_is_a_bias_or_a_batch_norm(make, name:
     weights = {name: layer.weights + change}
     moved = whole.with_weights(weights, corrected_biases([layer], weights, seen))
 
-    def front(of: _TorchNetwork) -> np.ndarray:
+    def front(of: TorchNetwork) -> np.ndarray:
         with torch.inference_mode():
             return of.module[: int(name) + 1 if name == "1" else 2](inputs()).flatten(1).numpy()
 

@@ -72,7 +72,7 @@ def products_of(ops: Sequence[Op], samples: int = 1) -> list[_Product | _Move]:
     >>> from slipstick.networks import network
     >>> from slipstick.core.workload import Phase
     >>> parts = products_of(network("mobilenet-v2").ops(Phase.INFER, 1, 1, 1))
-    >>> sum(part.macs for part in parts if isinstance(part, Product))
+    >>> sum(part.macs for part in parts if isinstance(part, _Product))
     300774272
     """
     parts: dict[str, _Product | _Move] = {}

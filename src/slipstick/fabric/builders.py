@@ -33,7 +33,7 @@ def ring(count: int, bandwidth: float, latency: float) -> Topology:
     )  # fmt: skip
 
 
-def _fully_connected(count: int, bandwidth: float, latency: float) -> Topology:
+def fully_connected(count: int, bandwidth: float, latency: float) -> Topology:
     """Return a topology of `count` nodes with a link between any two."""
     edges = list(itertools.combinations(range(count), 2))
     angle = 2 * np.pi * np.arange(count) / count
@@ -43,12 +43,12 @@ def _fully_connected(count: int, bandwidth: float, latency: float) -> Topology:
     )  # fmt: skip
 
 
-def _mesh(shape: Sequence[int], bandwidth: float, latency: float, *, wrap: bool = False) -> Topology:
+def mesh(shape: Sequence[int], bandwidth: float, latency: float, *, wrap: bool = False) -> Topology:
     """Return a mesh of any number of dimensions, or with `wrap` a torus; ranks run along the last axis first.
 
     Examples
     --------
-    >>> _mesh((5, 4), 750e9, 2e-8).links, _mesh((4, 4), 750e9, 2e-8, wrap=True).links
+    >>> mesh((5, 4), 750e9, 2e-8).links, mesh((4, 4), 750e9, 2e-8, wrap=True).links
     (62, 64)
     """
     grid = np.arange(int(np.prod(shape))).reshape(shape)
@@ -71,7 +71,7 @@ def _mesh(shape: Sequence[int], bandwidth: float, latency: float, *, wrap: bool 
     )
 
 
-def _hypercube(dimensions: int, bandwidth: float, latency: float) -> Topology:
+def hypercube(dimensions: int, bandwidth: float, latency: float) -> Topology:
     """Return a hypercube of 2**dimensions nodes, joined where their numbers differ in one bit."""
     count = 2**dimensions
     edges = [(node, node | 1 << bit) for node in range(count) for bit in range(dimensions) if not node >> bit & 1]
@@ -82,12 +82,12 @@ def _hypercube(dimensions: int, bandwidth: float, latency: float) -> Topology:
     )  # fmt: skip
 
 
-def _switch(count: int, bandwidth: float, latency: float, *, reduces: bool = False) -> Topology:
+def switch(count: int, bandwidth: float, latency: float, *, reduces: bool = False) -> Topology:
     """Return a star of `count` nodes around one switch, which reduces data in the network if it `reduces`."""
-    return _tree((count,), (bandwidth,), latency, reduces=reduces, name=f"switch({count})", family="switch")
+    return tree((count,), (bandwidth,), latency, reduces=reduces, name=f"switch({count})", family="switch")
 
 
-def _tree(
+def tree(
     fans: Sequence[int],
     bandwidths: Sequence[float],
     latency: float,
@@ -103,7 +103,7 @@ def _tree(
 
     Examples
     --------
-    >>> fred_a = _tree((4, 5), (3e12, 1.5e12), 2e-8)
+    >>> fred_a = tree((4, 5), (3e12, 1.5e12), 2e-8)
     >>> len(fred_a.nodes), fred_a.npus.size
     (26, 20)
     """
@@ -128,7 +128,7 @@ def _tree(
     return built
 
 
-def _fat_tree(ports: int, bandwidth: float, latency: float) -> Topology:
+def fat_tree(ports: int, bandwidth: float, latency: float) -> Topology:
     """Return the three-level fat tree of switches with `ports` ports each: ports**3 / 4 nodes.
 
     Source: Al-Fares et al., "A scalable, commodity data center network architecture", SIGCOMM 2008, section 3.
@@ -154,7 +154,7 @@ def _fat_tree(ports: int, bandwidth: float, latency: float) -> Topology:
     )
 
 
-def _dragonfly(
+def dragonfly(
     groups: int, routers: int, nodes: int, bandwidth: float, latency: float, *, global_bandwidth: float | None = None
 ) -> Topology:
     """Return `groups` groups of `routers` fully joined routers with `nodes` nodes each; one link joins any two groups.
@@ -188,7 +188,7 @@ _CUBE_SINGLE = ((0, 1), (0, 2), (1, 3), (4, 5), (4, 6), (5, 7), (2, 6), (3, 7))
 _CUBE_DOUBLE = ((0, 3), (1, 2), (2, 3), (4, 7), (5, 6), (6, 7), (0, 4), (1, 5))
 
 
-def _cube_mesh(bandwidth: float, latency: float) -> Topology:
+def cube_mesh(bandwidth: float, latency: float) -> Topology:
     """Return the hybrid cube mesh of a DGX-1 with eight V100: six links per device, some pairs joined by two.
 
     `bandwidth` is that of one NVLink in one direction. Source: NVIDIA DGX-1 with Tesla V100 system architecture, white
@@ -210,7 +210,7 @@ def wafer_mesh(
 
     Source: FRED (arXiv 2406.19580), section 3: 18 controllers around 5x4.
     """
-    plain = _mesh(shape, bandwidth, latency)
+    plain = mesh(shape, bandwidth, latency)
     assert plain.position is not None  # noqa: S101  every mesh has one
     rows, columns = shape
     sides = [(0, c, -1, 0) for c in range(columns)] + [(rows - 1, c, 1, 0) for c in range(columns)]
@@ -220,7 +220,7 @@ def wafer_mesh(
     return _attach(plain, "io", io, io_bandwidth, io_latency, np.array(place))
 
 
-def _fred(
+def fred(
     groups: int,
     members: int,
     bandwidth: float,
@@ -236,7 +236,7 @@ def _fred(
     `bandwidth` is a node's, `uplink` that of a lower switch to the upper one. Source: FRED (arXiv 2406.19580),
     section 5; that 18 controllers spread over 5 switches as 4, 4, 4, 3, 3 is inferred.
     """
-    plain = _tree((members, groups), (bandwidth, uplink), latency, reduces=reduces, name="fred", family="fred")
+    plain = tree((members, groups), (bandwidth, uplink), latency, reduces=reduces, name="fred", family="fred")
     assert plain.position is not None  # noqa: S101  every tree has one
     first = groups * members
     joined = [first + group for group, count in enumerate(io) for _ in range(count)]

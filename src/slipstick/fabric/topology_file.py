@@ -156,7 +156,7 @@ def _fred(spec: TopologySpec) -> Topology:
     members, groups = spec.shape
     if len(spec.io) != groups:
         raise SlipstickError("not one count a lower switch", path="io", value=spec.io, allowed=f"{groups} counts")
-    return builders._fred(
+    return builders.fred(
         groups, members, _of(spec.bandwidth), _of(spec.uplink), spec.latency,
         io=spec.io, io_bandwidth=_of(spec.io_bandwidth), reduces=spec.reduces,
     )  # fmt: skip
@@ -180,15 +180,15 @@ def _plain(build: Callable[..., Topology], *, whole: bool = False) -> Callable[[
 _FAMILIES: dict[str, Callable[[TopologySpec], Topology]] = {
     "graph": _graph,
     "ring": _plain(builders.ring),
-    "fully_connected": _plain(builders._fully_connected),
-    "mesh": _plain(builders._mesh, whole=True),
-    "torus": lambda s: builders._mesh(s.shape, _of(s.bandwidth), s.latency, wrap=True),
-    "hypercube": _plain(builders._hypercube),
-    "switch": lambda s: builders._switch(s.shape[0], _of(s.bandwidth), s.latency, reduces=s.reduces),
-    "tree": lambda s: builders._tree(s.shape, (_of(s.bandwidth), _of(s.uplink)), s.latency, reduces=s.reduces),
-    "fat_tree": _plain(builders._fat_tree),
-    "dragonfly": _plain(builders._dragonfly),
-    "cube_mesh": lambda s: builders._cube_mesh(_of(s.bandwidth), s.latency),
+    "fully_connected": _plain(builders.fully_connected),
+    "mesh": _plain(builders.mesh, whole=True),
+    "torus": lambda s: builders.mesh(s.shape, _of(s.bandwidth), s.latency, wrap=True),
+    "hypercube": _plain(builders.hypercube),
+    "switch": lambda s: builders.switch(s.shape[0], _of(s.bandwidth), s.latency, reduces=s.reduces),
+    "tree": lambda s: builders.tree(s.shape, (_of(s.bandwidth), _of(s.uplink)), s.latency, reduces=s.reduces),
+    "fat_tree": _plain(builders.fat_tree),
+    "dragonfly": _plain(builders.dragonfly),
+    "cube_mesh": lambda s: builders.cube_mesh(_of(s.bandwidth), s.latency),
     "wafer_mesh": _wafer,
     "fred": _fred,
 }

@@ -15,7 +15,7 @@ from slipstick.core.files import load_fields
 from slipstick.core.spec import validate
 from slipstick.core.workload import Network
 from slipstick.networks.decoder.decoder import Decoder
-from slipstick.networks.decoder.huggingface import _from_config, _from_file
+from slipstick.networks.decoder.huggingface import from_config, from_file
 from slipstick.networks.graphs.graph_families import graph_network
 
 
@@ -44,7 +44,7 @@ class Preset(Entry):
 
     def decoder(self, name: str) -> Decoder:
         """Return the decoder of a preset whose `config` is that of a config.json."""
-        built = _from_config(self.config, name=name, where=f"workloads.{name}")
+        built = from_config(self.config, name=name, where=f"workloads.{name}")
         note = "; ".join(part for part in (self.note, built.note) if part)
         return built.model_copy(update={"aliases": self.aliases, "source": self.source, "note": note})
 
@@ -95,7 +95,7 @@ def network(
     if path.suffix in (".yaml", ".yml"):
         return _from_dict(load_fields(path), name=path.stem, where=str(path))
     if path.suffix == ".json" or _exists(path):
-        return _from_file(path)
+        return from_file(path)
     raise SlipstickError("no such network, file or folder", path="workload", value=str(spec), allowed=presets.names())
 
 
@@ -106,7 +106,7 @@ def _from_dict(data: object, *, name: str = "", where: str = "network") -> Netwo
     if isinstance(data.get("config"), Mapping):
         return validate(Preset, {"source": where, **data}, where=where).build(name or where)
     if "model_type" in data or "text_config" in data:
-        return _from_config(data, name=name, where=where)
+        return from_config(data, name=name, where=where)
     if "graph" in data:
         return graph_network({"name": name or where, **data}, where=where)
     return validate(Decoder, {"name": name, **data} if name else dict(data), where=where)

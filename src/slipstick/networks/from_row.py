@@ -9,7 +9,7 @@ from pydantic import Field
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import Spec
 from slipstick.networks.decoder.decoder import Decoder
-from slipstick.networks.decoder.huggingface import _from_config
+from slipstick.networks.decoder.huggingface import from_config
 from slipstick.networks.find_network import Preset, network, presets
 
 # Families of a row whose name is not in the catalogue.
@@ -75,7 +75,7 @@ def decoder_from_row(name: str, sizes: RowSizes) -> Decoder:
     base = {**(_GPT if sizes.is_gpt else _LLAMA)}
     if sizes.positions is not None:
         base["max_position_embeddings"] = sizes.positions
-    return _from_config({**base, **sizes.config()}, name=name or "row", where=f"row {name}")
+    return from_config({**base, **sizes.config()}, name=name or "row", where=f"row {name}")
 
 
 _CONFIG_NAMES = {

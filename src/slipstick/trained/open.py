@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from slipstick.core.encoding import Encoded
     from slipstick.core.workload import Network
     from slipstick.datasets.images import DataSet, Normal
-    from slipstick.trained.torch.torch_network import _TorchNetwork
+    from slipstick.trained.torch.torch_network import TorchNetwork
 
     NetworkSpec = str | Path | nn.Module | TrainedNetwork
 
@@ -161,7 +161,7 @@ def _onnx(raw: bytes, path: str, name: str, hints: _Hints) -> TrainedNetwork:
     return _torch(_onnx_network(raw, path, name=name), hints)
 
 
-def _torch(network: _TorchNetwork, hints: _Hints) -> TrainedNetwork:
+def _torch(network: TorchNetwork, hints: _Hints) -> TrainedNetwork:
     """Return a torch network with its input normalisation: from the hints, else its file, else the data set."""
     if hints.background:
         _refuse("background", hints.background, "only an integer network has outputs before that of class 0")

@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from slipstick.datasets.images import DataSet
     from slipstick.report.report import Report
-    from slipstick.trained.open import NetworkSpec
+    from slipstick.trained.network import TrainedNetwork
 
 
 def measure(
-    network: NetworkSpec, data: str | Path | DataSet, formats: str = "", *, images: int | None = None
+    network: str | Path | nn.Module | TrainedNetwork,
+    data: str | Path | DataSet,
+    formats: str = "",
+    *,
+    images: int | None = None,
 ) -> Report:
     """Score a network on the test images of a data set, its weights in `formats`.
 

@@ -78,7 +78,7 @@ def _collective(
     Examples
     --------
     >>> from slipstick.cluster.constants.links import _LinkConstants
-    >>> node = _NetworkTier("nvlink4", 8, 450e9, LinkConstants.of_technology("nvlink4"))
+    >>> node = _NetworkTier("nvlink4", 8, 450e9, _LinkConstants.of_technology("nvlink4"))
     >>> cost = _collective("all_reduce", [512 * 2**20, 0.0], 8, tiers=[node])
     >>> bool(1.5e-3 < cost.time[0] < 3e-3), float(cost.bytes_sent[0]) > 0
     (True, True)

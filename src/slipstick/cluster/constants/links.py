@@ -87,8 +87,10 @@ class _LinkConstants(Entry):
 
         Examples
         --------
-        >>> LinkConstants.of_technology("nvlink4").calibrated, LinkConstants.of_technology("carrier-pigeon").calibrated
-        (True, False)
+        >>> _LinkConstants.of_technology("nvlink4").calibrated
+        True
+        >>> _LinkConstants.of_technology("carrier-pigeon").calibrated
+        False
         """
         known = link_constants.names()
         family = technology.rpartition("-")[0]

@@ -61,7 +61,7 @@ class _KernelConstants(Entry):
 
         Examples
         --------
-        >>> KernelConstants.of_generation("hopper").calibrated, KernelConstants.of_generation("abacus").name
+        >>> _KernelConstants.of_generation("hopper").calibrated, _KernelConstants.of_generation("abacus").name
         (True, 'generic')
         """
         return kernel_constants.entry(generation if generation in kernel_constants.names() else "generic")

@@ -75,7 +75,7 @@ class _StepConstants(Entry):
 
         Examples
         --------
-        >>> StepConstants.of_generation("hopper").calibrated, StepConstants.of_generation("abacus").name
+        >>> _StepConstants.of_generation("hopper").calibrated, _StepConstants.of_generation("abacus").name
         (True, 'generic')
         """
         return step_constants.entry(generation if generation in step_constants.names() else "generic")

@@ -32,7 +32,11 @@ def _answer(row: RowDict) -> tuple[float, str, str] | str:
         return "the test bed and the inequality: tests/cluster"
     if row["metric"].startswith("end-to-end"):
         gain = _gain(name)
-        return 100 * max(0.0, gain.value - 1), "band", f"an 'at least' may lie anywhere in the band; SU^2 by {gain.method}"
+        return (
+            100 * max(0.0, gain.value - 1),
+            "band",
+            f"an 'at least' may lie anywhere in the band; SU^2 by {gain.method}",
+        )
     if row["metric"].startswith("MP speedup"):
         return _gain(name).value, "SU^2", f"by {_gain(name).method}; the row is a recollection, and no target"
     if row["metric"] == "parameters without auxiliary head" or row["metric"] == "parameters":

@@ -82,7 +82,7 @@ def _schedule(row: RowDict, ranks: int) -> _CollectiveSchedule:
 
 
 def _flat(row: RowDict) -> Topology:
-    families = {"Ring": builders.ring, "FullyConnected": builders._fully_connected, "Switch": builders._switch}
+    families = {"Ring": builders.ring, "FullyConnected": builders.fully_connected, "Switch": builders.switch}
     if row["topology"] not in families:
         raise SlipstickError("no such topology here", path="topology", value=row["topology"], allowed=list(families))
     speed, delay = number(row, "bw_GiBps_per_dim") * _GIB, number(row, "latency_ns_per_dim") * 1e-9
@@ -96,7 +96,7 @@ def _grid(row: RowDict, *, wrap: bool, turned: bool = False) -> Topology:
     delays = {float(text) for text in row["latency_ns_per_dim"].split("|")}
     if len(speeds) > 1 or len(delays) > 1:
         raise SlipstickError("dimensions of different links", path="bw_GiBps_per_dim", value=row["bw_GiBps_per_dim"])
-    return builders._mesh(shape[::-1] if turned else shape, speeds.pop() * _GIB, delays.pop() * 1e-9, wrap=wrap)
+    return builders.mesh(shape[::-1] if turned else shape, speeds.pop() * _GIB, delays.pop() * 1e-9, wrap=wrap)
 
 
 _SUITE = register_suite(_FabricSuite())

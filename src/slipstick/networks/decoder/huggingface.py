@@ -29,7 +29,7 @@ _KINDS = ("full_attention", "sliding_attention", "chunked_attention", "linear_at
 _MAX_LAYERS = 10_000  # far above any network, so that an absurd file cannot exhaust memory
 
 
-def _from_file(path: str | Path, name: str = "") -> Decoder:
+def from_file(path: str | Path, name: str = "") -> Decoder:
     """Return the decoder that a config.json file, or the folder with one, describes.
 
     Errors
@@ -44,15 +44,15 @@ def _from_file(path: str | Path, name: str = "") -> Decoder:
     if not isinstance(data, dict):
         raise SlipstickError("not a JSON object", path=str(path), allowed="a config.json of Hugging Face")
     title = name or (path.parent.name if path.stem == "config" else path.stem).replace("--", "/", 1)
-    return _from_config(data, name=title, where=str(path))
+    return from_config(data, name=title, where=str(path))
 
 
-def _from_config(data: Mapping[str, Any], *, name: str = "", where: str = "config.json") -> Decoder:
+def from_config(data: Mapping[str, Any], *, name: str = "", where: str = "config.json") -> Decoder:
     """Return the decoder that a config.json's object describes; of a multimodal model, its language model.
 
     Examples
     --------
-    >>> _from_config({"model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
+    >>> from_config({"model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
     ...              "num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 128256}).parameters
     8030261248
     """

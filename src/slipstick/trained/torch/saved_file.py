@@ -13,7 +13,7 @@ from slipstick.core.extras import require
 from slipstick.core.files import parse_json, write_bytes
 from slipstick.datasets.images import Normal
 from slipstick.trained.torch.image_networks import module
-from slipstick.trained.torch.torch_network import _ModuleFile, _TorchNetwork
+from slipstick.trained.torch.torch_network import TorchNetwork, _ModuleFile
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,7 +46,7 @@ def load_net(path: str | Path) -> tuple[Any, Normal, dict[str, Any]]:
     return _built(*load_tensors(path), str(path))
 
 
-def _saved_network(raw: bytes, path: str) -> _TorchNetwork:
+def _saved_network(raw: bytes, path: str) -> TorchNetwork:
     """Return the trained network in the bytes of a file that `save_net` wrote; errors as those of `load_net`."""
     from slipstick.trained.torch.safetensors_weights import _parse_tensors
 
@@ -54,7 +54,7 @@ def _saved_network(raw: bytes, path: str) -> _TorchNetwork:
     return _named_network(net, normal, header)
 
 
-def _named_network(net: nn.Module, normal: Normal, header: Mapping[str, Any]) -> _TorchNetwork:
+def _named_network(net: nn.Module, normal: Normal, header: Mapping[str, Any]) -> TorchNetwork:
     """Return a network of the registry as a trained network, which is written back as `save_net` writes.
 
     Parameters
@@ -64,7 +64,7 @@ def _named_network(net: nn.Module, normal: Normal, header: Mapping[str, Any]) ->
     structure = {key: header[key] for key in _STRUCTURE if key in header} | {"normal": asdict(normal)}
     height, width, channels = header["shape"]
     file = _ModuleFile(".safetensors", lambda module, notes: _net_bytes(module, {**structure, **notes}))
-    return _TorchNetwork(str(header["net"]), net, normal, (height, width, channels), file)
+    return TorchNetwork(str(header["net"]), net, normal, (height, width, channels), file)
 
 
 def _net_bytes(net: nn.Module, header: Mapping[str, object]) -> bytes:

@@ -43,7 +43,7 @@ class _ModuleFile:
 
 
 @dataclass(frozen=True, eq=False)
-class _TorchNetwork(TrainedNetwork):
+class TorchNetwork(TrainedNetwork):
     """Torch module from images [n, c, h, w] to logits, in evaluation mode, as a trained network.
 
     Parameters
@@ -114,7 +114,7 @@ class _TorchNetwork(TrainedNetwork):
         wanted = names if names is not None else [layer.name for layer in self._layers]
         return _observe_windows(self.module, images, self._inputs(), wanted)
 
-    def with_weights(self, weights: Values, biases: Values | None = None) -> _TorchNetwork:
+    def with_weights(self, weights: Values, biases: Values | None = None) -> TorchNetwork:
         """Return a copy with new weights; a bias for a layer without one is folded into the batch norm behind it."""
         module = deepcopy(self.module)
         _put_weights(module, weights, biases or {}, self._norms if biases else {})
@@ -137,6 +137,6 @@ class _TorchNetwork(TrainedNetwork):
         return self.normal
 
 
-def _module_network(module: nn.Module) -> _TorchNetwork:
+def _module_network(module: nn.Module) -> TorchNetwork:
     """Return a caller's torch module (copied) as a trained network without a file."""
-    return _TorchNetwork(type(module).__name__, deepcopy(module).eval())
+    return TorchNetwork(type(module).__name__, deepcopy(module).eval())
