@@ -66,7 +66,7 @@ def test_a_wrong_product_would_show(monkeypatch: pytest.MonkeyPatch) -> None:
         result.outputs[0, 0] += 1
         return result
 
-    monkeypatch.setattr(bit_true_run, "simulate_layer", wrong)
+    monkeypatch.setattr(bit_true_run, "_simulate_layer", wrong)
     report = slipstick.simulate("resnet-8", "swis-8x8", "formats=swis:3")
     missed = len(layers(report)) / sum(run.outputs for run in layers(report))
     assert report.value("agreement.outputs") == pytest.approx(1 - missed)

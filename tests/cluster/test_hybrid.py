@@ -76,7 +76,7 @@ def test_a_pipeline_lies_between_one_device_and_as_many_as_there_are() -> None:
     for workload in ("inception-v3", "gnmt-4", "big-lstm"):
         found = pipelined(workload, "dgx1-v100", 2, 64)
         assert 0.5 < found.value < 2.0, workload
-        assert "microbatches" in found.how
+        assert "microbatches" in found.method
     chain = pipelined("resnet-50", "dgx1-v100", 2, 64)
     assert chain.value > 1.2, "a chain of layers has no parallel branches, but it has stages"
 
@@ -87,7 +87,7 @@ def test_a_pipeline_lies_between_one_device_and_as_many_as_there_are() -> None:
 def test_a_pipeline_takes_its_bubble_and_stages_that_no_cut_makes_shorter(workload: str, devices: int) -> None:
     """The slowest stage lies between an even share and that, the longest layer and what it hands on."""
     found = pipelined(workload, "dgx1-v100", devices, 64)
-    count = int(re.findall(r"(\d+) microbatches", found.how)[0])
+    count = int(re.findall(r"(\d+) microbatches", found.method)[0])
     whole, small = (layers_of(workload, devices, batch) for batch in (64, 64 // count))
     rounds = count + devices - 1
     even = small.seconds.sum() / devices

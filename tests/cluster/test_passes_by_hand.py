@@ -235,8 +235,8 @@ def step_seconds(batch: Any, context: Any, tokens: Any = 1) -> Any:
 @pytest.fixture
 def simple(monkeypatch: pytest.MonkeyPatch) -> _InferenceSetting:
     """A setting of which prompts and steps take `prompt_seconds` and `step_seconds`, and 40 sequences fit."""
-    monkeypatch.setattr(serving, "prefill", lambda setting, plans, *sizes: fake_pass(prompt_seconds(*sizes)))
-    monkeypatch.setattr(serving, "decode_step", lambda setting, plans, *sizes: fake_pass(step_seconds(*sizes)))
+    monkeypatch.setattr(serving, "_prefill", lambda setting, plans, *sizes: fake_pass(prompt_seconds(*sizes)))
+    monkeypatch.setattr(serving, "_decode_step", lambda setting, plans, *sizes: fake_pass(step_seconds(*sizes)))
     monkeypatch.setattr(
         serving, "largest_batch", lambda setting, plans, context, capacity: np.array([places(context, capacity)])
     )

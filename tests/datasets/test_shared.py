@@ -44,7 +44,7 @@ def test_cifar10_jpeg_labels_without_decoding_all(monkeypatch: pytest.MonkeyPatc
     present(SHARED / "data" / "cifar10_jpeg")
     from slipstick.datasets import cifar
 
-    monkeypatch.setattr(cifar, "cached", lambda name, source, shape, make: np.zeros(shape, np.uint8))
+    monkeypatch.setattr(cifar, "_cached", lambda name, source, shape, make: np.zeros(shape, np.uint8))
     data = data_set("cifar10-jpeg", root=SHARED)
     assert np.bincount(data.train.labels).tolist() == [5000] * 10
     assert np.bincount(data.test.labels).tolist() == [1000] * 10

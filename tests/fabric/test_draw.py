@@ -18,7 +18,7 @@ from slipstick.fabric.tasks import lower
 from slipstick.fabric.topology_file import resolve_topology, topologies
 
 MESH = resolve_topology("wafer-mesh")
-RUN = run(lower(hierarchical._all_reduce(4, 5, 2, both_orders=True), MESH, 1e9), MESH)
+RUN = run(lower(hierarchical.all_reduce(4, 5, 2, both_orders=True), MESH, 1e9), MESH)
 
 
 @pytest.mark.parametrize("name", topologies.names())

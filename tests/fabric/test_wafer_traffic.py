@@ -34,8 +34,8 @@ DP5 = [range(place, 20, 4) for place in range(4)]  # DP(5) beside MP(2)-PP(2)
 
 def schedule(name: str) -> _CollectiveSchedule:
     if name == "mesh":
-        return hierarchical._all_reduce(4, 5, both_orders=True)
-    return hierarchical._all_reduce(4, 5) if name[-1] in "ac" else collective_schedule("all_reduce", "in_network", 20)
+        return hierarchical.all_reduce(4, 5, both_orders=True)
+    return hierarchical.all_reduce(4, 5) if name[-1] in "ac" else collective_schedule("all_reduce", "in_network", 20)
 
 
 @pytest.mark.parametrize("name", WAFER)

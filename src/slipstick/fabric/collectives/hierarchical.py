@@ -15,7 +15,7 @@ _PIECES = 16
 _UNDER_WAY = 3  # pieces at a time: with more, all of them share the outer links and end together
 
 
-def _all_reduce(inner: int, outer: int, pieces: int = _PIECES, *, both_orders: bool = False) -> _CollectiveSchedule:
+def all_reduce(inner: int, outer: int, pieces: int = _PIECES, *, both_orders: bool = False) -> _CollectiveSchedule:
     """Return the messages of a two-level ring all-reduce over `outer` groups of `inner` consecutive ranks.
 
     With `both_orders` one part of the data goes inside the groups first, the other across them first: the all-reduce of
@@ -25,10 +25,10 @@ def _all_reduce(inner: int, outer: int, pieces: int = _PIECES, *, both_orders: b
 
     Examples
     --------
-    >>> schedule = _all_reduce(4, 5)
+    >>> schedule = all_reduce(4, 5)
     >>> float(schedule.sent[0] / schedule.chunks)  # 2 (3/4) inside and 2 (4/5) / 4 across
     1.9
-    >>> schedule = _all_reduce(4, 5, both_orders=True)
+    >>> schedule = all_reduce(4, 5, both_orders=True)
     >>> float(schedule.sent[0] / schedule.chunks)
     1.9
     """

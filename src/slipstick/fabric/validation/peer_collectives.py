@@ -58,7 +58,7 @@ def _answer(row: RowDict) -> tuple[float, str]:
         if row["topology"] != "RingxRing" or row["collective"] != "all_reduce":
             raise SlipstickError("in the peer's dimensions of switches every pair has a link of its own")
         grid = _grid(row, wrap=True, turned=True)
-        schedule = hierarchical._all_reduce(grid.shape[1], grid.shape[0], splits)
+        schedule = hierarchical.all_reduce(grid.shape[1], grid.shape[0], splits)
         return _time(schedule, grid, size, _ENDPOINT, "messages"), _IGNORES
     topology, ranks = _flat(row), int(row["dims"])
     schedule = _schedule(row, ranks)
