@@ -238,7 +238,7 @@ def simple(monkeypatch: pytest.MonkeyPatch) -> _InferenceSetting:
     monkeypatch.setattr(serving, "_prefill", lambda setting, plans, *sizes: fake_pass(prompt_seconds(*sizes)))
     monkeypatch.setattr(serving, "_decode_step", lambda setting, plans, *sizes: fake_pass(step_seconds(*sizes)))
     monkeypatch.setattr(
-        serving, "largest_batch", lambda setting, plans, context, capacity: np.array([places(context, capacity)])
+        serving, "_largest_batch", lambda setting, plans, context, capacity: np.array([places(context, capacity)])
     )
     return replace(setting_of(), stack=engine())
 
