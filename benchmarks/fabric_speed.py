@@ -48,7 +48,7 @@ def main() -> None:
     switch = builders.switch(128, SPEED, DELAY)
     hops = lower(collective_schedule("all_reduce", "direct", 128), switch, 64 * MIB)
     mesh = resolve_topology("wafer-mesh")
-    wafer = lower(hierarchical._all_reduce(4, 5, both_orders=True), mesh, 64 * MIB)
+    wafer = lower(hierarchical.all_reduce(4, 5, both_orders=True), mesh, 64 * MIB)
     work: dict[str, tuple[Callable[[], object], str]] = {
         "ring of 512, folded: graph and run": (lambda: folded(512), "asked 0.1 s; ASTRA-sim 0.84 s"),
         "ring of 4,096, folded": (lambda: folded(4096), "asked 2 s"),

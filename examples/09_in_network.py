@@ -21,11 +21,11 @@ print("'about 2x' is 1.0 x at N = 2 and 1.9 x at N = 20")
 
 SIZE = 2.0**34  # bytes: so large that bandwidth alone matters
 mesh = slipstick.topology("wafer-mesh")
-on_mesh = run(lower(hierarchical._all_reduce(4, 5, both_orders=True), mesh, SIZE), mesh).time
+on_mesh = run(lower(hierarchical.all_reduce(4, 5, both_orders=True), mesh, SIZE), mesh).time
 print("\na wafer-wide all-reduce, against the mesh")
 for variant in "abcd":
     fabric = slipstick.topology(f"wafer-fred-{variant}")
     schedule = (
-        collective_schedule("all_reduce", "in_network", 20) if fabric.reduces.any() else hierarchical._all_reduce(4, 5)
+        collective_schedule("all_reduce", "in_network", 20) if fabric.reduces.any() else hierarchical.all_reduce(4, 5)
     )
     print(f"  {fabric.name}: {on_mesh / run(lower(schedule, fabric, SIZE), fabric).time:.2f} x")

@@ -50,7 +50,7 @@ def _bf16_as_asked() -> Iterator[None]:
     from slipstick.training import evaluation
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation, "BF16_PRODUCTS", ())
+        patch.setattr(evaluation, "_BF16_PRODUCTS", ())
         yield
 
 

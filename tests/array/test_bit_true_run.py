@@ -59,7 +59,7 @@ def test_fewer_shifts_take_fewer_cycles_and_the_same_seed_gives_the_same_report(
 
 def test_a_wrong_product_would_show(monkeypatch: pytest.MonkeyPatch) -> None:
     """The share of exact outputs is counted, not assumed."""
-    right = bit_true_run.simulate_layer
+    right = bit_true_run._simulate_layer
 
     def wrong(*arguments: object, **options: object) -> object:
         result = right(*arguments, **options)  # type: ignore[arg-type]

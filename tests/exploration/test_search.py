@@ -207,7 +207,7 @@ def test_a_sampled_run_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(KeyboardInterrupt):
         search("llama-3.1-8b", SPACE, folder=tmp_path / "run", progress=stop, **LARGE)
     again = []
-    monkeypatch.setattr("slipstick.exploration.sampling.evaluate", lambda *a: again.append(a) or _evaluate(*a))
+    monkeypatch.setattr("slipstick.exploration.sampling._evaluate", lambda *a: again.append(a) or _evaluate(*a))
     found = search("llama-3.1-8b", SPACE, folder=tmp_path / "run", resume=True, **LARGE)
     assert found.points.equals(whole.points)
     assert len(again) <= 80 - 64, "what the folder holds is not computed again"

@@ -26,9 +26,7 @@ CASES += [
     if collective in ("broadcast", "reduce", "scatter", "gather")
 ]
 CASES += [(f"hierarchical {a}x{b}", hierarchical.all_reduce(a, b)) for a, b in ((4, 5), (3, 2), (1, 4), (4, 1))]
-CASES += [
-    (f"2d {a}x{b}", hierarchical.all_reduce(b, a, both_orders=True)) for a, b in ((5, 4), (2, 2), (3, 1), (2, 7))
-]
+CASES += [(f"2d {a}x{b}", hierarchical.all_reduce(b, a, both_orders=True)) for a, b in ((5, 4), (2, 2), (3, 1), (2, 7))]
 IDS = [f"{name}-{schedule.ranks}" for name, schedule in CASES]
 
 

@@ -91,7 +91,7 @@ def test_packets_come_near_to_flows_where_nothing_is_in_the_way(seed: int) -> No
         (collective_schedule("all_to_all", "direct", 8), builders.switch(8, GB, 1e-7)),
         (collective_schedule("all_reduce", "halving_doubling", 8), builders.hypercube(3, GB, 1e-7)),
         (collective_schedule("all_reduce", "tree", 8), builders.switch(8, GB, 1e-7)),
-        (hierarchical._all_reduce(4, 4, 2, both_orders=True), builders.mesh((4, 4), GB, 1e-7)),
+        (hierarchical.all_reduce(4, 4, 2, both_orders=True), builders.mesh((4, 4), GB, 1e-7)),
     ],
     ids=["ring", "all_to_all", "halving_doubling", "tree", "mesh"],
 )
@@ -150,9 +150,7 @@ GROUPS = [np.arange(5) * 4 + place for place in range(4)]  # DP(5) beside MP(2) 
 
 
 def over_twenty(variant: str) -> float:
-    schedule = (
-        hierarchical._all_reduce(4, 5) if variant in "ac" else collective_schedule("all_reduce", "in_network", 20)
-    )
+    schedule = hierarchical.all_reduce(4, 5) if variant in "ac" else collective_schedule("all_reduce", "in_network", 20)
     return run(lower(schedule, FRED[variant], SIZE), FRED[variant]).time
 
 
@@ -164,13 +162,13 @@ def over_five(topology: Topology, *, inside: bool) -> float:
 
 
 def test_the_wafer_wide_ring_on_the_mesh_comes_near_to_its_corners_limit() -> None:
-    found = run(lower(hierarchical._all_reduce(4, 5, both_orders=True), MESH, SIZE), MESH).time
+    found = run(lower(hierarchical.all_reduce(4, 5, both_orders=True), MESH, SIZE), MESH).time
     assert MESH_20 <= found <= 1.01 * MESH_20
 
 
 @pytest.mark.parametrize(("variant", "ratio"), [("b", 1.9), ("c", 2.0), ("d", 3.8)])
 def test_all_reduce_over_20_against_the_mesh(variant: str, ratio: float) -> None:
-    mesh = run(lower(hierarchical._all_reduce(4, 5, both_orders=True), MESH, SIZE), MESH).time
+    mesh = run(lower(hierarchical.all_reduce(4, 5, both_orders=True), MESH, SIZE), MESH).time
     assert mesh / over_twenty(variant) == pytest.approx(ratio, rel=0.01)
 
 

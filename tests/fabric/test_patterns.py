@@ -250,7 +250,7 @@ def test_a_hierarchical_ring_overlaps_its_pieces() -> None:
 
     fast_across = builders.tree((4, 5), (RATE, 1000 * RATE), 0.0)
     times = {
-        pieces: run(lower(hierarchical._all_reduce(4, 5, pieces), fast_across, 60.0), fast_across).time
+        pieces: run(lower(hierarchical.all_reduce(4, 5, pieces), fast_across, 60.0), fast_across).time
         for pieces in (1, 4, 16)
     }
     node = 60.0 * (2 * (3 / 4) + 2 * (4 / 5) / 4) / RATE  # a node's own link carries both
@@ -258,8 +258,7 @@ def test_a_hierarchical_ring_overlaps_its_pieces() -> None:
     assert times[16] == pytest.approx(node, rel=0.08)
     grid = builders.mesh((4, 5), RATE, 0.0)
     one, many = (
-        run(lower(hierarchical._all_reduce(5, 4, pieces, both_orders=True), grid, 60.0), grid).time
-        for pieces in (1, 12)
+        run(lower(hierarchical.all_reduce(5, 4, pieces, both_orders=True), grid, 60.0), grid).time for pieces in (1, 12)
     )
     bound = all_reduce(grid, range(20)).time(grid, 60.0)
     assert bound <= many < one
