@@ -40,7 +40,7 @@ def _small_resnet(depth: int) -> _Net:
 
 
 def _resnet(blocks: tuple[int, ...], block: str) -> _Net:
-    build = _only_large(lambda k, s: _module("resnet").resnet(blocks, block=block, classes=k, channels=s[2]))
+    build = _only_large(lambda k, s: _module("resnet")._resnet(blocks, block=block, classes=k, channels=s[2]))
     return _Net(build, THOUSAND, IMAGENET)
 
 
@@ -54,12 +54,12 @@ def _only_large(build: Callable[[int, Shape], Any]) -> Callable[[int, Shape], An
 
 
 def _mobilenet(classes: int, shape: Shape) -> Any:
-    return _module("mobilenet").MobileNetV2(classes, shape[2], stride=1 if min(shape[:2]) < _SMALL else 2)
+    return _module("mobilenet")._MobileNetV2(classes, shape[2], stride=1 if min(shape[:2]) < _SMALL else 2)
 
 
 def _vgg(classes: int, shape: Shape) -> Any:
     plain = _module("vgg")
-    return (plain.small_vgg if min(shape[:2]) < _SMALL else plain.vgg)(classes=classes, channels=shape[2])
+    return (plain.small_vgg if min(shape[:2]) < _SMALL else plain._vgg)(classes=classes, channels=shape[2])
 
 
 def _tiny_conv(classes: int, shape: Shape) -> Any:
@@ -77,9 +77,9 @@ NETS: dict[str, _Net] = {
     "resnet-50": _resnet((3, 4, 6, 3), "bottleneck"),
     "mobilenet-v2": _Net(_mobilenet, THOUSAND, IMAGENET),
     "vgg-16": _Net(_vgg, THOUSAND, IMAGENET),
-    "alexnet": _Net(_only_large(lambda k, s: _module("vgg").alexnet(k, s[2])), THOUSAND, IMAGENET),
+    "alexnet": _Net(_only_large(lambda k, s: _module("vgg")._alexnet(k, s[2])), THOUSAND, IMAGENET),
     "efficientnet-lite0": _Net(
-        _only_large(lambda k, s: _module("efficientnet_lite").EfficientNetLite0(k, s[2])), THOUSAND, IMAGENET
+        _only_large(lambda k, s: _module("efficientnet_lite")._EfficientNetLite0(k, s[2])), THOUSAND, IMAGENET
     ),
 }
 
