@@ -185,6 +185,14 @@ def test_kinds_that_leave_the_array_idle_are_found_above_a_quarter_of_the_cycles
     assert checks(busy, layer("depthwise", 300, 300 * 31.9)) != []
 
 
+@pytest.mark.parametrize("used", [0.013, 0.166, 0.334, 0.488, 0.495])
+@pytest.mark.parametrize("cycles", [400, 666, 704, 2000, 9000])
+def test_findings_say_percent(cycles: int, used: float) -> None:
+    [(_, message)] = checks(layer("conv", 1000, 1000 * 64.0), layer("depthwise", cycles, cycles * 64 * used))
+    share = round(100 * cycles / (1000 + cycles))
+    assert message == f"depthwise layers take {share} % of the cycles at {round(100 * used)} % utilisation"
+
+
 def test_layers_that_keep_nothing_are_counted_and_the_first_is_named() -> None:
     full = [layer(kind, 100, 6400.0, order) for kind, order in (("conv", "inputs stay"), ("linear", "streamed"))]
     message = "1 layers keep nothing in the memories, the first is linear: operands pass many times"

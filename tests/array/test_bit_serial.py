@@ -41,7 +41,13 @@ def swis(codes: np.ndarray, shifts: list[int]) -> tuple[BitWeights, np.ndarray]:
 @pytest.mark.parametrize("element", ["single-shift", "double-shift"])
 @pytest.mark.parametrize(
     ("pixels", "groups", "shifts", "rows", "columns"),
-    [(5, 3, [3] * 4, 4, 4), (9, 2, [1, 2, 2, 3, 4, 4, 5], 4, 3), (3, 4, [2] * 5, 8, 8), (8, 1, [8, 8], 8, 2)],
+    [
+        (5, 3, [3] * 4, 4, 4),
+        (9, 2, [1, 2, 2, 3, 4, 4, 5], 4, 3),
+        (3, 4, [2] * 5, 8, 8),
+        (8, 1, [8, 8], 8, 2),
+        (5, 3, [1] * 4, 4, 4),
+    ],
 )
 def test_the_array_computes_the_product_in_the_cycles_of_the_closed_form(
     element: Element, pixels: int, groups: int, shifts: list[int], rows: int, columns: int
@@ -183,6 +189,7 @@ def test_scheduled_filters_in_the_array() -> None:
     ("array", "text", "size", "words"),
     [
         (_elements("single-shift", dataflow="ws"), "swis:3", 8, "device.dataflow"),
+        (_elements("single-shift", dataflow="is"), "swis:3", 8, "device.dataflow"),
         (_elements("serial"), "int8", 8, "not a SWIS element"),
         (_elements("single-shift"), "swis:3", 9, "activations of another shape"),
         (_elements("single-shift"), "pool:4,8", 8, "make no use of it"),

@@ -192,6 +192,13 @@ def updated(*path: str, **values: Any) -> Change:
         (lambda about, header, body: header.update(x=4), "f: x: not an array of a safetensors file"),
         (lambda about, header, body: header["a.scale"].update(shape=[4]), "f: a.scale: bytes missing, or not where"),
         (lambda about, header, body: body.clear(), "bytes missing"),
+        *(
+            (
+                lambda about, header, body, offsets=offsets: header["a.scale"].update(data_offsets=offsets),
+                "bytes missing",
+            )
+            for offsets in (5, [], "05", {"0": 1}, [0.5, 12], [True, 12], None)
+        ),
     ],
 )
 def test_what_is_wrong_is_named(raw: bytes, change: Change, words: str) -> None:

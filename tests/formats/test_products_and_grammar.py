@@ -252,6 +252,12 @@ def test_a_pool_is_int8_under_one_scale_and_zeros_fill_it() -> None:
     assert _fit_pool([np.array([[1e300, 1e300]])], 1, 2).tolist() == [[127, 127]]
 
 
+def test_filters_of_no_weights_have_no_scale() -> None:
+    encoded = Pool(4, 2).encode(np.zeros((3, 0)))
+    assert (encoded.shape, encoded.side["scale"].tolist()) == ((3, 0), [0.0] * 3)
+    assert encoded.values.shape == (3, 0)
+
+
 def test_which_layers_go_into_a_pool() -> None:
     for first, last, depthwise in itertools.product((False, True), repeat=3):
         inner = not (first or last)

@@ -12,7 +12,7 @@ import pytest
 from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
 from slipstick.formats import Float, Int, Pool, Round, Swis, Truncate, encoding_of
-from slipstick.formats.float_layout import LAYOUTS
+from slipstick.formats.float_layout import LAYOUTS, _from_codes, _to_codes
 from slipstick.formats.scheduled import _ScheduledEncoding
 
 RNG = np.random.default_rng(17)
@@ -65,10 +65,11 @@ def swis_by_hand(form: Swis, encoded: Encoded, shifts: list[int]) -> np.ndarray:
 
 @pytest.mark.parametrize("layout", ["rank", "positions"])
 @pytest.mark.parametrize("consecutive", [False, True])
-@pytest.mark.parametrize(("group", "bits"), [(4, 7), (5, 7), (16, 8), (1, 7)])
+@pytest.mark.parametrize(("group", "bits"), [(4, 7), (5, 7), (16, 8), (1, 7), (4, 5)])
 def test_swis_records(group: int, bits: int, consecutive: bool, layout: str) -> None:
     form = Swis(3, group, consecutive=consecutive, bits=bits, layout=layout)  # type: ignore[arg-type]
-    for side, shifts in (({}, [3] * 5), ({"shifts": SHIFTS}, SHIFTS.tolist())):
+    schedule = np.minimum(SHIFTS, bits)
+    for side, shifts in (({}, [3] * 5), ({"shifts": schedule}, schedule.tolist())):
         encoded = form.encode(CODES, {"scale": np.ones(5, np.float32), **side})
         whole = swis_by_hand(form, encoded, shifts)
         np.testing.assert_array_equal(form.integers(encoded), whole)
@@ -355,6 +356,20 @@ def test_nvfp4_element_by_element() -> None:
     assert Float("nvfp4").encode([1e-45]).side["tensor_scale"].tolist() == [np.finfo(np.float32).tiny]
     with pytest.raises(SlipstickError, match="scale does not fit fp32"):
         Float("nvfp4").encode([1e300])
+
+
+def test_codes_of_fp32_and_tf32_are_those_of_the_processor() -> None:
+    """Bit for bit, subnormal numbers, zeros of both signs and the largest included; tf32 keeps the upper 19 bits."""
+    bits = RNG.integers(0, 2**32, 4000, dtype=np.uint32)
+    bits = np.concatenate([bits, np.arange(40, dtype=np.uint32), [0x7F7FFFFF, 0xFF7FFFFF, 0x80000000, 0x00800000]])
+    values = bits.astype(np.uint32).view(np.float32)
+    bits, values = bits[np.isfinite(values)].astype(np.uint32), values[np.isfinite(values)]
+    np.testing.assert_array_equal(_to_codes(values.astype(float), LAYOUTS["fp32"]), bits)
+    np.testing.assert_array_equal(_from_codes(bits, LAYOUTS["fp32"]).astype(np.float32), values)
+    coarse = bits & np.uint32(0xFFFFE000)  # 13 zero bits below
+    exact = coarse.view(np.float32).astype(float)
+    np.testing.assert_array_equal(_to_codes(exact, LAYOUTS["tf32"]), coarse)
+    np.testing.assert_array_equal(_from_codes(coarse, LAYOUTS["tf32"]), exact)
 
 
 def test_bytes_and_side_arrays_of_floats_by_hand() -> None:
