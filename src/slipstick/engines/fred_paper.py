@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 FABRICS = ("mesh", "fred-a", "fred-b", "fred-c", "fred-d")
 
 
-class _Strategy(Spec):
-    """Degrees of model, data and pipeline parallelism of a workload in the paper."""
+class _PaperStrategy(Spec):
+    """Degrees of parallelism as the paper's table 6 writes them: model (MP: a Plan's tp), data and pipeline."""
 
     mp: int = Field(gt=0, description="Devices that share each layer")
     dp: int = Field(gt=0, description="Replicas that share the batch")
@@ -39,7 +39,7 @@ class _WaferCase(Entry):
     """Workload of the paper: network, plan, samples per replica, and compute efficiency with its source."""
 
     network: str = Field(description="Network (slipstick list workloads)")
-    strategy: _Strategy = Field(description="Strategy of the paper's table 6")
+    strategy: _PaperStrategy = Field(description="Strategy of the paper's table 6")
     plan: str = Field(description="Plan that slipstick simulate is asked for")
     replica: units.Samples = Field(description="Samples of one replica")
     efficiency: units.Ratio = Field(description="Compute rate over an H100's 989 TFLOP/s")
