@@ -98,6 +98,14 @@ def test_help_names_the_command_and_all_of_its_options(cli: Cli, name: str) -> N
         assert f"--{parameter.replace('_', '-')}" in printed.out or parameter.upper() in printed.out, parameter
 
 
+def test_the_option_of_generated_tokens_is_a_number(cli: Cli) -> None:
+    """No parameter of a command takes the name of one of its verb's options: `--output` is a length of decoding."""
+    words = ("estimate", "llama-3.1-8b", "h100:8", "--phase", "decode", "--output", 64, "--json")
+    printed = cli(*words)
+    assert printed.code == 0, printed.err
+    assert json.loads(printed.out)["inputs"]["workload"]["output"] == 64
+
+
 @pytest.mark.parametrize("name", [name for name in _COMMANDS if name != "cite"])
 def test_json_is_json_and_nothing_else(
     cli: Cli, asked: Callable[[tuple[object, ...]], list[object]], name: str

@@ -54,7 +54,7 @@ def adapt(
     files: _AdaptedFiles = _FILES,
     groups: _AdaptGroups = _GROUPS,
     inputs: Inputs = _INPUTS,
-    shown: Shown = PLAIN,
+    display: Shown = PLAIN,
 ) -> None:
     """Compress a network's weights, and say what it costs in accuracy and saves in bytes.
 
@@ -81,7 +81,7 @@ def adapt(
         raise SlipstickError("writes one network", path="formats", value=formats, allowed="one format")
     images = data_set(data)
     opened = open_network(network, images, normal=inputs.normal())
-    with _progress_bar(shown, "adapting") as progress:
+    with _progress_bar(display, "adapting") as progress:
         report = verb(
             opened, formats, images, calibration=groups.calibration, schedule=groups.schedule,
             retraining=groups.retraining, system=system, progress=progress,
@@ -91,4 +91,4 @@ def adapt(
     if out is not None:
         report.detail.write(out)
         _say(f"wrote {out}")
-    _put(report, shown)
+    _put(report, display)

@@ -24,7 +24,7 @@ def estimate(
     *,
     plan: PlanText = None,
     details: _Details = False,
-    shown: Shown = PLAIN,
+    display: Shown = PLAIN,
     **options: Unpack[EstimateOptions],
 ) -> None:
     """Print the time, memory, energy and money that a workload takes on a system."""
@@ -32,14 +32,14 @@ def estimate(
 
     report = verb(workload, system, plan, **options)
     brief = {name: table for name, table in report.breakdowns.items() if details or name != _KERNELS}
-    _put(report, shown, report.with_breakdowns(brief))
+    _put(report, display, report.with_breakdowns(brief))
 
 
 @_options_of(EstimateOptions)
 def compare(
     *answers: str,
     plan: Annotated[list[str], Parameter(name="--plan", show_default=False)] = [],  # noqa: B006  cyclopts copies it
-    shown: Shown = PLAIN,
+    display: Shown = PLAIN,
     **options: Unpack[EstimateOptions],
 ) -> None:
     """Put several answers side by side, with ratios to the first.
@@ -56,7 +56,7 @@ def compare(
     """
     from slipstick.verbs.compare import compare as verb
 
-    _put(verb(*answers, plan=plan, **options), shown)
+    _put(verb(*answers, plan=plan, **options), display)
 
 
 @_options_of(EstimateOptions)

@@ -38,7 +38,7 @@ def epochs(
     rates: str = "0.003,0.01,0.03,0.1,0.3",
     trials: Annotated[TrialCounts, Parameter(name="*")] = _TRIALS,
     files: _CurveFiles = _FILES,
-    shown: Shown = PLAIN,
+    display: Shown = PLAIN,
 ) -> None:
     """Train a small network at many batch sizes, and say how many epochs each takes to the target.
 
@@ -62,7 +62,7 @@ def epochs(
 
     out, plot = files.out, files.plot
     require("torch", "torch").set_num_threads(1)  # small networks: a second thread costs more than it brings
-    with _progress_bar(shown, "training") as progress:
+    with _progress_bar(display, "training") as progress:
         report = verb(
             network, data, whole_numbers(batches, "batches"), target, rates=numbers(rates, "rates"), trials=trials,
             journal=None if out is None else out.with_name(f"{out.name}.trials"), progress=progress,
@@ -71,4 +71,4 @@ def epochs(
         if path is not None:
             write_text(path, text())
             _say(f"wrote {path}")
-    _put(report, shown)
+    _put(report, display)

@@ -12,7 +12,7 @@ from slipstick.engines.verb_options import HybridOptions
 
 @_options_of(HybridOptions)
 def hybrid(
-    workload: str, system: str, *, plot: Path | None = None, shown: Shown = PLAIN, **options: Unpack[HybridOptions]
+    workload: str, system: str, *, plot: Path | None = None, display: Shown = PLAIN, **options: Unpack[HybridOptions]
 ) -> None:
     """Data parallelism alone against workers of several devices, in time to converge, over the number of devices.
 
@@ -33,4 +33,4 @@ def hybrid(
         (picture,) = report.pictures().values()
         write_text(plot, picture)
         _say(f"wrote {plot}")
-    _put(report, shown)
+    _put(report, display)

@@ -27,7 +27,7 @@ def measure(
     formats: _Formats = "",
     images: _Count = None,
     inputs: Inputs = _INPUTS,
-    shown: Shown = PLAIN,
+    display: Shown = PLAIN,
 ) -> None:
     """Score a network on test images, its weights in any format; nothing is trained or written."""
     from slipstick.datasets import data_set
@@ -36,4 +36,4 @@ def measure(
 
     images_of = data_set(data)
     opened = open_network(network, images_of, normal=inputs.normal())
-    _put(verb(opened, images_of, formats, images=images), shown)
+    _put(verb(opened, images_of, formats, images=images), display)

@@ -38,17 +38,17 @@ def _say(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def _put(answer: Any, shown: Shown, brief: Any = None) -> None:
+def _put(answer: Any, display: Shown, brief: Any = None) -> None:
     """Print a Report as the options state: JSON, or text for the terminal (of `brief` if given); also write HTML.
 
     The HTML file is written first: what cannot be written is said before anything is printed.
     """
-    if shown.html is not None:
+    if display.html is not None:
         from slipstick.core.files import write_text
 
-        write_text(shown.html, answer.html())
-        _say(f"wrote {shown.html}")
-    if shown.json:
+        write_text(display.html, answer.html())
+        _say(f"wrote {display.html}")
+    if display.json:
         print(answer.json())
     else:
         _show(brief or answer)
@@ -71,9 +71,9 @@ def _put_table(name: str, table: Table, json: bool, *, whole_first: bool = False
 
 
 @contextmanager
-def _progress_bar(shown: Shown, label: str) -> Iterator[Callable[..., None] | None]:
+def _progress_bar(display: Shown, label: str) -> Iterator[Callable[..., None] | None]:
     """Show a progress bar on a terminal's standard error; yields its callback (steps, all steps[, text])."""
-    if shown.json or not sys.stderr.isatty():
+    if display.json or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console

@@ -19,9 +19,14 @@ _System = Annotated[
 
 @_options_of(PlaceOptions)
 def place(
-    workload: WorkName, system: _System, *, plan: _Formats = None, shown: Shown = PLAIN, **options: Unpack[PlaceOptions]
+    workload: WorkName,
+    system: _System,
+    *,
+    plan: _Formats = None,
+    display: Shown = PLAIN,
+    **options: Unpack[PlaceOptions],
 ) -> None:
     """Place a network's operators on a system's devices, as fast as can be, and say how far that is proved."""
     from slipstick.verbs.place import place as verb
 
-    _put(verb(workload, system, plan, **options), shown)
+    _put(verb(workload, system, plan, **options), display)

@@ -17,7 +17,7 @@ def search(
     minimize: str = "time",
     subject_to: str = "",
     out: Path | None = None,
-    shown: Shown = PLAIN,
+    display: Shown = PLAIN,
     **options: Unpack[SearchOptions],
 ) -> None:
     """Try every plan and system of a space; print those that no other beats.
@@ -37,9 +37,9 @@ def search(
     """
     from slipstick.verbs.search import search as verb
 
-    with _progress_bar(shown, "points") as progress:
+    with _progress_bar(display, "points") as progress:
         frontier = verb(workload, *system, minimize=minimize, subject_to=subject_to, progress=progress, **options)
     if out is not None:
         frontier.write(out)
         _say(f"wrote {out}")
-    _put(frontier, shown)
+    _put(frontier, display)

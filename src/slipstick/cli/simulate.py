@@ -27,7 +27,12 @@ _STRATEGIES = "strategies"
 
 @_options_of(SimulateOptions)
 def simulate(
-    workload: WorkName, system: _System, *, plan: _Plan = None, shown: Shown = PLAIN, **options: Unpack[SimulateOptions]
+    workload: WorkName,
+    system: _System,
+    *,
+    plan: _Plan = None,
+    display: Shown = PLAIN,
+    **options: Unpack[SimulateOptions],
 ) -> None:
     """Print the time of a training step on a system whose links are known, with all traffic on them in events.
 
@@ -37,6 +42,6 @@ def simulate(
 
     report = verb(workload, system, plan, **options)
     if options.get("sweep"):
-        _put_table(_STRATEGIES, report.breakdowns[_STRATEGIES], shown.json)
+        _put_table(_STRATEGIES, report.breakdowns[_STRATEGIES], display.json)
         return
-    _put(report, shown)
+    _put(report, display)

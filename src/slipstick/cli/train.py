@@ -53,7 +53,7 @@ def train(
     files: _TrainingFiles = _FILES,
     size: int | None = None,
     threads: int | None = None,
-    shown: Shown = PLAIN,
+    display: Shown = PLAIN,
 ) -> None:
     """Train a network on a data set and say how many of the test images it gets right.
 
@@ -77,11 +77,11 @@ def train(
         require("torch", "torch").set_num_threads(max(1, threads))
     settings: dict[str, Any] = asdict(recipe)  # type: ignore[call-overload]
     out = files.out
-    with _progress_bar(shown, "training") as progress:
+    with _progress_bar(display, "training") as progress:
         report = verb(
             network, data, recipe=settings, start=files.start, folder=files.folder, out=out, size=size,
             progress=progress,
         )  # fmt: skip
     if out is not None:
         _say(f"wrote {out}")
-    _put(report, shown)
+    _put(report, display)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from slipstick.report.report import Report
 
 
-def validate(*suites: str, data: Path | None = None, rows: int = 10, shown: Shown = PLAIN) -> None:
+def validate(*suites: str, data: Path | None = None, rows: int = 10, display: Shown = PLAIN) -> None:
     """Put published or measured figures beside ours: errors by source, and the worst rows.
 
     Parameters
@@ -31,13 +31,13 @@ def validate(*suites: str, data: Path | None = None, rows: int = 10, shown: Show
     from slipstick.report.validation_text import render_validation
     from slipstick.verbs.validate import validate as verb
 
-    with _progress_bar(shown, "files") as progress:
+    with _progress_bar(display, "files") as progress:
         report = verb(*suites, data=data, progress=progress)
     validations: dict[str, Validation] = report.detail
-    if shown.html is not None:
-        write_text(shown.html, report.html())
-        _say(f"wrote {shown.html}")
-    if shown.json:
+    if display.html is not None:
+        write_text(display.html, report.html())
+        _say(f"wrote {display.html}")
+    if display.json:
         print(json_module.dumps(_merged(validations), indent=2, ensure_ascii=False, allow_nan=False))
         return
     for validation in validations.values():
