@@ -100,7 +100,7 @@ def test_defaults_and_auto_are_no_choice_of_the_user() -> None:
 def test_defaults_come_from_the_row() -> None:
     array, gpu = ask("resnet-18", "swis-8x8"), ask("resnet-50", "h100:8")
     assert (array.workload.phase, gpu.workload.phase) == (Phase.INFER, Phase.TRAIN)
-    assert (array.chosen["phase"], array.chosen["plan"]) == ("default", "default")
+    assert (array.origins["phase"], array.origins["plan"]) == ("default", "default")
     assert gpu.plan.parallel.tp == "auto"
     assert ask("resnet-18", "dgx1-v100:2", verb="place").plan.formats.matmul == "fp16"
     assert ask("gpt3-175b", "wafer-mesh", verb="simulate").plan.parallel.zero == 2

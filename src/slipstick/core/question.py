@@ -15,14 +15,14 @@ from slipstick.core.workload import Workload
 class Question:
     """A workload on a system under a plan, as a verb passes it to an engine.
 
-    `chosen` names the fields that the user left open and who filled them ("default", "checkpoint"); `options` are the
+    `origins` names the fields that the user left open and who filled them ("default", "checkpoint"); `options` are the
     verb's own inputs beside the three nouns, such as the efficiency of `simulate`, and stand in the Report's inputs.
     """
 
     workload: Workload
     system: System
     plan: Plan
-    chosen: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def with_plan(self, plan: Plan) -> Question:

@@ -115,9 +115,11 @@ def _layer_rows(adaptation: _Adaptation) -> list[tuple[Any, ...]]:
             continue
         name, encoded = layer.name, compression.encoded[layer.name]
         own = encoded.nbytes - encoded.encoding.shared_bytes
-        shown = (compression.noise.get(name), study.sensitivity.get(name))
+        noise_and_sensitivity = (compression.noise.get(name), study.sensitivity.get(name))
         shifts = _mean(study.shifts.get(name))
-        rows.append((layer.label or name, layer.kind, compression.formats[name].name, shifts, own, *shown))
+        rows.append(
+            (layer.label or name, layer.kind, compression.formats[name].name, shifts, own, *noise_and_sensitivity)
+        )
     pools = _pools(compression.encoded).items()
     return rows + [("pool", "shared", name, None, pool.nbytes, None, None) for name, pool in pools]
 

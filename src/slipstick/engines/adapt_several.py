@@ -116,7 +116,7 @@ def _fitting(text: str, options: AdaptOptions) -> AdaptOptions:
     from slipstick.formats import format_of
     from slipstick.formats.layer_patterns import pieces
 
-    if any(format_of(chosen).encoding.max_shifts for _, chosen in pieces(text) if chosen != "fp32"):
+    if any(format_of(format_name).encoding.max_shifts for _, format_name in pieces(text) if format_name != "fp32"):
         return options
     return replace(options, schedule=replace(options.schedule, shifts=None))
 

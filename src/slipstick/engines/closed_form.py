@@ -83,20 +83,20 @@ def _op_row(op: Op) -> tuple[object, ...]:
 
 def _chosen_by(question: Question, report: Report) -> Table:
     """Return every input with its origin: given by the user, default, or auto (found by the engine)."""
-    workload, chosen = question.workload, question.chosen
+    workload, origins = question.workload, question.origins
     rows: list[tuple[str, object, str]] = [
         ("workload", workload.network.name, "given"),
-        ("phase", str(workload.phase), chosen.get("phase", "given")),
+        ("phase", str(workload.phase), origins.get("phase", "given")),
         ("system", f"{question.system.name}:{question.system.devices}", "given"),
     ]
     names = ["batch", "sequence", *(["output"] if workload.phase is Phase.DECODE else [])]
-    rows += [(name, getattr(workload, name), chosen.get(name, "given")) for name in names]
+    rows += [(name, getattr(workload, name), origins.get(name, "given")) for name in names]
     keys = {path: key for key, path in short_keys().items()}
     resolved = Plan.of(report.inputs["plan"])  # no field is `auto` that the engine had to fill
     for group, fields in question.plan.model_dump(exclude_unset=True).items():
         for name in fields if isinstance(fields, dict) else ():
             value = getattr(getattr(resolved, group), name)
-            origin = "auto" if fields[name] == "auto" else chosen.get(name, chosen.get("plan", "given"))
+            origin = "auto" if fields[name] == "auto" else origins.get(name, origins.get("plan", "given"))
             rows.append(
                 (
                     f"plan {keys[f'{group}.{name}']}",

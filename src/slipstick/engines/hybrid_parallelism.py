@@ -86,19 +86,19 @@ def _case(workload: WorkloadSpec, system: str, options: Mapping[str, Any], remar
     name, colon, counts = system.partition(":")
     if not colon:
         raise SlipstickError("has no counts", path="system", value=system, allowed=f"such as {name}:2..256")
-    given = {key: value for key, value in options.items() if value is not None}
+    arguments = {key: value for key, value in options.items() if value is not None}
     return _HybridCase(
         workload,
         name,
         whole_numbers(counts, "system"),
-        _epochs(given, remark),
-        given["batch"] if "batch" in given else _worker_batch(workload),
-        whole_numbers(given.get("widths", "2,4,8"), "widths"),
-        _speedups(given.get("step_speedups", "")),
-        given.get("method", "auto"),
-        given.get("scaling", "model"),
-        given.get("time_limit", _TIME_LIMIT),
-        given.get("samples"),
+        _epochs(arguments, remark),
+        arguments["batch"] if "batch" in arguments else _worker_batch(workload),
+        whole_numbers(arguments.get("widths", "2,4,8"), "widths"),
+        _speedups(arguments.get("step_speedups", "")),
+        arguments.get("method", "auto"),
+        arguments.get("scaling", "model"),
+        arguments.get("time_limit", _TIME_LIMIT),
+        arguments.get("samples"),
     )
 
 
@@ -124,12 +124,12 @@ def _epochs(options: Mapping[str, Any], remark: _Remark) -> Epochs:
     return fitted
 
 
-def _speedups(given: str | Mapping[int, float]) -> Mapping[int, float]:
+def _speedups(step_speedups: str | Mapping[int, float]) -> Mapping[int, float]:
     """Return the step speed-ups SU^M by devices M per worker, from a text such as ``2=1.32,4=1.9`` or a mapping."""
-    if not isinstance(given, str):
-        return given
+    if not isinstance(step_speedups, str):
+        return step_speedups
     speedups = {}
-    for part in filter(None, (piece.strip() for piece in given.split(","))):
+    for part in filter(None, (piece.strip() for piece in step_speedups.split(","))):
         width, _, value = part.partition("=")
         try:
             speedups[whole_numbers(width, "step_speedups")[0]] = float(value)

@@ -45,7 +45,7 @@ def ask(
     Examples
     --------
     >>> question = ask("llama-3.1-8b", "h100-sxm-80gb:8", "tp=8", set={"system.memory.hbm.bandwidth": "8 TB/s"})
-    >>> question.system.main_memory.bandwidth, question.workload.batch, question.chosen["batch"]
+    >>> question.system.main_memory.bandwidth, question.workload.batch, question.origins["batch"]
     (8000000000000.0, 8, 'default')
     """
     own = {
@@ -57,20 +57,20 @@ def ask(
     changes = _split_overrides(parse_overrides(options.get("set") or {}))
     machine = _calibrated(find_system(system), options.get("calibration"))
     machine = _overridden_system(machine, changes["system"])
-    chosen: dict[str, str] = {}
-    phase = _phase(workload, options.get("phase"), verb, machine, chosen)
+    origins: dict[str, str] = {}
+    phase = _phase(workload, options.get("phase"), verb, machine, origins)
     network = _network(workload)
-    wanted = _plan(plan, verb, machine, (network.kind, phase), chosen)
-    wanted = override(wanted, changes["plan"], root="plan")
+    full_plan = _plan(plan, verb, machine, (network.kind, phase), origins)
+    full_plan = override(full_plan, changes["plan"], root="plan")
     sizes = {name: options[name] for name in _SIZES if options.get(name) is not None}
     if isinstance(workload, Workload):
         asked = override(workload, sizes, root="workload")
     else:
-        asked = _sized(network, phase, sizes, chosen, devices=machine.devices, plan=wanted)
+        asked = _sized(network, phase, sizes, origins, devices=machine.devices, plan=full_plan)
     for path in changes["workload"]:
-        chosen.pop(path, None)
+        origins.pop(path, None)
     asked = override(asked, changes["workload"], root="workload")
-    return Question(asked, machine, _as_stored(wanted, asked, machine, chosen), chosen, own)
+    return Question(asked, machine, _as_stored(full_plan, asked, machine, origins), origins, own)
 
 
 def _bare_workload(workload: WorkloadSpec, plan: PlanSpec = None, **options: Any) -> Workload:
@@ -84,19 +84,19 @@ def _bare_workload(workload: WorkloadSpec, plan: PlanSpec = None, **options: Any
     sizes = {name: options[name] for name in _SIZES if options.get(name) is not None}
     if isinstance(workload, Workload):
         return override(workload, {**sizes, **changes["workload"]}, root="workload")
-    wanted = override(Plan.of(None if plan == "auto" else plan), changes["plan"], root="plan")
+    full_plan = override(Plan.of(None if plan == "auto" else plan), changes["plan"], root="plan")
     phase = _checked_phase(options.get("phase") or Phase.TRAIN)
-    asked = _sized(_network(workload), phase, sizes, {}, devices=1, plan=wanted)
+    asked = _sized(_network(workload), phase, sizes, {}, devices=1, plan=full_plan)
     return override(asked, changes["workload"], root="workload")
 
 
 def _sized(
-    network: Network, phase: Phase, sizes: Mapping[str, object], chosen: dict[str, str], *, devices: int, plan: Plan
+    network: Network, phase: Phase, sizes: Mapping[str, object], origins: dict[str, str], *, devices: int, plan: Plan
 ) -> Workload:
-    """Return a network's workload; default sizes are filled in, and recorded in `chosen`."""
+    """Return a network's workload; default sizes are filled in, and recorded in `origins`."""
     microbatch = plan.parallel.microbatch
     defaults = network.default_sizes(phase, devices, 1 if microbatch == "auto" else microbatch)
-    chosen.update(dict.fromkeys(defaults.keys() - sizes.keys(), "default"))
+    origins.update(dict.fromkeys(defaults.keys() - sizes.keys(), "default"))
     return validate(Workload, {"network": network, "phase": phase, **defaults, **sizes}, root="workload")
 
 
@@ -208,12 +208,12 @@ def _known_options(verb: str, options: Mapping[str, Any]) -> None:
             )
 
 
-def _phase(spec: WorkloadSpec, name: str | None, verb: str, system: System, chosen: dict[str, str]) -> Phase:
+def _phase(spec: WorkloadSpec, name: str | None, verb: str, system: System, origins: dict[str, str]) -> Phase:
     """Return the phase to estimate: the workload's, the user's, or the first that the verb's engine supports."""
     rows = rows_of(verb, system.device.kind) or rows_of("estimate", system.device.kind)
     default = rows[0].phases[0] if rows else Phase.INFER
     if name is None and default is not Phase.TRAIN:
-        chosen["phase"] = "default"
+        origins["phase"] = "default"
     return _checked_phase(spec.phase if isinstance(spec, Workload) else name or default)
 
 
@@ -230,11 +230,11 @@ def _network(spec: WorkloadSpec) -> Network:
     return find_network(spec)
 
 
-def _plan(spec: PlanSpec, verb: str, system: System, asked: tuple[str, Phase], chosen: dict[str, str]) -> Plan:
+def _plan(spec: PlanSpec, verb: str, system: System, asked: tuple[str, Phase], origins: dict[str, str]) -> Plan:
     """Return the user's plan, or the default plan of the engine for this kind of network and phase."""
     if spec is not None and spec != "auto":
         return Plan.of(spec)
-    chosen["plan"] = "default"
+    origins["plan"] = "default"
     rows = rows_of(verb, system.device.kind)
     network, phase = asked
     fitting = [row for row in rows if network in row.networks and phase in row.phases]
@@ -242,7 +242,7 @@ def _plan(spec: PlanSpec, verb: str, system: System, asked: tuple[str, Phase], c
     return Plan.of(fitting[0].default_plan if fitting else None)
 
 
-def _as_stored(plan: Plan, workload: Workload, system: System, chosen: dict[str, str]) -> Plan:
+def _as_stored(plan: Plan, workload: Workload, system: System, origins: dict[str, str]) -> Plan:
     """Return the plan with a quantised checkpoint's own formats, for inference, where the plan names none.
 
     Products run in that format where the device has a rate for it; else only the weights are stored so.
@@ -257,5 +257,5 @@ def _as_stored(plan: Plan, workload: Workload, system: System, chosen: dict[str,
     except SlipstickError:  # a method of a library whose width nothing here knows
         return plan
     field = "matmul" if system.device.rate_of(stored) is not None else "weights"
-    chosen[field] = "checkpoint"
+    origins[field] = "checkpoint"
     return override(plan, {f"formats.{field}": stored}, root="plan")

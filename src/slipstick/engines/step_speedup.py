@@ -113,14 +113,14 @@ def _slowest(question: Question, devices: int, memory: FloatArray) -> float:
 def _layers(question: Question) -> _Layers:
     from slipstick.networks.graphs import chains
 
-    given = instance(question)
+    placement = instance(question)
     layer_of = _rows(chains(question.workload.operator_graph))
     count = max(layer_of.values()) + 1
-    home = {name: _home(name, layer_of) for name in given.problem.names}
-    homes = [home[name] for name in given.problem.names]
-    seconds = np.bincount(homes, [given.seconds[name] for name in given.problem.names], count).astype(float)
+    home = {name: _home(name, layer_of) for name in placement.problem.names}
+    homes = [home[name] for name in placement.problem.names]
+    seconds = np.bincount(homes, [placement.seconds[name] for name in placement.problem.names], count).astype(float)
     crossing, farthest = np.zeros(count), dict[str, tuple[int, float]]()
-    for (before, after), size in given.sent.items():
+    for (before, after), size in placement.sent.items():
         a, b = home[before], home[after]
         if b < a:  # gradients: each edge carries another part
             crossing[b:a] += size
@@ -128,7 +128,7 @@ def _layers(question: Question) -> _Layers:
             farthest[before] = b, size
     for before, (end, size) in farthest.items():
         crossing[home[before] : end] += size
-    return _Layers(seconds, np.bincount(homes, given.problem.memory, count).astype(float), crossing)
+    return _Layers(seconds, np.bincount(homes, placement.problem.memory, count).astype(float), crossing)
 
 
 def _home(name: str, layer_of: dict[str, int]) -> int:

@@ -72,8 +72,8 @@ class Engine:
     def reads(self, path: str) -> bool:
         """Return whether the engine reads the plan field at a dotted path."""
         patterns = [pattern.partition("=")[0] for pattern in self.plan]
-        wanted = any(fnmatchcase(path, pattern) for pattern in patterns)
-        return wanted and not any(fnmatchcase(path, pattern[1:]) for pattern in patterns if pattern.startswith("!"))
+        listed = any(fnmatchcase(path, pattern) for pattern in patterns)
+        return listed and not any(fnmatchcase(path, pattern[1:]) for pattern in patterns if pattern.startswith("!"))
 
     def values(self, path: str) -> tuple[str, ...]:
         """Return the values that the engine takes in a plan field; empty where it takes any."""
