@@ -84,20 +84,15 @@ def test_work_memory_and_bytes(answered: tuple[Report, _ArrayRun, int]) -> None:
     positions = sum(layer.shifts * layer.product.count for layer in run.layers)
     assert report.value("work.shifts") == pytest.approx(positions / steps)
     weights = sum(layer.stored.nbytes for layer in run.layers)
-    live = max(p.inputs + p.outputs + p.beside for p in products)
+    live = max(p.inputs + p.outputs + p.shortcuts for p in products)
     assert report.value("memory.weights") == report.value("memory.parts.weights") == weights
     assert report.value("memory.parts.activations") == live
     assert report.value("memory.peak") == weights + live
     assert report.value("memory.capacity") == 2**30
     assert report.value("memory.weights_int8") == sum(p.reduction * p.filters * p.groups for p in products)
     moved = {
-        part: sum(getattr(layer.traffic, name) * layer.product.count for layer in run.layers)
-        for part, name in (
-            ("inputs", "inputs"),
-            ("weights", "weights"),
-            ("outputs", "outputs"),
-            ("shortcuts", "beside"),
-        )
+        part: sum(getattr(layer.traffic, part) * layer.product.count for layer in run.layers)
+        for part in ("inputs", "weights", "outputs", "shortcuts")
     }
     moved["other"] = sum(move.elements * move.count for move in run.moves)
     for part, value in moved.items():

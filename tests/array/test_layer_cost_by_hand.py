@@ -74,7 +74,7 @@ def cases() -> list[tuple[_Product, _StoredWeights, System]]:
         pixels, reduction, filters = (int(RNG.integers(1, top)) for top in (40, 70, 30))
         product = _Product(
             "x", "conv", pixels, reduction, filters, pixels * reduction * groups, pixels * filters * groups, groups,
-            beside=int(RNG.integers(0, 50)), count=int(RNG.integers(1, 4)),
+            shortcuts=int(RNG.integers(0, 50)), count=int(RNG.integers(1, 4)),
         )  # fmt: skip
         shifts = RNG.integers(1, 9, groups if groups > 1 else filters)
         stored = _StoredWeights("x", shifts, float(RNG.integers(1, product.weights + 9)), bool(number % 2))
@@ -116,7 +116,7 @@ def test_a_layer_is_what_a_walk_over_its_folds_counts(
     sums = finished if outputs <= finished else 4 * (outputs + outputs - finished)  # unfinished ones are read again
     assert cost.sram["inputs"] == pytest.approx(inputs + cost.traffic.inputs)
     assert cost.sram["weights"] == pytest.approx(weights * stored_bytes + cost.traffic.weights)
-    assert cost.sram["outputs"] == pytest.approx(sums + cost.traffic.outputs + product.beside)
+    assert cost.sram["outputs"] == pytest.approx(sums + cost.traffic.outputs + product.shortcuts)
 
 
 def test_a_layer_as_fast_as_its_memory_is_bound_by_the_array() -> None:
@@ -179,7 +179,7 @@ def test_the_order_of_least_traffic_is_taken(seed: int) -> None:
     pixels = samples * (side - kernel + 1) ** 2
     product = _Product(
         "x", "conv", pixels, channels // groups * kernel**2, filters // groups, samples * side * side * channels,
-        pixels * filters, groups, kernel**2, beside=seed, samples=samples,
+        pixels * filters, groups, kernel**2, shortcuts=seed, samples=samples,
     )  # fmt: skip
     memories = float(2 ** rng.integers(6, 18)), float(2 ** rng.integers(6, 18))
     rows, columns = (int(size) for size in rng.integers(1, 17, 2))
@@ -188,10 +188,10 @@ def test_the_order_of_least_traffic_is_taken(seed: int) -> None:
     moved = _dram_traffic(product, nbytes, *memories, rows, columns)
     assert sum(orders[moved.order]) == pytest.approx(min(sum(order) for order in orders.values()))
     assert (moved.inputs, moved.weights) == pytest.approx(tuple(groups * part for part in orders[moved.order]))
-    assert (moved.outputs, moved.beside) == (product.outputs, seed)
-    assert moved.total == pytest.approx(moved.inputs + moved.weights + moved.outputs + moved.beside)
+    assert (moved.outputs, moved.shortcuts) == (product.outputs, seed)
+    assert moved.total == pytest.approx(moved.inputs + moved.weights + moved.outputs + moved.shortcuts)
 
 
 def test_what_no_order_can_avoid_is_every_operand_once() -> None:
-    product = _Product("x", "conv", 4, 5, 6, 70, 24, beside=9)
+    product = _Product("x", "conv", 4, 5, 6, 70, 24, shortcuts=9)
     assert compulsory(product, 30.0) == _DramTraffic(70, 30.0, 24, 9, "all")

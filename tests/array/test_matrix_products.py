@@ -42,20 +42,20 @@ def test_kinds_are_those_of_the_dimensions() -> None:
     assert (grouped.inputs, grouped.outputs, grouped.weights, grouped.macs) == (80, 30, 18 * 5 * 4, 6 * 18 * 5 * 4)
     [alone] = products_of([Op("a", "conv", {"m": 1, "n": 1, "k": 1}, 2.0)])
     assert isinstance(alone, _Product)
-    assert (alone.kind, alone.groups, alone.taps, alone.samples, alone.beside) == ("pointwise", 1, 1, 1, 0)
+    assert (alone.kind, alone.groups, alone.taps, alone.samples, alone.shortcuts) == ("pointwise", 1, 1, 1, 0)
     plain = _Product("x", "conv", 2, 3, 4, 5, 6)
-    assert (plain.groups, plain.taps, plain.beside, plain.samples, plain.count) == (1, 1, 0, 1, 1)
+    assert (plain.groups, plain.taps, plain.shortcuts, plain.samples, plain.count) == (1, 1, 0, 1, 1)
 
 
 def test_a_sum_is_read_beside_the_later_of_the_products_that_it_adds() -> None:
     """Two products of 30 outputs each: the other 30 elements are read from DRAM on the way out of the later."""
     parts = products_of([conv("a"), conv("b", ("a",)), added("sum", ("a", "b"), 60.0), added("more", ("sum",), 90.0)])
     first, last = only_products(parts)
-    assert (first.name, first.beside) == ("a", 0)
-    assert (last.name, last.beside) == ("b", 30 + 60), "a second sum adds to the same product"
+    assert (first.name, first.shortcuts) == ("a", 0)
+    assert (last.name, last.shortcuts) == ("b", 30 + 60), "a second sum adds to the same product"
     [single, behind] = products_of([conv("a"), added("relu", ("a",), 30.0), conv("b", ("relu",))])
     assert isinstance(single, _Product)
-    assert (single.name, single.beside, behind.name) == ("a", 0, "b"), "an activation has nothing to read beside"
+    assert (single.name, single.shortcuts, behind.name) == ("a", 0, "b"), "an activation has nothing to read beside"
 
 
 def test_what_is_no_product_moves_through_the_dram() -> None:
@@ -73,7 +73,7 @@ def test_merged_operations_are_their_products_and_readers_know_them_by_the_merge
     first, last, norm = conv("first"), conv("last"), Op("norm", "batchnorm", {}, 0.0, 0.0, 30.0, 30.0)
     merged = Op("block", "chain", {}, first.flops * 2, count=2, parts=(first, norm, last))
     parts = only_products(products_of([merged, added("sum", ("block",), 70.0)]))
-    assert [(part.name, part.count, part.beside) for part in parts] == [("first", 2, 0), ("last", 2, 40)]
+    assert [(part.name, part.count, part.shortcuts) for part in parts] == [("first", 2, 0), ("last", 2, 40)]
 
 
 def test_products_of_two_activations_are_refused() -> None:

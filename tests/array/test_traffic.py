@@ -35,7 +35,7 @@ def test_bounds(product: _Product) -> None:
         before = math.inf
         for size in (2.0**10, 2.0**13, 2.0**16, 2.0**19, 2.0**40):
             moved = _dram_traffic(product, stored, size, size, ROWS, COLUMNS)
-            for part in ("inputs", "weights", "outputs", "beside"):
+            for part in ("inputs", "weights", "outputs", "shortcuts"):
                 assert getattr(moved, part) >= getattr(floor, part)
             assert moved.total <= before, "a larger memory never needs more traffic"
             before = moved.total

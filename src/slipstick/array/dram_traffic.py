@@ -20,18 +20,18 @@ class _DramTraffic:
     inputs: float
     weights: float
     outputs: float
-    beside: float
+    shortcuts: float
     order: str
 
     @property
     def total(self) -> float:
         """DRAM traffic of all operands together [B]."""
-        return self.inputs + self.weights + self.outputs + self.beside
+        return self.inputs + self.weights + self.outputs + self.shortcuts
 
 
 def compulsory(product: _Product, weight_bytes: float) -> _DramTraffic:
     """Return the compulsory DRAM traffic of a product [B]: every operand moved once, with 8-bit activations."""
-    return _DramTraffic(product.inputs, weight_bytes, product.outputs, product.beside, "all")
+    return _DramTraffic(product.inputs, weight_bytes, product.outputs, product.shortcuts, "all")
 
 
 def _dram_traffic(
@@ -79,7 +79,7 @@ def _dram_traffic(
         orders["inputs stay"] = (image, math.ceil(image / (half_inputs - window)) * share)
     order = min(orders, key=lambda name: sum(orders[name]))
     moved = [product.groups * part for part in orders[order]]
-    return _DramTraffic(moved[0], moved[1], product.outputs, product.beside, order)
+    return _DramTraffic(moved[0], moved[1], product.outputs, product.shortcuts, order)
 
 
 def _unrolled(product: _Product) -> int:

@@ -203,14 +203,13 @@ def _metrics(run: _ArrayRun) -> dict[str, Any]:
 
 def _resident(run: _ArrayRun) -> dict[str, float]:
     """Return the bytes in DRAM: all weights, and the activations of the layer that reads and writes most."""
-    live = (layer.product.inputs + layer.product.outputs + layer.product.beside for layer in run.layers)
+    live = (layer.product.inputs + layer.product.outputs + layer.product.shortcuts for layer in run.layers)
     return {"weights": sum(layer.stored.nbytes for layer in run.layers), "activations": float(max(live))}
 
 
 def _dram(run: _ArrayRun) -> dict[str, float]:
-    names = ("inputs", "weights", "outputs", "beside")
+    names = ("inputs", "weights", "outputs", "shortcuts")
     moved = {name: sum(getattr(layer.traffic, name) * layer.product.count for layer in run.layers) for name in names}
-    moved["shortcuts"] = moved.pop("beside")
     return {**moved, "other": sum(_move_bytes(move) * float(move.count) for move in run.moves)}
 
 

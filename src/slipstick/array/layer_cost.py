@@ -77,7 +77,7 @@ def _layer_cost(product: _Product, stored: _StoredWeights, system: System) -> _L
     )
     weight_bytes = storage / product.weights  # in the array's memory
     read = (words[0] * _WORD, words[1] * weight_bytes, _sums(words[2], product))
-    filled = (traffic.inputs, traffic.weights, traffic.outputs + traffic.beside)
+    filled = (traffic.inputs, traffic.weights, traffic.outputs + traffic.shortcuts)
     filters = product.filters if product.groups > 1 else 1  # that an entry of `shifts` stands for
     steps = -(-product.reduction // array.group) * float(product.pixels)
     return _LayerCost(

@@ -19,8 +19,8 @@ _FREE = ("concat", "copy")  # written where they are read
 class _Product:
     """A convolution or matrix product: `groups` equal ones of [pixels, reduction] by [reduction, filters].
 
-    `inputs`, `weights` and `outputs` count elements of all groups; `taps` is the kernel's area; `beside` counts the
-    elements of a shortcut, read from DRAM to be added on the way out. `count` equal products run.
+    `inputs`, `weights` and `outputs` count elements of all groups; `taps` is the kernel's area; `shortcuts` counts the
+    elements of shortcuts, read from DRAM to be added on the way out. `count` equal products run.
     """
 
     name: str
@@ -32,7 +32,7 @@ class _Product:
     outputs: int
     groups: int = 1
     taps: int = 1
-    beside: int = 0
+    shortcuts: int = 0
     samples: int = 1  # of the batch, which `pixels`, `inputs` and `outputs` count all
     count: int = 1
 
@@ -115,7 +115,7 @@ def _added(op: Op, parts: dict[str, _Product | _Move]) -> bool:
         return False
     product = parts[before[-1]]
     assert isinstance(product, _Product)  # noqa: S101  chosen so
-    parts[before[-1]] = replace(product, beside=product.beside + max(0, round(op.inputs) - product.outputs))
+    parts[before[-1]] = replace(product, shortcuts=product.shortcuts + max(0, round(op.inputs) - product.outputs))
     parts[op.name] = parts.pop(before[-1])
     return True
 
