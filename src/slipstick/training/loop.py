@@ -166,4 +166,4 @@ def _said(number: int, recipe: Recipe, history: History) -> str:
 
 
 def _silent(steps: int, total: int, text: str) -> None:
-    """Say nothing."""
+    """Progress callback that reports nothing."""

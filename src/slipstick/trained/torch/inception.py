@@ -39,7 +39,7 @@ class _ModuleA(nn.Module):
         self.branch_pool = _ConvNorm(channels, pooled, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keep the grid."""
+        """Return the joined branches [n, channels, h, w]; height and width stay."""
         five = self.branch5x5_2(self.branch5x5_1(x))
         three = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
         return torch.cat([self.branch1x1(x), five, three, self.branch_pool(_mean(x))], 1)
@@ -57,7 +57,7 @@ class _ReductionB(nn.Module):
         self.branch3x3dbl_3 = _ConvNorm(96, 96, 3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Halve the grid."""
+        """Return the joined branches [n, channels, h, w]; height and width are halved."""
         twice = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
         return torch.cat([self.branch3x3(x), twice, functional.max_pool2d(x, 3, 2)], 1)
 
@@ -82,7 +82,7 @@ class _ModuleC(nn.Module):
         self.branch_pool = _ConvNorm(channels, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keep the grid."""
+        """Return the joined branches [n, channels, h, w]; height and width stay."""
         seven = self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x)))
         twice = self.branch7x7dbl_3(self.branch7x7dbl_2(self.branch7x7dbl_1(x)))
         twice = self.branch7x7dbl_5(self.branch7x7dbl_4(twice))
@@ -103,7 +103,7 @@ class _ReductionD(nn.Module):
         self.branch7x7x3_4 = _ConvNorm(192, 192, 3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Halve the grid."""
+        """Return the joined branches [n, channels, h, w]; height and width are halved."""
         three = self.branch3x3_2(self.branch3x3_1(x))
         seven = self.branch7x7x3_4(self.branch7x7x3_3(self.branch7x7x3_2(self.branch7x7x3_1(x))))
         return torch.cat([three, seven, functional.max_pool2d(x, 3, 2)], 1)
@@ -126,7 +126,7 @@ class _ModuleE(nn.Module):
         self.branch_pool = _ConvNorm(channels, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keep the grid."""
+        """Return the joined branches [n, channels, h, w]; height and width stay."""
         pointwise, three = self.branch1x1(x), self.branch3x3_1(x)
         three = torch.cat([self.branch3x3_2a(three), self.branch3x3_2b(three)], 1)
         twice = self.branch3x3dbl_2(self.branch3x3dbl_1(x))
