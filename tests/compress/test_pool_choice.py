@@ -32,7 +32,7 @@ def test_the_best_of_those_that_fit_and_never_worse_with_more() -> None:
     errors = {one.format: one.error for one in tried}
     before = np.inf
     for budget in sorted(one.bytes for one in tried):
-        best = _choose_pools([(POOL, WEIGHTS)], budget + 672, beside=672)[0]
+        best = _choose_pools([(POOL, WEIGHTS)], budget + 672, unpooled_bytes=672)[0]
         assert errors[best] == min(one.error for one in tried if one.bytes <= budget) <= before
         before = errors[best]
 
@@ -62,7 +62,7 @@ def test_pools_share_a_budget_as_the_best_of_all_pairs() -> None:
     pairs = [(a.bytes + b.bytes + 77, a.error * filters[0] + b.error * filters[1]) for a in first for b in second]
     before = np.inf
     for budget in sorted(size for size, _ in pairs)[::8]:
-        found = _choose_pools(groups, budget, beside=77)
+        found = _choose_pools(groups, budget, unpooled_bytes=77)
         assert [form.encoding.kind for form in found] == ["z", "xy"]
         error = lost(groups, found)
         assert error == pytest.approx(min(error for size, error in pairs if size <= budget), rel=1e-9)
@@ -70,7 +70,7 @@ def test_pools_share_a_budget_as_the_best_of_all_pairs() -> None:
         before = error
     least = min(size for size, _ in pairs)
     with pytest.raises(SlipstickError, match=f"no pool fits; got {least - 1}; allowed: from {least} "):
-        _choose_pools(groups, least - 1, beside=77)
+        _choose_pools(groups, least - 1, unpooled_bytes=77)
 
 
 def test_a_pools_own_size_and_vector_are_tried_too() -> None:

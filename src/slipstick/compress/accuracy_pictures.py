@@ -50,7 +50,7 @@ def sensitivity_svg(names: Sequence[str], kinds: Sequence[str], values: ArrayLik
     values : as `slipstick.compress.sensitivity.sensitivities` measures them, [layers].
     """
     heights: NDArray[np.float64] = np.asarray(values, np.float64)
-    shown = list(dict.fromkeys(kinds))
+    distinct_kinds = list(dict.fromkeys(kinds))
     most = float(heights.max(initial=0.0)) or 1.0
     frame = Frame(Axis("layer", 0.5, len(names) + 0.5), Axis("output moved over noise in the layer", 0.0, most))
     wide = (WIDTH - LEFT - RIGHT) / max(1, len(names))
@@ -59,6 +59,7 @@ def sensitivity_svg(names: Sequence[str], kinds: Sequence[str], values: ArrayLik
     for place, (name, kind, value) in enumerate(zip(names, kinds, heights, strict=True)):
         top = float(frame.y(value))
         left, tip = LEFT + wide * (place + _GAP / 2), f"{name}, {kind}: {value:.2f}"
-        parts.append(svg.rect(left, top, wide * (1 - _GAP), foot - top, f"f{shown.index(kind)}", tip=tip))
-    keys = legend(shown, WIDTH - RIGHT - 8 * KEY, TOP + KEY)  # late layers are less sensitive: the bars are low there
+        parts.append(svg.rect(left, top, wide * (1 - _GAP), foot - top, f"f{distinct_kinds.index(kind)}", tip=tip))
+    # at the right: late layers are less sensitive, and the bars are low there
+    keys = legend(distinct_kinds, WIDTH - RIGHT - 8 * KEY, TOP + KEY)
     return frame.document("How sensitive the network is to each layer", [*parts, *keys], STYLE)

@@ -99,8 +99,10 @@ def study_layers(
     if shifts is None:
         return LayerStudy(observed)
     sensitivity = _sensitivities(network, forms, observed, probed, progress=progress)
-    chosen = _schedule_shifts(network, forms, observed, shifts, sensitivity=sensitivity, costs=costs, columns=columns)
-    return LayerStudy(observed, sensitivity, chosen)
+    layer_shifts = _schedule_shifts(
+        network, forms, observed, shifts, sensitivity=sensitivity, costs=costs, columns=columns
+    )
+    return LayerStudy(observed, sensitivity, layer_shifts)
 
 
 def compress(

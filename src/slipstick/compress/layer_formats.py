@@ -86,17 +86,17 @@ def _within(
 ) -> dict[str, Format]:
     """Return the formats with pools chosen to fit a budget for the bytes of all weights."""
     groups: dict[Format, list[np.ndarray]] = {}
-    beside = 0
+    unpooled_bytes = 0
     for layer in layers:
         form = forms.get(layer.name)
         if form is None:
-            beside += _FP32_BYTES * layer.weights.size
+            unpooled_bytes += _FP32_BYTES * layer.weights.size
         elif form.encoding.shared_bytes:
             groups.setdefault(form, []).append(layer.weights.astype(np.float32))
         else:
-            beside += form.encoding.storage_bytes(layer.weights.shape)
+            unpooled_bytes += form.encoding.storage_bytes(layer.weights.shape)
     if not groups:
         raise SlipstickError("no layer is in a pool", path="budget", value=budget, allowed="such as pool:size=64")
-    pools = _choose_pools(list(groups.items()), budget, beside=beside, progress=progress)
-    chosen = dict(zip(groups, pools, strict=True))
-    return {name: chosen.get(form, form) for name, form in forms.items()}
+    pools = _choose_pools(list(groups.items()), budget, unpooled_bytes=unpooled_bytes, progress=progress)
+    pool_of = dict(zip(groups, pools, strict=True))
+    return {name: pool_of.get(form, form) for name, form in forms.items()}

@@ -35,7 +35,7 @@ def _choose_pools(
     groups: Sequence[tuple[Format, Sequence[NDArray[Any]]]],
     budget: int,
     *,
-    beside: int = 0,
+    unpooled_bytes: int = 0,
     progress: Progress | None = None,
 ) -> list[Format]:
     """Return a pool per group of weights, of least total error over all filters within a budget of bytes.
@@ -44,7 +44,7 @@ def _choose_pools(
     ----------
     groups : a pool, whose alternatives of other sizes are tried, and the weights that share it, which must fit it.
     budget : bytes of the whole network.
-    beside : bytes of the layers that are in no pool.
+    unpooled_bytes : bytes of the layers that are in no pool.
     progress : called with the candidates tried of a group's, and the one that is tried next.
 
     Errors
@@ -60,7 +60,7 @@ def _choose_pools(
     >>> [form.encoding.kind for form in _choose_pools(groups, 2000)]
     ['z', 'xy']
     """
-    best = [_Combination((), beside, 0.0)]
+    best = [_Combination((), unpooled_bytes, 0.0)]
     for form, weights in groups:
         filters = sum(rows_of(tensor.shape)[0] for tensor in weights)
         combined = [

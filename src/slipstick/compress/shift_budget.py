@@ -47,8 +47,8 @@ def _schedule_shifts(
         (sensitivity or {}).get(layer.name, 1.0) * _errors(layer, forms[layer.name], observed[layer.name])
         for layer in layers
     ]
-    chosen = schedule(errors, [counted[layer.name] for layer in layers], budget, columns=columns)
-    return {layer.name: shifts for layer, shifts in zip(layers, chosen, strict=True)}
+    scheduled = schedule(errors, [counted[layer.name] for layer in layers], budget, columns=columns)
+    return {layer.name: shifts for layer, shifts in zip(layers, scheduled, strict=True)}
 
 
 def shift_costs(

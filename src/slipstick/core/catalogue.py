@@ -221,9 +221,9 @@ class Catalogue(Generic[S]):
         return {_letters(alias): name for alias, name in self._aliases.items()}
 
     def _known(self, name: str) -> str | None:
-        wanted = _letters(name)
-        known = self._by_name.get(wanted) or self._by_alias.get(wanted)
-        return known or next((name for name in self._installed if _letters(name) == wanted), None)
+        letters = _letters(name)
+        known = self._by_name.get(letters) or self._by_alias.get(letters)
+        return known or next((name for name in self._installed if _letters(name) == letters), None)
 
     def _counted(self, spec: str) -> S:
         match = _COUNTED.match(spec)

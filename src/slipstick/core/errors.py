@@ -63,8 +63,8 @@ class SpecErrors(SlipstickError):
         return f"{head}{len(self.errors)} errors\n" + "\n".join(f"  {e}" for e in self.errors)
 
 
-def _nearest_name(given: str, names: Iterable[str]) -> str | None:
-    """Return the one of `names` that is spelt most like `given`, or None if none is similar.
+def _nearest_name(spelling: str, names: Iterable[str]) -> str | None:
+    """Return the one of `names` that is spelt most like `spelling`, or None if none is similar.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def _nearest_name(given: str, names: Iterable[str]) -> str | None:
     'h100-sxm'
     """
     folded = {name.casefold(): name for name in names}
-    close = difflib.get_close_matches(given.casefold(), folded, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(spelling.casefold(), folded, n=1, cutoff=0.5)
     return folded[close[0]] if close else None
 
 
@@ -82,6 +82,6 @@ def _short(value: object) -> str:
 
 
 def _listing(names: list[str]) -> str:
-    shown = names[:_MAX_NAMES]
+    first_names = names[:_MAX_NAMES]
     more = f", ... ({len(names) - _MAX_NAMES} more)" if len(names) > _MAX_NAMES else ""
-    return ", ".join(shown) + more
+    return ", ".join(first_names) + more

@@ -156,7 +156,7 @@ def _inside(annotation: Any, part: Any) -> Any:
 
 def _error(path: str, annotation: Any, items: list[Any]) -> SlipstickError:
     item = items[0]
-    given, kind = item["input"], item["type"]
+    value, kind = item["input"], item["type"]
     if kind == "missing":
         return SlipstickError("is missing", path=path)
     if kind == "extra_forbidden":
@@ -165,17 +165,17 @@ def _error(path: str, annotation: Any, items: list[Any]) -> SlipstickError:
     own = [item for item in items if item["type"] == "value_error"]  # our own validators word it best
     if own:
         message = own[0]["msg"].removeprefix("Value error, ")
-        shown = "; got " in message or isinstance(own[0]["input"], dict)
-        return SlipstickError(message, path=path, value=None if shown else own[0]["input"])
-    if given is None:
+        names_value = "; got " in message or isinstance(own[0]["input"], dict)
+        return SlipstickError(message, path=path, value=None if names_value else own[0]["input"])
+    if value is None:
         return SlipstickError("is empty (null)", path=path, allowed=_accepted_values(annotation))
     if any(item["type"] in _OUT_OF_RANGE for item in items):
-        return SlipstickError("out of range", path=path, value=given, allowed=_accepted_values(annotation))
+        return SlipstickError("out of range", path=path, value=value, allowed=_accepted_values(annotation))
     choices = _choices(annotation)
     return SlipstickError(
         "not one of the choices" if choices else "does not fit",
         path=path,
-        value=given,
+        value=value,
         allowed=choices or _accepted_values(annotation),
     )
 

@@ -136,10 +136,10 @@ class System(Spec):
         """
         if isinstance(self.device, kind):
             return self.device
-        wanted = kind.model_fields["kind"].default
+        expected_kind = kind.model_fields["kind"].default
         raise SlipstickError(
-            f"{self.name} is no {wanted}", path="system.device.kind", value=self.device.kind,
-            allowed=[str(wanted)],
+            f"{self.name} is no {expected_kind}", path="system.device.kind", value=self.device.kind,
+            allowed=[str(expected_kind)],
         )  # fmt: skip
 
     @property

@@ -112,19 +112,23 @@ def parse(value: object, unit: str) -> float:
     number, symbol = float(match[1].replace(",", "")), (match[2] or "").translate(_MICRO)
     if not symbol:
         return _finite(number, value)
-    wanted, _ = _resolve(unit)
+    expected_dimension, _ = _resolve(unit)
     try:
         dimension, si_value = _resolve(symbol)
     except KeyError:
-        raise SlipstickError("unknown unit", value=value, allowed=f"a unit of {wanted}, such as {unit}") from None
-    if dimension != wanted:
-        raise SlipstickError(f"a unit of {dimension}, not of {wanted}", value=value, allowed=f"such as {unit}")
+        raise SlipstickError(
+            "unknown unit", value=value, allowed=f"a unit of {expected_dimension}, such as {unit}"
+        ) from None
+    if dimension != expected_dimension:
+        raise SlipstickError(
+            f"a unit of {dimension}, not of {expected_dimension}", value=value, allowed=f"such as {unit}"
+        )
     return _finite(number * si_value, value)
 
 
-def _finite(number: float, given: object) -> float:
+def _finite(number: float, value: object) -> float:
     if not math.isfinite(number):
-        raise SlipstickError("not a finite number", value=given)
+        raise SlipstickError("not a finite number", value=value)
     return number
 
 

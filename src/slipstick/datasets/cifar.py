@@ -37,10 +37,10 @@ def _from_jpeg(path: Path, name: str = "cifar10-jpeg") -> DataSet:
 
     The images differ from CIFAR-10's: quote results as "CIFAR-10 (JPEG copies)".
     """
-    wanted: dict[str, tuple[str, int]] = {"jpeg_header": ("uint8", 1)}
+    array_kinds: dict[str, tuple[str, int]] = {"jpeg_header": ("uint8", 1)}
     for split in ("train", "test"):
-        wanted |= {f"{split}_scan": ("uint8", 1), f"{split}_offset": ("uint32", 1), f"{split}_label": ("uint8", 1)}
-    arrays = _read_npz(path, wanted)
+        array_kinds |= {f"{split}_scan": ("uint8", 1), f"{split}_offset": ("uint32", 1), f"{split}_label": ("uint8", 1)}
+    arrays = _read_npz(path, array_kinds)
     counts = [_count(arrays, split, str(path)) for split in ("train", "test")]
     shape = (sum(counts), _SIDE, _SIDE, 3)
     images = _cached("cifar10-jpeg", path, shape, lambda: _decoded(arrays, shape, str(path)))

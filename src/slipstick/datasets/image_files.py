@@ -38,8 +38,8 @@ def _decode_picture(raw: bytes, *, where: str, size: int | None = None) -> NDArr
                 width, height = picture.size
                 if width * height > _MAX_PIXELS:
                     raise SlipstickError(f"{width} x {height} pixels", path=where, allowed=f"at most {_MAX_PIXELS}")
-                shown = picture.convert("RGB")
-                return np.asarray(shown if size is None else _square(shown, size), np.uint8)
+                rgb = picture.convert("RGB")
+                return np.asarray(rgb if size is None else _square(rgb, size), np.uint8)
     except SlipstickError:
         raise
     except Exception as error:  # Pillow's decoders raise whatever their format makes them stumble over

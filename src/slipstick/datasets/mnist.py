@@ -29,8 +29,8 @@ def _has_idx(folder: Path) -> bool:
 
 def _from_npz(path: Path, name: str, classes: tuple[str, ...] = DIGITS, about: str = "") -> DataSet:
     """Return the data set of an npz file with train_image, train_label, test_image and test_label, all bytes."""
-    wanted = {f"{split}_image": ("uint8", 3) for split in _PREFIXES}
-    arrays = _read_npz(path, wanted | {f"{split}_label": ("uint8", 1) for split in _PREFIXES})
+    array_kinds = {f"{split}_image": ("uint8", 3) for split in _PREFIXES}
+    arrays = _read_npz(path, array_kinds | {f"{split}_label": ("uint8", 1) for split in _PREFIXES})
     train, test = (Images(arrays[f"{s}_image"][..., None], arrays[f"{s}_label"].astype(np.int64)) for s in _PREFIXES)
     return DataSet(name, train, test, classes, about, mirrors=classes != DIGITS)
 

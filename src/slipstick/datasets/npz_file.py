@@ -31,8 +31,8 @@ BROKEN = (
 )
 
 
-def _read_npz(path: str | Path, wanted: Mapping[str, tuple[str, int]]) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an npz file that `wanted` names, each with its dtype and number of dimensions.
+def _read_npz(path: str | Path, array_kinds: Mapping[str, tuple[str, int]]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an npz file that `array_kinds` names, each with its dtype and number of dimensions.
 
     Errors
     ------
@@ -41,7 +41,7 @@ def _read_npz(path: str | Path, wanted: Mapping[str, tuple[str, int]]) -> dict[s
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            return {name: _array(archive, name, *kind, where=f"{path}: {name}") for name, kind in wanted.items()}
+            return {name: _array(archive, name, *kind, where=f"{path}: {name}") for name, kind in array_kinds.items()}
     except BROKEN as error:
         raise SlipstickError(f"not a usable npz file: {error}", path=str(path)) from None
     except OSError as error:

@@ -84,8 +84,8 @@ class Frontier:
         """Return the first Pareto points as a table with units: axes, objectives, time and memory."""
         front = self.pareto.head(rows).fill_nan(None)
         axes = {_short(path): path for path in self.task.space.axes}
-        wanted = {"time.step", PEAK, *(goal.path for goal in self.objectives)}
-        figures = [path for path in self.units if path in wanted]
+        column_paths = {"time.step", PEAK, *(goal.path for goal in self.objectives)}
+        figures = [path for path in self.units if path in column_paths]
         columns = {**dict.fromkeys(axes, ""), **{path: self.units[path] for path in figures}}
         cells = [front[path].to_list() for path in (*axes.values(), *figures)]
         return Table.of(columns, zip(*cells, strict=True))

@@ -33,11 +33,11 @@ def _frontier_svg(
     values = np.stack([figures[goal.path] for goal in goals], axis=1)
     values = values[np.isfinite(values).all(axis=1)]
     front = pareto(values * np.array([goal.sign for goal in goals]))
-    shown = np.unique(np.linspace(0, len(values) - 1, min(_CLOUD, len(values))).astype(int))
+    drawn_points = np.unique(np.linspace(0, len(values) - 1, min(_CLOUD, len(values))).astype(int))
     axes = [Axis.of(values[:, place], goal.path, units[goal.path]) for place, goal in enumerate(goals)]
     frame = Frame(*axes)
     x, y = frame.x(values[:, 0]), frame.y(values[:, 1])
-    parts = [f'<circle cx="{x[n]:.1f}" cy="{y[n]:.1f}" r="{_DOT}" class="cloud"/>' for n in shown]
+    parts = [f'<circle cx="{x[n]:.1f}" cy="{y[n]:.1f}" r="{_DOT}" class="cloud"/>' for n in drawn_points]
     way = " ".join(f"{x[n]:.1f},{y[n]:.1f}" for n in front)
     parts.append(f'<polyline points="{way}" class="edge"/>')
     for n in front:
@@ -51,5 +51,5 @@ def _drawn(objectives: Sequence[Objective], units: Mapping[str, str]) -> tuple[O
     """Return the two objectives that the picture's axes show."""
     if len(objectives) > 1:
         return objectives[0], objectives[1]
-    beside = (path for path in (PEAK, "time.sample", "devices") if path in units)
-    return objectives[0], Objective.of(next(path for path in beside if path != objectives[0].path))
+    second_axes = (path for path in (PEAK, "time.sample", "devices") if path in units)
+    return objectives[0], Objective.of(next(path for path in second_axes if path != objectives[0].path))

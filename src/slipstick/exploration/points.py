@@ -112,8 +112,8 @@ def _prepared(task: Task, names: Iterable[tuple[str, str]]) -> Task:
         if all(_is_figure(name, units) for name, _ in names):
             return replace(task, units=_ordered(units), sweep=sweep)
     units = {path: unit for path, (_, unit) in _first_figures(task).items()}
-    wanted = [_figure_path(name, units, where) for name, where in names]
-    return replace(task, units={path: units[path] for path in dict.fromkeys((*STANDARD, *wanted)) if path in units})
+    paths = [_figure_path(name, units, where) for name, where in names]
+    return replace(task, units={path: units[path] for path in dict.fromkeys((*STANDARD, *paths)) if path in units})
 
 
 def _ordered(units: Mapping[str, str]) -> dict[str, str]:

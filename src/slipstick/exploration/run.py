@@ -64,8 +64,8 @@ def search_systems(
     names = [name.strip() for name in minimize.split(",")] if isinstance(minimize, str) else list(minimize)
     asked = {name: options[name] for name in _OF_EVERY_POINT if options.get(name) is not None}  # type: ignore[literal-required]
     task = Task(workload, _space(workload, systems, options, asked), asked)
-    wanted = [(name, "minimize") for name in names] + [(name, "subject_to") for name in _figure_names(subject_to)]
-    task = _prepared(task, wanted)
+    figure_names = [(name, "minimize") for name in names] + [(name, "subject_to") for name in _figure_names(subject_to)]
+    task = _prepared(task, figure_names)
     objectives = tuple(Objective.of(_figure_path(name, task.units, "minimize")) for name in names)
     constraint = _parse(subject_to, task.units)
     _evaluate(task, 0, 1)  # what is wrong with the question shows before any work is handed out

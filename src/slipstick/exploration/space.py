@@ -50,9 +50,9 @@ class Space:
         """
         axes: dict[str, tuple[Any, ...]] = {}
         fixed: dict[str, Any] = {}
-        given = [("system", system), *(fields or {}).items()]  # a plan's fields last: they change fastest
-        given += [(_plan_path(key), value) for key, value in _plan_items(plan)]
-        for path, value in given:
+        settings = [("system", system), *(fields or {}).items()]  # a plan's fields last: they change fastest
+        settings += [(_plan_path(key), value) for key, value in _plan_items(plan)]
+        for path, value in settings:
             if path in axes or path in fixed:
                 raise SlipstickError("stands twice", path=path, value=value)
             values = _systems(value) if path == "system" else values_of(value, path)

@@ -64,7 +64,7 @@ def load_windows(run: _FabricRun, topology: Topology, count: int = 1) -> list[_L
     return windows
 
 
-def _load_svg(topology: Topology, shown: Sequence[_LoadWindow] = (), title: str = "") -> str:
+def _load_svg(topology: Topology, windows: Sequence[_LoadWindow] = (), title: str = "") -> str:
     """Return the SVG of a fabric, with the width and colour of each link by its utilisation.
 
     Several windows follow each other (CSS animation; readers who asked their screen for less motion see the first).
@@ -83,29 +83,30 @@ def _load_svg(topology: Topology, shown: Sequence[_LoadWindow] = (), title: str 
     place = _placed(topology)
     height = float(place[:, 1].max()) + _FOOT + _SIDE
     parts = [svg.text(_SIDE / 2, _HEAD, title or topology.name, "title")]
-    if not shown:
+    if not windows:
         parts += _links(topology, place, None)
-    for number, window in enumerate(shown):
-        late = f"animation-delay:{(number - len(shown)) * _SECONDS:.1f}s"
-        moving = f' class="window" style="{late}"' if len(shown) > 1 else ""
+    for number, window in enumerate(windows):
+        late = f"animation-delay:{(number - len(windows)) * _SECONDS:.1f}s"
+        moving = f' class="window" style="{late}"' if len(windows) > 1 else ""
         inner = _links(topology, place, window)
         inner.append(svg.text(_WIDTH - _SIDE / 2, _HEAD, window.name, "soft end"))
         inner.append(svg.text(_WIDTH - _SIDE / 2, height - _LINE + 4, _busiest(topology, window), "soft end"))
         parts.append(f"<g{moving}>{''.join(inner)}</g>")
     parts += _nodes(topology, place)
-    parts += _legend(topology, height) if shown else []
-    style = _STYLE + (_moving(len(shown)) if len(shown) > 1 else "")
+    parts += _legend(topology, height) if windows else []
+    style = _STYLE + (_moving(len(windows)) if len(windows) > 1 else "")
     return svg.document(_WIDTH, height, parts, title=title or topology.name, style=style)
 
 
-def load_page(topology: Topology, shown: Sequence[_LoadWindow], title: str) -> str:
+def load_page(topology: Topology, windows: Sequence[_LoadWindow], title: str) -> str:
     """Return a self-contained HTML page with one picture per time window and a slider to choose it."""
     pictures = "".join(
         f'<div class="step" {"" if number == 0 else "hidden"}>{_load_svg(topology, [window], title)}</div>'
-        for number, window in enumerate(shown)
+        for number, window in enumerate(windows)
     )
     slider = (
-        f'<label>{escape(title)}: window <input type="range" min="0" max="{len(shown) - 1}" value="0" id="at"></label>'
+        f"<label>{escape(title)}: window "
+        f'<input type="range" min="0" max="{len(windows) - 1}" value="0" id="at"></label>'
         "<script>const s=document.querySelectorAll('.step'),a=document.getElementById('at');"
         "a.oninput=()=>s.forEach((e,i)=>e.hidden=i!=a.value)</script>"
     )

@@ -218,19 +218,19 @@ def _begin_fixed(
 @njit(cache=True)
 def _take_from_queue(free: int, queue: IntArray, queued: int, lane: IntArray, rank: IntArray) -> int:
     """Remove the most urgent task of a lane from the queue (the lowest number among equals); return it, or -1."""
-    chosen = -1
+    most_urgent = -1
     for place in range(queued):
         task = queue[place]
         if lane[task] == free and (
-            chosen < 0
-            or rank[task] < rank[queue[chosen]]
-            or (rank[task] == rank[queue[chosen]] and task < queue[chosen])
+            most_urgent < 0
+            or rank[task] < rank[queue[most_urgent]]
+            or (rank[task] == rank[queue[most_urgent]] and task < queue[most_urgent])
         ):
-            chosen = place
-    if chosen < 0:
+            most_urgent = place
+    if most_urgent < 0:
         return -1
-    task = queue[chosen]
-    queue[chosen] = queue[queued - 1]
+    task = queue[most_urgent]
+    queue[most_urgent] = queue[queued - 1]
     return int(task)
 
 

@@ -115,8 +115,8 @@ def _shortest(topology: Topology, source: IntArray, target: IntArray, choose: _C
             node = at[pair]
             near = topology.target[order[first[node] : first[node + 1]]]
             good = near[distance[which[pair], near] == distance[which[pair], node] - 1]
-            chosen = choose(int(source[pair]), int(target[pair]), len(steps)) % len(good)
-            following[pair] = good[chosen]
+            choice = choose(int(source[pair]), int(target[pair]), len(steps)) % len(good)
+            following[pair] = good[choice]
         steps.append(np.where(at == target, -1, following))
         at = following
     return steps

@@ -60,8 +60,8 @@ class TopologySpec(Entry):
         if missing:
             raise ValueError(f"{', '.join(missing)}: needed by the family {self.family}")
         if ranks and len(self.shape) not in ranks:
-            wanted = " or ".join(str(rank) for rank in ranks)
-            raise ValueError(f"shape: {len(self.shape)} sizes given, the family {self.family} takes {wanted}")
+            ranks_allowed = " or ".join(str(rank) for rank in ranks)
+            raise ValueError(f"shape: {len(self.shape)} sizes given, the family {self.family} takes {ranks_allowed}")
         if any(size < 1 for size in self.shape):
             raise ValueError("shape: sizes start from 1")
         return self

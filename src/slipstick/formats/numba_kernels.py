@@ -38,13 +38,13 @@ def _nearest_sets(
             _sums(codes[group], keys, total)
             for place in range(width):
                 best = min(best, total[place])
-        chosen = best & _SET_MASK
-        sets[group] = chosen
+        best_set = best & _SET_MASK
+        sets[group] = best_set
         cost[group] = best >> _SET_BITS
         for member in range(members):
             magnitude = abs(codes[group, member])
-            masks[group, member] = near_mask[chosen, magnitude]
-            magnitudes[group, member] = near[chosen, magnitude]
+            masks[group, member] = near_mask[best_set, magnitude]
+            magnitudes[group, member] = near[best_set, magnitude]
 
 
 @njit(cache=True)

@@ -67,11 +67,11 @@ def schedule(
     batches = [_batches(e, c, columns, allowed) for e, c in zip(errors, rows, strict=True)]
     table = np.concatenate([_sums(e, batch) for e, batch in zip(errors, batches, strict=True)])
     cost = np.concatenate([_sums(c[:, None], batch)[:, 0] for c, batch in zip(rows, batches, strict=True)])
-    chosen = _within(table, cost, budget * cost.sum(), allowed)
+    batch_shifts = _within(table, cost, budget * cost.sum(), allowed)
     shifts, at = [], 0
     for batch in batches:
         count = int(batch.max(initial=-1)) + 1
-        shifts.append(chosen[at : at + count][batch])
+        shifts.append(batch_shifts[at : at + count][batch])
         at += count
     return shifts
 
@@ -100,11 +100,11 @@ def schedule_layer(errors: FloatArray, budget: float, *, columns: int = 1, step:
             tried[place, spent:] = best[: room + 1 - spent] + row[shifts - 1]
         back.append(tried.argmin(axis=0))
         best = tried.min(axis=0)
-    left, chosen = room, np.zeros(len(table), np.int64)
+    left, batch_shifts = room, np.zeros(len(table), np.int64)
     for place in range(len(table) - 1, -1, -1):
-        chosen[place] = allowed[int(back[place][left])]
-        left -= int(chosen[place]) * int(size[place])
-    return chosen[batch]
+        batch_shifts[place] = allowed[int(back[place][left])]
+        left -= int(batch_shifts[place]) * int(size[place])
+    return batch_shifts[batch]
 
 
 def average(shifts: Sequence[IntArray], costs: Sequence[ArrayLike]) -> float:
@@ -137,10 +137,10 @@ def _batches(errors: FloatArray, costs: FloatArray, columns: int, allowed: list[
     if columns == 1:
         return np.arange(len(errors))
     price = _middle_price(errors, costs, allowed)
-    wanted = _cheapest(errors, costs, price, allowed)
+    cheapest_shifts = _cheapest(errors, costs, price, allowed)
     gain = errors[:, 0] - errors[:, -1]  # among equals, those that lose more by few shifts later
     batch = np.empty(len(errors), np.int64)
-    batch[np.lexsort((gain, wanted))] = np.arange(len(errors)) // columns
+    batch[np.lexsort((gain, cheapest_shifts))] = np.arange(len(errors)) // columns
     return batch
 
 
@@ -171,26 +171,26 @@ def _cheapest(errors: FloatArray, costs: FloatArray, price: float, allowed: list
 def _within(errors: FloatArray, costs: FloatArray, room: float, allowed: list[int]) -> IntArray:
     """Return shifts whose total cost is at most `room`: by one price, then the best use of the rest."""
     low, high = 1e-300, 1e300
-    chosen = np.full(len(errors), allowed[0])
+    affordable = np.full(len(errors), allowed[0])
     for _ in range(_BISECTIONS * 2):
         price = float(np.sqrt(low) * np.sqrt(high))
         tried = _cheapest(errors, costs, price, allowed)
         if (tried * costs).sum() <= room * (1 + 1e-12):
-            chosen, high = tried, price
+            affordable, high = tried, price
         else:
             low = price
-    return _filled(errors, costs, chosen, room - float((chosen * costs).sum()), allowed)
+    return _filled(errors, costs, affordable, room - float((affordable * costs).sum()), allowed)
 
 
-def _filled(errors: FloatArray, costs: FloatArray, chosen: IntArray, left: float, allowed: list[int]) -> IntArray:
+def _filled(errors: FloatArray, costs: FloatArray, start_shifts: IntArray, left: float, allowed: list[int]) -> IntArray:
     """Spend the rest of a budget on single steps, the largest gain for its cost first, one for each batch."""
-    place = np.searchsorted(allowed, chosen)
+    place = np.searchsorted(allowed, start_shifts)
     able = np.flatnonzero(place + 1 < len(allowed))
     following = np.array(allowed)[place[able] + 1]
     rows = np.arange(len(errors))[able]
-    gain = errors[rows, chosen[able] - 1] - errors[rows, following - 1]
-    price = (following - chosen[able]) * costs[able]
-    shifts = chosen.copy()
+    gain = errors[rows, start_shifts[able] - 1] - errors[rows, following - 1]
+    price = (following - start_shifts[able]) * costs[able]
+    shifts = start_shifts.copy()
     for n in np.argsort(-gain / price, kind="stable"):
         if gain[n] > 0 and price[n] <= left:
             shifts[able[n]] = following[n]

@@ -51,10 +51,10 @@ def heatmap_svg(
     >>> "1.5 s" in drawn, drawn.count('class="best"')
     (True, 1)
     """
-    shown = [value for row in values for value in row if value is not None and math.isfinite(value)]
-    _check(rows, columns, values, shown, best)
-    low, high = min(shown), max(shown)
-    wanted = low if best == "low" else high
+    finite = [value for row in values for value in row if value is not None and math.isfinite(value)]
+    _check(rows, columns, values, finite, best)
+    low, high = min(finite), max(finite)
+    best_value = low if best == "low" else high
     left = _EDGE * 2 + svg.LETTER * max(len(name) for name in (*rows, corner))
     cell = max(_CELL, _EDGE + svg.LETTER * max(len(name) for name in columns))
     parts = [svg.text(_EDGE, 24, title, "title"), svg.text(_EDGE, _KEY, _key(low, high, unit, best), "soft")]
@@ -68,7 +68,7 @@ def heatmap_svg(
         for j, value in enumerate(values[i]):
             x = left + cell * j
             parts += _cell(x, y, cell, value, (low, high), unit, tip=f"{name}, {columns[j]}")
-            if value == wanted:
+            if value == best_value:
                 frames.append(svg.rect(x + 1, y + 1, cell - 2, _LOW - 2, "best"))
     # a letter of the title takes some 8 pixels
     width = max(left + cell * len(columns) + _EDGE, _EDGE * 2 + 8 * len(title))
@@ -77,13 +77,17 @@ def heatmap_svg(
 
 
 def _check(
-    rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float | None]], shown: list[float], best: str
+    rows: Sequence[str],
+    columns: Sequence[str],
+    values: Sequence[Sequence[float | None]],
+    finite: list[float],
+    best: str,
 ) -> None:
     if best not in ("low", "high"):
         raise SlipstickError("no such choice", path="heatmap.best", value=best, allowed=["low", "high"])
     if len(values) != len(rows) or any(len(row) != len(columns) for row in values):
         raise SlipstickError("shapes disagree", path="heatmap.values", allowed=f"{len(rows)} rows of {len(columns)}")
-    if not shown or len(rows) * len(columns) > MOST_CELLS:
+    if not finite or len(rows) * len(columns) > MOST_CELLS:
         raise SlipstickError("nothing or too much to draw", path="heatmap.values", value=len(rows) * len(columns))
 
 

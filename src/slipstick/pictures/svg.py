@@ -108,9 +108,9 @@ def page(title: str, pictures: Iterable[str]) -> str:
     """Return a self-contained HTML page that shows the pictures one below the other."""
     from slipstick.pictures.style import CSS
 
-    shown = "".join(f'<section class="scroll">{picture}</section>' for picture in pictures)
+    sections = "".join(f'<section class="scroll">{picture}</section>' for picture in pictures)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{CSS}</style></head>'
-        f"<body><main><h1>{escape(title)}</h1>{shown}</main></body></html>\n"
+        f"<body><main><h1>{escape(title)}</h1>{sections}</main></body></html>\n"
     )

@@ -233,7 +233,7 @@ class _Model:
     def read(self, solver: Any, status: str) -> PlacementSchedule:
         """Return the schedule of a solution."""
         problem = self.problem
-        chosen = [next(d for d, var in enumerate(choices) if solver.value(var)) for choices in self.on]
+        group_devices = [next(d for d, var in enumerate(choices) if solver.value(var)) for choices in self.on]
         transfers = []
         for (edge, way), hops in self.hops.items():
             spans, _ = problem.occupied(edge, problem.ways[way].links)
@@ -242,7 +242,7 @@ class _Model:
                     at = solver.value(start)
                     transfers.append(Transfer(edge, link, at, at + end - begin))
         start = np.array([solver.value(var) for var in self.start], np.int64)
-        device = np.array([chosen[group] for group in problem.groups], np.int64)
+        device = np.array([group_devices[group] for group in problem.groups], np.int64)
         ends = start + problem.durations[np.arange(len(start)), device]
         bound = int(np.ceil(solver.best_objective_bound - 1e-6))
         return PlacementSchedule(device, start, tuple(transfers), int(ends.max(initial=0)), bound, status, "CP-SAT")

@@ -173,10 +173,10 @@ def _read(
     transfers = []
     for (edge, way), (used, *starts) in hops.items():
         source, target = (int(device[k]) for k in problem.edges[edge])
-        chosen = problem.ways[way]
-        if values[used] > 0.5 and (chosen.source, chosen.target) == (source, target):
-            spans, _ = problem.occupied(edge, chosen.links)
-            for link, variable, (first, last) in zip(chosen.links, starts, spans, strict=True):
+        route = problem.ways[way]
+        if values[used] > 0.5 and (route.source, route.target) == (source, target):
+            spans, _ = problem.occupied(edge, route.links)
+            for link, variable, (first, last) in zip(route.links, starts, spans, strict=True):
                 at = round(float(values[variable]))
                 transfers.append(Transfer(edge, link, at, at + last - first))
     ends = begin + problem.durations[np.arange(len(begin)), device]

@@ -51,7 +51,7 @@ def _anneal(
     fixed_groups, fixed_devices = problem.groups[list(fixed or {})], list((fixed or {}).values())
     at[fixed_groups] = fixed_devices
     here = best = _makespan(problem, tables, at[problem.groups])
-    chosen = at.copy()
+    best_devices = at.copy()
     begun = time.monotonic()
     while (passed := time.monotonic() - begun) < seconds and len(problem.devices) > 1:
         tried = at.copy()
@@ -65,8 +65,8 @@ def _anneal(
         if there <= here or rng.random() < math.exp((here - there) / max(warmth, 1e-9)):
             at, here = tried, there
         if here < best:
-            best, chosen = here, at.copy()
-    return _schedule(problem, tables, chosen[problem.groups])
+            best, best_devices = here, at.copy()
+    return _schedule(problem, tables, best_devices[problem.groups])
 
 
 def _tables(problem: Problem) -> _Tables:

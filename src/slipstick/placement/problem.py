@@ -156,8 +156,8 @@ def problem_of(
     table = np.array([[times[op.name] for times in by_device] for op in ops])
     tick = float(table.sum(axis=0).min()) / resolution or 1.0
     pairs = [(number[a], number[b]) for a, b in costs.transfers]
-    chosen = best_connected(topology, count)
-    used, ways = _ways(topology, chosen)
+    placed_nodes = best_connected(topology, count)
+    used, ways = _ways(topology, placed_nodes)
     rate = topology.bandwidth[used]
     sent = np.array(list(costs.transfers.values())).reshape(-1, 1) / rate[None, :]
     problem = Problem(
@@ -169,7 +169,7 @@ def problem_of(
         sent=np.ceil(sent / tick - 1e-9).astype(np.int64),
         latency=np.ceil(topology.latency[used] / tick - 1e-9).astype(np.int64),
         capacity=np.full(count, capacity),
-        devices=tuple(topology.nodes[node] for node in chosen),
+        devices=tuple(topology.nodes[node] for node in placed_nodes),
         links=tuple(f"{topology.nodes[topology.source[n]]} to {topology.nodes[topology.target[n]]}" for n in used),
         ways=ways,
         forwarding=forwarding,
@@ -220,27 +220,27 @@ def best_connected(topology: Topology, count: int) -> list[int]:
     between = (joined + joined.T)[np.ix_(npus, npus)]
     best, most = list(range(count)), float(between[:count, :count].sum())
     for first in range(len(npus)):
-        chosen = [first]
-        while len(chosen) < count:
-            gain = between[:, chosen].sum(axis=1)
-            gain[chosen] = -1.0
-            chosen.append(int(gain.argmax()))
-        total = float(between[np.ix_(chosen, chosen)].sum())
+        members = [first]
+        while len(members) < count:
+            gain = between[:, members].sum(axis=1)
+            gain[members] = -1.0
+            members.append(int(gain.argmax()))
+        total = float(between[np.ix_(members, members)].sum())
         if total > most:
-            best, most = sorted(chosen), total
+            best, most = sorted(members), total
     return [int(npus[place]) for place in best]
 
 
-def _ways(topology: Topology, chosen: Sequence[int]) -> tuple[list[int], tuple[_Way, ...]]:
+def _ways(topology: Topology, placed_nodes: Sequence[int]) -> tuple[list[int], tuple[_Way, ...]]:
     """Return the links that ways between the chosen nodes use, and all shortest ways, as places in that list."""
     from_node: dict[int, list[int]] = {}
     for link, source in enumerate(topology.source):
         from_node.setdefault(int(source), []).append(link)
     ways: list[tuple[int, int, tuple[int, ...]]] = []
-    for source, target in itertools.permutations(range(len(chosen)), 2):
-        paths = _shortest(topology, from_node, chosen[source], chosen[target])
+    for source, target in itertools.permutations(range(len(placed_nodes)), 2):
+        paths = _shortest(topology, from_node, placed_nodes[source], placed_nodes[target])
         if not paths:
-            names = f"{topology.nodes[chosen[source]]} to {topology.nodes[chosen[target]]}"
+            names = f"{topology.nodes[placed_nodes[source]]} to {topology.nodes[placed_nodes[target]]}"
             raise SlipstickError("no way", path=f"topology {topology.name}", value=names)
         ways += [(source, target, path) for path in paths]
     used = sorted({link for _, _, path in ways for link in path})

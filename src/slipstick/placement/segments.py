@@ -86,12 +86,12 @@ def _solve_in_series(problem: Problem, solve: _Solve) -> PlacementSchedule:
     way = [end]
     for choices in reversed(back):
         way.append(choices[way[-1]])
-    chosen = []
+    schedules = []
     for number, (a, b) in enumerate(itertools.pairwise(way[::-1])):
         part = parts[number]
         ends = a if part.first is not None else 0, b if part.last is not None else 0
-        chosen.append(best(number, a, b) if same[ends] == ends else solve(part.problem, _fixed(part, a, b)))
-    return _joined(problem, parts, chosen, int(bound.min()))
+        schedules.append(best(number, a, b) if same[ends] == ends else solve(part.problem, _fixed(part, a, b)))
+    return _joined(problem, parts, schedules, int(bound.min()))
 
 
 def _cuts(problem: Problem) -> list[int]:
@@ -172,12 +172,12 @@ def _symmetries(problem: Problem) -> IntArray:
     return np.asarray(renamed[same & (unlike[renamed] == unlike).all(axis=1)])
 
 
-def _joined(problem: Problem, parts: list[_Part], chosen: list[PlacementSchedule], bound: int) -> PlacementSchedule:
+def _joined(problem: Problem, parts: list[_Part], schedules: list[PlacementSchedule], bound: int) -> PlacementSchedule:
     """Return the schedules of the parts one behind the other."""
     device, start = np.zeros(len(problem.names), np.int64), np.zeros(len(problem.names), np.int64)
     transfers: list[Transfer] = []
     at = 0
-    for part, schedule in zip(parts, chosen, strict=True):
+    for part, schedule in zip(parts, schedules, strict=True):
         own = np.arange(len(part.operators)) != (-1 if part.first is None else part.first)
         device[part.operators[own]] = schedule.device[own]
         start[part.operators[own]] = schedule.start[own] + at
@@ -185,5 +185,5 @@ def _joined(problem: Problem, parts: list[_Part], chosen: list[PlacementSchedule
         at += schedule.makespan
     status = "optimal" if at <= bound else "the best found in time"
     return PlacementSchedule(
-        device, start, tuple(transfers), at, bound, status, f"{chosen[0].solver}, {len(parts)} parts"
+        device, start, tuple(transfers), at, bound, status, f"{schedules[0].solver}, {len(parts)} parts"
     )

@@ -127,12 +127,12 @@ def _comparison_bars(reports: Sequence[Contents], group: str) -> str:
 
 
 def _bar_rows(title: str, labels: Sequence[str], rows: Sequence[Sequence[Part]], scale: float) -> str:
-    shown = [f"<h3>{_e(title)}</h3>"] if title else []
+    parts = [f"<h3>{_e(title)}</h3>"] if title else []
     for name, row in zip(labels, rows, strict=True):
         total = format_quantity(sum(value for _, value, _ in row), row[0][2]) if row else ""
         head = f'<div class="barhead"><span>{_e(name)}</span><span>{_e(total)}</span></div>'
-        shown.append(head + stacked_bar(row, scale, low=True))
-    return f'<div class="bar">{"".join(shown)}{_legend(rows[0], None) if rows else ""}</div>'
+        parts.append(head + stacked_bar(row, scale, low=True))
+    return f'<div class="bar">{"".join(parts)}{_legend(rows[0], None) if rows else ""}</div>'
 
 
 def _legend(parts: Sequence[Part], total: float | None) -> str:

@@ -40,25 +40,25 @@ def _render_report(report: Contents) -> Group:
     from rich.text import Text
 
     sources = _numbered_sources(report)
-    shown: list[RenderableType] = [_safe_text(report.title, "bold")]
+    parts: list[RenderableType] = [_safe_text(report.title, "bold")]
     if report.bottleneck:
-        shown.append(Text.assemble(("bottleneck: ", "dim"), _safe_text(report.bottleneck, "bold yellow")))
-    shown += [Text(), _metrics(report, sources)]
+        parts.append(Text.assemble(("bottleneck: ", "dim"), _safe_text(report.bottleneck, "bold yellow")))
+    parts += [Text(), _metrics(report, sources)]
     if report.warnings:
-        shown.append(Text())
+        parts.append(Text())
     for finding in report.warnings:
         style = "bold red" if finding.severity == "error" else "yellow"
-        shown.append(Text.assemble((f"{finding.severity} [{finding.check}] ", style), _safe_text(finding.message)))
+        parts.append(Text.assemble((f"{finding.severity} [{finding.check}] ", style), _safe_text(finding.message)))
     for name, table in report.breakdowns.items():
-        shown += [Text(), render_breakdown(name, table)]
+        parts += [Text(), render_breakdown(name, table)]
     if sources:
-        shown += [Text(), _safe_text("sources", "bold")]
-        shown += [_safe_text(f"  [{number}] {source}", "dim") for source, number in sources.items()]
+        parts += [Text(), _safe_text("sources", "bold")]
+        parts += [_safe_text(f"  [{number}] {source}", "dim") for source, number in sources.items()]
     if report.papers:
-        shown += [Text(), _safe_text("papers", "bold")]
-        shown += [_safe_text(f"  {line(key)}", "dim") for key in report.papers]
-    shown += [Text(), _safe_text(f"slipstick {report.version}, inputs {report.input_hash[:16]}", "dim")]
-    return Group(*shown)
+        parts += [Text(), _safe_text("papers", "bold")]
+        parts += [_safe_text(f"  {line(key)}", "dim") for key in report.papers]
+    parts += [Text(), _safe_text(f"slipstick {report.version}, inputs {report.input_hash[:16]}", "dim")]
+    return Group(*parts)
 
 
 def _numbered_sources(report: Contents) -> dict[str, int]:
@@ -83,34 +83,34 @@ def _walk(tree: Tree, depth: int = 0) -> Iterator[tuple[int, str, Metric | None,
 
 def render_breakdown(name: str, table: Table) -> RichTable:
     """Return a breakdown with its columns aligned: text left, numbers right."""
-    shown = _plain_table(title=name)
+    rendered = _plain_table(title=name)
     for column, head in enumerate(table.columns):
         numbers = any(isinstance(row[column], int | float) for row in table.rows)
-        shown.add_column(
+        rendered.add_column(
             _safe_text(head.name), justify="right" if numbers else "left", overflow="fold", no_wrap=numbers
         )
     for row in range(len(table.rows)):
-        shown.add_row(*(_safe_text(table.text(row, column)) for column in range(len(table.columns))))
-    return shown
+        rendered.add_row(*(_safe_text(table.text(row, column)) for column in range(len(table.columns))))
+    return rendered
 
 
 def _render_comparison(reports: Sequence[Contents], rows: MetricRows) -> RichTable:
     """Return metrics as rows, reports as columns, each value with its ratio to the first report."""
-    shown = _plain_table()
-    shown.add_column("metric")
+    rendered = _plain_table()
+    rendered.add_column("metric")
     for report in reports:
-        shown.add_column(_safe_text(report.title), justify="right", overflow="fold")
+        rendered.add_column(_safe_text(report.title), justify="right", overflow="fold")
     warnings = [str(len(report.warnings)) if report.warnings else "" for report in reports]
-    shown.add_row("bottleneck", *(_safe_text(report.bottleneck) for report in reports))
+    rendered.add_row("bottleneck", *(_safe_text(report.bottleneck) for report in reports))
     for path, row in rows.items():
         cells = []
         for place, metric in enumerate(row):
             share = ratio(row[0], metric) if place else None
             cells.append((metric.text if metric else "-") + ("" if share is None else f"  ({share:.2f} x)"))
-        shown.add_row(_safe_text(_label(path)), *cells)
+        rendered.add_row(_safe_text(_label(path)), *cells)
     if any(warnings):
-        shown.add_row("warnings", *warnings)
-    return shown
+        rendered.add_row("warnings", *warnings)
+    return rendered
 
 
 def _label(path: str) -> str:
@@ -126,22 +126,22 @@ def _label(path: str) -> str:
 
 
 def _metrics(report: Contents, sources: Mapping[str, int]) -> RichTable:
-    shown = _plain_table(head=False)
-    shown.add_column("metric")
+    rendered = _plain_table(head=False)
+    rendered.add_column("metric")
     for head in ("value", "share"):
-        shown.add_column(head, justify="right")
-    shown.add_column("how")
-    shown.add_column("note", overflow="fold", style="dim")
+        rendered.add_column(head, justify="right")
+    rendered.add_column("how")
+    rendered.add_column("note", overflow="fold", style="dim")
     for depth, name, metric, share in _walk(report.metrics):
         head = _safe_text("  " * depth + name.replace("_", " "), "" if metric else "bold")
         if metric is None:
-            shown.add_row(head)
+            rendered.add_row(head)
             continue
         mark = f"[{sources[metric.source]}]" if metric.source else ""
         note = " ".join(part for part in (mark, metric.note) if part)
         percent = "" if share is None else f"{100 * share:.1f} %"
-        shown.add_row(head, metric.text, percent, _safe_text(metric.how, _HOW_STYLE[metric.how]), _safe_text(note))
-    return shown
+        rendered.add_row(head, metric.text, percent, _safe_text(metric.how, _HOW_STYLE[metric.how]), _safe_text(note))
+    return rendered
 
 
 def _plain_table(*, title: str = "", head: bool = True) -> RichTable:

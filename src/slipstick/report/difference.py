@@ -114,15 +114,15 @@ def _render(diff: ReportDiff) -> Group:
     """Return a renderable of before, after, difference and ratio of every common metric."""
     from rich.console import Group
 
-    shown = _plain_table()
-    shown.add_column("metric")
+    table = _plain_table()
+    table.add_column("metric")
     for head in ("before", "after", "difference", "ratio"):
-        shown.add_column(head, justify="right")
+        table.add_column(head, justify="right")
     for row in diff.rows:
         times = "" if row.ratio is None else f"{row.ratio:.3f} x"
         change = format_quantity(row.difference, row.unit)
-        shown.add_row(_safe_text(_label(row.path)), row.before.text, row.after.text, change, times)
+        table.add_row(_safe_text(_label(row.path)), row.before.text, row.after.text, change, times)
     notes = [f"before: {diff.names[0]}", f"after:  {diff.names[1]}"]
     notes += [f"only before: {', '.join(diff.only_before)}"] if diff.only_before else []
     notes += [f"only after: {', '.join(diff.only_after)}"] if diff.only_after else []
-    return Group(*(_safe_text(note) for note in notes), _safe_text(""), shown)
+    return Group(*(_safe_text(note) for note in notes), _safe_text(""), table)

@@ -66,10 +66,10 @@ def bibtex(keys: Iterable[str], version: str) -> str:
 
 
 def _bibtex(key: str, fields: dict[str, Any]) -> str:
-    shown = {name: value for name, value in fields.items() if name not in _NOT_BIBTEX and value != ""}
-    if "eprint" in shown:
-        shown["archiveprefix"] = "arXiv"
-    lines = [f"  {name} = {{{_protected(name, str(value))}}}," for name, value in shown.items()]
+    printed_fields = {name: value for name, value in fields.items() if name not in _NOT_BIBTEX and value != ""}
+    if "eprint" in printed_fields:
+        printed_fields["archiveprefix"] = "arXiv"
+    lines = [f"  {name} = {{{_protected(name, str(value))}}}," for name, value in printed_fields.items()]
     return "\n".join([f"@{fields['type']}{{{key},", *lines, "}"])
 
 

@@ -170,8 +170,8 @@ def suite_for(header: Iterable[str], rows: Sequence[RowDict] = ()) -> Suite:
     ------
     SlipstickError naming the nearest suite and the columns that are missing, or that no row is of a known table.
     """
-    given = frozenset(header)
-    fitting = [suite for suite in SUITES.values() if suite.columns <= given]
+    columns = frozenset(header)
+    fitting = [suite for suite in SUITES.values() if suite.columns <= columns]
     known = [suite for suite in fitting if not rows or any(map(suite.recognises, rows))]
     if known:
         return max(known, key=lambda suite: (len(suite.columns), sum(map(suite.recognises, rows))))
@@ -180,10 +180,10 @@ def suite_for(header: Iterable[str], rows: Sequence[RowDict] = ()) -> Suite:
         raise SlipstickError(f"the columns are those of {names}, but none of the rows is", path="rows")
     if not SUITES:
         raise SlipstickError("no suite is registered", path="validate")
-    nearest = min(SUITES.values(), key=lambda suite: (len(suite.columns - given), -len(suite.columns & given)))
-    missing = ", ".join(sorted(nearest.columns - given))
+    nearest = min(SUITES.values(), key=lambda suite: (len(suite.columns - columns), -len(suite.columns & columns)))
+    missing = ", ".join(sorted(nearest.columns - columns))
     message = f"no known table has these columns; the nearest is {nearest.name}, which also needs {missing}"
-    raise SlipstickError(message, path="header", value=", ".join(sorted(given)))
+    raise SlipstickError(message, path="header", value=", ".join(sorted(columns)))
 
 
 def validate_file(path: str | Path) -> Validation:
@@ -215,7 +215,7 @@ def read_csv(
     errors: list[SlipstickError] = []
     try:
         header = _header(reader, where)
-        wanted = [name for name in numbers if name in header]
+        numeric_columns = [name for name in numbers if name in header]
         for cells in reader:
             if not any(cell.strip() for cell in cells):
                 continue
@@ -224,7 +224,11 @@ def read_csv(
                 errors.append(SlipstickError(f"{len(cells)} cells for {len(header)} columns", path=place))
                 continue
             row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
-            errors += [_not_a_number(place, name, row[name]) for name in wanted if row[name] and not _number(row[name])]
+            errors += [
+                _not_a_number(place, name, row[name])
+                for name in numeric_columns
+                if row[name] and not _number(row[name])
+            ]
             rows.append(row)
     except csv.Error as error:
         raise SlipstickError(f"not a CSV file: {error} (line {reader.line_num})", path=where) from None

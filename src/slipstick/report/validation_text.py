@@ -17,14 +17,14 @@ def render_validation(validation: Validation, rows: int | None) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    shown: list[Row] = list(validation.rows)
+    printed_rows: list[Row] = list(validation.rows)
     title = f"{validation.suite}: published beside ours"
-    if rows is not None and rows < len(shown):
-        shown = sorted(shown, key=lambda row: -abs(row.error))[:rows]
+    if rows is not None and rows < len(printed_rows):
+        printed_rows = sorted(printed_rows, key=lambda row: -abs(row.error))[:rows]
         title = f"{validation.suite}: the {rows} worst of {len(validation.rows)} rows"
     parts = [render_breakdown(f"{validation.suite}: errors by source", summary_table(validation))]
-    if shown:
-        parts.append(render_breakdown(title, rows_table(shown)))
+    if printed_rows:
+        parts.append(render_breakdown(title, rows_table(printed_rows)))
     spaced = [piece for part in parts for piece in (part, Text())]
     if validation.skipped:
         spaced.append(Text(f"{len(validation.skipped)} rows were not replayed:"))

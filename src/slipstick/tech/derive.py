@@ -113,14 +113,14 @@ def resolve(text: str) -> System:
     """
     name, colon, number = text.partition(":")
     base, _, asked = name.partition("@")
-    wanted: dict[str, Any] = {"network": []}
+    changes: dict[str, Any] = {"network": []}
     for mark in asked.split("+") if asked else ():
         key = _field(mark.strip())
         if key == "network":
-            wanted[key].append(mark.strip())
+            changes[key].append(mark.strip())
         else:
-            wanted[key] = mark.strip()
-    return derive(resolve_system(f"{base}{colon}{number}"), **wanted)
+            changes[key] = mark.strip()
+    return derive(resolve_system(f"{base}{colon}{number}"), **changes)
 
 
 def _field(mark: str) -> str:

@@ -197,7 +197,7 @@ class EncodingSuite:
             assert 0 < encoding.products(shape) <= math.prod(shape)
 
 
-def _assert_no_whole_numbers(ask: Callable[[Any], object], given: object) -> None:
+def _assert_no_whole_numbers(ask: Callable[[Any], object], argument: object) -> None:
     """Assert that an encoding raises an error when asked for whole numbers."""
     with pytest.raises(SlipstickError, match="whole numbers"):
-        ask(given)
+        ask(argument)

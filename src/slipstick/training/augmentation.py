@@ -31,10 +31,10 @@ def _batch(
     >>> _batch(data, np.array([0]), "none", np.random.default_rng(0))[0].ravel().tolist()
     [1, 2, 3, 4, 5, 6, 7, 8, 9]
     """
-    chosen = images.images[which]
+    batch_images = images.images[which]
     if augment != "none":
-        chosen = _shifted(chosen, random, mirror=augment == "crop-flip")
-    return chosen, images.labels[which]
+        batch_images = _shifted(batch_images, random, mirror=augment == "crop-flip")
+    return batch_images, images.labels[which]
 
 
 def _shifted(images: NDArray[np.uint8], random: np.random.Generator, *, mirror: bool) -> NDArray[np.uint8]:

@@ -103,13 +103,13 @@ def measure_curve(sweep: BatchSweep, *, journal: Path | None = None, progress: P
 
     torch = require("torch", "torch")
     data = data_set(sweep.data)
-    wanted = [(b, rate, seed) for b in sweep.batches for rate in sweep.rates for seed in range(sweep.seeds)]
+    trial_keys = [(b, rate, seed) for b in sweep.batches for rate in sweep.rates for seed in range(sweep.seeds)]
     trials = {(t.batch, t.rate, t.seed): t for t in _read(journal, sweep)}
-    for place, (batch, rate, seed) in enumerate(wanted):
+    for place, (batch, rate, seed) in enumerate(trial_keys):
         if (batch, rate, seed) in trials:
             continue
         if progress:
-            progress(place, len(wanted), f"batch {batch}, rate {rate:g}, seed {seed}")
+            progress(place, len(trial_keys), f"batch {batch}, rate {rate:g}, seed {seed}")
         torch.manual_seed(seed)
         recipe = Recipe(
             epochs=sweep.max_epochs, batch=batch, chunk=min(batch, _CHUNK), rate=rate, momentum=_MOMENTUM, warmup=0.0,
@@ -124,7 +124,7 @@ def measure_curve(sweep: BatchSweep, *, journal: Path | None = None, progress: P
         trials[batch, rate, seed] = Trial(batch, rate, seed, needed)
         if journal:
             _write(journal, sweep, list(trials.values()))
-    return BatchCurve(sweep, tuple(trials[key] for key in wanted))
+    return BatchCurve(sweep, tuple(trials[key] for key in trial_keys))
 
 
 def _read(journal: Path | None, sweep: BatchSweep) -> list[Trial]:

@@ -110,8 +110,8 @@ def _collective(
 def _spread(
     size: ArrayLike, ranks: ArrayLike, tiers: Sequence[_NetworkTier], stride: ArrayLike, concurrent: ArrayLike
 ) -> _Group:
-    given = (np.asarray(a, dtype=np.float64) for a in (size, ranks, stride, concurrent))
-    message, count, distance, sharing = np.broadcast_arrays(*given)
+    arrays = (np.asarray(a, dtype=np.float64) for a in (size, ranks, stride, concurrent))
+    message, count, distance, sharing = np.broadcast_arrays(*arrays)
     members = [np.minimum(count, np.maximum(1.0, np.floor(tier.domain / distance))) for tier in tiers[:-1]]
     for inner, outer in zip(range(len(members) - 1), range(1, len(members)), strict=True):
         members[outer] = np.maximum(members[inner], members[outer])

@@ -59,10 +59,10 @@ class EpochCurve(Epochs):
 
     def at(self, batch: ArrayLike) -> FloatArray:
         """Return the epochs at each batch size, interpolated over its logarithm."""
-        wanted = np.log(np.asarray(batch, np.float64))
+        log_batch = np.log(np.asarray(batch, np.float64))
         known = np.log(self.batches)
-        inside = (wanted >= known[0] - _ROUNDING) & (wanted <= known[-1] + _ROUNDING)
-        return np.where(inside, np.interp(wanted, known, self.epochs), np.nan)
+        inside = (log_batch >= known[0] - _ROUNDING) & (log_batch <= known[-1] + _ROUNDING)
+        return np.where(inside, np.interp(log_batch, known, self.epochs), np.nan)
 
     @classmethod
     def read(cls, path: str | Path) -> EpochCurve:

@@ -38,8 +38,8 @@ def hybrid_svg(curves: Curves, title: str) -> str:
 
 def _crossover(frame: Frame, at: int, place: int, words: str) -> list[str]:
     x = float(frame.x(at))
-    beside, side = (x + _BESIDE, "small") if x < WIDTH / 2 else (x - _BESIDE, "small end")
+    text_x, side = (x + _BESIDE, "small") if x < WIDTH / 2 else (x - _BESIDE, "small end")
     return [
         svg.line(x, float(frame.y(0)), x, TOP, f"cross s{place}"),
-        svg.text(beside, TOP + _SMALL * place, words, side),
+        svg.text(text_x, TOP + _SMALL * place, words, side),
     ]

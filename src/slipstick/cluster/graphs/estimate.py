@@ -122,8 +122,8 @@ def _training(run: _Run) -> tuple[dict[str, Any], list[_GraphPass], str]:
     shard = run.dp if plan.parallel.zero else 1
     hidden = plan.collectives.dp_overlap
     waits = [
-        float(_exposed_message(np.asarray(message), np.asarray(beside), steps.overlap_slowdown)) if hidden else message
-        for message, beside in ((reduced, back.device), (gathered, ahead.device))
+        float(_exposed_message(np.asarray(message), np.asarray(device), steps.overlap_slowdown)) if hidden else message
+        for message, device in ((reduced, back.device), (gathered, ahead.device))
     ]
     moved = parameters / shard * ADAM_TRAFFIC
     parts = {
@@ -144,8 +144,8 @@ def _update_messages(run: _Run, parameters: float) -> tuple[float, float, float]
     """Return the seconds to reduce gradients and to gather weights over the replicas, and the bytes sent per device."""
     tiers, element = _tiers_of(run.system), element_bytes(run.plan.formats.gradients)
     names = [tier.name for tier in tiers]
-    wanted = run.plan.collectives.dp_tier
-    forced = np.array([AUTO_TIER if wanted == "auto" or wanted not in names else names.index(wanted)])
+    tier_name = run.plan.collectives.dp_tier
+    forced = np.array([AUTO_TIER if tier_name == "auto" or tier_name not in names else names.index(tier_name)])
 
     def seconds(op: str, size: float) -> float:
         return float(messages(op, np.array([size]), np.array([run.dp]), np.array([1]), forced, tiers)[0])

@@ -32,8 +32,8 @@ def _graph_plan(plan: Plan, workload: Workload, system: System) -> Plan:
     elif workload.batch % dp:
         errors.append(_error("dp", dp, f"a divisor of the batch of {workload.batch}"))
     local = max(1, workload.batch // dp)
-    chosen = training and "microbatch" in parallel.model_fields_set  # a field's default of 1 suits long sequences
-    microbatch = parallel.microbatch if chosen and parallel.microbatch != "auto" else local
+    is_stated = training and "microbatch" in parallel.model_fields_set  # a field's default of 1 suits long sequences
+    microbatch = parallel.microbatch if is_stated and parallel.microbatch != "auto" else local
     if local % microbatch:
         errors.append(_error("microbatch", microbatch, f"a divisor of the {local} samples of a device"))
     if errors:

@@ -111,8 +111,8 @@ def _attention_ranks(plan: Plan, decoder: Decoder) -> Plan:
         )
     parallel = plan.parallel
     dp = parallel.dp if parallel.dp == "auto" else int(parallel.dp) * int(ranks)
-    given = {} if parallel.ep != 1 else {"ep": tp, "etp": 1}
-    return Plan.of(plan, tp=tp // int(ranks), dp=dp, **given)
+    expert_degrees = {} if parallel.ep != 1 else {"ep": tp, "etp": 1}
+    return Plan.of(plan, tp=tp // int(ranks), dp=dp, **expert_degrees)
 
 
 def _run(workload: Workload, system: System, plan: Plan) -> _Run:

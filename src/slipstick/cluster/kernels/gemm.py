@@ -102,8 +102,8 @@ def _gemm(
     (True, True)
     """
     element = _operand_bytes(format, chip)
-    given = (*sizes, batch) if stored is None else (*sizes, batch, stored)
-    arrays = np.broadcast_arrays(*(np.asarray(size, dtype=np.float64) for size in given))
+    product_sizes = (*sizes, batch) if stored is None else (*sizes, batch, stored)
+    arrays = np.broadcast_arrays(*(np.asarray(size, dtype=np.float64) for size in product_sizes))
     shape = arrays[0].shape
     flat = [np.atleast_1d(size).reshape(-1) for size in arrays]
     constants = chip.constants.of(format)

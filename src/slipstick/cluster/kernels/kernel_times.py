@@ -72,8 +72,8 @@ def _matmuls(kernels: list[_Kernel], rows: list[int], name: str, quantised: bool
 
 def _stored(kernels: list[_Kernel], whole: FloatArray) -> FloatArray:
     """Return the elements of each left operand in memory; `whole` where it is as large as the product takes it."""
-    given = np.array([np.nan if kernel.stored is None else kernel.stored for kernel in kernels])[:, None]
-    return np.where(np.isnan(given), whole, given)
+    stored_elements = np.array([np.nan if kernel.stored is None else kernel.stored for kernel in kernels])[:, None]
+    return np.where(np.isnan(stored_elements), whole, stored_elements)
 
 
 def _stream_time(traffic: RealArray | float, chip: Chip, launches: int = 1) -> FloatArray:

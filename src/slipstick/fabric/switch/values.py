@@ -71,10 +71,10 @@ def carry(switch: Fred, flows: Sequence[Flow], values: IntArray) -> dict[int, In
 
 def _tapped(inputs: _Wires, mask: int) -> IntArray | None:
     """Return the first input, the second, or the sum of both, as the mask selects."""
-    chosen = [wire for place, wire in enumerate(inputs) if mask >> place & 1]
-    if not chosen:
+    selected_wires = [wire for place, wire in enumerate(inputs) if mask >> place & 1]
+    if not selected_wires:
         return None
-    heard = [wire for wire in chosen if wire is not None]
-    if len(heard) != len(chosen):
+    heard = [wire for wire in selected_wires if wire is not None]
+    if len(heard) != len(selected_wires):
         raise SlipstickError("a micro-switch listens to a silent input", path="taps", value=mask)
     return heard[0] if len(heard) == 1 else heard[0] + heard[1]

@@ -112,9 +112,9 @@ def _chiplet_bandwidths(spec: SwitchSpec) -> tuple[float, float]:
 def _switch_area(spec: SwitchSpec, *, density: float | None = None, floor: float = 0.0) -> float:
     """Return the area (m2) of all chiplets at an I/O density (B/s/m), the spec's own unless given."""
     lower, upper = _chiplet_bandwidths(spec)
-    wanted = density or spec.edge_density
-    below = spec.lower_chiplets * _beachfront_area(lower, wanted, floor)
-    return below + spec.upper_chiplets * _beachfront_area(upper, wanted, floor)
+    edge_density = density or spec.edge_density
+    below = spec.lower_chiplets * _beachfront_area(lower, edge_density, floor)
+    return below + spec.upper_chiplets * _beachfront_area(upper, edge_density, floor)
 
 
 def _switch_power(spec: SwitchSpec) -> float:

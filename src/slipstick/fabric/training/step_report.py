@@ -110,8 +110,8 @@ def timeline(step: Iteration, title: str, *, replica: int = 0) -> str:
     return timeline_svg([lane for lane in lanes if lane.spans], title)
 
 
-def _spans(step: Iteration, chosen: Any) -> tuple[Span, ...]:
-    inside = chosen & (step.run.end > step.begin) & (step.run.begin < step.end)
+def _spans(step: Iteration, selected_tasks: Any) -> tuple[Span, ...]:
+    inside = selected_tasks & (step.run.end > step.begin) & (step.run.begin < step.end)
     numbers = np.flatnonzero(inside & (step.run.end > step.run.begin))
     longest = numbers[np.argsort(-(step.run.end - step.run.begin)[numbers], kind="stable")[:_SHOWN_SPANS]]
     return tuple(_span(step, int(number)) for number in np.sort(longest))

@@ -272,7 +272,7 @@ def _experts(reader: ConfigReader, family: ModelFamily) -> MoeMlp:
     if active > experts:
         reader.fail(_ACTIVE[0], f"more than the {experts} experts", active)
         active = experts
-    beside = family.moe == "beside"
+    has_dense_mlp = family.moe == "beside"
     return MoeMlp(
         experts=experts,
         active=active,
@@ -281,10 +281,10 @@ def _experts(reader: ConfigReader, family: ModelFamily) -> MoeMlp:
         bias=family.mlp_bias,
         shared_ffn=_shared_width(reader, family, width),
         shared_gate=family.shared_gate,
-        dense_ffn=reader.integer("intermediate_size") if beside else 0,
+        dense_ffn=reader.integer("intermediate_size") if has_dense_mlp else 0,
         router_bias=family.router_bias,
-        router_scale=beside,
-        extra_norms=3 if beside else 0,  # one before the experts, one after each of the two parts
+        router_scale=has_dense_mlp,
+        extra_norms=3 if has_dense_mlp else 0,  # one before the experts, one after each of the two parts
     )
 
 

@@ -89,11 +89,11 @@ def _replacements(network: IntegerNetwork, weights: _Values, biases: _Values) ->
     """
     layers = [op for op in network.operators if _is_layer(op)]
     replaced: dict[int, AnyArray] = {}
-    for given, known, kind in (
+    for replacements, known, kind in (
         (weights, {op.inputs[1] for op in layers}, "weights"),
         (biases, {_bias_of(op) for op in layers} - {-1}, "biases"),
     ):
-        for index, values in given.items():
+        for index, values in replacements.items():
             if index not in known:
                 raise SlipstickError("not a tensor of a layer", path=kind, value=index, allowed=map(str, sorted(known)))
             replaced[index] = _replaced(network.tensors[index], values, f"{kind}.{index}")

@@ -67,8 +67,8 @@ class _LayerInputs(ObservedInputs):
     def _rows(self, change: FloatArray) -> FloatArray:
         rows = np.asarray(change, np.float64).reshape(len(change), -1)
         if rows.shape[1] != self.moments.shape[-1]:
-            given, allowed = f"{rows.shape[1]} weights of a filter", f"{self.moments.shape[-1]}"
-            raise SlipstickError("not a change of this layer's weights", path="change", value=given, allowed=allowed)
+            actual, allowed = f"{rows.shape[1]} weights of a filter", f"{self.moments.shape[-1]}"
+            raise SlipstickError("not a change of this layer's weights", path="change", value=actual, allowed=allowed)
         return rows
 
 

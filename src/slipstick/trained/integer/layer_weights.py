@@ -73,12 +73,12 @@ class _LayerWeights:
         """
         codes = np.asarray(codes)
         if codes.shape != self.codes.shape or codes.dtype.kind not in "iu":
-            given, allowed = f"{codes.dtype} {list(codes.shape)}", f"integers {list(self.codes.shape)}"
-            raise SlipstickError("not this layer's codes", path=self.name, value=given, allowed=allowed)
+            actual, allowed = f"{codes.dtype} {list(codes.shape)}", f"integers {list(self.codes.shape)}"
+            raise SlipstickError("not this layer's codes", path=self.name, value=actual, allowed=allowed)
         if codes.size and (codes.min() < self.least or codes.max() > self.most):
             allowed = f"{self.least} to {self.most}"
-            given = f"{codes.min()} to {codes.max()}"
-            raise SlipstickError("codes beyond the file's type", path=self.name, value=given, allowed=allowed)
+            actual = f"{codes.min()} to {codes.max()}"
+            raise SlipstickError("codes beyond the file's type", path=self.name, value=actual, allowed=allowed)
         values = (codes.astype(np.int32) + self.zero_point).astype(self.dtype)
         return np.ascontiguousarray(values.transpose(3, 1, 2, 0)) if self.kind == "depthwise" else values
 

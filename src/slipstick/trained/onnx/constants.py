@@ -70,10 +70,10 @@ def _values(tensor: Any, types: dict[str, int]) -> NDArray[Any]:
         raise ValueError(f"{tensor.name} is {kind}, not one of {', '.join(types)}")
     elements = math.prod(shape)
     if tensor.HasField("raw_data"):
-        given, wanted, unit = len(tensor.raw_data), elements * types[kind], "bytes"
+        stored, required, unit = len(tensor.raw_data), elements * types[kind], "bytes"
     else:
-        given, wanted, unit = len(getattr(tensor, _FIELDS.get(kind, "int32_data"))), elements, "numbers"
-    if given != wanted:
-        raise ValueError(f"{tensor.name} of the shape {shape} needs {wanted} {unit}; the file has {given}")
+        stored, required, unit = len(getattr(tensor, _FIELDS.get(kind, "int32_data"))), elements, "numbers"
+    if stored != required:
+        raise ValueError(f"{tensor.name} of the shape {shape} needs {required} {unit}; the file has {stored}")
     values: NDArray[Any] = require("onnx.numpy_helper", "import").to_array(tensor)
     return values.reshape(shape)

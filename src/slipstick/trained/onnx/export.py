@@ -61,11 +61,11 @@ def _values(net: OnnxNet, slot: _Slot) -> Tensor:
     layer = net._modules.get(slot.layer)
     values = getattr(layer, slot.attribute, None)
     if not isinstance(values, Tensor) or tuple(values.shape) != slot.shape:
-        given = tuple(values.shape) if isinstance(values, Tensor) else type(layer).__name__
+        actual = tuple(values.shape) if isinstance(values, Tensor) else type(layer).__name__
         raise SlipstickError(
             "not the layer that the file has there",
             path=f"{slot.layer}.{slot.attribute}",
-            value=given,
+            value=actual,
             allowed=f"{slot.shape}",
         )
     values = values.detach().cpu()

@@ -76,11 +76,11 @@ def _relu(node: _OnnxNode, known: _FileFacts) -> _Built:
 
 def _clip(node: _OnnxNode, known: _FileFacts) -> _Built:
     """Clip to 0 .. 6 -> ReLU6; with other bounds -> a function."""
-    given = (*node.inputs[1:], "", "")
+    bounds = (*node.inputs[1:], "", "")
     if node.version < 11:  # the bounds were attributes until version 11 of the operators
         low, high = (node.real(name, bound) for name, bound in (("min", -math.inf), ("max", math.inf)))
     else:
-        low, high = known.number(given[0], -math.inf), known.number(given[1], math.inf)
+        low, high = known.number(bounds[0], -math.inf), known.number(bounds[1], math.inf)
     read = (known.flow(node.inputs[0]),)
     if (low, high) == (0.0, 6.0):
         return _Built(plain, read, nn.ReLU6())

@@ -48,10 +48,10 @@ class OnnxNet(nn.Module):
 
     def fits(self, shape: Sequence[int]) -> None:
         """Check that images have the network's shape [n, channels, height, width]; errors as those of `forward`."""
-        wanted = self.plan.image
+        expected = self.plan.image
         image = tuple(shape[1:])
-        if len(shape) != 4 or any(size not in (None, given) for size, given in zip(wanted, image, strict=True)):
-            sizes = ", ".join("any" if size is None else str(size) for size in wanted)
+        if len(shape) != 4 or any(size not in (None, side) for size, side in zip(expected, image, strict=True)):
+            sizes = ", ".join("any" if size is None else str(size) for size in expected)
             raise SlipstickError(
                 "images of another shape", path=self.plan.path, value=list(shape), allowed=f"n, {sizes}"
             )

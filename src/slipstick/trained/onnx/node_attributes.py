@@ -54,8 +54,8 @@ class _OnnxNode:
         return sorted(set(self.attributes) - _UNUSED.get(self.operator, set()))
 
     def _numbers(self, name: str, default: Sequence[int], field: str) -> list[int]:
-        given = self._take(name, field, default)
-        numbers = [int(given)] if isinstance(given, int) else [int(number) for number in given]
+        value = self._take(name, field, default)
+        numbers = [int(value)] if isinstance(value, int) else [int(number) for number in value]
         if len(numbers) > 16 or any(abs(number) > HIGHEST for number in numbers):
             raise ValueError(f"its {name} is beyond {HIGHEST}, or too long")
         return numbers

@@ -110,9 +110,9 @@ def _images(graph: Any, known: Mapping[str, Any], path: str) -> tuple[str, int |
     return str(inputs[0].name), sizes[0], tuple(sizes[1:])
 
 
-def _needed(graph: Any, result: str, given: set[str], path: str) -> list[Any]:
+def _needed(graph: Any, result: str, known: set[str], path: str) -> list[Any]:
     """Return the nodes that the result depends on; each value must be computed once, and before it is read."""
-    made = set(given)
+    made = set(known)
     for node in graph.node:
         if node.op_type == "Constant":
             continue
@@ -121,11 +121,11 @@ def _needed(graph: Any, result: str, given: set[str], path: str) -> list[Any]:
         if twice := [name for name in node.output if name in made]:
             raise SlipstickError("makes what is there already", path=f"{path}: {node.name}", value=twice[0])
         made.update(name for name in node.output if name)
-    if result not in made - given:
+    if result not in made - known:
         raise SlipstickError("nothing makes the output", path=path, value=result)
-    wanted, needed = {result}, []
+    required_values, needed = {result}, []
     for node in reversed(graph.node):
-        if node.op_type != "Constant" and wanted & set(node.output):
+        if node.op_type != "Constant" and required_values & set(node.output):
             needed.append(node)
-            wanted.update(name for name in node.input if name)
+            required_values.update(name for name in node.input if name)
     return needed[::-1]

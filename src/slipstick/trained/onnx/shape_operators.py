@@ -101,12 +101,12 @@ def _pad(node: _OnnxNode, known: _FileFacts) -> _Built:
     """Pad with a constant, never along the batch."""
     if (mode := node.word("mode", "constant")) != "constant":
         raise ValueError(f"only the mode constant is supported, and it has {mode}")
-    given = (*node.inputs[1:], "", "", "")
+    operands = (*node.inputs[1:], "", "", "")
     if node.version < 11:  # the pads were attributes until version 11 of the operators
         pads, value, axes = node.several("pads", ()) or [], node.real("value", 0.0), None
     else:
-        pads, value = known.integers(given[0]), known.number(given[1], 0.0)
-        axes = known.integers(given[2]) if given[2] else None
+        pads, value = known.integers(operands[0]), known.number(operands[1], 0.0)
+        axes = known.integers(operands[2]) if operands[2] else None
     if not pads or len(pads) % 2 or (axes is not None and len(axes) != len(pads) // 2):
         raise ValueError(f"the pads {pads} for the axes {axes}")
     return _Built(partial(_surrounded, pads=pads, value=value, axes=axes), (known.flow(node.inputs[0]),))

@@ -111,8 +111,8 @@ def _padded(x: Tensor, pads: Sequence[int], value: float) -> Tensor:
 
 def _enclosed(x: Tensor, window: _SlidingWindow, value: float = 0.0) -> Tensor:
     """Return images padded as a window needs them; ValueError as in `around` and `_padded`."""
-    (top, bottom, below), (left, right, beside) = window.around(x)
-    return _padded(x, (left, right + beside, top, bottom + below), value)
+    (top, bottom, extra_bottom), (left, right, extra_right) = window.around(x)
+    return _padded(x, (left, right + extra_right, top, bottom + extra_bottom), value)
 
 
 def _max_pool(node: _OnnxNode, known: _FileFacts) -> _Built:
@@ -138,14 +138,14 @@ def _largest(x: Tensor, *, window: _SlidingWindow) -> Tensor:
 
 def _average(x: Tensor, *, window: _SlidingWindow, whole: bool) -> Tensor:
     """Return the mean of each window, over its pixels in the image, or with the padding if `whole`."""
-    (top, bottom, below), (left, right, beside) = window.around(x)
-    around = _padded(x, (left, right + beside, top, bottom + below), 0.0)
+    (top, bottom, extra_bottom), (left, right, extra_right) = window.around(x)
+    around = _padded(x, (left, right + extra_right, top, bottom + extra_bottom), 0.0)
     if around is x:
         return functional.avg_pool2d(x, window.kernel, window.strides)
     # what ceil_mode adds behind the pads is never counted
     counted = torch.ones_like(x[:1, :1])
     counted = _padded(counted, (left, right, top, bottom), float(whole))
-    counted = _padded(counted, (0, beside, 0, below), 0.0)
+    counted = _padded(counted, (0, extra_right, 0, extra_bottom), 0.0)
     total, count = (
         functional.avg_pool2d(values, window.kernel, window.strides, divisor_override=1) for values in (around, counted)
     )

@@ -85,11 +85,11 @@ class TfliteNetwork(TrainedNetwork):
     def logits(self, images: Images) -> FloatArray:
         """Return the integer inputs of the final softmax [images, outputs], or the outputs where there is none."""
         softmax = (op.inputs[0] for op in self.network.operators if op.kind == "softmax")
-        wanted = next(softmax, self.network.output)
+        output_tensor = next(softmax, self.network.output)
         parts: list[FloatArray] = []
 
         def observe(tensor: int, codes: NDArray[Any]) -> None:
-            if tensor == wanted:
+            if tensor == output_tensor:
                 parts.append(codes.reshape(len(codes), -1).astype(np.float64))
 
         run_integers(self.network, self._codes(images), observe=observe)
@@ -103,8 +103,8 @@ class TfliteNetwork(TrainedNetwork):
         """Return means and second moments of the named layers' inputs."""
         inputs = _layer_inputs(self.network, self._codes(images), positions=_POSITIONS)
         by_operator = {statistics.op: statistics for statistics in inputs}
-        wanted = self._stored if names is None else names
-        return {name: by_operator[self._stored[name].op] for name in wanted}
+        layer_names = self._stored if names is None else names
+        return {name: by_operator[self._stored[name].op] for name in layer_names}
 
     def with_weights(self, weights: Values, biases: Values | None = None) -> TfliteNetwork:
         """Return a copy with new integer weights and biases; scales and zero points stay as they are."""
@@ -131,8 +131,8 @@ class TfliteNetwork(TrainedNetwork):
         """Return images as integer input codes: the bytes themselves, or the bytes less 128 for int8."""
         source = self.network.tensors[self.network.input]
         if images.images.shape[1:] != source.shape[1:]:
-            given, allowed = list(images.images.shape[1:]), str(source.shape[1:])
-            raise SlipstickError("images of another shape", path="data", value=given, allowed=allowed)
+            actual, allowed = list(images.images.shape[1:]), str(source.shape[1:])
+            raise SlipstickError("images of another shape", path="data", value=actual, allowed=allowed)
         if source.dtype == np.uint8:
             return images.images
         return (images.images.astype(np.int16) - _INT8_OFFSET).astype(np.int8)
@@ -177,6 +177,6 @@ def _kind(layer: _LayerWeights) -> LayerKind:
 
 def _bias(layer: _LayerWeights, values: NDArray[Any]) -> NDArray[np.int32]:
     if np.shape(values) != layer.bias.shape or np.asarray(values).dtype != np.int32:
-        given, allowed = f"{np.asarray(values).dtype} {list(np.shape(values))}", f"int32 {list(layer.bias.shape)}"
-        raise SlipstickError("not this layer's biases", path=layer.name, value=given, allowed=allowed)
+        actual, allowed = f"{np.asarray(values).dtype} {list(np.shape(values))}", f"int32 {list(layer.bias.shape)}"
+        raise SlipstickError("not this layer's biases", path=layer.name, value=actual, allowed=allowed)
     return np.asarray(values, np.int32)

@@ -36,6 +36,6 @@ class _LanguageModel(nn.Module):
         if not self.training:
             return self.softmax(x)  # type: ignore[no-any-return]
         weight, bias = self.softmax.weight, self.softmax.bias
-        chosen = torch.randint(weight.shape[0], (self.samples,), device=x.device)
+        sampled_words = torch.randint(weight.shape[0], (self.samples,), device=x.device)
         true = (x * functional.embedding(following, weight)).sum(-1, keepdim=True) + bias[following][..., None]
-        return torch.cat([true, functional.linear(x, weight[chosen], bias[chosen])], -1)
+        return torch.cat([true, functional.linear(x, weight[sampled_words], bias[sampled_words])], -1)

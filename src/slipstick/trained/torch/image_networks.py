@@ -106,5 +106,5 @@ def module(name: str, data: DataSet | None = None, *, classes: int | None = None
     net = NETS.get(name.strip().casefold())
     if net is None:
         raise SlipstickError("no such network", path="net", value=name, allowed=NETS)
-    wanted = shape or (data.shape if data else net.shape)
-    return net.build(classes or (len(data.classes) if data else net.classes), wanted)
+    image_shape = shape or (data.shape if data else net.shape)
+    return net.build(classes or (len(data.classes) if data else net.classes), image_shape)

@@ -75,14 +75,14 @@ def fill(net: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
 
     A module built under ``torch.device("meta")`` takes memory only when all of them fit.
     """
-    wanted = net.state_dict()
-    _same_names("missing", wanted.keys() - tensors.keys(), where)
-    _same_names("not of this network", tensors.keys() - wanted.keys(), where)
+    expected_tensors = net.state_dict()
+    _same_names("missing", expected_tensors.keys() - tensors.keys(), where)
+    _same_names("not of this network", tensors.keys() - expected_tensors.keys(), where)
     for name, tensor in tensors.items():
-        if tensor.shape != wanted[name].shape:
-            allowed = str(tuple(wanted[name].shape))
+        if tensor.shape != expected_tensors[name].shape:
+            allowed = str(tuple(expected_tensors[name].shape))
             raise SlipstickError("another shape", path=f"{where}: {name}", value=tuple(tensor.shape), allowed=allowed)
-    if any(tensor.is_meta for tensor in wanted.values()):
+    if any(tensor.is_meta for tensor in expected_tensors.values()):
         net.to_empty(device="cpu")
     with torch.no_grad():
         net.load_state_dict(dict(tensors))

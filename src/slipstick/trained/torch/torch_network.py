@@ -111,8 +111,8 @@ class TorchNetwork(TrainedNetwork):
 
     def observe(self, images: Images, names: Iterable[str] | None = None) -> dict[str, _InputWindows]:
         """Return the input windows of the named layers."""
-        wanted = names if names is not None else [layer.name for layer in self._layers]
-        return _observe_windows(self.module, images, self._inputs(), wanted)
+        layer_names = names if names is not None else [layer.name for layer in self._layers]
+        return _observe_windows(self.module, images, self._inputs(), layer_names)
 
     def with_weights(self, weights: Values, biases: Values | None = None) -> TorchNetwork:
         """Return a copy with new weights; a bias for a layer without one is folded into the batch norm behind it."""
