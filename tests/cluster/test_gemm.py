@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cluster.roofline import BYTES, roofline
 from slipstick.cluster.constants.matmul import _KernelConstants
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.gemm import _SPLITS, _STEP, _TILES, BOUNDS, _gemm
+from slipstick.cluster.kernels.gemm import BOUNDS, _gemm
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError
 
@@ -25,6 +25,11 @@ DEVICES = {
     "b200-sxm-180gb": ("bf16", "fp8", "nvfp4"),
     "v100-sxm2-32gb": ("fp16",),  # no constants of its own: the generic ones
 }
+# tiles that CUTLASS and cuBLAS ship, and splits of the inner dimension, whose steps are of 64 elements
+TILES = (
+    (256, 256), (256, 128), (128, 256), (128, 128), (128, 64), (64, 128), (64, 64), (64, 32), (16, 128), (16, 64),
+)  # fmt: skip
+SPLITS, STEP = (1, 2, 3, 4, 6, 8, 12, 16, 32), 64
 CASES = [(device, name) for device, names in DEVICES.items() for name in names]
 sizes = st.sampled_from([1, 2, 7, 16, 33, 64, 100, 128, 257, 640, 1024, 2050, 4096, 8192, 28672])
 cases = st.sampled_from(CASES)
@@ -42,9 +47,9 @@ def scalar(m: int, n: int, k: int, batch: int, name: str, chip: Chip) -> float:
     from_dram = a_bytes * min(max(evicted, 0.0), 1.0) + b_bytes + c_bytes
     flops = 2.0 * m * n * k * batch
     clock = 1 - c.sag * flops / (flops + c.sag_flops)
-    for rows, columns in (tile for tile in _TILES if math.prod(tile) <= c.largest_tile):
-        for split in _SPLITS:
-            depth = math.ceil(k / (split * _STEP)) * _STEP
+    for rows, columns in (tile for tile in TILES if math.prod(tile) <= c.largest_tile):
+        for split in SPLITS:
+            depth = math.ceil(k / (split * STEP)) * STEP
             blocks = math.ceil(m / rows) * math.ceil(n / columns) * batch * split
             filled = blocks / chip.cores
             waves = c.whole_waves * math.ceil(filled) + (1 - c.whole_waves) * max(1.0, filled)
@@ -66,6 +71,24 @@ def test_equals_the_scalar_model(case: tuple[str, str], m: int, n: int, k: int, 
     assert _gemm((m, n, k), format=case[1], chip=chip, batch=batch).time == pytest.approx(
         scalar(m, n, k, batch, case[1], chip), rel=1e-9
     )
+
+
+@pytest.mark.parametrize(
+    ("device", "m", "n", "k"),
+    [  # each split, then each tile, is the only fastest one of one of these
+        ("h100-sxm-80gb", 16, 64, 256), ("h100-sxm-80gb", 512, 4096, 12288), ("b200-sxm-180gb", 200, 4096, 12288),
+        ("h100-sxm-80gb", 100, 4096, 16384), ("h100-sxm-80gb", 384, 256, 4096), ("h100-sxm-80gb", 16, 1000, 8192),
+        ("h100-sxm-80gb", 384, 128, 4096), ("h100-sxm-80gb", 16, 512, 4096), ("h100-sxm-80gb", 16, 64, 4096),
+        ("b200-sxm-180gb", 1024, 4096, 28672), ("h100-sxm-80gb", 200, 4096, 16384),
+        ("h100-sxm-80gb", 100, 4096, 28672), ("h100-sxm-80gb", 100, 512, 28672), ("h100-sxm-80gb", 512, 64, 12288),
+        ("h100-sxm-80gb", 64, 1000, 28672), ("h100-sxm-80gb", 64, 256, 8192), ("h100-sxm-80gb", 64, 128, 4096),
+        ("a100-sxm-80gb", 16, 256, 4096),
+    ],
+)  # fmt: skip
+def test_every_tile_and_split_is_the_fastest_for_some_product(device: str, m: int, n: int, k: int) -> None:
+    chip = chip_of(device)
+    ours = _gemm((m, n, k), format="bf16", chip=chip).time
+    assert ours == pytest.approx(scalar(m, n, k, 1, "bf16", chip), rel=1e-9)
 
 
 @given(case=cases, m=sizes, n=sizes, k=sizes, quantised=st.booleans())

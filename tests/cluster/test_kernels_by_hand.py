@@ -100,6 +100,24 @@ def test_a_block_has_its_kernels_in_order() -> None:
     assert "attention.cache" not in [kernel.name for kernel in parallel]
 
 
+@pytest.mark.parametrize(("words", "tp", "columns"), [(1000, 8, 125), (1001, 2, 500), (3, 2, 1), (1, 2, 1), (4, 8, 1)])
+def test_a_rank_has_its_share_of_the_words_and_one_at_least(words: int, tp: int, columns: int) -> None:
+    found = kernels(shape(tp=tp), network=decoder(vocabulary=words))
+    assert sizes(found["head.logits"]) == (256, columns, HIDDEN, 1)
+    assert number(found["head.loss"].traffic) == 256 * columns * 4 * 4
+    assert found["head.loss"].launches == 4
+    sampled = kernels(shape(tp=tp), Phase.DECODE, decoder(vocabulary=words))["head.loss"]
+    assert (number(sampled.traffic), sampled.launches) == (2 * columns * 4, 1)
+
+
+def test_a_kernel_that_says_nothing_moves_and_computes_nothing() -> None:
+    kernel = _Kernel("x", "stream")
+    assert (kernel.traffic, kernel.flops, kernel.m, kernel.n, kernel.k) == (0.0, 0.0, 0, 0, 0)
+    assert (kernel.batch, kernel.launches, kernel.packed, kernel.stored) == (1, 1, 1.0, None)
+    assert not kernel.core
+    assert not kernel.quantised
+
+
 def test_the_fused_core_computes_the_causal_half() -> None:
     for tp, pieces in ((1, 1), (2, 2), (8, KV)):
         core = kernels(shape(tp=tp))["attention.core"]

@@ -391,6 +391,20 @@ def test_figures_of_a_prefill_follow_from_one_another() -> None:
     assert work < mfu < 1.3 * work
 
 
+@pytest.mark.parametrize(("chunk", "tokens"), [("", 1024), (",chunk=256", 256), (",chunk=5000", 1024)])
+def test_a_prefill_holds_the_prompts_and_nothing_that_is_generated(chunk: str, tokens: int) -> None:
+    ours = report(f"tp=2{chunk}", Phase.PREFILL)
+    cached = 8 * 1024 * 2 * KV * DIM / 2 * 2.0 * LAYERS  # a replica's prompts, keys and values on two ranks
+    assert ours.value("memory.parts.cache") == pytest.approx(cached, rel=1e-12)
+    wide = 2 * FFN + HIDDEN  # gate and up, and what goes down
+    assert ours.value("memory.parts.activations") == pytest.approx(
+        8 * tokens * (4 * HIDDEN + wide / 2) * 2.0, rel=1e-12
+    )
+    decoded = report("tp=2")
+    assert decoded.value("memory.parts.cache") == pytest.approx(cached * (1024 + 64) / 1024, rel=1e-12)
+    assert ours.value("memory.capacity") == decoded.value("memory.capacity") == 80 * 2**30
+
+
 def test_a_decode_report_is_the_step_at_the_middle_of_its_output() -> None:
     ours = report("tp=2,pp=2")
     workload = Workload(network=decoder(), phase=Phase.DECODE)

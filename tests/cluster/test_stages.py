@@ -47,3 +47,12 @@ def test_distinct_rows_are_those_of_numpy(rows: list[tuple[int, bool, int]]) -> 
     first, kind = _distinct(columns)
     assert len(first) == len(set(rows))
     assert all(rows[first[k]] == row for k, row in zip(kind, rows, strict=True))
+
+
+@given(st.lists(st.tuples(*[st.sampled_from([-(2**45), -1, 0, 3, 2**40, 2**45])] * 4), min_size=1, max_size=30))
+def test_distinct_rows_of_columns_too_wide_for_one_integer(rows: list[tuple[int, int, int, int]]) -> None:
+    """Four columns of 2**46 values each: their code is made dense before it overflows."""
+    rows = [*rows, (-(2**45),) * 4, (2**45,) * 4]
+    first, kind = _distinct([np.array(column) for column in zip(*rows, strict=True)])
+    assert len(first) == len(set(rows))
+    assert all(rows[first[k]] == row for k, row in zip(kind, rows, strict=True))

@@ -30,7 +30,7 @@ from cluster.toys import (
     training,
 )
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.exposed_messages import _expert_exchange
+from slipstick.cluster.training.exposed_messages import _bytes_sent, _expert_exchange
 from slipstick.cluster.training.layer_time import _layer_times, _LayerTime
 from slipstick.cluster.training.memory import _Residents
 from slipstick.cluster.training.optimizer import _exposed_message
@@ -309,6 +309,41 @@ def test_bytes_sent_are_those_of_the_algorithms() -> None:
     context = training_step(training(), Case(cp=4, tp=2).plans).messages["context_parallel"]
     # keys and values go round the ring of cp ranks once forward, and with their gradients twice backward
     assert float(context[0]) == pytest.approx(3 * 3 * BATCH * SEQUENCE / 4 * 2 * KV * DIM / 2 * ELEMENT * LAYERS)
+
+
+@pytest.mark.parametrize("tp_pattern", [0, 1, 2])
+def test_bytes_sent_of_odd_degrees_are_no_whole_numbers(tp_pattern: int) -> None:
+    """Degrees that divide nothing: what a device sends on the average, message after message."""
+    tp, pp, cp, dp, ep, etp, microbatch, interleave = 3, 7, 5, 2, 3, 2, 4, 3
+    setting = training(network=decoder(mlp=experts()))
+    plans = Plans.of_columns(1, {
+        "tp": tp, "pp": pp, "cp": cp, "dp": dp, "ep": ep, "etp": etp, "microbatch": microbatch,
+        "interleave": interleave, "tp_pattern": tp_pattern, "regather": tp_pattern == 2, "recompute": 1,
+    })  # fmt: skip
+    sent = {name: float(value[0]) for name, value in _bytes_sent(setting, plans, np.array([1001.0])).items()}
+    tokens = microbatch * SEQUENCE / cp  # of a context rank
+    microbatches, layers = BATCH // (dp * microbatch), LAYERS / pp  # of the average stage
+    activation = tokens * HIDDEN * ELEMENT
+    reduced = 2 * activation * (tp - 1) / tp  # a ring's all-reduce, or its scatter and gather
+    again = 2 * activation * (tp - 1) / tp if tp_pattern == 2 else 0.0  # two gathers in the backward pass
+    assert sent["tensor_parallel"] == pytest.approx(layers * microbatches * (4 * reduced + again), rel=1e-12)
+    boundary = activation / (tp if tp_pattern else 1)
+    assert sent["pipeline_parallel"] == pytest.approx(
+        microbatches * 2 * boundary * interleave * (pp - 1) / pp, rel=1e-12
+    )
+    assert sent["data_parallel"] == pytest.approx(2 * 1001.0 * (dp * cp - 1) / (dp * cp), rel=1e-12)
+    dispatched = tokens * 2 * HIDDEN * ELEMENT * etp / tp * (ep - 1) / ep  # two experts a token
+    assert sent["expert_parallel"] == pytest.approx(layers * microbatches * 4 * dispatched, rel=1e-12)
+    keys = tokens * 2 * KV * DIM / tp * ELEMENT * (cp - 1)
+    assert sent["context_parallel"] == pytest.approx(layers * microbatches * 3 * keys, rel=1e-12)
+
+
+def test_one_stage_sends_to_no_other_and_two_do() -> None:
+    setting = training()
+    plans = Plans.of_columns(3, {"pp": [1, 2, 3], "microbatch": [1, 1, 1]})
+    sent = _bytes_sent(setting, plans, np.zeros(3))["pipeline_parallel"]
+    assert sent.tolist() == pytest.approx([2 * SEQUENCE * HIDDEN * ELEMENT * BATCH * n / d for n, d in
+                                           ((0, 1), (1, 2), (2, 3))])  # fmt: skip
 
 
 def test_experts_are_reached_by_two_exchanges_each_way() -> None:

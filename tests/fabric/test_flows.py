@@ -134,6 +134,39 @@ def test_switches_that_cannot_add_up_are_refused() -> None:
         lower(collective_schedule("all_reduce", "in_network", 20), FRED["a"], 1e9)
 
 
+def test_packets_by_hand() -> None:
+    """10 bytes over two links and 4 over one, cut at 4: three packets and one; a fixed time stays as it is."""
+    line = builders.mesh((3,), 1.0, 0.0)
+    dag = tasks(
+        line, [(0, 2), (0, 0), (1, 2), (0, 0)], [10.0, 0.0, 4.0, 0.0], seconds=np.array([7.0, 5.0, 7.0, 6.0]),
+        lane=np.array([-1, 1, -1, 0]), priority=np.array([3, 1, 2, 0]), delay=np.array([0.1, 0.2, 0.3, 0.4]),
+        tail=np.array([1.0, 2.0, 3.0, 4.0]), edges=np.array([[0, 1], [1, 2], [3, 0]]),
+    )  # fmt: skip
+    first, second = dag.links[0], dag.links[1]
+    pieces, owner = _cut(dag, 4.0)
+    assert owner.tolist() == [0, 1, 2, 3, 0, 0, 0, 2]
+    np.testing.assert_allclose(pieces.size, [0, 0, 0, 0, 10 / 3, 10 / 3, 10 / 3, 4])
+    assert pieces.seconds.tolist() == [7, 5, 7, 6, 0, 0, 0, 0]  # packets take only what their links take
+    assert pieces.lane.tolist() == [-1, 1, -1, 0, -1, -1, -1, -1]
+    assert pieces.priority.tolist() == [3, 1, 2, 0, 3, 3, 3, 2]
+    assert pieces.delay.tolist() == [0.0, 0.2, 0.0, 0.4, 0.1, 0.1, 0.1, 0.3]  # of packets, not once more of the whole
+    assert pieces.tail.tolist() == [0.0, 2.0, 0.0, 4.0, 1.0, 1.0, 1.0, 3.0]
+    assert np.diff(pieces.starts).tolist() == [0, 0, 0, 0, 2, 2, 2, 1]
+    assert pieces.links.tolist() == [first, second] * 3 + [dag.links[2]]
+    assert pieces.weight.tolist() == [1.0] * 7
+    edges = {(int(a), int(b)) for a, b in pieces.edges}
+    assert edges == {(0, 1), (1, 7), (3, 4), (3, 5), (3, 6), (4, 0), (5, 0), (6, 0), (7, 2)}
+    assert len(pieces.edges) == len(edges)
+
+
+@pytest.mark.parametrize(("size", "count"), [(8.0, 2), (8.0 + 1e-15, 2), (8.1, 3), (0.5, 1)])
+def test_a_remainder_of_rounding_is_no_packet(size: float, count: int) -> None:
+    line = builders.mesh((2,), 1.0, 0.0)
+    pieces, owner = _cut(tasks(line, [(0, 1)], [size]), 4.0)
+    assert len(owner) == 1 + count
+    assert pieces.size.sum() == pytest.approx(size)
+
+
 def test_packets_stand_for_their_transfer() -> None:
     line = builders.mesh((3,), GB, 0.0)
     dag = lower(collective_schedule("all_reduce", "ring", 3), line, 3e4)

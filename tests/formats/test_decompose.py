@@ -107,6 +107,14 @@ def test_the_signed_term_cancels_errors() -> None:
     ("codes", "arguments", "message"),
     [
         (np.array([[256, 0]]), {}, "does not fit"),
+        (np.array([[0, -256]]), {}, "got 256; allowed: below 256"),
+        (np.array([[-8, 7]]), {"bits": 3}, "got 8; allowed: below 8"),
+        (np.zeros((2, 9), int), {"alpha": 1.0}, "too large"),
+        (np.zeros((2, 0), int), {}, "not groups"),
+        (np.zeros(4, int), {}, "not groups"),
+        (np.zeros((2, 4), int), {"alpha": np.inf}, "out of range"),
+        (np.zeros((2, 4), int), {"bits": 0}, "swis.bits"),
+        (np.zeros((2, 4), int), {"shifts": 0}, "swis.shifts"),
         (np.zeros((2, 17), int), {}, "not groups"),
         (np.zeros((2, 16), int), {"alpha": 1.0}, "too large"),
         (np.zeros((2, 4), int), {"alpha": -1.0}, "out of range"),
@@ -117,3 +125,12 @@ def test_the_signed_term_cancels_errors() -> None:
 def test_what_cannot_be_is_refused(codes: np.ndarray, arguments: dict[str, float], message: str) -> None:
     with pytest.raises(SlipstickError, match=message):
         _decompose(codes, **arguments)
+
+
+def test_what_is_at_the_limits_is_taken() -> None:
+    assert _decompose(np.array([[-255, 255]]), shifts=8).magnitudes.tolist() == [[255, 255]]
+    assert _decompose(np.array([[-7, 7]]), bits=3, shifts=3).magnitudes.tolist() == [[7, 7]]
+    assert _decompose(np.array([[1]]), bits=1, shifts=1, alpha=1.0).magnitudes.tolist() == [[1]]
+    assert _decompose(np.ones((1, 8), int), shifts=1, alpha=1.0).cost.tolist() == [0.0]
+    assert _decompose(np.ones((1, 16), int), shifts=1).cost.tolist() == [0.0]
+    assert _decompose(np.zeros((0, 4), int)).magnitudes.shape == (0, 4)

@@ -218,6 +218,8 @@ def test_every_rule_is_checked() -> None:
     check(replace(problem, capacity=np.array([1.0, 0.0, 7.0])), good)
     with pytest.raises(SlipstickError, match="lie apart"):
         check(replace(problem, groups=np.array([0, 0, 1])), good)
+    with pytest.raises(SlipstickError, match=r"lie apart; got 1"):
+        check(replace(problem, groups=np.array([1, 0, 1])), good)
     assert {first, second} != set(back)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Op
 from slipstick.placement import brute, cpsat, highs
 from slipstick.placement.list_schedule import _anneal
-from slipstick.placement.problem import OperatorCosts, Problem, problem_of
+from slipstick.placement.problem import Forwarding, OperatorCosts, Problem, problem_of
 from slipstick.placement.schedule import PlacementSchedule, Transfer, check
 from slipstick.testing import SolverSuite
 from slipstick.testing.solver_suite import line, random_problem, wire
@@ -108,6 +109,38 @@ def test_two_transfers_at_once_on_a_link_are_refused_by_the_check() -> None:
         check(problem, PlacementSchedule(device, start, both, 5, 0, "", ""))
     apart = (Transfer(0, link, 1, 3), Transfer(1, link, 3, 5))
     check(problem, PlacementSchedule(device, np.array([0, 3, 5]), apart, 6, 0, "", ""))
+
+
+@pytest.mark.parametrize("forwarding", ["store", "cut-through"])
+@pytest.mark.parametrize("solve", SOLVERS.values(), ids=SOLVERS)
+def test_results_that_must_cross_one_link_cross_it_in_turn(
+    solve: Callable[..., PlacementSchedule], forwarding: Forwarding
+) -> None:
+    """Memory drives both readers to the other device: 1, two transfers of 3 behind each other, 1."""
+    ops = [Op("a", "other", {}, 1.0), Op("b", "other", {}, 1.0, after=("a",)), Op("c", "other", {}, 1.0, after=("a",))]
+    costs = OperatorCosts(dict.fromkeys("abc", 1.0), {("a", "b"): 3.0, ("a", "c"): 3.0}, dict.fromkeys("abc", 1.0))
+    problem = problem_of(ops, costs, wire(2, 0.0), resolution=3, forwarding=forwarding)
+    problem = dataclasses.replace(problem, capacity=np.array([1.0, 2.0]), durations=np.array([[1, 9], [1, 1], [1, 1]]))
+    schedule = check(problem, solve(problem))
+    assert schedule.device.tolist() == [0, 1, 1]
+    assert sorted((t.start, t.end) for t in schedule.transfers) == [(1, 4), (4, 7)]
+    assert schedule.makespan == schedule.bound == 8
+
+
+@pytest.mark.parametrize("solve", SOLVERS.values(), ids=SOLVERS)
+def test_results_that_cross_at_different_times_need_no_turn(solve: Callable[..., PlacementSchedule]) -> None:
+    """Two pairs over the same link: the one whose source is slow is sent second, whichever is numbered first."""
+    for slow, quick in (("a", "b"), ("b", "a")):
+        ops = [Op(n, "other", {}, 1.0) for n in "ab"]
+        ops += [Op("c", "other", {}, 1.0, after=("a",)), Op("d", "other", {}, 1.0, after=("b",))]
+        times = {slow: 6.0, quick: 1.0, "c": 1.0, "d": 1.0}
+        costs = OperatorCosts(times, {("a", "c"): 3.0, ("b", "d"): 3.0}, dict.fromkeys("abcd", 1.0))
+        problem = problem_of(ops, costs, wire(2, 0.0), resolution=9)
+        far = problem.durations + np.array([[0, 50], [0, 50], [50, 0], [50, 0]])
+        problem = dataclasses.replace(problem, durations=far)
+        schedule = check(problem, solve(problem))
+        assert schedule.device.tolist() == [0, 0, 1, 1]
+        assert schedule.makespan == 1 + 6 + 3 + 1, "the quick one is sent while the slow one runs"
 
 
 def test_operators_that_belong_together_stay_together() -> None:

@@ -72,12 +72,10 @@ def _solve_in_series(problem: Problem, solve: _Solve) -> PlacementSchedule:
             solved[key] = solve(part.problem, _fixed(part, key[1], key[2]))
         return solved[key]
 
-    time, bound = np.zeros(len(devices), np.int64), np.zeros(len(devices), np.int64)
+    time, bound = np.zeros(1, np.int64), np.zeros(1, np.int64)  # before the first part, which begins with no cut
     back: list[list[int]] = []
     for number, part in enumerate(parts):
         table = [[best(number, a, b) for b in devices] for a in (devices if part.first is not None else [0])]
-        if part.first is None:
-            time, bound = time[:1], bound[:1]
         made = time[:, None] + np.array([[s.makespan for s in row] for row in table])
         least = bound[:, None] + np.array([[s.bound for s in row] for row in table])
         back.append(made.argmin(axis=0).tolist())

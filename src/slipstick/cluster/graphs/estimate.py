@@ -148,7 +148,7 @@ def _update_messages(run: _Run, parameters: float) -> tuple[float, float, float]
     forced = np.array([AUTO_TIER if tier_name == "auto" or tier_name not in names else names.index(tier_name)])
 
     def seconds(op: str, size: float) -> float:
-        return float(messages(op, np.array([size]), np.array([run.dp]), np.array([1]), forced, tiers)[0])
+        return messages(op, np.array([size]), np.array([run.dp]), np.array([1]), forced, tiers).item()
 
     gradients, weights = parameters * element, parameters * run.precision.weights
     share = (run.dp - 1) / run.dp  # of a vector: what a ring sends to reduce it, and again to gather it
@@ -218,10 +218,10 @@ def _metrics(
         "efficiency": {"mfu": metric(rate / run.peak, "fraction", "over the dense peak")},
     }
     if spent is not None:
-        hosts = 0.0 if spent.hosts is None else float(spent.hosts[0])
-        joules = float(spent.total[0]) * run.dp + hosts * run.dp
+        hosts = 0.0 if spent.hosts is None else spent.hosts.item()
+        joules = spent.total.item() * run.dp + hosts * run.dp
         tree["energy"] = {"step": metric(joules, "J"), "sample": metric(joules / samples, "J")}
-    hourly = _hourly_cost(system, None if spent is None else float(spent.total[0]) / time)
+    hourly = _hourly_cost(system, None if spent is None else spent.total.item() / time)
     if hourly is not None:
         tree["cost"] = {"million_samples": metric(hourly * run.dp * time / 3600 / samples * 1e6, "USD")}
     return tree

@@ -67,7 +67,7 @@ class _Run:
 
     def metric(self, value: Any, unit: str, note: str = "") -> Metric:
         """Return a Metric that names the basis (calibrated or data sheet) of its value."""
-        return Metric(float(np.ravel(value)[0]), unit, "estimated", self.setting.chip.basis, note)
+        return Metric(float(np.asarray(value).item()), unit, "estimated", self.setting.chip.basis, note)
 
 
 def estimate_inference(question: Question) -> Report:
@@ -131,27 +131,27 @@ def _run(workload: Workload, system: System, plan: Plan) -> _Run:
 
     filled = _resolved(plan, workload, system, system.main_memory.capacity, evaluate)
     plans = Plans.of([filled], system)
-    decoding = int(plans.dp[0]) - _prefilling(filled, workload, plans)
+    decoding = plans.dp.item() - _prefilling(filled, workload, plans)
     return _Run(workload, system, filled, setting, plans, max(1, workload.batch // decoding), decoding)
 
 
 def _prefilling(plan: Plan, workload: Workload, plans: Plans) -> int:
     """Return the number of prefill-only replicas of a plan with split devices (disaggregated serving), else 0."""
-    devices, degree = plan.serving.prefill_devices, int(plans.tp[0] * plans.pp[0])
+    devices, degree = plan.serving.prefill_devices, (plans.tp * plans.pp).item()
     if not devices or workload.phase is not Phase.DECODE:
         return 0
-    if devices % degree or devices >= degree * int(plans.dp[0]):
+    if devices % degree or devices >= degree * plans.dp.item():
         raise SlipstickError(
             "not some of the replicas of tp*pp devices",
             path="plan.serving.prefill_devices",
             value=devices,
-            allowed=f"a multiple of {degree} below {degree * int(plans.dp[0])}",
+            allowed=f"a multiple of {degree} below {degree * plans.dp.item()}",
         )
     return devices // degree
 
 
 def _parts(passed: _InferencePass, metric: Any) -> dict[str, Metric]:
-    return {name: metric(value, "s") for name, value in passed.parts.items() if value[0] > 0}
+    return {name: metric(value, "s") for name, value in passed.parts.items() if value.item() > 0}
 
 
 def _prefill_metrics(run: _Run) -> dict[str, Any]:
@@ -231,7 +231,7 @@ def _service(run: _Run) -> _Service:
 
 def _split(run: _Run) -> _Service:
     cached = _serving_memory(run.setting, run.plans, 1, run.workload.sequence, 1).cache
-    share = np.array([(int(run.plans.dp[0]) - run.replicas) / run.replicas])
+    share = np.array([(run.plans.dp.item() - run.replicas) / run.replicas])
     return _split_service(run.setting, run.plans, run.plans, run.load, cached, share)
 
 
@@ -251,7 +251,7 @@ def _spent(run: _Run, passed: _InferencePass, seconds: FloatArray, tokens: int) 
     if spent is not None:
         hosts = None if spent.hosts is None else spent.hosts * system.devices
         joules = spent.total * system.devices + (0.0 if hosts is None else hosts)
-        power = float(joules[0] / passed.time[0] / system.devices)
+        power = (joules / passed.time / system.devices).item()
         parts = {name: metric(part * system.devices, "J") for name, part in spent.parts.items()}
         note = "with their share of hosts and network" if hosts is not None else "of their hosts unknown"
         tree["energy"] = {
@@ -303,8 +303,8 @@ def _rooflines(run: _Run) -> Mapping[str, float]:
     """Return the rooflines (lower bounds [s]) of a pass by name; stages read their weights one after the other."""
     bandwidth = run.system.main_memory.bandwidth or np.inf
     active = run.setting.decoder.active_parameters - run.setting.decoder.embedding_parameters
-    least = active * min(run.setting.precision.weights, 2.0) / float(run.plans.tp[0]) / bandwidth
-    return {"roofline.memory": least if run.plans.ep[0] * run.plans.etp[0] <= run.plans.tp[0] else 0.0}
+    least = active * min(run.setting.precision.weights, 2.0) / run.plans.tp.item() / bandwidth
+    return {"roofline.memory": least if (run.plans.ep * run.plans.etp <= run.plans.tp).item() else 0.0}
 
 
 def _bottleneck(run: _Run) -> str:
@@ -312,5 +312,5 @@ def _bottleneck(run: _Run) -> str:
     passed = _prefill(run.setting, run.plans, run.batch, workload.sequence)
     if workload.phase is Phase.DECODE:
         passed = _decode_step(run.setting, run.plans, run.batch, run.middle)
-    name, value = max(passed.parts.items(), key=lambda part: float(part[1][0]))
-    return f"{name.replace('_', ' ')}: {100 * float(value[0] / passed.time[0]):.0f} % of a pass"
+    name, value = max(passed.parts.items(), key=lambda part: part[1].item())
+    return f"{name.replace('_', ' ')}: {100 * (value / passed.time).item():.0f} % of a pass"

@@ -83,8 +83,8 @@ def _time_and_memory(setting: TrainingSetting, plans: Plans) -> tuple[FloatArray
 
 def _bottleneck(step: _TrainingStep) -> str:
     """Return the part that takes most of the step, and its share."""
-    name, value = max(step.parts.items(), key=lambda part: float(part[1][0]))
-    return f"{name.replace('_', ' ')}: {100 * float(value[0] / step.time[0]):.0f} % of the step"
+    name, value = max(step.parts.items(), key=lambda part: part[1].item())
+    return f"{name.replace('_', ' ')}: {100 * (value / step.time).item():.0f} % of the step"
 
 
 def _model_flops(workload: Workload) -> float:
@@ -98,7 +98,7 @@ def _model_flops(workload: Workload) -> float:
 def _metrics(run: _Run) -> dict[str, Any]:
     """Return the metric tree of one training step."""
     setting, workload, system, step, metric = run.setting, run.workload, run.system, run.step, run.metric
-    time = float(step.time[0])
+    time = step.time.item()
     tokens = workload.batch * workload.sequence
     useful = _model_flops(workload) / (time * system.devices)
     peak = max(
@@ -106,7 +106,7 @@ def _metrics(run: _Run) -> dict[str, Any]:
         for name in (setting.precision.matmul, setting.precision.wide)
     )
     spent = _step_energy(run)
-    hourly = _hourly_cost(system, None if spent is None else float(spent.total[0]) / time)
+    hourly = _hourly_cost(system, None if spent is None else spent.total.item() / time)
     tree: dict[str, Any] = {
         "time": {"step": metric(time, "s"), "parts": _parts(step.parts, metric)},
         "memory": _memory(step.residents, system, metric),
@@ -135,11 +135,11 @@ def _metrics(run: _Run) -> dict[str, Any]:
 
 def _energy_tree(run: _Run, spent: _DeviceEnergy) -> dict[str, Any]:
     """Return the energy of one step of all devices, by part; hosts where their power is known."""
-    system, metric, time = run.system, run.metric, float(run.step.time[0])
+    system, metric, time = run.system, run.metric, run.step.time.item()
     tokens = run.workload.batch * run.workload.sequence
-    parts = {name: float(joules[0]) * system.devices for name, joules in spent.parts.items()}
-    hosts = None if spent.hosts is None else float(spent.hosts[0]) * system.devices
-    joules = float(spent.total[0]) * system.devices + (hosts or 0.0)
+    parts = {name: joules.item() * system.devices for name, joules in spent.parts.items()}
+    hosts = None if spent.hosts is None else spent.hosts.item() * system.devices
+    joules = spent.total.item() * system.devices + (hosts or 0.0)
     note = "devices and their share of hosts and network" if hosts is not None else "devices; of their hosts unknown"
     return {
         "step": metric(joules, "J", note),
@@ -153,7 +153,7 @@ def _energy_tree(run: _Run, spent: _DeviceEnergy) -> dict[str, Any]:
 
 
 def _parts(parts: Mapping[str, Any], metric: Any) -> dict[str, Metric]:
-    return {name: metric(value[0], "s") for name, value in parts.items() if value[0] > 0}
+    return {name: metric(value.item(), "s") for name, value in parts.items() if value.item() > 0}
 
 
 def _memory(residents: _Residents, system: System, metric: Any) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def _facts(run: _Run) -> dict[str, float]:
     system, step = run.system, run.step
     peak = max(system.device_as(Accelerator).matrix.values())
     least = _model_flops(run.workload) / 2  # a causal kernel skips half of the scores, and nothing else can be skipped
-    return {"roofline.compute": least / (peak * system.devices), "network.sent": float(step.sent[0])}
+    return {"roofline.compute": least / (peak * system.devices), "network.sent": step.sent.item()}
 
 
 def _stage_table(step: _TrainingStep) -> Table:

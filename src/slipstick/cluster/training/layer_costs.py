@@ -63,8 +63,8 @@ def _of_decoder(workload: Workload, system: System, plan: Plan, microbatch: int)
     rows.append(("head", head, decoder.head_parameters, 0))
     return tuple(
         Layer(
-            name, float(time.forward[0]), float(time.backward[0]), stored * parameters, output, reduces,
-            accumulated * parameters, float(time.flops[0]),
+            name, time.forward.item(), time.backward.item(), stored * parameters, output, reduces,
+            accumulated * parameters, time.flops.item(),
         )
         for name, time, parameters, reduces in rows
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,9 +31,9 @@ _LOSS_COPIES = 2.5
 class _StateBytes:
     """Training state per parameter [B], as in mixed precision with Adam (Rajbhandari et al. 1910.02054, section 3)."""
 
-    weights: float = 2.0
-    gradients: float = 4.0
-    optimizer: float = 12.0  # fp32 weights and two moments
+    weights: float
+    gradients: float
+    optimizer: float  # fp32 weights and two moments
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ class TrainingSetting:
     chip: Chip
     tiers: Sequence[_NetworkTier]
     precision: Precision
-    fused: bool = True  # attention keeps no score matrix
-    state_bytes: _StateBytes = field(default_factory=_StateBytes)
-    host_bandwidth: float = 0.0  # B/s of one device to the host's memory, for offloading
-    balanced: bool = False  # stages of equal cost, the head included, instead of equal numbers of layers
-    logit_bytes: float = 4.0  # of each logit until the loss is computed: fp32, unless the loss is fused
-    stored: float = 1.0  # activations that layers of single kernels store, against fused ones
-    working: float = 1.0  # what their backward pass holds for a moment, against fused ones
+    fused: bool  # attention keeps no score matrix
+    state_bytes: _StateBytes
+    host_bandwidth: float  # B/s of one device to the host's memory, for offloading
+    balanced: bool  # stages of equal cost, the head included, instead of equal numbers of layers
+    logit_bytes: float  # of each logit until the loss is computed: fp32, unless the loss is fused
+    stored: float  # activations that layers of single kernels store, against fused ones
+    working: float  # what their backward pass holds for a moment, against fused ones
 
     @classmethod
     def of(cls, workload: Workload, system: System, plan: Plan) -> TrainingSetting:
