@@ -8,9 +8,9 @@ import pytest
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.fabric import builders
-from slipstick.fabric.collective_prices import FabricPrice
 from slipstick.fabric.collectives.by_name import collective_schedule
 from slipstick.fabric.flows import run
+from slipstick.fabric.link_load_price import FabricPrice
 from slipstick.fabric.messages import _ScheduleWriter
 from slipstick.fabric.patterns import Pattern, _is_grid, all_reduce, in_network
 from slipstick.fabric.symmetry import folded_all_reduce

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import slipstick
-from slipstick.cluster.collectives.algorithm_cost import _AlgorithmCost
+from slipstick.cluster.collectives.algorithm_time import _AlgorithmTime
 from slipstick.cluster.constants.links import _Protocol
 from slipstick.core.errors import SlipstickError
 from slipstick.fabric import builders
-from slipstick.fabric.collective_prices import FabricPrice
+from slipstick.fabric.link_load_price import FabricPrice
 from slipstick.fabric.topology_file import resolve_topology
 
 SIZE, RATE = 4e9, 100e9
@@ -21,7 +21,7 @@ def test_a_ring_has_the_closed_forms_bandwidth_limit(ranks: int) -> None:
     price = FabricPrice(builders.ring(ranks, RATE, 0.0))
     free = _Protocol(name="Simple", base=0.0, hop=0.0, efficiency=1.0, own=0.0, limit=np.inf)
     for op, steps in (("all_reduce", 2 * (ranks - 1)), ("all_gather", ranks - 1), ("reduce_scatter", ranks - 1)):
-        latency, bandwidth = _AlgorithmCost.ring(
+        latency, bandwidth = _AlgorithmTime.ring(
             free, *(np.array(float(x)) for x in (SIZE / ranks, steps, 0.0, RATE, RATE))
         )
         assert price(op, SIZE, ranks, 1) == pytest.approx(float(latency + bandwidth), rel=1e-12)

@@ -1,4 +1,7 @@
-"""Weight formats on an array: its elements' arithmetic, and the bit steps that a weight takes."""
+"""Weight formats on an array: its elements' arithmetic, and the bit steps that a weight takes.
+
+The cycles of a multiplication, such as of ``swis:3``, are `BitSerial.cycles` in `formats.arithmetic.bit_serial`.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from slipstick.core.version import __version__
 
 if TYPE_CHECKING:
-    from cyclopts import App
+    from cyclopts import App, CycloptsError
 
 _USAGE = 2  # exit codes: what the user can mend
 _BUG = 70  # what only we can (sysexits.h, EX_SOFTWARE)
@@ -31,7 +31,7 @@ _COMMANDS = {
     "search": ("search:search", "The best plans and systems of a space: every point tried, those that none beats."),
     "list": (
         "list_show:list_",
-        "What the catalogues hold: systems, workloads, formats, constants, prices, papers.",
+        "What the catalogues hold: systems, workloads, formats, plan fields, engines, prices, papers.",
     ),
     "show": ("list_show:show", "Every field of one entry of a catalogue, with the source of each number."),
     "validate": ("truth:validate", "Published or measured figures beside ours."),
@@ -57,7 +57,7 @@ def run(tokens: Sequence[str]) -> int:
     except SlipstickError as error:
         return _complain(str(error), _USAGE)
     except CycloptsError as error:
-        return _complain(f"{error}\nslipstick --help says what there is", _USAGE)
+        return _complain(_usage_text(error), _USAGE)
     except KeyboardInterrupt:
         return _complain("interrupted", _INTERRUPTED)
     except BrokenPipeError:  # the reader has seen enough: let nothing write there while Python shuts down
@@ -86,6 +86,19 @@ def build() -> App:
         app.command(f"slipstick.cli.{path}", name=name, help=text)
     app.register_install_completion_command(help="Install completion for the shell in use.")
     return app
+
+
+def _usage_text(error: CycloptsError) -> str:
+    """Return the message of wrong arguments: names as --help prints them, and the command whose --help says more."""
+    from cyclopts import MissingArgumentError
+
+    command = " ".join(("slipstick", *(error.command_chain or ())))
+    argument = error.argument
+    if isinstance(error, MissingArgumentError) and argument is not None and not argument.tokens and argument.required:
+        message = f"{argument.name.lstrip('-').upper()} is missing"
+    else:
+        message = str(error)
+    return f"{message}\n{command} --help says what there is"
 
 
 def _complain(message: str, code: int) -> int:

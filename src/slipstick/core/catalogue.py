@@ -25,7 +25,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import Field
 
 from slipstick.core.entry_files import PluginEntry, _entry_data, _entry_text, _plugin_entries, _yaml_files
-from slipstick.core.errors import SlipstickError
+from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.files import load_fields, parse_yaml
 from slipstick.core.plugins import Plugin, check_plugins, working
 from slipstick.core.spec import Spec, validate
@@ -254,14 +254,16 @@ class Catalogue(Generic[S]):
 
     def _build(self, data: _Data, *, where: str, stem: str, chain: tuple[str, ...], folder: Path | None = None) -> S:
         fields = self.kind.model_fields
-        merged, sources = self._inherit(data, chain, folder)
+        merged, sources = self._inherit(data, chain, folder, where)
         if stem and "name" in fields:
             merged.setdefault("name", stem)
         if sources and "sources" in fields:
             merged["sources"] = sources
         return validate(self.kind, merged, where=where)
 
-    def _inherit(self, data: _Data, chain: tuple[str, ...], folder: Path | None) -> tuple[_Data, dict[str, str]]:
+    def _inherit(
+        self, data: _Data, chain: tuple[str, ...], folder: Path | None, where: str
+    ) -> tuple[_Data, dict[str, str]]:
         """Return the data merged over its bases, and the source of every leaf that has its own."""
         sources: dict[str, str] = {}
         plain = _strip(data, "", sources)
@@ -269,7 +271,7 @@ class Catalogue(Generic[S]):
         base = plain.pop("base", None)
         if base is None:
             return plain, sources
-        below, below_sources = self._base(base, chain, folder)
+        below, below_sources = self._base(base, chain, folder, where)
         if plain.get("source", below.get("source")) != below.get("source"):
             # the base's general source goes on holding for the base's leaves, not for ours
             general = str(below["source"]) if below.get("source") else "unknown"
@@ -278,16 +280,27 @@ class Catalogue(Generic[S]):
         inherited = {p: s for p, s in below_sources.items() if not any(o == p or p.startswith(f"{o}.") for o in own)}
         return _merge(below, plain), {**inherited, **sources}
 
-    def _base(self, base: object, chain: tuple[str, ...], folder: Path | None) -> tuple[_Data, dict[str, str]]:
+    def _base(
+        self, base: object, chain: tuple[str, ...], folder: Path | None, where: str
+    ) -> tuple[_Data, dict[str, str]]:
         if not isinstance(base, str):
-            raise SlipstickError("not a name", path="base", value=base, allowed="the name of another file")
+            raise _wrong_base("not a name", where, base, "the name of another file")
         file = (folder or Path()) / base if is_file_name(base) else None
-        key = self.find(base) if file is None else str(file.resolve())
+        key = self._known(base) if file is None else str(file.resolve())
+        if key is None:
+            raise _wrong_base(f"no such {self.noun}", where, base, [*self.names(), *self._aliases])
         if key in chain:
-            raise SlipstickError("a circle of bases: " + " -> ".join([*chain, key]), path="base")
+            raise _wrong_base("a circle of bases: " + " -> ".join([*chain, key]), where)
         data = self._own(key) if file is None else load_fields(file)
-        below, sources = self._inherit(data, (*chain, key), None if file is None else file.parent)
+        below, sources = self._inherit(data, (*chain, key), file and file.parent, key if file is None else str(file))
         return {name: child for name, child in below.items() if name not in _NOT_INHERITED}, sources
+
+
+def _wrong_base(
+    message: str, where: str, value: object = None, allowed: str | list[str] | None = None
+) -> SlipstickError:
+    """Return the error of a file's field `base`, with the name of that file."""
+    return SpecErrors([SlipstickError(message, path="base", value=value, allowed=allowed)], where=where)
 
 
 def is_file_name(spec: str | Path) -> bool:

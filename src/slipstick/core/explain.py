@@ -7,6 +7,7 @@ wants one line that says "a whole number from 1, or auto".
 from __future__ import annotations
 
 import enum
+import re
 import types
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -19,6 +20,7 @@ from slipstick.core.errors import SlipstickError
 _PLAIN = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "nothing (null)"}
 _BOUNDS = {"gt": "above", "ge": "from", "lt": "below", "le": "up to"}
 NESTED = "of_a_named_kind"  # error type: context `errors` are those of the class `kind`, or our own
+_LISTED = re.compile(r"\((slipstick list [\w-]+)\)")  # in a description: the command that prints a field's values
 _OUT_OF_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 
 
@@ -158,7 +160,7 @@ def _error(path: str, annotation: Any, items: list[Any]) -> SlipstickError:
     item = items[0]
     value, kind = item["input"], item["type"]
     if kind == "missing":
-        return SlipstickError("is missing", path=path)
+        return SlipstickError("is missing", path=path, allowed=_choices(annotation) or _catalogue_of(annotation))
     if kind == "extra_forbidden":
         names = [name for bare in _bare_members(annotation) for name in getattr(bare, "model_fields", ())]
         return SlipstickError("no such field", path=path, value=str(item["loc"][-1]), allowed=names)
@@ -178,6 +180,21 @@ def _error(path: str, annotation: Any, items: list[Any]) -> SlipstickError:
         value=value,
         allowed=choices or _accepted_values(annotation),
     )
+
+
+def _catalogue_of(annotation: Any) -> str | None:
+    """Return the words for a field whose description names the catalogue of its values, such as link technologies.
+
+    Examples
+    --------
+    >>> from pydantic import Field
+    >>> _catalogue_of(Annotated[str, Field(description="Kind of link (slipstick list collectives)")])
+    'a name that slipstick list collectives prints'
+    """
+    metadata = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    texts = [getattr(part, "description", None) or "" for part in metadata]
+    command = next((match[1] for match in map(_LISTED.search, texts) if match), None)
+    return command and f"a name that {command} prints"
 
 
 def _choices(annotation: Any) -> list[str]:

@@ -31,7 +31,9 @@ class Memory(Spec):
 class Tier(Spec):
     """One level of the network: the number of devices that it joins, and its bandwidth per device."""
 
-    technology: str = Field(description="Kind of link, whose measured latencies are in data/collectives")
+    technology: str = Field(
+        description="Kind of link, whose measured latencies are in data/collectives (slipstick list collectives)"
+    )
     domain: int | None = Field(
         default=None, gt=0, description="Devices that it joins, those of inner tiers included; null: all of the system"
     )
@@ -67,7 +69,9 @@ class System(Spec):
     aliases: tuple[str, ...] = Field(default=(), description="Other names of the same system")
     vendor: str = Field(default="", description="Company that makes the device")
     year: int | None = Field(default=None, description="Year of the device's release")
-    generation: str = Field(default="generic", description="Measured kernel efficiencies, a name in data/kernels")
+    generation: str = Field(
+        default="generic", description="Measured kernel efficiencies, a name in data/kernels (slipstick list kernels)"
+    )
     devices: int = Field(default=1, gt=0, description="Number of devices")
     device: AnyDevice = Field(description="Computing device, all alike; its `kind` says what other fields there are")
     memory: dict[str, Memory] = Field(description="Memories of one device by name; weights live in the largest")

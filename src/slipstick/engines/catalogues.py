@@ -72,7 +72,7 @@ class Kind:
         """Return the names of all entries, with their aliases where there are any."""
         if self.catalogue:
             return [*self.open().names(), *self.open().aliases()]
-        return [str(row[0]) for row in self.listing().rows] if self.fields else []
+        return list(dict.fromkeys(str(row[0]) for row in self.listing().rows)) if self.fields else []
 
 
 KINDS: dict[str, Kind] = {
@@ -101,8 +101,12 @@ KINDS: dict[str, Kind] = {
     "datasets": Kind(
         "data sets", rows=f"{_NOUNS}:datasets_table", fields=f"{_NOUNS}:dataset_fields", noun=True,
     ),
-    "engines": Kind("what answers a verb: the table of engines", rows="engines.table:rows_table"),
-    "plan": Kind("fields of a plan, with defaults and choices", rows=f"{_NOUNS}:plan_table"),
+    "engines": Kind(
+        "what answers a verb: the table of engines", rows="engines.table:rows_table", fields=f"{_NOUNS}:engine_fields"
+    ),
+    "plan": Kind(
+        "fields of a plan, with defaults and choices", rows=f"{_NOUNS}:plan_table", fields=f"{_NOUNS}:plan_fields_of"
+    ),
     "nodes": Kind("logic of a technology node", f"{_TECH}:nodes", ("area", "power", "frequency", "sram", "energy")),
     "dram": Kind("DRAM generations", f"{_TECH}:dram_generations", ("bandwidth", "capacity", "energy", "device")),
     "interconnects": Kind(
@@ -183,7 +187,8 @@ def show_table(*name: str) -> tuple[str, Table]:
 
     Errors
     ------
-    SlipstickError for a name that no catalogue has (with the nearest), or that several tables have.
+    SlipstickError for a name that no catalogue has (with the nearest), that several tables have, or that is a catalogue
+    of several entries.
     """
     if len(name) == 2:
         catalogue, own = name
@@ -194,21 +199,17 @@ def show_table(*name: str) -> tuple[str, Table]:
         return " ".join(name), _fields_table(fields)
     if len(name) != 1:
         raise SlipstickError("not one entry", path="show", value=" ".join(name), allowed="NAME, or CATALOGUE NAME")
-    only = _only_entry(name[0])
-    return (name[0], _fields_table(_any_entry(name[0]))) if only is None else show_table(name[0], only)
+    names = KINDS[name[0]].names() if name[0] in KINDS else []
+    if len(names) > 1:
+        ways = f"slipstick list {name[0]}, or slipstick show {name[0]} {names[0]}"
+        raise SlipstickError(f"{name[0]} is a catalogue: {ways}", path="show")
+    return show_table(name[0], names[0]) if names else (name[0], _fields_table(_any_entry(name[0])))
 
 
 def _kind(catalogue: str) -> Kind:
     if catalogue not in KINDS:
         raise SlipstickError("no such catalogue", path="show", value=catalogue, allowed=KINDS)
     return KINDS[catalogue]
-
-
-def _only_entry(name: str) -> str | None:
-    """Return the entry's name where `name` is a catalogue with a single entry; else None."""
-    known = KINDS.get(name)
-    names = known.open().names() if known is not None and known.catalogue else []
-    return names[0] if len(names) == 1 else None
 
 
 def _any_entry(name: str) -> list[Field]:
@@ -243,7 +244,7 @@ def _overview(name: str, kind: Kind) -> tuple[object, ...]:
         rows = kind.listing().rows
     except SlipstickError as error:  # of a package that adds to this catalogue
         return name, None, str(error), kind.about
-    return name, len(rows), " ".join(str(row[0]) for row in rows[:5]), kind.about
+    return name, len(rows), " ".join(list(dict.fromkeys(str(row[0]) for row in rows))[:5]), kind.about
 
 
 def _of_kind(table: Table, catalogue: str, kind: str) -> Table:

@@ -62,7 +62,7 @@ def train_decoder(question: Question) -> Report:
     if not question.options.get("fabric"):
         return estimate_training(question)
     from slipstick.engines.wafer_training import _topology_of
-    from slipstick.fabric.collective_prices import FabricPrice
+    from slipstick.fabric.link_load_price import FabricPrice
 
     return estimate_training(question, FabricPrice(_topology_of(question.system)))
 

@@ -102,6 +102,38 @@ def plan_table() -> Table:
     return Table.of(columns, rows)
 
 
+def plan_fields_of(name: str) -> list[Field] | None:
+    """Return the dotted path, default, choices and meaning of a plan field, by its short key or path."""
+    from slipstick.core.plan import plan_fields
+
+    known = next((field for field in plan_fields() if name in (field.key, field.path)), None)
+    if known is None:
+        return None
+    return [
+        ("key", known.key, "", "Short key, as --plan reads it"),
+        ("path", f"plan.{known.path}", "", "Dotted path, as --set reads it"),
+        ("default", known.default, "", ""),
+        ("choices", known.choices, "", ""),
+        ("what", known.description, "", ""),
+    ]
+
+
+def engine_fields(verb: str) -> list[Field] | None:
+    """Return what each engine of a verb takes: a numbered group of fields per row of the table of engines."""
+    from slipstick.engines.table import engines, rows_table
+
+    if all(engine.verb != verb for engine in engines()):
+        return None
+    table = rows_table()
+    rows = [row for row in table.rows if row[0] == verb]
+    columns = [column.name for column in table.columns[1:]]
+    return [
+        (f"{number}.{column}", str(cell), "", "")
+        for number, row in enumerate(rows, 1)
+        for column, cell in zip(columns, row[1:], strict=True)
+    ]
+
+
 def format_fields(name: str) -> list[Field] | None:
     """Return the bits and the description of a number format."""
     from slipstick.formats import format_of

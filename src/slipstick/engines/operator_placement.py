@@ -51,6 +51,7 @@ def place(question: Question) -> Report:
     ------
     SlipstickError for a time limit that is none, and for operators that fit no device.
     """
+    from slipstick.cluster.constants.generic_constants import constants_findings
     from slipstick.placement.cpsat import solve
     from slipstick.placement.orders import compact
     from slipstick.placement.placement_report import metrics, tables, timeline
@@ -70,6 +71,7 @@ def place(question: Question) -> Report:
         tables(problem, schedule),
         title=title,
         bottleneck=_bottleneck(problem, schedule),
+        findings=constants_findings(system, links=False),
     ).with_detail(Placement(solved, schedule), lambda: {"Timeline": timeline(problem, schedule, title)})
 
 

@@ -173,9 +173,21 @@ def _split_overrides(overrides: Mapping[str, object]) -> dict[str, dict[str, obj
     for path, value in overrides.items():
         root, dot, rest = path.partition(".")
         if root not in _ROOTS or not dot or not rest:
-            raise SlipstickError("not the path of a field", path="set", value=path, allowed=[f"{r}." for r in _ROOTS])
+            raise _no_root(path)
         by_root[root][short_keys().get(rest, rest) if root == "plan" else rest] = value
     return by_root
+
+
+def _no_root(path: str) -> SlipstickError:
+    """Return the error of an override without a root, with the roots whose field its first part is."""
+    fields = {
+        "system": System.model_fields,
+        "workload": Workload.model_fields,
+        "plan": {**Plan.model_fields, **short_keys()},
+    }
+    meant = [f"{root}.{path}" for root, names in fields.items() if path.partition(".")[0] in names]
+    message = f"not the path of a field{'; did you mean ' * bool(meant)}{' or '.join(meant)}{'?' * bool(meant)}"
+    return SlipstickError(message, path="set", value=path, allowed=[f"{root}." for root in _ROOTS])
 
 
 def _load_calibration(spec: Calibration | str | Path) -> Calibration:

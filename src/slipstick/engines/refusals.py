@@ -61,8 +61,13 @@ def engine_for(verb: str, question: Question) -> Engine:
 
 
 def _wrong_device(verb: str, question: Question) -> SlipstickError:
-    known = list(dict.fromkeys(engine.device for engine in engines() if engine.verb == verb))
-    fitting = [name for name, system in systems.items() if system.device.kind in known]
+    rows = [engine for engine in engines() if engine.verb == verb]
+    known = list(dict.fromkeys(engine.device for engine in rows))
+    fitting = [
+        name
+        for name, system in systems.items()
+        if any(row.device == system.device.kind and (system.topology or not row.needs_topology) for row in rows)
+    ]
     allowed = f"{' or '.join(map(_article, known)) or 'nothing'}, such as {', '.join(fitting[:3])}" if fitting else None
     message = f"{question.system.name} is {_article(question.system.device.kind)}, which `{verb}` does not answer for"
     return SlipstickError(f"{message} (slipstick list engines)", path="system", allowed=allowed)

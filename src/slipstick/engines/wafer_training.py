@@ -130,6 +130,7 @@ def _possible(topology: Topology, job_of: Callable[[Strategy], Job]) -> list[tup
 
 
 def _report(question: Question, step: SimulatedStep, strategy: Strategy) -> Report:
+    from slipstick.cluster.constants.generic_constants import constants_findings
     from slipstick.fabric.training.step_report import bottleneck, load_picture, metrics, tables, timeline
 
     workload, iteration, topology = question.workload, step.iteration, step.topology
@@ -152,4 +153,5 @@ def _report(question: Question, step: SimulatedStep, strategy: Strategy) -> Repo
         title=title,
         bottleneck=bottleneck(iteration),
         papers=_PAPERS,
+        findings=constants_findings(question.system, links=False),
     ).with_detail(step, pictures)

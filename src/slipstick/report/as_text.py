@@ -5,6 +5,7 @@ rich is imported inside: a Report that nobody prints does not pay for it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,14 @@ from slipstick.report.metric import PARTS, Metric, Table, Tree, ratio
 from slipstick.report.papers import line
 
 if TYPE_CHECKING:
-    from rich.console import Group, RenderableType
+    from rich.console import Console, ConsoleOptions, Group, RenderableType
+    from rich.measure import Measurement
     from rich.table import Table as RichTable
 
 MetricRows = Mapping[str, Sequence[Metric | None]]  # dotted path -> the metric of each report
 
 WIDTH = 100
+_WORD, _PIECE = re.compile(r"\S+"), re.compile(r"[^.:;/|_]*[.:;/|_]|[^.:;/|_]+")  # a part of a word, its separator last
 _HOW_STYLE = {"estimated": "cyan", "simulated": "blue", "measured": "green", "published": "magenta"}
 
 
@@ -90,8 +93,46 @@ def render_breakdown(name: str, table: Table) -> RichTable:
             _safe_text(head.name), justify="right" if numbers else "left", overflow="fold", no_wrap=numbers
         )
     for row in range(len(table.rows)):
-        rendered.add_row(*(_safe_text(table.text(row, column)) for column in range(len(table.columns))))
+        rendered.add_row(*(_Cell(table.text(row, column)) for column in range(len(table.columns))))
     return rendered
+
+
+class _Cell:
+    """Cell of a table: a word longer than its column is broken behind a dot, colon, slash, bar or underscore."""
+
+    def __init__(self, text: str) -> None:
+        self._text = _safe_text(text)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Return the least and the preferred width [characters] of the text."""
+        from rich.measure import Measurement
+
+        return Measurement.get(console, options, self._text)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """Yield the text, with line breaks in words that are longer than the column."""
+        yield self._text if options.no_wrap else _safe_text(_broken_words(self._text.plain, options.max_width))
+
+
+def _broken_words(text: str, width: int) -> str:
+    """Return a text with a line break in each word of more than `width` characters, behind its separators.
+
+    Examples
+    --------
+    >>> _broken_words("formats, collectives.dp_overlap", 20)
+    'formats, collectives.\\ndp_overlap'
+    """
+    return _WORD.sub(lambda word: "\n".join(_pieces(word[0], width)), text)
+
+
+def _pieces(word: str, width: int) -> Iterator[str]:
+    line = ""
+    for piece in _PIECE.findall(word) if len(word) > width else [word]:
+        if line and len(line) + len(piece) > width:
+            yield line
+            line = ""
+        line += piece
+    yield line
 
 
 def _render_comparison(reports: Sequence[Contents], rows: MetricRows) -> RichTable:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from slipstick.cluster.collectives.algorithm_cost import _AlgorithmCost
+from slipstick.cluster.collectives.algorithm_time import _AlgorithmTime
 from slipstick.cluster.collectives.network_tiers import _NetworkTier
 from slipstick.cluster.constants.links import _LinkConstants, _Protocol
 from slipstick.cluster.sweep.plans import AUTO_TIER
@@ -160,7 +160,7 @@ def _inner_hops(op: str, group: _Group, tiers: Sequence[_NetworkTier], name: str
     return total
 
 
-def _cost(op: str, group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmCost:
+def _cost(op: str, group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmTime:
     """Cost of groups whose outermost tier is the last of `tiers`: the latency and the bandwidth part [s]."""
     if op in ("all_to_all", "point_to_point"):
         return _exchange(op, group, tiers)
@@ -177,42 +177,42 @@ def _cost(op: str, group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmCo
     for protocol in protocols:
         hop = protocol.hop * outer_links + _inner_hops(op, group, tiers, protocol.name)
         rate = np.minimum(protocol.efficiency * outer, inner)
-        costs.append(_AlgorithmCost.ring(protocol, shard, turns, hop, rate, outer))
-    best = _AlgorithmCost.best_protocol(costs, protocols, shard)
+        costs.append(_AlgorithmTime.ring(protocol, shard, turns, hop, rate, outer))
+    best = _AlgorithmTime.best_protocol(costs, protocols, shard)
     return best if op != "all_reduce" else _all_reduce(best, group, tiers)
 
 
-def _all_reduce(best: _AlgorithmCost, group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmCost:
+def _all_reduce(best: _AlgorithmTime, group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmTime:
     """Return the cheapest all-reduce: `best` (the ring's cost), or another algorithm that the outermost tier has."""
     constants = tiers[-1].constants
     if constants.tree:
         best = best.or_cheaper(_tree(group, tiers))
     if constants.in_switch is not None and len(tiers) == 1:
         outer = _link_rate(group, tiers, 0)
-        best = best.or_cheaper(_AlgorithmCost.in_switch(constants.in_switch, group.size, group.ranks, outer))
+        best = best.or_cheaper(_AlgorithmTime.in_switch(constants.in_switch, group.size, group.ranks, outer))
     if constants.hierarchical and len(tiers) > 1:
         best = best.or_cheaper(_hierarchical(group, tiers))
     return best
 
 
-def _tree(group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmCost:
+def _tree(group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmTime:
     """Cost of an all-reduce by chains inside the domains, pipelined with a double binary tree across them."""
     below = _below(group, len(tiers) - 1)
     inner_time = 2.0 * group.size * (below - 1.0) / below / _inner_rate("all_reduce", group, tiers)
     if len(tiers) == 2 and tiers[0].constants.in_switch is not None:
-        switch = _AlgorithmCost.in_switch(tiers[0].constants.in_switch, group.size, below, _link_rate(group, tiers, 0))
+        switch = _AlgorithmTime.in_switch(tiers[0].constants.in_switch, group.size, below, _link_rate(group, tiers, 0))
         inner_time = np.where(np.isfinite(switch.latency), np.minimum(switch.bandwidth, inner_time), inner_time)
     outer = _link_rate(group, tiers, len(tiers) - 1)
     costs = []
     protocols = tiers[-1].constants.tree
     for protocol in protocols:
-        latency, bandwidth = _AlgorithmCost.tree(protocol, group.size, group.ranks / below, protocol.efficiency * outer)
+        latency, bandwidth = _AlgorithmTime.tree(protocol, group.size, group.ranks / below, protocol.efficiency * outer)
         chain = 2.0 * below * np.maximum(_inner_hops("all_reduce", group, tiers, protocol.name), 0.0)
-        costs.append(_AlgorithmCost(latency + chain, np.maximum(bandwidth, inner_time)))
-    return _AlgorithmCost.best_protocol(costs, protocols, group.size / group.ranks)
+        costs.append(_AlgorithmTime(latency + chain, np.maximum(bandwidth, inner_time)))
+    return _AlgorithmTime.best_protocol(costs, protocols, group.size / group.ranks)
 
 
-def _hierarchical(group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmCost:
+def _hierarchical(group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmTime:
     """Cost of a hierarchical all-reduce: reduce-scatter in a domain, all-reduce of shards across, all-gather in it."""
     below = _below(group, len(tiers) - 1)
     inner = _Group(group.size, below, [np.minimum(m, below) for m in group.members[:-1]], group.concurrent)
@@ -222,12 +222,12 @@ def _hierarchical(group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmCos
     across = _cost("all_reduce", outer, [tiers[-1]])  # alone it knows no neighbours: they come in here
     crowding = np.maximum(domains / 2.0, 1.0) ** tiers[-1].constants.congestion * group.concurrent
     active = np.where(below > 1.0, 2.0, 0.0)
-    return _AlgorithmCost(
+    return _AlgorithmTime(
         across.latency + active * gather.latency, across.bandwidth * crowding + active * gather.bandwidth
     )
 
 
-def _exchange(op: str, group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmCost:
+def _exchange(op: str, group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmTime:
     """Return the cost of direct sends, where the outer tier limits the bytes that leave a domain."""
     alone = op == "point_to_point"
     ranks = np.maximum(group.ranks, 1.0)
@@ -246,8 +246,8 @@ def _exchange(op: str, group: _Group, tiers: Sequence[_NetworkTier]) -> _Algorit
     for protocol in tiers[-1].constants.exchange:
         own = 0.0 if alone else shard * protocol.own / tiers[0].bandwidth
         bandwidth = np.maximum(load / (protocol.efficiency * outer), inner) + own
-        costs.append(_AlgorithmCost(protocol.base + protocol.hop * peers, bandwidth))
-    return _AlgorithmCost.best_protocol(costs, tiers[-1].constants.exchange, shard)
+        costs.append(_AlgorithmTime(protocol.base + protocol.hop * peers, bandwidth))
+    return _AlgorithmTime.best_protocol(costs, tiers[-1].constants.exchange, shard)
 
 
 def _bytes_sent(op: str, size: FloatArray, ranks: FloatArray) -> FloatArray:

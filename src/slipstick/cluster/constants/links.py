@@ -92,12 +92,21 @@ class _LinkConstants(Entry):
         >>> _LinkConstants.of_technology("carrier-pigeon").calibrated
         False
         """
-        known = link_constants.names()
-        family = technology.rpartition("-")[0]
-        name = technology if technology in known else family if family in known else _GENERIC
+        name = _constants_name(technology) or _GENERIC
         constants = link_constants.entry(name)
         own: dict[str, Any] = {"technology": technology, "calibrated": constants.calibrated and name == technology}
         return constants.model_copy(update=own)
+
+
+def has_constants(technology: str) -> bool:
+    """Return whether a link technology has constants of its own or of its family, so that no generic ones are used."""
+    return _constants_name(technology) is not None
+
+
+def _constants_name(technology: str) -> str | None:
+    """Return the name of the constants of a link technology: its own or its family's, None where there are none."""
+    family = technology.rpartition("-")[0]
+    return next((name for name in (technology, family) if name in link_constants.names()), None)
 
 
 link_constants = Catalogue(_LinkConstants, "collectives", noun="link technology")

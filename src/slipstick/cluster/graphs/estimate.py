@@ -10,6 +10,7 @@ import numpy as np
 
 from slipstick.cluster.collectives.collective_time import messages
 from slipstick.cluster.collectives.network_tiers import _tiers_of
+from slipstick.cluster.constants.generic_constants import constants_findings
 from slipstick.cluster.constants.prices import _hourly_cost
 from slipstick.cluster.graphs.graph_plan import _graph_plan
 from slipstick.cluster.kernels.chip import Chip
@@ -107,6 +108,7 @@ def estimate_graph(question: Question) -> Report:
         bottleneck=bottleneck,
         papers=_PAPERS,
         facts={"roofline.compute": _roofline(run, passes)},
+        findings=constants_findings(system),
     )
 
 

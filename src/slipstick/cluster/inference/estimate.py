@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from slipstick.cluster.constants.generic_constants import constants_findings
 from slipstick.cluster.constants.prices import _hourly_cost
 from slipstick.cluster.inference.inference_pass import (
     _decode_step,
@@ -88,6 +89,7 @@ def estimate_inference(question: Question) -> Report:
         bottleneck=_bottleneck(run),
         papers=_PAPERS,
         facts=_rooflines(run),
+        findings=constants_findings(system),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from slipstick.cluster.constants.generic_constants import constants_findings
 from slipstick.cluster.constants.prices import _hourly_cost
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.kernel_table import _decoder_table
@@ -73,6 +74,7 @@ def estimate_training(question: Question, price: CollectivePrice | None = None) 
         bottleneck=_bottleneck(run.step),
         papers=_PAPERS,
         facts=_facts(run),
+        findings=constants_findings(system, links=price is None),
     )
 
 

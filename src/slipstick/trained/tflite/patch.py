@@ -10,7 +10,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.files import read_bytes
 from slipstick.trained.integer.execute import _replacements
 from slipstick.trained.integer.integer_network import IntegerNetwork
-from slipstick.trained.tflite.parse import LIMIT, parse_tflite
+from slipstick.trained.tflite.tflite_file import LIMIT, parse_tflite
 
 
 def patch(path: str | Path, weights: Mapping[int, Any] | None = None, biases: Mapping[int, Any] | None = None) -> bytes:

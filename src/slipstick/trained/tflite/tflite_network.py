@@ -20,8 +20,8 @@ from slipstick.trained.integer.integer_network import IntegerNetwork
 from slipstick.trained.integer.layer_statistics import _layer_inputs, _LayerInputs
 from slipstick.trained.integer.layer_weights import _LayerWeights, layer_weights
 from slipstick.trained.network import LayerKind, TrainedNetwork, Values, WeightLayer
-from slipstick.trained.tflite.parse import parse_tflite
 from slipstick.trained.tflite.patch import patched
+from slipstick.trained.tflite.tflite_file import parse_tflite
 
 if TYPE_CHECKING:
     from slipstick.datasets.images import Images

@@ -1,11 +1,11 @@
-"""Costs of the algorithms of a collective, by hand: latency and bytes of rings, trees and switches; their choice."""
+"""Times of the algorithms of a collective, by hand: latency and bytes of rings, trees and switches; their choice."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from slipstick.cluster.collectives.algorithm_cost import _AlgorithmCost
+from slipstick.cluster.collectives.algorithm_time import _AlgorithmTime
 from slipstick.cluster.collectives.collective_time import _collective, messages
 from slipstick.cluster.collectives.network_tiers import _NetworkTier, _tiers_of
 from slipstick.cluster.constants.links import _InSwitch, _LinkConstants, _Protocol
@@ -36,28 +36,28 @@ def tier(domain: int, bandwidth: float = RATE, **changes: object) -> _NetworkTie
 
 
 def test_a_ring_pays_its_base_its_hops_and_the_bytes_of_its_steps() -> None:
-    cost = _AlgorithmCost.ring(FAST, array(1e6), array(7.0), array(3e-6), array(80e9), array(RATE))
+    cost = _AlgorithmTime.ring(FAST, array(1e6), array(7.0), array(3e-6), array(80e9), array(RATE))
     assert cost.latency == pytest.approx([8e-6 + 7 * 3e-6])
     assert cost.bandwidth == pytest.approx([7 * 1e6 / 80e9 + 0.5 * 1e6 / RATE])  # its own shard passes its memory
 
 
 def test_a_tree_goes_up_and_down_and_its_busiest_node_sends_twice() -> None:
-    cost = _AlgorithmCost.tree(FAST, array(1e6, 1e6, 1e6, 1e6), array(1.0, 2.0, 4.0, 9.0), array(80e9))
+    cost = _AlgorithmTime.tree(FAST, array(1e6, 1e6, 1e6, 1e6), array(1.0, 2.0, 4.0, 9.0), array(80e9))
     assert cost.latency == pytest.approx([8e-6 + 2 * 3e-6 * depth for depth in (0, 1, 2, 4)])
     assert cost.bandwidth == pytest.approx([1e6 * times / 80e9 for times in (0.5, 1.0, 2.0, 2.0)])
 
 
 def test_a_switch_takes_every_byte_once_from_groups_that_are_large_enough() -> None:
     switch = _InSwitch(base=5e-6, efficiency=0.9, min_ranks=4)
-    cost = _AlgorithmCost.in_switch(switch, array(1e6, 1e6, 1e6), array(3.0, 4.0, 8.0), array(RATE))
+    cost = _AlgorithmTime.in_switch(switch, array(1e6, 1e6, 1e6), array(3.0, 4.0, 8.0), array(RATE))
     assert cost.latency.tolist() == [np.inf, 5e-6, 5e-6]
     assert cost.bandwidth == pytest.approx([1e6 / (0.9 * RATE)] * 3)
 
 
 def test_the_cheaper_cost_is_taken_element_by_element() -> None:
     one, other = (
-        _AlgorithmCost(array(1.0, 1.0, 2.0), array(5.0, 1.0, 2.0)),
-        _AlgorithmCost(array(2.0, 2.0, 1.0), array(1.0, 1.0, 3.0)),
+        _AlgorithmTime(array(1.0, 1.0, 2.0), array(5.0, 1.0, 2.0)),
+        _AlgorithmTime(array(2.0, 2.0, 1.0), array(1.0, 1.0, 3.0)),
     )
     best = one.or_cheaper(other)
     assert (best.latency.tolist(), best.bandwidth.tolist()) == ([2.0, 1.0, 2.0], [1.0, 1.0, 2.0])
@@ -65,10 +65,10 @@ def test_the_cheaper_cost_is_taken_element_by_element() -> None:
 
 def test_a_protocol_is_allowed_below_its_limit() -> None:
     costs = [
-        _AlgorithmCost(array(1.0, 1.0, 9.0), array(1.0, 1.0, 1.0)),
-        _AlgorithmCost(array(5.0, 5.0, 5.0), array(1.0, 1.0, 1.0)),
+        _AlgorithmTime(array(1.0, 1.0, 9.0), array(1.0, 1.0, 1.0)),
+        _AlgorithmTime(array(5.0, 5.0, 5.0), array(1.0, 1.0, 1.0)),
     ]
-    best = _AlgorithmCost.best_protocol(costs, (SLOW, FAST), array(1e5 - 1, 1e5, 10.0))
+    best = _AlgorithmTime.best_protocol(costs, (SLOW, FAST), array(1e5 - 1, 1e5, 10.0))
     assert best.latency.tolist() == [1.0, 5.0, 5.0]
 
 

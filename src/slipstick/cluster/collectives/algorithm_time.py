@@ -1,4 +1,4 @@
-"""Cost of a collective by algorithm (ring, double binary tree, in the switch), as pure functions of arrays.
+"""Time of a collective by algorithm (ring, double binary tree, in the switch), as pure functions of arrays.
 
 N ranks, a message of S bytes (the FULL tensor), rate B bytes/s one way per device, latency h per step.
 
@@ -21,8 +21,8 @@ from slipstick.cluster.constants.links import _InSwitch, _Protocol
 from slipstick.core.arrays import FloatArray
 
 
-class _AlgorithmCost(NamedTuple):
-    """Cost of one collective by one algorithm [s]: its latency, and the bandwidth part that grows with the bytes."""
+class _AlgorithmTime(NamedTuple):
+    """Time of one collective by one algorithm [s]: its latency, and the bandwidth part that grows with the bytes."""
 
     latency: FloatArray
     bandwidth: FloatArray
@@ -31,8 +31,8 @@ class _AlgorithmCost(NamedTuple):
     def ring(
         cls, protocol: _Protocol, shard: FloatArray, steps: FloatArray, hop: FloatArray, rate: FloatArray,
         own_rate: FloatArray,
-    ) -> _AlgorithmCost:  # fmt: skip
-        """Return the cost of a ring collective of `steps` pipelined steps, each moving one shard of the message.
+    ) -> _AlgorithmTime:  # fmt: skip
+        """Return the time of a ring collective of `steps` pipelined steps, each moving one shard of the message.
 
         Parameters
         ----------
@@ -46,35 +46,35 @@ class _AlgorithmCost(NamedTuple):
         return cls(protocol.base + hop * steps, shard * (steps / rate + protocol.own / own_rate))
 
     @classmethod
-    def tree(cls, protocol: _Protocol, size: FloatArray, domains: FloatArray, rate: FloatArray) -> _AlgorithmCost:
-        """Return the cost of an all-reduce of `size` bytes over a double binary tree, half of them in each tree."""
+    def tree(cls, protocol: _Protocol, size: FloatArray, domains: FloatArray, rate: FloatArray) -> _AlgorithmTime:
+        """Return the time of an all-reduce of `size` bytes over a double binary tree, half of them in each tree."""
         depth = np.ceil(np.log2(np.maximum(domains, 1.0)))
         return cls(protocol.base + 2.0 * protocol.hop * depth, size * np.minimum(2.0, domains / 2.0) / rate)
 
     @classmethod
     def in_switch(
         cls, constants: _InSwitch, size: FloatArray, ranks: FloatArray, bandwidth: FloatArray
-    ) -> _AlgorithmCost:
-        """Return the cost of an all-reduce inside the switch (NVLS, SHARP); infinite for groups too small for it."""
+    ) -> _AlgorithmTime:
+        """Return the time of an all-reduce inside the switch (NVLS, SHARP); infinite for groups too small for it."""
         latency = np.where(ranks >= constants.min_ranks, constants.base, np.inf)
         return cls(latency, size / (constants.efficiency * bandwidth))
 
     @classmethod
     def best_protocol(
-        cls, costs: Sequence[_AlgorithmCost], protocols: Sequence[_Protocol], shard: FloatArray
-    ) -> _AlgorithmCost:
-        """Return the cost by the cheapest protocol (as NCCL's LL, LL128, Simple) that a shard of this size may use.
+        cls, costs: Sequence[_AlgorithmTime], protocols: Sequence[_Protocol], shard: FloatArray
+    ) -> _AlgorithmTime:
+        """Return the time by the fastest protocol (as NCCL's LL, LL128, Simple) that a shard of this size may use.
 
-        The full-bandwidth protocol is always allowed: a message above a limit costs at least what one below it does.
+        The full-bandwidth protocol is always allowed: a message above a limit takes at least as long as one below it.
         """
         best = costs[-1]
         for protocol, cost in zip(protocols[:-1], costs[:-1], strict=True):
             best = best.or_cheaper(cls(np.where(shard < protocol.limit, cost.latency, np.inf), cost.bandwidth))
         return best
 
-    def or_cheaper(self, other: _AlgorithmCost) -> _AlgorithmCost:
-        """Return, element by element, the cheaper of two costs (latency + bandwidth part), this one where equal."""
+    def or_cheaper(self, other: _AlgorithmTime) -> _AlgorithmTime:
+        """Return, element by element, the shorter of two times (latency + bandwidth part), this one where equal."""
         better = other.latency + other.bandwidth < self.latency + self.bandwidth
-        return _AlgorithmCost(
+        return _AlgorithmTime(
             np.where(better, other.latency, self.latency), np.where(better, other.bandwidth, self.bandwidth)
         )

@@ -1,4 +1,4 @@
-"""Prices of collectives on a fabric: seconds by the load of its links, in place of the cluster's closed form."""
+"""Price of collectives by link load: seconds on a fabric's links, in place of the closed form of the cluster."""
 
 from __future__ import annotations
 
