@@ -18,7 +18,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from slipstick.cluster.collectives.collective_time import _collective
-from slipstick.cluster.collectives.network_tiers import _NetworkTier
+from slipstick.cluster.collectives.network_tiers import NetworkTier
 from slipstick.cluster.constants.links import _InSwitch, _LinkConstants, _Protocol
 from slipstick.core.files import write_text
 
@@ -67,7 +67,7 @@ class Rows:
 
     def predict(self, technology: str, constants: _LinkConstants, chosen: np.ndarray) -> np.ndarray:
         """Return our times of the chosen rows [s]."""
-        tier = [_NetworkTier(technology, 8, NVLINK[technology][1], constants)]
+        tier = [NetworkTier(technology, 8, NVLINK[technology][1], constants)]
         found = np.zeros(len(self.op))
         for op in np.unique(self.op[chosen]):
             at = chosen & (self.op == op)
@@ -175,8 +175,8 @@ class Probe:
 
     def predict(self, op: str, constants: _LinkConstants, ranks: np.ndarray) -> np.ndarray:
         """Return our times of the probe, its copies included [s]."""
-        inside = _NetworkTier("nvlink4", 8, 450e9, _LinkConstants.of_technology("nvlink4"))
-        tiers = [inside, _NetworkTier("efa", 4096, 50e9, constants)]
+        inside = NetworkTier("nvlink4", 8, 450e9, _LinkConstants.of_technology("nvlink4"))
+        tiers = [inside, NetworkTier("efa", 4096, 50e9, constants)]
         copy = 0.0 if op == "all_reduce" else 2 * PROBE / COPY_RATE
         return _collective(op, PROBE, ranks, tiers=tiers).time + copy
 

@@ -10,7 +10,7 @@ import pytest
 from commands import ROOT
 from shared_data import SHARED, present
 from slipstick.array.encoded_weights import on_array, shift_cycles
-from slipstick.array.estimate import _array_run, _ArrayRun
+from slipstick.array.estimate import ArrayRun, _array_run
 from slipstick.array.layer_cycles import _layer_pass
 from slipstick.array.matrix_products import only_products, products_of
 from slipstick.core.device_kinds import Array
@@ -39,7 +39,7 @@ def weights(text: str, **side: np.ndarray) -> dict[str, Encoded]:
     }
 
 
-def costed(system: str, text: str, encoded: dict[str, Encoded] | None, **changes: object) -> _ArrayRun:
+def costed(system: str, text: str, encoded: dict[str, Encoded] | None, **changes: object) -> ArrayRun:
     question = ask(_integer_graph(NETWORK), system, f"formats={text}", set=changes)
     return _array_run(question.workload, question.system, question.plan, encoded)
 

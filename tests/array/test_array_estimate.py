@@ -12,7 +12,7 @@ from slipstick.array.estimate import _array_run
 from slipstick.array.format_steps import _array_arithmetic, _weight_steps
 from slipstick.array.layer_cost import _layer_cost
 from slipstick.array.layer_cycles import _layer_pass
-from slipstick.array.matrix_products import _Product, only_products, products_of
+from slipstick.array.matrix_products import Product, only_products, products_of
 from slipstick.array.systolic import _systolic_pass
 from slipstick.array.weight_formats import _planned_weights, _StoredWeights
 from slipstick.core.catalogue import resolve_system, systems
@@ -32,7 +32,7 @@ MACS = {"mobilenet-v2": 300_774_272, "resnet-18": 1_814_073_344, "resnet-50": 4_
         "alexnet": 714_188_480}  # fmt: skip
 
 
-def products(name: str) -> list[_Product]:
+def products(name: str) -> list[Product]:
     return only_products(products_of(network(name).ops(Phase.INFER, 1, 1, 1)))
 
 
@@ -132,7 +132,7 @@ def test_scheduled_shifts_are_the_average_from_above_in_whole_folds(element: str
     array = Array(clock=5e8, rows=8, columns=8, element=element, group=4)  # type: ignore[arg-type]
     step = 2 if element == "double-shift" else 1
     for filters in (256, 100, 12):
-        [wide] = _planned_weights(f"int:{asked}", [_Product("x", "conv", 64, 576, filters, 4096, 16384, taps=9)], array)
+        [wide] = _planned_weights(f"int:{asked}", [Product("x", "conv", 64, 576, filters, 4096, 16384, taps=9)], array)
         assert asked <= wide.shifts.mean() <= asked + step * 2 * 8 / filters  # a fold, and one that is not full
         assert all(len(set(wide.shifts[left : left + 8])) == 1 for left in range(0, filters, 8))
         assert element == "single-shift" or not (wide.shifts % 2).any()
@@ -286,7 +286,7 @@ def test_what_elements_make_of_a_format() -> None:
 def test_events_as_a_walk_over_groups_counts_them(element: Element) -> None:
     """One element after the other, group by group and cycle by cycle, with shifts of each filter."""
     group, shifts, pixels, reduction = 4, [1, 2, 3, 5, 5], 6, 18
-    product = _Product("x", "conv", pixels, reduction, len(shifts), 96, 30, taps=9)
+    product = Product("x", "conv", pixels, reduction, len(shifts), 96, 30, taps=9)
     system = override(resolve_system("swis-8x8"), {"device.element": element})
     storage = 77.0
     counted: dict[str, float] = dict.fromkeys(("and", "add8", "add16", "add32", "shift", "multiply2", "multiply8"), 0)

@@ -13,10 +13,10 @@ from slipstick.array.bit_true_run import LayerRun
 from slipstick.array.dram_traffic import _DramTraffic
 from slipstick.array.encoded_weights import on_array
 from slipstick.array.energy_sensitivity import energy_ratio, sensitivity
-from slipstick.array.estimate import _ArrayRun
+from slipstick.array.estimate import ArrayRun
 from slipstick.array.findings import _findings
-from slipstick.array.layer_cost import _LayerCost
-from slipstick.array.matrix_products import _Product
+from slipstick.array.layer_cost import LayerCost
+from slipstick.array.matrix_products import Product
 from slipstick.array.weight_formats import _planned_weights, _StoredWeights, _weights_as_encoded
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.device_kinds import SRAMS, Array
@@ -33,13 +33,13 @@ ASKED = [("alexnet", "swis-8x8", "formats=swis:3", 3), ("resnet-18", "stripes-8x
 
 
 @pytest.fixture(scope="module", params=ASKED, ids=lambda asked: asked[0])
-def answered(request: pytest.FixtureRequest) -> tuple[Report, _ArrayRun, int]:
+def answered(request: pytest.FixtureRequest) -> tuple[Report, ArrayRun, int]:
     name, system, plan, batch = request.param
     report = estimate(name, system, plan, batch=batch, set={"system.memory.dram.bandwidth": "2 GB/s"})
     return report, report.detail, batch
 
 
-def test_cycles_time_and_rates(answered: tuple[Report, _ArrayRun, int]) -> None:
+def test_cycles_time_and_rates(answered: tuple[Report, ArrayRun, int]) -> None:
     report, run, batch = answered
     copies = [layer for layer in run.layers for _ in range(layer.product.count)]
     moves = sum(move.elements * move.count for move in run.moves) / (2e9 / 5e8)
@@ -75,7 +75,7 @@ def test_checks_are_told_the_bounds_of_array_and_memory(monkeypatch: pytest.Monk
     assert max(facts["roofline.compute"], facts["roofline.dram"]) <= report.value("time.step")
 
 
-def test_work_memory_and_bytes(answered: tuple[Report, _ArrayRun, int]) -> None:
+def test_work_memory_and_bytes(answered: tuple[Report, ArrayRun, int]) -> None:
     report, run, _ = answered
     products = [layer.product for layer in run.layers]
     macs = sum(p.pixels * p.reduction * p.filters * p.groups * p.count for p in products)
@@ -105,7 +105,7 @@ def test_work_memory_and_bytes(answered: tuple[Report, _ArrayRun, int]) -> None:
     assert report.value("sram.bytes") == pytest.approx(sum(run.sram(name) for name in SRAMS))
 
 
-def test_energy_is_events_times_the_table(answered: tuple[Report, _ArrayRun, int]) -> None:
+def test_energy_is_events_times_the_table(answered: tuple[Report, ArrayRun, int]) -> None:
     report, run, batch = answered
     joules = {"and": 0.0005, "shift": 0.05, "add8": 0.03, "add16": 0.05, "add32": 0.1, "multiply8": 0.2,
               "multiply2": 0.0125, "register": 0.003, "dram": 30.5}  # fmt: skip
@@ -128,7 +128,7 @@ def test_energy_is_events_times_the_table(answered: tuple[Report, _ArrayRun, int
     assert doubled == pytest.approx({name: 2 * value for name, value in parts.items()})
 
 
-def test_rows_are_the_layers_and_add_up(answered: tuple[Report, _ArrayRun, int]) -> None:
+def test_rows_are_the_layers_and_add_up(answered: tuple[Report, ArrayRun, int]) -> None:
     report, run, _ = answered
     table = report.breakdowns["ops"]
     names = [column.name for column in table.columns]
@@ -146,7 +146,7 @@ def test_rows_are_the_layers_and_add_up(answered: tuple[Report, _ArrayRun, int])
         assert row["used"] == pytest.approx(layer.busy / (layer.total_cycles + 1) / 64)
 
 
-def test_the_bottleneck_is_the_kind_and_bound_with_most_cycles(answered: tuple[Report, _ArrayRun, int]) -> None:
+def test_the_bottleneck_is_the_kind_and_bound_with_most_cycles(answered: tuple[Report, ArrayRun, int]) -> None:
     report, run, _ = answered
     shares = {("moves", "DRAM"): run.move_cycles}
     for layer in run.layers:
@@ -157,16 +157,16 @@ def test_the_bottleneck_is_the_kind_and_bound_with_most_cycles(answered: tuple[R
     assert report.bottleneck == f"{kind}, bound by {bound}: {percent} % of the cycles"
 
 
-def layer(kind: str, cycles: float, busy: float, order: str = "weights stay", count: int = 1) -> _LayerCost:
+def layer(kind: str, cycles: float, busy: float, order: str = "weights stay", count: int = 1) -> LayerCost:
     """Return a layer of so many cycles of an array of 8 by 8, `busy` of its elements' cycles at work."""
-    product = _Product(kind, kind, 1, 8, 8, 8, 8, count=count)  # type: ignore[arg-type]
+    product = Product(kind, kind, 1, 8, 8, 8, 8, count=count)  # type: ignore[arg-type]
     array = Array(clock=5e8, rows=8, columns=8, element="single-shift", group=4)
     traffic = _DramTraffic(1.0, 1.0, 1.0, 0.0, order)
     stored = _StoredWeights("int8", np.full(8, 8), 64.0)
-    return _LayerCost(product, stored, int(cycles), busy, 8.0, 1.0, traffic, dict.fromkeys(SRAMS, 1.0), 0.0, array)
+    return LayerCost(product, stored, int(cycles), busy, 8.0, 1.0, traffic, dict.fromkeys(SRAMS, 1.0), 0.0, array)
 
 
-def checks(*layers: _LayerCost) -> list[tuple[str, str]]:
+def checks(*layers: LayerCost) -> list[tuple[str, str]]:
     return [(finding.check, finding.message) for finding in _findings(layers, resolve_system("swis-8x8"))]
 
 
@@ -235,8 +235,8 @@ def test_encoded_weights_stand_beside_int8() -> None:
     assert metrics["time"].value == pytest.approx(plain.value("time.step"))
 
 
-def product(kind: str, filters: int, groups: int = 1) -> _Product:
-    return _Product("x", kind, 4, 9, filters, 36, 4 * filters * groups, groups, taps=9)  # type: ignore[arg-type]
+def product(kind: str, filters: int, groups: int = 1) -> Product:
+    return Product("x", kind, 4, 9, filters, 36, 4 * filters * groups, groups, taps=9)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from slipstick.array.format_steps import _array_arithmetic
 from slipstick.array.layer_cost import _layer_cost
 from slipstick.array.layer_cycles import _layer_pass
-from slipstick.array.matrix_products import _Product
+from slipstick.array.matrix_products import Product
 from slipstick.array.simulate import BitWeights, _simulate_layer, bit_weights, simulate_bits
 from slipstick.array.weight_formats import _StoredWeights
 from slipstick.core.catalogue import resolve_system
@@ -151,7 +151,7 @@ def test_whole_convolutions_in_the_array(
         cycles += found.cycles + 1
     np.testing.assert_array_equal(np.concatenate(outputs, axis=1).T.ravel(), wanted.numpy().ravel())
     groups = channels if depthwise else 1
-    product = _Product("x", "conv", pixels, each * kernel**2, filters // groups, image.size, wanted.numel(), groups)
+    product = Product("x", "conv", pixels, each * kernel**2, filters // groups, image.size, wanted.numel(), groups)
     cost = _layer_cost(product, _StoredWeights("swis", shifts, 1.0), _array(element))
     assert cost.cycles == cycles
     assert cost.shifts == pixels * steps * shifts.sum()

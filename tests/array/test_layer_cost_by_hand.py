@@ -9,8 +9,8 @@ import pytest
 
 from slipstick.array.dram_traffic import _dram_traffic, _DramTraffic, compulsory
 from slipstick.array.format_steps import _array_arithmetic
-from slipstick.array.layer_cost import _bytes_a_cycle, _layer_cost, _LayerCost, _move_bytes
-from slipstick.array.matrix_products import _Move, _Product
+from slipstick.array.layer_cost import LayerCost, _bytes_a_cycle, _layer_cost, _move_bytes
+from slipstick.array.matrix_products import Product, _Move
 from slipstick.array.weight_formats import _StoredWeights
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.device_kinds import Array
@@ -24,7 +24,7 @@ def machine(**changes: object) -> System:
     return override(resolve_system("swis-8x8"), {key.replace("__", "."): value for key, value in changes.items()})
 
 
-def fold_cycles(product: _Product, shifts: list[int], array: Array) -> list[tuple[int, int]]:
+def fold_cycles(product: Product, shifts: list[int], array: Array) -> list[tuple[int, int]]:
     """Return (stream, fill) of every fold of one group, walked one after the other."""
     cycles = [int(count) for count in _array_arithmetic(array).cycles(shifts)]
     steps, folds = math.ceil(product.reduction / array.group), []
@@ -41,7 +41,7 @@ def fold_cycles(product: _Product, shifts: list[int], array: Array) -> list[tupl
     return folds
 
 
-def moved_words(product: _Product, array: Array) -> tuple[int, int, int]:
+def moved_words(product: Product, array: Array) -> tuple[int, int, int]:
     """Return the activations and weights that enter one group's array, and the sums that leave it, fold by fold."""
     pixels, filters = product.pixels, product.filters
     inputs = weights = outputs = 0
@@ -64,7 +64,7 @@ def moved_words(product: _Product, array: Array) -> tuple[int, int, int]:
     return inputs, weights, outputs
 
 
-def cases() -> list[tuple[_Product, _StoredWeights, System]]:
+def cases() -> list[tuple[Product, _StoredWeights, System]]:
     """Return layers of all sizes: plain and grouped, of several dataflows, elements, arrays and memories."""
     many = []
     for number in range(60):
@@ -72,7 +72,7 @@ def cases() -> list[tuple[_Product, _StoredWeights, System]]:
         element = ("single-shift", "double-shift", "serial", "bit-fusion", "parallel")[number % 5]
         groups = int(RNG.integers(2, 7)) if number % 4 == 0 else 1
         pixels, reduction, filters = (int(RNG.integers(1, top)) for top in (40, 70, 30))
-        product = _Product(
+        product = Product(
             "x", "conv", pixels, reduction, filters, pixels * reduction * groups, pixels * filters * groups, groups,
             shortcuts=int(RNG.integers(0, 50)), count=int(RNG.integers(1, 4)),
         )  # fmt: skip
@@ -88,9 +88,7 @@ def cases() -> list[tuple[_Product, _StoredWeights, System]]:
 
 
 @pytest.mark.parametrize(("product", "stored", "system"), cases())
-def test_a_layer_is_what_a_walk_over_its_folds_counts(
-    product: _Product, stored: _StoredWeights, system: System
-) -> None:
+def test_a_layer_is_what_a_walk_over_its_folds_counts(product: Product, stored: _StoredWeights, system: System) -> None:
     array = system.device_as(Array)
     cost = _layer_cost(product, stored, system)
     runs = [[int(count)] * product.filters for count in stored.shifts] if product.groups > 1 else [stored.shifts]
@@ -120,15 +118,15 @@ def test_a_layer_is_what_a_walk_over_its_folds_counts(
 
 
 def test_a_layer_as_fast_as_its_memory_is_bound_by_the_array() -> None:
-    cost = _layer_cost(_Product("x", "linear", 1, 8, 8, 8, 8), _StoredWeights("x", np.full(8, 3), 64.0), machine())
-    same = _LayerCost(**{**vars_of(cost), "memory_cycles": float(cost.cycles)})
+    cost = _layer_cost(Product("x", "linear", 1, 8, 8, 8, 8), _StoredWeights("x", np.full(8, 3), 64.0), machine())
+    same = LayerCost(**{**vars_of(cost), "memory_cycles": float(cost.cycles)})
     assert (same.bound, same.total_cycles) == ("compute", float(cost.cycles))
-    slower = _LayerCost(**{**vars_of(cost), "memory_cycles": cost.cycles + 1.0})
+    slower = LayerCost(**{**vars_of(cost), "memory_cycles": cost.cycles + 1.0})
     assert (slower.bound, slower.total_cycles) == ("DRAM", cost.cycles + 1.0)
 
 
-def vars_of(cost: _LayerCost) -> dict[str, object]:
-    return {name: getattr(cost, name) for name in _LayerCost.__dataclass_fields__}
+def vars_of(cost: LayerCost) -> dict[str, object]:
+    return {name: getattr(cost, name) for name in LayerCost.__dataclass_fields__}
 
 
 def test_a_move_takes_a_byte_an_element_and_no_bandwidth_is_no_limit() -> None:
@@ -137,11 +135,11 @@ def test_a_move_takes_a_byte_an_element_and_no_bandwidth_is_no_limit() -> None:
     assert _bytes_a_cycle(system) == pytest.approx(12.8e9 / 500e6)
     free = machine(memory__dram__bandwidth=None)
     assert _bytes_a_cycle(free) == math.inf
-    cost = _layer_cost(_Product("x", "linear", 1, 8, 8, 8, 8), _StoredWeights("x", np.full(8, 3), 64.0), free)
+    cost = _layer_cost(Product("x", "linear", 1, 8, 8, 8, 8), _StoredWeights("x", np.full(8, 3), 64.0), free)
     assert (cost.memory_cycles, cost.bound) == (0.0, "compute")
 
 
-def walked_orders(product: _Product, nbytes: float, memories: tuple[float, float], rows: int, columns: int) -> dict:
+def walked_orders(product: Product, nbytes: float, memories: tuple[float, float], rows: int, columns: int) -> dict:
     """Return the bytes of inputs and weights of one group in each order that its memories allow, tile by tile."""
     half_inputs, half_weights = memories[0] / 2, memories[1] / 2
     image, weights = product.inputs / product.groups, nbytes / product.groups
@@ -177,7 +175,7 @@ def test_the_order_of_least_traffic_is_taken(seed: int) -> None:
     samples = 2 if seed % 5 == 0 else 1
     filters = channels if groups > 1 else filters
     pixels = samples * (side - kernel + 1) ** 2
-    product = _Product(
+    product = Product(
         "x", "conv", pixels, channels // groups * kernel**2, filters // groups, samples * side * side * channels,
         pixels * filters, groups, kernel**2, shortcuts=seed, samples=samples,
     )  # fmt: skip
@@ -193,5 +191,5 @@ def test_the_order_of_least_traffic_is_taken(seed: int) -> None:
 
 
 def test_what_no_order_can_avoid_is_every_operand_once() -> None:
-    product = _Product("x", "conv", 4, 5, 6, 70, 24, shortcuts=9)
+    product = Product("x", "conv", 4, 5, 6, 70, 24, shortcuts=9)
     assert compulsory(product, 30.0) == _DramTraffic(70, 30.0, 24, 9, "all")

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from slipstick.array.convolution import _Convolution
-from slipstick.array.matrix_products import _Move, _Product, only_products, products_of
+from slipstick.array.matrix_products import Product, _Move, only_products, products_of
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Op
 
@@ -32,18 +32,18 @@ def test_kinds_are_those_of_the_dimensions() -> None:
     }
     for kind, op in kinds.items():
         [product] = products_of([op], 3)
-        assert isinstance(product, _Product)
+        assert isinstance(product, Product)
         assert (product.kind, product.samples, product.count) == (kind, 3, 1)
         assert product.groups == op.dims["batch"]
     [grouped] = products_of([conv("a", batch=4)])
-    assert isinstance(grouped, _Product)
+    assert isinstance(grouped, Product)
     assert grouped.kind == "conv", "a group of more than one channel is no depth-wise filter"
     assert (grouped.pixels, grouped.reduction, grouped.filters, grouped.groups, grouped.taps) == (6, 18, 5, 4, 9)
     assert (grouped.inputs, grouped.outputs, grouped.weights, grouped.macs) == (80, 30, 18 * 5 * 4, 6 * 18 * 5 * 4)
     [alone] = products_of([Op("a", "conv", {"m": 1, "n": 1, "k": 1}, 2.0)])
-    assert isinstance(alone, _Product)
+    assert isinstance(alone, Product)
     assert (alone.kind, alone.groups, alone.taps, alone.samples, alone.shortcuts) == ("pointwise", 1, 1, 1, 0)
-    plain = _Product("x", "conv", 2, 3, 4, 5, 6)
+    plain = Product("x", "conv", 2, 3, 4, 5, 6)
     assert (plain.groups, plain.taps, plain.shortcuts, plain.samples, plain.count) == (1, 1, 0, 1, 1)
 
 
@@ -54,7 +54,7 @@ def test_a_sum_is_read_beside_the_later_of_the_products_that_it_adds() -> None:
     assert (first.name, first.shortcuts) == ("a", 0)
     assert (last.name, last.shortcuts) == ("b", 30 + 60), "a second sum adds to the same product"
     [single, behind] = products_of([conv("a"), added("relu", ("a",), 30.0), conv("b", ("relu",))])
-    assert isinstance(single, _Product)
+    assert isinstance(single, Product)
     assert (single.name, single.shortcuts, behind.name) == ("a", 0, "b"), "an activation has nothing to read beside"
 
 

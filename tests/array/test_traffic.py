@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from slipstick.array.dram_traffic import _dram_traffic, compulsory
-from slipstick.array.matrix_products import _Product
+from slipstick.array.matrix_products import Product
 
 ROWS = COLUMNS = 8
 
 
-def some_products(count: int) -> list[_Product]:
+def some_products(count: int) -> list[Product]:
     rng = np.random.default_rng(11)
     found = []
     for _ in range(count):
@@ -23,12 +23,12 @@ def some_products(count: int) -> list[_Product]:
         pixels = (side - kernel + 1) ** 2
         shape = pixels, channels // groups * kernel**2, filters // groups
         moved = side * side * channels, pixels * filters
-        found.append(_Product("x", "conv", *shape, *moved, groups, kernel**2))
+        found.append(Product("x", "conv", *shape, *moved, groups, kernel**2))
     return found
 
 
 @pytest.mark.parametrize("product", some_products(60), ids=str)
-def test_bounds(product: _Product) -> None:
+def test_bounds(product: Product) -> None:
     for bits in (2, 4.5, 8):
         stored = product.weights * bits / 8
         floor = compulsory(product, stored)
@@ -52,7 +52,7 @@ def test_fewer_bits_never_move_more() -> None:
 
 def test_weights_that_stay_as_a_walk_over_the_tiles_counts_them() -> None:
     """A pointwise layer: tiles of whole columns of filters fill half a memory; the image passes for each."""
-    product = _Product("x", "pointwise", 56 * 56, 256, 100, 56 * 56 * 256, 56 * 56 * 100)
+    product = Product("x", "pointwise", 56 * 56, 256, 100, 56 * 56 * 256, 56 * 56 * 100)
     half, filters, inputs, weights = 8192, list(range(100)), 0, 0
     while filters:
         tile = min(len(filters), half // 256 // COLUMNS * COLUMNS)
@@ -65,7 +65,7 @@ def test_weights_that_stay_as_a_walk_over_the_tiles_counts_them() -> None:
 
 def test_inputs_that_stay_as_a_walk_over_the_bands_counts_them() -> None:
     """Few pixels and many weights: the image stays in bands, beside the rows under the kernel, and weights pass."""
-    product = _Product("x", "conv", 100, 9 * 512, 1024, 100 * 512, 100 * 1024, taps=9)
+    product = Product("x", "conv", 100, 9 * 512, 1024, 100 * 512, 100 * 1024, taps=9)
     half, rows = 32768, 3 * 10 * 512
     left, bands = product.inputs, 0
     while left > 0:

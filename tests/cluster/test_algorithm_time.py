@@ -7,7 +7,7 @@ import pytest
 
 from slipstick.cluster.collectives.algorithm_time import _AlgorithmTime
 from slipstick.cluster.collectives.collective_time import _collective, messages
-from slipstick.cluster.collectives.network_tiers import _NetworkTier, _tiers_of
+from slipstick.cluster.collectives.network_tiers import NetworkTier, _tiers_of
 from slipstick.cluster.constants.links import _InSwitch, _LinkConstants, _Protocol
 from slipstick.cluster.sweep.plans import AUTO_TIER
 from slipstick.core.arrays import FloatArray
@@ -31,8 +31,8 @@ def link(**changes: object) -> _LinkConstants:
     return _LinkConstants.model_validate({**values, **changes})
 
 
-def tier(domain: int, bandwidth: float = RATE, **changes: object) -> _NetworkTier:
-    return _NetworkTier("toy", domain, bandwidth, link(**changes))
+def tier(domain: int, bandwidth: float = RATE, **changes: object) -> NetworkTier:
+    return NetworkTier("toy", domain, bandwidth, link(**changes))
 
 
 def test_a_ring_pays_its_base_its_hops_and_the_bytes_of_its_steps() -> None:
@@ -184,7 +184,7 @@ def test_a_price_is_asked_once_for_equal_messages() -> None:
         calls.append((op, size, ranks, stride))
         return size * ranks + stride
 
-    tiers = [_NetworkTier("toy", 64, RATE, link(), price)]
+    tiers = [NetworkTier("toy", 64, RATE, link(), price)]
     times = messages("all_gather", array(1.0, 2.0, 1.0), np.array([4, 4, 4]), 3, np.full(3, AUTO_TIER), tiers)
     assert times.tolist() == [7.0, 11.0, 7.0]
     assert sorted(calls) == [("all_gather", 1.0, 4, 3), ("all_gather", 2.0, 4, 3)]

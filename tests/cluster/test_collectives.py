@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipstick.cluster.collectives.collective_time import _OPERATIONS, _collective
-from slipstick.cluster.collectives.network_tiers import _NetworkTier
+from slipstick.cluster.collectives.network_tiers import NetworkTier
 from slipstick.cluster.constants.links import _InSwitch, _LinkConstants, _Protocol, link_constants
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import Spec
@@ -38,12 +38,12 @@ def changed(spec: S, **values: object) -> S:
     return spec.model_copy(update=values)
 
 
-NODE = _NetworkTier("nvlink4", 8, 450e9, _LinkConstants.of_technology("nvlink4"))
-NET = _NetworkTier("infiniband-ndr", 4096, 50e9, _LinkConstants.of_technology("infiniband-ndr"))
+NODE = NetworkTier("nvlink4", 8, 450e9, _LinkConstants.of_technology("nvlink4"))
+NET = NetworkTier("infiniband-ndr", 4096, 50e9, _LinkConstants.of_technology("infiniband-ndr"))
 
 
-def ideal(domain: int, bandwidth: float) -> _NetworkTier:
-    return _NetworkTier("ideal", domain, bandwidth, IDEAL)
+def ideal(domain: int, bandwidth: float) -> NetworkTier:
+    return NetworkTier("ideal", domain, bandwidth, IDEAL)
 
 
 def simulate_ring(op: str, ranks: int, shard: int) -> tuple[np.ndarray, np.ndarray, int]:
@@ -86,7 +86,7 @@ def test_ring_moves_the_bytes_of_the_step_by_step_simulation(op: str, ranks: int
     size = ranks * shard * 8.0
     bandwidth, hop = 1e9, 1e-6
     constants = changed(IDEAL, **{f: (changed(IDEAL.gather[0], hop=hop),) for f in ("gather", "reduce")})
-    cost = _collective(op, size, ranks, tiers=[_NetworkTier("ideal", 8, bandwidth, constants)])
+    cost = _collective(op, size, ranks, tiers=[NetworkTier("ideal", 8, bandwidth, constants)])
     assert float(cost.bytes_sent) == sent.mean() == sent.max()
     assert float(cost.bytes_received) == received.mean()
     assert float(cost.time) == pytest.approx(steps * (hop + shard * 8 / bandwidth), rel=1e-12)
@@ -103,7 +103,7 @@ def test_tree_is_bound_by_its_busiest_node(nodes: int) -> None:
             for node in (child, parent):
                 sends[nodes - 1 - node if mirrored else node] += size / 2
     constants = changed(IDEAL, tree=IDEAL.reduce, reduce=(changed(IDEAL.reduce[0], efficiency=1e-3),))
-    cost = _collective("all_reduce", size, nodes, tiers=[_NetworkTier("ideal", nodes, bandwidth, constants)])
+    cost = _collective("all_reduce", size, nodes, tiers=[NetworkTier("ideal", nodes, bandwidth, constants)])
     assert float(cost.time) == pytest.approx(sends.max() / bandwidth)
     assert float(cost.bytes_sent) == pytest.approx(sends.mean())
 
@@ -169,7 +169,7 @@ def test_hierarchy_beats_the_ring_where_hops_are_slow() -> None:
 
     def time(constants: _LinkConstants) -> float:
         return float(
-            _collective("all_reduce", size, ranks, tiers=[ideal(8, 450e9), _NetworkTier("x", 64, 50e9, constants)]).time
+            _collective("all_reduce", size, ranks, tiers=[ideal(8, 450e9), NetworkTier("x", 64, 50e9, constants)]).time
         )
 
     expected = 2 * size * 7 / 8 / 450e9 + 2 * 7 * 1e-4 + 2 * (size / 8) * 7 / 8 / 50e9
@@ -179,13 +179,13 @@ def test_hierarchy_beats_the_ring_where_hops_are_slow() -> None:
 
 def test_in_switch_reduction_halves_the_bytes_of_a_large_group() -> None:
     switched = changed(IDEAL, in_switch=_InSwitch(base=0.0, efficiency=1.0, min_ranks=4))
-    tiers = [_NetworkTier("x", 1024, 1e9, switched)]
+    tiers = [NetworkTier("x", 1024, 1e9, switched)]
     assert float(_collective("all_reduce", 1e9, 1024, tiers=tiers).time) == pytest.approx(1.0)
     assert float(_collective("all_reduce", 1e9, 3, tiers=tiers).time) == pytest.approx(4 / 3)
 
 
 def test_congestion_slows_wide_groups_only() -> None:
-    crowded = _NetworkTier("x", 4096, 50e9, changed(IDEAL, congestion=0.5))
+    crowded = NetworkTier("x", 4096, 50e9, changed(IDEAL, congestion=0.5))
     ranks = np.array([16, 64, 512])
     plain = _collective("all_gather", 1e9, ranks, tiers=[ideal(8, 450e9), ideal(4096, 50e9)]).time
     slowed = _collective("all_gather", 1e9, ranks, tiers=[ideal(8, 450e9), crowded]).time
@@ -225,8 +225,8 @@ def test_more_bytes_are_never_faster(
     op: str, inner: str, outer: str, size: float, factor: float, ranks: int, stride: int
 ) -> None:
     tiers = [
-        _NetworkTier(inner, 8, 450e9, _LinkConstants.of_technology(inner)),
-        _NetworkTier(outer, 4096, 50e9, _LinkConstants.of_technology(outer)),
+        NetworkTier(inner, 8, 450e9, _LinkConstants.of_technology(inner)),
+        NetworkTier(outer, 4096, 50e9, _LinkConstants.of_technology(outer)),
     ]
     cost = _collective(op, [size, size * factor], ranks, tiers=tiers, stride=stride)
     assert cost.time[1] >= cost.time[0] * (1 - 1e-12)
@@ -242,8 +242,8 @@ def test_more_bandwidth_is_never_slower(
     op: str, inner: str, outer: str, size: float, factor: float, ranks: int, stride: int, faster: int
 ) -> None:
     tiers = [
-        _NetworkTier(inner, 8, 450e9, _LinkConstants.of_technology(inner)),
-        _NetworkTier(outer, 4096, 50e9, _LinkConstants.of_technology(outer)),
+        NetworkTier(inner, 8, 450e9, _LinkConstants.of_technology(inner)),
+        NetworkTier(outer, 4096, 50e9, _LinkConstants.of_technology(outer)),
     ]
     before = _collective(op, size, ranks, tiers=tiers, stride=stride)
     tiers[faster] = replace(tiers[faster], bandwidth=tiers[faster].bandwidth * factor)
@@ -254,7 +254,7 @@ def test_more_bandwidth_is_never_slower(
 @settings(deadline=None, max_examples=200)
 @given(operations, technologies, sizes, groups)
 def test_never_faster_than_the_wire(op: str, technology: str, size: float, ranks: int) -> None:
-    tier = _NetworkTier(technology, 1024, 100e9, _LinkConstants.of_technology(technology))
+    tier = NetworkTier(technology, 1024, 100e9, _LinkConstants.of_technology(technology))
     cost = _collective(op, size, ranks, tiers=[tier])
     sharing = 0.5 if op == "all_reduce" and tier.constants.in_switch else 1.0
     assert float(cost.time) >= sharing * float(cost.bytes_sent) / 100e9

@@ -10,7 +10,7 @@ import pytest
 
 from shared_data import REFERENCE, present
 from slipstick.cluster.collectives.collective_time import _collective
-from slipstick.cluster.collectives.network_tiers import _NetworkTier
+from slipstick.cluster.collectives.network_tiers import NetworkTier
 from slipstick.cluster.constants.links import _LinkConstants
 
 LINKS = {"a100_sxm": ("nvlink3", 300e9), "h100_sxm": ("nvlink4", 450e9), "b200_sxm": ("nvlink5", 900e9)}
@@ -33,7 +33,7 @@ def errors() -> dict[tuple[str, str, int, bool], list[float]]:
         name, bandwidth = LINKS[gpu]
         size = np.array([float(r["message_elements"]) * float(r["dtype_bytes"]) for r in mine])
         time = np.array([float(r["latency_us"]) for r in mine]) * 1e-6
-        tier = _NetworkTier(name, 8, bandwidth, _LinkConstants.of_technology(name))
+        tier = NetworkTier(name, 8, bandwidth, _LinkConstants.of_technology(name))
         for bytes_, error in zip(size, _collective(op, size, ranks, tiers=[tier]).time / time - 1.0, strict=True):
             found[gpu, op, ranks, bytes_ >= MEGABYTE].append(float(error))
     return found
@@ -52,10 +52,10 @@ def test_nccl_rows_are_met() -> None:
 def probe_error(row: dict[str, str], op: str, column: str, technology: str) -> float:
     """Signed relative error of nanotron's start-up probe, which prints bus bandwidth."""
     ranks = int(row["n_gpus"])
-    net = _NetworkTier(technology, 4096, 50e9, _LinkConstants.of_technology(technology))
+    net = NetworkTier(technology, 4096, 50e9, _LinkConstants.of_technology(technology))
     ours = float(
         _collective(
-            op, PROBE, ranks, tiers=[_NetworkTier("nvlink4", 8, 450e9, _LinkConstants.of_technology("nvlink4")), net]
+            op, PROBE, ranks, tiers=[NetworkTier("nvlink4", 8, 450e9, _LinkConstants.of_technology("nvlink4")), net]
         ).time
     )
     factor = 2.0 if op == "all_reduce" else 1.0

@@ -11,7 +11,7 @@ from slipstick.fabric import builders
 from slipstick.fabric.collectives import hierarchical
 from slipstick.fabric.collectives.by_name import ALGORITHMS, collective_schedule
 from slipstick.fabric.collectives.synthesized import synthesized_schedule
-from slipstick.fabric.messages import _CollectiveSchedule, _ScheduleWriter
+from slipstick.fabric.messages import CollectiveSchedule, _ScheduleWriter
 
 COUNTS = (2, 3, 4, 5, 7, 8, 12, 16, 20)
 NAMES = [(algorithm, collective) for algorithm, schedules in ALGORITHMS.items() for collective in schedules]
@@ -30,7 +30,7 @@ CASES += [(f"2d {a}x{b}", hierarchical.all_reduce(b, a, both_orders=True)) for a
 IDS = [f"{name}-{schedule.ranks}" for name, schedule in CASES]
 
 
-def begun(schedule: _CollectiveSchedule, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def begun(schedule: CollectiveSchedule, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return what the ranks begin with, and the full numbers; what a rank does not have is a number of its own."""
     rng = np.random.default_rng(seed)
     full = rng.integers(-1000, 1000, (schedule.ranks, schedule.chunks, 3))
@@ -50,7 +50,7 @@ def begun(schedule: _CollectiveSchedule, seed: int) -> tuple[np.ndarray, np.ndar
     return held, full
 
 
-def expected(schedule: _CollectiveSchedule, held: np.ndarray, full: np.ndarray, after: np.ndarray) -> None:
+def expected(schedule: CollectiveSchedule, held: np.ndarray, full: np.ndarray, after: np.ndarray) -> None:
     n, everyone, root = schedule.ranks, np.arange(schedule.ranks), schedule.root
     total = full.sum(axis=0)
     match schedule.collective:
@@ -76,7 +76,7 @@ def expected(schedule: _CollectiveSchedule, held: np.ndarray, full: np.ndarray, 
             raise AssertionError(schedule.collective)
 
 
-def allowed_order(schedule: _CollectiveSchedule, rng: np.random.Generator) -> list[int]:
+def allowed_order(schedule: CollectiveSchedule, rng: np.random.Generator) -> list[int]:
     """Return the messages in a random order in which everything waits for what it must."""
     waits = np.bincount(schedule.edges[:, 1], minlength=len(schedule))
     following: list[list[int]] = [[] for _ in range(len(schedule))]
@@ -95,7 +95,7 @@ def allowed_order(schedule: _CollectiveSchedule, rng: np.random.Generator) -> li
 
 
 @pytest.mark.parametrize("schedule", [schedule for _, schedule in CASES], ids=IDS)
-def test_equals_numpy_in_any_order_that_its_edges_allow(schedule: _CollectiveSchedule) -> None:
+def test_equals_numpy_in_any_order_that_its_edges_allow(schedule: CollectiveSchedule) -> None:
     held, full = begun(schedule, schedule.ranks)
     expected(schedule, held, full, schedule.execute(held))
     rng = np.random.default_rng(1)
@@ -104,7 +104,7 @@ def test_equals_numpy_in_any_order_that_its_edges_allow(schedule: _CollectiveSch
 
 
 @pytest.mark.parametrize("schedule", [schedule for _, schedule in CASES], ids=IDS)
-def test_what_is_sent_is_received(schedule: _CollectiveSchedule) -> None:
+def test_what_is_sent_is_received(schedule: CollectiveSchedule) -> None:
     wide = (np.diff(schedule.source_starts) > 1) | (np.diff(schedule.target_starts) > 1)
     if not wide.any():
         assert schedule.sent.sum() == schedule.received.sum()

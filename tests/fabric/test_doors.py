@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from slipstick.core.errors import SlipstickError
 from slipstick.fabric import builders
-from slipstick.fabric.tasks import _Endpoint
+from slipstick.fabric.tasks import Endpoint
 from slipstick.fabric.traces.astra import read_astra_network, read_astra_system
 from slipstick.fabric.traces.chakra import _read_chakra, _write_chakra, read_chakra_folder, write_chakra_folder
 from slipstick.fabric.traces.execution import Trace, TraceStep, execute_traces
@@ -54,7 +54,7 @@ def test_groups_meet_apart_and_share_links() -> None:
 def test_send_and_receive() -> None:
     send, receive = TraceStep(0, "s", "send", peer=1, size=MB), TraceStep(0, "r", "receive", peer=0, size=MB)
     after = TraceStep(1, "work", "compute", (0,), seconds=1e-3)
-    found = execute_traces([(send,), (receive, after)], builders.ring(2, SPEED, 1e-6), endpoint=_Endpoint(1e-6))
+    found = execute_traces([(send,), (receive, after)], builders.ring(2, SPEED, 1e-6), endpoint=Endpoint(1e-6))
     assert found.time == pytest.approx(1e-3 + 2e-6 + 1e-3)
 
 

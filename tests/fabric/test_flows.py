@@ -14,7 +14,7 @@ from slipstick.fabric.collectives import hierarchical
 from slipstick.fabric.collectives.by_name import collective_schedule
 from slipstick.fabric.flows import _cut, run
 from slipstick.fabric.routing import routes
-from slipstick.fabric.tasks import Dag, _Endpoint, lower
+from slipstick.fabric.tasks import Dag, Endpoint, lower
 from slipstick.fabric.topology_file import resolve_topology
 
 GB = 1e9
@@ -223,7 +223,7 @@ def test_an_endpoint_adds_its_delay_and_the_time_to_add_up() -> None:
     topology = builders.ring(4, GB, 0.0)
     plain = run(lower(collective_schedule("all_reduce", "ring", 4), topology, 4e6), topology).time
     slow = run(
-        lower(collective_schedule("all_reduce", "ring", 4), topology, 4e6, endpoint=_Endpoint(1e-3, 1e9)), topology
+        lower(collective_schedule("all_reduce", "ring", 4), topology, 4e6, endpoint=Endpoint(1e-3, 1e9)), topology
     ).time
     assert slow - plain == pytest.approx(7 * 1e-3 + 3 * 3 * 1e6 / 1e9)
 

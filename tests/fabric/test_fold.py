@@ -10,10 +10,10 @@ from slipstick.fabric import builders
 from slipstick.fabric.collectives.by_name import collective_schedule
 from slipstick.fabric.flows import run
 from slipstick.fabric.symmetry import _link_kinds, folded_all_reduce
-from slipstick.fabric.tasks import _Endpoint, lower
+from slipstick.fabric.tasks import Endpoint, lower
 
 SPEED, DELAY, SIZE = 50e9, 5e-7, 2.0**24
-ENDS = _Endpoint(1e-8, 1e14)
+ENDS = Endpoint(1e-8, 1e14)
 TOPOLOGIES = {"ring": builders.ring, "fully_connected": builders.fully_connected, "switch": builders.switch}
 
 

@@ -14,7 +14,7 @@ from slipstick.fabric.link_load_price import FabricPrice
 from slipstick.fabric.messages import _ScheduleWriter
 from slipstick.fabric.patterns import Pattern, _is_grid, all_reduce, in_network
 from slipstick.fabric.symmetry import folded_all_reduce
-from slipstick.fabric.tasks import Dag, _Endpoint, lower
+from slipstick.fabric.tasks import Dag, Endpoint, lower
 from slipstick.fabric.topology_file import resolve_topology
 
 RATE, DELAY = 4.0, 0.5
@@ -161,18 +161,18 @@ def test_an_endpoint_delays_every_sender_and_the_last_receiver() -> None:
     """Direct all-reduce of three: two steps with a rendezvous between; b = 4 bytes a message."""
     full = builders.fully_connected(3, RATE, DELAY)
     schedule = collective_schedule("all_reduce", "direct", 3)
-    dag = lower(schedule, full, 12.0, endpoint=_Endpoint(0.25, 16.0))
+    dag = lower(schedule, full, 12.0, endpoint=Endpoint(0.25, 16.0))
     step = 4.0 / RATE + DELAY
     assert run(dag, full).time == pytest.approx(3 * 0.25 + 2 * step + 3 * 4.0 / 16.0)
     assert run(lower(schedule, full, 12.0), full).time == pytest.approx(2 * step)
     assert run(dag, full, "messages").time == pytest.approx(3 * 0.25 + 2 * step + 3 * 4.0 / 16.0)
-    folded = folded_all_reduce("direct", full, 12.0, _Endpoint(0.25, 16.0))
+    folded = folded_all_reduce("direct", full, 12.0, Endpoint(0.25, 16.0))
     assert run(folded, full).time == pytest.approx(3 * 0.25 + 2 * step + 3 * 4.0 / 16.0)
 
 
 def test_a_message_that_is_added_up_on_the_way_takes_its_longest_way() -> None:
     tree = builders.tree((2, 2), (RATE, 2 * RATE), DELAY, reduces=True)
-    whole = lower(collective_schedule("all_reduce", "in_network", 4), tree, 8.0, endpoint=_Endpoint(0.25, 16.0))
+    whole = lower(collective_schedule("all_reduce", "in_network", 4), tree, 8.0, endpoint=Endpoint(0.25, 16.0))
     assert len(whole.links) == 12
     assert run(whole, tree).time == pytest.approx(0.25 + 8.0 / RATE + 4 * DELAY + 0.25), "nodes add nothing"
     inside = lower(collective_schedule("all_reduce", "in_network", 2), tree, 8.0, nodes=[2, 3])

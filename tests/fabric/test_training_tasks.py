@@ -11,7 +11,7 @@ import pytest
 from slipstick.core.errors import SlipstickError
 from slipstick.core.layer import Layer
 from slipstick.fabric import builders
-from slipstick.fabric.flows import _FabricRun
+from slipstick.fabric.flows import FabricRun
 from slipstick.fabric.patterns import Pattern, all_reduce
 from slipstick.fabric.strategies import Strategy, _cut_in_stages, strategies
 from slipstick.fabric.topology_file import resolve_topology
@@ -21,21 +21,21 @@ from slipstick.fabric.training.iteration import Iteration, simulate
 from slipstick.fabric.training.job import Job, _merged
 from slipstick.fabric.training.stationary import _passes_of, _write_stationary
 from slipstick.fabric.training.streaming import _write_streaming
-from slipstick.fabric.training.task_builder import COMPUTE, DATA, LOAD, PIPELINE, STREAM, TENSOR, _Tasks, _TaskWriter
+from slipstick.fabric.training.task_builder import COMPUTE, DATA, LOAD, PIPELINE, STREAM, TENSOR, Tasks, _TaskWriter
 from slipstick.fabric.training.traffic import _StrategyTraffic
 
 MESH, FRED = resolve_topology("wafer-mesh"), resolve_topology("wafer-fred-d")
 LAYERS = tuple(Layer(f"l{n}", 1e-3 * (n + 1), 2e-3 * (n + 1), 100.0 * (n + 1), 10.0 * (n + 1)) for n in range(6))
 
 
-def written(job: Job, most: int = 99, iterations: int = 3, topology: object = MESH) -> _Tasks:
+def written(job: Job, most: int = 99, iterations: int = 3, topology: object = MESH) -> Tasks:
     writer = _TaskWriter()
     traffic = _StrategyTraffic(topology, job.strategy)  # type: ignore[arg-type]
     (_write_streaming if job.streaming else _write_stationary)(job, traffic, writer, iterations, most)
     return writer.finish()
 
 
-def bytes_of(tasks: _Tasks, kind: int) -> float:
+def bytes_of(tasks: Tasks, kind: int) -> float:
     return float(tasks.dag.size[tasks.kind == kind].sum())
 
 
@@ -104,7 +104,7 @@ def test_stages_share_the_runs_that_are_told_apart(most: int, streaming: bool) -
     assert tasks.dag.seconds.sum() == pytest.approx(sum(x.forward + x.backward for x in LAYERS))
 
 
-def reachable(tasks: _Tasks, start: int, end: int) -> bool:
+def reachable(tasks: Tasks, start: int, end: int) -> bool:
     following = defaultdict(list)
     for before, after in tasks.dag.edges.tolist():
         following[before].append(after)
@@ -117,7 +117,7 @@ def reachable(tasks: _Tasks, start: int, end: int) -> bool:
     return end in seen
 
 
-def numbered(tasks: _Tasks, name: str, iteration: int, owner: int | None = None, kind: int | None = None) -> list[int]:
+def numbered(tasks: Tasks, name: str, iteration: int, owner: int | None = None, kind: int | None = None) -> list[int]:
     return [
         n for n, text in enumerate(tasks.names)
         if text == name and tasks.iteration[n] == iteration and (owner is None or tasks.owner[n] == owner)
@@ -346,7 +346,7 @@ def test_a_link_without_its_way_back_is_said() -> None:
 # --- where the time goes ----------------------------------------------------------------------------------------------
 
 
-def run_of(rows: list[tuple[int, int, float, float, tuple[int, ...]]]) -> tuple[_Tasks, _FabricRun]:
+def run_of(rows: list[tuple[int, int, float, float, tuple[int, ...]]]) -> tuple[Tasks, FabricRun]:
     """Rows: kind, lane, begin, end, and the tasks that it waited for."""
     writer = _TaskWriter()
     nothing = Pattern(np.zeros(0, np.int64), np.zeros(0))
@@ -357,7 +357,7 @@ def run_of(rows: list[tuple[int, int, float, float, tuple[int, ...]]]) -> tuple[
             writer.send("x", kind, nothing, 0.0, after)
     tasks = writer.finish()
     begin, end = (np.array([row[place] for row in rows], float) for place in (2, 3))
-    return tasks, _FabricRun(begin, end, np.zeros(0), tasks.dag)
+    return tasks, FabricRun(begin, end, np.zeros(0), tasks.dag)
 
 
 def parts(rows: list[tuple[int, int, float, float, tuple[int, ...]]], begin: float, end: float) -> dict[str, float]:
@@ -414,7 +414,7 @@ def test_bytes_on_links_are_those_of_the_last_step() -> None:
         writer.send("x", DATA, pattern, size)
         writer.send("y", LOAD, Pattern.of_messages(ring, [(2, 0)]), 3 * size)
     tasks = writer.finish()
-    nothing = _FabricRun(np.zeros(4), np.ones(4), np.zeros(ring.links), tasks.dag)
+    nothing = FabricRun(np.zeros(4), np.ones(4), np.zeros(ring.links), tasks.dag)
     step = Iteration(Job(LAYERS, Strategy()), tasks, nothing, 0.0, 1.0, 0, {})
     carried = step.bytes_on_links(ring)
     ends = list(zip(ring.source.tolist(), ring.target.tolist(), strict=True))

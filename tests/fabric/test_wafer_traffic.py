@@ -11,7 +11,7 @@ from slipstick.fabric import builders
 from slipstick.fabric.collectives import hierarchical
 from slipstick.fabric.collectives.by_name import collective_schedule
 from slipstick.fabric.flows import run
-from slipstick.fabric.messages import _CollectiveSchedule
+from slipstick.fabric.messages import CollectiveSchedule
 from slipstick.fabric.patterns import Pattern, all_reduce
 from slipstick.fabric.strategies import _cut_in_stages, strategies
 from slipstick.fabric.tasks import lower
@@ -32,7 +32,7 @@ EVERYONE = range(20)
 DP5 = [range(place, 20, 4) for place in range(4)]  # DP(5) beside MP(2)-PP(2)
 
 
-def schedule(name: str) -> _CollectiveSchedule:
+def schedule(name: str) -> CollectiveSchedule:
     if name == "mesh":
         return hierarchical.all_reduce(4, 5, both_orders=True)
     return hierarchical.all_reduce(4, 5) if name[-1] in "ac" else collective_schedule("all_reduce", "in_network", 20)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from slipstick.array.estimate import _array_run
-from slipstick.array.layer_cost import _LayerCost
+from slipstick.array.layer_cost import LayerCost
 from slipstick.array.layer_cycles import _layer_pass
 from slipstick.array.simulate import _simulate_layer
 from slipstick.core.errors import SlipstickError
@@ -39,7 +39,7 @@ class LayerRun:
     `steps` are groups of weights taken in by single elements; `all_steps` those of the whole layer.
     """
 
-    cost: _LayerCost
+    cost: LayerCost
     pixels: int
     filters: int
     groups: int
@@ -78,7 +78,7 @@ def simulate_layers(question: Question) -> Report:
     ).with_detail(runs)
 
 
-def _simulated(cost: _LayerCost, random: np.random.Generator) -> LayerRun:
+def _simulated(cost: LayerCost, random: np.random.Generator) -> LayerRun:
     """Simulate the corner of one layer, and compute its outputs and its cycles in the other way."""
     product, array = cost.product, cost.array
     pixels = min(product.pixels, MAX_PIXELS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from slipstick.array.estimate import _ArrayRun
+from slipstick.array.estimate import ArrayRun
 from slipstick.core.errors import SlipstickError
 from slipstick.pictures import svg
 from slipstick.pictures.axes import LEFT, RIGHT, TITLE, WIDTH, Axis, Frame
@@ -14,7 +14,7 @@ _MARK, _SPACE = 10.0, 16.0  # pixels: a legend's square, and what follows its wo
 _STYLE = svg.palette("b", "fill") + ".pic .wait{fill-opacity:.45}"
 
 
-def layers_svg(runs: Mapping[str, _ArrayRun]) -> str:
+def layers_svg(runs: Mapping[str, ArrayRun]) -> str:
     """Return the SVG of cycles per layer, one bar per labelled run, paler where the array waits for the DRAM.
 
     Errors

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from slipstick.array.matrix_products import _Product
+from slipstick.array.matrix_products import Product
 
 _BUFFERS = 2
 
@@ -29,13 +29,13 @@ class _DramTraffic:
         return self.inputs + self.weights + self.outputs + self.shortcuts
 
 
-def compulsory(product: _Product, weight_bytes: float) -> _DramTraffic:
+def compulsory(product: Product, weight_bytes: float) -> _DramTraffic:
     """Return the compulsory DRAM traffic of a product [B]: every operand moved once, with 8-bit activations."""
     return _DramTraffic(product.inputs, weight_bytes, product.outputs, product.shortcuts, "all")
 
 
 def _dram_traffic(
-    product: _Product, weight_bytes: float, inputs: float, weights: float, rows: int, columns: int
+    product: Product, weight_bytes: float, inputs: float, weights: float, rows: int, columns: int
 ) -> _DramTraffic:
     """Return the least DRAM traffic [B] over three tile orders of a product, for all its groups.
 
@@ -58,7 +58,7 @@ def _dram_traffic(
 
     Examples
     --------
-    >>> product = _Product("conv", "conv", 3136, 576, 64, 56 * 56 * 64, 56 * 56 * 64, taps=9)
+    >>> product = Product("conv", "conv", 3136, 576, 64, 56 * 56 * 64, 56 * 56 * 64, taps=9)
     >>> _dram_traffic(product, 36864, 65536, 131072, 8, 8).total == compulsory(product, 36864).total
     True
     """
@@ -82,12 +82,12 @@ def _dram_traffic(
     return _DramTraffic(moved[0], moved[1], product.outputs, product.shortcuts, order)
 
 
-def _unrolled(product: _Product) -> int:
+def _unrolled(product: Product) -> int:
     """Inputs of all pixels of one group, one by one (im2col); never fewer than there are."""
     return max(product.pixels * product.reduction, product.inputs // product.groups)
 
 
-def _window(image: float, product: _Product) -> float:
+def _window(image: float, product: Product) -> float:
     """Bytes of the image's rows under the kernel, the image and the kernel taken as squares."""
     channels = product.reduction / product.taps
     side = math.sqrt(image / product.samples / channels)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from slipstick.array.estimate import _ArrayRun
+from slipstick.array.estimate import ArrayRun
 from slipstick.report.report import Table
 
 
 def energy_ratio(
-    baseline: _ArrayRun, ours: _ArrayRun, *, dram: bool = True, coefficient: str = "", factor: float = 1.0
+    baseline: ArrayRun, ours: ArrayRun, *, dram: bool = True, coefficient: str = "", factor: float = 1.0
 ) -> float:
     """Return the energy ratio of run `baseline` to run `ours`, with one energy coefficient multiplied by `factor`.
 
@@ -28,7 +28,7 @@ def energy_ratio(
     return totals[0] / totals[1]
 
 
-def sensitivity(baseline: _ArrayRun, ours: _ArrayRun, *, dram: bool = True) -> Table:
+def sensitivity(baseline: ArrayRun, ours: ArrayRun, *, dram: bool = True) -> Table:
     """Return a table of energy ratios per coefficient: halved, as it is, and doubled; widest range first.
 
     Examples

@@ -9,7 +9,7 @@ from typing import Any
 
 from slipstick.array import parts
 from slipstick.array.findings import _findings
-from slipstick.array.layer_cost import _bytes_a_cycle, _layer_cost, _LayerCost, _move_bytes
+from slipstick.array.layer_cost import LayerCost, _bytes_a_cycle, _layer_cost, _move_bytes
 from slipstick.array.matrix_products import _Move, only_products, products_of
 from slipstick.array.parts import Events
 from slipstick.array.weight_formats import _planned_weights, _weights_as_encoded
@@ -31,13 +31,13 @@ _BITS = 8
 
 
 @dataclass(frozen=True)
-class _ArrayRun:
+class ArrayRun:
     """Run of a workload on an array: the cost of every layer, the moves between layers, and their energy by part."""
 
     workload: Workload
     system: System
     plan: Plan
-    layers: tuple[_LayerCost, ...]
+    layers: tuple[LayerCost, ...]
     moves: tuple[_Move, ...]
 
     @property
@@ -96,7 +96,7 @@ class _ArrayRun:
 
 def _array_run(
     workload: Workload, system: System, plan: Plan, encoded: Mapping[str, Encoded] | None = None
-) -> _ArrayRun:
+) -> ArrayRun:
     """Return the run of a workload on a system's array, with the cost of every layer, from which `estimate` reports.
 
     Parameters
@@ -116,7 +116,7 @@ def _array_run(
         else _weights_as_encoded(encoded, products, array)
     )
     layers = tuple(_layer_cost(product, stored, system) for product, stored in zip(products, weights, strict=True))
-    return _ArrayRun(workload, system, plan, layers, tuple(part for part in operations if isinstance(part, _Move)))
+    return ArrayRun(workload, system, plan, layers, tuple(part for part in operations if isinstance(part, _Move)))
 
 
 def estimate(question: Question) -> Report:
@@ -144,11 +144,11 @@ def estimate(question: Question) -> Report:
     ).with_detail(costed)
 
 
-def _busy(run: _ArrayRun) -> float:
+def _busy(run: ArrayRun) -> float:
     return sum(layer.busy * layer.product.count for layer in run.layers)
 
 
-def _metrics(run: _ArrayRun) -> dict[str, Any]:
+def _metrics(run: ArrayRun) -> dict[str, Any]:
     source = f"{run.system.source}; closed forms of slipstick.array"
     table = "counted in closed form, times data/array/energy.yaml"
 
@@ -201,19 +201,19 @@ def _metrics(run: _ArrayRun) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _resident(run: _ArrayRun) -> dict[str, float]:
+def _resident(run: ArrayRun) -> dict[str, float]:
     """Return the bytes in DRAM: all weights, and the activations of the layer that reads and writes most."""
     live = (layer.product.inputs + layer.product.outputs + layer.product.shortcuts for layer in run.layers)
     return {"weights": sum(layer.stored.nbytes for layer in run.layers), "activations": float(max(live))}
 
 
-def _dram(run: _ArrayRun) -> dict[str, float]:
+def _dram(run: ArrayRun) -> dict[str, float]:
     names = ("inputs", "weights", "outputs", "shortcuts")
     moved = {name: sum(getattr(layer.traffic, name) * layer.product.count for layer in run.layers) for name in names}
     return {**moved, "other": sum(_move_bytes(move) * float(move.count) for move in run.moves)}
 
 
-def _row(layer: _LayerCost, run: _ArrayRun) -> tuple[object, ...]:
+def _row(layer: LayerCost, run: ArrayRun) -> tuple[object, ...]:
     product, coefficients = layer.product, run.coefficients
     joules = sum(number * coefficients[name] for name, number in layer.events.items())
     joules += sum(moved * coefficients[f"sram {name}"] for name, moved in layer.sram.items())
@@ -225,7 +225,7 @@ def _row(layer: _LayerCost, run: _ArrayRun) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _bottleneck(run: _ArrayRun) -> str:
+def _bottleneck(run: ArrayRun) -> str:
     """Name the kind of layer, and its bottleneck, that takes most cycles."""
     shares: dict[tuple[str, str], float] = {("moves", "DRAM"): run.move_cycles}
     for layer in run.layers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from slipstick.array.layer_cost import _LayerCost
+from slipstick.array.layer_cost import LayerCost
 from slipstick.core.device_kinds import Array
 from slipstick.core.system import System
 from slipstick.report.report import Finding
@@ -13,12 +13,12 @@ _LARGE = 0.25  # a share of the cycles worth a remark: a choice of ours
 _POOR = 0.5  # a utilisation worth a remark: a choice of ours
 
 
-def _findings(layers: Sequence[_LayerCost], system: System) -> tuple[Finding, ...]:
+def _findings(layers: Sequence[LayerCost], system: System) -> tuple[Finding, ...]:
     """Return every finding: formats that the elements cannot use, kinds of layers that leave the array idle."""
     return (*_decoded(layers, system), *_idle(layers), *_streamed(layers))
 
 
-def _decoded(layers: Sequence[_LayerCost], system: System) -> Iterator[Finding]:
+def _decoded(layers: Sequence[LayerCost], system: System) -> Iterator[Finding]:
     names = {layer.stored.format for layer in layers if layer.stored.decoded}
     if names:
         element = system.device_as(Array).element
@@ -29,7 +29,7 @@ def _decoded(layers: Sequence[_LayerCost], system: System) -> Iterator[Finding]:
         yield Finding("format_decoded", message, "plan.formats.layers")
 
 
-def _idle(layers: Sequence[_LayerCost]) -> Iterator[Finding]:
+def _idle(layers: Sequence[LayerCost]) -> Iterator[Finding]:
     total = sum(layer.total_cycles * layer.product.count for layer in layers)
     for kind in dict.fromkeys(layer.product.kind for layer in layers):
         some = [layer for layer in layers if layer.product.kind == kind]
@@ -43,7 +43,7 @@ def _idle(layers: Sequence[_LayerCost]) -> Iterator[Finding]:
             yield Finding("array_idle", message, "efficiency.utilisation")
 
 
-def _streamed(layers: Sequence[_LayerCost]) -> Iterator[Finding]:
+def _streamed(layers: Sequence[LayerCost]) -> Iterator[Finding]:
     names = [layer.product.name for layer in layers if layer.traffic.order == "streamed"]
     if names:
         message = f"{len(names)} layers keep nothing in the memories, the first is {names[0]}: operands pass many times"

@@ -10,7 +10,7 @@ import numpy as np
 from slipstick.array.dram_traffic import _dram_traffic, _DramTraffic
 from slipstick.array.format_steps import _array_arithmetic
 from slipstick.array.layer_cycles import _fill_cycles, _layer_pass
-from slipstick.array.matrix_products import _Move, _Product
+from slipstick.array.matrix_products import Product, _Move
 from slipstick.array.parts import Events, _element_events
 from slipstick.array.weight_formats import _StoredWeights
 from slipstick.core.device_kinds import SRAMS, Array
@@ -21,14 +21,14 @@ _BYTE = 8  # bits
 
 
 @dataclass(frozen=True)
-class _LayerCost:
+class LayerCost:
     """Cost of one matrix product on an array: cycles, memory traffic and events, for one of its `count` equal copies.
 
     `cycles` are those of the array alone; `busy` counts cycles of single elements at work, `shifts` the positions that
     they step through, `steps` the groups that they take in; `sram` are bytes in and out of each memory.
     """
 
-    product: _Product
+    product: Product
     stored: _StoredWeights
     cycles: int
     busy: float
@@ -67,7 +67,7 @@ class _LayerCost:
         return {**inside, "dram": self.traffic.total * _BYTE}
 
 
-def _layer_cost(product: _Product, stored: _StoredWeights, system: System) -> _LayerCost:
+def _layer_cost(product: Product, stored: _StoredWeights, system: System) -> LayerCost:
     """Return cycles, traffic and events of a product on the array of `system`, with its weights as they are stored."""
     array, memory = system.device_as(Array), system.memory
     cycles, words = _cycles(product, stored, array)
@@ -80,7 +80,7 @@ def _layer_cost(product: _Product, stored: _StoredWeights, system: System) -> _L
     filled = (traffic.inputs, traffic.weights, traffic.outputs + traffic.shortcuts)
     filters = product.filters if product.groups > 1 else 1  # that an entry of `shifts` stands for
     steps = -(-product.reduction // array.group) * float(product.pixels)
-    return _LayerCost(
+    return LayerCost(
         product,
         stored,
         cycles,
@@ -105,7 +105,7 @@ def _bytes_a_cycle(system: System) -> float:
     return float("inf") if bandwidth is None else bandwidth / system.device_as(Array).clock
 
 
-def _cycles(product: _Product, stored: _StoredWeights, array: Array) -> tuple[int, tuple[float, float, float]]:
+def _cycles(product: Product, stored: _StoredWeights, array: Array) -> tuple[int, tuple[float, float, float]]:
     """Return a product's cycles, groups one behind the other, and the words that cross the array's edges."""
     sizes = product.pixels, product.reduction, product.filters
     if product.groups == 1:
@@ -122,7 +122,7 @@ def _cycles(product: _Product, stored: _StoredWeights, array: Array) -> tuple[in
     return cycles, (float(words[0]), float(words[1]), float(words[2]))
 
 
-def _sums(words: float, product: _Product) -> float:
+def _sums(words: float, product: Product) -> float:
     """Return bytes of sums written to and read from the outputs' memory: whole ones once, others to be gone on with."""
     finished = float(product.pixels * product.filters * product.groups)
     return finished * _WORD if words <= finished else (2 * words - finished) * _PARTIAL

@@ -16,7 +16,7 @@ _FREE = ("concat", "copy")  # written where they are read
 
 
 @dataclass(frozen=True)
-class _Product:
+class Product:
     """A convolution or matrix product: `groups` equal ones of [pixels, reduction] by [reduction, filters].
 
     `inputs`, `weights` and `outputs` count elements of all groups; `taps` is the kernel's area; `shortcuts` counts the
@@ -57,7 +57,7 @@ class _Move:
     count: int = 1
 
 
-def products_of(ops: Sequence[Op], samples: int = 1) -> list[_Product | _Move]:
+def products_of(ops: Sequence[Op], samples: int = 1) -> list[Product | _Move]:
     """Return the products among operations (merged ones by their parts), and the moves between them, in order.
 
     Norms and activations run on the way out of the array. So does a sum of two tensors, behind the product that gives
@@ -72,10 +72,10 @@ def products_of(ops: Sequence[Op], samples: int = 1) -> list[_Product | _Move]:
     >>> from slipstick.networks import network
     >>> from slipstick.core.workload import Phase
     >>> parts = products_of(network("mobilenet-v2").ops(Phase.INFER, 1, 1, 1))
-    >>> sum(part.macs for part in parts if isinstance(part, _Product))
+    >>> sum(part.macs for part in parts if isinstance(part, Product))
     300774272
     """
-    parts: dict[str, _Product | _Move] = {}
+    parts: dict[str, Product | _Move] = {}
     for op in ops:
         leaves = leaf_ops(op)
         multiplied = [leaf for leaf in leaves if leaf.kind in _PRODUCTS]
@@ -92,7 +92,7 @@ def products_of(ops: Sequence[Op], samples: int = 1) -> list[_Product | _Move]:
     return list(parts.values())
 
 
-def _product(op: Op, samples: int) -> _Product:
+def _product(op: Op, samples: int) -> Product:
     size, taps = op.dims, op.dims.get("taps", 1)
     groups = size.get("batch", 1)
     kind: _Kind = "conv"
@@ -103,23 +103,23 @@ def _product(op: Op, samples: int) -> _Product:
     elif taps == 1:
         kind = "pointwise"
     moved = round(op.inputs), round(op.outputs)
-    return _Product(
+    return Product(
         op.name, kind, size["m"], size["k"], size["n"], *moved, groups, taps, samples=samples, count=op.count
     )
 
 
-def _added(op: Op, parts: dict[str, _Product | _Move]) -> bool:
+def _added(op: Op, parts: dict[str, Product | _Move]) -> bool:
     """Hand the other operands of an elementwise operation to the last product that it reads; False: there is none."""
-    before = [name for name in parts if name in op.after and isinstance(parts[name], _Product)]
+    before = [name for name in parts if name in op.after and isinstance(parts[name], Product)]
     if op.kind != "elementwise" or not before:
         return False
     product = parts[before[-1]]
-    assert isinstance(product, _Product)  # noqa: S101  chosen so
+    assert isinstance(product, Product)  # noqa: S101  chosen so
     parts[before[-1]] = replace(product, shortcuts=product.shortcuts + max(0, round(op.inputs) - product.outputs))
     parts[op.name] = parts.pop(before[-1])
     return True
 
 
-def only_products(parts: Iterable[_Product | _Move]) -> list[_Product]:
+def only_products(parts: Iterable[Product | _Move]) -> list[Product]:
     """Return the matrix products among `parts`, without the moves."""
-    return [part for part in parts if isinstance(part, _Product)]
+    return [part for part in parts if isinstance(part, Product)]

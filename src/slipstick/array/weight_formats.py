@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from slipstick.array.format_steps import _weight_steps
-from slipstick.array.matrix_products import _Product
+from slipstick.array.matrix_products import Product
 from slipstick.core.arrays import IntArray
 from slipstick.core.device_kinds import Array
 from slipstick.core.encoding import Encoded
@@ -45,7 +45,7 @@ class _StoredWeights:
     decoded: bool = False
 
 
-def _planned_weights(text: str, products: Sequence[_Product], array: Array) -> list[_StoredWeights]:
+def _planned_weights(text: str, products: Sequence[Product], array: Array) -> list[_StoredWeights]:
     """Return the weights of every product in the formats that `text` gives the layers.
 
     Errors
@@ -54,7 +54,7 @@ def _planned_weights(text: str, products: Sequence[_Product], array: Array) -> l
 
     Examples
     --------
-    >>> layers = [_Product("conv1", "conv", 64, 27, 16, 192, 1024), _Product("fc", "linear", 1, 64, 10, 64, 10)]
+    >>> layers = [Product("conv1", "conv", 64, 27, 16, 192, 1024), Product("fc", "linear", 1, 64, 10, 64, 10)]
     >>> array = Array(clock=5e8, rows=8, columns=8, element="serial", group=4)
     >>> [weights.format for weights in _planned_weights("int4;last=int8", layers, array)]
     ['int4', 'int8']
@@ -65,7 +65,7 @@ def _planned_weights(text: str, products: Sequence[_Product], array: Array) -> l
 
 
 def _weights_as_encoded(
-    encoded: Mapping[str, Encoded], products: Sequence[_Product], array: Array
+    encoded: Mapping[str, Encoded], products: Sequence[Product], array: Array
 ) -> list[_StoredWeights]:
     """Return the weights of every product as they were encoded, by the products' names; others are int8.
 
@@ -79,7 +79,7 @@ def _weights_as_encoded(
     --------
     >>> encoded = format_of("swis:3").encoding.encode(np.ones((2, 8)), {"shifts": np.array([3, 1])})
     >>> array = Array(clock=5e8, rows=8, columns=8, element="single-shift", group=4)
-    >>> [weights] = _weights_as_encoded({"fc": encoded}, [_Product("fc", "linear", 1, 8, 2, 8, 2)], array)
+    >>> [weights] = _weights_as_encoded({"fc": encoded}, [Product("fc", "linear", 1, 8, 2, 8, 2)], array)
     >>> weights.shifts.tolist(), weights.nbytes
     ([1, 3], 19.0)
     """
@@ -95,7 +95,7 @@ def _weights_as_encoded(
     ]
 
 
-def _as_encoded(encoded: Encoded, product: _Product, array: Array) -> _StoredWeights:
+def _as_encoded(encoded: Encoded, product: Product, array: Array) -> _StoredWeights:
     """Return one product's weights as they were encoded."""
     if math.prod(encoded.shape) != product.weights or encoded.shape[0] != product.groups * product.filters:
         allowed = f"{product.groups * product.filters} filters, {product.weights} weights"
@@ -109,7 +109,7 @@ def _as_encoded(encoded: Encoded, product: _Product, array: Array) -> _StoredWei
     return _StoredWeights(encoded.encoding.name, shifts[lockstep_order(shifts)], float(encoded.nbytes), not used)
 
 
-def _planned(text: str, product: _Product, array: Array) -> _StoredWeights:
+def _planned(text: str, product: Product, array: Array) -> _StoredWeights:
     """Return one product's weights in a format, its shifts perhaps an average."""
     fraction = _FRACTION.fullmatch(text.strip().casefold())
     if fraction is None:
@@ -122,7 +122,7 @@ def _planned(text: str, product: _Product, array: Array) -> _StoredWeights:
     return _mixed(text, product, array, (few, many), share)
 
 
-def _mixed(text: str, product: _Product, array: Array, formats: tuple[Format, Format], share: float) -> _StoredWeights:
+def _mixed(text: str, product: Product, array: Array, formats: tuple[Format, Format], share: float) -> _StoredWeights:
     """Return weights of which `share` of the filters, rounded up to whole folds, have the second format."""
     few, many = formats
     lanes = product.groups if product.groups > 1 else product.filters

@@ -39,8 +39,8 @@ WorkName = Annotated[str, Parameter(help="A name (slipstick list workloads), or 
 SystemName = Annotated[
     str,
     Parameter(
-        help="A name (slipstick list systems), name:count with the count of devices, name@3nm+hbm4:count (slipstick list "
-        "tech), or a YAML file."
+        help="A name (slipstick list systems), name:count with the count of devices, name@3nm+hbm4:count (slipstick "
+        "list tech), or a YAML file."
     ),
 ]
 NetworkFile = Annotated[

@@ -119,7 +119,7 @@ def plan_fields_of(name: str) -> list[Field] | None:
 
 
 def engine_fields(verb: str) -> list[Field] | None:
-    """Return what each engine of a verb takes: a numbered group of fields per row of the table of engines."""
+    """Return the fields of the engines of a verb: a numbered group of fields per row of the table of engines."""
     from slipstick.engines.table import engines, rows_table
 
     if all(engine.verb != verb for engine in engines()):

@@ -181,13 +181,13 @@ def _split_overrides(overrides: Mapping[str, object]) -> dict[str, dict[str, obj
 def _no_root(path: str) -> SlipstickError:
     """Return the error of an override without a root, with the roots whose field its first part is."""
     fields = {
-        "system": System.model_fields,
-        "workload": Workload.model_fields,
-        "plan": {**Plan.model_fields, **short_keys()},
+        "system": set(System.model_fields),
+        "workload": set(Workload.model_fields),
+        "plan": {*Plan.model_fields, *short_keys()},
     }
     meant = [f"{root}.{path}" for root, names in fields.items() if path.partition(".")[0] in names]
-    message = f"not the path of a field{'; did you mean ' * bool(meant)}{' or '.join(meant)}{'?' * bool(meant)}"
-    return SlipstickError(message, path="set", value=path, allowed=[f"{root}." for root in _ROOTS])
+    hint = f"; did you mean {' or '.join(meant)}?" if meant else ""
+    return SlipstickError(f"not the path of a field{hint}", path="set", value=path, allowed=[f"{r}." for r in _ROOTS])
 
 
 def _load_calibration(spec: Calibration | str | Path) -> Calibration:

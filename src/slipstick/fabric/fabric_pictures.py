@@ -13,7 +13,7 @@ from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.core.units import format_quantity
-from slipstick.fabric.flows import _FabricRun
+from slipstick.fabric.flows import FabricRun
 from slipstick.pictures import svg
 
 _WIDTH, _SIDE, _TOP, _FOOT = 960.0, 46.0, 58.0, 56.0  # pixels: the picture, and what is left around the fabric
@@ -45,7 +45,7 @@ class _LoadWindow:
     carried: FloatArray
 
 
-def load_windows(run: _FabricRun, topology: Topology, count: int = 1) -> list[_LoadWindow]:
+def load_windows(run: FabricRun, topology: Topology, count: int = 1) -> list[_LoadWindow]:
     """Return the load of every link in windows of equal length; a transfer's bytes are spread evenly over its time.
 
     Every byte is in exactly one window: the windows' sums are `FabricRun.bytes_on`.

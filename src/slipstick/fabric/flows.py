@@ -17,7 +17,7 @@ Mode = Literal["flows", "messages"]
 
 
 @dataclass(frozen=True, eq=False)
-class _FabricRun:
+class FabricRun:
     """Simulated run: `begin` and `end` [s] of every task, and per link the time `busy` [s] at its full rate."""
 
     begin: FloatArray
@@ -35,7 +35,7 @@ class _FabricRun:
         return self.busy * topology.bandwidth
 
 
-def run(dag: Dag, topology: Topology, mode: Mode = "flows", *, packet: float | None = None) -> _FabricRun:
+def run(dag: Dag, topology: Topology, mode: Mode = "flows", *, packet: float | None = None) -> FabricRun:
     """Return the simulated run of a task graph.
 
     ``flows``: every transfer is a fluid that passes all its links at once; links share their bandwidth fairly (max-min)
@@ -67,7 +67,7 @@ def run(dag: Dag, topology: Topology, mode: Mode = "flows", *, packet: float | N
     begin = in_packets.begin[: len(dag)].copy()
     first = np.full(len(dag), np.inf)
     np.minimum.at(first, owner[len(dag) :], in_packets.begin[len(dag) :])
-    return _FabricRun(np.where(np.isfinite(first), first, begin), in_packets.end[: len(dag)], in_packets.busy, dag)
+    return FabricRun(np.where(np.isfinite(first), first, begin), in_packets.end[: len(dag)], in_packets.busy, dag)
 
 
 def _cut(dag: Dag, packet: float) -> tuple[Dag, IntArray]:
@@ -118,7 +118,7 @@ def _own_edges(owner: IntArray, behind: BoolArray) -> IntArray:
     return np.stack([np.flatnonzero(behind), owner[behind]], axis=1)
 
 
-def _stored(dag: Dag, topology: Topology) -> _FabricRun:
+def _stored(dag: Dag, topology: Topology) -> FabricRun:
     from slipstick.fabric.numba_kernels import _store_and_forward
 
     begin, end, busy = np.zeros(len(dag)), np.zeros(len(dag)), np.zeros(topology.links)
@@ -127,10 +127,10 @@ def _stored(dag: Dag, topology: Topology) -> _FabricRun:
         dag.size, dag.seconds, dag.delay, np.maximum(dag.tail - on_links, 0.0), dag.starts, dag.links, dag.waits,
         *dag.following, topology.bandwidth, topology.latency, begin, end, busy,
     )  # fmt: skip
-    return _checked(_FabricRun(begin, end, busy, dag), ended, topology)
+    return _checked(FabricRun(begin, end, busy, dag), ended, topology)
 
 
-def _fluid(dag: Dag, topology: Topology) -> _FabricRun:
+def _fluid(dag: Dag, topology: Topology) -> FabricRun:
     from slipstick.fabric.numba_kernels import _fair_flows
 
     begin, end, busy = np.zeros(len(dag)), np.zeros(len(dag)), np.zeros(topology.links)
@@ -139,10 +139,10 @@ def _fluid(dag: Dag, topology: Topology) -> _FabricRun:
         dag.size, dag.seconds, dag.lane, rank.astype(np.int64), len(levels), dag.delay, dag.tail, dag.starts, dag.links,
         dag.weight, dag.waits, *dag.following, topology.bandwidth, int(dag.lane.max(initial=-1)) + 1, begin, end, busy,
     )  # fmt: skip
-    return _checked(_FabricRun(begin, end, busy, dag), ended, topology)
+    return _checked(FabricRun(begin, end, busy, dag), ended, topology)
 
 
-def _checked(simulated: _FabricRun, ended: int, topology: Topology) -> _FabricRun:
+def _checked(simulated: FabricRun, ended: int, topology: Topology) -> FabricRun:
     """Return the run if every task has ended and every byte of every transfer passed every link of its route."""
     dag = simulated.dag
     if ended < len(dag):

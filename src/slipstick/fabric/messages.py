@@ -13,7 +13,7 @@ from slipstick.core.errors import SlipstickError
 
 
 @dataclass(frozen=True, eq=False)
-class _CollectiveSchedule:
+class CollectiveSchedule:
     """Messages of a collective between ranks 0 to `ranks` - 1 over a vector cut into `chunks` equal chunks.
 
     Message i takes chunks ``first[i]`` to ``first[i] + count[i] - 1``, added up over the ranks
@@ -120,7 +120,7 @@ class _ScheduleWriter:
         pair = np.stack([a.ravel() for a in np.broadcast_arrays(np.asarray(before), np.asarray(after))], axis=1)
         self._edges.append(pair[(pair >= 0).all(axis=1)].astype(np.int64))
 
-    def finish(self, collective: str, algorithm: str, ranks: int, chunks: int, root: int = 0) -> _CollectiveSchedule:
+    def finish(self, collective: str, algorithm: str, ranks: int, chunks: int, root: int = 0) -> CollectiveSchedule:
         """Return the collective schedule of the messages collected so far."""
         blocks = [np.concatenate(column) for column in zip(*self._blocks, strict=True)] or [np.zeros(0, np.int64)] * 5
         source, target, first, count, reduces = blocks
@@ -128,7 +128,7 @@ class _ScheduleWriter:
         source_starts, sources = _widen(starts, source, {n: wide[0] for n, wide in self._wide.items()})
         target_starts, targets = _widen(starts, target, {n: wide[1] for n, wide in self._wide.items()})
         edges = np.concatenate(self._edges) if self._edges else np.zeros((0, 2), np.int64)
-        return _CollectiveSchedule(
+        return CollectiveSchedule(
             collective, algorithm, ranks, chunks, source_starts, sources, target_starts, targets, first, count,
             reduces.astype(np.bool_), edges, root,
         )  # fmt: skip
@@ -141,4 +141,4 @@ def _widen(starts: IntArray, values: IntArray, wide: dict[int, Sequence[int]]) -
     return np.concatenate([[0], np.cumsum([len(ranks) for ranks in lists])]), np.concatenate(lists).astype(np.int64)
 
 
-ScheduleBuilder = Callable[..., _CollectiveSchedule]  # called with the number of ranks, and options by name
+ScheduleBuilder = Callable[..., CollectiveSchedule]  # called with the number of ranks, and options by name

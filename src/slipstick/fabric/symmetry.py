@@ -15,7 +15,7 @@ from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.fabric.routing import routes
-from slipstick.fabric.tasks import Dag, _Endpoint
+from slipstick.fabric.tasks import Dag, Endpoint
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def _direct(ranks: int) -> _Classes:
 _ALGORITHMS = {"ring": _ring, "direct": _direct}
 
 
-def folded_all_reduce(algorithm: str, topology: Topology, size: float, endpoint: _Endpoint | None = None) -> Dag:
+def folded_all_reduce(algorithm: str, topology: Topology, size: float, endpoint: Endpoint | None = None) -> Dag:
     """Return the folded task graph of an all-reduce of `size` bytes among all compute nodes, by ``ring`` or ``direct``.
 
     It runs on the same topology, on the first link of each kind, and takes as long as the whole one.
@@ -79,10 +79,10 @@ def folded_all_reduce(algorithm: str, topology: Topology, size: float, endpoint:
     """
     if algorithm not in _ALGORITHMS:
         raise SlipstickError("cannot be folded", path="algorithm", value=algorithm, allowed=list(_ALGORITHMS))
-    return _folded(_ALGORITHMS[algorithm](topology.npus.size), topology, size, endpoint or _Endpoint())
+    return _folded(_ALGORITHMS[algorithm](topology.npus.size), topology, size, endpoint or Endpoint())
 
 
-def _folded(classes: _Classes, topology: Topology, size: float, ends: _Endpoint) -> Dag:
+def _folded(classes: _Classes, topology: Topology, size: float, ends: Endpoint) -> Dag:
     kind = _link_kinds(topology)
     first = np.unique(kind, return_index=True)[1]
     kinds = np.bincount(kind)

@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike
 from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
-from slipstick.fabric.messages import _CollectiveSchedule
+from slipstick.fabric.messages import CollectiveSchedule
 from slipstick.fabric.routing import _Routes, routes
 
 
 @dataclass(frozen=True)
-class _Endpoint:
+class Endpoint:
     """Endpoint costs of a message: `delay` [s] before it leaves, and once more when all has arrived; the time to add
     it up in the local memory, which reads both and writes one (`memory_bandwidth` [B/s], infinite: no time)."""
 
@@ -83,13 +83,13 @@ class Dag:
 
 
 def lower(
-    schedule: _CollectiveSchedule,
+    schedule: CollectiveSchedule,
     topology: Topology,
     size: float,
     *,
     nodes: ArrayLike | None = None,
     routing: str = "auto",
-    endpoint: _Endpoint | None = None,
+    endpoint: Endpoint | None = None,
     priority: int = 0,
 ) -> Dag:
     """Return the task graph of a collective schedule: its messages as transfers over a topology.
@@ -113,7 +113,7 @@ def lower(
         )
     cuts = schedule.ranks if schedule.collective == "all_to_all" else schedule.chunks
     bytes_each = schedule.count * (size / cuts)
-    ends = endpoint or _Endpoint()
+    ends = endpoint or Endpoint()
     paths = _paths(schedule, topology, place, routing)
     transfers = paths.hops > 0
     wide = np.maximum(np.diff(schedule.source_starts), np.diff(schedule.target_starts)) > 1
@@ -135,7 +135,7 @@ def lower(
     )
 
 
-def _last(schedule: _CollectiveSchedule, transfers: BoolArray) -> BoolArray:
+def _last(schedule: CollectiveSchedule, transfers: BoolArray) -> BoolArray:
     """Mark the messages that no other waits for, straight or behind a rendezvous: there the receiver's delay is added,
     which otherwise is the next sender's."""
     before, after = schedule.edges.T
@@ -146,7 +146,7 @@ def _last(schedule: _CollectiveSchedule, transfers: BoolArray) -> BoolArray:
     return ~followed
 
 
-def _paths(schedule: _CollectiveSchedule, topology: Topology, place: IntArray, routing: str) -> _Routes:
+def _paths(schedule: CollectiveSchedule, topology: Topology, place: IntArray, routing: str) -> _Routes:
     """Return the links of every message; for a message with several ends, the union of the paths between them."""
     several = np.flatnonzero((np.diff(schedule.source_starts) > 1) | (np.diff(schedule.target_starts) > 1))
     first_source, first_target = (
@@ -172,7 +172,7 @@ def _repeat(paths: _Routes, which: IntArray) -> _Routes:
     return _Routes(starts, paths.links[np.repeat(paths.starts[which], hops) + offset])
 
 
-def _ends(schedule: _CollectiveSchedule, message: int, place: IntArray) -> tuple[IntArray, IntArray]:
+def _ends(schedule: CollectiveSchedule, message: int, place: IntArray) -> tuple[IntArray, IntArray]:
     sources = schedule.sources[schedule.source_starts[message] : schedule.source_starts[message + 1]]
     targets = schedule.targets[schedule.target_starts[message] : schedule.target_starts[message + 1]]
     return place[sources], place[targets]
@@ -192,7 +192,7 @@ def _union(topology: Topology, sources: IntArray, targets: IntArray, routing: st
 
 
 def _latencies(
-    schedule: _CollectiveSchedule, topology: Topology, place: IntArray, paths: _Routes, wide: BoolArray, routing: str
+    schedule: CollectiveSchedule, topology: Topology, place: IntArray, paths: _Routes, wide: BoolArray, routing: str
 ) -> FloatArray:
     """Return the latency [s] of every message; for a message with several ends, of its longest path."""
     owner = np.repeat(np.arange(len(paths)), paths.hops)

@@ -10,7 +10,7 @@ from slipstick.array.convolution import _Convolution
 from slipstick.array.dram_traffic import _dram_traffic
 from slipstick.array.estimate import _array_run
 from slipstick.array.format_steps import BITS
-from slipstick.array.matrix_products import _Product
+from slipstick.array.matrix_products import Product
 from slipstick.array.systolic import _ArrayPass, _systolic_pass
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.device_kinds import Dataflow
@@ -113,7 +113,7 @@ def _scalesim(row: RowDict) -> _Answer | str:
 def _dram_words(row: RowDict) -> _Answer | str:
     """Return our DRAM traffic of conv2_1a, in words of a byte, with the memories of SCALE-Sim's run."""
     moved = _dram_traffic(
-        _Product("conv2_1a", "conv", _CONV2.pixels, _CONV2.reduction, _CONV2.filters, _INPUTS, _OUTPUTS, taps=3 * 3),
+        Product("conv2_1a", "conv", _CONV2.pixels, _CONV2.reduction, _CONV2.filters, _INPUTS, _OUTPUTS, taps=3 * 3),
         _WEIGHTS, _MEMORY, _MEMORY, 8, 8,
     )  # fmt: skip
     why = (

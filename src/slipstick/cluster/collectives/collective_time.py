@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from slipstick.cluster.collectives.algorithm_time import _AlgorithmTime
-from slipstick.cluster.collectives.network_tiers import _NetworkTier
+from slipstick.cluster.collectives.network_tiers import NetworkTier
 from slipstick.cluster.constants.links import _LinkConstants, _Protocol
 from slipstick.cluster.sweep.plans import AUTO_TIER
 from slipstick.core.arrays import FloatArray, IntArray
@@ -55,7 +55,7 @@ def _collective(
     size: ArrayLike,
     ranks: ArrayLike,
     *,
-    tiers: Sequence[_NetworkTier],
+    tiers: Sequence[NetworkTier],
     stride: ArrayLike = 1,
     concurrent: ArrayLike = 1,
 ) -> _CollectiveTime:
@@ -78,7 +78,7 @@ def _collective(
     Examples
     --------
     >>> from slipstick.cluster.constants.links import _LinkConstants
-    >>> node = _NetworkTier("nvlink4", 8, 450e9, _LinkConstants.of_technology("nvlink4"))
+    >>> node = NetworkTier("nvlink4", 8, 450e9, _LinkConstants.of_technology("nvlink4"))
     >>> cost = _collective("all_reduce", [512 * 2**20, 0.0], 8, tiers=[node])
     >>> bool(1.5e-3 < cost.time[0] < 3e-3), float(cost.bytes_sent[0]) > 0
     (True, True)
@@ -108,7 +108,7 @@ def _collective(
 
 
 def _spread(
-    size: ArrayLike, ranks: ArrayLike, tiers: Sequence[_NetworkTier], stride: ArrayLike, concurrent: ArrayLike
+    size: ArrayLike, ranks: ArrayLike, tiers: Sequence[NetworkTier], stride: ArrayLike, concurrent: ArrayLike
 ) -> _Group:
     arrays = (np.asarray(a, dtype=np.float64) for a in (size, ranks, stride, concurrent))
     message, count, distance, sharing = np.broadcast_arrays(*arrays)
@@ -129,7 +129,7 @@ def _below(group: _Group, level: int) -> FloatArray:
     return group.members[level - 1] if level else np.ones_like(group.size)
 
 
-def _link_rate(group: _Group, tiers: Sequence[_NetworkTier], level: int) -> FloatArray:
+def _link_rate(group: _Group, tiers: Sequence[NetworkTier], level: int) -> FloatArray:
     """Data-sheet rate of tier `level` for one ring: each member of the domain below brings its own link [B/s]."""
     tier = tiers[level]
     if level == 0:
@@ -141,7 +141,7 @@ def _link_rate(group: _Group, tiers: Sequence[_NetworkTier], level: int) -> Floa
     return rate * (domains / 2.0) ** -tier.constants.congestion
 
 
-def _inner_rate(op: str, group: _Group, tiers: Sequence[_NetworkTier]) -> FloatArray:
+def _inner_rate(op: str, group: _Group, tiers: Sequence[NetworkTier]) -> FloatArray:
     """Rate of the slowest tier below the last one, for long messages [B/s]; infinite where the group uses none."""
     slowest = np.full_like(group.size, np.inf)
     for level, tier in enumerate(tiers[:-1]):
@@ -150,7 +150,7 @@ def _inner_rate(op: str, group: _Group, tiers: Sequence[_NetworkTier]) -> FloatA
     return slowest
 
 
-def _inner_hops(op: str, group: _Group, tiers: Sequence[_NetworkTier], name: str) -> FloatArray:
+def _inner_hops(op: str, group: _Group, tiers: Sequence[NetworkTier], name: str) -> FloatArray:
     """Latency of a ring's links below the last tier, by protocol `name`, averaged over all its links [s]."""
     total = np.zeros_like(group.size)
     for level, tier in enumerate(tiers[:-1]):
@@ -160,7 +160,7 @@ def _inner_hops(op: str, group: _Group, tiers: Sequence[_NetworkTier], name: str
     return total
 
 
-def _cost(op: str, group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmTime:
+def _cost(op: str, group: _Group, tiers: Sequence[NetworkTier]) -> _AlgorithmTime:
     """Cost of groups whose outermost tier is the last of `tiers`: the latency and the bandwidth part [s]."""
     if op in ("all_to_all", "point_to_point"):
         return _exchange(op, group, tiers)
@@ -182,7 +182,7 @@ def _cost(op: str, group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmTi
     return best if op != "all_reduce" else _all_reduce(best, group, tiers)
 
 
-def _all_reduce(best: _AlgorithmTime, group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmTime:
+def _all_reduce(best: _AlgorithmTime, group: _Group, tiers: Sequence[NetworkTier]) -> _AlgorithmTime:
     """Return the cheapest all-reduce: `best` (the ring's cost), or another algorithm that the outermost tier has."""
     constants = tiers[-1].constants
     if constants.tree:
@@ -195,7 +195,7 @@ def _all_reduce(best: _AlgorithmTime, group: _Group, tiers: Sequence[_NetworkTie
     return best
 
 
-def _tree(group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmTime:
+def _tree(group: _Group, tiers: Sequence[NetworkTier]) -> _AlgorithmTime:
     """Cost of an all-reduce by chains inside the domains, pipelined with a double binary tree across them."""
     below = _below(group, len(tiers) - 1)
     inner_time = 2.0 * group.size * (below - 1.0) / below / _inner_rate("all_reduce", group, tiers)
@@ -212,7 +212,7 @@ def _tree(group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmTime:
     return _AlgorithmTime.best_protocol(costs, protocols, group.size / group.ranks)
 
 
-def _hierarchical(group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmTime:
+def _hierarchical(group: _Group, tiers: Sequence[NetworkTier]) -> _AlgorithmTime:
     """Cost of a hierarchical all-reduce: reduce-scatter in a domain, all-reduce of shards across, all-gather in it."""
     below = _below(group, len(tiers) - 1)
     inner = _Group(group.size, below, [np.minimum(m, below) for m in group.members[:-1]], group.concurrent)
@@ -227,7 +227,7 @@ def _hierarchical(group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmTim
     )
 
 
-def _exchange(op: str, group: _Group, tiers: Sequence[_NetworkTier]) -> _AlgorithmTime:
+def _exchange(op: str, group: _Group, tiers: Sequence[NetworkTier]) -> _AlgorithmTime:
     """Return the cost of direct sends, where the outer tier limits the bytes that leave a domain."""
     alone = op == "point_to_point"
     ranks = np.maximum(group.ranks, 1.0)
@@ -258,7 +258,7 @@ def _bytes_sent(op: str, size: FloatArray, ranks: FloatArray) -> FloatArray:
     return 2.0 * share if op == "all_reduce" else share
 
 
-def _limiting_tier(group: _Group, tiers: Sequence[_NetworkTier]) -> IntArray:
+def _limiting_tier(group: _Group, tiers: Sequence[NetworkTier]) -> IntArray:
     """Index of the slowest tier that the group uses."""
     slowest = np.full(group.size.shape, np.inf)
     index = np.zeros(group.size.shape, dtype=np.int64)
@@ -272,7 +272,7 @@ def _limiting_tier(group: _Group, tiers: Sequence[_NetworkTier]) -> IntArray:
 
 
 def messages(
-    op: str, size: ArrayLike, ranks: ArrayLike, stride: ArrayLike, forced: IntArray, tiers: Sequence[_NetworkTier]
+    op: str, size: ArrayLike, ranks: ArrayLike, stride: ArrayLike, forced: IntArray, tiers: Sequence[NetworkTier]
 ) -> FloatArray:
     """Return the time [s] of a collective per plan; where `forced` is a tier's index, all its messages use that tier.
 

@@ -11,7 +11,7 @@ from slipstick.core.system import System
 
 
 @dataclass(frozen=True)
-class _NetworkTier:
+class NetworkTier:
     """Network tier: one level of a system's network, such as NVLink in a node or InfiniBand between nodes.
 
     Attributes
@@ -30,7 +30,7 @@ class _NetworkTier:
     price: CollectivePrice | None = None
 
 
-def _tiers_of(system: System) -> list[_NetworkTier]:
+def _tiers_of(system: System) -> list[NetworkTier]:
     """Return the network tiers of a system, innermost first; the outermost tier reaches every device.
 
     Errors
@@ -39,7 +39,7 @@ def _tiers_of(system: System) -> list[_NetworkTier]:
     """
     share = system.calibration.network
     tiers = [
-        _NetworkTier(
+        NetworkTier(
             name, tier.domain or system.devices, tier.bandwidth * share, _LinkConstants.of_technology(tier.technology)
         )
         for name, tier in system.network.items()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from slipstick.cluster.collectives.collective_time import messages
-from slipstick.cluster.collectives.network_tiers import _NetworkTier, _tiers_of
+from slipstick.cluster.collectives.network_tiers import NetworkTier, _tiers_of
 from slipstick.cluster.constants.serving_stack import _Stack, stacks
 from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.decoder_kernels import _decoder_kernels, _Kernel, _Shape
@@ -48,7 +48,7 @@ class _InferenceSetting:
 
     decoder: Decoder
     chip: Chip
-    tiers: Sequence[_NetworkTier]
+    tiers: Sequence[NetworkTier]
     precision: Precision
     stack: _Stack
     capacity: float  # bytes of a device's memory

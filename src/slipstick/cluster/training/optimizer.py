@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from slipstick.cluster.collectives.collective_time import messages
-from slipstick.cluster.collectives.network_tiers import _NetworkTier
+from slipstick.cluster.collectives.network_tiers import NetworkTier
 from slipstick.cluster.sweep.distinct import _distinct
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.layer_time import _LayerTime
@@ -72,7 +72,7 @@ def _update_messages(
 
 
 def _in_shards(
-    op: str, size: FloatArray, share: FloatArray, over: tuple[IntArray, IntArray, IntArray, Sequence[_NetworkTier]]
+    op: str, size: FloatArray, share: FloatArray, over: tuple[IntArray, IntArray, IntArray, Sequence[NetworkTier]]
 ) -> FloatArray:
     """Return seconds of a scatter or gather in many small shards: they reach a share of the rate, and wait as long."""
     time = messages(op, size, *over)

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from slipstick.cluster.collectives.network_tiers import _NetworkTier, _tiers_of
+from slipstick.cluster.collectives.network_tiers import NetworkTier, _tiers_of
 from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.decoder_kernels import _Shape
 from slipstick.cluster.kernels.precision import Precision, element_bytes
@@ -44,7 +44,7 @@ class TrainingSetting:
     batch: int
     sequence: int
     chip: Chip
-    tiers: Sequence[_NetworkTier]
+    tiers: Sequence[NetworkTier]
     precision: Precision
     fused: bool  # attention keeps no score matrix
     state_bytes: _StateBytes

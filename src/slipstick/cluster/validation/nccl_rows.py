@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slipstick.cluster.collectives.collective_time import _collective
-from slipstick.cluster.collectives.network_tiers import _NetworkTier, _tiers_of
+from slipstick.cluster.collectives.network_tiers import NetworkTier, _tiers_of
 from slipstick.cluster.validation.grouped_rows import Key, _MeasuredTable
 from slipstick.core.arrays import FloatArray
 from slipstick.core.catalogue import resolve_system
@@ -22,7 +22,7 @@ def _answer(key: Key, sizes: FloatArray) -> tuple[FloatArray, str]:
     return times.time, _note(tiers, int(ranks.max()))
 
 
-def _note(tiers: list[_NetworkTier], ranks: int) -> str:
+def _note(tiers: list[NetworkTier], ranks: int) -> str:
     """Return a note that names the links in use that have no constants of their own."""
     used = [tier for place, tier in enumerate(tiers) if place == 0 or tiers[place - 1].domain < ranks]
     guessed = [tier.name for tier in used if not tier.constants.calibrated]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from slipstick.core.errors import SlipstickError
 from slipstick.fabric.collectives import direct, halving_doubling, in_network, ring, tree
-from slipstick.fabric.messages import ScheduleBuilder, _CollectiveSchedule
+from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder
 
 ALGORITHMS: Mapping[str, Mapping[str, ScheduleBuilder]] = {
     "ring": ring.SCHEDULES,
@@ -17,7 +17,7 @@ ALGORITHMS: Mapping[str, Mapping[str, ScheduleBuilder]] = {
 }
 
 
-def collective_schedule(collective: str, algorithm: str, ranks: int, **options: int) -> _CollectiveSchedule:
+def collective_schedule(collective: str, algorithm: str, ranks: int, **options: int) -> CollectiveSchedule:
     """Return the schedule of a collective (``all_reduce``, ``gather``, ...) by an algorithm (``ring``, ``tree``, ...).
 
     Parameters

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from slipstick.core.arrays import IntArray
-from slipstick.fabric.messages import ScheduleBuilder, _CollectiveSchedule, _ScheduleWriter
+from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder, _ScheduleWriter
 
 
-def _all_reduce(ranks: int) -> _CollectiveSchedule:
+def _all_reduce(ranks: int) -> CollectiveSchedule:
     """Return the messages of a direct reduce-scatter, then a direct all-gather: 2 (N - 1) messages per rank."""
     writer = _ScheduleWriter()
     meeting = _write_scatter(writer, ranks)
@@ -16,21 +16,21 @@ def _all_reduce(ranks: int) -> _CollectiveSchedule:
     return writer.finish("all_reduce", "direct", ranks, ranks)
 
 
-def _reduce_scatter(ranks: int) -> _CollectiveSchedule:
+def _reduce_scatter(ranks: int) -> CollectiveSchedule:
     """Return the messages of a one-step reduce-scatter: chunk t of every rank to rank t."""
     writer = _ScheduleWriter()
     _write_scatter(writer, ranks)
     return writer.finish("reduce_scatter", "direct", ranks, ranks)
 
 
-def _all_gather(ranks: int) -> _CollectiveSchedule:
+def _all_gather(ranks: int) -> CollectiveSchedule:
     """Return the messages of a one-step all-gather: chunk s of rank s to every other rank."""
     writer = _ScheduleWriter()
     _write_gather(writer, ranks, None)
     return writer.finish("all_gather", "direct", ranks, ranks)
 
 
-def _all_to_all(ranks: int) -> _CollectiveSchedule:
+def _all_to_all(ranks: int) -> CollectiveSchedule:
     """Return the messages of an all-to-all, one per pair of ranks, to the next rank first."""
     writer = _ScheduleWriter()
     source, target = _pairs(ranks)
@@ -38,7 +38,7 @@ def _all_to_all(ranks: int) -> _CollectiveSchedule:
     return writer.finish("all_to_all", "direct", ranks, ranks**2)
 
 
-def _scatter(ranks: int, root: int = 0) -> _CollectiveSchedule:
+def _scatter(ranks: int, root: int = 0) -> CollectiveSchedule:
     """Return the messages of a scatter: chunk t from the root to rank t."""
     writer = _ScheduleWriter()
     target = (root + np.arange(1, ranks)) % ranks
@@ -46,7 +46,7 @@ def _scatter(ranks: int, root: int = 0) -> _CollectiveSchedule:
     return writer.finish("scatter", "direct", ranks, ranks, root)
 
 
-def _gather(ranks: int, root: int = 0) -> _CollectiveSchedule:
+def _gather(ranks: int, root: int = 0) -> CollectiveSchedule:
     """Return the messages of a gather: chunk s of rank s to the root."""
     writer = _ScheduleWriter()
     source = (root + np.arange(1, ranks)) % ranks

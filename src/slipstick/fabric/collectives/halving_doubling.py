@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from slipstick.core.arrays import IntArray
-from slipstick.fabric.messages import ScheduleBuilder, _CollectiveSchedule, _ScheduleWriter
+from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder, _ScheduleWriter
 
 
-def _all_reduce(ranks: int) -> _CollectiveSchedule:
+def _all_reduce(ranks: int) -> CollectiveSchedule:
     """Return the messages of an all-reduce by recursive halving (reduce-scatter) and doubling (all-gather).
 
     For other numbers than powers of two the ranks beyond the largest power first give their data to a partner, and get

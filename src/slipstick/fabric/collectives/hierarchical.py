@@ -9,13 +9,13 @@ import numpy as np
 
 from slipstick.core.arrays import IntArray
 from slipstick.fabric.collectives import ring
-from slipstick.fabric.messages import _CollectiveSchedule, _ScheduleWriter
+from slipstick.fabric.messages import CollectiveSchedule, _ScheduleWriter
 
 _PIECES = 16
 _UNDER_WAY = 3  # pieces at a time: with more, all of them share the outer links and end together
 
 
-def all_reduce(inner: int, outer: int, pieces: int = _PIECES, *, both_orders: bool = False) -> _CollectiveSchedule:
+def all_reduce(inner: int, outer: int, pieces: int = _PIECES, *, both_orders: bool = False) -> CollectiveSchedule:
     """Return the messages of a two-level ring all-reduce over `outer` groups of `inner` consecutive ranks.
 
     With `both_orders` one part of the data goes inside the groups first, the other across them first: the all-reduce of
@@ -42,7 +42,7 @@ def all_reduce(inner: int, outer: int, pieces: int = _PIECES, *, both_orders: bo
     return writer.finish("all_reduce", "hierarchical", grid.size, pieces * grid.size)
 
 
-def _in_both_orders(rows: int, columns: int, pieces: int) -> _CollectiveSchedule:
+def _in_both_orders(rows: int, columns: int, pieces: int) -> CollectiveSchedule:
     if min(rows, columns) == 1:
         return ring.SCHEDULES["all_reduce"](rows * columns)
     writer = _ScheduleWriter()

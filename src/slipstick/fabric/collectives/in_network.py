@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from slipstick.fabric.messages import ScheduleBuilder, _CollectiveSchedule, _ScheduleWriter
+from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder, _ScheduleWriter
 
 
-def _all_reduce(ranks: int) -> _CollectiveSchedule:
+def _all_reduce(ranks: int) -> CollectiveSchedule:
     """Return an in-network all-reduce, as one message from all ranks to all ranks.
 
     Examples
@@ -16,17 +16,17 @@ def _all_reduce(ranks: int) -> _CollectiveSchedule:
     return _single_cast("all_reduce", ranks, list(range(ranks)), list(range(ranks)), 0)
 
 
-def _reduce(ranks: int, root: int = 0) -> _CollectiveSchedule:
+def _reduce(ranks: int, root: int = 0) -> CollectiveSchedule:
     """Return an in-network reduce, as one message from all ranks to the root."""
     return _single_cast("reduce", ranks, list(range(ranks)), [root], root)
 
 
-def _broadcast(ranks: int, root: int = 0) -> _CollectiveSchedule:
+def _broadcast(ranks: int, root: int = 0) -> CollectiveSchedule:
     """Return an in-network broadcast, as one message from the root to all other ranks."""
     return _single_cast("broadcast", ranks, [root], [rank for rank in range(ranks) if rank != root], root)
 
 
-def _reduce_scatter(ranks: int) -> _CollectiveSchedule:
+def _reduce_scatter(ranks: int) -> CollectiveSchedule:
     """Return a reduce-scatter as a reduction per rank. Source: FRED (2406.19580), section 5: compound collectives."""
     writer = _ScheduleWriter()
     everyone = list(range(ranks))
@@ -35,7 +35,7 @@ def _reduce_scatter(ranks: int) -> _CollectiveSchedule:
     return writer.finish("reduce_scatter", "in_network", ranks, ranks)
 
 
-def _all_gather(ranks: int) -> _CollectiveSchedule:
+def _all_gather(ranks: int) -> CollectiveSchedule:
     """Return an in-network all-gather, as one multicast from each rank in turn."""
     writer = _ScheduleWriter()
     for rank in range(ranks):
@@ -43,7 +43,7 @@ def _all_gather(ranks: int) -> _CollectiveSchedule:
     return writer.finish("all_gather", "in_network", ranks, ranks)
 
 
-def _single_cast(collective: str, ranks: int, sources: list[int], targets: list[int], root: int) -> _CollectiveSchedule:
+def _single_cast(collective: str, ranks: int, sources: list[int], targets: list[int], root: int) -> CollectiveSchedule:
     writer = _ScheduleWriter()
     if targets:
         writer.cast(sources, targets, 0)

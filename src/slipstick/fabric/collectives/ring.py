@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from slipstick.core.arrays import IntArray
-from slipstick.fabric.messages import ScheduleBuilder, _CollectiveSchedule, _ScheduleWriter
+from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder, _ScheduleWriter
 
 
-def _all_reduce(ranks: int) -> _CollectiveSchedule:
+def _all_reduce(ranks: int) -> CollectiveSchedule:
     """Return the messages of a ring all-reduce. Source: Patarasu & Yuan, JPDC 69(2) 2009, section 3.
 
     Examples
@@ -21,21 +21,21 @@ def _all_reduce(ranks: int) -> _CollectiveSchedule:
     return writer.finish("all_reduce", "ring", ranks, ranks)
 
 
-def _reduce_scatter(ranks: int) -> _CollectiveSchedule:
+def _reduce_scatter(ranks: int) -> CollectiveSchedule:
     """Return the messages of a ring reduce-scatter: rank r ends with the sum of chunk r."""
     writer = _ScheduleWriter()
     _around(writer, ranks, reduces=True)
     return writer.finish("reduce_scatter", "ring", ranks, ranks)
 
 
-def _all_gather(ranks: int) -> _CollectiveSchedule:
+def _all_gather(ranks: int) -> CollectiveSchedule:
     """Return the messages of a ring all-gather: rank r begins with chunk r."""
     writer = _ScheduleWriter()
     _around(writer, ranks, reduces=False)
     return writer.finish("all_gather", "ring", ranks, ranks)
 
 
-def _all_to_all(ranks: int) -> _CollectiveSchedule:
+def _all_to_all(ranks: int) -> CollectiveSchedule:
     """Return the messages of a ring all-to-all, in which each chunk passes from neighbour to neighbour.
 
     In step k every rank passes the chunks on that have ranks - k hops behind or before them, one message each.

@@ -12,14 +12,14 @@ import numpy as np
 from slipstick.core.arrays import BoolArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
-from slipstick.fabric.messages import _CollectiveSchedule, _ScheduleWriter
+from slipstick.fabric.messages import CollectiveSchedule, _ScheduleWriter
 
 _Sends = list[tuple[int, int]]  # link and chunk, in the order of their beginning
 
 
 def synthesized_schedule(
     collective: str, topology: Topology, size: float, pieces: int = 4, seed: int = 0
-) -> _CollectiveSchedule:
+) -> CollectiveSchedule:
     """Return a synthesised ``all_gather``, ``reduce_scatter`` or ``all_reduce`` over the links of a topology.
 
     A reduce-scatter is the all-gather backwards: every way of a chunk is gone in the other direction, adding up. In an

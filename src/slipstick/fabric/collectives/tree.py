@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from slipstick.fabric.messages import ScheduleBuilder, _CollectiveSchedule, _ScheduleWriter
+from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder, _ScheduleWriter
 
 _PIECES = 8  # of each tree's half, sent one after the other
 
 
-def _broadcast(ranks: int, root: int = 0, pieces: int = 1) -> _CollectiveSchedule:
+def _broadcast(ranks: int, root: int = 0, pieces: int = 1) -> CollectiveSchedule:
     """Return the messages of a pipelined broadcast down a binary tree.
 
     Examples
@@ -20,14 +20,14 @@ def _broadcast(ranks: int, root: int = 0, pieces: int = 1) -> _CollectiveSchedul
     return writer.finish("broadcast", "tree", ranks, pieces, root)
 
 
-def _reduce(ranks: int, root: int = 0, pieces: int = 1) -> _CollectiveSchedule:
+def _reduce(ranks: int, root: int = 0, pieces: int = 1) -> CollectiveSchedule:
     """Return the messages of a pipelined reduction up a binary tree."""
     writer = _ScheduleWriter()
     _up(writer, _relabelled(ranks, root), range(pieces))
     return writer.finish("reduce", "tree", ranks, pieces, root)
 
 
-def _all_reduce(ranks: int, pieces: int = _PIECES) -> _CollectiveSchedule:
+def _all_reduce(ranks: int, pieces: int = _PIECES) -> CollectiveSchedule:
     """Return the messages of a double binary tree all-reduce: half the data per tree, a rank is inner in one at most.
 
     The second tree is the first one mirrored (even counts) or shifted by one (odd). Source: Sanders et al., Parallel

@@ -18,7 +18,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.files import load_fields, load_json
 from slipstick.core.topology import Topology
 from slipstick.fabric import builders
-from slipstick.fabric.tasks import _Endpoint
+from slipstick.fabric.tasks import Endpoint
 from slipstick.fabric.topology_file import MAX_LINKS, MAX_NODES, _check_topology
 
 _GIB = 2.0**30
@@ -37,7 +37,7 @@ _SYSTEM = (
 class _AstraSystem:
     """ASTRA-sim system file: endpoint costs, the collective algorithms by dimension, and the splits."""
 
-    endpoint: _Endpoint
+    endpoint: Endpoint
     algorithms: Mapping[str, tuple[str, ...]]
     splits: int
 
@@ -93,7 +93,7 @@ def read_astra_system(path: str | Path) -> _AstraSystem:
     memory = data.get("local-mem-bw")
     speed = np.inf if memory is None else _number(memory, f"{where}: local-mem-bw", low=1e-9) * 1e9
     splits = int(_number(data.get("preferred-dataset-splits", 1), f"{where}: preferred-dataset-splits", low=1))
-    return _AstraSystem(_Endpoint(delay, float(speed)), algorithms, splits)
+    return _AstraSystem(Endpoint(delay, float(speed)), algorithms, splits)
 
 
 def _build(name: str, families: list[str], counts: list[int], speeds: list[float], delays: list[float]) -> Topology:

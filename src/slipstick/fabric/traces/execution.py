@@ -12,9 +12,9 @@ import numpy as np
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
 from slipstick.fabric.collectives.by_name import collective_schedule
-from slipstick.fabric.flows import Mode, _FabricRun, run
+from slipstick.fabric.flows import FabricRun, Mode, run
 from slipstick.fabric.routing import routes
-from slipstick.fabric.tasks import Dag, _Endpoint, lower
+from slipstick.fabric.tasks import Dag, Endpoint, lower
 
 _Kind = Literal["compute", "collective", "send", "receive"]
 
@@ -49,7 +49,7 @@ class ExecutedTraces:
 
     begin: tuple[dict[int, float], ...]
     end: tuple[dict[int, float], ...]
-    run: _FabricRun
+    run: FabricRun
 
     @property
     def time(self) -> float:
@@ -62,7 +62,7 @@ def execute_traces(
     topology: Topology,
     *,
     algorithms: Mapping[str, str] | None = None,
-    endpoint: _Endpoint | None = None,
+    endpoint: Endpoint | None = None,
     mode: Mode = "flows",
 ) -> ExecutedTraces:
     """Return the executed traces of all nodes; a node computes one step at a time while its messages travel.
@@ -87,7 +87,7 @@ def execute_traces(
     """
     if len(traces) != topology.npus.size:
         raise SlipstickError("not one trace a node", path="traces", value=len(traces), allowed=f"{topology.npus.size}")
-    whole = _Program(traces, topology, algorithms or {}, endpoint or _Endpoint())
+    whole = _Program(traces, topology, algorithms or {}, endpoint or Endpoint())
     simulated = run(whole.dag(), topology, mode)
     entry, leave = whole.entry, whole.leave
     begin = tuple(
@@ -107,7 +107,7 @@ class _Program:
     """Builder of one task graph from all traces, with a begin task and an end task per step."""
 
     def __init__(
-        self, traces: Sequence[Trace], topology: Topology, algorithms: Mapping[str, str], endpoint: _Endpoint
+        self, traces: Sequence[Trace], topology: Topology, algorithms: Mapping[str, str], endpoint: Endpoint
     ) -> None:
         self.traces, self.topology, self.algorithms, self.endpoint = traces, topology, algorithms, endpoint
         self.entry: dict[tuple[int, int], int] = {}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from slipstick.core.arrays import IntArray
-from slipstick.fabric.flows import _FabricRun
+from slipstick.fabric.flows import FabricRun
 from slipstick.fabric.tasks import Dag
-from slipstick.fabric.training.task_builder import COMPUTE, KINDS, _Tasks
+from slipstick.fabric.training.task_builder import COMPUTE, KINDS, Tasks
 
 BUBBLE = "bubble"  # waiting for another lane's computation
 
 
-def exposed(tasks: _Tasks, run: _FabricRun, lane: int, begin: float, end: float) -> dict[str, float]:
+def exposed(tasks: Tasks, run: FabricRun, lane: int, begin: float, end: float) -> dict[str, float]:
     """Return the time of one lane from `begin` to `end` as seconds by kind of task, which sum to it.
 
     A gap between two computations goes to the task that the later one waited for: its last predecessor as far back as
@@ -47,7 +47,7 @@ class _Before:
 
 
 def _follow(
-    task: int, low: float, high: float, tasks: _Tasks, run: _FabricRun, before: _Before, parts: dict[str, float]
+    task: int, low: float, high: float, tasks: Tasks, run: FabricRun, before: _Before, parts: dict[str, float]
 ) -> None:
     """Attribute the time from `low` to `high`, in which `task` waited, to the tasks that delayed it."""
     while high > low:
@@ -60,7 +60,7 @@ def _follow(
     parts[BUBBLE] += max(0.0, high - low)
 
 
-def _clip(task: int, low: float, high: float, tasks: _Tasks, run: _FabricRun, parts: dict[str, float]) -> None:
+def _clip(task: int, low: float, high: float, tasks: Tasks, run: FabricRun, parts: dict[str, float]) -> None:
     kind = tasks.kind[task]
     name = BUBBLE if kind == COMPUTE else KINDS[kind]
     parts[name] += max(0.0, high - max(low, float(run.begin[task])))

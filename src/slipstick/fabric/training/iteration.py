@@ -8,12 +8,12 @@ import numpy as np
 
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.topology import Topology
-from slipstick.fabric.flows import _FabricRun, run
+from slipstick.fabric.flows import FabricRun, run
 from slipstick.fabric.training.exposed_time import exposed
 from slipstick.fabric.training.job import Job
 from slipstick.fabric.training.stationary import _write_stationary
 from slipstick.fabric.training.streaming import _write_streaming
-from slipstick.fabric.training.task_builder import KINDS, _Tasks, _TaskWriter
+from slipstick.fabric.training.task_builder import KINDS, Tasks, _TaskWriter
 from slipstick.fabric.training.traffic import _StrategyTraffic
 
 _ITERATIONS = 2  # simulated, as in the FRED paper; the last one is what is reported
@@ -25,8 +25,8 @@ class Iteration:
     """Simulated training step from `begin` to `end` [s]; `parts` [s] of the slowest lane sum to `time`."""
 
     job: Job
-    tasks: _Tasks
-    run: _FabricRun
+    tasks: Tasks
+    run: FabricRun
     begin: float
     end: float
     lane: int
@@ -91,13 +91,13 @@ def simulate(job: Job, topology: Topology, *, most: int = RUNS) -> Iteration:
     return Iteration(job, tasks, simulated, begin, end, lane, exposed(tasks, simulated, lane, begin, end))
 
 
-def _end(tasks: _Tasks, simulated: _FabricRun, iteration: int) -> float:
+def _end(tasks: Tasks, simulated: FabricRun, iteration: int) -> float:
     """Return the end [s] of an iteration; samples for the next one may still arrive after it."""
     own = (tasks.iteration == iteration) & (tasks.kind != KINDS.index("load"))
     return float(simulated.end[own].max())
 
 
-def _busiest(tasks: _Tasks, simulated: _FabricRun, begin: float) -> int:
+def _busiest(tasks: Tasks, simulated: FabricRun, begin: float) -> int:
     """Return the lane with the longest compute time after `begin`."""
     own = (tasks.kind == 0) & (simulated.end > begin)
     work = np.bincount(tasks.dag.lane[own], (simulated.end - simulated.begin)[own])

@@ -19,7 +19,7 @@ _PRIORITY = (0, 0, 1, 2, 3, 3)
 
 
 @dataclass(frozen=True, eq=False)
-class _Tasks:
+class Tasks:
     """Task graph with the kind of each task (an index into `KINDS`), its iteration, its name, and the lane that it is
     for (-1: for several)."""
 
@@ -77,7 +77,7 @@ class _TaskWriter:
         """Let a task wait for another."""
         self._edges.append((before, after))
 
-    def finish(self) -> _Tasks:
+    def finish(self) -> Tasks:
         """Return the task graph of the tasks collected so far."""
         tasks = self._tasks
         patterns = [task.pattern for task in tasks] or [_NOTHING]
@@ -95,4 +95,4 @@ class _TaskWriter:
             edges=np.array(self._edges, np.int64).reshape(-1, 2),
         )
         names, owner = tuple(task.name for task in tasks), np.array([task.owner for task in tasks], np.int64)
-        return _Tasks(dag, kind, np.array(self._iteration, np.int64), names, owner)
+        return Tasks(dag, kind, np.array(self._iteration, np.int64), names, owner)

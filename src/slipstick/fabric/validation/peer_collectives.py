@@ -9,13 +9,13 @@ from slipstick.fabric.collectives import hierarchical
 from slipstick.fabric.collectives.by_name import ALGORITHMS, collective_schedule
 from slipstick.fabric.collectives.synthesized import synthesized_schedule
 from slipstick.fabric.flows import Mode, run
-from slipstick.fabric.messages import _CollectiveSchedule
-from slipstick.fabric.tasks import _Endpoint, lower
+from slipstick.fabric.messages import CollectiveSchedule
+from slipstick.fabric.tasks import Endpoint, lower
 from slipstick.report.published import Row, RowDict, Suite, Validation, number, register_suite
 
 _GIB = 2.0**30  # bytes that the peer calls a gigabyte
 # the peer's settings in these runs: 10 ns at each endpoint, a local memory of 100 000 GB/s
-_ENDPOINT = _Endpoint(delay=10e-9, memory_bandwidth=1e14)
+_ENDPOINT = Endpoint(delay=10e-9, memory_bandwidth=1e14)
 _MAX_MESSAGES = 2**20  # of a row
 _IGNORES = "the peer's backend for several dimensions ignores congestion"
 
@@ -53,7 +53,7 @@ def _answer(row: RowDict) -> tuple[float, str]:
     size, splits = number(row, "bytes"), int(number(row, "splits_or_chunks_per_npu"))
     if row["backend"] == "synthesizer":
         grid = _grid(row, wrap=row["topology"] == "torus")
-        return _time(synthesized_schedule("all_gather", grid, size, splits), grid, size, _Endpoint(), "flows"), ""
+        return _time(synthesized_schedule("all_gather", grid, size, splits), grid, size, Endpoint(), "flows"), ""
     if row["backend"] == "unaware":
         if row["topology"] != "RingxRing" or row["collective"] != "all_reduce":
             raise SlipstickError("in the peer's dimensions of switches every pair has a link of its own")
@@ -69,11 +69,11 @@ def _answer(row: RowDict) -> tuple[float, str]:
     return splits * _time(schedule, topology, whole / splits, _ENDPOINT, "messages"), ""
 
 
-def _time(schedule: _CollectiveSchedule, topology: Topology, size: float, endpoint: _Endpoint, mode: Mode) -> float:
+def _time(schedule: CollectiveSchedule, topology: Topology, size: float, endpoint: Endpoint, mode: Mode) -> float:
     return run(lower(schedule, topology, size, endpoint=endpoint), topology, mode).time
 
 
-def _schedule(row: RowDict, ranks: int) -> _CollectiveSchedule:
+def _schedule(row: RowDict, ranks: int) -> CollectiveSchedule:
     algorithm = _ALGORITHMS.get(row["algorithm"], "")
     if row["collective"] not in ALGORITHMS.get(algorithm, {}):
         value = f"{row['collective']} {row['algorithm']}"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from slipstick.core.arrays import AnyArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.integer.fixed_point import BITS, _limits, _multipliers, _rescale, _steps
-from slipstick.trained.integer.integer_network import _Operator, _Tensor
+from slipstick.trained.integer.integer_network import IntegerOperator, IntegerTensor
 from slipstick.trained.integer.softmax import _softmax
 from slipstick.trained.integer.weighted_layers import Compute, _padded
 from slipstick.trained.integer.window_geometry import _slides, _span
@@ -21,7 +21,7 @@ _FACTOR = 2.0**22  # times a difference of 8-bit codes, this fills 32 bits
 _SHIFT = 20  # bits that ADD gains before it scales: TensorFlow Lite's `add.cc`
 
 
-def _codes(tensor: _Tensor) -> IntArray:
+def _codes(tensor: IntegerTensor) -> IntArray:
     """Return the 256 integer codes of an 8-bit type, in the order of their bytes."""
     return np.arange(256).astype(np.uint8).view(tensor.dtype).astype(np.int64)
 
@@ -30,7 +30,7 @@ def _bytes(codes: AnyArray) -> NDArray[np.uint8]:
     return np.ascontiguousarray(codes).view(np.uint8)
 
 
-def _clipped(values: AnyArray, y: _Tensor, bounds: tuple[int, int]) -> AnyArray:
+def _clipped(values: AnyArray, y: IntegerTensor, bounds: tuple[int, int]) -> AnyArray:
     clipped: AnyArray = np.clip(values, *bounds).astype(y.dtype)
     return clipped
 
@@ -43,7 +43,7 @@ def _looked_up(table: AnyArray) -> Compute:
     return compute
 
 
-def quantize(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
+def quantize(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -> Compute:
     """Return the function that requantises to another scale: from integer codes, or from real numbers."""
     x = tensors[0]
     if x.dtype == np.float32:
@@ -52,28 +52,28 @@ def quantize(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
     return _looked_up(_clipped(_rescale(_codes(x) - x.zero_point, step) + y.zero_point, y, _limits(y)))
 
 
-def _moderate(factor: float, y: _Tensor) -> tuple[IntArray, IntArray]:
+def _moderate(factor: float, y: IntegerTensor) -> tuple[IntArray, IntArray]:
     """Return a multiplier and a shift with which products of integer codes stay within 32 bits."""
     if not factor < _FACTOR:
         raise SlipstickError("an output scale too small for its input", path=y.name, value=y.scale)
     return _multipliers(factor)
 
 
-def _from_real(values: AnyArray, y: _Tensor) -> AnyArray:
+def _from_real(values: AnyArray, y: IntegerTensor) -> AnyArray:
     with np.errstate(over="ignore", invalid="ignore"):
         ratio = values.astype(np.float32) / np.float32(y.scale)
         away = np.trunc(ratio) + np.where(np.abs(ratio - np.trunc(ratio)) >= 0.5, np.sign(ratio), 0)  # C's round
     return _clipped(np.nan_to_num(away) + y.zero_point, y, _limits(y))
 
 
-def dequantize(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
+def dequantize(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -> Compute:
     """Return the function from integer codes to real numbers in single precision."""
     x = tensors[0]
     with np.errstate(over="ignore"):
         return _looked_up((np.float64(x.scale) * (_codes(x) - x.zero_point)).astype(np.float32))
 
 
-def prelu(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
+def prelu(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -> Compute:
     """Return the PReLU function of integer codes: negative inputs are multiplied by a slope per channel."""
     slopes = np.array(tensors[1].values, np.float32).ravel()
 
@@ -84,7 +84,7 @@ def prelu(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
     return compute
 
 
-def add(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
+def add(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -> Compute:
     """Return the function that adds two tensors of integer codes, by a table over all pairs of codes."""
     a, b = tensors
     twice = 2 * max(a.scale, b.scale)
@@ -102,23 +102,23 @@ def add(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
     return compute
 
 
-def _doubled(tensor: _Tensor, twice: float) -> IntArray:
+def _doubled(tensor: IntegerTensor, twice: float) -> IntArray:
     step = _steps(*_multipliers(tensor.scale / twice))
     return _rescale((_codes(tensor) - tensor.zero_point) << _SHIFT, step)
 
 
-def reshape(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
+def reshape(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -> Compute:
     """Return the function that gives a tensor of integer codes another shape."""
     return lambda codes: codes.reshape(len(codes), *y.shape[1:])
 
 
-def pad(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
+def pad(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -> Compute:
     """Return the function that pads a tensor of integer codes with its zero point."""
     around = [(int(before), int(after)) for before, after in tensors[1].values]
     return lambda codes: np.pad(codes, around, constant_values=y.zero_point)
 
 
-def mean(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
+def mean(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -> Compute:
     """Return the mean over height and width: the count is divided into the multiplier (`reference/reduce.h`)."""
     x = tensors[0]
     count = x.shape[1] * x.shape[2]
@@ -134,7 +134,7 @@ def mean(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
     return compute
 
 
-def pool(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
+def pool(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -> Compute:
     """Return the average (halves rounded away from zero) or maximum pool over integer codes, padding left out."""
     x, bounds = tensors[0], _limits(y, op.options.activation)
     sides = _slides(x.shape, op.options.window, op.options)
@@ -154,7 +154,7 @@ def pool(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Compute:
     return compute
 
 
-def _parts(framed: AnyArray, op: _Operator, sides: Any) -> Any:
+def _parts(framed: AnyArray, op: IntegerOperator, sides: Any) -> Any:
     """Yield, for each position inside the window, the pixels at that position in all windows."""
     (high, *_), (wide, *_) = sides
     (down, right), (tall, broad) = op.options.stride, op.options.window
@@ -167,7 +167,7 @@ def _divided(total: AnyArray, count: Any) -> AnyArray:
     return mean
 
 
-OPERATORS: dict[str, Callable[[_Operator, list[_Tensor], _Tensor], Compute]] = {
+OPERATORS: dict[str, Callable[[IntegerOperator, list[IntegerTensor], IntegerTensor], Compute]] = {
     "quantize": quantize, "dequantize": dequantize, "prelu": prelu, "add": add, "reshape": reshape, "pad": pad,
     "mean": mean, "average_pool": pool, "max_pool": pool, "softmax": _softmax,
 }  # fmt: skip

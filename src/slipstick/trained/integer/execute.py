@@ -15,7 +15,7 @@ from slipstick.trained.integer.layer_weights import _bias_of
 from slipstick.trained.integer.weighted_layers import Compute, _convolution, _dense, _depthwise_convolution, _layer
 
 if TYPE_CHECKING:
-    from slipstick.trained.integer.integer_network import IntegerNetwork, _Operator, _Tensor
+    from slipstick.trained.integer.integer_network import IntegerNetwork, IntegerOperator, IntegerTensor
 
 _LAYERS = {"conv": _convolution, "depthwise": _depthwise_convolution, "dense": _dense}
 AT_ONCE = 2**23  # elements of the largest tensor: so many images run together
@@ -100,12 +100,12 @@ def _replacements(network: IntegerNetwork, weights: _Values, biases: _Values) ->
     return replaced
 
 
-def _is_layer(op: _Operator) -> bool:
+def _is_layer(op: IntegerOperator) -> bool:
     """Whether an operator has weights."""
     return op.kind in _LAYERS
 
 
-def _replaced(tensor: _Tensor, values: Any, path: str) -> AnyArray:
+def _replaced(tensor: IntegerTensor, values: Any, path: str) -> AnyArray:
     replacement = np.asarray(values)
     if replacement.dtype != tensor.dtype or replacement.shape != tensor.shape:
         value, allowed = f"{replacement.dtype} {list(replacement.shape)}", f"{tensor.dtype} {list(tensor.shape)}"
@@ -113,7 +113,7 @@ def _replaced(tensor: _Tensor, values: Any, path: str) -> AnyArray:
     return replacement
 
 
-def _prepared(network: IntegerNetwork, op: _Operator, constants: Mapping[int, AnyArray]) -> Compute:
+def _prepared(network: IntegerNetwork, op: IntegerOperator, constants: Mapping[int, AnyArray]) -> Compute:
     tensors = [network.tensors[index] for index in op.inputs if index >= 0]
     y = network.tensors[op.output]
     if not _is_layer(op):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.integer_network import Activation, _Tensor
+from slipstick.trained.integer.integer_network import Activation, IntegerTensor
 
 _Rounding = Literal["double", "single"]
 BITS = 31  # of a multiplier: what 32 bits hold beside the sign
@@ -75,7 +75,7 @@ def _rescale(values: Any, step: IntArray) -> IntArray:
     return scaled
 
 
-def _limits(tensor: _Tensor, activation: Activation = "none") -> tuple[int, int]:
+def _limits(tensor: IntegerTensor, activation: Activation = "none") -> tuple[int, int]:
     """Return the least and the largest integer code that a fused activation function lets through."""
     least, most = int(np.iinfo(tensor.dtype).min), int(np.iinfo(tensor.dtype).max)
     low, high = {"none": (None, None), "relu": (0, None), "relu_n1_to_1": (-1, 1), "relu6": (0, 6)}[activation]
@@ -86,7 +86,7 @@ def _limits(tensor: _Tensor, activation: Activation = "none") -> tuple[int, int]
     return least, most
 
 
-def _code(tensor: _Tensor, real: float) -> int:
+def _code(tensor: IntegerTensor, real: float) -> int:
     with np.errstate(over="ignore"):
         ratio = float(np.float32(real) / np.float32(tensor.scale))
     ratio = min(max(ratio, -(2.0**BITS)), 2.0**BITS)  # beyond any code

@@ -7,7 +7,7 @@ import math
 from slipstick.networks.graphs import product_sizes as products
 from slipstick.networks.graphs.imported import ImportedGraph, Recorder
 from slipstick.networks.graphs.product_sizes import Sized
-from slipstick.trained.integer.integer_network import IntegerNetwork, _Operator, _Tensor
+from slipstick.trained.integer.integer_network import IntegerNetwork, IntegerOperator, IntegerTensor
 
 _KINDS = {
     "conv": "conv",
@@ -34,7 +34,7 @@ def _integer_graph(network: IntegerNetwork) -> ImportedGraph:
     return ImportedGraph(name=network.name, batch=1, count=count, operations=recorder.finished())
 
 
-def _take(recorder: Recorder, network: IntegerNetwork, op: _Operator) -> None:
+def _take(recorder: Recorder, network: IntegerNetwork, op: IntegerOperator) -> None:
     flowing = [tensor for tensor in op.inputs if tensor >= 0 and network.tensors[tensor].data is None]
     if op.kind == "reshape":
         recorder.alias(str(op.output), str(flowing[0]))
@@ -56,7 +56,7 @@ def _take(recorder: Recorder, network: IntegerNetwork, op: _Operator) -> None:
     )
 
 
-def _convolution(network: IntegerNetwork, op: _Operator) -> Sized:
+def _convolution(network: IntegerNetwork, op: IntegerOperator) -> Sized:
     """Return the sizes of a convolution; depth-wise filters are stored as [1, rows, columns, filters]."""
     image, kernel, result = (network.tensors[tensor].shape for tensor in (*op.inputs[:2], op.output))
     if op.kind == "depthwise":
@@ -68,10 +68,10 @@ def _planes(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (shape[0], shape[3], *shape[1:3])
 
 
-def _dense(network: IntegerNetwork, op: _Operator) -> Sized:
+def _dense(network: IntegerNetwork, op: IntegerOperator) -> Sized:
     wide, deep = network.tensors[op.inputs[1]].shape
     return products.dense((network.tensors[op.inputs[0]].size,), deep, wide)
 
 
-def _pointwise(result: _Tensor) -> Sized:
+def _pointwise(result: IntegerTensor) -> Sized:
     return {"dims": {"m": 1, "n": max(1, math.ceil(result.size))}}

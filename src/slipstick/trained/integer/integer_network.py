@@ -22,7 +22,7 @@ Padding = Literal["same", "valid"]
 
 
 @dataclass(frozen=True, eq=False)
-class _Tensor:
+class IntegerTensor:
     """Quantised tensor: a real value is `scales * (code - zero_points)`, along `axis` where there are several scales.
 
     Parameters
@@ -79,7 +79,7 @@ class _Options:
 
 
 @dataclass(frozen=True)
-class _Operator:
+class IntegerOperator:
     """Operator of the network: its kind, and the indices of its input and output tensors (-1: an omitted input)."""
 
     kind: Kind
@@ -97,8 +97,8 @@ class IntegerNetwork:
     """
 
     name: str
-    tensors: tuple[_Tensor, ...]
-    operators: tuple[_Operator, ...]
+    tensors: tuple[IntegerTensor, ...]
+    operators: tuple[IntegerOperator, ...]
     input: int
     output: int
     last_use: Mapping[int, int] = field(init=False, repr=False)  # tensor -> the last operator that reads it

@@ -11,7 +11,7 @@ import numpy as np
 from slipstick.core.arrays import AnyArray, FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.integer.execute import _is_layer, run_integers
-from slipstick.trained.integer.integer_network import IntegerNetwork, _Operator, _Tensor
+from slipstick.trained.integer.integer_network import IntegerNetwork, IntegerOperator, IntegerTensor
 from slipstick.trained.integer.weighted_layers import _laid_out
 from slipstick.trained.network import ObservedInputs
 
@@ -105,10 +105,17 @@ def _layer_inputs(
 class _Sums:
     """Running sums of one layer's input statistics."""
 
-    def __init__(self, network: IntegerNetwork, place: int, op: _Operator, positions: int | None, seed: int) -> None:
+    def __init__(
+        self,
+        network: IntegerNetwork,
+        place: int,
+        op: IntegerOperator,
+        positions: int | None,
+        seed: int,
+    ) -> None:
         self.place, self.op, self.positions = place, op, positions
-        self.x: _Tensor = network.tensors[op.inputs[0]]
-        self.w: _Tensor = network.tensors[op.inputs[1]]
+        self.x: IntegerTensor = network.tensors[op.inputs[0]]
+        self.w: IntegerTensor = network.tensors[op.inputs[1]]
         self.random = np.random.default_rng([seed, place])
         self.first: Any = 0
         self.second: Any = 0

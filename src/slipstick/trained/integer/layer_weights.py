@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from slipstick.core.arrays import AnyArray
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.integer_network import IntegerNetwork, _Operator, _Tensor
+from slipstick.trained.integer.integer_network import IntegerNetwork, IntegerOperator, IntegerTensor
 
 _OPERATORS = ("Conv2D", "depthwise", "MatMul")  # the last step of a path in files of TensorFlow's converter
 _SUFFIXES = (*_OPERATORS, "FusedBatchNormV3", "BiasAdd", "ReadVariableOp", "resource")
@@ -92,7 +92,7 @@ def layer_weights(network: IntegerNetwork) -> tuple[_LayerWeights, ...]:
     )
 
 
-def _of(network: IntegerNetwork, place: int, op: _Operator) -> _LayerWeights:
+def _of(network: IntegerNetwork, place: int, op: IntegerOperator) -> _LayerWeights:
     w = network.tensors[op.inputs[1]]
     codes = w.values.astype(np.int16) - np.int16(w.zero_points[0])
     if op.kind == "depthwise":
@@ -117,10 +117,10 @@ def _of(network: IntegerNetwork, place: int, op: _Operator) -> _LayerWeights:
     )
 
 
-def _scales(w: _Tensor, filters: int) -> NDArray[np.float32]:
+def _scales(w: IntegerTensor, filters: int) -> NDArray[np.float32]:
     return np.broadcast_to(w.scales, filters).astype(np.float32)
 
 
-def _bias_of(op: _Operator) -> int:
+def _bias_of(op: IntegerOperator) -> int:
     """Return the index of a layer's bias tensor, -1 where there is none."""
     return op.inputs[2] if len(op.inputs) > 2 else -1

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.integer_network import IntegerNetwork, _Operator, _Tensor
+from slipstick.trained.integer.integer_network import IntegerNetwork, IntegerOperator, IntegerTensor
 from slipstick.trained.integer.window_geometry import _slides
 
 _CODES = (np.dtype(np.int8), np.dtype(np.uint8))
@@ -16,7 +16,7 @@ _LARGEST = 2**26  # elements of a padded image, and of the windows of one row: 6
 _AREA = 2**16  # pixels of a window: a pool over a whole image of 256 x 256
 _ADDED = 4096  # pixels that a PAD may add on a side
 
-_Rule = Callable[[_Operator, list[_Tensor | None], _Tensor], None]
+_Rule = Callable[[IntegerOperator, list[IntegerTensor | None], IntegerTensor], None]
 
 
 def _check(network: IntegerNetwork) -> None:
@@ -43,7 +43,7 @@ def _check(network: IntegerNetwork) -> None:
         raise SlipstickError("no operator writes the output", path="output", value=network.output)
 
 
-def _order(network: IntegerNetwork, op: _Operator, ready: set[int], path: str) -> None:
+def _order(network: IntegerNetwork, op: IntegerOperator, ready: set[int], path: str) -> None:
     if op.output in ready:
         raise SlipstickError("a tensor written twice", path=path, value=op.output)
     for index in op.inputs:
@@ -51,7 +51,7 @@ def _order(network: IntegerNetwork, op: _Operator, ready: set[int], path: str) -
             raise SlipstickError("reads a tensor that nothing has written", path=path, value=index)
 
 
-def _flow(tensor: _Tensor, path: str) -> None:
+def _flow(tensor: IntegerTensor, path: str) -> None:
     if tensor.data is not None:
         raise SlipstickError("a constant is written", path=path, value=tensor.name)
     if not tensor.shape or tensor.shape[0] != 1:
@@ -63,7 +63,7 @@ def _need(holds: bool, message: str, value: object = None) -> None:
         raise SlipstickError(message, value=value)
 
 
-def _flowing(inputs: list[_Tensor | None], count: int) -> list[_Tensor]:
+def _flowing(inputs: list[IntegerTensor | None], count: int) -> list[IntegerTensor]:
     """Return the first `count` inputs, checked to be run-time tensors while all other inputs are constants."""
     computed = [tensor for tensor in inputs if tensor is not None and tensor.data is None]
     in_front = all(tensor is other for tensor, other in zip(computed, inputs, strict=False))
@@ -71,14 +71,14 @@ def _flowing(inputs: list[_Tensor | None], count: int) -> list[_Tensor]:
     return computed
 
 
-def _constant(inputs: list[_Tensor | None], place: int, kind: str) -> _Tensor:
+def _constant(inputs: list[IntegerTensor | None], place: int, kind: str) -> IntegerTensor:
     tensor = inputs[place] if place < len(inputs) else None
     if tensor is None or tensor.data is None:
         raise SlipstickError(f"no constant {kind}")
     return tensor
 
 
-def _coded(*tensors: _Tensor) -> None:
+def _coded(*tensors: IntegerTensor) -> None:
     """Check that all tensors are 8-bit of one type, with one quantisation scale per tensor."""
     for tensor in tensors:
         _need(
@@ -87,11 +87,11 @@ def _coded(*tensors: _Tensor) -> None:
         _need(tensor.scales.size == 1, "not one scale", tensor.scales.size)
 
 
-def _alike(x: _Tensor, y: _Tensor) -> None:
+def _alike(x: IntegerTensor, y: IntegerTensor) -> None:
     _need(x.scale == y.scale and x.zero_point == y.zero_point, "input and output have different scales")
 
 
-def _weights(x: _Tensor, inputs: list[_Tensor | None], output: _Tensor, axis: int) -> _Tensor:
+def _weights(x: IntegerTensor, inputs: list[IntegerTensor | None], output: IntegerTensor, axis: int) -> IntegerTensor:
     """Return a layer's weight tensor, after checking its type, its scales per filter and its bias."""
     _coded(x, output)
     w = _constant(inputs, 1, "weights")
@@ -108,11 +108,11 @@ def _weights(x: _Tensor, inputs: list[_Tensor | None], output: _Tensor, axis: in
     return w
 
 
-def _images(x: _Tensor, y: _Tensor) -> None:
+def _images(x: IntegerTensor, y: IntegerTensor) -> None:
     _need(len(x.shape) == 4 and len(y.shape) == 4, "not images of height, width and channels", x.shape)
 
 
-def _window(op: _Operator, x: _Tensor, y: _Tensor, window: tuple[int, int], channels: int) -> None:
+def _window(op: IntegerOperator, x: IntegerTensor, y: IntegerTensor, window: tuple[int, int], channels: int) -> None:
     (high, *_), (wide, *_) = _slides(x.shape, window, op.options)
     _need(high > 0 and wide > 0, "a window larger than the image", window)
     _need(y.shape == (1, high, wide, channels), f"gives an output of {(1, high, wide, channels)}", y.shape)
@@ -124,7 +124,7 @@ def _window(op: _Operator, x: _Tensor, y: _Tensor, window: tuple[int, int], chan
     )
 
 
-def _conv(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
+def _conv(op: IntegerOperator, inputs: list[IntegerTensor | None], y: IntegerTensor) -> None:
     (x,) = _flowing(inputs, 1)
     _images(x, y)
     w = _weights(x, inputs, y, 0)
@@ -132,7 +132,7 @@ def _conv(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
     _window(op, x, y, (w.shape[1], w.shape[2]), w.shape[0])
 
 
-def _depthwise(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
+def _depthwise(op: IntegerOperator, inputs: list[IntegerTensor | None], y: IntegerTensor) -> None:
     (x,) = _flowing(inputs, 1)
     _images(x, y)
     w = _weights(x, inputs, y, 3)
@@ -141,7 +141,7 @@ def _depthwise(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
     _window(op, x, y, (w.shape[1], w.shape[2]), w.shape[3])
 
 
-def _dense(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
+def _dense(op: IntegerOperator, inputs: list[IntegerTensor | None], y: IntegerTensor) -> None:
     (x,) = _flowing(inputs, 1)
     w = _weights(x, inputs, y, 0)
     _need(len(w.shape) == 2 and x.size % w.shape[1] == 0, "rows of another length than the weights'", w.shape)
@@ -150,13 +150,13 @@ def _dense(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
     )
 
 
-def _add(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
+def _add(op: IntegerOperator, inputs: list[IntegerTensor | None], y: IntegerTensor) -> None:
     a, b = _flowing(inputs, 2)
     _coded(a, b, y)
     _need(a.shape == b.shape == y.shape, "shapes that differ", [a.shape, b.shape])
 
 
-def _pool(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
+def _pool(op: IntegerOperator, inputs: list[IntegerTensor | None], y: IntegerTensor) -> None:
     (x,) = _flowing(inputs, 1)
     _coded(x, y)
     _alike(x, y)
@@ -164,7 +164,7 @@ def _pool(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
     _window(op, x, y, op.options.window, x.shape[3])
 
 
-def _mean(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
+def _mean(op: IntegerOperator, inputs: list[IntegerTensor | None], y: IntegerTensor) -> None:
     (x,) = _flowing(inputs, 1)
     _coded(x, y)
     axes = _constant(inputs, 1, "axes").values.ravel()
@@ -172,12 +172,12 @@ def _mean(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
     _need(y.size == x.shape[3], "an output of another size", y.shape)
 
 
-def _reshape(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
+def _reshape(op: IntegerOperator, inputs: list[IntegerTensor | None], y: IntegerTensor) -> None:
     (x,) = _flowing(inputs, 1)
     _need(x.size == y.size and x.dtype == y.dtype, "another size or type", y.shape)
 
 
-def _pad(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
+def _pad(op: IntegerOperator, inputs: list[IntegerTensor | None], y: IntegerTensor) -> None:
     (x,) = _flowing(inputs, 1)
     _coded(x, y)
     _alike(x, y)
@@ -189,7 +189,7 @@ def _pad(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
     _need(y.shape == expected, f"gives an output of {expected}", y.shape)
 
 
-def _quantize(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
+def _quantize(op: IntegerOperator, inputs: list[IntegerTensor | None], y: IntegerTensor) -> None:
     (x,) = _flowing(inputs, 1)
     _coded(y)
     if x.dtype != FLOAT:
@@ -197,13 +197,13 @@ def _quantize(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
     _need(x.shape == y.shape, "shapes that differ", y.shape)
 
 
-def _dequantize(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
+def _dequantize(op: IntegerOperator, inputs: list[IntegerTensor | None], y: IntegerTensor) -> None:
     (x,) = _flowing(inputs, 1)
     _coded(x)
     _need(y.dtype == FLOAT and x.shape == y.shape, "an output of another type or shape", y.shape)
 
 
-def _softmax(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
+def _softmax(op: IntegerOperator, inputs: list[IntegerTensor | None], y: IntegerTensor) -> None:
     (x,) = _flowing(inputs, 1)
     _coded(x, y)
     _need(x.shape == y.shape, "shapes that differ", y.shape)
@@ -211,7 +211,7 @@ def _softmax(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
     _need(y.scale == 1 / 256 and y.zero_point == least, "an output scale other than 1/256", y.scale)
 
 
-def _prelu(op: _Operator, inputs: list[_Tensor | None], y: _Tensor) -> None:
+def _prelu(op: IntegerOperator, inputs: list[IntegerTensor | None], y: IntegerTensor) -> None:
     (x,) = _flowing(inputs, 1)
     slopes = _constant(inputs, 1, "slopes")
     _need(x.dtype == y.dtype == slopes.dtype == FLOAT and x.shape == y.shape, "not in floating point", str(x.dtype))

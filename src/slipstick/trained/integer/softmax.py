@@ -15,13 +15,13 @@ import numpy as np
 from slipstick.core.arrays import AnyArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.integer.fixed_point import BITS, _multipliers
-from slipstick.trained.integer.integer_network import _Operator, _Tensor
+from slipstick.trained.integer.integer_network import IntegerOperator, IntegerTensor
 
 _INPUT, _SUM = 5, 12  # bits before the binary point of the scaled differences, and of their exponentials' sum
 _ONE = (1 << BITS) - 1  # the nearest to 1 in Q0
 
 
-def _softmax(op: _Operator, tensors: list[_Tensor], y: _Tensor) -> Any:
+def _softmax(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -> Any:
     """Return the integer softmax over the last axis, as a function of integer codes.
 
     Errors

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from slipstick.core.arrays import AnyArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.integer.fixed_point import _limits, _multipliers, _rescale, _steps
-from slipstick.trained.integer.integer_network import _Operator, _Options, _Tensor
+from slipstick.trained.integer.integer_network import IntegerOperator, IntegerTensor, _Options
 from slipstick.trained.integer.window_geometry import Sides, _slides, _span
 
 _SLAB = 2**22  # elements of windows laid out at once: 16 MiB
@@ -35,7 +35,7 @@ class _Layer:
     low: int
     high: int
     options: _Options
-    output: _Tensor
+    output: IntegerTensor
 
     @property
     def scaling(self) -> NDArray[np.int32]:
@@ -43,7 +43,14 @@ class _Layer:
         return np.stack([np.maximum(self.shift, 0), self.multiplier, np.maximum(-self.shift, 0)]).astype(np.int32)
 
 
-def _layer(op: _Operator, x: _Tensor, w: _Tensor, y: _Tensor, codes: AnyArray, bias: AnyArray | None) -> _Layer:
+def _layer(
+    op: IntegerOperator,
+    x: IntegerTensor,
+    w: IntegerTensor,
+    y: IntegerTensor,
+    codes: AnyArray,
+    bias: AnyArray | None,
+) -> _Layer:
     """Return the layer that computes with these integer weights and bias, both in the file's layout."""
     weights = codes.T.reshape(1, 1, *codes.T.shape) if op.kind == "dense" else codes.transpose(1, 2, 3, 0)
     weights = weights.astype(np.int32) - np.int32(w.zero_points[0])
@@ -54,14 +61,14 @@ def _layer(op: _Operator, x: _Tensor, w: _Tensor, y: _Tensor, codes: AnyArray, b
     return _Layer(weights, summand, multiplier, shift, x.zero_point, y.zero_point, low, high, op.options, y)
 
 
-def _factors(op: _Operator, x: _Tensor, w: _Tensor, y: _Tensor) -> NDArray[np.float64]:
+def _factors(op: IntegerOperator, x: IntegerTensor, w: IntegerTensor, y: IntegerTensor) -> NDArray[np.float64]:
     """Return the requantisation factor of the sums of products; the file's single precision rounding is kept."""
     if w.dtype == np.uint8 or (op.kind == "dense" and w.scales.size == 1):
         return (x.scales * w.scales).astype(np.float64) / y.scale  # both single: the product is rounded to single
     return x.scale * w.scales.astype(np.float64) / y.scale
 
 
-def _bound(made: _Layer, x: _Tensor, axes: tuple[int, ...]) -> float:
+def _bound(made: _Layer, x: IntegerTensor, axes: tuple[int, ...]) -> float:
     """Return the largest magnitude of any partial sum; an error where it may overflow 32 bits."""
     info = np.iinfo(x.dtype)
     far = max(made.x_zero - info.min, info.max - made.x_zero)
@@ -72,7 +79,7 @@ def _bound(made: _Layer, x: _Tensor, axes: tuple[int, ...]) -> float:
     return float(products.max(initial=0))
 
 
-def _matrix(made: _Layer, x: _Tensor) -> NDArray[Any]:
+def _matrix(made: _Layer, x: IntegerTensor) -> NDArray[Any]:
     """Return the weights [kh * kw * channels, filters] in a floating-point type that adds the products exactly.
 
     Every partial sum is a whole number below 2**24 (single) or 2**53 (double precision), in whatever order BLAS adds.
@@ -81,7 +88,7 @@ def _matrix(made: _Layer, x: _Tensor) -> NDArray[Any]:
     return np.ascontiguousarray(made.weights.reshape(-1, made.weights.shape[3]), kind)
 
 
-def _convolution(made: _Layer, x: _Tensor) -> Compute:
+def _convolution(made: _Layer, x: IntegerTensor) -> Compute:
     """Return the integer convolution over all channels, as a function of the input's integer codes."""
     from slipstick.trained.integer.numba_kernels import _requantise
 
@@ -100,7 +107,7 @@ def _convolution(made: _Layer, x: _Tensor) -> Compute:
     return compute
 
 
-def _dense(made: _Layer, x: _Tensor) -> Compute:
+def _dense(made: _Layer, x: IntegerTensor) -> Compute:
     """Return the integer dense layer, as a function of integer codes; unlike a convolution's, sums are rounded once."""
     matrix = _matrix(made, x)
     step = _steps(made.multiplier, made.shift, "single")
@@ -114,7 +121,9 @@ def _dense(made: _Layer, x: _Tensor) -> Compute:
     return compute
 
 
-def _windows(codes: AnyArray, kernel: tuple[int, ...], options: _Options, x: _Tensor, zero: int) -> Iterator[AnyArray]:
+def _windows(
+    codes: AnyArray, kernel: tuple[int, ...], options: _Options, x: IntegerTensor, zero: int
+) -> Iterator[AnyArray]:
     """Yield the im2col rows [positions, kh * kw * channels] of images in pieces; images are padded with `zero`."""
     (kh, kw), channels, (down, right) = kernel, codes.shape[3], options.stride
     if kh == kw == 1:  # nothing is added around
@@ -126,7 +135,7 @@ def _windows(codes: AnyArray, kernel: tuple[int, ...], options: _Options, x: _Te
             yield image[start : start + some].reshape(-1, kh * kw * channels)
 
 
-def _laid_out(codes: AnyArray, kernel: tuple[int, int], options: _Options, x: _Tensor, zero: int) -> AnyArray:
+def _laid_out(codes: AnyArray, kernel: tuple[int, int], options: _Options, x: IntegerTensor, zero: int) -> AnyArray:
     """Return a view [n, height, width, kh, kw, channels] of the window at each output position."""
     (kh, kw), (down, right), (tall, broad) = kernel, options.stride, options.dilation
     sides = _slides(x.shape, kernel, options)
@@ -145,7 +154,7 @@ def _padded(codes: AnyArray, sides: Sides, value: int) -> AnyArray:
     return np.pad(codes, [(0, 0), *around, (0, 0)], constant_values=value)
 
 
-def _depthwise_convolution(made: _Layer, x: _Tensor) -> Compute:
+def _depthwise_convolution(made: _Layer, x: IntegerTensor) -> Compute:
     """Return the integer depth-wise convolution, as a function of the input's integer codes."""
     from slipstick.trained.integer.numba_kernels import _depthwise
 

@@ -15,7 +15,7 @@ from slipstick.core.arrays import AnyArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.files import read_bytes
-from slipstick.trained.integer.integer_network import IntegerNetwork, _Operator, _Options, _Tensor
+from slipstick.trained.integer.integer_network import IntegerNetwork, IntegerOperator, IntegerTensor, _Options
 from slipstick.trained.integer.operator_rules import _check
 from slipstick.trained.tflite.operator_options import KNOWN
 
@@ -106,7 +106,7 @@ class _Reader:
                 ) from None
         return entries
 
-    def _tensor(self, table: Any) -> _Tensor:
+    def _tensor(self, table: Any) -> IntegerTensor:
         dtype = self._types.get(table.Type())
         if dtype is None:
             raise SlipstickError("a type of tensor that is not read", value=table.Type(), allowed=_TYPES)
@@ -122,7 +122,7 @@ class _Reader:
         if len(name) > _LONGEST:  # many that overlap would fill the memory
             raise SlipstickError("too long a name", value=name, allowed=f"at most {_LONGEST} characters")
         length = 0 if data is None else data.nbytes
-        return _Tensor(name, shape, dtype, scales, zero_points, axis, data, offset, length)
+        return IntegerTensor(name, shape, dtype, scales, zero_points, axis, data, offset, length)
 
     def _constant(self, index: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray | None:
         if not 0 <= index < self._model.BuffersLength():
@@ -137,7 +137,7 @@ class _Reader:
             raise SlipstickError(f"a constant of {stored.size} bytes for the shape {shape}", value=str(dtype))
         return stored.view(dtype.newbyteorder("<")).reshape(shape)  # type: ignore[no-any-return]
 
-    def _operator(self, table: Any, tensors: int) -> _Operator:
+    def _operator(self, table: Any, tensors: int) -> IntegerOperator:
         if not 0 <= table.OpcodeIndex() < self._model.OperatorCodesLength():
             raise SlipstickError("no such operator code", value=table.OpcodeIndex())
         code = self._model.OperatorCodes(table.OpcodeIndex())
@@ -160,7 +160,7 @@ class _Reader:
             holder = getattr(self._schema, known.table)()
             holder.Init(union.Bytes, union.Pos)
             options = known.read(holder)
-        return _Operator(known.kind, inputs, outputs[0], options)
+        return IntegerOperator(known.kind, inputs, outputs[0], options)
 
 
 def _address(array: AnyArray) -> int:
