@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MetricRows = Mapping[str, Sequence[Metric | None]]  # dotted path -> the metric of each report
 
 WIDTH = 100
-_WORD, _PIECE = re.compile(r"\S+"), re.compile(r"[^.:;/|_]*[.:;/|_]|[^.:;/|_]+")  # a part of a word, its separator last
+_WORD, _PIECE = re.compile(r"\S+"), re.compile(r"[^.:;/|]*[.:;/|]|[^.:;/|]+")  # a part of a word, its separator last
 _HOW_STYLE = {"estimated": "cyan", "simulated": "blue", "measured": "green", "published": "magenta"}
 
 
@@ -98,7 +98,7 @@ def render_breakdown(name: str, table: Table) -> RichTable:
 
 
 class _Cell:
-    """Cell of a table: a word longer than its column is broken behind a dot, colon, slash, bar or underscore."""
+    """Cell of a table: a word longer than its column is broken behind a dot, colon, slash or bar."""
 
     def __init__(self, text: str) -> None:
         self._text = _safe_text(text)

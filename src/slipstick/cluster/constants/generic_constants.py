@@ -26,7 +26,8 @@ def constants_findings(system: System, *, links: bool = True) -> tuple[Finding, 
     Examples
     --------
     >>> from slipstick.core.catalogue import resolve_system
-    >>> [finding.path for finding in constants_findings(resolve_system({"base": "dgx-h100", "generation": "hoper"}))]
+    >>> ours = resolve_system({"name": "ours", "base": "dgx-h100", "generation": "hoper"})
+    >>> [finding.path for finding in constants_findings(ours)]
     ['system.generation']
     """
     return (*(_links(system) if links else ()), *_generation(system))
