@@ -15,8 +15,10 @@ from slipstick.core.spec import Spec, validate
 
 Auto = Literal["auto"]
 Degree = Annotated[int, Field(gt=0)] | Auto
+Switch = bool | Auto
 Recompute = Literal["none", "selective", "full", "auto"]
-Schedule = Literal["1f1b", "gpipe"]
+Schedule = Literal["1f1b", "gpipe", "auto"]
+Partition = Literal["even", "balanced", "ends", "auto"]
 
 
 class Parallel(Spec):
@@ -28,31 +30,35 @@ class Parallel(Spec):
     cp: Degree = Field(1, description="Context parallelism: shares of the sequence in attention")
     ep: Degree = Field(1, description="Expert parallelism, over the tensor, context and data parallel ranks")
     etp: Degree = Field("auto", description="Tensor parallelism inside one expert; auto: as tp")
-    sp: bool = Field(False, description="Sequence parallelism: norms and dropout on 1/tp of the tokens")
+    sp: Switch = Field(False, description="Sequence parallelism: norms and dropout on 1/tp of the tokens")
     interleave: Degree = Field(1, description="Model chunks of a stage (virtual pipeline)")
     schedule: Schedule = Field("1f1b", description="Pipeline schedule: order of forward and backward passes")
-    partition: Literal["even", "balanced"] = Field(
-        "even", description="Stages of equally many layers, or of equal cost with the head"
+    partition: Partition = Field(
+        "even",
+        description="Stages of equally many layers (even), with embedding and head counted as a layer each (ends), or of "
+        "equal cost with the head (balanced)",
     )
     microbatch: Degree = Field(1, description="Sequences of one micro-batch")
     recompute: Recompute = Field("none", description="Activations computed again in the backward pass")
-    zero: int = Field(0, ge=0, le=3, description="ZeRO stage: ranks shard optimiser (1), gradients (2), weights (3)")
+    zero: Annotated[int, Field(ge=0, le=3)] | Auto = Field(
+        0, description="ZeRO stage: ranks shard optimiser (1), gradients (2), weights (3)"
+    )
 
 
 class Collectives(Spec):
     """Options of collective communication: algorithms, network tiers, and overlap with computation."""
 
-    tp_pattern: Literal["all_reduce", "p2p_rs_ag", "rs_ag"] = Field(
+    tp_pattern: Literal["all_reduce", "p2p_rs_ag", "rs_ag", "auto"] = Field(
         "all_reduce", description="Collectives of tensor parallelism; sp implies rs_ag"
     )
-    tp_overlap: Literal["none", "ring", "pipe"] = Field(
+    tp_overlap: Literal["none", "ring", "pipe", "auto"] = Field(
         "none", description="Overlap of tensor parallel messages with the products beside them"
     )
-    tp_async: bool = Field(True, description="Backward messages behind the products of the weights' gradients")
-    dp_buckets: bool = Field(True, description="ZeRO's messages joined in large buckets; false: tensor by tensor")
-    dp_overlap: bool = Field(True, description="Data parallel messages behind the backward pass")
-    pp_overlap: bool = Field(False, description="Messages between stages behind computation")
-    regather: bool = Field(
+    tp_async: Switch = Field(True, description="Backward messages behind the products of the weights' gradients")
+    dp_buckets: Switch = Field(True, description="ZeRO's messages joined in large buckets; false: tensor by tensor")
+    dp_overlap: Switch = Field(True, description="Data parallel messages behind the backward pass")
+    pp_overlap: Switch = Field(False, description="Messages between stages behind computation")
+    regather: Switch = Field(
         True, description="With sp: activations gathered again in the backward pass instead of stored"
     )
     tp_tier: str = Field(
@@ -151,6 +157,37 @@ class Plan(Spec):
             _place(data, key, value)
         return validate(cls, data, where="plan")
 
+    def filled(self, group: str, values: Mapping[str, Any]) -> Plan:
+        """Return the plan with the ``auto`` fields of a group replaced by these values; given fields stay.
+
+        Examples
+        --------
+        >>> Plan.of("tp=auto,pp=2").filled("parallel", {"tp": 8, "pp": 8}).parallel.tp
+        8
+        """
+        fields = getattr(self, group)
+        changes = {name: value for name, value in values.items() if getattr(fields, name) == "auto"}
+        return self.model_copy(update={group: fields.model_copy(update=changes)})
+
+    def plain(self) -> Plan:
+        """Return the plan with every ``auto`` field off: degrees of 1, no sharding, nothing computed again.
+
+        Degrees that follow from others stay open: dp, the expert's tensor parallelism, and the network tiers.
+        """
+        plan = self
+        for group, values in _PLAIN.items():
+            plan = plan.filled(group, values)
+        return plan
+
+    def given(self) -> dict[str, Any]:
+        """Return the fields that differ from a plan of which nothing is given, by their short keys."""
+        bare = Plan()
+        return {
+            field.key: value
+            for field in plan_fields()
+            if (value := field.of(self)) != field.of(bare)
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class PlanField:
@@ -163,8 +200,23 @@ class PlanField:
     choices: str
     description: str
 
+    def of(self, plan: Plan) -> Any:
+        """Return the field's value in a plan."""
+        return getattr(getattr(plan, self.group), self.path.rpartition(".")[2]) if self.group else getattr(plan, self.path)
+
 
 _LAYERS = "formats.layers"  # its value has commas and equals signs of its own
+_PLAIN: dict[str, dict[str, Any]] = {
+    "parallel": {
+        **dict.fromkeys(("tp", "pp", "cp", "ep", "interleave", "microbatch"), 1), "sp": False, "schedule": "1f1b",
+        "partition": "even", "recompute": "none", "zero": 0,
+    },
+    "collectives": {
+        "tp_pattern": "all_reduce", "tp_overlap": "none", "tp_async": True, "dp_buckets": True, "dp_overlap": True,
+        "pp_overlap": False, "regather": True,
+    },
+    "serving": {"attention_dp": 1},
+}  # fmt: skip
 _GROUPS: dict[str, type[Spec]] = {
     "parallel": Parallel,
     "collectives": Collectives,

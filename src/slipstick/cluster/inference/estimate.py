@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,8 @@ from slipstick.cluster.inference.serving import (
 )
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.kernel_table import _decoder_table
-from slipstick.cluster.sweep.choose_plan import _resolved
+from slipstick.cluster.sweep.choose_plan import resolved_plan
+from slipstick.cluster.sweep.plan_space import PlanSpace
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.core.arrays import FloatArray
 from slipstick.core.device_kinds import Accelerator
@@ -131,10 +132,31 @@ def _run(workload: Workload, system: System, plan: Plan) -> _Run:
             passed = _decode_step(setting, plans, batch, context)
         return passed.time / workload.batch, _serving_memory(setting, plans, batch, context, tokens // batch).total
 
-    filled = _resolved(plan, workload, system, system.main_memory.capacity, evaluate)
+    filled = resolved_plan(plan, workload, system, system.main_memory.capacity, _InferencePlans(evaluate))
     plans = Plans.of([filled], system)
     decoding = plans.dp.item() - _prefilling(filled, workload, plans)
     return _Run(workload, system, filled, setting, plans, max(1, workload.batch // decoding), decoding)
+
+
+@dataclass(frozen=True)
+class _InferencePlans:
+    """Inference passes as a model of plans (see `slipstick.cluster.sweep.best_plan.PlanModel`)."""
+
+    evaluate: Callable[[Plans], tuple[FloatArray, FloatArray]]
+
+    def figures(self, plans: Plans) -> tuple[FloatArray, FloatArray]:
+        """Return the time of a pass [s] and the memory of a device [B] of each plan, (n,) each."""
+        return self.evaluate(plans)
+
+    def time_bounds(self, space: PlanSpace, divisions: Plans) -> FloatArray:
+        """Return the time [s] of the divisions themselves: inference has no further options."""
+        return self.evaluate(divisions)[0]
+
+    near_time_bounds = time_bounds
+
+    def memory_bounds(self, space: PlanSpace, divisions: Plans) -> FloatArray:
+        """Return the memory of a device [B] of the divisions themselves."""
+        return self.evaluate(divisions)[1]
 
 
 def _prefilling(plan: Plan, workload: Workload, plans: Plans) -> int:

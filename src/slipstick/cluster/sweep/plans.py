@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ RECOMPUTE = ("none", "selective", "full")
 SCHEDULE = ("1f1b", "gpipe")
 TP_PATTERN = ("all_reduce", "p2p_rs_ag", "rs_ag")
 TP_OVERLAP = ("none", "ring", "pipe")
+PARTITION = ("even", "balanced", "ends")
 AUTO_TIER = -1
 
 
@@ -36,6 +38,7 @@ class Plans:
     interleave: IntArray
     zero: IntArray
     schedule: IntArray
+    partition: IntArray
     recompute: IntArray
     tp_pattern: IntArray
     tp_overlap: IntArray
@@ -58,6 +61,11 @@ class Plans:
     def take(self, index: IntArray | slice) -> Plans:
         """Return the plans at `index`."""
         return Plans(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
+    @classmethod
+    def joined(cls, parts: Sequence[Plans]) -> Plans:
+        """Return the plans of several arrays one after the other."""
+        return cls(**{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)})
 
     @property
     def devices(self) -> IntArray:
@@ -102,8 +110,30 @@ class Plans:
         return cls.of_columns(len(rows), {name: [row[name] for row in rows] for name in rows[0]})
 
 
+_CHOICES = {
+    "recompute": RECOMPUTE, "schedule": SCHEDULE, "partition": PARTITION, "tp_pattern": TP_PATTERN,
+    "tp_overlap": TP_OVERLAP,
+}  # fmt: skip
+
+
+def column_code(name: str, value: Any) -> Any:
+    """Return a value of a plan's field as its column holds it: choices by their index.
+
+    Examples
+    --------
+    >>> column_code("recompute", "full"), column_code("tp", 8)
+    (2, 8)
+    """
+    return _CHOICES[name].index(value) if name in _CHOICES else value
+
+
+def column_value(name: str, code: Any) -> Any:
+    """Return the value of a plan's field that a column holds: the choice of an index, else the plain Python value."""
+    return _CHOICES[name][int(code)] if name in _CHOICES else code.item()
+
+
 _PLAIN: dict[str, object] = {
-    **dict.fromkeys(("zero", "schedule", "recompute", "tp_pattern", "tp_overlap"), 0),
+    **dict.fromkeys(("zero", "schedule", "partition", "recompute", "tp_pattern", "tp_overlap"), 0),
     **dict.fromkeys(("tp_tier", "pp_tier", "dp_tier"), AUTO_TIER),
     "regather": True,
     "tp_async": True,
@@ -121,6 +151,7 @@ def _row(plan: Plan, system: System) -> dict[str, object]:
     }
     row["etp"] = parallel.tp if parallel.etp == "auto" else parallel.etp
     row["schedule"] = SCHEDULE.index(parallel.schedule)
+    row["partition"] = PARTITION.index(parallel.partition)
     row["recompute"] = RECOMPUTE.index(parallel.recompute)
     row["tp_pattern"] = TP_PATTERN.index("rs_ag" if parallel.sp else collectives.tp_pattern)
     row["tp_overlap"] = TP_OVERLAP.index(collectives.tp_overlap)
@@ -160,23 +191,15 @@ def _rules(plans: Plans, workload: Workload, system: System) -> list[_Rule]:
 def _layer_rules(plans: Plans, workload: Workload) -> list[_Rule]:
     """Rules of divisibility of the network's sizes: heads, layers, experts."""
     network = Decoder.of(workload.network)
-    heads = np.array([block.attention.query_heads for block in network.kinds])
-    listing = ", ".join(str(h) for h in sorted(set(heads.tolist())))
-    chunks = plans.pp * plans.interleave
+    chunks, ends = plans.pp * plans.interleave, np.where(plans.partition == PARTITION.index("ends"), 2, 0)
     conditions = [
-        _Rule(
-            "parallel.tp",
-            (heads[:, None] % plans.tp == 0).all(axis=0),
-            "tensor parallelism must divide the attention heads",
-            plans.tp,
-            f"a divisor of {listing}",
-        ),
+        *_head_rules(plans, network),
         _Rule(
             "parallel.pp",
-            chunks <= network.layers,
+            chunks <= network.layers + ends,
             "more pipeline stages (times interleave) than layers",
             chunks,
-            f"at most {network.layers}",
+            f"at most {network.layers}, or {network.layers + 2} with partition=ends",
         ),
         _Rule(
             "parallel.interleave",
@@ -190,6 +213,32 @@ def _layer_rules(plans: Plans, workload: Workload) -> list[_Rule]:
         fits = count % plans.ep == 0
         conditions.append(_Rule("parallel.ep", fits, "ep must divide the experts", plans.ep, f"a divisor of {count}"))
     return conditions
+
+
+def _head_rules(plans: Plans, network: Decoder) -> list[_Rule]:
+    """Rules of attention heads: tensor parallel ranks share them evenly, key and value heads are shared or copied."""
+    queries = np.array([block.attention.query_heads for block in network.kinds])
+    keys = np.array([block.attention.cache().heads for block in network.kinds])
+    return [
+        _Rule(
+            "parallel.tp",
+            (queries[:, None] % plans.tp == 0).all(axis=0),
+            "tensor parallelism must divide the attention heads",
+            plans.tp,
+            f"a divisor of {_listing(queries)}",
+        ),
+        _Rule(
+            "parallel.tp",
+            ((keys[:, None] % plans.tp == 0) | (plans.tp % keys[:, None] == 0)).all(axis=0),
+            "tensor parallelism must divide the key and value heads, or be a multiple of them that copies each",
+            plans.tp,
+            f"a divisor or a multiple of {_listing(keys)}",
+        ),
+    ]
+
+
+def _listing(numbers: IntArray) -> str:
+    return ", ".join(str(number) for number in sorted(set(numbers.tolist())))
 
 
 def _device_rules(plans: Plans, workload: Workload, system: System) -> list[_Rule]:

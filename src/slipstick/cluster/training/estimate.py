@@ -12,13 +12,13 @@ from slipstick.cluster.constants.generic_constants import constants_findings
 from slipstick.cluster.constants.prices import _hourly_cost
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.kernel_table import _decoder_table
-from slipstick.cluster.sweep.choose_plan import _resolved
+from slipstick.cluster.sweep.choose_plan import resolved_plan
 from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.training.automatic_plan import TrainingPlans
 from slipstick.cluster.training.memory import _Residents
 from slipstick.cluster.training.pipeline_stages import _Stages
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import _TrainingStep, training_step
-from slipstick.core.arrays import FloatArray
 from slipstick.core.collective_price import CollectivePrice
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.question import Question
@@ -60,7 +60,7 @@ def estimate_training(question: Question, price: CollectivePrice | None = None) 
     if price is not None:
         setting = replace(setting, tiers=[replace(tier, price=price) for tier in setting.tiers])
     capacity = system.main_memory.capacity
-    plan = _resolved(question.plan, workload, system, capacity, lambda some: _time_and_memory(setting, some))
+    plan = resolved_plan(question.plan, workload, system, capacity, TrainingPlans(setting))
     plans = Plans.of([plan], system)
     run = _Run(workload, system, setting, plans, training_step(setting, plans))
     table = _decoder_table(
@@ -76,11 +76,6 @@ def estimate_training(question: Question, price: CollectivePrice | None = None) 
         facts=_facts(run),
         findings=constants_findings(system, links=price is None),
     )
-
-
-def _time_and_memory(setting: TrainingSetting, plans: Plans) -> tuple[FloatArray, FloatArray]:
-    step = training_step(setting, plans)
-    return step.time, step.peak_memory
 
 
 def _bottleneck(step: _TrainingStep) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from slipstick.cluster.sweep.distinct import _distinct
-from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.sweep.plans import PARTITION, Plans
 from slipstick.core.arrays import FloatArray, IntArray
 
 
@@ -32,10 +32,11 @@ class _Stages:
 
     @classmethod
     def of(cls, layers: _LayerStack, plans: Plans) -> _Stages:
-        """Return the distinct pipeline stages of each plan, from its pipeline degree and interleave."""
-        first, row = _distinct([plans.pp, plans.interleave])
-        pairs = zip(plans.pp[first].tolist(), plans.interleave[first].tolist(), strict=True)
-        kinds = [_kinds(layers, degree, interleave) for degree, interleave in pairs]
+        """Return the distinct pipeline stages of each plan, from its pipeline degree, interleave and partition."""
+        columns = (plans.pp, plans.interleave, plans.partition)
+        first, row = _distinct(columns)
+        cuts = zip(*(column[first].tolist() for column in columns), strict=True)
+        kinds = [_kinds(layers, pp, interleave, PARTITION[partition]) for pp, interleave, partition in cuts]
         table = np.zeros((len(kinds), max(len(kind) for kind in kinds), 4 + len(layers.costs)), dtype=np.int64)
         for place, kind in enumerate(kinds):
             table[place, : len(kind)] = kind
@@ -58,28 +59,37 @@ class _LayerStack:
 
     order : (layers,) the block type of each layer, in order.
     costs : (b,) relative cost of a layer of each type.
-    head : cost of the output head in the same unit; None: ends cost nothing and layers are dealt out evenly.
+    head : cost of the output head in the same unit, which a partition into equal costs counts.
     """
 
     order: IntArray
     costs: FloatArray
-    head: float | None = None
+    head: float = 0.0
 
 
-def _even(order: IntArray, types: int, pp: int, interleave: int) -> IntArray:
+def _even(order: IntArray, types: int, pp: int, interleave: int, ends: bool = False) -> IntArray:
     """Return (pp, types): the layers of each type on each stage.
 
     Layers are dealt in order to pp * interleave chunks as evenly as they go, the longer chunks first, and chunk c lies
     on stage c mod pp (Narayanan et al. 2104.04473, section 2.2).
 
+    Parameters
+    ----------
+    ends : whether the embedding counts as a layer of the first chunk and the head as one of the last (Megatron-LM's
+        ``--account-for-embedding-in-pipeline-split`` and ``--account-for-loss-in-pipeline-split``).
+
     Examples
     --------
     >>> _even(np.zeros(5, dtype=np.int64), 1, 2, 1).ravel().tolist()
     [3, 2]
+    >>> _even(np.zeros(6, dtype=np.int64), 1, 4, 1, ends=True).ravel().tolist()
+    [1, 2, 2, 1]
     """
-    chunks = pp * interleave
-    sizes = np.full(chunks, len(order) // chunks)
-    sizes[: len(order) % chunks] += 1
+    chunks, count = pp * interleave, len(order) + 2 * ends
+    sizes = np.full(chunks, count // chunks)
+    sizes[: count % chunks] += 1
+    sizes[0] -= ends  # the units that are the embedding and the head
+    sizes[-1] -= ends
     return _counted(np.repeat(np.arange(chunks) % pp, sizes), order, types, pp)
 
 
@@ -93,8 +103,7 @@ def _balanced(layers: _LayerStack, pp: int) -> tuple[IntArray, int]:
     >>> _balanced(_LayerStack(np.zeros(16, dtype=np.int64), np.ones(1), 4.0), 4)[0].ravel().tolist()
     [5, 5, 5, 1]
     """
-    head = layers.head or 0.0
-    cumulative = np.cumsum([*layers.costs[layers.order], head])
+    cumulative = np.cumsum([*layers.costs[layers.order], layers.head])
     limits = cumulative[-1] * (np.arange(pp) + 1) / pp
     before = np.concatenate([[0.0], cumulative[:-1]])
     stage = np.minimum(np.searchsorted(limits, before, side="right"), pp - 1)
@@ -107,12 +116,12 @@ def _counted(stage: IntArray, order: IntArray, types: int, pp: int) -> IntArray:
     return counts
 
 
-def _kinds(layers: _LayerStack, pp: int, interleave: int) -> list[list[int]]:
+def _kinds(layers: _LayerStack, pp: int, interleave: int, partition: str) -> list[list[int]]:
     """Return a row (first, copies, embedding, head, layers...) for each kind of stage."""
-    if layers.head is not None and interleave == 1:
+    if partition == "balanced" and interleave == 1:
         counts, last = _balanced(layers, pp)
     else:
-        counts, last = _even(layers.order, len(layers.costs), pp, interleave), pp - 1
+        counts, last = _even(layers.order, len(layers.costs), pp, interleave, partition == "ends"), pp - 1
     kinds: dict[tuple[int, ...], list[int]] = {}
     for index, row in enumerate(counts.tolist()):
         key = (int(index == 0), int(index == last), *row)

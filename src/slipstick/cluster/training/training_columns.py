@@ -10,6 +10,7 @@ import numpy as np
 
 from slipstick.cluster.sweep.plans import (
     AUTO_TIER,
+    PARTITION,
     RECOMPUTE,
     SCHEDULE,
     TP_OVERLAP,
@@ -26,7 +27,13 @@ from slipstick.core.sweep import Sweep
 from slipstick.core.system import System
 
 _FIGURES = {"time.step": "s", "time.sample": "s", "memory.peak": "B", "throughput.samples": "sample/s"}
-_CHOICES = {"recompute": RECOMPUTE, "schedule": SCHEDULE, "tp_pattern": TP_PATTERN, "tp_overlap": TP_OVERLAP}
+_CHOICES = {
+    "recompute": RECOMPUTE,
+    "schedule": SCHEDULE,
+    "partition": PARTITION,
+    "tp_pattern": TP_PATTERN,
+    "tp_overlap": TP_OVERLAP,
+}
 _AUTO_DP = 0  # the column's code of a dp that is left to the devices
 
 

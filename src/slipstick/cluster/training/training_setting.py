@@ -49,7 +49,6 @@ class TrainingSetting:
     fused: bool  # attention keeps no score matrix
     state_bytes: _StateBytes
     host_bandwidth: float  # B/s of one device to the host's memory, for offloading
-    balanced: bool  # stages of equal cost, the head included, instead of equal numbers of layers
     logit_bytes: float  # of each logit until the loss is computed: fp32, unless the loss is fused
     stored: float  # activations that layers of single kernels store, against fused ones
     working: float  # what their backward pass holds for a moment, against fused ones
@@ -81,7 +80,6 @@ class TrainingSetting:
             stored=1.0 if kernels.fused else chip.steps.unfused_activations,
             working=1.0 if kernels.fused else chip.steps.unfused_working,
             logit_bytes=element_bytes("fp32") * (1 if kernels.fused else _LOSS_COPIES),
-            balanced=plan.parallel.partition == "balanced",
             host_bandwidth=(system.host.bandwidth or 0.0) if system.host else 0.0,
         )
 
@@ -99,7 +97,7 @@ class TrainingSetting:
         return _LayerStack(
             order=np.repeat(np.array(kinds, dtype=np.int64), [block.count for block in decoder.blocks]),
             costs=np.array([decoder.layer_active_parameters(block) for block in self.blocks], dtype=float),
-            head=float(decoder.vocabulary * decoder.hidden) if self.balanced else None,
+            head=float(decoder.vocabulary * decoder.hidden),
         )
 
     def shape(self, plans: Plans) -> _Shape:

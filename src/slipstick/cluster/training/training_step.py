@@ -40,6 +40,9 @@ class _TrainingStep:
     residents : bytes by part and stage kind, (n, K).
     messages : bytes that the average device sends, by the parallelism that sends them, (n,) each.
     layers, ends : times of each kind of layer, and of embedding and head.
+    work : seconds that one microbatch takes on all stages together, (n,).
+    local_work : the same without the messages of tensor parallelism, (n,).
+    closing : seconds behind the last microbatch: exposed gradient messages, the optimiser and the overhead, (n,).
     """
 
     parts: _Costs
@@ -48,6 +51,9 @@ class _TrainingStep:
     messages: _Costs
     layers: list[_LayerTime]
     ends: tuple[_LayerTime, _LayerTime]
+    work: FloatArray
+    local_work: FloatArray
+    closing: FloatArray
 
     @property
     def time(self) -> FloatArray:
@@ -78,9 +84,11 @@ def training_step(setting: TrainingSetting, plans: Plans) -> _TrainingStep:
     costs = [_layer(setting, plans, index, layer, sent, residents) for index, layer in enumerate(layers)]
     ends = [_end(setting, time, sent) for time in (embedding, head)]
     stage = {part: _on_stages(kinds, [c[part] for c in costs], [e[part] for e in ends]) for part in _PER_MICROBATCH}
+    work, local = _work(stage, kinds), _work({**stage, "tensor_parallel": np.zeros_like(stage["host"])}, kinds)
     stage["host"] = _host_waits(setting, stage)
-    parts = _step(setting, plans, kinds, stage, sent, residents)
-    return _TrainingStep(parts, residents, kinds, _sent(setting, plans, kinds, residents), layers, (embedding, head))
+    parts, closing = _step(setting, plans, kinds, stage, sent, residents)
+    messages = _sent(setting, plans, kinds, residents)
+    return _TrainingStep(parts, residents, kinds, messages, layers, (embedding, head), work, local, closing)
 
 
 def _sent(setting: TrainingSetting, plans: Plans, kinds: _Stages, residents: _Residents) -> _Costs:
@@ -145,10 +153,16 @@ def _host_waits(setting: TrainingSetting, stage: _Costs) -> FloatArray:
     return np.maximum(0.0, stage["host"] - busy)
 
 
+def _work(stage: _Costs, kinds: _Stages) -> FloatArray:
+    """Return the seconds of one microbatch on all stages together, however its layers are cut into stages, (n,)."""
+    device = sum(cost for part, cost in stage.items() if part != "host")
+    return np.maximum((device * kinds.copies).sum(axis=1), (stage["host"] * kinds.copies).sum(axis=1))
+
+
 def _step(
     setting: TrainingSetting, plans: Plans, kinds: _Stages, stage: _Costs, sent: _TensorMessages, residents: _Residents
-) -> _Costs:
-    """Put the stages of one microbatch together into the parts of a step, (n,) each."""
+) -> tuple[_Costs, FloatArray]:
+    """Put the stages of one microbatch together into the parts of a step, and what follows its last one, (n,) each."""
     microbatches = setting.batch // (plans.dp * plans.microbatch)
     busy = np.asarray(sum(stage.values()))
     slowest = busy.argmax(axis=1)[:, None]
@@ -163,4 +177,4 @@ def _step(
     parts["data_parallel"] = parts["data_parallel"] + exposed
     parts["optimizer"] = _optimizer_time(setting, plans, residents)
     parts["overhead"] = np.full(len(plans), setting.chip.steps.step_overhead)
-    return {part: parts[part] for part in _PARTS}
+    return {part: parts[part] for part in _PARTS}, exposed + parts["optimizer"] + parts["overhead"]

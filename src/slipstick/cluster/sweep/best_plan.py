@@ -1,0 +1,107 @@
+"""Best plan of a space, by branch and bound: exact, and faster than trying every plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from slipstick.cluster.sweep.plan_space import PlanSpace
+from slipstick.cluster.sweep.plans import Plans
+from slipstick.core.arrays import FloatArray, IntArray
+
+EQUAL = 0.002  # share of the best time by which plans are as good as the best: the simplest of them is taken
+_FIRST, _MOST = 8, 96  # divisions that are expanded at a time
+
+
+class PlanModel(Protocol):
+    """Time and memory of plans, as the search for the best plan asks for them."""
+
+    def figures(self, plans: Plans) -> tuple[FloatArray, FloatArray]:
+        """Return the time [s] and the peak memory of a device [B] of each plan, (n,) each."""
+
+    def time_bounds(self, space: PlanSpace, divisions: Plans) -> FloatArray:
+        """Return lower bounds of time [s] over all options of each division, (n,), quickly found."""
+
+    def near_time_bounds(self, space: PlanSpace, divisions: Plans) -> FloatArray:
+        """Return nearer lower bounds of time [s], which take longer to find, (n,)."""
+
+    def memory_bounds(self, space: PlanSpace, divisions: Plans) -> FloatArray:
+        """Return lower bounds of the peak memory of a device [B] over all options of each division, (n,)."""
+
+
+@dataclass(frozen=True)
+class BestPlan:
+    """Best plan of a space: a row of columns, its figures, and how many plans were evaluated of how many divisions.
+
+    `fits` is False where no plan fits in memory; the plan is then the one that needs least.
+    """
+
+    plans: Plans
+    time: float
+    memory: float
+    fits: bool
+    evaluated: int
+
+
+def best_plan(space: PlanSpace, model: PlanModel, capacity: float, node: int) -> BestPlan | None:
+    """Return the fastest plan of a space that fits in memory; None where no plan is possible.
+
+    Divisions of devices and batch are expanded in the order of their lower bounds, until the next bound is above the
+    best plan found; so the answer is that of an exhaustive search.
+
+    Parameters
+    ----------
+    capacity : bytes of memory that a device offers.
+    node : devices that the innermost network tier joins; of equally fast plans, one with tensor parallelism inside it
+        is taken.
+    """
+    divisions = space.divisions()
+    if not len(divisions):
+        return None
+    bounds = model.time_bounds(space, divisions)
+    order = np.argsort(bounds, kind="stable")
+    best, evaluated, candidates = np.inf, 0, []
+    start, size = 0, _FIRST
+    while start < len(order) and bounds[order[start]] <= best * (1 + EQUAL):
+        some = divisions.take(order[start : start + size])
+        start, size = start + size, min(2 * size, _MOST)
+        some = some.take(np.flatnonzero(model.memory_bounds(space, some) <= capacity))
+        some = some.take(np.flatnonzero(model.near_time_bounds(space, some) <= best * (1 + EQUAL))) if len(some) else some
+        if not len(some):
+            continue
+        plans, _ = space.expanded(some)
+        time, memory = model.figures(plans)
+        evaluated += len(plans)
+        keep = np.flatnonzero(memory <= capacity)
+        if len(keep):
+            best = min(best, float(time[keep].min()))
+            keep = keep[time[keep] <= best * (1 + EQUAL)]
+            candidates.append((plans.take(keep), time[keep], memory[keep]))
+    if not candidates:
+        least = np.argsort(model.memory_bounds(space, divisions), kind="stable")[:_MOST]
+        return _smallest(space, model, divisions.take(least), evaluated)
+    plans = Plans.joined([part for part, _, _ in candidates])
+    time, memory = (np.concatenate([part[place] for part in candidates]) for place in (1, 2))
+    chosen = _simplest(plans, time, node)
+    return BestPlan(plans.take(chosen), time[chosen].item(), memory[chosen].item(), True, evaluated)
+
+
+def _smallest(space: PlanSpace, model: PlanModel, divisions: Plans, evaluated: int) -> BestPlan:
+    """Return the plan that needs least memory."""
+    plans, _ = space.expanded(divisions)
+    time, memory = model.figures(plans)
+    least = np.array([int(np.lexsort((time, memory))[0])])
+    return BestPlan(plans.take(least), time[least].item(), memory[least].item(), False, evaluated + len(plans))
+
+
+def _simplest(plans: Plans, time: FloatArray, node: int) -> IntArray:
+    """Return the index of the plan that is easiest to run among those as fast as the best, of shape (1,)."""
+    good = np.flatnonzero(time <= time.min() * (1 + EQUAL))
+    some = plans.take(good)
+    order = np.lexsort(
+        (time[good], some.interleave, some.partition, some.pp, some.tp, some.cp, some.zero, some.tp_overlap,
+         some.recompute, some.tp > node)
+    )  # fmt: skip
+    return good[order[:1]]

@@ -1,0 +1,211 @@
+"""Space of plans: the values of every open field that the network, the devices and training engines allow."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.cluster.sweep.plans import PARTITION, Plans, column_code
+from slipstick.core.arrays import BoolArray, IntArray
+from slipstick.core.plan import Plan
+from slipstick.core.system import System
+from slipstick.core.workload import Phase, Workload
+from slipstick.networks.decoder.decoder import Decoder
+
+_MAX_DEGREE = 64  # of tensor parallelism
+_MAX_TOKENS = 65_536  # of a microbatch: products are as efficient as they get long before
+_MAX_SEQUENCES = 64  # of a microbatch
+_MIN_TOKENS = 1024  # of a context parallel rank: below it, attention is shorter than the exchange of its keys
+_DIVISION = ("tp", "pp", "cp", "microbatch", "ep", "etp")  # they divide devices and batch; layers' sizes follow
+_Column = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class PlanSpace:
+    """Space of a question's plans: columns of the given fields, and the values of those that are left open.
+
+    given : column of `Plans` -> its value.
+    division : open degrees of parallelism, and the microbatch -> values; together they fix the sizes of a device's work.
+    options : other open fields -> values.
+    """
+
+    workload: Workload
+    system: System
+    given: Mapping[str, Any]
+    division: Mapping[str, tuple[int, ...]]
+    options: Mapping[str, tuple[int, ...]]
+
+    @classmethod
+    def of(cls, plan: Plan, workload: Workload, system: System) -> PlanSpace:
+        """Return the space of the plan's ``auto`` fields; fields that it gives keep their values."""
+        stated = {**plan.parallel.model_dump(), **plan.collectives.model_dump()}
+        opened = {
+            name: tuple(column_code(name, value) for value in values)
+            for name, values in default_values(workload, system).items()
+            if stated[name] == "auto"
+        }
+        plain = Plans.of([plan.plain().filled("parallel", {"dp": 1})], system)
+        own = {"dp", "etp", "pp_overlap", *opened}  # those of `own` that are given come back
+        given = {field.name: getattr(plain, field.name)[0] for field in fields(Plans) if field.name not in own}
+        given |= {name: getattr(plain, name)[0] for name in own - opened.keys() if stated[name] != "auto"}
+        division = {name: opened.pop(name) for name in _DIVISION if name in opened}
+        return cls(workload, system, given, division, opened)
+
+    def divisions(self) -> Plans:
+        """Return every possible division of devices and batch, each with the plainest of the open options."""
+        grid = _grid(self.division)
+        columns: dict[str, _Column] = {**self.given, **{name: values[0] for name, values in self.options.items()}, **grid}
+        if "partition" in self.options:
+            columns["partition"] = np.array(PARTITION.index("ends"))  # it has room for the most stages
+        count = len(next(iter(grid.values()))) if grid else 1
+        columns.setdefault("etp", columns["tp"])
+        used = columns["tp"] * columns["pp"] * columns["cp"] * np.ones(count, dtype=np.int64)
+        columns.setdefault("dp", np.maximum(1, self.system.devices // used))
+        plans = Plans.of_columns(count, columns)
+        whole = (plans.devices == self.system.devices) & (("etp" in self.given) | (plans.etp == 1) | (plans.etp == plans.tp))
+        plans = plans.take(np.flatnonzero(whole))
+        return plans.take(np.flatnonzero(plans.possible(self.workload, self.system)))
+
+    def expanded(self, divisions: Plans, options: Mapping[str, tuple[int, ...]] | None = None) -> tuple[Plans, IntArray]:
+        """Return the plans of every allowed combination of options for each division, and the division of each.
+
+        Parameters
+        ----------
+        options : values of the open options, in place of all.
+        """
+        values = self.options if options is None else options
+        combinations = _combinations(values)
+        allowed = self._allowed(divisions, combinations)
+        row, place = np.nonzero(allowed)
+        columns = {field.name: getattr(divisions, field.name)[row] for field in fields(Plans)}
+        columns |= {name: column[place] for name, column in combinations.items()}
+        columns["tp_pattern"] = np.where(columns["sp"], 2, columns["tp_pattern"])
+        if "pp_overlap" not in self.given:
+            columns["pp_overlap"] = columns["interleave"] > 1
+        return Plans(**columns), row
+
+    def deepest_interleave(self, divisions: Plans) -> IntArray:
+        """Return the most chunks of a stage that each division can have, (n,)."""
+        if "interleave" not in self.options:
+            return divisions.interleave
+        deepest = np.ones(len(divisions), dtype=np.int64)
+        for chunks in self.options["interleave"]:
+            some = self._allowed(divisions, _combinations({**self.options, "interleave": (chunks,)})).any(axis=1)
+            deepest = np.where(some, np.maximum(deepest, chunks), deepest)
+        return deepest
+
+    def _allowed(self, divisions: Plans, options: Mapping[str, _Column]) -> BoolArray:
+        """Return which combinations of options (columns) each division (rows) can have.
+
+        Source: Megatron-LM's arguments (interleaving needs a pipeline and whole rounds of microbatches, overlap of
+        tensor parallel messages needs sequence parallelism); ZeRO 2 and 3 do not go with a pipeline (DeepSpeed).
+        """
+        count = len(next(iter(options.values()))) if options else 1
+        allowed = np.ones((len(divisions), count), dtype=bool)
+        tp, pp = divisions.tp[:, None], divisions.pp[:, None]
+        if "sp" in options:
+            allowed &= ~options["sp"] | (tp > 1)
+        if "tp_overlap" in options:
+            allowed &= (options["tp_overlap"] == 0) | (tp > 1)
+        if "tp_pattern" in options:
+            allowed &= (options["tp_pattern"] == 0) | ((tp > 1) & (pp > 1))
+        if "zero" in options:
+            replicas = np.maximum(divisions.dp * divisions.cp, divisions.expert_replicas)[:, None]
+            allowed &= (options["zero"] == 0) | ((replicas > 1) & ((options["zero"] == 1) | (pp == 1)))
+        if "interleave" in options or "partition" in options:
+            allowed &= self._cuts(divisions, options)
+        return allowed
+
+    def _cuts(self, divisions: Plans, options: Mapping[str, _Column]) -> BoolArray:
+        """Return which cuts into stages and chunks each division can have: enough layers, and whole rounds."""
+        layers, pp = Decoder.of(self.workload.network).layers, divisions.pp[:, None]
+        chunks = options.get("interleave", divisions.interleave[:, None])
+        partition = options.get("partition", divisions.partition[:, None])
+        rounds = (self.workload.batch // (divisions.dp * divisions.microbatch))[:, None] % pp == 0
+        ends = partition == PARTITION.index("ends")
+        enough = pp * chunks <= layers + 2 * ends
+        return np.asarray(enough & ((chunks == 1) | ((pp > 1) & rounds)) & ((partition == 0) | (pp > 1)))
+
+
+def default_values(workload: Workload, system: System) -> dict[str, tuple[Any, ...]]:
+    """Return the values of each plan field that the network, the devices and the phase leave a choice of.
+
+    Examples
+    --------
+    >>> from slipstick.engines.question import ask
+    >>> asked = ask("llama-3.1-8b", "h100-sxm-80gb:8", phase="decode")
+    >>> default_values(asked.workload, asked.system)["tp"]
+    (1, 2, 4, 8)
+    """
+    decoder, devices, training = Decoder.of(workload.network), system.devices, workload.phase is Phase.TRAIN
+    heads = math.gcd(*(block.attention.query_heads for block in decoder.kinds))
+    experts = math.gcd(*(block.mlp.routed.experts for block in decoder.kinds))
+    degrees = tuple(ranks for ranks in _divisors(math.gcd(heads, devices)) if ranks <= _MAX_DEGREE)
+    values: dict[str, tuple[Any, ...]] = {
+        "tp": degrees,
+        "pp": tuple(stages for stages in _divisors(devices) if stages <= decoder.layers + 2 * training),
+        "cp": (1,),
+        "microbatch": (1,),
+        "ep": tuple(ranks for ranks in _divisors(experts) if ranks <= devices) if experts else (1,),
+        "etp": degrees if experts else (),
+    }
+    plain = {"interleave": (1,), "partition": ("even",), "zero": (0,), "recompute": ("none",), "sp": (False,)}
+    plain |= {"regather": (True,), "tp_pattern": ("all_reduce",), "tp_overlap": ("none",)}
+    values |= _training_values(workload, system) if training else plain
+    return {name: choices for name, choices in values.items() if choices}
+
+
+def _training_values(workload: Workload, system: System) -> dict[str, tuple[Any, ...]]:
+    shares = _divisors(math.gcd(system.devices, workload.sequence))
+    most = min(_MAX_SEQUENCES, _MAX_TOKENS // workload.sequence)
+    return {
+        "cp": tuple(share for share in shares if share == 1 or workload.sequence // share >= _MIN_TOKENS),
+        "microbatch": tuple(size for size in _divisors(workload.batch) if size <= max(1, most)),
+        "interleave": _chunk_counts(Decoder.of(workload.network).layers),
+        "partition": ("even", "balanced", "ends"),
+        "zero": (0, 1, 2, 3),
+        "recompute": ("none", "selective", "full"),
+        "sp": (False, True),
+        "regather": (True, False),
+        "tp_pattern": ("all_reduce", "p2p_rs_ag"),
+        "tp_overlap": ("none", "ring", "pipe"),
+    }
+
+
+def _chunk_counts(layers: int) -> tuple[int, ...]:
+    """Return the numbers of chunks of a stage to try: a few, and those that divide the layers, with their ends or not."""
+    divisors = {*range(1, 5), *_divisors(layers), *_divisors(layers + 2)}
+    return tuple(sorted(count for count in divisors if 2 * count <= layers + 2))
+
+
+def _divisors(number: int) -> tuple[int, ...]:
+    return tuple(d for d in range(1, number + 1) if number % d == 0)
+
+
+def _grid(values: Mapping[str, Iterable[int]]) -> dict[str, _Column]:
+    """Return the columns of all combinations of values."""
+    mesh = np.meshgrid(*(np.asarray(list(choices)) for choices in values.values()), indexing="ij")
+    return {name: column.ravel() for name, column in zip(values, mesh, strict=True)}
+
+
+def _combinations(options: Mapping[str, tuple[int, ...]]) -> dict[str, _Column]:
+    """Return the columns of the combinations of options that any engine has, whatever the division."""
+    names = list(options)
+    kept = [row for row in itertools.product(*options.values()) if _sensible(dict(zip(names, row, strict=True)))]
+    return {name: np.array([row[place] for row in kept]) for place, name in enumerate(names)}
+
+
+def _sensible(options: Mapping[str, int]) -> bool:
+    """Return whether options go together: some are the other side of sequence parallelism, balance has no chunks."""
+    sp = options.get("sp")
+    if sp is not None and (options.get("tp_pattern") if sp else not options.get("regather", True)):
+        return False
+    if sp is not None and not sp and options.get("tp_overlap"):
+        return False
+    return options.get("partition") != PARTITION.index("balanced") or options.get("interleave", 1) == 1

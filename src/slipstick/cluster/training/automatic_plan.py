@@ -1,0 +1,69 @@
+"""Model of training steps for the choice of a plan: exact figures, and lower bounds over a division's options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from slipstick.cluster.sweep.plan_space import PlanSpace
+from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.training.memory import _Residents
+from slipstick.cluster.training.pipeline_stages import _Stages
+from slipstick.cluster.training.training_setting import TrainingSetting
+from slipstick.cluster.training.training_step import training_step
+from slipstick.core.arrays import FloatArray, IntArray
+
+_OF_TIME = ("sp", "tp_overlap", "tp_pattern", "regather", "zero")  # options that the bound of time must vary
+_OF_MEMORY = ("sp", "recompute", "partition", "zero")
+
+
+@dataclass(frozen=True)
+class TrainingPlans:
+    """Training steps of one setting as a model of plans: see `slipstick.cluster.sweep.best_plan.PlanModel`."""
+
+    setting: TrainingSetting
+
+    def figures(self, plans: Plans) -> tuple[FloatArray, FloatArray]:
+        """Return the time of a step [s] and the peak memory of a device [B] of each plan, (n,) each."""
+        step = training_step(self.setting, plans)
+        return step.time, step.peak_memory
+
+    def time_bounds(self, space: PlanSpace, divisions: Plans) -> FloatArray:
+        """Return lower bounds of the time [s] over all options of each division, (n,), from one plan of each.
+
+        With m microbatches a pipeline of p stages and v chunks takes at least (m + (p - 1) / v) / p times what one
+        microbatch takes on all stages together, however the layers are cut; what follows it is left out, and so are the
+        messages of tensor parallelism, which depend on the options.
+        """
+        plans = replace(divisions, sp=divisions.tp > 1) if "sp" in space.options else divisions
+        step = training_step(self.setting, plans)
+        return self._pipelined(step.local_work, plans, space.deepest_interleave(divisions))
+
+    def memory_bounds(self, space: PlanSpace, divisions: Plans) -> FloatArray:
+        """Return lower bounds of the peak memory of a device [B] over all options of each division, (n,)."""
+        least = {name: values[:1] for name, values in space.options.items()}
+        saving = {**least, **{name: space.options[name] for name in _OF_MEMORY if name in space.options}}
+        plans, row = space.expanded(divisions, saving)
+        memory = _Residents.of(self.setting, plans, _Stages.of(self.setting.stack, plans)).total.max(axis=1)
+        return _least(memory, row, len(divisions))
+
+    def near_time_bounds(self, space: PlanSpace, divisions: Plans) -> FloatArray:
+        """Return lower bounds of time [s] with the best messages and the shortest close of each division, (n,)."""
+        least = {name: values[:1] for name, values in space.options.items()}
+        varied = {**least, **{name: space.options[name] for name in _OF_TIME if name in space.options}}
+        plans, row = space.expanded(divisions, varied)
+        chunks = space.deepest_interleave(divisions)[row]
+        step = training_step(self.setting, replace(plans, interleave=chunks))
+        return _least(self._pipelined(step.work, plans, chunks) + step.closing, row, len(divisions))
+
+    def _pipelined(self, work: FloatArray, plans: Plans, chunks: IntArray) -> FloatArray:
+        microbatches = self.setting.batch // (plans.dp * plans.microbatch)
+        return work / plans.pp * (microbatches + (plans.pp - 1) / chunks)
+
+
+def _least(values: FloatArray, row: IntArray, count: int) -> FloatArray:
+    """Return the least of the values of each row, (count,)."""
+    least = np.full(count, np.inf)
+    np.minimum.at(least, row, values)
+    return least
