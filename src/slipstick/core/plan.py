@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic.fields import FieldInfo
 
 from slipstick.core.errors import SlipstickError
@@ -25,23 +25,23 @@ class Parallel(Spec):
     """Degrees of parallelism by which devices share the work, in Megatron's terms; the verb resolves ``auto``."""
 
     dp: Degree = Field("auto", description="Data parallelism: replicas; auto: all devices that other degrees leave")
-    tp: Degree = Field(1, description="Tensor parallelism: devices that share each layer's matrices")
-    pp: Degree = Field(1, description="Pipeline parallelism: stages of layers")
-    cp: Degree = Field(1, description="Context parallelism: shares of the sequence in attention")
-    ep: Degree = Field(1, description="Expert parallelism, over the tensor, context and data parallel ranks")
-    etp: Degree = Field("auto", description="Tensor parallelism inside one expert; auto: as tp")
-    sp: Switch = Field(False, description="Sequence parallelism: norms and dropout on 1/tp of the tokens")
-    interleave: Degree = Field(1, description="Model chunks of a stage (virtual pipeline)")
-    schedule: Schedule = Field("1f1b", description="Pipeline schedule: order of forward and backward passes")
+    tp: Degree = Field("auto", description="Tensor parallelism: devices that share each layer's matrices")
+    pp: Degree = Field("auto", description="Pipeline parallelism: stages of layers")
+    cp: Degree = Field("auto", description="Context parallelism: shares of the sequence in attention")
+    ep: Degree = Field("auto", description="Expert parallelism, over the tensor, context and data parallel ranks")
+    etp: Degree | Literal["tp"] = Field("auto", description="Tensor parallelism inside one expert; tp: as outside")
+    sp: Switch = Field("auto", description="Sequence parallelism: norms and dropout on 1/tp of the tokens")
+    interleave: Degree = Field("auto", description="Model chunks of a stage (virtual pipeline)")
+    schedule: Schedule = Field("auto", description="Pipeline schedule: order of forward and backward passes")
     partition: Partition = Field(
-        "even",
+        "auto",
         description="Stages of equally many layers (even), with embedding and head counted as a layer each (ends), or of "
         "equal cost with the head (balanced)",
     )
-    microbatch: Degree = Field(1, description="Sequences of one micro-batch")
-    recompute: Recompute = Field("none", description="Activations computed again in the backward pass")
+    microbatch: Degree = Field("auto", description="Sequences of one micro-batch")
+    recompute: Recompute = Field("auto", description="Activations computed again in the backward pass")
     zero: Annotated[int, Field(ge=0, le=3)] | Auto = Field(
-        0, description="ZeRO stage: ranks shard optimiser (1), gradients (2), weights (3)"
+        "auto", description="ZeRO stage: ranks shard optimiser (1), gradients (2), weights (3)"
     )
 
 
@@ -49,17 +49,17 @@ class Collectives(Spec):
     """Options of collective communication: algorithms, network tiers, and overlap with computation."""
 
     tp_pattern: Literal["all_reduce", "p2p_rs_ag", "rs_ag", "auto"] = Field(
-        "all_reduce", description="Collectives of tensor parallelism; sp implies rs_ag"
+        "auto", description="Collectives of tensor parallelism; sp implies rs_ag"
     )
     tp_overlap: Literal["none", "ring", "pipe", "auto"] = Field(
-        "none", description="Overlap of tensor parallel messages with the products beside them"
+        "auto", description="Overlap of tensor parallel messages with the products beside them"
     )
-    tp_async: Switch = Field(True, description="Backward messages behind the products of the weights' gradients")
-    dp_buckets: Switch = Field(True, description="ZeRO's messages joined in large buckets; false: tensor by tensor")
-    dp_overlap: Switch = Field(True, description="Data parallel messages behind the backward pass")
-    pp_overlap: Switch = Field(False, description="Messages between stages behind computation")
+    tp_async: Switch = Field("auto", description="Backward messages behind the products of the weights' gradients")
+    dp_buckets: Switch = Field("auto", description="ZeRO's messages joined in large buckets; false: tensor by tensor")
+    dp_overlap: Switch = Field("auto", description="Data parallel messages behind the backward pass")
+    pp_overlap: Switch = Field("auto", description="Messages between stages behind computation")
     regather: Switch = Field(
-        True, description="With sp: activations gathered again in the backward pass instead of stored"
+        "auto", description="With sp: activations gathered again in the backward pass instead of stored"
     )
     tp_tier: str = Field(
         "auto", description="Network tier of tensor parallelism by name; auto: by rank order, tensor parallel innermost"
@@ -108,7 +108,7 @@ class Serving(Spec):
     acceptance: float = Field(0.7, ge=0, le=1, description="Probability that one proposed token is accepted")
     draft_cost: float = Field(0.05, ge=0, description="Time of one draft step as a share of one step of the model")
     prefill_devices: int = Field(0, ge=0, description="Devices that only prefill (disaggregated serving); 0: shared")
-    attention_dp: Degree = Field(1, description="Attention data parallelism: ranks with their own requests' KV cache")
+    attention_dp: Degree = Field("auto", description="Attention data parallelism: ranks with their own requests' KV cache")
     continuous: bool = Field(False, description="Continuous batching: requests join and leave a running batch")
 
 
@@ -132,6 +132,20 @@ class Plan(Spec):
     kernels: Kernels = Field(Kernels(), description="Implementations of operations")
     serving: Serving = Field(Serving(), description="Sharing of devices by requests")
     stack: str = Field("default", description="Serving software, whose constants are in data/stacks")
+    others: Literal["auto", "off"] = Field(
+        "auto",
+        description="Fields that are not given: auto, the fastest that fits memory; off, degrees of 1 and no option used",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _others_off(cls, data: Any) -> Any:
+        """Fill the fields that are not given where the others are off."""
+        if not isinstance(data, dict) or data.get("others") != "off":
+            return data
+        groups = {name: data.get(name, {}) for name in _OFF}
+        stated = {name: group.model_dump(exclude_unset=True) if isinstance(group, Spec) else group for name, group in groups.items()}
+        return {**data, **{name: {**off, **stated[name]} for name, off in _OFF.items()}}
 
     @classmethod
     def of(cls, spec: Plan | dict[str, Any] | str | None = None, **fields: Any) -> Plan:
@@ -169,13 +183,13 @@ class Plan(Spec):
         changes = {name: value for name, value in values.items() if getattr(fields, name) == "auto"}
         return self.model_copy(update={group: fields.model_copy(update=changes)})
 
-    def plain(self) -> Plan:
+    def off(self) -> Plan:
         """Return the plan with every ``auto`` field off: degrees of 1, no sharding, nothing computed again.
 
-        Degrees that follow from others stay open: dp, the expert's tensor parallelism, and the network tiers.
+        Degrees that follow from others stay open: dp, and the network tiers.
         """
         plan = self
-        for group, values in _PLAIN.items():
+        for group, values in _OFF.items():
             plan = plan.filled(group, values)
         return plan
 
@@ -206,10 +220,10 @@ class PlanField:
 
 
 _LAYERS = "formats.layers"  # its value has commas and equals signs of its own
-_PLAIN: dict[str, dict[str, Any]] = {
+_OFF: dict[str, dict[str, Any]] = {
     "parallel": {
-        **dict.fromkeys(("tp", "pp", "cp", "ep", "interleave", "microbatch"), 1), "sp": False, "schedule": "1f1b",
-        "partition": "even", "recompute": "none", "zero": 0,
+        **dict.fromkeys(("tp", "pp", "cp", "ep", "interleave", "microbatch"), 1), "etp": "tp", "sp": False,
+        "schedule": "1f1b", "partition": "even", "recompute": "none", "zero": 0,
     },
     "collectives": {
         "tp_pattern": "all_reduce", "tp_overlap": "none", "tp_async": True, "dp_buckets": True, "dp_overlap": True,
@@ -242,7 +256,7 @@ def plan_fields() -> tuple[PlanField, ...]:
     >>> next(field for field in plan_fields() if field.key == "schedule").choices
     '1f1b | gpipe'
     """
-    fields = [_plan_field("", "stack", Plan.model_fields["stack"])]
+    fields = [_plan_field("", name, Plan.model_fields[name]) for name in ("others", "stack")]
     for group, kind in _GROUPS.items():
         fields += [_plan_field(group, name, info) for name, info in kind.model_fields.items()]
     return tuple(fields)

@@ -105,12 +105,12 @@ def _plan(verb: str, question: Question, row: Engine) -> Iterator[SlipstickError
 
     ``auto`` leaves the choice to the engine, so that a field which it does not read may stay at it.
     """
-    plain = _fields(Plan().model_dump())
+    plain = _fields(Plan().off().model_dump())
     network, phase = question.workload.network.kind, question.workload.phase
     asked = f"{_singular(network)} ({phase} on {question.system.name})"
     unread: list[SlipstickError] = []
     for path, value in _fields(question.plan.model_dump(exclude_unset=True)).items():
-        if value in (plain[path], "auto"):
+        if value in (plain[path], "auto") or path == "others":
             continue
         values = row.values(path)
         if not row.reads(path):

@@ -114,7 +114,6 @@ class Engine:
 
 
 _FORMATS = ("formats.*", "!formats.layers")
-_FASTEST = "tp=auto,pp=auto,microbatch=auto,ep=auto,recompute=auto,sp=true,zero=1"  # the fastest split that fits
 MIXED_PRECISION = "matmul=fp16,activations=fp16"  # the formats of mixed-precision training since Volta
 _PLACE = "slipstick.place divides one network over devices"
 
@@ -122,24 +121,24 @@ ENGINES: tuple[Engine, ...] = (
     Engine(
         "estimate", "accelerator", ("decoder",), (Phase.TRAIN,),
         ("parallel.*", "collectives.*", "offload.*", *_FORMATS, "kernels.*"),
-        "slipstick.engines.closed_form:train_decoder", options=("fabric",), default_plan=_FASTEST,
+        "slipstick.engines.closed_form:train_decoder", options=("fabric",),
         sweep="slipstick.cluster.training.training_columns:TRAINING",
     ),
     Engine(
         "estimate", "accelerator", ("decoder",), (Phase.PREFILL, Phase.DECODE),
         ("parallel.*", "!parallel.cp", "collectives.*", "offload.*", *_FORMATS, "kernels.*", "serving.*", "stack"),
-        "slipstick.cluster.inference.estimate:estimate_inference", default_plan="tp=auto",
+        "slipstick.cluster.inference.estimate:estimate_inference",
     ),
     Engine(
         "estimate", "accelerator", ("graph",), (Phase.TRAIN,),
         ("parallel.dp", "parallel.microbatch", "parallel.sp", "parallel.zero=0|1|2", "collectives.dp_*", *_FORMATS,
          "kernels.fused"),
-        "slipstick.cluster.graphs.estimate:estimate_graph", default_plan=_FASTEST, hint=_PLACE,
+        "slipstick.cluster.graphs.estimate:estimate_graph", hint=_PLACE,
     ),
     Engine(
         "estimate", "accelerator", ("graph",), (Phase.INFER,),
         ("parallel.dp", "parallel.microbatch", *_FORMATS, "kernels.fused", "kernels.cuda_graphs"),
-        "slipstick.cluster.graphs.estimate:estimate_graph", default_plan="tp=auto", hint=_PLACE,
+        "slipstick.cluster.graphs.estimate:estimate_graph", hint=_PLACE,
     ),
     Engine(
         "estimate", "array", ("graph",), (Phase.INFER,), ("formats.layers",),
@@ -150,7 +149,7 @@ ENGINES: tuple[Engine, ...] = (
         ("parallel.tp", "parallel.pp", "parallel.dp", "parallel.microbatch", "parallel.zero", "parallel.schedule",
          "collectives.dp_overlap", "offload.weights", *_FORMATS, "kernels.*"),
         "slipstick.engines.wafer_training:simulate_step", options=("efficiency", "sweep"),
-        default_plan="tp=auto,pp=auto,zero=2,gradients=bf16", needs_topology=True,
+        default_plan="zero=2,gradients=bf16", needs_topology=True,
     ),
     Engine(
         "simulate", "array", ("graph",), (Phase.INFER,), ("formats.layers",),

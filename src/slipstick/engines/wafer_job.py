@@ -55,8 +55,7 @@ def _shares(question: Question, strategy: Strategy) -> tuple[int, int]:
     """Return the samples per replica, and per microbatch."""
     batch, micro = question.workload.batch, question.plan.parallel.microbatch
     replica = batch // strategy.dp
-    is_stated = "microbatch" in question.plan.parallel.model_fields_set and micro != "auto"
-    size = int(micro) if is_stated else max(1, replica // (2 * strategy.pp if strategy.pp > 1 else 1))
+    size = int(micro) if micro != "auto" else max(1, replica // (2 * strategy.pp if strategy.pp > 1 else 1))
     if batch % strategy.dp or replica % size or not replica:
         allowed = f"a multiple of dp x microbatch = {strategy.dp} x {size}"
         raise SlipstickError("does not divide evenly", path="workload.batch", value=batch, allowed=allowed)

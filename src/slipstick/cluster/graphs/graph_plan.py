@@ -32,14 +32,14 @@ def _graph_plan(plan: Plan, workload: Workload, system: System) -> Plan:
     elif workload.batch % dp:
         errors.append(_error("dp", dp, f"a divisor of the batch of {workload.batch}"))
     local = max(1, workload.batch // dp)
-    is_stated = training and "microbatch" in parallel.model_fields_set  # a field's default of 1 suits long sequences
-    microbatch = parallel.microbatch if is_stated and parallel.microbatch != "auto" else local
+    microbatch = parallel.microbatch if training and parallel.microbatch != "auto" else local
     if local % microbatch:
         errors.append(_error("microbatch", microbatch, f"a divisor of the {local} samples of a device"))
     if errors:
         raise SpecErrors(errors)
     filled = {**dict.fromkeys(_WHOLE, 1), "recompute": "none", "sp": False, "dp": dp, "microbatch": microbatch}
-    return plan.model_copy(update={"parallel": parallel.model_copy(update=filled)})
+    chosen = plan.model_copy(update={"parallel": parallel.model_copy(update=filled)})
+    return chosen.filled("parallel", {"zero": int(training and dp > 1)}).off()  # sharded optimiser states cost no time
 
 
 def _error(name: str, value: object, allowed: str) -> SlipstickError:

@@ -114,7 +114,7 @@ def _attention_ranks(plan: Plan, decoder: Decoder) -> Plan:
         )
     parallel = plan.parallel
     dp = parallel.dp if parallel.dp == "auto" else int(parallel.dp) * int(ranks)
-    expert_degrees = {} if parallel.ep != 1 else {"ep": tp, "etp": 1}
+    expert_degrees = {} if parallel.ep not in (1, "auto") else {"ep": tp, "etp": 1}
     return Plan.of(plan, tp=tp // int(ranks), dp=dp, **expert_degrees)
 
 

@@ -49,7 +49,7 @@ def _filled(plan: Plan, plans: Plans) -> Plan:
 
 def _impossible(plan: Plan, workload: Workload, system: System) -> SlipstickError:
     """Return the error that names every rule which the given fields break, the open ones being as plain as can be."""
-    plain = plan.plain()
+    plain = plan.off()
     degree = math.prod(int(getattr(plain.parallel, name)) for name in _DEGREES)
     if plan.parallel.dp == "auto":
         if system.devices % degree:

@@ -50,10 +50,11 @@ class PlanSpace:
             for name, values in default_values(workload, system).items()
             if stated[name] == "auto"
         }
-        plain = Plans.of([plan.plain().filled("parallel", {"dp": 1})], system)
+        plain = Plans.of([plan.off().filled("parallel", {"dp": 1})], system)
         own = {"dp", "etp", "pp_overlap", *opened}  # those of `own` that are given come back
         given = {field.name: getattr(plain, field.name)[0] for field in fields(Plans) if field.name not in own}
-        given |= {name: getattr(plain, name)[0] for name in own - opened.keys() if stated[name] != "auto"}
+        follows = {name for name in own - opened.keys() if stated[name] in ("auto", "tp")}  # from the other columns
+        given |= {name: getattr(plain, name)[0] for name in own - opened.keys() - follows}
         division = {name: opened.pop(name) for name in _DIVISION if name in opened}
         return cls(workload, system, given, division, opened)
 

@@ -149,7 +149,7 @@ def _row(plan: Plan, system: System) -> dict[str, object]:
         name: getattr(parallel, name)
         for name in ("tp", "pp", "dp", "cp", "ep", "microbatch", "interleave", "zero", "sp")
     }
-    row["etp"] = parallel.tp if parallel.etp == "auto" else parallel.etp
+    row["etp"] = parallel.tp if parallel.etp == "tp" else parallel.etp
     row["schedule"] = SCHEDULE.index(parallel.schedule)
     row["partition"] = PARTITION.index(parallel.partition)
     row["recompute"] = RECOMPUTE.index(parallel.recompute)

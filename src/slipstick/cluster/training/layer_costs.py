@@ -52,7 +52,7 @@ def with_efficiency(layers: Sequence[Layer], peak: float, efficiency: float) -> 
 
 def _of_decoder(workload: Workload, system: System, plan: Plan, microbatch: int) -> tuple[Layer, ...]:
     setting = TrainingSetting.of(workload, system, plan)
-    single = plan.model_copy(update={"parallel": plan.parallel.model_copy(update={"microbatch": microbatch, "dp": 1})})
+    single = plan.filled("parallel", {"microbatch": microbatch, "dp": 1}).off()
     kinds, embedding, head = _layer_times(setting, Plans.of([single], system))
     decoder = setting.decoder
     output = float(microbatch * workload.sequence * decoder.hidden) * setting.precision.activations

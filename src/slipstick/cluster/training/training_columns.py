@@ -35,6 +35,7 @@ _CHOICES = {
     "tp_overlap": TP_OVERLAP,
 }
 _AUTO_DP = 0  # the column's code of a dp that is left to the devices
+_FOLLOWING = ("parallel.dp", "collectives.tp_tier", "collectives.pp_tier", "collectives.dp_tier")  # `auto` is no choice
 
 
 def _field_columns() -> dict[str, str]:
@@ -51,8 +52,8 @@ _COLUMNS = _field_columns()
 
 
 def _accepts(path: str, value: Any) -> bool:
-    """Return whether columns hold a field's value: ``auto`` degrees, except dp, are chosen plan by plan instead."""
-    return value != "auto" or not path.startswith("parallel.") or path == "parallel.dp"
+    """Return whether columns hold a field's value: what a plan leaves open is chosen plan by plan instead."""
+    return value != "auto" or path in _FOLLOWING
 
 
 def _training_columns(
@@ -81,7 +82,7 @@ def _plans(
     system = question.system
     single = Plans.of([shared], system)
     columns: dict[str, Any] = {field.name: getattr(single, field.name) for field in fields(Plans)}
-    if question.plan.parallel.etp == "auto":
+    if question.plan.parallel.etp == "tp":
         del columns["etp"]  # `Plans` then takes tp
     if question.plan.parallel.dp == "auto":
         columns["dp"] = _AUTO_DP
@@ -97,9 +98,7 @@ def _plans(
 
 def _resolved(plan: Plan) -> Plan:
     """Return the plan with dp 1 where it is left to the devices: the columns hold the real one."""
-    parallel = plan.parallel
-    known = {"dp": 1 if parallel.dp == "auto" else parallel.dp, "etp": 1 if parallel.etp == "auto" else parallel.etp}
-    return plan.model_copy(update={"parallel": parallel.model_copy(update=known)})
+    return plan.filled("parallel", {"dp": 1}).off()
 
 
 def _code(path: str, column: str, value: Any, system: System) -> Any:

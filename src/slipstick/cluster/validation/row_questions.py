@@ -79,7 +79,7 @@ def _inference_case(row: Row) -> _Case:
     tp, pp = _number(row, "tp") or 1, _number(row, "pp") or 1
     precision = row.get("precision", "")
     cache = {"kv_cache": "fp8"} if "kv fp8" in precision else {}  # ``fp8 (kv fp8)`` names the cache's format too
-    plan = Plan.of({**facts.plan, "tp": tp, "pp": pp, "dp": 1, **_formats(precision), **cache})
+    plan = Plan.of({"others": "off", **facts.plan, "tp": tp, "pp": pp, "dp": 1, **_formats(precision), **cache})
     decoder = _network_of(row, prompt)
     workload = Workload(network=decoder, phase=Phase.DECODE, batch=batch, sequence=prompt, output=output)
     return _Case(workload, system.scaled(tp * pp), plan, complete=True)
@@ -123,7 +123,7 @@ def _plan(row: Row, defaults: Mapping[str, Any]) -> Plan:
     recompute = row.get("recompute", "").strip()
     unstated = "auto" if fields["tp"] == "auto" else "none"  # a row that gives the rest of its plan would say so
     fields["recompute"] = {"": unstated, "minimal": "selective"}.get(recompute, recompute)
-    return Plan.of({**fields, **_formats(row.get("precision", ""))})
+    return Plan.of({"others": "off", **fields, **_formats(row.get("precision", ""))})
 
 
 def _formats(precision: str) -> dict[str, str]:

@@ -112,6 +112,7 @@ def _setting(row: RowDict) -> tuple[_InferenceSetting, Plans]:
     model = _network(row["model_path"])
     plan = Plan.of(
         {
+            "others": "off",
             **_software(row["backend"]).plan,
             **({"kv_cache": "fp8"} if (row["backend"], format_) in _NARROW_CACHE else {}),
             "tp": attention,

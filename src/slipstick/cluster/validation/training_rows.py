@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from slipstick.cluster.sweep.choose_plan import _resolved
+from slipstick.cluster.sweep.choose_plan import resolved_plan
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.estimate import _model_flops
 from slipstick.cluster.training.memory import _Residents
 from slipstick.cluster.training.pipeline_stages import _Stages
+from slipstick.cluster.training.automatic_plan import TrainingPlans
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import training_step
 from slipstick.cluster.validation.row_questions import Row, _Case, _training_case
@@ -30,12 +31,8 @@ def _training_figure(row: Row) -> float:
 
 def _resolved_plans(case: _Case, setting: TrainingSetting) -> Plans:
     """Return the case's plan with open fields filled by the fastest that fits."""
-
-    def evaluate(plans: Plans) -> tuple[object, object]:
-        step = training_step(setting, plans)
-        return step.time, step.peak_memory
-
-    plan = _resolved(case.plan, case.workload, case.system, case.system.main_memory.capacity, evaluate)  # type: ignore[arg-type]
+    capacity = case.system.main_memory.capacity
+    plan = resolved_plan(case.plan, case.workload, case.system, capacity, TrainingPlans(setting))
     return Plans.of([plan], case.system)
 
 
