@@ -31,7 +31,7 @@ _COMMANDS = {
     "search": ("search:search", "The best plans and systems of a space: every point tried, those that none beats."),
     "list": (
         "list_show:list_",
-        "What the catalogues hold: systems, workloads, formats, plan fields, engines, prices, papers.",
+        "What a catalogue holds: systems, workloads, formats, plan, engines, prices, papers, ...",
     ),
     "show": ("list_show:show", "Every field of one entry of a catalogue, with the source of each number."),
     "validate": ("truth:validate", "Published or measured figures beside ours."),

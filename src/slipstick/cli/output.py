@@ -80,7 +80,7 @@ def _put_table(name: str, table: Table, json: bool, *, whole_first: bool = False
 
 
 class _Listing:
-    """Table with its rows in columns, or in blocks of a line per field where columns break words and take more lines."""
+    """Table with its rows in columns, or in blocks of a line per field where columns break words and are longer."""
 
     def __init__(self, name: str, table: Table) -> None:
         self._name, self._table = name, table
