@@ -95,7 +95,8 @@ def _usage_text(error: CycloptsError) -> str:
     command = " ".join(("slipstick", *(error.command_chain or ())))
     argument = error.argument
     if isinstance(error, MissingArgumentError) and argument is not None and not argument.tokens and argument.required:
-        message = f"{argument.name.lstrip('-').upper()} is missing"
+        positional = argument.field_info.is_positional
+        message = f"{argument.name.lstrip('-').upper() if positional else argument.name} is missing"
     else:
         message = str(error)
     return f"{message}\n{command} --help says what there is"
