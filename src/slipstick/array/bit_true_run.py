@@ -50,7 +50,7 @@ class LayerRun:
 
     @property
     def steps(self) -> int:
-        """Number of weight groups that the elements took in, summed over the elements."""
+        """Number of steps of the simulated corner: weight groups taken in by processing elements, over all elements."""
         return self.pixels * self.filters * self.groups
 
 

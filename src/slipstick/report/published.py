@@ -239,7 +239,7 @@ def read_csv(
 
 
 def number(row: RowDict, column: str, default: float | None = None, *, case: str = "") -> float:
-    """Return a cell as a finite number, or `default` where it is empty or the column is missing.
+    """Return a cell of a CSV row as a finite float, or `default` where it is empty or the column is missing.
 
     Errors
     ------

@@ -87,7 +87,9 @@ class BatchCurve:
 
 
 def measure_curve(sweep: BatchSweep, *, journal: Path | None = None, progress: Progress | None = None) -> BatchCurve:
-    """Train at every batch, rate and seed; finished trainings are kept in `journal` and not repeated.
+    """Return the measured epochs to a target accuracy by batch size, training at every batch, rate and seed.
+
+    Finished trainings are kept in the file `journal` and not repeated.
 
     Errors
     ------

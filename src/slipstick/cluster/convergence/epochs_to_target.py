@@ -101,7 +101,7 @@ class CriticalBatch(Epochs):
     absolute: bool = True
 
     def at(self, batch: ArrayLike) -> FloatArray:
-        """Return the epochs at each batch size by the critical-batch model."""
+        """Return the epochs to the target at each global batch size: E(B) = least (1 + B / critical)."""
         return np.asarray(self.least * (1 + np.asarray(batch, np.float64) / self.critical))
 
     @classmethod
