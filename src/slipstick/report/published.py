@@ -51,7 +51,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Errors over the rows of one source (or of all): fractions, and Spearman's rank correlation where it applies."""
+    """Error statistics of our figures over the rows of one source (or of all), as fractions of the published figure.
+
+    `mean_error` and `worst_error` (that of `worst_case`) are signed, ours over published less 1; `rank_correlation` is
+    Spearman's, None where the rows are too few or do not belong together.
+    """
 
     rows: int
     mean_absolute_error: float

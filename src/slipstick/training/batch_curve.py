@@ -28,7 +28,11 @@ _MOMENTUM = 0.9
 
 @dataclass(frozen=True)
 class BatchSweep:
-    """Settings of a sweep over batch sizes that counts epochs until `target` of the test images are right."""
+    """Settings of a sweep over batch sizes that counts epochs until `target` of the test images are right.
+
+    `network` and `data` are names; each of `batches` (global sizes) is trained at every learning rate of `rates` with
+    `seeds` seeds, for `max_epochs` at most.
+    """
 
     network: str
     data: str

@@ -36,6 +36,8 @@ class Epochs(ABC):
 class EpochCurve(Epochs):
     """Measured epochs by batch size, interpolated linearly over the logarithm of the batch; NaN outside the points.
 
+    `batches` grow, and each has its `epochs`; `source` says who measured; `absolute` as in `Epochs`.
+
     Examples
     --------
     >>> curve = EpochCurve((32, 128, 512), (4.0, 4.0, 8.0))

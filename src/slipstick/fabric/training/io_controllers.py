@@ -95,7 +95,8 @@ def _one_to_many(topology: Topology, port: int, nodes: Sequence[int], amount: fl
 def hot_spot(topology: Topology) -> float:
     """Return the hot-spot factor of a wafer: the load of its busiest link when all I/O controllers broadcast.
 
-    The load is the number of controllers whose data cross the link: 2N - 1 on an N x N mesh. Source: FRED (arXiv 2406.19580), section 3.
+    The load is the number of controllers whose data cross the link: 2N - 1 on an N x N mesh. Source: FRED (arXiv
+    2406.19580), section 3.
 
     Examples
     --------
