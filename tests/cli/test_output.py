@@ -102,6 +102,9 @@ def test_a_table_that_breaks_words_stays_in_columns_where_blocks_are_longer(
     assert [line.split()[0] for line in lines if line.startswith("entry")] == [row[0] for row in rows]
     assert sum("notes" in line for line in lines) == len(rows)
     assert not any("none" in line for line in lines), "what is empty takes no line"
+    monkeypatch.setenv("COLUMNS", "60")
+    _put_table("things", Table.of({"name": "", "letters": "", "notes": "", "none": ""}, rows), json=False)
+    assert capsys.readouterr().out.splitlines()[1].split() == ["name", "letters", "notes", "none"], "no word is broken"
 
 
 def test_means_and_deviations_come_together() -> None:
