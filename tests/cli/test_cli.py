@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+import slipstick
 from commands import ROOT, Result
 from slipstick import __version__
+from slipstick.engines.catalogues import KINDS
 from slipstick.report.report import Report
 
 Cli = Callable[..., Result]
@@ -150,6 +153,19 @@ def test_list(cli: Cli, kind: str | None) -> None:
     assert found.code == 0
     data = json.loads(cli("list", *([kind] if kind else []), "--json").out)
     assert data["columns"]
+
+
+def test_the_help_of_list_names_catalogues_alone(cli: Cli) -> None:
+    text = " ".join(cli("list", "--help").out.replace("│", " ").split())
+    named = re.search(r"What a catalogue holds: (.*?), \.\.\.", text)
+    assert named is not None
+    assert set(named[1].split(", ")) <= set(KINDS)
+    systems, workloads = (
+        slipstick.list(name, kind=kind) for name, kind in (("systems", "array"), ("workloads", "graph"))
+    )
+    assert "such as graph of workloads or array of systems" in text
+    assert systems.breakdowns["systems"].rows
+    assert workloads.breakdowns["workloads"].rows
 
 
 @pytest.mark.parametrize("name", ["h100-sxm-80gb", "h100-sxm-80gb:64", "gpt3-175b", "fp8", "llm"])

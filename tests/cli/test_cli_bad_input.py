@@ -67,7 +67,17 @@ def test_impossible_plans(cli: Cli, plan: str, words: tuple[str, ...]) -> None:
         (("estimate", CONFIG, SYSTEM, "--set", "system.memory.hbm.bandwidth=8 furlong/s"), ("unknown unit",)),
         (("estimate", CONFIG, SYSTEM, "--set", "system.memory.hbm.bandwidth=-1"), ("bandwidth",)),
         (("estimate", CONFIG, SYSTEM, "--set", "system.memory.hbm.bandwidth=.nan"), ("bandwidth",)),
-        (("estimate", CONFIG, SYSTEM, "--set", "memory.hbm.bandwidth=8 TB/s"), ("system.",)),
+        (
+            ("estimate", CONFIG, SYSTEM, "--set", "memory.hbm.bandwidth=8 TB/s"),
+            ("did you mean system.memory.hbm.bandwidth?",),
+        ),
+        (
+            ("estimate", CONFIG, SYSTEM, "--set", "tp=8"),
+            ("did you mean plan.tp?", "allowed: plan., system., workload."),
+        ),
+        (("estimate", CONFIG, SYSTEM, "--set", "batch=8"), ("did you mean workload.batch?",)),
+        (("estimate", CONFIG, SYSTEM, "--set", "name=x"), ("did you mean system.name?",)),
+        (("estimate", CONFIG, SYSTEM, "--set", "wat=8"), ("not the path of a field; got 'wat'",)),
         (("estimate", CONFIG, SYSTEM, "--set", "system"), ("path=value",)),
         (("estimate", CONFIG, SYSTEM, "--set", "system.power={a: &x 1, b: *x}"), ("alias",)),
         (("estimate", CONFIG, SYSTEM, "--batch", "0"), ("batch",)),
@@ -85,6 +95,25 @@ def test_impossible_plans(cli: Cli, plan: str, words: tuple[str, ...]) -> None:
 )
 def test_unknown_names_and_wrong_values(cli: Cli, tokens: tuple[object, ...], words: tuple[str, ...]) -> None:
     refused(cli(*tokens), *words)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "lines"),
+    [
+        (("estimate",), ("WORKLOAD is missing", "slipstick estimate --help says what there is")),
+        (("measure", "small.tflite"), ("--data is missing", "slipstick measure --help says what there is")),
+        (("show", "--wat"), ("Unknown option: --wat", "slipstick show --help says what there is")),
+        (("estimat",), ('Unknown command "estimat"', "slipstick --help says what there is")),
+    ],
+)
+def test_wrong_arguments_name_the_command_whose_help_says_more(
+    cli: Cli, tokens: tuple[str, ...], lines: tuple[str, str]
+) -> None:
+    error = cli(*tokens)
+    refused(error)
+    first, last = error.err.removeprefix("slipstick: ").strip().split("\n")
+    assert first.startswith(lines[0])
+    assert last == lines[1]
 
 
 def test_several_errors_come_at_once(cli: Cli) -> None:
@@ -119,6 +148,33 @@ def test_bad_system_files(cli: Cli, tmp_path: Path, name: str) -> None:
     path = tmp_path / f"{name}.yaml"
     path.write_text(text)
     refused(cli("estimate", CONFIG, path), word)
+
+
+BAD_BASES = {
+    "unknown": ("base: h100-smx\n", "no such system; got 'h100-smx'; did you mean 'h100-sxm'"),
+    "no text": ("base: 3\n", "not a name; got 3; allowed: the name of another file"),
+    "circle": ("base: ./inner.yaml\n", "a circle of bases"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_BASES)
+def test_a_wrong_base_names_the_file_that_says_it(cli: Cli, tmp_path: Path, name: str) -> None:
+    text, words = BAD_BASES[name]
+    inner, outer = tmp_path / "inner.yaml", tmp_path / "outer.yaml"
+    inner.write_text(text)
+    outer.write_text("base: ./inner.yaml\nname: outer\n")
+    refused(cli("show", outer), f"{inner}: base: {words}")
+
+
+def test_missing_fields_name_their_choices(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "toy.yaml"
+    path.write_text("name: toy\ndevice: {kind: array, clock: 1 GHz}\nmemory: {}\nnetwork: {a: {bandwidth: 1 GB/s}}\n")
+    refused(
+        cli("show", path),
+        "device.rows: is missing\n",
+        "device.element: is missing; allowed: bit-fusion, double-shift, parallel, serial, single-shift",
+        "network.a.technology: is missing; allowed: a name that slipstick list collectives prints",
+    )
 
 
 BAD_CONFIGS = {

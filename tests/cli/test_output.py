@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Callable
 
 import pytest
 
+import slipstick
+from commands import Result
 from slipstick.cli.options import Inputs, Shown
 from slipstick.cli.output import _progress_bar, _put_table, _show
 from slipstick.core.errors import SlipstickError
@@ -21,6 +24,7 @@ class Terminal(io.StringIO):
         return True
 
 
+HEADS = ["verb", "device", "networks", "phases", "plan", "fields", "options", "and", "needs", "engine"]
 TABLE = Table.of({"name": "", "time": "s"}, [("a name of some length", 1.5), ("b", 2e-3)])
 
 
@@ -63,6 +67,44 @@ def test_a_pipe_is_as_wide_as_columns_says(
     monkeypatch.setenv("COLUMNS", columns)
     _show(Rule())
     assert len(capsys.readouterr().out.rstrip("\n")) == width
+
+
+@pytest.mark.parametrize("columns", ["80", "100", "120", "230"])
+def test_no_word_of_the_table_of_engines_is_broken_on_a_narrow_screen(
+    columns: str, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Result]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    text = cli("list", "engines").out
+    assert max(map(len, text.splitlines())) <= int(columns)
+    assert text.splitlines()[1].split() == (["verb", "field", "value"] if int(columns) <= 100 else HEADS)
+    if columns != "120":
+        cells = {
+            word
+            for row in slipstick.list("engines").breakdowns["engines"].rows
+            for cell in row
+            for word in cell.split()
+        }
+        assert cells <= set(text.split())
+
+
+def test_a_table_that_breaks_words_stays_in_columns_where_blocks_are_longer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    rows = [(f"entry-{number}", "x" * 30, number) for number in range(5)]
+    _put_table("things", Table.of({"name": "", "letters": "", "count": "s"}, rows), json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["name", "letters", "count"]
+    rows = [(f"entry-{number}", "x" * 30, "much text " * 12, None) for number in range(5)]
+    _put_table("things", Table.of({"name": "", "letters": "", "notes": "", "none": ""}, rows), json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["name", "field", "value"]
+    assert [line.split()[0] for line in lines if line.startswith("entry")] == [row[0] for row in rows]
+    assert sum("notes" in line for line in lines) == len(rows)
+    assert not any("none" in line for line in lines), "what is empty takes no line"
+    monkeypatch.setenv("COLUMNS", "60")
+    _put_table("things", Table.of({"name": "", "letters": "", "notes": "", "none": ""}, rows), json=False)
+    assert capsys.readouterr().out.splitlines()[1].split() == ["name", "letters", "notes", "none"], "no word is broken"
 
 
 def test_means_and_deviations_come_together() -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from commands import ROOT
 from shared_data import REFERENCE
 from slipstick.cluster.constants.links import link_constants
 from slipstick.core.catalogue import resolve_system, systems
 from slipstick.core.device_kinds import Accelerator
+from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import leaves
 from slipstick.core.system import System
 from slipstick.tech import dram_generations, nodes
@@ -183,3 +187,35 @@ def test_energies_of_memories_are_the_tables() -> None:
     for name in CHIPS:
         memory = resolve_system(name).main_memory
         assert memory.energy == pytest.approx(dram_generations.entry(memory.technology).energy)
+
+
+EXAMPLES = sorted((ROOT / "examples" / "systems").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_fields_that_an_example_marks_with_a_star_are_those_that_are_required(path: Path, tmp_path: Path) -> None:
+    lines = path.read_text("utf-8").splitlines()
+    starred = {number for number, line in enumerate(lines) if "# *" in line}
+    fields = {number for number, line in enumerate(lines) if re.match(r" *\w", line)}
+    required = {number for number in fields if not _loads(_without(lines, number), tmp_path)}
+    assert required == starred
+    assert _loads(lines, tmp_path)
+    told = {leaf for leaf in leaves(resolve_system(path)) if leaf.startswith("device.")}
+    assert all(f" {leaf.removeprefix('device.').partition('.')[0]}:" in "\n".join(lines) for leaf in told)
+
+
+def _without(lines: list[str], number: int) -> list[str]:
+    """Return the lines of a YAML file without one field and all that stands below it."""
+    depth = len(lines[number]) - len(lines[number].lstrip())
+    below = itertools.takewhile(lambda line: line.startswith(" " * (depth + 1)), lines[number + 1 :])
+    return lines[:number] + lines[number + 1 + len(list(below)) :]
+
+
+def _loads(lines: list[str], folder: Path) -> bool:
+    file = folder / "system.yaml"
+    file.write_text("\n".join(lines))
+    try:
+        system = resolve_system(file)
+    except SlipstickError:
+        return False
+    return bool(system.main_memory.bandwidth)

@@ -19,16 +19,13 @@ CATALOGUES = [name for name, kind in KINDS.items() if kind.catalogue]
 OWN_TABLES = [name for name in CATALOGUES if issubclass(KINDS[name].open().kind, Entry)]
 WITHOUT_NUMBERS = ("papers",)  # a bibliography is its own source
 DESCRIBED = [name for name in CATALOGUES if name not in ("systems", "workloads")]  # the nouns have their own tests
-WITHOUT_ENTRIES: set[str] = set()
 
 
 @pytest.mark.parametrize("catalogue", KINDS)
 def test_every_entry_is_listed_and_shown(catalogue: str) -> None:
     table = list_table(catalogue)
     assert table.rows
-    assert bool(KINDS[catalogue].names()) == (catalogue not in WITHOUT_ENTRIES)
-    if catalogue in WITHOUT_ENTRIES:
-        return
+    assert KINDS[catalogue].names()
     for row in table.rows:
         title, shown = show_table(catalogue, str(row[0]))
         assert title == f"{catalogue} {row[0]}"
@@ -100,6 +97,36 @@ def test_show_by_name_finds_nouns_first_and_refuses_to_guess_among_tables() -> N
         show_table("stack", "vllm")
     with pytest.raises(SlipstickError, match="NAME, or CATALOGUE NAME"):
         show_table()
+
+
+def test_the_name_of_a_catalogue_alone_says_how_to_go_on() -> None:
+    for name, kind in KINDS.items():
+        if len(kind.names()) > 1:
+            first = re.escape(kind.names()[0])
+            with pytest.raises(SlipstickError, match=f"slipstick list {name}, or slipstick show {name} {first}$"):
+                show_table(name)
+
+
+def test_fields_of_a_plan_are_shown_by_short_key_and_by_path() -> None:
+    title, table = show_table("plan", "tp")
+    values = {str(row[0]): row[1] for row in table.rows}
+    assert title == "plan tp"
+    assert (values["path"], values["default"], values["choices"]) == ("plan.parallel.tp", "1", "whole number | auto")
+    assert "Tensor parallelism" in str(values["what"])
+    assert show_table("plan", "parallel.tp")[1] == table
+    with pytest.raises(SlipstickError, match="no such entry of plan; got 'tpp'; did you mean 'tp'"):
+        show_table("plan", "tpp")
+
+
+def test_engines_are_shown_by_verb_one_group_each() -> None:
+    listed = list_table("engines")
+    for verb in {str(row[0]) for row in listed.rows}:
+        fields = {str(row[0]): row[1] for row in show_table("engines", verb)[1].rows}
+        rows = [row for row in listed.rows if row[0] == verb]
+        assert [fields[f"{number}.engine"] for number, _ in enumerate(rows, 1)] == [row[-1] for row in rows]
+        assert len(fields) == len(rows) * (len(listed.columns) - 1)
+    with pytest.raises(SlipstickError, match="no such entry of engines; got 'estimat'; did you mean 'estimate'"):
+        show_table("engines", "estimat")
 
 
 def test_workloads_are_listed_by_kind() -> None:

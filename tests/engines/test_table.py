@@ -73,6 +73,7 @@ def test_the_table_is_printed_row_by_row() -> None:
         ("estimate", "resnet-18", "swis-8x8:2", {}, r"system\.devices: .* got 2; allowed: 1"),
         ("simulate", "resnet-50", "h100", {}, r"system\.topology: .*dgx1-v100"),
         ("place", "resnet-18", "swis-8x8", {}, r"system: swis-8x8 is an array, which `place` does not answer for"),
+        ("place", "resnet-18", "swis-8x8", {}, r"accelerator, such as dgx1-v100, wafer-fred-a, wafer-fred-b$"),
         ("place", "resnet-18", "dgx1-v100", {"plan": "tp=2"}, r"Fields that it reads: formats"),
     ],
 )  # fmt: skip
@@ -82,6 +83,15 @@ def test_a_refusal_names_the_field_and_what_would_be_taken(
     plan = asked.pop("plan", None)
     with pytest.raises(SlipstickError, match=said):
         engine_for(verb, ask(workload, system, plan, verb=verb, **asked))  # type: ignore[arg-type]
+
+
+def test_systems_that_a_refusal_recommends_are_taken() -> None:
+    with pytest.raises(SlipstickError, match="is an array, which") as caught:
+        engine_for("place", ask("resnet-18", "swis-8x8", verb="place"))
+    names = str(caught.value).partition("such as ")[2].split(", ")
+    assert len(names) == 3
+    for name in names:
+        assert engine_for("place", ask("resnet-18", name, verb="place"))
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:

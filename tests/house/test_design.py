@@ -49,7 +49,7 @@ def test_the_layers_of_the_page_are_those_that_are_held() -> None:
 
 
 def test_files_and_names_of_the_page_are_there() -> None:
-    shown = re.findall(r"`((?:\w+/)+\w+\.py)`", PAGE)
+    shown = re.findall(r"`((?:\w+/)+[\w-]+\.(?:py|yaml))`", PAGE)
     assert len(shown) > 10
     for path in shown:
         assert any((place / path).exists() for place in (ROOT, SRC.parent, SRC)), path

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
+from slipstick.report.as_text import render_breakdown, to_text
 from slipstick.report.comparison import Comparison
 from slipstick.report.metric import canonical
 from slipstick.report.papers import bibtex, line, link, papers
@@ -68,6 +69,21 @@ def test_dotted_access() -> None:
     with pytest.raises(SlipstickError, match="a group of metrics"):
         report["time"]
     assert [finding.check for finding in report.errors] == ["sums"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_long_words_of_a_table_are_broken_behind_their_separators(width: int) -> None:
+    words = ("collectives.dp_overlap", "engines.wafer_training:simulate_step", "none|selective|full", "a/path/of/parts")
+    table = Table.of({"first": "", "second": "", "third": ""}, [(" ".join(words), ", ".join(words), words[0])])
+    lines = to_text(render_breakdown("words", table), width).splitlines()
+    assert max(map(len, lines)) <= width
+    pieces = {piece.strip(",") for line in lines[3:] for piece in line.split()}
+    whole = {word[start:end] for word in words for start in _cuts(word) for end in _cuts(word) if start < end}
+    assert pieces <= whole
+
+
+def _cuts(word: str) -> list[int]:
+    return [0, *(match.end() for match in re.finditer(r"[.:;/|]", word)), len(word)]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -173,3 +174,15 @@ def test_what_is_not_known_is_asked_for() -> None:
         derive(resolve_system("h100").model_copy(update={"network": {}}), network="nvlink5")
     with pytest.raises(SlipstickError, match="no such technology"):
         resolve("h100@hbm44")
+
+
+def test_energies_that_systems_copy_from_the_table_of_dram_are_still_its_own() -> None:
+    copied = [
+        (name, memory.energy, row.group(1))
+        for name, system in systems.items()
+        for level, memory in system.memory.items()
+        if (row := re.fullmatch(r"data/tech/dram\.yaml: (\S+)", system.source_of(f"memory.{level}.energy")))
+    ]
+    assert len(copied) > 20
+    for name, energy, row in copied:
+        assert energy == pytest.approx(dram_generations.entry(row).energy, rel=1e-12, abs=0.0), name

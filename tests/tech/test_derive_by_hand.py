@@ -78,7 +78,7 @@ def test_a_device_is_built_again_from_area_and_power(name: str, node: str, area:
     for form, value in before.matrix.items():
         assert after.matrix[form] == pytest.approx(value * rate), form
     assert after.vector["fp32"] == pytest.approx(before.vector["fp32"] * rate)
-    assert after.energy == pytest.approx(before.energy * heat * (point.voltage / LAW.voltage) ** 2)
+    assert after.energy == pytest.approx(before.energy * heat * (point.voltage / LAW.voltage) ** 2, rel=1e-9, abs=0.0)
     cache = old.memory["l2"]
     assert new.memory["l2"].capacity == pytest.approx(cache.capacity * logic * was.sram / now.sram)
     if cache.bandwidth:
@@ -107,7 +107,7 @@ def test_stacks_lie_along_the_edge_of_the_die(area: float, stacks: int) -> None:
         main = old.main_memory
         assert new.bandwidth == pytest.approx((main.bandwidth or 0) * stacks / 5 * now.bandwidth / was.bandwidth)
         assert new.capacity == pytest.approx(main.capacity * stacks / 5 * now.capacity / was.capacity)
-        assert new.energy == pytest.approx((main.energy or 0) * now.energy / was.energy)
+        assert new.energy == pytest.approx((main.energy or 0) * now.energy / was.energy, rel=1e-9, abs=0.0)
         assert new.technology == (name or "hbm3")
 
 

@@ -34,9 +34,10 @@ _COLUMNS = {
 
 @dataclass(frozen=True)
 class LayerRun:
-    """Simulated corner of one layer: sizes, cycles (simulated and closed form), outputs (simulated and exact).
+    """Bit-true simulation of a corner of one layer: its first `pixels`, `filters` and `groups` of weights.
 
-    `steps` are groups of weights taken in by single elements; `all_steps` those of the whole layer.
+    `cost` is the layer's in closed form; `cycles` are the simulated ones of the corner, `closed_cycles` those of the
+    closed form; of its `outputs` numbers `exact` agree with the integer matrix product.
     """
 
     cost: LayerCost
@@ -50,7 +51,7 @@ class LayerRun:
 
     @property
     def steps(self) -> int:
-        """Number of weight groups that the elements took in, summed over the elements."""
+        """Number of steps of the simulated corner: weight groups taken in by processing elements, over all elements."""
         return self.pixels * self.filters * self.groups
 
 

@@ -1,6 +1,6 @@
-"""Weight formats on an array: its elements' arithmetic, and the bit steps that a weight takes.
+"""Cost of a weight format on an array: the bit steps that a weight, such as of ``swis:3``, takes in an element.
 
-The cycles of a multiplication, such as of ``swis:3``, are `BitSerial.cycles` in `formats.arithmetic.bit_serial`.
+The cycles of those steps are `BitSerial.cycles` in `formats.arithmetic.bit_serial`.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ _COMMANDS = {
     "search": ("search:search", "The best plans and systems of a space: every point tried, those that none beats."),
     "list": (
         "list_show:list_",
-        "What the catalogues hold: systems, workloads, formats, plan fields, engines, prices, papers.",
+        "What a catalogue holds: systems, workloads, formats, plan, engines, prices, papers, ...",
     ),
     "show": ("list_show:show", "Every field of one entry of a catalogue, with the source of each number."),
     "validate": ("truth:validate", "Published or measured figures beside ours."),
@@ -95,7 +95,8 @@ def _usage_text(error: CycloptsError) -> str:
     command = " ".join(("slipstick", *(error.command_chain or ())))
     argument = error.argument
     if isinstance(error, MissingArgumentError) and argument is not None and not argument.tokens and argument.required:
-        message = f"{argument.name.lstrip('-').upper()} is missing"
+        positional = argument.field_info.is_positional
+        message = f"{argument.name.lstrip('-').upper() if positional else argument.name} is missing"
     else:
         message = str(error)
     return f"{message}\n{command} --help says what there is"

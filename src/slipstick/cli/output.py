@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType
+
     from slipstick.cli.options import Shown
     from slipstick.report.report import Table
 
 _PIPE_WIDTH = 120  # characters: the tables of kernels fit, and so do two panes of a screen
 _NARROWEST = 40  # characters: below, tables fold letter by letter
+_BETWEEN = 2  # characters between two columns of a table
 
 
 def _show(renderable: Any) -> None:
@@ -55,7 +58,10 @@ def _put(answer: Any, display: Shown, brief: Any = None) -> None:
 
 
 def _put_table(name: str, table: Table, json: bool, *, whole_first: bool = False) -> None:
-    """Print a table, or its columns (name, unit) and rows as JSON; `whole_first` never folds the first column."""
+    """Print a table, or its columns (name, unit) and rows as JSON; `whole_first` never folds the first column.
+
+    Without `whole_first`, rows may be printed as blocks of one field a line (`_Listing`).
+    """
     if json:
         import dataclasses
         from json import dumps
@@ -63,11 +69,55 @@ def _put_table(name: str, table: Table, json: bool, *, whole_first: bool = False
         data = dataclasses.asdict(table)
         print(dumps({"columns": data["columns"], "rows": data["rows"]}, indent=2, ensure_ascii=False, allow_nan=False))
         return
+    if not whole_first:
+        _show(_Listing(name, table))
+        return
     from slipstick.report.as_text import render_breakdown
 
     rendered = render_breakdown(name, table)
-    rendered.columns[0].no_wrap |= whole_first
+    rendered.columns[0].no_wrap = True
     _show(rendered)
+
+
+class _Listing:
+    """Table with its rows in columns, or in blocks of a line per field where columns break words and are longer."""
+
+    def __init__(self, name: str, table: Table) -> None:
+        self._name, self._table = name, table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """Yield the table, in columns or in blocks."""
+        from slipstick.report.as_text import render_breakdown
+
+        layouts = [render_breakdown(self._name, self._table)]
+        if _least_width(self._table) > options.max_width:
+            layouts.append(render_breakdown(self._name, _blocks(self._table)))
+        yield min(layouts, key=lambda layout: len(console.render_lines(layout, options)))
+
+
+def _least_width(table: Table) -> int:
+    """Return the width [characters] that a table needs for the longest word of every column and the gaps between."""
+    texts = [
+        [column.name, *(table.text(row, place) for row in range(len(table.rows)))]
+        for place, column in enumerate(table.columns)
+    ]
+    longest = [max((len(word) for text in column for word in text.split()), default=0) for column in texts]
+    return sum(longest) + _BETWEEN * (len(longest) - 1)
+
+
+def _blocks(table: Table) -> Table:
+    """Return a table with one row per field: the first field's text, the other field's name, and its text."""
+    from slipstick.report.metric import Column, Table
+
+    others = [column.name for column in table.columns[1:]]
+    rows = [
+        ("" if place else table.text(row, 0), name, table.text(row, place + 1))
+        for row in range(len(table.rows))
+        for place, name in enumerate(others)
+        if table.text(row, place + 1) or not place
+    ]
+    heads = (table.columns[0], Column("field"), Column("value"))
+    return Table(heads, tuple(rows))
 
 
 @contextmanager

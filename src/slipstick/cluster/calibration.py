@@ -36,7 +36,11 @@ _ROUNDS = 6  # Gauss-Newton steps at most; smooth problems settle in 3
 
 @dataclass(frozen=True)
 class Fit:
-    """Fitted calibration factors of one device, and its measured rows replayed without and with them."""
+    """Fitted calibration factors of one device, and its measured rows replayed without and with them.
+
+    `before` has our figure of every row at factors of 1, `after` at the fitted ones, in one order; `skipped` names the
+    rows that could not be replayed, each with the reason.
+    """
 
     calibration: Calibration
     before: tuple[Row, ...]

@@ -85,7 +85,9 @@ class _Combination:
 
 
 def candidates(form: Format, weights: Sequence[NDArray[Any]], progress: Progress | None = None) -> list[Candidate]:
-    """Return the alternative pools of a format (`Encoding.alternatives`), smallest first.
+    """Return the weight pools that a byte budget chooses among, each with its bytes and quantisation error.
+
+    They are the format's `Encoding.alternatives`, smallest first.
 
     Errors
     ------

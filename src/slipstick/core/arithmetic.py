@@ -40,7 +40,9 @@ class Cost:
 
 
 class Arithmetic(ABC):
-    """Computation of matrix products in a number format. Concrete arithmetics are frozen dataclasses and final.
+    """Compute half of a number format: how matrix products of encoded weights are formed, and what they cost.
+
+    Abstract; concrete arithmetics such as `Exact` and `BitSerial` are frozen dataclasses and final.
 
     When each member is called, in order: `check` once, when a `Format` joins it to an encoding; `cost`, `steps` and
     `cycles` in every estimate; `stand_in` when training attaches a format to a layer, for every backward pass;
@@ -95,4 +97,4 @@ class Arithmetic(ABC):
 
     @abstractmethod
     def cycles(self, steps: ArrayLike) -> IntArray:
-        """Return the cycles that one multiplier spends on weights of `steps` steps, of the shape of `steps`."""
+        """Return the clock cycles that one multiplier takes for a weight of `steps` bits or shifts, elementwise."""

@@ -61,7 +61,9 @@ class Operand:
 
 
 class Encoding(ABC):
-    """Storage of numbers: codes, side arrays and bytes. Concrete encodings are frozen dataclasses and final.
+    """Storage half of a number format: how a tensor becomes codes, side arrays (scales, a pool) and bytes.
+
+    Abstract; concrete encodings such as `Int` and `Swis` are frozen dataclasses and final.
 
     When each member is called, in order: `takes` when layers choose their formats; `shared_side` once a network (and
     `alternatives` under a budget of bytes); `storage_bytes` in every estimate; `encode` when weights are fixed, in
@@ -194,7 +196,7 @@ class Encoding(ABC):
     def takes(
         self, shape: tuple[int, ...], *, depthwise: bool = False, first: bool = False, last: bool = False
     ) -> bool:
-        """Return whether a layer with weights [filters, ..., channels] is stored in this encoding; else it stays int8.
+        """Return whether the encoding can store a layer's weights [filters, ..., channels]; if not, they stay int8.
 
         Parameters
         ----------

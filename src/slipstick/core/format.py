@@ -48,7 +48,7 @@ class Format:
         return self.arithmetic.matmul(inputs, weights)
 
     def operations(self, shape: tuple[int, ...], positions: int = 1) -> float:
-        """Return the arithmetic operations of a layer with weights [filters, ...] at `positions` output positions.
+        """Return the number of multiplier operations of a layer with weights [filters, ...], over `positions` outputs.
 
         A multiply-accumulate counts as many as the cycles of one multiplier that it takes: 1 with exact arithmetic, one
         for each shift or bit with bit-serial arithmetic.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Layer:
-    """Cost of one unsharded layer for one microbatch: time on one device [s], and bytes sent to a next layer elsewhere.
+    """Profile of one layer for one microbatch on one device: times of its passes [s], bytes of weights and activations.
 
     `forward` and `backward` in s; `weights` and `gradients` in bytes; `output` bytes of the activations that the next
     layer reads; `reduces` all-reduces of `output` under tensor parallelism, in each direction: Megatron's two (Shoeybi

@@ -64,9 +64,10 @@ class Normal:
 
 @dataclass(frozen=True, eq=False)
 class DataSet:
-    """Data set of labelled training and test images, with class names and a description for reports.
+    """Data set of labelled images, split into `train` and `test`, with the names of its `classes`.
 
-    `mirrors` tells whether a mirrored image still belongs to its class: not so for digits.
+    `name` and `about` (one sentence) are for reports; `mirrors` tells whether a mirrored image still belongs to its
+    class: not so for digits.
     """
 
     name: str

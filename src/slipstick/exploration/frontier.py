@@ -116,7 +116,7 @@ class Frontier:
         from slipstick.report.as_text import render_breakdown
 
         front = self.pareto
-        counts = f"{self.method}; {len(self.points):,} keep the conditions, {len(front):,} are beaten by none"
+        counts = f"{self.method}; {len(self.points):,} meet the conditions, {len(front):,} are beaten by none"
         best = f"\nthe first in {self.objectives[0].path}: {self.words(int(front['index'][0]))}"
         return Group(f"{counts}{self._unknown()}\n", render_breakdown("frontier", self.table()), best)
 

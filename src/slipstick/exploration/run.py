@@ -58,7 +58,7 @@ def search_systems(
     Errors
     ------
     SlipstickError for unknown figures (with the nearest), values of another unit, a folder of another search, and a
-    space of which no point is possible or keeps the conditions.
+    space of which no point is possible or meets the conditions.
     """
     require("polars", "search")
     names = [name.strip() for name in minimize.split(",")] if isinstance(minimize, str) else list(minimize)
@@ -73,10 +73,10 @@ def search_systems(
     choose = _sampled if len(task.space) > options.get("budget", _BUDGET) else _exhaustive
     points, tried, method = choose(_Aim(task, objectives, constraint), folder, progress, options)
     if not len(points):
-        raise SlipstickError("no point keeps the conditions", path="subject_to", value=subject_to or "memory")
+        raise SlipstickError("no point meets the conditions", path="subject_to", value=subject_to or "memory")
     frontier = Frontier(task, points, objectives, method, tried)
     if not np.isfinite(frontier.costs).all(axis=1).any():
-        raise SlipstickError("no point that keeps the conditions has these figures", path="minimize", value=names)
+        raise SlipstickError("no point that meets the conditions has these figures", path="minimize", value=names)
     if folder is not None:
         _write_parquet(points, folder / "frontier.parquet")
     return frontier

@@ -99,7 +99,10 @@ def _load_svg(topology: Topology, windows: Sequence[_LoadWindow] = (), title: st
 
 
 def load_page(topology: Topology, windows: Sequence[_LoadWindow], title: str) -> str:
-    """Return a self-contained HTML page with one picture per time window and a slider to choose it."""
+    """Return an HTML page of link-utilisation maps: the topology drawn once per time window, with a slider.
+
+    Links are coloured by the share of their bandwidth that is used in the window. The page loads nothing else.
+    """
     pictures = "".join(
         f'<div class="step" {"" if number == 0 else "hidden"}>{_load_svg(topology, [window], title)}</div>'
         for number, window in enumerate(windows)

@@ -22,7 +22,8 @@ class CollectiveSchedule:
     those that `edges` [n, 2] names before it have been delivered; a message of no chunks is a rendezvous.
 
     In ``all_gather`` and ``gather`` rank r begins with chunk r; in ``reduce_scatter`` and ``scatter`` it ends with it;
-    in ``all_to_all`` chunk s * ranks + t goes from s to t.
+    in ``all_to_all`` chunk s * ranks + t goes from s to t. `algorithm` is the schedule's name in reports; `root` is the
+    rank from which or to which rooted collectives go; targets of message i are those from ``target_starts[i]`` on.
     """
 
     collective: str

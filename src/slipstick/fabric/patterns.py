@@ -54,7 +54,10 @@ class Pattern:
     def of_tree(
         cls, topology: Topology, sources: Sequence[int], targets: Sequence[int], amount: float = 1.0
     ) -> Pattern:
-        """Return the pattern of one message that the network reduces from its sources and copies to its targets."""
+        """Return the traffic of an in-network all-reduce: one message, summed from sources and copied to targets.
+
+        Switches add up and copy, so that each link of the routes carries the `amount` once.
+        """
         pairs = np.array([(s, t) for s in sources for t in targets if s != t], np.int64).reshape(-1, 2)
         paths = routes(topology, pairs[:, 0], pairs[:, 1])
         return cls.of_links(topology, np.unique(paths.links), amount, _longest(topology, paths))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
+from slipstick.core.extras import require
 from slipstick.formats.bits import SET_BITS
 
 MAX_GROUP = 16  # weights
@@ -112,6 +113,7 @@ def _decompose(
     >>> sets.magnitudes.tolist(), _position_sets(8, 3)[sets.sets[0]]
     ([[100, 36, 4, 0]], (2, 5, 6))
     """
+    require("numba", "sim")
     from slipstick.formats.numba_kernels import _nearest_sets, _signed_sets
 
     if codes.ndim != 2 or not 1 <= codes.shape[1] <= MAX_GROUP:

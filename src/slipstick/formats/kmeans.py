@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from slipstick.core.arrays import Float32Array, FloatArray, IntArray
+from slipstick.core.extras import require
 
 _MAX_ROUNDS = 25  # of Lloyd, for speed
 _MAX_VECTORS = 2**20  # a sample of more vectors is drawn
@@ -37,6 +38,7 @@ def _fit(
     >>> sorted(_fit(np.array([[1.0, 0.0], [3.0, 0.0], [0.0, 2.0]]), 2, metric="cosine").tolist())
     [[0.0, 2.0], [2.0, 0.0]]
     """
+    require("numba", "sim")
     from slipstick.formats.numba_kernels import _vector_sums
 
     rng = np.random.default_rng(seed)
@@ -86,6 +88,7 @@ def _initial_centres(vectors: Float32Array, size: int, rng: np.random.Generator)
 
 def _nearest(vectors: Float32Array, pool: FloatArray, metric: Metric) -> tuple[IntArray, Float32Array]:
     """Return the index of the nearest centre, and the loss per vector: |x - p|^2, or |x| (1 - cos) by angle."""
+    require("numba", "sim")
     from slipstick.formats.numba_kernels import _nearest_vectors
 
     centres = pool.astype(np.float32)

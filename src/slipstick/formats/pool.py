@@ -153,7 +153,9 @@ class Pool(Encoding):
         return [replace(self, size=size, vector=vector) for size, vector in product(sizes, fitting)]
 
     def encode(self, values: ArrayLike, side: NamedArrays | None = None) -> Encoded:
-        """Return finite values [filters, ...] encoded; `side` may give the pool [size, vector], and the scales with it.
+        """Return weights [filters, ...] as indices into a pool of vectors (vector quantisation), a scale per filter.
+
+        `side` may give the pool [size, vector], and the scales with it; otherwise k-means finds them.
 
         Errors
         ------

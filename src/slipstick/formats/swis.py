@@ -72,7 +72,7 @@ class Swis(_ScheduledEncoding):
 
     @property
     def weight_shifts(self) -> int:
-        """Number of bit positions that every group keeps without a schedule."""
+        """Number of shifts (bit positions of the magnitude) that every group of weights keeps without a schedule."""
         return self.shifts
 
     @property

@@ -94,9 +94,10 @@ class Truncate(_UpperBits):
 
 @dataclass(frozen=True)
 class Round(_UpperBits):
-    """int8 with a scale per filter, magnitudes rounded to the nearest multiple of the lowest of `bits` upper bits.
+    """Rounding to fewer bits: int8 weights with a scale per filter, rounded to the `bits` highest magnitude bits.
 
-    Ties go away from zero, as adding half and cutting does; magnitudes that would need a position above saturate.
+    Magnitudes become the nearest multiple of the lowest bit that stays. Ties go away from zero, as adding half and
+    cutting does; magnitudes that would need a position above saturate.
 
     Examples
     --------

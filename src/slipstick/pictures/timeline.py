@@ -20,7 +20,10 @@ MOST_SPANS = 2**16  # a file of some 10 MB
 
 @dataclass(frozen=True)
 class Span:
-    """One activity in a lane, from `start` to `end`; activities of one category have one colour."""
+    """Bar of a timeline (Gantt chart): an activity of one lane, from `start` to `end` [s].
+
+    Activities of one `category` have one colour; `label` is the text on hover.
+    """
 
     start: float
     end: float

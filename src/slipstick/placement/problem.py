@@ -36,8 +36,8 @@ class Problem:
     """Placement problem: operators of a graph, and the devices and links that they are placed on.
 
     ``durations[k, d]`` ticks that operator k takes on device d, ``memory[k]`` bytes that it keeps there, ``groups[k]``
-    the number of its co-location class, ``edges[e]`` = (from, to), ``sent[e, l]`` ticks that edge e's data occupy link
-    l, ``latency[l]`` ticks, ``capacity[d]`` bytes. `tick` is in seconds.
+    the number of its co-location class, ``names[k]`` its name, ``edges[e]`` = (from, to), ``sent[e, l]`` ticks that
+    edge e's data occupy link l, ``latency[l]`` ticks, ``capacity[d]`` bytes. `tick` is in seconds.
     """
 
     names: tuple[str, ...]

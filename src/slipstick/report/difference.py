@@ -39,7 +39,10 @@ class DiffRow:
 
 @dataclass(frozen=True)
 class ReportDiff:
-    """Difference of two reports; metrics that only one report has are listed by name."""
+    """Difference of two reports (`names`: their titles): a row per metric that both have, before and after.
+
+    `only_before` and `only_after` are the paths of metrics that one of them lacks.
+    """
 
     names: tuple[str, str]
     rows: tuple[DiffRow, ...]

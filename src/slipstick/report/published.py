@@ -51,7 +51,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Errors over the rows of one source (or of all): fractions, and Spearman's rank correlation where it applies."""
+    """Error statistics of our figures over the rows of one source (or of all), as fractions of the published figure.
+
+    `mean_error` and `worst_error` (that of `worst_case`) are signed, ours over published less 1; `rank_correlation` is
+    Spearman's, None where the rows are too few or do not belong together.
+    """
 
     rows: int
     mean_absolute_error: float
@@ -239,7 +243,7 @@ def read_csv(
 
 
 def number(row: RowDict, column: str, default: float | None = None, *, case: str = "") -> float:
-    """Return a cell as a finite number, or `default` where it is empty or the column is missing.
+    """Return a cell of a CSV row as a finite float, or `default` where it is empty or the column is missing.
 
     Errors
     ------

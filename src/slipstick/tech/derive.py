@@ -48,7 +48,7 @@ def derive(
     dram: str | None = None,
     network: str | Sequence[str] | None = None,
 ) -> System:
-    """Return the system scaled to another logic node, DRAM or network generation, its architecture kept.
+    """Return a system scaled to another logic node, DRAM or network generation, its architecture unchanged.
 
     Cores and caches fill the area that they had (interfaces do not shrink); memory and links take their power first,
     and the cores' voltage and clock follow from what is left of the budget. The given system is taken to run at its

@@ -18,10 +18,10 @@ from slipstick.tech.technology_tables import Law
 
 @dataclass(frozen=True)
 class Peak:
-    """Cores, voltage, clock and rate of a die, as ratios of the design that it was scaled from.
+    """Scaled die: its cores, clock, peak rate and dynamic power, as ratios to the design that it was scaled from.
 
     `rate` is cores x clock; `power` is the cores' dynamic power; `energy` is that of one operation; `cores` is not
-    rounded; `voltage` [V].
+    rounded; `voltage` alone is no ratio but in V.
     """
 
     cores: FloatArray

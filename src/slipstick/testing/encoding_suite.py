@@ -184,7 +184,7 @@ class EncodingSuite:
             assert encoded.nbytes == encoding.storage_bytes(layer.shape)
 
     def test_alternatives_store_the_same_tensors(self, encoding: Encoding) -> None:
-        """Encodings to choose among under a budget take the shapes, itself among them."""
+        """An encoding's alternatives under a budget of bytes store the same shapes; the encoding is one of them."""
         shape = (8, 3, 3, 16)
         if encoding.takes(shape):
             others = list(encoding.alternatives([shape]))

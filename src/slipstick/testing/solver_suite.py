@@ -50,7 +50,15 @@ def random_problem(
     density: float = 0.3,
     **limits: object,
 ) -> Problem:
-    """Return a random graph of whole seconds and bytes on a topology, one tick being one second."""
+    """Return a random placement problem: a directed acyclic graph of operators to schedule on a topology's devices.
+
+    Operators take 1 to 9 s and 1 to 4 B of memory, edges send 0 to 5 B: whole numbers. A tick is one second.
+
+    Parameters
+    ----------
+    density : probability of an edge from each earlier operator.
+    limits : further arguments of `problem_of`.
+    """
     rng = np.random.default_rng(seed)
     ops: list[Op] = []
     sent: dict[tuple[str, str], float] = {}

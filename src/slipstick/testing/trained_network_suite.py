@@ -73,7 +73,7 @@ class TrainedNetworkSuite:
             assert names, layer.name
 
     def test_answers_do_not_depend_on_the_batch(self, network: TrainedNetwork, images: Images) -> None:
-        """Images one by one give the scores of all together, and accuracy counts the largest score."""
+        """Scores of a batch are those of its images one by one; an image is right if its label's score is largest."""
         scores = network.predict(images)
         assert scores.shape[0] == len(images)
         apart = np.concatenate([network.predict(images.take(slice(n, n + 1))) for n in range(len(images))])
@@ -150,7 +150,7 @@ class TrainedNetworkSuite:
         np.testing.assert_array_equal(self.opened(path, network).predict(images), changed.predict(images))
 
     def test_a_packed_file_is_the_network_again(self, network: TrainedNetwork, images: Images, tmp_path: Path) -> None:
-        """A packed file opens as the network; weights that its codes do not give back are refused."""
+        """A packed file opens as the network that was written; codes that decode to other weights are refused."""
         form = format_of("swis:7")
         layer = network.layers()[-1]
         side = {} if layer.scales is None else {"scale": layer.scales}

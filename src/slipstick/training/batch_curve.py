@@ -28,7 +28,11 @@ _MOMENTUM = 0.9
 
 @dataclass(frozen=True)
 class BatchSweep:
-    """Settings of a sweep over batch sizes that counts epochs until `target` of the test images are right."""
+    """Settings of a sweep over batch sizes that counts epochs until `target` of the test images are right.
+
+    `network` and `data` are names; each of `batches` (global sizes) is trained at every learning rate of `rates` with
+    `seeds` seeds, for `max_epochs` at most.
+    """
 
     network: str
     data: str
@@ -87,7 +91,9 @@ class BatchCurve:
 
 
 def measure_curve(sweep: BatchSweep, *, journal: Path | None = None, progress: Progress | None = None) -> BatchCurve:
-    """Train at every batch, rate and seed; finished trainings are kept in `journal` and not repeated.
+    """Return the measured epochs to a target accuracy by batch size, training at every batch, rate and seed.
+
+    Finished trainings are kept in the file `journal` and not repeated.
 
     Errors
     ------

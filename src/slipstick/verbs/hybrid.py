@@ -18,7 +18,10 @@ def hybrid(
     remark: Callable[[str], None] = lambda _: None,
     **options: Unpack[HybridOptions],
 ) -> Report:
-    """Return data parallelism alone beside hybrid parallelism over the number of devices, with the crossovers.
+    """Return the speed-up in time to converge of data parallelism and of hybrid parallelism, by number of devices.
+
+    Hybrid: data parallelism over workers of several devices, each of which splits the network. A crossover is the
+    number of devices from which that is faster. Source: Pal et al., IEEE Micro 39(5), 2019 (arXiv 1907.13257).
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ def search(
     progress: Progress | None = None,
     **options: Unpack[SearchOptions],
 ) -> Frontier:
-    """Return the points of a space of plans and systems that keep the conditions, as a Frontier.
+    """Return the points of a space of plans and systems that meet the conditions, as a Frontier.
 
     Parameters
     ----------
@@ -35,8 +35,9 @@ def search(
         Objectives, by comma: time, step, memory, price, devices, throughput, or the path of any figure of the Report,
         such as ``energy.step`` or ``time.first_token``. Throughput and efficiency are maximised.
     subject_to
-        Conditions on any figures, such as ``memory.peak < 75 GiB and energy.token < 1 J``; a plan that its system's
-        memory does not hold is out.
+        Comparisons of any figures with values, joined by ``and``: ``memory.peak < 75 GiB and energy.token < 1 J``. A
+        point meets the conditions if all hold and the plan fits into memory; any other is left out. Accuracy is no
+        figure of a search: `measure` and `adapt` give it.
     progress
         Called with (points tried, all points, label).
     options

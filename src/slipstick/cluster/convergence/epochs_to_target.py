@@ -36,6 +36,8 @@ class Epochs(ABC):
 class EpochCurve(Epochs):
     """Measured epochs by batch size, interpolated linearly over the logarithm of the batch; NaN outside the points.
 
+    `batches` grow, and each has its `epochs`; `source` says who measured; `absolute` as in `Epochs`.
+
     Examples
     --------
     >>> curve = EpochCurve((32, 128, 512), (4.0, 4.0, 8.0))
@@ -101,7 +103,7 @@ class CriticalBatch(Epochs):
     absolute: bool = True
 
     def at(self, batch: ArrayLike) -> FloatArray:
-        """Return the epochs at each batch size by the critical-batch model."""
+        """Return the epochs to the target at each global batch size: E(B) = least (1 + B / critical)."""
         return np.asarray(self.least * (1 + np.asarray(batch, np.float64) / self.critical))
 
     @classmethod

@@ -26,7 +26,12 @@ AUTO_TIER = -1
 
 @dataclass(frozen=True)
 class Plans:
-    """Swept fields of n plans, as arrays of shape (n,); choices are integer codes: indices into the tuples above."""
+    """Parallelisation plans of a sweep as columns: every field of `Plan` that varies, an array of shape (n,).
+
+    Fields have the short keys of ``slipstick list plan``. Choices (`schedule`, `recompute`, `tp_pattern`, `tp_overlap`)
+    are indices into the tuples above; tiers are indices of network tiers, `AUTO_TIER` where the rank
+    order decides.
+    """
 
     tp: IntArray
     pp: IntArray

@@ -38,7 +38,11 @@ class _StateBytes:
 
 @dataclass(frozen=True)
 class TrainingSetting:
-    """Fixed inputs of a sweep over training plans: network, batch, chip, network tiers, formats and kernels."""
+    """Fixed inputs of a sweep over training plans: network, batch, chip, network tiers, formats and kernels.
+
+    `batch` counts sequences over all devices, `sequence` tokens of each; `precision` has the number formats;
+    `state_bytes` are bytes of a parameter's weight, gradient and optimizer state.
+    """
 
     decoder: Decoder
     batch: int

@@ -66,7 +66,14 @@ def _must_route(switch: Fred, flows: Sequence[Flow]) -> _Routed:
 
 
 def routable(switch: Fred, masks: Masks) -> bool:
-    """Return whether concurrent flows, each given as bit masks of its ports, can be routed; for counting many sets."""
+    """Return whether a FRED switch can route concurrent flows (reductions and multicasts) without conflict.
+
+    Faster than `route` where many sets of flows are counted. Source: FRED (arXiv 2406.19580), section 5.
+
+    Parameters
+    ----------
+    masks : per flow its input ports and its output ports, each a bit mask: bit p stands for port p.
+    """
     return _colouring(switch, tuple(sorted(masks))) is not None
 
 

@@ -32,7 +32,7 @@ class Tree:
     middles: int = 3
 
     def switch(self, place: int) -> Fred:
-        """Return the switch at an index: a lower switch from 0 on, or the upper switch (-1)."""
+        """Return the FRED switch at an index of the tree: a lower switch from 0 on, or the upper switch (-1)."""
         if place == _UPPER:
             return Fred(self.npus * len(self.io), self.middles)
         return Fred(2 * self.npus + self.io[place], self.middles)

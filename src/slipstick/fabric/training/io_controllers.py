@@ -93,9 +93,10 @@ def _one_to_many(topology: Topology, port: int, nodes: Sequence[int], amount: fl
 
 
 def hot_spot(topology: Topology) -> float:
-    """Return the most controllers whose data cross one link between nodes when all broadcast to all.
+    """Return the hot-spot factor of a wafer: the load of its busiest link when all I/O controllers broadcast.
 
-    On an N x N mesh it is 2N - 1. Source: FRED (arXiv 2406.19580), section 3.
+    The load is the number of controllers whose data cross the link: 2N - 1 on an N x N mesh. Source: FRED (arXiv
+    2406.19580), section 3.
 
     Examples
     --------

@@ -22,7 +22,11 @@ RUNS = 2**7  # runs of layers at most: deeper networks are simulated in runs of 
 
 @dataclass(frozen=True, eq=False)
 class Iteration:
-    """Simulated training step from `begin` to `end` [s]; `parts` [s] of the slowest lane sum to `time`."""
+    """Simulated training step from `begin` to `end` [s]; `parts` [s] of the slowest lane sum to `time`.
+
+    `job` is what was simulated, `tasks` its task graph of computations and messages, `run` their times on the fabric;
+    a lane is a sequence of computations, such as a pipeline stage's of one replica; `lane` is the slowest one's number.
+    """
 
     job: Job
     tasks: Tasks

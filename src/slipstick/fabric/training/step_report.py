@@ -22,7 +22,7 @@ _SHOWN_SPANS = 4000  # of a timeline, the longest ones: the rest would be thinne
 
 
 def metrics(step: Iteration, topology: Topology, samples: int) -> dict[str, Any]:
-    """Return the metric tree of a simulated step over `samples` samples."""
+    """Return the metrics of a simulated training step over `samples` samples: times, throughput, bytes on links."""
 
     def metric(value: float, unit: str, note: str = "") -> Metric:
         return Metric(float(value), unit, "simulated", _SOURCE, note)

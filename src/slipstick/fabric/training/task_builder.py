@@ -20,8 +20,11 @@ _PRIORITY = (0, 0, 1, 2, 3, 3)
 
 @dataclass(frozen=True, eq=False)
 class Tasks:
-    """Task graph with the kind of each task (an index into `KINDS`), its iteration, its name, and the lane that it is
-    for (-1: for several)."""
+    """Task graph of training steps: computations and messages (`dag`), with labels per task, arrays of shape [tasks].
+
+    `kind` is an index into `KINDS`, `iteration` the number of the step, `names` the texts of timelines, `owner` the
+    lane that the task is for (-1: for several).
+    """
 
     dag: Dag
     kind: IntArray

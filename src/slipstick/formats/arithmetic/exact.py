@@ -20,7 +20,9 @@ _SIGNIFICANDS = {"fp16": 11, "fp32": 24}  # bits, with the hidden one; rows of d
 
 @dataclass(frozen=True)
 class Exact(Arithmetic):
-    """Parallel multipliers: whole numbers into 32 bit accumulators, floats into fp32, of every encoding.
+    """Exact matrix products, as a parallel multiplier per product gives: the default arithmetic of every encoding.
+
+    Integers are summed in 32-bit accumulators, floats in fp32.
 
     Examples
     --------

@@ -119,7 +119,7 @@ class GroupedQuery(Attention):
         return Scores(self.heads, self.kv_heads, self.head_dim, self.head_dim, window=self.window)
 
     def recurrence(self) -> None:
-        """Return None: this attention has no recurrent core."""
+        """Return the recurrent part of the token mixer: None, as softmax attention has none."""
 
     def parameters(self, hidden: int) -> int:
         """Return the number of parameters of projections, norms of q and k, and sinks."""
@@ -213,7 +213,7 @@ class Latent(Attention):
         return Scores(self.heads, self.heads, self.nope_dim + self.rope_dim, self.v_dim, **index)  # type: ignore[arg-type]
 
     def recurrence(self) -> None:
-        """Return None: this attention has no recurrent core."""
+        """Return the recurrent part of the token mixer: None, as softmax attention has none."""
 
     def parameters(self, hidden: int) -> int:
         """Return the number of parameters of projections, latent norms and the index key's norm (weight and bias)."""

@@ -11,7 +11,7 @@ _PLACEHOLDER = 1  # in place of a number that could not be read, so that errors 
 
 
 class ConfigReader:
-    """Reader of the fields of `config`, each by several possible names; `path` is the prefix in errors.
+    """Reader of a Hugging Face ``config.json``: fields by any of several names; `path` is the prefix in errors.
 
     Every method returns a usable value: an error is recorded (`fail`) and `finish` raises all of them together.
 
@@ -65,7 +65,7 @@ class ConfigReader:
         return bool(self._checked(names, default, lambda value: isinstance(value, bool), "neither true nor false"))
 
     def number(self, *names: str, default: float = 0.0) -> float:
-        """Return a non-negative number field."""
+        """Return a field of a Hugging Face ``config.json`` as a float from 0, `default` where it is absent."""
         return float(self._checked(names, default, _is_number_from_0, "not a number from 0"))
 
     def text(self, *names: str, default: str = "") -> str:

@@ -95,13 +95,13 @@ def _plain(k: Any, n: Any, batch: Any) -> tuple[Any, Any, Any]:
 
 @dataclass(frozen=True)
 class Pointwise:
-    """Pass over activations with few or no weights: elements read and written per token (or per visit)."""
+    """Element-wise kernel (norm, activation, rotary): `inputs` elements read, `outputs` written per token and visit."""
 
     name: str
     inputs: int
     outputs: int
     split: bool = True  # divided by tensor parallelism
-    after_core: bool = False
+    after_core: bool = False  # runs after the attention core
     visits: int = 1  # experts that one token visits
 
 

@@ -67,7 +67,7 @@ def _from_real(values: AnyArray, y: IntegerTensor) -> AnyArray:
 
 
 def dequantize(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -> Compute:
-    """Return the function from integer codes to real numbers in single precision."""
+    """Return the dequantisation of a tensor as a function: integer codes to scale x (code - zero point), in fp32."""
     x = tensors[0]
     with np.errstate(over="ignore"):
         return _looked_up((np.float64(x.scale) * (_codes(x) - x.zero_point)).astype(np.float32))

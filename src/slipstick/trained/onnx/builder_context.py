@@ -89,7 +89,12 @@ class _FileFacts:
         return [self.batch or 1 if size == BATCH else size for size in shape]
 
     def number(self, name: str, default: float) -> float:
-        """Return the single number of a constant, `default` for an absent input; ValueError for any other value."""
+        """Return a constant input of an ONNX operator as a float, `default` where it is absent.
+
+        Errors
+        ------
+        ValueError for an input that is computed, or has several elements.
+        """
         if not name:
             return default
         if name not in self.constants:

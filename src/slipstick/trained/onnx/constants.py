@@ -55,7 +55,12 @@ def integers(tensor: Any) -> list[int]:
 
 
 def number(tensor: Any) -> float:
-    """Return the single float of a constant; errors as those of `_floats`, and ValueError for NaN."""
+    """Return the value of an ONNX tensor of one element as a float.
+
+    Errors
+    ------
+    ValueError for several elements, for NaN, and as those of `_floats`.
+    """
     values = _floats(tensor).reshape(-1)
     if values.size != 1 or np.isnan(values[0]):
         raise ValueError(f"{tensor.name} is not one number")
