@@ -157,7 +157,7 @@ def fat_tree(ports: int, bandwidth: float, latency: float) -> Topology:
 def dragonfly(
     groups: int, routers: int, nodes: int, bandwidth: float, latency: float, *, global_bandwidth: float | None = None
 ) -> Topology:
-    """Return a dragonfly: groups of fully joined routers, each router with its nodes, and a link between any two groups.
+    """Return a dragonfly: groups of fully joined routers, each router with its nodes, a link between any two groups.
 
     Parameters
     ----------
