@@ -1,6 +1,7 @@
 """Cost of a weight format on an array: the bit steps that a weight, such as of ``swis:3``, takes in an element.
 
-The cycles of those steps are `BitSerial.cycles` in `formats.arithmetic.bit_serial`.
+Their cycles are `BitSerial.cycles` in `formats.arithmetic.bit_serial`, their energy `array.parts` by the coefficients
+of data/array/energy.yaml, the stored bytes `array.weight_formats`.
 """
 
 from __future__ import annotations

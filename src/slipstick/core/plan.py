@@ -101,7 +101,7 @@ class Kernels(Spec):
 
 
 class Serving(Spec):
-    """Options of inference serving: how requests share the devices."""
+    """Serving options of a Plan: chunked prefill, speculative decoding, disaggregation, continuous batching."""
 
     chunk: int | None = Field(None, gt=0, description="Prompt tokens of one step (chunked prefill); null: all")
     draft_tokens: int = Field(0, ge=0, description="Tokens proposed a step by speculative decoding")

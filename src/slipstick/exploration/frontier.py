@@ -91,7 +91,7 @@ class Frontier:
         return Table.of(columns, zip(*cells, strict=True))
 
     def write(self, path: str | Path) -> None:
-        """Write the points to a parquet file, atomically."""
+        """Write all feasible points, not the frontier alone, to a parquet file, atomically."""
         _write_parquet(self.points, path)
 
     def json(self) -> str:

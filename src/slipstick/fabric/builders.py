@@ -157,7 +157,13 @@ def fat_tree(ports: int, bandwidth: float, latency: float) -> Topology:
 def dragonfly(
     groups: int, routers: int, nodes: int, bandwidth: float, latency: float, *, global_bandwidth: float | None = None
 ) -> Topology:
-    """Return `groups` groups of `routers` fully joined routers with `nodes` nodes each; one link joins any two groups.
+    """Return a dragonfly: groups of fully joined routers, each router with its nodes, a link between any two groups.
+
+    Parameters
+    ----------
+    groups, routers, nodes : number of groups, of routers in a group, of nodes on a router.
+    bandwidth, latency : of a link in one direction [B/s], [s].
+    global_bandwidth : of the links between groups [B/s]; None: as the others.
 
     Source: Kim et al., "Technology-driven, highly-scalable dragonfly topology", ISCA 2008, section 3.
     """

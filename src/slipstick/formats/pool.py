@@ -180,7 +180,7 @@ class Pool(Encoding):
         return _times_scale(self.integers(encoded), encoded)
 
     def integers(self, encoded: Encoded) -> IntArray:
-        """Return the pool's whole numbers that the scales multiply."""
+        """Return one whole number a weight, in the tensor's shape: pool vectors in place of indices, before scaling."""
         _check_cut(encoded.shape, self.vector, self.kind)
         filters, weights = rows_of(encoded.shape)
         pool = self._checked(encoded.side["pool"]).astype(np.int64)

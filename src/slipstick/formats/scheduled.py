@@ -109,7 +109,7 @@ class _ScheduledEncoding(Encoding):
         return _times_scale(self.integers(encoded), encoded)
 
     def integers(self, encoded: Encoded) -> IntArray:
-        """Return the signed magnitudes that the scales multiply."""
+        """Return the signed magnitude of every weight, in the tensor's shape, before scaling."""
         filters, weights = rows_of(encoded.shape)
         groups, shifts = -(-weights // self.group), self._filter_shifts(encoded.side, filters)
         widths = np.array([self.record_bits(int(n)) for n in shifts], np.int64) * groups

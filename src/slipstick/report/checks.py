@@ -27,7 +27,7 @@ _NEVER_NEGATIVE = ("time", "memory", "energy", "cost", "throughput", "network", 
 
 
 def check(function: Check) -> Check:
-    """Register a check under its function's name; its docstring says why it must hold."""
+    """Register a consistency check of Reports' figures by its function's name; its docstring says why it must hold."""
     CHECKS[function.__name__] = function
     return function
 

@@ -116,7 +116,10 @@ class Suite(ABC):
         """Return the validation of all rows: our figure computed for each, next to the published one."""
 
     def recognises(self, row: RowDict) -> bool:
-        """Return whether a row belongs to this suite, as tables of several suites have the same header."""
+        """Return whether a row of published figures belongs to this validation suite; by default every row does.
+
+        Suites whose tables have the same header tell their rows apart by it.
+        """
         return True
 
 

@@ -137,8 +137,8 @@ def _at_cores(
 def operation_energy(energy: float, rates: Mapping[str, float], name: str) -> float:
     """Return the energy [J] of one operation of the matrix units in a number format.
 
-    The matrix units are taken to spend as much at full rate in one format as in another, so that an operation costs
-    what its rate says: assumed.
+    Assumed: matrix units at full rate draw the same power in every format, so that a format of twice the rate costs
+    half the energy an operation. Without a bf16 rate, `energy` is that of the fastest format.
 
     Parameters
     ----------

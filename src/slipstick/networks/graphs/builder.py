@@ -85,7 +85,7 @@ class GraphBuilder:
     def conv_layer(
         self, names: tuple[str, str, str], x: SampleTensor, channels: int, kernel: Pair, **options: Unpack[ConvOptions]
     ) -> SampleTensor:
-        """Add a convolution, batch norm and activation, named in this order; an empty name omits one."""
+        """Add a convolution, a batch norm and an activation, named in this order; unnamed, the last two are omitted."""
         conv, norm, activation = names
         x = self.conv(conv, x, channels, kernel, **options)
         x = self.batch_norm(norm, x) if norm else x
