@@ -49,7 +49,7 @@ def test_auto_finds_what_brute_force_finds(gpt22b: Workload, a100s: System) -> N
         ("tp=8,pp=8,dp=2", ["plan.parallel", "a product of 64"]),
         ("tp=3", ["tp*pp*cp does not divide the devices"]),
         ("dp=64,microbatch=2", ["plan.parallel.microbatch", "a divisor of 64"]),
-        ("tp=8,interleave=2", ["plan.parallel.interleave"]),
+        ("tp=8,pp=1,interleave=2", ["plan.parallel.interleave"]),
         ("tp=64,tp_tier=nvlink", ["plan.collectives.tp_tier"]),
         ("matmul=fp8", ["plan.formats.matmul", "bf16"]),
         ("offload_weights=true,tp_tier=ether", ["plan.collectives.tp_tier"]),

@@ -213,7 +213,7 @@ def test_every_field_of_plans_reaches_the_sweep() -> None:
     """A field that `of` forgets would silently keep its plain value."""
     system = resolve_system("a100-sxm-80gb:64")
     text = (
-        "tp=2,pp=2,dp=4,cp=4,ep=2,etp=2,microbatch=2,interleave=3,zero=2,schedule=gpipe,recompute=full,sp=true,regather=false,"
+        "tp=2,pp=2,dp=4,cp=4,ep=2,etp=2,microbatch=2,interleave=3,zero=2,schedule=gpipe,partition=ends,recompute=full,sp=true,regather=false,"
         "tp_async=false,tp_overlap=pipe,dp_overlap=false,dp_buckets=false,pp_overlap=true,tp_tier=nvlink,pp_tier=infiniband,dp_tier=infiniband,"
         "offload_weights=true,offload_activations=true,offload_optimizer=true"
     )

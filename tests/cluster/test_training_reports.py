@@ -11,7 +11,7 @@ from cluster.asking import estimated
 from cluster.toys import HIDDEN, LAYER, LAYERS, WORDS, decoder
 from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.energy import _DeviceEnergy
-from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.sweep.plans import PARTITION, Plans
 from slipstick.cluster.training.estimate import _model_flops, estimate_training
 from slipstick.cluster.training.layer_time import _layer_times
 from slipstick.cluster.training.pipeline_stages import _LayerStack, _Stages
@@ -81,7 +81,7 @@ def check_energy(report: Any, setting: TrainingSetting, plans: Plans, step: Any)
 
 
 def test_offloaded_bytes_are_those_of_the_host() -> None:
-    report = estimated(WORK, SYSTEM, Plan.of("dp=8,offload_optimizer=true"))
+    report = estimated(WORK, SYSTEM, Plan.of("others=off,dp=8,offload_optimizer=true"))
     parameters = LAYERS * LAYER + 2 * WORDS * HIDDEN + HIDDEN
     assert report.value("memory.host") == pytest.approx(12 * parameters)
     assert "host" not in estimated(WORK, SYSTEM, Plan.of("dp=8")).group("memory")
@@ -113,15 +113,14 @@ def test_settings_follow_the_plan() -> None:
     chip = Chip.of(SYSTEM)
     states = plain.state_bytes
     assert (states.weights, states.gradients, states.optimizer) == (2.0, 4.0, 12.0)
-    assert (plain.stored, plain.working, plain.logit_bytes, plain.fused, plain.balanced) == (1.0, 1.0, 4.0, True, False)
+    assert (plain.stored, plain.working, plain.logit_bytes, plain.fused) == (1.0, 1.0, 4.0, True)
     assert plain.chip == chip
-    single = TrainingSetting.of(WORK, SYSTEM, Plan.of("fused=false,attention=unfused,partition=balanced"))
+    single = TrainingSetting.of(WORK, SYSTEM, Plan.of("fused=false,attention=unfused"))
     steps = chip.steps
     assert single.stored == steps.unfused_activations
     assert single.working == steps.unfused_working
     assert single.logit_bytes == 10.0  # logits, their softmax, and the gradient in 16 bits
     assert not single.fused
-    assert single.balanced
     assert single.chip.steps.host_launch == steps.host_launch * steps.unfused_host
     assert single.chip.steps.host_collective == steps.host_collective * steps.unfused_host
     adding = TrainingSetting.of(WORK, SYSTEM, Plan.of("accumulate=false,gradients=bf16")).state_bytes
@@ -143,14 +142,10 @@ def test_the_stack_lists_the_layers_in_order_with_their_costs() -> None:
     first, second = decoder().kinds[0], decoder(parallel=True).kinds[0]
     blocks = tuple(block.model_copy(update={"count": count}) for block, count in ((first, 2), (second, 3), (first, 1)))
     network = Decoder(name="mixed", hidden=HIDDEN, vocabulary=WORDS, blocks=blocks)
-    stack = TrainingSetting.of(
-        Workload(network=network, batch=8, sequence=64), SYSTEM, Plan.of("partition=balanced")
-    ).stack
+    stack = TrainingSetting.of(Workload(network=network, batch=8, sequence=64), SYSTEM, Plan()).stack
     assert stack.order.tolist() == [0, 0, 1, 1, 1, 0]
     assert stack.costs.tolist() == [LAYER, LAYER]
     assert stack.head == WORDS * HIDDEN
-    even = TrainingSetting.of(WORK, SYSTEM, Plan()).stack
-    assert even.head is None
 
 
 def test_shapes_share_a_sequence_over_context_parallel_ranks() -> None:
@@ -170,11 +165,16 @@ def test_stages_alike_are_one_kind() -> None:
     assert kinds.layers[2, :2].tolist() == [[2, 2], [1, 3]]  # chunks of two, dealt in turn
     assert kinds.first[1].tolist() == [0, 1, 2, 3]
     assert (kinds.embedding[1].tolist(), kinds.head[1].tolist()) == ([1, 0, 0, 0], [0, 0, 0, 1])
-    heavy = _Stages.of(_LayerStack(order, np.array([1.0, 1.0]), head=4.0), Plans.of_columns(1, {"pp": 3}))
+    weighed = Plans.of_columns(1, {"pp": 3, "partition": PARTITION.index("balanced")})
+    heavy = _Stages.of(_LayerStack(order, np.array([1.0, 1.0]), head=4.0), weighed)
     # twelve in all: four a stage, and the head by itself on the last
     assert heavy.layers[0].tolist() == [[3, 1], [0, 4], [0, 0]]
     assert heavy.head[0].tolist() == [0, 0, 1]
     uneven = _Stages.of(_LayerStack(order, np.array([1.0, 9.0])), Plans.of_columns(1, {"pp": 2}))
-    assert uneven.layers[0].tolist() == [[3, 1], [0, 4]]  # without the head's cost, by number alone
+    assert uneven.layers[0].tolist() == [[3, 1], [0, 4]]  # by number alone
+    ends = _Stages.of(_LayerStack(order, np.ones(2)), Plans.of_columns(1, {"pp": 5, "partition": PARTITION.index("ends")}))
+    # ten in all, two a stage: the embedding is one of the first stage's, the head one of the last's
+    assert ends.layers[0].sum(axis=1).tolist() == [1, 2, 2, 1]
+    assert ends.copies[0].tolist() == [1, 1, 2, 1]
     total = kinds.on_stages([np.array([10.0] * 3), np.array([1.0] * 3)])
     assert total[1].tolist() == [20.0, 11.0, 2.0, 2.0]

@@ -131,13 +131,13 @@ def test_messages() -> None:
 @pytest.mark.parametrize(
     ("text", "layers", "tp"),
     [
-        ("formats=swis:3,group=4", "swis:3,group=4", 1),
+        ("formats=swis:3,group=4", "swis:3,group=4", "auto"),
         ("formats=swis:3,group=4,tp=2", "swis:3,group=4", 2),
         ("tp=2,formats=pool:16,4;depthwise=int8:axis=0,fc=int4,sp=true", "pool:16,4;depthwise=int8:axis=0,fc=int4", 2),
         ("formats.layers=swis:3;group=4@bit_serial:lanes=4,parallel.tp=2", "swis:3;group=4@bit_serial:lanes=4", 2),
     ],
 )
-def test_pieces_behind_formats_that_are_no_fields_belong_to_it(text: str, layers: str, tp: int) -> None:
+def test_pieces_behind_formats_that_are_no_fields_belong_to_it(text: str, layers: str, tp: int | str) -> None:
     plan = Plan.of(text)
     assert (plan.formats.layers, plan.parallel.tp) == (layers, tp)
     assert Plan.of(formats=layers, tp=tp).formats == plan.formats
@@ -154,7 +154,7 @@ def test_every_field_of_a_plan_is_described() -> None:
     assert all(field.description and field.choices for field in fields.values())
     layers = fields["formats.layers"]
     assert (layers.group, layers.key, layers.default, layers.choices) == ("formats", "formats", "", "text")
-    assert (fields["parallel.sp"].default, fields["parallel.sp"].choices) == ("false", "true | false")
+    assert (fields["parallel.sp"].default, fields["parallel.sp"].choices) == ("auto", "true | false | auto")
     assert fields["parallel.dp"].choices == "whole number | auto"
     assert (fields["serving.chunk"].default, fields["serving.chunk"].choices) == ("null", "whole number | null")
     assert fields["stack"].group == ""

@@ -87,7 +87,7 @@ def test_columns_equal_single_reports_and_what_is_impossible_is_so_for_both() ->
 def test_chunks_and_the_order_of_axes_do_not_matter() -> None:
     whole = columns_of(TASK, 0, len(SPACE))
     parts = [columns_of(TASK, first, min(first + 37, len(SPACE))) for first in range(0, len(SPACE), 37)]
-    swept = Space.of(system=["h100-sxm:16", "h100-sxm:32"], plan="tp=1|2,matmul=bf16|fp8,pp=1|2")
+    swept = Space.of(system=["h100-sxm:16", "h100-sxm:32"], plan="tp=1|2,matmul=bf16|fp8,pp=1|2,others=off")
     mixed = _prepared(Task("llama-3.1-8b", swept, ASKED), [("time.step", "minimize")])
     columns = columns_of(mixed, 0, len(swept))
     assert mixed.sweep
@@ -326,7 +326,7 @@ def test_rates_are_maximised_and_short_names_mean_what_the_phase_has() -> None:
 
 
 def test_figures_beyond_the_columns_are_asked_point_by_point_and_agree_with_them() -> None:
-    space = Space.of(system="h100-sxm:16", plan="tp=1..8,microbatch=1|2,recompute=none|full")
+    space = Space.of(system="h100-sxm:16", plan="tp=1..8,microbatch=1|2,recompute=none|full,others=off")
     columns = search("llama-3.1-8b", space, minimize="step", **ASKED)
     reports = search("llama-3.1-8b", space, minimize="step,energy.step", **ASKED)
     assert columns.task.sweep
@@ -371,7 +371,7 @@ def test_without_a_plan_those_that_the_engine_reads_are_tried() -> None:
 
 
 def test_a_fixed_expert_tensor_parallelism_is_not_ignored() -> None:
-    space = Space.of(system="h100-sxm:16", plan="tp=2|4,ep=4,etp=1,zero=3,recompute=full")
+    space = Space.of(system="h100-sxm:16", plan="tp=2|4,ep=4,etp=1,zero=3,recompute=full,others=off")
     frontier = search("mixtral-8x7b", space, batch=64, sequence=1024)
     assert frontier.task.sweep
     for row in frontier.points.to_dicts():

@@ -124,9 +124,9 @@ def test_set_reaches_the_topology() -> None:
     [
         ("h100-sxm-80gb", "dp=1", "has no topology"),
         ("wafer-mesh:8", "dp=8", "its topology has 20 nodes"),
-        ("wafer-mesh", "tp=7,dp=3", "needs more nodes"),
+        ("wafer-mesh", "tp=7,dp=3,pp=1", "needs more nodes"),
         ("wafer-mesh", "cp=2", "`simulate` does not read it"),
-        ("wafer-mesh", "dp=3,microbatch=7", "does not divide evenly"),
+        ("wafer-mesh", "tp=1,pp=1,dp=3,microbatch=7", "does not divide evenly"),
         ("dgx1-v100", "dp=8,offload_weights=true,matmul=fp16", "no I/O controllers"),
     ],
 )
@@ -137,7 +137,7 @@ def test_what_cannot_be_simulated_is_said(system: str, plan: str, said: str) -> 
 
 def test_operator_graphs_have_no_tensor_parallelism() -> None:
     with pytest.raises(SlipstickError, match="not divided by tensor parallelism"):
-        slipstick.simulate("resnet-152", "wafer-mesh", "tp=2", batch=320)
+        slipstick.simulate("resnet-152", "wafer-mesh", "tp=2,pp=1", batch=320)
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

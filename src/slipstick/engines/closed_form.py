@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from slipstick.core.errors import SlipstickError
-from slipstick.core.plan import Plan, short_keys
+from slipstick.core.plan import Plan, plan_fields
 from slipstick.core.workload import Op, Phase, Workload
 from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec, _bare_workload, ask
 from slipstick.engines.refusals import engine_for
@@ -91,17 +91,28 @@ def _chosen_by(question: Question, report: Report) -> Table:
     ]
     names = ["batch", "sequence", *(["output"] if workload.phase is Phase.DECODE else [])]
     rows += [(name, getattr(workload, name), origins.get(name, "given")) for name in names]
-    keys = {path: key for key, path in short_keys().items()}
+    return Table.of({"field": "", "value": "", "chosen by": ""}, [*rows, *_plan_rows(question, report)])
+
+
+def _plan_rows(question: Question, report: Report) -> Iterator[tuple[str, object, str]]:
+    """Yield every plan field that the engine reads: its effective value, and who chose it."""
+    engine, asked, off = engine_for("estimate", question), question.plan, Plan().off()
     resolved = Plan.of(report.inputs["plan"])  # no field is `auto` that the engine had to fill
-    for group, fields in question.plan.model_dump(exclude_unset=True).items():
-        for name in fields if isinstance(fields, dict) else ():
-            value = getattr(getattr(resolved, group), name)
-            origin = "auto" if fields[name] == "auto" else origins.get(name, origins.get("plan", "given"))
-            rows.append(
-                (
-                    f"plan {keys[f'{group}.{name}']}",
-                    value if not isinstance(value, bool) else str(value).lower(),
-                    origin,
-                )
-            )
-    return Table.of({"field": "", "value": "", "chosen by": ""}, rows)
+    stated = asked.model_dump(exclude_unset=True)
+    for field in plan_fields():
+        if not engine.reads(field.path):
+            continue
+        value, name = field.of(resolved), field.path.rpartition(".")[2]
+        if field.of(asked) == "auto" and value != "auto":
+            origin = "auto"
+        elif asked.others == "off" and value == field.of(off):
+            origin = "others=off"
+        elif name in (stated.get(field.group, {}) if field.group else stated):
+            origin = question.origins.get(name, question.origins.get("plan", "given"))
+        else:
+            origin = "default"
+        yield f"plan {field.key}", _cell(value), origin
+
+
+def _cell(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else "none" if value in (None, "") else value

@@ -10,6 +10,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.layer import Layer
 
 if TYPE_CHECKING:
+    from slipstick.core.plan import Plan
     from slipstick.core.question import Question
     from slipstick.fabric.strategies import Strategy
     from slipstick.fabric.training.job import Job
@@ -25,6 +26,7 @@ def _job_for(question: Question, efficiency: float | None = None) -> Callable[[S
     from slipstick.cluster.training.layer_costs import layer_costs, with_efficiency
     from slipstick.fabric.training.job import Job
 
+    question = question.with_plan(_usual(question.plan))
     workload, system, plan = question.workload, question.system, question.plan
     known: dict[int, tuple[Layer, ...]] = {}
 
@@ -44,11 +46,16 @@ def _job_for(question: Question, efficiency: float | None = None) -> Callable[[S
             microbatches=replica // micro,
             samples=replica * workload.network.sample_bytes(workload.sequence),
             streaming=_streams(question, strategy, layers(micro)),
-            overlap=plan.collectives.dp_overlap,
+            overlap=bool(plan.collectives.dp_overlap),
             schedule=plan.parallel.schedule,
         )
 
     return job
+
+
+def _usual(plan: Plan) -> Plan:
+    """Return the plan with its open options as the paper runs them: gradients and optimiser sharded, messages hidden."""
+    return plan.filled("parallel", {"zero": 2, "schedule": "1f1b"}).filled("collectives", {"dp_overlap": True})
 
 
 def _shares(question: Question, strategy: Strategy) -> tuple[int, int]:

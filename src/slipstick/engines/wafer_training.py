@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from slipstick.core.catalogue import systems
 from slipstick.core.errors import SlipstickError
-from slipstick.core.plan import Plan
 from slipstick.core.question import Question
 from slipstick.core.system import System
 from slipstick.engines.wafer_job import _job_for, _shares
@@ -43,18 +42,12 @@ def simulate_step(question: Question) -> Report:
     from slipstick.fabric.training.iteration import simulate as iterate
 
     topology = _topology_of(question.system)
-    question = question.with_plan(_usual(question.plan))
     job_of = _job_for(question, question.options.get("efficiency"))
     if question.options.get("sweep"):
         return _sweep(question, topology, job_of)
     strategy = _strategy(question, topology, job_of)
     step = SimulatedStep(iterate(job_of(strategy), topology), topology)
     return _report(question, step, strategy)
-
-
-def _usual(plan: Plan) -> Plan:
-    """Return the plan with its open options as the paper runs them: gradients and optimiser sharded, messages hidden."""
-    return plan.filled("parallel", {"zero": 2, "schedule": "1f1b"}).filled("collectives", {"dp_overlap": True})
 
 
 def _topology_of(system: System) -> Topology:

@@ -8,7 +8,7 @@ from slipstick.core.workload import Phase
 from slipstick.engines.refusals import engine_for
 
 _PLANS = {
-    Phase.TRAIN: "tp=1..8,pp=1..16,microbatch=1..8,recompute=none|selective|full,sp=true|false,zero=0|1",
+    Phase.TRAIN: "tp=1..8,pp=1..16,microbatch=1..8,recompute=none|selective|full,sp=true|false,zero=0|1,others=off",
     Phase.PREFILL: "tp=1..8,pp=1|2",
     Phase.DECODE: "tp=1..8,pp=1|2",
 }

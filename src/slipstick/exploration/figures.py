@@ -13,6 +13,7 @@ from slipstick.report.report import Report
 
 SYSTEM_FIGURES = {"price": "USD", "devices": ""}  # of the system itself, not of a Report: unit
 PEAK = "memory.peak"
+RESERVE = "memory.reserve"
 # short name -> paths, the first that a Report has
 _SHORT_NAMES = {
     "time": ("time.sample", "time.request", "time.first_token", "time.step"),
@@ -22,7 +23,7 @@ _SHORT_NAMES = {
     "devices": ("devices",),
     "throughput": ("throughput.samples", "throughput.tokens"),
 }
-STANDARD = ("time.step", "time.sample", PEAK, "throughput.samples", "price", "devices")  # in every table where known
+STANDARD = ("time.step", "time.sample", PEAK, RESERVE, "throughput.samples", "price", "devices")  # in every table where known
 _MAXIMISED = ("throughput.", "efficiency.")
 _NEAREST = 8  # paths that an error offers
 

@@ -22,6 +22,7 @@ from slipstick.engines.question import WorkloadSpec, ask
 from slipstick.engines.refusals import engine_for
 from slipstick.exploration.figures import (
     PEAK,
+    RESERVE,
     STANDARD,
     SYSTEM_FIGURES,
     _figure_path,
@@ -234,7 +235,8 @@ def _one_by_one(task: Task, indices: range) -> Batch:
         figures = report_figures(report, question)
         for path in task.units.keys() & figures.keys():
             batch.figures[path][place] = figures[path][0]
-        batch.fits[place] = not _overflows({PEAK: np.array([figures.get(PEAK, (math.nan,))[0]])}, question)[0]
+        memory = {path: np.array([figures[path][0]]) for path in (PEAK, RESERVE) if path in figures}
+        batch.fits[place] = not _overflows(memory, question).any()
     return batch
 
 
@@ -249,10 +251,9 @@ def _reports(task: Task, indices: range) -> Iterator[tuple[Question | None, Repo
 
 
 def _overflows(columns: Mapping[str, FloatArray], question: Question) -> BoolArray:
-    """Return which points exceed their system's main memory; none where the peak is unknown."""
-    peak = columns.get(PEAK)
-    count = len(next(iter(columns.values())))
-    return np.zeros(count, np.bool_) if peak is None else peak > question.system.main_memory.capacity
+    """Return which points exceed what their system's main memory offers; none where the peak is unknown."""
+    peak = columns.get(PEAK, np.zeros(len(next(iter(columns.values()), ()))))
+    return np.asarray(peak + columns.get(RESERVE, 0.0) > question.system.main_memory.capacity)
 
 
 def _empty(task: Task, count: int) -> Batch:

@@ -94,11 +94,12 @@ def shares_are_shares(facts: Facts) -> Iterator[Finding]:
 
 @check
 def memory_fits(facts: Facts) -> Iterator[Finding]:
-    """A plan that needs more memory than a device has will not run: the largest part says where to save."""
-    peak, capacity = facts.get("memory.peak"), facts.get("memory.capacity")
-    if peak is None or capacity is None or peak <= capacity:
+    """A plan that needs more memory than a device offers will not run: the largest part says where to save."""
+    peak, capacity, reserve = facts.get("memory.peak"), facts.get("memory.capacity"), facts.get("memory.reserve", 0.0)
+    if peak is None or capacity is None or peak + reserve <= capacity:
         return
     message = f"{format_quantity(peak, 'B')} do not fit into {format_quantity(capacity, 'B')}"
+    message += f", {format_quantity(reserve, 'B')} of which are reserved" if reserve else ""
     parts = _parts(facts, "memory")
     if parts:
         largest = max(parts, key=lambda name: parts[name])

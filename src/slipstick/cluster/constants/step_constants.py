@@ -65,6 +65,9 @@ class _StepConstants(Entry):
     peer_efficiency: float = Field(
         default=0.5, gt=0, le=1, description="Share of the link's rate at which such a kernel reads"
     )
+    memory_reserve: float = Field(
+        ge=0, lt=1, description="Share of a device's memory that training cannot use: context, communicators, fragments"
+    )
     overlap_slowdown: float = Field(
         ge=0, le=1, description="Share of hidden communication that slows the computation beside it"
     )

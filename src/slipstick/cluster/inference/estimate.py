@@ -132,7 +132,7 @@ def _run(workload: Workload, system: System, plan: Plan) -> _Run:
             passed = _decode_step(setting, plans, batch, context)
         return passed.time / workload.batch, _serving_memory(setting, plans, batch, context, tokens // batch).total
 
-    filled = resolved_plan(plan, workload, system, system.main_memory.capacity, _InferencePlans(evaluate))
+    filled = resolved_plan(plan, workload, system, setting.capacity, _InferencePlans(evaluate))
     plans = Plans.of([filled], system)
     decoding = plans.dp.item() - _prefilling(filled, workload, plans)
     return _Run(workload, system, filled, setting, plans, max(1, workload.batch // decoding), decoding)
@@ -304,8 +304,9 @@ def _memory(run: _Run) -> dict[str, Any]:
             "peak": metric(memory.total, "B"),
             "parts": parts,
             "capacity": metric(capacity, "B"),
+            "reserve": metric(capacity - run.setting.capacity, "B", "what the serving engine leaves free"),
             "largest_batch": metric(
-                _largest_batch(run.setting, run.plans, context, capacity),
+                _largest_batch(run.setting, run.plans, context, run.setting.capacity),
                 "sample",
                 "sequences of this length that fit a replica",
             ),

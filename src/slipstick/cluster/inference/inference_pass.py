@@ -51,7 +51,7 @@ class _InferenceSetting:
     tiers: Sequence[NetworkTier]
     precision: Precision
     stack: _Stack
-    capacity: float  # bytes of a device's memory
+    capacity: float  # bytes of a device's memory that weights, cache and activations may fill
     graphs: bool = True  # steps replayed as one graph, without the host between kernels
     fused: bool = True
     packed: float = 1.0  # bytes of the weights as stored, against those of the format that multiplies them
@@ -76,7 +76,7 @@ class _InferenceSetting:
             stack=stacks.entry(plan.stack),
             packed=_packed(plan),
             packed_attention=not _leaves_attention(decoder),
-            capacity=system.main_memory.capacity,
+            capacity=system.main_memory.capacity * stacks.entry(plan.stack).memory_share,
         )
 
 

@@ -88,8 +88,7 @@ def _continuous_batch(
 
 def _places(setting: _InferenceSetting, plans: Plans, load: _Load) -> IntArray:
     """Return the number of sequences whose KV cache fits in memory, each at half of its output on average."""
-    capacity = setting.capacity * setting.stack.memory_share
-    return _largest_batch(setting, plans, load.prompt + load.output // 2, capacity)
+    return _largest_batch(setting, plans, load.prompt + load.output // 2, setting.capacity)
 
 
 def _engine_step(setting: _InferenceSetting, plans: Plans, running: IntArray, load: _Load) -> FloatArray:

@@ -59,7 +59,7 @@ def estimate_training(question: Question, price: CollectivePrice | None = None) 
     setting = TrainingSetting.of(workload, system, question.plan)
     if price is not None:
         setting = replace(setting, tiers=[replace(tier, price=price) for tier in setting.tiers])
-    capacity = system.main_memory.capacity
+    capacity = system.main_memory.capacity - setting.reserve
     plan = resolved_plan(question.plan, workload, system, capacity, TrainingPlans(setting))
     plans = Plans.of([plan], system)
     run = _Run(workload, system, setting, plans, training_step(setting, plans))
@@ -106,7 +106,7 @@ def _metrics(run: _Run) -> dict[str, Any]:
     hourly = _hourly_cost(system, None if spent is None else spent.total.item() / time)
     tree: dict[str, Any] = {
         "time": {"step": metric(time, "s"), "parts": _parts(step.parts, metric)},
-        "memory": _memory(step.residents, system, metric),
+        "memory": _memory(run),
         "throughput": {
             "tokens": metric(tokens / time, "token/s"),
             "tokens_per_device": metric(tokens / time / system.devices, "token/s"),
@@ -153,13 +153,15 @@ def _parts(parts: Mapping[str, Any], metric: Any) -> dict[str, Metric]:
     return {name: metric(value.item(), "s") for name, value in parts.items() if value.item() > 0}
 
 
-def _memory(residents: _Residents, system: System, metric: Any) -> dict[str, Any]:
+def _memory(run: _Run) -> dict[str, Any]:
+    residents, system, metric = run.step.residents, run.system, run.metric
     fullest = int(residents.total[0].argmax())
     parts = {part: getattr(residents, part)[0, fullest] for part in residents.PARTS}
     return {
         "peak": metric(residents.total[0, fullest], "B", "on the fullest pipeline stage"),
         "parts": {name: metric(value, "B") for name, value in parts.items() if value > 0},
         "capacity": metric(system.main_memory.capacity, "B"),
+        "reserve": metric(run.setting.reserve, "B", "context, communicators, fragments: no plan can use it"),
         **({"host": metric(residents.host[0, fullest], "B")} if residents.host[0, fullest] > 0 else {}),
     }
 

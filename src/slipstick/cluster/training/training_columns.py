@@ -26,7 +26,7 @@ from slipstick.core.question import Question
 from slipstick.core.sweep import Sweep
 from slipstick.core.system import System
 
-_FIGURES = {"time.step": "s", "time.sample": "s", "memory.peak": "B", "throughput.samples": "sample/s"}
+_FIGURES = {"time.step": "s", "time.sample": "s", "memory.peak": "B", "memory.reserve": "B", "throughput.samples": "sample/s"}
 _CHOICES = {
     "recompute": RECOMPUTE,
     "schedule": SCHEDULE,
@@ -67,11 +67,13 @@ def _training_columns(
     good = good[plans.take(good).possible(workload, system)]
     figures = {name: np.full(count, np.nan) for name in _FIGURES}
     if good.size:
-        step = training_step(TrainingSetting.of(workload, system, shared), plans.take(good))
+        setting = TrainingSetting.of(workload, system, shared)
+        step = training_step(setting, plans.take(good))
         figures["time.step"][good] = step.time
         figures["time.sample"][good] = step.time / workload.batch
         figures["throughput.samples"][good] = workload.batch / step.time
         figures["memory.peak"][good] = step.peak_memory
+        figures["memory.reserve"][good] = setting.reserve
     return figures
 
 

@@ -55,6 +55,7 @@ class TrainingSetting:
     host_bandwidth: float  # B/s of one device to the host's memory, for offloading
     logit_bytes: float  # of each logit until the loss is computed: fp32, unless the loss is fused
     stored: float  # activations that layers of single kernels store, against fused ones
+    reserve: float  # bytes of a device that no plan can use
     working: float  # what their backward pass holds for a moment, against fused ones
 
     @classmethod
@@ -84,6 +85,7 @@ class TrainingSetting:
             stored=1.0 if kernels.fused else chip.steps.unfused_activations,
             working=1.0 if kernels.fused else chip.steps.unfused_working,
             logit_bytes=element_bytes("fp32") * (1 if kernels.fused else _LOSS_COPIES),
+            reserve=chip.steps.memory_reserve * system.main_memory.capacity,
             host_bandwidth=(system.host.bandwidth or 0.0) if system.host else 0.0,
         )
 

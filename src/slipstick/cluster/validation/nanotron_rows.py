@@ -63,9 +63,6 @@ def _technology(row: RowDict) -> str:
 _NOTES = {"efa-slow": "the slow state of the network", "efa-stalled": "the stalled state of the network"}
 _STALLED_DEVICES, _STALLED_RATE = 64, 43.0  # beyond 64 devices the probe does not tell this state; GB/s
 _NODE = 8  # devices of a node
-# by hand, between the runs that fitted and those that did not: the context, the communication buffers, and what the
-# caching allocator of PyTorch wastes near the limit
-_OUTSIDE = 8 * _GIB
 _SLOW_BASE, _SLOW_NODE = 3.5e-3, 0.9e-3  # s, s a node: between the two states
 
 
@@ -81,7 +78,7 @@ def _group(rows: Sequence[RowDict]) -> list[list[Row]]:
         outside = list(system.network).index("infiniband")
         plans = dataclasses.replace(plans, pp_tier=np.full(len(plans), outside))
     step = training_step(setting, plans)
-    fits = step.peak_memory + _OUTSIDE <= system.main_memory.capacity
+    fits = step.peak_memory + setting.reserve <= system.main_memory.capacity
     tokens = case.workload.batch * case.workload.sequence / step.time / system.devices
     note = _NOTES.get(state, "")
     return [

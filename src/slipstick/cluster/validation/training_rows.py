@@ -31,7 +31,7 @@ def _training_figure(row: Row) -> float:
 
 def _resolved_plans(case: _Case, setting: TrainingSetting) -> Plans:
     """Return the case's plan with open fields filled by the fastest that fits."""
-    capacity = case.system.main_memory.capacity
+    capacity = case.system.main_memory.capacity - setting.reserve
     plan = resolved_plan(case.plan, case.workload, case.system, capacity, TrainingPlans(setting))
     return Plans.of([plan], case.system)
 
