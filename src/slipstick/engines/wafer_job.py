@@ -21,7 +21,13 @@ def _job_for(question: Question, efficiency: float | None = None) -> Callable[[S
     Parameters
     ----------
     efficiency : share of the matrix units' peak that all layers together reach, instead of what the kernel models say.
+
+    Errors
+    ------
+    SlipstickError for an efficiency that is no share.
     """
+    if efficiency is not None and not 0 < efficiency <= 1:
+        raise SlipstickError("out of range", path="efficiency", value=efficiency, allowed="above 0 up to 1")
     from slipstick.cluster.training.layer_costs import layer_costs, with_efficiency
     from slipstick.fabric.training.job import Job
 
