@@ -98,7 +98,7 @@ def _case(workload: WorkloadSpec, system: str, options: Mapping[str, Any], remar
         arguments.get("method", "auto"),
         arguments.get("scaling", "model"),
         arguments.get("time_limit", _TIME_LIMIT),
-        arguments.get("samples"),
+        _above_zero(arguments.get("samples"), "samples"),
     )
 
 
@@ -124,9 +124,10 @@ def _epochs(options: Mapping[str, Any], remark: _Remark) -> Epochs:
     return fitted
 
 
-def _above_zero(value: float | None, path: str) -> None:
+def _above_zero(value: float | None, path: str) -> float | None:
     if value is not None and not 0 < value < float("inf"):
         raise SlipstickError("out of range", path=path, value=value, allowed="above 0")
+    return value
 
 
 def _speedups(step_speedups: str | Mapping[int, float]) -> Mapping[int, float]:

@@ -75,7 +75,7 @@ def search_systems(
     points, tried, method = choose(_Aim(task, objectives, constraint), folder, progress, options)
     if not len(points):
         if subject_to:
-            message, cure = "no point fits its memory and keeps the conditions", "weaker conditions, or more devices"
+            message, cure = "no point keeps the conditions and fits its memory", "weaker conditions, or more devices"
         else:
             message = "no point divides the devices, layers and batch and fits its memory"
             cure = "other values of the plan, or more devices; slipstick estimate says of one plan what is wrong"
@@ -110,8 +110,10 @@ def _exhaustive(
 ) -> tuple[polars.DataFrame, int, str]:
     """Return all points that meet the constraints, the number of points tried, and a phrase of it."""
     task, _, constraint = aim
+    if (processes := options.get("workers", 1)) < 1:
+        raise SlipstickError("out of range", path="workers", value=processes, allowed="from 1")
     with _opened_executor(options.get("executor")) as executor:
-        points = _all_points(task, constraint, folder, Workers(executor, options.get("workers", 1)), progress)
+        points = _all_points(task, constraint, folder, Workers(executor, processes), progress)
     return points, len(task.space), f"exhaustive: all {len(task.space):,} points"
 
 
