@@ -173,10 +173,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         target, temporary = _beside(path)
         try:
             yield temporary
-            os.chmod(temporary, 0o644)  # as open() would have made it: mkstemp lets only the owner read
             os.replace(temporary, target)
         except BaseException:
-            os.unlink(temporary)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise SlipstickError(error.strerror or "cannot be written", path=str(path)) from None
@@ -192,7 +191,11 @@ def require_writable(*paths: str | Path | None) -> None:
     for path in paths:
         if path is not None and not _is_stream(path):
             try:
-                os.unlink(_beside(path)[1])
+                _, temporary = _beside(path)
+                try:
+                    temporary.touch()
+                finally:
+                    temporary.unlink(missing_ok=True)
             except OSError as error:
                 raise SlipstickError(error.strerror or "cannot be written", path=str(path)) from None
 
@@ -205,12 +208,13 @@ def _is_stream(path: str | Path) -> bool:
 
 
 def _beside(path: str | Path) -> tuple[Path, Path]:
-    """Return the file that a path names, links followed, and a new temporary file in its folder, which is made."""
+    """Return the file that a path names, links followed, and the name of a new one in its folder, which is made.
+
+    The name is known before the file is there: an interrupted tempfile.mkstemp leaves a file that nobody knows of.
+    """
     target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    return target, Path(temporary)
+    return target, target.with_name(f".{target.name}.{os.urandom(6).hex()}")
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
