@@ -100,8 +100,8 @@ class Retraining:
     "Keep the state of retraining there; the same command goes on from it."
 
     def __post_init__(self) -> None:
-        given = {"epochs": self.epochs, "seed": self.seed} | ({} if self.rate is None else {"rate": self.rate})
-        validate(Recipe, given, where="retraining")
+        values = {"epochs": self.epochs, "seed": self.seed} | ({} if self.rate is None else {"rate": self.rate})
+        validate(Recipe, values, where="retraining")
 
 
 def _from_one(value: int, path: str, most: float = math.inf) -> None:
