@@ -17,6 +17,9 @@ from commands import ROOT, Result
 Cli = Callable[..., Result]
 CONFIG = ROOT / "examples" / "configs" / "Qwen--Qwen3-8B" / "config.json"
 SYSTEM = "h100-sxm-80gb:64"
+HYBRID = ("hybrid", "inception-v3", "dgx1-v100:2..8", "--critical-batch", "500", "--widths", "2", "--time-limit", "1")
+SEARCH = ("search", "gpt3-175b", "a100-sxm-80gb:64", "--plan")
+ADAPT = ("adapt", "net.safetensors", "--data", "digits", "--formats", "swis:3")
 
 
 def refused(found: Result, *words: str) -> None:
@@ -90,7 +93,37 @@ def test_impossible_plans(cli: Cli, plan: str, words: tuple[str, ...]) -> None:
         (("calibrate", "no/such.csv"), ("no such file",)),
         (("compare", CONFIG, SYSTEM), ("at least two",)),
         (("compare", CONFIG), ("nothing to compare",)),
-        (("cite", CONFIG), ("report",)),
+        (("cite", CONFIG), ("config.json", "report")),
+        (("estimate", CONFIG, SYSTEM, "--batch", "9" * 25), ("workload.batch", "up to")),
+        (("estimate", CONFIG, SYSTEM, "--sequence", "9" * 25), ("workload.sequence", "up to")),
+        (("estimate", CONFIG, SYSTEM, "--plan", f"tp=8,microbatch={'9' * 25}"), ("parallel.microbatch", "up to")),
+        (("estimate", CONFIG, SYSTEM, "--set", "system.power=1 W"), ("idle_power (75 W)", "power (1 W)")),
+        (("estimate", "gpt3-175b", SYSTEM, "--plan", "tp=8", "--training-tokens", "1e308"), ("finite", "absurdly")),
+        (("estimate", CONFIG, "h100:8", "--plan", "tp=8", "--html", ""), ("folder",)),
+        (("simulate", "transformer-17b", "wafer-mesh", "--efficiency", "nan"), ("efficiency", "above 0")),
+        (("simulate", "transformer-17b", "wafer-mesh", "--efficiency", "-1"), ("efficiency", "above 0")),
+        (("hybrid", "inception-v3", "dgx1-v100:2..8..1"), ("not a range", "2..8..1")),
+        (("hybrid", "inception-v3", "dgx1-v100:2..99999999"), ("below 10000000",)),
+        ((*HYBRID, "--least-epochs", "-3"), ("least_epochs", "above 0")),
+        ((*HYBRID, "--samples", "-5"), ("samples", "above 0")),
+        ((*HYBRID, "--step-speedups", "2=1.3,2=1.4"), ("step_speedups", "twice")),
+        ((*HYBRID, "--plot", "/dev/null/no.svg"), ("/dev/null/no.svg",)),
+        ((*SEARCH, "tp=1..8..2"), ("not a range", "1..8..2")),
+        ((*SEARCH, f"tp=8,microbatch=1..{'9' * 20}"), ("microbatch", "at most")),
+        ((*SEARCH, "tp=3,pp=5"), ("divides", "slipstick estimate")),
+        ((*SEARCH, "tp=8", "--workers", "0"), ("workers", "from 1")),
+        ((*SEARCH, "tp=1..8", "--budget", "2", "--trials", "3", "--seed", "-1"), ("seed",)),
+        ((*SEARCH, "tp=8", "--out", "/dev/null/no.parquet"), ("/dev/null/no.parquet",)),
+        (("train", "mlp", "--seed", "9" * 25), ("seed", "up to")),
+        (("train", "mlp", "--threads", "-5"), ("threads", "1 to")),
+        (("train", "mlp", "--out", "/dev/null/no.safetensors"), ("/dev/null/no.safetensors",)),
+        (("epochs", "mlp", "--batches", "16..32..64"), ("not a range",)),
+        (("epochs", "mlp", "--batches", "64", "--rates", "nan"), ("rates", "above 0")),
+        ((*ADAPT, "--retrain", "-1"), ("retraining", "epochs")),
+        ((*ADAPT, "--retrain", "1", "--rate", "nan"), ("retraining", "rate")),
+        ((*ADAPT, "--retrain", "1", "--seed", "-1"), ("retraining", "seed")),
+        ((*ADAPT, "--columns", "9" * 25), ("columns", "1 to")),
+        ((*ADAPT, "--packed", "/dev/null/no.safetensors"), ("/dev/null/no.safetensors",)),
     ],
 )
 def test_unknown_names_and_wrong_values(cli: Cli, tokens: tuple[object, ...], words: tuple[str, ...]) -> None:

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipstick.core.errors import SlipstickError
-from slipstick.core.files import load_json, load_yaml, parse_json, parse_yaml, read_text, write_text
+from slipstick.core.files import (
+    load_json,
+    load_yaml,
+    parse_json,
+    parse_yaml,
+    read_text,
+    replacing,
+    require_writable,
+    write_text,
+)
 
 BOMB = "a: &a [x, x]\n" + "\n".join(f"{b}: &{b} [*{a}, *{a}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
 
@@ -130,3 +139,49 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [path.name for path in target.parent.iterdir()] == ["report.html"]
     with pytest.raises(SlipstickError):
         write_text(target / "below", "x")
+
+
+def test_a_link_stays_and_a_pipe_is_written_into(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("file")
+    write_text(tmp_path / "link", "one")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "one"
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_text(tmp_path / "pipe", "two")
+    assert os.read(reader, 10) == b"two"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo(), "no file took its place"
+
+
+def test_what_cannot_be_written_is_found_before(tmp_path: Path) -> None:
+    (tmp_path / "old").write_text("old")
+    require_writable(None, tmp_path / "old", tmp_path / "new" / "file", "/dev/null")
+    assert (tmp_path / "old").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["new", "old"]
+    with pytest.raises(SlipstickError, match=r"old/below.*: "):
+        require_writable(tmp_path / "old" / "below")
+    with pytest.raises(SlipstickError, match="a folder, not a file"):
+        require_writable(tmp_path)
+
+
+def test_an_interrupted_writer_leaves_the_old_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
+
+    def interrupted() -> None:
+        with replacing(tmp_path / "file") as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
+
+
+def test_a_file_has_the_rights_of_a_new_one(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_text(tmp_path / "file", "one")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640

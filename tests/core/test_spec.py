@@ -46,12 +46,18 @@ def test_all_errors_at_once_one_a_field() -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("tp=0", "parallel.tp: out of range; got '0'; allowed: a whole number from 1, or auto"),
-        ("pp=x", "parallel.pp: does not fit; got 'x'; allowed: a whole number from 1, or auto"),
-        ("microbatch=1.5", "parallel.microbatch: does not fit; got '1.5'; allowed: a whole number from 1, or auto"),
+        ("tp=0", "parallel.tp: out of range; got '0'; allowed: a whole number from 1 up to 1000000000, or auto"),
+        ("pp=x", "parallel.pp: does not fit; got 'x'; allowed: a whole number from 1 up to 1000000000, or auto"),
+        (
+            "microbatch=1.5",
+            "parallel.microbatch: does not fit; got '1.5'; allowed: a whole number from 1 up to 1000000000, or auto",
+        ),
         ("sp=maybe", "parallel.sp: does not fit; got 'maybe'; allowed: true or false"),
         ("zero=7", "parallel.zero: out of range; got '7'; allowed: a whole number from 0 up to 3"),
-        ("chunk=-1", "serving.chunk: out of range; got '-1'; allowed: a whole number from 1, or nothing (null)"),
+        (
+            "chunk=-1",
+            "serving.chunk: out of range; got '-1'; allowed: a whole number from 1 up to 1000000000, or nothing (null)",
+        ),
         ("acceptance=1.5", "serving.acceptance: out of range; got '1.5'; allowed: a number from 0 up to 1"),
         ("recompute=selektive", "did you mean 'selective'?; allowed: auto, full, none, selective"),
         ("tpp=3", "no such field of a plan (slipstick list plan prints them); got 'tpp'; did you mean 'tp'?"),

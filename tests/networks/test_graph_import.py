@@ -86,6 +86,14 @@ def test_torch_gives_the_catalogues_graph(name: str) -> None:
     assert likeness(traced) == likeness(listed)
 
 
+def test_a_module_that_begins_with_a_view_of_its_input() -> None:
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3))
+    graph = from_torch(module.eval(), (torch.zeros(1, 1, 8, 8),), name="mlp")
+    assert [(op.name, op.kind, op.after) for op in graph.operations] == [
+        ("1", "matmul", ()), ("2", "elementwise", ("1",)), ("3", "matmul", ("2",)),
+    ]  # fmt: skip
+
+
 def test_the_batch_of_the_example_does_not_matter() -> None:
     graphs = [from_torch(*modules("resnet-18", batch)).ops(Phase.INFER, 8, 1, 1) for batch in (1, 4)]
     assert likeness(graphs[0]) == likeness(graphs[1])

@@ -19,6 +19,7 @@ from slipstick.core.errors import SlipstickError  # noqa: E402
 from slipstick.datasets.images import Images, Normal  # noqa: E402
 from slipstick.formats import format_of  # noqa: E402
 from slipstick.trained.torch.observed_windows import _observe_windows  # noqa: E402
+from slipstick.trained.torch.same_padding import _SameConv  # noqa: E402
 from slipstick.trained.torch.torch_network import TorchNetwork  # noqa: E402
 
 pytestmark = pytest.mark.trains
@@ -69,6 +70,19 @@ def test_filters_make_of_every_window_what_the_convolution_makes_somewhere(layer
     assert made.shape == (9 * 12, real.shape[1])
     apart = np.abs(made[:, None] - pixels[None]).max(axis=2).min(axis=1)
     assert apart.max() < 1e-4
+
+
+def test_an_image_smaller_than_the_kernel_is_one_window() -> None:
+    """Of a layer that pads its input itself, as TensorFlow's SAME does: ds-cnn on digits."""
+    layer = _SameConv(2, 4, (10, 4), 2, bias=False)
+    net = seeded(nn.Sequential(layer, nn.Flatten(start_dim=2)))
+    seen = _observe_windows(net, PICTURES, NORMAL, ["0"])["0"]
+    made = seen.outputs(network(net).layers()[0].weights)
+    with torch.inference_mode():  # 7 rows, brought to the 10 of the kernel: 1 above, 2 below
+        padded = nn.functional.pad(inputs(), (0, 0, 1, 2))
+        real = nn.functional.conv2d(padded, layer.weight, stride=2).numpy()
+    pixels = real.transpose(0, 2, 3, 1).reshape(-1, 4)
+    assert np.abs(made[:, None] - pixels[None]).max(axis=2).min(axis=1).max() < 1e-4
 
 
 def dense() -> nn.Module:

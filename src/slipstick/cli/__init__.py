@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -42,6 +43,12 @@ _COMMANDS = {
 
 def main(tokens: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its exit code."""
+    if sys.stderr is None:  # closed by the caller
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  until the process ends
+    if sys.stdout is None:
+        sys.exit(_complain("standard output is closed", _USAGE))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without our characters shows question marks
     sys.exit(run(sys.argv[1:] if tokens is None else tokens))
 
 
@@ -61,8 +68,13 @@ def run(tokens: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _complain("interrupted", _INTERRUPTED)
     except BrokenPipeError:  # the reader has seen enough: let nothing write there while Python shuts down
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return _BROKEN_PIPE
+    except OSError as error:  # files of ours raise a SlipstickError: this one is a full disk behind standard output
+        if os.environ.get("SLIPSTICK_DEBUG"):
+            raise
+        _drop_output()
+        return _complain(f"{error.filename or 'standard output'}: {error.strerror or error}", _USAGE)
     except Exception as error:  # no traceback for users, but all of it for those who look for it
         if os.environ.get("SLIPSTICK_DEBUG"):
             raise
@@ -100,6 +112,11 @@ def _usage_text(error: CycloptsError) -> str:
     else:
         message = str(error)
     return f"{message}\n{command} --help says what there is"
+
+
+def _drop_output() -> None:
+    """Let nothing more be written to standard output, not even what Python flushes while it shuts down."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str, code: int) -> int:

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from slipstick.cli.options import PLAIN, Inputs, NetworkFile, Shown
-from slipstick.cli.output import _progress_bar, _put, _say
+from slipstick.cli.output import _progress_bar, _put, _require_writable, _say
 from slipstick.compress.adapt_options import CalibrationImages, Retraining, ShiftSchedule
 
 _Group = Parameter(name="*")
@@ -76,6 +76,7 @@ def adapt(
     from slipstick.trained import open_network
     from slipstick.verbs.adapt import adapt as verb
 
+    _require_writable(display, files.out, files.packed)
     out, packed = files.out, files.packed
     if "|" in formats and (out is not None or packed is not None):
         raise SlipstickError("writes one network", path="formats", value=formats, allowed="one format")

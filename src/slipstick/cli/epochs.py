@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from slipstick.cli.options import PLAIN, Shown
-from slipstick.cli.output import _progress_bar, _put, _say
+from slipstick.cli.output import _progress_bar, _put, _require_writable, _say
 from slipstick.verbs.epochs import TrialCounts
 
 
@@ -60,6 +60,7 @@ def epochs(
     from slipstick.core.files import write_text
     from slipstick.verbs.epochs import epochs as verb
 
+    _require_writable(display, files.out, files.plot)
     out, plot = files.out, files.plot
     require("torch", "torch").set_num_threads(1)  # small networks: a second thread costs more than it brings
     with _progress_bar(display, "training") as progress:

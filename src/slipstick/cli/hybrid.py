@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Unpack
 
 from slipstick.cli.options import PLAIN, Shown, _options_of
-from slipstick.cli.output import _put, _say
+from slipstick.cli.output import _put, _require_writable, _say
 from slipstick.engines.verb_options import HybridOptions
 
 
@@ -28,6 +28,7 @@ def hybrid(
     from slipstick.core.files import write_text
     from slipstick.verbs.hybrid import hybrid as verb
 
+    _require_writable(display, plot)
     report = verb(workload, system, remark=_say, **options)
     if plot is not None:
         (picture,) = report.pictures().values()

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,6 +40,13 @@ def _pipe_width() -> int:
 def _say(message: str) -> None:
     """Print a remark to standard error, so that piped output stays clean."""
     print(message, file=sys.stderr)
+
+
+def _require_writable(display: Shown, *paths: Path | None) -> None:
+    """Raise an error if one of the files that a command will write cannot be written."""
+    from slipstick.core.files import require_writable
+
+    require_writable(display.html, *paths)
 
 
 def _put(answer: Any, display: Shown, brief: Any = None) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Unpack
 
 from slipstick.cli.options import PLAIN, Shown, _options_of
-from slipstick.cli.output import _progress_bar, _put, _say
+from slipstick.cli.output import _progress_bar, _put, _require_writable, _say
 from slipstick.exploration.search_options import SearchOptions
 
 
@@ -39,6 +39,7 @@ def search(
     """
     from slipstick.verbs.search import search as verb
 
+    _require_writable(display, out)
     with _progress_bar(display, "points") as progress:
         frontier = verb(workload, *system, minimize=minimize, subject_to=subject_to, progress=progress, **options)
     if out is not None:

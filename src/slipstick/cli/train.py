@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from slipstick.cli.options import PLAIN, Shown
-from slipstick.cli.output import _progress_bar, _put, _say
+from slipstick.cli.output import _progress_bar, _put, _require_writable, _say
 from slipstick.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class _TrainingFiles:
     "Write the weights there (.safetensors)."
 
 
+_MAX_THREADS = 1024
 _RECIPE = _RecipeOptions()
 _FILES = _TrainingFiles()
 
@@ -70,11 +71,15 @@ def train(
     threads
         Of the processor. Default: all cores, or OMP_NUM_THREADS.
     """
+    from slipstick.core.errors import SlipstickError
     from slipstick.core.extras import require
     from slipstick.verbs.train import train as verb
 
+    _require_writable(display, files.out)
     if threads is not None:
-        require("torch", "torch").set_num_threads(max(1, threads))
+        if not 1 <= threads <= _MAX_THREADS:
+            raise SlipstickError("out of range", path="threads", value=threads, allowed=f"1 to {_MAX_THREADS}")
+        require("torch", "torch").set_num_threads(threads)
     settings: dict[str, Any] = asdict(recipe)  # type: ignore[call-overload]
     out = files.out
     with _progress_bar(display, "training") as progress:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from slipstick.core.errors import SlipstickError
+from slipstick.core.spec import validate
 from slipstick.core.units import parse
+from slipstick.training.recipe import Recipe
 
 Weighing = Literal["bytes", "cycles"]
 Policy = Literal["step", "epoch"]
 _MAX_ACTIVATION_BITS = 8
+_MAX_COLUMNS = 65536  # as of an array
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class ShiftSchedule:
 
     def __post_init__(self) -> None:
         if self.columns is not None:
-            _from_one(self.columns, "columns")
+            _from_one(self.columns, "columns", _MAX_COLUMNS)
 
     def budget_bytes(self) -> int | None:
         """Return the budget in bytes; SlipstickError for another unit."""
@@ -95,7 +99,12 @@ class Retraining:
     folder: Path | None = None
     "Keep the state of retraining there; the same command goes on from it."
 
+    def __post_init__(self) -> None:
+        values = {"epochs": self.epochs, "seed": self.seed} | ({} if self.rate is None else {"rate": self.rate})
+        validate(Recipe, values, where="retraining")
 
-def _from_one(value: int, path: str) -> None:
-    if value < 1:
-        raise SlipstickError("out of range", path=path, value=value, allowed="from 1")
+
+def _from_one(value: int, path: str, most: float = math.inf) -> None:
+    if not 1 <= value <= most:
+        allowed = "from 1" if most == math.inf else f"1 to {most}"
+        raise SlipstickError("out of range", path=path, value=value, allowed=allowed)

@@ -9,6 +9,8 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ _MAX_DEPTH = 64  # of groups in groups: nothing of ours is deeper than 10, and r
 _MAX_DIGITS = 300  # of a number that a float can still hold
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_OPEN_ALREADY = ("/dev/stdin", "/dev/fd/")
+_OPEN_ALREADY = ("/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
 
 
 def read_text(path: str | Path, *, limit: int = _MAX_FILE_BYTES) -> str:
@@ -147,21 +149,72 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write a file atomically: to a temporary file in the same folder, which is then renamed."""
-    path = Path(path)
+    """Write a file atomically, as `replacing` does."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield the name of a temporary file beside `path` that replaces it at the end, or is deleted after an error.
+
+    A link stays, and the file that it points to is replaced; a device or a pipe, such as /dev/stdout, is written into.
+
+    Errors
+    ------
+    SlipstickError for a folder, and for what the file system refuses.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        if _is_stream(path):
+            with tempfile.TemporaryDirectory() as folder:
+                yield (copy := Path(folder) / "copy")
+                Path(path).write_bytes(copy.read_bytes())
+            return
+        target, temporary = _beside(path)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.chmod(temporary, 0o644)  # as open() would have made it: mkstemp lets only the owner read
-            os.replace(temporary, path)
+            yield temporary
+            os.replace(temporary, target)
         except BaseException:
-            os.unlink(temporary)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise SlipstickError(error.strerror or "cannot be written", path=str(path)) from None
+
+
+def require_writable(*paths: str | Path | None) -> None:
+    """Raise an error for the first file, None apart, that cannot be written: before hours of work, not behind them.
+
+    Errors
+    ------
+    SlipstickError for a folder, and for what the file system refuses.
+    """
+    for path in paths:
+        if path is not None and not _is_stream(path):
+            try:
+                _, temporary = _beside(path)
+                try:
+                    temporary.touch()
+                finally:
+                    temporary.unlink(missing_ok=True)
+            except OSError as error:
+                raise SlipstickError(error.strerror or "cannot be written", path=str(path)) from None
+
+
+def _is_stream(path: str | Path) -> bool:
+    """Return whether a path is a device or a pipe: nothing that a new file may take the place of."""
+    if os.path.isdir(path):
+        raise SlipstickError("a folder, not a file", path=str(path), allowed="the name of a file")
+    return str(path).startswith(_OPEN_ALREADY) or (os.path.exists(path) and not os.path.isfile(path))
+
+
+def _beside(path: str | Path) -> tuple[Path, Path]:
+    """Return the file that a path names, links followed, and the name of a new one in its folder, which is made.
+
+    The name is known before the file is there: an interrupted tempfile.mkstemp leaves a file that nobody knows of.
+    """
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target, target.with_name(f".{target.name}.{os.urandom(6).hex()}")
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:

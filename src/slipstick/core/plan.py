@@ -14,7 +14,8 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import Spec, validate
 
 Auto = Literal["auto"]
-Degree = Annotated[int, Field(gt=0)] | Auto
+_MAX_COUNT = 10**9  # of devices or tokens: far above any use, and 64 bits hold products of two
+Degree = Annotated[int, Field(gt=0, le=_MAX_COUNT)] | Auto
 Switch = bool | Auto
 Recompute = Literal["none", "selective", "full", "auto"]
 Schedule = Literal["1f1b", "gpipe", "auto"]
@@ -103,12 +104,18 @@ class Kernels(Spec):
 class Serving(Spec):
     """Serving options of a Plan: chunked prefill, speculative decoding, disaggregation, continuous batching."""
 
-    chunk: int | None = Field(None, gt=0, description="Prompt tokens of one step (chunked prefill); null: all")
-    draft_tokens: int = Field(0, ge=0, description="Tokens proposed a step by speculative decoding")
+    chunk: int | None = Field(
+        None, gt=0, le=_MAX_COUNT, description="Prompt tokens of one step (chunked prefill); null: all"
+    )
+    draft_tokens: int = Field(0, ge=0, le=_MAX_COUNT, description="Tokens proposed a step by speculative decoding")
     acceptance: float = Field(0.7, ge=0, le=1, description="Probability that one proposed token is accepted")
     draft_cost: float = Field(0.05, ge=0, description="Time of one draft step as a share of one step of the model")
-    prefill_devices: int = Field(0, ge=0, description="Devices that only prefill (disaggregated serving); 0: shared")
-    attention_dp: Degree = Field("auto", description="Attention data parallelism: ranks with their own requests' KV cache")
+    prefill_devices: int = Field(
+        0, ge=0, le=_MAX_COUNT, description="Devices that only prefill (disaggregated serving); 0: shared"
+    )
+    attention_dp: Degree = Field(
+        "auto", description="Attention data parallelism: ranks with their own requests' KV cache"
+    )
     continuous: bool = Field(False, description="Continuous batching: requests join and leave a running batch")
 
 

@@ -120,6 +120,8 @@ class System(Spec):
         missing = "; ".join(self.device.check(self))
         if missing:
             raise ValueError(missing)
+        if self.power is not None and self.idle_power is not None and self.idle_power > self.power:
+            raise ValueError(f"idle_power ({self.idle_power:g} W) is above power ({self.power:g} W)")
         sizes = [tier.domain for tier in self.network.values() if tier.domain is not None]
         if sizes != sorted(sizes):
             raise ValueError("network tiers must be listed from the innermost (smallest domain) outwards")

@@ -39,10 +39,13 @@ def values_of(value: Any, path: str) -> tuple[Any, ...]:
 def range_values(text: str, path: str) -> tuple[Any, ...]:
     """Return the values of ``low..high`` (doubling) or ``low..high+step``, each with the unit after the range."""
     match = _RANGE.fullmatch(text)
-    if match is None:
-        raise SlipstickError("not a range", path=path, value=text, allowed="such as 1..64, 1..10+3 or 2..8 TB/s")
-    low, high = float(match[1]), float(match[2])
-    step = float(match[3]) if match[3] else 0.0
+    try:
+        if match is None:
+            raise ValueError
+        low, high, step = (float(part or 0) for part in match.group(1, 2, 3))  # the end of 1..8..2 is no number
+    except ValueError:
+        allowed = "such as 1..64, 1..10+3 or 2..8 TB/s"
+        raise SlipstickError("not a range", path=path, value=text, allowed=allowed) from None
     if not low <= high or (low <= 0 and not step):
         raise SlipstickError("holds nothing", path=path, value=text, allowed="low..high, doubling from above 0")
     numbers = [low]
@@ -72,7 +75,10 @@ def whole_numbers(values: str | Sequence[int], path: str) -> list[int]:
     for value in _listed(values, path):
         if not value.isdecimal() or not 0 < int(value) < _MAX_COUNT:
             raise SlipstickError(
-                "not a whole number", path=path, value=value, allowed="from 1, such as 2..256 or 2,4,8"
+                "not a whole number",
+                path=path,
+                value=value,
+                allowed=f"from 1 below {_MAX_COUNT}, such as 2..256 or 2,4,8",
             )
         counts.append(int(value))
     return counts

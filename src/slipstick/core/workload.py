@@ -12,6 +12,9 @@ from pydantic import Field
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import Spec
 
+_MAX_BATCH = 10**8  # far above any use; the products of counts stay within 64 bits
+_MAX_TOKENS = 10**9
+
 
 class Phase(StrEnum):
     """Phase of use: training, inference of a decoder (prefill, decode), or of a graph (infer).
@@ -150,9 +153,13 @@ class Workload(Spec):
 
     network: Network = Field(description="Network that runs, as sizes")
     phase: Phase = Field(default=Phase.TRAIN, description="Phase of use: train, prefill, decode or infer")
-    batch: int = Field(default=1, gt=0, description="Sequences (or samples) of one step, on all devices together")
-    sequence: int = Field(default=2048, gt=0, description="Tokens of one sequence; in decode, of the prompt")
-    output: int = Field(default=1, gt=0, description="Tokens generated after the prompt, in decode")
+    batch: int = Field(
+        default=1, gt=0, le=_MAX_BATCH, description="Sequences (or samples) of one step, on all devices together"
+    )
+    sequence: int = Field(
+        default=2048, gt=0, le=_MAX_TOKENS, description="Tokens of one sequence; in decode, of the prompt"
+    )
+    output: int = Field(default=1, gt=0, le=_MAX_TOKENS, description="Tokens generated after the prompt, in decode")
     training_tokens: float | None = Field(
         default=None, gt=0, description="Tokens of the whole training run, for its time and cost"
     )

@@ -25,7 +25,9 @@ def comparison_of(
     SlipstickError for fewer than two answers, and all that an estimate refuses.
     """
     if answers and all(isinstance(answer, Report) or _is_saved(answer) for answer in answers):
-        return Comparison(tuple(a if isinstance(a, Report) else Report.from_json(read_text(a)) for a in answers))
+        return Comparison(
+            tuple(a if isinstance(a, Report) else Report.from_json(read_text(a), where=str(a)) for a in answers)
+        )
     names = [answer for answer in answers if not isinstance(answer, Report)]
     if len(names) < 2 or len(names) < len(answers):
         raise SlipstickError("nothing to compare", path="compare", allowed="WORKLOAD SYSTEM ..., or report files")

@@ -98,7 +98,7 @@ def _case(workload: WorkloadSpec, system: str, options: Mapping[str, Any], remar
         arguments.get("method", "auto"),
         arguments.get("scaling", "model"),
         arguments.get("time_limit", _TIME_LIMIT),
-        arguments.get("samples"),
+        _above_zero(arguments.get("samples"), "samples"),
     )
 
 
@@ -111,8 +111,8 @@ def _epochs(options: Mapping[str, Any], remark: _Remark) -> Epochs:
         allowed = "epochs (a file with the columns batch,epochs) or critical_batch (a number), one of them"
         raise SlipstickError("epochs of large batches are not known", path="epochs", allowed=allowed)
     if critical is not None:
-        if not 0 < critical < float("inf"):
-            raise SlipstickError("out of range", path="critical_batch", value=critical, allowed="above 0")
+        _above_zero(critical, "critical_batch")
+        _above_zero(least, "least_epochs")
         return CriticalBatch(least or 1.0, critical, absolute=least is not None)
     if not isinstance(points, str | Path):
         return cast("Epochs", points)
@@ -124,15 +124,24 @@ def _epochs(options: Mapping[str, Any], remark: _Remark) -> Epochs:
     return fitted
 
 
+def _above_zero(value: float | None, path: str) -> float | None:
+    if value is not None and not 0 < value < float("inf"):
+        raise SlipstickError("out of range", path=path, value=value, allowed="above 0")
+    return value
+
+
 def _speedups(step_speedups: str | Mapping[int, float]) -> Mapping[int, float]:
     """Return the step speed-ups SU^M by devices M per worker, from a text such as ``2=1.32,4=1.9`` or a mapping."""
     if not isinstance(step_speedups, str):
         return step_speedups
     speedups = {}
     for part in filter(None, (piece.strip() for piece in step_speedups.split(","))):
-        width, _, value = part.partition("=")
+        text, _, value = part.partition("=")
+        (width,) = whole_numbers(text, "step_speedups")[:1]
+        if width in speedups:
+            raise SlipstickError("the number of devices is given twice", path="step_speedups", value=part)
         try:
-            speedups[whole_numbers(width, "step_speedups")[0]] = float(value)
+            speedups[width] = float(value)
         except ValueError:
             raise SlipstickError("not M=speedup", path="step_speedups", value=part, allowed="such as 2=1.32") from None
     return speedups

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,13 @@ def _job_for(question: Question, efficiency: float | None = None) -> Callable[[S
     Parameters
     ----------
     efficiency : share of the matrix units' peak that all layers together reach, instead of what the kernel models say.
+
+    Errors
+    ------
+    SlipstickError for an efficiency that is not above 0.
     """
+    if efficiency is not None and not 0 < efficiency < math.inf:
+        raise SlipstickError("out of range", path="efficiency", value=efficiency, allowed="above 0")
     from slipstick.cluster.training.layer_costs import layer_costs, with_efficiency
     from slipstick.fabric.training.job import Job
 

@@ -98,7 +98,11 @@ def _chunks(
             yield last - first, _stored(chunk_table(task, constraint, first, last), _file(folder, first))
     else:
         with ProcessPoolExecutor(workers.processes, mp_context=get_context("spawn")) as pool:
-            yield from _spread(pool, task, constraint, missing, folder)
+            try:
+                yield from _spread(pool, task, constraint, missing, folder)
+            except BaseException:  # Ctrl-C above all: what waits in the pool's queue is not worked off first
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
 
 def _spread(

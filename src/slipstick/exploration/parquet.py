@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.files import replacing
 
 if TYPE_CHECKING:
     import polars
@@ -13,14 +14,10 @@ if TYPE_CHECKING:
 
 def _write_parquet(table: polars.DataFrame, path: str | Path) -> None:
     """Write a table to a parquet file atomically, through a temporary file in the same folder."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        table.write_parquet(temporary)
-        os.chmod(temporary, 0o644)  # as open() would have made it
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    from polars.exceptions import ComputeError
+
+    with replacing(path) as temporary:
+        try:
+            table.write_parquet(temporary)
+        except ComputeError as error:  # how polars reports a full disk
+            raise SlipstickError(f"cannot be written: {error}", path=str(path)) from None

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _BUDGET = 10_000_000  # points that are all tried
 _TRIALS = 2000  # of a larger space
+_SEEDS = 2**32  # of the sampler
 _OF_EVERY_POINT = ("phase", "batch", "sequence", "output")  # options that belong to the question, not to the run
 
 
@@ -73,7 +74,12 @@ def search_systems(
     choose = _sampled if len(task.space) > options.get("budget", _BUDGET) else _exhaustive
     points, tried, method = choose(_Aim(task, objectives, constraint), folder, progress, options)
     if not len(points):
-        raise SlipstickError("no point meets the conditions", path="subject_to", value=subject_to or "memory")
+        if subject_to:
+            message, cure = "no point meets the conditions and fits its memory", "weaker conditions, or more devices"
+        else:
+            message = "no point divides the devices, layers and batch and fits its memory"
+            cure = "other values of the plan, or more devices; slipstick estimate says of one plan what is wrong"
+        raise SlipstickError(message, path="search", value=subject_to or None, allowed=cure)
     frontier = Frontier(task, points, objectives, method, tried)
     if not np.isfinite(frontier.costs).all(axis=1).any():
         raise SlipstickError("no point that meets the conditions has these figures", path="minimize", value=names)
@@ -90,6 +96,8 @@ def _sampled(
     trials, seed = options.get("trials", _TRIALS), options.get("seed", 0)
     if trials < 1:
         raise SlipstickError("out of range", path="trials", value=trials, allowed="from 1")
+    if not 0 <= seed < _SEEDS:
+        raise SlipstickError("out of range", path="seed", value=seed, allowed=f"0 to {_SEEDS - 1}")
     table = _sample(task, objectives, constraint, trials, seed=seed, folder=folder, progress=progress)
     fitting = table.filter(table[KEPT])
     points = _point_table(task, fitting["index"].to_numpy(), {path: fitting[path].to_numpy() for path in task.units})
@@ -102,8 +110,10 @@ def _exhaustive(
 ) -> tuple[polars.DataFrame, int, str]:
     """Return all points that meet the constraints, the number of points tried, and a phrase of it."""
     task, _, constraint = aim
+    if (processes := options.get("workers", 1)) < 1:
+        raise SlipstickError("out of range", path="workers", value=processes, allowed="from 1")
     with _opened_executor(options.get("executor")) as executor:
-        points = _all_points(task, constraint, folder, Workers(executor, options.get("workers", 1)), progress)
+        points = _all_points(task, constraint, folder, Workers(executor, processes), progress)
     return points, len(task.space), f"exhaustive: all {len(task.space):,} points"
 
 

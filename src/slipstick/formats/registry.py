@@ -132,7 +132,7 @@ ARITHMETICS: Registry[Arithmetic] = Registry("arithmetic", "slipstick.arithmetic
 def whole(text: str) -> int:
     """Return the whole number in the text of an argument."""
     if not re.fullmatch(r"[-+]?\d{1,9}", text):
-        raise ValueError(f"{text!r} is not a whole number")
+        raise ValueError(f"{text!r} is not a whole number of at most 9 digits")
     return int(text)
 
 

@@ -45,7 +45,7 @@ def _parse_report(text: str) -> dict[str, Any]:
     ------
     SlipstickError naming the field that is missing or wrong, or if the inputs do not fit their hash.
     """
-    data = parse_json(text, where="report")
+    data = parse_json(text)
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise SlipstickError("not a report of slipstick", path="schema", allowed=SCHEMA)
     for name, kind in _TOP.items():

@@ -46,7 +46,9 @@ class Metric:
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", float(self.value))
         if not math.isfinite(self.value):
-            raise SlipstickError("a metric must be a finite number", value=self.value)
+            raise SlipstickError(
+                "a figure is no finite number", value=self.value, allowed="inputs that are not absurdly large or small"
+            )
         if self.how not in get_args(How):
             raise SlipstickError("not a way to find a figure", path="how", value=self.how, allowed=get_args(How))
 
@@ -148,7 +150,10 @@ def canonical(value: Any) -> Any:
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise SlipstickError("not a finite number", path="inputs", value=value)
+            raise SlipstickError(
+                "a figure is no finite number", path="inputs", value=float(value),
+                allowed="inputs that are not absurdly large or small",
+            )  # fmt: skip
         return float(value)
     if isinstance(value, Mapping):
         return {str(canonical(key)): canonical(child) for key, child in value.items()}

@@ -113,16 +113,20 @@ class Report(Contents):
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
 
     @classmethod
-    def from_json(cls, text: str) -> Report:
-        """Return the report in JSON that `json` wrote.
+    def from_json(cls, text: str, *, where: str = "") -> Report:
+        """Return the report in JSON that `json` wrote; `where` is the text's name in errors.
 
         Errors
         ------
         SlipstickError if the text is not such a report, or its inputs do not fit their hash.
         """
+        from slipstick.core.errors import SlipstickError, SpecErrors
         from slipstick.report.as_json import _parse_report
 
-        return cls(**_parse_report(text))
+        try:
+            return cls(**_parse_report(text))
+        except SlipstickError as error:
+            raise SpecErrors([error], where=where) from None
 
     def table(self, width: int | None = None) -> str:
         """Return the report as plain text of `width` characters (100 unless given)."""

@@ -8,6 +8,7 @@ neural network training", JMLR 20, 2019, section 4 (recollection); ours tunes th
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,7 +47,7 @@ class BatchSweep:
         if not 0 < self.target < 1:
             raise SlipstickError("out of range", path="target", value=self.target, allowed="between 0 and 1")
         for name in ("batches", "rates"):
-            if not getattr(self, name) or min(getattr(self, name)) <= 0:
+            if not getattr(self, name) or not all(0 < value < math.inf for value in getattr(self, name)):
                 raise SlipstickError("needs values above 0", path=name, value=list(getattr(self, name)))
         for name in ("seeds", "max_epochs"):
             if getattr(self, name) < 1:

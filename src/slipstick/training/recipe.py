@@ -55,7 +55,9 @@ class Recipe(Spec):
         description="Of activations and gradients; weights are fp32. auto: bf16 where the processor multiplies it "
         "(elsewhere it takes many times as long), else fp32.",
     )
-    seed: int = Field(default=0, ge=0, description="Of the images' order, augmentation, dropout and first weights.")
+    seed: int = Field(
+        default=0, ge=0, lt=2**63, description="Of the images' order, augmentation, dropout and first weights."
+    )
 
     def rate_at(self, step: int, steps: int) -> float:
         """Return the learning rate at a step, counted from 0, of a training of `steps` steps."""

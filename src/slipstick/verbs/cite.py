@@ -32,4 +32,6 @@ def cite(*reports: Report | str | Path) -> Report:
     from slipstick.core.files import read_text
     from slipstick.engines.citations import citation_report
 
-    return citation_report([r if isinstance(r, Report) else Report.from_json(read_text(r)) for r in reports])
+    return citation_report(
+        [r if isinstance(r, Report) else Report.from_json(read_text(r), where=str(r)) for r in reports]
+    )

@@ -26,14 +26,14 @@ from slipstick.core.question import Question
 from slipstick.core.sweep import Sweep
 from slipstick.core.system import System
 
-_FIGURES = {"time.step": "s", "time.sample": "s", "memory.peak": "B", "memory.reserve": "B", "throughput.samples": "sample/s"}
+_MAX_COUNT = 10**9  # what a column of 64 bits and the product of two hold; as of a plan
+_FIGURES = {
+    "time.step": "s", "time.sample": "s", "memory.peak": "B", "memory.reserve": "B", "throughput.samples": "sample/s",
+}  # fmt: skip
 _CHOICES = {
-    "recompute": RECOMPUTE,
-    "schedule": SCHEDULE,
-    "partition": PARTITION,
-    "tp_pattern": TP_PATTERN,
+    "recompute": RECOMPUTE, "schedule": SCHEDULE, "partition": PARTITION, "tp_pattern": TP_PATTERN,
     "tp_overlap": TP_OVERLAP,
-}
+}  # fmt: skip
 _AUTO_DP = 0  # the column's code of a dp that is left to the devices
 _FOLLOWING = ("parallel.dp", "collectives.tp_tier", "collectives.pp_tier", "collectives.dp_tier")  # `auto` is no choice
 
@@ -124,6 +124,8 @@ def _code(path: str, column: str, value: Any, system: System) -> Any:
         return _AUTO_DP
     if not isinstance(value, bool | int):
         raise SlipstickError("not a whole number", path=f"plan.{path}", value=value)
+    if abs(value) > _MAX_COUNT:
+        raise SlipstickError("out of range", path=f"plan.{path}", value=value, allowed=f"at most {_MAX_COUNT}")
     return value
 
 

@@ -60,7 +60,7 @@ def from_config(data: Mapping[str, Any], *, name: str = "", where: str = "config
     kind = text.get("model_type") or data.get("model_type")
     if not isinstance(kind, str):
         raise SlipstickError(
-            "is missing or not text", path="model_type", value=kind, allowed="a Hugging Face model_type"
+            "is missing or not text", path=f"{where}: model_type", value=kind, allowed="a Hugging Face model_type"
         )
     family = _model_family(kind)
     reader = ConfigReader(text, prefix, family.defaults)

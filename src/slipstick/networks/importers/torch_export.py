@@ -134,6 +134,7 @@ class _Trace:
         if base in _VIEWS:
             if read:
                 self.recorder.alias(node.name, read[0].name)
+                self._inputs |= {node.name} if read[0].name in self._inputs else set()
             return
         if not _results(node):
             return  # an assertion, or arithmetic on sizes

@@ -84,6 +84,9 @@ def _windows(layer: Any, x: Tensor, positions: int, random: np.random.Generator)
         return np.asarray(drawn.float().reshape(1, -1, x.shape[-1]).numpy(), np.float32)
     padded = torch.nn.functional.pad(x.detach(), _padding(layer)).float().numpy()
     reach = [dilation * (size - 1) + 1 for dilation, size in zip(layer.dilation, layer.kernel_size, strict=True)]
+    short = [max(0, span - size) for size, span in zip(padded.shape[2:], reach, strict=True)]
+    if any(short):  # an image smaller than the kernel, which a layer that pads its input itself takes
+        padded = np.pad(padded, ((0, 0), (0, 0), *((lack // 2, lack - lack // 2) for lack in short)))
     across = [
         (size - span) // stride + 1 for size, span, stride in zip(padded.shape[2:], reach, layer.stride, strict=True)
     ]
