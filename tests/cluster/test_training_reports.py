@@ -172,7 +172,9 @@ def test_stages_alike_are_one_kind() -> None:
     assert heavy.head[0].tolist() == [0, 0, 1]
     uneven = _Stages.of(_LayerStack(order, np.array([1.0, 9.0])), Plans.of_columns(1, {"pp": 2}))
     assert uneven.layers[0].tolist() == [[3, 1], [0, 4]]  # by number alone
-    ends = _Stages.of(_LayerStack(order, np.ones(2)), Plans.of_columns(1, {"pp": 5, "partition": PARTITION.index("ends")}))
+    ends = _Stages.of(
+        _LayerStack(order, np.ones(2)), Plans.of_columns(1, {"pp": 5, "partition": PARTITION.index("ends")})
+    )
     # ten in all, two a stage: the embedding is one of the first stage's, the head one of the last's
     assert ends.layers[0].sum(axis=1).tolist() == [1, 2, 2, 1]
     assert ends.copies[0].tolist() == [1, 1, 2, 1]

@@ -151,7 +151,10 @@ class Plan(Spec):
         if not isinstance(data, dict) or data.get("others") != "off":
             return data
         groups = {name: data.get(name, {}) for name in _OFF}
-        stated = {name: group.model_dump(exclude_unset=True) if isinstance(group, Spec) else group for name, group in groups.items()}
+        stated = {
+            name: group.model_dump(exclude_unset=True) if isinstance(group, Spec) else group
+            for name, group in groups.items()
+        }
         return {**data, **{name: {**off, **stated[name]} for name, off in _OFF.items()}}
 
     @classmethod
@@ -203,11 +206,7 @@ class Plan(Spec):
     def given(self) -> dict[str, Any]:
         """Return the fields that differ from a plan of which nothing is given, by their short keys."""
         bare = Plan()
-        return {
-            field.key: value
-            for field in plan_fields()
-            if (value := field.of(self)) != field.of(bare)
-        }
+        return {field.key: value for field in plan_fields() if (value := field.of(self)) != field.of(bare)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +222,9 @@ class PlanField:
 
     def of(self, plan: Plan) -> Any:
         """Return the field's value in a plan."""
-        return getattr(getattr(plan, self.group), self.path.rpartition(".")[2]) if self.group else getattr(plan, self.path)
+        return (
+            getattr(getattr(plan, self.group), self.path.rpartition(".")[2]) if self.group else getattr(plan, self.path)
+        )
 
 
 _LAYERS = "formats.layers"  # its value has commas and equals signs of its own

@@ -23,7 +23,15 @@ _SHORT_NAMES = {
     "devices": ("devices",),
     "throughput": ("throughput.samples", "throughput.tokens"),
 }
-STANDARD = ("time.step", "time.sample", PEAK, RESERVE, "throughput.samples", "price", "devices")  # in every table where known
+STANDARD = (
+    "time.step",
+    "time.sample",
+    PEAK,
+    RESERVE,
+    "throughput.samples",
+    "price",
+    "devices",
+)  # in every table where known
 _MAXIMISED = ("throughput.", "efficiency.")
 _NEAREST = 8  # paths that an error offers
 

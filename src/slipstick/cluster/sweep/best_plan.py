@@ -68,7 +68,9 @@ def best_plan(space: PlanSpace, model: PlanModel, capacity: float, node: int) ->
         some = divisions.take(order[start : start + size])
         start, size = start + size, min(2 * size, _MOST)
         some = some.take(np.flatnonzero(model.memory_bounds(space, some) <= capacity))
-        some = some.take(np.flatnonzero(model.near_time_bounds(space, some) <= best * (1 + EQUAL))) if len(some) else some
+        some = (
+            some.take(np.flatnonzero(model.near_time_bounds(space, some) <= best * (1 + EQUAL))) if len(some) else some
+        )
         if not len(some):
             continue
         plans, _ = space.expanded(some)

@@ -54,11 +54,15 @@ def _impossible(plan: Plan, workload: Workload, system: System) -> SlipstickErro
     if plan.parallel.dp == "auto":
         if system.devices % degree:
             allowed = f"a divisor of {system.devices}"
-            return SlipstickError("tp*pp*cp does not divide the devices", path="plan.parallel", value=degree, allowed=allowed)
+            return SlipstickError(
+                "tp*pp*cp does not divide the devices", path="plan.parallel", value=degree, allowed=allowed
+            )
         plain = plain.filled("parallel", {"dp": system.devices // degree})
     try:
         Plans.of([plain], system).require_possible(workload, system)
     except SlipstickError as error:
         return error
     names = [f"{path}={value}" for path, value in plan.given().items()]
-    return SlipstickError("no plan of the open fields divides devices, batch and layers", path="plan", value=",".join(names))
+    return SlipstickError(
+        "no plan of the open fields divides devices, batch and layers", path="plan", value=",".join(names)
+    )

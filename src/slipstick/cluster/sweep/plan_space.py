@@ -61,7 +61,11 @@ class PlanSpace:
     def divisions(self) -> Plans:
         """Return every possible division of devices and batch, each with the plainest of the open options."""
         grid = _grid(self.division)
-        columns: dict[str, _Column] = {**self.given, **{name: values[0] for name, values in self.options.items()}, **grid}
+        columns: dict[str, _Column] = {
+            **self.given,
+            **{name: values[0] for name, values in self.options.items()},
+            **grid,
+        }
         if "partition" in self.options:
             columns["partition"] = np.array(PARTITION.index("ends"))  # it has room for the most stages
         count = len(next(iter(grid.values()))) if grid else 1
@@ -69,11 +73,15 @@ class PlanSpace:
         used = columns["tp"] * columns["pp"] * columns["cp"] * np.ones(count, dtype=np.int64)
         columns.setdefault("dp", np.maximum(1, self.system.devices // used))
         plans = Plans.of_columns(count, columns)
-        whole = (plans.devices == self.system.devices) & (("etp" in self.given) | (plans.etp == 1) | (plans.etp == plans.tp))
+        whole = (plans.devices == self.system.devices) & (
+            ("etp" in self.given) | (plans.etp == 1) | (plans.etp == plans.tp)
+        )
         plans = plans.take(np.flatnonzero(whole))
         return plans.take(np.flatnonzero(plans.possible(self.workload, self.system)))
 
-    def expanded(self, divisions: Plans, options: Mapping[str, tuple[int, ...]] | None = None) -> tuple[Plans, IntArray]:
+    def expanded(
+        self, divisions: Plans, options: Mapping[str, tuple[int, ...]] | None = None
+    ) -> tuple[Plans, IntArray]:
         """Return the plans of every allowed combination of options for each division, and the division of each.
 
         Parameters

@@ -70,7 +70,9 @@ class Plans:
     @classmethod
     def joined(cls, parts: Sequence[Plans]) -> Plans:
         """Return the plans of several arrays one after the other."""
-        return cls(**{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)})
+        return cls(
+            **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)}
+        )
 
     @property
     def devices(self) -> IntArray:
