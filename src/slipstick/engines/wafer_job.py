@@ -61,7 +61,7 @@ def _job_for(question: Question, efficiency: float | None = None) -> Callable[[S
 
 
 def _usual(plan: Plan) -> Plan:
-    """Return the plan with its open options as the paper runs them: gradients and optimiser sharded, messages hidden."""
+    """Return the plan with its open options as the paper has them: gradients and optimiser sharded, messages hidden."""
     return plan.filled("parallel", {"zero": 2, "schedule": "1f1b"}).filled("collectives", {"dp_overlap": True})
 
 

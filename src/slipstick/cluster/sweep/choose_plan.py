@@ -53,16 +53,13 @@ def _impossible(plan: Plan, workload: Workload, system: System) -> SlipstickErro
     degree = math.prod(int(getattr(plain.parallel, name)) for name in _DEGREES)
     if plan.parallel.dp == "auto":
         if system.devices % degree:
-            allowed = f"a divisor of {system.devices}"
-            return SlipstickError(
-                "tp*pp*cp does not divide the devices", path="plan.parallel", value=degree, allowed=allowed
-            )
+            message, allowed = "tp*pp*cp does not divide the devices", f"a divisor of {system.devices}"
+            return SlipstickError(message, path="plan.parallel", value=degree, allowed=allowed)
         plain = plain.filled("parallel", {"dp": system.devices // degree})
     try:
         Plans.of([plain], system).require_possible(workload, system)
     except SlipstickError as error:
         return error
-    names = [f"{path}={value}" for path, value in plan.given().items()]
-    return SlipstickError(
-        "no plan of the open fields divides devices, batch and layers", path="plan", value=",".join(names)
-    )
+    given = ",".join(f"{key}={value}" for key, value in plan.given().items())
+    message = "no values of the other fields divide devices, batch, sequence and layers"
+    return SlipstickError(message, path="plan", value=given, allowed="fewer given fields, or other sizes")

@@ -15,7 +15,6 @@ from slipstick.cluster.kernels.kernel_table import _decoder_table
 from slipstick.cluster.sweep.choose_plan import resolved_plan
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.automatic_plan import TrainingPlans
-from slipstick.cluster.training.memory import _Residents
 from slipstick.cluster.training.pipeline_stages import _Stages
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import _TrainingStep, training_step
