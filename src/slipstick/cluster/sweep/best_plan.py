@@ -71,7 +71,7 @@ def best_plan(space: PlanSpace, model: PlanModel, capacity: float, node: int) ->
             fastest.add(plans, *model.figures(plans))
             evaluated += len(plans)
     if not fastest.parts:
-        return _smallest(space, model, divisions, evaluated)
+        return smallest_plan(space, model)
     return fastest.simplest(node, evaluated)
 
 
@@ -118,10 +118,13 @@ def _promising(space: PlanSpace, model: PlanModel, divisions: Plans, fastest: _F
     return space.expanded(some)[0] if len(some) else some
 
 
-def _smallest(space: PlanSpace, model: PlanModel, divisions: Plans, evaluated: int) -> BestPlan:
-    """Return the plan that needs least memory, where none fits."""
+def smallest_plan(space: PlanSpace, model: PlanModel) -> BestPlan | None:
+    """Return the plan that needs least memory, whether it fits or not; None where no plan is possible."""
+    divisions = space.divisions()
+    if not len(divisions):
+        return None
     least = np.argsort(model.memory_bounds(space, divisions), kind="stable")[:_MOST]
     plans, _ = space.expanded(divisions.take(least))
     time, memory = model.figures(plans)
     chosen = np.array([int(np.lexsort((time, memory))[0])])
-    return BestPlan(plans.take(chosen), time[chosen].item(), memory[chosen].item(), False, evaluated + len(plans))
+    return BestPlan(plans.take(chosen), time[chosen].item(), memory[chosen].item(), False, len(plans))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
-from slipstick.cluster.sweep.best_plan import PlanModel, best_plan
+from slipstick.cluster.sweep.best_plan import PlanModel, best_plan, smallest_plan
 from slipstick.cluster.sweep.plan_space import PlanSpace
 from slipstick.cluster.sweep.plans import AUTO_TIER, Plans, column_value
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Collectives, Parallel, Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Workload
+from slipstick.report.metric import Finding
 
 _DEGREES = ("tp", "pp", "cp")  # dp is what they leave
+_MAX_DOUBLINGS = 12
 
 
 def resolved_plan(plan: Plan, workload: Workload, system: System, capacity: float, model: PlanModel) -> Plan:
@@ -28,11 +31,43 @@ def resolved_plan(plan: Plan, workload: Workload, system: System, capacity: floa
     ------
     SpecErrors where no value is possible under the rules of plans.
     """
-    node = next((tier.domain or system.devices for tier in system.network.values()), 1)
-    best = best_plan(PlanSpace.of(plan, workload, system), model, capacity, node)
-    if best is None:
+    space = PlanSpace.of(plan, workload, system)
+    if not space.is_open:
+        plans, _ = space.expanded(space.divisions())
+    else:
+        node = next((tier.domain or system.devices for tier in system.network.values()), 1)
+        best = best_plan(space, model, capacity, node)
+        plans = Plans.joined([best.plans] if best else [space.divisions()])
+    if not len(plans):
         raise _impossible(plan, workload, system)
-    return _filled(plan, best.plans)
+    return _filled(plan, plans)
+
+
+def devices_that_fit(
+    plan: Plan,
+    workload: Workload,
+    system: System,
+    model_of: Callable[[Workload, System, Plan], tuple[PlanModel, float]],
+) -> int | None:
+    """Return the least of the doubled numbers of devices on which some plan fits in memory; None if none does.
+
+    Parameters
+    ----------
+    model_of : workload, system of any number of devices, plan -> model of its plans, and bytes of memory of a device.
+    """
+    for doublings in range(1, _MAX_DOUBLINGS + 1):
+        larger = system.scaled(system.devices << doublings)
+        model, capacity = model_of(workload, larger, plan)
+        smallest = smallest_plan(PlanSpace.of(plan, workload, larger), model)
+        if smallest is not None and smallest.memory <= capacity:
+            return larger.devices
+    return None
+
+
+def devices_finding(devices: int | None) -> Finding:
+    """Return the finding of a question of which no plan fits in memory, with the number of devices that would do."""
+    cure = f"{devices:,} devices of this kind would do" if devices else "more devices of this kind do not help"
+    return Finding("plan_fits", f"no plan fits in memory; {cure}", "memory.peak")
 
 
 def _filled(plan: Plan, plans: Plans) -> Plan:

@@ -58,6 +58,11 @@ class PlanSpace:
         division = {name: opened.pop(name) for name in _DIVISION if name in opened}
         return cls(workload, system, given, division, opened)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a field is open that has a choice of values."""
+        return any(len(values) > 1 for values in (*self.division.values(), *self.options.values()))
+
     def divisions(self) -> Plans:
         """Return every possible division of devices and batch, each with the plainest of the open options."""
         grid = _grid(self.division)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,9 +12,10 @@ from slipstick.cluster.constants.generic_constants import constants_findings
 from slipstick.cluster.constants.prices import _hourly_cost
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.kernel_table import _decoder_table
-from slipstick.cluster.sweep.choose_plan import resolved_plan
+from slipstick.cluster.sweep.choose_plan import devices_finding, devices_that_fit, resolved_plan
+from slipstick.cluster.sweep.plan_space import PlanSpace
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.automatic_plan import TrainingPlans
+from slipstick.cluster.training.automatic_plan import TrainingPlans, training_model
 from slipstick.cluster.training.pipeline_stages import _Stages
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import _TrainingStep, training_step
@@ -23,7 +24,7 @@ from slipstick.core.device_kinds import Accelerator
 from slipstick.core.question import Question
 from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
-from slipstick.report.report import Metric, Report, Table
+from slipstick.report.report import Finding, Metric, Report, Table
 
 _PAPERS = ("kundu2024", "narayanan2021", "korthikanti2022", "ardalani2022")
 
@@ -62,6 +63,7 @@ def estimate_training(question: Question, price: CollectivePrice | None = None) 
     plan = resolved_plan(question.plan, workload, system, capacity, TrainingPlans(setting))
     plans = Plans.of([plan], system)
     run = _Run(workload, system, setting, plans, training_step(setting, plans))
+    overflows = run.step.peak_memory.item() > capacity and PlanSpace.of(question.plan, workload, system).is_open
     table = _decoder_table(
         setting.decoder, setting.chip, setting.precision, setting.shape(plans), Phase.TRAIN, fused=setting.fused
     )
@@ -73,8 +75,13 @@ def estimate_training(question: Question, price: CollectivePrice | None = None) 
         bottleneck=_bottleneck(run.step),
         papers=_PAPERS,
         facts=_facts(run),
-        findings=constants_findings(system, links=price is None),
+        findings=(*constants_findings(system, links=price is None), *(_fitting(question) if overflows else ())),
     )
+
+
+def _fitting(question: Question) -> Iterator[Finding]:
+    """Yield the finding that says on how many devices some plan would fit."""
+    yield devices_finding(devices_that_fit(question.plan, question.workload, question.system, training_model))
 
 
 def _bottleneck(step: _TrainingStep) -> str:
