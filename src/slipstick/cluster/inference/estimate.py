@@ -27,6 +27,7 @@ from slipstick.cluster.inference.serving import (
     _split_service,
     _static_batch,
 )
+from slipstick.cluster.kernels.device_parameters import held_experts
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.kernel_table import _decoder_table
 from slipstick.cluster.sweep.best_plan import PlanModel
@@ -307,7 +308,10 @@ def _memory(run: _Run) -> dict[str, Any]:
     )
     memory = _serving_memory(run.setting, run.plans, run.batch, context, tokens)
     capacity = run.system.main_memory.capacity
-    parts = {name: metric(getattr(memory, name), "B") for name in ("weights", "cache", "activations")}
+    notes = {"weights": _copied_experts(run)}
+    parts = {
+        name: metric(getattr(memory, name), "B", notes.get(name, "")) for name in ("weights", "cache", "activations")
+    }
     return {
         "memory": {
             "peak": metric(memory.total, "B"),
@@ -321,6 +325,17 @@ def _memory(run: _Run) -> dict[str, Any]:
             ),
         }
     }
+
+
+def _copied_experts(run: _Run) -> str:
+    """Return a note on experts that several ranks hold, where expert parallelism does not divide their number."""
+    ranks = run.plans.ep.item()
+    held = {count: int(held_experts(count, run.plans.ep)[0]) for count in run.setting.decoder.expert_counts}
+    return "; ".join(
+        f"{each} of {count} experts on each of {ranks} ranks: {each * ranks - count} are redundant copies"
+        for count, each in held.items()
+        if each * ranks > count
+    )
 
 
 def _table(run: _Run) -> Table:
