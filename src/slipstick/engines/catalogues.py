@@ -153,7 +153,7 @@ KINDS: dict[str, Kind] = {
     ),
     "reference-software": Kind(
         "software of the reference rows, by text of their source",
-        "cluster.validation.row_questions:reference_software", ("source",),
+        "cluster.validation.row_software:reference_software", ("source",),
     ),
     "papers": Kind("papers that answers stand on", "report.papers:papers", ("title", "year", "seen")),
 }  # fmt: skip

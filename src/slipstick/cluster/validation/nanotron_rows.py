@@ -11,7 +11,8 @@ from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import training_step
 from slipstick.cluster.validation.grouped_rows import _replay_groups
-from slipstick.cluster.validation.row_questions import _Case, _number, _training_case
+from slipstick.cluster.validation.row_cells import _number
+from slipstick.cluster.validation.row_questions import _Case, _training_case
 from slipstick.core.spec import override
 from slipstick.report.published import Row, RowDict, Suite, Validation, register_suite
 from slipstick.report.published import number as cell

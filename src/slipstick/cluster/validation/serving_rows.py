@@ -10,7 +10,8 @@ from slipstick.cluster.inference.inference_pass import _decode_step, _InferenceS
 from slipstick.cluster.inference.serving import _continuous_batch, _Load, _Service
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.validation.grouped_rows import _replay_groups
-from slipstick.cluster.validation.row_questions import _number, _software
+from slipstick.cluster.validation.row_cells import _number
+from slipstick.cluster.validation.row_software import _software
 from slipstick.core.arrays import FloatArray
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.device_kinds import Accelerator

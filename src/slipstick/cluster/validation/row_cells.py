@@ -1,0 +1,61 @@
+"""Cells of reference rows: whole numbers, and texts that a comment in brackets may follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from slipstick.core.errors import SlipstickError
+
+Row = Mapping[str, str]
+
+_LARGEST = 2**53  # whole numbers up to here are exact as floats
+
+
+def _number(row: Row, column: str) -> int | None:
+    """Return the whole number in a row's column, None where it is empty or missing.
+
+    Errors
+    ------
+    SlipstickError naming the column and the value.
+    """
+    text = row.get(column, "").strip()
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        raise SlipstickError("not a number", path=column, value=text) from None
+    if not value.is_integer() or not 0 <= value <= _LARGEST:  # false for nan and infinity too
+        raise SlipstickError("not a whole number", path=column, value=text)
+    return int(value)
+
+
+def _required(row: Row, column: str, why: str) -> int:
+    """Return the whole number above 0 in a row's column.
+
+    Errors
+    ------
+    SlipstickError with `why` it is needed where the cell is empty or 0.
+    """
+    value = _number(row, column)
+    if not value:
+        raise SlipstickError(f"not stated: {why}", path=column, value=row.get(column, ""))
+    return value
+
+
+def _commented(text: str) -> tuple[str, list[str]]:
+    """Return a text without its comments in brackets, and the comments, all in lower case.
+
+    Examples
+    --------
+    >>> _commented("Output tok/s (whole instance)"), _commented("TFLOP/s (96BslH^2(1+s/6H))")
+    (('output tok/s', ['whole instance']), ('tflop/s', ['96bslh^2(1+s/6h)']))
+    """
+    parts, depth = [""], 0  # texts outside and inside of brackets in turn
+    for letter in text.lower():
+        depth += (letter == "(") - (letter == ")")
+        if (letter == "(" and depth == 1) or (letter == ")" and depth == 0):
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return " ".join(" ".join(parts[::2]).split()), [part.strip() for part in parts[1::2]]
