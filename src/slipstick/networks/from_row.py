@@ -106,6 +106,18 @@ def preset_of(name: str) -> Preset | None:
     return None
 
 
+def packed_format(name: str) -> str:
+    """Return the number format that the end of a checkpoint's name states, such as FP8; "" where it states none.
+
+    Examples
+    --------
+    >>> packed_format("nvidia/Llama-3.1-8B-Instruct-FP8"), packed_format("Qwen/Qwen3-32B")
+    ('FP8', '')
+    """
+    ending = _PACKED.search(name)
+    return ending[1] if ending else ""
+
+
 _CONFIG_NAMES = {
     "layers": "num_hidden_layers",
     "hidden": "hidden_size",

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -79,6 +80,33 @@ class Validation:
     suite: str
     rows: tuple[Row, ...]
     skipped: tuple[tuple[str, str], ...] = ()
+    given: int | None = None
+
+    @property
+    def headline(self) -> str:
+        """Line that counts the rows: given, answered, and skipped by reason.
+
+        Examples
+        --------
+        >>> Validation("demo", (), (("a", "does not fit: 90 GiB of 80"), ("b", "does not fit: 99 GiB of 80")), 9).headline
+        'demo: 7 of 9 rows answered, 2 skipped: 2 x does not fit: 90 GiB of 80 ...'
+        """
+        given = len(self.rows) + len(self.skipped) if self.given is None else self.given
+        counted = f"{self.suite}: {given - len(self.skipped):,} of {given:,} rows answered"
+        kinds = [f"{len(cases)} x {reason}" for reason, cases in self.reasons().items()]
+        return f"{counted}, {len(self.skipped):,} skipped: {'; '.join(kinds)}" if kinds else counted
+
+    def reasons(self) -> dict[str, list[str]]:
+        """Return the cases that were skipped by reason; reasons that differ in what they quote count as one."""
+        kinds: dict[str, list[tuple[str, str]]] = {}
+        for case, reason in self.skipped:
+            kinds.setdefault(_generalised(reason), []).append((case, reason))
+        return {
+            found[0][1].partition("; got")[0] + (" ..." if len({reason for _, reason in found}) > 1 else ""): [
+                case for case, _ in found
+            ]
+            for found in kinds.values()
+        }
 
     def summary(self, by: Callable[[Row], str] = lambda row: row.source) -> dict[str, Summary]:
         """Return the error summary of "all" rows, then of each group (by source by default), in row order."""
@@ -309,6 +337,11 @@ def _ranks(values: Sequence[float]) -> list[float]:
             ranks[place] = (start + end) / 2
         start = end + 1
     return ranks
+
+
+def _generalised(reason: str) -> str:
+    """Return a reason without the value it quotes and without numbers, so that equal reasons of rows count together."""
+    return re.sub(r"\d[\d.,]*", "#", reason.partition("; got")[0])
 
 
 def _row_dict(row: Row) -> dict[str, Any]:

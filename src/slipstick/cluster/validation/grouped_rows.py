@@ -66,6 +66,7 @@ class _MeasuredTable(Suite):
             self.name,
             tuple(answered[place] for place in sorted(answered)),
             tuple(skipped[place] for place in sorted(skipped)),
+            given=len(rows),
         )
 
     def _read(self, row: RowDict) -> list[float]:
@@ -94,13 +95,36 @@ def _replay_groups(
     answer : rows of a group -> our figures and the measured ones, for each row.
     """
     groups: dict[Key, list[int]] = {}
-    for place, row in enumerate(rows):
-        groups.setdefault(key(row), []).append(place)
     answered: dict[int, list[Row]] = {}
-    skipped: list[tuple[str, str]] = []
-    for places in groups.values():
+    skipped: dict[int, str] = {}
+    for place, row in enumerate(rows):
         try:
-            answered.update(zip(places, answer([rows[place] for place in places]), strict=True))
+            groups.setdefault(key(row), []).append(place)
         except SlipstickError as error:
-            skipped += [(rows[place][identity], str(error)) for place in places]
-    return Validation(suite, tuple(row for place in sorted(answered) for row in answered[place]), tuple(skipped))
+            skipped[place] = str(error)
+    for places in groups.values():
+        _answer_places(rows, places, answer, answered, skipped)
+    return Validation(
+        suite,
+        tuple(row for place in sorted(answered) for row in answered[place]),
+        tuple((rows[place][identity], skipped[place]) for place in sorted(skipped)),
+        given=len(rows),
+    )
+
+
+def _answer_places(
+    rows: list[RowDict],
+    places: list[int],
+    answer: Callable[[list[RowDict]], list[list[Row]]],
+    answered: dict[int, list[Row]],
+    skipped: dict[int, str],
+) -> None:
+    """Answer the rows at some places as one array; where one of them cannot be answered, each is asked alone."""
+    try:
+        answered.update(zip(places, answer([rows[place] for place in places]), strict=True))
+    except SlipstickError as error:
+        if len(places) == 1:
+            skipped[places[0]] = str(error)
+            return
+        for place in places:
+            _answer_places(rows, [place], answer, answered, skipped)

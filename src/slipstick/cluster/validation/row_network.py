@@ -45,7 +45,9 @@ def _require_same(row: Row, decoder: Decoder) -> None:
     except ValueError:
         raise SlipstickError("not a number", path="params", value=stated) from None
     if abs(decoder.parameters / parameters - 1) > _PARAMETERS:  # never for nan
-        message = f"{decoder.name} has {decoder.parameters / 1e9:.4g} G parameters, the row says {parameters / 1e9:.4g} G"
+        message = (
+            f"{decoder.name} has {decoder.parameters / 1e9:.4g} G parameters, the row says {parameters / 1e9:.4g} G"
+        )
         raise SlipstickError(message, path="params", value=stated)
     ranks = _number(row, "ep") or 1
     if ranks > 1 and not decoder.expert_counts:

@@ -49,7 +49,7 @@ def _training_case(row: Row) -> _Case:
     facts = _facts(row)
     sequence, batch = _number(row, "seq"), _number(row, "global_batch")
     if not sequence or not batch:
-        raise SlipstickError("a training row needs seq and global_batch", path=row.get("case_id", ""))
+        raise SlipstickError("a training row needs seq and global_batch", path="global_batch", value=batch or "")
     system = override(resolve_system(row["gpu"]), facts.system, root="system")
     decoder = _network_of(row, sequence)
     workload = Workload(network=decoder, phase=Phase.TRAIN, batch=batch, sequence=sequence)
@@ -142,7 +142,9 @@ def _serving_degrees(row: Row) -> tuple[int, int, int]:
     devices, pp, dp = _number(row, "n_gpus"), _number(row, "pp") or 1, _number(row, "dp") or 1
     tp = _number(row, "tp") or (1 if devices == 1 else _required(row, "tp", "how the devices share the network"))
     if devices and devices != tp * pp * dp:
-        raise SlipstickError("tp*pp*dp is not the number of devices", path="n_gpus", value=devices, allowed=tp * pp * dp)
+        raise SlipstickError(
+            "tp*pp*dp is not the number of devices", path="n_gpus", value=devices, allowed=f"{tp * pp * dp}"
+        )
     return tp, pp, dp
 
 
@@ -160,6 +162,8 @@ def _served_formats(row: Row, facts: _Software) -> dict[str, str]:
     """Return the formats of an inference row; only checkpoints in narrow formats bring scales of a narrow cache."""
     formats = _row_formats(row.get("precision", ""))
     if formats.weights_only:
-        raise SlipstickError("weights alone in this format: ask the suite serving", path="precision", value=formats.weights)
+        raise SlipstickError(
+            "weights alone in this format: ask the suite serving", path="precision", value=formats.weights
+        )
     stored = {"kv_cache": "auto"} if formats.weights in _WIDE and "kv_cache" in facts.plan else {}
     return {**stored, **formats.plan}
