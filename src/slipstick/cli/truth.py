@@ -23,7 +23,8 @@ def validate(*suites: str, data: Path | None = None, rows: int = 10, display: Sh
     suites
         Suites (slipstick list suites) or CSV files with a suite's columns. Default: every reference file.
     data
-        The folder that holds the reference files. Default: the variable SLIPSTICK_DATA.
+        The folder that holds the reference files. Default: the variable SLIPSTICK_DATA, else the rows that ship with
+        slipstick.
     rows
         How many of the worst rows to print; JSON and HTML always hold all.
     """

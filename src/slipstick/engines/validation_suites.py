@@ -6,12 +6,13 @@ import contextlib
 import os
 import pkgutil
 from collections.abc import Iterable
-from importlib import import_module
+from importlib import import_module, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipstick.core.errors import SlipstickError
-from slipstick.report.published import SUITES, Suite, Validation, read_csv, suite_for, validate_file
+from slipstick.core.extras import MissingExtraError
+from slipstick.report.published import SUITES, Suite, Validation, read_csv, suite_for
 from slipstick.report.report import Metric, Report, Table
 from slipstick.report.validation_text import rows_table, summary_table
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from slipstick.core.progress import Progress
 
 _VARIABLE = "SLIPSTICK_DATA"
+_SHIPPED = str(resources.files("slipstick.data").joinpath("validation"))
 _VALIDATIONS = tuple(f"slipstick.{part}.validation" for part in ("array", "cluster", "fabric", "engines"))
 
 
@@ -30,7 +32,8 @@ def validation_report(
 
     Parameters
     ----------
-    suites : names of suites, or paths of CSV files with a suite's columns; none: every reference file in `data`.
+    suites : names of suites, or paths of CSV files with a suite's columns; none: every reference file in `data`, or, where
+        no folder is named, the rows that ship with the product.
     progress : called with the files done, all files, and the name of the one that is replayed.
 
     Errors
@@ -48,12 +51,16 @@ def validation_report(
 
 def _validation(name: str | Path, data: str | Path | None) -> Validation:
     suites = _load_suites()
-    if _is_csv(name):
-        return validate_file(name)
-    if str(name) not in suites:
+    if not _is_csv(name) and str(name) not in suites:
         allowed = [*suites, "or the path of a CSV file"]
         raise SlipstickError("no such suite", path="validate", value=str(name), allowed=allowed)
-    return suites[str(name)].replay(read_csv(reference_file(str(name), data))[1])
+    path = Path(name) if _is_csv(name) else reference_file(str(name), data)
+    header, rows = read_csv(path)
+    suite = suite_for(header, rows) if _is_csv(name) else suites[str(name)]
+    try:
+        return suite.replay(rows)
+    except MissingExtraError as error:
+        return Validation(suite.name, (), (("every row", str(error)),), given=len(rows), unanswered=len(rows))
 
 
 def calibration_report(path: str | Path) -> Report:
@@ -104,15 +111,13 @@ def _load_suites() -> dict[str, Suite]:
 def reference_files(data: str | Path | None = None) -> dict[str, Path]:
     """Return the reference CSV of every suite that has one in the folder `data` or `data`/reference.
 
+    Without a folder, by `data` or by the variable SLIPSTICK_DATA, they are the files that ship with the product.
+
     Errors
     ------
-    SlipstickError if no folder is named, or if it holds no such file.
+    SlipstickError if the folder holds no such file.
     """
-    named = data or os.environ.get(_VARIABLE)
-    if not named:
-        allowed = f"--data FOLDER, the variable {_VARIABLE}, or the path of a CSV file"
-        raise SlipstickError("no reference data: nobody said where they are", path="validate", allowed=allowed)
-    folder = Path(named)
+    folder = Path(data or os.environ.get(_VARIABLE) or _SHIPPED)
     files = sorted([*folder.glob("*.csv"), *folder.glob("reference/*.csv")])
     suites = _load_suites()
     by_suite: dict[str, Path] = {}
@@ -131,7 +136,8 @@ def reference_file(suite: str, data: str | Path | None = None) -> Path:
     """Return the path of one suite's reference CSV."""
     by_suite = reference_files(data)
     if suite not in by_suite:
-        raise SlipstickError("no reference file of this suite", path=str(data or ""), value=suite, allowed=by_suite)
+        allowed = [*by_suite, f"--data FOLDER or the variable {_VARIABLE} for the tables that do not ship"]
+        raise SlipstickError("no reference file of this suite", path=str(data or ""), value=suite, allowed=allowed)
     return by_suite[suite]
 
 
@@ -140,13 +146,17 @@ def _as_report(validations: dict[str, Validation]) -> Report:
     metrics: dict[str, Any] = {}
     tables = {}
     for validation in validations.values():
+        counts = {"answered": validation.answered, "skipped": validation.left_out}
+        metrics[validation.suite] = {
+            name: Metric(count, "", "estimated", note=validation.headline) for name, count in counts.items()
+        }
         total = validation.summary().get("all")
         if total is None:
             continue
         note = f"{total.rows} rows; worst: {total.worst_case}"
         errors = {"mean_absolute_error": total.mean_absolute_error, "mean_error": total.mean_error}
         errors["worst_error"] = total.worst_error
-        metrics[validation.suite] = {key: Metric(v, "fraction", "estimated", note=note) for key, v in errors.items()}
+        metrics[validation.suite] |= {key: Metric(v, "fraction", "estimated", note=note) for key, v in errors.items()}
         tables[f"{validation.suite}: errors by source"] = summary_table(validation)
         tables[f"{validation.suite}: published beside ours"] = rows_table(list(validation.rows))
     inputs = {"suites": [validation.suite for validation in validations.values()]}

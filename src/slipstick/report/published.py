@@ -70,6 +70,9 @@ class Summary:
 class Validation:
     """Published figures and ours for every row of a suite; `skipped` states which rows could not be replayed, and why.
 
+    `given` counts the rows of the table, where it is not one figure or one reason each; `unanswered` those of them that
+    one entry of `skipped` stands for.
+
     Examples
     --------
     >>> rows = [Row("a", "train", 10.0, 11.0, "s", "paper"), Row("b", "train", 20.0, 19.0, "s", "paper")]
@@ -81,6 +84,17 @@ class Validation:
     rows: tuple[Row, ...]
     skipped: tuple[tuple[str, str], ...] = ()
     given: int | None = None
+    unanswered: int | None = None
+
+    @property
+    def left_out(self) -> int:
+        """Number of the table's rows that could not be replayed."""
+        return len(self.skipped) if self.unanswered is None else self.unanswered
+
+    @property
+    def answered(self) -> int:
+        """Number of the table's rows that have figures of ours."""
+        return len(self.rows) if self.given is None else self.given - self.left_out
 
     @property
     def headline(self) -> str:
@@ -88,13 +102,15 @@ class Validation:
 
         Examples
         --------
-        >>> Validation("demo", (), (("a", "does not fit: 90 GiB of 80"), ("b", "does not fit: 99 GiB of 80")), 9).headline
-        'demo: 7 of 9 rows answered, 2 skipped: 2 x does not fit: 90 GiB of 80 ...'
+        >>> Validation("demo", (), (("a", "does not fit: 90 of 80"), ("b", "does not fit: 99 of 80")), 9).headline
+        'demo: 7 of 9 rows answered, 2 skipped: 2 x does not fit: 90 of 80 ...'
         """
-        given = len(self.rows) + len(self.skipped) if self.given is None else self.given
-        counted = f"{self.suite}: {given - len(self.skipped):,} of {given:,} rows answered"
-        kinds = [f"{len(cases)} x {reason}" for reason, cases in self.reasons().items()]
-        return f"{counted}, {len(self.skipped):,} skipped: {'; '.join(kinds)}" if kinds else counted
+        counted = f"{self.suite}: {self.answered:,} of {self.answered + self.left_out:,} rows answered"
+        if not self.skipped:
+            return counted
+        kinds = [f"{len(cases):,} x {reason}" for reason, cases in self.reasons().items()]
+        listed = kinds if self.unanswered is None else list(self.reasons())
+        return f"{counted}, {self.left_out:,} skipped: {'; '.join(listed)}"
 
     def reasons(self) -> dict[str, list[str]]:
         """Return the cases that were skipped by reason; reasons that differ in what they quote count as one."""
@@ -119,11 +135,13 @@ class Validation:
         """Return ``{"rows": [...], "summary": {...}}``.
 
         A row has case_id, kind, published, ours, unit, error (signed, a fraction), source and note; the summary has
-        suite, all (null without rows), sources by name, and skipped.
+        suite, answered and left_out (rows of the table), all (null without rows), sources by name, and skipped.
         """
         errors = {name: asdict(summary) for name, summary in self.summary().items()}
         summary = {
             "suite": self.suite,
+            "answered": self.answered,
+            "left_out": self.left_out,
             "all": errors.pop("all", None),
             "sources": errors,
             "skipped": [{"case_id": case, "reason": reason} for case, reason in self.skipped],
@@ -181,10 +199,17 @@ class PaperSuite(Suite):
     def replay(self, rows: list[RowDict]) -> Validation:
         """Return the validation of all rows; rows without a figure of ours are named with the reason."""
         cases = [self.case(row) for row in rows]
-        answers = [self.answer(row, case) for row, case in zip(rows, cases, strict=True)]
+        answers = [self._answered(row, case) for row, case in zip(rows, cases, strict=True)]
         answered = tuple(answer for answer in answers if isinstance(answer, Row))
         skipped = tuple((case, answer) for case, answer in zip(cases, answers, strict=True) if isinstance(answer, str))
         return Validation(self.name, answered, skipped)
+
+    def _answered(self, row: RowDict, case: str) -> Row | str:
+        """Return our figure beside a row's, or the reason why there is none."""
+        try:
+            return self.answer(row, case)
+        except SlipstickError as error:
+            return str(error)
 
 
 SUITES: dict[str, Suite] = {}
@@ -286,6 +311,35 @@ def number(row: RowDict, column: str, default: float | None = None, *, case: str
     if not _number(text):
         raise _not_a_number(case or row.get("case_id", "row"), column, text)
     return float(text)
+
+
+def split_comments(text: str) -> tuple[str, list[str]]:
+    """Return a cell's text without its comments in brackets, and the comments, all in lower case.
+
+    Examples
+    --------
+    >>> split_comments("Output tok/s (whole instance)"), split_comments("TFLOP/s (96BslH^2(1+s/6H))")
+    (('output tok/s', ['whole instance']), ('tflop/s', ['96bslh^2(1+s/6h)']))
+    """
+    parts, depth = [""], 0  # texts outside and inside of brackets in turn
+    for letter in text.lower():
+        depth += (letter == "(") - (letter == ")")
+        if (letter == "(" and depth == 1) or (letter == ")" and depth == 0):
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return " ".join(" ".join(parts[::2]).split()), [part.strip() for part in parts[1::2]]
+
+
+def require_unit(row: RowDict, *units: str) -> None:
+    """Raise a SlipstickError unless the row's unit, without comments, is one of some in which our figure is known.
+
+    Examples
+    --------
+    >>> require_unit({"unit": "cycles (8 bit)"}, "cycles")
+    """
+    if split_comments(row["unit"])[0] not in {unit.lower() for unit in units}:
+        raise SlipstickError("another unit than ours", path="unit", value=row["unit"], allowed=units)
 
 
 def summarise(rows: Sequence[Row]) -> Summary:

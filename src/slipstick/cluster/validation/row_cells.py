@@ -1,4 +1,4 @@
-"""Cells of reference rows: whole numbers, and texts that a comment in brackets may follow."""
+"""Cells of reference rows: whole numbers, stated or not."""
 
 from __future__ import annotations
 
@@ -42,20 +42,3 @@ def _required(row: Row, column: str, why: str) -> int:
         raise SlipstickError(f"not stated: {why}", path=column, value=row.get(column, ""))
     return value
 
-
-def _commented(text: str) -> tuple[str, list[str]]:
-    """Return a text without its comments in brackets, and the comments, all in lower case.
-
-    Examples
-    --------
-    >>> _commented("Output tok/s (whole instance)"), _commented("TFLOP/s (96BslH^2(1+s/6H))")
-    (('output tok/s', ['whole instance']), ('tflop/s', ['96bslh^2(1+s/6h)']))
-    """
-    parts, depth = [""], 0  # texts outside and inside of brackets in turn
-    for letter in text.lower():
-        depth += (letter == "(") - (letter == ")")
-        if (letter == "(" and depth == 1) or (letter == ")" and depth == 0):
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return " ".join(" ".join(parts[::2]).split()), [part.strip() for part in parts[1::2]]

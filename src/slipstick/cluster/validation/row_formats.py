@@ -1,12 +1,12 @@
-"""Number formats that reference rows name by their precision: ``fp8``, ``mxfp8``, ``fp4``, ``fp8 (kv fp8)``, and so on."""
+"""Number formats that reference rows name by their precision: ``mxfp8``, ``fp4``, ``fp8 (kv fp8)`` and others."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from slipstick.cluster.validation.row_cells import _commented
 from slipstick.core.errors import SlipstickError
+from slipstick.report.published import split_comments
 
 # What tables call our formats. NVIDIA's engines mean nvfp4 by fp4 (the quantisation columns of AIConfigurator say so).
 _NAMES = {
@@ -51,7 +51,7 @@ def _row_formats(precision: str) -> _RowFormats:
     >>> _row_formats("fp8 (kv fp8)").plan
     {'matmul': 'fp8', 'activations': 'bf16', 'kv_cache': 'fp8'}
     """
-    name, comments = _commented(precision)
+    name, comments = split_comments(precision)
     if not name:
         raise SlipstickError("not stated: the rate of the matrix units depends on it", path="precision", value="")
     key = name.replace("-", "_").replace(" ", "_")

@@ -1,4 +1,4 @@
-"""Network of a reference row: by its name where the catalogue knows it, else by its sizes, and held against the rest."""
+"""Network of a reference row: by its name or its sizes, and held against the row's other columns."""
 
 from __future__ import annotations
 

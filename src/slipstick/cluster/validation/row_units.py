@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from slipstick.cluster.validation.row_cells import _commented
 from slipstick.core.errors import SlipstickError
+from slipstick.report.published import split_comments
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}
 _BYTES = {"gib": 2.0**30, "gb": 1e9, "mib": 2.0**20, "mb": 1e6}
@@ -43,7 +43,7 @@ def _split(unit: str) -> tuple[str, str]:
     ------
     SlipstickError for a percentile or an extreme, where our figure is a mean.
     """
-    base, comments = _commented(unit)
+    base, comments = split_comments(unit)
     base, comment = _spelled(base), _spelled("; ".join(comments))
     if _PERCENTILE.search(f"{base}; {comment}"):
         raise SlipstickError("a percentile or an extreme, where ours is a mean", path="unit", value=unit)
