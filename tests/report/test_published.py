@@ -125,7 +125,9 @@ def test_summary() -> None:
     assert list(Validation("s", tuple(rows)).summary(lambda row: row.kind)) == ["all", "train", "memory"]
     assert Validation("s", ()).summary() == {}
     assert json.loads(Validation("s", (), (("a", "no plan"),)).json())["summary"]["skipped"][0]["reason"] == "no plan"
-    assert "1 rows were not replayed" in to_text(render_validation(Validation("s", (), (("a", "no plan"),)), None))
+    assert "0 of 1 rows answered, 1 skipped: 1 x no plan" in to_text(
+        render_validation(Validation("s", (), (("a", "no plan"),)), None)
+    )
 
 
 @settings(deadline=None)  # the first example imports scipy

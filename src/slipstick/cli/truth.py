@@ -29,7 +29,8 @@ def validate(*suites: str, data: Path | None = None, rows: int = 10, display: Sh
         How many of the worst rows to print; JSON and HTML always hold all.
     """
     from slipstick.core.files import write_text
-    from slipstick.report.validation_text import render_validation
+    from slipstick.report.as_text import render_breakdown
+    from slipstick.report.validation_text import overview_table, render_validation
     from slipstick.verbs.validate import validate as verb
 
     with _progress_bar(display, "files") as progress:
@@ -43,6 +44,8 @@ def validate(*suites: str, data: Path | None = None, rows: int = 10, display: Sh
         return
     for validation in validations.values():
         _show(render_validation(validation, rows))
+    if len(validations) > 1:
+        _show(render_breakdown("all suites", overview_table(list(validations.values()))))
 
 
 def _merged(validations: dict[str, Validation]) -> dict[str, Any]:

@@ -22,7 +22,9 @@ def render_validation(validation: Validation, rows: int | None) -> Group:
     if rows is not None and rows < len(printed_rows):
         printed_rows = sorted(printed_rows, key=lambda row: -abs(row.error))[:rows]
         title = f"{validation.suite}: the {rows} worst of {len(validation.rows)} rows"
-    parts = [render_breakdown(f"{validation.suite}: errors by source", summary_table(validation))] * bool(validation.rows)
+    parts = [render_breakdown(f"{validation.suite}: errors by source", summary_table(validation))] * bool(
+        validation.rows
+    )
     if printed_rows:
         parts.append(render_breakdown(title, rows_table(printed_rows)))
     spaced = [Text(validation.headline, "bold"), Text(), *(piece for part in parts for piece in (part, Text()))]
@@ -34,6 +36,20 @@ def render_validation(validation: Validation, rows: int | None) -> Group:
 
 
 _EXAMPLES = 3  # cases that are named for a reason
+
+
+def overview_table(validations: list[Validation]) -> Table:
+    """Return the table of rows answered and skipped, and of the errors of our figures, one line per validation."""
+    columns = {"suite": "", "answered": "", "skipped": "", "figures": "", "mean |error|": "", "mean error": ""}
+    lines = []
+    for validation in validations:
+        total = validation.summary().get("all")
+        errors = (None, None, None)
+        if total is not None:
+            mean = f"{100 * total.mean_absolute_error:.2f} %"
+            errors = (total.rows, mean, f"{100 * total.mean_error:+.2f} %")  # type: ignore[assignment]
+        lines.append((validation.suite, validation.answered, validation.left_out, *errors))
+    return Table.of(columns, lines)
 
 
 def summary_table(validation: Validation) -> Table:

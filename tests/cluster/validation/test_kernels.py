@@ -75,11 +75,12 @@ def test_rows_keep_their_order_over_the_groups() -> None:
     [
         (row("abacus"), "no such system"),
         (row("a100_sxm", "fp8"), "format"),
-        (row(dtype="tally"), "format"),
+        (row(dtype="tally"), "not a precision"),
         (row(m="many"), "not a number"),
         (row(m=""), "not a number"),
         (row(m=0), "not a size"),
         (row(m=1e300), "not a size"),
+        (row(m=12.5), "not a size"),
         (row(us=-1), "not a size"),
     ],
 )

@@ -47,9 +47,11 @@ class _MeasuredTable(Suite):
         groups: dict[Key, list[tuple[int, list[float]]]] = {}
         for place, row in enumerate(rows):
             try:
-                groups.setdefault(tuple(row[column] for column in self.key), []).append((place, self._read(row)))
+                sizes = self._read(row)
             except SlipstickError as error:
                 skipped[place] = (self.identity(row), str(error))
+                continue
+            groups.setdefault(tuple(row[column] for column in self.key), []).append((place, sizes))
         for key, members in groups.items():
             places = [place for place, _ in members]
             table = np.array([values for _, values in members])
@@ -72,9 +74,14 @@ class _MeasuredTable(Suite):
     def _read(self, row: RowDict) -> list[float]:
         values = [number(row, column, case=self.identity(row)) for column in (*self.numbers, "latency_us")]
         for column, value in zip((*self.numbers, "latency_us"), values, strict=True):
-            if not 0 < value <= _LARGEST:
+            if not 0 < value <= _LARGEST or (column != "latency_us" and not value.is_integer()):
                 path = f"{self.identity(row)}, {column}"
-                raise SlipstickError("not a size", path=path, value=value, allowed=f"above 0, up to {_LARGEST:g}")
+                raise SlipstickError(
+                    "not a size",
+                    path=path,
+                    value=value,
+                    allowed=f"above 0, up to {_LARGEST:g}, and whole unless a time",
+                )
         return values
 
 

@@ -22,7 +22,8 @@ def _inference_figure(row: Row) -> tuple[float, str]:
     setting, plans = _InferenceSetting.of(workload, case.system, case.plan), Plans.of([case.plan], case.system)
     plans.require_possible(workload, case.system)
     prompt, output = np.array([workload.sequence]), np.array([workload.output])
-    _require_fit(setting, plans, int(prompt[0]))
+    physical = setting.capacity / setting.stack.memory_share  # without what engines leave free
+    _require_fit(setting, plans, int(prompt[0]), 1, setting.capacity if case.unlimited else physical)
     if case.unlimited:
         if unit.quantity in ("first token", "request"):
             message = "not stated: with as many requests as the memory holds, it depends on how many wait"
@@ -41,17 +42,13 @@ def _served(case: _Case, setting: _InferenceSetting, plans: Plans, load: _Load) 
     batch = int(load.concurrency[0])
     if case.plan.serving.continuous and batch > 1:
         return _continuous_batch(setting, plans, load)
-    _require_fit(setting, plans, int(load.prompt[0]), batch)
+    _require_fit(setting, plans, int(load.prompt[0]), batch, setting.capacity / setting.stack.memory_share)
     return _static_batch(setting, plans, load)
 
 
-def _require_fit(setting: _InferenceSetting, plans: Plans, prompt: int, batch: int = 1) -> None:
-    """Raise a SlipstickError unless a device holds the weights, and the cache of a batch of prompts.
-
-    All of the device's memory is counted, without what engines leave free: what is above it cannot have run.
-    """
+def _require_fit(setting: _InferenceSetting, plans: Plans, prompt: int, batch: int, capacity: float) -> None:
+    """Raise a SlipstickError unless `capacity` bytes hold a device's weights, and the cache of a batch of prompts."""
     memory = _serving_memory(setting, plans, batch, prompt, 1)
-    capacity = setting.capacity / setting.stack.memory_share
     if memory.total[0] > capacity:
         parts = f"{memory.weights[0] / _GIB:.4g} GiB of weights and {memory.cache[0] / _GIB:.4g} GiB of cache"
         message = f"does not fit: {memory.total[0] / _GIB:.4g} GiB of {capacity / _GIB:.4g} a device ({parts})"

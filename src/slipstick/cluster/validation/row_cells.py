@@ -41,4 +41,3 @@ def _required(row: Row, column: str, why: str) -> int:
     if not value:
         raise SlipstickError(f"not stated: {why}", path=column, value=row.get(column, ""))
     return value
-

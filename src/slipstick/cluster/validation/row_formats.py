@@ -11,7 +11,7 @@ from slipstick.report.published import split_comments
 # What tables call our formats. NVIDIA's engines mean nvfp4 by fp4 (the quantisation columns of AIConfigurator say so).
 _NAMES = {
     **dict.fromkeys(("fp16", "float16", "half", "f16"), "fp16"), **dict.fromkeys(("bf16", "bfloat16"), "bf16"),
-    **dict.fromkeys(("fp32", "float32", "f32"), "fp32"), "tf32": "tf32",
+    **dict.fromkeys(("fp32", "float32", "f32"), "fp32"), "tf32": "tf32", **dict.fromkeys(("fp64", "float64"), "fp64"),
     **dict.fromkeys(("fp8", "float8", "fp8_block", "fp8_e4m3", "float8_e4m3fn", "e4m3"), "fp8"), "mxfp8": "mxfp8",
     **dict.fromkeys(("fp4", "nvfp4"), "nvfp4"), "mxfp4": "mxfp4", "w4a16_mxfp4": "mxfp4", "int8": "int8",
     "int8_wo": "int8", "int4_wo": "int4",

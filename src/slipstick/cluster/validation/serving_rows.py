@@ -30,6 +30,7 @@ _GIB = 2.0**30
 _ROUNDS = 10  # requests of a client; assumed: what the growth of the first token's time with the concurrency implies
 # TensorRT-LLM follows its fp8 checkpoints, which bring scales of the cache; the others keep it in 16 bits unless told
 _NARROW_CACHE = (("trtllm", "fp8"),)
+_UNPACKED = ("fp8", "nvfp4", "mxfp4", "int8", "int4")  # formats of weights that engines unpack where they must
 _ENGINES = {"tensorrt-llm": "trtllm", "trt-llm": "trtllm", "tensorrt_llm": "trtllm"}  # other spellings
 _MODES = ("", "agg", "aggregated")
 _QUANTISED = ("gemm_quant_mode", "moe_quant_mode")
@@ -96,10 +97,10 @@ _LENGTHS = {"isl": "the prompt's tokens", "osl": "the output's tokens"}
 def _require_fit(setting: _InferenceSetting, plans: Plans, load: _Load) -> None:
     """Raise a SlipstickError unless a device's memory holds the weights, and the cache of the longest prompt."""
     memory = _serving_memory(setting, plans, 1, load.prompt, 1)
-    capacity = setting.capacity / setting.stack.memory_share
+    capacity = setting.capacity
     if (memory.total > capacity).any():
         total, weights = float(memory.total.max()) / _GIB, float(memory.weights[0]) / _GIB
-        message = f"does not fit: {total:.4g} GiB of {capacity / _GIB:.4g} a device, {weights:.4g} of them weights"
+        message = f"does not fit: {total:.4g} GiB of {capacity / _GIB:.4g} that the engine fills, {weights:.4g} of them weights"
         raise SlipstickError(message, path="memory")
 
 
@@ -196,6 +197,9 @@ def _setting(row: RowDict) -> tuple[_InferenceSetting, Plans, _Layout]:
     # weights that the device cannot multiply are unpacked to 16 bits
     matrix = system.device_as(Accelerator).matrix
     direct = formats.weights in matrix and not formats.weights_only
+    if not direct and formats.weights not in _UNPACKED:
+        message = f"{system.name} has no matrix rate in this format, and no engine unpacks it"
+        raise SlipstickError(message, path="precision", value=row["precision"], allowed=matrix)
     format_ = formats.weights if direct else "bf16" if "bf16" in matrix else "fp16"
     backend = _engine(row)
     cache = formats.cache or ("fp8" if (backend, format_) in _NARROW_CACHE else "")

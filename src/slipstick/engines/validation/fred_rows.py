@@ -163,7 +163,9 @@ def _io(row: RowDict) -> _Answer | str | None:
     fastest = float(mesh.bandwidth[np.isin(mesh.source, controllers(mesh))].max())
     known: dict[tuple[str, str, str], Callable[[], float]] = {
         ("text", "I/O line-rate fraction in weight streaming", "mesh"): lambda: line_rate(mesh),
-        ("text", "hot-spot link bandwidth needed", "5x4 mesh, weight streaming"): lambda: hot_spot(mesh) * fastest / 1e9,
+        ("text", "hot-spot link bandwidth needed", "5x4 mesh, weight streaming"): lambda: (
+            hot_spot(mesh) * fastest / 1e9
+        ),
         ("fig4", "maximum channel load", "4x4 mesh, 16 I/O channels"): lambda: hot_spot(_square(4)),
         ("derived", "aggregate I/O bandwidth", "18 I/O controllers"): lambda: len(controllers(mesh)) * fastest / 1e9,
     }

@@ -42,12 +42,13 @@ class _FabricSuite(Suite):
         for place, row in enumerate(rows, 1):
             case = f"{row['topology']}-{row['dims']}-{row['collective']}-{row['bytes']}-{row['algorithm']}-{place}"
             try:
+                published = number(row, "time_ns", case=case) * 1e-9
                 ours, note = _answer(row)
             except SlipstickError as error:
                 skipped.append((case, str(error)))
                 continue
             source = f"{row['tool']}: {row['topology']} {row['backend']}"
-            answered.append(Row(case, row["collective"], number(row, "time_ns") * 1e-9, ours, "s", source, note))
+            answered.append(Row(case, row["collective"], published, ours, "s", source, note))
         return Validation(self.name, tuple(answered), tuple(skipped), given=len(rows))
 
 
@@ -55,10 +56,14 @@ def _answer(row: RowDict) -> tuple[float, str]:
     """Return our simulated time [s] of a row, and a note on the comparison."""
     size, splits = number(row, "bytes"), _whole(row["splits_or_chunks_per_npu"], "splits_or_chunks_per_npu")
     if row["backend"] not in _BACKENDS:
-        raise SlipstickError("not a backend whose times are known", path="backend", value=row["backend"], allowed=_BACKENDS)
+        raise SlipstickError(
+            "not a backend whose times are known", path="backend", value=row["backend"], allowed=_BACKENDS
+        )
     if row["backend"] == "synthesizer":
         if (row["collective"], row["algorithm"]) != _SYNTHESISED or row["topology"] not in ("mesh", "torus"):
-            raise SlipstickError("synthesised here: an all_gather on a mesh or torus", path="topology", value=row["topology"])
+            raise SlipstickError(
+                "synthesised here: an all_gather on a mesh or torus", path="topology", value=row["topology"]
+            )
         grid = _grid(row, wrap=row["topology"] == "torus")
         return _time(synthesized_schedule("all_gather", grid, size, splits), grid, size, Endpoint(), "flows"), ""
     if row["backend"] == "unaware":
