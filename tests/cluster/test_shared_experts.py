@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import slipstick
-from slipstick.cluster.kernels.device_parameters import held_experts
+from slipstick.cluster.kernels.device_parameters import _held_experts
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Phase
 from slipstick.networks.find_network import network
@@ -76,7 +76,7 @@ def test_a_device_with_redundant_experts_holds_the_next_whole_number() -> None:
 
 
 def test_more_ranks_than_experts_hold_one_each() -> None:
-    assert held_experts(256, np.array([256, 257, 320])).tolist() == [1, 1, 1]
+    assert _held_experts(256, np.array([256, 257, 320])).tolist() == [1, 1, 1]
     assert decoding(320, ep=320).value("memory.parts.weights") < decoding(128, ep=128).value("memory.parts.weights")
 
 

@@ -19,7 +19,6 @@ from slipstick.report.published import (
     read_csv,
     spearman,
     suite_for,
-    validate_file,
 )
 from slipstick.report.validation_text import render_validation
 
@@ -53,7 +52,8 @@ def test_suites_by_header() -> None:
 
 def test_validate_a_file_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("case_id,value\r\na,1.5\r\n\r\nb, 2 \r\n")
-    validation = validate_file(tmp_path / "mine.csv")
+    header, table = read_csv(tmp_path / "mine.csv")
+    validation = suite_for(header, table).replay(table)
     data = json.loads(validation.json())
     assert set(data) == {"rows", "summary"}
     assert data["rows"][0] == {

@@ -32,8 +32,8 @@ def validation_report(
 
     Parameters
     ----------
-    suites : names of suites, or paths of CSV files with a suite's columns; none: every reference file in `data`, or, where
-        no folder is named, the rows that ship with the product.
+    suites : names of suites, or paths of CSV files with a suite's columns; none: every reference file in `data`, or,
+        where no folder is named, the rows that ship with the product.
     progress : called with the files done, all files, and the name of the one that is replayed.
 
     Errors
@@ -60,7 +60,7 @@ def _validation(name: str | Path, data: str | Path | None) -> Validation:
     try:
         return suite.replay(rows)
     except MissingExtraError as error:
-        return Validation(suite.name, (), (("every row", str(error)),), given=len(rows), unanswered=len(rows))
+        return Validation(suite.name, (), (("every row", str(error)),), total=len(rows), unanswered=len(rows))
 
 
 def calibration_report(path: str | Path) -> Report:

@@ -70,7 +70,7 @@ class Summary:
 class Validation:
     """Published figures and ours for every row of a suite; `skipped` states which rows could not be replayed, and why.
 
-    `given` counts the rows of the table, where it is not one figure or one reason each; `unanswered` those of them that
+    `total` counts the rows of the table, where it is not one figure or one reason each; `unanswered` those of them that
     one entry of `skipped` stands for.
 
     Examples
@@ -83,7 +83,7 @@ class Validation:
     suite: str
     rows: tuple[Row, ...]
     skipped: tuple[tuple[str, str], ...] = ()
-    given: int | None = None
+    total: int | None = None
     unanswered: int | None = None
 
     @property
@@ -94,7 +94,7 @@ class Validation:
     @property
     def answered(self) -> int:
         """Number of the table's rows that have figures of ours."""
-        return len(self.rows) if self.given is None else self.given - self.left_out
+        return len(self.rows) if self.total is None else self.total - self.left_out
 
     @property
     def headline(self) -> str:
@@ -117,12 +117,12 @@ class Validation:
         kinds: dict[str, list[tuple[str, str]]] = {}
         for case, reason in self.skipped:
             kinds.setdefault(_generalised(reason), []).append((case, reason))
-        return {
-            found[0][1].partition("; got")[0] + (" ..." if len({reason for _, reason in found}) > 1 else ""): [
-                case for case, _ in found
-            ]
-            for found in kinds.values()
-        }
+        merged: dict[str, list[str]] = {}
+        for members in kinds.values():
+            several = len({reason for _, reason in members}) > 1
+            text = members[0][1].partition("; got")[0] + (" ..." if several else "")
+            merged[text] = [case for case, _ in members]
+        return merged
 
     def summary(self, by: Callable[[Row], str] = lambda row: row.source) -> dict[str, Summary]:
         """Return the error summary of "all" rows, then of each group (by source by default), in row order."""
@@ -246,12 +246,6 @@ def suite_for(header: Iterable[str], rows: Sequence[RowDict] = ()) -> Suite:
     raise SlipstickError(message, path="header", value=", ".join(sorted(columns)))
 
 
-def validate_file(path: str | Path) -> Validation:
-    """Return the validation of a CSV file, whose header selects the suite."""
-    header, rows = read_csv(path)
-    return suite_for(header, rows).replay(rows)
-
-
 def read_csv(
     path: str | Path, *, numbers: Iterable[str] = (), limit: int = MAX_CSV_BYTES
 ) -> tuple[list[str], list[RowDict]]:
@@ -311,35 +305,6 @@ def number(row: RowDict, column: str, default: float | None = None, *, case: str
     if not _number(text):
         raise _not_a_number(case or row.get("case_id", "row"), column, text)
     return float(text)
-
-
-def split_comments(text: str) -> tuple[str, list[str]]:
-    """Return a cell's text without its comments in brackets, and the comments, all in lower case.
-
-    Examples
-    --------
-    >>> split_comments("Output tok/s (whole instance)"), split_comments("TFLOP/s (96BslH^2(1+s/6H))")
-    (('output tok/s', ['whole instance']), ('tflop/s', ['96bslh^2(1+s/6h)']))
-    """
-    parts, depth = [""], 0  # texts outside and inside of brackets in turn
-    for letter in text.lower():
-        depth += (letter == "(") - (letter == ")")
-        if (letter == "(" and depth == 1) or (letter == ")" and depth == 0):
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return " ".join(" ".join(parts[::2]).split()), [part.strip() for part in parts[1::2]]
-
-
-def require_unit(row: RowDict, *units: str) -> None:
-    """Raise a SlipstickError unless the row's unit, without comments, is one of some in which our figure is known.
-
-    Examples
-    --------
-    >>> require_unit({"unit": "cycles (8 bit)"}, "cycles")
-    """
-    if split_comments(row["unit"])[0] not in {unit.lower() for unit in units}:
-        raise SlipstickError("another unit than ours", path="unit", value=row["unit"], allowed=units)
 
 
 def summarise(rows: Sequence[Row]) -> Summary:

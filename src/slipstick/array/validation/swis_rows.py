@@ -18,7 +18,8 @@ from slipstick.core.plan import Plan
 from slipstick.core.workload import Phase, Workload
 from slipstick.formats.swis import Swis
 from slipstick.networks.graphs import ResNet
-from slipstick.report.published import PaperSuite, Row, RowDict, number, register_suite, require_unit
+from slipstick.report.published import PaperSuite, Row, RowDict, number, register_suite
+from slipstick.report.row_texts import require_unit
 
 _LAYER = re.compile(r"(\d+)x\1x(\d+) (\d)x\3 (\d+)(?: stride (\d))? valid")  # square images and kernels
 _TPU_LIKE = re.compile(r"tpu_like(?: \((\d+)x(\d+)\))?")
@@ -62,8 +63,8 @@ def _row(row: RowDict, case: str) -> Row | str:
 
 
 _UNITS = {
-    "cycles": ("cycles",), "utilisation": ("%",), "words": ("words",), "DRAM words": ("words",), "bits": ("bit", "bits"),
-    "compression": ("x",),
+    "cycles": ("cycles",), "utilisation": ("%",), "words": ("words",), "DRAM words": ("words",),
+    "bits": ("bit", "bits"), "compression": ("x",),
 }  # fmt: skip
 _Answer = tuple[float, str, str]  # ours, kind, note
 
@@ -177,7 +178,8 @@ def _tpu_like(rows: int, columns: int) -> dict[str, object]:
 
 SUITE = register_suite(
     PaperSuite(
-        name="swis", columns=frozenset(("table", "model", "config", "metric", "value", "unit", "source", "seen_or_memory")),
+        name="swis",
+        columns=frozenset(("table", "model", "config", "metric", "value", "unit", "source", "seen_or_memory")),
         about="arrays: cycles of SCALE-Sim and ZigZag, bytes of packed weights",
         recognise=_recognises,
         case=lambda row: f"{row['table']} {row['model']}, {row['config']}: {row['metric']}", answer=_row,

@@ -27,7 +27,7 @@ from slipstick.cluster.inference.serving import (
     _split_service,
     _static_batch,
 )
-from slipstick.cluster.kernels.device_parameters import held_experts
+from slipstick.cluster.kernels.device_parameters import _held_experts
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.kernel_table import _decoder_table
 from slipstick.cluster.sweep.best_plan import PlanModel
@@ -330,11 +330,11 @@ def _memory(run: _Run) -> dict[str, Any]:
 def _copied_experts(run: _Run) -> str:
     """Return a note on experts that several ranks hold, where expert parallelism does not divide their number."""
     ranks = run.plans.ep.item()
-    held = {count: int(held_experts(count, run.plans.ep)[0]) for count in run.setting.decoder.expert_counts}
+    shares = {count: int(_held_experts(count, run.plans.ep)[0]) for count in run.setting.decoder.expert_counts}
     return "; ".join(
-        f"{each} of {count} experts on each of {ranks} ranks: {each * ranks - count} are redundant copies"
-        for count, each in held.items()
-        if each * ranks > count
+        f"{share} of {count} experts on each of {ranks} ranks: {share * ranks - count} are redundant copies"
+        for count, share in shares.items()
+        if share * ranks > count
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from slipstick.cluster.kernels.device_parameters import held_experts
+from slipstick.cluster.kernels.device_parameters import _held_experts
 from slipstick.cluster.kernels.experts import _experts_busy
 from slipstick.cluster.kernels.precision import WIDE, Precision
 from slipstick.core.arrays import BoolArray, FloatArray, IntArray, RealArray
@@ -166,9 +166,9 @@ def _expert_rows(projection: Projection, shape: _Shape) -> tuple[FloatArray, Flo
     """
     routed = shape.tokens * projection.active * shape.etp / shape.tp
     visiting = routed * shape.ep / projection.active  # tokens of the whole expert parallel group
-    held = held_experts(projection.experts, shape.ep)
-    busy = _placed_experts_busy(held * shape.ep, projection, visiting) / shape.ep
-    busy = np.minimum(np.maximum(1.0, busy), held)
+    share = _held_experts(projection.experts, shape.ep)
+    busy = _placed_experts_busy(share * shape.ep, projection, visiting) / shape.ep
+    busy = np.minimum(np.maximum(1.0, busy), share)
     return np.maximum(1.0, routed / busy), busy
 
 

@@ -68,7 +68,7 @@ class _MeasuredTable(Suite):
             self.name,
             tuple(answered[place] for place in sorted(answered)),
             tuple(skipped[place] for place in sorted(skipped)),
-            given=len(rows),
+            total=len(rows),
         )
 
     def _read(self, row: RowDict) -> list[float]:
@@ -115,7 +115,7 @@ def _replay_groups(
         suite,
         tuple(row for place in sorted(answered) for row in answered[place]),
         tuple((rows[place][identity], skipped[place]) for place in sorted(skipped)),
-        given=len(rows),
+        total=len(rows),
     )
 
 

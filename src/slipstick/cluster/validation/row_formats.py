@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from slipstick.core.errors import SlipstickError
-from slipstick.report.published import split_comments
+from slipstick.report.row_texts import split_comments
 
 # What tables call our formats. NVIDIA's engines mean nvfp4 by fp4 (the quantisation columns of AIConfigurator say so).
 _NAMES = {

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from slipstick.core.errors import SlipstickError
-from slipstick.report.published import split_comments
+from slipstick.report.row_texts import split_comments
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}
 _BYTES = {"gib": 2.0**30, "gb": 1e9, "mib": 2.0**20, "mb": 1e6}

@@ -100,7 +100,8 @@ def _require_fit(setting: _InferenceSetting, plans: Plans, load: _Load) -> None:
     capacity = setting.capacity
     if (memory.total > capacity).any():
         total, weights = float(memory.total.max()) / _GIB, float(memory.weights[0]) / _GIB
-        message = f"does not fit: {total:.4g} GiB of {capacity / _GIB:.4g} that the engine fills, {weights:.4g} of them weights"
+        usable = f"{capacity / _GIB:.4g} that the engine fills"
+        message = f"does not fit: {total:.4g} GiB of {usable}, {weights:.4g} of them weights"
         raise SlipstickError(message, path="memory")
 
 
@@ -181,10 +182,10 @@ def _concurrency(row: RowDict, layout: _Layout) -> int:
         raise SlipstickError(message, path="concurrency", value=concurrency, allowed=f"{batch * layout.ranks}")
     if batch:
         return batch
-    each, rest = divmod(concurrency or 0, layout.ranks)
+    share, rest = divmod(concurrency or 0, layout.ranks)
     if rest:
         raise SlipstickError("not a multiple of the attention ranks", path="concurrency", value=concurrency)
-    return each
+    return share
 
 
 def _setting(row: RowDict) -> tuple[_InferenceSetting, Plans, _Layout]:

@@ -14,7 +14,8 @@ from slipstick.engines.fred_paper import FABRICS, cases, end_to_end, sweep_pairs
 from slipstick.fabric.patterns import Pattern, all_reduce, in_network
 from slipstick.fabric.topology_file import resolve_topology
 from slipstick.fabric.training.io_controllers import controllers, hot_spot, line_rate
-from slipstick.report.published import PAPER_COLUMNS, PaperSuite, Row, RowDict, number, register_suite, require_unit
+from slipstick.report.published import PAPER_COLUMNS, PaperSuite, Row, RowDict, number, register_suite
+from slipstick.report.row_texts import require_unit
 
 _SIZE = 2.0**34  # bytes: so large that bandwidth alone matters
 _PREDICTED, _CALIBRATED = "predicted", "in sample: the efficiency is calibrated on this row"

@@ -7,7 +7,8 @@ from functools import cache
 from slipstick.core.workload import Phase
 from slipstick.engines.hybrid_tasks import _worker_batch
 from slipstick.engines.step_speedup import _step_speedup, _StepSpeedup
-from slipstick.report.published import PAPER_COLUMNS, PaperSuite, Row, RowDict, number, register_suite, require_unit
+from slipstick.report.published import PAPER_COLUMNS, PaperSuite, Row, RowDict, number, register_suite
+from slipstick.report.row_texts import require_unit
 
 _SYSTEM = "dgx1-v100"
 _TIME_LIMIT = 10.0  # seconds for a placement

@@ -49,7 +49,7 @@ class _FabricSuite(Suite):
                 continue
             source = f"{row['tool']}: {row['topology']} {row['backend']}"
             answered.append(Row(case, row["collective"], published, ours, "s", source, note))
-        return Validation(self.name, tuple(answered), tuple(skipped), given=len(rows))
+        return Validation(self.name, tuple(answered), tuple(skipped), total=len(rows))
 
 
 def _answer(row: RowDict) -> tuple[float, str]:
