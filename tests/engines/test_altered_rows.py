@@ -65,6 +65,7 @@ OWN: dict[str, list[RowDict]] = {  # figures by hand, not of any source
     ],
 }  # fmt: skip
 
+WITHOUT_SIZES = dict.fromkeys(("params", "layers", "hidden", "heads", "kv_heads", "ffn", "vocab"), "")
 LLM: list[Alteration] = [
     ("kort-001", {"model": "NVIDIA/GPT-22B"}, SAME),
     ("kort-001", {"unit": "s/iteration (mean of 5 steps)"}, SAME),
@@ -118,6 +119,10 @@ LLM: list[Alteration] = [
     ("trt10-049", {"tp": "1", "n_gpus": "1"}, r"does not fit: \d+\.?\d* GiB of 126.9"),
     ("trt10-049", {"n_gpus": "16"}, "tp\\*pp\\*dp is not the number of devices"),
     ("trt10-049", {"dp": "2", "n_gpus": "16"}, times(2)),
+    ("trt10-049", {"cp": "2"}, "context parallelism is not part of our inference"),
+    ("trt10-049", {"ep": "3"}, "ep: does not divide the devices"),
+    ("trt10-049", {"ep": "8"}, "has no experts to share"),
+    ("trt10-049", {"model": "deepseek-ai/DeepSeek-R1", "ep": "8", **WITHOUT_SIZES}, other(0.1, 10)),
     ("trt10-049", {"unit": "ms time to first token"}, "it depends on how many wait"),
 ]  # fmt: skip
 LLAMA, QWEN, MOE = "meta_llama_llama_3_1_8b", "qwen_qwen3_32b_qwen_qwen3_32b_h100_sxm_trtllm", "qwen_qwen3_235b"

@@ -45,7 +45,7 @@ def validate(*suites: str, data: Path | None = None, rows: int = 10, display: Sh
     for validation in validations.values():
         _show(render_validation(validation, rows))
     if len(validations) > 1:
-        _show(render_breakdown("all suites", overview_table(list(validations.values()))))
+        _show(render_breakdown("all files", overview_table(validations)))
 
 
 def _merged(validations: dict[str, Validation]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from slipstick.report.as_text import render_breakdown
@@ -38,17 +39,25 @@ def render_validation(validation: Validation, rows: int | None) -> Group:
 _EXAMPLES = 3  # cases that are named for a reason
 
 
-def overview_table(validations: list[Validation]) -> Table:
-    """Return the table of rows answered and skipped, and of the errors of our figures, one line per validation."""
-    columns = {"suite": "", "answered": "", "skipped": "", "figures": "", "mean |error|": "", "mean error": ""}
+def overview_table(validations: Mapping[str, Validation]) -> Table:
+    """Return the table of rows answered and skipped, and of the errors of our figures, one line per file."""
+    columns = {
+        "file": "",
+        "suite": "",
+        "answered": "",
+        "skipped": "",
+        "figures": "",
+        "mean |error|": "",
+        "mean error": "",
+    }
     lines = []
-    for validation in validations:
+    for file, validation in validations.items():
         total = validation.summary().get("all")
         errors = (None, None, None)
         if total is not None:
             mean = f"{100 * total.mean_absolute_error:.2f} %"
             errors = (total.rows, mean, f"{100 * total.mean_error:+.2f} %")  # type: ignore[assignment]
-        lines.append((validation.suite, validation.answered, validation.left_out, *errors))
+        lines.append((file, validation.suite, validation.answered, validation.left_out, *errors))
     return Table.of(columns, lines)
 
 

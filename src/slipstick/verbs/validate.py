@@ -29,7 +29,7 @@ def validate(*suites: str | Path, data: str | Path | None = None, progress: Prog
     Returns
     -------
     Report
-        `detail` has each Validation by the name of its suite or file: rows, summaries, and what was skipped, which is a
+        `detail` has each Validation by the name of its file: rows, summaries, and what was skipped, which is a
         row whose question cannot be answered as itself, or a suite whose extra is not installed.
 
     Errors

@@ -130,7 +130,8 @@ def _inference_case(row: Row) -> _Case:
     batch = _batch(row, dp, pp)
     if batch is None and not decoding:
         raise SlipstickError("not stated: a first token waits for the prompts before it", path="global_batch", value="")
-    plan = Plan.of({"others": "off", **facts.plan, **_served_formats(row, facts), "tp": tp, "pp": pp, "dp": dp})
+    degrees = {"tp": tp, "pp": pp, "dp": dp, **_expert_degrees(row, tp, dp)}
+    plan = Plan.of({"others": "off", **facts.plan, **_served_formats(row, facts), **degrees})
     workload = Workload(
         network=_network_of(row, prompt), phase=Phase.DECODE, batch=batch or dp, sequence=prompt, output=output
     )
@@ -146,6 +147,21 @@ def _serving_degrees(row: Row) -> tuple[int, int, int]:
             "tp*pp*dp is not the number of devices", path="n_gpus", value=devices, allowed=f"{tp * pp * dp}"
         )
     return tp, pp, dp
+
+
+def _expert_degrees(row: Row, tp: int, dp: int) -> dict[str, int]:
+    """Return expert parallelism of an inference row, and tensor parallelism inside an expert on what it leaves.
+
+    Where a row states none, experts are divided over the tensor parallel devices, as engines do unless told.
+    """
+    ep = _number(row, "ep") or 1
+    if (_number(row, "cp") or 1) > 1:
+        raise SlipstickError(
+            "context parallelism is not part of our inference", path="cp", value=row["cp"], allowed="1"
+        )
+    if ep > tp * dp or (tp % ep and ep % tp):
+        raise SlipstickError("does not divide the devices", path="ep", value=ep, allowed=f"a divisor of {tp * dp}")
+    return {"ep": ep, "etp": max(1, tp // ep)}
 
 
 def _batch(row: Row, dp: int, pp: int) -> int | None:
