@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cluster.toys import decoder, experts
+from cluster.toys import attention, decoder, experts
 from slipstick.cluster.sweep.choose_plan import resolved_plan
 from slipstick.cluster.sweep.plan_space import PlanSpace
 from slipstick.cluster.sweep.plans import Plans

@@ -180,7 +180,7 @@ def _update_messages(run: _Run, parameters: float) -> tuple[float, float, float]
 
 
 def _training_memory(run: _Run, parameters: float) -> dict[str, float]:
-    zero, dp = run.plan.parallel.zero, run.dp
+    zero, dp = int(run.plan.parallel.zero), run.dp
     largest = max(op.inputs + op.outputs for op in run.ops)
     return {
         "weights": parameters * run.precision.weights,
