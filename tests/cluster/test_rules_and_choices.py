@@ -191,5 +191,5 @@ def test_what_cannot_be_is_refused() -> None:
         chosen("tp=3", ones, ones)
     with pytest.raises(SpecErrors, match="attention heads"):
         chosen("tp=16,pp=auto", ones, ones)
-    with pytest.raises(SlipstickError, match="whole rounds of microbatches|interleaving needs a pipeline"):
+    with pytest.raises(SlipstickError, match=r"whole rounds of microbatches|interleaving needs a pipeline"):
         chosen("tp=8,interleave=3,pp=auto,microbatch=auto", ones, ones, LARGE.model_copy(update={"batch": 1}))
