@@ -46,7 +46,7 @@ def test_possible_plans_are_those_of_the_constraints(workload: Workload) -> None
         (1, 2, 3, 4, 8),
         (1, 2, 4, 8),
         (1, 2, 5),
-        (1, 2, 3, 8),
+        (1, 2, 3, 8, 16),
         (1, 2),
         (1, 2, 3, 5),
         (1, 2, 3),
@@ -126,6 +126,7 @@ def test_the_fastest_that_fits_is_chosen_and_else_the_smallest() -> None:
         ("cp=auto,tp=1", "cp", {1, 2, 4, 8, 16}),
         ("microbatch=auto,tp=2,dp=8", "microbatch", {1, 2, 3, 6}),
         ("interleave=auto,tp=8,pp=2,dp=1", "interleave", {1, 3}),
+        ("interleave=auto,tp=8,pp=1,dp=2", "interleave", {1}),
         ("recompute=auto,tp=2", "recompute", {0, 1, 2}),
     ],
 )
