@@ -464,12 +464,10 @@ def test_the_toy_decoder_has_the_sizes_that_are_used_here() -> None:
 def test_context_parallel_ranks_exchange_expanded_keys_and_values() -> None:
     """Of latent attention the keys and values of all heads travel, not the latent that is cached."""
     latent = Latent(heads=HEADS, q_lora=None, kv_lora=128, nope_dim=32, rope_dim=16, v_dim=32)
+    block = decoder().kinds[0].model_copy(update={"attention": latent})
     for network, width in (
         (decoder(), 2 * KV * DIM),
-        (
-            decoder().model_copy(update={"blocks": (decoder().kinds[0].model_copy(update={"attention": latent}),)}),
-            HEADS * 80,
-        ),
+        (decoder().model_copy(update={"blocks": (block,)}), HEADS * (32 + 16 + 32)),
     ):
         setting, plans = training(network=network), Plans.of_columns(1, {"cp": 2})
         layers, _, _ = _layer_times(setting, plans)

@@ -375,5 +375,5 @@ def test_the_law_of_disjoint_groups_is_that_of_the_counts() -> None:
 
 
 def test_a_collective_with_a_root_starts_at_port_0() -> None:
-    assert _collective_flows("broadcast", [0, 1, 2]) == _collective_flows("broadcast", [0, 1, 2], 0)
-    assert _collective_flows("broadcast", [0, 1, 2]) != _collective_flows("broadcast", [0, 1, 2], 1)
+    assert _collective_flows("multicast", [0, 1, 2]) == _collective_flows("multicast", [0, 1, 2], 0)
+    assert _collective_flows("multicast", [0, 1, 2]) != _collective_flows("multicast", [0, 1, 2], 1)
