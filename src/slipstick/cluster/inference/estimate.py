@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from slipstick.cluster.constants.generic_constants import constants_findings
-from slipstick.cluster.constants.prices import _hourly_cost
+from slipstick.cluster.constants.prices import _DeviceHour, _Tariff
 from slipstick.cluster.inference.inference_pass import (
     _decode_step,
     _inference_shape,
@@ -27,6 +27,7 @@ from slipstick.cluster.inference.serving import (
     _split_service,
     _static_batch,
 )
+from slipstick.cluster.kernels.device_power import power_findings
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.kernel_table import _decoder_table
 from slipstick.cluster.sweep.best_plan import PlanModel
@@ -91,7 +92,7 @@ def estimate_inference(question: Question) -> Report:
         bottleneck=_bottleneck(run),
         papers=_PAPERS,
         facts=_rooflines(run),
-        findings=constants_findings(system),
+        findings=(*constants_findings(system), *power_findings(system)),
     )
 
 
@@ -280,22 +281,23 @@ def _spent(run: _Run, passed: _InferencePass, seconds: FloatArray, tokens: int) 
     form = run.setting.precision.matmul
     spent = _DeviceEnergy.of(system, form, passed.time, passed.flops, passed.traffic, passed.sent)
     tree: dict[str, Any] = {}
-    power = None
+    hour = _DeviceHour.of(system, None if spent is None else (spent.total / passed.time).item())
     if spent is not None:
-        hosts = None if spent.hosts is None else spent.hosts * system.devices
-        joules = spent.total * system.devices + (0.0 if hosts is None else hosts)
-        power = (joules / passed.time / system.devices).item()
-        parts = {name: metric(part * system.devices, "J") for name, part in spent.parts.items()}
-        note = "with their share of hosts and network" if hosts is not None else "of their hosts unknown"
+        joules = (spent.drawn * system.devices).item()
+        of_a_token = joules / passed.time * seconds / tokens
+        hosts = {} if spent.hosts is None else {"hosts": spent.hosts}
+        parts = {name: metric(part * system.devices, "J") for name, part in {**spent.parts, **hosts}.items()}
+        power = joules / passed.time / system.devices
+        tariff = _Tariff.of(system)
         tree["energy"] = {
-            "pass": metric(joules, "J", f"all devices, {note}"),
-            "parts": {**parts, **({} if hosts is None else {"hosts": metric(hosts, "J")})},
-            "power_per_device": metric(power, "W"),
-            "token": metric(power * system.devices * seconds / tokens, "J"),
+            "pass": metric(joules, "J", spent.scope),
+            "parts": parts,
+            "power_per_device": metric(power, "W", "with its share of the host, if known"),
+            "token": metric(of_a_token, "J"),
         }
-    hourly = _hourly_cost(system, power)
-    if hourly is not None:
-        tree["cost"] = {"million_tokens": metric(hourly * system.devices * seconds / 3600 / tokens * 1e6, "USD")}
+        tree["carbon"] = {"token": metric(tariff.grams(of_a_token.item()), "g", tariff.carbon_note)}
+    if hour is not None:
+        tree["cost"] = hour.metrics(metric, system.devices, seconds.item() / 3600, {"tokens": tokens})
     return tree
 
 
