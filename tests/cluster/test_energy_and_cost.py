@@ -10,7 +10,7 @@ import pytest
 from cluster.asking import estimated
 from cluster.toys import decoder
 from slipstick.cluster.constants.prices import _DeviceHour, prices
-from slipstick.cluster.kernels.device_power import _PowerModel, power_findings, power_shares
+from slipstick.cluster.kernels.device_power import _power_findings, _PowerModel, power_shares
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.plan import Plan
@@ -129,7 +129,7 @@ def test_the_power_limit_alone_gives_every_power_and_energy() -> None:
         {**expected, "idle": idle}
     )
     assert energy.note == "idle power and energy of operations and energy of memory derived from the power limit"
-    assert power_findings(own(power="500 W")) == ()
+    assert _power_findings(own(power="500 W")) == ()
     memory = {"hbm": {"capacity": "80 GiB", "bandwidth": "2 TB/s", "technology": "hbm3"}}
     model = _PowerModel.of(own(power="500 W", memory=memory))
     assert model is not None
@@ -148,7 +148,7 @@ def test_what_the_catalogue_states_follows_the_rule_that_stands_for_what_it_does
 def test_unknown_power_is_no_figure_but_a_finding(changes: dict[str, str]) -> None:
     work = [np.array([1.0])] * 4
     assert _DeviceEnergy.of(own(**changes), "bf16", *work) is None
-    (finding,) = power_findings(own(**changes))
+    (finding,) = _power_findings(own(**changes))
     assert finding.path == "system.power"
     report = estimated(workload(Phase.TRAIN), own(**changes), Plan.of("others=off"))
     assert [key for key in report.flat() if key.startswith(("energy", "carbon", "cost"))] == []

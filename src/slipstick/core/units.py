@@ -133,7 +133,7 @@ def parse(value: object, unit: str) -> float:
     return _finite(number * si_value, value)
 
 
-def parse_count(value: object) -> float:
+def _parse_count(value: object) -> float:
     """Return a number of tokens such as "1T", "300B", "15.6 T" or a plain number; B is 1e9 here, not bytes.
 
     Errors
@@ -142,7 +142,7 @@ def parse_count(value: object) -> float:
 
     Examples
     --------
-    >>> parse_count("1T"), parse_count("300B"), parse_count(2e12)
+    >>> _parse_count("1T"), _parse_count("300B"), _parse_count(2e12)
     (1000000000000.0, 300000000000.0, 2000000000000.0)
     """
     if not isinstance(value, str):
@@ -252,7 +252,7 @@ def _quantity(unit: str, *, positive: bool = False) -> Any:
 
 def _of_tokens(value: object) -> float | None:
     try:
-        return None if value is None else parse_count(value)
+        return None if value is None else _parse_count(value)
     except SlipstickError as error:
         raise ValueError(str(error)) from None
 

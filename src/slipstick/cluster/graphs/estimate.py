@@ -14,7 +14,7 @@ from slipstick.cluster.constants.generic_constants import constants_findings
 from slipstick.cluster.constants.prices import _DeviceHour, _Tariff
 from slipstick.cluster.graphs.graph_plan import _graph_plan
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.device_power import power_findings
+from slipstick.cluster.kernels.device_power import _power_findings
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.graph_kernels import CountedKernel, _graph_kernels, _live_elements, kept_elements
 from slipstick.cluster.kernels.kernel_table import _kernel_table
@@ -109,7 +109,7 @@ def estimate_graph(question: Question) -> Report:
         bottleneck=bottleneck,
         papers=_PAPERS,
         facts={"roofline.compute": _roofline(run, passes)},
-        findings=(*constants_findings(system), *power_findings(system)),
+        findings=(*constants_findings(system), *_power_findings(system)),
     )
 
 

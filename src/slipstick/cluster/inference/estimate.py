@@ -27,7 +27,7 @@ from slipstick.cluster.inference.serving import (
     _split_service,
     _static_batch,
 )
-from slipstick.cluster.kernels.device_power import power_findings
+from slipstick.cluster.kernels.device_power import _power_findings
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.kernel_table import _decoder_table
 from slipstick.cluster.sweep.best_plan import PlanModel
@@ -92,7 +92,7 @@ def estimate_inference(question: Question) -> Report:
         bottleneck=_bottleneck(run),
         papers=_PAPERS,
         facts=_rooflines(run),
-        findings=(*constants_findings(system), *power_findings(system)),
+        findings=(*constants_findings(system), *_power_findings(system)),
     )
 
 

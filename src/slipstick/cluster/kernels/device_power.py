@@ -104,14 +104,14 @@ def _derived(system: System) -> Iterator[str]:
         yield "energy of memory"
 
 
-def power_findings(system: System) -> tuple[Finding, ...]:
+def _power_findings(system: System) -> tuple[Finding, ...]:
     """Return the finding that a system's power is unknown, with what would suffice; none where it is known.
 
     Examples
     --------
     >>> from slipstick.core.catalogue import resolve_system
     >>> ours = {"name": "ours", "base": "dgx-h100", "power": None, "device": {"energy": None}}
-    >>> [finding.path for finding in power_findings(resolve_system(ours))]
+    >>> [finding.path for finding in _power_findings(resolve_system(ours))]
     ['system.power']
     """
     if _PowerModel.of(system) is not None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from slipstick.cluster.constants.generic_constants import constants_findings
 from slipstick.cluster.constants.prices import _DeviceHour, _Tariff
-from slipstick.cluster.kernels.device_power import power_findings
+from slipstick.cluster.kernels.device_power import _power_findings
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.kernel_table import _decoder_table
 from slipstick.cluster.kernels.precision import element_bytes
@@ -80,7 +80,7 @@ def estimate_training(question: Question, price: CollectivePrice | None = None) 
         facts=_facts(run),
         findings=(
             *constants_findings(system, links=price is None),
-            *power_findings(system),
+            *_power_findings(system),
             *(_fitting(question) if overflows else ()),
         ),
     )
