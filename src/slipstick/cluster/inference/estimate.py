@@ -286,7 +286,8 @@ def _spent(run: _Run, passed: _InferencePass, seconds: FloatArray, tokens: int) 
         joules = (spent.drawn * system.devices).item()
         of_a_token = joules / passed.time * seconds / tokens
         hosts = {} if spent.hosts is None else {"hosts": spent.hosts}
-        parts = {name: metric(part * system.devices, "J") for name, part in {**spent.parts, **hosts}.items()}
+        every = {**spent.parts, **hosts}
+        parts = {name: metric(part * system.devices, "J") for name, part in every.items() if part.item() > 0}
         power = joules / passed.time / system.devices
         tariff = _Tariff.of(system)
         tree["energy"] = {

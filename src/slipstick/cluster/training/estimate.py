@@ -30,6 +30,7 @@ from slipstick.core.workload import Phase, Workload
 from slipstick.report.report import Finding, Metric, Report, Table
 
 _PAPERS = ("kundu2024", "narayanan2021", "korthikanti2022", "ardalani2022")
+_PAPERS_OF_RUNS = ("young1974", "daly2006")
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def estimate_training(question: Question, price: CollectivePrice | None = None) 
         {"ops": table, "stages": _stage_table(run.step)},
         title=f"{workload.name} on {system.devices} x {system.name}",
         bottleneck=_bottleneck(run.step),
-        papers=_PAPERS,
+        papers=(*_PAPERS, *(_PAPERS_OF_RUNS if workload.training_tokens else ())),
         facts=_facts(run),
         findings=(
             *constants_findings(system, links=price is None),
@@ -164,7 +165,7 @@ def _energy_tree(run: _Run, spent: _DeviceEnergy) -> dict[str, Any]:
     return {
         "step": metric(joules, "J", spent.scope),
         "parts": {
-            **{name: metric(value, "J") for name, value in parts.items()},
+            **{name: metric(value, "J") for name, value in parts.items() if value > 0},
             **({} if hosts is None else {"hosts": metric(hosts, "J")}),
         },
         "power_per_device": metric(joules / time / system.devices, "W", "with its share of the host, if known"),

@@ -76,8 +76,8 @@ def _other_unit(joules: float) -> str:
     Examples
     --------
     >>> _other_unit(7.2e6), _other_unit(3.6e12)
-    ('2 kWh', '3.6e+12 J')
+    ('2 kWh', '3,600 GJ')
     """
     if format_quantity(joules, "J").endswith("J"):
         return f"{joules / _JOULES_A_KWH:.4g} kWh"
-    return f"{joules:.4g} J"
+    return f"{joules / 1e9:,.4g} GJ"
