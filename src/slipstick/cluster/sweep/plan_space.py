@@ -66,8 +66,7 @@ class PlanSpace:
     def divisions(self) -> Plans:
         """Return every possible division of devices and batch, each with the plainest of the open options."""
         grid = _grid(self.division)
-        plainest = {name: values[0] for name, values in self.options.items()}
-        columns: dict[str, _Column] = {**self.given, **plainest, **grid}
+        columns: dict[str, Any] = {**self.given, **{name: values[0] for name, values in self.options.items()}, **grid}
         if "partition" in self.options:
             columns["partition"] = np.array(PARTITION.index("ends"))  # it has room for the most stages
         count = len(next(iter(grid.values()))) if grid else 1
