@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 from pydantic import Field
 
 from slipstick.core import units
+from slipstick.core.arrays import FloatArray
 from slipstick.core.catalogue import Catalogue, Entry
 from slipstick.core.system import System
 
 _HOURS_A_YEAR = 365.25 * 24
 _JOULES_A_KWH = 3.6e6
+
+_Amount = TypeVar("_Amount", float, FloatArray)
 
 
 class _Prices(Entry):
@@ -55,11 +59,11 @@ class _Tariff:
             return "given"
         return f"{' and '.join(stated)} given, else data/cost" if stated else "data/cost"
 
-    def building_joules(self, joules: float) -> float:
+    def building_joules(self, joules: _Amount) -> _Amount:
         """Return the energy that the building draws for `joules` in its racks [J]: times its PUE."""
         return joules * self.table.facility
 
-    def grams(self, joules: float) -> float:
+    def grams(self, joules: _Amount) -> _Amount:
         """Return the CO2 emitted for `joules` in the racks [g]: the building's energy times the grid's intensity."""
         return self.building_joules(joules) / _JOULES_A_KWH * self.table.carbon
 
@@ -72,13 +76,13 @@ class _Tariff:
 
 @dataclass(frozen=True)
 class _DeviceHour:
-    """Cost of one device for an hour [USD], and the way it was found, in words."""
+    """Cost of one device for an hour [USD], of each point of a sweep or of one, and how it was found, in words."""
 
-    dollars: float
+    dollars: float | FloatArray
     note: str
 
     @classmethod
-    def of(cls, system: System, power: float | None) -> _DeviceHour | None:
+    def of(cls, system: System, power: float | FloatArray | None) -> _DeviceHour | None:
         """Return the cost of a device hour at a device's own `power` [W], its share of the host excluded.
 
         Rent where the system states it; else the price over its working hours, servers around it included, and
@@ -102,20 +106,20 @@ class _DeviceHour:
         electricity = drawn * table.facility * 3600 / _JOULES_A_KWH * table.electricity
         return cls(written_off + electricity, _owned(system, tariff, written_off, electricity))
 
-    def metrics(self, metric: Any, devices: int, hours: float, units_made: dict[str, float]) -> dict[str, Any]:
+    def metrics(self, metric: Any, devices: int, hours: Any, units_made: dict[str, Any]) -> dict[str, Any]:
         """Return the metrics of cost: of a million of each unit that `hours` of `devices` make, and an hour of one."""
         spent = self.dollars * devices * hours
         figures = {f"million_{name}": metric(spent / number * 1e6, "USD") for name, number in units_made.items()}
         return {**figures, "device_hour": metric(self.dollars, "USD/h", self.note)}
 
 
-def _owned(system: System, tariff: _Tariff, written_off: float, electricity: float) -> str:
+def _owned(system: System, tariff: _Tariff, written_off: float, electricity: float | FloatArray) -> str:
     """Return the origin of an owned device's hour in words: its price over its working hours, and electricity."""
     table = tariff.table
     origin = tariff.origin("server_share", "amortisation", "utilisation", "electricity", "facility")
     price = units.format_quantity(system.price or 0.0, "USD")
-    return (
-        f"{written_off:.3g} for {price} x {table.server_share:g} over {table.amortisation:g} years of "
-        f"{100 * table.utilisation:g} %, {electricity:.2g} for electricity at {table.electricity:g} USD/kWh and a PUE "
-        f"of {table.facility:g}: {origin}"
+    years, share = f"{table.amortisation:g} years", f"{100 * table.utilisation:g} %"
+    meter = (
+        f"{np.mean(electricity):.2g} for electricity at {table.electricity:g} USD/kWh and a PUE of {table.facility:g}"
     )
+    return f"{written_off:.3g} for {price} x {table.server_share:g} over {years} of {share}, {meter}: {origin}"

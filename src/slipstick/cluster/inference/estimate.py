@@ -281,24 +281,24 @@ def _spent(run: _Run, passed: _InferencePass, seconds: FloatArray, tokens: int) 
     form = run.setting.precision.matmul
     spent = _DeviceEnergy.of(system, form, passed.time, passed.flops, passed.traffic, passed.sent)
     tree: dict[str, Any] = {}
-    hour = _DeviceHour.of(system, None if spent is None else (spent.total / passed.time).item())
+    hour = _DeviceHour.of(system, None if spent is None else spent.total / passed.time)
     if spent is not None:
-        joules = (spent.drawn * system.devices).item()
+        joules = spent.drawn * system.devices
         of_a_token = joules / passed.time * seconds / tokens
         hosts = {} if spent.hosts is None else {"hosts": spent.hosts}
-        every = {**spent.parts, **hosts}
-        parts = {name: metric(part * system.devices, "J") for name, part in every.items() if part.item() > 0}
-        power = joules / passed.time / system.devices
+        parts = {name: part * system.devices for name, part in {**spent.parts, **hosts}.items() if (part > 0).any()}
         tariff = _Tariff.of(system)
         tree["energy"] = {
             "pass": metric(joules, "J", spent.scope),
-            "parts": parts,
-            "power_per_device": metric(power, "W", "with its share of the host, if known"),
+            "parts": {name: metric(part, "J") for name, part in parts.items()},
+            "power_per_device": metric(
+                joules / passed.time / system.devices, "W", "with its share of the host, if known"
+            ),
             "token": metric(of_a_token, "J"),
         }
-        tree["carbon"] = {"token": metric(tariff.grams(of_a_token.item()), "g", tariff.carbon_note)}
+        tree["carbon"] = {"token": metric(tariff.grams(of_a_token), "g", tariff.carbon_note)}
     if hour is not None:
-        tree["cost"] = hour.metrics(metric, system.devices, seconds.item() / 3600, {"tokens": tokens})
+        tree["cost"] = hour.metrics(metric, system.devices, seconds / 3600, {"tokens": tokens})
     return tree
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slipstick.cluster.constants.prices import _DeviceHour, _Tariff
@@ -13,6 +13,7 @@ from slipstick.core.units import format_quantity
 from slipstick.report.metric import Metric
 
 _JOULES_A_KWH = 3.6e6
+_GOODPUT_SOURCE = "failures as a Poisson process: Daly (2006)"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class _WholeRun:
         time = self.steps * self.step / goodput.share
         tree = {
             "time": metric(time, "s", "with failures and checkpoints"),
-            "goodput": metric(goodput.share, "fraction", goodput.note),
+            "goodput": replace(metric(goodput.share, "fraction", goodput.note), source=_GOODPUT_SOURCE),
         }
         if self.joules is not None:
             tree |= self._drawn(metric, self.steps * self.joules / goodput.share)
@@ -65,7 +66,9 @@ class _WholeRun:
         pue = f"with the building's cooling, a PUE of {tariff.table.facility:g}: {tariff.origin('facility')}"
         return {
             "energy": metric(joules, "J", f"in the racks, {_other_unit(joules)}"),
-            "facility_energy": metric(building, "J", f"{pue}, {_other_unit(building)}"),
+            "facility_energy": replace(
+                metric(building, "J", f"{pue}, {_other_unit(building)}"), source="energy in the racks times PUE"
+            ),
             "carbon": metric(tariff.grams(joules), "g", tariff.carbon_note),
         }
 
