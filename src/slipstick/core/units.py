@@ -185,7 +185,7 @@ def format_quantity(value: float, unit: str) -> str:
         value, unit = value / _JOULES_A_WATT_HOUR, "Wh"
     if unit == "g" and abs(value) >= 1e6:
         value, unit = value / 1e6, "t"
-    if unit in ("USD", "USD/Mtoken", "USD/h", "t") or value == 0 or not math.isfinite(value):
+    if unit in ("USD", "USD/Mtoken", "t") or value == 0 or not math.isfinite(value):
         return f"{_grouped(value)} {unit}"
     if unit == "B":
         return _with_prefix(value, unit, {"": 1.0, **_BINARY})

@@ -110,7 +110,7 @@ class _DeviceHour:
         """Return the metrics of cost: of a million of each unit that `hours` of `devices` make, and an hour of one."""
         spent = self.dollars * devices * hours
         figures = {f"million_{name}": metric(spent / number * 1e6, "USD") for name, number in units_made.items()}
-        return {**figures, "device_hour": metric(self.dollars, "USD/h", self.note)}
+        return {**figures, "device_hour": metric(self.dollars, "USD", self.note)}
 
 
 def _owned(system: System, tariff: _Tariff, written_off: float, electricity: float | FloatArray) -> str:
