@@ -19,14 +19,19 @@ class Site(Spec):
     0.05
     """
 
-    electricity: units.DollarsPerKilowattHour | None = Field(default=None, description="Price of electricity")
+    electricity: units.DollarsPerKilowattHour | None = Field(
+        default=None, description="Price of electricity; unknown: data/cost"
+    )
     carbon: units.GramsPerKilowattHour | None = Field(
-        default=None, description="CO2 emitted for a kilowatt-hour of electricity, equivalents included"
+        default=None,
+        description="CO2 emitted for a kilowatt-hour of electricity, equivalents included; unknown: data/cost",
     )
     facility: float | None = Field(
         default=None, ge=1, description="Power usage effectiveness (PUE): power of the building over that in its racks"
     )
-    amortisation: units.Years | None = Field(default=None, description="Time in which an owned device is written off")
+    amortisation: units.Years | None = Field(
+        default=None, description="Time in which an owned device is written off; unknown: data/cost"
+    )
     utilisation: float | None = Field(
         default=None, gt=0, le=1, description="Share of all hours in which an owned device works"
     )
@@ -44,18 +49,21 @@ class Reliability(Spec):
     1800.0
     """
 
-    device_mtbf: units.Seconds | None = Field(
-        default=None, gt=0, description="Mean time between failures that stop the run, for one device"
+    device_mtbf: units.PositiveSeconds | None = Field(
+        default=None,
+        description="Mean time between failures that stop the run, for one device; unknown: data/reliability",
     )
     restart_time: units.Seconds | None = Field(
-        default=None, description="Time from a failure until the run computes again, lost work not counted"
+        default=None,
+        description="Time from a failure until the run computes again; unknown: data/reliability",
     )
     storage: units.BytesPerSecond | None = Field(
-        default=None, description="Bandwidth to storage for each device, over which checkpoints are written"
+        default=None,
+        description="Bandwidth of checkpoints to storage, for each device; unknown: data/reliability",
     )
     checkpoint_time: units.Seconds | None = Field(
         default=None, description="Time in which a checkpoint stops the run; unknown: its bytes over `storage`"
     )
-    checkpoint_interval: units.PositiveSeconds | Literal["auto"] = Field(
-        default="auto", description="Time between checkpoints; auto: the optimum of Daly (2006)"
+    checkpoint_interval: units.PositiveSeconds | Literal["auto"] | None = Field(
+        default=None, description="Time between checkpoints; unknown or auto: the optimum of Daly (2006)"
     )

@@ -110,7 +110,7 @@ class _Goodput:
         if checkpoint is None:
             checkpoint = state / (rates.storage * system.devices)
         interval = own.checkpoint_interval
-        best = _best_interval(checkpoint, failures) if interval == "auto" else interval
+        best = interval if isinstance(interval, float) else _best_interval(checkpoint, failures)
         share = _goodput(best, checkpoint, rates.restart_time, failures)
         if share < 1e-6:
             raise SlipstickError(
