@@ -143,3 +143,9 @@ def test_the_energy_of_a_long_run_is_said_in_watt_hours_and_in_joules() -> None:
     assert short["run.energy"].text.endswith("J")
     assert short["run.energy"].note.endswith("kWh")
     assert float(long["run.energy"].text.split()[0]) * 3.6e9 == pytest.approx(long.value("run.energy"), rel=1e-3)
+
+
+@pytest.mark.parametrize(("network", "phase"), [("llama-3.1-8b", "decode"), ("resnet-50", "train")])
+def test_tokens_of_a_run_are_refused_where_nothing_is_trained_on_them(network: str, phase: str) -> None:
+    with pytest.raises(SlipstickError, match="training_tokens: only the training of a decoder"):
+        estimate(network, "dgx-h100", phase=phase, training_tokens="1T")
