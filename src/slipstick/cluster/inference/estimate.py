@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from slipstick.cluster.constants.generic_constants import constants_findings
-from slipstick.cluster.constants.prices import _DeviceHour, _Tariff
 from slipstick.cluster.inference.inference_pass import (
     _decode_step,
     _inference_shape,
@@ -27,6 +26,7 @@ from slipstick.cluster.inference.serving import (
     _split_service,
     _static_batch,
 )
+from slipstick.cluster.inference.spent_figures import _spent_figures
 from slipstick.cluster.kernels.device_power import _power_findings
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.kernel_table import _decoder_table
@@ -280,26 +280,7 @@ def _spent(run: _Run, passed: _InferencePass, seconds: FloatArray, tokens: int) 
     metric, system = run.metric, run.system
     form = run.setting.precision.matmul
     spent = _DeviceEnergy.of(system, form, passed.time, passed.flops, passed.traffic, passed.sent)
-    tree: dict[str, Any] = {}
-    hour = _DeviceHour.of(system, None if spent is None else spent.total / passed.time)
-    if spent is not None:
-        joules = spent.drawn * system.devices
-        of_a_token = joules / passed.time * seconds / tokens
-        hosts = {} if spent.hosts is None else {"hosts": spent.hosts}
-        parts = {name: part * system.devices for name, part in {**spent.parts, **hosts}.items() if (part > 0).any()}
-        tariff = _Tariff.of(system)
-        tree["energy"] = {
-            "pass": metric(joules, "J", spent.scope),
-            "parts": {name: metric(part, "J") for name, part in parts.items()},
-            "power_per_device": metric(
-                joules / passed.time / system.devices, "W", "with its share of the host, if known"
-            ),
-            "token": metric(of_a_token, "J"),
-        }
-        tree["carbon"] = {"token": metric(tariff.grams(of_a_token), "g", tariff.carbon_note)}
-    if hour is not None:
-        tree["cost"] = hour.metrics(metric, system.devices, seconds / 3600, {"tokens": tokens})
-    return tree
+    return _spent_figures(system, spent, passed.time, seconds, tokens, metric)
 
 
 def _memory(run: _Run) -> dict[str, Any]:
