@@ -52,7 +52,8 @@ def _best_interval(checkpoint: float, failures: float) -> float:
     if checkpoint >= 2 * failures:
         return failures
     ratio = math.sqrt(checkpoint / (2 * failures))
-    return math.sqrt(2 * checkpoint * failures) * (1 + ratio / 3 + ratio**2 / 9) - checkpoint
+    series = 1 + ratio / 3 + ratio**2 / 9  # his perturbation series, to second order
+    return math.sqrt(2 * checkpoint * failures) * series - checkpoint
 
 
 def _goodput(interval: float, checkpoint: float, restart: float, failures: float) -> float:
