@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cluster.toys import decoder, experts
+from cluster.toys import attention, decoder, experts
 from slipstick.cluster.sweep.choose_plan import resolved_plan
 from slipstick.cluster.sweep.plan_space import PlanSpace
 from slipstick.cluster.sweep.plans import Plans
@@ -48,7 +48,7 @@ def test_possible_plans_are_those_of_the_constraints(workload: Workload) -> None
         (1, 2, 3, 4, 8),
         (1, 2, 4, 8),
         (1, 2, 5),
-        (1, 2, 3, 8),
+        (1, 2, 3, 8, 16),
         (1, 2),
         (1, 2, 3, 5),
         (1, 2, 3),
@@ -162,6 +162,7 @@ def test_equally_fast_plans_keep_tensor_parallelism_inside_the_node() -> None:
         ("cp=auto", "cp", {1, 2, 4}),
         ("microbatch=auto,tp=2,dp=8", "microbatch", {1, 2, 3, 6}),
         ("interleave=auto,tp=8,pp=2,dp=1", "interleave", {1, 2, 3}),
+        ("interleave=auto,tp=8,pp=1,dp=2", "interleave", {1}),
         ("recompute=auto,tp=2", "recompute", {0, 1, 2}),
         ("zero=auto,tp=2", "zero", {0, 1, 2, 3}),
         ("zero=auto,tp=2,pp=2", "zero", {0, 1}),
@@ -191,5 +192,5 @@ def test_what_cannot_be_is_refused() -> None:
         chosen("tp=3", ones, ones)
     with pytest.raises(SpecErrors, match="attention heads"):
         chosen("tp=16,pp=auto", ones, ones)
-    with pytest.raises(SlipstickError, match="whole rounds of microbatches|interleaving needs a pipeline"):
+    with pytest.raises(SlipstickError, match=r"whole rounds of microbatches|interleaving needs a pipeline"):
         chosen("tp=8,interleave=3,pp=auto,microbatch=auto", ones, ones, LARGE.model_copy(update={"batch": 1}))
