@@ -7,7 +7,7 @@ import os
 import pkgutil
 from collections import Counter
 from collections.abc import Iterable
-from importlib import import_module, resources
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from slipstick.core.progress import Progress
 
 _VARIABLE = "SLIPSTICK_DATA"
-_SHIPPED = str(resources.files("slipstick.data").joinpath("validation"))
 _VALIDATIONS = tuple(f"slipstick.{part}.validation" for part in ("array", "cluster", "fabric", "engines"))
 
 
@@ -130,9 +129,9 @@ def reference_files(data: str | Path | None = None) -> dict[str, tuple[Path, ...
     ------
     SlipstickError if the folder holds no such file.
     """
-    folder = Path(data or os.environ.get(_VARIABLE) or _SHIPPED)
-    files = sorted([*folder.glob("*.csv"), *folder.glob("reference/*.csv")])
     suites = _load_suites()
+    folder = Path(data or os.environ.get(_VARIABLE) or _shipped())
+    files = sorted([*folder.glob("*.csv"), *folder.glob("reference/*.csv")])
     by_suite: dict[str, tuple[Path, ...]] = {}
     for path in files:
         if any(suite.columns <= _header(path) for suite in suites.values()):
@@ -144,6 +143,13 @@ def reference_files(data: str | Path | None = None) -> dict[str, tuple[Path, ...
         message = f"{len(files)} CSV files, none with the columns of a suite" if files else "no CSV file here"
         raise SlipstickError(message, path=str(folder), allowed="reference/*.csv, see slipstick list suites")
     return by_suite
+
+
+def _shipped() -> Path:
+    """Return the folder of the rows that ship with the product, beside what is known of their software."""
+    from slipstick.cluster.validation.row_software import reference_software
+
+    return Path(str(reference_software.files()[0])).parent
 
 
 def _as_report(validations: dict[str, Validation]) -> Report:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from slipstick.core.errors import SlipstickError
 from slipstick.report.row_texts import split_comments
 
-# What tables call our formats: fp8 with current or delayed scales (cs, ds) is fp8. NVIDIA's engines mean nvfp4 by fp4 (the quantisation columns of AIConfigurator say so).
+# What tables call our formats: fp8 with current or delayed scales (cs, ds) is fp8. NVIDIA's engines mean nvfp4 by fp4
+# (the quantisation columns of AIConfigurator say so).
 _NAMES = {
     **dict.fromkeys(("fp16", "float16", "half", "f16"), "fp16"), **dict.fromkeys(("bf16", "bfloat16"), "bf16"),
     **dict.fromkeys(("fp32", "float32", "f32"), "fp32"), "tf32": "tf32", **dict.fromkeys(("fp64", "float64"), "fp64"),
-    **dict.fromkeys(("fp8", "float8", "fp8_block", "fp8_cs", "fp8_ds", "fp8_e4m3", "float8_e4m3fn", "e4m3"), "fp8"), "mxfp8": "mxfp8",
+    **dict.fromkeys(("fp8", "float8", "fp8_block", "fp8_cs", "fp8_ds"), "fp8"),
+    **dict.fromkeys(("fp8_e4m3", "float8_e4m3fn", "e4m3"), "fp8"), "mxfp8": "mxfp8",
     **dict.fromkeys(("fp4", "nvfp4"), "nvfp4"), "mxfp4": "mxfp4", "w4a16_mxfp4": "mxfp4", "int8": "int8",
     "int8_wo": "int8", "int4_wo": "int4",
 }  # fmt: skip
