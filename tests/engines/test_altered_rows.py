@@ -220,7 +220,7 @@ FRED: list[Alteration] = [
     ("fig9", {"config": "torus"}, "not one of the paper's fabrics"),
     ("fig9", {"unit": "TBps"}, "another unit than ours"),
     ("fig9", {"config": "Fred-D"}, other(1.99, 2.01)),
-    ("fig9", {"metric": "MP traffic"}, "not simulated"),
+    ("fig9", {"metric": "MP traffic"}, "a figure that is not simulated"),
     ("fig9", {"workload": WHOLE.replace("Transformer-17B", "GPT-3")}, SAME),  # the collective alone
     ("fig4", {"config": "8x8 mesh, 32 I/O channels"}, "another description than the wafer's"),
     ("text", {"config": "Fred-D"}, "another description than the wafer's"),

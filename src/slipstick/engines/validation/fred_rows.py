@@ -53,9 +53,22 @@ def _answer(row: RowDict) -> _Answer | str:
         answer = known(row)
         if answer is not None:
             return answer
+    return _why_skipped(row)
+
+
+def _why_skipped(row: RowDict) -> str:
+    """Return why a row has no figure of ours: what it is of, since the paper's tables mix inputs and results."""
     if row["table"] == "routing_exhaustive":
         return "a property of the switch: tests/fabric counts it"
-    return "an input of the topologies and plans, or not simulated"
+    if row["table"] in ("table6", "sec7.3", "note6"):
+        return "an input of the plans: data/wafer/fred.yaml"
+    if row["table"] == "sec6.2.3":
+        return "flow control and synthesis of the switch, which are not simulated"
+    if row["unit"] in ("W", "kW", "mm2") or "power" in row["metric"] or "area" in row["metric"]:
+        return "power and area of the wafer and its switches, which are not modelled"
+    if row["table"] in ("sec6", "sec7", "sec8.1", "table5"):
+        return "an input of the topologies: data/systems/wafer-mesh.yaml and those of the switches"
+    return "a figure that is not simulated: an approximation, or traffic without a time"
 
 
 def _speedup(row: RowDict) -> _Answer | str | None:
