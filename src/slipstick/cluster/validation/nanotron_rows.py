@@ -103,7 +103,8 @@ def _require_possible(plans: Plans, workload: Workload, system: System) -> None:
         try:
             plans.take(slice(place, place + 1)).require_possible(workload, system)
         except SpecErrors as broken:
-            others = [error for error in broken.errors if "more pipeline stages" not in str(error)]
+            whole = plans.interleave[place] == 1
+            others = [error for error in broken.errors if not (whole and "more pipeline stages" in str(error))]
             if others:
                 raise SpecErrors(others) from None
 
@@ -128,7 +129,7 @@ def _sequences(row: RowDict) -> RowDict:
     if batch >= _TOKENS_AT_LEAST:
         row["global_batch"] = str(batch // sequence)
     row.setdefault("kv_heads", "")
-    row["kv_heads"] = row["kv_heads"] or row["heads"]
+    row["kv_heads"] = row["kv_heads"] or row.get("heads", "")
     row["tied_embeddings"] = row.get("tied_embeddings", "") or "True"
     return row
 
@@ -141,7 +142,10 @@ def _answers(row: RowDict, tokens: float, fits: bool, peak: float, case: _Case, 
     if ran:
         inside = "inside the node" if (_number(row, "tp") or 1) <= _NODE else "across nodes"
         work = case.workload.batch * case.workload.sequence / case.system.devices
-        measured = work / cell(row, "tokens_per_s_per_gpu")
+        rate = cell(row, "tokens_per_s_per_gpu")
+        if rate <= 0:
+            raise SlipstickError("not a rate of a run that fitted", path="tokens_per_s_per_gpu", value=rate)
+        measured = work / rate
         label = f"{source}: tensor parallel {inside}"
         answers.append(Row(row["case_id"], "train", measured, work / tokens, "s/iteration", label, note))
         if row.get("peak_reserved_gb", ""):  # in GiB, as we recall nanotron's logger

@@ -8,7 +8,7 @@ from slipstick.core.errors import SlipstickError
 
 Row = Mapping[str, str]
 
-_LARGEST = 2**53  # whole numbers up to here are exact as floats
+_LARGEST = 10**8  # as large as a batch or a sequence may be
 
 
 def _number(row: Row, column: str) -> int | None:

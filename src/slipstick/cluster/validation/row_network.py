@@ -44,6 +44,8 @@ def _require_same(row: Row, decoder: Decoder) -> None:
         parameters = float(stated or "nan")
     except ValueError:
         raise SlipstickError("not a number", path="params", value=stated) from None
+    if parameters <= 0:
+        raise SlipstickError("not a number of parameters", path="params", value=stated)
     if abs(decoder.parameters / parameters - 1) > _PARAMETERS:  # never for nan
         message = (
             f"{decoder.name} has {decoder.parameters / 1e9:.4g} G parameters, the row says {parameters / 1e9:.4g} G"

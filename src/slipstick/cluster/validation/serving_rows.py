@@ -200,7 +200,7 @@ def _setting(row: RowDict) -> tuple[_InferenceSetting, Plans, _Layout]:
     direct = formats.weights in matrix and not formats.weights_only
     if not direct and formats.weights not in _UNPACKED:
         message = f"{system.name} has no matrix rate in this format, and no engine unpacks it"
-        raise SlipstickError(message, path="precision", value=row["precision"], allowed=matrix)
+        raise SlipstickError(message, path="precision", value=formats.weights, allowed=matrix)
     format_ = formats.weights if direct else "bf16" if "bf16" in matrix else "fp16"
     backend = _engine(row)
     cache = formats.cache or ("fp8" if (backend, format_) in _NARROW_CACHE else "")

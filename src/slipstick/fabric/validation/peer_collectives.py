@@ -99,7 +99,7 @@ def _flat(row: RowDict) -> Topology:
     families = {"Ring": builders.ring, "FullyConnected": builders.fully_connected, "Switch": builders.switch}
     if row["topology"] not in families:
         raise SlipstickError("no such topology here", path="topology", value=row["topology"], allowed=list(families))
-    speed, delay = number(row, "bw_GiBps_per_dim") * _GIB, number(row, "latency_ns_per_dim") * 1e-9
+    speed, delay = _link(row["bw_GiBps_per_dim"], row["latency_ns_per_dim"])
     return families[row["topology"]](_whole(row["dims"], "dims"), speed, delay)
 
 
@@ -115,10 +115,19 @@ def _grid(row: RowDict, *, wrap: bool, turned: bool = False) -> Topology:
     shape = tuple(_whole(size, "dims") for size in row["dims"].split("x"))
     if len(shape) != 2:
         raise SlipstickError("not two dimensions", path="dims", value=row["dims"])
-    speeds, delays = ({number({name: text}, name) for text in row[name].split("|")} for name in _PER_DIMENSION)
+    speeds, delays = (set(row[name].split("|")) for name in _PER_DIMENSION)
     if len(speeds) > 1 or len(delays) > 1:
         raise SlipstickError("dimensions of different links", path="bw_GiBps_per_dim", value=row["bw_GiBps_per_dim"])
-    return builders.mesh(shape[::-1] if turned else shape, speeds.pop() * _GIB, delays.pop() * 1e-9, wrap=wrap)
+    speed, delay = _link(speeds.pop(), delays.pop())
+    return builders.mesh(shape[::-1] if turned else shape, speed, delay, wrap=wrap)
+
+
+def _link(rate: str, delay: str) -> tuple[float, float]:
+    """Return the bandwidth [B/s] and latency [s] of a link of the peer's table."""
+    speed = number({"bw_GiBps_per_dim": rate}, "bw_GiBps_per_dim")
+    if speed <= 0:
+        raise SlipstickError("not a bandwidth", path="bw_GiBps_per_dim", value=rate)
+    return speed * _GIB, number({"latency_ns_per_dim": delay}, "latency_ns_per_dim") * 1e-9
 
 
 _SUITE = register_suite(_FabricSuite())
