@@ -27,7 +27,7 @@ def _network_of(row: Row, sequence: int) -> Decoder:
         kv_heads=_number(row, "kv_heads"),
         ffn=_number(row, "ffn"),
         vocabulary=_number(row, "vocab"),
-        tied=None if not tied else tied == "True",
+        tied=None if not tied else tied.lower() in ("true", "yes", "1"),
         gated=True if "llama" in row["model"].lower() else None,
         positions=sequence,
         dense_layers=1 if "one dense layer" in note else None,

@@ -131,7 +131,8 @@ def _inference_case(row: Row) -> _Case:
     if batch is None and not decoding:
         raise SlipstickError("not stated: a first token waits for the prompts before it", path="global_batch", value="")
     degrees = {"tp": tp, "pp": pp, "dp": dp, **_expert_degrees(row, tp, dp)}
-    plan = Plan.of({"others": "off", **facts.plan, **_served_formats(row, facts), **degrees})
+    stated = {name: value for name, value in facts.plan.items() if value != "auto"}  # what training leaves open
+    plan = Plan.of({"others": "off", **stated, **_served_formats(row, facts), **degrees})
     workload = Workload(
         network=_network_of(row, prompt), phase=Phase.DECODE, batch=batch or dp, sequence=prompt, output=output
     )

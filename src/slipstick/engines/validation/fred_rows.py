@@ -49,7 +49,7 @@ _UNITS = {"speed-up": ("x",), "share": ("fraction",), "bandwidth": ("GBps", "fra
 
 
 def _answer(row: RowDict) -> _Answer | str:
-    for known in (_speedup, _sweep, _share, _used, _limit, _io):
+    for known in (_sweep, _speedup, _share, _used, _limit, _io):
         answer = known(row)
         if answer is not None:
             return answer
@@ -72,7 +72,7 @@ def _why_skipped(row: RowDict) -> str:
 
 
 def _speedup(row: RowDict) -> _Answer | str | None:
-    if row["metric"] != "end-to-end speedup":
+    if (row["table"], row["metric"]) != ("fig10", "end-to-end speedup"):
         return None
     against = _AGAINST_MESH.fullmatch(row["config"])
     if against is None or row["workload"] not in cases.names():
@@ -110,6 +110,8 @@ def _sweep(row: RowDict) -> _Answer | str | None:
 
 
 def _share(row: RowDict) -> _Answer | str | None:
+    if row["table"] != "derived":
+        return None
     if row["metric"].startswith("exposed DP share of baseline"):
         if row["config"] != "mesh":
             return "a share of another fabric's time than the mesh's"
@@ -160,8 +162,8 @@ def _limit(row: RowDict) -> _Answer | str | None:
     if row["table"] != "derived" or not row["metric"].startswith("speedup over mesh in the bandwidth limit"):
         return None
     groups = _REDUCED.get(row["workload"])
-    if groups is None:
-        return "a collective that is not described here"
+    if groups is None or ".." in row["config"]:
+        return "a collective or a fabric that is not described here"
     fabric = resolve_topology(f"wafer-{_fabric_named(row['config'])}")
     ours = _together(resolve_topology("wafer-mesh"), groups) / _together(fabric, groups)
     note = "the row's 1.25 is out of reach: uplinks bind at 1.1875" if row["config"] == "Fred-A" and ours > 1 else ""
