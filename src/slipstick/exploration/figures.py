@@ -24,14 +24,10 @@ _SHORT_NAMES = {
     "throughput": ("throughput.samples", "throughput.tokens"),
 }
 STANDARD = (
-    "time.step",
-    "time.sample",
-    PEAK,
-    RESERVE,
-    "throughput.samples",
-    "price",
-    "devices",
-)  # in every table where known
+    "time.step", "time.sample", "time.first_token", "time.per_token", "time.request", PEAK, RESERVE,
+    "throughput.samples", "throughput.tokens", "throughput.tokens_per_device", "throughput.tokens_per_request",
+    "efficiency.mfu", "cost.million_tokens", "price", "devices",
+)  # in every table where known  # fmt: skip
 _MAXIMISED = ("throughput.", "efficiency.")
 _NEAREST = 8  # paths that an error offers
 

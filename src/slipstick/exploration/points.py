@@ -55,7 +55,7 @@ class Task:
     sweep: str = ""
 
     def question(self, index: int, without: Iterable[str] = ()) -> Question:
-        """Return the Question of a point, its plan `without` the fields at some paths.
+        """Return the Question of a point, its plan and workload `without` the fields at some paths.
 
         Errors
         ------
@@ -80,9 +80,10 @@ class Task:
     def _arguments(self, index: int, without: Iterable[str] = ()) -> dict[str, Any]:
         point = self.space.point(index)
         plan = {path.removeprefix(_PLAN): point[path] for path in point if path.startswith(_PLAN)}
+        changes = {path: value for path, value in point.items() if path.startswith(("system.", "workload."))}
         for path in without:
             plan.pop(path.removeprefix(_PLAN), None)
-        changes = {path: value for path, value in point.items() if path.startswith(("system.", "workload."))}
+            changes.pop(path, None)
         return {"system": point["system"], "plan": plan, "set": changes, **self.options}
 
 
@@ -179,7 +180,7 @@ def _evaluate(task: Task, first: int, last: int) -> Batch:
         return _one_by_one(task, range(first, last))
     varied = _load_sweep(task.sweep).fields
     axes = task.space.axes
-    inner = [path for path in axes if path.removeprefix(_PLAN) in varied and path.startswith(_PLAN)]
+    inner = [path for path in axes if path.removeprefix(_PLAN) in varied]
     order = [path for path in axes if path not in inner] + inner
     if list(axes) != order:
         return _in_order(task, first, last, order)
@@ -195,7 +196,7 @@ def _evaluate(task: Task, first: int, last: int) -> Batch:
 
 
 def _in_order(task: Task, first: int, last: int, order: list[str]) -> Batch:
-    """Return the points evaluated with the plan's varied fields innermost, back in the space's order."""
+    """Return the points evaluated with the fields that a sweep varies innermost, back in the space's order."""
     axes = task.space.axes
     turned = replace(task, space=Space({path: axes[path] for path in order}, task.space.fixed))
     sizes = [len(values) for values in axes.values()]

@@ -11,10 +11,12 @@ import numpy as np
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.progress import Progress
+from slipstick.core.question import Question
+from slipstick.core.value_ranges import whole_numbers
 from slipstick.engines.question import WorkloadSpec, parse_overrides
 from slipstick.exploration.chunks import Workers, _all_points, _point_table, _run_folder
 from slipstick.exploration.constraint import Constraint, _figure_names, _parse
-from slipstick.exploration.default_plans import _default_plans
+from slipstick.exploration.default_plans import _default_plans, _open_fields
 from slipstick.exploration.executors import _opened_executor
 from slipstick.exploration.figures import Objective, _figure_path
 from slipstick.exploration.frontier import Frontier
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 _BUDGET = 10_000_000  # points that are all tried
 _TRIALS = 2000  # of a larger space
 _SEEDS = 2**32  # of the sampler
-_OF_EVERY_POINT = ("phase", "batch", "sequence", "output")  # options that belong to the question, not to the run
+_SIZES = ("batch", "sequence", "output")  # of the workload: one value is of every point, several are an axis
 
 
 class _Aim(NamedTuple):
@@ -63,7 +65,8 @@ def search_systems(
     """
     require("polars", "search")
     names = [name.strip() for name in minimize.split(",")] if isinstance(minimize, str) else list(minimize)
-    asked = {name: options[name] for name in _OF_EVERY_POINT if options.get(name) is not None}  # type: ignore[literal-required]
+    asked = {"phase": options["phase"]} if options.get("phase") is not None else {}
+    asked |= {name: values[0] for name in _SIZES if len(values := _counts(options, name)) == 1}
     task = Task(workload, _space(workload, systems, options, asked), asked)
     figure_names = [(name, "minimize") for name in names] + [(name, "subject_to") for name in _figure_names(subject_to)]
     task = _prepared(task, figure_names)
@@ -120,7 +123,10 @@ def _exhaustive(
 def _space(
     workload: WorkloadSpec, systems: Sequence[str | Space], options: SearchOptions, asked: Mapping[str, Any]
 ) -> Space:
-    """Return the space of systems, plan and overrides; a given Space excludes these."""
+    """Return the space of systems, sizes, overrides and plans; a given Space excludes all but the sizes.
+
+    What a plan leaves open varies where the engine says which values are worth a try.
+    """
     if not systems:
         raise SlipstickError("names no system", path="search", allowed="such as h100-sxm:64..1024")
     plan, changes = options.get("plan", ""), parse_overrides(options.get("set") or {})
@@ -130,10 +136,28 @@ def _space(
         raise SlipstickError(
             "a Space stands alone: it has its systems, plans and overrides", path="system", value=names
         )
+    sizes = {f"workload.{name}": values for name in _SIZES if len(values := _counts(options, name)) > 1}
     if spaces:
-        return spaces[0]
-    space = Space.of(system=names, plan=plan, fields=changes)
-    if plan:
-        return space
-    question = Task(workload, space, asked).question(0)
-    return Space.of(system=names, plan=_default_plans(question), fields=changes)
+        return spaces[0].wider(sizes)
+    space = Space.of(system=names, plan=plan, fields={**sizes, **changes})
+    questions = _questions(Task(workload, space, asked))
+    given = {*space.axes, *space.fixed}
+    wider = {} if "plan.others" in given else _open_fields(questions, given)
+    if plan or wider:
+        return space.wider(wider)
+    return Space.of(system=names, plan=_default_plans(questions[0]), fields={**sizes, **changes})
+
+
+def _counts(options: SearchOptions, name: str) -> list[int]:
+    """Return the values of a size of the workload, which may be one, several, or none."""
+    value = options.get(name)
+    if value is None:
+        return []
+    return whole_numbers([value] if isinstance(value, int) else value, name)  # type: ignore[arg-type]
+
+
+def _questions(task: Task) -> list[Question]:
+    """Return the first question to each system of a space."""
+    systems = len(task.space.axes.get("system", ("",)))
+    every = len(task.space) // systems
+    return [task.question(place * every) for place in range(systems)]

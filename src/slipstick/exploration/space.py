@@ -62,6 +62,20 @@ class Space:
                 fixed[path] = values[0]
         return cls(axes, fixed)
 
+    def wider(self, fields: Mapping[str, Sequence[Any]]) -> Space:
+        """Return the space with further fields, which change faster than its own.
+
+        Errors
+        ------
+        SlipstickError for a field that it has already.
+        """
+        for path, values in fields.items():
+            if path in self.axes or path in self.fixed:
+                raise SlipstickError("stands twice", path=path, value=list(values))
+        several = {path: tuple(values) for path, values in fields.items() if len(values) > 1}
+        single = {path: values[0] for path, values in fields.items() if len(values) == 1}
+        return Space({**self.axes, **several}, {**self.fixed, **single})
+
     def __len__(self) -> int:
         return math.prod(len(values) for values in self.axes.values())
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import Field
 
 from slipstick.core import units
+from slipstick.core.arrays import FloatArray
 from slipstick.core.catalogue import Catalogue, Entry
 from slipstick.core.system import System
 
 _HOURS_A_YEAR = 365.25 * 24
 _JOULES_A_KWH = 3.6e6
+
+_Power = TypeVar("_Power", float, FloatArray)
 
 
 class _Prices(Entry):
@@ -35,7 +38,7 @@ class _Prices(Entry):
 prices = Catalogue(_Prices, "cost", noun="table of prices")
 
 
-def _hourly_cost(system: System, power: float | None) -> float | None:
+def _hourly_cost(system: System, power: _Power | None) -> _Power | float | None:
     """Return the cost of one device hour [USD] at `power` [W]; None if neither rent nor price and power are known.
 
     Rent where the system states it; else the price over its working hours, servers around it included, and electricity.

@@ -26,6 +26,10 @@ class _Load:
     prompt: IntArray
     output: IntArray
 
+    def take(self, index: IntArray) -> _Load:
+        """Return the loads at `index`."""
+        return _Load(self.concurrency[index], self.prompt[index], self.output[index])
+
 
 @dataclass(frozen=True)
 class _Service:
