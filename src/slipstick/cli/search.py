@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
@@ -16,6 +17,7 @@ def search(
     *system: str,
     minimize: str = "time",
     subject_to: str = "",
+    top: int = 0,
     out: Path | None = None,
     display: Shown = PLAIN,
     **options: Unpack[SearchOptions],
@@ -30,10 +32,12 @@ def search(
         Systems, each a name with a count or a range of counts: h100-sxm:64..1024 (64, 128, ... 1024).
     minimize
         Objectives, by comma: time (of a sample), step, memory, price, devices, throughput (which is maximised), or the
-        path of a figure of slipstick estimate, such as energy.step.
+        path of a figure of slipstick estimate, such as energy.step, time.per_token or cost.million_tokens.
     subject_to
         Comparisons that a point must meet, all of them: "memory.peak < 75 GiB and time.step < 10 s". A point that
         fails any, or does not fit into memory, is left out. Figures are those of slipstick estimate, so not accuracy.
+    top
+        Print so many of the best points in place of the frontier: figures, and the plan to paste into --plan.
     out
         Write the points that meet the conditions as parquet.
     """
@@ -45,4 +49,4 @@ def search(
     if out is not None:
         frontier.write(out)
         _say(f"wrote {out}")
-    _put(frontier, display)
+    _put(replace(frontier, shown=top), display)

@@ -14,6 +14,7 @@ from slipstick.report.report import Report
 SYSTEM_FIGURES = {"price": "USD", "devices": ""}  # of the system itself, not of a Report: unit
 PEAK = "memory.peak"
 RESERVE = "memory.reserve"
+INTERACTIVITY, PER_DEVICE = "throughput.tokens_per_request", "throughput.tokens_per_device"  # of serving
 # short name -> paths, the first that a Report has
 _SHORT_NAMES = {
     "time": ("time.sample", "time.request", "time.first_token", "time.step"),
@@ -25,7 +26,7 @@ _SHORT_NAMES = {
 }
 STANDARD = (
     "time.step", "time.sample", "time.first_token", "time.per_token", "time.request", PEAK, RESERVE,
-    "throughput.samples", "throughput.tokens", "throughput.tokens_per_device", "throughput.tokens_per_request",
+    "throughput.samples", "throughput.tokens", PER_DEVICE, INTERACTIVITY,
     "efficiency.mfu", "cost.million_tokens", "price", "devices",
 )  # in every table where known  # fmt: skip
 _MAXIMISED = ("throughput.", "efficiency.")

@@ -80,12 +80,11 @@ class Space:
         return math.prod(len(values) for values in self.axes.values())
 
     def point(self, index: int) -> dict[str, Any]:
-        """Return one combination's values by path; the last axis changes fastest."""
-        point = dict(self.fixed)
-        for path, values in reversed(list(self.axes.items())):
-            index, place = divmod(index, len(values))
-            point[path] = values[place]
-        return point
+        """Return one combination's values by path, in the space's order; the last axis changes fastest."""
+        places = {}
+        for path, values in reversed(self.axes.items()):
+            index, places[path] = divmod(index, len(values))
+        return {**{path: values[places[path]] for path, values in self.axes.items()}, **self.fixed}
 
 
 def _value_text(value: object) -> str:
