@@ -83,7 +83,8 @@ def command(task: Task, index: int) -> str:
 
 
 def point_name(task: Task, index: int) -> str:
-    """Return a point's plan and the sizes that vary, in few words, as a picture shows them."""
-    point = task.space.point(index)
-    sizes = [f"{path.removeprefix(_WORKLOAD)} {point[path]}" for path in task.space.axes if path.startswith(_WORKLOAD)]
-    return ", ".join([plan_text(point), *sizes])
+    """Return what distinguishes a point from others of its system in few words, as a picture shows it."""
+    point, axes = task.space.point(index), task.space.axes
+    sizes = [f"{path.removeprefix(_WORKLOAD)} {point[path]}" for path in axes if path.startswith(_WORKLOAD)]
+    plan = plan_text({path: point[path] for path in axes})
+    return ", ".join(filter(None, (plan, *sizes)))

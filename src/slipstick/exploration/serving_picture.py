@@ -10,13 +10,14 @@ import numpy as np
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.pareto import pareto
 from slipstick.pictures import svg
-from slipstick.pictures.axes import TOP, WIDTH, Axis, Frame
+from slipstick.pictures.axes import BOTTOM, HEIGHT, LEFT, Axis, Frame
 from slipstick.pictures.curves import KEY
 
 _CLOUD = 3000  # points drawn beside the frontiers: more would be a blot
 _DOT, _MARK = 2.0, 4.5  # pixels: radius of a point, of a frontier's point
 _NAMED = 7  # points of a frontier that carry their plan
 _LIFT = 9.0  # pixels from a point to its words
+_LINE, _SMALL_LETTER = 11.0, 5.4  # pixels: height of a line of small words, mean width of a letter
 
 _STYLE = (
     """
@@ -45,26 +46,46 @@ def _serving_svg(
     parts = [f'<circle cx="{x[n]:.1f}" cy="{y[n]:.1f}" r="{_DOT}" class="cloud"/>' for n in drawn]
     names = list(dict.fromkeys(systems))
     of_system = np.array([names.index(system) for system in systems])
+    room = _Room()
     for place, system in enumerate(names):
         own = np.flatnonzero(of_system == place)
         front = own[pareto(np.stack([-interactivity[own], -per_device[own]], axis=1))]
-        parts += _frontier(x, y, front, place % svg.COLOURS, name)
         words = f"{system}: {len(own):,} points, {len(front)} beaten by none"
-        parts.append(svg.text(WIDTH - 320, TOP + KEY * (place + 1), words, f"f{place % svg.COLOURS}"))
+        line = HEIGHT - BOTTOM - KEY * (len(names) - place)
+        parts.append(svg.text(LEFT + _LIFT, line, words, f"f{place % svg.COLOURS}"))
+        room.take(LEFT, line, len(words) * svg.LETTER)
+        parts += _frontier(x, y, front, place % svg.COLOURS, name, room)
     return frame.document(title, parts, _STYLE)
 
 
-def _frontier(x: FloatArray, y: FloatArray, front: IntArray, colour: int, name: Callable[[int], str]) -> list[str]:
+class _Room:
+    """Room of a picture that words have taken, so that none stand over others."""
+
+    def __init__(self) -> None:
+        self._boxes: list[tuple[float, float, float]] = []
+
+    def take(self, left: float, line: float, width: float) -> bool:
+        """Take the room of a line of words, and return True; or return False where other words stand there."""
+        for own_left, own_line, own_width in self._boxes:
+            beside = left + width < own_left or own_left + own_width < left
+            if not beside and abs(line - own_line) < _LINE:
+                return False
+        self._boxes.append((left, line, width))
+        return True
+
+
+def _frontier(
+    x: FloatArray, y: FloatArray, front: IntArray, colour: int, name: Callable[[int], str], room: _Room
+) -> list[str]:
     """Return the SVG of one frontier: its line, its points with tooltips, and the plans of some of them."""
     way = " ".join(f"{x[n]:.1f},{y[n]:.1f}" for n in front)
     parts = [f'<polyline points="{way}" class="edge s{colour}"/>']
-    said = set(np.unique(np.linspace(0, len(front) - 1, min(_NAMED, len(front))).astype(int)).tolist())
+    named = set(np.unique(np.linspace(0, len(front) - 1, min(_NAMED, len(front))).astype(int)).tolist())
     for place, n in enumerate(front):
         words = name(int(n))
         tip = f"<title>{escape(words)}</title>"
         parts.append(f'<circle cx="{x[n]:.1f}" cy="{y[n]:.1f}" r="{_MARK}" class="f{colour}">{tip}</circle>')
-        if place in said:
-            side = " end" if x[n] > WIDTH / 2 else ""
-            shift = -_LIFT if side else _LIFT
-            parts.append(svg.text(x[n] + shift, y[n] - _LIFT / 2, words, f"small soft{side}"))
+        end, line, width = x[n] - _LIFT, y[n] + _LIFT / 2, len(words) * _SMALL_LETTER
+        if place in named and end - width > 0 and room.take(end - width, line, width):
+            parts.append(svg.text(end, line, words, "small soft end"))
     return parts
