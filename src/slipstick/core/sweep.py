@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from slipstick.core.arrays import FloatArray, IntArray
@@ -28,6 +28,7 @@ class Sweep:
         impossible.
     choices : called with a question; returns the fields of its plan that a search varies where the user names no
         values, by dotted path, each with its values.
+    of_options : figures that it gives beside, with their units, by the option of the verb that asks for them.
     """
 
     figures: Mapping[str, str]
@@ -35,3 +36,4 @@ class Sweep:
     accepts: Callable[[str, Any], bool]
     columns: Callable[[Question, Mapping[str, Sequence[Any]], Sequence[IntArray]], dict[str, FloatArray]]
     choices: Callable[[Question], Mapping[str, Sequence[Any]]] | None = None
+    of_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

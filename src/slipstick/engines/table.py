@@ -135,6 +135,7 @@ ENGINES: tuple[Engine, ...] = (
     Engine(
         "estimate", "accelerator", ("decoder",), (Phase.DECODE,), _INFERENCE,
         "slipstick.cluster.inference.estimate:estimate_inference",
+        options=("rate", "arrivals", "variation", "queue_mean", "queue_p99", "queue_first_token"),
         sweep="slipstick.cluster.inference.inference_columns:DECODE",
     ),
     Engine(

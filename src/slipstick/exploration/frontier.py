@@ -17,7 +17,7 @@ from slipstick.core.plan import short_keys
 from slipstick.exploration.figures import INTERACTIVITY, PEAK, PER_DEVICE, Objective, _figure_path
 from slipstick.exploration.parquet import _write_parquet
 from slipstick.exploration.points import Task
-from slipstick.exploration.ranking import _ranked_table, _ranks, command, point_name
+from slipstick.exploration.ranking import _ranked_table, _ranking_text, _ranks, command, point_name
 from slipstick.exploration.space import _value_text
 from slipstick.report.metric import Table
 from slipstick.report.report import Report
@@ -121,9 +121,11 @@ class Frontier:
 
         front = self.pareto
         counts = f"{self.method}; {len(self.points):,} meet the conditions, {len(front):,} are beaten by none"
+        if self.shown:
+            table, commands = _ranking_text(self, self.shown)
+            return Group(f"{counts}{self._unknown()}\n", render_breakdown("best", table), f"\n{commands}")
         best = f"\nthe first in {self.objectives[0].path}: {self.words(int(front['index'][0]))}"
-        table = render_breakdown("best", self.top(self.shown)) if self.shown else None
-        return Group(f"{counts}{self._unknown()}\n", table or render_breakdown("frontier", self.table()), best)
+        return Group(f"{counts}{self._unknown()}\n", render_breakdown("frontier", self.table()), best)
 
     def __str__(self) -> str:
         """Return the frontier as plain text: what ``print`` shows."""

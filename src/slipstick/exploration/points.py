@@ -21,6 +21,7 @@ from slipstick.engines.closed_form import estimate_report
 from slipstick.engines.question import WorkloadSpec, ask
 from slipstick.engines.refusals import engine_for
 from slipstick.exploration.figures import (
+    COPIES,
     PEAK,
     RESERVE,
     STANDARD,
@@ -111,7 +112,10 @@ def _prepared(task: Task, names: Iterable[tuple[str, str]]) -> Task:
     question = task.question(0)
     sweep = _sweep_name(question)
     if sweep and _takes(sweep, task.space, question.plan):
-        units = {**_load_sweep(sweep).figures, **SYSTEM_FIGURES}
+        form = _load_sweep(sweep)
+        units = {**form.figures, **SYSTEM_FIGURES}
+        for option in question.options.keys() & form.of_options.keys():
+            units |= form.of_options[option]
         if all(_is_figure(name, units) for name, _ in names):
             return replace(task, units=_ordered(units), sweep=sweep)
     units = {path: unit for path, (_, unit) in _first_figures(task).items()}
@@ -223,7 +227,8 @@ def _block(task: Task, inner: list[str], start: int, first: int, last: int) -> B
     axes = {path.removeprefix(_PLAN): task.space.axes[path] for path in inner}
     figures = _load_sweep(task.sweep).columns(question, axes, places)
     possible = np.logical_or.reduce([np.isfinite(values) for values in figures.values()])
-    system = {path: np.full(last - first, value) for path, value in _system_figures(question).items()}
+    copies = figures.get(COPIES, np.ones(last - first))
+    system = {path: value * copies for path, value in _system_figures(question).items()}
     columns = {path: system[path] if path in system else figures[path] for path in task.units}
     return Batch(columns, possible & ~_overflows(columns, question))
 

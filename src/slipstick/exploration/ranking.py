@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from slipstick.core.plan import short_keys
-from slipstick.exploration.figures import PEAK
+from slipstick.exploration.figures import COPIES, PEAK
 from slipstick.exploration.space import _value_text
 from slipstick.report.metric import Table
 
@@ -19,43 +20,70 @@ if TYPE_CHECKING:
 # columns of the table: figure -> heading, in order; those that a search does not have are left off
 _HEADINGS = {
     "time.step": "step", "time.sample": "sample", "time.first_token": "first token", "time.per_token": "per token",
-    "time.request": "request", "time.queue.mean": "wait", "time.queue.p99": "wait p99", "efficiency.mfu": "MFU",
-    "throughput.tokens_per_device": "per device", "cost.million_tokens": "per Mtoken", PEAK: "memory",
+    "time.queue.p99": "wait p99", "efficiency.mfu": "MFU", "throughput.tokens_per_device": "tok/s/dev",
+    "load.tokens_per_device": "tok/s/dev", "cost.million_tokens": "USD/Mtok", PEAK: "memory", "devices": "devices",
 }  # fmt: skip
-_HIDDEN = {"time.request": ("time.step",)}  # with the first figure, these say little: they stay out of the table
+_UNIT_IN_HEADING = ("tok/s/dev", "USD/Mtok")
+# figure -> figures that say little beside it
+_HIDDEN = {
+    "time.per_token": ("time.step",), "load.tokens_per_device": ("throughput.tokens_per_device",),
+}  # fmt: skip
 _WORKLOAD = "workload."
 
 
 def _ranks(frontier: Frontier, count: int) -> list[dict[str, Any]]:
-    """Return the best points as rows by name: rank, system, sizes that vary, plan, command, and the figures by path."""
+    """Return the best points as rows by name: rank, system, sizes that vary, plan, command, and the figures by path.
+
+    Of points whose figures are all equal (the same plan in other words) the first is taken.
+    """
     costs = frontier.costs
     order = np.lexsort((np.arange(len(costs)), *costs.T[::-1]))
-    order = order[np.isfinite(costs[order]).all(axis=1)][:count]
-    points = frontier.points[order.tolist()].fill_nan(None)
-    rows = []
-    for rank, row in enumerate(points.iter_rows(named=True), start=1):
-        point = frontier.task.space.point(row["index"])
-        sizes = {path.removeprefix(_WORKLOAD): point[path] for path in point if path.startswith(_WORKLOAD)}
-        rows.append(
-            {
-                "rank": rank, "system": _value_text(point["system"]), **sizes, "plan": plan_text(point),
-                "command": command(frontier.task, row["index"]), **{path: row[path] for path in frontier.units},
-            }
-        )  # fmt: skip
+    order = order[np.isfinite(costs[order]).all(axis=1)]
+    rows: list[dict[str, Any]] = []
+    known: set[tuple[Any, ...]] = set()
+    for place in order:
+        if len(rows) == count:
+            break
+        figures = frontier.points[int(place)].fill_nan(None).row(0, named=True)
+        point = frontier.task.space.point(figures["index"])
+        own = (_value_text(point["system"]), *(figures[path] for path in frontier.units))
+        if own not in known:
+            known.add(own)
+            rows.append({"rank": len(rows) + 1, **_row(frontier, point, figures)})
     return rows
 
 
+def _row(frontier: Frontier, point: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Any]:
+    sizes = {path.removeprefix(_WORKLOAD): value for path, value in point.items() if path.startswith(_WORKLOAD)}
+    return {
+        "system": _value_text(point["system"]), **sizes, "plan": plan_text(point),
+        "command": command(frontier.task, figures["index"]), **{path: figures[path] for path in frontier.units},
+    }  # fmt: skip
+
+
 def _ranked_table(frontier: Frontier, count: int) -> Table:
-    """Return the best points as a table, with the objectives and the usual figures as columns."""
+    """Return the best points as a table, with the objectives and the usual figures as columns, and the plan to paste."""
     rows = _ranks(frontier, count)
-    paths = [path for path in _HEADINGS if path in frontier.units]
+    paths = [path for path in _HEADINGS if path in frontier.units and (path != "devices" or COPIES in frontier.units)]
     hidden = {path for shown, others in _HIDDEN.items() if shown in paths for path in others}
     goals = [goal.path for goal in frontier.objectives]
     paths = [path for path in (*(goal for goal in goals if goal not in _HEADINGS), *paths) if path not in hidden]
     names = ["rank", *(["system"] if "system" in frontier.task.space.axes else [])]
     names += [path.removeprefix(_WORKLOAD) for path in frontier.task.space.axes if path.startswith(_WORKLOAD)]
-    columns = {**dict.fromkeys(names, ""), **{_HEADINGS.get(path, path): frontier.units[path] for path in paths}}
-    return Table.of({**columns, "plan": ""}, [[row[name] for name in (*names, *paths, "plan")] for row in rows])
+    figures = {_HEADINGS.get(path, path): frontier.units[path] for path in paths}
+    figures |= dict.fromkeys(figures.keys() & set(_UNIT_IN_HEADING), "")
+    columns = {**dict.fromkeys(names, ""), **figures, "plan": ""}
+    return Table.of(columns, [[row[name] for name in (*names, *paths, "plan")] for row in rows])
+
+
+def _ranking_text(frontier: Frontier, count: int) -> tuple[Table, str]:
+    """Return what is printed of the best points: the table with what varies of each plan, and commands to paste."""
+    table, rows = _ranked_table(frontier, count), _ranks(frontier, count)
+    varied = [f"{key}=" for key, path in short_keys().items() if f"plan.{path}" in frontier.task.space.axes]
+    plans = [[text for text in row["plan"].split(",") if text.startswith(tuple(varied))] for row in rows]
+    short = [(*cells[:-1], ",".join(plan)) for cells, plan in zip(table.rows, plans, strict=True)]
+    lines = [f"{row['rank']:>4}  {row['command']}" for row in rows]
+    return replace(table, rows=tuple(short)), "\n".join(["for slipstick estimate:", *lines])
 
 
 def plan_text(point: Mapping[str, Any]) -> str:
@@ -73,9 +101,9 @@ def plan_text(point: Mapping[str, Any]) -> str:
 def command(task: Task, index: int) -> str:
     """Return a point as the arguments of `slipstick estimate`: network, system, phase, sizes, plan and overrides."""
     point = task.space.point(index)
-    options = {name: task.options[name] for name in ("phase", "batch", "sequence", "output") if name in task.options}
+    options = dict(task.options)
     options |= {path.removeprefix(_WORKLOAD): value for path, value in point.items() if path.startswith(_WORKLOAD)}
-    asked = [f"--{name} {value}" for name, value in options.items()]
+    asked = [f"--{name.replace('_', '-')} {value}" for name, value in options.items()]
     text = plan_text(point)
     asked += [f"--plan {text}"] if text else []
     asked += [f"--set {path}='{value}'" for path, value in point.items() if path.startswith("system.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _BUDGET = 10_000_000  # points that are all tried
 _TRIALS = 2000  # of a larger space
 _SEEDS = 2**32  # of the sampler
+_DEMAND = ("rate", "arrivals", "variation")  # of requests, which a service answers
+_QUEUE = "time.queue."  # figures of waiting under a demand
 _SIZES = ("batch", "sequence", "output")  # of the workload: one value is of every point, several are an axis
 
 
@@ -67,11 +70,13 @@ def search_systems(
     names = [name.strip() for name in minimize.split(",")] if isinstance(minimize, str) else list(minimize)
     asked = {"phase": options["phase"]} if options.get("phase") is not None else {}
     asked |= {name: values[0] for name in _SIZES if len(values := _counts(options, name)) == 1}
+    asked |= {name: options[name] for name in _DEMAND if options.get(name) is not None}  # type: ignore[literal-required]
     task = Task(workload, _space(workload, systems, options, asked), asked)
     figure_names = [(name, "minimize") for name in names] + [(name, "subject_to") for name in _figure_names(subject_to)]
     task = _prepared(task, figure_names)
     objectives = tuple(Objective.of(_figure_path(name, task.units, "minimize")) for name in names)
     constraint = _parse(subject_to, task.units)
+    task = replace(task, options={**task.options, **_queue_limits(constraint)})
     _evaluate(task, 0, 1)  # what is wrong with the question shows before any work is handed out
     folder = _run_folder(task, names, subject_to, options.get("folder"), options.get("resume", False))
     choose = _sampled if len(task.space) > options.get("budget", _BUDGET) else _exhaustive
@@ -89,6 +94,16 @@ def search_systems(
     if folder is not None:
         _write_parquet(points, folder / "frontier.parquet")
     return frontier
+
+
+def _queue_limits(constraint: Constraint) -> dict[str, float]:
+    """Return the conditions on waiting as options of the question: copies of a system are counted to keep them."""
+    limits: dict[str, float] = {}
+    for path, comparison, value in constraint.clauses:
+        if path.startswith(_QUEUE) and comparison in ("<", "<="):
+            name = f"queue_{path.removeprefix(_QUEUE)}"
+            limits[name] = min(value, limits.get(name, value))
+    return limits
 
 
 def _sampled(

@@ -35,6 +35,16 @@ class SearchOptions(TypedDict, total=False):
     output: str | int | Sequence[int] | None
     "Tokens generated in decode, one or several. Default: 128."
 
+    rate: str | float | None
+    """Requests that arrive, at random (a Poisson process): 50/s, 3000/min. Of every point, the copies of its system are
+    counted that keep the conditions on time.queue.mean, .p99 and .first_token; without one, 99 of 100 start at once."""
+
+    arrivals: Path | str | None
+    "CSV of a trace in place of --rate: a column time [s], and if there are, prompt and output [tokens]. Simulated."
+
+    variation: float | None
+    "Coefficient of variation of the time of a request with --rate, 0 (equal requests) to 1 (exponential). Default: 0."
+
     workers: int
     "Processes. Default: 1."
 

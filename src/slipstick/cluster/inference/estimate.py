@@ -10,6 +10,7 @@ import numpy as np
 
 from slipstick.cluster.constants.generic_constants import constants_findings
 from slipstick.cluster.constants.prices import _hourly_cost
+from slipstick.cluster.inference.demand import _Demand, needed_copies
 from slipstick.cluster.inference.inference_pass import (
     _decode_step,
     _inference_shape,
@@ -24,13 +25,15 @@ from slipstick.cluster.inference.inference_points import (
     prefilling_code,
     prefilling_replicas,
     service_of,
+    serving_options,
+    stations_of,
 )
 from slipstick.cluster.inference.question_plan import inference_plan
 from slipstick.cluster.inference.serving import _Load, _speculative_time
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.kernel_table import _decoder_table
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.core.arrays import FloatArray, IntArray
+from slipstick.core.arrays import FloatArray
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
@@ -95,7 +98,10 @@ def _question_point(question: Question) -> tuple[_InferencePoints, Plan]:
     plans = Plans.of([filled], system)
     sizes = _Load(*(np.array([size]) for size in (workload.batch, workload.sequence, workload.output)))
     devices = np.array([prefilling_code(filled.serving.prefill_devices)])
-    points = _InferencePoints(workload.phase, system, filled.serving, setting, plans, sizes, np.zeros_like(devices))
+    demand = _Demand.of(question.options)
+    filled = filled.model_copy(update={"serving": serving_options(filled, demand)})
+    together = np.zeros_like(devices)
+    points = _InferencePoints(workload.phase, system, filled.serving, setting, plans, sizes, together, demand)
     prefilling, possible = prefilling_replicas(points, devices)
     degree, count = (plans.tp * plans.pp).item(), plans.dp.item()
     if not possible.item():
@@ -124,7 +130,7 @@ def _prefill_metrics(run: _InferencePoints, metric: Callable[..., Any]) -> dict[
         "efficiency": {
             "mfu": metric(_utilisation(run, passed), "fraction", "forward FLOP/s over the peak of the format")
         },
-        **_spent(run, metric, passed, passed.time, sizes.concurrency * sizes.prompt),
+        **_spent(run, metric, passed, 1 / tokens, None),
     }
 
 
@@ -157,7 +163,8 @@ def _decode_metrics(run: _InferencePoints, metric: Callable[..., Any]) -> dict[s
     request = served.first_token + (output - 1) * step
     alone = run.batch * output / request  # drafts replace the steps of a static batch
     rate = (alone if serving.draft_tokens else served.throughput) * run.replicas
-    return {
+    queue, load, paid = _under_demand(run, metric, request, served.first_token)
+    tree = {
         "time": {
             "step": metric(middle.time, "s", "of one decode step at the middle of the output"),
             "parts": _parts(middle, metric),
@@ -178,8 +185,45 @@ def _decode_metrics(run: _InferencePoints, metric: Callable[..., Any]) -> dict[s
                 "DRAM bytes a second over the data sheet's",
             ),
         },
-        **_spent(run, metric, middle, 1 / rate * run.sizes.concurrency, run.sizes.concurrency),
+        **_spent(run, metric, middle, 1 / rate, paid),
     }  # fmt: skip
+    return {**tree, "time": {**tree["time"], **queue}, **load}
+
+
+def _under_demand(
+    run: _InferencePoints, metric: Callable[..., Any], request: FloatArray, first: FloatArray
+) -> tuple[dict[str, Any], dict[str, Any], FloatArray | None]:
+    """Return the figures of waiting and of load under a demand, and the seconds of a copy that each token pays.
+
+    Nothing, and None, without a demand.
+
+    Errors
+    ------
+    SlipstickError where no number of copies keeps a single point's waiting within its limits.
+    """
+    if run.demand is None:
+        return {}, {}, None
+    stations = stations_of(run, request, first)
+    copies = needed_copies(run.demand, stations, run.sizes, first)
+    if len(first) == 1 and np.isnan(copies.count).any():
+        message = "no number of copies keeps the waiting within these limits"
+        raise SlipstickError(message, path="rate", value=run.demand.rate, allowed="longer limits, or another plan")
+    devices, rate, places = copies.count * run.system.devices, run.demand.rate, stations[-1]
+    arrivals = "Poisson arrivals" if run.demand.trace is None else "the trace, simulated"
+    queue = {
+        "mean": metric(copies.mean, "s", f"until a request is taken up; {arrivals}"),
+        "p99": metric(copies.p99, "s", "that 99 of 100 requests wait at most"),
+        "first_token": metric(copies.p99 + first, "s", "from arrival to first token, for 99 of 100 requests"),
+    }
+    busy = rate * places.service / (copies.count * places.servers)
+    load = {
+        "rate": metric(np.full_like(first, rate), "sample/s", "requests that arrive"),
+        "copies": metric(copies.count, "", "of the system, which share one queue"),
+        "devices": metric(devices, "device", "of all copies"),
+        "utilisation": metric(busy, "fraction", "of the places in the running batches"),
+        "tokens_per_device": metric(rate * run.sizes.output / devices, "token/s"),
+    }
+    return {"queue": queue}, {"load": load}, copies.count / (rate * run.sizes.output)
 
 
 def _utilisation(run: _InferencePoints, passed: _InferencePass) -> FloatArray:
@@ -189,9 +233,19 @@ def _utilisation(run: _InferencePoints, passed: _InferencePass) -> FloatArray:
 
 
 def _spent(
-    run: _InferencePoints, metric: Callable[..., Any], passed: _InferencePass, seconds: FloatArray, tokens: IntArray
+    run: _InferencePoints,
+    metric: Callable[..., Any],
+    passed: _InferencePass,
+    per_token: FloatArray,
+    paid: FloatArray | None,
 ) -> dict[str, Any]:
-    """Return the metrics of energy and cost: per pass of every replica, and per million tokens of the whole system."""
+    """Return the metrics of energy and cost: per pass of every replica, and per million tokens of the whole system.
+
+    Parameters
+    ----------
+    per_token : time in which the whole system gives one token [s].
+    paid : time of a system that one token pays for [s], where the system is not always busy; None: `per_token`.
+    """
     system = run.system
     form = run.setting.precision.matmul
     spent = _DeviceEnergy.of(system, form, passed.time, passed.flops, passed.traffic, passed.sent)
@@ -207,11 +261,13 @@ def _spent(
             "pass": metric(joules, "J", f"all devices, {note}"),
             "parts": {**parts, **({} if hosts is None else {"hosts": metric(hosts, "J")})},
             "power_per_device": metric(power, "W"),
-            "token": metric(power * system.devices * seconds / tokens, "J"),
+            "token": metric(power * system.devices * per_token, "J"),
         }
     hourly = _hourly_cost(system, power)
     if hourly is not None:
-        tree["cost"] = {"million_tokens": metric(hourly * system.devices * seconds / 3600 / tokens * 1e6, "USD")}
+        seconds, note = (per_token, "at full load") if paid is None else (paid, "at the load that arrives")
+        cost = hourly * system.devices * seconds / 3600 * 1e6
+        tree["cost"] = {"million_tokens": metric(cost, "USD", note)}
     return tree
 
 

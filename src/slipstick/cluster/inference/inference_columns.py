@@ -8,9 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from slipstick.cluster.inference.demand import _Demand
 from slipstick.cluster.inference.estimate import inference_figures
 from slipstick.cluster.inference.inference_pass import _InferenceSetting
-from slipstick.cluster.inference.inference_points import _InferencePoints, prefilling_code, prefilling_replicas
+from slipstick.cluster.inference.inference_points import (
+    _InferencePoints,
+    prefilling_code,
+    prefilling_replicas,
+    serving_options,
+)
 from slipstick.cluster.inference.point_plans import _Degrees, degree_code, degree_codes, point_plans
 from slipstick.cluster.inference.serving import _Load
 from slipstick.cluster.sweep.plan_space import default_values
@@ -29,6 +35,11 @@ _OF_DECODE = {
     "time.step": "s", "time.per_token": "s", "time.request": "s", "throughput.tokens_per_request": "token/s",
     "throughput.requests": "sample/s", "efficiency.bandwidth": "fraction",
 }  # fmt: skip
+_OF_DEMAND = {
+    "time.queue.mean": "s", "time.queue.p99": "s", "time.queue.first_token": "s", "load.rate": "sample/s",
+    "load.copies": "", "load.devices": "device", "load.utilisation": "fraction", "load.tokens_per_device": "token/s",
+}  # fmt: skip
+_DEMANDS = dict.fromkeys(("rate", "arrivals"), _OF_DEMAND)
 _DEGREES = {
     "parallel.tp": "tp", "parallel.pp": "pp", "parallel.dp": "dp", "parallel.ep": "ep", "parallel.etp": "etp",
     "serving.attention_dp": "ranks",
@@ -54,7 +65,8 @@ def _decode_columns(
     question: Question, axes: Mapping[str, Sequence[Any]], places: Sequence[IntArray]
 ) -> dict[str, FloatArray]:
     """Return the figures of decode points by path, in SI units."""
-    return _columns(question, axes, places, (*_OF_BOTH, *_OF_DECODE))
+    asked = _OF_DEMAND if question.options.keys() & _DEMANDS.keys() else {}
+    return _columns(question, axes, places, (*_OF_BOTH, *_OF_DECODE, *asked))
 
 
 def _columns(
@@ -75,7 +87,9 @@ def _columns(
     chosen = point_plans(setting, workload, system, degrees, sizes)
     good = good[chosen.index]
     together, own = np.zeros_like(good), sizes.take(chosen.index)
-    run = _InferencePoints(workload.phase, system, plan.serving, setting, chosen.plans, own, together)
+    demand = _Demand.of(question.options)
+    serving = serving_options(plan, demand)
+    run = _InferencePoints(workload.phase, system, serving, setting, chosen.plans, own, together, demand)
     prefilling, divided = prefilling_replicas(run, columns[_PREFILLING][good])
     run, good = replace(run, prefilling=prefilling).take(np.flatnonzero(divided)), good[divided]
     figures = {path: np.full(count, np.nan) for path in paths}
@@ -139,4 +153,4 @@ def _choices(question: Question) -> dict[str, tuple[Any, ...]]:
 
 _FIELDS = frozenset((*_DEGREES, *_SIZES, _PREFILLING))
 PREFILL = Sweep(_OF_BOTH, _FIELDS - {_PREFILLING}, _accepts, _prefill_columns, _choices)
-DECODE = Sweep({**_OF_BOTH, **_OF_DECODE}, _FIELDS, _accepts, _decode_columns, _choices)
+DECODE = Sweep({**_OF_BOTH, **_OF_DECODE}, _FIELDS, _accepts, _decode_columns, _choices, _DEMANDS)

@@ -6,11 +6,13 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from slipstick.cluster.inference.inference_pass import _InferenceSetting, _serving_memory
+from slipstick.cluster.inference.demand import _Demand, _Station
+from slipstick.cluster.inference.inference_pass import _InferenceSetting, _prefill, _serving_memory
 from slipstick.cluster.inference.serving import _continuous_batch, _Load, _Service, _split_service, _static_batch
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.core.arrays import BoolArray, IntArray
-from slipstick.core.plan import Serving
+from slipstick.core.arrays import BoolArray, FloatArray, IntArray
+from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import Plan, Serving
 from slipstick.core.system import System
 from slipstick.core.workload import Phase
 
@@ -31,6 +33,7 @@ class _InferencePoints:
     plans: Plans
     sizes: _Load  # sequences of all replicas together, and the tokens of each
     prefilling: IntArray  # replicas that only prefill
+    demand: _Demand | None = None  # under which copies of the system are counted
 
     @property
     def replicas(self) -> IntArray:
@@ -77,6 +80,37 @@ def _split(run: _InferencePoints) -> _Service:
     cached = _serving_memory(run.setting, run.plans, 1, run.sizes.prompt, 1).cache
     share = run.prefilling / run.replicas
     return _split_service(run.setting, run.plans, run.plans, run.load, cached, share)
+
+
+def stations_of(run: _InferencePoints, request: FloatArray, first_token: FloatArray) -> list[_Station]:
+    """Return the stages at which requests wait: for a place in the running batch; before it, if split, for a prefill.
+
+    A place is taken as long as a request takes while all places are.
+    """
+    places = run.batch * run.replicas
+    if not (run.prefilling > 0).any():
+        return [_Station(places, request, first_token / request)]
+    alone = _prefill(run.setting, run.plans, 1, run.sizes.prompt).time
+    split = run.prefilling > 0
+    before = _Station(np.maximum(1, run.prefilling), np.where(split, alone, 1e-9), np.ones_like(alone))
+    tokens = np.where(split, request - first_token, request)
+    return [before, _Station(places, tokens, np.where(split, 0.0, first_token / request))]
+
+
+def serving_options(plan: Plan, demand: _Demand | None) -> Serving:
+    """Return the serving options of a plan; requests that arrive one by one are batched continuously.
+
+    Errors
+    ------
+    SlipstickError for static batches, if the user asks for them under a demand.
+    """
+    serving = plan.serving
+    if demand is None or serving.continuous:
+        return serving
+    if "continuous" in serving.model_fields_set:
+        message = "requests that arrive one by one do not wait for a static batch"
+        raise SlipstickError(message, path="plan.serving.continuous", value=False, allowed="true")
+    return serving.model_copy(update={"continuous": True})
 
 
 def prefilling_code(devices: int | str) -> int:
