@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # columns of the table: figure -> heading, in order; those that a search does not have are left off
 _HEADINGS = {
-    "time.step": "step", "time.sample": "sample", "time.first_token": "first token", "time.per_token": "per token",
+    "time.step": "step", "time.sample": "sample", "time.first_token": "TTFT", "time.per_token": "TPOT",
     "time.queue.p99": "wait p99", "efficiency.mfu": "MFU", "throughput.tokens_per_device": "tok/s/dev",
     "load.tokens_per_device": "tok/s/dev", "cost.million_tokens": "USD/Mtok", PEAK: "memory", "devices": "devices",
 }  # fmt: skip
@@ -62,7 +62,7 @@ def _row(frontier: Frontier, point: Mapping[str, Any], figures: Mapping[str, Any
 
 
 def _ranked_table(frontier: Frontier, count: int) -> Table:
-    """Return the best points as a table, with the objectives and the usual figures as columns, and the plan to paste."""
+    """Return the best points as a table: the objectives, the usual figures, and the plan to paste."""
     rows = _ranks(frontier, count)
     paths = [path for path in _HEADINGS if path in frontier.units and (path != "devices" or COPIES in frontier.units)]
     hidden = {path for shown, others in _HIDDEN.items() if shown in paths for path in others}
