@@ -28,6 +28,7 @@ class Sweep:
         impossible.
     choices : called with a question; returns the fields of its plan that a search varies where the user names no
         values, by dotted path, each with its values.
+    needs : fields of a plan whose value it must be given, where the points share it too.
     of_options : figures that it gives beside, with their units, by the option of the verb that asks for them.
     """
 
@@ -37,3 +38,4 @@ class Sweep:
     columns: Callable[[Question, Mapping[str, Sequence[Any]], Sequence[IntArray]], dict[str, FloatArray]]
     choices: Callable[[Question], Mapping[str, Sequence[Any]]] | None = None
     of_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    needs: frozenset[str] = frozenset()

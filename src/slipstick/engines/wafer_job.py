@@ -84,7 +84,7 @@ def _streams(question: Question, strategy: Strategy, layers: tuple[Layer, ...]) 
     plan, parameters = question.plan, question.workload.network.parameters
     if "weights" in plan.offload.model_fields_set:
         return plan.offload.weights
-    zero, dp = plan.parallel.zero, strategy.dp
+    zero, dp = int(plan.parallel.zero), strategy.dp
     gradients = sum(layer.gradient_bytes for layer in layers) / (dp if zero > 1 else 1)
     states = ADAM_STATES * element_bytes("fp32") * parameters / (dp if zero else 1)
     resident = (sum(layer.weights for layer in layers) + gradients + states) / (strategy.tp * strategy.pp)

@@ -156,10 +156,10 @@ def _engine_report(question: Question) -> Report:
 
 
 def _takes(sweep: str, space: Space, plan: Plan) -> bool:
-    """Return whether a vectorised form supports every value that the plans of a space have, varied or shared."""
+    """Return whether a vectorised form supports every value that varies in the plans of a space, and those it needs."""
     form = _load_sweep(sweep)
     varied = {path.removeprefix(_PLAN): axis for path, axis in space.axes.items() if path.startswith(_PLAN)}
-    shared = {field.path: (field.of(plan),) for field in plan_fields() if field.path in form.fields}
+    shared = {field.path: (field.of(plan),) for field in plan_fields() if field.path in form.needs}
     return all(form.accepts(path, value) for path, axis in {**shared, **varied}.items() for value in axis)
 
 

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from slipstick.core import units
+from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.progress import Progress
 from slipstick.core.question import Question
 from slipstick.core.value_ranges import whole_numbers
 from slipstick.engines.question import WorkloadSpec, parse_overrides
-from slipstick.exploration.chunks import Workers, _all_points, _point_table, _run_folder
+from slipstick.exploration.chunks import CHUNK, SMALL_CHUNK, Workers, _all_points, _point_table, _run_folder
 from slipstick.exploration.constraint import Constraint, _figure_names, _parse
 from slipstick.exploration.default_plans import _default_plans, _open_fields
 from slipstick.exploration.executors import _opened_executor
-from slipstick.exploration.figures import Objective, _figure_path
+from slipstick.exploration.figures import PEAK, Objective, _figure_path
 from slipstick.exploration.frontier import Frontier
 from slipstick.exploration.parquet import _write_parquet
 from slipstick.exploration.points import Task, _evaluate, _prepared
@@ -82,18 +84,41 @@ def search_systems(
     choose = _sampled if len(task.space) > options.get("budget", _BUDGET) else _exhaustive
     points, tried, method = choose(_Aim(task, objectives, constraint), folder, progress, options)
     if not len(points):
-        if subject_to:
-            message, cure = "no point meets the conditions and fits its memory", "weaker conditions, or more devices"
-        else:
-            message = "no point divides the devices, layers and batch and fits its memory"
-            cure = "other values of the plan, or more devices; slipstick estimate says of one plan what is wrong"
-        raise SlipstickError(message, path="search", value=subject_to or None, allowed=cure)
+        raise _no_point(task, constraint, subject_to)
     frontier = Frontier(task, points, objectives, method, tried)
     if not np.isfinite(frontier.costs).all(axis=1).any():
         raise SlipstickError("no point that meets the conditions has these figures", path="minimize", value=names)
     if folder is not None:
         _write_parquet(points, folder / "frontier.parquet")
     return frontier
+
+
+def _no_point(task: Task, constraint: Constraint, subject_to: str) -> SlipstickError:
+    """Return the error of a search without a point: how far plans come, and which condition no point meets."""
+    some = min(len(task.space), CHUNK if task.sweep else SMALL_CHUNK)
+    batch = _evaluate(task, 0, some)
+    possible = np.logical_or.reduce([np.isfinite(batch.figures[path]) for path in task.units if path != "devices"])
+    if not batch.fits.any():
+        message = "no point divides the devices, layers and batch"
+        if possible.any() and PEAK in batch.figures:
+            least = units.format_quantity(float(np.nanmin(batch.figures[PEAK])), "B")
+            message = f"no point fits its memory; the smallest plan takes {least} of a device beside the reserve"
+        cure = "other values of the plan, or more devices; slipstick estimate says of one plan what is wrong"
+        return SlipstickError(message, path="search", value=subject_to or None, allowed=cure)
+    fitting = {path: values[batch.fits] for path, values in batch.figures.items()}
+    missed = [_missed(clause, fitting, task.units[clause[0]]) for clause in constraint.clauses]
+    cure = "; ".join([*filter(None, missed), "weaker conditions, or more devices"])
+    message = "no point meets the conditions and fits its memory"
+    return SlipstickError(message, path="search", value=subject_to, allowed=cure)
+
+
+def _missed(clause: tuple[str, str, float], fitting: Mapping[str, FloatArray], unit: str) -> str:
+    """Return what the points that fit come to, for a condition that none of them meets; empty if some do."""
+    path, comparison, _ = clause
+    if Constraint((clause,)).holds(fitting).any() or not np.isfinite(fitting[path]).any():
+        return ""
+    best = np.nanmin(fitting[path]) if comparison in ("<", "<=") else np.nanmax(fitting[path])
+    return f"{path} comes to {units.format_quantity(float(best), unit)}"
 
 
 def _queue_limits(constraint: Constraint) -> dict[str, float]:
@@ -152,6 +177,8 @@ def _space(
             "a Space stands alone: it has its systems, plans and overrides", path="system", value=names
         )
     sizes = {f"workload.{name}": values for name in _SIZES if len(values := _counts(options, name)) > 1}
+    for path in changes.keys() & {f"workload.{name}" for name in _SIZES if options.get(name) is not None}:
+        raise SlipstickError("stands twice", path=path, value=changes[path], allowed="one of --set and the option")
     if spaces:
         return spaces[0].wider(sizes)
     space = Space.of(system=names, plan=plan, fields={**sizes, **changes})

@@ -46,7 +46,7 @@ _DEGREES = {
 }  # fmt: skip
 _SIZES = {"workload.batch": "concurrency", "workload.sequence": "prompt", "workload.output": "output"}
 _PREFILLING = "serving.prefill_devices"
-_CHOSEN_BY_PLAN = ("parallel.tp", "parallel.pp")  # where these are open, each point is a search of its own
+_CHOSEN_BY_PLAN = frozenset(("parallel.tp", "parallel.pp"))  # where open, each point is a search of its own
 
 
 def _accepts(path: str, value: Any) -> bool:
@@ -152,5 +152,5 @@ def _choices(question: Question) -> dict[str, tuple[Any, ...]]:
 
 
 _FIELDS = frozenset((*_DEGREES, *_SIZES, _PREFILLING))
-PREFILL = Sweep(_OF_BOTH, _FIELDS - {_PREFILLING}, _accepts, _prefill_columns, _choices)
-DECODE = Sweep({**_OF_BOTH, **_OF_DECODE}, _FIELDS, _accepts, _decode_columns, _choices, _DEMANDS)
+PREFILL = Sweep(_OF_BOTH, _FIELDS - {_PREFILLING}, _accepts, _prefill_columns, _choices, needs=_CHOSEN_BY_PLAN)
+DECODE = Sweep({**_OF_BOTH, **_OF_DECODE}, _FIELDS, _accepts, _decode_columns, _choices, _DEMANDS, _CHOSEN_BY_PLAN)

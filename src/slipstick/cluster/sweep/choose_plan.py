@@ -16,6 +16,7 @@ from slipstick.report.metric import Finding
 
 _DEGREES = ("tp", "pp", "cp")  # dp is what they leave
 _MAX_DOUBLINGS = 12
+ModelOf = Callable[[Workload, System, Plan], tuple[PlanModel, float]]  # with the bytes of memory that a device offers
 
 
 def resolved_plan(plan: Plan, workload: Workload, system: System, capacity: float, model: PlanModel) -> Plan:
@@ -35,20 +36,14 @@ def resolved_plan(plan: Plan, workload: Workload, system: System, capacity: floa
     if not space.is_open:
         plans, _ = space.expanded(space.divisions())
     else:
-        node = next((tier.domain or system.devices for tier in system.network.values()), 1)
-        best = best_plan(space, model, capacity, node)
+        best = best_plan(space, model, capacity)
         plans = Plans.joined([best.plans] if best else [space.divisions()])
     if not len(plans):
         raise _impossible(plan, workload, system)
     return _filled(plan, plans)
 
 
-def devices_that_fit(
-    plan: Plan,
-    workload: Workload,
-    system: System,
-    model_of: Callable[[Workload, System, Plan], tuple[PlanModel, float]],
-) -> int | None:
+def devices_that_fit(plan: Plan, workload: Workload, system: System, model_of: ModelOf) -> int | None:
     """Return the least of the doubled numbers of devices on which some plan fits in memory; None if none does.
 
     Parameters

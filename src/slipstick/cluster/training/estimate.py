@@ -17,7 +17,7 @@ from slipstick.cluster.sweep.plan_space import PlanSpace
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.automatic_plan import TrainingPlans, training_model
 from slipstick.cluster.training.pipeline_stages import _Stages
-from slipstick.cluster.training.training_setting import TrainingSetting
+from slipstick.cluster.training.training_setting import RESERVE_NOTE, TrainingSetting
 from slipstick.cluster.training.training_step import _TrainingStep, training_step
 from slipstick.core.collective_price import CollectivePrice
 from slipstick.core.device_kinds import Accelerator
@@ -167,7 +167,7 @@ def _memory(run: _Run) -> dict[str, Any]:
         "peak": metric(residents.total[0, fullest], "B", "on the fullest pipeline stage"),
         "parts": {name: metric(value, "B") for name, value in parts.items() if value > 0},
         "capacity": metric(system.main_memory.capacity, "B"),
-        "reserve": metric(run.setting.reserve, "B", "context, communicators, fragments: no plan can use it"),
+        "reserve": metric(run.setting.reserve, "B", RESERVE_NOTE),
         **({"host": metric(residents.host[0, fullest], "B")} if residents.host[0, fullest] > 0 else {}),
     }
 
