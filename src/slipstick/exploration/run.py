@@ -21,7 +21,7 @@ from slipstick.exploration.chunks import CHUNK, SMALL_CHUNK, Workers, _all_point
 from slipstick.exploration.constraint import Constraint, _figure_names, _parse
 from slipstick.exploration.default_plans import _default_plans, _open_fields
 from slipstick.exploration.executors import _opened_executor
-from slipstick.exploration.figures import PEAK, Objective, _figure_path
+from slipstick.exploration.figures import PEAK, SYSTEM_FIGURES, Objective, _figure_path
 from slipstick.exploration.frontier import Frontier
 from slipstick.exploration.parquet import _write_parquet
 from slipstick.exploration.points import Task, _evaluate, _prepared
@@ -97,10 +97,10 @@ def _no_point(task: Task, constraint: Constraint, subject_to: str) -> SlipstickE
     """Return the error of a search without a point: how far plans come, and which condition no point meets."""
     some = min(len(task.space), CHUNK if task.sweep else SMALL_CHUNK)
     batch = _evaluate(task, 0, some)
-    possible = np.logical_or.reduce([np.isfinite(batch.figures[path]) for path in task.units if path != "devices"])
+    possible = np.logical_or.reduce([np.isfinite(batch.figures[path]) for path in task.units.keys() - SYSTEM_FIGURES])
     if not batch.fits.any():
-        message = "no point divides the devices, layers and batch"
-        if possible.any() and PEAK in batch.figures:
+        message = "no point divides the devices, layers and batch and fits its memory"
+        if possible.any() and np.isfinite(batch.figures.get(PEAK, np.nan)).any():
             least = units.format_quantity(float(np.nanmin(batch.figures[PEAK])), "B")
             message = f"no point fits its memory; the smallest plan takes {least} of a device beside the reserve"
         cure = "other values of the plan, or more devices; slipstick estimate says of one plan what is wrong"
@@ -117,8 +117,9 @@ def _missed(clause: tuple[str, str, float], fitting: Mapping[str, FloatArray], u
     path, comparison, _ = clause
     if Constraint((clause,)).holds(fitting).any() or not np.isfinite(fitting[path]).any():
         return ""
-    best = np.nanmin(fitting[path]) if comparison in ("<", "<=") else np.nanmax(fitting[path])
-    return f"{path} comes to {units.format_quantity(float(best), unit)}"
+    below = comparison in ("<", "<=")
+    best = np.nanmin(fitting[path]) if below else np.nanmax(fitting[path])
+    return f"{path} {'from' if below else 'up to'} {units.format_quantity(float(best), unit)}"
 
 
 def _queue_limits(constraint: Constraint) -> dict[str, float]:
