@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from slipstick.cluster.constants.generic_constants import constants_findings
-from slipstick.cluster.constants.prices import _hourly_cost
 from slipstick.cluster.inference.demand import _Demand, needed_copies
 from slipstick.cluster.inference.inference_pass import (
     _decode_step,
@@ -30,6 +29,8 @@ from slipstick.cluster.inference.inference_points import (
 )
 from slipstick.cluster.inference.question_plan import inference_plan
 from slipstick.cluster.inference.serving import _Load, _speculative_time
+from slipstick.cluster.inference.spent_figures import _spent_figures
+from slipstick.cluster.kernels.device_power import _power_findings
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.kernel_table import _decoder_table
 from slipstick.cluster.sweep.plans import Plans
@@ -70,7 +71,7 @@ def estimate_inference(question: Question) -> Report:
         bottleneck=_bottleneck(run),
         papers=_PAPERS,
         facts=_rooflines(run),
-        findings=constants_findings(system),
+        findings=(*constants_findings(system), *_power_findings(system)),
     )
 
 
@@ -239,36 +240,16 @@ def _spent(
     per_token: FloatArray,
     paid: FloatArray | None,
 ) -> dict[str, Any]:
-    """Return the metrics of energy and cost: per pass of every replica, and per million tokens of the whole system.
+    """Return the metrics of energy, carbon and cost: per pass of every replica, and per tokens of the whole system.
 
     Parameters
     ----------
     per_token : time in which the whole system gives one token [s].
     paid : time of a system that one token pays for [s], where the system is not always busy; None: `per_token`.
     """
-    system = run.system
     form = run.setting.precision.matmul
-    spent = _DeviceEnergy.of(system, form, passed.time, passed.flops, passed.traffic, passed.sent)
-    tree: dict[str, Any] = {}
-    power = None
-    if spent is not None:
-        hosts = None if spent.hosts is None else spent.hosts * system.devices
-        joules = spent.total * system.devices + (0.0 if hosts is None else hosts)
-        power = joules / passed.time / system.devices
-        parts = {name: metric(part * system.devices, "J") for name, part in spent.parts.items()}
-        note = "with their share of hosts and network" if hosts is not None else "of their hosts unknown"
-        tree["energy"] = {
-            "pass": metric(joules, "J", f"all devices, {note}"),
-            "parts": {**parts, **({} if hosts is None else {"hosts": metric(hosts, "J")})},
-            "power_per_device": metric(power, "W"),
-            "token": metric(power * system.devices * per_token, "J"),
-        }
-    hourly = _hourly_cost(system, power)
-    if hourly is not None:
-        seconds, note = (per_token, "at full load") if paid is None else (paid, "at the load that arrives")
-        cost = hourly * system.devices * seconds / 3600 * 1e6
-        tree["cost"] = {"million_tokens": metric(cost, "USD", note)}
-    return tree
+    spent = _DeviceEnergy.of(run.system, form, passed.time, passed.flops, passed.traffic, passed.sent)
+    return _spent_figures(run.system, spent, passed.time, per_token, per_token if paid is None else paid, metric)
 
 
 def _memory(run: _InferencePoints, metric: Callable[..., Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ _OF_BOTH = {
     "time.first_token": "s", "memory.peak": "B", "memory.reserve": "B", "memory.largest_batch": "sample",
     "throughput.tokens": "token/s", "throughput.tokens_per_device": "token/s", "efficiency.mfu": "fraction",
     "energy.pass": "J", "energy.token": "J", "energy.power_per_device": "W", "cost.million_tokens": "USD",
+    "cost.device_hour": "USD", "carbon.token": "g",
 }  # fmt: skip
 _OF_DECODE = {
     "time.step": "s", "time.per_token": "s", "time.request": "s", "throughput.tokens_per_request": "token/s",
