@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipstick import estimate, search
-from slipstick.cluster.inference.queueing import erlang_c, simulated_waits, waiting
+from slipstick.cluster.inference.queueing import _erlang_c, _simulated_waits, _waiting
 from slipstick.core.errors import SlipstickError
 
 # Erlang's C formula by its definition, by hand
@@ -24,26 +24,26 @@ def poisson(rate: float, count: int, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize(("servers", "load", "chance"), ERLANG)
 def test_erlangs_c_formula(servers: int, load: float, chance: float) -> None:
-    assert float(erlang_c(servers, load)) == pytest.approx(chance, rel=1e-12)
+    assert float(_erlang_c(servers, load)) == pytest.approx(chance, rel=1e-12)
     terms = [load**k / math.factorial(k) for k in range(servers)]
     last = load**servers / math.factorial(servers) * servers / (servers - load)
-    assert float(erlang_c(servers, load)) == pytest.approx(last / (sum(terms) + last), rel=1e-12)
+    assert float(_erlang_c(servers, load)) == pytest.approx(last / (sum(terms) + last), rel=1e-12)
 
 
 @pytest.mark.parametrize("load", [0.1, 0.5, 0.9, 0.99])
 def test_one_server_waits_as_pollaczek_and_khinchine_say(load: float) -> None:
     """M/M/1: rho / (1 - rho), 99th percentile log(100 rho) / (1 - rho); M/D/1: half; M/G/1: (1 + cv^2) / 2 of it."""
     random = load / (1 - load)
-    assert float(waiting(1, load, 1.0).mean) == pytest.approx(random, rel=1e-12)
-    assert float(waiting(1, load, 0.0).mean) == pytest.approx(random / 2, rel=5e-5)
-    assert float(waiting(1, load, 0.6).mean) == pytest.approx((1 + 0.36) / 2 * random, rel=5e-5)
-    assert float(waiting(1, load, 1.0).p99) == pytest.approx(math.log(100 * load) / (1 - load), rel=1e-12)
-    assert float(waiting(1, load, 0.0).chance) == pytest.approx(load, rel=5e-5)
+    assert float(_waiting(1, load, 1.0).mean) == pytest.approx(random, rel=1e-12)
+    assert float(_waiting(1, load, 0.0).mean) == pytest.approx(random / 2, rel=5e-5)
+    assert float(_waiting(1, load, 0.6).mean) == pytest.approx((1 + 0.36) / 2 * random, rel=5e-5)
+    assert float(_waiting(1, load, 1.0).p99) == pytest.approx(math.log(100 * load) / (1 - load), rel=1e-12)
+    assert float(_waiting(1, load, 0.0).chance) == pytest.approx(load, rel=5e-5)
 
 
 @pytest.mark.parametrize(("servers", "load", "mean"), [(2, 1.0, 1 / 3), (3, 2.0, 4 / 9), (5, 4.0, 0.5541125541125541)])
 def test_several_servers_wait_as_erlang_says(servers: int, load: float, mean: float) -> None:
-    assert float(waiting(servers, load, 1.0).mean) == pytest.approx(mean / (servers - load), rel=1e-12)
+    assert float(_waiting(servers, load, 1.0).mean) == pytest.approx(mean / (servers - load), rel=1e-12)
 
 
 def test_equal_times_of_several_servers_as_the_chain_of_their_epochs() -> None:
@@ -59,7 +59,7 @@ def test_equal_times_of_several_servers_as_the_chain_of_their_epochs() -> None:
         waiting_on = np.concatenate([[present[:3].sum()], present[3:], np.zeros(2)])
         present = np.convolve(waiting_on, arriving)[:states]
     queue = (np.maximum(np.arange(states) - 2, 0) * present).sum()
-    assert float(waiting(2, load).mean) == pytest.approx(queue / load, rel=5e-5)
+    assert float(_waiting(2, load).mean) == pytest.approx(queue / load, rel=5e-5)
 
 
 @pytest.mark.parametrize(("servers", "load"), [(1, 0.5), (1, 0.8), (4, 3.2), (16, 13.6), (100, 90.0)])
@@ -68,8 +68,8 @@ def test_simulation_agrees_with_the_closed_forms(servers: int, load: float, vari
     count = 1_000_000
     arrivals = poisson(load, count)
     service = np.ones(count) if variation == 0 else np.random.default_rng(1).exponential(1.0, count)
-    waits = simulated_waits(arrivals, service, servers)[count // 20 :]
-    expected = waiting(servers, load, variation)
+    waits = _simulated_waits(arrivals, service, servers)[count // 20 :]
+    expected = _waiting(servers, load, variation)
     assert waits.mean() == pytest.approx(float(expected.mean), rel=0.08)
     assert (waits > 1e-9).mean() == pytest.approx(float(expected.chance), rel=0.03)
     assert np.percentile(waits, 99) == pytest.approx(float(expected.p99), rel=0.08)
@@ -83,7 +83,7 @@ def test_equal_times_are_simulated_as_any_others(gaps: list[float], servers: int
     nearly = equal.copy()
     nearly[-1] += 1e-9  # of the last request, whose own time nobody waits for
     np.testing.assert_allclose(
-        simulated_waits(arrivals, equal, servers), simulated_waits(arrivals, nearly, servers), atol=1e-7
+        _simulated_waits(arrivals, equal, servers), _simulated_waits(arrivals, nearly, servers), atol=1e-7
     )
 
 
@@ -91,14 +91,14 @@ def test_equal_times_are_simulated_as_any_others(gaps: list[float], servers: int
 @given(servers=st.integers(1, 300), share=st.floats(0.05, 0.99))
 def test_more_servers_and_less_variation_never_wait_longer(servers: int, share: float) -> None:
     load = servers * share
-    equal, random = waiting(servers, load), waiting(servers, load, 1.0)
+    equal, random = _waiting(servers, load), _waiting(servers, load, 1.0)
     assert equal.mean <= random.mean * (1 + 1e-6) + 1e-12
-    assert waiting(servers + 1, load).mean <= equal.mean * (1 + 1e-6) + 1e-12
+    assert _waiting(servers + 1, load).mean <= equal.mean * (1 + 1e-6) + 1e-12
     assert 0 <= equal.chance <= 1
 
 
 def test_too_much_load_waits_for_ever() -> None:
-    assert np.isinf(waiting([1, 2], [1.0, 5.0]).mean).all()
+    assert np.isinf(_waiting([1, 2], [1.0, 5.0]).mean).all()
 
 
 DECODE = {"phase": "decode", "batch": 32, "sequence": 512, "output": 128}
@@ -108,9 +108,9 @@ def test_copies_are_the_fewest_that_keep_the_waiting_within_its_limit() -> None:
     report = estimate("llama-3.1-70b", "h100-sxm:8", "tp=8", rate="300/s", queue_p99="50 ms", **DECODE)
     copies, seconds = int(report.value("load.copies")), report.value("time.request")
     load = 300 * seconds
-    assert float(waiting(32 * copies, load).p99) * seconds == pytest.approx(report.value("time.queue.p99"))
-    assert float(waiting(32 * copies, load).p99) * seconds <= 0.05
-    assert 32 * (copies - 1) <= load or float(waiting(32 * (copies - 1), load).p99) * seconds > 0.05
+    assert float(_waiting(32 * copies, load).p99) * seconds == pytest.approx(report.value("time.queue.p99"))
+    assert float(_waiting(32 * copies, load).p99) * seconds <= 0.05
+    assert 32 * (copies - 1) <= load or float(_waiting(32 * (copies - 1), load).p99) * seconds > 0.05
     assert report.value("load.devices") == 8 * copies
     assert report.value("load.utilisation") == pytest.approx(load / (32 * copies))
     hourly = report.value("cost.million_tokens") / 1e6 * 300 * 128 * 3600 / (8 * copies)
@@ -122,7 +122,7 @@ def test_without_a_limit_99_of_100_requests_start_at_once() -> None:
     assert report.value("time.queue.p99") == 0
     fewer = int(report.value("load.copies")) - 1
     load = 100 * report.value("time.request")
-    assert 32 * fewer <= load or float(waiting(32 * fewer, load).chance) > 0.01
+    assert 32 * fewer <= load or float(_waiting(32 * fewer, load).chance) > 0.01
 
 
 def trace_file(folder: Path, arrivals: np.ndarray, header: str = "time", columns: tuple[np.ndarray, ...] = ()) -> Path:

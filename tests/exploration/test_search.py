@@ -443,7 +443,10 @@ def test_throughput_is_drawn_over_interactivity() -> None:
     picture = frontier.pictures()["serving"]
     assert picture.count("beaten by none") == 2
     assert "token/s that one user sees" in picture
-    assert "serving" not in search("llama-3.1-8b", "h100-sxm:8", plan="tp=1..2,pp=1,others=off", batch=8).pictures()
+    assert (
+        "serving"
+        not in search("llama-3.1-8b", "h100-sxm:8", plan="tp=4..8,recompute=full,others=off", batch=8).pictures()
+    )
 
 
 def test_a_search_without_a_point_says_what_the_points_come_to() -> None:

@@ -49,4 +49,4 @@ def search(
     if out is not None:
         frontier.write(out)
         _say(f"wrote {out}")
-    _put(replace(frontier, shown=top), display)
+    _put(replace(frontier, ranking=top), display)

@@ -34,12 +34,12 @@ def _default_plans(question: Question) -> str:
     return ",".join(text for text in fields if text and engine.reads(paths[text.partition("=")[0]]))
 
 
-def _open_fields(questions: Iterable[Question], given: Iterable[str]) -> Mapping[str, tuple[Any, ...]]:
+def _open_fields(questions: Iterable[Question], stated: Iterable[str]) -> Mapping[str, tuple[Any, ...]]:
     """Return the fields that the questions' engines vary of themselves, each with its values on any of the systems.
 
     Parameters
     ----------
-    given : paths of the fields of a plan that the user gives.
+    stated : paths of the fields of a plan that the user gives.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def _open_fields(questions: Iterable[Question], given: Iterable[str]) -> Mapping
         choices = _load_sweep(name).choices if name else None
         for path, some in (choices(question) if choices else {}).items():
             values.setdefault(f"plan.{path}", {}).update(dict.fromkeys(some))
-    taken = set(given)
+    taken = set(stated)
     return {
         path: tuple(sorted(some, key=lambda value: (isinstance(value, str), value)))
         for path, some in values.items()

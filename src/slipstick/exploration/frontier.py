@@ -43,7 +43,7 @@ class Frontier:
     objectives: tuple[Objective, ...]
     method: str
     tried: int
-    shown: int = 0  # best points that are printed in place of the frontier; 0: the frontier is
+    ranking: int = 0  # best points that are printed in place of the frontier; 0: the frontier is
 
     @property
     def costs(self) -> FloatArray:
@@ -106,7 +106,7 @@ class Frontier:
             "kept": len(self.points),
             "objectives": [goal.path for goal in self.objectives],
             "units": dict(self.units),
-            "top": _ranks(self, self.shown or _TOP),
+            "top": _ranks(self, self.ranking or _TOP),
             "frontier": self.pareto.fill_nan(None).to_dicts(),
             "points": points.fill_nan(None).to_dicts(),
             "points_left_off": len(self.points) - len(points),
@@ -121,8 +121,8 @@ class Frontier:
 
         front = self.pareto
         counts = f"{self.method}; {len(self.points):,} meet the conditions, {len(front):,} are beaten by none"
-        if self.shown:
-            table, commands = _ranking_text(self, self.shown)
+        if self.ranking:
+            table, commands = _ranking_text(self, self.ranking)
             return Group(f"{counts}{self._unknown()}\n", render_breakdown("best", table), f"\n{commands}")
         best = f"\nthe first in {self.objectives[0].path}: {self.words(int(front['index'][0]))}"
         return Group(f"{counts}{self._unknown()}\n", render_breakdown("frontier", self.table()), best)
@@ -169,9 +169,9 @@ class Frontier:
         index = self.points["index"].to_numpy()
         names = self.points["system"].to_list() if "system" in self.points.columns else None
         system = names or [_value_text(self.task.space.fixed["system"])] * len(index)
-        rates = (self.points[path].to_numpy() for path in (INTERACTIVITY, PER_DEVICE))
+        rates = self.points[INTERACTIVITY].to_numpy(), self.points[PER_DEVICE].to_numpy()
         title = f"{self.task.workload_name}: {self.method}"
-        return _serving_svg(*rates, system, lambda place: point_name(self.task, int(index[place])), title)
+        return _serving_svg(rates, system, lambda place: point_name(self.task, int(index[place])), title)
 
     def html(self) -> str:
         """Return a self-contained HTML page: the picture, and the frontier's points."""
@@ -179,7 +179,7 @@ class Frontier:
         from slipstick.report.as_html import table_html
 
         title = f"{self.task.workload_name}: {' and '.join(goal.path for goal in self.objectives)}"
-        tables = [table_html(self.top(self.shown or _TOP)), table_html(self.table(rows=_PAGE_ROWS))]
+        tables = [table_html(self.top(self.ranking or _TOP)), table_html(self.table(rows=_PAGE_ROWS))]
         return svg.page(title, [*self.pictures().values(), *tables])
 
     def _repr_html_(self) -> str:

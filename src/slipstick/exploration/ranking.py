@@ -56,7 +56,7 @@ def _ranks(frontier: Frontier, count: int) -> list[dict[str, Any]]:
 def _row(frontier: Frontier, point: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Any]:
     sizes = {path.removeprefix(_WORKLOAD): value for path, value in point.items() if path.startswith(_WORKLOAD)}
     return {
-        "system": _value_text(point["system"]), **sizes, "plan": plan_text(point),
+        "system": _value_text(point["system"]), **sizes, "plan": _plan_text(point),
         "command": command(frontier.task, figures["index"]), **{path: figures[path] for path in frontier.units},
     }  # fmt: skip
 
@@ -65,7 +65,7 @@ def _ranked_table(frontier: Frontier, count: int) -> Table:
     """Return the best points as a table: the objectives, the usual figures, and the plan to paste."""
     rows = _ranks(frontier, count)
     paths = [path for path in _HEADINGS if path in frontier.units and (path != "devices" or COPIES in frontier.units)]
-    hidden = {path for shown, others in _HIDDEN.items() if shown in paths for path in others}
+    hidden = {path for first, others in _HIDDEN.items() if first in paths for path in others}
     goals = [goal.path for goal in frontier.objectives]
     paths = [path for path in (*(goal for goal in goals if goal not in _HEADINGS), *paths) if path not in hidden]
     names = ["rank", *(["system"] if "system" in frontier.task.space.axes else [])]
@@ -86,12 +86,12 @@ def _ranking_text(frontier: Frontier, count: int) -> tuple[Table, str]:
     return replace(table, rows=tuple(short)), "\n".join(["for slipstick estimate:", *lines])
 
 
-def plan_text(point: Mapping[str, Any]) -> str:
+def _plan_text(point: Mapping[str, Any]) -> str:
     """Return the plan of a point as ``--plan`` takes it, in the order of the plan's own fields.
 
     Examples
     --------
-    >>> plan_text({"system": "h100-sxm:8", "plan.parallel.pp": 1, "plan.parallel.tp": 8})
+    >>> _plan_text({"system": "h100-sxm:8", "plan.parallel.pp": 1, "plan.parallel.tp": 8})
     'pp=1,tp=8'
     """
     keys = {f"plan.{whole}": key for key, whole in short_keys().items()}
@@ -104,15 +104,15 @@ def command(task: Task, index: int) -> str:
     options = dict(task.options)
     options |= {path.removeprefix(_WORKLOAD): value for path, value in point.items() if path.startswith(_WORKLOAD)}
     asked = [f"--{name.replace('_', '-')} {value}" for name, value in options.items()]
-    text = plan_text(point)
+    text = _plan_text(point)
     asked += [f"--plan {text}"] if text else []
     asked += [f"--set {path}='{value}'" for path, value in point.items() if path.startswith("system.")]
     return " ".join([task.workload_name, _value_text(point["system"]), *asked])
 
 
 def point_name(task: Task, index: int) -> str:
-    """Return what distinguishes a point from others of its system in few words, as a picture shows it."""
+    """Return the name of a point in a picture: the fields of its plan that vary, and its sizes."""
     point, axes = task.space.point(index), task.space.axes
     sizes = [f"{path.removeprefix(_WORKLOAD)} {point[path]}" for path in axes if path.startswith(_WORKLOAD)]
-    plan = plan_text({path: point[path] for path in axes})
+    plan = _plan_text({path: point[path] for path in axes})
     return ", ".join(filter(None, (plan, *sizes)))

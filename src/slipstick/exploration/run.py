@@ -70,7 +70,7 @@ def search_systems(
     """
     require("polars", "search")
     names = [name.strip() for name in minimize.split(",")] if isinstance(minimize, str) else list(minimize)
-    asked = {"phase": options["phase"]} if options.get("phase") is not None else {}
+    asked: dict[str, Any] = {"phase": options["phase"]} if options.get("phase") is not None else {}
     asked |= {name: values[0] for name in _SIZES if len(values := _counts(options, name)) == 1}
     asked |= {name: options[name] for name in _DEMAND if options.get(name) is not None}  # type: ignore[literal-required]
     task = Task(workload, _space(workload, systems, options, asked), asked)
@@ -184,8 +184,8 @@ def _space(
         return spaces[0].wider(sizes)
     space = Space.of(system=names, plan=plan, fields={**sizes, **changes})
     questions = _questions(Task(workload, space, asked))
-    given = {*space.axes, *space.fixed}
-    wider = {} if "plan.others" in given else _open_fields(questions, given)
+    stated = {*space.axes, *space.fixed}
+    wider = {} if "plan.others" in stated else _open_fields(questions, stated)
     if plan or wider:
         return space.wider(wider)
     return Space.of(system=names, plan=_default_plans(questions[0]), fields={**sizes, **changes})

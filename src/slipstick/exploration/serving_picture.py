@@ -29,16 +29,17 @@ _STYLE = (
 
 
 def _serving_svg(
-    interactivity: FloatArray, per_device: FloatArray, systems: Sequence[str], name: Callable[[int], str], title: str
+    rates: tuple[FloatArray, FloatArray], systems: Sequence[str], name: Callable[[int], str], title: str
 ) -> str:
     """Return the SVG of serving points; the frontier of each system in a colour of its own.
 
     Parameters
     ----------
-    interactivity, per_device : what one user sees, and what one device gives [token/s], [points].
+    rates : of one user, and of one device [token/s], [points] each.
     systems : name of each point's system.
     name : called with a point's place; returns its plan and sizes in words.
     """
+    interactivity, per_device = rates
     across, up = Axis.of(interactivity, "token/s that one user sees"), Axis.of(per_device, "token/s of a device")
     frame = Frame(across, up)
     x, y = frame.x(interactivity), frame.y(per_device)
@@ -67,8 +68,8 @@ class _Room:
     def take(self, left: float, line: float, width: float) -> bool:
         """Take the room of a line of words, and return True; or return False where other words stand there."""
         for own_left, own_line, own_width in self._boxes:
-            beside = left + width < own_left or own_left + own_width < left
-            if not beside and abs(line - own_line) < _LINE:
+            apart = left + width < own_left or own_left + own_width < left
+            if not apart and abs(line - own_line) < _LINE:
                 return False
         self._boxes.append((left, line, width))
         return True

@@ -82,7 +82,7 @@ class Space:
     def point(self, index: int) -> dict[str, Any]:
         """Return one combination's values by path, in the space's order; the last axis changes fastest."""
         places = {}
-        for path, values in reversed(self.axes.items()):
+        for path, values in reversed(list(self.axes.items())):
             index, places[path] = divmod(index, len(values))
         return {**{path: values[places[path]] for path, values in self.axes.items()}, **self.fixed}
 

@@ -17,7 +17,7 @@ _TIMES, _PROMPTS, _OUTPUTS = ("arrival", "time", "timestamp"), ("prompt", "input
 
 
 @dataclass(frozen=True)
-class Trace:
+class _Trace:
     """Trace of arrivals: sorted times [s], and the tokens of each prompt and output; None where not given."""
 
     times: FloatArray
@@ -30,7 +30,7 @@ class Trace:
         return float((len(self.times) - 1) / (self.times[-1] - self.times[0]))
 
 
-def read_trace(path: str | Path) -> Trace:
+def _read_trace(path: str | Path) -> _Trace:
     """Return the arrivals of a CSV file with a column of times [s], and if there are, columns of prompt and output.
 
     Errors
@@ -50,7 +50,7 @@ def read_trace(path: str | Path) -> Trace:
     order = np.argsort(times, kind="stable")
     if len(times) < 2 or times[order[0]] == times[order[-1]]:
         raise SlipstickError("too few arrivals", path=str(path), value=len(times), allowed="at least two, at two times")
-    return Trace(times[order], *(None if column is None else column[order] for column in columns[1:]))
+    return _Trace(times[order], *(None if column is None else column[order] for column in columns[1:]))
 
 
 def _named(names: list[str], known: tuple[str, ...]) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slipstick.cluster.inference.arrival_trace import Trace, read_trace
-from slipstick.cluster.inference.queueing import simulated_waits, waiting
+from slipstick.cluster.inference.arrival_trace import _read_trace, _Trace
+from slipstick.cluster.inference.queueing import _simulated_waits, _waiting
 from slipstick.cluster.inference.serving import _Load
 from slipstick.cluster.sweep.distinct import _distinct
 from slipstick.core import units
@@ -33,7 +33,7 @@ class _Demand:
     """
 
     rate: float
-    trace: Trace | None
+    trace: _Trace | None
     variation: float
     mean: float
     p99: float
@@ -57,7 +57,7 @@ class _Demand:
                 if options.get(name) is not None:
                     raise SlipstickError("needs a rate, or arrivals", path=name, value=options[name])
             return None
-        trace = None if arrivals is None else read_trace(arrivals)
+        trace = None if arrivals is None else _read_trace(arrivals)
         limits = [_limit(options, name) for name in _LIMITS]
         mean, p99, first_token = limits if any(limit is not None for limit in limits) else (None, 0.0, None)
         per_second = _rate(rate) if trace is None else trace.rate
@@ -90,7 +90,7 @@ class _Copies:
     p99: FloatArray
 
 
-def needed_copies(demand: _Demand, stations: Sequence[_Station], sizes: _Load, first_token: FloatArray) -> _Copies:
+def _needed_copies(demand: _Demand, stations: Sequence[_Station], sizes: _Load, first_token: FloatArray) -> _Copies:
     """Return the smallest numbers of copies that serve a demand within its limits.
 
     All copies share one queue at each station (an ideal balance of load). Of several stations, as with disaggregated
@@ -128,7 +128,7 @@ class _Queue:
         """Return mean and 99th percentile of the waiting [s] with some numbers of copies."""
         demand = self.demand
         if demand.trace is None:
-            parts = [(waiting(count * s.servers, demand.rate * s.service, demand.variation), s) for s in self.stations]
+            parts = [(_waiting(count * s.servers, demand.rate * s.service, demand.variation), s) for s in self.stations]
             mean, p99 = (sum(getattr(part, name) * s.service for part, s in parts) for name in ("mean", "p99"))
             return np.asarray(mean), np.asarray(p99)
         rows = [_simulated(demand.trace, self.take(np.array([n])), int(copies)) for n, copies in enumerate(count)]
@@ -155,17 +155,17 @@ class _Queue:
             middle = (low[rows] + high[rows]) // 2
             enough = self.take(rows).is_short(middle)
             high[rows[enough]], low[rows[~enough]] = middle[enough], middle[~enough]
-        return high
+        return np.asarray(high)
 
 
-def _simulated(trace: Trace, queue: _Queue, copies: int) -> tuple[float, float]:
+def _simulated(trace: _Trace, queue: _Queue, copies: int) -> tuple[float, float]:
     """Return mean and 99th percentile of the waiting [s] of a trace's requests at one point, station by station."""
     times, waits, sizes = trace.times, np.zeros(len(trace.times)), queue.sizes
     prompt = np.ones(len(times)) if trace.prompt is None else trace.prompt / sizes.prompt
     output = np.ones(len(times)) if trace.output is None else trace.output / sizes.output
     for station in queue.stations:
         service = station.service * (station.prompt_share * prompt + (1 - station.prompt_share) * output)
-        own = simulated_waits(times, service, copies * int(station.servers[0]))
+        own = _simulated_waits(times, service, copies * int(station.servers[0]))
         left, waits = times + own + service, waits + own
         order = np.argsort(left, kind="stable")
         times, waits, prompt, output = left[order], waits[order], prompt[order], output[order]
@@ -174,7 +174,8 @@ def _simulated(trace: Trace, queue: _Queue, copies: int) -> tuple[float, float]:
 
 def _code(column: NDArray[Any]) -> IntArray:
     """Return a column as integers that differ where its values do."""
-    return np.ascontiguousarray(column, np.float64).view(np.int64) if column.dtype == np.float64 else column
+    whole = column.dtype != np.float64
+    return np.asarray(column if whole else np.ascontiguousarray(column).view(np.int64), np.int64)
 
 
 def _rate(value: Any) -> float:
@@ -208,7 +209,7 @@ def _limit(options: Mapping[str, Any], name: str) -> float | None:
     return limit
 
 
-def _variation(value: Any, trace: Trace | None) -> float:
+def _variation(value: Any, trace: _Trace | None) -> float:
     if value is None:
         return 0.0
     if trace is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from slipstick.cluster.constants.generic_constants import constants_findings
-from slipstick.cluster.inference.demand import _Demand, needed_copies
+from slipstick.cluster.inference.demand import _Demand, _needed_copies
 from slipstick.cluster.inference.inference_pass import (
     _decode_step,
     _inference_shape,
@@ -21,13 +21,13 @@ from slipstick.cluster.inference.inference_pass import (
 )
 from slipstick.cluster.inference.inference_points import (
     _InferencePoints,
-    prefilling_code,
-    prefilling_replicas,
-    service_of,
-    serving_options,
-    stations_of,
+    _prefilling_code,
+    _prefilling_replicas,
+    _service_of,
+    _serving_options,
+    _stations_of,
 )
-from slipstick.cluster.inference.question_plan import inference_plan
+from slipstick.cluster.inference.question_plan import _inference_plan
 from slipstick.cluster.inference.serving import _Load, _speculative_time
 from slipstick.cluster.inference.spent_figures import _spent_figures
 from slipstick.cluster.kernels.device_power import _power_findings
@@ -65,7 +65,7 @@ def estimate_inference(question: Question) -> Report:
     run, plan = _question_point(question)
     return Report.of(
         question.with_plan(plan),
-        inference_figures(run, _written(run.setting.chip.basis)),
+        _inference_figures(run, _written(run.setting.chip.basis)),
         {"ops": _table(run)},
         title=f"{workload.name} on {system.devices} x {system.name}",
         bottleneck=_bottleneck(run),
@@ -75,7 +75,7 @@ def estimate_inference(question: Question) -> Report:
     )
 
 
-def inference_figures(run: _InferencePoints, metric: Callable[..., Any]) -> dict[str, Any]:
+def _inference_figures(run: _InferencePoints, metric: Callable[..., Any]) -> dict[str, Any]:
     """Return the tree of all figures of the points.
 
     Parameters
@@ -95,15 +95,15 @@ def _question_point(question: Question) -> tuple[_InferencePoints, Plan]:
     """
     workload, system = question.workload, question.system
     setting = _InferenceSetting.of(workload, system, question.plan)
-    filled, ranks = inference_plan(question.plan, setting, workload, system)
+    filled, ranks = _inference_plan(question.plan, setting, workload, system)
     plans = Plans.of([filled], system)
     sizes = _Load(*(np.array([size]) for size in (workload.batch, workload.sequence, workload.output)))
-    devices = np.array([prefilling_code(filled.serving.prefill_devices)])
+    devices = np.array([_prefilling_code(filled.serving.prefill_devices)])
     demand = _Demand.of(question.options)
-    filled = filled.model_copy(update={"serving": serving_options(filled, demand)})
+    filled = filled.model_copy(update={"serving": _serving_options(filled, demand)})
     together = np.zeros_like(devices)
     points = _InferencePoints(workload.phase, system, filled.serving, setting, plans, sizes, together, demand)
-    prefilling, possible = prefilling_replicas(points, devices)
+    prefilling, possible = _prefilling_replicas(points, devices)
     degree, count = (plans.tp * plans.pp).item(), plans.dp.item()
     if not possible.item():
         message, allowed = "not some of the replicas of tp*pp devices", f"a multiple of {degree} below {degree * count}"
@@ -146,7 +146,7 @@ def _chunked(run: _InferencePoints) -> _InferencePass:
     passed = _prefill(run.setting, run.plans.take(point), run.batch[point], sizes, starts)
 
     def total(values: FloatArray) -> FloatArray:
-        return np.bincount(point, values, len(prompt))
+        return np.asarray(np.bincount(point, values, len(prompt)), np.float64)
 
     parts = {name: total(values) for name, values in passed.parts.items()}
     return _InferencePass(parts, total(passed.flops), total(passed.traffic), total(passed.sent))
@@ -154,7 +154,7 @@ def _chunked(run: _InferencePoints) -> _InferencePass:
 
 def _decode_metrics(run: _InferencePoints, metric: Callable[..., Any]) -> dict[str, Any]:
     serving, output = run.serving, run.sizes.output
-    served = service_of(run)
+    served = _service_of(run)
     step = served.per_token
     if serving.draft_tokens:
         step = _speculative_time(
@@ -204,8 +204,8 @@ def _under_demand(
     """
     if run.demand is None:
         return {}, {}, None
-    stations = stations_of(run, request, first)
-    copies = needed_copies(run.demand, stations, run.sizes, first)
+    stations = _stations_of(run, request, first)
+    copies = _needed_copies(run.demand, stations, run.sizes, first)
     if len(first) == 1 and np.isnan(copies.count).any():
         message = "no number of copies keeps the waiting within these limits"
         raise SlipstickError(message, path="rate", value=run.demand.rate, allowed="longer limits, or another plan")

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from slipstick.cluster.inference.demand import _Demand
-from slipstick.cluster.inference.estimate import inference_figures
+from slipstick.cluster.inference.estimate import _inference_figures
 from slipstick.cluster.inference.inference_pass import _InferenceSetting
 from slipstick.cluster.inference.inference_points import (
     _InferencePoints,
-    prefilling_code,
-    prefilling_replicas,
-    serving_options,
+    _prefilling_code,
+    _prefilling_replicas,
+    _serving_options,
 )
-from slipstick.cluster.inference.point_plans import _Degrees, degree_code, degree_codes, point_plans
+from slipstick.cluster.inference.point_plans import _degree_code, _degree_codes, _Degrees, _point_plans
 from slipstick.cluster.inference.serving import _Load
 from slipstick.cluster.sweep.plan_space import default_values
 from slipstick.core.arrays import BoolArray, FloatArray, IntArray
@@ -77,25 +77,25 @@ def _columns(
     workload, system, plan = question.workload, question.system, question.plan
     count = len(places[0]) if places else 1
     codes = {path: _codes(path, values)[place] for (path, values), place in zip(axes.items(), places, strict=True)}
-    shared = dict(zip(_DEGREES, degree_codes(plan), strict=True))
+    shared = dict(zip(_DEGREES, _degree_codes(plan), strict=True))
     shared |= {"workload.batch": workload.batch, "workload.sequence": workload.sequence}
-    shared |= {"workload.output": workload.output, _PREFILLING: prefilling_code(plan.serving.prefill_devices)}
+    shared |= {"workload.output": workload.output, _PREFILLING: _prefilling_code(plan.serving.prefill_devices)}
     columns = {path: np.broadcast_to(codes.get(path, np.int64(value)), (count,)) for path, value in shared.items()}
     setting = _InferenceSetting.of(workload, system, plan)
     good = np.flatnonzero(_within(codes, count))
     sizes = _Load(*(columns[path][good] for path in _SIZES))
     degrees = _Degrees(**{name: columns[path][good] for path, name in _DEGREES.items()})
-    chosen = point_plans(setting, workload, system, degrees, sizes)
-    good = good[chosen.index]
-    together, own = np.zeros_like(good), sizes.take(chosen.index)
+    resolved = _point_plans(setting, workload, system, degrees, sizes)
+    good = good[resolved.index]
+    together, own = np.zeros_like(good), sizes.take(resolved.index)
     demand = _Demand.of(question.options)
-    serving = serving_options(plan, demand)
-    run = _InferencePoints(workload.phase, system, serving, setting, chosen.plans, own, together, demand)
-    prefilling, divided = prefilling_replicas(run, columns[_PREFILLING][good])
+    serving = _serving_options(plan, demand)
+    run = _InferencePoints(workload.phase, system, serving, setting, resolved.plans, own, together, demand)
+    prefilling, divided = _prefilling_replicas(run, columns[_PREFILLING][good])
     run, good = replace(run, prefilling=prefilling).take(np.flatnonzero(divided)), good[divided]
     figures = {path: np.full(count, np.nan) for path in paths}
     if good.size:
-        tree = dict(_leaves(inference_figures(run, _column), ""))
+        tree = dict(_leaves(_inference_figures(run, _column), ""))
         for path in figures.keys() & tree.keys():
             figures[path][good] = tree[path]
     return figures
@@ -118,7 +118,7 @@ def _codes(path: str, values: Sequence[Any]) -> IntArray:
     for value in values:
         allowed = ["auto", "tp"] if path == "parallel.etp" else ["auto"]
         if path not in _SIZES and value in allowed:
-            codes.append(prefilling_code(value) if path == _PREFILLING else degree_code(value))
+            codes.append(_prefilling_code(value) if path == _PREFILLING else _degree_code(value))
         elif isinstance(value, bool) or not isinstance(value, int):
             raise SlipstickError("not a whole number", path=root, value=value)
         elif abs(value) > _MAX_COUNT:
@@ -133,7 +133,9 @@ _NONE = -(10**6)  # the code of a value below 1, which no degree and no size has
 
 def _within(codes: Mapping[str, IntArray], count: int) -> BoolArray:
     """Return which points have no value below 1 where none is allowed."""
-    return np.logical_and.reduce([np.ones(count, np.bool_), *(column != _NONE for column in codes.values())])
+    return np.asarray(
+        np.logical_and.reduce([np.ones(count, np.bool_), *(column != _NONE for column in codes.values())])
+    )
 
 
 def _leaves(tree: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:

@@ -43,7 +43,7 @@ class _InferencePoints:
     @property
     def batch(self) -> IntArray:
         """Sequences on one replica."""
-        return np.maximum(1, self.sizes.concurrency // self.replicas)
+        return np.asarray(np.maximum(1, self.sizes.concurrency // self.replicas))
 
     @property
     def load(self) -> _Load:
@@ -57,18 +57,18 @@ class _InferencePoints:
 
     def take(self, index: IntArray) -> _InferencePoints:
         """Return the points at `index`."""
-        chosen = {"plans": self.plans.take(index), "sizes": self.sizes.take(index)}
-        return replace(self, **chosen, prefilling=self.prefilling[index])
+        plans, sizes = self.plans.take(index), self.sizes.take(index)
+        return replace(self, plans=plans, sizes=sizes, prefilling=self.prefilling[index])
 
 
-def service_of(run: _InferencePoints) -> _Service:
+def _service_of(run: _InferencePoints) -> _Service:
     """Return the quality of service of points: static batching, continuous batching, or disaggregated serving."""
     split = run.prefilling > 0
     if len(split) and split.all():
         return _split(run)
     if split.any():
         order = np.argsort(split, kind="stable")
-        parts = [service_of(run.take(np.flatnonzero(chosen))) for chosen in (~split, split)]
+        parts = [_service_of(run.take(np.flatnonzero(some))) for some in (~split, split)]
         columns = (np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(_Service))
         return _Service(*(column[np.argsort(order)] for column in columns))
     if run.serving.continuous:
@@ -82,7 +82,7 @@ def _split(run: _InferencePoints) -> _Service:
     return _split_service(run.setting, run.plans, run.plans, run.load, cached, share)
 
 
-def stations_of(run: _InferencePoints, request: FloatArray, first_token: FloatArray) -> list[_Station]:
+def _stations_of(run: _InferencePoints, request: FloatArray, first_token: FloatArray) -> list[_Station]:
     """Return the stages at which requests wait: for a place in the running batch; before it, if split, for a prefill.
 
     A place is taken as long as a request takes while all places are.
@@ -97,7 +97,7 @@ def stations_of(run: _InferencePoints, request: FloatArray, first_token: FloatAr
     return [before, _Station(places, tokens, np.where(split, 0.0, first_token / request))]
 
 
-def serving_options(plan: Plan, demand: _Demand | None) -> Serving:
+def _serving_options(plan: Plan, demand: _Demand | None) -> Serving:
     """Return the serving options of a plan; requests that arrive one by one are batched continuously.
 
     Errors
@@ -113,12 +113,12 @@ def serving_options(plan: Plan, demand: _Demand | None) -> Serving:
     return serving.model_copy(update={"continuous": True})
 
 
-def prefilling_code(devices: int | str) -> int:
+def _prefilling_code(devices: int | str) -> int:
     """Return the number of devices that only prefill as a column holds it: ``auto`` by its code."""
     return _AUTO if isinstance(devices, str) else devices
 
 
-def prefilling_replicas(run: _InferencePoints, devices: IntArray) -> tuple[IntArray, BoolArray]:
+def _prefilling_replicas(run: _InferencePoints, devices: IntArray) -> tuple[IntArray, BoolArray]:
     """Return the number of replicas of each point that only prefill, and whether that is some of its replicas.
 
     Parameters

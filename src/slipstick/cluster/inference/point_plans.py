@@ -16,12 +16,12 @@ from slipstick.core.plan import Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
 
-OPEN, AS_TP = 0, -1  # codes of a degree that is left open, and of an etp that follows tp
+_OPEN, _AS_TP = 0, -1  # codes of a degree that is left open, and of an etp that follows tp
 
 
 @dataclass(frozen=True)
 class _Degrees:
-    """Degrees of parallelism of n plans as users give them, (n,) each; `OPEN` where one is left to the choice.
+    """Degrees of parallelism of n plans as users give them, (n,) each; `_OPEN` where one is left to the choice.
 
     `ranks` is the degree of data-parallel attention: each rank is a replica of attention with its own requests, and
     the experts span the ranks.
@@ -39,16 +39,16 @@ class _Degrees:
         return _Degrees(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
-def degree_codes(plan: Plan) -> tuple[int, ...]:
+def _degree_codes(plan: Plan) -> tuple[int, ...]:
     """Return the degrees of a plan in the order of `_Degrees`; open ones, and an etp as tp, by their codes."""
     parallel = plan.parallel
     values = (*(getattr(parallel, name) for name in ("tp", "pp", "dp", "ep", "etp")), plan.serving.attention_dp)
-    return tuple(degree_code(value) for value in values)
+    return tuple(_degree_code(value) for value in values)
 
 
-def degree_code(value: int | str) -> int:
+def _degree_code(value: int | str) -> int:
     """Return a degree as columns hold it: ``auto`` and ``tp`` by their codes."""
-    return {"auto": OPEN, "tp": AS_TP}[value] if isinstance(value, str) else value
+    return {"auto": _OPEN, "tp": _AS_TP}[value] if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class _PointPlans:
     ranks: IntArray
 
 
-def point_plans(
+def _point_plans(
     setting: _InferenceSetting, workload: Workload, system: System, degrees: _Degrees, sizes: _Load
 ) -> _PointPlans:
     """Return the plans of the possible ones of n points: open fields take the fastest values that fit in memory.
@@ -71,10 +71,10 @@ def point_plans(
     expert, and data-parallel attention may be open.
     """
     point, tp, ep, etp, ranks = _candidates(workload, system, degrees)
-    given = degrees.take(point)
-    dp = np.where(given.dp == OPEN, system.devices // np.maximum(1, tp * given.pp), given.dp * ranks)
-    plans = Plans.of_columns(len(point), {"tp": tp, "pp": given.pp, "dp": dp, "ep": ep, "etp": etp})
-    some = np.flatnonzero((dp > 0) & (tp > 0) & (given.pp > 0) & (dp % ranks == 0))
+    own = degrees.take(point)
+    dp = np.where(own.dp == _OPEN, system.devices // np.maximum(1, tp * own.pp), own.dp * ranks)
+    plans = Plans.of_columns(len(point), {"tp": tp, "pp": own.pp, "dp": dp, "ep": ep, "etp": etp})
+    some = np.flatnonzero((dp > 0) & (tp > 0) & (own.pp > 0) & (dp % ranks == 0))
     some = some[plans.take(some).possible(workload, system, sizes.concurrency[point[some]])]
     place = _chosen(setting, workload.phase, plans.take(some), point[some], sizes)
     row = some[place]
@@ -87,14 +87,14 @@ def _chosen(setting: _InferenceSetting, phase: Phase, plans: Plans, point: IntAr
     contested = np.flatnonzero(np.bincount(point, minlength=1)[point] > 1)
     if len(contested):
         own = sizes.take(point[contested])
-        time[contested], memory[contested] = objective(setting, phase, plans.take(contested), own)
+        time[contested], memory[contested] = _objective(setting, phase, plans.take(contested), own)
     fits = memory <= setting.capacity
     order = np.lexsort((np.arange(len(point)), time, np.where(fits, time, memory), ~fits, point))
     return order[np.unique(point[order], return_index=True)[1]]
 
 
-def objective(setting: _InferenceSetting, phase: Phase, plans: Plans, sizes: _Load) -> tuple[FloatArray, FloatArray]:
-    """Return what a plan is chosen by: time of its longest pass over all its sequences [s], and memory [B], (n,)."""
+def _objective(setting: _InferenceSetting, phase: Phase, plans: Plans, sizes: _Load) -> tuple[FloatArray, FloatArray]:
+    """Return the time of the longest pass over its sequences [s], and the memory [B], that choose a plan, (n,)."""
     batch = np.maximum(1, sizes.concurrency // plans.dp)
     context = sizes.prompt + sizes.output
     if phase is Phase.PREFILL:
@@ -111,16 +111,16 @@ def _candidates(workload: Workload, system: System, degrees: _Degrees) -> tuple[
     experts = values["ep"] if "etp" in values else ()
     first, kind = _distinct([degrees.tp, degrees.ep, degrees.etp, degrees.ranks])
     rows = [
-        _options(*(int(column[place]) for column in (degrees.tp, degrees.ep, degrees.etp, degrees.ranks)), experts)
-        for place in first
+        _options(int(degrees.tp[n]), int(degrees.ep[n]), int(degrees.etp[n]), int(degrees.ranks[n]), experts)
+        for n in first
     ]
     counts = np.array([len(options) for options in rows])
     table = np.array([option for options in rows for option in options], dtype=np.int64).reshape(-1, 4)
     of_point = counts[kind]
     point = np.repeat(np.arange(len(kind)), of_point)
     within = np.arange(len(point)) - np.repeat(np.cumsum(of_point) - of_point, of_point)
-    chosen = table[np.repeat((np.cumsum(counts) - counts)[kind], of_point) + within]
-    return (point, *chosen.T)
+    options = table[np.repeat((np.cumsum(counts) - counts)[kind], of_point) + within]
+    return (point, *options.T)
 
 
 def _options(tp: int, ep: int, etp: int, ranks: int, experts: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
@@ -132,19 +132,19 @@ def _options(tp: int, ep: int, etp: int, ranks: int, experts: tuple[int, ...]) -
 
     Examples
     --------
-    >>> _options(2, OPEN, OPEN, OPEN, ()), _options(2, OPEN, OPEN, OPEN, (1, 2))
+    >>> _options(2, _OPEN, _OPEN, _OPEN, ()), _options(2, _OPEN, _OPEN, _OPEN, (1, 2))
     ([(2, 1, 2, 1)], [(2, 1, 1, 1), (2, 1, 2, 1), (2, 2, 1, 1), (2, 2, 2, 1), (1, 2, 1, 2)])
-    >>> _options(8, OPEN, OPEN, 4, (1, 2)), _options(8, OPEN, OPEN, 3, (1, 2))
+    >>> _options(8, _OPEN, _OPEN, 4, (1, 2)), _options(8, _OPEN, _OPEN, 3, (1, 2))
     ([(2, 8, 1, 4)], [])
     """
     if not experts:
-        return [(tp, ep or 1, etp if etp > 0 else tp, 1)] if ranks in (OPEN, 1) else []
+        return [(tp, ep or 1, etp if etp > 0 else tp, 1)] if ranks in (_OPEN, 1) else []
     options = []
-    if ranks in (OPEN, 1):
+    if ranks in (_OPEN, 1):
         options = [(tp, own, inner, 1) for own in ([ep] if ep else experts) for inner in _inner(etp, tp)]
-    every = ranks == ep == etp == OPEN
+    every = ranks == ep == etp == _OPEN
     for count in range(2, tp + 1) if every else [ranks] if ranks > 1 else []:
-        if tp % count == 0 and ep in (OPEN, 1):
+        if tp % count == 0 and ep in (_OPEN, 1):
             options.append((tp // count, tp, 1, count))
         elif tp % count == 0:
             options += [(tp // count, ep, inner, count) for inner in _inner(etp, tp // count)]
@@ -153,4 +153,4 @@ def _options(tp: int, ep: int, etp: int, ranks: int, experts: tuple[int, ...]) -
 
 def _inner(etp: int, tp: int) -> list[int]:
     """Return the degrees of tensor parallelism inside an expert: as given, or none and as outside where it is open."""
-    return sorted({1, tp}) if etp == OPEN else [tp if etp == AS_TP else etp]
+    return sorted({1, tp}) if etp == _OPEN else [tp if etp == _AS_TP else etp]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from slipstick.cluster.inference.inference_pass import _InferenceSetting
-from slipstick.cluster.inference.point_plans import _Degrees, degree_codes, objective, point_plans
+from slipstick.cluster.inference.point_plans import _degree_codes, _Degrees, _objective, _point_plans
 from slipstick.cluster.inference.serving import _Load
 from slipstick.cluster.sweep.best_plan import EQUAL, PlanModel
 from slipstick.cluster.sweep.choose_plan import resolved_plan
@@ -22,7 +22,7 @@ from slipstick.core.workload import Workload
 from slipstick.networks.decoder.decoder import Decoder
 
 
-def inference_plan(plan: Plan, setting: _InferenceSetting, workload: Workload, system: System) -> tuple[Plan, int]:
+def _inference_plan(plan: Plan, setting: _InferenceSetting, workload: Workload, system: System) -> tuple[Plan, int]:
     """Return the plan without ``auto``, its ranks of data-parallel attention being replicas, and their number.
 
     Errors
@@ -45,17 +45,17 @@ def _divided_experts(
     With tp open too, there is nothing to divide beforehand: replicas whose experts span them are plans of their own.
     """
     stages = [plan.parallel.pp] if plan.parallel.pp != "auto" else default_values(workload, system)["pp"]
-    codes = np.array([degree_codes(Plan.of(plan, pp=count)) for count in stages])
+    codes = np.array([_degree_codes(Plan.of(plan, pp=count)) for count in stages])
     sizes = _Load(*(np.full(len(codes), size) for size in (workload.batch, workload.sequence, workload.output)))
-    chosen = point_plans(setting, workload, system, _Degrees(*codes.T), sizes)
-    if not len(chosen.index):
+    resolved = _point_plans(setting, workload, system, _Degrees(*codes.T), sizes)
+    if not len(resolved.index):
         return None
-    time, memory = objective(setting, workload.phase, chosen.plans, sizes.take(chosen.index))
+    time, memory = _objective(setting, workload.phase, resolved.plans, sizes.take(resolved.index))
     fits = memory <= setting.capacity
     fast = time <= np.min(time, where=fits, initial=np.inf) * (1 + EQUAL)
-    best = np.lexsort((np.where(fits & fast, chosen.plans.pp, time), np.where(fits, 0.0, memory), ~(fits & fast)))[0]
-    degrees = {name: getattr(chosen.plans, name)[best].item() for name in ("tp", "pp", "dp", "ep", "etp")}
-    return Plan.of(plan, **degrees), chosen.ranks[best].item()
+    best = np.lexsort((np.where(fits & fast, resolved.plans.pp, time), np.where(fits, 0.0, memory), ~(fits & fast)))[0]
+    degrees = {name: getattr(resolved.plans, name)[best].item() for name in ("tp", "pp", "dp", "ep", "etp")}
+    return Plan.of(plan, **degrees), resolved.ranks[best].item()
 
 
 def _require_ranks(plan: Plan, decoder: Decoder) -> None:
@@ -86,7 +86,7 @@ def inference_model(workload: Workload, system: System, plan: Plan) -> tuple[Pla
 
     def evaluate(plans: Plans) -> tuple[FloatArray, FloatArray]:
         sizes = _Load(*(np.full(len(plans), size) for size in (workload.batch, workload.sequence, workload.output)))
-        return objective(setting, workload.phase, plans, sizes)
+        return _objective(setting, workload.phase, plans, sizes)
 
     return _InferencePlans(evaluate), setting.capacity
 

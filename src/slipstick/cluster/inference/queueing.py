@@ -32,7 +32,7 @@ class _Waiting:
     p99: FloatArray
 
 
-def erlang_c(servers: ArrayLike, load: ArrayLike) -> FloatArray:
+def _erlang_c(servers: ArrayLike, load: ArrayLike) -> FloatArray:
     """Return the chance that a request waits in M/M/c: Erlang's C formula.
 
     Parameters
@@ -42,7 +42,7 @@ def erlang_c(servers: ArrayLike, load: ArrayLike) -> FloatArray:
 
     Examples
     --------
-    >>> round(float(erlang_c(1, 0.5)), 6), round(float(erlang_c(2, 1.0)), 6)
+    >>> round(float(_erlang_c(1, 0.5)), 6), round(float(_erlang_c(2, 1.0)), 6)
     (0.5, 0.333333)
     """
     special = _special()
@@ -52,7 +52,7 @@ def erlang_c(servers: ArrayLike, load: ArrayLike) -> FloatArray:
     return np.asarray(blocked / (1 - offered / count * (1 - blocked)))
 
 
-def waiting(servers: ArrayLike, load: ArrayLike, variation: float = 0.0) -> _Waiting:
+def _waiting(servers: ArrayLike, load: ArrayLike, variation: float = 0.0) -> _Waiting:
     """Return the waiting under Poisson arrivals, in times of service; infinite where the load is not below the servers.
 
     Exact in mean for equal and for exponentially distributed times of service; in between, and beyond, the line through
@@ -60,12 +60,12 @@ def waiting(servers: ArrayLike, load: ArrayLike, variation: float = 0.0) -> _Wai
 
     Parameters
     ----------
-    servers, load : as of `erlang_c`.
+    servers, load : as of `_erlang_c`.
     variation : coefficient of variation of the time of service; 0: equal times, 1: exponentially distributed ones.
 
     Examples
     --------
-    >>> round(float(waiting(1, 0.5, 1.0).mean), 6), round(float(waiting(1, 0.5).mean), 6)
+    >>> round(float(_waiting(1, 0.5, 1.0).mean), 6), round(float(_waiting(1, 0.5).mean), 6)
     (1.0, 0.5)
     """
     count, offered = np.broadcast_arrays(np.asarray(servers, np.float64), np.asarray(load, np.float64))
@@ -85,7 +85,7 @@ def waiting(servers: ArrayLike, load: ArrayLike, variation: float = 0.0) -> _Wai
 
 def _random_times(servers: FloatArray, load: FloatArray) -> FloatArray:
     """Return chance, mean and 99th percentile of waiting in M/M/c: those who wait do so exponentially distributed."""
-    chance = erlang_c(servers, load)
+    chance = _erlang_c(servers, load)
     scale = 1 / (servers - load)
     return np.stack([chance, chance * scale, scale * np.log(np.maximum(1.0, chance / _RARE))])
 
@@ -134,8 +134,8 @@ def _terms(last: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.concatenate([first, beyond]), np.concatenate([np.ones_like(first), weights])
 
 
-def simulated_waits(arrivals: FloatArray, service: FloatArray, servers: int) -> FloatArray:
-    """Return how long each request waits, in order of arrival, for the first of the servers that is free.
+def _simulated_waits(arrivals: FloatArray, service: FloatArray, servers: int) -> FloatArray:
+    """Return the waiting time of each request, in order of arrival, for the first of the servers that is free.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def simulated_waits(arrivals: FloatArray, service: FloatArray, servers: int) -> 
 
     Examples
     --------
-    >>> simulated_waits(np.array([0.0, 1.0, 2.0]), np.array([3.0, 3.0, 3.0]), 1).tolist()
+    >>> _simulated_waits(np.array([0.0, 1.0, 2.0]), np.array([3.0, 3.0, 3.0]), 1).tolist()
     [0.0, 2.0, 4.0]
     """
     if np.ptp(service) == 0.0:
