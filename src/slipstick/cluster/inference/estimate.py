@@ -49,7 +49,11 @@ def _written(basis: str) -> Callable[..., Metric]:
     """Return the function that writes a figure of one point as a Metric, which names the basis of its value."""
 
     def metric(value: Any, unit: str, note: str = "") -> Metric:
-        return Metric(float(np.asarray(value).item()), unit, "estimated", basis, note)
+        number = float(np.asarray(value).item())
+        if np.isnan(number):
+            message = "no number of copies of the system keeps the waiting within these limits"
+            raise SlipstickError(message, path="rate", allowed="longer limits, or a plan with a shorter first token")
+        return Metric(number, unit, "estimated", basis, note)
 
     return metric
 
@@ -196,19 +200,12 @@ def _under_demand(
 ) -> tuple[dict[str, Any], dict[str, Any], FloatArray | None]:
     """Return the figures of waiting and of load under a demand, and the seconds of a copy that each token pays.
 
-    Nothing, and None, without a demand.
-
-    Errors
-    ------
-    SlipstickError where no number of copies keeps a single point's waiting within its limits.
+    Nothing, and None, without a demand; NaN where no number of copies keeps the waiting within its limits.
     """
     if run.demand is None:
         return {}, {}, None
     stations = _stations_of(run, request, first)
     copies = _needed_copies(run.demand, stations, run.sizes, first)
-    if len(first) == 1 and np.isnan(copies.count).any():
-        message = "no number of copies keeps the waiting within these limits"
-        raise SlipstickError(message, path="rate", value=run.demand.rate, allowed="longer limits, or another plan")
     devices, rate, places = copies.count * run.system.devices, run.demand.rate, stations[-1]
     arrivals = "Poisson arrivals" if run.demand.trace is None else "the trace, simulated"
     queue = {

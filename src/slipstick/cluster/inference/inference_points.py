@@ -79,7 +79,7 @@ def _service_of(run: _InferencePoints) -> _Service:
 def _split(run: _InferencePoints) -> _Service:
     cached = _serving_memory(run.setting, run.plans, 1, run.sizes.prompt, 1).cache
     share = run.prefilling / run.replicas
-    return _split_service(run.setting, run.plans, run.plans, run.load, cached, share)
+    return _split_service(run.setting, run.plans, run.plans, run.load, cached, share, run.demand is None)
 
 
 def _stations_of(run: _InferencePoints, request: FloatArray, first_token: FloatArray) -> list[_Station]:
