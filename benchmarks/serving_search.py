@@ -26,7 +26,7 @@ AXES = {"batch": "8..1024+8", "sequence": "128..8192", "output": "32..1024+32"}
 
 
 def seconds_of(network: str, plan: str = "", **axes: str) -> tuple[float, int]:
-    """Return the seconds of a search under the conditions, and how many of its points are possible and fit in memory."""
+    """Return the seconds of a search under the conditions, and the number of its points that are possible and fit."""
     asked = {"phase": "decode", "plan": plan, "minimize": "cost.million_tokens", **axes}
     possible = len(search(network, "h100-sxm:8", **asked).points)
     started = time.perf_counter()

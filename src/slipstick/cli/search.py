@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
@@ -17,7 +16,6 @@ def search(
     *system: str,
     minimize: str = "time",
     subject_to: str = "",
-    top: int = 0,
     out: Path | None = None,
     display: Shown = PLAIN,
     **options: Unpack[SearchOptions],
@@ -36,8 +34,6 @@ def search(
     subject_to
         Comparisons that a point must meet, all of them: "memory.peak < 75 GiB and time.step < 10 s". A point that
         fails any, or does not fit into memory, is left out. Figures are those of slipstick estimate, so not accuracy.
-    top
-        Print so many of the best points in place of the frontier: figures, and the plan to paste into --plan.
     out
         Write the points that meet the conditions as parquet.
     """
@@ -49,4 +45,4 @@ def search(
     if out is not None:
         frontier.write(out)
         _say(f"wrote {out}")
-    _put(replace(frontier, ranking=top), display)
+    _put(frontier, display)

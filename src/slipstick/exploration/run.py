@@ -80,12 +80,14 @@ def search_systems(
     constraint = _parse(subject_to, task.units)
     task = replace(task, options={**task.options, **_queue_limits(constraint)})
     _evaluate(task, 0, 1)  # what is wrong with the question shows before any work is handed out
+    if options.get("top", 0) < 0:
+        raise SlipstickError("below zero", path="top", value=options["top"], allowed="a number of points")
     folder = _run_folder(task, names, subject_to, options.get("folder"), options.get("resume", False))
     choose = _sampled if len(task.space) > options.get("budget", _BUDGET) else _exhaustive
     points, tried, method = choose(_Aim(task, objectives, constraint), folder, progress, options)
     if not len(points):
         raise _no_point(task, constraint, subject_to)
-    frontier = Frontier(task, points, objectives, method, tried)
+    frontier = Frontier(task, points, objectives, method, tried, options.get("top", 0))
     if not np.isfinite(frontier.costs).all(axis=1).any():
         raise SlipstickError("no point that meets the conditions has these figures", path="minimize", value=names)
     if folder is not None:

@@ -45,6 +45,9 @@ class SearchOptions(TypedDict, total=False):
     variation: float | None
     "Coefficient of variation of the time of a request with --rate, 0 (equal requests) to 1 (exponential). Default: 0."
 
+    top: int
+    "Print so many of the best points, each with its plan to paste, in place of the frontier. Default: none."
+
     workers: int
     "Processes. Default: 1."
 

@@ -65,7 +65,7 @@ def _waiting(servers: ArrayLike, load: ArrayLike, variation: float = 0.0) -> _Wa
 
     Examples
     --------
-    >>> round(float(_waiting(1, 0.5, 1.0).mean), 6), round(float(_waiting(1, 0.5).mean), 6)
+    >>> round(float(_waiting(1, 0.5, 1.0).mean), 4), round(float(_waiting(1, 0.5).mean), 4)
     (1.0, 0.5)
     """
     count, offered = np.broadcast_arrays(np.asarray(servers, np.float64), np.asarray(load, np.float64))
