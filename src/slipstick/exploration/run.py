@@ -36,6 +36,7 @@ _BUDGET = 10_000_000  # points that are all tried
 _TRIALS = 2000  # of a larger space
 _SEEDS = 2**32  # of the sampler
 _DEMAND = ("rate", "arrivals", "variation")  # of requests, which a service answers
+_BATCHES = tuple(1 << power for power in range(10))  # 1 to 512: tried under a demand where the user gives none
 _QUEUE = "time.queue."  # figures of waiting under a demand
 _SIZES = ("batch", "sequence", "output")  # of the workload: one value is of every point, several are an axis
 
@@ -180,6 +181,8 @@ def _space(
             "a Space stands alone: it has its systems, plans and overrides", path="system", value=names
         )
     sizes = {f"workload.{name}": values for name in _SIZES if len(values := _counts(options, name)) > 1}
+    if options.get("batch") is None and "workload.batch" not in changes and any(name in asked for name in _DEMAND):
+        sizes["workload.batch"] = list(_BATCHES)
     for path in changes.keys() & {f"workload.{name}" for name in _SIZES if options.get(name) is not None}:
         raise SlipstickError("stands twice", path=path, value=changes[path], allowed="one of --set and the option")
     if spaces:

@@ -26,7 +26,7 @@ class SearchOptions(TypedDict, total=False):
 
     batch: str | int | Sequence[int] | None
     """Sequences over all devices; several values are tried: 1..256 (doubling), 8..64+8, 8|32|96. Default: training one
-    microbatch a device, inference 1."""
+    microbatch a device, inference 1, with --rate or --arrivals 1..512."""
 
     sequence: str | int | Sequence[int] | None
     """Tokens of a sequence, or of the prompt, one or several. Default: 4096 in training, a prompt of 1024; at most the

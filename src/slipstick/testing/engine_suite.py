@@ -211,6 +211,21 @@ class EngineSuite:
                 assert columns[path][place] == pytest.approx(value, rel=1e-9), (path, point)
         assert answered
 
+    def test_its_sweep_varies_what_it_takes(self, engine: Engine) -> None:
+        """Fields that a search varies of itself are fields of the sweep, with values that it accepts."""
+        if not engine.sweep:
+            return
+        module, _, name = engine.sweep.partition(":")
+        sweep: Sweep = getattr(import_module(module), name)
+        question = self.question(MinimalQuestion(engine, engine.networks[0], engine.phases[0]))
+        choices = sweep.choices(question) if sweep.choices else {}
+        for path, values in choices.items():
+            assert engine.reads(path), path
+            assert path in sweep.fields, path
+            assert all(sweep.accepts(path, value) for value in values), path
+        assert sweep.needs <= sweep.fields
+        assert sweep.of_options.keys() <= set(engine.options)
+
     def _looked_up(self, case: MinimalQuestion) -> Engine:
         return engine_for(case.engine.verb, self.question(case))
 
