@@ -17,7 +17,7 @@ from slipstick.core.plan import short_keys
 from slipstick.exploration.figures import INTERACTIVITY, PEAK, PER_DEVICE, Objective, _figure_path
 from slipstick.exploration.parquet import _write_parquet
 from slipstick.exploration.points import Task
-from slipstick.exploration.ranking import _ranked_table, _ranking_text, _ranks, command, point_name
+from slipstick.exploration.ranking import Ranking, command, point_name
 from slipstick.exploration.space import _value_text
 from slipstick.report.metric import Table
 from slipstick.report.report import Report
@@ -106,7 +106,7 @@ class Frontier:
             "kept": len(self.points),
             "objectives": [goal.path for goal in self.objectives],
             "units": dict(self.units),
-            "top": _ranks(self, self.ranking or _TOP),
+            "top": list(self._ranked(self.ranking or _TOP).rows),
             "frontier": self.pareto.fill_nan(None).to_dicts(),
             "points": points.fill_nan(None).to_dicts(),
             "points_left_off": len(self.points) - len(points),
@@ -122,7 +122,7 @@ class Frontier:
         front = self.pareto
         counts = f"{self.method}; {len(self.points):,} meet the conditions, {len(front):,} are beaten by none"
         if self.ranking:
-            table, commands = _ranking_text(self, self.ranking)
+            table, commands = self._ranked(self.ranking).text()
             return Group(f"{counts}{self._unknown()}\n", render_breakdown("best", table), f"\n{commands}")
         best = f"\nthe first in {self.objectives[0].path}: {self.words(int(front['index'][0]))}"
         return Group(f"{counts}{self._unknown()}\n", render_breakdown("frontier", self.table()), best)
@@ -140,7 +140,10 @@ class Frontier:
 
     def top(self, count: int = 10) -> Table:
         """Return the best points, by the first objective, as a table with the plan of each to paste into ``--plan``."""
-        return _ranked_table(self, count)
+        return self._ranked(count).table()
+
+    def _ranked(self, count: int) -> Ranking:
+        return Ranking.of(self.task, self.points, self.objectives, self.costs, count)
 
     def words(self, index: int) -> str:
         """Return a point as arguments of `slipstick estimate`: network, system, phase, sizes, and the plan."""

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slipstick.core.arrays import FloatArray
 from slipstick.core.plan import short_keys
-from slipstick.exploration.figures import COPIES, PEAK
+from slipstick.exploration.figures import COPIES, PEAK, Objective
+from slipstick.exploration.points import Task
 from slipstick.exploration.space import _value_text
 from slipstick.report.metric import Table
 
 if TYPE_CHECKING:
-    from slipstick.exploration.frontier import Frontier
-    from slipstick.exploration.points import Task
+    import polars
 
 # columns of the table: figure -> heading, in order; those that a search does not have are left off
 _HEADINGS = {
@@ -31,59 +32,67 @@ _HIDDEN = {
 _WORKLOAD = "workload."
 
 
-def _ranks(frontier: Frontier, count: int) -> list[dict[str, Any]]:
-    """Return the best points as rows by name: rank, system, sizes that vary, plan, command, and the figures by path.
+@dataclass(frozen=True)
+class Ranking:
+    """Best points of a search, in the order of its objectives.
 
     Of points whose figures are all equal (the same plan in other words) the first is taken.
     """
-    costs = frontier.costs
-    order = np.lexsort((np.arange(len(costs)), *costs.T[::-1]))
-    order = order[np.isfinite(costs[order]).all(axis=1)]
-    rows: list[dict[str, Any]] = []
-    known: set[tuple[Any, ...]] = set()
-    for place in order:
-        if len(rows) == count:
-            break
-        figures = frontier.points[int(place)].fill_nan(None).row(0, named=True)
-        point = frontier.task.space.point(figures["index"])
-        own = (_value_text(point["system"]), *(figures[path] for path in frontier.units))
-        if own not in known:
-            known.add(own)
-            rows.append({"rank": len(rows) + 1, **_row(frontier, point, figures)})
-    return rows
+
+    task: Task
+    objectives: Sequence[Objective]
+    rows: Sequence[Mapping[str, Any]]  # rank, system, sizes, plan, command, and the figures by path
+
+    @classmethod
+    def of(
+        cls, task: Task, points: polars.DataFrame, objectives: Sequence[Objective], costs: FloatArray, count: int
+    ) -> Ranking:
+        """Return the `count` best points by `costs`, [points, objectives]; those without an objective have no rank."""
+        order = np.lexsort((np.arange(len(costs)), *costs.T[::-1]))
+        order = order[np.isfinite(costs[order]).all(axis=1)]
+        rows: list[dict[str, Any]] = []
+        known: set[tuple[Any, ...]] = set()
+        for place in order:
+            if len(rows) == count:
+                break
+            figures = points[int(place)].fill_nan(None).row(0, named=True)
+            point = task.space.point(figures["index"])
+            own = (_value_text(point["system"]), *(figures[path] for path in task.units))
+            if own not in known:
+                known.add(own)
+                rows.append({"rank": len(rows) + 1, **_row(task, point, figures)})
+        return cls(task, objectives, rows)
+
+    def table(self) -> Table:
+        """Return the points as a table: the objectives, the usual figures, and the plan to paste."""
+        units, axes = self.task.units, self.task.space.axes
+        paths = [path for path in _HEADINGS if path in units and (path != "devices" or COPIES in units)]
+        hidden = {path for first, others in _HIDDEN.items() if first in paths for path in others}
+        goals = [goal.path for goal in self.objectives]
+        paths = [path for path in (*(goal for goal in goals if goal not in _HEADINGS), *paths) if path not in hidden]
+        names = ["rank", *(["system"] if "system" in axes else [])]
+        names += [path.removeprefix(_WORKLOAD) for path in axes if path.startswith(_WORKLOAD)]
+        figures = {_HEADINGS.get(path, path): units[path] for path in paths}
+        figures |= dict.fromkeys(figures.keys() & set(_UNIT_IN_HEADING), "")
+        columns = {**dict.fromkeys(names, ""), **figures, "plan": ""}
+        return Table.of(columns, [[row[name] for name in (*names, *paths, "plan")] for row in self.rows])
+
+    def text(self) -> tuple[Table, str]:
+        """Return the printed form: the table with the varied fields of each plan, and the commands to paste."""
+        table, axes = self.table(), self.task.space.axes
+        varied = tuple(f"{key}=" for key, path in short_keys().items() if f"plan.{path}" in axes)
+        plans = [[text for text in row["plan"].split(",") if text.startswith(varied)] for row in self.rows]
+        short = [(*cells[:-1], ",".join(plan)) for cells, plan in zip(table.rows, plans, strict=True)]
+        lines = [f"{row['rank']:>4}  {row['command']}" for row in self.rows]
+        return replace(table, rows=tuple(short)), "\n".join(["for slipstick estimate:", *lines])
 
 
-def _row(frontier: Frontier, point: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Any]:
+def _row(task: Task, point: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Any]:
     sizes = {path.removeprefix(_WORKLOAD): value for path, value in point.items() if path.startswith(_WORKLOAD)}
     return {
         "system": _value_text(point["system"]), **sizes, "plan": _plan_text(point),
-        "command": command(frontier.task, figures["index"]), **{path: figures[path] for path in frontier.units},
+        "command": command(task, figures["index"]), **{path: figures[path] for path in task.units},
     }  # fmt: skip
-
-
-def _ranked_table(frontier: Frontier, count: int) -> Table:
-    """Return the best points as a table: the objectives, the usual figures, and the plan to paste."""
-    rows = _ranks(frontier, count)
-    paths = [path for path in _HEADINGS if path in frontier.units and (path != "devices" or COPIES in frontier.units)]
-    hidden = {path for first, others in _HIDDEN.items() if first in paths for path in others}
-    goals = [goal.path for goal in frontier.objectives]
-    paths = [path for path in (*(goal for goal in goals if goal not in _HEADINGS), *paths) if path not in hidden]
-    names = ["rank", *(["system"] if "system" in frontier.task.space.axes else [])]
-    names += [path.removeprefix(_WORKLOAD) for path in frontier.task.space.axes if path.startswith(_WORKLOAD)]
-    figures = {_HEADINGS.get(path, path): frontier.units[path] for path in paths}
-    figures |= dict.fromkeys(figures.keys() & set(_UNIT_IN_HEADING), "")
-    columns = {**dict.fromkeys(names, ""), **figures, "plan": ""}
-    return Table.of(columns, [[row[name] for name in (*names, *paths, "plan")] for row in rows])
-
-
-def _ranking_text(frontier: Frontier, count: int) -> tuple[Table, str]:
-    """Return what is printed of the best points: the table with what varies of each plan, and commands to paste."""
-    table, rows = _ranked_table(frontier, count), _ranks(frontier, count)
-    varied = [f"{key}=" for key, path in short_keys().items() if f"plan.{path}" in frontier.task.space.axes]
-    plans = [[text for text in row["plan"].split(",") if text.startswith(tuple(varied))] for row in rows]
-    short = [(*cells[:-1], ",".join(plan)) for cells, plan in zip(table.rows, plans, strict=True)]
-    lines = [f"{row['rank']:>4}  {row['command']}" for row in rows]
-    return replace(table, rows=tuple(short)), "\n".join(["for slipstick estimate:", *lines])
 
 
 def _plan_text(point: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ _LIMITS = ("queue_mean", "queue_p99", "queue_first_token")  # options beside a r
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "day": 86_400.0}
 _RATE = re.compile(r"\s*([\d.,]+(?:e\d+)?)\s*(?:/\s*(s|min|h|day))?\s*")
 _MAX_COPIES = 10**7
+_LATE = 99  # percentile of the waiting that limits and figures name
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def _simulated(trace: _Trace, queue: _Queue, copies: int) -> tuple[float, float]
         left, waits = times + own + service, waits + own
         order = np.argsort(left, kind="stable")
         times, waits, prompt, output = left[order], waits[order], prompt[order], output[order]
-    return float(waits.mean()), float(np.percentile(waits, 99))
+    return float(waits.mean()), float(np.percentile(waits, _LATE))
 
 
 def _code(column: NDArray[Any]) -> IntArray:
