@@ -15,6 +15,7 @@ from slipstick.cluster.constants.prices import _hourly_cost
 from slipstick.cluster.graphs.graph_plan import _graph_plan
 from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.energy import _DeviceEnergy
+from slipstick.cluster.kernels.figure_origins import _Origins
 from slipstick.cluster.kernels.graph_kernels import CountedKernel, _graph_kernels, _live_elements, kept_elements
 from slipstick.cluster.kernels.kernel_table import _kernel_table
 from slipstick.cluster.kernels.kernel_times import _time_kernels
@@ -102,7 +103,7 @@ def estimate_graph(question: Question) -> Report:
     rows = [(count, [kernel]) for timed in passes for count, kernel in timed.kernels]
     return Report.of(
         question.with_plan(plan),
-        metrics,
+        _origins(run).marked(metrics),
         {"ops": _kernel_table(rows, run.chip)},
         title=f"{workload.name} on {system.devices} x {system.name}",
         bottleneck=bottleneck,
@@ -110,6 +111,13 @@ def estimate_graph(question: Question) -> Report:
         facts={"roofline.compute": _roofline(run, passes)},
         findings=constants_findings(system),
     )
+
+
+def _origins(run: _Run) -> _Origins:
+    """Return what the figures of an operator graph rest on; a band for unmeasured devices is that of decoders."""
+    phase = "train" if run.workload.phase is Phase.TRAIN else "prefill"
+    products = "convolutions as matrix products, none calibrated"
+    return _Origins.of(run.system, run.chip, run.precision.matmul, phase, time=products)
 
 
 def _training(run: _Run) -> tuple[dict[str, Any], list[_GraphPass], str]:
@@ -195,10 +203,10 @@ def _metrics(
     passes: float,
 ) -> dict[str, Any]:
     """Return the metric tree of a step worth `passes` forward passes; `flops`, `traffic` and `sent` are per device."""
-    system, source = run.system, f"{run.chip.basis}; convolutions as matrix products, none calibrated"
+    system = run.system
 
     def metric(value: float, unit: str, note: str = "") -> Metric:
-        return Metric(float(value), unit, "estimated", source, note)
+        return Metric(float(value), unit, "estimated", note=note)
 
     time, samples = sum(parts.values()), run.workload.batch
     useful = passes * sum(op.flops * op.count for op in run.ops) * samples / run.microbatch

@@ -28,6 +28,7 @@ from slipstick.cluster.inference.serving import (
     _static_batch,
 )
 from slipstick.cluster.kernels.energy import _DeviceEnergy
+from slipstick.cluster.kernels.figure_origins import _Origins
 from slipstick.cluster.kernels.kernel_table import _decoder_table
 from slipstick.cluster.sweep.choose_plan import resolved_plan
 from slipstick.cluster.sweep.plan_space import PlanSpace
@@ -68,8 +69,8 @@ class _Run:
         return self.workload.sequence + (self.workload.output + 1) // 2
 
     def metric(self, value: Any, unit: str, note: str = "") -> Metric:
-        """Return a Metric that names the basis (calibrated or data sheet) of its value."""
-        return Metric(float(np.asarray(value).item()), unit, "estimated", self.setting.chip.basis, note)
+        """Return a Metric without a source: `_origins` says what each figure rests on."""
+        return Metric(float(np.asarray(value).item()), unit, "estimated", note=note)
 
 
 def estimate_inference(question: Question) -> Report:
@@ -84,13 +85,27 @@ def estimate_inference(question: Question) -> Report:
     metrics = _prefill_metrics(run) if workload.phase is Phase.PREFILL else _decode_metrics(run)
     return Report.of(
         question.with_plan(run.plan),
-        {**metrics, **_memory(run)},
+        _origins(run).marked({**metrics, **_memory(run)}),
         {"ops": _table(run)},
         title=f"{workload.name} on {system.devices} x {system.name}",
         bottleneck=_bottleneck(run),
         papers=_PAPERS,
         facts=_rooflines(run),
         findings=constants_findings(system),
+    )
+
+
+def _origins(run: _Run) -> _Origins:
+    """Return what the figures of a prefill or of served requests rest on."""
+    setting, stack = run.setting, run.setting.stack
+    engine = f"serving software {stack.name}: {'calibrated' if stack.calibrated else 'not calibrated'}"
+    return _Origins.of(
+        run.system,
+        setting.chip,
+        setting.precision.matmul,
+        str(run.workload.phase),
+        reserve=stack.source_of("memory_share"),
+        time=engine,
     )
 
 

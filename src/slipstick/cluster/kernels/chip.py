@@ -74,10 +74,3 @@ class Chip:
             constants=_KernelConstants.of_generation(system.generation),
             steps=_StepConstants.of_generation(system.generation),
         )
-
-    @property
-    def basis(self) -> str:
-        """Basis of the chip's figures as one line of a report: calibrated kernels, or the data sheet alone."""
-        if self.steps.calibrated and self.constants.calibrated:
-            return f"closed form, calibrated on measured {self.constants.name} kernels"
-        return "closed form on the data sheet; no calibration for this device"
