@@ -82,7 +82,9 @@ class Fit:
         """Return our time over the measured one for the chosen rows."""
         known = _KernelConstants(calibrated=True, formats={self.name: constants})
         chip, rows = replace(self.chip, constants=known), self.rows[chosen]
-        found = _gemm(tuple(rows[:, :3].T), format=self.name, chip=chip, quantise_activations=self.narrow, reuse=self.reuse)
+        found = _gemm(
+            tuple(rows[:, :3].T), format=self.name, chip=chip, quantise_activations=self.narrow, reuse=self.reuse
+        )
         return np.asarray(found.time / (rows[:, 3] * 1e-6))
 
     def best(self, chosen: np.ndarray, rounds: int, known: _MatmulConstants | None = None) -> _MatmulConstants:

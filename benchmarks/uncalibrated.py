@@ -40,8 +40,8 @@ BANDS = KERNELS.parent / "uncalibrated" / "bands.yaml"
 FORMATS = ("bf16", "fp8", "nvfp4")
 HELD = {"largest_tile": 256.0 * 128.0, "sharpness": 3.5, "eviction": 0.1}  # as in fit_gemm
 # name: (least, start, most). The bounds are physical: kernels reach 0.6 to 0.95 of a data sheet's rate before clocks
-# sag under power and 0.5 to 0.95 of its DRAM bandwidth; a kernel starts within 1.5 to 4 us; a quantising kernel reads 1 to
-# 8 elements a clock and core. `fill` and `draw` are in bytes, so that formats differ by their element alone.
+# sag under power and 0.5 to 0.95 of its DRAM bandwidth; a kernel starts within 1.5 to 4 us; a quantising kernel reads 1
+# to 8 elements a clock and core. `fill` and `draw` are in bytes, so that formats differ by their element alone.
 BOUNDS = {
     "launch": (1.5e-6, 2.3e-6, 4e-6),
     "efficiency": (0.6, 0.9, 0.95), "half_area": (200.0, 1500.0, 8192.0),
@@ -176,9 +176,8 @@ def band(kind: str, parts: Mapping[str, np.ndarray]) -> dict[str, object]:
     print(f"{kind:8} band {low:.3f} to {high:.3f}, mean error {error:.1%}, {sum(map(len, samples))} rows")
     for generation, part in parts.items():
         inside = float(((part >= low) & (part <= high)).mean())
-        print(
-            f"         {generation:10} {len(part):5} rows: error {np.abs(1 / part - 1).mean():.1%}, in the band {inside:.0%}"
-        )
+        own = np.abs(1 / part - 1).mean()
+        print(f"         {generation:10} {len(part):5} rows: error {own:.1%}, in the band {inside:.0%}")
     return {
         "low": float(f"{low:.3g}"),
         "high": float(f"{high:.3g}"),

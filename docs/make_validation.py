@@ -52,8 +52,8 @@ Rows that the constants were fitted on are no proof of the model; `data/kernels`
 name the rows that each constant comes from. The suite `fred` has one calibrated efficiency a workload
 (`data/wafer/fred.yaml`); its sources say which rows are in sample.
 
-A published figure that nobody of this project looked up is marked "from memory": it is no evidence of its own, and every
-error that rests on such rows is also given without them.
+A published figure that nobody of this project looked up is marked "from memory": it is no evidence of its own, and
+every error that rests on such rows is also given without them.
 """
 
 
@@ -156,7 +156,11 @@ def _suite(data: dict[str, Any]) -> list[str]:
         return []
     total = summary["all"]
     seen = summary["seen"]
-    rest = f" Without the {total['recollected']} rows from memory: {_error(seen)}." if total["recollected"] and seen else ""
+    rest = (
+        f" Without the {total['recollected']} rows from memory: {_error(seen)}."
+        if total["recollected"] and seen
+        else ""
+    )
     headline = f"{total['rows']} rows, {_error(total)}.{rest}\n"
     parts = [f"## {summary['suite']}\n", headline, _sources(summary["sources"])]
     by_source: dict[str, Rows] = {}

@@ -80,7 +80,7 @@ class Metric:
 
     @property
     def band_text(self) -> str:
-        """The ends of the error band, such as ``9.1 to 16``, in the prefix of the value where they share it; or empty."""
+        """The ends of the error band, such as ``9.1 to 16`` in the prefix of the value; empty where there is none."""
         if self.low is None or self.high is None:
             return ""
         low, high = (units.format_quantity(end, self.unit) for end in (self.low, self.high))

@@ -60,7 +60,7 @@ def summary_table(validation: Validation) -> Table:
 
 
 def rows_table(rows: list[Row]) -> Table:
-    """Return the table of case, kind, published and our figure, unit and signed error per row; rows from memory say so."""
+    """Return the table of case, kind, published and our figure, unit and error per row; those from memory say so."""
     columns = {"case": "", "kind": "", "published": "", "ours": "", "unit": "", "error": ""}
     cells = [(r.case_id, r.kind, r.published, r.ours, r.unit, f"{100 * r.error:+.1f} %") for r in rows]
     if not any(row.recollected for row in rows):

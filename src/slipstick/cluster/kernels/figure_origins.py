@@ -1,4 +1,4 @@
-"""Origins of a report's figures: what time, memory, energy and cost rest on, and the error band of unmeasured devices."""
+"""Origins of a report's figures: what time, memory, energy and cost rest on, and error bands of unmeasured devices."""
 
 from __future__ import annotations
 
@@ -170,7 +170,9 @@ def _cost_source(system: System) -> str:
         return f"rent times the time above; rent: {system.source_of('rent') or 'not stated'}, no date recorded"
     table = prices.entry("datacentre")
     price = f"price: {system.source_of('price') or 'not stated'}, no date recorded"
-    return f"price, servers and electricity times the time above; {price}; electricity: {table.source_of('electricity')}"
+    return (
+        f"price, servers and electricity times the time above; {price}; electricity: {table.source_of('electricity')}"
+    )
 
 
 def calibration_text(system: System, phase: str) -> str:
@@ -191,5 +193,5 @@ def calibration_text(system: System, phase: str) -> str:
 
 
 def _how(source: str) -> How:
-    """Return the origin of an input by the words of its source: assumed where nobody read or measured it, else given."""
+    """Return the origin of an input by its source: assumed where nobody read or measured it, else given."""
     return "assumed" if source.startswith(("assumed", "by hand", "between", "what most")) else "given"
