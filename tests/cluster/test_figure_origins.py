@@ -128,9 +128,14 @@ def test_comparison_and_search_mark_the_unmeasured_device() -> None:
     assert json.loads(compared.json())["calibration"] == ["", "uncalibrated"]
     assert "uncalibrated" in str(compared)
     assert "uncalibrated" in compared.html()
-    found = slipstick.search("llama-3.1-8b", ["h100-sxm-80gb:8", "mi300x:8"], plan="others=off,tp=1|8", minimize="time")
+    found = slipstick.search(
+        "llama-3.1-8b", "h100-sxm-80gb:8", "mi300x:8", plan="others=off,tp=1|8", minimize=["time", "price"]
+    )
     marks = {point["system"]: point["calibration"] for point in json.loads(found.json())["frontier"]}
+    assert any("uncalibrated" in mark for mark in marks.values())
     assert all(("uncalibrated" in mark) == ("mi300x" in system) for system, mark in marks.items())
+    assert "uncalibrated" in str(found)
+    assert "uncalibrated" in found.html()
 
 
 def test_systems_are_marked_by_their_generation_alone() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,7 +20,6 @@ _COUNTED = "counted from sizes, formats and plan"
 _KEPT = "activations: Korthikanti et al. 2205.05198; working memory and layers of single kernels: calibrated or by hand"
 _GROUPS = {"memory": "memory", "energy": "energy", "carbon": "energy", "cost": "cost"}  # every other rests on time
 _RATES = ("/s", "fraction")  # ends of units of rates, of which a short time gives a large one
-_MARKS = ("calibrated", "by hand", "assumed")  # first words of a constant's source; any other is a publication
 
 
 @dataclass(frozen=True)
@@ -123,21 +121,8 @@ def _time_source(system: System, chip: Chip, format: str) -> str:
     kernels = f"{chip.constants.name} kernels {chip.constants.source}"
     unmeasured = not chip.constants.measured(format)
     other = f"no {format} product of this generation was measured: constants of the nearest format"
-    steps = _steps_source(chip.steps)
+    steps = f"step constants of {chip.steps.name}: {chip.steps.origins()}"
     return "; ".join(filter(None, ("closed form", kernels, other if unmeasured else "", steps, own, rates, links)))
-
-
-def _steps_source(steps: _StepConstants) -> str:
-    """Return how many constants of whole steps are calibrated, set by hand, and assumed."""
-    marks = Counter(_mark(source) for source in steps.sources.values())
-    counts = ", ".join(f"{count} {mark}" for mark, count in sorted(marks.items()))
-    return f"step constants of {steps.name}: {counts}"
-
-
-def _mark(source: str) -> str:
-    """Return how a constant was found, by its source: what we only remember of a publication is recollected."""
-    published = "recollected" if "recollection" in source else "published"
-    return next((mark for mark in _MARKS if source.startswith(mark)), published)
 
 
 def _links_source(system: System) -> str:
