@@ -34,7 +34,7 @@ def main() -> int:
     question = (
         Workload(network=network("gpt3-175b"), batch=1536, sequence=2048),
         resolve_system("a100-sxm-80gb:4096"),
-        Plan.of("tp=8,pp=8,interleave=2,recompute=selective,sp=true"),
+        Plan.of("tp=8,pp=8,interleave=2,recompute=selective,sp=true,others=off"),
     )
     one = best(lambda: estimate_training(Question(*question)), repeats=15)
     setting = TrainingSetting.of(*question)

@@ -112,6 +112,8 @@ def test_operator_graphs_of_unmeasured_devices_are_marked_too() -> None:
     report = slipstick.estimate("resnet-50", "mi300x", phase="infer")
     assert report.calibration == "uncalibrated"
     assert "none calibrated" in report["time.step"].source
+    trained = slipstick.estimate("resnet-50", "h100-sxm-80gb:8", phase="train", batch=64)
+    assert all(metric.source for metric in trained.flat().values())
 
 
 def test_a_user_s_own_measurements_take_the_mark_away() -> None:

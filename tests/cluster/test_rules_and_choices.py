@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from cluster.toys import attention, decoder, experts
-from slipstick.cluster.sweep.choose_plan import _resolved
+from slipstick.cluster.sweep.choose_plan import resolved_plan
+from slipstick.cluster.sweep.plan_space import PlanSpace
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError, SpecErrors
@@ -19,6 +20,7 @@ from slipstick.core.workload import Phase, Workload
 SYSTEM = resolve_system("h100-sxm-80gb:16")
 DENSE = Workload(network=decoder(layers=6), batch=24, sequence=48)
 LARGE = DENSE.model_copy(update={"batch": 48})
+LONG = LARGE.model_copy(update={"sequence": 4096})
 EXPERTS = Workload(network=decoder(layers=6, mlp=experts()), batch=24, sequence=48)
 
 
@@ -98,8 +100,29 @@ def test_experts_have_copies_where_groups_repeat() -> None:
     assert Plans.of_columns(4, {**columns, "pp": 3}).devices.tolist() == [48, 48, 96, 12]
 
 
+class Watched:
+    """Model of plans with given figures, and bounds that exclude nothing; `seen` holds the plans it was asked for."""
+
+    def __init__(self, time: Any, memory: Any) -> None:
+        self.time, self.memory = time, memory
+        self.seen: list[Plans] = []
+
+    def figures(self, plans: Plans) -> tuple[Any, Any]:
+        self.seen.append(plans)
+        return self.time(plans), self.memory(plans)
+
+    def time_bounds(self, space: PlanSpace, divisions: Plans) -> Any:
+        return np.zeros(len(divisions))
+
+    near_time_bounds = memory_bounds = time_bounds
+
+
 def chosen(plan: str, time: Any, memory: Any, workload: Workload = LARGE, capacity: float = 10.0) -> Plan:
-    return _resolved(Plan.of(plan), workload, SYSTEM, capacity, lambda plans: (time(plans), memory(plans)))
+    return resolved_plan(Plan.of(f"others=off,{plan}"), workload, SYSTEM, capacity, Watched(time, memory))
+
+
+def ones(plans: Plans) -> Any:
+    return np.ones(len(plans))
 
 
 def test_the_fastest_that_fits_is_chosen_and_else_the_smallest() -> None:
@@ -118,55 +141,55 @@ def test_the_fastest_that_fits_is_chosen_and_else_the_smallest() -> None:
     assert (kept.tp, kept.dp) == (2, 8)
 
 
+def test_equally_fast_plans_keep_tensor_parallelism_inside_the_node() -> None:
+    block = decoder(layers=6).kinds[0].model_copy(update={"attention": attention(heads=16)})
+    wide = Workload(network=decoder().model_copy(update={"blocks": (block,)}), batch=48, sequence=48)
+    assert chosen("tp=auto", ones, ones, wide).parallel.tp == 1
+    outside = chosen("tp=auto", lambda plans: np.where(plans.tp >= 8, 1.0, 2.0), ones, wide)
+    assert outside.parallel.tp == 8
+    forced = chosen("tp=auto", lambda plans: np.where(plans.tp >= 16, 1.0, 2.0), ones, wide)
+    assert forced.parallel.tp == 16
+    full = chosen("recompute=auto,zero=auto,tp=2", ones, ones)
+    assert (full.parallel.recompute, full.parallel.zero) == ("none", 0)
+
+
 @pytest.mark.parametrize(
     ("plan", "field", "tried"),
     [
-        ("tp=auto,pp=1", "tp", {1, 2, 4, 8}),
-        ("pp=auto,tp=1", "pp", {1, 2}),
-        ("cp=auto,tp=1", "cp", {1, 2, 4, 8, 16}),
+        ("tp=auto", "tp", {1, 2, 4, 8}),
+        ("pp=auto", "pp", {1, 2, 4}),
+        ("pp=auto,partition=ends", "pp", {1, 2, 4, 8}),
+        ("cp=auto", "cp", {1, 2, 4}),
         ("microbatch=auto,tp=2,dp=8", "microbatch", {1, 2, 3, 6}),
-        ("interleave=auto,tp=8,pp=2,dp=1", "interleave", {1, 3}),
+        ("interleave=auto,tp=8,pp=2,dp=1", "interleave", {1, 2, 3}),
         ("recompute=auto,tp=2", "recompute", {0, 1, 2}),
+        ("zero=auto,tp=2", "zero", {0, 1, 2, 3}),
+        ("zero=auto,tp=2,pp=2", "zero", {0, 1}),
+        ("zero=auto,tp=8,pp=2", "zero", {0}),
+        ("sp=auto,tp=2", "sp", {0, 1}),
+        ("partition=auto,pp=4", "partition", {0, 1, 2}),
     ],
 )
 def test_every_value_that_can_be_is_tried(plan: str, field: str, tried: set[int]) -> None:
-    seen: list[int] = []
-
-    def watched(plans: Plans) -> Any:
-        seen.extend(np.asarray(getattr(plans, field)).tolist())
-        return np.ones(len(plans))
-
-    chosen(plan, watched, lambda plans: np.zeros(len(plans)))
-    assert set(seen) == tried
+    model = Watched(ones, ones)
+    resolved_plan(Plan.of(f"others=off,{plan}"), LONG, SYSTEM, 10.0, model)
+    assert {int(value) for plans in model.seen for value in getattr(plans, field)} == tried
 
 
 def test_degrees_of_experts_divide_them() -> None:
-    seen: list[int] = []
-
-    def watched(plans: Plans) -> Any:
-        seen.extend(plans.ep.tolist())
-        return np.ones(len(plans))
-
-    chosen(
-        "ep=auto,etp=1,tp=1,dp=16",
-        watched,
-        lambda plans: np.zeros(len(plans)),
-        EXPERTS.model_copy(update={"batch": 48}),
-    )
-    assert set(seen) == {1, 2, 4, 8}
+    model = Watched(ones, ones)
+    many = EXPERTS.model_copy(update={"batch": 48})
+    resolved_plan(Plan.of("others=off,ep=auto,etp=1,tp=1,dp=16"), many, SYSTEM, 10.0, model)
+    assert {int(value) for plans in model.seen for value in plans.ep} == {1, 2, 4, 8}
+    model = Watched(ones, ones)
+    resolved_plan(Plan.of("others=off,ep=2,etp=auto,tp=4"), many, SYSTEM, 10.0, model)
+    assert {int(value) for plans in model.seen for value in plans.etp} == {1, 4}
 
 
 def test_what_cannot_be_is_refused() -> None:
-    def zero(plans: Plans) -> Any:
-        return np.zeros(len(plans))
-
     with pytest.raises(SlipstickError, match="does not divide the devices"):
-        chosen("tp=3", zero, zero)
+        chosen("tp=3", ones, ones)
     with pytest.raises(SpecErrors, match="attention heads"):
-        chosen("tp=16,pp=auto", zero, zero)
-    block = decoder(layers=48, mlp=experts()).kinds[0].model_copy(update={"attention": attention(heads=16)})
-    wide = decoder().model_copy(update={"blocks": (block,)})
-    many = Workload(network=wide, batch=55440, sequence=48)
-    fields = "tp=auto,pp=auto,cp=auto,ep=auto,microbatch=auto,interleave=auto,recompute=auto"
-    with pytest.raises(SlipstickError, match="too many fields"):
-        chosen(fields, zero, zero, many)
+        chosen("tp=16,pp=auto", ones, ones)
+    with pytest.raises(SlipstickError, match=r"whole rounds of microbatches|interleaving needs a pipeline"):
+        chosen("tp=8,interleave=3,pp=auto,microbatch=auto", ones, ones, LARGE.model_copy(update={"batch": 1}))

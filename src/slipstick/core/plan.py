@@ -36,8 +36,8 @@ class Parallel(Spec):
     schedule: Schedule = Field("auto", description="Pipeline schedule: order of forward and backward passes")
     partition: Partition = Field(
         "auto",
-        description="Stages of equally many layers (even), with embedding and head counted as a layer each (ends), or of "
-        "equal cost with the head (balanced)",
+        description="Stages of equally many layers (even), with embedding and head counted as a layer each (ends), or "
+        "of equal cost with the head (balanced)",
     )
     microbatch: Degree = Field("auto", description="Sequences of one micro-batch")
     recompute: Recompute = Field("auto", description="Activations computed again in the backward pass")
@@ -141,7 +141,7 @@ class Plan(Spec):
     stack: str = Field("default", description="Serving software, whose constants are in data/stacks")
     others: Literal["auto", "off"] = Field(
         "auto",
-        description="Fields that are not given: auto, the fastest that fits memory; off, degrees of 1 and no option used",
+        description="Fields that are not given: auto, the fastest that fits memory; off, degrees of 1, no option used",
     )
 
     @model_validator(mode="before")
@@ -150,12 +150,7 @@ class Plan(Spec):
         """Fill the fields that are not given where the others are off."""
         if not isinstance(data, dict) or data.get("others") != "off":
             return data
-        groups = {name: data.get(name, {}) for name in _OFF}
-        stated = {
-            name: group.model_dump(exclude_unset=True) if isinstance(group, Spec) else group
-            for name, group in groups.items()
-        }
-        return {**data, **{name: {**off, **stated[name]} for name, off in _OFF.items()}}
+        return {**data, **{name: {**off, **_stated(data.get(name, {}))} for name, off in _OFF.items()}}
 
     @classmethod
     def of(cls, spec: Plan | dict[str, Any] | str | None = None, **fields: Any) -> Plan:
@@ -222,9 +217,8 @@ class PlanField:
 
     def of(self, plan: Plan) -> Any:
         """Return the field's value in a plan."""
-        return (
-            getattr(getattr(plan, self.group), self.path.rpartition(".")[2]) if self.group else getattr(plan, self.path)
-        )
+        group, _, name = self.path.rpartition(".")
+        return getattr(getattr(plan, group) if group else plan, name)
 
 
 _LAYERS = "formats.layers"  # its value has commas and equals signs of its own
@@ -322,6 +316,10 @@ def plan_pairs(text: str, example: str = "tp=8,pp=4") -> dict[str, str]:
             raise SlipstickError("the key is given twice", path="plan", value=key)
         pairs[key], before = value, key
     return pairs
+
+
+def _stated(group: Spec | dict[str, Any]) -> dict[str, Any]:
+    return group.model_dump(exclude_unset=True) if isinstance(group, Spec) else group
 
 
 def _place(data: dict[str, Any], key: str, value: object) -> None:

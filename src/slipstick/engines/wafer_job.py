@@ -61,7 +61,7 @@ def _job_for(question: Question, efficiency: float | None = None) -> Callable[[S
 
 
 def _usual(plan: Plan) -> Plan:
-    """Return the plan with its open options as the paper runs them: gradients and optimiser sharded, messages hidden."""
+    """Return the plan with its open options as the paper has them: gradients and optimiser sharded, messages hidden."""
     return plan.filled("parallel", {"zero": 2, "schedule": "1f1b"}).filled("collectives", {"dp_overlap": True})
 
 
@@ -84,7 +84,7 @@ def _streams(question: Question, strategy: Strategy, layers: tuple[Layer, ...]) 
     plan, parameters = question.plan, question.workload.network.parameters
     if "weights" in plan.offload.model_fields_set:
         return plan.offload.weights
-    zero, dp = plan.parallel.zero, strategy.dp
+    zero, dp = int(plan.parallel.zero), strategy.dp
     gradients = sum(layer.gradient_bytes for layer in layers) / (dp if zero > 1 else 1)
     states = ADAM_STATES * element_bytes("fp32") * parameters / (dp if zero else 1)
     resident = (sum(layer.weights for layer in layers) + gradients + states) / (strategy.tp * strategy.pp)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from slipstick.cluster.kernels.kernel_times import _time_kernels
 from slipstick.cluster.kernels.precision import Precision, element_bytes
 from slipstick.cluster.sweep.plans import AUTO_TIER
 from slipstick.cluster.training.optimizer import ADAM_TRAFFIC, _exposed_message
-from slipstick.cluster.training.training_setting import ADAM_STATES
+from slipstick.cluster.training.training_setting import ADAM_STATES, RESERVE_NOTE
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.plan import Plan
 from slipstick.core.question import Question
@@ -78,6 +78,12 @@ class _Run:
         return int(self.plan.parallel.microbatch)
 
     @property
+    def reserve(self) -> float:
+        """Memory that training cannot use [B]."""
+        training = self.workload.phase is Phase.TRAIN
+        return self.chip.steps.memory_reserve * self.system.main_memory.capacity if training else 0.0
+
+    @property
     def peak(self) -> float:
         return self.system.device_as(Accelerator).matrix[self.precision.matmul]
 
@@ -94,15 +100,16 @@ def estimate_graph(question: Question) -> Report:
     """
     workload, system = question.workload, question.system
     plan = _graph_plan(question.plan, workload, system)
-    training = workload.phase is Phase.TRAIN
+    answer = _training if workload.phase is Phase.TRAIN else _inference
     precision = Precision.of(plan, system, workload.phase)
     samples, length = int(plan.parallel.microbatch), workload.sequence
     ops = workload.network.ops(workload.phase, samples, length, length)
-    run = _Run(workload, system, plan, precision, Chip.of(system), ops)
-    metrics, passes, bottleneck = _training(run) if training else _inference(run)
+    runs = [_Run(workload, system, each, precision, Chip.of(system), ops) for each in _stages_of_zero(plan)]
+    answers = [(run, *answer(run)) for run in runs]
+    run, metrics, passes, bottleneck = min(answers, key=lambda answered: _overflow_and_time(answered[1]))
     rows = [(count, [kernel]) for timed in passes for count, kernel in timed.kernels]
     return Report.of(
-        question.with_plan(plan),
+        question.with_plan(run.plan),
         _origins(run).marked(metrics),
         {"ops": _kernel_table(rows, run.chip)},
         title=f"{workload.name} on {system.devices} x {system.name}",
@@ -117,7 +124,21 @@ def _origins(run: _Run) -> _Origins:
     """Return what the figures of an operator graph rest on; a band for unmeasured devices is that of decoders."""
     phase = "train" if run.workload.phase is Phase.TRAIN else "prefill"
     products = "convolutions as matrix products, none calibrated"
-    return _Origins.of(run.system, run.chip, run.precision.matmul, phase, time=products)
+    reserve = run.chip.steps.source_of("memory_reserve")
+    return _Origins.of(run.system, run.chip, run.precision.matmul, phase, reserve=reserve, time=products)
+
+
+def _stages_of_zero(plan: Plan) -> list[Plan]:
+    """Return the plan, or where ZeRO's stage is open the plans of the stages that graphs have."""
+    stages = (0, 1, 2) if plan.parallel.zero == "auto" else (plan.parallel.zero,)
+    return [plan.model_copy(update={"parallel": plan.parallel.model_copy(update={"zero": stage})}) for stage in stages]
+
+
+def _overflow_and_time(metrics: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the bytes by which a plan exceeds a device's memory, and the time of its step [s]: the best has least."""
+    memory = metrics["memory"]
+    room = memory["capacity"].value - (memory["reserve"].value if "reserve" in memory else 0.0)
+    return max(0.0, memory["peak"].value - room), metrics["time"]["step"].value
 
 
 def _training(run: _Run) -> tuple[dict[str, Any], list[_GraphPass], str]:
@@ -168,7 +189,7 @@ def _update_messages(run: _Run, parameters: float) -> tuple[float, float, float]
 
 
 def _training_memory(run: _Run, parameters: float) -> dict[str, float]:
-    zero, dp = run.plan.parallel.zero, run.dp
+    zero, dp = int(run.plan.parallel.zero), run.dp
     largest = max(op.inputs + op.outputs for op in run.ops)
     return {
         "weights": parameters * run.precision.weights,
@@ -219,6 +240,7 @@ def _metrics(
             "peak": metric(sum(memory.values()), "B"),
             "parts": {name: metric(value, "B") for name, value in memory.items()},
             "capacity": metric(system.main_memory.capacity, "B"),
+            **({"reserve": metric(run.reserve, "B", RESERVE_NOTE)} if run.reserve else {}),
         },
         "throughput": {
             "samples": metric(samples / time, "sample/s", "all replicas"),

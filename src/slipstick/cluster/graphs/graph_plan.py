@@ -13,7 +13,7 @@ _WHOLE = ("tp", "pp", "cp", "ep", "etp", "interleave")
 
 
 def _graph_plan(plan: Plan, workload: Workload, system: System) -> Plan:
-    """Return an operator graph's plan with every ``auto`` field resolved.
+    """Return an operator graph's plan with every ``auto`` field resolved but ZeRO's stage in training.
 
     Training uses all devices, and the whole share of a device at once unless the plan says otherwise; inference uses as
     many devices as share the batch evenly.
@@ -39,7 +39,9 @@ def _graph_plan(plan: Plan, workload: Workload, system: System) -> Plan:
         raise SpecErrors(errors)
     filled = {**dict.fromkeys(_WHOLE, 1), "recompute": "none", "sp": False, "dp": dp, "microbatch": microbatch}
     chosen = plan.model_copy(update={"parallel": parallel.model_copy(update=filled)})
-    return chosen.filled("parallel", {"zero": int(training and dp > 1)}).off()  # sharded optimiser states cost no time
+    kept = chosen.parallel.zero if training and dp > 1 else 0
+    chosen = chosen.off()
+    return chosen.model_copy(update={"parallel": chosen.parallel.model_copy(update={"zero": kept})})
 
 
 def _error(name: str, value: object, allowed: str) -> SlipstickError:

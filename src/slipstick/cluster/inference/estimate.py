@@ -30,6 +30,7 @@ from slipstick.cluster.inference.serving import (
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.figure_origins import _Origins
 from slipstick.cluster.kernels.kernel_table import _decoder_table
+from slipstick.cluster.sweep.best_plan import PlanModel
 from slipstick.cluster.sweep.choose_plan import resolved_plan
 from slipstick.cluster.sweep.plan_space import PlanSpace
 from slipstick.cluster.sweep.plans import Plans
@@ -137,6 +138,17 @@ def _run(workload: Workload, system: System, plan: Plan) -> _Run:
     plan = _attention_ranks(plan, Decoder.of(workload.network))
     setting = _InferenceSetting.of(workload, system, plan)
 
+    model, capacity = inference_model(workload, system, plan)
+    filled = resolved_plan(plan, workload, system, capacity, model)
+    plans = Plans.of([filled], system)
+    decoding = plans.dp.item() - _prefilling(filled, workload, plans)
+    return _Run(workload, system, filled, setting, plans, max(1, workload.batch // decoding), decoding)
+
+
+def inference_model(workload: Workload, system: System, plan: Plan) -> tuple[PlanModel, float]:
+    """Return the model of a question's inference plans, and the bytes of memory that a device offers to them."""
+    setting = _InferenceSetting.of(workload, system, plan)
+
     def evaluate(plans: Plans) -> tuple[FloatArray, FloatArray]:
         batch = np.maximum(1, workload.batch // plans.dp)
         context = workload.sequence + workload.output
@@ -147,10 +159,7 @@ def _run(workload: Workload, system: System, plan: Plan) -> _Run:
             passed = _decode_step(setting, plans, batch, context)
         return passed.time / workload.batch, _serving_memory(setting, plans, batch, context, tokens // batch).total
 
-    filled = resolved_plan(plan, workload, system, setting.capacity, _InferencePlans(evaluate))
-    plans = Plans.of([filled], system)
-    decoding = plans.dp.item() - _prefilling(filled, workload, plans)
-    return _Run(workload, system, filled, setting, plans, max(1, workload.batch // decoding), decoding)
+    return _InferencePlans(evaluate), setting.capacity
 
 
 @dataclass(frozen=True)

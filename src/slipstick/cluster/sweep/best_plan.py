@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from slipstick.cluster.sweep.plan_space import PlanSpace
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.core.arrays import FloatArray, IntArray
+from slipstick.core.arrays import FloatArray
 
 EQUAL = 0.002  # share of the best time by which plans are as good as the best: the simplest of them is taken
 _FIRST, _MOST = 8, 96  # divisions that are expanded at a time
@@ -62,48 +62,69 @@ def best_plan(space: PlanSpace, model: PlanModel, capacity: float, node: int) ->
         return None
     bounds = model.time_bounds(space, divisions)
     order = np.argsort(bounds, kind="stable")
-    best, evaluated, candidates = np.inf, 0, []
+    fastest, evaluated = _Fastest(capacity), 0
     start, size = 0, _FIRST
-    while start < len(order) and bounds[order[start]] <= best * (1 + EQUAL):
-        some = divisions.take(order[start : start + size])
+    while start < len(order) and bounds[order[start]] <= fastest.limit:
+        plans = _promising(space, model, divisions.take(order[start : start + size]), fastest)
         start, size = start + size, min(2 * size, _MOST)
-        some = some.take(np.flatnonzero(model.memory_bounds(space, some) <= capacity))
-        some = (
-            some.take(np.flatnonzero(model.near_time_bounds(space, some) <= best * (1 + EQUAL))) if len(some) else some
-        )
-        if not len(some):
-            continue
-        plans, _ = space.expanded(some)
-        time, memory = model.figures(plans)
-        evaluated += len(plans)
-        keep = np.flatnonzero(memory <= capacity)
+        if len(plans):
+            fastest.add(plans, *model.figures(plans))
+            evaluated += len(plans)
+    if not fastest.parts:
+        return smallest_plan(space, model)
+    return fastest.simplest(node, evaluated)
+
+
+@dataclass
+class _Fastest:
+    """Fastest plans so far that fit in `capacity` bytes: all that are as good as the best."""
+
+    capacity: float
+    time: float = np.inf
+    parts: list[tuple[Plans, FloatArray, FloatArray]] = field(default_factory=list)
+
+    @property
+    def limit(self) -> float:
+        """Longest time [s] of a plan that is as good as the best."""
+        return self.time * (1 + EQUAL)
+
+    def add(self, plans: Plans, time: FloatArray, memory: FloatArray) -> None:
+        """Keep those of some plans that fit and are as good as the best."""
+        keep = np.flatnonzero(memory <= self.capacity)
         if len(keep):
-            best = min(best, float(time[keep].min()))
-            keep = keep[time[keep] <= best * (1 + EQUAL)]
-            candidates.append((plans.take(keep), time[keep], memory[keep]))
-    if not candidates:
-        least = np.argsort(model.memory_bounds(space, divisions), kind="stable")[:_MOST]
-        return _smallest(space, model, divisions.take(least), evaluated)
-    plans = Plans.joined([part for part, _, _ in candidates])
-    time, memory = (np.concatenate([part[place] for part in candidates]) for place in (1, 2))
-    chosen = _simplest(plans, time, node)
-    return BestPlan(plans.take(chosen), time[chosen].item(), memory[chosen].item(), True, evaluated)
+            self.time = min(self.time, float(time[keep].min()))
+            keep = keep[time[keep] <= self.limit]
+            self.parts.append((plans.take(keep), time[keep], memory[keep]))
+
+    def simplest(self, node: int, evaluated: int) -> BestPlan:
+        """Return the plan that is easiest to run among those as good as the best."""
+        plans = Plans.joined([part for part, _, _ in self.parts])
+        time, memory = (np.concatenate([part[place] for part in self.parts]) for place in (1, 2))
+        good = np.flatnonzero(time <= self.limit)
+        some = plans.take(good)
+        order = np.lexsort(
+            (time[good], some.interleave, some.partition, some.pp, some.tp, some.cp, some.zero, some.tp_overlap,
+             some.recompute, some.tp > node)
+        )  # fmt: skip
+        chosen = good[order[:1]]
+        return BestPlan(plans.take(chosen), time[chosen].item(), memory[chosen].item(), True, evaluated)
 
 
-def _smallest(space: PlanSpace, model: PlanModel, divisions: Plans, evaluated: int) -> BestPlan:
-    """Return the plan that needs least memory."""
-    plans, _ = space.expanded(divisions)
+def _promising(space: PlanSpace, model: PlanModel, divisions: Plans, fastest: _Fastest) -> Plans:
+    """Return all plans of those divisions that may fit and be as fast as the best."""
+    some = divisions.take(np.flatnonzero(model.memory_bounds(space, divisions) <= fastest.capacity))
+    if len(some):
+        some = some.take(np.flatnonzero(model.near_time_bounds(space, some) <= fastest.limit))
+    return space.expanded(some)[0] if len(some) else some
+
+
+def smallest_plan(space: PlanSpace, model: PlanModel) -> BestPlan | None:
+    """Return the plan that needs least memory, whether it fits or not; None where no plan is possible."""
+    divisions = space.divisions()
+    if not len(divisions):
+        return None
+    least = np.argsort(model.memory_bounds(space, divisions), kind="stable")[:_MOST]
+    plans, _ = space.expanded(divisions.take(least))
     time, memory = model.figures(plans)
-    least = np.array([int(np.lexsort((time, memory))[0])])
-    return BestPlan(plans.take(least), time[least].item(), memory[least].item(), False, evaluated + len(plans))
-
-
-def _simplest(plans: Plans, time: FloatArray, node: int) -> IntArray:
-    """Return the index of the plan that is easiest to run among those as fast as the best, of shape (1,)."""
-    good = np.flatnonzero(time <= time.min() * (1 + EQUAL))
-    some = plans.take(good)
-    order = np.lexsort(
-        (time[good], some.interleave, some.partition, some.pp, some.tp, some.cp, some.zero, some.tp_overlap,
-         some.recompute, some.tp > node)
-    )  # fmt: skip
-    return good[order[:1]]
+    chosen = np.array([int(np.lexsort((time, memory))[0])])
+    return BestPlan(plans.take(chosen), time[chosen].item(), memory[chosen].item(), False, len(plans))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
-from slipstick.cluster.sweep.best_plan import PlanModel, best_plan
+from slipstick.cluster.sweep.best_plan import PlanModel, best_plan, smallest_plan
 from slipstick.cluster.sweep.plan_space import PlanSpace
 from slipstick.cluster.sweep.plans import AUTO_TIER, Plans, column_value
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Collectives, Parallel, Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Workload
+from slipstick.report.metric import Finding
 
 _DEGREES = ("tp", "pp", "cp")  # dp is what they leave
+_MAX_DOUBLINGS = 12
+ModelOf = Callable[[Workload, System, Plan], tuple[PlanModel, float]]  # with the bytes of memory that a device offers
 
 
 def resolved_plan(plan: Plan, workload: Workload, system: System, capacity: float, model: PlanModel) -> Plan:
@@ -28,11 +32,38 @@ def resolved_plan(plan: Plan, workload: Workload, system: System, capacity: floa
     ------
     SpecErrors where no value is possible under the rules of plans.
     """
-    node = next((tier.domain or system.devices for tier in system.network.values()), 1)
-    best = best_plan(PlanSpace.of(plan, workload, system), model, capacity, node)
-    if best is None:
+    space = PlanSpace.of(plan, workload, system)
+    if not space.is_open:
+        plans, _ = space.expanded(space.divisions())
+    else:
+        node = next((tier.domain or system.devices for tier in system.network.values()), 1)
+        best = best_plan(space, model, capacity, node)
+        plans = Plans.joined([best.plans] if best else [space.divisions()])
+    if not len(plans):
         raise _impossible(plan, workload, system)
-    return _filled(plan, best.plans)
+    return _filled(plan, plans)
+
+
+def devices_that_fit(plan: Plan, workload: Workload, system: System, model_of: ModelOf) -> int | None:
+    """Return the least of the doubled numbers of devices on which some plan fits in memory; None if none does.
+
+    Parameters
+    ----------
+    model_of : workload, system of any number of devices, plan -> model of its plans, and bytes of memory of a device.
+    """
+    for doublings in range(1, _MAX_DOUBLINGS + 1):
+        larger = system.scaled(system.devices << doublings)
+        model, capacity = model_of(workload, larger, plan)
+        smallest = smallest_plan(PlanSpace.of(plan, workload, larger), model)
+        if smallest is not None and smallest.memory <= capacity:
+            return larger.devices
+    return None
+
+
+def devices_finding(devices: int | None) -> Finding:
+    """Return the finding of a question of which no plan fits in memory, with the number of devices that would do."""
+    cure = f"{devices:,} devices of this kind would do" if devices else "more devices of this kind do not help"
+    return Finding("plan_fits", f"no plan fits in memory; {cure}", "memory.peak")
 
 
 def _filled(plan: Plan, plans: Plans) -> Plan:
@@ -53,16 +84,13 @@ def _impossible(plan: Plan, workload: Workload, system: System) -> SlipstickErro
     degree = math.prod(int(getattr(plain.parallel, name)) for name in _DEGREES)
     if plan.parallel.dp == "auto":
         if system.devices % degree:
-            allowed = f"a divisor of {system.devices}"
-            return SlipstickError(
-                "tp*pp*cp does not divide the devices", path="plan.parallel", value=degree, allowed=allowed
-            )
+            message, allowed = "tp*pp*cp does not divide the devices", f"a divisor of {system.devices}"
+            return SlipstickError(message, path="plan.parallel", value=degree, allowed=allowed)
         plain = plain.filled("parallel", {"dp": system.devices // degree})
     try:
         Plans.of([plain], system).require_possible(workload, system)
     except SlipstickError as error:
         return error
-    names = [f"{path}={value}" for path, value in plan.given().items()]
-    return SlipstickError(
-        "no plan of the open fields divides devices, batch and layers", path="plan", value=",".join(names)
-    )
+    given = ",".join(f"{key}={value}" for key, value in plan.given().items())
+    message = "no values of the other fields divide devices, batch, sequence and layers"
+    return SlipstickError(message, path="plan", value=given, allowed="fewer given fields, or other sizes")

@@ -31,7 +31,7 @@ class PlanSpace:
     """Space of a question's plans: columns of the given fields, and the values of those that are left open.
 
     given : column of `Plans` -> its value.
-    division : open degrees of parallelism, and the microbatch -> values; together they fix the sizes of a device's work.
+    division : open degrees of parallelism, and the microbatch -> values; they fix the sizes of a device's work.
     options : other open fields -> values.
     """
 
@@ -58,14 +58,15 @@ class PlanSpace:
         division = {name: opened.pop(name) for name in _DIVISION if name in opened}
         return cls(workload, system, given, division, opened)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a field is open that has a choice of values."""
+        return any(len(values) > 1 for values in (*self.division.values(), *self.options.values()))
+
     def divisions(self) -> Plans:
         """Return every possible division of devices and batch, each with the plainest of the open options."""
         grid = _grid(self.division)
-        columns: dict[str, _Column] = {
-            **self.given,
-            **{name: values[0] for name, values in self.options.items()},
-            **grid,
-        }
+        columns: dict[str, Any] = {**self.given, **{name: values[0] for name, values in self.options.items()}, **grid}
         if "partition" in self.options:
             columns["partition"] = np.array(PARTITION.index("ends"))  # it has room for the most stages
         count = len(next(iter(grid.values()))) if grid else 1
@@ -73,10 +74,8 @@ class PlanSpace:
         used = columns["tp"] * columns["pp"] * columns["cp"] * np.ones(count, dtype=np.int64)
         columns.setdefault("dp", np.maximum(1, self.system.devices // used))
         plans = Plans.of_columns(count, columns)
-        whole = (plans.devices == self.system.devices) & (
-            ("etp" in self.given) | (plans.etp == 1) | (plans.etp == plans.tp)
-        )
-        plans = plans.take(np.flatnonzero(whole))
+        usual = (plans.etp == 1) | (plans.etp == plans.tp) | ("etp" in self.given)
+        plans = plans.take(np.flatnonzero((plans.devices == self.system.devices) & usual))
         return plans.take(np.flatnonzero(plans.possible(self.workload, self.system)))
 
     def expanded(
@@ -188,7 +187,7 @@ def _training_values(workload: Workload, system: System) -> dict[str, tuple[Any,
 
 
 def _chunk_counts(layers: int) -> tuple[int, ...]:
-    """Return the numbers of chunks of a stage to try: a few, and those that divide the layers, with their ends or not."""
+    """Return the numbers of chunks of a stage to try: a few, and those that divide the layers, or them and the ends."""
     divisors = {*range(1, 5), *_divisors(layers), *_divisors(layers + 2)}
     return tuple(sorted(count for count in divisors if 2 * count <= layers + 2))
 

@@ -13,6 +13,9 @@ from slipstick.cluster.training.pipeline_stages import _Stages
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import training_step
 from slipstick.core.arrays import FloatArray, IntArray
+from slipstick.core.plan import Plan
+from slipstick.core.system import System
+from slipstick.core.workload import Workload
 
 _OF_TIME = ("sp", "tp_overlap", "tp_pattern", "regather", "zero")  # options that the bound of time must vary
 _OF_MEMORY = ("sp", "recompute", "partition", "zero")
@@ -60,6 +63,12 @@ class TrainingPlans:
     def _pipelined(self, work: FloatArray, plans: Plans, chunks: IntArray) -> FloatArray:
         microbatches = self.setting.batch // (plans.dp * plans.microbatch)
         return work / plans.pp * (microbatches + (plans.pp - 1) / chunks)
+
+
+def training_model(workload: Workload, system: System, plan: Plan) -> tuple[TrainingPlans, float]:
+    """Return the model of a question's training plans, and the bytes of memory that a device offers to them."""
+    setting = TrainingSetting.of(workload, system, plan)
+    return TrainingPlans(setting), system.main_memory.capacity - setting.reserve
 
 
 def _least(values: FloatArray, row: IntArray, count: int) -> FloatArray:

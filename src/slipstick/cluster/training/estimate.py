@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,19 +13,19 @@ from slipstick.cluster.constants.prices import _hourly_cost
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.figure_origins import _Origins
 from slipstick.cluster.kernels.kernel_table import _decoder_table
-from slipstick.cluster.sweep.choose_plan import resolved_plan
+from slipstick.cluster.sweep.choose_plan import devices_finding, devices_that_fit, resolved_plan
+from slipstick.cluster.sweep.plan_space import PlanSpace
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.automatic_plan import TrainingPlans
-from slipstick.cluster.training.memory import _Residents
+from slipstick.cluster.training.automatic_plan import TrainingPlans, training_model
 from slipstick.cluster.training.pipeline_stages import _Stages
-from slipstick.cluster.training.training_setting import TrainingSetting
+from slipstick.cluster.training.training_setting import RESERVE_NOTE, TrainingSetting
 from slipstick.cluster.training.training_step import _TrainingStep, training_step
 from slipstick.core.collective_price import CollectivePrice
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.question import Question
 from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
-from slipstick.report.report import Metric, Report, Table
+from slipstick.report.report import Finding, Metric, Report, Table
 
 _PAPERS = ("kundu2024", "narayanan2021", "korthikanti2022", "ardalani2022")
 
@@ -64,6 +64,7 @@ def estimate_training(question: Question, price: CollectivePrice | None = None) 
     plan = resolved_plan(question.plan, workload, system, capacity, TrainingPlans(setting))
     plans = Plans.of([plan], system)
     run = _Run(workload, system, setting, plans, training_step(setting, plans))
+    overflows = run.step.peak_memory.item() > capacity and PlanSpace.of(question.plan, workload, system).is_open
     table = _decoder_table(
         setting.decoder, setting.chip, setting.precision, setting.shape(plans), Phase.TRAIN, fused=setting.fused
     )
@@ -75,7 +76,7 @@ def estimate_training(question: Question, price: CollectivePrice | None = None) 
         bottleneck=_bottleneck(run.step),
         papers=_PAPERS,
         facts=_facts(run),
-        findings=constants_findings(system, links=price is None),
+        findings=(*constants_findings(system, links=price is None), *(_fitting(question) if overflows else ())),
     )
 
 
@@ -83,6 +84,11 @@ def _origins(run: _Run) -> _Origins:
     """Return what the figures of a training step rest on."""
     chip, format = run.setting.chip, run.setting.precision.matmul
     return _Origins.of(run.system, chip, format, "train", reserve=chip.steps.source_of("memory_reserve"))
+
+
+def _fitting(question: Question) -> Iterator[Finding]:
+    """Yield the finding that says on how many devices some plan would fit."""
+    yield devices_finding(devices_that_fit(question.plan, question.workload, question.system, training_model))
 
 
 def _bottleneck(step: _TrainingStep) -> str:
@@ -168,7 +174,7 @@ def _memory(run: _Run) -> dict[str, Any]:
         "peak": metric(residents.total[0, fullest], "B", "on the fullest pipeline stage"),
         "parts": {name: metric(value, "B") for name, value in parts.items() if value > 0},
         "capacity": metric(system.main_memory.capacity, "B"),
-        "reserve": metric(run.setting.reserve, "B", "context, communicators, fragments: no plan can use it"),
+        "reserve": metric(run.setting.reserve, "B", RESERVE_NOTE),
         **({"host": metric(residents.host[0, fullest], "B")} if residents.host[0, fullest] > 0 else {}),
     }
 

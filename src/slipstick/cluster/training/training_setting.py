@@ -22,6 +22,7 @@ from slipstick.core.workload import Phase, Workload
 from slipstick.networks.decoder.block import Block
 from slipstick.networks.decoder.decoder import Decoder
 
+RESERVE_NOTE = "context, communicators, fragments: no plan can use it"
 ADAM_STATES = 3  # fp32 copy of the weights and two moments (Kingma & Ba 1412.6980; Micikevicius et al. 1710.03740)
 
 

@@ -155,8 +155,9 @@ def _host_waits(setting: TrainingSetting, stage: _Costs) -> FloatArray:
 
 def _work(stage: _Costs, kinds: _Stages) -> FloatArray:
     """Return the seconds of one microbatch on all stages together, however its layers are cut into stages, (n,)."""
-    device = sum(cost for part, cost in stage.items() if part != "host")
-    return np.maximum((device * kinds.copies).sum(axis=1), (stage["host"] * kinds.copies).sum(axis=1))
+    device = np.asarray(sum(cost for part, cost in stage.items() if part != "host"))
+    total: FloatArray = np.maximum((device * kinds.copies).sum(axis=1), (stage["host"] * kinds.copies).sum(axis=1))
+    return total
 
 
 def _step(

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from slipstick.cluster.sweep.choose_plan import resolved_plan
 from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.training.automatic_plan import TrainingPlans
 from slipstick.cluster.training.estimate import _model_flops
 from slipstick.cluster.training.memory import _Residents
 from slipstick.cluster.training.pipeline_stages import _Stages
-from slipstick.cluster.training.automatic_plan import TrainingPlans
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import training_step
 from slipstick.cluster.validation.row_questions import Row, _Case, _training_case

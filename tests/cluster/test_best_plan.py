@@ -1,0 +1,151 @@
+"""The best plan by branch and bound is that of an exhaustive search; given fields and memory are heeded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from slipstick.cluster.inference.estimate import inference_model
+from slipstick.cluster.sweep.best_plan import EQUAL, PlanModel, best_plan, smallest_plan
+from slipstick.cluster.sweep.choose_plan import devices_that_fit, resolved_plan
+from slipstick.cluster.sweep.plan_space import PlanSpace, default_values
+from slipstick.cluster.sweep.plans import PARTITION, RECOMPUTE, TP_PATTERN, Plans
+from slipstick.cluster.training.automatic_plan import training_model
+from slipstick.core.errors import SlipstickError
+from slipstick.core.question import Question
+from slipstick.core.workload import Phase
+from slipstick.engines.question import ask
+
+CASES: list[tuple[str, str, dict[str, Any]]] = [
+    ("qwen3-0.6b", "h100-sxm-80gb:1", {"batch": 8, "sequence": 2048}),
+    ("llama-3.1-8b", "h100-sxm-80gb:8", {"batch": 32, "sequence": 4096}),
+    ("gpt-22b", "selene:32", {"batch": 64, "sequence": 2048}),
+    ("llama-3.1-70b", "dgx-h100:64", {"batch": 128, "sequence": 8192}),
+    ("llama-3.1-8b", "dgx-h100:16", {"batch": 16, "sequence": 32768}),
+    ("phi-mini-moe", "dgx-h100:16", {"batch": 32, "sequence": 2048}),
+    ("llama-3.1-8b", "h100-sxm-80gb:8", {"phase": "decode", "batch": 64, "sequence": 2048}),
+    ("mixtral-8x7b", "h100-sxm-80gb:8", {"phase": "decode", "batch": 64, "sequence": 2048}),
+    ("llama-3.1-70b", "dgx-h100:16", {"phase": "prefill", "batch": 16, "sequence": 4096}),
+]
+
+
+def model_of(question: Question) -> tuple[PlanModel, float]:
+    model = training_model if question.workload.phase is Phase.TRAIN else inference_model
+    return model(question.workload, question.system, question.plan)
+
+
+def every_plan(space: PlanSpace) -> Plans:
+    return space.expanded(space.divisions())[0]
+
+
+@pytest.mark.parametrize(("network", "system", "sizes"), CASES)
+@pytest.mark.parametrize("plan", ["", "tp=2,zero=1", "recompute=full,microbatch=1"])
+def test_the_best_plan_is_that_of_an_exhaustive_search(network: str, system: str, sizes: Any, plan: str) -> None:
+    if plan and (system.endswith(":1") or sizes.get("phase")):
+        plan = "tp=1" if system.endswith(":1") else "tp=2"
+    question = ask(network, system, plan, **sizes)
+    model, capacity = model_of(question)
+    space = PlanSpace.of(question.plan, question.workload, question.system)
+    plans = every_plan(space)
+    time, memory = model.figures(plans)
+    best = best_plan(space, model, capacity, 8)
+    assert best is not None
+    assert best.fits == bool((memory <= capacity).any())
+    if best.fits:
+        assert best.memory <= capacity
+        fastest = float(time[memory <= capacity].min())
+        assert fastest <= best.time <= fastest * (1 + EQUAL)
+        assert best.evaluated <= len(plans)
+    else:
+        assert best.memory == pytest.approx(float(memory.min()), rel=1e-12)
+    for name, value in space.given.items():
+        assert getattr(best.plans, name)[0] == value, name
+    assert plans.possible(question.workload, question.system).all(), "the space has no impossible plan"
+
+
+@pytest.mark.parametrize(("network", "system", "sizes"), CASES)
+def test_bounds_are_below_every_plan_of_their_division(network: str, system: str, sizes: Any) -> None:
+    question = ask(network, system, **sizes)
+    model, _ = model_of(question)
+    space = PlanSpace.of(question.plan, question.workload, question.system)
+    divisions = space.divisions()
+    divisions = divisions.take(np.random.default_rng(1).permutation(len(divisions))[:40])
+    plans, row = space.expanded(divisions)
+    time, memory = model.figures(plans)
+    least = model.time_bounds(space, divisions)
+    near = model.near_time_bounds(space, divisions)
+    assert (least[row] <= time * (1 + 1e-9)).all()
+    assert (near[row] <= time * (1 + 1e-9)).all()
+    assert (model.memory_bounds(space, divisions)[row] <= memory * (1 + 1e-9)).all()
+
+
+def test_nothing_falls_silently_to_one() -> None:
+    """A partial plan leaves the rest to the planner: with fp8 products alone, many devices are faster than in bf16."""
+    asked = [ask("llama-3.1-70b", "dgx-h100:256", f"matmul={name}", batch=1024) for name in ("bf16", "fp8")]
+    times = []
+    for question in asked:
+        model, capacity = model_of(question)
+        best = best_plan(PlanSpace.of(question.plan, question.workload, question.system), model, capacity, 8)
+        assert best is not None
+        assert best.fits
+        times.append(best.time)
+    assert times[1] < times[0]
+
+
+def test_options_that_no_engine_has_are_not_tried() -> None:
+    question = ask("llama-3.1-8b", "dgx-h100:16", batch=64, sequence=4096)
+    plans = every_plan(PlanSpace.of(question.plan, question.workload, question.system))
+    assert not (plans.sp & (plans.tp == 1)).any()
+    assert not ((plans.zero > 1) & (plans.pp > 1)).any()  # DeepSpeed
+    assert not ((plans.interleave > 1) & (plans.partition == PARTITION.index("balanced"))).any()
+    assert (plans.pp_overlap == (plans.interleave > 1)).all()
+    assert (plans.tp_pattern[plans.sp] == TP_PATTERN.index("rs_ag")).all()
+    assert not (~plans.sp & (plans.tp_overlap > 0)).any()
+    assert set(plans.recompute) == set(range(len(RECOMPUTE)))
+    rounds = question.workload.batch // (plans.dp * plans.microbatch)
+    assert (rounds[plans.interleave > 1] % plans.pp[plans.interleave > 1] == 0).all()
+
+
+def test_key_and_value_heads_are_divided_or_copied() -> None:
+    """Eight key/value heads on six devices: no engine divides them by six, or by three."""
+    values = default_values(ask("llama-3.1-70b", "h100-sxm-80gb:6", phase="decode").workload, SIX)
+    assert values["tp"] == (1, 2)
+    for tp in (3, 6):
+        question = ask("qwen3-235b-a22b", "h100-sxm-80gb:6", f"tp={tp}", phase="decode", batch=6)
+        with pytest.raises(SlipstickError, match=r"plan\.parallel\.tp"):
+            resolved_plan(question.plan, question.workload, question.system, 1e12, model_of(question)[0])
+
+
+SIX = ask("llama-3.1-70b", "h100-sxm-80gb:6").system
+
+
+def test_where_nothing_fits_more_devices_are_named() -> None:
+    question = ask("llama-3.1-405b", "dgx-h100:16", batch=64, sequence=4096)
+    model, capacity = training_model(question.workload, question.system, question.plan)
+    smallest = smallest_plan(PlanSpace.of(question.plan, question.workload, question.system), model)
+    assert smallest is not None
+    assert smallest.memory > capacity
+    devices = devices_that_fit(question.plan, question.workload, question.system, training_model)
+    assert devices is not None
+    for count, fits in ((devices, True), (devices // 2, False)):
+        system = question.system.scaled(count)
+        model, capacity = training_model(question.workload, system, question.plan)
+        best = best_plan(PlanSpace.of(question.plan, question.workload, system), model, capacity, 8)
+        assert best is not None
+        assert best.fits == fits
+    one = ask("llama-3.1-405b", "dgx-h100:16", "tp=1,pp=1,zero=0,cp=1", batch=64, sequence=4096)
+    assert devices_that_fit(one.plan, one.workload, one.system, training_model) is None
+
+
+def test_stages_may_be_unequal_and_ends_count_as_layers() -> None:
+    """126 layers on 16 stages of 8 chunks: with embedding and head they are 128, one a chunk (Llama 3.1 405B)."""
+    question = ask("llama-3.1-405b", "dgx-h100:16384", "tp=8,pp=16,interleave=8", batch=2048, sequence=8192)
+    space = PlanSpace.of(question.plan, question.workload, question.system)
+    plans = every_plan(space)
+    assert len(plans)
+    assert set(plans.partition) == {PARTITION.index("ends")}
+    told = ask("llama-3.1-405b", "dgx-h100:16384", "tp=8,pp=16,interleave=8,partition=even", batch=2048, sequence=8192)
+    with pytest.raises(SlipstickError, match="at most 126, or 128 with partition=ends"):
+        resolved_plan(told.plan, told.workload, told.system, 1e12, model_of(told)[0])
