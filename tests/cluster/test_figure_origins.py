@@ -10,7 +10,9 @@ import pytest
 import slipstick
 from slipstick.cluster.constants.error_bands import _ErrorBand, error_bands
 from slipstick.cluster.constants.model_constants import _ModelConstants, model_constants
+from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.figure_origins import calibration_text
+from slipstick.cluster.kernels.gemm import _gemm
 from slipstick.core.catalogue import Entry, resolve_system, systems
 from slipstick.report.report import Metric, Report
 
@@ -184,3 +186,35 @@ def test_every_model_constant_has_its_reason() -> None:
     assert all(
         s.startswith(("assumed", "by hand", "calibrated", "counted", "derived")) for s in constants.sources.values()
     )
+
+
+OWN = {
+    "name": "own",
+    "device": {
+        "kind": "accelerator",
+        "cores": 64,
+        "clock": "1.2 GHz",
+        "matrix": {"fp32": "20 TFLOP/s", "bf16": "200 TFLOP/s", "fp8": "400 TFLOP/s", "nvfp4": "800 TFLOP/s"},
+        "vector": {"fp32": "10 TFLOP/s"},
+    },
+    "memory": {"hbm": {"capacity": "64 GiB", "bandwidth": "1.6 TB/s"}},
+}
+
+
+def test_every_format_of_a_device_of_one_s_own_takes_its_rate_from_the_data_sheet() -> None:
+    """A long prompt is bound by compute: each format reaches about the same share of its own rate."""
+    shares = []
+    for form in ("bf16", "fp8", "nvfp4"):
+        chip = Chip.of(resolve_system(OWN))
+        size = 16384
+        time = float(_gemm((size, size, size), format=form, chip=chip).time)
+        shares.append(2.0 * size**3 / time / chip.peak[form])
+    assert max(shares) / min(shares) < 1.35
+    assert all(0.5 <= share <= 0.95 for share in shares)
+
+
+def test_a_device_without_16_bit_products_computes_attention_at_its_next_wider_rate() -> None:
+    narrow = {**OWN, "device": {**OWN["device"], "matrix": {"fp32": "20 TFLOP/s", "int8": "400 TOP/s"}}}  # type: ignore[dict-item]
+    report = slipstick.estimate("llama-3.1-8b", narrow, "others=off,matmul=int8,activations=fp32", phase="prefill")
+    assert report["time.first_token"].value > 0
+    assert Chip.of(resolve_system(narrow)).attention_peak == 20e12

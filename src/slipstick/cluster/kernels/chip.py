@@ -70,3 +70,9 @@ class Chip:
             constants=_KernelConstants.of_generation(system.generation),
             steps=_StepConstants.of_generation(system.generation),
         )
+
+    @property
+    def attention_peak(self) -> float:
+        """Rate of the products in fused attention [FLOP/s]: 16 bits, else the next wider format, else the vectors."""
+        rates = (self.peak[name] for name in ("bf16", "fp16", "tf32", "fp32") if name in self.peak)
+        return next(rates, self.vector)
