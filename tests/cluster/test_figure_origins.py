@@ -159,7 +159,7 @@ def test_a_band_has_two_ends_with_the_value_between_them(fields: dict[str, float
 @pytest.mark.parametrize(
     ("metric", "text"),
     [
-        (Metric(12.3e-3, "s", "estimated", low=9.1e-3, high=16.04e-3), "12.3 ms (9.1 to 16.04)"),
+        (Metric(12.3e-3, "s", "estimated", low=9.1e-3, high=16.04e-3), "12.3 ms (9.1 to 16)"),
         (Metric(900e-6, "s", "estimated", low=800e-6, high=1.2e-3), "900 us (800 us to 1.2 ms)"),
         (Metric(0.5, "fraction", "estimated", low=0.25, high=0.75), "50 % (25 to 75)"),
         (Metric(3.0, "", "estimated", low=2.0, high=4.0), "3 (2 to 4)"),

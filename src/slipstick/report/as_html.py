@@ -47,6 +47,8 @@ def _comparison_page(reports: Sequence[Contents], metrics: MetricRows) -> str:
     """Return reports side by side as an HTML document."""
     head = "<th>metric</th>" + "".join(f'<th class="number">{_e(report.title)}</th>' for report in reports)
     rows = [_row(["bottleneck", *(f'<span class="soft words">{_e(report.bottleneck)}</span>' for report in reports)])]
+    if any(report.calibration for report in reports):
+        rows.append(_row(["calibration", *(_e(report.calibration) for report in reports)]))
     for path, row in metrics.items():
         cells = []
         for place, metric in enumerate(row):
@@ -55,8 +57,6 @@ def _comparison_page(reports: Sequence[Contents], metrics: MetricRows) -> str:
             cells.append((_e(metric.text) if metric else "&ndash;") + times)
         name = _e(_label(path).strip())
         rows.append(_row([f'<span class="d2">{name}</span>' if f".{PARTS}." in path else name, *cells]))
-    if any(report.calibration for report in reports):
-        rows.append(_row(["calibration", *(_e(report.calibration) for report in reports)]))
     bars = "".join(_comparison_bars(reports, group) for group in _groups_with_parts(reports))
     title = f"{len(reports)} reports side by side"
     hashes = ", ".join(f"<code>{report.input_hash[:16]}</code>" for report in reports)

@@ -149,6 +149,8 @@ def _render_comparison(reports: Sequence[Contents], rows: MetricRows) -> RichTab
         rendered.add_column(_safe_text(report.title), justify="right", overflow="fold")
     warnings = [str(len(report.warnings)) if report.warnings else "" for report in reports]
     rendered.add_row("bottleneck", *(_safe_text(report.bottleneck) for report in reports))
+    if any(report.calibration for report in reports):
+        rendered.add_row("calibration", *(report.calibration for report in reports))
     for path, row in rows.items():
         cells = []
         for place, metric in enumerate(row):
@@ -157,8 +159,6 @@ def _render_comparison(reports: Sequence[Contents], rows: MetricRows) -> RichTab
         rendered.add_row(_safe_text(_label(path)), *cells)
     if any(warnings):
         rendered.add_row("warnings", *warnings)
-    if any(report.calibration for report in reports):
-        rendered.add_row("calibration", *(report.calibration for report in reports))
     return rendered
 
 

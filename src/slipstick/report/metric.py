@@ -83,7 +83,8 @@ class Metric:
         """The ends of the error band, such as ``9.1 to 16`` in the prefix of the value; empty where there is none."""
         if self.low is None or self.high is None:
             return ""
-        low, high = (units.format_quantity(end, self.unit) for end in (self.low, self.high))
+        ends = (float(f"{end:.3g}") for end in (self.low, self.high))  # a band is no exact figure
+        low, high = (units.format_quantity(end, self.unit) for end in ends)
         prefix = self.value_text.partition(" ")[2]
         if prefix and all(text.partition(" ")[2] == prefix for text in (low, high)):
             return f"{low.partition(' ')[0]} to {high.partition(' ')[0]}"

@@ -42,7 +42,7 @@ def _answer(key: Key, sizes: FloatArray) -> tuple[FloatArray, str]:
 def _note(name: str, constants: _KernelConstants) -> str:
     """Return a note where the constants are not of this device generation and number format, else nothing."""
     if not constants.calibrated:
-        return "no calibration for this GPU: data sheet, with medians of the calibrated generations"
+        return "no calibration for this GPU: data sheet, with constants fitted over all measured generations"
     if constants.of(name) is constants.formats.get(name) or (name == "fp16" and "bf16" in constants.formats):
         return ""
     return "no calibration for this format: constants of the nearest one"
