@@ -50,7 +50,7 @@ def test_the_best_plan_is_that_of_an_exhaustive_search(network: str, system: str
     space = PlanSpace.of(question.plan, question.workload, question.system)
     plans = every_plan(space)
     time, memory = model.figures(plans)
-    best = best_plan(space, model, capacity, 8)
+    best = best_plan(space, model, capacity)
     assert best is not None
     assert best.fits == bool((memory <= capacity).any())
     if best.fits:
@@ -87,7 +87,7 @@ def test_nothing_falls_silently_to_one() -> None:
     times = []
     for question in asked:
         model, capacity = model_of(question)
-        best = best_plan(PlanSpace.of(question.plan, question.workload, question.system), model, capacity, 8)
+        best = best_plan(PlanSpace.of(question.plan, question.workload, question.system), model, capacity)
         assert best is not None
         assert best.fits
         times.append(best.time)
@@ -132,7 +132,7 @@ def test_where_nothing_fits_more_devices_are_named() -> None:
     for count, fits in ((devices, True), (devices // 2, False)):
         system = question.system.scaled(count)
         model, capacity = training_model(question.workload, system, question.plan)
-        best = best_plan(PlanSpace.of(question.plan, question.workload, system), model, capacity, 8)
+        best = best_plan(PlanSpace.of(question.plan, question.workload, system), model, capacity)
         assert best is not None
         assert best.fits == fits
     one = ask("llama-3.1-405b", "dgx-h100:16", "tp=1,pp=1,zero=0,cp=1", batch=64, sequence=4096)

@@ -82,3 +82,29 @@ def test_no_measured_product_beats_the_peak(gpu: str) -> None:
     assert (measured * chip.peak["bf16"] >= 2.0 * m * n * k).all()
     fits = 2.0 * n * k > 5 * chip.l2_capacity  # weights that no L2 can keep warm
     assert (measured[fits] >= roofline(m, n, k, "bf16", chip)[fits]).all()
+
+
+@pytest.mark.parametrize(
+    ("gpu", "system", "share"),
+    [
+        ("h100_sxm", "h100-sxm-80gb", 1.0),
+        ("a100_sxm", "a100-sxm-80gb", 1.0),
+        ("l40s", "l40s", 0.96),
+        ("b200_sxm", "b200-sxm-180gb", 0.93),
+    ],
+)
+def test_the_fastest_measured_product_draws_the_power_limit(gpu: str, system: str, share: float) -> None:
+    """The share of the chip in data/power is set by it: all of the limit on H100 and A100, up to 7 % less on others."""
+    from slipstick.cluster.kernels.energy import _DeviceEnergy
+
+    machine = resolve_system(system)
+    m, n, k, seconds = rows()[gpu, "bfloat16"].T
+    flops = 2 * m * n * k
+    best = int(np.argmax(flops / seconds))
+    traffic = 2 * (m * k + k * n + m * n)
+    energy = _DeviceEnergy.of(
+        machine, "bf16", *(array[best : best + 1] for array in (seconds, flops, traffic, 0 * flops))
+    )
+    assert energy is not None
+    assert machine.power is not None
+    assert float(energy.total[0] / seconds[best]) == pytest.approx(share * machine.power, rel=0.01)

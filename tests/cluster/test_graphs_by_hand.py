@@ -10,10 +10,11 @@ import pytest
 from cluster.toys import HEADS, HIDDEN, KV, LAYER, LAYERS, WORDS, decoder
 from slipstick.cluster.collectives.collective_time import _collective
 from slipstick.cluster.collectives.network_tiers import _tiers_of
-from slipstick.cluster.constants.prices import _hourly_cost
+from slipstick.cluster.constants.prices import _DeviceHour
 from slipstick.cluster.graphs.estimate import estimate_graph
 from slipstick.cluster.graphs.graph_plan import _graph_plan
 from slipstick.cluster.kernels.chip import Chip
+from slipstick.cluster.kernels.device_power import power_shares
 from slipstick.cluster.kernels.graph_kernels import _graph_kernels, _live_elements, kept_elements
 from slipstick.cluster.kernels.kernel_times import _time_kernels
 from slipstick.cluster.kernels.operation_times import op_seconds
@@ -119,13 +120,15 @@ def check_energy(
     assert idle is not None
     assert limit is not None
     assert hosts is not None
-    active = min(flops * device.energy + traffic * memory + sent * link, limit * time - idle * time)
+    chip = power_shares.entry("shares").chip * (limit - idle) * time
+    active = min(flops * device.energy + traffic * memory + sent * link + chip, limit * time - idle * time)
     own = active + idle * time
     assert report.value("energy.step") == pytest.approx((own + hosts * time) * devices)
     assert report.value("energy.sample") == pytest.approx((own + hosts * time) * devices / samples)
-    hourly = _hourly_cost(H100, own / time)
-    assert hourly is not None
-    assert report.value("cost.million_samples") == pytest.approx(hourly * devices * time / 3600 / samples * 1e6)
+    hour = _DeviceHour.of(H100, own / time)
+    assert hour is not None
+    assert report.value("cost.device_hour") == pytest.approx(hour.dollars)
+    assert report.value("cost.million_samples") == pytest.approx(hour.dollars * devices * time / 3600 / samples * 1e6)
 
 
 def test_inference_is_one_pass_of_its_replicas() -> None:

@@ -12,6 +12,8 @@ from slipstick.cluster.constants.matmul import _MatmulConstants, kernel_constant
 from slipstick.cluster.constants.prices import prices
 from slipstick.cluster.constants.serving_stack import stacks
 from slipstick.cluster.constants.step_constants import _StepConstants, step_constants
+from slipstick.cluster.kernels.device_power import power_shares
+from slipstick.cluster.training.goodput import failure_rates
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import Spec, override
 
@@ -73,9 +75,11 @@ FIELDS: dict[str, tuple[Spec, dict[str, Range]]] = {
         prices.entry("datacentre"),
         {
             "electricity": AMOUNT, "amortisation": SIZE, "utilisation": SHARE,
-            "facility": SLOWDOWN, "server_share": SLOWDOWN,
+            "facility": SLOWDOWN, "server_share": SLOWDOWN, "carbon": AMOUNT,
         },
     ),
+    "power": (power_shares.entry("shares"), {"chip": PART, "reach": SHARE, "idle": LOSS, "memory": LOSS}),
+    "failures": (failure_rates.entry("cluster"), {"device_mtbf": SIZE, "storage": SIZE}),
 }  # fmt: skip
 TIMES = {
     "matmul": ("launch", "split", "quantise_launch"),
@@ -84,7 +88,7 @@ TIMES = {
         "step_overhead", "token_overhead", "one_shot",
     ),
     "link": ("host",), "protocol": ("base", "hop"), "in_switch": ("base",),
-    "stack": ("step", "sequence", "stream", "eager_layer", "request"),
+    "stack": ("step", "sequence", "stream", "eager_layer", "request"), "failures": ("restart_time",),
 }  # fmt: skip
 
 

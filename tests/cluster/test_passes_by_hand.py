@@ -17,6 +17,7 @@ from slipstick.cluster.inference.inference_pass import (
     _inference_shape,
     _InferencePass,
     _InferenceSetting,
+    _kernel_lists,
     _largest_batch,
     _prefill,
     _serving_memory,
@@ -213,6 +214,24 @@ def test_engines_run_no_gradients_and_replay_their_quantisation() -> None:
     assert _InferenceSetting.of(workload, system, Plan.of("matmul=fp8,weights=bf16")).packed == 1.0
     assert replayed.packed == 1.0
     assert replayed.packed_attention
+
+
+def test_a_checkpoint_may_leave_its_attention_unpacked() -> None:
+    """Weights stored in four bits are read as such, but for head, router, and an attention that is left alone."""
+    system = resolve_system("h100-sxm-80gb:8")
+    workload = Workload(network=decoder(mlp=experts()), phase=Phase.DECODE)
+    setting = _InferenceSetting.of(workload, system, Plan.of("weights=int4"))
+    for attention_too in (True, False):
+        some = replace(setting, packed_attention=attention_too)
+        lists, _ = _kernel_lists(some, _inference_shape(plans_of(), 4, 1, 512), Phase.DECODE)
+        packed = {kernel.name for kernels in lists for kernel in kernels if kernel.packed == 0.25}
+        assert {"mlp.expert_gate_up", "mlp.expert_down"} <= packed
+        assert not {"head.logits", "mlp.router"} & packed
+        attention_kernels = {name for name in packed if name.startswith("attention")}
+        assert attention_kernels == ({"attention.qkv", "attention.out"} if attention_too else set())
+    plain = replace(setting, packed=1.0)
+    lists, _ = _kernel_lists(plain, _inference_shape(plans_of(), 4, 1, 512), Phase.DECODE)
+    assert all(kernel.packed == 1.0 for kernels in lists for kernel in kernels)
 
 
 # ---- serving: the seconds of passes are simple functions, so that a service can be computed by hand

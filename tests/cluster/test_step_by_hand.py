@@ -30,13 +30,14 @@ from cluster.toys import (
     training,
 )
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.exposed_messages import _bytes_sent, _expert_exchange
+from slipstick.cluster.training.exposed_messages import _bytes_sent, _context_exchange, _expert_exchange
 from slipstick.cluster.training.layer_time import _layer_times, _LayerTime
 from slipstick.cluster.training.memory import _Residents
 from slipstick.cluster.training.optimizer import _exposed_message
 from slipstick.cluster.training.pipeline_stages import _Stages
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import training_step
+from slipstick.networks.decoder.attention import Latent
 
 BATCH, SEQUENCE, ELEMENT = 64, 1024, 2.0
 GRADIENT, WEIGHT, STATES = 4.0, 2.0, 12.0  # bytes a parameter: fp32 sums, bf16, fp32 copy with two moments
@@ -458,3 +459,19 @@ def test_tied_heads_and_learned_positions_are_held_where_they_are_used() -> None
 
 def test_the_toy_decoder_has_the_sizes_that_are_used_here() -> None:
     assert decoder().layer_parameters(decoder().kinds[0]) == QKV + OUT + UP + DOWN + 2 * HIDDEN
+
+
+def test_context_parallel_ranks_exchange_expanded_keys_and_values() -> None:
+    """Of latent attention the keys and values of all heads travel, not the latent that is cached."""
+    latent = Latent(heads=HEADS, q_lora=None, kv_lora=128, nope_dim=32, rope_dim=16, v_dim=32)
+    block = decoder().kinds[0].model_copy(update={"attention": latent})
+    for network, width in (
+        (decoder(), 2 * KV * DIM),
+        (decoder().model_copy(update={"blocks": (block,)}), HEADS * (32 + 16 + 32)),
+    ):
+        setting, plans = training(network=network), Plans.of_columns(1, {"cp": 2})
+        layers, _, _ = _layer_times(setting, plans)
+        uncovered = replace(layers[0], core=np.zeros(1))  # nothing hides the messages
+        seconds = _context_exchange(setting, plans, network.kinds[0], uncovered)
+        once = price("all_gather", SEQUENCE * width * ELEMENT, 2, 1)
+        assert float(seconds[0]) == pytest.approx(3 * once)  # keys and values once, and with their gradients back

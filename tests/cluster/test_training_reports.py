@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 
 from cluster.asking import estimated
-from cluster.toys import HIDDEN, LAYER, LAYERS, WORDS, decoder
+from cluster.toys import HIDDEN, LAYER, LAYERS, WORDS, decoder, experts
 from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.sweep.plans import PARTITION, Plans
 from slipstick.cluster.training.estimate import _model_flops, estimate_training
 from slipstick.cluster.training.layer_time import _layer_times
 from slipstick.cluster.training.pipeline_stages import _LayerStack, _Stages
+from slipstick.cluster.training.training_columns import TRAINING
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import training_step
 from slipstick.core.catalogue import resolve_system
@@ -180,3 +182,35 @@ def test_stages_alike_are_one_kind() -> None:
     assert ends.copies[0].tolist() == [1, 1, 2, 1]
     total = kinds.on_stages([np.array([10.0] * 3), np.array([1.0] * 3)])
     assert total[1].tolist() == [20.0, 11.0, 2.0, 2.0]
+
+
+def test_the_kernel_table_counts_layers_once_each_and_the_ends_once() -> None:
+    rows = estimated(WORK, SYSTEM, Plan.of("tp=2,dp=4")).breakdowns["ops"].rows
+    counts = {str(row[0]).partition(".")[0]: row[2] for row in rows}
+    assert (counts["attention"], counts["mlp"], counts["head"]) == (LAYERS, LAYERS, 1)
+    assert counts[str(next(row[0] for row in rows if str(row[0]).startswith("embedding"))).partition(".")[0]] == 1
+
+
+def test_columns_of_context_and_expert_degrees_are_the_reports_figures() -> None:
+    network = decoder(mlp=experts())
+    work = Workload(network=network, batch=32, sequence=1024)
+    axes = {"parallel.cp": (1, 2, 4), "parallel.tp": (1, 2), "parallel.etp": (1, 2)}
+    points = list(itertools.product(*axes.values()))
+    places = [np.array([values.index(point[k]) for point in points]) for k, values in enumerate(axes.values())]
+    question = Question(work, SYSTEM, Plan.of("ep=2"))
+    columns = TRAINING.columns(question, axes, places)
+    known = 0
+    for place, point in enumerate(points):
+        plan = Plan.of({"ep": 2, **dict(zip(axes, point, strict=True))})
+        try:
+            report = estimated(work, SYSTEM, plan)
+        except SlipstickError:
+            assert np.isnan(columns["time.step"][place]), point
+            continue
+        known += 1
+        assert columns["time.step"][place] == pytest.approx(report.value("time.step"), rel=1e-9), point
+    assert known > 5
+    left = TRAINING.columns(Question(work, SYSTEM, Plan.of("ep=2")), {"parallel.tp": (2, 4)}, [np.array([0, 1])])
+    for place, tp in enumerate((2, 4)):
+        report = estimated(work, SYSTEM, Plan.of(f"ep=2,tp={tp}"))
+        assert left["time.step"][place] == pytest.approx(report.value("time.step"), rel=1e-9)

@@ -108,18 +108,21 @@ def test_no_system_of_the_catalogue_says_zero_for_what_it_does_not_know() -> Non
 
 
 @pytest.mark.parametrize("path", ["memory.hbm.energy", "device.energy"])
-def test_an_unknown_energy_is_no_figure(path: str) -> None:
+def test_an_unknown_energy_follows_from_the_power_limit_and_is_no_figure_without_one(path: str) -> None:
     from slipstick import estimate
 
     asked: dict[str, Any] = {"batch": 8, "sequence": 1024}
     known = estimate("llama-3.1-8b", "h100:8", "tp=8", **asked)
-    unknown = estimate("llama-3.1-8b", "h100:8", "tp=8", set={f"system.{path}": None}, **asked)
-    assert known.value("energy.step") > known.value("energy.parts.memory") > 0
-    assert [key for key in unknown.flat() if key.startswith(("energy", "cost"))] == []
-    assert unknown.value("time.step") == known.value("time.step")
+    derived = estimate("llama-3.1-8b", "h100:8", "tp=8", set={f"system.{path}": None}, **asked)
+    nothing = {"system.memory.hbm.energy": None, "system.memory.hbm.technology": "", "system.power": None}
+    unknown = estimate("llama-3.1-8b", "h100:8", "tp=8", set={f"system.{path}": None, **nothing}, **asked)
+    assert derived.value("energy.step") == pytest.approx(known.value("energy.step"), rel=1e-2)
+    assert [key for key in unknown.flat() if key.startswith(("energy", "cost", "carbon"))] == []
+    assert [finding.path for finding in unknown.warnings] == ["system.power"]
+    assert unknown.value("time.step") == derived.value("time.step") == known.value("time.step")
 
 
-def test_unknown_parts_are_left_out_of_the_energy() -> None:
+def test_unknown_parts_are_left_out_of_the_energy_or_derived() -> None:
     from slipstick import estimate
 
     asked: dict[str, Any] = {"batch": 8, "sequence": 1024}
@@ -127,9 +130,10 @@ def test_unknown_parts_are_left_out_of_the_energy() -> None:
     for phase in ("train", "prefill"):
         report = estimate("llama-3.1-8b", "h100:8", "tp=8", phase=phase, set=changes, **asked)
         parts = {key: metric.value for key, metric in report.flat().items() if key.startswith("energy.parts.")}
-        assert sorted(parts) == ["energy.parts.compute", "energy.parts.memory"]
-        total = report.value("energy.step" if phase == "train" else "energy.pass")
-        assert total == pytest.approx(sum(parts.values()))
+        assert sorted(parts) == [f"energy.parts.{name}" for name in ("chip", "compute", "idle", "memory")]
+        total = report["energy.step" if phase == "train" else "energy.pass"]
+        assert total.value == pytest.approx(sum(parts.values()))
+        assert total.note == "devices; of their hosts unknown; idle power derived from the power limit"
 
 
 def test_an_unknown_price_is_no_cost_and_a_rent_is_one() -> None:

@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipstick.core.errors import SlipstickError
+from slipstick.core.site import Site
+from slipstick.core.spec import validate
 from slipstick.core.units import format_quantity, parse
 
 UNITS = [
     *("B", "B/s", "FLOP", "FLOP/s", "s", "W", "J", "Hz", "m", "m2", "V", "J/B", "J/FLOP", "FLOP/J", "B/FLOP"),
-    *("USD", "token", "token/s", "sample/s", "parameter", "device", "fraction", "1"),
+    *("USD", "g", "token", "token/s", "sample/s", "parameter", "device", "fraction", "1"),
 ]
 PREFIXES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
 
@@ -92,7 +94,49 @@ def test_what_is_no_bandwidth(value: object, words: str) -> None:
         (3.35e12, "B/s", "3.35 TB/s"),
         (2**60, "B", "1 EiB"),
         (float("nan"), "s", "- s"),
+        (3.5e9, "J", "3.5 GJ"),
+        (3.6e9, "J", "1 MWh"),
+        (7.57e11, "J", "210.3 MWh"),
+        (-7.2e12, "J", "-2 GWh"),
+        (1.24e8, "g", "124 t"),
+        (1.24e-4, "g", "124 ug"),
     ],
 )
 def test_si_to_text(value: float, unit: str, text: str) -> None:
     assert format_quantity(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        ("electricity", "0.08 USD/kWh", 0.08),
+        ("electricity", "50 USD/MWh", 0.05),
+        ("electricity", 0.1, 0.1),
+        ("electricity", "0.1", 0.1),
+        ("carbon", "475 g/kWh", 475.0),
+        ("carbon", "30 gCO2/kWh", 30.0),
+        ("carbon", "0.4 t/MWh", 400.0),
+        ("amortisation", "4 years", 4.0),
+        ("amortisation", "1 year", 1.0),
+        ("amortisation", "1461 days", 4.0),
+    ],
+)
+def test_a_stated_quantity_keeps_its_unit_and_takes_others(field: str, text: object, value: float) -> None:
+    assert getattr(validate(Site, {field: text}), field) == value
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "words"),
+    [
+        ("electricity", "0.08 USD", "money, not of money/energy"),
+        ("electricity", "cheap", "not a quantity"),
+        ("electricity", -1.0, "electricity"),
+        ("carbon", "475 J/kWh", "not of mass/energy"),
+        ("amortisation", "0 years", "amortisation"),
+        ("facility", 0.9, "facility"),
+        ("utilisation", 1.5, "utilisation"),
+    ],
+)
+def test_what_is_no_stated_quantity(field: str, text: object, words: str) -> None:
+    with pytest.raises(SlipstickError, match=words):
+        validate(Site, {field: text})

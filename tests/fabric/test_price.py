@@ -77,3 +77,13 @@ def test_estimate_asks_the_fabric() -> None:
 def test_what_the_fabric_cannot_price_is_said(workload: str, system: str, asked: dict[str, str], said: str) -> None:
     with pytest.raises(SlipstickError, match=said):
         slipstick.estimate(workload, system, "tp=1", fabric=True, **asked)
+
+
+def test_a_broadcast_reaches_every_other_node() -> None:
+    """In a tree of switches one copy goes up and one down to each: each link once, whichever group of nodes it is."""
+    tree = FabricPrice(resolve_topology("wafer-fred-d"))
+    whole = tree("broadcast", SIZE, 20, 1)
+    assert whole > 0
+    assert tree("broadcast", SIZE, 2, 1) > 0
+    ring = FabricPrice(builders.ring(4, RATE, 0.0))
+    assert ring("broadcast", SIZE, 4, 1) == pytest.approx(SIZE / RATE, rel=0.5)

@@ -366,3 +366,14 @@ def test_a_routed_set_has_no_wire_twice() -> None:
         found = route(Fred(8), as_flows(masks))
         assert found is not None
         walk(found)
+
+
+def test_the_law_of_disjoint_groups_is_that_of_the_counts() -> None:
+    """As measured over all partitions: two middles route three or four ports' pairs, three up to eleven."""
+    assert [Fred(ports, 2).routes_all_groups for ports in (3, 4, 5, 6, 8)] == [True, True, True, False, False]
+    assert [Fred(ports, 3).routes_all_groups for ports in (6, 8, 10, 11, 12)] == [True, True, True, True, False]
+
+
+def test_a_collective_with_a_root_starts_at_port_0() -> None:
+    assert _collective_flows("multicast", [0, 1, 2]) == _collective_flows("multicast", [0, 1, 2], 0)
+    assert _collective_flows("multicast", [0, 1, 2]) != _collective_flows("multicast", [0, 1, 2], 1)

@@ -132,6 +132,7 @@ def test_fred_as_published(variant: str, bisection: float, reduces: bool) -> Non
 
 def test_dgx1_has_six_links_a_device() -> None:
     cube = resolve_topology("dgx1-v100")
+    assert (cube.family, cube.shape) == ("cube_mesh", (8,))
     assert (np.bincount(cube.source, cube.bandwidth) == 6 * 25e9).all()
     assert _distances(cube, np.arange(8)).max() == 2
 

@@ -13,6 +13,7 @@ from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
 from slipstick.formats import Float, Int, Pool, Round, Swis, Truncate, encoding_of
 from slipstick.formats.float_layout import LAYOUTS, _from_codes, _to_codes
+from slipstick.formats.integer_rows import channels_last
 from slipstick.formats.scheduled import _ScheduledEncoding
 
 RNG = np.random.default_rng(17)
@@ -395,3 +396,11 @@ def test_bytes_and_side_arrays_of_floats_by_hand() -> None:
     assert Float("mxfp8").encode(np.zeros((2, 0))).values.shape == (2, 0)
     with pytest.raises(SlipstickError, match="no such floating point format"):
         Float("fp5")
+
+
+def test_torch_weights_get_their_channels_last() -> None:
+    weights = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
+    turned = channels_last(weights)
+    assert turned.shape == (2, 4, 5, 3)
+    assert (turned[1, 2, 3] == weights[1, :, 2, 3]).all()
+    assert channels_last(weights[..., 0, 0]).shape == (2, 3)

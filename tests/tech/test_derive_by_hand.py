@@ -192,3 +192,13 @@ def test_a_budget_is_more_than_nothing() -> None:
     device = old.device_as(Accelerator)
     needed = old.power - device.matrix["bf16"] * (device.energy or 0.0)  # what everything but the cores takes
     assert f"{needed:.4g} W" in str(error.value)
+
+
+def test_the_energy_of_a_memory_on_the_die_shrinks_with_the_power_of_its_circuits() -> None:
+    system = resolve_system("a100-sxm-80gb")
+    shared = system.memory["shared"].model_copy(update={"energy": 1e-12})
+    known = system.model_copy(update={"memory": {**system.memory, "shared": shared}})
+    old, new = derive(known).memory["shared"].energy, derive(known, node="3nm").memory["shared"].energy
+    assert old == pytest.approx(1e-12)
+    assert new is not None
+    assert new == pytest.approx(1e-12 / 1.3**2, rel=1e-3)  # two nodes, of 1.3 in power each

@@ -11,6 +11,7 @@ from slipstick.core import units
 from slipstick.core.device import AnyDevice, Device
 from slipstick.core.device_kinds import Accelerator, Array
 from slipstick.core.errors import SlipstickError
+from slipstick.core.site import Reliability, Site
 from slipstick.core.spec import Spec
 
 D = TypeVar("D", bound=Device)
@@ -82,17 +83,19 @@ class System(Spec):
     topology: str = Field(
         default="", description="Wiring of the devices, link by link: a name in data/topologies, or a YAML file"
     )
-    power: units.Watts | None = Field(
-        default=None, description="Thermal design power of one device at full load, its share of the host excluded"
+    power: units.PositiveWatts | None = Field(
+        default=None, description="Power limit (thermal design power) of one device, its share of the host excluded"
     )
     idle_power: units.Watts | None = Field(default=None, description="Power of one device without work")
     overhead_power: units.Watts | None = Field(
-        default=None, description="Power of host, network and cooling, for each device"
+        default=None, description="Power of host, network and fans, for each device; cooling of the building is its PUE"
     )
     price: units.Dollars | None = Field(default=None, description="Purchase price of one device")
-    rent: units.Dollars | None = Field(
+    rent: units.DollarsPerHour | None = Field(
         default=None, description="Rent of one device for an hour; unknown: derived from the price"
     )
+    site: Site = Field(default=Site(), description="Prices, carbon and cooling of the building")
+    reliability: Reliability = Field(default=Reliability(), description="Failures and checkpoints of a long run")
     area: units.SquareMetres | None = Field(default=None, description="Die area of one device")
     calibration: Calibration = Field(
         default=Calibration(), description="Ratios fitted to measured rows by slipstick calibrate"

@@ -32,6 +32,8 @@ _SYMBOLS: dict[str, tuple[str, float]] = {
     "h": ("time", 3600.0),
     "day": ("time", 86400.0),
     "days": ("time", 86400.0),
+    "year": ("time", 365.25 * 86400.0),
+    "years": ("time", 365.25 * 86400.0),
     "J": ("energy", 1.0),
     "Wh": ("energy", 3600.0),
     "W": ("power", 1.0),
@@ -39,6 +41,9 @@ _SYMBOLS: dict[str, tuple[str, float]] = {
     "m": ("length", 1.0),
     "m2": ("area", 1.0),
     "USD": ("money", 1.0),
+    "g": ("mass", 1.0),
+    "gCO2": ("mass", 1.0),
+    "t": ("mass", 1e6),
     "token": ("tokens", 1.0),
     "sample": ("samples", 1.0),
     "parameter": ("parameters", 1.0),
@@ -48,6 +53,8 @@ _SYMBOLS: dict[str, tuple[str, float]] = {
     "fraction": ("a share", 1.0),
     "%": ("a share", 0.01),
 }
+_COUNTS = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}  # suffixes of a number of tokens
+_JOULES_A_WATT_HOUR, _READS_IN_WATT_HOURS = 3600.0, 3.6e9  # J; from a MWh on, energy is bought in multiples of Wh
 _AREA_PREFIX_POWER = 2  # "mm2" is (1e-3 m)**2, not 1e-3 m2
 
 _QUANTITY = re.compile(r"([-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\s\d,.].*)?")
@@ -126,6 +133,28 @@ def parse(value: object, unit: str) -> float:
     return _finite(number * si_value, value)
 
 
+def _parse_count(value: object) -> float:
+    """Return a number of tokens such as "1T", "300B", "15.6 T" or a plain number; B is 1e9 here, not bytes.
+
+    Errors
+    ------
+    SlipstickError if the text is no number, or its suffix none of k, M, B, G and T.
+
+    Examples
+    --------
+    >>> _parse_count("1T"), _parse_count("300B"), _parse_count(2e12)
+    (1000000000000.0, 300000000000.0, 2000000000000.0)
+    """
+    if not isinstance(value, str):
+        return parse(value, "token")
+    text = value.strip().removesuffix("tokens").removesuffix("token")
+    match = _QUANTITY.fullmatch(text.strip()) if len(value) <= _MAX_LENGTH else None
+    scale = _COUNTS.get(match[2] or "") if match else None
+    if match is None or scale is None:
+        raise SlipstickError("not a count", value=value, allowed="a number, or one with k, M, B or T, such as 1T")
+    return _finite(float(match[1].replace(",", "")) * scale, value)
+
+
 def _finite(number: float, value: object) -> float:
     if not math.isfinite(number):
         raise SlipstickError("not a finite number", value=value)
@@ -143,6 +172,8 @@ def format_quantity(value: float, unit: str) -> str:
     '80 GiB'
     >>> format_quantity(0.00231, "s")
     '2.31 ms'
+    >>> format_quantity(3.3e12, "J"), format_quantity(2.5e6, "g")
+    ('916.7 MWh', '2.5 t')
     """
     if value != value:
         return f"- {unit}".strip()
@@ -150,7 +181,11 @@ def format_quantity(value: float, unit: str) -> str:
         return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e7 else f"{value:.4g}"
     if unit == "fraction":
         return f"{100 * value:.3g} %"
-    if unit in ("USD", "USD/Mtoken") or value == 0 or not math.isfinite(value):
+    if unit == "J" and abs(value) >= _READS_IN_WATT_HOURS:
+        value, unit = value / _JOULES_A_WATT_HOUR, "Wh"
+    if unit == "g" and abs(value) >= 1e6:
+        value, unit = value / 1e6, "t"
+    if unit in ("USD", "USD/Mtoken", "t") or value == 0 or not math.isfinite(value):
         return f"{_grouped(value)} {unit}"
     if unit == "B":
         return _with_prefix(value, unit, {"": 1.0, **_BINARY})
@@ -158,7 +193,7 @@ def format_quantity(value: float, unit: str) -> str:
         return f"{value / 3600:.4g} h" if abs(value) < 2 * 86400 else f"{_grouped(value / 86400)} days"
     if unit in ("token", "parameter", "device", "token/s", "sample/s", "sample"):
         return f"{_grouped(value)} {unit}"
-    small = unit.startswith(("s", "J", "W", "m", "V"))
+    small = unit.startswith(("s", "J", "W", "m", "V", "g"))
     prefixes = {p: s for p, s in _DECIMAL.items() if p != "K" and (small or s >= 1)}
     if unit == "m2":
         prefixes = {p: s**_AREA_PREFIX_POWER for p, s in prefixes.items() if s <= 1}
@@ -176,18 +211,30 @@ def _with_prefix(value: float, unit: str, prefixes: dict[str, float]) -> str:
     return f"{value / scale:.4g} {prefix}{unit}"
 
 
-def stated(unit: str) -> Any:
+def stated(unit: str, *, short: str = "") -> Any:
     """Return the Annotated type of a quantity that keeps its stated unit (years, USD/kWh) instead of SI.
+
+    Parameters
+    ----------
+    short : a unit that is taken for the stated one, such as USD for the rent of an hour.
 
     Examples
     --------
     >>> from pydantic import TypeAdapter
-    >>> TypeAdapter(Annotated[float, stated("years")]).validate_python("4 years")
-    4.0
+    >>> years, rent = TypeAdapter(Annotated[float, stated("years")]), TypeAdapter(Annotated[float, stated("USD/h")])
+    >>> years.validate_python("4 years"), rent.validate_python("60 USD/day")
+    (4.0, 2.5)
     """
+    in_si = parse(f"1 {unit}", unit)
 
     def before(value: object) -> object:
-        return value.removesuffix(unit).strip() if isinstance(value, str) and value.endswith(f" {unit}") else value
+        match = _QUANTITY.fullmatch(value.strip()) if isinstance(value, str) and len(value) <= _MAX_LENGTH else None
+        try:
+            if match and (match[2] or "") in ("", unit, short):
+                return parse(match[1], unit)
+            return float(f"{parse(value, unit) / in_si:.15g}") if isinstance(value, str) else value
+        except SlipstickError as error:
+            raise ValueError(str(error)) from None
 
     return BeforeValidator(before)
 
@@ -203,11 +250,25 @@ def _quantity(unit: str, *, positive: bool = False) -> Any:
     return Annotated[float, BeforeValidator(before), bound, Field(json_schema_extra={"unit": unit})]
 
 
+def _of_tokens(value: object) -> float | None:
+    try:
+        return None if value is None else _parse_count(value)
+    except SlipstickError as error:
+        raise ValueError(str(error)) from None
+
+
 if TYPE_CHECKING:
+    Tokens: TypeAlias = float
+    DollarsPerHour: TypeAlias = float
+    DollarsPerKilowattHour: TypeAlias = float
+    GramsPerKilowattHour: TypeAlias = float
+    Years: TypeAlias = float
     Bytes: TypeAlias = float
     BytesPerSecond: TypeAlias = float
     OperationsPerSecond: TypeAlias = float
     Seconds: TypeAlias = float
+    PositiveSeconds: TypeAlias = float
+    PositiveWatts: TypeAlias = float
     Watts: TypeAlias = float
     Joules: TypeAlias = float
     JoulesPerByte: TypeAlias = float
@@ -222,10 +283,17 @@ if TYPE_CHECKING:
     Share: TypeAlias = float
     Samples: TypeAlias = float
 else:
+    Tokens = Annotated[float, BeforeValidator(_of_tokens)]
+    DollarsPerHour = Annotated[float, stated("USD/h", short="USD"), Field(ge=0, json_schema_extra={"unit": "USD/h"})]
+    DollarsPerKilowattHour = Annotated[float, stated("USD/kWh"), Field(ge=0, json_schema_extra={"unit": "USD/kWh"})]
+    GramsPerKilowattHour = Annotated[float, stated("g/kWh"), Field(ge=0, json_schema_extra={"unit": "g/kWh"})]
+    Years = Annotated[float, stated("years"), Field(gt=0, json_schema_extra={"unit": "years"})]
     Bytes = _quantity("B")
     BytesPerSecond = _quantity("B/s", positive=True)
     OperationsPerSecond = _quantity("FLOP/s", positive=True)
     Seconds = _quantity("s")
+    PositiveSeconds = _quantity("s", positive=True)
+    PositiveWatts = _quantity("W", positive=True)
     Watts = _quantity("W")
     Joules = _quantity("J")
     JoulesPerByte = _quantity("J/B")

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
+from slipstick.core import units
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import Spec
 
@@ -160,8 +161,8 @@ class Workload(Spec):
         default=2048, gt=0, le=_MAX_TOKENS, description="Tokens of one sequence; in decode, of the prompt"
     )
     output: int = Field(default=1, gt=0, le=_MAX_TOKENS, description="Tokens generated after the prompt, in decode")
-    training_tokens: float | None = Field(
-        default=None, gt=0, description="Tokens of the whole training run, for its time and cost"
+    training_tokens: units.Tokens | None = Field(
+        default=None, gt=0, description="Tokens of the whole training run, such as 1T, for its time, energy and cost"
     )
 
     @property

@@ -142,7 +142,15 @@ KINDS: dict[str, Kind] = {
     ),
     "prices": Kind(
         "what a data centre adds to a device's price", "cluster.constants.prices:prices",
-        ("electricity", "amortisation", "utilisation", "facility", "server_share"),
+        ("electricity", "amortisation", "utilisation", "facility", "server_share", "carbon"),
+    ),
+    "power": Kind(
+        "what a device draws beside its stated energies", "cluster.kernels.device_power:power_shares",
+        ("chip", "reach", "idle", "memory"),
+    ),
+    "reliability": Kind(
+        "failures and checkpoints of long runs", "cluster.training.goodput:failure_rates",
+        ("device_mtbf", "restart_time", "storage"),
     ),
     "array-parts": Kind(
         "energy and area of an array's parts", "formats.arithmetic.operation_costs:array_parts", ("node",)

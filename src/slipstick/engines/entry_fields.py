@@ -12,7 +12,7 @@ from slipstick.core.units import format_quantity
 Field = tuple[str, str, str, str]  # dotted path, value with unit, source, description
 
 _ABOUT = ("name", "source", "sources")  # fields of an entry that its rows carry otherwise
-_AS_STATED = ("element", "years", "USD/kWh", "B/s/m")  # units that take no prefix
+_AS_STATED = ("element", "years", "USD/kWh", "g/kWh", "USD/h", "B/s/m")  # units that take no prefix
 
 
 def _entry_fields(spec: Any, *, prefix: str = "", unknown: bool = False) -> list[Field]:

@@ -70,7 +70,17 @@ def ask(
     for path in changes["workload"]:
         origins.pop(path, None)
     asked = override(asked, changes["workload"], root="workload")
+    _check_tokens(asked)
     return Question(asked, machine, _as_stored(full_plan, asked, machine, origins), origins, own)
+
+
+def _check_tokens(workload: Workload) -> None:
+    """Raise a SlipstickError for tokens of a whole run of what is no training of a decoder."""
+    if workload.training_tokens and not (workload.phase is Phase.TRAIN and workload.network.kind == "decoder"):
+        raise SlipstickError(
+            "only the training of a decoder is a run of tokens", path="workload.training_tokens",
+            value=f"{workload.training_tokens:g} in {workload.name}", allowed="phase train of a decoder",
+        )  # fmt: skip
 
 
 def _bare_workload(workload: WorkloadSpec, plan: PlanSpec = None, **options: Any) -> Workload:

@@ -36,8 +36,8 @@ class EstimateOptions(QuestionOptions, total=False):
     output: int | None
     "Tokens generated in decode. Default: 128."
 
-    training_tokens: float | None
-    "Tokens of a whole training run: adds its time, energy and cost."
+    training_tokens: str | float | None
+    "Tokens of a whole training run, such as 1T or 300B: adds its time, energy, cost and goodput."
 
     calibration: Path | str | Calibration | None
     "An overlay that slipstick calibrate wrote."

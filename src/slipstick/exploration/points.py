@@ -14,7 +14,6 @@ import numpy as np
 
 from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.core.plan import Plan, plan_fields
 from slipstick.core.question import Question
 from slipstick.core.sweep import Sweep
 from slipstick.engines.closed_form import estimate_report
@@ -109,7 +108,7 @@ def _prepared(task: Task, names: Iterable[tuple[str, str]]) -> Task:
     names = list(names)
     question = task.question(0)
     sweep = _sweep_name(question)
-    if sweep and _takes(sweep, task.space, question.plan):
+    if sweep and _takes(sweep, task.space):
         units = {**_load_sweep(sweep).figures, **SYSTEM_FIGURES}
         if all(_is_figure(name, units) for name, _ in names):
             return replace(task, units=_ordered(units), sweep=sweep)
@@ -150,12 +149,11 @@ def _engine_report(question: Question) -> Report:
     return engine_for(_VERB, question).answer(question)
 
 
-def _takes(sweep: str, space: Space, plan: Plan) -> bool:
-    """Return whether a vectorised form supports every value that the plans of a space have, varied or shared."""
-    form = _load_sweep(sweep)
-    varied = {path.removeprefix(_PLAN): axis for path, axis in space.axes.items() if path.startswith(_PLAN)}
-    shared = {field.path: (field.of(plan),) for field in plan_fields() if field.path in form.fields}
-    return all(form.accepts(path, value) for path, axis in {**shared, **varied}.items() for value in axis)
+def _takes(sweep: str, space: Space) -> bool:
+    """Return whether a vectorised form supports every value that varies in the plans of a space."""
+    accepts = _load_sweep(sweep).accepts
+    varied = {path: axis for path, axis in space.axes.items() if path.startswith(_PLAN)}
+    return all(accepts(path.removeprefix(_PLAN), value) for path, axis in varied.items() for value in axis)
 
 
 def _first_figures(task: Task) -> dict[str, tuple[float, str]]:

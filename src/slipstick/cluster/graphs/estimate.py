@@ -11,9 +11,10 @@ import numpy as np
 from slipstick.cluster.collectives.collective_time import messages
 from slipstick.cluster.collectives.network_tiers import _tiers_of
 from slipstick.cluster.constants.generic_constants import constants_findings
-from slipstick.cluster.constants.prices import _hourly_cost
+from slipstick.cluster.constants.prices import _DeviceHour, _Tariff
 from slipstick.cluster.graphs.graph_plan import _graph_plan
 from slipstick.cluster.kernels.chip import Chip
+from slipstick.cluster.kernels.device_power import _power_findings
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.figure_origins import _Origins
 from slipstick.cluster.kernels.graph_kernels import CountedKernel, _graph_kernels, _live_elements, kept_elements
@@ -116,7 +117,7 @@ def estimate_graph(question: Question) -> Report:
         bottleneck=bottleneck,
         papers=_PAPERS,
         facts={"roofline.compute": _roofline(run, passes)},
-        findings=constants_findings(system),
+        findings=(*constants_findings(system), *_power_findings(system)),
     )
 
 
@@ -249,13 +250,13 @@ def _metrics(
         },
         "efficiency": {"mfu": metric(rate / run.peak, "fraction", "over the dense peak")},
     }
+    hour = _DeviceHour.of(system, None if spent is None else spent.total.item() / time)
     if spent is not None:
-        hosts = 0.0 if spent.hosts is None else spent.hosts.item()
-        joules = spent.total.item() * run.dp + hosts * run.dp
-        tree["energy"] = {"step": metric(joules, "J"), "sample": metric(joules / samples, "J")}
-    hourly = _hourly_cost(system, None if spent is None else spent.total.item() / time)
-    if hourly is not None:
-        tree["cost"] = {"million_samples": metric(hourly * run.dp * time / 3600 / samples * 1e6, "USD")}
+        joules, tariff = spent.drawn.item() * run.dp, _Tariff.of(system)
+        tree["energy"] = {"step": metric(joules, "J", spent.scope), "sample": metric(joules / samples, "J")}
+        tree["carbon"] = {"sample": metric(tariff.grams(joules) / samples, "g", tariff.carbon_note)}
+    if hour is not None:
+        tree["cost"] = hour.metrics(metric, run.dp, time / 3600, {"samples": samples})
     return tree
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from slipstick.cluster.constants.generic_constants import constants_findings
-from slipstick.cluster.constants.prices import _hourly_cost
 from slipstick.cluster.inference.inference_pass import (
     _decode_step,
     _inference_shape,
@@ -27,6 +26,8 @@ from slipstick.cluster.inference.serving import (
     _split_service,
     _static_batch,
 )
+from slipstick.cluster.inference.spent_figures import _spent_figures
+from slipstick.cluster.kernels.device_power import _power_findings
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.figure_origins import _Origins
 from slipstick.cluster.kernels.kernel_table import _decoder_table
@@ -92,7 +93,7 @@ def estimate_inference(question: Question) -> Report:
         bottleneck=_bottleneck(run),
         papers=_PAPERS,
         facts=_rooflines(run),
-        findings=constants_findings(system),
+        findings=(*constants_findings(system), *_power_findings(system)),
     )
 
 
@@ -294,24 +295,7 @@ def _spent(run: _Run, passed: _InferencePass, seconds: FloatArray, tokens: int) 
     metric, system = run.metric, run.system
     form = run.setting.precision.matmul
     spent = _DeviceEnergy.of(system, form, passed.time, passed.flops, passed.traffic, passed.sent)
-    tree: dict[str, Any] = {}
-    power = None
-    if spent is not None:
-        hosts = None if spent.hosts is None else spent.hosts * system.devices
-        joules = spent.total * system.devices + (0.0 if hosts is None else hosts)
-        power = (joules / passed.time / system.devices).item()
-        parts = {name: metric(part * system.devices, "J") for name, part in spent.parts.items()}
-        note = "with their share of hosts and network" if hosts is not None else "of their hosts unknown"
-        tree["energy"] = {
-            "pass": metric(joules, "J", f"all devices, {note}"),
-            "parts": {**parts, **({} if hosts is None else {"hosts": metric(hosts, "J")})},
-            "power_per_device": metric(power, "W"),
-            "token": metric(power * system.devices * seconds / tokens, "J"),
-        }
-    hourly = _hourly_cost(system, power)
-    if hourly is not None:
-        tree["cost"] = {"million_tokens": metric(hourly * system.devices * seconds / 3600 / tokens * 1e6, "USD")}
-    return tree
+    return _spent_figures(system, spent, passed.time, seconds, tokens, metric)
 
 
 def _memory(run: _Run) -> dict[str, Any]:

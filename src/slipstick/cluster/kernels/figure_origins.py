@@ -9,16 +9,17 @@ from typing import Any
 from slipstick.cluster.constants.error_bands import _ErrorBand, error_bands
 from slipstick.cluster.constants.links import _LinkConstants
 from slipstick.cluster.constants.matmul import _KernelConstants
-from slipstick.cluster.constants.prices import prices
+from slipstick.cluster.constants.prices import _Tariff
 from slipstick.cluster.constants.step_constants import _StepConstants
 from slipstick.cluster.kernels.chip import Chip
+from slipstick.cluster.kernels.device_power import _PowerModel, power_shares
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.system import System
 from slipstick.report.metric import PARTS, How, Metric, Tree
 
 _COUNTED = "counted from sizes, formats and plan"
 _KEPT = "activations: Korthikanti et al. 2205.05198; working memory and layers of single kernels: calibrated or by hand"
-_GROUPS = {"memory": "memory", "energy": "energy", "carbon": "energy", "cost": "cost"}  # every other rests on time
+_GROUPS = {"memory": "memory", "energy": "energy", "carbon": "carbon", "cost": "cost"}  # every other rests on time
 _RATES = ("/s", "fraction")  # ends of units of rates, of which a short time gives a large one
 
 
@@ -28,7 +29,7 @@ class _Origins:
 
     Attributes
     ----------
-    sources : by "time", "memory", "reserve", "capacity", "energy" and "cost".
+    sources : by "time", "memory", "reserve", "capacity", "energy", "carbon" and "cost".
     bands : by the figure's last name, "" for all others; empty where the device is calibrated.
     """
 
@@ -53,6 +54,7 @@ class _Origins:
             "reserve": reserve,
             "capacity": system.source_of(f"memory.{system.main_memory_name}.capacity"),
             "energy": _energy_source(system),
+            "carbon": _carbon_source(system),
             "cost": _cost_source(system),
         }
         return cls(sources, bands)
@@ -79,8 +81,8 @@ class _Origins:
         return replace(metric, how=how, source=self.sources[basis], **ends)
 
     def _ends(self, path: str, metric: Metric) -> dict[str, float]:
-        """Return the ends of a figure's error band by their field; none for calibrated devices and parts of a total."""
-        if not self.bands or f".{PARTS}." in path:
+        """Return the ends of a figure's error band by their field; none for calibrated devices, parts and prices."""
+        if not self.bands or f".{PARTS}." in path or path == "cost.device_hour":
             return {}
         band = self.bands.get(path.rpartition(".")[2], self.bands[""])
         low, high = band.around(metric.value, rate=metric.unit.endswith(_RATES))
@@ -134,30 +136,44 @@ def _links_source(system: System) -> str:
 
 
 def _energy_source(system: System) -> str:
-    """Return what energy rests on: the unit energies, powers and the limit of the system, each with its source."""
-    device = system.device_as(Accelerator)
-    network = [f"network.{name}.energy" for name, tier in system.network.items() if tier.energy is not None][:1]
-    fields = {
-        "device.energy": device.energy,
+    """Return what energy rests on: unit energies, powers and the limit of the system, each with its source."""
+    model = _PowerModel.of(system)
+    if model is None:
+        return ""
+    stated = {
+        "device.energy": system.device_as(Accelerator).energy,
         f"memory.{system.main_memory_name}.energy": system.main_memory.energy,
-        **dict.fromkeys(network, 1.0),
+        **dict.fromkeys([f"network.{name}.energy" for name in system.network][:1], model.sent),
         "idle_power": system.idle_power,
         "overhead_power": system.overhead_power,
         "power": system.power,
     }
-    texts = [f"{path}: {system.source_of(path) or 'not stated'}" for path, value in fields.items() if value is not None]
-    return "; ".join(["unit energies and powers times operations, bytes and the time above, none measured", *texts])
+    texts = [f"{path}: {system.source_of(path) or 'not stated'}" for path, value in stated.items() if value is not None]
+    shares = power_shares.entry("shares")
+    texts += [f"rest of the chip: {shares.source_of('chip')}"] if model.chip else []
+    texts += [f"{name}: derived from the power limit" for name in model.derived]
+    return "; ".join(["unit energies and powers times operations, bytes and the time above", *texts])
+
+
+def _carbon_source(system: System) -> str:
+    """Return what carbon rests on: the energy above, and the building and the grid."""
+    return f"the energy above; PUE: {_site_source(system, 'facility')}; grid: {_site_source(system, 'carbon')}"
 
 
 def _cost_source(system: System) -> str:
     """Return what cost rests on: the rent, or the price with the table of a data centre, and the time above."""
     if system.rent is not None:
         return f"rent times the time above; rent: {system.source_of('rent') or 'not stated'}, no date recorded"
-    table = prices.entry("datacentre")
     price = f"price: {system.source_of('price') or 'not stated'}, no date recorded"
-    return (
-        f"price, servers and electricity times the time above; {price}; electricity: {table.source_of('electricity')}"
-    )
+    electricity = f"electricity: {_site_source(system, 'electricity')}"
+    return f"price, servers and electricity times the time above; {price}; {electricity}"
+
+
+def _site_source(system: System, field: str) -> str:
+    """Return the source of a field of the tariff: the system's own site, or the table of prices."""
+    tariff = _Tariff.of(system)
+    own = system.source_of(f"site.{field}") or "not stated"
+    return own if field in tariff.stated else tariff.table.source_of(field)
 
 
 def calibration_text(system: System, phase: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from slipstick.cluster.sweep.plan_space import PlanSpace
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.core.arrays import FloatArray
+from slipstick.core.arrays import FloatArray, IntArray
 
 EQUAL = 0.002  # share of the best time by which plans are as good as the best: the simplest of them is taken
 _FIRST, _MOST = 8, 96  # divisions that are expanded at a time
@@ -45,7 +45,7 @@ class BestPlan:
     evaluated: int
 
 
-def best_plan(space: PlanSpace, model: PlanModel, capacity: float, node: int) -> BestPlan | None:
+def best_plan(space: PlanSpace, model: PlanModel, capacity: float) -> BestPlan | None:
     """Return the fastest plan of a space that fits in memory; None where no plan is possible.
 
     Divisions of devices and batch are expanded in the order of their lower bounds, until the next bound is above the
@@ -54,8 +54,6 @@ def best_plan(space: PlanSpace, model: PlanModel, capacity: float, node: int) ->
     Parameters
     ----------
     capacity : bytes of memory that a device offers.
-    node : devices that the innermost network tier joins; of equally fast plans, one with tensor parallelism inside it
-        is taken.
     """
     divisions = space.divisions()
     if not len(divisions):
@@ -72,7 +70,7 @@ def best_plan(space: PlanSpace, model: PlanModel, capacity: float, node: int) ->
             evaluated += len(plans)
     if not fastest.parts:
         return smallest_plan(space, model)
-    return fastest.simplest(node, evaluated)
+    return fastest.simplest(space.node, evaluated)
 
 
 @dataclass
@@ -100,14 +98,35 @@ class _Fastest:
         """Return the plan that is easiest to run among those as good as the best."""
         plans = Plans.joined([part for part, _, _ in self.parts])
         time, memory = (np.concatenate([part[place] for part in self.parts]) for place in (1, 2))
-        good = np.flatnonzero(time <= self.limit)
-        some = plans.take(good)
-        order = np.lexsort(
-            (time[good], some.interleave, some.partition, some.pp, some.tp, some.cp, some.zero, some.tp_overlap,
-             some.recompute, some.tp > node)
-        )  # fmt: skip
-        chosen = good[order[:1]]
+        chosen = best_of_rows(plans, np.zeros(len(plans), dtype=np.int64), (time, memory), self.capacity, node)
         return BestPlan(plans.take(chosen), time[chosen].item(), memory[chosen].item(), True, evaluated)
+
+
+def best_of_rows(
+    plans: Plans, row: IntArray, figures: tuple[FloatArray, FloatArray], capacity: float, node: int
+) -> IntArray:
+    """Return the index of the best plan of each row that has plans, in the order of rows.
+
+    It is the easiest to run of those that fit and are as fast as the fastest; where none fits, the one that needs least
+    memory.
+
+    Parameters
+    ----------
+    row : the row of each plan, (n,).
+    figures : time [s] and memory [B] of each plan, (n,) each.
+    """
+    time, memory = figures
+    fits = memory <= capacity
+    fastest = np.full(int(row.max()) + 1, np.inf)
+    np.minimum.at(fastest, row[fits], time[fits])
+    good = fits & (time <= fastest[row] * (1 + EQUAL))
+    without = np.isinf(fastest[row])
+    keys = (
+        time, plans.interleave, plans.partition, plans.pp, plans.tp, plans.cp, plans.zero, plans.tp_overlap,
+        plans.recompute, plans.tp > node,
+    )  # fmt: skip
+    order = np.lexsort((*keys, np.where(without, memory, 0.0), ~(good | without), row))
+    return order[np.unique(row[order], return_index=True)[1]]
 
 
 def _promising(space: PlanSpace, model: PlanModel, divisions: Plans, fastest: _Fastest) -> Plans:

@@ -36,8 +36,7 @@ def resolved_plan(plan: Plan, workload: Workload, system: System, capacity: floa
     if not space.is_open:
         plans, _ = space.expanded(space.divisions())
     else:
-        node = next((tier.domain or system.devices for tier in system.network.values()), 1)
-        best = best_plan(space, model, capacity, node)
+        best = best_plan(space, model, capacity)
         plans = Plans.joined([best.plans] if best else [space.divisions()])
     if not len(plans):
         raise _impossible(plan, workload, system)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slipstick.cluster.sweep.plans import PARTITION, Plans, column_code
+from slipstick.cluster.sweep.plans import PARTITION, TP_PATTERN, Plans, column_code
 from slipstick.core.arrays import BoolArray, IntArray
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
@@ -65,18 +64,38 @@ class PlanSpace:
 
     def divisions(self) -> Plans:
         """Return every possible division of devices and batch, each with the plainest of the open options."""
-        grid = _grid(self.division)
-        columns: dict[str, Any] = {**self.given, **{name: values[0] for name, values in self.options.items()}, **grid}
+        return self.divided(self.open_divisions)[0]
+
+    @property
+    def open_divisions(self) -> dict[str, _Column]:
+        """Columns of every combination of the open degrees."""
+        return _grid(self.division)
+
+    @property
+    def node(self) -> int:
+        """Devices that the innermost network tier joins."""
+        return next((tier.domain or self.system.devices for tier in self.system.network.values()), 1)
+
+    def divided(self, columns: Mapping[str, _Column]) -> tuple[Plans, IntArray]:
+        """Return the possible ones of some divisions, and the index of each.
+
+        Parameters
+        ----------
+        columns : of the open degrees, and of given fields that differ from division to division, (n,) each; dp 0 is
+            what the other degrees leave.
+        """
+        count = len(next(iter(columns.values()))) if columns else 1
+        filled: dict[str, Any] = {**self.given, **{name: values[0] for name, values in self.options.items()}, **columns}
         if "partition" in self.options:
-            columns["partition"] = np.array(PARTITION.index("ends"))  # it has room for the most stages
-        count = len(next(iter(grid.values()))) if grid else 1
-        columns.setdefault("etp", columns["tp"])
-        used = columns["tp"] * columns["pp"] * columns["cp"] * np.ones(count, dtype=np.int64)
-        columns.setdefault("dp", np.maximum(1, self.system.devices // used))
-        plans = Plans.of_columns(count, columns)
-        usual = (plans.etp == 1) | (plans.etp == plans.tp) | ("etp" in self.given)
-        plans = plans.take(np.flatnonzero((plans.devices == self.system.devices) & usual))
-        return plans.take(np.flatnonzero(plans.possible(self.workload, self.system)))
+            filled["partition"] = PARTITION.index("ends")  # it has room for the most stages
+        filled.setdefault("etp", filled["tp"])
+        left = np.maximum(1, self.system.devices // (filled["tp"] * filled["pp"] * filled["cp"]))
+        filled["dp"] = np.where(filled.get("dp", 0) == 0, left, filled.get("dp", 0))
+        plans = Plans.of_columns(count, self._with_following(filled))
+        usual = (plans.etp == 1) | (plans.etp == plans.tp) | ("etp" not in self.division)
+        index = np.flatnonzero((plans.devices == self.system.devices) & usual)
+        index = index[plans.take(index).possible(self.workload, self.system)]
+        return plans.take(index), index
 
     def expanded(
         self, divisions: Plans, options: Mapping[str, tuple[int, ...]] | None = None
@@ -93,10 +112,17 @@ class PlanSpace:
         row, place = np.nonzero(allowed)
         columns = {field.name: getattr(divisions, field.name)[row] for field in fields(Plans)}
         columns |= {name: column[place] for name, column in combinations.items()}
-        columns["tp_pattern"] = np.where(columns["sp"], 2, columns["tp_pattern"])
+        return Plans(**self._with_following(columns)), row
+
+    def _with_following(self, columns: dict[str, Any]) -> dict[str, Any]:
+        """Return columns with those that follow from others: collectives of sequence parallelism, overlap of stages.
+
+        Megatron-LM overlaps the messages between stages in interleaved schedules, and in these only.
+        """
+        columns["tp_pattern"] = np.where(columns["sp"], TP_PATTERN.index("rs_ag"), columns["tp_pattern"])
         if "pp_overlap" not in self.given:
             columns["pp_overlap"] = columns["interleave"] > 1
-        return Plans(**columns), row
+        return columns
 
     def deepest_interleave(self, divisions: Plans) -> IntArray:
         """Return the most chunks of a stage that each division can have, (n,)."""
@@ -117,12 +143,15 @@ class PlanSpace:
         count = len(next(iter(options.values()))) if options else 1
         allowed = np.ones((len(divisions), count), dtype=bool)
         tp, pp = divisions.tp[:, None], divisions.pp[:, None]
+        sp = options.get("sp", divisions.sp[:, None])
         if "sp" in options:
-            allowed &= ~options["sp"] | (tp > 1)
+            allowed &= ~sp | (tp > 1)
         if "tp_overlap" in options:
-            allowed &= (options["tp_overlap"] == 0) | (tp > 1)
+            allowed &= (options["tp_overlap"] == 0) | (sp & (tp > 1))
+        if "regather" in options:
+            allowed &= options["regather"] | sp
         if "tp_pattern" in options:
-            allowed &= (options["tp_pattern"] == 0) | ((tp > 1) & (pp > 1))
+            allowed &= (options["tp_pattern"] == 0) | (~sp & (tp > 1) & (pp > 1))
         if "zero" in options:
             replicas = np.maximum(divisions.dp * divisions.cp, divisions.expert_replicas)[:, None]
             allowed &= (options["zero"] == 0) | ((replicas > 1) & ((options["zero"] == 1) | (pp == 1)))
@@ -138,7 +167,11 @@ class PlanSpace:
         rounds = (self.workload.batch // (divisions.dp * divisions.microbatch))[:, None] % pp == 0
         ends = partition == PARTITION.index("ends")
         enough = pp * chunks <= layers + 2 * ends
-        return np.asarray(enough & ((chunks == 1) | ((pp > 1) & rounds)) & ((partition == 0) | (pp > 1)))
+        whole = (chunks == 1) | ((pp > 1) & rounds)
+        if "partition" not in options:
+            return np.asarray(enough & whole)
+        balanced = partition == PARTITION.index("balanced")
+        return np.asarray(enough & whole & ((partition == 0) | (pp > 1)) & (~balanced | (chunks == 1)))
 
 
 def default_values(workload: Workload, system: System) -> dict[str, tuple[Any, ...]]:
@@ -203,17 +236,20 @@ def _grid(values: Mapping[str, Iterable[int]]) -> dict[str, _Column]:
 
 
 def _combinations(options: Mapping[str, tuple[int, ...]]) -> dict[str, _Column]:
-    """Return the columns of the combinations of options that any engine has, whatever the division."""
-    names = list(options)
-    kept = [row for row in itertools.product(*options.values()) if _sensible(dict(zip(names, row, strict=True)))]
-    return {name: np.array([row[place] for row in kept]) for place, name in enumerate(names)}
+    """Return the columns of the combinations of options that some division can have."""
+    columns = _grid(options)
+    if not columns:
+        return {}
+    count = len(next(iter(columns.values())))
+    every = {name: columns.get(name, np.full(count, value)) for name, value in _UNSTATED.items()}
+    sp = every["sp"].astype(bool)
+    sensible = np.where(sp, every["tp_pattern"] == 0, every["regather"] & (every["tp_overlap"] == 0))
+    sensible |= "sp" not in options
+    sensible &= (every["partition"] != PARTITION.index("balanced")) | (every["interleave"] == 1)
+    return {name: column[sensible] for name, column in columns.items()}
 
 
-def _sensible(options: Mapping[str, int]) -> bool:
-    """Return whether options go together: some are the other side of sequence parallelism, balance has no chunks."""
-    sp = options.get("sp")
-    if sp is not None and (options.get("tp_pattern") if sp else not options.get("regather", True)):
-        return False
-    if sp is not None and not sp and options.get("tp_overlap"):
-        return False
-    return options.get("partition") != PARTITION.index("balanced") or options.get("interleave", 1) == 1
+# options that are not open, with values that leave the others free
+_UNSTATED: dict[str, Any] = {
+    "sp": False, "tp_pattern": 0, "regather": True, "tp_overlap": 0, "partition": 0, "interleave": 1,
+}  # fmt: skip

@@ -117,7 +117,7 @@ class Plans:
         return cls.of_columns(len(rows), {name: [row[name] for row in rows] for name in rows[0]})
 
 
-_CHOICES = {
+CHOICES = {
     "recompute": RECOMPUTE, "schedule": SCHEDULE, "partition": PARTITION, "tp_pattern": TP_PATTERN,
     "tp_overlap": TP_OVERLAP,
 }  # fmt: skip
@@ -131,12 +131,12 @@ def column_code(name: str, value: Any) -> Any:
     >>> column_code("recompute", "full"), column_code("tp", 8)
     (2, 8)
     """
-    return _CHOICES[name].index(value) if name in _CHOICES else value
+    return CHOICES[name].index(value) if name in CHOICES else value
 
 
 def column_value(name: str, code: Any) -> Any:
     """Return the value of a plan's field that a column holds: the choice of an index, else the plain Python value."""
-    return _CHOICES[name][int(code)] if name in _CHOICES else code.item()
+    return CHOICES[name][int(code)] if name in CHOICES else code.item()
 
 
 _PLAIN: dict[str, object] = {

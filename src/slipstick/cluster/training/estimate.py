@@ -9,17 +9,20 @@ from typing import Any
 import numpy as np
 
 from slipstick.cluster.constants.generic_constants import constants_findings
-from slipstick.cluster.constants.prices import _hourly_cost
+from slipstick.cluster.constants.prices import _DeviceHour, _Tariff
+from slipstick.cluster.kernels.device_power import _power_findings
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.figure_origins import _Origins
 from slipstick.cluster.kernels.kernel_table import _decoder_table
+from slipstick.cluster.kernels.precision import element_bytes
 from slipstick.cluster.sweep.choose_plan import devices_finding, devices_that_fit, resolved_plan
 from slipstick.cluster.sweep.plan_space import PlanSpace
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.automatic_plan import TrainingPlans, training_model
 from slipstick.cluster.training.pipeline_stages import _Stages
-from slipstick.cluster.training.training_setting import RESERVE_NOTE, TrainingSetting
+from slipstick.cluster.training.training_setting import ADAM_STATES, RESERVE_NOTE, TrainingSetting
 from slipstick.cluster.training.training_step import _TrainingStep, training_step
+from slipstick.cluster.training.whole_run import _WholeRun
 from slipstick.core.collective_price import CollectivePrice
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.question import Question
@@ -28,6 +31,7 @@ from slipstick.core.workload import Phase, Workload
 from slipstick.report.report import Finding, Metric, Report, Table
 
 _PAPERS = ("kundu2024", "narayanan2021", "korthikanti2022", "ardalani2022")
+_PAPERS_OF_RUNS = ("young1974", "daly2006")
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,13 @@ def estimate_training(question: Question, price: CollectivePrice | None = None) 
         {"ops": table, "stages": _stage_table(run.step)},
         title=f"{workload.name} on {system.devices} x {system.name}",
         bottleneck=_bottleneck(run.step),
-        papers=_PAPERS,
+        papers=(*_PAPERS, *(_PAPERS_OF_RUNS if workload.training_tokens else ())),
         facts=_facts(run),
-        findings=(*constants_findings(system, links=price is None), *(_fitting(question) if overflows else ())),
+        findings=(
+            *constants_findings(system, links=price is None),
+            *_power_findings(system),
+            *(_fitting(question) if overflows else ()),
+        ),
     )
 
 
@@ -115,8 +123,6 @@ def _metrics(run: _Run) -> dict[str, Any]:
         system.device_as(Accelerator).matrix.get(name, 0.0)
         for name in (setting.precision.matmul, setting.precision.wide)
     )
-    spent = _step_energy(run)
-    hourly = _hourly_cost(system, None if spent is None else spent.total.item() / time)
     tree: dict[str, Any] = {
         "time": {"step": metric(time, "s"), "parts": _parts(step.parts, metric)},
         "memory": _memory(run),
@@ -128,19 +134,32 @@ def _metrics(run: _Run) -> dict[str, Any]:
         },
         "efficiency": {"mfu": metric(useful / peak, "fraction", "model FLOP/s over the dense peak of the format")},
     }
-    if spent is not None:
+    return {**tree, **_spent(run, time, tokens)}
+
+
+def _spent(run: _Run, time: float, tokens: int) -> dict[str, Any]:
+    """Return the metrics of energy, carbon and cost of a step, and of the whole run where its tokens are given."""
+    workload, system, metric = run.workload, run.system, run.metric
+    spent = _step_energy(run)
+    joules = None if spent is None else spent.drawn.item() * system.devices
+    hour = _DeviceHour.of(system, None if spent is None else spent.total.item() / time)
+    tree: dict[str, Any] = {}
+    if spent is not None and joules is not None:
+        tariff = _Tariff.of(system)
         tree["energy"] = _energy_tree(run, spent)
-    hourly = None if hourly is None else hourly * system.devices
-    if hourly is not None:
-        tree["cost"] = {"million_tokens": metric(hourly * time / 3600 / tokens * 1e6, "USD")}
+        tree["carbon"] = {"token": metric(tariff.grams(joules) / tokens, "g", tariff.carbon_note)}
+    if hour is not None:
+        tree["cost"] = hour.metrics(metric, system.devices, time / 3600, {"tokens": tokens})
     if workload.training_tokens:
-        steps = workload.training_tokens / tokens
-        tree["run"] = {"time": metric(steps * time, "s")}
-        if spent is not None:
-            tree["run"]["energy"] = metric(steps * tree["energy"]["step"].value, "J")
-        if hourly is not None:
-            tree["run"]["cost"] = metric(steps * time / 3600 * hourly, "USD")
+        state = run.setting.decoder.parameters * _checkpoint_bytes(run.setting)
+        whole = _WholeRun(system, workload.training_tokens / tokens, time, joules, hour, state)
+        tree["run"] = whole.metrics(metric)
     return tree
+
+
+def _checkpoint_bytes(setting: TrainingSetting) -> float:
+    """Return the bytes that a checkpoint writes for each parameter: the weight, its fp32 copy and two moments."""
+    return setting.precision.weights + ADAM_STATES * element_bytes("fp32")
 
 
 def _energy_tree(run: _Run, spent: _DeviceEnergy) -> dict[str, Any]:
@@ -149,15 +168,14 @@ def _energy_tree(run: _Run, spent: _DeviceEnergy) -> dict[str, Any]:
     tokens = run.workload.batch * run.workload.sequence
     parts = {name: joules.item() * system.devices for name, joules in spent.parts.items()}
     hosts = None if spent.hosts is None else spent.hosts.item() * system.devices
-    joules = spent.total.item() * system.devices + (hosts or 0.0)
-    note = "devices and their share of hosts and network" if hosts is not None else "devices; of their hosts unknown"
+    joules = spent.drawn.item() * system.devices
     return {
-        "step": metric(joules, "J", note),
+        "step": metric(joules, "J", spent.scope),
         "parts": {
-            **{name: metric(value, "J") for name, value in parts.items()},
+            **{name: metric(value, "J") for name, value in parts.items() if value > 0},
             **({} if hosts is None else {"hosts": metric(hosts, "J")}),
         },
-        "power_per_device": metric(joules / time / system.devices, "W"),
+        "power_per_device": metric(joules / time / system.devices, "W", "with its share of the host, if known"),
         "token": metric(joules / tokens, "J"),
     }
 

@@ -7,16 +7,11 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from slipstick.cluster.sweep.plans import (
-    AUTO_TIER,
-    PARTITION,
-    RECOMPUTE,
-    SCHEDULE,
-    TP_OVERLAP,
-    TP_PATTERN,
-    Plans,
-)
+from slipstick.cluster.sweep.best_plan import best_of_rows
+from slipstick.cluster.sweep.plan_space import PlanSpace
+from slipstick.cluster.sweep.plans import AUTO_TIER, CHOICES, Plans
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import training_step
 from slipstick.core.arrays import FloatArray, IntArray
@@ -30,11 +25,8 @@ _MAX_COUNT = 10**9  # what a column of 64 bits and the product of two hold; as o
 _FIGURES = {
     "time.step": "s", "time.sample": "s", "memory.peak": "B", "memory.reserve": "B", "throughput.samples": "sample/s",
 }  # fmt: skip
-_CHOICES = {
-    "recompute": RECOMPUTE, "schedule": SCHEDULE, "partition": PARTITION, "tp_pattern": TP_PATTERN,
-    "tp_overlap": TP_OVERLAP,
-}  # fmt: skip
 _AUTO_DP = 0  # the column's code of a dp that is left to the devices
+_CHUNK = 64  # points whose open fields are chosen at a time: some 100,000 plans
 _FOLLOWING = ("parallel.dp", "collectives.tp_tier", "collectives.pp_tier", "collectives.dp_tier")  # `auto` is no choice
 
 
@@ -52,55 +44,73 @@ _COLUMNS = _field_columns()
 
 
 def _accepts(path: str, value: Any) -> bool:
-    """Return whether columns hold a field's value: what a plan leaves open is chosen plan by plan instead."""
+    """Return whether columns hold a field's value: a varied field that is ``auto`` has none."""
     return value != "auto" or path in _FOLLOWING
 
 
 def _training_columns(
     question: Question, axes: Mapping[str, Sequence[Any]], places: Sequence[IntArray]
 ) -> dict[str, FloatArray]:
-    """Return time [s], memory of the fullest stage [B] and rate [samples/s] of the training plans of one setting."""
-    system, workload, shared = question.system, question.workload, _resolved(question.plan)
+    """Return time [s], memory of the fullest stage [B] and rate [samples/s] of the training plans of one setting.
+
+    What the plans leave open is chosen for each point, as `estimate` chooses it.
+    """
+    system, workload = question.system, question.workload
     count = len(places[0]) if places else 1
-    plans = _plans(question, shared, axes, places, count)
-    good = np.flatnonzero(plans.dp > 0)
-    good = good[plans.take(good).possible(workload, system)]
+    columns = _columns(axes, places, system)
+    first_values = {path: values[0] for path, values in axes.items()}  # so that no space leaves them open
+    shared = Plan.of({**question.plan.model_dump(exclude_unset=True), **first_values})
+    setting = TrainingSetting.of(workload, system, shared)
+    space = PlanSpace.of(shared, workload, system)
     figures = {name: np.full(count, np.nan) for name in _FIGURES}
-    if good.size:
-        setting = TrainingSetting.of(workload, system, shared)
-        step = training_step(setting, plans.take(good))
-        figures["time.step"][good] = step.time
-        figures["time.sample"][good] = step.time / workload.batch
-        figures["throughput.samples"][good] = workload.batch / step.time
-        figures["memory.peak"][good] = step.peak_memory
-        figures["memory.reserve"][good] = setting.reserve
+    size = _CHUNK if space.is_open else count
+    for first in range(0, count, size):
+        some = {name: column[first : first + size] for name, column in columns.items()}
+        good, time, memory = _best_plans(setting, space, some)
+        place = good + first
+        figures["time.step"][place] = time
+        figures["time.sample"][place] = time / workload.batch
+        figures["throughput.samples"][place] = workload.batch / time
+        figures["memory.peak"][place] = memory
+        figures["memory.reserve"][place] = setting.reserve
     return figures
 
 
-def _plans(
-    question: Question, shared: Plan, axes: Mapping[str, Sequence[Any]], places: Sequence[IntArray], count: int
-) -> Plans:
-    """Return the plans of all points: the shared plan, with the varied fields in its place."""
-    system = question.system
-    single = Plans.of([shared], system)
-    columns: dict[str, Any] = {field.name: getattr(single, field.name) for field in fields(Plans)}
-    if question.plan.parallel.etp == "tp":
-        del columns["etp"]  # `Plans` then takes tp
-    if question.plan.parallel.dp == "auto":
-        columns["dp"] = _AUTO_DP
-    for (path, values), place in zip(axes.items(), places, strict=True):
-        column = _COLUMNS[path]
-        columns[column] = np.asarray([_code(path, column, value, system) for value in values])[place]
-    columns = {name: np.broadcast_to(value, (count,)) for name, value in columns.items()}
-    left = system.devices // (columns["tp"] * columns["pp"] * columns["cp"])
-    columns["dp"] = np.where(columns["dp"] == _AUTO_DP, left, columns["dp"])
-    columns["tp_pattern"] = np.where(columns["sp"], TP_PATTERN.index("rs_ag"), columns["tp_pattern"])
-    return Plans.of_columns(count, columns)
+def _best_plans(
+    setting: TrainingSetting, space: PlanSpace, columns: Mapping[str, NDArray[Any]]
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Return the points of which some plan is possible, and the time [s] and memory [B] of the best plan of each."""
+    plans, owner = _plans(space, columns)
+    if not len(plans):
+        return owner, np.zeros(0), np.zeros(0)
+    step = training_step(setting, plans)
+    if not space.is_open:
+        return owner, step.time, step.peak_memory
+    capacity = space.system.main_memory.capacity - setting.reserve
+    best = best_of_rows(plans, owner, (step.time, step.peak_memory), capacity, space.node)
+    return owner[best], step.time[best], step.peak_memory[best]
 
 
-def _resolved(plan: Plan) -> Plan:
-    """Return the plan with dp 1 where it is left to the devices: the columns hold the real one."""
-    return plan.filled("parallel", {"dp": 1}).off()
+def _plans(space: PlanSpace, columns: Mapping[str, NDArray[Any]]) -> tuple[Plans, IntArray]:
+    """Return every possible plan of some points, whose given fields are `columns`, and the point of each."""
+    if not space.is_open:
+        return space.divided(columns)
+    points = len(next(iter(columns.values()))) if columns else 1
+    grid = space.open_divisions
+    each = len(next(iter(grid.values()))) if grid else 1
+    repeated = {name: np.repeat(column, each) for name, column in columns.items()}
+    tiled = {name: np.tile(column, points) for name, column in grid.items()}
+    divisions, index = space.divided({**tiled, **repeated})
+    plans, row = space.expanded(divisions)
+    return plans, index[row] // each
+
+
+def _columns(axes: Mapping[str, Sequence[Any]], places: Sequence[IntArray], system: System) -> dict[str, NDArray[Any]]:
+    """Return the column of each varied field over all points."""
+    return {
+        _COLUMNS[path]: np.asarray([_code(path, _COLUMNS[path], value, system) for value in values])[place]
+        for (path, values), place in zip(axes.items(), places, strict=True)
+    }
 
 
 def _code(path: str, column: str, value: Any, system: System) -> Any:
@@ -110,11 +120,10 @@ def _code(path: str, column: str, value: Any, system: System) -> Any:
     ------
     SlipstickError for a value that the field does not know, with the nearest.
     """
-    if column in _CHOICES:
-        choices = _CHOICES[column]
-        if value not in choices:
-            raise SlipstickError("no such choice", path=f"plan.{path}", value=value, allowed=choices)
-        return choices.index(value)
+    if column in CHOICES:
+        if value not in CHOICES[column]:
+            raise SlipstickError("no such choice", path=f"plan.{path}", value=value, allowed=CHOICES[column])
+        return CHOICES[column].index(value)
     if column.endswith("_tier"):
         tiers = {"auto": AUTO_TIER, **{tier: index for index, tier in enumerate(system.network)}}
         if value not in tiers:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from slipstick.core.errors import SlipstickError
+from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.files import load_json
 from slipstick.networks.decoder.attention import AnyAttention, GroupedQuery, Latent, Linear
 from slipstick.networks.decoder.block import Block, _runs
@@ -59,9 +59,8 @@ def from_config(data: Mapping[str, Any], *, name: str = "", where: str = "config
     text, prefix = _language_part(data)
     kind = text.get("model_type") or data.get("model_type")
     if not isinstance(kind, str):
-        raise SlipstickError(
-            "is missing or not text", path=f"{where}: model_type", value=kind, allowed="a Hugging Face model_type"
-        )
+        problem = SlipstickError("is missing or not text", path="model_type", value=kind, allowed="such as llama")
+        raise SpecErrors([problem], where=where)
     family = _model_family(kind)
     reader = ConfigReader(text, prefix, family.defaults)
     family = _switched(reader, family)
