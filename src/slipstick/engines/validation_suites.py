@@ -147,6 +147,11 @@ def _as_report(validations: dict[str, Validation]) -> Report:
         errors = {"mean_absolute_error": total.mean_absolute_error, "mean_error": total.mean_error}
         errors["worst_error"] = total.worst_error
         metrics[validation.suite] = {key: Metric(v, "fraction", "estimated", note=note) for key, v in errors.items()}
+        seen = validation.seen
+        if total.recollected and seen is not None:
+            note = f"{seen.rows} rows; {total.recollected} from memory left out"
+            mean = Metric(seen.mean_absolute_error, "fraction", "estimated", note=note)
+            metrics[validation.suite]["mean_absolute_error_seen"] = mean
         tables[f"{validation.suite}: errors by source"] = summary_table(validation)
         tables[f"{validation.suite}: published beside ours"] = rows_table(list(validation.rows))
     inputs = {"suites": [validation.suite for validation in validations.values()]}

@@ -18,7 +18,7 @@ from slipstick.core.plan import Plan
 from slipstick.core.workload import Phase, Workload
 from slipstick.formats.swis import Swis
 from slipstick.networks.graphs import ResNet
-from slipstick.report.published import Row, RowDict, Suite, Validation, number, register_suite
+from slipstick.report.published import Row, RowDict, Suite, Validation, is_recollected, number, register_suite
 
 _LAYER = re.compile(r"(\d+)x\d+x(\d+) (\d)x\d (\d+)(?: stride (\d))? valid")
 _GROUP = re.compile(r"SWIS(-C)? N=(\d)(?:, (8 bit positions|combination index))?")
@@ -67,7 +67,8 @@ class SwisSuite(Suite):
             else:
                 ours, kind, note = answer
                 source = f"{row['table']}: {row['seen_or_memory']}"
-                answered.append(Row(case, kind, number(row, "value", case=case), ours, row["unit"], source, note))
+                published, memory = number(row, "value", case=case), is_recollected(row)
+                answered.append(Row(case, kind, published, ours, row["unit"], source, note, memory))
         return Validation(self.name, tuple(answered), tuple(skipped))
 
 

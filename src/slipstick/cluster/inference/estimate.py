@@ -32,6 +32,7 @@ from slipstick.cluster.inference.serving import _Load, _speculative_time
 from slipstick.cluster.inference.spent_figures import _spent_figures
 from slipstick.cluster.kernels.device_power import _power_findings
 from slipstick.cluster.kernels.energy import _DeviceEnergy
+from slipstick.cluster.kernels.figure_origins import _Origins
 from slipstick.cluster.kernels.kernel_table import _decoder_table
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.core.arrays import FloatArray
@@ -45,17 +46,18 @@ from slipstick.report.report import Metric, Report, Table
 _PAPERS = ("kundu2024", "ardalani2022", "dao2022")
 
 
-def _written(basis: str) -> Callable[..., Metric]:
-    """Return the function that writes a figure of one point as a Metric, which names the basis of its value."""
+def _metric(value: Any, unit: str, note: str = "") -> Metric:
+    """Return a figure of one point as a Metric without a source: `_origins` says what each figure rests on.
 
-    def metric(value: Any, unit: str, note: str = "") -> Metric:
-        number = float(np.asarray(value).item())
-        if np.isnan(number):
-            message = "no number of copies of the system keeps the waiting within these limits"
-            raise SlipstickError(message, path="rate", allowed="longer limits, or a plan with a shorter first token")
-        return Metric(number, unit, "estimated", basis, note)
-
-    return metric
+    Errors
+    ------
+    SlipstickError for a figure that is no number: the waiting of too few copies.
+    """
+    number = float(np.asarray(value).item())
+    if np.isnan(number):
+        message = "no number of copies of the system keeps the waiting within these limits"
+        raise SlipstickError(message, path="rate", allowed="longer limits, or a plan with a shorter first token")
+    return Metric(number, unit, "estimated", note=note)
 
 
 def estimate_inference(question: Question) -> Report:
@@ -69,13 +71,27 @@ def estimate_inference(question: Question) -> Report:
     run, plan = _question_point(question)
     return Report.of(
         question.with_plan(plan),
-        _inference_figures(run, _written(run.setting.chip.basis)),
+        _origins(run).marked(_inference_figures(run, _metric)),
         {"ops": _table(run)},
         title=f"{workload.name} on {system.devices} x {system.name}",
         bottleneck=_bottleneck(run),
         papers=_PAPERS,
         facts=_rooflines(run),
         findings=(*constants_findings(system), *_power_findings(system)),
+    )
+
+
+def _origins(run: _InferencePoints) -> _Origins:
+    """Return what the figures of a prefill or of served requests rest on."""
+    setting, stack = run.setting, run.setting.stack
+    engine = f"serving software {stack.name}: {'calibrated' if stack.calibrated else 'not calibrated'}"
+    return _Origins.of(
+        run.system,
+        setting.chip,
+        setting.precision.matmul,
+        str(run.phase),
+        reserve=stack.source_of("memory_share"),
+        time=engine,
     )
 
 

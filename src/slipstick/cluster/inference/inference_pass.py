@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from slipstick.cluster.collectives.collective_time import messages
 from slipstick.cluster.collectives.network_tiers import NetworkTier, _tiers_of
+from slipstick.cluster.constants.model_constants import _model
 from slipstick.cluster.constants.serving_stack import _Stack, stacks
 from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.decoder_kernels import _core, _decoder_kernels, _Kernel, _Shape
@@ -37,8 +38,6 @@ _PARTS = (
     "launch",
     "overhead",
 )
-
-_ROUTING_LAUNCHES = 8  # top-k, its softmax, counts, their sum, sort, offsets, the permutation, and its inverse
 
 _UNPACKED = ("router", "scores", "values")  # products without weights, and those that no checkpoint quantises
 
@@ -229,7 +228,7 @@ def _as_run(kernel: _Kernel, setting: _InferenceSetting) -> _Kernel:
     than they are multiplied.
     """
     if kernel.name == "mlp.permute":
-        return replace(kernel, launches=_ROUTING_LAUNCHES)
+        return replace(kernel, launches=_model().routing_launches)
     group, _, name = kernel.name.partition(".")
     stored = setting.packed < 1.0 and kernel.kind == "matmul" and name not in _UNPACKED and group != "head"
     if stored and (setting.packed_attention or group != "attention"):

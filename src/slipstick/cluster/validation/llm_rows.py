@@ -7,7 +7,7 @@ from slipstick.cluster.validation.inference_rows import _inference_figure
 from slipstick.cluster.validation.training_rows import _memory_figure, _training_figure
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError
-from slipstick.report.published import Row, RowDict, Suite, Validation, number, register_suite
+from slipstick.report.published import Row, RowDict, Suite, Validation, is_recollected, number, register_suite
 
 _FIGURES = {
     "train": _training_figure,
@@ -43,11 +43,12 @@ def _replayed(row: RowDict) -> Row:
     if kind not in _FIGURES:
         raise SlipstickError("not a kind of row", path="kind", value=kind, allowed=list(_FIGURES))
     figure = _FIGURES[kind](row)
-    return Row(row["case_id"], kind, number(row, "measured_value"), figure, row["unit"], row["source"], _note(row))
+    published, case = number(row, "measured_value"), row["case_id"]
+    return Row(case, kind, published, figure, row["unit"], row["source"], _note(row), is_recollected(row))
 
 
 def _note(row: RowDict) -> str:
-    notes = [] if row.get("seen_or_memory", "seen") == "seen" else ["the published figure is a recollection"]
+    notes = ["the published figure is a recollection"] if is_recollected(row) else []
     if not Chip.of(resolve_system(row["gpu"])).steps.calibrated:
         notes.append("ours by the data sheet: no calibration for this device")
     return "; ".join(notes)

@@ -144,6 +144,21 @@ class _Software(Entry):
 reference_software = Catalogue(_Software, "validation/software.yaml", noun="software of reference rows")
 
 
+class _Benchmark(Entry):
+    """How the benchmark behind a reference file was run: values that no column holds, each with its reason."""
+
+    values: dict[str, float] = Field(description="Name of a value -> its number in SI units")
+
+
+reference_benchmarks = Catalogue(_Benchmark, "validation/benchmarks.yaml", noun="benchmark of reference rows")
+
+
+@cache
+def _benchmark(name: str) -> Mapping[str, float]:
+    """Return the values of data/validation/benchmarks.yaml for one reference file."""
+    return reference_benchmarks.entry(name).values
+
+
 @cache
 def _software(source: str) -> _Software:
     """Return the facts of data/validation/software.yaml whose names stand in `source`, as one; later entries win."""

@@ -10,7 +10,7 @@ from slipstick.cluster.inference.inference_pass import _decode_step, _InferenceS
 from slipstick.cluster.inference.serving import _continuous_batch, _Load, _Service
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.validation.grouped_rows import _replay_groups
-from slipstick.cluster.validation.row_questions import _number, _software
+from slipstick.cluster.validation.row_questions import _benchmark, _number, _software
 from slipstick.core.arrays import FloatArray
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.device_kinds import Accelerator
@@ -22,7 +22,6 @@ from slipstick.report.published import Row, RowDict, Suite, Validation, register
 from slipstick.report.published import number as cell
 
 _MILLI = 1e-3
-_ROUNDS = 10  # requests of a client; assumed: what the growth of the first token's time with the concurrency implies
 # AIConfigurator's words for precisions: the format of the weights. `_wo`: they are unpacked to 16 bits
 _FORMATS = {"": "bf16", "bf16": "bf16", "bfloat16": "bf16", "fp16": "fp16", "float16": "fp16"}
 _FORMATS |= {"fp8": "fp8", "fp8_block": "fp8", "fp4": "nvfp4", "nvfp4": "nvfp4", "w4a16_mxfp4": "mxfp4"}
@@ -80,7 +79,7 @@ def _group(rows: list[RowDict]) -> list[list[Row]]:
     # AIConfigurator counts the requests of one attention data parallel rank
     waiting = np.array([_concurrency(row) for row in rows])
     load = _Load(waiting, *(np.array([_number(r, c) or 1 for r in rows]) for c in ("isl", "osl")))
-    served = _continuous_batch(setting, plans, load, rounds=_ROUNDS)
+    served = _continuous_batch(setting, plans, load, rounds=int(_benchmark("serving")["requests_per_client"]))
     least = _least(setting, plans, load)
     return [_figures(row, served, place, waiting[place], least[place]) for place, row in enumerate(rows)]
 
