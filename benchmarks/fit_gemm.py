@@ -2,6 +2,8 @@
 
     python benchmarks/fit_gemm.py gemm_measured.csv [--write] [--quick]
 
+The constants of devices that nobody measured are those of benchmarks/uncalibrated.py.
+
 The benchmark behind the rows (AIConfigurator) repeats each product with rotating copies of the weights; the rows show
 that there are as many copies as fill the L2, at most five.
 """
@@ -10,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import statistics
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -82,7 +83,9 @@ class Fit:
         """Return our time over the measured one for the chosen rows."""
         known = _KernelConstants(calibrated=True, formats={self.name: constants})
         chip, rows = replace(self.chip, constants=known), self.rows[chosen]
-        found = _gemm(*rows[:, :3].T, format=self.name, chip=chip, quantise_activations=self.narrow, reuse=self.reuse)
+        found = _gemm(
+            tuple(rows[:, :3].T), format=self.name, chip=chip, quantise_activations=self.narrow, reuse=self.reuse
+        )
         return np.asarray(found.time / (rows[:, 3] * 1e-6))
 
     def best(self, chosen: np.ndarray, rounds: int, known: _MatmulConstants | None = None) -> _MatmulConstants:
@@ -150,23 +153,13 @@ def main() -> None:
         print(text, flush=True)
     if arguments.write:
         for generation, formats in found.items():
-            write(generation, formats, f"calibrated on {arguments.csv.name} ({generation} rows)", calibrated=True)
-        write("generic", medians(found), "assumed: medians of the calibrated generations", calibrated=False)
+            write(generation, formats, f"calibrated on {arguments.csv.name} ({generation} rows)")
 
 
-def medians(found: Mapping[str, Mapping[str, _MatmulConstants]]) -> dict[str, _MatmulConstants]:
-    """Return each constant's median over the generations, by format."""
-    middle = {}
-    for name in FORMATS.values():
-        sets = [formats[name].model_dump() for formats in found.values() if name in formats]
-        middle[name] = _MatmulConstants(**{key: statistics.median(s[key] for s in sets) for key in sets[0]})
-    return middle
-
-
-def write(generation: str, formats: Mapping[str, _MatmulConstants], source: str, *, calibrated: bool) -> None:
+def write(generation: str, formats: Mapping[str, _MatmulConstants], source: str) -> None:
     """Write the constants of one generation."""
     data = {
-        "calibrated": calibrated,
+        "calibrated": True,
         "source": source,
         "formats": {name: {k: float(f"{v:.5g}") for k, v in c.model_dump().items()} for name, c in formats.items()},
     }

@@ -55,6 +55,9 @@ This page is written by `docs/make_validation.py`; `slipstick validate` prints t
 constants were fitted on are no proof of the model; `data/kernels`, `data/steps` and `data/collectives`
 name the rows that each constant comes from. The suite `fred` has one calibrated efficiency a workload
 (`data/wafer/fred.yaml`); its sources say which rows are in sample.
+
+A published figure that nobody of this project looked up is marked "from memory": it is no evidence of its own, and
+every error that rests on such rows is also given without them.
 """
 
 
@@ -96,10 +99,23 @@ def _targets(targets: Rows, found: dict[str, dict[str, Any]], groups: dict[str, 
         shown = (f"{number:.3f}" if "rank" in statistic else _percent(number) for number in (value, target["limit"]))
         reached, limit = shown
         wanted = f"at {'least' if high else 'most'} {limit}"
-        cells.append((target["what"], statistic, len(rows), wanted, reached, "yes" if met else "**no**"))
+        memory, rest = _from_memory(rows, statistic, groups)
+        cells.append((target["what"] + memory, statistic, len(rows), wanted, reached, rest, "yes" if met else "**no**"))
         cells[-1] += (target.get("why", ""),)
-    heads = ("target", "statistic", "rows", "wanted", "reached", "met", "if not, why")
+    heads = ("target", "statistic", "rows", "wanted", "reached", "without rows from memory", "met", "if not, why")
     return "## Targets\n\n" + _table(heads, cells)
+
+
+def _from_memory(rows: Rows, statistic: str, groups: dict[str, str]) -> tuple[str, str]:
+    """Return the mark of a target that rests on rows from memory, and its statistic without them; blank for others."""
+    seen = [row for row in rows if not row["recollected"]]
+    if len(seen) == len(rows):
+        return "", ""
+    mark = f" ({len(rows) - len(seen)} of {len(rows)} rows from memory)"
+    if not seen:
+        return mark, "no row was seen"
+    value = STATISTICS[statistic](seen, groups)
+    return mark, f"{value:.3f}" if "rank" in statistic else _percent(value)
 
 
 def _worst_group(rows: Rows, _: dict[str, str]) -> float:
@@ -156,8 +172,11 @@ def _suite(data: dict[str, Any], path: Path, validation: Validation) -> list[str
     if not rows:
         return []
     total = summary["all"]
+    seen = summary["seen"]
+    recollected = total["recollected"] if seen else 0
+    rest = f" Without the {recollected} rows from memory: {_error(seen)}." if recollected else ""
     about = f"`{path.name}`: {validation.answered} rows answered with {total['rows']} figures, {_error(total)}; "
-    parts = [f"## {summary['suite']}: {path.stem}\n", f"{about}{validation.left_out} rows skipped.\n"]
+    parts = [f"## {summary['suite']}: {path.stem}\n", f"{about}{validation.left_out} rows skipped.{rest}\n"]
     parts.append(_sources(summary["sources"]))
     by_source: dict[str, Rows] = {}
     for row in rows:
@@ -174,14 +193,17 @@ def _sources(sources: dict[str, Any]) -> str:
     for name, s in sources.items():
         rank = "" if s["rank_correlation"] is None else f"{s['rank_correlation']:.3f}"
         errors = (_percent(s["mean_absolute_error"]), _signed(s["mean_error"]), _signed(s["worst_error"]))
-        cells.append((name, s["rows"], *errors, s["worst_case"], rank))
-    return _table(("source", "rows", "mean error", "mean signed", "worst", "case", "rank correlation"), cells)
+        cells.append((name, s["rows"], *errors, s["worst_case"], rank, s["recollected"] or ""))
+    heads = ("source", "rows", "mean error", "mean signed", "worst", "case", "rank correlation", "from memory")
+    return _table(heads, cells)
 
 
 def _rows(source: str, rows: Rows) -> str:
     many = len(rows) > ROWS
     shown = sorted(rows, key=lambda row: -abs(row["error"]))[:WORST] if many else rows
     what = f"the {WORST} worst of {len(rows)} rows" if many else f"{len(rows)} rows"
+    recollected = sum(row["recollected"] for row in rows)
+    what += f", {recollected} from memory" if recollected else ""
     cells = [
         (
             r["case_id"],
@@ -190,7 +212,7 @@ def _rows(source: str, rows: Rows) -> str:
             f"{r['ours']:.4g}",
             r["unit"],
             _signed(r["error"]),
-            r["note"],
+            "; ".join(filter(None, ("from memory" if r["recollected"] else "", r["note"]))),
         )
         for r in shown
     ]

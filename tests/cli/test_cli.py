@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -18,6 +19,7 @@ import slipstick
 from commands import ROOT, Result
 from slipstick import __version__
 from slipstick.engines.catalogues import KINDS
+from slipstick.report.metric import How
 from slipstick.report.report import Report
 
 Cli = Callable[..., Result]
@@ -65,7 +67,8 @@ def test_every_figure_has_unit_and_origin(cli: Cli, phase: str) -> None:
     report = Report.from_json(cli(*ASKED, "--phase", phase, "--json").out)
     for path, metric in report.flat().items():
         assert metric.unit, path
-        assert metric.how in ("estimated", "simulated", "measured", "published"), path
+        assert metric.how in get_args(How), path
+        assert metric.source, path
 
 
 def test_html_beside_the_report(cli: Cli, tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ FIELDS: dict[str, tuple[Spec, dict[str, Range]]] = {
                 ("attention_forward", "attention_backward", "attention_stream", "peer_efficiency"), SHARE
             ),
             **dict.fromkeys(("l2_reuse", "overlap_slowdown"), PART),
+            "memory_reserve": LOSS,
         },
     ),
     "link": (link_constants.entry("nvlink4"), {"congestion": AMOUNT}),

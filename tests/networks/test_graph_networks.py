@@ -37,11 +37,11 @@ def test_forward_work_is_the_published(name: str, gflop: float) -> None:
 
 
 @pytest.mark.parametrize("name", GMACS)
-def test_multiplications_are_the_published(name: str) -> None:
+def test_multiplications_are_those_recollected_of_torchvision(name: str) -> None:
     assert sum(op.flops for op in ops_of(name)) / 2e9 == pytest.approx(GMACS[name], abs=0.0055)
 
 
-def test_a_narrow_mobilenet_has_the_published_parameters() -> None:
+def test_a_narrow_mobilenet_has_the_parameters_recollected_of_timm() -> None:
     """Width 0.5: 1.97 M parameters, as in timm's table of results (recollection)."""
     net = graph_network({"graph": "mobilenet-v2", "name": "narrow", "width": 0.5})
     assert net.parameters / 1e6 == pytest.approx(1.97, abs=0.005)

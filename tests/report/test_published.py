@@ -15,6 +15,7 @@ from slipstick.report.published import (
     RowDict,
     Suite,
     Validation,
+    is_recollected,
     number,
     read_csv,
     spearman,
@@ -65,6 +66,7 @@ def test_validate_a_file_of_ones_own(tmp_path: Path) -> None:
         "error": 1.0,
         "source": "",
         "note": "",
+        "recollected": False,
     }
     assert data["summary"]["all"]["mean_absolute_error"] == 1.0
     assert "+100.0 %" in to_text(render_validation(validation, None))
@@ -128,6 +130,38 @@ def test_summary() -> None:
     assert "0 of 1 rows answered, 1 skipped: 1 x no plan" in to_text(
         render_validation(Validation("s", (), (("a", "no plan"),)), None)
     )
+
+
+def test_rows_from_memory_are_marked_and_the_errors_are_given_with_and_without_them() -> None:
+    rows = (Row("a", "k", 10.0, 11.0, "s", "read"), Row("b", "k", 10.0, 15.0, "s", "remembered", recollected=True))
+    validation = Validation("s", rows)
+    data = json.loads(validation.json())
+    assert [row["recollected"] for row in data["rows"]] == [False, True]
+    assert data["summary"]["all"]["mean_absolute_error"] == pytest.approx(0.3)
+    assert data["summary"]["seen"]["mean_absolute_error"] == pytest.approx(0.1)
+    assert {name: s["recollected"] for name, s in data["summary"]["sources"].items()} == {"read": 0, "remembered": 1}
+    text = to_text(render_validation(validation, None))
+    assert "all but the rows from memory" in text
+    assert [line.rstrip().endswith("from memory") for line in text.splitlines() if line.startswith(("a ", "b "))] == [
+        False,
+        True,
+    ]
+
+
+def test_nothing_is_said_of_memory_where_every_row_was_read() -> None:
+    validation = Validation("s", (Row("a", "k", 10.0, 11.0, "s", "read"),))
+    assert "memory" not in to_text(render_validation(validation, None))
+    assert validation.seen == validation.summary()["all"]
+    assert Validation("s", (Row("b", "k", 10.0, 15.0, "s", recollected=True),)).seen is None
+
+
+@pytest.mark.parametrize(
+    ("mark", "recollected"),
+    [("seen", False), ("seen (derived)", False), ("", False), ("memory", True), ("memory-unverified", True)],
+)
+def test_the_column_of_a_row_says_that_it_is_from_memory(mark: str, recollected: bool) -> None:
+    assert is_recollected({"seen_or_memory": mark}) is recollected
+    assert not is_recollected({})
 
 
 @settings(deadline=None)  # the first example imports scipy

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from slipstick.array.matrix_products import Product
 
-_BUFFERS = 2
+_BUFFERS = 2  # a count: one half of the memory computes while the other is filled
 
 
 @dataclass(frozen=True)

@@ -148,12 +148,28 @@ def _busy(run: ArrayRun) -> float:
     return sum(layer.busy * layer.product.count for layer in run.layers)
 
 
+def _sources(run: ArrayRun) -> dict[str, str]:
+    """Return the sources of an array's figures by unit, of what is counted, of the capacity, and "" of all others."""
+    system, table = run.system, parts.array_parts.entry("energy")
+    counts = {"J": table.origins("energy", "sram"), "m2": table.origins("area")}
+    return {
+        "": f"{system.source}; closed forms of slipstick.array",
+        "counted": "counted from layers, formats and the order of the loops",
+        "capacity": system.source_of(f"memory.{system.main_memory_name}.capacity"),
+        **{
+            unit: f"counted events times data/array/energy.yaml: {text} (show array-parts)"
+            for unit, text in counts.items()
+        },
+    }
+
+
 def _metrics(run: ArrayRun) -> dict[str, Any]:
-    source = f"{run.system.source}; closed forms of slipstick.array"
-    table = "counted in closed form, times data/array/energy.yaml"
+    sources = _sources(run)
 
     def metric(value: float, unit: str, note: str = "") -> Metric:
-        return Metric(float(value), unit, "estimated", table if unit in ("J", "m2") else source, note)
+        counted = unit in ("B", "MAC")
+        source = sources.get(unit, sources["counted" if counted else ""])
+        return Metric(float(value), unit, "counted" if counted else "estimated", source, note)
 
     def group(values: dict[str, float], name: str, unit: str, note: str = "") -> dict[str, Any]:
         known = {part: metric(value, unit) for part, value in values.items() if value > 0}
@@ -186,7 +202,7 @@ def _metrics(run: ArrayRun) -> dict[str, Any]:
         },
         "memory": {
             **group(_resident(run), "peak", "B", "in DRAM"),
-            "capacity": metric(run.system.main_memory.capacity, "B"),
+            "capacity": Metric(run.system.main_memory.capacity, "B", "given", sources["capacity"]),
             "weights": metric(sum(layer.stored.nbytes for layer in run.layers), "B", "packed, scales included"),
             "weights_int8": metric(sum(layer.product.weights for layer in run.layers), "B", "as bytes"),
         },

@@ -15,6 +15,7 @@ Installed packages add entries where a catalogue names an entry point group for 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from importlib import resources
@@ -34,6 +35,7 @@ from slipstick.core.system import System
 S = TypeVar("S", bound=Spec)
 _Data = dict[str, Any]
 
+_ORIGINS = ("calibrated", "by hand", "assumed", "derived", "counted")
 _LEAF = {"value", "unit", "source", "note"}
 _NOT_INHERITED = ("base", "name", "aliases")
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -58,6 +60,28 @@ class Entry(Spec):
         keys = path.split(".")
         groups = (".".join(keys[:length]) for length in range(len(keys), 0, -1))
         return next((self.sources[group] for group in groups if group in self.sources), self.source)
+
+    def origins(self, *groups: str) -> str:
+        """Return how many of its numbers are calibrated, set by hand, assumed, and so on, by their sources.
+
+        Parameters
+        ----------
+        groups : first names of the dotted paths that count; all where none is given.
+
+        Examples
+        --------
+        >>> Entry(sources={"a": "assumed: as b", "b": "calibrated on c.csv", "d.e": "assumed"}).origins()
+        '2 assumed, 1 calibrated'
+        """
+        texts = (text for path, text in self.sources.items() if not groups or path.partition(".")[0] in groups)
+        counts = Counter(_origin(text) for text in texts)
+        return ", ".join(f"{count} {origin}" for origin, count in sorted(counts.items()))
+
+
+def _origin(source: str) -> str:
+    """Return how a number was found, by the first words of its source; a publication that we recollect is no source."""
+    published = "recollected" if "recollection" in source else "published"
+    return next((origin for origin in _ORIGINS if source.startswith(origin)), published)
 
 
 class Catalogue(Generic[S]):

@@ -124,6 +124,14 @@ KINDS: dict[str, Kind] = {
         "constants of whole steps, by device generation", "cluster.constants.step_constants:step_constants",
         ("calibrated", "matmul_slowdown", "stream_efficiency", "host_launch"),
     ),
+    "model-constants": Kind(
+        "constants that hold for every generation", "cluster.constants.model_constants:model_constants",
+        ("expert_skew", "last_bucket", "l2_over_dram"),
+    ),
+    "error-bands": Kind(
+        "error bands of devices that nobody measured", "cluster.constants.error_bands:error_bands",
+        ("low", "high", "error", "rows"),
+    ),
     "collectives": Kind(
         "constants of collectives, by link technology", "cluster.constants.links:link_constants",
         ("calibrated", "hierarchical", "source"),
@@ -162,6 +170,10 @@ KINDS: dict[str, Kind] = {
     "reference-software": Kind(
         "software of the reference rows, by text of their source",
         "cluster.validation.row_software:reference_software", ("source",),
+    ),
+    "reference-benchmarks": Kind(
+        "how the benchmarks behind the reference rows were run",
+        "cluster.validation.row_benchmarks:reference_benchmarks", ("values",),
     ),
     "papers": Kind("papers that answers stand on", "report.papers:papers", ("title", "year", "seen")),
 }  # fmt: skip

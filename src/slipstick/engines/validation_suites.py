@@ -171,6 +171,12 @@ def _as_report(validations: dict[str, Validation]) -> Report:
         errors = {"mean_absolute_error": total.mean_absolute_error, "mean_error": total.mean_error}
         errors["worst_error"] = total.worst_error
         metrics[name] |= {key: Metric(value, "fraction", "estimated", note=note) for key, value in errors.items()}
+        seen = validation.seen
+        if total.recollected and seen is not None:
+            note = f"{seen.rows} figures; {total.recollected} from memory left out"
+            metrics[name] |= {
+                "mean_absolute_error_seen": Metric(seen.mean_absolute_error, "fraction", "estimated", note=note)
+            }
         tables[f"{name}: errors by source"] = summary_table(validation)
         tables[f"{name}: published beside ours"] = rows_table(list(validation.rows))
     inputs = {"suites": [validation.suite for validation in validations.values()]}

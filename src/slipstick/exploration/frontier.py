@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,11 @@ from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.pareto import knee, pareto
 from slipstick.core.plan import short_keys
-from slipstick.exploration.figures import PEAK, Objective, _figure_path
+from slipstick.core.workload import Phase
+from slipstick.exploration.figures import INTERACTIVITY, PEAK, PER_DEVICE, Objective, _figure_path
 from slipstick.exploration.parquet import _write_parquet
 from slipstick.exploration.points import Task
+from slipstick.exploration.ranking import Ranking, command, point_name
 from slipstick.exploration.space import _value_text
 from slipstick.report.metric import Table
 from slipstick.report.report import Report
@@ -24,6 +26,7 @@ from slipstick.report.report import Report
 if TYPE_CHECKING:
     import polars
 
+_TOP = 10  # best points in JSON and on a page
 _PAGE_ROWS = 200  # of the frontier on a page
 _JSON_POINTS = 10_000  # in a text; all of them are in the parquet file
 
@@ -41,6 +44,7 @@ class Frontier:
     objectives: tuple[Objective, ...]
     method: str
     tried: int
+    ranking: int = 0  # best points that are printed in place of the frontier; 0: the frontier is
 
     @property
     def costs(self) -> FloatArray:
@@ -88,7 +92,26 @@ class Frontier:
         figures = [path for path in self.units if path in column_paths]
         columns = {**dict.fromkeys(axes, ""), **{path: self.units[path] for path in figures}}
         cells = [front[path].to_list() for path in (*axes.values(), *figures)]
+        marks = self._calibrations(front["index"].to_list())
+        if any(marks):
+            columns, cells = {**columns, "calibration": ""}, [*cells, marks]
         return Table.of(columns, zip(*cells, strict=True))
+
+    def _calibrations(self, indices: Sequence[int]) -> list[str]:
+        """Return the marks of points whose device nobody measured, with their error bands; "" for all others."""
+        points = [self.task.space.point(index) for index in indices]
+        systems = [str([value for path, value in point.items() if not path.startswith("plan.")]) for point in points]
+        first = dict(zip(reversed(systems), reversed(indices), strict=True))  # a point of each system
+        marks = {system: self._calibration(index) for system, index in first.items()}
+        return [marks[system] for system in systems]
+
+    def _calibration(self, index: int) -> str:
+        """Return the mark of one point."""
+        from slipstick.cluster.kernels.figure_origins import calibration_text
+
+        question = self.task.question(index)
+        phase = {Phase.TRAIN: "train", Phase.DECODE: "decode"}.get(question.workload.phase, "prefill")
+        return calibration_text(question.system, phase)
 
     def write(self, path: str | Path) -> None:
         """Write all feasible points, not the frontier alone, to a parquet file, atomically."""
@@ -103,11 +126,18 @@ class Frontier:
             "kept": len(self.points),
             "objectives": [goal.path for goal in self.objectives],
             "units": dict(self.units),
-            "frontier": self.pareto.fill_nan(None).to_dicts(),
+            "top": list(self._ranked(self.ranking or _TOP).rows),
+            "frontier": self._marked_frontier(),
             "points": points.fill_nan(None).to_dicts(),
             "points_left_off": len(self.points) - len(points),
         }
         return json.dumps(answer, indent=2, allow_nan=False)
+
+    def _marked_frontier(self) -> list[dict[str, Any]]:
+        """Return the frontier's points, each with its mark if its device was never measured."""
+        points: list[dict[str, Any]] = self.pareto.fill_nan(None).to_dicts()
+        marks = self._calibrations([int(point["index"]) for point in points])
+        return [{**point, "calibration": mark} for point, mark in zip(points, marks, strict=True)]
 
     def __rich__(self) -> Any:
         """Return what a rich console prints: how many points there were, and the frontier."""
@@ -117,6 +147,9 @@ class Frontier:
 
         front = self.pareto
         counts = f"{self.method}; {len(self.points):,} meet the conditions, {len(front):,} are beaten by none"
+        if self.ranking:
+            table, commands = self._ranked(self.ranking).text()
+            return Group(f"{counts}{self._unknown()}\n", render_breakdown("best", table), f"\n{commands}")
         best = f"\nthe first in {self.objectives[0].path}: {self.words(int(front['index'][0]))}"
         return Group(f"{counts}{self._unknown()}\n", render_breakdown("frontier", self.table()), best)
 
@@ -131,14 +164,16 @@ class Frontier:
         counts = {goal.path: int(self.points[goal.path].is_nan().sum()) for goal in self.objectives}
         return "".join(f"; of {count:,} the {path} is unknown" for path, count in counts.items() if count)
 
+    def top(self, count: int = 10) -> Table:
+        """Return the best points, by the first objective, as a table with the plan of each to paste into ``--plan``."""
+        return self._ranked(count).table()
+
+    def _ranked(self, count: int) -> Ranking:
+        return Ranking.of(self.task, self.points, self.objectives, self.costs, count)
+
     def words(self, index: int) -> str:
-        """Return a point as arguments of `slipstick estimate`: the system, and the plan for --plan."""
-        point = self.task.space.point(index)
-        plan = [(_short(path), value) for path, value in point.items() if path.startswith("plan.")]
-        texts = [f"{name}={_value_text(value)}" for name, value in plan]
-        changes = [f" --set {path}='{point[path]}'" for path in point if path.startswith(("system.", "workload."))]
-        asked = f" --plan {','.join(texts)}" if texts else ""
-        return f"{self.task.workload_name} {_value_text(point['system'])}{asked}{''.join(changes)}"
+        """Return a point as arguments of `slipstick estimate`: network, system, phase, sizes, and the plan."""
+        return command(self.task, index)
 
     def plot(self) -> str:
         """Return the SVG of the points over the first two objectives, with the frontier marked."""
@@ -148,8 +183,24 @@ class Frontier:
         return _frontier_svg(figures, self.units, self.objectives, f"{self.task.workload_name}: {self.method}")
 
     def pictures(self) -> dict[str, str]:
-        """Return the SVG pictures of the frontier by name."""
-        return {"frontier": self.plot()}
+        """Return the SVG pictures by name: the frontier, and of a serving search throughput over interactivity."""
+        return {**({"serving": self._serving()} if self._is_serving else {}), "frontier": self.plot()}
+
+    @property
+    def _is_serving(self) -> bool:
+        rates = [path for path in (INTERACTIVITY, PER_DEVICE) if path in self.units]
+        return len(rates) > 1 and not any(self.points[path].is_nan().any() for path in rates)
+
+    def _serving(self) -> str:
+        """Return the SVG of the tokens a second of a device over those that one user sees."""
+        from slipstick.exploration.serving_picture import _serving_svg
+
+        index = self.points["index"].to_numpy()
+        names = self.points["system"].to_list() if "system" in self.points.columns else None
+        system = names or [_value_text(self.task.space.fixed["system"])] * len(index)
+        rates = self.points[INTERACTIVITY].to_numpy(), self.points[PER_DEVICE].to_numpy()
+        title = f"{self.task.workload_name}: {self.method}"
+        return _serving_svg(rates, system, lambda place: point_name(self.task, int(index[place])), title)
 
     def html(self) -> str:
         """Return a self-contained HTML page: the picture, and the frontier's points."""
@@ -157,7 +208,8 @@ class Frontier:
         from slipstick.report.as_html import table_html
 
         title = f"{self.task.workload_name}: {' and '.join(goal.path for goal in self.objectives)}"
-        return svg.page(title, [self.plot(), table_html(self.table(rows=_PAGE_ROWS))])
+        tables = [table_html(self.top(self.ranking or _TOP)), table_html(self.table(rows=_PAGE_ROWS))]
+        return svg.page(title, [*self.pictures().values(), *tables])
 
     def _repr_html_(self) -> str:
         """Return the notebook's HTML: the page in a frame, so that its style stays inside."""

@@ -25,6 +25,7 @@ section{background:var(--card);border:1px solid var(--line);border-radius:12px;p
 .card{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:12px 14px}
 .card .label{color:var(--soft);font-size:.8rem}
 .card .figure{font-size:1.12rem;font-weight:650;letter-spacing:-.01em;font-variant-numeric:tabular-nums}
+.card .band{color:var(--warn);font-size:.82rem;font-variant-numeric:tabular-nums}
 .finding{border:1px solid var(--warnline);background:var(--warnbg);border-radius:8px;padding:8px 12px;margin-top:8px;
 overflow-wrap:anywhere}
 .finding b{color:var(--warn)}
@@ -67,6 +68,7 @@ td.soft,.soft{color:var(--soft);font-size:.88rem}
 white-space:nowrap}
 .how.estimated{color:var(--estimated)}.how.simulated{color:var(--simulated)}
 .how.measured{color:var(--measured)}.how.published{color:var(--published)}
+.how.counted{color:var(--estimated)}.how.given{color:var(--soft)}.how.assumed{color:var(--warn)}
 sup a,a{color:var(--accent);text-decoration:none}
 a:hover{text-decoration:underline}
 ol,ul.plain{margin:0;padding-left:22px;font-size:.9rem}

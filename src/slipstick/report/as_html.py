@@ -8,7 +8,7 @@ from typing import Any
 
 from slipstick.core.units import format_quantity
 from slipstick.pictures.style import CSS
-from slipstick.report.as_text import MetricRows, _label, _numbered_sources, _walk
+from slipstick.report.as_text import UNCALIBRATED, MetricRows, _label, _numbered_sources, _walk
 from slipstick.report.contents import Contents
 from slipstick.report.metric import PARTS, Metric, Table, Tree, ratio
 from slipstick.report.papers import line, link
@@ -23,7 +23,7 @@ def _report_page(report: Contents, pictures: Mapping[str, str]) -> str:
     sources = _numbered_sources(report)
     bars = list(_group_bars(report.metrics, ""))
     body = [
-        _header(report.title, report.bottleneck),
+        _header(report.title, report.bottleneck, report.calibration),
         _cards(report.metrics),
         _findings(report),
         *(_section(heading, drawn) for heading, drawn in pictures.items()),
@@ -47,6 +47,8 @@ def _comparison_page(reports: Sequence[Contents], metrics: MetricRows) -> str:
     """Return reports side by side as an HTML document."""
     head = "<th>metric</th>" + "".join(f'<th class="number">{_e(report.title)}</th>' for report in reports)
     rows = [_row(["bottleneck", *(f'<span class="soft words">{_e(report.bottleneck)}</span>' for report in reports)])]
+    if any(report.calibration for report in reports):
+        rows.append(_row(["calibration", *(_e(report.calibration) for report in reports)]))
     for path, row in metrics.items():
         cells = []
         for place, metric in enumerate(row):
@@ -59,7 +61,7 @@ def _comparison_page(reports: Sequence[Contents], metrics: MetricRows) -> str:
     title = f"{len(reports)} reports side by side"
     hashes = ", ".join(f"<code>{report.input_hash[:16]}</code>" for report in reports)
     body = [
-        _header(title, ""),
+        _header(title, "", ""),
         _section("Where it goes", bars) if bars else "",
         _section("Figures, with ratios to the first", _table(head, rows)),
         _footer(reports[0].version, f"inputs {hashes}"),
@@ -152,8 +154,9 @@ def _cards(metrics: Tree) -> str:
         name, metric = (group, child) if isinstance(child, Metric) else _first(child)
         if metric is not None:
             text = name if name == group else f"{group} {name}"
-            figure = f'<div class="figure" title="{_e(metric.how)}">{_e(metric.text)}</div>'
-            cards.append(f'<div class="card"><div class="label">{_e(_words(text))}</div>{figure}</div>')
+            figure = f'<div class="figure" title="{_e(metric.how)}">{_e(metric.value_text)}</div>'
+            band = f'<div class="band">{_e(metric.band_text)}</div>' if metric.band_text else ""
+            cards.append(f'<div class="card"><div class="label">{_e(_words(text))}</div>{figure}{band}</div>')
     return f'<div class="cards">{"".join(cards[:_CARDS])}</div>'
 
 
@@ -240,9 +243,10 @@ def _paper_list(keys: Sequence[str]) -> str:
     return f'<ul class="plain">{"".join(items)}</ul>'
 
 
-def _header(title: str, bottleneck: str) -> str:
+def _header(title: str, bottleneck: str, calibration: str) -> str:
     pill = f'<div class="bottleneck">bottleneck: <b>{_e(bottleneck)}</b></div>' if bottleneck else ""
-    return f'<header><div class="brand">slipstick</div><h1>{_e(title)}</h1>{pill}</header>'
+    mark = f'<div class="finding">{_e(UNCALIBRATED)}</div>' if calibration else ""
+    return f'<header><div class="brand">slipstick</div><h1>{_e(title)}</h1>{pill}{mark}</header>'
 
 
 def _footer(version: str, more: str) -> str:

@@ -4,8 +4,8 @@ The schema ``slipstick.report/1``, an object of
 
 * ``schema``, ``slipstick`` (the version that answered), ``title``, ``bottleneck``: text;
 * ``metrics``: groups in groups; a leaf is ``{value, unit, how, source, note}``: a finite number in SI (or the unit
-  that `unit` names), and how it was found: estimated, simulated, measured or published. A group named ``parts``
-  sums up to the first metric beside it;
+  that `unit` names), and how it was found: estimated, simulated, measured, published, counted, given or assumed. A
+  leaf with ``low`` and ``high`` has an error band. A group named ``parts`` sums up to the first metric beside it;
 * ``breakdowns``: name -> ``{columns: [{name, unit}], rows: [[cell, ...]], stacked}``; a cell is text, a number, a
   boolean or null;
 * ``warnings``: ``[{check, message, path, severity}]``, severity "warning" or "error";
@@ -23,7 +23,8 @@ from slipstick.core.files import parse_json
 from slipstick.report.contents import SCHEMA, _hash_inputs
 from slipstick.report.metric import Column, Finding, Metric, Table, canonical
 
-_METRIC = {"value", "unit", "how", "source", "note"}
+_METRIC = {"value", "unit", "how", "source", "note", "low", "high"}
+_NUMBERS = ("value", "low", "high")
 _TOP: dict[str, type] = {
     "schema": str,
     "slipstick": str,
@@ -76,7 +77,9 @@ def _tree(node: Any, path: str) -> dict[str, Any]:
 def _branch(child: Any, path: str) -> Any:
     if not (isinstance(child, dict) and isinstance(child.get("how"), str)):
         return _tree(child, path)
-    if not set(child) <= _METRIC or not _is_number(child.get("value")) or not isinstance(child.get("unit"), str):
+    numbers = [child[name] for name in _NUMBERS if name in child]
+    known = set(child) <= _METRIC and "value" in child and all(map(_is_number, numbers))
+    if not known or not isinstance(child.get("unit"), str):
         raise SlipstickError(
             "not a metric", path=path, value=child, allowed="a number with " + ", ".join(sorted(_METRIC))
         )

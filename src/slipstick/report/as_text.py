@@ -22,7 +22,11 @@ MetricRows = Mapping[str, Sequence[Metric | None]]  # dotted path -> the metric 
 
 WIDTH = 100
 _WORD, _PIECE = re.compile(r"\S+"), re.compile(r"[^.:;/|]*[.:;/|]|[^.:;/|]+")  # a part of a word, its separator last
-_HOW_STYLE = {"estimated": "cyan", "simulated": "blue", "measured": "green", "published": "magenta"}
+_HOW_STYLE = {
+    "estimated": "cyan", "simulated": "blue", "measured": "green", "published": "magenta", "counted": "cyan",
+    "given": "default", "assumed": "yellow",
+}  # fmt: skip
+UNCALIBRATED = "uncalibrated: nobody measured this device; the range behind a figure is its error band"
 
 
 def to_text(renderable: RenderableType, width: int | None = None) -> str:
@@ -46,6 +50,8 @@ def _render_report(report: Contents) -> Group:
     parts: list[RenderableType] = [_safe_text(report.title, "bold")]
     if report.bottleneck:
         parts.append(Text.assemble(("bottleneck: ", "dim"), _safe_text(report.bottleneck, "bold yellow")))
+    if report.calibration:
+        parts.append(_safe_text(UNCALIBRATED, "yellow"))
     parts += [Text(), _metrics(report, sources)]
     if report.warnings:
         parts.append(Text())
@@ -143,6 +149,8 @@ def _render_comparison(reports: Sequence[Contents], rows: MetricRows) -> RichTab
         rendered.add_column(_safe_text(report.title), justify="right", overflow="fold")
     warnings = [str(len(report.warnings)) if report.warnings else "" for report in reports]
     rendered.add_row("bottleneck", *(_safe_text(report.bottleneck) for report in reports))
+    if any(report.calibration for report in reports):
+        rendered.add_row("calibration", *(report.calibration for report in reports))
     for path, row in rows.items():
         cells = []
         for place, metric in enumerate(row):

@@ -30,18 +30,25 @@ class Comparison:
         return {path: tuple(flat.get(path) for flat in flats) for path in paths}
 
     def json(self, indent: int | None = 2) -> str:
-        """Return the titles, and per row the values, units, origins and ratios to the first report, as JSON."""
+        """Return the titles, and per row values, units, origins, bands and ratios to the first report, as JSON."""
         rows = [
             {
                 "path": path,
                 "unit": [m.unit if m else None for m in row],
                 "values": [m.value if m else None for m in row],
                 "how": [m.how if m else None for m in row],
+                "source": [m.source if m else None for m in row],
+                "low": [m.low if m else None for m in row],
+                "high": [m.high if m else None for m in row],
                 "ratios": [ratio(row[0], m) for m in row],
             }
             for path, row in self.rows.items()
         ]
-        data = {"reports": [report.title for report in self.reports], "rows": rows}
+        data = {
+            "reports": [report.title for report in self.reports],
+            "calibration": [report.calibration for report in self.reports],
+            "rows": rows,
+        }
         return json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False)
 
     def table(self, width: int | None = None) -> str:

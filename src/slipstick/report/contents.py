@@ -74,6 +74,11 @@ class Contents(ABC):
         return {name: child for name, child in inside.items() if isinstance(child, Metric)}
 
     @property
+    def calibration(self) -> str:
+        """The word "uncalibrated" where any figure has an error band for want of measurements of the system."""
+        return "uncalibrated" if any(metric.low is not None for metric in self.flat().values()) else ""
+
+    @property
     def errors(self) -> tuple[Finding, ...]:
         """Findings of severity "error": the model contradicts itself. (``strict`` refuses every finding.)"""
         return tuple(finding for finding in self.warnings if finding.severity == "error")
@@ -134,11 +139,15 @@ def _checked_tree(tree: Tree, path: str) -> dict[str, Any]:
 
 def _tree_to_dict(tree: Tree) -> dict[str, Any]:
     return {
-        name: {"value": c.value, "unit": c.unit, "how": c.how, "source": c.source, "note": c.note}
-        if isinstance(c, Metric)
-        else _tree_to_dict(c)
-        for name, c in tree.items()
+        name: _metric_to_dict(child) if isinstance(child, Metric) else _tree_to_dict(child)
+        for name, child in tree.items()
     }
+
+
+def _metric_to_dict(metric: Metric) -> dict[str, Any]:
+    """Return the fields of a metric; the ends of a band only where there is one."""
+    fields = {name: getattr(metric, name) for name in ("value", "unit", "how", "source", "note")}
+    return fields if metric.low is None else {**fields, "low": metric.low, "high": metric.high}
 
 
 def _table_to_dict(table: Table) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from typing import Any, Literal, get_args
 from slipstick.core import units
 from slipstick.core.errors import SlipstickError
 
-How = Literal["estimated", "simulated", "measured", "published"]
+# counted: follows from sizes alone; given: an input of the question, such as a capacity; assumed: nobody measured it
+How = Literal["estimated", "simulated", "measured", "published", "counted", "given", "assumed"]
 Severity = Literal["warning", "error"]
 Cell = str | float | int | bool | None
 Tree = Mapping[str, "Metric | Tree"]
@@ -29,12 +30,15 @@ PARTS = "parts"
 class Metric:
     """One figure: an SI value, its unit, its origin (how it was computed) and its source.
 
-    `value` is finite: a figure that does not exist is left out of the tree, never NaN.
+    `value` is finite: a figure that does not exist is left out of the tree, never NaN. `low` and `high` are the ends of
+    its error band, both or neither; the source says what the band holds.
 
     Examples
     --------
     >>> Metric(13.75, "s", "estimated").text
     '13.75 s'
+    >>> Metric(12.3e-3, "s", "estimated", low=9.1e-3, high=16e-3).text
+    '12.3 ms (9.1 to 16)'
     """
 
     value: float
@@ -42,9 +46,13 @@ class Metric:
     how: How
     source: str = ""
     note: str = ""
+    low: float | None = None
+    high: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", float(self.value))
+        if self.low is not None or self.high is not None:
+            self._check_band()
         if not math.isfinite(self.value):
             raise SlipstickError(
                 "a figure is no finite number", value=self.value, allowed="inputs that are not absurdly large or small"
@@ -52,10 +60,35 @@ class Metric:
         if self.how not in get_args(How):
             raise SlipstickError("not a way to find a figure", path="how", value=self.how, allowed=get_args(How))
 
+    def _check_band(self) -> None:
+        """Raise a SlipstickError unless the band has two finite ends with the value between them."""
+        low, high = self.low, self.high
+        if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+            raise SlipstickError("a band has two finite ends, or none", path="low, high", value=(low, high))
+        if not low <= self.value <= high:
+            raise SlipstickError("lies outside its band", path="value", value=self.value, allowed=f"{low} to {high}")
+
     @property
     def text(self) -> str:
+        """The value with the most readable prefix, its unit, and the ends of its band where it has one."""
+        return f"{self.value_text} ({self.band_text})" if self.band_text else self.value_text
+
+    @property
+    def value_text(self) -> str:
         """The value with the most readable prefix, and its unit."""
         return units.format_quantity(self.value, self.unit)
+
+    @property
+    def band_text(self) -> str:
+        """The ends of the error band, such as ``9.1 to 16`` in the prefix of the value; empty where there is none."""
+        if self.low is None or self.high is None:
+            return ""
+        ends = (float(f"{end:.3g}") for end in (self.low, self.high))  # a band is no exact figure
+        low, high = (units.format_quantity(end, self.unit) for end in ends)
+        prefix = self.value_text.partition(" ")[2]
+        if prefix and all(text.partition(" ")[2] == prefix for text in (low, high)):
+            return f"{low.partition(' ')[0]} to {high.partition(' ')[0]}"
+        return f"{low} to {high}"
 
 
 @dataclass(frozen=True, slots=True)

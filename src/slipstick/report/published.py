@@ -13,7 +13,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,10 @@ RowDict = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One published figure and ours, both in `unit`; `source` is the publication, `kind` the kind of figure."""
+    """One published figure and ours, both in `unit`; `source` is the publication, `kind` the kind of figure.
+
+    `recollected` marks a figure that somebody remembered and nobody looked up: no evidence of its own.
+    """
 
     case_id: str
     kind: str
@@ -37,6 +40,7 @@ class Row:
     unit: str
     source: str = ""
     note: str = ""
+    recollected: bool = False
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.published) or not math.isfinite(self.ours):
@@ -55,7 +59,7 @@ class Summary:
     """Error statistics of our figures over the rows of one source (or of all), as fractions of the published figure.
 
     `mean_error` and `worst_error` (that of `worst_case`) are signed, ours over published less 1; `rank_correlation` is
-    Spearman's, None where the rows are too few or do not belong together.
+    Spearman's, None where the rows are too few or do not belong together; `recollected` counts the rows from memory.
     """
 
     rows: int
@@ -64,6 +68,7 @@ class Summary:
     worst_error: float
     worst_case: str
     rank_correlation: float | None
+    recollected: int = 0
 
 
 @dataclass(frozen=True)
@@ -131,11 +136,18 @@ class Validation:
             groups.setdefault(by(row) or "no source given", []).append(row)
         return {name: summarise(rows) for name, rows in groups.items()}
 
+    @property
+    def seen(self) -> Summary | None:
+        """Error summary without the rows from memory, None where every row is one."""
+        rows = [row for row in self.rows if not row.recollected]
+        return summarise(rows) if rows else None
+
     def json(self, indent: int | None = 2) -> str:
         """Return ``{"rows": [...], "summary": {...}}``.
 
-        A row has case_id, kind, published, ours, unit, error (signed, a fraction), source and note; the summary has
-        suite, answered and left_out (rows of the table), all (null without rows), sources by name, and skipped.
+        A row has case_id, kind, published, ours, unit, error (signed, a fraction), source, note and recollected; the
+        summary has suite, answered and left_out (rows of the table), all (null without rows), seen (all without the
+        rows from memory), sources by name, and skipped.
         """
         errors = {name: asdict(summary) for name, summary in self.summary().items()}
         summary = {
@@ -143,6 +155,7 @@ class Validation:
             "answered": self.answered,
             "left_out": self.left_out,
             "all": errors.pop("all", None),
+            "seen": None if self.seen is None else asdict(self.seen),
             "sources": errors,
             "skipped": [{"case_id": case, "reason": reason} for case, reason in self.skipped],
         }
@@ -200,7 +213,11 @@ class PaperSuite(Suite):
         """Return the validation of all rows; rows without a figure of ours are named with the reason."""
         cases = [self.case(row) for row in rows]
         answers = [self._answered(row, case) for row, case in zip(rows, cases, strict=True)]
-        answered = tuple(answer for answer in answers if isinstance(answer, Row))
+        answered = tuple(
+            replace(answer, recollected=is_recollected(row))
+            for row, answer in zip(rows, answers, strict=True)
+            if isinstance(answer, Row)
+        )
         skipped = tuple((case, answer) for case, answer in zip(cases, answers, strict=True) if isinstance(answer, str))
         return Validation(self.name, answered, skipped)
 
@@ -307,6 +324,17 @@ def number(row: RowDict, column: str, default: float | None = None, *, case: str
     return float(text)
 
 
+def is_recollected(row: RowDict) -> bool:
+    """Return whether a CSV row says that its figure comes from memory (column ``seen_or_memory``).
+
+    Examples
+    --------
+    >>> is_recollected({"seen_or_memory": "memory-unverified"}), is_recollected({"seen_or_memory": "seen"})
+    (True, False)
+    """
+    return row.get("seen_or_memory", "").startswith("memory")
+
+
 def summarise(rows: Sequence[Row]) -> Summary:
     """Return the mean and worst errors of one or more rows."""
     errors = [row.error for row in rows]
@@ -318,6 +346,7 @@ def summarise(rows: Sequence[Row]) -> Summary:
         worst_error=errors[worst],
         worst_case=rows[worst].case_id,
         rank_correlation=_rank_correlation(rows),
+        recollected=sum(row.recollected for row in rows),
     )
 
 
@@ -365,7 +394,9 @@ def _generalised(reason: str) -> str:
 
 def _row_dict(row: Row) -> dict[str, Any]:
     first = ("case_id", "kind", "published", "ours", "unit")
-    return {name: getattr(row, name) for name in first} | {"error": row.error, "source": row.source, "note": row.note}
+    last = ("source", "note", "recollected")
+    fields = {name: getattr(row, name) for name in first} | {"error": row.error}
+    return fields | {name: getattr(row, name) for name in last}
 
 
 def _header(reader: Any, where: str) -> list[str]:

@@ -62,28 +62,37 @@ def overview_table(validations: Mapping[str, Validation]) -> Table:
 
 
 def summary_table(validation: Validation) -> Table:
-    """Return the table of row count, mean absolute, mean and worst error and rank correlation per source."""
+    """Return the table of row count, mean absolute, mean and worst error and rank correlation per source.
+
+    Where rows are from memory, a column counts them, and a line has the errors of all others.
+    """
     columns = {"source": "", "rows": "", "mean |error|": "", "mean error": "", "worst": "", "case": "", "rank": ""}
-    return Table.of(
-        columns,
-        [
-            (
-                name,
-                summary.rows,
-                f"{100 * summary.mean_absolute_error:.2f} %",
-                f"{100 * summary.mean_error:+.2f} %",
-                f"{100 * summary.worst_error:+.1f} %",
-                summary.worst_case,
-                None if summary.rank_correlation is None else round(summary.rank_correlation, 3),
-            )
-            for name, summary in validation.summary().items()
-        ],
-    )
+    summaries = dict(validation.summary())
+    recollected = any(row.recollected for row in validation.rows)
+    if recollected and validation.seen is not None:
+        rest = {name: own for name, own in summaries.items() if name != "all"}
+        summaries = {"all": summaries["all"], "all but the rows from memory": validation.seen, **rest}
+    rows = [
+        (
+            name,
+            summary.rows,
+            f"{100 * summary.mean_absolute_error:.2f} %",
+            f"{100 * summary.mean_error:+.2f} %",
+            f"{100 * summary.worst_error:+.1f} %",
+            summary.worst_case,
+            None if summary.rank_correlation is None else round(summary.rank_correlation, 3),
+            *([summary.recollected] if recollected else []),
+        )
+        for name, summary in summaries.items()
+    ]
+    return Table.of({**columns, "from memory": ""} if recollected else columns, rows)
 
 
 def rows_table(rows: list[Row]) -> Table:
-    """Return the table of case, kind, published and our figure, unit and signed error per row."""
-    return Table.of(
-        {"case": "", "kind": "", "published": "", "ours": "", "unit": "", "error": ""},
-        [(r.case_id, r.kind, r.published, r.ours, r.unit, f"{100 * r.error:+.1f} %") for r in rows],
-    )
+    """Return the table of case, kind, published and our figure, unit and error per row; those from memory say so."""
+    columns = {"case": "", "kind": "", "published": "", "ours": "", "unit": "", "error": ""}
+    cells = [(r.case_id, r.kind, r.published, r.ours, r.unit, f"{100 * r.error:+.1f} %") for r in rows]
+    if not any(row.recollected for row in rows):
+        return Table.of(columns, cells)
+    marks = ["from memory" if row.recollected else "" for row in rows]
+    return Table.of({**columns, "published is": ""}, [(*own, mark) for own, mark in zip(cells, marks, strict=True)])

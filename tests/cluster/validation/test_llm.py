@@ -50,7 +50,7 @@ def test_korthikanti_within_two_and_a_half_percent_and_none_beyond_six(published
 @pytest.mark.parametrize(
     ("source", "kind", "ceiling", "count"),
     [
-        ("2104.04473 .*Table 1", "train", 0.06, 10),
+        pytest.param("2104.04473 .*Table 1", "train", 0.06, 10, id="2104.04473 Table 1, rows from memory"),
         ("2205.05198", "memory", 0.03, 28),
         ("SimuMax", "memory", 0.06, 43),
         ("imec_data", "decode", 0.10, 22),
@@ -66,9 +66,10 @@ def test_rows_of_a_source_reach_the_target(
     assert mean(rows) <= ceiling
 
 
-def test_training_rows_with_a_full_plan_within_eight_percent_where_ten_are_wanted(
+def test_training_rows_with_a_full_plan_within_eight_percent_with_and_without_those_from_memory(
     published: tuple[Validation, dict],
 ) -> None:
+    """Wanted: 10 %."""
     validation, given = published
     full = [
         r
@@ -77,8 +78,18 @@ def test_training_rows_with_a_full_plan_within_eight_percent_where_ten_are_wante
     ]
     assert len(full) == 211
     assert mean(full) <= 0.08
+    seen = [row for row in full if not row.recollected]
+    assert len(seen) < len(full)
+    assert mean(seen) <= 0.08
     calibrated = [row for row in full if "MaxText" not in row.source]  # TPUs: the data sheet alone
     assert mean(calibrated) <= 0.07
+
+
+def test_rows_from_memory_are_marked_as_the_file_marks_them(published: tuple[Validation, dict]) -> None:
+    validation, given = published
+    for row in validation.rows:
+        assert row.recollected == (given[row.case_id]["seen_or_memory"] == "memory")
+    assert sum(row.recollected for row in validation.rows) == 26
 
 
 def test_every_row_that_is_not_answered_says_why(published: tuple[Validation, dict]) -> None:

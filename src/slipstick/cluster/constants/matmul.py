@@ -55,9 +55,13 @@ class _KernelConstants(Entry):
         order = ("bf16",) if name in _WIDE else ("nvfp4", "fp8", "bf16") if "fp4" in name else ("fp8", "bf16")
         return self.formats[next(known for known in (name, *order) if known in self.formats)]
 
+    def measured(self, name: str) -> bool:
+        """Return whether products of a number format were measured; fp16 is as fast as bf16 on all of them."""
+        return self.calibrated and ("bf16" if name == "fp16" else name) in self.formats
+
     @classmethod
     def of_generation(cls, generation: str) -> _KernelConstants:
-        """Return the matrix-product constants of a device generation, or uncalibrated generic ones (assumed: medians).
+        """Return the matrix-product constants of a device generation, or the uncalibrated generic ones.
 
         Examples
         --------

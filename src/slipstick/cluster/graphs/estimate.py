@@ -16,6 +16,7 @@ from slipstick.cluster.graphs.graph_plan import _graph_plan
 from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.device_power import _power_findings
 from slipstick.cluster.kernels.energy import _DeviceEnergy
+from slipstick.cluster.kernels.figure_origins import _Origins
 from slipstick.cluster.kernels.graph_kernels import CountedKernel, _graph_kernels, _live_elements, kept_elements
 from slipstick.cluster.kernels.kernel_table import _kernel_table
 from slipstick.cluster.kernels.kernel_times import _time_kernels
@@ -110,7 +111,7 @@ def estimate_graph(question: Question) -> Report:
     rows = [(count, [kernel]) for timed in passes for count, kernel in timed.kernels]
     return Report.of(
         question.with_plan(run.plan),
-        metrics,
+        _origins(run).marked(metrics),
         {"ops": _kernel_table(rows, run.chip)},
         title=f"{workload.name} on {system.devices} x {system.name}",
         bottleneck=bottleneck,
@@ -118,6 +119,14 @@ def estimate_graph(question: Question) -> Report:
         facts={"roofline.compute": _roofline(run, passes)},
         findings=(*constants_findings(system), *_power_findings(system)),
     )
+
+
+def _origins(run: _Run) -> _Origins:
+    """Return what the figures of an operator graph rest on; a band for unmeasured devices is that of decoders."""
+    phase = "train" if run.workload.phase is Phase.TRAIN else "prefill"
+    products = "convolutions as matrix products, none calibrated"
+    reserve = run.chip.steps.source_of("memory_reserve")
+    return _Origins.of(run.system, run.chip, run.precision.matmul, phase, reserve=reserve, time=products)
 
 
 def _stages_of_zero(plan: Plan) -> list[Plan]:
@@ -216,10 +225,10 @@ def _metrics(
     passes: float,
 ) -> dict[str, Any]:
     """Return the metric tree of a step worth `passes` forward passes; `flops`, `traffic` and `sent` are per device."""
-    system, source = run.system, f"{run.chip.basis}; convolutions as matrix products, none calibrated"
+    system = run.system
 
     def metric(value: float, unit: str, note: str = "") -> Metric:
-        return Metric(float(value), unit, "estimated", source, note)
+        return Metric(float(value), unit, "estimated", note=note)
 
     time, samples = sum(parts.values()), run.workload.batch
     useful = passes * sum(op.flops * op.count for op in run.ops) * samples / run.microbatch

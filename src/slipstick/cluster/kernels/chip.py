@@ -7,16 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from slipstick.cluster.constants.matmul import _KernelConstants
+from slipstick.cluster.constants.model_constants import _model
 from slipstick.cluster.constants.step_constants import _StepConstants
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
 from slipstick.core.system import System
-
-# operations a clock of the largest core whose kernels were measured (B200: 2250 TFLOP/s over 148 cores at 1.965 GHz):
-# a device of few large cores (a TPU's hold several systolic arrays) is scheduled as if it had more of this size
-_CORE_OPERATIONS = 8192.0
-
-_L2_SHARE_OF_DRAM = 3.0  # where no L2 bandwidth is published: assumed, the least ratio among those that are
 
 
 @dataclass(frozen=True)
@@ -60,15 +55,16 @@ class Chip:
             raise SlipstickError("is missing", path=f"system.memory.{system.main_memory_name}.bandwidth")
         cache = system.memory.get("l2")
         shared = system.memory.get("shared")
+        model = _model()
         widest = compute.matrix.get("bf16", max(compute.matrix.values()))
         return cls(
             name=system.name,
-            cores=max(compute.cores, math.ceil(widest / compute.clock / _CORE_OPERATIONS)),
+            cores=max(compute.cores, math.ceil(widest / compute.clock / model.core_operations)),
             clock=compute.clock,
             peak={name: peak * system.calibration.matmul for name, peak in compute.matrix.items()},
             vector=compute.vector.get("fp32", max(compute.vector.values(), default=max(compute.matrix.values()) / 16)),
             dram_bandwidth=memory.bandwidth * system.calibration.memory,
-            l2_bandwidth=(cache.bandwidth if cache else None) or _L2_SHARE_OF_DRAM * memory.bandwidth,
+            l2_bandwidth=(cache.bandwidth if cache else None) or model.l2_over_dram * memory.bandwidth,
             l2_capacity=cache.capacity if cache else 0.0,
             shared_per_core=shared.capacity if shared else 0.0,
             constants=_KernelConstants.of_generation(system.generation),
@@ -76,8 +72,7 @@ class Chip:
         )
 
     @property
-    def basis(self) -> str:
-        """Basis of the chip's figures as one line of a report: calibrated kernels, or the data sheet alone."""
-        if self.steps.calibrated and self.constants.calibrated:
-            return f"closed form, calibrated on measured {self.constants.name} kernels"
-        return "closed form on the data sheet; no calibration for this device"
+    def attention_peak(self) -> float:
+        """Rate of the products in fused attention [FLOP/s]: 16 bits, else the next wider format, else the vectors."""
+        rates = (self.peak[name] for name in ("bf16", "fp16", "tf32", "fp32") if name in self.peak)
+        return next(rates, self.vector)

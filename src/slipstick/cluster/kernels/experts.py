@@ -7,11 +7,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike
 
+from slipstick.cluster.constants.model_constants import _model
 from slipstick.core.arrays import FloatArray
-
-# Exponent of the experts' popularity by rank, Zipf's law. Calibrated on the decode steps of Qwen3-235B-A22B in
-# llm_serving_h100.csv, whose time between 4 and 128 sequences follows the experts that are read.
-_SKEW = 1.0
 
 
 def _experts_busy(experts: int, active: int, tokens: ArrayLike) -> FloatArray:
@@ -31,7 +28,7 @@ def _experts_busy(experts: int, active: int, tokens: ArrayLike) -> FloatArray:
 @cache
 def _popularity(experts: int, active: int) -> FloatArray:
     """Return the probability that a token visits each expert: proportional to 1 / rank, at most 1."""
-    chance = np.arange(1.0, experts + 1.0) ** -_SKEW
+    chance = np.arange(1.0, experts + 1.0) ** -_model().expert_skew
     certain = 0
     while True:
         share = (active - certain) / chance[certain:].sum()

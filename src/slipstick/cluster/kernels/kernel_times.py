@@ -97,9 +97,8 @@ def _stream(kernel: _Kernel, row: int, chip: Chip, times: _Times) -> None:
 
 def _attention(kernel: _Kernel, row: int, chip: Chip, times: _Times) -> None:
     steps = chip.steps
-    peak = chip.peak["bf16"] if "bf16" in chip.peak else chip.peak["fp16"]
     efficiency = steps.attention_backward if kernel.name.endswith(".grad") else steps.attention_forward
-    compute = np.asarray(kernel.flops) / (peak * efficiency)
+    compute = np.asarray(kernel.flops) / (chip.attention_peak * efficiency)
     memory = np.asarray(kernel.traffic) / (chip.dram_bandwidth * steps.attention_stream)
     times.time[row] = np.maximum(compute, memory) + kernel.launches * steps.attention_latency
     times.bound[row] = np.where(compute > memory, _COMPUTE, _DRAM)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from slipstick.cluster.constants.model_constants import _model
 from slipstick.cluster.constants.step_constants import _StepConstants
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
@@ -13,10 +14,6 @@ from slipstick.core.workload import Phase
 from slipstick.formats.grammar import encoding_of
 
 WIDE = ("bf16", "fp16", "fp32", "tf32")  # formats whose operands no kernel has to quantise
-
-# where each query head reads its group's keys for itself, half of the reads still hit the L2: by hand, from the
-# Llama-2 70B rows of TensorRT-LLM 0.6.1 against its Llama-2 7B rows
-_UNSHARED_READS = 0.5
 
 
 def element_bytes(name: str) -> float:
@@ -68,7 +65,7 @@ class Precision:
                 cache_reads=_accumulation_bytes(plan, activations),  # a known fault: belongs into `accumulate`
             )  # fmt: skip
         weights = element_bytes(formats.matmul if formats.weights == "auto" else formats.weights)
-        again = 0.0 if plan.kernels.shared_kv else _UNSHARED_READS
+        again = 0.0 if plan.kernels.shared_kv else _model().unshared_reads
         return cls(formats.matmul, weights, activations, _cache_bytes(formats), head, wide, cache_reads=again)
 
 

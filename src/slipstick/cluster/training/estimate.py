@@ -12,6 +12,7 @@ from slipstick.cluster.constants.generic_constants import constants_findings
 from slipstick.cluster.constants.prices import _DeviceHour, _Tariff
 from slipstick.cluster.kernels.device_power import _power_findings
 from slipstick.cluster.kernels.energy import _DeviceEnergy
+from slipstick.cluster.kernels.figure_origins import _Origins
 from slipstick.cluster.kernels.kernel_table import _decoder_table
 from slipstick.cluster.kernels.precision import element_bytes
 from slipstick.cluster.sweep.choose_plan import devices_finding, devices_that_fit, resolved_plan
@@ -44,8 +45,8 @@ class _Run:
     step: _TrainingStep
 
     def metric(self, value: float, unit: str, note: str = "") -> Metric:
-        """Return a Metric that names the basis (calibrated or data sheet) of its value."""
-        return Metric(float(value), unit, "estimated", self.setting.chip.basis, note)
+        """Return a Metric without a source: `_origins` says what each figure rests on."""
+        return Metric(float(value), unit, "estimated", note=note)
 
 
 def estimate_training(question: Question, price: CollectivePrice | None = None) -> Report:
@@ -73,7 +74,7 @@ def estimate_training(question: Question, price: CollectivePrice | None = None) 
     )
     return Report.of(
         question.with_plan(plan),
-        _metrics(run),
+        _origins(run).marked(_metrics(run)),
         {"ops": table, "stages": _stage_table(run.step)},
         title=f"{workload.name} on {system.devices} x {system.name}",
         bottleneck=_bottleneck(run.step),
@@ -85,6 +86,12 @@ def estimate_training(question: Question, price: CollectivePrice | None = None) 
             *(_fitting(question) if overflows else ()),
         ),
     )
+
+
+def _origins(run: _Run) -> _Origins:
+    """Return what the figures of a training step rest on."""
+    chip, format = run.setting.chip, run.setting.precision.matmul
+    return _Origins.of(run.system, chip, format, "train", reserve=chip.steps.source_of("memory_reserve"))
 
 
 def _fitting(question: Question) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.block import Block
 
-_PIPE_CHUNKS = 2  # tp_overlap=pipe: the product is cut in two and one half's message hides behind the other half
+_PIPE_CHUNKS = 2  # definition of tp_overlap=pipe: a product is cut in two, whose messages hide behind each other
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.workload import Phase
 
-_WINDOW = 2  # layers' worth of an offloaded tensor that stays on the device: one in use, one in transfer
+_WINDOW = 2  # a count: layers' worth of an offloaded tensor on the device, one in use and one in transfer
 
 
 @dataclass(frozen=True)

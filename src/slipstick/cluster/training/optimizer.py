@@ -8,6 +8,7 @@ import numpy as np
 
 from slipstick.cluster.collectives.collective_time import messages
 from slipstick.cluster.collectives.network_tiers import NetworkTier
+from slipstick.cluster.constants.model_constants import _model
 from slipstick.cluster.sweep.distinct import _distinct
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.layer_time import _LayerTime
@@ -29,8 +30,8 @@ def _gradient_messages(setting: TrainingSetting, plans: Plans, residents: _Resid
     Without ZeRO an all-reduce; with it a reduce-scatter and an all-gather (Rajbhandari et al. 1910.02054, section 7).
     """
     columns = [
-        plans.tp, plans.pp, plans.dp, plans.cp, plans.ep, plans.etp, plans.interleave, plans.dp_tier, plans.zero,
-        plans.dp_buckets,
+        plans.tp, plans.pp, plans.dp, plans.cp, plans.ep, plans.etp, plans.interleave, plans.partition,
+        plans.dp_tier, plans.zero, plans.dp_buckets,
     ]  # fmt: skip
     first, kind = _distinct(columns)
     some = plans.take(first)
@@ -58,9 +59,11 @@ def _update_messages(
     if (zero == 0).any():
         whole = messages("all_reduce", gradient, *over)
         if (~plans.dp_buckets).any():
-            single = messages("all_reduce", np.minimum(gradient, _LOOSE_MESSAGE), *over)
-            double = messages("all_reduce", 2 * np.minimum(gradient, _LOOSE_MESSAGE), *over)
-            waits = (2 * single - double) * gradient / _LOOSE_MESSAGE  # what does not grow with the size, each time
+            single = messages("all_reduce", np.minimum(gradient, _model().loose_message), *over)
+            double = messages("all_reduce", 2 * np.minimum(gradient, _model().loose_message), *over)
+            waits = (
+                (2 * single - double) * gradient / _model().loose_message
+            )  # what does not grow with the size, each time
             whole = np.where(plans.dp_buckets[:, None], whole, np.maximum(whole, waits))
         reduced = np.where(zero == 0, whole, reduced)
     if (zero > 0).any():
@@ -79,11 +82,6 @@ def _in_shards(
     if (share == 1.0).all():
         return time
     return time + (1 / share - 1) * np.maximum(0.0, messages(op, 2 * size, *over) - time)
-
-
-# bytes of one all-reduce where tensors are not gathered into buckets: about one weight's fp32 gradient; by hand, from
-# llm_nanotron_h100.csv, where jobs without ZeRO wait so often for the latency of the network's slow state
-_LOOSE_MESSAGE = 200e6
 
 
 def _shard_efficiency(setting: TrainingSetting, plans: Plans) -> FloatArray:
@@ -147,12 +145,10 @@ def _exposed_message(message: FloatArray, compute: FloatArray, slow: float) -> F
 
     The last bucket has nothing left to hide it; what is hidden slows the computation by the share `slow` of itself.
     """
-    window = compute * (1 - _BUCKET)
-    behind = np.maximum(message - window, message * _BUCKET) + slow * np.minimum(message, window)
+    bucket = _model().last_bucket
+    window = compute * (1 - bucket)
+    behind = np.maximum(message - window, message * bucket) + slow * np.minimum(message, window)
     return np.asarray(np.minimum(behind, message))
-
-
-_BUCKET = 0.05  # share of the gradients in the last bucket, which nothing is left to hide (25 MB of some hundreds)
 
 
 def _optimizer_time(setting: TrainingSetting, plans: Plans, residents: _Residents) -> FloatArray:

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from slipstick.cluster.collectives.network_tiers import NetworkTier, _tiers_of
+from slipstick.cluster.constants.model_constants import _model
 from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.decoder_kernels import _Shape
 from slipstick.cluster.kernels.precision import Precision, element_bytes
@@ -23,9 +24,6 @@ from slipstick.networks.decoder.decoder import Decoder
 
 RESERVE_NOTE = "context, communicators, fragments: no plan can use it"
 ADAM_STATES = 3  # fp32 copy of the weights and two moments (Kingma & Ba 1412.6980; Micikevicius et al. 1710.03740)
-
-# where the loss runs as single kernels, in units of the fp32 logits: themselves, the softmax, and its gradient in bf16
-_LOSS_COPIES = 2.5
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class TrainingSetting:
             state_bytes=_state_bytes(plan, precision),
             stored=1.0 if kernels.fused else chip.steps.unfused_activations,
             working=1.0 if kernels.fused else chip.steps.unfused_working,
-            logit_bytes=element_bytes("fp32") * (1 if kernels.fused else _LOSS_COPIES),
+            logit_bytes=element_bytes("fp32") * (1 if kernels.fused else _model().loss_copies),
             reserve=chip.steps.memory_reserve * system.main_memory.capacity,
             host_bandwidth=(system.host.bandwidth or 0.0) if system.host else 0.0,
         )

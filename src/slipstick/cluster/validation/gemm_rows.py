@@ -8,13 +8,13 @@ from slipstick.cluster.constants.matmul import _KernelConstants
 from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.gemm import Reuse, _gemm
 from slipstick.cluster.validation.grouped_rows import Key, _MeasuredTable
+from slipstick.cluster.validation.row_benchmarks import _benchmark
 from slipstick.cluster.validation.row_formats import _row_formats
 from slipstick.core.arrays import FloatArray
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError
 from slipstick.report.published import RowDict, register_suite
 
-_MAX_COPIES = 5  # of the weights: read off the rows, which are warm where five copies fit the L2
 _WIDE = ("bf16", "fp16", "tf32", "fp32", "fp64")  # the benchmark quantises the activations of every other format
 
 
@@ -23,7 +23,7 @@ def _rotating_weights(l2_capacity: float) -> Reuse:
 
     def distances(a: FloatArray, b: FloatArray, c: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         once = a + b + c  # one tensor of activations and one of results serve all copies
-        copies = np.clip(np.ceil(l2_capacity / b), 1, _MAX_COPIES)
+        copies = np.clip(np.ceil(l2_capacity / b), 1, _benchmark("gemm")["weight_copies"])
         return once, a + copies * b + c, once
 
     return distances
@@ -45,7 +45,7 @@ def _answer(key: Key, sizes: FloatArray) -> tuple[FloatArray, str]:
 def _note(name: str, constants: _KernelConstants) -> str:
     """Return a note where the constants are not of this device generation and number format, else nothing."""
     if not constants.calibrated:
-        return "no calibration for this GPU: data sheet, with medians of the calibrated generations"
+        return "no calibration for this GPU: data sheet, with constants fitted over all measured generations"
     if constants.of(name) is constants.formats.get(name) or (name == "fp16" and "bf16" in constants.formats):
         return ""
     return "no calibration for this format: constants of the nearest one"

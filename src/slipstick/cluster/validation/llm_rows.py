@@ -8,7 +8,7 @@ from slipstick.cluster.validation.row_network import _network_note
 from slipstick.cluster.validation.training_rows import _memory_figure, _training_figure
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError
-from slipstick.report.published import Row, RowDict, Suite, Validation, number, register_suite
+from slipstick.report.published import Row, RowDict, Suite, Validation, is_recollected, number, register_suite
 
 _FIGURES = {
     "train": _training_figure,
@@ -44,12 +44,12 @@ def _replayed(row: RowDict) -> Row:
     if kind not in _FIGURES:
         raise SlipstickError("not a kind of row", path="kind", value=kind, allowed=list(_FIGURES))
     figure, note = _FIGURES[kind](row)
-    published = number(row, "measured_value")
-    return Row(row["case_id"], kind, published, figure, row["unit"], row["source"], _note(row, note))
+    published, case = number(row, "measured_value"), row["case_id"]
+    return Row(case, kind, published, figure, row["unit"], row["source"], _note(row, note), is_recollected(row))
 
 
 def _note(row: RowDict, own: str) -> str:
-    notes = [] if row.get("seen_or_memory", "seen") == "seen" else ["the published figure is a recollection"]
+    notes = ["the published figure is a recollection"] if is_recollected(row) else []
     notes += [text for text in (own, _network_note(row)) if text]
     if not Chip.of(resolve_system(row["gpu"])).steps.calibrated:
         notes.append("ours by the data sheet: no calibration for this device")

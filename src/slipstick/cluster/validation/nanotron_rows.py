@@ -11,6 +11,7 @@ from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import training_step
 from slipstick.cluster.validation.grouped_rows import _replay_groups
+from slipstick.cluster.validation.row_benchmarks import _benchmark
 from slipstick.cluster.validation.row_cells import _number, _required
 from slipstick.cluster.validation.row_questions import _Case, _training_case
 from slipstick.core.errors import SlipstickError, SpecErrors
@@ -22,7 +23,7 @@ from slipstick.report.published import Row, RowDict, Suite, Validation, register
 from slipstick.report.published import number as cell
 
 _GIB = 2.0**30
-_TOKENS_AT_LEAST = 100_000  # a global batch above this is given in tokens, not in sequences
+_GIGA = 1e9
 _SAME = (
     "model", "params", "layers", "hidden", "heads", "kv_heads", "ffn", "vocab", "tied_embeddings", "gpu", "n_gpus",
     "seq", "global_batch", "precision", "source", "software", "note",
@@ -58,21 +59,22 @@ def _technology(row: RowDict) -> str:
     some of those, on up to 64 GPUs, an all-gather ran at 33 to 42 GB/s: there a message between stages takes half a
     second.
     """
-    devices = _required(row, "n_gpus", "the devices that share the work")
+    known, devices = _benchmark("nanotron"), _required(row, "n_gpus", "the devices that share the work")
     gather = row.get("nccl_allgather_gbps", "")
-    if gather and devices <= _STALLED_DEVICES and cell(row, "nccl_allgather_gbps") <= _STALLED_RATE:
+    if (
+        gather
+        and devices <= known["stalled_devices"]
+        and cell(row, "nccl_allgather_gbps") * _GIGA <= known["stalled_rate"]
+    ):
         return "efa-stalled"
     rates = [cell(row, name) for name in ("nccl_reducescatter_gbps", "nccl_allgather_gbps") if row.get(name, "")]
-    if not rates or devices <= _NODE:
+    if not rates or devices <= known["node_devices"]:
         return "efa"
-    seconds = (devices - 1) / devices * _GIB / (max(rates) * 1e9)  # one of the two is now and then disturbed
-    return "efa-slow" if seconds > _SLOW_BASE + _SLOW_NODE * devices / _NODE else "efa"
+    seconds = (devices - 1) / devices * _GIB / (max(rates) * _GIGA)  # one of the two is now and then disturbed
+    return "efa-slow" if seconds > known["slow_base"] + known["slow_node"] * devices / known["node_devices"] else "efa"
 
 
 _NOTES = {"efa-slow": "the slow state of the network", "efa-stalled": "the stalled state of the network"}
-_STALLED_DEVICES, _STALLED_RATE = 64, 43.0  # beyond 64 devices the probe does not tell this state; GB/s
-_NODE = 8  # devices of a node
-_SLOW_BASE, _SLOW_NODE = 3.5e-3, 0.9e-3  # s, s a node: between the two states
 
 
 def _group(rows: Sequence[RowDict]) -> list[list[Row]]:
@@ -126,7 +128,7 @@ def _stated_plan(row: RowDict) -> Plan:
 
 def _sequences(row: RowDict) -> RowDict:
     batch, sequence = _number(row, "global_batch") or 1, _number(row, "seq") or 1
-    if batch >= _TOKENS_AT_LEAST:
+    if batch >= _benchmark("nanotron")["tokens_at_least"]:
         row["global_batch"] = str(batch // sequence)
     row.setdefault("kv_heads", "")
     row["kv_heads"] = row["kv_heads"] or row.get("heads", "")
@@ -140,7 +142,8 @@ def _answers(row: RowDict, tokens: float, fits: bool, peak: float, case: _Case, 
         raise SlipstickError("neither a run that fitted nor one that did not", path="status", value=row["status"])
     answers = [Row(row["case_id"], "fits", float(ran), float(fits), "1 if it fits", f"{source} (fits)")]
     if ran:
-        inside = "inside the node" if (_number(row, "tp") or 1) <= _NODE else "across nodes"
+        near = (_number(row, "tp") or 1) <= _benchmark("nanotron")["node_devices"]
+        inside = "inside the node" if near else "across nodes"
         work = case.workload.batch * case.workload.sequence / case.system.devices
         rate = cell(row, "tokens_per_s_per_gpu")
         if rate <= 0:

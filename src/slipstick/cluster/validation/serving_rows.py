@@ -10,6 +10,7 @@ from slipstick.cluster.inference.inference_pass import _decode_step, _InferenceS
 from slipstick.cluster.inference.serving import _continuous_batch, _Load, _Service
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.validation.grouped_rows import _replay_groups
+from slipstick.cluster.validation.row_benchmarks import _benchmark
 from slipstick.cluster.validation.row_cells import _number, _required
 from slipstick.cluster.validation.row_formats import _row_formats, _RowFormats
 from slipstick.cluster.validation.row_software import _software
@@ -27,7 +28,6 @@ from slipstick.report.published import number as cell
 
 _MILLI = 1e-3
 _GIB = 2.0**30
-_ROUNDS = 10  # requests of a client; assumed: what the growth of the first token's time with the concurrency implies
 # TensorRT-LLM follows its fp8 checkpoints, which bring scales of the cache; the others keep it in 16 bits unless told
 _NARROW_CACHE = (("trtllm", "fp8"),)
 _UNPACKED = ("fp8", "nvfp4", "mxfp4", "int8", "int4")  # formats of weights that engines unpack where they must
@@ -86,7 +86,7 @@ def _group(rows: list[RowDict]) -> list[list[Row]]:
     waiting = np.array([_concurrency(row, layout) for row in rows])
     load = _Load(waiting, *(np.array([_required(row, name, why) for row in rows]) for name, why in _LENGTHS.items()))
     _require_fit(setting, plans, load)
-    served = _continuous_batch(setting, plans, load, rounds=_ROUNDS)
+    served = _continuous_batch(setting, plans, load, rounds=int(_benchmark("serving")["requests_per_client"]))
     least = _least(setting, plans, load)
     return [_figures(row, served, place, waiting[place], least[place]) for place, row in enumerate(rows)]
 

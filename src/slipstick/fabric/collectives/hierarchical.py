@@ -11,7 +11,7 @@ from slipstick.core.arrays import IntArray
 from slipstick.fabric.collectives import ring
 from slipstick.fabric.messages import CollectiveSchedule, _ScheduleWriter
 
-_PIECES = 16
+_PIECES = 16  # a count of the algorithm, our own choice: so many that the first piece's way in hardly counts
 _UNDER_WAY = 3  # pieces at a time: with more, all of them share the outer links and end together
 
 

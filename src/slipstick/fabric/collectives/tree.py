@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slipstick.fabric.messages import CollectiveSchedule, ScheduleBuilder, _ScheduleWriter
 
-_PIECES = 8  # of each tree's half, sent one after the other
+_PIECES = 8  # a count of the algorithm, our own choice: pieces of each tree's half, sent one after the other
 
 
 def _broadcast(ranks: int, root: int = 0, pieces: int = 1) -> CollectiveSchedule:
