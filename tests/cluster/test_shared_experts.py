@@ -49,7 +49,7 @@ def test_key_and_value_heads_are_copied_where_there_are_fewer_than_devices() -> 
     """16 devices, 8 heads: each is on two devices, so a device holds an eighth of the cache, not a sixteenth."""
     caches = [
         slipstick.estimate(
-            network(GLM), f"h100-sxm-80gb:{tp}", f"tp={tp}", phase="decode", batch=64, sequence=8192
+            network(GLM), f"h100-sxm-80gb:{tp}", f"tp={tp},others=off", phase="decode", batch=64, sequence=8192
         ).value("memory.parts.cache")
         for tp in (8, 16)
     ]

@@ -293,7 +293,9 @@ def _memory(run: _InferencePoints, metric: Callable[..., Any]) -> dict[str, Any]
 
 
 def _copied_experts(run: _InferencePoints) -> str:
-    """Return a note on experts that several ranks hold, where expert parallelism does not divide their number."""
+    """Return a note on experts that several ranks hold, where ep does not divide them; none for columns of plans."""
+    if len(run.plans) > 1:
+        return ""
     ranks = run.plans.ep.item()
     shares = {count: int(_held_experts(count, run.plans.ep)[0]) for count in run.setting.decoder.expert_counts}
     return "; ".join(
