@@ -21,7 +21,8 @@ import slipstick
 from slipstick import __version__
 from slipstick.core.files import load_yaml
 from slipstick.engines.validation_suites import reference_files
-from slipstick.report.published import Validation, read_csv, spearman
+from slipstick.report.published import Validation, read_csv
+from slipstick.report.rank_correlation import spearman
 
 HERE = Path(__file__).parent / "validation"
 ROWS = 40  # of one source are printed; of larger ones the summary and the worst

@@ -18,9 +18,9 @@ from slipstick.report.published import (
     is_recollected,
     number,
     read_csv,
-    spearman,
     suite_for,
 )
+from slipstick.report.rank_correlation import spearman
 from slipstick.report.validation_text import render_validation
 
 
