@@ -23,7 +23,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import numpy as np  # noqa: E402  after the thread limits
 
 import slipstick  # noqa: E402
-from slipstick.cluster.inference.estimate import inference_model  # noqa: E402
+from slipstick.cluster.inference.question_plan import inference_model  # noqa: E402
 from slipstick.cluster.sweep.best_plan import PlanModel  # noqa: E402
 from slipstick.cluster.sweep.plan_space import PlanSpace  # noqa: E402
 from slipstick.cluster.training.automatic_plan import training_model  # noqa: E402

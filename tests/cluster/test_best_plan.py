@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from slipstick.cluster.inference.estimate import inference_model
+from slipstick.cluster.inference.question_plan import inference_model
 from slipstick.cluster.sweep.best_plan import EQUAL, PlanModel, best_plan, smallest_plan
 from slipstick.cluster.sweep.choose_plan import devices_that_fit, resolved_plan
 from slipstick.cluster.sweep.plan_space import PlanSpace, default_values

@@ -80,7 +80,7 @@ def test_more_requests_give_more_tokens_until_the_cache_is_full(stack: str) -> N
 
 def test_requests_beyond_the_cache_wait() -> None:
     setting, plans = setting_of("stack=vllm"), plans_of(2, tp=4)
-    places = int(_largest_batch(setting, plans, 1024 + 1024, setting.capacity * setting.stack.memory_share)[0])
+    places = int(_largest_batch(setting, plans, 1024 + 1024, setting.capacity)[0])
     full, beyond = (_continuous_batch(setting, plans_of(tp=4), load_of(n, 1024, 2048)) for n in (places, 3 * places))
     assert beyond.throughput[0] == pytest.approx(full.throughput[0])
     assert beyond.per_token[0] == pytest.approx(full.per_token[0])

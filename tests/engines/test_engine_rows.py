@@ -20,6 +20,9 @@ class TestEngines(EngineSuite):
         "parallel.microbatch": (1, 2),
         "parallel.zero": (0, 1),
         "parallel.recompute": ("none", "full"),
+        "serving.prefill_devices": (0, 1, "auto"),
+        "workload.batch": (1, 2, 6),
+        "workload.output": (1, 8),
     }
 
     @classmethod

@@ -97,8 +97,9 @@ def test_chunks_and_the_order_of_axes_do_not_matter() -> None:
         assert mixed.report(index).value("time.step") == pytest.approx(columns["time.step"][index], rel=1e-9)
 
 
-def test_inference_is_reported_point_by_point() -> None:
+def test_inference_with_an_open_degree_is_reported_point_by_point() -> None:
     space = Space.of(system="h100-sxm:8", plan="tp=2|4|8")
+    assert not _prepared(Task("llama-3.1-8b", space, {"phase": "decode"}), [("step", "minimize")]).sweep
     found = search("llama-3.1-8b", space, minimize=["step"], phase="decode", batch=16)
     assert found.tried == 3
     assert found.best().value("time.step") == found.points["time.step"].min()
@@ -306,16 +307,17 @@ def test_any_metric_of_an_array_is_minimised_under_a_condition_on_another() -> N
 
 def test_the_first_token_of_serving_is_minimised_under_a_condition_on_its_energy() -> None:
     asked: dict[str, Any] = {"phase": "decode", "batch": 16, "sequence": 512, "output": 64}
-    systems, plans = ["h100-sxm:8", "h100-sxm:16"], ["tp=2", "tp=4", "tp=8"]
+    systems, plans = ["h100-sxm:8", "h100-sxm:16"], ["tp=2,pp=1", "tp=4,pp=1", "tp=8,pp=1"]
     reports = by_hand("llama-3.1-8b", systems, plans, **asked)
     limit = float(np.median([report.value("energy.token") for report in reports.values()]))
     frontier = search(
-        "llama-3.1-8b", "h100-sxm:8..16", plan="tp=2..8", minimize="time.first_token",
+        "llama-3.1-8b", "h100-sxm:8..16", plan="tp=2..8,pp=1", minimize="time.first_token",
         subject_to=f"energy.token <= {limit * 1e3!r} mJ", **asked,
     )  # fmt: skip
     fitting = [report for report in reports.values() if report.value("energy.token") <= limit * (1 + 1e-12)]
     assert 0 < len(fitting) == len(frontier.points) < len(reports)
-    assert frontier.best().value("time.first_token") == min(report.value("time.first_token") for report in fitting)
+    least = min(report.value("time.first_token") for report in fitting)
+    assert frontier.best().value("time.first_token") == pytest.approx(least, rel=1e-9)
 
 
 def test_rates_are_maximised_and_short_names_mean_what_the_phase_has() -> None:
@@ -392,3 +394,77 @@ def test_what_cannot_be_asked_is_refused() -> None:
 def test_formats_with_arguments_are_values_of_one_axis() -> None:
     space = Space.of(system="swis-8x8", plan="formats=swis:3,group=8|int8,stack=default|vllm")
     assert space.axes == {"plan.formats.layers": ("swis:3,group=8", "int8"), "plan.stack": ("default", "vllm")}
+
+
+SERVED: Any = {"phase": "decode", "sequence": "512|2048", "output": 64, "batch": "8..64"}
+
+
+def test_sizes_of_the_workload_are_axes() -> None:
+    frontier = search(
+        "llama-3.1-70b", "h100-sxm:8", minimize="time.per_token",
+        subject_to="time.first_token < 500 ms and time.per_token < 30 ms", **SERVED,
+    )  # fmt: skip
+    assert frontier.task.sweep
+    assert frontier.tried == 4 * 2 * 4 * 4  # batches, prompts, tp, pp
+    assert frontier.points["time.per_token"].max() < 0.03
+    assert frontier.points["time.first_token"].max() < 0.5
+    for index in frontier.points["index"].to_list()[::3]:
+        point, report = frontier.task.space.point(index), frontier.report(index)
+        assert report.inputs["workload"]["batch"] == point["workload.batch"]
+        row = frontier.points.filter(frontier.points["index"] == index).row(0, named=True)
+        for path in frontier.units:
+            if path not in ("price", "devices"):
+                assert row[path] == pytest.approx(report.value(path), rel=1e-9), path
+
+
+def test_the_best_points_come_with_a_plan_and_a_command_that_give_their_figures() -> None:
+    frontier = search("llama-3.1-70b", "h100-sxm:8", minimize="cost.million_tokens", **SERVED)
+    table = frontier.top(5)
+    names = [column.name for column in table.columns]
+    assert names[:3] == ["rank", "batch", "sequence"]
+    assert {"TTFT", "TPOT", "MFU", "tok/s/dev", "USD/Mtok", "memory", "plan"} <= set(names)
+    costs = [row[names.index("USD/Mtok")] for row in table.rows]
+    assert costs == sorted(costs)
+    assert costs[0] == frontier.points["cost.million_tokens"].min()
+    best = table.rows[0]
+    report = estimate(
+        "llama-3.1-70b", "h100-sxm:8", str(best[-1]), phase="decode", output=64,
+        batch=best[names.index("batch")], sequence=best[names.index("sequence")],
+    )  # fmt: skip
+    assert report.value("cost.million_tokens") == pytest.approx(costs[0], rel=1e-9)
+    answer = json.loads(frontier.json())
+    assert [row["plan"] for row in answer["top"][:5]] == [row[-1] for row in table.rows]
+    assert answer["top"][0]["command"] == frontier.words(answer["top"][0].get("index", answer["frontier"][0]["index"]))
+    assert "--batch 64" in answer["top"][0]["command"]
+
+
+def test_throughput_is_drawn_over_interactivity() -> None:
+    frontier = search("llama-3.1-8b", "h100-sxm:1", "a100-sxm-80gb:1", minimize="time.per_token", **SERVED)
+    picture = frontier.pictures()["serving"]
+    assert picture.count("beaten by none") == 2
+    assert "token/s that one user sees" in picture
+    assert (
+        "serving"
+        not in search("llama-3.1-8b", "h100-sxm:8", plan="tp=4..8,recompute=full,others=off", batch=8).pictures()
+    )
+
+
+def test_a_search_without_a_point_says_what_the_points_come_to() -> None:
+    with pytest.raises(SlipstickError, match=r"time.per_token from \d+\.\d+ ms"):
+        search("llama-3.1-70b", "h100-sxm:8", subject_to="time.per_token < 1 us", **SERVED)
+    with pytest.raises(SlipstickError, match=r"the smallest plan takes 13\d\.\d+ GiB"):
+        search("llama-3.1-70b", "h100-sxm:1", **SERVED)
+    with pytest.raises(SlipstickError, match="no point divides"):
+        search("llama-3.1-70b", "h100-sxm:8", plan="dp=3", **SERVED)
+    with pytest.raises(SlipstickError, match="stands twice"):
+        search("llama-3.1-70b", "h100-sxm:8", set={"workload.batch": 8}, **SERVED)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=25))
+def test_the_pareto_set_of_two_costs_by_its_definition(rows: list[tuple[int, int]]) -> None:
+    costs = np.array(rows, float)
+    front = {tuple(costs[n]) for n in pareto(costs)}
+    beaten = [any((other <= row).all() and (other < row).any() for other in costs) for row in costs]
+    assert front == {tuple(row) for row, lost in zip(costs, beaten, strict=True) if not lost}
+    assert len(pareto(costs[:, :1])) == 1

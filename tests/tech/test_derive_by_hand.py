@@ -199,6 +199,6 @@ def test_the_energy_of_a_memory_on_the_die_shrinks_with_the_power_of_its_circuit
     shared = system.memory["shared"].model_copy(update={"energy": 1e-12})
     known = system.model_copy(update={"memory": {**system.memory, "shared": shared}})
     old, new = derive(known).memory["shared"].energy, derive(known, node="3nm").memory["shared"].energy
-    assert old == pytest.approx(1e-12)
+    assert old == pytest.approx(1e-12, abs=0)
     assert new is not None
-    assert new == pytest.approx(1e-12 / 1.3**2, rel=1e-3)  # two nodes, of 1.3 in power each
+    assert new == pytest.approx(1e-12 / 1.3**2, rel=1e-3, abs=0)  # two nodes, of 1.3 in power each

@@ -64,7 +64,7 @@ def test_what_the_user_left_open_is_said() -> None:
 
 def test_strict_refuses_findings_and_nothing_else() -> None:
     asked = ("llama-3.1-70b", "h100-sxm-80gb", "tp=1")
-    assert [finding.check for finding in slipstick.estimate(*asked).warnings] == ["memory_fits"]
+    assert [finding.check for finding in slipstick.estimate(*asked).warnings] == ["memory_fits", "plan_fits"]
     with pytest.raises(SlipstickError, match="findings and strict is set"):
         slipstick.estimate(*asked, strict=True)
     fitting = ("resnet-18", "swis-8x8")

@@ -53,3 +53,16 @@ def test_what_cannot_be_searched_is_refused() -> None:
         slipstick.search("resnet-18", "swis-8x9")
     with pytest.raises(SlipstickError, match="no such field"):
         slipstick.search("resnet-18", "swis-8x8", plan="format=int8|int4")
+
+
+def test_a_rate_alone_searches_plans_and_batches() -> None:
+    frontier = slipstick.search("llama-3.1-8b", "h100-sxm:1..2", phase="decode", rate="30/s", minimize="devices", top=2)
+    assert set(frontier.points["workload.batch"]) > {"16", "64"}
+    best = frontier.best()
+    assert best.value("load.devices") == frontier.points["devices"].min()
+    assert best.value("load.copies") * best.value("throughput.requests") > 30
+    text = str(frontier)
+    assert "for slipstick estimate:" in text
+    assert "--rate 30/s" in text
+    with pytest.raises(SlipstickError, match="top: below zero"):
+        slipstick.search("llama-3.1-8b", "h100-sxm:1", phase="decode", top=-1)

@@ -30,7 +30,7 @@ def search(
         Systems, each a name with a count or a range of counts: h100-sxm:64..1024 (64, 128, ... 1024).
     minimize
         Objectives, by comma: time (of a sample), step, memory, price, devices, throughput (which is maximised), or the
-        path of a figure of slipstick estimate, such as energy.step.
+        path of a figure of slipstick estimate, such as energy.step, time.per_token or cost.million_tokens.
     subject_to
         Comparisons that a point must meet, all of them: "memory.peak < 75 GiB and time.step < 10 s". A point that
         fails any, or does not fit into memory, is left out. Figures are those of slipstick estimate, so not accuracy.

@@ -123,6 +123,10 @@ def load_fields(path: str | Path) -> dict[str, Any]:
 def parse_yaml(text: str, *, where: str = "") -> Any:
     """Return the content of YAML text, as `load_yaml` does; `where` is the text's name in errors.
 
+    Errors
+    ------
+    SlipstickError for what is no YAML, duplicate keys, anchors and aliases, and nesting too deep.
+
     Examples
     --------
     >>> parse_yaml("peak: 1e12")

@@ -19,6 +19,8 @@ def pareto(costs: FloatArray) -> NDArray[np.int64]:
     [0, 1, 3]
     """
     order = np.lexsort((np.arange(len(costs)), *costs.T[::-1]))
+    if costs.shape[1] <= 2:
+        return _sorted_front(costs, order[np.isfinite(costs[order]).all(axis=1)])
     rows: list[int] = []
     front = np.empty((0, costs.shape[1]))
     for row in order:  # every row that could beat this row comes before it
@@ -29,6 +31,13 @@ def pareto(costs: FloatArray) -> NDArray[np.int64]:
         rows.append(int(row))
         front = np.vstack([front, costs[row]])
     return np.array(rows, np.int64)
+
+
+def _sorted_front(costs: FloatArray, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the front of one or two objectives: rows, sorted by both, whose last is below that of all before."""
+    last = costs[order, -1]
+    before = np.concatenate([[np.inf], np.minimum.accumulate(last)[:-1]]) if len(last) else last
+    return np.asarray(order[last < before], np.int64)
 
 
 def knee(costs: FloatArray) -> int:

@@ -110,8 +110,8 @@ class Serving(Spec):
     draft_tokens: int = Field(0, ge=0, le=_MAX_COUNT, description="Tokens proposed a step by speculative decoding")
     acceptance: float = Field(0.7, ge=0, le=1, description="Probability that one proposed token is accepted")
     draft_cost: float = Field(0.05, ge=0, description="Time of one draft step as a share of one step of the model")
-    prefill_devices: int = Field(
-        0, ge=0, le=_MAX_COUNT, description="Devices that only prefill (disaggregated serving); 0: shared"
+    prefill_devices: Annotated[int, Field(ge=0, le=_MAX_COUNT)] | Auto = Field(
+        0, description="Devices that only prefill (disaggregated serving); 0: shared; auto: for most tokens a second"
     )
     attention_dp: Degree = Field(
         "auto", description="Attention data parallelism: ranks with their own requests' KV cache"

@@ -114,6 +114,9 @@ class Engine:
 
 
 _FORMATS = ("formats.*", "!formats.layers")
+_INFERENCE = (
+    "parallel.*", "!parallel.cp", "collectives.*", "offload.*", *_FORMATS, "kernels.*", "serving.*", "stack",
+)  # fmt: skip
 MIXED_PRECISION = "matmul=fp16,activations=fp16"  # the formats of mixed-precision training since Volta
 _PLACE = "slipstick.place divides one network over devices"
 
@@ -125,9 +128,15 @@ ENGINES: tuple[Engine, ...] = (
         sweep="slipstick.cluster.training.training_columns:TRAINING",
     ),
     Engine(
-        "estimate", "accelerator", ("decoder",), (Phase.PREFILL, Phase.DECODE),
-        ("parallel.*", "!parallel.cp", "collectives.*", "offload.*", *_FORMATS, "kernels.*", "serving.*", "stack"),
+        "estimate", "accelerator", ("decoder",), (Phase.PREFILL,), _INFERENCE,
         "slipstick.cluster.inference.estimate:estimate_inference",
+        sweep="slipstick.cluster.inference.inference_columns:PREFILL",
+    ),
+    Engine(
+        "estimate", "accelerator", ("decoder",), (Phase.DECODE,), _INFERENCE,
+        "slipstick.cluster.inference.estimate:estimate_inference",
+        options=("rate", "arrivals", "variation", "queue_mean", "queue_p99", "queue_first_token"),
+        sweep="slipstick.cluster.inference.inference_columns:DECODE",
     ),
     Engine(
         "estimate", "accelerator", ("graph",), (Phase.TRAIN,),

@@ -45,6 +45,25 @@ class EstimateOptions(QuestionOptions, total=False):
     strict: bool
     "Refuse an answer with findings, such as too little memory (exit code 2)."
 
+    rate: str | float | None
+    """Requests that arrive in decode, at random (a Poisson process): 50/s, 3000/min. Adds the copies of the system that
+    they need, and how long they wait."""
+
+    arrivals: Path | str | None
+    "CSV of a trace in place of --rate: a column time [s], and if there are, prompt and output [tokens]. Simulated."
+
+    variation: float | None
+    "Coefficient of variation of the time of a request with --rate, 0 (equal requests) to 1 (exponential). Default: 0."
+
+    queue_mean: str | float | None
+    "Longest mean waiting for a place with --rate or --arrivals: 100 ms. Default: 99 of 100 requests start at once."
+
+    queue_p99: str | float | None
+    "Longest waiting of 99 of 100 requests."
+
+    queue_first_token: str | float | None
+    "Longest time from arrival to first token of 99 of 100 requests."
+
     fabric: bool
     "Price collectives on the links of the system's topology, not by the closed form."
 

@@ -14,6 +14,8 @@ from slipstick.report.report import Report
 SYSTEM_FIGURES = {"price": "USD", "devices": ""}  # of the system itself, not of a Report: unit
 PEAK = "memory.peak"
 RESERVE = "memory.reserve"
+COPIES = "load.copies"  # of the system, where requests arrive at a rate
+INTERACTIVITY, PER_DEVICE = "throughput.tokens_per_request", "throughput.tokens_per_device"  # of serving
 # short name -> paths, the first that a Report has
 _SHORT_NAMES = {
     "time": ("time.sample", "time.request", "time.first_token", "time.step"),
@@ -24,14 +26,10 @@ _SHORT_NAMES = {
     "throughput": ("throughput.samples", "throughput.tokens"),
 }
 STANDARD = (
-    "time.step",
-    "time.sample",
-    PEAK,
-    RESERVE,
-    "throughput.samples",
-    "price",
-    "devices",
-)  # in every table where known
+    "time.step", "time.sample", "time.first_token", "time.per_token", "time.request", "time.queue.mean",
+    "time.queue.p99", PEAK, RESERVE, "throughput.samples", "throughput.tokens", PER_DEVICE, INTERACTIVITY,
+    "load.tokens_per_device", "efficiency.mfu", "cost.million_tokens", COPIES, "price", "devices",
+)  # in every table where known  # fmt: skip
 _MAXIMISED = ("throughput.", "efficiency.")
 _NEAREST = 8  # paths that an error offers
 
@@ -94,11 +92,13 @@ def report_figures(report: Report, question: Question) -> dict[str, tuple[float,
     flat = {path: (metric.value, metric.unit) for path, metric in report.flat().items()}
     if "time.step" in flat and "throughput.samples" in flat:
         flat.setdefault("time.sample", (flat["time.step"][0] / question.workload.batch, "s"))
-    return flat | {path: (value, SYSTEM_FIGURES[path]) for path, value in _system_figures(question).items()}
+    copies = flat.get(COPIES, (1.0, ""))[0]
+    own = _system_figures(question)
+    return flat | {path: (value * copies, SYSTEM_FIGURES[path]) for path, value in own.items()}
 
 
 def _system_figures(question: Question) -> dict[str, float]:
-    """Return the price of all devices [USD] (NaN where unknown), and the number of devices."""
+    """Return the price of all devices [USD] (NaN where unknown), and the number of devices, of one copy of a system."""
     system = question.system
     price = math.nan if system.price is None else system.price * system.devices
     return {"price": price, "devices": float(system.devices)}

@@ -15,9 +15,10 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.pareto import knee, pareto
 from slipstick.core.plan import short_keys
 from slipstick.core.workload import Phase
-from slipstick.exploration.figures import PEAK, Objective, _figure_path
+from slipstick.exploration.figures import INTERACTIVITY, PEAK, PER_DEVICE, Objective, _figure_path
 from slipstick.exploration.parquet import _write_parquet
 from slipstick.exploration.points import Task
+from slipstick.exploration.ranking import Ranking, command, point_name
 from slipstick.exploration.space import _value_text
 from slipstick.report.metric import Table
 from slipstick.report.report import Report
@@ -25,6 +26,7 @@ from slipstick.report.report import Report
 if TYPE_CHECKING:
     import polars
 
+_TOP = 10  # best points in JSON and on a page
 _PAGE_ROWS = 200  # of the frontier on a page
 _JSON_POINTS = 10_000  # in a text; all of them are in the parquet file
 
@@ -42,6 +44,7 @@ class Frontier:
     objectives: tuple[Objective, ...]
     method: str
     tried: int
+    ranking: int = 0  # best points that are printed in place of the frontier; 0: the frontier is
 
     @property
     def costs(self) -> FloatArray:
@@ -123,6 +126,7 @@ class Frontier:
             "kept": len(self.points),
             "objectives": [goal.path for goal in self.objectives],
             "units": dict(self.units),
+            "top": list(self._ranked(self.ranking or _TOP).rows),
             "frontier": self._marked_frontier(),
             "points": points.fill_nan(None).to_dicts(),
             "points_left_off": len(self.points) - len(points),
@@ -143,6 +147,9 @@ class Frontier:
 
         front = self.pareto
         counts = f"{self.method}; {len(self.points):,} meet the conditions, {len(front):,} are beaten by none"
+        if self.ranking:
+            table, commands = self._ranked(self.ranking).text()
+            return Group(f"{counts}{self._unknown()}\n", render_breakdown("best", table), f"\n{commands}")
         best = f"\nthe first in {self.objectives[0].path}: {self.words(int(front['index'][0]))}"
         return Group(f"{counts}{self._unknown()}\n", render_breakdown("frontier", self.table()), best)
 
@@ -157,14 +164,16 @@ class Frontier:
         counts = {goal.path: int(self.points[goal.path].is_nan().sum()) for goal in self.objectives}
         return "".join(f"; of {count:,} the {path} is unknown" for path, count in counts.items() if count)
 
+    def top(self, count: int = 10) -> Table:
+        """Return the best points, by the first objective, as a table with the plan of each to paste into ``--plan``."""
+        return self._ranked(count).table()
+
+    def _ranked(self, count: int) -> Ranking:
+        return Ranking.of(self.task, self.points, self.objectives, self.costs, count)
+
     def words(self, index: int) -> str:
-        """Return a point as arguments of `slipstick estimate`: the system, and the plan for --plan."""
-        point = self.task.space.point(index)
-        plan = [(_short(path), value) for path, value in point.items() if path.startswith("plan.")]
-        texts = [f"{name}={_value_text(value)}" for name, value in plan]
-        changes = [f" --set {path}='{point[path]}'" for path in point if path.startswith(("system.", "workload."))]
-        asked = f" --plan {','.join(texts)}" if texts else ""
-        return f"{self.task.workload_name} {_value_text(point['system'])}{asked}{''.join(changes)}"
+        """Return a point as arguments of `slipstick estimate`: network, system, phase, sizes, and the plan."""
+        return command(self.task, index)
 
     def plot(self) -> str:
         """Return the SVG of the points over the first two objectives, with the frontier marked."""
@@ -174,8 +183,24 @@ class Frontier:
         return _frontier_svg(figures, self.units, self.objectives, f"{self.task.workload_name}: {self.method}")
 
     def pictures(self) -> dict[str, str]:
-        """Return the SVG pictures of the frontier by name."""
-        return {"frontier": self.plot()}
+        """Return the SVG pictures by name: the frontier, and of a serving search throughput over interactivity."""
+        return {**({"serving": self._serving()} if self._is_serving else {}), "frontier": self.plot()}
+
+    @property
+    def _is_serving(self) -> bool:
+        rates = [path for path in (INTERACTIVITY, PER_DEVICE) if path in self.units]
+        return len(rates) > 1 and not any(self.points[path].is_nan().any() for path in rates)
+
+    def _serving(self) -> str:
+        """Return the SVG of the tokens a second of a device over those that one user sees."""
+        from slipstick.exploration.serving_picture import _serving_svg
+
+        index = self.points["index"].to_numpy()
+        names = self.points["system"].to_list() if "system" in self.points.columns else None
+        system = names or [_value_text(self.task.space.fixed["system"])] * len(index)
+        rates = self.points[INTERACTIVITY].to_numpy(), self.points[PER_DEVICE].to_numpy()
+        title = f"{self.task.workload_name}: {self.method}"
+        return _serving_svg(rates, system, lambda place: point_name(self.task, int(index[place])), title)
 
     def html(self) -> str:
         """Return a self-contained HTML page: the picture, and the frontier's points."""
@@ -183,7 +208,8 @@ class Frontier:
         from slipstick.report.as_html import table_html
 
         title = f"{self.task.workload_name}: {' and '.join(goal.path for goal in self.objectives)}"
-        return svg.page(title, [self.plot(), table_html(self.table(rows=_PAGE_ROWS))])
+        tables = [table_html(self.top(self.ranking or _TOP)), table_html(self.table(rows=_PAGE_ROWS))]
+        return svg.page(title, [*self.pictures().values(), *tables])
 
     def _repr_html_(self) -> str:
         """Return the notebook's HTML: the page in a frame, so that its style stays inside."""

@@ -14,12 +14,14 @@ import numpy as np
 
 from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import Plan, plan_fields
 from slipstick.core.question import Question
 from slipstick.core.sweep import Sweep
 from slipstick.engines.closed_form import estimate_report
 from slipstick.engines.question import WorkloadSpec, ask
 from slipstick.engines.refusals import engine_for
 from slipstick.exploration.figures import (
+    COPIES,
     PEAK,
     RESERVE,
     STANDARD,
@@ -54,7 +56,7 @@ class Task:
     sweep: str = ""
 
     def question(self, index: int, without: Iterable[str] = ()) -> Question:
-        """Return the Question of a point, its plan `without` the fields at some paths.
+        """Return the Question of a point, its plan and workload `without` the fields at some paths.
 
         Errors
         ------
@@ -79,9 +81,10 @@ class Task:
     def _arguments(self, index: int, without: Iterable[str] = ()) -> dict[str, Any]:
         point = self.space.point(index)
         plan = {path.removeprefix(_PLAN): point[path] for path in point if path.startswith(_PLAN)}
+        changes = {path: value for path, value in point.items() if path.startswith(("system.", "workload."))}
         for path in without:
             plan.pop(path.removeprefix(_PLAN), None)
-        changes = {path: value for path, value in point.items() if path.startswith(("system.", "workload."))}
+            changes.pop(path, None)
         return {"system": point["system"], "plan": plan, "set": changes, **self.options}
 
 
@@ -108,8 +111,11 @@ def _prepared(task: Task, names: Iterable[tuple[str, str]]) -> Task:
     names = list(names)
     question = task.question(0)
     sweep = _sweep_name(question)
-    if sweep and _takes(sweep, task.space):
-        units = {**_load_sweep(sweep).figures, **SYSTEM_FIGURES}
+    if sweep and _takes(sweep, task.space, question.plan):
+        form = _load_sweep(sweep)
+        units = {**form.figures, **SYSTEM_FIGURES}
+        for option in question.options.keys() & form.of_options.keys():
+            units |= form.of_options[option]
         if all(_is_figure(name, units) for name, _ in names):
             return replace(task, units=_ordered(units), sweep=sweep)
     units = {path: unit for path, (_, unit) in _first_figures(task).items()}
@@ -149,11 +155,12 @@ def _engine_report(question: Question) -> Report:
     return engine_for(_VERB, question).answer(question)
 
 
-def _takes(sweep: str, space: Space) -> bool:
-    """Return whether a vectorised form supports every value that varies in the plans of a space."""
-    accepts = _load_sweep(sweep).accepts
-    varied = {path: axis for path, axis in space.axes.items() if path.startswith(_PLAN)}
-    return all(accepts(path.removeprefix(_PLAN), value) for path, axis in varied.items() for value in axis)
+def _takes(sweep: str, space: Space, plan: Plan) -> bool:
+    """Return whether a vectorised form supports every value that varies in the plans of a space, and those it needs."""
+    form = _load_sweep(sweep)
+    varied = {path.removeprefix(_PLAN): axis for path, axis in space.axes.items() if path.startswith(_PLAN)}
+    shared = {field.path: (field.of(plan),) for field in plan_fields() if field.path in form.needs}
+    return all(form.accepts(path, value) for path, axis in {**shared, **varied}.items() for value in axis)
 
 
 def _first_figures(task: Task) -> dict[str, tuple[float, str]]:
@@ -177,7 +184,7 @@ def _evaluate(task: Task, first: int, last: int) -> Batch:
         return _one_by_one(task, range(first, last))
     varied = _load_sweep(task.sweep).fields
     axes = task.space.axes
-    inner = [path for path in axes if path.removeprefix(_PLAN) in varied and path.startswith(_PLAN)]
+    inner = [path for path in axes if path.removeprefix(_PLAN) in varied]
     order = [path for path in axes if path not in inner] + inner
     if list(axes) != order:
         return _in_order(task, first, last, order)
@@ -193,7 +200,7 @@ def _evaluate(task: Task, first: int, last: int) -> Batch:
 
 
 def _in_order(task: Task, first: int, last: int, order: list[str]) -> Batch:
-    """Return the points evaluated with the plan's varied fields innermost, back in the space's order."""
+    """Return the points evaluated with the fields that a sweep varies innermost, back in the space's order."""
     axes = task.space.axes
     turned = replace(task, space=Space({path: axes[path] for path in order}, task.space.fixed))
     sizes = [len(values) for values in axes.values()]
@@ -220,7 +227,8 @@ def _block(task: Task, inner: list[str], start: int, first: int, last: int) -> B
     axes = {path.removeprefix(_PLAN): task.space.axes[path] for path in inner}
     figures = _load_sweep(task.sweep).columns(question, axes, places)
     possible = np.logical_or.reduce([np.isfinite(values) for values in figures.values()])
-    system = {path: np.full(last - first, value) for path, value in _system_figures(question).items()}
+    copies = figures.get(COPIES, np.ones(last - first))
+    system = {path: value * copies for path, value in _system_figures(question).items()}
     columns = {path: system[path] if path in system else figures[path] for path in task.units}
     return Batch(columns, possible & ~_overflows(columns, question))
 

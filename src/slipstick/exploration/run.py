@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from slipstick.core import units
+from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.progress import Progress
+from slipstick.core.question import Question
+from slipstick.core.value_ranges import whole_numbers
 from slipstick.engines.question import WorkloadSpec, parse_overrides
-from slipstick.exploration.chunks import Workers, _all_points, _point_table, _run_folder
+from slipstick.exploration.chunks import CHUNK, SMALL_CHUNK, Workers, _all_points, _point_table, _run_folder
 from slipstick.exploration.constraint import Constraint, _figure_names, _parse
-from slipstick.exploration.default_plans import _default_plans
+from slipstick.exploration.default_plans import _default_plans, _open_fields
 from slipstick.exploration.executors import _opened_executor
-from slipstick.exploration.figures import Objective, _figure_path
+from slipstick.exploration.figures import PEAK, SYSTEM_FIGURES, Objective, _figure_path
 from slipstick.exploration.frontier import Frontier
 from slipstick.exploration.parquet import _write_parquet
 from slipstick.exploration.points import Task, _evaluate, _prepared
@@ -30,7 +35,10 @@ if TYPE_CHECKING:
 _BUDGET = 10_000_000  # points that are all tried
 _TRIALS = 2000  # of a larger space
 _SEEDS = 2**32  # of the sampler
-_OF_EVERY_POINT = ("phase", "batch", "sequence", "output")  # options that belong to the question, not to the run
+_DEMAND = ("rate", "arrivals", "variation")  # of requests, which a service answers
+_BATCHES = tuple(1 << power for power in range(10))  # 1 to 512: tried under a demand where the user gives none
+_QUEUE = "time.queue."  # figures of waiting under a demand
+_SIZES = ("batch", "sequence", "output")  # of the workload: one value is of every point, several are an axis
 
 
 class _Aim(NamedTuple):
@@ -63,29 +71,68 @@ def search_systems(
     """
     require("polars", "search")
     names = [name.strip() for name in minimize.split(",")] if isinstance(minimize, str) else list(minimize)
-    asked = {name: options[name] for name in _OF_EVERY_POINT if options.get(name) is not None}  # type: ignore[literal-required]
+    asked: dict[str, Any] = {"phase": options["phase"]} if options.get("phase") is not None else {}
+    asked |= {name: values[0] for name in _SIZES if len(values := _counts(options, name)) == 1}
+    asked |= {name: options[name] for name in _DEMAND if options.get(name) is not None}  # type: ignore[literal-required]
     task = Task(workload, _space(workload, systems, options, asked), asked)
     figure_names = [(name, "minimize") for name in names] + [(name, "subject_to") for name in _figure_names(subject_to)]
     task = _prepared(task, figure_names)
     objectives = tuple(Objective.of(_figure_path(name, task.units, "minimize")) for name in names)
     constraint = _parse(subject_to, task.units)
+    task = replace(task, options={**task.options, **_queue_limits(constraint)})
     _evaluate(task, 0, 1)  # what is wrong with the question shows before any work is handed out
+    if options.get("top", 0) < 0:
+        raise SlipstickError("below zero", path="top", value=options["top"], allowed="a number of points")
     folder = _run_folder(task, names, subject_to, options.get("folder"), options.get("resume", False))
     choose = _sampled if len(task.space) > options.get("budget", _BUDGET) else _exhaustive
     points, tried, method = choose(_Aim(task, objectives, constraint), folder, progress, options)
     if not len(points):
-        if subject_to:
-            message, cure = "no point meets the conditions and fits its memory", "weaker conditions, or more devices"
-        else:
-            message = "no point divides the devices, layers and batch and fits its memory"
-            cure = "other values of the plan, or more devices; slipstick estimate says of one plan what is wrong"
-        raise SlipstickError(message, path="search", value=subject_to or None, allowed=cure)
-    frontier = Frontier(task, points, objectives, method, tried)
+        raise _no_point(task, constraint, subject_to)
+    frontier = Frontier(task, points, objectives, method, tried, options.get("top", 0))
     if not np.isfinite(frontier.costs).all(axis=1).any():
         raise SlipstickError("no point that meets the conditions has these figures", path="minimize", value=names)
     if folder is not None:
         _write_parquet(points, folder / "frontier.parquet")
     return frontier
+
+
+def _no_point(task: Task, constraint: Constraint, subject_to: str) -> SlipstickError:
+    """Return the error of a search without a point: how far plans come, and which condition no point meets."""
+    some = min(len(task.space), CHUNK if task.sweep else SMALL_CHUNK)
+    batch = _evaluate(task, 0, some)
+    possible = np.logical_or.reduce([np.isfinite(batch.figures[path]) for path in task.units.keys() - SYSTEM_FIGURES])
+    if not batch.fits.any():
+        message = "no point divides the devices, layers and batch and fits its memory"
+        if possible.any() and np.isfinite(batch.figures.get(PEAK, np.nan)).any():
+            least = units.format_quantity(float(np.nanmin(batch.figures[PEAK])), "B")
+            message = f"no point fits its memory; the smallest plan takes {least} of a device beside the reserve"
+        cure = "other values of the plan, or more devices; slipstick estimate says of one plan what is wrong"
+        return SlipstickError(message, path="search", value=subject_to or None, allowed=cure)
+    fitting = {path: values[batch.fits] for path, values in batch.figures.items()}
+    missed = [_missed(clause, fitting, task.units[clause[0]]) for clause in constraint.clauses]
+    cure = "; ".join([*filter(None, missed), "weaker conditions, or more devices"])
+    message = "no point meets the conditions and fits its memory"
+    return SlipstickError(message, path="search", value=subject_to, allowed=cure)
+
+
+def _missed(clause: tuple[str, str, float], fitting: Mapping[str, FloatArray], unit: str) -> str:
+    """Return what the points that fit come to, for a condition that none of them meets; empty if some do."""
+    path, comparison, _ = clause
+    if Constraint((clause,)).holds(fitting).any() or not np.isfinite(fitting[path]).any():
+        return ""
+    below = comparison in ("<", "<=")
+    best = np.nanmin(fitting[path]) if below else np.nanmax(fitting[path])
+    return f"{path} {'from' if below else 'up to'} {units.format_quantity(float(best), unit)}"
+
+
+def _queue_limits(constraint: Constraint) -> dict[str, float]:
+    """Return the conditions on waiting as options of the question: copies of a system are counted to keep them."""
+    limits: dict[str, float] = {}
+    for path, comparison, value in constraint.clauses:
+        if path.startswith(_QUEUE) and comparison in ("<", "<="):
+            name = f"queue_{path.removeprefix(_QUEUE)}"
+            limits[name] = min(value, limits.get(name, value))
+    return limits
 
 
 def _sampled(
@@ -120,7 +167,10 @@ def _exhaustive(
 def _space(
     workload: WorkloadSpec, systems: Sequence[str | Space], options: SearchOptions, asked: Mapping[str, Any]
 ) -> Space:
-    """Return the space of systems, plan and overrides; a given Space excludes these."""
+    """Return the space of systems, sizes, overrides and plans; a given Space excludes all but the sizes.
+
+    What a plan leaves open varies where the engine says which values are worth a try.
+    """
     if not systems:
         raise SlipstickError("names no system", path="search", allowed="such as h100-sxm:64..1024")
     plan, changes = options.get("plan", ""), parse_overrides(options.get("set") or {})
@@ -130,10 +180,32 @@ def _space(
         raise SlipstickError(
             "a Space stands alone: it has its systems, plans and overrides", path="system", value=names
         )
+    sizes = {f"workload.{name}": values for name in _SIZES if len(values := _counts(options, name)) > 1}
+    if options.get("batch") is None and "workload.batch" not in changes and any(name in asked for name in _DEMAND):
+        sizes["workload.batch"] = list(_BATCHES)
+    for path in changes.keys() & {f"workload.{name}" for name in _SIZES if options.get(name) is not None}:
+        raise SlipstickError("stands twice", path=path, value=changes[path], allowed="one of --set and the option")
     if spaces:
-        return spaces[0]
-    space = Space.of(system=names, plan=plan, fields=changes)
-    if plan:
-        return space
-    question = Task(workload, space, asked).question(0)
-    return Space.of(system=names, plan=_default_plans(question), fields=changes)
+        return spaces[0].wider(sizes)
+    space = Space.of(system=names, plan=plan, fields={**sizes, **changes})
+    questions = _questions(Task(workload, space, asked))
+    stated = {*space.axes, *space.fixed}
+    wider = {} if "plan.others" in stated else _open_fields(questions, stated)
+    if plan or wider:
+        return space.wider(wider)
+    return Space.of(system=names, plan=_default_plans(questions[0]), fields={**sizes, **changes})
+
+
+def _counts(options: SearchOptions, name: str) -> list[int]:
+    """Return the values of a size of the workload, which may be one, several, or none."""
+    value = options.get(name)
+    if value is None:
+        return []
+    return whole_numbers([value] if isinstance(value, int) else value, name)  # type: ignore[arg-type]
+
+
+def _questions(task: Task) -> list[Question]:
+    """Return the first question to each system of a space."""
+    systems = len(task.space.axes.get("system", ("",)))
+    every = len(task.space) // systems
+    return [task.question(place * every) for place in range(systems)]

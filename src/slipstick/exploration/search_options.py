@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
@@ -15,7 +15,8 @@ class SearchOptions(TypedDict, total=False):
 
     plan: str | Mapping[str, object]
     """Fields with their values: tp=1..8,pp=1..16,microbatch=1|2|4. low..high doubles, low..high+step adds.
-    Default: tensor and pipeline parallelism, microbatches, recomputation and ZeRO as far as the system goes."""
+    Default: tensor and pipeline parallelism, in training also microbatches, recomputation and ZeRO, in inference the
+    division of experts, as far as the system goes."""
 
     set: list[str] | Mapping[str, object] | None
     'Any other leaf with its values, such as system.memory.hbm.bandwidth="2..8 TB/s". Repeatable.'
@@ -23,14 +24,29 @@ class SearchOptions(TypedDict, total=False):
     phase: Literal["train", "prefill", "decode", "infer"] | None
     "What the network is used for. Default: train; infer on an array."
 
-    batch: int | None
-    "Sequences over all devices. Default: training one microbatch a device, inference 1."
+    batch: str | int | Sequence[int] | None
+    """Sequences over all devices; several values are tried: 1..256 (doubling), 8..64+8, 8|32|96. Default: training one
+    microbatch a device, inference 1, with --rate or --arrivals 1..512."""
 
-    sequence: int | None
-    "Tokens of a sequence, or of the prompt. Default: 4096 in training, a prompt of 1024; at most the longest context."
+    sequence: str | int | Sequence[int] | None
+    """Tokens of a sequence, or of the prompt, one or several. Default: 4096 in training, a prompt of 1024; at most the
+    longest context."""
 
-    output: int | None
-    "Tokens generated in decode. Default: 128."
+    output: str | int | Sequence[int] | None
+    "Tokens generated in decode, one or several. Default: 128."
+
+    rate: str | float | None
+    """Requests that arrive, at random (a Poisson process): 50/s, 3000/min. Of every point, the copies of its system are
+    counted that keep the conditions on time.queue.mean, .p99 and .first_token; without one, 99 of 100 start at once."""
+
+    arrivals: Path | str | None
+    "CSV of a trace in place of --rate: a column time [s], and if there are, prompt and output [tokens]. Simulated."
+
+    variation: float | None
+    "Coefficient of variation of the time of a request with --rate, 0 (equal requests) to 1 (exponential). Default: 0."
+
+    top: int
+    "Print so many of the best points, each with its plan to paste, in place of the frontier. Default: none."
 
     workers: int
     "Processes. Default: 1."

@@ -62,16 +62,29 @@ class Space:
                 fixed[path] = values[0]
         return cls(axes, fixed)
 
+    def wider(self, fields: Mapping[str, Sequence[Any]]) -> Space:
+        """Return the space with further fields, which change faster than its own.
+
+        Errors
+        ------
+        SlipstickError for a field that it has already.
+        """
+        for path, values in fields.items():
+            if path in self.axes or path in self.fixed:
+                raise SlipstickError("stands twice", path=path, value=list(values))
+        several = {path: tuple(values) for path, values in fields.items() if len(values) > 1}
+        single = {path: values[0] for path, values in fields.items() if len(values) == 1}
+        return Space({**self.axes, **several}, {**self.fixed, **single})
+
     def __len__(self) -> int:
         return math.prod(len(values) for values in self.axes.values())
 
     def point(self, index: int) -> dict[str, Any]:
-        """Return one combination's values by path; the last axis changes fastest."""
-        point = dict(self.fixed)
+        """Return one combination's values by path, in the space's order; the last axis changes fastest."""
+        places = {}
         for path, values in reversed(list(self.axes.items())):
-            index, place = divmod(index, len(values))
-            point[path] = values[place]
-        return point
+            index, places[path] = divmod(index, len(values))
+        return {**{path: values[places[path]] for path, values in self.axes.items()}, **self.fixed}
 
 
 def _value_text(value: object) -> str:

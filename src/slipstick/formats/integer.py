@@ -55,13 +55,10 @@ class Int(Encoding):
 
     @property
     def multiplier_bits(self) -> int:
-        """Bits of an integer code."""
+        """Bits of an integer code, its sign included: of a parallel multiplier, and steps of a bit-serial one."""
         return self.bits
 
-    @property
-    def serial_bits(self) -> int:
-        """Bits of an integer code, its sign included."""
-        return self.bits
+    serial_bits = multiplier_bits
 
     @property
     def weight_shifts(self) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from itertools import product
 from typing import Any, ClassVar, NamedTuple
@@ -22,6 +23,7 @@ from slipstick.core.catalogue import resolve_system, systems
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan, PlanField, plan_fields
 from slipstick.core.question import Question
+from slipstick.core.spec import override
 from slipstick.core.sweep import Sweep
 from slipstick.core.system import System
 from slipstick.core.workload import Phase
@@ -32,6 +34,7 @@ from slipstick.exploration.figures import report_figures
 from slipstick.report.report import Report
 from slipstick.testing.members import one_case_each
 
+_WORKLOAD = "workload."
 _OTHERS = {"whole number": "3", "number": "0.25", "text": "other"}  # values of a plan's fields that are no defaults
 
 
@@ -50,8 +53,8 @@ class EngineSuite:
     """Tests of every entry in `rows` of the table of engines: it answers small questions, and refuses unsupported ones.
 
     `systems` names a system for each kind of device (else the first of the catalogue that fits the row), `networks` one
-    for each kind of network; `options` are given to the verb; `axes` are fields of the plan over which a row's
-    vectorised form is compared with its Reports.
+    for each kind of network; `options` are given to the verb; `axes` are fields of the plan, or with their root of the
+    workload, over which a row's vectorised form is compared with its Reports.
     """
 
     rows: ClassVar[Sequence[Engine]] = ()
@@ -196,8 +199,8 @@ class EngineSuite:
         answered = 0
         for place, point in enumerate(points):
             try:
-                plan = Plan.of({**_fields(question.plan), **dict(zip(axes, point, strict=True))})
-                figures = report_figures(engine.answer(question.with_plan(plan)), question)
+                asked = _at(question, dict(zip(axes, point, strict=True)))
+                figures = report_figures(engine.answer(asked), asked)
             except SlipstickError:
                 assert all(np.isnan(values[place]) for values in columns.values()), point
                 continue
@@ -208,11 +211,34 @@ class EngineSuite:
                 assert columns[path][place] == pytest.approx(value, rel=1e-9), (path, point)
         assert answered
 
+    def test_its_sweep_varies_what_it_takes(self, engine: Engine) -> None:
+        """Fields that a search varies of itself are fields of the sweep, with values that it accepts."""
+        if not engine.sweep:
+            return
+        module, _, name = engine.sweep.partition(":")
+        sweep: Sweep = getattr(import_module(module), name)
+        question = self.question(MinimalQuestion(engine, engine.networks[0], engine.phases[0]))
+        choices = sweep.choices(question) if sweep.choices else {}
+        for path, values in choices.items():
+            assert engine.reads(path), path
+            assert path in sweep.fields, path
+            assert all(sweep.accepts(path, value) for value in values), path
+        assert sweep.needs <= sweep.fields
+        assert sweep.of_options.keys() <= set(engine.options)
+
     def _looked_up(self, case: MinimalQuestion) -> Engine:
         return engine_for(case.engine.verb, self.question(case))
 
     def _on(self, case: MinimalQuestion, system: System) -> Question:
         return ask(self.networks[case.network], system, verb=case.engine.verb, phase=case.phase)
+
+
+def _at(question: Question, changes: Mapping[str, Any]) -> Question:
+    """Return the question with some fields of its plan, and with their root of its workload, changed."""
+    sizes = {path.removeprefix(_WORKLOAD): value for path, value in changes.items() if path.startswith(_WORKLOAD)}
+    own = {path: value for path, value in changes.items() if not path.startswith(_WORKLOAD)}
+    workload = override(question.workload, sizes, root="workload")
+    return replace(question, workload=workload, plan=Plan.of({**_fields(question.plan), **own}))
 
 
 def _fields(plan: Plan) -> dict[str, Any]:

@@ -25,7 +25,8 @@ def estimate(
     plan
         ``"tp=8,pp=8,..."``, a dict or a Plan. None: the fastest split of the devices that fits memory.
     options
-        Fields of `EstimateOptions`: phase, batch, sequence, output, training_tokens, set, calibration, strict, fabric.
+        Fields of `EstimateOptions`: phase, batch, sequence, output, training_tokens, set, calibration, strict, fabric,
+        rate, arrivals, variation, queue_mean, queue_p99, queue_first_token.
 
     Errors
     ------

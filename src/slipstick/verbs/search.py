@@ -41,8 +41,8 @@ def search(
     progress
         Called with (points tried, all points, label).
     options
-        Fields of `SearchOptions`: plan, set, phase, batch, sequence, output, workers, executor, budget, trials, seed,
-        folder, resume.
+        Fields of `SearchOptions`: plan, set, phase, batch, sequence, output, rate, arrivals, variation, top, workers,
+        executor, budget, trials, seed, folder, resume.
 
     Errors
     ------
@@ -55,6 +55,10 @@ def search(
     ...     batch=32, sequence=4096)
     >>> frontier.method, frontier.best().value("memory.peak") < 80 * 2**30
     ('exhaustive: all 12 points', True)
+    >>> frontier = search("llama-3.1-70b", "h100-sxm:8", phase="decode", batch="8..64", rate="20/s",
+    ...     minimize="cost.million_tokens", subject_to="time.per_token < 30 ms and time.queue.p99 < 1 s")
+    >>> frontier.top(3).columns[-1].name, frontier.best().value("time.per_token") < 0.03
+    ('plan', True)
     >>> search("mobilenet-v2", "swis-8x8", "stripes-8x8", minimize="energy.step").pareto["system"].to_list()
     ['stripes-8x8']
     """

@@ -74,13 +74,7 @@ class _StepConstants(Entry):
 
     @classmethod
     def of_generation(cls, generation: str) -> _StepConstants:
-        """Return the step constants of a device generation, or the generic ones, marked as not calibrated.
-
-        Examples
-        --------
-        >>> _StepConstants.of_generation("hopper").calibrated, _StepConstants.of_generation("abacus").name
-        (True, 'generic')
-        """
+        """Return the step constants of a device generation, or the generic ones, marked as not calibrated."""
         return step_constants.entry(generation if generation in step_constants.names() else "generic")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from slipstick.cluster.constants.generic_constants import constants_findings
+from slipstick.cluster.inference.demand import _Demand, _needed_copies
 from slipstick.cluster.inference.inference_pass import (
     _decode_step,
     _inference_shape,
@@ -18,61 +19,45 @@ from slipstick.cluster.inference.inference_pass import (
     _prefill,
     _serving_memory,
 )
-from slipstick.cluster.inference.serving import (
-    _continuous_batch,
-    _Load,
-    _Service,
-    _speculative_time,
-    _split_service,
-    _static_batch,
+from slipstick.cluster.inference.inference_points import (
+    _InferencePoints,
+    _prefilling_code,
+    _prefilling_replicas,
+    _service_of,
+    _serving_options,
+    _stations_of,
 )
+from slipstick.cluster.inference.question_plan import _inference_plan
+from slipstick.cluster.inference.serving import _Load, _speculative_time
 from slipstick.cluster.inference.spent_figures import _spent_figures
 from slipstick.cluster.kernels.device_power import _power_findings
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.figure_origins import _Origins
 from slipstick.cluster.kernels.kernel_table import _decoder_table
-from slipstick.cluster.sweep.best_plan import PlanModel
-from slipstick.cluster.sweep.choose_plan import resolved_plan
-from slipstick.cluster.sweep.plan_space import PlanSpace
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.core.arrays import FloatArray
 from slipstick.core.device_kinds import Accelerator
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.question import Question
-from slipstick.core.system import System
-from slipstick.core.workload import Phase, Workload
-from slipstick.networks.decoder.decoder import Decoder
+from slipstick.core.workload import Phase
 from slipstick.report.report import Metric, Report, Table
 
 _PAPERS = ("kundu2024", "ardalani2022", "dao2022")
 
 
-@dataclass(frozen=True)
-class _Run:
-    """Resolved Question of inference: its setting, and its plan without ``auto`` as arrays of length one."""
+def _metric(value: Any, unit: str, note: str = "") -> Metric:
+    """Return a figure of one point as a Metric without a source: `_origins` says what each figure rests on.
 
-    workload: Workload
-    system: System
-    plan: Plan
-    setting: _InferenceSetting
-    plans: Plans
-    batch: int  # sequences on one replica
-    replicas: int  # that decode
-
-    @property
-    def load(self) -> _Load:
-        """Load of one replica: its share of the requests."""
-        return _Load(*(np.array([v]) for v in (self.batch, self.workload.sequence, self.workload.output)))
-
-    @property
-    def middle(self) -> int:
-        """Context of the decode step at the middle of the output [tokens]."""
-        return self.workload.sequence + (self.workload.output + 1) // 2
-
-    def metric(self, value: Any, unit: str, note: str = "") -> Metric:
-        """Return a Metric without a source: `_origins` says what each figure rests on."""
-        return Metric(float(np.asarray(value).item()), unit, "estimated", note=note)
+    Errors
+    ------
+    SlipstickError for a figure that is no number: the waiting of too few copies.
+    """
+    number = float(np.asarray(value).item())
+    if np.isnan(number):
+        message = "no number of copies of the system keeps the waiting within these limits"
+        raise SlipstickError(message, path="rate", allowed="longer limits, or a plan with a shorter first token")
+    return Metric(number, unit, "estimated", note=note)
 
 
 def estimate_inference(question: Question) -> Report:
@@ -83,11 +68,10 @@ def estimate_inference(question: Question) -> Report:
     SpecErrors where the plan is impossible; too little memory is a finding of the report.
     """
     workload, system = question.workload, question.system
-    run = _run(workload, system, question.plan)
-    metrics = _prefill_metrics(run) if workload.phase is Phase.PREFILL else _decode_metrics(run)
+    run, plan = _question_point(question)
     return Report.of(
-        question.with_plan(run.plan),
-        _origins(run).marked({**metrics, **_memory(run)}),
+        question.with_plan(plan),
+        _origins(run).marked(_inference_figures(run, _metric)),
         {"ops": _table(run)},
         title=f"{workload.name} on {system.devices} x {system.name}",
         bottleneck=_bottleneck(run),
@@ -97,7 +81,7 @@ def estimate_inference(question: Question) -> Report:
     )
 
 
-def _origins(run: _Run) -> _Origins:
+def _origins(run: _InferencePoints) -> _Origins:
     """Return what the figures of a prefill or of served requests rest on."""
     setting, stack = run.setting, run.setting.stack
     engine = f"serving software {stack.name}: {'calibrated' if stack.calibrated else 'not calibrated'}"
@@ -105,108 +89,59 @@ def _origins(run: _Run) -> _Origins:
         run.system,
         setting.chip,
         setting.precision.matmul,
-        str(run.workload.phase),
+        str(run.phase),
         reserve=stack.source_of("memory_share"),
         time=engine,
     )
 
 
-def _attention_ranks(plan: Plan, decoder: Decoder) -> Plan:
-    """Return the plan with data-parallel attention resolved into replicas and expert ranks.
+def _inference_figures(run: _InferencePoints, metric: Callable[..., Any]) -> dict[str, Any]:
+    """Return the tree of all figures of the points.
 
-    Each rank is a replica of attention with its own requests, and the experts span the ranks.
+    Parameters
+    ----------
+    metric : called with (values, unit, note); writes a figure down as a Metric, or as a column of a sweep.
+    """
+    passes = _prefill_metrics if run.phase is Phase.PREFILL else _decode_metrics
+    return {**passes(run, metric), **_memory(run, metric)}
+
+
+def _question_point(question: Question) -> tuple[_InferencePoints, Plan]:
+    """Return the single point of a question, and its plan without ``auto``, in the terms of its user.
 
     Errors
     ------
-    SlipstickError where the degree does not divide tp, or where the network has no experts to span the ranks.
+    SpecErrors where the plan is impossible.
     """
-    ranks, tp = plan.serving.attention_dp, plan.parallel.tp
-    if ranks in (1, "auto"):
-        return plan
-    if not isinstance(tp, int) or tp % int(ranks):
-        raise SlipstickError("does not divide tp", path="plan.serving.attention_dp", value=ranks, allowed=f"tp={tp}")
-    if not any(block.mlp.routed.experts for block in decoder.kinds):
-        raise SlipstickError(
-            "needs experts that span the ranks", path="plan.serving.attention_dp", value=ranks, allowed="1"
-        )
-    parallel = plan.parallel
-    dp = parallel.dp if parallel.dp == "auto" else int(parallel.dp) * int(ranks)
-    expert_degrees = {} if parallel.ep not in (1, "auto") else {"ep": tp, "etp": 1}
-    return Plan.of(plan, tp=tp // int(ranks), dp=dp, **expert_degrees)
-
-
-def _run(workload: Workload, system: System, plan: Plan) -> _Run:
-    plan = _attention_ranks(plan, Decoder.of(workload.network))
-    setting = _InferenceSetting.of(workload, system, plan)
-
-    model, capacity = inference_model(workload, system, plan)
-    filled = resolved_plan(plan, workload, system, capacity, model)
+    workload, system = question.workload, question.system
+    setting = _InferenceSetting.of(workload, system, question.plan)
+    filled, ranks = _inference_plan(question.plan, setting, workload, system)
     plans = Plans.of([filled], system)
-    decoding = plans.dp.item() - _prefilling(filled, workload, plans)
-    return _Run(workload, system, filled, setting, plans, max(1, workload.batch // decoding), decoding)
+    sizes = _Load(*(np.array([size]) for size in (workload.batch, workload.sequence, workload.output)))
+    devices = np.array([_prefilling_code(filled.serving.prefill_devices)])
+    demand = _Demand.of(question.options)
+    filled = filled.model_copy(update={"serving": _serving_options(filled, demand)})
+    together = np.zeros_like(devices)
+    points = _InferencePoints(workload.phase, system, filled.serving, setting, plans, sizes, together, demand)
+    prefilling, possible = _prefilling_replicas(points, devices)
+    degree, count = (plans.tp * plans.pp).item(), plans.dp.item()
+    if not possible.item():
+        message, allowed = "not some of the replicas of tp*pp devices", f"a multiple of {degree} below {degree * count}"
+        raise SlipstickError(message, path="plan.serving.prefill_devices", value=devices.item(), allowed=allowed)
+    degrees: dict[str, Any] = {"tp": plans.tp.item() * ranks, "dp": count // ranks, "attention_dp": ranks}
+    if devices.item():
+        degrees["prefill_devices"] = prefilling.item() * degree
+    return replace(points, prefilling=prefilling), Plan.of(filled, **degrees)
 
 
-def inference_model(workload: Workload, system: System, plan: Plan) -> tuple[PlanModel, float]:
-    """Return the model of a question's inference plans, and the bytes of memory that a device offers to them."""
-    setting = _InferenceSetting.of(workload, system, plan)
-
-    def evaluate(plans: Plans) -> tuple[FloatArray, FloatArray]:
-        batch = np.maximum(1, workload.batch // plans.dp)
-        context = workload.sequence + workload.output
-        tokens = batch if workload.phase is Phase.DECODE else batch * workload.sequence
-        if workload.phase is Phase.PREFILL:
-            passed = _prefill(setting, plans, batch, workload.sequence)
-        else:
-            passed = _decode_step(setting, plans, batch, context)
-        return passed.time / workload.batch, _serving_memory(setting, plans, batch, context, tokens // batch).total
-
-    return _InferencePlans(evaluate), setting.capacity
+def _parts(passed: _InferencePass, metric: Any) -> dict[str, Any]:
+    return {name: metric(value, "s") for name, value in passed.parts.items() if (value > 0).any()}
 
 
-@dataclass(frozen=True)
-class _InferencePlans:
-    """Inference passes as a model of plans (see `slipstick.cluster.sweep.best_plan.PlanModel`)."""
-
-    evaluate: Callable[[Plans], tuple[FloatArray, FloatArray]]
-
-    def figures(self, plans: Plans) -> tuple[FloatArray, FloatArray]:
-        """Return the time of a pass [s] and the memory of a device [B] of each plan, (n,) each."""
-        return self.evaluate(plans)
-
-    def time_bounds(self, space: PlanSpace, divisions: Plans) -> FloatArray:
-        """Return the time [s] of the divisions themselves: inference has no further options."""
-        return self.evaluate(divisions)[0]
-
-    near_time_bounds = time_bounds
-
-    def memory_bounds(self, space: PlanSpace, divisions: Plans) -> FloatArray:
-        """Return the memory of a device [B] of the divisions themselves."""
-        return self.evaluate(divisions)[1]
-
-
-def _prefilling(plan: Plan, workload: Workload, plans: Plans) -> int:
-    """Return the number of prefill-only replicas of a plan with split devices (disaggregated serving), else 0."""
-    devices, degree = plan.serving.prefill_devices, (plans.tp * plans.pp).item()
-    if not devices or workload.phase is not Phase.DECODE:
-        return 0
-    if devices % degree or devices >= degree * plans.dp.item():
-        raise SlipstickError(
-            "not some of the replicas of tp*pp devices",
-            path="plan.serving.prefill_devices",
-            value=devices,
-            allowed=f"a multiple of {degree} below {degree * plans.dp.item()}",
-        )
-    return devices // degree
-
-
-def _parts(passed: _InferencePass, metric: Any) -> dict[str, Metric]:
-    return {name: metric(value, "s") for name, value in passed.parts.items() if value.item() > 0}
-
-
-def _prefill_metrics(run: _Run) -> dict[str, Any]:
-    metric, workload = run.metric, run.workload
-    passed = _chunked(run) if run.plan.serving.chunk else _prefill(run.setting, run.plans, run.batch, workload.sequence)
-    tokens = workload.batch * workload.sequence / passed.time
+def _prefill_metrics(run: _InferencePoints, metric: Callable[..., Any]) -> dict[str, Any]:
+    sizes = run.sizes
+    passed = _chunked(run) if run.serving.chunk else _prefill(run.setting, run.plans, run.batch, sizes.prompt)
+    tokens = sizes.concurrency * sizes.prompt / passed.time
     return {
         "time": {"first_token": metric(passed.time, "s"), "parts": _parts(passed, metric)},
         "throughput": {
@@ -216,34 +151,41 @@ def _prefill_metrics(run: _Run) -> dict[str, Any]:
         "efficiency": {
             "mfu": metric(_utilisation(run, passed), "fraction", "forward FLOP/s over the peak of the format")
         },
-        **_spent(run, passed, passed.time, workload.batch * workload.sequence),
+        **_spent(run, metric, passed, 1 / tokens, None),
     }
 
 
-def _chunked(run: _Run) -> _InferencePass:
+def _chunked(run: _InferencePoints) -> _InferencePass:
     """Return the pass of a chunked prefill, each chunk attending to the keys and values cached before it."""
-    chunk, prompt = run.plan.serving.chunk or run.workload.sequence, run.workload.sequence
-    starts = np.arange(0, prompt, chunk)
-    sizes = np.minimum(chunk, prompt - starts)
-    plans = run.plans.take(np.zeros(len(starts), dtype=np.int64))
-    passed = _prefill(run.setting, plans, run.batch, sizes, starts)
-    total = {name: np.array([value.sum()]) for name, value in passed.parts.items()}
-    return _InferencePass(total, *(np.array([a.sum()]) for a in (passed.flops, passed.traffic, passed.sent)))
+    prompt = run.sizes.prompt
+    chunk = np.minimum(run.serving.chunk or prompt, prompt)
+    pieces = -(-prompt // chunk)
+    point = np.repeat(np.arange(len(prompt)), pieces)
+    starts = (np.arange(len(point)) - np.repeat(np.cumsum(pieces) - pieces, pieces)) * chunk[point]
+    sizes = np.minimum(chunk[point], prompt[point] - starts)
+    passed = _prefill(run.setting, run.plans.take(point), run.batch[point], sizes, starts)
+
+    def total(values: FloatArray) -> FloatArray:
+        return np.asarray(np.bincount(point, values, len(prompt)), np.float64)
+
+    parts = {name: total(values) for name, values in passed.parts.items()}
+    return _InferencePass(parts, total(passed.flops), total(passed.traffic), total(passed.sent))
 
 
-def _decode_metrics(run: _Run) -> dict[str, Any]:
-    metric, workload, serving = run.metric, run.workload, run.plan.serving
-    served = _service(run)
+def _decode_metrics(run: _InferencePoints, metric: Callable[..., Any]) -> dict[str, Any]:
+    serving, output = run.serving, run.sizes.output
+    served = _service_of(run)
     step = served.per_token
     if serving.draft_tokens:
         step = _speculative_time(
             run.setting, run.plans, run.load, serving.draft_tokens, serving.acceptance, serving.draft_cost
         )
     middle = _decode_step(run.setting, run.plans, run.batch, run.middle)
-    request = served.first_token + (workload.output - 1) * step
-    alone = run.batch * workload.output / request  # drafts replace the steps of a static batch
+    request = served.first_token + (output - 1) * step
+    alone = run.batch * output / request  # drafts replace the steps of a static batch
     rate = (alone if serving.draft_tokens else served.throughput) * run.replicas
-    return {
+    queue, load, paid = _under_demand(run, metric, request, served.first_token)
+    tree = {
         "time": {
             "step": metric(middle.time, "s", "of one decode step at the middle of the output"),
             "parts": _parts(middle, metric),
@@ -255,7 +197,7 @@ def _decode_metrics(run: _Run) -> dict[str, Any]:
             "tokens": metric(rate, "token/s", "generated, all replicas"),
             "tokens_per_device": metric(rate / run.system.devices, "token/s"),
             "tokens_per_request": metric(1 / step, "token/s", "what one user sees"),
-            "requests": metric(rate / workload.output, "sample/s"),
+            "requests": metric(rate / output, "sample/s"),
         },
         "efficiency": {
             "mfu": metric(_utilisation(run, middle), "fraction", "forward FLOP/s over the peak of the format"),
@@ -264,46 +206,70 @@ def _decode_metrics(run: _Run) -> dict[str, Any]:
                 "DRAM bytes a second over the data sheet's",
             ),
         },
-        **_spent(run, middle, 1 / rate * workload.batch, workload.batch),
+        **_spent(run, metric, middle, 1 / rate, paid),
     }  # fmt: skip
+    return {**tree, "time": {**tree["time"], **queue}, **load}
 
 
-def _service(run: _Run) -> _Service:
-    """Return the quality of service of a plan: static batching, continuous batching, or disaggregated serving."""
-    serving = run.plan.serving
-    if serving.prefill_devices:
-        return _split(run)
-    if serving.continuous:
-        return _continuous_batch(run.setting, run.plans, run.load, serving.chunk)
-    return _static_batch(run.setting, run.plans, run.load)
+def _under_demand(
+    run: _InferencePoints, metric: Callable[..., Any], request: FloatArray, first: FloatArray
+) -> tuple[dict[str, Any], dict[str, Any], FloatArray | None]:
+    """Return the figures of waiting and of load under a demand, and the seconds of a copy that each token pays.
+
+    Nothing, and None, without a demand; NaN where no number of copies keeps the waiting within its limits.
+    """
+    if run.demand is None:
+        return {}, {}, None
+    stations = _stations_of(run, request, first)
+    copies = _needed_copies(run.demand, stations, run.sizes, first)
+    devices, rate, places = copies.count * run.system.devices, run.demand.rate, stations[-1]
+    arrivals = "Poisson arrivals" if run.demand.trace is None else "the trace, simulated"
+    queue = {
+        "mean": metric(copies.mean, "s", f"until a request is taken up; {arrivals}"),
+        "p99": metric(copies.p99, "s", "that 99 of 100 requests wait at most"),
+        "first_token": metric(copies.p99 + first, "s", "from arrival to first token, for 99 of 100 requests"),
+    }
+    busy = rate * places.service / (copies.count * places.servers)
+    load = {
+        "rate": metric(np.full_like(first, rate), "sample/s", "requests that arrive"),
+        "copies": metric(copies.count, "", "of the system, which share one queue"),
+        "devices": metric(devices, "device", "of all copies"),
+        "utilisation": metric(busy, "fraction", "of the places in the running batches"),
+        "tokens_per_device": metric(rate * run.sizes.output / devices, "token/s"),
+    }
+    return {"queue": queue}, {"load": load}, copies.count / (rate * run.sizes.output)
 
 
-def _split(run: _Run) -> _Service:
-    cached = _serving_memory(run.setting, run.plans, 1, run.workload.sequence, 1).cache
-    share = np.array([(run.plans.dp.item() - run.replicas) / run.replicas])
-    return _split_service(run.setting, run.plans, run.plans, run.load, cached, share)
-
-
-def _utilisation(run: _Run, passed: _InferencePass) -> FloatArray:
+def _utilisation(run: _InferencePoints, passed: _InferencePass) -> FloatArray:
     matrix = run.system.device_as(Accelerator).matrix
     peak = max(matrix.get(name, 0.0) for name in (run.setting.precision.matmul, run.setting.precision.wide))
     return passed.flops / passed.time / peak
 
 
-def _spent(run: _Run, passed: _InferencePass, seconds: FloatArray, tokens: int) -> dict[str, Any]:
-    """Return the metrics of energy and cost: per pass of every replica, and per million tokens of the whole system."""
-    metric, system = run.metric, run.system
+def _spent(
+    run: _InferencePoints,
+    metric: Callable[..., Any],
+    passed: _InferencePass,
+    per_token: FloatArray,
+    paid: FloatArray | None,
+) -> dict[str, Any]:
+    """Return the metrics of energy, carbon and cost: per pass of every replica, and per tokens of the whole system.
+
+    Parameters
+    ----------
+    per_token : time in which the whole system gives one token [s].
+    paid : time of a system that one token pays for [s], where the system is not always busy; None: `per_token`.
+    """
     form = run.setting.precision.matmul
-    spent = _DeviceEnergy.of(system, form, passed.time, passed.flops, passed.traffic, passed.sent)
-    return _spent_figures(system, spent, passed.time, seconds, tokens, metric)
+    spent = _DeviceEnergy.of(run.system, form, passed.time, passed.flops, passed.traffic, passed.sent)
+    return _spent_figures(run.system, spent, passed.time, per_token, per_token if paid is None else paid, metric)
 
 
-def _memory(run: _Run) -> dict[str, Any]:
-    metric, workload = run.metric, run.workload
-    context = workload.sequence + (workload.output if workload.phase is Phase.DECODE else 0)
-    tokens = (
-        1 if workload.phase is Phase.DECODE else min(workload.sequence, run.plan.serving.chunk or workload.sequence)
-    )
+def _memory(run: _InferencePoints, metric: Callable[..., Any]) -> dict[str, Any]:
+    sizes = run.sizes
+    context = sizes.prompt + (sizes.output if run.phase is Phase.DECODE else 0)
+    chunk = np.minimum(sizes.prompt, run.serving.chunk or sizes.prompt)
+    tokens = np.ones_like(chunk) if run.phase is Phase.DECODE else chunk
     memory = _serving_memory(run.setting, run.plans, run.batch, context, tokens)
     capacity = run.system.main_memory.capacity
     parts = {name: metric(getattr(memory, name), "B") for name in ("weights", "cache", "activations")}
@@ -322,17 +288,16 @@ def _memory(run: _Run) -> dict[str, Any]:
     }
 
 
-def _table(run: _Run) -> Table:
-    workload = run.workload
-    if workload.phase is Phase.PREFILL:
-        shape = _inference_shape(run.plans, run.batch, workload.sequence, workload.sequence)
+def _table(run: _InferencePoints) -> Table:
+    if run.phase is Phase.PREFILL:
+        shape = _inference_shape(run.plans, run.batch, run.sizes.prompt, run.sizes.prompt)
     else:
         shape = _inference_shape(run.plans, run.batch, 1, run.middle)
     setting = run.setting
-    return _decoder_table(setting.decoder, setting.chip, setting.precision, shape, workload.phase, fused=setting.fused)
+    return _decoder_table(setting.decoder, setting.chip, setting.precision, shape, run.phase, fused=setting.fused)
 
 
-def _rooflines(run: _Run) -> Mapping[str, float]:
+def _rooflines(run: _InferencePoints) -> Mapping[str, float]:
     """Return the rooflines (lower bounds [s]) of a pass by name; stages read their weights one after the other."""
     bandwidth = run.system.main_memory.bandwidth or np.inf
     active = run.setting.decoder.active_parameters - run.setting.decoder.embedding_parameters
@@ -340,10 +305,9 @@ def _rooflines(run: _Run) -> Mapping[str, float]:
     return {"roofline.memory": least if (run.plans.ep * run.plans.etp <= run.plans.tp).item() else 0.0}
 
 
-def _bottleneck(run: _Run) -> str:
-    workload = run.workload
-    passed = _prefill(run.setting, run.plans, run.batch, workload.sequence)
-    if workload.phase is Phase.DECODE:
+def _bottleneck(run: _InferencePoints) -> str:
+    passed = _prefill(run.setting, run.plans, run.batch, run.sizes.prompt)
+    if run.phase is Phase.DECODE:
         passed = _decode_step(run.setting, run.plans, run.batch, run.middle)
     name, value = max(passed.parts.items(), key=lambda part: part[1].item())
     return f"{name.replace('_', ' ')}: {100 * (value / passed.time).item():.0f} % of a pass"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,10 +13,11 @@ from slipstick.cluster.collectives.network_tiers import NetworkTier, _tiers_of
 from slipstick.cluster.constants.model_constants import _model
 from slipstick.cluster.constants.serving_stack import _Stack, stacks
 from slipstick.cluster.kernels.chip import Chip
-from slipstick.cluster.kernels.decoder_kernels import _decoder_kernels, _Kernel, _Shape
+from slipstick.cluster.kernels.decoder_kernels import _core, _decoder_kernels, _Kernel, _Shape
 from slipstick.cluster.kernels.device_parameters import _layer_parameters, end_parameters
 from slipstick.cluster.kernels.kernel_times import _time_kernels
 from slipstick.cluster.kernels.precision import Precision, element_bytes
+from slipstick.cluster.sweep.distinct import _distinct
 from slipstick.cluster.sweep.plans import AUTO_TIER, Plans
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.plan import Plan
@@ -146,31 +147,64 @@ def _decode_step(
 def _pass(
     setting: _InferenceSetting, plans: Plans, phase: Phase, batch: ArrayLike, tokens: ArrayLike, context: ArrayLike
 ) -> _InferencePass:
+    """Return the forward pass; kernels that do not see the context are timed once for each distinct share of tokens."""
     shape = _inference_shape(plans, batch, tokens, context)
-    lists, counts = _kernel_lists(setting, shape, phase)
-    everything = [kernel for kernels in lists for kernel in kernels]
-    repeats = np.array([count for kernels, count in zip(lists, counts, strict=True) for _ in kernels], dtype=float)[
-        :, None
-    ]
-    timed = _time_kernels(everything, setting.chip, len(plans))
+    shares = [shape.sequences, shape.query, plans.tp, plans.ep, plans.etp]
+    first, kind = _distinct(shares)
+    lists, counts = _kernel_lists(setting, _share_of(shape, first), phase)
+    outside = [[kernel for kernel in kernels if not kernel.core] for kernels in lists]
+    work = _kernel_sums(setting, outside, counts, len(first)).take(kind)
+    decoder = setting.decoder
+    inside = [_core(block, decoder, shape, phase, setting.precision, setting.fused) for block in decoder.kinds]
+    cores = _kernel_sums(setting, inside, counts, len(plans))
     parts = dict.fromkeys(_PARTS, np.zeros(len(plans)))
     for name in ("projections", "attention", "experts", "head", "elementwise"):
-        rows = [_part(kernel) == name for kernel in everything]
-        parts[name] = (timed.time * repeats)[rows].sum(axis=0)
-    launches = float(
-        sum(kernel.launches * count for kernels, count in zip(lists, counts, strict=True) for kernel in kernels)
-    )
+        parts[name] = work.parts[name] + cores.parts[name]
     steps = setting.chip.steps
     gap = steps.replay_launch if setting.graphs else steps.eager_launch
-    parts["launch"] = np.full(len(plans), launches * gap)
-    parts |= _messages(setting, plans, shape)
+    parts["launch"] = np.full(len(plans), (work.launches + cores.launches) * gap)
+    first, kind = _distinct([*shares, plans.pp, plans.dp])
+    sent = _messages(setting, plans.take(first), _share_of(shape, first))
+    parts |= {name: seconds[kind] for name, seconds in sent.items()}
     parts["overhead"] = np.full(len(plans), steps.token_overhead)
     if phase is Phase.PREFILL:  # the host launches such a pass layer by layer, ahead of the device if it is fast enough
         ahead = setting.stack.eager_layer * setting.decoder.layers
         parts["launch"] = parts["launch"] + np.maximum(0.0, ahead - sum(parts.values()))
-    flops = (timed.flops * repeats).sum(axis=0) / plans.pp
-    traffic = (timed.traffic * repeats).sum(axis=0) / plans.pp
+    flops, traffic = (work.flops + cores.flops) / plans.pp, (work.traffic + cores.traffic) / plans.pp
     return _InferencePass(parts, flops, traffic, _sent(setting, plans, shape))
+
+
+@dataclass(frozen=True)
+class _KernelSums:
+    """Sums over the kernels of a pass, (n,) each: time by part [s], operations, DRAM traffic [B]; and all launches."""
+
+    parts: dict[str, FloatArray]
+    flops: FloatArray
+    traffic: FloatArray
+    launches: float
+
+    def take(self, index: IntArray) -> _KernelSums:
+        """Return the sums at `index`."""
+        parts = {name: values[index] for name, values in self.parts.items()}
+        return _KernelSums(parts, self.flops[index], self.traffic[index], self.launches)
+
+
+def _kernel_sums(setting: _InferenceSetting, lists: list[list[_Kernel]], counts: list[int], width: int) -> _KernelSums:
+    """Return the sums over lists of kernels, each list being run as often as its count says."""
+    pairs = [(kernel, count) for kernels, count in zip(lists, counts, strict=False) for kernel in kernels]
+    kernels, repeats = [kernel for kernel, _ in pairs], np.array([count for _, count in pairs], dtype=float)[:, None]
+    timed = _time_kernels(kernels, setting.chip, width)
+    seconds = timed.time * repeats
+    parts = {}
+    for name in ("projections", "attention", "experts", "head", "elementwise"):
+        parts[name] = seconds[[_part(kernel) == name for kernel in kernels]].sum(axis=0)
+    launches = float(sum(kernel.launches * count for kernel, count in pairs))
+    return _KernelSums(parts, (timed.flops * repeats).sum(axis=0), (timed.traffic * repeats).sum(axis=0), launches)
+
+
+def _share_of(shape: _Shape, index: IntArray) -> _Shape:
+    """Return the shapes at `index`."""
+    return _Shape(**{field.name: getattr(shape, field.name)[index] for field in fields(shape)})
 
 
 def _inference_shape(plans: Plans, batch: ArrayLike, tokens: ArrayLike, context: ArrayLike) -> _Shape:

@@ -26,6 +26,10 @@ class _Load:
     prompt: IntArray
     output: IntArray
 
+    def take(self, index: IntArray) -> _Load:
+        """Return the loads at `index`."""
+        return _Load(self.concurrency[index], self.prompt[index], self.output[index])
+
 
 @dataclass(frozen=True)
 class _Service:
@@ -171,6 +175,7 @@ def _split_service(
     load: _Load,
     cache_bytes: FloatArray,
     prompts_at_once: FloatArray,
+    concurrent: bool = True,
 ) -> _Service:
     """Return the service of disaggregated prefill and decode devices (Zhong et al. 2401.09670).
 
@@ -181,6 +186,8 @@ def _split_service(
     ----------
     cache_bytes : of one prompt on one device: what moves from the prefill to the decode devices.
     prompts_at_once : prefill replicas per decode replica.
+    concurrent : as many requests at any time as the load says, of which some may wait for a prefill; False: none waits,
+        because as many arrive as can be served.
     """
     alone = _prefill(setting, prefill_plans, 1, load.prompt).time
     moved = messages("point_to_point", cache_bytes, 2, plans.devices, np.full(len(plans), AUTO_TIER), setting.tiers)
@@ -189,4 +196,4 @@ def _split_service(
     served = first + (load.output - 1) * step
     pace = np.minimum(prompts_at_once / alone, load.concurrency / served)
     waiting = np.maximum(0.0, load.concurrency / pace - served)
-    return _Service(first + waiting, step, pace * load.output)
+    return _Service(first + waiting * concurrent, step, pace * load.output)

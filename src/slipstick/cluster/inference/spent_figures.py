@@ -15,8 +15,8 @@ def _spent_figures(
     system: System,
     spent: _DeviceEnergy | None,
     time: FloatArray,
-    seconds: FloatArray,
-    tokens: Any,
+    per_token: FloatArray,
+    paid: FloatArray,
     metric: Callable[..., Any],
 ) -> dict[str, Any]:
     """Return the figures of energy, carbon and cost: of a pass of all devices, of a token, and of a million tokens.
@@ -25,15 +25,16 @@ def _spent_figures(
     ----------
     spent : energy of one device in a pass; None where unknown.
     time : time of the pass [s].
-    seconds, tokens : time in which all devices together make that many tokens.
+    per_token : time in which all devices together make a token [s].
+    paid : time of all devices that a token pays for [s]: more, where they are not always busy.
     metric : called with (value, unit, note); writes a figure down.
     """
     tree: dict[str, Any] = {}
     hour = _DeviceHour.of(system, None if spent is None else spent.total / time)
     if spent is not None:
-        tree = _energy_figures(system, spent, time, seconds / tokens, metric)
+        tree = _energy_figures(system, spent, time, per_token, metric)
     if hour is not None:
-        tree["cost"] = hour.metrics(metric, system.devices, seconds / 3600, {"tokens": tokens})
+        tree["cost"] = hour.metrics(metric, system.devices, paid / 3600, {"tokens": 1})
     return tree
 
 

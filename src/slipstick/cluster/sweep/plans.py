@@ -84,9 +84,14 @@ class Plans:
         """Number of ranks that hold a copy of the same expert."""
         return np.maximum(1, self.dp * self.cp * self.tp // (self.ep * self.etp))
 
-    def possible(self, workload: Workload, system: System) -> BoolArray:
-        """Return, for each plan, whether it meets every rule of `workload` on `system`."""
-        return np.asarray(np.logical_and.reduce([rule.holds for rule in _rules(self, workload, system)]))
+    def possible(self, workload: Workload, system: System, batch: IntArray | None = None) -> BoolArray:
+        """Return, for each plan, whether it meets every rule of `workload` on `system`.
+
+        Parameters
+        ----------
+        batch : sequences of each plan, in place of the workload's.
+        """
+        return np.asarray(np.logical_and.reduce([rule.holds for rule in _rules(self, workload, system, batch)]))
 
     def require_possible(self, workload: Workload, system: System) -> None:
         """Raise one SpecErrors that names every rule that the first plan breaks."""
@@ -187,12 +192,14 @@ class _Rule:
     allowed: str
 
 
-def _rules(plans: Plans, workload: Workload, system: System) -> list[_Rule]:
+def _rules(plans: Plans, workload: Workload, system: System, batch: IntArray | None = None) -> list[_Rule]:
     """Return the conditions of a possible plan, each evaluated over all plans.
 
     Source: Megatron-LM's own constraints (Narayanan et al. 2104.04473, section 3; Korthikanti et al. 2205.05198).
     """
-    return [*_layer_rules(plans, workload), *_device_rules(plans, workload, system), *_tier_rules(plans, system)]
+    sequences = np.full(len(plans), workload.batch) if batch is None else batch
+    device_rules = _device_rules(plans, workload, system, sequences)
+    return [*_layer_rules(plans, workload), *device_rules, *_tier_rules(plans, system)]
 
 
 def _layer_rules(plans: Plans, workload: Workload) -> list[_Rule]:
@@ -248,7 +255,7 @@ def _listing(numbers: IntArray) -> str:
     return ", ".join(str(number) for number in sorted(set(numbers.tolist())))
 
 
-def _device_rules(plans: Plans, workload: Workload, system: System) -> list[_Rule]:
+def _device_rules(plans: Plans, workload: Workload, system: System, batch: IntArray) -> list[_Rule]:
     """Rules of divisibility of devices, batch and sequence."""
     world, per_replica, tokens = plans.devices, plans.dp * plans.microbatch, plans.cp * plans.tp
     training = workload.phase is Phase.TRAIN
@@ -262,7 +269,7 @@ def _device_rules(plans: Plans, workload: Workload, system: System) -> list[_Rul
         ),
         _Rule(
             "parallel.interleave",
-            (plans.interleave == 1) | (workload.batch // np.maximum(1, per_replica) % plans.pp == 0),
+            (plans.interleave == 1) | (batch // np.maximum(1, per_replica) % plans.pp == 0),
             "interleaving needs whole rounds of microbatches, one for each stage",
             plans.interleave,
             "1 where pp does not divide the microbatches",
@@ -276,7 +283,7 @@ def _device_rules(plans: Plans, workload: Workload, system: System) -> list[_Rul
         ),
         _Rule(
             "parallel.microbatch",
-            workload.batch % per_replica == 0,
+            batch % per_replica == 0,
             "dp times the microbatch must divide the global batch",
             per_replica,
             f"a divisor of {workload.batch}",

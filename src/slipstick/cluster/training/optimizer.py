@@ -30,8 +30,8 @@ def _gradient_messages(setting: TrainingSetting, plans: Plans, residents: _Resid
     Without ZeRO an all-reduce; with it a reduce-scatter and an all-gather (Rajbhandari et al. 1910.02054, section 7).
     """
     columns = [
-        plans.tp, plans.pp, plans.dp, plans.cp, plans.ep, plans.etp, plans.interleave, plans.dp_tier, plans.zero,
-        plans.dp_buckets,
+        plans.tp, plans.pp, plans.dp, plans.cp, plans.ep, plans.etp, plans.interleave, plans.partition,
+        plans.dp_tier, plans.zero, plans.dp_buckets,
     ]  # fmt: skip
     first, kind = _distinct(columns)
     some = plans.take(first)

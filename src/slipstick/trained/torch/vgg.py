@@ -42,16 +42,7 @@ def small_vgg(stages: _Stages = _VGG_16, classes: int = 10, channels: int = 3) -
 
 
 def _alexnet(classes: int = 1000, channels: int = 3) -> nn.Module:
-    """Return AlexNet for one device. Source: Krizhevsky 1404.5997, section 2 (footnote); torchvision (alexnet).
-
-    Examples
-    --------
-    >>> import torch
-    >>> with torch.device("meta"):
-    ...     net = _alexnet()
-    >>> sum(p.numel() for p in net.parameters())
-    61100840
-    """
+    """Return AlexNet for one device. Source: Krizhevsky 1404.5997, section 2 (footnote); torchvision (alexnet)."""
     layers: list[nn.Module] = [nn.Conv2d(channels, 64, 11, 4, 2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)]
     layers += [nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)]
     layers += [nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(inplace=True)]
