@@ -80,17 +80,17 @@ class _Origins:
         if path == "load.rate":
             return replace(metric, how="given", source="set by the user")
         basis = _GROUPS.get(name if group == "run" else group, "time")
-        how: How = "counted" if basis == "memory" else metric.how
-        ends = self._ends(path, metric) if basis in ("time", "cost") else {}
-        return replace(metric, how=how, source=self.sources[basis], **ends)
+        origin: How = "counted" if basis == "memory" else metric.how
+        low, high = self._ends(path, metric) if basis in ("time", "cost") else (None, None)
+        return replace(metric, how=origin, source=self.sources[basis], low=low, high=high)
 
-    def _ends(self, path: str, metric: Metric) -> dict[str, float]:
-        """Return the ends of a figure's error band by their field; none for calibrated devices, parts and prices."""
+    def _ends(self, path: str, metric: Metric) -> tuple[float | None, float | None]:
+        """Return the ends of a figure's error band; none for calibrated devices, parts, prices and queues."""
         if not self.bands or f".{PARTS}." in path or path.startswith(_NO_BAND):
-            return {}
+            return None, None
         band = self.bands.get(path.rpartition(".")[2], self.bands[""])
         low, high = band.around(metric.value, rate=metric.unit.endswith(_RATES))
-        return {"low": low, "high": max(metric.value, min(high, 1.0)) if metric.unit == "fraction" else high}
+        return low, max(metric.value, min(high, 1.0)) if metric.unit == "fraction" else high
 
 
 def _bands(system: System, phase: str) -> dict[str, _ErrorBand]:
@@ -181,7 +181,7 @@ def _site_source(system: System, field: str) -> str:
 
 
 def calibration_text(system: System, phase: str) -> str:
-    """Return how far a step on a system may be off that nobody measured, as a cell of a table; "" for all others.
+    """Return the mark and error band of a system that nobody measured, as a cell of a table; "" for all others.
 
     Examples
     --------
