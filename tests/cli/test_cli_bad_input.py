@@ -39,7 +39,7 @@ def refused(found: Result, *words: str) -> None:
         ("tp=64", ("plan.parallel.tp", "heads", "64")),
         ("tp=1,pp=64", ("plan.parallel.pp", "layers", "36")),
         ("tp=8,pp=4,dp=4", ("number of devices", "128", "64")),
-        ("tp=8,dp=4", ("number of devices", "32")),
+        ("tp=8,dp=3", ("number of devices", "24")),
         ("tp=0", ("tp", "from 1")),
         ("tp=eight", ("tp", "eight")),
         ("pt=8", ("pt", "did you mean")),

@@ -111,7 +111,7 @@ def test_fields_of_a_plan_are_shown_by_short_key_and_by_path() -> None:
     title, table = show_table("plan", "tp")
     values = {str(row[0]): row[1] for row in table.rows}
     assert title == "plan tp"
-    assert (values["path"], values["default"], values["choices"]) == ("plan.parallel.tp", "1", "whole number | auto")
+    assert (values["path"], values["default"], values["choices"]) == ("plan.parallel.tp", "auto", "whole number | auto")
     assert "Tensor parallelism" in str(values["what"])
     assert show_table("plan", "parallel.tp")[1] == table
     with pytest.raises(SlipstickError, match="no such entry of plan; got 'tpp'; did you mean 'tp'"):

@@ -256,7 +256,7 @@ def plan_fields() -> tuple[PlanField, ...]:
     Examples
     --------
     >>> next(field for field in plan_fields() if field.key == "schedule").choices
-    '1f1b | gpipe'
+    '1f1b | gpipe | auto'
     """
     fields = [_plan_field("", name, Plan.model_fields[name]) for name in ("others", "stack")]
     for group, kind in _GROUPS.items():

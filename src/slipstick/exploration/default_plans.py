@@ -12,20 +12,18 @@ from slipstick.engines.refusals import engine_for
 from slipstick.exploration.points import _load_sweep
 
 _PLANS = {
-    Phase.TRAIN: "tp=1..8,pp=1..16,microbatch=1..8,recompute=none|selective|full,sp=true|false,zero=0|1,others=off",
-    Phase.PREFILL: "tp=1..8,pp=1|2",
-    Phase.DECODE: "tp=1..8,pp=1|2",
+    Phase.TRAIN: "microbatch=1..8,zero=0|1",
 }
 
 
 def _default_plans(question: Question) -> str:
-    """Return the plans to try for a Question, as ``key=values,...`` of the fields that its engine reads.
+    """Return the plans to try where an engine has no choices of its own, as ``key=values,...`` of fields that it reads.
 
     Examples
     --------
     >>> from slipstick.engines.question import ask
-    >>> _default_plans(ask("llama-3.1-8b", "h100-sxm:8"))[:9]
-    'tp=1..8,p'
+    >>> _default_plans(ask("resnet-50", "dgx-a100:8"))
+    'microbatch=1..8,zero=0|1'
     >>> _default_plans(ask("mobilenet-v2", "swis-8x8"))
     ''
     """
@@ -36,6 +34,8 @@ def _default_plans(question: Question) -> str:
 
 def _open_fields(questions: Iterable[Question], stated: Iterable[str]) -> Mapping[str, tuple[Any, ...]]:
     """Return the fields that the questions' engines vary of themselves, each with its values on any of the systems.
+
+    Where a plan is given, an engine that chooses what it leaves open for each point varies nothing else.
 
     Parameters
     ----------
@@ -48,13 +48,15 @@ def _open_fields(questions: Iterable[Question], stated: Iterable[str]) -> Mappin
     >>> _open_fields([asked], ["plan.parallel.pp"])
     {'plan.parallel.tp': (1, 2, 4, 8)}
     """
-    values: dict[str, dict[Any, None]] = {}
+    taken, values = set(stated), dict[str, dict[Any, None]]()
+    has_plan = any(path.startswith("plan.") for path in taken)
     for question in questions:
         name = engine_for("estimate", question).sweep
-        choices = _load_sweep(name).choices if name else None
-        for path, some in (choices(question) if choices else {}).items():
+        sweep = _load_sweep(name) if name else None
+        if sweep is None or sweep.choices is None or (has_plan and not sweep.needs):
+            continue
+        for path, some in sweep.choices(question).items():
             values.setdefault(f"plan.{path}", {}).update(dict.fromkeys(some))
-    taken = set(stated)
     return {
         path: tuple(sorted(some, key=lambda value: (isinstance(value, str), value)))
         for path, some in values.items()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.cluster.sweep.best_plan import best_of_rows
-from slipstick.cluster.sweep.plan_space import PlanSpace
+from slipstick.cluster.sweep.plan_space import PlanSpace, default_values
 from slipstick.cluster.sweep.plans import AUTO_TIER, CHOICES, Plans
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import training_step
@@ -138,4 +138,11 @@ def _code(path: str, column: str, value: Any, system: System) -> Any:
     return value
 
 
-TRAINING = Sweep(_FIGURES, frozenset(_COLUMNS), _accepts, _training_columns)
+def _choices(question: Question) -> dict[str, tuple[Any, ...]]:
+    """Return the degrees and the ways to save memory that a search varies of itself; `estimate` chooses of the same."""
+    values = default_values(question.workload, question.system)
+    return {f"parallel.{name}": values[name] for name in _VARIED if len(values.get(name, ())) > 1}
+
+
+_VARIED = ("tp", "pp", "cp", "ep", "etp", "microbatch", "recompute", "zero", "sp")
+TRAINING = Sweep(_FIGURES, frozenset(_COLUMNS), _accepts, _training_columns, _choices)
