@@ -44,7 +44,10 @@ ONE_TILE = {
     "half_area": 30000.0, "split": 1e-4, "fill": 20.0, "l2": 1.8, "draw": 128.0, "whole_waves": 0.05, "sag": 0.02,
     "efficiency": 0.8,
 }  # fmt: skip
-STARTS = ({}, ONE_TILE)  # the loss has several minima: kernels with small tiles and splits, one large tile without
+STARTS: tuple[dict[str, float], ...] = (
+    {},
+    ONE_TILE,
+)  # the loss has several minima: kernels with small tiles and splits, one large tile without
 # physical limits: a load path of 128 bytes a clock and core, an L2 not larger than it is but for MB against MiB
 UPPER = {
     "efficiency": 1.0,

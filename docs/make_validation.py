@@ -28,6 +28,7 @@ HERE = Path(__file__).parent / "validation"
 ROWS = 40  # of one source are printed; of larger ones the summary and the worst
 WORST = 10
 Rows = list[dict[str, Any]]
+_NONE_SEEN = "no row was seen"
 
 
 def main() -> int:
@@ -101,7 +102,8 @@ def _targets(targets: Rows, found: dict[str, dict[str, Any]], groups: dict[str, 
         reached, limit = shown
         wanted = f"at {'least' if high else 'most'} {limit}"
         memory, rest = _from_memory(rows, statistic, groups)
-        cells.append((target["what"] + memory, statistic, len(rows), wanted, reached, rest, "yes" if met else "**no**"))
+        answer = ("yes" if met else "**no**") + (", on memory alone" if rest == _NONE_SEEN else "")
+        cells.append((target["what"] + memory, statistic, len(rows), wanted, reached, rest, answer))
         cells[-1] += (target.get("why", ""),)
     heads = ("target", "statistic", "rows", "wanted", "reached", "without rows from memory", "met", "if not, why")
     return "## Targets\n\n" + _table(heads, cells)
@@ -114,7 +116,7 @@ def _from_memory(rows: Rows, statistic: str, groups: dict[str, str]) -> tuple[st
         return "", ""
     mark = f" ({len(rows) - len(seen)} of {len(rows)} rows from memory)"
     if not seen:
-        return mark, "no row was seen"
+        return mark, _NONE_SEEN
     value = STATISTICS[statistic](seen, groups)
     return mark, f"{value:.3f}" if "rank" in statistic else _percent(value)
 

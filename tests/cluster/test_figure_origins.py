@@ -218,3 +218,19 @@ def test_a_device_without_16_bit_products_computes_attention_at_its_next_wider_r
     report = slipstick.estimate("llama-3.1-8b", narrow, "others=off,matmul=int8,activations=fp32", phase="prefill")
     assert report["time.first_token"].value > 0
     assert Chip.of(resolve_system(narrow)).attention_peak == 20e12
+
+
+def test_waits_of_a_queue_have_no_band_and_its_rate_is_the_user_s() -> None:
+    report = estimate("mi300x:8", "decode", plan=PLAN, rate="5/s")
+    assert report["load.rate"].how == "given"
+    assert report["time.per_token"].low is not None
+    for path in ("time.queue.mean", "time.queue.p99", "load.copies", "cost.device_hour"):
+        assert report[path].low is None
+
+
+def test_the_best_points_of_a_search_are_marked_too() -> None:
+    found = slipstick.search("llama-3.1-8b", "mi300x:8", plan="others=off,tp=1|8", minimize="time")
+    assert all(point["calibration"].startswith("uncalibrated: ") for point in json.loads(found.json())["top"])
+    assert "calibration" in [column.name for column in found.top().columns]
+    measured = slipstick.search("llama-3.1-8b", "h100-sxm-80gb:8", plan="others=off,tp=1|8", minimize="time")
+    assert "calibration" not in [column.name for column in measured.top().columns]

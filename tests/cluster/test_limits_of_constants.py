@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from slipstick.cluster.constants.error_bands import error_bands
 from slipstick.cluster.constants.links import _InSwitch, _LinkConstants, _Protocol, link_constants
 from slipstick.cluster.constants.matmul import _MatmulConstants, kernel_constants
+from slipstick.cluster.constants.model_constants import model_constants
 from slipstick.cluster.constants.prices import prices
 from slipstick.cluster.constants.serving_stack import stacks
 from slipstick.cluster.constants.step_constants import _StepConstants, step_constants
@@ -79,6 +81,16 @@ FIELDS: dict[str, tuple[Spec, dict[str, Range]]] = {
             "facility": SLOWDOWN, "server_share": SLOWDOWN, "carbon": AMOUNT,
         },
     ),
+    "model": (
+        model_constants.entry("cluster"),
+        {
+            **dict.fromkeys(("core_operations", "l2_over_dram"), SIZE), "unshared_reads": PART, "last_bucket": PART,
+            "expert_skew": AMOUNT, "loss_copies": SLOWDOWN, "routing_launches": Range((0, 1), (-1,)),
+        },
+    ),
+    "band": (
+        error_bands.entry("train"), {"low": SIZE, "high": SIZE, "error": AMOUNT, "rows": COUNT},
+    ),
     "power": (power_shares.entry("shares"), {"chip": PART, "reach": SHARE, "idle": LOSS, "memory": LOSS}),
     "failures": (failure_rates.entry("cluster"), {"device_mtbf": SIZE, "storage": SIZE}),
 }  # fmt: skip
@@ -88,7 +100,7 @@ TIMES = {
         "stream_latency", "attention_latency", "host_launch", "host_collective", "eager_launch", "replay_launch",
         "step_overhead", "token_overhead", "one_shot",
     ),
-    "link": ("host",), "protocol": ("base", "hop"), "in_switch": ("base",),
+    "model": ("loose_message",), "link": ("host",), "protocol": ("base", "hop"), "in_switch": ("base",),
     "stack": ("step", "sequence", "stream", "eager_layer", "request"), "failures": ("restart_time",),
 }  # fmt: skip
 

@@ -19,6 +19,7 @@ from slipstick.core.plan import Plan
 from slipstick.core.question import Question
 from slipstick.core.system import System
 from slipstick.core.workload import Workload
+from slipstick.formats.arithmetic.operation_costs import array_parts
 from slipstick.formats.layer_patterns import DEFAULT
 from slipstick.report.report import Metric, Report, Table
 
@@ -150,7 +151,7 @@ def _busy(run: ArrayRun) -> float:
 
 def _sources(run: ArrayRun) -> dict[str, str]:
     """Return the sources of an array's figures by unit, of what is counted, of the capacity, and "" of all others."""
-    system, table = run.system, parts.array_parts.entry("energy")
+    system, table = run.system, array_parts.entry("energy")
     counts = {"J": table.origins("energy", "sram"), "m2": table.origins("area")}
     return {
         "": f"{system.source}; closed forms of slipstick.array",

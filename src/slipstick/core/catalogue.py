@@ -15,7 +15,6 @@ Installed packages add entries where a catalogue names an entry point group for 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from importlib import resources
@@ -28,6 +27,7 @@ from pydantic import Field
 from slipstick.core.entry_files import PluginEntry, _entry_data, _entry_text, _plugin_entries, _yaml_files
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.files import load_fields, parse_yaml
+from slipstick.core.origins import _origin_counts
 from slipstick.core.plugins import Plugin, check_plugins, working
 from slipstick.core.spec import Spec, validate
 from slipstick.core.system import System
@@ -35,7 +35,6 @@ from slipstick.core.system import System
 S = TypeVar("S", bound=Spec)
 _Data = dict[str, Any]
 
-_ORIGINS = ("calibrated", "by hand", "assumed", "derived", "counted")
 _LEAF = {"value", "unit", "source", "note"}
 _NOT_INHERITED = ("base", "name", "aliases")
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -62,7 +61,7 @@ class Entry(Spec):
         return next((self.sources[group] for group in groups if group in self.sources), self.source)
 
     def origins(self, *groups: str) -> str:
-        """Return how many of its numbers are calibrated, set by hand, assumed, and so on, by their sources.
+        """Return the counts of numbers that are calibrated, set by hand, assumed, and so on, by their sources.
 
         Parameters
         ----------
@@ -73,15 +72,8 @@ class Entry(Spec):
         >>> Entry(sources={"a": "assumed: as b", "b": "calibrated on c.csv", "d.e": "assumed"}).origins()
         '2 assumed, 1 calibrated'
         """
-        texts = (text for path, text in self.sources.items() if not groups or path.partition(".")[0] in groups)
-        counts = Counter(_origin(text) for text in texts)
-        return ", ".join(f"{count} {origin}" for origin, count in sorted(counts.items()))
-
-
-def _origin(source: str) -> str:
-    """Return how a number was found, by the first words of its source; a publication that we recollect is no source."""
-    published = "recollected" if "recollection" in source else "published"
-    return next((origin for origin in _ORIGINS if source.startswith(origin)), published)
+        sources = self.sources.items()
+        return _origin_counts(text for path, text in sources if not groups or path.partition(".")[0] in groups)
 
 
 class Catalogue(Generic[S]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.pareto import knee, pareto
 from slipstick.core.plan import short_keys
-from slipstick.core.workload import Phase
+from slipstick.exploration.calibration_marks import _calibrations
 from slipstick.exploration.figures import INTERACTIVITY, PEAK, PER_DEVICE, Objective, _figure_path
 from slipstick.exploration.parquet import _write_parquet
 from slipstick.exploration.points import Task
@@ -92,26 +92,10 @@ class Frontier:
         figures = [path for path in self.units if path in column_paths]
         columns = {**dict.fromkeys(axes, ""), **{path: self.units[path] for path in figures}}
         cells = [front[path].to_list() for path in (*axes.values(), *figures)]
-        marks = self._calibrations(front["index"].to_list())
+        marks = _calibrations(self.task, front["index"].to_list())
         if any(marks):
             columns, cells = {**columns, "calibration": ""}, [*cells, marks]
         return Table.of(columns, zip(*cells, strict=True))
-
-    def _calibrations(self, indices: Sequence[int]) -> list[str]:
-        """Return the marks of points whose device nobody measured, with their error bands; "" for all others."""
-        points = [self.task.space.point(index) for index in indices]
-        systems = [str([value for path, value in point.items() if not path.startswith("plan.")]) for point in points]
-        first = dict(zip(reversed(systems), reversed(indices), strict=True))  # a point of each system
-        marks = {system: self._calibration(index) for system, index in first.items()}
-        return [marks[system] for system in systems]
-
-    def _calibration(self, index: int) -> str:
-        """Return the mark of one point."""
-        from slipstick.cluster.kernels.figure_origins import calibration_text
-
-        question = self.task.question(index)
-        phase = {Phase.TRAIN: "train", Phase.DECODE: "decode"}.get(question.workload.phase, "prefill")
-        return calibration_text(question.system, phase)
 
     def write(self, path: str | Path) -> None:
         """Write all feasible points, not the frontier alone, to a parquet file, atomically."""
@@ -136,7 +120,7 @@ class Frontier:
     def _marked_frontier(self) -> list[dict[str, Any]]:
         """Return the frontier's points, each with its mark if its device was never measured."""
         points: list[dict[str, Any]] = self.pareto.fill_nan(None).to_dicts()
-        marks = self._calibrations([int(point["index"]) for point in points])
+        marks = _calibrations(self.task, [int(point["index"]) for point in points])
         return [{**point, "calibration": mark} for point, mark in zip(points, marks, strict=True)]
 
     def __rich__(self) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 from slipstick.core.arrays import FloatArray
 from slipstick.core.plan import short_keys
+from slipstick.exploration.calibration_marks import _calibrations
 from slipstick.exploration.figures import COPIES, PEAK, Objective
 from slipstick.exploration.points import Task
 from slipstick.exploration.space import _value_text
@@ -60,8 +61,9 @@ class Ranking:
             own = (_value_text(point["system"]), *(figures[path] for path in task.units))
             if own not in known:
                 known.add(own)
-                rows.append({"rank": len(rows) + 1, **_row(task, point, figures)})
-        return cls(task, objectives, rows)
+                rows.append({"rank": len(rows) + 1, "index": figures["index"], **_row(task, point, figures)})
+        marks = _calibrations(task, [row.pop("index") for row in rows])
+        return cls(task, objectives, [{**row, "calibration": mark} for row, mark in zip(rows, marks, strict=True)])
 
     def table(self) -> Table:
         """Return the points as a table: the objectives, the usual figures, and the plan to paste."""
@@ -74,8 +76,9 @@ class Ranking:
         names += [path.removeprefix(_WORKLOAD) for path in axes if path.startswith(_WORKLOAD)]
         figures = {_HEADINGS.get(path, path): units[path] for path in paths}
         figures |= dict.fromkeys(figures.keys() & set(_UNIT_IN_HEADING), "")
-        columns = {**dict.fromkeys(names, ""), **figures, "plan": ""}
-        return Table.of(columns, [[row[name] for name in (*names, *paths, "plan")] for row in self.rows])
+        last = ("calibration", "plan") if any(row["calibration"] for row in self.rows) else ("plan",)
+        columns = {**dict.fromkeys(names, ""), **figures, **dict.fromkeys(last, "")}
+        return Table.of(columns, [[row[name] for name in (*names, *paths, *last)] for row in self.rows])
 
     def text(self) -> tuple[Table, str]:
         """Return the printed form: the table with the varied fields of each plan, and the commands to paste."""

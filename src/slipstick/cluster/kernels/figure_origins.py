@@ -20,6 +20,8 @@ from slipstick.report.metric import PARTS, How, Metric, Tree
 _COUNTED = "counted from sizes, formats and plan"
 _KEPT = "activations: Korthikanti et al. 2205.05198; working memory and layers of single kernels: calibrated or by hand"
 _GROUPS = {"memory": "memory", "energy": "energy", "carbon": "carbon", "cost": "cost"}  # every other rests on time
+# prices hold whatever the time; waits and copies of a queue do not grow in proportion to it
+_NO_BAND = ("cost.device_hour", "time.queue.", "load.")
 _RATES = ("/s", "fraction")  # ends of units of rates, of which a short time gives a large one
 
 
@@ -75,18 +77,20 @@ class _Origins:
         if path in ("memory.capacity", "memory.reserve"):
             source = self.sources[name]
             return replace(metric, how=_how(source), source=source)
+        if path == "load.rate":
+            return replace(metric, how="given", source="set by the user")
         basis = _GROUPS.get(name if group == "run" else group, "time")
-        how: How = "counted" if basis == "memory" else metric.how
-        ends = self._ends(path, metric) if basis in ("time", "cost") else {}
-        return replace(metric, how=how, source=self.sources[basis], **ends)
+        origin: How = "counted" if basis == "memory" else metric.how
+        low, high = self._ends(path, metric) if basis in ("time", "cost") else (None, None)
+        return replace(metric, how=origin, source=self.sources[basis], low=low, high=high)
 
-    def _ends(self, path: str, metric: Metric) -> dict[str, float]:
-        """Return the ends of a figure's error band by their field; none for calibrated devices, parts and prices."""
-        if not self.bands or f".{PARTS}." in path or path == "cost.device_hour":
-            return {}
+    def _ends(self, path: str, metric: Metric) -> tuple[float | None, float | None]:
+        """Return the ends of a figure's error band; none for calibrated devices, parts, prices and queues."""
+        if not self.bands or f".{PARTS}." in path or path.startswith(_NO_BAND):
+            return None, None
         band = self.bands.get(path.rpartition(".")[2], self.bands[""])
         low, high = band.around(metric.value, rate=metric.unit.endswith(_RATES))
-        return {"low": low, "high": max(metric.value, min(high, 1.0)) if metric.unit == "fraction" else high}
+        return low, max(metric.value, min(high, 1.0)) if metric.unit == "fraction" else high
 
 
 def _bands(system: System, phase: str) -> dict[str, _ErrorBand]:
@@ -177,7 +181,7 @@ def _site_source(system: System, field: str) -> str:
 
 
 def calibration_text(system: System, phase: str) -> str:
-    """Return how far a step on a system may be off that nobody measured, as a cell of a table; "" for all others.
+    """Return the mark and error band of a system that nobody measured, as a cell of a table; "" for all others.
 
     Examples
     --------
@@ -190,7 +194,7 @@ def calibration_text(system: System, phase: str) -> str:
     if system.device.kind != Accelerator.model_fields["kind"].default:
         return ""
     bands = _bands(system, phase)
-    return f"uncalibrated: time x {bands[''].low:g} to {bands[''].high:g}" if bands else ""
+    return f"uncalibrated: {bands[''].low:.2f} to {bands[''].high:.2f} x" if bands else ""
 
 
 def _how(source: str) -> How:
