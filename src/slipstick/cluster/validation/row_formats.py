@@ -16,9 +16,9 @@ _NAMES = {
     **dict.fromkeys(("fp8", "float8", "fp8_block", "fp8_cs", "fp8_ds"), "fp8"),
     **dict.fromkeys(("fp8_e4m3", "float8_e4m3fn", "e4m3"), "fp8"), "mxfp8": "mxfp8",
     **dict.fromkeys(("fp4", "nvfp4"), "nvfp4"), "mxfp4": "mxfp4", "w4a16_mxfp4": "mxfp4", "int8": "int8",
-    "int8_wo": "int8", "int4_wo": "int4",
+    "int8_wo": "int8", **dict.fromkeys(("int4_wo", "int4", "w4a16"), "int4"),
 }  # fmt: skip
-_WEIGHTS_ONLY = ("w4a16_mxfp4", "int8_wo", "int4_wo")  # unpacked to 16 bits before they are multiplied
+_WEIGHTS_ONLY = ("w4a16_mxfp4", "w4a16", "int8_wo", "int4_wo", "int4")  # unpacked to 16 bits before they are multiplied
 _CACHE = re.compile(r"kv(?:[ _-]?cache)?[ :=]*(\S+)")
 _PLAIN_COMMENTS = ("mixed", "mixed precision", "amp")  # what is done anyway
 _FULL_GRADIENTS = ("fp32 gradient accumulation", "fp32 gradients")
