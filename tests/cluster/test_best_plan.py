@@ -60,7 +60,7 @@ def test_the_best_plan_is_that_of_an_exhaustive_search(network: str, system: str
         assert best.evaluated <= len(plans)
     else:
         assert best.memory == pytest.approx(float(memory.min()), rel=1e-12)
-    for name, value in space.given.items():
+    for name, value in space.stated.items():
         assert getattr(best.plans, name)[0] == value, name
     assert plans.possible(question.workload, question.system).all(), "the space has no impossible plan"
 

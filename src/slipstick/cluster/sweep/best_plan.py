@@ -98,8 +98,8 @@ class _Fastest:
         """Return the plan that is easiest to run among those as good as the best."""
         plans = Plans.joined([part for part, _, _ in self.parts])
         time, memory = (np.concatenate([part[place] for part in self.parts]) for place in (1, 2))
-        chosen = best_of_rows(plans, np.zeros(len(plans), dtype=np.int64), (time, memory), self.capacity, node)
-        return BestPlan(plans.take(chosen), time[chosen].item(), memory[chosen].item(), True, evaluated)
+        index = best_of_rows(plans, np.zeros(len(plans), dtype=np.int64), (time, memory), self.capacity, node)
+        return BestPlan(plans.take(index), time[index].item(), memory[index].item(), True, evaluated)
 
 
 def best_of_rows(
@@ -145,5 +145,5 @@ def smallest_plan(space: PlanSpace, model: PlanModel) -> BestPlan | None:
     least = np.argsort(model.memory_bounds(space, divisions), kind="stable")[:_MOST]
     plans, _ = space.expanded(divisions.take(least))
     time, memory = model.figures(plans)
-    chosen = np.array([int(np.lexsort((time, memory))[0])])
-    return BestPlan(plans.take(chosen), time[chosen].item(), memory[chosen].item(), False, len(plans))
+    index = np.array([int(np.lexsort((time, memory))[0])])
+    return BestPlan(plans.take(index), time[index].item(), memory[index].item(), False, len(plans))

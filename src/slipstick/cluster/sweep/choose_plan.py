@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from slipstick.cluster.sweep.best_plan import PlanModel, best_plan, smallest_plan
 from slipstick.cluster.sweep.plan_space import PlanSpace
-from slipstick.cluster.sweep.plans import AUTO_TIER, Plans, column_value
+from slipstick.cluster.sweep.plans import AUTO_TIER, COLUMNS, Plans, column_value
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Collectives, Parallel, Plan
 from slipstick.core.system import System
@@ -68,8 +68,8 @@ def devices_finding(devices: int | None) -> Finding:
 def _filled(plan: Plan, plans: Plans) -> Plan:
     """Return the plan with its ``auto`` fields as the first of some plans in columns has them."""
     parallel, collectives = (
-        {name: column_value(name, getattr(plans, name)[0]) for name in fields if hasattr(plans, name)}
-        for fields in (Parallel.model_fields, Collectives.model_fields)
+        {name: column_value(name, getattr(plans, name)[0]) for name in group if name in COLUMNS}
+        for group in (Parallel.model_fields, Collectives.model_fields)
     )
     tiers = {name for name in collectives if name.endswith("_tier") and collectives[name] == AUTO_TIER}
     return plan.filled("parallel", parallel).filled(
@@ -90,6 +90,6 @@ def _impossible(plan: Plan, workload: Workload, system: System) -> SlipstickErro
         Plans.of([plain], system).require_possible(workload, system)
     except SlipstickError as error:
         return error
-    given = ",".join(f"{key}={value}" for key, value in plan.given().items())
+    stated = ",".join(f"{key}={value}" for key, value in plan.given().items())
     message = "no values of the other fields divide devices, batch, sequence and layers"
-    return SlipstickError(message, path="plan", value=given, allowed="fewer given fields, or other sizes")
+    return SlipstickError(message, path="plan", value=stated, allowed="fewer given fields, or other sizes")

@@ -122,6 +122,7 @@ class Plans:
         return cls.of_columns(len(rows), {name: [row[name] for row in rows] for name in rows[0]})
 
 
+COLUMNS = tuple(column.name for column in fields(Plans))
 CHOICES = {
     "recompute": RECOMPUTE, "schedule": SCHEDULE, "partition": PARTITION, "tp_pattern": TP_PATTERN,
     "tp_overlap": TP_OVERLAP,

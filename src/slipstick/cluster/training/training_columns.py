@@ -97,12 +97,12 @@ def _plans(space: PlanSpace, columns: Mapping[str, NDArray[Any]]) -> tuple[Plans
         return space.divided(columns)
     points = len(next(iter(columns.values()))) if columns else 1
     grid = space.open_divisions
-    each = len(next(iter(grid.values()))) if grid else 1
-    repeated = {name: np.repeat(column, each) for name, column in columns.items()}
+    per_point = len(next(iter(grid.values()))) if grid else 1
+    repeated = {name: np.repeat(column, per_point) for name, column in columns.items()}
     tiled = {name: np.tile(column, points) for name, column in grid.items()}
     divisions, index = space.divided({**tiled, **repeated})
     plans, row = space.expanded(divisions)
-    return plans, index[row] // each
+    return plans, index[row] // per_point
 
 
 def _columns(axes: Mapping[str, Sequence[Any]], places: Sequence[IntArray], system: System) -> dict[str, NDArray[Any]]:
