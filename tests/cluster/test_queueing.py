@@ -209,3 +209,13 @@ def test_a_trace_that_cannot_be_read_is_named(tmp_path: Path, text: str, message
     path.write_text(text, encoding="utf-8")
     with pytest.raises(SlipstickError, match=message):
         estimate("llama-3.1-8b", "h100-sxm:1", "tp=1", arrivals=path, **DECODE)
+
+
+def test_waiting_and_load_name_their_arrivals_beside_the_times_of_requests() -> None:
+    report = estimate("llama-3.1-8b", "mi300x:1", "tp=1", rate="20/s", variation=0.5, **DECODE)
+    assert report["load.rate"].how == "given"
+    assert report["load.rate"].low is None
+    assert report["time.queue.mean"].source.startswith("Poisson arrivals, variation 0.5 (M/G/c)")
+    assert "no kernel or step of this device was measured" in report["time.queue.mean"].source
+    assert report["time.queue.mean"].low is None
+    assert report["time.request"].low is not None

@@ -40,6 +40,19 @@ class _Demand:
     p99: float
     first_token: float
 
+    @property
+    def source(self) -> str:
+        """Origin of the rate: the user's option, or their trace."""
+        return "given" if self.trace is None else f"trace of {len(self.trace.times):,} arrivals"
+
+    @property
+    def method(self) -> str:
+        """Method by which waiting is found, in words."""
+        if self.trace is not None:
+            return f"{self.source}, simulated in the order of arrival"
+        times = "equal times (M/D/c)" if self.variation == 0 else f"variation {self.variation:g} (M/G/c)"
+        return f"Poisson arrivals, {times}: Erlang's C formula and Spitzer's identity"
+
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> _Demand | None:
         """Return the demand that options state; None where they state none.

@@ -71,7 +71,7 @@ def estimate_inference(question: Question) -> Report:
     run, plan = _question_point(question)
     return Report.of(
         question.with_plan(plan),
-        _origins(run).marked(_inference_figures(run, _metric)),
+        _with_demand(_origins(run).marked(_inference_figures(run, _metric)), run.demand),
         {"ops": _table(run)},
         title=f"{workload.name} on {system.devices} x {system.name}",
         bottleneck=_bottleneck(run),
@@ -93,6 +93,22 @@ def _origins(run: _InferencePoints) -> _Origins:
         reserve=stack.source_of("memory_share"),
         time=engine,
     )
+
+
+def _with_demand(tree: dict[str, Any], demand: _Demand | None) -> dict[str, Any]:
+    """Return the tree in which waiting and load name the arrivals that they rest on, beside the times of requests."""
+    if demand is None:
+        return tree
+    waits = {name: _after_queueing(metric, demand) for name, metric in tree["time"]["queue"].items()}
+    queue = {name: replace(metric, low=None, high=None) for name, metric in waits.items()}  # not in proportion to times
+    load = {name: _after_queueing(metric, demand) for name, metric in tree["load"].items()}
+    load["rate"] = replace(load["rate"], how="given", source=demand.source, low=None, high=None)
+    load["utilisation"] = replace(load["utilisation"], low=None, high=None)
+    return {**tree, "time": {**tree["time"], "queue": queue}, "load": load}
+
+
+def _after_queueing(metric: Metric, demand: _Demand) -> Metric:
+    return replace(metric, source=f"{demand.method}; times of requests: {metric.source}")
 
 
 def _inference_figures(run: _InferencePoints, metric: Callable[..., Any]) -> dict[str, Any]:

@@ -264,8 +264,9 @@ def _messages(setting: _InferenceSetting, plans: Plans, shape: _Shape) -> dict[s
     routed = sum(block.count * block.mlp.routed.active for block in decoder.kinds)
     layers = sum(block.count for block in decoder.kinds if block.mlp.routed.experts)
     if layers and (plans.ep * plans.etp > plans.tp).any():
+        spanned = np.maximum(1, plans.ep * plans.etp // plans.tp)  # tensor parallel groups
         dispatched = size * routed / layers * plans.etp / plans.tp
-        exchange = messages("all_to_all", dispatched, plans.ep * plans.etp // plans.tp, plans.tp, auto, setting.tiers)
+        exchange = messages("all_to_all", dispatched, spanned, plans.tp, auto, setting.tiers)
         seconds["expert_parallel"] = 2.0 * layers * exchange
     crossing = messages("point_to_point", size / plans.tp, 2, plans.tp * plans.dp, auto, setting.tiers)
     seconds["pipeline_parallel"] = np.where(plans.pp > 1, (plans.pp - 1) * crossing, 0.0)

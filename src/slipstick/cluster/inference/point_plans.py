@@ -144,7 +144,9 @@ def _options(tp: int, ep: int, etp: int, ranks: int, experts: tuple[int, ...]) -
         options = [(tp, own, inner, 1) for own in ([ep] if ep else experts) for inner in _inner(etp, tp)]
     every = ranks == ep == etp == _OPEN
     for count in range(2, tp + 1) if every else [ranks] if ranks > 1 else []:
-        if tp % count == 0 and ep in (_OPEN, 1):
+        if tp % count == 0 and every:  # the experts span the ranks, or more replicas
+            options += [(tp // count, own, 1, count) for own in sorted({tp, *experts}) if own > 1]
+        elif tp % count == 0 and ep in (_OPEN, 1):
             options.append((tp // count, tp, 1, count))
         elif tp % count == 0:
             options += [(tp // count, ep, inner, count) for inner in _inner(etp, tp // count)]
