@@ -181,10 +181,16 @@ class Frontier:
 
         index = self.points["index"].to_numpy()
         names = self.points["system"].to_list() if "system" in self.points.columns else None
-        system = names or [_value_text(self.task.space.fixed["system"])] * len(index)
+        system = self._marked_systems(names or [_value_text(self.task.space.fixed["system"])] * len(index))
         rates = self.points[INTERACTIVITY].to_numpy(), self.points[PER_DEVICE].to_numpy()
         title = f"{self.task.workload_name}: {self.method}"
         return _serving_svg(rates, system, lambda place: point_name(self.task, int(index[place])), title)
+
+    def _marked_systems(self, names: list[str]) -> list[str]:
+        """Return the names of the points' systems, each with a remark if nobody measured its device."""
+        first = dict(zip(reversed(names), reversed(self.points["index"].to_list()), strict=True))
+        marks = dict(zip(first, _calibrations(self.task, list(first.values())), strict=True))
+        return [f"{name} (uncalibrated)" if marks[name] else name for name in names]
 
     def html(self) -> str:
         """Return a self-contained HTML page: the picture, and the frontier's points."""
