@@ -21,7 +21,8 @@ import slipstick
 from slipstick import __version__
 from slipstick.core.files import load_yaml
 from slipstick.engines.validation_suites import reference_files
-from slipstick.report.published import read_csv, spearman
+from slipstick.report.published import Validation, read_csv
+from slipstick.report.rank_correlation import spearman
 
 HERE = Path(__file__).parent / "validation"
 ROWS = 40  # of one source are printed; of larger ones the summary and the worst
@@ -35,9 +36,12 @@ def main() -> int:
     peers = load_yaml(HERE / "peers.yaml")
     targets = load_yaml(HERE / "targets.yaml")["targets"]
     files = reference_files()
-    found = {suite: json.loads(slipstick.validate(path).detail[path.stem].json()) for suite, path in files.items()}
-    parts = [_head(), _targets(targets, found, _groups(files)), _peers(peers), _circulating(peers)]
-    parts += [part for data in found.values() for part in _suite(data)]
+    validations = {path: slipstick.validate(path).detail[path.stem] for paths in files.values() for path in paths}
+    data = {path: json.loads(validation.json()) for path, validation in validations.items()}
+    fitted = {suite: data[paths[0]] for suite, paths in files.items()}  # further files of a suite are held out
+    parts = [_head(), _overview(validations), _targets(targets, fitted, _groups(files))]
+    parts += [_peers(peers), _circulating(peers)]
+    parts += [part for path, validation in validations.items() for part in _suite(data[path], path, validation)]
     (HERE / "index.md").write_text("\n".join(parts), "utf-8")
     return 0
 
@@ -49,7 +53,8 @@ Every row of the reference files, replayed by slipstick {__version__} (Python {p
 constants for each generation of devices; no constant for a row or a model. `error` is (ours - published) / published.
 This page is written by `docs/make_validation.py`; `slipstick validate` prints the same.
 
-Rows that the constants were fitted on are no proof of the model; `data/kernels`, `data/steps` and `data/collectives`
+`llm_validation_2.csv` and `llm_serving_h200_b200.csv` were held out: nothing is fitted on them. Rows that the
+constants were fitted on are no proof of the model; `data/kernels`, `data/steps` and `data/collectives`
 name the rows that each constant comes from. The suite `fred` has one calibrated efficiency a workload
 (`data/wafer/fred.yaml`); its sources say which rows are in sample.
 
@@ -58,11 +63,24 @@ every error that rests on such rows is also given without them.
 """
 
 
-def _groups(files: dict[str, Path]) -> dict[str, str]:
+def _overview(validations: dict[Path, Validation]) -> str:
+    """Return the table of rows answered and skipped, file by file, with the reasons."""
+    cells = []
+    for path, validation in validations.items():
+        total = validation.summary().get("all")
+        error = "" if total is None else _percent(total.mean_absolute_error)
+        reasons = "; ".join(f"{len(cases)} x {reason}" for reason, cases in validation.reasons().items())
+        cells.append((path.name, validation.suite, validation.answered, validation.left_out, error, reasons))
+    heads = ("file", "suite", "rows answered", "rows skipped", "mean error", "skipped, since")
+    about = "A row is answered as itself, or skipped for a stated reason; the errors are those of the answered rows.\n"
+    return "## Rows answered and skipped\n\n" + about + "\n" + _table(heads, cells)
+
+
+def _groups(files: dict[str, tuple[Path, ...]]) -> dict[str, str]:
     """Return the model and the number of devices of every case of the sweeps: within them plans are put in order."""
     if "nanotron" not in files:
         return {}
-    return {row["case_id"]: f"{row['model']} {row['n_gpus']}" for row in read_csv(files["nanotron"])[1]}
+    return {row["case_id"]: f"{row['model']} {row['n_gpus']}" for row in read_csv(files["nanotron"][0])[1]}
 
 
 def _targets(targets: Rows, found: dict[str, dict[str, Any]], groups: dict[str, str]) -> str:
@@ -152,26 +170,24 @@ STATISTICS: dict[str, Callable[[Rows, dict[str, str]], float]] = {
 }
 
 
-def _suite(data: dict[str, Any]) -> list[str]:
+def _suite(data: dict[str, Any], path: Path, validation: Validation) -> list[str]:
     summary, rows = data["summary"], data["rows"]
     if not rows:
         return []
     total = summary["all"]
     seen = summary["seen"]
-    rest = (
-        f" Without the {total['recollected']} rows from memory: {_error(seen)}."
-        if total["recollected"] and seen
-        else ""
-    )
-    headline = f"{total['rows']} rows, {_error(total)}.{rest}\n"
-    parts = [f"## {summary['suite']}\n", headline, _sources(summary["sources"])]
+    recollected = total["recollected"] if seen else 0
+    rest = f" Without the {recollected} rows from memory: {_error(seen)}." if recollected else ""
+    about = f"`{path.name}`: {validation.answered} rows answered with {total['rows']} figures, {_error(total)}; "
+    parts = [f"## {summary['suite']}: {path.stem}\n", f"{about}{validation.left_out} rows skipped.{rest}\n"]
+    parts.append(_sources(summary["sources"]))
     by_source: dict[str, Rows] = {}
     for row in rows:
         by_source.setdefault(row["source"] or "no source given", []).append(row)
     for source, own in by_source.items():
         parts.append(_fits(source, own) if own[0]["kind"] == "fits" else _rows(source, own))
     if summary["skipped"]:
-        parts.append(_skipped(summary["skipped"]))
+        parts.append(_skipped(validation))
     return parts
 
 
@@ -219,10 +235,8 @@ def _fits(source: str, rows: Rows) -> str:
     return f"{title}\n{_table(heads, cells)}"
 
 
-def _skipped(skipped: Rows) -> str:
-    reasons: dict[str, list[str]] = {}
-    for row in skipped:
-        reasons.setdefault(row["reason"], []).append(row["case_id"])
+def _skipped(validation: Validation) -> str:
+    reasons = validation.reasons()
     cells = [(len(cases), reason, ", ".join(cases[:5])) for reason, cases in reasons.items()]
     return "Rows that were not replayed:\n\n" + _table(("rows", "reason", "such as"), cells)
 

@@ -13,7 +13,7 @@ COLUMNS = (
     "global_batch", "micro_batch", "tp", "pp", "dp", "sp", "interleave", "recompute", "precision", "gpu", "n_gpus",
     "measured_value", "unit", "source", "seen_or_memory", "cp", "ep", "zero", "out_len", "note",
 )  # fmt: skip
-PLANS = [(1, 1, 1), (2, 1, 1), (4, 1, 2), (8, 1, 4), (8, 2, 1), (4, 2, 2)]  # tp, pp, microbatch
+PLANS = [(2, 2, 1), (2, 1, 1), (4, 1, 2), (8, 1, 4), (8, 2, 1), (4, 2, 2)]  # tp, pp, microbatch
 
 
 def rows(system: System, unit: str = "s/iteration") -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ import pytest
 
 import slipstick
 from shared_data import REFERENCE, present
-from slipstick.engines.validation_suites import _load_suites, reference_file
+from slipstick.engines.validation_suites import _load_suites, reference_files
 from slipstick.report.published import Validation, read_csv, suite_for
 
 
@@ -57,4 +57,4 @@ def test_a_file_with_the_same_columns_is_another_suites() -> None:
     _load_suites()
     assert suite_for(header, rows).name == "swis"
     present(REFERENCE / "edge_codesign.csv")
-    assert reference_file("swis", REFERENCE).name == "swis.csv"
+    assert [path.name for path in reference_files(REFERENCE)["swis"]] == ["swis.csv"]

@@ -162,10 +162,10 @@ def test_every_engine_gives_its_reasons() -> None:
 def test_units_of_published_latencies_are_read(unit: str, scale: float) -> None:
     row = dict.fromkeys(("layers", "hidden", "heads", "kv_heads", "ffn", "vocab", "source", "note"), "")
     row |= {"model": "Llama-2 7B", "gpu": "H100-SXM-80GB", "tp": "2", "n_gpus": "2", "precision": "bf16"}
-    row |= {"seq": "200", "out_len": "200", "global_batch": "4"}
+    row |= {"kind": "decode", "seq": "200", "out_len": "200", "global_batch": "4"}
 
     def figure(unit: str) -> float:
-        return _inference_figure({**row, "unit": unit})
+        return _inference_figure({**row, "unit": unit})[0]
 
     whole = figure("ms time to first token") * 1e-3 + 199 * figure("ms inter-token latency") * 1e-3
     assert figure(unit) * scale == pytest.approx(whole)

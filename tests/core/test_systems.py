@@ -107,7 +107,7 @@ def test_names_and_aliases_are_unique() -> None:
         ("b200_sxm", "b200-sxm-180gb"),
         ("MI300X", "mi300x"),
         ("gb200", "gb200-nvl72"),
-        ("B300", "gb300-nvl72"),
+        ("B300", "b300-sxm-288gb"),
     ],
 )
 def test_names_of_the_reference_files(text: str, name: str) -> None:

@@ -48,14 +48,14 @@ def test_more_stages_than_layers_leave_the_placement() -> None:
 
 COLUMNS = ("table", "workload", "config", "metric", "value", "unit", "source", "seen_or_memory")
 ROWS = [
-    ("ResNet-152", "2 GPUs", "end-to-end gain over DP", 22.0),
-    ("ResNet-152", "2 GPUs", "MP speedup", 1.5),
-    ("ResNet-152", "", "parameters", 60_192_808),
-    ("Inception-V3", "", "parameters without auxiliary head", 23_834_568),
-    ("Inception-V3", "299 x 299", "forward work", 11.4),
-    ("Inception-V3", "", "groups", 66),
-    ("GNMT", "", "nodes of the exported graph", 12),
-    ("DGX-1", "", "link rate", 25),
+    ("BigLSTM", "hybrid vs DP-only at scale", "end-to-end training speedup (at least)", 22.0, "%"),
+    ("BigLSTM", "2 GPUs, pipelined", "MP speedup per step SU^M", 1.5, "x"),
+    ("ResNet-152", "", "parameters", 60_192_808, ""),
+    ("Inception-V3", "", "parameters without auxiliary head", 23_834_568, ""),
+    ("Inception-V3", "batch 1, 299x299", "forward work", 11.4, "GFLOP (2 per MAC)"),
+    ("Inception-V3", "chain-fused graph", "groups", 66, ""),
+    ("GNMT", "", "nodes of the exported graph", 12, ""),
+    ("DGX-1", "", "link rate", 25, "GB/s"),
 ]
 
 
@@ -66,8 +66,8 @@ def test_published_figures_of_hybrid_parallelism(tmp_path: Path, monkeypatch: py
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         writer.writerows(
-            ("hybrid_parallelism", workload, config, metric, value, "x", "the paper", "seen")
-            for workload, config, metric, value in ROWS
+            ("hybrid_parallelism", workload, config, metric, value, unit, "the paper", "seen")
+            for workload, config, metric, value, unit in ROWS
         )
     (validation,) = slipstick.validate(tmp_path / "own.csv").detail.values()
     band, speedup, *counts = validation.rows

@@ -18,10 +18,9 @@ from slipstick.report.published import (
     is_recollected,
     number,
     read_csv,
-    spearman,
     suite_for,
-    validate_file,
 )
+from slipstick.report.rank_correlation import spearman
 from slipstick.report.validation_text import render_validation
 
 
@@ -54,7 +53,8 @@ def test_suites_by_header() -> None:
 
 def test_validate_a_file_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("case_id,value\r\na,1.5\r\n\r\nb, 2 \r\n")
-    validation = validate_file(tmp_path / "mine.csv")
+    header, table = read_csv(tmp_path / "mine.csv")
+    validation = suite_for(header, table).replay(table)
     data = json.loads(validation.json())
     assert set(data) == {"rows", "summary"}
     assert data["rows"][0] == {
@@ -127,7 +127,9 @@ def test_summary() -> None:
     assert list(Validation("s", tuple(rows)).summary(lambda row: row.kind)) == ["all", "train", "memory"]
     assert Validation("s", ()).summary() == {}
     assert json.loads(Validation("s", (), (("a", "no plan"),)).json())["summary"]["skipped"][0]["reason"] == "no plan"
-    assert "1 rows were not replayed" in to_text(render_validation(Validation("s", (), (("a", "no plan"),)), None))
+    assert "0 of 1 rows answered, 1 skipped: 1 x no plan" in to_text(
+        render_validation(Validation("s", (), (("a", "no plan"),)), None)
+    )
 
 
 def test_rows_from_memory_are_marked_and_the_errors_are_given_with_and_without_them() -> None:

@@ -23,12 +23,14 @@ def validate(*suites: str, data: Path | None = None, rows: int = 10, display: Sh
     suites
         Suites (slipstick list suites) or CSV files with a suite's columns. Default: every reference file.
     data
-        The folder that holds the reference files. Default: the variable SLIPSTICK_DATA.
+        The folder that holds the reference files. Default: the variable SLIPSTICK_DATA, else the rows that ship with
+        slipstick.
     rows
         How many of the worst rows to print; JSON and HTML always hold all.
     """
     from slipstick.core.files import write_text
-    from slipstick.report.validation_text import render_validation
+    from slipstick.report.as_text import render_breakdown
+    from slipstick.report.validation_text import overview_table, render_validation
     from slipstick.verbs.validate import validate as verb
 
     with _progress_bar(display, "files") as progress:
@@ -42,6 +44,8 @@ def validate(*suites: str, data: Path | None = None, rows: int = 10, display: Sh
         return
     for validation in validations.values():
         _show(render_validation(validation, rows))
+    if len(validations) > 1:
+        _show(render_breakdown("all files", overview_table(validations)))
 
 
 def _merged(validations: dict[str, Validation]) -> dict[str, Any]:

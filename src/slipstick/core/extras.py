@@ -8,12 +8,16 @@ from typing import Any
 from slipstick.core.errors import SlipstickError
 
 
+class MissingExtraError(SlipstickError):
+    """An optional dependency is not installed; the message is the command that installs it."""
+
+
 def require(module: str, extra: str) -> Any:
     """Return the imported `module`, which the extra `extra` of slipstick installs.
 
     Errors
     ------
-    SlipstickError with the command to run, if the package is not installed.
+    MissingExtraError with the command to run, if the package is not installed.
 
     Examples
     --------
@@ -21,7 +25,7 @@ def require(module: str, extra: str) -> Any:
     '[1]'
     >>> require("nothing_like_it", "sim")
     Traceback (most recent call last):
-    slipstick.core.errors.SlipstickError: nothing_like_it: not installed; run: pip install "slipstick[sim]"
+    slipstick.core.extras.MissingExtraError: nothing_like_it: not installed; run: pip install "slipstick[sim]"
     """
     try:
         return import_module(module)
@@ -29,4 +33,4 @@ def require(module: str, extra: str) -> Any:
         package = module.partition(".")[0]
         if error.name is None or error.name.partition(".")[0] != package:
             raise  # the package is there, and something of its own is not
-        raise SlipstickError(f'not installed; run: pip install "slipstick[{extra}]"', path=package) from None
+        raise MissingExtraError(f'not installed; run: pip install "slipstick[{extra}]"', path=package) from None

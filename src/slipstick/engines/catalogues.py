@@ -169,11 +169,11 @@ KINDS: dict[str, Kind] = {
     ),
     "reference-software": Kind(
         "software of the reference rows, by text of their source",
-        "cluster.validation.row_questions:reference_software", ("source",),
+        "cluster.validation.row_software:reference_software", ("source",),
     ),
     "reference-benchmarks": Kind(
         "how the benchmarks behind the reference rows were run",
-        "cluster.validation.row_questions:reference_benchmarks", ("values",),
+        "cluster.validation.row_benchmarks:reference_benchmarks", ("values",),
     ),
     "papers": Kind("papers that answers stand on", "report.papers:papers", ("title", "year", "seen")),
 }  # fmt: skip

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import pkgutil
+from collections import Counter
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipstick.core.errors import SlipstickError
-from slipstick.report.published import SUITES, Suite, Validation, read_csv, suite_for, validate_file
+from slipstick.core.extras import MissingExtraError
+from slipstick.report.published import SUITES, Suite, Validation, read_csv, suite_for
 from slipstick.report.report import Metric, Report, Table
 from slipstick.report.validation_text import rows_table, summary_table
 
@@ -30,30 +32,47 @@ def validation_report(
 
     Parameters
     ----------
-    suites : names of suites, or paths of CSV files with a suite's columns; none: every reference file in `data`.
+    suites : names of suites, or paths of CSV files with a suite's columns; none: every reference file in `data`, or,
+        where no folder is named, the rows that ship with the product.
     progress : called with the files done, all files, and the name of the one that is replayed.
 
     Errors
     ------
     SlipstickError for an unknown suite, a header that fits no suite, cells that are no numbers, or missing data.
     """
-    names = list(suites) or [str(path) for path in reference_files(data).values()]
+    paths = [path for name in suites for path in _files(name, data)]
+    paths = paths or [path for files in reference_files(data).values() for path in files]
     validations: dict[str, Validation] = {}
-    for number, name in enumerate(names):
+    for number, path in enumerate(paths):
         if progress is not None:
-            progress(number, len(names), Path(name).name)
-        validations[Path(name).stem] = _validation(name, data)
+            progress(number, len(paths), path.name)
+        validations[path.stem] = _validation(path)
     return _as_report(validations)
 
 
-def _validation(name: str | Path, data: str | Path | None) -> Validation:
-    suites = _load_suites()
+def _files(name: str | Path, data: str | Path | None) -> tuple[Path, ...]:
+    """Return the CSV files that a suite's name, or a path, stands for."""
     if _is_csv(name):
-        return validate_file(name)
+        return (Path(name),)
+    suites = _load_suites()
     if str(name) not in suites:
         allowed = [*suites, "or the path of a CSV file"]
         raise SlipstickError("no such suite", path="validate", value=str(name), allowed=allowed)
-    return suites[str(name)].replay(read_csv(reference_file(str(name), data))[1])
+    by_suite = reference_files(data)
+    if str(name) not in by_suite:
+        allowed = [*by_suite, f"--data FOLDER or the variable {_VARIABLE} for the tables that do not ship"]
+        raise SlipstickError("no reference file of this suite", path=str(data or ""), value=str(name), allowed=allowed)
+    return by_suite[str(name)]
+
+
+def _validation(path: Path) -> Validation:
+    _load_suites()
+    header, rows = read_csv(path)
+    suite = suite_for(header, rows)
+    try:
+        return suite.replay(rows)
+    except MissingExtraError as error:
+        return Validation(suite.name, (), (("every row", str(error)),), total=len(rows), unanswered=len(rows))
 
 
 def calibration_report(path: str | Path) -> Report:
@@ -101,59 +120,65 @@ def _load_suites() -> dict[str, Suite]:
     return SUITES
 
 
-def reference_files(data: str | Path | None = None) -> dict[str, Path]:
-    """Return the reference CSV of every suite that has one in the folder `data` or `data`/reference.
+def reference_files(data: str | Path | None = None) -> dict[str, tuple[Path, ...]]:
+    """Return the reference CSV files of every suite that has some in the folder `data` or `data`/reference.
+
+    Without a folder, by `data` or by the variable SLIPSTICK_DATA, they are the files that ship with the product.
 
     Errors
     ------
-    SlipstickError if no folder is named, or if it holds no such file.
+    SlipstickError if the folder holds no such file.
     """
-    named = data or os.environ.get(_VARIABLE)
-    if not named:
-        allowed = f"--data FOLDER, the variable {_VARIABLE}, or the path of a CSV file"
-        raise SlipstickError("no reference data: nobody said where they are", path="validate", allowed=allowed)
-    folder = Path(named)
-    files = sorted([*folder.glob("*.csv"), *folder.glob("reference/*.csv")])
     suites = _load_suites()
-    by_suite: dict[str, Path] = {}
+    folder = Path(data or os.environ.get(_VARIABLE) or _shipped())
+    files = sorted([*folder.glob("*.csv"), *folder.glob("reference/*.csv")])
+    by_suite: dict[str, tuple[Path, ...]] = {}
     for path in files:
         if any(suite.columns <= _header(path) for suite in suites.values()):
             header, rows = read_csv(path)
             with contextlib.suppress(SlipstickError):  # the columns of a suite, but another table's rows
-                by_suite.setdefault(suite_for(header, rows).name, path)
+                name = suite_for(header, rows).name
+                by_suite[name] = (*by_suite.get(name, ()), path)
     if not by_suite:
         message = f"{len(files)} CSV files, none with the columns of a suite" if files else "no CSV file here"
         raise SlipstickError(message, path=str(folder), allowed="reference/*.csv, see slipstick list suites")
     return by_suite
 
 
-def reference_file(suite: str, data: str | Path | None = None) -> Path:
-    """Return the path of one suite's reference CSV."""
-    by_suite = reference_files(data)
-    if suite not in by_suite:
-        raise SlipstickError("no reference file of this suite", path=str(data or ""), value=suite, allowed=by_suite)
-    return by_suite[suite]
+def _shipped() -> Path:
+    """Return the folder of the rows that ship with the product, beside what is known of their software."""
+    from slipstick.cluster.validation.row_software import reference_software
+
+    return Path(str(reference_software.files()[0])).parent
 
 
 def _as_report(validations: dict[str, Validation]) -> Report:
-    """Return validations as one Report: errors as metrics, published figures against ours as tables."""
+    """Return validations as one Report: errors as metrics, published figures against ours as tables.
+
+    They are named by their suites; several of one suite by their files.
+    """
     metrics: dict[str, Any] = {}
     tables = {}
-    for validation in validations.values():
+    files_of = Counter(validation.suite for validation in validations.values())
+    for file, validation in validations.items():
+        name = validation.suite if files_of[validation.suite] == 1 else file
+        counts = {"answered": validation.answered, "skipped": validation.left_out}
+        metrics[name] = {key: Metric(count, "", "estimated", note=validation.headline) for key, count in counts.items()}
         total = validation.summary().get("all")
         if total is None:
             continue
-        note = f"{total.rows} rows; worst: {total.worst_case}"
+        note = f"{total.rows} figures; worst: {total.worst_case}"
         errors = {"mean_absolute_error": total.mean_absolute_error, "mean_error": total.mean_error}
         errors["worst_error"] = total.worst_error
-        metrics[validation.suite] = {key: Metric(v, "fraction", "estimated", note=note) for key, v in errors.items()}
+        metrics[name] |= {key: Metric(value, "fraction", "estimated", note=note) for key, value in errors.items()}
         seen = validation.seen
         if total.recollected and seen is not None:
-            note = f"{seen.rows} rows; {total.recollected} from memory left out"
-            mean = Metric(seen.mean_absolute_error, "fraction", "estimated", note=note)
-            metrics[validation.suite]["mean_absolute_error_seen"] = mean
-        tables[f"{validation.suite}: errors by source"] = summary_table(validation)
-        tables[f"{validation.suite}: published beside ours"] = rows_table(list(validation.rows))
+            note = f"{seen.rows} figures; {total.recollected} from memory left out"
+            metrics[name] |= {
+                "mean_absolute_error_seen": Metric(seen.mean_absolute_error, "fraction", "estimated", note=note)
+            }
+        tables[f"{name}: errors by source"] = summary_table(validation)
+        tables[f"{name}: published beside ours"] = rows_table(list(validation.rows))
     inputs = {"suites": [validation.suite for validation in validations.values()]}
     return Report.of(inputs, metrics, tables, title="published beside ours").with_detail(validations)
 

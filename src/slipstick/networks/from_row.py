@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import Field
@@ -15,6 +16,10 @@ from slipstick.networks.find_network import Preset, network, presets
 # Families of a row whose name is not in the catalogue.
 _GPT = {"model_type": "gpt2", "vocab_size": 51200, "max_position_embeddings": 2048}  # Narayanan et al. 2104.04473
 _LLAMA = {"model_type": "llama", "vocab_size": 32000}  # Touvron et al. 2307.09288
+# Endings of a checkpoint's name that leave the sizes as they are.
+_TUNED = re.compile(r"[-_ ](?:instruct|chat|base|hf|it)$", re.IGNORECASE)
+_PACKED = re.compile(r"[-_ ](fp8|fp4|nvfp4|mxfp4|awq|gptq|int4|int8|w8a8|w4a16)(?:[-_ ].*)?$", re.IGNORECASE)
+_WITH_EXPERTS = re.compile(r"moe|\d+x\d+\.?\d*b\b|-a\d+\.?\d*b\b|\d+e\b", re.IGNORECASE)
 
 
 class RowSizes(Spec):
@@ -47,8 +52,9 @@ def decoder_from_row(name: str, sizes: RowSizes) -> Decoder:
     """Return the decoder that one row of a table of measurements describes.
 
     A name of the catalogue gives the family and all sizes that the row leaves out; sizes of the row win ("Llama-3 70B"
-    with 12 layers is that model cut to 12). Without such a name a feed-forward width of 4 times the hidden one, or
-    none, means a GPT (biases, learned positions, no gate), any other width a Llama.
+    with 12 layers is that model cut to 12). An organisation before the name, and what tuning or quantisation add to it,
+    make no difference. Without such a name a feed-forward width of 4 times the hidden one, or none, means a GPT
+    (biases, learned positions, no gate), any other width a Llama.
 
     Errors
     ------
@@ -61,9 +67,12 @@ def decoder_from_row(name: str, sizes: RowSizes) -> Decoder:
     >>> decoder_from_row("mine", RowSizes(layers=24, hidden=2048, heads=16)).norm
     'layer'
     """
-    known = presets.get(name)
+    known = preset_of(name)
     if known is not None:
         return _changed(name, known.name, known, sizes)
+    if _WITH_EXPERTS.search(name):
+        message = "a network with experts by its name, and not one of the catalogue: no column has the experts' sizes"
+        raise SlipstickError(message, path="model", value=name)
     missing = [field for field in ("layers", "hidden", "heads") if getattr(sizes, field) is None]
     if missing:
         raise SlipstickError(
@@ -76,6 +85,37 @@ def decoder_from_row(name: str, sizes: RowSizes) -> Decoder:
     if sizes.positions is not None:
         base["max_position_embeddings"] = sizes.positions
     return from_config({**base, **sizes.config()}, name=name or "row", where=f"row {name}")
+
+
+def preset_of(name: str) -> Preset | None:
+    """Return the network of the catalogue that a table calls by `name`, None where there is none.
+
+    Tables put an organisation before the name, and what tuning or quantisation made of the checkpoint behind it.
+
+    Examples
+    --------
+    >>> preset_of("nvidia/Llama-3.1-8B-Instruct-FP8").name, preset_of("meta-llama/Llama-3.3 70B").name
+    ('llama-3.1-8b', 'llama-3.1-70b')
+    """
+    bare = _PACKED.sub("", name)
+    plain = _TUNED.sub("", bare)
+    for spelling in dict.fromkeys(part for text in (name, bare, plain) for part in (text, text.rpartition("/")[2])):
+        known = presets.get(spelling)
+        if known is not None:
+            return known
+    return None
+
+
+def packed_format(name: str) -> str:
+    """Return the number format that the end of a checkpoint's name states, such as FP8; "" where it states none.
+
+    Examples
+    --------
+    >>> packed_format("nvidia/Llama-3.1-8B-Instruct-FP8"), packed_format("Qwen/Qwen3-32B")
+    ('FP8', '')
+    """
+    ending = _PACKED.search(name)
+    return ending[1] if ending else ""
 
 
 _CONFIG_NAMES = {

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +19,7 @@ from typing import Any
 
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.files import read_text
+from slipstick.report.rank_correlation import spearman
 
 MAX_CSV_BYTES = 64 * 2**20
 MAX_ERRORS = 20  # of one file are shown
@@ -74,6 +76,9 @@ class Summary:
 class Validation:
     """Published figures and ours for every row of a suite; `skipped` states which rows could not be replayed, and why.
 
+    `total` counts the rows of the table, where it is not one figure or one reason each; `unanswered` those of them that
+    one entry of `skipped` stands for.
+
     Examples
     --------
     >>> rows = [Row("a", "train", 10.0, 11.0, "s", "paper"), Row("b", "train", 20.0, 19.0, "s", "paper")]
@@ -84,6 +89,46 @@ class Validation:
     suite: str
     rows: tuple[Row, ...]
     skipped: tuple[tuple[str, str], ...] = ()
+    total: int | None = None
+    unanswered: int | None = None
+
+    @property
+    def left_out(self) -> int:
+        """Number of the table's rows that could not be replayed."""
+        return len(self.skipped) if self.unanswered is None else self.unanswered
+
+    @property
+    def answered(self) -> int:
+        """Number of the table's rows that have figures of ours."""
+        return len(self.rows) if self.total is None else self.total - self.left_out
+
+    @property
+    def headline(self) -> str:
+        """Line that counts the rows: given, answered, and skipped by reason.
+
+        Examples
+        --------
+        >>> Validation("demo", (), (("a", "does not fit: 90 of 80"), ("b", "does not fit: 99 of 80")), 9).headline
+        'demo: 7 of 9 rows answered, 2 skipped: 2 x does not fit: 90 of 80 ...'
+        """
+        counted = f"{self.suite}: {self.answered:,} of {self.answered + self.left_out:,} rows answered"
+        if not self.skipped:
+            return counted
+        kinds = [f"{len(cases):,} x {reason}" for reason, cases in self.reasons().items()]
+        listed = kinds if self.unanswered is None else list(self.reasons())
+        return f"{counted}, {self.left_out:,} skipped: {'; '.join(listed)}"
+
+    def reasons(self) -> dict[str, list[str]]:
+        """Return the cases that were skipped by reason; reasons that differ in what they quote count as one."""
+        kinds: dict[str, list[tuple[str, str]]] = {}
+        for case, reason in self.skipped:
+            kinds.setdefault(_generalised(reason), []).append((case, reason))
+        merged: dict[str, list[str]] = {}
+        for members in kinds.values():
+            several = len({reason for _, reason in members}) > 1
+            text = members[0][1].partition("; got")[0] + (" ..." if several else "")
+            merged[text] = [case for case, _ in members]
+        return merged
 
     def summary(self, by: Callable[[Row], str] = lambda row: row.source) -> dict[str, Summary]:
         """Return the error summary of "all" rows, then of each group (by source by default), in row order."""
@@ -102,12 +147,14 @@ class Validation:
         """Return ``{"rows": [...], "summary": {...}}``.
 
         A row has case_id, kind, published, ours, unit, error (signed, a fraction), source, note and recollected; the
-        summary has suite, all (null without rows), seen (all without the rows from memory), sources by name, and
-        skipped.
+        summary has suite, answered and left_out (rows of the table), all (null without rows), seen (all without the
+        rows from memory), sources by name, and skipped.
         """
         errors = {name: asdict(summary) for name, summary in self.summary().items()}
         summary = {
             "suite": self.suite,
+            "answered": self.answered,
+            "left_out": self.left_out,
             "all": errors.pop("all", None),
             "seen": None if self.seen is None else asdict(self.seen),
             "sources": errors,
@@ -166,7 +213,7 @@ class PaperSuite(Suite):
     def replay(self, rows: list[RowDict]) -> Validation:
         """Return the validation of all rows; rows without a figure of ours are named with the reason."""
         cases = [self.case(row) for row in rows]
-        answers = [self.answer(row, case) for row, case in zip(rows, cases, strict=True)]
+        answers = [self._answered(row, case) for row, case in zip(rows, cases, strict=True)]
         answered = tuple(
             replace(answer, recollected=is_recollected(row))
             for row, answer in zip(rows, answers, strict=True)
@@ -174,6 +221,13 @@ class PaperSuite(Suite):
         )
         skipped = tuple((case, answer) for case, answer in zip(cases, answers, strict=True) if isinstance(answer, str))
         return Validation(self.name, answered, skipped)
+
+    def _answered(self, row: RowDict, case: str) -> Row | str:
+        """Return our figure beside a row's, or the reason why there is none."""
+        try:
+            return self.answer(row, case)
+        except SlipstickError as error:
+            return str(error)
 
 
 SUITES: dict[str, Suite] = {}
@@ -208,12 +262,6 @@ def suite_for(header: Iterable[str], rows: Sequence[RowDict] = ()) -> Suite:
     missing = ", ".join(sorted(nearest.columns - columns))
     message = f"no known table has these columns; the nearest is {nearest.name}, which also needs {missing}"
     raise SlipstickError(message, path="header", value=", ".join(sorted(columns)))
-
-
-def validate_file(path: str | Path) -> Validation:
-    """Return the validation of a CSV file, whose header selects the suite."""
-    header, rows = read_csv(path)
-    return suite_for(header, rows).replay(rows)
 
 
 def read_csv(
@@ -310,34 +358,9 @@ def _rank_correlation(rows: Sequence[Row]) -> float | None:
     return spearman([row.published for row in rows], [row.ours for row in rows])
 
 
-def spearman(first: Sequence[float], other: Sequence[float]) -> float | None:
-    """Return the rank correlation (ties share their mean rank), or None where one side is constant.
-
-    Examples
-    --------
-    >>> spearman([1, 2, 3, 4], [10, 20, 40, 30])
-    0.8
-    """
-    a, b = _ranks(first), _ranks(other)
-    middle = (len(a) - 1) / 2
-    spread = math.sqrt(math.fsum((x - middle) ** 2 for x in a) * math.fsum((y - middle) ** 2 for y in b))
-    if spread == 0:
-        return None
-    return math.fsum((x - middle) * (y - middle) for x, y in zip(a, b, strict=True)) / spread
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    order = sorted(range(len(values)), key=lambda place: values[place])
-    ranks = [0.0] * len(values)
-    start = 0
-    while start < len(order):
-        end = start
-        while end + 1 < len(order) and values[order[end + 1]] == values[order[start]]:
-            end += 1
-        for place in order[start : end + 1]:
-            ranks[place] = (start + end) / 2
-        start = end + 1
-    return ranks
+def _generalised(reason: str) -> str:
+    """Return a reason without the value it quotes and without numbers, so that equal reasons of rows count together."""
+    return re.sub(r"\d[\d.,]*", "#", reason.partition("; got")[0])
 
 
 def _row_dict(row: Row) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from slipstick.report.as_text import render_breakdown
@@ -22,14 +23,42 @@ def render_validation(validation: Validation, rows: int | None) -> Group:
     if rows is not None and rows < len(printed_rows):
         printed_rows = sorted(printed_rows, key=lambda row: -abs(row.error))[:rows]
         title = f"{validation.suite}: the {rows} worst of {len(validation.rows)} rows"
-    parts = [render_breakdown(f"{validation.suite}: errors by source", summary_table(validation))]
+    parts = [render_breakdown(f"{validation.suite}: errors by source", summary_table(validation))] * bool(
+        validation.rows
+    )
     if printed_rows:
         parts.append(render_breakdown(title, rows_table(printed_rows)))
-    spaced = [piece for part in parts for piece in (part, Text())]
-    if validation.skipped:
-        spaced.append(Text(f"{len(validation.skipped)} rows were not replayed:"))
-        spaced += [Text(f"  {case}: {reason}") for case, reason in validation.skipped[:10]]
+    spaced = [Text(validation.headline, "bold"), Text(), *(piece for part in parts for piece in (part, Text()))]
+    reasons = {reason: cases for reason, cases in validation.reasons().items() if cases != ["every row"]}
+    if reasons:
+        spaced.append(Text("rows that were not replayed, such as:"))
+        spaced += [Text(f"  {', '.join(cases[:_EXAMPLES])}: {reason}") for reason, cases in reasons.items()]
     return Group(*spaced)
+
+
+_EXAMPLES = 3  # cases that are named for a reason
+
+
+def overview_table(validations: Mapping[str, Validation]) -> Table:
+    """Return the table of rows answered and skipped, and of the errors of our figures, one line per file."""
+    columns = {
+        "file": "",
+        "suite": "",
+        "answered": "",
+        "skipped": "",
+        "figures": "",
+        "mean |error|": "",
+        "mean error": "",
+    }
+    lines = []
+    for file, validation in validations.items():
+        total = validation.summary().get("all")
+        errors = (None, None, None)
+        if total is not None:
+            mean = f"{100 * total.mean_absolute_error:.2f} %"
+            errors = (total.rows, mean, f"{100 * total.mean_error:+.2f} %")  # type: ignore[assignment]
+        lines.append((file, validation.suite, validation.answered, validation.left_out, *errors))
+    return Table.of(columns, lines)
 
 
 def summary_table(validation: Validation) -> Table:

@@ -21,14 +21,16 @@ def validate(*suites: str | Path, data: str | Path | None = None, progress: Prog
         Names of suites (``slipstick list suites``), or paths of CSV files with a suite's columns. None: every reference
         file in the folder.
     data
-        The folder that holds the reference files. Default: the variable SLIPSTICK_DATA.
+        The folder that holds the reference files. Default: the variable SLIPSTICK_DATA, else the rows that ship with
+        slipstick.
     progress
         Called with the files done, all files, and the name of the one that is replayed.
 
     Returns
     -------
     Report
-        `detail` has each Validation by the name of its suite or file: rows, summaries, and what was skipped.
+        `detail` has each Validation by the name of its file: rows, summaries, and what was skipped, which is a
+        row whose question cannot be answered as itself, or a suite whose extra is not installed.
 
     Errors
     ------

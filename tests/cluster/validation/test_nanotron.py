@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from slipstick.cluster.validation.nanotron_rows import SUITE, _technology
-from slipstick.report.published import Row, read_csv, spearman
+from slipstick.report.published import Row, read_csv
+from slipstick.report.rank_correlation import spearman
 
 
 @pytest.fixture(scope="module")

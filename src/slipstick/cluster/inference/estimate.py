@@ -30,6 +30,7 @@ from slipstick.cluster.inference.inference_points import (
 from slipstick.cluster.inference.question_plan import _inference_plan
 from slipstick.cluster.inference.serving import _Load, _speculative_time
 from slipstick.cluster.inference.spent_figures import _spent_figures
+from slipstick.cluster.kernels.device_parameters import _held_experts
 from slipstick.cluster.kernels.device_power import _power_findings
 from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.figure_origins import _Origins
@@ -288,7 +289,10 @@ def _memory(run: _InferencePoints, metric: Callable[..., Any]) -> dict[str, Any]
     tokens = np.ones_like(chunk) if run.phase is Phase.DECODE else chunk
     memory = _serving_memory(run.setting, run.plans, run.batch, context, tokens)
     capacity = run.system.main_memory.capacity
-    parts = {name: metric(getattr(memory, name), "B") for name in ("weights", "cache", "activations")}
+    notes = {"weights": _copied_experts(run)}
+    parts = {
+        name: metric(getattr(memory, name), "B", notes.get(name, "")) for name in ("weights", "cache", "activations")
+    }
     return {
         "memory": {
             "peak": metric(memory.total, "B"),
@@ -302,6 +306,19 @@ def _memory(run: _InferencePoints, metric: Callable[..., Any]) -> dict[str, Any]
             ),
         }
     }
+
+
+def _copied_experts(run: _InferencePoints) -> str:
+    """Return a note on experts that several ranks hold, where ep does not divide them; none for columns of plans."""
+    if len(run.plans) > 1:
+        return ""
+    ranks = run.plans.ep.item()
+    shares = {count: int(_held_experts(count, run.plans.ep)[0]) for count in run.setting.decoder.expert_counts}
+    return "; ".join(
+        f"{share} of {count} experts on each of {ranks} ranks: {share * ranks - count} are redundant copies"
+        for count, share in shares.items()
+        if share * ranks > count
+    )
 
 
 def _table(run: _InferencePoints) -> Table:

@@ -142,7 +142,7 @@ def _options(tp: int, ep: int, etp: int, ranks: int, experts: tuple[int, ...]) -
     options = []
     if ranks in (_OPEN, 1):
         options = [(tp, own, inner, 1) for own in ([ep] if ep else experts) for inner in _inner(etp, tp)]
-    every = ranks == ep == etp == _OPEN
+    every = ranks == ep == etp == _OPEN and tp in experts  # experts are copied only where a user asks for it
     for count in range(2, tp + 1) if every else [ranks] if ranks > 1 else []:
         if tp % count == 0 and every:  # the experts span the ranks, or more replicas
             options += [(tp // count, own, 1, count) for own in sorted({tp, *experts}) if own > 1]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from slipstick.cluster.kernels.device_parameters import _held_experts
 from slipstick.cluster.kernels.experts import _experts_busy
 from slipstick.cluster.kernels.precision import WIDE, Precision
 from slipstick.core.arrays import BoolArray, FloatArray, IntArray, RealArray
@@ -161,12 +162,25 @@ def _expert_rows(projection: Projection, shape: _Shape) -> tuple[FloatArray, Flo
     """Return (tokens per busy expert, busy experts of one device) under Zipf-like routing.
 
     A device's rows are tokens * active * etp / tp: tensor parallel ranks hold the same tokens and share the experts.
+    Redundant copies of experts, where ep does not divide them, are visited like experts of their own.
     """
     routed = shape.tokens * projection.active * shape.etp / shape.tp
     visiting = routed * shape.ep / projection.active  # tokens of the whole expert parallel group
-    busy = _experts_busy(projection.experts, projection.active, visiting) / shape.ep
-    busy = np.minimum(np.maximum(1.0, busy), projection.experts / shape.ep)
+    share = _held_experts(projection.experts, shape.ep)
+    busy = _placed_experts_busy(share * shape.ep, projection, visiting) / shape.ep
+    busy = np.minimum(np.maximum(1.0, busy), share)
     return np.maximum(1.0, routed / busy), busy
+
+
+def _placed_experts_busy(placed: FloatArray, projection: Projection, visiting: FloatArray) -> FloatArray:
+    """Return the mean number of busy experts of a group that places `placed` of them, redundant copies included."""
+    if (placed == projection.experts).all():
+        return _experts_busy(projection.experts, projection.active, visiting)
+    busy = np.zeros(len(placed))
+    for count in np.unique(placed):
+        same = placed == count
+        busy[same] = _experts_busy(int(count), projection.active, visiting[same])
+    return busy
 
 
 def _core(

@@ -17,16 +17,30 @@ def _layer_parameters(
     """Return the parameter counts of one layer on one device: (dense parameters, expert parameters).
 
     Dense parameters are reduced over all data parallel ranks; norms and other replicated vectors are on every rank.
+    Where expert parallelism does not divide the experts, a device holds the next whole number: some experts are copied.
     """
     dense, experts = np.zeros(len(tp)), np.zeros(len(tp))
     projections = [*block.attention.projections(decoder.hidden, Phase.TRAIN), *block.mlp.projections(decoder.hidden)]
     for projection in projections:
         if projection.experts:
-            experts += _share(projection, etp) * projection.experts / ep
+            experts += _share(projection, etp) * _held_experts(projection.experts, ep)
         else:
             dense += _share(projection, tp)
     listed = sum(projection.parameters for projection in projections)
     return dense + decoder.layer_parameters(block) - listed, experts  # norms and the like: on every rank
+
+
+def _held_experts(experts: int, ep: IntArray) -> FloatArray:
+    """Return the number of experts that a device of `ep` holds: ceil(experts / ep), those beyond them redundant copies.
+
+    Source: DeepSeek-V3 (2412.19437, section 3.4), whose deployment copies the most visited experts.
+
+    Examples
+    --------
+    >>> _held_experts(256, np.array([24, 32, 320])).tolist()
+    [11.0, 8.0, 1.0]
+    """
+    return np.asarray(np.ceil(experts / ep))
 
 
 def _share(projection: Projection, degree: IntArray) -> FloatArray:

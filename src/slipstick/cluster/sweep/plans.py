@@ -224,10 +224,18 @@ def _layer_rules(plans: Plans, workload: Workload) -> list[_Rule]:
             "1 where pp is 1",
         ),
     ]
-    for count in sorted({block.mlp.routed.experts for block in network.kinds} - {0}):
-        fits = count % plans.ep == 0
-        conditions.append(_Rule("parallel.ep", fits, "ep must divide the experts", plans.ep, f"a divisor of {count}"))
-    return conditions
+    return [*conditions, *_expert_rules(plans, network, workload)]
+
+
+def _expert_rules(plans: Plans, network: Decoder, workload: Workload) -> list[_Rule]:
+    """Rules of experts: training shares them evenly; inference may copy some, so that each rank holds as many."""
+    if workload.phase is not Phase.TRAIN:
+        return []
+    message = "ep must divide the experts in training, whose gradients have no place for copies"
+    return [
+        _Rule("parallel.ep", count % plans.ep == 0, message, plans.ep, f"a divisor of {count}")
+        for count in network.expert_counts
+    ]
 
 
 def _head_rules(plans: Plans, network: Decoder) -> list[_Rule]:

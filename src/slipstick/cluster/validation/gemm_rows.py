@@ -8,12 +8,13 @@ from slipstick.cluster.constants.matmul import _KernelConstants
 from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.kernels.gemm import Reuse, _gemm
 from slipstick.cluster.validation.grouped_rows import Key, _MeasuredTable
-from slipstick.cluster.validation.row_questions import _benchmark
+from slipstick.cluster.validation.row_benchmarks import _benchmark
+from slipstick.cluster.validation.row_formats import _row_formats
 from slipstick.core.arrays import FloatArray
 from slipstick.core.catalogue import resolve_system
+from slipstick.core.errors import SlipstickError
 from slipstick.report.published import RowDict, register_suite
 
-_FORMATS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32", "float64": "fp64"}  # torch's names
 _WIDE = ("bf16", "fp16", "tf32", "fp32", "fp64")  # the benchmark quantises the activations of every other format
 
 
@@ -32,7 +33,9 @@ def _answer(key: Key, sizes: FloatArray) -> tuple[FloatArray, str]:
     """Return our times of products of one GPU and format, with a note; `sizes` are m, n and k, shape (rows, 3)."""
     gpu, dtype = key
     chip = Chip.of(resolve_system(gpu))
-    name = _FORMATS.get(dtype, dtype)
+    name = _row_formats(dtype).weights
+    if name not in chip.peak:
+        raise SlipstickError(f"{gpu} has no matrix rate in this format", path="dtype", value=dtype, allowed=chip.peak)
     reuse = _rotating_weights(chip.l2_capacity)
     m, n, k = sizes.T
     times = _gemm((m, n, k), format=name, chip=chip, quantise_activations=name not in _WIDE, reuse=reuse)
@@ -49,7 +52,15 @@ def _note(name: str, constants: _KernelConstants) -> str:
 
 
 def _identity(row: RowDict) -> str:
-    return f"gemm-{row['gpu']}-{_FORMATS.get(row['dtype'], row['dtype'])}-{row['m']}x{row['n']}x{row['k']}"
+    return f"gemm-{row['gpu']}-{_format_text(row)}-{row['m']}x{row['n']}x{row['k']}"
+
+
+def _format_text(row: RowDict) -> str:
+    """Return our name of a row's format, or the row's own where it is not one of ours."""
+    try:
+        return _row_formats(row["dtype"]).weights
+    except SlipstickError:
+        return row["dtype"]
 
 
 SUITE = register_suite(
@@ -61,7 +72,7 @@ SUITE = register_suite(
         key=("gpu", "dtype"),
         numbers=("m", "n", "k"),
         identity=_identity,
-        source=lambda row: f"{row['gpu']} {_FORMATS.get(row['dtype'], row['dtype'])}",
+        source=lambda row: f"{row['gpu']} {_format_text(row)}",
         answer=_answer,
     )
 )

@@ -47,9 +47,11 @@ class _MeasuredTable(Suite):
         groups: dict[Key, list[tuple[int, list[float]]]] = {}
         for place, row in enumerate(rows):
             try:
-                groups.setdefault(tuple(row[column] for column in self.key), []).append((place, self._read(row)))
+                sizes = self._read(row)
             except SlipstickError as error:
                 skipped[place] = (self.identity(row), str(error))
+                continue
+            groups.setdefault(tuple(row[column] for column in self.key), []).append((place, sizes))
         for key, members in groups.items():
             places = [place for place, _ in members]
             table = np.array([values for _, values in members])
@@ -66,14 +68,20 @@ class _MeasuredTable(Suite):
             self.name,
             tuple(answered[place] for place in sorted(answered)),
             tuple(skipped[place] for place in sorted(skipped)),
+            total=len(rows),
         )
 
     def _read(self, row: RowDict) -> list[float]:
         values = [number(row, column, case=self.identity(row)) for column in (*self.numbers, "latency_us")]
         for column, value in zip((*self.numbers, "latency_us"), values, strict=True):
-            if not 0 < value <= _LARGEST:
+            if not 0 < value <= _LARGEST or (column != "latency_us" and not value.is_integer()):
                 path = f"{self.identity(row)}, {column}"
-                raise SlipstickError("not a size", path=path, value=value, allowed=f"above 0, up to {_LARGEST:g}")
+                raise SlipstickError(
+                    "not a size",
+                    path=path,
+                    value=value,
+                    allowed=f"above 0, up to {_LARGEST:g}, and whole unless a time",
+                )
         return values
 
 
@@ -94,13 +102,36 @@ def _replay_groups(
     answer : rows of a group -> our figures and the measured ones, for each row.
     """
     groups: dict[Key, list[int]] = {}
-    for place, row in enumerate(rows):
-        groups.setdefault(key(row), []).append(place)
     answered: dict[int, list[Row]] = {}
-    skipped: list[tuple[str, str]] = []
-    for places in groups.values():
+    skipped: dict[int, str] = {}
+    for place, row in enumerate(rows):
         try:
-            answered.update(zip(places, answer([rows[place] for place in places]), strict=True))
+            groups.setdefault(key(row), []).append(place)
         except SlipstickError as error:
-            skipped += [(rows[place][identity], str(error)) for place in places]
-    return Validation(suite, tuple(row for place in sorted(answered) for row in answered[place]), tuple(skipped))
+            skipped[place] = str(error)
+    for places in groups.values():
+        _answer_places(rows, places, answer, answered, skipped)
+    return Validation(
+        suite,
+        tuple(row for place in sorted(answered) for row in answered[place]),
+        tuple((rows[place][identity], skipped[place]) for place in sorted(skipped)),
+        total=len(rows),
+    )
+
+
+def _answer_places(
+    rows: list[RowDict],
+    places: list[int],
+    answer: Callable[[list[RowDict]], list[list[Row]]],
+    answered: dict[int, list[Row]],
+    skipped: dict[int, str],
+) -> None:
+    """Answer the rows at some places as one array; where one of them cannot be answered, each is asked alone."""
+    try:
+        answered.update(zip(places, answer([rows[place] for place in places]), strict=True))
+    except SlipstickError as error:
+        if len(places) == 1:
+            skipped[places[0]] = str(error)
+            return
+        for place in places:
+            _answer_places(rows, [place], answer, answered, skipped)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from slipstick.cluster.kernels.chip import Chip
 from slipstick.cluster.validation.inference_rows import _inference_figure
+from slipstick.cluster.validation.row_network import _network_note
 from slipstick.cluster.validation.training_rows import _memory_figure, _training_figure
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError
@@ -42,13 +43,14 @@ def _replayed(row: RowDict) -> Row:
     kind = row["kind"]
     if kind not in _FIGURES:
         raise SlipstickError("not a kind of row", path="kind", value=kind, allowed=list(_FIGURES))
-    figure = _FIGURES[kind](row)
+    figure, note = _FIGURES[kind](row)
     published, case = number(row, "measured_value"), row["case_id"]
-    return Row(case, kind, published, figure, row["unit"], row["source"], _note(row), is_recollected(row))
+    return Row(case, kind, published, figure, row["unit"], row["source"], _note(row, note), is_recollected(row))
 
 
-def _note(row: RowDict) -> str:
+def _note(row: RowDict, own: str) -> str:
     notes = ["the published figure is a recollection"] if is_recollected(row) else []
+    notes += [text for text in (own, _network_note(row)) if text]
     if not Chip.of(resolve_system(row["gpu"])).steps.calibrated:
         notes.append("ours by the data sheet: no calibration for this device")
     return "; ".join(notes)

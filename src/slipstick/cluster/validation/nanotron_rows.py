@@ -11,14 +11,24 @@ from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import training_step
 from slipstick.cluster.validation.grouped_rows import _replay_groups
-from slipstick.cluster.validation.row_questions import _benchmark, _Case, _number, _training_case
+from slipstick.cluster.validation.row_benchmarks import _benchmark
+from slipstick.cluster.validation.row_cells import _number, _required
+from slipstick.cluster.validation.row_questions import _Case, _training_case
+from slipstick.core.errors import SlipstickError, SpecErrors
+from slipstick.core.plan import Plan
 from slipstick.core.spec import override
+from slipstick.core.system import System
+from slipstick.core.workload import Workload
 from slipstick.report.published import Row, RowDict, Suite, Validation, register_suite
 from slipstick.report.published import number as cell
 
 _GIB = 2.0**30
 _GIGA = 1e9
-_SAME = ("model", "layers", "hidden", "ffn", "vocab", "gpu", "n_gpus", "seq", "global_batch", "source")
+_SAME = (
+    "model", "params", "layers", "hidden", "heads", "kv_heads", "ffn", "vocab", "tied_embeddings", "gpu", "n_gpus",
+    "seq", "global_batch", "precision", "source", "software", "note",
+)  # fmt: skip
+_STATUS = {"success": True, "oom": False}  # whether a run fitted
 
 
 class _NanotronSuite(Suite):
@@ -49,7 +59,7 @@ def _technology(row: RowDict) -> str:
     some of those, on up to 64 GPUs, an all-gather ran at 33 to 42 GB/s: there a message between stages takes half a
     second.
     """
-    known, devices = _benchmark("nanotron"), _number(row, "n_gpus") or 1
+    known, devices = _benchmark("nanotron"), _required(row, "n_gpus", "the devices that share the work")
     gather = row.get("nccl_allgather_gbps", "")
     if (
         gather
@@ -74,7 +84,8 @@ def _group(rows: Sequence[RowDict]) -> list[list[Row]]:
     state = _technology(rows[0])
     system = override(case.system, {"network.infiniband.technology": state}, root="system")
     setting = TrainingSetting.of(case.workload, system, case.plan)
-    plans = Plans.of([_training_case(_sequences(dict(row))).plan for row in rows], system)
+    plans = Plans.of([_stated_plan(row) for row in rows], system)
+    _require_possible(plans, case.workload, system)
     if state == "efa-stalled":  # inside a node too
         outside = list(system.network).index("infiniband")
         plans = dataclasses.replace(plans, pp_tier=np.full(len(plans), outside))
@@ -88,27 +99,56 @@ def _group(rows: Sequence[RowDict]) -> list[list[Row]]:
     ]
 
 
+def _require_possible(plans: Plans, workload: Workload, system: System) -> None:
+    """Raise the errors of the rules that a plan breaks, but for that of stages: nanotron leaves some without layers."""
+    for place in np.flatnonzero(~plans.possible(workload, system)):
+        try:
+            plans.take(slice(place, place + 1)).require_possible(workload, system)
+        except SpecErrors as broken:
+            whole = plans.interleave[place] == 1
+            others = [error for error in broken.errors if not (whole and "more pipeline stages" in str(error))]
+            if others:
+                raise SpecErrors(others) from None
+
+
+def _stated_plan(row: RowDict) -> Plan:
+    """Return the plan of a row of the sweep, all of whose degrees are stated.
+
+    Errors
+    ------
+    SlipstickError naming a degree that is not: the sweep is of plans, and leaves none to be chosen.
+    """
+    for column in ("tp", "pp", "dp", "micro_batch"):
+        _required(row, column, "the sweep is of plans")
+    plan = _training_case(_sequences({**row, "interleave": row.get("interleave", "") or "1"})).plan
+    if plan.parallel.ep == "auto":
+        raise SlipstickError("not stated: the sweep is of plans", path="ep", value="")
+    return plan
+
+
 def _sequences(row: RowDict) -> RowDict:
     batch, sequence = _number(row, "global_batch") or 1, _number(row, "seq") or 1
     if batch >= _benchmark("nanotron")["tokens_at_least"]:
         row["global_batch"] = str(batch // sequence)
     row.setdefault("kv_heads", "")
-    row["kv_heads"] = row["kv_heads"] or row["heads"]
+    row["kv_heads"] = row["kv_heads"] or row.get("heads", "")
     row["tied_embeddings"] = row.get("tied_embeddings", "") or "True"
     return row
 
 
 def _answers(row: RowDict, tokens: float, fits: bool, peak: float, case: _Case, note: str) -> list[Row]:
-    source = row.get("source", "")
-    answers = [
-        Row(row["case_id"], "fits", float(row["status"] != "OOM"), float(fits), "1 if it fits", f"{source} (fits)")
-    ]
-    if row["status"] != "OOM":
-        inside = (
-            "inside the node" if (_number(row, "tp") or 1) <= _benchmark("nanotron")["node_devices"] else "across nodes"
-        )
+    source, ran = row.get("source", ""), _STATUS.get(row["status"].lower())
+    if ran is None:
+        raise SlipstickError("neither a run that fitted nor one that did not", path="status", value=row["status"])
+    answers = [Row(row["case_id"], "fits", float(ran), float(fits), "1 if it fits", f"{source} (fits)")]
+    if ran:
+        near = (_number(row, "tp") or 1) <= _benchmark("nanotron")["node_devices"]
+        inside = "inside the node" if near else "across nodes"
         work = case.workload.batch * case.workload.sequence / case.system.devices
-        measured = work / cell(row, "tokens_per_s_per_gpu")
+        rate = cell(row, "tokens_per_s_per_gpu")
+        if rate <= 0:
+            raise SlipstickError("not a rate of a run that fitted", path="tokens_per_s_per_gpu", value=rate)
+        measured = work / rate
         label = f"{source}: tensor parallel {inside}"
         answers.append(Row(row["case_id"], "train", measured, work / tokens, "s/iteration", label, note))
         if row.get("peak_reserved_gb", ""):  # in GiB, as we recall nanotron's logger

@@ -15,7 +15,7 @@ _LARGE = 1e6  # bytes from which a message counts as large
 
 def _answer(key: Key, sizes: FloatArray) -> tuple[FloatArray, str]:
     """Return our times of one operation, with a note; `sizes` are ranks, elements, bytes of each, (rows, 3)."""
-    gpu, op = key
+    gpu, op = key[0], key[1].lower().replace("-", "_")
     ranks, elements, width = sizes.T
     tiers = _tiers_of(resolve_system(gpu).scaled(int(ranks.max())))
     times = _collective(_OPERATIONS.get(op, op), elements * width, ranks, tiers=tiers)

@@ -1,120 +1,95 @@
-"""Rows of reference CSVs as Workload, System and Plan: empty cells are `auto`, names are looked up in catalogues."""
+"""Rows of reference CSVs as Workload, System and Plan: what a row leaves open is `auto`, or an error that says so."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from pydantic import Field
-
-from slipstick.core.catalogue import Catalogue, Entry, resolve_system
+from slipstick.cluster.validation.row_cells import Row, _number, _required
+from slipstick.cluster.validation.row_formats import _row_formats
+from slipstick.cluster.validation.row_network import _network_of
+from slipstick.cluster.validation.row_software import _Software, _software
+from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.spec import override
 from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
 from slipstick.networks.decoder.decoder import Decoder
-from slipstick.networks.from_row import RowSizes, decoder_from_row
 
-Row = Mapping[str, str]
+_WIDE = ("fp16", "bf16", "fp32", "tf32")
+_RECOMPUTE = {"minimal": "selective"}  # MaxText's word
 
 
 @dataclass(frozen=True)
 class _Case:
-    """Run that a reference row describes: Workload, System, Plan; `complete` if the row fixes all plan fields."""
+    """Run that a reference row describes: Workload, System, Plan.
+
+    `unlimited` if as many requests run at once as the memory holds; the workload's batch is then one of each replica.
+    """
 
     workload: Workload
     system: System
     plan: Plan
-    complete: bool
-
-
-def _number(row: Row, column: str) -> int | None:
-    """Return the integer in a row's column, None where it is empty or missing.
-
-    Errors
-    ------
-    SlipstickError naming the column and the value.
-    """
-    text = row.get(column, "").strip()
-    if not text:
-        return None
-    try:
-        return int(float(text))
-    except ValueError:
-        raise SlipstickError("not a number", path=column, value=text) from None
+    unlimited: bool = False
 
 
 def _training_case(row: Row) -> _Case:
     """Return the training run that a row of the `llm_validation` or `llm_nanotron_h100` format describes.
 
+    A microbatch, an interleave, or expert parallelism that the row does not give is the fastest that fits, as its
+    authors chose it.
+
     Errors
     ------
     SlipstickError where the model or the GPU is unknown, or a size is missing that no catalogue holds.
     """
-    facts = _software(row.get("source", ""))
+    facts = _facts(row)
     sequence, batch = _number(row, "seq"), _number(row, "global_batch")
-    if sequence is None or batch is None:
-        raise SlipstickError("a training row needs seq and global_batch", path=row.get("case_id", ""))
+    if not sequence or not batch:
+        raise SlipstickError("a training row needs seq and global_batch", path="global_batch", value=batch or "")
     system = override(resolve_system(row["gpu"]), facts.system, root="system")
-    devices = _number(row, "n_gpus") or 1
-    workload = Workload(network=_network_of(row, sequence), phase=Phase.TRAIN, batch=batch, sequence=sequence)
-    # a microbatch or an interleave that the row does not give is the fastest that fits, as its authors chose it
-    complete = all(_number(row, column) is not None for column in ("tp", "pp", "dp", "micro_batch"))
-    return _Case(workload, system.scaled(devices), _plan(row, facts.plan), complete)
+    decoder = _network_of(row, sequence)
+    workload = Workload(network=decoder, phase=Phase.TRAIN, batch=batch, sequence=sequence)
+    return _Case(workload, system.scaled(_devices(row)), _training_plan(row, facts.plan, decoder))
 
 
-def _inference_case(row: Row) -> _Case:
-    """Return the request, or static batch of requests, that a row of kind prefill or decode describes.
+def _facts(row: Row) -> _Software:
+    """Return what is known of a row's software and cluster, by its source, its software, and how its note begins.
 
     Errors
     ------
-    SlipstickError where the model or the GPU is unknown, or a size is missing that no catalogue holds.
+    SlipstickError where that software does what no plan describes.
     """
-    facts = _software(row.get("source", ""))
-    system = override(resolve_system(row["gpu"]), facts.system, root="system")
-    prompt, output, batch = _number(row, "seq") or 1, _number(row, "out_len") or 1, _number(row, "global_batch") or 1
-    tp, pp = _number(row, "tp") or 1, _number(row, "pp") or 1
-    precision = row.get("precision", "")
-    cache = {"kv_cache": "fp8"} if "kv fp8" in precision else {}  # ``fp8 (kv fp8)`` names the cache's format too
-    plan = Plan.of({"others": "off", **facts.plan, "tp": tp, "pp": pp, "dp": 1, **_formats(precision), **cache})
-    decoder = _network_of(row, prompt)
-    workload = Workload(network=decoder, phase=Phase.DECODE, batch=batch, sequence=prompt, output=output)
-    return _Case(workload, system.scaled(tp * pp), plan, complete=True)
+    note = row.get("note", "").partition(" ")[0]
+    facts = _software(row.get("source", ""), row.get("software", ""), note)
+    if facts.unlike:
+        raise SlipstickError(facts.unlike, path="software", value=row.get("software", ""))
+    return facts
 
 
-def _network_of(row: Row, sequence: int) -> Decoder:
-    """Return the network of a row: by name where the catalogue knows it, by its sizes where they differ."""
-    tied = row.get("tied_embeddings", "")
-    note = row.get("note", "")
-    sizes = RowSizes(
-        layers=_number(row, "layers"),
-        hidden=_number(row, "hidden"),
-        heads=_number(row, "heads"),
-        kv_heads=_number(row, "kv_heads"),
-        ffn=_number(row, "ffn"),
-        vocabulary=_number(row, "vocab"),
-        tied=None if not tied else tied == "True",
-        gated=True if "llama" in row["model"].lower() else None,
-        positions=sequence,
-        dense_layers=1 if "one dense layer" in note else None,
-    )
-    return decoder_from_row(row["model"], sizes)
+def _devices(row: Row) -> int:
+    """Return the number of devices of a row: as it says, or the product of its degrees."""
+    degrees = [_number(row, column) for column in ("tp", "pp", "dp")]
+    stated = _number(row, "n_gpus")
+    if stated or not all(degrees):
+        return _required(row, "n_gpus", "neither the devices nor all of tp, pp and dp are given")
+    return math.prod(degree or 1 for degree in degrees) * (_number(row, "cp") or 1)
 
 
-def _plan(row: Row, defaults: Mapping[str, Any]) -> Plan:
-    fields: dict[str, Any] = dict(defaults)
-    for column in ("tp", "pp"):
-        fields[column] = _number(row, column) or "auto"
-    for column in ("dp", "cp", "ep"):
-        fields[column] = _number(row, column) or ("auto" if column == "dp" else 1)
-    fields["microbatch"] = _number(row, "micro_batch") or "auto"
+def _training_plan(row: Row, facts: Mapping[str, Any], decoder: Decoder) -> Plan:
+    fields: dict[str, Any] = dict(facts)
+    for column in ("tp", "pp", "dp", "micro_batch"):
+        fields[column.replace("micro_batch", "microbatch")] = _number(row, column) or "auto"
+    fields["cp"] = _number(row, "cp") or 1
+    fields["ep"] = _number(row, "ep") or ("auto" if decoder.expert_counts else 1)
     # a fact that says auto: the column holds something else
-    fields |= {name: value for name, value in defaults.items() if value == "auto"}
+    fields |= {name: value for name, value in facts.items() if value == "auto"}
     fields.setdefault("interleave", "auto" if (_number(row, "pp") or 1) > 1 else 1)
     fields["interleave"] = _number(row, "interleave") or fields["interleave"]
+    fields.setdefault("partition", _partition(fields, decoder.layers))
     fields["sp"] = _number(row, "sp") == 1 and _number(row, "tp") != 1
     if fields["sp"]:
         fields["tp_pattern"] = "rs_ag"
@@ -122,50 +97,90 @@ def _plan(row: Row, defaults: Mapping[str, Any]) -> Plan:
         fields["zero"] = _number(row, "zero")
     recompute = row.get("recompute", "").strip()
     unstated = "auto" if fields["tp"] == "auto" else "none"  # a row that gives the rest of its plan would say so
-    fields["recompute"] = {"": unstated, "minimal": "selective"}.get(recompute, recompute)
-    return Plan.of({"others": "off", **fields, **_formats(row.get("precision", ""))})
+    fields["recompute"] = _RECOMPUTE.get(recompute, recompute) or unstated
+    return Plan.of({"others": "off", **fields, **_row_formats(row.get("precision", "")).plan})
 
 
-def _formats(precision: str) -> dict[str, str]:
-    """Return the formats that a row's precision stands for: fp8 products keep 16-bit activations and gradients."""
-    name = precision.split()[0].lower() if precision.strip() else "bf16"
-    if name in ("fp16", "bf16"):
-        return {"matmul": name, "activations": name}
-    return {"matmul": name, "activations": "bf16"}
+def _partition(fields: Mapping[str, Any], layers: int) -> str:
+    """Return how Megatron cuts the layers into a row's stages: with the ends counted where they divide only so.
+
+    Source: Llama 3 herd of models (2407.21783, section 3.3.2), which takes one layer each from the first and the last
+    stage; Megatron-LM's account_for_embedding_in_pipeline_split.
+    """
+    stages, chunks = fields["pp"], fields["interleave"]
+    if stages == "auto" or stages == 1:
+        return "even"
+    cuts = stages * (1 if chunks == "auto" else chunks)
+    return "ends" if layers % cuts and (layers + 2) % cuts == 0 else "even"
 
 
-class _Software(Entry):
-    """Software and cluster of a source of reference rows; the name is text that stands in a row's source."""
+def _inference_case(row: Row) -> _Case:
+    """Return the requests that a row of kind prefill or decode describes; the workload is that of all replicas.
 
-    plan: dict[str, bool | int | str] = Field(default={}, description="Short key of a plan -> value")
-    system: dict[str, str] = Field(default={}, description="Dotted path below the system -> value")
+    Errors
+    ------
+    SlipstickError where the model or the GPU is unknown, or what the figure depends on is not stated.
+    """
+    facts = _facts(row)
+    system = override(resolve_system(row["gpu"]), facts.system, root="system")
+    prompt = _required(row, "seq", "the prompt's tokens")
+    decoding = row["kind"] == "decode"
+    output = _required(row, "out_len", "the output's tokens") if decoding else _number(row, "out_len") or 1
+    tp, pp, dp = _serving_degrees(row)
+    batch = _batch(row, dp, pp)
+    if batch is None and not decoding:
+        raise SlipstickError("not stated: a first token waits for the prompts before it", path="global_batch", value="")
+    degrees = {"tp": tp, "pp": pp, "dp": dp, **_expert_degrees(row, tp, dp)}
+    stated = {name: value for name, value in facts.plan.items() if value != "auto"}  # what training leaves open
+    plan = Plan.of({"others": "off", **stated, **_served_formats(row, facts), **degrees})
+    workload = Workload(
+        network=_network_of(row, prompt), phase=Phase.DECODE, batch=batch or dp, sequence=prompt, output=output
+    )
+    return _Case(workload, system.scaled(tp * pp * dp), plan, unlimited=batch is None)
 
 
-reference_software = Catalogue(_Software, "validation/software.yaml", noun="software of reference rows")
+def _serving_degrees(row: Row) -> tuple[int, int, int]:
+    """Return tensor, pipeline and data parallelism of an inference row, which together are its devices."""
+    devices, pp, dp = _number(row, "n_gpus"), _number(row, "pp") or 1, _number(row, "dp") or 1
+    tp = _number(row, "tp") or (1 if devices == 1 else _required(row, "tp", "how the devices share the network"))
+    if devices and devices != tp * pp * dp:
+        raise SlipstickError(
+            "tp*pp*dp is not the number of devices", path="n_gpus", value=devices, allowed=f"{tp * pp * dp}"
+        )
+    return tp, pp, dp
 
 
-class _Benchmark(Entry):
-    """How the benchmark behind a reference file was run: values that no column holds, each with its reason."""
+def _expert_degrees(row: Row, tp: int, dp: int) -> dict[str, int]:
+    """Return expert parallelism of an inference row, and tensor parallelism inside an expert on what it leaves.
 
-    values: dict[str, float] = Field(description="Name of a value -> its number in SI units")
+    Where a row states none, experts are divided over the tensor parallel devices, as engines do unless told.
+    """
+    ep = _number(row, "ep") or 1
+    if (_number(row, "cp") or 1) > 1:
+        raise SlipstickError(
+            "context parallelism is not part of our inference", path="cp", value=row["cp"], allowed="1"
+        )
+    if ep > tp * dp or (tp % ep and ep % tp):
+        raise SlipstickError("does not divide the devices", path="ep", value=ep, allowed=f"a divisor of {tp * dp}")
+    return {"ep": ep, "etp": max(1, tp // ep)}
 
 
-reference_benchmarks = Catalogue(_Benchmark, "validation/benchmarks.yaml", noun="benchmark of reference rows")
+def _batch(row: Row, dp: int, pp: int) -> int | None:
+    """Return the requests at once of an inference row; None where it states none: as many as the memory holds."""
+    batch, part = _number(row, "global_batch"), _number(row, "micro_batch")
+    if batch or not part:
+        return batch or None
+    if dp > 1 or pp > 1:
+        raise SlipstickError("only the share of a stage or replica is stated", path="global_batch", value="")
+    return part
 
 
-@cache
-def _benchmark(name: str) -> Mapping[str, float]:
-    """Return the values of data/validation/benchmarks.yaml for one reference file."""
-    return reference_benchmarks.entry(name).values
-
-
-@cache
-def _software(source: str) -> _Software:
-    """Return the facts of data/validation/software.yaml whose names stand in `source`, as one; later entries win."""
-    plan: dict[str, bool | int | str] = {}
-    system: dict[str, str] = {}
-    for name, entry in reference_software.items():
-        if name.lower() in source.lower():
-            plan |= entry.plan
-            system |= entry.system
-    return _Software(plan=plan, system=system)
+def _served_formats(row: Row, facts: _Software) -> dict[str, str]:
+    """Return the formats of an inference row; only checkpoints in narrow formats bring scales of a narrow cache."""
+    formats = _row_formats(row.get("precision", ""))
+    if formats.weights_only:
+        raise SlipstickError(
+            "weights alone in this format: ask the suite serving", path="precision", value=formats.weights
+        )
+    stored = {"kv_cache": "auto"} if formats.weights in _WIDE and "kv_cache" in facts.plan else {}
+    return {**stored, **formats.plan}

@@ -19,6 +19,9 @@ _ENDPOINT = Endpoint(delay=10e-9, memory_bandwidth=1e14)
 _MAX_MESSAGES = 2**20  # of a row
 _IGNORES = "the peer's backend for several dimensions ignores congestion"
 
+_BACKENDS = ("aware", "unaware", "synthesizer")
+_SYNTHESISED = ("all_gather", "synthesized")
+_PER_DIMENSION = ("bw_GiBps_per_dim", "latency_ns_per_dim")
 _ALGORITHMS = {"ring": "ring", "direct": "direct", "halvingDoubling": "halving_doubling"}
 
 
@@ -39,28 +42,39 @@ class _FabricSuite(Suite):
         for place, row in enumerate(rows, 1):
             case = f"{row['topology']}-{row['dims']}-{row['collective']}-{row['bytes']}-{row['algorithm']}-{place}"
             try:
+                published = number(row, "time_ns", case=case) * 1e-9
                 ours, note = _answer(row)
             except SlipstickError as error:
                 skipped.append((case, str(error)))
                 continue
             source = f"{row['tool']}: {row['topology']} {row['backend']}"
-            answered.append(Row(case, row["collective"], number(row, "time_ns") * 1e-9, ours, "s", source, note))
-        return Validation(self.name, tuple(answered), tuple(skipped))
+            answered.append(Row(case, row["collective"], published, ours, "s", source, note))
+        return Validation(self.name, tuple(answered), tuple(skipped), total=len(rows))
 
 
 def _answer(row: RowDict) -> tuple[float, str]:
     """Return our simulated time [s] of a row, and a note on the comparison."""
-    size, splits = number(row, "bytes"), int(number(row, "splits_or_chunks_per_npu"))
+    size, splits = number(row, "bytes"), _whole(row["splits_or_chunks_per_npu"], "splits_or_chunks_per_npu")
+    if row["backend"] not in _BACKENDS:
+        raise SlipstickError(
+            "not a backend whose times are known", path="backend", value=row["backend"], allowed=_BACKENDS
+        )
     if row["backend"] == "synthesizer":
+        if (row["collective"], row["algorithm"]) != _SYNTHESISED or row["topology"] not in ("mesh", "torus"):
+            raise SlipstickError(
+                "synthesised here: an all_gather on a mesh or torus", path="topology", value=row["topology"]
+            )
         grid = _grid(row, wrap=row["topology"] == "torus")
         return _time(synthesized_schedule("all_gather", grid, size, splits), grid, size, Endpoint(), "flows"), ""
     if row["backend"] == "unaware":
-        if row["topology"] != "RingxRing" or row["collective"] != "all_reduce":
+        if row["topology"] != "RingxRing":
             raise SlipstickError("in the peer's dimensions of switches every pair has a link of its own")
+        if (row["collective"], row["algorithm"]) != ("all_reduce", "ring|ring"):
+            raise SlipstickError("another collective than rings of rings", path="algorithm", value=row["algorithm"])
         grid = _grid(row, wrap=True, turned=True)
         schedule = hierarchical.all_reduce(grid.shape[1], grid.shape[0], splits)
         return _time(schedule, grid, size, _ENDPOINT, "messages"), _IGNORES
-    topology, ranks = _flat(row), int(row["dims"])
+    topology, ranks = _flat(row), _whole(row["dims"], "dims")
     schedule = _schedule(row, ranks)
     if len(schedule) > _MAX_MESSAGES:
         raise SlipstickError("too many messages", path="dims", value=len(schedule), allowed=f"{_MAX_MESSAGES}")
@@ -85,18 +99,35 @@ def _flat(row: RowDict) -> Topology:
     families = {"Ring": builders.ring, "FullyConnected": builders.fully_connected, "Switch": builders.switch}
     if row["topology"] not in families:
         raise SlipstickError("no such topology here", path="topology", value=row["topology"], allowed=list(families))
-    speed, delay = number(row, "bw_GiBps_per_dim") * _GIB, number(row, "latency_ns_per_dim") * 1e-9
-    return families[row["topology"]](int(row["dims"]), speed, delay)
+    speed, delay = _link(row["bw_GiBps_per_dim"], row["latency_ns_per_dim"])
+    return families[row["topology"]](_whole(row["dims"], "dims"), speed, delay)
+
+
+def _whole(text: str, column: str) -> int:
+    """Return a whole number above 0."""
+    if not text.isdecimal() or not int(text):
+        raise SlipstickError("not a whole number above 0", path=column, value=text)
+    return int(text)
 
 
 def _grid(row: RowDict, *, wrap: bool, turned: bool = False) -> Topology:
     """Return a mesh or torus; `turned`: the ranks of the first dimension are the consecutive ones."""
-    shape = tuple(int(size) for size in row["dims"].split("x"))
-    speeds = {float(text) for text in row["bw_GiBps_per_dim"].split("|")}
-    delays = {float(text) for text in row["latency_ns_per_dim"].split("|")}
+    shape = tuple(_whole(size, "dims") for size in row["dims"].split("x"))
+    if len(shape) != 2:
+        raise SlipstickError("not two dimensions", path="dims", value=row["dims"])
+    speeds, delays = (set(row[name].split("|")) for name in _PER_DIMENSION)
     if len(speeds) > 1 or len(delays) > 1:
         raise SlipstickError("dimensions of different links", path="bw_GiBps_per_dim", value=row["bw_GiBps_per_dim"])
-    return builders.mesh(shape[::-1] if turned else shape, speeds.pop() * _GIB, delays.pop() * 1e-9, wrap=wrap)
+    speed, delay = _link(speeds.pop(), delays.pop())
+    return builders.mesh(shape[::-1] if turned else shape, speed, delay, wrap=wrap)
+
+
+def _link(rate: str, delay: str) -> tuple[float, float]:
+    """Return the bandwidth [B/s] and latency [s] of a link of the peer's table."""
+    speed = number({"bw_GiBps_per_dim": rate}, "bw_GiBps_per_dim")
+    if speed <= 0:
+        raise SlipstickError("not a bandwidth", path="bw_GiBps_per_dim", value=rate)
+    return speed * _GIB, number({"latency_ns_per_dim": delay}, "latency_ns_per_dim") * 1e-9
 
 
 _SUITE = register_suite(_FabricSuite())

@@ -95,6 +95,11 @@ class Decoder(Network):
         return tuple(kind.model_copy(update={"count": count}) for kind, count in counts.items())
 
     @property
+    def expert_counts(self) -> tuple[int, ...]:
+        """Distinct numbers of routed experts of the layers that have some, in rising order."""
+        return tuple(sorted({block.mlp.routed.experts for block in self.blocks} - {0}))
+
+    @property
     def norm_parameters(self) -> int:
         """Number of parameters of one norm of the hidden width."""
         return _NORM_VECTORS[self.norm] * self.hidden
