@@ -8,7 +8,7 @@ from pathlib import Path
 
 import slipstick
 from slipstick.core.files import write_text
-from slipstick.engines.fred_paper import FABRICS, cases, end_to_end, sweep_pairs
+from slipstick.engines.fred_paper import FABRICS, _sweep_pairs, cases, end_to_end
 from slipstick.fabric.training.step_report import load_picture, timeline
 from slipstick.pictures.heatmap import heatmap_svg
 
@@ -29,7 +29,7 @@ for name in cases.names():
         found.append(slow.time / fast.time)
     print(f"  {name:16} " + " ".join(f"{ratio:6.2f}" for ratio in found))
 
-pairs = sweep_pairs()
+pairs = _sweep_pairs()
 speed = sum(mesh.time / fred.time for _, mesh, fred in pairs) / len(pairs)
 waits = sum(mesh.waiting / fred.waiting for _, mesh, fred in pairs) / len(pairs)
 print(f"Transformer-17B, mean of {len(pairs)} strategies: FRED-D is {speed:.2f} times as fast (published 1.63),")

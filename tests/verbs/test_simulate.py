@@ -12,7 +12,7 @@ from tests.shared_data import REFERENCE, present
 import slipstick
 from slipstick.cli import run
 from slipstick.core.errors import SlipstickError
-from slipstick.engines.fred_paper import cases, end_to_end, sweep_pairs
+from slipstick.engines.fred_paper import _sweep_pairs, cases, end_to_end
 
 GPT3 = "tp=2,pp=2,dp=5,microbatch=8,gradients=bf16,zero=2"
 
@@ -48,7 +48,7 @@ def test_predicted_exposed_share_of_resnet_on_the_mesh() -> None:
 
 def test_predicted_means_of_the_sweep() -> None:
     """Figure 11: 1.63 times as fast, 4.22 times less exposed communication: here all time that is not compute."""
-    pairs = sweep_pairs()
+    pairs = _sweep_pairs()
     assert len(pairs) == 18
     assert sum(mesh.time / fred.time for _, mesh, fred in pairs) / 18 == pytest.approx(1.63, rel=0.10)
     assert sum(mesh.waiting / fred.waiting for _, mesh, fred in pairs) / 18 == pytest.approx(4.22, rel=0.10)

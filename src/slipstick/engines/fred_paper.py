@@ -71,7 +71,7 @@ def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs:
     return simulate(job, resolve_topology(f"wafer-{fabric}"), most=RUNS if runs is None else runs)
 
 
-def sweep_pairs() -> list[tuple[Strategy, Iteration, Iteration]]:
+def _sweep_pairs() -> list[tuple[Strategy, Iteration, Iteration]]:
     """Return the simulated steps of every strategy of the paper's sweep, on the mesh and on FRED-D."""
     from slipstick.fabric.strategies import strategies
     from slipstick.fabric.topology_file import resolve_topology

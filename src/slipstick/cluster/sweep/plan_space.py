@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from slipstick.cluster.sweep.plans import PARTITION, TP_PATTERN, Plans, column_code
+from slipstick.cluster.sweep.plans import PARTITION, TP_PATTERN, Plans, _column_code
 from slipstick.core.arrays import AnyArray, BoolArray, IntArray
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
@@ -25,7 +25,7 @@ _Column = AnyArray
 
 
 @dataclass(frozen=True)
-class PlanSpace:
+class _PlanSpace:
     """Space of a question's plans: columns of the given fields, and the values of those that are left open.
 
     stated : column of `Plans` -> its value.
@@ -40,12 +40,12 @@ class PlanSpace:
     options: Mapping[str, tuple[int, ...]]
 
     @classmethod
-    def of(cls, plan: Plan, workload: Workload, system: System) -> PlanSpace:
+    def of(cls, plan: Plan, workload: Workload, system: System) -> _PlanSpace:
         """Return the space of the plan's ``auto`` fields; fields that it gives keep their values."""
         asked = {**plan.parallel.model_dump(), **plan.collectives.model_dump()}
         opened = {
-            name: tuple(column_code(name, value) for value in values)
-            for name, values in default_values(workload, system).items()
+            name: tuple(_column_code(name, value) for value in values)
+            for name, values in _default_values(workload, system).items()
             if asked[name] == "auto"
         }
         plain = Plans.of([plan.off().filled("parallel", {"dp": 1})], system)
@@ -177,14 +177,14 @@ class PlanSpace:
         return np.asarray(enough & whole & ((partition == 0) | (pp > 1)) & (~balanced | (chunks == 1)))
 
 
-def default_values(workload: Workload, system: System) -> dict[str, tuple[Any, ...]]:
+def _default_values(workload: Workload, system: System) -> dict[str, tuple[Any, ...]]:
     """Return the values of each plan field that the network, the devices and the phase leave a choice of.
 
     Examples
     --------
     >>> from slipstick.engines.question import ask
     >>> asked = ask("llama-3.1-8b", "h100-sxm-80gb:8", phase="decode")
-    >>> default_values(asked.workload, asked.system)["tp"]
+    >>> _default_values(asked.workload, asked.system)["tp"]
     (1, 2, 4, 8)
     """
     decoder, devices, training = Decoder.of(workload.network), system.devices, workload.phase is Phase.TRAIN

@@ -10,7 +10,7 @@ import numpy as np
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
-from slipstick.engines.fred_paper import FABRICS, cases, end_to_end, sweep_pairs
+from slipstick.engines.fred_paper import FABRICS, _sweep_pairs, cases, end_to_end
 from slipstick.fabric.patterns import Pattern, all_reduce, in_network
 from slipstick.fabric.topology_file import resolve_topology
 from slipstick.fabric.training.io_controllers import controllers, hot_spot, line_rate
@@ -96,7 +96,7 @@ def _sweep(row: RowDict) -> _Answer | str | None:
         return f"a sweep of another workload than {', '.join(swept)}, whose microbatches alone the paper gives"
     if row["config"] != "Fred-D vs mesh, mean over strategies":
         return "a sweep on another fabric, or another statistic than the mean over its strategies"
-    pairs = sweep_pairs()
+    pairs = _sweep_pairs()
     note = "mean of the ratios over 18 strategies of 20 nodes"
     if row["metric"] == "training speedup":
         ours = float(np.mean([mesh.time / fred.time for _, mesh, fred in pairs]))
