@@ -50,12 +50,12 @@ class _WaferCase(Entry):
 cases = Catalogue(_WaferCase, "wafer/fred.yaml", group="workloads", noun="workload of the FRED paper")
 
 
-def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs: int | None = None) -> Iteration:
+def _end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs: int | None = None) -> Iteration:
     """Return the simulated training step of a workload on a fabric; efficiency and runs of layers may be overridden.
 
     Examples
     --------
-    >>> mesh, fred = (end_to_end("ResNet-152", fabric) for fabric in ("mesh", "fred-c"))
+    >>> mesh, fred = (_end_to_end("ResNet-152", fabric) for fabric in ("mesh", "fred-c"))
     >>> round(mesh.time / fred.time, 1)
     1.4
     """
