@@ -23,10 +23,10 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import numpy as np  # noqa: E402  after the thread limits
 
 import slipstick  # noqa: E402
-from slipstick.cluster.inference.question_plan import inference_model  # noqa: E402
-from slipstick.cluster.sweep.best_plan import PlanModel  # noqa: E402
-from slipstick.cluster.sweep.plan_space import PlanSpace  # noqa: E402
-from slipstick.cluster.training.automatic_plan import training_model  # noqa: E402
+from slipstick.cluster.inference.question_plan import _inference_model  # noqa: E402
+from slipstick.cluster.sweep.best_plan import _PlanModel  # noqa: E402
+from slipstick.cluster.sweep.plan_space import _PlanSpace  # noqa: E402
+from slipstick.cluster.training.automatic_plan import _training_model  # noqa: E402
 from slipstick.core.question import Question  # noqa: E402
 from slipstick.core.workload import Phase  # noqa: E402
 from slipstick.engines.question import ask  # noqa: E402
@@ -85,15 +85,15 @@ def questions() -> Iterator[Question]:
             yield ask(name, system, phase=phase, batch=batch, sequence=sequence)
 
 
-def model_of(question: Question) -> tuple[PlanModel, float]:
-    model = training_model if question.workload.phase is Phase.TRAIN else inference_model
+def model_of(question: Question) -> tuple[_PlanModel, float]:
+    model = _training_model if question.workload.phase is Phase.TRAIN else _inference_model
     return model(question.workload, question.system, question.plan)
 
 
 def exhaustive(question: Question, most: int) -> tuple[float, int]:
     """Return the time of the fastest plan that fits (infinite for none), and the number of plans tried."""
     model, capacity = model_of(question)
-    space = PlanSpace.of(question.plan, question.workload, question.system)
+    space = _PlanSpace.of(question.plan, question.workload, question.system)
     divisions = space.divisions()
     best, count = np.inf, 0
     for first in range(0, len(divisions), CHUNK):
@@ -116,7 +116,7 @@ def tried(question: Question, most: int) -> Tried:
     started = time.perf_counter()
     report = slipstick.estimate(question.workload.network, question.system, **options)
     seconds = time.perf_counter() - started
-    space = PlanSpace.of(slipstick.Plan.of(report.inputs["plan"]), question.workload, question.system)
+    space = _PlanSpace.of(slipstick.Plan.of(report.inputs["plan"]), question.workload, question.system)
     automatic = model.figures(space.expanded(space.divisions())[0])[0].item()
     started = time.perf_counter()
     best, count = exhaustive(question, most)
@@ -180,7 +180,7 @@ def partial_plans(rows: list[Question]) -> None:
         from slipstick.engines.closed_form import train_decoder
 
         own = slipstick.Plan.of(train_decoder(part).inputs["plan"])
-        space = PlanSpace.of(own, part.workload, part.system)
+        space = _PlanSpace.of(own, part.workload, part.system)
         worst = max(worst, model.figures(space.expanded(space.divisions())[0])[0].item() / best - 1)
     goal("partial plans over the best of what they leave open", f"{worst:.3%}", f"{WITHIN:.0%}", worst <= WITHIN)
 

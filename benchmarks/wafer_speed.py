@@ -13,7 +13,7 @@ import statistics
 import time
 from itertools import product
 
-from slipstick.engines.fred_paper import FABRICS, cases, end_to_end
+from slipstick.engines.fred_paper import FABRICS, _end_to_end, cases
 from slipstick.engines.question import ask
 from slipstick.engines.wafer_job import _job_for
 from slipstick.engines.wafer_training import SWEEP_RUNS
@@ -30,11 +30,11 @@ MOST = 1000
 def main() -> None:
     print(f"{platform.machine()}, Python {platform.python_version()}, one thread")
     for name, fabric in product(cases.names(), ("mesh", "fred-d")):
-        tasks = len(end_to_end(name, fabric).tasks.dag)
+        tasks = len(_end_to_end(name, fabric).tasks.dag)
         times = []
         for _ in range(REPEATS):
             started = time.perf_counter()
-            end_to_end(name, fabric)
+            _end_to_end(name, fabric)
             times.append(time.perf_counter() - started)
         print(f"{name:16} on {fabric:7} {statistics.median(times):7.3f} s   {tasks:,} tasks (asked 1 s)")
     topologies = [resolve_topology(f"wafer-{fabric}") for fabric in FABRICS]

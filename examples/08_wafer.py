@@ -8,13 +8,13 @@ from pathlib import Path
 
 import slipstick
 from slipstick.core.files import write_text
-from slipstick.engines.fred_paper import FABRICS, cases, end_to_end, sweep_pairs
+from slipstick.engines.fred_paper import FABRICS, _end_to_end, _sweep_pairs, cases
 from slipstick.fabric.training.step_report import load_picture, timeline
 from slipstick.pictures.heatmap import heatmap_svg
 
 print("speed-up over the mesh (published: FRED-D 1.76, 1.87, 1.34, 1.40; FRED-C 1.41 and 1.40 of the first and last)")
 for name, case in cases.items():
-    steps = {fabric: end_to_end(name, fabric) for fabric in FABRICS}
+    steps = {fabric: _end_to_end(name, fabric) for fabric in FABRICS}
     ratios = "  ".join(f"{fabric} {steps['mesh'].time / step.time:.2f}" for fabric, step in steps.items())
     print(f"  {name:16} {ratios}  exposed on the mesh {100 * steps['mesh'].exposed:.0f} %")
     print(f"  {'':16} efficiency {case.efficiency:g}: {case.sources['efficiency']}")
@@ -25,11 +25,11 @@ print(f"  {'':16} " + " ".join(f"{value:6g}" for value in efficiencies))
 for name in cases.names():
     found = []
     for value in efficiencies:
-        slow, fast = (end_to_end(name, fabric, efficiency=value) for fabric in ("mesh", "fred-d"))
+        slow, fast = (_end_to_end(name, fabric, efficiency=value) for fabric in ("mesh", "fred-d"))
         found.append(slow.time / fast.time)
     print(f"  {name:16} " + " ".join(f"{ratio:6.2f}" for ratio in found))
 
-pairs = sweep_pairs()
+pairs = _sweep_pairs()
 speed = sum(mesh.time / fred.time for _, mesh, fred in pairs) / len(pairs)
 waits = sum(mesh.waiting / fred.waiting for _, mesh, fred in pairs) / len(pairs)
 print(f"Transformer-17B, mean of {len(pairs)} strategies: FRED-D is {speed:.2f} times as fast (published 1.63),")
@@ -41,10 +41,10 @@ if len(sys.argv) > 1:
     for fabric in ("mesh", "fred-d"):
         name = "Transformer-1T"
         drawn = load_picture(
-            end_to_end(name, fabric), slipstick.topology(f"wafer-{fabric}"), f"{name} on wafer-{fabric}"
+            _end_to_end(name, fabric), slipstick.topology(f"wafer-{fabric}"), f"{name} on wafer-{fabric}"
         )
         write_text(folder / f"load-{fabric}.svg", drawn)
-    step = end_to_end("Transformer-17B", "mesh", runs=8)
+    step = _end_to_end("Transformer-17B", "mesh", runs=8)
     write_text(folder / "timeline.svg", timeline(step, "A step of Transformer-17B on the mesh, one replica"))
     samples = {(s.tp, s.pp): mesh.time / (40 * s.dp) for s, mesh, _ in pairs}  # 40 samples a replica, as in the paper
     tensor, stages = (sorted({key[place] for key in samples}) for place in (0, 1))

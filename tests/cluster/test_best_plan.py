@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from slipstick.cluster.inference.question_plan import inference_model
-from slipstick.cluster.sweep.best_plan import EQUAL, PlanModel, best_plan, smallest_plan
-from slipstick.cluster.sweep.choose_plan import devices_that_fit, resolved_plan
-from slipstick.cluster.sweep.plan_space import PlanSpace, default_values
+from slipstick.cluster.inference.question_plan import _inference_model
+from slipstick.cluster.sweep.best_plan import EQUAL, _best_plan, _PlanModel, _smallest_plan
+from slipstick.cluster.sweep.choose_plan import _devices_that_fit, _resolved_plan
+from slipstick.cluster.sweep.plan_space import _default_values, _PlanSpace
 from slipstick.cluster.sweep.plans import PARTITION, RECOMPUTE, TP_PATTERN, Plans
-from slipstick.cluster.training.automatic_plan import training_model
+from slipstick.cluster.training.automatic_plan import _training_model
 from slipstick.core.errors import SlipstickError
 from slipstick.core.question import Question
 from slipstick.core.workload import Phase
@@ -31,12 +31,12 @@ CASES: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-def model_of(question: Question) -> tuple[PlanModel, float]:
-    model = training_model if question.workload.phase is Phase.TRAIN else inference_model
+def model_of(question: Question) -> tuple[_PlanModel, float]:
+    model = _training_model if question.workload.phase is Phase.TRAIN else _inference_model
     return model(question.workload, question.system, question.plan)
 
 
-def every_plan(space: PlanSpace) -> Plans:
+def every_plan(space: _PlanSpace) -> Plans:
     return space.expanded(space.divisions())[0]
 
 
@@ -47,10 +47,10 @@ def test_the_best_plan_is_that_of_an_exhaustive_search(network: str, system: str
         plan = "tp=1" if system.endswith(":1") else "tp=2"
     question = ask(network, system, plan, **sizes)
     model, capacity = model_of(question)
-    space = PlanSpace.of(question.plan, question.workload, question.system)
+    space = _PlanSpace.of(question.plan, question.workload, question.system)
     plans = every_plan(space)
     time, memory = model.figures(plans)
-    best = best_plan(space, model, capacity)
+    best = _best_plan(space, model, capacity)
     assert best is not None
     assert best.fits == bool((memory <= capacity).any())
     if best.fits:
@@ -60,7 +60,7 @@ def test_the_best_plan_is_that_of_an_exhaustive_search(network: str, system: str
         assert best.evaluated <= len(plans)
     else:
         assert best.memory == pytest.approx(float(memory.min()), rel=1e-12)
-    for name, value in space.given.items():
+    for name, value in space.stated.items():
         assert getattr(best.plans, name)[0] == value, name
     assert plans.possible(question.workload, question.system).all(), "the space has no impossible plan"
 
@@ -69,7 +69,7 @@ def test_the_best_plan_is_that_of_an_exhaustive_search(network: str, system: str
 def test_bounds_are_below_every_plan_of_their_division(network: str, system: str, sizes: Any) -> None:
     question = ask(network, system, **sizes)
     model, _ = model_of(question)
-    space = PlanSpace.of(question.plan, question.workload, question.system)
+    space = _PlanSpace.of(question.plan, question.workload, question.system)
     divisions = space.divisions()
     divisions = divisions.take(np.random.default_rng(1).permutation(len(divisions))[:40])
     plans, row = space.expanded(divisions)
@@ -87,7 +87,7 @@ def test_nothing_falls_silently_to_one() -> None:
     times = []
     for question in asked:
         model, capacity = model_of(question)
-        best = best_plan(PlanSpace.of(question.plan, question.workload, question.system), model, capacity)
+        best = _best_plan(_PlanSpace.of(question.plan, question.workload, question.system), model, capacity)
         assert best is not None
         assert best.fits
         times.append(best.time)
@@ -96,7 +96,7 @@ def test_nothing_falls_silently_to_one() -> None:
 
 def test_options_that_no_engine_has_are_not_tried() -> None:
     question = ask("llama-3.1-8b", "dgx-h100:16", batch=64, sequence=4096)
-    plans = every_plan(PlanSpace.of(question.plan, question.workload, question.system))
+    plans = every_plan(_PlanSpace.of(question.plan, question.workload, question.system))
     assert not (plans.sp & (plans.tp == 1)).any()
     assert not ((plans.zero > 1) & (plans.pp > 1)).any()  # DeepSpeed
     assert not ((plans.interleave > 1) & (plans.partition == PARTITION.index("balanced"))).any()
@@ -110,12 +110,12 @@ def test_options_that_no_engine_has_are_not_tried() -> None:
 
 def test_key_and_value_heads_are_divided_or_copied() -> None:
     """Eight key/value heads on six devices: no engine divides them by six, or by three."""
-    values = default_values(ask("llama-3.1-70b", "h100-sxm-80gb:6", phase="decode").workload, SIX)
+    values = _default_values(ask("llama-3.1-70b", "h100-sxm-80gb:6", phase="decode").workload, SIX)
     assert values["tp"] == (1, 2)
     for tp in (3, 6):
         question = ask("qwen3-235b-a22b", "h100-sxm-80gb:6", f"tp={tp}", phase="decode", batch=6)
         with pytest.raises(SlipstickError, match=r"plan\.parallel\.tp"):
-            resolved_plan(question.plan, question.workload, question.system, 1e12, model_of(question)[0])
+            _resolved_plan(question.plan, question.workload, question.system, 1e12, model_of(question)[0])
 
 
 SIX = ask("llama-3.1-70b", "h100-sxm-80gb:6").system
@@ -123,29 +123,29 @@ SIX = ask("llama-3.1-70b", "h100-sxm-80gb:6").system
 
 def test_where_nothing_fits_more_devices_are_named() -> None:
     question = ask("llama-3.1-405b", "dgx-h100:16", batch=64, sequence=4096)
-    model, capacity = training_model(question.workload, question.system, question.plan)
-    smallest = smallest_plan(PlanSpace.of(question.plan, question.workload, question.system), model)
+    model, capacity = _training_model(question.workload, question.system, question.plan)
+    smallest = _smallest_plan(_PlanSpace.of(question.plan, question.workload, question.system), model)
     assert smallest is not None
     assert smallest.memory > capacity
-    devices = devices_that_fit(question.plan, question.workload, question.system, training_model)
+    devices = _devices_that_fit(question.plan, question.workload, question.system, _training_model)
     assert devices is not None
     for count, fits in ((devices, True), (devices // 2, False)):
         system = question.system.scaled(count)
-        model, capacity = training_model(question.workload, system, question.plan)
-        best = best_plan(PlanSpace.of(question.plan, question.workload, system), model, capacity)
+        model, capacity = _training_model(question.workload, system, question.plan)
+        best = _best_plan(_PlanSpace.of(question.plan, question.workload, system), model, capacity)
         assert best is not None
         assert best.fits == fits
     one = ask("llama-3.1-405b", "dgx-h100:16", "tp=1,pp=1,zero=0,cp=1", batch=64, sequence=4096)
-    assert devices_that_fit(one.plan, one.workload, one.system, training_model) is None
+    assert _devices_that_fit(one.plan, one.workload, one.system, _training_model) is None
 
 
 def test_stages_may_be_unequal_and_ends_count_as_layers() -> None:
     """126 layers on 16 stages of 8 chunks: with embedding and head they are 128, one a chunk (Llama 3.1 405B)."""
     question = ask("llama-3.1-405b", "dgx-h100:16384", "tp=8,pp=16,interleave=8", batch=2048, sequence=8192)
-    space = PlanSpace.of(question.plan, question.workload, question.system)
+    space = _PlanSpace.of(question.plan, question.workload, question.system)
     plans = every_plan(space)
     assert len(plans)
     assert set(plans.partition) == {PARTITION.index("ends")}
     told = ask("llama-3.1-405b", "dgx-h100:16384", "tp=8,pp=16,interleave=8,partition=even", batch=2048, sequence=8192)
     with pytest.raises(SlipstickError, match="at most 126, or 128 with partition=ends"):
-        resolved_plan(told.plan, told.workload, told.system, 1e12, model_of(told)[0])
+        _resolved_plan(told.plan, told.workload, told.system, 1e12, model_of(told)[0])

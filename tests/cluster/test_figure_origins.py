@@ -234,3 +234,13 @@ def test_the_best_points_of_a_search_are_marked_too() -> None:
     assert "calibration" in [column.name for column in found.top().columns]
     measured = slipstick.search("llama-3.1-8b", "h100-sxm-80gb:8", plan="others=off,tp=1|8", minimize="time")
     assert "calibration" not in [column.name for column in measured.top().columns]
+
+
+def test_the_picture_of_a_serving_search_marks_the_unmeasured_device() -> None:
+    found = slipstick.search(
+        "llama-3.1-8b", "h100-sxm-80gb:8", "mi300x:8", phase="decode", batch=16, plan="others=off,tp=4|8",
+        minimize="time.per_token",
+    )  # fmt: skip
+    picture = found.pictures()["serving"]
+    assert "mi300x:8 (uncalibrated)" in picture
+    assert "h100-sxm-80gb:8 (uncalibrated)" not in picture

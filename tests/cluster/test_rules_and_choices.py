@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from cluster.toys import attention, decoder, experts
-from slipstick.cluster.sweep.choose_plan import resolved_plan
-from slipstick.cluster.sweep.plan_space import PlanSpace
+from slipstick.cluster.sweep.choose_plan import _resolved_plan
+from slipstick.cluster.sweep.plan_space import _PlanSpace
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError, SpecErrors
@@ -111,14 +111,14 @@ class Watched:
         self.seen.append(plans)
         return self.time(plans), self.memory(plans)
 
-    def time_bounds(self, space: PlanSpace, divisions: Plans) -> Any:
+    def time_bounds(self, space: _PlanSpace, divisions: Plans) -> Any:
         return np.zeros(len(divisions))
 
     near_time_bounds = memory_bounds = time_bounds
 
 
 def chosen(plan: str, time: Any, memory: Any, workload: Workload = LARGE, capacity: float = 10.0) -> Plan:
-    return resolved_plan(Plan.of(f"others=off,{plan}"), workload, SYSTEM, capacity, Watched(time, memory))
+    return _resolved_plan(Plan.of(f"others=off,{plan}"), workload, SYSTEM, capacity, Watched(time, memory))
 
 
 def ones(plans: Plans) -> Any:
@@ -173,17 +173,17 @@ def test_equally_fast_plans_keep_tensor_parallelism_inside_the_node() -> None:
 )
 def test_every_value_that_can_be_is_tried(plan: str, field: str, tried: set[int]) -> None:
     model = Watched(ones, ones)
-    resolved_plan(Plan.of(f"others=off,{plan}"), LONG, SYSTEM, 10.0, model)
+    _resolved_plan(Plan.of(f"others=off,{plan}"), LONG, SYSTEM, 10.0, model)
     assert {int(value) for plans in model.seen for value in getattr(plans, field)} == tried
 
 
 def test_degrees_of_experts_divide_them() -> None:
     model = Watched(ones, ones)
     many = EXPERTS.model_copy(update={"batch": 48})
-    resolved_plan(Plan.of("others=off,ep=auto,etp=1,tp=1,dp=16"), many, SYSTEM, 10.0, model)
+    _resolved_plan(Plan.of("others=off,ep=auto,etp=1,tp=1,dp=16"), many, SYSTEM, 10.0, model)
     assert {int(value) for plans in model.seen for value in plans.ep} == {1, 2, 4, 8}
     model = Watched(ones, ones)
-    resolved_plan(Plan.of("others=off,ep=2,etp=auto,tp=4"), many, SYSTEM, 10.0, model)
+    _resolved_plan(Plan.of("others=off,ep=2,etp=auto,tp=4"), many, SYSTEM, 10.0, model)
     assert {int(value) for plans in model.seen for value in plans.etp} == {1, 4}
 
 

@@ -17,7 +17,7 @@ from slipstick.core.workload import Phase
 from slipstick.engines import table
 from slipstick.engines.question import ask
 from slipstick.engines.refusals import engine_for
-from slipstick.engines.table import ENGINES, Engine, engines, register, rows_table
+from slipstick.engines.table import ENGINES, Engine, _rows_table, engines, register
 from slipstick.report.report import Metric, Report
 
 ALL = frozenset(short_keys().values())
@@ -56,7 +56,7 @@ def test_patterns_of_the_plan_are_read() -> None:
 
 def test_the_table_is_printed_row_by_row() -> None:
     printed = slipstick.list("engines").breakdowns["engines"]
-    assert printed == rows_table()
+    assert printed == _rows_table()
     assert [(row[0], row[1]) for row in printed.rows] == [(engine.verb, engine.device) for engine in engines()]
 
 
@@ -132,7 +132,7 @@ def test_a_registered_row_answers_is_listed_and_refuses() -> None:
         report = engine_for("weigh", question).answer(question)
     assert report.value("weights") > 8e9
     assert report.inputs["heavy"] is True
-    assert "weigh" in [row[0] for row in rows_table().rows]
+    assert "weigh" in [row[0] for row in _rows_table().rows]
     with pytest.raises(SlipstickError, match="workload: 'resnet-18' is an operator graph"):
         engine_for("weigh", ask("resnet-18", "swis-8x8", verb="weigh"))
     with pytest.raises(SlipstickError, match="no such option of `weigh`"):

@@ -273,7 +273,7 @@ def test_the_command(cli: Callable[..., Result], tmp_path: Path) -> None:
         tmp_path / "a.parquet",
     )
     assert found.code == 0
-    assert "exhaustive: all 2,880 points" in found.out
+    assert "exhaustive: all 52,920 points" in found.out
     assert polars.read_parquet(tmp_path / "a.parquet")["memory.peak"].max() < 75 * 2**30
     assert "<svg" in (tmp_path / "a.html").read_text()
     refused = cli(*arguments, "--subject-to", "memory.peek < 75 GiB")
@@ -366,7 +366,7 @@ def test_points_without_the_figure_are_on_no_frontier() -> None:
 def test_without_a_plan_those_that_the_engine_reads_are_tried() -> None:
     training = search("llama-3.1-8b", "h100-sxm:8")
     assert [path.rpartition(".")[2] for path in training.task.space.axes] == [
-        "tp", "pp", "microbatch", "recompute", "sp", "zero",
+        "tp", "pp", "cp", "microbatch", "recompute", "zero", "sp",
     ]  # fmt: skip
     array = search("mobilenet-v2", "swis-8x8", "stripes-8x8", minimize="energy.step")
     assert list(array.task.space.axes) == ["system"]

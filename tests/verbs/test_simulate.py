@@ -12,13 +12,13 @@ from tests.shared_data import REFERENCE, present
 import slipstick
 from slipstick.cli import run
 from slipstick.core.errors import SlipstickError
-from slipstick.engines.fred_paper import cases, end_to_end, sweep_pairs
+from slipstick.engines.fred_paper import _end_to_end, _sweep_pairs, cases
 
 GPT3 = "tp=2,pp=2,dp=5,microbatch=8,gradients=bf16,zero=2"
 
 
 def speedup(name: str, fabric: str, **changes: object) -> float:
-    return end_to_end(name, "mesh", **changes).time / end_to_end(name, fabric, **changes).time
+    return _end_to_end(name, "mesh", **changes).time / _end_to_end(name, fabric, **changes).time
 
 
 # --- the published figures: FRED (arXiv 2406.19580), section 8.2 and figure 10; within 10 % --------------------
@@ -43,12 +43,12 @@ def test_predicted_fred_c_over_the_mesh(name: str, published: float) -> None:
 
 
 def test_predicted_exposed_share_of_resnet_on_the_mesh() -> None:
-    assert 0.55 <= end_to_end("ResNet-152", "mesh").exposed <= 0.62
+    assert 0.55 <= _end_to_end("ResNet-152", "mesh").exposed <= 0.62
 
 
 def test_predicted_means_of_the_sweep() -> None:
     """Figure 11: 1.63 times as fast, 4.22 times less exposed communication: here all time that is not compute."""
-    pairs = sweep_pairs()
+    pairs = _sweep_pairs()
     assert len(pairs) == 18
     assert sum(mesh.time / fred.time for _, mesh, fred in pairs) / 18 == pytest.approx(1.63, rel=0.10)
     assert sum(mesh.waiting / fred.waiting for _, mesh, fred in pairs) / 18 == pytest.approx(4.22, rel=0.10)
@@ -56,7 +56,7 @@ def test_predicted_means_of_the_sweep() -> None:
 
 @pytest.mark.parametrize("name", ["ResNet-152", "Transformer-17B", "GPT-3"])
 def test_fred_a_and_b_lie_between_the_mesh_and_fred_c(name: str) -> None:
-    times = [end_to_end(name, fabric).time for fabric in ("mesh", "fred-a", "fred-b", "fred-c", "fred-d")]
+    times = [_end_to_end(name, fabric).time for fabric in ("mesh", "fred-a", "fred-b", "fred-c", "fred-d")]
     assert times == sorted(times, reverse=True)
 
 

@@ -102,7 +102,7 @@ KINDS: dict[str, Kind] = {
         "data sets", rows=f"{_NOUNS}:datasets_table", fields=f"{_NOUNS}:dataset_fields", noun=True,
     ),
     "engines": Kind(
-        "what answers a verb: the table of engines", rows="engines.table:rows_table", fields=f"{_NOUNS}:engine_fields"
+        "what answers a verb: the table of engines", rows="engines.table:_rows_table", fields=f"{_NOUNS}:engine_fields"
     ),
     "plan": Kind(
         "fields of a plan, with defaults and choices", rows=f"{_NOUNS}:plan_table", fields=f"{_NOUNS}:plan_fields_of"

@@ -50,12 +50,12 @@ class _WaferCase(Entry):
 cases = Catalogue(_WaferCase, "wafer/fred.yaml", group="workloads", noun="workload of the FRED paper")
 
 
-def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs: int | None = None) -> Iteration:
+def _end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs: int | None = None) -> Iteration:
     """Return the simulated training step of a workload on a fabric; efficiency and runs of layers may be overridden.
 
     Examples
     --------
-    >>> mesh, fred = (end_to_end("ResNet-152", fabric) for fabric in ("mesh", "fred-c"))
+    >>> mesh, fred = (_end_to_end("ResNet-152", fabric) for fabric in ("mesh", "fred-c"))
     >>> round(mesh.time / fred.time, 1)
     1.4
     """
@@ -71,7 +71,7 @@ def end_to_end(name: str, fabric: str, *, efficiency: float | None = None, runs:
     return simulate(job, resolve_topology(f"wafer-{fabric}"), most=RUNS if runs is None else runs)
 
 
-def sweep_pairs() -> list[tuple[Strategy, Iteration, Iteration]]:
+def _sweep_pairs() -> list[tuple[Strategy, Iteration, Iteration]]:
     """Return the simulated steps of every strategy of the paper's sweep, on the mesh and on FRED-D."""
     from slipstick.fabric.strategies import strategies
     from slipstick.fabric.topology_file import resolve_topology

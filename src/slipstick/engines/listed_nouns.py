@@ -120,11 +120,11 @@ def plan_fields_of(name: str) -> list[Field] | None:
 
 def engine_fields(verb: str) -> list[Field] | None:
     """Return the fields of the engines of a verb: a numbered group of fields per row of the table of engines."""
-    from slipstick.engines.table import engines, rows_table
+    from slipstick.engines.table import _rows_table, engines
 
     if all(engine.verb != verb for engine in engines()):
         return None
-    table = rows_table()
+    table = _rows_table()
     rows = [row for row in table.rows if row[0] == verb]
     columns = [column.name for column in table.columns[1:]]
     return [

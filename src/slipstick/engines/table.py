@@ -210,7 +210,7 @@ def rows_of(verb: str, device: str) -> list[Engine]:
     return [engine for engine in engines() if engine.verb == verb and engine.device == device]
 
 
-def rows_table() -> Table:
+def _rows_table() -> Table:
     """Return the table of engines for printing: one row per engine, with everything that it takes.
 
     Errors

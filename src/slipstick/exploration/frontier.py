@@ -18,7 +18,7 @@ from slipstick.exploration.calibration_marks import _calibrations
 from slipstick.exploration.figures import INTERACTIVITY, PEAK, PER_DEVICE, Objective, _figure_path
 from slipstick.exploration.parquet import _write_parquet
 from slipstick.exploration.points import Task
-from slipstick.exploration.ranking import Ranking, command, point_name
+from slipstick.exploration.ranking import _command, _point_name, _Ranking
 from slipstick.exploration.space import _value_text
 from slipstick.report.metric import Table
 from slipstick.report.report import Report
@@ -152,12 +152,12 @@ class Frontier:
         """Return the best points, by the first objective, as a table with the plan of each to paste into ``--plan``."""
         return self._ranked(count).table()
 
-    def _ranked(self, count: int) -> Ranking:
-        return Ranking.of(self.task, self.points, self.objectives, self.costs, count)
+    def _ranked(self, count: int) -> _Ranking:
+        return _Ranking.of(self.task, self.points, self.objectives, self.costs, count)
 
     def words(self, index: int) -> str:
         """Return a point as arguments of `slipstick estimate`: network, system, phase, sizes, and the plan."""
-        return command(self.task, index)
+        return _command(self.task, index)
 
     def plot(self) -> str:
         """Return the SVG of the points over the first two objectives, with the frontier marked."""
@@ -181,10 +181,16 @@ class Frontier:
 
         index = self.points["index"].to_numpy()
         names = self.points["system"].to_list() if "system" in self.points.columns else None
-        system = names or [_value_text(self.task.space.fixed["system"])] * len(index)
+        system = self._marked_systems(names or [_value_text(self.task.space.fixed["system"])] * len(index))
         rates = self.points[INTERACTIVITY].to_numpy(), self.points[PER_DEVICE].to_numpy()
         title = f"{self.task.workload_name}: {self.method}"
-        return _serving_svg(rates, system, lambda place: point_name(self.task, int(index[place])), title)
+        return _serving_svg(rates, system, lambda place: _point_name(self.task, int(index[place])), title)
+
+    def _marked_systems(self, names: list[str]) -> list[str]:
+        """Return the names of the points' systems, each with a remark if nobody measured its device."""
+        first = dict(zip(reversed(names), reversed(self.points["index"].to_list()), strict=True))
+        marks = dict(zip(first, _calibrations(self.task, list(first.values())), strict=True))
+        return [f"{name} (uncalibrated)" if marks[name] else name for name in names]
 
     def html(self) -> str:
         """Return a self-contained HTML page: the picture, and the frontier's points."""

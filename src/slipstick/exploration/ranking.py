@@ -34,7 +34,7 @@ _WORKLOAD = "workload."
 
 
 @dataclass(frozen=True)
-class Ranking:
+class _Ranking:
     """Best points of a search, in the order of its objectives.
 
     Of points whose figures are all equal (the same plan in other words) the first is taken.
@@ -47,7 +47,7 @@ class Ranking:
     @classmethod
     def of(
         cls, task: Task, points: polars.DataFrame, objectives: Sequence[Objective], costs: FloatArray, count: int
-    ) -> Ranking:
+    ) -> _Ranking:
         """Return the `count` best points by `costs`, [points, objectives]; those without an objective have no rank."""
         order = np.lexsort((np.arange(len(costs)), *costs.T[::-1]))
         order = order[np.isfinite(costs[order]).all(axis=1)]
@@ -94,7 +94,7 @@ def _row(task: Task, point: Mapping[str, Any], figures: Mapping[str, Any]) -> di
     sizes = {path.removeprefix(_WORKLOAD): value for path, value in point.items() if path.startswith(_WORKLOAD)}
     return {
         "system": _value_text(point["system"]), **sizes, "plan": _plan_text(point),
-        "command": command(task, figures["index"]), **{path: figures[path] for path in task.units},
+        "command": _command(task, figures["index"]), **{path: figures[path] for path in task.units},
     }  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def _plan_text(point: Mapping[str, Any]) -> str:
     return ",".join(f"{keys[path]}={_value_text(value)}" for path, value in point.items() if path in keys)
 
 
-def command(task: Task, index: int) -> str:
+def _command(task: Task, index: int) -> str:
     """Return a point as the arguments of `slipstick estimate`: network, system, phase, sizes, plan and overrides."""
     point = task.space.point(index)
     options = dict(task.options)
@@ -122,7 +122,7 @@ def command(task: Task, index: int) -> str:
     return " ".join([task.workload_name, _value_text(point["system"]), *asked])
 
 
-def point_name(task: Task, index: int) -> str:
+def _point_name(task: Task, index: int) -> str:
     """Return the name of a point in a picture: the fields of its plan that vary, and its sizes."""
     point, axes = task.space.point(index), task.space.axes
     sizes = [f"{path.removeprefix(_WORKLOAD)} {point[path]}" for path in axes if path.startswith(_WORKLOAD)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from slipstick.cluster.constants.links import has_constants, link_constants
+from slipstick.cluster.constants.links import _has_constants, link_constants
 from slipstick.cluster.constants.matmul import kernel_constants
 from slipstick.core.catalogue import systems
 from slipstick.core.system import System
@@ -35,7 +35,7 @@ def constants_findings(system: System, *, links: bool = True) -> tuple[Finding, 
 
 def _links(system: System) -> Iterator[Finding]:
     for name, tier in system.network.items() if system.devices > 1 else ():
-        if not has_constants(tier.technology):
+        if not _has_constants(tier.technology):
             path = f"system.network.{name}.technology"
             yield _finding("link technology", tier.technology, link_constants.names(), path)
 

@@ -98,7 +98,7 @@ class _LinkConstants(Entry):
         return constants.model_copy(update=own)
 
 
-def has_constants(technology: str) -> bool:
+def _has_constants(technology: str) -> bool:
     """Return whether a link technology has constants of its own or of its family, so that no generic ones are used."""
     return _constants_name(technology) is not None
 

@@ -105,7 +105,7 @@ def estimate_graph(question: Question) -> Report:
     precision = Precision.of(plan, system, workload.phase)
     samples, length = int(plan.parallel.microbatch), workload.sequence
     ops = workload.network.ops(workload.phase, samples, length, length)
-    runs = [_Run(workload, system, each, precision, Chip.of(system), ops) for each in _stages_of_zero(plan)]
+    runs = [_Run(workload, system, staged, precision, Chip.of(system), ops) for staged in _stages_of_zero(plan)]
     answers = [(run, *answer(run)) for run in runs]
     run, metrics, passes, bottleneck = min(answers, key=lambda answered: _overflow_and_time(answered[1]))
     rows = [(count, [kernel]) for timed in passes for count, kernel in timed.kernels]

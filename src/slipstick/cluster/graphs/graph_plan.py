@@ -38,10 +38,9 @@ def _graph_plan(plan: Plan, workload: Workload, system: System) -> Plan:
     if errors:
         raise SpecErrors(errors)
     filled = {**dict.fromkeys(_WHOLE, 1), "recompute": "none", "sp": False, "dp": dp, "microbatch": microbatch}
-    chosen = plan.model_copy(update={"parallel": parallel.model_copy(update=filled)})
-    kept = chosen.parallel.zero if training and dp > 1 else 0
-    chosen = chosen.off()
-    return chosen.model_copy(update={"parallel": chosen.parallel.model_copy(update={"zero": kept})})
+    stage = parallel.zero if training and dp > 1 else 0  # `auto` is decided by the engine
+    closed = plan.model_copy(update={"parallel": parallel.model_copy(update={**filled, "zero": stage})})
+    return closed.off().model_copy(update={"parallel": closed.off().parallel.model_copy(update={"zero": stage})})
 
 
 def _error(name: str, value: object, allowed: str) -> SlipstickError:

@@ -19,7 +19,7 @@ from slipstick.cluster.inference.inference_points import (
 )
 from slipstick.cluster.inference.point_plans import _degree_code, _degree_codes, _Degrees, _point_plans
 from slipstick.cluster.inference.serving import _Load
-from slipstick.cluster.sweep.plan_space import default_values
+from slipstick.cluster.sweep.plan_space import _default_values
 from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.question import Question
@@ -148,7 +148,7 @@ def _leaves(tree: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
 
 def _choices(question: Question) -> dict[str, tuple[Any, ...]]:
     """Return the degrees of parallelism that a search tries: all that devices and network allow."""
-    values = default_values(question.workload, question.system)
+    values = _default_values(question.workload, question.system)
     names = ("tp", "pp", "ep") if "etp" in values else ("tp", "pp")
     choices: dict[str, tuple[Any, ...]] = {f"parallel.{name}": values[name] for name in names}
     return {**choices, "parallel.etp": (1, "tp")} if "etp" in values else choices

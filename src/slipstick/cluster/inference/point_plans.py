@@ -9,7 +9,7 @@ import numpy as np
 from slipstick.cluster.inference.inference_pass import _decode_step, _InferenceSetting, _prefill, _serving_memory
 from slipstick.cluster.inference.serving import _Load
 from slipstick.cluster.sweep.distinct import _distinct
-from slipstick.cluster.sweep.plan_space import default_values
+from slipstick.cluster.sweep.plan_space import _default_values
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.plan import Plan
@@ -107,7 +107,7 @@ def _objective(setting: _InferenceSetting, phase: Phase, plans: Plans, sizes: _L
 
 def _candidates(workload: Workload, system: System, degrees: _Degrees) -> tuple[IntArray, ...]:
     """Return the candidates of all points as columns: point, and its tp, ep, etp and ranks of attention."""
-    values = default_values(workload, system)
+    values = _default_values(workload, system)
     experts = values["ep"] if "etp" in values else ()
     first, kind = _distinct([degrees.tp, degrees.ep, degrees.etp, degrees.ranks])
     rows = [

@@ -10,9 +10,9 @@ import numpy as np
 from slipstick.cluster.inference.inference_pass import _InferenceSetting
 from slipstick.cluster.inference.point_plans import _degree_codes, _Degrees, _objective, _point_plans
 from slipstick.cluster.inference.serving import _Load
-from slipstick.cluster.sweep.best_plan import EQUAL, PlanModel
-from slipstick.cluster.sweep.choose_plan import resolved_plan
-from slipstick.cluster.sweep.plan_space import PlanSpace, default_values
+from slipstick.cluster.sweep.best_plan import EQUAL, _PlanModel
+from slipstick.cluster.sweep.choose_plan import _resolved_plan
+from slipstick.cluster.sweep.plan_space import _default_values, _PlanSpace
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
@@ -30,11 +30,11 @@ def _inference_plan(plan: Plan, setting: _InferenceSetting, workload: Workload, 
     SlipstickError where the ranks do not divide tp or have no experts, SpecErrors where the plan is impossible.
     """
     _require_ranks(plan, setting.decoder)
-    model, capacity = inference_model(workload, system, plan)
+    model, capacity = _inference_model(workload, system, plan)
     own, ranks = plan.filled("serving", {"attention_dp": 1}), 1
     if isinstance(plan.parallel.tp, int) and any(block.mlp.routed.experts for block in setting.decoder.kinds):
         own, ranks = _divided_experts(plan, setting, workload, system) or (_spanned(own), int(own.serving.attention_dp))
-    return resolved_plan(own, workload, system, capacity, model), ranks
+    return _resolved_plan(own, workload, system, capacity, model), ranks
 
 
 def _divided_experts(
@@ -44,7 +44,7 @@ def _divided_experts(
 
     With tp open too, there is nothing to divide beforehand: replicas whose experts span them are plans of their own.
     """
-    stages = [plan.parallel.pp] if plan.parallel.pp != "auto" else default_values(workload, system)["pp"]
+    stages = [plan.parallel.pp] if plan.parallel.pp != "auto" else _default_values(workload, system)["pp"]
     codes = np.array([_degree_codes(Plan.of(plan, pp=count)) for count in stages])
     sizes = _Load(*(np.full(len(codes), size) for size in (workload.batch, workload.sequence, workload.output)))
     resolved = _point_plans(setting, workload, system, _Degrees(*codes.T), sizes)
@@ -80,7 +80,7 @@ def _spanned(plan: Plan) -> Plan:
     return Plan.of(plan, tp=tp // ranks, dp=dp, **experts)
 
 
-def inference_model(workload: Workload, system: System, plan: Plan) -> tuple[PlanModel, float]:
+def _inference_model(workload: Workload, system: System, plan: Plan) -> tuple[_PlanModel, float]:
     """Return the model of a question's inference plans, and the bytes of memory that a device offers to them."""
     setting = _InferenceSetting.of(workload, system, plan)
 
@@ -93,7 +93,7 @@ def inference_model(workload: Workload, system: System, plan: Plan) -> tuple[Pla
 
 @dataclass(frozen=True)
 class _InferencePlans:
-    """Inference passes as a model of plans (see `slipstick.cluster.sweep.best_plan.PlanModel`)."""
+    """Inference passes as a model of plans (see `slipstick.cluster.sweep.best_plan._PlanModel`)."""
 
     evaluate: Callable[[Plans], tuple[FloatArray, FloatArray]]
 
@@ -101,12 +101,12 @@ class _InferencePlans:
         """Return the time of a pass [s] and the memory of a device [B] of each plan, (n,) each."""
         return self.evaluate(plans)
 
-    def time_bounds(self, space: PlanSpace, divisions: Plans) -> FloatArray:
+    def time_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
         """Return the time [s] of the divisions themselves: inference has no further options."""
         return self.evaluate(divisions)[0]
 
     near_time_bounds = time_bounds
 
-    def memory_bounds(self, space: PlanSpace, divisions: Plans) -> FloatArray:
+    def memory_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
         """Return the memory of a device [B] of the divisions themselves."""
         return self.evaluate(divisions)[1]

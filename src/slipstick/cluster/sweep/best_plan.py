@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from slipstick.cluster.sweep.plan_space import PlanSpace
+from slipstick.cluster.sweep.plan_space import _PlanSpace
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.core.arrays import FloatArray, IntArray
 
@@ -15,24 +15,24 @@ EQUAL = 0.002  # share of the best time by which plans are as good as the best: 
 _FIRST, _MOST = 8, 96  # divisions that are expanded at a time
 
 
-class PlanModel(Protocol):
+class _PlanModel(Protocol):
     """Time and memory of plans, as the search for the best plan asks for them."""
 
     def figures(self, plans: Plans) -> tuple[FloatArray, FloatArray]:
         """Return the time [s] and the peak memory of a device [B] of each plan, (n,) each."""
 
-    def time_bounds(self, space: PlanSpace, divisions: Plans) -> FloatArray:
+    def time_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
         """Return lower bounds of time [s] over all options of each division, (n,), quickly found."""
 
-    def near_time_bounds(self, space: PlanSpace, divisions: Plans) -> FloatArray:
+    def near_time_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
         """Return nearer lower bounds of time [s], which take longer to find, (n,)."""
 
-    def memory_bounds(self, space: PlanSpace, divisions: Plans) -> FloatArray:
+    def memory_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
         """Return lower bounds of the peak memory of a device [B] over all options of each division, (n,)."""
 
 
 @dataclass(frozen=True)
-class BestPlan:
+class _BestPlan:
     """Best plan of a space: a row of columns, its figures, and how many plans were evaluated of how many divisions.
 
     `fits` is False where no plan fits in memory; the plan is then the one that needs least.
@@ -45,7 +45,7 @@ class BestPlan:
     evaluated: int
 
 
-def best_plan(space: PlanSpace, model: PlanModel, capacity: float) -> BestPlan | None:
+def _best_plan(space: _PlanSpace, model: _PlanModel, capacity: float) -> _BestPlan | None:
     """Return the fastest plan of a space that fits in memory; None where no plan is possible.
 
     Divisions of devices and batch are expanded in the order of their lower bounds, until the next bound is above the
@@ -69,7 +69,7 @@ def best_plan(space: PlanSpace, model: PlanModel, capacity: float) -> BestPlan |
             fastest.add(plans, *model.figures(plans))
             evaluated += len(plans)
     if not fastest.parts:
-        return smallest_plan(space, model)
+        return _smallest_plan(space, model)
     return fastest.simplest(space.node, evaluated)
 
 
@@ -94,15 +94,15 @@ class _Fastest:
             keep = keep[time[keep] <= self.limit]
             self.parts.append((plans.take(keep), time[keep], memory[keep]))
 
-    def simplest(self, node: int, evaluated: int) -> BestPlan:
+    def simplest(self, node: int, evaluated: int) -> _BestPlan:
         """Return the plan that is easiest to run among those as good as the best."""
         plans = Plans.joined([part for part, _, _ in self.parts])
         time, memory = (np.concatenate([part[place] for part in self.parts]) for place in (1, 2))
-        chosen = best_of_rows(plans, np.zeros(len(plans), dtype=np.int64), (time, memory), self.capacity, node)
-        return BestPlan(plans.take(chosen), time[chosen].item(), memory[chosen].item(), True, evaluated)
+        index = _best_of_rows(plans, np.zeros(len(plans), dtype=np.int64), (time, memory), self.capacity, node)
+        return _BestPlan(plans.take(index), time[index].item(), memory[index].item(), True, evaluated)
 
 
-def best_of_rows(
+def _best_of_rows(
     plans: Plans, row: IntArray, figures: tuple[FloatArray, FloatArray], capacity: float, node: int
 ) -> IntArray:
     """Return the index of the best plan of each row that has plans, in the order of rows.
@@ -129,7 +129,7 @@ def best_of_rows(
     return order[np.unique(row[order], return_index=True)[1]]
 
 
-def _promising(space: PlanSpace, model: PlanModel, divisions: Plans, fastest: _Fastest) -> Plans:
+def _promising(space: _PlanSpace, model: _PlanModel, divisions: Plans, fastest: _Fastest) -> Plans:
     """Return all plans of those divisions that may fit and be as fast as the best."""
     some = divisions.take(np.flatnonzero(model.memory_bounds(space, divisions) <= fastest.capacity))
     if len(some):
@@ -137,7 +137,7 @@ def _promising(space: PlanSpace, model: PlanModel, divisions: Plans, fastest: _F
     return space.expanded(some)[0] if len(some) else some
 
 
-def smallest_plan(space: PlanSpace, model: PlanModel) -> BestPlan | None:
+def _smallest_plan(space: _PlanSpace, model: _PlanModel) -> _BestPlan | None:
     """Return the plan that needs least memory, whether it fits or not; None where no plan is possible."""
     divisions = space.divisions()
     if not len(divisions):
@@ -145,5 +145,5 @@ def smallest_plan(space: PlanSpace, model: PlanModel) -> BestPlan | None:
     least = np.argsort(model.memory_bounds(space, divisions), kind="stable")[:_MOST]
     plans, _ = space.expanded(divisions.take(least))
     time, memory = model.figures(plans)
-    chosen = np.array([int(np.lexsort((time, memory))[0])])
-    return BestPlan(plans.take(chosen), time[chosen].item(), memory[chosen].item(), False, len(plans))
+    index = np.array([int(np.lexsort((time, memory))[0])])
+    return _BestPlan(plans.take(index), time[index].item(), memory[index].item(), False, len(plans))

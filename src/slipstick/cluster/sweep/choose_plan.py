@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from slipstick.cluster.sweep.best_plan import PlanModel, best_plan, smallest_plan
-from slipstick.cluster.sweep.plan_space import PlanSpace
-from slipstick.cluster.sweep.plans import AUTO_TIER, Plans, column_value
+from slipstick.cluster.sweep.best_plan import _best_plan, _PlanModel, _smallest_plan
+from slipstick.cluster.sweep.plan_space import _PlanSpace
+from slipstick.cluster.sweep.plans import AUTO_TIER, COLUMNS, Plans, _column_value
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Collectives, Parallel, Plan
 from slipstick.core.system import System
@@ -16,10 +16,10 @@ from slipstick.report.metric import Finding
 
 _DEGREES = ("tp", "pp", "cp")  # dp is what they leave
 _MAX_DOUBLINGS = 12
-ModelOf = Callable[[Workload, System, Plan], tuple[PlanModel, float]]  # with the bytes of memory that a device offers
+ModelOf = Callable[[Workload, System, Plan], tuple[_PlanModel, float]]  # with the bytes of memory that a device offers
 
 
-def resolved_plan(plan: Plan, workload: Workload, system: System, capacity: float, model: PlanModel) -> Plan:
+def _resolved_plan(plan: Plan, workload: Workload, system: System, capacity: float, model: _PlanModel) -> Plan:
     """Return the plan with each ``auto`` field replaced by the value of the fastest plan that fits in memory.
 
     Where no plan fits, it is the one that needs least memory.
@@ -32,18 +32,18 @@ def resolved_plan(plan: Plan, workload: Workload, system: System, capacity: floa
     ------
     SpecErrors where no value is possible under the rules of plans.
     """
-    space = PlanSpace.of(plan, workload, system)
+    space = _PlanSpace.of(plan, workload, system)
     if not space.is_open:
         plans, _ = space.expanded(space.divisions())
     else:
-        best = best_plan(space, model, capacity)
+        best = _best_plan(space, model, capacity)
         plans = Plans.joined([best.plans] if best else [space.divisions()])
     if not len(plans):
         raise _impossible(plan, workload, system)
     return _filled(plan, plans)
 
 
-def devices_that_fit(plan: Plan, workload: Workload, system: System, model_of: ModelOf) -> int | None:
+def _devices_that_fit(plan: Plan, workload: Workload, system: System, model_of: ModelOf) -> int | None:
     """Return the least of the doubled numbers of devices on which some plan fits in memory; None if none does.
 
     Parameters
@@ -53,13 +53,13 @@ def devices_that_fit(plan: Plan, workload: Workload, system: System, model_of: M
     for doublings in range(1, _MAX_DOUBLINGS + 1):
         larger = system.scaled(system.devices << doublings)
         model, capacity = model_of(workload, larger, plan)
-        smallest = smallest_plan(PlanSpace.of(plan, workload, larger), model)
+        smallest = _smallest_plan(_PlanSpace.of(plan, workload, larger), model)
         if smallest is not None and smallest.memory <= capacity:
             return larger.devices
     return None
 
 
-def devices_finding(devices: int | None) -> Finding:
+def _devices_finding(devices: int | None) -> Finding:
     """Return the finding of a question of which no plan fits in memory, with the number of devices that would do."""
     cure = f"{devices:,} devices of this kind would do" if devices else "more devices of this kind do not help"
     return Finding("plan_fits", f"no plan fits in memory; {cure}", "memory.peak")
@@ -68,8 +68,8 @@ def devices_finding(devices: int | None) -> Finding:
 def _filled(plan: Plan, plans: Plans) -> Plan:
     """Return the plan with its ``auto`` fields as the first of some plans in columns has them."""
     parallel, collectives = (
-        {name: column_value(name, getattr(plans, name)[0]) for name in fields if hasattr(plans, name)}
-        for fields in (Parallel.model_fields, Collectives.model_fields)
+        {name: _column_value(name, getattr(plans, name)[0]) for name in group if name in COLUMNS}
+        for group in (Parallel.model_fields, Collectives.model_fields)
     )
     tiers = {name for name in collectives if name.endswith("_tier") and collectives[name] == AUTO_TIER}
     return plan.filled("parallel", parallel).filled(
@@ -90,6 +90,6 @@ def _impossible(plan: Plan, workload: Workload, system: System) -> SlipstickErro
         Plans.of([plain], system).require_possible(workload, system)
     except SlipstickError as error:
         return error
-    given = ",".join(f"{key}={value}" for key, value in plan.given().items())
+    stated = ",".join(f"{key}={value}" for key, value in plan.given().items())
     message = "no values of the other fields divide devices, batch, sequence and layers"
-    return SlipstickError(message, path="plan", value=given, allowed="fewer given fields, or other sizes")
+    return SlipstickError(message, path="plan", value=stated, allowed="fewer given fields, or other sizes")

@@ -8,10 +8,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from slipstick.cluster.sweep.plans import PARTITION, TP_PATTERN, Plans, column_code
-from slipstick.core.arrays import BoolArray, IntArray
+from slipstick.cluster.sweep.plans import PARTITION, TP_PATTERN, Plans, _column_code
+from slipstick.core.arrays import AnyArray, BoolArray, IntArray
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
@@ -22,40 +21,40 @@ _MAX_TOKENS = 65_536  # of a microbatch: products are as efficient as they get l
 _MAX_SEQUENCES = 64  # of a microbatch
 _MIN_TOKENS = 1024  # of a context parallel rank: below it, attention is shorter than the exchange of its keys
 _DIVISION = ("tp", "pp", "cp", "microbatch", "ep", "etp")  # they divide devices and batch; layers' sizes follow
-_Column = NDArray[Any]
+_Column = AnyArray
 
 
 @dataclass(frozen=True)
-class PlanSpace:
+class _PlanSpace:
     """Space of a question's plans: columns of the given fields, and the values of those that are left open.
 
-    given : column of `Plans` -> its value.
+    stated : column of `Plans` -> its value.
     division : open degrees of parallelism, and the microbatch -> values; they fix the sizes of a device's work.
     options : other open fields -> values.
     """
 
     workload: Workload
     system: System
-    given: Mapping[str, Any]
+    stated: Mapping[str, Any]
     division: Mapping[str, tuple[int, ...]]
     options: Mapping[str, tuple[int, ...]]
 
     @classmethod
-    def of(cls, plan: Plan, workload: Workload, system: System) -> PlanSpace:
+    def of(cls, plan: Plan, workload: Workload, system: System) -> _PlanSpace:
         """Return the space of the plan's ``auto`` fields; fields that it gives keep their values."""
-        stated = {**plan.parallel.model_dump(), **plan.collectives.model_dump()}
+        asked = {**plan.parallel.model_dump(), **plan.collectives.model_dump()}
         opened = {
-            name: tuple(column_code(name, value) for value in values)
-            for name, values in default_values(workload, system).items()
-            if stated[name] == "auto"
+            name: tuple(_column_code(name, value) for value in values)
+            for name, values in _default_values(workload, system).items()
+            if asked[name] == "auto"
         }
         plain = Plans.of([plan.off().filled("parallel", {"dp": 1})], system)
         own = {"dp", "etp", "pp_overlap", *opened}  # those of `own` that are given come back
-        given = {field.name: getattr(plain, field.name)[0] for field in fields(Plans) if field.name not in own}
-        follows = {name for name in own - opened.keys() if stated[name] in ("auto", "tp")}  # from the other columns
-        given |= {name: getattr(plain, name)[0] for name in own - opened.keys() - follows}
+        columns = {field.name: getattr(plain, field.name)[0] for field in fields(Plans) if field.name not in own}
+        follows = {name for name in own - opened.keys() if asked[name] in ("auto", "tp")}  # from the other columns
+        columns |= {name: getattr(plain, name)[0] for name in own - opened.keys() - follows}
         division = {name: opened.pop(name) for name in _DIVISION if name in opened}
-        return cls(workload, system, given, division, opened)
+        return cls(workload, system, columns, division, opened)
 
     @property
     def is_open(self) -> bool:
@@ -85,7 +84,11 @@ class PlanSpace:
             what the other degrees leave.
         """
         count = len(next(iter(columns.values()))) if columns else 1
-        filled: dict[str, Any] = {**self.given, **{name: values[0] for name, values in self.options.items()}, **columns}
+        filled: dict[str, Any] = {
+            **self.stated,
+            **{name: values[0] for name, values in self.options.items()},
+            **columns,
+        }
         if "partition" in self.options:
             filled["partition"] = PARTITION.index("ends")  # it has room for the most stages
         filled.setdefault("etp", filled["tp"])
@@ -120,7 +123,7 @@ class PlanSpace:
         Megatron-LM overlaps the messages between stages in interleaved schedules, and in these only.
         """
         columns["tp_pattern"] = np.where(columns["sp"], TP_PATTERN.index("rs_ag"), columns["tp_pattern"])
-        if "pp_overlap" not in self.given:
+        if "pp_overlap" not in self.stated:
             columns["pp_overlap"] = columns["interleave"] > 1
         return columns
 
@@ -174,14 +177,14 @@ class PlanSpace:
         return np.asarray(enough & whole & ((partition == 0) | (pp > 1)) & (~balanced | (chunks == 1)))
 
 
-def default_values(workload: Workload, system: System) -> dict[str, tuple[Any, ...]]:
+def _default_values(workload: Workload, system: System) -> dict[str, tuple[Any, ...]]:
     """Return the values of each plan field that the network, the devices and the phase leave a choice of.
 
     Examples
     --------
     >>> from slipstick.engines.question import ask
     >>> asked = ask("llama-3.1-8b", "h100-sxm-80gb:8", phase="decode")
-    >>> default_values(asked.workload, asked.system)["tp"]
+    >>> _default_values(asked.workload, asked.system)["tp"]
     (1, 2, 4, 8)
     """
     decoder, devices, training = Decoder.of(workload.network), system.devices, workload.phase is Phase.TRAIN

@@ -122,24 +122,25 @@ class Plans:
         return cls.of_columns(len(rows), {name: [row[name] for row in rows] for name in rows[0]})
 
 
+COLUMNS = tuple(column.name for column in fields(Plans))
 CHOICES = {
     "recompute": RECOMPUTE, "schedule": SCHEDULE, "partition": PARTITION, "tp_pattern": TP_PATTERN,
     "tp_overlap": TP_OVERLAP,
 }  # fmt: skip
 
 
-def column_code(name: str, value: Any) -> Any:
+def _column_code(name: str, value: Any) -> Any:
     """Return a value of a plan's field as its column holds it: choices by their index.
 
     Examples
     --------
-    >>> column_code("recompute", "full"), column_code("tp", 8)
+    >>> _column_code("recompute", "full"), _column_code("tp", 8)
     (2, 8)
     """
     return CHOICES[name].index(value) if name in CHOICES else value
 
 
-def column_value(name: str, code: Any) -> Any:
+def _column_value(name: str, code: Any) -> Any:
     """Return the value of a plan's field that a column holds: the choice of an index, else the plain Python value."""
     return CHOICES[name][int(code)] if name in CHOICES else code.item()
 

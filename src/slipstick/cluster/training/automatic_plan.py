@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from slipstick.cluster.sweep.plan_space import PlanSpace
+from slipstick.cluster.sweep.plan_space import _PlanSpace
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.memory import _Residents
 from slipstick.cluster.training.pipeline_stages import _Stages
@@ -22,8 +22,8 @@ _OF_MEMORY = ("sp", "recompute", "partition", "zero")
 
 
 @dataclass(frozen=True)
-class TrainingPlans:
-    """Training steps of one setting as a model of plans: see `slipstick.cluster.sweep.best_plan.PlanModel`."""
+class _TrainingPlans:
+    """Training steps of one setting as a model of plans: see `slipstick.cluster.sweep.best_plan._PlanModel`."""
 
     setting: TrainingSetting
 
@@ -32,7 +32,7 @@ class TrainingPlans:
         step = training_step(self.setting, plans)
         return step.time, step.peak_memory
 
-    def time_bounds(self, space: PlanSpace, divisions: Plans) -> FloatArray:
+    def time_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
         """Return lower bounds of the time [s] over all options of each division, (n,), from one plan of each.
 
         With m microbatches a pipeline of p stages and v chunks takes at least (m + (p - 1) / v) / p times what one
@@ -43,7 +43,7 @@ class TrainingPlans:
         step = training_step(self.setting, plans)
         return self._pipelined(step.local_work, plans, space.deepest_interleave(divisions))
 
-    def memory_bounds(self, space: PlanSpace, divisions: Plans) -> FloatArray:
+    def memory_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
         """Return lower bounds of the peak memory of a device [B] over all options of each division, (n,)."""
         least = {name: values[:1] for name, values in space.options.items()}
         saving = {**least, **{name: space.options[name] for name in _OF_MEMORY if name in space.options}}
@@ -51,7 +51,7 @@ class TrainingPlans:
         memory = _Residents.of(self.setting, plans, _Stages.of(self.setting.stack, plans)).total.max(axis=1)
         return _least(memory, row, len(divisions))
 
-    def near_time_bounds(self, space: PlanSpace, divisions: Plans) -> FloatArray:
+    def near_time_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
         """Return lower bounds of time [s] with the best messages and the shortest close of each division, (n,)."""
         least = {name: values[:1] for name, values in space.options.items()}
         varied = {**least, **{name: space.options[name] for name in _OF_TIME if name in space.options}}
@@ -65,10 +65,10 @@ class TrainingPlans:
         return work / plans.pp * (microbatches + (plans.pp - 1) / chunks)
 
 
-def training_model(workload: Workload, system: System, plan: Plan) -> tuple[TrainingPlans, float]:
+def _training_model(workload: Workload, system: System, plan: Plan) -> tuple[_TrainingPlans, float]:
     """Return the model of a question's training plans, and the bytes of memory that a device offers to them."""
     setting = TrainingSetting.of(workload, system, plan)
-    return TrainingPlans(setting), system.main_memory.capacity - setting.reserve
+    return _TrainingPlans(setting), system.main_memory.capacity - setting.reserve
 
 
 def _least(values: FloatArray, row: IntArray, count: int) -> FloatArray:

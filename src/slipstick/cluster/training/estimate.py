@@ -15,10 +15,10 @@ from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.figure_origins import _Origins
 from slipstick.cluster.kernels.kernel_table import _decoder_table
 from slipstick.cluster.kernels.precision import element_bytes
-from slipstick.cluster.sweep.choose_plan import devices_finding, devices_that_fit, resolved_plan
-from slipstick.cluster.sweep.plan_space import PlanSpace
+from slipstick.cluster.sweep.choose_plan import _devices_finding, _devices_that_fit, _resolved_plan
+from slipstick.cluster.sweep.plan_space import _PlanSpace
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.cluster.training.automatic_plan import TrainingPlans, training_model
+from slipstick.cluster.training.automatic_plan import _training_model, _TrainingPlans
 from slipstick.cluster.training.pipeline_stages import _Stages
 from slipstick.cluster.training.training_setting import ADAM_STATES, RESERVE_NOTE, TrainingSetting
 from slipstick.cluster.training.training_step import _TrainingStep, training_step
@@ -65,10 +65,10 @@ def estimate_training(question: Question, price: CollectivePrice | None = None) 
     if price is not None:
         setting = replace(setting, tiers=[replace(tier, price=price) for tier in setting.tiers])
     capacity = system.main_memory.capacity - setting.reserve
-    plan = resolved_plan(question.plan, workload, system, capacity, TrainingPlans(setting))
+    plan = _resolved_plan(question.plan, workload, system, capacity, _TrainingPlans(setting))
     plans = Plans.of([plan], system)
     run = _Run(workload, system, setting, plans, training_step(setting, plans))
-    overflows = run.step.peak_memory.item() > capacity and PlanSpace.of(question.plan, workload, system).is_open
+    overflows = run.step.peak_memory.item() > capacity and _PlanSpace.of(question.plan, workload, system).is_open
     table = _decoder_table(
         setting.decoder, setting.chip, setting.precision, setting.shape(plans), Phase.TRAIN, fused=setting.fused
     )
@@ -96,7 +96,7 @@ def _origins(run: _Run) -> _Origins:
 
 def _fitting(question: Question) -> Iterator[Finding]:
     """Yield the finding that says on how many devices some plan would fit."""
-    yield devices_finding(devices_that_fit(question.plan, question.workload, question.system, training_model))
+    yield _devices_finding(_devices_that_fit(question.plan, question.workload, question.system, _training_model))
 
 
 def _bottleneck(step: _TrainingStep) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slipstick.cluster.sweep.best_plan import best_of_rows
-from slipstick.cluster.sweep.plan_space import PlanSpace, default_values
+from slipstick.cluster.sweep.best_plan import _best_of_rows
+from slipstick.cluster.sweep.plan_space import _default_values, _PlanSpace
 from slipstick.cluster.sweep.plans import AUTO_TIER, CHOICES, Plans
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import training_step
@@ -61,7 +61,7 @@ def _training_columns(
     first_values = {path: values[0] for path, values in axes.items()}  # so that no space leaves them open
     shared = Plan.of({**question.plan.model_dump(exclude_unset=True), **first_values})
     setting = TrainingSetting.of(workload, system, shared)
-    space = PlanSpace.of(shared, workload, system)
+    space = _PlanSpace.of(shared, workload, system)
     figures = {name: np.full(count, np.nan) for name in _FIGURES}
     size = _CHUNK if space.is_open else count
     for first in range(0, count, size):
@@ -77,7 +77,7 @@ def _training_columns(
 
 
 def _best_plans(
-    setting: TrainingSetting, space: PlanSpace, columns: Mapping[str, NDArray[Any]]
+    setting: TrainingSetting, space: _PlanSpace, columns: Mapping[str, NDArray[Any]]
 ) -> tuple[IntArray, FloatArray, FloatArray]:
     """Return the points of which some plan is possible, and the time [s] and memory [B] of the best plan of each."""
     plans, owner = _plans(space, columns)
@@ -87,22 +87,22 @@ def _best_plans(
     if not space.is_open:
         return owner, step.time, step.peak_memory
     capacity = space.system.main_memory.capacity - setting.reserve
-    best = best_of_rows(plans, owner, (step.time, step.peak_memory), capacity, space.node)
+    best = _best_of_rows(plans, owner, (step.time, step.peak_memory), capacity, space.node)
     return owner[best], step.time[best], step.peak_memory[best]
 
 
-def _plans(space: PlanSpace, columns: Mapping[str, NDArray[Any]]) -> tuple[Plans, IntArray]:
+def _plans(space: _PlanSpace, columns: Mapping[str, NDArray[Any]]) -> tuple[Plans, IntArray]:
     """Return every possible plan of some points, whose given fields are `columns`, and the point of each."""
     if not space.is_open:
         return space.divided(columns)
     points = len(next(iter(columns.values()))) if columns else 1
     grid = space.open_divisions
-    each = len(next(iter(grid.values()))) if grid else 1
-    repeated = {name: np.repeat(column, each) for name, column in columns.items()}
+    per_point = len(next(iter(grid.values()))) if grid else 1
+    repeated = {name: np.repeat(column, per_point) for name, column in columns.items()}
     tiled = {name: np.tile(column, points) for name, column in grid.items()}
     divisions, index = space.divided({**tiled, **repeated})
     plans, row = space.expanded(divisions)
-    return plans, index[row] // each
+    return plans, index[row] // per_point
 
 
 def _columns(axes: Mapping[str, Sequence[Any]], places: Sequence[IntArray], system: System) -> dict[str, NDArray[Any]]:
@@ -140,7 +140,7 @@ def _code(path: str, column: str, value: Any, system: System) -> Any:
 
 def _choices(question: Question) -> dict[str, tuple[Any, ...]]:
     """Return the degrees and the ways to save memory that a search varies of itself; `estimate` chooses of the same."""
-    values = default_values(question.workload, question.system)
+    values = _default_values(question.workload, question.system)
     return {f"parallel.{name}": values[name] for name in _VARIED if len(values.get(name, ())) > 1}
 
 

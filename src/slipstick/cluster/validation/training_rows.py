@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from slipstick.cluster.sweep.choose_plan import resolved_plan
+from slipstick.cluster.sweep.choose_plan import _resolved_plan
 from slipstick.cluster.sweep.plans import RECOMPUTE, Plans
-from slipstick.cluster.training.automatic_plan import TrainingPlans
+from slipstick.cluster.training.automatic_plan import _TrainingPlans
 from slipstick.cluster.training.estimate import _model_flops
 from slipstick.cluster.training.memory import _Residents
 from slipstick.cluster.training.pipeline_stages import _Stages
@@ -34,7 +34,7 @@ def _training_figure(row: Row) -> tuple[float, str]:
 def _resolved_plans(case: _Case, setting: TrainingSetting) -> Plans:
     """Return the case's plan with open fields filled by the fastest that fits."""
     capacity = case.system.main_memory.capacity - setting.reserve
-    plan = resolved_plan(case.plan, case.workload, case.system, capacity, TrainingPlans(setting))
+    plan = _resolved_plan(case.plan, case.workload, case.system, capacity, _TrainingPlans(setting))
     return Plans.of([plan], case.system)
 
 

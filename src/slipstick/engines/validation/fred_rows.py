@@ -10,7 +10,7 @@ import numpy as np
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.topology import Topology
-from slipstick.engines.fred_paper import FABRICS, cases, end_to_end, sweep_pairs
+from slipstick.engines.fred_paper import FABRICS, _end_to_end, _sweep_pairs, cases
 from slipstick.fabric.patterns import Pattern, all_reduce, in_network
 from slipstick.fabric.topology_file import resolve_topology
 from slipstick.fabric.training.io_controllers import controllers, hot_spot, line_rate
@@ -85,7 +85,7 @@ def _speedup(row: RowDict) -> _Answer | str | None:
 
 @cache
 def _step_time(name: str, fabric: str) -> float:
-    return end_to_end(name, fabric).time
+    return _end_to_end(name, fabric).time
 
 
 def _sweep(row: RowDict) -> _Answer | str | None:
@@ -96,7 +96,7 @@ def _sweep(row: RowDict) -> _Answer | str | None:
         return f"a sweep of another workload than {', '.join(swept)}, whose microbatches alone the paper gives"
     if row["config"] != "Fred-D vs mesh, mean over strategies":
         return "a sweep on another fabric, or another statistic than the mean over its strategies"
-    pairs = sweep_pairs()
+    pairs = _sweep_pairs()
     note = "mean of the ratios over 18 strategies of 20 nodes"
     if row["metric"] == "training speedup":
         ours = float(np.mean([mesh.time / fred.time for _, mesh, fred in pairs]))
@@ -115,7 +115,7 @@ def _share(row: RowDict) -> _Answer | str | None:
     if row["metric"].startswith("exposed DP share of baseline"):
         if row["config"] != "mesh":
             return "a share of another fabric's time than the mesh's"
-        return end_to_end(row["workload"], "mesh").exposed, "share", f"exposed on the mesh, {_PREDICTED}", ""
+        return _end_to_end(row["workload"], "mesh").exposed, "share", f"exposed on the mesh, {_PREDICTED}", ""
     if row["metric"].startswith("weight-streaming share"):
         return "supposes that nothing is computed while weights arrive; here they arrive meanwhile"
     return None
