@@ -128,10 +128,6 @@ KINDS: dict[str, Kind] = {
         "constants that hold for every generation", "cluster.constants.model_constants:model_constants",
         ("expert_skew", "last_bucket", "l2_over_dram"),
     ),
-    "error-bands": Kind(
-        "error bands of devices that nobody measured", "cluster.constants.error_bands:error_bands",
-        ("low", "high", "error", "rows"),
-    ),
     "collectives": Kind(
         "constants of collectives, by link technology", "cluster.constants.links:link_constants",
         ("calibrated", "hierarchical", "source"),
@@ -139,6 +135,10 @@ KINDS: dict[str, Kind] = {
     "stacks": Kind(
         "serving engines", "cluster.constants.serving_stack:stacks",
         ("calibrated", "batching", "batched_tokens", "memory_share", "step", "sequence"), noun=True,
+    ),
+    "error-bands": Kind(
+        "error bands of devices that nobody measured", "cluster.constants.error_bands:error_bands",
+        ("low", "high", "error", "rows"),
     ),
     "prices": Kind(
         "what a data centre adds to a device's price", "cluster.constants.prices:prices",

@@ -111,8 +111,10 @@ def packed_format(name: str) -> str:
 
     Examples
     --------
-    >>> packed_format("nvidia/Llama-3.1-8B-Instruct-FP8"), packed_format("Qwen/Qwen3-32B")
-    ('FP8', '')
+    >>> packed_format("nvidia/Llama-3.1-8B-Instruct-FP8")
+    'FP8'
+    >>> packed_format("Qwen/Qwen3-32B")
+    ''
     """
     ending = _PACKED.search(name)
     return ending[1] if ending else ""

@@ -10,7 +10,7 @@ A package inherits it once for all of its rows, and may name the system and netw
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from itertools import product
@@ -244,15 +244,13 @@ def _at(question: Question, changes: Mapping[str, Any]) -> Question:
 
 def _fields(plan: Plan) -> dict[str, Any]:
     """Return the fields that a plan sets, by dotted path."""
-    return dict(_leaves(plan.model_dump(exclude_unset=True), ""))
-
-
-def _leaves(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
-    for key, value in node.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{path}{key}.")
-        else:
-            yield f"{path}{key}", value
+    stated = plan.model_dump(exclude_unset=True)
+    groups = {name: value if isinstance(value, dict) else {} for name, value in stated.items()}
+    return {
+        field.path: field.of(plan)
+        for field in plan_fields()
+        if field.path.rpartition(".")[2] in (groups.get(field.group, {}) if field.group else stated)
+    }
 
 
 def _another_value(field: PlanField, taken: Sequence[str]) -> str | None:

@@ -14,6 +14,7 @@ from slipstick.cluster.inference.arrival_trace import _read_trace, _Trace
 from slipstick.cluster.inference.queueing import _simulated_waits, _waiting
 from slipstick.cluster.inference.serving import _Load
 from slipstick.cluster.sweep.distinct import _distinct
+from slipstick.cluster.sweep.rows import _Rows
 from slipstick.core import units
 from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
@@ -80,7 +81,7 @@ class _Demand:
 
 
 @dataclass(frozen=True)
-class _Station:
+class _Station(_Rows):
     """Stage of a service at n points: servers of one copy, time in which each serves a request [s], and its share.
 
     `prompt_share` is the part of that time that grows with a request's prompt; the rest grows with its output.
@@ -89,10 +90,6 @@ class _Station:
     servers: IntArray
     service: FloatArray
     prompt_share: FloatArray
-
-    def take(self, index: IntArray) -> _Station:
-        """Return the stage at the points at `index`."""
-        return _Station(self.servers[index], self.service[index], self.prompt_share[index])
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from slipstick.cluster.inference.serving import _Load
 from slipstick.cluster.sweep.distinct import _distinct
 from slipstick.cluster.sweep.plan_space import _default_values
 from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.sweep.rows import _Rows
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
@@ -20,7 +21,7 @@ _OPEN, _AS_TP = 0, -1  # codes of a degree that is left open, and of an etp that
 
 
 @dataclass(frozen=True)
-class _Degrees:
+class _Degrees(_Rows):
     """Degrees of parallelism of n plans as users give them, (n,) each; `_OPEN` where one is left to the choice.
 
     `ranks` is the degree of data-parallel attention: each rank is a replica of attention with its own requests, and
@@ -33,10 +34,6 @@ class _Degrees:
     ep: IntArray
     etp: IntArray
     ranks: IntArray
-
-    def take(self, index: IntArray) -> _Degrees:
-        """Return the degrees at `index`."""
-        return _Degrees(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
 def _degree_codes(plan: Plan) -> tuple[int, ...]:

@@ -15,20 +15,17 @@ from slipstick.cluster.inference.inference_pass import (
     _prefill,
 )
 from slipstick.cluster.sweep.plans import AUTO_TIER, Plans
+from slipstick.cluster.sweep.rows import _Rows
 from slipstick.core.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class _Load:
+class _Load(_Rows):
     """Load of one replica: `concurrency` requests at any time, of `prompt` input and `output` generated tokens each."""
 
     concurrency: IntArray
     prompt: IntArray
     output: IntArray
-
-    def take(self, index: IntArray) -> _Load:
-        """Return the loads at `index`."""
-        return _Load(self.concurrency[index], self.prompt[index], self.output[index])
 
 
 @dataclass(frozen=True)

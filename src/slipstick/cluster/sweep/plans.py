@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.cluster.sweep.rows import _Rows
 from slipstick.core.arrays import BoolArray, IntArray
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.plan import Plan
@@ -25,7 +26,7 @@ AUTO_TIER = -1
 
 
 @dataclass(frozen=True)
-class Plans:
+class Plans(_Rows):
     """Parallelisation plans of a sweep as columns: every field of `Plan` that varies, an array of shape (n,).
 
     Fields have the short keys of ``slipstick list plan``. Choices (`schedule`, `recompute`, `tp_pattern`, `tp_overlap`)
@@ -62,10 +63,6 @@ class Plans:
 
     def __len__(self) -> int:
         return len(self.tp)
-
-    def take(self, index: IntArray | slice) -> Plans:
-        """Return the plans at `index`."""
-        return Plans(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
 
     @classmethod
     def joined(cls, parts: Sequence[Plans]) -> Plans:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from slipstick.cluster.kernels.decoder_kernels import _Shape
-from slipstick.core.arrays import BoolArray, FloatArray, IntArray
+from slipstick.cluster.sweep.rows import _Rows
+from slipstick.core.arrays import BoolArray, FloatArray
 from slipstick.core.workload import Phase
 from slipstick.networks.decoder.block import Block
 from slipstick.networks.decoder.decoder import Decoder
@@ -15,7 +16,7 @@ from slipstick.networks.decoder.layer_shapes import Scores
 
 
 @dataclass(frozen=True)
-class _Activations:
+class _Activations(_Rows):
     """Activation memory [B] of one layer for one microbatch, by tensor, under each kind of recomputation."""
 
     checkpoint: FloatArray  # the layer's input
@@ -64,10 +65,6 @@ class _Activations:
             masks=1.0 * masks,
             feed_forward=feed_forward,
         )
-
-    def take(self, index: IntArray) -> _Activations:
-        """Return the activation memory of the plans at `index`."""
-        return _Activations(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
 
 
 def _attention_inner(block: Block, scores: Scores | None, shape: _Shape) -> FloatArray:

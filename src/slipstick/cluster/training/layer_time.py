@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,13 +12,14 @@ from slipstick.cluster.kernels.kernel_times import _time_kernels
 from slipstick.cluster.kernels.precision import Precision
 from slipstick.cluster.sweep.distinct import _distinct
 from slipstick.cluster.sweep.plans import Plans
+from slipstick.cluster.sweep.rows import _Rows
 from slipstick.cluster.training.training_setting import TrainingSetting
-from slipstick.core.arrays import FloatArray, IntArray
+from slipstick.core.arrays import FloatArray
 from slipstick.core.workload import Phase
 
 
 @dataclass(frozen=True)
-class _LayerTime:
+class _LayerTime(_Rows):
     """Times of one layer on one device [s], arrays of shape (plans,); host time bounds device time from below."""
 
     forward: FloatArray
@@ -32,10 +33,6 @@ class _LayerTime:
     flops: FloatArray  # of both passes
     core_flops: FloatArray  # of the attention core's forward pass
     traffic: FloatArray  # bytes to and from DRAM in both passes
-
-    def take(self, index: IntArray) -> _LayerTime:
-        """Return the times of the plans at `index`."""
-        return _LayerTime(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
 
 
 def _layer_times(setting: TrainingSetting, plans: Plans) -> tuple[list[_LayerTime], _LayerTime, _LayerTime]:

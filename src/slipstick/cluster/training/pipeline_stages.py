@@ -9,11 +9,12 @@ import numpy as np
 
 from slipstick.cluster.sweep.distinct import _distinct
 from slipstick.cluster.sweep.plans import PARTITION, Plans
+from slipstick.cluster.sweep.rows import _Rows
 from slipstick.core.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class _Stages:
+class _Stages(_Rows):
     """Distinct pipeline stages of each of u plans, as arrays (u, K); K is the largest number of kinds of one plan.
 
     Stages that hold the same layers are one kind, whose first (most loaded in a 1F1B schedule) stage stands for it.
@@ -45,12 +46,6 @@ class _Stages:
     def on_stages(self, per_layer: Sequence[FloatArray]) -> FloatArray:
         """Return the sum (plans, stage kinds) over each stage's layers of amounts per block type, (plans,) each."""
         return np.asarray(sum(self.layers[..., b] * layer[:, None] for b, layer in enumerate(per_layer)))
-
-    def take(self, index: IntArray) -> _Stages:
-        """Return the stages of the plans at `index`."""
-        return _Stages(
-            self.first[index], self.copies[index], self.layers[index], self.embedding[index], self.head[index]
-        )
 
 
 @dataclass(frozen=True)
