@@ -19,15 +19,15 @@ class Site(Spec):
     0.05
     """
 
+    facility: float | None = Field(
+        default=None, ge=1, description="Power usage effectiveness (PUE): power of the building over that in its racks"
+    )
     electricity: units.DollarsPerKilowattHour | None = Field(
         default=None, description="Price of electricity; unknown: data/cost"
     )
     carbon: units.GramsPerKilowattHour | None = Field(
         default=None,
         description="CO2 emitted for a kilowatt-hour of electricity, equivalents included; unknown: data/cost",
-    )
-    facility: float | None = Field(
-        default=None, ge=1, description="Power usage effectiveness (PUE): power of the building over that in its racks"
     )
     amortisation: units.Years | None = Field(
         default=None, description="Time in which an owned device is written off; unknown: data/cost"

@@ -113,6 +113,9 @@ KINDS: dict[str, Kind] = {
         "link generations", f"{_TECH}:network_generations", ("technology", "replaces", "bandwidth", "energy")
     ),
     "scaling": Kind("laws of scaling of logic", f"{_TECH}:scaling"),
+    "error-bands": Kind(
+        "error bands of devices that nobody measured", "cluster.constants.error_bands:error_bands", ("low", "high", "rows")
+    ),
     "families": Kind(
         "model types of Hugging Face", "networks.decoder.huggingface_families:families", ("attention", "norm", "moe")
     ),
@@ -135,10 +138,6 @@ KINDS: dict[str, Kind] = {
     "stacks": Kind(
         "serving engines", "cluster.constants.serving_stack:stacks",
         ("calibrated", "batching", "batched_tokens", "memory_share", "step", "sequence"), noun=True,
-    ),
-    "error-bands": Kind(
-        "error bands of devices that nobody measured", "cluster.constants.error_bands:error_bands",
-        ("low", "high", "error", "rows"),
     ),
     "prices": Kind(
         "what a data centre adds to a device's price", "cluster.constants.prices:prices",
