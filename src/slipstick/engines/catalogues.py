@@ -114,7 +114,7 @@ KINDS: dict[str, Kind] = {
     ),
     "scaling": Kind("laws of scaling of logic", f"{_TECH}:scaling"),
     "error-bands": Kind(
-        "error bands of devices that nobody measured", "cluster.constants.error_bands:error_bands", ("low", "high", "rows")
+        "error bands of unmeasured devices", "cluster.constants.error_bands:error_bands", ("low", "high", "rows")
     ),
     "families": Kind(
         "model types of Hugging Face", "networks.decoder.huggingface_families:families", ("attention", "norm", "moe")
