@@ -127,10 +127,6 @@ KINDS: dict[str, Kind] = {
         "constants of whole steps, by device generation", "cluster.constants.step_constants:step_constants",
         ("calibrated", "matmul_slowdown", "stream_efficiency", "host_launch"),
     ),
-    "model-constants": Kind(
-        "constants that hold for every generation", "cluster.constants.model_constants:model_constants",
-        ("expert_skew", "last_bucket", "l2_over_dram"),
-    ),
     "collectives": Kind(
         "constants of collectives, by link technology", "cluster.constants.links:link_constants",
         ("calibrated", "hierarchical", "source"),
@@ -143,13 +139,14 @@ KINDS: dict[str, Kind] = {
         "what a data centre adds to a device's price", "cluster.constants.prices:prices",
         ("electricity", "amortisation", "utilisation", "facility", "server_share", "carbon"),
     ),
-    "power": Kind(
-        "what a device draws beside its stated energies", "cluster.kernels.device_power:power_shares",
-        ("chip", "reach", "idle", "memory"),
-    ),
+    "power": Kind("power beside stated energies", "cluster.kernels.device_power:power_shares", ("chip", "idle")),
     "reliability": Kind(
         "failures and checkpoints of long runs", "cluster.training.goodput:failure_rates",
         ("device_mtbf", "restart_time", "storage"),
+    ),
+    "model-constants": Kind(
+        "constants that hold for every generation", "cluster.constants.model_constants:model_constants",
+        ("expert_skew", "last_bucket", "l2_over_dram"),
     ),
     "array-parts": Kind(
         "energy and area of an array's parts", "formats.arithmetic.operation_costs:array_parts", ("node",)
