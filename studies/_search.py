@@ -44,16 +44,17 @@ def fastest(model: str, system: System, batch: int, sequence: int, fixed: str) -
     ValueError if no plan fits the memory.
     """
     workload = Workload(network=slipstick.network(model), batch=batch, sequence=sequence)
-    setting = TrainingSetting.of(workload, system, Plan.of(fixed))
-    plans = _grid(workload, system, Plan.of(fixed))
+    shared = Plan.of(f"{fixed},others=off")
+    setting = TrainingSetting.of(workload, system, shared)
+    plans = _grid(workload, system, shared)
     plans = plans.take(np.flatnonzero(plans.possible(workload, system)))
     step = training_step(setting, plans)
-    fits = step.peak_memory <= system.main_memory.capacity
+    fits = step.peak_memory <= system.main_memory.capacity - setting.reserve
     if not fits.any():
         raise ValueError(f"no plan of the grid fits {system.name}")
     best = int(np.argmin(np.where(fits, step.time, np.inf)))
     plan = _words(plans, best)
-    report = slipstick.estimate(workload, system, f"{plan},{fixed},zero=1")
+    report = slipstick.estimate(workload, system, f"{plan},{fixed},zero=1,others=off")
     return Found(report, plan, len(plans), int(fits.sum()))
 
 

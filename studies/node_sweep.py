@@ -36,7 +36,7 @@ NODES = {  # node -> DRAM, links inside and between the servers
 }
 WAYS = ("logic alone", "logic and memory", "logic, memory and network")
 BOUNDS = ("compute", "memory", "network", "bubble and host")
-FIXED = "tp=8,dp=128,sp=true,zero=1"  # a plan that is kept while the hardware changes
+FIXED = "tp=8,dp=128,sp=true,zero=1,others=off"  # a plan that is kept while the hardware changes
 SOFTWARE = "matmul=bf16"
 
 
