@@ -18,6 +18,7 @@ from studies._search import fastest
 
 import slipstick
 from commands import ROOT
+from slipstick.cluster.sweep.best_plan import EQUAL
 from slipstick.core.device_kinds import Accelerator
 
 STUDIES = sorted(path.stem for path in (ROOT / "studies").glob("*.py") if not path.stem.startswith("_"))
@@ -53,11 +54,12 @@ def test_nothing_and_everything_switched_are_the_named_systems() -> None:
         assert a100_to_b200.rate(switched) == pytest.approx(report.value("throughput.tokens"), rel=1e-12)
 
 
-def test_the_sweep_finds_no_slower_plan_than_the_verb() -> None:
+def test_the_automatic_plan_is_no_slower_than_the_best_of_the_studies_grid() -> None:
+    """The verb's space has context parallelism, overlaps and unequal stages, which the grid has not."""
     system = slipstick.system("a100-hdr:1024")
     found = fastest("gpt3-175b", system, 1024, 2048, "matmul=bf16")
     verb = slipstick.estimate("gpt3-175b", system, None, batch=1024, sequence=2048)
-    assert found.report.value("time.step") <= verb.value("time.step") * (1 + 1e-9)
+    assert verb.value("time.step") <= found.report.value("time.step") * (1 + EQUAL)
     assert found.report.value("memory.peak") <= found.report.value("memory.capacity")
     assert not found.report.warnings
 
