@@ -33,12 +33,12 @@ def _resolved_plan(plan: Plan, workload: Workload, system: System, capacity: flo
     SpecErrors where no value is possible under the rules of plans.
     """
     space = _PlanSpace.of(plan, workload, system)
-    if not space.is_open:
-        plans, _ = space.expanded(space.divisions())
-    else:
+    if space.is_open:
         best = _best_plan(space, model, capacity)
-        plans = Plans.joined([best.plans] if best else [space.divisions()])
-    if not len(plans):
+        plans = best.plans if best else None
+    else:
+        plans = space.divisions()
+    if not plans:
         raise _impossible(plan, workload, system)
     return _filled(plan, plans)
 

@@ -20,6 +20,7 @@ _MAX_DEGREE = 64  # of tensor parallelism
 _MAX_TOKENS = 65_536  # of a microbatch: products are as efficient as they get long before
 _MAX_SEQUENCES = 64  # of a microbatch
 _MIN_TOKENS = 1024  # of a context parallel rank: below it, attention is shorter than the exchange of its keys
+_FOLLOWING = {"dp", "tp_tier", "pp_tier", "dp_tier"}  # `auto` is no choice there
 _DIVISION = ("tp", "pp", "cp", "microbatch", "ep", "etp")  # they divide devices and batch; layers' sizes follow
 _Column = AnyArray
 
@@ -43,10 +44,12 @@ class _PlanSpace:
     def of(cls, plan: Plan, workload: Workload, system: System) -> _PlanSpace:
         """Return the space of the plan's ``auto`` fields; fields that it gives keep their values."""
         asked = {**plan.parallel.model_dump(), **plan.collectives.model_dump()}
+        auto = {name for name, value in asked.items() if value == "auto"} - _FOLLOWING
+        choices = _default_values(workload, system) if auto else {}
         opened = {
             name: tuple(_column_code(name, value) for value in values)
-            for name, values in _default_values(workload, system).items()
-            if asked[name] == "auto"
+            for name, values in choices.items()
+            if name in auto
         }
         plain = Plans.of([plan.off().filled("parallel", {"dp": 1})], system)
         own = {"dp", "etp", "pp_overlap", *opened}  # those of `own` that are given come back
@@ -89,8 +92,9 @@ class _PlanSpace:
             **{name: values[0] for name, values in self.options.items()},
             **columns,
         }
-        if "partition" in self.options:
-            filled["partition"] = PARTITION.index("ends")  # it has room for the most stages
+        ends = PARTITION.index("ends")
+        if ends in self.options.get("partition", ()):
+            filled["partition"] = ends  # it has room for the most stages
         filled.setdefault("etp", filled["tp"])
         left = np.maximum(1, self.system.devices // (filled["tp"] * filled["pp"] * filled["cp"]))
         filled["dp"] = np.where(filled.get("dp", 0) == 0, left, filled.get("dp", 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,11 @@ class _Run:
     setting: TrainingSetting
     plans: Plans
     step: _TrainingStep
+
+    @cached_property
+    def model_flops(self) -> float:
+        """Model FLOPs of one step: forward once, backward twice as much."""
+        return _model_flops(self.workload)
 
     def metric(self, value: float, unit: str, note: str = "") -> Metric:
         """Return a Metric without a source: `_origins` says what each figure rests on."""
@@ -118,7 +124,7 @@ def _metrics(run: _Run) -> dict[str, Any]:
     setting, workload, system, step, metric = run.setting, run.workload, run.system, run.step, run.metric
     time = step.time.item()
     tokens = workload.batch * workload.sequence
-    useful = _model_flops(workload) / (time * system.devices)
+    useful = run.model_flops / (time * system.devices)
     peak = max(
         system.device_as(Accelerator).matrix.get(name, 0.0)
         for name in (setting.precision.matmul, setting.precision.wide)
@@ -218,7 +224,7 @@ def _facts(run: _Run) -> dict[str, float]:
     """Return the facts that the named checks read besides the report's metrics: rooflines and messages."""
     system, step = run.system, run.step
     peak = max(system.device_as(Accelerator).matrix.values())
-    least = _model_flops(run.workload) / 2  # a causal kernel skips half of the scores, and nothing else can be skipped
+    least = run.model_flops / 2  # a causal kernel skips half of the scores, and nothing else can be skipped
     return {"roofline.compute": least / (peak * system.devices), "network.sent": step.sent.item()}
 
 
