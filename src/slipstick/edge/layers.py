@@ -1,0 +1,164 @@
+"""Layers of a network as the kernels of a microcontroller take them: geometry, requantisation constants, weights.
+
+Tensors are int8 codes [height, width, channels] of one sample. Networks in uint8 are moved to int8 (code - 128) before
+layers are made, zero points with them. Offsets are what a kernel adds: an input's offset is minus its zero point.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Size = tuple[int, int, int]  # height, width, channels of one sample
+Pair = tuple[int, int]  # along height and width
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Fixed-point scaling of a 32-bit value by multiplier * 2**(shift - 31); a positive shift is to the left."""
+
+    multiplier: int
+    shift: int
+
+
+@dataclass(frozen=True, eq=False)
+class Requantisation:
+    """Requantisation of 32-bit sums to int8 codes: a bias, a multiplier and a shift for each filter.
+
+    Parameters
+    ----------
+    bias : int32, added to the sum of products.
+    multiplier : int32 in [2**30, 2**31), or 0.
+    shift : int8 from -31 to 30; a positive one is to the left, before the product.
+    output_offset : the output's zero point, added behind.
+    least, most : codes that the fused activation function lets through.
+    """
+
+    bias: NDArray[np.int32]
+    multiplier: NDArray[np.int32]
+    shift: NDArray[np.int8]
+    output_offset: int
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, eq=False)
+class ConvLayer:
+    """Convolution, depth-wise convolution or dense layer.
+
+    Parameters
+    ----------
+    kind : a convolution and a depth-wise one round twice (the product's upper half, then the shift), a dense layer once.
+    weights : int8; [filters, kernel height, kernel width, channels], depth-wise [kernel height, kernel width, filters],
+        dense [outputs, inputs] (its rows are the height of `input` and `output`, whose width is 1).
+    padding : rows above and columns to the left of the image; what lies behind follows from the sizes.
+    weight_offset : minus the weights' zero point; 0 but for networks that were in uint8.
+    """
+
+    kind: Literal["conv", "depthwise", "dense"]
+    input: Size
+    output: Size
+    kernel: Pair
+    stride: Pair
+    dilation: Pair
+    padding: Pair
+    input_offset: int
+    weight_offset: int
+    weights: NDArray[np.int8]
+    requant: Requantisation
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one sample, those with padding included."""
+        height, width, _ = self.output
+        return height * width * (self.weights.size)
+
+
+@dataclass(frozen=True)
+class AddLayer:
+    """Addition of two tensors: each is shifted left by 20 bits and scaled, the sum is scaled again."""
+
+    size: int
+    offsets: Pair  # of both inputs
+    scalings: tuple[Scaling, Scaling, Scaling]  # of both inputs, and of the sum
+    output_offset: int
+    least: int
+    most: int
+    kind: Literal["add"] = "add"
+
+
+@dataclass(frozen=True)
+class PoolLayer:
+    """Average or maximum pool; padding is left out of means, whose halves are rounded away from zero.
+
+    Parameters
+    ----------
+    code_offset : added to every code before a mean is rounded, and taken away behind: 128 where the network was in
+        uint8, whose codes are not negative, so that halves are rounded upwards; else 0.
+    """
+
+    kind: Literal["average_pool", "max_pool"]
+    input: Size
+    output: Size
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+    code_offset: int
+    least: int
+    most: int
+
+
+@dataclass(frozen=True)
+class MeanLayer:
+    """Mean over height and width with another scale: sums less zero points are scaled, the count inside the multiplier."""
+
+    input: Size
+    input_offset: int
+    scaling: Scaling
+    output_offset: int
+    kind: Literal["mean"] = "mean"
+
+
+@dataclass(frozen=True)
+class PadLayer:
+    """Padding with the zero point: rows, columns and channels (before, behind)."""
+
+    input: Size
+    output: Size
+    before: Size
+    value: int
+    kind: Literal["pad"] = "pad"
+
+
+@dataclass(frozen=True)
+class SoftmaxLayer:
+    """Softmax of each row: exponentials of scaled differences to the row's largest code; the output's scale is 1/256.
+
+    Parameters
+    ----------
+    scaling : of a difference of codes to a Q5.26 number; its shift is to the left.
+    furthest : largest difference that is not negligible.
+    """
+
+    rows: int
+    columns: int
+    scaling: Scaling
+    furthest: int
+    kind: Literal["softmax"] = "softmax"
+
+
+@dataclass(frozen=True)
+class RequantizeLayer:
+    """Codes of one scale to codes of another."""
+
+    size: int
+    input_offset: int
+    scaling: Scaling
+    output_offset: int
+    kind: Literal["requantize"] = "requantize"
+
+
+Layer = ConvLayer | AddLayer | PoolLayer | MeanLayer | PadLayer | SoftmaxLayer | RequantizeLayer
