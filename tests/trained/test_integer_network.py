@@ -19,7 +19,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.datasets import Images
 from slipstick.trained import right_answers
 from slipstick.trained.integer.execute import run_integers
-from slipstick.trained.integer.fixed_point import _multipliers, _rescale, _steps
+from slipstick.trained.integer.fixed_point import _rescale, _steps, fixed_multipliers
 from slipstick.trained.integer.layer_weights import layer_weights
 from slipstick.trained.tflite import parse_tflite, patch, patched, read_tflite
 from slipstick.trained.tflite.tflite_network import _tflite_network
@@ -164,7 +164,7 @@ def test_scaling_is_near_the_real_product() -> None:
     rng = np.random.default_rng(4)
     values, scales = rng.integers(-(2**24), 2**24, 10_000), rng.uniform(1e-7, 1.9, 10_000)
     for rounding in ("double", "single"):
-        found = _rescale(values, _steps(*_multipliers(scales), rounding))  # type: ignore[arg-type]
+        found = _rescale(values, _steps(*fixed_multipliers(scales), rounding))  # type: ignore[arg-type]
         assert np.abs(found - values * scales).max() <= (1.01 if rounding == "double" else 0.51)
 
 

@@ -51,7 +51,7 @@ class ConvLayer:
 
     Parameters
     ----------
-    kind : a convolution and a depth-wise one round twice (the product's upper half, then the shift), a dense layer once.
+    kind : convolutions round twice (the upper half of the product, then the shift), dense layers once.
     weights : int8; [filters, kernel height, kernel width, channels], depth-wise [kernel height, kernel width, filters],
         dense [outputs, inputs] (its rows are the height of `input` and `output`, whose width is 1).
     padding : rows above and columns to the left of the image; what lies behind follows from the sizes.
@@ -113,7 +113,7 @@ class PoolLayer:
 
 @dataclass(frozen=True)
 class MeanLayer:
-    """Mean over height and width with another scale: sums less zero points are scaled, the count inside the multiplier."""
+    """Mean over height and width with another scale: the count of pixels is divided into the multiplier."""
 
     input: Size
     input_offset: int

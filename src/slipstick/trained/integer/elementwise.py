@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from slipstick.core.arrays import AnyArray, IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.fixed_point import BITS, _limits, _multipliers, _rescale, _steps
+from slipstick.trained.integer.fixed_point import BITS, _rescale, _steps, code_limits, fixed_multipliers
 from slipstick.trained.integer.integer_network import IntegerOperator, IntegerTensor
 from slipstick.trained.integer.softmax import _softmax
 from slipstick.trained.integer.weighted_layers import Compute, _padded
-from slipstick.trained.integer.window_geometry import _slides, _span
+from slipstick.trained.integer.window_geometry import _span, window_slides
 
 _FACTOR = 2.0**22  # times a difference of 8-bit codes, this fills 32 bits
 _SHIFT = 20  # bits that ADD gains before it scales: TensorFlow Lite's `add.cc`
@@ -49,21 +49,21 @@ def quantize(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor
     if x.dtype == np.float32:
         return lambda values: _from_real(values, y)
     step = _steps(*_moderate(x.scale / y.scale, y))
-    return _looked_up(_clipped(_rescale(_codes(x) - x.zero_point, step) + y.zero_point, y, _limits(y)))
+    return _looked_up(_clipped(_rescale(_codes(x) - x.zero_point, step) + y.zero_point, y, code_limits(y)))
 
 
 def _moderate(factor: float, y: IntegerTensor) -> tuple[IntArray, IntArray]:
     """Return a multiplier and a shift with which products of integer codes stay within 32 bits."""
     if not factor < _FACTOR:
         raise SlipstickError("an output scale too small for its input", path=y.name, value=y.scale)
-    return _multipliers(factor)
+    return fixed_multipliers(factor)
 
 
 def _from_real(values: AnyArray, y: IntegerTensor) -> AnyArray:
     with np.errstate(over="ignore", invalid="ignore"):
         ratio = values.astype(np.float32) / np.float32(y.scale)
         away = np.trunc(ratio) + np.where(np.abs(ratio - np.trunc(ratio)) >= 0.5, np.sign(ratio), 0)  # C's round
-    return _clipped(np.nan_to_num(away) + y.zero_point, y, _limits(y))
+    return _clipped(np.nan_to_num(away) + y.zero_point, y, code_limits(y))
 
 
 def dequantize(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -> Compute:
@@ -84,27 +84,35 @@ def prelu(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -
     return compute
 
 
-def add(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -> Compute:
-    """Return the function that adds two tensors of integer codes, by a table over all pairs of codes."""
-    a, b = tensors
-    twice = 2 * max(a.scale, b.scale)
-    parts = [_doubled(t, twice) for t in (a, b)]
+def add_scalings(tensors: list[IntegerTensor], y: IntegerTensor) -> list[tuple[IntArray, IntArray]]:
+    """Return multiplier and shift of both summands, shifted left by 20 bits before, and of their sum.
+
+    Errors
+    ------
+    SlipstickError for an output scale too small to add to.
+    """
+    twice = 2 * max(tensor.scale for tensor in tensors)
     factor = twice / ((1 << _SHIFT) * y.scale)
     if not factor < 1:
         raise SlipstickError("an output scale too small to add to", path=y.name, value=y.scale)
-    sums = _rescale(parts[0][:, None] + parts[1], _steps(*_multipliers(factor)))
-    table = _clipped(sums + y.zero_point, y, _limits(y, op.options.activation)).ravel()
+    return [*(fixed_multipliers(tensor.scale / twice) for tensor in tensors), fixed_multipliers(factor)]
+
+
+def add(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -> Compute:
+    """Return the function that adds two tensors of integer codes, by a table over all pairs of codes."""
+    *summands, total = add_scalings(tensors, y)
+    parts = [
+        _rescale((_codes(tensor) - tensor.zero_point) << _SHIFT, _steps(*scaling))
+        for tensor, scaling in zip(tensors, summands, strict=True)
+    ]
+    sums = _rescale(parts[0][:, None] + parts[1], _steps(*total))
+    table = _clipped(sums + y.zero_point, y, code_limits(y, op.options.activation)).ravel()
 
     def compute(left: AnyArray, right: AnyArray) -> AnyArray:
         results: AnyArray = table[_bytes(left).astype(np.uint16) << 8 | _bytes(right)]
         return results
 
     return compute
-
-
-def _doubled(tensor: IntegerTensor, twice: float) -> IntArray:
-    step = _steps(*_multipliers(tensor.scale / twice))
-    return _rescale((_codes(tensor) - tensor.zero_point) << _SHIFT, step)
 
 
 def reshape(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -> Compute:
@@ -118,26 +126,36 @@ def pad(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -> 
     return lambda codes: np.pad(codes, around, constant_values=y.zero_point)
 
 
-def mean(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -> Compute:
-    """Return the mean over height and width: the count is divided into the multiplier (`reference/reduce.h`)."""
-    x = tensors[0]
+def mean_scaling(x: IntegerTensor, y: IntegerTensor) -> tuple[int, int]:
+    """Return multiplier and shift of a mean over height and width: the count is divided into the multiplier.
+
+    Source: TensorFlow Lite's `reference/reduce.h`.
+    """
     count = x.shape[1] * x.shape[2]
     _moderate(max(x.scale / y.scale, 1) * count, y)  # a sum of so many codes has 32 bits, scaled and not
-    multiplier, shift = (int(part) for part in _multipliers(x.scale / y.scale))
+    multiplier, shift = (int(part) for part in fixed_multipliers(x.scale / y.scale))
     up = min(count.bit_length() - 1, 32, BITS + shift)
-    step = _steps(np.array((multiplier << up) // count), np.array(shift - up))
+    return (multiplier << up) // count, shift - up
+
+
+def mean(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -> Compute:
+    """Return the mean over height and width as a function of integer codes."""
+    x = tensors[0]
+    count = x.shape[1] * x.shape[2]
+    multiplier, shift = mean_scaling(x, y)
+    step = _steps(np.array(multiplier), np.array(shift))
 
     def compute(codes: AnyArray) -> AnyArray:
         sums = codes.sum(axis=(1, 2), dtype=np.int64) - x.zero_point * count
-        return _clipped(_rescale(sums, step) + y.zero_point, y, _limits(y)).reshape(len(codes), *y.shape[1:])
+        return _clipped(_rescale(sums, step) + y.zero_point, y, code_limits(y)).reshape(len(codes), *y.shape[1:])
 
     return compute
 
 
 def pool(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -> Compute:
     """Return the average (halves rounded away from zero) or maximum pool over integer codes, padding left out."""
-    x, bounds = tensors[0], _limits(y, op.options.activation)
-    sides = _slides(x.shape, op.options.window, op.options)
+    x, bounds = tensors[0], code_limits(y, op.options.activation)
+    sides = window_slides(x.shape, op.options.window, op.options)
     largest = op.kind == "max_pool"
     empty = int(np.iinfo(x.dtype).min) if largest else 0
     join: Callable[..., Any] = np.maximum if largest else np.add

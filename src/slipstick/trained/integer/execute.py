@@ -12,7 +12,13 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.trained.integer.elementwise import OPERATORS
 from slipstick.trained.integer.layer_weights import _bias_of
-from slipstick.trained.integer.weighted_layers import Compute, _convolution, _dense, _depthwise_convolution, _layer
+from slipstick.trained.integer.weighted_layers import (
+    Compute,
+    _convolution,
+    _dense,
+    _depthwise_convolution,
+    integer_layer,
+)
 
 if TYPE_CHECKING:
     from slipstick.trained.integer.integer_network import IntegerNetwork, IntegerOperator, IntegerTensor
@@ -120,5 +126,5 @@ def _prepared(network: IntegerNetwork, op: IntegerOperator, constants: Mapping[i
         return OPERATORS[op.kind](op, tensors, y)
     values = [constants.get(index, network.tensors[index].data) for index in op.inputs[1:] if index >= 0]
     x, w = tensors[:2]
-    made = _layer(op, x, w, y, np.asarray(values[0]), values[1] if len(values) > 1 else None)
+    made = integer_layer(op, x, w, y, np.asarray(values[0]), values[1] if len(values) > 1 else None)
     return _LAYERS[op.kind](made, x)

@@ -20,7 +20,7 @@ _Rounding = Literal["double", "single"]
 BITS = 31  # of a multiplier: what 32 bits hold beside the sign
 
 
-def _multipliers(scales: NDArray[np.float64] | float) -> tuple[IntArray, IntArray]:
+def fixed_multipliers(scales: NDArray[np.float64] | float) -> tuple[IntArray, IntArray]:
     """Return fixed-point multipliers in [2**30, 2**31) and shifts with scale = multiplier * 2**(shift - 31).
 
     Scales below 2**-32 become 0, as there.
@@ -31,7 +31,7 @@ def _multipliers(scales: NDArray[np.float64] | float) -> tuple[IntArray, IntArra
 
     Examples
     --------
-    >>> _multipliers(np.array([0.75, 1.0]))
+    >>> fixed_multipliers(np.array([0.75, 1.0]))
     (array([1610612736, 1073741824]), array([0, 1]))
     """
     scales = np.asarray(scales, np.float64)
@@ -65,7 +65,7 @@ def _rescale(values: Any, step: IntArray) -> IntArray:
 
     Examples
     --------
-    >>> step = _steps(*_multipliers(np.array(0.3)))
+    >>> step = _steps(*fixed_multipliers(np.array(0.3)))
     >>> _rescale(np.array([10, -10, 15]), step)
     array([ 3, -3,  5])
     """
@@ -75,7 +75,7 @@ def _rescale(values: Any, step: IntArray) -> IntArray:
     return scaled
 
 
-def _limits(tensor: IntegerTensor, activation: Activation = "none") -> tuple[int, int]:
+def code_limits(tensor: IntegerTensor, activation: Activation = "none") -> tuple[int, int]:
     """Return the least and the largest integer code that a fused activation function lets through."""
     least, most = int(np.iinfo(tensor.dtype).min), int(np.iinfo(tensor.dtype).max)
     low, high = {"none": (None, None), "relu": (0, None), "relu_n1_to_1": (-1, 1), "relu6": (0, 6)}[activation]

@@ -8,7 +8,7 @@ import numpy as np
 
 from slipstick.core.errors import SlipstickError
 from slipstick.trained.integer.integer_network import IntegerNetwork, IntegerOperator, IntegerTensor
-from slipstick.trained.integer.window_geometry import _slides
+from slipstick.trained.integer.window_geometry import window_slides
 
 _CODES = (np.dtype(np.int8), np.dtype(np.uint8))
 FLOAT = np.dtype(np.float32)
@@ -113,10 +113,10 @@ def _images(x: IntegerTensor, y: IntegerTensor) -> None:
 
 
 def _window(op: IntegerOperator, x: IntegerTensor, y: IntegerTensor, window: tuple[int, int], channels: int) -> None:
-    (high, *_), (wide, *_) = _slides(x.shape, window, op.options)
+    (high, *_), (wide, *_) = window_slides(x.shape, window, op.options)
     _need(high > 0 and wide > 0, "a window larger than the image", window)
     _need(y.shape == (1, high, wide, channels), f"gives an output of {(1, high, wide, channels)}", y.shape)
-    sides = _slides(x.shape, window, op.options)
+    sides = window_slides(x.shape, window, op.options)
     tall, broad = (size + before + after for size, (_, before, after) in zip(x.shape[1:3], sides, strict=True))
     row = wide * window[0] * window[1] * x.shape[3]
     _need(

@@ -14,7 +14,7 @@ import numpy as np
 
 from slipstick.core.arrays import AnyArray, IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.fixed_point import BITS, _multipliers
+from slipstick.trained.integer.fixed_point import BITS, fixed_multipliers
 from slipstick.trained.integer.integer_network import IntegerOperator, IntegerTensor
 
 _INPUT, _SUM = 5, 12  # bits before the binary point of the scaled differences, and of their exponentials' sum
@@ -45,13 +45,23 @@ def _softmax(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor
     return compute
 
 
-def _table(step: float, name: str) -> tuple[IntArray, IntArray]:
-    """Return exp(-step * k) for k from 0 to 255 as fixed-point numbers: in Q0 (-1: negligible), and in Q12 (or 0)."""
+def softmax_scaling(step: float, name: str) -> tuple[int, int, int]:
+    """Return multiplier and left shift from a difference of codes to a Q5 number, and the largest that counts.
+
+    Errors
+    ------
+    SlipstickError for an input scale that the kernel cannot represent.
+    """
     factor = min(step * (1 << (BITS - _INPUT)), (1 << BITS) - 1.0)
     if not factor > 1:
         raise SlipstickError("an input scale too small for a softmax", path=name, value=step)
-    multiplier, left = (int(part) for part in _multipliers(factor))
-    furthest = math.floor(((1 << _INPUT) - 1) * (1 << (BITS - _INPUT)) / (1 << left))
+    multiplier, left = (int(part) for part in fixed_multipliers(factor))
+    return multiplier, left, math.floor(((1 << _INPUT) - 1) * (1 << (BITS - _INPUT)) / (1 << left))
+
+
+def _table(step: float, name: str) -> tuple[IntArray, IntArray]:
+    """Return exp(-step * k) for k from 0 to 255 as fixed-point numbers: in Q0 (-1: negligible), and in Q12 (or 0)."""
+    multiplier, left, furthest = softmax_scaling(step, name)
     away = np.arange(256)
     powers = exponential(_product(-np.minimum(away, furthest) << left, np.int64(multiplier)))
     near = away <= furthest

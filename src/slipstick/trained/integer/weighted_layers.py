@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from slipstick.core.arrays import AnyArray, IntArray
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.fixed_point import _limits, _multipliers, _rescale, _steps
+from slipstick.trained.integer.fixed_point import _rescale, _steps, code_limits, fixed_multipliers
 from slipstick.trained.integer.integer_network import IntegerOperator, IntegerTensor, _Options
-from slipstick.trained.integer.window_geometry import Sides, _slides, _span
+from slipstick.trained.integer.window_geometry import Sides, _span, window_slides
 
 _SLAB = 2**22  # elements of windows laid out at once: 16 MiB
 _SINGLE = 2.0**24  # whole numbers up to here have their own single-precision representation
@@ -23,7 +23,7 @@ Compute = Callable[..., AnyArray]
 
 
 @dataclass(frozen=True, eq=False)
-class _Layer:
+class _PreparedLayer:
     """Integer layer ready to run: weights minus zero point, filters last [kh, kw, channels, filters]."""
 
     weights: NDArray[np.int32]
@@ -43,22 +43,22 @@ class _Layer:
         return np.stack([np.maximum(self.shift, 0), self.multiplier, np.maximum(-self.shift, 0)]).astype(np.int32)
 
 
-def _layer(
+def integer_layer(
     op: IntegerOperator,
     x: IntegerTensor,
     w: IntegerTensor,
     y: IntegerTensor,
     codes: AnyArray,
     bias: AnyArray | None,
-) -> _Layer:
+) -> _PreparedLayer:
     """Return the layer that computes with these integer weights and bias, both in the file's layout."""
     weights = codes.T.reshape(1, 1, *codes.T.shape) if op.kind == "dense" else codes.transpose(1, 2, 3, 0)
     weights = weights.astype(np.int32) - np.int32(w.zero_points[0])
     filters = weights.shape[2] if op.kind == "depthwise" else weights.shape[3]
-    multiplier, shift = _multipliers(np.broadcast_to(_factors(op, x, w, y), filters))
+    multiplier, shift = fixed_multipliers(np.broadcast_to(_factors(op, x, w, y), filters))
     summand = np.zeros(filters, np.int32) if bias is None else bias.ravel().astype(np.int32)
-    low, high = _limits(y, op.options.activation)
-    return _Layer(weights, summand, multiplier, shift, x.zero_point, y.zero_point, low, high, op.options, y)
+    low, high = code_limits(y, op.options.activation)
+    return _PreparedLayer(weights, summand, multiplier, shift, x.zero_point, y.zero_point, low, high, op.options, y)
 
 
 def _factors(op: IntegerOperator, x: IntegerTensor, w: IntegerTensor, y: IntegerTensor) -> NDArray[np.float64]:
@@ -68,7 +68,7 @@ def _factors(op: IntegerOperator, x: IntegerTensor, w: IntegerTensor, y: Integer
     return x.scale * w.scales.astype(np.float64) / y.scale
 
 
-def _bound(made: _Layer, x: IntegerTensor, axes: tuple[int, ...]) -> float:
+def _bound(made: _PreparedLayer, x: IntegerTensor, axes: tuple[int, ...]) -> float:
     """Return the largest magnitude of any partial sum; an error where it may overflow 32 bits."""
     info = np.iinfo(x.dtype)
     far = max(made.x_zero - info.min, info.max - made.x_zero)
@@ -79,7 +79,7 @@ def _bound(made: _Layer, x: IntegerTensor, axes: tuple[int, ...]) -> float:
     return float(products.max(initial=0))
 
 
-def _matrix(made: _Layer, x: IntegerTensor) -> NDArray[Any]:
+def _matrix(made: _PreparedLayer, x: IntegerTensor) -> NDArray[Any]:
     """Return the weights [kh * kw * channels, filters] in a floating-point type that adds the products exactly.
 
     Every partial sum is a whole number below 2**24 (single) or 2**53 (double precision), in whatever order BLAS adds.
@@ -88,7 +88,7 @@ def _matrix(made: _Layer, x: IntegerTensor) -> NDArray[Any]:
     return np.ascontiguousarray(made.weights.reshape(-1, made.weights.shape[3]), kind)
 
 
-def _convolution(made: _Layer, x: IntegerTensor) -> Compute:
+def _convolution(made: _PreparedLayer, x: IntegerTensor) -> Compute:
     """Return the integer convolution over all channels, as a function of the input's integer codes."""
     from slipstick.trained.integer.numba_kernels import _requantise
 
@@ -107,7 +107,7 @@ def _convolution(made: _Layer, x: IntegerTensor) -> Compute:
     return compute
 
 
-def _dense(made: _Layer, x: IntegerTensor) -> Compute:
+def _dense(made: _PreparedLayer, x: IntegerTensor) -> Compute:
     """Return the integer dense layer, as a function of integer codes; unlike a convolution's, sums are rounded once."""
     matrix = _matrix(made, x)
     step = _steps(made.multiplier, made.shift, "single")
@@ -138,7 +138,7 @@ def _windows(
 def _laid_out(codes: AnyArray, kernel: tuple[int, int], options: _Options, x: IntegerTensor, zero: int) -> AnyArray:
     """Return a view [n, height, width, kh, kw, channels] of the window at each output position."""
     (kh, kw), (down, right), (tall, broad) = kernel, options.stride, options.dilation
-    sides = _slides(x.shape, kernel, options)
+    sides = window_slides(x.shape, kernel, options)
     (high, *_), (wide, *_) = sides
     framed = _padded(codes, sides, zero)
     view = np.lib.stride_tricks.sliding_window_view(framed, (_span(kh, tall), _span(kw, broad)), axis=(1, 2))
@@ -154,7 +154,7 @@ def _padded(codes: AnyArray, sides: Sides, value: int) -> AnyArray:
     return np.pad(codes, [(0, 0), *around, (0, 0)], constant_values=value)
 
 
-def _depthwise_convolution(made: _Layer, x: IntegerTensor) -> Compute:
+def _depthwise_convolution(made: _PreparedLayer, x: IntegerTensor) -> Compute:
     """Return the integer depth-wise convolution, as a function of the input's integer codes."""
     from slipstick.trained.integer.numba_kernels import _depthwise
 
@@ -162,7 +162,7 @@ def _depthwise_convolution(made: _Layer, x: IntegerTensor) -> Compute:
     _bound(made, x, (0, 1))
     scaling = made.scaling
     times = weights.shape[2] // x.shape[3]
-    sides = _slides(x.shape, (weights.shape[0], weights.shape[1]), made.options)
+    sides = window_slides(x.shape, (weights.shape[0], weights.shape[1]), made.options)
 
     def compute(codes: AnyArray) -> AnyArray:
         out = np.empty((len(codes), *made.output.shape[1:]), made.output.dtype)

@@ -38,7 +38,7 @@ def _slide(size: int, covered: int, stride: int, padding: Padding) -> tuple[int,
 Sides = tuple[tuple[int, int, int], tuple[int, int, int]]
 
 
-def _slides(shape: tuple[int, ...], window: tuple[int, int], options: _Options) -> Sides:
+def window_slides(shape: tuple[int, ...], window: tuple[int, int], options: _Options) -> Sides:
     """Return the positions and paddings along height and width of images [n, height, width, channels]."""
     high, wide = (
         _slide(size, _span(side, step), stride, options.padding)
