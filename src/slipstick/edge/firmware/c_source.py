@@ -57,7 +57,9 @@ def network_source(network: LoweredNetwork, uses: Sequence[KernelUse], plan: Are
         f"static NN_ALIGNED int8_t arena[NETWORK_ARENA_BYTES];\n\n{_ends(network, plan)}",
         _run(calls),
     ]
-    return NetworkSource(_header(network, plan), "\n".join(parts), constants.bytes, sum(use.struct_bytes for use in uses))
+    return NetworkSource(
+        _header(network, plan), "\n".join(parts), constants.bytes, sum(use.struct_bytes for use in uses)
+    )
 
 
 @dataclass

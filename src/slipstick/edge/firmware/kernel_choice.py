@@ -44,6 +44,11 @@ class KernelUse:
             raise SlipstickError(error.message, path=path, value=error.value, allowed=error.allowed) from None
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """File names of the kernel's sources."""
+        return tuple(self.kernel.sources["c"])
+
+    @property
     def struct_bytes(self) -> int:
         """Bytes of the kernel's struct in flash."""
         return _STRUCT_BYTES[self.kernel.struct]

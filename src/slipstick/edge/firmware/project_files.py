@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 
 from slipstick.core.version import __version__
 from slipstick.edge.firmware.c_source import NetworkSource
 from slipstick.edge.firmware.c_values import comment
+from slipstick.edge.firmware.compiler import compiler_options
 from slipstick.edge.firmware.golden import GoldenVectors
 from slipstick.edge.firmware.kernel_choice import KernelUse
 from slipstick.edge.firmware.lowering import LoweredNetwork, Quantisation
 from slipstick.edge.firmware.targets import Target
 from slipstick.edge.layers import ConvLayer
 
+_INCLUDE = re.compile(r'^#include "([\w.]+)"', re.MULTILINE)
 _PLAIN = {  # file of the folder -> template without places
     "Makefile": "",
     "CMakeLists.txt": "",
@@ -40,7 +43,11 @@ def firmware_files(
     ----------
     sizes : bytes by what they are for, which the README lists.
     """
-    texts = {"src/network.h": source.header, "src/network.c": source.source, **_kernel_texts(uses)}
+    texts = {
+        "src/network.h": source.header,
+        "src/network.c": source.source,
+        **{f"src/{name}": text for name, text in kernel_texts(uses).items()},
+    }
     texts |= _test_texts(vectors)
     places = _places(network, uses, target, sizes)
     for name, template in _PLAIN.items():
@@ -55,9 +62,69 @@ def firmware_files(
     return {name: text.encode() for name, text in texts.items()}
 
 
-def kernel_sources(uses: Sequence[KernelUse]) -> dict[str, str]:
-    """Return the texts of the kernels' sources that a network needs, by file name, nn.h among them."""
-    ...
+def kernel_texts(uses: Sequence[KernelUse]) -> dict[str, str]:
+    """Return the sources of the kernels that a network needs, and the headers that they include, by file name."""
+    folder = resources.files("slipstick.edge.kernels") / "sources"
+    texts: dict[str, str] = {}
+    waiting = ["nn.h", *(name for use in uses for name in use.sources)]
+    while waiting:
+        name = waiting.pop()
+        if name not in texts:
+            texts[name] = (folder / name).read_text("utf-8")
+            waiting += _INCLUDE.findall(texts[name])
+    return dict(sorted(texts.items()))
+
+
+def _test_texts(vectors: GoldenVectors) -> dict[str, str]:
+    """Return the test program's comparison with the golden vectors."""
+    rows = "".join("  {" + ", ".join(map(str, row)) + "},\n" for row in vectors.outputs.tolist())
+    places = {"VECTORS": str(len(vectors.outputs)), "EXPECTED": rows}
+    return {f"src/{name}": _filled(name, places) for name in ("network_test.h", "network_test.c")}
+
+
+def _places(
+    network: LoweredNetwork, uses: Sequence[KernelUse], target: Target, sizes: Mapping[str, int]
+) -> dict[str, str]:
+    """Return what the templates' places (@NAME@) stand for."""
+    names = target.names
+    triple, flags = compiler_options(target.core)
+    return {
+        "NAME": comment(network.name),
+        "VERSION": __version__,
+        "BOARD": comment(target.board),
+        "SIZES": "\n".join(f"| {name} | {size:,} |" for name, size in sizes.items()),
+        "BORDER": _border(network),
+        "CALLS": "\n".join(_row(place, use) for place, use in enumerate(uses)),
+        "ZIG_TARGET": triple,
+        "FLAGS": " ".join(flags),
+        "FLASH_ORIGIN": f"0x{names.flash_origin:08X}",
+        "FLASH_LENGTH": str(target.flash),
+        "RAM_ORIGIN": f"0x{names.ram_origin:08X}",
+        "RAM_LENGTH": str(target.ram),
+        "PIO_PLATFORM": comment(names.platform),
+        "PIO_BOARD": comment(names.platform_board),
+        "PIO_FRAMEWORK": comment(names.framework),
+    }
+
+
+def _border(network: LoweredNetwork) -> str:
+    """Return what input and output codes mean, for the README."""
+    ends = (
+        ("Input", network.input_codes, network.input, network.moved[0]),
+        ("Output", network.output_codes, network.output, network.moved[1]),
+    )
+    return "\n".join(_border_line(end, codes, network.sizes[tensor], moved) for end, codes, tensor, moved in ends)
+
+
+def _border_line(end: str, codes: Quantisation, size: int, moved: int) -> str:
+    note = " (the file's uint8 codes less 128)" if moved else ""
+    return f"* {end}: {size} int8 codes{note}; a real number is {codes.scale:.9g} * (code - ({codes.zero_point}))."
+
+
+def _row(place: int, use: KernelUse) -> str:
+    layer = use.call.layer
+    macs = f"{layer.macs:,}" if isinstance(layer, ConvLayer) else ""
+    return f"| {place} | {use.call.operator}: {layer.kind} | {use.kernel.symbol} | {macs} |"
 
 
 def _filled(template: str, places: Mapping[str, str]) -> str:

@@ -23,7 +23,7 @@ class _ToolNames(Entry):
     framework: str = Field(default="", description="Framework in PlatformIO")
 
 
-_tool_names: Catalogue[_ToolNames] = Catalogue(_ToolNames, "firmware", noun="board", group="boards")
+_tool_names: Catalogue[_ToolNames] = Catalogue(_ToolNames, "firmware/boards.yaml", noun="board", group="boards")
 
 
 @dataclass(frozen=True)
@@ -67,4 +67,6 @@ def check_memory(target: Target, flash: int, arena: int) -> None:
         if need > limit:
             content = "code and weights" if kind == "flash" else "the arena"
             message = f"{content} need {need:,} B, more than the {kind} of {target.board}"
-            raise SlipstickError(message, path=f"system.memory.{kind}.capacity", value=limit, allowed=f"from {need:,} B")
+            raise SlipstickError(
+                message, path=f"system.memory.{kind}.capacity", value=limit, allowed=f"from {need:,} B"
+            )
