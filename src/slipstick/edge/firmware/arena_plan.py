@@ -1,77 +1,60 @@
-"""Places of tensors and scratch in the arena: lifetimes from the order of the calls, then the planner."""
+"""Arena of a firmware: the problem that its kernel calls are for the planner, with each kernel's own scratch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from slipstick.edge.arena.arena_layout import ArenaLayout
+from slipstick.edge.arena.arena_problem import ArenaProblem, ArenaStep, ArenaTensor
+from slipstick.edge.arena.plan_arena import plan_arena, tflm_plan
+from slipstick.edge.firmware.kernel_choice import KernelUse
 from slipstick.edge.firmware.lowering import LoweredNetwork
-
-ALIGNMENT = 4  # bytes: kernels load words
 
 
 @dataclass(frozen=True)
 class ArenaPlan:
-    """Offsets [B] in the arena: of each tensor, and of each call's scratch; and the arena's size [B]."""
+    """Offsets [B] in the arena: of each tensor, and of each call's scratch; and the arena's size [B].
+
+    Parameters
+    ----------
+    bound : least bytes that any layout of these tensors and scratch needs.
+    tflm : bytes that TensorFlow Lite Micro's greedy planner takes for the same tensors, without scratch.
+    """
 
     size: int
+    bound: int
+    tflm: int
     tensors: dict[int, int]
     scratch: dict[int, int]
 
 
-@dataclass(frozen=True)
-class _Block:
-    """Bytes that live from one call to another, both included."""
-
-    size: int
-    first: int
-    last: int
-
-
-def plan_arena(network: LoweredNetwork, scratch: Sequence[int]) -> ArenaPlan:
-    """Return the places of all tensors, input and output among them, and of the scratch [B] of each call."""
-    blocks: dict[tuple[str, int], _Block] = {}
-    lives = _lifetimes(network)
-    for tensor, size in network.sizes.items():
-        blocks["tensor", tensor] = _Block(_aligned(size), *lives[tensor])
-    for place, size in enumerate(scratch):
-        if size:
-            blocks["scratch", place] = _Block(_aligned(size), place, place)
-    offsets = _greedy(blocks)
-    size = max(offsets[key] + block.size for key, block in blocks.items())
-    tensors = {number: offset for (kind, number), offset in offsets.items() if kind == "tensor"}
-    return ArenaPlan(size, tensors, {number: o for (kind, number), o in offsets.items() if kind == "scratch"})
+def firmware_arena(network: LoweredNetwork, uses: Sequence[KernelUse]) -> ArenaPlan:
+    """Return the places of all tensors, input and output among them, and of the scratch of each call."""
+    problem, places = _problem(network, uses)
+    layout = plan_arena(problem)
+    bare, _ = _problem(network, uses, scratch=False)
+    tensors = {tensor: layout.offsets[place] for tensor, place in places.items()}
+    return ArenaPlan(layout.size, layout.bound, tflm_plan(bare).size, tensors, dict(layout.scratch))
 
 
-def _lifetimes(network: LoweredNetwork) -> dict[int, tuple[int, int]]:
-    """Return the first and the last call at which each tensor holds something."""
-    end = len(network.calls) - 1
-    first = {network.input: 0} | {call.output: place for place, call in enumerate(network.calls)}
-    last = dict(first)
-    for place, call in enumerate(network.calls):
-        last |= dict.fromkeys(call.inputs, place)
-    last[network.output] = end
-    return {tensor: (first[tensor], last[tensor]) for tensor in network.sizes}
+def _problem(
+    network: LoweredNetwork, uses: Sequence[KernelUse], *, scratch: bool = True
+) -> tuple[ArenaProblem, dict[int, int]]:
+    """Return the arena problem of kernel calls, and the place of each tensor in it."""
+    places = {tensor: place for place, tensor in enumerate(network.sizes)}
+    tensors = tuple(ArenaTensor(f"tensor {tensor}", size) for tensor, size in network.sizes.items())
+    steps = tuple(_step(use, places, use.scratch if scratch else 0) for use in uses)
+    return ArenaProblem(tensors, steps, places[network.input], places[network.output]), places
 
 
-def _aligned(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
+def _step(use: KernelUse, places: dict[int, int], scratch: int) -> ArenaStep:
+    reads = tuple(dict.fromkeys(places[tensor] for tensor in use.call.inputs))
+    overwrites = reads if use.kernel.in_place else ()
+    name = f"{use.call.operator}: {use.call.layer.kind}"
+    return ArenaStep(name, use.call.layer.kind, reads, places[use.call.output], scratch, overwrites)
 
 
-def _greedy(blocks: dict[tuple[str, int], _Block]) -> dict[tuple[str, int], int]:
-    """Return offsets by the greedy rule of TensorFlow Lite Micro: the largest first, each as low as it fits."""
-    offsets: dict[tuple[str, int], int] = {}
-    for key in sorted(blocks, key=lambda key: (-blocks[key].size, blocks[key].first)):
-        block = blocks[key]
-        alive = [
-            (offsets[other], blocks[other].size)
-            for other in offsets
-            if blocks[other].first <= block.last and block.first <= blocks[other].last
-        ]
-        offset = 0
-        for start, size in sorted(alive):
-            if offset + block.size <= start:
-                break
-            offset = max(offset, start + size)
-        offsets[key] = offset
-    return offsets
+def layout_of(network: LoweredNetwork, uses: Sequence[KernelUse]) -> ArenaLayout:
+    """Return the layout with its blocks over time, as pictures draw it."""
+    return plan_arena(_problem(network, uses)[0])

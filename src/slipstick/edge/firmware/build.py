@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from slipstick.core.system import System
-from slipstick.edge.firmware.arena_plan import ArenaPlan, plan_arena
+from slipstick.edge.firmware.arena_plan import ArenaPlan, firmware_arena
 from slipstick.edge.firmware.c_source import NetworkSource, network_source
 from slipstick.edge.firmware.code_size import predicted_code_bytes
 from slipstick.edge.firmware.golden import GoldenVectors, golden_vectors
@@ -78,8 +78,8 @@ def build_firmware(network: IntegerNetwork, system: System) -> Firmware:
     """
     target = target_of(system)
     lowered = lower(network)
-    uses = choose_kernels(lowered, target.core.features)
-    arena = plan_arena(lowered, [use.scratch for use in uses])
+    uses = choose_kernels(lowered, target.features)
+    arena = firmware_arena(lowered, uses)
     source = network_source(lowered, uses, arena)
     firmware = Firmware(lowered, target, uses, arena, source, predicted_code_bytes(uses, target.core))
     check_memory(target, firmware.flash, arena.size)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from slipstick.core.errors import SlipstickError
+from slipstick.edge.emulator import CORES, Core, Image, Machine, build_image
 from slipstick.edge.firmware.build import Firmware
-from slipstick.edge.firmware.compiler import compiler_options
+from slipstick.edge.firmware.compiler import BUILD, tool_core
+from slipstick.edge.firmware.golden import Codes
 from slipstick.edge.firmware.second_opinion import check_equal, litert_outputs
 
 
@@ -48,43 +52,67 @@ def run_firmware(firmware: Firmware, file: bytes | None = None) -> FirmwareRun:
     ------
     SlipstickError for a core without a tool chain, for outputs that differ, and where the extra `edge` is missing.
     """
-    from slipstick.edge.emulator.dev import Machine, compile_elf
-
-    core = firmware.target.core
-    triple, flags = compiler_options(core)
-    if not triple:
-        message = f"no compiler by pip for {core.name}; the C text is portable"
-        raise SlipstickError(message, path="system.device.core", value=core.name, allowed="Cortex-M and RV32 boards")
-    elf = compile_elf(firmware.texts(), triple, list(flags))
-    model = {"cortex-m0plus": "CORTEX_M0", "cortex-m3": "CORTEX_M3", "cortex-m4": "CORTEX_M4", "cortex-m7": "CORTEX_M7"}
-    machine = Machine(elf, model.get(core.name, "riscv"))
+    tool = _tool(firmware)
+    image = _image(firmware, tool)
+    machine = Machine(image)
     inputs, expected = firmware.vectors.inputs, firmware.vectors.outputs
-    source, sink = 0x20400000, 0x20600000
-    outputs = []
-    for codes in inputs:
-        machine.u.mem_write(source, codes.tobytes())
-        status, stack, by_function, segments = machine.call("network_run", source, sink, profile=not outputs)
-        outputs.append(np.frombuffer(bytes(machine.u.mem_read(sink, expected.shape[1])), np.int8))
-        if len(outputs) == 1:
-            first = stack, dict(by_function), segments
-    outputs = np.stack(outputs)
-    compared = {"runner": expected.size}
-    check_equal(outputs, expected, "the bit-true runner")
-    other = None if file is None else litert_outputs(firmware.network, file, inputs)
-    if other is not None:
-        check_equal(outputs, other, "LiteRT's reference kernels")
-        compared["LiteRT"] = other.size
-    stack, by_function, segments = first
-    flash = sum(s[5] for s in machine.secs if s[1] == 1 and s[2] & 2 and s[3] < 0x20000000)
-    by_layer = tuple([0] * len(firmware.uses))
+    sink = machine.reserve(expected.shape[1])
+    sources = [machine.place(codes) for codes in inputs]
+    profile, calls = machine.profile_calls("network_run", sources[0], sink)
+    outputs = [machine.read(sink, expected.shape[1])]
+    for source in sources[1:]:
+        machine.call("network_run", source, sink)
+        outputs.append(machine.read(sink, expected.shape[1]))
+    produced = np.frombuffer(b"".join(outputs), np.int8).reshape(expected.shape)
     return FirmwareRun(
-        firmware,
-        "clang -O2 in unicorn",
-        sum(by_function.values()),
-        by_function,
-        by_layer,
-        stack,
-        flash,
-        machine.size["arena"],
-        compared,
+        firmware=firmware,
+        emulator=f"clang {BUILD.optimise} (ziglang) for {tool.name}, executed in unicorn",
+        instructions=profile.instructions,
+        by_function=profile.functions,
+        by_layer=_by_layer(firmware, calls),
+        stack=profile.stack_bytes,
+        flash=image.flash_bytes,
+        arena=image.symbols["arena"][1],
+        compared=_compared(firmware, produced, file),
     )
+
+
+def _tool(firmware: Firmware) -> Core:
+    """Return the core as the tool chain knows it."""
+    core = firmware.target.core
+    tool = tool_core(core)
+    if tool is None:
+        message = f"no compiler and emulator by pip for {core.name}; the C text is portable, and its projects build it"
+        raise SlipstickError(message, path="system.device.core", value=core.name, allowed=CORES)
+    return tool
+
+
+def _image(firmware: Firmware, tool: Core) -> Image:
+    """Return the linked image of the network and its kernels alone."""
+    with tempfile.TemporaryDirectory(prefix="slipstick-firmware-") as folder:
+        texts = firmware.texts()
+        for name, text in texts.items():
+            Path(folder, name).write_text(text, "utf-8")
+        sources = [Path(folder, name) for name in texts if not name.endswith(".h")]
+        return build_image(tool, sources, ["network_run"], BUILD)
+
+
+def _by_layer(firmware: Firmware, calls: Sequence[tuple[str, int]]) -> tuple[int, ...]:
+    """Return the instructions of each kernel call; calls of the runtime, such as copies, are left out."""
+    symbols = {use.kernel.symbol for use in firmware.uses}
+    counts = tuple(count for name, count in calls if name in symbols)
+    if len(counts) != len(firmware.uses):
+        raise SlipstickError("another number of kernel calls than layers", path="emulator", value=len(counts))
+    return counts
+
+
+def _compared(firmware: Firmware, produced: Codes, file: bytes | None) -> dict[str, int]:
+    """Return the number of output bytes equal to each oracle's; an error where a byte differs."""
+    expected = firmware.vectors.outputs
+    check_equal(produced, expected, "the bit-true runner")
+    compared = {"runner": expected.size}
+    others = None if file is None else litert_outputs(firmware.network, file, firmware.vectors.inputs)
+    if others is not None:
+        check_equal(produced, others, "LiteRT's reference kernels")
+        compared["litert"] = others.size
+    return compared

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 
 from slipstick.core.version import __version__
+from slipstick.edge.emulator.toolchain import RUNTIME
 from slipstick.edge.firmware.c_source import NetworkSource
 from slipstick.edge.firmware.c_values import comment
 from slipstick.edge.firmware.compiler import compiler_options
@@ -55,10 +56,11 @@ def firmware_files(
     texts["README.md"] = _filled("README.md", places)
     if target.names.platform:
         texts["platformio.ini"] = _filled("platformio.ini", places)
-    if target.core.target:
+    if places["ZIG_TARGET"]:
         kind = "riscv" if target.core.isa.startswith("rv32") else "arm"
         texts["board/startup.c"] = _filled(f"startup_{kind}.c", places)
         texts["board/link.ld"] = _filled("link.ld", places)
+        texts["board/runtime.c"] = RUNTIME.read_text("utf-8")
     return {name: text.encode() for name, text in texts.items()}
 
 
@@ -96,6 +98,7 @@ def _places(
         "BORDER": _border(network),
         "CALLS": "\n".join(_row(place, use) for place, use in enumerate(uses)),
         "ZIG_TARGET": triple,
+        "FIRST": "build/network.elf" if triple else "test",
         "FLAGS": " ".join(flags),
         "FLASH_ORIGIN": f"0x{names.flash_origin:08X}",
         "FLASH_LENGTH": str(target.flash),

@@ -11,6 +11,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.system import System
 from slipstick.edge.board import Board
 from slipstick.edge.core_table import Core, cores
+from slipstick.edge.firmware.compiler import tool_core
 
 
 class _ToolNames(Entry):
@@ -42,6 +43,12 @@ class Target:
     ram: int
     ram_name: str
     names: _ToolNames
+
+    @property
+    def features(self) -> frozenset[str]:
+        """Instructions that kernels may ask for; none where no compiler is known, so that plain C is taken."""
+        tool = tool_core(self.core)
+        return frozenset() if tool is None else tool.features
 
 
 def target_of(system: System) -> Target:
