@@ -22,7 +22,8 @@ from slipstick.edge.emulator.toolchain import CODE_BASE, CORES, RAM_BASE
 
 _PAGE, _PAINT = 0x1000, 0xA5
 _STOP = CODE_BASE - _PAGE  # where calls return to
-_MODELS = {"cortex-m0plus": "M0", "cortex-m3": "M3", "cortex-m4": "M4", "cortex-m7": "M7"}
+_MODELS = {"cortex-m0plus": "M0", "cortex-m3": "M3", "cortex-m4": "M4", "cortex-m7": "M7",
+           "cortex-m33": "M33"}  # fmt: skip
 
 
 class Machine:
@@ -119,14 +120,49 @@ class Machine:
         def count(_emulator: Any, address: int, size: int, _data: Any) -> None:
             blocks[address, size] += 1
 
+        self._hooked(count, function, arguments)
+        blocks = Counter({block: number for block, number in blocks.items() if block[0] != _STOP})
+        return self._profiled(blocks)
+
+    def profile_calls(self, function: str, *arguments: int) -> tuple[Profile, list[tuple[str, int]]]:
+        """Call a C function and return its profile, and the instructions of each call that it makes itself, in order.
+
+        A call's instructions count all that it calls in turn; what the function executes itself is the rest.
+        """
+        segments: list[tuple[int, Counter[tuple[int, int]]]] = [(0, Counter())]
+        start, size = self.image.symbols[function]
+        entries = set(self.image.functions.values())
+        inside = True  # whether the last block was the function's own
+
+        def count(_emulator: Any, address: int, length: int, _data: Any) -> None:
+            nonlocal inside
+            own = start <= address < start + size
+            if own:
+                segments[0][1][address, length] += 1
+            else:
+                if inside and address in entries:
+                    segments.append((address, Counter()))
+                segments[-1][1][address, length] += 1
+            inside = own
+
+        self._hooked(count, function, arguments)
+        total: Counter[tuple[int, int]] = Counter()
+        for _, blocks in segments:
+            total.update({block: number for block, number in blocks.items() if block[0] != _STOP})
+        calls = [(self.image.function_at(address), self._executed(blocks)) for address, blocks in segments[1:]]
+        return self._profiled(total), calls
+
+    def _executed(self, blocks: Counter[tuple[int, int]]) -> int:
+        return sum(self._block(block)[0].total() * number for block, number in blocks.items() if block[0] != _STOP)
+
+    def _hooked(self, hook: Any, function: str, arguments: Sequence[int]) -> None:
+        """Call a C function with a hook at each basic block, over a painted stack."""
         self.write(self._stack, bytes([_PAINT]) * self._stack_bytes)
-        hook = self._emulator.hook_add(self._unicorn.UC_HOOK_BLOCK, count)
+        handle = self._emulator.hook_add(self._unicorn.UC_HOOK_BLOCK, hook)
         try:
             self._start(function, arguments, 0)
         finally:
-            self._emulator.hook_del(hook)
-        blocks = Counter({block: number for block, number in blocks.items() if block[0] != _STOP})
-        return self._profiled(blocks)
+            self._emulator.hook_del(handle)
 
     def _profiled(self, blocks: Counter[tuple[int, int]]) -> Profile:
         functions: Counter[str] = Counter()

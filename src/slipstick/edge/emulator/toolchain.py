@@ -21,7 +21,11 @@ from slipstick.core.extras import require
 from slipstick.edge.emulator.image import Image, read_image
 
 CODE_BASE, RAM_BASE = 0x0001_0000, 0x2000_0000  # both executable and writable where M-profile cores allow it
-_RUNTIME = Path(__file__).parent / "sources" / "runtime.c"
+RUNTIME = Path(__file__).parent / "sources" / "runtime.c"
+_PLAIN = (
+    "-ffunction-sections", "-fdata-sections", "-fno-sanitize=all", "-fno-stack-protector", "-fomit-frame-pointer",
+    "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-g0",
+)  # fmt: skip
 _SECONDS = 300  # of one compiler call
 _SCRIPT = f"""ENTRY({{entry}})
 SECTIONS
@@ -61,6 +65,7 @@ CORES = {
         Core("cortex-m3", _THUMB, "cortex_m3", frozenset({"thumb", "thumb2"})),
         Core("cortex-m4", _THUMB, "cortex_m4", frozenset({"thumb", "thumb2", "dsp"})),
         Core("cortex-m7", _THUMB, "cortex_m7", frozenset({"thumb", "thumb2", "dsp"})),
+        Core("cortex-m33", _THUMB, "cortex_m33", frozenset({"thumb", "thumb2", "dsp"})),
         Core("rv32imac", "riscv32-freestanding-none", "generic_rv32+m+a+c", frozenset({"rv32"})),
     )
 }
@@ -92,7 +97,7 @@ def build_image(core: Core, sources: Sequence[Path], entries: Sequence[str], bui
     """
     build = build or Build()
     objects = [_compiled(core, Path(source), build) for source in sources]
-    objects.append(_compiled(core, _RUNTIME, Build("-O2", ("-fno-builtin",))))
+    objects.append(_compiled(core, RUNTIME, Build("-O2", ("-fno-builtin",))))
     with tempfile.TemporaryDirectory(prefix="slipstick-link-") as folder:
         script, linked = Path(folder, "image.ld"), Path(folder, "image.elf")
         script.write_text(_SCRIPT.format(entry=entries[0]))
@@ -101,12 +106,16 @@ def build_image(core: Core, sources: Sequence[Path], entries: Sequence[str], bui
         return read_image(linked.read_bytes(), core.name)
 
 
+def compiler_flags(core: Core, build: Build) -> tuple[str, ...]:
+    """Return the compiler's options for a source that is no part of the runtime, folders of headers left out."""
+    return (f"-mcpu={core.cpu}", build.optimise, *build.flags, "-fhosted", *_PLAIN)
+
+
 def _compiled(core: Core, source: Path, build: Build) -> Path:
     """Return the object file of a source: compiled now, or found in the cache under the hash of all it depends on."""
-    options = ["-target", core.target, f"-mcpu={core.cpu}", build.optimise, *build.flags]
-    options.append("-ffreestanding" if source == _RUNTIME else "-fhosted")
-    options += ["-ffunction-sections", "-fdata-sections", "-fno-sanitize=all", "-fno-stack-protector"]
-    options += ["-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-g0"]
+    options = ["-target", core.target, *compiler_flags(core, build)]
+    if source == RUNTIME:
+        options[options.index("-fhosted")] = "-ffreestanding"
     options += [f"-I{folder}" for folder in (source.parent, *build.include)]
     stored = _cache() / f"{_key(source, options)}.o"
     if not stored.exists():
