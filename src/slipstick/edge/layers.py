@@ -163,7 +163,7 @@ class RequantizeLayer:
 
 @dataclass(frozen=True)
 class QuantizeLayer:
-    """Real numbers of 32 bits to codes: x / scale, halves rounded away from zero, plus the zero point; no number is 0."""
+    """Real numbers of 32 bits to codes: x / scale, halves away from zero, plus the zero point; NaN counts as 0."""
 
     size: int
     scale: float

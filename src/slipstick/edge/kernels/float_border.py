@@ -1,16 +1,19 @@
-"""Tables of the border between real numbers and codes, with which no core computes in floating point."""
+"""Border between real numbers and codes: tables with which no core computes in floating point."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.layers import DequantizeLayer, QuantizeLayer
 
 _INFINITY = 0x7F80_0000  # bits of single precision's
 
 
-def quantize_thresholds(layer: QuantizeLayer) -> NDArray[np.int32]:
+def _thresholds(layer: QuantizeLayer) -> NDArray[np.int32]:
     """Return the smallest single-precision number that gets each code above the least, as ordered bits.
 
     Ordered bits are a number's bits where it is positive, and its bits with all but the sign flipped where it is not:
@@ -18,12 +21,11 @@ def quantize_thresholds(layer: QuantizeLayer) -> NDArray[np.int32]:
     number reaches has a threshold beyond infinity.
     """
     codes = np.arange(layer.least + 1, layer.most + 1)
-    low = np.full(codes.size, np.int64(-_INFINITY) - 1)  # ordered bits of minus infinity
-    high = np.full(codes.size, np.int64(_INFINITY) + 1)
+    low = np.full(codes.size, -_INFINITY - 1, np.int64)  # ordered bits of minus infinity
+    high = np.full(codes.size, _INFINITY + 1, np.int64)
     while (low < high).any():
         middle = (low + high) >> 1
-        reached = _codes(np.minimum(middle, _INFINITY), layer) >= codes
-        reached |= middle > _INFINITY
+        reached = (_codes(np.minimum(middle, _INFINITY), layer) >= codes) | (middle > _INFINITY)
         low, high = np.where(reached | (low >= high), low, middle + 1), np.where(reached, middle, high)
     return low.astype(np.int32)
 
@@ -40,8 +42,42 @@ def _codes(ordered: NDArray[np.int64], layer: QuantizeLayer) -> NDArray[np.float
     return codes
 
 
-def dequantized_values(layer: DequantizeLayer) -> NDArray[np.uint32]:
+def _values(layer: DequantizeLayer) -> NDArray[np.uint32]:
     """Return the bits of the single-precision number of each code, -128 first."""
     codes = np.arange(-128, 128)
     with np.errstate(over="ignore"):
         return (np.float64(layer.scale) * (codes - layer.zero_point)).astype(np.float32).view(np.uint32)
+
+
+def _quantize_fields(layer: QuantizeLayer, names: Mapping[str, str]) -> dict[str, str]:
+    no_number = min(max(layer.zero_point, layer.least), layer.most)
+    codes = {"least": layer.least, "most": layer.most, "not_a_number": no_number}
+    return {"size": str(layer.size), "thresholds": names["thresholds"]} | {
+        key: str(code) for key, code in codes.items()
+    }
+
+
+def _dequantize_fields(layer: DequantizeLayer, names: Mapping[str, str]) -> dict[str, str]:
+    return {"size": str(layer.size), "values": names["values"]}
+
+
+QUANTIZE = Kernel(
+    "nn_quantize_f32",
+    "nn_quantize",
+    ("quantize",),
+    {"c": ("nn_quantize_f32.c",)},
+    applies=lambda layer: True,
+    pack=lambda layer: {"thresholds": _thresholds(layer)},
+    fields=_quantize_fields,
+    struct_bytes=12,
+)
+DEQUANTIZE = Kernel(
+    "nn_dequantize_f32",
+    "nn_dequantize",
+    ("dequantize",),
+    {"c": ("nn_dequantize_f32.c",)},
+    applies=lambda layer: True,
+    pack=lambda layer: {"values": _values(layer)},
+    fields=_dequantize_fields,
+    struct_bytes=8,
+)

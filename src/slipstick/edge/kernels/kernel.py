@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,30 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slipstick.edge.kernels.initialisers import initialisers
-from slipstick.edge.layers import ConvLayer, Layer
+from slipstick.edge.layers import ConvLayer
 
 SOURCES = Path(__file__).parent / "sources"  # of all kernels, C and assembly, and their header nn.h
 
 Packed = dict[str, NDArray[Any]]
-Names = Mapping[str, str]
+_Fields = Callable[[Any, Mapping[str, str]], Mapping[str, str]]
 
 
-def plain_pack(layer: Layer) -> Packed:
-    """Return a layer's constants in the order of the file: weights, bias, multiplier and shift of each filter."""
-    if not isinstance(layer, ConvLayer):
-        return {}
-    return {"weights": np.ascontiguousarray(layer.weights, np.int8)} | packed_requant(layer)
-
-
-def packed_requant(layer: ConvLayer) -> Packed:
-    """Return the requantisation constants of each filter."""
-    requant = layer.requant
-    return {
-        "bias": requant.bias.astype(np.int32),
-        "multiplier": requant.multiplier.astype(np.int32),
-        "shift": requant.shift.astype(np.int8),
-    }
+def _file_order(layer: Any) -> Packed:
+    """Return a layer's weights in the order of the file."""
+    return {"weights": np.ascontiguousarray(layer.weights, np.int8)} if isinstance(layer, ConvLayer) else {}
 
 
 @dataclass(frozen=True)
@@ -42,37 +29,45 @@ class Kernel:
 
     Parameters
     ----------
-    name : of the kernel; `symbol` is the C function's. It takes `const struct *`, then "weights" if `pack` gives them,
-        the inputs, the output and the scratch.
-    struct : C type of the function's first argument.
-    sources : files below `SOURCES`, by family of instruction sets; "c" is portable, the others are assembly in place
-        of some of its files. The same results from all.
+    symbol : the C function, its name in the table. It takes `const struct *`, then "weights" if `pack` gives them, the
+        inputs, the output and the scratch.
+    struct : C type of the function's first argument, in `header`; it takes `struct_bytes` where pointers have four.
+    kinds : of layers that it may compute; `applies` says whether it does.
+    sources : files below `SOURCES` by family of instruction sets: "c" is portable, others put assembly in place of
+        some of its files. The results are the same.
     requires : features that the core must have.
-    applies : whether the kernel computes a layer.
     scratch_bytes : memory that a call uses, for a layer.
-    pack : constants of a layer as the kernel reads them, by name.
-    fields : C initialisers of the struct's fields in order, from a layer and the C names of its packed arrays.
+    pack : constants as the kernel reads them, by name; bias, multiplier and shift of each filter where they differ
+        from the layer's own.
+    fields : C text of the struct's fields in order, from a layer and the C names of its arrays; None where the struct
+        is the one of nn.h for this kind of layer.
     in_place : whether the output may lie where the first input does.
-    header : file below `SOURCES` that declares the function and its struct.
     """
 
-    name: str
     symbol: str
     struct: str
+    kinds: tuple[str, ...]
     sources: Mapping[str, tuple[str, ...]]
-    applies: Callable[[Layer], bool]
+    applies: Callable[[Any], bool]
     requires: frozenset[str] = frozenset()
-    scratch_bytes: Callable[[Layer], int] = lambda layer: 0
-    pack: Callable[[Layer], Packed] = plain_pack
-    fields: Callable[[Layer, Names], list[str]] = initialisers
+    scratch_bytes: Callable[[Any], int] = lambda layer: 0
+    pack: Callable[[Any], Packed] = _file_order
+    fields: _Fields | None = None
     in_place: bool = False
     header: str = "nn.h"
+    struct_bytes: int | None = None
 
-    def flash_bytes(self, layer: Layer) -> int:
-        """Return the bytes of a layer's constants in flash; the code, shared by layers, is not counted."""
+    def flash_bytes(self, layer: Any) -> int:
+        """Return the bytes of a layer's packed constants in flash; the code, shared by layers, is not counted."""
         return sum(values.nbytes for values in self.pack(layer).values())
 
-    def files(self, families: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the source files for a core: those of the first family that the kernel has, else the portable ones."""
-        family = next((family for family in families if family in self.sources), "c")
-        return self.sources[family]
+    def files(self, features: Iterable[str]) -> tuple[str, ...]:
+        """Return the source files for a core's features: with assembly for its best family, or the portable ones."""
+        return next((self.sources[name] for name in _families(features) if name in self.sources), self.sources["c"])
+
+
+def _families(features: Iterable[str]) -> list[str]:
+    """Return the families of instruction sets that a core executes, the best first."""
+    by_feature = {"dsp": "thumbv7em", "thumb2": "thumbv7m", "thumb": "thumbv6m", "rv32": "rv32"}
+    held = set(features)
+    return [family for feature, family in by_feature.items() if feature in held]
