@@ -32,22 +32,18 @@
         .thumb_func
 nn_conv_dsp_core:
         ENTER
-1:      FILTER_BEGINS
-        ldr     r9, [sp, #WINDOW_END]
-        sub     r3, r0, r9              /* 64 bytes for each of n eights: -n modulo 4 in bits 6 and 7 are left out of */
-        tst     r3, #128                /* the first turn */
-        bne     4f
-        tst     r3, #64
-        bne     3f
+        FIRST_TURN r0, r2, 6, 100       /* 64 bytes a block */
+1:      ldrd    r0, r9, [sp, #WINDOW]
+        FILTER_BEGINS
 2:      EIGHT
 3:      EIGHT
-5:      EIGHT
-6:      EIGHT
+        EIGHT
+        EIGHT
         cmp     r0, r9
         bne     2b
+        .if     (3b - 2b) - 100
+        .error  "a block of another size"
+        .endif
         FILTER_ENDS 1b
         LEAVE
-4:      tst     r3, #64
-        bne     6b
-        b       5b
         .size   nn_conv_dsp_core, . - nn_conv_dsp_core

@@ -15,24 +15,24 @@ static const int8_t *row_codes(const nn_stream_conv *l, const int8_t *input, int
   return row;
 }
 
-static void fill_pixel(const nn_stream_conv *l, const int8_t *input, int32_t y, int32_t x, uint32_t *window,
-                       int8_t *row) {
-  const int32_t size = l->kernel_width * l->in_channels;
-  for (int32_t ky = 0; ky < l->kernel_height; ky++) {
-    const int8_t *codes = row_codes(l, input, y + ky, x, row), *end = codes + (size & ~3);
-    for (; codes != end; codes += 4, window += 8) {
-      const uint32_t four = nn_word(codes);
-      window[0] = nn_sxtb16(four);
-      window[4] = nn_sxtb16_odd(four);
-    }
-    if (size & 3) {
-      uint32_t four = 0;
-      for (int32_t i = size & 3; i--;) four = four << 8 | (uint8_t)codes[i];
-      window[0] = nn_sxtb16(four);
-      window[4] = nn_sxtb16_odd(four);
-      window += 8;
-    }
+static inline uint32_t *fill_four(uint32_t *window, uint32_t four) {
+  window[0] = nn_sxtb16(four);
+  window[4] = nn_sxtb16_odd(four);
+  return window + 8;
+}
+
+/* `last` is the last place in the input from which four codes may be read. */
+static uint32_t *fill_row(uint32_t *window, const int8_t *codes, int32_t size, const int8_t *last) {
+  const int8_t *end = codes + (size & ~7);
+  for (; codes != end; codes += 8) window = fill_four(fill_four(window, nn_word(codes)), nn_word(codes + 4));
+  if (size & 4) window = fill_four(window, nn_word(codes)), codes += 4;
+  if (size & 3) { /* what stands behind meets weights of 0 */
+    uint32_t four = 0;
+    if (codes <= last) four = nn_word(codes);
+    else __builtin_memcpy(&four, codes, (size_t)(size & 3));
+    window = fill_four(window, four);
   }
+  return window;
 }
 
 void nn_conv_s8_dsp(const nn_stream_conv *l, const int8_t *weights, const int8_t *input, int8_t *output, void *scratch) {
@@ -40,12 +40,16 @@ void nn_conv_s8_dsp(const nn_stream_conv *l, const int8_t *weights, const int8_t
   const int32_t pixels = l->out_height * l->out_width, filters = l->out_channels;
   uint32_t *window = scratch, *end = window + 2 * size;
   int8_t *spare = (int8_t *)end + row;
+  const int32_t used = l->kernel_width * l->in_channels;
+  const int8_t *last = input + l->in_height * l->in_width * l->in_channels - 4;
   for (int32_t i = 1; i <= 8; i++) end[-i] = 0; /* what no row reaches */
   for (int32_t at = 0, y = 0, x = 0; at < pixels; at += 4) {
     const int32_t count = pixels - at < 4 ? pixels - at : 4;
     for (int32_t p = 0; p < 4; p++) {
-      fill_pixel(l, input, y * l->stride_height - l->pad_top, x * l->stride_width - l->pad_left, window + p,
-                 (int8_t *)end);
+      const int32_t top = y * l->stride_height - l->pad_top, left = x * l->stride_width - l->pad_left;
+      uint32_t *words = window + p;
+      for (int32_t ky = 0; ky < l->kernel_height; ky++)
+        words = fill_row(words, row_codes(l, input, top + ky, left, (int8_t *)end), used, last);
       if (at + p + 1 < pixels && ++x == l->out_width) x = 0, y++;
     }
     nn_conv_dsp_core(window, (const int32_t *)(const void *)weights, end, count == 4 ? output : spare, filters, filters);
