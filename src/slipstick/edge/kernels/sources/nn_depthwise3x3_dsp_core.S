@@ -26,11 +26,11 @@
 
         .macro  TWO_SUMS
         ldrd    r10, r11, [sp, #BIAS]
-        ldrd    r2, r3, [r0], #8
+        ldrd    r2, r3, [r0], #32
         COLUMN  r4, r7
         ldrd    r2, r3, [r0]
         COLUMN  r5, r8
-        ldrd    r2, r3, [r0, #8]
+        ldrd    r2, r3, [r0, #32]
         COLUMN  r6, r9
         ldrd    r2, r3, [sp, #ROUNDING]
         .endm
@@ -67,7 +67,7 @@ nn_depthwise3x3_dsp_core:
         sub     sp, sp, #FRAME
         mov     r10, r1
         mov     r1, r2
-        add     r3, r0, r3, lsl #3      /* end of the first columns of windows */
+        add     r3, r0, r3, lsl #5      /* end of the first columns of windows */
         ldrd    r4, r5, [sp, #FRAME + 36]
         strd    r4, r3, [sp, #STRIDE]
         ldr     r2, [r10], #4

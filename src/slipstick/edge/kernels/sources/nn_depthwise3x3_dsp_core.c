@@ -21,11 +21,11 @@ void nn_depthwise3x3_dsp_core(const uint32_t *columns, const int32_t *stream, in
   TAPS((uint32_t)stream[1], p0, q0);
   TAPS((uint32_t)stream[2], p1, q1);
   TAPS((uint32_t)stream[3], p2, q2);
-  for (const uint32_t *end = columns + 2 * width; columns != end; columns += 2, output += stride) {
+  for (const uint32_t *end = columns + 8 * width; columns != end; columns += 8, output += stride) {
     int32_t upper = stream[0], lower = stream[0];
     COLUMN(columns, p0, q0);
-    COLUMN(columns + 2, p1, q1);
-    COLUMN(columns + 4, p2, q2);
+    COLUMN(columns + 8, p1, q1);
+    COLUMN(columns + 16, p2, q2);
     output[row] = nn_stream_code(lower, stream + 4);
     output[0] = nn_stream_code(upper, stream + 4);
   }

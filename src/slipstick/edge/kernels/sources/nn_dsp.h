@@ -76,7 +76,7 @@ void nn_conv3x3_dsp_core(const uint32_t *window, const int32_t *stream, const ui
                          int32_t filters, int32_t stride);
 void nn_conv_dsp_core(const uint32_t *window, const int32_t *stream, const uint32_t *end, int8_t *output,
                       int32_t filters, int32_t stride);
-/* One filter at two rows of outputs: `stride` lies between neighbours, `row` between the rows. */
+/* One filter at two rows of outputs: columns are eight words apart, `stride` lies between neighbours, `row` between the rows. */
 void nn_depthwise3x3_dsp_core(const uint32_t *columns, const int32_t *stream, int8_t *output, int32_t width,
                               int32_t stride, int32_t row);
 
