@@ -1,4 +1,4 @@
-"""`emit`: firmware of a trained network for a board, as C text with projects; compiled and run in an emulator if asked."""
+"""`emit`: firmware of a trained network for a board, as C text with projects; run in an emulator if asked."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from slipstick.core.arrays import AnyArray
 from slipstick.core.version import __version__
 from slipstick.edge.firmware.arena_plan import ArenaPlan
-from slipstick.edge.firmware.c_values import c_array, c_struct, comment
+from slipstick.edge.firmware.c_values import c_array, comment
 from slipstick.edge.firmware.kernel_choice import KernelUse
-from slipstick.edge.firmware.lowering import LoweredNetwork, Quantisation
+from slipstick.edge.firmware.lowering import CodeScale, LoweredNetwork
 
 _NULL = "(void *)0"
 
@@ -45,12 +45,14 @@ def network_source(network: LoweredNetwork, uses: Sequence[KernelUse], plan: Are
     structs, calls = [], []
     for place, use in enumerate(uses):
         names = {name: constants.name_of(array) for name, array in use.arrays.items()}
-        fields = use.fields(names)
-        structs.append(f"static const {use.kernel.struct} layer_{place} = {c_struct(fields)};\n")
+        fields = ", ".join(use.kernel.fields(use.call.layer, names))
+        structs.append(f"static const {use.kernel.struct} layer_{place} = {{{fields}}};\n")
         calls.append(_call(place, use, names, plan))
     parts = [
         _banner(network),
-        '#include "network.h"\n#include "nn.h"\n',
+        "".join(
+            f'#include "{name}"\n' for name in ["network.h", *sorted({"nn.h", *(use.kernel.header for use in uses)})]
+        ),
         _PRELUDE,
         *constants.texts,
         *structs,
@@ -58,7 +60,7 @@ def network_source(network: LoweredNetwork, uses: Sequence[KernelUse], plan: Are
         _run(calls),
     ]
     return NetworkSource(
-        _header(network, plan), "\n".join(parts), constants.bytes, sum(use.struct_bytes for use in uses)
+        _header(network, plan), "\n".join(parts), constants.size, sum(use.struct_bytes for use in uses)
     )
 
 
@@ -67,7 +69,7 @@ class _Constants:
     """Constant arrays by content, so that equal ones are stored once."""
 
     texts: list[str] = field(default_factory=list)
-    bytes: int = 0
+    size: int = 0  # bytes, each array filled up to words
     _names: dict[bytes, str] = field(default_factory=dict)
 
     def name_of(self, array: AnyArray) -> str:
@@ -76,7 +78,7 @@ class _Constants:
         if key not in self._names:
             self._names[key] = f"data_{len(self._names)}"
             self.texts.append(c_array(self._names[key], array))
-            self.bytes += -(-array.nbytes // 4) * 4
+            self.size += -(-array.nbytes // 4) * 4
         return self._names[key]
 
 
@@ -104,7 +106,7 @@ def _header(network: LoweredNetwork, plan: ArenaPlan) -> str:
     return _HEADER.replace("@BANNER@", _banner(network).strip()).replace("@DEFINES@", "\n".join(defines))
 
 
-def _code_defines(end: str, codes: Quantisation, moved: int) -> list[str]:
+def _code_defines(end: str, codes: CodeScale, moved: int) -> list[str]:
     note = " /* codes here are those of the uint8 file less 128 */" if moved else ""
     return [
         f"#define NETWORK_{end}_SCALE {codes.scale:.9g}{note}",

@@ -2,56 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from slipstick.core.arrays import AnyArray
 from slipstick.core.errors import SlipstickError
-from slipstick.edge.firmware.c_fields import REQUANT_ARRAYS, layer_fields
 from slipstick.edge.firmware.lowering import KernelCall, LoweredNetwork
-from slipstick.edge.layers import ConvLayer
+from slipstick.edge.firmware.struct_sizes import struct_sizes
+from slipstick.edge.kernels.kernel import SOURCES, Kernel
+from slipstick.edge.kernels.table import choose_kernel
+from slipstick.edge.layers import ConvLayer, Layer, PoolLayer
 
-if TYPE_CHECKING:
-    from slipstick.edge.kernels.table import Kernel
-
-# bytes of the structs of nn.h where pointers have four
-_STRUCT_BYTES = {
-    "nn_conv": 40, "nn_add": 40, "nn_pool": 22, "nn_mean": 20, "nn_pad": 20, "nn_softmax": 16, "nn_requantize": 20,
-}  # fmt: skip
+_INCLUDE = re.compile(r'^#include "([\w.]+)"', re.MULTILINE)
+_LARGEST_SIZE = 2**16 - 1  # height, width, channels: uint16 in the kernels' structs
+_LARGEST_STEP = 2**8 - 1  # side of a window, stride, dilation, padding: uint8
 
 
 @dataclass(frozen=True, eq=False)
 class KernelUse:
-    """Kernel of one call with the constant arrays that it takes, by name, and its scratch [B]."""
+    """Kernel of one call: the constant arrays that it takes, by name, its scratch [B] and the files of its source.
+
+    Parameters
+    ----------
+    struct_bytes : of the kernel's struct in flash.
+    """
 
     call: KernelCall
     kernel: Kernel
     arrays: Mapping[str, AnyArray]
     scratch: int
-
-    def fields(self, names: Mapping[str, str]) -> Mapping[str, str]:
-        """Return the fields of the kernel's struct as C text, from the C names of its arrays.
-
-        Errors
-        ------
-        SlipstickError naming the operator, for a size that a field cannot hold.
-        """
-        try:
-            return layer_fields(self.call.layer, names)
-        except SlipstickError as error:
-            path = f"operators.{self.call.operator}.{self.call.layer.kind}"
-            raise SlipstickError(error.message, path=path, value=error.value, allowed=error.allowed) from None
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """File names of the kernel's sources."""
-        return tuple(self.kernel.sources["c"])
-
-    @property
-    def struct_bytes(self) -> int:
-        """Bytes of the kernel's struct in flash."""
-        return _STRUCT_BYTES[self.kernel.struct]
+    files: tuple[str, ...]
+    struct_bytes: int
 
     @property
     def array_bytes(self) -> int:
@@ -59,31 +41,55 @@ class KernelUse:
         return sum(-(-array.nbytes // 4) * 4 for array in self.arrays.values())
 
 
-def choose_kernels(network: LoweredNetwork, features: Sequence[str]) -> tuple[KernelUse, ...]:
-    """Return the kernel of each call for a core with these features.
+def choose_kernels(
+    network: LoweredNetwork, features: Collection[str], families: Collection[str]
+) -> tuple[KernelUse, ...]:
+    """Return the kernel of each call for a core.
+
+    Parameters
+    ----------
+    features : of the core, which kernels may require.
+    families : of instruction sets in which kernels may have assembly, the best first.
 
     Errors
     ------
-    SlipstickError naming the operator that no kernel takes.
+    SlipstickError naming the operator, for one that no kernel takes, and for sizes beyond the kernels' fields.
     """
-    return tuple(_use(call, features) for call in network.calls)
+    return tuple(_use(call, features, tuple(families)) for call in network.calls)
 
 
-def _use(call: KernelCall, features: Sequence[str]) -> KernelUse:
-    from slipstick.edge.kernels.table import KERNELS
-
+def _use(call: KernelCall, features: Collection[str], families: tuple[str, ...]) -> KernelUse:
     layer = call.layer
-    fitting = [kernel for kernel in KERNELS if set(kernel.requires) <= set(features) and kernel.applies(layer)]
-    if not fitting:
+    try:
+        _check_sizes(layer)
+        kernel = choose_kernel(layer, features)
+    except SlipstickError as error:
         path = f"operators.{call.operator}.{layer.kind}"
-        allowed = sorted({kind for kernel in KERNELS for kind in kernel.kinds})
-        raise SlipstickError("no kernel computes this operator", path=path, value=layer.kind, allowed=allowed)
-    kernel = fitting[0]
-    arrays = {**_requant_arrays(call), **kernel.pack(layer)}
-    return KernelUse(call, kernel, arrays, kernel.scratch_bytes(layer))
+        raise SlipstickError(error.message, path=path, value=error.value, allowed=error.allowed) from None
+    files = kernel.files(families)
+    size = struct_sizes(source_texts([kernel.header]).values())[kernel.struct]
+    return KernelUse(call, kernel, kernel.pack(layer), kernel.scratch_bytes(layer), files, size)
 
 
-def _requant_arrays(call: KernelCall) -> dict[str, AnyArray]:
-    if not isinstance(call.layer, ConvLayer):
-        return {}
-    return {name: getattr(call.layer.requant, name) for name in REQUANT_ARRAYS}
+def source_texts(names: Iterable[str]) -> dict[str, str]:
+    """Return the texts of kernel sources, and before them of the headers that they include, by file name."""
+    texts: dict[str, str] = {}
+    for name in names:
+        text = (SOURCES / name).read_text("utf-8")
+        for file, content in {**source_texts(_INCLUDE.findall(text)), name: text}.items():
+            texts.setdefault(file, content)
+    return texts
+
+
+def _check_sizes(layer: Layer) -> None:
+    """Raise a SlipstickError for sizes that the fields of the kernels' structs cannot hold."""
+    if not isinstance(layer, ConvLayer | PoolLayer):
+        return
+    dilation = layer.dilation if isinstance(layer, ConvLayer) else (1, 1)
+    steps = (*layer.kernel, *layer.stride, *dilation, *layer.padding)
+    for name, sizes, most in (
+        ("a size", (*layer.input, *layer.output), _LARGEST_SIZE),
+        ("a window, stride, dilation or padding", steps, _LARGEST_STEP),
+    ):
+        if max(sizes) > most:
+            raise SlipstickError(f"{name} beyond the kernels' fields", value=max(sizes), allowed=f"at most {most}")

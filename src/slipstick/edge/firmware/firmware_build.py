@@ -11,9 +11,9 @@ from slipstick.edge.firmware.arena_plan import ArenaPlan, firmware_arena
 from slipstick.edge.firmware.c_source import NetworkSource, network_source
 from slipstick.edge.firmware.code_size import predicted_code_bytes
 from slipstick.edge.firmware.golden import GoldenVectors, golden_vectors
-from slipstick.edge.firmware.kernel_choice import KernelUse, choose_kernels
+from slipstick.edge.firmware.kernel_choice import KernelUse, choose_kernels, source_texts
 from slipstick.edge.firmware.lowering import LoweredNetwork, lower
-from slipstick.edge.firmware.project_files import firmware_files, kernel_texts
+from slipstick.edge.firmware.project_files import firmware_files
 from slipstick.edge.firmware.targets import Target, check_memory, target_of
 from slipstick.trained.integer.integer_network import IntegerNetwork
 
@@ -54,7 +54,11 @@ class Firmware:
 
     def texts(self) -> dict[str, str]:
         """Return the C and assembly sources of the network itself, by file name, without the test program."""
-        return {"network.h": self.source.header, "network.c": self.source.source, **kernel_texts(self.uses)}
+        return {
+            "network.h": self.source.header,
+            "network.c": self.source.source,
+            **source_texts(name for use in self.uses for name in (use.kernel.header, *use.files)),
+        }
 
     def files(self) -> Mapping[str, bytes]:
         """Return the files of the firmware's folder, by relative name."""
@@ -65,7 +69,7 @@ class Firmware:
         }
         if self.code is not None:
             sizes = {f"flash, predicted for {self.target.core.name}": self.flash, **sizes, "code": self.code}
-        return firmware_files(self.network, self.uses, self.source, self.vectors, self.target, sizes)
+        return firmware_files(self.network, self.uses, self.texts(), self.vectors, self.target, sizes)
 
 
 def build_firmware(network: IntegerNetwork, system: System) -> Firmware:
@@ -78,7 +82,7 @@ def build_firmware(network: IntegerNetwork, system: System) -> Firmware:
     """
     target = target_of(system)
     lowered = lower(network)
-    uses = choose_kernels(lowered, target.features)
+    uses = choose_kernels(lowered, target.features, target.families)
     arena = firmware_arena(lowered, uses)
     source = network_source(lowered, uses, arena)
     firmware = Firmware(lowered, target, uses, arena, source, predicted_code_bytes(uses, target.core))
