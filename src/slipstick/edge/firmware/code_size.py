@@ -32,5 +32,6 @@ def predicted_code_bytes(uses: Sequence[KernelUse], core: Core) -> int | None:
         return None
     symbols: dict[str, int] = {}
     for use in uses:
-        symbols |= entry.kernels[use.kernel.symbol]
+        for symbol, size in entry.kernels[use.kernel.symbol].items():
+            symbols[symbol] = max(size, symbols.get(symbol, 0))
     return round(sum(symbols.values()) + entry.run + entry.call * len(uses))

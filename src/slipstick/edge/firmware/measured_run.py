@@ -53,7 +53,7 @@ def run_firmware(firmware: Firmware, file: bytes | None = None) -> FirmwareRun:
     SlipstickError for a core without a tool chain, for outputs that differ, and where the extra `edge` is missing.
     """
     tool = _tool(firmware)
-    image = _image(firmware, tool)
+    image = firmware_image(firmware, tool)
     machine = Machine(image)
     inputs, expected = firmware.vectors.inputs, firmware.vectors.outputs
     sink = machine.reserve(expected.shape[1])
@@ -87,7 +87,7 @@ def _tool(firmware: Firmware) -> Core:
     return tool
 
 
-def _image(firmware: Firmware, tool: Core) -> Image:
+def firmware_image(firmware: Firmware, tool: Core) -> Image:
     """Return the linked image of the network and its kernels alone."""
     with tempfile.TemporaryDirectory(prefix="slipstick-firmware-") as folder:
         texts = firmware.texts()
