@@ -22,7 +22,6 @@ from slipstick.edge.emulator import Core, Image, build_image
 from slipstick.edge.firmware.compiler import BUILD, tool_core
 from slipstick.edge.firmware.firmware_build import build_firmware
 from slipstick.edge.firmware.measured_run import firmware_image
-from slipstick.edge.kernels.harness import FAMILIES
 from slipstick.edge.kernels.kernel import SOURCES, Kernel
 from slipstick.edge.kernels.table import KERNELS
 from slipstick.trained.tflite import read_tflite
@@ -47,7 +46,7 @@ def symbols(image: Image, own: str) -> dict[str, int]:
 
 
 def kernel_symbols(core: Core, kernel: Kernel) -> dict[str, int]:
-    files = [SOURCES / name for name in kernel.files(FAMILIES.get(core.name, ()))]
+    files = [SOURCES / name for name in kernel.files(core.features)]
     return symbols(build_image(core, files, [kernel.symbol], BUILD), kernel.symbol)
 
 

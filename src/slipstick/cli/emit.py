@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from slipstick.cli.options import PLAIN, NetworkFile, Shown
-from slipstick.cli.output import _put, _say
+from slipstick.cli.output import _put, _require_writable, _say
 
 _Board = Annotated[str, Parameter(help="A board (slipstick list systems), such as nucleo-f446, or a YAML file.")]
 _Out = Annotated[Path | None, Parameter(help="The folder, new or empty. Default: none, only the report.")]
@@ -28,6 +28,7 @@ def emit(
     """Write a network's firmware for a board: C99 in integers, with the kernels that it needs, and projects."""
     from slipstick.verbs.emit import emit as verb
 
+    _require_writable(display)
     report = verb(network, board, out, run=run, overwrite=overwrite)
     if out is not None:
         _say(f"wrote {out}")

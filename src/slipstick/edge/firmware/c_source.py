@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from slipstick.core.arrays import AnyArray
 from slipstick.core.version import __version__
 from slipstick.edge.firmware.arena_plan import ArenaPlan
-from slipstick.edge.firmware.c_values import c_array, comment
+from slipstick.edge.firmware.c_values import c_array, c_struct, comment
 from slipstick.edge.firmware.kernel_choice import KernelUse
 from slipstick.edge.firmware.lowering import CodeScale, LoweredNetwork
 
@@ -45,8 +45,7 @@ def network_source(network: LoweredNetwork, uses: Sequence[KernelUse], plan: Are
     structs, calls = [], []
     for place, use in enumerate(uses):
         names = {name: constants.name_of(array) for name, array in use.arrays.items()}
-        fields = ", ".join(use.kernel.fields(use.call.layer, names))
-        structs.append(f"static const {use.kernel.struct} layer_{place} = {{{fields}}};\n")
+        structs.append(f"static const {use.kernel.struct} layer_{place} = {c_struct(use.fields(names))};\n")
         calls.append(_call(place, use, names, plan))
     parts = [
         _banner(network),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,21 @@ def c_type(array: AnyArray) -> str:
         raise SlipstickError("no C type of an array", value=str(array.dtype), allowed=_TYPES) from None
 
 
+def c_number(value: int, kind: str, field: str) -> str:
+    """Return a whole number as C text; an error where its C type cannot hold it.
+
+    Examples
+    --------
+    >>> c_number(-128, "int8_t", "least"), c_number(-(2**31), "int32_t", "bias")
+    ('-128', '(-2147483647 - 1)')
+    """
+    info = np.iinfo(_TYPES[kind])
+    if not info.min <= value <= info.max:
+        message = f"a size beyond the kernels' field {field}"
+        raise SlipstickError(message, value=int(value), allowed=f"{info.min} to {info.max}")
+    return _LEAST if value == -(2**31) else str(int(value))
+
+
 def c_array(name: str, array: AnyArray) -> str:
     """Return the definition of a constant array, in rows of numbers; aligned to words, which kernels load at once."""
     flat = array.ravel()
@@ -45,6 +61,11 @@ def _rows(words: list[str]) -> str:
     longest = max(map(len, words), default=1) + 2
     count = max(1, _WIDTH // longest)
     return "".join("  " + ", ".join(words[at : at + count]) + ",\n" for at in range(0, len(words), count))
+
+
+def c_struct(fields: Mapping[str, str]) -> str:
+    """Return an initialiser with the fields by name (C99)."""
+    return "{ " + ", ".join(f".{name} = {text}" for name, text in fields.items()) + " }"
 
 
 def comment(text: str) -> str:

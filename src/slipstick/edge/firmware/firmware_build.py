@@ -11,7 +11,7 @@ from slipstick.edge.firmware.arena_plan import ArenaPlan, firmware_arena
 from slipstick.edge.firmware.c_source import NetworkSource, network_source
 from slipstick.edge.firmware.code_size import predicted_code_bytes
 from slipstick.edge.firmware.golden import GoldenVectors, golden_vectors
-from slipstick.edge.firmware.kernel_choice import KernelUse, choose_kernels, source_texts
+from slipstick.edge.firmware.kernel_choice import KernelUse, choose_kernels, kernel_texts
 from slipstick.edge.firmware.lowering import LoweredNetwork, lower
 from slipstick.edge.firmware.project_files import firmware_files
 from slipstick.edge.firmware.targets import Target, check_memory, target_of
@@ -57,7 +57,7 @@ class Firmware:
         return {
             "network.h": self.source.header,
             "network.c": self.source.source,
-            **source_texts(name for use in self.uses for name in (use.kernel.header, *use.files)),
+            **kernel_texts(self.uses),
         }
 
     def files(self) -> Mapping[str, bytes]:
@@ -82,7 +82,7 @@ def build_firmware(network: IntegerNetwork, system: System) -> Firmware:
     """
     target = target_of(system)
     lowered = lower(network)
-    uses = choose_kernels(lowered, target.features, target.families)
+    uses = choose_kernels(lowered, target.features)
     arena = firmware_arena(lowered, uses)
     source = network_source(lowered, uses, arena)
     firmware = Firmware(lowered, target, uses, arena, source, predicted_code_bytes(uses, target.core))

@@ -8,15 +8,21 @@ from dataclasses import dataclass
 
 from slipstick.core.arrays import AnyArray
 from slipstick.core.errors import SlipstickError
+from slipstick.edge.firmware.c_fields import REQUANT_ARRAYS, layer_fields
 from slipstick.edge.firmware.lowering import KernelCall, LoweredNetwork
 from slipstick.edge.firmware.struct_sizes import struct_sizes
 from slipstick.edge.kernels.kernel import SOURCES, Kernel
 from slipstick.edge.kernels.table import choose_kernel
-from slipstick.edge.layers import ConvLayer, Layer, PoolLayer
+from slipstick.edge.layers import ConvLayer, Layer
 
 _INCLUDE = re.compile(r'^#include "([\w.]+)"', re.MULTILINE)
-_LARGEST_SIZE = 2**16 - 1  # height, width, channels: uint16 in the kernels' structs
-_LARGEST_STEP = 2**8 - 1  # side of a window, stride, dilation, padding: uint8
+
+_FAMILIES = {  # of instruction sets -> how compilers say that they compile for it
+    "thumbv7em": "defined(__ARM_FEATURE_DSP) && defined(__thumb2__)",
+    "thumbv7m": "defined(__thumb2__)",
+    "thumbv6m": "defined(__thumb__)",
+    "rv32": "defined(__riscv) && __riscv_xlen == 32",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,40 +41,71 @@ class KernelUse:
     files: tuple[str, ...]
     struct_bytes: int
 
+    def fields(self, names: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the fields of the kernel's struct as C text, from the C names of its arrays.
+
+        Errors
+        ------
+        SlipstickError naming the operator, for a size that a field cannot hold.
+        """
+        try:
+            return (self.kernel.fields or layer_fields)(self.call.layer, names)
+        except SlipstickError as error:
+            path = f"operators.{self.call.operator}.{self.call.layer.kind}"
+            raise SlipstickError(error.message, path=path, value=error.value, allowed=error.allowed) from None
+
+    @property
+    def condition(self) -> str:
+        """Preprocessor condition of the family of instruction sets whose assembly is taken; empty for portable C."""
+        taken = [family for family, files in self.kernel.sources.items() if files == self.files and family != "c"]
+        return _FAMILIES[taken[0]] if taken else ""
+
     @property
     def array_bytes(self) -> int:
         """Bytes of the constant arrays, each filled up to words."""
         return sum(-(-array.nbytes // 4) * 4 for array in self.arrays.values())
 
 
-def choose_kernels(
-    network: LoweredNetwork, features: Collection[str], families: Collection[str]
-) -> tuple[KernelUse, ...]:
-    """Return the kernel of each call for a core.
-
-    Parameters
-    ----------
-    features : of the core, which kernels may require.
-    families : of instruction sets in which kernels may have assembly, the best first.
+def choose_kernels(network: LoweredNetwork, features: Collection[str]) -> tuple[KernelUse, ...]:
+    """Return the kernel of each call for a core with these features; assembly is taken where it has some.
 
     Errors
     ------
-    SlipstickError naming the operator, for one that no kernel takes, and for sizes beyond the kernels' fields.
+    SlipstickError naming the operator, for one that no kernel takes.
     """
-    return tuple(_use(call, features, tuple(families)) for call in network.calls)
+    return tuple(_use(call, features) for call in network.calls)
 
 
-def _use(call: KernelCall, features: Collection[str], families: tuple[str, ...]) -> KernelUse:
+def _use(call: KernelCall, features: Collection[str]) -> KernelUse:
     layer = call.layer
     try:
-        _check_sizes(layer)
         kernel = choose_kernel(layer, features)
     except SlipstickError as error:
         path = f"operators.{call.operator}.{layer.kind}"
         raise SlipstickError(error.message, path=path, value=error.value, allowed=error.allowed) from None
-    files = kernel.files(families)
-    size = struct_sizes(source_texts([kernel.header]).values())[kernel.struct]
-    return KernelUse(call, kernel, kernel.pack(layer), kernel.scratch_bytes(layer), files, size)
+    files = kernel.files(features)
+    size = kernel.struct_bytes or struct_sizes(source_texts([kernel.header]).values())[kernel.struct]
+    arrays = _requant_arrays(layer) | kernel.pack(layer)
+    return KernelUse(call, kernel, arrays, kernel.scratch_bytes(layer), files, size)
+
+
+def kernel_texts(uses: Iterable[KernelUse]) -> dict[str, str]:
+    """Return the sources of kernels and their headers, by file name, for every compiler.
+
+    Where a kernel has assembly for the core, the portable files that it takes the place of are there too, and the
+    preprocessor takes one or the other: a folder compiles for the board and for the computer that tests it.
+    """
+    texts: dict[str, str] = {}
+    for use in uses:
+        portable = use.kernel.sources["c"]
+        for name, text in source_texts([use.kernel.header, *portable, *use.files]).items():
+            condition = use.condition
+            if condition and name in use.files and name not in portable:
+                text = f"#if {condition}\n{text}\n#endif\n"
+            elif condition and name in portable and name not in use.files:
+                text = f"#if !({condition})\n{text}\n#endif\n"
+            texts[name] = text
+    return texts
 
 
 def source_texts(names: Iterable[str]) -> dict[str, str]:
@@ -81,15 +118,6 @@ def source_texts(names: Iterable[str]) -> dict[str, str]:
     return texts
 
 
-def _check_sizes(layer: Layer) -> None:
-    """Raise a SlipstickError for sizes that the fields of the kernels' structs cannot hold."""
-    if not isinstance(layer, ConvLayer | PoolLayer):
-        return
-    dilation = layer.dilation if isinstance(layer, ConvLayer) else (1, 1)
-    steps = (*layer.kernel, *layer.stride, *dilation, *layer.padding)
-    for name, sizes, most in (
-        ("a size", (*layer.input, *layer.output), _LARGEST_SIZE),
-        ("a window, stride, dilation or padding", steps, _LARGEST_STEP),
-    ):
-        if max(sizes) > most:
-            raise SlipstickError(f"{name} beyond the kernels' fields", value=max(sizes), allowed=f"at most {most}")
+def _requant_arrays(layer: Layer) -> dict[str, AnyArray]:
+    """Return bias, multiplier and shift of each filter of a layer with weights."""
+    return {name: getattr(layer.requant, name) for name in REQUANT_ARRAYS} if isinstance(layer, ConvLayer) else {}

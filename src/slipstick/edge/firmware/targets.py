@@ -12,7 +12,6 @@ from slipstick.core.system import System
 from slipstick.edge.board import Board
 from slipstick.edge.core_table import Core, cores
 from slipstick.edge.firmware.compiler import tool_core
-from slipstick.edge.kernels.harness import FAMILIES
 
 
 class _ToolNames(Entry):
@@ -50,12 +49,6 @@ class Target:
         """Instructions that kernels may ask for; none where no compiler is known, so that plain C is taken."""
         tool = tool_core(self.core)
         return frozenset() if tool is None else tool.features
-
-    @property
-    def families(self) -> tuple[str, ...]:
-        """Families of instruction sets in which kernels may have assembly, the best first."""
-        tool = tool_core(self.core)
-        return () if tool is None else FAMILIES.get(tool.name, ())
 
 
 def target_of(system: System) -> Target:
