@@ -23,7 +23,7 @@ def _generic(kind: str, struct: str = "", *, in_place: bool = False) -> Kernel:
 
 def _tables_pay(layer: Any) -> bool:
     """Whether an addition is large enough to fill two tables, and its sum is not shifted to the left."""
-    return layer.size >= _ENOUGH and -_RIGHT <= layer.scalings[2].shift <= 0
+    return bool(layer.size >= _ENOUGH and -_RIGHT <= layer.scalings[2].shift <= 0)
 
 
 _ADD_TABLES = Kernel(
