@@ -3,10 +3,13 @@
  * three taps of four filters as bytes, filters last; their requantisation. */
 #include "nn_words.h"
 
+/* No instruction: the compiler keeps the order of products and loads, so that it holds one tap at a time. */
+#define LINE(s0, s1, s2, s3) __asm__ volatile("" : "+r"(s0), "+r"(s1), "+r"(s2), "+r"(s3) : : "memory")
 #define TAP(sums, w, a, b, c, d) \
   do { \
     const int32_t tap = w; \
     sums##0 += tap * (a), sums##1 += tap * (b), sums##2 += tap * (c), sums##3 += tap * (d); \
+    LINE(sums##0, sums##1, sums##2, sums##3); \
   } while (0)
 #define FILTER(sums, taps) \
   TAP(sums, (taps)[0], a, b, c, d); \
