@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slipstick.core.arrays import AnyArray
 from slipstick.core.errors import SlipstickError
@@ -85,8 +85,18 @@ def _use(call: KernelCall, features: Collection[str]) -> KernelUse:
         raise SlipstickError(error.message, path=path, value=error.value, allowed=error.allowed) from None
     files = kernel.files(features)
     size = kernel.struct_bytes or struct_sizes(source_texts([kernel.header]).values())[kernel.struct]
-    arrays = _requant_arrays(layer) | kernel.pack(layer)
-    return KernelUse(call, kernel, arrays, kernel.scratch_bytes(layer), files, size)
+    use = KernelUse(call, kernel, _requant_arrays(layer) | kernel.pack(layer), kernel.scratch_bytes(layer), files, size)
+    names = _NamesRead()
+    use.fields(names)
+    return replace(use, arrays={name: use.arrays[name] for name in use.arrays if name in {*names, "weights"}})
+
+
+class _NamesRead(dict[str, str]):
+    """Names of arrays that record which of them a struct's fields ask for."""
+
+    def __missing__(self, name: str) -> str:
+        self[name] = name
+        return name
 
 
 def kernel_texts(uses: Iterable[KernelUse]) -> dict[str, str]:
