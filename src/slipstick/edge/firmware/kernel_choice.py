@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from slipstick.core.arrays import AnyArray
 from slipstick.core.errors import SlipstickError
@@ -85,18 +85,8 @@ def _use(call: KernelCall, features: Collection[str]) -> KernelUse:
         raise SlipstickError(error.message, path=path, value=error.value, allowed=error.allowed) from None
     files = kernel.files(features)
     size = kernel.struct_bytes or struct_sizes(source_texts([kernel.header]).values())[kernel.struct]
-    use = KernelUse(call, kernel, _requant_arrays(layer) | kernel.pack(layer), kernel.scratch_bytes(layer), files, size)
-    names = _NamesRead()
-    use.fields(names)
-    return replace(use, arrays={name: use.arrays[name] for name in use.arrays if name in {*names, "weights"}})
-
-
-class _NamesRead(dict[str, str]):
-    """Names of arrays that record which of them a struct's fields ask for."""
-
-    def __missing__(self, name: str) -> str:
-        self[name] = name
-        return name
+    arrays = _read_arrays(kernel, layer, _requant_arrays(layer) | kernel.pack(layer))
+    return KernelUse(call, kernel, arrays, kernel.scratch_bytes(layer), files, size)
 
 
 def kernel_texts(uses: Iterable[KernelUse]) -> dict[str, str]:
@@ -126,6 +116,15 @@ def source_texts(names: Iterable[str]) -> dict[str, str]:
         for file, content in {**source_texts(_INCLUDE.findall(text)), name: text}.items():
             texts.setdefault(file, content)
     return texts
+
+
+def _read_arrays(kernel: Kernel, layer: Layer, arrays: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+    """Return the arrays that a kernel reads: its weights, and those that its struct names."""
+    try:
+        fields = " ".join((kernel.fields or layer_fields)(layer, {name: f"<{name}>" for name in arrays}).values())
+    except SlipstickError:  # said with the operator's place when the fields are written
+        return dict(arrays)
+    return {name: values for name, values in arrays.items() if name == "weights" or f"<{name}>" in fields}
 
 
 def _requant_arrays(layer: Layer) -> dict[str, AnyArray]:

@@ -86,3 +86,35 @@ CONV_DSP = Kernel(
     header="nn_dsp.h",
     struct_bytes=22,
 )
+
+
+def _depthwise_applies(layer: ConvLayer) -> bool:
+    shape = layer.kernel == (3, 3) and layer.stride == (1, 1) and layer.dilation == (1, 1)
+    channels = layer.input[2]
+    return shape and layer.output[2] == channels and channels % 4 == 0 and streamable(layer)
+
+
+def _depthwise_weights(layer: ConvLayer) -> NDArray[np.int8]:
+    """Return each filter's taps, a word for each column of the window: its three rows and 0."""
+    filters = layer.weights.shape[-1]
+    columns = np.zeros((filters, 3, 4), np.int8)
+    columns[..., :3] = layer.weights.transpose(2, 1, 0)
+    return columns.reshape(filters, -1)
+
+
+DEPTHWISE3X3_DSP = Kernel(
+    "nn_depthwise3x3_s8_dsp",
+    "nn_stream_conv",
+    ("depthwise",),
+    {
+        "c": ("nn_depthwise3x3_s8_dsp.c", "nn_depthwise3x3_dsp_core.c"),
+        "thumbv7em": ("nn_depthwise3x3_s8_dsp.c", "nn_depthwise3x3_dsp_core.S"),
+    },
+    applies=_depthwise_applies,
+    requires=_DSP,
+    scratch_bytes=lambda layer: 32 * (layer.output[1] + 2),
+    pack=lambda layer: {"weights": stream(layer, _depthwise_weights(layer))},
+    fields=stream_fields,
+    header="nn_dsp.h",
+    struct_bytes=22,
+)

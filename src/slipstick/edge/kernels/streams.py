@@ -35,9 +35,10 @@ def _largest_sums(layer: ConvLayer) -> NDArray[np.float64]:
 
 def _by_filter(layer: ConvLayer) -> NDArray[np.int8]:
     """Return the weights as rows of filters."""
-    if layer.kind == "depthwise":
-        return layer.weights.reshape(-1, layer.weights.shape[-1]).T
-    return layer.weights.reshape(len(layer.weights), -1)
+    depthwise = layer.kind == "depthwise"
+    rows: NDArray[np.int8] = layer.weights.reshape(-1, layer.weights.shape[-1]).T if depthwise else layer.weights
+    flat: NDArray[np.int8] = rows.reshape(len(rows), -1)
+    return flat
 
 
 def moved_bias(layer: ConvLayer) -> NDArray[np.int32]:

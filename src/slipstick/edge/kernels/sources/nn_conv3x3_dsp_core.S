@@ -1,7 +1,7 @@
 /* All filters at four pixels by windows of 3 x 3, for Armv7E-M: see nn_conv3x3_dsp_core.c, which computes the same.
  * 17.9 instructions for 24 products of two channels: LDM 1, LDR 1.5, SXTB16 3, SMLAD 12, loop 0.4 (eight pairs a turn).
  * r0 window, r1 stream, r2 and r3 weights, r4 to r9 six columns, r10 r11 r12 lr sums of four pixels. */
-#include "nn_requant_dsp.inc"
+#include "nn_requant_dsp.h"
         .syntax unified
         .thumb
         .text

@@ -2,7 +2,7 @@
  * 6.4 instructions for 8 products of a pair: LDM 1, LDRD 0.25, SXTB16 1, SMLAD 4, loop 0.2 (eight values and four
  * turns). r0 window, r1 stream, r2 r3 weights, r4 a pair of them, r5 to r8 four pixels, r9 end of the window,
  * r10 r11 r12 lr sums of four pixels. */
-#include "nn_requant_dsp.inc"
+#include "nn_requant_dsp.h"
         .syntax unified
         .thumb
         .text

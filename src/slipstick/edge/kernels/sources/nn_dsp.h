@@ -30,7 +30,9 @@ static inline int32_t nn_smlad(uint32_t a, uint32_t b, int32_t sum) {
 static inline uint32_t nn_sxtb16(uint32_t a) {
   return ((uint32_t)(int32_t)(int8_t)a & 0xffffu) | (uint32_t)(int32_t)(int8_t)(a >> 16) << 16;
 }
-static inline int32_t nn_ssat8(int32_t a) { return a < -128 ? -128 : a > 127 ? 127 : a; }
+static inline int32_t nn_ssat8(int32_t a) { return a < -128 ? -128 : a > 127 ? 127 : a; }void nn_depthwise3x3_s8_dsp(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
+                            void *scratch);
+
 #endif
 
 /* Bytes 1 and 3, with their signs. */
@@ -74,10 +76,15 @@ void nn_conv3x3_dsp_core(const uint32_t *window, const int32_t *stream, const ui
                          int32_t filters, int32_t stride);
 void nn_conv_dsp_core(const uint32_t *window, const int32_t *stream, const uint32_t *end, int8_t *output,
                       int32_t filters, int32_t stride);
+/* One filter at two rows of outputs: columns are eight words apart, `stride` lies between neighbours, `row` between the rows. */
+void nn_depthwise3x3_dsp_core(const uint32_t *columns, const int32_t *stream, int8_t *output, int32_t width,
+                              int32_t stride, int32_t row);
 
 void nn_conv3x3_s8_dsp(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
                        void *scratch);
 void nn_conv_s8_dsp(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
                     void *scratch);
+void nn_depthwise3x3_s8_dsp(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
+                            void *scratch);
 
 #endif
