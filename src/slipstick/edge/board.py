@@ -66,6 +66,13 @@ class Board(Device):
     reserved: units.Bytes | None = Field(
         default=None, description="Bytes of the fastest memory that stack, data and drivers take; unknown: none counted"
     )
+    cache: units.Bytes | None = Field(
+        default=None,
+        description="Cache before a flash outside of the chip; unknown: flash on the chip, whose waits are calibrated",
+    )
+    kernels: str = Field(
+        default="slipstick", description="Library of its firmware's kernels, a name in data/instructions"
+    )
     states: dict[str, units.Watts] = Field(
         default_factory=dict, description="Power of further states, such as deep-sleep or radio"
     )
