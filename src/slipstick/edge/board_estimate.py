@@ -137,14 +137,16 @@ def _encodings(works: Sequence[LayerWork], text: str) -> list[tuple[Encoding, fl
     """Return the encoding of every call's weights, and their bytes with biases and scales; shared bytes count once."""
     layers = [work for work in works if work.filters]
     patterns = [PatternLayer(work.name, _LINEAR.get(work.kind, work.kind)) for work in layers]
-    texts = iter(formats_of(text, patterns, path="plan.formats.layers"))
-    plain, shared = format_of(DEFAULT).encoding, 0
+    texts = formats_of(text, patterns, path="plan.formats.layers")
+    known = {name: format_of(name).encoding for name in {*texts, DEFAULT}}
+    plain, shared = known[DEFAULT], 0
+    rest = iter(texts)
     chosen: list[tuple[Encoding, float]] = []
     for work in works:
         if not work.filters:
             chosen.append((plain, 0.0))
             continue
-        encoding = format_of(next(texts)).encoding
+        encoding = known[next(rest)]
         shape = (work.filters, work.taps, work.reduction // work.taps)
         ends = {"first": work is layers[0], "last": work is layers[-1]}
         if not encoding.takes(shape, depthwise=work.kind == "depthwise", **ends):

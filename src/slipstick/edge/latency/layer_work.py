@@ -8,7 +8,6 @@ from typing import Literal
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Op
-from slipstick.networks.graphs.fusion import leaf_ops
 
 WorkKind = Literal["conv", "pointwise", "depthwise", "dense", "add", "pool", "other"]
 _POOLS = ("pool", "reduction")
@@ -57,7 +56,7 @@ def work_of(ops: Sequence[Op]) -> list[LayerWork]:
 
 
 def _calls(op: Op) -> Iterator[LayerWork]:
-    leaves = leaf_ops(op)
+    leaves = _leaves(op)
     product = any(leaf.kind in ("conv", "matmul") for leaf in leaves)
     for leaf in leaves:
         if leaf.kind in _UNKNOWN:
@@ -71,6 +70,11 @@ def _calls(op: Op) -> Iterator[LayerWork]:
             yield LayerWork(leaf.name, "add", 0.0, leaf.outputs, leaf.inputs)
         elif not product and leaf.kind not in _FREE:
             yield LayerWork(leaf.name, "other", 0.0, leaf.outputs, leaf.inputs)
+
+
+def _leaves(op: Op) -> Sequence[Op]:
+    """Return the original operations merged into one; graphs of samples have no copies to count."""
+    return [leaf for part in op.parts for leaf in _leaves(part)] if op.parts else (op,)
 
 
 def _product(op: Op) -> LayerWork:
