@@ -2,8 +2,8 @@
 
 Every published row (data/edge_rows.yaml) is predicted from the rows of the same kernels on all other boards. Rows whose
 kernels were measured on one board alone are predicted without any calibration, and listed beside. The cycles of the
-Cortex-M7, the Cortex-M33 and the Xtensa cores, for which no table is published, were assumed with these boards in sight:
-what the test holds out is the level of every library on every board, not the table of cores.
+Cortex-M7, the Cortex-M33 and the Xtensa cores, for which no table is published, were assumed with these boards in
+sight: what the test holds out is the level of every library on every board, not the table of cores.
 
     python benchmarks/edge_latency.py [--rows]
 """
@@ -18,10 +18,10 @@ from collections.abc import Sequence
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from slipstick.edge.board_estimate import estimate  # noqa: E402  after the thread limit
-from slipstick.edge.latency.kernel_mixes import kernel_mixes  # noqa: E402
-from slipstick.edge.latency.published_latency import LatencyPrediction, fitted_calibration, left_out  # noqa: E402
-from slipstick.engines.question import ask  # noqa: E402
+from slipstick.edge.board_estimate import estimate
+from slipstick.edge.latency.kernel_mixes import kernel_mixes
+from slipstick.edge.latency.published_latency import LatencyPrediction, fitted_calibration, left_out
+from slipstick.engines.question import ask
 
 ERROR = 0.25  # wanted: median error of rows of a board that was left out
 SECONDS = 5e-3  # wanted: one estimate

@@ -13,16 +13,16 @@ from slipstick.core.question import Question
 from slipstick.core.units import format_quantity
 from slipstick.edge.arena.arena_layout import ArenaLayout
 from slipstick.edge.arena.arena_picture import arena_svg
-from slipstick.edge.arena.graph_arena import graph_problem
-from slipstick.edge.arena.memory_tiers import TierPlace, place_in_tiers, tensor_traffic
+from slipstick.edge.arena.graph_arena import _graph_problem
+from slipstick.edge.arena.memory_tiers import TierPlace, _tensor_traffic, place_in_tiers
 from slipstick.edge.arena.plan_arena import plan_arena
 from slipstick.edge.board import Board
-from slipstick.edge.board_memory import arena_tiers
+from slipstick.edge.board_memory import _arena_tiers
 from slipstick.edge.core_table import cores
-from slipstick.edge.latency.battery import inference_energy
-from slipstick.edge.latency.board_cycles import FlashPath, LayerTime, layer_times
+from slipstick.edge.latency.board_cycles import _FlashPath, _layer_times, _LayerTime
+from slipstick.edge.latency.duty_cycle import _battery_life, _duty_power
 from slipstick.edge.latency.kernel_mixes import KernelMix, mix_for
-from slipstick.edge.latency.layer_work import LayerWork, work_of
+from slipstick.edge.latency.layer_work import LayerWork, _work_of
 from slipstick.formats.grammar import format_of
 from slipstick.formats.layer_patterns import DEFAULT, PatternLayer, formats_of
 from slipstick.report.report import Metric, Report, Table
@@ -42,7 +42,7 @@ class BoardRun:
 
     question: Question
     mix: KernelMix
-    calls: tuple[LayerTime, ...]
+    calls: tuple[_LayerTime, ...]
     layout: ArenaLayout
     places: tuple[TierPlace, ...]
 
@@ -99,20 +99,22 @@ def _board_run(question: Question) -> BoardRun:
     core = cores.entry(board.core)
     mix = mix_for(board.kernels, core)
     ops = workload.ops
-    works = work_of(ops)
+    works = _work_of(ops)
     flash = system.memory["flash"]
     encodings = _encodings(works, question.plan.formats.layers or DEFAULT)
     _check_flash(sum(stored for _, stored in encodings) + mix.code, question)
-    times = layer_times(works, encodings, mix, core, board.clock, FlashPath(flash.bandwidth, board.cache))
-    layout = plan_arena(graph_problem(ops))
+    times = _layer_times(works, encodings, mix, core, board.clock, _FlashPath(flash.bandwidth, board.cache))
+    layout = plan_arena(_graph_problem(ops))
     blocks = [block for block, _ in layout.blocks]
-    places = place_in_tiers(blocks, tensor_traffic(layout), arena_tiers(system)) if _too_large(layout, question) else ()
+    places = (
+        place_in_tiers(blocks, _tensor_traffic(layout), _arena_tiers(system)) if _too_large(layout, question) else ()
+    )
     return BoardRun(question, mix, tuple(times), layout, places)
 
 
 def _too_large(layout: ArenaLayout, question: Question) -> bool:
     """Return whether tensors must be spread over several memories: the arena does not fit the fastest one."""
-    tiers = arena_tiers(question.system)
+    tiers = _arena_tiers(question.system)
     room = max(tier.capacity for tier in tiers)
     if layout.bound > sum(tier.capacity for tier in tiers) or (len(tiers) == 1 and layout.size > room):
         raise SlipstickError(
@@ -182,13 +184,13 @@ def _metrics(run: BoardRun) -> dict[str, Any]:
     waiting = run.time - computed
     low, high = computed * mix.low + waiting, computed * mix.high + waiting
 
-    def banded(value: float, unit: str, factor: float) -> Metric:
-        return Metric(value, unit, "estimated", source, "band: tenth to ninetieth percentile of published rows",
-                      low * factor, high * factor)  # fmt: skip
+    def banded(value: float, unit: str, factor: float, beside: float = 0.0) -> Metric:
+        note = "band: tenth to ninetieth percentile of published rows"
+        ends = (low * factor + beside, high * factor + beside)
+        return Metric(value + beside, unit, "estimated", source, note, *ends)
 
     counted = "counted from layers and formats"
     parts = {name: Metric(value, "s", "estimated", source) for name, value in run.parts.items() if value > 0}
-    flash = {"weights": run.weights, "code": mix.code}
     metrics: dict[str, Any] = {
         "time": {"inference": banded(run.time, "s", 1.0), "parts": parts},
         "throughput": {"samples": Metric(1.0 / run.time, "sample/s", "estimated", source)},
@@ -196,27 +198,56 @@ def _metrics(run: BoardRun) -> dict[str, Any]:
             "macs": Metric(sum(call.work.macs for call in run.calls), "MAC", "counted", counted),
             "instructions": Metric(sum(call.instructions for call in run.calls), "", "estimated", mix.source),
         },
-        "memory": {
-            "peak": Metric(run.layout.size, "B", "counted", "arena planned in int8", "tensors; stack and scratch beside"),
-            "arena": Metric(run.layout.size, "B", "counted", "arena planned in int8"),
-            "bound": Metric(run.layout.bound, "B", "counted", "most bytes alive at one call"),
-            "capacity": Metric(sum(t.capacity for t in arena_tiers(system)), "B", "given", system.source_of("memory")),
-        },
-        "flash": {
-            "bytes": Metric(sum(flash.values()), "B", "estimated", counted),
-            "parts": {name: Metric(value, "B", "estimated", counted) for name, value in flash.items()},
-            "capacity": Metric(system.memory["flash"].capacity, "B", "given", system.source_of("memory.flash.capacity")),
-        },
-    }  # fmt: skip
+        "memory": _memory(run),
+    }
+    capture, joules = run.board.capture()
+    if run.board.sense:
+        stated = system.source_of("device.sensors")
+        metrics["time"] |= {
+            "capture": Metric(capture, "s", "given", stated),
+            "response": banded(run.time, "s", 1.0, capture),
+        }
     if system.power is not None:
-        energy = inference_energy(1.0, system.power)
-        metrics["energy"] = {"inference": banded(run.time * energy, "J", energy)}
+        metrics["energy"] = {"inference": banded(run.time * system.power, "J", system.power)}
+        metrics |= _duty(run, system.power, capture, joules)
     if system.price is not None:
         metrics["price"] = {"board": Metric(system.price, "USD", "given", system.source_of("price"))}
     return metrics
 
 
-def _row(call: LayerTime) -> tuple[object, ...]:
+def _duty(run: BoardRun, active: float, capture: float, joules: float) -> dict[str, Any]:
+    """Return mean power and battery life under the board's duty cycle; nothing where it has none."""
+    system, board = run.question.system, run.board
+    if board.period is None or system.idle_power is None:
+        return {}
+    power = _duty_power(board.period, capture + run.time, active, system.idle_power, joules)
+    source = f"active and idle power: {system.source_of('power')}; {system.source_of('idle_power')}"
+    figures = {"power": Metric(power, "W", "estimated", source, "mean over the duty cycle")}
+    if board.battery is not None:
+        figures["life"] = Metric(_battery_life(board.battery, power), "s", "estimated", source, "losses not counted")
+    return {"battery": figures}
+
+
+def _memory(run: BoardRun) -> dict[str, Metric]:
+    """Return the bytes of tensors and of flash, each beside what the board has."""
+    system, layout, code = run.question.system, run.layout, run.mix.code
+    planned, counted = "arena planned in int8, without scratch", "counted from layers and formats"
+    room = float(sum(tier.capacity for tier in _arena_tiers(system)))
+    return {
+        "peak": Metric(layout.size, "B", "counted", planned, "stack and scratch beside"),
+        "capacity": Metric(room, "B", "given", system.source_of(f"memory.{run.board.arena[0]}.capacity")),
+        "arena": Metric(layout.size, "B", "counted", planned),
+        "bound": Metric(layout.bound, "B", "counted", "most bytes alive at one call"),
+        "flash": Metric(run.weights + code, "B", "estimated", f"{counted}, and code"),
+        "weights": Metric(run.weights, "B", "counted", counted, "biases and scales included"),
+        "code": Metric(code, "B", "estimated", run.mix.source_of("code") or run.mix.source),
+        "flash_capacity": Metric(
+            system.memory["flash"].capacity, "B", "given", system.source_of("memory.flash.capacity")
+        ),
+    }
+
+
+def _row(call: _LayerTime) -> tuple[object, ...]:
     work = call.work
     return (
         work.name, work.kind, call.format if work.filters else "", work.macs, call.instructions,

@@ -7,7 +7,7 @@ from slipstick.edge.arena.memory_tiers import MemoryTier
 from slipstick.edge.board import Board
 
 
-def arena_tiers(system: System) -> tuple[MemoryTier, ...]:
+def _arena_tiers(system: System) -> tuple[MemoryTier, ...]:
     """Return the memories of a board that may hold tensors, the fastest first.
 
     The fastest one costs no stall, as kernels were counted with it; it lacks what is reserved, and is no larger than

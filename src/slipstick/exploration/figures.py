@@ -29,7 +29,7 @@ STANDARD = (
     "time.step", "time.sample", "time.first_token", "time.per_token", "time.request", "time.queue.mean",
     "time.queue.p99", PEAK, RESERVE, "throughput.samples", "throughput.tokens", PER_DEVICE, INTERACTIVITY,
     "load.tokens_per_device", "efficiency.mfu", "cost.million_tokens", COPIES, "time.inference", "energy.inference",
-    "flash.bytes", "price", "devices",
+    "memory.flash", "price", "devices",
 )  # in every table where known  # fmt: skip
 _MAXIMISED = ("throughput.", "efficiency.")
 _NEAREST = 8  # paths that an error offers

@@ -199,9 +199,7 @@ def _space(
     return Space.of(system=names, plan=_default_plans(questions[0]), fields={**sizes, **changes})
 
 
-def _with_space(
-    systems: Sequence[str | Space], options: SearchOptions
-) -> tuple[Sequence[str | Space], SearchOptions]:
+def _with_space(systems: Sequence[str | Space], options: SearchOptions) -> tuple[Sequence[str | Space], SearchOptions]:
     """Return systems and options with what the text of a space adds to them."""
     if not (text := options.get("space")):
         return systems, options

@@ -10,7 +10,7 @@ from slipstick.edge.arena.arena_problem import ArenaProblem, ArenaStep, ArenaTen
 _VIEWS = ("copy",)  # kinds that keep the bytes of their input
 
 
-def graph_problem(ops: Sequence[Op]) -> ArenaProblem:
+def _graph_problem(ops: Sequence[Op]) -> ArenaProblem:
     """Return the arena problem of a graph's operations in their order, its tensors in int8.
 
     Sums write over one of their inputs. What nothing made is the network's input, as large as the first operation

@@ -1,4 +1,4 @@
-"""Time of a network on a core: instructions x cycles of their classes x calibration, and the stalls of slow memories."""
+"""Time of a network on a core: instructions x cycles of their classes x calibration, and stalls of slow memories."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from slipstick.core.encoding import Encoding
 from slipstick.edge.core_table import Core
-from slipstick.edge.latency.kernel_mixes import KernelMix, cycles_per_instruction, layer_instructions
+from slipstick.edge.latency.kernel_mixes import KernelMix, _cycles_per_instruction, _layer_instructions
 from slipstick.edge.latency.layer_work import LayerWork
 
 
 @dataclass(frozen=True)
-class LayerTime:
+class _LayerTime:
     """Time of one kernel call: its instructions, its seconds of computing, and those of waiting for its weights."""
 
     work: LayerWork
@@ -24,7 +24,7 @@ class LayerTime:
 
 
 @dataclass(frozen=True)
-class FlashPath:
+class _FlashPath:
     """Way of the weights to the core: bytes/s of the flash, and the cache before it [B]; None: on the chip."""
 
     bandwidth: float | None
@@ -37,14 +37,14 @@ class FlashPath:
         return weights * (passes if weights > self.cache else min(passes, 1.0)) / self.bandwidth
 
 
-def layer_times(
+def _layer_times(
     works: Sequence[LayerWork],
     encodings: Sequence[tuple[Encoding, float]],
     mix: KernelMix,
     core: Core,
     clock: float,
-    flash: FlashPath,
-) -> list[LayerTime]:
+    flash: _FlashPath,
+) -> list[_LayerTime]:
     """Return the time of every call.
 
     Parameters
@@ -52,10 +52,10 @@ def layer_times(
     encodings : of each call's weights, and the bytes that they take.
     clock : of the core [Hz].
     """
-    seconds = cycles_per_instruction(mix.shares, core) * mix.calibration / clock
+    seconds = _cycles_per_instruction(mix.shares, core) * mix.calibration / clock
     times = []
     for work, (encoding, stored) in zip(works, encodings, strict=True):
-        instructions = layer_instructions(work, mix, encoding)
+        instructions = _layer_instructions(work, mix, encoding)
         stall = flash.stall(stored, work.pixels / mix.reuse)
-        times.append(LayerTime(work, encoding.name, instructions, instructions * seconds, stall, stored))
+        times.append(_LayerTime(work, encoding.name, instructions, instructions * seconds, stall, stored))
     return times

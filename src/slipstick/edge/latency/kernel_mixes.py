@@ -1,4 +1,4 @@
-"""Instruction mixes of kernel libraries: the table of data/instructions, and the instructions of a layer in closed form.
+"""Instruction mixes of kernel libraries: the table of data/instructions, and a layer's instructions in closed form.
 
 A mix that was measured in the emulator replaces a closed form by other numbers in the same table.
 """
@@ -34,7 +34,9 @@ class KernelMix(Entry):
     macs: dict[WorkKind, float] = Field(description="Instructions per multiply-accumulate, by kind of layer")
     elements: dict[WorkKind, float] = Field(description="Instructions per output (pools: input), by kind of layer")
     call: float = Field(default=200.0, description="Instructions of a call")
-    unpack: float = Field(default=3.0, description="Instructions that unpack a weight of fewer than 8 bits, once a call")
+    unpack: float = Field(
+        default=3.0, description="Instructions that unpack a weight of fewer than 8 bits, once a call"
+    )
     pool_table: float | None = Field(default=None, description="Instructions of a dot product of a pool's vector")
     pool_scatter: float | None = Field(default=None, description="Instructions per multiply-accumulate of a pool")
     shares: dict[InstructionClass, float] = Field(description="Shares of the classes of instructions")
@@ -76,20 +78,20 @@ def _for_isa(mix: KernelMix, core: Core) -> bool:
     return not mix.isa or any(core.isa.startswith(isa) for isa in mix.isa)
 
 
-def cycles_per_instruction(shares: Mapping[InstructionClass, float], core: Core) -> float:
+def _cycles_per_instruction(shares: Mapping[InstructionClass, float], core: Core) -> float:
     """Return the mean cycles of an instruction of a mix on a core.
 
     Examples
     --------
     >>> from slipstick.edge.core_table import cores
-    >>> cycles_per_instruction({"alu": 0.5, "load": 0.5}, cores.entry("cortex-m4"))
+    >>> _cycles_per_instruction({"alu": 0.5, "load": 0.5}, cores.entry("cortex-m4"))
     1.25
     """
     total = math.fsum(shares.values())
     return math.fsum(share * core.cycles[name] for name, share in shares.items()) / total / core.issue
 
 
-def layer_instructions(work: LayerWork, mix: KernelMix, encoding: Encoding) -> float:
+def _layer_instructions(work: LayerWork, mix: KernelMix, encoding: Encoding) -> float:
     """Return the instructions of one call in closed form, its weights in an encoding.
 
     A pool takes a layer with several taps: the dot products of all vectors with a position are computed once and added

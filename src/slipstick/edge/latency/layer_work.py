@@ -45,7 +45,7 @@ class LayerWork:
         return self.elements / self.filters if self.filters else 0.0
 
 
-def work_of(ops: Sequence[Op]) -> list[LayerWork]:
+def _work_of(ops: Sequence[Op]) -> list[LayerWork]:
     """Return the kernel calls of an operator graph; norms and activations behind a product are part of its kernel.
 
     Errors

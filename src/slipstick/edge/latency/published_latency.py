@@ -16,7 +16,7 @@ from pydantic import Field
 from slipstick.core import units
 from slipstick.core.catalogue import Catalogue, Entry
 from slipstick.edge.core_table import cores
-from slipstick.edge.latency.kernel_mixes import KernelMix, cycles_per_instruction, mix_for
+from slipstick.edge.latency.kernel_mixes import KernelMix, _cycles_per_instruction, mix_for
 from slipstick.edge.latency.layer_work import WorkKind
 
 _TENTHS = 10  # parts of the distribution, whose outer ones lie outside the band
@@ -30,7 +30,7 @@ class _MeasuredNetwork(Entry):
     calls: float = Field(description="Kernel calls")
 
 
-class LatencyRow(Entry):
+class _LatencyRow(Entry):
     """Published latency of a network on a board with a library of kernels."""
 
     network: str = Field(description="Network, a name in data/edge_networks.yaml")
@@ -42,15 +42,17 @@ class LatencyRow(Entry):
     role: str = Field(default="calibration", description="calibration, or check: never fitted")
 
 
-measured_networks: Catalogue[_MeasuredNetwork] = Catalogue(_MeasuredNetwork, "edge_networks.yaml", noun="measured network")
-latency_rows: Catalogue[LatencyRow] = Catalogue(LatencyRow, "edge_rows.yaml", noun="published latency")
+measured_networks: Catalogue[_MeasuredNetwork] = Catalogue(
+    _MeasuredNetwork, "edge_networks.yaml", noun="measured network"
+)
+latency_rows: Catalogue[_LatencyRow] = Catalogue(_LatencyRow, "edge_rows.yaml", noun="published latency")
 
 
 @dataclass(frozen=True)
 class LatencyPrediction:
     """Published row with its prediction from other boards; `boards` is their number, 0 where there is no other."""
 
-    row: LatencyRow
+    row: _LatencyRow
     predicted: float
     boards: int
 
@@ -60,14 +62,14 @@ class LatencyPrediction:
         return self.predicted / self.row.time - 1.0
 
 
-def modelled_time(row: LatencyRow) -> float:
+def _modelled_time(row: _LatencyRow) -> float:
     """Return the time of a published row without calibration [s]: instructions x cycles."""
     core, network = cores.entry(row.core), measured_networks.entry(row.network)
     mix = mix_for(row.library, core)
     instructions = mix.call * network.calls
     instructions += sum(mix.macs.get(kind, 0.0) * macs for kind, macs in network.macs.items())
     instructions += sum(mix.elements.get(kind, 0.0) * count for kind, count in network.elements.items())
-    return instructions * cycles_per_instruction(mix.shares, core) / row.clock
+    return instructions * _cycles_per_instruction(mix.shares, core) / row.clock
 
 
 def left_out() -> list[LatencyPrediction]:
@@ -81,7 +83,7 @@ def left_out() -> list[LatencyPrediction]:
     for row in rows:
         others = [other for other in fitted if other.board != row.board and _mix(other).name == _mix(row).name]
         boards = len({other.board for other in others})
-        predictions.append(LatencyPrediction(row, modelled_time(row) * _factor(others), boards))
+        predictions.append(LatencyPrediction(row, _modelled_time(row) * _factor(others), boards))
     return predictions
 
 
@@ -91,7 +93,7 @@ def fitted_calibration(mix: KernelMix) -> tuple[float, float, float] | None:
     if not rows:
         return None
     factor = _factor(rows)
-    ratios = [row.time / modelled_time(row) / factor for row in rows]
+    ratios = [row.time / _modelled_time(row) / factor for row in rows]
     if len(rows) == 1:
         return factor, *_alone()
     tenths = quantiles(ratios, n=_TENTHS, method="inclusive")
@@ -99,16 +101,16 @@ def fitted_calibration(mix: KernelMix) -> tuple[float, float, float] | None:
 
 
 def _alone() -> tuple[float, float]:
-    """Return the band of a single row: nothing is known of its spread, so that the errors of all left-out rows count."""
+    """Return the band of a single row: its spread is unknown, so that the errors of all left-out rows count."""
     errors = sorted(1.0 / (1.0 + prediction.error) for prediction in left_out() if prediction.boards)
     tenths = quantiles(errors, n=_TENTHS, method="inclusive")
     return tenths[0], tenths[-1]
 
 
-def _mix(row: LatencyRow) -> KernelMix:
+def _mix(row: _LatencyRow) -> KernelMix:
     return mix_for(row.library, cores.entry(row.core))
 
 
-def _factor(rows: Sequence[LatencyRow]) -> float:
+def _factor(rows: Sequence[_LatencyRow]) -> float:
     """Return the median of measured over modelled times, 1 without rows."""
-    return math.exp(median(math.log(row.time / modelled_time(row)) for row in rows)) if rows else 1.0
+    return math.exp(median(math.log(row.time / _modelled_time(row)) for row in rows)) if rows else 1.0
