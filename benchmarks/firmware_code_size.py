@@ -3,8 +3,8 @@
     python benchmarks/firmware_code_size.py            print the table
     python benchmarks/firmware_code_size.py --write    write src/slipstick/data/firmware/code_bytes.yaml
 
-A kernel's entry holds every symbol that it links, so that helpers which several kernels share count once. `run` and
-`call` are fitted to network.c of three networks.
+A kernel's entry holds every symbol that it links, so that helpers which several kernels share count once. `run` is
+that of network.c itself.
 """
 
 from __future__ import annotations
@@ -50,18 +50,15 @@ def kernel_symbols(core: Core, kernel: Kernel) -> dict[str, int]:
     return symbols(build_image(core, files, [kernel.symbol], BUILD), kernel.symbol)
 
 
-def glue(core: Core, board: str) -> tuple[int, float]:
-    """Return bytes of network.c's code without calls, and those of a call, fitted to some networks."""
-    points = []
+def glue(core: Core, board: str) -> int:
+    """Return the bytes of network.c's functions, which differ little from network to network: the median of some."""
+    sizes = []
     for path in NETWORKS:
         if path.is_file():
-            firmware = build_firmware(read_tflite(path), systems.entry(board))
-            image = firmware_image(firmware, core)
+            image = firmware_image(build_firmware(read_tflite(path), systems.entry(board)), core)
             names = ("network_run", "network_input", "network_output", "copy")
-            points.append((len(firmware.uses), sum(image.symbols.get(name, (0, 0))[1] for name in names)))
-    calls, sizes = np.array(points, float).T
-    slope, start = np.polyfit(calls, sizes, 1) if len(points) > 1 else (20.0, sizes[0] - 20 * calls[0])
-    return round(float(start)), round(float(slope), 1)
+            sizes.append(sum(image.symbols.get(name, (0, 0))[1] for name in names))
+    return int(np.median(sizes))
 
 
 def entries() -> dict[str, object]:
@@ -70,9 +67,9 @@ def entries() -> dict[str, object]:
     for name, core in cores.items():
         tool = tool_core(core)
         if tool is not None and name in boards:
-            run, call = glue(tool, boards[name])
+            run = glue(tool, boards[name])
             usable = [kernel for kernel in KERNELS if kernel.requires <= tool.features]
-            table[name] = {"run": run, "call": call, "kernels": {k.symbol: kernel_symbols(tool, k) for k in usable}}
+            table[name] = {"run": run, "kernels": {k.symbol: kernel_symbols(tool, k) for k in usable}}
     return table
 
 

@@ -13,6 +13,7 @@ from slipstick.cli.output import _put, _require_writable, _say
 _Board = Annotated[str, Parameter(help="A board (slipstick list systems), such as nucleo-f446, or a YAML file.")]
 _Out = Annotated[Path | None, Parameter(help="The folder, new or empty. Default: none, only the report.")]
 _Run = Annotated[bool, Parameter(help="Compile it, run it in an emulator, compare every output byte.")]
+_Patches = Annotated[bool, Parameter(help="Run the first layers tile by tile: a smaller arena, more instructions.")]
 _Overwrite = Annotated[bool, Parameter(help="Replace a folder that emit wrote.")]
 
 
@@ -22,6 +23,7 @@ def emit(
     board: _Board,
     out: _Out = None,
     run: _Run = False,
+    patches: _Patches = False,
     overwrite: _Overwrite = False,
     display: Shown = PLAIN,
 ) -> None:
@@ -29,7 +31,7 @@ def emit(
     from slipstick.verbs.emit import emit as verb
 
     _require_writable(display)
-    report = verb(network, board, out, run=run, overwrite=overwrite)
+    report = verb(network, board, out, run=run, patches=patches, overwrite=overwrite)
     if out is not None:
         _say(f"wrote {out}")
     _put(report, display)

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 
 def emit_firmware(
-    network: str | Path | TrainedNetwork, board: SystemSpec, out: str | Path | None, *, run: bool, overwrite: bool
+    network: str | Path | TrainedNetwork,
+    board: SystemSpec,
+    out: str | Path | None,
+    *,
+    run: bool,
+    patches: bool,
+    overwrite: bool,
 ) -> Report:
     """Return the Report of `emit`; the folder is written last, where `out` names one."""
     from slipstick.edge.firmware.firmware_build import build_firmware
@@ -30,12 +36,13 @@ def emit_firmware(
         check_folder(out, overwrite=overwrite)
     system = find_system(board)
     opened = _integer_network(network)
-    firmware = build_firmware(opened.network, system)
+    firmware = build_firmware(opened.network, system, patches=patches)
     files = firmware.files() if out is not None else None
     result = run_firmware(firmware, opened.to_bytes()) if run else None
     if out is not None and files is not None:
         write_folder(out, files, overwrite=overwrite)
     inputs = {"network": opened.name, "board": system.name, "out": "" if out is None else str(out), "run": run}
+    inputs["patches"] = patches
     return firmware_report(firmware, result, inputs, f"{opened.name} as firmware for {system.name}")
 
 

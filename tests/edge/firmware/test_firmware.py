@@ -150,7 +150,7 @@ def test_a_folder_without_permission_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_a_board_does_not_hold_is_refused() -> None:
-    for path, word in (("flash", "code and weights need"), ("sram", "the arena need")):
+    for path, word in (("flash", "code and weights need"), ("sram", "the arena needs")):
         system = resolve_system("nucleo-f446")
         small_memory = system.memory[path].model_copy(update={"capacity": 300})
         tiny = system.model_copy(update={"memory": {**system.memory, path: small_memory}})

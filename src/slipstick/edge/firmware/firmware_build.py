@@ -15,6 +15,7 @@ from slipstick.edge.firmware.kernel_choice import KernelUse, choose_kernels, ker
 from slipstick.edge.firmware.lowering import LoweredNetwork, lower
 from slipstick.edge.firmware.project_files import firmware_files
 from slipstick.edge.firmware.targets import Target, check_memory, target_of
+from slipstick.edge.firmware.tiled_stage import with_patches
 from slipstick.trained.integer.integer_network import IntegerNetwork
 
 GOLDEN_VECTORS = 2  # in the test program: outputs alone take flash
@@ -72,8 +73,12 @@ class Firmware:
         return firmware_files(self.network, self.uses, self.texts(), self.vectors, self.target, sizes)
 
 
-def build_firmware(network: IntegerNetwork, system: System) -> Firmware:
+def build_firmware(network: IntegerNetwork, system: System, *, patches: bool = False) -> Firmware:
     """Return the firmware of an integer network for a board.
+
+    Parameters
+    ----------
+    patches : whether the first stage runs in tiles where that makes the arena smaller.
 
     Errors
     ------
@@ -82,9 +87,17 @@ def build_firmware(network: IntegerNetwork, system: System) -> Firmware:
     """
     target = target_of(system)
     lowered = lower(network)
-    uses = choose_kernels(lowered, target.features)
-    arena = firmware_arena(lowered, uses)
-    source = network_source(lowered, uses, arena)
-    firmware = Firmware(lowered, target, uses, arena, source, predicted_code_bytes(uses, target.core))
-    check_memory(target, firmware.flash, arena.size)
+    firmware = _built(with_patches(lowered) if patches else lowered, target)
+    hint = ""
+    if not patches and firmware.arena.size > target.ram:
+        smaller = _built(with_patches(lowered), target).arena.size
+        hint = f"; with patches {smaller:,} B" * (smaller < firmware.arena.size)
+    check_memory(target, firmware.flash, firmware.arena.size, hint)
     return firmware
+
+
+def _built(network: LoweredNetwork, target: Target) -> Firmware:
+    uses = choose_kernels(network, target.features)
+    arena = firmware_arena(network, uses)
+    source = network_source(network, uses, arena)
+    return Firmware(network, target, uses, arena, source, predicted_code_bytes(uses, target.core))

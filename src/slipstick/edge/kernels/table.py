@@ -30,6 +30,7 @@ KERNELS: tuple[Kernel, ...] = (
     _generic("requantize", in_place=True),
     QUANTIZE,
     DEQUANTIZE,
+    Kernel("nn_copy_s8", "nn_copy", ("copy",), {"c": ("nn_copy_s8.c",)}, lambda layer: True, header="nn_copy.h"),
 )
 
 
