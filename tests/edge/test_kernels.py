@@ -136,7 +136,7 @@ def _fast() -> list[tuple[str, Single]]:
     add(DEPTHWISE, "depthwise", (3, 1, 4), 4, extreme=True, x_zero=127, padding="same")
     for channels, kernel, stride in ((1, (1, 1), 1), (3, (3, 3), 2), (8, (1, 1), 1), (16, (1, 1), 2), (5, (2, 3), 1)):
         options = {"stride": (stride, stride), "padding": "same", "activation": ("none", "relu")[channels % 2]}
-        add(WINDOW, "conv", (5, 6, channels), 7, kernel, **options)
+        add(WINDOW, "conv", (5, 6, channels), 8 - channels % 2, kernel, **options)
     add(WINDOW, "conv", (7, 7, 2), 6, (4, 3), stride=(1, 2), padding="valid")
     add(WINDOW, "conv", (10, 4, 1), 8, (10, 4), stride=(2, 2), padding="same")
     for activation, dtype in (("none", np.int8), ("relu", np.int8), ("relu6", np.uint8)):
@@ -146,7 +146,7 @@ def _fast() -> list[tuple[str, Single]]:
 
 
 SQUARE = "nn_conv3x3_s8_dsp nn_conv3x3_s8 nn_conv3x3_s8_quad"  # the last one takes filters in fours
-DEPTHWISE, WINDOW = "nn_depthwise3x3_s8_dsp", "nn_conv_s8_dsp"
+DEPTHWISE, WINDOW = "nn_depthwise3x3_s8_dsp", "nn_conv_s8_dsp nn_conv_s8_words nn_conv_s8_quad"
 
 
 @pytest.fixture(scope="module")

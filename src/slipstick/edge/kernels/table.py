@@ -9,7 +9,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.edge.kernels.dsp_convolutions import CONV3X3_DSP, CONV_DSP, DEPTHWISE3X3_DSP
 from slipstick.edge.kernels.float_border import DEQUANTIZE, QUANTIZE
 from slipstick.edge.kernels.kernel import Kernel
-from slipstick.edge.kernels.plain_convolutions import CONV3X3, CONV3X3_QUAD
+from slipstick.edge.kernels.plain_convolutions import CONV3X3, CONV3X3_QUAD, CONV_QUAD, CONV_WORDS
 
 _ENOUGH = 1024  # elements: two tables take as many instructions as some 500 elements by the generic kernel [measured]
 _RIGHT = 22  # bits: so that the output's offset, shifted to the left by as many, keeps to 32 bits
@@ -42,6 +42,8 @@ KERNELS: tuple[Kernel, ...] = (
     CONV3X3_QUAD,
     CONV_DSP,
     CONV3X3,
+    CONV_QUAD,
+    CONV_WORDS,
     DEPTHWISE3X3_DSP,
     _ADD_TABLES,
     _generic("conv"),
