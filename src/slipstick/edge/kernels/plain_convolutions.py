@@ -6,7 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.edge.kernels.kernel import Kernel
-from slipstick.edge.kernels.streams import moved_bias, requant_words, stream, stream_fields, streamable
+from slipstick.edge.kernels.streams import (
+    depthwise_taps,
+    moved_bias,
+    requant_words,
+    stream,
+    stream_fields,
+    streamable,
+)
 from slipstick.edge.layers import ConvLayer
 
 
@@ -106,6 +113,25 @@ CONV_QUAD = Kernel(
     requires=frozenset({"rv32"}),
     scratch_bytes=_window_scratch,
     pack=lambda layer: {"weights": _quad_stream(layer, _values(layer))},
+    fields=stream_fields,
+    header="nn_words.h",
+    struct_bytes=22,
+)
+
+
+def _depthwise_applies(layer: ConvLayer) -> bool:
+    shape = layer.kernel == (3, 3) and layer.dilation == (1, 1) and max(layer.stride) <= 3
+    return shape and layer.output[2] == layer.input[2] and streamable(layer)
+
+
+DEPTHWISE3X3 = Kernel(
+    "nn_depthwise3x3_s8",
+    "nn_stream_conv",
+    ("depthwise",),
+    {"c": ("nn_depthwise3x3_s8.c",)},
+    applies=_depthwise_applies,
+    scratch_bytes=lambda layer: 3 * ((layer.output[1] - 1) * layer.stride[1] + 3) * layer.input[2],
+    pack=lambda layer: {"weights": stream(layer, depthwise_taps(layer))},
     fields=stream_fields,
     header="nn_words.h",
     struct_bytes=22,

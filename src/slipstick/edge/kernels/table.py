@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from slipstick.core.errors import SlipstickError
+from slipstick.edge.kernels.dense_layers import DENSE_PAIRS, DENSE_PLAIN
 from slipstick.edge.kernels.dsp_convolutions import CONV3X3_DSP, CONV_DSP, DEPTHWISE3X3_DSP
 from slipstick.edge.kernels.float_border import DEQUANTIZE, QUANTIZE
 from slipstick.edge.kernels.kernel import Kernel
-from slipstick.edge.kernels.plain_convolutions import CONV3X3, CONV3X3_QUAD, CONV_QUAD, CONV_WORDS
+from slipstick.edge.kernels.plain_convolutions import CONV3X3, CONV3X3_QUAD, CONV_QUAD, CONV_WORDS, DEPTHWISE3X3
 
 _ENOUGH = 1024  # elements: two tables take as many instructions as some 500 elements by the generic kernel [measured]
 _RIGHT = 22  # bits: so that the output's offset, shifted to the left by as many, keeps to 32 bits
@@ -45,6 +46,9 @@ KERNELS: tuple[Kernel, ...] = (
     CONV_QUAD,
     CONV_WORDS,
     DEPTHWISE3X3_DSP,
+    DEPTHWISE3X3,
+    DENSE_PAIRS,
+    DENSE_PLAIN,
     _ADD_TABLES,
     _generic("conv"),
     _generic("depthwise", "nn_conv"),

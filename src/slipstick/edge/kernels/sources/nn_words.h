@@ -21,5 +21,7 @@ void nn_conv_s8_words(const nn_stream_conv *layer, const int8_t *weights, const 
                       void *scratch);
 void nn_conv_s8_quad(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
                      void *scratch);
+void nn_depthwise3x3_s8(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
+                        void *scratch);
 
 #endif
