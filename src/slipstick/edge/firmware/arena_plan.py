@@ -72,7 +72,7 @@ def _step(call: KernelCall, use: KernelUse | None, places: dict[int, int]) -> Ar
         reads,
         places[call.output],
         scratch=use.scratch if use else 0,
-        overwrites=reads if use and use.kernel.in_place else (),
+        overwrites=reads if use and (use.kernel.in_place or use.kernel.overwrites(layer)) else (),
         macs=float(layer.macs) if isinstance(layer, ConvLayer) else 0.0,
         window=_window(layer),
     )
