@@ -42,6 +42,8 @@ def _memory(firmware: Firmware, run: FirmwareRun | None) -> dict[str, Any]:
         "size": Metric(firmware.arena.size, "B", "counted", "input, output, tensors between and scratch"),
         "capacity": Metric(target.ram, "B", "given", f"{target.ram_name} of {target.board}"),
     }
+    if firmware.state:
+        arena["state"] = Metric(firmware.state, "B", "counted", "rows kept between calls of a stream")
     if run is not None:
         arena["linked"] = Metric(run.arena, "B", "measured", "symbol of the linked image")
         arena["stack"] = Metric(run.stack, "B", "measured", "deepest use in the emulator")

@@ -57,11 +57,15 @@ def run_firmware(firmware: Firmware, file: bytes | None = None) -> FirmwareRun:
     machine = Machine(image)
     inputs, expected = firmware.vectors.inputs, firmware.vectors.outputs
     sink = machine.reserve(expected.shape[1])
-    sources = [machine.place(codes) for codes in inputs]
-    profile, calls = machine.profile_calls("network_run", sources[0], sink)
-    outputs = [machine.read(sink, expected.shape[1])]
-    for source in sources[1:]:
-        machine.call("network_run", source, sink)
+    outputs: list[bytes] = []
+    for codes in inputs:
+        *earlier, last = [machine.place(frame) for frame in np.split(codes, firmware.network.frames)]
+        for frame in earlier:
+            machine.call("network_run", frame, sink)
+        if outputs:
+            machine.call("network_run", last, sink)
+        else:
+            profile, calls = machine.profile_calls("network_run", last, sink)
         outputs.append(machine.read(sink, expected.shape[1]))
     produced = np.frombuffer(b"".join(outputs), np.int8).reshape(expected.shape)
     return FirmwareRun(
