@@ -85,7 +85,7 @@ def _use(call: KernelCall, features: Collection[str]) -> KernelUse:
         raise SlipstickError(error.message, path=path, value=error.value, allowed=error.allowed) from None
     files = kernel.files(features)
     size = kernel.struct_bytes or struct_sizes(source_texts([kernel.header]).values())[kernel.struct]
-    arrays = _requant_arrays(layer) | kernel.pack(layer)
+    arrays = _read_arrays(kernel, layer, _requant_arrays(layer) | kernel.pack(layer))
     return KernelUse(call, kernel, arrays, kernel.scratch_bytes(layer), files, size)
 
 
@@ -116,6 +116,15 @@ def source_texts(names: Iterable[str]) -> dict[str, str]:
         for file, content in {**source_texts(_INCLUDE.findall(text)), name: text}.items():
             texts.setdefault(file, content)
     return texts
+
+
+def _read_arrays(kernel: Kernel, layer: Layer, arrays: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+    """Return the arrays that a kernel reads: its weights, and those that its struct names."""
+    try:
+        fields = " ".join((kernel.fields or layer_fields)(layer, {name: f"<{name}>" for name in arrays}).values())
+    except SlipstickError:  # said with the operator's place when the fields are written
+        return dict(arrays)
+    return {name: values for name, values in arrays.items() if name == "weights" or f"<{name}>" in fields}
 
 
 def _requant_arrays(layer: Layer) -> dict[str, AnyArray]:

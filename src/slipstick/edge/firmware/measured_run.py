@@ -93,7 +93,7 @@ def firmware_image(firmware: Firmware, tool: Core) -> Image:
         texts = firmware.texts()
         for name, text in texts.items():
             Path(folder, name).write_text(text, "utf-8")
-        sources = [Path(folder, name) for name in texts if not name.endswith(".h")]
+        sources = [Path(folder, name) for name in texts if name.endswith((".c", ".S"))]
         return build_image(tool, sources, ["network_run"], BUILD)
 
 
