@@ -1,11 +1,12 @@
 """Instruction mixes of kernels, measured in the emulator: the coefficients of data/instructions.
 
-Each kernel runs on several shapes a kind of layer. Instructions = a x multiply-accumulates + b x outputs is fitted to the
-relative errors; the shares of the classes are means over the layers (0.6 pointwise, 0.2 conv, 0.2 depthwise).
+Each kernel runs on several shapes a kind of layer. Instructions = a x multiply-accumulates + b x outputs is fitted to
+the relative errors; the shares of the classes are means over the layers (0.6 pointwise, 0.2 conv, 0.2 depthwise).
 
     python benchmarks/edge_mixes.py [--cores cortex-m4,rv32imac] [--cmsis-nn FOLDER] [--esp-nn FOLDER]
 
-The folders are checkouts of github.com/ARM-software/CMSIS-NN and github.com/espressif/esp-nn; none of their code is kept.
+The folders are checkouts of github.com/ARM-software/CMSIS-NN and github.com/espressif/esp-nn; none of their code is
+kept.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ DEPTHWISE = ((24, 8), (12, 64), (3, 256))  # side, channels
 DENSE = ((640, 128), (128, 128), (64, 10))  # inputs, outputs
 ADDS = (16384, 4096)
 WEIGHTS = {"pointwise": 0.6, "conv": 0.2, "depthwise": 0.2}  # of the kinds in the shares: as MobileNets spend them
+PEER_KINDS = {"conv": "conv", "pointwise": "conv", "depthwise": "depthwise", "add": "add"}  # drivers of the peers
 CLASSES = (  # by mnemonic, the first that fits
     ("multiple", r"ldm|stm|push|pop"),
     ("load", r"ld|lw|lh|lb(?!l)"),
@@ -154,11 +156,10 @@ def libraries(arguments: argparse.Namespace, core: Core) -> Iterator[tuple[str, 
             continue
         from edge_peers import peers  # drivers of the vendors' functions, beside this script
 
-        kinds = {"conv": "conv", "pointwise": "conv", "depthwise": "depthwise", "add": "add"}
         build = Build(flags, (), (peers.HERE, *peers.includes(name, folder)))
 
         def chosen(measured: Measured, name: str = name, folder: Path = folder, build: Build = build) -> Any:
-            kind = kinds.get(measured.kind)
+            kind = PEER_KINDS.get(measured.kind)
             return None if kind is None else (peers.peer(name, folder, kind), build)
 
         yield name, chosen
