@@ -12,7 +12,6 @@ kept.
 from __future__ import annotations
 
 import argparse
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from slipstick.edge.emulator import CORES, Build, Core, Profile
 from slipstick.edge.kernels.harness import Case, Harness
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.table import choose_kernel
+from slipstick.edge.latency.measured_time import instruction_classes
 from slipstick.edge.layers import AddLayer, ConvLayer, Requantisation, Scaling
 
 CONVS = ((32, 3, 16), (16, 16, 16), (16, 32, 32), (8, 64, 64))  # side, channels, filters
@@ -34,17 +34,6 @@ DENSE = ((640, 128), (128, 128), (64, 10))  # inputs, outputs
 ADDS = (16384, 4096)
 WEIGHTS = {"pointwise": 0.6, "conv": 0.2, "depthwise": 0.2}  # of the kinds in the shares: as MobileNets spend them
 PEER_KINDS = {"conv": "conv", "pointwise": "conv", "depthwise": "depthwise", "add": "add"}  # drivers of the peers
-CLASSES = (  # by mnemonic, the first that fits
-    ("multiple", r"ldm|stm|push|pop"),
-    ("load", r"ld|lw|lh|lb(?!l)"),
-    ("store", r"st|s[whb](sp)?$"),
-    ("simd", r"sml[as]l?[dw]|smu[as]d|smla[bt][bt]|smul[bt][bt]"),
-    ("long", r"[su]mull|[su]mlal|smm|mulh"),
-    ("accumulate", r"ml[as]$"),
-    ("multiply", r"mul"),
-    ("divide", r"[su]?div|rem"),
-    ("branch", r"b$|bl|bx|cbn?z|j|ret|b(eq|ne|cs|hs|cc|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le|geu|ltu|eqz|nez)$|tb[bh]"),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,12 +106,6 @@ def profiles(core: Core, kernel: Kernel, build: Build, measured: Measured) -> Pr
     return harness.run(0, measured.inputs, measured.outputs)[1]
 
 
-def class_of(mnemonic: str) -> str:
-    """Return the class of an instruction in the tables of cores."""
-    name = mnemonic.removeprefix("c.").partition(".")[0]
-    return next((name_of for name_of, pattern in CLASSES if re.match(pattern, name)), "alu")
-
-
 def fit(rows: Sequence[tuple[Measured, Profile]]) -> tuple[float, float, float]:
     """Return instructions per multiply-accumulate and per output, and the largest relative error."""
     sizes = np.array([[measured.macs, measured.outputs] for measured, _ in rows], float)
@@ -143,8 +126,8 @@ def shares(rows: Mapping[str, Sequence[tuple[Measured, Profile]]]) -> dict[str, 
     total: Counter[str] = Counter()
     for kind, weight in WEIGHTS.items():
         for _, profile in rows.get(kind, ()):
-            for mnemonic, count in profile.mnemonics.items():
-                total[class_of(mnemonic)] += weight * count / profile.instructions / len(rows[kind])
+            for name, count in instruction_classes(profile.mnemonics).items():
+                total[name] += weight * count / profile.instructions / len(rows[kind])
     return {name: value / sum(total.values()) for name, value in total.most_common()}
 
 
