@@ -9,6 +9,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.edge.kernels.dsp_convolutions import CONV3X3_DSP, CONV_DSP, DEPTHWISE3X3_DSP
 from slipstick.edge.kernels.float_border import DEQUANTIZE, QUANTIZE
 from slipstick.edge.kernels.kernel import Kernel
+from slipstick.edge.kernels.plain_convolutions import CONV3X3, CONV3X3_QUAD
 
 _ENOUGH = 1024  # elements: two tables take as many instructions as some 500 elements by the generic kernel [measured]
 _RIGHT = 22  # bits: so that the output's offset, shifted to the left by as many, keeps to 32 bits
@@ -38,7 +39,9 @@ _ADD_TABLES = Kernel(
 
 KERNELS: tuple[Kernel, ...] = (
     CONV3X3_DSP,
+    CONV3X3_QUAD,
     CONV_DSP,
+    CONV3X3,
     DEPTHWISE3X3_DSP,
     _ADD_TABLES,
     _generic("conv"),
