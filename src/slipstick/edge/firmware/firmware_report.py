@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from slipstick.edge.latency.measured_time import measured_time
 from slipstick.edge.layers import ConvLayer
 from slipstick.report.metric import Metric, Table
 from slipstick.report.report import Report
@@ -56,7 +57,8 @@ def _run_metrics(run: FirmwareRun) -> dict[str, Any]:
     if macs:
         instructions["per_mac"] = Metric(run.instructions / macs, "", "measured", f"over {macs:,} MACs")
     compared = {name: Metric(count, "B", "measured", "output bytes, all equal") for name, count in run.compared.items()}
-    return {"instructions": instructions, "equal": compared}
+    time = {"inference": measured_time(run.mnemonics, run.firmware.target.system)}
+    return {"time": time, "instructions": instructions, "equal": compared}
 
 
 def _layers(firmware: Firmware, run: FirmwareRun | None) -> Table:

@@ -26,6 +26,7 @@ class FirmwareRun:
     emulator : compiler, flags and emulator, as reports name them.
     instructions : of one inference, from the call of `network_run` to its return.
     by_layer : instructions of each call of a kernel, in order; what is left is `network_run` itself.
+    mnemonics : executed instructions by mnemonic.
     stack, flash, arena : bytes, measured in the run and in the linked image.
     compared : oracle -> output bytes that were equal to its.
     """
@@ -35,6 +36,7 @@ class FirmwareRun:
     instructions: int
     by_function: Mapping[str, int]
     by_layer: tuple[int, ...]
+    mnemonics: Mapping[str, int]
     stack: int
     flash: int
     arena: int
@@ -74,6 +76,7 @@ def run_firmware(firmware: Firmware, file: bytes | None = None) -> FirmwareRun:
         instructions=profile.instructions,
         by_function=profile.functions,
         by_layer=_by_layer(firmware, calls),
+        mnemonics=profile.mnemonics,
         stack=profile.stack_bytes,
         flash=image.flash_bytes,
         arena=image.symbols["arena"][1],
