@@ -25,7 +25,8 @@ class KernelMix(Entry):
 
     Instructions of a layer = `macs` x multiply-accumulates + `elements` x outputs + `call`. For pools (encodings whose
     weights are vectors of a pool) `pool_table` is the instructions of one dot product of a pool vector with one
-    position, `pool_scatter` those per multiply-accumulate that add it to the outputs.
+    position, `pool_scatter` those per multiply-accumulate that add it to the outputs,
+    `pool_element` those that requantise an output.
     """
 
     library: str = Field(description="Library that the kernels belong to")
@@ -39,6 +40,7 @@ class KernelMix(Entry):
     )
     pool_table: float | None = Field(default=None, description="Instructions of a dot product of a pool's vector")
     pool_scatter: float | None = Field(default=None, description="Instructions per multiply-accumulate of a pool")
+    pool_element: float | None = Field(default=None, description="Instructions per output of a pool")
     shares: dict[InstructionClass, float] = Field(description="Shares of the classes of instructions")
     reuse: float = Field(default=2.0, ge=1, description="Output positions for which a weight is read once")
     code: units.Bytes = Field(default=8192.0, description="Code of the kernels that a network uses")
@@ -97,12 +99,12 @@ def _layer_instructions(work: LayerWork, mix: KernelMix, encoding: Encoding) -> 
     A pool takes a layer with several taps: the dot products of all vectors with a position are computed once and added
     to the outputs of every tap. Other encodings of fewer than 8 bits are unpacked filter by filter, then run as int8.
     """
-    outputs = mix.elements.get(work.kind, 0.0) * work.elements + mix.call
     if encoding.vector > 1 and work.taps > 1 and mix.pool_table is not None and mix.pool_scatter is not None:
         size = encoding.shared_bytes / encoding.vector
         table = size * mix.pool_table / (encoding.vector * work.taps * work.filters)
-        return (table + mix.pool_scatter) * work.macs + outputs
-    instructions = mix.macs.get(work.kind, 0.0) * work.macs + outputs
+        return (table + mix.pool_scatter) * work.macs + (mix.pool_element or 0.0) * work.elements + mix.call
+    instructions = mix.macs.get(work.kind, 0.0) * work.macs + mix.elements.get(work.kind, 0.0) * work.elements
+    instructions += mix.call
     if work.filters and encoding.bits_per_element != _BYTE:
         instructions += mix.unpack * work.filters * work.reduction
     return instructions
