@@ -51,7 +51,8 @@ def _window_applies(layer: ConvLayer) -> bool:
 
 
 def _window_scratch(layer: ConvLayer) -> int:
-    return 16 * _values(layer).shape[1] + 4 * layer.output[2]
+    height, width = layer.kernel
+    return 16 * (-(-height * width * layer.input[2] // 4) * 4) + 4 * layer.output[2]
 
 
 def _scratch(layer: ConvLayer) -> int:

@@ -47,7 +47,8 @@ def _by_filter(layer: ConvLayer) -> NDArray[np.int8]:
 def moved_bias(layer: ConvLayer) -> NDArray[np.int32]:
     """Return the biases with the products of the input's offset, so that kernels multiply codes as they are."""
     sums = _by_filter(layer).astype(np.int64).sum(axis=1)
-    return (layer.requant.bias + layer.input_offset * sums).astype(np.int32)
+    moved: NDArray[np.int32] = (layer.requant.bias + layer.input_offset * sums).astype(np.int32)
+    return moved
 
 
 def requant_words(layer: ConvLayer) -> NDArray[np.int32]:
