@@ -1,0 +1,89 @@
+/* Convolutions whose weights are indices into one pool of vectors of eight int8 weights.
+
+   Tables hold the product of each pool vector with each group of eight input channels, for six input columns at a time,
+   newest column first. A product serves all filters and all taps of a kernel: it is computed once per input pixel.
+   Source: the bit-serial tables follow Li and Gupta, arXiv 2201.11651; sharing products between taps is our own. */
+#ifndef NN_POOL_H
+#define NN_POOL_H
+#include "nn.h"
+
+/* The DSP extension multiplies pairs of int16: each table entry carries its vector as four pairs in front. Its rounding
+   multiply (SMMULR) wants doubled sums, so that there the pool is doubled. */
+#if defined(__ARM_FEATURE_DSP)
+#define NN_POOL_PAIRS 4
+#else
+#define NN_POOL_PAIRS 0
+#endif
+#define NN_POOL_COLUMNS 6
+#define NN_POOL_ENTRY (NN_POOL_PAIRS + NN_POOL_COLUMNS)
+#define NN_POOL_VECTOR 8
+#define NN_POOL_LIFT 1024     /* added to a sum of eight int8 weights, so that it is not negative */
+#define NN_POOL_CHUNK 64     /* pool vectors that lie together in the lookup tables */
+
+typedef struct {
+    const int8_t *vectors;   /* [size][8] */
+    const uint32_t *lookup;  /* of nn_pool_prepare: chunks of [256][32] pairs of uint16, or 0: multiply */
+    uint16_t size;           /* vectors: at most 256 */
+    uint8_t index_bits;      /* of an index; indices are packed without gaps, least significant bit first */
+    uint8_t activation_bits; /* 8 to 1, may change from call to call: inputs are rounded to their upper bits */
+} nn_pool;
+
+typedef struct {
+    const nn_pool *pool;
+    const uint8_t *indices; /* [filters][taps][channels / 8] */
+} nn_pool_weights;
+
+/* Sums of the weights chosen by each of the 256 patterns of eight bits, for every pool vector:
+   32 KiB per 64 vectors. Once at start-up; the pool may lie in flash, `lookup` in RAM. */
+void nn_pool_prepare(const int8_t *vectors, uint16_t size, uint32_t *lookup);
+
+/* 3x3, stride 1, padding 1. Channels are a multiple of 8, shifts are -1 to -31, input and scratch are 4-byte aligned. */
+void nn_conv3x3_pool(const nn_conv *c, const nn_pool_weights *w, const int8_t *input, int8_t *output, void *scratch);
+size_t nn_conv3x3_pool_scratch(const nn_conv *c, const nn_pool *pool);
+
+/* ---- between the files of the kernel ---- */
+
+typedef uintptr_t nn_pool_word; /* address of a table entry's column, or a constant of a filter */
+
+typedef struct {               /* one kernel row's products into four columns of one output row, all filters */
+    const nn_pool_word *list;  /* per filter, row 0: bias, addresses; row 1: addresses; row 2: addresses, multiplier, shift */
+    int32_t *sums;             /* [filters][4] */
+    int32_t filters, groups;
+    int32_t offset;            /* of the output */
+    int32_t stride, stride3;   /* bytes between output columns, and three times that */
+    int8_t *output;            /* first of the four columns */
+    int32_t least, most;       /* assembly saturates to int8 only */
+} nn_pool_pass;
+
+void nn_pool_begin(const nn_pool_pass *p);  /* sums = bias + products */
+void nn_pool_middle(const nn_pool_pass *p); /* sums += products */
+void nn_pool_finish(const nn_pool_pass *p); /* output = requantised (sums + products) */
+void nn_pool_flush(const nn_pool_pass *p);  /* output = requantised sums */
+
+typedef struct {
+    int32_t *entry;          /* tables: [groups][size][NN_POOL_ENTRY] */
+    const int8_t *a, *b;     /* channels of two pixels, or of one */
+    uint32_t offset_pair;    /* input offset in both halves */
+    int32_t groups, size;    /* size: padded to 16 (multiply) or 64 (lookup) */
+    const int8_t *vectors;
+    const uint32_t *lookup;
+    int32_t real_size;
+    int32_t bits;
+    int32_t offset;
+    int32_t outside, zero;   /* lookup: product of a pixel outside, without and with the sum of weights times `zero` */
+} nn_pool_tables;
+
+void nn_pool_pair_shift(const nn_pool_tables *t); /* columns 0, 1 -> 4, 5; products of a, b -> columns 3, 2 */
+void nn_pool_pair(const nn_pool_tables *t);       /* products of a, b -> columns 1, 0 */
+void nn_pool_first(const nn_pool_tables *t);      /* product of a -> column 0; nothing -> column 1 */
+void nn_pool_last(const nn_pool_tables *t);       /* product of a -> column 1; nothing -> column 0 */
+void nn_pool_lookup_pixel(const nn_pool_tables *t, int32_t column); /* products of a -> column */
+void nn_pool_shift(const nn_pool_tables *t);      /* columns 0, 1 -> 4, 5 */
+void nn_pool_outside(const nn_pool_tables *t, int32_t column);
+
+#if defined(__GNUC__)
+#define NN_POOL_WEAK __attribute__((weak)) /* assembly of the same name replaces it */
+#else
+#define NN_POOL_WEAK
+#endif
+#endif

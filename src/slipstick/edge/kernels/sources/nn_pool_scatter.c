@@ -1,0 +1,100 @@
+/* Products gathered by address into sums of four columns, and their requantisation. Newest column first. */
+#include "nn_pool.h"
+
+#define ADD(i)                                          \
+    do {                                                \
+        const int32_t *t = (const int32_t *)list[i];    \
+        s0 += t[0], s1 += t[1], s2 += t[2], s3 += t[3]; \
+    } while (0)
+#define ADD3(i) ADD(i); ADD((i) + 1); ADD((i) + 2)
+#define ADD12(i) ADD3(i); ADD3((i) + 3); ADD3((i) + 6); ADD3((i) + 9)
+#define GATHER                                                        \
+    do {                                                              \
+        int32_t left = groups;                                        \
+        for (; left >= 4; left -= 4, list += 12) { ADD12(0); }        \
+        for (; left > 0; left--, list += 3) { ADD3(0); }              \
+    } while (0)
+
+static inline int32_t requantised(int32_t sum, int32_t multiplier, int32_t shift)
+{
+#if NN_POOL_PAIRS
+    int32_t r;
+    __asm__("smmulr %0, %1, %2" : "=r"(r) : "r"(sum), "r"(multiplier));
+#else
+    const int64_t product = (int64_t)(sum * 2) * multiplier;
+    int32_t r = (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
+#endif
+    r += r >> 31; /* a half goes away from zero */
+    return ((r >> (shift - 1)) + 1) >> 1;
+}
+
+static inline int8_t code_of(int32_t sum, const nn_pool_pass *p, int32_t multiplier, int32_t shift)
+{
+    const int32_t r = requantised(sum, multiplier, shift) + p->offset;
+#if defined(__ARM_ARCH) && __ARM_ARCH >= 7
+    int32_t code;
+    __asm__("ssat %0, #8, %1" : "=r"(code) : "r"(r));
+    return (int8_t)code;
+#else
+    return (int8_t)(r < p->least ? p->least : r > p->most ? p->most : r);
+#endif
+}
+
+#define WRITE                                                       \
+    do {                                                            \
+        output[p->stride3] = code_of(s0, p, multiplier, shift);     \
+        output[2 * p->stride] = code_of(s1, p, multiplier, shift);  \
+        output[p->stride] = code_of(s2, p, multiplier, shift);      \
+        *output++ = code_of(s3, p, multiplier, shift);              \
+    } while (0)
+
+NN_POOL_WEAK void nn_pool_begin(const nn_pool_pass *p)
+{
+    const nn_pool_word *list = p->list;
+    int32_t *sums = p->sums;
+    const int32_t groups = p->groups;
+    for (int32_t f = p->filters; f > 0; f--, sums += 4) {
+        int32_t s0 = (int32_t)(intptr_t)*list++, s1 = s0, s2 = s0, s3 = s0;
+        GATHER;
+        sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
+    }
+}
+
+NN_POOL_WEAK void nn_pool_middle(const nn_pool_pass *p)
+{
+    const nn_pool_word *list = p->list;
+    int32_t *sums = p->sums;
+    const int32_t groups = p->groups;
+    for (int32_t f = p->filters; f > 0; f--, sums += 4) {
+        int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+        GATHER;
+        sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
+    }
+}
+
+NN_POOL_WEAK void nn_pool_finish(const nn_pool_pass *p)
+{
+    const nn_pool_word *list = p->list;
+    const int32_t *sums = p->sums;
+    const int32_t groups = p->groups;
+    int8_t *output = p->output;
+    for (int32_t f = p->filters; f > 0; f--, sums += 4) {
+        int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+        GATHER;
+        const int32_t multiplier = (int32_t)*list++, shift = (int32_t)*list++;
+        WRITE;
+    }
+}
+
+NN_POOL_WEAK void nn_pool_flush(const nn_pool_pass *p)
+{
+    const nn_pool_word *list = p->list;
+    const int32_t *sums = p->sums;
+    int8_t *output = p->output;
+    for (int32_t f = p->filters; f > 0; f--, sums += 4) {
+        const int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+        list += 3 * p->groups;
+        const int32_t multiplier = (int32_t)*list++, shift = (int32_t)*list++;
+        WRITE;
+    }
+}
