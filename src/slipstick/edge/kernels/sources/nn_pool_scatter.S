@@ -1,0 +1,245 @@
+/* Armv7-M: products gathered by address into sums of four columns, and their requantisation.
+
+   An address is loaded with three others (LDM), then overwritten by its own four products (LDM over its base register):
+   5.25 instructions for 32 multiply-accumulates. */
+#if defined(__ARM_ARCH_7M__) || defined(__ARM_ARCH_7EM__)
+    .syntax unified
+    .thumb
+    .text
+
+/* r0 list, r1 sums, r2 filters left, r4-r7 sums of four columns; r3, r8, r9 and the address: products */
+.macro add_products at
+    ldm \at, {r3, r8, r9, \at}
+    add r4, r4, r3
+    add r5, r5, r8
+    add r6, r6, r9
+    add r7, r7, \at
+.endm
+
+.macro add_twelve first
+    .if \first == 0
+    ldm r0!, {r10, r11, r12, lr}
+    add_products r10
+    .endif
+    add_products r11
+    add_products r12
+    add_products lr
+    .rept 2
+    ldm r0!, {r10, r11, r12, lr}
+    add_products r10
+    add_products r11
+    add_products r12
+    add_products lr
+    .endr
+.endm
+
+.macro begin_sums            /* bias and the first four addresses */
+    ldm r0!, {r3, r10, r11, r12, lr}
+    ldm r10, {r4, r5, r6, r7}
+    add r4, r4, r3
+    add r5, r5, r3
+    add r6, r6, r3
+    add r7, r7, r3
+.endm
+
+/* Any number of groups: lr counts them. */
+.macro add_any
+    ldr lr, [sp, #16]
+8:  ldm r0!, {r10, r11, r12}
+    add_products r10
+    add_products r11
+    add_products r12
+    subs lr, lr, #1
+    bne 8b
+.endm
+
+/* Groups in eights: lr counts them. */
+.macro add_eights
+    ldr lr, [sp, #16]
+7:  .rept 8
+    ldm r0!, {r10, r11, r12}
+    add_products r10
+    add_products r11
+    add_products r12
+    .endr
+    subs lr, lr, #8
+    bne 7b
+.endm
+
+.macro requantise sum
+#if defined(__ARM_FEATURE_DSP)
+    smmulr \sum, \sum, r8
+#else
+    smull lr, \sum, \sum, r8
+    lsrs lr, lr, #31                 /* carry: bit 30 */
+    adc \sum, lr, \sum, lsl #1
+#endif
+    add \sum, \sum, \sum, asr #31    /* a half goes away from zero */
+    asrs \sum, \sum, r9              /* carry: the last bit out */
+    adc \sum, \sum, r3
+    ssat \sum, #8, \sum
+.endm
+
+.macro write_codes
+    ldm r0!, {r8, r9}                /* multiplier, shift */
+    ldm sp, {r3, r10, r11, r12}      /* offset, stride, three strides, output */
+    requantise r4
+    requantise r5
+    requantise r6
+    requantise r7
+    strb r4, [r12, r11]
+    strb r5, [r12, r10, lsl #1]
+    strb r6, [r12, r10]
+    strb r7, [r12], #1
+    str r12, [sp, #12]
+.endm
+
+.macro enter
+    push {r4-r11, lr}
+    sub sp, sp, #20
+    ldr r8, [r0, #16]                /* offset */
+    ldr r9, [r0, #20]                /* stride */
+    ldr r10, [r0, #24]               /* three strides */
+    ldr r11, [r0, #28]               /* output */
+    ldr r12, [r0, #12]               /* groups */
+    stm sp, {r8-r12}
+    ldm r0, {r0, r1, r2}
+    cmp r12, #4
+.endm
+
+.macro leave
+    add sp, sp, #20
+    pop {r4-r11, pc}
+.endm
+
+.macro function name
+    .section .text.\name, "ax", %progbits
+    .p2align 2
+    .global \name
+    .type \name, %function
+    .thumb_func
+\name:
+.endm
+
+    function nn_pool_begin
+    enter
+    beq 4f
+    cmp r12, #8
+    beq 5f
+    tst r12, #7
+    beq 6f
+1:  ldr r4, [r0], #4
+    mov r5, r4
+    mov r6, r4
+    mov r7, r4
+    add_any
+    stm r1!, {r4-r7}
+    subs r2, r2, #1
+    bne 1b
+    leave
+6:  ldr r4, [r0], #4
+    mov r5, r4
+    mov r6, r4
+    mov r7, r4
+    add_eights
+    stm r1!, {r4-r7}
+    subs r2, r2, #1
+    bne 6b
+    leave
+4:  begin_sums
+    add_twelve 1
+    stm r1!, {r4-r7}
+    subs r2, r2, #1
+    bne 4b
+    leave
+5:  begin_sums
+    add_twelve 1
+    add_twelve 0
+    stm r1!, {r4-r7}
+    subs r2, r2, #1
+    bne 5b
+    leave
+    .size nn_pool_begin, . - nn_pool_begin
+
+    function nn_pool_middle
+    enter
+    beq 4f
+    cmp r12, #8
+    beq 5f
+    tst r12, #7
+    beq 6f
+1:  ldm r1, {r4-r7}
+    add_any
+    stm r1!, {r4-r7}
+    subs r2, r2, #1
+    bne 1b
+    leave
+6:  ldm r1, {r4-r7}
+    add_eights
+    stm r1!, {r4-r7}
+    subs r2, r2, #1
+    bne 6b
+    leave
+4:  ldm r1, {r4-r7}
+    add_twelve 0
+    stm r1!, {r4-r7}
+    subs r2, r2, #1
+    bne 4b
+    leave
+5:  ldm r1, {r4-r7}
+    add_twelve 0
+    add_twelve 0
+    stm r1!, {r4-r7}
+    subs r2, r2, #1
+    bne 5b
+    leave
+    .size nn_pool_middle, . - nn_pool_middle
+
+    function nn_pool_finish
+    enter
+    beq 4f
+    cmp r12, #8
+    beq 5f
+    tst r12, #7
+    beq 6f
+1:  ldm r1!, {r4-r7}
+    add_any
+    write_codes
+    subs r2, r2, #1
+    bne 1b
+    leave
+6:  ldm r1!, {r4-r7}
+    add_eights
+    write_codes
+    subs r2, r2, #1
+    bne 6b
+    leave
+4:  ldm r1!, {r4-r7}
+    add_twelve 0
+    write_codes
+    subs r2, r2, #1
+    bne 4b
+    leave
+5:  ldm r1!, {r4-r7}
+    add_twelve 0
+    add_twelve 0
+    write_codes
+    subs r2, r2, #1
+    bne 5b
+    leave
+    .size nn_pool_finish, . - nn_pool_finish
+
+    function nn_pool_flush
+    enter
+    mov r8, #12
+    mul r12, r12, r8
+    str r12, [sp, #16]
+1:  ldm r1!, {r4-r7}
+    ldr r8, [sp, #16]
+    add r0, r0, r8
+    write_codes
+    subs r2, r2, #1
+    bne 1b
+    leave
+    .size nn_pool_flush, . - nn_pool_flush
+#endif
