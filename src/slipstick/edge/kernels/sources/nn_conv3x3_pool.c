@@ -1,13 +1,13 @@
 /* Pool convolution, 3x3 at stride 1: tables of products, gathered by index into rows of sums. */
 #include "nn_pool.h"
 
-enum { TAPS = 9, ROWS = 3 };
+enum { ROWS = 3 };
 
 typedef struct {
     nn_pool_word *list[ROWS];
     int32_t *entries;
     int32_t *sums[2];
-    int32_t *correction; /* [ROWS][filters]: what the lookup tables' lift adds to a sum */
+    int32_t *correction; /* [ROWS][filters]: what the lookup tables' lift adds to a doubled sum */
     int8_t *zero;        /* a pixel outside */
     int8_t *row;         /* an input row of fewer bits */
     int8_t *edge;        /* outputs of a block that ends outside */
@@ -16,13 +16,11 @@ typedef struct {
 
 static size_t padded(size_t size, size_t step) { return (size + step - 1) / step * step; }
 
-static int by_lookup(const nn_pool *pool)
+/* Bit by bit where there are tables, unless padding would not fit the units of the last bit. */
+static int by_lookup(const nn_conv *c, const nn_pool *pool)
 {
-#if NN_POOL_PAIRS
-    return pool->lookup != 0 && pool->activation_bits <= 3; /* multiplying pairs is faster above */
-#else
-    return pool->lookup != 0;
-#endif
+    if (pool->lookup == 0 || ((128 - c->input_offset) & ((1 << (8 - pool->activation_bits)) - 1)) != 0) return 0;
+    return !NN_POOL_PAIRS || pool->activation_bits <= 3; /* multiplying pairs is faster above */
 }
 
 static plan planned(const nn_conv *c, const nn_pool *pool, uint8_t *at)
@@ -33,7 +31,7 @@ static plan planned(const nn_conv *c, const nn_pool *pool, uint8_t *at)
     const uint8_t *const start = at;
     for (int k = 0; k < ROWS; k++) {
         p.list[k] = (nn_pool_word *)(void *)at;
-        at += filters * (3 * groups + (size_t)(k == 0 ? 1 : k == 2 ? 2 : 0)) * sizeof(nn_pool_word);
+        at += filters * (3 * groups + (k == 2 ? 3u : 0u)) * sizeof(nn_pool_word);
     }
     p.entries = (int32_t *)(void *)at;
     at += groups * size * NN_POOL_ENTRY * sizeof(int32_t);
@@ -59,87 +57,118 @@ size_t nn_conv3x3_pool_scratch(const nn_conv *c, const nn_pool *pool)
     return planned(c, pool, (uint8_t *)&origin).bytes;
 }
 
-/* Addresses of table entries from packed indices, filter after filter. */
+/* Indices are packed without gaps, least significant bit first. */
+typedef struct {
+    const uint8_t *from;
+    uint32_t held, have, bits;
+} index_reader;
+
+static uint32_t next_index(index_reader *r)
+{
+    if (r->have < r->bits) {
+        r->held |= (uint32_t)*r->from++ << r->have;
+        r->have += 8;
+    }
+    const uint32_t index = r->held & ((1u << r->bits) - 1u);
+    r->held >>= r->bits;
+    r->have -= r->bits;
+    return index;
+}
+
+/* Addresses of the entries of one kernel row's indices. Six bits and groups in fours: four indices in three bytes. */
+NN_POOL_WEAK const uint8_t *nn_pool_expand_six(nn_pool_word *to, const int32_t *entry, size_t groups, size_t step,
+                                               const uint8_t *from)
+{
+    const nn_pool_word size = NN_POOL_ENTRY * sizeof(int32_t);
+    for (int tap = 0; tap < 3; tap++) {
+        nn_pool_word at = (nn_pool_word)(entry - tap);
+        for (size_t g = 0; g < groups; g += 4, to += 4, from += 3) {
+            const nn_pool_word a = from[0], b = from[1], c = from[2];
+            to[0] = at + (a & 63u) * size, at += step;
+            to[1] = at + ((b << 2 | a >> 6) & 63u) * size, at += step;
+            to[2] = at + ((c << 4 | b >> 4) & 63u) * size, at += step;
+            to[3] = at + (c >> 2) * size, at += step;
+        }
+    }
+    return from;
+}
+
+static void expand_row(nn_pool_word *to, const int32_t *entry, size_t groups, size_t step, index_reader *r)
+{
+    const nn_pool_word size = NN_POOL_ENTRY * sizeof(int32_t);
+    if (groups % 4 == 0 && r->bits == 6) {
+        r->from = nn_pool_expand_six(to, entry, groups, step, r->from);
+        return;
+    }
+    for (int tap = 0; tap < 3; tap++) {
+        nn_pool_word at = (nn_pool_word)(entry - tap);
+        const nn_pool_word *const end = to + groups;
+        if (r->bits == 8)
+            for (; to < end; at += step) *to++ = at + *r->from++ * size;
+        else
+            for (; to < end; at += step) *to++ = at + next_index(r) * size;
+    }
+}
+
+/* Lists of addresses of table entries, filter after filter, from packed indices. */
 static void expand(const plan *p, const nn_conv *c, const nn_pool_weights *w, size_t size)
 {
-    const uint32_t bits = w->pool->index_bits, mask = (1u << bits) - 1u;
-    const size_t groups = c->in_channels / NN_POOL_VECTOR;
+    const size_t groups = c->in_channels / NN_POOL_VECTOR, step = size * NN_POOL_ENTRY * sizeof(int32_t);
     nn_pool_word *list[ROWS] = {p->list[0], p->list[1], p->list[2]};
-    const uint8_t *from = w->indices;
-    uint32_t held = 0, have = 0;
+    index_reader reader = {w->indices, 0, 0, w->pool->index_bits};
     for (size_t f = 0; f < c->out_channels; f++) {
-        *list[0]++ = (nn_pool_word)(intptr_t)(c->requant.bias[f] * (NN_POOL_PAIRS ? 2 : 1));
         for (int k = 0; k < ROWS; k++) {
-            nn_pool_word *to = list[k];
-            for (int tap = 0; tap < 3; tap++) {
-                const int32_t *entry = p->entries + NN_POOL_PAIRS + 2 - tap;
-                for (size_t g = 0; g < groups; g++) {
-                    if (have < bits) {
-                        held |= (uint32_t)*from++ << have;
-                        have += 8;
-                    }
-                    *to++ = (nn_pool_word)(entry + (held & mask) * NN_POOL_ENTRY);
-                    held >>= bits;
-                    have -= bits;
-                    entry += size * NN_POOL_ENTRY;
-                }
-            }
-            list[k] = to;
+            expand_row(list[k], p->entries + NN_POOL_PAIRS + 2, groups, step, &reader);
+            list[k] += 3 * groups;
         }
-        *list[2]++ = (nn_pool_word)c->requant.multiplier[f];
-        *list[2]++ = (nn_pool_word)-c->requant.shift[f];
+        list[2][0] = (nn_pool_word)c->requant.multiplier[f];
+        list[2][1] = (nn_pool_word)-c->requant.shift[f];
+        list[2][2] = (nn_pool_word)(intptr_t)(2 * c->requant.bias[f]);
+        list[2] += 3;
     }
 }
 
-/* What the lookup tables hold beyond the products: the lift, and the input offset that they lack. */
-static void correct(const plan *p, const nn_conv *c, const nn_pool_tables *t, size_t size)
+static int32_t weights_sum(const nn_pool_tables *t, const int32_t *entry)
+{
+    const int32_t index = (int32_t)((entry - t->entry) / NN_POOL_ENTRY) % t->size;
+    int32_t sum = 0;
+    for (int32_t i = 0; index < t->real_size && i < NN_POOL_VECTOR; i++) sum += t->vectors[index * NN_POOL_VECTOR + i];
+    return sum;
+}
+
+static void add_to_bias(const plan *p, size_t filters, size_t taps, const int32_t *correction, int32_t sign)
+{
+    nn_pool_word *bias = p->list[2] + taps + 2;
+    for (size_t f = 0; f < filters; f++, bias += taps + 3)
+        *bias = (nn_pool_word)((intptr_t)*bias + sign * (intptr_t)correction[f]);
+}
+
+/* What the lookup tables hold beyond the products: the lift, and the input's zero point. Taken out of the bias. */
+static void correct(const plan *p, const nn_conv *c, const nn_pool_tables *t, int32_t scale)
 {
     const size_t filters = c->out_channels, taps = 3u * (c->in_channels / NN_POOL_VECTOR);
-    nn_pool_word *begin = p->list[0];
-    for (size_t f = 0; f < filters; f++, begin += taps + 1) {
-        int32_t sum = 0;
-        for (size_t k = 0; k < ROWS; k++) {
-            int32_t part = t->outside * (int32_t)taps;
-            if (t->zero != 0) {
-                const nn_pool_word *list = p->list[k] + f * (taps + (k == 0 ? 1u : k == 2 ? 2u : 0u)) + (k == 0 ? 1 : 0);
-                for (size_t i = 0; i < taps; i++) {
-                    const size_t entry = (size_t)((const int32_t *)list[i] - p->entries) / NN_POOL_ENTRY % size;
-                    int32_t weights = 0;
-                    if (entry < (size_t)t->real_size)
-                        for (size_t j = 0; j < NN_POOL_VECTOR; j++) weights += t->vectors[entry * NN_POOL_VECTOR + j];
-                    part += weights * t->zero;
-                }
-            }
-            p->correction[k * filters + f] = part;
-            sum += part;
+    for (size_t k = 0; k < ROWS; k++) {
+        int32_t *correction = p->correction + k * filters;
+        const nn_pool_word *list = p->list[k];
+        for (size_t f = 0; f < filters; f++, list += taps + (k == 2 ? 3u : 0u)) {
+            int32_t weights = 0;
+            for (size_t i = 0; t->zero != 0 && i < taps; i++) weights += weights_sum(t, (const int32_t *)list[i]);
+            correction[f] = t->outside * (int32_t)taps * scale + 2 * t->zero * weights;
         }
-        begin[0] = (nn_pool_word)((intptr_t)begin[0] - sum);
+        add_to_bias(p, filters, taps, correction, -1);
     }
-}
-
-static void add_correction(int32_t *sums, const int32_t *correction, size_t blocks, size_t filters)
-{
-    for (size_t b = 0; b < blocks; b++)
-        for (size_t f = 0; f < filters; f++)
-            for (int i = 0; i < 4; i++) *sums++ += correction[f];
-}
-
-static void fill_bias(int32_t *sums, const plan *p, size_t blocks, size_t filters, size_t taps, const int32_t *correction)
-{
-    for (size_t b = 0; b < blocks; b++)
-        for (size_t f = 0; f < filters; f++)
-            for (int i = 0; i < 4; i++)
-                *sums++ = (int32_t)(intptr_t)p->list[0][f * (taps + 1)] + (correction ? correction[f] : 0);
 }
 
 /* Inputs rounded to their upper bits, a half upwards; the largest value stays within its bits. */
 static void round_row(const int8_t *from, int8_t *to, size_t count, uint32_t bits)
 {
-    const uint32_t half = 0x80u >> bits, mask = 0x100u - (0x100u >> bits);
-    for (size_t i = 0; i < count; i++) {
-        uint32_t code = (uint32_t)(from[i] + 128) + half;
-        code = (code > 255u ? 255u : code) & mask;
-        to[i] = (int8_t)((int32_t)code - 128);
+    const uint32_t half = (0x80u >> bits) * 0x01010101u, mask = (0x100u - (0x100u >> bits)) * 0x01010101u;
+    const uint32_t *word = (const uint32_t *)(const void *)from;
+    uint32_t *out = (uint32_t *)(void *)to;
+    for (size_t i = 0; i < count; i += 4) {
+        const uint32_t code = *word++ ^ 0x80808080u, top = code & 0x80808080u; /* code + 128 */
+        const uint32_t sum = (code ^ top) + half, over = sum & top;           /* a byte over 255 becomes 255 */
+        *out++ = (((sum ^ top) | over | (over - (over >> 7))) & mask) ^ 0x80808080u;
     }
 }
 
@@ -200,48 +229,45 @@ static void start_tables(nn_pool_tables *t, const nn_conv *c, const nn_pool *poo
     t->offset = c->input_offset;
     t->offset_pair = (uint32_t)(uint16_t)c->input_offset * 0x10001u;
     t->zero = 128 - c->input_offset;
-    t->outside = NN_POOL_LIFT * (256 - (256 >> t->bits)) * (NN_POOL_PAIRS ? 2 : 1);
-    if (NN_POOL_PAIRS) t->zero *= 2;
+    t->outside = NN_POOL_LIFT * ((1 << t->bits) - 1);
 #if NN_POOL_PAIRS
     if (lookup) return;
-    uint32_t *to = (uint32_t *)(void *)entries;
-    for (int32_t g = 0; g < t->groups; g++)
-        for (int32_t s = 0; s < t->size; s++, to += NN_POOL_ENTRY) {
-            if (g > 0) {
-                const uint32_t *same = to - t->size * NN_POOL_ENTRY;
-                to[0] = same[0], to[1] = same[1], to[2] = same[2], to[3] = same[3];
-                continue;
-            }
-            const int8_t *v = t->vectors + s * NN_POOL_VECTOR;
-            const int8_t none[NN_POOL_VECTOR] = {0};
-            if (s >= t->real_size) v = none;
-            for (int i = 0; i < 4; i++) {
-                const int at = i / 2 * 4 + i % 2; /* channels 0, 2; 1, 3; 4, 6; 5, 7: as SXTB16 unpacks them */
-                to[i] = ((uint32_t)(v[at] * 2) & 0xffffu) | (uint32_t)(v[at + 2] * 2) << 16;
-            }
+    const int8_t none[NN_POOL_VECTOR] = {0};
+    uint32_t *first = (uint32_t *)(void *)entries;
+    for (int32_t s = 0; s < t->size; s++, first += NN_POOL_ENTRY) {
+        const int8_t *v = s < t->real_size ? t->vectors + s * NN_POOL_VECTOR : none;
+        uint32_t pair[NN_POOL_PAIRS], *to = first;
+        for (int i = 0; i < NN_POOL_PAIRS; i++) {
+            const int at = i / 2 * 4 + i % 2; /* channels 0, 2; 1, 3; 4, 6; 5, 7: as SXTB16 unpacks them */
+            pair[i] = ((uint32_t)v[at] & 0xffffu) | (uint32_t)v[at + 2] << 16;
         }
+        for (int32_t g = 0; g < t->groups; g++, to += t->size * NN_POOL_ENTRY)
+            to[0] = pair[0], to[1] = pair[1], to[2] = pair[2], to[3] = pair[3];
+    }
 #endif
 }
 
 void nn_conv3x3_pool(const nn_conv *c, const nn_pool_weights *w, const int8_t *input, int8_t *output, void *scratch)
 {
     const nn_pool *pool = w->pool;
-    const int lookup = by_lookup(pool);
+    const int lookup = by_lookup(c, pool);
     const plan p = planned(c, pool, (uint8_t *)scratch);
     const int32_t height = c->out_height, width = c->out_width, filters = c->out_channels, channels = c->in_channels;
-    const size_t blocks = padded((size_t)width, 4) / 4, taps = 3u * (size_t)(channels / NN_POOL_VECTOR);
+    const size_t taps = 3u * (size_t)(channels / NN_POOL_VECTOR);
     nn_pool_tables t;
     start_tables(&t, c, pool, p.entries, lookup);
     expand(&p, c, w, (size_t)t.size);
-    if (lookup) correct(&p, c, &t, (size_t)t.size);
+    const int32_t scale = lookup ? 2 << (8 - pool->activation_bits) : 2;
+    if (lookup) correct(&p, c, &t, scale);
     for (int32_t i = 0; i < channels; i++) p.zero[i] = (int8_t)-c->input_offset;
     int32_t *above = p.sums[0], *same = p.sums[1];
-    fill_bias(same, &p, blocks, (size_t)filters, taps, lookup ? p.correction : 0);
-    nn_pool_pass pass = {p.list[0], above, filters, channels / NN_POOL_VECTOR, c->requant.output_offset,
+    for (int32_t i = 0; i < (width + 3) / 4 * 4 * filters; i++) same[i] = 0;
+    nn_pool_pass pass = {p.list[0], above, filters, channels / NN_POOL_VECTOR, scale, c->requant.output_offset,
                          filters, 3 * filters, output, c->requant.least, c->requant.most};
     for (int32_t y = 0; y < height; y++) {
         const int8_t *row = input + y * width * channels;
         int8_t *done = output + (y - 1) * width * filters;
+        if (lookup && y <= 2 && y > 0) add_to_bias(&p, (size_t)filters, taps, p.correction, y == 1 ? 1 : -1);
         if (pool->activation_bits < 8) {
             round_row(row, p.row, (size_t)(width * channels), pool->activation_bits);
             row = p.row;
@@ -267,7 +293,10 @@ void nn_conv3x3_pool(const nn_conv *c, const nn_pool_weights *w, const int8_t *i
         same = swap;
     }
     /* the last row has no input row below */
-    if (lookup) add_correction(above, p.correction + 2 * filters, blocks, (size_t)filters);
+    if (lookup) {
+        add_to_bias(&p, (size_t)filters, taps, p.correction + 2 * filters, 1);
+        if (height <= 2) add_to_bias(&p, (size_t)filters, taps, p.correction, height == 1 ? 1 : -1);
+    }
     int8_t *done = output + (height - 1) * width * filters;
     for (int32_t x = 0; x < width; x += 4) {
         const int partial = x + 4 > width;

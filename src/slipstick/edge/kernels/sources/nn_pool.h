@@ -7,8 +7,7 @@
 #define NN_POOL_H
 #include "nn.h"
 
-/* The DSP extension multiplies pairs of int16: each table entry carries its vector as four pairs in front. Its rounding
-   multiply (SMMULR) wants doubled sums, so that there the pool is doubled. */
+/* The DSP extension multiplies pairs of int16: each table entry carries its vector as four pairs in front. */
 #if defined(__ARM_FEATURE_DSP)
 #define NN_POOL_PAIRS 4
 #else
@@ -46,19 +45,20 @@ size_t nn_conv3x3_pool_scratch(const nn_conv *c, const nn_pool *pool);
 typedef uintptr_t nn_pool_word; /* address of a table entry's column, or a constant of a filter */
 
 typedef struct {               /* one kernel row's products into four columns of one output row, all filters */
-    const nn_pool_word *list;  /* per filter, row 0: bias, addresses; row 1: addresses; row 2: addresses, multiplier, shift */
+    const nn_pool_word *list;  /* per filter: addresses; in the last row also multiplier, shift, twice the bias */
     int32_t *sums;             /* [filters][4] */
     int32_t filters, groups;
+    int32_t scale;             /* of the sums: 2, or more where lower bits were dropped */
     int32_t offset;            /* of the output */
     int32_t stride, stride3;   /* bytes between output columns, and three times that */
     int8_t *output;            /* first of the four columns */
     int32_t least, most;       /* assembly saturates to int8 only */
 } nn_pool_pass;
 
-void nn_pool_begin(const nn_pool_pass *p);  /* sums = bias + products */
+void nn_pool_begin(const nn_pool_pass *p);  /* sums = products */
 void nn_pool_middle(const nn_pool_pass *p); /* sums += products */
-void nn_pool_finish(const nn_pool_pass *p); /* output = requantised (sums + products) */
-void nn_pool_flush(const nn_pool_pass *p);  /* output = requantised sums */
+void nn_pool_finish(const nn_pool_pass *p); /* output = requantised scale * (sums + products) + twice the bias */
+void nn_pool_flush(const nn_pool_pass *p);  /* the same without products */
 
 typedef struct {
     int32_t *entry;          /* tables: [groups][size][NN_POOL_ENTRY] */
@@ -70,7 +70,7 @@ typedef struct {
     int32_t real_size;
     int32_t bits;
     int32_t offset;
-    int32_t outside, zero;   /* lookup: product of a pixel outside, without and with the sum of weights times `zero` */
+    int32_t outside, zero;   /* lookup: product of a pixel outside, beside `zero` times the sum of weights */
 } nn_pool_tables;
 
 void nn_pool_pair_shift(const nn_pool_tables *t); /* columns 0, 1 -> 4, 5; products of a, b -> columns 3, 2 */
@@ -80,6 +80,9 @@ void nn_pool_last(const nn_pool_tables *t);       /* product of a -> column 1; n
 void nn_pool_lookup_pixel(const nn_pool_tables *t, int32_t column); /* products of a -> column */
 void nn_pool_shift(const nn_pool_tables *t);      /* columns 0, 1 -> 4, 5 */
 void nn_pool_outside(const nn_pool_tables *t, int32_t column);
+
+void nn_pool_add_channel(uint32_t *row, uint32_t channel, const uint32_t pair[4]);
+const uint8_t *nn_pool_expand_six(nn_pool_word *to, const int32_t *entry, size_t groups, size_t step, const uint8_t *from);
 
 #if defined(__GNUC__)
 #define NN_POOL_WEAK __attribute__((weak)) /* assembly of the same name replaces it */

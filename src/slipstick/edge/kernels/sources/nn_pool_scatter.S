@@ -4,6 +4,11 @@
    5.25 instructions for 32 multiply-accumulates. */
 #if defined(__ARM_ARCH_7M__) || defined(__ARM_ARCH_7EM__)
     .syntax unified
+#if defined(__ARM_FEATURE_DSP)
+#define NN_POOL_ENTRY_WORDS 10
+#else
+#define NN_POOL_ENTRY_WORDS 6
+#endif
     .thumb
     .text
 
@@ -33,13 +38,16 @@
     .endr
 .endm
 
-.macro begin_sums            /* bias and the first four addresses */
-    ldm r0!, {r3, r10, r11, r12, lr}
+.macro begin_sums            /* the first four addresses */
+    ldm r0!, {r10, r11, r12, lr}
     ldm r10, {r4, r5, r6, r7}
-    add r4, r4, r3
-    add r5, r5, r3
-    add r6, r6, r3
-    add r7, r7, r3
+.endm
+
+.macro clear_sums
+    mov r4, #0
+    mov r5, r4
+    mov r6, r4
+    mov r7, r4
 .endm
 
 /* Any number of groups: lr counts them. */
@@ -71,8 +79,8 @@
     smmulr \sum, \sum, r8
 #else
     smull lr, \sum, \sum, r8
-    lsrs lr, lr, #31                 /* carry: bit 30 */
-    adc \sum, lr, \sum, lsl #1
+    adds lr, lr, lr                  /* carry: bit 31 */
+    adc \sum, \sum, #0
 #endif
     add \sum, \sum, \sum, asr #31    /* a half goes away from zero */
     asrs \sum, \sum, r9              /* carry: the last bit out */
@@ -81,7 +89,12 @@
 .endm
 
 .macro write_codes
-    ldm r0!, {r8, r9}                /* multiplier, shift */
+    ldm r0!, {r8, r9, r10}           /* multiplier, shift, twice the bias */
+    ldr r3, [sp, #20]                /* scale */
+    mla r4, r4, r3, r10
+    mla r5, r5, r3, r10
+    mla r6, r6, r3, r10
+    mla r7, r7, r3, r10
     ldm sp, {r3, r10, r11, r12}      /* offset, stride, three strides, output */
     requantise r4
     requantise r5
@@ -96,11 +109,13 @@
 
 .macro enter
     push {r4-r11, lr}
-    sub sp, sp, #20
-    ldr r8, [r0, #16]                /* offset */
-    ldr r9, [r0, #20]                /* stride */
-    ldr r10, [r0, #24]               /* three strides */
-    ldr r11, [r0, #28]               /* output */
+    sub sp, sp, #28
+    ldr r3, [r0, #16]                /* scale */
+    str r3, [sp, #20]
+    ldr r8, [r0, #20]                /* offset */
+    ldr r9, [r0, #24]                /* stride */
+    ldr r10, [r0, #28]               /* three strides */
+    ldr r11, [r0, #32]               /* output */
     ldr r12, [r0, #12]               /* groups */
     stm sp, {r8-r12}
     ldm r0, {r0, r1, r2}
@@ -108,7 +123,7 @@
 .endm
 
 .macro leave
-    add sp, sp, #20
+    add sp, sp, #28
     pop {r4-r11, pc}
 .endm
 
@@ -128,19 +143,13 @@
     beq 5f
     tst r12, #7
     beq 6f
-1:  ldr r4, [r0], #4
-    mov r5, r4
-    mov r6, r4
-    mov r7, r4
+1:  clear_sums
     add_any
     stm r1!, {r4-r7}
     subs r2, r2, #1
     bne 1b
     leave
-6:  ldr r4, [r0], #4
-    mov r5, r4
-    mov r6, r4
-    mov r7, r4
+6:  clear_sums
     add_eights
     stm r1!, {r4-r7}
     subs r2, r2, #1
@@ -242,4 +251,37 @@
     bne 1b
     leave
     .size nn_pool_flush, . - nn_pool_flush
+
+/* r0 to, r1 entry, r2 groups, r3 bytes between groups' entries, [sp] packed indices; returns what follows them */
+    function nn_pool_expand_six
+    push {r4-r11, lr}
+    ldr r12, [sp, #36]
+    mov r11, #(4 * NN_POOL_ENTRY_WORDS)
+    mov r10, #3                      /* taps */
+1:  mov r9, r1
+    mov r8, r2
+2:  ldrh r7, [r12], #2
+    ldrb r6, [r12], #1
+    orr r7, r7, r6, lsl #16
+    and r4, r7, #63
+    ubfx r5, r7, #6, #6
+    ubfx r6, r7, #12, #6
+    lsr r7, r7, #18
+    mla r4, r4, r11, r9
+    add r9, r9, r3
+    mla r5, r5, r11, r9
+    add r9, r9, r3
+    mla r6, r6, r11, r9
+    add r9, r9, r3
+    mla r7, r7, r11, r9
+    add r9, r9, r3
+    stm r0!, {r4-r7}
+    subs r8, r8, #4
+    bne 2b
+    sub r1, r1, #4
+    subs r10, r10, #1
+    bne 1b
+    mov r0, r12
+    pop {r4-r11, pc}
+    .size nn_pool_expand_six, . - nn_pool_expand_six
 #endif

@@ -15,22 +15,23 @@
         for (; left > 0; left--, list += 3) { ADD3(0); }              \
     } while (0)
 
+/* `sum` is doubled, so that the product's upper half is rounded as a doubling multiply rounds. */
 static inline int32_t requantised(int32_t sum, int32_t multiplier, int32_t shift)
 {
 #if NN_POOL_PAIRS
     int32_t r;
     __asm__("smmulr %0, %1, %2" : "=r"(r) : "r"(sum), "r"(multiplier));
 #else
-    const int64_t product = (int64_t)(sum * 2) * multiplier;
+    const int64_t product = (int64_t)sum * multiplier;
     int32_t r = (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
 #endif
     r += r >> 31; /* a half goes away from zero */
     return ((r >> (shift - 1)) + 1) >> 1;
 }
 
-static inline int8_t code_of(int32_t sum, const nn_pool_pass *p, int32_t multiplier, int32_t shift)
+static inline int8_t code_of(int32_t sum, const nn_pool_pass *p, int32_t multiplier, int32_t shift, int32_t bias)
 {
-    const int32_t r = requantised(sum, multiplier, shift) + p->offset;
+    const int32_t r = requantised(sum * p->scale + bias, multiplier, shift) + p->offset;
 #if defined(__ARM_ARCH) && __ARM_ARCH >= 7
     int32_t code;
     __asm__("ssat %0, #8, %1" : "=r"(code) : "r"(r));
@@ -42,10 +43,10 @@ static inline int8_t code_of(int32_t sum, const nn_pool_pass *p, int32_t multipl
 
 #define WRITE                                                       \
     do {                                                            \
-        output[p->stride3] = code_of(s0, p, multiplier, shift);     \
-        output[2 * p->stride] = code_of(s1, p, multiplier, shift);  \
-        output[p->stride] = code_of(s2, p, multiplier, shift);      \
-        *output++ = code_of(s3, p, multiplier, shift);              \
+        output[p->stride3] = code_of(s0, p, multiplier, shift, bias);     \
+        output[2 * p->stride] = code_of(s1, p, multiplier, shift, bias);  \
+        output[p->stride] = code_of(s2, p, multiplier, shift, bias);      \
+        *output++ = code_of(s3, p, multiplier, shift, bias);              \
     } while (0)
 
 NN_POOL_WEAK void nn_pool_begin(const nn_pool_pass *p)
@@ -54,7 +55,7 @@ NN_POOL_WEAK void nn_pool_begin(const nn_pool_pass *p)
     int32_t *sums = p->sums;
     const int32_t groups = p->groups;
     for (int32_t f = p->filters; f > 0; f--, sums += 4) {
-        int32_t s0 = (int32_t)(intptr_t)*list++, s1 = s0, s2 = s0, s3 = s0;
+        int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
         GATHER;
         sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
     }
@@ -81,7 +82,8 @@ NN_POOL_WEAK void nn_pool_finish(const nn_pool_pass *p)
     for (int32_t f = p->filters; f > 0; f--, sums += 4) {
         int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
         GATHER;
-        const int32_t multiplier = (int32_t)*list++, shift = (int32_t)*list++;
+        const int32_t multiplier = (int32_t)list[0], shift = (int32_t)list[1], bias = (int32_t)list[2];
+        list += 3;
         WRITE;
     }
 }
@@ -94,7 +96,8 @@ NN_POOL_WEAK void nn_pool_flush(const nn_pool_pass *p)
     for (int32_t f = p->filters; f > 0; f--, sums += 4) {
         const int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
         list += 3 * p->groups;
-        const int32_t multiplier = (int32_t)*list++, shift = (int32_t)*list++;
+        const int32_t multiplier = (int32_t)list[0], shift = (int32_t)list[1], bias = (int32_t)list[2];
+        list += 3;
         WRITE;
     }
 }

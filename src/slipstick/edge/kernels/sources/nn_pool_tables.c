@@ -1,23 +1,36 @@
 /* Products of pool vectors with pixels: by multiplication, or bit by bit from lookup tables. */
 #include "nn_pool.h"
 
+/* Weights of channel c of two neighbouring vectors in one word. */
+static uint32_t weight_pair(const int8_t *vectors, uint32_t size, uint32_t at, uint32_t c)
+{
+    const int32_t low = at < size ? vectors[at * NN_POOL_VECTOR + c] : 0;
+    const int32_t high = at + 1 < size ? vectors[(at + 1) * NN_POOL_VECTOR + c] : 0;
+    return (uint32_t)low + ((uint32_t)high << 16);
+}
+
+/* Patterns with bit c are those without it, and its weights; four words of a row at a time. */
+NN_POOL_WEAK void nn_pool_add_channel(uint32_t *row, uint32_t channel, const uint32_t pair[4])
+{
+    const uint32_t step = 32u << channel, p0 = pair[0], p1 = pair[1], p2 = pair[2], p3 = pair[3];
+    for (const uint32_t *const end = row + step; row < end; row += 32) {
+        const uint32_t a = row[0] + p0, b = row[1] + p1, d = row[2] + p2, e = row[3] + p3;
+        uint32_t *const to = row + step;
+        to[0] = a, to[1] = b, to[2] = d, to[3] = e;
+    }
+}
+
 void nn_pool_prepare(const int8_t *vectors, uint16_t size, uint32_t *lookup)
 {
-    for (uint32_t chunk = 0; chunk * NN_POOL_CHUNK < size; chunk++, lookup += 256 * 32) {
-        uint32_t pair[NN_POOL_VECTOR];
-        for (uint32_t s = 0; s < 32; s++) {
-            const uint32_t at = chunk * NN_POOL_CHUNK + 2 * s;
+    for (uint32_t chunk = 0; chunk < size; chunk += NN_POOL_CHUNK, lookup += 256 * 32)
+        for (uint32_t s = 0; s < 32; s += 4) {
+            for (uint32_t i = 0; i < 4; i++) lookup[s + i] = NN_POOL_LIFT * 0x10001u;
             for (uint32_t c = 0; c < NN_POOL_VECTOR; c++) {
-                const int32_t low = at < size ? vectors[at * NN_POOL_VECTOR + c] : 0;
-                const int32_t high = at + 1 < size ? vectors[(at + 1) * NN_POOL_VECTOR + c] : 0;
-                pair[c] = (uint32_t)low + ((uint32_t)high << 16);
+                uint32_t pair[4];
+                for (uint32_t i = 0; i < 4; i++) pair[i] = weight_pair(vectors, size, chunk + 2 * (s + i), c);
+                nn_pool_add_channel(lookup + s, c, pair);
             }
-            lookup[s] = NN_POOL_LIFT * 0x10001u;
-            for (uint32_t c = 0; c < NN_POOL_VECTOR; c++)
-                for (uint32_t pattern = 0; pattern < 1u << c; pattern++)
-                    lookup[(pattern | 1u << c) * 32 + s] = lookup[pattern * 32 + s] + pair[c];
         }
-    }
 }
 
 /* Eight bytes of a bit each: plane k, as an index, has bit c of channel c. */
@@ -73,9 +86,8 @@ static void few_bits(const uint32_t *table, const uint32_t plane[8], int32_t *to
         uint32_t w = 0, u = 0;
         for (int32_t k = 7; k > 7 - upper; k--) w = (w << 1) + table[plane[k] * 32 + (uint32_t)i];
         for (int32_t k = 2; k > 7 - bits; k--) u = (u << 1) + table[plane[k] * 32 + (uint32_t)i];
-        const int32_t lower = bits - upper, zeros = 8 - bits + (NN_POOL_PAIRS ? 1 : 0);
-        to[0] = (int32_t)((((w & 0xffffu) << lower) + (u & 0xffffu)) << zeros);
-        to[NN_POOL_ENTRY] = (int32_t)((((w >> 16) << lower) + (u >> 16)) << zeros);
+        to[0] = (int32_t)(((w & 0xffffu) << (bits - upper)) + (u & 0xffffu));
+        to[NN_POOL_ENTRY] = (int32_t)(((w >> 16) << (bits - upper)) + (u >> 16));
     }
 }
 
@@ -87,7 +99,7 @@ NN_POOL_WEAK void nn_pool_lookup_pixel(const nn_pool_tables *t, int32_t column)
         planes_of(t->a + g * NN_POOL_VECTOR, plane);
         const uint32_t *table = t->lookup;
         for (int32_t s = 0; s < t->size; s += NN_POOL_CHUNK, table += 256 * 32, to += NN_POOL_CHUNK * NN_POOL_ENTRY) {
-            if (t->bits == 8 && !NN_POOL_PAIRS)
+            if (t->bits == 8)
                 eight_bits(table, plane, to);
             else
                 few_bits(table, plane, to, t->bits);
@@ -104,11 +116,20 @@ NN_POOL_WEAK void nn_pool_shift(const nn_pool_tables *t)
 NN_POOL_WEAK void nn_pool_outside(const nn_pool_tables *t, int32_t column)
 {
     int32_t *to = t->entry + NN_POOL_PAIRS + column;
+    const int32_t outside = t->outside;
+    if (t->zero == 0) {
+        for (int32_t i = t->groups * t->size; i > 0; i -= 8, to += 8 * NN_POOL_ENTRY) {
+            to[0] = to[NN_POOL_ENTRY] = to[2 * NN_POOL_ENTRY] = to[3 * NN_POOL_ENTRY] = outside;
+            to[4 * NN_POOL_ENTRY] = to[5 * NN_POOL_ENTRY] = to[6 * NN_POOL_ENTRY] = to[7 * NN_POOL_ENTRY] = outside;
+        }
+        return;
+    }
+    const int32_t zero = t->zero / (1 << (8 - t->bits)); /* without a rest, in units of the last bit */
     for (int32_t g = 0; g < t->groups; g++)
         for (int32_t s = 0; s < t->size; s++, to += NN_POOL_ENTRY) {
-            *to = t->outside;
-            if (t->zero != 0 && s < t->real_size)
-                for (int32_t c = 0; c < NN_POOL_VECTOR; c++) *to += t->zero * t->vectors[s * NN_POOL_VECTOR + c];
+            *to = outside;
+            if (s < t->real_size)
+                for (int32_t c = 0; c < NN_POOL_VECTOR; c++) *to += zero * t->vectors[s * NN_POOL_VECTOR + c];
         }
 }
 
