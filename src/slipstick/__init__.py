@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from slipstick.verbs.calibrate import calibrate as calibrate
     from slipstick.verbs.cite import cite as cite
     from slipstick.verbs.compare import compare as compare
+    from slipstick.verbs.emit import emit as emit
     from slipstick.verbs.epochs import TrialCounts as TrialCounts
     from slipstick.verbs.epochs import epochs as epochs
     from slipstick.verbs.estimate import estimate as estimate
@@ -89,6 +90,7 @@ _PUBLIC = {
     "calibrate": "verbs.calibrate",
     "cite": "verbs.cite",
     "compare": "verbs.compare",
+    "emit": "verbs.emit",
     "epochs": "verbs.epochs",
     "estimate": "verbs.estimate",
     "hybrid": "verbs.hybrid",

@@ -27,6 +27,7 @@ _COMMANDS = {
     "epochs": ("epochs:epochs", "Measure here how many epochs each batch size takes, training a small network."),
     "adapt": ("adapt:adapt", "Compress a network's weights: its accuracy before and after, its bytes, layer by layer."),
     "measure": ("measure:measure", "How many test images a network gets right, its weights in any format."),
+    "emit": ("emit:emit", "Firmware of a network for a board: C text, compiled and run in an emulator if asked."),
     "ops": ("answers:ops", "Every matrix product and other kernel, forward and backward, with its sizes."),
     "train": ("train:train", "A network on a data set: weights to compress, and their accuracy."),
     "search": ("search:search", "The best plans and systems of a space: every point tried, those that none beats."),

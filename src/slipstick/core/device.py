@@ -16,6 +16,7 @@ A package of its own names the class in its pyproject.toml instead, and needs no
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, SerializeAsAny, ValidationError
@@ -28,6 +29,7 @@ from slipstick.core.plugins import Plugin, check_plugins, working
 from slipstick.core.spec import Spec
 
 _GROUP = "slipstick.devices"  # of entry points
+_DOMAINS = ("slipstick.edge.board",)  # modules of own kinds outside of core, imported when a kind is looked up there
 
 
 class Surroundings(Protocol):
@@ -87,6 +89,8 @@ def device_kinds() -> dict[str, type[Device]]:
     >>> sorted(device_kinds())[:2]
     ['accelerator', 'array']
     """
+    for module in _DOMAINS:
+        import_module(module)
     installed = {_kind_of(device): device for _, device in working(_GROUP, _plugged)}
     return {**installed, **_KINDS}
 

@@ -154,6 +154,10 @@ KINDS: dict[str, Kind] = {
     "operations": Kind(
         "energy of arithmetic operations", "formats.arithmetic.operation_costs:operation_costs", ("energy",)
     ),
+    "cores": Kind(
+        "cores of microcontrollers", "edge.core_table:cores", ("isa", "pipeline", "issue", "coremark", "source")
+    ),
+    "sensors": Kind("sensors that are wired to boards", "edge.board:sensor_parts", ("source",)),
     "switches": Kind(
         "switches of a wafer", "fabric.switch.wafer_switches:switches", ("npus", "npu_bandwidth", "published_area")
     ),

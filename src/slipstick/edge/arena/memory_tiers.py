@@ -1,0 +1,93 @@
+"""Memory tiers: which tensors and weights lie in fast memory, the stall that the others cost, what a move would buy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from slipstick.core.errors import SlipstickError
+from slipstick.edge.arena.arena_layout import ArenaLayout
+from slipstick.edge.arena.greedy_arena import arena_size, first_fit
+from slipstick.edge.arena.liveness import Block
+
+
+@dataclass(frozen=True)
+class MemoryTier:
+    """Memory that may hold tensors: bytes that it has for them, and the stall [s] of one byte read or written."""
+
+    name: str
+    capacity: int
+    stall: float
+
+
+@dataclass(frozen=True)
+class TierPlace:
+    """Place of one block: its tier and offset [B], its traffic [B] and stall [s] there, and the stall in each tier.
+
+    Parameters
+    ----------
+    saved : seconds that a move to the fastest tier would save, if there were room.
+    """
+
+    block: Block
+    tier: str
+    offset: int
+    traffic: float
+    stall: float
+    saved: float
+
+
+def tensor_traffic(layout: ArenaLayout) -> list[float]:
+    """Return the bytes that are written to and read from each block of a layout: once by each call that uses it."""
+    moved = dict.fromkeys(range(len(layout.problem.tensors)), 0.0)
+    for step in layout.problem.steps:
+        for tensor in (*step.reads, step.writes):
+            moved[tensor] += layout.problem.tensors[tensor].size
+    return [sum(moved[tensor] for tensor in block.tensors) or 2.0 * block.size for block, _ in layout.blocks]
+
+
+def place_in_tiers(
+    blocks: Sequence[Block], traffic: Sequence[float], tiers: Sequence[MemoryTier]
+) -> tuple[TierPlace, ...]:
+    """Return the place of every block: the fastest tier goes to blocks with the most traffic for the room they take.
+
+    Room is bytes times steps. Each block goes to the first tier, in order of speed, whose layout still fits.
+
+    Errors
+    ------
+    SlipstickError if a block fits no tier.
+    """
+    by_speed = sorted(tiers, key=lambda tier: tier.stall)
+    order = sorted(
+        range(len(blocks)), key=lambda n: -traffic[n] / (blocks[n].size * (blocks[n].last - blocks[n].first + 1))
+    )
+    members: dict[str, list[int]] = {tier.name: [] for tier in by_speed}
+    for number in order:
+        home = next((tier for tier in by_speed if _fits(blocks, [*members[tier.name], number], tier)), None)
+        if home is None:
+            rooms = ", ".join(f"{tier.name} {tier.capacity} B" for tier in by_speed)
+            size = blocks[number].size
+            raise SlipstickError("fits in no memory", path=blocks[number].name, value=size, allowed=rooms)
+        members[home.name].append(number)
+    places: dict[int, TierPlace] = {}
+    for tier in by_speed:
+        numbers = members[tier.name]
+        for number, offset in zip(numbers, _offsets(blocks, numbers), strict=True):
+            stall = traffic[number] * tier.stall
+            saved = stall - traffic[number] * by_speed[0].stall
+            places[number] = TierPlace(blocks[number], tier.name, offset, traffic[number], stall, saved)
+    return tuple(places[number] for number in range(len(blocks)))
+
+
+def _fits(blocks: Sequence[Block], numbers: Sequence[int], tier: MemoryTier) -> bool:
+    return arena_size([blocks[number] for number in numbers], _offsets(blocks, numbers)) <= tier.capacity
+
+
+def _offsets(blocks: Sequence[Block], numbers: Sequence[int]) -> list[int]:
+    """Return offsets by first fit with the largest first, in the order of `numbers`."""
+    order = sorted(range(len(numbers)), key=lambda place: -blocks[numbers[place]].size)
+    placed = first_fit([blocks[numbers[place]] for place in order])
+    offsets = [0] * len(numbers)
+    for place, offset in zip(order, placed, strict=True):
+        offsets[place] = offset
+    return offsets

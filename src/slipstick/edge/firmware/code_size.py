@@ -1,0 +1,36 @@
+"""Machine code of a firmware in bytes, from the sizes of each kernel's symbols measured once for every core."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from slipstick.core.catalogue import Catalogue, Entry
+from slipstick.edge.core_table import Core
+from slipstick.edge.firmware.kernel_choice import KernelUse
+
+
+class _CodeBytes(Entry):
+    """Bytes of machine code that a core's kernels link, by kernel and symbol, and those of `network_run`."""
+
+    kernels: dict[str, dict[str, int]] = Field(description="Kernel -> symbols that it links -> bytes of each")
+    run: int = Field(description="Bytes of network.c's functions without a call of a kernel")
+    call: float = Field(description="Bytes of network_run for each call of a kernel")
+
+
+_code_bytes: Catalogue[_CodeBytes] = Catalogue(_CodeBytes, "firmware/code_bytes.yaml", noun="core", group="cores")
+
+
+def predicted_code_bytes(uses: Sequence[KernelUse], core: Core) -> int | None:
+    """Return the bytes of machine code that kernels link on a core, shared symbols once; None where not measured.
+
+    `benchmarks/firmware_code_size.py` measures the table.
+    """
+    entry = _code_bytes.get(core.name)
+    if entry is None or any(use.kernel.symbol not in entry.kernels for use in uses):
+        return None
+    symbols: dict[str, int] = {}
+    for use in uses:
+        symbols |= entry.kernels[use.kernel.symbol]
+    return round(sum(symbols.values()) + entry.run + entry.call * len(uses))

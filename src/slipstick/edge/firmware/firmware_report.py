@@ -1,0 +1,79 @@
+"""Report on a firmware: bytes that are known without a compiler, and what the emulator measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from slipstick.edge.layers import ConvLayer
+from slipstick.report.metric import Metric, Table
+from slipstick.report.report import Report
+
+if TYPE_CHECKING:
+    from slipstick.edge.firmware.build import Firmware
+    from slipstick.edge.firmware.kernel_choice import KernelUse
+    from slipstick.edge.firmware.measured_run import FirmwareRun
+
+
+def firmware_report(firmware: Firmware, run: FirmwareRun | None, inputs: dict[str, Any], title: str) -> Report:
+    """Return the Report on a firmware, and on its run in the emulator where there was one."""
+    metrics = _memory(firmware, run)
+    tables = {"layers": _layers(firmware, run)}
+    if run is not None:
+        metrics |= _run_metrics(run)
+        tables["functions"] = _functions(run)
+    return Report.of(inputs, metrics, tables, title=title).with_detail(firmware if run is None else run)
+
+
+def _memory(firmware: Firmware, run: FirmwareRun | None) -> dict[str, Any]:
+    """Return flash and arena: counted, predicted, and measured in the linked image where there is one."""
+    target = firmware.target
+    source = firmware.source
+    flash: dict[str, Any] = {
+        "weights": Metric(source.arrays, "B", "counted", "constant arrays, equal ones once"),
+        "structs": Metric(source.structs, "B", "counted", "sizes of the kernels' layers"),
+    }
+    if firmware.code is not None:
+        flash["code"] = Metric(firmware.code, "B", "estimated", "symbols measured once (data/firmware/code_bytes.yaml)")
+        flash = {"predicted": Metric(firmware.flash, "B", "estimated", "weights, structs and code"), **flash}
+    if run is not None:
+        flash["linked"] = Metric(run.flash, "B", "measured", "sections of the linked network and kernels")
+    flash["capacity"] = Metric(target.flash, "B", "given", f"flash of {target.board}")
+    arena = {
+        "size": Metric(firmware.arena.size, "B", "counted", "input, output, tensors between and scratch"),
+        "capacity": Metric(target.ram, "B", "given", f"{target.ram_name} of {target.board}"),
+    }
+    if run is not None:
+        arena["linked"] = Metric(run.arena, "B", "measured", "symbol of the linked image")
+        arena["stack"] = Metric(run.stack, "B", "measured", "deepest use in the emulator")
+    return {"flash": flash, "arena": arena}
+
+
+def _run_metrics(run: FirmwareRun) -> dict[str, Any]:
+    macs = run.firmware.network.macs
+    instructions: dict[str, Any] = {"total": Metric(run.instructions, "", "measured", run.emulator)}
+    if macs:
+        instructions["per_mac"] = Metric(run.instructions / macs, "", "measured", f"over {macs:,} MACs")
+    compared = {name: Metric(count, "B", "measured", "output bytes, all equal") for name, count in run.compared.items()}
+    return {"instructions": instructions, "equal": compared}
+
+
+def _layers(firmware: Firmware, run: FirmwareRun | None) -> Table:
+    columns = {"call": "", "operator": "", "kernel": "", "MACs": "", "flash": "B", "scratch": "B"}
+    rows = [_layer_row(place, use) for place, use in enumerate(firmware.uses)]
+    if run is not None:
+        columns |= {"instructions": "", "per MAC": ""}
+        rows = [
+            (*row, count, count / row[3] if row[3] else None) for row, count in zip(rows, run.by_layer, strict=True)
+        ]
+    return Table.of(columns, rows)
+
+
+def _layer_row(place: int, use: KernelUse) -> tuple[Any, ...]:
+    layer = use.call.layer
+    macs = layer.macs if isinstance(layer, ConvLayer) else None
+    return place, layer.kind, use.kernel.symbol, macs, use.array_bytes + use.struct_bytes, use.scratch
+
+
+def _functions(run: FirmwareRun) -> Table:
+    rows = sorted(run.by_function.items(), key=lambda row: -row[1])
+    return Table.of({"function": "", "instructions": ""}, rows)

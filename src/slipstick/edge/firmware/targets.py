@@ -1,0 +1,79 @@
+"""Targets of a firmware: a board's core, its memories at their addresses, and the names of tool chains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from slipstick.core.catalogue import Catalogue, Entry
+from slipstick.core.errors import SlipstickError
+from slipstick.core.system import System
+from slipstick.edge.board import Board
+from slipstick.edge.core_table import Core, cores
+from slipstick.edge.firmware.compiler import tool_core
+
+
+class _ToolNames(Entry):
+    """Addresses of a board's memories, and its names in PlatformIO."""
+
+    flash_origin: int = Field(default=0x08000000, ge=0, lt=2**32, description="Address of the flash")
+    ram_origin: int = Field(default=0x20000000, ge=0, lt=2**32, description="Address of the memory of the arena")
+    platform: str = Field(default="", description="Platform in PlatformIO; empty: it has none")
+    platform_board: str = Field(default="", description="Board in PlatformIO")
+    framework: str = Field(default="", description="Framework in PlatformIO")
+
+
+_tool_names: Catalogue[_ToolNames] = Catalogue(_ToolNames, "firmware/boards.yaml", noun="board", group="boards")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Board as a firmware sees it: `flash` and `ram` [B] are what code and arena may take.
+
+    Parameters
+    ----------
+    ram_name : memory that the arena lies in.
+    names : addresses and names of tool chains.
+    """
+
+    board: str
+    core: Core
+    flash: int
+    ram: int
+    ram_name: str
+    names: _ToolNames
+
+    @property
+    def features(self) -> frozenset[str]:
+        """Instructions that kernels may ask for; none where no compiler is known, so that plain C is taken."""
+        tool = tool_core(self.core)
+        return frozenset() if tool is None else tool.features
+
+
+def target_of(system: System) -> Target:
+    """Return the target that a system with a board is.
+
+    Errors
+    ------
+    SlipstickError for a system that is no board.
+    """
+    board = system.device_as(Board)
+    memory = {name: system.memory[name].capacity for name in ("flash", *board.arena)}
+    name = max(board.arena, key=lambda memory_name: memory[memory_name])
+    ram = memory[name]
+    if name == board.arena[0]:
+        ram = min(ram, board.arena_limit or ram) - (board.reserved or 0)
+    names = _tool_names.get(system.name) or _ToolNames(name=system.name)
+    return Target(system.name, cores.entry(board.core), int(memory["flash"]), int(ram), name, names)
+
+
+def check_memory(target: Target, flash: int, arena: int) -> None:
+    """Raise a SlipstickError for a firmware whose code and weights, or whose arena, the board does not hold."""
+    for kind, need, limit in (("flash", flash, target.flash), (target.ram_name, arena, target.ram)):
+        if need > limit:
+            content = "code and weights" if kind == "flash" else "the arena"
+            message = f"{content} need {need:,} B, more than the {kind} of {target.board}"
+            raise SlipstickError(
+                message, path=f"system.memory.{kind}.capacity", value=limit, allowed=f"from {need:,} B"
+            )

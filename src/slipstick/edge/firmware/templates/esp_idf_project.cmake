@@ -1,0 +1,4 @@
+# idf.py -C esp-idf build
+cmake_minimum_required(VERSION 3.16)
+include($ENV{IDF_PATH}/tools/cmake/project.cmake)
+project(network)

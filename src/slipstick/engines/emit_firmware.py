@@ -1,0 +1,55 @@
+"""Engine of `emit`, and of `measure` on a board: a trained network's firmware, written, compiled, run and compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slipstick.core.errors import SlipstickError
+from slipstick.engines.question import find_system
+
+if TYPE_CHECKING:
+    from slipstick.engines.question import SystemSpec
+    from slipstick.report.report import Report
+    from slipstick.trained.network import TrainedNetwork
+    from slipstick.trained.tflite.tflite_network import TfliteNetwork
+
+
+def emit_firmware(
+    network: str | Path | TrainedNetwork, board: SystemSpec, out: str | Path | None, *, run: bool, overwrite: bool
+) -> Report:
+    """Return the Report of `emit`; the folder is written last, where `out` names one."""
+    from slipstick.edge.firmware.build import build_firmware
+    from slipstick.edge.firmware.firmware_report import firmware_report
+    from slipstick.edge.firmware.folder import check_folder, write_folder
+    from slipstick.edge.firmware.measured_run import run_firmware
+
+    if out is not None:
+        check_folder(out, overwrite=overwrite)
+    system = find_system(board)
+    opened = _integer_network(network)
+    firmware = build_firmware(opened.network, system)
+    files = firmware.files() if out is not None else None
+    result = run_firmware(firmware, opened.to_bytes()) if run else None
+    if out is not None and files is not None:
+        write_folder(out, files, overwrite=overwrite)
+    inputs = {"network": opened.name, "board": system.name, "out": "" if out is None else str(out), "run": run}
+    return firmware_report(firmware, result, inputs, f"{opened.name} as firmware for {system.name}")
+
+
+def _integer_network(network: str | Path | TrainedNetwork) -> TfliteNetwork:
+    """Return an opened network that computes in 8-bit integers.
+
+    Errors
+    ------
+    SlipstickError for one that computes in floating point.
+    """
+    from slipstick.trained.open import open_network
+    from slipstick.trained.tflite.tflite_network import TfliteNetwork
+
+    opened = open_network(network)
+    if not isinstance(opened, TfliteNetwork):
+        message = "computes in floating point; firmware computes in 8-bit integers alone"
+        allowed = "an int8 or uint8 .tflite file, or a file of slipstick adapt --packed made of it"
+        raise SlipstickError(message, path="network", value=opened.name, allowed=allowed)
+    return opened
