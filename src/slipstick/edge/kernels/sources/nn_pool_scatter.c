@@ -29,24 +29,31 @@ static inline int32_t requantised(int32_t sum, int32_t multiplier, int32_t shift
     return ((r >> (shift - 1)) + 1) >> 1;
 }
 
-static inline int8_t code_of(int32_t sum, const nn_pool_pass *p, int32_t multiplier, int32_t shift, int32_t bias)
-{
-    const int32_t r = requantised(sum * p->scale + bias, multiplier, shift) + p->offset;
 #if defined(__ARM_ARCH) && __ARM_ARCH >= 7
+static inline int32_t clamped(int32_t r, int32_t least, int32_t most) /* the caller clamps further */
+{
     int32_t code;
+    (void)least, (void)most;
     __asm__("ssat %0, #8, %1" : "=r"(code) : "r"(r));
-    return (int8_t)code;
-#else
-    return (int8_t)(r < p->least ? p->least : r > p->most ? p->most : r);
-#endif
+    return code;
 }
+#else
+static inline int32_t clamped(int32_t r, int32_t least, int32_t most) { return r < least ? least : r > most ? most : r; }
+#endif
 
-#define WRITE                                                       \
-    do {                                                            \
-        output[p->stride3] = code_of(s0, p, multiplier, shift, bias);     \
-        output[2 * p->stride] = code_of(s1, p, multiplier, shift, bias);  \
-        output[p->stride] = code_of(s2, p, multiplier, shift, bias);      \
-        *output++ = code_of(s3, p, multiplier, shift, bias);              \
+#define WRITE                                                                                                     \
+    do {                                                                                                          \
+        const int32_t multiplier = (int32_t)list[0], shift = (int32_t)list[1], bias = (int32_t)list[2];           \
+        const int32_t scale = p->scale, offset = p->offset, least = p->least, most = p->most, stride = p->stride; \
+        list += 3;                                                                                                \
+        s0 = clamped(requantised(s0 * scale + bias, multiplier, shift) + offset, least, most);                    \
+        s1 = clamped(requantised(s1 * scale + bias, multiplier, shift) + offset, least, most);                    \
+        s2 = clamped(requantised(s2 * scale + bias, multiplier, shift) + offset, least, most);                    \
+        s3 = clamped(requantised(s3 * scale + bias, multiplier, shift) + offset, least, most);                    \
+        output[3 * stride] = (int8_t)s0;                                                                          \
+        output[2 * stride] = (int8_t)s1;                                                                          \
+        output[stride] = (int8_t)s2;                                                                              \
+        *output++ = (int8_t)s3;                                                                                   \
     } while (0)
 
 NN_POOL_WEAK void nn_pool_begin(const nn_pool_pass *p)
@@ -82,8 +89,6 @@ NN_POOL_WEAK void nn_pool_finish(const nn_pool_pass *p)
     for (int32_t f = p->filters; f > 0; f--, sums += 4) {
         int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
         GATHER;
-        const int32_t multiplier = (int32_t)list[0], shift = (int32_t)list[1], bias = (int32_t)list[2];
-        list += 3;
         WRITE;
     }
 }
@@ -94,10 +99,8 @@ NN_POOL_WEAK void nn_pool_flush(const nn_pool_pass *p)
     const int32_t *sums = p->sums;
     int8_t *output = p->output;
     for (int32_t f = p->filters; f > 0; f--, sums += 4) {
-        const int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+        int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
         list += 3 * p->groups;
-        const int32_t multiplier = (int32_t)list[0], shift = (int32_t)list[1], bias = (int32_t)list[2];
-        list += 3;
         WRITE;
     }
 }

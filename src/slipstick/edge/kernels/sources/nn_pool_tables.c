@@ -134,16 +134,16 @@ NN_POOL_WEAK void nn_pool_outside(const nn_pool_tables *t, int32_t column)
 }
 
 #if NN_POOL_PAIRS
+/* volatile keeps the order, so that eight pairs of pixels, a pair of weights and two sums stay in registers */
 static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
 {
-    int32_t r;
-    __asm__("smlad %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(sum));
-    return r;
+    __asm__ volatile("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
+    return sum;
 }
 static inline int32_t smuad(uint32_t a, uint32_t b)
 {
     int32_t r;
-    __asm__("smuad %0, %1, %2" : "=r"(r) : "r"(a), "r"(b));
+    __asm__ volatile("smuad %0, %1, %2" : "=r"(r) : "r"(a), "r"(b));
     return r;
 }
 static inline uint32_t sxtab16(uint32_t a, uint32_t b)
@@ -158,46 +158,66 @@ static inline uint32_t sxtab16_8(uint32_t a, uint32_t b)
     __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(r) : "r"(a), "r"(b));
     return r;
 }
-#define LOAD(n, x)                                                                                   \
-    const uint32_t *n##w = (const uint32_t *)(const void *)((x) + g * NN_POOL_VECTOR);               \
-    const uint32_t n##0 = sxtab16(t->offset_pair, n##w[0]), n##1 = sxtab16_8(t->offset_pair, n##w[0]); \
+#define LOAD(n, x)                                                                                       \
+    const uint32_t *n##w = (const uint32_t *)(const void *)((x) + g * NN_POOL_VECTOR);                   \
+    const uint32_t n##0 = sxtab16(t->offset_pair, n##w[0]), n##1 = sxtab16_8(t->offset_pair, n##w[0]);   \
     const uint32_t n##2 = sxtab16(t->offset_pair, n##w[1]), n##3 = sxtab16_8(t->offset_pair, n##w[1])
-#define VECTOR const uint32_t v0 = (uint32_t)to[-4], v1 = (uint32_t)to[-3], v2 = (uint32_t)to[-2], v3 = (uint32_t)to[-1]
-#define DOT(n) smlad(v3, n##3, smlad(v2, n##2, smlad(v1, n##1, smuad(v0, n##0))))
+#define ONE(at, a)                                                     \
+    do {                                                               \
+        int32_t p_ = smuad((uint32_t)to[-4], a##0);                    \
+        p_ = smlad((uint32_t)to[-3], a##1, p_);                        \
+        p_ = smlad((uint32_t)to[-2], a##2, p_);                        \
+        to[at] = smlad((uint32_t)to[-1], a##3, p_);                    \
+    } while (0)
+#define TWO(at, a, b)                                                  \
+    do {                                                               \
+        uint32_t v_ = (uint32_t)to[-4], u_ = (uint32_t)to[-3];         \
+        int32_t q_ = smuad(v_, b##0), p_ = smuad(v_, a##0);            \
+        q_ = smlad(u_, b##1, q_), p_ = smlad(u_, a##1, p_);            \
+        v_ = (uint32_t)to[-2], u_ = (uint32_t)to[-1];                  \
+        q_ = smlad(v_, b##2, q_), p_ = smlad(v_, a##2, p_);            \
+        q_ = smlad(u_, b##3, q_), p_ = smlad(u_, a##3, p_);            \
+        to[at] = q_, to[at + 1] = p_;                                  \
+    } while (0)
+#define VECTORS t->size
 #else
 #define LOAD(n, x)                                                                                                     \
     const int8_t *n##w = (x) + g * NN_POOL_VECTOR;                                                                     \
     const int32_t n##0 = n##w[0] + t->offset, n##1 = n##w[1] + t->offset, n##2 = n##w[2] + t->offset;                  \
     const int32_t n##3 = n##w[3] + t->offset, n##4 = n##w[4] + t->offset, n##5 = n##w[5] + t->offset;                  \
     const int32_t n##6 = n##w[6] + t->offset, n##7 = n##w[7] + t->offset
-#define VECTOR const int8_t *v = t->vectors + s * NN_POOL_VECTOR
 #define DOT(n) (v[0] * n##0 + v[1] * n##1 + v[2] * n##2 + v[3] * n##3 + v[4] * n##4 + v[5] * n##5 + v[6] * n##6 + v[7] * n##7)
-#endif
-#if NN_POOL_PAIRS
-#define VECTORS t->size
-#else
+#define ONE(at, a) to[at] = DOT(a)
+#define TWO(at, a, b) to[at] = DOT(b), to[at + 1] = DOT(a)
 #define VECTORS t->real_size
 #endif
-#define EACH(load, body)                                                        \
-    for (int32_t g = 0; g < t->groups; g++) {                                   \
-        load;                                                                   \
-        int32_t *to = t->entry + g * t->size * NN_POOL_ENTRY + NN_POOL_PAIRS;   \
-        for (int32_t s = 0; s < VECTORS; s++, to += NN_POOL_ENTRY) {            \
-            VECTOR;                                                             \
-            body;                                                               \
-        }                                                                       \
+#if NN_POOL_PAIRS
+#define NEXT to += NN_POOL_ENTRY
+#define FOUR(...) __VA_ARGS__; NEXT; __VA_ARGS__; NEXT; __VA_ARGS__; NEXT; __VA_ARGS__; NEXT
+#define SOME(...) FOUR(__VA_ARGS__); FOUR(__VA_ARGS__)
+#else
+#define NEXT to += NN_POOL_ENTRY, v += NN_POOL_VECTOR
+#define SOME(...) __VA_ARGS__; NEXT
+#endif
+#define EACH(load, ...)                                                        \
+    for (int32_t g = 0; g < t->groups; g++) {                                  \
+        load;                                                                  \
+        const int8_t *v = t->vectors;                                          \
+        int32_t *to = t->entry + g * t->size * NN_POOL_ENTRY + NN_POOL_PAIRS;  \
+        const int32_t *const end = to + VECTORS * NN_POOL_ENTRY;               \
+        while (to < end) {                                                     \
+            SOME(__VA_ARGS__);                                                 \
+        }                                                                      \
+        (void)v;                                                               \
     }
 
 NN_POOL_WEAK void nn_pool_pair_shift(const nn_pool_tables *t)
 {
-    EACH(LOAD(a, t->a); LOAD(b, t->b), to[4] = to[0]; to[5] = to[1]; to[3] = DOT(a); to[2] = DOT(b))
+    EACH(LOAD(a, t->a); LOAD(b, t->b), to[4] = to[0]; to[5] = to[1]; TWO(2, a, b))
 }
 
-NN_POOL_WEAK void nn_pool_pair(const nn_pool_tables *t)
-{
-    EACH(LOAD(a, t->a); LOAD(b, t->b), to[1] = DOT(a); to[0] = DOT(b))
-}
+NN_POOL_WEAK void nn_pool_pair(const nn_pool_tables *t) { EACH(LOAD(a, t->a); LOAD(b, t->b), TWO(0, a, b)) }
 
-NN_POOL_WEAK void nn_pool_first(const nn_pool_tables *t) { EACH(LOAD(a, t->a), to[0] = DOT(a); to[1] = 0) }
+NN_POOL_WEAK void nn_pool_first(const nn_pool_tables *t) { EACH(LOAD(a, t->a), ONE(0, a); to[1] = 0) }
 
-NN_POOL_WEAK void nn_pool_last(const nn_pool_tables *t) { EACH(LOAD(a, t->a), to[1] = DOT(a); to[0] = 0) }
+NN_POOL_WEAK void nn_pool_last(const nn_pool_tables *t) { EACH(LOAD(a, t->a), ONE(1, a); to[0] = 0) }
