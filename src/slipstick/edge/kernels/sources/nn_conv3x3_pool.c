@@ -16,10 +16,13 @@ typedef struct {
 
 static size_t padded(size_t size, size_t step) { return (size + step - 1) / step * step; }
 
+/* Lower bits that no row of the lookup tables is read for. */
+static int32_t dropped_bits(const nn_pool *pool) { return (8 - pool->activation_bits) / NN_POOL_STEP * NN_POOL_STEP; }
+
 /* Bit by bit where there are tables, unless padding would not fit the units of the last bit. */
 static int by_lookup(const nn_conv *c, const nn_pool *pool)
 {
-    if (pool->lookup == 0 || ((128 - c->input_offset) & ((1 << (8 - pool->activation_bits)) - 1)) != 0) return 0;
+    if (pool->lookup == 0 || ((128 - c->input_offset) & ((1 << dropped_bits(pool)) - 1)) != 0) return 0;
     return !NN_POOL_PAIRS || pool->activation_bits <= 3; /* multiplying pairs is faster above */
 }
 
@@ -27,7 +30,7 @@ static plan planned(const nn_conv *c, const nn_pool *pool, uint8_t *at)
 {
     plan p;
     const size_t filters = c->out_channels, channels = c->in_channels, groups = channels / NN_POOL_VECTOR;
-    const size_t blocks = padded(c->out_width, 4), size = padded(pool->size, NN_POOL_CHUNK);
+    const size_t columns = padded(c->out_width, NN_POOL_BLOCK), size = padded(pool->size, NN_POOL_CHUNK);
     const uint8_t *const start = at;
     for (int k = 0; k < ROWS; k++) {
         p.list[k] = (nn_pool_word *)(void *)at;
@@ -37,7 +40,7 @@ static plan planned(const nn_conv *c, const nn_pool *pool, uint8_t *at)
     at += groups * size * NN_POOL_ENTRY * sizeof(int32_t);
     for (int k = 0; k < 2; k++) {
         p.sums[k] = (int32_t *)(void *)at;
-        at += blocks * filters * sizeof(int32_t);
+        at += columns * filters * sizeof(int32_t);
     }
     p.correction = (int32_t *)(void *)at;
     at += pool->lookup != 0 ? ROWS * filters * sizeof(int32_t) : 0;
@@ -46,7 +49,7 @@ static plan planned(const nn_conv *c, const nn_pool *pool, uint8_t *at)
     p.row = (int8_t *)at;
     at += pool->activation_bits < 8 ? channels * c->in_width : 0;
     p.edge = (int8_t *)at;
-    at += c->out_width % 4 != 0 ? padded(4 * filters, 8) : 0;
+    at += c->out_width % NN_POOL_BLOCK != 0 ? padded(NN_POOL_BLOCK * filters, 8) : 0;
     p.bytes = (size_t)(at - start);
     return p;
 }
@@ -172,40 +175,53 @@ static void round_row(const int8_t *from, int8_t *to, size_t count, uint32_t bit
     }
 }
 
-static void tables_of_block(nn_pool_tables *t, const plan *p, const int8_t *row, int32_t column, int32_t width, int lookup)
+static void look_up_block(nn_pool_tables *t, const int8_t *row, int32_t column, int32_t width)
 {
     const int32_t channels = t->groups * NN_POOL_VECTOR;
-    if (lookup) {
-        if (column == 0) {
-            nn_pool_outside(t, 5);
-            t->a = row;
-            nn_pool_lookup_pixel(t, 4);
-        } else {
-            nn_pool_shift(t);
-        }
-        for (int32_t i = 1; i <= 4; i++) {
-            if (column + i >= width) {
-                nn_pool_outside(t, 4 - i);
-                continue;
-            }
-            t->a = row + (column + i) * channels;
-            nn_pool_lookup_pixel(t, 4 - i);
-        }
-        return;
+    if (column == 0) {
+        nn_pool_outside(t, NN_POOL_BLOCK + 1);
+        t->a = row;
+        nn_pool_lookup_pixel(t, NN_POOL_BLOCK);
+    } else {
+        nn_pool_shift(t);
     }
+    for (int32_t i = 1; i <= NN_POOL_BLOCK; i++) {
+        t->a = row + (column + i) * channels;
+        if (column + i < width)
+            nn_pool_lookup_pixel(t, NN_POOL_BLOCK - i);
+        else
+            nn_pool_outside(t, NN_POOL_BLOCK - i);
+    }
+}
+
+static const int8_t *pixel(const plan *p, const int8_t *row, int32_t column, int32_t width, int32_t channels)
+{
+    return column >= 0 && column < width ? row + column * channels : p->zero;
+}
+
+static void multiply_block(nn_pool_tables *t, const plan *p, const int8_t *row, int32_t column, int32_t width)
+{
+    const int32_t channels = t->groups * NN_POOL_VECTOR;
+#if NN_POOL_PAIRS
     if (column == 0) {
         t->a = row;
         nn_pool_first(t);
     }
-    t->a = column + 1 < width ? row + (column + 1) * channels : p->zero;
-    t->b = column + 2 < width ? row + (column + 2) * channels : p->zero;
+    t->a = pixel(p, row, column + 1, width, channels), t->b = pixel(p, row, column + 2, width, channels);
     nn_pool_pair_shift(t);
-    t->a = column + 3 < width ? row + (column + 3) * channels : p->zero;
-    t->b = column + 4 < width ? row + (column + 4) * channels : p->zero;
+    t->a = pixel(p, row, column + 3, width, channels), t->b = pixel(p, row, column + 4, width, channels);
     if (column + 4 < width)
         nn_pool_pair(t);
     else
         nn_pool_last(t);
+#else
+    int32_t i = column == 0 ? -1 : 1;
+    if (column > 0) nn_pool_shift(t);
+    for (; i <= NN_POOL_BLOCK; i += 2) {
+        t->a = pixel(p, row, column + i, width, channels), t->b = pixel(p, row, column + i + 1, width, channels);
+        nn_pool_pair(t, NN_POOL_BLOCK - 1 - i);
+    }
+#endif
 }
 
 static void clamp(int8_t *codes, size_t count, int8_t least, int8_t most)
@@ -229,7 +245,8 @@ static void start_tables(nn_pool_tables *t, const nn_conv *c, const nn_pool *poo
     t->offset = c->input_offset;
     t->offset_pair = (uint32_t)(uint16_t)c->input_offset * 0x10001u;
     t->zero = 128 - c->input_offset;
-    t->outside = NN_POOL_LIFT * ((1 << t->bits) - 1);
+    t->dropped = dropped_bits(pool);
+    t->outside = NN_POOL_LIFT * ((1 << (8 - t->dropped)) - 1) / (NN_POOL_STEP == 1 ? 1 : 3) * NN_POOL_STEP;
 #if NN_POOL_PAIRS
     if (lookup) return;
     const int8_t none[NN_POOL_VECTOR] = {0};
@@ -257,11 +274,11 @@ void nn_conv3x3_pool(const nn_conv *c, const nn_pool_weights *w, const int8_t *i
     nn_pool_tables t;
     start_tables(&t, c, pool, p.entries, lookup);
     expand(&p, c, w, (size_t)t.size);
-    const int32_t scale = lookup ? 2 << (8 - pool->activation_bits) : 2;
+    const int32_t scale = lookup ? 2 << dropped_bits(pool) : 2;
     if (lookup) correct(&p, c, &t, scale);
     for (int32_t i = 0; i < channels; i++) p.zero[i] = (int8_t)-c->input_offset;
     int32_t *above = p.sums[0], *same = p.sums[1];
-    for (int32_t i = 0; i < (width + 3) / 4 * 4 * filters; i++) same[i] = 0;
+    for (int32_t i = 0; i < (int32_t)padded((size_t)width, NN_POOL_BLOCK) * filters; i++) same[i] = 0;
     nn_pool_pass pass = {p.list[0], above, filters, channels / NN_POOL_VECTOR, scale, c->requant.output_offset,
                          filters, 3 * filters, output, c->requant.least, c->requant.most};
     for (int32_t y = 0; y < height; y++) {
@@ -272,9 +289,12 @@ void nn_conv3x3_pool(const nn_conv *c, const nn_pool_weights *w, const int8_t *i
             round_row(row, p.row, (size_t)(width * channels), pool->activation_bits);
             row = p.row;
         }
-        for (int32_t x = 0; x < width; x += 4) {
-            const int partial = x + 4 > width;
-            tables_of_block(&t, &p, row, x, width, lookup);
+        for (int32_t x = 0; x < width; x += NN_POOL_BLOCK) {
+            const int partial = x + NN_POOL_BLOCK > width;
+            if (lookup)
+                look_up_block(&t, row, x, width);
+            else
+                multiply_block(&t, &p, row, x, width);
             if (y > 0) {
                 pass.list = p.list[2], pass.sums = above + x * filters;
                 pass.output = partial ? p.edge : done + x * filters;
@@ -298,8 +318,8 @@ void nn_conv3x3_pool(const nn_conv *c, const nn_pool_weights *w, const int8_t *i
         if (height <= 2) add_to_bias(&p, (size_t)filters, taps, p.correction, height == 1 ? 1 : -1);
     }
     int8_t *done = output + (height - 1) * width * filters;
-    for (int32_t x = 0; x < width; x += 4) {
-        const int partial = x + 4 > width;
+    for (int32_t x = 0; x < width; x += NN_POOL_BLOCK) {
+        const int partial = x + NN_POOL_BLOCK > width;
         pass.list = p.list[2], pass.sums = above + x * filters;
         pass.output = partial ? p.edge : done + x * filters;
         nn_pool_flush(&pass);

@@ -1,7 +1,7 @@
 /* Convolutions whose weights are indices into one pool of vectors of eight int8 weights.
 
-   Tables hold the product of each pool vector with each group of eight input channels, for six input columns at a time,
-   newest column first. A product serves all filters and all taps of a kernel: it is computed once per input pixel.
+   Tables hold the product of each pool vector with each group of eight input channels, for the input columns of a block
+   of output columns (four, eight where there are 32 registers), newest column first. A product serves all filters and all taps of a kernel: it is computed once per input pixel.
    Source: the bit-serial tables follow Li and Gupta, arXiv 2201.11651; sharing products between taps is our own. */
 #ifndef NN_POOL_H
 #define NN_POOL_H
@@ -13,15 +13,24 @@
 #else
 #define NN_POOL_PAIRS 0
 #endif
-#define NN_POOL_COLUMNS 6
-#define NN_POOL_ENTRY (NN_POOL_PAIRS + NN_POOL_COLUMNS)
+#if defined(__riscv) || defined(NN_POOL_WIDE)
+#define NN_POOL_BLOCK 8 /* output columns */
+#define NN_POOL_STEP 2  /* bits of each channel that a row of the lookup tables stands for: shifts cost instructions */
+#else
+#define NN_POOL_BLOCK 4
+#define NN_POOL_STEP 1
+#endif
+#define NN_POOL_ENTRY (NN_POOL_PAIRS + NN_POOL_BLOCK + 2)
 #define NN_POOL_VECTOR 8
-#define NN_POOL_LIFT 1024     /* added to a sum of eight int8 weights, so that it is not negative */
-#define NN_POOL_CHUNK 64     /* pool vectors that lie together in the lookup tables */
+#define NN_POOL_CHUNK 64 /* pool vectors that lie together in the lookup tables */
+#define NN_POOL_ROW 32   /* words of a row: two vectors each */
+#define NN_POOL_LOOKUP_WORDS(size) (((size) + 63u) / 64u * NN_POOL_STEP * 256u * NN_POOL_ROW)
+/* added to a sum of eight int8 weights, or of four times at most 3, so that it is not negative */
+#define NN_POOL_LIFT (NN_POOL_STEP == 1 ? 1024 : 1536)
 
 typedef struct {
     const int8_t *vectors;   /* [size][8] */
-    const uint32_t *lookup;  /* of nn_pool_prepare: chunks of [256][32] pairs of uint16, or 0: multiply */
+    const uint32_t *lookup;  /* of nn_pool_prepare, or 0: multiply */
     uint16_t size;           /* vectors: at most 256 */
     uint8_t index_bits;      /* of an index; indices are packed without gaps, least significant bit first */
     uint8_t activation_bits; /* 8 to 1, may change from call to call: inputs are rounded to their upper bits */
@@ -32,8 +41,8 @@ typedef struct {
     const uint8_t *indices; /* [filters][taps][channels / 8] */
 } nn_pool_weights;
 
-/* Sums of the weights chosen by each of the 256 patterns of eight bits, for every pool vector:
-   32 KiB per 64 vectors. Once at start-up; the pool may lie in flash, `lookup` in RAM. */
+/* Sums of weights for each of the 256 patterns of a bit of eight channels (or two bits of four), for every pool vector,
+   in NN_POOL_LOOKUP_WORDS(size) words. Once at start-up; the pool may lie in flash, `lookup` in RAM. */
 void nn_pool_prepare(const int8_t *vectors, uint16_t size, uint32_t *lookup);
 
 /* 3x3, stride 1, padding 1. Channels are a multiple of 8, shifts are -1 to -31, input and scratch are 4-byte aligned. */
@@ -44,14 +53,14 @@ size_t nn_conv3x3_pool_scratch(const nn_conv *c, const nn_pool *pool);
 
 typedef uintptr_t nn_pool_word; /* address of a table entry's column, or a constant of a filter */
 
-typedef struct {               /* one kernel row's products into four columns of one output row, all filters */
+typedef struct {               /* one kernel row's products into a block of one output row, all filters */
     const nn_pool_word *list;  /* per filter: addresses; in the last row also multiplier, shift, twice the bias */
-    int32_t *sums;             /* [filters][4] */
+    int32_t *sums;             /* [filters][NN_POOL_BLOCK] */
     int32_t filters, groups;
     int32_t scale;             /* of the sums: 2, or more where lower bits were dropped */
     int32_t offset;            /* of the output */
     int32_t stride, stride3;   /* bytes between output columns, and three times that */
-    int8_t *output;            /* first of the four columns */
+    int8_t *output;            /* first of the columns */
     int32_t least, most;       /* assembly saturates to int8 only */
 } nn_pool_pass;
 
@@ -69,19 +78,23 @@ typedef struct {
     const uint32_t *lookup;
     int32_t real_size;
     int32_t bits;
-    int32_t offset;
+    int32_t offset;          /* of the input */
+    int32_t dropped;         /* lower bits: products are in units of 1 << dropped */
     int32_t outside, zero;   /* lookup: product of a pixel outside, beside `zero` times the sum of weights */
 } nn_pool_tables;
 
+#if NN_POOL_PAIRS
 void nn_pool_pair_shift(const nn_pool_tables *t); /* columns 0, 1 -> 4, 5; products of a, b -> columns 3, 2 */
 void nn_pool_pair(const nn_pool_tables *t);       /* products of a, b -> columns 1, 0 */
 void nn_pool_first(const nn_pool_tables *t);      /* product of a -> column 0; nothing -> column 1 */
 void nn_pool_last(const nn_pool_tables *t);       /* product of a -> column 1; nothing -> column 0 */
+#else
+void nn_pool_pair(const nn_pool_tables *t, int32_t column); /* products of b, a -> columns `column` and the next */
+#endif
 void nn_pool_lookup_pixel(const nn_pool_tables *t, int32_t column); /* products of a -> column */
-void nn_pool_shift(const nn_pool_tables *t);      /* columns 0, 1 -> 4, 5 */
+void nn_pool_shift(const nn_pool_tables *t);                        /* columns 0, 1 -> the last two */
 void nn_pool_outside(const nn_pool_tables *t, int32_t column);
-
-void nn_pool_add_channel(uint32_t *row, uint32_t channel, const uint32_t pair[4]);
+void nn_pool_add_weights(uint32_t *row, const uint32_t *end, size_t step, const uint32_t pair[4]);
 const uint8_t *nn_pool_expand_six(nn_pool_word *to, const int32_t *entry, size_t groups, size_t step, const uint8_t *from);
 
 #if defined(__GNUC__)

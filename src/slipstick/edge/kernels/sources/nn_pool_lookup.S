@@ -305,27 +305,24 @@ chunk_done:
     pop {r4-r11, pc}
     .size nn_pool_lookup_pixel, . - nn_pool_lookup_pixel
 
-/* r0 row of the table, r1 channel, r2 four pairs of weights: patterns with the channel's bit follow those without it */
-    function nn_pool_add_channel
+/* r0 first row, r1 end of the rows, r2 words on, r3 four pairs of weights: the rows `r2` words on are these and the weights */
+    function nn_pool_add_weights
     push {r4-r11}
-    mov r3, #128
-    lsl r3, r3, r1
-    add r1, r0, r3
-    mov r3, r1
-    ldm r2, {r4-r7}
+    ldm r3, {r4-r7}
+    add r2, r0, r2, lsl #2
 1:  ldm r0, {r8-r11}
     add r8, r8, r4
     add r9, r9, r5
     add r10, r10, r6
     add r11, r11, r7
-    stm r1, {r8-r11}
+    stm r2, {r8-r11}
     add r0, r0, #128
-    add r1, r1, #128
-    cmp r0, r3
+    add r2, r2, #128
+    cmp r0, r1
     bne 1b
     pop {r4-r11}
     bx lr
-    .size nn_pool_add_channel, . - nn_pool_add_channel
+    .size nn_pool_add_weights, . - nn_pool_add_weights
 
     function nn_pool_shift
     push {r4, r5, r6, lr}

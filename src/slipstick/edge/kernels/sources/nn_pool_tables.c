@@ -9,100 +9,170 @@ static uint32_t weight_pair(const int8_t *vectors, uint32_t size, uint32_t at, u
     return (uint32_t)low + ((uint32_t)high << 16);
 }
 
-/* Patterns with bit c are those without it, and its weights; four words of a row at a time. */
-NN_POOL_WEAK void nn_pool_add_channel(uint32_t *row, uint32_t channel, const uint32_t pair[4])
+/* Rows `step` words on are these rows and a weight; four words of a row at a time. */
+NN_POOL_WEAK void nn_pool_add_weights(uint32_t *row, const uint32_t *end, size_t step, const uint32_t pair[4])
 {
-    const uint32_t step = 32u << channel, p0 = pair[0], p1 = pair[1], p2 = pair[2], p3 = pair[3];
-    for (const uint32_t *const end = row + step; row < end; row += 32) {
-        const uint32_t a = row[0] + p0, b = row[1] + p1, d = row[2] + p2, e = row[3] + p3;
+    const uint32_t p0 = pair[0], p1 = pair[1], p2 = pair[2], p3 = pair[3];
+    for (; row < end; row += NN_POOL_ROW) {
+        const uint32_t a = row[0] + p0, b = row[1] + p1, c = row[2] + p2, d = row[3] + p3;
         uint32_t *const to = row + step;
-        to[0] = a, to[1] = b, to[2] = d, to[3] = e;
+        to[0] = a, to[1] = b, to[2] = c, to[3] = d;
     }
 }
 
 void nn_pool_prepare(const int8_t *vectors, uint16_t size, uint32_t *lookup)
 {
-    for (uint32_t chunk = 0; chunk < size; chunk += NN_POOL_CHUNK, lookup += 256 * 32)
-        for (uint32_t s = 0; s < 32; s += 4) {
+    const uint32_t channels = NN_POOL_VECTOR / NN_POOL_STEP; /* of a table */
+    const uint32_t padded = (size + NN_POOL_CHUNK - 1u) / NN_POOL_CHUNK * NN_POOL_CHUNK;
+    for (uint32_t at = 0; at < padded * NN_POOL_STEP; at += NN_POOL_CHUNK, lookup += 256 * NN_POOL_ROW) {
+        const uint32_t vector = at / (NN_POOL_STEP * NN_POOL_CHUNK) * NN_POOL_CHUNK;
+        const uint32_t first = at / NN_POOL_CHUNK % NN_POOL_STEP * channels;
+        for (uint32_t s = 0; s < NN_POOL_ROW; s += 4) {
             for (uint32_t i = 0; i < 4; i++) lookup[s + i] = NN_POOL_LIFT * 0x10001u;
-            for (uint32_t c = 0; c < NN_POOL_VECTOR; c++) {
+            size_t step = NN_POOL_ROW;
+            for (uint32_t c = first; c < first + channels; c++, step <<= NN_POOL_STEP) {
                 uint32_t pair[4];
-                for (uint32_t i = 0; i < 4; i++) pair[i] = weight_pair(vectors, size, chunk + 2 * (s + i), c);
-                nn_pool_add_channel(lookup + s, c, pair);
+                for (uint32_t i = 0; i < 4; i++) pair[i] = weight_pair(vectors, size, vector + 2 * (s + i), c);
+                nn_pool_add_weights(lookup + s, lookup + s + step * ((1u << NN_POOL_STEP) - 1u), step, pair);
             }
         }
-}
-
-/* Eight bytes of a bit each: plane k, as an index, has bit c of channel c. */
-static void planes_of(const int8_t *x, uint32_t plane[8])
-{
-    uint32_t low = 0, high = 0, t;
-    for (int i = 0; i < 4; i++) {
-        low |= (uint32_t)(uint8_t)x[i] << 8 * i;
-        high |= (uint32_t)(uint8_t)x[i + 4] << 8 * i;
     }
-    low ^= 0x80808080u, high ^= 0x80808080u; /* code + 128 */
-    t = (low ^ (low >> 7)) & 0x00aa00aau, low ^= t ^ (t << 7);
-    t = (high ^ (high >> 7)) & 0x00aa00aau, high ^= t ^ (t << 7);
-    t = (low ^ (low >> 14)) & 0x0000ccccu, low ^= t ^ (t << 14);
-    t = (high ^ (high >> 14)) & 0x0000ccccu, high ^= t ^ (t << 14);
-    t = (low & 0x0f0f0f0fu) | ((high << 4) & 0xf0f0f0f0u);
-    high = ((low >> 4) & 0x0f0f0f0fu) | (high & 0xf0f0f0f0u);
-    for (int k = 0; k < 4; k++) plane[k] = (t >> 8 * k) & 255u, plane[k + 4] = (high >> 8 * k) & 255u;
 }
 
-#define PAIR(w, k, i) w = row##k[i] + (w << 1)
-#define STORE(w, u, i)                                       \
-    do {                                                     \
-        const uint32_t high_ = (((w) >> 16) << 3) + ((u) >> 16); \
-        to[(2 * (i) + 1) * NN_POOL_ENTRY] = (int32_t)high_; \
-        to[2 * (i) * NN_POOL_ENTRY] = (int32_t)(((w) << 3) + (u) - (high_ << 16)); \
+#define MERGE(h, l, lower, i)                                                  \
+    do {                                                                       \
+        const uint32_t high_ = (((h) >> 16) << (lower)) + ((l) >> 16);         \
+        to[(2 * (i) + 1) * NN_POOL_ENTRY] = (int32_t)high_;                    \
+        to[2 * (i) * NN_POOL_ENTRY] = (int32_t)(((h) << (lower)) + (l) - (high_ << 16)); \
     } while (0)
-#define EIGHT(i)                                                                    \
-    do {                                                                            \
-        uint32_t w = row7[i], u = row2[i];                                          \
-        PAIR(w, 6, i); PAIR(w, 5, i); PAIR(w, 4, i); PAIR(w, 3, i);                 \
-        PAIR(u, 1, i); PAIR(u, 0, i);                                               \
-        STORE(w, u, i);                                                             \
+#define EIGHT(DO) DO(0); DO(1); DO(2); DO(3); DO(4); DO(5); DO(6); DO(7)
+
+#if NN_POOL_STEP == 1
+/* Byte k of the result: a bit of each channel; planes 0 to 3 in `low`, 4 to 7 in `high`. */
+static void transpose(const int8_t *x, uint32_t *low, uint32_t *high)
+{
+    const uint32_t *word = (const uint32_t *)(const void *)x;
+    uint32_t a = word[0] ^ 0x80808080u, b = word[1] ^ 0x80808080u, t; /* code + 128 */
+    t = (a ^ (a >> 7)) & 0x00aa00aau, a ^= t ^ (t << 7);
+    t = (b ^ (b >> 7)) & 0x00aa00aau, b ^= t ^ (t << 7);
+    t = (a ^ (a >> 14)) & 0x0000ccccu, a ^= t ^ (t << 14);
+    t = (b ^ (b >> 14)) & 0x0000ccccu, b ^= t ^ (t << 14);
+    *low = (a & 0x0f0f0f0fu) | ((b << 4) & 0xf0f0f0f0u);
+    *high = ((a >> 4) & 0x0f0f0f0fu) | (b & 0xf0f0f0f0u);
+}
+
+#define ROW(planes, k) (table + ((planes) >> 8 * (k) & 255u) * NN_POOL_ROW)
+
+/* Five planes fit 16 bits: 31 * 2048 < 65536. */
+#define DO(i)                                                                                                        \
+    do {                                                                                                             \
+        const uint32_t h_ = ((((row7[i] << 1) + row6[i]) << 1) + row5[i]) << 1, l_ = ((row2[i] << 1) + row1[i]) << 1; \
+        const uint32_t m_ = ((h_ + row4[i]) << 1) + row3[i], n_ = l_ + row0[i];                                      \
+        MERGE(m_, n_, 3, i);                                                                                         \
     } while (0)
 
-static void eight_bits(const uint32_t *table, const uint32_t plane[8], int32_t *to)
+static void all_bits(const uint32_t *table, uint32_t low, uint32_t high, int32_t *to)
 {
-    const uint32_t *row0 = table + plane[0] * 32, *row1 = table + plane[1] * 32, *row2 = table + plane[2] * 32;
-    const uint32_t *row3 = table + plane[3] * 32, *row4 = table + plane[4] * 32, *row5 = table + plane[5] * 32;
-    const uint32_t *row6 = table + plane[6] * 32, *row7 = table + plane[7] * 32;
-    for (int i = 0; i < 32; i += 8) {
-        EIGHT(0); EIGHT(1); EIGHT(2); EIGHT(3); EIGHT(4); EIGHT(5); EIGHT(6); EIGHT(7);
+    const uint32_t *row0 = ROW(low, 0), *row1 = ROW(low, 1), *row2 = ROW(low, 2), *row3 = ROW(low, 3);
+    const uint32_t *row4 = ROW(high, 0), *row5 = ROW(high, 1), *row6 = ROW(high, 2), *row7 = ROW(high, 3);
+    for (int i = 0; i < NN_POOL_ROW; i += 8) {
+        EIGHT(DO);
         row0 += 8, row1 += 8, row2 += 8, row3 += 8, row4 += 8, row5 += 8, row6 += 8, row7 += 8;
         to += 16 * NN_POOL_ENTRY;
     }
 }
 
-/* Up to five planes fit 16 bits: 31 * 2040 < 65536. */
-static void few_bits(const uint32_t *table, const uint32_t plane[8], int32_t *to, int32_t bits)
+static void few_bits(const uint32_t *table, uint32_t low, uint32_t high, int32_t *to, int32_t bits)
 {
     const int32_t upper = bits < 5 ? bits : 5;
-    for (int32_t i = 0; i < 32; i++, to += 2 * NN_POOL_ENTRY) {
+    for (int32_t i = 0; i < NN_POOL_ROW; i++, to += 2 * NN_POOL_ENTRY) {
         uint32_t w = 0, u = 0;
-        for (int32_t k = 7; k > 7 - upper; k--) w = (w << 1) + table[plane[k] * 32 + (uint32_t)i];
-        for (int32_t k = 2; k > 7 - bits; k--) u = (u << 1) + table[plane[k] * 32 + (uint32_t)i];
-        to[0] = (int32_t)(((w & 0xffffu) << (bits - upper)) + (u & 0xffffu));
-        to[NN_POOL_ENTRY] = (int32_t)(((w >> 16) << (bits - upper)) + (u >> 16));
+        for (int32_t k = 7; k > 7 - upper; k--) w = (w << 1) + ROW(k > 3 ? high : low, k & 3)[i];
+        for (int32_t k = 2; k > 7 - bits; k--) u = (u << 1) + ROW(low, k)[i];
+        MERGE(w, u, bits - upper, 0);
     }
 }
+
+#else
+/* Bits 2 j and 2 j + 1 of the four channels in a word, gathered in a byte: the address of a row. */
+#define ROW(table, word, j) ((table) + (((word) >> 2 * (j) & 0x03030303u) * 0x01041040u >> 24) * NN_POOL_ROW)
+
+/* Two steps fit 16 bits: 5 * 6144 < 65536. */
+#define DO(i)                                                                     \
+    do {                                                                          \
+        const uint32_t h_ = ((a3[i] + b3[i]) << 2) + a2[i] + b2[i];               \
+        const uint32_t l_ = ((a1[i] + b1[i]) << 2) + a0[i] + b0[i];               \
+        MERGE(h_, l_, 4, i);                                                      \
+    } while (0)
+
+static void all_bits(const uint32_t *table, uint32_t low, uint32_t high, int32_t *to)
+{
+    const uint32_t *const next = table + 256 * NN_POOL_ROW;
+    const uint32_t *a0 = ROW(table, low, 0), *a1 = ROW(table, low, 1), *a2 = ROW(table, low, 2), *a3 = ROW(table, low, 3);
+    const uint32_t *b0 = ROW(next, high, 0), *b1 = ROW(next, high, 1), *b2 = ROW(next, high, 2), *b3 = ROW(next, high, 3);
+    for (int i = 0; i < NN_POOL_ROW; i += 8) {
+        EIGHT(DO);
+        a0 += 8, a1 += 8, a2 += 8, a3 += 8, b0 += 8, b1 += 8, b2 += 8, b3 += 8;
+        to += 16 * NN_POOL_ENTRY;
+    }
+}
+
+#define DO_ONE(i)                                     \
+    do {                                              \
+        const uint32_t h_ = a3[i] + b3[i];            \
+        to[2 * (i) * NN_POOL_ENTRY] = h_ & 0xffffu;   \
+        to[(2 * (i) + 1) * NN_POOL_ENTRY] = h_ >> 16; \
+    } while (0)
+#define DO_TWO(i)                                                       \
+    do {                                                                \
+        const uint32_t h_ = ((a3[i] + b3[i]) << 2) + a2[i] + b2[i];     \
+        to[2 * (i) * NN_POOL_ENTRY] = h_ & 0xffffu;                     \
+        to[(2 * (i) + 1) * NN_POOL_ENTRY] = h_ >> 16;                   \
+    } while (0)
+#define DO_THREE(i)                                                                             \
+    do {                                                                                        \
+        const uint32_t h_ = ((a3[i] + b3[i]) << 2) + a2[i] + b2[i], l_ = a1[i] + b1[i];         \
+        MERGE(h_, l_, 2, i);                                                                    \
+    } while (0)
+
+static void few_bits(const uint32_t *table, uint32_t low, uint32_t high, int32_t *to, int32_t bits)
+{
+    const uint32_t *const next = table + 256 * NN_POOL_ROW;
+    const uint32_t *a1 = ROW(table, low, 1), *a2 = ROW(table, low, 2), *a3 = ROW(table, low, 3);
+    const uint32_t *b1 = ROW(next, high, 1), *b2 = ROW(next, high, 2), *b3 = ROW(next, high, 3);
+    for (int i = 0; i < NN_POOL_ROW; i += 8, to += 16 * NN_POOL_ENTRY) {
+        if (bits <= 2) {
+            EIGHT(DO_ONE);
+        } else if (bits <= 4) {
+            EIGHT(DO_TWO);
+        } else {
+            EIGHT(DO_THREE);
+        }
+        a1 += 8, a2 += 8, a3 += 8, b1 += 8, b2 += 8, b3 += 8;
+    }
+}
+
+static void transpose(const int8_t *x, uint32_t *low, uint32_t *high)
+{
+    const uint32_t *word = (const uint32_t *)(const void *)x;
+    *low = word[0] ^ 0x80808080u, *high = word[1] ^ 0x80808080u; /* code + 128 */
+}
+#endif
 
 NN_POOL_WEAK void nn_pool_lookup_pixel(const nn_pool_tables *t, int32_t column)
 {
     int32_t *to = t->entry + NN_POOL_PAIRS + column;
     for (int32_t g = 0; g < t->groups; g++) {
-        uint32_t plane[8];
-        planes_of(t->a + g * NN_POOL_VECTOR, plane);
+        uint32_t low, high;
+        transpose(t->a + g * NN_POOL_VECTOR, &low, &high);
         const uint32_t *table = t->lookup;
-        for (int32_t s = 0; s < t->size; s += NN_POOL_CHUNK, table += 256 * 32, to += NN_POOL_CHUNK * NN_POOL_ENTRY) {
-            if (t->bits == 8)
-                eight_bits(table, plane, to);
+        for (int32_t s = 0; s < t->size; s += NN_POOL_CHUNK) {
+            if (t->bits > 8 - NN_POOL_STEP)
+                all_bits(table, low, high, to);
             else
-                few_bits(table, plane, to, t->bits);
+                few_bits(table, low, high, to, t->bits);
+            table += NN_POOL_STEP * 256 * NN_POOL_ROW;
+            to += NN_POOL_CHUNK * NN_POOL_ENTRY;
         }
     }
 }
@@ -110,7 +180,11 @@ NN_POOL_WEAK void nn_pool_lookup_pixel(const nn_pool_tables *t, int32_t column)
 NN_POOL_WEAK void nn_pool_shift(const nn_pool_tables *t)
 {
     int32_t *to = t->entry + NN_POOL_PAIRS;
-    for (int32_t i = t->groups * t->size; i > 0; i--, to += NN_POOL_ENTRY) to[4] = to[0], to[5] = to[1];
+    for (int32_t i = t->groups * t->size; i > 0; i -= 8)
+        for (int k = 0; k < 8; k++, to += NN_POOL_ENTRY) {
+            const int32_t a = to[0], b = to[1];
+            to[NN_POOL_BLOCK] = a, to[NN_POOL_BLOCK + 1] = b;
+        }
 }
 
 NN_POOL_WEAK void nn_pool_outside(const nn_pool_tables *t, int32_t column)
@@ -124,7 +198,7 @@ NN_POOL_WEAK void nn_pool_outside(const nn_pool_tables *t, int32_t column)
         }
         return;
     }
-    const int32_t zero = t->zero / (1 << (8 - t->bits)); /* without a rest, in units of the last bit */
+    const int32_t zero = t->zero / (1 << t->dropped); /* without a rest, in units of the last bit */
     for (int32_t g = 0; g < t->groups; g++)
         for (int32_t s = 0; s < t->size; s++, to += NN_POOL_ENTRY) {
             *to = outside;
@@ -187,8 +261,6 @@ static inline uint32_t sxtab16_8(uint32_t a, uint32_t b)
     const int32_t n##3 = n##w[3] + t->offset, n##4 = n##w[4] + t->offset, n##5 = n##w[5] + t->offset;                  \
     const int32_t n##6 = n##w[6] + t->offset, n##7 = n##w[7] + t->offset
 #define DOT(n) (v[0] * n##0 + v[1] * n##1 + v[2] * n##2 + v[3] * n##3 + v[4] * n##4 + v[5] * n##5 + v[6] * n##6 + v[7] * n##7)
-#define ONE(at, a) to[at] = DOT(a)
-#define TWO(at, a, b) to[at] = DOT(b), to[at + 1] = DOT(a)
 #define VECTORS t->real_size
 #endif
 #if NN_POOL_PAIRS
@@ -211,6 +283,7 @@ static inline uint32_t sxtab16_8(uint32_t a, uint32_t b)
         (void)v;                                                               \
     }
 
+#if NN_POOL_PAIRS
 NN_POOL_WEAK void nn_pool_pair_shift(const nn_pool_tables *t)
 {
     EACH(LOAD(a, t->a); LOAD(b, t->b), to[4] = to[0]; to[5] = to[1]; TWO(2, a, b))
@@ -221,3 +294,9 @@ NN_POOL_WEAK void nn_pool_pair(const nn_pool_tables *t) { EACH(LOAD(a, t->a); LO
 NN_POOL_WEAK void nn_pool_first(const nn_pool_tables *t) { EACH(LOAD(a, t->a), ONE(0, a); to[1] = 0) }
 
 NN_POOL_WEAK void nn_pool_last(const nn_pool_tables *t) { EACH(LOAD(a, t->a), ONE(1, a); to[0] = 0) }
+#else
+NN_POOL_WEAK void nn_pool_pair(const nn_pool_tables *t, int32_t column)
+{
+    EACH(LOAD(a, t->a); LOAD(b, t->b), to[column] = DOT(b), to[column + 1] = DOT(a))
+}
+#endif
