@@ -97,6 +97,15 @@ void nn_pool_outside(const nn_pool_tables *t, int32_t column);
 void nn_pool_add_weights(uint32_t *row, const uint32_t *end, size_t step, const uint32_t pair[4]);
 const uint8_t *nn_pool_expand_six(nn_pool_word *to, const int32_t *entry, size_t groups, size_t step, const uint8_t *from);
 
+/* keeps loads from moving ahead until they no longer fit the registers */
+#if NN_POOL_BLOCK == 8 && defined(__GNUC__)
+#define NN_POOL_FENCE __asm__ volatile("" ::: "memory")
+#define NN_POOL_NEXT(row) row += 8; __asm__("" : "+r"(row)) /* a pointer of its own, in a register */
+#else
+#define NN_POOL_FENCE (void)0
+#define NN_POOL_NEXT(row) row += 8
+#endif
+
 #if defined(__GNUC__)
 #define NN_POOL_WEAK __attribute__((weak)) /* assembly of the same name replaces it */
 #else

@@ -21,13 +21,7 @@
         s0 += t[0], s1 += t[1], s2 += t[2], s3 += t[3];       \
         WIDE(s4 += t[4], s5 += t[5], s6 += t[6], s7 += t[7];) \
     } while (0)
-/* keeps loads from moving ahead until sums no longer fit the registers */
-#if NN_POOL_BLOCK == 8 && defined(__GNUC__)
-#define FENCE __asm__ volatile("" ::: "memory")
-#else
-#define FENCE (void)0
-#endif
-#define ADD3(i) ADD(i); FENCE; ADD((i) + 1); FENCE; ADD((i) + 2); FENCE
+#define ADD3(i) ADD(i); NN_POOL_FENCE; ADD((i) + 1); NN_POOL_FENCE; ADD((i) + 2); NN_POOL_FENCE
 #define ADD12(i) ADD3(i); ADD3((i) + 3); ADD3((i) + 6); ADD3((i) + 9)
 #define GATHER                                                 \
     do {                                                       \

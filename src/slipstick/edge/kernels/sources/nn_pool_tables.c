@@ -45,7 +45,8 @@ void nn_pool_prepare(const int8_t *vectors, uint16_t size, uint32_t *lookup)
         to[(2 * (i) + 1) * NN_POOL_ENTRY] = (int32_t)high_;                    \
         to[2 * (i) * NN_POOL_ENTRY] = (int32_t)(((h) << (lower)) + (l) - (high_ << 16)); \
     } while (0)
-#define EIGHT(DO) DO(0); DO(1); DO(2); DO(3); DO(4); DO(5); DO(6); DO(7)
+#define TWICE(DO, i) DO(i); NN_POOL_FENCE; DO(i + 1); NN_POOL_FENCE
+#define EIGHT(DO) TWICE(DO, 0); TWICE(DO, 2); TWICE(DO, 4); TWICE(DO, 6)
 
 #if NN_POOL_STEP == 1
 /* Byte k of the result: a bit of each channel; planes 0 to 3 in `low`, 4 to 7 in `high`. */
@@ -112,7 +113,8 @@ static void all_bits(const uint32_t *table, uint32_t low, uint32_t high, int32_t
     const uint32_t *b0 = ROW(next, high, 0), *b1 = ROW(next, high, 1), *b2 = ROW(next, high, 2), *b3 = ROW(next, high, 3);
     for (int i = 0; i < NN_POOL_ROW; i += 8) {
         EIGHT(DO);
-        a0 += 8, a1 += 8, a2 += 8, a3 += 8, b0 += 8, b1 += 8, b2 += 8, b3 += 8;
+        NN_POOL_NEXT(a0); NN_POOL_NEXT(a1); NN_POOL_NEXT(a2); NN_POOL_NEXT(a3);
+        NN_POOL_NEXT(b0); NN_POOL_NEXT(b1); NN_POOL_NEXT(b2); NN_POOL_NEXT(b3);
         to += 16 * NN_POOL_ENTRY;
     }
 }
@@ -148,7 +150,8 @@ static void few_bits(const uint32_t *table, uint32_t low, uint32_t high, int32_t
         } else {
             EIGHT(DO_THREE);
         }
-        a1 += 8, a2 += 8, a3 += 8, b1 += 8, b2 += 8, b3 += 8;
+        NN_POOL_NEXT(a1); NN_POOL_NEXT(a2); NN_POOL_NEXT(a3);
+        NN_POOL_NEXT(b1); NN_POOL_NEXT(b2); NN_POOL_NEXT(b3);
     }
 }
 
