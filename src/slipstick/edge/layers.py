@@ -161,4 +161,36 @@ class RequantizeLayer:
     kind: Literal["requantize"] = "requantize"
 
 
-Layer = ConvLayer | AddLayer | PoolLayer | MeanLayer | PadLayer | SoftmaxLayer | RequantizeLayer
+@dataclass(frozen=True)
+class QuantizeLayer:
+    """Real numbers of 32 bits to codes: x / scale, halves away from zero, plus the zero point; NaN counts as 0."""
+
+    size: int
+    scale: float
+    zero_point: int
+    least: int = -128
+    most: int = 127
+    kind: Literal["quantize"] = "quantize"
+
+
+@dataclass(frozen=True)
+class DequantizeLayer:
+    """Codes to real numbers of 32 bits: scale times (code - zero point)."""
+
+    size: int
+    scale: float
+    zero_point: int
+    kind: Literal["dequantize"] = "dequantize"
+
+
+Layer = (
+    ConvLayer
+    | AddLayer
+    | PoolLayer
+    | MeanLayer
+    | PadLayer
+    | SoftmaxLayer
+    | RequantizeLayer
+    | QuantizeLayer
+    | DequantizeLayer
+)

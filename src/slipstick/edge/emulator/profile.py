@@ -70,33 +70,9 @@ def instruction_class(mnemonic: str) -> str:
     return "other"
 
 
-_CONDITIONS = frozenset(
-    ["eq", "ne", "cs", "cc", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le", "hs", "lo"]
-)
+_CONDITIONS = frozenset("eq ne cs cc mi pl vs vc hi ls ge lt gt le hs lo".split())  # noqa: SIM905
 _BRANCHES = frozenset(
-    [
-        "b",
-        "bl",
-        "bx",
-        "blx",
-        "cbz",
-        "cbnz",
-        "tbb",
-        "tbh",
-        "j",
-        "jal",
-        "jalr",
-        "jr",
-        "ret",
-        "beqz",
-        "bnez",
-        "blez",
-        "bgez",
-        "bltz",
-        "bgtz",
-        "bltu",
-        "bgeu",
-    ]
+    "b bl bx blx cbz cbnz tbb tbh j jal jalr jr ret beqz bnez blez bgez bltz bgtz bltu bgeu".split()  # noqa: SIM905
 )
 
 

@@ -1,0 +1,103 @@
+"""Harness of kernels: C text that calls kernels on layers, and its execution in the emulator."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.edge.emulator import Build, Core, Machine, Profile, build_image
+from slipstick.edge.firmware.c_fields import REQUANT_ARRAYS, layer_fields
+from slipstick.edge.kernels.kernel import SOURCES, Kernel
+from slipstick.edge.layers import ConvLayer
+
+_TYPES = {"i1": "int8_t", "u1": "uint8_t", "i2": "int16_t", "u2": "uint16_t", "i4": "int32_t", "u4": "uint32_t"}
+_GUARD = bytes([0xC3]) * 16  # around what a kernel may write
+
+
+@dataclass(frozen=True)
+class Case:
+    """Kernel and the layer that it is to compute."""
+
+    kernel: Kernel
+    layer: Any
+
+
+def harness_text(cases: Sequence[Case]) -> str:
+    """Return C text with a function case_N(inputs..., output, scratch) for each case."""
+    headers = sorted({case.kernel.header for case in cases} | {"nn.h"})
+    lines = [f'#include "{header}"' for header in headers]
+    return "\n".join(lines + [_case(place, case) for place, case in enumerate(cases)])
+
+
+def _case(place: int, case: Case) -> str:
+    kernel, layer = case.kernel, case.layer
+    requant = {name: getattr(layer.requant, name) for name in REQUANT_ARRAYS} if isinstance(layer, ConvLayer) else {}
+    packed = requant | kernel.pack(layer)
+    names = {name: f"{name}_{place}" for name in packed}
+    fields = (kernel.fields or layer_fields)(layer, names)
+    inputs = ["a", "b"] if layer.kind == "add" else ["a"]
+    taken = ", ".join(f"const void *{name}" for name in inputs)
+    given = ", ".join([f"&layer_{place}", *([names["weights"]] if "weights" in names else []), *inputs])
+    return "\n".join(
+        [
+            *(_array(names[name], values) for name, values in packed.items()),
+            f"static const {kernel.struct} layer_{place} = {{{', '.join(fields.values())}}};",
+            f"void case_{place}({taken}, void *output, void *scratch);",
+            f"void case_{place}({taken}, void *output, void *scratch) {{",
+            f"  {kernel.symbol}({given}, output, scratch);\n}}",
+        ]
+    )
+
+
+def _array(name: str, values: NDArray[Any]) -> str:
+    numbers = ", ".join(str(value).replace("-2147483648", "INT32_MIN") for value in values.ravel().tolist())
+    kind = _TYPES[values.dtype.str[1:]]
+    return f"static const {kind} {name}[] __attribute__((aligned(4), unused)) = {{{numbers}}};"
+
+
+def harness_files(cases: Sequence[Case], features: Sequence[str] = ()) -> list[Path]:
+    """Return the kernels' source files, each once; without features the portable ones."""
+    return [SOURCES / name for name in dict.fromkeys(name for case in cases for name in case.kernel.files(features))]
+
+
+class Harness:
+    """Cases compiled for a core and held by an emulated machine.
+
+    Parameters
+    ----------
+    assembly : whether assembly sources are taken where a kernel has them for the core.
+    """
+
+    def __init__(self, core: Core, cases: Sequence[Case], *, assembly: bool = True, build: Build | None = None) -> None:
+        self.cases = tuple(cases)
+        build = build or Build()
+        build = Build(build.optimise, build.flags, (SOURCES, *build.include))
+        with tempfile.TemporaryDirectory(prefix="slipstick-harness-") as folder:
+            text = Path(folder, "cases.c")
+            text.write_text(harness_text(cases))
+            files = [text, *harness_files(cases, sorted(core.features) if assembly else ())]
+            self.machine = Machine(build_image(core, files, [f"case_{place}" for place in range(len(cases))], build))
+
+    def run(self, place: int, inputs: Sequence[NDArray[Any]], output_bytes: int) -> tuple[NDArray[np.uint8], Profile]:
+        """Return the output bytes of a case, and its profile.
+
+        Errors
+        ------
+        RuntimeError for a kernel that writes beyond its output or its scratch.
+        """
+        machine, case = self.machine, self.cases[place]
+        machine.release()
+        addresses = [machine.place(values) for values in inputs]
+        sizes = (output_bytes, case.kernel.scratch_bytes(case.layer))
+        areas = [machine.place(_GUARD + _GUARD[:1] * size + _GUARD) for size in sizes]
+        profile = machine.profile(f"case_{place}", *addresses, *(area + 16 for area in areas))
+        for area, size, kind in zip(areas, sizes, ("output", "scratch"), strict=True):
+            if machine.read(area, 16) != _GUARD or machine.read(area + 16 + size, 16) != _GUARD:
+                raise RuntimeError(f"{case.kernel.symbol} writes beyond its {kind}")
+        return np.frombuffer(machine.read(areas[0] + 16, output_bytes), np.uint8), profile

@@ -1,0 +1,48 @@
+"""Table of kernels, the fastest first among those for one kind of layer; the generic ones close it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from slipstick.core.errors import SlipstickError
+from slipstick.edge.kernels.float_border import DEQUANTIZE, QUANTIZE
+from slipstick.edge.kernels.kernel import Kernel
+
+
+def _generic(kind: str, struct: str = "", *, in_place: bool = False) -> Kernel:
+    """Return the portable kernel of a kind of layer, for any shape."""
+    symbol = f"nn_{kind}_s8"
+    sources = {"c": (f"{symbol}.c",)}
+    return Kernel(symbol, struct or f"nn_{kind}", (kind,), sources, lambda layer: layer.kind == kind, in_place=in_place)
+
+
+KERNELS: tuple[Kernel, ...] = (
+    _generic("conv"),
+    _generic("depthwise", "nn_conv"),
+    _generic("dense", "nn_conv"),
+    _generic("add", in_place=True),
+    _generic("average_pool", "nn_pool"),
+    _generic("max_pool", "nn_pool"),
+    _generic("mean"),
+    _generic("pad"),
+    _generic("softmax", in_place=True),
+    _generic("requantize", in_place=True),
+    QUANTIZE,
+    DEQUANTIZE,
+)
+
+
+def choose_kernel(layer: Any, features: Iterable[str] = ()) -> Kernel:
+    """Return the first kernel of the table that computes a layer on a core with these features.
+
+    Errors
+    ------
+    SlipstickError where no kernel does.
+    """
+    held = frozenset(features)
+    for kernel in KERNELS:
+        if kernel.requires <= held and layer.kind in kernel.kinds and kernel.applies(layer):
+            return kernel
+    allowed = sorted({kind for kernel in KERNELS for kind in kernel.kinds})
+    raise SlipstickError("no kernel computes it", path="layer", value=layer.kind, allowed=allowed)

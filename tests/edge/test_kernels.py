@@ -1,0 +1,154 @@
+"""Every kernel computes what the bit-true runner computes, byte for byte: on the host and on each emulated core."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("ziglang")
+pytest.importorskip("unicorn")
+pytest.importorskip("numba")
+
+from edge.host_harness import host_outputs
+from edge.single_layers import (
+    Single,
+    addition,
+    convolution,
+    dense,
+    requantize,
+    softmax,
+    spatial_mean,
+    window_pool,
+    zero_pad,
+)
+from slipstick.edge.emulator import CORES
+from slipstick.edge.kernels.harness import Case, Harness
+from slipstick.edge.kernels.kernel import SOURCES
+from slipstick.edge.kernels.table import KERNELS, choose_kernel
+from slipstick.edge.layers import DequantizeLayer, QuantizeLayer
+from slipstick.trained.integer.elementwise import dequantize, quantize
+from slipstick.trained.integer.integer_network import IntegerOperator, IntegerTensor
+
+GENERIC = {kernel.symbol: kernel for kernel in KERNELS}
+PLAIN_CORES = ["cortex-m0plus", "cortex-m3", "cortex-m4", "rv32imac"]
+
+
+def _singles() -> list[Single]:
+    rng = np.random.default_rng(7)
+    singles = []
+    for count in range(14):  # random shapes, kernels, strides, dilations, paddings
+        shape = tuple(int(size) for size in rng.integers((3, 3, 1), (9, 9, 9)))
+        kernel = tuple(int(size) for size in rng.integers(1, 4, 2))
+        options = {
+            "stride": tuple(int(step) for step in rng.integers(1, 3, 2)),
+            "padding": "valid" if count % 3 == 0 else "same",
+            "activation": ("none", "relu", "relu6")[count % 3],
+            "dtype": np.uint8 if count % 4 == 3 else np.int8,
+        }
+        if count % 5 == 4:
+            options |= {"dilation": (2, 2), "stride": (1, 1), "padding": "same"}
+        singles.append(convolution(rng, "conv", shape, int(rng.integers(1, 9)), kernel, **options))
+        times = int(rng.integers(1, 4))
+        singles.append(convolution(rng, "depthwise", shape, shape[2] * times, kernel, **options))
+    singles.append(convolution(rng, "conv", (4, 4, 32), 3, extreme=True, x_zero=-128, padding="same"))
+    for dtype in (np.int8, np.uint8):
+        singles += [dense(rng, 1, 37, 5, dtype), dense(rng, 3, 12, 4, dtype, activation="relu")]
+        singles += [
+            addition(rng, 400, (0.05, 0.02, 0.06), dtype),
+            addition(rng, 99, (0.001, 3.0, 1.5), dtype, activation="relu"),
+        ]
+        for kind in ("average_pool", "max_pool"):
+            singles.append(window_pool(rng, kind, (7, 6, 3), (3, 2), dtype, stride=(2, 3), padding="same"))
+            singles.append(window_pool(rng, kind, (5, 5, 4), (2, 2), dtype, stride=(1, 1), activation="relu"))
+        singles += [
+            spatial_mean(rng, (5, 7, 6), dtype),
+            softmax(rng, 2, 11, 0.12, dtype),
+            softmax(rng, 1, 300, 0.004, dtype),
+        ]
+    singles += [
+        softmax(rng, 1, 2, 1.7),
+        softmax(rng, 20, 3, 0.05),
+        requantize(rng, 256, 0.05, 0.004),
+        requantize(rng, 99, 0.02, 0.7),
+    ]
+    singles.append(zero_pad(rng, (3, 4, 2), [(1, 2), (0, 3), (1, 1)]))
+    return singles
+
+
+def check(core: str, singles: Sequence[Single], cases: Sequence[Case], *, assembly: bool = True) -> None:
+    harness = Harness(CORES[core], cases, assembly=assembly)
+    for place, (single, case) in enumerate(zip(singles, cases, strict=True)):
+        output, _ = harness.run(place, single.inputs, single.expected.nbytes)
+        np.testing.assert_array_equal(
+            output.view(np.int8), single.expected.ravel(), err_msg=f"{core}: {case.kernel.symbol}, {case.layer}"
+        )
+
+
+def check_on_host(folder: Path, singles: Sequence[Single], cases: Sequence[Case]) -> None:
+    outputs = host_outputs(folder, cases, [s.inputs for s in singles], [s.expected.nbytes for s in singles])
+    for output, single, case in zip(outputs, singles, cases, strict=True):
+        assert output == single.expected.tobytes(), f"{case.kernel.symbol}, {case.layer}"
+
+
+@pytest.fixture(scope="module")
+def singles() -> list[Single]:
+    return _singles()
+
+
+def _generic(singles: Sequence[Single]) -> list[Case]:
+    return [Case(GENERIC[f"nn_{single.layer.kind}_s8"], single.layer) for single in singles]
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler for the host")
+def test_generic_kernels_on_the_host_under_its_sanitizers(singles: list[Single], tmp_path: Path) -> None:
+    check_on_host(tmp_path, singles, _generic(singles))
+
+
+@pytest.mark.parametrize("core", PLAIN_CORES)
+def test_generic_kernels_on_every_core(core: str, singles: list[Single]) -> None:
+    check(core, singles, _generic(singles))
+
+
+def _number(shape: tuple[int, ...], kind: str, scale: float = 1.0, zero: int = 0) -> IntegerTensor:
+    return IntegerTensor("t", shape, np.dtype(kind), np.float32([scale]), np.array([zero]))
+
+
+@pytest.mark.parametrize("scale", [0.0312, 1 / 255, 3e-39, 2.5e36])
+def test_real_numbers_become_codes_and_codes_real_numbers_without_floating_point(scale: float) -> None:
+    rng = np.random.default_rng(1)
+    scale = float(np.float32(scale))
+    with np.errstate(over="ignore"):
+        halves = (np.arange(-300, 300) / 2 * scale).astype(np.float32)
+    special = np.float32([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-45, -1e-45])
+    near = [np.nextafter(halves, np.float32(to)) for to in (np.inf, -np.inf)]
+    values = np.concatenate([halves, *near, special, rng.integers(0, 2**32, 500, np.uint32).view(np.float32)])
+    op = IntegerOperator("quantize", (0,), 1)
+    x, y = _number((1, values.size), "float32"), _number((1, values.size), "int8", scale, -37)
+    with np.errstate(all="ignore"):
+        expected = quantize(op, [x], y)(values[None])
+    real = dequantize(op, [y], x)(np.arange(-128, 128).astype(np.int8))
+    layers = (QuantizeLayer(values.size, scale, -37), DequantizeLayer(256, scale, -37))
+    harness = Harness(CORES["cortex-m0plus"], [Case(choose_kernel(layer), layer) for layer in layers])
+    codes, profile = harness.run(0, [values], values.size)
+    np.testing.assert_array_equal(codes.view(np.int8), expected[0])
+    assert set(profile.functions) == {"case_0", "nn_quantize_f32"}  # and no arithmetic of the compiler's
+    bits, _ = harness.run(1, [np.arange(-128, 128).astype(np.int8)], 1024)
+    np.testing.assert_array_equal(bits.view(np.uint32), real.view(np.uint32))
+
+
+def test_a_kernel_that_writes_beyond_its_output_is_found(singles: list[Single]) -> None:
+    single = next(single for single in singles if single.layer.kind == "requantize")
+    harness = Harness(CORES["cortex-m4"], [Case(GENERIC["nn_requantize_s8"], single.layer)])
+    with pytest.raises(RuntimeError, match="beyond its output"):
+        harness.run(0, single.inputs, single.expected.nbytes - 1)
+
+
+def test_every_source_file_belongs_to_a_kernel_and_is_there() -> None:
+    named = {name for kernel in KERNELS for names in kernel.sources.values() for name in names}
+    assert all((SOURCES / name).is_file() for name in named)
+    assert {path.name for path in SOURCES.iterdir() if path.suffix in {".c", ".S"}} == named
+    assert all(set(kernel.sources) >= {"c"} for kernel in KERNELS)  # the portable form is always there
