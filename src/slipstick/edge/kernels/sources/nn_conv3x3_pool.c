@@ -7,6 +7,7 @@ typedef struct {
     nn_pool_word *list[ROWS];
     int32_t *entries;
     int32_t *sums[2];
+    uint32_t *lookup;
     int32_t *correction; /* [ROWS][filters]: what the lookup tables' lift adds to a doubled sum */
     int8_t *zero;        /* a pixel outside */
     int8_t *row;         /* an input row of fewer bits */
@@ -14,50 +15,45 @@ typedef struct {
     size_t bytes;
 } plan;
 
-static size_t padded(size_t size, size_t step) { return (size + step - 1) / step * step; }
+/* size filled up to a multiple of a power of two */
+static size_t padded(size_t size, size_t step) { return (size + step - 1) & ~(step - 1); }
+
+uint8_t nn_pool_bits = 8;
 
 /* Lower bits that no row of the lookup tables is read for. */
-static int32_t dropped_bits(const nn_pool *pool) { return (8 - pool->activation_bits) / NN_POOL_STEP * NN_POOL_STEP; }
+static int32_t dropped_bits(void) { return (8 - nn_pool_bits) / NN_POOL_STEP * NN_POOL_STEP; }
 
-/* Bit by bit where there are tables, unless padding would not fit the units of the last bit. */
-static int by_lookup(const nn_conv *c, const nn_pool *pool)
+static void *taken(uint8_t **at, size_t bytes)
 {
-    if (pool->lookup == 0 || ((128 - c->input_offset) & ((1 << dropped_bits(pool)) - 1)) != 0) return 0;
-    return !NN_POOL_PAIRS || pool->activation_bits <= 3; /* multiplying pairs is faster above */
+    uint8_t *const start = *at;
+    *at += padded(bytes, sizeof(nn_pool_word));
+    return start;
 }
 
-static plan planned(const nn_conv *c, const nn_pool *pool, uint8_t *at)
+static plan planned(const nn_pool_conv *l, int lookup, uint8_t *at)
 {
     plan p;
+    const nn_conv *c = &l->conv;
     const size_t filters = c->out_channels, channels = c->in_channels, groups = channels / NN_POOL_VECTOR;
-    const size_t columns = padded(c->out_width, NN_POOL_BLOCK), size = padded(pool->size, NN_POOL_CHUNK);
+    const size_t columns = padded(c->out_width, NN_POOL_BLOCK), size = padded(l->size, lookup ? NN_POOL_CHUNK : 16);
     const uint8_t *const start = at;
-    for (int k = 0; k < ROWS; k++) {
-        p.list[k] = (nn_pool_word *)(void *)at;
-        at += filters * (3 * groups + (k == 2 ? 3u : 0u)) * sizeof(nn_pool_word);
-    }
-    p.entries = (int32_t *)(void *)at;
-    at += groups * size * NN_POOL_ENTRY * sizeof(int32_t);
-    for (int k = 0; k < 2; k++) {
-        p.sums[k] = (int32_t *)(void *)at;
-        at += columns * filters * sizeof(int32_t);
-    }
-    p.correction = (int32_t *)(void *)at;
-    at += pool->lookup != 0 ? ROWS * filters * sizeof(int32_t) : 0;
-    p.zero = (int8_t *)at;
-    at += channels;
-    p.row = (int8_t *)at;
-    at += pool->activation_bits < 8 ? channels * c->in_width : 0;
-    p.edge = (int8_t *)at;
-    at += c->out_width % NN_POOL_BLOCK != 0 ? padded(NN_POOL_BLOCK * filters, 8) : 0;
+    for (size_t k = 0; k < ROWS; k++)
+        p.list[k] = taken(&at, filters * (3 * groups + (k == 2 ? 3u : 0u)) * sizeof(nn_pool_word));
+    p.entries = taken(&at, groups * size * NN_POOL_ENTRY * sizeof(int32_t));
+    for (int k = 0; k < 2; k++) p.sums[k] = taken(&at, columns * filters * sizeof(int32_t));
+    p.lookup = taken(&at, lookup ? NN_POOL_LOOKUP_WORDS(l->size) * sizeof(uint32_t) : 0);
+    p.correction = taken(&at, lookup ? ROWS * filters * sizeof(int32_t) : 0);
+    p.zero = taken(&at, channels);
+    p.row = taken(&at, channels * c->in_width);
+    p.edge = taken(&at, columns > c->out_width ? NN_POOL_BLOCK * filters : 0);
     p.bytes = (size_t)(at - start);
     return p;
 }
 
-size_t nn_conv3x3_pool_scratch(const nn_conv *c, const nn_pool *pool)
+size_t nn_conv3x3_pool_scratch(const nn_pool_conv *layer, int lookup)
 {
-    uint64_t origin = 0; /* of no object: addresses are only subtracted */
-    return planned(c, pool, (uint8_t *)&origin).bytes;
+    nn_pool_word origin = 0; /* of no object: addresses are only subtracted */
+    return planned(layer, lookup, (uint8_t *)&origin).bytes;
 }
 
 /* Indices are packed without gaps, least significant bit first. */
@@ -114,11 +110,12 @@ static void expand_row(nn_pool_word *to, const int32_t *entry, size_t groups, si
 }
 
 /* Lists of addresses of table entries, filter after filter, from packed indices. */
-static void expand(const plan *p, const nn_conv *c, const nn_pool_weights *w, size_t size)
+static void expand(const plan *p, const nn_pool_conv *l, const uint8_t *indices, size_t size)
 {
+    const nn_conv *c = &l->conv;
     const size_t groups = c->in_channels / NN_POOL_VECTOR, step = size * NN_POOL_ENTRY * sizeof(int32_t);
     nn_pool_word *list[ROWS] = {p->list[0], p->list[1], p->list[2]};
-    index_reader reader = {w->indices, 0, 0, w->pool->index_bits};
+    index_reader reader = {indices, 0, 0, l->index_bits};
     for (size_t f = 0; f < c->out_channels; f++) {
         for (int k = 0; k < ROWS; k++) {
             expand_row(list[k], p->entries + NN_POOL_PAIRS + 2, groups, step, &reader);
@@ -131,11 +128,10 @@ static void expand(const plan *p, const nn_conv *c, const nn_pool_weights *w, si
     }
 }
 
-static int32_t weights_sum(const nn_pool_tables *t, const int32_t *entry)
+static int32_t weights_sum(const int8_t *vector)
 {
-    const int32_t index = (int32_t)((entry - t->entry) / NN_POOL_ENTRY) % t->size;
     int32_t sum = 0;
-    for (int32_t i = 0; index < t->real_size && i < NN_POOL_VECTOR; i++) sum += t->vectors[index * NN_POOL_VECTOR + i];
+    for (int32_t i = 0; i < NN_POOL_VECTOR; i++) sum += vector[i];
     return sum;
 }
 
@@ -147,19 +143,18 @@ static void add_to_bias(const plan *p, size_t filters, size_t taps, const int32_
 }
 
 /* What the lookup tables hold beyond the products: the lift, and the input's zero point. Taken out of the bias. */
-static void correct(const plan *p, const nn_conv *c, const nn_pool_tables *t, int32_t scale)
+static void correct(const plan *p, const nn_pool_conv *l, const uint8_t *indices, const nn_pool_tables *t, int32_t scale)
 {
-    const size_t filters = c->out_channels, taps = 3u * (c->in_channels / NN_POOL_VECTOR);
-    for (size_t k = 0; k < ROWS; k++) {
-        int32_t *correction = p->correction + k * filters;
-        const nn_pool_word *list = p->list[k];
-        for (size_t f = 0; f < filters; f++, list += taps + (k == 2 ? 3u : 0u)) {
+    const size_t filters = l->conv.out_channels, taps = 3u * (l->conv.in_channels / NN_POOL_VECTOR);
+    index_reader reader = {indices, 0, 0, l->index_bits};
+    for (size_t f = 0; f < filters; f++)
+        for (size_t k = 0; k < ROWS; k++) {
             int32_t weights = 0;
-            for (size_t i = 0; t->zero != 0 && i < taps; i++) weights += weights_sum(t, (const int32_t *)list[i]);
-            correction[f] = t->outside * (int32_t)taps * scale + 2 * t->zero * weights;
+            for (size_t i = 0; t->zero != 0 && i < taps; i++)
+                weights += weights_sum(l->vectors + next_index(&reader) * NN_POOL_VECTOR);
+            p->correction[k * filters + f] = t->outside * (int32_t)taps * scale + 2 * t->zero * weights;
         }
-        add_to_bias(p, filters, taps, correction, -1);
-    }
+    for (size_t k = 0; k < ROWS; k++) add_to_bias(p, filters, taps, p->correction + k * filters, -1);
 }
 
 /* Inputs rounded to their upper bits, a half upwards; the largest value stays within its bits. */
@@ -233,24 +228,26 @@ static void clamp(int8_t *codes, size_t count, int8_t least, int8_t most)
     }
 }
 
-static void start_tables(nn_pool_tables *t, const nn_conv *c, const nn_pool *pool, int32_t *entries, int lookup)
+static void start_tables(nn_pool_tables *t, const nn_pool_conv *l, const plan *p, int lookup)
 {
-    t->entry = entries;
+    const nn_conv *c = &l->conv;
+    t->entry = p->entries;
     t->groups = c->in_channels / NN_POOL_VECTOR;
-    t->real_size = pool->size;
-    t->size = (int32_t)padded(pool->size, lookup ? NN_POOL_CHUNK : 16);
-    t->vectors = pool->vectors;
-    t->lookup = pool->lookup;
-    t->bits = pool->activation_bits;
+    t->real_size = l->size;
+    t->size = (int32_t)padded(l->size, lookup ? NN_POOL_CHUNK : 16);
+    t->vectors = l->vectors;
+    t->lookup = p->lookup;
+    t->bits = nn_pool_bits;
     t->offset = c->input_offset;
     t->offset_pair = (uint32_t)(uint16_t)c->input_offset * 0x10001u;
     t->zero = 128 - c->input_offset;
-    t->dropped = dropped_bits(pool);
+    t->dropped = dropped_bits();
     t->outside = NN_POOL_LIFT * ((1 << (8 - t->dropped)) - 1) / (NN_POOL_STEP == 1 ? 1 : 3) * NN_POOL_STEP;
+    if (lookup) nn_pool_prepare(l->vectors, l->size, p->lookup);
 #if NN_POOL_PAIRS
     if (lookup) return;
     const int8_t none[NN_POOL_VECTOR] = {0};
-    uint32_t *first = (uint32_t *)(void *)entries;
+    uint32_t *first = (uint32_t *)(void *)p->entries;
     for (int32_t s = 0; s < t->size; s++, first += NN_POOL_ENTRY) {
         const int8_t *v = s < t->real_size ? t->vectors + s * NN_POOL_VECTOR : none;
         uint32_t pair[NN_POOL_PAIRS], *to = first;
@@ -264,71 +261,112 @@ static void start_tables(nn_pool_tables *t, const nn_conv *c, const nn_pool *poo
 #endif
 }
 
-void nn_conv3x3_pool(const nn_conv *c, const nn_pool_weights *w, const int8_t *input, int8_t *output, void *scratch)
+typedef struct {
+    const nn_pool_conv *layer;
+    plan p;
+    nn_pool_tables tables;
+    nn_pool_pass pass;
+    int32_t *above, *same; /* sums of the output rows above and beside an input row */
+    int8_t *output;
+    int lookup;
+} run;
+
+/* Finish a block of an output row with `function`, where the row may end within it. */
+static void write_block(run *r, int32_t y, int32_t x, void (*function)(const nn_pool_pass *))
 {
-    const nn_pool *pool = w->pool;
-    const int lookup = by_lookup(c, pool);
-    const plan p = planned(c, pool, (uint8_t *)scratch);
-    const int32_t height = c->out_height, width = c->out_width, filters = c->out_channels, channels = c->in_channels;
-    const size_t taps = 3u * (size_t)(channels / NN_POOL_VECTOR);
-    nn_pool_tables t;
-    start_tables(&t, c, pool, p.entries, lookup);
-    expand(&p, c, w, (size_t)t.size);
-    const int32_t scale = lookup ? 2 << dropped_bits(pool) : 2;
-    if (lookup) correct(&p, c, &t, scale);
-    for (int32_t i = 0; i < channels; i++) p.zero[i] = (int8_t)-c->input_offset;
-    int32_t *above = p.sums[0], *same = p.sums[1];
-    for (int32_t i = 0; i < (int32_t)padded((size_t)width, NN_POOL_BLOCK) * filters; i++) same[i] = 0;
-    nn_pool_pass pass = {p.list[0], above, filters, channels / NN_POOL_VECTOR, scale, c->requant.output_offset,
-                         filters, 3 * filters, output, c->requant.least, c->requant.most};
-    for (int32_t y = 0; y < height; y++) {
-        const int8_t *row = input + y * width * channels;
-        int8_t *done = output + (y - 1) * width * filters;
-        if (lookup && y <= 2 && y > 0) add_to_bias(&p, (size_t)filters, taps, p.correction, y == 1 ? 1 : -1);
-        if (pool->activation_bits < 8) {
-            round_row(row, p.row, (size_t)(width * channels), pool->activation_bits);
-            row = p.row;
-        }
-        for (int32_t x = 0; x < width; x += NN_POOL_BLOCK) {
-            const int partial = x + NN_POOL_BLOCK > width;
-            if (lookup)
-                look_up_block(&t, row, x, width);
-            else
-                multiply_block(&t, &p, row, x, width);
-            if (y > 0) {
-                pass.list = p.list[2], pass.sums = above + x * filters;
-                pass.output = partial ? p.edge : done + x * filters;
-                nn_pool_finish(&pass);
-                for (int32_t i = 0; partial && i < (width - x) * filters; i++) done[x * filters + i] = p.edge[i];
-            }
-            pass.list = p.list[1], pass.sums = same + x * filters;
-            nn_pool_middle(&pass);
-            if (y + 1 < height) {
-                pass.list = p.list[0], pass.sums = above + x * filters;
-                nn_pool_begin(&pass);
-            }
-        }
-        int32_t *const swap = above;
-        above = same;
-        same = swap;
+    const int32_t width = r->layer->conv.out_width, filters = r->layer->conv.out_channels;
+    int8_t *const output = r->output + (y * width + x) * filters;
+    const int partial = x + NN_POOL_BLOCK > width;
+    r->pass.list = r->p.list[2], r->pass.sums = r->above + x * filters;
+    r->pass.output = partial ? r->p.edge : output;
+    function(&r->pass);
+    for (int32_t i = 0; partial && i < (width - x) * filters; i++) output[i] = r->p.edge[i];
+}
+
+static void input_row(run *r, const int8_t *row, int32_t y)
+{
+    const int32_t width = r->layer->conv.out_width, filters = r->layer->conv.out_channels;
+    if (r->tables.bits < 8) {
+        round_row(row, r->p.row, (size_t)(width * r->layer->conv.in_channels), (uint32_t)r->tables.bits);
+        row = r->p.row;
     }
-    /* the last row has no input row below */
-    if (lookup) {
-        add_to_bias(&p, (size_t)filters, taps, p.correction + 2 * filters, 1);
-        if (height <= 2) add_to_bias(&p, (size_t)filters, taps, p.correction, height == 1 ? 1 : -1);
-    }
-    int8_t *done = output + (height - 1) * width * filters;
     for (int32_t x = 0; x < width; x += NN_POOL_BLOCK) {
-        const int partial = x + NN_POOL_BLOCK > width;
-        pass.list = p.list[2], pass.sums = above + x * filters;
-        pass.output = partial ? p.edge : done + x * filters;
-        nn_pool_flush(&pass);
-        for (int32_t i = 0; partial && i < (width - x) * filters; i++) done[x * filters + i] = p.edge[i];
+        if (r->lookup)
+            look_up_block(&r->tables, row, x, width);
+        else
+            multiply_block(&r->tables, &r->p, row, x, width);
+        if (y > 0) write_block(r, y - 1, x, nn_pool_finish);
+        r->pass.list = r->p.list[1], r->pass.sums = r->same + x * filters;
+        nn_pool_middle(&r->pass);
+        r->pass.list = r->p.list[0], r->pass.sums = r->above + x * filters;
+        if (y + 1 < r->layer->conv.out_height) nn_pool_begin(&r->pass);
     }
+    int32_t *const swap = r->above; /* row y is above row y + 1, whose sums begin where those of row y - 1 were */
+    r->above = r->same;
+    r->same = swap;
+}
+
+static void start(run *r, const uint8_t *indices)
+{
+    const nn_conv *c = &r->layer->conv;
+    const int32_t filters = c->out_channels, scale = r->lookup ? 2 << dropped_bits() : 2;
+    start_tables(&r->tables, r->layer, &r->p, r->lookup);
+    expand(&r->p, r->layer, indices, (size_t)r->tables.size);
+    if (r->lookup) correct(&r->p, r->layer, indices, &r->tables, scale);
+    for (int32_t i = 0; i < c->in_channels; i++) r->p.zero[i] = (int8_t)-c->input_offset;
+    r->above = r->p.sums[0], r->same = r->p.sums[1];
+    for (size_t i = 0; i < padded(c->out_width, NN_POOL_BLOCK) * c->out_channels; i++) r->same[i] = 0;
+    nn_pool_pass pass = {r->p.list[0], r->above, filters, r->tables.groups, scale, c->requant.output_offset,
+                         filters, 3 * filters, r->output, c->requant.least, c->requant.most};
+    r->pass = pass;
+}
+
+static void compute(const nn_pool_conv *l, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch,
+                    int lookup)
+{
+    const nn_conv *c = &l->conv;
+    const size_t filters = c->out_channels, taps = 3u * (size_t)(c->in_channels / NN_POOL_VECTOR);
+    run r;
+    if (((128 - c->input_offset) & ((1 << dropped_bits()) - 1)) != 0) lookup = 0; /* padding between two steps */
+    r.layer = l, r.output = output, r.lookup = lookup;
+    r.p = planned(l, lookup, (uint8_t *)scratch);
+    start(&r, indices);
+    const int32_t height = c->out_height, line = c->in_width * c->in_channels;
+    for (int32_t y = 0; y < height; y++) {
+        /* the first output row has no input row above */
+        if (lookup && y > 0 && y <= 2) add_to_bias(&r.p, filters, taps, r.p.correction, y == 1 ? 1 : -1);
+        input_row(&r, input + y * line, y);
+    }
+    if (lookup) { /* the last output row has no input row below */
+        add_to_bias(&r.p, filters, taps, r.p.correction + 2 * filters, 1);
+        if (height <= 2) add_to_bias(&r.p, filters, taps, r.p.correction, height == 1 ? 1 : -1);
+    }
+    for (int32_t x = 0; x < c->out_width; x += NN_POOL_BLOCK) write_block(&r, height - 1, x, nn_pool_flush);
 #if defined(__ARM_ARCH) && __ARM_ARCH >= 7
     if (c->requant.least > -128 || c->requant.most < 127)
-        clamp(output, (size_t)(height * width * filters), c->requant.least, c->requant.most);
+        clamp(output, (size_t)height * c->out_width * filters, c->requant.least, c->requant.most);
 #else
     (void)clamp;
 #endif
+}
+
+#if NN_POOL_PAIRS
+#define MULTIPLIED nn_conv3x3_pool_dsp
+#else
+#define MULTIPLIED nn_conv3x3_pool
+#endif
+#if NN_POOL_STEP == 2
+#define LOOKED_UP nn_conv3x3_pool_wide
+#else
+#define LOOKED_UP nn_conv3x3_pool_bits
+#endif
+
+void MULTIPLIED(const nn_pool_conv *layer, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch)
+{
+    compute(layer, indices, input, output, scratch, 0);
+}
+
+void LOOKED_UP(const nn_pool_conv *layer, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch)
+{
+    compute(layer, indices, input, output, scratch, 1);
 }

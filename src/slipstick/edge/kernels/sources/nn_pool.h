@@ -28,26 +28,30 @@
 /* added to a sum of eight int8 weights, or of four times at most 3, so that it is not negative */
 #define NN_POOL_LIFT (NN_POOL_STEP == 1 ? 1024 : 1536)
 
-typedef struct {
-    const int8_t *vectors;   /* [size][8] */
-    const uint32_t *lookup;  /* of nn_pool_prepare, or 0: multiply */
-    uint16_t size;           /* vectors: at most 256 */
-    uint8_t index_bits;      /* of an index; indices are packed without gaps, least significant bit first */
-    uint8_t activation_bits; /* 8 to 1, may change from call to call: inputs are rounded to their upper bits */
-} nn_pool;
+/* Upper bits of the inputs that pool convolutions compute with, 8 to 1: inputs are rounded to them. May change between
+   calls; 8 at the start. */
+extern uint8_t nn_pool_bits;
 
 typedef struct {
-    const nn_pool *pool;
-    const uint8_t *indices; /* [filters][taps][channels / 8] */
-} nn_pool_weights;
+    nn_conv conv;
+    const int8_t *vectors; /* [size][8] */
+    uint16_t size;         /* vectors: at most 256 */
+    uint8_t index_bits;    /* of an index, 1 to 8 */
+} nn_pool_conv;
+
+/* Convolutions with 3x3 taps at stride 1 and padding 1. Channels are a multiple of 8, shifts are -1 to -31; the input is
+   aligned to four bytes. Indices [filters][taps][channels / 8] are packed without gaps, least significant bit first.
+   The first two multiply (in pairs with the DSP extension). The others look sums up, bit by bit or two bits at a time,
+   in tables that they build in their scratch: fewer bits, fewer instructions. */
+void nn_conv3x3_pool(const nn_pool_conv *layer, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch);
+void nn_conv3x3_pool_dsp(const nn_pool_conv *layer, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch);
+void nn_conv3x3_pool_bits(const nn_pool_conv *layer, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch);
+void nn_conv3x3_pool_wide(const nn_pool_conv *layer, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch);
+size_t nn_conv3x3_pool_scratch(const nn_pool_conv *layer, int lookup);
 
 /* Sums of weights for each of the 256 patterns of a bit of eight channels (or two bits of four), for every pool vector,
-   in NN_POOL_LOOKUP_WORDS(size) words. Once at start-up; the pool may lie in flash, `lookup` in RAM. */
-void nn_pool_prepare(const int8_t *vectors, uint16_t size, uint32_t *lookup);
-
-/* 3x3, stride 1, padding 1. Channels are a multiple of 8, shifts are -1 to -31, input and scratch are 4-byte aligned. */
-void nn_conv3x3_pool(const nn_conv *c, const nn_pool_weights *w, const int8_t *input, int8_t *output, void *scratch);
-size_t nn_conv3x3_pool_scratch(const nn_conv *c, const nn_pool *pool);
+   in NN_POOL_LOOKUP_WORDS(size) words. */
+void nn_pool_prepare(const int8_t *vectors, uint32_t size, uint32_t *lookup);
 
 /* ---- between the files of the kernel ---- */
 

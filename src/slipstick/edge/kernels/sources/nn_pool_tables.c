@@ -20,7 +20,7 @@ NN_POOL_WEAK void nn_pool_add_weights(uint32_t *row, const uint32_t *end, size_t
     }
 }
 
-void nn_pool_prepare(const int8_t *vectors, uint16_t size, uint32_t *lookup)
+void nn_pool_prepare(const int8_t *vectors, uint32_t size, uint32_t *lookup)
 {
     const uint32_t channels = NN_POOL_VECTOR / NN_POOL_STEP; /* of a table */
     const uint32_t padded = (size + NN_POOL_CHUNK - 1u) / NN_POOL_CHUNK * NN_POOL_CHUNK;
@@ -122,14 +122,14 @@ static void all_bits(const uint32_t *table, uint32_t low, uint32_t high, int32_t
 #define DO_ONE(i)                                     \
     do {                                              \
         const uint32_t h_ = a3[i] + b3[i];            \
-        to[2 * (i) * NN_POOL_ENTRY] = h_ & 0xffffu;   \
-        to[(2 * (i) + 1) * NN_POOL_ENTRY] = h_ >> 16; \
+        to[2 * (i) * NN_POOL_ENTRY] = (int32_t)(h_ & 0xffffu);   \
+        to[(2 * (i) + 1) * NN_POOL_ENTRY] = (int32_t)(h_ >> 16); \
     } while (0)
 #define DO_TWO(i)                                                       \
     do {                                                                \
         const uint32_t h_ = ((a3[i] + b3[i]) << 2) + a2[i] + b2[i];     \
-        to[2 * (i) * NN_POOL_ENTRY] = h_ & 0xffffu;                     \
-        to[(2 * (i) + 1) * NN_POOL_ENTRY] = h_ >> 16;                   \
+        to[2 * (i) * NN_POOL_ENTRY] = (int32_t)(h_ & 0xffffu);                     \
+        to[(2 * (i) + 1) * NN_POOL_ENTRY] = (int32_t)(h_ >> 16);                   \
     } while (0)
 #define DO_THREE(i)                                                                             \
     do {                                                                                        \
@@ -201,7 +201,7 @@ NN_POOL_WEAK void nn_pool_outside(const nn_pool_tables *t, int32_t column)
         }
         return;
     }
-    const int32_t zero = t->zero / (1 << t->dropped); /* without a rest, in units of the last bit */
+    const int32_t zero = t->zero >> t->dropped; /* without a rest, in units of the last bit */
     for (int32_t g = 0; g < t->groups; g++)
         for (int32_t s = 0; s < t->size; s++, to += NN_POOL_ENTRY) {
             *to = outside;
