@@ -8,6 +8,8 @@ from typing import Any
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.kernels.float_border import DEQUANTIZE, QUANTIZE
 from slipstick.edge.kernels.kernel import Kernel
+from slipstick.edge.kernels.packed_layers import PACKED_LAYERS
+from slipstick.edge.kernels.pool_convolution import POOL_CONVOLUTIONS
 
 
 def _generic(kind: str, struct: str = "", *, in_place: bool = False) -> Kernel:
@@ -18,6 +20,8 @@ def _generic(kind: str, struct: str = "", *, in_place: bool = False) -> Kernel:
 
 
 KERNELS: tuple[Kernel, ...] = (
+    *POOL_CONVOLUTIONS,
+    *PACKED_LAYERS,
     _generic("conv"),
     _generic("depthwise", "nn_conv"),
     _generic("dense", "nn_conv"),

@@ -75,37 +75,37 @@ static uint32_t next_index(index_reader *r)
 }
 
 /* Addresses of the entries of one kernel row's indices. Six bits and groups in fours: four indices in three bytes. */
-NN_POOL_WEAK const uint8_t *nn_pool_expand_six(nn_pool_word *to, const int32_t *entry, size_t groups, size_t step,
+NN_POOL_WEAK const uint8_t *nn_pool_expand_six(nn_pool_word *to, nn_pool_word entry, size_t groups, size_t step,
                                                const uint8_t *from)
 {
-    const nn_pool_word size = NN_POOL_ENTRY * sizeof(int32_t);
+    const nn_pool_word size = NN_POOL_ENTRY * sizeof(int32_t), next = (nn_pool_word)step;
     for (int tap = 0; tap < 3; tap++) {
-        nn_pool_word at = (nn_pool_word)(entry - tap);
+        nn_pool_word at = entry - (nn_pool_word)tap * (nn_pool_word)sizeof(int32_t);
         for (size_t g = 0; g < groups; g += 4, to += 4, from += 3) {
             const nn_pool_word a = from[0], b = from[1], c = from[2];
-            to[0] = at + (a & 63u) * size, at += step;
-            to[1] = at + ((b << 2 | a >> 6) & 63u) * size, at += step;
-            to[2] = at + ((c << 4 | b >> 4) & 63u) * size, at += step;
-            to[3] = at + (c >> 2) * size, at += step;
+            to[0] = at + (a & 63u) * size, at += next;
+            to[1] = at + ((b << 2 | a >> 6) & 63u) * size, at += next;
+            to[2] = at + ((c << 4 | b >> 4) & 63u) * size, at += next;
+            to[3] = at + (c >> 2) * size, at += next;
         }
     }
     return from;
 }
 
-static void expand_row(nn_pool_word *to, const int32_t *entry, size_t groups, size_t step, index_reader *r)
+static void expand_row(nn_pool_word *to, nn_pool_word entry, size_t groups, size_t step, index_reader *r)
 {
-    const nn_pool_word size = NN_POOL_ENTRY * sizeof(int32_t);
+    const nn_pool_word size = NN_POOL_ENTRY * sizeof(int32_t), next = (nn_pool_word)step;
     if (groups % 4 == 0 && r->bits == 6) {
         r->from = nn_pool_expand_six(to, entry, groups, step, r->from);
         return;
     }
     for (int tap = 0; tap < 3; tap++) {
-        nn_pool_word at = (nn_pool_word)(entry - tap);
+        nn_pool_word at = entry - (nn_pool_word)tap * (nn_pool_word)sizeof(int32_t);
         const nn_pool_word *const end = to + groups;
         if (r->bits == 8)
-            for (; to < end; at += step) *to++ = at + *r->from++ * size;
+            for (; to < end; at += next) *to++ = at + *r->from++ * size;
         else
-            for (; to < end; at += step) *to++ = at + next_index(r) * size;
+            for (; to < end; at += next) *to++ = at + next_index(r) * size;
     }
 }
 
@@ -115,15 +115,16 @@ static void expand(const plan *p, const nn_pool_conv *l, const uint8_t *indices,
     const nn_conv *c = &l->conv;
     const size_t groups = c->in_channels / NN_POOL_VECTOR, step = size * NN_POOL_ENTRY * sizeof(int32_t);
     nn_pool_word *list[ROWS] = {p->list[0], p->list[1], p->list[2]};
+    const nn_pool_word first = NN_POOL_WORD(p->entries, p->entries + NN_POOL_PAIRS + 2);
     index_reader reader = {indices, 0, 0, l->index_bits};
     for (size_t f = 0; f < c->out_channels; f++) {
         for (int k = 0; k < ROWS; k++) {
-            expand_row(list[k], p->entries + NN_POOL_PAIRS + 2, groups, step, &reader);
+            expand_row(list[k], first, groups, step, &reader);
             list[k] += 3 * groups;
         }
         list[2][0] = (nn_pool_word)c->requant.multiplier[f];
         list[2][1] = (nn_pool_word)-c->requant.shift[f];
-        list[2][2] = (nn_pool_word)(intptr_t)(2 * c->requant.bias[f]);
+        list[2][2] = (nn_pool_word)(2 * c->requant.bias[f]);
         list[2] += 3;
     }
 }
@@ -139,7 +140,7 @@ static void add_to_bias(const plan *p, size_t filters, size_t taps, const int32_
 {
     nn_pool_word *bias = p->list[2] + taps + 2;
     for (size_t f = 0; f < filters; f++, bias += taps + 3)
-        *bias = (nn_pool_word)((intptr_t)*bias + sign * (intptr_t)correction[f]);
+        *bias += (nn_pool_word)(sign * correction[f]);
 }
 
 /* What the lookup tables hold beyond the products: the lift, and the input's zero point. Taken out of the bias. */
@@ -317,7 +318,7 @@ static void start(run *r, const uint8_t *indices)
     r->above = r->p.sums[0], r->same = r->p.sums[1];
     for (size_t i = 0; i < padded(c->out_width, NN_POOL_BLOCK) * c->out_channels; i++) r->same[i] = 0;
     nn_pool_pass pass = {r->p.list[0], r->above, filters, r->tables.groups, scale, c->requant.output_offset,
-                         filters, 3 * filters, r->output, c->requant.least, c->requant.most};
+                         filters, 3 * filters, r->output, c->requant.least, c->requant.most, r->p.entries};
     r->pass = pass;
 }
 
@@ -355,7 +356,9 @@ static void compute(const nn_pool_conv *l, const uint8_t *indices, const int8_t 
 #else
 #define MULTIPLIED nn_conv3x3_pool
 #endif
-#if NN_POOL_STEP == 2
+#if NN_POOL_PAIRS
+#define LOOKED_UP nn_conv3x3_pool_bits_dsp
+#elif NN_POOL_STEP == 2
 #define LOOKED_UP nn_conv3x3_pool_wide
 #else
 #define LOOKED_UP nn_conv3x3_pool_bits

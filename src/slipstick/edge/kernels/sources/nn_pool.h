@@ -46,6 +46,7 @@ typedef struct {
 void nn_conv3x3_pool(const nn_pool_conv *layer, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch);
 void nn_conv3x3_pool_dsp(const nn_pool_conv *layer, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch);
 void nn_conv3x3_pool_bits(const nn_pool_conv *layer, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch);
+void nn_conv3x3_pool_bits_dsp(const nn_pool_conv *layer, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch);
 void nn_conv3x3_pool_wide(const nn_pool_conv *layer, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch);
 size_t nn_conv3x3_pool_scratch(const nn_pool_conv *layer, int lookup);
 
@@ -55,7 +56,16 @@ void nn_pool_prepare(const int8_t *vectors, uint32_t size, uint32_t *lookup);
 
 /* ---- between the files of the kernel ---- */
 
-typedef uintptr_t nn_pool_word; /* address of a table entry's column, or a constant of a filter */
+/* Address of a table entry's column, or a constant of a filter; addresses are from the tables' start where they have more
+   than four bytes, so that lists are as long on every machine. */
+typedef uint32_t nn_pool_word;
+#if UINTPTR_MAX > 0xffffffffu
+#define NN_POOL_WORD(entries, entry) ((nn_pool_word)((uintptr_t)(entry) - (uintptr_t)(entries)))
+#define NN_POOL_ENTRY_AT(entries, word) ((const int32_t *)((uintptr_t)(entries) + (word)))
+#else
+#define NN_POOL_WORD(entries, entry) ((nn_pool_word)(uintptr_t)(entry))
+#define NN_POOL_ENTRY_AT(entries, word) ((const int32_t *)(uintptr_t)(word))
+#endif
 
 typedef struct {               /* one kernel row's products into a block of one output row, all filters */
     const nn_pool_word *list;  /* per filter: addresses; in the last row also multiplier, shift, twice the bias */
@@ -66,6 +76,7 @@ typedef struct {               /* one kernel row's products into a block of one 
     int32_t stride, stride3;   /* bytes between output columns, and three times that */
     int8_t *output;            /* first of the columns */
     int32_t least, most;       /* assembly saturates to int8 only */
+    const int32_t *entries;    /* start of the tables */
 } nn_pool_pass;
 
 void nn_pool_begin(const nn_pool_pass *p);  /* sums = products */
@@ -99,7 +110,7 @@ void nn_pool_lookup_pixel(const nn_pool_tables *t, int32_t column); /* products 
 void nn_pool_shift(const nn_pool_tables *t);                        /* columns 0, 1 -> the last two */
 void nn_pool_outside(const nn_pool_tables *t, int32_t column);
 void nn_pool_add_weights(uint32_t *row, const uint32_t *end, size_t step, const uint32_t pair[4]);
-const uint8_t *nn_pool_expand_six(nn_pool_word *to, const int32_t *entry, size_t groups, size_t step, const uint8_t *from);
+const uint8_t *nn_pool_expand_six(nn_pool_word *to, nn_pool_word entry, size_t groups, size_t step, const uint8_t *from);
 
 /* keeps loads from moving ahead until they no longer fit the registers */
 #if NN_POOL_BLOCK == 8 && defined(__GNUC__)

@@ -17,7 +17,7 @@
     WIDE(sums[4] = s4, sums[5] = s5, sums[6] = s6, sums[7] = s7;)
 #define ADD(i)                                                \
     do {                                                      \
-        const int32_t *t = (const int32_t *)list[i];          \
+        const int32_t *t = NN_POOL_ENTRY_AT(p->entries, list[i]); \
         s0 += t[0], s1 += t[1], s2 += t[2], s3 += t[3];       \
         WIDE(s4 += t[4], s5 += t[5], s6 += t[6], s7 += t[7];) \
     } while (0)
