@@ -109,16 +109,16 @@ void nn_pool_pair(const nn_pool_tables *t, int32_t column); /* products of b, a 
 void nn_pool_lookup_pixel(const nn_pool_tables *t, int32_t column); /* products of a -> column */
 void nn_pool_shift(const nn_pool_tables *t);                        /* columns 0, 1 -> the last two */
 void nn_pool_outside(const nn_pool_tables *t, int32_t column);
-void nn_pool_add_weights(uint32_t *row, const uint32_t *end, size_t step, const uint32_t pair[4]);
+void nn_pool_add_weights(uint32_t *row, const uint32_t *end, size_t step, const uint32_t pair[NN_POOL_BLOCK]);
 const uint8_t *nn_pool_expand_six(nn_pool_word *to, nn_pool_word entry, size_t groups, size_t step, const uint8_t *from);
 
 /* keeps loads from moving ahead until they no longer fit the registers */
 #if NN_POOL_BLOCK == 8 && defined(__GNUC__)
 #define NN_POOL_FENCE __asm__ volatile("" ::: "memory")
-#define NN_POOL_NEXT(row) row += 8; __asm__("" : "+r"(row)) /* a pointer of its own, in a register */
+#define NN_POOL_NEXT(n, row) row += (n); __asm__("" : "+r"(row)) /* a pointer of its own, in a register */
 #else
 #define NN_POOL_FENCE (void)0
-#define NN_POOL_NEXT(row) row += 8
+#define NN_POOL_NEXT(n, row) row += (n)
 #endif
 
 #if defined(__GNUC__)

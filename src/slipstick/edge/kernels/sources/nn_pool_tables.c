@@ -9,14 +9,21 @@ static uint32_t weight_pair(const int8_t *vectors, uint32_t size, uint32_t at, u
     return (uint32_t)low + ((uint32_t)high << 16);
 }
 
-/* Rows `step` words on are these rows and a weight; four words of a row at a time. */
-NN_POOL_WEAK void nn_pool_add_weights(uint32_t *row, const uint32_t *end, size_t step, const uint32_t pair[4])
+/* Rows `step` words on are these rows and a weight; a few words of a row at a time. */
+NN_POOL_WEAK void nn_pool_add_weights(uint32_t *row, const uint32_t *end, size_t step, const uint32_t pair[NN_POOL_BLOCK])
 {
     const uint32_t p0 = pair[0], p1 = pair[1], p2 = pair[2], p3 = pair[3];
+#if NN_POOL_BLOCK == 8
+    const uint32_t p4 = pair[4], p5 = pair[5], p6 = pair[6], p7 = pair[7];
+#endif
     for (; row < end; row += NN_POOL_ROW) {
         const uint32_t a = row[0] + p0, b = row[1] + p1, c = row[2] + p2, d = row[3] + p3;
         uint32_t *const to = row + step;
         to[0] = a, to[1] = b, to[2] = c, to[3] = d;
+#if NN_POOL_BLOCK == 8
+        const uint32_t e = row[4] + p4, f = row[5] + p5, g = row[6] + p6, h = row[7] + p7;
+        to[4] = e, to[5] = f, to[6] = g, to[7] = h;
+#endif
     }
 }
 
@@ -27,12 +34,12 @@ void nn_pool_prepare(const int8_t *vectors, uint32_t size, uint32_t *lookup)
     for (uint32_t at = 0; at < padded * NN_POOL_STEP; at += NN_POOL_CHUNK, lookup += 256 * NN_POOL_ROW) {
         const uint32_t vector = at / (NN_POOL_STEP * NN_POOL_CHUNK) * NN_POOL_CHUNK;
         const uint32_t first = at / NN_POOL_CHUNK % NN_POOL_STEP * channels;
-        for (uint32_t s = 0; s < NN_POOL_ROW; s += 4) {
-            for (uint32_t i = 0; i < 4; i++) lookup[s + i] = NN_POOL_LIFT * 0x10001u;
+        for (uint32_t s = 0; s < NN_POOL_ROW; s += NN_POOL_BLOCK) {
+            for (uint32_t i = 0; i < NN_POOL_BLOCK; i++) lookup[s + i] = NN_POOL_LIFT * 0x10001u;
             size_t step = NN_POOL_ROW;
             for (uint32_t c = first; c < first + channels; c++, step <<= NN_POOL_STEP) {
-                uint32_t pair[4];
-                for (uint32_t i = 0; i < 4; i++) pair[i] = weight_pair(vectors, size, vector + 2 * (s + i), c);
+                uint32_t pair[NN_POOL_BLOCK];
+                for (uint32_t i = 0; i < NN_POOL_BLOCK; i++) pair[i] = weight_pair(vectors, size, vector + 2 * (s + i), c);
                 nn_pool_add_weights(lookup + s, lookup + s + step * ((1u << NN_POOL_STEP) - 1u), step, pair);
             }
         }
@@ -111,11 +118,11 @@ static void all_bits(const uint32_t *table, uint32_t low, uint32_t high, int32_t
     const uint32_t *const next = table + 256 * NN_POOL_ROW;
     const uint32_t *a0 = ROW(table, low, 0), *a1 = ROW(table, low, 1), *a2 = ROW(table, low, 2), *a3 = ROW(table, low, 3);
     const uint32_t *b0 = ROW(next, high, 0), *b1 = ROW(next, high, 1), *b2 = ROW(next, high, 2), *b3 = ROW(next, high, 3);
-    for (int i = 0; i < NN_POOL_ROW; i += 8) {
-        EIGHT(DO);
-        NN_POOL_NEXT(a0); NN_POOL_NEXT(a1); NN_POOL_NEXT(a2); NN_POOL_NEXT(a3);
-        NN_POOL_NEXT(b0); NN_POOL_NEXT(b1); NN_POOL_NEXT(b2); NN_POOL_NEXT(b3);
-        to += 16 * NN_POOL_ENTRY;
+    for (int i = 0; i < NN_POOL_ROW; i += 16) {
+        EIGHT(DO); TWICE(DO, 8); TWICE(DO, 10); TWICE(DO, 12); TWICE(DO, 14);
+        NN_POOL_NEXT(16, a0); NN_POOL_NEXT(16, a1); NN_POOL_NEXT(16, a2); NN_POOL_NEXT(16, a3);
+        NN_POOL_NEXT(16, b0); NN_POOL_NEXT(16, b1); NN_POOL_NEXT(16, b2); NN_POOL_NEXT(16, b3);
+        to += 32 * NN_POOL_ENTRY;
     }
 }
 
@@ -150,8 +157,8 @@ static void few_bits(const uint32_t *table, uint32_t low, uint32_t high, int32_t
         } else {
             EIGHT(DO_THREE);
         }
-        NN_POOL_NEXT(a1); NN_POOL_NEXT(a2); NN_POOL_NEXT(a3);
-        NN_POOL_NEXT(b1); NN_POOL_NEXT(b2); NN_POOL_NEXT(b3);
+        NN_POOL_NEXT(8, a1); NN_POOL_NEXT(8, a2); NN_POOL_NEXT(8, a3);
+        NN_POOL_NEXT(8, b1); NN_POOL_NEXT(8, b2); NN_POOL_NEXT(8, b3);
     }
 }
 
