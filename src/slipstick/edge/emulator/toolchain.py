@@ -88,7 +88,9 @@ class Build:
 
 
 def build_image(core: Core, sources: Sequence[Path], entries: Sequence[str], build: Build | None = None) -> Image:
-    """Compile C and assembly sources, link them, and return the image; what `entries` do not reach is left out.
+    """Compile C and assembly sources (objects are taken as they are), link them, and return the image.
+
+    What `entries` do not reach is left out.
 
     Errors
     ------
@@ -96,7 +98,7 @@ def build_image(core: Core, sources: Sequence[Path], entries: Sequence[str], bui
     compile or link.
     """
     build = build or Build()
-    objects = [_compiled(core, Path(source), build) for source in sources]
+    objects = [source if source.suffix == ".o" else _compiled(core, source, build) for source in map(Path, sources)]
     objects.append(_compiled(core, RUNTIME, Build("-O2", ("-fno-builtin",))))
     with tempfile.TemporaryDirectory(prefix="slipstick-link-") as folder:
         script, linked = Path(folder, "image.ld"), Path(folder, "image.elf")

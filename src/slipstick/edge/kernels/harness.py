@@ -43,7 +43,8 @@ def _case(place: int, case: Case) -> str:
     fields = (kernel.fields or layer_fields)(layer, names)
     inputs = ["a", "b"] if layer.kind == "add" else ["a"]
     taken = ", ".join(f"const void *{name}" for name in inputs)
-    given = ", ".join([f"&layer_{place}", *([names["weights"]] if "weights" in names else []), *inputs])
+    weights = f"(const int8_t *){names.get('weights')}"
+    given = ", ".join([f"&layer_{place}", *([weights] if "weights" in names else []), *inputs])
     return "\n".join(
         [
             *(_array(names[name], values) for name, values in packed.items()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,17 @@ class Kernel:
     def files(self, features: Iterable[str]) -> tuple[str, ...]:
         """Return the source files for a core's features: with assembly for its best family, or the portable ones."""
         return next((self.sources[name] for name in _families(features) if name in self.sources), self.sources["c"])
+
+    def headers(self, features: Iterable[str]) -> tuple[str, ...]:
+        """Return the files below `SOURCES` that the kernel's sources include, and those include in turn."""
+        reached: dict[str, None] = {}
+        waiting = [self.header, *self.files(features)]
+        for name in waiting:
+            includes = re.findall(r'^#include "([^"]+)"', (SOURCES / name).read_text(), re.MULTILINE)
+            fresh = [include for include in [name, *includes] if include not in reached]
+            reached |= dict.fromkeys(fresh)
+            waiting += [include for include in fresh if include != name]
+        return tuple(name for name in reached if name not in self.files(features))
 
 
 def _families(features: Iterable[str]) -> list[str]:

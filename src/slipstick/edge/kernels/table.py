@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from slipstick.core.errors import SlipstickError
+from slipstick.edge.kernels.dsp_convolutions import CONV3X3_DSP
 from slipstick.edge.kernels.float_border import DEQUANTIZE, QUANTIZE
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.packed_layers import PACKED_LAYERS
@@ -22,6 +23,7 @@ def _generic(kind: str, struct: str = "", *, in_place: bool = False) -> Kernel:
 KERNELS: tuple[Kernel, ...] = (
     *POOL_CONVOLUTIONS,
     *PACKED_LAYERS,
+    CONV3X3_DSP,
     _generic("conv"),
     _generic("depthwise", "nn_conv"),
     _generic("dense", "nn_conv"),

@@ -1,0 +1,44 @@
+"""Convolutions of cores with DSP instructions (Cortex-M4, M7, M33): two products of 16 bits at once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.edge.kernels.kernel import Kernel
+from slipstick.edge.kernels.streams import stream, stream_fields, streamable
+from slipstick.edge.layers import ConvLayer
+
+_DSP = frozenset({"dsp"})
+_TAPS = [(0, 0), (0, 1), (2, 0), (2, 1), (0, 2), (1, 0), (2, 2), (3, 0), (1, 1), (1, 2), (3, 1), (3, 2)]
+
+
+def _square_applies(layer: ConvLayer) -> bool:
+    shape = layer.kernel == (3, 3) and layer.stride == (1, 1) and layer.dilation == (1, 1)
+    return shape and layer.input[2] % 4 == 0 and streamable(layer)
+
+
+def _square_weights(layer: ConvLayer) -> NDArray[np.int8]:
+    """Return weights in the order of the core: rows, fours of channels, then (channel, column) of three words."""
+    filters, _, _, channels = layer.weights.shape
+    fours = layer.weights.reshape(filters, 3, 3, channels // 4, 4).transpose(0, 1, 3, 4, 2)
+    ordered = np.stack([fours[..., channel, column] for channel, column in _TAPS], axis=-1)
+    return ordered.reshape(filters, -1)
+
+
+CONV3X3_DSP = Kernel(
+    "nn_conv3x3_s8_dsp",
+    "nn_stream_conv",
+    ("conv",),
+    {
+        "c": ("nn_conv3x3_s8_dsp.c", "nn_conv3x3_dsp_core.c"),
+        "thumbv7em": ("nn_conv3x3_s8_dsp.c", "nn_conv3x3_dsp_core.S"),
+    },
+    applies=_square_applies,
+    requires=_DSP,
+    scratch_bytes=lambda layer: 36 * layer.input[2] + 4 * layer.output[2],
+    pack=lambda layer: {"weights": stream(layer, _square_weights(layer))},
+    fields=stream_fields,
+    header="nn_dsp.h",
+    struct_bytes=22,
+)

@@ -1,0 +1,79 @@
+/* Two products of 16 bits at once, where the core has them; on other cores the same results in plain C (for tests).
+ * Streams: constants of all filters in the order in which a core reads them. Behind the weights of a filter follow
+ * multiplier, rounding and shift to the right: code = (high + (high < 0 ? -1 : 0) + rounding) >> shift, where high is
+ * the rounded upper half of twice the sum times the multiplier, and rounding holds the output's offset too. A shift of
+ * 0 or below is one to the left of the sum, and rounding is the offset alone. Sums start at a bias that holds the
+ * products of the input's offset; outside the image stands the input's zero point. */
+#ifndef SLIPSTICK_NN_DSP_H
+#define SLIPSTICK_NN_DSP_H
+
+#include "nn.h"
+
+typedef struct {
+  uint16_t in_height, in_width, in_channels, out_height, out_width, out_channels;
+  uint8_t kernel_height, kernel_width, stride_height, stride_width, pad_top, pad_left;
+  int8_t zero, least, most;
+} nn_stream_conv;
+
+#ifdef __ARM_FEATURE_SIMD32
+#include <arm_acle.h>
+static inline int32_t nn_smlad(uint32_t a, uint32_t b, int32_t sum) {
+  return (int32_t)__smlad((int16x2_t)a, (int16x2_t)b, sum);
+}
+static inline uint32_t nn_sxtb16(uint32_t a) { return (uint32_t)__sxtb16((int8x4_t)a); }
+static inline int32_t nn_ssat8(int32_t a) { return __ssat(a, 8); }
+#else
+static inline int32_t nn_smlad(uint32_t a, uint32_t b, int32_t sum) {
+  return sum + (int16_t)a * (int16_t)b + (int16_t)(a >> 16) * (int16_t)(b >> 16);
+}
+static inline uint32_t nn_sxtb16(uint32_t a) {
+  return ((uint32_t)(int32_t)(int8_t)a & 0xffffu) | (uint32_t)(int32_t)(int8_t)(a >> 16) << 16;
+}
+static inline int32_t nn_ssat8(int32_t a) { return a < -128 ? -128 : a > 127 ? 127 : a; }
+#endif
+
+/* Bytes 1 and 3, with their signs. */
+static inline uint32_t nn_sxtb16_odd(uint32_t a) { return nn_sxtb16(a >> 8 | a << 24); }
+
+static inline uint32_t nn_word(const void *at) {
+  uint32_t word;
+  __builtin_memcpy(&word, at, 4);
+  return word;
+}
+
+/* Two words that lie on four bytes. */
+static inline uint64_t nn_words(const uint32_t *at) {
+  uint64_t words;
+  __builtin_memcpy(&words, __builtin_assume_aligned(at, 4), 8);
+  return words;
+}
+
+/* Code of a sum by a stream's three words. */
+static inline int8_t nn_stream_code(int32_t sum, const int32_t *words) {
+  const int32_t shift = words[2];
+  if (shift > 0) {
+    const int32_t high = (int32_t)(((int64_t)(sum * 2) * words[0] + (INT64_C(1) << 31)) >> 32);
+    return (int8_t)nn_ssat8((high + (high >> 31) + words[1]) >> shift);
+  }
+  const int32_t high = (int32_t)(((int64_t)nn_left(sum, 1 - shift) * words[0] + (INT64_C(1) << 31)) >> 32);
+  return (int8_t)nn_ssat8(high + words[1]);
+}
+
+/* The fused activation's bounds, where they are narrower than eight bits. */
+static inline void nn_bounded(int8_t *codes, int32_t count, int32_t least, int32_t most) {
+  if (least == INT8_MIN && most == INT8_MAX) return;
+  for (int32_t i = 0; i < count; i++) codes[i] = nn_clamped(codes[i], least, most);
+}
+
+/* Cores: all filters at four neighbouring output pixels; `end` is the end of the window, outputs lie `stride` apart. */
+void nn_conv3x3_dsp_core(const uint32_t *window, const int32_t *stream, const uint32_t *end, int8_t *output,
+                         int32_t filters, int32_t stride);
+void nn_conv_dsp_core(const uint32_t *window, const int32_t *stream, const uint32_t *end, int8_t *output,
+                      int32_t filters, int32_t stride);
+
+void nn_conv3x3_s8_dsp(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
+                       void *scratch);
+void nn_conv_s8_dsp(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
+                    void *scratch);
+
+#endif

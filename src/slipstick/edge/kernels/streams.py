@@ -1,0 +1,72 @@
+"""Streams of constants: weights and requantisation of each filter in the order in which a core reads them.
+
+Layout: `nn_dsp.h`. A stream is one array of 32-bit words: for each filter its bias, its weights in words of four, and
+three words of requantisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipstick.edge.layers import ConvLayer
+
+_LARGEST = 2**31  # of a doubled sum, shifted to the left
+_RIGHT = 22  # bits to the right: so that the output's offset, shifted to the left by as many, keeps to 32 bits
+
+
+def streamable(layer: ConvLayer) -> bool:
+    """Whether a layer's sums and shifts keep to the words of a stream, and its weights have no zero point."""
+    shift = layer.requant.shift.astype(int)
+    if layer.weight_offset or layer.kind == "dense" or shift.min(initial=0) < -_RIGHT:
+        return False
+    return bool((_largest_sums(layer) * 2.0 ** (1 + np.maximum(shift, 0)) < _LARGEST).all())
+
+
+def _largest_sums(layer: ConvLayer) -> NDArray[np.float64]:
+    """Return the largest magnitude that a filter's sum of codes times weights, or of products and bias, may have."""
+    weights = np.abs(_by_filter(layer).astype(np.float64)).sum(axis=1)
+    bias = np.abs(layer.requant.bias.astype(np.float64))
+    largest: NDArray[np.float64] = weights * (255 + abs(layer.input_offset)) + bias
+    return largest
+
+
+def _by_filter(layer: ConvLayer) -> NDArray[np.int8]:
+    """Return the weights as rows of filters."""
+    if layer.kind == "depthwise":
+        return layer.weights.reshape(-1, layer.weights.shape[-1]).T
+    return layer.weights.reshape(len(layer.weights), -1)
+
+
+def moved_bias(layer: ConvLayer) -> NDArray[np.int32]:
+    """Return the biases with the products of the input's offset, so that kernels multiply codes as they are."""
+    sums = _by_filter(layer).astype(np.int64).sum(axis=1)
+    return (layer.requant.bias + layer.input_offset * sums).astype(np.int32)
+
+
+def requant_words(layer: ConvLayer) -> NDArray[np.int32]:
+    """Return multiplier, rounding and shift to the right of each filter [filters, 3]."""
+    requant = layer.requant
+    right = -requant.shift.astype(np.int64)
+    rounding = np.where(right > 0, (1 << np.maximum(right - 1, 0)) + (requant.output_offset << np.maximum(right, 0)),
+                        requant.output_offset)  # fmt: skip
+    return np.stack([requant.multiplier, rounding, right], axis=1).astype(np.int32)
+
+
+def stream(layer: ConvLayer, weights: NDArray[np.int8]) -> NDArray[np.int32]:
+    """Return the stream of weights ordered as the core reads them [filters, bytes], a multiple of four bytes."""
+    words = np.ascontiguousarray(weights).view("<i4")
+    return np.concatenate([moved_bias(layer)[:, None], words, requant_words(layer)], axis=1)
+
+
+def stream_fields(layer: ConvLayer, names: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields of nn_stream_conv."""
+    sides = zip(("height", "width", "channels") * 2, (*layer.input, *layer.output), strict=True)
+    fields = {f"{'in' if place < 3 else 'out'}_{name}": size for place, (name, size) in enumerate(sides)}
+    for word, pair in (("kernel", layer.kernel), ("stride", layer.stride)):
+        fields |= {f"{word}_height": pair[0], f"{word}_width": pair[1]}
+    fields |= {"pad_top": layer.padding[0], "pad_left": layer.padding[1], "zero": -layer.input_offset}
+    fields |= {"least": layer.requant.least, "most": layer.requant.most}
+    return {name: str(value) for name, value in fields.items()}
