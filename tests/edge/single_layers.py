@@ -67,7 +67,8 @@ def convolution(
     codes = rng.choice([low, 127], full) if extreme else rng.integers(low, info.max + 1, full)
     many = dtype == np.int8
     scales = rng.uniform(0.5, 3, filters if many else 1) * 4.6 / np.sqrt(np.prod(kernel) * shape[2]) / 128
-    scales *= np.where(rng.random(scales.size) < 0.1, 30, 1)  # some shifts to the left
+    # some filters are shifted to the left or not at all, some have a multiplier of 0
+    scales *= rng.choice([1, 150, 500, 1e-12], scales.size, p=[0.8, 0.08, 0.07, 0.05])
     w = tensor(
         full, dtype, scales, 0 if many else int(rng.integers(0, 256)), 0 if kind == "conv" else 3, codes.astype(dtype)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,6 +112,72 @@ def test_generic_kernels_on_the_host_under_its_sanitizers(singles: list[Single],
 @pytest.mark.parametrize("core", PLAIN_CORES)
 def test_generic_kernels_on_every_core(core: str, singles: list[Single]) -> None:
     check(core, singles, _generic(singles))
+
+
+def _fast() -> list[tuple[str, Single]]:
+    """Return layers for each specialised kernel: all remainders of channels, pixels and rows, edges and activations."""
+    rng = np.random.default_rng(11)
+    layers: list[tuple[str, Single]] = []
+
+    def add(symbols: str, *arguments: Any, **options: Any) -> None:
+        single = convolution(rng, *arguments, **options)
+        layers.extend((symbol, single) for symbol in symbols.split())
+
+    for channels in (4, 8, 12, 16):
+        options = {"padding": ("same", "valid")[channels % 8 // 4], "activation": ("none", "relu6")[channels // 12]}
+        shape = (3 + channels // 4, 2 + channels // 4, channels)
+        shape = shape if options["padding"] == "same" else (shape[0] + 2, shape[1] + 2, channels)
+        add(SQUARE, "conv", shape, 5 + channels // 4, **options)
+        add(DEPTHWISE, "depthwise", shape, channels, **options)
+    add(SQUARE, "conv", (4, 4, 32), 3, extreme=True, x_zero=-128, padding="same")
+    add(SQUARE, "conv", (2, 5, 8), 4, extreme=True, x_zero=127, padding="same")
+    add(DEPTHWISE, "depthwise", (3, 1, 4), 4, extreme=True, x_zero=127, padding="same")
+    for channels, kernel, stride in ((1, (1, 1), 1), (3, (3, 3), 2), (8, (1, 1), 1), (16, (1, 1), 2), (5, (2, 3), 1)):
+        options = {"stride": (stride, stride), "padding": "same", "activation": ("none", "relu")[channels % 2]}
+        add(WINDOW, "conv", (5, 6, channels), 7, kernel, **options)
+    add(WINDOW, "conv", (7, 7, 2), 6, (4, 3), stride=(1, 2), padding="valid")
+    add(WINDOW, "conv", (10, 4, 1), 8, (10, 4), stride=(2, 2), padding="same")
+    for activation, dtype in (("none", np.int8), ("relu", np.int8), ("relu6", np.uint8)):
+        single = addition(rng, 1031, (0.05, 0.02, 0.06), dtype, activation=activation)
+        layers.append(("nn_add_s8_tables", single))
+    return layers
+
+
+SQUARE, DEPTHWISE, WINDOW = "nn_conv3x3_s8_dsp", "nn_depthwise3x3_s8_dsp", "nn_conv_s8_dsp"
+
+
+@pytest.fixture(scope="module")
+def fast() -> tuple[list[Single], list[Case]]:
+    pairs = _fast()
+    return [single for _, single in pairs], [Case(GENERIC[symbol], single.layer) for symbol, single in pairs]
+
+
+def test_shapes_of_the_fast_kernels_meet_every_shift(fast: tuple[list[Single], list[Case]]) -> None:
+    assert all(case.kernel.applies(case.layer) for case in fast[1])
+    shifts = np.concatenate([case.layer.requant.shift for case in fast[1] if case.layer.kind != "add"])
+    multipliers = np.concatenate([case.layer.requant.multiplier for case in fast[1] if case.layer.kind != "add"])
+    assert shifts.min() < -6
+    assert (shifts > 0).any()
+    assert (shifts[multipliers != 0] == 0).any()
+    assert (multipliers == 0).any()
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler for the host")
+def test_fast_kernels_on_the_host_under_its_sanitizers(fast: tuple[list[Single], list[Case]], tmp_path: Path) -> None:
+    check_on_host(tmp_path, *fast)
+
+
+@pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m3", "cortex-m4", "rv32imac"])
+@pytest.mark.parametrize("assembly", [False, True], ids=["C", "assembly"])
+def test_fast_kernels_on_the_cores_that_have_their_instructions(
+    core: str, assembly: bool, fast: tuple[list[Single], list[Case]]
+) -> None:
+    chosen = [pair for pair in zip(*fast, strict=True) if pair[1].kernel.requires <= CORES[core].features]
+    if assembly:
+        features = sorted(CORES[core].features)
+        chosen = [pair for pair in chosen if any(name.endswith(".S") for name in pair[1].kernel.files(features))]
+    if chosen:
+        check(core, *zip(*chosen, strict=True), assembly=assembly)  # type: ignore[arg-type]
 
 
 def _number(shape: tuple[int, ...], kind: str, scale: float = 1.0, zero: int = 0) -> IntegerTensor:

@@ -24,6 +24,7 @@ def public_types() -> None:
     assert_type(slipstick.show("h100-sxm-80gb"), slipstick.Report)
     assert_type(slipstick.adapt("net.onnx", "swis:3", "digits"), slipstick.Report)
     assert_type(slipstick.measure("net.onnx", "digits"), slipstick.Report)
+    assert_type(slipstick.emit("net.tflite", "nucleo-f446"), slipstick.Report)
     assert_type(slipstick.train("mlp", "digits"), slipstick.Report)
     assert_type(slipstick.epochs("mlp"), slipstick.Report)
     assert_type(slipstick.compare(report, report), Comparison)

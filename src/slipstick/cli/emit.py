@@ -8,11 +8,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from slipstick.cli.options import PLAIN, NetworkFile, Shown
-from slipstick.cli.output import _put, _say
+from slipstick.cli.output import _put, _require_writable, _say
 
 _Board = Annotated[str, Parameter(help="A board (slipstick list systems), such as nucleo-f446, or a YAML file.")]
 _Out = Annotated[Path | None, Parameter(help="The folder, new or empty. Default: none, only the report.")]
 _Run = Annotated[bool, Parameter(help="Compile it, run it in an emulator, compare every output byte.")]
+_Patches = Annotated[bool, Parameter(help="Run the first layers tile by tile: a smaller arena, more instructions.")]
 _Overwrite = Annotated[bool, Parameter(help="Replace a folder that emit wrote.")]
 
 
@@ -22,13 +23,15 @@ def emit(
     board: _Board,
     out: _Out = None,
     run: _Run = False,
+    patches: _Patches = False,
     overwrite: _Overwrite = False,
     display: Shown = PLAIN,
 ) -> None:
     """Write a network's firmware for a board: C99 in integers, with the kernels that it needs, and projects."""
     from slipstick.verbs.emit import emit as verb
 
-    report = verb(network, board, out, run=run, overwrite=overwrite)
+    _require_writable(display)
+    report = verb(network, board, out, run=run, patches=patches, overwrite=overwrite)
     if out is not None:
         _say(f"wrote {out}")
     _put(report, display)

@@ -203,6 +203,23 @@ class DequantizeLayer:
     kind: Literal["dequantize"] = "dequantize"
 
 
+@dataclass(frozen=True)
+class CopyLayer:
+    """Copy of a rectangle from an image into another: `input` and `output` are the images, both of equal channels.
+
+    Parameters
+    ----------
+    size : height, width and channels of the rectangle; `from_corner` and `to_corner` are its first row and column.
+    """
+
+    input: Size
+    output: Size
+    size: Size
+    from_corner: Pair = (0, 0)
+    to_corner: Pair = (0, 0)
+    kind: Literal["copy"] = "copy"
+
+
 Layer = (
     ConvLayer
     | AddLayer
@@ -213,4 +230,5 @@ Layer = (
     | RequantizeLayer
     | QuantizeLayer
     | DequantizeLayer
+    | CopyLayer
 )

@@ -9,6 +9,8 @@ from slipstick.core.errors import SlipstickError
 from slipstick.engines.question import find_system
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from slipstick.engines.question import SystemSpec
     from slipstick.report.report import Report
     from slipstick.trained.network import TrainedNetwork
@@ -16,10 +18,16 @@ if TYPE_CHECKING:
 
 
 def emit_firmware(
-    network: str | Path | TrainedNetwork, board: SystemSpec, out: str | Path | None, *, run: bool, overwrite: bool
+    network: str | Path | TrainedNetwork,
+    board: SystemSpec,
+    out: str | Path | None,
+    *,
+    run: bool,
+    patches: bool,
+    overwrite: bool,
 ) -> Report:
     """Return the Report of `emit`; the folder is written last, where `out` names one."""
-    from slipstick.edge.firmware.build import build_firmware
+    from slipstick.edge.firmware.firmware_build import build_firmware
     from slipstick.edge.firmware.firmware_report import firmware_report
     from slipstick.edge.firmware.folder import check_folder, write_folder
     from slipstick.edge.firmware.measured_run import run_firmware
@@ -28,16 +36,36 @@ def emit_firmware(
         check_folder(out, overwrite=overwrite)
     system = find_system(board)
     opened = _integer_network(network)
-    firmware = build_firmware(opened.network, system)
+    firmware = build_firmware(opened.network, system, patches=patches)
     files = firmware.files() if out is not None else None
     result = run_firmware(firmware, opened.to_bytes()) if run else None
     if out is not None and files is not None:
         write_folder(out, files, overwrite=overwrite)
     inputs = {"network": opened.name, "board": system.name, "out": "" if out is None else str(out), "run": run}
+    inputs["patches"] = patches
     return firmware_report(firmware, result, inputs, f"{opened.name} as firmware for {system.name}")
 
 
-def _integer_network(network: str | Path | TrainedNetwork) -> TfliteNetwork:
+def measure_board(network: str | Path | nn.Module | TrainedNetwork, board: SystemSpec, formats: str) -> Report:
+    """Return the Report of `measure` on a board: what the emulator counts, with the weights in `formats`."""
+    from slipstick.edge.firmware.firmware_build import build_firmware
+    from slipstick.edge.firmware.firmware_report import firmware_report
+    from slipstick.edge.firmware.measured_run import run_firmware
+
+    system = find_system(board)
+    opened = _integer_network(network)
+    if formats:
+        from slipstick.compress.compression import compress
+        from slipstick.compress.layer_formats import layer_formats
+
+        compressed = compress(opened, layer_formats(opened, formats), correct=False).network
+        opened = _integer_network(compressed)
+    run = run_firmware(build_firmware(opened.network, system), opened.to_bytes())
+    inputs = {"network": opened.name, "board": system.name, "formats": formats}
+    return firmware_report(run.firmware, run, inputs, f"{opened.name} on {system.name}")
+
+
+def _integer_network(network: str | Path | nn.Module | TrainedNetwork) -> TfliteNetwork:
     """Return an opened network that computes in 8-bit integers.
 
     Errors

@@ -15,9 +15,38 @@ if TYPE_CHECKING:
     from torch import nn
 
     from slipstick.datasets.images import DataSet, Images
+    from slipstick.engines.question import SystemSpec
     from slipstick.trained.network import TrainedNetwork
 
 _INTEGER_FORMAT = "int8"  # of an integer network's weights, where no other is asked for
+
+
+def measure_both(
+    network: str | Path | nn.Module | TrainedNetwork,
+    data: str | Path | DataSet | None,
+    formats: str,
+    images: int | None,
+    board: SystemSpec | None,
+) -> Report:
+    """Return the Report of `measure`: accuracy on a data set, instructions on a board, or both in one."""
+    from slipstick.datasets import data_set
+
+    if data is None and board is None:
+        message = "nothing to measure with: give a data set (accuracy), a board (instructions), or both"
+        raise SlipstickError(message, path="data, board")
+    scored = None if data is None else measure_network(network, data_set(data), formats, images)
+    if board is None:
+        assert scored is not None  # noqa: S101  said above
+        return scored
+    from slipstick.engines.emit_firmware import measure_board
+
+    counted = measure_board(network, board, formats)
+    if scored is None:
+        return counted
+    metrics = {**scored.metrics, **counted.metrics}
+    tables = {**scored.breakdowns, **counted.breakdowns}
+    report = Report.of({**scored.inputs, **counted.inputs}, metrics, tables, title=f"{scored.title}, {counted.title}")
+    return report.with_detail(scored.detail)
 
 
 def measure_network(

@@ -1,4 +1,4 @@
-"""`emit`: firmware of a trained network for a board, as C text with projects; compiled and run in an emulator if asked."""
+"""`emit`: firmware of a trained network for a board, as C text with projects; run in an emulator if asked."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def emit(
     out: str | Path | None = None,
     *,
     run: bool = False,
+    patches: bool = False,
     overwrite: bool = False,
 ) -> Report:
     """Write a network's firmware: C99 in integers, no library, no malloc, with the kernels that it needs alone.
@@ -32,6 +33,9 @@ def emit(
     run
         Compile it (ziglang), run it in an emulator (unicorn) and compare every output byte with the bit-true runner,
         and with LiteRT's reference kernels where ai-edge-litert is installed. Needs the extra ``edge``.
+    patches
+        Run the first layers tile by tile where that makes the arena smaller: some pixels are computed twice, outputs
+        stay the same.
     overwrite
         Replace a folder that `emit` wrote.
 
@@ -53,4 +57,4 @@ def emit(
     """
     from slipstick.engines.emit_firmware import emit_firmware
 
-    return emit_firmware(network, board, out, run=run, overwrite=overwrite)
+    return emit_firmware(network, board, out, run=run, patches=patches, overwrite=overwrite)

@@ -1,4 +1,4 @@
-"""`measure`: test accuracy of a network with its weights in any number format; nothing is trained or written."""
+"""`measure`: test accuracy of a network in any number format, and its instructions on a board; nothing is trained."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ if TYPE_CHECKING:
     from torch import nn
 
     from slipstick.datasets.images import DataSet
+    from slipstick.engines.question import SystemSpec
     from slipstick.report.report import Report
     from slipstick.trained.network import TrainedNetwork
 
 
 def measure(
     network: str | Path | nn.Module | TrainedNetwork,
-    data: str | Path | DataSet,
+    data: str | Path | DataSet | None = None,
     formats: str = "",
     *,
     images: int | None = None,
+    board: SystemSpec | None = None,
 ) -> Report:
-    """Score a network on the test images of a data set, its weights in `formats`.
+    """Score a network on the test images of a data set, or count its instructions on a board, or both.
 
     Parameters
     ----------
@@ -35,14 +37,19 @@ def measure(
         ``swis:3``, or by patterns: ``swis:3;depthwise=int8``. Default: the weights as they are.
     images
         So many only, evenly from all.
+    board
+        A board: the firmware of an 8-bit network is compiled, run in an emulator, and every output byte compared with
+        the bit-true runner (and with LiteRT where it is installed); instructions by layer and function, stack, flash,
+        arena. Needs the extra ``edge``.
 
     Returns
     -------
-    A Report whose `detail` tells for each image whether it was right.
+    A Report whose `detail` tells for each image whether it was right; with a board alone, the firmware's run.
 
     Errors
     ------
-    SlipstickError for files, formats and data that are none or do not fit each other.
+    SlipstickError for files, formats, data and boards that are none or do not fit each other, and where neither data
+    nor a board is given.
 
     Examples
     --------
@@ -53,7 +60,6 @@ def measure(
     >>> report.value("weights.compression") > 1.7
     True
     """
-    from slipstick.datasets import data_set
-    from slipstick.engines.measure_network import measure_network
+    from slipstick.engines.measure_network import measure_both
 
-    return measure_network(network, data_set(data), formats, images)
+    return measure_both(network, data, formats, images, board)

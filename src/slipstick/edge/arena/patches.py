@@ -15,7 +15,7 @@ from slipstick.edge.arena.plan_arena import plan_arena
 
 _TILES = (2, 3, 4)  # tiles along height and along width that are tried
 
-_Region = tuple[int, int, int, int]  # first row, row behind the last, first column, column behind the last
+Region = tuple[int, int, int, int]  # first row, row behind the last, first column, column behind the last
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _in_tiles(problem: ArenaProblem, stage: int, tiles: int) -> tuple[ArenaProbl
         for column in range(tiles):
             tile = (row * height // tiles, (row + 1) * height // tiles,
                     column * width // tiles, (column + 1) * width // tiles)  # fmt: skip
-            regions = _regions(problem, stage, tile)
+            regions = tile_regions(problem, stage, tile)
             macs += sum(step.macs * _share(problem, step, regions[step.writes]) for step in problem.steps[:stage])
             for tensor in inner:
                 largest[tensor] = max(largest[tensor], _bytes(problem, tensor, regions[tensor]))
@@ -90,17 +90,17 @@ def _in_tiles(problem: ArenaProblem, stage: int, tiles: int) -> tuple[ArenaProbl
     return replace(problem, tensors=tensors, held=keep), extra
 
 
-def _regions(problem: ArenaProblem, stage: int, tile: _Region) -> dict[int, _Region]:
+def tile_regions(problem: ArenaProblem, stage: int, tile: Region) -> dict[int, Region]:
     """Return the region of every tensor of a stage that one tile of its result needs."""
     regions = {problem.steps[stage - 1].writes: tile}
     for step in reversed(problem.steps[:stage]):
         for tensor in step.reads:
-            region = _needed(problem, step, tensor, regions[step.writes])
+            region = needed_region(problem, step, tensor, regions[step.writes])
             regions[tensor] = _union(regions[tensor], region) if tensor in regions else region
     return regions
 
 
-def _needed(problem: ArenaProblem, step: ArenaStep, tensor: int, region: _Region) -> _Region:
+def needed_region(problem: ArenaProblem, step: ArenaStep, tensor: int, region: Region) -> Region:
     """Return the rows and columns of an input that a region of the output is computed from."""
     height, width, _ = problem.tensors[tensor].shape or (1, 1, 1)
     window = step.window
@@ -115,15 +115,15 @@ def _reach(first: int, behind: int, kernel: int, stride: int, padding: int, size
     return max(first * stride - padding, 0), min((behind - 1) * stride - padding + kernel, size)
 
 
-def _union(a: _Region, b: _Region) -> _Region:
+def _union(a: Region, b: Region) -> Region:
     return min(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), max(a[3], b[3])
 
 
-def _bytes(problem: ArenaProblem, tensor: int, region: _Region) -> int:
+def _bytes(problem: ArenaProblem, tensor: int, region: Region) -> int:
     channels = (problem.tensors[tensor].shape or (1, 1, 1))[2]
     return (region[1] - region[0]) * (region[3] - region[2]) * channels
 
 
-def _share(problem: ArenaProblem, step: ArenaStep, region: _Region) -> float:
+def _share(problem: ArenaProblem, step: ArenaStep, region: Region) -> float:
     height, width, _ = problem.tensors[step.writes].shape or (1, 1, 1)
     return (region[1] - region[0]) * (region[3] - region[2]) / (height * width)

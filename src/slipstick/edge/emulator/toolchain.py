@@ -65,7 +65,7 @@ CORES = {
         Core("cortex-m3", _THUMB, "cortex_m3", frozenset({"thumb", "thumb2"})),
         Core("cortex-m4", _THUMB, "cortex_m4", frozenset({"thumb", "thumb2", "dsp"})),
         Core("cortex-m7", _THUMB, "cortex_m7", frozenset({"thumb", "thumb2", "dsp"})),
-        Core("cortex-m33", _THUMB, "cortex_m33", frozenset({"thumb", "thumb2", "dsp"})),
+        Core("cortex-m33", _THUMB, "cortex_m33+dsp", frozenset({"thumb", "thumb2", "dsp"})),
         Core("rv32imac", "riscv32-freestanding-none", "generic_rv32+m+a+c", frozenset({"rv32"})),
     )
 }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slipstick.edge.arena.arena_layout import ArenaLayout
-from slipstick.edge.arena.arena_problem import ArenaProblem, ArenaStep, ArenaTensor
+from slipstick.edge.arena.arena_problem import ArenaProblem, ArenaStep, ArenaTensor, ArenaWindow
 from slipstick.edge.arena.plan_arena import plan_arena, tflm_plan
 from slipstick.edge.firmware.kernel_choice import KernelUse
-from slipstick.edge.firmware.lowering import LoweredNetwork
+from slipstick.edge.firmware.lowering import KernelCall, LoweredNetwork
+from slipstick.edge.layers import AddLayer, ConvLayer, CopyLayer, Layer, PoolLayer, RequantizeLayer, Size
 
 
 @dataclass(frozen=True)
@@ -31,30 +32,75 @@ class ArenaPlan:
 
 def firmware_arena(network: LoweredNetwork, uses: Sequence[KernelUse]) -> ArenaPlan:
     """Return the places of all tensors, input and output among them, and of the scratch of each call."""
-    problem, places = _problem(network, uses)
+    problem, places = arena_problem(network, uses)
     layout = plan_arena(problem)
-    bare, _ = _problem(network, uses, scratch=False)
+    bare, _ = arena_problem(network)
     tensors = {tensor: layout.offsets[place] for tensor, place in places.items()}
     return ArenaPlan(layout.size, layout.bound, tflm_plan(bare).size, tensors, dict(layout.scratch))
 
 
-def _problem(
-    network: LoweredNetwork, uses: Sequence[KernelUse], *, scratch: bool = True
+def arena_problem(
+    network: LoweredNetwork, uses: Sequence[KernelUse] | None = None
 ) -> tuple[ArenaProblem, dict[int, int]]:
-    """Return the arena problem of kernel calls, and the place of each tensor in it."""
+    """Return the arena problem of kernel calls, and the place of each tensor in it.
+
+    Without `uses`, calls have no scratch and write nothing in place. A tensor that several calls write piece by piece
+    is held from the first to the last of them.
+    """
     places = {tensor: place for place, tensor in enumerate(network.sizes)}
-    tensors = tuple(ArenaTensor(f"tensor {tensor}", size) for tensor, size in network.sizes.items())
-    steps = tuple(_step(use, places, use.scratch if scratch else 0) for use in uses)
-    return ArenaProblem(tensors, steps, places[network.input], places[network.output]), places
+    shapes = _shapes(network)
+    tensors = [ArenaTensor(f"tensor {tensor}", size, shapes.get(tensor)) for tensor, size in network.sizes.items()]
+    steps: list[ArenaStep] = []
+    written: set[int] = set()
+    for number, call in enumerate(network.calls):
+        use = None if uses is None else uses[number]
+        step = _step(call, use, places)
+        if call.output in written:  # a further piece: it reads the tensor, and writes nothing of its own
+            tensors.append(ArenaTensor(f"piece {number}", 0))
+            step = replace(step, reads=(*step.reads, places[call.output]), writes=len(tensors) - 1, overwrites=())
+        written.add(call.output)
+        steps.append(step)
+    return ArenaProblem(tuple(tensors), tuple(steps), places[network.input], places[network.output]), places
 
 
-def _step(use: KernelUse, places: dict[int, int], scratch: int) -> ArenaStep:
-    reads = tuple(dict.fromkeys(places[tensor] for tensor in use.call.inputs))
-    overwrites = reads if use.kernel.in_place else ()
-    name = f"{use.call.operator}: {use.call.layer.kind}"
-    return ArenaStep(name, use.call.layer.kind, reads, places[use.call.output], scratch, overwrites)
+def _step(call: KernelCall, use: KernelUse | None, places: dict[int, int]) -> ArenaStep:
+    layer = call.layer
+    reads = tuple(dict.fromkeys(places[tensor] for tensor in call.inputs))
+    return ArenaStep(
+        f"{call.operator}: {layer.kind}",
+        layer.kind,
+        reads,
+        places[call.output],
+        scratch=use.scratch if use else 0,
+        overwrites=reads if use and use.kernel.in_place else (),
+        macs=float(layer.macs) if isinstance(layer, ConvLayer) else 0.0,
+        window=_window(layer),
+    )
+
+
+def _window(layer: Layer) -> ArenaWindow | None:
+    """Return how far an output of a layer reaches into its input; None: over all of it."""
+    if isinstance(layer, AddLayer | RequantizeLayer):
+        return ArenaWindow()
+    if not isinstance(layer, ConvLayer | PoolLayer) or layer.kind == "dense":
+        return None
+    dilation = layer.dilation if isinstance(layer, ConvLayer) else (1, 1)
+    span = ((layer.kernel[0] - 1) * dilation[0] + 1, (layer.kernel[1] - 1) * dilation[1] + 1)
+    return ArenaWindow(span, layer.stride, layer.padding)
+
+
+def _shapes(network: LoweredNetwork) -> dict[int, Size]:
+    """Return height, width and channels of the tensors that are images."""
+    shapes: dict[int, Size] = {}
+    for call in network.calls:
+        if isinstance(call.layer, ConvLayer | PoolLayer | CopyLayer) and call.layer.kind != "dense":
+            shapes |= {call.inputs[0]: call.layer.input, call.output: call.layer.output}
+        elif isinstance(call.layer, AddLayer | RequantizeLayer):
+            known = [shapes[tensor] for tensor in call.inputs if tensor in shapes]
+            shapes |= dict.fromkeys((*call.inputs, call.output), known[0]) if known else {}
+    return shapes
 
 
 def layout_of(network: LoweredNetwork, uses: Sequence[KernelUse]) -> ArenaLayout:
     """Return the layout with its blocks over time, as pictures draw it."""
-    return plan_arena(_problem(network, uses)[0])
+    return plan_arena(arena_problem(network, uses)[0])

@@ -9,6 +9,7 @@ from slipstick.edge.firmware.c_values import c_number, c_struct
 from slipstick.edge.layers import (
     AddLayer,
     ConvLayer,
+    CopyLayer,
     Layer,
     MeanLayer,
     PadLayer,
@@ -137,7 +138,16 @@ def _requantize(layer: RequantizeLayer, names: Mapping[str, str]) -> _Fields:
     }
 
 
+def _copy(layer: CopyLayer, names: Mapping[str, str]) -> _Fields:
+    height, width, channels = layer.size
+    fields = {"rows": height, "row_bytes": width * channels}
+    for end, image, corner in (("input", layer.input, layer.from_corner), ("output", layer.output, layer.to_corner)):
+        step = image[1] * channels
+        fields |= {f"{end}_start": corner[0] * step + corner[1] * channels, f"{end}_step": step}
+    return _numbers("uint32_t", fields)
+
+
 _FIELDS: dict[type, Callable[[Any, Mapping[str, str]], _Fields]] = {
     ConvLayer: _conv, AddLayer: _add, PoolLayer: _pool, MeanLayer: _mean, PadLayer: _pad, SoftmaxLayer: _softmax,
-    RequantizeLayer: _requantize,
+    RequantizeLayer: _requantize, CopyLayer: _copy,
 }  # fmt: skip

@@ -14,9 +14,10 @@ from slipstick.core.version import __version__
 from slipstick.edge.firmware.arena_plan import ArenaPlan
 from slipstick.edge.firmware.c_values import c_array, c_struct, comment
 from slipstick.edge.firmware.kernel_choice import KernelUse
-from slipstick.edge.firmware.lowering import LoweredNetwork, Quantisation
+from slipstick.edge.firmware.lowering import CodeScale, LoweredNetwork
 
-_NULL = "(void *)0"
+_NULL = "0"
+STEP_BYTES = 28  # of a call in the table of steps: six pointers and the kernel's number
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,8 @@ class NetworkSource:
 
     Parameters
     ----------
-    arrays, structs : bytes of constant arrays, equal ones counted once, and of the kernels' structs.
+    arrays : bytes of constant arrays, equal ones counted once.
+    structs : bytes of the kernels' structs and of the table of steps.
     """
 
     header: str
@@ -42,33 +44,47 @@ def network_source(network: LoweredNetwork, uses: Sequence[KernelUse], plan: Are
     SlipstickError naming the operator, for sizes beyond the kernels' fields.
     """
     constants = _Constants()
-    structs, calls = [], []
+    steps = []
     for place, use in enumerate(uses):
         names = {name: constants.name_of(array) for name, array in use.arrays.items()}
-        fields = use.fields(names)
-        structs.append(f"static const {use.kernel.struct} layer_{place} = {c_struct(fields)};\n")
-        calls.append(_call(place, use, names, plan))
+        struct = constants.struct_of(use.kernel.struct, c_struct(use.fields(names)), use.struct_bytes)
+        scratch = f"arena + {plan.scratch[place]}" if place in plan.scratch else _NULL
+        steps.append(_step(use, scratch, struct, names, plan))
     parts = [
         _banner(network),
-        '#include "network.h"\n#include "nn.h"\n',
+        "".join(
+            f'#include "{name}"\n' for name in ["network.h", *sorted({"nn.h", *(use.kernel.header for use in uses)})]
+        ),
         _PRELUDE,
         *constants.texts,
-        *structs,
+        *constants.structs,
         f"static NN_ALIGNED int8_t arena[NETWORK_ARENA_BYTES];\n\n{_ends(network, plan)}",
-        _run(calls),
+        _run(uses, steps),
     ]
     return NetworkSource(
-        _header(network, plan), "\n".join(parts), constants.bytes, sum(use.struct_bytes for use in uses)
+        _header(network, plan), "\n".join(parts), constants.size, constants.struct_size + STEP_BYTES * len(uses)
     )
 
 
 @dataclass
 class _Constants:
-    """Constant arrays by content, so that equal ones are stored once."""
+    """Constant arrays and structs by content, so that equal ones are stored once."""
 
     texts: list[str] = field(default_factory=list)
-    bytes: int = 0
+    size: int = 0  # bytes, each array filled up to words
+    structs: list[str] = field(default_factory=list)
+    struct_size: int = 0
     _names: dict[bytes, str] = field(default_factory=dict)
+    _struct_names: dict[str, str] = field(default_factory=dict)
+
+    def struct_of(self, kind: str, text: str, size: int) -> str:
+        """Return the C name of a struct of a kernel, which is defined at its first use."""
+        key = f"{kind} {text}"
+        if key not in self._struct_names:
+            name = self._struct_names[key] = f"layer_{len(self._struct_names)}"
+            self.structs.append(f"static const {kind} {name} = {text};\n")
+            self.struct_size += size
+        return self._struct_names[key]
 
     def name_of(self, array: AnyArray) -> str:
         """Return the C name of an array, which is defined at its first use."""
@@ -76,15 +92,17 @@ class _Constants:
         if key not in self._names:
             self._names[key] = f"data_{len(self._names)}"
             self.texts.append(c_array(self._names[key], array))
-            self.bytes += -(-array.nbytes // 4) * 4
+            self.size += -(-array.nbytes // 4) * 4
         return self._names[key]
 
 
 _PRELUDE = """\
 #if defined(__GNUC__)
 #define NN_ALIGNED __attribute__((aligned(4)))
+#define NN_APART __attribute__((noinline))
 #else
 #define NN_ALIGNED
+#define NN_APART
 #endif
 #define NN_CONST static const NN_ALIGNED
 """
@@ -104,7 +122,7 @@ def _header(network: LoweredNetwork, plan: ArenaPlan) -> str:
     return _HEADER.replace("@BANNER@", _banner(network).strip()).replace("@DEFINES@", "\n".join(defines))
 
 
-def _code_defines(end: str, codes: Quantisation, moved: int) -> list[str]:
+def _code_defines(end: str, codes: CodeScale, moved: int) -> list[str]:
     note = " /* codes here are those of the uint8 file less 128 */" if moved else ""
     return [
         f"#define NETWORK_{end}_SCALE {codes.scale:.9g}{note}",
@@ -146,21 +164,53 @@ def _ends(network: LoweredNetwork, plan: ArenaPlan) -> str:
     return "\n".join(f"int8_t *network_{end}(void) {{ return arena + {at}; }}" for end, at in offsets.items()) + "\n"
 
 
-def _call(place: int, use: KernelUse, names: Mapping[str, str], plan: ArenaPlan) -> str:
-    inputs = [f"arena + {plan.tensors[tensor]}" for tensor in use.call.inputs]
-    scratch = f"arena + {plan.scratch[place]}" if place in plan.scratch else _NULL
-    weights = [names["weights"]] if "weights" in names else []
-    arguments = [f"&layer_{place}", *weights, *inputs, f"arena + {plan.tensors[use.call.output]}", scratch]
+def _step(use: KernelUse, scratch: str, struct: str, names: Mapping[str, str], plan: ArenaPlan) -> str:
+    """Return one row of the table of steps."""
+    first, *second = [f"arena + {plan.tensors[tensor]}" for tensor in use.call.inputs]
+    fields = [f"&{struct}", names.get("weights", _NULL), first, *(second or [_NULL])]
+    fields += [f"arena + {plan.tensors[use.call.output]}", scratch, f"RUN_{use.kernel.symbol.upper()}"]
     remark = f"{use.call.operator}: {comment(use.call.tensor_name)}"
-    return f"  /* {remark} */\n  {use.kernel.symbol}({', '.join(arguments)});\n"
+    return f"    {{{', '.join(fields)}}}, /* {remark} */\n"
 
 
-def _run(calls: Sequence[str]) -> str:
-    return _RUN.replace("@CALLS@", "".join(calls))
+def _run(uses: Sequence[KernelUse], steps: Sequence[str]) -> str:
+    """Return the table of steps and `network_run`, which calls the kernel of each."""
+    kernels = {use.kernel.symbol: len(use.call.inputs) for use in uses}
+    with_weights = {use.kernel.symbol for use in uses if "weights" in use.arrays}
+    cases = "".join(_case(symbol, count, symbol in with_weights) for symbol, count in kernels.items())
+    names = ", ".join(f"RUN_{symbol.upper()}" for symbol in kernels)
+    return _RUN.replace("@KERNELS@", names).replace("@STEPS@", "".join(steps)).replace("@CASES@", cases)
+
+
+def _case(symbol: str, inputs: int, weights: bool) -> str:
+    """Return the case of a kernel in `network_run`."""
+    arguments = [
+        "s->layer",
+        *["s->weights"] * weights,
+        "s->input",
+        *["s->second"] * (inputs - 1),
+        "s->output",
+        "s->scratch",
+    ]
+    return f"      case RUN_{symbol.upper()}: {symbol}({', '.join(arguments)}); break;\n"
 
 
 _RUN = """\
-static void copy(int8_t *to, const int8_t *from, uint32_t count) {
+enum { @KERNELS@ };
+
+/* Calls of kernels in their order; the remark is the operator's place and its output's name in the network's file. */
+typedef struct {
+  const void *layer, *weights;
+  const int8_t *input, *second;
+  int8_t *output;
+  void *scratch;
+  uint8_t kernel;
+} step;
+
+static const step steps[] = {
+@STEPS@};
+
+NN_APART static void copy(int8_t *to, const int8_t *from, uint32_t count) {
   if (to != from) {
     for (uint32_t i = 0; i < count; i++) {
       to[i] = from[i];
@@ -173,7 +223,12 @@ int network_run(const int8_t *input, int8_t *output) {
     return -1;
   }
   copy(network_input(), input, NETWORK_INPUT_BYTES);
-@CALLS@  copy(output, network_output(), NETWORK_OUTPUT_BYTES);
+  for (const step *s = steps; s < steps + sizeof(steps) / sizeof(steps[0]); s++) {
+    switch (s->kernel) {
+@CASES@      default: return -1;
+    }
+  }
+  copy(output, network_output(), NETWORK_OUTPUT_BYTES);
   return 0;
 }
 """

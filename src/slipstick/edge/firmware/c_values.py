@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from slipstick.core.arrays import AnyArray
 from slipstick.core.errors import SlipstickError
 
-_TYPES = {
+_TYPES: dict[str, Any] = {
     "uint8_t": np.uint8, "int8_t": np.int8, "uint16_t": np.uint16, "int16_t": np.int16, "uint32_t": np.uint32,
     "int32_t": np.int32,
 }  # fmt: skip
 _NAMES = {np.dtype(kind): name for name, kind in _TYPES.items()}
+_LEAST = "(-2147483647 - 1)"  # 2147483648 has no type of 32 bits in C
 _WIDTH = 118  # characters of a line of an array
 _COMMENT_LENGTH = 80  # characters of a stranger's text in a comment
 
@@ -44,16 +46,13 @@ def c_number(value: int, kind: str, field: str) -> str:
     if not info.min <= value <= info.max:
         message = f"a size beyond the kernels' field {field}"
         raise SlipstickError(message, value=int(value), allowed=f"{info.min} to {info.max}")
-    return "(-2147483647 - 1)" if value == -(2**31) else str(int(value))  # 2147483648 has no type of 32 bits in C
+    return _LEAST if value == -(2**31) else str(int(value))
 
 
 def c_array(name: str, array: AnyArray) -> str:
     """Return the definition of a constant array, in rows of numbers; aligned to words, which kernels load at once."""
     flat = array.ravel()
-    if flat.dtype == np.int32 and flat.size and flat.min() == -(2**31):
-        words = [c_number(int(value), "int32_t", name) for value in flat]
-    else:
-        words = flat.astype(str).tolist()
+    words = [_LEAST if word == "-2147483648" else word for word in flat.astype(str).tolist()]
     return f"NN_CONST {c_type(array)} {name}[{flat.size}] = {{\n{_rows(words)}}};\n"
 
 
@@ -83,8 +82,3 @@ def comment(text: str) -> str:
 
 def _harmless(letter: str) -> bool:
     return letter.isascii() and (letter.isalnum() or letter in "_-. :;,=")
-
-
-def lines(parts: Iterable[str]) -> str:
-    """Return parts of a file, each on lines of its own."""
-    return "\n".join(parts)

@@ -15,8 +15,7 @@ class _CodeBytes(Entry):
     """Bytes of machine code that a core's kernels link, by kernel and symbol, and those of `network_run`."""
 
     kernels: dict[str, dict[str, int]] = Field(description="Kernel -> symbols that it links -> bytes of each")
-    run: int = Field(description="Bytes of network.c's functions without a call of a kernel")
-    call: float = Field(description="Bytes of network_run for each call of a kernel")
+    run: int = Field(description="Bytes of the functions of network.c: the median of some networks")
 
 
 _code_bytes: Catalogue[_CodeBytes] = Catalogue(_CodeBytes, "firmware/code_bytes.yaml", noun="core", group="cores")
@@ -32,5 +31,6 @@ def predicted_code_bytes(uses: Sequence[KernelUse], core: Core) -> int | None:
         return None
     symbols: dict[str, int] = {}
     for use in uses:
-        symbols |= entry.kernels[use.kernel.symbol]
-    return round(sum(symbols.values()) + entry.run + entry.call * len(uses))
+        for symbol, size in entry.kernels[use.kernel.symbol].items():
+            symbols[symbol] = max(size, symbols.get(symbol, 0))
+    return sum(symbols.values()) + entry.run

@@ -9,7 +9,7 @@ from slipstick.report.metric import Metric, Table
 from slipstick.report.report import Report
 
 if TYPE_CHECKING:
-    from slipstick.edge.firmware.build import Firmware
+    from slipstick.edge.firmware.firmware_build import Firmware
     from slipstick.edge.firmware.kernel_choice import KernelUse
     from slipstick.edge.firmware.measured_run import FirmwareRun
 

@@ -8,25 +8,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from slipstick.core.arrays import AnyArray, Int8Array
 from slipstick.edge.firmware.lowering import LoweredNetwork
 from slipstick.trained.integer.execute import run_integers
 
 _PHASE, _FIRST, _SECOND = 0x9E3779B9, 0x85EBCA6B, 0xC2B2AE35  # golden ratio; finaliser of MurmurHash3 (A. Appleby)
-
-Codes = NDArray[np.int8]
 
 
 @dataclass(frozen=True, eq=False)
 class GoldenVectors:
     """Inputs of a network and the outputs that its firmware must give: int8 codes [vectors, bytes]."""
 
-    inputs: Codes
-    outputs: Codes
+    inputs: Int8Array
+    outputs: Int8Array
 
 
-def hashed_codes(vector: int, count: int) -> Codes:
+def hashed_codes(vector: int, count: int) -> Int8Array:
     """Return `count` codes of a test vector, as `test_input` of the test program computes them.
 
     Examples
@@ -53,7 +51,7 @@ def golden_vectors(network: LoweredNetwork, count: int) -> GoldenVectors:
     return GoldenVectors(inputs, runner_outputs(network, inputs))
 
 
-def runner_outputs(network: LoweredNetwork, inputs: Codes) -> Codes:
+def runner_outputs(network: LoweredNetwork, inputs: Int8Array) -> Int8Array:
     """Return the outputs [vectors, bytes] of the bit-true runner for inputs in the firmware's int8 codes."""
     source = network.source.tensors[network.source.input]
     batch = file_codes(inputs, network.moved[0]).reshape(len(inputs), *source.shape[1:])
@@ -61,6 +59,6 @@ def runner_outputs(network: LoweredNetwork, inputs: Codes) -> Codes:
     return (outputs.astype(np.int16) - network.moved[1]).astype(np.int8)
 
 
-def file_codes(codes: Codes, moved: int) -> NDArray[np.int8] | NDArray[np.uint8]:
+def file_codes(codes: Int8Array, moved: int) -> AnyArray:
     """Return the firmware's int8 codes as the file's: `moved` is 128 for a file in uint8, else 0."""
     return (codes.astype(np.int16) + moved).astype(np.uint8) if moved else codes

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from slipstick.core.arrays import AnyArray
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.firmware.c_fields import REQUANT_ARRAYS, layer_fields
 from slipstick.edge.firmware.lowering import KernelCall, LoweredNetwork
-from slipstick.edge.layers import ConvLayer
+from slipstick.edge.firmware.struct_sizes import struct_sizes
+from slipstick.edge.kernels.kernel import SOURCES, Kernel
+from slipstick.edge.kernels.table import choose_kernel
+from slipstick.edge.layers import ConvLayer, Layer
 
-if TYPE_CHECKING:
-    from slipstick.edge.kernels.table import Kernel
+_INCLUDE = re.compile(r'^#include "([\w.]+)"', re.MULTILINE)
 
-# bytes of the structs of nn.h where pointers have four
-_STRUCT_BYTES = {
-    "nn_conv": 40, "nn_add": 40, "nn_pool": 22, "nn_mean": 20, "nn_pad": 20, "nn_softmax": 16, "nn_requantize": 20,
-}  # fmt: skip
+_FAMILIES = {  # of instruction sets -> how compilers say that they compile for it
+    "thumbv7em": "defined(__ARM_FEATURE_DSP) && defined(__thumb2__)",
+    "thumbv7m": "defined(__thumb2__)",
+    "thumbv6m": "defined(__thumb__)",
+    "rv32": "defined(__riscv) && __riscv_xlen == 32",
+}
 
 
 @dataclass(frozen=True, eq=False)
 class KernelUse:
-    """Kernel of one call with the constant arrays that it takes, by name, and its scratch [B]."""
+    """Kernel of one call: the constant arrays that it takes, by name, its scratch [B] and the files of its source.
+
+    Parameters
+    ----------
+    struct_bytes : of the kernel's struct in flash.
+    """
 
     call: KernelCall
     kernel: Kernel
     arrays: Mapping[str, AnyArray]
     scratch: int
+    files: tuple[str, ...]
+    struct_bytes: int
 
     def fields(self, names: Mapping[str, str]) -> Mapping[str, str]:
         """Return the fields of the kernel's struct as C text, from the C names of its arrays.
@@ -38,20 +49,16 @@ class KernelUse:
         SlipstickError naming the operator, for a size that a field cannot hold.
         """
         try:
-            return layer_fields(self.call.layer, names)
+            return (self.kernel.fields or layer_fields)(self.call.layer, names)
         except SlipstickError as error:
             path = f"operators.{self.call.operator}.{self.call.layer.kind}"
             raise SlipstickError(error.message, path=path, value=error.value, allowed=error.allowed) from None
 
     @property
-    def sources(self) -> tuple[str, ...]:
-        """File names of the kernel's sources."""
-        return tuple(self.kernel.sources["c"])
-
-    @property
-    def struct_bytes(self) -> int:
-        """Bytes of the kernel's struct in flash."""
-        return _STRUCT_BYTES[self.kernel.struct]
+    def condition(self) -> str:
+        """Preprocessor condition of the family of instruction sets whose assembly is taken; empty for portable C."""
+        taken = [family for family, files in self.kernel.sources.items() if files == self.files and family != "c"]
+        return _FAMILIES[taken[0]] if taken else ""
 
     @property
     def array_bytes(self) -> int:
@@ -59,31 +66,67 @@ class KernelUse:
         return sum(-(-array.nbytes // 4) * 4 for array in self.arrays.values())
 
 
-def choose_kernels(network: LoweredNetwork, features: Sequence[str]) -> tuple[KernelUse, ...]:
-    """Return the kernel of each call for a core with these features.
+def choose_kernels(network: LoweredNetwork, features: Collection[str]) -> tuple[KernelUse, ...]:
+    """Return the kernel of each call for a core with these features; assembly is taken where it has some.
 
     Errors
     ------
-    SlipstickError naming the operator that no kernel takes.
+    SlipstickError naming the operator, for one that no kernel takes.
     """
     return tuple(_use(call, features) for call in network.calls)
 
 
-def _use(call: KernelCall, features: Sequence[str]) -> KernelUse:
-    from slipstick.edge.kernels.table import KERNELS
-
+def _use(call: KernelCall, features: Collection[str]) -> KernelUse:
     layer = call.layer
-    fitting = [kernel for kernel in KERNELS if set(kernel.requires) <= set(features) and kernel.applies(layer)]
-    if not fitting:
+    try:
+        kernel = choose_kernel(layer, features)
+    except SlipstickError as error:
         path = f"operators.{call.operator}.{layer.kind}"
-        allowed = sorted({kind for kernel in KERNELS for kind in kernel.kinds})
-        raise SlipstickError("no kernel computes this operator", path=path, value=layer.kind, allowed=allowed)
-    kernel = fitting[0]
-    arrays = {**_requant_arrays(call), **kernel.pack(layer)}
-    return KernelUse(call, kernel, arrays, kernel.scratch_bytes(layer))
+        raise SlipstickError(error.message, path=path, value=error.value, allowed=error.allowed) from None
+    files = kernel.files(features)
+    size = kernel.struct_bytes or struct_sizes(source_texts([kernel.header]).values())[kernel.struct]
+    arrays = _read_arrays(kernel, layer, _requant_arrays(layer) | kernel.pack(layer))
+    return KernelUse(call, kernel, arrays, kernel.scratch_bytes(layer), files, size)
 
 
-def _requant_arrays(call: KernelCall) -> dict[str, AnyArray]:
-    if not isinstance(call.layer, ConvLayer):
-        return {}
-    return {name: getattr(call.layer.requant, name) for name in REQUANT_ARRAYS}
+def kernel_texts(uses: Iterable[KernelUse]) -> dict[str, str]:
+    """Return the sources of kernels and their headers, by file name, for every compiler.
+
+    Where a kernel has assembly for the core, the portable files that it takes the place of are there too, and the
+    preprocessor takes one or the other: a folder compiles for the board and for the computer that tests it.
+    """
+    texts: dict[str, str] = {}
+    for use in uses:
+        portable = use.kernel.sources["c"]
+        for name, text in source_texts([use.kernel.header, *portable, *use.files]).items():
+            condition = use.condition
+            if condition and name in use.files and name not in portable:
+                text = f"#if {condition}\n{text}\n#endif\n"
+            elif condition and name in portable and name not in use.files:
+                text = f"#if !({condition})\n{text}\n#endif\n"
+            texts[name] = text
+    return texts
+
+
+def source_texts(names: Iterable[str]) -> dict[str, str]:
+    """Return the texts of kernel sources, and before them of the headers that they include, by file name."""
+    texts: dict[str, str] = {}
+    for name in names:
+        text = (SOURCES / name).read_text("utf-8")
+        for file, content in {**source_texts(_INCLUDE.findall(text)), name: text}.items():
+            texts.setdefault(file, content)
+    return texts
+
+
+def _read_arrays(kernel: Kernel, layer: Layer, arrays: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+    """Return the arrays that a kernel reads: its weights, and those that its struct names."""
+    try:
+        fields = " ".join((kernel.fields or layer_fields)(layer, {name: f"<{name}>" for name in arrays}).values())
+    except SlipstickError:  # said with the operator's place when the fields are written
+        return dict(arrays)
+    return {name: values for name, values in arrays.items() if name == "weights" or f"<{name}>" in fields}
+
+
+def _requant_arrays(layer: Layer) -> dict[str, AnyArray]:
+    """Return bias, multiplier and shift of each filter of a layer with weights."""
+    return {name: getattr(layer.requant, name) for name in REQUANT_ARRAYS} if isinstance(layer, ConvLayer) else {}

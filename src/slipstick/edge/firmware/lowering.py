@@ -39,7 +39,7 @@ _INT8, _UINT8 = np.dtype(np.int8), np.dtype(np.uint8)
 
 
 @dataclass(frozen=True)
-class Quantisation:
+class CodeScale:
     """Meaning of int8 codes at the firmware's border: a real number is scale * (code - zero_point)."""
 
     scale: float
@@ -80,8 +80,8 @@ class LoweredNetwork:
     sizes: dict[int, int]
     input: int
     output: int
-    input_codes: Quantisation
-    output_codes: Quantisation
+    input_codes: CodeScale
+    output_codes: CodeScale
     moved: tuple[int, int]
     source: IntegerNetwork
     float_border: tuple[bool, bool]
@@ -187,8 +187,8 @@ def _int8(tensor: IntegerTensor) -> IntegerTensor:
     return replace(tensor, dtype=_INT8, zero_points=tensor.zero_points - 128, data=data)
 
 
-def _quantisation(tensor: IntegerTensor) -> Quantisation:
-    return Quantisation(tensor.scale, tensor.zero_point) if tensor.scales.size else Quantisation(1.0, 0)
+def _quantisation(tensor: IntegerTensor) -> CodeScale:
+    return CodeScale(tensor.scale, tensor.zero_point) if tensor.scales.size else CodeScale(1.0, 0)
 
 
 def _same_codes(x: IntegerTensor, y: IntegerTensor) -> bool:

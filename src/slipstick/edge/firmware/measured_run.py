@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from slipstick.core.arrays import Int8Array
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.emulator import CORES, Core, Image, Machine, build_image
-from slipstick.edge.firmware.build import Firmware
 from slipstick.edge.firmware.compiler import BUILD, tool_core
-from slipstick.edge.firmware.golden import Codes
+from slipstick.edge.firmware.firmware_build import Firmware
 from slipstick.edge.firmware.second_opinion import check_equal, litert_outputs
 
 
@@ -42,7 +42,7 @@ class FirmwareRun:
 
 
 def run_firmware(firmware: Firmware, file: bytes | None = None) -> FirmwareRun:
-    """Return what the emulator measures of a firmware for its golden vectors.
+    """Run a firmware on its golden vectors in the emulator, and return its measurements.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def run_firmware(firmware: Firmware, file: bytes | None = None) -> FirmwareRun:
     SlipstickError for a core without a tool chain, for outputs that differ, and where the extra `edge` is missing.
     """
     tool = _tool(firmware)
-    image = _image(firmware, tool)
+    image = firmware_image(firmware, tool)
     machine = Machine(image)
     inputs, expected = firmware.vectors.inputs, firmware.vectors.outputs
     sink = machine.reserve(expected.shape[1])
@@ -87,13 +87,13 @@ def _tool(firmware: Firmware) -> Core:
     return tool
 
 
-def _image(firmware: Firmware, tool: Core) -> Image:
+def firmware_image(firmware: Firmware, tool: Core) -> Image:
     """Return the linked image of the network and its kernels alone."""
     with tempfile.TemporaryDirectory(prefix="slipstick-firmware-") as folder:
         texts = firmware.texts()
         for name, text in texts.items():
             Path(folder, name).write_text(text, "utf-8")
-        sources = [Path(folder, name) for name in texts if not name.endswith(".h")]
+        sources = [Path(folder, name) for name in texts if name.endswith((".c", ".S"))]
         return build_image(tool, sources, ["network_run"], BUILD)
 
 
@@ -106,7 +106,7 @@ def _by_layer(firmware: Firmware, calls: Sequence[tuple[str, int]]) -> tuple[int
     return counts
 
 
-def _compared(firmware: Firmware, produced: Codes, file: bytes | None) -> dict[str, int]:
+def _compared(firmware: Firmware, produced: Int8Array, file: bytes | None) -> dict[str, int]:
     """Return the number of output bytes equal to each oracle's; an error where a byte differs."""
     expected = firmware.vectors.outputs
     check_equal(produced, expected, "the bit-true runner")

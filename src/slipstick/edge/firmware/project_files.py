@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 
 from slipstick.core.version import __version__
 from slipstick.edge.emulator.toolchain import RUNTIME
-from slipstick.edge.firmware.c_source import NetworkSource
 from slipstick.edge.firmware.c_values import comment
 from slipstick.edge.firmware.compiler import compiler_options
 from slipstick.edge.firmware.golden import GoldenVectors
 from slipstick.edge.firmware.kernel_choice import KernelUse
-from slipstick.edge.firmware.lowering import LoweredNetwork, Quantisation
+from slipstick.edge.firmware.lowering import CodeScale, LoweredNetwork
 from slipstick.edge.firmware.targets import Target
 from slipstick.edge.layers import ConvLayer
 
-_INCLUDE = re.compile(r'^#include "([\w.]+)"', re.MULTILINE)
 _PLAIN = {  # file of the folder -> template without places
     "Makefile": "",
     "CMakeLists.txt": "",
@@ -33,7 +30,7 @@ _PLAIN = {  # file of the folder -> template without places
 def firmware_files(
     network: LoweredNetwork,
     uses: Sequence[KernelUse],
-    source: NetworkSource,
+    sources: Mapping[str, str],
     vectors: GoldenVectors,
     target: Target,
     sizes: Mapping[str, int],
@@ -42,13 +39,10 @@ def firmware_files(
 
     Parameters
     ----------
+    sources : C text of the network and of its kernels, by file name.
     sizes : bytes by what they are for, which the README lists.
     """
-    texts = {
-        "src/network.h": source.header,
-        "src/network.c": source.source,
-        **{f"src/{name}": text for name, text in kernel_texts(uses).items()},
-    }
+    texts = {f"src/{name}": text for name, text in sources.items()}
     texts |= _test_texts(vectors)
     places = _places(network, uses, target, sizes)
     for name, template in _PLAIN.items():
@@ -62,19 +56,6 @@ def firmware_files(
         texts["board/link.ld"] = _filled("link.ld", places)
         texts["board/runtime.c"] = RUNTIME.read_text("utf-8")
     return {name: text.encode() for name, text in texts.items()}
-
-
-def kernel_texts(uses: Sequence[KernelUse]) -> dict[str, str]:
-    """Return the sources of the kernels that a network needs, and the headers that they include, by file name."""
-    folder = resources.files("slipstick.edge.kernels") / "sources"
-    texts: dict[str, str] = {}
-    waiting = ["nn.h", *(name for use in uses for name in use.sources)]
-    while waiting:
-        name = waiting.pop()
-        if name not in texts:
-            texts[name] = (folder / name).read_text("utf-8")
-            waiting += _INCLUDE.findall(texts[name])
-    return dict(sorted(texts.items()))
 
 
 def _test_texts(vectors: GoldenVectors) -> dict[str, str]:
@@ -119,7 +100,7 @@ def _border(network: LoweredNetwork) -> str:
     return "\n".join(_border_line(end, codes, network.sizes[tensor], moved) for end, codes, tensor, moved in ends)
 
 
-def _border_line(end: str, codes: Quantisation, size: int, moved: int) -> str:
+def _border_line(end: str, codes: CodeScale, size: int, moved: int) -> str:
     note = " (the file's uint8 codes less 128)" if moved else ""
     return f"* {end}: {size} int8 codes{note}; a real number is {codes.scale:.9g} * (code - ({codes.zero_point}))."
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from slipstick.core.arrays import Int8Array
 from slipstick.core.errors import SlipstickError
-from slipstick.edge.firmware.golden import Codes, file_codes
-from slipstick.edge.firmware.lowering import LoweredNetwork, Quantisation
+from slipstick.edge.firmware.golden import file_codes
+from slipstick.edge.firmware.lowering import CodeScale, LoweredNetwork
 
 
-def litert_outputs(network: LoweredNetwork, file: bytes, inputs: Codes) -> Codes | None:
+def litert_outputs(network: LoweredNetwork, file: bytes, inputs: Int8Array) -> Int8Array | None:
     """Return the outputs of LiteRT's reference kernels in the firmware's int8 codes; None where it is not installed.
 
     Parameters
@@ -37,18 +38,20 @@ def litert_outputs(network: LoweredNetwork, file: bytes, inputs: Codes) -> Codes
     return np.stack(outputs)
 
 
-def _real(codes: Codes, quantisation: Quantisation) -> Any:
+def _real(codes: Int8Array, quantisation: CodeScale) -> Any:
     return np.float32(quantisation.scale) * (codes.astype(np.float32) - np.float32(quantisation.zero_point))
 
 
-def _codes(network: LoweredNetwork, values: Any) -> Codes:
+def _codes(network: LoweredNetwork, values: Any) -> Int8Array:
     if not network.float_border[1]:
-        return (values.astype(np.int16) - network.moved[1]).astype(np.int8)
+        moved: Int8Array = (values.astype(np.int16) - network.moved[1]).astype(np.int8)
+        return moved
     codes = network.output_codes
-    return (np.rint(values / np.float32(codes.scale)) + codes.zero_point).astype(np.int8)
+    rounded: Int8Array = (np.rint(values / np.float32(codes.scale)) + codes.zero_point).astype(np.int8)
+    return rounded
 
 
-def check_equal(outputs: Codes, expected: Codes, oracle: str) -> None:
+def check_equal(outputs: Int8Array, expected: Int8Array, oracle: str) -> None:
     """Raise a SlipstickError that counts the bytes in which a firmware's outputs differ from an oracle's."""
     wrong = int((outputs != expected).sum())
     if wrong:

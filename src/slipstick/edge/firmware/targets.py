@@ -68,12 +68,17 @@ def target_of(system: System) -> Target:
     return Target(system.name, cores.entry(board.core), int(memory["flash"]), int(ram), name, names)
 
 
-def check_memory(target: Target, flash: int, arena: int) -> None:
-    """Raise a SlipstickError for a firmware whose code and weights, or whose arena, the board does not hold."""
+def check_memory(target: Target, flash: int, arena: int, hint: str = "") -> None:
+    """Raise a SlipstickError for a firmware whose code and weights, or whose arena, the board does not hold.
+
+    Parameters
+    ----------
+    hint : what would make the arena smaller, said behind its size.
+    """
     for kind, need, limit in (("flash", flash, target.flash), (target.ram_name, arena, target.ram)):
         if need > limit:
-            content = "code and weights" if kind == "flash" else "the arena"
-            message = f"{content} need {need:,} B, more than the {kind} of {target.board}"
+            content, more = ("code and weights need", "") if kind == "flash" else ("the arena needs", hint)
+            message = f"{content} {need:,} B{more}, more than the {kind} of {target.board}"
             raise SlipstickError(
                 message, path=f"system.memory.{kind}.capacity", value=limit, allowed=f"from {need:,} B"
             )

@@ -42,3 +42,79 @@ CONV3X3_DSP = Kernel(
     header="nn_dsp.h",
     struct_bytes=22,
 )
+
+
+def _window_applies(layer: ConvLayer) -> bool:
+    return layer.dilation == (1, 1) and streamable(layer)
+
+
+def _filled(layer: ConvLayer) -> tuple[int, int]:
+    """Return the values of a window's row, filled up to four, and of the window, filled up to eight."""
+    row = -(-layer.kernel[1] * layer.input[2] // 4) * 4
+    return row, -(-layer.kernel[0] * row // 8) * 8
+
+
+def _window_weights(layer: ConvLayer) -> NDArray[np.int8]:
+    """Return weights in the order of the core: fours of values as (0, 1, 2, 3), of which (0, 2) and (1, 3) pair."""
+    filters, height, width, channels = layer.weights.shape
+    row, size = _filled(layer)
+    rows = np.zeros((filters, height, row), np.int8)
+    rows[:, :, : width * channels] = layer.weights.reshape(filters, height, -1)
+    ordered = np.zeros((filters, size), np.int8)
+    ordered[:, : height * row] = rows.reshape(filters, -1)
+    return ordered
+
+
+def _window_scratch(layer: ConvLayer) -> int:
+    row, size = _filled(layer)
+    return 8 * size + row + 4 * layer.output[2]
+
+
+CONV_DSP = Kernel(
+    "nn_conv_s8_dsp",
+    "nn_stream_conv",
+    ("conv",),
+    {
+        "c": ("nn_conv_s8_dsp.c", "nn_conv_dsp_core.c"),
+        "thumbv7em": ("nn_conv_s8_dsp.c", "nn_conv_dsp_core.S"),
+    },
+    applies=_window_applies,
+    requires=_DSP,
+    scratch_bytes=_window_scratch,
+    pack=lambda layer: {"weights": stream(layer, _window_weights(layer))},
+    fields=stream_fields,
+    header="nn_dsp.h",
+    struct_bytes=22,
+)
+
+
+def _depthwise_applies(layer: ConvLayer) -> bool:
+    shape = layer.kernel == (3, 3) and layer.stride == (1, 1) and layer.dilation == (1, 1)
+    channels = layer.input[2]
+    return shape and layer.output[2] == channels and channels % 4 == 0 and streamable(layer)
+
+
+def _depthwise_weights(layer: ConvLayer) -> NDArray[np.int8]:
+    """Return each filter's taps, a word for each column of the window: its three rows and 0."""
+    filters = layer.weights.shape[-1]
+    columns = np.zeros((filters, 3, 4), np.int8)
+    columns[..., :3] = layer.weights.transpose(2, 1, 0)
+    return columns.reshape(filters, -1)
+
+
+DEPTHWISE3X3_DSP = Kernel(
+    "nn_depthwise3x3_s8_dsp",
+    "nn_stream_conv",
+    ("depthwise",),
+    {
+        "c": ("nn_depthwise3x3_s8_dsp.c", "nn_depthwise3x3_dsp_core.c"),
+        "thumbv7em": ("nn_depthwise3x3_s8_dsp.c", "nn_depthwise3x3_dsp_core.S"),
+    },
+    applies=_depthwise_applies,
+    requires=_DSP,
+    scratch_bytes=lambda layer: 32 * (layer.output[1] + 2),
+    pack=lambda layer: {"weights": stream(layer, _depthwise_weights(layer))},
+    fields=stream_fields,
+    header="nn_dsp.h",
+    struct_bytes=22,
+)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from slipstick.edge.layers import ConvLayer
 
-_LARGEST = 2**31  # of a doubled sum, shifted to the left
+_LARGEST = 2**31  # of a sum, shifted to the left
 _RIGHT = 22  # bits to the right: so that the output's offset, shifted to the left by as many, keeps to 32 bits
 
 
@@ -22,7 +22,7 @@ def streamable(layer: ConvLayer) -> bool:
     shift = layer.requant.shift.astype(int)
     if layer.weight_offset or layer.kind == "dense" or shift.min(initial=0) < -_RIGHT:
         return False
-    return bool((_largest_sums(layer) * 2.0 ** (1 + np.maximum(shift, 0)) < _LARGEST).all())
+    return bool((_largest_sums(layer) * 2.0 ** np.maximum(shift, 0) < _LARGEST).all())
 
 
 def _largest_sums(layer: ConvLayer) -> NDArray[np.float64]:
@@ -35,9 +35,10 @@ def _largest_sums(layer: ConvLayer) -> NDArray[np.float64]:
 
 def _by_filter(layer: ConvLayer) -> NDArray[np.int8]:
     """Return the weights as rows of filters."""
-    if layer.kind == "depthwise":
-        return layer.weights.reshape(-1, layer.weights.shape[-1]).T
-    return layer.weights.reshape(len(layer.weights), -1)
+    depthwise = layer.kind == "depthwise"
+    rows: NDArray[np.int8] = layer.weights.reshape(-1, layer.weights.shape[-1]).T if depthwise else layer.weights
+    flat: NDArray[np.int8] = rows.reshape(len(rows), -1)
+    return flat
 
 
 def moved_bias(layer: ConvLayer) -> NDArray[np.int32]:
@@ -47,18 +48,23 @@ def moved_bias(layer: ConvLayer) -> NDArray[np.int32]:
 
 
 def requant_words(layer: ConvLayer) -> NDArray[np.int32]:
-    """Return multiplier, rounding and shift to the right of each filter [filters, 3]."""
+    """Return the three words of requantisation of each filter [filters, 3]."""
     requant = layer.requant
-    right = -requant.shift.astype(np.int64)
-    rounding = np.where(right > 0, (1 << np.maximum(right - 1, 0)) + (requant.output_offset << np.maximum(right, 0)),
-                        requant.output_offset)  # fmt: skip
-    return np.stack([requant.multiplier, rounding, right], axis=1).astype(np.int32)
+    shift, offset = requant.shift.astype(np.int64), requant.output_offset
+    right, left = np.maximum(-shift, 0), np.maximum(shift, 0)
+    rounding = np.where(right > 0, ((1 << right) >> 1) + (offset << right), (left << 16) | (offset & 0xFFFF))
+    doubled = (2 * requant.multiplier.astype(np.int64)).astype(np.int32)  # less 2**32, by the sign's bit
+    return np.stack([doubled, rounding, right], axis=1).astype(np.int32)
 
 
 def stream(layer: ConvLayer, weights: NDArray[np.int8]) -> NDArray[np.int32]:
-    """Return the stream of weights ordered as the core reads them [filters, bytes], a multiple of four bytes."""
+    """Return the stream of weights ordered as the core reads them [filters, bytes], a multiple of four bytes.
+
+    A filter whose multiplier is 0 gets no weights: its sums stay 0.
+    """
     words = np.ascontiguousarray(weights).view("<i4")
-    return np.concatenate([moved_bias(layer)[:, None], words, requant_words(layer)], axis=1)
+    sums = np.concatenate([moved_bias(layer)[:, None], words], axis=1) * (layer.requant.multiplier != 0)[:, None]
+    return np.concatenate([sums, requant_words(layer)], axis=1).astype(np.int32)
 
 
 def stream_fields(layer: ConvLayer, names: Mapping[str, str]) -> dict[str, str]:

@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from slipstick.core.errors import SlipstickError
-from slipstick.edge.kernels.dsp_convolutions import CONV3X3_DSP
+from slipstick.edge.kernels.dsp_convolutions import CONV3X3_DSP, CONV_DSP, DEPTHWISE3X3_DSP
 from slipstick.edge.kernels.float_border import DEQUANTIZE, QUANTIZE
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.packed_layers import PACKED_LAYERS
 from slipstick.edge.kernels.pool_convolution import POOL_CONVOLUTIONS
+
+_ENOUGH = 1024  # elements: two tables take as many instructions as some 500 elements by the generic kernel [measured]
+_RIGHT = 22  # bits: so that the output's offset, shifted to the left by as many, keeps to 32 bits
 
 
 def _generic(kind: str, struct: str = "", *, in_place: bool = False) -> Kernel:
@@ -20,10 +23,28 @@ def _generic(kind: str, struct: str = "", *, in_place: bool = False) -> Kernel:
     return Kernel(symbol, struct or f"nn_{kind}", (kind,), sources, lambda layer: layer.kind == kind, in_place=in_place)
 
 
+def _tables_pay(layer: Any) -> bool:
+    """Whether an addition is large enough to fill two tables, and its sum is not shifted to the left."""
+    return bool(layer.size >= _ENOUGH and -_RIGHT <= layer.scalings[2].shift <= 0)
+
+
+_ADD_TABLES = Kernel(
+    "nn_add_s8_tables",
+    "nn_add",
+    ("add",),
+    {"c": ("nn_add_s8_tables.c",)},
+    applies=_tables_pay,
+    scratch_bytes=lambda layer: 2048,
+    in_place=True,
+)
+
 KERNELS: tuple[Kernel, ...] = (
     *POOL_CONVOLUTIONS,
     *PACKED_LAYERS,
     CONV3X3_DSP,
+    CONV_DSP,
+    DEPTHWISE3X3_DSP,
+    _ADD_TABLES,
     _generic("conv"),
     _generic("depthwise", "nn_conv"),
     _generic("dense", "nn_conv"),
@@ -36,6 +57,7 @@ KERNELS: tuple[Kernel, ...] = (
     _generic("requantize", in_place=True),
     QUANTIZE,
     DEQUANTIZE,
+    Kernel("nn_copy_s8", "nn_copy", ("copy",), {"c": ("nn_copy_s8.c",)}, lambda layer: True, header="nn_copy.h"),
 )
 
 

@@ -1,7 +1,7 @@
 /* All filters at four pixels by windows of 3 x 3, for Armv7E-M: see nn_conv3x3_dsp_core.c, which computes the same.
  * 17.9 instructions for 24 products of two channels: LDM 1, LDR 1.5, SXTB16 3, SMLAD 12, loop 0.4 (eight pairs a turn).
  * r0 window, r1 stream, r2 and r3 weights, r4 to r9 six columns, r10 r11 r12 lr sums of four pixels. */
-#include "nn_requant_dsp.inc"
+#include "nn_requant_dsp.h"
         .syntax unified
         .thumb
         .text
@@ -38,23 +38,19 @@
         .thumb_func
 nn_conv3x3_dsp_core:
         ENTER
-1:      FILTER_BEGINS
-        ldr     r3, [sp, #WINDOW_END]
-        subs    r3, r3, r0              /* 48 bytes for each of n fours: -n modulo 4 in bits 4 and 5 are left out of */
-        tst     r3, #32                 /* the first turn */
-        bne     4f
-        tst     r3, #16
-        bne     3f
+        FIRST_TURN r2, r0, 4, 140       /* 48 bytes a block: three times n, which is -n modulo 4 */
+1:      ldr     r0, [sp, #WINDOW]
+        FILTER_BEGINS
 2:      FOUR_CHANNELS
 3:      FOUR_CHANNELS
-5:      FOUR_CHANNELS
-6:      FOUR_CHANNELS
+        FOUR_CHANNELS
+        FOUR_CHANNELS
         ldr     r3, [sp, #WINDOW_END]
         cmp     r0, r3
         bne     2b
+        .if     (3b - 2b) - 140
+        .error  "a block of another size"
+        .endif
         FILTER_ENDS 1b
         LEAVE
-4:      tst     r3, #16
-        bne     6b
-        b       5b
         .size   nn_conv3x3_dsp_core, . - nn_conv3x3_dsp_core

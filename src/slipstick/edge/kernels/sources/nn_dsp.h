@@ -1,9 +1,10 @@
 /* Two products of 16 bits at once, where the core has them; on other cores the same results in plain C (for tests).
  * Streams: constants of all filters in the order in which a core reads them. Behind the weights of a filter follow
- * multiplier, rounding and shift to the right: code = (high + (high < 0 ? -1 : 0) + rounding) >> shift, where high is
- * the rounded upper half of twice the sum times the multiplier, and rounding holds the output's offset too. A shift of
- * 0 or below is one to the left of the sum, and rounding is the offset alone. Sums start at a bias that holds the
- * products of the input's offset; outside the image stands the input's zero point. */
+ * twice the multiplier less 2^32, rounding, and shift to the right:
+ *   high = sum + upper half of (sum * word + 2^31), code = (high + (high < 0 ? -1 : 0) + rounding) >> shift
+ * where rounding holds the output's offset too. A shift of 0 stands for one to the left, of the sum: rounding holds it
+ * in its upper half, and the output's offset in its lower. Sums start at a bias that holds the products of the input's
+ * offset; outside the image stands the input's zero point. */
 #ifndef SLIPSTICK_NN_DSP_H
 #define SLIPSTICK_NN_DSP_H
 
@@ -29,7 +30,9 @@ static inline int32_t nn_smlad(uint32_t a, uint32_t b, int32_t sum) {
 static inline uint32_t nn_sxtb16(uint32_t a) {
   return ((uint32_t)(int32_t)(int8_t)a & 0xffffu) | (uint32_t)(int32_t)(int8_t)(a >> 16) << 16;
 }
-static inline int32_t nn_ssat8(int32_t a) { return a < -128 ? -128 : a > 127 ? 127 : a; }
+static inline int32_t nn_ssat8(int32_t a) { return a < -128 ? -128 : a > 127 ? 127 : a; }void nn_depthwise3x3_s8_dsp(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
+                            void *scratch);
+
 #endif
 
 /* Bytes 1 and 3, with their signs. */
@@ -48,15 +51,18 @@ static inline uint64_t nn_words(const uint32_t *at) {
   return words;
 }
 
+/* Upper half of twice a product, by a stream's first word. */
+static inline int32_t nn_stream_product(int32_t sum, int32_t word) {
+  return (int32_t)(((int64_t)sum * word + (INT64_C(1) << 31)) >> 32) + sum;
+}
+
 /* Code of a sum by a stream's three words. */
 static inline int8_t nn_stream_code(int32_t sum, const int32_t *words) {
-  const int32_t shift = words[2];
-  if (shift > 0) {
-    const int32_t high = (int32_t)(((int64_t)(sum * 2) * words[0] + (INT64_C(1) << 31)) >> 32);
-    return (int8_t)nn_ssat8((high + (high >> 31) + words[1]) >> shift);
+  if (words[2]) {
+    const int32_t high = nn_stream_product(sum, words[0]);
+    return (int8_t)nn_ssat8((high + (high >> 31) + words[1]) >> words[2]);
   }
-  const int32_t high = (int32_t)(((int64_t)nn_left(sum, 1 - shift) * words[0] + (INT64_C(1) << 31)) >> 32);
-  return (int8_t)nn_ssat8(high + words[1]);
+  return (int8_t)nn_ssat8(nn_stream_product(nn_left(sum, words[1] >> 16), words[0]) + (int16_t)words[1]);
 }
 
 /* The fused activation's bounds, where they are narrower than eight bits. */
@@ -70,10 +76,15 @@ void nn_conv3x3_dsp_core(const uint32_t *window, const int32_t *stream, const ui
                          int32_t filters, int32_t stride);
 void nn_conv_dsp_core(const uint32_t *window, const int32_t *stream, const uint32_t *end, int8_t *output,
                       int32_t filters, int32_t stride);
+/* One filter at two rows of outputs: columns are eight words apart, `stride` lies between neighbours, `row` between the rows. */
+void nn_depthwise3x3_dsp_core(const uint32_t *columns, const int32_t *stream, int8_t *output, int32_t width,
+                              int32_t stride, int32_t row);
 
 void nn_conv3x3_s8_dsp(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
                        void *scratch);
 void nn_conv_s8_dsp(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
                     void *scratch);
+void nn_depthwise3x3_s8_dsp(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
+                            void *scratch);
 
 #endif

@@ -11,10 +11,11 @@ from slipstick.edge.firmware.arena_plan import ArenaPlan, firmware_arena
 from slipstick.edge.firmware.c_source import NetworkSource, network_source
 from slipstick.edge.firmware.code_size import predicted_code_bytes
 from slipstick.edge.firmware.golden import GoldenVectors, golden_vectors
-from slipstick.edge.firmware.kernel_choice import KernelUse, choose_kernels
+from slipstick.edge.firmware.kernel_choice import KernelUse, choose_kernels, kernel_texts
 from slipstick.edge.firmware.lowering import LoweredNetwork, lower
-from slipstick.edge.firmware.project_files import firmware_files, kernel_texts
+from slipstick.edge.firmware.project_files import firmware_files
 from slipstick.edge.firmware.targets import Target, check_memory, target_of
+from slipstick.edge.firmware.tiled_stage import with_patches
 from slipstick.trained.integer.integer_network import IntegerNetwork
 
 GOLDEN_VECTORS = 2  # in the test program: outputs alone take flash
@@ -54,7 +55,11 @@ class Firmware:
 
     def texts(self) -> dict[str, str]:
         """Return the C and assembly sources of the network itself, by file name, without the test program."""
-        return {"network.h": self.source.header, "network.c": self.source.source, **kernel_texts(self.uses)}
+        return {
+            "network.h": self.source.header,
+            "network.c": self.source.source,
+            **kernel_texts(self.uses),
+        }
 
     def files(self) -> Mapping[str, bytes]:
         """Return the files of the firmware's folder, by relative name."""
@@ -65,11 +70,15 @@ class Firmware:
         }
         if self.code is not None:
             sizes = {f"flash, predicted for {self.target.core.name}": self.flash, **sizes, "code": self.code}
-        return firmware_files(self.network, self.uses, self.source, self.vectors, self.target, sizes)
+        return firmware_files(self.network, self.uses, self.texts(), self.vectors, self.target, sizes)
 
 
-def build_firmware(network: IntegerNetwork, system: System) -> Firmware:
+def build_firmware(network: IntegerNetwork, system: System, *, patches: bool = False) -> Firmware:
     """Return the firmware of an integer network for a board.
+
+    Parameters
+    ----------
+    patches : whether the first stage runs in tiles where that makes the arena smaller.
 
     Errors
     ------
@@ -78,9 +87,17 @@ def build_firmware(network: IntegerNetwork, system: System) -> Firmware:
     """
     target = target_of(system)
     lowered = lower(network)
-    uses = choose_kernels(lowered, target.features)
-    arena = firmware_arena(lowered, uses)
-    source = network_source(lowered, uses, arena)
-    firmware = Firmware(lowered, target, uses, arena, source, predicted_code_bytes(uses, target.core))
-    check_memory(target, firmware.flash, arena.size)
+    firmware = _built(with_patches(lowered) if patches else lowered, target)
+    hint = ""
+    if not patches and firmware.arena.size > target.ram:
+        smaller = _built(with_patches(lowered), target).arena.size
+        hint = f"; with patches {smaller:,} B" * (smaller < firmware.arena.size)
+    check_memory(target, firmware.flash, firmware.arena.size, hint)
     return firmware
+
+
+def _built(network: LoweredNetwork, target: Target) -> Firmware:
+    uses = choose_kernels(network, target.features)
+    arena = firmware_arena(network, uses)
+    source = network_source(network, uses, arena)
+    return Firmware(network, target, uses, arena, source, predicted_code_bytes(uses, target.core))

@@ -1,0 +1,147 @@
+"""Networks of MLPerf Tiny and MobileNetV1-0.25 as firmware on five cores, executed in the emulator.
+
+    python benchmarks/edge_networks.py             all networks on all boards (about 15 minutes on one core)
+    python benchmarks/edge_networks.py kws pico    only where every word stands in "network board"
+
+Every output byte is compared with the bit-true runner and with LiteRT's reference kernels; predicted flash and arena
+with the linked image. One line a goal; exit code 0 either way. Networks: SLIPSTICK_DATA or ../shared.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from slipstick.core.catalogue import systems
+from slipstick.core.errors import SlipstickError
+from slipstick.edge.firmware.firmware_build import Firmware, build_firmware
+from slipstick.edge.firmware.folder import write_folder
+from slipstick.edge.firmware.measured_run import FirmwareRun, run_firmware
+from slipstick.trained.tflite import parse_tflite
+
+_SHARED = Path(os.environ.get("SLIPSTICK_DATA") or Path(__file__).parents[2] / "shared")
+NETWORKS = {
+    "ad": "mlperf_tiny_models/ad01_int8.tflite",
+    "wake-word": "mlperf_tiny_models/str_ww_ref_model.tflite",
+    "kws": "mlperf_tiny_models/kws_ref_model.tflite",
+    "resnet-8": "mlperf_tiny_models/pretrainedResnet_quant.tflite",
+    "vww": "mlperf_tiny_models/vww_96_int8.tflite",
+    "mobilenet-0.25-128": "mobilenet_tflite/mobilenet_v1_0.25_128_quant.tflite",
+}
+BOARDS = {
+    "pico": "M0+", "nucleo-f207": "M3", "nucleo-f446": "M4", "nucleo-h743": "M7", "esp32-c3-devkitm": "RV32",
+}  # fmt: skip
+FLASH_BAND = 0.02  # of predicted over linked
+SECONDS = 60.0  # of a newcomer's emit, compile and run
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-fsanitize=undefined,address"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Firmware of a network on a board, its run, and the seconds of both."""
+
+    network: str
+    board: str
+    run: FirmwareRun
+    seconds: float
+
+
+def goal(name: str, reached: str, wanted: str, met: bool) -> None:
+    print(f"goal: {name} | reached {reached} | wanted {wanted} | {'met' if met else 'missed'}", flush=True)
+
+
+def not_run(name: str, reason: str) -> None:
+    print(f"goal: {name} | not run: {reason}", flush=True)
+
+
+def measured(name: str, file: Path, board: str) -> Result | None:
+    raw = file.read_bytes()
+    started = time.perf_counter()
+    try:
+        firmware = build_firmware(parse_tflite(raw, name=name), systems.entry(board))
+    except SlipstickError as error:
+        if "more than the" not in str(error):
+            raise
+        not_run(f"{name} on {BOARDS[board]} ({board})", f"does not fit: {error.message}")
+        return None
+    run = run_firmware(firmware, raw)
+    return Result(name, board, run, time.perf_counter() - started)
+
+
+def judge(result: Result) -> None:
+    run, firmware = result.run, result.run.firmware
+    name = f"{result.network} on {BOARDS[result.board]}"
+    compared = run.compared
+    size = firmware.vectors.outputs.size
+    oracle = f"{compared['litert']} bytes equal to LiteRT's" if "litert" in compared else "LiteRT is not installed"
+    goal(f"{name}: every output byte", oracle, f"all {size}", compared.get("litert") == size)
+    off = firmware.flash / run.flash - 1
+    reached = f"{firmware.flash:,} B predicted, {run.flash:,} B linked: {off:+.2%}"
+    goal(f"{name}: flash predicted", reached, f"within {FLASH_BAND:.0%}", abs(off) <= FLASH_BAND)
+    arena = firmware.arena
+    goal(f"{name}: arena predicted", f"{arena.size:,} B, linked {run.arena:,} B", "exact", arena.size == run.arena)
+    scratch = max((use.scratch for use in firmware.uses), default=0)
+    reached = f"{arena.size:,} B, of which scratch up to {scratch:,} B"
+    goal(f"{name}: arena", reached, f"at most TFLM's plan, {arena.tflm:,} B", arena.size <= arena.tflm)
+    spent = result.seconds
+    goal(f"{name}: emit, compile, run, compare", f"{spent:.1f} s", f"under {SECONDS:.0f} s", spent < SECONDS)
+    macs = max(firmware.network.macs, 1)
+    print(
+        f"  {run.instructions:,} instructions, {run.instructions / macs:.2f} a MAC, stack {run.stack} B; {run.emulator}"
+    )
+
+
+def judge_host(name: str, firmware: Firmware) -> None:
+    """Compile the folder's portable C with warnings and sanitizers on this computer, and run its golden vectors."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        not_run(f"{name}: clean on the host", "no cc here")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        target = write_folder(Path(folder, "firmware"), firmware.files())
+        sources = [str(path) for path in sorted(target.glob("src/*.c"))]
+        command = [
+            compiler,
+            *STRICT,
+            "-O1",
+            "-DNETWORK_TEST_STDIO",
+            f"-I{target / 'src'}",
+            *sources,
+            str(target / "test/main.c"),
+        ]
+        ran = subprocess.run([*command, "-o", f"{folder}/test"], capture_output=True, text=True, check=False)
+        if ran.returncode == 0:
+            ran = subprocess.run([f"{folder}/test"], capture_output=True, text=True, check=False)
+    words = (ran.stdout + ran.stderr).strip().splitlines()
+    goal(
+        f"{name}: clean under {' '.join(STRICT[1:])}",
+        words[0] if words else "nothing",
+        "0 bytes differ",
+        ran.returncode == 0,
+    )
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    for name, place in NETWORKS.items():
+        file = _SHARED / "data" / place
+        if not file.is_file():
+            not_run(name, f"{file} is not here")
+            continue
+        host: Firmware | None = None
+        for board in BOARDS:
+            if all(word in f"{name} {board}" for word in words) and (result := measured(name, file, board)):
+                judge(result)
+                host = host or result.run.firmware
+        if host is not None:
+            judge_host(name, host)
+
+
+if __name__ == "__main__":
+    main()

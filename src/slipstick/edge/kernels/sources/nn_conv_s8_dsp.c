@@ -1,0 +1,60 @@
+/* Convolution by windows of any size and stride, two products at once.
+ * The windows of four output pixels are laid out as [pair of values][pixel], words of two 16-bit codes, and read by all
+ * filters. Each row of a window is filled up to four values, the whole to eight; the weights there are 0.
+ * Scratch: 8 bytes a value of the window so filled up, a row of it, and four pixels of outputs. */
+#include "nn_dsp.h"
+
+/* Return a row of a window: in the image, or put together in `row` where a part of it lies outside. */
+static const int8_t *row_codes(const nn_stream_conv *l, const int8_t *input, int32_t y, int32_t x, int8_t *row) {
+  const int32_t channels = l->in_channels, width = l->in_width, inside = y >= 0 && y < l->in_height;
+  const int8_t *codes = input + (y * width + x) * channels;
+  if (inside && x >= 0 && x + l->kernel_width <= width) return codes;
+  for (int32_t kx = 0; kx < l->kernel_width; kx++)
+    for (int32_t c = 0; c < channels; c++)
+      row[kx * channels + c] = inside && x + kx >= 0 && x + kx < width ? codes[kx * channels + c] : l->zero;
+  return row;
+}
+
+static inline uint32_t *fill_four(uint32_t *window, uint32_t four) {
+  window[0] = nn_sxtb16(four);
+  window[4] = nn_sxtb16_odd(four);
+  return window + 8;
+}
+
+/* `last` is the last place in the input from which four codes may be read. */
+static uint32_t *fill_row(uint32_t *window, const int8_t *codes, int32_t size, const int8_t *last) {
+  const int8_t *end = codes + (size & ~7);
+  for (; codes != end; codes += 8) window = fill_four(fill_four(window, nn_word(codes)), nn_word(codes + 4));
+  if (size & 4) window = fill_four(window, nn_word(codes)), codes += 4;
+  if (size & 3) { /* what stands behind meets weights of 0 */
+    uint32_t four = 0;
+    if (codes <= last) four = nn_word(codes);
+    else __builtin_memcpy(&four, codes, (size_t)(size & 3));
+    window = fill_four(window, four);
+  }
+  return window;
+}
+
+void nn_conv_s8_dsp(const nn_stream_conv *l, const int8_t *weights, const int8_t *input, int8_t *output, void *scratch) {
+  const int32_t row = (l->kernel_width * l->in_channels + 3) & ~3, size = (l->kernel_height * row + 7) & ~7;
+  const int32_t pixels = l->out_height * l->out_width, filters = l->out_channels;
+  uint32_t *window = scratch, *end = window + 2 * size;
+  int8_t *spare = (int8_t *)end + row;
+  const int32_t used = l->kernel_width * l->in_channels;
+  const int8_t *last = input + l->in_height * l->in_width * l->in_channels - 4;
+  for (int32_t i = 1; i <= 8; i++) end[-i] = 0; /* what no row reaches */
+  for (int32_t at = 0, y = 0, x = 0; at < pixels; at += 4) {
+    const int32_t count = pixels - at < 4 ? pixels - at : 4;
+    for (int32_t p = 0; p < 4; p++) {
+      const int32_t top = y * l->stride_height - l->pad_top, left = x * l->stride_width - l->pad_left;
+      uint32_t *words = window + p;
+      for (int32_t ky = 0; ky < l->kernel_height; ky++)
+        words = fill_row(words, row_codes(l, input, top + ky, left, (int8_t *)end), used, last);
+      if (at + p + 1 < pixels && ++x == l->out_width) x = 0, y++;
+    }
+    nn_conv_dsp_core(window, (const int32_t *)(const void *)weights, end, count == 4 ? output : spare, filters, filters);
+    if (count < 4) __builtin_memcpy(output, spare, (size_t)(count * filters));
+    nn_bounded(output, count * filters, l->least, l->most);
+    output += count * filters;
+  }
+}
