@@ -33,6 +33,7 @@ BOUNDS = {  # core, channels: least ratios of instructions (assembly, C) and of 
 OWN_INT8 = {("cortex-m4", 32): 2.3, ("cortex-m4", 64): 3.0}
 SHAPES = [(core, channels) for channels in (32, 64, 128) for core in ("cortex-m4", "cortex-m3", "rv32imac")]
 SHAPES += [("cortex-m7", 32), ("cortex-m7", 64), ("cortex-m0plus", 32), ("cortex-m0plus", 64)]
+BY_BITS = {"cortex-m3": "nn_conv3x3_pool_bits", "cortex-m4": "nn_conv3x3_pool_bits_dsp", "rv32imac": "nn_conv3x3_pool_wide"}
 BY_SYMBOL = {kernel.symbol: kernel for kernel in KERNELS}
 
 
@@ -127,6 +128,40 @@ def table_lines(core: str, channels: int, counted: dict[str, Counted]) -> Iterat
         )
 
 
+FLOORS = {  # instructions of a table entry, of an index for four columns, of an output's requantisation
+    "cortex-m4": (5.0, 5.0, 6.0),  # 4 products, load and store shared by two pixels; load and 4 additions; SMMULR ...
+    "cortex-m3": (7.375, 5.0, 8.0),  # 8 rows of pairs, merge, store; SMULL ...
+    "rv32imac": (13.0, 8.5, 14.0),  # the same without shifted operands; 17 for an index and eight columns
+}
+PARTS = {"scatter and requantise": ("begin", "middle", "finish", "flush"), "set-up": ("expand", "prepare", "add_weights")}
+
+
+def floor_of(core: str, channels: int) -> float:
+    """Return the instructions below which this way of computing cannot come: nothing but its innermost steps."""
+    entry, index, output = FLOORS[core]
+    pixels, groups = SIDE * SIDE, channels // 8
+    taps = 3 * (3 * SIDE - 2) * SIDE  # rows outside are left out
+    return entry * VECTORS * groups * pixels + index * taps * groups * channels / 4 + output * pixels * channels
+
+
+def part_of(function: str) -> str:
+    tables = "tables" if "pool" in function else "driver"
+    return next((part for part, names in PARTS.items() if any(name in function for name in names)), tables)
+
+
+def parts_line(core: Core, channels: int, base: Counted | None) -> str:
+    """Return instructions per multiply-accumulate by part, and the floor."""
+    layer, codes = pool_layer(channels)
+    _, profile = Harness(core, [Case(choose_kernel(layer, core.features), layer)]).run(0, [codes], codes.size)
+    parts: dict[str, int] = {}
+    for function, count in profile.functions.items():
+        parts[part_of(function)] = parts.get(part_of(function), 0) + count
+    shares = ", ".join(f"{part} {count / layer.macs:.4f}" for part, count in sorted(parts.items()))
+    floor = floor_of(core.name, channels)
+    ratio = "" if base is None else f", {base.instructions / floor:.2f} times fewer than the vendor's"
+    return f"{core.name} {channels} channels, instructions per MAC: {shares}; floor {floor:,.0f} instructions{ratio}"
+
+
 def row_goals(core: str, channels: int, counted: dict[str, Counted], library: str) -> Iterator[Goal]:
     assembly, portable_c = counted.get("pool", counted["pool C"]), counted["pool C"]
     label = f"pool 3x3 {core} {channels} channels"
@@ -172,10 +207,12 @@ def pools(cmsis_nn: Path | None, esp_nn: Path | None) -> list[Goal]:
         library, folder = ("esp-nn", esp_nn) if name == "rv32imac" else ("cmsis-nn", cmsis_nn)
         counted = row(CORES[name], *pool_layer(channels), library, folder)
         print("\n".join(table_lines(name, channels, counted)), flush=True)
+        if name in FLOORS:
+            print(parts_line(CORES[name], channels, counted.get(library)), flush=True)
         goals += row_goals(name, channels, counted, library)
         if (name, channels) == ("cortex-m3", 32) and library in counted:
             floor = counted[library].instructions
-    for name, symbol in (("cortex-m3", "nn_conv3x3_pool_bits"), ("cortex-m4", "nn_conv3x3_pool_bits_dsp"), ("rv32imac", "nn_conv3x3_pool_wide")):
+    for name, symbol in BY_BITS.items():
         counts = run_time_bits(CORES[name], symbol)
         print(f"{name} 32 channels by activation bits: {', '.join(f'{bits}: {count:,d}' for bits, count in counts.items())}")
         values = list(counts.values())

@@ -19,7 +19,7 @@ from edge.single_layers import _INT32, Single, _single, tensor
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.emulator import CORES
 from slipstick.edge.kernels.harness import Case, Harness
-from slipstick.edge.kernels.packed_weights import pool_indices
+from slipstick.edge.kernels.packed_weights import pool_indices, share_pool
 from slipstick.edge.kernels.table import KERNELS, choose_kernel
 from slipstick.edge.layers import WeightStorage
 from slipstick.trained.integer.integer_network import IntegerOperator, _Options
@@ -174,3 +174,20 @@ def test_layers_that_a_pool_kernel_cannot_take_go_to_others() -> None:
     foreign = replace(good, storage=WeightStorage("pool", np.zeros((4, 8), np.int8)))
     with pytest.raises(SlipstickError, match="no vectors of the pool"):
         pool_indices(foreign)
+
+
+def test_layers_made_of_few_vectors_share_a_pool() -> None:
+    rng = np.random.default_rng(8)
+    pool = rng.integers(-128, 128, (32, 8)).astype(np.int8)
+    codes = [pool[rng.integers(0, 32, (4, 3, 3, 2))].reshape(4, 3, 3, 16), pool[rng.integers(0, 32, (5, 3))].reshape(5, 24)]
+    layers = [layer_of(rng, codes[0], (4, 4, 16), padding="same").layer, layer_of(rng, codes[1], (1, 24)).layer]
+    first = layer_of(rng, rng.integers(-127, 128, (4, 3, 3, 3)), (4, 4, 3)).layer
+    shared = share_pool([first, *layers])
+    assert shared[0] is first
+    assert shared[1].storage.pool is shared[2].storage.pool
+    assert len(shared[1].storage.pool) <= 32
+    unpacked = [shared[place].storage.pool[pool_indices(shared[place])].ravel() for place in (1, 2)]
+    for weights, layer in zip(unpacked, layers, strict=True):
+        np.testing.assert_array_equal(weights, layer.weights.ravel())
+    many = layer_of(rng, rng.integers(-127, 128, (16, 3, 3, 16)), (4, 4, 16)).layer  # 288 vectors
+    assert all(layer.storage is None for layer in share_pool([many, *layers]))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.core.errors import SlipstickError
-from slipstick.edge.layers import ConvLayer, WeightStorage
+from slipstick.edge.layers import ConvLayer, Layer, WeightStorage
 
 VECTOR = 8  # channels that share an index
 MAX_POOL = 256  # vectors: an index has at most eight bits
@@ -56,6 +59,36 @@ def pack_pool(layer: ConvLayer) -> dict[str, NDArray[np.generic]]:
     """Return the packed indices, and the pool's vectors."""
     pool = _pool(layer)
     return {"weights": _packed(pool_indices(layer), index_bits(pool)), "vectors": pool}
+
+
+def share_pool(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Return the layers with one pool where their weights are made of at most 256 vectors of eight channels.
+
+    Depth-wise layers, and those whose channels do not fill vectors, stay as they are; so does every layer where the
+    vectors are more, as in a network that no pool was fitted to.
+    """
+    places = [place for place, layer in enumerate(layers) if _fills_vectors(layer)]
+    vectors = {row.tobytes() for place in places for row in _vectors(layers[place])}
+    if not 0 < len(vectors) <= MAX_POOL:
+        return tuple(layers)
+    pool = np.frombuffer(b"".join(sorted(vectors)), np.int8).reshape(-1, VECTOR)
+    storage = WeightStorage("pool", pool)
+    return tuple(
+        replace(layer, storage=storage) if place in places and isinstance(layer, ConvLayer) else layer
+        for place, layer in enumerate(layers)
+    )
+
+
+def _fills_vectors(layer: Layer) -> bool:
+    """Return whether a layer has weights as bytes, along channels that fill vectors."""
+    if not isinstance(layer, ConvLayer) or layer.kind == "depthwise" or layer.storage is not None:
+        return False
+    return layer.weight_offset == 0 and layer.weights.shape[-1] % VECTOR == 0
+
+
+def _vectors(layer: Layer) -> NDArray[np.int8]:
+    assert isinstance(layer, ConvLayer)
+    return np.unique(layer.weights.reshape(-1, VECTOR), axis=0)
 
 
 def holds_int4(layer: ConvLayer) -> bool:

@@ -44,7 +44,7 @@ def _scratch(layer: ConvLayer, *, entry: int, block: int, lookup: int) -> int:
         _filled(words, 1) * _WORD
         for words in (
             filters * 3 * groups * 3 + filters * 3,  # lists of addresses
-            groups * _filled(size, _CHUNK if lookup else 16) * entry,
+            groups * _filled(size, _CHUNK if lookup else 32) * entry,
             2 * columns * filters,
             chunks * lookup * 256 * _CHUNK // 2,
             3 * filters if lookup else 0,

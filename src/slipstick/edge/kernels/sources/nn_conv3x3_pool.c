@@ -35,7 +35,7 @@ static plan planned(const nn_pool_conv *l, int lookup, uint8_t *at)
     plan p;
     const nn_conv *c = &l->conv;
     const size_t filters = c->out_channels, channels = c->in_channels, groups = channels / NN_POOL_VECTOR;
-    const size_t columns = padded(c->out_width, NN_POOL_BLOCK), size = padded(l->size, lookup ? NN_POOL_CHUNK : 16);
+    const size_t columns = padded(c->out_width, NN_POOL_BLOCK), size = padded(l->size, lookup ? NN_POOL_CHUNK : 32);
     const uint8_t *const start = at;
     for (size_t k = 0; k < ROWS; k++)
         p.list[k] = taken(&at, filters * (3 * groups + (k == 2 ? 3u : 0u)) * sizeof(nn_pool_word));
@@ -235,7 +235,7 @@ static void start_tables(nn_pool_tables *t, const nn_pool_conv *l, const plan *p
     t->entry = p->entries;
     t->groups = c->in_channels / NN_POOL_VECTOR;
     t->real_size = l->size;
-    t->size = (int32_t)padded(l->size, lookup ? NN_POOL_CHUNK : 16);
+    t->size = (int32_t)padded(l->size, lookup ? NN_POOL_CHUNK : 32);
     t->vectors = l->vectors;
     t->lookup = p->lookup;
     t->bits = nn_pool_bits;
@@ -364,12 +364,12 @@ static void compute(const nn_pool_conv *l, const uint8_t *indices, const int8_t 
 #define LOOKED_UP nn_conv3x3_pool_bits
 #endif
 
-void MULTIPLIED(const nn_pool_conv *layer, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch)
+void MULTIPLIED(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch)
 {
-    compute(layer, indices, input, output, scratch, 0);
+    compute(layer, (const uint8_t *)indices, input, output, scratch, 0);
 }
 
-void LOOKED_UP(const nn_pool_conv *layer, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch)
+void LOOKED_UP(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch)
 {
-    compute(layer, indices, input, output, scratch, 1);
+    compute(layer, (const uint8_t *)indices, input, output, scratch, 1);
 }

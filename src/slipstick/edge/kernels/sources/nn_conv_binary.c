@@ -35,26 +35,28 @@ static int32_t window_product(const nn_conv *l, const uint32_t *weights, const u
   return sum;
 }
 
-void nn_conv_binary(const nn_conv *l, const uint32_t *weights, const int8_t *input, int8_t *output, void *scratch) {
+void nn_conv_binary(const nn_conv *l, const int8_t *weights, const int8_t *input, int8_t *output, void *scratch) {
   const int32_t size = l->kernel_height * l->kernel_width * ((l->in_channels + 31) >> 5);
+  const uint32_t *const signs = (const uint32_t *)(const void *)weights;
   uint32_t *const rows = scratch;
   pack_rows(input, rows, l->in_height * l->in_width, l->in_channels, l->input_offset);
   for (int32_t y = 0; y < l->out_height; y++)
     for (int32_t x = 0; x < l->out_width; x++) {
       const int32_t top = y * l->stride_height - l->pad_top, left = x * l->stride_width - l->pad_left;
       for (int32_t f = 0; f < l->out_channels; f++)
-        *output++ = nn_code(&l->requant, f, window_product(l, weights + f * size, rows, top, left));
+        *output++ = nn_code(&l->requant, f, window_product(l, signs + f * size, rows, top, left));
     }
 }
 
-void nn_dense_binary(const nn_conv *l, const uint32_t *weights, const int8_t *input, int8_t *output, void *scratch) {
+void nn_dense_binary(const nn_conv *l, const int8_t *weights, const int8_t *input, int8_t *output, void *scratch) {
   const int32_t words = (l->in_channels + 31) >> 5;
   const nn_requant *q = &l->requant;
+  const uint32_t *const signs = (const uint32_t *)(const void *)weights;
   uint32_t *const rows = scratch;
   pack_rows(input, rows, l->in_height, l->in_channels, l->input_offset);
   for (int32_t row = 0; row < l->in_height; row++)
     for (int32_t f = 0; f < l->out_channels; f++) {
-      const int32_t sum = l->in_channels - 2 * different(weights + f * words, rows + row * words, words);
+      const int32_t sum = l->in_channels - 2 * different(signs + f * words, rows + row * words, words);
       const int32_t code = nn_scaled_once(sum + q->bias[f], q->multiplier[f], q->shift[f]) + q->output_offset;
       *output++ = nn_clamped(code, q->least, q->most);
     }

@@ -65,11 +65,11 @@ static int32_t window_product(const nn_conv *c, const int8_t *weights, const int
   return sum;
 }
 
-static void convolve(const nn_packed_conv *l, const uint8_t *codes, const int8_t *input, int8_t *output, void *scratch,
+static void convolve(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch,
                      unpacker unpack) {
   const nn_conv *c = &l->conv;
   int8_t *const weights = scratch;
-  reader r = {codes, 0, 0};
+  reader r = {(const uint8_t *)codes, 0, 0};
   for (int32_t f = 0; f < c->out_channels; f++) {
     unpack(l, &r, weights, c->kernel_height * c->kernel_width * c->in_channels);
     int8_t *to = output + f;
@@ -81,12 +81,12 @@ static void convolve(const nn_packed_conv *l, const uint8_t *codes, const int8_t
   }
 }
 
-static void connect(const nn_packed_conv *l, const uint8_t *codes, const int8_t *input, int8_t *output, void *scratch,
+static void connect(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch,
                     unpacker unpack) {
   const nn_conv *c = &l->conv;
   const nn_requant *q = &c->requant;
   int8_t *const weights = scratch;
-  reader r = {codes, 0, 0};
+  reader r = {(const uint8_t *)codes, 0, 0};
   for (int32_t f = 0; f < c->out_channels; f++) {
     unpack(l, &r, weights, c->in_channels);
     for (int32_t row = 0; row < c->in_height; row++) {
@@ -97,26 +97,26 @@ static void connect(const nn_packed_conv *l, const uint8_t *codes, const int8_t 
   }
 }
 
-void nn_conv_pool(const nn_packed_conv *l, const uint8_t *codes, const int8_t *input, int8_t *output, void *scratch) {
+void nn_conv_pool(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch) {
   convolve(l, codes, input, output, scratch, unpack_pool);
 }
 
-void nn_conv_int4(const nn_packed_conv *l, const uint8_t *codes, const int8_t *input, int8_t *output, void *scratch) {
+void nn_conv_int4(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch) {
   convolve(l, codes, input, output, scratch, unpack_int4);
 }
 
-void nn_conv_swis(const nn_packed_conv *l, const uint8_t *codes, const int8_t *input, int8_t *output, void *scratch) {
+void nn_conv_swis(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch) {
   convolve(l, codes, input, output, scratch, unpack_swis);
 }
 
-void nn_dense_pool(const nn_packed_conv *l, const uint8_t *codes, const int8_t *input, int8_t *output, void *scratch) {
+void nn_dense_pool(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch) {
   connect(l, codes, input, output, scratch, unpack_pool);
 }
 
-void nn_dense_int4(const nn_packed_conv *l, const uint8_t *codes, const int8_t *input, int8_t *output, void *scratch) {
+void nn_dense_int4(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch) {
   connect(l, codes, input, output, scratch, unpack_int4);
 }
 
-void nn_dense_swis(const nn_packed_conv *l, const uint8_t *codes, const int8_t *input, int8_t *output, void *scratch) {
+void nn_dense_swis(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch) {
   connect(l, codes, input, output, scratch, unpack_swis);
 }

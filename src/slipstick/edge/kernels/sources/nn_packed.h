@@ -15,15 +15,15 @@ typedef struct {
 
 /* pool: an index for eight channels. int4: two's complement. swis: for each group the shift positions, three bits each,
    then for each weight its sign and a mask of the positions that it adds up; the last group of a filter may be short. */
-void nn_conv_pool(const nn_packed_conv *l, const uint8_t *codes, const int8_t *input, int8_t *output, void *scratch);
-void nn_conv_int4(const nn_packed_conv *l, const uint8_t *codes, const int8_t *input, int8_t *output, void *scratch);
-void nn_conv_swis(const nn_packed_conv *l, const uint8_t *codes, const int8_t *input, int8_t *output, void *scratch);
-void nn_dense_pool(const nn_packed_conv *l, const uint8_t *codes, const int8_t *input, int8_t *output, void *scratch);
-void nn_dense_int4(const nn_packed_conv *l, const uint8_t *codes, const int8_t *input, int8_t *output, void *scratch);
-void nn_dense_swis(const nn_packed_conv *l, const uint8_t *codes, const int8_t *input, int8_t *output, void *scratch);
+void nn_conv_pool(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch);
+void nn_conv_int4(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch);
+void nn_conv_swis(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch);
+void nn_dense_pool(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch);
+void nn_dense_int4(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch);
+void nn_dense_swis(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch);
 
 /* Weights of -1 and 1, and inputs by their sign: above zero 1, else -1 (padding is 0). Rows of 32 channels a word, the
-   last one filled up with zeros; a bit is 1 for 1. The scratch holds the input in the same form. */
-void nn_conv_binary(const nn_conv *l, const uint32_t *weights, const int8_t *input, int8_t *output, void *scratch);
-void nn_dense_binary(const nn_conv *l, const uint32_t *weights, const int8_t *input, int8_t *output, void *scratch);
+   last one filled up with zeros, aligned to four bytes; a bit is 1 for 1. The scratch holds the input in the same form. */
+void nn_conv_binary(const nn_conv *l, const int8_t *weights, const int8_t *input, int8_t *output, void *scratch);
+void nn_dense_binary(const nn_conv *l, const int8_t *weights, const int8_t *input, int8_t *output, void *scratch);
 #endif

@@ -43,11 +43,11 @@ typedef struct {
    aligned to four bytes. Indices [filters][taps][channels / 8] are packed without gaps, least significant bit first.
    The first two multiply (in pairs with the DSP extension). The others look sums up, bit by bit or two bits at a time,
    in tables that they build in their scratch: fewer bits, fewer instructions. */
-void nn_conv3x3_pool(const nn_pool_conv *layer, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch);
-void nn_conv3x3_pool_dsp(const nn_pool_conv *layer, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch);
-void nn_conv3x3_pool_bits(const nn_pool_conv *layer, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch);
-void nn_conv3x3_pool_bits_dsp(const nn_pool_conv *layer, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch);
-void nn_conv3x3_pool_wide(const nn_pool_conv *layer, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch);
+void nn_conv3x3_pool(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch);
+void nn_conv3x3_pool_dsp(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch);
+void nn_conv3x3_pool_bits(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch);
+void nn_conv3x3_pool_bits_dsp(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch);
+void nn_conv3x3_pool_wide(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch);
 size_t nn_conv3x3_pool_scratch(const nn_pool_conv *layer, int lookup);
 
 /* Sums of weights for each of the 256 patterns of a bit of eight channels (or two bits of four), for every pool vector,
@@ -88,7 +88,7 @@ typedef struct {
     int32_t *entry;          /* tables: [groups][size][NN_POOL_ENTRY] */
     const int8_t *a, *b;     /* channels of two pixels, or of one */
     uint32_t offset_pair;    /* input offset in both halves */
-    int32_t groups, size;    /* size: padded to 16 (multiply) or 64 (lookup) */
+    int32_t groups, size;    /* size: padded to 32 (multiply) or 64 (lookup) */
     const int8_t *vectors;
     const uint32_t *lookup;
     int32_t real_size;

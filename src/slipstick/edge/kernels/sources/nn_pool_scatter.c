@@ -26,8 +26,17 @@
 #define GATHER                                                 \
     do {                                                       \
         int32_t left = groups;                                 \
-        for (; left >= 4; left -= 4, list += 12) { ADD12(0); } \
-        for (; left > 0; left--, list += 3) { ADD3(0); }       \
+        if ((groups & 3) == 0) {                               \
+            do {                                               \
+                ADD12(0);                                      \
+                list += 12, left -= 4;                         \
+            } while (left > 0);                                \
+        } else {                                               \
+            do {                                               \
+                ADD3(0);                                       \
+                list += 3;                                     \
+            } while (--left > 0);                              \
+        }                                                      \
     } while (0)
 
 /* `sum` is doubled, so that the product's upper half is rounded as a doubling multiply rounds. */

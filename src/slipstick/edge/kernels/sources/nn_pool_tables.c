@@ -46,14 +46,15 @@ void nn_pool_prepare(const int8_t *vectors, uint32_t size, uint32_t *lookup)
     }
 }
 
-#define MERGE(h, l, lower, i)                                                  \
-    do {                                                                       \
-        const uint32_t high_ = (((h) >> 16) << (lower)) + ((l) >> 16);         \
-        to[(2 * (i) + 1) * NN_POOL_ENTRY] = (int32_t)high_;                    \
-        to[2 * (i) * NN_POOL_ENTRY] = (int32_t)(((h) << (lower)) + (l) - (high_ << 16)); \
+/* Sums of two vectors from their upper and lower planes; `to` is the entry of the eight pairs' first vector. */
+#define MERGE(h, l, lower, i)                                                                        \
+    do {                                                                                             \
+        const uint32_t high_ = (((h) >> 16) << (lower)) + ((l) >> 16);                               \
+        to[(2 * ((i) & 7) + 1) * NN_POOL_ENTRY] = (int32_t)high_;                                    \
+        to[2 * ((i) & 7) * NN_POOL_ENTRY] = (int32_t)(((h) << (lower)) + (l) - (high_ << 16));       \
     } while (0)
 #define TWICE(DO, i) DO(i); NN_POOL_FENCE; DO(i + 1); NN_POOL_FENCE
-#define EIGHT(DO) TWICE(DO, 0); TWICE(DO, 2); TWICE(DO, 4); TWICE(DO, 6)
+#define EIGHT(DO, i) TWICE(DO, i); TWICE(DO, i + 2); TWICE(DO, i + 4); TWICE(DO, i + 6)
 
 #if NN_POOL_STEP == 1
 /* Byte k of the result: a bit of each channel; planes 0 to 3 in `low`, 4 to 7 in `high`. */
@@ -84,7 +85,7 @@ static void all_bits(const uint32_t *table, uint32_t low, uint32_t high, int32_t
     const uint32_t *row0 = ROW(low, 0), *row1 = ROW(low, 1), *row2 = ROW(low, 2), *row3 = ROW(low, 3);
     const uint32_t *row4 = ROW(high, 0), *row5 = ROW(high, 1), *row6 = ROW(high, 2), *row7 = ROW(high, 3);
     for (int i = 0; i < NN_POOL_ROW; i += 8) {
-        EIGHT(DO);
+        EIGHT(DO, 0);
         row0 += 8, row1 += 8, row2 += 8, row3 += 8, row4 += 8, row5 += 8, row6 += 8, row7 += 8;
         to += 16 * NN_POOL_ENTRY;
     }
@@ -118,12 +119,13 @@ static void all_bits(const uint32_t *table, uint32_t low, uint32_t high, int32_t
     const uint32_t *const next = table + 256 * NN_POOL_ROW;
     const uint32_t *a0 = ROW(table, low, 0), *a1 = ROW(table, low, 1), *a2 = ROW(table, low, 2), *a3 = ROW(table, low, 3);
     const uint32_t *b0 = ROW(next, high, 0), *b1 = ROW(next, high, 1), *b2 = ROW(next, high, 2), *b3 = ROW(next, high, 3);
-    for (int i = 0; i < NN_POOL_ROW; i += 16) {
-        EIGHT(DO); TWICE(DO, 8); TWICE(DO, 10); TWICE(DO, 12); TWICE(DO, 14);
-        NN_POOL_NEXT(16, a0); NN_POOL_NEXT(16, a1); NN_POOL_NEXT(16, a2); NN_POOL_NEXT(16, a3);
-        NN_POOL_NEXT(16, b0); NN_POOL_NEXT(16, b1); NN_POOL_NEXT(16, b2); NN_POOL_NEXT(16, b3);
-        to += 32 * NN_POOL_ENTRY;
-    }
+    EIGHT(DO, 0);
+    to += 16 * NN_POOL_ENTRY;
+    EIGHT(DO, 8);
+    to += 16 * NN_POOL_ENTRY;
+    EIGHT(DO, 16);
+    to += 16 * NN_POOL_ENTRY;
+    EIGHT(DO, 24);
 }
 
 #define DO_ONE(i)                                     \
@@ -151,11 +153,11 @@ static void few_bits(const uint32_t *table, uint32_t low, uint32_t high, int32_t
     const uint32_t *b1 = ROW(next, high, 1), *b2 = ROW(next, high, 2), *b3 = ROW(next, high, 3);
     for (int i = 0; i < NN_POOL_ROW; i += 8, to += 16 * NN_POOL_ENTRY) {
         if (bits <= 2) {
-            EIGHT(DO_ONE);
+            EIGHT(DO_ONE, 0);
         } else if (bits <= 4) {
-            EIGHT(DO_TWO);
+            EIGHT(DO_TWO, 0);
         } else {
-            EIGHT(DO_THREE);
+            EIGHT(DO_THREE, 0);
         }
         NN_POOL_NEXT(8, a1); NN_POOL_NEXT(8, a2); NN_POOL_NEXT(8, a3);
         NN_POOL_NEXT(8, b1); NN_POOL_NEXT(8, b2); NN_POOL_NEXT(8, b3);

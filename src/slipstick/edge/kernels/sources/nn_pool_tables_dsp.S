@@ -108,7 +108,7 @@
     function nn_pool_pair_shift
     enter
 1:  load_two
-2:  .rept 16
+2:  .rept 32
     multiply_two
     ldm r0!, {r11, r12}
     stm r0!, {r9, r10, r11, r12}
@@ -121,7 +121,7 @@
     function nn_pool_pair
     enter
 1:  load_two
-2:  .rept 16
+2:  .rept 32
     multiply_two
     strd r9, r10, [r0], #24
     .endr
@@ -134,7 +134,7 @@
     enter
     mov r8, #0
 1:  load_one
-2:  .rept 16
+2:  .rept 32
     multiply_one
     strd r9, r8, [r0], #24
     .endr
@@ -147,7 +147,7 @@
     enter
     mov r8, #0
 1:  load_one
-2:  .rept 16
+2:  .rept 32
     multiply_one
     strd r8, r9, [r0], #24
     .endr
