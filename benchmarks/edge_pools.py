@@ -8,6 +8,7 @@ the data. Part of `benchmarks/edge_kernels.py`; runs by itself too.
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,7 +34,11 @@ BOUNDS = {  # core, channels: least ratios of instructions (assembly, C) and of 
 OWN_INT8 = {("cortex-m4", 32): 2.3, ("cortex-m4", 64): 3.0}
 SHAPES = [(core, channels) for channels in (32, 64, 128) for core in ("cortex-m4", "cortex-m3", "rv32imac")]
 SHAPES += [("cortex-m7", 32), ("cortex-m7", 64), ("cortex-m0plus", 32), ("cortex-m0plus", 64)]
-BY_BITS = {"cortex-m3": "nn_conv3x3_pool_bits", "cortex-m4": "nn_conv3x3_pool_bits_dsp", "rv32imac": "nn_conv3x3_pool_wide"}
+BY_BITS = {
+    "cortex-m3": "nn_conv3x3_pool_bits",
+    "cortex-m4": "nn_conv3x3_pool_bits_dsp",
+    "rv32imac": "nn_conv3x3_pool_wide",
+}
 BY_SYMBOL = {kernel.symbol: kernel for kernel in KERNELS}
 
 
@@ -46,6 +51,7 @@ class Goal:
     wanted: float | bool
 
     def line(self) -> str:
+        """Return the printed line of the goal."""
         if isinstance(self.reached, str):
             return f"goal: {self.name} | {self.reached} | wanted {self.wanted} | not run"
         met = self.reached is True if self.wanted is True else self.reached >= self.wanted
@@ -85,7 +91,9 @@ def has_assembly(kernel: Kernel, core: Core) -> bool:
     return kernel.files(core.features) != kernel.sources["c"]
 
 
-_BUILDS: dict[tuple[str, str, str], tuple[str, str]] = {}  # compiler and flags of a core's kernel, fastest at 32 channels
+_BUILDS: dict[
+    tuple[str, str, str], tuple[str, str]
+] = {}  # compiler and flags of a core's kernel, fastest at 32 channels
 
 
 def counted_call(
@@ -109,7 +117,10 @@ def counted_call(
 def row(core: Core, layer: ConvLayer, codes: np.ndarray, library: str, folder: Path | None) -> dict[str, Counted]:
     """Return what each kernel takes for a layer on a core: pool, pool in C, own int8 (and in C), the vendor's."""
     plain = replace(layer, storage=None)
-    kernels = {"pool": (choose_kernel(layer, core.features), layer), "int8": (choose_kernel(plain, core.features), plain)}
+    kernels = {
+        "pool": (choose_kernel(layer, core.features), layer),
+        "int8": (choose_kernel(plain, core.features), plain),
+    }
     counted = {}
     for name, (kernel, taken) in kernels.items():
         counted[f"{name} C"] = counted_call(core, portable(kernel), taken, codes, label="C")
@@ -133,7 +144,10 @@ FLOORS = {  # instructions of a table entry, of an index for four columns, of an
     "cortex-m3": (7.375, 5.0, 8.0),  # 8 rows of pairs, merge, store; SMULL ...
     "rv32imac": (13.0, 8.5, 14.0),  # the same without shifted operands; 17 for an index and eight columns
 }
-PARTS = {"scatter and requantise": ("begin", "middle", "finish", "flush"), "set-up": ("expand", "prepare", "add_weights")}
+PARTS = {
+    "scatter and requantise": ("begin", "middle", "finish", "flush"),
+    "set-up": ("expand", "prepare", "add_weights"),
+}
 
 
 def floor_of(core: str, channels: int) -> float:
@@ -214,11 +228,15 @@ def pools(cmsis_nn: Path | None, esp_nn: Path | None) -> list[Goal]:
             floor = counted[library].instructions
     for name, symbol in BY_BITS.items():
         counts = run_time_bits(CORES[name], symbol)
-        print(f"{name} 32 channels by activation bits: {', '.join(f'{bits}: {count:,d}' for bits, count in counts.items())}")
+        print(
+            f"{name} 32 channels by activation bits: {', '.join(f'{bits}: {count:,d}' for bits, count in counts.items())}"
+        )
         values = list(counts.values())
         if name == "cortex-m3":
-            falls = all(later < earlier for earlier, later in zip(values, values[1:], strict=False))
-            goals.append(Goal("pool 3x3 cortex-m3, instructions fall with each activation bit from 8 to 1", falls, True))
+            falls = all(later < earlier for earlier, later in itertools.pairwise(values))
+            goals.append(
+                Goal("pool 3x3 cortex-m3, instructions fall with each activation bit from 8 to 1", falls, True)
+            )
             ratio = floor / counts[4] if floor else FETCH["cmsis-nn"]
             goals.append(Goal("pool 3x3 cortex-m3 at 4 activation bits, instructions, cmsis-nn / ours", ratio, 7.0))
     return goals

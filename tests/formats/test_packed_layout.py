@@ -276,7 +276,9 @@ def test_a_short_file_is_the_container_with_its_header_deflated(raw: bytes, shor
     assert tensors["c"].side["pool"] is tensors["d"].side["pool"]
 
 
-def test_a_short_file_that_is_cut_changed_or_hostile_is_one_error(short: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_file_that_is_cut_changed_or_hostile_is_one_error(
+    short: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     size = int.from_bytes(short[8:12], "little")
     broken = [short[:place] for place in range(8, len(short), 7)]
     broken += [short[:place] + bytes([short[place] ^ 4]) + short[place + 1 :] for place in range(8, len(short), 5)]

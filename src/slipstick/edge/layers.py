@@ -47,7 +47,7 @@ class Requantisation:
 
 @dataclass(frozen=True, eq=False)
 class WeightStorage:
-    """How weights lie in flash where they are not bytes; the kernels of that storage are chosen for the layer.
+    """Storage of weights in flash where they are not bytes: the kernels of that storage are chosen for the layer.
 
     Parameters
     ----------

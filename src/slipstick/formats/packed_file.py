@@ -6,8 +6,9 @@ The file is a safetensors container (8 bytes of header length, JSON, arrays). In
 ``"network": {"kind": ".onnx", "rest": key}`` may stand beside the tensors: all else that the network is, as the bytes
 of a file of that kind whose packed weights are zeros, deflated.
 A second key, ``slipstick-sha256``, is the digest of that JSON and of all arrays, so that no flipped bit goes unseen.
-A short file is the same with its header deflated and its arrays numbered: ``slipzip1``, 4 bytes of the deflated header's
-length, the deflated header, the arrays. For a network of 16 layers that is 0.8 kB of header in place of 6.4 kB.
+A short file is the same with its header deflated and its arrays numbered: ``slipzip1``, 4 bytes of the deflated
+header's length, the deflated header, the arrays.
+For a network of 16 layers that is 0.8 kB of header in place of 6.4 kB.
 Formats are texts that `encoding_of` reads. Nothing of the file is executed, and its sizes are checked before memory is
 taken: no tensor may have more elements than `_MAX_ELEMENTS`, nor codes of another size than its format gives its shape.
 """

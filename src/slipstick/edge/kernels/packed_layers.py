@@ -19,6 +19,7 @@ from slipstick.edge.kernels.packed_weights import (
     pack_int4,
     pack_pool,
     pack_swis,
+    storage_of,
 )
 from slipstick.edge.layers import ConvLayer
 
@@ -26,8 +27,7 @@ _STRUCT_BYTES = 48  # of nn_packed_conv where pointers have four
 
 
 def _fields(layer: ConvLayer, names: Mapping[str, str]) -> dict[str, str]:
-    storage = layer.storage
-    assert storage is not None
+    storage = storage_of(layer)
     return {
         "conv": c_struct(layer_fields(layer, names)),
         "vectors": names.get("vectors", "0"),
@@ -69,12 +69,9 @@ def _binary(kind: str) -> Kernel:
     )  # fmt: skip
 
 
-PACKED_LAYERS = tuple(
-    _packed(kind, storage, holds, pack)
-    for kind in ("conv", "dense")
-    for storage, holds, pack in (
-        ("pool", holds_pool, pack_pool),
-        ("int4", holds_int4, pack_int4),
-        ("swis", holds_swis, pack_swis),
-    )
-) + (_binary("conv"), _binary("dense"))
+_STORAGES = (("pool", holds_pool, pack_pool), ("int4", holds_int4, pack_int4), ("swis", holds_swis, pack_swis))
+PACKED_LAYERS = (
+    *(_packed(kind, storage, holds, pack) for kind in ("conv", "dense") for storage, holds, pack in _STORAGES),
+    _binary("conv"),
+    _binary("dense"),
+)

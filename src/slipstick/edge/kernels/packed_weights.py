@@ -34,7 +34,7 @@ def pool_indices(layer: ConvLayer) -> NDArray[np.int64]:
     ------
     SlipstickError where weights are no vectors of the pool.
     """
-    pool = _pool(layer)
+    pool = pool_of(layer)
     known = {vector.tobytes(): place for place, vector in enumerate(pool)}
     try:
         return np.array([known[vector.tobytes()] for vector in layer.weights.reshape(-1, VECTOR)], np.int64)
@@ -42,9 +42,19 @@ def pool_indices(layer: ConvLayer) -> NDArray[np.int64]:
         raise SlipstickError("weights that are no vectors of the pool", path="layer.storage") from None
 
 
-def _pool(layer: ConvLayer) -> NDArray[np.int8]:
-    assert layer.storage is not None and layer.storage.pool is not None
-    return np.ascontiguousarray(layer.storage.pool, np.int8)
+def storage_of(layer: ConvLayer) -> WeightStorage:
+    """Return the storage of a layer whose weights are not stored as bytes."""
+    if layer.storage is None:
+        raise SlipstickError("weights are stored as bytes", path="layer.storage")
+    return layer.storage
+
+
+def pool_of(layer: ConvLayer) -> NDArray[np.int8]:
+    """Return the vectors [size, 8] of a layer that is stored in a pool."""
+    pool = storage_of(layer).pool
+    if pool is None:
+        raise SlipstickError("no pool", path="layer.storage.pool")
+    return np.ascontiguousarray(pool, np.int8)
 
 
 def holds_pool(layer: ConvLayer) -> bool:
@@ -57,7 +67,7 @@ def holds_pool(layer: ConvLayer) -> bool:
 
 def pack_pool(layer: ConvLayer) -> dict[str, NDArray[np.generic]]:
     """Return the packed indices, and the pool's vectors."""
-    pool = _pool(layer)
+    pool = pool_of(layer)
     return {"weights": _packed(pool_indices(layer), index_bits(pool)), "vectors": pool}
 
 
@@ -67,28 +77,23 @@ def share_pool(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     Depth-wise layers, and those whose channels do not fill vectors, stay as they are; so does every layer where the
     vectors are more, as in a network that no pool was fitted to.
     """
-    places = [place for place, layer in enumerate(layers) if _fills_vectors(layer)]
-    vectors = {row.tobytes() for place in places for row in _vectors(layers[place])}
+    fitting = [layer for layer in layers if isinstance(layer, ConvLayer) and _fills_vectors(layer)]
+    vectors = {row.tobytes() for layer in fitting for row in np.unique(layer.weights.reshape(-1, VECTOR), axis=0)}
     if not 0 < len(vectors) <= MAX_POOL:
         return tuple(layers)
     pool = np.frombuffer(b"".join(sorted(vectors)), np.int8).reshape(-1, VECTOR)
     storage = WeightStorage("pool", pool)
     return tuple(
-        replace(layer, storage=storage) if place in places and isinstance(layer, ConvLayer) else layer
-        for place, layer in enumerate(layers)
+        replace(layer, storage=storage) if isinstance(layer, ConvLayer) and _fills_vectors(layer) else layer
+        for layer in layers
     )
 
 
-def _fills_vectors(layer: Layer) -> bool:
+def _fills_vectors(layer: ConvLayer) -> bool:
     """Return whether a layer has weights as bytes, along channels that fill vectors."""
-    if not isinstance(layer, ConvLayer) or layer.kind == "depthwise" or layer.storage is not None:
+    if layer.kind == "depthwise" or layer.storage is not None:
         return False
     return layer.weight_offset == 0 and layer.weights.shape[-1] % VECTOR == 0
-
-
-def _vectors(layer: Layer) -> NDArray[np.int8]:
-    assert isinstance(layer, ConvLayer)
-    return np.unique(layer.weights.reshape(-1, VECTOR), axis=0)
 
 
 def holds_int4(layer: ConvLayer) -> bool:
@@ -107,15 +112,16 @@ def holds_swis(layer: ConvLayer) -> bool:
     storage = layer.storage
     if storage is None or storage.kind != "swis" or layer.kind == "depthwise":
         return False
-    return 1 <= storage.shifts <= 8 and storage.group >= 1 and bool((_set_bits(layer).sum(axis=2) <= storage.shifts).all())
+    sensible = 1 <= storage.shifts <= 8 and 1 <= storage.group <= 255
+    return sensible and bool((_set_bits(layer).sum(axis=2) <= storage.shifts).all())
 
 
 def _magnitudes(layer: ConvLayer) -> NDArray[np.uint8]:
     """Return |weights| [filters, groups, group], the last group of a filter filled up with zeros."""
-    assert layer.storage is not None
+    group = storage_of(layer).group
     rows = np.abs(layer.weights.reshape(len(layer.weights), -1).astype(np.int16)).astype(np.uint8)
-    missing = -rows.shape[1] % layer.storage.group
-    return np.pad(rows, ((0, 0), (0, missing))).reshape(len(rows), -1, layer.storage.group)
+    missing = -rows.shape[1] % group
+    return np.pad(rows, ((0, 0), (0, missing))).reshape(len(rows), -1, group)
 
 
 def _set_bits(layer: ConvLayer) -> NDArray[np.uint8]:
@@ -126,8 +132,7 @@ def _set_bits(layer: ConvLayer) -> NDArray[np.uint8]:
 
 def pack_swis(layer: ConvLayer) -> dict[str, NDArray[np.generic]]:
     """Return for each group its shift positions, then each weight's sign and mask."""
-    assert layer.storage is not None
-    shifts, group = layer.storage.shifts, layer.storage.group
+    shifts, group = storage_of(layer).shifts, storage_of(layer).group
     magnitudes = _magnitudes(layer)
     positions = np.argsort(-_set_bits(layer).astype(np.int8), axis=2, kind="stable")[..., :shifts]  # set bits first
     mask = (magnitudes[..., None] >> positions[:, :, None, :]) & 1
@@ -137,8 +142,8 @@ def pack_swis(layer: ConvLayer) -> dict[str, NDArray[np.generic]]:
     fields = (positions[..., None] >> np.arange(_POSITION_BITS)) & 1
     bits = [fields.reshape(*fields.shape[:2], -1), weights.reshape(*weights.shape[:2], -1)]
     lines = np.concatenate(bits, axis=2).reshape(len(rows), -1).astype(np.uint8)
-    kept = lines.shape[1] - (magnitudes.shape[1] * group - rows.shape[1]) * (1 + shifts)
-    return {"weights": np.packbits(lines[:, :kept], bitorder="little")}
+    used = lines.shape[1] - (magnitudes.shape[1] * group - rows.shape[1]) * (1 + shifts)
+    return {"weights": np.packbits(lines[:, :used], bitorder="little")}
 
 
 def holds_binary(layer: ConvLayer) -> bool:

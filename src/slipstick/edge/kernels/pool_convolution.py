@@ -1,4 +1,4 @@
-"""Pool convolution with tap reuse, 3x3 at stride 1: the Python twins of `nn_conv3x3_pool.c` for each family of cores."""
+"""Pool convolution with tap reuse, 3x3 at stride 1: the Python twins of `nn_conv3x3_pool.c` by family of cores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from slipstick.edge.firmware.c_fields import layer_fields
 from slipstick.edge.firmware.c_values import c_struct
 from slipstick.edge.kernels.kernel import Kernel
-from slipstick.edge.kernels.packed_weights import VECTOR, holds_pool, index_bits, pack_pool
+from slipstick.edge.kernels.packed_weights import VECTOR, holds_pool, index_bits, pack_pool, pool_of
 from slipstick.edge.layers import ConvLayer
 
 _WORD = 4  # bytes
@@ -36,9 +36,8 @@ def _scratch(layer: ConvLayer, *, entry: int, block: int, lookup: int) -> int:
     block : output columns of a block.
     lookup : lookup tables of 256 rows for 64 vectors, 0 for products.
     """
-    assert layer.storage is not None and layer.storage.pool is not None
     (_, width, channels), filters, groups = layer.input, layer.output[2], layer.input[2] // VECTOR
-    size, columns = len(layer.storage.pool), _filled(width, block)
+    size, columns = len(pool_of(layer)), _filled(width, block)
     chunks = -(-size // _CHUNK)
     return sum(
         _filled(words, 1) * _WORD
@@ -57,8 +56,7 @@ def _filled(size: int, step: int) -> int:
 
 
 def _fields(layer: ConvLayer, names: Mapping[str, str]) -> dict[str, str]:
-    assert layer.storage is not None and layer.storage.pool is not None
-    pool = layer.storage.pool
+    pool = pool_of(layer)
     conv = c_struct(layer_fields(layer, names))
     return {"conv": conv, "vectors": names["vectors"], "size": str(len(pool)), "index_bits": str(index_bits(pool))}
 

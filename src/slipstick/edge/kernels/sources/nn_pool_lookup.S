@@ -98,8 +98,7 @@
     .endif
 .endm
 
-.macro merge_eight lower
-    mvn lr, #((1 << \lower) - 1)
+.macro merge_eight lower             /* lr: all bits but the lower ones */
     merge r4, r8, 0, \lower
     merge r5, r9, 2, \lower
     merge r6, r10, 4, \lower
@@ -253,6 +252,7 @@ many:
     mov r3, sp
     cmp r5, #7
     beq 70f
+    mvn lr, #1
 66: .rept 2
     ldm r1!, {r4, r5, r6, r7}
     ldm r3!, {r8, r9, r10, r11}
@@ -263,6 +263,7 @@ many:
     bne 66b
     b chunk_done
 70: row_of r2, r12, 8                /* seven bits */
+    mvn lr, #3
 71: .rept 2
     ldm r1!, {r4, r5, r6, r7}
     lower_step r2
@@ -276,6 +277,7 @@ many:
 80:
     row_of r2, r12, 8
     row_of r3, r12, 0
+    mvn lr, #7
     .set at, 0
     .rept 8
     ldm r1!, {r4, r5, r6, r7}

@@ -119,7 +119,20 @@
     ldr r12, [r0, #12]               /* groups */
     stm sp, {r8-r12}
     ldm r0, {r0, r1, r2}
+.endm
+
+/* Four groups and filters in fours to 4, eight groups and filters in pairs to 5, groups in eights to 6, others go on. */
+.macro dispatch
     cmp r12, #4
+    itt eq
+    tsteq r2, #3
+    beq.w 4f
+    cmp r12, #8
+    itt eq
+    tsteq r2, #1
+    beq.w 5f
+    tst r12, #7
+    beq.w 6f
 .endm
 
 .macro leave
@@ -138,11 +151,7 @@
 
     function nn_pool_begin
     enter
-    beq 4f
-    cmp r12, #8
-    beq 5f
-    tst r12, #7
-    beq 6f
+    dispatch
 1:  clear_sums
     add_any
     stm r1!, {r4-r7}
@@ -155,28 +164,28 @@
     subs r2, r2, #1
     bne 6b
     leave
-4:  begin_sums
+4:  .rept 4
+    begin_sums
     add_twelve 1
     stm r1!, {r4-r7}
-    subs r2, r2, #1
+    .endr
+    subs r2, r2, #4
     bne 4b
     leave
-5:  begin_sums
+5:  .rept 2
+    begin_sums
     add_twelve 1
     add_twelve 0
     stm r1!, {r4-r7}
-    subs r2, r2, #1
+    .endr
+    subs r2, r2, #2
     bne 5b
     leave
     .size nn_pool_begin, . - nn_pool_begin
 
     function nn_pool_middle
     enter
-    beq 4f
-    cmp r12, #8
-    beq 5f
-    tst r12, #7
-    beq 6f
+    dispatch
 1:  ldm r1, {r4-r7}
     add_any
     stm r1!, {r4-r7}
@@ -189,28 +198,28 @@
     subs r2, r2, #1
     bne 6b
     leave
-4:  ldm r1, {r4-r7}
+4:  .rept 4
+    ldm r1, {r4-r7}
     add_twelve 0
     stm r1!, {r4-r7}
-    subs r2, r2, #1
+    .endr
+    subs r2, r2, #4
     bne 4b
     leave
-5:  ldm r1, {r4-r7}
+5:  .rept 2
+    ldm r1, {r4-r7}
     add_twelve 0
     add_twelve 0
     stm r1!, {r4-r7}
-    subs r2, r2, #1
+    .endr
+    subs r2, r2, #2
     bne 5b
     leave
     .size nn_pool_middle, . - nn_pool_middle
 
     function nn_pool_finish
     enter
-    beq 4f
-    cmp r12, #8
-    beq 5f
-    tst r12, #7
-    beq 6f
+    dispatch
 1:  ldm r1!, {r4-r7}
     add_any
     write_codes
@@ -223,17 +232,21 @@
     subs r2, r2, #1
     bne 6b
     leave
-4:  ldm r1!, {r4-r7}
+4:  .rept 4
+    ldm r1!, {r4-r7}
     add_twelve 0
     write_codes
-    subs r2, r2, #1
+    .endr
+    subs r2, r2, #4
     bne 4b
     leave
-5:  ldm r1!, {r4-r7}
+5:  .rept 2
+    ldm r1!, {r4-r7}
     add_twelve 0
     add_twelve 0
     write_codes
-    subs r2, r2, #1
+    .endr
+    subs r2, r2, #2
     bne 5b
     leave
     .size nn_pool_finish, . - nn_pool_finish
