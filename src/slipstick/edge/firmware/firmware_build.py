@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from slipstick.core.system import System
@@ -17,6 +17,8 @@ from slipstick.edge.firmware.project_files import firmware_files
 from slipstick.edge.firmware.streaming import as_stream
 from slipstick.edge.firmware.targets import Target, check_memory, target_of
 from slipstick.edge.firmware.tiled_stage import with_patches
+from slipstick.edge.kernels.packed_weights import pack_pool, share_pool
+from slipstick.edge.layers import ConvLayer
 from slipstick.trained.integer.integer_network import IntegerNetwork
 
 GOLDEN_VECTORS = 2  # in the test program: outputs alone take flash
@@ -94,7 +96,8 @@ def build_firmware(network: IntegerNetwork, system: System, *, patches: bool = F
     flash or the memory of its arena does not hold.
     """
     target = target_of(system)
-    lowered = as_stream(lower(network)) if stream else lower(network)
+    lowered = _with_pool(lower(network))
+    lowered = as_stream(lowered) if stream else lowered
     firmware = _built(lowered, target)
     if patches:
         firmware = min(firmware, _built(with_patches(lowered), target), key=lambda built: built.arena.size)
@@ -105,6 +108,24 @@ def build_firmware(network: IntegerNetwork, system: System, *, patches: bool = F
         hint = f"; with patches {smaller:,} B" * (smaller < memory)
     check_memory(target, firmware.flash, memory, hint)
     return firmware
+
+
+def _with_pool(network: LoweredNetwork) -> LoweredNetwork:
+    """Return the network with weights as indices into a pool where they are made of few vectors, else as it is.
+
+    A pool counts where vectors and indices take less than half of the weights' bytes: other networks have equal
+    vectors by chance.
+    """
+    layers = share_pool([call.layer for call in network.calls])
+    pooled = [layer for layer in layers if isinstance(layer, ConvLayer) and layer.storage is not None]
+    if not pooled:
+        return network
+    packed = {name: array for layer in pooled for name, array in pack_pool(layer).items() if name != "weights"}
+    size = sum(pack_pool(layer)["weights"].nbytes for layer in pooled) + sum(array.nbytes for array in packed.values())
+    if 2 * size > sum(layer.weights.size for layer in pooled):
+        return network
+    calls = (replace(call, layer=layer) for call, layer in zip(network.calls, layers, strict=True))
+    return replace(network, calls=tuple(calls))
 
 
 def _built(network: LoweredNetwork, target: Target) -> Firmware:
