@@ -12,9 +12,9 @@ import numpy as np
 from slipstick.core.arrays import Int8Array
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.emulator import CORES, Core, Image, Machine, build_image
-from slipstick.edge.firmware.compiler import BUILD, tool_core
+from slipstick.edge.firmware.compiler import BUILD, _tool_core
 from slipstick.edge.firmware.firmware_build import Firmware
-from slipstick.edge.firmware.second_opinion import check_equal, litert_outputs
+from slipstick.edge.firmware.second_opinion import _check_equal, _litert_outputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +26,7 @@ class FirmwareRun:
     emulator : compiler, flags and emulator, as reports name them.
     instructions : of one inference, from the call of `network_run` to its return.
     by_layer : instructions of each call of a kernel, in order; what is left is `network_run` itself.
+    mnemonics : executed instructions by mnemonic.
     stack, flash, arena : bytes, measured in the run and in the linked image.
     compared : oracle -> output bytes that were equal to its.
     """
@@ -35,6 +36,7 @@ class FirmwareRun:
     instructions: int
     by_function: Mapping[str, int]
     by_layer: tuple[int, ...]
+    mnemonics: Mapping[str, int]
     stack: int
     flash: int
     arena: int
@@ -53,15 +55,19 @@ def run_firmware(firmware: Firmware, file: bytes | None = None) -> FirmwareRun:
     SlipstickError for a core without a tool chain, for outputs that differ, and where the extra `edge` is missing.
     """
     tool = _tool(firmware)
-    image = firmware_image(firmware, tool)
+    image = _firmware_image(firmware, tool)
     machine = Machine(image)
     inputs, expected = firmware.vectors.inputs, firmware.vectors.outputs
     sink = machine.reserve(expected.shape[1])
-    sources = [machine.place(codes) for codes in inputs]
-    profile, calls = machine.profile_calls("network_run", sources[0], sink)
-    outputs = [machine.read(sink, expected.shape[1])]
-    for source in sources[1:]:
-        machine.call("network_run", source, sink)
+    outputs: list[bytes] = []
+    for codes in inputs:
+        *earlier, last = [machine.place(frame) for frame in np.split(codes, firmware.network.frames)]
+        for frame in earlier:
+            machine.call("network_run", frame, sink)
+        if outputs:
+            machine.call("network_run", last, sink)
+        else:
+            profile, calls = machine.profile_calls("network_run", last, sink)
         outputs.append(machine.read(sink, expected.shape[1]))
     produced = np.frombuffer(b"".join(outputs), np.int8).reshape(expected.shape)
     return FirmwareRun(
@@ -70,6 +76,7 @@ def run_firmware(firmware: Firmware, file: bytes | None = None) -> FirmwareRun:
         instructions=profile.instructions,
         by_function=profile.functions,
         by_layer=_by_layer(firmware, calls),
+        mnemonics=profile.mnemonics,
         stack=profile.stack_bytes,
         flash=image.flash_bytes,
         arena=image.symbols["arena"][1],
@@ -80,14 +87,14 @@ def run_firmware(firmware: Firmware, file: bytes | None = None) -> FirmwareRun:
 def _tool(firmware: Firmware) -> Core:
     """Return the core as the tool chain knows it."""
     core = firmware.target.core
-    tool = tool_core(core)
+    tool = _tool_core(core)
     if tool is None:
         message = f"no compiler and emulator by pip for {core.name}; the C text is portable, and its projects build it"
         raise SlipstickError(message, path="system.device.core", value=core.name, allowed=CORES)
     return tool
 
 
-def firmware_image(firmware: Firmware, tool: Core) -> Image:
+def _firmware_image(firmware: Firmware, tool: Core) -> Image:
     """Return the linked image of the network and its kernels alone."""
     with tempfile.TemporaryDirectory(prefix="slipstick-firmware-") as folder:
         texts = firmware.texts()
@@ -109,10 +116,10 @@ def _by_layer(firmware: Firmware, calls: Sequence[tuple[str, int]]) -> tuple[int
 def _compared(firmware: Firmware, produced: Int8Array, file: bytes | None) -> dict[str, int]:
     """Return the number of output bytes equal to each oracle's; an error where a byte differs."""
     expected = firmware.vectors.outputs
-    check_equal(produced, expected, "the bit-true runner")
+    _check_equal(produced, expected, "the bit-true runner")
     compared = {"runner": expected.size}
-    others = None if file is None else litert_outputs(firmware.network, file, firmware.vectors.inputs)
+    others = None if file is None else _litert_outputs(firmware.network, file, firmware.vectors.inputs)
     if others is not None:
-        check_equal(produced, others, "LiteRT's reference kernels")
+        _check_equal(produced, others, "LiteRT's reference kernels")
         compared["litert"] = others.size
     return compared

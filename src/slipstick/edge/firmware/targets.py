@@ -11,7 +11,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.system import System
 from slipstick.edge.board import Board
 from slipstick.edge.core_table import Core, cores
-from slipstick.edge.firmware.compiler import tool_core
+from slipstick.edge.firmware.compiler import _tool_core
 
 
 class _ToolNames(Entry):
@@ -37,7 +37,7 @@ class Target:
     names : addresses and names of tool chains.
     """
 
-    board: str
+    system: System
     core: Core
     flash: int
     ram: int
@@ -45,13 +45,18 @@ class Target:
     names: _ToolNames
 
     @property
+    def board(self) -> str:
+        """Name of the board."""
+        return self.system.name
+
+    @property
     def features(self) -> frozenset[str]:
         """Instructions that kernels may ask for; none where no compiler is known, so that plain C is taken."""
-        tool = tool_core(self.core)
+        tool = _tool_core(self.core)
         return frozenset() if tool is None else tool.features
 
 
-def target_of(system: System) -> Target:
+def _target_of(system: System) -> Target:
     """Return the target that a system with a board is.
 
     Errors
@@ -65,10 +70,10 @@ def target_of(system: System) -> Target:
     if name == board.arena[0]:
         ram = min(ram, board.arena_limit or ram) - (board.reserved or 0)
     names = _tool_names.get(system.name) or _ToolNames(name=system.name)
-    return Target(system.name, cores.entry(board.core), int(memory["flash"]), int(ram), name, names)
+    return Target(system, cores.entry(board.core), int(memory["flash"]), int(ram), name, names)
 
 
-def check_memory(target: Target, flash: int, arena: int, hint: str = "") -> None:
+def _check_memory(target: Target, flash: int, arena: int, hint: str = "") -> None:
     """Raise a SlipstickError for a firmware whose code and weights, or whose arena, the board does not hold.
 
     Parameters

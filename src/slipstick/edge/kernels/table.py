@@ -9,7 +9,9 @@ from slipstick.core.errors import SlipstickError
 from slipstick.edge.kernels.dsp_convolutions import CONV3X3_DSP, CONV_DSP, DEPTHWISE3X3_DSP
 from slipstick.edge.kernels.float_border import DEQUANTIZE, QUANTIZE
 from slipstick.edge.kernels.kernel import Kernel
+from slipstick.edge.kernels.packed_layers import PACKED_LAYERS
 from slipstick.edge.kernels.plain_convolutions import CONV3X3, CONV3X3_QUAD
+from slipstick.edge.kernels.pool_convolution import POOL_CONVOLUTIONS
 
 _ENOUGH = 1024  # elements: two tables take as many instructions as some 500 elements by the generic kernel [measured]
 _RIGHT = 22  # bits: so that the output's offset, shifted to the left by as many, keeps to 32 bits
@@ -38,6 +40,8 @@ _ADD_TABLES = Kernel(
 )
 
 KERNELS: tuple[Kernel, ...] = (
+    *POOL_CONVOLUTIONS,
+    *PACKED_LAYERS,
     CONV3X3_DSP,
     CONV3X3_QUAD,
     CONV_DSP,
