@@ -27,7 +27,7 @@ sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tests")]
 
 import numpy as np  # noqa: E402  after the paths
 from edge_peers.builds import Counted, compilers, fastest  # noqa: E402
-from edge_peers.peers import Library  # noqa: E402
+from edge_peers.library import Library  # noqa: E402
 
 from edge.single_layers import Single, addition, convolution  # noqa: E402
 from slipstick.edge.emulator import CORES  # noqa: E402

@@ -251,3 +251,42 @@ def test_types_that_the_file_does_not_know_are_refused(tmp_path: Path) -> None:
     for call in (lambda: stored_bytes({"w": wide}), lambda: write_packed(tmp_path / "x", {"w": wide})):
         with pytest.raises(SlipstickError, match=r"w.scale: not a type of the file; got 'float64'; allowed: F32, I32"):
             call()
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> bytes:
+    assert write_packed(tmp_path / "s", TENSORS, REST, short=True) == (tmp_path / "s").stat().st_size
+    return (tmp_path / "s").read_bytes()
+
+
+def test_a_short_file_is_the_container_with_its_header_deflated(raw: bytes, short: bytes) -> None:
+    size = int.from_bytes(short[8:12], "little")
+    header = json.loads(zlib.decompress(short[12 : 12 + size]))
+    assert short[:8] == b"slipzip1"
+    assert sorted(header, key=str) == sorted([*map(str, range(len(header) - 2)), "network", "__metadata__"])
+    assert short[12 + size :] == header_of(raw)[1]
+    assert is_packed(short)
+    assert len(raw) - len(short) > 1000
+    tensors, rest = parse_packed_network(short)
+    assert rest == REST
+    assert list(tensors) == list(TENSORS)
+    for name, encoded in TENSORS.items():
+        assert tensors[name].encoding == encoded.encoding
+        np.testing.assert_array_equal(encoded.encoding.decode(tensors[name]), encoded.encoding.decode(encoded))
+    assert tensors["c"].side["pool"] is tensors["d"].side["pool"]
+
+
+def test_a_short_file_that_is_cut_changed_or_hostile_is_one_error(
+    short: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = int.from_bytes(short[8:12], "little")
+    broken = [short[:place] for place in range(8, len(short), 7)]
+    broken += [short[:place] + bytes([short[place] ^ 4]) + short[place + 1 :] for place in range(8, len(short), 5)]
+    broken += [short + b"x", short[:8] + (2**32 - 1).to_bytes(4, "little") + short[12:]]
+    many = zlib.compress(b"[" * 3_000_000)
+    broken += [short[:8] + len(many).to_bytes(4, "little") + many + short[12 + size :]]
+    monkeypatch.setattr("slipstick.formats.packed_file._MAX_HEADER", 2**21)  # the last one inflates to more
+    for content in broken:
+        with pytest.raises(SlipstickError) as caught:
+            parse_packed(content)
+        assert "\n" not in str(caught.value)

@@ -39,7 +39,8 @@ class _AdaptedFiles:
     "Write the network there, in the kind of file that it came in."
 
     packed: Path | None = None
-    "Write the network there with packed weights, as a safetensors container that slipstick measure opens."
+    "Write the network there with packed weights, as a safetensors container that slipstick measure opens; a name that "
+    "ends in .slip gets a smaller file."
 
 
 _GROUPS, _FILES, _INPUTS = _AdaptGroups(), _AdaptedFiles(), Inputs()

@@ -46,6 +46,24 @@ class Requantisation:
 
 
 @dataclass(frozen=True, eq=False)
+class WeightStorage:
+    """Storage of weights in flash where they are not bytes: the kernels of that storage are chosen for the layer.
+
+    Parameters
+    ----------
+    kind : `pool`: an index for each eight channels. `int4`: weights from -8 to 7. `swis`: groups that share shift
+        positions. `binary`: weights of -1 and 1, and inputs by their sign.
+    pool : int8 [size, 8], of a pool: the vectors, one array for all layers of a network.
+    shifts, group : of SWIS: shift positions that a group of weights shares, and its weights.
+    """
+
+    kind: Literal["pool", "int4", "swis", "binary"]
+    pool: NDArray[np.int8] | None = None
+    shifts: int = 0
+    group: int = 4
+
+
+@dataclass(frozen=True, eq=False)
 class ConvLayer:
     """Convolution, depth-wise convolution or dense layer.
 
@@ -56,6 +74,7 @@ class ConvLayer:
         dense [outputs, inputs] (its rows are the height of `input` and `output`, whose width is 1).
     padding : rows above and columns to the left of the image; what lies behind follows from the sizes.
     weight_offset : minus the weights' zero point; 0 but for networks that were in uint8.
+    storage : None for weights as bytes; `weights` are the same numbers in every storage.
     """
 
     kind: Literal["conv", "depthwise", "dense"]
@@ -69,6 +88,7 @@ class ConvLayer:
     weight_offset: int
     weights: NDArray[np.int8]
     requant: Requantisation
+    storage: WeightStorage | None = None
 
     @property
     def macs(self) -> int:

@@ -6,6 +6,9 @@ The file is a safetensors container (8 bytes of header length, JSON, arrays). In
 ``"network": {"kind": ".onnx", "rest": key}`` may stand beside the tensors: all else that the network is, as the bytes
 of a file of that kind whose packed weights are zeros, deflated.
 A second key, ``slipstick-sha256``, is the digest of that JSON and of all arrays, so that no flipped bit goes unseen.
+A short file is the same with its header deflated and its arrays numbered: ``slipzip1``, 4 bytes of the deflated
+header's length, the deflated header, the arrays.
+For a network of 16 layers that is 0.8 kB of header in place of 6.4 kB.
 Formats are texts that `encoding_of` reads. Nothing of the file is executed, and its sizes are checked before memory is
 taken: no tensor may have more elements than `_MAX_ELEMENTS`, nor codes of another size than its format gives its shape.
 """
@@ -41,6 +44,7 @@ _REST = "network"  # key of its array
 _TYPES = {"U8": np.uint8, "I8": np.int8, "U16": np.uint16, "I32": np.int32, "F32": np.float32}
 _NAMES = {np.dtype(kind): name for name, kind in _TYPES.items()}
 _LENGTH = 8  # bytes of the header's length
+_SHORT, _SHORT_LENGTH = b"slipzip1", 4  # start of a short file, and the bytes of its deflated header's length
 _COMPACT = (",", ":")  # of JSON: names and shapes are a large part of a small network
 
 
@@ -52,12 +56,15 @@ class NetworkRest:
     file: bytes
 
 
-def write_packed(path: str | Path, tensors: Mapping[str, Encoded], rest: NetworkRest | None = None) -> int:
+def write_packed(
+    path: str | Path, tensors: Mapping[str, Encoded], rest: NetworkRest | None = None, *, short: bool = False
+) -> int:
     """Write encoded tensors by name, atomically; return the file's bytes.
 
     Parameters
     ----------
     rest : what makes the file a network that `slipstick.trained.open_network` opens again.
+    short : deflate the header, so that the file is small, and no safetensors container.
 
     Errors
     ------
@@ -67,14 +74,17 @@ def write_packed(path: str | Path, tensors: Mapping[str, Encoded], rest: Network
     known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
     about: dict[str, Any] = {}
     for name, encoded in tensors.items():
-        codes = _stored(encoded.codes, f"{name}.codes", arrays, known)
-        side = {key: _stored(array, f"{name}.{key}", arrays, known) for key, array in encoded.side.items()}
+        codes = _stored(encoded.codes, f"{name}.codes", arrays, known, numbered=short)
+        side = {
+            key: _stored(array, f"{name}.{key}", arrays, known, numbered=short) for key, array in encoded.side.items()
+        }
         about[name] = {"format": encoded.encoding.name, "shape": list(encoded.shape), "codes": codes, "side": side}
     whole: dict[str, Any] = {"version": VERSION, "tensors": about}
     if rest is not None:
         arrays[_REST] = np.frombuffer(zlib.compress(rest.file, _SMALLEST), np.uint8)
         whole["network"] = {"kind": rest.kind, "rest": _REST}
     raw = _container(arrays, json.dumps(whole, separators=_COMPACT))
+    raw = _shortened(raw) if short else raw
     write_bytes(path, raw)
     return len(raw)
 
@@ -106,7 +116,9 @@ def parse_packed(raw: bytes, *, where: str = "packed") -> dict[str, Encoded]:
 
 
 def is_packed(raw: bytes) -> bool:
-    """Return whether bytes are a file of packed weights, by the key in their header."""
+    """Return whether bytes are a file of packed weights, by the key in their header or the start of a short file."""
+    if raw.startswith(_SHORT):
+        return True
     size = int.from_bytes(raw[:_LENGTH], "little")
     return f'"{KEY}"'.encode() in raw[_LENGTH : _LENGTH + min(size, _MAX_HEADER)]
 
@@ -141,14 +153,16 @@ def _rest(entry: Any, arrays: dict[str, NDArray[Any]], where: str) -> NetworkRes
     return NetworkRest(entry["kind"], file)
 
 
-def _stored(array: NDArray[Any], key: str, arrays: dict[str, NDArray[Any]], known: dict[Any, str]) -> str:
+def _stored(
+    array: NDArray[Any], key: str, arrays: dict[str, NDArray[Any]], known: dict[Any, str], *, numbered: bool = False
+) -> str:
     if array.dtype not in _NAMES:
         raise SlipstickError("not a type of the file", path=key, value=str(array.dtype), allowed=list(_TYPES))
     plain = np.ascontiguousarray(array)
     same = (str(plain.dtype), plain.shape, plain.tobytes())
     if same not in known:
-        known[same] = key
-        arrays[key] = plain
+        known[same] = str(len(arrays)) if numbered else key
+        arrays[known[same]] = plain
     return known[same]
 
 
@@ -170,20 +184,43 @@ def _container(arrays: dict[str, NDArray[Any]], about: str) -> bytes:
     return b"".join([len(text).to_bytes(_LENGTH, "little"), text, *parts])
 
 
+def _shortened(raw: bytes) -> bytes:
+    """Return the bytes of a container as a short file."""
+    start = _LENGTH + int.from_bytes(raw[:_LENGTH], "little")
+    header = zlib.compress(raw[_LENGTH:start].rstrip(), _SMALLEST)
+    return b"".join([_SHORT, len(header).to_bytes(_SHORT_LENGTH, "little"), header, raw[start:]])
+
+
+def _header_and_body(raw: bytes, where: str) -> tuple[bytes, memoryview]:
+    """Return the JSON of a container or a short file, and the bytes of its arrays."""
+    if not raw.startswith(_SHORT):
+        size = int.from_bytes(raw[:_LENGTH], "little")
+        if len(raw) < _LENGTH or size > min(_MAX_HEADER, len(raw) - _LENGTH):
+            raise SlipstickError("not a safetensors file, or its end is missing", path=where)
+        return raw[_LENGTH : _LENGTH + size], memoryview(raw)[_LENGTH + size :]
+    start = len(_SHORT) + _SHORT_LENGTH
+    size = int.from_bytes(raw[len(_SHORT) : start], "little")
+    reader = zlib.decompressobj()
+    try:
+        header = reader.decompress(raw[start : start + size], _MAX_HEADER + 1)
+    except zlib.error as error:
+        raise SlipstickError(f"damaged: {error}", path=where) from None
+    if not reader.eof or reader.unused_data or len(header) > _MAX_HEADER:
+        raise SlipstickError("damaged, or its end is missing", path=where)
+    return header, memoryview(raw)[start + size :]
+
+
 def _contents(raw: bytes, where: str) -> tuple[dict[str, NDArray[Any]], Any]:
     """Return the arrays of a container, as views of its bytes, and its metadata."""
-    size = int.from_bytes(raw[:_LENGTH], "little")
-    if len(raw) < _LENGTH or size > min(_MAX_HEADER, len(raw) - _LENGTH):
-        raise SlipstickError("not a safetensors file, or its end is missing", path=where)
+    header_bytes, body = _header_and_body(raw, where)
     try:
-        text = raw[_LENGTH : _LENGTH + size].decode("utf-8")
+        text = header_bytes.decode("utf-8")
     except UnicodeDecodeError:
         raise SlipstickError("the header is not UTF-8 text", path=where) from None
     header = parse_json(text, where=where)
     metadata = header.pop("__metadata__", None) if isinstance(header, dict) else None
     if not isinstance(metadata, dict) or not isinstance(metadata.get(KEY), str):
         raise SlipstickError("not a file of packed weights", path=where, allowed=f"a header with {KEY}")
-    body = memoryview(raw)[_LENGTH + size :]
     arrays: dict[str, NDArray[Any]] = {}
     at = 0
     for key, entry in sorted(header.items(), key=_start):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     NetworkSpec = str | Path | nn.Module | TrainedNetwork
 
 _PUBLISHED = ("efficientnet-lite0",)  # names of networks whose published weights a package carries
+_SHORT_SUFFIX = ".slip"  # of a packed file with a deflated header
 _MAX_BYTES = 2**33  # of a file: 8 GiB; VGG-16 has 0.55 GB
 
 
@@ -93,6 +94,7 @@ def write_packed_network(path: str | Path, network: TrainedNetwork, encoded: Map
 
     Parameters
     ----------
+    path : a name that ends in ``.slip`` gets a short file, whose header is deflated; others a safetensors container.
     network : its weights are those that `encoded` stands for. One that came in no file leaves its weights alone behind.
     encoded : of each layer whose weights are packed.
 
@@ -100,16 +102,17 @@ def write_packed_network(path: str | Path, network: TrainedNetwork, encoded: Map
     ------
     SlipstickError for weights that their encoding does not give back, and what cannot be written.
     """
+    short = Path(path).suffix == _SHORT_SUFFIX
     layers = network.layers()
     for name, tensor in encoded.items():
         layer = _layer_named(layers, name, "packed")
         if not np.array_equal(_decoded(layer, tensor), layer.weights):
             raise SlipstickError("its encoding does not give its weights back", path=name, value=tensor.encoding.name)
     if not network.suffix:
-        return write_packed(path, encoded)
+        return write_packed(path, encoded, short=short)
     zeros = {name: np.zeros_like(_layer_named(layers, name, "packed").weights) for name in encoded}
     rest = NetworkRest(network.suffix, network.with_weights(zeros).to_bytes())
-    return write_packed(path, encoded, rest)
+    return write_packed(path, encoded, rest, short=short)
 
 
 def _decoded(layer: WeightLayer, encoded: Encoded) -> Any:

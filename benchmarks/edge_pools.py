@@ -1,0 +1,255 @@
+"""Pool convolutions against CMSIS-NN, esp-nn and our own int8: instructions, estimated cycles, RAM; one line a goal.
+
+Whole calls, tables and lists of addresses counted; the same bytes out of every kernel, or the program stops. Random
+data (the generator of weight_pools.csv's checksum row), input offset 128, 16x16 pixels: no step of a kernel depends on
+the data. Part of `benchmarks/edge_kernels.py`; runs by itself too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from edge_peers.peers import FETCH, FLAGS, HERE, Counted, compilers, gcc_kernel, includes, measure, peer
+
+from slipstick.edge.emulator import CORES, Build, Core
+from slipstick.edge.kernels.harness import Case, Harness
+from slipstick.edge.kernels.kernel import Kernel
+from slipstick.edge.kernels.table import KERNELS, choose_kernel
+from slipstick.edge.layers import ConvLayer, Requantisation, WeightStorage
+
+SIDE, VECTORS = 16, 64
+BOUNDS = {  # core, channels: least ratios of instructions (assembly, C) and of estimated cycles
+    ("cortex-m4", 32): (5.2, 3.6, 3.9),
+    ("cortex-m4", 64): (6.8, 4.4, 4.9),
+    ("cortex-m3", 32): (6.0, None, 5.3),
+    ("cortex-m3", 64): (8.2, None, 7.5),
+    ("rv32imac", 32): (None, 7.8, None),
+    ("rv32imac", 64): (None, 10.5, None),
+}
+OWN_INT8 = {("cortex-m4", 32): 2.3, ("cortex-m4", 64): 3.0}
+SHAPES = [(core, channels) for channels in (32, 64, 128) for core in ("cortex-m4", "cortex-m3", "rv32imac")]
+SHAPES += [("cortex-m7", 32), ("cortex-m7", 64), ("cortex-m0plus", 32), ("cortex-m0plus", 64)]
+BY_BITS = {
+    "cortex-m3": "nn_conv3x3_pool_bits",
+    "cortex-m4": "nn_conv3x3_pool_bits_dsp",
+    "rv32imac": "nn_conv3x3_pool_wide",
+}
+BY_SYMBOL = {kernel.symbol: kernel for kernel in KERNELS}
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Figure reached and the bound that is wanted: at least, or True."""
+
+    name: str
+    reached: float | bool | str
+    wanted: float | bool
+
+    def line(self) -> str:
+        """Return the printed line of the goal."""
+        if isinstance(self.reached, str):
+            return f"goal: {self.name} | {self.reached} | wanted {self.wanted} | not run"
+        met = self.reached is True if self.wanted is True else self.reached >= self.wanted
+        value = self.reached if isinstance(self.reached, bool) else f"{self.reached:.2f}"
+        bound = self.wanted if isinstance(self.wanted, bool) else f">= {self.wanted}"
+        return f"goal: {self.name} | reached {value} | wanted {bound} | {'met' if met else 'missed'}"
+
+
+def random_bytes(count: int, seed: int = 12345) -> np.ndarray:
+    state, made = seed, np.empty(count, np.uint8)
+    for place in range(count):
+        state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
+        made[place] = state >> 24
+    return made
+
+
+def pool_layer(channels: int) -> tuple[ConvLayer, np.ndarray]:
+    """Return a 3x3 pool convolution of 16x16 pixels, and an input."""
+    pixels, vectors, indices = SIDE * SIDE * channels, VECTORS * 8, 9 * channels * channels // 8
+    made = random_bytes(pixels + vectors + indices)
+    pool = np.unique(made[pixels : pixels + vectors].view(np.int8).reshape(VECTORS, 8), axis=0)
+    assert len(pool) == VECTORS
+    weights = pool[made[pixels + vectors :] >> 2].reshape(channels, 3, 3, channels)
+    bias = np.arange(channels, dtype=np.int32) * 100 - 1600
+    requant = Requantisation(bias, np.full(channels, 1 << 30, np.int32), np.full(channels, -9, np.int8), -3, -128, 127)
+    size = (SIDE, SIDE, channels)
+    layer = ConvLayer("conv", size, size, (3, 3), (1, 1), (1, 1), (1, 1), 128, 0, weights, requant,
+                      WeightStorage("pool", pool))  # fmt: skip
+    return layer, made[:pixels].view(np.int8)
+
+
+def portable(kernel: Kernel) -> Kernel:
+    return replace(kernel, sources={"c": kernel.sources["c"]})
+
+
+def has_assembly(kernel: Kernel, core: Core) -> bool:
+    return kernel.files(core.features) != kernel.sources["c"]
+
+
+_BUILDS: dict[
+    tuple[str, str, str], tuple[str, str]
+] = {}  # compiler and flags of a core's kernel, fastest at 32 channels
+
+
+def counted_call(
+    core: Core, kernel: Kernel, layer: ConvLayer, codes: np.ndarray, include: tuple[Path, ...] = (), label: str = ""
+) -> Counted:
+    """Return a call's counts with the compiler and flags that took the fewest instructions the first time."""
+    key, size = (core.name, kernel.symbol, label), int(np.prod(layer.output))
+    builds = [_BUILDS[key]] if key in _BUILDS else [(name, flags) for name in compilers(core) for flags in FLAGS[name]]
+    calls = []
+    for compiler, flags in builds:
+        taken = kernel if compiler == "zig" else gcc_kernel(core, kernel, flags, include)
+        build = Build(flags if compiler == "zig" else "-O2", (), (HERE, *include))
+        profile, output = measure(core, taken, layer, [codes], size, build)
+        scratch = kernel.scratch_bytes(layer)
+        calls.append(Counted(profile.instructions, profile.estimated_cycles, scratch, f"{compiler} {flags}", output))
+    best = min(range(len(calls)), key=lambda place: calls[place].instructions)
+    _BUILDS[key] = builds[best]
+    return calls[best]
+
+
+def row(core: Core, layer: ConvLayer, codes: np.ndarray, library: str, folder: Path | None) -> dict[str, Counted]:
+    """Return what each kernel takes for a layer on a core: pool, pool in C, own int8 (and in C), the vendor's."""
+    plain = replace(layer, storage=None)
+    kernels = {
+        "pool": (choose_kernel(layer, core.features), layer),
+        "int8": (choose_kernel(plain, core.features), plain),
+    }
+    counted = {}
+    for name, (kernel, taken) in kernels.items():
+        counted[f"{name} C"] = counted_call(core, portable(kernel), taken, codes, label="C")
+        if has_assembly(kernel, core):
+            counted[name] = counted_call(core, kernel, taken, codes)
+    if folder is not None:
+        counted[library] = counted_call(core, peer(library, folder, "conv"), plain, codes, includes(library, folder))
+    assert len({one.output for one in counted.values()}) == 1, "kernels disagree"
+    return counted
+
+
+def table_lines(core: str, channels: int, counted: dict[str, Counted]) -> Iterator[str]:
+    for name, one in counted.items():
+        yield (
+            f"{core:14s} {channels:4d} {name:9s} {one.instructions:11,d} {one.cycles:13,.0f} {one.scratch:8,d} B  {one.build}"
+        )
+
+
+FLOORS = {  # instructions of a table entry, of an index for four columns, of an output's requantisation
+    "cortex-m4": (5.0, 5.0, 6.0),  # 4 products, load and store shared by two pixels; load and 4 additions; SMMULR ...
+    "cortex-m3": (7.375, 5.0, 8.0),  # 8 rows of pairs, merge, store; SMULL ...
+    "rv32imac": (13.0, 8.5, 14.0),  # the same without shifted operands; 17 for an index and eight columns
+}
+PARTS = {
+    "scatter and requantise": ("begin", "middle", "finish", "flush"),
+    "set-up": ("expand", "prepare", "add_weights"),
+}
+
+
+def floor_of(core: str, channels: int) -> float:
+    """Return the instructions below which this way of computing cannot come: nothing but its innermost steps."""
+    entry, index, output = FLOORS[core]
+    pixels, groups = SIDE * SIDE, channels // 8
+    taps = 3 * (3 * SIDE - 2) * SIDE  # rows outside are left out
+    return entry * VECTORS * groups * pixels + index * taps * groups * channels / 4 + output * pixels * channels
+
+
+def part_of(function: str) -> str:
+    tables = "tables" if "pool" in function else "driver"
+    return next((part for part, names in PARTS.items() if any(name in function for name in names)), tables)
+
+
+def parts_line(core: Core, channels: int, base: Counted | None) -> str:
+    """Return instructions per multiply-accumulate by part, and the floor."""
+    layer, codes = pool_layer(channels)
+    _, profile = Harness(core, [Case(choose_kernel(layer, core.features), layer)]).run(0, [codes], codes.size)
+    parts: dict[str, int] = {}
+    for function, count in profile.functions.items():
+        parts[part_of(function)] = parts.get(part_of(function), 0) + count
+    shares = ", ".join(f"{part} {count / layer.macs:.4f}" for part, count in sorted(parts.items()))
+    floor = floor_of(core.name, channels)
+    ratio = "" if base is None else f", {base.instructions / floor:.2f} times fewer than the vendor's"
+    return f"{core.name} {channels} channels, instructions per MAC: {shares}; floor {floor:,.0f} instructions{ratio}"
+
+
+def row_goals(core: str, channels: int, counted: dict[str, Counted], library: str) -> Iterator[Goal]:
+    assembly, portable_c = counted.get("pool", counted["pool C"]), counted["pool C"]
+    label = f"pool 3x3 {core} {channels} channels"
+    instructions, in_c, cycles = BOUNDS.get((core, channels), (None, None, None))
+    base = counted.get(library)
+    for bound, what, kernel, field in (
+        (instructions, "instructions", assembly, "instructions"),
+        (in_c, "instructions of the C", portable_c, "instructions"),
+        (cycles, "estimated cycles", assembly, "cycles"),
+    ):
+        if bound is not None:
+            ratio = FETCH[library] if base is None else getattr(base, field) / getattr(kernel, field)
+            yield Goal(f"{label}, {what}, {library} / ours", ratio, bound)
+    own = counted.get("int8", counted["int8 C"])
+    if (core, channels) in OWN_INT8:
+        ratio = own.instructions / assembly.instructions
+        yield Goal(f"{label}, instructions, own int8 / pool", ratio, OWN_INT8[core, channels])
+
+
+def run_time_bits(core: Core, symbol: str, channels: int = 32) -> dict[int, int]:
+    """Return the instructions by activation bits of one image; outputs are those of inputs rounded beforehand."""
+    layer, codes = pool_layer(channels)
+    harness = Harness(core, [Case(BY_SYMBOL[symbol], layer)])
+    variable, counts = harness.machine.address("nn_pool_bits"), {}
+    for bits in range(8, 0, -1):
+        step = 1 << (8 - bits)
+        rounded = np.minimum(codes.astype(np.int16) + 128 + step // 2, 255) // step * step - 128
+        harness.machine.write(variable, bytes([8]))
+        expected, _ = harness.run(0, [rounded.astype(np.int8) if bits < 8 else codes], codes.size)
+        harness.machine.write(variable, bytes([bits]))
+        output, profile = harness.run(0, [codes], codes.size)
+        assert (output == expected).all(), "kernels disagree"
+        counts[bits] = profile.instructions
+    return counts
+
+
+def pools(cmsis_nn: Path | None, esp_nn: Path | None) -> list[Goal]:
+    """Print the table of pool convolutions and return the goals."""
+    goals: list[Goal] = []
+    print(f"{'core':14s} {'ch':>4s} {'kernel':9s} {'instructions':>11s} {'est. cycles':>13s} {'scratch':>8s}    build")
+    floor = 0
+    for name, channels in SHAPES:
+        library, folder = ("esp-nn", esp_nn) if name == "rv32imac" else ("cmsis-nn", cmsis_nn)
+        counted = row(CORES[name], *pool_layer(channels), library, folder)
+        print("\n".join(table_lines(name, channels, counted)), flush=True)
+        if name in FLOORS:
+            print(parts_line(CORES[name], channels, counted.get(library)), flush=True)
+        goals += row_goals(name, channels, counted, library)
+        if (name, channels) == ("cortex-m3", 32) and library in counted:
+            floor = counted[library].instructions
+    for name, symbol in BY_BITS.items():
+        counts = run_time_bits(CORES[name], symbol)
+        print(
+            f"{name} 32 channels by activation bits: {', '.join(f'{bits}: {count:,d}' for bits, count in counts.items())}"
+        )
+        values = list(counts.values())
+        if name == "cortex-m3":
+            falls = all(later < earlier for earlier, later in itertools.pairwise(values))
+            goals.append(
+                Goal("pool 3x3 cortex-m3, instructions fall with each activation bit from 8 to 1", falls, True)
+            )
+            ratio = floor / counts[4] if floor else FETCH["cmsis-nn"]
+            goals.append(Goal("pool 3x3 cortex-m3 at 4 activation bits, instructions, cmsis-nn / ours", ratio, 7.0))
+    return goals
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cmsis-nn", type=Path)
+    parser.add_argument("--esp-nn", type=Path)
+    options = parser.parse_args()
+    for goal in pools(options.cmsis_nn, options.esp_nn):
+        print(goal.line())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,375 @@
+/* Pool convolution, 3x3 at stride 1: tables of products, gathered by index into rows of sums. */
+#include "nn_pool.h"
+
+enum { ROWS = 3 };
+
+typedef struct {
+    nn_pool_word *list[ROWS];
+    int32_t *entries;
+    int32_t *sums[2];
+    uint32_t *lookup;
+    int32_t *correction; /* [ROWS][filters]: what the lookup tables' lift adds to a doubled sum */
+    int8_t *zero;        /* a pixel outside */
+    int8_t *row;         /* an input row of fewer bits */
+    int8_t *edge;        /* outputs of a block that ends outside */
+    size_t bytes;
+} plan;
+
+/* size filled up to a multiple of a power of two */
+static size_t padded(size_t size, size_t step) { return (size + step - 1) & ~(step - 1); }
+
+uint8_t nn_pool_bits = 8;
+
+/* Lower bits that no row of the lookup tables is read for. */
+static int32_t dropped_bits(void) { return (8 - nn_pool_bits) / NN_POOL_STEP * NN_POOL_STEP; }
+
+static void *taken(uint8_t **at, size_t bytes)
+{
+    uint8_t *const start = *at;
+    *at += padded(bytes, sizeof(nn_pool_word));
+    return start;
+}
+
+static plan planned(const nn_pool_conv *l, int lookup, uint8_t *at)
+{
+    plan p;
+    const nn_conv *c = &l->conv;
+    const size_t filters = c->out_channels, channels = c->in_channels, groups = channels / NN_POOL_VECTOR;
+    const size_t columns = padded(c->out_width, NN_POOL_BLOCK), size = padded(l->size, lookup ? NN_POOL_CHUNK : 32);
+    const uint8_t *const start = at;
+    for (size_t k = 0; k < ROWS; k++)
+        p.list[k] = taken(&at, filters * (3 * groups + (k == 2 ? 3u : 0u)) * sizeof(nn_pool_word));
+    p.entries = taken(&at, groups * size * NN_POOL_ENTRY * sizeof(int32_t));
+    for (int k = 0; k < 2; k++) p.sums[k] = taken(&at, columns * filters * sizeof(int32_t));
+    p.lookup = taken(&at, lookup ? NN_POOL_LOOKUP_WORDS(l->size) * sizeof(uint32_t) : 0);
+    p.correction = taken(&at, lookup ? ROWS * filters * sizeof(int32_t) : 0);
+    p.zero = taken(&at, channels);
+    p.row = taken(&at, channels * c->in_width);
+    p.edge = taken(&at, columns > c->out_width ? NN_POOL_BLOCK * filters : 0);
+    p.bytes = (size_t)(at - start);
+    return p;
+}
+
+size_t nn_conv3x3_pool_scratch(const nn_pool_conv *layer, int lookup)
+{
+    nn_pool_word origin = 0; /* of no object: addresses are only subtracted */
+    return planned(layer, lookup, (uint8_t *)&origin).bytes;
+}
+
+/* Indices are packed without gaps, least significant bit first. */
+typedef struct {
+    const uint8_t *from;
+    uint32_t held, have, bits;
+} index_reader;
+
+static uint32_t next_index(index_reader *r)
+{
+    if (r->have < r->bits) {
+        r->held |= (uint32_t)*r->from++ << r->have;
+        r->have += 8;
+    }
+    const uint32_t index = r->held & ((1u << r->bits) - 1u);
+    r->held >>= r->bits;
+    r->have -= r->bits;
+    return index;
+}
+
+/* Addresses of the entries of one kernel row's indices. Six bits and groups in fours: four indices in three bytes. */
+NN_POOL_WEAK const uint8_t *nn_pool_expand_six(nn_pool_word *to, nn_pool_word entry, size_t groups, size_t step,
+                                               const uint8_t *from)
+{
+    const nn_pool_word size = NN_POOL_ENTRY * sizeof(int32_t), next = (nn_pool_word)step;
+    for (int tap = 0; tap < 3; tap++) {
+        nn_pool_word at = entry - (nn_pool_word)tap * (nn_pool_word)sizeof(int32_t);
+        for (size_t g = 0; g < groups; g += 4, to += 4, from += 3) {
+            const nn_pool_word a = from[0], b = from[1], c = from[2];
+            to[0] = at + (a & 63u) * size, at += next;
+            to[1] = at + ((b << 2 | a >> 6) & 63u) * size, at += next;
+            to[2] = at + ((c << 4 | b >> 4) & 63u) * size, at += next;
+            to[3] = at + (c >> 2) * size, at += next;
+        }
+    }
+    return from;
+}
+
+static void expand_row(nn_pool_word *to, nn_pool_word entry, size_t groups, size_t step, index_reader *r)
+{
+    const nn_pool_word size = NN_POOL_ENTRY * sizeof(int32_t), next = (nn_pool_word)step;
+    if (groups % 4 == 0 && r->bits == 6) {
+        r->from = nn_pool_expand_six(to, entry, groups, step, r->from);
+        return;
+    }
+    for (int tap = 0; tap < 3; tap++) {
+        nn_pool_word at = entry - (nn_pool_word)tap * (nn_pool_word)sizeof(int32_t);
+        const nn_pool_word *const end = to + groups;
+        if (r->bits == 8)
+            for (; to < end; at += next) *to++ = at + *r->from++ * size;
+        else
+            for (; to < end; at += next) *to++ = at + next_index(r) * size;
+    }
+}
+
+/* Lists of addresses of table entries, filter after filter, from packed indices. */
+static void expand(const plan *p, const nn_pool_conv *l, const uint8_t *indices, size_t size)
+{
+    const nn_conv *c = &l->conv;
+    const size_t groups = c->in_channels / NN_POOL_VECTOR, step = size * NN_POOL_ENTRY * sizeof(int32_t);
+    nn_pool_word *list[ROWS] = {p->list[0], p->list[1], p->list[2]};
+    const nn_pool_word first = NN_POOL_WORD(p->entries, p->entries + NN_POOL_PAIRS + 2);
+    index_reader reader = {indices, 0, 0, l->index_bits};
+    for (size_t f = 0; f < c->out_channels; f++) {
+        for (int k = 0; k < ROWS; k++) {
+            expand_row(list[k], first, groups, step, &reader);
+            list[k] += 3 * groups;
+        }
+        list[2][0] = (nn_pool_word)c->requant.multiplier[f];
+        list[2][1] = (nn_pool_word)-c->requant.shift[f];
+        list[2][2] = (nn_pool_word)(2 * c->requant.bias[f]);
+        list[2] += 3;
+    }
+}
+
+static int32_t weights_sum(const int8_t *vector)
+{
+    int32_t sum = 0;
+    for (int32_t i = 0; i < NN_POOL_VECTOR; i++) sum += vector[i];
+    return sum;
+}
+
+static void add_to_bias(const plan *p, size_t filters, size_t taps, const int32_t *correction, int32_t sign)
+{
+    nn_pool_word *bias = p->list[2] + taps + 2;
+    for (size_t f = 0; f < filters; f++, bias += taps + 3)
+        *bias += (nn_pool_word)(sign * correction[f]);
+}
+
+/* What the lookup tables hold beyond the products: the lift, and the input's zero point. Taken out of the bias. */
+static void correct(const plan *p, const nn_pool_conv *l, const uint8_t *indices, const nn_pool_tables *t, int32_t scale)
+{
+    const size_t filters = l->conv.out_channels, taps = 3u * (l->conv.in_channels / NN_POOL_VECTOR);
+    index_reader reader = {indices, 0, 0, l->index_bits};
+    for (size_t f = 0; f < filters; f++)
+        for (size_t k = 0; k < ROWS; k++) {
+            int32_t weights = 0;
+            for (size_t i = 0; t->zero != 0 && i < taps; i++)
+                weights += weights_sum(l->vectors + next_index(&reader) * NN_POOL_VECTOR);
+            p->correction[k * filters + f] = t->outside * (int32_t)taps * scale + 2 * t->zero * weights;
+        }
+    for (size_t k = 0; k < ROWS; k++) add_to_bias(p, filters, taps, p->correction + k * filters, -1);
+}
+
+/* Inputs rounded to their upper bits, a half upwards; the largest value stays within its bits. */
+static void round_row(const int8_t *from, int8_t *to, size_t count, uint32_t bits)
+{
+    const uint32_t half = (0x80u >> bits) * 0x01010101u, mask = (0x100u - (0x100u >> bits)) * 0x01010101u;
+    const uint32_t *word = (const uint32_t *)(const void *)from;
+    uint32_t *out = (uint32_t *)(void *)to;
+    for (size_t i = 0; i < count; i += 4) {
+        const uint32_t code = *word++ ^ 0x80808080u, top = code & 0x80808080u; /* code + 128 */
+        const uint32_t sum = (code ^ top) + half, over = sum & top;           /* a byte over 255 becomes 255 */
+        *out++ = (((sum ^ top) | over | (over - (over >> 7))) & mask) ^ 0x80808080u;
+    }
+}
+
+static void look_up_block(nn_pool_tables *t, const int8_t *row, int32_t column, int32_t width)
+{
+    const int32_t channels = t->groups * NN_POOL_VECTOR;
+    if (column == 0) {
+        nn_pool_outside(t, NN_POOL_BLOCK + 1);
+        t->a = row;
+        nn_pool_lookup_pixel(t, NN_POOL_BLOCK);
+    } else {
+        nn_pool_shift(t);
+    }
+    for (int32_t i = 1; i <= NN_POOL_BLOCK; i++) {
+        t->a = row + (column + i) * channels;
+        if (column + i < width)
+            nn_pool_lookup_pixel(t, NN_POOL_BLOCK - i);
+        else
+            nn_pool_outside(t, NN_POOL_BLOCK - i);
+    }
+}
+
+static const int8_t *pixel(const plan *p, const int8_t *row, int32_t column, int32_t width, int32_t channels)
+{
+    return column >= 0 && column < width ? row + column * channels : p->zero;
+}
+
+static void multiply_block(nn_pool_tables *t, const plan *p, const int8_t *row, int32_t column, int32_t width)
+{
+    const int32_t channels = t->groups * NN_POOL_VECTOR;
+#if NN_POOL_PAIRS
+    if (column == 0) {
+        t->a = row;
+        nn_pool_first(t);
+    }
+    t->a = pixel(p, row, column + 1, width, channels), t->b = pixel(p, row, column + 2, width, channels);
+    nn_pool_pair_shift(t);
+    t->a = pixel(p, row, column + 3, width, channels), t->b = pixel(p, row, column + 4, width, channels);
+    if (column + 4 < width)
+        nn_pool_pair(t);
+    else
+        nn_pool_last(t);
+#else
+    int32_t i = column == 0 ? -1 : 1;
+    if (column > 0) nn_pool_shift(t);
+    for (; i <= NN_POOL_BLOCK; i += 2) {
+        t->a = pixel(p, row, column + i, width, channels), t->b = pixel(p, row, column + i + 1, width, channels);
+        nn_pool_pair(t, NN_POOL_BLOCK - 1 - i);
+    }
+#endif
+}
+
+static void clamp(int8_t *codes, size_t count, int8_t least, int8_t most)
+{
+    for (size_t i = 0; i < count; i++) {
+        int8_t code = codes[i];
+        code = code < least ? least : code;
+        codes[i] = code > most ? most : code;
+    }
+}
+
+static void start_tables(nn_pool_tables *t, const nn_pool_conv *l, const plan *p, int lookup)
+{
+    const nn_conv *c = &l->conv;
+    t->entry = p->entries;
+    t->groups = c->in_channels / NN_POOL_VECTOR;
+    t->real_size = l->size;
+    t->size = (int32_t)padded(l->size, lookup ? NN_POOL_CHUNK : 32);
+    t->vectors = l->vectors;
+    t->lookup = p->lookup;
+    t->bits = nn_pool_bits;
+    t->offset = c->input_offset;
+    t->offset_pair = (uint32_t)(uint16_t)c->input_offset * 0x10001u;
+    t->zero = 128 - c->input_offset;
+    t->dropped = dropped_bits();
+    t->outside = NN_POOL_LIFT * ((1 << (8 - t->dropped)) - 1) / (NN_POOL_STEP == 1 ? 1 : 3) * NN_POOL_STEP;
+    if (lookup) nn_pool_prepare(l->vectors, l->size, p->lookup);
+#if NN_POOL_PAIRS
+    if (lookup) return;
+    const int8_t none[NN_POOL_VECTOR] = {0};
+    uint32_t *first = (uint32_t *)(void *)p->entries;
+    for (int32_t s = 0; s < t->size; s++, first += NN_POOL_ENTRY) {
+        const int8_t *v = s < t->real_size ? t->vectors + s * NN_POOL_VECTOR : none;
+        uint32_t pair[NN_POOL_PAIRS], *to = first;
+        for (int i = 0; i < NN_POOL_PAIRS; i++) {
+            const int at = i / 2 * 4 + i % 2; /* channels 0, 2; 1, 3; 4, 6; 5, 7: as SXTB16 unpacks them */
+            pair[i] = ((uint32_t)v[at] & 0xffffu) | (uint32_t)v[at + 2] << 16;
+        }
+        for (int32_t g = 0; g < t->groups; g++, to += t->size * NN_POOL_ENTRY)
+            to[0] = pair[0], to[1] = pair[1], to[2] = pair[2], to[3] = pair[3];
+    }
+#endif
+}
+
+typedef struct {
+    const nn_pool_conv *layer;
+    plan p;
+    nn_pool_tables tables;
+    nn_pool_pass pass;
+    int32_t *above, *same; /* sums of the output rows above and beside an input row */
+    int8_t *output;
+    int lookup;
+} run;
+
+/* Finish a block of an output row with `function`, where the row may end within it. */
+static void write_block(run *r, int32_t y, int32_t x, void (*function)(const nn_pool_pass *))
+{
+    const int32_t width = r->layer->conv.out_width, filters = r->layer->conv.out_channels;
+    int8_t *const output = r->output + (y * width + x) * filters;
+    const int partial = x + NN_POOL_BLOCK > width;
+    r->pass.list = r->p.list[2], r->pass.sums = r->above + x * filters;
+    r->pass.output = partial ? r->p.edge : output;
+    function(&r->pass);
+    for (int32_t i = 0; partial && i < (width - x) * filters; i++) output[i] = r->p.edge[i];
+}
+
+static void input_row(run *r, const int8_t *row, int32_t y)
+{
+    const int32_t width = r->layer->conv.out_width, filters = r->layer->conv.out_channels;
+    if (r->tables.bits < 8) {
+        round_row(row, r->p.row, (size_t)(width * r->layer->conv.in_channels), (uint32_t)r->tables.bits);
+        row = r->p.row;
+    }
+    for (int32_t x = 0; x < width; x += NN_POOL_BLOCK) {
+        if (r->lookup)
+            look_up_block(&r->tables, row, x, width);
+        else
+            multiply_block(&r->tables, &r->p, row, x, width);
+        if (y > 0) write_block(r, y - 1, x, nn_pool_finish);
+        r->pass.list = r->p.list[1], r->pass.sums = r->same + x * filters;
+        nn_pool_middle(&r->pass);
+        r->pass.list = r->p.list[0], r->pass.sums = r->above + x * filters;
+        if (y + 1 < r->layer->conv.out_height) nn_pool_begin(&r->pass);
+    }
+    int32_t *const swap = r->above; /* row y is above row y + 1, whose sums begin where those of row y - 1 were */
+    r->above = r->same;
+    r->same = swap;
+}
+
+static void start(run *r, const uint8_t *indices)
+{
+    const nn_conv *c = &r->layer->conv;
+    const int32_t filters = c->out_channels, scale = r->lookup ? 2 << dropped_bits() : 2;
+    start_tables(&r->tables, r->layer, &r->p, r->lookup);
+    expand(&r->p, r->layer, indices, (size_t)r->tables.size);
+    if (r->lookup) correct(&r->p, r->layer, indices, &r->tables, scale);
+    for (int32_t i = 0; i < c->in_channels; i++) r->p.zero[i] = (int8_t)-c->input_offset;
+    r->above = r->p.sums[0], r->same = r->p.sums[1];
+    for (size_t i = 0; i < padded(c->out_width, NN_POOL_BLOCK) * c->out_channels; i++) r->same[i] = 0;
+    nn_pool_pass pass = {r->p.list[0], r->above, filters, r->tables.groups, scale, c->requant.output_offset,
+                         filters, 3 * filters, r->output, c->requant.least, c->requant.most, r->p.entries};
+    r->pass = pass;
+}
+
+static void compute(const nn_pool_conv *l, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch,
+                    int lookup)
+{
+    const nn_conv *c = &l->conv;
+    const size_t filters = c->out_channels, taps = 3u * (size_t)(c->in_channels / NN_POOL_VECTOR);
+    run r;
+    if (((128 - c->input_offset) & ((1 << dropped_bits()) - 1)) != 0) lookup = 0; /* padding between two steps */
+    r.layer = l, r.output = output, r.lookup = lookup;
+    r.p = planned(l, lookup, (uint8_t *)scratch);
+    start(&r, indices);
+    const int32_t height = c->out_height, line = c->in_width * c->in_channels;
+    for (int32_t y = 0; y < height; y++) {
+        /* the first output row has no input row above */
+        if (lookup && y > 0 && y <= 2) add_to_bias(&r.p, filters, taps, r.p.correction, y == 1 ? 1 : -1);
+        input_row(&r, input + y * line, y);
+    }
+    if (lookup) { /* the last output row has no input row below */
+        add_to_bias(&r.p, filters, taps, r.p.correction + 2 * filters, 1);
+        if (height <= 2) add_to_bias(&r.p, filters, taps, r.p.correction, height == 1 ? 1 : -1);
+    }
+    for (int32_t x = 0; x < c->out_width; x += NN_POOL_BLOCK) write_block(&r, height - 1, x, nn_pool_flush);
+#if defined(__ARM_ARCH) && __ARM_ARCH >= 7
+    if (c->requant.least > -128 || c->requant.most < 127)
+        clamp(output, (size_t)height * c->out_width * filters, c->requant.least, c->requant.most);
+#else
+    (void)clamp;
+#endif
+}
+
+#if NN_POOL_PAIRS
+#define MULTIPLIED nn_conv3x3_pool_dsp
+#else
+#define MULTIPLIED nn_conv3x3_pool
+#endif
+#if NN_POOL_PAIRS
+#define LOOKED_UP nn_conv3x3_pool_bits_dsp
+#elif NN_POOL_STEP == 2
+#define LOOKED_UP nn_conv3x3_pool_wide
+#else
+#define LOOKED_UP nn_conv3x3_pool_bits
+#endif
+
+void MULTIPLIED(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch)
+{
+    compute(layer, (const uint8_t *)indices, input, output, scratch, 0);
+}
+
+void LOOKED_UP(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch)
+{
+    compute(layer, (const uint8_t *)indices, input, output, scratch, 1);
+}

@@ -1,0 +1,204 @@
+"""Kernels of packed weights compute what the runner computes with the unpacked ones, byte for byte."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("ziglang")
+pytest.importorskip("unicorn")
+pytest.importorskip("numba")
+
+from edge.host_harness import host_outputs
+from edge.single_layers import _INT32, Single, _single, tensor
+from slipstick.core.errors import SlipstickError
+from slipstick.edge.emulator import CORES
+from slipstick.edge.kernels.harness import Case, Harness
+from slipstick.edge.kernels.packed_weights import pool_indices, share_pool
+from slipstick.edge.kernels.table import KERNELS, choose_kernel
+from slipstick.edge.layers import WeightStorage
+from slipstick.trained.integer.integer_network import IntegerOperator, _Options
+from slipstick.trained.integer.window_geometry import window_slides
+
+KERNEL = {kernel.symbol: kernel for kernel in KERNELS}
+POOL3X3 = {"cortex-m0plus": "nn_conv3x3_pool", "cortex-m3": "nn_conv3x3_pool_bits", "cortex-m4": "nn_conv3x3_pool_dsp",
+           "rv32imac": "nn_conv3x3_pool_wide"}  # fmt: skip
+
+
+def layer_of(
+    rng: np.random.Generator,
+    codes: np.ndarray,
+    shape: Any,
+    *,
+    zero: int | None = None,
+    signs: bool = False,
+    **options: Any,
+) -> Single:
+    """Return a convolution [filters, rows, columns, channels] or a dense layer [outputs, inputs] with these weights."""
+    dense = codes.ndim == 2
+    x = tensor((1, *shape), np.int8, 0.05, int(rng.integers(-128, 128)) if zero is None else zero)
+    spread = 128 * np.sqrt(codes[0].size) * max(1.0, np.abs(codes).mean()) / 64
+    scales = rng.uniform(0.5, 1.4, 1 if dense else len(codes)) * 4 / spread
+    w = tensor(codes.shape, np.int8, scales, 0, 0, codes.astype(np.int8))
+    bias = tensor((len(codes),), _INT32, 1.0, data=rng.integers(-3000, 3000, len(codes)).astype(np.int32))
+    if dense:
+        size, kind = (1, shape[0], len(codes)), "dense"
+    else:
+        (height, *_), (width, *_) = window_slides(x.shape, codes.shape[1:3], _Options(**options))
+        size, kind = (1, height, width, len(codes)), "conv"
+    y = tensor(size, np.int8, 0.2, int(rng.integers(-128, 128)))
+    return _single(rng, [x, w, bias, y], IntegerOperator(kind, (0, 1, 2), 3, _Options(**options)))  # type: ignore[arg-type]
+
+
+def stored(single: Single, storage: WeightStorage) -> Single:
+    return replace(single, layer=replace(single.layer, storage=storage))
+
+
+def pooled(
+    rng: np.random.Generator, size: int, shape: Any, filters: int, kernel: Any = (3, 3), **options: Any
+) -> Single:
+    pool = np.unique(rng.integers(-128, 128, (size, 8)).astype(np.int8), axis=0)
+    full = (filters, *kernel, shape[-1]) if kernel else (filters, shape[-1])
+    codes = pool[rng.integers(0, len(pool), (*full[:-1], shape[-1] // 8))].reshape(full)
+    return stored(layer_of(rng, codes, shape, **options), WeightStorage("pool", pool))
+
+
+def _pool_singles() -> list[Single]:
+    rng = np.random.default_rng(3)
+    shapes = [(1, 1, 8), (1, 6, 8), (2, 3, 16), (3, 4, 24), (5, 8, 32), (4, 9, 40), (3, 5, 64), (3, 17, 8), (2, 4, 128)]
+    singles = []
+    for count, shape in enumerate(shapes):
+        size, filters = (64, 64, 20, 100, 64, 256, 64, 1, 33)[count], (1, 5, 8, 3, 12, 7, 10, 2, 4)[count]
+        zero = (-128, None, 127)[count % 3]
+        activation = ("none", "relu", "relu6")[count // 2 % 3]
+        singles.append(pooled(rng, size, shape, filters, zero=zero, padding="same", activation=activation))
+    return singles
+
+
+def _packed_singles() -> list[Single]:
+    rng = np.random.default_rng(4)
+    singles = []
+    for count in range(6):  # random shapes, strides, dilations and paddings
+        height, width, channels = (int(size) for size in rng.integers((3, 3, 1), (8, 8, 12)))
+        options = {"stride": (1 + count % 2, 1 + count // 2 % 2), "padding": ("same", "valid")[count % 2]}
+        kernel = tuple(int(size) for size in rng.integers(1, 4, 2))
+        full = (int(rng.integers(1, 7)), *kernel, channels)
+        singles.append(pooled(rng, 30, (height, width, 8 * (1 + count % 3)), 5, kernel, **options))
+        singles.append(stored(layer_of(rng, rng.integers(-8, 8, full), (height, width, channels), **options),
+                              WeightStorage("int4")))  # fmt: skip
+        storage = WeightStorage("swis", shifts=1 + count % 4, group=(4, 3, 16)[count % 3])
+        singles.append(stored(layer_of(rng, swis(rng, full, storage), (height, width, channels), **options), storage))
+    singles.append(pooled(rng, 64, (3, 24), 5, ()))
+    singles.append(stored(layer_of(rng, rng.integers(-8, 8, (7, 13)), (2, 13)), WeightStorage("int4")))
+    storage = WeightStorage("swis", shifts=3)
+    singles.append(stored(layer_of(rng, swis(rng, (6, 10), storage), (1, 10)), storage))
+    return singles
+
+
+def swis(rng: np.random.Generator, shape: Any, storage: WeightStorage) -> np.ndarray:
+    rows = rng.integers(-127, 128, (shape[0], int(np.prod(shape[1:]))))
+    for row in rows:
+        for start in range(0, row.size, storage.group):
+            mask = int((1 << rng.permutation(7)[: storage.shifts]).sum())
+            part = row[start : start + storage.group]
+            part[:] = np.sign(part) * (np.abs(part) & mask)
+    return rows.reshape(shape)
+
+
+def _binary_singles() -> list[Single]:
+    rng = np.random.default_rng(5)
+    singles = []
+    shapes = [((4, 5, 40), (3, 3, 3, 40)), ((5, 3, 7), (4, 2, 3, 7)), ((2, 64), (5, 64)), ((1, 33), (3, 33))]
+    for count, (shape, full) in enumerate(shapes):
+        options = {"padding": "same", "stride": (1, 1 + count % 2)} if len(full) == 4 else {}
+        single = layer_of(rng, rng.choice([-1, 1], full), shape, zero=7, **options)
+        singles.append(stored(single, WeightStorage("binary")))
+    return [_signs(rng, single) for single in singles]
+
+
+def _signs(rng: np.random.Generator, single: Single) -> Single:
+    from slipstick.trained.integer.execute import run_integers
+
+    codes = (7 + rng.choice([-1, 1], single.inputs[0].shape)).astype(np.int8)
+    return replace(single, inputs=[codes], expected=run_integers(single.network, codes))
+
+
+def check(core: str, singles: list[Single], cases: list[Case], *, assembly: bool = True) -> None:
+    harness = Harness(CORES[core], cases, assembly=assembly)
+    for place, (single, case) in enumerate(zip(singles, cases, strict=True)):
+        output, _ = harness.run(place, single.inputs, single.expected.nbytes)
+        np.testing.assert_array_equal(
+            output.view(np.int8), single.expected.ravel(), err_msg=f"{core}: {case.kernel.symbol}, {case.layer.input}"
+        )
+
+
+def chosen(singles: list[Single], core: str) -> list[Case]:
+    return [Case(choose_kernel(single.layer, CORES[core].features), single.layer) for single in singles]
+
+
+@pytest.mark.parametrize("core", POOL3X3)
+@pytest.mark.parametrize("assembly", [True, False])
+def test_pool_convolutions_with_tap_reuse_on_every_core(core: str, assembly: bool) -> None:
+    singles = _pool_singles()
+    cases = chosen(singles, core)
+    assert {case.kernel.symbol for case in cases} == {POOL3X3[core]}
+    check(core, singles, cases, assembly=assembly)
+
+
+@pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4"])
+def test_unpacked_and_binary_layers(core: str) -> None:
+    singles = _packed_singles() + _binary_singles()
+    cases = chosen(singles, core)
+    used = {case.kernel.symbol for case in cases}
+    assert used >= {f"nn_{kind}_{form}" for kind in ("conv", "dense") for form in ("pool", "int4", "swis", "binary")}
+    check(core, singles, cases)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler for the host")
+def test_packed_kernels_on_the_host_under_its_sanitizers(tmp_path: Path) -> None:
+    singles = _pool_singles() + _pool_singles() + _packed_singles() + _binary_singles()
+    cases = chosen(singles, "cortex-m0plus")
+    pools = len(_pool_singles())
+    cases[:pools] = [Case(KERNEL["nn_conv3x3_pool_bits"], case.layer) for case in cases[:pools]]
+    outputs = host_outputs(tmp_path, cases, [s.inputs for s in singles], [s.expected.nbytes for s in singles])
+    for output, single, case in zip(outputs, singles, cases, strict=True):
+        assert output == single.expected.tobytes(), f"{case.kernel.symbol}, {case.layer.input}"
+
+
+def test_layers_that_a_pool_kernel_cannot_take_go_to_others() -> None:
+    rng = np.random.default_rng(6)
+    good = pooled(rng, 16, (4, 4, 16), 4, padding="same", zero=-128).layer
+    strided = pooled(rng, 16, (4, 4, 16), 4, padding="same", stride=(2, 2)).layer
+    left = replace(good, requant=replace(good.requant, shift=np.array([-1, -2, 0, -3], np.int8)))
+    plain = replace(good, storage=None)
+    narrow = replace(plain, weights=good.weights[..., :9], input=(4, 4, 9), storage=good.storage)
+    symbols = [choose_kernel(layer).symbol for layer in (good, strided, left, plain, narrow)]
+    assert symbols == ["nn_conv3x3_pool", "nn_conv_pool", "nn_conv_pool", "nn_conv_s8", "nn_conv_s8"]
+    foreign = replace(good, storage=WeightStorage("pool", np.zeros((4, 8), np.int8)))
+    with pytest.raises(SlipstickError, match="no vectors of the pool"):
+        pool_indices(foreign)
+
+
+def test_layers_made_of_few_vectors_share_a_pool() -> None:
+    rng = np.random.default_rng(8)
+    pool = rng.integers(-128, 128, (32, 8)).astype(np.int8)
+    codes = [
+        pool[rng.integers(0, 32, (4, 3, 3, 2))].reshape(4, 3, 3, 16),
+        pool[rng.integers(0, 32, (5, 3))].reshape(5, 24),
+    ]
+    layers = [layer_of(rng, codes[0], (4, 4, 16), padding="same").layer, layer_of(rng, codes[1], (1, 24)).layer]
+    first = layer_of(rng, rng.integers(-127, 128, (4, 3, 3, 3)), (4, 4, 3)).layer
+    shared = share_pool([first, *layers])
+    assert shared[0] is first
+    assert shared[1].storage.pool is shared[2].storage.pool
+    assert len(shared[1].storage.pool) <= 32
+    unpacked = [shared[place].storage.pool[pool_indices(shared[place])].ravel() for place in (1, 2)]
+    for weights, layer in zip(unpacked, layers, strict=True):
+        np.testing.assert_array_equal(weights, layer.weights.ravel())
+    many = layer_of(rng, rng.integers(-127, 128, (16, 3, 3, 16)), (4, 4, 16)).layer  # 288 vectors
+    assert all(layer.storage is None for layer in share_pool([many, *layers]))
