@@ -19,7 +19,7 @@ WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wundef", "-Wshadow", "-Werror"
 def host_outputs(
     folder: Path, cases: Sequence[Case], inputs: Sequence[Sequence[np.ndarray]], sizes: Sequence[int]
 ) -> list[bytes]:
-    """Return the output bytes of each case, computed by the portable sources on the host under both sanitizers."""
+    """Return the output bytes of each case, by the portable sources on the host under both sanitizers."""
     text = [harness_text(cases), "#include <stdio.h>", "#include <stdlib.h>"]
     text.append(
         "static void *taken(size_t n) { void *p = malloc(n ? n : 1); if (fread(p, 1, n, stdin) != n) exit(3); return p; }"

@@ -48,6 +48,13 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_counts_are_the_same_behind_a_call_without_counting(sources: Path) -> None:
+    machine = Machine(build_image(CORES["cortex-m4"], [sources / "spin.S"], ["spin"]))
+    for count in (3, 1000):
+        assert machine.call("spin", count) == 42
+        assert machine.profile("spin", 1000).instructions == 2 * 1000 + 3
+
+
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7"])
 def test_instructions_of_a_loop_in_assembly_are_counted_one_by_one(core: str, sources: Path) -> None:
     machine = Machine(build_image(CORES[core], [sources / "spin.S"], ["spin"]))

@@ -14,6 +14,7 @@ _Board = Annotated[str, Parameter(help="A board (slipstick list systems), such a
 _Out = Annotated[Path | None, Parameter(help="The folder, new or empty. Default: none, only the report.")]
 _Run = Annotated[bool, Parameter(help="Compile it, run it in an emulator, compare every output byte.")]
 _Patches = Annotated[bool, Parameter(help="Run the first layers tile by tile: a smaller arena, more instructions.")]
+_Stream = Annotated[bool, Parameter(help="Take one row of the input a call, and keep what windows need.")]
 _Overwrite = Annotated[bool, Parameter(help="Replace a folder that emit wrote.")]
 
 
@@ -24,6 +25,7 @@ def emit(
     out: _Out = None,
     run: _Run = False,
     patches: _Patches = False,
+    stream: _Stream = False,
     overwrite: _Overwrite = False,
     display: Shown = PLAIN,
 ) -> None:
@@ -31,7 +33,7 @@ def emit(
     from slipstick.verbs.emit import emit as verb
 
     _require_writable(display)
-    report = verb(network, board, out, run=run, patches=patches, overwrite=overwrite)
+    report = verb(network, board, out, run=run, patches=patches, stream=stream, overwrite=overwrite)
     if out is not None:
         _say(f"wrote {out}")
     _put(report, display)

@@ -66,11 +66,23 @@ class Board(Device):
     reserved: units.Bytes | None = Field(
         default=None, description="Bytes of the fastest memory that stack, data and drivers take; unknown: none counted"
     )
+    cache: units.Bytes | None = Field(
+        default=None,
+        description="Cache before a flash outside of the chip; unknown: flash on the chip, whose waits are calibrated",
+    )
+    kernels: str = Field(
+        default="slipstick", description="Library of its firmware's kernels, a name in data/instructions"
+    )
     states: dict[str, units.Watts] = Field(
         default_factory=dict, description="Power of further states, such as deep-sleep or radio"
     )
     supply: units.Volts | None = Field(default=None, description="Voltage of the supply")
     pins: int | None = Field(default=None, gt=0, description="Pins for sensors and actuators")
+    battery: units.Joules | None = Field(default=None, description="Energy of its battery, such as 7.5 Wh")
+    period: units.PositiveSeconds | None = Field(
+        default=None, description="Time from one inference to the next, asleep between; unknown: no duty cycle"
+    )
+    sense: tuple[str, ...] = Field(default=(), description="Sensors that capture before each inference, by name")
     sensors: dict[str, Sensor] = Field(default_factory=dict, description="Sensors on the board, by name")
 
     def check(self, system: Surroundings) -> Iterator[str]:
@@ -78,3 +90,13 @@ class Board(Device):
         absent = [name for name in ("flash", *self.arena) if name not in system.memory]
         if absent:
             yield f"a board needs the memories flash and {', '.join(self.arena)}: {', '.join(absent)} missing"
+        unknown = [name for name in self.sense if name not in self.sensors]
+        if unknown:
+            yield f"device.sense names sensors that the board has not: {', '.join(unknown)}"
+
+    def capture(self) -> tuple[float, float]:
+        """Return the time [s] and the energy [J] of the sensors' captures before an inference, one after the other."""
+        sensors = [self.sensors[name] for name in self.sense]
+        times = [sensor.capture or 0.0 for sensor in sensors]
+        joules = [time * (sensor.power or 0.0) for time, sensor in zip(times, sensors, strict=True)]
+        return sum(times), sum(joules)

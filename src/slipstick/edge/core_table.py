@@ -8,8 +8,12 @@ from pydantic import Field
 
 from slipstick.core.catalogue import Catalogue, Entry
 
-InstructionClass = Literal["alu", "multiply", "accumulate", "long", "simd", "load", "store", "branch", "divide"]
-Feature = Literal["thumb2", "long-multiply", "dsp", "mve", "divide", "bitmanip", "fpu", "simd128", "loops"]
+InstructionClass = Literal[
+    "alu", "multiply", "accumulate", "long", "simd", "load", "multiple", "store", "branch", "divide"
+]
+Feature = Literal[
+    "thumb2", "long-multiply", "dsp", "mve", "divide", "bitmanip", "fpu", "simd128", "loops"
+]  # fmt: skip
 
 
 class Core(Entry):
@@ -17,7 +21,8 @@ class Core(Entry):
 
     Classes: `alu` (moves, additions, shifts, saturation), `multiply` (32 bits), `accumulate` (multiply-accumulate of 32
     bits), `long` (64-bit products), `simd` (two or more products at once, such as SMLAD), `load` and `store` of one
-    register, `branch` (the mean of taken ones and others), `divide`.
+    register, `multiple` (LDM, STM and their kin, where there are such), `branch` (the mean of taken ones and others),
+    `divide`.
 
     Examples
     --------

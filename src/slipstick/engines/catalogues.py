@@ -157,6 +157,18 @@ KINDS: dict[str, Kind] = {
     "cores": Kind(
         "cores of microcontrollers", "edge.core_table:cores", ("isa", "pipeline", "issue", "coremark", "source")
     ),
+    "instructions": Kind(
+        "instruction mixes of kernels for microcontrollers", "edge.latency.kernel_mixes:kernel_mixes",
+        ("library", "calibration", "low", "high"),
+    ),
+    "measured-networks": Kind(
+        "networks of published latencies on boards", "edge.latency.published_latency:measured_networks",
+        ("calls", "source"),
+    ),
+    "latencies": Kind(
+        "published latencies on boards", "edge.latency.published_latency:latency_rows",
+        ("network", "board", "library", "time", "source"),
+    ),
     "sensors": Kind("sensors that are wired to boards", "edge.board:sensor_parts", ("source",)),
     "switches": Kind(
         "switches of a wafer", "fabric.switch.wafer_switches:switches", ("npus", "npu_bandwidth", "published_area")

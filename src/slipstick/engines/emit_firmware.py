@@ -24,6 +24,7 @@ def emit_firmware(
     *,
     run: bool,
     patches: bool,
+    stream: bool,
     overwrite: bool,
 ) -> Report:
     """Return the Report of `emit`; the folder is written last, where `out` names one."""
@@ -36,13 +37,13 @@ def emit_firmware(
         check_folder(out, overwrite=overwrite)
     system = find_system(board)
     opened = _integer_network(network)
-    firmware = build_firmware(opened.network, system, patches=patches)
+    firmware = build_firmware(opened.network, system, patches=patches, stream=stream)
     files = firmware.files() if out is not None else None
     result = run_firmware(firmware, opened.to_bytes()) if run else None
     if out is not None and files is not None:
         write_folder(out, files, overwrite=overwrite)
     inputs = {"network": opened.name, "board": system.name, "out": "" if out is None else str(out), "run": run}
-    inputs["patches"] = patches
+    inputs |= {"patches": patches, "stream": stream}
     return firmware_report(firmware, result, inputs, f"{opened.name} as firmware for {system.name}")
 
 

@@ -154,6 +154,10 @@ ENGINES: tuple[Engine, ...] = (
         "slipstick.array.estimate:estimate", default_plan="formats=int8", max_devices=1,
     ),
     Engine(
+        "estimate", "board", ("graph",), (Phase.INFER,), ("formats.layers",),
+        "slipstick.edge.board_estimate:estimate", default_plan="formats=int8", max_devices=1,
+    ),
+    Engine(
         "simulate", "accelerator", ("decoder", "graph"), (Phase.TRAIN,),
         ("parallel.tp", "parallel.pp", "parallel.dp", "parallel.microbatch", "parallel.zero", "parallel.schedule",
          "collectives.dp_overlap", "offload.weights", *_FORMATS, "kernels.*"),

@@ -18,8 +18,8 @@ COPIES = "load.copies"  # of the system, where requests arrive at a rate
 INTERACTIVITY, PER_DEVICE = "throughput.tokens_per_request", "throughput.tokens_per_device"  # of serving
 # short name -> paths, the first that a Report has
 _SHORT_NAMES = {
-    "time": ("time.sample", "time.request", "time.first_token", "time.step"),
-    "step": ("time.step", "time.first_token"),
+    "time": ("time.sample", "time.request", "time.first_token", "time.step", "time.inference"),
+    "step": ("time.step", "time.first_token", "time.inference"),
     "memory": (PEAK,),
     "price": ("price",),
     "devices": ("devices",),
@@ -28,7 +28,8 @@ _SHORT_NAMES = {
 STANDARD = (
     "time.step", "time.sample", "time.first_token", "time.per_token", "time.request", "time.queue.mean",
     "time.queue.p99", PEAK, RESERVE, "throughput.samples", "throughput.tokens", PER_DEVICE, INTERACTIVITY,
-    "load.tokens_per_device", "efficiency.mfu", "cost.million_tokens", COPIES, "price", "devices",
+    "load.tokens_per_device", "efficiency.mfu", "cost.million_tokens", COPIES, "time.inference", "energy.inference",
+    "memory.flash", "price", "devices",
 )  # in every table where known  # fmt: skip
 _MAXIMISED = ("throughput.", "efficiency.")
 _NEAREST = 8  # paths that an error offers

@@ -13,6 +13,7 @@ from slipstick.core import units
 from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
+from slipstick.core.plan import plan_pairs
 from slipstick.core.progress import Progress
 from slipstick.core.question import Question
 from slipstick.core.value_ranges import whole_numbers
@@ -28,6 +29,7 @@ from slipstick.exploration.points import Task, _evaluate, _prepared
 from slipstick.exploration.sampling import KEPT, SAMPLERS, _sample
 from slipstick.exploration.search_options import SearchOptions
 from slipstick.exploration.space import Space
+from slipstick.exploration.space_text import read_space
 
 if TYPE_CHECKING:
     import polars
@@ -70,6 +72,7 @@ def search_systems(
     space of which no point is possible or meets the conditions.
     """
     require("polars", "search")
+    systems, options = _with_space(systems, options)
     names = [name.strip() for name in minimize.split(",")] if isinstance(minimize, str) else list(minimize)
     asked: dict[str, Any] = {"phase": options["phase"]} if options.get("phase") is not None else {}
     asked |= {name: values[0] for name in _SIZES if len(values := _counts(options, name)) == 1}
@@ -194,6 +197,20 @@ def _space(
     if plan or wider:
         return space.wider(wider)
     return Space.of(system=names, plan=_default_plans(questions[0]), fields={**sizes, **changes})
+
+
+def _with_space(systems: Sequence[str | Space], options: SearchOptions) -> tuple[Sequence[str | Space], SearchOptions]:
+    """Return systems and options with what the text of a space adds to them."""
+    if not (text := options.get("space")):
+        return systems, options
+    written = read_space(text)
+    plan = options.get("plan", "")
+    own = dict(plan) if isinstance(plan, Mapping) else plan_pairs(plan, "tp=1..8")
+    changes = parse_overrides(options.get("set") or {})
+    for key in own.keys() & written.plan.keys() | changes.keys() & written.fields.keys():
+        raise SlipstickError("stands twice", path=f"space.{key}", value=text)
+    joined: SearchOptions = {**options, "plan": {**own, **written.plan}, "set": {**changes, **written.fields}}
+    return (*systems, *written.systems), joined
 
 
 def _counts(options: SearchOptions, name: str) -> list[int]:

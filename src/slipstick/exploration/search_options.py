@@ -18,6 +18,10 @@ class SearchOptions(TypedDict, total=False):
     Default: tensor and pipeline parallelism, in training also microbatches, recomputation and ZeRO, in inference the
     division of experts, as far as the system goes."""
 
+    space: str
+    """Systems, formats and fields in one line: board=*,format=int8|int4|pool:size=64 are all boards with three formats.
+    system= and board= take names and patterns joined by |; what is given beside is added. Default: none."""
+
     set: list[str] | Mapping[str, object] | None
     'Any other leaf with its values, such as system.memory.hbm.bandwidth="2..8 TB/s". Repeatable.'
 

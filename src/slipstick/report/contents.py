@@ -75,8 +75,12 @@ class Contents(ABC):
 
     @property
     def calibration(self) -> str:
-        """The word "uncalibrated" where any figure has an error band for want of measurements of the system."""
-        return "uncalibrated" if any(metric.low is not None for metric in self.flat().values()) else ""
+        """The word "uncalibrated" where any figure has an error band for want of measurements of the system.
+
+        A figure whose note says what its band is ("band: ...") was calibrated.
+        """
+        bands = (metric for metric in self.flat().values() if metric.low is not None)
+        return "uncalibrated" if any(not metric.note.startswith("band:") for metric in bands) else ""
 
     @property
     def errors(self) -> tuple[Finding, ...]:

@@ -18,6 +18,7 @@ def emit(
     *,
     run: bool = False,
     patches: bool = False,
+    stream: bool = False,
     overwrite: bool = False,
 ) -> Report:
     """Write a network's firmware: C99 in integers, no library, no malloc, with the kernels that it needs alone.
@@ -36,6 +37,9 @@ def emit(
     patches
         Run the first layers tile by tile where that makes the arena smaller: some pixels are computed twice, outputs
         stay the same.
+    stream
+        Take one row of the input a call (a new frame of sound, say) and keep what windows need of the earlier ones:
+        outputs are those of the whole network on the last rows. For layers of stride 1 without padding along rows.
     overwrite
         Replace a folder that `emit` wrote.
 
@@ -57,4 +61,4 @@ def emit(
     """
     from slipstick.engines.emit_firmware import emit_firmware
 
-    return emit_firmware(network, board, out, run=run, patches=patches, overwrite=overwrite)
+    return emit_firmware(network, board, out, run=run, patches=patches, stream=stream, overwrite=overwrite)

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipstick.core.errors import SlipstickError
-from slipstick.edge.arena.arena_layout import check_layout
+from slipstick.edge.arena.arena_layout import _check_layout
 from slipstick.edge.arena.arena_picture import arena_svg
 from slipstick.edge.arena.arena_problem import ArenaProblem, ArenaStep, ArenaTensor, ArenaWindow
-from slipstick.edge.arena.greedy_arena import arena_size, first_fit, tflm_offsets
-from slipstick.edge.arena.liveness import blocks_of, live_bytes, merges_of
+from slipstick.edge.arena.greedy_arena import _arena_size, _first_fit, _tflm_offsets
+from slipstick.edge.arena.liveness import _blocks_of, _live_bytes, _merges_of
 from slipstick.edge.arena.operator_order import best_order
 from slipstick.edge.arena.patches import patch_plan
 from slipstick.edge.arena.plan_arena import plan_arena, tflm_plan
@@ -40,10 +40,10 @@ def random_problem(seed: int, steps: int, fan_in: int = 2) -> ArenaProblem:
 @settings(max_examples=150, deadline=None)
 def test_layouts_are_right_and_between_the_bound_and_tflm(seed: int, steps: int) -> None:
     problem = random_problem(seed, steps)
-    layout, theirs = plan_arena(problem), tflm_plan(problem)  # both are checked by check_layout
+    layout, theirs = plan_arena(problem), tflm_plan(problem)  # both are checked by _check_layout
     assert layout.bound <= layout.size <= theirs.size
     assert layout.size == max(offset + block.size for block, offset in layout.blocks)
-    assert plan_arena(problem, in_place=False).size >= max(live_bytes(blocks_of(problem)))
+    assert plan_arena(problem, in_place=False).size >= max(_live_bytes(_blocks_of(problem)))
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -51,8 +51,8 @@ def test_the_exact_layout_is_the_least_of_all_orders(seed: int) -> None:
     """Among few blocks, first fit in some order is optimal: all orders are an oracle."""
     problem = random_problem(seed, 3)  # at most four tensors and the scratch of three calls
     layout = plan_arena(problem, in_place=False, exact=True)
-    blocks = blocks_of(problem)
-    least = min(arena_size(order, first_fit(order)) for order in itertools.permutations(blocks))
+    blocks = _blocks_of(problem)
+    least = min(_arena_size(order, _first_fit(order)) for order in itertools.permutations(blocks))
     assert layout.size == least
     assert layout.optimal
 
@@ -69,7 +69,7 @@ def test_the_best_order_is_the_least_of_all_orders(seed: int, steps: int) -> Non
     problem = random_problem(seed, steps)
 
     def peak(other: ArenaProblem) -> int:
-        return max(live_bytes(blocks_of(other)))
+        return max(_live_bytes(_blocks_of(other)))
 
     def possible() -> list[ArenaProblem]:
         orders = []
@@ -95,8 +95,8 @@ def test_tflm_takes_the_largest_first_and_the_lowest_gap() -> None:
         tuple(ArenaTensor(name, size) for name, size in (("a", 8), ("b", 32), ("c", 8), ("d", 16))),
         tuple(ArenaStep(f"s{place}", "conv", (place,), place + 1) for place in range(3)), 0, 3,
     )  # fmt: skip
-    blocks = blocks_of(problem)
-    assert dict(zip((block.name for block in blocks), tflm_offsets(blocks), strict=True)) == {
+    blocks = _blocks_of(problem)
+    assert dict(zip((block.name for block in blocks), _tflm_offsets(blocks), strict=True)) == {
         "b": 0, "d": 0, "a": 32, "c": 32,
     }  # fmt: skip
 
@@ -105,9 +105,9 @@ def test_the_check_finds_what_is_wrong() -> None:
     problem = random_problem(3, 6)
     layout = plan_arena(problem)
     with pytest.raises(SlipstickError, match="outside the arena"):
-        check_layout(replace(layout, size=layout.size - 4))
+        _check_layout(replace(layout, size=layout.size - 4))
     with pytest.raises(SlipstickError, match=r"overlap|writes over"):
-        check_layout(
+        _check_layout(
             replace(layout, offsets=dict.fromkeys(layout.offsets, 0), scratch=dict.fromkeys(layout.scratch, 0))
         )
 
@@ -116,10 +116,10 @@ def test_in_place_needs_a_dying_input_and_fewer_saved_rows_than_bytes() -> None:
     tensors = tuple(ArenaTensor(name, 64) for name in "abc")
     relu = ArenaStep("relu", "add", (0,), 1, overwrites=(0,))
     keep = ArenaProblem(tensors, (relu, ArenaStep("add", "add", (0, 1), 2, overwrites=(0, 1))), 0, 2)
-    assert merges_of(keep) == {1: 0}
+    assert _merges_of(keep) == {1: 0}
     rows = ArenaStep("rows", "depthwise", (0,), 1, overwrites=(0,), row_buffer=64)
-    assert merges_of(ArenaProblem(tensors[:2], (rows,), 0, 1)) == {}
-    assert merges_of(ArenaProblem(tensors[:2], (replace(rows, row_buffer=16),), 0, 1)) == {0: 0}
+    assert _merges_of(ArenaProblem(tensors[:2], (rows,), 0, 1)) == {}
+    assert _merges_of(ArenaProblem(tensors[:2], (replace(rows, row_buffer=16),), 0, 1)) == {0: 0}
 
 
 def chain(stride: int = 1) -> ArenaProblem:

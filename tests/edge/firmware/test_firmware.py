@@ -134,7 +134,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         with pytest.raises(SlipstickError, match="not a folder"):
             write_folder(tmp_path / name, files, overwrite=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link", "new"]
-    assert not [path for path in tmp_path.rglob(".*")]
+    assert not list(tmp_path.rglob(".*"))
 
 
 def test_a_folder_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:

@@ -18,13 +18,13 @@ from slipstick.edge.firmware.measured_run import run_firmware
 from slipstick.trained.integer.integer_network import IntegerNetwork, IntegerOperator, IntegerTensor, _Options
 
 
-def residual_network(side: int = 21) -> IntegerNetwork:
+def residual_network(side: int = 45) -> IntegerNetwork:
     """Return stride 2, a residual branch of a depth-wise and a point-wise convolution, a max pool and a dense layer."""
     rng = np.random.default_rng(5)
     tensors: list[IntegerTensor] = []
 
-    def flow(*shape: int, zero: int = 3) -> int:
-        tensors.append(tensor((1, *shape), np.int8, 0.05, zero))
+    def flow(*shape: int, zero: int = 3, scale: float = 0.05) -> int:
+        tensors.append(tensor((1, *shape), np.int8, scale, zero))
         return len(tensors) - 1
 
     def weights(*shape: int, axis: int = 0, per_filter: bool = True) -> list[int]:
@@ -39,7 +39,7 @@ def residual_network(side: int = 21) -> IntegerNetwork:
     x = flow(side, side, 3)
     first, deep, point, both = (flow(half, half, 8, zero=zero) for zero in (1, -4, 2, 0))
     pooled = flow(half // 2, half // 2, 8, zero=0)
-    out = flow(5)
+    out = flow(5, scale=0.4)
     operators = [
         IntegerOperator("conv", (x, *weights(8, 3, 3, 3)), first, replace(same, stride=(2, 2))),
         IntegerOperator("depthwise", (first, *weights(1, 3, 3, 8, axis=3)), deep, same),
@@ -75,7 +75,7 @@ def test_where_patches_save_nothing_the_network_stays_as_it_is() -> None:
 
 def test_an_arena_too_large_says_what_patches_need() -> None:
     system = resolve_system("nucleo-f446")
-    sram = system.memory["sram"].model_copy(update={"capacity": 1600})
+    sram = system.memory["sram"].model_copy(update={"capacity": 5000})
     board = system.model_copy(update={"memory": {**system.memory, "sram": sram}})
     needed = build_firmware(residual_network(), system, patches=True).arena.size
     with pytest.raises(SlipstickError, match=f"the arena needs .*; with patches {needed:,} B, more than the sram"):

@@ -41,7 +41,7 @@ class ArenaLayout:
         return self.size == self.bound
 
 
-def check_layout(layout: ArenaLayout) -> ArenaLayout:
+def _check_layout(layout: ArenaLayout) -> ArenaLayout:
     """Return a layout after a walk through its calls: no byte is written while another tensor still needs it.
 
     The walk knows nothing of blocks: it goes by the tensors that steps read and write.

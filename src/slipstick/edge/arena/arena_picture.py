@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slipstick.core.units import format_quantity
 from slipstick.edge.arena.arena_layout import ArenaLayout
-from slipstick.edge.arena.liveness import live_bytes
+from slipstick.edge.arena.liveness import _live_bytes
 from slipstick.pictures import svg
 from slipstick.pictures.timeline import ticks
 
@@ -37,7 +37,7 @@ def arena_svg(layout: ArenaLayout, title: str) -> str:
         words = svg._fitted(block.name.rpartition("/")[2], width - 6)
         if words and height >= _LABEL:
             parts.append(svg.text(x + width / 2, y + height / 2 + 4, words, "in middle"))
-    for place, live in enumerate(live_bytes([block for block, _ in layout.blocks])):
+    for place, live in enumerate(_live_bytes([block for block, _ in layout.blocks])):
         y = floor - live * up
         parts.append(svg.line(_LEFT + place * across, y, _LEFT + (place + 1) * across, y, "live"))
     for tick in ticks(0.0, float(steps)):

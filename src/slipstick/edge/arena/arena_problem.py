@@ -109,12 +109,12 @@ class ArenaProblem:
         return replace(self, steps=tuple(self.steps[place] for place in order))
 
 
-def aligned(size: int) -> int:
+def _aligned(size: int) -> int:
     """Return a size rounded up to whole words [B].
 
     Examples
     --------
-    >>> aligned(5), aligned(8)
+    >>> _aligned(5), _aligned(8)
     (8, 8)
     """
     return -(-size // ALIGNMENT) * ALIGNMENT

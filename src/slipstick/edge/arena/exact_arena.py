@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from slipstick.core.extras import require
 from slipstick.edge.arena.arena_problem import ALIGNMENT
-from slipstick.edge.arena.greedy_arena import arena_size
+from slipstick.edge.arena.greedy_arena import _arena_size
 from slipstick.edge.arena.liveness import Block
 
 
-def exact_offsets(
+def _exact_offsets(
     blocks: Sequence[Block], hint: Sequence[int], bound: int, *, time_limit: float = 10.0, seed: int = 0
 ) -> tuple[list[int], int]:
     """Return the offsets [B] of the smallest layout found within `time_limit` [s], and the size that was proved least.
@@ -24,7 +24,7 @@ def exact_offsets(
     ------
     MissingExtraError without OR-Tools.
     """
-    size = arena_size(blocks, hint)
+    size = _arena_size(blocks, hint)
     if size <= bound:
         return list(hint), bound
     cp = require("ortools.sat.python.cp_model", "search")
@@ -51,4 +51,4 @@ def exact_offsets(
         return list(hint), bound
     offsets = [ALIGNMENT * solver.value(place) for place in places]
     proved = ALIGNMENT * round(solver.best_objective_bound)
-    return (offsets, max(proved, bound)) if arena_size(blocks, offsets) <= size else (list(hint), bound)
+    return (offsets, max(proved, bound)) if _arena_size(blocks, offsets) <= size else (list(hint), bound)

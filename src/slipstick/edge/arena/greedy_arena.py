@@ -11,7 +11,7 @@ from slipstick.edge.arena.liveness import Block
 _RESTARTS = 60  # orders with two blocks exchanged, tried where the simple orders miss the bound
 
 
-def first_fit(blocks: Sequence[Block], *, best: bool = False) -> list[int]:
+def _first_fit(blocks: Sequence[Block], *, best: bool = False) -> list[int]:
     """Return the offset of each block [B], placed one after the other at the lowest gap among those alive with it.
 
     Parameters
@@ -20,7 +20,7 @@ def first_fit(blocks: Sequence[Block], *, best: bool = False) -> list[int]:
 
     Examples
     --------
-    >>> first_fit([Block("a", 8, 0, 1), Block("b", 4, 1, 2), Block("c", 8, 2, 3)])
+    >>> _first_fit([Block("a", 8, 0, 1), Block("b", 4, 1, 2), Block("c", 8, 2, 3)])
     [0, 8, 0]
     """
     offsets: list[int] = []
@@ -47,7 +47,7 @@ def _gap(taken: list[tuple[int, int]], size: int, best: bool) -> int:
     return end if room is None else where
 
 
-def tflm_offsets(blocks: Sequence[Block]) -> list[int]:
+def _tflm_offsets(blocks: Sequence[Block]) -> list[int]:
     """Return the offsets [B] of TensorFlow Lite Micro's GreedyMemoryPlanner: the largest first, each at its lowest gap.
 
     Source: tflite-micro, greedy_memory_planner.cc, as recollected: a stable sort by size, then first fit.
@@ -56,12 +56,12 @@ def tflm_offsets(blocks: Sequence[Block]) -> list[int]:
     return _in_order(blocks, order)
 
 
-def arena_size(blocks: Sequence[Block], offsets: Sequence[int]) -> int:
+def _arena_size(blocks: Sequence[Block], offsets: Sequence[int]) -> int:
     """Return the end of the highest block [B]."""
     return max((offset + block.size for block, offset in zip(blocks, offsets, strict=True)), default=0)
 
 
-def greedy_offsets(blocks: Sequence[Block], bound: int, *, restarts: int = _RESTARTS, seed: int = 0) -> list[int]:
+def _greedy_offsets(blocks: Sequence[Block], bound: int, *, restarts: int = _RESTARTS, seed: int = 0) -> list[int]:
     """Return the offsets [B] of the smallest of several greedy layouts; the search ends once it meets the bound.
 
     Parameters
@@ -75,23 +75,23 @@ def greedy_offsets(blocks: Sequence[Block], bound: int, *, restarts: int = _REST
         lambda block: (block.first, -block.size),
         lambda block: (block.first - block.last, -block.size),
     )
-    best, best_order, size = tflm_offsets(blocks), sorted(range(len(blocks)), key=lambda p: -blocks[p].size), 0
-    size = arena_size(blocks, best)
+    best, best_order, size = _tflm_offsets(blocks), sorted(range(len(blocks)), key=lambda p: -blocks[p].size), 0
+    size = _arena_size(blocks, best)
     for key in keys:
         order = sorted(range(len(blocks)), key=lambda place, key=key: key(blocks[place]))  # type: ignore[misc]
         for fit in (False, True):
             if size <= bound:
                 return best
             offsets = _in_order(blocks, order, best=fit)
-            if arena_size(blocks, offsets) < size:
-                best, best_order, size = offsets, order, arena_size(blocks, offsets)
+            if _arena_size(blocks, offsets) < size:
+                best, best_order, size = offsets, order, _arena_size(blocks, offsets)
     return _exchanged(blocks, bound, best, best_order, np.random.default_rng(seed), restarts)
 
 
 def _exchanged(
     blocks: Sequence[Block], bound: int, best: list[int], order: list[int], rng: np.random.Generator, restarts: int
 ) -> list[int]:
-    size = arena_size(blocks, best)
+    size = _arena_size(blocks, best)
     for _ in range(restarts if len(blocks) > 1 else 0):
         if size <= bound:
             break
@@ -99,13 +99,13 @@ def _exchanged(
         a, b = rng.choice(len(other), 2, replace=False)
         other[a], other[b] = other[b], other[a]
         offsets = _in_order(blocks, other)
-        if arena_size(blocks, offsets) <= size:
-            best, order, size = offsets, other, arena_size(blocks, offsets)
+        if _arena_size(blocks, offsets) <= size:
+            best, order, size = offsets, other, _arena_size(blocks, offsets)
     return best
 
 
 def _in_order(blocks: Sequence[Block], order: Sequence[int], *, best: bool = False) -> list[int]:
-    placed = first_fit([blocks[place] for place in order], best=best)
+    placed = _first_fit([blocks[place] for place in order], best=best)
     offsets = [0] * len(blocks)
     for place, offset in zip(order, placed, strict=True):
         offsets[place] = offset

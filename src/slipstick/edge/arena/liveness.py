@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from slipstick.edge.arena.arena_problem import ArenaProblem, aligned
+from slipstick.edge.arena.arena_problem import ArenaProblem, _aligned
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Block:
         return self.first <= other.last and other.first <= self.last
 
 
-def merges_of(problem: ArenaProblem, *, smaller: bool = True) -> dict[int, int]:
+def _merges_of(problem: ArenaProblem, *, smaller: bool = True) -> dict[int, int]:
     """Return in-place writes that are possible: the step's place -> the tensor whose bytes its output takes.
 
     An output takes the bytes of an input that dies with the step and is no smaller. Where rows must be saved, it does
@@ -45,19 +45,19 @@ def merges_of(problem: ArenaProblem, *, smaller: bool = True) -> dict[int, int]:
         for tensor in step.overwrites:
             room = problem.tensors[tensor].size
             dies = lives[tensor][1] == place and tensor != problem.output
-            fits = size <= room if smaller else aligned(size) == aligned(room)
+            fits = size <= room if smaller else _aligned(size) == _aligned(room)
             if dies and fits and step.row_buffer < size:
                 merges[place] = tensor
                 break
     return merges
 
 
-def blocks_of(problem: ArenaProblem, merges: Mapping[int, int] = {}) -> list[Block]:
+def _blocks_of(problem: ArenaProblem, merges: Mapping[int, int] = {}) -> list[Block]:
     """Return the blocks of all tensors and of all scratch, those that share bytes as one.
 
     Parameters
     ----------
-    merges : in-place writes, as `merges_of` returns them.
+    merges : in-place writes, as `_merges_of` returns them.
     """
     lives = problem.lives
     owner = {problem.input: problem.input}
@@ -69,7 +69,7 @@ def blocks_of(problem: ArenaProblem, merges: Mapping[int, int] = {}) -> list[Blo
         groups.setdefault(root, []).append(tensor)
     blocks = [
         Block(
-            problem.tensors[members[0]].name, aligned(max(problem.tensors[tensor].size for tensor in members)),
+            problem.tensors[members[0]].name, _aligned(max(problem.tensors[tensor].size for tensor in members)),
             min(lives[tensor][0] for tensor in members), max(lives[tensor][1] for tensor in members), tuple(members),
         )
         for members in groups.values()
@@ -77,16 +77,16 @@ def blocks_of(problem: ArenaProblem, merges: Mapping[int, int] = {}) -> list[Blo
     for place, step in enumerate(problem.steps):
         scratch = step.scratch + (step.row_buffer if place in merges else 0)
         if scratch:
-            blocks.append(Block(f"scratch of {step.name}", aligned(scratch), place, place))
+            blocks.append(Block(f"scratch of {step.name}", _aligned(scratch), place, place))
     return blocks
 
 
-def live_bytes(blocks: Sequence[Block]) -> list[int]:
+def _live_bytes(blocks: Sequence[Block]) -> list[int]:
     """Return the bytes that are alive at each step.
 
     Examples
     --------
-    >>> live_bytes([Block("a", 8, 0, 1), Block("b", 4, 1, 2)])
+    >>> _live_bytes([Block("a", 8, 0, 1), Block("b", 4, 1, 2)])
     [8, 12, 4]
     """
     changes = [0] * (max((block.last for block in blocks), default=-1) + 2)

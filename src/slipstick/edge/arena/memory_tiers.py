@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.arena.arena_layout import ArenaLayout
-from slipstick.edge.arena.greedy_arena import arena_size, first_fit
+from slipstick.edge.arena.greedy_arena import _arena_size, _first_fit
 from slipstick.edge.arena.liveness import Block
 
 
@@ -37,7 +37,7 @@ class TierPlace:
     saved: float
 
 
-def tensor_traffic(layout: ArenaLayout) -> list[float]:
+def _tensor_traffic(layout: ArenaLayout) -> list[float]:
     """Return the bytes that are written to and read from each block of a layout: once by each call that uses it."""
     moved = dict.fromkeys(range(len(layout.problem.tensors)), 0.0)
     for step in layout.problem.steps:
@@ -80,13 +80,13 @@ def place_in_tiers(
 
 
 def _fits(blocks: Sequence[Block], numbers: Sequence[int], tier: MemoryTier) -> bool:
-    return arena_size([blocks[number] for number in numbers], _offsets(blocks, numbers)) <= tier.capacity
+    return _arena_size([blocks[number] for number in numbers], _offsets(blocks, numbers)) <= tier.capacity
 
 
 def _offsets(blocks: Sequence[Block], numbers: Sequence[int]) -> list[int]:
     """Return offsets by first fit with the largest first, in the order of `numbers`."""
     order = sorted(range(len(numbers)), key=lambda place: -blocks[numbers[place]].size)
-    placed = first_fit([blocks[numbers[place]] for place in order])
+    placed = _first_fit([blocks[numbers[place]] for place in order])
     offsets = [0] * len(numbers)
     for place, offset in zip(order, placed, strict=True):
         offsets[place] = offset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 
-from slipstick.edge.arena.arena_problem import ArenaProblem, aligned
+from slipstick.edge.arena.arena_problem import ArenaProblem, _aligned
 
 _STATES = 50_000  # sets of finished operators that are looked at; beyond, the file's order stays
 
@@ -27,7 +27,7 @@ def best_order(problem: ArenaProblem, *, states: int = _STATES) -> ArenaProblem:
     ['a', 'c', 'b', 'd', 'e']
     """
     steps = problem.steps
-    sizes = [aligned(tensor.size) for tensor in problem.tensors]
+    sizes = [_aligned(tensor.size) for tensor in problem.tensors]
     maker = {step.writes: place for place, step in enumerate(steps)}
     needs = [sum({1 << maker[t] for t in step.reads if t in maker}) for step in steps]
     readers = [0] * len(sizes)
@@ -59,7 +59,7 @@ def best_order(problem: ArenaProblem, *, states: int = _STATES) -> ArenaProblem:
         for place, step in enumerate(steps):
             if finished >> place & 1 or needs[place] & ~finished:
                 continue
-            now = max(peak, before + sizes[step.writes] + aligned(step.scratch))
+            now = max(peak, before + sizes[step.writes] + _aligned(step.scratch))
             then = finished | 1 << place
             if now < best.get(then, now + 1):
                 best[then], came[then] = now, (finished, place)

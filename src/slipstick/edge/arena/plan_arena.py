@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from slipstick.edge.arena.arena_layout import ArenaLayout, check_layout
+from slipstick.edge.arena.arena_layout import ArenaLayout, _check_layout
 from slipstick.edge.arena.arena_problem import ArenaProblem
-from slipstick.edge.arena.exact_arena import exact_offsets
-from slipstick.edge.arena.greedy_arena import arena_size, greedy_offsets, tflm_offsets
-from slipstick.edge.arena.liveness import Block, blocks_of, live_bytes, merges_of
+from slipstick.edge.arena.exact_arena import _exact_offsets
+from slipstick.edge.arena.greedy_arena import _arena_size, _greedy_offsets, _tflm_offsets
+from slipstick.edge.arena.liveness import Block, _blocks_of, _live_bytes, _merges_of
 
 
 def plan_arena(
@@ -33,30 +33,30 @@ def plan_arena(
     """
     choices: list[dict[int, int]] = [{}]
     if in_place:
-        choices = [merges_of(problem), merges_of(problem, smaller=False), {}]
+        choices = [_merges_of(problem), _merges_of(problem, smaller=False), {}]
     layouts: list[ArenaLayout] = []
     for place, merges in enumerate(choices):
         if merges in choices[:place]:
             continue
-        blocks = blocks_of(problem, merges)
-        bound = max(live_bytes(blocks), default=0)
+        blocks = _blocks_of(problem, merges)
+        bound = max(_live_bytes(blocks), default=0)
         if layouts and bound >= min(layout.size for layout in layouts):
             continue  # even its bound is no improvement
-        layouts.append(_laid_out(problem, merges, blocks, greedy_offsets(blocks, bound), bound, "greedy"))
+        layouts.append(_laid_out(problem, merges, blocks, _greedy_offsets(blocks, bound), bound, "greedy"))
     best = min(layouts, key=lambda layout: layout.size)
-    return check_layout(_improved(best, time_limit) if exact else best)
+    return _check_layout(_improved(best, time_limit) if exact else best)
 
 
 def tflm_plan(problem: ArenaProblem) -> ArenaLayout:
     """Return the layout of TensorFlow Lite Micro's greedy planner, for comparison: nothing is written in place."""
-    blocks = blocks_of(problem)
-    bound = max(live_bytes(blocks), default=0)
-    return check_layout(_laid_out(problem, {}, blocks, tflm_offsets(blocks), bound, "TFLM's greedy planner"))
+    blocks = _blocks_of(problem)
+    bound = max(_live_bytes(blocks), default=0)
+    return _check_layout(_laid_out(problem, {}, blocks, _tflm_offsets(blocks), bound, "TFLM's greedy planner"))
 
 
 def _improved(layout: ArenaLayout, time_limit: float) -> ArenaLayout:
     blocks, hint = [block for block, _ in layout.blocks], [offset for _, offset in layout.blocks]
-    offsets, proved = exact_offsets(blocks, hint, layout.bound, time_limit=time_limit)
+    offsets, proved = _exact_offsets(blocks, hint, layout.bound, time_limit=time_limit)
     return _laid_out(layout.problem, layout.merges, blocks, offsets, proved, "exact")
 
 
@@ -66,4 +66,4 @@ def _laid_out(
     placed = tuple(zip(blocks, offsets, strict=True))
     tensors = {tensor: offset for block, offset in placed for tensor in block.tensors}
     scratch = {block.first: offset for block, offset in placed if not block.tensors}
-    return ArenaLayout(problem, arena_size(blocks, offsets), bound, tensors, scratch, merges, placed, method)
+    return ArenaLayout(problem, _arena_size(blocks, offsets), bound, tensors, scratch, merges, placed, method)

@@ -158,6 +158,7 @@ class Machine:
     def _hooked(self, hook: Any, function: str, arguments: Sequence[int]) -> None:
         """Call a C function with a hook at each basic block, over a painted stack."""
         self.write(self._stack, bytes([_PAINT]) * self._stack_bytes)
+        self._emulator.ctl_flush_tb()  # blocks that an earlier call translated have no hook in them
         handle = self._emulator.hook_add(self._unicorn.UC_HOOK_BLOCK, hook)
         try:
             self._start(function, arguments, 0)

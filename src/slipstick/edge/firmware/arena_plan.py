@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from slipstick.edge.arena.arena_layout import ArenaLayout
-from slipstick.edge.arena.arena_problem import ArenaProblem, ArenaStep, ArenaTensor, ArenaWindow
+from slipstick.edge.arena.arena_problem import ALIGNMENT, ArenaProblem, ArenaStep, ArenaTensor, ArenaWindow
 from slipstick.edge.arena.plan_arena import plan_arena, tflm_plan
 from slipstick.edge.firmware.kernel_choice import KernelUse
 from slipstick.edge.firmware.lowering import KernelCall, LoweredNetwork
@@ -20,6 +20,7 @@ class ArenaPlan:
     Parameters
     ----------
     bound : least bytes that any layout of these tensors and scratch needs.
+    states : offset of each tensor that is kept between calls, in an array of its own.
     tflm : bytes that TensorFlow Lite Micro's greedy planner takes for the same tensors, without scratch.
     """
 
@@ -28,6 +29,7 @@ class ArenaPlan:
     tflm: int
     tensors: dict[int, int]
     scratch: dict[int, int]
+    states: dict[int, int]
 
 
 def firmware_arena(network: LoweredNetwork, uses: Sequence[KernelUse]) -> ArenaPlan:
@@ -36,7 +38,9 @@ def firmware_arena(network: LoweredNetwork, uses: Sequence[KernelUse]) -> ArenaP
     layout = plan_arena(problem)
     bare, _ = arena_problem(network)
     tensors = {tensor: layout.offsets[place] for tensor, place in places.items()}
-    return ArenaPlan(layout.size, layout.bound, tflm_plan(bare).size, tensors, dict(layout.scratch))
+    return ArenaPlan(
+        layout.size, layout.bound, tflm_plan(bare).size, tensors, dict(layout.scratch), _state_offsets(network)
+    )
 
 
 def arena_problem(
@@ -47,17 +51,19 @@ def arena_problem(
     Without `uses`, calls have no scratch and write nothing in place. A tensor that several calls write piece by piece
     is held from the first to the last of them.
     """
-    places = {tensor: place for place, tensor in enumerate(network.sizes)}
-    shapes = _shapes(network)
-    tensors = [ArenaTensor(f"tensor {tensor}", size, shapes.get(tensor)) for tensor, size in network.sizes.items()]
+    flowing = [tensor for tensor in network.sizes if tensor not in network.states]
+    places = {tensor: place for place, tensor in enumerate(flowing)}
+    shapes = tensor_shapes(network)
+    tensors = [ArenaTensor(f"tensor {tensor}", network.sizes[tensor], shapes.get(tensor)) for tensor in flowing]
     steps: list[ArenaStep] = []
     written: set[int] = set()
     for number, call in enumerate(network.calls):
         use = None if uses is None else uses[number]
         step = _step(call, use, places)
-        if call.output in written:  # a further piece: it reads the tensor, and writes nothing of its own
+        if call.output in written or call.output in network.states:  # a further piece, or state: nothing of its own
             tensors.append(ArenaTensor(f"piece {number}", 0))
-            step = replace(step, reads=(*step.reads, places[call.output]), writes=len(tensors) - 1, overwrites=())
+            whole = (places[call.output],) if call.output in places else ()
+            step = replace(step, reads=(*step.reads, *whole), writes=len(tensors) - 1, overwrites=())
         written.add(call.output)
         steps.append(step)
     return ArenaProblem(tuple(tensors), tuple(steps), places[network.input], places[network.output]), places
@@ -65,14 +71,14 @@ def arena_problem(
 
 def _step(call: KernelCall, use: KernelUse | None, places: dict[int, int]) -> ArenaStep:
     layer = call.layer
-    reads = tuple(dict.fromkeys(places[tensor] for tensor in call.inputs))
+    reads = tuple(dict.fromkeys(places[tensor] for tensor in call.inputs if tensor in places))
     return ArenaStep(
         f"{call.operator}: {layer.kind}",
         layer.kind,
         reads,
-        places[call.output],
+        places.get(call.output, -1),
         scratch=use.scratch if use else 0,
-        overwrites=reads if use and use.kernel.in_place else (),
+        overwrites=reads if use and (use.kernel.in_place or use.kernel.overwrites(layer)) else (),
         macs=float(layer.macs) if isinstance(layer, ConvLayer) else 0.0,
         window=_window(layer),
     )
@@ -89,7 +95,7 @@ def _window(layer: Layer) -> ArenaWindow | None:
     return ArenaWindow(span, layer.stride, layer.padding)
 
 
-def _shapes(network: LoweredNetwork) -> dict[int, Size]:
+def tensor_shapes(network: LoweredNetwork) -> dict[int, Size]:
     """Return height, width and channels of the tensors that are images."""
     shapes: dict[int, Size] = {}
     for call in network.calls:
@@ -99,6 +105,23 @@ def _shapes(network: LoweredNetwork) -> dict[int, Size]:
             known = [shapes[tensor] for tensor in call.inputs if tensor in shapes]
             shapes |= dict.fromkeys((*call.inputs, call.output), known[0]) if known else {}
     return shapes
+
+
+def state_bytes(network: LoweredNetwork) -> int:
+    """Return the bytes that are kept from one call of the firmware to the next, each tensor filled up to words."""
+    return sum(_aligned(size) for size in network.states.values())
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def _state_offsets(network: LoweredNetwork) -> dict[int, int]:
+    offsets, end = {}, 0
+    for tensor, size in network.states.items():
+        offsets[tensor] = end
+        end += _aligned(size)
+    return offsets
 
 
 def layout_of(network: LoweredNetwork, uses: Sequence[KernelUse]) -> ArenaLayout:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from slipstick.core.arrays import AnyArray
 from slipstick.core.version import __version__
-from slipstick.edge.firmware.arena_plan import ArenaPlan
+from slipstick.edge.firmware.arena_plan import ArenaPlan, state_bytes
 from slipstick.edge.firmware.c_values import c_array, c_struct, comment
 from slipstick.edge.firmware.kernel_choice import KernelUse
 from slipstick.edge.firmware.lowering import CodeScale, LoweredNetwork
@@ -58,7 +58,8 @@ def network_source(network: LoweredNetwork, uses: Sequence[KernelUse], plan: Are
         _PRELUDE,
         *constants.texts,
         *constants.structs,
-        f"static NN_ALIGNED int8_t arena[NETWORK_ARENA_BYTES];\n\n{_ends(network, plan)}",
+        "static NN_ALIGNED int8_t arena[NETWORK_ARENA_BYTES];\n" + _STATE * bool(network.states),
+        _ends(network, plan),
         _run(uses, steps),
     ]
     return NetworkSource(
@@ -96,6 +97,7 @@ class _Constants:
         return self._names[key]
 
 
+_STATE = "static NN_ALIGNED int8_t state[NETWORK_STATE_BYTES];\n"
 _PRELUDE = """\
 #if defined(__GNUC__)
 #define NN_ALIGNED __attribute__((aligned(4)))
@@ -117,9 +119,15 @@ def _header(network: LoweredNetwork, plan: ArenaPlan) -> str:
     ends = {"INPUT": (network.input_codes, network.moved[0]), "OUTPUT": (network.output_codes, network.moved[1])}
     defines = [f"#define NETWORK_{end}_BYTES {size}" for end, size in sizes.items()]
     defines.append(f"#define NETWORK_ARENA_BYTES {plan.size}")
+    if network.states:
+        defines.append(f"#define NETWORK_STATE_BYTES {state_bytes(network)}")
+    defines.append(f"#define NETWORK_FRAMES {network.frames}{_STREAM_NOTE * (network.frames > 1)}")
     for end, (codes, moved) in ends.items():
         defines += _code_defines(end, codes, moved)
     return _HEADER.replace("@BANNER@", _banner(network).strip()).replace("@DEFINES@", "\n".join(defines))
+
+
+_STREAM_NOTE = " /* a stream: each call takes one of so many; outputs count once the last so many were given */"
 
 
 def _code_defines(end: str, codes: CodeScale, moved: int) -> list[str]:
@@ -166,11 +174,16 @@ def _ends(network: LoweredNetwork, plan: ArenaPlan) -> str:
 
 def _step(use: KernelUse, scratch: str, struct: str, names: Mapping[str, str], plan: ArenaPlan) -> str:
     """Return one row of the table of steps."""
-    first, *second = [f"arena + {plan.tensors[tensor]}" for tensor in use.call.inputs]
+    first, *second = [_address(tensor, plan) for tensor in use.call.inputs]
     fields = [f"&{struct}", names.get("weights", _NULL), first, *(second or [_NULL])]
-    fields += [f"arena + {plan.tensors[use.call.output]}", scratch, f"RUN_{use.kernel.symbol.upper()}"]
+    fields += [_address(use.call.output, plan), scratch, f"RUN_{use.kernel.symbol.upper()}"]
     remark = f"{use.call.operator}: {comment(use.call.tensor_name)}"
     return f"    {{{', '.join(fields)}}}, /* {remark} */\n"
+
+
+def _address(tensor: int, plan: ArenaPlan) -> str:
+    """Return the address of a tensor: in the arena, or in the state that is kept between calls."""
+    return f"state + {plan.states[tensor]}" if tensor in plan.states else f"arena + {plan.tensors[tensor]}"
 
 
 def _run(uses: Sequence[KernelUse], steps: Sequence[str]) -> str:

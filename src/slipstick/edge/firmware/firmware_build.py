@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from slipstick.core.system import System
-from slipstick.edge.firmware.arena_plan import ArenaPlan, firmware_arena
+from slipstick.edge.firmware.arena_plan import ArenaPlan, firmware_arena, state_bytes
 from slipstick.edge.firmware.c_source import NetworkSource, network_source
 from slipstick.edge.firmware.code_size import predicted_code_bytes
 from slipstick.edge.firmware.golden import GoldenVectors, golden_vectors
 from slipstick.edge.firmware.kernel_choice import KernelUse, choose_kernels, kernel_texts
 from slipstick.edge.firmware.lowering import LoweredNetwork, lower
 from slipstick.edge.firmware.project_files import firmware_files
+from slipstick.edge.firmware.streaming import as_stream
 from slipstick.edge.firmware.targets import Target, check_memory, target_of
 from slipstick.edge.firmware.tiled_stage import with_patches
 from slipstick.trained.integer.integer_network import IntegerNetwork
@@ -44,6 +45,11 @@ class Firmware:
         return self.source.arrays + self.source.structs
 
     @property
+    def state(self) -> int:
+        """Bytes that a stream keeps from one call to the next; 0 without a stream."""
+        return state_bytes(self.network)
+
+    @property
     def flash(self) -> int:
         """Predicted bytes in flash, of constants alone where the code's size is not known."""
         return self.constants + (self.code or 0)
@@ -66,6 +72,7 @@ class Firmware:
         sizes = {
             "weights and scalings": self.source.arrays,
             "layers' sizes": self.source.structs,
+            **({"state, kept between calls": self.state} if self.state else {}),
             f"arena, in {self.target.ram_name}, input and output included": self.arena.size,
         }
         if self.code is not None:
@@ -73,12 +80,13 @@ class Firmware:
         return firmware_files(self.network, self.uses, self.texts(), self.vectors, self.target, sizes)
 
 
-def build_firmware(network: IntegerNetwork, system: System, *, patches: bool = False) -> Firmware:
+def build_firmware(network: IntegerNetwork, system: System, *, patches: bool = False, stream: bool = False) -> Firmware:
     """Return the firmware of an integer network for a board.
 
     Parameters
     ----------
     patches : whether the first stage runs in tiles where that makes the arena smaller.
+    stream : whether each call takes one row of the input, and the rows that windows need are kept as state.
 
     Errors
     ------
@@ -86,13 +94,16 @@ def build_firmware(network: IntegerNetwork, system: System, *, patches: bool = F
     flash or the memory of its arena does not hold.
     """
     target = target_of(system)
-    lowered = lower(network)
-    firmware = _built(with_patches(lowered) if patches else lowered, target)
+    lowered = as_stream(lower(network)) if stream else lower(network)
+    firmware = _built(lowered, target)
+    if patches:
+        firmware = min(firmware, _built(with_patches(lowered), target), key=lambda built: built.arena.size)
+    memory = firmware.arena.size + firmware.state
     hint = ""
-    if not patches and firmware.arena.size > target.ram:
+    if not (patches or stream) and memory > target.ram:
         smaller = _built(with_patches(lowered), target).arena.size
-        hint = f"; with patches {smaller:,} B" * (smaller < firmware.arena.size)
-    check_memory(target, firmware.flash, firmware.arena.size, hint)
+        hint = f"; with patches {smaller:,} B" * (smaller < memory)
+    check_memory(target, firmware.flash, memory, hint)
     return firmware
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from slipstick.edge.latency.measured_time import measured_time
 from slipstick.edge.layers import ConvLayer
 from slipstick.report.metric import Metric, Table
 from slipstick.report.report import Report
@@ -42,6 +43,8 @@ def _memory(firmware: Firmware, run: FirmwareRun | None) -> dict[str, Any]:
         "size": Metric(firmware.arena.size, "B", "counted", "input, output, tensors between and scratch"),
         "capacity": Metric(target.ram, "B", "given", f"{target.ram_name} of {target.board}"),
     }
+    if firmware.state:
+        arena["state"] = Metric(firmware.state, "B", "counted", "rows kept between calls of a stream")
     if run is not None:
         arena["linked"] = Metric(run.arena, "B", "measured", "symbol of the linked image")
         arena["stack"] = Metric(run.stack, "B", "measured", "deepest use in the emulator")
@@ -54,7 +57,8 @@ def _run_metrics(run: FirmwareRun) -> dict[str, Any]:
     if macs:
         instructions["per_mac"] = Metric(run.instructions / macs, "", "measured", f"over {macs:,} MACs")
     compared = {name: Metric(count, "B", "measured", "output bytes, all equal") for name, count in run.compared.items()}
-    return {"instructions": instructions, "equal": compared}
+    time = {"inference": measured_time(run.mnemonics, run.firmware.target.system)}
+    return {"time": time, "instructions": instructions, "equal": compared}
 
 
 def _layers(firmware: Firmware, run: FirmwareRun | None) -> Table:

@@ -46,7 +46,7 @@ def golden_vectors(network: LoweredNetwork, count: int) -> GoldenVectors:
     ------
     SlipstickError for a network whose sums may leave 32 bits, and where numba is not installed.
     """
-    size = network.sizes[network.input]
+    size = network.source.tensors[network.source.input].size
     inputs = np.stack([hashed_codes(vector, size) for vector in range(count)])
     return GoldenVectors(inputs, runner_outputs(network, inputs))
 

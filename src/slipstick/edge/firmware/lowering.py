@@ -6,7 +6,7 @@ The constants are those of the bit-true runner (`trained/integer`), so that firm
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,8 @@ class LoweredNetwork:
     moved : what the file's codes are above the firmware's, at input and output: 128 for uint8, else 0.
     source : the integer network without its floating-point border, as the bit-true runner takes it.
     float_border : whether the file's input and output are real numbers.
+    states : bytes of tensors that are kept from one call of the firmware to the next, outside of the arena.
+    frames : calls that make up a whole input: of a stream its rows, else 1.
     """
 
     name: str
@@ -85,6 +87,8 @@ class LoweredNetwork:
     moved: tuple[int, int]
     source: IntegerNetwork
     float_border: tuple[bool, bool]
+    states: dict[int, int] = field(default_factory=dict)
+    frames: int = 1
 
     @property
     def macs(self) -> int:

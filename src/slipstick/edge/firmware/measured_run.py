@@ -26,6 +26,7 @@ class FirmwareRun:
     emulator : compiler, flags and emulator, as reports name them.
     instructions : of one inference, from the call of `network_run` to its return.
     by_layer : instructions of each call of a kernel, in order; what is left is `network_run` itself.
+    mnemonics : executed instructions by mnemonic.
     stack, flash, arena : bytes, measured in the run and in the linked image.
     compared : oracle -> output bytes that were equal to its.
     """
@@ -35,6 +36,7 @@ class FirmwareRun:
     instructions: int
     by_function: Mapping[str, int]
     by_layer: tuple[int, ...]
+    mnemonics: Mapping[str, int]
     stack: int
     flash: int
     arena: int
@@ -57,11 +59,15 @@ def run_firmware(firmware: Firmware, file: bytes | None = None) -> FirmwareRun:
     machine = Machine(image)
     inputs, expected = firmware.vectors.inputs, firmware.vectors.outputs
     sink = machine.reserve(expected.shape[1])
-    sources = [machine.place(codes) for codes in inputs]
-    profile, calls = machine.profile_calls("network_run", sources[0], sink)
-    outputs = [machine.read(sink, expected.shape[1])]
-    for source in sources[1:]:
-        machine.call("network_run", source, sink)
+    outputs: list[bytes] = []
+    for codes in inputs:
+        *earlier, last = [machine.place(frame) for frame in np.split(codes, firmware.network.frames)]
+        for frame in earlier:
+            machine.call("network_run", frame, sink)
+        if outputs:
+            machine.call("network_run", last, sink)
+        else:
+            profile, calls = machine.profile_calls("network_run", last, sink)
         outputs.append(machine.read(sink, expected.shape[1]))
     produced = np.frombuffer(b"".join(outputs), np.int8).reshape(expected.shape)
     return FirmwareRun(
@@ -70,6 +76,7 @@ def run_firmware(firmware: Firmware, file: bytes | None = None) -> FirmwareRun:
         instructions=profile.instructions,
         by_function=profile.functions,
         by_layer=_by_layer(firmware, calls),
+        mnemonics=profile.mnemonics,
         stack=profile.stack_bytes,
         flash=image.flash_bytes,
         arena=image.symbols["arena"][1],

@@ -37,12 +37,17 @@ class Target:
     names : addresses and names of tool chains.
     """
 
-    board: str
+    system: System
     core: Core
     flash: int
     ram: int
     ram_name: str
     names: _ToolNames
+
+    @property
+    def board(self) -> str:
+        """Name of the board."""
+        return self.system.name
 
     @property
     def features(self) -> frozenset[str]:
@@ -65,7 +70,7 @@ def target_of(system: System) -> Target:
     if name == board.arena[0]:
         ram = min(ram, board.arena_limit or ram) - (board.reserved or 0)
     names = _tool_names.get(system.name) or _ToolNames(name=system.name)
-    return Target(system.name, cores.entry(board.core), int(memory["flash"]), int(ram), name, names)
+    return Target(system, cores.entry(board.core), int(memory["flash"]), int(ram), name, names)
 
 
 def check_memory(target: Target, flash: int, arena: int, hint: str = "") -> None:

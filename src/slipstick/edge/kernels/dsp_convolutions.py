@@ -65,6 +65,12 @@ def _window_weights(layer: ConvLayer) -> NDArray[np.int8]:
     return ordered
 
 
+def _window_overwrites(layer: ConvLayer) -> bool:
+    """Return whether the output may lie where the input does: four pixels are read whole before they are written."""
+    points = layer.kernel == layer.stride == (1, 1) and layer.padding == (0, 0)
+    return points and layer.output[2] <= layer.input[2]
+
+
 def _window_scratch(layer: ConvLayer) -> int:
     row, size = _filled(layer)
     return 8 * size + row + 4 * layer.output[2]
@@ -81,6 +87,7 @@ CONV_DSP = Kernel(
     applies=_window_applies,
     requires=_DSP,
     scratch_bytes=_window_scratch,
+    overwrites=_window_overwrites,
     pack=lambda layer: {"weights": stream(layer, _window_weights(layer))},
     fields=stream_fields,
     header="nn_dsp.h",

@@ -42,7 +42,7 @@ class Kernel:
         from the layer's own.
     fields : C text of the struct's fields in order, from a layer and the C names of its arrays; None where the struct
         is the one of nn.h for this kind of layer.
-    in_place : whether the output may lie where the first input does.
+    in_place : whether the output may lie where the first input does, for any layer; `overwrites` says so for a layer.
     """
 
     symbol: str
@@ -55,6 +55,7 @@ class Kernel:
     pack: Callable[[Any], Packed] = _file_order
     fields: _Fields | None = None
     in_place: bool = False
+    overwrites: Callable[[Any], bool] = lambda layer: False
     header: str = "nn.h"
     struct_bytes: int | None = None
 

@@ -10,6 +10,7 @@ from slipstick.edge.kernels.dsp_convolutions import CONV3X3_DSP, CONV_DSP, DEPTH
 from slipstick.edge.kernels.float_border import DEQUANTIZE, QUANTIZE
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.packed_layers import PACKED_LAYERS
+from slipstick.edge.kernels.plain_convolutions import CONV3X3, CONV3X3_QUAD
 from slipstick.edge.kernels.pool_convolution import POOL_CONVOLUTIONS
 
 _ENOUGH = 1024  # elements: two tables take as many instructions as some 500 elements by the generic kernel [measured]
@@ -42,7 +43,9 @@ KERNELS: tuple[Kernel, ...] = (
     *POOL_CONVOLUTIONS,
     *PACKED_LAYERS,
     CONV3X3_DSP,
+    CONV3X3_QUAD,
     CONV_DSP,
+    CONV3X3,
     DEPTHWISE3X3_DSP,
     _ADD_TABLES,
     _generic("conv"),

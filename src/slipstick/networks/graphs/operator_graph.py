@@ -102,6 +102,8 @@ def scaled(op: Op, samples: int, example: int = 1) -> Op:
     >>> scaled(op, 64).dims, scaled(op, 64).weights
     ({'m': 256, 'n': 8, 'k': 27, 'batch': 1}, 216.0)
     """
+    if samples == example:
+        return op
     grows = "batch" if op.kind == "attention" and "batch" in op.dims else "m"
     dims = {name: math.ceil(size * samples / example) if name == grows else size for name, size in op.dims.items()}
     ratio = samples / example

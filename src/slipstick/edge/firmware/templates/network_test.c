@@ -17,12 +17,14 @@ static int8_t test_code(uint32_t vector, uint32_t at) {
 int network_test(void) {
   int wrong = 0;
   for (uint32_t vector = 0; vector < NETWORK_TEST_VECTORS; vector++) {
-    int8_t *input = network_input();
-    for (uint32_t at = 0; at < NETWORK_INPUT_BYTES; at++) {
-      input[at] = test_code(vector, at);
-    }
-    if (network_run(input, network_output()) != 0) {
-      return -1;
+    for (uint32_t frame = 0; frame < NETWORK_FRAMES; frame++) {
+      int8_t *input = network_input();
+      for (uint32_t at = 0; at < NETWORK_INPUT_BYTES; at++) {
+        input[at] = test_code(vector, frame * NETWORK_INPUT_BYTES + at);
+      }
+      if (network_run(input, network_output()) != 0) {
+        return -1;
+      }
     }
     for (uint32_t at = 0; at < NETWORK_OUTPUT_BYTES; at++) {
       wrong += network_output()[at] != expected[vector][at];

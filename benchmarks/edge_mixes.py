@@ -1,0 +1,172 @@
+"""Instruction mixes of kernels, measured in the emulator: the coefficients of data/instructions.
+
+Each kernel runs on several shapes a kind of layer. Instructions = a x multiply-accumulates + b x outputs is fitted to
+the relative errors; the shares of the classes are means over the layers (0.6 pointwise, 0.2 conv, 0.2 depthwise).
+
+    python benchmarks/edge_mixes.py [--cores cortex-m4,rv32imac] [--cmsis-nn FOLDER] [--esp-nn FOLDER]
+
+The folders are checkouts of github.com/ARM-software/CMSIS-NN and github.com/espressif/esp-nn; none of their code is
+kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slipstick.edge.emulator import CORES, Build, Core, Profile
+from slipstick.edge.kernels.harness import Case, Harness
+from slipstick.edge.kernels.kernel import Kernel
+from slipstick.edge.kernels.table import choose_kernel
+from slipstick.edge.latency.measured_time import instruction_classes
+from slipstick.edge.layers import AddLayer, ConvLayer, Requantisation, Scaling
+
+CONVS = ((32, 3, 16), (16, 16, 16), (16, 32, 32), (8, 64, 64))  # side, channels, filters
+POINTWISE = ((24, 16, 32), (12, 64, 64), (6, 128, 128), (3, 256, 256))
+DEPTHWISE = ((24, 8), (12, 64), (3, 256))  # side, channels
+DENSE = ((640, 128), (128, 128), (64, 10))  # inputs, outputs
+ADDS = (16384, 4096)
+WEIGHTS = {"pointwise": 0.6, "conv": 0.2, "depthwise": 0.2}  # of the kinds in the shares: as MobileNets spend them
+PEER_KINDS = {"conv": "conv", "pointwise": "conv", "depthwise": "depthwise", "add": "add"}  # drivers of the peers
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Layer of a kind: its multiply-accumulates and outputs, the layer, and inputs."""
+
+    kind: str
+    macs: int
+    outputs: int
+    layer: Any
+    inputs: list[Any]
+
+
+def conv_layer(rng: np.random.Generator, kind: Any, side: int, channels: int, filters: int, taps: int) -> Measured:
+    """Return a convolution of stride 1 with random constants, padded to keep its size."""
+    shape = (taps, taps, filters) if kind == "depthwise" else (filters, taps, taps, channels)
+    weights = rng.integers(-127, 128, shape).astype(np.int8)
+    pad = taps // 2
+    layer = ConvLayer(
+        kind, (side, side, channels), (side, side, filters), (taps, taps), (1, 1), (1, 1), (pad, pad), 128, 0, weights,
+        requantisation(rng, filters),
+    )  # fmt: skip
+    name = "pointwise" if taps == 1 else kind
+    image = rng.integers(-128, 128, (1, side, side, channels)).astype(np.int8)
+    return Measured(name, side * side * weights.size, side * side * filters, layer, [image])
+
+
+def dense_layer(rng: np.random.Generator, inputs: int, outputs: int) -> Measured:
+    """Return a dense layer of one row with random constants."""
+    weights = rng.integers(-127, 128, (outputs, inputs)).astype(np.int8)
+    layer = ConvLayer(
+        "dense", (1, 1, inputs), (1, 1, outputs), (1, 1), (1, 1), (1, 1), (0, 0), 128, 0, weights,
+        requantisation(rng, outputs),
+    )  # fmt: skip
+    return Measured("dense", weights.size, outputs, layer, [rng.integers(-128, 128, (1, inputs)).astype(np.int8)])
+
+
+def add_layer(rng: np.random.Generator, size: int) -> Measured:
+    """Return an addition with plausible scales."""
+    scalings = (Scaling(1 << 30, 0), Scaling(1 << 30, -1), Scaling(1 << 30, -18))
+    layer = AddLayer(size, (3, -5), scalings, 7, -128, 127)
+    return Measured("add", 0, size, layer, [rng.integers(-128, 128, (1, size)).astype(np.int8) for _ in range(2)])
+
+
+def requantisation(rng: np.random.Generator, filters: int) -> Requantisation:
+    """Return random biases and multipliers, with shifts that keep most outputs inside their range."""
+    bias = rng.integers(-3000, 3000, filters).astype(np.int32)
+    multiplier = rng.integers(1 << 30, (1 << 31) - 1, filters).astype(np.int32)
+    return Requantisation(bias, multiplier, np.full(filters, -9, np.int8), -3, -128, 127)
+
+
+def layers() -> Iterator[Measured]:
+    """Yield every layer that is measured."""
+    rng = np.random.default_rng(1)
+    for side, channels, filters in CONVS:
+        yield conv_layer(rng, "conv", side, channels, filters, 3)
+    for side, channels, filters in POINTWISE:
+        yield conv_layer(rng, "conv", side, channels, filters, 1)
+    for side, channels in DEPTHWISE:
+        yield conv_layer(rng, "depthwise", side, channels, channels, 3)
+    for inputs, outputs in DENSE:
+        yield dense_layer(rng, inputs, outputs)
+    for size in ADDS:
+        yield add_layer(rng, size)
+
+
+def profiles(core: Core, kernel: Kernel, build: Build, measured: Measured) -> Profile:
+    """Return the profile of one call."""
+    harness = Harness(core, [Case(kernel, measured.layer)], build=build)
+    return harness.run(0, measured.inputs, measured.outputs)[1]
+
+
+def fit(rows: Sequence[tuple[Measured, Profile]]) -> tuple[float, float, float]:
+    """Return instructions per multiply-accumulate and per output, and the largest relative error."""
+    sizes = np.array([[measured.macs, measured.outputs] for measured, _ in rows], float)
+    counts = np.array([profile.instructions for _, profile in rows], float)
+    used = [place for place in range(2) if sizes[:, place].any()]
+    if rows[0][0].kind == "depthwise":
+        used = [0]  # outputs are a ninth of the multiply-accumulates: both cannot be told apart
+    found, *_ = np.linalg.lstsq(sizes[:, used] / counts[:, None], np.ones(len(rows)), rcond=None)
+    if found.min() < 0:
+        used, found = [0], np.array([float(np.median(counts / sizes[:, 0]))])
+    both = np.zeros(2)
+    both[used] = found
+    return float(both[0]), float(both[1]), float(np.abs(sizes @ both / counts - 1).max())
+
+
+def shares(rows: Mapping[str, Sequence[tuple[Measured, Profile]]]) -> dict[str, float]:
+    """Return the shares of the classes of instructions."""
+    total: Counter[str] = Counter()
+    for kind, weight in WEIGHTS.items():
+        for _, profile in rows.get(kind, ()):
+            for name, count in instruction_classes(profile.mnemonics).items():
+                total[name] += weight * count / profile.instructions / len(rows[kind])
+    return {name: value / sum(total.values()) for name, value in total.most_common()}
+
+
+def libraries(arguments: argparse.Namespace, core: Core) -> Iterator[tuple[str, Any]]:
+    """Yield each library with a function that gives kernel and build for a layer; None where it has none."""
+    yield "slipstick", lambda measured: (choose_kernel(measured.layer, core.features), Build())
+    for name, folder, flags in (("cmsis-nn", arguments.cmsis_nn, "-O3"), ("esp-nn", arguments.esp_nn, "-O2")):
+        if folder is None or (name == "esp-nn" and "rv32" not in core.features):
+            continue
+        from edge_peers import peers  # drivers of the vendors' functions, beside this script
+
+        build = Build(flags, (), (peers.HERE, *peers.includes(name, folder)))
+
+        def chosen(measured: Measured, name: str = name, folder: Path = folder, build: Build = build) -> Any:
+            kind = PEER_KINDS.get(measured.kind)
+            return None if kind is None else (peers.peer(name, folder, kind), build)
+
+        yield name, chosen
+
+
+def main() -> None:
+    """Print the coefficients of every library on every core."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cores", default="cortex-m4", help="by comma: " + ", ".join(CORES))
+    parser.add_argument("--cmsis-nn", type=Path, help="checkout of CMSIS-NN")
+    parser.add_argument("--esp-nn", type=Path, help="checkout of esp-nn")
+    arguments = parser.parse_args()
+    for core in (CORES[name] for name in arguments.cores.split(",")):
+        for library, chosen in libraries(arguments, core):
+            rows: dict[str, list[tuple[Measured, Profile]]] = defaultdict(list)
+            for measured in layers():
+                if (pair := chosen(measured)) is not None:
+                    rows[measured.kind].append((measured, profiles(core, *pair, measured)))
+            print(f"{library} on {core.name}")
+            for kind, measured_rows in rows.items():
+                macs, outputs, error = fit(measured_rows)
+                print(f"  {kind:10} macs {macs:.3f}  elements {outputs:.1f}  (within {100 * error:.0f} %)")
+            print("  shares " + ", ".join(f"{name}: {value:.3f}" for name, value in shares(rows).items()))
+
+
+if __name__ == "__main__":
+    main()

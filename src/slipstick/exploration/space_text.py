@@ -1,0 +1,86 @@
+"""Space in one line of text: ``board=*,format=int8|int4``: systems by pattern, fields of a plan, any other leaf."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from slipstick.core.catalogue import systems
+from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import short_keys
+
+_PIECE = re.compile(r"\s*([\w.]+)\s*=")
+_BOARD, _SYSTEM, _FORMAT = "board", "system", "format"
+_LEAVES = ("system.", "workload.", "plan.")
+_EXAMPLE = "board=*,format=int8|int4"
+
+
+class SpaceText(NamedTuple):
+    """Parts of a space: names of systems, fields of the plan, and other leaves by dotted path, each with its values."""
+
+    systems: tuple[str, ...]
+    plan: dict[str, str]
+    fields: dict[str, str]
+
+
+def read_space(text: str) -> SpaceText:
+    """Return the parts of a space written in one line.
+
+    ``board=`` and ``system=`` take names and patterns joined by ``|`` (``board=*`` is every board of the catalogue),
+    ``format=`` number formats, any other key is a field of a plan or the path of a leaf. A comma that no key follows
+    belongs to the value: ``format=pool:size=64,vector=8``.
+
+    Errors
+    ------
+    SlipstickError for text without a key, keys that stand twice, patterns that fit no system.
+
+    Examples
+    --------
+    >>> read_space("board=pico*,format=int8|pool:size=64,vector=8").systems
+    ('pico', 'pico-2', 'pico-2-riscv')
+    >>> read_space("system=swis-8x8,format=int8|pool:size=64,vector=8").plan
+    {'formats': 'int8|pool:size=64,vector=8'}
+    """
+    names: list[str] = []
+    plan: dict[str, str] = {}
+    fields: dict[str, str] = {}
+    for key, value in _pieces(text):
+        if key in (_BOARD, _SYSTEM):
+            names += _matching(key, value)
+        elif key.startswith(_LEAVES):
+            fields[key] = value
+        else:
+            plan["formats" if key == _FORMAT else key] = value
+    return SpaceText(tuple(dict.fromkeys(names)), plan, fields)
+
+
+def _pieces(text: str) -> list[tuple[str, str]]:
+    keys = {_BOARD, _SYSTEM, _FORMAT, *short_keys()}
+    pieces: list[tuple[str, str]] = []
+    for piece in text.split(","):
+        match = _PIECE.match(piece)
+        if match and (match[1] in keys or match[1].startswith(_LEAVES)):
+            if match[1] in dict(pieces):
+                raise SlipstickError("stands twice", path="space", value=match[1])
+            pieces.append((match[1], piece[match.end() :].strip()))
+        elif pieces:
+            pieces[-1] = (pieces[-1][0], f"{pieces[-1][1]},{piece}")
+        else:
+            raise SlipstickError("no key of a space", path="space", value=piece, allowed=sorted(keys))
+    if any(not value for _, value in pieces):
+        raise SlipstickError("a key without values", path="space", value=text, allowed=_EXAMPLE)
+    return pieces
+
+
+def _matching(key: str, value: str) -> list[str]:
+    """Return the systems that names and patterns stand for; those of ``board=`` are boards."""
+    matched: list[str] = []
+    for pattern in value.split("|"):
+        known = [name for name in systems.names() if fnmatchcase(name, pattern.strip())] if "*" in pattern else []
+        if key == _BOARD:
+            known = [name for name in known if systems.entry(name).device.kind == _BOARD]
+        if "*" in pattern and not known:
+            raise SlipstickError(f"fits no {key}", path=f"space.{key}", value=pattern, allowed=systems.names())
+        matched += known or [pattern.strip()]
+    return matched

@@ -1,0 +1,104 @@
+"""A stream gives, for each new row, what the whole network gives for the last rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tflite")
+pytest.importorskip("numba")
+
+from edge.single_layers import tensor
+from slipstick.core.catalogue import resolve_system
+from slipstick.core.errors import SlipstickError
+from slipstick.edge.emulator import Machine
+from slipstick.edge.firmware.compiler import tool_core
+from slipstick.edge.firmware.firmware_build import build_firmware
+from slipstick.edge.firmware.golden import hashed_codes, runner_outputs
+from slipstick.edge.firmware.measured_run import firmware_image, run_firmware
+from slipstick.trained.integer.integer_network import IntegerNetwork, IntegerOperator, IntegerTensor, _Options
+
+ROWS, WIDTH, CHANNELS = 12, 3, 4
+FRAME = WIDTH * CHANNELS
+SAME_WIDTH = _Options(padding="same")
+
+
+def sound_network(**first: object) -> IntegerNetwork:
+    """Return a valid convolution along rows, a dilated depth-wise one, an addition, a pool and a dense layer."""
+    rng = np.random.default_rng(8)
+    tensors: list[IntegerTensor] = []
+
+    def flow(*shape: int, zero: int = 3) -> int:
+        tensors.append(tensor((1, *shape), np.int8, 0.05, zero))
+        return len(tensors) - 1
+
+    def weights(*shape: int, axis: int = 0, per_filter: bool = True) -> list[int]:
+        scales = rng.uniform(0.002, 0.006, shape[axis] if per_filter else 1).astype(np.float32)
+        tensors.append(tensor(shape, np.int8, scales, 0, axis, rng.integers(-127, 128, shape).astype(np.int8)))
+        bias = rng.integers(-500, 500, shape[axis]).astype(np.int32)
+        tensors.append(tensor(bias.shape, np.int32, scales * np.float32(0.05), 0, 0, bias))
+        return [len(tensors) - 2, len(tensors) - 1]
+
+    x = flow(ROWS, WIDTH, CHANNELS)
+    high = ROWS - 2
+    a = flow(high, WIDTH - 1, 8, zero=1)
+    b, both = flow(high, WIDTH - 1, 8, zero=-4), flow(high, WIDTH - 1, 8, zero=0)
+    c = flow(high - 4, WIDTH - 1, 8, zero=2)
+    pooled = flow(high - 5, WIDTH - 1, 8, zero=2)
+    out = flow(5)
+    operators = [
+        IntegerOperator("conv", (x, *weights(8, 3, 2, CHANNELS)), a, replace(_Options(), **first)),  # type: ignore[arg-type]
+        IntegerOperator("conv", (a, *weights(8, 1, 1, 8)), b, _Options(activation="relu")),
+        IntegerOperator("add", (a, b), both),
+        IntegerOperator("depthwise", (both, *weights(1, 3, 1, 8, axis=3)), c, _Options(dilation=(2, 1))),
+        IntegerOperator("max_pool", (c,), pooled, _Options(window=(2, 1))),
+        IntegerOperator("dense", (pooled, *weights(5, (high - 5) * (WIDTH - 1) * 8, per_filter=False)), out),
+    ]
+    return IntegerNetwork("sound", tuple(tensors), tuple(operators), x, out)
+
+
+@pytest.mark.parametrize("board", ["nucleo-f446", "esp32-c3-devkitm"])
+def test_each_new_row_gives_the_output_of_the_last_rows(board: str) -> None:
+    pytest.importorskip("ziglang")
+    pytest.importorskip("unicorn")
+    system = resolve_system(board)
+    whole, stream = (build_firmware(sound_network(), system, stream=stream) for stream in (False, True))
+    tool = tool_core(stream.target.core)
+    assert tool is not None
+    machine = Machine(firmware_image(stream, tool))
+    assert machine.image.symbols["state"][1] == stream.state
+    rows = hashed_codes(7, (ROWS + 6) * FRAME).reshape(-1, FRAME)
+    outputs = []
+    sink = machine.reserve(5)
+    for row in rows:
+        assert machine.call("network_run", machine.place(row), sink) == 0
+        outputs.append(np.frombuffer(machine.read(sink, 5), np.int8))
+    windows = np.stack([rows[at : at + ROWS].ravel() for at in range(7)])
+    expected = runner_outputs(whole.network, windows)
+    assert (np.stack(outputs[ROWS - 1 :]) == expected).all()
+    assert len(np.unique(expected)) > 10
+
+
+def test_a_stream_costs_less_and_is_compared() -> None:
+    pytest.importorskip("ziglang")
+    pytest.importorskip("unicorn")
+    system = resolve_system("nucleo-f446")
+    whole, stream = (run_firmware(build_firmware(sound_network(), system, stream=s)) for s in (False, True))
+    assert stream.compared["runner"] == whole.compared["runner"] == 10
+    assert stream.instructions < whole.instructions / 2
+    assert len(stream.by_layer) > len(whole.by_layer)  # copies into the state
+
+
+@pytest.mark.parametrize("first", [{"stride": (2, 1)}, {"padding": "same"}])
+def test_rows_that_do_not_go_one_by_one_are_refused(first: dict[str, object]) -> None:
+    network = sound_network()
+    conv = network.operators[0]
+    changed = replace(conv, options=replace(conv.options, **first))  # type: ignore[arg-type]
+    height = {"stride": 5, "padding": ROWS}[next(iter(first))]
+    output = replace(network.tensors[conv.output], shape=(1, height, WIDTH - ("stride" in first), 8))
+    tensors = tuple(output if place == conv.output else t for place, t in enumerate(network.tensors))
+    other = IntegerNetwork("other", tensors, (changed,), network.input, conv.output)
+    with pytest.raises(SlipstickError, match=r"operators\.0\.conv: has a stride or a padding along rows"):
+        build_firmware(other, resolve_system("pico"), stream=True)

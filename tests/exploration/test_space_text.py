@@ -1,0 +1,53 @@
+"""Spaces in one line of text: systems by pattern, formats with commas of their own, fields of a plan, errors."""
+
+from __future__ import annotations
+
+import pytest
+
+import slipstick
+from slipstick import SlipstickError
+from slipstick.core.catalogue import systems
+from slipstick.exploration.space_text import read_space
+
+BOARDS = [name for name, system in systems.items() if system.device.kind == "board"]
+
+
+def test_a_star_is_every_board_and_nothing_else() -> None:
+    assert list(read_space("board=*").systems) == BOARDS
+    assert read_space("board=nucleo-*|pico").systems == (*(n for n in BOARDS if n.startswith("nucleo")), "pico")
+    assert read_space("system=swis-8x8|pico,board=pico").systems == ("swis-8x8", "pico")
+
+
+def test_commas_of_a_format_stay_in_it() -> None:
+    text = "board=pico,format=int8|pool:size=64,vector=8|swis:3,group=8,workload.batch=1|2"
+    assert read_space(text).plan == {"formats": "int8|pool:size=64,vector=8|swis:3,group=8"}
+    assert read_space(text).fields == {"workload.batch": "1|2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("boad=*", "no key of a space"), ("board=", "without values"), ("board=zz*", "fits no board"),
+        ("format=int8,format=int4", "stands twice"), ("board=swis*", "fits no board"),
+    ],
+)  # fmt: skip
+def test_what_is_no_space_is_refused(text: str, message: str) -> None:
+    with pytest.raises(SlipstickError, match=message):
+        read_space(text)
+
+
+def test_a_search_over_boards_and_formats() -> None:
+    frontier = slipstick.search(
+        "resnet-8", space="board=pico*|nucleo-f4*|nucleo-f103,format=int8|pool:size=32",
+        minimize="price,time", subject_to="price < 16 USD and time.inference < 2 s",
+    )  # fmt: skip
+    names = set(frontier.pareto["system"].to_list())
+    assert names <= {"pico", "pico-2", "pico-2-riscv", "nucleo-f411", "nucleo-f446"}  # 48 KiB of tensors, 20 of memory
+    assert frontier.best().value("memory.arena") == 49152
+    prices = [systems.entry(name).price for name in names]
+    assert max(price or 0 for price in prices) < 16
+
+
+def test_a_space_and_a_plan_must_not_meet() -> None:
+    with pytest.raises(SlipstickError, match="stands twice"):
+        slipstick.search("resnet-8", space="board=pico,format=int8", plan="formats=int4", minimize="time")
