@@ -1,6 +1,6 @@
 """Arena of the networks of the reference data: TensorFlow Lite Micro's plan, ours, the optimum, and with patches.
 
-    SLIPSTICK_DATA=../shared python benchmarks/edge_arena.py [--pictures FOLDER]
+SLIPSTICK_DATA=../shared python benchmarks/edge_arena.py [--pictures FOLDER]
 """
 
 from __future__ import annotations

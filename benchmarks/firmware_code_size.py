@@ -19,9 +19,9 @@ from slipstick.core.catalogue import systems
 from slipstick.edge.board import Board
 from slipstick.edge.core_table import cores
 from slipstick.edge.emulator import Core, Image, build_image
-from slipstick.edge.firmware.compiler import BUILD, tool_core
+from slipstick.edge.firmware.compiler import BUILD, _tool_core
 from slipstick.edge.firmware.firmware_build import build_firmware
-from slipstick.edge.firmware.measured_run import firmware_image
+from slipstick.edge.firmware.measured_run import _firmware_image
 from slipstick.edge.kernels.kernel import SOURCES, Kernel
 from slipstick.edge.kernels.table import KERNELS
 from slipstick.trained.tflite import read_tflite
@@ -55,7 +55,7 @@ def glue(core: Core, board: str) -> int:
     sizes = []
     for path in NETWORKS:
         if path.is_file():
-            image = firmware_image(build_firmware(read_tflite(path), systems.entry(board)), core)
+            image = _firmware_image(build_firmware(read_tflite(path), systems.entry(board)), core)
             names = ("network_run", "network_input", "network_output", "copy")
             sizes.append(sum(image.symbols.get(name, (0, 0))[1] for name in names))
     return int(np.median(sizes))
@@ -65,7 +65,7 @@ def entries() -> dict[str, object]:
     table: dict[str, object] = {}
     boards = {system.device.core: name for name, system in systems.items() if isinstance(system.device, Board)}
     for name, core in cores.items():
-        tool = tool_core(core)
+        tool = _tool_core(core)
         if tool is not None and name in boards:
             run = glue(tool, boards[name])
             usable = [kernel for kernel in KERNELS if kernel.requires <= tool.features]

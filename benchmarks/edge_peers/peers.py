@@ -101,7 +101,9 @@ def includes(library: str, folder: Path) -> tuple[Path, ...]:
     return (HERE, HERE / "stubs", *(folder / name for name in theirs))
 
 
-def measure(core: Core, kernel: Kernel, layer: Any, inputs: list[Any], size: int, build: Build) -> tuple[Profile, bytes]:
+def measure(
+    core: Core, kernel: Kernel, layer: Any, inputs: list[Any], size: int, build: Build
+) -> tuple[Profile, bytes]:
     """Return profile and output bytes of one call."""
     output, profile = Harness(core, [Case(kernel, layer)], build=build).run(0, inputs, size)
     return profile, output.tobytes()
@@ -113,7 +115,15 @@ def compilers(core: Core) -> list[str]:
     return ["zig", *(["gcc"] if shutil.which(GCC[family][0]) else [])]
 
 
-def fastest(core: Core, kernel: Kernel, layer: Any, inputs: list[Any], size: int, include: tuple[Path, ...] = (), only: tuple[str, ...] = ()) -> Counted:
+def fastest(
+    core: Core,
+    kernel: Kernel,
+    layer: Any,
+    inputs: list[Any],
+    size: int,
+    include: tuple[Path, ...] = (),
+    only: tuple[str, ...] = (),
+) -> Counted:
     """Return the build of a kernel that takes the fewest instructions, of all compilers and flags at hand."""
     best: Counted | None = None
     for compiler in only or compilers(core):
@@ -127,7 +137,9 @@ def fastest(core: Core, kernel: Kernel, layer: Any, inputs: list[Any], size: int
             profile, output = measure(core, chosen, layer, inputs, size, build)
             name = f"{compiler} {flags}"
             if best is None or profile.instructions < best.instructions:
-                best = Counted(profile.instructions, profile.estimated_cycles, kernel.scratch_bytes(layer), name, output)
+                best = Counted(
+                    profile.instructions, profile.estimated_cycles, kernel.scratch_bytes(layer), name, output
+                )
     assert best
     return best
 
@@ -146,7 +158,10 @@ def _gcc_object(core: Core, source: Path, flags: str, include: tuple[Path, ...])
 
     family = "rv32" if "rv32" in core.features else "thumb"
     command = [*GCC[family], flags, "-ffunction-sections", "-fdata-sections", "-fomit-frame-pointer", "-ffreestanding"]
-    command += ["-fbuiltin", *([f"-mcpu={core.name}"] if family == "thumb" else ["-fno-schedule-insns", "-fno-schedule-insns2"])]
+    command += [
+        "-fbuiltin",
+        *([f"-mcpu={core.name}"] if family == "thumb" else ["-fno-schedule-insns", "-fno-schedule-insns2"]),
+    ]
     command += [f"-I{folder}" for folder in (SOURCES, *include)]
     headers = sorted(SOURCES.glob("*.h"))
     text = b"".join(path.read_bytes() for path in (source, *headers)) + repr(command).encode()

@@ -23,10 +23,10 @@ from slipstick.edge.emulator.toolchain import CORES
 from slipstick.edge.firmware.c_values import comment
 from slipstick.edge.firmware.code_size import _code_bytes
 from slipstick.edge.firmware.firmware_build import Firmware, build_firmware
-from slipstick.edge.firmware.folder import MANIFEST, write_folder
+from slipstick.edge.firmware.folder import _MANIFEST, write_folder
 from slipstick.edge.firmware.measured_run import run_firmware
-from slipstick.edge.firmware.struct_sizes import struct_sizes
-from slipstick.edge.firmware.targets import target_of
+from slipstick.edge.firmware.struct_sizes import _struct_sizes
+from slipstick.edge.firmware.targets import _target_of
 from slipstick.edge.kernels.kernel import SOURCES
 from slipstick.edge.kernels.table import KERNELS
 from slipstick.trained.integer.integer_network import IntegerNetwork
@@ -124,7 +124,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(SlipstickError, match="holds files already"):
         write_folder(tmp_path / "new/out", files)
     write_folder(tmp_path / "new/out", {"c.txt": b"c"}, overwrite=True)
-    assert sorted(path.name for path in (tmp_path / "new/out").rglob("*")) == [MANIFEST, "c.txt"]
+    assert sorted(path.name for path in (tmp_path / "new/out").rglob("*")) == [_MANIFEST, "c.txt"]
     (tmp_path / "new/out/mine.txt").write_text("not yours")
     with pytest.raises(SlipstickError, match=r"did not write, such as 'mine\.txt'"):
         write_folder(tmp_path / "new/out", files, overwrite=True)
@@ -171,7 +171,7 @@ def test_every_board_has_a_folder() -> None:
 def test_structs_are_as_large_as_compilers_make_them(tmp_path: Path) -> None:
     compiler = shutil.which("cc")
     header = (SOURCES / "nn.h").read_text()
-    sizes = struct_sizes([header])
+    sizes = _struct_sizes([header])
     assert {"nn_conv", "nn_add", "nn_pool", "nn_softmax"} <= set(sizes)
     if compiler is None:
         pytest.skip("no C compiler on this computer")
@@ -184,7 +184,7 @@ def test_structs_are_as_large_as_compilers_make_them(tmp_path: Path) -> None:
 
 def test_the_code_of_every_kernel_is_measured() -> None:
     for board in BOARDS.values():
-        target = target_of(resolve_system(board))
+        target = _target_of(resolve_system(board))
         entry = _code_bytes.entry(target.core.name)
         missing = [k.symbol for k in KERNELS if k.requires <= target.features and k.symbol not in entry.kernels]
         assert not missing, "python benchmarks/firmware_code_size.py --write"

@@ -14,7 +14,7 @@ pytest.importorskip("tflite")
 pytest.importorskip("numba")
 
 from slipstick.core.errors import SlipstickError
-from slipstick.edge.firmware.golden import golden_vectors, hashed_codes, runner_outputs
+from slipstick.edge.firmware.golden import _golden_vectors, _hashed_codes, _runner_outputs
 from slipstick.edge.firmware.lowering import lower
 from slipstick.trained.integer.execute import run_integers
 from slipstick.trained.tflite import parse_tflite, read_tflite
@@ -74,22 +74,22 @@ def test_a_network_of_nothing_is_refused() -> None:
 @pytest.mark.parametrize("kind", ["int8", "uint8"])
 def test_outputs_of_moved_codes_are_the_files(kind: str) -> None:
     network = lower(parse_tflite(small(kind)))
-    inputs = np.stack([hashed_codes(vector, network.sizes[network.input]) for vector in range(3)])
+    inputs = np.stack([_hashed_codes(vector, network.sizes[network.input]) for vector in range(3)])
     moved = 128 if kind == "uint8" else 0
     assert network.moved == (moved, moved)
     shape = network.source.tensors[network.input].shape
     codes = (inputs.astype(int) + moved).astype(kind).reshape(3, *shape[1:])
     expected = run_integers(network.source, codes).reshape(3, -1).astype(int) - moved
-    assert (runner_outputs(network, inputs) == expected).all()
-    assert (golden_vectors(network, 2).outputs == expected[:2]).all()
+    assert (_runner_outputs(network, inputs) == expected).all()
+    assert (_golden_vectors(network, 2).outputs == expected[:2]).all()
 
 
 def test_golden_inputs_are_spread_over_all_codes() -> None:
-    codes = hashed_codes(0, 4096)
+    codes = _hashed_codes(0, 4096)
     counts = np.bincount(codes.astype(int) + 128, minlength=256)
     assert counts.min() > 4  # 16 each in the mean
     assert counts.max() < 40
-    assert (codes != hashed_codes(1, 4096)).mean() > 0.98
+    assert (codes != _hashed_codes(1, 4096)).mean() > 0.98
 
 
 def test_mobilefacenet_is_refused_by_name() -> None:

@@ -14,10 +14,10 @@ from edge.single_layers import tensor
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.emulator import Machine
-from slipstick.edge.firmware.compiler import tool_core
+from slipstick.edge.firmware.compiler import _tool_core
 from slipstick.edge.firmware.firmware_build import build_firmware
-from slipstick.edge.firmware.golden import hashed_codes, runner_outputs
-from slipstick.edge.firmware.measured_run import firmware_image, run_firmware
+from slipstick.edge.firmware.golden import _hashed_codes, _runner_outputs
+from slipstick.edge.firmware.measured_run import _firmware_image, run_firmware
 from slipstick.trained.integer.integer_network import IntegerNetwork, IntegerOperator, IntegerTensor, _Options
 
 ROWS, WIDTH, CHANNELS = 12, 3, 4
@@ -65,18 +65,18 @@ def test_each_new_row_gives_the_output_of_the_last_rows(board: str) -> None:
     pytest.importorskip("unicorn")
     system = resolve_system(board)
     whole, stream = (build_firmware(sound_network(), system, stream=stream) for stream in (False, True))
-    tool = tool_core(stream.target.core)
+    tool = _tool_core(stream.target.core)
     assert tool is not None
-    machine = Machine(firmware_image(stream, tool))
+    machine = Machine(_firmware_image(stream, tool))
     assert machine.image.symbols["state"][1] == stream.state
-    rows = hashed_codes(7, (ROWS + 6) * FRAME).reshape(-1, FRAME)
+    rows = _hashed_codes(7, (ROWS + 6) * FRAME).reshape(-1, FRAME)
     outputs = []
     sink = machine.reserve(5)
     for row in rows:
         assert machine.call("network_run", machine.place(row), sink) == 0
         outputs.append(np.frombuffer(machine.read(sink, 5), np.int8))
     windows = np.stack([rows[at : at + ROWS].ravel() for at in range(7)])
-    expected = runner_outputs(whole.network, windows)
+    expected = _runner_outputs(whole.network, windows)
     assert (np.stack(outputs[ROWS - 1 :]) == expected).all()
     assert len(np.unique(expected)) > 10
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from slipstick.edge.arena.arena_layout import ArenaLayout
 from slipstick.edge.arena.arena_problem import ALIGNMENT, ArenaProblem, ArenaStep, ArenaTensor, ArenaWindow
 from slipstick.edge.arena.plan_arena import plan_arena, tflm_plan
 from slipstick.edge.firmware.kernel_choice import KernelUse
@@ -32,7 +31,7 @@ class ArenaPlan:
     states: dict[int, int]
 
 
-def firmware_arena(network: LoweredNetwork, uses: Sequence[KernelUse]) -> ArenaPlan:
+def _firmware_arena(network: LoweredNetwork, uses: Sequence[KernelUse]) -> ArenaPlan:
     """Return the places of all tensors, input and output among them, and of the scratch of each call."""
     problem, places = arena_problem(network, uses)
     layout = plan_arena(problem)
@@ -53,7 +52,7 @@ def arena_problem(
     """
     flowing = [tensor for tensor in network.sizes if tensor not in network.states]
     places = {tensor: place for place, tensor in enumerate(flowing)}
-    shapes = tensor_shapes(network)
+    shapes = _tensor_shapes(network)
     tensors = [ArenaTensor(f"tensor {tensor}", network.sizes[tensor], shapes.get(tensor)) for tensor in flowing]
     steps: list[ArenaStep] = []
     written: set[int] = set()
@@ -95,7 +94,7 @@ def _window(layer: Layer) -> ArenaWindow | None:
     return ArenaWindow(span, layer.stride, layer.padding)
 
 
-def tensor_shapes(network: LoweredNetwork) -> dict[int, Size]:
+def _tensor_shapes(network: LoweredNetwork) -> dict[int, Size]:
     """Return height, width and channels of the tensors that are images."""
     shapes: dict[int, Size] = {}
     for call in network.calls:
@@ -122,8 +121,3 @@ def _state_offsets(network: LoweredNetwork) -> dict[int, int]:
         offsets[tensor] = end
         end += _aligned(size)
     return offsets
-
-
-def layout_of(network: LoweredNetwork, uses: Sequence[KernelUse]) -> ArenaLayout:
-    """Return the layout with its blocks over time, as pictures draw it."""
-    return plan_arena(arena_problem(network, uses)[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from slipstick.edge.firmware.c_values import c_number, c_struct
+from slipstick.edge.firmware.c_values import _c_number, c_struct
 from slipstick.edge.layers import (
     AddLayer,
     ConvLayer,
@@ -40,14 +40,14 @@ def layer_fields(layer: Layer, names: Mapping[str, str]) -> _Fields:
     return _FIELDS[type(layer)](layer, names)
 
 
-def requant_fields(requant: Requantisation, names: Mapping[str, str]) -> str:
+def _requant_fields(requant: Requantisation, names: Mapping[str, str]) -> str:
     """Return the initialiser of an nn_requant."""
     arrays = {name: names[name] for name in REQUANT_ARRAYS}
     return c_struct(arrays | _output(requant))
 
 
 def _numbers(kind: str, values: Mapping[str, int]) -> _Fields:
-    return {name: c_number(value, kind, name) for name, value in values.items()}
+    return {name: _c_number(value, kind, name) for name, value in values.items()}
 
 
 def _sizes(prefix: str, size: Size, count: int = 3) -> _Fields:
@@ -83,7 +83,7 @@ def _conv(layer: ConvLayer, names: Mapping[str, str]) -> _Fields:
         **_pairs({"kernel": layer.kernel, "stride": layer.stride, "dilation": layer.dilation}),
         **_padding(layer.padding),
         **_numbers("int16_t", {"input_offset": layer.input_offset, "weight_offset": layer.weight_offset}),
-        "requant": requant_fields(layer.requant, names),
+        "requant": _requant_fields(layer.requant, names),
     }
 
 

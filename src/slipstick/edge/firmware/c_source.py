@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from slipstick.core.arrays import AnyArray
 from slipstick.core.version import __version__
 from slipstick.edge.firmware.arena_plan import ArenaPlan, state_bytes
-from slipstick.edge.firmware.c_values import c_array, c_struct, comment
+from slipstick.edge.firmware.c_values import _c_array, c_struct, comment
 from slipstick.edge.firmware.kernel_choice import KernelUse
 from slipstick.edge.firmware.lowering import CodeScale, LoweredNetwork
 
 _NULL = "0"
-STEP_BYTES = 28  # of a call in the table of steps: six pointers and the kernel's number
+_STEP_BYTES = 28  # of a call in the table of steps: six pointers and the kernel's number
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class NetworkSource:
     structs: int
 
 
-def network_source(network: LoweredNetwork, uses: Sequence[KernelUse], plan: ArenaPlan) -> NetworkSource:
+def _network_source(network: LoweredNetwork, uses: Sequence[KernelUse], plan: ArenaPlan) -> NetworkSource:
     """Return network.h and network.c.
 
     Errors
@@ -63,7 +63,7 @@ def network_source(network: LoweredNetwork, uses: Sequence[KernelUse], plan: Are
         _run(uses, steps),
     ]
     return NetworkSource(
-        _header(network, plan), "\n".join(parts), constants.size, constants.struct_size + STEP_BYTES * len(uses)
+        _header(network, plan), "\n".join(parts), constants.size, constants.struct_size + _STEP_BYTES * len(uses)
     )
 
 
@@ -92,7 +92,7 @@ class _Constants:
         key = hashlib.sha256(f"{array.dtype}".encode() + array.tobytes()).digest()
         if key not in self._names:
             self._names[key] = f"data_{len(self._names)}"
-            self.texts.append(c_array(self._names[key], array))
+            self.texts.append(_c_array(self._names[key], array))
             self.size += -(-array.nbytes // 4) * 4
         return self._names[key]
 

@@ -20,12 +20,12 @@ _WIDTH = 118  # characters of a line of an array
 _COMMENT_LENGTH = 80  # characters of a stranger's text in a comment
 
 
-def c_type(array: AnyArray) -> str:
+def _c_type(array: AnyArray) -> str:
     """Return the C type of an array's elements.
 
     Examples
     --------
-    >>> c_type(np.zeros(3, np.int8))
+    >>> _c_type(np.zeros(3, np.int8))
     'int8_t'
     """
     try:
@@ -34,12 +34,12 @@ def c_type(array: AnyArray) -> str:
         raise SlipstickError("no C type of an array", value=str(array.dtype), allowed=_TYPES) from None
 
 
-def c_number(value: int, kind: str, field: str) -> str:
+def _c_number(value: int, kind: str, field: str) -> str:
     """Return a whole number as C text; an error where its C type cannot hold it.
 
     Examples
     --------
-    >>> c_number(-128, "int8_t", "least"), c_number(-(2**31), "int32_t", "bias")
+    >>> _c_number(-128, "int8_t", "least"), _c_number(-(2**31), "int32_t", "bias")
     ('-128', '(-2147483647 - 1)')
     """
     info = np.iinfo(_TYPES[kind])
@@ -49,11 +49,11 @@ def c_number(value: int, kind: str, field: str) -> str:
     return _LEAST if value == -(2**31) else str(int(value))
 
 
-def c_array(name: str, array: AnyArray) -> str:
+def _c_array(name: str, array: AnyArray) -> str:
     """Return the definition of a constant array, in rows of numbers; aligned to words, which kernels load at once."""
     flat = array.ravel()
     words = [_LEAST if word == "-2147483648" else word for word in flat.astype(str).tolist()]
-    return f"NN_CONST {c_type(array)} {name}[{flat.size}] = {{\n{_rows(words)}}};\n"
+    return f"NN_CONST {_c_type(array)} {name}[{flat.size}] = {{\n{_rows(words)}}};\n"
 
 
 def _rows(words: list[str]) -> str:

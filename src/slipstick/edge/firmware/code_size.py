@@ -21,7 +21,7 @@ class _CodeBytes(Entry):
 _code_bytes: Catalogue[_CodeBytes] = Catalogue(_CodeBytes, "firmware/code_bytes.yaml", noun="core", group="cores")
 
 
-def predicted_code_bytes(uses: Sequence[KernelUse], core: Core) -> int | None:
+def _predicted_code_bytes(uses: Sequence[KernelUse], core: Core) -> int | None:
     """Return the bytes of machine code that kernels link on a core, shared symbols once; None where not measured.
 
     `benchmarks/firmware_code_size.py` measures the table.

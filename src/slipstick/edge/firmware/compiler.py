@@ -9,7 +9,7 @@ from slipstick.edge.emulator.toolchain import Core as ToolCore
 BUILD = Build("-O2")
 
 
-def tool_core(core: Core) -> ToolCore | None:
+def _tool_core(core: Core) -> ToolCore | None:
     """Return the core as compiler and emulator know it; None where no compiler comes by pip (Xtensa) or it has an OS.
 
     Every RV32 core is compiled for the same instructions, those that all of them have.
@@ -17,13 +17,13 @@ def tool_core(core: Core) -> ToolCore | None:
     Examples
     --------
     >>> from slipstick.edge.core_table import cores
-    >>> tool_core(cores.entry("esp32-c3")).name
+    >>> _tool_core(cores.entry("esp32-c3")).name
     'rv32imac'
     """
     return CORES.get("rv32imac" if core.isa.startswith("rv32") else core.name)
 
 
-def compiler_options(core: Core) -> tuple[str, tuple[str, ...]]:
+def _compiler_options(core: Core) -> tuple[str, tuple[str, ...]]:
     """Return the target triple and the flags of clang in ziglang for a core; empty where it has none."""
-    tool = tool_core(core)
+    tool = _tool_core(core)
     return ("", ()) if tool is None else (tool.target, compiler_flags(tool, BUILD))

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from slipstick.core.system import System
-from slipstick.edge.firmware.arena_plan import ArenaPlan, firmware_arena, state_bytes
-from slipstick.edge.firmware.c_source import NetworkSource, network_source
-from slipstick.edge.firmware.code_size import predicted_code_bytes
-from slipstick.edge.firmware.golden import GoldenVectors, golden_vectors
-from slipstick.edge.firmware.kernel_choice import KernelUse, choose_kernels, kernel_texts
+from slipstick.edge.firmware.arena_plan import ArenaPlan, _firmware_arena, state_bytes
+from slipstick.edge.firmware.c_source import NetworkSource, _network_source
+from slipstick.edge.firmware.code_size import _predicted_code_bytes
+from slipstick.edge.firmware.golden import GoldenVectors, _golden_vectors
+from slipstick.edge.firmware.kernel_choice import KernelUse, _choose_kernels, _kernel_texts
 from slipstick.edge.firmware.lowering import LoweredNetwork, lower
-from slipstick.edge.firmware.project_files import firmware_files
-from slipstick.edge.firmware.streaming import as_stream
-from slipstick.edge.firmware.targets import Target, check_memory, target_of
-from slipstick.edge.firmware.tiled_stage import with_patches
+from slipstick.edge.firmware.project_files import _firmware_files
+from slipstick.edge.firmware.row_stream import _as_stream
+from slipstick.edge.firmware.targets import Target, _check_memory, _target_of
+from slipstick.edge.firmware.tiled_stage import _with_patches
+from slipstick.edge.kernels.packed_weights import pack_pool, share_pool
+from slipstick.edge.layers import ConvLayer
 from slipstick.trained.integer.integer_network import IntegerNetwork
 
-GOLDEN_VECTORS = 2  # in the test program: outputs alone take flash
+_GOLDEN_VECTORS = 2  # in the test program: outputs alone take flash
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +59,14 @@ class Firmware:
     @cached_property
     def vectors(self) -> GoldenVectors:
         """Golden vectors of the test program."""
-        return golden_vectors(self.network, GOLDEN_VECTORS)
+        return _golden_vectors(self.network, _GOLDEN_VECTORS)
 
     def texts(self) -> dict[str, str]:
         """Return the C and assembly sources of the network itself, by file name, without the test program."""
         return {
             "network.h": self.source.header,
             "network.c": self.source.source,
-            **kernel_texts(self.uses),
+            **_kernel_texts(self.uses),
         }
 
     def files(self) -> Mapping[str, bytes]:
@@ -77,7 +79,7 @@ class Firmware:
         }
         if self.code is not None:
             sizes = {f"flash, predicted for {self.target.core.name}": self.flash, **sizes, "code": self.code}
-        return firmware_files(self.network, self.uses, self.texts(), self.vectors, self.target, sizes)
+        return _firmware_files(self.network, self.uses, self.texts(), self.vectors, self.target, sizes)
 
 
 def build_firmware(network: IntegerNetwork, system: System, *, patches: bool = False, stream: bool = False) -> Firmware:
@@ -93,22 +95,41 @@ def build_firmware(network: IntegerNetwork, system: System, *, patches: bool = F
     SlipstickError for a system that is no board, an operator that no kernel computes, and a network that the board's
     flash or the memory of its arena does not hold.
     """
-    target = target_of(system)
-    lowered = as_stream(lower(network)) if stream else lower(network)
+    target = _target_of(system)
+    lowered = _with_pool(lower(network))
+    lowered = _as_stream(lowered) if stream else lowered
     firmware = _built(lowered, target)
     if patches:
-        firmware = min(firmware, _built(with_patches(lowered), target), key=lambda built: built.arena.size)
+        firmware = min(firmware, _built(_with_patches(lowered), target), key=lambda built: built.arena.size)
     memory = firmware.arena.size + firmware.state
     hint = ""
     if not (patches or stream) and memory > target.ram:
-        smaller = _built(with_patches(lowered), target).arena.size
+        smaller = _built(_with_patches(lowered), target).arena.size
         hint = f"; with patches {smaller:,} B" * (smaller < memory)
-    check_memory(target, firmware.flash, memory, hint)
+    _check_memory(target, firmware.flash, memory, hint)
     return firmware
 
 
+def _with_pool(network: LoweredNetwork) -> LoweredNetwork:
+    """Return the network with weights as indices into a pool where they are made of few vectors, else as it is.
+
+    A pool counts where vectors and indices take less than half of the weights' bytes: other networks have equal
+    vectors by chance.
+    """
+    layers = share_pool([call.layer for call in network.calls])
+    pooled = [layer for layer in layers if isinstance(layer, ConvLayer) and layer.storage is not None]
+    if not pooled:
+        return network
+    packed = {name: array for layer in pooled for name, array in pack_pool(layer).items() if name != "weights"}
+    size = sum(pack_pool(layer)["weights"].nbytes for layer in pooled) + sum(array.nbytes for array in packed.values())
+    if 2 * size > sum(layer.weights.size for layer in pooled):
+        return network
+    calls = (replace(call, layer=layer) for call, layer in zip(network.calls, layers, strict=True))
+    return replace(network, calls=tuple(calls))
+
+
 def _built(network: LoweredNetwork, target: Target) -> Firmware:
-    uses = choose_kernels(network, target.features)
-    arena = firmware_arena(network, uses)
-    source = network_source(network, uses, arena)
-    return Firmware(network, target, uses, arena, source, predicted_code_bytes(uses, target.core))
+    uses = _choose_kernels(network, target.features)
+    arena = _firmware_arena(network, uses)
+    source = _network_source(network, uses, arena)
+    return Firmware(network, target, uses, arena, source, _predicted_code_bytes(uses, target.core))

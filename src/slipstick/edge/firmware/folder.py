@@ -10,7 +10,7 @@ from pathlib import Path
 
 from slipstick.core.errors import SlipstickError
 
-MANIFEST = "MANIFEST"  # lists the files of a folder that `emit` wrote, so that it may replace them
+_MANIFEST = "MANIFEST"  # lists the files of a folder that `emit` wrote, so that it may replace them
 
 
 def check_folder(path: str | Path, *, overwrite: bool = False) -> Path:
@@ -52,7 +52,7 @@ def write_folder(path: str | Path, files: Mapping[str, bytes], *, overwrite: boo
             file = staging / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
-        (staging / MANIFEST).write_text("\n".join([*sorted(files), ""]), "utf-8")
+        (staging / _MANIFEST).write_text("\n".join([*sorted(files), ""]), "utf-8")
         staging.chmod(0o755)
         _replace(target, staging)
     except OSError as error:
@@ -70,9 +70,9 @@ def _check_content(target: Path, *, overwrite: bool) -> None:
     if not overwrite:
         allowed = "a new folder, an empty one, or --overwrite"
         raise SlipstickError("a folder that holds files already", path="out", value=str(target), allowed=allowed)
-    manifest = target / MANIFEST
+    manifest = target / _MANIFEST
     known = manifest.read_text("utf-8").splitlines() if manifest.is_file() else []
-    foreign = [name for name in present if name not in {*known, MANIFEST} and not name.startswith("build/")]
+    foreign = [name for name in present if name not in {*known, _MANIFEST} and not name.startswith("build/")]
     if foreign:
         message = f"holds files that emit did not write, such as {foreign[0]!r}"
         raise SlipstickError(message, path="out", value=str(target), allowed="another folder")

@@ -24,12 +24,12 @@ class GoldenVectors:
     outputs: Int8Array
 
 
-def hashed_codes(vector: int, count: int) -> Int8Array:
+def _hashed_codes(vector: int, count: int) -> Int8Array:
     """Return `count` codes of a test vector, as `test_input` of the test program computes them.
 
     Examples
     --------
-    >>> hashed_codes(0, 4).tolist() == hashed_codes(0, 9)[:4].tolist()
+    >>> _hashed_codes(0, 4).tolist() == _hashed_codes(0, 9)[:4].tolist()
     True
     """
     x = (np.arange(count, dtype=np.uint32) + np.uint32(vector * 0x10001)) * np.uint32(_PHASE)
@@ -39,7 +39,7 @@ def hashed_codes(vector: int, count: int) -> Int8Array:
     return (x & np.uint32(255)).astype(np.uint8).view(np.int8)
 
 
-def golden_vectors(network: LoweredNetwork, count: int) -> GoldenVectors:
+def _golden_vectors(network: LoweredNetwork, count: int) -> GoldenVectors:
     """Return so many golden vectors.
 
     Errors
@@ -47,18 +47,18 @@ def golden_vectors(network: LoweredNetwork, count: int) -> GoldenVectors:
     SlipstickError for a network whose sums may leave 32 bits, and where numba is not installed.
     """
     size = network.source.tensors[network.source.input].size
-    inputs = np.stack([hashed_codes(vector, size) for vector in range(count)])
-    return GoldenVectors(inputs, runner_outputs(network, inputs))
+    inputs = np.stack([_hashed_codes(vector, size) for vector in range(count)])
+    return GoldenVectors(inputs, _runner_outputs(network, inputs))
 
 
-def runner_outputs(network: LoweredNetwork, inputs: Int8Array) -> Int8Array:
+def _runner_outputs(network: LoweredNetwork, inputs: Int8Array) -> Int8Array:
     """Return the outputs [vectors, bytes] of the bit-true runner for inputs in the firmware's int8 codes."""
     source = network.source.tensors[network.source.input]
-    batch = file_codes(inputs, network.moved[0]).reshape(len(inputs), *source.shape[1:])
+    batch = _file_codes(inputs, network.moved[0]).reshape(len(inputs), *source.shape[1:])
     outputs = run_integers(network.source, batch).reshape(len(inputs), -1)
     return (outputs.astype(np.int16) - network.moved[1]).astype(np.int8)
 
 
-def file_codes(codes: Int8Array, moved: int) -> AnyArray:
+def _file_codes(codes: Int8Array, moved: int) -> AnyArray:
     """Return the firmware's int8 codes as the file's: `moved` is 128 for a file in uint8, else 0."""
     return (codes.astype(np.int16) + moved).astype(np.uint8) if moved else codes

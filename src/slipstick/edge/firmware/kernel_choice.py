@@ -10,7 +10,7 @@ from slipstick.core.arrays import AnyArray
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.firmware.c_fields import REQUANT_ARRAYS, layer_fields
 from slipstick.edge.firmware.lowering import KernelCall, LoweredNetwork
-from slipstick.edge.firmware.struct_sizes import struct_sizes
+from slipstick.edge.firmware.struct_sizes import _struct_sizes
 from slipstick.edge.kernels.kernel import SOURCES, Kernel
 from slipstick.edge.kernels.table import choose_kernel
 from slipstick.edge.layers import ConvLayer, Layer
@@ -66,7 +66,7 @@ class KernelUse:
         return sum(-(-array.nbytes // 4) * 4 for array in self.arrays.values())
 
 
-def choose_kernels(network: LoweredNetwork, features: Collection[str]) -> tuple[KernelUse, ...]:
+def _choose_kernels(network: LoweredNetwork, features: Collection[str]) -> tuple[KernelUse, ...]:
     """Return the kernel of each call for a core with these features; assembly is taken where it has some.
 
     Errors
@@ -84,12 +84,12 @@ def _use(call: KernelCall, features: Collection[str]) -> KernelUse:
         path = f"operators.{call.operator}.{layer.kind}"
         raise SlipstickError(error.message, path=path, value=error.value, allowed=error.allowed) from None
     files = kernel.files(features)
-    size = kernel.struct_bytes or struct_sizes(source_texts([kernel.header]).values())[kernel.struct]
+    size = kernel.struct_bytes or _struct_sizes(_source_texts([kernel.header]).values())[kernel.struct]
     arrays = _read_arrays(kernel, layer, _requant_arrays(layer) | kernel.pack(layer))
     return KernelUse(call, kernel, arrays, kernel.scratch_bytes(layer), files, size)
 
 
-def kernel_texts(uses: Iterable[KernelUse]) -> dict[str, str]:
+def _kernel_texts(uses: Iterable[KernelUse]) -> dict[str, str]:
     """Return the sources of kernels and their headers, by file name, for every compiler.
 
     Where a kernel has assembly for the core, the portable files that it takes the place of are there too, and the
@@ -98,7 +98,7 @@ def kernel_texts(uses: Iterable[KernelUse]) -> dict[str, str]:
     texts: dict[str, str] = {}
     for use in uses:
         portable = use.kernel.sources["c"]
-        for name, text in source_texts([use.kernel.header, *portable, *use.files]).items():
+        for name, text in _source_texts([use.kernel.header, *portable, *use.files]).items():
             condition = use.condition
             if condition and name in use.files and name not in portable:
                 text = f"#if {condition}\n{text}\n#endif\n"
@@ -108,12 +108,12 @@ def kernel_texts(uses: Iterable[KernelUse]) -> dict[str, str]:
     return texts
 
 
-def source_texts(names: Iterable[str]) -> dict[str, str]:
+def _source_texts(names: Iterable[str]) -> dict[str, str]:
     """Return the texts of kernel sources, and before them of the headers that they include, by file name."""
     texts: dict[str, str] = {}
     for name in names:
         text = (SOURCES / name).read_text("utf-8")
-        for file, content in {**source_texts(_INCLUDE.findall(text)), name: text}.items():
+        for file, content in {**_source_texts(_INCLUDE.findall(text)), name: text}.items():
             texts.setdefault(file, content)
     return texts
 

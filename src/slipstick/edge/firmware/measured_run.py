@@ -12,9 +12,9 @@ import numpy as np
 from slipstick.core.arrays import Int8Array
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.emulator import CORES, Core, Image, Machine, build_image
-from slipstick.edge.firmware.compiler import BUILD, tool_core
+from slipstick.edge.firmware.compiler import BUILD, _tool_core
 from slipstick.edge.firmware.firmware_build import Firmware
-from slipstick.edge.firmware.second_opinion import check_equal, litert_outputs
+from slipstick.edge.firmware.second_opinion import _check_equal, _litert_outputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ def run_firmware(firmware: Firmware, file: bytes | None = None) -> FirmwareRun:
     SlipstickError for a core without a tool chain, for outputs that differ, and where the extra `edge` is missing.
     """
     tool = _tool(firmware)
-    image = firmware_image(firmware, tool)
+    image = _firmware_image(firmware, tool)
     machine = Machine(image)
     inputs, expected = firmware.vectors.inputs, firmware.vectors.outputs
     sink = machine.reserve(expected.shape[1])
@@ -87,14 +87,14 @@ def run_firmware(firmware: Firmware, file: bytes | None = None) -> FirmwareRun:
 def _tool(firmware: Firmware) -> Core:
     """Return the core as the tool chain knows it."""
     core = firmware.target.core
-    tool = tool_core(core)
+    tool = _tool_core(core)
     if tool is None:
         message = f"no compiler and emulator by pip for {core.name}; the C text is portable, and its projects build it"
         raise SlipstickError(message, path="system.device.core", value=core.name, allowed=CORES)
     return tool
 
 
-def firmware_image(firmware: Firmware, tool: Core) -> Image:
+def _firmware_image(firmware: Firmware, tool: Core) -> Image:
     """Return the linked image of the network and its kernels alone."""
     with tempfile.TemporaryDirectory(prefix="slipstick-firmware-") as folder:
         texts = firmware.texts()
@@ -116,10 +116,10 @@ def _by_layer(firmware: Firmware, calls: Sequence[tuple[str, int]]) -> tuple[int
 def _compared(firmware: Firmware, produced: Int8Array, file: bytes | None) -> dict[str, int]:
     """Return the number of output bytes equal to each oracle's; an error where a byte differs."""
     expected = firmware.vectors.outputs
-    check_equal(produced, expected, "the bit-true runner")
+    _check_equal(produced, expected, "the bit-true runner")
     compared = {"runner": expected.size}
-    others = None if file is None else litert_outputs(firmware.network, file, firmware.vectors.inputs)
+    others = None if file is None else _litert_outputs(firmware.network, file, firmware.vectors.inputs)
     if others is not None:
-        check_equal(produced, others, "LiteRT's reference kernels")
+        _check_equal(produced, others, "LiteRT's reference kernels")
         compared["litert"] = others.size
     return compared

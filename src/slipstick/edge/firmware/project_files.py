@@ -8,7 +8,7 @@ from importlib import resources
 from slipstick.core.version import __version__
 from slipstick.edge.emulator.toolchain import RUNTIME
 from slipstick.edge.firmware.c_values import comment
-from slipstick.edge.firmware.compiler import compiler_options
+from slipstick.edge.firmware.compiler import _compiler_options
 from slipstick.edge.firmware.golden import GoldenVectors
 from slipstick.edge.firmware.kernel_choice import KernelUse
 from slipstick.edge.firmware.lowering import CodeScale, LoweredNetwork
@@ -27,7 +27,7 @@ _PLAIN = {  # file of the folder -> template without places
 }
 
 
-def firmware_files(
+def _firmware_files(
     network: LoweredNetwork,
     uses: Sequence[KernelUse],
     sources: Mapping[str, str],
@@ -70,7 +70,7 @@ def _places(
 ) -> dict[str, str]:
     """Return what the templates' places (@NAME@) stand for."""
     names = target.names
-    triple, flags = compiler_options(target.core)
+    triple, flags = _compiler_options(target.core)
     return {
         "NAME": comment(network.name),
         "VERSION": __version__,

@@ -9,11 +9,11 @@ import numpy as np
 
 from slipstick.core.arrays import Int8Array
 from slipstick.core.errors import SlipstickError
-from slipstick.edge.firmware.golden import file_codes
+from slipstick.edge.firmware.golden import _file_codes
 from slipstick.edge.firmware.lowering import CodeScale, LoweredNetwork
 
 
-def litert_outputs(network: LoweredNetwork, file: bytes, inputs: Int8Array) -> Int8Array | None:
+def _litert_outputs(network: LoweredNetwork, file: bytes, inputs: Int8Array) -> Int8Array | None:
     """Return the outputs of LiteRT's reference kernels in the firmware's int8 codes; None where it is not installed.
 
     Parameters
@@ -31,7 +31,7 @@ def litert_outputs(network: LoweredNetwork, file: bytes, inputs: Int8Array) -> I
     source, sink = runner.get_input_details()[0], runner.get_output_details()[0]
     outputs = []
     for codes in inputs:
-        values = _real(codes, network.input_codes) if network.float_border[0] else file_codes(codes, network.moved[0])
+        values = _real(codes, network.input_codes) if network.float_border[0] else _file_codes(codes, network.moved[0])
         runner.set_tensor(source["index"], values.reshape(source["shape"]))
         runner.invoke()
         outputs.append(_codes(network, runner.get_tensor(sink["index"]).ravel()))
@@ -51,7 +51,7 @@ def _codes(network: LoweredNetwork, values: Any) -> Int8Array:
     return rounded
 
 
-def check_equal(outputs: Int8Array, expected: Int8Array, oracle: str) -> None:
+def _check_equal(outputs: Int8Array, expected: Int8Array, oracle: str) -> None:
     """Raise a SlipstickError that counts the bytes in which a firmware's outputs differ from an oracle's."""
     wrong = int((outputs != expected).sum())
     if wrong:

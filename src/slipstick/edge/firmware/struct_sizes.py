@@ -14,12 +14,12 @@ _STRUCT = re.compile(r"typedef\s+struct\s*\{(.*?)\}\s*(\w+)\s*;", re.DOTALL)
 _FIELD = re.compile(r"^(?:const\s+)?(\w+)\s*(.*)$", re.DOTALL)
 
 
-def struct_sizes(headers: Iterable[str]) -> dict[str, int]:
+def _struct_sizes(headers: Iterable[str]) -> dict[str, int]:
     """Return the bytes of each struct that C headers declare, as compilers lay them out where pointers have four.
 
     Examples
     --------
-    >>> struct_sizes(["typedef struct { const int8_t *a, *b; int16_t c; int8_t d, e[3]; } nn_sample;"])
+    >>> _struct_sizes(["typedef struct { const int8_t *a, *b; int16_t c; int8_t d, e[3]; } nn_sample;"])
     {'nn_sample': 16}
     """
     layouts = {name: (size, size) for name, size in _BYTES.items()}

@@ -11,7 +11,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.system import System
 from slipstick.edge.board import Board
 from slipstick.edge.core_table import Core, cores
-from slipstick.edge.firmware.compiler import tool_core
+from slipstick.edge.firmware.compiler import _tool_core
 
 
 class _ToolNames(Entry):
@@ -52,11 +52,11 @@ class Target:
     @property
     def features(self) -> frozenset[str]:
         """Instructions that kernels may ask for; none where no compiler is known, so that plain C is taken."""
-        tool = tool_core(self.core)
+        tool = _tool_core(self.core)
         return frozenset() if tool is None else tool.features
 
 
-def target_of(system: System) -> Target:
+def _target_of(system: System) -> Target:
     """Return the target that a system with a board is.
 
     Errors
@@ -73,7 +73,7 @@ def target_of(system: System) -> Target:
     return Target(system, cores.entry(board.core), int(memory["flash"]), int(ram), name, names)
 
 
-def check_memory(target: Target, flash: int, arena: int, hint: str = "") -> None:
+def _check_memory(target: Target, flash: int, arena: int, hint: str = "") -> None:
     """Raise a SlipstickError for a firmware whose code and weights, or whose arena, the board does not hold.
 
     Parameters

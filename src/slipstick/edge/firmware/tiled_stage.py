@@ -16,7 +16,7 @@ from slipstick.edge.firmware.lowering import KernelCall, LoweredNetwork
 from slipstick.edge.layers import AddLayer, ConvLayer, CopyLayer, Layer, PoolLayer, RequantizeLayer, Size
 
 
-def with_patches(network: LoweredNetwork) -> LoweredNetwork:
+def _with_patches(network: LoweredNetwork) -> LoweredNetwork:
     """Return the network with its first stage in tiles where that makes the arena smaller, else the network itself.
 
     Outputs stay the same to the last bit: every tile computes its pixels from the same pixels.

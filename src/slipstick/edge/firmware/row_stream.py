@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from slipstick.core.errors import SlipstickError
-from slipstick.edge.firmware.arena_plan import tensor_shapes
+from slipstick.edge.firmware.arena_plan import _tensor_shapes
 from slipstick.edge.firmware.lowering import KernelCall, LoweredNetwork
 from slipstick.edge.layers import (
     AddLayer,
@@ -24,7 +24,7 @@ from slipstick.edge.layers import (
 )
 
 
-def as_stream(network: LoweredNetwork) -> LoweredNetwork:
+def _as_stream(network: LoweredNetwork) -> LoweredNetwork:
     """Return the network that takes one row of the input a call, and keeps the rows that windows need.
 
     Errors
@@ -32,7 +32,7 @@ def as_stream(network: LoweredNetwork) -> LoweredNetwork:
     SlipstickError naming the operator, for one that cannot go row by row: a stride or a padding along rows, an input
     that is no image of several rows.
     """
-    shapes = tensor_shapes(network)
+    shapes = _tensor_shapes(network)
     rows = shapes.get(network.input, (1, 1, 1))[0]
     if rows < 2:
         message = "a stream goes row by row, and the input has no rows"
@@ -101,9 +101,9 @@ class _Stream:
         _, width, channels = self.shapes[tensor]
         state = max(self.sizes) + 1
         self.sizes[state] = self.states[state] = rows * width * channels
-        image, older, one = (rows, width, channels), (rows - 1, width, channels), (1, width, channels)
+        image, older, newest = (rows, width, channels), (rows - 1, width, channels), (1, width, channels)
         up = CopyLayer(image, image, older, from_corner=(1, 0))
-        behind = CopyLayer(one, image, one, to_corner=(rows - 1, 0))
+        behind = CopyLayer(newest, image, newest, to_corner=(rows - 1, 0))
         self.calls.append(replace(call, layer=up, inputs=(state,), output=state))
         self.calls.append(replace(call, layer=behind, inputs=(tensor,), output=state))
         return state
