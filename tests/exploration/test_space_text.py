@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import slipstick
@@ -51,3 +53,29 @@ def test_a_search_over_boards_and_formats() -> None:
 def test_a_space_and_a_plan_must_not_meet() -> None:
     with pytest.raises(SlipstickError, match="stands twice"):
         slipstick.search("resnet-8", space="board=pico,format=int8", plan="formats=int4", minimize="time")
+
+
+def test_accuracies_from_a_table_are_a_figure(tmp_path: Path) -> None:
+    table = tmp_path / "accuracies.csv"
+    table.write_text("format,accuracy\nint8,0.9\npool: size=32,0.88\n")
+    frontier = slipstick.search(
+        "resnet-8", space="board=pico|nucleo-f446,format=int8|int4|pool:size=32", accuracies=table,
+        minimize="price,accuracy",
+    )  # fmt: skip
+    rows = {(row["system"], row["plan.formats.layers"]) for row in frontier.pareto.to_dicts()}
+    assert rows == {("pico", "int8")}  # the cheapest and the best; int4 is not in the table
+    assert frontier.best().value("accuracy.top1") == 0.9
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n", "no table of accuracies"), ("format,accuracy\nint8,much\n", "no number"),
+        ("format,accuracy\nint8,87\n", "no share"), ("format,accuracy\nint4,0.5\n", "no accuracy in the table"),
+    ],
+)  # fmt: skip
+def test_a_wrong_table_of_accuracies_is_one_error(text: str, message: str, tmp_path: Path) -> None:
+    table = tmp_path / "accuracies.csv"
+    table.write_text(text)
+    with pytest.raises(SlipstickError, match=message):
+        slipstick.estimate("resnet-8", "pico", accuracies=str(table))

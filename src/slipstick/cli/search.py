@@ -33,7 +33,8 @@ def search(
         path of a figure of slipstick estimate, such as energy.step, time.per_token or cost.million_tokens.
     subject_to
         Comparisons that a point must meet, all of them: "memory.peak < 75 GiB and time.step < 10 s". A point that
-        fails any, or does not fit into memory, is left out. Figures are those of slipstick estimate, so not accuracy.
+        fails any, or does not fit into memory, is left out. Figures are those of slipstick estimate; accuracy
+        needs a table (--accuracies).
     out
         Write the points that meet the conditions as parquet.
     """

@@ -11,6 +11,7 @@ from slipstick.core.encoding import Encoding
 from slipstick.core.errors import SlipstickError
 from slipstick.core.question import Question
 from slipstick.core.units import format_quantity
+from slipstick.edge.accuracy_table import format_accuracy
 from slipstick.edge.arena.arena_layout import ArenaLayout
 from slipstick.edge.arena.arena_picture import arena_svg
 from slipstick.edge.arena.graph_arena import _graph_problem
@@ -210,6 +211,8 @@ def _metrics(run: BoardRun) -> dict[str, Any]:
     if system.power is not None:
         metrics["energy"] = {"inference": banded(run.time * system.power, "J", system.power)}
         metrics |= _duty(run, system.power, capture, joules)
+    if (table := run.question.options.get("accuracies")) is not None:
+        metrics["accuracy"] = {"top1": format_accuracy(table, run.question.plan.formats.layers or DEFAULT)}
     if system.price is not None:
         metrics["price"] = {"board": Metric(system.price, "USD", "given", system.source_of("price"))}
     return metrics

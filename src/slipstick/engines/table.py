@@ -155,7 +155,8 @@ ENGINES: tuple[Engine, ...] = (
     ),
     Engine(
         "estimate", "board", ("graph",), (Phase.INFER,), ("formats.layers",),
-        "slipstick.edge.board_estimate:estimate", default_plan="formats=int8", max_devices=1,
+        "slipstick.edge.board_estimate:estimate", options=("accuracies",), default_plan="formats=int8",
+        max_devices=1,
     ),
     Engine(
         "simulate", "accelerator", ("decoder", "graph"), (Phase.TRAIN,),

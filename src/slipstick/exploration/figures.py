@@ -21,6 +21,7 @@ _SHORT_NAMES = {
     "time": ("time.sample", "time.request", "time.first_token", "time.step", "time.inference"),
     "step": ("time.step", "time.first_token", "time.inference"),
     "memory": (PEAK,),
+    "accuracy": ("accuracy.top1",),
     "price": ("price",),
     "devices": ("devices",),
     "throughput": ("throughput.samples", "throughput.tokens"),
@@ -29,9 +30,9 @@ STANDARD = (
     "time.step", "time.sample", "time.first_token", "time.per_token", "time.request", "time.queue.mean",
     "time.queue.p99", PEAK, RESERVE, "throughput.samples", "throughput.tokens", PER_DEVICE, INTERACTIVITY,
     "load.tokens_per_device", "efficiency.mfu", "cost.million_tokens", COPIES, "time.inference", "energy.inference",
-    "memory.flash", "price", "devices",
+    "accuracy.top1", "memory.flash", "price", "devices",
 )  # in every table where known  # fmt: skip
-_MAXIMISED = ("throughput.", "efficiency.")
+_MAXIMISED = ("throughput.", "efficiency.", "accuracy.")
 _NEAREST = 8  # paths that an error offers
 
 
@@ -44,7 +45,7 @@ class Objective:
 
     @classmethod
     def of(cls, path: str) -> Objective:
-        """Return the objective of a figure: throughput and efficiency are maximised, all others minimised."""
+        """Return the objective of a figure: throughput, efficiency and accuracy are maximised, others minimised."""
         return cls(path, path.startswith(_MAXIMISED))
 
     @property

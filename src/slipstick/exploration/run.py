@@ -38,6 +38,7 @@ _BUDGET = 10_000_000  # points that are all tried
 _TRIALS = 2000  # of a larger space
 _SEEDS = 2**32  # of the sampler
 _DEMAND = ("rate", "arrivals", "variation")  # of requests, which a service answers
+_PASSED = (*_DEMAND, "accuracies")  # options of the question itself
 _BATCHES = tuple(1 << power for power in range(10))  # 1 to 512: tried under a demand where the user gives none
 _QUEUE = "time.queue."  # figures of waiting under a demand
 _SIZES = ("batch", "sequence", "output")  # of the workload: one value is of every point, several are an axis
@@ -76,7 +77,7 @@ def search_systems(
     names = [name.strip() for name in minimize.split(",")] if isinstance(minimize, str) else list(minimize)
     asked: dict[str, Any] = {"phase": options["phase"]} if options.get("phase") is not None else {}
     asked |= {name: values[0] for name in _SIZES if len(values := _counts(options, name)) == 1}
-    asked |= {name: options[name] for name in _DEMAND if options.get(name) is not None}  # type: ignore[literal-required]
+    asked |= {name: options[name] for name in _PASSED if options.get(name) is not None}  # type: ignore[literal-required]
     task = Task(workload, _space(workload, systems, options, asked), asked)
     figure_names = [(name, "minimize") for name in names] + [(name, "subject_to") for name in _figure_names(subject_to)]
     task = _prepared(task, figure_names)

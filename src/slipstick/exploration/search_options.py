@@ -49,6 +49,10 @@ class SearchOptions(TypedDict, total=False):
     variation: float | None
     "Coefficient of variation of the time of a request with --rate, 0 (equal requests) to 1 (exponential). Default: 0."
 
+    accuracies: Path | str | Mapping[str, float] | None
+    """CSV of measured accuracies on boards: columns format and accuracy (0 to 1). Adds the figure accuracy.top1, which
+    is maximised; formats that it does not have are left out."""
+
     top: int
     "Print so many of the best points, each with its plan to paste, in place of the frontier. Default: none."
 

@@ -36,8 +36,8 @@ def search(
         such as ``energy.step`` or ``time.first_token``. Throughput and efficiency are maximised.
     subject_to
         Comparisons of any figures with values, joined by ``and``: ``memory.peak < 75 GiB and energy.token < 1 J``. A
-        point meets the conditions if all hold and the plan fits into memory; any other is left out. Accuracy is no
-        figure of a search: `measure` and `adapt` give it.
+        point meets the conditions if all hold and the plan fits into memory; any other is left out. Accuracy is a
+        figure of boards, from a table (`accuracies`); `measure` and `adapt` give it.
     progress
         Called with (points tried, all points, label).
     options
