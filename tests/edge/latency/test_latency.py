@@ -95,6 +95,7 @@ def test_a_flash_outside_is_waited_for_if_the_cache_is_small() -> None:
     assert _FlashPath(1e6, None).stall(5000.0, 10.0) == 0.0
     assert _FlashPath(1e6, 8192.0).stall(5000.0, 10.0) == pytest.approx(5e-3)
     assert _FlashPath(1e6, 1024.0).stall(5000.0, 10.0) == pytest.approx(50e-3)
+    assert _FlashPath(1e6, 1024.0).stall(5000.0, 0.25) == pytest.approx(5e-3)
 
 
 def test_formats_change_flash_and_time() -> None:
