@@ -93,6 +93,10 @@ def _packed_singles() -> list[Single]:
                               WeightStorage("int4")))  # fmt: skip
         storage = WeightStorage("swis", shifts=1 + count % 4, group=(4, 3, 16)[count % 3])
         singles.append(stored(layer_of(rng, swis(rng, full, storage), (height, width, channels), **options), storage))
+    full = (5, 2, 3, 16)
+    storage = WeightStorage("swis", shifts=2)
+    singles.append(stored(layer_of(rng, rng.integers(-8, 8, full), (5, 6, 16), padding="same"), WeightStorage("int4")))
+    singles.append(stored(layer_of(rng, swis(rng, full, storage), (5, 6, 16), stride=(2, 1)), storage))
     singles.append(pooled(rng, 64, (3, 24), 5, ()))
     singles.append(stored(layer_of(rng, rng.integers(-8, 8, (7, 13)), (2, 13)), WeightStorage("int4")))
     storage = WeightStorage("swis", shifts=3)
@@ -155,7 +159,11 @@ def test_unpacked_and_binary_layers(core: str) -> None:
     singles = _packed_singles() + _binary_singles()
     cases = chosen(singles, core)
     used = {case.kernel.symbol for case in cases}
-    assert used >= {f"nn_{kind}_{form}" for kind in ("conv", "dense") for form in ("pool", "int4", "swis", "binary")}
+    forms = ("pool", "int4", "swis", "binary")
+    if core == "cortex-m4":
+        assert used >= {f"nn_conv_{form}_dsp" for form in forms[:3]}
+    else:
+        assert used >= {f"nn_{kind}_{form}" for kind in ("conv", "dense") for form in forms}
     check(core, singles, cases)
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from slipstick.edge.firmware.c_fields import layer_fields
 from slipstick.edge.firmware.c_values import c_struct
+from slipstick.edge.kernels.dsp_convolutions import CONV_DSP
 from slipstick.edge.kernels.kernel import Kernel, Packed
 from slipstick.edge.kernels.packed_weights import (
+    VECTOR,
     holds_binary,
     holds_int4,
     holds_pool,
@@ -53,6 +55,23 @@ def _packed(kind: str, storage: str, holds: Callable[[Any], bool], pack: Callabl
     )  # fmt: skip
 
 
+def _packed_dsp(storage: str, holds: Callable[[Any], bool], pack: Callable[[Any], Packed]) -> Kernel:
+    """Return the row of a convolution whose stream is put together in scratch, at the speed of int8 weights."""
+
+    def applies(layer: ConvLayer) -> bool:
+        return layer.kind == "conv" and layer.input[2] % VECTOR == 0 and holds(layer) and CONV_DSP.applies(layer)
+
+    def scratch(layer: ConvLayer) -> int:
+        return layer.output[2] * (16 + _filter_bytes(layer)) + CONV_DSP.scratch_bytes(layer)
+
+    mine = "nn_conv_packed_dsp.c"
+    sources = {family: (mine, *files) for family, files in CONV_DSP.sources.items()}
+    return Kernel(
+        f"nn_conv_{storage}_dsp", "nn_packed_conv", ("conv",), sources, applies, CONV_DSP.requires, scratch, pack,
+        _fields, header="nn_packed.h", struct_bytes=_STRUCT_BYTES,
+    )  # fmt: skip
+
+
 def _input_words(layer: ConvLayer) -> int:
     """Return the bytes of the input with a bit for each channel, in whole words."""
     height, width, channels = layer.input
@@ -71,6 +90,7 @@ def _binary(kind: str) -> Kernel:
 
 _STORAGES = (("pool", holds_pool, pack_pool), ("int4", holds_int4, pack_int4), ("swis", holds_swis, pack_swis))
 PACKED_LAYERS = (
+    *(_packed_dsp(storage, holds, pack) for storage, holds, pack in _STORAGES),
     *(_packed(kind, storage, holds, pack) for kind in ("conv", "dense") for storage, holds, pack in _STORAGES),
     _binary("conv"),
     _binary("dense"),

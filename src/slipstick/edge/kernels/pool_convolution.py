@@ -70,7 +70,9 @@ def _kernel(symbol: str, requires: str, entry: int, block: int, lookup: int, **a
         sources,
         _applies,
         frozenset({requires} if requires else ()),
-        lambda layer: _scratch(layer, entry=entry, block=block, lookup=lookup),
+        lambda layer: max(
+            _scratch(layer, entry=entry, block=block, lookup=lookup), _scratch(layer, entry=10, block=block, lookup=0)
+        ),
         pack_pool,
         _fields,
         header="nn_pool.h",

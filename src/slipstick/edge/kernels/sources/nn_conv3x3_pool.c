@@ -30,7 +30,7 @@ static void *taken(uint8_t **at, size_t bytes)
     return start;
 }
 
-static plan planned(const nn_pool_conv *l, int lookup, uint8_t *at)
+NN_POOL_COLD static plan planned(const nn_pool_conv *l, int lookup, uint8_t *at)
 {
     plan p;
     const nn_conv *c = &l->conv;
@@ -136,7 +136,7 @@ static int32_t weights_sum(const int8_t *vector)
     return sum;
 }
 
-static void add_to_bias(const plan *p, size_t filters, size_t taps, const int32_t *correction, int32_t sign)
+NN_POOL_COLD static void add_to_bias(const plan *p, size_t filters, size_t taps, const int32_t *correction, int32_t sign)
 {
     nn_pool_word *bias = p->list[2] + taps + 2;
     for (size_t f = 0; f < filters; f++, bias += taps + 3)
@@ -144,7 +144,7 @@ static void add_to_bias(const plan *p, size_t filters, size_t taps, const int32_
 }
 
 /* What the lookup tables hold beyond the products: the lift, and the input's zero point. Taken out of the bias. */
-static void correct(const plan *p, const nn_pool_conv *l, const uint8_t *indices, const nn_pool_tables *t, int32_t scale)
+NN_POOL_COLD static void correct(const plan *p, const nn_pool_conv *l, const uint8_t *indices, const nn_pool_tables *t, int32_t scale)
 {
     const size_t filters = l->conv.out_channels, taps = 3u * (l->conv.in_channels / NN_POOL_VECTOR);
     index_reader reader = {indices, 0, 0, l->index_bits};
@@ -171,7 +171,7 @@ static void round_row(const int8_t *from, int8_t *to, size_t count, uint32_t bit
     }
 }
 
-static void look_up_block(nn_pool_tables *t, const int8_t *row, int32_t column, int32_t width)
+NN_POOL_EACH static inline void look_up_block(nn_pool_tables *t, const int8_t *row, int32_t column, int32_t width)
 {
     const int32_t channels = t->groups * NN_POOL_VECTOR;
     if (column == 0) {
@@ -195,7 +195,7 @@ static const int8_t *pixel(const plan *p, const int8_t *row, int32_t column, int
     return column >= 0 && column < width ? row + column * channels : p->zero;
 }
 
-static void multiply_block(nn_pool_tables *t, const plan *p, const int8_t *row, int32_t column, int32_t width)
+NN_POOL_EACH static inline void multiply_block(nn_pool_tables *t, const plan *p, const int8_t *row, int32_t column, int32_t width)
 {
     const int32_t channels = t->groups * NN_POOL_VECTOR;
 #if NN_POOL_PAIRS
@@ -220,7 +220,7 @@ static void multiply_block(nn_pool_tables *t, const plan *p, const int8_t *row, 
 #endif
 }
 
-static void clamp(int8_t *codes, size_t count, int8_t least, int8_t most)
+NN_POOL_COLD static void clamp(int8_t *codes, size_t count, int8_t least, int8_t most)
 {
     for (size_t i = 0; i < count; i++) {
         int8_t code = codes[i];
@@ -229,7 +229,7 @@ static void clamp(int8_t *codes, size_t count, int8_t least, int8_t most)
     }
 }
 
-static void start_tables(nn_pool_tables *t, const nn_pool_conv *l, const plan *p, int lookup)
+NN_POOL_ONCE static void start_tables(nn_pool_tables *t, const nn_pool_conv *l, const plan *p, int lookup)
 {
     const nn_conv *c = &l->conv;
     t->entry = p->entries;
@@ -284,7 +284,7 @@ static void write_block(run *r, int32_t y, int32_t x, void (*function)(const nn_
     for (int32_t i = 0; partial && i < (width - x) * filters; i++) output[i] = r->p.edge[i];
 }
 
-static void input_row(run *r, const int8_t *row, int32_t y)
+NN_POOL_EACH static inline void input_row(run *r, const int8_t *row, int32_t y, const int lookup)
 {
     const int32_t width = r->layer->conv.out_width, filters = r->layer->conv.out_channels;
     if (r->tables.bits < 8) {
@@ -292,7 +292,7 @@ static void input_row(run *r, const int8_t *row, int32_t y)
         row = r->p.row;
     }
     for (int32_t x = 0; x < width; x += NN_POOL_BLOCK) {
-        if (r->lookup)
+        if (lookup)
             look_up_block(&r->tables, row, x, width);
         else
             multiply_block(&r->tables, &r->p, row, x, width);
@@ -307,7 +307,7 @@ static void input_row(run *r, const int8_t *row, int32_t y)
     r->same = swap;
 }
 
-static void start(run *r, const uint8_t *indices)
+NN_POOL_ONCE static void start(run *r, const uint8_t *indices)
 {
     const nn_conv *c = &r->layer->conv;
     const int32_t filters = c->out_channels, scale = r->lookup ? 2 << dropped_bits() : 2;
@@ -322,8 +322,8 @@ static void start(run *r, const uint8_t *indices)
     r->pass = pass;
 }
 
-static void compute(const nn_pool_conv *l, const uint8_t *indices, const int8_t *input, int8_t *output, void *scratch,
-                    int lookup)
+NN_POOL_EACH static inline void compute(const nn_pool_conv *l, const uint8_t *indices, const int8_t *input,
+                                        int8_t *output, void *scratch, int lookup)
 {
     const nn_conv *c = &l->conv;
     const size_t filters = c->out_channels, taps = 3u * (size_t)(c->in_channels / NN_POOL_VECTOR);
@@ -336,7 +336,7 @@ static void compute(const nn_pool_conv *l, const uint8_t *indices, const int8_t 
     for (int32_t y = 0; y < height; y++) {
         /* the first output row has no input row above */
         if (lookup && y > 0 && y <= 2) add_to_bias(&r.p, filters, taps, r.p.correction, y == 1 ? 1 : -1);
-        input_row(&r, input + y * line, y);
+        input_row(&r, input + y * line, y, lookup);
     }
     if (lookup) { /* the last output row has no input row below */
         add_to_bias(&r.p, filters, taps, r.p.correction + 2 * filters, 1);
@@ -351,25 +351,19 @@ static void compute(const nn_pool_conv *l, const uint8_t *indices, const int8_t 
 #endif
 }
 
+#define KERNEL(name, lookup)                                                                                       \
+    void name(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch) \
+    {                                                                                                              \
+        compute(layer, (const uint8_t *)indices, input, output, scratch, lookup);                                  \
+    }
+
+KERNEL(nn_conv3x3_pool, 0)
 #if NN_POOL_PAIRS
-#define MULTIPLIED nn_conv3x3_pool_dsp
-#else
-#define MULTIPLIED nn_conv3x3_pool
-#endif
-#if NN_POOL_PAIRS
-#define LOOKED_UP nn_conv3x3_pool_bits_dsp
+KERNEL(nn_conv3x3_pool_dsp, 0)
+KERNEL(nn_conv3x3_pool_bits, 0) /* the same codes */
+KERNEL(nn_conv3x3_pool_bits_dsp, 1)
 #elif NN_POOL_STEP == 2
-#define LOOKED_UP nn_conv3x3_pool_wide
+KERNEL(nn_conv3x3_pool_wide, 1)
 #else
-#define LOOKED_UP nn_conv3x3_pool_bits
+KERNEL(nn_conv3x3_pool_bits, 1)
 #endif
-
-void MULTIPLIED(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch)
-{
-    compute(layer, (const uint8_t *)indices, input, output, scratch, 0);
-}
-
-void LOOKED_UP(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch)
-{
-    compute(layer, (const uint8_t *)indices, input, output, scratch, 1);
-}

@@ -1,48 +1,5 @@
 /* Layers with packed weights, unpacked one filter at a time. */
-#include "nn_packed.h"
-
-typedef struct {
-  const uint8_t *from;
-  uint32_t held, have;
-} reader;
-
-static uint32_t next_bits(reader *r, uint32_t bits) {
-  while (r->have < bits) {
-    r->held |= (uint32_t)*r->from++ << r->have;
-    r->have += 8;
-  }
-  const uint32_t code = r->held & ((1u << bits) - 1u);
-  r->held >>= bits;
-  r->have -= bits;
-  return code;
-}
-
-typedef void (*unpacker)(const nn_packed_conv *l, reader *r, int8_t *weights, int32_t count);
-
-static void unpack_pool(const nn_packed_conv *l, reader *r, int8_t *weights, int32_t count) {
-  for (; count > 0; count -= 8) {
-    const int8_t *vector = l->vectors + next_bits(r, l->index_bits) * 8;
-    for (int32_t i = 0; i < 8; i++) *weights++ = vector[i];
-  }
-}
-
-static void unpack_int4(const nn_packed_conv *l, reader *r, int8_t *weights, int32_t count) {
-  (void)l;
-  for (; count > 0; count--) *weights++ = (int8_t)((int32_t)(next_bits(r, 4) ^ 8u) - 8);
-}
-
-static void unpack_swis(const nn_packed_conv *l, reader *r, int8_t *weights, int32_t count) {
-  while (count > 0) {
-    uint32_t position[8];
-    for (uint32_t j = 0; j < l->shifts; j++) position[j] = next_bits(r, 3);
-    for (uint32_t i = 0; i < l->group && count > 0; i++, count--) {
-      const uint32_t negative = next_bits(r, 1), mask = next_bits(r, l->shifts);
-      int32_t magnitude = 0;
-      for (uint32_t j = 0; j < l->shifts; j++) magnitude += (int32_t)((mask >> j & 1u) << position[j]);
-      *weights++ = (int8_t)(negative ? -magnitude : magnitude);
-    }
-  }
-}
+#include "nn_unpack.h"
 
 static int32_t row_product(const int8_t *weights, const int8_t *input, int32_t count, int32_t offset) {
   int32_t sum = 0;
@@ -66,10 +23,10 @@ static int32_t window_product(const nn_conv *c, const int8_t *weights, const int
 }
 
 static void convolve(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch,
-                     unpacker unpack) {
+                     nn_unpacker *unpack) {
   const nn_conv *c = &l->conv;
   int8_t *const weights = scratch;
-  reader r = {(const uint8_t *)codes, 0, 0};
+  nn_bits r = {(const uint8_t *)codes, 0, 0};
   for (int32_t f = 0; f < c->out_channels; f++) {
     unpack(l, &r, weights, c->kernel_height * c->kernel_width * c->in_channels);
     int8_t *to = output + f;
@@ -82,11 +39,11 @@ static void convolve(const nn_packed_conv *l, const int8_t *codes, const int8_t 
 }
 
 static void connect(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch,
-                    unpacker unpack) {
+                    nn_unpacker *unpack) {
   const nn_conv *c = &l->conv;
   const nn_requant *q = &c->requant;
   int8_t *const weights = scratch;
-  reader r = {(const uint8_t *)codes, 0, 0};
+  nn_bits r = {(const uint8_t *)codes, 0, 0};
   for (int32_t f = 0; f < c->out_channels; f++) {
     unpack(l, &r, weights, c->in_channels);
     for (int32_t row = 0; row < c->in_height; row++) {
@@ -98,25 +55,25 @@ static void connect(const nn_packed_conv *l, const int8_t *codes, const int8_t *
 }
 
 void nn_conv_pool(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch) {
-  convolve(l, codes, input, output, scratch, unpack_pool);
+  convolve(l, codes, input, output, scratch, nn_unpack_pool);
 }
 
 void nn_conv_int4(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch) {
-  convolve(l, codes, input, output, scratch, unpack_int4);
+  convolve(l, codes, input, output, scratch, nn_unpack_int4);
 }
 
 void nn_conv_swis(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch) {
-  convolve(l, codes, input, output, scratch, unpack_swis);
+  convolve(l, codes, input, output, scratch, nn_unpack_swis);
 }
 
 void nn_dense_pool(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch) {
-  connect(l, codes, input, output, scratch, unpack_pool);
+  connect(l, codes, input, output, scratch, nn_unpack_pool);
 }
 
 void nn_dense_int4(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch) {
-  connect(l, codes, input, output, scratch, unpack_int4);
+  connect(l, codes, input, output, scratch, nn_unpack_int4);
 }
 
 void nn_dense_swis(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch) {
-  connect(l, codes, input, output, scratch, unpack_swis);
+  connect(l, codes, input, output, scratch, nn_unpack_swis);
 }

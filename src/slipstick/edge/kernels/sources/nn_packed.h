@@ -18,6 +18,9 @@ typedef struct {
 void nn_conv_pool(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch);
 void nn_conv_int4(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch);
 void nn_conv_swis(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch);
+void nn_conv_pool_dsp(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch);
+void nn_conv_int4_dsp(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch);
+void nn_conv_swis_dsp(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch);
 void nn_dense_pool(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch);
 void nn_dense_int4(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch);
 void nn_dense_swis(const nn_packed_conv *l, const int8_t *codes, const int8_t *input, int8_t *output, void *scratch);

@@ -123,7 +123,13 @@ const uint8_t *nn_pool_expand_six(nn_pool_word *to, nn_pool_word entry, size_t g
 
 #if defined(__GNUC__)
 #define NN_POOL_WEAK __attribute__((weak)) /* assembly of the same name replaces it */
+#define NN_POOL_COLD __attribute__((noinline, cold)) /* once a call: small rather than fast */
+#define NN_POOL_ONCE __attribute__((noinline))       /* code of its own, shared by the kernels */
+#define NN_POOL_EACH __attribute__((always_inline)) /* for each kernel, so that it links what it needs alone */
 #else
 #define NN_POOL_WEAK
+#define NN_POOL_COLD
+#define NN_POOL_ONCE
+#define NN_POOL_EACH
 #endif
 #endif
