@@ -1,0 +1,1 @@
+"""Kernels of CMSIS-NN and esp-nn, called on the same layers and bytes as our own."""

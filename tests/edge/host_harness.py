@@ -21,9 +21,8 @@ def host_outputs(
 ) -> list[bytes]:
     """Return the output bytes of each case, by the portable sources on the host under both sanitizers."""
     text = [harness_text(cases), "#include <stdio.h>", "#include <stdlib.h>"]
-    text.append(
-        "static void *taken(size_t n) { void *p = malloc(n ? n : 1); if (fread(p, 1, n, stdin) != n) exit(3); return p; }"
-    )
+    text.append("static void *taken(size_t n) {\n  void *p = malloc(n ? n : 1);")
+    text.append("  if (fread(p, 1, n, stdin) != n) exit(3);\n  return p;\n}")
     text.append("int main(void) {")
     for place, (case, arrays, size) in enumerate(zip(cases, inputs, sizes, strict=True)):
         names = ["a", "b"][: len(arrays)]

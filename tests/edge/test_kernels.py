@@ -136,17 +136,22 @@ def _fast() -> list[tuple[str, Single]]:
     add(DEPTHWISE, "depthwise", (3, 1, 4), 4, extreme=True, x_zero=127, padding="same")
     for channels, kernel, stride in ((1, (1, 1), 1), (3, (3, 3), 2), (8, (1, 1), 1), (16, (1, 1), 2), (5, (2, 3), 1)):
         options = {"stride": (stride, stride), "padding": "same", "activation": ("none", "relu")[channels % 2]}
-        add(WINDOW, "conv", (5, 6, channels), 7, kernel, **options)
+        add(WINDOW, "conv", (5, 6, channels), 8 - channels % 2, kernel, **options)
     add(WINDOW, "conv", (7, 7, 2), 6, (4, 3), stride=(1, 2), padding="valid")
     add(WINDOW, "conv", (10, 4, 1), 8, (10, 4), stride=(2, 2), padding="same")
+    for shape, stride in (((5, 6, 3), (2, 2)), ((6, 4, 5), (2, 1)), ((1, 1, 2), (1, 1)), ((8, 7, 2), (3, 3))):
+        add("nn_depthwise3x3_s8", "depthwise", shape, shape[2], stride=stride, padding="same", activation="relu6")
+    for rows, inputs, outputs in ((1, 37, 5), (3, 12, 4), (1, 64, 1), (2, 3, 2)):
+        single = dense(rng, rows, inputs, outputs, activation=("none", "relu")[rows % 2])
+        layers.extend((symbol, single) for symbol in ("nn_dense_s8_pairs", "nn_dense_s8_plain"))
     for activation, dtype in (("none", np.int8), ("relu", np.int8), ("relu6", np.uint8)):
         single = addition(rng, 1031, (0.05, 0.02, 0.06), dtype, activation=activation)
         layers.append(("nn_add_s8_tables", single))
     return layers
 
 
-SQUARE = "nn_conv3x3_s8_dsp nn_conv3x3_s8 nn_conv3x3_s8_quad"  # the last one takes filters in fours
-DEPTHWISE, WINDOW = "nn_depthwise3x3_s8_dsp", "nn_conv_s8_dsp"
+SQUARE = "nn_conv3x3_s8_dsp nn_conv3x3_s8 nn_conv3x3_s8_long nn_conv3x3_s8_quad"  # the last one takes filters in fours
+DEPTHWISE, WINDOW = "nn_depthwise3x3_s8_dsp nn_depthwise3x3_s8", "nn_conv_s8_dsp nn_conv_s8_words nn_conv_s8_quad"
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +163,7 @@ def fast() -> tuple[list[Single], list[Case]]:
 def test_shapes_of_the_fast_kernels_meet_every_shift(fast: tuple[list[Single], list[Case]]) -> None:
     counts = Counter(case.kernel.symbol for case in fast[1])
     streamed = {kernel.symbol for kernel in KERNELS if kernel.struct == "nn_stream_conv"}
-    assert set(counts) == streamed | {"nn_add_s8_tables"}
+    assert set(counts) == streamed | {"nn_add_s8_tables", "nn_dense_s8_pairs", "nn_dense_s8_plain"}
     assert min(counts.values()) >= 3
     shifts = np.concatenate([case.layer.requant.shift for case in fast[1] if case.layer.kind != "add"])
     multipliers = np.concatenate([case.layer.requant.multiplier for case in fast[1] if case.layer.kind != "add"])

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.edge.kernels.kernel import Kernel
-from slipstick.edge.kernels.streams import stream, stream_fields, streamable
+from slipstick.edge.kernels.streams import depthwise_taps, stream, stream_fields, streamable
 from slipstick.edge.layers import ConvLayer
 
 _DSP = frozenset({"dsp"})
@@ -101,14 +101,6 @@ def _depthwise_applies(layer: ConvLayer) -> bool:
     return shape and layer.output[2] == channels and channels % 4 == 0 and streamable(layer)
 
 
-def _depthwise_weights(layer: ConvLayer) -> NDArray[np.int8]:
-    """Return each filter's taps, a word for each column of the window: its three rows and 0."""
-    filters = layer.weights.shape[-1]
-    columns = np.zeros((filters, 3, 4), np.int8)
-    columns[..., :3] = layer.weights.transpose(2, 1, 0)
-    return columns.reshape(filters, -1)
-
-
 DEPTHWISE3X3_DSP = Kernel(
     "nn_depthwise3x3_s8_dsp",
     "nn_stream_conv",
@@ -120,7 +112,7 @@ DEPTHWISE3X3_DSP = Kernel(
     applies=_depthwise_applies,
     requires=_DSP,
     scratch_bytes=lambda layer: 32 * (layer.output[1] + 2),
-    pack=lambda layer: {"weights": stream(layer, _depthwise_weights(layer))},
+    pack=lambda layer: {"weights": stream(layer, depthwise_taps(layer))},
     fields=stream_fields,
     header="nn_dsp.h",
     struct_bytes=22,

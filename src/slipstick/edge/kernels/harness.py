@@ -77,6 +77,7 @@ class Harness:
 
     def __init__(self, core: Core, cases: Sequence[Case], *, assembly: bool = True, build: Build | None = None) -> None:
         self.cases = tuple(cases)
+        self.scratch_used = 0  # bytes up to the last one that the latest call has changed
         build = build or Build()
         build = Build(build.optimise, build.flags, (SOURCES, *build.include))
         with tempfile.TemporaryDirectory(prefix="slipstick-harness-") as folder:
@@ -101,4 +102,6 @@ class Harness:
         for area, size, kind in zip(areas, sizes, ("output", "scratch"), strict=True):
             if machine.read(area, 16) != _GUARD or machine.read(area + 16 + size, 16) != _GUARD:
                 raise RuntimeError(f"{case.kernel.symbol} writes beyond its {kind}")
+        scratch = np.frombuffer(machine.read(areas[1] + 16, sizes[1]), np.uint8)
+        self.scratch_used = int(np.flatnonzero(scratch != _GUARD[0])[-1] + 1) if (scratch != _GUARD[0]).any() else 0
         return np.frombuffer(machine.read(areas[0] + 16, output_bytes), np.uint8), profile

@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.edge.kernels.kernel import Kernel
-from slipstick.edge.kernels.streams import moved_bias, requant_words, stream, stream_fields, streamable
+from slipstick.edge.kernels.streams import (
+    depthwise_taps,
+    moved_bias,
+    requant_words,
+    stream,
+    stream_fields,
+    streamable,
+    weight_sums,
+)
 from slipstick.edge.layers import ConvLayer
 
 
@@ -16,22 +24,36 @@ def _applies(layer: ConvLayer) -> bool:
 
 
 def _taps(layer: ConvLayer) -> NDArray[np.int8]:
-    """Return the three taps of each channel of each row [filters, rows, channels, taps]."""
-    return layer.weights.transpose(0, 1, 3, 2)
+    """Return the three taps of each channel of each row [filters, rows x channels x taps]."""
+    return layer.weights.transpose(0, 1, 3, 2).reshape(layer.output[2], -1)
 
 
-def _quad_stream(layer: ConvLayer) -> NDArray[np.int32]:
+def _values(layer: ConvLayer) -> NDArray[np.int8]:
+    """Return the weights of a window of any size [filters, values], filled up to four values."""
+    rows = layer.weights.reshape(layer.output[2], -1)
+    return np.pad(rows, ((0, 0), (0, -rows.shape[1] % 4)))
+
+
+def _quad_stream(layer: ConvLayer, weights: NDArray[np.int8]) -> NDArray[np.int32]:
     """Return the stream of four filters at a time; a filter whose multiplier is 0 gets no weights."""
     groups = layer.output[2] // 4
     alive = (layer.requant.multiplier != 0).astype(np.int8)
-    taps = _taps(layer) * alive[:, None, None, None]
-    bytes_ = taps.reshape(groups, 4, -1).transpose(0, 2, 1).reshape(groups, -1)
+    interleaved = (weights * alive[:, None]).reshape(groups, 4, -1).transpose(0, 2, 1).reshape(groups, -1)
     parts = [
         (moved_bias(layer) * alive).reshape(groups, 4),
-        np.ascontiguousarray(bytes_).view("<i4"),
+        np.ascontiguousarray(interleaved).view("<i4"),
         requant_words(layer).reshape(groups, 12),
     ]
     return np.concatenate(parts, axis=1).astype(np.int32)
+
+
+def _window_applies(layer: ConvLayer) -> bool:
+    return layer.dilation == (1, 1) and streamable(layer)
+
+
+def _window_scratch(layer: ConvLayer) -> int:
+    height, width = layer.kernel
+    return 16 * (-(-height * width * layer.input[2] // 4) * 4) + 4 * layer.output[2]
 
 
 def _scratch(layer: ConvLayer) -> int:
@@ -47,9 +69,8 @@ CONV3X3 = Kernel(
         "thumbv7m": ("nn_conv3x3_s8.c", "nn_conv3x3_words.c", "nn_conv3x3_core.S"),
     },
     applies=_applies,
-    requires=frozenset({"thumb"}),
     scratch_bytes=_scratch,
-    pack=lambda layer: {"weights": stream(layer, _taps(layer).reshape(layer.output[2], -1))},
+    pack=lambda layer: {"weights": stream(layer, _taps(layer))},
     fields=stream_fields,
     header="nn_words.h",
     struct_bytes=22,
@@ -63,7 +84,79 @@ CONV3X3_QUAD = Kernel(
     applies=lambda layer: _applies(layer) and layer.output[2] % 4 == 0,
     requires=frozenset({"rv32"}),
     scratch_bytes=_scratch,
-    pack=lambda layer: {"weights": _quad_stream(layer)},
+    pack=lambda layer: {"weights": _quad_stream(layer, _taps(layer))},
+    fields=stream_fields,
+    header="nn_words.h",
+    struct_bytes=22,
+)
+
+CONV_WORDS = Kernel(
+    "nn_conv_s8_words",
+    "nn_stream_conv",
+    ("conv",),
+    {
+        "c": ("nn_conv_s8_words.c", "nn_conv_words.c", "nn_conv_core.c"),
+        "thumbv7m": ("nn_conv_s8_words.c", "nn_conv_words.c", "nn_conv_core.S"),
+    },
+    applies=_window_applies,
+    scratch_bytes=_window_scratch,
+    pack=lambda layer: {"weights": stream(layer, _values(layer))},
+    fields=stream_fields,
+    header="nn_words.h",
+    struct_bytes=22,
+)
+
+CONV_QUAD = Kernel(
+    "nn_conv_s8_quad",
+    "nn_stream_conv",
+    ("conv",),
+    {"c": ("nn_conv_s8_quad.c", "nn_conv_words.c", "nn_conv_quad_core.c")},
+    applies=lambda layer: _window_applies(layer) and layer.output[2] % 4 == 0,
+    requires=frozenset({"rv32"}),
+    scratch_bytes=_window_scratch,
+    pack=lambda layer: {"weights": _quad_stream(layer, _values(layer))},
+    fields=stream_fields,
+    header="nn_words.h",
+    struct_bytes=22,
+)
+
+
+def _long_applies(layer: ConvLayer) -> bool:
+    """Whether sums of codes as they are keep to 23 bits."""
+    return _applies(layer) and bool((weight_sums(layer) * 128 < 1 << 22).all())
+
+
+CONV3X3_LONG = Kernel(  # fewer instructions than CONV3X3 and more cycles, where SMLAL takes 4 to 7
+    "nn_conv3x3_s8_long",
+    "nn_stream_conv",
+    ("conv",),
+    {
+        "c": ("nn_conv3x3_s8_long.c", "nn_conv3x3_long_core.c"),
+        "thumbv7m": ("nn_conv3x3_s8_long.c", "nn_conv3x3_long_core.S"),
+    },
+    applies=_long_applies,
+    requires=frozenset({"thumb2"}),
+    scratch_bytes=lambda layer: 60 * layer.input[2] + 4 * layer.output[2],
+    pack=lambda layer: {"weights": stream(layer, _taps(layer))},
+    fields=stream_fields,
+    header="nn_words.h",
+    struct_bytes=22,
+)
+
+
+def _depthwise_applies(layer: ConvLayer) -> bool:
+    shape = layer.kernel == (3, 3) and layer.dilation == (1, 1) and max(layer.stride) <= 3
+    return shape and layer.output[2] == layer.input[2] and streamable(layer)
+
+
+DEPTHWISE3X3 = Kernel(
+    "nn_depthwise3x3_s8",
+    "nn_stream_conv",
+    ("depthwise",),
+    {"c": ("nn_depthwise3x3_s8.c",)},
+    applies=_depthwise_applies,
+    scratch_bytes=lambda layer: 3 * ((layer.output[1] - 1) * layer.stride[1] + 3) * layer.input[2],
+    pack=lambda layer: {"weights": stream(layer, depthwise_taps(layer))},
     fields=stream_fields,
     header="nn_words.h",
     struct_bytes=22,

@@ -19,18 +19,27 @@ _RIGHT = 22  # bits to the right: so that the output's offset, shifted to the le
 
 def streamable(layer: ConvLayer) -> bool:
     """Whether a layer's sums and shifts keep to the words of a stream, and its weights have no zero point."""
-    shift = layer.requant.shift.astype(int)
-    if layer.weight_offset or layer.kind == "dense" or shift.min(initial=0) < -_RIGHT:
-        return False
-    return bool((_largest_sums(layer) * 2.0 ** np.maximum(shift, 0) < _LARGEST).all())
+    return layer.requant.shift.min(initial=0) >= -_RIGHT and raw_sums_fit(layer)
+
+
+def raw_sums_fit(layer: ConvLayer) -> bool:
+    """Whether the weights have no zero point, and sums of codes as they are keep to 32 bits, shifted to the left."""
+    left = np.maximum(layer.requant.shift.astype(int), 0)
+    return layer.weight_offset == 0 and bool((_largest_sums(layer) * 2.0**left < _LARGEST).all())
 
 
 def _largest_sums(layer: ConvLayer) -> NDArray[np.float64]:
     """Return the largest magnitude that a filter's sum of codes times weights, or of products and bias, may have."""
-    weights = np.abs(_by_filter(layer).astype(np.float64)).sum(axis=1)
+    weights = weight_sums(layer).astype(np.float64)
     bias = np.abs(layer.requant.bias.astype(np.float64))
     largest: NDArray[np.float64] = weights * (255 + abs(layer.input_offset)) + bias
     return largest
+
+
+def weight_sums(layer: ConvLayer) -> NDArray[np.int64]:
+    """Return the sum of each filter's magnitudes of weights."""
+    sums: NDArray[np.int64] = np.abs(_by_filter(layer).astype(np.int64)).sum(axis=1)
+    return sums
 
 
 def _by_filter(layer: ConvLayer) -> NDArray[np.int8]:
@@ -44,7 +53,8 @@ def _by_filter(layer: ConvLayer) -> NDArray[np.int8]:
 def moved_bias(layer: ConvLayer) -> NDArray[np.int32]:
     """Return the biases with the products of the input's offset, so that kernels multiply codes as they are."""
     sums = _by_filter(layer).astype(np.int64).sum(axis=1)
-    return (layer.requant.bias + layer.input_offset * sums).astype(np.int32)
+    moved: NDArray[np.int32] = (layer.requant.bias + layer.input_offset * sums).astype(np.int32)
+    return moved
 
 
 def requant_words(layer: ConvLayer) -> NDArray[np.int32]:
@@ -65,6 +75,14 @@ def stream(layer: ConvLayer, weights: NDArray[np.int8]) -> NDArray[np.int32]:
     words = np.ascontiguousarray(weights).view("<i4")
     sums = np.concatenate([moved_bias(layer)[:, None], words], axis=1) * (layer.requant.multiplier != 0)[:, None]
     return np.concatenate([sums, requant_words(layer)], axis=1).astype(np.int32)
+
+
+def depthwise_taps(layer: ConvLayer) -> NDArray[np.int8]:
+    """Return each filter's 3 x 3 taps, a word for each column of the window: its three rows and 0."""
+    filters = layer.weights.shape[-1]
+    columns = np.zeros((filters, 3, 4), np.int8)
+    columns[..., :3] = layer.weights.transpose(2, 1, 0)
+    return columns.reshape(filters, -1)
 
 
 def stream_fields(layer: ConvLayer, names: Mapping[str, str]) -> dict[str, str]:

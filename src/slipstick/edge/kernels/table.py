@@ -6,11 +6,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from slipstick.core.errors import SlipstickError
+from slipstick.edge.kernels.dense_layers import DENSE_PAIRS, DENSE_PLAIN
 from slipstick.edge.kernels.dsp_convolutions import CONV3X3_DSP, CONV_DSP, DEPTHWISE3X3_DSP
 from slipstick.edge.kernels.float_border import DEQUANTIZE, QUANTIZE
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.packed_layers import PACKED_LAYERS
-from slipstick.edge.kernels.plain_convolutions import CONV3X3, CONV3X3_QUAD
+from slipstick.edge.kernels.plain_convolutions import (
+    CONV3X3,
+    CONV3X3_LONG,
+    CONV3X3_QUAD,
+    CONV_QUAD,
+    CONV_WORDS,
+    DEPTHWISE3X3,
+)
 from slipstick.edge.kernels.pool_convolution import POOL_CONVOLUTIONS
 
 _ENOUGH = 1024  # elements: two tables take as many instructions as some 500 elements by the generic kernel [measured]
@@ -46,7 +54,13 @@ KERNELS: tuple[Kernel, ...] = (
     CONV3X3_QUAD,
     CONV_DSP,
     CONV3X3,
+    CONV3X3_LONG,
+    CONV_QUAD,
+    CONV_WORDS,
     DEPTHWISE3X3_DSP,
+    DEPTHWISE3X3,
+    DENSE_PAIRS,
+    DENSE_PLAIN,
     _ADD_TABLES,
     _generic("conv"),
     _generic("depthwise", "nn_conv"),
@@ -71,9 +85,9 @@ def choose_kernel(layer: Any, features: Iterable[str] = ()) -> Kernel:
     ------
     SlipstickError where no kernel does.
     """
-    held = frozenset(features)
+    abilities = frozenset(features)
     for kernel in KERNELS:
-        if kernel.requires <= held and layer.kind in kernel.kinds and kernel.applies(layer):
+        if kernel.requires <= abilities and layer.kind in kernel.kinds and kernel.applies(layer):
             return kernel
     allowed = sorted({kind for kernel in KERNELS for kind in kernel.kinds})
     raise SlipstickError("no kernel computes it", path="layer", value=layer.kind, allowed=allowed)

@@ -86,5 +86,6 @@ void nn_conv_s8_dsp(const nn_stream_conv *layer, const int8_t *weights, const in
                     void *scratch);
 void nn_depthwise3x3_s8_dsp(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
                             void *scratch);
+void nn_dense_s8_pairs(const nn_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output, void *scratch);
 
 #endif
