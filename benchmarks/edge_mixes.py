@@ -3,7 +3,9 @@
 Each kernel runs on several shapes a kind of layer. Instructions = a x multiply-accumulates + b x outputs is fitted to
 the relative errors; the shares of the classes are means over the layers (0.6 pointwise, 0.2 conv, 0.2 depthwise).
 
-    python benchmarks/edge_mixes.py [--cores cortex-m4,rv32imac] [--cmsis-nn FOLDER] [--esp-nn FOLDER]
+    python benchmarks/edge_mixes.py [--cores cortex-m4,rv32imac] [--cmsis-nn FOLDER] [--esp-nn FOLDER] [--write]
+
+`--write` puts the coefficients of our own kernels into data/instructions/slipstick.yaml; calibrations stay.
 
 The folders are checkouts of github.com/ARM-software/CMSIS-NN and github.com/espressif/esp-nn; none of their code is
 kept.
@@ -12,6 +14,7 @@ kept.
 from __future__ import annotations
 
 import argparse
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from slipstick.edge.emulator import CORES, Build, Core, Profile
 from slipstick.edge.kernels.harness import Case, Harness
@@ -32,7 +36,13 @@ POINTWISE = ((24, 16, 32), (12, 64, 64), (6, 128, 128), (3, 256, 256))
 DEPTHWISE = ((24, 8), (12, 64), (3, 256))  # side, channels
 DENSE = ((640, 128), (128, 128), (64, 10))  # inputs, outputs
 ADDS = (16384, 4096)
+LEAST_SHARE = 0.002  # of a class that is written
 WEIGHTS = {"pointwise": 0.6, "conv": 0.2, "depthwise": 0.2}  # of the kinds in the shares: as MobileNets spend them
+OWN = Path(__file__).parents[1] / "src" / "slipstick" / "data" / "instructions" / "slipstick.yaml"
+ENTRIES = {  # of the file, by the core that is measured
+    "cortex-m4": "slipstick-dsp", "cortex-m3": "slipstick-plain", "cortex-m0plus": "slipstick-thumb1",
+    "rv32imac": "slipstick-c",
+}  # fmt: skip
 PEER_KINDS = {"conv": "conv", "pointwise": "conv", "depthwise": "depthwise", "add": "add"}  # drivers of the peers
 
 
@@ -148,12 +158,37 @@ def libraries(arguments: argparse.Namespace, core: Core) -> Iterator[tuple[str, 
         yield name, chosen
 
 
+def write(entry: str, fits: Mapping[str, tuple[float, float, float]], classes: Mapping[str, float]) -> None:
+    """Put measured coefficients into an entry of our own kernels' file; kinds that were not measured stay."""
+    head, start, rest = OWN.read_text("utf-8").partition(f"  {entry}:\n")
+    size = re.search(r"\n  \S", rest)
+    body, tail = (rest, "") if size is None else (rest[: size.start() + 1], rest[size.start() + 1 :])
+    known = yaml.safe_load(f"entry:\n{body}")["entry"]
+    measured = "measured in the emulator (benchmarks/edge_mixes.py)"
+    macs = {kind: f'{{value: {fit[0]:.3g}, source: "{measured}"}}' for kind, fit in fits.items() if kind != "add"}
+    elements = known["elements"] | {kind: float(f"{fit[1]:.3g}") for kind, fit in fits.items()}
+    texts = {
+        "macs": ", ".join(f"{kind}: {text}" for kind, text in macs.items()),
+        "elements": ", ".join(f"{kind}: {value(number):g}" for kind, number in elements.items()),
+        "shares": ", ".join(f"{name}: {share:.3f}" for name, share in classes.items() if share >= LEAST_SHARE),
+    }
+    for field, text in texts.items():
+        body = re.sub(rf"    {field}:(?: \{{.*\}}\n|\n(?:      .*\n)+)", f"    {field}: {{{text}}}\n", body, count=1)
+    OWN.write_text(head + start + body + tail, "utf-8")
+
+
+def value(leaf: Any) -> float:
+    """Return the number of a leaf of YAML, which may have a source."""
+    return float(leaf["value"] if isinstance(leaf, dict) else leaf)
+
+
 def main() -> None:
     """Print the coefficients of every library on every core."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cores", default="cortex-m4", help="by comma: " + ", ".join(CORES))
     parser.add_argument("--cmsis-nn", type=Path, help="checkout of CMSIS-NN")
     parser.add_argument("--esp-nn", type=Path, help="checkout of esp-nn")
+    parser.add_argument("--write", action="store_true", help="write the coefficients of our own kernels")
     arguments = parser.parse_args()
     for core in (CORES[name] for name in arguments.cores.split(",")):
         for library, chosen in libraries(arguments, core):
@@ -162,10 +197,13 @@ def main() -> None:
                 if (pair := chosen(measured)) is not None:
                     rows[measured.kind].append((measured, profiles(core, *pair, measured)))
             print(f"{library} on {core.name}")
-            for kind, measured_rows in rows.items():
-                macs, outputs, error = fit(measured_rows)
+            fits = {kind: fit(measured_rows) for kind, measured_rows in rows.items()}
+            for kind, (macs, outputs, error) in fits.items():
                 print(f"  {kind:10} macs {macs:.3f}  elements {outputs:.1f}  (within {100 * error:.0f} %)")
-            print("  shares " + ", ".join(f"{name}: {value:.3f}" for name, value in shares(rows).items()))
+            classes = shares(rows)
+            print("  shares " + ", ".join(f"{name}: {share:.3f}" for name, share in classes.items()))
+            if arguments.write and library == "slipstick" and core.name in ENTRIES:
+                write(ENTRIES[core.name], fits, classes)
 
 
 if __name__ == "__main__":

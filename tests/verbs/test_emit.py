@@ -81,3 +81,12 @@ def test_a_fault_behind_the_folder_leaves_nothing(cli: Cli, tmp_path: Path) -> N
     )
     assert done.code == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.tflite"]
+
+
+def test_weights_of_shared_shifts_are_stored_packed() -> None:
+    pytest.importorskip("ziglang")
+    pytest.importorskip("unicorn")
+    plain, packed = emit(SMALL, "pico", run=True), emit(SMALL, "pico", formats="swis:2;depthwise=int8", run=True)
+    assert packed.value("flash.weights") < 0.9 * plain.value("flash.weights")  # biases and scalings stay
+    assert packed.value("equal.runner") == plain.value("equal.runner")
+    assert [row[2] for row in packed.breakdowns["layers"].rows if row[1] == "dense"] == ["nn_dense_swis"]

@@ -12,6 +12,9 @@ from slipstick.cli.output import _put, _require_writable, _say
 
 _Board = Annotated[str, Parameter(help="A board (slipstick list systems), such as nucleo-f446, or a YAML file.")]
 _Out = Annotated[Path | None, Parameter(help="The folder, new or empty. Default: none, only the report.")]
+_Formats = Annotated[
+    str, Parameter(name=("--formats", "--format"), help="Of the weights: swis:3, or by patterns. Default: as they are.")
+]
 _Run = Annotated[bool, Parameter(help="Compile it, run it in an emulator, compare every output byte.")]
 _Patches = Annotated[bool, Parameter(help="Run the first layers tile by tile: a smaller arena, more instructions.")]
 _Stream = Annotated[bool, Parameter(help="Take one row of the input a call, and keep what windows need.")]
@@ -23,6 +26,7 @@ def emit(
     *,
     board: _Board,
     out: _Out = None,
+    formats: _Formats = "",
     run: _Run = False,
     patches: _Patches = False,
     stream: _Stream = False,
@@ -33,7 +37,7 @@ def emit(
     from slipstick.verbs.emit import emit as verb
 
     _require_writable(display)
-    report = verb(network, board, out, run=run, patches=patches, stream=stream, overwrite=overwrite)
+    report = verb(network, board, out, formats=formats, run=run, patches=patches, stream=stream, overwrite=overwrite)
     if out is not None:
         _say(f"wrote {out}")
     _put(report, display)

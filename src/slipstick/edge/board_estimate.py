@@ -32,6 +32,7 @@ _COLUMNS = {
     "op": "", "kind": "", "format": "", "MACs": "MAC", "instructions": "", "time": "s", "waiting": "s", "weights": "B",
 }  # fmt: skip
 _TENSORS = {"tensor": "", "bytes": "B", "memory": "", "offset": "B", "traffic": "B", "stall": "s", "saved if fast": "s"}
+_WEIGHTS = {"weights of": "", "bytes": "B", "stall": "s", "saved a byte": "s/B", "fits": ""}
 _FILTER_BYTES = 9  # of each filter beside its weights: bias and multiplier of 4 bytes, a shift of 1
 _LINEAR = {"dense": "linear"}  # a kind in patterns of formats
 _PAPERS = ("lin2020mcunet", "lai2018cmsis")
@@ -86,6 +87,8 @@ def estimate(question: Question) -> Report:
     run = _board_run(question)
     name = question.workload.name
     tables = {"ops": Table.of(_COLUMNS, [_row(call) for call in run.calls])}
+    if run.parts["waiting_for_weights"]:
+        tables["weights in flash"] = Table.of(_WEIGHTS, _waiting(run))
     if run.places:
         tables["tensors"] = Table.of(_TENSORS, [_place_row(place) for place in run.places])
     return Report.of(
@@ -256,6 +259,18 @@ def _row(call: _LayerTime) -> tuple[object, ...]:
         work.name, work.kind, call.format if work.filters else "", work.macs, call.instructions,
         call.compute + call.weights, call.weights, call.stored,
     )  # fmt: skip
+
+
+def _waiting(run: BoardRun) -> list[tuple[object, ...]]:
+    """Return the layers whose weights are waited for, those first whose copy in fast memory saves most for its bytes.
+
+    Whether a layer's weights fit beside the arena is said of each alone.
+    """
+    room = _arena_tiers(run.question.system)[0].capacity - run.layout.size
+    waiting = sorted((call for call in run.calls if call.weights), key=lambda call: -call.weights / call.stored)
+    return [
+        (call.work.name, call.stored, call.weights, call.weights / call.stored, call.stored <= room) for call in waiting
+    ]
 
 
 def _place_row(place: TierPlace) -> tuple[object, ...]:

@@ -11,6 +11,7 @@ from slipstick.engines.question import find_system
 if TYPE_CHECKING:
     from torch import nn
 
+    from slipstick.edge.layers import WeightStorage
     from slipstick.engines.question import SystemSpec
     from slipstick.report.report import Report
     from slipstick.trained.network import TrainedNetwork
@@ -22,6 +23,7 @@ def emit_firmware(
     board: SystemSpec,
     out: str | Path | None,
     *,
+    formats: str,
     run: bool,
     patches: bool,
     stream: bool,
@@ -36,14 +38,14 @@ def emit_firmware(
     if out is not None:
         check_folder(out, overwrite=overwrite)
     system = find_system(board)
-    opened = _integer_network(network)
-    firmware = build_firmware(opened.network, system, patches=patches, stream=stream)
+    opened, storages = _in_formats(_integer_network(network), formats)
+    firmware = build_firmware(opened.network, system, storages=storages, patches=patches, stream=stream)
     files = firmware.files() if out is not None else None
     result = run_firmware(firmware, opened.to_bytes()) if run else None
     if out is not None and files is not None:
         write_folder(out, files, overwrite=overwrite)
     inputs = {"network": opened.name, "board": system.name, "out": "" if out is None else str(out), "run": run}
-    inputs |= {"patches": patches, "stream": stream}
+    inputs |= {"formats": formats, "patches": patches, "stream": stream}
     return firmware_report(firmware, result, inputs, f"{opened.name} as firmware for {system.name}")
 
 
@@ -54,16 +56,33 @@ def measure_board(network: str | Path | nn.Module | TrainedNetwork, board: Syste
     from slipstick.edge.firmware.measured_run import run_firmware
 
     system = find_system(board)
-    opened = _integer_network(network)
-    if formats:
-        from slipstick.compress.compression import compress
-        from slipstick.compress.layer_formats import layer_formats
-
-        compressed = compress(opened, layer_formats(opened, formats), correct=False).network
-        opened = _integer_network(compressed)
-    run = run_firmware(build_firmware(opened.network, system), opened.to_bytes())
+    opened, storages = _in_formats(_integer_network(network), formats)
+    run = run_firmware(build_firmware(opened.network, system, storages=storages), opened.to_bytes())
     inputs = {"network": opened.name, "board": system.name, "formats": formats}
     return firmware_report(run.firmware, run, inputs, f"{opened.name} on {system.name}")
+
+
+def _in_formats(network: TfliteNetwork, formats: str) -> tuple[TfliteNetwork, dict[int, WeightStorage]]:
+    """Return a network with its weights in formats, and how those lie in flash, by the place of their operator.
+
+    Weights of shared shifts (SWIS) are packed; whole numbers of another format stay bytes, or become a pool.
+    """
+    from slipstick.compress.compression import compress
+    from slipstick.compress.layer_formats import layer_formats
+    from slipstick.edge.layers import WeightStorage
+    from slipstick.trained.integer.layer_weights import layer_weights
+
+    if not formats:
+        return network, {}
+    compressed = compress(network, layer_formats(network, formats), correct=False)
+    storages: dict[int, WeightStorage] = {}
+    for layer in layer_weights(network.network):
+        tensor = compressed.encoded.get(layer.name) or compressed.encoded.get(f"{layer.name}#{layer.tensor}")
+        if tensor is not None and tensor.encoding.weight_shifts is not None and tensor.encoding.group > 1:
+            storages[layer.op] = WeightStorage(
+                "swis", shifts=tensor.encoding.weight_shifts, group=tensor.encoding.group
+            )
+    return _integer_network(compressed.network), storages
 
 
 def _integer_network(network: str | Path | nn.Module | TrainedNetwork) -> TfliteNetwork:

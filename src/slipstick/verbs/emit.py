@@ -16,6 +16,7 @@ def emit(
     board: SystemSpec,
     out: str | Path | None = None,
     *,
+    formats: str = "",
     run: bool = False,
     patches: bool = False,
     stream: bool = False,
@@ -31,6 +32,9 @@ def emit(
         A board's name (``slipstick list systems --kind board``), a YAML file, a dict or a System.
     out
         The folder: new, or empty. It appears whole or not at all. Default: none, only the Report.
+    formats
+        Of the weights, as `adapt` takes them: ``swis:3``, or by patterns. Those of shared shifts are stored packed and
+        unpacked by the kernels; a network whose weights are few vectors gets a pool by itself. Default: as they are.
     run
         Compile it (ziglang), run it in an emulator (unicorn) and compare every output byte with the bit-true runner,
         and with LiteRT's reference kernels where ai-edge-litert is installed. Needs the extra ``edge``.
@@ -61,4 +65,6 @@ def emit(
     """
     from slipstick.engines.emit_firmware import emit_firmware
 
-    return emit_firmware(network, board, out, run=run, patches=patches, stream=stream, overwrite=overwrite)
+    return emit_firmware(
+        network, board, out, formats=formats, run=run, patches=patches, stream=stream, overwrite=overwrite
+    )

@@ -95,6 +95,7 @@ def test_a_flash_outside_is_waited_for_if_the_cache_is_small() -> None:
     assert _FlashPath(1e6, None).stall(5000.0, 10.0) == 0.0
     assert _FlashPath(1e6, 8192.0).stall(5000.0, 10.0) == pytest.approx(5e-3)
     assert _FlashPath(1e6, 1024.0).stall(5000.0, 10.0) == pytest.approx(50e-3)
+    assert _FlashPath(1e6, 1024.0).stall(5000.0, 0.25) == pytest.approx(5e-3)
 
 
 def test_formats_change_flash_and_time() -> None:
@@ -133,3 +134,14 @@ def test_measured_instructions_take_the_cycles_of_their_classes() -> None:
     assert time.value == pytest.approx(cycles * mix.calibration / 180e6)
     assert time.low is not None
     assert time.low < time.value
+
+
+def test_weights_that_are_waited_for_are_listed_by_what_a_copy_saves() -> None:
+    report = slipstick.estimate("resnet-14", "pico", set=["system.device.cache=4 KiB"])
+    rows = report.breakdowns["weights in flash"].rows
+    assert sum(float(row[2] or 0) for row in rows) == pytest.approx(report.value("time.parts.waiting_for_weights"))
+    gains = [float(row[3] or 0) for row in rows]
+    assert gains == sorted(gains, reverse=True)
+    room = 264 * 1024 - report.value("memory.arena")
+    assert all(row[4] == (float(row[1] or 0) <= room) for row in rows)
+    assert "weights in flash" not in slipstick.estimate("resnet-14", "nucleo-f446").breakdowns

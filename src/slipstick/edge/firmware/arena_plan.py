@@ -20,11 +20,13 @@ class ArenaPlan:
     ----------
     bound : least bytes that any layout of these tensors and scratch needs.
     states : offset of each tensor that is kept between calls, in an array of its own.
+    bare : bytes that the planner needs for the tensors alone, without scratch and without writes in place.
     tflm : bytes that TensorFlow Lite Micro's greedy planner takes for the same tensors, without scratch.
     """
 
     size: int
     bound: int
+    bare: int
     tflm: int
     tensors: dict[int, int]
     scratch: dict[int, int]
@@ -38,7 +40,13 @@ def _firmware_arena(network: LoweredNetwork, uses: Sequence[KernelUse]) -> Arena
     bare, _ = arena_problem(network)
     tensors = {tensor: layout.offsets[place] for tensor, place in places.items()}
     return ArenaPlan(
-        layout.size, layout.bound, tflm_plan(bare).size, tensors, dict(layout.scratch), _state_offsets(network)
+        size=layout.size,
+        bound=layout.bound,
+        bare=plan_arena(bare).size,
+        tflm=tflm_plan(bare).size,
+        tensors=tensors,
+        scratch=dict(layout.scratch),
+        states=_state_offsets(network),
     )
 
 

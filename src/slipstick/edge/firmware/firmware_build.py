@@ -18,7 +18,7 @@ from slipstick.edge.firmware.row_stream import _as_stream
 from slipstick.edge.firmware.targets import Target, _check_memory, _target_of
 from slipstick.edge.firmware.tiled_stage import _with_patches
 from slipstick.edge.kernels.packed_weights import pack_pool, share_pool
-from slipstick.edge.layers import ConvLayer
+from slipstick.edge.layers import ConvLayer, WeightStorage
 from slipstick.trained.integer.integer_network import IntegerNetwork
 
 _GOLDEN_VECTORS = 2  # in the test program: outputs alone take flash
@@ -82,11 +82,20 @@ class Firmware:
         return _firmware_files(self.network, self.uses, self.texts(), self.vectors, self.target, sizes)
 
 
-def build_firmware(network: IntegerNetwork, system: System, *, patches: bool = False, stream: bool = False) -> Firmware:
+def build_firmware(
+    network: IntegerNetwork,
+    system: System,
+    *,
+    storages: Mapping[int, WeightStorage] | None = None,
+    patches: bool = False,
+    stream: bool = False,
+) -> Firmware:
     """Return the firmware of an integer network for a board.
 
     Parameters
     ----------
+    storages : how weights lie in flash, by the place of their operator; bytes where it says nothing, or what it says
+        does not hold for the weights.
     patches : whether the first stage runs in tiles where that makes the arena smaller.
     stream : whether each call takes one row of the input, and the rows that windows need are kept as state.
 
@@ -96,7 +105,7 @@ def build_firmware(network: IntegerNetwork, system: System, *, patches: bool = F
     flash or the memory of its arena does not hold.
     """
     target = _target_of(system)
-    lowered = _with_pool(lower(network))
+    lowered = _with_pool(_with_storages(lower(network), storages or {}))
     lowered = _as_stream(lowered) if stream else lowered
     firmware = _built(lowered, target)
     if patches:
@@ -110,6 +119,16 @@ def build_firmware(network: IntegerNetwork, system: System, *, patches: bool = F
     return firmware
 
 
+def _with_storages(network: LoweredNetwork, storages: Mapping[int, WeightStorage]) -> LoweredNetwork:
+    calls = [
+        replace(call, layer=replace(call.layer, storage=storages.get(call.operator)))
+        if isinstance(call.layer, ConvLayer)
+        else call
+        for call in network.calls
+    ]
+    return replace(network, calls=tuple(calls))
+
+
 def _with_pool(network: LoweredNetwork) -> LoweredNetwork:
     """Return the network with weights as indices into a pool where they are made of few vectors, else as it is.
 
@@ -117,7 +136,9 @@ def _with_pool(network: LoweredNetwork) -> LoweredNetwork:
     vectors by chance.
     """
     layers = share_pool([call.layer for call in network.calls])
-    pooled = [layer for layer in layers if isinstance(layer, ConvLayer) and layer.storage is not None]
+    pooled = [
+        layer for layer in layers if isinstance(layer, ConvLayer) and layer.storage and layer.storage.pool is not None
+    ]
     if not pooled:
         return network
     packed = {name: array for layer in pooled for name, array in pack_pool(layer).items() if name != "weights"}

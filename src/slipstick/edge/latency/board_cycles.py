@@ -34,7 +34,7 @@ class _FlashPath:
         """Return the seconds that weights [B] take, read once if the cache holds them, else in every pass."""
         if self.cache is None or self.bandwidth is None:
             return 0.0
-        return weights * (passes if weights > self.cache else min(passes, 1.0)) / self.bandwidth
+        return weights * (max(passes, 1.0) if weights > self.cache else 1.0) / self.bandwidth
 
 
 def _layer_times(

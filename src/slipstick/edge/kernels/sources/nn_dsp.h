@@ -22,7 +22,11 @@ static inline int32_t nn_smlad(uint32_t a, uint32_t b, int32_t sum) {
   return (int32_t)__smlad((int16x2_t)a, (int16x2_t)b, sum);
 }
 static inline uint32_t nn_sxtb16(uint32_t a) { return (uint32_t)__sxtb16((int8x4_t)a); }
-static inline int32_t nn_ssat8(int32_t a) { return __ssat(a, 8); }
+static inline int32_t nn_ssat8(int32_t a) { /* gcc's __ssat converts signs without saying so */
+  int32_t code;
+  __asm__("ssat %0, #8, %1" : "=r"(code) : "r"(a));
+  return code;
+}
 #else
 static inline int32_t nn_smlad(uint32_t a, uint32_t b, int32_t sum) {
   return sum + (int16_t)a * (int16_t)b + (int16_t)(a >> 16) * (int16_t)(b >> 16);
