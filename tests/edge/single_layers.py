@@ -59,11 +59,12 @@ def convolution(
     extreme: bool = False,
     plain: bool = False,
     narrow: bool = False,
+    dead: bool = False,
     **options: Any,
 ) -> Single:
     """Return a convolution or depth-wise convolution; `filters` counts outputs.
 
-    `plain` leaves out odd scales, `narrow` halves the weights.
+    `plain` leaves out odd scales, `narrow` halves the weights, `dead` makes the first two filters all bias.
     """
     info, options = np.iinfo(dtype), _Options(**options)
     x = tensor((1, *shape), dtype, 0.05, int(rng.integers(info.min, info.max + 1)) if x_zero is None else x_zero)
@@ -75,10 +76,15 @@ def convolution(
     scales = rng.uniform(0.5, 3, filters if many else 1) * 4.6 / np.sqrt(np.prod(kernel) * shape[2]) / 128
     # some filters are shifted to the left or not at all, some have a multiplier of 0
     scales *= 1 if plain else rng.choice([1, 150, 500, 1e-12], scales.size, p=[0.8, 0.08, 0.07, 0.05])
+    if dead:
+        (codes if kind == "conv" else np.moveaxis(codes, -1, 0))[:2] = rng.integers(0, 2)
+        scales[:2] = 2.2 / 2**26
     w = tensor(
         full, dtype, scales, 0 if many else int(rng.integers(0, 256)), 0 if kind == "conv" else 3, codes.astype(dtype)
     )
-    bias = tensor((filters,), _INT32, 1.0, data=rng.integers(-3000, 3000, filters).astype(np.int32))
+    biases = rng.integers(-3000, 3000, filters)
+    biases[: 2 * dead] = [1 << 30, -(1 << 30)][: 2 * dead]
+    bias = tensor((filters,), _INT32, 1.0, data=biases.astype(np.int32))
     (height, *_), (width, *_) = window_slides(x.shape, kernel, options)
     y = tensor((1, height, width, filters), dtype, 0.11, int(rng.integers(info.min, info.max + 1)))
     return _single(rng, [x, w, bias, y], IntegerOperator(kind, (0, 1, 2), 3, options))  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ def streamable(layer: ConvLayer) -> bool:
 
 
 def alive(layer: ConvLayer) -> NDArray[np.bool_]:
-    """Return which filters have more than one code: the others have next to no weights, or a factor near 0.
+    """Return flags of the filters that have more than one code: the others have next to no weights, or a factor near 0.
 
     Converters leave such filters behind where a channel was dead. They get no weights in a stream, and their code.
     """
@@ -37,24 +37,26 @@ def _extreme_codes(layer: ConvLayer) -> tuple[NDArray[np.int64], NDArray[np.int6
     requant = layer.requant
     reach, bias = 255 * weight_sums(layer), requant.bias.astype(np.int64)
     left, right = (np.maximum(sign * requant.shift.astype(np.int64), 0) for sign in (1, -1))
-    codes = []
+    codes: list[NDArray[np.int64]] = []
     for sums in (bias - reach, bias + reach):
         high = ((sums << left) * requant.multiplier.astype(np.int64) + (1 << 30)) >> 31
         rounded = (high + ((1 << right) >> 1) - ((high < 0) & (right > 0))) >> right
-        codes.append(np.clip(rounded + requant.output_offset, requant.least, requant.most))
+        codes.append(np.clip(rounded + requant.output_offset, requant.least, requant.most).astype(np.int64))
     return codes[0], codes[1]
 
 
 def _rounding(layer: ConvLayer) -> NDArray[np.float64]:
     """Return the magnitude of the word that rounds before a shift to the right and holds the output's offset."""
     right = np.maximum(-layer.requant.shift.astype(int), 0)
-    magnitude: NDArray[np.float64] = 2.0**right * (abs(layer.requant.output_offset) + 0.5)
+    magnitude: NDArray[np.float64] = np.exp2(right.astype(np.float64)) * (abs(layer.requant.output_offset) + 0.5)
     return magnitude
 
 
 def _true_sums(layer: ConvLayer) -> NDArray[np.float64]:
     """Return the largest magnitude of a filter's sum with its bias, of codes less the zero point."""
-    sums: NDArray[np.float64] = weight_sums(layer) * 255.0 + np.abs(layer.requant.bias.astype(np.float64))
+    sums: NDArray[np.float64] = weight_sums(layer).astype(np.float64) * 255 + np.abs(
+        layer.requant.bias.astype(np.float64)
+    )
     return sums
 
 
