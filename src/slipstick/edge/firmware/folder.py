@@ -22,6 +22,8 @@ def check_folder(path: str | Path, *, overwrite: bool = False) -> Path:
     """
     target = Path(path)
     name = str(path)
+    if "\0" in name:
+        raise SlipstickError("not a folder's name", path="out", value=name)
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise SlipstickError("not a folder", path="out", value=name, allowed="a new folder, or an empty one")
     if target.is_dir():
