@@ -2,21 +2,22 @@
 
 Whole calls, tables and lists of addresses counted; the same bytes out of every kernel, or the program stops. Random
 data (the generator of weight_pools.csv's checksum row), input offset 128, 16x16 pixels: no step of a kernel depends on
-the data. Part of `benchmarks/edge_kernels.py`; runs by itself too.
+the data. Every compiler at hand builds each kernel at 32 channels; the one of the fewest instructions builds the wider
+layers. The family `pools` of `benchmarks/edge_kernels.py`.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from edge_peers.peers import FETCH, FLAGS, HERE, Counted, compilers, gcc_kernel, includes, measure, peer
+from edge_peers.builds import Counted, fastest
+from edge_peers.library import Library
 
-from slipstick.edge.emulator import CORES, Build, Core
+from slipstick.edge.emulator import CORES, Core
 from slipstick.edge.kernels.harness import Case, Harness
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.table import KERNELS, choose_kernel
@@ -53,7 +54,7 @@ class Goal:
     def line(self) -> str:
         """Return the printed line of the goal."""
         if isinstance(self.reached, str):
-            return f"goal: {self.name} | {self.reached} | wanted {self.wanted} | not run"
+            return f"goal: {self.name} | not run: {self.reached} | wanted {self.wanted}"
         met = self.reached is True if self.wanted is True else self.reached >= self.wanted
         value = self.reached if isinstance(self.reached, bool) else f"{self.reached:.2f}"
         bound = self.wanted if isinstance(self.wanted, bool) else f">= {self.wanted}"
@@ -83,60 +84,48 @@ def pool_layer(channels: int) -> tuple[ConvLayer, np.ndarray]:
     return layer, made[:pixels].view(np.int8)
 
 
-def portable(kernel: Kernel) -> Kernel:
-    return replace(kernel, sources={"c": kernel.sources["c"]})
-
-
-def has_assembly(kernel: Kernel, core: Core) -> bool:
-    return kernel.files(core.features) != kernel.sources["c"]
-
-
-_BUILDS: dict[
-    tuple[str, str, str], tuple[str, str]
-] = {}  # compiler and flags of a core's kernel, fastest at 32 channels
+_BUILDS: dict[tuple[str, str, bool], str] = {}  # the fastest build of a core's kernel at 32 channels
 
 
 def counted_call(
-    core: Core, kernel: Kernel, layer: ConvLayer, codes: np.ndarray, include: tuple[Path, ...] = (), label: str = ""
+    core: Core,
+    kernel: Kernel,
+    layer: ConvLayer,
+    codes: np.ndarray,
+    include: Sequence[Path] = (),
+    *,
+    assembly: bool = True,
 ) -> Counted:
-    """Return a call's counts with the compiler and flags that took the fewest instructions the first time."""
-    key, size = (core.name, kernel.symbol, label), int(np.prod(layer.output))
-    builds = [_BUILDS[key]] if key in _BUILDS else [(name, flags) for name in compilers(core) for flags in FLAGS[name]]
-    calls = []
-    for compiler, flags in builds:
-        taken = kernel if compiler == "zig" else gcc_kernel(core, kernel, flags, include)
-        build = Build(flags if compiler == "zig" else "-O2", (), (HERE, *include))
-        profile, output = measure(core, taken, layer, [codes], size, build)
-        scratch = kernel.scratch_bytes(layer)
-        calls.append(Counted(profile.instructions, profile.estimated_cycles, scratch, f"{compiler} {flags}", output))
-    best = min(range(len(calls)), key=lambda place: calls[place].instructions)
-    _BUILDS[key] = builds[best]
-    return calls[best]
+    """Return a call's counts; the first call of a kernel finds the compiler and flags of the others."""
+    key = (core.name, kernel.symbol, assembly)
+    size = int(np.prod(layer.output))
+    only = _BUILDS.get(key, "")
+    counted = fastest(core, Case(kernel, layer), [codes], size, include, assembly=assembly, only=only)
+    _BUILDS[key] = counted.build
+    return counted
 
 
-def row(core: Core, layer: ConvLayer, codes: np.ndarray, library: str, folder: Path | None) -> dict[str, Counted]:
+def row(core: Core, layer: ConvLayer, codes: np.ndarray, library: Library) -> dict[str, Counted]:
     """Return what each kernel takes for a layer on a core: pool, pool in C, own int8 (and in C), the vendor's."""
     plain = replace(layer, storage=None)
-    kernels = {
-        "pool": (choose_kernel(layer, core.features), layer),
-        "int8": (choose_kernel(plain, core.features), plain),
-    }
     counted = {}
-    for name, (kernel, taken) in kernels.items():
-        counted[f"{name} C"] = counted_call(core, portable(kernel), taken, codes, label="C")
-        if has_assembly(kernel, core):
+    for name, taken in (("pool", layer), ("int8", plain)):
+        kernel = choose_kernel(taken, core.features)
+        counted[f"{name} C"] = counted_call(core, kernel, taken, codes, assembly=False)
+        if kernel.files(sorted(core.features)) != kernel.sources["c"]:
             counted[name] = counted_call(core, kernel, taken, codes)
-    if folder is not None:
-        counted[library] = counted_call(core, peer(library, folder, "conv"), plain, codes, includes(library, folder))
-    assert len({one.output for one in counted.values()}) == 1, "kernels disagree"
+    if not library.missing:
+        counted[library.name] = counted_call(core, library.kernel("conv"), plain, codes, library.include())
+    if len({one.output for one in counted.values()}) != 1:
+        raise SystemExit(f"{core.name}: kernels disagree")
     return counted
 
 
 def table_lines(core: str, channels: int, counted: dict[str, Counted]) -> Iterator[str]:
     for name, one in counted.items():
-        yield (
-            f"{core:14s} {channels:4d} {name:9s} {one.instructions:11,d} {one.cycles:13,.0f} {one.scratch:8,d} B  {one.build}"
-        )
+        others = ", ".join(f"{compiler} {count:,d}" for compiler, count in one.others.items() if len(one.others) > 1)
+        figures = f"{one.instructions:11,d} {one.cycles:13,.0f} {one.scratch:8,d} B"
+        yield f"{core:14s} {channels:4d} {name:9s} {figures}  {one.build:10s} {others}"
 
 
 FLOORS = {  # instructions of a table entry, of an index for four columns, of an output's requantisation
@@ -176,19 +165,19 @@ def parts_line(core: Core, channels: int, base: Counted | None) -> str:
     return f"{core.name} {channels} channels, instructions per MAC: {shares}; floor {floor:,.0f} instructions{ratio}"
 
 
-def row_goals(core: str, channels: int, counted: dict[str, Counted], library: str) -> Iterator[Goal]:
+def row_goals(core: str, channels: int, counted: dict[str, Counted], library: Library) -> Iterator[Goal]:
     assembly, portable_c = counted.get("pool", counted["pool C"]), counted["pool C"]
     label = f"pool 3x3 {core} {channels} channels"
     instructions, in_c, cycles = BOUNDS.get((core, channels), (None, None, None))
-    base = counted.get(library)
+    base = counted.get(library.name)
     for bound, what, kernel, field in (
         (instructions, "instructions", assembly, "instructions"),
         (in_c, "instructions of the C", portable_c, "instructions"),
         (cycles, "estimated cycles", assembly, "cycles"),
     ):
         if bound is not None:
-            ratio = FETCH[library] if base is None else getattr(base, field) / getattr(kernel, field)
-            yield Goal(f"{label}, {what}, {library} / ours", ratio, bound)
+            ratio = library.missing if base is None else getattr(base, field) / getattr(kernel, field)
+            yield Goal(f"{label}, {what}, {library.name} / ours", ratio, bound)
     own = counted.get("int8", counted["int8 C"])
     if (core, channels) in OWN_INT8:
         ratio = own.instructions / assembly.instructions
@@ -212,44 +201,30 @@ def run_time_bits(core: Core, symbol: str, channels: int = 32) -> dict[int, int]
     return counts
 
 
-def pools(cmsis_nn: Path | None, esp_nn: Path | None) -> list[Goal]:
-    """Print the table of pool convolutions and return the goals."""
+def pool_goals(libraries: Mapping[str, Library]) -> None:
+    """Print the table of pool convolutions and the goals."""
     goals: list[Goal] = []
     print(f"{'core':14s} {'ch':>4s} {'kernel':9s} {'instructions':>11s} {'est. cycles':>13s} {'scratch':>8s}    build")
-    floor = 0
+    vendor = 0
     for name, channels in SHAPES:
-        library, folder = ("esp-nn", esp_nn) if name == "rv32imac" else ("cmsis-nn", cmsis_nn)
-        counted = row(CORES[name], *pool_layer(channels), library, folder)
+        library = libraries["esp-nn" if name == "rv32imac" else "cmsis-nn"]
+        counted = row(CORES[name], *pool_layer(channels), library)
         print("\n".join(table_lines(name, channels, counted)), flush=True)
         if name in FLOORS:
-            print(parts_line(CORES[name], channels, counted.get(library)), flush=True)
+            print(parts_line(CORES[name], channels, counted.get(library.name)), flush=True)
         goals += row_goals(name, channels, counted, library)
-        if (name, channels) == ("cortex-m3", 32) and library in counted:
-            floor = counted[library].instructions
+        if (name, channels) == ("cortex-m3", 32) and library.name in counted:
+            vendor = counted[library.name].instructions
     for name, symbol in BY_BITS.items():
         counts = run_time_bits(CORES[name], symbol)
-        print(
-            f"{name} 32 channels by activation bits: {', '.join(f'{bits}: {count:,d}' for bits, count in counts.items())}"
-        )
-        values = list(counts.values())
+        shown = ", ".join(f"{bits}: {count:,d}" for bits, count in counts.items())
+        print(f"{name} 32 channels by activation bits: {shown}")
         if name == "cortex-m3":
-            falls = all(later < earlier for earlier, later in itertools.pairwise(values))
+            falls = all(later < earlier for earlier, later in itertools.pairwise(counts.values()))
             goals.append(
                 Goal("pool 3x3 cortex-m3, instructions fall with each activation bit from 8 to 1", falls, True)
             )
-            ratio = floor / counts[4] if floor else FETCH["cmsis-nn"]
+            ratio = vendor / counts[4] if vendor else libraries["cmsis-nn"].missing
             goals.append(Goal("pool 3x3 cortex-m3 at 4 activation bits, instructions, cmsis-nn / ours", ratio, 7.0))
-    return goals
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cmsis-nn", type=Path)
-    parser.add_argument("--esp-nn", type=Path)
-    options = parser.parse_args()
-    for goal in pools(options.cmsis_nn, options.esp_nn):
+    for goal in goals:
         print(goal.line())
-
-
-if __name__ == "__main__":
-    main()

@@ -49,12 +49,15 @@ class Counted:
 
 
 def fastest(
-    core: Core, case: Case, inputs: Sequence[Any], size: int, include: Sequence[Path] = (), *, assembly: bool = True
-) -> Counted:
-    """Return the build of a kernel that executes the fewest instructions on these inputs."""
+    core: Core, case: Case, inputs: Sequence[Any], size: int, include: Sequence[Path] = (), *, assembly: bool = True,
+    only: str = "",
+) -> Counted:  # fmt: skip
+    """Return the build of a kernel that executes the fewest instructions on these inputs, or the build `only`."""
     builds = []
     for compiler in compilers(core):
         for flags in _FLAGS[compiler]:
+            if only not in ("", f"{compiler} {flags}"):
+                continue
             files = case.kernel.files(sorted(core.features) if assembly else ())
             if compiler == "gcc":
                 files = tuple(str(_object(core, SOURCES / name, flags, tuple(include))) for name in files)
@@ -67,10 +70,10 @@ def fastest(
                         f"{compiler} {flags}", output.tobytes())
             )  # fmt: skip
     best = min(builds, key=lambda counted: counted.instructions)
-    others = {
-        compiler: min(counted.instructions for counted in builds if counted.build.startswith(compiler))
-        for compiler in compilers(core)
-    }
+    others: dict[str, int] = {}
+    for counted in builds:
+        compiler = counted.build.partition(" ")[0]
+        others[compiler] = min(counted.instructions, others.get(compiler, counted.instructions))
     return replace(best, others=others)
 
 

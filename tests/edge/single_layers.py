@@ -58,14 +58,16 @@ def convolution(
     x_zero: int | None = None,
     extreme: bool = False,
     plain: bool = False,
+    narrow: bool = False,
     **options: Any,
 ) -> Single:
-    """Return a convolution or depth-wise convolution; `filters` counts outputs, `plain` leaves out odd scales."""
+    """Return a convolution or depth-wise convolution; `filters` counts outputs, `plain` leaves out odd scales, `narrow` halves weights."""
     info, options = np.iinfo(dtype), _Options(**options)
     x = tensor((1, *shape), dtype, 0.05, int(rng.integers(info.min, info.max + 1)) if x_zero is None else x_zero)
     full = (filters, *kernel, shape[2]) if kind == "conv" else (1, *kernel, filters)
     low = -127 if dtype == np.int8 else 0
     codes = rng.choice([low, 127], full) if extreme else rng.integers(low, info.max + 1, full)
+    codes = codes // 2 if narrow else codes
     many = dtype == np.int8
     scales = rng.uniform(0.5, 3, filters if many else 1) * 4.6 / np.sqrt(np.prod(kernel) * shape[2]) / 128
     # some filters are shifted to the left or not at all, some have a multiplier of 0

@@ -150,7 +150,7 @@ def _fast() -> list[tuple[str, Single]]:
     return layers
 
 
-SQUARE = "nn_conv3x3_s8_dsp nn_conv3x3_s8 nn_conv3x3_s8_quad"  # the last one takes filters in fours
+SQUARE = "nn_conv3x3_s8_dsp nn_conv3x3_s8 nn_conv3x3_s8_long nn_conv3x3_s8_quad"  # the last one takes filters in fours
 DEPTHWISE, WINDOW = "nn_depthwise3x3_s8_dsp nn_depthwise3x3_s8", "nn_conv_s8_dsp nn_conv_s8_words nn_conv_s8_quad"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -163,7 +164,10 @@ def test_unpacked_and_binary_layers(core: str) -> None:
     if core == "cortex-m4":
         assert used >= {f"nn_conv_{form}_dsp" for form in forms[:3]}
     else:
-        assert used >= {f"nn_{kind}_{form}" for kind in ("conv", "dense") for form in forms}
+        assert used >= {f"nn_conv_{form}_words" for form in forms[:3]}
+        assert used >= {
+            f"nn_{kind}_{form}" for kind in ("conv", "dense") for form in forms if (kind, form) != ("conv", "pool")
+        }
     check(core, singles, cases)
 
 
@@ -185,8 +189,9 @@ def test_layers_that_a_pool_kernel_cannot_take_go_to_others() -> None:
     left = replace(good, requant=replace(good.requant, shift=np.array([-1, -2, 0, -3], np.int8)))
     plain = replace(good, storage=None)
     narrow = replace(plain, weights=good.weights[..., :9], input=(4, 4, 9), storage=good.storage)
-    symbols = [choose_kernel(layer).symbol for layer in (good, strided, left, plain, narrow)]
-    assert symbols == ["nn_conv3x3_pool", "nn_conv_pool", "nn_conv_pool", "nn_conv_s8", "nn_conv_s8"]
+    symbols = [choose_kernel(layer).symbol for layer in (good, strided, left)]
+    assert not any("pool" in choose_kernel(layer).symbol for layer in (plain, narrow))
+    assert symbols == ["nn_conv3x3_pool", "nn_conv_pool_words", "nn_conv_pool_words"]
     foreign = replace(good, storage=WeightStorage("pool", np.zeros((4, 8), np.int8)))
     with pytest.raises(SlipstickError, match="no vectors of the pool"):
         pool_indices(foreign)
@@ -210,3 +215,42 @@ def test_layers_made_of_few_vectors_share_a_pool() -> None:
         np.testing.assert_array_equal(weights, layer.weights.ravel())
     many = layer_of(rng, rng.integers(-127, 128, (16, 3, 3, 16)), (4, 4, 16)).layer  # 288 vectors
     assert all(layer.storage is None for layer in share_pool([many, *layers]))
+
+
+@pytest.mark.parametrize(
+    ("core", "symbol"),
+    [
+        ("cortex-m3", "nn_conv3x3_pool_bits"),
+        ("cortex-m4", "nn_conv3x3_pool_bits_dsp"),
+        ("cortex-m4", "nn_conv3x3_pool_dsp"),
+        ("rv32imac", "nn_conv3x3_pool_wide"),
+    ],
+)
+def test_fewer_activation_bits_at_run_time_are_inputs_rounded_beforehand(core: str, symbol: str) -> None:
+    single = pooled(np.random.default_rng(9), 64, (6, 9, 32), 8, zero=-128, padding="same")
+    harness = Harness(CORES[core], [Case(KERNEL[symbol], single.layer)])
+    variable = harness.machine.address("nn_pool_bits")
+    counts = []
+    for bits in range(8, 0, -1):
+        half = 128 >> bits
+        rounded = (np.minimum(single.inputs[0] + np.int16(128) + half, 255) & -(256 >> bits)) - 128
+        harness.machine.write(variable, bytes([8]))
+        expected, _ = harness.run(
+            0, [rounded.astype(np.int8) if bits < 8 else single.inputs[0]], single.expected.nbytes
+        )
+        harness.machine.write(variable, bytes([bits]))
+        output, profile = harness.run(0, single.inputs, single.expected.nbytes)
+        np.testing.assert_array_equal(output, expected, err_msg=f"{bits} bits")
+        counts.append(profile.instructions)
+    if symbol == "nn_conv3x3_pool_bits":
+        assert all(later < earlier for earlier, later in itertools.pairwise(counts))
+
+
+def test_padding_between_two_steps_of_fewer_bits_is_exact() -> None:
+    single = pooled(np.random.default_rng(10), 32, (4, 5, 16), 4, zero=-123, padding="same")
+    harness = Harness(CORES["cortex-m3"], [Case(KERNEL["nn_conv3x3_pool_bits"], single.layer)])
+    harness.machine.write(harness.machine.address("nn_pool_bits"), bytes([5]))
+    output, _ = harness.run(0, [np.full_like(single.inputs[0], -123)], single.expected.nbytes)  # rounded to -120
+    harness.machine.write(harness.machine.address("nn_pool_bits"), bytes([8]))
+    expected, _ = harness.run(0, [np.full_like(single.inputs[0], -120)], single.expected.nbytes)
+    np.testing.assert_array_equal(output, expected)

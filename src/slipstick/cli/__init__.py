@@ -26,7 +26,10 @@ _COMMANDS = {
     "hybrid": ("hybrid:hybrid", "When more devices for one worker beat more workers: time to converge over devices."),
     "epochs": ("epochs:epochs", "Measure here how many epochs each batch size takes, training a small network."),
     "adapt": ("adapt:adapt", "Compress a network's weights: its accuracy before and after, its bytes, layer by layer."),
-    "measure": ("measure:measure", "How many test images a network gets right, its weights in any format."),
+    "measure": (
+        "measure:measure",
+        "A network on test images, its weights in any format, or its instructions on a board.",
+    ),
     "emit": ("emit:emit", "Firmware of a network for a board: C text, compiled and run in an emulator if asked."),
     "ops": ("answers:ops", "Every matrix product and other kernel, forward and backward, with its sizes."),
     "train": ("train:train", "A network on a data set: weights to compress, and their accuracy."),

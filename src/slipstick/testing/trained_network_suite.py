@@ -159,10 +159,13 @@ class TrainedNetworkSuite:
         if layer.scales is not None:
             values = np.rint(values / layer.column_scales).astype(np.int64)
         changed = network.with_weights({layer.name: values})
-        size = write_packed_network(tmp_path / "x.packed", changed, {layer.name: encoded})
-        assert size == (tmp_path / "x.packed").stat().st_size
-        again = self.opened(tmp_path / "x.packed", network)
-        np.testing.assert_array_equal(again.predict(images), changed.predict(images))
+        sizes = []
+        for name in ("x.packed", "x.slip"):  # the second one with its header deflated
+            sizes.append(write_packed_network(tmp_path / name, changed, {layer.name: encoded}))
+            assert sizes[-1] == (tmp_path / name).stat().st_size
+            again = self.opened(tmp_path / name, network)
+            np.testing.assert_array_equal(again.predict(images), changed.predict(images))
+        assert sizes[1] < sizes[0]
         other = network.with_weights({layer.name: 0 * values})
         with pytest.raises(SlipstickError, match="does not give its weights back"):
             write_packed_network(tmp_path / "y.packed", other, {layer.name: encoded})

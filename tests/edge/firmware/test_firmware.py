@@ -130,6 +130,8 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         write_folder(tmp_path / "new/out", files, overwrite=True)
     (tmp_path / "file").write_text("")
     (tmp_path / "link").symlink_to(tmp_path / "new")
+    with pytest.raises(SlipstickError, match="not a folder's name"):
+        write_folder(tmp_path / "a\0b", files)
     for name in ("file", "link"):
         with pytest.raises(SlipstickError, match="not a folder"):
             write_folder(tmp_path / name, files, overwrite=True)

@@ -23,7 +23,10 @@ from slipstick.edge.kernels.packed_weights import (
     pack_swis,
     storage_of,
 )
+from slipstick.edge.kernels.plain_convolutions import CONV_WORDS
 from slipstick.edge.layers import ConvLayer
+
+_Pack = Callable[[Any], Packed]
 
 _STRUCT_BYTES = 48  # of nn_packed_conv where pointers have four
 
@@ -55,19 +58,18 @@ def _packed(kind: str, storage: str, holds: Callable[[Any], bool], pack: Callabl
     )  # fmt: skip
 
 
-def _packed_dsp(storage: str, holds: Callable[[Any], bool], pack: Callable[[Any], Packed]) -> Kernel:
-    """Return the row of a convolution whose stream is put together in scratch, at the speed of int8 weights."""
+def _streamed(base: Kernel, suffix: str, storage: str, holds: Callable[[Any], bool], pack: _Pack) -> Kernel:
+    """Return the row of a convolution whose stream is put together in scratch, for a kernel of int8 weights."""
 
     def applies(layer: ConvLayer) -> bool:
-        return layer.kind == "conv" and layer.input[2] % VECTOR == 0 and holds(layer) and CONV_DSP.applies(layer)
+        return layer.kind == "conv" and layer.input[2] % VECTOR == 0 and holds(layer) and base.applies(layer)
 
     def scratch(layer: ConvLayer) -> int:
-        return layer.output[2] * (16 + _filter_bytes(layer)) + CONV_DSP.scratch_bytes(layer)
+        return layer.output[2] * (16 + _filter_bytes(layer)) + base.scratch_bytes(layer)
 
-    mine = "nn_conv_packed_dsp.c"
-    sources = {family: (mine, *files) for family, files in CONV_DSP.sources.items()}
+    sources = {family: (f"nn_conv_packed_{suffix}.c", *files) for family, files in base.sources.items()}
     return Kernel(
-        f"nn_conv_{storage}_dsp", "nn_packed_conv", ("conv",), sources, applies, CONV_DSP.requires, scratch, pack,
+        f"nn_conv_{storage}_{suffix}", "nn_packed_conv", ("conv",), sources, applies, base.requires, scratch, pack,
         _fields, header="nn_packed.h", struct_bytes=_STRUCT_BYTES,
     )  # fmt: skip
 
@@ -90,7 +92,8 @@ def _binary(kind: str) -> Kernel:
 
 _STORAGES = (("pool", holds_pool, pack_pool), ("int4", holds_int4, pack_int4), ("swis", holds_swis, pack_swis))
 PACKED_LAYERS = (
-    *(_packed_dsp(storage, holds, pack) for storage, holds, pack in _STORAGES),
+    *(_streamed(CONV_DSP, "dsp", *row) for row in _STORAGES),
+    *(_streamed(CONV_WORDS, "words", *row) for row in _STORAGES),
     *(_packed(kind, storage, holds, pack) for kind in ("conv", "dense") for storage, holds, pack in _STORAGES),
     _binary("conv"),
     _binary("dense"),

@@ -13,6 +13,7 @@ from slipstick.edge.kernels.streams import (
     stream,
     stream_fields,
     streamable,
+    weight_sums,
 )
 from slipstick.edge.layers import ConvLayer
 
@@ -114,6 +115,29 @@ CONV_QUAD = Kernel(
     requires=frozenset({"rv32"}),
     scratch_bytes=_window_scratch,
     pack=lambda layer: {"weights": _quad_stream(layer, _values(layer))},
+    fields=stream_fields,
+    header="nn_words.h",
+    struct_bytes=22,
+)
+
+
+def _long_applies(layer: ConvLayer) -> bool:
+    """Whether sums of codes as they are keep to 23 bits."""
+    return _applies(layer) and bool((weight_sums(layer) * 128 < 1 << 22).all())
+
+
+CONV3X3_LONG = Kernel(  # fewer instructions than CONV3X3 and more cycles, where SMLAL takes 4 to 7
+    "nn_conv3x3_s8_long",
+    "nn_stream_conv",
+    ("conv",),
+    {
+        "c": ("nn_conv3x3_s8_long.c", "nn_conv3x3_long_core.c"),
+        "thumbv7m": ("nn_conv3x3_s8_long.c", "nn_conv3x3_long_core.S"),
+    },
+    applies=_long_applies,
+    requires=frozenset({"thumb2"}),
+    scratch_bytes=lambda layer: 60 * layer.input[2] + 4 * layer.output[2],
+    pack=lambda layer: {"weights": stream(layer, _taps(layer))},
     fields=stream_fields,
     header="nn_words.h",
     struct_bytes=22,

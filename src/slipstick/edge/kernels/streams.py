@@ -30,10 +30,16 @@ def raw_sums_fit(layer: ConvLayer) -> bool:
 
 def _largest_sums(layer: ConvLayer) -> NDArray[np.float64]:
     """Return the largest magnitude that a filter's sum of codes times weights, or of products and bias, may have."""
-    weights = np.abs(_by_filter(layer).astype(np.float64)).sum(axis=1)
+    weights = weight_sums(layer).astype(np.float64)
     bias = np.abs(layer.requant.bias.astype(np.float64))
     largest: NDArray[np.float64] = weights * (255 + abs(layer.input_offset)) + bias
     return largest
+
+
+def weight_sums(layer: ConvLayer) -> NDArray[np.int64]:
+    """Return the sum of each filter's magnitudes of weights."""
+    sums: NDArray[np.int64] = np.abs(_by_filter(layer).astype(np.int64)).sum(axis=1)
+    return sums
 
 
 def _by_filter(layer: ConvLayer) -> NDArray[np.int8]:

@@ -11,7 +11,14 @@ from slipstick.edge.kernels.dsp_convolutions import CONV3X3_DSP, CONV_DSP, DEPTH
 from slipstick.edge.kernels.float_border import DEQUANTIZE, QUANTIZE
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.packed_layers import PACKED_LAYERS
-from slipstick.edge.kernels.plain_convolutions import CONV3X3, CONV3X3_QUAD, CONV_QUAD, CONV_WORDS, DEPTHWISE3X3
+from slipstick.edge.kernels.plain_convolutions import (
+    CONV3X3,
+    CONV3X3_LONG,
+    CONV3X3_QUAD,
+    CONV_QUAD,
+    CONV_WORDS,
+    DEPTHWISE3X3,
+)
 from slipstick.edge.kernels.pool_convolution import POOL_CONVOLUTIONS
 
 _ENOUGH = 1024  # elements: two tables take as many instructions as some 500 elements by the generic kernel [measured]
@@ -47,6 +54,7 @@ KERNELS: tuple[Kernel, ...] = (
     CONV3X3_QUAD,
     CONV_DSP,
     CONV3X3,
+    CONV3X3_LONG,
     CONV_QUAD,
     CONV_WORDS,
     DEPTHWISE3X3_DSP,

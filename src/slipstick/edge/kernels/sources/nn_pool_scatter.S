@@ -38,6 +38,19 @@
     .endr
 .endm
 
+.macro add_six first
+    .if \first == 0
+    ldm r0!, {r10, r11, r12, lr}
+    add_products r10
+    .endif
+    add_products r11
+    add_products r12
+    add_products lr
+    ldm r0!, {r10, r11}
+    add_products r10
+    add_products r11
+.endm
+
 .macro begin_sums            /* the first four addresses */
     ldm r0!, {r10, r11, r12, lr}
     ldm r10, {r4, r5, r6, r7}
@@ -121,8 +134,12 @@
     ldm r0, {r0, r1, r2}
 .endm
 
-/* Four groups and filters in fours to 4, eight groups and filters in pairs to 5, groups in eights to 6, others go on. */
+/* Two groups and filters in fours to 3, four groups and filters in fours to 4, eight groups and filters in pairs to 5, groups in eights to 6, others go on. */
 .macro dispatch
+    cmp r12, #2
+    itt eq
+    tsteq r2, #3
+    beq.w 3f
     cmp r12, #4
     itt eq
     tsteq r2, #3
@@ -164,6 +181,14 @@
     subs r2, r2, #1
     bne 6b
     leave
+3:  .rept 4
+    begin_sums
+    add_six 1
+    stm r1!, {r4-r7}
+    .endr
+    subs r2, r2, #4
+    bne 3b
+    leave
 4:  .rept 4
     begin_sums
     add_twelve 1
@@ -198,6 +223,14 @@
     subs r2, r2, #1
     bne 6b
     leave
+3:  .rept 4
+    ldm r1, {r4-r7}
+    add_six 0
+    stm r1!, {r4-r7}
+    .endr
+    subs r2, r2, #4
+    bne 3b
+    leave
 4:  .rept 4
     ldm r1, {r4-r7}
     add_twelve 0
@@ -231,6 +264,14 @@
     write_codes
     subs r2, r2, #1
     bne 6b
+    leave
+3:  .rept 4
+    ldm r1!, {r4-r7}
+    add_six 0
+    write_codes
+    .endr
+    subs r2, r2, #4
+    bne 3b
     leave
 4:  .rept 4
     ldm r1!, {r4-r7}
