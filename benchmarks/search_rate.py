@@ -145,21 +145,15 @@ def floor(space: Space, rate: float) -> None:
     points = len(space)
     adds, copies = core_speed()
     floating, others = count.floating / points, count.others / points
-    print(
-        f"a point needs {floating:.0f} floating point operations and {others:.0f} of whole numbers and truth values, and"
-    )
-    print(
-        f"  {needed / points:.0f} B of places and figures; as arrays {count.bytes / points:,.0f} B are read and written"
-    )
+    print(f"a point needs {floating:.0f} floating point operations, {others:.0f} of whole numbers and truth values,")
+    print(f"  and {needed / points:.0f} B of places and figures; its arrays move {count.bytes / points:,.0f} B")
     print(f"  (a mean over all, of which {possible:,} are possible and pay nearly all of it; sorts are not counted)")
     print(f"  this core: {adds / 1e9:.2f} G additions/s of doubles in cache, copies {copies / 1e9:.1f} GB/s")
     least = max(floating / adds, needed / points / copies)
     every = max((floating + others) / adds, count.bytes / points / copies)
     print(f"  floor of the floating point operations and of places and figures: {1 / least:,.0f} points/s")
     print(f"  floor of every operation and of every byte of its arrays: {1 / every:,.0f} points/s")
-    print(
-        f"distance: the measured rate is 1/{1 / least / rate:.1f} of the first floor, 1/{1 / every / rate:.1f} of the second"
-    )
+    print(f"the measured rate is 1/{1 / least / rate:.1f} of the first floor, 1/{1 / every / rate:.1f} of the second")
 
 
 def main() -> None:

@@ -74,7 +74,7 @@ def _point_table(task: Task, index: IntArray, figures: Columns) -> polars.DataFr
     places = np.unravel_index(index, [len(values) for values in axes.values()]) if axes else ()
     columns: dict[str, Any] = {"index": index}
     for (path, values), place in zip(axes.items(), places, strict=True):
-        columns[path] = np.array([_value_text(value) for value in values])[place]
+        columns[path] = polars.Series([_value_text(value) for value in values]).gather(place)
     return polars.DataFrame(columns | figures)
 
 
