@@ -34,9 +34,5 @@ def _distinct(columns: Sequence[NDArray[np.generic]]) -> tuple[IntArray, IntArra
             low, span = 0, int(values.max()) + 1
             room = (int(code.max()) + 1) * span
         code = code * span + (values - low)
-    order = np.argsort(code, kind="stable")  # as np.unique, which would load numpy.ma for its check of masks
-    ordered = code[order]
-    starts = np.concatenate([[True], ordered[1:] != ordered[:-1]])
-    kind = np.empty_like(order)
-    kind[order] = np.cumsum(starts) - 1
-    return order[starts], kind
+    _, first, kind = np.unique(code, return_index=True, return_inverse=True)
+    return first, kind
