@@ -4,7 +4,8 @@
 
 The space: GPT-3 175B on 4,096 A100s, batch at most 1,536: tensor x pipeline x interleave x recomputation x optimiser
 sharding x message pattern x regather x overlaps x offloads x microbatch x network assignment = 1,133,312 executions, as
-`calculon loe ... -m -d` counts them. `benchmarks/search_rate.py` measures Calculon itself on them. One process, one thread; the scalar path evaluates single plans and must agree to 1e-9.
+`calculon loe ... -m -d` counts them. `benchmarks/search_rate.py` measures
+Calculon itself on them. One process, one thread; the scalar path evaluates single plans and must agree to 1e-9.
 """
 
 from __future__ import annotations
