@@ -65,6 +65,19 @@ def test_the_best_plan_is_that_of_an_exhaustive_search(network: str, system: str
     assert plans.possible(question.workload, question.system).all(), "the space has no impossible plan"
 
 
+@pytest.mark.parametrize("plan", ["pp=2,interleave=17", "pp=2,interleave=17,tp=2,recompute=none", "pp=34"])
+def test_a_given_pipeline_that_only_fits_with_the_ends_as_layers_is_planned(plan: str) -> None:
+    system = "dgx-h100:272" if plan == "pp=34" else "dgx-h100:16"
+    question = ask("llama-3.1-8b", system, plan, batch=272, sequence=4096)  # 32 layers
+    model, capacity = model_of(question)
+    space = _PlanSpace.of(question.plan, question.workload, question.system)
+    time, memory = model.figures(every_plan(space))
+    best = _best_plan(space, model, capacity)
+    assert best is not None and best.fits
+    assert best.time <= float(time[memory <= capacity].min()) * (1 + EQUAL)
+    assert best.plans.partition[0] == PARTITION.index("ends")
+
+
 @pytest.mark.parametrize(("network", "system", "sizes"), CASES)
 def test_bounds_are_below_every_plan_of_their_division(network: str, system: str, sizes: Any) -> None:
     question = ask(network, system, **sizes)

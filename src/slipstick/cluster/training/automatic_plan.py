@@ -45,7 +45,7 @@ class _TrainingPlans:
 
     def memory_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
         """Return lower bounds of the peak memory of a device [B] over all options of each division, (n,)."""
-        least = {name: values[:1] for name, values in space.options.items()}
+        least = _plainest(space)
         saving = {**least, **{name: space.options[name] for name in _OF_MEMORY if name in space.options}}
         plans, row = space.expanded(divisions, saving)
         memory = _Residents.of(self.setting, plans, _Stages.of(self.setting.stack, plans)).total.max(axis=1)
@@ -53,7 +53,7 @@ class _TrainingPlans:
 
     def near_time_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
         """Return lower bounds of time [s] with the best messages and the shortest close of each division, (n,)."""
-        least = {name: values[:1] for name, values in space.options.items()}
+        least = _plainest(space)
         varied = {**least, **{name: space.options[name] for name in _OF_TIME if name in space.options}}
         plans, row = space.expanded(divisions, varied)
         chunks = space.deepest_interleave(divisions)[row]
@@ -69,6 +69,11 @@ def _training_model(workload: Workload, system: System, plan: Plan) -> tuple[_Tr
     """Return the model of a question's training plans, and the bytes of memory that a device offers to them."""
     setting = TrainingSetting.of(workload, system, plan)
     return _TrainingPlans(setting), system.main_memory.capacity - setting.reserve
+
+
+def _plainest(space: _PlanSpace) -> dict[str, tuple[int, ...]]:
+    """Return the first value of each open option, of partition all: a given interleave may need the room of one."""
+    return {name: values if name == "partition" else values[:1] for name, values in space.options.items()}
 
 
 def _least(values: FloatArray, row: IntArray, count: int) -> FloatArray:
