@@ -71,6 +71,16 @@ def test_strict_refuses_findings_and_nothing_else() -> None:
     assert slipstick.estimate(*fitting, strict=True) == slipstick.estimate(*fitting)
 
 
+def test_a_run_larger_than_any_measured_one_says_so() -> None:
+    small, large = (
+        slipstick.estimate("llama-3.1-8b", f"dgx-h100:{devices}", batch=2048, sequence=8192) for devices in (1024, 2048)
+    )
+    assert "scale_beyond_measurements" not in [finding.check for finding in small.warnings]
+    (finding,) = [finding for finding in large.warnings if finding.check == "scale_beyond_measurements"]
+    assert "2,048 devices" in finding.message
+    assert "1,024" in finding.message
+
+
 def test_what_cannot_be_asked_is_refused() -> None:
     with pytest.raises(SlipstickError, match=r"did you mean 'llama-3\.1-8b'"):
         slipstick.estimate("llama-3.1-8", "h100")

@@ -89,6 +89,7 @@ def estimate_training(question: Question, price: CollectivePrice | None = None) 
         findings=(
             *constants_findings(system, links=price is None),
             *_power_findings(system),
+            *_scale_findings(run),
             *(_fitting(question) if overflows else ()),
         ),
     )
@@ -103,6 +104,15 @@ def _origins(run: _Run) -> _Origins:
 def _fitting(question: Question) -> Iterator[Finding]:
     """Yield the finding that says on how many devices some plan would fit."""
     yield _devices_finding(_devices_that_fit(question.plan, question.workload, question.system, _training_model))
+
+
+def _scale_findings(run: _Run) -> Iterator[Finding]:
+    """Yield the finding of a run on more devices than any that the constants were compared with."""
+    steps, devices = run.setting.chip.steps, run.system.devices
+    if steps.largest_run is not None and devices > steps.largest_run:
+        message = f"{devices:,} devices, where the largest measured run that the constants were compared with has "
+        message += f"{steps.largest_run:,}: stragglers and congested links of larger runs are not in the time"
+        yield Finding("scale_beyond_measurements", message, "system.devices")
 
 
 def _bottleneck(step: _TrainingStep) -> str:
