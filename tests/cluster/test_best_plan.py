@@ -73,7 +73,8 @@ def test_a_given_pipeline_that_only_fits_with_the_ends_as_layers_is_planned(plan
     space = _PlanSpace.of(question.plan, question.workload, question.system)
     time, memory = model.figures(every_plan(space))
     best = _best_plan(space, model, capacity)
-    assert best is not None and best.fits
+    assert best is not None
+    assert best.fits
     assert best.time <= float(time[memory <= capacity].min()) * (1 + EQUAL)
     assert best.plans.partition[0] == PARTITION.index("ends")
 
