@@ -114,7 +114,10 @@ class Watched:
     def time_bounds(self, space: _PlanSpace, divisions: Plans) -> Any:
         return np.zeros(len(divisions))
 
-    near_time_bounds = memory_bounds = time_bounds
+    def near_time_bounds(self, space: _PlanSpace, divisions: Plans) -> Any:
+        return np.zeros((len(divisions), space.zero_count))
+
+    memory_bounds = near_time_bounds
 
 
 def chosen(plan: str, time: Any, memory: Any, workload: Workload = LARGE, capacity: float = 10.0) -> Plan:

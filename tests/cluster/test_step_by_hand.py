@@ -107,7 +107,7 @@ CASES = [
 
 
 def scatters_each(case: Case) -> bool:
-    """Whether the gradients of each microbatch are scattered: with ZeRO-3, and with ZeRO-2 where nothing is in a row."""
+    """Whether the gradients of each microbatch are scattered: with ZeRO-3, and with ZeRO-2 without a pipeline."""
     return case.zero == 3 or (case.zero == 2 and (case.pp == 1 or case.microbatches == 1))
 
 

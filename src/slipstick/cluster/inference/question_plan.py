@@ -105,8 +105,10 @@ class _InferencePlans:
         """Return the time [s] of the divisions themselves: inference has no further options."""
         return self.evaluate(divisions)[0]
 
-    near_time_bounds = time_bounds
+    def near_time_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
+        """Return the time [s] of the divisions themselves, (n, 1)."""
+        return self.evaluate(divisions)[0][:, None]
 
     def memory_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
-        """Return the memory of a device [B] of the divisions themselves."""
-        return self.evaluate(divisions)[1]
+        """Return the memory of a device [B] of the divisions themselves, (n, 1)."""
+        return self.evaluate(divisions)[1][:, None]

@@ -73,6 +73,16 @@ class _PlanSpace:
         """Columns of every combination of the open degrees."""
         return _grid(self.division)
 
+    def zero_index(self, plans: Plans) -> IntArray:
+        """Return which of the open stages of ZeRO each plan has, by its index; 0 where the stage is given, (n,)."""
+        stages = self.options.get("zero", ())
+        return np.searchsorted(stages, plans.zero) if stages else np.zeros(len(plans), dtype=np.int64)
+
+    @property
+    def zero_count(self) -> int:
+        """Number of open stages of ZeRO, 1 where the stage is given."""
+        return max(1, len(self.options.get("zero", ())))
+
     @property
     def node(self) -> int:
         """Devices that the innermost network tier joins."""

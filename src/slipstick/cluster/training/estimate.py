@@ -231,9 +231,10 @@ def _facts(run: _Run) -> dict[str, float]:
 def _stage_table(step: _TrainingStep) -> Table:
     """Return the memory of each pipeline stage, by part; stages alike in layers share a kind and differ in depth."""
     residents, kinds = step.residents, step.stages
-    columns = {"stage": "", **dict.fromkeys(residents.PARTS, "B")}
+    parts = [part for part in residents.PARTS if part != "gathered" or residents.gathered.any()]
+    columns = {"stage": "", **dict.fromkeys(parts, "B")}
     rows = [
-        (_stage_name(kinds, int(kind)), *(float(getattr(residents, part)[0, kind]) for part in residents.PARTS))
+        (_stage_name(kinds, int(kind)), *(float(getattr(residents, part)[0, kind]) for part in parts))
         for kind in np.flatnonzero(kinds.copies[0])
     ]
     return Table.of(columns, rows, stacked=True)

@@ -135,8 +135,8 @@ def _working(setting: TrainingSetting, plans: Plans, layers: list[_Activations])
 def _gathered(setting: TrainingSetting, plans: Plans, parameters: list[tuple[FloatArray, FloatArray]]) -> FloatArray:
     """Bytes of the largest layers that are whole for a moment where ZeRO shards what they consist of, (n,).
 
-    With stage 3 the weights of the layer at work and of the next one, which is gathered meanwhile; where every microbatch's
-    gradients are scattered, those of one layer (Zhao et al. 2304.11277, section 3.4; PyTorch's pull request 128884).
+    With stage 3 the weights of the layer at work and of the next one, which is gathered meanwhile; where every
+    microbatch's gradients are scattered, those of one layer (FSDP: Zhao et al. 2304.11277).
     """
     copied = [_copied(plans, *layer) for layer in parameters]
     largest = np.max([dense + experts for dense, experts in copied], axis=0)
@@ -171,8 +171,8 @@ def _states(setting: TrainingSetting, plans: Plans, dense: FloatArray, experts: 
     """Bytes of weights, gradients and optimiser state.
 
     ZeRO shards over the ranks that hold copies: data and context parallel ones for dense parameters, those divided by
-    the expert groups for experts (Rajbhandari et al. 1910.02054, section 5). Gradients are sharded where every microbatch's
-    are scattered.
+    the expert groups for experts (Rajbhandari et al. 1910.02054, section 5). Gradients are sharded
+    where every microbatch's are scattered.
     """
     replicas = (plans.dp * plans.cp)[:, None]
     copies = plans.expert_replicas[:, None]

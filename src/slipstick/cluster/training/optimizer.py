@@ -97,8 +97,8 @@ def _sharded_messages(
 ) -> FloatArray:
     """Return exposed seconds of ZeRO-2 and ZeRO-3 for one layer and microbatch.
 
-    ZeRO-3 gathers a layer's tensors one by one for each pass, behind the layer before where overlapped (Rajbhandari et al.
-    1910.02054, section 7.2.2). Where every microbatch's gradients are scattered, those of the last one are part of
+    ZeRO-3 gathers a layer's tensors one by one for each pass, behind the layer before where overlapped (Rajbhandari et
+    al. 1910.02054, section 7.2.2). Where every microbatch's gradients are scattered, those of the last one are part of
     `_exposed_update`.
 
     Parameters
@@ -149,8 +149,8 @@ def _exposed_update(
 ) -> FloatArray:
     """Return the exposed time [s] per step of gradient reduction and weight gathering, of shape (n,).
 
-    Overlapped, a stage's (last) reduction hides behind the last microbatch's backward pass but for its last bucket, and the
-    gathering behind the next step's first forward pass; the slowest stage decides. Interleaved, a chunk's gradients are
+    Overlapped, a stage's last reduction hides behind the last microbatch's backward pass but for its last bucket, and
+    the gathering behind the next step's first forward pass; the slowest stage decides. Interleaved, a chunk's gradients are
     ready when the last p microbatches have still to pass the chunks before it, which hides them behind as much work.
     With ZeRO-3 the passes already hide the gathers of their weights, and nothing is left for the gradients.
     """
