@@ -150,9 +150,9 @@ def _exposed_update(
     """Return the exposed time [s] per step of gradient reduction and weight gathering, of shape (n,).
 
     Overlapped, a stage's last reduction hides behind the last microbatch's backward pass but for its last bucket, and
-    the gathering behind the next step's first forward pass; the slowest stage decides. Interleaved, a chunk's gradients are
-    ready when the last p microbatches have still to pass the chunks before it, which hides them behind as much work.
-    With ZeRO-3 the passes already hide the gathers of their weights, and nothing is left for the gradients.
+    the gathering behind the next step's first forward pass; the slowest stage decides. Interleaved, a chunk's gradients
+    are ready when the last p microbatches have still to pass the chunks before it, which hides them behind as much
+    work. With ZeRO-3 the passes already hide the gathers of their weights, and nothing is left for the gradients.
     """
     reduced, gathered = _gradient_messages(setting, plans, residents)
     overlap = (plans.dp_overlap & (plans.zero < 3))[:, None]
