@@ -14,8 +14,10 @@ from slipstick.cluster.sweep.plan_space import _default_values, _PlanSpace
 from slipstick.cluster.sweep.plans import PARTITION, RECOMPUTE, TP_PATTERN, Plans
 from slipstick.cluster.training.automatic_plan import _training_model
 from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import Plan
 from slipstick.core.question import Question
-from slipstick.core.workload import Phase
+from slipstick.core.system import System
+from slipstick.core.workload import Phase, Workload
 from slipstick.engines.question import ask
 
 CASES: list[tuple[str, str, dict[str, Any]]] = [
@@ -141,6 +143,19 @@ def test_where_nothing_fits_more_devices_are_named() -> None:
         assert best.fits == fits
     one = ask("llama-3.1-405b", "dgx-h100:16", "tp=1,pp=1,zero=0,cp=1", batch=64, sequence=4096)
     assert _devices_that_fit(one.plan, one.workload, one.system, _training_model) is None
+
+
+def test_devices_are_doubled_twelve_times_at_most() -> None:
+    """Where nothing ever fits, the search for devices that would do ends at 4,096 times as many."""
+    question = ask("qwen3-0.6b", "h100-sxm-80gb:1", "others=off,tp=1,dp=auto", batch=8192)
+    asked: list[int] = []
+
+    def never(workload: Workload, system: System, plan: Plan) -> tuple[_PlanModel, float]:
+        asked.append(system.devices)
+        return _training_model(workload, system, plan)[0], 0.0
+
+    assert _devices_that_fit(question.plan, question.workload, question.system, never) is None
+    assert asked == [2**power for power in range(1, 13)]
 
 
 def test_stages_may_be_unequal_and_ends_count_as_layers() -> None:
