@@ -37,6 +37,7 @@ from slipstick.cluster.training.optimizer import _exposed_message
 from slipstick.cluster.training.pipeline_stages import _Stages
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import training_step
+from slipstick.engines.question import ask
 from slipstick.networks.decoder.attention import Latent
 
 BATCH, SEQUENCE, ELEMENT = 64, 1024, 2.0
@@ -377,6 +378,18 @@ def test_zero_gathers_experts_over_their_copies() -> None:
     assert float(alone.residents.gathered[0, 0]) == pytest.approx(dense * (2 * WEIGHT + ELEMENT))
     dense, own = (float(part[0]) for part in copied.residents.layer_weights[0])
     assert float(copied.residents.gathered[0, 0]) == pytest.approx((dense + own) * (2 * WEIGHT + ELEMENT))
+
+
+def test_layers_of_more_parameters_than_may_be_whole_are_gathered_in_pieces() -> None:
+    """GPT 530B has layers of 5 G parameters, the largest tensor of which has 1.7 G; on 8 tensor parallel ranks 0.2 G."""
+    asked = ask("mt-nlg-530b", "selene:640", batch=2560)
+    setting = TrainingSetting.of(asked.workload, asked.system, asked.plan)
+    columns = {"tp": [1, 8], "dp": [640, 80], "microbatch": [4, 4], "zero": 3}
+    residents = training_step(setting, Plans.of_columns(2, columns)).residents
+    (layer,) = (dense for dense, _ in residents.layer_weights)
+    assert layer[0] > 5e9 > 1e9 > layer[1] > 0.6e9
+    tensor = 4 * 20480**2
+    assert residents.gathered[:, 0].tolist() == pytest.approx([tensor * 4.0, 1e9 * 2.0 + float(layer[1]) * 2.0])
 
 
 def test_one_stage_sends_to_no_other_and_two_do() -> None:

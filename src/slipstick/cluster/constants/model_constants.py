@@ -30,6 +30,7 @@ class _ModelConstants(Entry):
     gathered_layers: int = Field(
         ge=1, description="Layers whose weights are whole at once on a device that ZeRO-3 shards"
     )
+    live_parameters: float = Field(gt=0, description="Parameters that are whole at once on such a device, at most")
     loss_copies: float = Field(
         ge=1, description="Tensors of the size of the fp32 logits that a loss of single kernels holds"
     )

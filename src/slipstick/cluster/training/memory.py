@@ -120,29 +120,34 @@ def _working(setting: TrainingSetting, plans: Plans, layers: list[_Activations])
     """
     decoder, element = setting.decoder, setting.precision.activations
     tokens = plans.microbatch * (setting.sequence / plans.cp)
+    inner = np.max([layer.feed_forward for layer in layers], axis=0)
+    return np.asarray(_largest_tensor(setting, plans) * 4.0 + inner * element + 3 * tokens * decoder.hidden * element)
+
+
+def _largest_tensor(setting: TrainingSetting, plans: Plans) -> FloatArray:
+    """Parameters of a device in the largest weight of a layer, (n,); experts take turns."""
+    hidden = setting.decoder.hidden
     largest = np.zeros(len(plans))
     for block in setting.blocks:
-        for projection in (
-            *block.attention.projections(decoder.hidden, Phase.TRAIN),
-            *block.mlp.projections(decoder.hidden),
-        ):
+        for projection in (*block.attention.projections(hidden, Phase.TRAIN), *block.mlp.projections(hidden)):
             k, n, _ = projection.local(plans.etp if projection.experts else plans.tp)
-            largest = np.maximum(largest, k * n)  # experts take turns
-    inner = np.max([layer.feed_forward for layer in layers], axis=0)
-    return np.asarray(largest * 4.0 + inner * element + 3 * tokens * decoder.hidden * element)
+            largest = np.maximum(largest, k * n)
+    return largest
 
 
 def _gathered(setting: TrainingSetting, plans: Plans, parameters: list[tuple[FloatArray, FloatArray]]) -> FloatArray:
     """Bytes of the largest layers that are whole for a moment where ZeRO shards what they consist of, (n,).
 
     With stage 3 the weights of the layer at work and of the next one, which is gathered meanwhile; where every
-    microbatch's gradients are scattered, those of one layer (FSDP: Zhao et al. 2304.11277).
+    microbatch's gradients are scattered, those of one layer (FSDP: Zhao et al. 2304.11277). Layers of more parameters
+    than may be whole at once are gathered piece by piece, one tensor at least (DeepSpeed).
     """
     copied = [_copied(plans, *layer) for layer in parameters]
     largest = np.max([dense + experts for dense, experts in copied], axis=0)
-    weights = np.where(plans.zero == 3, _model().gathered_layers * setting.state_bytes.weights, 0.0)
-    gradients = np.where(setting.scatters_each(plans), setting.precision.activations, 0.0)  # as products write them
-    return np.asarray(largest * (weights + gradients))
+    most = np.maximum(_model().live_parameters, _largest_tensor(setting, plans))
+    weights = np.where(plans.zero == 3, np.minimum(_model().gathered_layers * largest, most), 0.0)
+    gradients = np.where(setting.scatters_each(plans), np.minimum(largest, most), 0.0)
+    return np.asarray(weights * setting.state_bytes.weights + gradients * setting.precision.activations)
 
 
 def _copied(plans: Plans, dense: FloatArray, experts: FloatArray) -> tuple[FloatArray, FloatArray]:
