@@ -381,7 +381,7 @@ def test_zero_gathers_experts_over_their_copies() -> None:
 
 
 def test_layers_of_more_parameters_than_may_be_whole_are_gathered_in_pieces() -> None:
-    """GPT 530B has layers of 5 G parameters, the largest tensor of which has 1.7 G; on 8 tensor parallel ranks 0.2 G."""
+    """GPT 530B has layers of 5 G parameters, whose largest tensor has 1.7 G; on 8 tensor parallel ranks 0.2 G."""
     asked = ask("mt-nlg-530b", "selene:640", batch=2560)
     setting = TrainingSetting.of(asked.workload, asked.system, asked.plan)
     columns = {"tp": [1, 8], "dp": [640, 80], "microbatch": [4, 4], "zero": 3}
