@@ -175,7 +175,7 @@ def _question_rows(reports: Sequence[Contents]) -> dict[str, tuple[str, ...]]:
     Empty texts stand for fields that a report does not have, and the whole is empty where no report lists its fields.
     """
     columns = [
-        {str(name): f"{value} ({chosen})" for name, value, chosen in report.breakdowns[QUESTION].rows}
+        {str(name): f"{value} ({origin})" for name, value, origin in report.breakdowns[QUESTION].rows}
         if QUESTION in report.breakdowns and len(report.breakdowns[QUESTION].columns) == _QUESTION_COLUMNS
         else {}
         for report in reports

@@ -119,7 +119,7 @@ def _sharded_messages(
     back = np.maximum(0.0, gather - (layer.backward - 2 * core))
     both = np.maximum(0.0, gather + scatter - (layer.backward - 2 * core))
     hidden = ahead + back + earlier * (both - back)
-    return np.where(plans.dp_overlap, hidden, 2 * gather + earlier * scatter)
+    return np.asarray(np.where(plans.dp_overlap, hidden, 2 * gather + earlier * scatter))
 
 
 def _layer_message(

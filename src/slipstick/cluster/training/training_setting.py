@@ -114,7 +114,7 @@ class TrainingSetting:
         )
 
     def scatters_each(self, plans: Plans) -> BoolArray:
-        """Return which plans scatter the gradients of every microbatch and keep only a shard of their sum, (n,).
+        """Return whether each plan scatters the gradients of every microbatch and keeps a shard of their sum, (n,).
 
         ZeRO-3 always, as MaxText's pipelines do (`pipeline_fsdp_ag_once`), ZeRO-2 without a pipeline (FSDP, DeepSpeed).
         PyTorch's pipelines accumulate whole gradients and scatter them behind the last microbatch
