@@ -114,10 +114,11 @@ class Watched:
     def time_bounds(self, space: _PlanSpace, divisions: Plans) -> Any:
         return np.zeros(len(divisions))
 
-    def near_time_bounds(self, space: _PlanSpace, divisions: Plans) -> Any:
+    def memory_bounds(self, space: _PlanSpace, divisions: Plans) -> Any:
         return np.zeros((len(divisions), space.zero_count))
 
-    memory_bounds = near_time_bounds
+    def near_time_bounds(self, space: _PlanSpace, divisions: Plans, wanted: Any) -> Any:
+        return np.zeros(wanted.shape)
 
 
 def chosen(plan: str, time: Any, memory: Any, workload: Workload = LARGE, capacity: float = 10.0) -> Plan:

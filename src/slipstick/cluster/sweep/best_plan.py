@@ -9,7 +9,7 @@ import numpy as np
 
 from slipstick.cluster.sweep.plan_space import _PlanSpace
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.core.arrays import FloatArray, IntArray
+from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 
 EQUAL = 0.002  # share of the best time by which plans are as good as the best: the simplest of them is taken
 _FIRST, _MOST = 8, 96  # divisions that are expanded at a time
@@ -24,10 +24,10 @@ class _PlanModel(Protocol):
     def time_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
         """Return lower bounds of time [s] over all options of each division, (n,), quickly found."""
 
-    def near_time_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
+    def near_time_bounds(self, space: _PlanSpace, divisions: Plans, wanted: BoolArray) -> FloatArray:
         """Return nearer lower bounds of time [s], which take longer to find, of each division and open stage of ZeRO.
 
-        Shape (n, stages of ZeRO); infinite where no option is possible.
+        Shape (n, stages of ZeRO) as that of `wanted`; infinite where no option is possible, or the bound is not wanted.
         """
 
     def memory_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
@@ -144,7 +144,7 @@ def _promising(space: _PlanSpace, model: _PlanModel, divisions: Plans, fastest: 
     index = np.flatnonzero(fits.any(axis=1))
     if not len(index):
         return divisions.take(index)
-    promising = fits[index] & (model.near_time_bounds(space, divisions.take(index)) <= fastest.limit)
+    promising = fits[index] & (model.near_time_bounds(space, divisions.take(index), fits[index]) <= fastest.limit)
     alive = promising.any(axis=1)
     plans, row = space.expanded(divisions.take(index[alive]))
     return plans.take(np.flatnonzero(promising[alive][row, space.zero_index(plans)]))

@@ -126,6 +126,9 @@ def _layer_message(
     setting: TrainingSetting, plans: Plans, block: Block, op: str, weights: tuple[FloatArray, FloatArray]
 ) -> FloatArray:
     """Return seconds to gather a layer's weights, or to scatter its gradients, over the ranks that hold copies."""
+    columns = [plans.tp, plans.dp, plans.cp, plans.ep, plans.etp, plans.dp_buckets, plans.dp_tier]
+    first, kind = _distinct(columns)
+    plans, weights = plans.take(first), (weights[0][first], weights[1][first])
     tensors = np.where(plans.dp_buckets, 1, _block_tensors(block, setting.decoder))
     element = setting.state_bytes.weights if op == "all_gather" else setting.state_bytes.gradients
     groups = ((plans.dp * plans.cp, plans.tp), (plans.expert_replicas, plans.ep * plans.etp))
@@ -134,7 +137,7 @@ def _layer_message(
         if parameters.any():
             size = parameters * element / tensors
             total = total + messages(op, size, ranks, stride, plans.dp_tier, setting.tiers)
-    return np.asarray(tensors / _shard_efficiency(setting, plans) * total)
+    return np.asarray(tensors / _shard_efficiency(setting, plans) * total)[kind]
 
 
 def _block_tensors(block: Block, decoder: Decoder) -> int:
