@@ -62,6 +62,43 @@ def test_what_the_user_left_open_is_said() -> None:
     assert {row[0]: row[2] for row in given}["plan tp"] == "given"
 
 
+def test_what_no_planner_chooses_is_said_to_be_assumed_or_off() -> None:
+    """Effective values, never `auto`, and an origin that is true: software is assumed, options of memory are off."""
+    rows = {
+        row[0]: row[1:]
+        for row in slipstick.estimate("llama-3.1-8b", "h100:8", "matmul=fp8").breakdowns["question"].rows
+    }
+    assert all(value != "auto" for value, _ in rows.values())
+    assert rows["plan matmul"] == ("fp8", "given")
+    assert rows["plan weights"] == ("bf16", "as activations")  # training keeps them as activations, whatever multiplies
+    assert rows["plan head"] == ("bf16", "as activations")
+    assert rows["plan gradients"] == ("fp32", "assumed")
+    assert rows["plan fused"] == ("true", "assumed")
+    assert rows["plan dp_tier"] == ("by rank order", "auto")
+    assert {rows[f"plan offload_{name}"] for name in ("weights", "activations", "optimizer")} == {
+        ("false", "off unless given")
+    }
+    options = {"phase": "decode", "batch": 8}
+    served = slipstick.estimate("llama-3.1-8b", "h100:8", "matmul=fp8,kv_cache=fp8,offload_weights=false", **options)  # type: ignore[arg-type]
+    rows = {row[0]: row[1:] for row in served.breakdowns["question"].rows}
+    assert rows["plan weights"] == ("fp8", "as matmul")
+    assert rows["plan kv_cache"] == ("fp8", "given")
+    assert rows["plan offload_weights"] == ("false", "given")
+    assert rows["plan acceptance"] == (0.7, "assumed")
+    assert rows["plan draft_tokens"] == (0, "off unless given")
+    off = slipstick.estimate("llama-3.1-8b", "h100:8", "others=off,tp=8", batch=8).breakdowns["question"].rows
+    assert {row[0]: row[2] for row in off}["plan zero"] == "others=off"
+
+
+def test_where_nothing_fits_offloading_that_does_is_named() -> None:
+    report = slipstick.estimate("llama-3.1-70b", "h100-sxm-80gb:8", batch=8)
+    cure = report.warnings[-1].message.rpartition(": ")[2]
+    assert cure == "offload_optimizer=true"
+    assert not slipstick.estimate("llama-3.1-70b", "h100-sxm-80gb:8", cure, batch=8).warnings
+    none = slipstick.estimate("llama-3.1-70b", "h100-sxm-80gb:4", batch=8)  # its gradients alone do not fit
+    assert "offload" not in none.warnings[-1].message
+
+
 def test_strict_refuses_findings_and_nothing_else() -> None:
     asked = ("llama-3.1-70b", "h100-sxm-80gb", "tp=1")
     assert [finding.check for finding in slipstick.estimate(*asked).warnings] == ["memory_fits", "plan_fits"]

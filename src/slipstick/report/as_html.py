@@ -8,7 +8,7 @@ from typing import Any
 
 from slipstick.core.units import format_quantity
 from slipstick.pictures.style import CSS
-from slipstick.report.as_text import UNCALIBRATED, MetricRows, _label, _numbered_sources, _walk
+from slipstick.report.as_text import UNCALIBRATED, MetricRows, _label, _numbered_sources, _question_rows, _walk
 from slipstick.report.contents import Contents
 from slipstick.report.metric import PARTS, Metric, Table, Tree, ratio
 from slipstick.report.papers import line, link
@@ -57,6 +57,9 @@ def _comparison_page(reports: Sequence[Contents], metrics: MetricRows) -> str:
             cells.append((_e(metric.text) if metric else "&ndash;") + times)
         name = _e(_label(path).strip())
         rows.append(_row([f'<span class="d2">{name}</span>' if f".{PARTS}." in path else name, *cells]))
+    asked = [
+        _row([_e(name), *(_e(text) or "&ndash;" for text in texts)]) for name, texts in _question_rows(reports).items()
+    ]
     bars = "".join(_comparison_bars(reports, group) for group in _groups_with_parts(reports))
     title = f"{len(reports)} reports side by side"
     hashes = ", ".join(f"<code>{report.input_hash[:16]}</code>" for report in reports)
@@ -64,6 +67,7 @@ def _comparison_page(reports: Sequence[Contents], metrics: MetricRows) -> str:
         _header(title, "", ""),
         _section("Where it goes", bars) if bars else "",
         _section("Figures, with ratios to the first", _table(head, rows)),
+        _section("Questions: each field, and who chose it", _table(head, asked)) if asked else "",
         _footer(reports[0].version, f"inputs {hashes}"),
     ]
     return _document(title, "\n".join(part for part in body if part))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rich.measure import Measurement
     from rich.table import Table as RichTable
 
+QUESTION = "question"  # the breakdown of a report that lists what was asked: field, value, and who chose it
+_QUESTION_COLUMNS = 3
 MetricRows = Mapping[str, Sequence[Metric | None]]  # dotted path -> the metric of each report
 
 WIDTH = 100
@@ -159,7 +161,27 @@ def _render_comparison(reports: Sequence[Contents], rows: MetricRows) -> RichTab
         rendered.add_row(_safe_text(_label(path)), *cells)
     if any(warnings):
         rendered.add_row("warnings", *warnings)
+    asked = _question_rows(reports)
+    if asked:
+        rendered.add_row(_safe_text(QUESTION, "bold"))
+    for name, texts in asked.items():
+        rendered.add_row(_safe_text(f"  {name}"), *(_safe_text(text or "-") for text in texts))
     return rendered
+
+
+def _question_rows(reports: Sequence[Contents]) -> dict[str, tuple[str, ...]]:
+    """Return every field of the reports' questions, the plan's among them: its value in each, and who chose it.
+
+    Empty texts stand for fields that a report does not have, and the whole is empty where no report lists its fields.
+    """
+    columns = [
+        {str(name): f"{value} ({origin})" for name, value, origin in report.breakdowns[QUESTION].rows}
+        if QUESTION in report.breakdowns and len(report.breakdowns[QUESTION].columns) == _QUESTION_COLUMNS
+        else {}
+        for report in reports
+    ]
+    names = dict.fromkeys(name for column in columns for name in column)
+    return {name: tuple(column.get(name, "") for column in columns) for name in names}
 
 
 def _label(path: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipstick.core.errors import SlipstickError
-from slipstick.report.as_text import _render_comparison, to_text
+from slipstick.report.as_text import _question_rows, _render_comparison, to_text
 from slipstick.report.metric import Metric, ratio
 from slipstick.report.report import Report
 
@@ -30,7 +30,7 @@ class Comparison:
         return {path: tuple(flat.get(path) for flat in flats) for path in paths}
 
     def json(self, indent: int | None = 2) -> str:
-        """Return the titles, and per row values, units, origins, bands and ratios to the first report, as JSON."""
+        """Return the titles, per row values, units, origins, bands and ratios to the first, and questions, as JSON."""
         rows = [
             {
                 "path": path,
@@ -48,6 +48,9 @@ class Comparison:
             "reports": [report.title for report in self.reports],
             "calibration": [report.calibration for report in self.reports],
             "rows": rows,
+            "question": [
+                {"field": name, "values": list(texts)} for name, texts in _question_rows(self.reports).items()
+            ],
         }
         return json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False)
 
