@@ -117,8 +117,8 @@ class Watched:
     def memory_bounds(self, space: _PlanSpace, divisions: Plans) -> Any:
         return np.zeros((len(divisions), space.zero_count))
 
-    def near_time_bounds(self, space: _PlanSpace, divisions: Plans, wanted: Any) -> Any:
-        return np.zeros(wanted.shape)
+    def near_time_bounds(self, space: _PlanSpace, divisions: Plans, fitting: Any) -> Any:
+        return np.zeros(fitting.shape)
 
 
 def chosen(plan: str, time: Any, memory: Any, workload: Workload = LARGE, capacity: float = 10.0) -> Plan:

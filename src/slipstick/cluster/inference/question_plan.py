@@ -105,7 +105,7 @@ class _InferencePlans:
         """Return the time [s] of the divisions themselves: inference has no further options."""
         return self.evaluate(divisions)[0]
 
-    def near_time_bounds(self, space: _PlanSpace, divisions: Plans, wanted: BoolArray) -> FloatArray:
+    def near_time_bounds(self, space: _PlanSpace, divisions: Plans, fitting: BoolArray) -> FloatArray:
         """Return the time [s] of the divisions themselves, (n, 1)."""
         return self.evaluate(divisions)[0][:, None]
 

@@ -24,10 +24,10 @@ class _PlanModel(Protocol):
     def time_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
         """Return lower bounds of time [s] over all options of each division, (n,), quickly found."""
 
-    def near_time_bounds(self, space: _PlanSpace, divisions: Plans, wanted: BoolArray) -> FloatArray:
+    def near_time_bounds(self, space: _PlanSpace, divisions: Plans, fitting: BoolArray) -> FloatArray:
         """Return nearer lower bounds of time [s], which take longer to find, of each division and open stage of ZeRO.
 
-        Shape (n, stages of ZeRO) as that of `wanted`; infinite where no option is possible, or the bound is not wanted.
+        Shape (n, stages of ZeRO) as that of `fitting`; infinite where no option is possible, or where no plan may fit.
         """
 
     def memory_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:

@@ -51,12 +51,12 @@ class _TrainingPlans:
         memory = _Residents.of(self.setting, plans, _Stages.of(self.setting.stack, plans)).total.max(axis=1)
         return _least(memory, row, space.zero_index(plans), (len(divisions), space.zero_count))
 
-    def near_time_bounds(self, space: _PlanSpace, divisions: Plans, wanted: BoolArray) -> FloatArray:
+    def near_time_bounds(self, space: _PlanSpace, divisions: Plans, fitting: BoolArray) -> FloatArray:
         """Return lower bounds of time [s] of each division and stage of ZeRO: best messages, shortest close."""
         least = _plainest(space)
         varied = {**least, **{name: space.options[name] for name in _OF_TIME if name in space.options}}
         plans, row = space.expanded(divisions, varied)
-        asked = np.flatnonzero(wanted[row, space.zero_index(plans)])
+        asked = np.flatnonzero(fitting[row, space.zero_index(plans)])
         plans, row = plans.take(asked), row[asked]
         chunks = space.deepest_interleave(divisions)[row]
         step = training_step(self.setting, replace(plans, interleave=chunks))
