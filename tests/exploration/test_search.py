@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,6 +31,8 @@ from slipstick.core.value_ranges import values_of
 from slipstick.exploration.constraint import _parse
 from slipstick.exploration.points import Columns, Task, _evaluate, _prepared
 from slipstick.exploration.space import Space
+from slipstick.exploration.system_key import _SystemKey
+from slipstick.pictures.axes import Axis
 from slipstick.report.report import Report
 from slipstick.testing import ExecutorSuite
 from slipstick.verbs.search import search
@@ -447,6 +450,33 @@ def test_throughput_is_drawn_over_interactivity() -> None:
         "serving"
         not in search("llama-3.1-8b", "h100-sxm:8", plan="tp=4..8,recompute=full,others=off", batch=8).pictures()
     )
+
+
+def test_each_system_of_a_picture_has_a_line_of_its_own() -> None:
+    counts = [f"{name}:{count}" for name in ("h100-sxm", "h200-sxm", "mi300x") for count in (1, 2, 4, 8)]
+    for systems in (counts[:8], counts, [f"device-{number}:8" for number in range(30)]):
+        key = _SystemKey(systems)
+        assert len({key.line(system) for system in systems}) == len(systems)
+    assert _SystemKey(counts).line("mi300x:1").split()[1] == _SystemKey(counts).line("mi300x:8").split()[1]  # a colour
+
+
+def test_points_of_unmeasured_devices_are_hollow_in_both_pictures() -> None:
+    frontier = search(
+        "llama-3.1-8b", "h100-sxm:1", "mi300x:1", minimize="time.per_token,throughput.tokens_per_device", **SERVED
+    )
+    for picture in frontier.pictures().values():
+        circles = re.findall(r"<circle[^>]*>(?:<title>[^<]*)?", picture)
+        assert {"hollow" in circle for circle in circles if "mi300x" in circle} == {True}
+        assert {"hollow" in circle for circle in circles if "h100-sxm" in circle} <= {False}
+        assert any("cloud" in circle and "hollow" in circle for circle in circles)
+        assert "mi300x:1 (uncalibrated): " in picture
+        assert "h100-sxm:1: " in picture
+
+
+def test_prices_of_clusters_fit_beside_the_axis() -> None:
+    axis = Axis("price", 9e5, 3e7, "USD")
+    assert axis.tick(2e7) == "20 M USD"
+    assert all(len(axis.tick(value)) <= 11 for value in axis.ticks())
 
 
 def test_a_search_without_a_point_says_what_the_points_come_to() -> None:

@@ -164,7 +164,8 @@ class Frontier:
         from slipstick.exploration.frontier_picture import _frontier_svg
 
         figures = {path: self.points[path].to_numpy() for path in self.units}
-        return _frontier_svg(figures, self.units, self.objectives, f"{self.task.workload_name}: {self.method}")
+        title = f"{self.task.workload_name}: {self.method}"
+        return _frontier_svg(figures, self.units, self.objectives, self._systems(), title)
 
     def pictures(self) -> dict[str, str]:
         """Return the SVG pictures by name: the frontier, and of a serving search throughput over interactivity."""
@@ -180,17 +181,18 @@ class Frontier:
         from slipstick.exploration.serving_picture import _serving_svg
 
         index = self.points["index"].to_numpy()
-        names = self.points["system"].to_list() if "system" in self.points.columns else None
-        system = self._marked_systems(names or [_value_text(self.task.space.fixed["system"])] * len(index))
         rates = self.points[INTERACTIVITY].to_numpy(), self.points[PER_DEVICE].to_numpy()
         title = f"{self.task.workload_name}: {self.method}"
-        return _serving_svg(rates, system, lambda place: _point_name(self.task, int(index[place])), title)
+        return _serving_svg(rates, self._systems(), lambda place: _point_name(self.task, int(index[place])), title)
 
-    def _marked_systems(self, names: list[str]) -> list[str]:
-        """Return the names of the points' systems, each with a remark if nobody measured its device."""
+    def _systems(self) -> tuple[list[str], set[str]]:
+        """Return the name of each point's system, and the names of those whose device nobody measured."""
+        count = len(self.points)
+        stated = "system" in self.points.columns
+        names = self.points["system"].to_list() if stated else [_value_text(self.task.space.fixed["system"])] * count
         first = dict(zip(reversed(names), reversed(self.points["index"].to_list()), strict=True))
         marks = dict(zip(first, _calibrations(self.task, list(first.values())), strict=True))
-        return [f"{name} (uncalibrated)" if marks[name] else name for name in names]
+        return names, {name for name, mark in marks.items() if mark}
 
     def html(self) -> str:
         """Return a self-contained HTML page: the picture, and the frontier's points."""
