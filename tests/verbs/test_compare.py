@@ -55,3 +55,25 @@ def test_fewer_than_two_answers_are_refused() -> None:
 def test_strict_refuses_a_comparison_with_findings() -> None:
     with pytest.raises(SlipstickError, match="strict is set"):
         slipstick.compare("llama-3.1-70b", "h100", "a100-sxm-80gb", plan=["tp=1"], strict=True)
+
+
+def test_the_plan_of_each_column_is_printed() -> None:
+    comparison = slipstick.compare("llama-3.1-70b", "h100-sxm:64", batch=64, plan=["matmul=bf16", "matmul=fp8"])
+    printed = {row.split()[1]: row.split()[2:] for row in comparison.table(200).splitlines() if row.startswith("plan ")}
+    plans = [report.inputs["plan"]["parallel"] for report in comparison.reports]
+    assert printed["dp"] == [str(plan["dp"]) for plan in plans]
+    assert printed["matmul"] == ["bf16", "fp8"]
+    differing = {name for name in plans[0] if plans[0][name] != plans[1][name]}
+    assert differing <= set(printed)
+    assert "attention" not in printed  # flash in both: what one need not say
+    assert "<td>plan matmul</td>" in comparison.html()
+
+
+def test_parts_that_the_first_lacks_stand_in_their_own_group() -> None:
+    plans = ["tp=1,zero=3,others=off", "tp=8,pp=4,others=off"]
+    paths = list(slipstick.compare("llama-3.1-8b", "h100-sxm:32", batch=64, plan=plans).rows)
+    groups = [path.partition(".")[0] for path in paths]
+    assert "time.parts.bubble" in paths
+    assert [name for name, before in zip(groups[1:], groups, strict=False) if name != before] == list(
+        dict.fromkeys(groups)
+    )[1:]

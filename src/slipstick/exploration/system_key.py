@@ -49,13 +49,13 @@ class _SystemKey:
 
     def legend(self, remarks: Sequence[str], *, lines: bool) -> tuple[list[str], float]:
         """Return the SVG of a legend below the plot, and its height [pixels]; `remarks` stand behind the names."""
-        shown = list(zip(self.systems, remarks, strict=True))[:_ENTRIES]
-        words = [f"{self._name(system)}: {remark}" for system, remark in shown]
+        entries = list(zip(self.systems, remarks, strict=True))[:_ENTRIES]
+        words = [f"{self._name(system)}: {remark}" for system, remark in entries]
         width = max(len(text) for text in words) * svg.LETTER + BESIDE + KEY
         columns = max(1, int((WIDTH - LEFT) / width))
         rows = -(-len(words) // columns)
         parts = []
-        for place, ((system, _), text) in enumerate(zip(shown, words, strict=True)):
+        for place, ((system, _), text) in enumerate(zip(entries, words, strict=True)):
             left, base = LEFT + place // rows * width, HEIGHT + KEY * (place % rows)
             if lines:
                 parts.append(svg.line(left, base - _LIFT, left + _SAMPLE, base - _LIFT, self.line(system)))

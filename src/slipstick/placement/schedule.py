@@ -14,6 +14,7 @@ from slipstick.placement.problem import Problem
 
 INTERRUPTED = "the best found before Ctrl-C"  # status of a schedule whose search the user ended
 
+
 @dataclass(frozen=True)
 class Transfer:
     """Transfer of one edge's data over one link, from `start` to `end` (ticks)."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from slipstick.report.contents import Contents
+from slipstick.report.contents import QUESTION, Contents, _plan_value_text
 from slipstick.report.metric import PARTS, Metric, Table, Tree, ratio
 from slipstick.report.papers import line
 
@@ -26,6 +26,7 @@ _HOW_STYLE = {
     "estimated": "cyan", "simulated": "blue", "measured": "green", "published": "magenta", "counted": "cyan",
     "given": "default", "assumed": "yellow",
 }  # fmt: skip
+_ABSENT = object()  # a field that no plan of a report states
 UNCALIBRATED = "uncalibrated: nobody measured this device; the range behind a figure is its error band"
 
 
@@ -60,6 +61,8 @@ def _render_report(report: Contents) -> Group:
         parts.append(Text.assemble((f"{finding.severity} [{finding.check}] ", style), _safe_text(finding.message)))
     for name, table in report.breakdowns.items():
         parts += [Text(), render_breakdown(name, table)]
+        if name == QUESTION and report.plan_text:
+            parts += [Text(), _safe_text(f"the same plan: --plan {report.plan_text}")]
     if sources:
         parts += [Text(), _safe_text("sources", "bold")]
         parts += [_safe_text(f"  [{number}] {source}", "dim") for source, number in sources.items()]
@@ -157,9 +160,36 @@ def _render_comparison(reports: Sequence[Contents], rows: MetricRows) -> RichTab
             share = ratio(row[0], metric) if place else None
             cells.append((metric.text if metric else "-") + ("" if share is None else f"  ({share:.2f} x)"))
         rendered.add_row(_safe_text(_label(path)), *cells)
+    for key, values in _plan_values(reports).items():
+        rendered.add_row(_safe_text(f"plan {key}"), *values)
     if any(warnings):
         rendered.add_row("warnings", *warnings)
     return rendered
+
+
+def _plan_values(reports: Sequence[Contents]) -> dict[str, list[str]]:
+    """Return the value in each report of the plan's fields that differ, or that any report does not leave at rest.
+
+    At rest are degrees of 1, no option used: the values under ``others=off``; for formats and kernels their defaults.
+    """
+    from slipstick.core.plan import Plan, plan_fields
+
+    rest, values = Plan().off(), {}
+    for field in plan_fields():
+        texts = [_plan_value(report, field.path) for report in reports]
+        still = {"-", _plan_value_text(field.of(rest)), _plan_value_text(field.of(Plan()))}
+        if len(set(texts)) > 1 or not set(texts) <= still:
+            values[field.key] = texts
+    values.pop("others", None)
+    return values
+
+
+def _plan_value(report: Contents, path: str) -> str:
+    """Return the effective value of a plan's field in a report; a dash where the report states none."""
+    node: Any = report.inputs.get("plan")
+    for name in path.split("."):
+        node = node.get(name, _ABSENT) if isinstance(node, Mapping) else _ABSENT
+    return "-" if node is _ABSENT else _plan_value_text(node)
 
 
 def _label(path: str) -> str:

@@ -10,12 +10,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import Plan, plan_fields
 from slipstick.core.version import __version__
 from slipstick.report.metric import Finding, Metric, Table, Tree, _flatten, canonical
 
 Drawings = Callable[[], Mapping[str, str]]  # called when pictures are asked for: heading -> SVG
 
 SCHEMA = "slipstick.report/1"
+QUESTION = "question"  # table of what was asked, with who chose each value
+_PLAN, _UNSTATED = "plan ", ("default", "others=off")  # its fields of a plan; origins of those that nobody stated
+
+
+def _plan_value_text(value: object) -> str:
+    """Return the value of a plan's field as ``--plan`` reads it.
+
+    Examples
+    --------
+    >>> _plan_value_text(True), _plan_value_text(8), _plan_value_text(None)
+    ('true', '8', 'none')
+    """
+    return str(value).lower() if isinstance(value, bool) else "none" if value in (None, "") else str(value)
 
 
 @dataclass(frozen=True)
@@ -77,6 +91,18 @@ class Contents(ABC):
     def calibration(self) -> str:
         """The word "uncalibrated" where any figure has an error band for want of measurements of the system."""
         return "uncalibrated" if any(metric.low is not None for metric in self.flat().values()) else ""
+
+    @property
+    def plan_text(self) -> str:
+        """Plan to paste into ``--plan``, which asks for the same fields again; empty where no field was chosen."""
+        question = self.breakdowns.get(QUESTION)
+        rows = [[str(cell) for cell in row] for row in question.rows] if question else []
+        fields = {name.removeprefix(_PLAN): (value, origin) for name, value, origin in rows if name.startswith(_PLAN)}
+        if not any(origin == "auto" for _, origin in fields.values()):
+            return ""
+        stated = {key: value for key, (value, origin) in fields.items() if origin not in _UNSTATED}
+        rest = {field.key: _plan_value_text(field.of(Plan().off())) for field in plan_fields()}
+        return ",".join(["others=off", *(f"{key}={value}" for key, value in stated.items() if value != rest[key])])
 
     @property
     def errors(self) -> tuple[Finding, ...]:
