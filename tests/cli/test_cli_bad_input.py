@@ -302,3 +302,19 @@ def test_a_folder_that_cannot_be_written(cli: Cli, tmp_path: Path) -> None:
 )
 def test_overflows_are_one_error_and_no_warnings(cli: Cli, tokens: tuple[str, ...]) -> None:
     refused(cli(*tokens), "no finite figure", "absurdly large or small")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "words"),
+    [
+        (("estimate", CONFIG, SYSTEM, "--plan", "ep=2"), ("plan.parallel.ep", "without experts", "1, or left out")),
+        (("estimate", CONFIG, SYSTEM, "--training-tokens", "0"), ("training_tokens", "a number above 0")),
+        (("search", CONFIG, SYSTEM, "--budget", "0"), ("budget", "from 1")),
+        (
+            ("estimate", CONFIG, "h100-sxm-80gb:8", "--phase", "decode", "--plan", "tp=8,prefill_devices=auto"),
+            ("prefill_devices", "'auto'", "one replica", "more devices"),
+        ),
+    ],
+)
+def test_what_used_to_pass_or_said_too_little(cli: Cli, tokens: tuple[str, ...], words: tuple[str, ...]) -> None:
+    refused(cli(*tokens), *words)

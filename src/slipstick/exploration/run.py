@@ -83,6 +83,10 @@ def search_systems(
     _evaluate(task, 0, 1)  # what is wrong with the question shows before any work is handed out
     if options.get("top", 0) < 0:
         raise SlipstickError("below zero", path="top", value=options["top"], allowed="a number of points")
+    if options.get("budget", 1) < 1:
+        raise SlipstickError(
+            "out of range", path="budget", value=options["budget"], allowed="a number of points from 1"
+        )
     folder = _run_folder(task, names, subject_to, options.get("folder"), options.get("resume", False))
     choose = _sampled if len(task.space) > options.get("budget", _BUDGET) else _exhaustive
     points, tried, method = choose(_Aim(task, objectives, constraint), folder, progress, options)
