@@ -498,3 +498,15 @@ def test_the_pareto_set_of_two_costs_by_its_definition(rows: list[tuple[int, int
     beaten = [any((other <= row).all() and (other < row).any() for other in costs) for row in costs]
     assert front == {tuple(row) for row, lost in zip(costs, beaten, strict=True) if not lost}
     assert len(pareto(costs[:, :1])) == 1
+
+
+@pytest.mark.parametrize("phase", ["train", "decode"])
+def test_a_format_that_some_systems_lack_is_tried_on_the_others(phase: str) -> None:
+    options: dict[str, Any] = {"phase": phase, "minimize": "step", "batch": 8}
+    systems = ("a100-sxm-80gb:8", "h100-sxm:8")
+    frontier = search("llama-3.1-8b", *systems, plan="matmul=fp8|bf16,tp=4|8", **options)
+    tried = set(frontier.points.select("system", "plan.formats.matmul").unique().iter_rows())
+    assert tried == {("a100-sxm-80gb:8", "bf16"), ("h100-sxm:8", "bf16"), ("h100-sxm:8", "fp8")}
+    for wrong in ("matmul=bf16|nvfp4,tp=4|8", "matmul=bf16|fp9,tp=4|8"):  # that none of them has
+        with pytest.raises(SlipstickError, match=r"plan.formats.matmul: a100-sxm-80gb has no matrix rate"):
+            search("llama-3.1-8b", *systems, plan=wrong, **options)
