@@ -510,3 +510,22 @@ def test_a_format_that_some_systems_lack_is_tried_on_the_others(phase: str) -> N
     for wrong in ("matmul=bf16|nvfp4,tp=4|8", "matmul=bf16|fp9,tp=4|8"):  # that none of them has
         with pytest.raises(SlipstickError, match=r"plan.formats.matmul: a100-sxm-80gb has no matrix rate"):
             search("llama-3.1-8b", *systems, plan=wrong, **options)
+
+
+def test_ctrl_c_does_not_wait_for_the_chunks_of_its_workers() -> None:
+    """Chunks of 64 whole Reports take seconds each; the terminal sends Ctrl-C to the workers as well."""
+    tokens = ["llama-3.1-8b", "h100-sxm:8", "--batch", "8", "--set", "system.rent=1..4 USD/h", "--workers", "2"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "slipstick", "search", *tokens, "--minimize", "cost.million_tokens"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(5.0)  # the workers have begun
+    begun = time.monotonic()
+    os.killpg(running.pid, signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert time.monotonic() - begun < 5.0
+    assert (running.returncode, out) == (130, "")
+    assert "interrupted" in err

@@ -260,10 +260,10 @@ def _require_answers(task: Task) -> None:
             raise problems[0] or SlipstickError("has no point", path=path)
 
 
-def _refusal(task: Task, chosen: Mapping[str, Any]) -> SlipstickError | None:
-    """Return the error of the first point with the values `chosen` of some axes, or None where it is answered."""
+def _refusal(task: Task, picked: Mapping[str, Any]) -> SlipstickError | None:
+    """Return the error of the first point with the values `picked` of some axes, or None where it is answered."""
     axes = task.space.axes
-    first = {path: chosen.get(path, values[0]) for path, values in axes.items()}
+    first = {path: picked.get(path, values[0]) for path, values in axes.items()}
     varied = _load_sweep(task.sweep).fields
     inner = {path: (value,) for path, value in first.items() if path.removeprefix(_PLAN) in varied}
     fixed = {path: value for path, value in first.items() if path not in inner}
