@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -529,3 +530,13 @@ def test_ctrl_c_does_not_wait_for_the_chunks_of_its_workers() -> None:
     assert time.monotonic() - begun < 5.0
     assert (running.returncode, out) == (130, "")
     assert "interrupted" in err
+
+
+def test_unmeasured_systems_have_a_star_in_texts_and_a_column_in_tables() -> None:
+    frontier = search("llama-3.1-8b", "h100-sxm:8", "mi300x:8", plan="tp=4|8", batch=8, minimize="time,price")
+    for text in (str(frontier), str(replace(frontier, ranking=4))):
+        assert re.search(r"^\* uncalibrated: .* x; nobody measured mi300x:8$", text, re.MULTILINE)
+        assert "mi300x:8 *  " in text
+        assert "h100-sxm:8 *" not in text
+    assert "calibration" in [column.name for column in frontier.top(4).columns]
+    assert '"calibration": "uncalibrated' in frontier.json()

@@ -14,7 +14,7 @@ from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.pareto import knee, pareto
 from slipstick.core.plan import short_keys
-from slipstick.exploration.calibration_marks import _calibrations
+from slipstick.exploration.calibration_marks import _calibrations, _starred
 from slipstick.exploration.figures import INTERACTIVITY, PEAK, PER_DEVICE, Objective, _figure_path
 from slipstick.exploration.parquet import _write_parquet
 from slipstick.exploration.points import Task
@@ -134,8 +134,10 @@ class Frontier:
         if self.ranking:
             table, commands = self._ranked(self.ranking).text()
             return Group(f"{counts}{self._unknown()}\n", render_breakdown("best", table), f"\n{commands}")
-        best = f"\nthe first in {self.objectives[0].path}: {self.words(int(front['index'][0]))}"
-        return Group(f"{counts}{self._unknown()}\n", render_breakdown("frontier", self.table()), best)
+        table, remark = _starred(self.table())
+        best = f"\n{remark}\n" if remark else ""
+        best += f"\nthe first in {self.objectives[0].path}: {self.words(int(front['index'][0]))}"
+        return Group(f"{counts}{self._unknown()}\n", render_breakdown("frontier", table), best)
 
     def __str__(self) -> str:
         """Return the frontier as plain text: what ``print`` shows."""
