@@ -310,6 +310,7 @@ def test_overflows_are_one_error_and_no_warnings(cli: Cli, tokens: tuple[str, ..
         (("estimate", CONFIG, SYSTEM, "--plan", "ep=2"), ("plan.parallel.ep", "without experts", "1, or left out")),
         (("estimate", CONFIG, SYSTEM, "--training-tokens", "0"), ("training_tokens", "a number above 0")),
         (("search", CONFIG, SYSTEM, "--budget", "0"), ("budget", "from 1")),
+        (("validate", "fabric", "--rows", "-1"), ("rows", "from 0")),
         (
             ("estimate", CONFIG, "h100-sxm-80gb:8", "--phase", "decode", "--plan", "tp=8,prefill_devices=auto"),
             ("prefill_devices", "'auto'", "one replica", "more devices"),

@@ -561,3 +561,10 @@ def test_plans_that_engines_refuse_are_left_out_of_the_search_s_own_space_alone(
 def zero_in_pipeline(frontier: Any) -> Any:
     """Return which points shard gradients or weights in a pipeline."""
     return (frontier.points["plan.parallel.zero"] > 1) & (frontier.points["plan.parallel.pp"] > 1)
+
+
+def test_counts_of_a_system_may_be_listed() -> None:
+    assert Space.of(system=["h100-sxm:1|2|8", "a100-hdr:4"]).axes["system"] == (
+        "h100-sxm:1", "h100-sxm:2", "h100-sxm:8", "a100-hdr:4",
+    )  # fmt: skip
+    assert Space.of(system="h100-sxm:2..6+2").axes["system"] == ("h100-sxm:2", "h100-sxm:4", "h100-sxm:6")
