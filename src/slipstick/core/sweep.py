@@ -28,8 +28,6 @@ class Sweep:
         impossible.
     choices : called with a question; returns the fields of its plan that a search varies where the user names no
         values, by dotted path, each with its values.
-    refused : values of the fields in `choices` that engines do not run together, by dotted path: a search that varies
-        these fields of itself leaves such points out.
     needs : fields of a plan whose value it must be given, where the points share it too.
     of_options : figures that it gives beside, with their units, by the option of the verb that asks for them.
     """
@@ -41,4 +39,3 @@ class Sweep:
     choices: Callable[[Question], Mapping[str, Sequence[Any]]] | None = None
     of_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     needs: frozenset[str] = frozenset()
-    refused: Sequence[Mapping[str, range]] = ()

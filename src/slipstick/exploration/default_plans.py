@@ -62,11 +62,3 @@ def _open_fields(questions: Iterable[Question], stated: Iterable[str]) -> Mappin
         for path, some in values.items()
         if path not in taken
     }
-
-
-def _refused_together(questions: Iterable[Question], opened: Iterable[str]) -> tuple[Mapping[str, range], ...]:
-    """Return the values that engines do not run together, of fields that a search varies of itself (`opened` paths)."""
-    names = {engine_for("estimate", question).sweep for question in questions} - {""}
-    refused = [together for name in sorted(names) for together in _load_sweep(name).refused]
-    whole = [{f"plan.{path}": values for path, values in together.items()} for together in refused]
-    return tuple(together for together in whole if together.keys() <= set(opened))

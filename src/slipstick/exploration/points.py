@@ -177,13 +177,7 @@ def _first_figures(task: Task) -> dict[str, tuple[float, str]]:
 
 
 def _evaluate(task: Task, first: int, last: int) -> Batch:
-    """Return the figures of the points `first` to `last` - 1; those of an impossible point are NaN."""
-    batch = _asked(task, first, last)
-    return replace(batch, fits=batch.fits & task.space.allowed(first, last)) if task.space.refused else batch
-
-
-def _asked(task: Task, first: int, last: int) -> Batch:
-    """Return the figures of points, those that the space refuses as well.
+    """Return the figures of the points `first` to `last` - 1; those of an impossible point are NaN.
 
     Points of one system, workload and set of formats are one call of the engine's vectorised form, where it has one.
     """
@@ -218,7 +212,7 @@ def _in_order(task: Task, first: int, last: int, order: list[str]) -> Batch:
     by_index = np.argsort(index)
     batch = _empty(task, last - first)
     for run in np.split(by_index, np.flatnonzero(np.diff(index[by_index]) > 1) + 1):
-        part = _asked(turned, int(index[run[0]]), int(index[run[-1]]) + 1)
+        part = _evaluate(turned, int(index[run[0]]), int(index[run[-1]]) + 1)
         batch.fits[run] = part.fits
         for path, values in part.figures.items():
             batch.figures[path][run] = values

@@ -19,7 +19,7 @@ from slipstick.core.value_ranges import whole_numbers
 from slipstick.engines.question import WorkloadSpec, parse_overrides
 from slipstick.exploration.chunks import CHUNK, SMALL_CHUNK, Workers, _all_points, _point_table, _run_folder
 from slipstick.exploration.constraint import Constraint, _figure_names, _parse
-from slipstick.exploration.default_plans import _default_plans, _open_fields, _refused_together
+from slipstick.exploration.default_plans import _default_plans, _open_fields
 from slipstick.exploration.executors import _opened_executor
 from slipstick.exploration.figures import PEAK, SYSTEM_FIGURES, Objective, _figure_path
 from slipstick.exploration.frontier import Frontier
@@ -196,9 +196,7 @@ def _space(
     stated = {*space.axes, *space.fixed}
     wider = {} if "plan.others" in stated else _open_fields(questions, stated)
     if plan or wider:
-        whole = space.wider(wider)
-        opened = wider.keys() & whole.axes.keys()
-        return replace(whole, refused=_refused_together(questions, opened))
+        return space.wider(wider)
     return Space.of(system=names, plan=_default_plans(questions[0]), fields={**sizes, **changes})
 
 

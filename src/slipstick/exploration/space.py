@@ -8,9 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from slipstick.core.arrays import BoolArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import plan_pairs, short_keys
 from slipstick.core.system import System
@@ -23,8 +20,6 @@ _COUNTS = re.compile(r"(.+):(\d+\.\.\d+(?:\+\d+)?|\d+(?:\|\d+)+)")
 class Space:
     """Every combination of the axes' values; `axes` maps a dotted path below system, workload or plan to values.
 
-    `refused` are values of some axes that no point has together.
-
     Examples
     --------
     >>> space = Space.of(system="h100-sxm:64..256", plan="tp=1..8,pp=1|2")
@@ -34,7 +29,6 @@ class Space:
 
     axes: Mapping[str, tuple[Any, ...]]
     fixed: Mapping[str, Any]
-    refused: Sequence[Mapping[str, range]] = ()
 
     @classmethod
     def of(
@@ -80,19 +74,7 @@ class Space:
                 raise SlipstickError("stands twice", path=path, value=list(values))
         several = {path: tuple(values) for path, values in fields.items() if len(values) > 1}
         single = {path: values[0] for path, values in fields.items() if len(values) == 1}
-        return Space({**self.axes, **several}, {**self.fixed, **single}, self.refused)
-
-    def allowed(self, first: int, last: int) -> BoolArray:
-        """Return a flag per point from `first` to `last` - 1: whether it has no values that are refused together."""
-        sizes = [len(values) for values in self.axes.values()]
-        allowed = np.ones(last - first, np.bool_)
-        places = dict(zip(self.axes, np.unravel_index(np.arange(first, last), sizes), strict=True)) if sizes else {}
-        for together in self.refused:
-            excluded = [
-                np.array([value in some for value in self.axes[path]])[places[path]] for path, some in together.items()
-            ]
-            allowed &= ~np.logical_and.reduce(excluded)
-        return allowed
+        return Space({**self.axes, **several}, {**self.fixed, **single})
 
     def __len__(self) -> int:
         return math.prod(len(values) for values in self.axes.values())

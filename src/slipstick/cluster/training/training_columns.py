@@ -145,5 +145,4 @@ def _choices(question: Question) -> dict[str, tuple[Any, ...]]:
 
 
 _VARIED = ("tp", "pp", "cp", "ep", "etp", "microbatch", "recompute", "zero", "sp")
-_REFUSED = ({"parallel.zero": range(2, 4), "parallel.pp": range(2, _MAX_COUNT)},)  # DeepSpeed
-TRAINING = Sweep(_FIGURES, frozenset(_COLUMNS), _accepts, _training_columns, _choices, refused=_REFUSED)
+TRAINING = Sweep(_FIGURES, frozenset(_COLUMNS), _accepts, _training_columns, _choices)
