@@ -13,7 +13,6 @@ from slipstick.cluster.sweep.choose_plan import _devices_that_fit, _resolved_pla
 from slipstick.cluster.sweep.plan_space import _default_values, _PlanSpace
 from slipstick.cluster.sweep.plans import PARTITION, RECOMPUTE, TP_PATTERN, Plans
 from slipstick.cluster.training.automatic_plan import _training_model
-from slipstick.cluster.training.estimate import estimate_training
 from slipstick.core.errors import SlipstickError
 from slipstick.core.question import Question
 from slipstick.core.workload import Phase
@@ -150,10 +149,3 @@ def test_stages_may_be_unequal_and_ends_count_as_layers() -> None:
     told = ask("llama-3.1-405b", "dgx-h100:16384", "tp=8,pp=16,interleave=8,partition=even", batch=2048, sequence=8192)
     with pytest.raises(SlipstickError, match="at most 126, or 128 with partition=ends"):
         _resolved_plan(told.plan, told.workload, told.system, 1e12, model_of(told)[0])
-
-
-def test_stages_chosen_beside_given_sharding_are_those_that_engines_run() -> None:
-    """DeepSpeed refuses ZeRO 2 and 3 in a pipeline: only a plan that gives both, or leaves no other, has them."""
-    for plan, stages in (("zero=2", 1), ("zero=3", 1), ("zero=2,pp=4", 4), ("zero=3,dp=8,tp=4,cp=1", 2)):
-        question = ask("llama-3.1-70b", "dgx-h100:64", plan, batch=64)
-        assert estimate_training(question).inputs["plan"]["parallel"]["pp"] == stages, plan

@@ -96,14 +96,10 @@ class _PlanSpace:
         if ends in self.options.get("partition", ()):
             filled["partition"] = ends  # it has room for the most stages
         filled.setdefault("etp", filled["tp"])
-        follows = np.asarray(filled.get("dp", 0)) != 0  # stages are what the other degrees leave, if those are given
-        follows &= not {"tp", "cp"} & self.division.keys()
         left = np.maximum(1, self.system.devices // (filled["tp"] * filled["pp"] * filled["cp"]))
         filled["dp"] = np.where(filled.get("dp", 0) == 0, left, filled.get("dp", 0))
         plans = Plans.of_columns(count, self._with_following(filled))
         usual = (plans.etp == 1) | (plans.etp == plans.tp) | ("etp" not in self.division)
-        if "pp" in self.division and "zero" not in self.options:
-            usual &= (plans.zero <= 1) | (plans.pp == 1) | follows  # given sharding, chosen stages: what engines run
         index = np.flatnonzero((plans.devices == self.system.devices) & usual)
         index = index[plans.take(index).possible(self.workload, self.system)]
         return plans.take(index), index
