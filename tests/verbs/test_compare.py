@@ -85,3 +85,13 @@ def test_fewer_than_two_answers_are_refused() -> None:
 def test_strict_refuses_a_comparison_with_findings() -> None:
     with pytest.raises(SlipstickError, match="strict is set"):
         slipstick.compare("llama-3.1-70b", "h100", "a100-sxm-80gb", plan=["tp=1"], strict=True)
+
+
+def test_parts_that_the_first_lacks_stand_in_their_own_group() -> None:
+    plans = ["tp=1,zero=3,others=off", "tp=8,pp=4,others=off"]
+    paths = list(slipstick.compare("llama-3.1-8b", "h100-sxm:32", batch=64, plan=plans).rows)
+    groups = [path.partition(".")[0] for path in paths]
+    assert "time.parts.bubble" in paths
+    assert [name for name, before in zip(groups[1:], groups, strict=False) if name != before] == list(
+        dict.fromkeys(groups)
+    )[1:]

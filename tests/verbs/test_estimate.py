@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import slipstick
@@ -125,3 +127,28 @@ def test_what_cannot_be_asked_is_refused() -> None:
         slipstick.estimate("llama-3.1-8b", "h100-smx")
     with pytest.raises(SlipstickError, match=r"plan\.parallel\.tp"):
         slipstick.estimate("llama-3.1-8b", "h100:64", "tp=64")
+
+
+@pytest.mark.parametrize(
+    ("network", "system", "plan", "options"),
+    [
+        ("llama-3.1-8b", "h100-sxm:16", None, {"batch": 64}),
+        ("llama-3.1-70b", "h100-sxm:64", "matmul=fp8", {"batch": 64}),
+        ("llama-3.1-70b", "h100-sxm:64", "others=off,tp=8,pp=auto,zero=1", {"batch": 64}),
+        ("mixtral-8x7b", "h100-sxm:32", None, {"batch": 64}),
+        ("deepseek-v3", "h200-sxm:8", "tp=8,kv_cache=fp8", {"phase": "decode", "batch": 64}),
+        ("llama-3.1-70b", "h100-sxm:16", "tp=4,prefill_devices=auto", {"phase": "decode", "batch": 64}),
+    ],
+)
+def test_the_printed_plan_pasted_gives_the_same_figures(
+    network: str, system: str, plan: str | None, options: dict[str, Any]
+) -> None:
+    chosen = slipstick.estimate(network, system, plan, **options)
+    (line,) = [line for line in chosen.table(2000).splitlines() if line.startswith("the same plan: --plan ")]
+    pasted = line.removeprefix("the same plan: --plan ")
+    again = slipstick.estimate(network, system, pasted, **options)
+    assert again.plan_text == ""  # nothing was left to choose
+    assert {path: metric.value for path, metric in again.flat().items()} == {
+        path: metric.value for path, metric in chosen.flat().items()
+    }
+    assert f"<code>--plan {pasted}</code>" in chosen.html()

@@ -9,7 +9,7 @@ from typing import Any
 from slipstick.core.units import format_quantity
 from slipstick.pictures.style import CSS
 from slipstick.report.as_text import UNCALIBRATED, MetricRows, _label, _numbered_sources, _question_rows, _walk
-from slipstick.report.contents import Contents
+from slipstick.report.contents import QUESTION, Contents
 from slipstick.report.metric import PARTS, Metric, Table, Tree, ratio
 from slipstick.report.papers import line, link
 
@@ -29,7 +29,7 @@ def _report_page(report: Contents, pictures: Mapping[str, str]) -> str:
         *(_section(heading, drawn) for heading, drawn in pictures.items()),
         _section("Where it goes", "".join(bars)) if bars else "",
         _section("Figures", _metric_table(report, sources)),
-        *(_section(name, _breakdown(table)) for name, table in report.breakdowns.items()),
+        *(_section(name, _breakdown(table) + _same_plan(report, name)) for name, table in report.breakdowns.items()),
         _section("Inputs", _inputs(report.inputs)) if report.inputs else "",
         _section("Sources", _source_list(sources)) if sources else "",
         _section("Papers", _paper_list(report.papers)) if report.papers else "",
@@ -41,6 +41,12 @@ def _report_page(report: Contents, pictures: Mapping[str, str]) -> str:
 def framed(page: str) -> str:
     """Return a page as an inline frame for notebooks, which confines its style and its content policy."""
     return f'<iframe srcdoc="{html.escape(page)}" width="100%" height="720" style="border:0"></iframe>'
+
+
+def _same_plan(report: Contents, breakdown: str) -> str:
+    """Return the plan to paste, which stands below the table of what was asked; empty elsewhere."""
+    text = report.plan_text if breakdown == QUESTION else ""
+    return f'<p class="soft">the same plan: <code>--plan {_e(text)}</code></p>' if text else ""
 
 
 def _comparison_page(reports: Sequence[Contents], metrics: MetricRows) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from slipstick.report.contents import Contents
+from slipstick.report.contents import QUESTION, Contents
 from slipstick.report.metric import PARTS, Metric, Table, Tree, ratio
 from slipstick.report.papers import line
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rich.measure import Measurement
     from rich.table import Table as RichTable
 
-QUESTION = "question"  # the breakdown of a report that lists what was asked: field, value, and who chose it
 _QUESTION_COLUMNS = 3
 MetricRows = Mapping[str, Sequence[Metric | None]]  # dotted path -> the metric of each report
 
@@ -62,6 +61,8 @@ def _render_report(report: Contents) -> Group:
         parts.append(Text.assemble((f"{finding.severity} [{finding.check}] ", style), _safe_text(finding.message)))
     for name, table in report.breakdowns.items():
         parts += [Text(), render_breakdown(name, table)]
+        if name == QUESTION and report.plan_text:
+            parts += [Text(), _safe_text(f"the same plan: --plan {report.plan_text}")]
     if sources:
         parts += [Text(), _safe_text("sources", "bold")]
         parts += [_safe_text(f"  [{number}] {source}", "dim") for source, number in sources.items()]
