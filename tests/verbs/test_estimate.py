@@ -76,7 +76,7 @@ def test_what_no_planner_chooses_is_said_to_be_assumed_or_off() -> None:
     assert rows["plan head"] == ("bf16", "as activations")
     assert rows["plan gradients"] == ("fp32", "assumed")
     assert rows["plan fused"] == ("true", "assumed")
-    assert rows["plan dp_tier"] == ("by rank order", "auto")
+    assert rows["plan dp_tier"] == ("by rank order", "default")
     assert {rows[f"plan offload_{name}"] for name in ("weights", "activations", "optimizer")} == {
         ("false", "off unless given")
     }

@@ -114,7 +114,7 @@ def _effective(field: PlanField, plan: Plan, phase: Phase) -> tuple[object, str]
     if value != "auto":
         return value, ""
     if field.path.endswith("_tier"):
-        return "by rank order", "auto"
+        return "by rank order", "default"
     leaders = {
         "formats.weights": "activations" if phase is Phase.TRAIN else "matmul",
         "formats.kv_cache": "activations",

@@ -37,7 +37,7 @@ def to_text(renderable: RenderableType, width: int | None = None) -> str:
     from rich.console import Console
 
     console = Console(file=io.StringIO(), width=width or WIDTH, color_system=None, legacy_windows=False)
-    console.print(renderable)
+    console.print(renderable, crop=False)  # a plan to paste is one line
     text = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(row.rstrip() for row in text.rstrip().split("\n"))
 
@@ -62,7 +62,7 @@ def _render_report(report: Contents) -> Group:
     for name, table in report.breakdowns.items():
         parts += [Text(), render_breakdown(name, table)]
         if name == QUESTION and report.plan_text:
-            parts += [Text(), _safe_text(f"the same plan: --plan {report.plan_text}")]
+            parts += [Text(), Text(f"the same plan: --plan {report.plan_text}", no_wrap=True, overflow="ignore")]
     if sources:
         parts += [Text(), _safe_text("sources", "bold")]
         parts += [_safe_text(f"  [{number}] {source}", "dim") for source, number in sources.items()]

@@ -23,11 +23,12 @@ QUESTION = "question"  # breakdown that lists what was asked: field, value, and 
 def _plan_texts(plan: Mapping[str, Any]) -> dict[str, str]:
     """Return every field of a plan as ``--plan`` reads it, from the plan's nested mapping."""
     texts = {}
-    for field in plan_fields():
+    for entry in plan_fields():
         value: Any = plan
-        for name in field.path.split("."):
+        for name in entry.path.split("."):
             value = value[name]
-        texts[field.key] = "none" if value in (None, "") else str(value).lower() if isinstance(value, bool) else str(value)
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        texts[entry.key] = "none" if value in (None, "") else text
     return texts
 
 
