@@ -10,7 +10,7 @@ from slipstick.core.plan import Plan, PlanField, plan_fields
 from slipstick.core.workload import Op, Phase, Workload
 from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec, _bare_workload, ask
 from slipstick.engines.refusals import engine_for
-from slipstick.report.as_text import QUESTION
+from slipstick.report.contents import QUESTION
 from slipstick.report.report import Metric, Report, Table
 
 if TYPE_CHECKING:
