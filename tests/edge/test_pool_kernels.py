@@ -19,9 +19,9 @@ from edge.host_harness import host_outputs
 from edge.single_layers import _INT32, Single, _single, tensor
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.emulator import CORES
+from slipstick.edge.kernels.firmware_kernels import KERNELS, choose_kernel
 from slipstick.edge.kernels.harness import Case, Harness
 from slipstick.edge.kernels.packed_weights import pool_indices, share_pool
-from slipstick.edge.kernels.table import KERNELS, choose_kernel
 from slipstick.edge.layers import WeightStorage
 from slipstick.trained.integer.integer_network import IntegerOperator, _Options
 from slipstick.trained.integer.window_geometry import window_slides
