@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.streams import (
+    alive,
     depthwise_taps,
     moved_bias,
     requant_words,
@@ -35,12 +36,12 @@ def _values(layer: ConvLayer) -> NDArray[np.int8]:
 
 
 def _quad_stream(layer: ConvLayer, weights: NDArray[np.int8]) -> NDArray[np.int32]:
-    """Return the stream of four filters at a time; a filter whose multiplier is 0 gets no weights."""
+    """Return the stream of four filters at a time; a filter that is not `alive` gets no weights."""
     groups = layer.output[2] // 4
-    alive = (layer.requant.multiplier != 0).astype(np.int8)
-    interleaved = (weights * alive[:, None]).reshape(groups, 4, -1).transpose(0, 2, 1).reshape(groups, -1)
+    living = alive(layer).astype(np.int8)
+    interleaved = (weights * living[:, None]).reshape(groups, 4, -1).transpose(0, 2, 1).reshape(groups, -1)
     parts = [
-        (moved_bias(layer) * alive).reshape(groups, 4),
+        (moved_bias(layer) * living).reshape(groups, 4),
         np.ascontiguousarray(interleaved).view("<i4"),
         requant_words(layer).reshape(groups, 12),
     ]

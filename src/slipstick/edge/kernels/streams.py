@@ -14,12 +14,48 @@ from numpy.typing import NDArray
 from slipstick.edge.layers import ConvLayer
 
 _LARGEST = 2**31  # of a sum, shifted to the left
-_RIGHT = 22  # bits to the right: so that the output's offset, shifted to the left by as many, keeps to 32 bits
 
 
 def streamable(layer: ConvLayer) -> bool:
-    """Whether a layer's sums and shifts keep to the words of a stream, and its weights have no zero point."""
-    return layer.requant.shift.min(initial=0) >= -_RIGHT and raw_sums_fit(layer)
+    """Whether a layer's sums and rounding keep to the words of a stream, and its weights have no zero point."""
+    fits = (_rounding(layer) + _true_sums(layer) < _LARGEST) | ~alive(layer)
+    return raw_sums_fit(layer) and bool(fits.all())
+
+
+def alive(layer: ConvLayer) -> NDArray[np.bool_]:
+    """Return which filters have more than one code: the others have next to no weights, or a factor near 0.
+
+    Converters leave such filters behind where a channel was dead. They get no weights in a stream, and their code.
+    """
+    low, high = _extreme_codes(layer)
+    living: NDArray[np.bool_] = low != high
+    return living
+
+
+def _extreme_codes(layer: ConvLayer) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return each filter's codes of its least and its largest sum; codes rise with sums."""
+    requant = layer.requant
+    reach, bias = 255 * weight_sums(layer), requant.bias.astype(np.int64)
+    left, right = (np.maximum(sign * requant.shift.astype(np.int64), 0) for sign in (1, -1))
+    codes = []
+    for sums in (bias - reach, bias + reach):
+        high = ((sums << left) * requant.multiplier.astype(np.int64) + (1 << 30)) >> 31
+        rounded = (high + ((1 << right) >> 1) - ((high < 0) & (right > 0))) >> right
+        codes.append(np.clip(rounded + requant.output_offset, requant.least, requant.most))
+    return codes[0], codes[1]
+
+
+def _rounding(layer: ConvLayer) -> NDArray[np.float64]:
+    """Return the magnitude of the word that rounds before a shift to the right and holds the output's offset."""
+    right = np.maximum(-layer.requant.shift.astype(int), 0)
+    magnitude: NDArray[np.float64] = 2.0**right * (abs(layer.requant.output_offset) + 0.5)
+    return magnitude
+
+
+def _true_sums(layer: ConvLayer) -> NDArray[np.float64]:
+    """Return the largest magnitude of a filter's sum with its bias, of codes less the zero point."""
+    sums: NDArray[np.float64] = weight_sums(layer) * 255.0 + np.abs(layer.requant.bias.astype(np.float64))
+    return sums
 
 
 def raw_sums_fit(layer: ConvLayer) -> bool:
@@ -64,16 +100,19 @@ def requant_words(layer: ConvLayer) -> NDArray[np.int32]:
     right, left = np.maximum(-shift, 0), np.maximum(shift, 0)
     rounding = np.where(right > 0, ((1 << right) >> 1) + (offset << right), (left << 16) | (offset & 0xFFFF))
     doubled = (2 * requant.multiplier.astype(np.int64)).astype(np.int32)  # less 2**32, by the sign's bit
-    return np.stack([doubled, rounding, right], axis=1).astype(np.int32)
+    low, high = _extreme_codes(layer)
+    constant = np.stack([0 * low, low & 0xFFFF, 0 * low], axis=1)
+    words = np.where((low != high)[:, None], np.stack([doubled, rounding, right], axis=1), constant)
+    return words.astype(np.int32)
 
 
 def stream(layer: ConvLayer, weights: NDArray[np.int8]) -> NDArray[np.int32]:
     """Return the stream of weights ordered as the core reads them [filters, bytes], a multiple of four bytes.
 
-    A filter whose multiplier is 0 gets no weights: its sums stay 0.
+    A filter that is not `alive` gets no weights: its sums stay 0.
     """
     words = np.ascontiguousarray(weights).view("<i4")
-    sums = np.concatenate([moved_bias(layer)[:, None], words], axis=1) * (layer.requant.multiplier != 0)[:, None]
+    sums = np.concatenate([moved_bias(layer)[:, None], words], axis=1) * alive(layer)[:, None]
     return np.concatenate([sums, requant_words(layer)], axis=1).astype(np.int32)
 
 
