@@ -25,9 +25,9 @@ import numpy as np
 import yaml
 
 from slipstick.edge.emulator import CORES, Build, Core, Profile
+from slipstick.edge.kernels.firmware_kernels import choose_kernel
 from slipstick.edge.kernels.harness import Case, Harness
 from slipstick.edge.kernels.kernel import Kernel
-from slipstick.edge.kernels.table import choose_kernel
 from slipstick.edge.latency.measured_time import instruction_classes
 from slipstick.edge.layers import AddLayer, ConvLayer, Requantisation, Scaling, WeightStorage
 

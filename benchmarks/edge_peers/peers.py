@@ -38,7 +38,7 @@ FLAGS = {  # of each compiler, tried one after the other
 
 @dataclass(frozen=True)
 class Counted:
-    """Measured call: its instructions and estimated cycles, scratch, and the build that took the fewest instructions."""
+    """Measured call: instructions, estimated cycles, scratch, and the build that took the fewest instructions."""
 
     instructions: int
     cycles: float

@@ -61,7 +61,10 @@ def convolution(
     narrow: bool = False,
     **options: Any,
 ) -> Single:
-    """Return a convolution or depth-wise convolution; `filters` counts outputs, `plain` leaves out odd scales, `narrow` halves weights."""
+    """Return a convolution or depth-wise convolution; `filters` counts outputs.
+
+    `plain` leaves out odd scales, `narrow` halves the weights.
+    """
     info, options = np.iinfo(dtype), _Options(**options)
     x = tensor((1, *shape), dtype, 0.05, int(rng.integers(info.min, info.max + 1)) if x_zero is None else x_zero)
     full = (filters, *kernel, shape[2]) if kind == "conv" else (1, *kernel, filters)

@@ -27,8 +27,8 @@ from slipstick.edge.firmware.folder import _MANIFEST, write_folder
 from slipstick.edge.firmware.measured_run import run_firmware
 from slipstick.edge.firmware.struct_sizes import _struct_sizes
 from slipstick.edge.firmware.targets import _target_of
+from slipstick.edge.kernels.firmware_kernels import KERNELS
 from slipstick.edge.kernels.kernel import SOURCES
-from slipstick.edge.kernels.table import KERNELS
 from slipstick.trained.integer.integer_network import IntegerNetwork
 from slipstick.trained.tflite import parse_tflite
 

@@ -12,7 +12,7 @@ _SLOW = {"cortex-m3": {"mla": 2.0, "mls": 2.0, "smull": 4.0, "umull": 4.0, "smla
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """What a call executed.
+    """Instructions that a call executed, and the stack that it took.
 
     Parameters
     ----------

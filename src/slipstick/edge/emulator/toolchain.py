@@ -73,7 +73,7 @@ CORES = {
 
 @dataclass(frozen=True)
 class Build:
-    """How C is compiled.
+    """Options of the compiler for C sources.
 
     Parameters
     ----------
@@ -103,8 +103,8 @@ def build_image(core: Core, sources: Sequence[Path], entries: Sequence[str], bui
     with tempfile.TemporaryDirectory(prefix="slipstick-link-") as folder:
         script, linked = Path(folder, "image.ld"), Path(folder, "image.elf")
         script.write_text(_SCRIPT.format(entry=entries[0]))
-        wanted = [f"--undefined={entry}" for entry in entries]
-        _zig(["ld.lld", "--gc-sections", "-T", str(script), *wanted, "-o", str(linked), *map(str, objects)])
+        roots = [f"--undefined={entry}" for entry in entries]
+        _zig(["ld.lld", "--gc-sections", "-T", str(script), *roots, "-o", str(linked), *map(str, objects)])
         return read_image(linked.read_bytes(), core.name)
 
 

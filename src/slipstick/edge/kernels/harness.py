@@ -44,14 +44,14 @@ def _case(place: int, case: Case) -> str:
     inputs = ["a", "b"] if layer.kind == "add" else ["a"]
     taken = ", ".join(f"const void *{name}" for name in inputs)
     weights = f"(const int8_t *){names.get('weights')}"
-    given = ", ".join([f"&layer_{place}", *([weights] if "weights" in names else []), *inputs])
+    arguments = ", ".join([f"&layer_{place}", *([weights] if "weights" in names else []), *inputs])
     return "\n".join(
         [
             *(_array(names[name], values) for name, values in packed.items()),
             f"static const {kernel.struct} layer_{place} = {{{', '.join(fields.values())}}};",
             f"void case_{place}({taken}, void *output, void *scratch);",
             f"void case_{place}({taken}, void *output, void *scratch) {{",
-            f"  {kernel.symbol}({given}, output, scratch);\n}}",
+            f"  {kernel.symbol}({arguments}, output, scratch);\n}}",
         ]
     )
 

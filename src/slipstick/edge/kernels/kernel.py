@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from slipstick.core.arrays import AnyArray
 from slipstick.edge.layers import ConvLayer
 
 SOURCES = Path(__file__).parent / "sources"  # of all kernels, C and assembly, and their header nn.h
 
-Packed = dict[str, NDArray[Any]]
+Packed = dict[str, AnyArray]
 _Fields = Callable[[Any, Mapping[str, str]], Mapping[str, str]]
 
 
@@ -82,5 +82,5 @@ class Kernel:
 def _families(features: Iterable[str]) -> list[str]:
     """Return the families of instruction sets that a core executes, the best first."""
     by_feature = {"dsp": "thumbv7em", "thumb2": "thumbv7m", "thumb": "thumbv6m", "rv32": "rv32"}
-    held = set(features)
-    return [family for feature, family in by_feature.items() if feature in held]
+    abilities = set(features)
+    return [family for feature, family in by_feature.items() if feature in abilities]

@@ -43,10 +43,7 @@ void nn_conv3x3_dsp_core(const uint32_t *window, const int32_t *stream, const ui
       FOUR_CHANNELS(x, stream);
       FOUR_CHANNELS(x + 12, stream + 3);
     }
-    output[0] = nn_stream_code(sum0, stream);
-    output[stride] = nn_stream_code(sum1, stream);
-    output[2 * stride] = nn_stream_code(sum2, stream);
-    output[3 * stride] = nn_stream_code(sum3, stream);
+    nn_stream_codes(sum0, sum1, sum2, sum3, stream, output, stride);
     stream += 3;
   }
 }

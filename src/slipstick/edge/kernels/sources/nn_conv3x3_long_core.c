@@ -17,10 +17,8 @@ void nn_conv3x3_long_core(const int32_t *window, const int32_t *stream, const in
       right += (int64_t)taps[0] * x[2] + (int64_t)taps[1] * x[3] + (int64_t)taps[2] * x[4];
     }
     stream = (const int32_t *)(const void *)taps;
-    output[0] = nn_stream_code(bias + lower(left), stream);
-    output[stride] = nn_stream_code(bias + upper(left), stream);
-    output[2 * stride] = nn_stream_code(bias + lower(right), stream);
-    output[3 * stride] = nn_stream_code(bias + upper(right), stream);
+    nn_stream_codes(bias + lower(left), bias + upper(left), bias + lower(right), bias + upper(right), stream, output,
+                    stride);
     stream += 3;
   }
 }

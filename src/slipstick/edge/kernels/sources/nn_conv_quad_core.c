@@ -17,11 +17,6 @@
     FILTER(r, (taps)[2]); \
     FILTER(s, (taps)[3]); \
   } while (0)
-#define CODES(sums, i) \
-  output[i] = nn_stream_code(sums##0, stream + 3 * (i)); \
-  output[stride + (i)] = nn_stream_code(sums##1, stream + 3 * (i)); \
-  output[2 * stride + (i)] = nn_stream_code(sums##2, stream + 3 * (i)); \
-  output[3 * stride + (i)] = nn_stream_code(sums##3, stream + 3 * (i))
 
 void nn_conv_quad_core(const int32_t *window, const int32_t *stream, const int32_t *end, int8_t *output,
                        int32_t filters, int32_t stride) {
@@ -36,10 +31,10 @@ void nn_conv_quad_core(const int32_t *window, const int32_t *stream, const int32
       VALUE(x + 12, taps + 12);
     }
     stream = (const int32_t *)(const void *)taps;
-    CODES(p, 0);
-    CODES(q, 1);
-    CODES(r, 2);
-    CODES(s, 3);
+    nn_stream_codes(p0, p1, p2, p3, stream, output, stride);
+    nn_stream_codes(q0, q1, q2, q3, stream + 3, output + 1, stride);
+    nn_stream_codes(r0, r1, r2, r3, stream + 6, output + 2, stride);
+    nn_stream_codes(s0, s1, s2, s3, stream + 9, output + 3, stride);
     stream += 12;
   }
 }

@@ -69,6 +69,18 @@ static inline int8_t nn_stream_code(int32_t sum, const int32_t *words) {
   return (int8_t)nn_ssat8(nn_stream_product(nn_left(sum, words[1] >> 16), words[0]) + (int16_t)words[1]);
 }
 
+/* Codes of the sums of four pixels, by a stream's three words, to outputs that lie `stride` apart. */
+static inline void nn_stream_codes(int32_t sum0, int32_t sum1, int32_t sum2, int32_t sum3, const int32_t *words,
+                                   int8_t *output, int32_t stride) {
+  const int32_t copy[3] = {words[0], words[1], words[2]}; /* read once: outputs may lie anywhere */
+  const int8_t code0 = nn_stream_code(sum0, copy), code1 = nn_stream_code(sum1, copy);
+  const int8_t code2 = nn_stream_code(sum2, copy), code3 = nn_stream_code(sum3, copy);
+  output[0] = code0;
+  output[stride] = code1;
+  output[2 * stride] = code2;
+  output[3 * stride] = code3;
+}
+
 /* The fused activation's bounds, where they are narrower than eight bits. */
 static inline void nn_bounded(int8_t *codes, int32_t count, int32_t least, int32_t most) {
   if (least == INT8_MIN && most == INT8_MAX) return;
