@@ -34,8 +34,8 @@ from edge_pools import pool_goals  # noqa: E402
 
 from edge.single_layers import Single, addition, convolution  # noqa: E402
 from slipstick.edge.emulator import CORES  # noqa: E402
+from slipstick.edge.kernels.firmware_kernels import KERNELS, choose_kernel  # noqa: E402
 from slipstick.edge.kernels.harness import Case  # noqa: E402
-from slipstick.edge.kernels.table import KERNELS, choose_kernel  # noqa: E402
 
 Libraries = dict[str, Library]
 

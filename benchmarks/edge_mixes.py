@@ -17,7 +17,7 @@ import argparse
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,17 @@ import numpy as np
 import yaml
 
 from slipstick.edge.emulator import CORES, Build, Core, Profile
+from slipstick.edge.kernels.firmware_kernels import choose_kernel
 from slipstick.edge.kernels.harness import Case, Harness
 from slipstick.edge.kernels.kernel import Kernel
-from slipstick.edge.kernels.table import choose_kernel
 from slipstick.edge.latency.measured_time import instruction_classes
-from slipstick.edge.layers import AddLayer, ConvLayer, Requantisation, Scaling
+from slipstick.edge.layers import AddLayer, ConvLayer, Requantisation, Scaling, WeightStorage
 
 CONVS = ((32, 3, 16), (16, 16, 16), (16, 32, 32), (8, 64, 64))  # side, channels, filters
 POINTWISE = ((24, 16, 32), (12, 64, 64), (6, 128, 128), (3, 256, 256))
 DEPTHWISE = ((24, 8), (12, 64), (3, 256))  # side, channels
 DENSE = ((640, 128), (128, 128), (64, 10))  # inputs, outputs
+POOLS, VECTORS = ((16, 16), (16, 32), (16, 64), (8, 64)), 64  # side, channels of 3x3 convolutions made of vectors
 ADDS = (16384, 4096)
 LEAST_SHARE = 0.002  # of a class that is written
 WEIGHTS = {"pointwise": 0.6, "conv": 0.2, "depthwise": 0.2}  # of the kinds in the shares: as MobileNets spend them
@@ -131,6 +132,24 @@ def fit(rows: Sequence[tuple[Measured, Profile]]) -> tuple[float, float, float]:
     return float(both[0]), float(both[1]), float(np.abs(sizes @ both / counts - 1).max())
 
 
+def pool_fit(core: Core) -> dict[str, float]:
+    """Return the instructions of a dot product, per multiply-accumulate and per output of pool convolutions."""
+    rng, rows = np.random.default_rng(2), []
+    for side, channels in POOLS:
+        measured = conv_layer(rng, "conv", side, channels, channels, 3)
+        pool = np.unique(rng.integers(-60, 61, (VECTORS, 8)).astype(np.int8), axis=0)
+        weights = pool[rng.integers(0, len(pool), (channels, 3, 3, channels // 8))].reshape(
+            measured.layer.weights.shape
+        )
+        layer = replace(measured.layer, weights=weights, storage=WeightStorage("pool", pool))
+        case = Measured("conv", measured.macs, measured.outputs, layer, measured.inputs)
+        count = profiles(core, choose_kernel(layer, core.features), Build(), case).instructions
+        products = len(pool) * measured.macs / (8 * 9 * channels)
+        rows.append((products / count, measured.macs / count, measured.outputs / count))
+    both, *_ = np.linalg.lstsq(np.array(rows), np.ones(len(rows)), rcond=None)
+    return dict(zip(("pool_table", "pool_scatter", "pool_element"), both.tolist(), strict=True))
+
+
 def shares(rows: Mapping[str, Sequence[tuple[Measured, Profile]]]) -> dict[str, float]:
     """Return the shares of the classes of instructions."""
     total: Counter[str] = Counter()
@@ -158,7 +177,12 @@ def libraries(arguments: argparse.Namespace, core: Core) -> Iterator[tuple[str, 
         yield name, chosen
 
 
-def write(entry: str, fits: Mapping[str, tuple[float, float, float]], classes: Mapping[str, float]) -> None:
+def write(
+    entry: str,
+    fits: Mapping[str, tuple[float, float, float]],
+    classes: Mapping[str, float],
+    pools: Mapping[str, float],
+) -> None:
     """Put measured coefficients into an entry of our own kernels' file; kinds that were not measured stay."""
     head, start, rest = OWN.read_text("utf-8").partition(f"  {entry}:\n")
     size = re.search(r"\n  \S", rest)
@@ -174,6 +198,9 @@ def write(entry: str, fits: Mapping[str, tuple[float, float, float]], classes: M
     }
     for field, text in texts.items():
         body = re.sub(rf"    {field}:(?: \{{.*\}}\n|\n(?:      .*\n)+)", f"    {field}: {{{text}}}\n", body, count=1)
+    for field, number in pools.items():
+        line = f'    {field}: {{value: {number:.3g}, source: "{measured}"}}\n'
+        body = re.sub(rf"    {field}: \{{.*\}}\n", line, body, count=1)
     OWN.write_text(head + start + body + tail, "utf-8")
 
 
@@ -202,8 +229,11 @@ def main() -> None:
                 print(f"  {kind:10} macs {macs:.3f}  elements {outputs:.1f}  (within {100 * error:.0f} %)")
             classes = shares(rows)
             print("  shares " + ", ".join(f"{name}: {share:.3f}" for name, share in classes.items()))
-            if arguments.write and library == "slipstick" and core.name in ENTRIES:
-                write(ENTRIES[core.name], fits, classes)
+            if library == "slipstick" and core.name in ENTRIES:
+                pools = pool_fit(core)
+                print("  pools " + ", ".join(f"{name}: {number:.3f}" for name, number in pools.items()))
+                if arguments.write:
+                    write(ENTRIES[core.name], fits, classes, pools)
 
 
 if __name__ == "__main__":

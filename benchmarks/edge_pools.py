@@ -18,9 +18,9 @@ from edge_peers.builds import Counted, fastest
 from edge_peers.library import Library
 
 from slipstick.edge.emulator import CORES, Core
+from slipstick.edge.kernels.firmware_kernels import KERNELS, choose_kernel
 from slipstick.edge.kernels.harness import Case, Harness
 from slipstick.edge.kernels.kernel import Kernel
-from slipstick.edge.kernels.table import KERNELS, choose_kernel
 from slipstick.edge.layers import ConvLayer, Requantisation, WeightStorage
 
 SIDE, VECTORS = 16, 64

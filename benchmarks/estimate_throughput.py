@@ -4,8 +4,8 @@
 
 The space: GPT-3 175B on 4,096 A100s, batch at most 1,536: tensor x pipeline x interleave x recomputation x optimiser
 sharding x message pattern x regather x overlaps x offloads x microbatch x network assignment = 1,133,312 executions, as
-`calculon loe ... -m -d` counts them. Calculon itself evaluated 263 executions/s on one core of such a machine (theory
-note, section 3). One process, one thread; the scalar path evaluates single plans and must agree to 1e-9.
+`calculon loe ... -m -d` counts them. `benchmarks/search_rate.py` measures
+Calculon itself on them. One process, one thread; the scalar path evaluates single plans and must agree to 1e-9.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ from slipstick.networks.find_network import network  # noqa: E402
 
 DEVICES, MAX_BATCH, SEQUENCE = 4096, 1536, 2048
 EXECUTIONS = 1_133_312
-PEER_RATE = 263.0  # executions/s on one core: theory note, section 3
 CHUNK = 32_768
 YES_NO = (True, False)
 
@@ -165,8 +164,7 @@ def main() -> None:
     runs = [sweep(columns) for _ in range(arguments.repeat)]
     seconds = statistics.median(run[0] for run in runs)
     rate = total / seconds
-    faster = rate / PEER_RATE
-    print(f"{total:,} plans in {seconds:.2f} s: {rate:,.0f} plans/s on one core, {faster:,.0f} x Calculon's 263/s")
+    print(f"{total:,} plans in {seconds:.2f} s: {rate:,.0f} plans/s on one core")
     print(f"{runs[0][1]:,} are possible and fit into memory; the best takes {runs[0][2]:.4f} s a sample")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"one estimate: {1e3 * one_estimate():.2f} ms; peak memory {peak:.2f} GiB")

@@ -22,8 +22,8 @@ from slipstick.edge.emulator import Core, Image, build_image
 from slipstick.edge.firmware.compiler import BUILD, _tool_core
 from slipstick.edge.firmware.firmware_build import build_firmware
 from slipstick.edge.firmware.measured_run import _firmware_image
+from slipstick.edge.kernels.firmware_kernels import KERNELS
 from slipstick.edge.kernels.kernel import SOURCES, Kernel
-from slipstick.edge.kernels.table import KERNELS
 from slipstick.trained.tflite import read_tflite
 
 ROOT = Path(__file__).parents[1]

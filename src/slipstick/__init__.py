@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from slipstick.engines.question import find_system as system  # noqa: F401
     from slipstick.engines.table import Engine as Engine
     from slipstick.engines.table import register as register_engines  # noqa: F401
+    from slipstick.engines.verb_options import EmitOptions as EmitOptions
     from slipstick.engines.verb_options import EstimateOptions as EstimateOptions
     from slipstick.engines.verb_options import HybridOptions as HybridOptions
     from slipstick.engines.verb_options import PlaceOptions as PlaceOptions
@@ -143,6 +144,7 @@ _PUBLIC = {
     "topology": "fabric.topology_file:resolve_topology",
     # options of the verbs
     "CalibrationImages": "compress.adapt_options",
+    "EmitOptions": "engines.verb_options",
     "EstimateOptions": "engines.verb_options",
     "HybridOptions": "engines.verb_options",
     "PlaceOptions": "engines.verb_options",

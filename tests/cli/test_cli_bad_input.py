@@ -289,3 +289,33 @@ def test_a_tampered_report_is_refused(cli: Cli, tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused(cli("estimate", CONFIG, "h100-sxm-80gb:8", "--plan", "tp=8", "--html", tmp_path / "file" / "r.html"))
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        ("estimate", CONFIG, SYSTEM, "--set", "system.memory.hbm.bandwidth=1e-300 B/s"),
+        ("estimate", CONFIG, SYSTEM, "--set", "system.memory.hbm.energy=1e300 J/B"),
+        ("estimate", CONFIG, SYSTEM, "--phase", "decode", "--set", "system.device.matrix.bf16=1e-305 FLOP/s"),
+        ("search", CONFIG, SYSTEM, "--plan", "tp=8", "--set", "system.network.nvlink.bandwidth=1e-300 B/s"),
+    ],
+)
+def test_overflows_are_one_error_and_no_warnings(cli: Cli, tokens: tuple[str, ...]) -> None:
+    refused(cli(*tokens), "no finite figure", "absurdly large or small")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "words"),
+    [
+        (("estimate", CONFIG, SYSTEM, "--plan", "ep=2"), ("plan.parallel.ep", "without experts", "1, or left out")),
+        (("estimate", CONFIG, SYSTEM, "--training-tokens", "0"), ("training_tokens", "a number above 0")),
+        (("search", CONFIG, SYSTEM, "--budget", "0"), ("budget", "from 1")),
+        (("validate", "fabric", "--rows", "-1"), ("rows", "from 0")),
+        (
+            ("estimate", CONFIG, "h100-sxm-80gb:8", "--phase", "decode", "--plan", "tp=8,prefill_devices=auto"),
+            ("prefill_devices", "'auto'", "one replica", "more devices"),
+        ),
+    ],
+)
+def test_what_used_to_pass_or_said_too_little(cli: Cli, tokens: tuple[str, ...], words: tuple[str, ...]) -> None:
+    refused(cli(*tokens), *words)

@@ -14,8 +14,10 @@ from slipstick.cluster.sweep.plan_space import _default_values, _PlanSpace
 from slipstick.cluster.sweep.plans import PARTITION, RECOMPUTE, TP_PATTERN, Plans
 from slipstick.cluster.training.automatic_plan import _training_model
 from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import Plan
 from slipstick.core.question import Question
-from slipstick.core.workload import Phase
+from slipstick.core.system import System
+from slipstick.core.workload import Phase, Workload
 from slipstick.engines.question import ask
 
 CASES: list[tuple[str, str, dict[str, Any]]] = [
@@ -65,6 +67,20 @@ def test_the_best_plan_is_that_of_an_exhaustive_search(network: str, system: str
     assert plans.possible(question.workload, question.system).all(), "the space has no impossible plan"
 
 
+@pytest.mark.parametrize("plan", ["pp=2,interleave=17", "pp=2,interleave=17,tp=2,recompute=none", "pp=34"])
+def test_a_given_pipeline_that_only_fits_with_the_ends_as_layers_is_planned(plan: str) -> None:
+    system = "dgx-h100:272" if plan == "pp=34" else "dgx-h100:16"
+    question = ask("llama-3.1-8b", system, plan, batch=272, sequence=4096)  # 32 layers
+    model, capacity = model_of(question)
+    space = _PlanSpace.of(question.plan, question.workload, question.system)
+    time, memory = model.figures(every_plan(space))
+    best = _best_plan(space, model, capacity)
+    assert best is not None
+    assert best.fits
+    assert best.time <= float(time[memory <= capacity].min()) * (1 + EQUAL)
+    assert best.plans.partition[0] == PARTITION.index("ends")
+
+
 @pytest.mark.parametrize(("network", "system", "sizes"), CASES)
 def test_bounds_are_below_every_plan_of_their_division(network: str, system: str, sizes: Any) -> None:
     question = ask(network, system, **sizes)
@@ -75,10 +91,15 @@ def test_bounds_are_below_every_plan_of_their_division(network: str, system: str
     plans, row = space.expanded(divisions)
     time, memory = model.figures(plans)
     least = model.time_bounds(space, divisions)
-    near = model.near_time_bounds(space, divisions)
+    every = np.ones((len(divisions), space.zero_count), dtype=bool)
+    near = model.near_time_bounds(space, divisions, every)
     assert (least[row] <= time * (1 + 1e-9)).all()
-    assert (near[row] <= time * (1 + 1e-9)).all()
-    assert (model.memory_bounds(space, divisions)[row] <= memory * (1 + 1e-9)).all()
+    stage = space.zero_index(plans)
+    assert (near[row, stage] <= time * (1 + 1e-9)).all()
+    assert (model.memory_bounds(space, divisions)[row, stage] <= memory * (1 + 1e-9)).all()
+    tried = np.zeros(near.shape, dtype=bool)
+    tried[row, stage] = True
+    assert (np.isfinite(near) == tried).all(), "no bound where no option is possible"
 
 
 def test_nothing_falls_silently_to_one() -> None:
@@ -98,7 +119,7 @@ def test_options_that_no_engine_has_are_not_tried() -> None:
     question = ask("llama-3.1-8b", "dgx-h100:16", batch=64, sequence=4096)
     plans = every_plan(_PlanSpace.of(question.plan, question.workload, question.system))
     assert not (plans.sp & (plans.tp == 1)).any()
-    assert not ((plans.zero > 1) & (plans.pp > 1)).any()  # DeepSpeed
+    assert not ((plans.zero == 2) & (plans.pp > 1)).any()  # it is ZeRO-1 there
     assert not ((plans.interleave > 1) & (plans.partition == PARTITION.index("balanced"))).any()
     assert (plans.pp_overlap == (plans.interleave > 1)).all()
     assert (plans.tp_pattern[plans.sp] == TP_PATTERN.index("rs_ag")).all()
@@ -137,6 +158,19 @@ def test_where_nothing_fits_more_devices_are_named() -> None:
         assert best.fits == fits
     one = ask("llama-3.1-405b", "dgx-h100:16", "tp=1,pp=1,zero=0,cp=1", batch=64, sequence=4096)
     assert _devices_that_fit(one.plan, one.workload, one.system, _training_model) is None
+
+
+def test_devices_are_doubled_twelve_times_at_most() -> None:
+    """Where nothing ever fits, the search for devices that would do ends at 4,096 times as many."""
+    question = ask("qwen3-0.6b", "h100-sxm-80gb:1", "others=off,tp=1,dp=auto", batch=8192)
+    asked: list[int] = []
+
+    def never(workload: Workload, system: System, plan: Plan) -> tuple[_PlanModel, float]:
+        asked.append(system.devices)
+        return _training_model(workload, system, plan)[0], 0.0
+
+    assert _devices_that_fit(question.plan, question.workload, question.system, never) is None
+    assert asked == [2**power for power in range(1, 13)]
 
 
 def test_stages_may_be_unequal_and_ends_count_as_layers() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TypeVar
 
@@ -182,6 +183,24 @@ def test_in_switch_reduction_halves_the_bytes_of_a_large_group() -> None:
     tiers = [NetworkTier("x", 1024, 1e9, switched)]
     assert float(_collective("all_reduce", 1e9, 1024, tiers=tiers).time) == pytest.approx(1.0)
     assert float(_collective("all_reduce", 1e9, 3, tiers=tiers).time) == pytest.approx(4 / 3)
+
+
+@pytest.mark.parametrize(
+    ("inside", "rate", "bandwidth"),
+    [("nvlink3", 300e9, 25e9), ("nvlink4", 450e9, 50e9), ("nvlink5", 900e9, 50e9)],
+)
+def test_an_all_reduce_across_nodes_takes_at_least_as_long_as_one_inside_them(
+    inside: str, rate: float, bandwidth: float
+) -> None:
+    """Its tree contains the chains, or the switches, of the nodes of eight: whatever the size."""
+    tiers = [
+        NetworkTier(inside, 8, rate, _LinkConstants.of_technology(inside)),
+        NetworkTier("infiniband-ndr", 4096, bandwidth, _LinkConstants.of_technology("infiniband-ndr")),
+    ]
+    sizes = 2.0 ** np.arange(10, 31)
+    times = [_collective("all_reduce", sizes, ranks, tiers=tiers).time for ranks in (8, 16, 32, 64)]
+    for fewer, more in itertools.pairwise(times):
+        assert (more >= fewer * (1 - 1e-12)).all()
 
 
 def test_congestion_slows_wide_groups_only() -> None:

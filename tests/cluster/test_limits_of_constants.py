@@ -86,6 +86,7 @@ FIELDS: dict[str, tuple[Spec, dict[str, Range]]] = {
         {
             **dict.fromkeys(("core_operations", "l2_over_dram"), SIZE), "unshared_reads": PART, "last_bucket": PART,
             "expert_skew": AMOUNT, "loss_copies": SLOWDOWN, "routing_launches": Range((0, 1), (-1,)),
+            "gathered_layers": COUNT, "live_parameters": SIZE,
         },
     ),
     "band": (

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipstick import estimate, search
+from slipstick.cluster.inference.demand import _code
 from slipstick.cluster.inference.queueing import _erlang_c, _simulated_waits, _waiting
 from slipstick.core.errors import SlipstickError
 
@@ -219,3 +220,23 @@ def test_waiting_and_load_name_their_arrivals_beside_the_times_of_requests() -> 
     assert "no kernel or step of this device was measured" in report["time.queue.mean"].source
     assert report["time.queue.mean"].low is None
     assert report["time.request"].low is not None
+
+
+def test_waits_do_not_depend_on_the_origin_of_time() -> None:
+    """Servers are free before the first arrival, whenever that is."""
+    arrivals, service = np.array([0.0, 1.0, 2.0, 2.5]), np.array([3.0, 2.0, 3.0, 1.0])
+    waits = _simulated_waits(arrivals, service, 2)
+    assert waits.tolist() == [0.0, 0.0, 1.0, 0.5]
+    assert _simulated_waits(arrivals - 100.0, service, 2).tolist() == waits.tolist()
+
+
+def test_points_that_differ_by_less_than_a_second_stay_apart() -> None:
+    times = np.array([0.1, 0.4, 0.1, 2.5])
+    assert np.unique(_code(times)).size == 3
+    assert _code(times)[0] == _code(times)[2]
+    assert _code(np.array([3, 1])).tolist() == [3, 1]
+
+
+def test_a_trace_needs_two_times_and_no_more(tmp_path: Path) -> None:
+    path = trace_file(tmp_path, np.array([0.0, 1.0, 1.0]))
+    assert estimate("llama-3.1-8b", "h100-sxm:1", "tp=1", arrivals=path, **DECODE).value("load.copies") >= 1

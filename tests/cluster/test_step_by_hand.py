@@ -37,6 +37,7 @@ from slipstick.cluster.training.optimizer import _exposed_message
 from slipstick.cluster.training.pipeline_stages import _Stages
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import training_step
+from slipstick.engines.question import ask
 from slipstick.networks.decoder.attention import Latent
 
 BATCH, SEQUENCE, ELEMENT = 64, 1024, 2.0
@@ -93,6 +94,10 @@ CASES = [
     Case(dp=8, zero=2, dp_overlap=False),
     Case(dp=8, zero=3, microbatch=2),
     Case(dp=8, zero=3, dp_overlap=False),
+    Case(dp=8, zero=2, microbatch=6),
+    Case(pp=2, dp=4, zero=2, microbatch=2),
+    Case(pp=2, dp=4, zero=3, microbatch=2),
+    Case(pp=2, dp=4, zero=3, tp=2, dp_overlap=False),
     Case(pp=4, dp=2),
     Case(pp=4, dp=2, pp_overlap=True, recompute=2),
     Case(pp=2, interleave=2, tp=2, dp=4, recompute=1),
@@ -100,6 +105,11 @@ CASES = [
     Case(cp=4, dp=2, recompute=2),
     Case(pp=2, dp=4, zero=1, microbatch=4, interleave=4, tp=2),
 ]
+
+
+def scatters_each(case: Case) -> bool:
+    """Whether the gradients of each microbatch are scattered: with ZeRO-3, and with ZeRO-2 without a pipeline."""
+    return case.zero == 3 or (case.zero == 2 and (case.pp == 1 or case.microbatches == 1))
 
 
 def hidden_behind(message: float, compute: float, slowdown: float) -> float:
@@ -147,14 +157,17 @@ def layer_costs(case: Case, setting: TrainingSetting, layer: _LayerTime) -> dict
     keys = case.microbatch * SEQUENCE * 2 * KV * DIM / min(case.tp, KV) * ELEMENT
     ring = price("all_gather", keys, case.cp, case.tp)
     context = max(0.0, ring - core) + max(0.0, 2 * ring - 2 * core)
-    gathers = 0.0
-    if case.zero == 3:
-        size = ((LAYER - 2 * HIDDEN) / case.tp + 2 * HIDDEN) * WEIGHT
-        gather = price("all_gather", size, case.dp * case.cp, case.tp)
-        gathers = 2 * gather
+    sharded = 0.0
+    if scatters_each(case) or case.zero == 3:
+        size = (LAYER - 2 * HIDDEN) / case.tp + 2 * HIDDEN
+        gather = price("all_gather", size * WEIGHT, case.dp * case.cp, case.tp) if case.zero == 3 else 0.0
+        scatter = price("reduce_scatter", size * GRADIENT, case.dp * case.cp, case.tp) if scatters_each(case) else 0.0
+        last = 1 / case.microbatches  # whose scatter is that of the step
+        sharded = 2 * gather + (1 - last) * scatter
         if case.dp_overlap:
             hides = core if case.cp > 1 else 0.0
-            gathers = max(0.0, gather - (forward - hides)) + max(0.0, gather - (backward - 2 * hides))
+            first, room = max(0.0, gather - (forward - hides)), backward - 2 * hides
+            sharded = first + (1 - last) * max(0.0, gather + scatter - room) + last * max(0.0, gather - room)
     split = case.tp_pattern == 2
     started = 2 * ((4 if split else 2) + (1 if split and case.regather else 0)) if case.tp > 1 else 0
     collective = steps.host_collective + case.tp * max(tier.constants.host for tier in setting.tiers)
@@ -164,7 +177,7 @@ def layer_costs(case: Case, setting: TrainingSetting, layer: _LayerTime) -> dict
         "recompute": {0: 0.0, 1: core, 2: forward}[case.recompute],
         "tensor_parallel": ahead * (2 if again else 1) + back,
         "context_parallel": context if case.cp > 1 else 0.0,
-        "data_parallel": gathers,
+        "data_parallel": sharded,
         "host": float(layer.host_forward[0]) * (2 if again else 1)
         + float(layer.host_backward[0])
         + started * collective,
@@ -250,7 +263,8 @@ def test_the_memory_of_a_step_is_that_of_the_equations(case: Case) -> None:
         stage = int(kinds.first[0, kind])
         parameters = stage_parameters(case, stage)
         for level, bytes_each, part in ((3, WEIGHT, "weights"), (2, GRADIENT, "gradients"), (1, STATES, "optimizer")):
-            expected = parameters * bytes_each / (ranks if case.zero >= level else 1)
+            sharded = scatters_each(case) if part == "gradients" else case.zero >= level
+            expected = parameters * bytes_each / (ranks if sharded else 1)
             assert float(getattr(residents, part)[0, kind]) == pytest.approx(expected), part
         depth = min(case.microbatches, case.pp - stage + (case.pp - 1) / case.interleave * (case.interleave > 1))
         kept = activations(case)
@@ -264,6 +278,9 @@ def test_the_memory_of_a_step_is_that_of_the_equations(case: Case) -> None:
         assert float(residents.recomputed[0, kind]) == pytest.approx(rebuilt)
         tokens = case.tokens
         inner = tokens * 3 * DOWN / HIDDEN / case.tp
+        sizes = (LAYER - 2 * HIDDEN) / case.tp + 2 * HIDDEN
+        gathered = sizes * (2 * WEIGHT * (case.zero == 3) + ELEMENT * scatters_each(case))
+        assert float(residents.gathered[0, kind]) == pytest.approx(gathered)
         working = UP / case.tp * 4.0 + inner * ELEMENT + 3 * tokens * HIDDEN * ELEMENT
         assert float(residents.working[0, kind]) == pytest.approx(working)
         logits = 2 * norm_tokens(case) * HIDDEN * ELEMENT + tokens * WORDS / case.tp * 4.0
@@ -321,7 +338,7 @@ def test_bytes_sent_of_odd_degrees_are_no_whole_numbers(tp_pattern: int) -> None
         "tp": tp, "pp": pp, "cp": cp, "dp": dp, "ep": ep, "etp": etp, "microbatch": microbatch,
         "interleave": interleave, "tp_pattern": tp_pattern, "regather": tp_pattern == 2, "recompute": 1,
     })  # fmt: skip
-    sent = {name: float(value[0]) for name, value in _bytes_sent(setting, plans, np.array([1001.0])).items()}
+    sent = {name: float(value[0]) for name, value in _bytes_sent(setting, plans, np.array([1001.0 / GRADIENT])).items()}
     tokens = microbatch * SEQUENCE / cp  # of a context rank
     microbatches, layers = BATCH // (dp * microbatch), LAYERS / pp  # of the average stage
     activation = tokens * HIDDEN * ELEMENT
@@ -337,6 +354,42 @@ def test_bytes_sent_of_odd_degrees_are_no_whole_numbers(tp_pattern: int) -> None
     assert sent["expert_parallel"] == pytest.approx(layers * microbatches * 4 * dispatched, rel=1e-12)
     keys = tokens * 2 * KV * DIM / tp * ELEMENT * (cp - 1)
     assert sent["context_parallel"] == pytest.approx(layers * microbatches * 3 * keys, rel=1e-12)
+
+
+def test_shards_are_sent_with_every_microbatch() -> None:
+    """ZeRO-2 scatters gradients each time and gathers weights once; ZeRO-3 gathers weights twice a microbatch."""
+    setting, parameters = training(), np.full(4, 1001.0)
+    columns = {"dp": 8, "pp": [1, 2, 1, 2], "zero": [2, 2, 3, 3]}
+    sent = _bytes_sent(setting, Plans.of_columns(4, columns), parameters)["data_parallel"]
+    times = BATCH // 8
+    each = [times * GRADIENT + GRADIENT, 2 * GRADIENT, *[times * (GRADIENT + 2 * WEIGHT)] * 2]  # with a pipeline once
+    assert times > 1
+    assert sent.tolist() == pytest.approx([7 / 8 * 1001.0 * size for size in each])
+
+
+def test_zero_gathers_experts_over_their_copies() -> None:
+    """Experts whose ranks hold no copies are never gathered; dense weights are."""
+    setting = training(network=decoder(mlp=experts()))
+    alone, copied = (
+        training_step(setting, Plans.of_columns(1, {"dp": 8, "ep": ep, "etp": 1, "zero": 3})) for ep in (8, 4)
+    )
+    dense, own = (float(part[0]) for part in alone.residents.layer_weights[0])
+    assert own > 0
+    assert float(alone.residents.gathered[0, 0]) == pytest.approx(dense * (2 * WEIGHT + ELEMENT))
+    dense, own = (float(part[0]) for part in copied.residents.layer_weights[0])
+    assert float(copied.residents.gathered[0, 0]) == pytest.approx((dense + own) * (2 * WEIGHT + ELEMENT))
+
+
+def test_layers_of_more_parameters_than_may_be_whole_are_gathered_in_pieces() -> None:
+    """GPT 530B has layers of 5 G parameters, whose largest tensor has 1.7 G; on 8 tensor parallel ranks 0.2 G."""
+    asked = ask("mt-nlg-530b", "selene:640", batch=2560)
+    setting = TrainingSetting.of(asked.workload, asked.system, asked.plan)
+    columns = {"tp": [1, 8], "dp": [640, 80], "microbatch": [4, 4], "zero": 3}
+    residents = training_step(setting, Plans.of_columns(2, columns)).residents
+    (layer,) = (dense for dense, _ in residents.layer_weights)
+    assert layer[0] > 5e9 > 1e9 > layer[1] > 0.6e9
+    tensor = 4 * 20480**2
+    assert residents.gathered[:, 0].tolist() == pytest.approx([tensor * 4.0, 1e9 * 2.0 + float(layer[1]) * 2.0])
 
 
 def test_one_stage_sends_to_no_other_and_two_do() -> None:
@@ -402,7 +455,8 @@ def test_tensors_without_buckets_wait_for_the_latency_of_each() -> None:
     tensors = 400 * (4 + 2)  # four products and two norms a layer
     one = latency + rate * gradient / tensors / share
     layer = 6 / share * (latency + rate * LAYER * WEIGHT / 6)
-    expected = tensors * one + 2 * layer * 400 * BATCH / 8
+    earlier = 6 / share * (latency + rate * LAYER * GRADIENT / 6)  # gradients of the microbatches before the last
+    expected = tensors * one + 2 * layer * 400 * BATCH / 8 + earlier * 400 * (BATCH / 8 - 1)
     assert float(training_step(setting, whole.plans).parts["data_parallel"][0]) == pytest.approx(expected)
 
 

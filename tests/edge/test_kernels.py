@@ -28,9 +28,9 @@ from edge.single_layers import (
     zero_pad,
 )
 from slipstick.edge.emulator import CORES
+from slipstick.edge.kernels.firmware_kernels import KERNELS, choose_kernel
 from slipstick.edge.kernels.harness import Case, Harness
 from slipstick.edge.kernels.kernel import SOURCES
-from slipstick.edge.kernels.table import KERNELS, choose_kernel
 from slipstick.edge.layers import DequantizeLayer, QuantizeLayer
 from slipstick.trained.integer.elementwise import dequantize, quantize
 from slipstick.trained.integer.integer_network import IntegerOperator, IntegerTensor

@@ -19,9 +19,9 @@ from edge.host_harness import host_outputs
 from edge.single_layers import _INT32, Single, _single, tensor
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.emulator import CORES
+from slipstick.edge.kernels.firmware_kernels import KERNELS, choose_kernel
 from slipstick.edge.kernels.harness import Case, Harness
 from slipstick.edge.kernels.packed_weights import pool_indices, share_pool
-from slipstick.edge.kernels.table import KERNELS, choose_kernel
 from slipstick.edge.layers import WeightStorage
 from slipstick.trained.integer.integer_network import IntegerOperator, _Options
 from slipstick.trained.integer.window_geometry import window_slides
@@ -37,14 +37,18 @@ def layer_of(
     shape: Any,
     *,
     zero: int | None = None,
-    signs: bool = False,
+    halves: bool = False,
     **options: Any,
 ) -> Single:
-    """Return a convolution [filters, rows, columns, channels] or a dense layer [outputs, inputs] with these weights."""
+    """Return a convolution [filters, rows, columns, channels] or a dense layer [outputs, inputs] with these weights.
+
+    `halves` makes the factor of requantisation 1/32, so that one sum in 32 is rounded from a half.
+    """
     dense = codes.ndim == 2
-    x = tensor((1, *shape), np.int8, 0.05, int(rng.integers(-128, 128)) if zero is None else zero)
+    x = tensor((1, *shape), np.int8, 0.0625 if halves else 0.05, int(rng.integers(-128, 128)) if zero is None else zero)
     spread = 128 * np.sqrt(codes[0].size) * max(1.0, np.abs(codes).mean()) / 64
     scales = rng.uniform(0.5, 1.4, 1 if dense else len(codes)) * 4 / spread
+    scales = np.full_like(scales, 1 / 8) if halves else scales
     w = tensor(codes.shape, np.int8, scales, 0, 0, codes.astype(np.int8))
     bias = tensor((len(codes),), _INT32, 1.0, data=rng.integers(-3000, 3000, len(codes)).astype(np.int32))
     if dense:
@@ -52,7 +56,7 @@ def layer_of(
     else:
         (height, *_), (width, *_) = window_slides(x.shape, codes.shape[1:3], _Options(**options))
         size, kind = (1, height, width, len(codes)), "conv"
-    y = tensor(size, np.int8, 0.2, int(rng.integers(-128, 128)))
+    y = tensor(size, np.int8, 0.25 if halves else 0.2, 3 if halves else int(rng.integers(-128, 128)))
     return _single(rng, [x, w, bias, y], IntegerOperator(kind, (0, 1, 2), 3, _Options(**options)))  # type: ignore[arg-type]
 
 
@@ -78,6 +82,11 @@ def _pool_singles() -> list[Single]:
         zero = (-128, None, 127)[count % 3]
         activation = ("none", "relu", "relu6")[count // 2 % 3]
         singles.append(pooled(rng, size, shape, filters, zero=zero, padding="same", activation=activation))
+    singles.append(pooled(rng, 64, (2, 3, 64), 9, zero=-128, padding="same"))  # an odd number of filters
+    codes = rng.integers(-1, 2, (8, 3, 3, 16))
+    single = layer_of(rng, codes, (6, 7, 16), zero=0, halves=True, padding="same")
+    pool = np.unique(single.layer.weights.reshape(-1, 8), axis=0)
+    singles.append(stored(single, WeightStorage("pool", pool)))
     return singles
 
 

@@ -44,6 +44,12 @@ def other(low: float, high: float) -> Ratio:
 SAME = times(1)
 Alteration = tuple[str, dict[str, str], Ratio | str]
 
+
+def refused(name: str, reason: str, *cells: tuple[str, str]) -> list[Alteration]:
+    """Return the alterations of one cell each, column and value, for which the row is skipped with the same reason."""
+    return [(name, {column: value}, reason) for column, value in cells]
+
+
 OWN: dict[str, list[RowDict]] = {  # figures by hand, not of any source
     "nanotron": [{
         "case_id": "own-1", "kind": "train", "model": "Llama-shaped 1.34B", "params": "1.34e9", "layers": "16",
@@ -166,17 +172,11 @@ GEMM: list[Alteration] = [
     ("0", {"dtype": "BFloat16"}, SAME),
     ("0", {"gpu": "A100-SXM-80GB"}, SAME),
     ("0", {"dtype": ""}, "precision: not stated"),
-    ("0", {"dtype": "fp8"}, "no matrix rate in this format"),
-    ("0", {"dtype": "nvfp4"}, "no matrix rate in this format"),
+    *refused("0", "no matrix rate in this format", ("dtype", "fp8"), ("dtype", "nvfp4")),
     ("0", {"dtype": "tally"}, "not a precision"),
     ("0", {"gpu": "abacus"}, "no such system"),
-    ("0", {"m": ""}, "not a number"),
-    ("0", {"m": "0"}, "not a size"),
-    ("0", {"n": "12.5"}, "not a size"),
-    ("0", {"k": "inf"}, "not a number"),
-    ("0", {"latency_us": "nan"}, "not a number"),
-    ("0", {"m": "1e300"}, "not a size"),
-    ("0", {"latency_us": "-1"}, "not a size"),
+    *refused("0", "not a number", ("m", ""), ("k", "inf"), ("latency_us", "nan")),
+    *refused("0", "not a size", ("m", "0"), ("n", "12.5"), ("m", "1e300"), ("latency_us", "-1")),
     ("0", {"dtype": "fp16"}, SAME),
     ("6", {"dtype": "fp8_block"}, SAME),
     ("6", {"dtype": "e4m3"}, SAME),
@@ -192,15 +192,11 @@ NCCL: list[Alteration] = [
     ("0", {"op": "gossip"}, "gossip"),
     ("0", {"op": ""}, "got ''"),
     ("0", {"gpu": "abacus"}, "no such system"),
-    ("0", {"num_gpus": "0"}, "not a size"),
-    ("0", {"num_gpus": "2.5"}, "not a size"),
-    ("0", {"num_gpus": ""}, "not a number"),
+    *refused(
+        "0", "not a size", ("num_gpus", "0"), ("num_gpus", "2.5"), ("message_elements", "-1"), ("latency_us", "0")
+    ),
+    *refused("0", "not a number", ("num_gpus", ""), ("dtype_bytes", ""), ("message_elements", "x"), ("latency_us", "")),
     ("0", {"dtype_bytes": "4", "message_elements": "1024"}, SAME),
-    ("0", {"dtype_bytes": ""}, "not a number"),
-    ("0", {"message_elements": "x"}, "not a number"),
-    ("0", {"message_elements": "-1"}, "not a size"),
-    ("0", {"latency_us": ""}, "not a number"),
-    ("0", {"latency_us": "0"}, "not a size"),
     ("0", {"num_gpus": "4"}, other(0.3, 1)),
     ("0", {"op": "all_gather"}, other(0.1, 1)), ("0", {"op": "reduce_scatter"}, other(0.1, 1)),
     ("2", {"dtype_bytes": "4", "message_elements": "134217728"}, SAME),
@@ -209,8 +205,7 @@ NCCL: list[Alteration] = [
 WHOLE, FIVES, SWEEP = "Transformer-17B MP(20)-DP(1)-PP(1)", "Transformer-17B MP(2)-DP(5)-PP(2)", "fig11"
 FRED: list[Alteration] = [
     ("fig10", {"config": "Fred-C vs Fred-A"}, "not against the mesh"),
-    ("fig10", {"config": "Fred-E vs mesh"}, "not described"),
-    ("fig10", {"workload": "GPT-5"}, "not described"),
+    *refused("fig10", "not described", ("config", "Fred-E vs mesh"), ("workload", "GPT-5")),
     ("fig10", {"unit": "%"}, "another unit than ours"),
     ("fig10", {"unit": "x (mean)"}, SAME),
     ("fig10", {"table": SWEEP}, "a sweep of another workload than Transformer-17B"),
@@ -242,17 +237,20 @@ SWIS: list[Alteration] = [
     (CONV, {"metric": "DRAM ifmap reads", "unit": "words"}, other(0, 1e9)),
     (CONV, {"metric": "DRAM ifmap reads", "source": "own run, SRAM 3x256 kB"}, "memories of another description"),
     (CONV, {"metric": "run time", "unit": "s"}, "of the simulator itself"), (CONV, {"value": ""}, "not a number"),
-    ("scalesim3 12x12x40", {"model": "12x10x40 1x1 48 valid"}, "another description"),
-    ("scalesim3 12x12x40", {"model": "12x12x40 1x1 48 same"}, "another description"),
+    *refused(
+        "scalesim3 12x12x40", "another description", ("model", "12x10x40 1x1 48 valid"),
+        ("model", "12x12x40 1x1 48 same"), ("config", "8 rows x 8 columns, rs")
+    ),
     ("scalesim3 12x12x40", {"metric": "DRAM ifmap reads", "unit": "words"}, "of another description"),
-    ("scalesim3 12x12x40", {"config": "8 rows x 8 columns, rs"}, "another description"),
     ("scalesim3 12x12x40", {"metric": "utilisation"}, "another unit than ours"),
     ("storage M=4", {"metric": "decoder gates"}, "another property"),
     ("storage M=4", {"unit": "byte"}, "another unit than ours"),
     ("storage M=4", {"model": "M=x"}, "not a group of weights"),
     ("storage M=4", {"config": "SWIS N=2, 9 bit positions"}, "not a group"),
-    ("zigzag ResNet-18 whole", {"config": "eyeriss_like"}, "another array than its tpu_like"),
-    ("zigzag ResNet-18 whole", {"config": "meta_prototype_like (32x32)"}, "another array than its tpu_like"),
+    *refused(
+        "zigzag ResNet-18 whole", "another array than its tpu_like", ("config", "eyeriss_like"),
+        ("config", "meta_prototype_like (32x32)")
+    ),
     ("zigzag ResNet-18 whole", {"config": "tpu_like (32x32)"}, SAME),
     ("zigzag ResNet-18 whole", {"config": "tpu_like (16x16)"}, other(2, 5)),
     ("zigzag ResNet-18 whole", {"model": "MobileNetV2 whole"}, "a network or a layer of another description"),
@@ -261,23 +259,17 @@ SWIS: list[Alteration] = [
 FABRIC: list[Alteration] = [
     ("0", {"backend": "ns3"}, "not a backend"),
     ("0", {"topology": "Dragonfly"}, "no such topology"),
-    ("0", {"dims": "four"}, "not a whole number"),
-    ("0", {"dims": "4x4"}, "not a whole number"),
-    ("0", {"dims": "0"}, "not a whole number"),
-    ("0", {"bytes": ""}, "not a number"),
-    ("0", {"collective": "gossip"}, "no such algorithm"),
-    ("0", {"algorithm": "bees"}, "no such algorithm"),
-    ("0", {"time_ns": ""}, "not a number"),
-    ("0", {"splits_or_chunks_per_npu": "1.5"}, "not a whole number"),
-    ("0", {"splits_or_chunks_per_npu": ""}, "not a whole number"),
-    ("0", {"bw_GiBps_per_dim": "fast"}, "not a number"),
+    *refused(
+        "0", "not a whole number", ("dims", "four"), ("dims", "4x4"), ("dims", "0"),
+        ("splits_or_chunks_per_npu", "1.5"), ("splits_or_chunks_per_npu", "")
+    ),
+    *refused("0", "not a number", ("bytes", ""), ("time_ns", ""), ("bw_GiBps_per_dim", "fast")),
+    *refused("0", "no such algorithm", ("collective", "gossip"), ("algorithm", "bees")),
     ("0", {"backend": "unaware"}, "a link of its own"),
     ("0", {"wall_s": ""}, SAME),
     ("0", {"backend": "unaware", "topology": "RingxRing", "dims": "4x4"}, "another collective than rings of rings"),
-    ("3", {"collective": "all_reduce"}, "synthesised here"),
-    ("3", {"algorithm": "ring"}, "synthesised here"),
+    *refused("3", "synthesised here", ("collective", "all_reduce"), ("algorithm", "ring"), ("topology", "ring")),
     ("3", {"dims": "4"}, "not two dimensions"),
-    ("3", {"topology": "ring"}, "synthesised here"),
     ("3", {"dims": "ax4"}, "not a whole number"),
     ("3", {"bw_GiBps_per_dim": "750|100"}, "dimensions of different links"),
     ("3", {"topology": "torus"}, other(0.1, 1)),
@@ -291,10 +283,8 @@ NANOTRON: list[Alteration] = [
     ("own-1", {"status": "Timeout"}, "neither a run that fitted"),
     ("own-1", {"global_batch": "1048576"}, SAME),  # tokens
     ("own-1", {"global_batch": ""}, "global_batch"),
-    ("own-1", {"micro_batch": ""}, "the sweep is of plans"),
-    ("own-1", {"tp": ""}, "the sweep is of plans"),
-    ("own-1", {"tp": "3"}, "not the number of devices"),
-    ("own-1", {"dp": "2"}, "not the number of devices"),
+    *refused("own-1", "the sweep is of plans", ("micro_batch", ""), ("tp", "")),
+    *refused("own-1", "not the number of devices", ("tp", "3"), ("dp", "2")),
     ("own-1", {"n_gpus": ""}, "n_gpus: not stated"),
     ("own-1", {"heads": "31"}, "31"),
     ("own-1", {"params": "70e9"}, "the row says 70 G"),
@@ -307,22 +297,21 @@ NANOTRON: list[Alteration] = [
 HYBRID: list[Alteration] = [
     ("parameters without", {"workload": "Inception-V9"}, "test bed"),
     ("parameters without", {"metric": "operators"}, "another cost model"),
-    ("parameters without", {"value": "many"}, "not a number"),
-    ("parameters without", {"value": ""}, "not a number"),
+    *refused("parameters without", "not a number", ("value", "many"), ("value", "")),
     ("parameters without", {"workload": "ResNet-152"}, other(2, 3)),
     ("parameters without", {"metric": "parameters"}, SAME),
-    ("forward work", {"config": "batch 1, 224x224"}, "another description"),
-    ("forward work", {"config": "batch 8, 299x299"}, "another description"),
-    ("forward work", {"workload": "ResNet-152"}, "another description"),
+    *refused(
+        "forward work", "another description", ("config", "batch 1, 224x224"), ("config", "batch 8, 299x299"),
+        ("workload", "ResNet-152")
+    ),
     ("forward work", {"unit": "GFLOP"}, SAME),
     ("forward work", {"workload": "ResNet-152", "config": "batch 1, 224x224"}, other(1.9, 2.1)),
     ("forward work", {"value": "x"}, "not a number"),
     ("groups", {"config": "eager graph"}, "another description"),
     ("groups", {"metric": "levels"}, "another cost model"),
     ("groups", {"workload": "ResNet-152"}, other(1, 10)), ("groups", {"value": ""}, "not a number"),
-    ("end-to-end", {"config": "4-way MP"}, "another description"),
+    *refused("end-to-end", "another description", ("config", "4-way MP"), ("metric", "MP speedup per step SU^M")),
     ("end-to-end", {"unit": "x"}, "another unit than ours"),
-    ("end-to-end", {"metric": "MP speedup per step SU^M"}, "another description"),
     ("end-to-end", {"workload": "all"}, "test bed"),
     ("end-to-end", {"metric": "end-to-end inference speedup"}, "another cost model"),
 ]  # fmt: skip

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,8 @@ from slipstick.core.value_ranges import values_of
 from slipstick.exploration.constraint import _parse
 from slipstick.exploration.points import Columns, Task, _evaluate, _prepared
 from slipstick.exploration.space import Space
+from slipstick.exploration.system_key import _SystemKey
+from slipstick.pictures.axes import Axis
 from slipstick.report.report import Report
 from slipstick.testing import ExecutorSuite
 from slipstick.verbs.search import search
@@ -449,6 +453,33 @@ def test_throughput_is_drawn_over_interactivity() -> None:
     )
 
 
+def test_each_system_of_a_picture_has_a_line_of_its_own() -> None:
+    counts = [f"{name}:{count}" for name in ("h100-sxm", "h200-sxm", "mi300x") for count in (1, 2, 4, 8)]
+    for systems in (counts[:8], counts, [f"device-{number}:8" for number in range(30)]):
+        key = _SystemKey(systems)
+        assert len({key.line(system) for system in systems}) == len(systems)
+    assert _SystemKey(counts).line("mi300x:1").split()[1] == _SystemKey(counts).line("mi300x:8").split()[1]  # a colour
+
+
+def test_points_of_unmeasured_devices_are_hollow_in_both_pictures() -> None:
+    frontier = search(
+        "llama-3.1-8b", "h100-sxm:1", "mi300x:1", minimize="time.per_token,throughput.tokens_per_device", **SERVED
+    )
+    for picture in frontier.pictures().values():
+        circles = re.findall(r"<circle[^>]*>(?:<title>[^<]*)?", picture)
+        assert {"hollow" in circle for circle in circles if "mi300x" in circle} == {True}
+        assert {"hollow" in circle for circle in circles if "h100-sxm" in circle} <= {False}
+        assert any("cloud" in circle and "hollow" in circle for circle in circles)
+        assert "mi300x:1 (uncalibrated): " in picture
+        assert "h100-sxm:1: " in picture
+
+
+def test_prices_of_clusters_fit_beside_the_axis() -> None:
+    axis = Axis("price", 9e5, 3e7, "USD")
+    assert axis.tick(2e7) == "20 M USD"
+    assert all(len(axis.tick(value)) <= 11 for value in axis.ticks())
+
+
 def test_a_search_without_a_point_says_what_the_points_come_to() -> None:
     with pytest.raises(SlipstickError, match=r"time.per_token from \d+\.\d+ ms"):
         search("llama-3.1-70b", "h100-sxm:8", subject_to="time.per_token < 1 us", **SERVED)
@@ -468,3 +499,58 @@ def test_the_pareto_set_of_two_costs_by_its_definition(rows: list[tuple[int, int
     beaten = [any((other <= row).all() and (other < row).any() for other in costs) for row in costs]
     assert front == {tuple(row) for row, lost in zip(costs, beaten, strict=True) if not lost}
     assert len(pareto(costs[:, :1])) == 1
+
+
+@pytest.mark.parametrize("phase", ["train", "decode"])
+def test_a_format_that_some_systems_lack_is_tried_on_the_others(phase: str) -> None:
+    options: dict[str, Any] = {"phase": phase, "minimize": "step", "batch": 8}
+    systems = ("a100-sxm-80gb:8", "h100-sxm:8")
+    frontier = search("llama-3.1-8b", *systems, plan="matmul=fp8|bf16,tp=4|8", **options)
+    tried = set(frontier.points.select("system", "plan.formats.matmul").unique().iter_rows())
+    assert tried == {("a100-sxm-80gb:8", "bf16"), ("h100-sxm:8", "bf16"), ("h100-sxm:8", "fp8")}
+    for wrong in ("matmul=bf16|nvfp4,tp=4|8", "matmul=bf16|fp9,tp=4|8"):  # that none of them has
+        with pytest.raises(SlipstickError, match=r"plan.formats.matmul: a100-sxm-80gb has no matrix rate"):
+            search("llama-3.1-8b", *systems, plan=wrong, **options)
+
+
+def test_ctrl_c_does_not_wait_for_the_chunks_of_its_workers() -> None:
+    """Chunks of 64 whole Reports take seconds each; the terminal sends Ctrl-C to the workers as well."""
+    tokens = ["llama-3.1-8b", "h100-sxm:8", "--batch", "8", "--set", "system.rent=1..4 USD/h", "--workers", "2"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "slipstick", "search", *tokens, "--minimize", "cost.million_tokens"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(5.0)  # the workers have begun
+    begun = time.monotonic()
+    os.killpg(running.pid, signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert time.monotonic() - begun < 5.0
+    assert (running.returncode, out) == (130, "")
+    assert "interrupted" in err
+
+
+def test_unmeasured_systems_have_a_star_in_texts_and_a_column_in_tables() -> None:
+    frontier = search("llama-3.1-8b", "h100-sxm:8", "mi300x:8", plan="tp=4|8", batch=8, minimize="time,price")
+    for text in (str(frontier), str(replace(frontier, ranking=4))):
+        assert re.search(r"^\* uncalibrated: .* x; nobody measured mi300x:8$", text, re.MULTILINE)
+        assert "mi300x:8 *  " in text
+        assert "h100-sxm:8 *" not in text
+    assert "calibration" in [column.name for column in frontier.top(4).columns]
+    assert '"calibration": "uncalibrated' in frontier.json()
+
+
+def test_no_point_of_the_search_s_own_space_is_faster_than_the_automatic_plan() -> None:
+    sizes: dict[str, Any] = {"batch": 16, "sequence": 2048}
+    own = search("llama-3.1-8b", "h100-sxm:8", **sizes)
+    chosen = estimate("llama-3.1-8b", "h100-sxm:8", **sizes)
+    assert chosen.value("time.step") <= own.points["time.step"].min() * 1.002
+
+
+def test_counts_of_a_system_may_be_listed() -> None:
+    assert Space.of(system=["h100-sxm:1|2|8", "a100-hdr:4"]).axes["system"] == (
+        "h100-sxm:1", "h100-sxm:2", "h100-sxm:8", "a100-hdr:4",
+    )  # fmt: skip
+    assert Space.of(system="h100-sxm:2..6+2").axes["system"] == ("h100-sxm:2", "h100-sxm:4", "h100-sxm:6")

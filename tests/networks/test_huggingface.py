@@ -179,6 +179,31 @@ def test_formats_of_checkpoints(config: dict[str, Any], name: str) -> None:
     assert stored.format == name
 
 
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"quant_method": "gptq", "bits": -4}, ("quantization_config.bits", "-4", "from 2 to 16")),
+        ({"quant_method": "gptq", "bits": 0}, ("quantization_config.bits", "from 2 to 16")),
+        ({"quant_method": "awq", "bits": "four"}, ("quantization_config.bits", "four")),
+        ({"quant_method": "awq", "bits": True}, ("quantization_config.bits", "True")),
+        (
+            {"quant_method": "x", "config_groups": {"g": {"weights": {"num_bits": 3, "type": "float"}}}},
+            ("quantization_config.num_bits", "4, 8, 16"),
+        ),
+        ({"quant_method": "magic"}, ("quantization_config.quant_method", "magic", "gptq", "nvfp4", "weights=int4")),
+        ([1], ("quantization_config", "not an object")),
+    ],
+)
+def test_a_quantisation_that_nobody_knows_is_an_error(config: Any, words: tuple[str, ...]) -> None:
+    with pytest.raises(SlipstickError) as error:
+        from_config({**SMALL, "quantization_config": config})
+    assert all(word in str(error.value) for word in words)
+
+
+def test_an_empty_quantisation_is_none() -> None:
+    assert from_config({**SMALL, "quantization_config": {}}).quantisation is None
+
+
 ODD = [None, -1, 0, 1, 7, 10**7, 10**13, 1.5, float("inf"), "x", True, [], {}, ["a"], [1], [None], {"a": 1}]
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,8 @@ from slipstick.cli import run
 from slipstick.cluster.convergence.epochs_to_target import CriticalBatch
 from slipstick.core.errors import SlipstickError
 from slipstick.engines.verb_options import HybridOptions
+from slipstick.placement import cpsat
+from slipstick.placement.schedule import INTERRUPTED
 from slipstick.verbs.hybrid import hybrid
 
 
@@ -88,3 +93,35 @@ def test_what_is_wrong_is_said_in_one_line(
     said = capsys.readouterr().err
     assert message in said
     assert "Traceback" not in said
+
+
+class _Endless:
+    """Solver that works until it is told to stop, as CP-SAT on a large graph."""
+
+    def __init__(self) -> None:
+        self.parameters = type("Parameters", (), {"catch_sigint_signal": True})()
+        self._stopped = threading.Event()
+
+    def solve(self, model: object) -> str:
+        """Return what the solver knows when it is stopped."""
+        assert not self.parameters.catch_sigint_signal  # else the solver alone would know of Ctrl-C
+        return "feasible" if self._stopped.wait(20.0) else "never stopped"
+
+    def stop_search(self) -> None:
+        """End the search."""
+        self._stopped.set()
+
+
+def test_ctrl_c_stops_the_solver_and_is_remembered() -> None:
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    assert cpsat._run(_Endless(), None) == ("feasible", True)
+
+
+def test_ctrl_c_in_a_placement_ends_the_whole_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`place` answers with its best so far; `hybrid` would only go on to the next placement, and take as long again."""
+    pytest.importorskip("ortools")
+    monkeypatch.setattr(cpsat, "_run", lambda solver, model: (solver.solve(model), True))
+    placed = slipstick.place("inception-v3", "dgx1-v100:2", batch=64, time_limit=0.5)
+    assert placed.detail.schedule.status == INTERRUPTED
+    with pytest.raises(KeyboardInterrupt):
+        slipstick.hybrid("inception-v3", "dgx1-v100:2..8", critical_batch=1e3, least_epochs=4.0, time_limit=0.5)

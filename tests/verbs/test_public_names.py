@@ -29,8 +29,8 @@ NOUNS = {
 }  # fmt: skip
 LOOK_UPS = {"data_set", "format_of", "from_torch", "network", "open_network", "system", "topology"}
 OPTIONS = {
-    "CalibrationImages", "EstimateOptions", "HybridOptions", "PlaceOptions", "QuestionOptions", "Retraining",
-    "SearchOptions", "ShiftSchedule", "SimulateOptions", "TrialCounts",
+    "CalibrationImages", "EmitOptions", "EstimateOptions", "HybridOptions", "PlaceOptions", "QuestionOptions",
+    "Retraining", "SearchOptions", "ShiftSchedule", "SimulateOptions", "TrialCounts",
 }  # fmt: skip
 EXTENSIONS = {  # what a kind of device, an engine, an encoding or an arithmetic of one's own is made of
     "ARITHMETICS", "Arithmetic", "Cost", "Device", "ENCODINGS", "Encoded", "Encoding", "Engine", "FormatFamily",

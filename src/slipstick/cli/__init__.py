@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,10 @@ _COMMANDS = {
     "hybrid": ("hybrid:hybrid", "When more devices for one worker beat more workers: time to converge over devices."),
     "epochs": ("epochs:epochs", "Measure here how many epochs each batch size takes, training a small network."),
     "adapt": ("adapt:adapt", "Compress a network's weights: its accuracy before and after, its bytes, layer by layer."),
-    "measure": ("measure:measure", "How many test images a network gets right, its weights in any format."),
+    "measure": (
+        "measure:measure",
+        "A network on test images, its weights in any format, or its instructions on a board.",
+    ),
     "emit": ("emit:emit", "Firmware of a network for a board: C text, compiled and run in an emulator if asked."),
     "ops": ("answers:ops", "Every matrix product and other kernel, forward and backward, with its sizes."),
     "train": ("train:train", "A network on a data set: weights to compress, and their accuracy."),
@@ -60,12 +64,18 @@ def run(tokens: Sequence[str]) -> int:
     from slipstick.core.errors import SlipstickError
 
     try:
-        build()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", category=RuntimeWarning, module=r"slipstick\.")  # numpy's: overflows
+            build()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except SlipstickError as error:
         return _complain(str(error), _USAGE)
     except CycloptsError as error:
         return _complain(_usage_text(error), _USAGE)
+    except RuntimeWarning as warning:
+        if os.environ.get("SLIPSTICK_DEBUG"):
+            raise
+        return _complain(f"no finite figure: {warning}; allowed: inputs that are not absurdly large or small", _USAGE)
     except KeyboardInterrupt:
         return _complain("interrupted", _INTERRUPTED)
     except BrokenPipeError:  # the reader has seen enough: let nothing write there while Python shuts down

@@ -29,7 +29,7 @@ def _show(renderable: Any) -> None:
         return
     from rich.console import Console
 
-    Console(highlight=False).print(renderable)
+    Console(highlight=False).print(renderable, crop=False)
 
 
 def _pipe_width() -> int:

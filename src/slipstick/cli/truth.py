@@ -28,6 +28,10 @@ def validate(*suites: str, data: Path | None = None, rows: int = 10, display: Sh
     rows
         How many of the worst rows to print; JSON and HTML always hold all.
     """
+    from slipstick.core.errors import SlipstickError
+
+    if rows < 0:
+        raise SlipstickError("below zero", path="rows", value=rows, allowed="a number of rows from 0")
     from slipstick.core.files import write_text
     from slipstick.report.as_text import render_breakdown
     from slipstick.report.validation_text import overview_table, render_validation

@@ -59,11 +59,9 @@ class Collectives(Spec):
     dp_buckets: Switch = Field("auto", description="ZeRO's messages joined in large buckets; false: tensor by tensor")
     dp_overlap: Switch = Field("auto", description="Data parallel messages behind the backward pass")
     pp_overlap: Switch = Field("auto", description="Messages between stages behind computation")
-    regather: Switch = Field(
-        "auto", description="With sp: activations gathered again in the backward pass instead of stored"
-    )
+    regather: Switch = Field("auto", description="With sp: activations gathered again backward, not stored")
     tp_tier: str = Field(
-        "auto", description="Network tier of tensor parallelism by name; auto: by rank order, tensor parallel innermost"
+        "auto", description="Network tier of tensor parallelism by name; auto: the innermost that fits"
     )
     pp_tier: str = Field("auto", description="Network tier of pipeline parallelism by name; auto: by rank order")
     dp_tier: str = Field("auto", description="Network tier of data parallelism by name; auto: by rank order")

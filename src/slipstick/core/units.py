@@ -283,7 +283,7 @@ if TYPE_CHECKING:
     Share: TypeAlias = float
     Samples: TypeAlias = float
 else:
-    Tokens = Annotated[float, BeforeValidator(_of_tokens)]
+    Tokens = Annotated[float, BeforeValidator(_of_tokens), Field(gt=0)]
     DollarsPerHour = Annotated[float, stated("USD/h", short="USD"), Field(ge=0, json_schema_extra={"unit": "USD/h"})]
     DollarsPerKilowattHour = Annotated[float, stated("USD/kWh"), Field(ge=0, json_schema_extra={"unit": "USD/kWh"})]
     GramsPerKilowattHour = Annotated[float, stated("g/kWh"), Field(ge=0, json_schema_extra={"unit": "g/kWh"})]

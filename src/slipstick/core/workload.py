@@ -162,7 +162,7 @@ class Workload(Spec):
     )
     output: int = Field(default=1, gt=0, le=_MAX_TOKENS, description="Tokens generated after the prompt, in decode")
     training_tokens: units.Tokens | None = Field(
-        default=None, gt=0, description="Tokens of the whole training run, such as 1T, for its time, energy and cost"
+        default=None, description="Tokens of the whole training run, such as 1T, for its time, energy and cost"
     )
 
     @property

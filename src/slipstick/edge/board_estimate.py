@@ -147,10 +147,10 @@ def _encodings(works: Sequence[LayerWork], text: str) -> list[tuple[Encoding, fl
     known = {name: format_of(name).encoding for name in {*texts, DEFAULT}}
     plain, shared = known[DEFAULT], 0
     rest = iter(texts)
-    chosen: list[tuple[Encoding, float]] = []
+    encodings: list[tuple[Encoding, float]] = []
     for work in works:
         if not work.filters:
-            chosen.append((plain, 0.0))
+            encodings.append((plain, 0.0))
             continue
         encoding = known[next(rest)]
         shape = (work.filters, work.taps, work.reduction // work.taps)
@@ -158,9 +158,9 @@ def _encodings(works: Sequence[LayerWork], text: str) -> list[tuple[Encoding, fl
         if not encoding.takes(shape, depthwise=work.kind == "depthwise", **ends):
             encoding = plain
         nbytes = work.filters * _FILTER_BYTES + _weight_bytes(encoding, shape)
-        chosen.append((encoding, float(nbytes - min(shared, encoding.shared_bytes))))
+        encodings.append((encoding, float(nbytes - min(shared, encoding.shared_bytes))))
         shared = max(shared, encoding.shared_bytes)
-    return chosen
+    return encodings
 
 
 def _weight_bytes(encoding: Encoding, shape: tuple[int, ...]) -> int:
@@ -188,10 +188,10 @@ def _metrics(run: BoardRun) -> dict[str, Any]:
     waiting = run.time - computed
     low, high = computed * mix.low + waiting, computed * mix.high + waiting
 
-    def banded(value: float, unit: str, factor: float, beside: float = 0.0) -> Metric:
+    def banded(value: float, unit: str, factor: float, delay: float = 0.0) -> Metric:
         note = "band: tenth to ninetieth percentile of published rows"
-        ends = (low * factor + beside, high * factor + beside)
-        return Metric(value + beside, unit, "estimated", source, note, *ends)
+        ends = (low * factor + delay, high * factor + delay)
+        return Metric(value + delay, unit, "estimated", source, note, *ends)
 
     counted = "counted from layers and formats"
     parts = {name: Metric(value, "s", "estimated", source) for name, value in run.parts.items() if value > 0}

@@ -16,7 +16,7 @@ Feature = Literal[
 ]  # fmt: skip
 
 
-class Core(Entry):
+class BoardCore(Entry):
     """Core of a microcontroller: its instruction set, its features, and the mean cycles of each class of instruction.
 
     Classes: `alu` (moves, additions, shifts, saturation), `multiply` (32 bits), `accumulate` (multiply-accumulate of 32
@@ -39,4 +39,4 @@ class Core(Entry):
     coremark: float | None = Field(default=None, gt=0, description="CoreMark of one core over its clock [1/MHz]")
 
 
-cores: Catalogue[Core] = Catalogue(Core, "cores", noun="core", field="system.device.core")
+cores: Catalogue[BoardCore] = Catalogue(BoardCore, "cores", noun="core", field="system.device.core")

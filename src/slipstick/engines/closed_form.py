@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from slipstick.core.errors import SlipstickError
-from slipstick.core.plan import Plan, plan_fields
+from slipstick.core.plan import Plan, PlanField, plan_fields
 from slipstick.core.workload import Op, Phase, Workload
 from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec, _bare_workload, ask
 from slipstick.engines.refusals import engine_for
+from slipstick.report.contents import QUESTION
 from slipstick.report.report import Metric, Report, Table
 
 if TYPE_CHECKING:
     from slipstick.core.question import Question
 
+_ASSUMED = ("stack", "serving.acceptance", "serving.draft_cost")  # beside formats and kernels
 _OPS = "ops"  # the breakdown into kernels or operations
 
 
@@ -32,7 +34,7 @@ def estimate_report(
     if strict and report.warnings:
         findings = "; ".join(finding.message for finding in report.warnings)
         raise SlipstickError(f"the report has findings and strict is set: {findings}", path=report.title)
-    return report.with_breakdowns({"question": _chosen_by(question, report), **report.breakdowns})
+    return report.with_breakdowns({QUESTION: _chosen_by(question, report), **report.breakdowns})
 
 
 def operations_report(
@@ -82,7 +84,7 @@ def _op_row(op: Op) -> tuple[object, ...]:
 
 
 def _chosen_by(question: Question, report: Report) -> Table:
-    """Return every input with its origin: given by the user, default, or auto (found by the engine)."""
+    """Return every input with its origin: given by the user, default, assumed, or auto (found by the engine)."""
     workload, origins = question.workload, question.origins
     rows: list[tuple[str, object, str]] = [
         ("workload", workload.network.name, "given"),
@@ -96,22 +98,48 @@ def _chosen_by(question: Question, report: Report) -> Table:
 
 def _plan_rows(question: Question, report: Report) -> Iterator[tuple[str, object, str]]:
     """Yield every plan field that the engine reads: its effective value, and who chose it."""
-    engine, asked, off = engine_for("estimate", question), question.plan, Plan().off()
+    engine = engine_for("estimate", question)
     resolved = Plan.of(report.inputs["plan"])  # no field is `auto` that the engine had to fill
-    stated = asked.model_dump(exclude_unset=True)
     for field in plan_fields():
-        if not engine.reads(field.path):
-            continue
-        value, name = field.of(resolved), field.path.rpartition(".")[2]
-        if field.of(asked) == "auto" and value != "auto":
-            origin = "auto"
-        elif asked.others == "off" and value == field.of(off):
-            origin = "others=off"
-        elif name in (stated.get(field.group, {}) if field.group else stated):
-            origin = question.origins.get(name, question.origins.get("plan", "given"))
-        else:
-            origin = "default"
-        yield f"plan {field.key}", _cell(value), origin
+        if engine.reads(field.path):
+            value, followed = _effective(field, resolved, question.workload.phase)
+            yield f"plan {field.key}", _cell(value), followed or _origin(field, question, value)
+
+
+def _effective(field: PlanField, plan: Plan, phase: Phase) -> tuple[object, str]:
+    """Return the value that a field has in effect, and the field that it follows, if it is ``auto`` and follows one."""
+    from slipstick.cluster.kernels.precision import WIDE
+
+    value, formats = field.of(plan), plan.formats
+    if value != "auto":
+        return value, ""
+    if field.path.endswith("_tier"):
+        return "by rank order", "default"
+    leaders = {
+        "formats.weights": "activations" if phase is Phase.TRAIN else "matmul",
+        "formats.kv_cache": "activations",
+        "formats.head": "matmul" if formats.matmul in WIDE else "activations",
+    }
+    leader = leaders.get(field.path)
+    return (getattr(formats, leader), f"as {leader}") if leader else (value, "")
+
+
+def _origin(field: PlanField, question: Question, value: object) -> str:
+    """Return who chose a plan's field: the user, the planner, or nobody.
+
+    What the user's software is, such as its formats and kernels, is no choice of the planner: it is assumed. Tensors
+    are offloaded, and serving options used, only where a user asks for them.
+    """
+    asked, name = question.plan, field.path.rpartition(".")[2]
+    stated = asked.model_dump(exclude_unset=True)
+    if field.of(asked) == "auto" and value != "auto":
+        return "auto"
+    if asked.others == "off" and value == field.of(Plan().off()):
+        return "others=off"
+    if name in (stated.get(field.group, {}) if field.group else stated):
+        return question.origins.get(name, question.origins.get("plan", "given"))
+    assumed = field.group in ("formats", "kernels") or field.path in _ASSUMED
+    return "assumed" if assumed else "off unless given"
 
 
 def _cell(value: object) -> object:

@@ -23,11 +23,11 @@ def emit_firmware(
     board: SystemSpec,
     out: str | Path | None,
     *,
-    formats: str,
-    run: bool,
-    patches: bool,
-    stream: bool,
-    overwrite: bool,
+    formats: str = "",
+    run: bool = False,
+    patches: bool = False,
+    stream: bool = False,
+    overwrite: bool = False,
 ) -> Report:
     """Return the Report of `emit`; the folder is written last, where `out` names one."""
     from slipstick.edge.firmware.firmware_build import build_firmware

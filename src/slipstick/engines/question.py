@@ -136,6 +136,9 @@ def find_network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
     'small'
     """
     from slipstick.networks.find_network import network
+
+    if not isinstance(spec, str | Path) or not Path(spec).suffix:  # readers are told apart by suffix
+        return network(spec)
     from slipstick.trained.open import SIZE_READERS
 
     return network(spec, readers=SIZE_READERS)

@@ -58,9 +58,18 @@ def _step_speedup(
 
 
 def placed(workload: WorkloadSpec, system: str, devices: int, batch: int, *, time_limit: float) -> _StepSpeedup:
-    """Return the step speed-up of the fastest placement found within `time_limit` [s]."""
+    """Return the step speed-up of the fastest placement found within `time_limit` [s].
+
+    Errors
+    ------
+    KeyboardInterrupt where Ctrl-C ended the search: it is meant for all placements of a question, not for one.
+    """
+    from slipstick.placement.schedule import INTERRUPTED
+
     report = answer("place", workload, f"{system}:{devices}", batch=batch, time_limit=time_limit)
     schedule: PlacementSchedule = report.detail.schedule
+    if schedule.status == INTERRUPTED:
+        raise KeyboardInterrupt
     sure = "proved" if schedule.proved else f"gap {100 * schedule.gap:.0f} % after {time_limit:g} s"
     return _StepSpeedup(devices, report.value("speedup.placement"), f"placement, {sure}")
 

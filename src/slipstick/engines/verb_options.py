@@ -82,6 +82,28 @@ class SimulateOptions(QuestionOptions, total=False):
     "Simulate every strategy that takes all nodes, the fastest first."
 
 
+class EmitOptions(TypedDict, total=False):
+    """Options of the verb `emit`: how the firmware stores weights and walks the layers."""
+
+    formats: str
+    """Of the weights, as adapt takes them: swis:3, or by patterns; those of shared shifts are stored packed and
+    unpacked by the kernels. Weights that are few vectors get a pool by themselves. Default: as they are."""
+
+    run: bool
+    """Compile it (ziglang), run it in an emulator (unicorn), compare every output byte with the bit-true runner, and
+    with LiteRT where it is installed. Needs the extra edge."""
+
+    patches: bool
+    "Run the first layers tile by tile: a smaller arena, more instructions, the same outputs."
+
+    stream: bool
+    """Take one row of the input a call (a new frame of sound, say) and keep what windows need of the earlier ones. For
+    layers of stride 1 without padding along rows."""
+
+    overwrite: bool
+    "Replace a folder that emit wrote."
+
+
 class PlaceOptions(QuestionOptions, total=False):
     """Options of the verb `place`, beyond those of every question."""
 

@@ -6,8 +6,41 @@ from collections.abc import Sequence
 
 from slipstick.core.workload import Phase
 from slipstick.exploration.points import Task
+from slipstick.report.metric import Table
 
 _PLAN = "plan."
+_MARK, _SYSTEM = "calibration", "system"  # columns of a table of points
+
+
+def _starred(table: Table) -> tuple[Table, str]:
+    """Return a table of points without its column of marks, and what a star behind a system says; "" without marks.
+
+    Examples
+    --------
+    >>> marked = Table.of({"system": "", "calibration": ""}, [("a100:8", ""), ("ours:8", "uncalibrated: 0.8 to 1.1 x")])
+    >>> table, remark = _starred(marked)
+    >>> table.rows, remark
+    ((('a100:8',), ('ours:8 *',)), '* uncalibrated: 0.8 to 1.1 x; nobody measured ours:8')
+    """
+    names = [column.name for column in table.columns]
+    if _MARK not in names:
+        return table, ""
+    place, system = names.index(_MARK), names.index(_SYSTEM) if _SYSTEM in names else None
+    remarks: dict[str, dict[str, None]] = {}
+    rows = []
+    for row in table.rows:
+        cells = list(row)
+        mark = str(cells[place])
+        if mark:
+            of_mark = remarks.setdefault(mark, {})
+            if system is not None:
+                of_mark[str(cells[system])] = None
+                cells[system] = f"{cells[system]} *"
+        rows.append((*cells[:place], *cells[place + 1 :]))
+    words = [f"{mark}; nobody measured {', '.join(systems) or 'this device'}" for mark, systems in remarks.items()]
+    columns = (*table.columns[:place], *table.columns[place + 1 :])
+    star = "" if system is None else "* "
+    return Table(columns, tuple(rows)), "\n".join(f"{star}{text}" for text in words)
 
 
 def _calibrations(task: Task, indices: Sequence[int]) -> list[str]:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +74,7 @@ def _point_table(task: Task, index: IntArray, figures: Columns) -> polars.DataFr
     places = np.unravel_index(index, [len(values) for values in axes.values()]) if axes else ()
     columns: dict[str, Any] = {"index": index}
     for (path, values), place in zip(axes.items(), places, strict=True):
-        columns[path] = np.array([_value_text(value) for value in values])[place]
+        columns[path] = polars.Series([_value_text(value) for value in values]).gather(place)
     return polars.DataFrame(columns | figures)
 
 
@@ -97,11 +97,14 @@ def _chunks(
         for first, last in missing:
             yield last - first, _stored(chunk_table(task, constraint, first, last), _file(folder, first))
     else:
+        others = set(active_children())
         with ProcessPoolExecutor(workers.processes, mp_context=get_context("spawn")) as pool:
             try:
                 yield from _spread(pool, task, constraint, missing, folder)
-            except BaseException:  # Ctrl-C above all: what waits in the pool's queue is not worked off first
+            except BaseException:  # Ctrl-C above all: neither what waits nor what runs is worked off first
                 pool.shutdown(wait=False, cancel_futures=True)
+                for process in set(active_children()) - others:
+                    process.terminate()
                 raise
 
 

@@ -14,7 +14,7 @@ from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.pareto import knee, pareto
 from slipstick.core.plan import short_keys
-from slipstick.exploration.calibration_marks import _calibrations
+from slipstick.exploration.calibration_marks import _calibrations, _starred
 from slipstick.exploration.figures import INTERACTIVITY, PEAK, PER_DEVICE, Objective, _figure_path
 from slipstick.exploration.parquet import _write_parquet
 from slipstick.exploration.points import Task
@@ -134,8 +134,10 @@ class Frontier:
         if self.ranking:
             table, commands = self._ranked(self.ranking).text()
             return Group(f"{counts}{self._unknown()}\n", render_breakdown("best", table), f"\n{commands}")
-        best = f"\nthe first in {self.objectives[0].path}: {self.words(int(front['index'][0]))}"
-        return Group(f"{counts}{self._unknown()}\n", render_breakdown("frontier", self.table()), best)
+        table, remark = _starred(self.table())
+        best = f"\n{remark}\n" if remark else ""
+        best += f"\nthe first in {self.objectives[0].path}: {self.words(int(front['index'][0]))}"
+        return Group(f"{counts}{self._unknown()}\n", render_breakdown("frontier", table), best)
 
     def __str__(self) -> str:
         """Return the frontier as plain text: what ``print`` shows."""
@@ -164,7 +166,8 @@ class Frontier:
         from slipstick.exploration.frontier_picture import _frontier_svg
 
         figures = {path: self.points[path].to_numpy() for path in self.units}
-        return _frontier_svg(figures, self.units, self.objectives, f"{self.task.workload_name}: {self.method}")
+        title = f"{self.task.workload_name}: {self.method}"
+        return _frontier_svg(figures, self.units, self.objectives, self._systems(), title)
 
     def pictures(self) -> dict[str, str]:
         """Return the SVG pictures by name: the frontier, and of a serving search throughput over interactivity."""
@@ -180,17 +183,18 @@ class Frontier:
         from slipstick.exploration.serving_picture import _serving_svg
 
         index = self.points["index"].to_numpy()
-        names = self.points["system"].to_list() if "system" in self.points.columns else None
-        system = self._marked_systems(names or [_value_text(self.task.space.fixed["system"])] * len(index))
         rates = self.points[INTERACTIVITY].to_numpy(), self.points[PER_DEVICE].to_numpy()
         title = f"{self.task.workload_name}: {self.method}"
-        return _serving_svg(rates, system, lambda place: _point_name(self.task, int(index[place])), title)
+        return _serving_svg(rates, self._systems(), lambda place: _point_name(self.task, int(index[place])), title)
 
-    def _marked_systems(self, names: list[str]) -> list[str]:
-        """Return the names of the points' systems, each with a remark if nobody measured its device."""
+    def _systems(self) -> tuple[list[str], set[str]]:
+        """Return the name of each point's system, and the names of those whose device nobody measured."""
+        count = len(self.points)
+        stated = "system" in self.points.columns
+        names = self.points["system"].to_list() if stated else [_value_text(self.task.space.fixed["system"])] * count
         first = dict(zip(reversed(names), reversed(self.points["index"].to_list()), strict=True))
         marks = dict(zip(first, _calibrations(self.task, list(first.values())), strict=True))
-        return [f"{name} (uncalibrated)" if marks[name] else name for name in names]
+        return names, {name for name, mark in marks.items() if mark}
 
     def html(self) -> str:
         """Return a self-contained HTML page: the picture, and the frontier's points."""

@@ -35,6 +35,7 @@ from slipstick.report.report import Report
 
 Columns = dict[str, FloatArray]
 _PLAN = "plan."
+_FORMATS = "plan.formats."
 _VERB = "estimate"
 
 
@@ -189,8 +190,9 @@ def _evaluate(task: Task, first: int, last: int) -> Batch:
     if list(axes) != order:
         return _in_order(task, first, last, order)
     size = math.prod(len(axes[path]) for path in inner)
+    block = _block_or_nothing if any(path.startswith(_FORMATS) for path in order) else _block
     batches = [
-        _block(task, inner, start, max(first, start), min(last, start + size))
+        block(task, inner, start, max(first, start), min(last, start + size))
         for start in range(first // size * size, last, size)
     ]
     return Batch(
@@ -231,6 +233,45 @@ def _block(task: Task, inner: list[str], start: int, first: int, last: int) -> B
     system = {path: value * copies for path, value in _system_figures(question).items()}
     columns = {path: system[path] if path in system else figures[path] for path in task.units}
     return Batch(columns, possible & ~_overflows(columns, question))
+
+
+def _block_or_nothing(task: Task, inner: list[str], start: int, first: int, last: int) -> Batch:
+    """Return the results of `_block`, or impossible points: where formats vary, some systems may not have them all."""
+    try:
+        return _block(task, inner, start, first, last)
+    except SlipstickError:
+        return _empty(task, last - first)
+
+
+def _require_answers(task: Task) -> None:
+    """Ask one point, and one with each number format that varies: it must be possible on one of the systems.
+
+    Errors
+    ------
+    SlipstickError of the first point, or of a format that no system of the space has.
+    """
+    axes = task.space.axes
+    varied = [(path, value) for path in axes if path.startswith(_FORMATS) for value in axes[path]]
+    if not varied or not task.sweep:
+        _evaluate(task, 0, 1)
+    for path, value in varied if task.sweep else ():
+        problems = [_refusal(task, {path: value, "system": system}) for system in axes.get("system", ("",))]
+        if None not in problems:
+            raise problems[0] or SlipstickError("has no point", path=path)
+
+
+def _refusal(task: Task, picked: Mapping[str, Any]) -> SlipstickError | None:
+    """Return the error of the first point with the values `picked` of some axes, or None where it is answered."""
+    axes = task.space.axes
+    first = {path: picked.get(path, values[0]) for path, values in axes.items()}
+    varied = _load_sweep(task.sweep).fields
+    inner = {path: (value,) for path, value in first.items() if path.removeprefix(_PLAN) in varied}
+    fixed = {path: value for path, value in first.items() if path not in inner}
+    try:
+        _evaluate(replace(task, space=Space(inner, {**task.space.fixed, **fixed})), 0, 1)
+    except SlipstickError as error:
+        return error
+    return None
 
 
 def _one_by_one(task: Task, indices: range) -> Batch:

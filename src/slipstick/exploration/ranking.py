@@ -10,7 +10,7 @@ import numpy as np
 
 from slipstick.core.arrays import FloatArray
 from slipstick.core.plan import short_keys
-from slipstick.exploration.calibration_marks import _calibrations
+from slipstick.exploration.calibration_marks import _calibrations, _starred
 from slipstick.exploration.figures import COPIES, PEAK, Objective
 from slipstick.exploration.points import Task
 from slipstick.exploration.space import _value_text
@@ -82,12 +82,13 @@ class _Ranking:
 
     def text(self) -> tuple[Table, str]:
         """Return the printed form: the table with the varied fields of each plan, and the commands to paste."""
-        table, axes = self.table(), self.task.space.axes
+        (table, remark), axes = _starred(self.table()), self.task.space.axes
         varied = tuple(f"{key}=" for key, path in short_keys().items() if f"plan.{path}" in axes)
         plans = [[text for text in row["plan"].split(",") if text.startswith(varied)] for row in self.rows]
         short = [(*cells[:-1], ",".join(plan)) for cells, plan in zip(table.rows, plans, strict=True)]
         lines = [f"{row['rank']:>4}  {row['command']}" for row in self.rows]
-        return replace(table, rows=tuple(short)), "\n".join(["for slipstick estimate:", *lines])
+        remarks = [remark, ""] if remark else []
+        return replace(table, rows=tuple(short)), "\n".join([*remarks, "for slipstick estimate:", *lines])
 
 
 def _row(task: Task, point: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from slipstick.exploration.executors import _opened_executor
 from slipstick.exploration.figures import PEAK, SYSTEM_FIGURES, Objective, _figure_path
 from slipstick.exploration.frontier import Frontier
 from slipstick.exploration.parquet import _write_parquet
-from slipstick.exploration.points import Task, _evaluate, _prepared
+from slipstick.exploration.points import Task, _evaluate, _prepared, _require_answers
 from slipstick.exploration.sampling import KEPT, SAMPLERS, _sample
 from slipstick.exploration.search_options import SearchOptions
 from slipstick.exploration.space import Space
@@ -84,9 +84,13 @@ def search_systems(
     objectives = tuple(Objective.of(_figure_path(name, task.units, "minimize")) for name in names)
     constraint = _parse(subject_to, task.units)
     task = replace(task, options={**task.options, **_queue_limits(constraint)})
-    _evaluate(task, 0, 1)  # what is wrong with the question shows before any work is handed out
+    _require_answers(task)  # what is wrong with the question shows before any work is handed out
     if options.get("top", 0) < 0:
         raise SlipstickError("below zero", path="top", value=options["top"], allowed="a number of points")
+    if options.get("budget", 1) < 1:
+        raise SlipstickError(
+            "out of range", path="budget", value=options["budget"], allowed="a number of points from 1"
+        )
     folder = _run_folder(task, names, subject_to, options.get("folder"), options.get("resume", False))
     choose = _sampled if len(task.space) > options.get("budget", _BUDGET) else _exhaustive
     points, tried, method = choose(_Aim(task, objectives, constraint), folder, progress, options)

@@ -11,9 +11,9 @@ from typing import Any
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import plan_pairs, short_keys
 from slipstick.core.system import System
-from slipstick.core.value_ranges import range_values, values_of
+from slipstick.core.value_ranges import values_of, whole_numbers
 
-_COUNTS = re.compile(r"(.+):(\d+\.\.\d+(?:\+\d+)?)")
+_COUNTS = re.compile(r"(.+):(\d+\.\.\d+(?:\+\d+)?|\d+(?:\|\d+)+)")
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _systems(value: str | Sequence[str]) -> tuple[Any, ...]:
     systems: list[str] = []
     for name in [value] if isinstance(value, str) else value:
         match = _COUNTS.fullmatch(name) if isinstance(name, str) else None
-        counts = range_values(match[2], "system") if match else ()
+        counts = whole_numbers(match[2], "system") if match else ()
         systems += [f"{match[1]}:{count}" for count in counts] if match else [name]
     return tuple(systems)
 

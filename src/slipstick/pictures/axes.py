@@ -78,6 +78,20 @@ class Axis:
         """Return the text of a value with its unit."""
         return format_quantity(float(value), self.unit)
 
+    def tick(self, value: float) -> str:
+        """Return the text of a tick: that of `label`, or with M or G where it would not fit beside the axis.
+
+        Examples
+        --------
+        >>> Axis("price", 1e6, 2e7, "USD").tick(2e7)
+        '20 M USD'
+        """
+        text = self.label(value)
+        if len(text) * svg.LETTER <= LEFT - _GAP:
+            return text
+        size, suffix = (1e9, "G") if abs(value) >= 1e9 else (1e6, "M")
+        return f"{value / size:.4g} {suffix} {self.unit}".strip()
+
     def _step(self) -> float:
         """Return the round step between ticks that gives at most `_TICKS` ticks."""
         rough = (self.high - self.low) / (_TICKS - 1)
@@ -100,21 +114,21 @@ class Frame:
         """Return the vertical pixel coordinates of values."""
         return HEIGHT - BOTTOM - self.up.share(values) * (HEIGHT - TOP - BOTTOM)
 
-    def document(self, title: str, parts: Sequence[str], style: str = "") -> str:
-        """Return the whole SVG: grid and labels, with `parts` drawn over them."""
+    def document(self, title: str, parts: Sequence[str], style: str = "", below: float = 0.0) -> str:
+        """Return the whole SVG: grid and labels, with `parts` drawn over them; `below` pixels of room for a legend."""
         drawn = [svg.text(LEFT, TITLE, title, "title"), *self._grid(), *parts]
-        return svg.document(WIDTH, HEIGHT, drawn, title=f"{self.up.name} over {self.across.name}", style=style)
+        return svg.document(WIDTH, HEIGHT + below, drawn, title=f"{self.up.name} over {self.across.name}", style=style)
 
     def _grid(self) -> list[str]:
         parts = []
         for value in self.across.ticks():
             at = float(self.x(value))
             parts.append(svg.line(at, TOP, at, HEIGHT - BOTTOM))
-            parts.append(svg.text(at, HEIGHT - BOTTOM + _GAP, self.across.label(value), "soft middle"))
+            parts.append(svg.text(at, HEIGHT - BOTTOM + _GAP, self.across.tick(value), "soft middle"))
         for value in self.up.ticks():
             at = float(self.y(value))
             parts.append(svg.line(LEFT, at, WIDTH - RIGHT, at))
-            parts.append(svg.text(LEFT - _GAP / 2, at + 4, self.up.label(value), "soft end"))
+            parts.append(svg.text(LEFT - _GAP / 2, at + 4, self.up.tick(value), "soft end"))
         parts.append(svg.text(WIDTH - RIGHT, HEIGHT - _GAP, self.across.name, "end"))
         parts.append(svg.text(_GAP / 2, TOP - _GAP / 2, self.up.name))
         return parts

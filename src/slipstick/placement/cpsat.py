@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.placement.list_schedule import _anneal
 from slipstick.placement.problem import Problem
-from slipstick.placement.schedule import PlacementSchedule, Transfer, check
+from slipstick.placement.schedule import INTERRUPTED, PlacementSchedule, Transfer, check
 from slipstick.placement.segments import _solve_in_series
 
 _THREADS = 2
@@ -30,6 +31,8 @@ _PORTION = 0.25  # of the time left, at most, for one part of a graph that falls
 
 def solve(problem: Problem, *, time_limit: float = 60.0, threads: int = _THREADS, seed: int = 0) -> PlacementSchedule:
     """Return the best placement schedule found within `time_limit` [s], with the bound that was proved.
+
+    Ctrl-C ends the search at once; the best schedule until then is returned with the status `INTERRUPTED`.
 
     Errors
     ------
@@ -49,8 +52,12 @@ def solve(problem: Problem, *, time_limit: float = 60.0, threads: int = _THREADS
     deadline = time.monotonic() + time_limit
 
     def part(problem: Problem, fixed: Mapping[int, int]) -> PlacementSchedule:
+        nonlocal deadline
         left = max(deadline - time.monotonic(), _LEAST)
-        return _solve(problem, fixed, left if not fixed else max(_LEAST, _PORTION * left), threads, seed)
+        schedule = _solve(problem, fixed, left if not fixed else max(_LEAST, _PORTION * left), threads, seed)
+        if schedule.status == INTERRUPTED:
+            deadline = time.monotonic()
+        return schedule
 
     return check(problem, _solve_in_series(problem, part))
 
@@ -70,7 +77,7 @@ def _solve(problem: Problem, fixed: Mapping[int, int], time_limit: float, thread
     solver.parameters.max_time_in_seconds = max(time_limit - (time.monotonic() - begun), _LEAST)
     solver.parameters.num_workers = threads
     solver.parameters.random_seed = seed
-    status = solver.solve(model.model)
+    status, interrupted = _run(solver, model.model)
     if status == cp.INFEASIBLE:
         raise SlipstickError(
             "no placement fits the devices", path="memory", allowed="more devices, or more memory each"
@@ -81,10 +88,22 @@ def _solve(problem: Problem, fixed: Mapping[int, int], time_limit: float, thread
     elif first is None:
         first = _anneal(problem, _LEAST, seed, fixed)
     if first is not None and (best is None or first.makespan < best.makespan):
-        return replace(first, bound=best.bound if best else model.least)
+        best = replace(first, bound=best.bound if best else model.least)
     if best is None:
         raise SlipstickError("no schedule found in time", path="time_limit", value=time_limit)
-    return best
+    return replace(best, status=INTERRUPTED) if interrupted else best
+
+
+def _run(solver: Any, model: Any) -> tuple[Any, bool]:
+    """Return the solver's status, and whether Ctrl-C ended it: the solver's own handler would not say so."""
+    solver.parameters.catch_sigint_signal = False
+    with ThreadPoolExecutor(1) as pool:
+        solving = pool.submit(solver.solve, model)
+        try:
+            return solving.result(), False
+        except KeyboardInterrupt:
+            solver.stop_search()
+            return solving.result(), True
 
 
 def _alike(problem: Problem) -> bool:

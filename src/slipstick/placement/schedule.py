@@ -12,6 +12,8 @@ from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.placement.problem import Problem
 
+INTERRUPTED = "the best found before Ctrl-C"  # status of a schedule whose search the user ended
+
 
 @dataclass(frozen=True)
 class Transfer:

@@ -15,7 +15,7 @@ import numpy as np
 
 from slipstick.core.arrays import IntArray
 from slipstick.placement.problem import Problem
-from slipstick.placement.schedule import PlacementSchedule, Transfer
+from slipstick.placement.schedule import INTERRUPTED, PlacementSchedule, Transfer
 
 _MAX_PERMUTED = 8  # devices: of more, symmetries are not looked for
 _Solve = Callable[[Problem, Mapping[int, int]], PlacementSchedule]  # (part, devices of some operators) -> its best
@@ -89,7 +89,9 @@ def _solve_in_series(problem: Problem, solve: _Solve) -> PlacementSchedule:
         part = parts[number]
         ends = a if part.first is not None else 0, b if part.last is not None else 0
         schedules.append(best(number, a, b) if same[ends] == ends else solve(part.problem, _fixed(part, a, b)))
-    return _joined(problem, parts, schedules, int(bound.min()))
+    joined = _joined(problem, parts, schedules, int(bound.min()))
+    ended = any(schedule.status == INTERRUPTED for schedule in (*solved.values(), *schedules))
+    return replace(joined, status=INTERRUPTED) if ended else joined
 
 
 def _cuts(problem: Problem) -> list[int]:

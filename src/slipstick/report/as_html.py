@@ -8,8 +8,8 @@ from typing import Any
 
 from slipstick.core.units import format_quantity
 from slipstick.pictures.style import CSS
-from slipstick.report.as_text import UNCALIBRATED, MetricRows, _label, _numbered_sources, _walk
-from slipstick.report.contents import Contents
+from slipstick.report.as_text import UNCALIBRATED, MetricRows, _label, _numbered_sources, _question_rows, _walk
+from slipstick.report.contents import QUESTION, Contents
 from slipstick.report.metric import PARTS, Metric, Table, Tree, ratio
 from slipstick.report.papers import line, link
 
@@ -29,7 +29,7 @@ def _report_page(report: Contents, pictures: Mapping[str, str]) -> str:
         *(_section(heading, drawn) for heading, drawn in pictures.items()),
         _section("Where it goes", "".join(bars)) if bars else "",
         _section("Figures", _metric_table(report, sources)),
-        *(_section(name, _breakdown(table)) for name, table in report.breakdowns.items()),
+        *(_section(name, _breakdown(table) + _same_plan(report, name)) for name, table in report.breakdowns.items()),
         _section("Inputs", _inputs(report.inputs)) if report.inputs else "",
         _section("Sources", _source_list(sources)) if sources else "",
         _section("Papers", _paper_list(report.papers)) if report.papers else "",
@@ -41,6 +41,12 @@ def _report_page(report: Contents, pictures: Mapping[str, str]) -> str:
 def framed(page: str) -> str:
     """Return a page as an inline frame for notebooks, which confines its style and its content policy."""
     return f'<iframe srcdoc="{html.escape(page)}" width="100%" height="720" style="border:0"></iframe>'
+
+
+def _same_plan(report: Contents, breakdown: str) -> str:
+    """Return the plan to paste, which stands below the table of what was asked; empty elsewhere."""
+    text = report.plan_text if breakdown == QUESTION else ""
+    return f'<p class="soft">the same plan: <code>--plan {_e(text)}</code></p>' if text else ""
 
 
 def _comparison_page(reports: Sequence[Contents], metrics: MetricRows) -> str:
@@ -57,6 +63,9 @@ def _comparison_page(reports: Sequence[Contents], metrics: MetricRows) -> str:
             cells.append((_e(metric.text) if metric else "&ndash;") + times)
         name = _e(_label(path).strip())
         rows.append(_row([f'<span class="d2">{name}</span>' if f".{PARTS}." in path else name, *cells]))
+    asked = [
+        _row([_e(name), *(_e(text) or "&ndash;" for text in texts)]) for name, texts in _question_rows(reports).items()
+    ]
     bars = "".join(_comparison_bars(reports, group) for group in _groups_with_parts(reports))
     title = f"{len(reports)} reports side by side"
     hashes = ", ".join(f"<code>{report.input_hash[:16]}</code>" for report in reports)
@@ -64,6 +73,7 @@ def _comparison_page(reports: Sequence[Contents], metrics: MetricRows) -> str:
         _header(title, "", ""),
         _section("Where it goes", bars) if bars else "",
         _section("Figures, with ratios to the first", _table(head, rows)),
+        _section("Questions: each field, and who chose it", _table(head, asked)) if asked else "",
         _footer(reports[0].version, f"inputs {hashes}"),
     ]
     return _document(title, "\n".join(part for part in body if part))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from slipstick.report.contents import Contents
+from slipstick.report.contents import QUESTION, Contents
 from slipstick.report.metric import PARTS, Metric, Table, Tree, ratio
 from slipstick.report.papers import line
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.measure import Measurement
     from rich.table import Table as RichTable
 
+_QUESTION_COLUMNS = 3
 MetricRows = Mapping[str, Sequence[Metric | None]]  # dotted path -> the metric of each report
 
 WIDTH = 100
@@ -36,7 +37,7 @@ def to_text(renderable: RenderableType, width: int | None = None) -> str:
     from rich.console import Console
 
     console = Console(file=io.StringIO(), width=width or WIDTH, color_system=None, legacy_windows=False)
-    console.print(renderable)
+    console.print(renderable, crop=False)  # a plan to paste is one line
     text = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(row.rstrip() for row in text.rstrip().split("\n"))
 
@@ -60,6 +61,8 @@ def _render_report(report: Contents) -> Group:
         parts.append(Text.assemble((f"{finding.severity} [{finding.check}] ", style), _safe_text(finding.message)))
     for name, table in report.breakdowns.items():
         parts += [Text(), render_breakdown(name, table)]
+        if name == QUESTION and report.plan_text:
+            parts += [Text(), Text(f"the same plan: --plan {report.plan_text}", no_wrap=True, overflow="ignore")]
     if sources:
         parts += [Text(), _safe_text("sources", "bold")]
         parts += [_safe_text(f"  [{number}] {source}", "dim") for source, number in sources.items()]
@@ -159,7 +162,27 @@ def _render_comparison(reports: Sequence[Contents], rows: MetricRows) -> RichTab
         rendered.add_row(_safe_text(_label(path)), *cells)
     if any(warnings):
         rendered.add_row("warnings", *warnings)
+    asked = _question_rows(reports)
+    if asked:
+        rendered.add_row(_safe_text(QUESTION, "bold"))
+    for name, texts in asked.items():
+        rendered.add_row(_safe_text(f"  {name}"), *(_safe_text(text or "-") for text in texts))
     return rendered
+
+
+def _question_rows(reports: Sequence[Contents]) -> dict[str, tuple[str, ...]]:
+    """Return every field of the reports' questions, the plan's among them: its value in each, and who chose it.
+
+    Empty texts stand for fields that a report does not have, and the whole is empty where no report lists its fields.
+    """
+    columns = [
+        {str(name): f"{value} ({origin})" for name, value, origin in report.breakdowns[QUESTION].rows}
+        if QUESTION in report.breakdowns and len(report.breakdowns[QUESTION].columns) == _QUESTION_COLUMNS
+        else {}
+        for report in reports
+    ]
+    names = dict.fromkeys(name for column in columns for name in column)
+    return {name: tuple(column.get(name, "") for column in columns) for name in names}
 
 
 def _label(path: str) -> str:

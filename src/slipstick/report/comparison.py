@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from slipstick.core.errors import SlipstickError
-from slipstick.report.as_text import _render_comparison, to_text
+from slipstick.report.as_text import _question_rows, _render_comparison, to_text
 from slipstick.report.metric import Metric, ratio
 from slipstick.report.report import Report
 
@@ -26,11 +27,10 @@ class Comparison:
     def rows(self) -> dict[str, tuple[Metric | None, ...]]:
         """Every dotted path of any report, with the metric of each report there, or None."""
         flats = [report.flat() for report in self.reports]
-        paths = {path: None for flat in flats for path in flat}
-        return {path: tuple(flat.get(path) for flat in flats) for path in paths}
+        return {path: tuple(flat.get(path) for flat in flats) for path in _merged(flats)}
 
     def json(self, indent: int | None = 2) -> str:
-        """Return the titles, and per row values, units, origins, bands and ratios to the first report, as JSON."""
+        """Return the titles, per row values, units, origins, bands and ratios to the first, and questions, as JSON."""
         rows = [
             {
                 "path": path,
@@ -48,6 +48,9 @@ class Comparison:
             "reports": [report.title for report in self.reports],
             "calibration": [report.calibration for report in self.reports],
             "rows": rows,
+            "question": [
+                {"field": name, "values": list(texts)} for name, texts in _question_rows(self.reports).items()
+            ],
         }
         return json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False)
 
@@ -74,3 +77,21 @@ class Comparison:
         from slipstick.report.as_html import framed
 
         return framed(self.html())
+
+
+def _merged(flats: Sequence[Mapping[str, Metric]]) -> list[str]:
+    """Return the paths of all reports: those that the first lacks stand behind what they follow in their own.
+
+    Examples
+    --------
+    >>> _merged([{"time.step": 1, "cost": 2}, {"time.step": 1, "time.parts.bubble": 3, "cost": 2}])
+    ['time.step', 'time.parts.bubble', 'cost']
+    """
+    paths: list[str] = []
+    for flat in flats:
+        place = 0
+        for path in flat:
+            if path not in paths:
+                paths.insert(place, path)
+            place = paths.index(path) + 1
+    return paths

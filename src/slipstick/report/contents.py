@@ -10,12 +10,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import Plan, plan_fields
 from slipstick.core.version import __version__
 from slipstick.report.metric import Finding, Metric, Table, Tree, _flatten, canonical
 
 Drawings = Callable[[], Mapping[str, str]]  # called when pictures are asked for: heading -> SVG
 
 SCHEMA = "slipstick.report/1"
+QUESTION = "question"  # breakdown that lists what was asked: field, value, and who chose it
+
+
+def _plan_texts(plan: Mapping[str, Any]) -> dict[str, str]:
+    """Return every field of a plan as ``--plan`` reads it, from the plan's nested mapping."""
+    texts = {}
+    for entry in plan_fields():
+        value: Any = plan
+        for name in entry.path.split("."):
+            value = value[name]
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        texts[entry.key] = "none" if value in (None, "") else text
+    return texts
 
 
 @dataclass(frozen=True)
@@ -81,6 +95,16 @@ class Contents(ABC):
         """
         bands = (metric for metric in self.flat().values() if metric.low is not None)
         return "uncalibrated" if any(not metric.note.startswith("band:") for metric in bands) else ""
+
+    @property
+    def plan_text(self) -> str:
+        """Plan to paste into ``--plan``, which asks for the same fields again; empty where no field was chosen."""
+        question = self.breakdowns.get(QUESTION)
+        if question is None or not any(row[-1] == "auto" for row in question.rows):
+            return ""
+        plan, rest = _plan_texts(self.inputs["plan"]), _plan_texts(Plan().off().model_dump(mode="json"))
+        stated = [f"{key}={text}" for key, text in plan.items() if text not in ("auto", rest[key]) and key != "others"]
+        return ",".join(["others=off", *stated])
 
     @property
     def errors(self) -> tuple[Finding, ...]:

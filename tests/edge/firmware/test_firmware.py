@@ -27,8 +27,8 @@ from slipstick.edge.firmware.folder import _MANIFEST, write_folder
 from slipstick.edge.firmware.measured_run import run_firmware
 from slipstick.edge.firmware.struct_sizes import _struct_sizes
 from slipstick.edge.firmware.targets import _target_of
+from slipstick.edge.kernels.firmware_kernels import KERNELS
 from slipstick.edge.kernels.kernel import SOURCES
-from slipstick.edge.kernels.table import KERNELS
 from slipstick.trained.integer.integer_network import IntegerNetwork
 from slipstick.trained.tflite import parse_tflite
 
@@ -130,6 +130,8 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         write_folder(tmp_path / "new/out", files, overwrite=True)
     (tmp_path / "file").write_text("")
     (tmp_path / "link").symlink_to(tmp_path / "new")
+    with pytest.raises(SlipstickError, match="not a folder's name"):
+        write_folder(tmp_path / "a\0b", files)
     for name in ("file", "link"):
         with pytest.raises(SlipstickError, match="not a folder"):
             write_folder(tmp_path / name, files, overwrite=True)

@@ -30,7 +30,7 @@ def pooled_network(vectors: int) -> IntegerNetwork:
     return replace(network, tensors=tuple(tensors))
 
 
-@pytest.mark.parametrize("board", ["nucleo-f446", "pico"])
+@pytest.mark.parametrize("board", ["nucleo-f446", "esp32-c3-devkitm"])
 def test_few_vectors_become_a_pool(board: str) -> None:
     pytest.importorskip("ziglang")
     pytest.importorskip("unicorn")

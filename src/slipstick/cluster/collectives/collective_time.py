@@ -141,11 +141,16 @@ def _link_rate(group: _Group, tiers: Sequence[NetworkTier], level: int) -> Float
     return rate * (domains / 2.0) ** -tier.constants.congestion
 
 
-def _inner_rate(op: str, group: _Group, tiers: Sequence[NetworkTier]) -> FloatArray:
-    """Rate of the slowest tier below the last one, for long messages [B/s]; infinite where the group uses none."""
+def _inner_rate(op: str, group: _Group, tiers: Sequence[NetworkTier], name: str = "") -> FloatArray:
+    """Rate of the slowest tier below the last one by protocol `name`, for long messages without [B/s].
+
+    Infinite where the group uses none.
+    """
     slowest = np.full_like(group.size, np.inf)
     for level, tier in enumerate(tiers[:-1]):
-        rate = _family(op, tier.constants)[-1].efficiency * _link_rate(group, tiers, level)
+        family = _family(op, tier.constants)
+        efficiency = next((protocol.efficiency for protocol in family if protocol.name == name), family[-1].efficiency)
+        rate = efficiency * _link_rate(group, tiers, level)
         slowest = np.where(group.members[level] > _below(group, level), np.minimum(slowest, rate), slowest)
     return slowest
 
@@ -198,18 +203,32 @@ def _all_reduce(best: _AlgorithmTime, group: _Group, tiers: Sequence[NetworkTier
 def _tree(group: _Group, tiers: Sequence[NetworkTier]) -> _AlgorithmTime:
     """Cost of an all-reduce by chains inside the domains, pipelined with a double binary tree across them."""
     below = _below(group, len(tiers) - 1)
-    inner_time = 2.0 * group.size * (below - 1.0) / below / _inner_rate("all_reduce", group, tiers)
-    if len(tiers) == 2 and tiers[0].constants.in_switch is not None:
-        switch = _AlgorithmTime.in_switch(tiers[0].constants.in_switch, group.size, below, _link_rate(group, tiers, 0))
-        inner_time = np.where(np.isfinite(switch.latency), np.minimum(switch.bandwidth, inner_time), inner_time)
     outer = _link_rate(group, tiers, len(tiers) - 1)
     costs = []
     protocols = tiers[-1].constants.tree
     for protocol in protocols:
         latency, bandwidth = _AlgorithmTime.tree(protocol, group.size, group.ranks / below, protocol.efficiency * outer)
-        chain = 2.0 * below * np.maximum(_inner_hops("all_reduce", group, tiers, protocol.name), 0.0)
-        costs.append(_AlgorithmTime(latency + chain, np.maximum(bandwidth, inner_time)))
+        inner = _in_domain(group, tiers, below, protocol.name)
+        costs.append(_AlgorithmTime(latency + inner.latency, np.maximum(bandwidth, inner.bandwidth)))
     return _AlgorithmTime.best_protocol(costs, protocols, group.size / group.ranks)
+
+
+def _in_domain(group: _Group, tiers: Sequence[NetworkTier], below: FloatArray, name: str) -> _AlgorithmTime:
+    """Return the cost of a tree's chains inside the domains by protocol `name`, or of their switch where it is cheaper.
+
+    A chain sends what a ring sends, at the rate of the protocol that the tree runs with, and a rank's own share passes
+    its memory as in a ring: an all-reduce across nodes contains those inside them.
+    """
+    sent = 2.0 * group.size * (below - 1.0) / below / _inner_rate("all_reduce", group, tiers, name)
+    family = _family("all_reduce", tiers[0].constants)
+    own = next((protocol.own for protocol in family if protocol.name == name), family[-1].own)
+    time = np.where(below > 1.0, sent + own * group.size / below / tiers[0].bandwidth, 0.0)
+    hops = 2.0 * below * np.maximum(_inner_hops("all_reduce", group, tiers, name), 0.0)
+    chain = _AlgorithmTime(hops, time)
+    if len(tiers) != 2 or tiers[0].constants.in_switch is None:
+        return chain
+    rate = _link_rate(group, tiers, 0)
+    return chain.or_cheaper(_AlgorithmTime.in_switch(tiers[0].constants.in_switch, group.size, below, rate))
 
 
 def _hierarchical(group: _Group, tiers: Sequence[NetworkTier]) -> _AlgorithmTime:

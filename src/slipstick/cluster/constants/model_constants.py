@@ -27,6 +27,10 @@ class _ModelConstants(Entry):
     last_bucket: float = Field(
         ge=0, le=1, description="Share of the gradients in the last bucket, which no computation is left to hide"
     )
+    gathered_layers: int = Field(
+        ge=1, description="Layers whose weights are whole at once on a device that ZeRO-3 shards"
+    )
+    live_parameters: float = Field(gt=0, description="Parameters that are whole at once on such a device, at most")
     loss_copies: float = Field(
         ge=1, description="Tensors of the size of the fp32 logits that a loss of single kernels holds"
     )

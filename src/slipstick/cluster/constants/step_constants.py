@@ -68,6 +68,9 @@ class _StepConstants(Entry):
     memory_reserve: float = Field(
         ge=0, lt=1, description="Share of a device's memory that training cannot use: context, communicators, fragments"
     )
+    largest_run: int | None = Field(
+        default=None, gt=0, description="Devices of the largest training run that these constants were compared with"
+    )
     overlap_slowdown: float = Field(
         ge=0, le=1, description="Share of hidden communication that slows the computation beside it"
     )

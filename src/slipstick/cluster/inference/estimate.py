@@ -143,12 +143,20 @@ def _question_point(question: Question) -> tuple[_InferencePoints, Plan]:
     prefilling, possible = _prefilling_replicas(points, devices)
     degree, count = (plans.tp * plans.pp).item(), plans.dp.item()
     if not possible.item():
-        message, allowed = "not some of the replicas of tp*pp devices", f"a multiple of {degree} below {degree * count}"
-        raise SlipstickError(message, path="plan.serving.prefill_devices", value=devices.item(), allowed=allowed)
+        raise _no_prefill_replicas(question.plan.serving.prefill_devices, degree, count)
     degrees: dict[str, Any] = {"tp": plans.tp.item() * ranks, "dp": count // ranks, "attention_dp": ranks}
     if devices.item():
         degrees["prefill_devices"] = prefilling.item() * degree
     return replace(points, prefilling=prefilling), Plan.of(filled, **degrees)
+
+
+def _no_prefill_replicas(stated: int | str, degree: int, count: int) -> SlipstickError:
+    """Return the error of prefill devices that are not some of the `count` replicas of `degree` devices."""
+    message = "not some of the replicas of tp*pp devices, which prefill or decode"
+    allowed = f"a multiple of {degree} below {degree * count}"
+    if count == 1:
+        allowed = f"0, as all {degree} devices are one replica; else a smaller tp*pp, or more devices"
+    return SlipstickError(message, path="plan.serving.prefill_devices", value=stated, allowed=allowed)
 
 
 def _parts(passed: _InferencePass, metric: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from slipstick.cluster.sweep.best_plan import EQUAL, _PlanModel
 from slipstick.cluster.sweep.choose_plan import _resolved_plan
 from slipstick.cluster.sweep.plan_space import _default_values, _PlanSpace
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.core.arrays import FloatArray
+from slipstick.core.arrays import BoolArray, FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
@@ -105,8 +105,10 @@ class _InferencePlans:
         """Return the time [s] of the divisions themselves: inference has no further options."""
         return self.evaluate(divisions)[0]
 
-    near_time_bounds = time_bounds
+    def near_time_bounds(self, space: _PlanSpace, divisions: Plans, fitting: BoolArray) -> FloatArray:
+        """Return the time [s] of the divisions themselves, (n, 1)."""
+        return self.evaluate(divisions)[0][:, None]
 
     def memory_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
-        """Return the memory of a device [B] of the divisions themselves."""
-        return self.evaluate(divisions)[1]
+        """Return the memory of a device [B] of the divisions themselves, (n, 1)."""
+        return self.evaluate(divisions)[1][:, None]

@@ -9,7 +9,7 @@ import numpy as np
 
 from slipstick.cluster.sweep.plan_space import _PlanSpace
 from slipstick.cluster.sweep.plans import Plans
-from slipstick.core.arrays import FloatArray, IntArray
+from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 
 EQUAL = 0.002  # share of the best time by which plans are as good as the best: the simplest of them is taken
 _FIRST, _MOST = 8, 96  # divisions that are expanded at a time
@@ -24,11 +24,17 @@ class _PlanModel(Protocol):
     def time_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
         """Return lower bounds of time [s] over all options of each division, (n,), quickly found."""
 
-    def near_time_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
-        """Return nearer lower bounds of time [s], which take longer to find, (n,)."""
+    def near_time_bounds(self, space: _PlanSpace, divisions: Plans, fitting: BoolArray) -> FloatArray:
+        """Return nearer lower bounds of time [s], which take longer to find, of each division and open stage of ZeRO.
+
+        Shape (n, stages of ZeRO) as that of `fitting`; infinite where no option is possible, or where no plan may fit.
+        """
 
     def memory_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
-        """Return lower bounds of the peak memory of a device [B] over all options of each division, (n,)."""
+        """Return lower bounds of the peak memory of a device [B] of each division and open stage of ZeRO.
+
+        Shape (n, stages of ZeRO); infinite where no option is possible.
+        """
 
 
 @dataclass(frozen=True)
@@ -130,11 +136,18 @@ def _best_of_rows(
 
 
 def _promising(space: _PlanSpace, model: _PlanModel, divisions: Plans, fastest: _Fastest) -> Plans:
-    """Return all plans of those divisions that may fit and be as fast as the best."""
-    some = divisions.take(np.flatnonzero(model.memory_bounds(space, divisions) <= fastest.capacity))
-    if len(some):
-        some = some.take(np.flatnonzero(model.near_time_bounds(space, some) <= fastest.limit))
-    return space.expanded(some)[0] if len(some) else some
+    """Return all plans of those divisions that may fit and be as fast as the best.
+
+    Stages of ZeRO differ most in memory and messages: each is bounded alone.
+    """
+    fits = model.memory_bounds(space, divisions) <= fastest.capacity
+    index = np.flatnonzero(fits.any(axis=1))
+    if not len(index):
+        return divisions.take(index)
+    promising = fits[index] & (model.near_time_bounds(space, divisions.take(index), fits[index]) <= fastest.limit)
+    alive = promising.any(axis=1)
+    plans, row = space.expanded(divisions.take(index[alive]))
+    return plans.take(np.flatnonzero(promising[alive][row, space.zero_index(plans)]))
 
 
 def _smallest_plan(space: _PlanSpace, model: _PlanModel) -> _BestPlan | None:
@@ -142,7 +155,7 @@ def _smallest_plan(space: _PlanSpace, model: _PlanModel) -> _BestPlan | None:
     divisions = space.divisions()
     if not len(divisions):
         return None
-    least = np.argsort(model.memory_bounds(space, divisions), kind="stable")[:_MOST]
+    least = np.argsort(model.memory_bounds(space, divisions).min(axis=1), kind="stable")[:_MOST]
     plans, _ = space.expanded(divisions.take(least))
     time, memory = model.figures(plans)
     index = np.array([int(np.lexsort((time, memory))[0])])

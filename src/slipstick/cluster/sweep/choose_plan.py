@@ -59,9 +59,15 @@ def _devices_that_fit(plan: Plan, workload: Workload, system: System, model_of: 
     return None
 
 
-def _devices_finding(devices: int | None) -> Finding:
-    """Return the finding of a question of which no plan fits in memory, with the number of devices that would do."""
+def _devices_finding(devices: int | None, offload: str = "") -> Finding:
+    """Return the finding of a question of which no plan fits in memory, with the devices and the plan that would do.
+
+    Parameters
+    ----------
+    offload : fields of a plan that would fit on the given devices; empty for none.
+    """
     cure = f"{devices:,} devices of this kind would do" if devices else "more devices of this kind do not help"
+    cure += f", or tensors in the host's memory: {offload}" if offload else ""
     return Finding("plan_fits", f"no plan fits in memory; {cure}", "memory.peak")
 
 

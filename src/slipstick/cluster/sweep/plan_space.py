@@ -73,6 +73,16 @@ class _PlanSpace:
         """Columns of every combination of the open degrees."""
         return _grid(self.division)
 
+    def zero_index(self, plans: Plans) -> IntArray:
+        """Return which of the open stages of ZeRO each plan has, by its index; 0 where the stage is given, (n,)."""
+        stages = self.options.get("zero", ())
+        return np.searchsorted(stages, plans.zero) if stages else np.zeros(len(plans), dtype=np.int64)
+
+    @property
+    def zero_count(self) -> int:
+        """Number of open stages of ZeRO, 1 where the stage is given."""
+        return max(1, len(self.options.get("zero", ())))
+
     @property
     def node(self) -> int:
         """Devices that the innermost network tier joins."""
@@ -145,7 +155,8 @@ class _PlanSpace:
         """Return which combinations of options (columns) each division (rows) can have.
 
         Source: Megatron-LM's arguments (interleaving needs a pipeline and whole rounds of microbatches, overlap of
-        tensor parallel messages needs sequence parallelism); ZeRO 2 and 3 do not go with a pipeline (DeepSpeed).
+        tensor parallel messages needs sequence parallelism). ZeRO-2 with a pipeline is ZeRO-1
+        (`TrainingSetting.scatters_each`).
         """
         count = len(next(iter(options.values()))) if options else 1
         allowed = np.ones((len(divisions), count), dtype=bool)
@@ -161,7 +172,7 @@ class _PlanSpace:
             allowed &= (options["tp_pattern"] == 0) | (~sp & (tp > 1) & (pp > 1))
         if "zero" in options:
             replicas = np.maximum(divisions.dp * divisions.cp, divisions.expert_replicas)[:, None]
-            allowed &= (options["zero"] == 0) | ((replicas > 1) & ((options["zero"] == 1) | (pp == 1)))
+            allowed &= (options["zero"] == 0) | ((replicas > 1) & ((options["zero"] != 2) | (pp == 1)))
         if "interleave" in options or "partition" in options:
             allowed &= self._cuts(divisions, options)
         return allowed

@@ -226,6 +226,9 @@ def _layer_rules(plans: Plans, workload: Workload) -> list[_Rule]:
 
 def _expert_rules(plans: Plans, network: Decoder, workload: Workload) -> list[_Rule]:
     """Rules of experts: training shares them evenly; inference may copy some, so that each rank holds as many."""
+    if not network.expert_counts:
+        message = "a network without experts has none to share"
+        return [_Rule("parallel.ep", plans.ep == 1, message, plans.ep, "1, or left out")]
     if workload.phase is not Phase.TRAIN:
         return []
     message = "ep must divide the experts in training, whose gradients have no place for copies"

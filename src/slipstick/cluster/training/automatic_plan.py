@@ -12,7 +12,7 @@ from slipstick.cluster.training.memory import _Residents
 from slipstick.cluster.training.pipeline_stages import _Stages
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.cluster.training.training_step import training_step
-from slipstick.core.arrays import FloatArray, IntArray
+from slipstick.core.arrays import BoolArray, FloatArray, IntArray
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
 from slipstick.core.workload import Workload
@@ -44,21 +44,24 @@ class _TrainingPlans:
         return self._pipelined(step.local_work, plans, space.deepest_interleave(divisions))
 
     def memory_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
-        """Return lower bounds of the peak memory of a device [B] over all options of each division, (n,)."""
-        least = {name: values[:1] for name, values in space.options.items()}
+        """Return lower bounds of the peak memory of a device [B] of each division and open stage of ZeRO."""
+        least = _plainest(space)
         saving = {**least, **{name: space.options[name] for name in _OF_MEMORY if name in space.options}}
         plans, row = space.expanded(divisions, saving)
         memory = _Residents.of(self.setting, plans, _Stages.of(self.setting.stack, plans)).total.max(axis=1)
-        return _least(memory, row, len(divisions))
+        return _least(memory, row, space.zero_index(plans), (len(divisions), space.zero_count))
 
-    def near_time_bounds(self, space: _PlanSpace, divisions: Plans) -> FloatArray:
-        """Return lower bounds of time [s] with the best messages and the shortest close of each division, (n,)."""
-        least = {name: values[:1] for name, values in space.options.items()}
+    def near_time_bounds(self, space: _PlanSpace, divisions: Plans, fitting: BoolArray) -> FloatArray:
+        """Return lower bounds of time [s] of each division and stage of ZeRO: best messages, shortest close."""
+        least = _plainest(space)
         varied = {**least, **{name: space.options[name] for name in _OF_TIME if name in space.options}}
         plans, row = space.expanded(divisions, varied)
+        asked = np.flatnonzero(fitting[row, space.zero_index(plans)])
+        plans, row = plans.take(asked), row[asked]
         chunks = space.deepest_interleave(divisions)[row]
         step = training_step(self.setting, replace(plans, interleave=chunks))
-        return _least(self._pipelined(step.work, plans, chunks) + step.closing, row, len(divisions))
+        bounds = self._pipelined(step.work, plans, chunks) + step.closing
+        return _least(bounds, row, space.zero_index(plans), (len(divisions), space.zero_count))
 
     def _pipelined(self, work: FloatArray, plans: Plans, chunks: IntArray) -> FloatArray:
         microbatches = self.setting.batch // (plans.dp * plans.microbatch)
@@ -71,8 +74,13 @@ def _training_model(workload: Workload, system: System, plan: Plan) -> tuple[_Tr
     return _TrainingPlans(setting), system.main_memory.capacity - setting.reserve
 
 
-def _least(values: FloatArray, row: IntArray, count: int) -> FloatArray:
-    """Return the least of the values of each row, (count,)."""
-    least = np.full(count, np.inf)
-    np.minimum.at(least, row, values)
+def _plainest(space: _PlanSpace) -> dict[str, tuple[int, ...]]:
+    """Return the first value of each open option, of partition all: a given interleave may need the room of one."""
+    return {name: values if name == "partition" else values[:1] for name, values in space.options.items()}
+
+
+def _least(values: FloatArray, row: IntArray, column: IntArray, shape: tuple[int, int]) -> FloatArray:
+    """Return the least of the values of each row and column; infinite where there are none."""
+    least = np.full(shape, np.inf)
+    np.minimum.at(least, (row, column), values)
     return least

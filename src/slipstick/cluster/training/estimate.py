@@ -16,6 +16,7 @@ from slipstick.cluster.kernels.energy import _DeviceEnergy
 from slipstick.cluster.kernels.figure_origins import _Origins
 from slipstick.cluster.kernels.kernel_table import _decoder_table
 from slipstick.cluster.kernels.precision import element_bytes
+from slipstick.cluster.sweep.best_plan import _smallest_plan
 from slipstick.cluster.sweep.choose_plan import _devices_finding, _devices_that_fit, _resolved_plan
 from slipstick.cluster.sweep.plan_space import _PlanSpace
 from slipstick.cluster.sweep.plans import Plans
@@ -26,6 +27,7 @@ from slipstick.cluster.training.training_step import _TrainingStep, training_ste
 from slipstick.cluster.training.whole_run import _WholeRun
 from slipstick.core.collective_price import CollectivePrice
 from slipstick.core.device_kinds import Accelerator
+from slipstick.core.plan import Plan
 from slipstick.core.question import Question
 from slipstick.core.system import System
 from slipstick.core.workload import Phase, Workload
@@ -89,6 +91,7 @@ def estimate_training(question: Question, price: CollectivePrice | None = None) 
         findings=(
             *constants_findings(system, links=price is None),
             *_power_findings(system),
+            *_scale_findings(run),
             *(_fitting(question) if overflows else ()),
         ),
     )
@@ -102,7 +105,35 @@ def _origins(run: _Run) -> _Origins:
 
 def _fitting(question: Question) -> Iterator[Finding]:
     """Yield the finding that says on how many devices some plan would fit."""
-    yield _devices_finding(_devices_that_fit(question.plan, question.workload, question.system, _training_model))
+    devices = _devices_that_fit(question.plan, question.workload, question.system, _training_model)
+    yield _devices_finding(devices, _offload_that_fits(question))
+
+
+def _offload_that_fits(question: Question) -> str:
+    """Return the fewest tensors whose offloading lets some plan fit, as ``key=true,...``; empty where none does.
+
+    Offloading never makes a plan faster, so that the planner leaves it to the user.
+    """
+    system, host = question.system, question.system.host
+    if host is None or not host.bandwidth:
+        return ""
+    for names in (("optimizer",), ("optimizer", "weights"), ("optimizer", "weights", "activations")):
+        fields = {f"offload_{name}": True for name in names}
+        plan = Plan.of({**question.plan.model_dump(exclude_unset=True), **fields})
+        model, capacity = _training_model(question.workload, system, plan)
+        smallest = _smallest_plan(_PlanSpace.of(plan, question.workload, system), model)
+        if smallest is not None and smallest.memory <= capacity:
+            return ",".join(f"{name}=true" for name in fields)
+    return ""
+
+
+def _scale_findings(run: _Run) -> Iterator[Finding]:
+    """Yield the finding of a run on more devices than any that the constants were compared with."""
+    steps, devices = run.setting.chip.steps, run.system.devices
+    if steps.largest_run is not None and devices > steps.largest_run:
+        message = f"{devices:,} devices, where the largest measured run that the constants were compared with has "
+        message += f"{steps.largest_run:,}: stragglers and congested links of larger runs are not in the time"
+        yield Finding("scale_beyond_measurements", message, "system.devices")
 
 
 def _bottleneck(step: _TrainingStep) -> str:
@@ -231,9 +262,10 @@ def _facts(run: _Run) -> dict[str, float]:
 def _stage_table(step: _TrainingStep) -> Table:
     """Return the memory of each pipeline stage, by part; stages alike in layers share a kind and differ in depth."""
     residents, kinds = step.residents, step.stages
-    columns = {"stage": "", **dict.fromkeys(residents.PARTS, "B")}
+    parts = [part for part in residents.PARTS if part != "gathered" or residents.gathered.any()]
+    columns = {"stage": "", **dict.fromkeys(parts, "B")}
     rows = [
-        (_stage_name(kinds, int(kind)), *(float(getattr(residents, part)[0, kind]) for part in residents.PARTS))
+        (_stage_name(kinds, int(kind)), *(float(getattr(residents, part)[0, kind]) for part in parts))
         for kind in np.flatnonzero(kinds.copies[0])
     ]
     return Table.of(columns, rows, stacked=True)

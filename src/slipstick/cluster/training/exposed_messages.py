@@ -121,12 +121,12 @@ def _pipeline_message(setting: TrainingSetting, plans: Plans, sent: _TensorMessa
     return np.where(plans.pp > 1, time + gather, 0.0)
 
 
-def _bytes_sent(setting: TrainingSetting, plans: Plans, gradients: FloatArray) -> dict[str, FloatArray]:
+def _bytes_sent(setting: TrainingSetting, plans: Plans, parameters: FloatArray) -> dict[str, FloatArray]:
     """Return the bytes that the average device sends per training step, by kind of parallelism, arrays of shape (n,).
 
     Parameters
     ----------
-    gradients : bytes of gradients (and, with ZeRO, of gathered weights) that a device reduces over its replicas.
+    parameters : of the average device, whose gradients are reduced over its replicas.
     """
     decoder, element = setting.decoder, setting.precision.activations
     microbatches = setting.batch // (plans.dp * plans.microbatch)
@@ -147,7 +147,19 @@ def _bytes_sent(setting: TrainingSetting, plans: Plans, gradients: FloatArray) -
     return {
         "tensor_parallel": 2 * layers * passes * activation * 2 * share + regathered,
         "pipeline_parallel": np.where(plans.pp > 1, 2 * crossing * (plans.pp - 1) / plans.pp, 0.0),
-        "data_parallel": 2 * gradients * (replicas - 1) / replicas,
+        "data_parallel": parameters * _replica_traffic(setting, plans) * (replicas - 1) / replicas,
         "expert_parallel": 1.0 * routed,
         "context_parallel": keys,
     }
+
+
+def _replica_traffic(setting: TrainingSetting, plans: Plans) -> FloatArray:
+    """Return the bytes of a parameter that replicas reduce and gather in a step, (n,).
+
+    An all-reduce counts as a scatter and a gather of the gradient; ZeRO-3 gathers weights for both passes of each
+    microbatch.
+    """
+    state, microbatches = setting.state_bytes, setting.batch // (plans.dp * plans.microbatch)
+    scattered = state.gradients * np.where(setting.scatters_each(plans), microbatches, 1)
+    gathered = np.where(plans.zero == 3, 2 * microbatches * state.weights, state.gradients)
+    return np.asarray(scattered + gathered)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from slipstick.cluster.constants.model_constants import _model
 from slipstick.cluster.kernels.device_parameters import _layer_parameters, end_parameters
 from slipstick.cluster.sweep.distinct import _distinct
 from slipstick.cluster.sweep.plans import Plans
@@ -30,16 +31,17 @@ class _Residents:
     optimizer: FloatArray
     activations: FloatArray
     recomputed: FloatArray  # rebuilt for one layer at a time
+    gathered: FloatArray  # ZeRO-3's whole weights of the layers at work, gradients of a layer before their scatter
     working: FloatArray  # gradients of one layer's largest tensors while its backward pass runs
     ends: FloatArray  # embedding's and head's activations, logits
     host: FloatArray
     dense: FloatArray  # parameters of the stage that data parallel ranks hold copies of
     experts: FloatArray
     end_weights: FloatArray  # parameters of embedding and head among `dense`
-    layer_weights: tuple[FloatArray, ...]  # parameters of one layer of each kind, (n,)
+    layer_weights: tuple[tuple[FloatArray, FloatArray], ...]  # (dense, expert) parameters of a layer of each kind, (n,)
     layer_activations: tuple[FloatArray, ...]  # bytes kept of one microbatch by one layer of each kind, (n,)
 
-    PARTS = ("weights", "gradients", "optimizer", "activations", "recomputed", "working", "ends")
+    PARTS = ("weights", "gradients", "optimizer", "activations", "recomputed", "gathered", "working", "ends")
 
     @property
     def total(self) -> FloatArray:
@@ -74,13 +76,14 @@ class _Residents:
             optimizer=state[2] - offloaded[1] + near[1],
             activations=activations - offloaded[2] + near[2],
             recomputed=rebuilt,
+            gathered=_gathered(setting, plans, parameters)[:, None] * (kinds.copies > 0),
             working=setting.working * _working(setting, plans, layers)[:, None] * (kinds.copies > 0),
             ends=_end_activations(setting, plans, kinds, depth),
             host=np.asarray(sum(offloaded)),
             dense=dense + ends,
             experts=experts,
             end_weights=ends,
-            layer_weights=tuple(own + routed for own, routed in parameters),
+            layer_weights=tuple(parameters),
             layer_activations=tuple(stored),
         )
 
@@ -117,16 +120,39 @@ def _working(setting: TrainingSetting, plans: Plans, layers: list[_Activations])
     """
     decoder, element = setting.decoder, setting.precision.activations
     tokens = plans.microbatch * (setting.sequence / plans.cp)
+    inner = np.max([layer.feed_forward for layer in layers], axis=0)
+    return np.asarray(_largest_tensor(setting, plans) * 4.0 + inner * element + 3 * tokens * decoder.hidden * element)
+
+
+def _largest_tensor(setting: TrainingSetting, plans: Plans) -> FloatArray:
+    """Parameters of a device in the largest weight of a layer, (n,); experts take turns."""
+    hidden = setting.decoder.hidden
     largest = np.zeros(len(plans))
     for block in setting.blocks:
-        for projection in (
-            *block.attention.projections(decoder.hidden, Phase.TRAIN),
-            *block.mlp.projections(decoder.hidden),
-        ):
+        for projection in (*block.attention.projections(hidden, Phase.TRAIN), *block.mlp.projections(hidden)):
             k, n, _ = projection.local(plans.etp if projection.experts else plans.tp)
-            largest = np.maximum(largest, k * n)  # experts take turns
-    inner = np.max([layer.feed_forward for layer in layers], axis=0)
-    return np.asarray(largest * 4.0 + inner * element + 3 * tokens * decoder.hidden * element)
+            largest = np.maximum(largest, k * n)
+    return largest
+
+
+def _gathered(setting: TrainingSetting, plans: Plans, parameters: list[tuple[FloatArray, FloatArray]]) -> FloatArray:
+    """Bytes of the largest layers that are whole for a moment where ZeRO shards what they consist of, (n,).
+
+    With stage 3 the weights of the layer at work and of the next one, which is gathered meanwhile; where every
+    microbatch's gradients are scattered, those of one layer (FSDP: Zhao et al. 2304.11277). Layers of more parameters
+    than may be whole at once are gathered piece by piece, one tensor at least (DeepSpeed).
+    """
+    copied = [_copied(plans, *layer) for layer in parameters]
+    largest = np.max([dense + experts for dense, experts in copied], axis=0)
+    most = np.maximum(_model().live_parameters, _largest_tensor(setting, plans))
+    weights = np.where(plans.zero == 3, np.minimum(_model().gathered_layers * largest, most), 0.0)
+    gradients = np.where(setting.scatters_each(plans), np.minimum(largest, most), 0.0)
+    return np.asarray(weights * setting.state_bytes.weights + gradients * setting.precision.activations)
+
+
+def _copied(plans: Plans, dense: FloatArray, experts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the (dense, expert) parameters of a device that other ranks hold copies of: those that ZeRO shards."""
+    return np.where(plans.dp * plans.cp > 1, dense, 0.0), np.where(plans.expert_replicas > 1, experts, 0.0)
 
 
 def _end_parameters(setting: TrainingSetting, plans: Plans, kinds: _Stages) -> FloatArray:
@@ -150,14 +176,17 @@ def _states(setting: TrainingSetting, plans: Plans, dense: FloatArray, experts: 
     """Bytes of weights, gradients and optimiser state.
 
     ZeRO shards over the ranks that hold copies: data and context parallel ones for dense parameters, those divided by
-    the expert groups for experts (Rajbhandari et al. 1910.02054, section 5).
+    the expert groups for experts (Rajbhandari et al. 1910.02054, section 5). Gradients are sharded
+    where every microbatch's are scattered.
     """
     replicas = (plans.dp * plans.cp)[:, None]
     copies = plans.expert_replicas[:, None]
-    elements, zero = setting.state_bytes, plans.zero[:, None]
+    elements, scattered = setting.state_bytes, setting.scatters_each(plans)
     states = []
-    for level, element in ((3, elements.weights), (2, elements.gradients), (1, elements.optimizer)):
-        shard = zero >= level
+    for sharded, element in (
+        (plans.zero == 3, elements.weights), (scattered, elements.gradients), (plans.zero >= 1, elements.optimizer)
+    ):  # fmt: skip
+        shard = sharded[:, None]
         states.append((dense / np.where(shard, replicas, 1) + experts / np.where(shard, copies, 1)) * element)
     return tuple(states)
 

@@ -92,24 +92,52 @@ def _tensors(decoder: Decoder) -> int:
     return sum(block.count * _block_tensors(block, decoder) for block in decoder.kinds)
 
 
-def _weight_gathers(
-    setting: TrainingSetting, plans: Plans, block: Block, layer: _LayerTime, weights: FloatArray
+def _sharded_messages(
+    setting: TrainingSetting, plans: Plans, block: Block, layer: _LayerTime, weights: tuple[FloatArray, FloatArray]
 ) -> FloatArray:
-    """Return exposed seconds of ZeRO-3 for one layer and microbatch: its tensors gathered one by one for each pass,
-    behind the layer before where overlapped (Rajbhandari et al. 1910.02054, section 7.2.2)."""
-    if not (plans.zero == 3).any():
+    """Return exposed seconds of ZeRO-2 and ZeRO-3 for one layer and microbatch.
+
+    ZeRO-3 gathers a layer's tensors one by one for each pass, behind the layer before where overlapped (Rajbhandari et
+    al. 1910.02054, section 7.2.2). Where every microbatch's gradients are scattered, those of the last one are part of
+    `_exposed_update`.
+
+    Parameters
+    ----------
+    weights : (dense, expert) parameters of the layer on a device, (n,) each.
+    """
+    if not (plans.zero >= 2).any():
         return np.zeros(len(plans))
-    tensors = np.where(plans.dp_buckets, 1, _block_tensors(block, setting.decoder))
-    size = np.where(plans.zero == 3, weights * setting.state_bytes.weights / tensors, 0.0)
-    gather = (
-        tensors
-        / _shard_efficiency(setting, plans)
-        * messages("all_gather", size, plans.dp * plans.cp, plans.tp, plans.dp_tier, setting.tiers)
+    gather = _layer_message(setting, plans, block, "all_gather", weights)
+    gather = np.where(plans.zero == 3, gather, 0.0)
+    scatter = np.where(
+        setting.scatters_each(plans), _layer_message(setting, plans, block, "reduce_scatter", weights), 0.0
     )
+    microbatches = setting.batch // (plans.dp * plans.microbatch)
+    earlier = (microbatches - 1) / np.maximum(1, microbatches)  # than the last: a share of the microbatches
     core = np.where(plans.cp > 1, layer.core, 0.0)  # already hides the keys of the other context ranks
     ahead = np.maximum(0.0, gather - (layer.forward - core))
     back = np.maximum(0.0, gather - (layer.backward - 2 * core))
-    return np.where(plans.dp_overlap, ahead + back, 2 * gather)
+    both = np.maximum(0.0, gather + scatter - (layer.backward - 2 * core))
+    hidden = ahead + back + earlier * (both - back)
+    return np.asarray(np.where(plans.dp_overlap, hidden, 2 * gather + earlier * scatter))
+
+
+def _layer_message(
+    setting: TrainingSetting, plans: Plans, block: Block, op: str, weights: tuple[FloatArray, FloatArray]
+) -> FloatArray:
+    """Return seconds to gather a layer's weights, or to scatter its gradients, over the ranks that hold copies."""
+    columns = [plans.tp, plans.dp, plans.cp, plans.ep, plans.etp, plans.dp_buckets, plans.dp_tier]
+    first, kind = _distinct(columns)
+    plans, weights = plans.take(first), (weights[0][first], weights[1][first])
+    tensors = np.where(plans.dp_buckets, 1, _block_tensors(block, setting.decoder))
+    element = setting.state_bytes.weights if op == "all_gather" else setting.state_bytes.gradients
+    groups = ((plans.dp * plans.cp, plans.tp), (plans.expert_replicas, plans.ep * plans.etp))
+    total = np.zeros(len(plans))
+    for parameters, (ranks, stride) in zip(weights, groups, strict=True):
+        if parameters.any():
+            size = parameters * element / tensors
+            total = total + messages(op, size, ranks, stride, plans.dp_tier, setting.tiers)
+    return np.asarray(tensors / _shard_efficiency(setting, plans) * total)[kind]
 
 
 def _block_tensors(block: Block, decoder: Decoder) -> int:
@@ -124,10 +152,10 @@ def _exposed_update(
 ) -> FloatArray:
     """Return the exposed time [s] per step of gradient reduction and weight gathering, of shape (n,).
 
-    Overlapped, a stage's reduction hides behind the last microbatch's backward pass but for its last bucket, and the
-    gathering behind the next step's first forward pass; the slowest stage decides. Interleaved, a chunk's gradients are
-    ready when the last p microbatches have still to pass the chunks before it, which hides them behind as much work.
-    With ZeRO-3 the passes already hide the gathers of their weights, and nothing is left for the gradients.
+    Overlapped, a stage's last reduction hides behind the last microbatch's backward pass but for its last bucket, and
+    the gathering behind the next step's first forward pass; the slowest stage decides. Interleaved, a chunk's gradients
+    are ready when the last p microbatches have still to pass the chunks before it, which hides them behind as much
+    work. With ZeRO-3 the passes already hide the gathers of their weights, and nothing is left for the gradients.
     """
     reduced, gathered = _gradient_messages(setting, plans, residents)
     overlap = (plans.dp_overlap & (plans.zero < 3))[:, None]

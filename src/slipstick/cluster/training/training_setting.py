@@ -15,6 +15,7 @@ from slipstick.cluster.kernels.decoder_kernels import _Shape
 from slipstick.cluster.kernels.precision import Precision, element_bytes
 from slipstick.cluster.sweep.plans import Plans
 from slipstick.cluster.training.pipeline_stages import _LayerStack
+from slipstick.core.arrays import BoolArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.system import System
@@ -111,6 +112,17 @@ class TrainingSetting:
         return _Shape(
             plans.microbatch, query, np.full_like(query, self.sequence), plans.tp, plans.ep, plans.etp, plans.sp
         )
+
+    def scatters_each(self, plans: Plans) -> BoolArray:
+        """Return whether each plan scatters the gradients of every microbatch and keeps a shard of their sum, (n,).
+
+        ZeRO-3 always, as MaxText's pipelines do (`pipeline_fsdp_ag_once`), ZeRO-2 without a pipeline (FSDP, DeepSpeed).
+        PyTorch's pipelines accumulate whole gradients and scatter them behind the last microbatch
+        (torch.distributed.pipelining, `backward_maybe_with_nosync`), which is ZeRO-1.
+        """
+        microbatches = self.batch // (plans.dp * plans.microbatch)
+        once = (plans.pp > 1) & (microbatches > 1)
+        return np.asarray((plans.zero == 3) | ((plans.zero == 2) & ~once))
 
 
 def _unfused(chip: Chip) -> Chip:

@@ -18,7 +18,7 @@ from slipstick.cluster.training.exposed_messages import (
 )
 from slipstick.cluster.training.layer_time import _layer_times, _LayerTime
 from slipstick.cluster.training.memory import _Residents
-from slipstick.cluster.training.optimizer import _exposed_update, _offload_waits, _optimizer_time, _weight_gathers
+from slipstick.cluster.training.optimizer import _exposed_update, _offload_waits, _optimizer_time, _sharded_messages
 from slipstick.cluster.training.pipeline_stages import _Stages
 from slipstick.cluster.training.training_setting import TrainingSetting
 from slipstick.core.arrays import FloatArray
@@ -93,7 +93,7 @@ def training_step(setting: TrainingSetting, plans: Plans) -> _TrainingStep:
 
 def _sent(setting: TrainingSetting, plans: Plans, kinds: _Stages, residents: _Residents) -> _Costs:
     parameters = ((residents.dense + residents.experts) * kinds.copies).sum(axis=1) / plans.pp
-    return _bytes_sent(setting, plans, parameters * setting.state_bytes.gradients)
+    return _bytes_sent(setting, plans, parameters)
 
 
 def _layer(
@@ -112,8 +112,8 @@ def _layer(
         "tensor_parallel": ahead * (1 + again) + back,
         "context_parallel": _context_exchange(setting, plans, block, layer),
         "expert_parallel": exchange * (2 + again),
-        "data_parallel": _weight_gathers(setting, plans, block, layer, weights),
-        "offload": _offload_waits(setting, plans, layer, weights, activations),
+        "data_parallel": _sharded_messages(setting, plans, block, layer, weights),
+        "offload": _offload_waits(setting, plans, layer, weights[0] + weights[1], activations),
         "host": layer.host_forward * (1 + again) + layer.host_backward + _host_messages(setting, plans, block.parallel),
     }
 

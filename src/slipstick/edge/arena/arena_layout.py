@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.arena.arena_problem import ALIGNMENT, ArenaProblem
-from slipstick.edge.arena.liveness import Block
+from slipstick.edge.arena.liveness import ArenaBlock
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ArenaLayout:
     offsets: dict[int, int]
     scratch: dict[int, int]
     merges: dict[int, int]
-    blocks: tuple[tuple[Block, int], ...]
+    blocks: tuple[tuple[ArenaBlock, int], ...]
     method: str
 
     @property
@@ -54,11 +54,11 @@ def _check_layout(layout: ArenaLayout) -> ArenaLayout:
     uses = {tensor: place for place, step in enumerate(problem.steps) for tensor in step.reads}
     uses[problem.output] = len(problem.steps)
     for place, step in enumerate(problem.steps):
-        needed = alive | {tensor for tensor, start, end in problem.held if start <= place <= end}
+        needed = alive | {tensor for tensor, start, end in problem.reservations if start <= place <= end}
         spans = {f"tensor {tensor}": _span(layout, tensor) for tensor in needed}
         overwritten = layout.merges.get(place)
         if overwritten is not None:
-            later = any(tensor == overwritten and end > place for tensor, _, end in problem.held)
+            later = any(tensor == overwritten and end > place for tensor, _, end in problem.reservations)
             allowed = overwritten in step.overwrites and uses.get(overwritten) == place and not later
             if not allowed or layout.offsets[overwritten] != layout.offsets[step.writes]:
                 raise SlipstickError("writes over an input that it may not", path=f"steps.{place}", value=step.name)

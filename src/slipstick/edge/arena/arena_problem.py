@@ -66,7 +66,7 @@ class ArenaProblem:
     Parameters
     ----------
     input, output : places of the network's input and output tensors.
-    held : tensors that are needed for longer than their readers say: (tensor, first step, last step).
+    reservations : tensors that are needed for longer than their readers say: (tensor, first step, last step).
 
     Examples
     --------
@@ -79,7 +79,7 @@ class ArenaProblem:
     steps: tuple[ArenaStep, ...]
     input: int
     output: int
-    held: tuple[tuple[int, int, int], ...] = ()
+    reservations: tuple[tuple[int, int, int], ...] = ()
 
     def __post_init__(self) -> None:
         """Check that each step reads what an earlier one wrote."""
@@ -100,7 +100,7 @@ class ArenaProblem:
             for tensor in step.reads:
                 last[tensor] = place
         last[self.output] = max(len(self.steps) - 1, 0)
-        for tensor, start, end in self.held:
+        for tensor, start, end in self.reservations:
             first[tensor], last[tensor] = min(first[tensor], start), max(last[tensor], end)
         return tuple(zip(first, last, strict=True))
 

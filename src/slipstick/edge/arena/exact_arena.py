@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from slipstick.core.extras import require
 from slipstick.edge.arena.arena_problem import ALIGNMENT
 from slipstick.edge.arena.greedy_arena import _arena_size
-from slipstick.edge.arena.liveness import Block
+from slipstick.edge.arena.liveness import ArenaBlock
 
 
 def _exact_offsets(
-    blocks: Sequence[Block], hint: Sequence[int], bound: int, *, time_limit: float = 10.0, seed: int = 0
+    blocks: Sequence[ArenaBlock], hint: Sequence[int], bound: int, *, time_limit: float = 10.0, seed: int = 0
 ) -> tuple[list[int], int]:
     """Return the offsets [B] of the smallest layout found within `time_limit` [s], and the size that was proved least.
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from slipstick.edge.arena.liveness import Block
+from slipstick.edge.arena.liveness import ArenaBlock
 
 _RESTARTS = 60  # orders with two blocks exchanged, tried where the simple orders miss the bound
 
 
-def _first_fit(blocks: Sequence[Block], *, best: bool = False) -> list[int]:
+def _first_fit(blocks: Sequence[ArenaBlock], *, best: bool = False) -> list[int]:
     """Return the offset of each block [B], placed one after the other at the lowest gap among those alive with it.
 
     Parameters
@@ -20,7 +20,7 @@ def _first_fit(blocks: Sequence[Block], *, best: bool = False) -> list[int]:
 
     Examples
     --------
-    >>> _first_fit([Block("a", 8, 0, 1), Block("b", 4, 1, 2), Block("c", 8, 2, 3)])
+    >>> _first_fit([ArenaBlock("a", 8, 0, 1), ArenaBlock("b", 4, 1, 2), ArenaBlock("c", 8, 2, 3)])
     [0, 8, 0]
     """
     offsets: list[int] = []
@@ -47,7 +47,7 @@ def _gap(taken: list[tuple[int, int]], size: int, best: bool) -> int:
     return end if room is None else where
 
 
-def _tflm_offsets(blocks: Sequence[Block]) -> list[int]:
+def _tflm_offsets(blocks: Sequence[ArenaBlock]) -> list[int]:
     """Return the offsets [B] of TensorFlow Lite Micro's GreedyMemoryPlanner: the largest first, each at its lowest gap.
 
     Source: tflite-micro, greedy_memory_planner.cc, as recollected: a stable sort by size, then first fit.
@@ -56,12 +56,12 @@ def _tflm_offsets(blocks: Sequence[Block]) -> list[int]:
     return _in_order(blocks, order)
 
 
-def _arena_size(blocks: Sequence[Block], offsets: Sequence[int]) -> int:
+def _arena_size(blocks: Sequence[ArenaBlock], offsets: Sequence[int]) -> int:
     """Return the end of the highest block [B]."""
     return max((offset + block.size for block, offset in zip(blocks, offsets, strict=True)), default=0)
 
 
-def _greedy_offsets(blocks: Sequence[Block], bound: int, *, restarts: int = _RESTARTS, seed: int = 0) -> list[int]:
+def _greedy_offsets(blocks: Sequence[ArenaBlock], bound: int, *, restarts: int = _RESTARTS, seed: int = 0) -> list[int]:
     """Return the offsets [B] of the smallest of several greedy layouts; the search ends once it meets the bound.
 
     Parameters
@@ -89,7 +89,7 @@ def _greedy_offsets(blocks: Sequence[Block], bound: int, *, restarts: int = _RES
 
 
 def _exchanged(
-    blocks: Sequence[Block], bound: int, best: list[int], order: list[int], rng: np.random.Generator, restarts: int
+    blocks: Sequence[ArenaBlock], bound: int, best: list[int], order: list[int], rng: np.random.Generator, restarts: int
 ) -> list[int]:
     size = _arena_size(blocks, best)
     for _ in range(restarts if len(blocks) > 1 else 0):
@@ -104,7 +104,7 @@ def _exchanged(
     return best
 
 
-def _in_order(blocks: Sequence[Block], order: Sequence[int], *, best: bool = False) -> list[int]:
+def _in_order(blocks: Sequence[ArenaBlock], order: Sequence[int], *, best: bool = False) -> list[int]:
     placed = _first_fit([blocks[place] for place in order], best=best)
     offsets = [0] * len(blocks)
     for place, offset in zip(order, placed, strict=True):

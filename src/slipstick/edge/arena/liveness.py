@@ -9,7 +9,7 @@ from slipstick.edge.arena.arena_problem import ArenaProblem, _aligned
 
 
 @dataclass(frozen=True)
-class Block:
+class ArenaBlock:
     """Bytes that are taken from one step to another, both included.
 
     Parameters
@@ -23,7 +23,7 @@ class Block:
     last: int
     tensors: tuple[int, ...] = ()
 
-    def meets(self, other: Block) -> bool:
+    def meets(self, other: ArenaBlock) -> bool:
         """Return whether both are alive at one step."""
         return self.first <= other.last and other.first <= self.last
 
@@ -52,7 +52,7 @@ def _merges_of(problem: ArenaProblem, *, smaller: bool = True) -> dict[int, int]
     return merges
 
 
-def _blocks_of(problem: ArenaProblem, merges: Mapping[int, int] = {}) -> list[Block]:
+def _blocks_of(problem: ArenaProblem, merges: Mapping[int, int] = {}) -> list[ArenaBlock]:
     """Return the blocks of all tensors and of all scratch, those that share bytes as one.
 
     Parameters
@@ -68,7 +68,7 @@ def _blocks_of(problem: ArenaProblem, merges: Mapping[int, int] = {}) -> list[Bl
     for tensor, root in owner.items():
         groups.setdefault(root, []).append(tensor)
     blocks = [
-        Block(
+        ArenaBlock(
             problem.tensors[members[0]].name, _aligned(max(problem.tensors[tensor].size for tensor in members)),
             min(lives[tensor][0] for tensor in members), max(lives[tensor][1] for tensor in members), tuple(members),
         )
@@ -77,16 +77,16 @@ def _blocks_of(problem: ArenaProblem, merges: Mapping[int, int] = {}) -> list[Bl
     for place, step in enumerate(problem.steps):
         scratch = step.scratch + (step.row_buffer if place in merges else 0)
         if scratch:
-            blocks.append(Block(f"scratch of {step.name}", _aligned(scratch), place, place))
+            blocks.append(ArenaBlock(f"scratch of {step.name}", _aligned(scratch), place, place))
     return blocks
 
 
-def _live_bytes(blocks: Sequence[Block]) -> list[int]:
+def _live_bytes(blocks: Sequence[ArenaBlock]) -> list[int]:
     """Return the bytes that are alive at each step.
 
     Examples
     --------
-    >>> _live_bytes([Block("a", 8, 0, 1), Block("b", 4, 1, 2)])
+    >>> _live_bytes([ArenaBlock("a", 8, 0, 1), ArenaBlock("b", 4, 1, 2)])
     [8, 12, 4]
     """
     changes = [0] * (max((block.last for block in blocks), default=-1) + 2)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.arena.arena_layout import ArenaLayout
 from slipstick.edge.arena.greedy_arena import _arena_size, _first_fit
-from slipstick.edge.arena.liveness import Block
+from slipstick.edge.arena.liveness import ArenaBlock
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class TierPlace:
     saved : seconds that a move to the fastest tier would save, if there were room.
     """
 
-    block: Block
+    block: ArenaBlock
     tier: str
     offset: int
     traffic: float
@@ -47,7 +47,7 @@ def _tensor_traffic(layout: ArenaLayout) -> list[float]:
 
 
 def place_in_tiers(
-    blocks: Sequence[Block], traffic: Sequence[float], tiers: Sequence[MemoryTier]
+    blocks: Sequence[ArenaBlock], traffic: Sequence[float], tiers: Sequence[MemoryTier]
 ) -> tuple[TierPlace, ...]:
     """Return the place of every block: the fastest tier goes to blocks with the most traffic for the room they take.
 
@@ -79,11 +79,11 @@ def place_in_tiers(
     return tuple(places[number] for number in range(len(blocks)))
 
 
-def _fits(blocks: Sequence[Block], numbers: Sequence[int], tier: MemoryTier) -> bool:
+def _fits(blocks: Sequence[ArenaBlock], numbers: Sequence[int], tier: MemoryTier) -> bool:
     return _arena_size([blocks[number] for number in numbers], _offsets(blocks, numbers)) <= tier.capacity
 
 
-def _offsets(blocks: Sequence[Block], numbers: Sequence[int]) -> list[int]:
+def _offsets(blocks: Sequence[ArenaBlock], numbers: Sequence[int]) -> list[int]:
     """Return offsets by first fit with the largest first, in the order of `numbers`."""
     order = sorted(range(len(numbers)), key=lambda place: -blocks[numbers[place]].size)
     placed = _first_fit([blocks[numbers[place]] for place in order])

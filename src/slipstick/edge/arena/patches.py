@@ -87,7 +87,7 @@ def _in_tiles(problem: ArenaProblem, stage: int, tiles: int) -> tuple[ArenaProbl
     )
     keep = ((problem.input, 0, stage - 1), (result, 0, stage - 1))
     extra = macs - sum(step.macs for step in problem.steps[:stage])
-    return replace(problem, tensors=tensors, held=keep), extra
+    return replace(problem, tensors=tensors, reservations=keep), extra
 
 
 def tile_regions(problem: ArenaProblem, stage: int, tile: Region) -> dict[int, Region]:

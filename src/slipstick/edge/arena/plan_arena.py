@@ -6,7 +6,7 @@ from slipstick.edge.arena.arena_layout import ArenaLayout, _check_layout
 from slipstick.edge.arena.arena_problem import ArenaProblem
 from slipstick.edge.arena.exact_arena import _exact_offsets
 from slipstick.edge.arena.greedy_arena import _arena_size, _greedy_offsets, _tflm_offsets
-from slipstick.edge.arena.liveness import Block, _blocks_of, _live_bytes, _merges_of
+from slipstick.edge.arena.liveness import ArenaBlock, _blocks_of, _live_bytes, _merges_of
 
 
 def plan_arena(
@@ -61,7 +61,7 @@ def _improved(layout: ArenaLayout, time_limit: float) -> ArenaLayout:
 
 
 def _laid_out(
-    problem: ArenaProblem, merges: dict[int, int], blocks: list[Block], offsets: list[int], bound: int, method: str
+    problem: ArenaProblem, merges: dict[int, int], blocks: list[ArenaBlock], offsets: list[int], bound: int, method: str
 ) -> ArenaLayout:
     placed = tuple(zip(blocks, offsets, strict=True))
     tensors = {tensor: offset for block, offset in placed for tensor in block.tensors}

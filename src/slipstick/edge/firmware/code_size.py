@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from slipstick.core.catalogue import Catalogue, Entry
-from slipstick.edge.core_table import Core
+from slipstick.edge.core_table import BoardCore
 from slipstick.edge.firmware.kernel_choice import KernelUse
 
 
@@ -21,7 +21,7 @@ class _CodeBytes(Entry):
 _code_bytes: Catalogue[_CodeBytes] = Catalogue(_CodeBytes, "firmware/code_bytes.yaml", noun="core", group="cores")
 
 
-def _predicted_code_bytes(uses: Sequence[KernelUse], core: Core) -> int | None:
+def _predicted_code_bytes(uses: Sequence[KernelUse], core: BoardCore) -> int | None:
     """Return the bytes of machine code that kernels link on a core, shared symbols once; None where not measured.
 
     `benchmarks/firmware_code_size.py` measures the table.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from slipstick.edge.core_table import Core
+from slipstick.edge.core_table import BoardCore
 from slipstick.edge.emulator.toolchain import CORES, Build, compiler_flags
 from slipstick.edge.emulator.toolchain import Core as ToolCore
 
 BUILD = Build("-O2")
 
 
-def _tool_core(core: Core) -> ToolCore | None:
+def _tool_core(core: BoardCore) -> ToolCore | None:
     """Return the core as compiler and emulator know it; None where no compiler comes by pip (Xtensa) or it has an OS.
 
     Every RV32 core is compiled for the same instructions, those that all of them have.
@@ -23,7 +23,7 @@ def _tool_core(core: Core) -> ToolCore | None:
     return CORES.get("rv32imac" if core.isa.startswith("rv32") else core.name)
 
 
-def _compiler_options(core: Core) -> tuple[str, tuple[str, ...]]:
+def _compiler_options(core: BoardCore) -> tuple[str, tuple[str, ...]]:
     """Return the target triple and the flags of clang in ziglang for a core; empty where it has none."""
     tool = _tool_core(core)
     return ("", ()) if tool is None else (tool.target, compiler_flags(tool, BUILD))

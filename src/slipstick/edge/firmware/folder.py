@@ -22,6 +22,8 @@ def check_folder(path: str | Path, *, overwrite: bool = False) -> Path:
     """
     target = Path(path)
     name = str(path)
+    if "\0" in name:
+        raise SlipstickError("not a folder's name", path="out", value=name)
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise SlipstickError("not a folder", path="out", value=name, allowed="a new folder, or an empty one")
     if target.is_dir():
@@ -53,7 +55,7 @@ def write_folder(path: str | Path, files: Mapping[str, bytes], *, overwrite: boo
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
         (staging / _MANIFEST).write_text("\n".join([*sorted(files), ""]), "utf-8")
-        staging.chmod(0o755)
+        staging.chmod(0o755)  # a temporary folder is closed to others; this one is read by them
         _replace(target, staging)
     except OSError as error:
         raise SlipstickError(error.strerror or "cannot be written", path="out", value=str(path)) from None

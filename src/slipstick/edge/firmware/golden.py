@@ -32,11 +32,12 @@ def _hashed_codes(vector: int, count: int) -> Int8Array:
     >>> _hashed_codes(0, 4).tolist() == _hashed_codes(0, 9)[:4].tolist()
     True
     """
-    x = (np.arange(count, dtype=np.uint32) + np.uint32(vector * 0x10001)) * np.uint32(_PHASE)
+    start = vector * 0x10001  # as network_test.c: vectors start far apart
+    x = (np.arange(count, dtype=np.uint32) + np.uint32(start)) * np.uint32(_PHASE)
     for shift, factor in ((16, _FIRST), (13, _SECOND)):
         x = (x ^ (x >> np.uint32(shift))) * np.uint32(factor)
     x ^= x >> np.uint32(16)
-    return (x & np.uint32(255)).astype(np.uint8).view(np.int8)
+    return (x & np.uint32(255)).astype(np.uint8).view(np.int8)  # the lowest byte
 
 
 def _golden_vectors(network: LoweredNetwork, count: int) -> GoldenVectors:

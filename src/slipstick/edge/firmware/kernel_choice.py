@@ -11,8 +11,8 @@ from slipstick.core.errors import SlipstickError
 from slipstick.edge.firmware.c_fields import REQUANT_ARRAYS, layer_fields
 from slipstick.edge.firmware.lowering import KernelCall, LoweredNetwork
 from slipstick.edge.firmware.struct_sizes import _struct_sizes
+from slipstick.edge.kernels.firmware_kernels import choose_kernel
 from slipstick.edge.kernels.kernel import SOURCES, Kernel
-from slipstick.edge.kernels.table import choose_kernel
 from slipstick.edge.layers import ConvLayer, Layer
 
 _INCLUDE = re.compile(r'^#include "([\w.]+)"', re.MULTILINE)

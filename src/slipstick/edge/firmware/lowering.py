@@ -306,7 +306,8 @@ def _softmax(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor
     x = tensors[0]
     multiplier, left, furthest = softmax_scaling(x.scale * op.options.beta, y.name)
     columns = x.shape[-1]
-    return SoftmaxLayer(x.size // columns, columns, Scaling(multiplier, left), min(furthest, 255))
+    furthest = min(furthest, 255)  # two codes are no further apart
+    return SoftmaxLayer(x.size // columns, columns, Scaling(multiplier, left), furthest)
 
 
 def _requantize(op: IntegerOperator, tensors: list[IntegerTensor], y: IntegerTensor) -> RequantizeLayer:

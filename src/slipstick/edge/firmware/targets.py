@@ -10,7 +10,7 @@ from slipstick.core.catalogue import Catalogue, Entry
 from slipstick.core.errors import SlipstickError
 from slipstick.core.system import System
 from slipstick.edge.board import Board
-from slipstick.edge.core_table import Core, cores
+from slipstick.edge.core_table import BoardCore, cores
 from slipstick.edge.firmware.compiler import _tool_core
 
 
@@ -38,7 +38,7 @@ class Target:
     """
 
     system: System
-    core: Core
+    core: BoardCore
     flash: int
     ram: int
     ram_name: str

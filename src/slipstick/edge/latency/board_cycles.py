@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from slipstick.core.encoding import Encoding
-from slipstick.edge.core_table import Core
+from slipstick.edge.core_table import BoardCore
 from slipstick.edge.latency.kernel_mixes import KernelMix, _cycles_per_instruction, _layer_instructions
 from slipstick.edge.latency.layer_work import LayerWork
 
@@ -41,7 +41,7 @@ def _layer_times(
     works: Sequence[LayerWork],
     encodings: Sequence[tuple[Encoding, float]],
     mix: KernelMix,
-    core: Core,
+    core: BoardCore,
     clock: float,
     flash: _FlashPath,
 ) -> list[_LayerTime]:

@@ -14,7 +14,7 @@ from slipstick.core import units
 from slipstick.core.catalogue import Catalogue, Entry
 from slipstick.core.encoding import Encoding
 from slipstick.core.errors import SlipstickError
-from slipstick.edge.core_table import Core, Feature, InstructionClass
+from slipstick.edge.core_table import BoardCore, Feature, InstructionClass
 from slipstick.edge.latency.layer_work import LayerWork, WorkKind
 
 _BYTE = 8  # bits of a weight that kernels read without unpacking
@@ -54,7 +54,7 @@ kernel_mixes: Catalogue[KernelMix] = Catalogue(
 )
 
 
-def mix_for(library: str, core: Core) -> KernelMix:
+def mix_for(library: str, core: BoardCore) -> KernelMix:
     """Return the kernels of a library that suit a core best: those that need most of its features.
 
     Errors
@@ -76,11 +76,11 @@ def mix_for(library: str, core: Core) -> KernelMix:
     return max(suited, key=lambda mix: (bool(mix.isa), len(mix.needs)))
 
 
-def _for_isa(mix: KernelMix, core: Core) -> bool:
+def _for_isa(mix: KernelMix, core: BoardCore) -> bool:
     return not mix.isa or any(core.isa.startswith(isa) for isa in mix.isa)
 
 
-def _cycles_per_instruction(shares: Mapping[InstructionClass, float], core: Core) -> float:
+def _cycles_per_instruction(shares: Mapping[InstructionClass, float], core: BoardCore) -> float:
     """Return the mean cycles of an instruction of a mix on a core.
 
     Examples

@@ -11,7 +11,7 @@ from slipstick.core.files import load_json
 from slipstick.networks.decoder.attention import AnyAttention, GroupedQuery, Latent, Linear
 from slipstick.networks.decoder.block import Block, _runs
 from slipstick.networks.decoder.config_reader import ConfigReader
-from slipstick.networks.decoder.decoder import Decoder
+from slipstick.networks.decoder.decoder import Decoder, Quantisation
 from slipstick.networks.decoder.huggingface_families import ModelFamily, _model_family
 from slipstick.networks.decoder.mlp import AnyMlp, DenseMlp, MoeMlp
 from slipstick.networks.decoder.quantisation import _checkpoint_quantisation
@@ -64,16 +64,26 @@ def from_config(data: Mapping[str, Any], *, name: str = "", where: str = "config
     family = _model_family(kind)
     reader = ConfigReader(text, prefix, family.defaults)
     family = _switched(reader, family)
+    quantisation = _quantisation(reader, data)
     network = _decoder(reader, family, kind, where)
     tied = text.get("tie_word_embeddings", data.get("tie_word_embeddings"))
     changes = {
         "name": name or str(data.get("_name_or_path") or "") or kind,
         "source": f"{where} (model_type {kind})",
         "tied_embeddings": tied if isinstance(tied, bool) else family.tied,
-        "quantisation": _checkpoint_quantisation(text.get("quantization_config") or data.get("quantization_config")),
+        "quantisation": quantisation,
         "note": f"language part of {data.get('model_type')}" if prefix else "",
     }
     return network.model_copy(update=changes)
+
+
+def _quantisation(reader: ConfigReader, data: Mapping[str, Any]) -> Quantisation | None:
+    """Return the checkpoint's quantisation; its error is raised together with those of the other fields."""
+    try:
+        return _checkpoint_quantisation(reader.config.get("quantization_config") or data.get("quantization_config"))
+    except SlipstickError as problem:
+        reader.errors.append(problem)
+        return None
 
 
 def _language_part(data: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
