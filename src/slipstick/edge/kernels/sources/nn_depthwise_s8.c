@@ -39,11 +39,16 @@ void nn_depthwise_s8(const nn_conv *l, const int8_t *weights, const int8_t *inpu
       const int32_t top = y * l->stride_height - l->pad_top, left = x * l->stride_width - l->pad_left;
       const int32_t ky = first_tap(top, l->dilation_height, l->kernel_height, l->in_height, &at.rows);
       const int32_t kx = first_tap(left, l->dilation_width, l->kernel_width, l->in_width, &at.columns);
+      inside taken = at;
+      if (at.columns == 1) { /* the rows are the inner loop */
+        taken.rows = 1, taken.columns = at.rows;
+        taken.code_column = at.code_row, taken.tap_column = at.tap_row;
+      }
       const int32_t row = top + ky * l->dilation_height, column = left + kx * l->dilation_width;
       const int8_t *codes = input + (row * l->in_width + column) * channels;
       const int8_t *taps = weights + (ky * l->kernel_width + kx) * filters;
       for (int32_t c = 0, f = 0; c < channels; c++, codes++)
         for (int32_t t = 0; t < times; t++, f++, taps++)
-          *output++ = nn_code(&l->requant, f, window_product(&at, taps, codes, l->input_offset, l->weight_offset));
+          *output++ = nn_code(&l->requant, f, window_product(&taken, taps, codes, l->input_offset, l->weight_offset));
     }
 }
