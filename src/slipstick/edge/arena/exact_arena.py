@@ -43,6 +43,7 @@ def _exact_offsets(
     model.add_no_overlap_2d(times, rows)
     model.minimize(top)
     solver = cp.CpSolver()
+    solver.parameters.catch_sigint_signal = False  # its handler would leave none behind
     solver.parameters.max_time_in_seconds = time_limit
     solver.parameters.num_workers = 2
     solver.parameters.random_seed = seed

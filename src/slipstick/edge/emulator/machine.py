@@ -20,7 +20,7 @@ from slipstick.edge.emulator.image import Image
 from slipstick.edge.emulator.profile import Profile, counted_blocks, instruction_class
 from slipstick.edge.emulator.toolchain import CODE_BASE, CORES, RAM_BASE
 
-_PAGE, _PAINT = 0x1000, 0xA5
+_PAGE, _PAINT = 0x1000, 0xA5  # the stack is painted with this byte, to see how deep it went
 _STOP = CODE_BASE - _PAGE  # where calls return to
 _MODELS = {"cortex-m0plus": "M0", "cortex-m3": "M3", "cortex-m4": "M4", "cortex-m7": "M7",
            "cortex-m33": "M33"}  # fmt: skip
@@ -210,9 +210,9 @@ class Machine:
         top = self._stack + self._stack_bytes - 8 * max(0, -(-(len(arguments) - registers) // 2))
         for place, value in enumerate(arguments):
             if place < registers:
-                self._set(f"R{place}", f"A{place}", value & 0xFFFFFFFF)
+                self._set(f"R{place}", f"A{place}", value & (2**32 - 1))
             else:
-                self.write(top + 4 * (place - registers), (value & 0xFFFFFFFF).to_bytes(4, "little"))
+                self.write(top + 4 * (place - registers), (value & (2**32 - 1)).to_bytes(4, "little"))
         self._set("SP", "SP", top)
         self._set("LR", "RA", _STOP | thumb)
         try:

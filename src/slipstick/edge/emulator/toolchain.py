@@ -143,7 +143,7 @@ def _cache() -> Path:
     """Return the folder of compiled objects: this user's own, below the system's temporary folder."""
     user = os.getuid() if os.name == "posix" else 0
     folder = Path(tempfile.gettempdir()) / f"slipstick-objects-{user}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)  # of the user alone
     if os.name == "posix" and (folder.is_symlink() or folder.stat().st_uid != user):
         return Path(tempfile.mkdtemp(prefix="slipstick-objects-"))  # another user's: nothing of it is trusted
     return folder

@@ -36,11 +36,11 @@ CONV3X3_DSP = Kernel(
     },
     applies=_square_applies,
     requires=_DSP,
-    scratch_bytes=lambda layer: 36 * layer.input[2] + 4 * layer.output[2],
+    scratch_bytes=lambda layer: 3 * 6 * 2 * layer.input[2] + 4 * layer.output[2],
     pack=lambda layer: {"weights": stream(layer, _square_weights(layer))},
     fields=stream_fields,
     header="nn_dsp.h",
-    struct_bytes=22,
+    struct_bytes=22,  # of nn_conv in nn.h
 )
 
 
@@ -91,7 +91,7 @@ CONV_DSP = Kernel(
     pack=lambda layer: {"weights": stream(layer, _window_weights(layer))},
     fields=stream_fields,
     header="nn_dsp.h",
-    struct_bytes=22,
+    struct_bytes=22,  # of nn_conv in nn.h
 )
 
 
@@ -115,5 +115,5 @@ DEPTHWISE3X3_DSP = Kernel(
     pack=lambda layer: {"weights": stream(layer, depthwise_taps(layer))},
     fields=stream_fields,
     header="nn_dsp.h",
-    struct_bytes=22,
+    struct_bytes=22,  # of nn_conv in nn.h
 )

@@ -33,7 +33,7 @@ def _thresholds(layer: QuantizeLayer) -> NDArray[np.int32]:
 def _codes(ordered: NDArray[np.int64], layer: QuantizeLayer) -> NDArray[np.float64]:
     """Return the codes of numbers given by ordered bits, as `slipstick.trained.integer` quantises."""
     bits = ordered.astype(np.int32)
-    values = np.where(bits < 0, bits ^ np.int32(0x7FFF_FFFF), bits).view(np.float32)
+    values = np.where(bits < 0, bits ^ np.int32(2**31 - 1), bits).view(np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         ratio = values / np.float32(layer.scale)
         away = np.trunc(ratio) + np.where(np.abs(ratio - np.trunc(ratio)) >= 0.5, np.sign(ratio), 0)
@@ -69,7 +69,7 @@ QUANTIZE = Kernel(
     applies=lambda layer: True,
     pack=lambda layer: {"thresholds": _thresholds(layer)},
     fields=_quantize_fields,
-    struct_bytes=12,
+    struct_bytes=12,  # as in nn.h
 )
 DEQUANTIZE = Kernel(
     "nn_dequantize_f32",

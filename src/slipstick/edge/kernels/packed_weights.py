@@ -104,7 +104,7 @@ def holds_int4(layer: ConvLayer) -> bool:
 
 def pack_int4(layer: ConvLayer) -> dict[str, NDArray[np.generic]]:
     """Return weights in two's complement of four bits."""
-    return {"weights": _packed(layer.weights.ravel().astype(np.int64) & 15, 4)}
+    return {"weights": _packed(layer.weights.ravel().astype(np.int64) & (2**4 - 1), 4)}
 
 
 def holds_swis(layer: ConvLayer) -> bool:
@@ -112,7 +112,7 @@ def holds_swis(layer: ConvLayer) -> bool:
     storage = layer.storage
     if storage is None or storage.kind != "swis" or layer.kind == "depthwise":
         return False
-    sensible = 1 <= storage.shifts <= 8 and 1 <= storage.group <= 255
+    sensible = 1 <= storage.shifts <= 8 and 1 <= storage.group < 2**8
     return sensible and bool((_set_bits(layer).sum(axis=2) <= storage.shifts).all())
 
 

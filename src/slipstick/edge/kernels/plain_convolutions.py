@@ -43,7 +43,7 @@ def _quad_stream(layer: ConvLayer, weights: NDArray[np.int8]) -> NDArray[np.int3
     parts = [
         (moved_bias(layer) * living).reshape(groups, 4),
         np.ascontiguousarray(interleaved).view("<i4"),
-        requant_words(layer).reshape(groups, 12),
+        requant_words(layer).reshape(groups, 3 * 4),
     ]
     return np.concatenate(parts, axis=1).astype(np.int32)
 
@@ -58,7 +58,8 @@ def _window_scratch(layer: ConvLayer) -> int:
 
 
 def _scratch(layer: ConvLayer) -> int:
-    return 72 * layer.input[2] + 4 * layer.output[2]
+    window = 3 * 6 * 4  # bytes a channel: three rows of six pixels
+    return window * layer.input[2] + 4 * layer.output[2]
 
 
 CONV3X3 = Kernel(
@@ -74,7 +75,7 @@ CONV3X3 = Kernel(
     pack=lambda layer: {"weights": stream(layer, _taps(layer))},
     fields=stream_fields,
     header="nn_words.h",
-    struct_bytes=22,
+    struct_bytes=22,  # of nn_conv in nn.h
 )
 
 CONV3X3_QUAD = Kernel(
@@ -88,7 +89,7 @@ CONV3X3_QUAD = Kernel(
     pack=lambda layer: {"weights": _quad_stream(layer, _taps(layer))},
     fields=stream_fields,
     header="nn_words.h",
-    struct_bytes=22,
+    struct_bytes=22,  # of nn_conv in nn.h
 )
 
 CONV_WORDS = Kernel(
@@ -104,7 +105,7 @@ CONV_WORDS = Kernel(
     pack=lambda layer: {"weights": stream(layer, _values(layer))},
     fields=stream_fields,
     header="nn_words.h",
-    struct_bytes=22,
+    struct_bytes=22,  # of nn_conv in nn.h
 )
 
 CONV_QUAD = Kernel(
@@ -118,13 +119,13 @@ CONV_QUAD = Kernel(
     pack=lambda layer: {"weights": _quad_stream(layer, _values(layer))},
     fields=stream_fields,
     header="nn_words.h",
-    struct_bytes=22,
+    struct_bytes=22,  # of nn_conv in nn.h
 )
 
 
 def _long_applies(layer: ConvLayer) -> bool:
     """Whether sums of codes as they are keep to 23 bits."""
-    return _applies(layer) and bool((weight_sums(layer) * 128 < 1 << 22).all())
+    return _applies(layer) and bool((weight_sums(layer) * 2**7 < 2**22).all())
 
 
 CONV3X3_LONG = Kernel(  # fewer instructions than CONV3X3 and more cycles, where SMLAL takes 4 to 7
@@ -141,7 +142,7 @@ CONV3X3_LONG = Kernel(  # fewer instructions than CONV3X3 and more cycles, where
     pack=lambda layer: {"weights": stream(layer, _taps(layer))},
     fields=stream_fields,
     header="nn_words.h",
-    struct_bytes=22,
+    struct_bytes=22,  # of nn_conv in nn.h
 )
 
 
@@ -160,5 +161,5 @@ DEPTHWISE3X3 = Kernel(
     pack=lambda layer: {"weights": stream(layer, depthwise_taps(layer))},
     fields=stream_fields,
     header="nn_words.h",
-    struct_bytes=22,
+    struct_bytes=22,  # of nn_conv in nn.h
 )

@@ -24,7 +24,7 @@ def _applies(layer: ConvLayer) -> bool:
         return False
     same = (layer.kernel, layer.stride, layer.dilation, layer.padding) == ((3, 3), (1, 1), (1, 1), (1, 1))
     shift = np.asarray(layer.requant.shift)
-    return same and layer.input[:2] == layer.output[:2] and bool(((shift <= -1) & (shift >= -31)).all())
+    return same and layer.input[:2] == layer.output[:2] and bool(((shift <= -1) & (shift > -(2**5))).all())
 
 
 def _scratch(layer: ConvLayer, *, entry: int, block: int, lookup: int) -> int:
@@ -76,7 +76,7 @@ def _kernel(symbol: str, requires: str, entry: int, block: int, lookup: int, **a
         pack_pool,
         _fields,
         header="nn_pool.h",
-        struct_bytes=48,
+        struct_bytes=48,  # as in nn.h
     )
 
 

@@ -35,11 +35,11 @@ def alive(layer: ConvLayer) -> NDArray[np.bool_]:
 def _extreme_codes(layer: ConvLayer) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return each filter's codes of its least and its largest sum; codes rise with sums."""
     requant = layer.requant
-    reach, bias = 255 * weight_sums(layer), requant.bias.astype(np.int64)
+    reach, bias = (2**8 - 1) * weight_sums(layer), requant.bias.astype(np.int64)
     left, right = (np.maximum(sign * requant.shift.astype(np.int64), 0) for sign in (1, -1))
     codes: list[NDArray[np.int64]] = []
     for sums in (bias - reach, bias + reach):
-        high = ((sums << left) * requant.multiplier.astype(np.int64) + (1 << 30)) >> 31
+        high = ((sums << left) * requant.multiplier.astype(np.int64) + 2**30) // 2**31
         rounded = (high + ((1 << right) >> 1) - ((high < 0) & (right > 0))) >> right
         codes.append(np.clip(rounded + requant.output_offset, requant.least, requant.most).astype(np.int64))
     return codes[0], codes[1]
@@ -54,7 +54,7 @@ def _rounding(layer: ConvLayer) -> NDArray[np.float64]:
 
 def _true_sums(layer: ConvLayer) -> NDArray[np.float64]:
     """Return the largest magnitude of a filter's sum with its bias, of codes less the zero point."""
-    sums: NDArray[np.float64] = weight_sums(layer).astype(np.float64) * 255 + np.abs(
+    sums: NDArray[np.float64] = weight_sums(layer).astype(np.float64) * (2**8 - 1) + np.abs(
         layer.requant.bias.astype(np.float64)
     )
     return sums
@@ -70,7 +70,7 @@ def _largest_sums(layer: ConvLayer) -> NDArray[np.float64]:
     """Return the largest magnitude that a filter's sum of codes times weights, or of products and bias, may have."""
     weights = weight_sums(layer).astype(np.float64)
     bias = np.abs(layer.requant.bias.astype(np.float64))
-    largest: NDArray[np.float64] = weights * (255 + abs(layer.input_offset)) + bias
+    largest: NDArray[np.float64] = weights * (2**8 - 1 + abs(layer.input_offset)) + bias
     return largest
 
 
@@ -100,10 +100,10 @@ def requant_words(layer: ConvLayer) -> NDArray[np.int32]:
     requant = layer.requant
     shift, offset = requant.shift.astype(np.int64), requant.output_offset
     right, left = np.maximum(-shift, 0), np.maximum(shift, 0)
-    rounding = np.where(right > 0, ((1 << right) >> 1) + (offset << right), (left << 16) | (offset & 0xFFFF))
+    rounding = np.where(right > 0, ((1 << right) >> 1) + (offset << right), (left << 16) | (offset & (2**16 - 1)))
     doubled = (2 * requant.multiplier.astype(np.int64)).astype(np.int32)  # less 2**32, by the sign's bit
     low, high = _extreme_codes(layer)
-    constant = np.stack([0 * low, low & 0xFFFF, 0 * low], axis=1)
+    constant = np.stack([0 * low, low & (2**16 - 1), 0 * low], axis=1)
     words = np.where((low != high)[:, None], np.stack([doubled, rounding, right], axis=1), constant)
     return words.astype(np.int32)
 
