@@ -113,8 +113,12 @@ class _Endless:
 
 
 def test_ctrl_c_stops_the_solver_and_is_remembered() -> None:
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-    assert cpsat._run(_Endless(), None) == ("feasible", True)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # solvers of other tests may have taken it away
+    try:
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        assert cpsat._run(_Endless(), None) == ("feasible", True)
+    finally:
+        signal.signal(signal.SIGINT, before if before is not None else signal.default_int_handler)
 
 
 def test_ctrl_c_in_a_placement_ends_the_whole_question(monkeypatch: pytest.MonkeyPatch) -> None:
