@@ -134,7 +134,7 @@ def test_unknown_names_and_wrong_values(cli: Cli, tokens: tuple[object, ...], wo
     ("tokens", "lines"),
     [
         (("estimate",), ("WORKLOAD is missing", "slipstick estimate --help says what there is")),
-        (("measure", "small.tflite"), ("--data is missing", "slipstick measure --help says what there is")),
+        (("emit", "small.tflite"), ("--board is missing", "slipstick emit --help says what there is")),
         (("show", "--wat"), ("Unknown option: --wat", "slipstick show --help says what there is")),
         (("estimat",), ('Unknown command "estimat"', "slipstick --help says what there is")),
     ],

@@ -20,6 +20,7 @@ PAGE = (ROOT / "docs" / "reference" / "verbs.md").read_text("utf-8")
 TABLE = {cells[0]: cells[1:] for cells in re.findall(r"^\| (`.*?) \| (.*?) \| (.*?) \| (.*?) \|$", PAGE, re.MULTILINE)}
 WAFER = ("resnet-50", "wafer-mesh", "tp=1,pp=1,dp=20,microbatch=1,gradients=bf16,zero=2")
 NONE = "none"
+SMALL = ROOT / "examples" / "data" / "small.tflite"
 
 
 @cache
@@ -44,6 +45,9 @@ ASKED: dict[str, Callable[[Path], Report]] = {
         "mlp", batches=[64, 128], rates=[0.1], target=0.5, trials=slipstick.TrialCounts(seeds=1, max_epochs=5)
     ),
     "`measure`": lambda _: slipstick.measure(trained().detail.module, "digits"),
+    "`measure` on a board alone": lambda _: slipstick.measure(SMALL, board="nucleo-f446"),
+    "`emit`": lambda _: slipstick.emit(SMALL, "nucleo-f446"),
+    "`emit` with `run`": lambda _: slipstick.emit(SMALL, "nucleo-f446", run=True),
     "`adapt`": lambda _: slipstick.adapt(trained().detail.module, "swis:3", "digits"),
     "`adapt` to several formats": lambda _: slipstick.adapt(trained().detail.module, "swis:3|int4", "digits"),
     "`calibrate`": calibrated,

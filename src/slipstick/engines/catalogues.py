@@ -157,6 +157,11 @@ KINDS: dict[str, Kind] = {
     "cores": Kind(
         "cores of microcontrollers", "edge.core_table:cores", ("isa", "pipeline", "issue", "coremark", "source")
     ),
+    "kernel-code": Kind("bytes of the kernels' machine code, by core", "edge.firmware.code_size:_code_bytes", ("source",)),
+    "tool-chains": Kind(
+        "addresses of boards, and their names in tool chains", "edge.firmware.targets:_tool_names",
+        ("platform", "platform_board", "framework"),
+    ),
     "instructions": Kind(
         "instruction mixes of kernels for microcontrollers", "edge.latency.kernel_mixes:kernel_mixes",
         ("library", "calibration", "low", "high"),

@@ -14,7 +14,8 @@ from slipstick.core.errors import SlipstickError
 
 _HEADER = struct.Struct("<16sHHIIIIIHHHHHH")  # ELF header of 32 bits, little endian
 _SEGMENT, _SECTION, _SYMBOL = struct.Struct("<8I"), struct.Struct("<10I"), struct.Struct("<IIIBBH")
-_LOAD, _SYMBOL_TABLE, _FUNCTION, _NOWHERE = 1, 2, 2, (0, 0xFFF1)  # of ELF: PT_LOAD, SHT_SYMTAB, STT_FUNC, SHN_UNDEF and SHN_ABS
+_LOAD, _SYMBOL_TABLE, _FUNCTION = 1, 2, 2  # PT_LOAD, SHT_SYMTAB and STT_FUNC of ELF
+_NOWHERE = (0, 0xFFF1)  # SHN_UNDEF and SHN_ABS
 _LARGEST = 64 << 20  # bytes of a segment: far above any microcontroller
 
 
