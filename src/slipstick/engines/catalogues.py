@@ -157,7 +157,9 @@ KINDS: dict[str, Kind] = {
     "cores": Kind(
         "cores of microcontrollers", "edge.core_table:cores", ("isa", "pipeline", "issue", "coremark", "source")
     ),
-    "kernel-code": Kind("bytes of the kernels' machine code, by core", "edge.firmware.code_size:_code_bytes", ("source",)),
+    "kernel-code": Kind(
+        "bytes of the kernels' machine code, by core", "edge.firmware.code_size:_code_bytes", ("source",)
+    ),
     "tool-chains": Kind(
         "addresses of boards, and their names in tool chains", "edge.firmware.targets:_tool_names",
         ("platform", "platform_board", "framework"),
