@@ -21,8 +21,9 @@ def _experts_busy(experts: int, active: int, tokens: ArrayLike) -> FloatArray:
     >>> float(_experts_busy(128, 8, 32)) < 100
     True
     """
-    visited = 1.0 - (1.0 - _popularity(experts, active)) ** np.asarray(tokens, dtype=np.float64)[..., None]
-    return np.asarray(visited.sum(axis=-1))
+    counts, place = np.unique(np.asarray(tokens, dtype=np.float64), return_inverse=True)  # few, of many plans
+    visited = 1.0 - (1.0 - _popularity(experts, active)) ** counts[:, None]
+    return np.asarray(visited.sum(axis=-1)[place].reshape(np.shape(tokens)))
 
 
 @cache

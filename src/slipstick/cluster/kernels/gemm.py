@@ -159,9 +159,9 @@ def _best(
     summed = constants.split + split * (operands[2] / _OUTPUT) * _PARTIAL * constants.partial_sums / l2_rate
     latency = constants.launch + np.where(split > 1, summed, 0.0)
     time = _smooth_maximum(compute, l2, dram, constants.sharpness) + latency
-    best = time.argmin(axis=0)[None, :]
+    best = time.argmin(axis=0), np.arange(time.shape[1])
     tables = (time, compute, l2, latency, moved)
-    time, compute, l2, latency, moved = (np.take_along_axis(table, best, axis=0)[0] for table in tables)
+    time, compute, l2, latency, moved = (table[best] for table in tables)
     return time, compute, l2, dram, latency, missed, moved
 
 
