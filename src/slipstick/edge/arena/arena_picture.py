@@ -34,7 +34,7 @@ def arena_svg(layout: ArenaLayout, title: str) -> str:
         colour = f"f{number % (svg.COLOURS - 1)}" if block.tensors else f"f{svg.COLOURS - 1}"
         tip = f"{block.name}: {block.size} B at {offset}, calls {block.first} to {block.last}"
         parts.append(svg.rect(x, y, width, height, colour, tip=tip))
-        words = svg._fitted(block.name.rpartition("/")[2], width - 6)
+        words = svg._fitted(_layer_of(block.name), width - 6)
         if words and height >= _LABEL:
             parts.append(svg.text(x + width / 2, y + height / 2 + 4, words, "in middle"))
     for place, live in enumerate(_live_bytes([block for block, _ in layout.blocks])):
@@ -51,3 +51,15 @@ def arena_svg(layout: ArenaLayout, title: str) -> str:
 def _summary(layout: ArenaLayout) -> str:
     size, bound = format_quantity(float(layout.size), "B"), format_quantity(float(layout.bound), "B")
     return f"{size} ({layout.method}); bound {bound} (most bytes alive at one call)"
+
+
+def _layer_of(name: str) -> str:
+    """Return the layer in the name of a tensor that TensorFlow gave.
+
+    Examples
+    --------
+    >>> _layer_of("model/conv2d_8/Conv2D;model/batch_normalization_3/FusedBatchNormV3"), _layer_of("input")
+    ('conv2d_8', 'input')
+    """
+    *scopes, last = name.partition(";")[0].split("/")
+    return scopes[-1] if len(scopes) > 1 else last
