@@ -7,7 +7,7 @@ that a library could choose from, with efficiencies fitted on measured kernels (
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -55,6 +55,10 @@ class _GemmTime:
     dram_bytes: FloatArray
     l2_bytes: FloatArray
     flops: FloatArray
+
+    def take(self, index: IntArray) -> _GemmTime:
+        """Return the times of the products at `index` of the first axis."""
+        return _GemmTime(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
 Reuse = Callable[[FloatArray, FloatArray, FloatArray], tuple[FloatArray, FloatArray, FloatArray]]

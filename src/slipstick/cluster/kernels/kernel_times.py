@@ -54,9 +54,12 @@ def _matmuls(kernels: list[_Kernel], rows: list[int], name: str, quantised: bool
     sizes = np.empty((4, len(kernels), width))
     for place, kernel in enumerate(kernels):
         sizes[0, place], sizes[1, place], sizes[2, place], sizes[3, place] = kernel.m, kernel.n, kernel.k, kernel.batch
-    m, n, k, batch = sizes
-    stored = _stored(kernels, m * k * batch) if any(kernel.stored is not None for kernel in kernels) else None
+    copied = any(kernel.stored is not None for kernel in kernels)
+    first, kind = (np.arange(len(kernels)),) * 2 if copied else _different(sizes)
+    m, n, k, batch = sizes[:, first]
+    stored = _stored(kernels, m * k * batch) if copied else None
     result = _gemm((m, n, k), format=name, chip=chip, batch=batch, stored=stored, quantise_activations=quantised)
+    result = result.take(kind)
     slowdown = chip.steps.matmul_slowdown if name in WIDE else chip.steps.narrow_slowdown
     # heat slows what computes, not what waits for bytes
     times.time[rows] = result.time + (slowdown - 1.0) * result.compute
@@ -68,6 +71,24 @@ def _matmuls(kernels: list[_Kernel], rows: list[int], name: str, quantised: bool
     times.bound[rows] = result.bound
     times.flops[rows] = result.flops
     times.traffic[rows] = result.dram_bytes * packed
+
+
+def _different(sizes: FloatArray) -> tuple[IntArray, IntArray]:
+    """Return the first kernel of each kind of equal sizes (a network's layers share them), and the kind of each kernel.
+
+    Parameters
+    ----------
+    sizes : (sizes, kernels, plans).
+
+    Examples
+    --------
+    >>> first, place = _different(np.array([[[8.0, 4.0], [2.0, 1.0], [8.0, 4.0]]]))
+    >>> first.tolist(), place.tolist()
+    ([0, 1], [0, 1, 0])
+    """
+    kinds: dict[bytes, int] = {}
+    place = [kinds.setdefault(sizes[:, row].tobytes(), len(kinds)) for row in range(sizes.shape[1])]
+    return np.unique(place, return_index=True)[1], np.array(place)
 
 
 def _stored(kernels: list[_Kernel], whole: FloatArray) -> FloatArray:
