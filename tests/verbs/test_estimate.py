@@ -81,11 +81,13 @@ def test_what_no_planner_chooses_is_said_to_be_assumed_or_off() -> None:
         ("false", "off unless given")
     }
     options = {"phase": "decode", "batch": 8}
-    served = slipstick.estimate("llama-3.1-8b", "h100:8", "matmul=fp8,kv_cache=fp8,offload_weights=false", **options)  # type: ignore[arg-type]
+    served = slipstick.estimate("llama-3.1-8b", "h100:8", "matmul=fp8,kv_cache=fp8", **options)  # type: ignore[arg-type]
     rows = {row[0]: row[1:] for row in served.breakdowns["question"].rows}
     assert rows["plan weights"] == ("fp8", "as matmul")
     assert rows["plan kv_cache"] == ("fp8", "given")
-    assert rows["plan offload_weights"] == ("false", "given")
+    assert not {"plan offload_weights", "plan zero", "plan recompute", "plan dp_overlap"} & rows.keys(), "of training"
+    with pytest.raises(SlipstickError, match="does not read it for a decoder"):
+        slipstick.estimate("llama-3.1-8b", "h100:8", "zero=3", **options)  # type: ignore[arg-type]
     assert rows["plan acceptance"] == (0.7, "assumed")
     assert rows["plan draft_tokens"] == (0, "off unless given")
     off = slipstick.estimate("llama-3.1-8b", "h100:8", "others=off,tp=8", batch=8).breakdowns["question"].rows

@@ -115,7 +115,8 @@ class Engine:
 
 _FORMATS = ("formats.*", "!formats.layers")
 _INFERENCE = (
-    "parallel.*", "!parallel.cp", "collectives.*", "offload.*", *_FORMATS, "kernels.*", "serving.*", "stack",
+    "parallel.tp", "parallel.pp", "parallel.dp", "parallel.ep", "parallel.etp", *_FORMATS, "kernels.*", "serving.*",
+    "stack",
 )  # fmt: skip
 MIXED_PRECISION = "matmul=fp16,activations=fp16"  # the formats of mixed-precision training since Volta
 _PLACE = "slipstick.place divides one network over devices"

@@ -11,7 +11,7 @@ from slipstick.cluster.validation.row_software import reference_software
 from slipstick.core.catalogue import Entry
 from slipstick.report.published import read_csv
 
-CONSTANTS = set(_StepConstants.model_fields) - set(Entry.model_fields) - {"calibrated"}
+CONSTANTS = set(_StepConstants.model_fields) - set(Entry.model_fields) - {"calibrated", "largest_run"}
 KINDS = ("calibrated on", "by hand", "assumed", "vendor data sheet", "Dao 2307.08691")
 
 

@@ -12,6 +12,11 @@ class _StepConstants(Entry):
     """Efficiencies and overheads of whole training or inference steps on one device generation, with their sources."""
 
     calibrated: bool = Field(description="Fitted on measured steps of this generation, rather than assumed")
+    largest_run: int | None = Field(
+        default=None,
+        gt=0,
+        description="Devices of the largest training run of llm_validation.csv, which these constants met",
+    )
     matmul_slowdown: float = Field(
         ge=1, description="Time of matrix products of 16 bits and more in a long step over the same ones alone"
     )
@@ -67,9 +72,6 @@ class _StepConstants(Entry):
     )
     memory_reserve: float = Field(
         ge=0, lt=1, description="Share of a device's memory that training cannot use: context, communicators, fragments"
-    )
-    largest_run: int | None = Field(
-        default=None, gt=0, description="Devices of the largest training run that these constants were compared with"
     )
     overlap_slowdown: float = Field(
         ge=0, le=1, description="Share of hidden communication that slows the computation beside it"
