@@ -127,7 +127,8 @@ def _time_source(system: System, chip: Chip, format: str) -> str:
     kernels = f"{chip.constants.name} kernels {chip.constants.source}"
     unmeasured = not chip.constants.measured(format)
     other = f"no {format} product of this generation was measured: constants of the nearest format"
-    steps = f"step constants of {chip.steps.name}: {chip.steps.origins()}"
+    fitted = [name for name in chip.steps.sources if name != "largest_run"]  # which no time rests on
+    steps = f"step constants of {chip.steps.name}: {chip.steps.origins(*fitted)}"
     return "; ".join(filter(None, ("closed form", kernels, other if unmeasured else "", steps, own, rates, links)))
 
 
