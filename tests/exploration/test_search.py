@@ -513,6 +513,13 @@ def test_a_format_that_some_systems_lack_is_tried_on_the_others(phase: str) -> N
             search("llama-3.1-8b", *systems, plan=wrong, **options)
 
 
+def processor_seconds(pid: str) -> float:
+    """Return the seconds of processor time of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks into /proc")
 def test_ctrl_c_does_not_wait_for_the_chunks_of_its_workers() -> None:
     """Chunks of 64 whole Reports take seconds each; the terminal sends Ctrl-C to the workers as well."""
     tokens = ["llama-3.1-8b", "h100-sxm:8", "--batch", "8", "--set", "system.rent=1..4 USD/h", "--workers", "2"]
@@ -523,7 +530,10 @@ def test_ctrl_c_does_not_wait_for_the_chunks_of_its_workers() -> None:
         text=True,
         start_new_session=True,
     )
-    time.sleep(5.0)  # the workers have begun
+    children, deadline = Path(f"/proc/{running.pid}/task/{running.pid}/children"), time.monotonic() + 120.0
+    while sum(processor_seconds(pid) > 2.0 for pid in children.read_text().split()) < 2:  # beyond their imports
+        assert time.monotonic() < deadline, "the workers never began"
+        time.sleep(0.1)
     begun = time.monotonic()
     os.killpg(running.pid, signal.SIGINT)
     out, err = running.communicate(timeout=60)
