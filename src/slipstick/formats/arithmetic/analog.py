@@ -179,7 +179,7 @@ class Analog(Arithmetic):
         return Converter(self.adc_bits, self.columns == "differential", span, self.companding)
 
     def digits(self, weights: WholeNumbers) -> list[tuple[int, WholeNumbers]]:
-        """Return (factor, signed digits) of the slices of weights: their sum, each times its factor, are the weights."""
+        """Return (factor, signed digits) of the slices of weights: digits times factors add up to them."""
         bits = self._slice_bits(weights)
         signs, magnitudes = np.sign(weights.elements), np.abs(np.asarray(weights.elements, np.int64))
         parts = [magnitudes >> bits * place & (1 << bits) - 1 for place in range(self.slices - 1)]
