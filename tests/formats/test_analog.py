@@ -67,6 +67,29 @@ def test_sums_equal_those_written_out(text: str) -> None:
         np.testing.assert_array_equal(sums, np.array(expected, np.float32))
 
 
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("kernels", ["native", "avx2"])
+def test_native_layers_equal_unfolded_ones(text: str, kernels: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    random, analog = np.random.default_rng(7), arithmetic_of(f"analog:{text}")
+    for _ in range(6):
+        groups, share, own = (int(number) for number in random.integers(1, 4, 3))
+        if random.random() < 0.3:
+            groups, share, own = int(random.integers(2, 20)), 1, 1
+        rows, columns = (int(number) for number in random.integers(1, 5, 2))
+        window = Window(
+            (int(random.integers(1, 4)), int(random.integers(1, 4))),
+            ((int(random.integers(3)), 1), (0, int(random.integers(3)))),
+            (int(random.integers(1, 3)), int(random.integers(1, 3))),
+            groups,
+        )
+        inputs = WholeNumbers(random.integers(-127, 128, (2, groups * share, 11, 13)).astype(np.int8), FULL)
+        weights = WholeNumbers(random.integers(-127, 128, (groups * own, share, rows, columns)), FULL)
+        monkeypatch.setenv("SLIPSTICK_KERNELS", kernels)
+        fast = analog.layer_sums(inputs, weights, window)
+        monkeypatch.setenv("SLIPSTICK_KERNELS", "portable")
+        np.testing.assert_array_equal(fast, analog.layer_sums(inputs, weights, window))
+
+
 def test_one_array_with_many_bits_is_the_plain_convolution() -> None:
     random = np.random.default_rng(2)
     inputs, weights = random.integers(-127, 128, (2, 8, 9, 9)), random.integers(-127, 128, (6, 8, 3, 3))

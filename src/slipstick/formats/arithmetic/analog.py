@@ -8,6 +8,7 @@ decides the accuracy is reported by users of NeuroSim (DNN_NeuroSim_V1.3, issue 
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args
@@ -20,7 +21,8 @@ from slipstick.core.arrays import AnyArray, Float32Array, FloatArray, IntArray
 from slipstick.core.encoding import Encoded, Encoding
 from slipstick.core.errors import SlipstickError
 from slipstick.core.stand_in import StandIn
-from slipstick.core.window import WholeNumbers
+from slipstick.core.window import WholeNumbers, Window
+from slipstick.formats.arithmetic.analog_layer import native_codes
 from slipstick.formats.arithmetic.converter import Converter, best_range
 from slipstick.formats.arithmetic.operation_costs import _operation_energy
 from slipstick.formats.arithmetic.products import check_whole, whole_product
@@ -120,13 +122,26 @@ class Analog(Arithmetic):
 
     def sums(self, inputs: WholeNumbers, weights: WholeNumbers) -> Float32Array:
         """Return sums [m, n] of whole numbers [m, k] by [n, k] as the converters give them, in fp32."""
-        driven, signed = self.driven(inputs), self.columns == "differential"
-        total = self._codes(driven if signed else np.maximum(driven, 0), inputs.full, weights)
-        if (
-            not signed and (driven < 0).any()
-        ):  # columns without sign take inputs of one sign: the others in a second pass
-            total -= self._codes(np.maximum(-driven, 0), inputs.full, weights)
-        return self.converter(inputs, weights).values(total)
+        codes = [sign * self._codes(driven, inputs.full, weights) for sign, driven in self._passes(inputs)]
+        return self.converter(inputs, weights).values(sum(codes[1:], codes[0]))
+
+    def layer_sums(self, inputs: WholeNumbers, weights: WholeNumbers, window: Window) -> Float32Array:
+        """Return a layer's sums [b, n, rows, columns] as `sums` gives them, by the native kernel where there is one.
+
+        Errors
+        ------
+        SlipstickError for shapes that cannot be multiplied.
+        """
+        window.check(inputs.elements, weights.elements)
+        if self.read_noise or self.weight_noise or self.drift:
+            return np.asarray(super().layer_sums(inputs, weights, window), np.float32)
+        converter, codes = self.converter(inputs, weights), []
+        for (sign, driven), (factor, digits) in itertools.product(self._passes(inputs), self.digits(weights)):
+            part = native_codes(driven, digits, window, converter, self.rows)
+            if part is None:
+                return np.asarray(super().layer_sums(inputs, weights, window), np.float32)
+            codes.append(part if sign * factor == 1 else part * np.float32(sign * factor))
+        return converter.values(sum(codes[1:], codes[0]))
 
     def calibrated(self, inputs: WholeNumbers, weights: WholeNumbers) -> Analog:
         """Return the arithmetic with the converter's range for a layer: that of the least squared error.
@@ -135,9 +150,8 @@ class Analog(Arithmetic):
         ----------
         inputs, weights : operands [m, k] and [n, k] of the layer, as `sums` takes them; a few thousand rows are enough.
         """
-        driven, signed = self.driven(inputs), self.columns == "differential"
-        if not signed:
-            driven = np.abs(driven)
+        signed = self.columns == "differential"
+        driven = self._driven(inputs) if signed else np.abs(self._driven(inputs))
         arrays = [slice(first, first + self.rows) for first in range(0, driven.shape[1], self.rows)]
         columns = [digits.elements if signed else np.maximum(digits.elements, 0) for _, digits in self.digits(weights)]
         sums = [_dot(driven[:, taps], column[:, taps]).ravel() for taps in arrays for column in columns]
@@ -186,20 +200,27 @@ class Analog(Arithmetic):
         parts.append(magnitudes >> bits * (self.slices - 1))  # -128 fills one digit more than 127
         return [(1 << bits * place, WholeNumbers(signs * part, 1 << bits)) for place, part in enumerate(parts)]
 
-    def driven(self, inputs: WholeNumbers) -> IntArray:
+    def _driven(self, inputs: WholeNumbers) -> AnyArray:
         """Return the inputs as their converters give them: multiples of a step, ties to the even one."""
         lost = inputs.full.bit_length() - self.dac_bits  # a bit is the sign
-        whole = np.asarray(inputs.elements, np.int64)
         if lost <= 0:
-            return whole
+            return inputs.elements
         step = 1 << lost
-        return np.asarray(np.clip(np.rint(whole / step) * step, step - inputs.full, inputs.full - step), np.int64)
+        rounded = np.clip(np.rint(inputs.elements / step) * step, step - inputs.full, inputs.full - step)
+        return np.asarray(rounded, np.int64)
+
+    def _passes(self, inputs: WholeNumbers) -> list[tuple[int, AnyArray]]:
+        """Return (sign, inputs) of each pass: columns without sign take positive inputs alone."""
+        driven = self._driven(inputs)
+        if self.columns == "differential" or driven.min(initial=0) >= 0:
+            return [(1, driven)]
+        return [(1, np.maximum(driven, 0)), (-1, np.maximum(-driven, 0))]
 
     def _slice_bits(self, weights: WholeNumbers) -> int:
         """Return the bits of a weight's magnitude that one column holds."""
         return -(-(weights.full.bit_length() - 1) // self.slices)
 
-    def _codes(self, driven: IntArray, full: int, weights: WholeNumbers) -> FloatArray:
+    def _codes(self, driven: AnyArray, full: int, weights: WholeNumbers) -> FloatArray:
         """Return the codes of one pass of inputs, added up over slices, columns and arrays."""
         noise = np.random.default_rng([self.seed, zlib.crc32(driven.tobytes())])
         converter = self.converter(WholeNumbers(driven, full), weights)
@@ -226,7 +247,7 @@ class Analog(Arithmetic):
         return conductances * remaining
 
     def _read(
-        self, driven: IntArray, conductances: AnyArray, converter: Converter, noise: np.random.Generator
+        self, driven: AnyArray, conductances: AnyArray, converter: Converter, noise: np.random.Generator
     ) -> Float32Array:
         """Return the codes of one column, added up over its arrays."""
         total = np.zeros((len(driven), len(conductances)), np.float32)
