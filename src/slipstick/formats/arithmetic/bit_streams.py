@@ -62,9 +62,7 @@ def levels(numbers: WholeNumbers, length: int) -> IntArray:
 
 
 @functools.lru_cache(maxsize=16)
-def stream_table(
-    generator: Generator, length: int, operand: Literal["input", "weight"], load: tuple[int, int]
-) -> StreamTable:
+def stream_table(generator: Generator, length: int, operand: Literal["input", "weight"], load: tuple[int, int]) -> StreamTable:
     """Return the streams of all levels and seeds of one operand.
 
     Parameters

@@ -82,9 +82,7 @@ class Stochastic(Arithmetic):
                 raise SlipstickError("out of range", path=f"stochastic.{name}", value=value, allowed=least)
         if self.binary and self.counted is None:
             message = "groups of taps are counted by OR"
-            raise SlipstickError(
-                message, path="stochastic.binary", value=self.binary, allowed="accumulate=or, or2, ..."
-            )
+            raise SlipstickError(message, path="stochastic.binary", value=self.binary, allowed="accumulate=or, or2, ...")
 
     @property
     def name(self) -> str:
@@ -156,9 +154,7 @@ class Stochastic(Arithmetic):
         energy, area = parts.energy["and"] * (1 + counter), parts.area["and"] * (1 + counter)
         if self.accumulate == "binary":  # a full adder an input
             energy, area = energy + parts.energy["add8"] / 8, area + parts.area["add8"] / 8
-        note = (
-            "assumed: gates of data/array/energy.yaml, an AND and n ORs a product (binary: an eighth of an 8 bit adder)"
-        )
+        note = "assumed: gates of data/array/energy.yaml, an AND and n ORs a product (binary: an eighth of an 8 bit adder)"
         return Cost(2.0 * self.length, 2 * self.length * energy, area, note)
 
     def steps(self, encoding: Encoding) -> int | None:

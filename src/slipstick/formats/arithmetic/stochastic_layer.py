@@ -46,9 +46,7 @@ def stochastic_layer(
     native = native_library("stochastic", _agrees)
     run = _numba if native is None else lambda layer, x, results: _native(native, layer, x, results)
     x = _whole(inputs)
-    layer = _Layer(
-        arithmetic, window, x.shape, _whole(weights), (inputs.full, weights.full), bool(x.min(initial=0) < 0)
-    )
+    layer = _Layer(arithmetic, window, x.shape, _whole(weights), (inputs.full, weights.full), bool(x.min(initial=0) < 0))
     results = np.empty((len(x), len(layer.weights), *layer.size), np.float32)
     if results.size:
         run(layer, x, results)
@@ -142,7 +140,9 @@ def _whole(numbers: WholeNumbers) -> AnyArray:
 
 
 def _taps(layer: _Layer) -> _Taps:
-    return _geometry(layer.arithmetic, layer.window, layer.shape[1:], layer.weights.shape, layer.signed)
+    return _geometry(
+        layer.arithmetic, layer.window, layer.shape[1:], layer.weights.shape, layer.signed
+    )
 
 
 @lru_cache(maxsize=64)
@@ -157,11 +157,7 @@ def _geometry(
     offset = np.concatenate([offset + part * image[0] * high * wide * planes for part in range(layer.parts)])
     group = arithmetic.tap_groups((filters[1], filters[2], filters[3])).ravel()
     taps = len(group)
-    starts = [
-        start
-        for first in range(0, filters[0], layer.share)
-        for start in range(first, first + layer.share, layer.filters)
-    ]
+    starts = [start for first in range(0, filters[0], layer.share) for start in range(first, first + layer.share, layer.filters)]
     rows, columns = np.indices(layer.size)
     base = (rows * window.stride[0] * wide + columns * window.stride[1]) * planes
     seeds = layer.table("weight").shape[1]

@@ -150,10 +150,7 @@ def layer_counts(
                 for group in range((bound.shape[1] - 1) // patterns):
                     sums[:] = 0
                     for pattern in range(patterns):
-                        start, stop = (
-                            bound[quad, group * patterns + pattern],
-                            bound[quad, group * patterns + pattern + 1],
-                        )
+                        start, stop = bound[quad, group * patterns + pattern], bound[quad, group * patterns + pattern + 1]
                         for filt in range(filters):
                             sign = pattern >> filt & 1
                             if depth == 1:
