@@ -85,7 +85,8 @@ def fitted_polynomials(sums: ArrayLike, exact: ArrayLike, degree: int = DEGREE) 
         return PolynomialError(np.zeros(1), np.array([spread]), middle, half, spread)
     position, weights = (centres - middle) / half, np.sqrt(counts)
     bias, deviation = (
-        np.polynomial.polynomial.polyfit(position, values, degree, w=weights) for values in (means, spreads)
+        np.asarray(np.polynomial.polynomial.polyfit(position, values, degree, w=weights), np.float64)
+        for values in (means, spreads)
     )
     return PolynomialError(bias, deviation, middle, half, float(spreads.min()))
 
