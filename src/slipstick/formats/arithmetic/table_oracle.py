@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 def table_layer_oracle(
     multiplier: Multiplier, inputs: WholeNumbers, weights: WholeNumbers, window: Window
 ) -> IntArray:
-    """Return a layer's sums [b, n, rows, columns], an output at a time, every product read from the table."""
+    """Return a layer's sums [b, n, rows, columns], one output at a time, every product read from the table."""
     x, w = window.padded(inputs.elements), weights.elements
-    batch, filters, (_, channels, height, width) = len(x), len(w), w.shape
+    filters, channels, height, width = w.shape
     rows, columns = window.output((inputs.elements.shape[2], inputs.elements.shape[3]), (height, width))
     share = filters // window.groups
-    sums = np.zeros((batch, filters, rows, columns), np.int64)
+    (down, right), (row_gap, column_gap) = window.stride, window.dilation
+    sums = np.zeros((len(x), filters, rows, columns), np.int64)
     for image, n, row, column in np.ndindex(*sums.shape):
-        first = n // share * channels
-        for c, i, j in np.ndindex(channels, height, width):
-            y, z = row * window.stride[0] + i * window.dilation[0], column * window.stride[1] + j * window.dilation[1]
-            sums[image, n, row, column] += multiplier.multiply(x[image, first + c, y, z], w[n, c, i, j])
+        first, top, left = n // share * channels, row * down, column * right
+        taps = x[image, first : first + channels, top:, left:]
+        taps = taps[:, : height * row_gap : row_gap, : width * column_gap : column_gap]
+        sums[image, n, row, column] = multiplier.multiply(taps, w[n]).sum()
     return sums

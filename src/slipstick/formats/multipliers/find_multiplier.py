@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from importlib import resources
 from pathlib import Path
 from typing import cast, get_args
@@ -22,6 +23,11 @@ _FACT_SUFFIXES = (".yaml", ".yml")
 def is_multiplier_file(name: str) -> bool:
     """Return whether a text names a file of a table of products, or of facts that name one."""
     return is_table_file(name) or name.lower().endswith(_FACT_SUFFIXES)
+
+
+def is_multiplier(text: str) -> bool:
+    """Return whether a text has the form of a multiplier's name (mul8s_1L2H) or file."""
+    return is_multiplier_file(text) or re.match(r"mul\d+[us]_", text, re.IGNORECASE) is not None
 
 
 def find_multiplier(text: str, operands: str = "") -> Multiplier:

@@ -9,13 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 512, CHUNK = 64, LANES = BLOCK / 64, SLACK = 64 }; /* positions and taps that stay in the first cache; bytes written past a row */
+enum { BLOCK = 512, CHUNK = 64, LANES = BLOCK / 64, BYTE_BLOCK = 64, BYTE_CHUNK = 512, SLACK = 64 }; /* positions and taps of look-ups, and of byte products,
+    that stay in the first cache; bytes written past a row */
 enum { BATCH, CHANNELS, HEIGHT, WIDTH, TOP, BOTTOM, LEFT, RIGHT, FILTERS, ROWS, COLUMNS, OUT_ROWS, OUT_COLUMNS, STEP_ROWS,
        STEP_COLUMNS, GAP_ROWS, GAP_COLUMNS, GROUPS, PLANES, CLASSES, ENTRIES, SHIFT, FULL, BYTES, SCALE, WIDE };
 
 typedef struct { uint16_t tap, row; } term;
 typedef struct { const uint8_t *from; int to, length; } segment;
 
+#define VNNI_TARGET __attribute__((target("avx512f,avx512bw,avx512vnni")))
 #define UNROLL _Pragma("GCC unroll 8")
 #define WIDE_TARGET __attribute__((target("avx512f,avx512bw,avx512vbmi,avx512vl"))) static inline __attribute__((always_inline))
 #define NARROW_TARGET __attribute__((target("avx2"))) static inline __attribute__((always_inline))
@@ -156,18 +158,18 @@ static int find_segments(const int64_t *g, const uint8_t *bytes, int64_t line, i
     return count;
 }
 
-/* Bytes [tap][BLOCK] that the taps from `first` read at the block's positions (im2col, a block at a time). */
-static void fill_columns(const int64_t *g, const segment *segments, int count, int64_t row, int first, int taps, uint8_t *columns) {
+/* Bytes [tap][block] that the taps from `first` read at the block's positions (im2col, a block at a time). */
+static void fill_columns(const int64_t *g, const segment *segments, int count, int64_t row, int first, int taps, int block, uint8_t *columns) {
     const int64_t window = g[ROWS] * g[COLUMNS], height = g[HEIGHT] + g[TOP] + g[BOTTOM], line = row * g[STEP_COLUMNS];
-    for (int n = 0; n < taps; n++, columns += BLOCK) {
+    for (int n = 0; n < taps; n++, columns += block) {
         int64_t tap = first + n, y = tap % window / g[COLUMNS] * g[GAP_ROWS], x = tap % g[COLUMNS] * g[GAP_COLUMNS];
         int64_t at = (tap / window * height + y) * line + x % g[STEP_COLUMNS] * row + x / g[STEP_COLUMNS];
         for (int i = 0; i < count; i++) copy(columns + segments[i].to, segments[i].from + at, segments[i].length);
     }
 }
 
-/* out = scale * sums + offset, from [filter][BLOCK] to images */
-static void put_sums(const int64_t *g, const int32_t *sums, const int32_t *offsets, int64_t group, int64_t start, int length, int32_t *out) {
+/* out = scale * sums + offset, from [filter][block] to images */
+static void put_sums(const int64_t *g, const int32_t *sums, const int32_t *offsets, int64_t group, int64_t start, int length, int block, int32_t *out) {
     const int64_t places = g[OUT_ROWS] * g[OUT_COLUMNS], share = g[FILTERS] / g[GROUPS];
     const int32_t scale = (int32_t)g[SCALE];
     for (int64_t n = 0; n < share; n++)
@@ -175,57 +177,63 @@ static void put_sums(const int64_t *g, const int32_t *sums, const int32_t *offse
             int64_t image = (start + to) / places, place = (start + to) % places;
             int run = (int)(places - place < length - to ? places - place : length - to);
             int32_t *result = out + (image * g[FILTERS] + group * share + n) * places + place, offset = offsets[group * share + n];
-            for (int i = 0; i < run; i++) result[i] = sums[BLOCK * n + to + i] * scale + offset;
+            for (int i = 0; i < run; i++) result[i] = sums[block * n + to + i] * scale + offset;
             to += run;
         }
 }
 
-/* Four taps of a position side by side: columns [tap][BLOCK] to quads [tap / 4][BLOCK / 64][4][16 lanes of 4 taps]. */
+/* Four taps of a position side by side: columns [tap][64] to quads [tap / 4][4][16 lanes of 4 taps]. */
 __attribute__((target("avx512f,avx512bw"))) static void interleave(const uint8_t *columns, int quads, uint8_t *to) {
-    for (int q = 0; q < quads; q++, columns += 4 * BLOCK)
-        for (int part = 0; part < BLOCK; part += 64, to += 256) {
-            __m512i a = _mm512_loadu_si512(columns + part), b = _mm512_loadu_si512(columns + BLOCK + part);
-            __m512i c = _mm512_loadu_si512(columns + 2 * BLOCK + part), d = _mm512_loadu_si512(columns + 3 * BLOCK + part);
-            __m512i ab = _mm512_unpacklo_epi8(a, b), cd = _mm512_unpacklo_epi8(c, d);
-            _mm512_storeu_si512(to, _mm512_unpacklo_epi16(ab, cd)), _mm512_storeu_si512(to + 64, _mm512_unpackhi_epi16(ab, cd));
-            ab = _mm512_unpackhi_epi8(a, b), cd = _mm512_unpackhi_epi8(c, d);
-            _mm512_storeu_si512(to + 128, _mm512_unpacklo_epi16(ab, cd)), _mm512_storeu_si512(to + 192, _mm512_unpackhi_epi16(ab, cd));
-        }
+    for (int q = 0; q < quads; q++, columns += 4 * BYTE_BLOCK, to += 4 * BYTE_BLOCK) {
+        __m512i a = _mm512_loadu_si512(columns), b = _mm512_loadu_si512(columns + 64);
+        __m512i c = _mm512_loadu_si512(columns + 128), d = _mm512_loadu_si512(columns + 192);
+        __m512i ab = _mm512_unpacklo_epi8(a, b), cd = _mm512_unpacklo_epi8(c, d);
+        _mm512_storeu_si512(to, _mm512_unpacklo_epi16(ab, cd)), _mm512_storeu_si512(to + 64, _mm512_unpackhi_epi16(ab, cd));
+        ab = _mm512_unpackhi_epi8(a, b), cd = _mm512_unpackhi_epi8(c, d);
+        _mm512_storeu_si512(to + 128, _mm512_unpacklo_epi16(ab, cd)), _mm512_storeu_si512(to + 192, _mm512_unpackhi_epi16(ab, cd));
+    }
 }
 
-/* sums += products of bytes by signed bytes, exact (VNNI), of `filters` filters at 64 positions; lane of quad j, 4 L + i: position 16 L + 4 j + i */
-__attribute__((target("avx512f,avx512bw,avx512vnni"))) static inline __attribute__((always_inline))
-void multiply_part(const uint8_t *quads, int count, const int8_t *weights, int64_t stride, int filters, int32_t *sums) {
-    __m512i total[6][4];
-    UNROLL for (int n = 0; n < filters; n++)
-        UNROLL for (int j = 0; j < 4; j++) total[n][j] = _mm512_setzero_si512();
-    for (int q = 0; q < count; q++, quads += 4 * BLOCK) {
-        __m512i x[4];
-        UNROLL for (int j = 0; j < 4; j++) x[j] = _mm512_loadu_si512(quads + 64 * j);
-        UNROLL for (int n = 0; n < filters; n++) {
-            int32_t four;
-            memcpy(&four, weights + n * stride + 4 * q, 4);
-            __m512i w = _mm512_set1_epi32(four);
-            UNROLL for (int j = 0; j < 4; j++) total[n][j] = _mm512_dpbusd_epi32(total[n][j], x[j], w);
+/* sums += four vectors of sums: lane 4 L + i of vector j is position 16 L + 4 j + i */
+VNNI_TARGET static inline __attribute__((always_inline)) void put_quads(__m512i a, __m512i b, __m512i c, __m512i d, int32_t *sums) {
+    __m512i total[4] = {a, b, c, d};
+    UNROLL for (int j = 0; j < 4; j++) {
+        __m128i lanes[4] = {_mm512_castsi512_si128(total[j]), _mm512_extracti32x4_epi32(total[j], 1), _mm512_extracti32x4_epi32(total[j], 2), _mm512_extracti32x4_epi32(total[j], 3)};
+        UNROLL for (int i = 0; i < 4; i++) {
+            __m128i *to = (__m128i *)(sums + 16 * i + 4 * j);
+            _mm_storeu_si128(to, _mm_add_epi32(_mm_loadu_si128(to), lanes[i]));
         }
     }
-    UNROLL for (int n = 0; n < filters; n++)
-        UNROLL for (int j = 0; j < 4; j++) {
-            __m128i lanes[4] = {_mm512_castsi512_si128(total[n][j]), _mm512_extracti32x4_epi32(total[n][j], 1), _mm512_extracti32x4_epi32(total[n][j], 2), _mm512_extracti32x4_epi32(total[n][j], 3)};
-            for (int i = 0; i < 4; i++) {
-                __m128i *to = (__m128i *)(sums + BLOCK * n + 16 * i + 4 * j);
-                _mm_storeu_si128(to, _mm_add_epi32(_mm_loadu_si128(to), lanes[i]));
-            }
-        }
 }
 
-__attribute__((target("avx512f,avx512bw,avx512vnni"))) static void multiply(const uint8_t *quads, int count, const int8_t *weights, int64_t stride, int64_t filters, int32_t *sums) {
-    for (int part = 0; part < BLOCK / 64; part++) {
-        int64_t n = 0;
-        for (; n + 6 <= filters; n += 6) multiply_part(quads + 256 * part, count, weights + n * stride, stride, 6, sums + BLOCK * n + 64 * part);
-        for (; n + 2 <= filters; n += 2) multiply_part(quads + 256 * part, count, weights + n * stride, stride, 2, sums + BLOCK * n + 64 * part);
-        for (; n < filters; n++) multiply_part(quads + 256 * part, count, weights + n * stride, stride, 1, sums + BLOCK * n + 64 * part);
+/* sums += products of bytes by signed bytes, exact (VNNI), of some filters at 64 positions. Named variables, not arrays: gcc
+   would keep those in memory. */
+#define ONE(each) each(0)
+#define SIX(each) each(0) each(1) each(2) each(3) each(4) each(5)
+#define START(n) __m512i s##n##0 = _mm512_setzero_si512(), s##n##1 = s##n##0, s##n##2 = s##n##0, s##n##3 = s##n##0;
+#define ADD(n) { \
+    int32_t four; \
+    memcpy(&four, weights + n * stride + 4 * q, 4); \
+    __m512i w = _mm512_set1_epi32(four); \
+    s##n##0 = _mm512_dpbusd_epi32(s##n##0, x0, w), s##n##1 = _mm512_dpbusd_epi32(s##n##1, x1, w); \
+    s##n##2 = _mm512_dpbusd_epi32(s##n##2, x2, w), s##n##3 = _mm512_dpbusd_epi32(s##n##3, x3, w); }
+#define PUT(n) put_quads(s##n##0, s##n##1, s##n##2, s##n##3, sums + BYTE_BLOCK * n);
+#define MULTIPLY(name, filters) \
+    VNNI_TARGET static void name(const uint8_t *quads, int count, const int8_t *weights, int64_t stride, int32_t *sums) { \
+        filters(START) \
+        for (int q = 0; q < count; q++, quads += 4 * BYTE_BLOCK) { \
+            __m512i x0 = _mm512_loadu_si512(quads), x1 = _mm512_loadu_si512(quads + 64), x2 = _mm512_loadu_si512(quads + 128), x3 = _mm512_loadu_si512(quads + 192); \
+            filters(ADD) \
+        } \
+        filters(PUT) \
     }
+MULTIPLY(multiply_one, ONE)
+MULTIPLY(multiply_six, SIX)
+
+static void multiply(const uint8_t *quads, int count, const int8_t *weights, int64_t stride, int64_t filters, int32_t *sums) {
+    int64_t n = 0;
+    for (; n + 6 <= filters; n += 6) multiply_six(quads, count, weights + n * stride, stride, sums + BYTE_BLOCK * n);
+    for (; n < filters; n++) multiply_one(quads, count, weights + n * stride, stride, sums + BYTE_BLOCK * n);
 }
 
 static int64_t padded_row(const int64_t *g) { return (g[WIDTH] + g[LEFT] + g[RIGHT] + g[STEP_COLUMNS] - 1) / g[STEP_COLUMNS]; }
@@ -260,14 +268,14 @@ int table_layer(const int64_t *g, const void *inputs, const uint8_t *classes, co
             memset(sums, 0, sizeof(int32_t) * BLOCK * (size_t)share);
             for (int chunk = 0; chunk < chunks; chunk++) {
                 int first = chunk * CHUNK;
-                fill_columns(g, segments, count, row, first, taps - first < CHUNK ? taps - first : CHUNK, columns);
+                fill_columns(g, segments, count, row, first, taps - first < CHUNK ? taps - first : CHUNK, BLOCK, columns);
                 for (int64_t n = 0; n < share; n++) {
                     int64_t own = (group * share + n) * chunks + chunk;
                     for (int p = 0; p < g[PLANES]; p++)
                         product(columns, planes + p * g[CLASSES] * g[ENTRIES], terms + own * CHUNK, counts[own], p * shift, sums + BLOCK * n);
                 }
             }
-            put_sums(g, sums, offsets, group, start, length, out);
+            put_sums(g, sums, offsets, group, start, length, BLOCK, out);
         }
     free(bytes), free(columns), free(sums), free(terms), free(counts);
     return failed;
@@ -279,22 +287,22 @@ int byte_layer(const int64_t *g, const void *inputs, const uint8_t *classes, con
     const int64_t row = padded_row(g), total = g[BATCH] * g[OUT_ROWS] * g[OUT_COLUMNS], share = g[FILTERS] / g[GROUPS];
     const int taps = (int)(g[CHANNELS] / g[GROUPS] * g[ROWS] * g[COLUMNS]);
     const int64_t stride = (taps + 3) / 4 * 4;
-    uint8_t *bytes = classified(g, inputs, classes), *columns = calloc(1, CHUNK * BLOCK + SLACK), *quads = malloc(CHUNK * BLOCK);
-    int32_t *sums = malloc(sizeof(int32_t) * BLOCK * (size_t)share);
-    segment segments[BLOCK];
+    uint8_t *bytes = classified(g, inputs, classes), *columns = calloc(1, BYTE_CHUNK * BYTE_BLOCK + SLACK), *quads = malloc(BYTE_CHUNK * BYTE_BLOCK);
+    int32_t *sums = malloc(sizeof(int32_t) * BYTE_BLOCK * (size_t)share);
+    segment segments[BYTE_BLOCK];
     int failed = !bytes || !columns || !sums || !quads;
     for (int64_t group = 0; !failed && group < g[GROUPS]; group++)
-        for (int64_t start = 0; start < total; start += BLOCK) {
-            int length = (int)(total - start < BLOCK ? total - start : BLOCK);
+        for (int64_t start = 0; start < total; start += BYTE_BLOCK) {
+            int length = (int)(total - start < BYTE_BLOCK ? total - start : BYTE_BLOCK);
             int count = find_segments(g, bytes, row * g[STEP_COLUMNS], group, start, length, segments);
-            memset(sums, 0, sizeof(int32_t) * BLOCK * (size_t)share);
-            for (int first = 0; first < taps; first += CHUNK) {
-                int own = taps - first < CHUNK ? taps - first : CHUNK, four = (own + 3) / 4;
-                fill_columns(g, segments, count, row, first, own, columns);
+            memset(sums, 0, sizeof(int32_t) * BYTE_BLOCK * (size_t)share);
+            for (int first = 0; first < taps; first += BYTE_CHUNK) {
+                int own = taps - first < BYTE_CHUNK ? taps - first : BYTE_CHUNK, four = (own + 3) / 4;
+                fill_columns(g, segments, count, row, first, own, BYTE_BLOCK, columns);
                 interleave(columns, four, quads);
                 multiply(quads, four, weights + group * share * stride + first, stride, share, sums);
             }
-            put_sums(g, sums, offsets, group, start, length, out);
+            put_sums(g, sums, offsets, group, start, length, BYTE_BLOCK, out);
         }
     free(bytes), free(columns), free(quads), free(sums);
     return failed;
