@@ -113,5 +113,7 @@ def _features() -> bytes:
     """Return what tells this processor's instructions from another's."""
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return "\n".join(sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))})).encode()
+        return "\n".join(
+            sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))})
+        ).encode()
     return f"{platform.machine()} {platform.processor()}".encode()
