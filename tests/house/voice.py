@@ -23,7 +23,7 @@ from pathlib import Path
 REBUILT = {"."}
 # classes and functions at the top level of modules in src: 600, 120 for boards, 6 for layers of approximate products,
 # 3 for questions with weights
-MAX_PUBLIC_NAMES = 729
+MAX_PUBLIC_NAMES = 741
 
 MAX_FUNCTION_LINES = 60
 MAX_PARAMETERS = 8

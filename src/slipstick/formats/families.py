@@ -11,7 +11,7 @@ from slipstick.formats.arithmetic.exact import Exact
 from slipstick.formats.arithmetic.stochastic import Stochastic
 from slipstick.formats.floating import NAMES, Float
 from slipstick.formats.integer import Int
-from slipstick.formats.multipliers.find_multiplier import is_multiplier
+from slipstick.formats.multipliers.find_multiplier import _is_multiplier
 from slipstick.formats.pool import Pool
 from slipstick.formats.registry import ARITHMETICS, ENCODINGS, FormatFamily, _flag, _number, _word, whole
 from slipstick.formats.swis import Swis
@@ -100,7 +100,7 @@ def _register_arithmetics() -> None:
             Approximate.of,
             {"operands": _word},
             ("mul7u_09Y", "mul8s_1L2H", "mul8s_1KVL", "mul8u_FTA", "mul8u_185Q"),
-            opens=is_multiplier,
+            opens=_is_multiplier,
         )
     )
     ARITHMETICS.register(

@@ -24,7 +24,7 @@ class FormatFamily(Generic[_T_co]):
     `build` takes the arguments behind the colon as keywords; `arguments` names them in order, each with the function
     that reads it from text (ValueError: not such a value); `examples` are the texts that the conformance suites try;
     `synonyms` are other words for arguments, which a plan's text may take for fields of its own. `opens` tells whether
-    a text in front of the colon is the name of a member itself, such as a file: `build` takes it first, as it is written.
+    a text in front of the colon is the name of a member itself, such as a file, which `build` takes first.
     """
 
     name: str

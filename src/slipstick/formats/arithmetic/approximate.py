@@ -1,7 +1,7 @@
 """Approximate multipliers: every product is read from a table, sums are exact.
 
-Sources: EvoApprox8b, Mrazek et al., DATE 2017 (the catalogue's circuits); Li et al., arXiv 2304.04125, as we recollect it,
-for magnitudes of 7 bits with the signs beside them and the exact product as stand-in.
+Sources: EvoApprox8b, Mrazek et al., DATE 2017 (the catalogue's circuits); Li et al., arXiv 2304.04125, as we recollect
+it, for magnitudes of 7 bits with the signs beside them and the exact product as stand-in.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _EXACT_CIRCUITS = {"signed": "mul8s_1KV8", "sign-magnitude": "mul8u_1JFF", "unsi
 class Approximate(Arithmetic):
     """Table of a multiplier of up to 8 by 8 bits; inputs are its first operand, weights its second; exact 32 bit sums.
 
-    Operands of a signed table are two's complement; of a table of magnitudes, the signs are multiplied apart, zero being
-    positive; unsigned ones are offset by 2**(bits - 1), and the exact share of the offsets is subtracted. Numbers that
-    an operand cannot hold saturate (-128 of a magnitude of 7 bits). Zeros of the padding are multiplied like others.
+    Operands of a signed table are two's complement; of a table of magnitudes, the signs are multiplied apart, zero
+    being positive; unsigned ones are offset by 2**(bits - 1), and the exact share of the offsets is subtracted. Numbers
+    that an operand cannot hold saturate (-128 of a magnitude of 7 bits). Zeros of the padding are multiplied too.
 
     Examples
     --------
@@ -53,10 +53,11 @@ class Approximate(Arithmetic):
 
     @property
     def name(self) -> str:
-        """Name of the multiplier or its file, followed by its operands where they are not those that it has by itself."""
+        """Name of the multiplier or its file, followed by its operands where they are not its own."""
         facts, products = self.multiplier.facts, self.multiplier.products
         own = facts.operands if facts else "signed" if products.min() < 0 else "sign-magnitude"
-        return self.multiplier.name + ("" if self.multiplier.operands == own else f":operands={self.multiplier.operands}")
+        suffix = "" if self.multiplier.operands == own else f":operands={self.multiplier.operands}"
+        return self.multiplier.name + suffix
 
     def check(self, encoding: Encoding) -> None:
         """Raise SlipstickError unless weights are whole numbers that the multiplier's operands hold."""
@@ -77,9 +78,9 @@ class Approximate(Arithmetic):
 
     def layer_sums(self, inputs: WholeNumbers, weights: WholeNumbers, window: Window) -> AnyArray:
         """Return a layer's sums of the table's products, by the fastest kernel that the table allows."""
-        from slipstick.formats.arithmetic.table_layer import table_layer
+        from slipstick.formats.arithmetic.table_layer import _table_layer
 
-        return table_layer(self.multiplier, inputs, weights, window)
+        return _table_layer(self.multiplier, inputs, weights, window)
 
     def product_error(self, encoding: Encoding) -> float:
         """Return the worst relative error of a product; infinite if a product of zero is not zero."""

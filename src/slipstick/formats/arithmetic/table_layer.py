@@ -1,8 +1,8 @@
 """Sums of a layer whose products a table gives: by the fastest kernel of this machine that the table allows.
 
-Tables of rank 1 in bytes are byte products (AVX-512 VNNI), others look-ups by byte permutes (AVX-512 VBMI, or AVX2), both
-in C that this machine's compiler builds; else matrix products of floats that hold all sums, or a look-up in numba. All
-give the same integers.
+Tables of rank 1 in bytes are byte products (AVX-512 VNNI), others look-ups by byte permutes (AVX-512 VBMI, or AVX2),
+both in C that this machine's compiler builds; else matrix products of floats that hold all sums, or a look-up in numba.
+All give the same integers.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 from slipstick.core.errors import SlipstickError
 from slipstick.core.window import WholeNumbers, Window
 from slipstick.formats.arithmetic.kernels.native_library import native_library
-from slipstick.formats.arithmetic.table_oracle import table_layer_oracle
-from slipstick.formats.multipliers.layer_tables import factors, look_up
+from slipstick.formats.arithmetic.table_oracle import _table_layer_oracle
+from slipstick.formats.multipliers.layer_tables import _factors, _look_up
 from slipstick.formats.multipliers.multiplier import Multiplier
-from slipstick.formats.multipliers.product_algorithms import factored_sums, table_sums
+from slipstick.formats.multipliers.product_algorithms import _factored_sums, _table_sums
 
 if TYPE_CHECKING:
     from slipstick.core.arrays import AnyArray
@@ -29,7 +29,7 @@ _INT32 = 2**31
 _BIAS = 128  # inputs of byte products are unsigned
 
 
-def table_layer(multiplier: Multiplier, inputs: WholeNumbers, weights: WholeNumbers, window: Window) -> AnyArray:
+def _table_layer(multiplier: Multiplier, inputs: WholeNumbers, weights: WholeNumbers, window: Window) -> AnyArray:
     """Return a layer's sums [b, n, rows, columns]: inputs [b, c, h, w], weights [n, c / groups, rows, columns].
 
     Zeros of the padding are multiplied like others: a table with products of zero other than zero adds them.
@@ -73,7 +73,7 @@ def _layer(
     filters, channels = weights.elements.shape[:2]
     share, blocks = filters // window.groups, []
     inside = spans[0][1] < inputs.full and spans[1][1] < weights.full
-    kernel = factored_sums if inside and factors(multiplier, (inputs.full, weights.full)) else table_sums
+    kernel = _factored_sums if inside and _factors(multiplier, (inputs.full, weights.full)) else _table_sums
     for group in range(window.groups):
         taps = patches[:, group * channels : (group + 1) * channels].transpose(0, 2, 3, 1, 4, 5)
         own = weights.elements[group * share : (group + 1) * share].reshape(share, -1)
@@ -99,7 +99,7 @@ def _native(
     sizes = [*x.shape, *window.padding[0], *window.padding[1], filters, w.shape[2], w.shape[3], rows, columns]
     sizes += [*window.stride, *window.dilation, window.groups]
     codes = w.reshape(filters, taps).astype(np.intp) + full[1]
-    pair = factors(multiplier, full) if vectors & _VNNI else None
+    pair = _factors(multiplier, full) if vectors & _VNNI else None
     if pair is not None and spans[0][1] < full[0] and spans[1][1] < full[1] and taps * _BIAS * 255 < _INT32:
         padded = np.zeros((filters, -(-taps // 4) * 4), np.int8)
         padded[:, :taps] = pair.weights[codes]
@@ -108,7 +108,7 @@ def _native(
         numbers = np.array([*sizes, 0, 0, 0, 0, full[0], x.itemsize, 1, 0], np.int64)
         failed = library.byte_layer(*map(_address, (numbers, x, classes, padded, offsets, sums)))
         return None if failed else sums
-    table = look_up(multiplier, full, spans[0]) if vectors & (_AVX2 | _VBMI) else None
+    table = _look_up(multiplier, full, spans[0]) if vectors & (_AVX2 | _VBMI) else None
     if table is None or taps * 2 * max(table.largest, 1) >= _INT32:
         return None
     offsets = table.offsets[codes].sum(axis=1).astype(np.int32)
@@ -142,6 +142,6 @@ def _agrees(library: Any) -> bool:
         x = WholeNumbers(draw.integers(-128, 128, (2, 6, 9, 8)).astype(np.int8), 128)
         w = WholeNumbers(draw.integers(-128, 128, (4, 3, 3, 2)).astype(np.int8), 128)
         sums = _native(library, multiplier, x, w, window, (_span(x), _span(w)))
-        if sums is not None and (sums != table_layer_oracle(multiplier, x, w, window)).any():
+        if sums is not None and (sums != _table_layer_oracle(multiplier, x, w, window)).any():
             return False
     return True

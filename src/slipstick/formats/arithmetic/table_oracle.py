@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from slipstick.formats.multipliers.multiplier import Multiplier
 
 
-def table_layer_oracle(
+def _table_layer_oracle(
     multiplier: Multiplier, inputs: WholeNumbers, weights: WholeNumbers, window: Window
 ) -> IntArray:
     """Return a layer's sums [b, n, rows, columns], one output at a time, every product read from the table."""

@@ -1,7 +1,7 @@
 """Errors of a multiplier over all pairs of operands, alike or weighted by what a layer multiplies.
 
-Sources: EvoApprox8b, Mrazek et al., DATE 2017, for MAE, WCE, MRE, EP; the weighted mean error (WMED) is that of Mrazek et
-al., "ALWANN", ICCAD 2019, from memory.
+Sources: EvoApprox8b, Mrazek et al., DATE 2017, for MAE, WCE, MRE, EP; the weighted mean error (WMED) is that of Mrazek
+et al., "ALWANN", ICCAD 2019, from memory.
 """
 
 from __future__ import annotations
@@ -81,4 +81,4 @@ def _shares(multiplier: Multiplier, elements: ArrayLike | None) -> FloatArray:
     if elements is None:
         return np.full(count, 1 / count)
     counts = np.bincount(multiplier.patterns(np.ravel(np.asarray(elements)))[0], minlength=count)
-    return counts / counts.sum()
+    return np.asarray(counts / counts.sum())

@@ -1,4 +1,4 @@
-"""A multiplier's table made ready for kernels: classes of operands with equal products, and bytes that permutes look up."""
+"""A multiplier's table made ready for kernels: classes of operands with equal products, and bytes to look up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLANES = ((2**7, 1, 7), (2**8, 1, 8), (2**14, 2, 7), (2**16, 2, 8), (2**21, 3, 
 
 
 @dataclass(frozen=True, eq=False)
-class LookUp:
+class _LookUp:
     """Products as scale * U[class of weight, class of input] + offset of the weight, U in planes of bytes.
 
     Attributes
@@ -43,7 +43,7 @@ class LookUp:
 
 
 @dataclass(frozen=True, eq=False)
-class Factors:
+class _Factors:
     """Products as inputs[a + full] * weights[w + full], all bytes: a table of rank 1, such as a truncation's."""
 
     inputs: Int8Array
@@ -51,7 +51,7 @@ class Factors:
 
 
 @functools.lru_cache(maxsize=32)  # 64 to 512 KiB each
-def look_up(multiplier: Multiplier, full: tuple[int, int], span: tuple[int, int]) -> LookUp | None:
+def _look_up(multiplier: Multiplier, full: tuple[int, int], span: tuple[int, int]) -> _LookUp | None:
     """Return look-ups for inputs and weights of magnitudes up to `full`; None if inputs have more than 256 classes.
 
     Parameters
@@ -73,14 +73,14 @@ def look_up(multiplier: Multiplier, full: tuple[int, int], span: tuple[int, int]
     for place in range(count):
         planes[place, :, : len(rows)] = (steps // scale) >> place * shift & (1 << shift) - 1
     classes = weights.reshape(-1).astype(np.uint16)
-    return LookUp(
+    return _LookUp(
         inputs.reshape(-1).astype(np.uint8), classes, planes, (steps.max(axis=1) == 0).astype(np.uint8),
         least[classes], scale, shift, int(np.abs(products).max()),
     )  # fmt: skip
 
 
 @functools.lru_cache(maxsize=32)
-def factors(multiplier: Multiplier, full: tuple[int, int]) -> Factors | None:
+def _factors(multiplier: Multiplier, full: tuple[int, int]) -> _Factors | None:
     """Return the factors, by operands from -full to full, of a table of rank 1 whose values are bytes; else None.
 
     An operand of +full, which two's complement has not, is taken for full - 1.
@@ -95,6 +95,6 @@ def factors(multiplier: Multiplier, full: tuple[int, int]) -> Factors | None:
     shared = int(np.gcd.reduce(first)) or 1
     for share in (sign * size for size in range(1, shared + 1) if shared % size == 0 for sign in (1, -1)):
         pair = first // share, second * share  # the common factor may be either's
-        if all(-128 <= values.min() and values.max() <= 127 for values in pair):
-            return Factors(pair[0].astype(np.int8), pair[1].astype(np.int8))
+        if all(values.min() >= -128 and values.max() <= 127 for values in pair):
+            return _Factors(pair[0].astype(np.int8), pair[1].astype(np.int8))
     return None

@@ -1,4 +1,4 @@
-"""Multiplier: a circuit of up to 8 by 8 bits, given by its table of products, with what is known of its power and area."""
+"""Multiplier: a circuit of up to 8 by 8 bits, as its table of products, with its power and area if known."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Multiplier:
         if not 2 <= bits <= MAX_BITS:
             raise SlipstickError("out of range", path="multiplier.bits", value=bits, allowed=f"2 to {MAX_BITS}")
         name = name or getattr(function, "__name__", "function")
-        values = pattern_values(bits, signed=operands == "signed").tolist()
+        values = _pattern_values(bits, signed=operands == "signed").tolist()
         try:
             rows = [[operator.index(function(a, b)) for b in values] for a in values]
         except TypeError:
@@ -99,7 +99,7 @@ class Multiplier:
     @property
     def values(self) -> IntArray:
         """Value of each bit pattern, by which errors are counted."""
-        return pattern_values(self.bits, signed=self.operands == "signed")
+        return _pattern_values(self.bits, signed=self.operands == "signed")
 
     @property
     def errors(self) -> IntArray:
@@ -142,7 +142,7 @@ class Multiplier:
         return replace(self, operands=operands)
 
 
-def pattern_values(bits: int, *, signed: bool) -> IntArray:
+def _pattern_values(bits: int, *, signed: bool) -> IntArray:
     """Return the values of all bit patterns in their order: from 0 up, or two's complement."""
     values = np.arange(1 << bits)
     return np.where(values >= 1 << (bits - 1), values - (1 << bits), values) if signed else values

@@ -1,4 +1,4 @@
-"""Exact algorithms for sums of table products, all of the same integers; which is best depends on the table's structure.
+"""Exact algorithms for sums of table products, all of the same integers; a table's structure chooses.
 
 Sums are of inputs [m, k] by weights [n, k]. Matrix products run in floats that hold every partial sum exactly, or in
 int8 where the library's are right: `torch._int_mm` saturates pairs to 16 bits without VNNI, which a self-test finds.
@@ -16,9 +16,9 @@ import numpy as np
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
-from slipstick.formats.multipliers.layer_tables import factors
+from slipstick.formats.multipliers.layer_tables import _factors
 from slipstick.formats.multipliers.multiplier import Multiplier
-from slipstick.formats.multipliers.table_structure import TableStructure, monomial_coefficients, table_structure
+from slipstick.formats.multipliers.table_structure import TableStructure, _monomial_coefficients, table_structure
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -31,7 +31,7 @@ _MAX_RANK = 32  # above it a low-rank product costs more than a look-up
 
 
 @dataclass(frozen=True)
-class Algorithm:
+class _Algorithm:
     """One way to compute sums of table products.
 
     Attributes
@@ -48,7 +48,7 @@ class Algorithm:
     native: bool = False
 
 
-def factored_sums(multiplier: Multiplier, inputs: ArrayLike, weights: ArrayLike) -> AnyArray:
+def _factored_sums(multiplier: Multiplier, inputs: ArrayLike, weights: ArrayLike) -> AnyArray:
     """Return the sums of a table of rank 1: one matrix product of operands that are mapped (masked) first.
 
     Errors
@@ -56,14 +56,14 @@ def factored_sums(multiplier: Multiplier, inputs: ArrayLike, weights: ArrayLike)
     SlipstickError if the table is of another rank, or its factors are no bytes.
     """
     a, w, full = _operands(inputs, weights)
-    pair = factors(multiplier, full)
+    pair = _factors(multiplier, full)
     if pair is None:
         raise SlipstickError("the table is no product of bytes", path="multiplier", value=multiplier.name)
-    return whole_matmul(pair.inputs[a + full[0]], pair.weights[w + full[1]])
+    return _whole_matmul(pair.inputs[a + full[0]], pair.weights[w + full[1]])
 
 
-def low_rank_sums(multiplier: Multiplier, inputs: ArrayLike, weights: ArrayLike) -> AnyArray:
-    """Return the sums by rank-many matrix products of float64 factors (singular values), rounded to whole numbers.
+def _low_rank_sums(multiplier: Multiplier, inputs: ArrayLike, weights: ArrayLike) -> AnyArray:
+    """Return the sums by as many float64 matrix products as the rank (singular values), rounded to whole numbers.
 
     Errors
     ------
@@ -81,28 +81,28 @@ def low_rank_sums(multiplier: Multiplier, inputs: ArrayLike, weights: ArrayLike)
     return np.rint(first @ second.T).astype(np.int64)
 
 
-def monomial_sums(multiplier: Multiplier, inputs: ArrayLike, weights: ArrayLike) -> AnyArray:
-    """Return the sums by the table's multilinear form in the bits of the input (Moebius transform), in whole numbers."""
+def _monomial_sums(multiplier: Multiplier, inputs: ArrayLike, weights: ArrayLike) -> AnyArray:
+    """Return the sums by the table's multilinear form in the bits of the input (Moebius transform)."""
     a, w, _ = _operands(inputs, weights)
     (at, a_sign), (to, w_sign) = multiplier.patterns(a), multiplier.patterns(w)
-    coefficients = monomial_coefficients(multiplier.centred)
+    coefficients = _monomial_coefficients(multiplier.centred)
     subsets = np.flatnonzero(coefficients.any(axis=1))
     sums = np.zeros((len(a), len(w)), np.int64)
     for subset in subsets:
         holds = ((at & subset) == subset) * a_sign
-        sums += whole_matmul(holds, coefficients[subset][to] * w_sign)
+        sums += _whole_matmul(holds, coefficients[subset][to] * w_sign)
     return sums
 
 
-def error_table_sums(multiplier: Multiplier, inputs: ArrayLike, weights: ArrayLike) -> AnyArray:
+def _error_table_sums(multiplier: Multiplier, inputs: ArrayLike, weights: ArrayLike) -> AnyArray:
     """Return the sums as the exact matrix product, and a look-up of the errors alone."""
     a, w, full = _operands(inputs, weights)
     codes = [np.arange(-size, size + 1) for size in full]
     errors = multiplier.multiply(codes[0][:, None], codes[1]) - np.multiply.outer(*codes)
-    return whole_matmul(a, w) + _looked_up(errors, a + full[0], w + full[1])
+    return _whole_matmul(a, w) + _looked_up(errors, a + full[0], w + full[1])
 
 
-def table_sums(multiplier: Multiplier, inputs: ArrayLike, weights: ArrayLike) -> AnyArray:
+def _table_sums(multiplier: Multiplier, inputs: ArrayLike, weights: ArrayLike) -> AnyArray:
     """Return the sums by a look-up of every product (numba): the portable way, of any table."""
     a, w, full = _operands(inputs, weights)
     codes = [np.arange(-size, size + 1) for size in full]
@@ -112,25 +112,27 @@ def table_sums(multiplier: Multiplier, inputs: ArrayLike, weights: ArrayLike) ->
 def _permuted_sums(multiplier: Multiplier, inputs: ArrayLike, weights: ArrayLike) -> AnyArray:
     """Return the sums by the layer kernel, which permutes bytes where the processor can."""
     from slipstick.core.window import WholeNumbers, Window
-    from slipstick.formats.arithmetic.table_layer import table_layer
+    from slipstick.formats.arithmetic.table_layer import _table_layer
 
     a, w, full = _operands(inputs, weights)
     dense = WholeNumbers(a[:, :, None, None], full[0]), WholeNumbers(w[:, :, None, None], full[1])
-    return table_layer(multiplier, *dense, Window())[:, :, 0, 0]
+    return _table_layer(multiplier, *dense, Window())[:, :, 0, 0]
 
 
-# costs: measured by benchmarks/approximate_speed.py on the layer of 64 to 64 channels, 3 by 3, on an AMD EPYC of 512 bit
+# costs: measured with benchmarks/multiplier_speed.py, a layer of 64 to 64 channels, 3 by 3, on an AMD EPYC of 512 bit
 ALGORITHMS = (
-    Algorithm("masks and one int8 matrix product", lambda s: 0.6 if s.truncation else None, factored_sums, native=True),
-    Algorithm("byte permutes", lambda s: _permute_cost(s.distinct[0]), _permuted_sums, native=True),
-    Algorithm("low rank", lambda s: 2.5 * s.rank if s.rank <= _MAX_RANK else None, low_rank_sums),
-    Algorithm("bit monomials", lambda s: 1.3 * s.monomials + 1, monomial_sums),
-    Algorithm("exact product and table of errors", lambda s: 31.0, error_table_sums),
-    Algorithm("table", lambda s: 30.0, table_sums),
+    _Algorithm(
+        "masks and one int8 matrix product", lambda s: 0.6 if s.truncation else None, _factored_sums, native=True
+    ),
+    _Algorithm("byte permutes", lambda s: _permute_cost(s.distinct[0]), _permuted_sums, native=True),
+    _Algorithm("low rank", lambda s: 2.5 * s.rank if s.rank <= _MAX_RANK else None, _low_rank_sums),
+    _Algorithm("bit monomials", lambda s: 1.3 * s.monomials + 1, _monomial_sums),
+    _Algorithm("exact product and table of errors", lambda s: 31.0, _error_table_sums),
+    _Algorithm("table", lambda s: 30.0, _table_sums),
 )
 
 
-def best_algorithm(multiplier: Multiplier, *, native: bool = True) -> tuple[Algorithm, float]:
+def best_algorithm(multiplier: Multiplier, *, native: bool = True) -> tuple[_Algorithm, float]:
     """Return the fastest exact algorithm of a table and its predicted cost, over an fp32 convolution.
 
     Parameters
@@ -149,7 +151,7 @@ def _permute_cost(rows: int) -> float:
     return 1.5 if rows <= 64 else 2.0 if rows <= 128 else 3.5
 
 
-def whole_matmul(inputs: AnyArray, weights: AnyArray) -> IntArray:
+def _whole_matmul(inputs: AnyArray, weights: AnyArray) -> IntArray:
     """Return inputs [m, k] times weights [n, k] of whole numbers, exactly: by int8, float32 or float64 products.
 
     Errors
@@ -165,7 +167,7 @@ def whole_matmul(inputs: AnyArray, weights: AnyArray) -> IntArray:
         pair = torch.from_numpy(np.ascontiguousarray(inputs)), torch.from_numpy(np.ascontiguousarray(weights))
         return np.asarray(torch._int_mm(pair[0], pair[1].T).numpy())
     kind = np.float32 if largest < _FLOAT32 else np.float64
-    return np.asarray((inputs.astype(kind) @ weights.astype(kind).T).astype(np.int64))
+    return np.asarray(np.matmul(inputs.astype(kind), weights.T.astype(kind)).astype(np.int64))
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Tables of products in files: CSV or NPY of whole numbers, read with bounds on size before memory is taken; written too."""
+"""Tables of products in files: CSV or NPY of whole numbers, of bounded size; read and written."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _MAX_CSV_BYTES = 2**20  # 65,536 products of at most 6 characters, their signs a
 _MAX_NPY_BYTES = 2**19 + 2**12  # 65,536 products of 8 bytes and a header
 
 
-def is_table_file(name: str | Path) -> bool:
+def _is_table_file(name: str | Path) -> bool:
     """Return whether a text is the name of a table of products: it ends in .csv or .npy.
 
     Examples
     --------
-    >>> is_table_file("own.CSV"), is_table_file("mul7u_09Y")
+    >>> _is_table_file("own.CSV"), _is_table_file("mul7u_09Y")
     (True, False)
     """
     return str(name).lower().endswith(TABLE_SUFFIXES)
 
 
-def read_table(path: str | Path) -> AnyArray:
+def _read_table(path: str | Path) -> AnyArray:
     """Return the array of a CSV or NPY file; whether it is a table of products is not yet checked.
 
     A CSV file has a row of whole numbers a line, parted by commas, semicolons or blanks; ``#`` starts a comment.
@@ -42,7 +42,7 @@ def read_table(path: str | Path) -> AnyArray:
     """
     if str(path).lower().endswith(".npy"):
         return _read_npy(path)
-    if not is_table_file(path):
+    if not _is_table_file(path):
         raise SlipstickError("not a table of products", path=str(path), allowed="a file ending in .csv or .npy")
     lines = [line.partition("#")[0] for line in read_text(path, limit=_MAX_CSV_BYTES).splitlines()]
     rows = [_row(line, number, path) for number, line in enumerate(lines, 1) if line.strip()]
@@ -53,14 +53,14 @@ def read_table(path: str | Path) -> AnyArray:
     return np.array(rows, np.int64)
 
 
-def write_table(path: str | Path, products: IntArray) -> None:
+def _write_table(path: str | Path, products: IntArray) -> None:
     """Write a table of products as CSV or NPY, by the file's suffix; the whole file or nothing.
 
     Errors
     ------
     SlipstickError for another suffix, or a file that cannot be written.
     """
-    if not is_table_file(path):
+    if not _is_table_file(path):
         raise SlipstickError("not a table of products", path=str(path), allowed="a file ending in .csv or .npy")
     if str(path).lower().endswith(".npy"):
         room = io.BytesIO()

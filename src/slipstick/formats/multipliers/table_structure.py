@@ -1,4 +1,4 @@
-"""Structure of a multiplier's table, by which products are emulated fast: rank, ignored bits, distinct rows, monomials."""
+"""Structure of a multiplier's table, by which it is emulated fast: rank, ignored bits, distinct rows, monomials."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TableStructure:
-    """What a table of products [inputs, weights] is made of.
+    """Structure of a table of products [inputs, weights].
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class TableStructure:
     ignored : low bits of the first and second operand that no product depends on.
     truncation : the circuit multiplies exactly what the ignored bits leave.
     distinct : numbers of distinct rows and columns: the entries that look-ups need.
-    monomials : products of bits of the first operand in the table's multilinear form, each with a function of the second.
+    monomials : products of bits of the first operand in the multilinear form, each with a function of the second.
     zero_inputs, zero_weights : whether every product of a zero is zero; if not, padding adds what the table says.
     """
 
@@ -58,18 +58,18 @@ def table_structure(multiplier: Multiplier) -> TableStructure:
         ignored=ignored,
         truncation=bool((table == np.multiply.outer(first, second)).all()),
         distinct=(len(np.unique(table, axis=0)), len(np.unique(table, axis=1).T)),
-        monomials=int(monomial_coefficients(table).any(axis=1).sum()),
+        monomials=int(_monomial_coefficients(table).any(axis=1).sum()),
         zero_inputs=not centred[zero].any(),
         zero_weights=not centred[:, zero].any(),
     )
 
 
-def monomial_coefficients(table: IntArray) -> IntArray:
+def _monomial_coefficients(table: IntArray) -> IntArray:
     """Return c [2**bits, n] with table[a] = sum of c[s] over all subsets s of the bits of a (Moebius transform).
 
     Examples
     --------
-    >>> monomial_coefficients(np.array([[0], [5], [6], [12]])).ravel().tolist()
+    >>> _monomial_coefficients(np.array([[0], [5], [6], [12]])).ravel().tolist()
     [0, 5, 6, 1]
     """
     c = table.copy()
