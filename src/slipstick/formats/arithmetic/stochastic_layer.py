@@ -300,7 +300,10 @@ def _address(array: AnyArray) -> ctypes.c_void_p:
 
 
 def _agrees(library: ctypes.CDLL) -> bool:
-    """Return whether the native kernels equal the oracle on small layers of every kind of accumulation."""
+    """Return whether the native kernels equal the oracle on small layers of every kind of accumulation.
+
+    Source: the numbers are sizes and ranges of layers drawn at random; they stand for nothing else.
+    """
     from slipstick.formats.arithmetic.stochastic import Stochastic
 
     random = np.random.default_rng(0)

@@ -114,7 +114,7 @@ def _pattern(weights: NDArray[np.int16], flipped: bool) -> int:
 
 @njit(cache=True)
 def _ones(word: np.uint32) -> np.int32:
-    """Return the number of ones in a word."""
+    """Return the number of ones in a word. Source: Warren, Hacker's Delight, section 5-1."""
     word = word - ((word >> np.uint32(1)) & np.uint32(0x55555555))
     word = (word & np.uint32(0x33333333)) + ((word >> np.uint32(2)) & np.uint32(0x33333333))
     word = (word + (word >> np.uint32(4))) & np.uint32(0x0F0F0F0F)
