@@ -1,4 +1,4 @@
-"""Approximate multipliers: published figures, structure, operands, files, and kernels that all give the same integers."""
+"""Approximate multipliers: published figures, structure, operands, files, kernels that give the same integers."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class TestPublished:
 
 
 def model_table(folder: Path, name: str, bits: int, room: Path) -> np.ndarray:
-    """Compile a circuit's C model and return its table; results of signed ones are read as 16 bits, as the theory says."""
+    """Compile a circuit's C model and return its table; some signed ones have unsigned types: read as 16 bits."""
     signed = name[4] == "s"
     (source, *_) = folder.glob(f"multiplers/*/*/{name}.c")
     cast = "(int8_t)" if signed else ""
@@ -171,7 +171,7 @@ class TestOperands:
     def test_weights_that_do_not_fit_are_refused(self) -> None:
         assert format_of("int8:symmetric=false@mul8u_FTA").arithmetic.cost(format_of("int8").encoding).joules < 2.9e-13
         for text in ("int9@mul7u_09Y", "int8:symmetric=false@mul8s_1L2H", "fp8@mul7u_09Y"):
-            with pytest.raises(SlipstickError, match="does not multiply such weights.*allowed"):
+            with pytest.raises(SlipstickError, match=r"does not multiply such weights.*allowed"):
                 format_of(text)
 
 
@@ -183,7 +183,9 @@ class TestKernels:
         monkeypatch.setenv("SLIPSTICK_KERNELS", request.param)
         return str(request.param)
 
-    @pytest.mark.parametrize("name", ["mul7u_09Y", "mul8s_1L2H", "mul8s_1KVL", "mul8u_FTA", "mul8u_185Q", "odd", "wide"])
+    @pytest.mark.parametrize(
+        "name", ["mul7u_09Y", "mul8s_1L2H", "mul8s_1KVL", "mul8u_FTA", "mul8u_185Q", "odd", "wide"]
+    )
     @pytest.mark.parametrize("place", range(len(LAYERS)))
     def test_layers(self, kernels: str, name: str, place: int) -> None:
         draw = np.random.default_rng(1)
@@ -218,10 +220,12 @@ class TestKernels:
         torch = pytest.importorskip("torch")
         a, w = np.full((32, 64), 127, np.int8), np.full((16, 64), -128, np.int8)
 
-        def saturating(x: object, y: object) -> object:  # as without VNNI: pairs of products in 16 bits
-            products = np.asarray(x)[:, :, None].astype(int) * np.asarray(y)[None].astype(int)
+        def saturating(x: object, y: object) -> object:  # as without VNNI: inputs + 128, pairs of products in 16 bits
+            first, second = np.asarray(x).astype(int) + 128, np.asarray(y).astype(int)
+            products = first[:, :, None] * second[None]
             pairs = products.reshape(len(products), -1, 2, products.shape[2])
-            return torch.from_numpy(np.clip(pairs.sum(2), -(2**15), 2**15 - 1).sum(1).astype(np.int32))
+            sums = np.clip(pairs.sum(2), -(2**15), 2**15 - 1).sum(1) - 128 * second.sum(0)
+            return torch.from_numpy(sums.astype(np.int32))
 
         product_algorithms._int8_is_right.cache_clear()
         monkeypatch.setattr(torch, "_int_mm", saturating)

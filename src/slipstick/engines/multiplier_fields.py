@@ -108,7 +108,12 @@ def _structure_fields(structure: TableStructure) -> list[Field]:
         ("structure.error_rank", str(structure.error_rank), _COMPUTED, "Rank of the table of errors"),
         ("structure.ignored_bits", ignored, _COMPUTED, "Low bits of the operands that change no product"),
         ("structure.distinct_rows", str(structure.distinct[0]), _COMPUTED, "First operands with products of their own"),
-        ("structure.distinct_columns", str(structure.distinct[1]), _COMPUTED, "Second operands with products of their own"),
+        (
+            "structure.distinct_columns",
+            str(structure.distinct[1]),
+            _COMPUTED,
+            "Second operands with products of their own",
+        ),
         ("structure.monomials", str(structure.monomials), _COMPUTED, "Products of bits of the first operand"),
         ("structure.zero_products", zeros, _COMPUTED, "Products of a zero"),
     ]

@@ -98,14 +98,14 @@ def _native(
     sums = np.empty((len(x), filters, rows, columns), np.int32)
     sizes = [*x.shape, *window.padding[0], *window.padding[1], filters, w.shape[2], w.shape[3], rows, columns]
     sizes += [*window.stride, *window.dilation, window.groups]
-    codes = w.reshape(filters, taps).astype(np.intp) + full[1]
+    codes = np.add(w.reshape(filters, taps), full[1], dtype=np.intp)
     pair = _factors(multiplier, full) if vectors & _VNNI else None
     if pair is not None and spans[0][1] < full[0] and spans[1][1] < full[1] and taps * _BIAS * 255 < _INT32:
         padded = np.zeros((filters, -(-taps // 4) * 4), np.int8)
         padded[:, :taps] = pair.weights[codes]
         offsets = -_BIAS * padded.sum(axis=1, dtype=np.int32)
         classes = (pair.inputs.astype(np.int16) + _BIAS).astype(np.uint8)
-        numbers = np.array([*sizes, 0, 0, 0, 0, full[0], x.itemsize, 1, 0], np.int64)
+        numbers = np.array([*sizes, 0, 0, 0, 0, full[0], x.itemsize, 1, vectors & _VBMI], np.int64)
         failed = library.byte_layer(*map(_address, (numbers, x, classes, padded, offsets, sums)))
         return None if failed else sums
     table = _look_up(multiplier, full, spans[0]) if vectors & (_AVX2 | _VBMI) else None

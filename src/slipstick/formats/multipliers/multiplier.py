@@ -11,8 +11,11 @@ import numpy as np
 
 from slipstick.core.errors import SlipstickError
 from slipstick.formats.multipliers.multiplier_facts import MultiplierFacts
+from slipstick.formats.multipliers.table_file import _write_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import ArrayLike
 
     from slipstick.core.arrays import AnyArray, IntArray
@@ -136,6 +139,15 @@ class Multiplier:
         """Return the products [2 * full, 2 * full] of all whole numbers from -full to full - 1."""
         codes = np.arange(-full, full)
         return self.multiply(codes[:, None], codes)
+
+    def write(self, path: str | Path) -> None:
+        """Write the table of products to a CSV or NPY file, by its suffix.
+
+        Errors
+        ------
+        SlipstickError for another suffix, or a file that cannot be written.
+        """
+        _write_table(path, self.products)
 
     def with_operands(self, operands: Operands) -> Multiplier:
         """Return the same table on whole numbers that are coded in another way."""

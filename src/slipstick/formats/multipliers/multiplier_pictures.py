@@ -33,7 +33,9 @@ def errors_svg(multiplier: Multiplier) -> str:
             tip = f"{first} x {second}: {value:+,.1f}"
             parts.append(svg.rect(x, y, _CELL - 1, _CELL - 1, "up" if value >= 0 else "down", tip=tip, style=style))
     foot, width = _TOP + side * _CELL, max(_LEFT * 2 + side * _CELL, 420.0)
-    parts.append(svg.text(_LEFT, foot + 18, f"second operand, {low} to {low + len(errors) - 1}; upwards the first", "soft"))
+    parts.append(
+        svg.text(_LEFT, foot + 18, f"second operand, {low} to {low + len(errors) - 1}; upwards the first", "soft")
+    )
     parts.append(svg.text(_LEFT, foot + 36, "blue: too large, orange: too small", "soft"))
     return svg.document(width, foot + _FOOT, parts, title=f"Errors of {multiplier.name}", style=_STYLE)
 
@@ -55,7 +57,9 @@ def histogram_svg(multiplier: Multiplier) -> str:
     foot = _TOP + _HEIGHT + 18
     parts.append(svg.text(_LEFT, foot, f"-{span:,}", "soft"))
     parts.append(svg.text(_LEFT + _WIDTH, foot, f"+{span:,}", "soft end"))
-    parts.append(svg.text(_LEFT + _WIDTH / 2, foot, f"error of a product; the highest bar is {shares.max():.1%}", "soft middle"))
+    parts.append(
+        svg.text(_LEFT + _WIDTH / 2, foot, f"error of a product; the highest bar is {shares.max():.1%}", "soft middle")
+    )
     return svg.document(_LEFT * 2 + _WIDTH, foot + 20, parts, title=f"Histogram of {multiplier.name}", style=_STYLE)
 
 

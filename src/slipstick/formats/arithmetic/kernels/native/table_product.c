@@ -111,6 +111,17 @@ static kernel *choose(int entries, int pairs, int wide) {
     return entries == 64 ? wide_64_0 : entries == 128 ? wide_128_0 : wide_256_0;
 }
 
+/* Classes of a row of signed bytes, 64 at a time by byte permutes; a signed byte's class is classes[byte + 128]. */
+__attribute__((target("avx512f,avx512bw,avx512vbmi,avx512vl"))) static void classify_row(const int8_t *from, int64_t count, const uint8_t *classes, uint8_t *to) {
+    __m512i t[4];
+    UNROLL for (int i = 0; i < 4; i++) t[i] = _mm512_loadu_si512(classes + 64 * i);
+    for (int64_t x = 0; x < count; x += 64) {
+        __mmask64 rest = count - x < 64 ? (1ull << (count - x)) - 1 : ~0ull;
+        __m512i at = _mm512_xor_si512(_mm512_maskz_loadu_epi8(rest, from + x), _mm512_set1_epi8(-128));
+        _mm512_mask_storeu_epi8(to + x, rest, look_up_512(at, t, 256));
+    }
+}
+
 /* Bytes of classes [batch][channels][padded rows][STEP_COLUMNS][row], so that a tap's inputs of one output row are adjacent. */
 static void classify(const int64_t *g, const void *inputs, const uint8_t *classes, int64_t row, uint8_t *to) {
     const int64_t height = g[HEIGHT] + g[TOP] + g[BOTTOM], step = g[STEP_COLUMNS], full = g[FULL];
@@ -122,7 +133,9 @@ static void classify(const int64_t *g, const void *inputs, const uint8_t *classe
             int64_t start = (image * g[HEIGHT] + y - g[TOP]) * g[WIDTH];
             const int8_t *narrow = (const int8_t *)inputs + start;
             const int16_t *wide = (const int16_t *)inputs + start;
-            if (step == 1 && g[BYTES] == 1)
+            if (step == 1 && g[BYTES] == 1 && full == 128 && g[WIDE])
+                classify_row(narrow, g[WIDTH], classes, to + g[LEFT]);
+            else if (step == 1 && g[BYTES] == 1)
                 for (int64_t x = 0; x < g[WIDTH]; x++) to[x + g[LEFT]] = classes[narrow[x] + full];
             else
                 for (int64_t x = 0; x < g[WIDTH]; x++) {
@@ -206,8 +219,9 @@ VNNI_TARGET static inline __attribute__((always_inline)) void put_quads(__m512i 
     }
 }
 
-/* sums += products of bytes by signed bytes, exact (VNNI), of some filters at 64 positions. Named variables, not arrays: gcc
-   would keep those in memory. */
+/* sums += products of bytes by signed bytes, exact (VNNI), of some filters at 64 positions. Named variables and the instruction
+   itself: of arrays and _mm512_dpbusd_epi32, gcc keeps sums in memory. */
+#define DOT(sum, x, w) __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(w));
 #define ONE(each) each(0)
 #define SIX(each) each(0) each(1) each(2) each(3) each(4) each(5)
 #define START(n) __m512i s##n##0 = _mm512_setzero_si512(), s##n##1 = s##n##0, s##n##2 = s##n##0, s##n##3 = s##n##0;
@@ -215,8 +229,7 @@ VNNI_TARGET static inline __attribute__((always_inline)) void put_quads(__m512i 
     int32_t four; \
     memcpy(&four, weights + n * stride + 4 * q, 4); \
     __m512i w = _mm512_set1_epi32(four); \
-    s##n##0 = _mm512_dpbusd_epi32(s##n##0, x0, w), s##n##1 = _mm512_dpbusd_epi32(s##n##1, x1, w); \
-    s##n##2 = _mm512_dpbusd_epi32(s##n##2, x2, w), s##n##3 = _mm512_dpbusd_epi32(s##n##3, x3, w); }
+    DOT(s##n##0, x0, w) DOT(s##n##1, x1, w) DOT(s##n##2, x2, w) DOT(s##n##3, x3, w) }
 #define PUT(n) put_quads(s##n##0, s##n##1, s##n##2, s##n##3, sums + BYTE_BLOCK * n);
 #define MULTIPLY(name, filters) \
     VNNI_TARGET static void name(const uint8_t *quads, int count, const int8_t *weights, int64_t stride, int32_t *sums) { \
