@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slipstick.core import units
 from slipstick.core.errors import SlipstickError
 from slipstick.engines.question import find_system
 
@@ -26,6 +27,7 @@ def emit_firmware(
     formats: str = "",
     run: bool = False,
     patches: bool = False,
+    arena: str | float | None = None,
     stream: bool = False,
     overwrite: bool = False,
 ) -> Report:
@@ -39,14 +41,22 @@ def emit_firmware(
         check_folder(out, overwrite=overwrite)
     system = find_system(board)
     opened, storages = _in_formats(_integer_network(network), formats)
-    firmware = build_firmware(opened.network, system, storages=storages, patches=patches, stream=stream)
+    limit = None if arena is None else _parsed_limit(arena)
+    firmware = build_firmware(opened.network, system, storages=storages, patches=patches, stream=stream, arena=limit)
     files = firmware.files() if out is not None else None
     result = run_firmware(firmware, opened.to_bytes()) if run else None
     if out is not None and files is not None:
         write_folder(out, files, overwrite=overwrite)
     inputs = {"network": opened.name, "board": system.name, "out": "" if out is None else str(out), "run": run}
-    inputs |= {"formats": formats, "patches": patches, "stream": stream}
+    inputs |= {"formats": formats, "patches": patches, "arena": limit, "stream": stream}
     return firmware_report(firmware, result, inputs, f"{opened.name} as firmware for {system.name}")
+
+
+def _parsed_limit(arena: str | float) -> float:
+    try:
+        return units.parse(arena, "B")
+    except SlipstickError as error:
+        raise SlipstickError(error.message, path="arena", value=error.value, allowed=error.allowed) from None
 
 
 def measure_board(network: str | Path | nn.Module | TrainedNetwork, board: SystemSpec, formats: str) -> Report:

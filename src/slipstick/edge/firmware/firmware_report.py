@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from slipstick.edge.arena.arena_picture import arena_svg
 from slipstick.edge.latency.measured_time import measured_time
 from slipstick.edge.layers import ConvLayer
 from slipstick.report.metric import Metric, Table
@@ -22,7 +23,10 @@ def firmware_report(firmware: Firmware, run: FirmwareRun | None, inputs: dict[st
     if run is not None:
         metrics |= _run_metrics(run)
         tables["functions"] = _functions(run)
-    return Report.of(inputs, metrics, tables, title=title).with_detail(firmware if run is None else run)
+    return Report.of(inputs, metrics, tables, title=title).with_detail(
+        firmware if run is None else run,
+        lambda: {"arena": arena_svg(firmware.arena.layout, f"{firmware.network.name}: arena")},
+    )
 
 
 def _memory(firmware: Firmware, run: FirmwareRun | None) -> dict[str, Any]:
@@ -41,6 +45,7 @@ def _memory(firmware: Firmware, run: FirmwareRun | None) -> dict[str, Any]:
     flash["capacity"] = Metric(target.flash, "B", "given", f"flash of {target.board}")
     arena = {
         "size": Metric(firmware.arena.size, "B", "counted", "input, output, tensors between and scratch"),
+        "tflm": Metric(firmware.arena.tflm, "B", "counted", "TensorFlow Lite Micro's plan of the tensors alone"),
         "capacity": Metric(target.ram, "B", "given", f"{target.ram_name} of {target.board}"),
     }
     if firmware.state:
@@ -64,6 +69,9 @@ def _run_metrics(run: FirmwareRun) -> dict[str, Any]:
 def _layers(firmware: Firmware, run: FirmwareRun | None) -> Table:
     columns = {"call": "", "operator": "", "kernel": "", "MACs": "", "flash": "B", "scratch": "B"}
     rows = [_layer_row(place, use) for place, use in enumerate(firmware.uses)]
+    if any(use.passed_over for use in firmware.uses):
+        columns |= {"faster, no room": ""}
+        rows = [(*row, use.passed_over) for row, use in zip(rows, firmware.uses, strict=True)]
     if run is not None:
         columns |= {"instructions": "", "per MAC": ""}
         rows = [
