@@ -35,7 +35,7 @@ def unlimited(name: str) -> System:
 
 
 def print_network(path: Path, board: System, pictures: Path | None) -> bool:
-    """Print the arenas of one network [B]; return whether ours is the least that is possible and no larger than TFLM's."""
+    """Print the arenas of one network [B]; return whether ours is the least possible and no larger than TFLM's."""
     network = read_tflite(path)
     ours, patched = (build_firmware(network, board, patches=patches) for patches in (False, True))
     least = plan_arena(ours.arena.layout.problem, exact=True, time_limit=60.0)

@@ -16,10 +16,10 @@ from edge.single_layers import tensor
 from shared_data import SHARED
 from slipstick.core.catalogue import resolve_system
 from slipstick.edge.arena.operator_order import best_order
+from slipstick.edge.firmware.arena_plan import _arena_problem
 from slipstick.edge.firmware.firmware_build import build_firmware
 from slipstick.edge.firmware.lowering import lower
 from slipstick.edge.firmware.measured_run import run_firmware
-from slipstick.edge.firmware.arena_plan import arena_problem
 from slipstick.trained.integer.integer_network import IntegerNetwork, IntegerOperator, IntegerTensor, _Options
 from slipstick.trained.tflite.tflite_file import read_tflite
 
@@ -36,7 +36,7 @@ def test_no_arena_is_above_the_plan_of_tflm(path: object) -> None:
         arena = build_firmware(network, resolve_system(board)).arena
         assert arena.layout.bound <= arena.size <= arena.tflm
     flowing = {network.input, *(op.output for op in network.operators)}
-    problem, places = arena_problem(lower(network))
+    problem, places = _arena_problem(lower(network))
     assert len(places) <= len(problem.tensors) <= len(flowing)  # reshapes and the border in real numbers are no tensors
     assert all(step.macs > 0 for step in problem.steps if step.kind in ("conv", "depthwise", "dense"))
 

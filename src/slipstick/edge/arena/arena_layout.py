@@ -91,6 +91,6 @@ def _check_apart(spans: dict[str, _Span], allowed: Sequence[tuple[_Span, _Span]]
             raise SlipstickError(
                 "lies outside the arena, or not at a word", path=step, value=f"{name}: {start} to {end}"
             )
-    for (name, one), (other, another) in combinations(spans.items(), 2):
-        if one[0] < another[1] and another[0] < one[1] and (one, another) not in allowed:
+    for (name, span), (other, second) in combinations(spans.items(), 2):
+        if span[0] < second[1] and second[0] < span[1] and (span, second) not in allowed:
             raise SlipstickError("tensors overlap while both are alive", path=step, value=f"{name} and {other}")

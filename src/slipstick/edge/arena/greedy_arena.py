@@ -138,7 +138,7 @@ def _moved(order: Sequence[int], above: Sequence[int], rng: np.random.Generator)
     """Return an order with one of the blocks above the bound among the first half, or with two blocks exchanged."""
     other = list(order)
     if above:
-        place = above[rng.integers(len(above))]
+        place = above[int(rng.integers(len(above)))]
         other.remove(place)
         other.insert(int(rng.integers(len(other) // 2 + 1)), place)
     else:

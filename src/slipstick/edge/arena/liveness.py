@@ -63,7 +63,7 @@ def _overlaps_of(problem: ArenaProblem, blocks: Sequence[ArenaBlock]) -> dict[tu
     return overlaps
 
 
-def _live_bytes(blocks: Sequence[ArenaBlock], overlaps: _Overlaps = {}) -> list[int]:
+def _live_bytes(blocks: Sequence[ArenaBlock], overlaps: _Overlaps | None = None) -> list[int]:
     """Return the least bytes that each step needs: of all that is alive, less what an output may take of dying inputs.
 
     Examples
@@ -81,11 +81,11 @@ def _live_bytes(blocks: Sequence[ArenaBlock], overlaps: _Overlaps = {}) -> list[
         total += change
         live.append(total)
     shared: dict[int, list[int]] = {}  # output -> inputs that it may overlap
-    for output, dying in overlaps:
+    for output, dying in overlaps or {}:
         shared.setdefault(output, []).append(dying)
     for output, inputs in shared.items():
         size, taken = blocks[output].size, sum(blocks[dying].size for dying in inputs)
-        live[blocks[output].first] -= size + taken - max(size, overlaps[output, inputs[0]].lead + taken)
+        live[blocks[output].first] -= size + taken - max(size, (overlaps or {})[output, inputs[0]].lead + taken)
     return live
 
 

@@ -47,17 +47,24 @@ def _tensor_traffic(layout: ArenaLayout) -> list[float]:
 
 
 def place_in_tiers(
-    blocks: Sequence[ArenaBlock], traffic: Sequence[float], tiers: Sequence[MemoryTier], overlaps: _Overlaps = {}
+    blocks: Sequence[ArenaBlock],
+    traffic: Sequence[float],
+    tiers: Sequence[MemoryTier],
+    overlaps: _Overlaps | None = None,
 ) -> tuple[TierPlace, ...]:
     """Return the place of every block: the fastest tier goes to blocks with the most traffic for the room they take.
 
-    Room is bytes times steps. `overlaps` are the pairs that may share bytes, as `_overlaps_of` returns them. Each block goes to the first tier, in order of speed, whose layout still fits.
+    Room is bytes times steps. Each block goes to the first tier, in order of speed, whose layout still fits.
+
+    Parameters
+    ----------
+    overlaps : pairs of blocks that may share bytes, as `_overlaps_of` returns them.
 
     Errors
     ------
     SlipstickError if a block fits no tier.
     """
-    spans = _forbidden(blocks, overlaps)
+    spans = _forbidden(blocks, overlaps or {})
 
     def offsets(numbers: list[int]) -> list[int]:
         return _first_fit(blocks, spans, sorted(numbers, key=lambda n: (-blocks[n].size, -blocks[n].first)))

@@ -27,8 +27,8 @@ def best_order(problem: ArenaProblem, *, states: int = _STATES) -> tuple[int, ..
     ['a', 'c', 'b', 'd', 'e']
     """
     graph = _Graph(problem)
-    given = tuple(range(len(problem.steps)))
-    whole = (1 << len(given)) - 1
+    file_order = tuple(range(len(problem.steps)))
+    whole = (1 << len(file_order)) - 1
     best: dict[int, int] = {0: 0}
     came: dict[int, tuple[int, int]] = {}
     queue: list[tuple[int, int, int]] = [(0, 0, 0)]  # peak, minus the number of finished operators, their set
@@ -41,7 +41,7 @@ def best_order(problem: ArenaProblem, *, states: int = _STATES) -> tuple[int, ..
         if len(best) > states:
             break
         before = graph.live(finished)
-        for place in given:
+        for place in file_order:
             if finished >> place & 1 or graph.needs[place] & ~finished:
                 continue
             then = finished | 1 << place
@@ -49,7 +49,7 @@ def best_order(problem: ArenaProblem, *, states: int = _STATES) -> tuple[int, ..
             if now < best.get(then, now + 1):
                 best[then], came[then] = now, (finished, place)
                 heapq.heappush(queue, (now, -then.bit_count(), then))
-    return given
+    return file_order
 
 
 class _Graph:

@@ -18,7 +18,7 @@ Region = tuple[int, int, int, int]  # first row, row behind the last, first colu
 
 
 @dataclass(frozen=True)
-class PatchPlan:
+class _PatchPlan:
     """Plan whose first `stage` operators run once for each of `tiles` x `tiles` tiles of their result.
 
     Parameters
@@ -37,7 +37,7 @@ class PatchPlan:
     extra: float
 
 
-def patch_plans(problem: ArenaProblem, *, max_extra: float = 0.25) -> list[PatchPlan]:
+def patch_plans(problem: ArenaProblem, *, max_extra: float = 0.25) -> list[_PatchPlan]:
     """Return the plans with a smaller arena, the smallest first; their halo is at most a share of all MACs.
 
     Parameters
@@ -50,7 +50,7 @@ def patch_plans(problem: ArenaProblem, *, max_extra: float = 0.25) -> list[Patch
         height, width, _ = problem.tensors[problem.steps[stage - 1].writes].shape or (0, 0, 0)
         for tiles in (count for count in _TILES if count <= min(height, width)):
             patched, extra = _in_tiles(problem, stage, tiles)
-            plans.append(PatchPlan(stage, tiles, patched, _bound(patched), whole + extra, extra))
+            plans.append(_PatchPlan(stage, tiles, patched, _bound(patched), whole + extra, extra))
     smaller = [plan for plan in plans if plan.bound < bound and plan.extra <= max_extra * whole]
     return sorted(smaller, key=lambda plan: (plan.bound, plan.extra))
 

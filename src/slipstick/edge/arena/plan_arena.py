@@ -1,4 +1,4 @@
-"""Planner of an arena: overlaps of outputs with inputs, greedy layouts, and the exact one where it is asked for; always checked."""
+"""Planner of an arena: outputs over dying inputs, greedy layouts, exact ones where asked for; always checked."""
 
 from __future__ import annotations
 

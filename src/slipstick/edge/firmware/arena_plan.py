@@ -1,4 +1,4 @@
-"""Arena of a firmware: the problem that its calls are for the planner, and the kernels whose scratch it has room for."""
+"""Arena of a firmware: the problem that its calls are for the planner, and the kernels that it has room for."""
 
 from __future__ import annotations
 
@@ -40,8 +40,7 @@ class ArenaPlan:
 
     def address(self, tensor: int) -> str:
         """Return the C expression of a tensor's address: in the arena, or in the state that is kept between calls."""
-        kept = tensor in self.states
-        return f"state + {self.states[tensor]}" if kept else f"arena + {self.offset(tensor)}"
+        return f"state + {self.states[tensor]}" if tensor in self.states else f"arena + {self.offset(tensor)}"
 
     def offset(self, tensor: int) -> int:
         """Return the offset of a tensor in the arena [B]."""
@@ -66,7 +65,7 @@ def _plan_memory(
                for n in range(max(map(len, choices)))]  # fmt: skip
     needs = [column[: len(kernels)] for column, kernels in zip(zip(*columns, strict=True), choices, strict=True)]
     thresholds = sorted({min(limit, need) for step in needs for need in step}, reverse=True)
-    smallest: tuple[tuple[Kernel, ...], ArenaLayout] | None = None
+    layouts: list[tuple[ArenaLayout, tuple[Kernel, ...], dict[int, int]]] = []
     tried: set[tuple[int, ...]] = set()
     for threshold in [limit, *thresholds]:
         places = tuple(_first_within(step, threshold) for step in needs)
@@ -74,14 +73,12 @@ def _plan_memory(
             continue
         tried.add(places)
         kernels = tuple(options[place] for options, place in zip(choices, places, strict=True))
-        problem, of_tensor = arena_problem(network, kernels)
-        layout = plan_arena(problem)
-        if smallest is None or layout.size < smallest[1].size:
-            smallest = kernels, layout
-        if layout.size <= limit or len(tried) == _LAYOUTS:
+        problem, of_tensor = _arena_problem(network, kernels)
+        layouts.append((plan_arena(problem), kernels, of_tensor))
+        if layouts[-1][0].size <= limit or len(tried) == _LAYOUTS:
             break
-    assert smallest is not None
-    return smallest[0], ArenaPlan(smallest[1], of_tensor, _state_offsets(network), tflm)
+    layout, kernels, of_tensor = min(layouts, key=lambda candidate: candidate[0].size)
+    return kernels, ArenaPlan(layout, of_tensor, _state_offsets(network), tflm)
 
 
 def _first_within(needs: Sequence[int], threshold: float) -> int:
@@ -91,17 +88,17 @@ def _first_within(needs: Sequence[int], threshold: float) -> int:
 
 def _live_with(network: LoweredNetwork, kernels: Sequence[Kernel]) -> list[int]:
     """Return the least bytes of each step where calls take these kernels."""
-    problem, _ = arena_problem(network, kernels)
+    problem, _ = _arena_problem(network, kernels)
     blocks = _blocks_of(problem)
     return _live_bytes(blocks, _overlaps_of(problem, blocks))
 
 
-def tflm_bytes(network: LoweredNetwork) -> int:
+def _tflm_bytes(network: LoweredNetwork) -> int:
     """Return the bytes of TensorFlow Lite Micro's plan for the tensors of a network, without scratch."""
-    return tflm_plan(arena_problem(network)[0]).size
+    return tflm_plan(_arena_problem(network)[0]).size
 
 
-def arena_problem(
+def _arena_problem(
     network: LoweredNetwork, kernels: Sequence[Kernel] | None = None
 ) -> tuple[ArenaProblem, dict[int, int]]:
     """Return the arena problem of kernel calls, and the place of each tensor in it.
@@ -167,7 +164,7 @@ def _tensor_shapes(network: LoweredNetwork) -> dict[int, Size]:
     return shapes
 
 
-def state_bytes(network: LoweredNetwork) -> int:
+def _state_bytes(network: LoweredNetwork) -> int:
     """Return the bytes that are kept from one call of the firmware to the next, each tensor filled up to words."""
     return sum(_aligned(size) for size in network.states.values())
 

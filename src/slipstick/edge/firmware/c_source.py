@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from slipstick.core.arrays import AnyArray
 from slipstick.core.version import __version__
-from slipstick.edge.firmware.arena_plan import ArenaPlan, state_bytes
+from slipstick.edge.firmware.arena_plan import ArenaPlan, _state_bytes
 from slipstick.edge.firmware.c_values import _c_array, c_struct, comment
 from slipstick.edge.firmware.kernel_choice import KernelUse
 from slipstick.edge.firmware.lowering import CodeScale, LoweredNetwork
@@ -121,7 +121,7 @@ def _header(network: LoweredNetwork, plan: ArenaPlan) -> str:
     defines = [f"#define NETWORK_{end}_BYTES {size}" for end, size in sizes.items()]
     defines.append(f"#define NETWORK_ARENA_BYTES {plan.size}")
     if network.states:
-        defines.append(f"#define NETWORK_STATE_BYTES {state_bytes(network)}")
+        defines.append(f"#define NETWORK_STATE_BYTES {_state_bytes(network)}")
     defines.append(f"#define NETWORK_FRAMES {network.frames}{_STREAM_NOTE * (network.frames > 1)}")
     for end, (codes, moved) in ends.items():
         defines += _code_defines(end, codes, moved)

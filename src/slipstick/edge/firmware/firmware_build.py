@@ -9,7 +9,7 @@ from functools import cached_property
 from slipstick.core.errors import SlipstickError
 from slipstick.core.system import System
 from slipstick.edge.arena.operator_order import best_order
-from slipstick.edge.firmware.arena_plan import ArenaPlan, _plan_memory, state_bytes, tflm_bytes
+from slipstick.edge.firmware.arena_plan import ArenaPlan, _plan_memory, _state_bytes, _tflm_bytes
 from slipstick.edge.firmware.c_source import NetworkSource, _network_source
 from slipstick.edge.firmware.code_size import _predicted_code_bytes
 from slipstick.edge.firmware.golden import GoldenVectors, _golden_vectors
@@ -51,7 +51,7 @@ class Firmware:
     @property
     def state(self) -> int:
         """Bytes that a stream keeps from one call to the next; 0 without a stream."""
-        return state_bytes(self.network)
+        return _state_bytes(self.network)
 
     @property
     def flash(self) -> int:
@@ -112,7 +112,7 @@ def build_firmware(
     target = _target_of(system)
     lowered = _with_pool(_with_storages(lower(network), storages or {}))
     lowered = _as_stream(lowered) if stream else lowered
-    limit = _Limit(target, arena, tflm_bytes(lowered))
+    limit = _Limit(target, arena, _tflm_bytes(lowered))
     firmware = _built(lowered, limit)
     if not stream:
         firmware = _smallest([firmware, *(_built(other, limit) for other in _ordered(firmware))])
@@ -137,14 +137,14 @@ class _Limit:
     """Limit of an arena: what the user gave, or what TensorFlow Lite Micro's planner takes [B], on a board."""
 
     target: Target
-    given: float | None
+    user: float | None
     tflm: int
 
     def of(self, network: LoweredNetwork) -> float:
         """Return the bytes that a network's arena may take."""
         pools = any(isinstance(call.layer, ConvLayer) and call.layer.storage for call in network.calls)
-        wanted = self.given or (self.target.ram if pools else self.tflm)
-        return min(wanted, self.target.ram - state_bytes(network))
+        limit = self.user or (self.target.ram if pools else self.tflm)
+        return min(limit, self.target.ram - _state_bytes(network))
 
 
 def _smallest(firmwares: Sequence[Firmware]) -> Firmware:

@@ -11,7 +11,7 @@ from slipstick.edge.kernels.dense_layers import DENSE_PAIRS, DENSE_PLAIN
 from slipstick.edge.kernels.dsp_convolutions import CONV3X3_DSP, CONV_DSP, DEPTHWISE3X3_DSP
 from slipstick.edge.kernels.float_border import DEQUANTIZE, QUANTIZE
 from slipstick.edge.kernels.kernel import Kernel
-from slipstick.edge.kernels.overlap import pad_overlap, window_overlap
+from slipstick.edge.kernels.overlap import _pad_overlap, window_overlap
 from slipstick.edge.kernels.packed_layers import PACKED_LAYERS
 from slipstick.edge.kernels.plain_convolutions import (
     CONV3X3,
@@ -26,8 +26,10 @@ from slipstick.edge.kernels.pool_convolution import POOL_CONVOLUTIONS
 _ENOUGH = 1024  # elements: two tables take as many instructions as some 500 elements by the generic kernel [measured]
 _RIGHT = 22  # bits: so that the output's offset, shifted to the left by as many, keeps to 32 bits
 
+_PIXEL = window_overlap(0)  # kernels that write outputs while the rest of the pixel reads the window
 
-def _generic(kind: str, struct: str = "", overlap: Callable[[Any], Overlap | None] = window_overlap(0)) -> Kernel:
+
+def _generic(kind: str, struct: str = "", overlap: Callable[[Any], Overlap | None] = _PIXEL) -> Kernel:
     """Return the portable kernel of a kind of layer, for any shape."""
     symbol = f"nn_{kind}_s8"
     sources = {"c": (f"{symbol}.c",)}
@@ -76,7 +78,7 @@ KERNELS: tuple[Kernel, ...] = (
     _generic("average_pool", "nn_pool"),
     _generic("max_pool", "nn_pool"),
     _generic("mean", overlap=_at_once),
-    _generic("pad", overlap=pad_overlap),
+    _generic("pad", overlap=_pad_overlap),
     _generic("softmax", overlap=_at_once),
     _generic("requantize", overlap=_at_once),
     QUANTIZE,

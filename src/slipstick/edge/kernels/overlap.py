@@ -41,7 +41,7 @@ def window_overlap(pixels: int, *, by_row: bool = False) -> Callable[[_Windowed]
     return overlap
 
 
-def row_ring_overlap(layer: ConvLayer) -> Overlap:
+def _row_ring_overlap(layer: ConvLayer) -> Overlap:
     """Return the overlap of kernels that copy the input rows of a row of windows before they write its outputs."""
     (_, width, channels), (height, out_width, filters) = layer.input, layer.output
     rows = np.arange(height - 1)
@@ -49,7 +49,7 @@ def row_ring_overlap(layer: ConvLayer) -> Overlap:
     return Overlap(max([0, *((rows + 1) * out_width * filters - needed).tolist()]))
 
 
-def pad_overlap(layer: PadLayer) -> Overlap:
+def _pad_overlap(layer: PadLayer) -> Overlap:
     """Return the overlap of a padding, whose kernel copies code by code: what stands before the last input code."""
     inside = np.zeros(layer.output, np.bool_)
     inside[tuple(slice(before, before + size) for before, size in zip(layer.before, layer.input, strict=True))] = True

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.edge.kernels.kernel import Kernel
-from slipstick.edge.kernels.overlap import row_ring_overlap, window_overlap
+from slipstick.edge.kernels.overlap import _row_ring_overlap, window_overlap
 from slipstick.edge.kernels.streams import (
     alive,
     depthwise_taps,
@@ -163,7 +163,7 @@ DEPTHWISE3X3 = Kernel(
     ("depthwise",),
     {"c": ("nn_depthwise3x3_s8.c",)},
     applies=_depthwise_applies,
-    overlap=row_ring_overlap,
+    overlap=_row_ring_overlap,
     scratch_bytes=lambda layer: 3 * ((layer.output[1] - 1) * layer.stride[1] + 3) * layer.input[2],
     pack=lambda layer: {"weights": stream(layer, depthwise_taps(layer))},
     fields=stream_fields,
