@@ -192,8 +192,8 @@ ENGINES: tuple[Engine, ...] = (
     ),
     Engine(
         "emit", "board", ("trained",), (Phase.INFER,), ("formats.layers",),
-        "slipstick.engines.emit_firmware:emit_firmware", options=("out", "run", "patches", "stream", "overwrite"),
-        max_devices=1, needs_integers=True,
+        "slipstick.engines.emit_firmware:emit_firmware",
+        options=("out", "run", "patches", "arena", "stream", "overwrite"), max_devices=1, needs_integers=True,
     ),
 )  # fmt: skip
 
