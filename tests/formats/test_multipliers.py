@@ -19,11 +19,11 @@ from slipstick.formats.arithmetic.approximate import Approximate
 from slipstick.formats.arithmetic.table_layer import _table_layer
 from slipstick.formats.arithmetic.table_oracle import _table_layer_oracle
 from slipstick.formats.multipliers import product_algorithms
+from slipstick.formats.multipliers.best_algorithm import ALGORITHMS, best_algorithm
 from slipstick.formats.multipliers.error_statistics import error_statistics
 from slipstick.formats.multipliers.find_multiplier import _tables_known, find_multiplier
 from slipstick.formats.multipliers.multiplier import Multiplier
 from slipstick.formats.multipliers.multiplier_facts import multiplier_facts
-from slipstick.formats.multipliers.product_algorithms import ALGORITHMS, best_algorithm
 from slipstick.formats.multipliers.table_file import _write_table
 from slipstick.formats.multipliers.table_structure import table_structure
 

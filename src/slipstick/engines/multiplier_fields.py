@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from slipstick.engines.entry_fields import Field, _entry_fields
+from slipstick.formats.multipliers.best_algorithm import ALGORITHMS, best_algorithm
 from slipstick.formats.multipliers.error_statistics import error_statistics
 from slipstick.formats.multipliers.find_multiplier import find_multiplier
 from slipstick.formats.multipliers.multiplier import Multiplier
 from slipstick.formats.multipliers.multiplier_facts import multiplier_facts
-from slipstick.formats.multipliers.product_algorithms import ALGORITHMS, best_algorithm
 from slipstick.formats.multipliers.table_structure import TableStructure, table_structure
 from slipstick.report.report import Table
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +16,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.formats.multipliers.layer_tables import _factors
 from slipstick.formats.multipliers.multiplier import Multiplier
-from slipstick.formats.multipliers.table_structure import TableStructure, _monomial_coefficients, table_structure
+from slipstick.formats.multipliers.table_structure import _monomial_coefficients
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -26,26 +24,8 @@ if TYPE_CHECKING:
     from slipstick.core.arrays import AnyArray, FloatArray, IntArray
 
 _FLOAT32, _FLOAT64, _INT32 = 2**24, 2**53, 2**31  # whole numbers below are exact
+_LEAST_BITS = 7  # of magnitudes: int8's
 _EPSILON = 2.0**-52  # of float64
-_MAX_RANK = 32  # above it a low-rank product costs more than a look-up
-
-
-@dataclass(frozen=True)
-class _Algorithm:
-    """One way to compute sums of table products.
-
-    Attributes
-    ----------
-    cost : predicted time over that of an fp32 convolution of the same shape, of a table's structure; None: it does not
-        compute such tables.
-    sums : of a multiplier, inputs [m, k] and weights [n, k]: [m, n].
-    native : whether a compiled kernel of the layer does it, faster than `sums`.
-    """
-
-    name: str
-    cost: Callable[[TableStructure], float | None]
-    sums: Callable[[Multiplier, ArrayLike, ArrayLike], AnyArray]
-    native: bool = False
 
 
 def _factored_sums(multiplier: Multiplier, inputs: ArrayLike, weights: ArrayLike) -> AnyArray:
@@ -109,48 +89,6 @@ def _table_sums(multiplier: Multiplier, inputs: ArrayLike, weights: ArrayLike) -
     return _looked_up(multiplier.multiply(codes[0][:, None], codes[1]), a + full[0], w + full[1])
 
 
-def _permuted_sums(multiplier: Multiplier, inputs: ArrayLike, weights: ArrayLike) -> AnyArray:
-    """Return the sums by the layer kernel, which permutes bytes where the processor can."""
-    from slipstick.core.window import WholeNumbers, Window
-    from slipstick.formats.arithmetic.table_layer import _table_layer
-
-    a, w, full = _operands(inputs, weights)
-    dense = WholeNumbers(a[:, :, None, None], full[0]), WholeNumbers(w[:, :, None, None], full[1])
-    return _table_layer(multiplier, *dense, Window())[:, :, 0, 0]
-
-
-# costs: measured with benchmarks/multiplier_speed.py, a layer of 64 to 64 channels, 3 by 3, on an AMD EPYC of 512 bit
-ALGORITHMS = (
-    _Algorithm(
-        "masks and one int8 matrix product", lambda s: 0.6 if s.truncation else None, _factored_sums, native=True
-    ),
-    _Algorithm("byte permutes", lambda s: _permute_cost(s.distinct[0]), _permuted_sums, native=True),
-    _Algorithm("low rank", lambda s: 2.5 * s.rank if s.rank <= _MAX_RANK else None, _low_rank_sums),
-    _Algorithm("bit monomials", lambda s: 1.3 * s.monomials + 1, _monomial_sums),
-    _Algorithm("exact product and table of errors", lambda s: 31.0, _error_table_sums),
-    _Algorithm("table", lambda s: 30.0, _table_sums),
-)
-
-
-def best_algorithm(multiplier: Multiplier, *, native: bool = True) -> tuple[_Algorithm, float]:
-    """Return the fastest exact algorithm of a table and its predicted cost, over an fp32 convolution.
-
-    Parameters
-    ----------
-    native : whether compiled kernels with AVX-512 are there.
-    """
-    structure = table_structure(multiplier)
-    costs = [(cost, known) for known in ALGORITHMS if (cost := known.cost(structure)) is not None]
-    allowed = [(cost, known) for cost, known in costs if native or not known.native or known.name.startswith("masks")]
-    cost, known = min(allowed, key=lambda pair: pair[0])
-    return known, cost
-
-
-def _permute_cost(rows: int) -> float:
-    """Return the cost of byte permutes by the distinct rows of non-negative inputs: one, two or four registers."""
-    return 1.5 if rows <= 64 else 2.0 if rows <= 128 else 3.5
-
-
 def _whole_matmul(inputs: AnyArray, weights: AnyArray) -> IntArray:
     """Return inputs [m, k] times weights [n, k] of whole numbers, exactly: by int8, float32 or float64 products.
 
@@ -176,7 +114,7 @@ def _int8_is_right() -> bool:
     torch: Any = sys.modules["torch"]
     draw = np.random.default_rng(1)
     a, w = draw.integers(-128, 128, (64, 64)), draw.integers(-128, 128, (64, 64))
-    a[:, ::3], w[:, ::2] = 127, -128
+    a[:, ::3], w[:, ::2] = 127, -128  # the largest operands, whose pairs saturate
     try:
         product = torch._int_mm(torch.from_numpy(a.astype(np.int8)), torch.from_numpy(w.astype(np.int8)).T)
     except (AttributeError, RuntimeError):
@@ -217,4 +155,4 @@ def _operands(inputs: ArrayLike, weights: ArrayLike) -> tuple[IntArray, IntArray
 
 def _full(whole: IntArray) -> int:
     low, high = int(whole.min(initial=0)), int(whole.max(initial=0))
-    return 1 << max(7, high.bit_length(), (-low - 1).bit_length())
+    return 1 << max(_LEAST_BITS, high.bit_length(), (-low - 1).bit_length())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TABLE_SUFFIXES = (".csv", ".npy")
 _MAX_CSV_BYTES = 2**20  # 65,536 products of at most 6 characters, their signs and separators fill 0.6 MB
+_SHOWN = 40  # characters of a wrong cell in an error
 _MAX_NPY_BYTES = 2**19 + 2**12  # 65,536 products of 8 bytes and a header
 
 
@@ -92,4 +93,4 @@ def _row(line: str, number: int, path: str | Path) -> list[int]:
     except ValueError:
         wrong = next((cell for cell in cells if not cell.lstrip("+-").isdecimal()), cells[0])
         message = "a product is no integer"
-        raise SlipstickError(message, path=f"{path}, line {number}", value=wrong[:40], allowed="integers") from None
+        raise SlipstickError(message, path=f"{path}, line {number}", value=wrong[:_SHOWN], allowed="integers") from None
