@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from slipstick.datasets.images import DataSet, Images
+    from slipstick.engines.integer_networks import BoardNetwork
     from slipstick.engines.question import SystemSpec
     from slipstick.trained.network import TrainedNetwork
 
@@ -34,19 +35,51 @@ def measure_both(
     if data is None and board is None:
         message = "nothing to measure with: give a data set (accuracy), a board (instructions), or both"
         raise SlipstickError(message, path="data, board")
-    scored = None if data is None else measure_network(network, data_set(data), formats, images)
+    chosen = None if data is None else data_set(data)
     if board is None:
-        assert scored is not None  # noqa: S101  said above
-        return scored
+        assert chosen is not None  # noqa: S101  said above
+        return measure_network(network, chosen, formats, images)
     from slipstick.engines.emit_firmware import measure_board
+    from slipstick.engines.integer_networks import board_network
 
-    counted = measure_board(network, board, formats)
-    if scored is None:
+    made = board_network(network, chosen, formats)
+    counted = measure_board(made, board, formats)
+    if chosen is None:
         return counted
+    scored = _on_board(made, chosen, images) if made.real else measure_network(network, chosen, formats, images)
     metrics = {**scored.metrics, **counted.metrics}
     tables = {**scored.breakdowns, **counted.breakdowns}
     report = Report.of({**scored.inputs, **counted.inputs}, metrics, tables, title=f"{scored.title}, {counted.title}")
     return report.with_detail(scored.detail)
+
+
+def _on_board(made: BoardNetwork, data: DataSet, images: int | None) -> Report:
+    """Return the accuracy of a quantised network beside that in real numbers, paired over the same test images."""
+    from slipstick.trained.network import right_answers
+    from slipstick.training.paired_comparison import paired
+
+    test = _test_images(data, images)
+    assert made.real is not None  # noqa: S101  the caller's condition
+    real, right = right_answers(made.real, test), right_answers(made.network, test)
+    compared, source = paired(real, right), f"{len(right)} test images of {data.name}"
+    low, high = compared.interval
+    accuracy = _accuracy(right, source) | {
+        "real": Metric(float(real.mean()), "fraction", "measured", source, "before quantisation, weights in formats"),
+        "change": Metric(compared.change, "fraction", "measured", "paired"),
+        "change_low": Metric(low, "fraction", "measured", "95 % interval, paired"),
+        "change_high": Metric(high, "fraction", "measured", "95 % interval, paired"),
+    }
+    inputs = {"data": data.name, "images": len(right)}
+    title = f"{made.network.name} on {data.name} in 8-bit integers"
+    return Report.of(inputs, {"accuracy": accuracy, **made.metrics}, title=title).with_detail(right)
+
+
+def _test_images(data: DataSet, images: int | None) -> Images:
+    """Return so many test images, evenly from all; SlipstickError for none."""
+    test = data.test.some(images)
+    if not len(test):
+        raise SlipstickError("no test images", path="images", value=images, allowed="from 1")
+    return test
 
 
 def measure_network(
@@ -55,9 +88,7 @@ def measure_network(
     """Return the Report of `measure` on a data set; the arguments are those of `slipstick.measure`."""
     from slipstick.trained.open import open_network
 
-    test = data.test.some(images)
-    if not len(test):
-        raise SlipstickError("no test images", path="images", value=images, allowed="from 1")
+    test = _test_images(data, images)
     started = time.perf_counter()
     opened = open_network(network, data)
     right, stored, int8 = _measured(opened, formats, test)

@@ -1,0 +1,132 @@
+"""Integer networks for boards: opened as they are, or quantised on calibration images, with weights in formats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slipstick.core.errors import SlipstickError
+from slipstick.engines.adapt_network import _split
+from slipstick.report.report import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import nn
+
+    from slipstick.core.encoding import Encoded
+    from slipstick.datasets.images import DataSet
+    from slipstick.edge.layers import WeightStorage
+    from slipstick.trained.network import TrainedNetwork
+    from slipstick.trained.tflite.tflite_network import TfliteNetwork
+
+_INT4_BITS = 4  # of weights that are stored two a byte
+
+
+@dataclass(frozen=True, eq=False)
+class BoardNetwork:
+    """Network of 8-bit integers for a board.
+
+    Parameters
+    ----------
+    network : what the board computes.
+    storages : how weights lie in flash, by the place of their operator; others are bytes, or a pool.
+    real : the network in real numbers that was quantised, its weights in their formats; None for integers from a file.
+    metrics : of the quantisation, for Reports; empty where there was none.
+    """
+
+    network: TfliteNetwork
+    storages: Mapping[int, WeightStorage]
+    real: TrainedNetwork | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+
+def board_network(
+    network: str | Path | nn.Module | TrainedNetwork, data: str | Path | DataSet | None, formats: str
+) -> BoardNetwork:
+    """Return a network as a board computes it: weights in `formats`, and in integers.
+
+    Parameters
+    ----------
+    data : training images of it calibrate a network in real numbers; an integer network needs none.
+
+    Errors
+    ------
+    SlipstickError for a network in real numbers without data, and as `quantise_network` and `layer_formats` raise it.
+    """
+    from slipstick.datasets import data_set
+    from slipstick.trained.open import open_network
+    from slipstick.trained.tflite.tflite_network import TfliteNetwork
+
+    images = None if data is None else data_set(data)
+    opened = open_network(network, images)
+    if isinstance(opened, TfliteNetwork):
+        return _in_formats(opened, formats)
+    if images is None:
+        message = "computes in real numbers; firmware computes in 8-bit integers, and quantising needs calibration data"
+        allowed = (
+            "--data NAME: images like those that it was trained on (digits, cifar10-jpeg, a folder); "
+            "or an 8-bit .tflite file, which needs none"
+        )
+        raise SlipstickError(message, path="data", value=opened.name, allowed=allowed)
+    return _quantised(opened, images, formats)
+
+
+def _in_formats(network: TfliteNetwork, formats: str) -> BoardNetwork:
+    """Return an integer network with its weights in formats, under the scales that it has."""
+    from slipstick.compress.compression import compress
+    from slipstick.compress.layer_formats import layer_formats
+    from slipstick.trained.tflite.tflite_network import TfliteNetwork
+
+    if not formats:
+        return BoardNetwork(network, {})
+    compressed = compress(network, layer_formats(network, formats), correct=False)
+    assert isinstance(compressed.network, TfliteNetwork)  # noqa: S101  a copy of the one given
+    return BoardNetwork(compressed.network, _storages(compressed.network, compressed.encoded))
+
+
+def _quantised(network: TrainedNetwork, data: DataSet, formats: str) -> BoardNetwork:
+    """Return a network in real numbers with its weights in formats, biases corrected for it, then quantised."""
+    from slipstick.compress.adapt_options import CalibrationImages
+    from slipstick.compress.compression import compress, study_layers
+    from slipstick.compress.layer_formats import layer_formats
+    from slipstick.trained.quantiser import quantise_network
+
+    tuning, _ = _split(data, CalibrationImages())
+    encoded: Mapping[str, Encoded] | None = None  # what its file says
+    if formats:
+        forms = layer_formats(network, formats)
+        compressed = compress(network, forms, study_layers(network, forms, tuning))
+        network, encoded = compressed.network, compressed.encoded
+    made = quantise_network(network, tuning, encoded)
+    source = f"{made.images} images of {data.name}"
+    metrics = {
+        "quantised": {
+            "images": Metric(float(made.images), "", "given", f"training images of {data.name}"),
+            "sqnr": Metric(made.sqnr, "dB", "measured", source, "outputs of the integers against the real numbers'"),
+        }
+    }
+    return BoardNetwork(made.network, _storages(made.network, made.encoded), network, metrics)
+
+
+def _storages(network: TfliteNetwork, encoded: Mapping[str, Encoded]) -> dict[int, WeightStorage]:
+    """Return how weights lie in flash, by the place of their operator.
+
+    Weights of shared shifts (SWIS) and of four bits are packed; whole numbers of another format stay bytes, or become
+    a pool.
+    """
+    from slipstick.edge.layers import WeightStorage
+    from slipstick.trained.integer.layer_weights import layer_weights
+
+    storages: dict[int, WeightStorage] = {}
+    for layer in layer_weights(network.network):
+        tensor = encoded.get(layer.name) or encoded.get(f"{layer.name}#{layer.tensor}")
+        if tensor is None:
+            continue
+        form = tensor.encoding
+        if form.weight_shifts is not None and form.group > 1:
+            storages[layer.op] = WeightStorage("swis", shifts=form.weight_shifts, group=form.group)
+        elif abs(layer.codes).max(initial=0) < 2 ** (_INT4_BITS - 1) and form.bits_per_element <= _INT4_BITS:
+            storages[layer.op] = WeightStorage("int4")
+    return storages
