@@ -5,28 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipstick.engines.integer_networks import board_network
+from slipstick.engines.board_networks import _board_network
 from slipstick.engines.question import find_system
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from slipstick.datasets.images import DataSet
-    from slipstick.engines.integer_networks import BoardNetwork
+    from slipstick.engines.board_networks import _BoardNetwork
     from slipstick.engines.question import SystemSpec
+    from slipstick.engines.verb_options import EmitOptions
     from slipstick.report.report import Report
     from slipstick.trained.network import TrainedNetwork
 
 
 def emit_firmware(
-    network: str | Path | TrainedNetwork,
-    board: SystemSpec,
-    out: str | Path | None,
-    *,
-    data: str | Path | DataSet | None = None,
-    formats: str = "",
-    run: bool = False,
-    patches: bool = False,
-    stream: bool = False,
-    overwrite: bool = False,
+    network: str | Path | nn.Module | TrainedNetwork, board: SystemSpec, out: str | Path | None, options: EmitOptions
 ) -> Report:
     """Return the Report of `emit`; the folder is written last, where `out` names one."""
     from slipstick.edge.firmware.firmware_build import build_firmware
@@ -34,10 +28,12 @@ def emit_firmware(
     from slipstick.edge.firmware.folder import check_folder, write_folder
     from slipstick.edge.firmware.measured_run import run_firmware
 
+    data, formats, overwrite = options.get("data"), options.get("formats", ""), options.get("overwrite", False)
+    run, patches, stream = options.get("run", False), options.get("patches", False), options.get("stream", False)
     if out is not None:
         check_folder(out, overwrite=overwrite)
     system = find_system(board)
-    made = board_network(network, data, formats)
+    made = _board_network(network, data, formats)
     opened = made.network
     firmware = build_firmware(opened.network, system, storages=made.storages, patches=patches, stream=stream)
     files = firmware.files() if out is not None else None
@@ -50,7 +46,7 @@ def emit_firmware(
     return _with_metrics(report, made, data)
 
 
-def measure_board(made: BoardNetwork, board: SystemSpec, formats: str) -> Report:
+def measure_board(made: _BoardNetwork, board: SystemSpec, formats: str) -> Report:
     """Return the Report of `measure` on a board: what the emulator counts."""
     from slipstick.edge.firmware.firmware_build import build_firmware
     from slipstick.edge.firmware.firmware_report import firmware_report
@@ -62,7 +58,7 @@ def measure_board(made: BoardNetwork, board: SystemSpec, formats: str) -> Report
     return firmware_report(run.firmware, run, inputs, f"{opened.name} on {system.name}")
 
 
-def _with_metrics(report: Report, made: BoardNetwork, data: str | Path | DataSet | None) -> Report:
+def _with_metrics(report: Report, made: _BoardNetwork, data: str | Path | DataSet | None) -> Report:
     """Return the Report with the figures of the quantisation, where there was one."""
     from slipstick.datasets import data_set
     from slipstick.report.report import Report

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from slipstick.datasets.images import DataSet, Images
-    from slipstick.engines.integer_networks import BoardNetwork
+    from slipstick.engines.board_networks import _BoardNetwork
     from slipstick.engines.question import SystemSpec
     from slipstick.trained.network import TrainedNetwork
 
@@ -35,25 +35,25 @@ def measure_both(
     if data is None and board is None:
         message = "nothing to measure with: give a data set (accuracy), a board (instructions), or both"
         raise SlipstickError(message, path="data, board")
-    chosen = None if data is None else data_set(data)
+    data_of = None if data is None else data_set(data)
     if board is None:
-        assert chosen is not None  # noqa: S101  said above
-        return measure_network(network, chosen, formats, images)
+        assert data_of is not None  # noqa: S101  said above
+        return measure_network(network, data_of, formats, images)
+    from slipstick.engines.board_networks import _board_network
     from slipstick.engines.emit_firmware import measure_board
-    from slipstick.engines.integer_networks import board_network
 
-    made = board_network(network, chosen, formats)
+    made = _board_network(network, data_of, formats)
     counted = measure_board(made, board, formats)
-    if chosen is None:
+    if data_of is None:
         return counted
-    scored = _on_board(made, chosen, images) if made.real else measure_network(network, chosen, formats, images)
+    scored = _on_board(made, data_of, images) if made.real else measure_network(network, data_of, formats, images)
     metrics = {**scored.metrics, **counted.metrics}
     tables = {**scored.breakdowns, **counted.breakdowns}
     report = Report.of({**scored.inputs, **counted.inputs}, metrics, tables, title=f"{scored.title}, {counted.title}")
     return report.with_detail(scored.detail)
 
 
-def _on_board(made: BoardNetwork, data: DataSet, images: int | None) -> Report:
+def _on_board(made: _BoardNetwork, data: DataSet, images: int | None) -> Report:
     """Return the accuracy of a quantised network beside that in real numbers, paired over the same test images."""
     from slipstick.trained.network import right_answers
     from slipstick.training.paired_comparison import paired

@@ -84,16 +84,16 @@ class SimulateOptions(QuestionOptions, total=False):
 
 
 class EmitOptions(TypedDict, total=False):
-    """Options of the verb `emit`: how a network becomes integers, how its weights are stored and its layers walked."""
+    """Options of the verb `emit`: how it becomes integers, how weights are stored, how layers are walked."""
 
     data: str | Path | DataSet | None
     """A data set's name (digits, cifar10-jpeg, ...) or path, whose training images calibrate a network in real numbers:
     .safetensors, .onnx, a torch module. An 8-bit .tflite file needs none."""
 
     formats: str
-    """Of the weights, as adapt takes them: swis:3, pool:size=64, or by patterns; those of shared shifts and of four bits
-    are stored packed and unpacked by the kernels. Weights that are few vectors get a pool by themselves. Default: as
-    they are."""
+    """Of the weights, as adapt takes them: swis:3, pool:size=64, or by patterns. Those of shared shifts, four bits and
+    of a pool are stored packed, and the kernels unpack them. Weights that are few vectors get a pool by themselves.
+    Default: as they are."""
 
     run: bool
     """Compile it (ziglang), run it in an emulator (unicorn), compare every output byte with the bit-true runner, and

@@ -1,4 +1,4 @@
-"""Post-training quantiser: a network in real numbers and calibration images become an 8-bit network of TensorFlow Lite."""
+"""Post-training quantiser: a network in real numbers and calibration images become an 8-bit .tflite network."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from slipstick.trained.tflite.tflite_network import TfliteNetwork, _tflite_netwo
 if TYPE_CHECKING:
     from slipstick.core.encoding import Encoded
     from slipstick.datasets.images import Images
-    from slipstick.trained.integer.value_ranges import RangeMethod
+    from slipstick.trained.integer.activation_ranges import RangeMethod
     from slipstick.trained.network import TrainedNetwork
 
 _PROBED = 64  # calibration images on which both networks' outputs are compared
 
 
 @dataclass(frozen=True, eq=False)
-class Quantisation:
+class QuantisedNetwork:
     """Network quantised after training.
 
     Parameters
@@ -29,7 +29,7 @@ class Quantisation:
     network : of 8-bit integers, with a .tflite file of its own.
     encoded : of the layers whose whole numbers are those of their formats.
     images : that found the activations' ranges.
-    sqnr : power of the outputs before the softmax over that of their error, in dB, on calibration images.
+    sqnr : power of the outputs over that of their error, in dB, on calibration images.
     """
 
     network: TfliteNetwork
@@ -44,7 +44,7 @@ def quantise_network(
     encoded: Mapping[str, Encoded] | None = None,
     *,
     ranges: RangeMethod = "mse",
-) -> Quantisation:
+) -> QuantisedNetwork:
     """Return a network in real numbers as one of 8-bit integers, whose outputs are TensorFlow Lite's to the last bit.
 
     Parameters
@@ -60,13 +60,13 @@ def quantise_network(
     SlipstickError for operators without an integer form (all are named), a module that torch.export cannot trace, and
     images that do not fit.
     """
+    from slipstick.trained.integer.activation_ranges import activation_ranges
     from slipstick.trained.integer.input_codes import with_image_codes
     from slipstick.trained.integer.quantise import quantise
     from slipstick.trained.integer.real_folding import folded
-    from slipstick.trained.integer.value_ranges import activation_ranges
     from slipstick.trained.tflite.tflite_writer import tflite_bytes
-    from slipstick.trained.torch.calibration import traced
     from slipstick.trained.torch.torch_network import TorchNetwork
+    from slipstick.trained.torch.traced_module import traced
 
     if not isinstance(network, TorchNetwork):
         raise SlipstickError("not a network in real numbers", path="network", value=network.name)
@@ -78,7 +78,9 @@ def quantise_network(
     integer = quantise(with_codes, codes, activation_ranges(histograms, ranges))
     made = _tflite_network(tflite_bytes(integer), network.name, name=network.name)
     probed = images.some(_PROBED)
-    return Quantisation(made, whole, len(images), _sqnr(network.logits(probed), made.real_logits(probed)))
+    output = integer.tensors[integer.output]
+    rounded = output.scale * (made.predict(probed).astype(np.float64) - output.zero_point)
+    return QuantisedNetwork(made, whole, len(images), _sqnr(network.predict(probed), rounded))
 
 
 def _sqnr(exact: np.ndarray, rounded: np.ndarray) -> float:

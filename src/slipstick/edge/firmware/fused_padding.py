@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from slipstick.edge.firmware.lowering import KernelCall
 
 
-def fused_padding(calls: Sequence[KernelCall], output: int) -> tuple[KernelCall, ...]:
+def _fused_padding(calls: Sequence[KernelCall], output: int) -> tuple[KernelCall, ...]:
     """Return the calls in which a convolution pads its image itself, where only it reads what a pad gives.
 
     A convolution counts what lies outside of its image as the zero point, which is what a pad writes there, so that

@@ -1,4 +1,4 @@
-"""Bytes of an image as the codes of a network's input: its normalisation folded into scale, zero point and first layer."""
+"""Bytes of an image as a network's input codes: normalisation folded into scale, zero point and first layer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from slipstick.core.arrays import FloatArray
-from slipstick.trained.integer.real_folding import with_normal
+from slipstick.trained.integer.real_folding import _with_normal
 from slipstick.trained.integer.real_network import NO_RIM, RealNetwork, RealOperator
 
 _WHITE = 255  # largest byte of an image; its int8 code is 127
@@ -18,7 +18,7 @@ IMAGE = "image"  # name of the input's value
 
 
 @dataclass(frozen=True)
-class InputCodes:
+class _InputCodes:
     """Meaning of the input's int8 codes (bytes less 128): a real number is scale * (code - zero_point)."""
 
     scale: float
@@ -27,7 +27,7 @@ class InputCodes:
 
 def with_image_codes(
     network: RealNetwork, mean: Sequence[float], deviation: Sequence[float]
-) -> tuple[RealNetwork, InputCodes]:
+) -> tuple[RealNetwork, _InputCodes]:
     """Return the network that reads image bytes less 128, and what these codes stand for.
 
     (byte / 255 - mean) / deviation has one mean and deviation for each channel, codes have one scale: what is left of
@@ -42,9 +42,9 @@ def with_image_codes(
     if readers and all(_takes(op, factors, shifts) for op in readers):
         moved = {op.output: _moved(op, factors, shifts) for op in readers}
         operators = tuple(moved.get(op.output, op) for op in network.operators)
-        return replace(network, operators=operators), InputCodes(1 / (_WHITE * common), zero - _MOVED)
-    normalised = with_normal(network, IMAGE, 1 / deviations, -means / deviations)
-    return normalised, InputCodes(1 / _WHITE, -_MOVED)
+        return replace(network, operators=operators), _InputCodes(1 / (_WHITE * common), zero - _MOVED)
+    normalised = _with_normal(network, IMAGE, 1 / deviations, -means / deviations)
+    return normalised, _InputCodes(1 / _WHITE, -_MOVED)
 
 
 def _first_layers(network: RealNetwork) -> list[RealOperator]:

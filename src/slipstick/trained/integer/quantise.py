@@ -13,20 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slipstick.core.arrays import AnyArray, FloatArray
+from slipstick.core.arrays import AnyArray
 from slipstick.core.errors import SlipstickError
-from slipstick.trained.integer.input_codes import InputCodes
+from slipstick.trained.integer.activation_ranges import _scale_and_zero_point
+from slipstick.trained.integer.input_codes import _InputCodes
 from slipstick.trained.integer.integer_network import (
     Activation,
     IntegerNetwork,
     IntegerOperator,
     IntegerTensor,
     Kind,
-    _Options,
 )
 from slipstick.trained.integer.operator_rules import _check
-from slipstick.trained.integer.real_network import NO_RIM, RealLayer, RealNetwork, RealOperator, Rim, window_of
-from slipstick.trained.integer.value_ranges import scale_and_zero_point
+from slipstick.trained.integer.real_network import NO_RIM, RealLayer, RealNetwork, RealOperator, Rim, _window_of
 from slipstick.trained.integer.window_geometry import _slide
 
 _TOP = 127  # of the weights' codes: symmetric, as TensorFlow Lite's specification has it
@@ -39,7 +38,7 @@ _ACTIVATIONS: dict[tuple[float, float], Activation] = {
 _KINDS: dict[str, Kind] = {"clamp": "quantize"}  # kinds that have another name in integers
 
 
-def quantise(network: RealNetwork, codes: InputCodes, ranges: Mapping[str, tuple[float, float]]) -> IntegerNetwork:
+def quantise(network: RealNetwork, codes: _InputCodes, ranges: Mapping[str, tuple[float, float]]) -> IntegerNetwork:
     """Return the integer network that computes what a folded network computes, in 8 bits.
 
     Parameters
@@ -101,7 +100,7 @@ class _Builder:
             return np.float32(x.scale), x.zero_point
         if op.kind == "softmax":
             return np.float32(1 / 256), -128  # as TensorFlow Lite's specification fixes it
-        return scale_and_zero_point(*self.ranges[op.output])
+        return _scale_and_zero_point(*self.ranges[op.output])
 
     def _padded(self, op: RealOperator) -> tuple[int, Any]:
         """Return the place of an operator's first input, with the zeros around it, and the padding of its windows."""
@@ -137,7 +136,7 @@ class _Builder:
         return () if op.layer is None else self._weights(op, op.layer, x, y)
 
     def _weights(self, op: RealOperator, layer: RealLayer, x: IntegerTensor, y: IntegerTensor) -> tuple[int, int]:
-        whole, scales = integer_weights(layer, x.scale, y.scale)
+        whole, scales = _integer_weights(layer, x.scale, y.scale)
         steps = x.scale * scales.astype(np.float64)
         bias = np.rint(layer.bias / steps).astype(np.int32)
         axis = 3 if op.kind == "depthwise" else 0
@@ -145,9 +144,7 @@ class _Builder:
         weights = self._constant(layer.name, np.ascontiguousarray(stored), scales, axis)
         return weights, self._constant(f"{layer.name}.bias", bias, steps.astype(np.float32))
 
-    def _constant(
-        self, name: str, values: AnyArray, scales: NDArray[np.float32] | None = None, axis: int = 0
-    ) -> int:
+    def _constant(self, name: str, values: AnyArray, scales: NDArray[np.float32] | None = None, axis: int = 0) -> int:
         scale = np.zeros(0, np.float32) if scales is None else scales
         zeros = np.zeros(scale.size, np.int64)
         return self._add(IntegerTensor(self._unique(name), values.shape, values.dtype, scale, zeros, axis, values))
@@ -164,7 +161,7 @@ class _Builder:
         return unique
 
 
-def integer_weights(layer: RealLayer, x_scale: float, y_scale: float) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def _integer_weights(layer: RealLayer, x_scale: float, y_scale: float) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Return a layer's weights as int8 codes, with the scale of each filter.
 
     Whole numbers stay, whatever their scale. A scale is no smaller than what the bias and the requantisation can hold:
@@ -190,7 +187,7 @@ def integer_weights(layer: RealLayer, x_scale: float, y_scale: float) -> tuple[N
 def _needed_rim(op: RealOperator, shape: tuple[int, ...]) -> Rim:
     """Return the zeros around an image that windows read: those behind the last window are left out."""
     sides = []
-    for axis, covered in enumerate(window_of(op)):
+    for axis, covered in enumerate(_window_of(op)):
         stride, before = op.options.stride[axis], op.rim[axis][0]
         behind = (op.shape[1 + axis] - 1) * stride + covered - shape[1 + axis] - before
         sides.append((before, max(behind, 0)))
@@ -199,14 +196,6 @@ def _needed_rim(op: RealOperator, shape: tuple[int, ...]) -> Rim:
 
 def _same_rim(op: RealOperator, shape: tuple[int, ...]) -> Rim:
     """Return the zeros that TensorFlow's SAME padding puts around an image."""
-    windows, strides = window_of(op), op.options.stride
-    rows, columns = (
-        _slide(shape[1 + axis], windows[axis], strides[axis], "same")[1:] for axis in range(2)
-    )
+    windows, strides = _window_of(op), op.options.stride
+    rows, columns = (_slide(shape[1 + axis], windows[axis], strides[axis], "same")[1:] for axis in range(2))
     return rows, columns
-
-
-def real_values(tensor: IntegerTensor, codes: AnyArray) -> FloatArray:
-    """Return the real numbers that a tensor's codes stand for."""
-    values: FloatArray = tensor.scale * (codes.astype(np.float64) - tensor.zero_point)
-    return values

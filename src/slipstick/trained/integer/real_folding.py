@@ -47,7 +47,7 @@ def folded(network: RealNetwork) -> RealNetwork:
     return replace(network, operators=_needed(network.result, made))
 
 
-def with_normal(network: RealNetwork, source: str, factors: FloatArray, shifts: FloatArray) -> RealNetwork:
+def _with_normal(network: RealNetwork, source: str, factors: FloatArray, shifts: FloatArray) -> RealNetwork:
     """Return the network behind a scaling of each channel of its input, read from the value `source`."""
     layer = RealLayer("normalise", factors.reshape(-1, 1, 1, 1), shifts)
     first = RealOperator("depthwise", (source,), network.source, network.shape, layer=layer)
@@ -64,7 +64,8 @@ def _scales(op: RealOperator) -> bool:
 
 
 def _rescaled(before: RealOperator, op: RealOperator) -> RealOperator:
-    assert before.layer is not None and op.layer is not None  # noqa: S101  both have weights
+    assert before.layer is not None  # noqa: S101  it has weights
+    assert op.layer is not None  # noqa: S101  so has it
     layer = before.layer.scaled(op.layer.weights.ravel(), op.layer.bias)
     return replace(before, layer=layer, output=op.output)
 
@@ -86,5 +87,7 @@ def _needed(result: str, made: dict[str, RealOperator]) -> tuple[RealOperator, .
     for op in operators:
         if _scales(op) and len(op.shape) != 4:
             allowed = "a batch norm behind a dense layer that nothing else reads, or on images"
-            raise SlipstickError("scales a vector that no dense layer gives", path=op.path or op.output, allowed=allowed)
+            raise SlipstickError(
+                "scales a vector that no dense layer gives", path=op.path or op.output, allowed=allowed
+            )
     return tuple(operators[::-1])

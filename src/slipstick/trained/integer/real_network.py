@@ -18,6 +18,7 @@ RealKind = Literal[
 Rim = tuple[tuple[int, int], tuple[int, int]]  # zeros around an image: rows above and below, columns left and right
 NO_RIM: Rim = ((0, 0), (0, 0))
 WEIGHTED = ("conv", "depthwise", "dense")
+_PLAIN = _Options()
 _UNBOUNDED = (-math.inf, math.inf)
 
 
@@ -83,7 +84,7 @@ class RealOperator:
     inputs: tuple[str, ...]
     output: str
     shape: tuple[int, ...]
-    options: _Options = _Options()
+    options: _Options = _PLAIN
     rim: Rim = NO_RIM
     layer: RealLayer | None = None
     bounds: tuple[float, float] = _UNBOUNDED
@@ -121,11 +122,10 @@ class RealNetwork:
         return {self.source: self.shape, **{op.output: op.shape for op in self.operators}}
 
 
-def window_of(op: RealOperator) -> tuple[int, int]:
+def _window_of(op: RealOperator) -> tuple[int, int]:
     """Return the rows and columns that a window of a convolution or pool covers, dilation included."""
     sides: tuple[int, ...] = op.options.window
     if op.layer is not None and op.layer.weights.ndim > 2:
         sides = op.layer.weights.shape[1:3]
     high, wide = (_span(side, step) for side, step in zip(sides, op.options.dilation, strict=True))
     return high, wide
-

@@ -84,7 +84,8 @@ class TfliteNetwork(TrainedNetwork):
 
     def logits(self, images: Images) -> FloatArray:
         """Return the integer inputs of the final softmax [images, outputs], or the outputs where there is none."""
-        output_tensor = self._logits_tensor
+        softmax = (op.inputs[0] for op in self.network.operators if op.kind == "softmax")
+        output_tensor = next(softmax, self.network.output)
         parts: list[FloatArray] = []
 
         def observe(tensor: int, codes: NDArray[Any]) -> None:
@@ -93,18 +94,6 @@ class TfliteNetwork(TrainedNetwork):
 
         run_integers(self.network, self._codes(images), observe=observe)
         return np.concatenate(parts)
-
-    @property
-    def _logits_tensor(self) -> int:
-        softmax = (op.inputs[0] for op in self.network.operators if op.kind == "softmax")
-        return next(softmax, self.network.output)
-
-    def real_logits(self, images: Images) -> FloatArray:
-        """Return `logits` as the real numbers that the codes stand for, [images, outputs]."""
-        tensor = self.network.tensors[self._logits_tensor]
-        if not tensor.scales.size:
-            return self.logits(images)
-        return np.asarray(tensor.scale * (self.logits(images) - tensor.zero_point), np.float64)
 
     def calibration_images(self, images: Images) -> tuple[Images, Images]:
         """Return all images for observation, and about 40 evenly spread ones for sensitivities."""

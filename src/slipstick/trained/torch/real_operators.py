@@ -18,7 +18,10 @@ from slipstick.trained.integer.integer_network import _Options
 from slipstick.trained.integer.real_network import NO_RIM, RealLayer, RealNetwork, RealOperator, Rim
 
 _Planes = tuple[int, int, int]  # channels, rows, columns of an image that was flattened
-_SAME = "alias clone contiguous detach dropout feature_dropout identity lift_fresh_copy _to_copy".split()
+_SAME = frozenset(
+    ("alias", "clone", "contiguous", "detach", "dropout", "feature_dropout", "lift_fresh_copy", "_to_copy")
+)
+_BYTE = 8  # bits of the codes that every layer gets
 _SUPPORTED = (
     "conv2d (groups of 1, or of one channel), linear, batch_norm, relu, relu6, hardtanh and clamp around 0, add, "
     "max_pool2d, avg_pool2d, adaptive_avg_pool2d, mean over rows and columns, pad, flatten, softmax at the end"
@@ -26,7 +29,7 @@ _SUPPORTED = (
 
 
 @dataclass(frozen=True, eq=False)
-class FixedTensor:
+class _FixedTensor:
     """Parameter, buffer or constant of an exported graph, and its path in the module."""
 
     target: str
@@ -37,8 +40,8 @@ class _Unsupported(Exception):
     """Operator without an integer form; the text says what of it is not supported."""
 
 
-def real_operators(
-    program: Any, fixed: Mapping[str, FixedTensor], encoded: Mapping[str, Encoded], name: str
+def _real_operators(
+    program: Any, fixed: Mapping[str, _FixedTensor], encoded: Mapping[str, Encoded], name: str
 ) -> RealNetwork:
     """Return a module's operators in real numbers, unfolded.
 
@@ -72,7 +75,7 @@ def real_operators(
 class _Reader:
     """Translation of an exported graph, node by node; what has no integer form is collected in `refused`."""
 
-    def __init__(self, fixed: Mapping[str, FixedTensor], encoded: Mapping[str, Encoded]) -> None:
+    def __init__(self, fixed: Mapping[str, _FixedTensor], encoded: Mapping[str, Encoded]) -> None:
         self.fixed, self.encoded = fixed, encoded
         self.operators: list[RealOperator] = []
         self.refused: list[str] = []
@@ -123,7 +126,7 @@ class _Reader:
         """Return a layer's weights, filters first and channels last: whole numbers under scales where encoded."""
         summand = np.zeros(len(weights)) if bias is None else bias.ravel()
         tensor = self.encoded.get(name)
-        if tensor is None:
+        if tensor is None or tensor.encoding.bits_per_element >= _BYTE:  # as exact in codes of its own
             return RealLayer(name, np.ascontiguousarray(channels_last(weights)), summand)
         whole, scales = _whole_numbers(name, tensor)
         return RealLayer(name, whole, summand, scales)
@@ -224,6 +227,11 @@ def _scaling(reader: _Reader, node: Any, factors: FloatArray, shifts: FloatArray
     reader.add(node, "depthwise", layer=layer)
 
 
+def _plain(node: Any) -> bool:
+    """Whether a sum has no factor of its second value, and a quotient is not rounded."""
+    return node.kwargs.get("alpha", 1) == 1 and node.kwargs.get("rounding_mode") is None
+
+
 def _constant_arithmetic(reader: _Reader, node: Any) -> bool:
     """Add a sum, difference, product or quotient with a constant of each channel; False for two computed values."""
     word = _base(node).strip("_")
@@ -235,13 +243,13 @@ def _constant_arithmetic(reader: _Reader, node: Any) -> bool:
     value = constants[1]
     sizes, channels = value.shape, _shape(node)[1]
     alone = value.size == 1 or (value.size == channels and (len(sizes) < 3 or sizes[-3] == channels))
-    if not alone or _argument(node, 2, 1) not in (1, None) or _shape(node) != _shape(node.args[0]):
+    if not alone or not _plain(node) or _shape(node) != _shape(node.args[0]):
         raise _Unsupported(f"{word} with a constant that is not one number of each channel")
-    one, zero = np.ones_like(value), np.zeros_like(value)
-    factors, shifts = {
-        "add": (one, value), "sub": (one, -value), "mul": (value, zero), "div": (1 / value, zero),
-    }[word]  # fmt: skip
-    _scaling(reader, node, factors, shifts)
+    ones, zeros = np.ones_like(value), np.zeros_like(value)
+    if word in ("add", "sub"):
+        _scaling(reader, node, ones, value if word == "add" else -value)
+    else:
+        _scaling(reader, node, value if word == "mul" else 1 / value, zeros)
     return True
 
 
@@ -250,7 +258,7 @@ def _arithmetic(reader: _Reader, node: Any) -> None:
         return
     left, right = node.args[:2]
     word = _base(node).strip("_")
-    if word != "add" or _argument(node, 2, 1) not in (1, None):
+    if word != "add" or not _plain(node):
         raise _Unsupported(f"{word} of two computed values")
     if _shape(left) != _shape(right):
         raise _Unsupported(f"add of the shapes {list(_shape(left))} and {list(_shape(right))}")

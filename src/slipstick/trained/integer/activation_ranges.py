@@ -42,7 +42,7 @@ class ValueHistogram:
         return np.asarray(self.low + width * (np.arange(_BINS) + 0.5), np.float64)
 
 
-def activation_range(histogram: ValueHistogram, method: RangeMethod = "mse") -> tuple[float, float]:
+def _activation_range(histogram: ValueHistogram, method: RangeMethod = "mse") -> tuple[float, float]:
     """Return the least and largest real number that 8-bit codes shall stand for; 0 lies between them.
 
     Parameters
@@ -54,9 +54,9 @@ def activation_range(histogram: ValueHistogram, method: RangeMethod = "mse") -> 
     --------
     >>> numbers = np.append(np.linspace(0.0, 1.0, 10_000), 10.0)
     >>> histogram = ValueHistogram.empty(0.0, 10.0).added(numbers)
-    >>> activation_range(histogram, "minmax")
+    >>> _activation_range(histogram, "minmax")
     (0.0, 10.0)
-    >>> activation_range(histogram)[1] < 10
+    >>> _activation_range(histogram)[1] < 10
     True
     """
     low, high = min(histogram.low, 0.0), max(histogram.high, 0.0)
@@ -75,15 +75,15 @@ def activation_ranges(
     histograms: Mapping[str, ValueHistogram], method: RangeMethod = "mse"
 ) -> dict[str, tuple[float, float]]:
     """Return the range of every value, by name."""
-    return {name: activation_range(histogram, method) for name, histogram in histograms.items()}
+    return {name: _activation_range(histogram, method) for name, histogram in histograms.items()}
 
 
-def scale_and_zero_point(low: float, high: float) -> tuple[np.float32, int]:
+def _scale_and_zero_point(low: float, high: float) -> tuple[np.float32, int]:
     """Return the scale and the int8 zero point of a range that holds 0; 0 has a code of its own.
 
     Examples
     --------
-    >>> scale_and_zero_point(0.0, 255.0)
+    >>> _scale_and_zero_point(0.0, 255.0)
     (np.float32(1.0), -128)
     """
     if not high > low:

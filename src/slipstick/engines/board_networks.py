@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from slipstick.core.errors import SlipstickError
+from slipstick.edge.kernels.packed_weights import VECTOR
 from slipstick.engines.adapt_network import _split
 from slipstick.report.report import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
     from torch import nn
 
     from slipstick.core.encoding import Encoded
@@ -25,7 +29,7 @@ _INT4_BITS = 4  # of weights that are stored two a byte
 
 
 @dataclass(frozen=True, eq=False)
-class BoardNetwork:
+class _BoardNetwork:
     """Network of 8-bit integers for a board.
 
     Parameters
@@ -42,9 +46,9 @@ class BoardNetwork:
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
 
-def board_network(
+def _board_network(
     network: str | Path | nn.Module | TrainedNetwork, data: str | Path | DataSet | None, formats: str
-) -> BoardNetwork:
+) -> _BoardNetwork:
     """Return a network as a board computes it: weights in `formats`, and in integers.
 
     Parameters
@@ -73,20 +77,20 @@ def board_network(
     return _quantised(opened, images, formats)
 
 
-def _in_formats(network: TfliteNetwork, formats: str) -> BoardNetwork:
+def _in_formats(network: TfliteNetwork, formats: str) -> _BoardNetwork:
     """Return an integer network with its weights in formats, under the scales that it has."""
     from slipstick.compress.compression import compress
     from slipstick.compress.layer_formats import layer_formats
     from slipstick.trained.tflite.tflite_network import TfliteNetwork
 
     if not formats:
-        return BoardNetwork(network, {})
+        return _BoardNetwork(network, {})
     compressed = compress(network, layer_formats(network, formats), correct=False)
     assert isinstance(compressed.network, TfliteNetwork)  # noqa: S101  a copy of the one given
-    return BoardNetwork(compressed.network, _storages(compressed.network, compressed.encoded))
+    return _BoardNetwork(compressed.network, _storages(compressed.network, compressed.encoded))
 
 
-def _quantised(network: TrainedNetwork, data: DataSet, formats: str) -> BoardNetwork:
+def _quantised(network: TrainedNetwork, data: DataSet, formats: str) -> _BoardNetwork:
     """Return a network in real numbers with its weights in formats, biases corrected for it, then quantised."""
     from slipstick.compress.adapt_options import CalibrationImages
     from slipstick.compress.compression import compress, study_layers
@@ -107,26 +111,32 @@ def _quantised(network: TrainedNetwork, data: DataSet, formats: str) -> BoardNet
             "sqnr": Metric(made.sqnr, "dB", "measured", source, "outputs of the integers against the real numbers'"),
         }
     }
-    return BoardNetwork(made.network, _storages(made.network, made.encoded), network, metrics)
+    return _BoardNetwork(made.network, _storages(made.network, made.encoded), network, metrics)
 
 
 def _storages(network: TfliteNetwork, encoded: Mapping[str, Encoded]) -> dict[int, WeightStorage]:
     """Return how weights lie in flash, by the place of their operator.
 
-    Weights of shared shifts (SWIS) and of four bits are packed; whole numbers of another format stay bytes, or become
-    a pool.
+    Weights of shared shifts (SWIS) and of four bits are packed, those of a pool are indices into one array; whole
+    numbers of another format stay bytes.
     """
     from slipstick.edge.layers import WeightStorage
     from slipstick.trained.integer.layer_weights import layer_weights
 
     storages: dict[int, WeightStorage] = {}
+    pooled: dict[int, NDArray[np.int8]] = {}
     for layer in layer_weights(network.network):
         tensor = encoded.get(layer.name) or encoded.get(f"{layer.name}#{layer.tensor}")
         if tensor is None:
             continue
         form = tensor.encoding
-        if form.weight_shifts is not None and form.group > 1:
+        if form.shared_bytes and form.vector == VECTOR and layer.kind != "depthwise":
+            pooled[layer.op] = layer.codes.reshape(-1, VECTOR).astype(np.int8)
+        elif form.weight_shifts is not None and form.group > 1:
             storages[layer.op] = WeightStorage("swis", shifts=form.weight_shifts, group=form.group)
-        elif abs(layer.codes).max(initial=0) < 2 ** (_INT4_BITS - 1) and form.bits_per_element <= _INT4_BITS:
+        elif np.abs(layer.codes).max(initial=0) < 2 ** (_INT4_BITS - 1) and form.bits_per_element <= _INT4_BITS:
             storages[layer.op] = WeightStorage("int4")
+    if pooled:  # vectors of filters whose batch norm turned their sign are there twice
+        pool = np.unique(np.concatenate(list(pooled.values())), axis=0)
+        storages |= dict.fromkeys(pooled, WeightStorage("pool", pool))
     return storages

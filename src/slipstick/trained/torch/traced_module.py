@@ -12,10 +12,10 @@ import numpy as np
 from slipstick.core.encoding import Encoded
 from slipstick.core.extras import require
 from slipstick.networks.importers.torch_export import _exported
+from slipstick.trained.integer.activation_ranges import ValueHistogram
 from slipstick.trained.integer.real_network import RealNetwork
-from slipstick.trained.integer.value_ranges import ValueHistogram
 from slipstick.trained.torch.batch_prediction import _images_at_once, input_tensor
-from slipstick.trained.torch.real_operators import FixedTensor, real_operators
+from slipstick.trained.torch.real_operators import _FixedTensor, _real_operators
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +27,7 @@ _AT_ONCE = 64  # images of a run: every value of the graph is held for them
 
 
 @dataclass(frozen=True, eq=False)
-class TracedNetwork:
+class _TracedNetwork:
     """Torch network as an exported graph for a fixed number of images.
 
     Parameters
@@ -41,7 +41,7 @@ class TracedNetwork:
     batch: int
 
     @cached_property
-    def fixed(self) -> dict[str, FixedTensor]:
+    def fixed(self) -> dict[str, _FixedTensor]:
         """Parameters, buffers and constants of the graph, by placeholder."""
         signature, program = self.program.graph_signature, self.program
         targets: dict[str, str] = {
@@ -50,11 +50,11 @@ class TracedNetwork:
             **signature.inputs_to_lifted_tensor_constants,
         }
         tensors = {**program.constants, **program.state_dict}
-        return {name: FixedTensor(target, tensors[target]) for name, target in targets.items()}
+        return {name: _FixedTensor(target, tensors[target]) for name, target in targets.items()}
 
     def real_network(self, encoded: Mapping[str, Encoded]) -> RealNetwork:
-        """Return the operators in real numbers; arguments and errors as those of `real_operators`."""
-        return real_operators(self.program, self.fixed, encoded, self.network.name)
+        """Return the operators in real numbers; arguments and errors as those of `_real_operators`."""
+        return _real_operators(self.program, self.fixed, encoded, self.network.name)
 
     def histograms(self, images: Images, names: Collection[str]) -> dict[str, ValueHistogram]:
         """Return the histogram of the named values over some images, which are run twice: limits come first."""
@@ -99,7 +99,7 @@ class TracedNetwork:
             yield input_tensor(images.take(places).images, self.network._inputs())
 
 
-def traced(network: TorchNetwork, images: Images) -> TracedNetwork:
+def traced(network: TorchNetwork, images: Images) -> _TracedNetwork:
     """Return a network's exported graph for batches of such images.
 
     Errors
@@ -108,4 +108,4 @@ def traced(network: TorchNetwork, images: Images) -> TracedNetwork:
     """
     batch = min(len(images), _images_at_once(images), _AT_ONCE)
     example = input_tensor(images.images[:batch], network._inputs())
-    return TracedNetwork(network, _exported(network.module, (example,), {}, network.name), batch)
+    return _TracedNetwork(network, _exported(network.module, (example,), {}, network.name), batch)
