@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
-    from torch import nn
 
     from slipstick.core.encoding import Encoded
+    from slipstick.core.question import Question
     from slipstick.datasets.images import DataSet
     from slipstick.edge.layers import WeightStorage
     from slipstick.trained.network import TrainedNetwork
@@ -46,48 +45,47 @@ class _BoardNetwork:
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _board_network(
-    network: str | Path | nn.Module | TrainedNetwork, data: str | Path | DataSet | None, formats: str
-) -> _BoardNetwork:
-    """Return a network as a board computes it: weights in `formats`, and in integers.
+def _board_network(question: Question) -> _BoardNetwork:
+    """Return a question's network as a board computes it: weights in the plan's formats, and in integers.
 
-    Parameters
-    ----------
-    data : training images of it calibrate a network in real numbers; an integer network needs none.
+    The option `data` calibrates a network in real numbers with its training images; an integer network needs none.
 
     Errors
     ------
-    SlipstickError for a network in real numbers without data, and as `quantise_network` and `layer_formats` raise it.
+    SlipstickError as `quantise_network` and `layer_formats` raise it.
     """
-    from slipstick.datasets import data_set
-    from slipstick.trained.open import open_network
+    from slipstick.trained.weighted_network import WeightedNetwork
+
+    network, formats = WeightedNetwork.of(question.workload.network).trained, question.plan.formats.layers
+    if network.integers:
+        return _in_formats(_of_tflite(network), formats)
+    return _quantised(network, question.options["data"], formats)
+
+
+def _of_tflite(network: TrainedNetwork) -> TfliteNetwork:
+    """Return a network whose operators firmware is generated from.
+
+    Errors
+    ------
+    SlipstickError for a third party's network in integers, of which only its outputs are known.
+    """
     from slipstick.trained.tflite.tflite_network import TfliteNetwork
 
-    images = None if data is None else data_set(data)
-    opened = open_network(network, images)
-    if isinstance(opened, TfliteNetwork):
-        return _in_formats(opened, formats)
-    if images is None:
-        message = "computes in real numbers; firmware computes in 8-bit integers, and quantising needs calibration data"
-        allowed = (
-            "--data NAME: images like those that it was trained on (digits, cifar10-jpeg, a folder); "
-            "or an 8-bit .tflite file, which needs none"
-        )
-        raise SlipstickError(message, path="data", value=opened.name, allowed=allowed)
-    return _quantised(opened, images, formats)
+    if isinstance(network, TfliteNetwork):
+        return network
+    raise SlipstickError("firmware is generated from .tflite files alone", path="network", value=network.name)
 
 
 def _in_formats(network: TfliteNetwork, formats: str) -> _BoardNetwork:
     """Return an integer network with its weights in formats, under the scales that it has."""
     from slipstick.compress.compression import compress
     from slipstick.compress.layer_formats import layer_formats
-    from slipstick.trained.tflite.tflite_network import TfliteNetwork
 
     if not formats:
         return _BoardNetwork(network, {})
     compressed = compress(network, layer_formats(network, formats), correct=False)
-    assert isinstance(compressed.network, TfliteNetwork)  # noqa: S101  a copy of the one given
-    return _BoardNetwork(compressed.network, _storages(compressed.network, compressed.encoded))
+    made = _of_tflite(compressed.network)
+    return _BoardNetwork(made, _storages(made, compressed.encoded))
 
 
 def _quantised(network: TrainedNetwork, data: DataSet, formats: str) -> _BoardNetwork:

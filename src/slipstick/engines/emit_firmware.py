@@ -2,69 +2,93 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from slipstick.core.plan import Plan
+from slipstick.core.question import Question
 from slipstick.engines.board_networks import _board_network
-from slipstick.engines.question import find_system
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from slipstick.datasets.images import DataSet
     from slipstick.engines.board_networks import _BoardNetwork
-    from slipstick.engines.question import SystemSpec
+    from slipstick.engines.question import SystemSpec, WeightsSpec
     from slipstick.engines.verb_options import EmitOptions
     from slipstick.report.report import Report
-    from slipstick.trained.network import TrainedNetwork
 
 
-def emit_firmware(
-    network: str | Path | nn.Module | TrainedNetwork, board: SystemSpec, out: str | Path | None, options: EmitOptions
-) -> Report:
-    """Return the Report of `emit`; the folder is written last, where `out` names one."""
+def emit_for_board(network: WeightsSpec, board: SystemSpec, out: str | Path | None, options: EmitOptions) -> Report:
+    """Return the Report of `emit`; a data set is loaded first, because it says how a network reads images."""
+    from slipstick.datasets import data_set
+    from slipstick.engines.answer import answer
+    from slipstick.trained.open import open_network
+
+    data, formats = options.pop("data", None), options.pop("formats", "")
+    plan = Plan.of({"formats.layers": formats}) if formats else None
+    if data is None:
+        return answer("emit", network, board, plan, out=out, **options)
+    images = data_set(data)
+    return answer("emit", open_network(network, images), board, plan, out=out, data=images, **options)
+
+
+def emit_firmware(question: Question) -> Report:
+    """Return the Report of `emit`; the folder is written last, where the option `out` names one."""
     from slipstick.edge.firmware.firmware_build import build_firmware
     from slipstick.edge.firmware.firmware_report import firmware_report
     from slipstick.edge.firmware.folder import check_folder, write_folder
     from slipstick.edge.firmware.measured_run import run_firmware
 
-    data, formats, overwrite = options.get("data"), options.get("formats", ""), options.get("overwrite", False)
-    run, patches, stream = options.get("run", False), options.get("patches", False), options.get("stream", False)
+    out: str | Path | None = question.options.get("out")
+    patches, stream, overwrite = (bool(question.options.get(name)) for name in ("patches", "stream", "overwrite"))
     if out is not None:
         check_folder(out, overwrite=overwrite)
-    system = find_system(board)
-    made = _board_network(network, data, formats)
-    opened = made.network
-    firmware = build_firmware(opened.network, system, storages=made.storages, patches=patches, stream=stream)
+    made = _board_network(question)
+    network = made.network
+    firmware = build_firmware(network.network, question.system, storages=made.storages, patches=patches, stream=stream)
     files = firmware.files() if out is not None else None
-    result = run_firmware(firmware, opened.to_bytes()) if run else None
+    result = run_firmware(firmware, network.to_bytes()) if question.options.get("run") else None
     if out is not None and files is not None:
         write_folder(out, files, overwrite=overwrite)
-    inputs = {"network": opened.name, "board": system.name, "out": "" if out is None else str(out), "run": run}
-    inputs |= {"formats": formats, "patches": patches, "stream": stream}
-    report = firmware_report(firmware, result, inputs, f"{opened.name} as firmware for {system.name}")
-    return _with_metrics(report, made, data)
+    inputs = _inputs(question) | ({} if out is None else {"out": str(out)})
+    report = firmware_report(firmware, result, inputs, f"{network.name} as firmware for {question.system.name}")
+    return _with_metrics(report, made.metrics)
 
 
-def measure_board(made: _BoardNetwork, board: SystemSpec, formats: str) -> Report:
-    """Return the Report of `measure` on a board: what the emulator counts."""
+def measure_board(question: Question) -> Report:
+    """Return the Report of `measure` on a board: what the emulator counts, with the weights in the plan's formats."""
     from slipstick.edge.firmware.firmware_build import build_firmware
     from slipstick.edge.firmware.firmware_report import firmware_report
     from slipstick.edge.firmware.measured_run import run_firmware
 
-    system, opened = find_system(board), made.network
-    run = run_firmware(build_firmware(opened.network, system, storages=made.storages), opened.to_bytes())
-    inputs = {"network": opened.name, "board": system.name, "formats": formats}
-    return firmware_report(run.firmware, run, inputs, f"{opened.name} on {system.name}")
+    made = _board_network(question)
+    network = made.network
+    run = run_firmware(build_firmware(network.network, question.system, storages=made.storages), network.to_bytes())
+    report = firmware_report(run.firmware, run, _inputs(question), f"{network.name} on {question.system.name}")
+    return _scored(_with_metrics(report, made.metrics), made, question)
 
 
-def _with_metrics(report: Report, made: _BoardNetwork, data: str | Path | DataSet | None) -> Report:
-    """Return the Report with the figures of the quantisation, where there was one."""
-    from slipstick.datasets import data_set
+def _inputs(question: Question) -> dict[str, Any]:
+    """Return the inputs of a Report, with a data set by its name."""
+    named = {"data": question.options["data"].name} if "data" in question.options else {}
+    return question.inputs() | named
+
+
+def _scored(report: Report, made: _BoardNetwork, question: Question) -> Report:
+    """Return the Report with the accuracy of a quantised network, whose detail are then the right answers."""
+    from slipstick.engines.measure_network import quantised_accuracy
+
+    if made.real is None:
+        return report
+    accuracy, right = quantised_accuracy(made.real, made.network, question)
+    scored = _with_metrics(report, {"accuracy": accuracy})
+    return scored.with_detail(right)
+
+
+def _with_metrics(report: Report, metrics: Mapping[str, Any]) -> Report:
+    """Return the Report with more metrics."""
     from slipstick.report.report import Report
 
-    if data is None or not made.metrics:
+    if not metrics:
         return report
-    inputs = {**report.inputs, "data": data_set(data).name}
-    metrics = {**report.metrics, **made.metrics}
-    return Report.of(inputs, metrics, report.breakdowns, title=report.title).with_detail(report.detail)
+    full = Report.of(report.inputs, {**report.metrics, **metrics}, report.breakdowns, title=report.title)
+    return full.with_detail(report.detail)

@@ -49,9 +49,9 @@ def emit(
     Examples
     --------
     >>> report = emit("examples/data/small.tflite", "nucleo-f446")
-    >>> report.value("arena.size") < 1024
+    >>> report.value("memory.arena") < 1024
     True
     """
-    from slipstick.engines.emit_firmware import emit_firmware
+    from slipstick.engines.emit_firmware import emit_for_board
 
-    return emit_firmware(network, board, out, options)
+    return emit_for_board(network, board, out, options)
