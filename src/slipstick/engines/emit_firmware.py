@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slipstick.core import units
+from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import Plan
 from slipstick.core.question import Question
 from slipstick.engines.board_networks import _board_network
@@ -44,7 +46,11 @@ def emit_firmware(question: Question) -> Report:
         check_folder(out, overwrite=overwrite)
     made = _board_network(question)
     network = made.network
-    firmware = build_firmware(network.network, question.system, storages=made.storages, patches=patches, stream=stream)
+    limit = question.options.get("arena")
+    arena = None if limit is None else _parsed_limit(limit)
+    firmware = build_firmware(
+        network.network, question.system, storages=made.storages, patches=patches, stream=stream, arena=arena
+    )
     files = firmware.files() if out is not None else None
     result = run_firmware(firmware, network.to_bytes()) if question.options.get("run") else None
     if out is not None and files is not None:
@@ -52,6 +58,13 @@ def emit_firmware(question: Question) -> Report:
     inputs = _inputs(question) | ({} if out is None else {"out": str(out)})
     report = firmware_report(firmware, result, inputs, f"{network.name} as firmware for {question.system.name}")
     return _with_metrics(report, made.metrics)
+
+
+def _parsed_limit(limit: str | float) -> float:
+    try:
+        return units.parse(limit, "B")
+    except SlipstickError as error:
+        raise SlipstickError(error.message, path="arena", value=error.value, allowed=error.allowed) from None
 
 
 def measure_board(question: Question) -> Report:

@@ -34,7 +34,7 @@ def emit(
     out
         The folder: new, or empty. It appears whole or not at all. Default: none, only the Report.
     options
-        Fields of `EmitOptions`: data, formats, run, patches, stream, overwrite.
+        Fields of `EmitOptions`: data, formats, run, patches, arena, stream, overwrite.
 
     Returns
     -------
