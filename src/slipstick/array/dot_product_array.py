@@ -10,6 +10,8 @@ from pydantic import Field
 from slipstick.core import units
 from slipstick.core.device import Device, Surroundings, register_device
 from slipstick.core.device_kinds import SRAMS
+from slipstick.core.errors import SlipstickError
+from slipstick.formats import format_of
 
 
 @register_device
@@ -20,19 +22,26 @@ class DotProductArray(Device):
     """
 
     kind: Literal["dot-product"] = Field(default="dot-product", description="Kind of device: dot-product")
-    clock: units.Hertz = Field(description="Clock: a product of a multiplier, a bit of a stream, a conversion of an ADC")
+    clock: units.Hertz = Field(
+        description="Clock: a product of a multiplier, a bit of a stream, a conversion of an ADC"
+    )
     rows: int = Field(gt=0, le=2**16, description="Inputs that a column multiplies and sums at once")
     columns: int = Field(gt=0, le=2**16, description="Columns of one array")
     arrays: int = Field(default=1, gt=0, le=2**16, description="Arrays that work side by side on one layer")
     sharing: int = Field(
         default=1, gt=0, le=2**10, description="Columns that share one converter, which reads one after the other"
     )
-    arithmetic: Literal["stochastic", "approximate", "analog"] = Field(
-        description="Family of arithmetics that the multipliers are built for"
+    format: str = Field(
+        description="Number format of layers for which the plan names none; its arithmetic is what the multipliers are "
+        "built for, such as int8@analog:rows=128"
     )
 
     def check(self, system: Surroundings) -> Iterator[str]:
         """Yield an error message unless there is a memory per operand and a larger main memory."""
+        try:
+            format_of(self.format)
+        except SlipstickError as error:
+            yield f"device.format: {error}"
         absent = [name for name in SRAMS if name not in system.memory]
         if absent:
             yield f"a dot-product array needs a memory for each of its operands: {', '.join(absent)} missing"

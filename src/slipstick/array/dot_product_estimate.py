@@ -15,7 +15,7 @@ from slipstick.core.question import Question
 from slipstick.core.system import System
 from slipstick.core.workload import Workload
 from slipstick.formats import format_of
-from slipstick.formats.layer_patterns import DEFAULT, PatternLayer, formats_of
+from slipstick.formats.layer_patterns import PatternLayer, formats_of
 from slipstick.report.report import Finding, Metric, Report, Table
 
 _BITS = 8
@@ -43,7 +43,9 @@ class DotProductRun:
     def cycles(self) -> float:
         """Total cycles from the first layer to the last, moves included."""
         bandwidth = self.system.main_memory.bandwidth
-        moving = 0.0 if bandwidth is None else self.move_bytes * self.system.device_as(DotProductArray).clock / bandwidth
+        moving = (
+            0.0 if bandwidth is None else self.move_bytes * self.system.device_as(DotProductArray).clock / bandwidth
+        )
         return sum(layer.total_cycles * layer.product.count for layer in self.layers) + moving
 
     @property
@@ -100,7 +102,8 @@ def estimate(question: Question) -> Report:
     ------
     SlipstickError for operations that an array does not run, and formats of another arithmetic.
     """
-    run = _run(question.workload, question.system, question.plan.formats.layers or DEFAULT)
+    device, planned = question.system.device_as(DotProductArray), question.plan.formats.layers
+    run = _run(question.workload, question.system, f"{device.format};{planned}" if planned else device.format)
     rows = [_row(layer, run) for layer in run.layers]
     return Report.of(
         question,
@@ -133,7 +136,7 @@ def _metrics(run: DotProductRun) -> dict[str, Any]:
         "cycles": {"step": metric(run.cycles, "cycle")},
         "throughput": {"samples": metric(samples / run.time, "sample/s")},
         "work": {"macs": metric(macs, "MAC")},
-        "efficiency": {"utilisation": metric(busy / run.cycles, "fraction", "cells that hold weights, over all cycles")},
+        "efficiency": {"utilisation": metric(busy / run.cycles, "fraction", "cells at work, over all cycles")},
         "memory": {
             "peak": metric(weights + live, "B", "in DRAM"),
             "capacity": Metric(system.main_memory.capacity, "B", "given", system.source),

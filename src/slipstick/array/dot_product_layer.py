@@ -1,8 +1,8 @@
 """Cost of one layer on a dot-product array, in closed form: weights at rest, inputs pass, array by array.
 
 A layer of K inputs and F filters fills ceil(K / rows) by ceil(F cells / columns) arrays, with as many cells a weight as
-the arithmetic needs. Each array takes the cycles of one product for every pixel; partial sums of further rows are added
-in the outputs' memory.
+the arithmetic needs. Each array takes the cycles of one product for every pixel; a layer of few arrays is copied
+to the others, each of which takes a part of the pixels. Partial sums of further rows are added in the outputs' memory.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from slipstick.array.matrix_products import Product
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.core.system import System
+from slipstick.formats import format_of
 
 _PARTIAL = 4  # bytes of a sum that further rows are added to
 
@@ -55,9 +56,10 @@ def _checked(form: Format, array: DotProductArray) -> Format:
     ------
     SlipstickError for formats of another arithmetic than the array's.
     """
-    if form.arithmetic.family != array.arithmetic:
-        message = f"the array multiplies by {array.arithmetic} arithmetic"
-        allowed = f"{form.encoding.name}@ and one of these (slipstick list formats)"
+    own = format_of(array.format).arithmetic
+    if form.arithmetic.family != own.family:
+        message = f"the array's multipliers are {own.family} ones"
+        allowed = f"{form.encoding.name}@{own.name}, or others of {own.family}"
         raise SlipstickError(message, path="plan.formats.layers", value=form.name, allowed=allowed)
     return form
 
@@ -67,20 +69,22 @@ def _dot_product_layer(product: Product, form: Format, system: System) -> DotPro
     array, memory = system.device_as(DotProductArray), system.memory
     arithmetic = _checked(form, array).arithmetic
     cost, cells = arithmetic.cost(form.encoding), arithmetic.cells
-    deep = math.ceil(product.reduction / array.rows)
-    wide = math.ceil(product.filters * cells / array.columns)
-    folds = deep * wide * product.groups
-    reads = math.ceil(folds / array.arrays) * product.pixels  # of all arrays at once
+    rows = min(array.rows, arithmetic.read_rows or array.rows)
+    deep = math.ceil(product.reduction / rows)
+    folds = deep * math.ceil(product.filters * cells / array.columns) * product.groups
+    copies = max(1, array.arrays // folds)  # of a small layer's weights, each for some of the pixels
+    reads = math.ceil(folds / array.arrays) * math.ceil(product.pixels / copies)  # of all arrays at once
     cycles = reads * cost.cycles * array.sharing
+    outputs = float(product.pixels * product.filters * product.groups)
+    paid = product.macs if arithmetic.read_rows is None else outputs * deep * arithmetic.read_rows
     shape = (product.groups * product.filters, product.reduction)
     nbytes = form.encoding.storage_bytes(shape)
     traffic = _dram_traffic(
         product, nbytes, memory["inputs"].capacity, memory["weights"].capacity, array.rows, array.columns
     )
-    outputs = float(product.pixels * product.filters * product.groups)
     sums = outputs if deep == 1 else outputs * (2 * deep - 1) * _PARTIAL
     sram = {
-        "inputs": float(product.pixels * product.reduction * product.groups * wide) + traffic.inputs,
+        "inputs": float(product.pixels * product.reduction * folds / deep) + traffic.inputs,
         "weights": 2 * nbytes,
         "outputs": sums + traffic.outputs + traffic.shortcuts,
     }
@@ -93,6 +97,6 @@ def _dot_product_layer(product: Product, form: Format, system: System) -> DotPro
         traffic=traffic,
         nbytes=nbytes,
         sram=sram,
-        products=product.macs * cost.joules,
+        products=paid * cost.joules,
         memory_cycles=0.0 if bandwidth is None else traffic.total * array.clock / bandwidth,
     )

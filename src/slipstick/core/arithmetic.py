@@ -75,6 +75,11 @@ class Arithmetic(ABC):
         return 1
 
     @property
+    def read_rows(self) -> int | None:
+        """Inputs whose products one conversion reads, paid whole however few they are; None without converters."""
+        return None
+
+    @property
     @abstractmethod
     def name(self) -> str:
         """The text behind ``@`` from which `slipstick.formats.format_of` builds the same arithmetic."""

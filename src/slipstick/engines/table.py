@@ -156,7 +156,7 @@ ENGINES: tuple[Engine, ...] = (
     ),
     Engine(
         "estimate", "dot-product", ("graph",), (Phase.INFER,), ("formats.layers",),
-        "slipstick.array.dot_product_estimate:estimate", default_plan="formats=int8@exact", max_devices=1,
+        "slipstick.array.dot_product_estimate:estimate", max_devices=1,
     ),
     Engine(
         "estimate", "board", ("graph",), (Phase.INFER,), ("formats.layers",),
