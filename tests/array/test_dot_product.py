@@ -59,3 +59,14 @@ def test_formats_of_layers_mix_and_those_of_other_hardware_are_refused() -> None
         slipstick.estimate("resnet-8", SYSTEM, plan="formats=int4")
     with pytest.raises(SlipstickError, match="no such arithmetic"):
         _ = slipstick.estimate("resnet-8", SYSTEM, set={"system.device.format": "int8@nonsense"})
+
+
+def test_streams_take_two_cycles_a_bit_and_layers_larger_than_a_column_are_named() -> None:
+    short, long = (
+        slipstick.estimate("resnet-8", "stochastic-256x64", plan=f"formats=int8@stochastic:length={length}")
+        for length in (32, 64)
+    )
+    layers = [report.breakdowns["ops"].rows for report in (short, long)]
+    assert [float(str(row[4])) for row in layers[1]] == [2 * float(str(row[4])) for row in layers[0]]
+    assert short.value("area.multipliers") == long.value("area.multipliers") > 0
+    assert [finding.check for finding in short.findings] == ["sums_in_parts"]
