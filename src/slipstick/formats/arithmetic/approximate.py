@@ -59,6 +59,11 @@ class Approximate(Arithmetic):
         suffix = "" if self.multiplier.operands == own else f":operands={self.multiplier.operands}"
         return self.multiplier.name + suffix
 
+    @property
+    def family(self) -> str:
+        """``approximate``, whichever the multiplier."""
+        return "approximate"
+
     def check(self, encoding: Encoding) -> None:
         """Raise SlipstickError unless weights are whole numbers that the multiplier's operands hold."""
         full = self.multiplier.full
