@@ -198,7 +198,9 @@ def put_on_hardware(layer: nn.Module, form: Format, scale: float) -> None:
     elif isinstance(layer, nn.Conv2d) and layer.padding_mode == "zeros":
         layer._conv_forward = MethodType(partial(_convolution, form), layer)  # type: ignore[method-assign]
     else:
-        raise SlipstickError("no such layer on hardware", path="attach", value=type(layer).__name__, allowed="Conv2d, Linear")
+        raise SlipstickError(
+            "no such layer on hardware", path="attach", value=type(layer).__name__, allowed="Conv2d, Linear"
+        )
 
 
 def take_off_hardware(layer: nn.Module) -> None:
@@ -207,6 +209,23 @@ def take_off_hardware(layer: nn.Module) -> None:
         del layer._buffers[_INPUT_SCALE]
         for name in ("forward", "_conv_forward"):
             layer.__dict__.pop(name, None)
+
+
+def exact_sums(layer: Any, form: Format, x: Tensor, weight: Tensor, scale: float, step: Float32Array) -> Tensor:
+    """Return what a layer's products are on the hardware of a format, of inputs [b, c, h, w], bias left out.
+
+    Parameters
+    ----------
+    weight : [n, c / groups, rows, columns]. scale : input that is full scale. step : of the weights' whole numbers.
+    """
+    product = LayerProduct(form, _window(layer) if isinstance(layer, nn.Conv2d) else Window())
+    result: Tensor = _ExactForward.apply(x, weight, product, torch.tensor(scale), torch.from_numpy(step))
+    return result
+
+
+def plain_sums(layer: Any, x: Tensor, weight: Tensor) -> Tensor:
+    """Return a layer's exact products of inputs [b, c, h, w] by weights [n, c / groups, rows, columns], no bias."""
+    return _convolve(_window(layer) if isinstance(layer, nn.Conv2d) else Window(), x, weight)
 
 
 def _step(layer: Any) -> Tensor:
