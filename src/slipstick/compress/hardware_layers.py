@@ -27,7 +27,7 @@ _GAINS = (1.0, 2.0, 4.0, 8.0, 16.0)  # of a weight's scale over that which its l
 
 
 @dataclass(frozen=True, eq=False)
-class HardwareLayers:
+class _HardwareLayers:
     """Layers of a network whose products are not exact: formats, input at full scale, and scales of the weights."""
 
     formats: Mapping[str, Format]
@@ -35,7 +35,7 @@ class HardwareLayers:
     sides: Mapping[str, Values]
 
 
-def hardware_layers(network: TrainedNetwork, forms: Mapping[str, Format], images: Images) -> HardwareLayers | None:
+def hardware_layers(network: TrainedNetwork, forms: Mapping[str, Format], images: Images) -> _HardwareLayers | None:
     """Return the layers whose arithmetic is approximate, calibrated on images; None where there are none.
 
     Errors
@@ -51,10 +51,10 @@ def hardware_layers(network: TrainedNetwork, forms: Mapping[str, Format], images
     inputs = _inputs(network, list(formats), images.some(_IMAGES))
     scales = {name: float(values.max(initial=0)) or 1.0 for name, values in inputs.items()}
     sides = {name: _side(network, name, form, inputs[name], scales[name]) for name, form in formats.items()}
-    return HardwareLayers(formats, scales, sides)
+    return _HardwareLayers(formats, scales, sides)
 
 
-def on_hardware(network: TrainedNetwork, layers: HardwareLayers | None) -> TrainedNetwork:
+def on_hardware(network: TrainedNetwork, layers: _HardwareLayers | None) -> TrainedNetwork:
     """Return a network that predicts by the arithmetic of its layers; its weights and files stay as they are."""
     if layers is None:
         return network
@@ -65,7 +65,8 @@ def on_hardware(network: TrainedNetwork, layers: HardwareLayers | None) -> Train
         return module
 
     computing: Any = network
-    return replace(computing, hardware=put)
+    running: TrainedNetwork = replace(computing, hardware=put)
+    return running
 
 
 def _inputs(network: Any, names: list[str], images: Images) -> dict[str, AnyArray]:

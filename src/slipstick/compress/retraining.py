@@ -13,7 +13,7 @@ from slipstick.training.recipe import Recipe
 if TYPE_CHECKING:
     from slipstick.compress.adapt_options import Retraining
     from slipstick.compress.compression import Compression
-    from slipstick.compress.hardware_layers import HardwareLayers
+    from slipstick.compress.hardware_layers import _HardwareLayers
     from slipstick.core.progress import Progress
     from slipstick.datasets.images import DataSet
     from slipstick.trained.network import TrainedNetwork
@@ -28,7 +28,7 @@ def retrain(
     data: DataSet,
     retraining: Retraining,
     *,
-    hardware: HardwareLayers | None = None,
+    hardware: _HardwareLayers | None = None,
     progress: Progress | None = None,
 ) -> Compression:
     """Retrain a compression's weights in its formats, starting from the network's weights and corrected biases.
@@ -50,10 +50,10 @@ def retrain(
         )
     formatted: Any = require("slipstick.training.parametrization", "torch")
     copy: Any = network.with_weights({}, compression.biases)
-    sides, scales = dict(compression.sides), {}
+    sides, scales = dict(compression.sides), dict[str, float]()
     if hardware is not None:
         sides |= {name: {**sides.get(name, {}), **side} for name, side in hardware.sides.items()}
-        scales = hardware.input_scales
+        scales = dict(hardware.input_scales)
     formatted.attach(copy.module, compression.formats, sides=sides, policy=retraining.renew, input_scales=scales)
     formatted.encoded_weights(copy.module)  # before a checkpoint is read: what an epoch sees belongs to its state
     recipe = Recipe(epochs=retraining.epochs, rate=largest_rate(network, retraining), seed=retraining.seed)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from types import MethodType
 from typing import Any
 
@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.grad import conv2d_input, conv2d_weight
 
 from slipstick.core.arithmetic import Arithmetic
 from slipstick.core.arrays import Float32Array
@@ -32,7 +31,7 @@ _INPUT_SCALE = "input_scale"
 
 
 @dataclass(frozen=True)
-class LayerProduct:
+class _LayerProduct:
     """Product of a layer: its format, its window, and full scale of its weights' whole numbers."""
 
     form: Format
@@ -48,7 +47,7 @@ class _ExactForward(torch.autograd.Function):
     """Sums of a layer as hardware gives them; gradients of the stand-in, straight through rounding, 0 where clipped."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, product: LayerProduct, scale: Tensor, step: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, product: _LayerProduct, scale: Tensor, step: Tensor) -> Tensor:
         """Return [b, n, rows, columns] of inputs [b, c, h, w] by weights [n, c / groups, rows, columns].
 
         Parameters
@@ -78,49 +77,85 @@ class _ExactForward(torch.autograd.Function):
         return by_input.mul_(inside).div_(scale), by_weight.div_(step * full[1]), None, None, None
 
 
-def _backward(product: LayerProduct, a: Tensor, b: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+def _exact(*operands: Any) -> Tensor:
+    """Return `_ExactForward` of its operands."""
+    apply: Any = _ExactForward.apply
+    result: Tensor = apply(*operands)
+    return result
+
+
+def _split(tensor: Tensor, axis: int, sizes: tuple[int, ...]) -> Tensor:
+    """Return a tensor with one axis as several; -1 is what remains."""
+    return tensor.reshape(*tensor.shape[:axis], *sizes, *tensor.shape[axis + 1 :])
+
+
+def _backward(product: _LayerProduct, a: Tensor, b: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
     """Return the stand-in's gradients by inputs and weights, both as fractions of full scale."""
-    stand_in = product.form.stand_in
-    convolve = partial(_convolve, product.window)
+    stand_in, window = product.form.stand_in, product.window
     if stand_in.kind != "poisson":
-        inner = gradient if stand_in.low is None else gradient * _within(stand_in, convolve(a, b))
-        return _by_input(product.window, a, b, inner), _by_weight(product.window, a, b, inner)
-    groups = torch.from_numpy(product.form.arithmetic.tap_groups(tuple(b.shape[1:])))
+        inner = gradient if stand_in.low is None else gradient * _within(stand_in, _convolve(window, a, b))
+        return _both(window, a, b, inner)
+    groups = torch.from_numpy(product.form.arithmetic.tap_groups((b.shape[1], b.shape[2], b.shape[3])))
+    if not groups.any():
+        return _of_group(window, a, b, gradient, stand_in.counted)
     by_input, by_weight = torch.zeros_like(a), torch.zeros_like(b)
-    for group in groups.unique() if int(groups.max()) else [None]:
-        own = b if group is None else b * (groups == group)
-        more, less = own.clamp(min=0), own.clamp(max=0).neg_()
-        signed = bool((a < 0).any())
-        ups, downs = (_both_signs(convolve, a, *pair, signed) for pair in ((more, less), (less, more)))
-        ups, downs = (gradient * _poisson_slope(sums, stand_in.counted) for sums in (ups, downs))
-        inputs = _by_input(product.window, a, torch.cat([more, -less]), (ups, downs))
-        if signed:
-            flipped = _by_input(product.window, a, torch.cat([more, -less]), (downs, ups))
-            inputs = torch.where(a < 0, flipped, inputs)
-        by_input += inputs
-        slopes = [_by_weight(product.window, a.clamp(min=0), b, part) for part in (ups, downs)]
-        if signed:
-            other = [_by_weight(product.window, a.clamp(max=0), b, part) for part in (downs, ups)]
-            slopes = [slope + turned for slope, turned in zip(slopes, other, strict=True)]
-        slope = torch.where(b < 0, slopes[1], slopes[0])
-        by_weight += slope if group is None else slope * (groups == group)
+    for group in range(int(groups.max()) + 1):
+        mine = groups == group
+        parts = _of_group(window, a, b * mine, gradient, stand_in.counted)
+        by_input += parts[0]
+        by_weight += parts[1] * mine
     return by_input, by_weight
 
 
-def _both_signs(convolve: Any, a: Tensor, more: Tensor, less: Tensor, signed: bool) -> Tensor:
-    """Return the sums of positive products: of inputs above zero by `more`, and of those below by `less`."""
-    if not signed:
-        return convolve(a, more)  # type: ignore[no-any-return]
-    return convolve(a.clamp(min=0), more) + convolve(a.clamp(max=0).neg_(), less)  # type: ignore[no-any-return]
+def _of_group(window: Window, a: Tensor, b: Tensor, gradient: Tensor, counted: int) -> tuple[Tensor, Tensor]:
+    """Return the gradients of taps that saturate together, sums of either sign apart.
+
+    Inputs of either sign are passes of their own: what a positive input adds to the positive sum, a negative one adds
+    to the negative.
+    """
+    more, less = b.clamp(min=0), b.clamp(max=0).neg_()
+    if not (a < 0).any():
+        slopes = _slopes(window, _convolve(window, a, _joined(window, more, less)), gradient, counted)
+        return _through(window, a, b, more, less, slopes)
+    above, below = a.clamp(min=0), a.clamp(max=0).neg_()
+    sums = _convolve(window, above, _joined(window, more, less)) + _convolve(window, below, _joined(window, less, more))
+    slopes = _slopes(window, sums, gradient, counted)
+    first, second = _through(window, above, b, more, less, slopes), _through(window, -below, b, less, more, slopes)
+    turned = _halves(window, _both(window, below, _joined(window, less, more), slopes)[1])
+    by_weight = first[1] - torch.where(b < 0, turned[0], turned[1])
+    return torch.where(a < 0, -second[0], first[0]), by_weight
+
+
+def _through(window: Window, a: Tensor, b: Tensor, more: Tensor, less: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the gradients of inputs of one sign and of weights b, from those of both sums, side by side."""
+    by_input, by_both = _both(window, a, _joined(window, more, -less), slopes)
+    halves = _halves(window, by_both)
+    return by_input, torch.where(b < 0, halves[1], halves[0])
+
+
+def _slopes(window: Window, sums: Tensor, gradient: Tensor, counted: int) -> Tensor:
+    """Return the gradient by both sums [b, 2 n, ...] from that by their difference [b, n, ...]."""
+    slopes = _split(_poisson_slope(sums, counted), 1, (window.groups, 2, sums.shape[1] // 2 // window.groups))
+    slopes *= _split(gradient, 1, (window.groups, 1, -1))
+    return slopes.flatten(1, 3)
+
+
+def _joined(window: Window, more: Tensor, less: Tensor) -> Tensor:
+    """Return two banks of filters as one, [2 n, ...], those of a group of channels together."""
+    banks = [_split(bank, 0, (window.groups, 1, -1)) for bank in (more, less)]
+    return torch.cat(banks, 1).flatten(0, 2)
+
+
+def _halves(window: Window, both: Tensor) -> tuple[Tensor, Tensor]:
+    banks = _split(both, 0, (window.groups, 2, -1))
+    return banks[:, 0].flatten(0, 1), banks[:, 1].flatten(0, 1)
 
 
 def _poisson_slope(sums: Tensor, counted: int) -> Tensor:
-    """Return exp(-s) sum_{i<n} s^i / i!, the derivative of the expected count (`StandIn.derivative`)."""
-    chance = torch.exp(-sums)
-    if counted == 1:
-        return chance
-    powers = sum(sums**i / math.factorial(i) for i in range(counted))
-    return chance * powers
+    """Return exp(-s) sum_{i<n} s^i / i!, the derivative of the expected count (`StandIn.derivative`); s is lost."""
+    powers = None if counted == 1 else sum(sums**i / math.factorial(i) for i in range(counted))
+    chance = sums.neg_().exp_()
+    return chance if powers is None else chance.mul_(powers)
 
 
 def _within(stand_in: StandIn, sums: Tensor) -> Tensor:
@@ -145,43 +180,26 @@ def _convolve(window: Window, a: Tensor, b: Tensor) -> Tensor:
     return functional.conv2d(functional.pad(a, _pad(window)), b, **_plain(window))
 
 
-def _by_input(window: Window, a: Tensor, b: Tensor, gradient: Tensor | tuple[Tensor, Tensor]) -> Tensor:
-    """Return the gradient by inputs; of two gradients, by two banks of weights [2 n, ...], both in one convolution."""
-    if isinstance(gradient, tuple) and window.groups > 1:
-        half = len(b) // 2
-        return _by_input(window, a, b[:half], gradient[0]) + _by_input(window, a, b[half:], gradient[1])
-    joined = torch.cat(gradient, 1) if isinstance(gradient, tuple) else gradient
-    return _framed(window, a, partial(conv2d_input, weight=b, grad_output=joined))
-
-
-def _framed(window: Window, a: Tensor, by_input: Any) -> Tensor:
-    """Return the gradient by inputs where padding may differ from side to side."""
-    (top, bottom), (left, right) = window.padding
-    if _symmetric(window):
-        return by_input(a.shape, padding=(top, left), **_plain(window))  # type: ignore[no-any-return]
-    shape = (*a.shape[:2], a.shape[2] + top + bottom, a.shape[3] + left + right)
-    whole = by_input(shape, **_plain(window))
-    return whole[:, :, top : top + a.shape[2], left : left + a.shape[3]].clone()  # type: ignore[no-any-return]
-
-
-def _by_weight(window: Window, a: Tensor, b: Tensor, gradient: Tensor) -> Tensor:
-    padding: tuple[int, ...] = tuple(pad[0] for pad in window.padding)
+def _both(window: Window, a: Tensor, b: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a convolution's gradients by inputs and weights; padding may differ from side to side."""
+    padding, framed = [pad[0] for pad in window.padding], a
     if not _symmetric(window):
-        a, padding = functional.pad(a, _pad(window)), (0, 0)
-    return conv2d_weight(a, b.shape, gradient, padding=padding, **_plain(window))
-
-
-@lru_cache(maxsize=32)
-def _carried_table(arithmetic: Arithmetic, full: int) -> Float32Array:
-    """Return the fraction that is carried of each whole number, the negative ones at the end, where -1 finds them."""
-    return arithmetic.carried(WholeNumbers(np.concatenate([np.arange(full + 1), np.arange(-full, 0)]), full))
+        framed, padding = functional.pad(a, _pad(window)), [0, 0]
+    by_input, by_weight, _ = torch.ops.aten.convolution_backward(
+        gradient, framed, b, None, list(window.stride), padding, list(window.dilation), False, [0, 0], window.groups,
+        [True, True, False],
+    )  # fmt: skip
+    if framed is not a:
+        (top, _), (left, _) = window.padding
+        by_input = by_input[:, :, top : top + a.shape[2], left : left + a.shape[3]].contiguous()
+    return by_input, by_weight
 
 
 def _carried(arithmetic: Arithmetic, codes: Tensor, full: int) -> Tensor:
-    return torch.from_numpy(_carried_table(arithmetic, full)[codes.numpy()])
+    return torch.from_numpy(arithmetic.carried(WholeNumbers(codes.numpy(), full)))
 
 
-def put_on_hardware(layer: nn.Module, form: Format, scale: float) -> None:
+def _put_on_hardware(layer: nn.Module, form: Format, scale: float) -> None:
     """Let a convolution or dense layer compute by the arithmetic of a format; its weight is encoded already (`attach`).
 
     Parameters
@@ -203,7 +221,7 @@ def put_on_hardware(layer: nn.Module, form: Format, scale: float) -> None:
         )
 
 
-def take_off_hardware(layer: nn.Module) -> None:
+def _take_off_hardware(layer: nn.Module) -> None:
     """Give a layer its own exact forward pass back; other layers are left alone."""
     if _INPUT_SCALE in layer._buffers:
         del layer._buffers[_INPUT_SCALE]
@@ -212,14 +230,14 @@ def take_off_hardware(layer: nn.Module) -> None:
 
 
 def exact_sums(layer: Any, form: Format, x: Tensor, weight: Tensor, scale: float, step: Float32Array) -> Tensor:
-    """Return what a layer's products are on the hardware of a format, of inputs [b, c, h, w], bias left out.
+    """Return a layer's sums on the hardware of a format, of inputs [b, c, h, w], bias left out.
 
     Parameters
     ----------
     weight : [n, c / groups, rows, columns]. scale : input that is full scale. step : of the weights' whole numbers.
     """
-    product = LayerProduct(form, _window(layer) if isinstance(layer, nn.Conv2d) else Window())
-    result: Tensor = _ExactForward.apply(x, weight, product, torch.tensor(scale), torch.from_numpy(step))
+    product = _LayerProduct(form, _window(layer) if isinstance(layer, nn.Conv2d) else Window())
+    result: Tensor = _exact(x, weight, product, torch.tensor(scale), torch.from_numpy(step))
     return result
 
 
@@ -235,15 +253,15 @@ def _step(layer: Any) -> Tensor:
 
 def _dense(form: Format, layer: Any, x: Tensor) -> Tensor:
     weight, rows = layer.weight[:, :, None, None], x.reshape(-1, x.shape[-1])[:, :, None, None]
-    product = LayerProduct(form, Window())
-    result = _ExactForward.apply(rows.float(), weight, product, layer.input_scale, _step(layer))
+    product = _LayerProduct(form, Window())
+    result = _exact(rows.float(), weight, product, layer.input_scale, _step(layer))
     result = result[:, :, 0, 0].reshape(*x.shape[:-1], -1)
     return result if layer.bias is None else result + layer.bias
 
 
 def _convolution(form: Format, layer: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    product = LayerProduct(form, _window(layer))
-    result: Tensor = _ExactForward.apply(x.float(), weight, product, layer.input_scale, _step(layer))
+    product = _LayerProduct(form, _window(layer))
+    result: Tensor = _exact(x.float(), weight, product, layer.input_scale, _step(layer))
     return result if bias is None else result + bias[:, None, None]
 
 

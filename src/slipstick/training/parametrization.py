@@ -21,7 +21,7 @@ from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.formats.integer_rows import channels_last
-from slipstick.training.approximate_layers import put_on_hardware, take_off_hardware
+from slipstick.training.approximate_layers import _put_on_hardware, _take_off_hardware
 
 Policy = Literal["step", "epoch"]
 _LARGEST_BITS = 8  # of an activation
@@ -144,7 +144,7 @@ def attach(
         formatted.train(module.training)
         parametrize.register_parametrization(layers[name], "weight", formatted)
         if not form.arithmetic.exact_products:
-            put_on_hardware(layers[name], form, (input_scales or {}).get(name, 1.0))
+            _put_on_hardware(layers[name], form, (input_scales or {}).get(name, 1.0))
 
 
 def encoded_weights(module: nn.Module) -> dict[str, Encoded]:
@@ -160,7 +160,7 @@ def encoded_weights(module: nn.Module) -> dict[str, Encoded]:
 def detach(module: nn.Module) -> None:
     """Remove formats and arithmetics from a module, and leave the decoded values as its weights."""
     for name in _formatted(module):
-        take_off_hardware(module.get_submodule(name))
+        _take_off_hardware(module.get_submodule(name))
         parametrize.remove_parametrizations(module.get_submodule(name), "weight", leave_parametrized=True)
 
 
