@@ -1,4 +1,4 @@
-"""A network adapted to approximate hardware: the collapse without training, exact retraining, files of plain weights."""
+"""A network on approximate hardware: the collapse without training, exact retraining, files of plain weights."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_exact_retraining_recovers_what_the_hardware_loses(digits_net, tmp_path)
     plain = open_network(adapted.module, digits)  # the weights alone, as a file has them, compute exactly
     assert np.abs(plain.predict(digits.test.some(50)) - scores).max() > 1e-3
     assert set(adapted.module.state_dict()) == set(net.state_dict())
-    again = adapt(net, FORMATS, digits, retraining=retraining, **options)  # goes on from its folder, which is at its end
+    again = adapt(net, FORMATS, digits, retraining=retraining, **options)  # its folder is at the end
     np.testing.assert_array_equal(again.detail.network.predict(digits.test.some(50)), scores)
 
 
