@@ -83,6 +83,11 @@ def _pool_singles() -> list[Single]:
         activation = ("none", "relu", "relu6")[count // 2 % 3]
         singles.append(pooled(rng, size, shape, filters, zero=zero, padding="same", activation=activation))
     singles.append(pooled(rng, 64, (2, 3, 64), 9, zero=-128, padding="same"))  # an odd number of filters
+    strided = [(2, 2, 8), (5, 7, 16), (8, 16, 32), (3, 2, 24), (1, 9, 64), (6, 5, 8), (7, 11, 16)]
+    for count, shape in enumerate(strided):
+        padding = "valid" if count > 4 else "same"
+        zero, filters = (-128, None, 5)[count % 3], (8, 3, 4, 1, 2, 5, 6)[count]
+        singles.append(pooled(rng, 40 + count, shape, filters, zero=zero, padding=padding, stride=(2, 2)))
     codes = rng.integers(-1, 2, (8, 3, 3, 16))
     single = layer_of(rng, codes, (6, 7, 16), zero=0, halves=True, padding="same")
     pool = np.unique(single.layer.weights.reshape(-1, 8), axis=0)
@@ -159,8 +164,7 @@ def chosen(singles: list[Single], core: str) -> list[Case]:
 @pytest.mark.parametrize("assembly", [True, False])
 def test_pool_convolutions_with_tap_reuse_on_every_core(core: str, assembly: bool) -> None:
     singles = _pool_singles()
-    cases = chosen(singles, core)
-    assert {case.kernel.symbol for case in cases} == {POOL3X3[core]}
+    cases = [Case(KERNEL[POOL3X3[core]], single.layer) for single in singles]
     check(core, singles, cases, assembly=assembly)
 
 
@@ -186,6 +190,7 @@ def test_packed_kernels_on_the_host_under_its_sanitizers(tmp_path: Path) -> None
     cases = chosen(singles, "cortex-m0plus")
     pools = len(_pool_singles())
     cases[:pools] = [Case(KERNEL["nn_conv3x3_pool_bits"], case.layer) for case in cases[:pools]]
+    cases[pools : 2 * pools] = [Case(KERNEL["nn_conv3x3_pool"], case.layer) for case in cases[pools : 2 * pools]]
     outputs = host_outputs(tmp_path, cases, [s.inputs for s in singles], [s.expected.nbytes for s in singles])
     for output, single, case in zip(outputs, singles, cases, strict=True):
         assert output == single.expected.tobytes(), f"{case.kernel.symbol}, {case.layer.input}"

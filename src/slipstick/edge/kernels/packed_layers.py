@@ -24,6 +24,7 @@ from slipstick.edge.kernels.packed_weights import (
     storage_of,
 )
 from slipstick.edge.kernels.plain_convolutions import CONV_WORDS
+from slipstick.edge.kernels.streams import moved_bias
 from slipstick.edge.layers import ConvLayer
 
 _Pack = Callable[[Any], Packed]
@@ -67,10 +68,13 @@ def _streamed(base: Kernel, suffix: str, storage: str, holds: Callable[[Any], bo
     def scratch(layer: ConvLayer) -> int:
         return layer.output[2] * (16 + _filter_bytes(layer)) + base.scratch_bytes(layer)
 
+    def constants(layer: ConvLayer) -> Packed:
+        return {**pack(layer), "bias": moved_bias(layer)}
+
     sources = {family: (f"nn_conv_packed_{suffix}.c", *files) for family, files in base.sources.items()}
     return Kernel(
-        f"nn_conv_{storage}_{suffix}", "nn_packed_conv", ("conv",), sources, applies, base.requires, scratch, pack,
-        _fields, header="nn_packed.h", struct_bytes=_STRUCT_BYTES,
+        f"nn_conv_{storage}_{suffix}", "nn_packed_conv", ("conv",), sources, applies, base.requires, scratch,
+        constants, _fields, header="nn_packed.h", struct_bytes=_STRUCT_BYTES,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Pool convolution with tap reuse, 3x3 at stride 1: the Python twins of `nn_conv3x3_pool.c` by family of cores."""
+"""Pool convolution with tap reuse, 3x3 at stride 1 or 2: the Python twins of `nn_conv3x3_pool.c` by family of cores."""
 
 from __future__ import annotations
 
@@ -19,12 +19,27 @@ _SCATTER, _DSP, _LOOKUP = "nn_pool_scatter.S", "nn_pool_tables_dsp.S", "nn_pool_
 
 
 def _applies(layer: ConvLayer) -> bool:
-    """Return whether a layer is a 3x3 pool convolution of stride 1 whose output is as large as its input."""
+    """Return whether a layer is a 3x3 pool convolution of stride 1 or 2 that its middle row and column keep inside."""
     if layer.kind != "conv" or layer.weight_offset or not holds_pool(layer):
         return False
-    same = (layer.kernel, layer.stride, layer.dilation, layer.padding) == ((3, 3), (1, 1), (1, 1), (1, 1))
+    if layer.kernel != (3, 3) or layer.dilation != (1, 1):
+        return False
     shift = np.asarray(layer.requant.shift)
-    return same and layer.input[:2] == layer.output[:2] and bool(((shift <= -1) & (shift > -(2**5))).all())
+    return _strided(layer) and bool(((shift <= -1) & (shift > -(2**5))).all())
+
+
+def _strided(layer: ConvLayer) -> bool:
+    """Return whether stride and padding are such that each input row and column has its place in the tables."""
+    if layer.stride == (1, 1):
+        return layer.padding == (1, 1) and layer.input[:2] == layer.output[:2]
+    middles = [(size - 1) * 2 + 1 - pad for size, pad in zip(layer.output[:2], layer.padding, strict=True)]
+    inside = all(middle < size for middle, size in zip(middles, layer.input[:2], strict=True))
+    return layer.stride == (2, 2) and max(layer.padding) <= 1 and inside and layer.input[1] > 1
+
+
+def _pays(layer: ConvLayer, most: float) -> bool:
+    """Return whether tables of products cost less than int8 products: entries for each filter are at most `most`."""
+    return len(pool_of(layer)) * layer.stride[0] * layer.stride[1] <= most * layer.output[2]
 
 
 def _scratch(layer: ConvLayer, *, entry: int, block: int, lookup: int) -> int:
@@ -36,19 +51,19 @@ def _scratch(layer: ConvLayer, *, entry: int, block: int, lookup: int) -> int:
     block : output columns of a block.
     lookup : lookup tables of 256 rows for 64 vectors, 0 for products.
     """
-    (_, width, channels), filters, groups = layer.input, layer.output[2], layer.input[2] // VECTOR
-    size, columns = len(pool_of(layer)), _filled(width, block)
+    channels, (_, width, filters), stride = layer.input[2], layer.output, layer.stride[1]
+    size, columns, groups = len(pool_of(layer)), _filled(width, block), channels // VECTOR
     chunks = -(-size // _CHUNK)
     return sum(
         _filled(words, 1) * _WORD
         for words in (
             filters * 3 * groups * 3 + filters * 3,  # lists of addresses
-            groups * _filled(size, _CHUNK if lookup else 32) * entry,
-            2 * columns * filters,
+            stride * groups * _filled(size, _CHUNK if lookup else 32) * entry,
+            (3 - stride) * columns * filters,  # a row of sums, two at stride 1
             chunks * lookup * 256 * _CHUNK // 2,
             3 * filters if lookup else 0,
         )
-    ) + sum(_filled(count, _WORD) for count in (channels, channels * width, block * filters * (columns > width)))
+    ) + sum(_filled(count, _WORD) for count in (channels, channels * layer.input[1], block * filters * (columns > width)))
 
 
 def _filled(size: int, step: int) -> int:
@@ -61,14 +76,17 @@ def _fields(layer: ConvLayer, names: Mapping[str, str]) -> dict[str, str]:
     return {"conv": conv, "vectors": names["vectors"], "size": str(len(pool)), "index_bits": str(index_bits(pool))}
 
 
-def _kernel(symbol: str, requires: str, entry: int, block: int, lookup: int, **assembly: tuple[str, ...]) -> Kernel:
+def _kernel(
+    symbol: str, requires: str, entry: int, block: int, lookup: int, most: float, **assembly: tuple[str, ...]
+) -> Kernel:
+    """Return a row; `most` table entries a filter and output pixel cost as much as int8 products [measured]."""
     sources = {"c": _SOURCES} | {family: (*_SOURCES, *files) for family, files in assembly.items()}
     return Kernel(
         symbol,
         "nn_pool_conv",
         ("conv",),
         sources,
-        _applies,
+        lambda layer: _applies(layer) and _pays(layer, most),
         frozenset({requires} if requires else ()),
         lambda layer: max(
             _scratch(layer, entry=entry, block=block, lookup=lookup), _scratch(layer, entry=10, block=block, lookup=0)
@@ -81,9 +99,9 @@ def _kernel(symbol: str, requires: str, entry: int, block: int, lookup: int, **a
 
 
 POOL_CONVOLUTIONS = (
-    _kernel("nn_conv3x3_pool_dsp", "dsp", 10, 4, 0, thumbv7em=(_SCATTER, _DSP)),
-    _kernel("nn_conv3x3_pool_bits_dsp", "dsp", 10, 4, 1, thumbv7em=(_SCATTER, _LOOKUP)),
-    _kernel("nn_conv3x3_pool_bits", "thumb2", 6, 4, 1, thumbv7m=(_SCATTER, _LOOKUP)),
-    _kernel("nn_conv3x3_pool_wide", "rv32", 10, 8, 2),
-    _kernel("nn_conv3x3_pool", "", 10, 8, 0),
+    _kernel("nn_conv3x3_pool_dsp", "dsp", 10, 4, 0, 8.0, thumbv7em=(_SCATTER, _DSP)),
+    _kernel("nn_conv3x3_pool_bits_dsp", "dsp", 10, 4, 1, 8.0, thumbv7em=(_SCATTER, _LOOKUP)),
+    _kernel("nn_conv3x3_pool_bits", "thumb2", 6, 4, 1, 12.0, thumbv7m=(_SCATTER, _LOOKUP)),
+    _kernel("nn_conv3x3_pool_wide", "rv32", 10, 8, 2, 11.0),
+    _kernel("nn_conv3x3_pool", "", 10, 8, 0, 11.0),
 )

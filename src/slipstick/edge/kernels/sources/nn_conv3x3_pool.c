@@ -1,4 +1,5 @@
-/* Pool convolution, 3x3 at stride 1: tables of products, gathered by index into rows of sums. */
+/* Pool convolution, 3x3 at stride 1 or 2: tables of products, gathered by index into rows of sums. At stride 2, even and
+   odd input columns have tables of their own. */
 #include "nn_pool.h"
 
 enum { ROWS = 3 };
@@ -36,11 +37,12 @@ NN_POOL_COLD static plan planned(const nn_pool_conv *l, int lookup, uint8_t *at)
     const nn_conv *c = &l->conv;
     const size_t filters = c->out_channels, channels = c->in_channels, groups = channels / NN_POOL_VECTOR;
     const size_t columns = padded(c->out_width, NN_POOL_BLOCK), size = padded(l->size, lookup ? NN_POOL_CHUNK : 32);
+    const size_t stride = c->stride_width;
     const uint8_t *const start = at;
     for (size_t k = 0; k < ROWS; k++)
         p.list[k] = taken(&at, filters * (3 * groups + (k == 2 ? 3u : 0u)) * sizeof(nn_pool_word));
-    p.entries = taken(&at, groups * size * NN_POOL_ENTRY * sizeof(int32_t));
-    for (int k = 0; k < 2; k++) p.sums[k] = taken(&at, columns * filters * sizeof(int32_t));
+    p.entries = taken(&at, stride * groups * size * NN_POOL_ENTRY * sizeof(int32_t));
+    for (size_t k = 0; k < 2; k++) p.sums[k] = taken(&at, k + 1 < stride ? 0 : columns * filters * sizeof(int32_t));
     p.lookup = taken(&at, lookup ? NN_POOL_LOOKUP_WORDS(l->size) * sizeof(uint32_t) : 0);
     p.correction = taken(&at, lookup ? ROWS * filters * sizeof(int32_t) : 0);
     p.zero = taken(&at, channels);
@@ -75,12 +77,12 @@ static uint32_t next_index(index_reader *r)
 }
 
 /* Addresses of the entries of one kernel row's indices. Six bits and groups in fours: four indices in three bytes. */
-NN_POOL_WEAK const uint8_t *nn_pool_expand_six(nn_pool_word *to, nn_pool_word entry, size_t groups, size_t step,
+NN_POOL_WEAK const uint8_t *nn_pool_expand_six(nn_pool_word *to, const nn_pool_word *entry, size_t groups, size_t step,
                                                const uint8_t *from)
 {
     const nn_pool_word size = NN_POOL_ENTRY * sizeof(int32_t), next = (nn_pool_word)step;
     for (int tap = 0; tap < 3; tap++) {
-        nn_pool_word at = entry - (nn_pool_word)tap * (nn_pool_word)sizeof(int32_t);
+        nn_pool_word at = entry[tap];
         for (size_t g = 0; g < groups; g += 4, to += 4, from += 3) {
             const nn_pool_word a = from[0], b = from[1], c = from[2];
             to[0] = at + (a & 63u) * size, at += next;
@@ -92,7 +94,7 @@ NN_POOL_WEAK const uint8_t *nn_pool_expand_six(nn_pool_word *to, nn_pool_word en
     return from;
 }
 
-static void expand_row(nn_pool_word *to, nn_pool_word entry, size_t groups, size_t step, index_reader *r)
+static void expand_row(nn_pool_word *to, const nn_pool_word *entry, size_t groups, size_t step, index_reader *r)
 {
     const nn_pool_word size = NN_POOL_ENTRY * sizeof(int32_t), next = (nn_pool_word)step;
     if (groups % 4 == 0 && r->bits == 6) {
@@ -100,7 +102,7 @@ static void expand_row(nn_pool_word *to, nn_pool_word entry, size_t groups, size
         return;
     }
     for (int tap = 0; tap < 3; tap++) {
-        nn_pool_word at = entry - (nn_pool_word)tap * (nn_pool_word)sizeof(int32_t);
+        nn_pool_word at = entry[tap];
         const nn_pool_word *const end = to + groups;
         if (r->bits == 8)
             for (; to < end; at += next) *to++ = at + *r->from++ * size;
@@ -109,13 +111,25 @@ static void expand_row(nn_pool_word *to, nn_pool_word entry, size_t groups, size
     }
 }
 
+/* Where each tap of a kernel row finds the first column of a block in an entry, newest column first. */
+static void place_taps(const plan *p, const nn_conv *c, nn_pool_word taps[3], size_t phase)
+{
+    const int32_t *const even = p->entries + NN_POOL_PAIRS, *const odd = even + phase;
+    const int32_t *const first = c->stride_width == 1 ? even + 2 : c->pad_left ? odd + 2 : even + 1;
+    const int32_t *const second = c->stride_width == 1 ? even + 1 : c->pad_left ? even + 1 : odd + 1;
+    taps[0] = NN_POOL_WORD(p->entries, first);
+    taps[1] = NN_POOL_WORD(p->entries, second);
+    taps[2] = NN_POOL_WORD(p->entries, c->stride_width == 1 ? even : first - 1);
+}
+
 /* Lists of addresses of table entries, filter after filter, from packed indices. */
 static void expand(const plan *p, const nn_pool_conv *l, const uint8_t *indices, size_t size)
 {
     const nn_conv *c = &l->conv;
     const size_t groups = c->in_channels / NN_POOL_VECTOR, step = size * NN_POOL_ENTRY * sizeof(int32_t);
     nn_pool_word *list[ROWS] = {p->list[0], p->list[1], p->list[2]};
-    const nn_pool_word first = NN_POOL_WORD(p->entries, p->entries + NN_POOL_PAIRS + 2);
+    nn_pool_word first[3];
+    place_taps(p, c, first, groups * size * NN_POOL_ENTRY);
     index_reader reader = {indices, 0, 0, l->index_bits};
     for (size_t f = 0; f < c->out_channels; f++) {
         for (int k = 0; k < ROWS; k++) {
@@ -171,42 +185,46 @@ static void round_row(const int8_t *from, int8_t *to, size_t count, uint32_t bit
     }
 }
 
-NN_POOL_EACH static inline void look_up_block(nn_pool_tables *t, const int8_t *row, int32_t column, int32_t width)
+/* Input columns that a table is made of: all of a row, or every other one. */
+typedef struct {
+    const int8_t *first;
+    int32_t step, count; /* bytes from column to column */
+} columns;
+
+NN_POOL_EACH static inline void look_up_block(nn_pool_tables *t, const columns *c, int32_t column)
 {
-    const int32_t channels = t->groups * NN_POOL_VECTOR;
     if (column == 0) {
         nn_pool_outside(t, NN_POOL_BLOCK + 1);
-        t->a = row;
+        t->a = c->first;
         nn_pool_lookup_pixel(t, NN_POOL_BLOCK);
     } else {
         nn_pool_shift(t);
     }
     for (int32_t i = 1; i <= NN_POOL_BLOCK; i++) {
-        t->a = row + (column + i) * channels;
-        if (column + i < width)
+        t->a = c->first + (column + i) * c->step;
+        if (column + i < c->count)
             nn_pool_lookup_pixel(t, NN_POOL_BLOCK - i);
         else
             nn_pool_outside(t, NN_POOL_BLOCK - i);
     }
 }
 
-static const int8_t *pixel(const plan *p, const int8_t *row, int32_t column, int32_t width, int32_t channels)
+static const int8_t *pixel(const plan *p, const columns *c, int32_t column)
 {
-    return column >= 0 && column < width ? row + column * channels : p->zero;
+    return column >= 0 && column < c->count ? c->first + column * c->step : p->zero;
 }
 
-NN_POOL_EACH static inline void multiply_block(nn_pool_tables *t, const plan *p, const int8_t *row, int32_t column, int32_t width)
+NN_POOL_EACH static inline void multiply_block(nn_pool_tables *t, const plan *p, const columns *c, int32_t column)
 {
-    const int32_t channels = t->groups * NN_POOL_VECTOR;
 #if NN_POOL_PAIRS
     if (column == 0) {
-        t->a = row;
+        t->a = c->first;
         nn_pool_first(t);
     }
-    t->a = pixel(p, row, column + 1, width, channels), t->b = pixel(p, row, column + 2, width, channels);
+    t->a = pixel(p, c, column + 1), t->b = pixel(p, c, column + 2);
     nn_pool_pair_shift(t);
-    t->a = pixel(p, row, column + 3, width, channels), t->b = pixel(p, row, column + 4, width, channels);
-    if (column + 4 < width)
+    t->a = pixel(p, c, column + 3), t->b = pixel(p, c, column + 4);
+    if (column + 4 < c->count)
         nn_pool_pair(t);
     else
         nn_pool_last(t);
@@ -214,7 +232,7 @@ NN_POOL_EACH static inline void multiply_block(nn_pool_tables *t, const plan *p,
     int32_t i = column == 0 ? -1 : 1;
     if (column > 0) nn_pool_shift(t);
     for (; i <= NN_POOL_BLOCK; i += 2) {
-        t->a = pixel(p, row, column + i, width, channels), t->b = pixel(p, row, column + i + 1, width, channels);
+        t->a = pixel(p, c, column + i), t->b = pixel(p, c, column + i + 1);
         nn_pool_pair(t, NN_POOL_BLOCK - 1 - i);
     }
 #endif
@@ -256,7 +274,7 @@ NN_POOL_ONCE static void start_tables(nn_pool_tables *t, const nn_pool_conv *l, 
             const int at = i / 2 * 4 + i % 2; /* channels 0, 2; 1, 3; 4, 6; 5, 7: as SXTB16 unpacks them */
             pair[i] = ((uint32_t)v[at] & 0xffffu) | (uint32_t)v[at + 2] << 16;
         }
-        for (int32_t g = 0; g < t->groups; g++, to += t->size * NN_POOL_ENTRY)
+        for (int32_t g = 0; g < t->groups * c->stride_width; g++, to += t->size * NN_POOL_ENTRY)
             to[0] = pair[0], to[1] = pair[1], to[2] = pair[2], to[3] = pair[3];
     }
 #endif
@@ -267,7 +285,8 @@ typedef struct {
     plan p;
     nn_pool_tables tables;
     nn_pool_pass pass;
-    int32_t *above, *same; /* sums of the output rows above and beside an input row */
+    int32_t *above, *same; /* sums of the output rows above and beside an input row; at stride 2, of one row */
+    uint32_t missing;      /* kernel rows outside the image, whose lift the bias has at present */
     int8_t *output;
     int lookup;
 } run;
@@ -284,23 +303,55 @@ static void write_block(run *r, int32_t y, int32_t x, void (*function)(const nn_
     for (int32_t i = 0; partial && i < (width - x) * filters; i++) output[i] = r->p.edge[i];
 }
 
+/* The output row that kernel row k of an input row belongs to; -1: none. */
+static int32_t output_row(const nn_conv *c, int32_t y, int32_t k)
+{
+    const int32_t at = y + c->pad_top - k;
+    return at >= 0 && at % c->stride_height == 0 && at / c->stride_height < c->out_height ? at / c->stride_height : -1;
+}
+
+/* Take the lift of kernel rows that lie outside the image out of the bias, for an output row. */
+static void lift_for(run *r, int32_t y)
+{
+    const nn_conv *c = &r->layer->conv;
+    const size_t filters = c->out_channels;
+    uint32_t missing = 0;
+    for (int32_t k = 0; r->lookup && k < ROWS; k++) {
+        const int32_t row = y * c->stride_height - c->pad_top + k;
+        if (row < 0 || row >= c->in_height) missing |= 1u << k;
+    }
+    for (uint32_t k = 0; k < ROWS; k++)
+        if (((missing ^ r->missing) >> k & 1u) != 0)
+            add_to_bias(&r->p, filters, 3u * (size_t)r->tables.groups, r->p.correction + k * filters, (missing >> k & 1u) != 0 ? 1 : -1);
+    r->missing = missing;
+}
+
 NN_POOL_EACH static inline void input_row(run *r, const int8_t *row, int32_t y, const int lookup)
 {
-    const int32_t width = r->layer->conv.out_width, filters = r->layer->conv.out_channels;
+    const nn_conv *c = &r->layer->conv;
+    const int32_t width = c->in_width, channels = c->in_channels, filters = c->out_channels, stride = c->stride_width;
+    const int32_t finished = output_row(c, y, 2), middle = output_row(c, y, 1), begun = output_row(c, y, 0);
+    if (finished < 0 && middle < 0 && begun < 0) return;
     if (r->tables.bits < 8) {
-        round_row(row, r->p.row, (size_t)(width * r->layer->conv.in_channels), (uint32_t)r->tables.bits);
+        round_row(row, r->p.row, (size_t)(width * channels), (uint32_t)r->tables.bits);
         row = r->p.row;
     }
-    for (int32_t x = 0; x < width; x += NN_POOL_BLOCK) {
-        if (lookup)
-            look_up_block(&r->tables, row, x, width);
-        else
-            multiply_block(&r->tables, &r->p, row, x, width);
-        if (y > 0) write_block(r, y - 1, x, nn_pool_finish);
+    if (finished >= 0) lift_for(r, finished);
+    for (int32_t x = 0; x < c->out_width; x += NN_POOL_BLOCK) {
+        r->tables.entry = r->p.entries;
+        for (int32_t phase = 0; phase < stride; phase++) {
+            const columns taken_columns = {row + phase * channels, stride * channels, (width + stride - 1 - phase) / stride};
+            if (lookup)
+                look_up_block(&r->tables, &taken_columns, x);
+            else
+                multiply_block(&r->tables, &r->p, &taken_columns, x);
+            r->tables.entry += r->tables.groups * r->tables.size * NN_POOL_ENTRY;
+        }
+        if (finished >= 0) write_block(r, finished, x, nn_pool_finish);
         r->pass.list = r->p.list[1], r->pass.sums = r->same + x * filters;
-        nn_pool_middle(&r->pass);
+        if (middle >= 0) nn_pool_middle(&r->pass);
         r->pass.list = r->p.list[0], r->pass.sums = r->above + x * filters;
-        if (y + 1 < r->layer->conv.out_height) nn_pool_begin(&r->pass);
+        if (begun >= 0) nn_pool_begin(&r->pass);
     }
     int32_t *const swap = r->above; /* row y is above row y + 1, whose sums begin where those of row y - 1 were */
     r->above = r->same;
@@ -315,7 +366,7 @@ NN_POOL_ONCE static void start(run *r, const uint8_t *indices)
     expand(&r->p, r->layer, indices, (size_t)r->tables.size);
     if (r->lookup) correct(&r->p, r->layer, indices, &r->tables, scale);
     for (int32_t i = 0; i < c->in_channels; i++) r->p.zero[i] = (int8_t)-c->input_offset;
-    r->above = r->p.sums[0], r->same = r->p.sums[1];
+    r->above = r->p.sums[c->stride_height - 1], r->same = r->p.sums[1], r->missing = 0;
     for (size_t i = 0; i < padded(c->out_width, NN_POOL_BLOCK) * c->out_channels; i++) r->same[i] = 0;
     nn_pool_pass pass = {r->p.list[0], r->above, filters, r->tables.groups, scale, c->requant.output_offset,
                          filters, 3 * filters, r->output, c->requant.least, c->requant.most, r->p.entries};
@@ -326,26 +377,20 @@ NN_POOL_EACH static inline void compute(const nn_pool_conv *l, const uint8_t *in
                                         int8_t *output, void *scratch, int lookup)
 {
     const nn_conv *c = &l->conv;
-    const size_t filters = c->out_channels, taps = 3u * (size_t)(c->in_channels / NN_POOL_VECTOR);
     run r;
     if (((128 - c->input_offset) & ((1 << dropped_bits()) - 1)) != 0) lookup = 0; /* padding between two steps */
     r.layer = l, r.output = output, r.lookup = lookup;
     r.p = planned(l, lookup, (uint8_t *)scratch);
     start(&r, indices);
     const int32_t height = c->out_height, line = c->in_width * c->in_channels;
-    for (int32_t y = 0; y < height; y++) {
-        /* the first output row has no input row above */
-        if (lookup && y > 0 && y <= 2) add_to_bias(&r.p, filters, taps, r.p.correction, y == 1 ? 1 : -1);
-        input_row(&r, input + y * line, y, lookup);
+    for (int32_t y = 0; y < c->in_height; y++) input_row(&r, input + y * line, y, lookup);
+    if ((height - 1) * c->stride_height - c->pad_top + 2 >= c->in_height) { /* no input row below the last output row */
+        lift_for(&r, height - 1);
+        for (int32_t x = 0; x < c->out_width; x += NN_POOL_BLOCK) write_block(&r, height - 1, x, nn_pool_flush);
     }
-    if (lookup) { /* the last output row has no input row below */
-        add_to_bias(&r.p, filters, taps, r.p.correction + 2 * filters, 1);
-        if (height <= 2) add_to_bias(&r.p, filters, taps, r.p.correction, height == 1 ? 1 : -1);
-    }
-    for (int32_t x = 0; x < c->out_width; x += NN_POOL_BLOCK) write_block(&r, height - 1, x, nn_pool_flush);
 #if defined(__ARM_ARCH) && __ARM_ARCH >= 7
     if (c->requant.least > -128 || c->requant.most < 127)
-        clamp(output, (size_t)height * c->out_width * filters, c->requant.least, c->requant.most);
+        clamp(output, (size_t)height * c->out_width * c->out_channels, c->requant.least, c->requant.most);
 #else
     (void)clamp;
 #endif

@@ -39,7 +39,7 @@ typedef struct {
     uint8_t index_bits;    /* of an index, 1 to 8 */
 } nn_pool_conv;
 
-/* Convolutions with 3x3 taps at stride 1 and padding 1. Channels are a multiple of 8, shifts are -1 to -31; the input is
+/* Convolutions with 3x3 taps at stride 1 and padding 1, or at stride 2 and padding 0 or 1. Channels are a multiple of 8, shifts are -1 to -31; the input is
    aligned to four bytes. Indices [filters][taps][channels / 8] are packed without gaps, least significant bit first.
    The first two multiply (in pairs with the DSP extension). The others look sums up, bit by bit or two bits at a time,
    in tables that they build in their scratch: fewer bits, fewer instructions. */
@@ -110,7 +110,7 @@ void nn_pool_lookup_pixel(const nn_pool_tables *t, int32_t column); /* products 
 void nn_pool_shift(const nn_pool_tables *t);                        /* columns 0, 1 -> the last two */
 void nn_pool_outside(const nn_pool_tables *t, int32_t column);
 void nn_pool_add_weights(uint32_t *row, const uint32_t *end, size_t step, const uint32_t pair[NN_POOL_BLOCK]);
-const uint8_t *nn_pool_expand_six(nn_pool_word *to, nn_pool_word entry, size_t groups, size_t step, const uint8_t *from);
+const uint8_t *nn_pool_expand_six(nn_pool_word *to, const nn_pool_word *entry, size_t groups, size_t step, const uint8_t *from);
 
 /* keeps loads from moving ahead until they no longer fit the registers */
 #if NN_POOL_BLOCK == 8 && defined(__GNUC__)

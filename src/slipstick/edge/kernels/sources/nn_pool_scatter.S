@@ -306,13 +306,13 @@
     leave
     .size nn_pool_flush, . - nn_pool_flush
 
-/* r0 to, r1 entry, r2 groups, r3 bytes between groups' entries, [sp] packed indices; returns what follows them */
+/* r0 to, r1 three taps' entries, r2 groups, r3 bytes between groups' entries, [sp] packed indices; returns what follows them */
     function nn_pool_expand_six
     push {r4-r11, lr}
     ldr r12, [sp, #36]
     mov r11, #(4 * NN_POOL_ENTRY_WORDS)
     mov r10, #3                      /* taps */
-1:  mov r9, r1
+1:  ldr r9, [r1], #4
     mov r8, r2
 2:  ldrh r7, [r12], #2
     ldrb r6, [r12], #1
@@ -332,7 +332,6 @@
     stm r0!, {r4-r7}
     subs r8, r8, #4
     bne 2b
-    sub r1, r1, #4
     subs r10, r10, #1
     bne 1b
     mov r0, r12
