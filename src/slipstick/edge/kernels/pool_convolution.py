@@ -10,6 +10,7 @@ from slipstick.edge.firmware.c_fields import layer_fields
 from slipstick.edge.firmware.c_values import c_struct
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.packed_weights import VECTOR, holds_pool, index_bits, pack_pool, pool_of
+from slipstick.edge.kernels.streams import doubled_sums_fit
 from slipstick.edge.layers import ConvLayer
 
 _WORD = 4  # bytes
@@ -24,8 +25,7 @@ def _applies(layer: ConvLayer) -> bool:
         return False
     if layer.kernel != (3, 3) or layer.dilation != (1, 1):
         return False
-    shift = np.asarray(layer.requant.shift)
-    return _strided(layer) and bool(((shift <= -1) & (shift > -(2**5))).all())
+    return _strided(layer) and bool((np.asarray(layer.requant.shift) < 0).all()) and doubled_sums_fit(layer)
 
 
 def _strided(layer: ConvLayer) -> bool:
@@ -57,7 +57,7 @@ def _scratch(layer: ConvLayer, *, entry: int, block: int, lookup: int) -> int:
     return sum(
         _filled(words, 1) * _WORD
         for words in (
-            filters * 3 * groups * 3 + filters * 3,  # lists of addresses
+            filters * 3 * groups * 3 + filters * 6,  # lists of addresses, constants of each filter
             stride * groups * _filled(size, _CHUNK if lookup else 32) * entry,
             (3 - stride) * columns * filters,  # a row of sums, two at stride 1
             chunks * lookup * 256 * _CHUNK // 2,
@@ -100,7 +100,7 @@ def _kernel(
 
 POOL_CONVOLUTIONS = (
     _kernel("nn_conv3x3_pool_dsp", "dsp", 10, 4, 0, 8.0, thumbv7em=(_SCATTER, _DSP)),
-    _kernel("nn_conv3x3_pool_bits_dsp", "dsp", 10, 4, 1, 8.0, thumbv7em=(_SCATTER, _LOOKUP)),
+    _kernel("nn_conv3x3_pool_bits_dsp", "dsp", 10, 4, 1, 8.0, thumbv7em=(_SCATTER, _DSP, _LOOKUP)),
     _kernel("nn_conv3x3_pool_bits", "thumb2", 6, 4, 1, 12.0, thumbv7m=(_SCATTER, _LOOKUP)),
     _kernel("nn_conv3x3_pool_wide", "rv32", 10, 8, 2, 11.0),
     _kernel("nn_conv3x3_pool", "", 10, 8, 0, 11.0),

@@ -40,7 +40,7 @@ NN_POOL_COLD static plan planned(const nn_pool_conv *l, int lookup, uint8_t *at)
     const size_t stride = c->stride_width;
     const uint8_t *const start = at;
     for (size_t k = 0; k < ROWS; k++)
-        p.list[k] = taken(&at, filters * (3 * groups + (k == 2 ? 3u : 0u)) * sizeof(nn_pool_word));
+        p.list[k] = taken(&at, filters * (3 * groups + (k == 2 ? NN_POOL_TAIL : 0u)) * sizeof(nn_pool_word));
     p.entries = taken(&at, stride * groups * size * NN_POOL_ENTRY * sizeof(int32_t));
     for (size_t k = 0; k < 2; k++) p.sums[k] = taken(&at, k + 1 < stride ? 0 : columns * filters * sizeof(int32_t));
     p.lookup = taken(&at, lookup ? NN_POOL_LOOKUP_WORDS(l->size) * sizeof(uint32_t) : 0);
@@ -123,7 +123,7 @@ static void place_taps(const plan *p, const nn_conv *c, nn_pool_word taps[3], si
 }
 
 /* Lists of addresses of table entries, filter after filter, from packed indices. */
-static void expand(const plan *p, const nn_pool_conv *l, const uint8_t *indices, size_t size)
+static void expand(const plan *p, const nn_pool_conv *l, const uint8_t *indices, size_t size, nn_pool_word scale)
 {
     const nn_conv *c = &l->conv;
     const size_t groups = c->in_channels / NN_POOL_VECTOR, step = size * NN_POOL_ENTRY * sizeof(int32_t);
@@ -136,10 +136,14 @@ static void expand(const plan *p, const nn_pool_conv *l, const uint8_t *indices,
             expand_row(list[k], first, groups, step, &reader);
             list[k] += 3 * groups;
         }
-        list[2][0] = (nn_pool_word)c->requant.multiplier[f];
-        list[2][1] = (nn_pool_word)-c->requant.shift[f];
-        list[2][2] = (nn_pool_word)(2 * c->requant.bias[f]);
-        list[2] += 3;
+        const nn_pool_word shift = (nn_pool_word)-c->requant.shift[f];
+        list[2][0] = (nn_pool_word)1 << 31;
+        list[2][1] = (nn_pool_word)(2 * c->requant.output_offset + 1) << (shift - 1);
+        list[2][2] = (nn_pool_word)c->requant.multiplier[f];
+        list[2][3] = shift;
+        list[2][4] = (nn_pool_word)(2 * c->requant.bias[f]);
+        list[2][5] = scale;
+        list[2] += NN_POOL_TAIL;
     }
 }
 
@@ -152,8 +156,8 @@ static int32_t weights_sum(const int8_t *vector)
 
 NN_POOL_COLD static void add_to_bias(const plan *p, size_t filters, size_t taps, const int32_t *correction, int32_t sign)
 {
-    nn_pool_word *bias = p->list[2] + taps + 2;
-    for (size_t f = 0; f < filters; f++, bias += taps + 3)
+    nn_pool_word *bias = p->list[2] + taps + 4;
+    for (size_t f = 0; f < filters; f++, bias += taps + NN_POOL_TAIL)
         *bias += (nn_pool_word)(sign * correction[f]);
 }
 
@@ -172,17 +176,12 @@ NN_POOL_COLD static void correct(const plan *p, const nn_pool_conv *l, const uin
     for (size_t k = 0; k < ROWS; k++) add_to_bias(p, filters, taps, p->correction + k * filters, -1);
 }
 
-/* Inputs rounded to their upper bits, a half upwards; the largest value stays within its bits. */
+/* Inputs rounded to their upper bits. */
 static void round_row(const int8_t *from, int8_t *to, size_t count, uint32_t bits)
 {
-    const uint32_t half = (0x80u >> bits) * 0x01010101u, mask = (0x100u - (0x100u >> bits)) * 0x01010101u;
     const uint32_t *word = (const uint32_t *)(const void *)from;
     uint32_t *out = (uint32_t *)(void *)to;
-    for (size_t i = 0; i < count; i += 4) {
-        const uint32_t code = *word++ ^ 0x80808080u, top = code & 0x80808080u; /* code + 128 */
-        const uint32_t sum = (code ^ top) + half, over = sum & top;           /* a byte over 255 becomes 255 */
-        *out++ = (((sum ^ top) | over | (over - (over >> 7))) & mask) ^ 0x80808080u;
-    }
+    for (size_t i = 0; i < count; i += 4) *out++ = nn_pool_rounded(*word++ ^ 0x80808080u, bits) ^ 0x80808080u;
 }
 
 /* Input columns that a table is made of: all of a row, or every other one. */
@@ -262,7 +261,12 @@ NN_POOL_ONCE static void start_tables(nn_pool_tables *t, const nn_pool_conv *l, 
     t->zero = 128 - c->input_offset;
     t->dropped = dropped_bits();
     t->outside = NN_POOL_LIFT * ((1 << (8 - t->dropped)) - 1) / (NN_POOL_STEP == 1 ? 1 : 3) * NN_POOL_STEP;
-    if (lookup) nn_pool_prepare(l->vectors, l->size, p->lookup);
+    if (lookup) {
+        nn_pool_prepare(l->vectors, l->size, p->lookup);
+        /* products of few bits may be written as halves of words */
+        for (int32_t i = 0; i < c->stride_width * t->groups * t->size * NN_POOL_ENTRY; i += 8)
+            for (int k = 0; k < 8; k++) p->entries[i + k] = 0;
+    }
 #if NN_POOL_PAIRS
     if (lookup) return;
     const int8_t none[NN_POOL_VECTOR] = {0};
@@ -286,6 +290,8 @@ typedef struct {
     nn_pool_tables tables;
     nn_pool_pass pass;
     int32_t *above, *same; /* sums of the output rows above and beside an input row; at stride 2, of one row */
+    int rounds;            /* whether inputs are rounded before they are multiplied */
+    int32_t *odd;          /* tables of odd columns, at stride 2 */
     uint32_t missing;      /* kernel rows outside the image, whose lift the bias has at present */
     int8_t *output;
     int lookup;
@@ -301,6 +307,14 @@ static void write_block(run *r, int32_t y, int32_t x, void (*function)(const nn_
     r->pass.output = partial ? r->p.edge : output;
     function(&r->pass);
     for (int32_t i = 0; partial && i < (width - x) * filters; i++) output[i] = r->p.edge[i];
+}
+
+NN_POOL_EACH static inline void table_block(run *r, const columns *c, int32_t column, const int lookup)
+{
+    if (lookup)
+        look_up_block(&r->tables, c, column);
+    else
+        multiply_block(&r->tables, &r->p, c, column);
 }
 
 /* The output row that kernel row k of an input row belongs to; -1: none. */
@@ -326,30 +340,34 @@ static void lift_for(run *r, int32_t y)
     r->missing = missing;
 }
 
+/* Products of a row of inputs, block by block, into the output rows that it belongs to. */
 NN_POOL_EACH static inline void input_row(run *r, const int8_t *row, int32_t y, const int lookup)
 {
     const nn_conv *c = &r->layer->conv;
     const int32_t width = c->in_width, channels = c->in_channels, filters = c->out_channels, stride = c->stride_width;
     const int32_t finished = output_row(c, y, 2), middle = output_row(c, y, 1), begun = output_row(c, y, 0);
     if (finished < 0 && middle < 0 && begun < 0) return;
-    if (r->tables.bits < 8) {
+    if (!lookup && r->rounds) {
         round_row(row, r->p.row, (size_t)(width * channels), (uint32_t)r->tables.bits);
         row = r->p.row;
     }
     if (finished >= 0) lift_for(r, finished);
+    const columns even = {row, stride * channels, (width + stride - 1) / stride};
+    const columns odd = {row + channels, stride * channels, width / 2};
+    const int first = middle == 0 && c->pad_top == 1; /* the output row has no kernel row above this one */
     for (int32_t x = 0; x < c->out_width; x += NN_POOL_BLOCK) {
-        r->tables.entry = r->p.entries;
-        for (int32_t phase = 0; phase < stride; phase++) {
-            const columns taken_columns = {row + phase * channels, stride * channels, (width + stride - 1 - phase) / stride};
-            if (lookup)
-                look_up_block(&r->tables, &taken_columns, x);
-            else
-                multiply_block(&r->tables, &r->p, &taken_columns, x);
-            r->tables.entry += r->tables.groups * r->tables.size * NN_POOL_ENTRY;
+        table_block(r, &even, x, lookup);
+        if (stride == 2) {
+            r->tables.entry = r->odd;
+            table_block(r, &odd, x, lookup);
+            r->tables.entry = r->p.entries;
         }
         if (finished >= 0) write_block(r, finished, x, nn_pool_finish);
         r->pass.list = r->p.list[1], r->pass.sums = r->same + x * filters;
-        if (middle >= 0) nn_pool_middle(&r->pass);
+        if (first)
+            nn_pool_begin(&r->pass);
+        else if (middle >= 0)
+            nn_pool_middle(&r->pass);
         r->pass.list = r->p.list[0], r->pass.sums = r->above + x * filters;
         if (begun >= 0) nn_pool_begin(&r->pass);
     }
@@ -363,23 +381,23 @@ NN_POOL_ONCE static void start(run *r, const uint8_t *indices)
     const nn_conv *c = &r->layer->conv;
     const int32_t filters = c->out_channels, scale = r->lookup ? 2 << dropped_bits() : 2;
     start_tables(&r->tables, r->layer, &r->p, r->lookup);
-    expand(&r->p, r->layer, indices, (size_t)r->tables.size);
+    expand(&r->p, r->layer, indices, (size_t)r->tables.size, (nn_pool_word)scale);
     if (r->lookup) correct(&r->p, r->layer, indices, &r->tables, scale);
     for (int32_t i = 0; i < c->in_channels; i++) r->p.zero[i] = (int8_t)-c->input_offset;
     r->above = r->p.sums[c->stride_height - 1], r->same = r->p.sums[1], r->missing = 0;
-    for (size_t i = 0; i < padded(c->out_width, NN_POOL_BLOCK) * c->out_channels; i++) r->same[i] = 0;
-    nn_pool_pass pass = {r->p.list[0], r->above, filters, r->tables.groups, scale, c->requant.output_offset,
-                         filters, 3 * filters, r->output, c->requant.least, c->requant.most, r->p.entries};
+    r->odd = r->p.entries + r->tables.groups * r->tables.size * NN_POOL_ENTRY;
+    nn_pool_pass pass = {r->p.list[0], r->above, filters, r->tables.groups, filters, 3 * filters,
+                         r->output, c->requant.least, c->requant.most, r->p.entries};
     r->pass = pass;
 }
 
 NN_POOL_EACH static inline void compute(const nn_pool_conv *l, const uint8_t *indices, const int8_t *input,
-                                        int8_t *output, void *scratch, int lookup)
+                                        int8_t *output, void *scratch, int lookup, int rounds)
 {
     const nn_conv *c = &l->conv;
     run r;
     if (((128 - c->input_offset) & ((1 << dropped_bits()) - 1)) != 0) lookup = 0; /* padding between two steps */
-    r.layer = l, r.output = output, r.lookup = lookup;
+    r.layer = l, r.output = output, r.lookup = lookup, r.rounds = rounds;
     r.p = planned(l, lookup, (uint8_t *)scratch);
     start(&r, indices);
     const int32_t height = c->out_height, line = c->in_width * c->in_channels;
@@ -399,14 +417,21 @@ NN_POOL_EACH static inline void compute(const nn_pool_conv *l, const uint8_t *in
 #define KERNEL(name, lookup)                                                                                       \
     void name(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch) \
     {                                                                                                              \
-        compute(layer, (const uint8_t *)indices, input, output, scratch, lookup);                                  \
+        compute(layer, (const uint8_t *)indices, input, output, scratch, lookup, nn_pool_bits < 8);                \
     }
 
 KERNEL(nn_conv3x3_pool, 0)
 #if NN_POOL_PAIRS
 KERNEL(nn_conv3x3_pool_dsp, 0)
 KERNEL(nn_conv3x3_pool_bits, 0) /* the same codes */
-KERNEL(nn_conv3x3_pool_bits_dsp, 1)
+/* Tables by lookup where that takes fewer instructions; inputs are rounded at any width, so that less never takes more. */
+void nn_conv3x3_pool_bits_dsp(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch)
+{
+    if (nn_pool_bits > 3)
+        compute(layer, (const uint8_t *)indices, input, output, scratch, 0, 1);
+    else
+        compute(layer, (const uint8_t *)indices, input, output, scratch, 1, 1);
+}
 #elif NN_POOL_STEP == 2
 KERNEL(nn_conv3x3_pool_wide, 1)
 #else
