@@ -88,6 +88,9 @@ def _pool_singles() -> list[Single]:
         padding = "valid" if count > 4 else "same"
         zero, filters = (-128, None, 5)[count % 3], (8, 3, 4, 1, 2, 5, 6)[count]
         singles.append(pooled(rng, 40 + count, shape, filters, zero=zero, padding=padding, stride=(2, 2)))
+    for count, shape in enumerate([(1, 1, 8), (3, 5, 16), (4, 8, 32), (5, 9, 64), (2, 3, 48), (6, 7, 96)]):
+        options = {"stride": (1 + count % 2, 1 + count % 2), "zero": (-128, None, 9)[count % 3]}
+        singles.append(pooled(rng, (64, 100)[count // 4], shape, (3, 8, 5, 6, 2, 4)[count], (1, 1), **options))
     codes = rng.integers(-1, 2, (8, 3, 3, 16))
     single = layer_of(rng, codes, (6, 7, 16), zero=0, halves=True, padding="same")
     pool = np.unique(single.layer.weights.reshape(-1, 8), axis=0)
@@ -147,6 +150,12 @@ def _signs(rng: np.random.Generator, single: Single) -> Single:
     return replace(single, inputs=[codes], expected=run_integers(single.network, codes))
 
 
+def tables(symbol: str, single: Single) -> Case:
+    """Return the kernel by tables for a layer, whether or not it pays."""
+    square = single.layer.kernel == (3, 3)
+    return Case(KERNEL[symbol if square else symbol.replace("3x3", "1x1")], single.layer)
+
+
 def check(core: str, singles: list[Single], cases: list[Case], *, assembly: bool = True) -> None:
     harness = Harness(CORES[core], cases, assembly=assembly)
     for place, (single, case) in enumerate(zip(singles, cases, strict=True)):
@@ -164,7 +173,7 @@ def chosen(singles: list[Single], core: str) -> list[Case]:
 @pytest.mark.parametrize("assembly", [True, False])
 def test_pool_convolutions_with_tap_reuse_on_every_core(core: str, assembly: bool) -> None:
     singles = _pool_singles()
-    cases = [Case(KERNEL[POOL3X3[core]], single.layer) for single in singles]
+    cases = [tables(POOL3X3[core], single) for single in singles]
     check(core, singles, cases, assembly=assembly)
 
 
@@ -189,8 +198,8 @@ def test_packed_kernels_on_the_host_under_its_sanitizers(tmp_path: Path) -> None
     singles = _pool_singles() + _pool_singles() + _packed_singles() + _binary_singles()
     cases = chosen(singles, "cortex-m0plus")
     pools = len(_pool_singles())
-    cases[:pools] = [Case(KERNEL["nn_conv3x3_pool_bits"], case.layer) for case in cases[:pools]]
-    cases[pools : 2 * pools] = [Case(KERNEL["nn_conv3x3_pool"], case.layer) for case in cases[pools : 2 * pools]]
+    cases[:pools] = [tables("nn_conv3x3_pool_bits", single) for single in singles[:pools]]
+    cases[pools : 2 * pools] = [tables("nn_conv3x3_pool", single) for single in singles[:pools]]
     outputs = host_outputs(tmp_path, cases, [s.inputs for s in singles], [s.expected.nbytes for s in singles])
     for output, single, case in zip(outputs, singles, cases, strict=True):
         assert output == single.expected.tobytes(), f"{case.kernel.symbol}, {case.layer.input}"

@@ -19,13 +19,21 @@ _SOURCES = ("nn_conv3x3_pool.c", "nn_pool_scatter.c", "nn_pool_tables.c")
 _SCATTER, _DSP, _LOOKUP = "nn_pool_scatter.S", "nn_pool_tables_dsp.S", "nn_pool_lookup.S"
 
 
-def _applies(layer: ConvLayer) -> bool:
-    """Return whether a layer is a 3x3 pool convolution of stride 1 or 2 that its middle row and column keep inside."""
+def _applies(layer: ConvLayer, kernel: int) -> bool:
+    """Return whether a layer is a pool convolution of this kernel size whose strides and sums the tables take."""
     if layer.kind != "conv" or layer.weight_offset or not holds_pool(layer):
         return False
-    if layer.kernel != (3, 3) or layer.dilation != (1, 1):
+    if layer.kernel != (kernel, kernel) or layer.dilation != (1, 1):
         return False
-    return _strided(layer) and bool((np.asarray(layer.requant.shift) < 0).all()) and doubled_sums_fit(layer)
+    shifts = bool((np.asarray(layer.requant.shift) < 0).all())
+    return shifts and doubled_sums_fit(layer) and (_pointwise(layer) if kernel == 1 else _strided(layer))
+
+
+def _pointwise(layer: ConvLayer) -> bool:
+    """Return whether a 1x1 convolution reads each of its input pixels at a place inside the image."""
+    ends = [(size - 1) * step for size, step in zip(layer.output[:2], layer.stride, strict=True)]
+    inside = all(end < size for end, size in zip(ends, layer.input[:2], strict=True))
+    return layer.padding == (0, 0) and layer.stride[0] == layer.stride[1] and inside
 
 
 def _strided(layer: ConvLayer) -> bool:
@@ -38,8 +46,9 @@ def _strided(layer: ConvLayer) -> bool:
 
 
 def _pays(layer: ConvLayer, most: float) -> bool:
-    """Return whether tables of products cost less than int8 products: entries for each filter are at most `most`."""
-    return len(pool_of(layer)) * layer.stride[0] * layer.stride[1] <= most * layer.output[2]
+    """Return whether tables of products cost less than int8 products: at most `most` entries for each filter's tap."""
+    pixels = layer.stride[0] * layer.stride[1] if layer.kernel != (1, 1) else 1  # of the input, for one of the output
+    return len(pool_of(layer)) * pixels <= most * layer.output[2] * layer.kernel[0] * layer.kernel[1]
 
 
 def _scratch(layer: ConvLayer, *, entry: int, block: int, lookup: int) -> int:
@@ -53,15 +62,19 @@ def _scratch(layer: ConvLayer, *, entry: int, block: int, lookup: int) -> int:
     """
     channels, (_, width, filters), stride = layer.input[2], layer.output, layer.stride[1]
     size, columns, groups = len(pool_of(layer)), _filled(width, block), channels // VECTOR
+    points = layer.kernel == (1, 1)
+    taps = -(-groups // 3) * 3 if points else 3 * groups
+    fill = taps - groups if points else 0
+    sums = block if points else (3 - stride) * columns  # a row of sums, two at stride 1
     chunks = -(-size // _CHUNK)
     return sum(
         _filled(words, 1) * _WORD
         for words in (
-            filters * 3 * groups * 3 + filters * 6,  # lists of addresses, constants of each filter
-            stride * groups * _filled(size, _CHUNK if lookup else 32) * entry,
-            (3 - stride) * columns * filters,  # a row of sums, two at stride 1
+            filters * taps * layer.kernel[0] + filters * 6,  # lists of addresses, constants of each filter
+            ((1 if points else stride) * groups * _filled(size, _CHUNK if lookup else 32) + fill) * entry,
+            sums * filters,
             chunks * lookup * 256 * _CHUNK // 2,
-            3 * filters if lookup else 0,
+            layer.kernel[0] * filters if lookup else 0,
         )
     ) + sum(_filled(count, _WORD) for count in (channels, channels * layer.input[1], block * filters * (columns > width)))
 
@@ -76,32 +89,38 @@ def _fields(layer: ConvLayer, names: Mapping[str, str]) -> dict[str, str]:
     return {"conv": conv, "vectors": names["vectors"], "size": str(len(pool)), "index_bits": str(index_bits(pool))}
 
 
-def _kernel(
-    symbol: str, requires: str, entry: int, block: int, lookup: int, most: float, **assembly: tuple[str, ...]
-) -> Kernel:
-    """Return a row; `most` table entries a filter and output pixel cost as much as int8 products [measured]."""
+def _kernels(
+    suffix: str, requires: str, entry: int, block: int, lookup: int, most: float, **assembly: tuple[str, ...]
+) -> tuple[Kernel, Kernel]:
+    """Return the rows of 3x3 and 1x1; `most` table entries a filter's tap cost as much as int8 products [measured]."""
     sources = {"c": _SOURCES} | {family: (*_SOURCES, *files) for family, files in assembly.items()}
-    return Kernel(
-        symbol,
-        "nn_pool_conv",
-        ("conv",),
-        sources,
-        lambda layer: _applies(layer) and _pays(layer, most),
-        frozenset({requires} if requires else ()),
-        lambda layer: max(
-            _scratch(layer, entry=entry, block=block, lookup=lookup), _scratch(layer, entry=10, block=block, lookup=0)
-        ),
-        pack_pool,
-        _fields,
-        header="nn_pool.h",
-        struct_bytes=48,  # as in nn.h
-    )
+
+    def scratch(layer: ConvLayer) -> int:
+        of_host = _scratch(layer, entry=10, block=block, lookup=0)  # without the instructions of the core
+        return max(_scratch(layer, entry=entry, block=block, lookup=lookup), of_host)
+
+    def row(side: int) -> Kernel:
+        return Kernel(
+            f"nn_conv{side}x{side}_pool{suffix}",
+            "nn_pool_conv",
+            ("conv",),
+            sources,
+            lambda layer: _applies(layer, side) and _pays(layer, most),
+            frozenset({requires} if requires else ()),
+            scratch,
+            pack_pool,
+            _fields,
+            header="nn_pool.h",
+            struct_bytes=48,  # as in nn.h
+        )
+
+    return row(3), row(1)
 
 
-POOL_CONVOLUTIONS = (
-    _kernel("nn_conv3x3_pool_dsp", "dsp", 10, 4, 0, 8.0, thumbv7em=(_SCATTER, _DSP)),
-    _kernel("nn_conv3x3_pool_bits_dsp", "dsp", 10, 4, 1, 8.0, thumbv7em=(_SCATTER, _DSP, _LOOKUP)),
-    _kernel("nn_conv3x3_pool_bits", "thumb2", 6, 4, 1, 12.0, thumbv7m=(_SCATTER, _LOOKUP)),
-    _kernel("nn_conv3x3_pool_wide", "rv32", 10, 8, 2, 11.0),
-    _kernel("nn_conv3x3_pool", "", 10, 8, 0, 11.0),
-)
+_DSP_ROWS = _kernels("_dsp", "dsp", 10, 4, 0, 0.89, thumbv7em=(_SCATTER, _DSP))
+_BITS_DSP = _kernels("_bits_dsp", "dsp", 10, 4, 1, 0.89, thumbv7em=(_SCATTER, _DSP, _LOOKUP))
+_BITS = _kernels("_bits", "thumb2", 6, 4, 1, 1.33, thumbv7m=(_SCATTER, _LOOKUP))
+_WIDE = _kernels("_wide", "rv32", 10, 8, 2, 1.22)
+_PLAIN = _kernels("", "", 10, 8, 0, 1.22)
+
+POOL_CONVOLUTIONS = (*_DSP_ROWS, _BITS_DSP[0], *_BITS, *_WIDE, *_PLAIN)

@@ -1,5 +1,5 @@
 /* Pool convolution, 3x3 at stride 1 or 2: tables of products, gathered by index into rows of sums. At stride 2, even and
-   odd input columns have tables of their own. */
+   odd input columns have tables of their own. A 1x1 convolution is the last kernel row alone, and its sums begin at 0. */
 #include "nn_pool.h"
 
 enum { ROWS = 3 };
@@ -19,6 +19,18 @@ typedef struct {
 /* size filled up to a multiple of a power of two */
 static size_t padded(size_t size, size_t step) { return (size + step - 1) & ~(step - 1); }
 
+/* Kernel rows; indices of a filter in a row, and the addresses in its list, which are a multiple of three; tables. */
+typedef struct {
+    size_t rows, indices, taps, phases;
+} shape;
+
+static shape shape_of(const nn_conv *c)
+{
+    const size_t groups = c->in_channels / NN_POOL_VECTOR;
+    const shape points = {1, groups, (groups + 2) / 3 * 3, 1}, square = {ROWS, 3 * groups, 3 * groups, c->stride_width};
+    return c->kernel_height == 1 ? points : square;
+}
+
 uint8_t nn_pool_bits = 8;
 
 /* Lower bits that no row of the lookup tables is read for. */
@@ -37,14 +49,17 @@ NN_POOL_COLD static plan planned(const nn_pool_conv *l, int lookup, uint8_t *at)
     const nn_conv *c = &l->conv;
     const size_t filters = c->out_channels, channels = c->in_channels, groups = channels / NN_POOL_VECTOR;
     const size_t columns = padded(c->out_width, NN_POOL_BLOCK), size = padded(l->size, lookup ? NN_POOL_CHUNK : 32);
-    const size_t stride = c->stride_width;
+    const shape s = shape_of(c);
     const uint8_t *const start = at;
     for (size_t k = 0; k < ROWS; k++)
-        p.list[k] = taken(&at, filters * (3 * groups + (k == 2 ? NN_POOL_TAIL : 0u)) * sizeof(nn_pool_word));
-    p.entries = taken(&at, stride * groups * size * NN_POOL_ENTRY * sizeof(int32_t));
-    for (size_t k = 0; k < 2; k++) p.sums[k] = taken(&at, k + 1 < stride ? 0 : columns * filters * sizeof(int32_t));
+        p.list[k] = taken(&at, k + s.rows < ROWS ? 0 : filters * (s.taps + (k == 2 ? NN_POOL_TAIL : 0u)) * sizeof(nn_pool_word));
+    p.entries = taken(&at, (s.phases * groups * size + (s.taps - s.indices)) * NN_POOL_ENTRY * sizeof(int32_t));
+    for (size_t k = 0; k < 2; k++) {
+        const size_t used = k == 0 && (s.rows == 1 || s.phases == 2) ? 0 : s.rows == 1 ? NN_POOL_BLOCK : columns;
+        p.sums[k] = taken(&at, used * filters * sizeof(int32_t));
+    }
     p.lookup = taken(&at, lookup ? NN_POOL_LOOKUP_WORDS(l->size) * sizeof(uint32_t) : 0);
-    p.correction = taken(&at, lookup ? ROWS * filters * sizeof(int32_t) : 0);
+    p.correction = taken(&at, lookup ? s.rows * filters * sizeof(int32_t) : 0);
     p.zero = taken(&at, channels);
     p.row = taken(&at, channels * c->in_width);
     p.edge = taken(&at, columns > c->out_width ? NN_POOL_BLOCK * filters : 0);
@@ -111,11 +126,18 @@ static void expand_row(nn_pool_word *to, const nn_pool_word *entry, size_t group
     }
 }
 
+/* The same without neighbours, filled up with an entry of nothing. */
+static void expand_points(nn_pool_word *to, nn_pool_word at, const shape *s, size_t step, index_reader *r, nn_pool_word none)
+{
+    for (size_t i = 0; i < s->taps; i++, at += (nn_pool_word)step)
+        *to++ = i < s->indices ? at + next_index(r) * (nn_pool_word)(NN_POOL_ENTRY * sizeof(int32_t)) : none;
+}
+
 /* Where each tap of a kernel row finds the first column of a block in an entry, newest column first. */
 static void place_taps(const plan *p, const nn_conv *c, nn_pool_word taps[3], size_t phase)
 {
     const int32_t *const even = p->entries + NN_POOL_PAIRS, *const odd = even + phase;
-    const int32_t *const first = c->stride_width == 1 ? even + 2 : c->pad_left ? odd + 2 : even + 1;
+    const int32_t *const first = c->kernel_width == 1 ? even + 1 : c->stride_width == 1 ? even + 2 : c->pad_left ? odd + 2 : even + 1;
     const int32_t *const second = c->stride_width == 1 ? even + 1 : c->pad_left ? even + 1 : odd + 1;
     taps[0] = NN_POOL_WORD(p->entries, first);
     taps[1] = NN_POOL_WORD(p->entries, second);
@@ -127,14 +149,19 @@ static void expand(const plan *p, const nn_pool_conv *l, const uint8_t *indices,
 {
     const nn_conv *c = &l->conv;
     const size_t groups = c->in_channels / NN_POOL_VECTOR, step = size * NN_POOL_ENTRY * sizeof(int32_t);
+    const shape s = shape_of(c);
     nn_pool_word *list[ROWS] = {p->list[0], p->list[1], p->list[2]};
+    const nn_pool_word none = NN_POOL_WORD(p->entries, p->entries + s.phases * groups * size * NN_POOL_ENTRY);
     nn_pool_word first[3];
     place_taps(p, c, first, groups * size * NN_POOL_ENTRY);
     index_reader reader = {indices, 0, 0, l->index_bits};
     for (size_t f = 0; f < c->out_channels; f++) {
-        for (int k = 0; k < ROWS; k++) {
-            expand_row(list[k], first, groups, step, &reader);
-            list[k] += 3 * groups;
+        for (size_t k = ROWS - s.rows; k < ROWS; k++) {
+            if (s.rows == 1)
+                expand_points(list[k], first[0], &s, step, &reader, none);
+            else
+                expand_row(list[k], first, groups, step, &reader);
+            list[k] += s.taps;
         }
         const nn_pool_word shift = (nn_pool_word)-c->requant.shift[f];
         list[2][0] = (nn_pool_word)1 << 31;
@@ -164,16 +191,17 @@ NN_POOL_COLD static void add_to_bias(const plan *p, size_t filters, size_t taps,
 /* What the lookup tables hold beyond the products: the lift, and the input's zero point. Taken out of the bias. */
 NN_POOL_COLD static void correct(const plan *p, const nn_pool_conv *l, const uint8_t *indices, const nn_pool_tables *t, int32_t scale)
 {
-    const size_t filters = l->conv.out_channels, taps = 3u * (l->conv.in_channels / NN_POOL_VECTOR);
+    const size_t filters = l->conv.out_channels;
+    const shape s = shape_of(&l->conv);
     index_reader reader = {indices, 0, 0, l->index_bits};
     for (size_t f = 0; f < filters; f++)
-        for (size_t k = 0; k < ROWS; k++) {
+        for (size_t k = 0; k < s.rows; k++) {
             int32_t weights = 0;
-            for (size_t i = 0; t->zero != 0 && i < taps; i++)
+            for (size_t i = 0; t->zero != 0 && i < s.indices; i++)
                 weights += weights_sum(l->vectors + next_index(&reader) * NN_POOL_VECTOR);
-            p->correction[k * filters + f] = t->outside * (int32_t)taps * scale + 2 * t->zero * weights;
+            p->correction[k * filters + f] = t->outside * (int32_t)s.indices * scale + 2 * t->zero * weights;
         }
-    for (size_t k = 0; k < ROWS; k++) add_to_bias(p, filters, taps, p->correction + k * filters, -1);
+    for (size_t k = 0; k < s.rows; k++) add_to_bias(p, filters, s.taps, p->correction + k * filters, -1);
 }
 
 /* Inputs rounded to their upper bits. */
@@ -261,10 +289,13 @@ NN_POOL_ONCE static void start_tables(nn_pool_tables *t, const nn_pool_conv *l, 
     t->zero = 128 - c->input_offset;
     t->dropped = dropped_bits();
     t->outside = NN_POOL_LIFT * ((1 << (8 - t->dropped)) - 1) / (NN_POOL_STEP == 1 ? 1 : 3) * NN_POOL_STEP;
+    const shape form = shape_of(c);
+    int32_t *const behind = p->entries + (int32_t)form.phases * t->groups * t->size * NN_POOL_ENTRY;
+    for (int i = 0; form.taps > form.indices && i < NN_POOL_ENTRY; i++) behind[i] = 0;
     if (lookup) {
         nn_pool_prepare(l->vectors, l->size, p->lookup);
         /* products of few bits may be written as halves of words */
-        for (int32_t i = 0; i < c->stride_width * t->groups * t->size * NN_POOL_ENTRY; i += 8)
+        for (int32_t i = 0; i < (int32_t)form.phases * t->groups * t->size * NN_POOL_ENTRY; i += 8)
             for (int k = 0; k < 8; k++) p->entries[i + k] = 0;
     }
 #if NN_POOL_PAIRS
@@ -278,7 +309,7 @@ NN_POOL_ONCE static void start_tables(nn_pool_tables *t, const nn_pool_conv *l, 
             const int at = i / 2 * 4 + i % 2; /* channels 0, 2; 1, 3; 4, 6; 5, 7: as SXTB16 unpacks them */
             pair[i] = ((uint32_t)v[at] & 0xffffu) | (uint32_t)v[at + 2] << 16;
         }
-        for (int32_t g = 0; g < t->groups * c->stride_width; g++, to += t->size * NN_POOL_ENTRY)
+        for (int32_t g = 0; g < t->groups * (int32_t)form.phases; g++, to += t->size * NN_POOL_ENTRY)
             to[0] = pair[0], to[1] = pair[1], to[2] = pair[2], to[3] = pair[3];
     }
 #endif
@@ -303,7 +334,7 @@ static void write_block(run *r, int32_t y, int32_t x, void (*function)(const nn_
     const int32_t width = r->layer->conv.out_width, filters = r->layer->conv.out_channels;
     int8_t *const output = r->output + (y * width + x) * filters;
     const int partial = x + NN_POOL_BLOCK > width;
-    r->pass.list = r->p.list[2], r->pass.sums = r->above + x * filters;
+    r->pass.list = r->p.list[2], r->pass.sums = r->layer->conv.kernel_height == 1 ? r->above : r->above + x * filters;
     r->pass.output = partial ? r->p.edge : output;
     function(&r->pass);
     for (int32_t i = 0; partial && i < (width - x) * filters; i++) output[i] = r->p.edge[i];
@@ -320,7 +351,8 @@ NN_POOL_EACH static inline void table_block(run *r, const columns *c, int32_t co
 /* The output row that kernel row k of an input row belongs to; -1: none. */
 static int32_t output_row(const nn_conv *c, int32_t y, int32_t k)
 {
-    const int32_t at = y + c->pad_top - k;
+    const int32_t at = y + c->pad_top - k + ROWS - c->kernel_height;
+    if (k + c->kernel_height < ROWS) return -1;
     return at >= 0 && at % c->stride_height == 0 && at / c->stride_height < c->out_height ? at / c->stride_height : -1;
 }
 
@@ -330,7 +362,7 @@ static void lift_for(run *r, int32_t y)
     const nn_conv *c = &r->layer->conv;
     const size_t filters = c->out_channels;
     uint32_t missing = 0;
-    for (int32_t k = 0; r->lookup && k < ROWS; k++) {
+    for (int32_t k = 0; r->lookup && c->kernel_height == ROWS && k < ROWS; k++) {
         const int32_t row = y * c->stride_height - c->pad_top + k;
         if (row < 0 || row >= c->in_height) missing |= 1u << k;
     }
@@ -357,12 +389,13 @@ NN_POOL_EACH static inline void input_row(run *r, const int8_t *row, int32_t y, 
     const int first = middle == 0 && c->pad_top == 1; /* the output row has no kernel row above this one */
     for (int32_t x = 0; x < c->out_width; x += NN_POOL_BLOCK) {
         table_block(r, &even, x, lookup);
-        if (stride == 2) {
+        if (stride == 2 && c->kernel_width == ROWS) {
             r->tables.entry = r->odd;
             table_block(r, &odd, x, lookup);
             r->tables.entry = r->p.entries;
         }
         if (finished >= 0) write_block(r, finished, x, nn_pool_finish);
+        if (middle < 0 && begun < 0) continue;
         r->pass.list = r->p.list[1], r->pass.sums = r->same + x * filters;
         if (first)
             nn_pool_begin(&r->pass);
@@ -384,9 +417,10 @@ NN_POOL_ONCE static void start(run *r, const uint8_t *indices)
     expand(&r->p, r->layer, indices, (size_t)r->tables.size, (nn_pool_word)scale);
     if (r->lookup) correct(&r->p, r->layer, indices, &r->tables, scale);
     for (int32_t i = 0; i < c->in_channels; i++) r->p.zero[i] = (int8_t)-c->input_offset;
-    r->above = r->p.sums[c->stride_height - 1], r->same = r->p.sums[1], r->missing = 0;
+    r->above = r->p.sums[c->stride_height == 1 && c->kernel_height == ROWS ? 0 : 1], r->same = r->p.sums[1], r->missing = 0;
+    for (int32_t i = 0; c->kernel_height == 1 && i < NN_POOL_BLOCK * filters; i++) r->above[i] = 0;
     r->odd = r->p.entries + r->tables.groups * r->tables.size * NN_POOL_ENTRY;
-    nn_pool_pass pass = {r->p.list[0], r->above, filters, r->tables.groups, filters, 3 * filters,
+    nn_pool_pass pass = {r->p.list[0], r->above, filters, (int32_t)shape_of(c).taps / 3, filters, 3 * filters,
                          r->output, c->requant.least, c->requant.most, r->p.entries};
     r->pass = pass;
 }
@@ -402,7 +436,7 @@ NN_POOL_EACH static inline void compute(const nn_pool_conv *l, const uint8_t *in
     start(&r, indices);
     const int32_t height = c->out_height, line = c->in_width * c->in_channels;
     for (int32_t y = 0; y < c->in_height; y++) input_row(&r, input + y * line, y, lookup);
-    if ((height - 1) * c->stride_height - c->pad_top + 2 >= c->in_height) { /* no input row below the last output row */
+    if ((height - 1) * c->stride_height - c->pad_top + c->kernel_height - 1 >= c->in_height) { /* no input row below the last output row */
         lift_for(&r, height - 1);
         for (int32_t x = 0; x < c->out_width; x += NN_POOL_BLOCK) write_block(&r, height - 1, x, nn_pool_flush);
     }
@@ -421,19 +455,23 @@ NN_POOL_EACH static inline void compute(const nn_pool_conv *l, const uint8_t *in
     }
 
 KERNEL(nn_conv3x3_pool, 0)
+KERNEL(nn_conv1x1_pool, 0)
 #if NN_POOL_PAIRS
 KERNEL(nn_conv3x3_pool_dsp, 0)
+KERNEL(nn_conv1x1_pool_dsp, 0)
 KERNEL(nn_conv3x3_pool_bits, 0) /* the same codes */
 /* Tables by lookup where that takes fewer instructions; inputs are rounded at any width, so that less never takes more. */
 void nn_conv3x3_pool_bits_dsp(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch)
 {
-    if (nn_pool_bits > 3)
+    if (nn_pool_bits > 4)
         compute(layer, (const uint8_t *)indices, input, output, scratch, 0, 1);
     else
         compute(layer, (const uint8_t *)indices, input, output, scratch, 1, 1);
 }
 #elif NN_POOL_STEP == 2
 KERNEL(nn_conv3x3_pool_wide, 1)
+KERNEL(nn_conv1x1_pool_wide, 1)
 #else
 KERNEL(nn_conv3x3_pool_bits, 1)
+KERNEL(nn_conv1x1_pool_bits, 1)
 #endif
