@@ -115,7 +115,7 @@ def _packed_singles() -> list[Single]:
     storage = WeightStorage("swis", shifts=2)
     singles.append(stored(layer_of(rng, rng.integers(-8, 8, full), (5, 6, 16), padding="same"), WeightStorage("int4")))
     singles.append(stored(layer_of(rng, swis(rng, full, storage), (5, 6, 16), stride=(2, 1)), storage))
-    singles.append(pooled(rng, 64, (3, 24), 5, ()))
+    singles += [pooled(rng, size, (3, 24), filters, ()) for size, filters in ((64, 5), (16, 11), (100, 70))]
     singles.append(stored(layer_of(rng, rng.integers(-8, 8, (7, 13)), (2, 13)), WeightStorage("int4")))
     storage = WeightStorage("swis", shifts=3)
     singles.append(stored(layer_of(rng, swis(rng, (6, 10), storage), (1, 10)), storage))
@@ -215,6 +215,18 @@ def test_layers_that_a_pool_kernel_cannot_take_go_to_others() -> None:
     symbols = [choose_kernel(layer).symbol for layer in (good, strided, left)]
     assert not any("pool" in choose_kernel(layer).symbol for layer in (plain, narrow))
     assert symbols == ["nn_conv3x3_pool", "nn_conv_pool_words", "nn_conv_pool_words"]
+    wide = pooled(rng, 16, (1, 16), 12, ()).layer
+    assert [choose_kernel(layer).symbol for layer in (wide, pooled(rng, 16, (1, 16), 4, ()).layer)] == [
+        "nn_dense_pool_tables",
+        "nn_dense_pool",
+    ]
+    points = [pooled(rng, 16, (4, 4, 16), count, (1, 1)).layer for count in (16, 24, 4)]
+    assert [choose_kernel(layer, CORES["cortex-m4"].features).symbol for layer in points] == [
+        "nn_conv_pool_dsp",
+        "nn_conv1x1_pool_dsp",
+        "nn_conv_pool_dsp",
+    ]
+    assert choose_kernel(points[0], CORES["cortex-m3"].features).symbol == "nn_conv1x1_pool_bits"
     foreign = replace(good, storage=WeightStorage("pool", np.zeros((4, 8), np.int8)))
     with pytest.raises(SlipstickError, match="no vectors of the pool"):
         pool_indices(foreign)

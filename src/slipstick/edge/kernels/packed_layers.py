@@ -95,8 +95,8 @@ def _binary(kind: str) -> Kernel:
 
 
 _STORAGES = (("pool", holds_pool, pack_pool), ("int4", holds_int4, pack_int4), ("swis", holds_swis, pack_swis))
+PACKED_DSP = tuple(_streamed(CONV_DSP, "dsp", *row) for row in _STORAGES)
 PACKED_LAYERS = (
-    *(_streamed(CONV_DSP, "dsp", *row) for row in _STORAGES),
     *(_streamed(CONV_WORDS, "words", *row) for row in _STORAGES),
     *(_packed(kind, storage, holds, pack) for kind in ("conv", "dense") for storage, holds, pack in _STORAGES),
     _binary("conv"),

@@ -123,4 +123,24 @@ _BITS = _kernels("_bits", "thumb2", 6, 4, 1, 1.33, thumbv7m=(_SCATTER, _LOOKUP))
 _WIDE = _kernels("_wide", "rv32", 10, 8, 2, 1.22)
 _PLAIN = _kernels("", "", 10, 8, 0, 1.22)
 
-POOL_CONVOLUTIONS = (*_DSP_ROWS, _BITS_DSP[0], *_BITS, *_WIDE, *_PLAIN)
+POOL_DSP = (*_DSP_ROWS, _BITS_DSP[0])
+POOL_PLAIN = (*_BITS, *_WIDE, *_PLAIN)
+
+
+def _dense_applies(layer: ConvLayer) -> bool:
+    """Return whether a dense layer has so many filters that all vectors' products cost less than its own [measured]."""
+    return layer.kind == "dense" and holds_pool(layer) and layer.output[2] > 0.6 * len(pool_of(layer))
+
+
+DENSE_POOL = Kernel(
+    "nn_dense_pool_tables",
+    "nn_pool_conv",
+    ("dense",),
+    {"c": ("nn_dense_pool_tables.c",)},
+    _dense_applies,
+    scratch_bytes=lambda layer: layer.input[2] // VECTOR * len(pool_of(layer)) * _WORD,
+    pack=pack_pool,
+    fields=_fields,
+    header="nn_pool.h",
+    struct_bytes=48,  # as in nn.h
+)

@@ -460,6 +460,7 @@ KERNEL(nn_conv1x1_pool, 0)
 KERNEL(nn_conv3x3_pool_dsp, 0)
 KERNEL(nn_conv1x1_pool_dsp, 0)
 KERNEL(nn_conv3x3_pool_bits, 0) /* the same codes */
+KERNEL(nn_conv1x1_pool_bits, 0)
 /* Tables by lookup where that takes fewer instructions; inputs are rounded at any width, so that less never takes more. */
 void nn_conv3x3_pool_bits_dsp(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch)
 {

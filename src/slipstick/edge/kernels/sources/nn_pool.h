@@ -53,6 +53,7 @@ void nn_conv1x1_pool(const nn_pool_conv *layer, const int8_t *indices, const int
 void nn_conv1x1_pool_dsp(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch);
 void nn_conv1x1_pool_bits(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch);
 void nn_conv1x1_pool_wide(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch);
+void nn_dense_pool_tables(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch);
 size_t nn_conv3x3_pool_scratch(const nn_pool_conv *layer, int lookup);
 
 /* Sums of weights for each of the 256 patterns of a bit of eight channels (or two bits of four), for every pool vector,
