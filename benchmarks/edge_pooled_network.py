@@ -50,7 +50,7 @@ def convolution(
     side: int,
     stride: int = 1,
 ) -> ConvLayer:
-    """Return a convolution with "same" padding as TensorFlow Lite lays it, its weights from the pool where there is one."""
+    """Return a convolution with "same" padding as TensorFlow Lite lays it; weights from the pool, if any."""
     height, width, channels = shape
     full = (filters, side, side, channels)
     if pool is None:
@@ -76,11 +76,16 @@ def steps(seed: int = 0) -> list[Step]:
     for side, channels in ((32, 16), (16, 32), (8, 64)):
         shape, before = (side, side, channels), (2 * side, 2 * side, channels // 2)
         if channels > 16:
-            made.append((f"3x3 stride 2, {channels // 2}-{channels}", convolution(rng, pool, before, channels, 3, 2), 1))
-            made.append((f"1x1 stride 2, {channels // 2}-{channels}", convolution(rng, pool, before, channels, 1, 2), 1))
+            made.append(
+                (f"3x3 stride 2, {channels // 2}-{channels}", convolution(rng, pool, before, channels, 3, 2), 1)
+            )
+            made.append(
+                (f"1x1 stride 2, {channels // 2}-{channels}", convolution(rng, pool, before, channels, 1, 2), 1)
+            )
         times = 4 if channels == 16 else 3
         made.append((f"3x3, {channels} at {side}x{side}", convolution(rng, pool, shape, channels, 3), times))
-        addition = AddLayer(side * side * channels, (128, 128), (scaling, scaling, Scaling(3 << 29, -19)), -128, -128, 127)
+        scalings = (scaling, scaling, Scaling(3 << 29, -19))
+        addition = AddLayer(side * side * channels, (128, 128), scalings, -128, -128, 127)
         made.append((f"addition, {channels} at {side}x{side}", addition, 2))
     made.append(("mean", MeanLayer((8, 8, 64), 128, Scaling(1 << 30, -5), -128), 1))
     made.append(("last, 64-10", replace(convolution(rng, None, (1, 1, 64), 10, 1), padding=(0, 0)), 1))

@@ -232,6 +232,23 @@ def test_layers_that_a_pool_kernel_cannot_take_go_to_others() -> None:
         pool_indices(foreign)
 
 
+def test_filters_of_one_code_alone_keep_it_when_they_are_unpacked() -> None:
+    layer = pooled(np.random.default_rng(11), 16, (4, 5, 16), 4, padding="same", zero=-128).layer
+    requant = replace(
+        layer.requant,
+        bias=np.array([2**30, -(2**30), 500, 7], np.int32),
+        shift=np.array([-27, -28, -8, -30], np.int8),
+        multiplier=np.array([3 << 29, 3 << 29, 3 << 29, 0], np.int32),
+    )
+    layer = replace(layer, requant=requant)
+    codes = np.random.default_rng(12).integers(-128, 128, 4 * 5 * 16).astype(np.int8)
+    for core, symbol in (("cortex-m4", "nn_conv_pool_dsp"), ("cortex-m3", "nn_conv_pool_words")):
+        assert choose_kernel(layer, CORES[core].features).symbol == symbol
+        harness = Harness(CORES[core], [Case(KERNEL[symbol], layer), Case(KERNEL["nn_conv_pool"], layer)])
+        outputs = [harness.run(place, [codes], 4 * 5 * 4)[0] for place in range(2)]
+        np.testing.assert_array_equal(*outputs)
+
+
 def test_layers_made_of_few_vectors_share_a_pool() -> None:
     rng = np.random.default_rng(8)
     pool = rng.integers(-128, 128, (32, 8)).astype(np.int8)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from slipstick.edge.firmware.c_fields import layer_fields
 from slipstick.edge.firmware.c_values import c_struct
 from slipstick.edge.kernels.dsp_convolutions import CONV_DSP
@@ -24,7 +26,7 @@ from slipstick.edge.kernels.packed_weights import (
     storage_of,
 )
 from slipstick.edge.kernels.plain_convolutions import CONV_WORDS
-from slipstick.edge.kernels.streams import moved_bias
+from slipstick.edge.kernels.streams import alive, moved_bias, requant_words
 from slipstick.edge.layers import ConvLayer
 
 _Pack = Callable[[Any], Packed]
@@ -69,7 +71,11 @@ def _streamed(base: Kernel, suffix: str, storage: str, holds: Callable[[Any], bo
         return layer.output[2] * (16 + _filter_bytes(layer)) + base.scratch_bytes(layer)
 
     def constants(layer: ConvLayer) -> Packed:
-        return {**pack(layer), "bias": moved_bias(layer)}
+        living, requant = alive(layer), layer.requant  # a filter that is not has its one code as bias
+        code = requant_words(layer)[:, 1].astype(np.int16)
+        bias = np.where(living, moved_bias(layer), code).astype(np.int32)
+        multiplier, shift = requant.multiplier * living, requant.shift * living
+        return {**pack(layer), "bias": bias, "multiplier": multiplier, "shift": shift}
 
     sources = {family: (f"nn_conv_packed_{suffix}.c", *files) for family, files in base.sources.items()}
     return Kernel(

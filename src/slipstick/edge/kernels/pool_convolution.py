@@ -10,7 +10,7 @@ from slipstick.edge.firmware.c_fields import layer_fields
 from slipstick.edge.firmware.c_values import c_struct
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.packed_weights import VECTOR, holds_pool, index_bits, pack_pool, pool_of
-from slipstick.edge.kernels.streams import doubled_sums_fit
+from slipstick.edge.kernels.streams import weight_sums
 from slipstick.edge.layers import ConvLayer
 
 _WORD = 4  # bytes
@@ -26,7 +26,15 @@ def _applies(layer: ConvLayer, kernel: int) -> bool:
     if layer.kernel != (kernel, kernel) or layer.dilation != (1, 1):
         return False
     shifts = bool((np.asarray(layer.requant.shift) < 0).all())
-    return shifts and doubled_sums_fit(layer) and (_pointwise(layer) if kernel == 1 else _strided(layer))
+    return shifts and _sums_fit(layer) and (_pointwise(layer) if kernel == 1 else _strided(layer))
+
+
+def _sums_fit(layer: ConvLayer) -> bool:
+    """Return whether doubled sums, and sums with what rounds them, keep to 32 bits."""
+    requant = layer.requant
+    sums = weight_sums(layer) * (2.0**8 - 1) + np.abs(requant.bias.astype(float))
+    rounding = (abs(requant.output_offset) + 0.5) * np.exp2(-requant.shift.astype(float))
+    return bool((np.maximum(2 * sums, sums + rounding) < 2.0**31).all())
 
 
 def _pointwise(layer: ConvLayer) -> bool:
@@ -76,7 +84,9 @@ def _scratch(layer: ConvLayer, *, entry: int, block: int, lookup: int) -> int:
             chunks * lookup * 256 * _CHUNK // 2,
             layer.kernel[0] * filters if lookup else 0,
         )
-    ) + sum(_filled(count, _WORD) for count in (channels, channels * layer.input[1], block * filters * (columns > width)))
+    ) + sum(
+        _filled(count, _WORD) for count in (channels, channels * layer.input[1], block * filters * (columns > width))
+    )
 
 
 def _filled(size: int, step: int) -> int:

@@ -45,12 +45,6 @@ def _extreme_codes(layer: ConvLayer) -> tuple[NDArray[np.int64], NDArray[np.int6
     return codes[0], codes[1]
 
 
-def doubled_sums_fit(layer: ConvLayer) -> bool:
-    """Whether doubled sums, and sums with what rounds them, keep to the words of pool kernels, for every filter."""
-    sums = _true_sums(layer)
-    return bool((np.maximum(2 * sums, sums + _rounding(layer)) < _LARGEST).all())
-
-
 def _rounding(layer: ConvLayer) -> NDArray[np.float64]:
     """Return the magnitude of the word that rounds before a shift to the right and holds the output's offset."""
     right = np.maximum(-layer.requant.shift.astype(int), 0)

@@ -18,7 +18,7 @@ static inline void nn_put_requant(const nn_requant *q, int32_t f, int32_t *words
   words[2] = right;
 }
 
-/* Stream of all filters; one whose multiplier is 0 gets no weights. Returns its end. */
+/* Stream of all filters; one whose multiplier is 0 gets no weights, and its bias is its code. Returns its end. */
 static inline int32_t *nn_put_stream(const nn_packed_conv *l, const uint8_t *codes, int32_t *stream, nn_unpacker *unpack) {
   const nn_conv *c = &l->conv;
   const int32_t count = c->kernel_height * c->kernel_width * c->in_channels;
@@ -31,6 +31,7 @@ static inline int32_t *nn_put_stream(const nn_packed_conv *l, const uint8_t *cod
       for (int32_t i = 0; i <= count / 4; i++) stream[i] = 0;
     stream += 1 + count / 4;
     nn_put_requant(&c->requant, f, stream);
+    if (c->requant.multiplier[f] == 0) stream[1] = c->requant.bias[f] & 0xffff;
     stream += 3;
   }
   return stream;
