@@ -294,9 +294,11 @@ NN_POOL_ONCE static void start_tables(nn_pool_tables *t, const nn_pool_conv *l, 
     for (int i = 0; form.taps > form.indices && i < NN_POOL_ENTRY; i++) behind[i] = 0;
     if (lookup) {
         nn_pool_prepare(l->vectors, l->size, p->lookup);
+#if NN_POOL_STEP == 1
         /* products of few bits may be written as halves of words */
         for (int32_t i = 0; i < (int32_t)form.phases * t->groups * t->size * NN_POOL_ENTRY; i += 8)
             for (int k = 0; k < 8; k++) p->entries[i + k] = 0;
+#endif
     }
 #if NN_POOL_PAIRS
     if (lookup) return;
