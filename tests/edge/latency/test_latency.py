@@ -116,7 +116,8 @@ def test_formats_change_flash_and_time() -> None:
     assert flash["int8"] / flash["pool:size=64,index_bits=6"] > 4  # first and last layer stay int8
     times = {text: report.value("time.inference") for text, report in reports.items()}
     assert times["int8"] < times["int4"]
-    assert 1.7 < times["int8"] / times["pool:size=64,index_bits=6"] < 3.5
+    counted = 24_425_361 / 13_594_421  # instructions of the same geometry: benchmarks/edge_kernels.py --only network
+    assert times["int8"] / times["pool:size=64,index_bits=6"] == pytest.approx(counted, rel=0.08)
 
 
 def test_a_network_above_the_fast_memory_waits_for_the_slow_one() -> None:

@@ -127,11 +127,19 @@ def _kernels(
     return row(3), row(1)
 
 
-_DSP_ROWS = _kernels("_dsp", "dsp", 10, 4, 0, 0.89, thumbv7em=(_SCATTER, _DSP))
-_BITS_DSP = _kernels("_bits_dsp", "dsp", 10, 4, 1, 0.89, thumbv7em=(_SCATTER, _DSP, _LOOKUP))
-_BITS = _kernels("_bits", "thumb2", 6, 4, 1, 1.33, thumbv7m=(_SCATTER, _LOOKUP))
-_WIDE = _kernels("_wide", "rv32", 10, 8, 2, 1.22)
-_PLAIN = _kernels("", "", 10, 8, 0, 1.22)
+# Entries of tables that a filter's tap may cost, until int8 products of unpacked weights take fewer instructions.
+_MOST_DSP = 0.89  # measured: 72 filters of 1x1 with 64 vectors
+_MOST_WORDS = 1.33  # measured: 48 filters
+_MOST_PLAIN = 1.22  # measured on RV32: 52 filters
+_DENSE_FILTERS = (
+    0.6  # of the vectors: 18 instructions an entry against 29 more for each filter's eight inputs [measured]
+)
+
+_DSP_ROWS = _kernels("_dsp", "dsp", 10, 4, 0, _MOST_DSP, thumbv7em=(_SCATTER, _DSP))
+_BITS_DSP = _kernels("_bits_dsp", "dsp", 10, 4, 1, _MOST_DSP, thumbv7em=(_SCATTER, _DSP, _LOOKUP))
+_BITS = _kernels("_bits", "thumb2", 6, 4, 1, _MOST_WORDS, thumbv7m=(_SCATTER, _LOOKUP))
+_WIDE = _kernels("_wide", "rv32", 10, 8, 2, _MOST_PLAIN)
+_PLAIN = _kernels("", "", 10, 8, 0, _MOST_PLAIN)
 
 POOL_DSP = (*_DSP_ROWS, _BITS_DSP[0])
 POOL_PLAIN = (*_BITS, *_WIDE, *_PLAIN)
@@ -139,7 +147,7 @@ POOL_PLAIN = (*_BITS, *_WIDE, *_PLAIN)
 
 def _dense_applies(layer: ConvLayer) -> bool:
     """Return whether a dense layer has so many filters that all vectors' products cost less than its own [measured]."""
-    return layer.kind == "dense" and holds_pool(layer) and layer.output[2] > 0.6 * len(pool_of(layer))
+    return layer.kind == "dense" and holds_pool(layer) and layer.output[2] > _DENSE_FILTERS * len(pool_of(layer))
 
 
 DENSE_POOL = Kernel(
