@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Protocol, TypeVar
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, SerializeAsAny, ValidationError
 from pydantic.json_schema import JsonSchemaValue
@@ -29,7 +29,8 @@ from slipstick.core.plugins import Plugin, check_plugins, working
 from slipstick.core.spec import Spec
 
 _GROUP = "slipstick.devices"  # of entry points
-_DOMAINS = ("slipstick.edge.board",)  # modules of own kinds outside of core, imported when a kind is looked up there
+# modules of own kinds outside of core, imported when a kind is looked up there
+_DOMAINS = ("slipstick.edge.board", "slipstick.array.dot_product_array")
 
 
 class Surroundings(Protocol):
@@ -50,6 +51,8 @@ class Device(Spec):
     When a system is loaded, `kind` is looked up among the registered kinds, the fields are validated by that class, and
     `check` is asked once, after everything else of the system is known.
     """
+
+    stated: ClassVar[bool] = True  # whether its system states figures, at least a memory
 
     kind: str = Field(description="Kind of device, which says what other fields there are: accelerator, array, ...")
 

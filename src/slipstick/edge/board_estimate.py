@@ -14,14 +14,13 @@ from slipstick.core.units import format_quantity
 from slipstick.edge.accuracy_table import format_accuracy
 from slipstick.edge.arena.arena_layout import ArenaLayout
 from slipstick.edge.arena.arena_picture import arena_svg
-from slipstick.edge.arena.graph_arena import _graph_problem
+from slipstick.edge.arena.liveness import _overlaps_of
 from slipstick.edge.arena.memory_tiers import TierPlace, _tensor_traffic, place_in_tiers
-from slipstick.edge.arena.plan_arena import plan_arena
 from slipstick.edge.board import Board
-from slipstick.edge.board_memory import _arena_tiers
+from slipstick.edge.board_figures import board_figures
+from slipstick.edge.board_memory import _arena_tiers, _board_bytes, _BoardBytes
 from slipstick.edge.core_table import cores
 from slipstick.edge.latency.board_cycles import _FlashPath, _layer_times, _LayerTime
-from slipstick.edge.latency.duty_cycle import _battery_life, _duty_power
 from slipstick.edge.latency.kernel_mixes import KernelMix, mix_for
 from slipstick.edge.latency.layer_work import LayerWork, _work_of
 from slipstick.formats.grammar import format_of
@@ -45,8 +44,13 @@ class BoardRun:
     question: Question
     mix: KernelMix
     calls: tuple[_LayerTime, ...]
-    layout: ArenaLayout
+    bytes: _BoardBytes
     places: tuple[TierPlace, ...]
+
+    @property
+    def layout(self) -> ArenaLayout:
+        """Layout of the arena."""
+        return self.bytes.layout
 
     @property
     def board(self) -> Board:
@@ -106,14 +110,17 @@ def _board_run(question: Question) -> BoardRun:
     works = _work_of(ops)
     flash = system.memory["flash"]
     encodings = _encodings(works, question.plan.formats.layers or DEFAULT)
-    _check_flash(sum(stored for _, stored in encodings) + mix.code, question)
+    taken = _board_bytes(ops, encodings, mix, core)
+    _check_flash(taken.flash, question)
     times = _layer_times(works, encodings, mix, core, board.clock, _FlashPath(flash.bandwidth, board.cache))
-    layout = plan_arena(_graph_problem(ops))
+    layout = taken.layout
     blocks = [block for block, _ in layout.blocks]
     places = (
-        place_in_tiers(blocks, _tensor_traffic(layout), _arena_tiers(system)) if _too_large(layout, question) else ()
+        place_in_tiers(blocks, _tensor_traffic(layout), _arena_tiers(system), _overlaps_of(layout.problem, blocks))
+        if _too_large(layout, question)
+        else ()
     )
-    return BoardRun(question, mix, tuple(times), layout, places)
+    return BoardRun(question, mix, tuple(times), taken, places)
 
 
 def _too_large(layout: ArenaLayout, question: Question) -> bool:
@@ -179,74 +186,54 @@ def _size(shape: tuple[int, ...]) -> int:
 
 
 def _metrics(run: BoardRun) -> dict[str, Any]:
-    system, mix = run.question.system, run.mix
+    mix = run.mix
     computed = run.parts["compute"]
     source = (
         f"instructions of {mix.name} in closed form x cycles of {run.board.core} (data/cores), "
         f"{mix.source_of('calibration')}"
     )
     waiting = run.time - computed
-    low, high = computed * mix.low + waiting, computed * mix.high + waiting
-
-    def banded(value: float, unit: str, factor: float, delay: float = 0.0) -> Metric:
-        note = "band: tenth to ninetieth percentile of published rows"
-        ends = (low * factor + delay, high * factor + delay)
-        return Metric(value + delay, unit, "estimated", source, note, *ends)
-
-    counted = "counted from layers and formats"
+    note = "band: tenth to ninetieth percentile of published rows"
+    ends = (computed * mix.low + waiting, computed * mix.high + waiting)
+    figures = board_figures(Metric(run.time, "s", "estimated", source, note, *ends), run.question.system)
+    inference = figures["time"].pop("inference")
     parts = {name: Metric(value, "s", "estimated", source) for name, value in run.parts.items() if value > 0}
     metrics: dict[str, Any] = {
-        "time": {"inference": banded(run.time, "s", 1.0), "parts": parts},
-        "throughput": {"samples": Metric(1.0 / run.time, "sample/s", "estimated", source)},
+        "time": {"inference": inference, "parts": parts, **figures.pop("time")},
+        "throughput": figures.pop("throughput"),
         "work": {
-            "macs": Metric(sum(call.work.macs for call in run.calls), "MAC", "counted", counted),
+            "macs": Metric(
+                sum(call.work.macs for call in run.calls), "MAC", "counted", "counted from layers and formats"
+            ),
             "instructions": Metric(sum(call.instructions for call in run.calls), "", "estimated", mix.source),
         },
         "memory": _memory(run),
     }
-    capture, joules = run.board.capture()
-    if run.board.sense:
-        stated = system.source_of("device.sensors")
-        metrics["time"] |= {
-            "capture": Metric(capture, "s", "given", stated),
-            "response": banded(run.time, "s", 1.0, capture),
-        }
-    if system.power is not None:
-        metrics["energy"] = {"inference": banded(run.time * system.power, "J", system.power)}
-        metrics |= _duty(run, system.power, capture, joules)
+    price = figures.pop("price", None)
+    metrics |= figures
     if (table := run.question.options.get("accuracies")) is not None:
         metrics["accuracy"] = {"top1": format_accuracy(table, run.question.plan.formats.layers or DEFAULT)}
-    if system.price is not None:
-        metrics["price"] = {"board": Metric(system.price, "USD", "given", system.source_of("price"))}
-    return metrics
-
-
-def _duty(run: BoardRun, active: float, capture: float, joules: float) -> dict[str, Any]:
-    """Return mean power and battery life under the board's duty cycle; nothing where it has none."""
-    system, board = run.question.system, run.board
-    if board.period is None or system.idle_power is None:
-        return {}
-    power = _duty_power(board.period, capture + run.time, active, system.idle_power, joules)
-    source = f"active and idle power: {system.source_of('power')}; {system.source_of('idle_power')}"
-    figures = {"power": Metric(power, "W", "estimated", source, "mean over the duty cycle")}
-    if board.battery is not None:
-        figures["life"] = Metric(_battery_life(board.battery, power), "s", "estimated", source, "losses not counted")
-    return {"battery": figures}
+    return metrics if price is None else metrics | {"price": price}
 
 
 def _memory(run: BoardRun) -> dict[str, Metric]:
     """Return the bytes of tensors and of flash, each beside what the board has."""
-    system, layout, code = run.question.system, run.layout, run.mix.code
-    planned, counted = "arena planned in int8, without scratch", "counted from layers and formats"
+    system, layout, taken = run.question.system, run.layout, run.bytes
+    counted = "counted from layers and formats"
+    planned = "arena planned in int8" + (", with the kernels' scratch" if taken.structs else ", without scratch")
     room = float(sum(tier.capacity for tier in _arena_tiers(system)))
+    structs = (
+        {"structs": Metric(taken.structs, "B", "counted", "sizes of the kernels' layers")} if taken.structs else {}
+    )
     return {
-        "peak": Metric(layout.size, "B", "counted", planned, "stack and scratch beside"),
+        "peak": Metric(layout.size, "B", "counted", planned, "stack beside" if structs else "stack and scratch beside"),
         "capacity": Metric(room, "B", "given", system.source_of(f"memory.{run.board.arena[0]}.capacity")),
         "arena": Metric(layout.size, "B", "counted", planned),
         "bound": Metric(layout.bound, "B", "counted", "most bytes alive at one call"),
-        "flash": Metric(run.weights + code, "B", "estimated", f"{counted}, and code"),
-        "weights": Metric(run.weights, "B", "counted", counted, "biases and scales included"),
-        "code": Metric(code, "B", "estimated", run.mix.source_of("code") or run.mix.source),
+        "flash": Metric(taken.flash, "B", "estimated", f"{counted}, and code"),
+        "weights": Metric(taken.constants, "B", "counted", counted, "biases and scales included"),
+        **structs,
+        "code": Metric(taken.code, "B", "estimated", taken.source),
         "flash_capacity": Metric(
             system.memory["flash"].capacity, "B", "given", system.source_of("memory.flash.capacity")
         ),

@@ -2,102 +2,106 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from slipstick.core import units
 from slipstick.core.errors import SlipstickError
-from slipstick.engines.question import find_system
+from slipstick.core.plan import Plan
+from slipstick.core.question import Question
+from slipstick.engines.board_networks import _board_network
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from slipstick.edge.layers import WeightStorage
-    from slipstick.engines.question import SystemSpec
+    from slipstick.engines.board_networks import _BoardNetwork
+    from slipstick.engines.question import SystemSpec, WeightsSpec
+    from slipstick.engines.verb_options import EmitOptions
     from slipstick.report.report import Report
-    from slipstick.trained.network import TrainedNetwork
-    from slipstick.trained.tflite.tflite_network import TfliteNetwork
 
 
-def emit_firmware(
-    network: str | Path | TrainedNetwork,
-    board: SystemSpec,
-    out: str | Path | None,
-    *,
-    formats: str = "",
-    run: bool = False,
-    patches: bool = False,
-    stream: bool = False,
-    overwrite: bool = False,
-) -> Report:
-    """Return the Report of `emit`; the folder is written last, where `out` names one."""
+def emit_for_board(network: WeightsSpec, board: SystemSpec, out: str | Path | None, options: EmitOptions) -> Report:
+    """Return the Report of `emit`; a data set is loaded first, because it says how a network reads images."""
+    from slipstick.datasets import data_set
+    from slipstick.engines.answer import answer
+    from slipstick.trained.open import open_network
+
+    data, formats = options.pop("data", None), options.pop("formats", "")
+    plan = Plan.of({"formats.layers": formats}) if formats else None
+    if data is None:
+        return answer("emit", network, board, plan, out=out, **options)
+    images = data_set(data)
+    return answer("emit", open_network(network, images), board, plan, out=out, data=images, **options)
+
+
+def emit_firmware(question: Question) -> Report:
+    """Return the Report of `emit`; the folder is written last, where the option `out` names one."""
     from slipstick.edge.firmware.firmware_build import build_firmware
     from slipstick.edge.firmware.firmware_report import firmware_report
     from slipstick.edge.firmware.folder import check_folder, write_folder
     from slipstick.edge.firmware.measured_run import run_firmware
 
+    out: str | Path | None = question.options.get("out")
+    patches, stream, overwrite = (bool(question.options.get(name)) for name in ("patches", "stream", "overwrite"))
     if out is not None:
         check_folder(out, overwrite=overwrite)
-    system = find_system(board)
-    opened, storages = _in_formats(_integer_network(network), formats)
-    firmware = build_firmware(opened.network, system, storages=storages, patches=patches, stream=stream)
+    made = _board_network(question)
+    network = made.network
+    limit = question.options.get("arena")
+    arena = None if limit is None else _parsed_limit(limit)
+    firmware = build_firmware(
+        network.network, question.system, storages=made.storages, patches=patches, stream=stream, arena=arena
+    )
     files = firmware.files() if out is not None else None
-    result = run_firmware(firmware, opened.to_bytes()) if run else None
+    result = run_firmware(firmware, network.to_bytes()) if question.options.get("run") else None
     if out is not None and files is not None:
         write_folder(out, files, overwrite=overwrite)
-    inputs = {"network": opened.name, "board": system.name, "out": "" if out is None else str(out), "run": run}
-    inputs |= {"formats": formats, "patches": patches, "stream": stream}
-    return firmware_report(firmware, result, inputs, f"{opened.name} as firmware for {system.name}")
+    inputs = _inputs(question) | ({} if out is None else {"out": str(out)})
+    report = firmware_report(firmware, result, inputs, f"{network.name} as firmware for {question.system.name}")
+    return _with_metrics(report, made.metrics)
 
 
-def measure_board(network: str | Path | nn.Module | TrainedNetwork, board: SystemSpec, formats: str) -> Report:
-    """Return the Report of `measure` on a board: what the emulator counts, with the weights in `formats`."""
+def _parsed_limit(limit: str | float) -> float:
+    try:
+        return units.parse(limit, "B")
+    except SlipstickError as error:
+        raise SlipstickError(error.message, path="arena", value=error.value, allowed=error.allowed) from None
+
+
+def measure_board(question: Question) -> Report:
+    """Return the Report of `measure` on a board: what the emulator counts, with the weights in the plan's formats."""
     from slipstick.edge.firmware.firmware_build import build_firmware
     from slipstick.edge.firmware.firmware_report import firmware_report
     from slipstick.edge.firmware.measured_run import run_firmware
 
-    system = find_system(board)
-    opened, storages = _in_formats(_integer_network(network), formats)
-    run = run_firmware(build_firmware(opened.network, system, storages=storages), opened.to_bytes())
-    inputs = {"network": opened.name, "board": system.name, "formats": formats}
-    return firmware_report(run.firmware, run, inputs, f"{opened.name} on {system.name}")
+    made = _board_network(question)
+    network = made.network
+    run = run_firmware(build_firmware(network.network, question.system, storages=made.storages), network.to_bytes())
+    report = firmware_report(run.firmware, run, _inputs(question), f"{network.name} on {question.system.name}")
+    return _scored(_with_metrics(report, made.metrics), made, question)
 
 
-def _in_formats(network: TfliteNetwork, formats: str) -> tuple[TfliteNetwork, dict[int, WeightStorage]]:
-    """Return a network with its weights in formats, and how those lie in flash, by the place of their operator.
-
-    Weights of shared shifts (SWIS) are packed; whole numbers of another format stay bytes, or become a pool.
-    """
-    from slipstick.compress.compression import compress
-    from slipstick.compress.layer_formats import layer_formats
-    from slipstick.edge.layers import WeightStorage
-    from slipstick.trained.integer.layer_weights import layer_weights
-
-    if not formats:
-        return network, {}
-    compressed = compress(network, layer_formats(network, formats), correct=False)
-    storages: dict[int, WeightStorage] = {}
-    for layer in layer_weights(network.network):
-        tensor = compressed.encoded.get(layer.name) or compressed.encoded.get(f"{layer.name}#{layer.tensor}")
-        if tensor is not None and tensor.encoding.weight_shifts is not None and tensor.encoding.group > 1:
-            storages[layer.op] = WeightStorage(
-                "swis", shifts=tensor.encoding.weight_shifts, group=tensor.encoding.group
-            )
-    return _integer_network(compressed.network), storages
+def _inputs(question: Question) -> dict[str, Any]:
+    """Return the inputs of a Report, with a data set by its name."""
+    named = {"data": question.options["data"].name} if "data" in question.options else {}
+    return question.inputs() | named
 
 
-def _integer_network(network: str | Path | nn.Module | TrainedNetwork) -> TfliteNetwork:
-    """Return an opened network that computes in 8-bit integers.
+def _scored(report: Report, made: _BoardNetwork, question: Question) -> Report:
+    """Return the Report with the accuracy of a quantised network, whose detail are then the right answers."""
+    from slipstick.engines.measure_network import quantised_accuracy
 
-    Errors
-    ------
-    SlipstickError for one that computes in floating point.
-    """
-    from slipstick.trained.open import open_network
-    from slipstick.trained.tflite.tflite_network import TfliteNetwork
+    if made.real is None:
+        return report
+    accuracy, right = quantised_accuracy(made.real, made.network, question)
+    scored = _with_metrics(report, {"accuracy": accuracy})
+    return scored.with_detail(right)
 
-    opened = open_network(network)
-    if not isinstance(opened, TfliteNetwork):
-        message = "computes in floating point; firmware computes in 8-bit integers alone"
-        allowed = "an int8 or uint8 .tflite file, or a file of slipstick adapt --packed made of it"
-        raise SlipstickError(message, path="network", value=opened.name, allowed=allowed)
-    return opened
+
+def _with_metrics(report: Report, metrics: Mapping[str, Any]) -> Report:
+    """Return the Report with more metrics."""
+    from slipstick.report.report import Report
+
+    if not metrics:
+        return report
+    full = Report.of(report.inputs, {**report.metrics, **metrics}, report.breakdowns, title=report.title)
+    return full.with_detail(report.detail)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from slipstick.core.arithmetic import Arithmetic
@@ -22,7 +22,9 @@ class FormatFamily(Generic[_T_co]):
     """Family of encodings or arithmetics that texts select: ``name:value,argument=value``.
 
     `build` takes the arguments behind the colon as keywords; `arguments` names them in order, each with the function
-    that reads it from text (ValueError: not such a value); `examples` are the texts that the conformance suites try.
+    that reads it from text (ValueError: not such a value); `examples` are the texts that the conformance suites try;
+    `synonyms` are other words for arguments, which a plan's text may take for fields of its own. `opens` tells whether
+    a text in front of the colon is the name of a member itself, such as a file, which `build` takes first.
     """
 
     name: str
@@ -30,6 +32,8 @@ class FormatFamily(Generic[_T_co]):
     arguments: Mapping[str, Callable[[str], Any]]
     examples: tuple[str, ...]
     aliases: tuple[str, ...] = ()
+    synonyms: Mapping[str, str] = field(default_factory=dict)
+    opens: Callable[[str], bool] | None = None
 
 
 class Registry(Generic[_T]):
@@ -80,6 +84,10 @@ class Registry(Generic[_T]):
         ------
         SlipstickError for an unknown name (with the nearest), an unknown argument or a value that does not fit.
         """
+        member, _, own = text.strip().partition(":")
+        for family in self._families.values():
+            if family.opens and family.opens(member):
+                return family.build(member, **_arguments(family, own.casefold(), text))
         name, colon, rest = text.strip().casefold().partition(":")
         digits = re.fullmatch(r"(.*?)(\d{1,3})", name)
         known = self._families
@@ -163,6 +171,7 @@ def _arguments(family: FormatFamily[_T], text: str, spec: str) -> dict[str, Any]
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals:
             key, value = (order[place] if place < len(order) else part), part
+        key = family.synonyms.get(key, key)
         if key not in family.arguments:
             message = f"no such argument of {family.name} (formats of other layers follow behind a semicolon)"
             raise SlipstickError(message, path=f"format {spec}", value=key, allowed=order)

@@ -107,6 +107,16 @@ class Analog(Arithmetic):
         arguments = [f"{name}={_text(getattr(self, name))}" for name in changed]
         return "analog" + (":" + ",".join(arguments) if arguments else "")
 
+    @property
+    def cells(self) -> int:
+        """Cells that hold one weight: a positive and a negative one for each slice."""
+        return 2 * self.slices
+
+    @property
+    def read_rows(self) -> int:
+        """Rows of an array, whose products its converters read."""
+        return self.rows
+
     def check(self, encoding: Encoding) -> None:
         """Raise SlipstickError unless weights are whole numbers of up to 8 bits."""
         check_whole(encoding)

@@ -63,7 +63,10 @@ def _codes(
 
 
 def _agrees(library: ctypes.CDLL) -> bool:
-    """Return whether the kernel gives the codes of `Converter.codes` on layers of every kind."""
+    """Return whether the kernel gives the codes of `Converter.codes` on layers of every kind.
+
+    Source: the numbers are sizes and ranges of layers drawn at random; they stand for nothing else.
+    """
     random = np.random.default_rng(0)
     shapes = (
         (3, 8, 7, (1, 1), 1),

@@ -17,6 +17,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.window import WholeNumbers
 
 Generator = Literal["xnor", "xor", "acc", "accurate", "random", "sobol"]
+Role = Literal["input", "weight"]
 GENERATORS: tuple[Generator, ...] = get_args(Generator)
 LENGTHS = (8, 16, 32, 64, 128, 256)  # cycles: powers of two for whose registers the training codes have taps
 _TAPS = {3: (2, 1), 4: (3, 2), 5: (4, 2), 6: (5, 4), 7: (6, 5), 8: (7, 5, 4, 3)}  # bits of the register that are added
@@ -27,7 +28,7 @@ _WORD = 32  # bits
 
 
 @dataclass(frozen=True)
-class StreamTable:
+class _StreamTable:
     """Streams of one kind of operand: `bits` [levels, seeds, cycles], the same as `words` [levels, seeds, planes].
 
     Words have 32 cycles each, the first cycle in the lowest bit.
@@ -39,10 +40,10 @@ class StreamTable:
     @property
     def seeds(self) -> int:
         """Number of different seeds."""
-        return self.bits.shape[1]
+        return int(self.bits.shape[1])
 
 
-def levels(numbers: WholeNumbers, length: int) -> IntArray:
+def _levels(numbers: WholeNumbers, length: int) -> IntArray:
     """Return the level of each magnitude that a comparator is given: ceil(|x| L), at most L - 1.
 
     Errors
@@ -51,18 +52,18 @@ def levels(numbers: WholeNumbers, length: int) -> IntArray:
 
     Examples
     --------
-    >>> levels(WholeNumbers(np.array([0, 1, -4, 5, 127]), 128), 32).tolist()
+    >>> _levels(WholeNumbers(np.array([0, 1, -4, 5, 127]), 128), 32).tolist()
     [0, 1, 1, 2, 31]
     """
     magnitudes = np.abs(numbers.elements.astype(np.int64))
     if magnitudes.max(initial=0) > numbers.full:
         largest = int(magnitudes.max()) / numbers.full
         raise SlipstickError("streams carry no such magnitude", path="stochastic", value=largest, allowed="up to 1")
-    return np.minimum(-(-magnitudes * length // numbers.full), length - 1)
+    return np.asarray(np.minimum(-(-magnitudes * length // numbers.full), length - 1), np.int64)
 
 
 @functools.lru_cache(maxsize=16)
-def stream_table(generator: Generator, length: int, operand: Literal["input", "weight"], load: tuple[int, int]) -> StreamTable:
+def _stream_table(generator: Generator, length: int, operand: Role, load: tuple[int, int]) -> _StreamTable:
     """Return the streams of all levels and seeds of one operand.
 
     Parameters
@@ -72,16 +73,16 @@ def stream_table(generator: Generator, length: int, operand: Literal["input", "w
     bits = _drawn_exactly(length, operand) if generator == "accurate" else _compared(generator, length, operand, load)
     padded = np.zeros((*bits.shape[:2], -(-length // _WORD) * _WORD), np.bool_)
     padded[..., :length] = bits
-    return StreamTable(bits, np.packbits(padded, axis=-1, bitorder="little").view("<u4").astype(np.uint32))
+    return _StreamTable(bits, np.packbits(padded, axis=-1, bitorder="little").view("<u4").astype(np.uint32))
 
 
-def seed_numbers(generator: Generator, indices: IntArray, operand: Literal["input", "weight"], seeds: int) -> IntArray:
+def _seed_numbers(generator: Generator, indices: IntArray, operand: Role, seeds: int) -> IntArray:
     """Return the row of a stream table for each operand, by its index in the padded inputs or in the filter."""
     drawn = generator in ("accurate", "random", "sobol")
     return (indices + (0 if operand == "input" or drawn else _WEIGHT_OFFSET)) % seeds
 
 
-def shift_register(generator: Generator, state: IntArray, bits: int) -> IntArray:
+def _shift_register(generator: Generator, state: IntArray, bits: int) -> IntArray:
     """Return the states that follow, of linear feedback shift registers of `bits` bits.
 
     The feedback is the XOR of the taps, or its inverse (XNOR); ``acc`` is the XOR register with 0 between 1 and 2.
@@ -97,17 +98,19 @@ def shift_register(generator: Generator, state: IntArray, bits: int) -> IntArray
     return following
 
 
-def _compared(generator: Generator, length: int, operand: str, load: tuple[int, int]) -> BoolArray:
+def _compared(generator: Generator, length: int, operand: Role, load: tuple[int, int]) -> BoolArray:
     """Return streams of bits [level > number of the cycle], with the level's bits that have been loaded by then."""
     numbers, bits = _numbers(generator, length, operand), length.bit_length() - 1
     width = max(bits, _OPERAND_BITS)
-    loaded = np.minimum(width, (np.arange(length) // load[1] + 1) * load[0] - 1)
+    loaded = np.minimum(
+        width, (np.arange(length) // load[1] + 1) * load[0] - (load[0] <= _OPERAND_BITS)
+    )  # one is the sign
     mask = -(1 << (width - loaded))
     level = np.arange(length)[:, None, None] << (width - bits)
     return np.asarray((level & mask) > numbers << (width - bits))
 
 
-def _numbers(generator: Generator, length: int, operand: str) -> IntArray:
+def _numbers(generator: Generator, length: int, operand: Role) -> IntArray:
     """Return the number of each seed and cycle, [seeds, length], that levels are compared with."""
     bits = length.bit_length() - 1
     if generator == "random":
@@ -117,12 +120,12 @@ def _numbers(generator: Generator, length: int, operand: str) -> IntArray:
     state = np.arange(length - 1) + (generator != "xnor")
     rows = []
     for _ in range(length):
-        state = shift_register(generator, state, bits)
+        state = _shift_register(generator, state, bits)
         rows.append(state)
     return np.stack(rows, axis=1)
 
 
-def _sobol(bits: int, operand: str) -> IntArray:
+def _sobol(bits: int, operand: Role) -> IntArray:
     """Return the first 2**bits numbers of Sobol's first dimension (of inputs) or second (of weights).
 
     Source: Sobol, USSR Comp. Math. 7(4), 1967; the second dimension's polynomial is x + 1.
@@ -137,7 +140,7 @@ def _sobol(bits: int, operand: str) -> IntArray:
     return numbers
 
 
-def _drawn_exactly(length: int, operand: str) -> BoolArray:
+def _drawn_exactly(length: int, operand: Role) -> BoolArray:
     """Return streams of exactly as many ones as the level, at drawn places: ones left over cycles left, each cycle."""
     random = np.random.default_rng([length, operand == "weight", 1])
     drawn = random.random((_DRAWN, length))

@@ -18,7 +18,7 @@ from slipstick.core.encoding import Encoded, Encoding
 from slipstick.core.errors import SlipstickError
 from slipstick.core.stand_in import StandIn
 from slipstick.core.window import WholeNumbers, Window
-from slipstick.formats.arithmetic.bit_streams import GENERATORS, LENGTHS, Generator, levels
+from slipstick.formats.arithmetic.bit_streams import GENERATORS, LENGTHS, Generator, _levels
 from slipstick.formats.arithmetic.operation_costs import array_parts
 from slipstick.formats.arithmetic.products import check_whole, whole_product
 
@@ -38,7 +38,7 @@ class Stochastic(Arithmetic):
     Parameters
     ----------
     length : cycles of a stream, 8 to 256, a power of two.
-    accumulate : ``or``: a cycle counts 1 if any product is 1. ``or2`` to ``or7``: at most n products (REX-SC).
+    count : ``or``: a cycle counts 1 if any product is 1. ``or2`` to ``or7``: at most n products (REX-SC).
         ``binary``: all of them (an accumulating parallel counter). ``mux``: the product of one place, drawn for the
         cycle, times the number of places.
     generator : ``xnor`` (2**n - 1 states, 0 among them), ``xor`` (0 is not), ``acc`` (``xor`` with 0 put in, 2**n
@@ -52,13 +52,13 @@ class Stochastic(Arithmetic):
     Examples
     --------
     >>> from slipstick.formats import format_of
-    >>> form = format_of("int8@stochastic:length=64,accumulate=or2")
+    >>> form = format_of("int8@stochastic:length=64,count=or2")
     >>> form.name, form.arithmetic.cost(form.encoding).cycles
-    ('int8@stochastic:length=64,accumulate=or2', 128.0)
+    ('int8@stochastic:length=64,count=or2', 128.0)
     """
 
     length: int = 32
-    accumulate: str = "or"
+    count: str = "or"
     generator: Generator = "xnor"
     seeds: str = "shared"
     binary: str = ""
@@ -69,20 +69,22 @@ class Stochastic(Arithmetic):
     def __post_init__(self) -> None:
         counts = ["or", *(f"or{n}" for n in range(2, _MAX_COUNTED + 1)), "binary", "mux"]
         choices: dict[str, tuple[object, ...]] = {
-            "length": LENGTHS, "accumulate": tuple(counts), "generator": GENERATORS, "seeds": ("shared", "separate"),
+            "length": LENGTHS, "count": tuple(counts), "generator": GENERATORS, "seeds": ("shared", "separate"),
             "binary": _AXES,
         }  # fmt: skip
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 value = getattr(self, name)
-                raise SlipstickError("no such choice", path=f"stochastic.{name}", value=value, allowed=allowed)
+                raise SlipstickError(
+                    "no such choice", path=f"stochastic.{name}", value=value, allowed=list(map(str, allowed))
+                )
         for name in ("depth", "unit", "wait"):
             if getattr(self, name) < 1 + (name == "unit"):
                 value, least = getattr(self, name), "from 2" if name == "unit" else "from 1"
                 raise SlipstickError("out of range", path=f"stochastic.{name}", value=value, allowed=least)
         if self.binary and self.counted is None:
             message = "groups of taps are counted by OR"
-            raise SlipstickError(message, path="stochastic.binary", value=self.binary, allowed="accumulate=or, or2, ...")
+            raise SlipstickError(message, path="stochastic.binary", value=self.binary, allowed="count=or, or2, ...")
 
     @property
     def name(self) -> str:
@@ -94,7 +96,7 @@ class Stochastic(Arithmetic):
     @property
     def counted(self) -> int | None:
         """Products of a cycle that are counted at most, in a group of taps; None: no such limit."""
-        counted = re.fullmatch(r"or(\d?)", self.accumulate)
+        counted = re.fullmatch(r"or(\d?)", self.count)
         return int(counted[1] or 1) if counted else None
 
     def check(self, encoding: Encoding) -> None:
@@ -112,17 +114,19 @@ class Stochastic(Arithmetic):
 
     def layer_sums(self, inputs: WholeNumbers, weights: WholeNumbers, window: Window) -> AnyArray:
         """Return a layer's sums; seeds of inputs are counted over the padded image, the same for every image."""
-        from slipstick.formats.arithmetic.stochastic_layer import stochastic_layer
+        from slipstick.formats.arithmetic.stochastic_layer import _stochastic_layer
 
-        return stochastic_layer(self, inputs, weights, window)
+        return _stochastic_layer(self, inputs, weights, window)
 
     def carried(self, numbers: WholeNumbers) -> Float32Array:
         """Return the share of ones in an operand's stream, with its sign: of ``xnor`` v / (L - 1)."""
-        level = levels(numbers, self.length).astype(np.float32)
+        from slipstick.formats.arithmetic.stochastic_layer import _looked_up
+
+        level = _levels(WholeNumbers(np.arange(numbers.full + 1), numbers.full), self.length).astype(np.float32)
         if self.generator == "xor":
             level = np.maximum(level - 1, 0)
         period = self.length - (self.generator in ("xnor", "xor"))
-        return np.asarray(np.sign(numbers.elements) * level / np.float32(period), np.float32)
+        return _looked_up(numbers, np.asarray(level / np.float32(period), np.float32))
 
     def tap_groups(self, shape: tuple[int, int, int]) -> IntArray:
         """Return the group of each tap [channels, rows, columns] whose products saturate together."""
@@ -150,11 +154,13 @@ class Stochastic(Arithmetic):
         Generators of streams are shared by many products and left out.
         """
         parts = array_parts.entry("energy")
-        counter = 1.0 if self.counted == 1 or self.accumulate == "mux" else float(self.counted or 0)
+        counter = 1.0 if self.counted == 1 or self.count == "mux" else float(self.counted or 0)
         energy, area = parts.energy["and"] * (1 + counter), parts.area["and"] * (1 + counter)
-        if self.accumulate == "binary":  # a full adder an input
+        if self.count == "binary":  # a full adder an input
             energy, area = energy + parts.energy["add8"] / 8, area + parts.area["add8"] / 8
-        note = "assumed: gates of data/array/energy.yaml, an AND and n ORs a product (binary: an eighth of an 8 bit adder)"
+        note = (
+            "assumed: gates of data/array/energy.yaml, an AND and n ORs a product (binary: an eighth of an 8 bit adder)"
+        )
         return Cost(2.0 * self.length, 2 * self.length * energy, area, note)
 
     def steps(self, encoding: Encoding) -> int | None:

@@ -1,8 +1,8 @@
 """Layers of stochastic arithmetic on packed streams: native kernels where they can be built, numba elsewhere.
 
-A word holds 32 cycles of a stream, so that an AND and an OR of words do 32 cycles of a product. Inputs are packed for 16
-images at a time, which stand side by side: every tap is then an aligned load of 16 words, whatever the stride, padding
-and size of the map. Weights keep their order but for sorting by sign, four filters at a time.
+A word holds 32 cycles of a stream, so that an AND and an OR of words do 32 cycles of a product. Inputs are packed for
+16 images at a time, which stand side by side: every tap is then an aligned load of 16 words, whatever the stride, the
+padding and the size of the map. Weights keep their order but for sorting by sign, four filters at a time.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from slipstick.core.arrays import AnyArray, CodeArray, Float32Array, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.window import WholeNumbers, Window
-from slipstick.formats.arithmetic.bit_streams import levels, seed_numbers, stream_table
+from slipstick.formats.arithmetic.bit_streams import Role, _levels, _seed_numbers, _stream_table
 from slipstick.formats.arithmetic.kernels.native_library import native_library
-from slipstick.formats.arithmetic.stochastic_oracle import drawn_taps, stochastic_oracle
+from slipstick.formats.arithmetic.stochastic_oracle import _drawn_taps, _stochastic_oracle
 
 if TYPE_CHECKING:
     from slipstick.formats.arithmetic.stochastic import Stochastic
@@ -33,10 +33,10 @@ _LINE = 64  # bytes of a cache line, on which blocks of words start
 _buffers = threading.local()
 
 
-def stochastic_layer(
+def _stochastic_layer(
     arithmetic: Stochastic, inputs: WholeNumbers, weights: WholeNumbers, window: Window
 ) -> Float32Array:
-    """Return the sums [b, n, rows, columns] of a layer, equal to `stochastic_oracle`.
+    """Return the sums [b, n, rows, columns] of a layer, equal to `_stochastic_oracle`.
 
     Errors
     ------
@@ -46,7 +46,9 @@ def stochastic_layer(
     native = native_library("stochastic", _agrees)
     run = _numba if native is None else lambda layer, x, results: _native(native, layer, x, results)
     x = _whole(inputs)
-    layer = _Layer(arithmetic, window, x.shape, _whole(weights), (inputs.full, weights.full), bool(x.min(initial=0) < 0))
+    layer = _Layer(
+        arithmetic, window, x.shape, _whole(weights), (inputs.full, weights.full), bool(x.min(initial=0) < 0)
+    )
     results = np.empty((len(x), len(layer.weights), *layer.size), np.float32)
     if results.size:
         run(layer, x, results)
@@ -97,19 +99,18 @@ class _Layer:
     @property
     def depth(self) -> int:
         """Products of a cycle that are counted at most; 0: all."""
-        return 0 if self.arithmetic.accumulate == "binary" else self.arithmetic.counted or 1
+        return 0 if self.arithmetic.count == "binary" else self.arithmetic.counted or 1
 
     @property
     def factor(self) -> np.float32:
         """Value of one count: the product of both full scales over the length, times the places of a multiplexer."""
-        taps = self.weights[0].size if self.arithmetic.accumulate == "mux" else 1
+        taps = self.weights[0].size if self.arithmetic.count == "mux" else 1
         return np.float32(self.full[0] * self.full[1] * taps / self.arithmetic.length)
 
-    def table(self, operand: str) -> CodeArray:
+    def table(self, operand: Role) -> CodeArray:
         """Return the words of each level and seed of an operand, [levels, seeds, planes]."""
-        kind = "input" if operand == "input" else "weight"
         load = (self.arithmetic.unit, self.arithmetic.wait)
-        return stream_table(self.arithmetic.generator, self.arithmetic.length, kind, load).words
+        return _stream_table(self.arithmetic.generator, self.arithmetic.length, operand, load).words
 
     @cached_property
     def planes(self) -> int:
@@ -119,7 +120,7 @@ class _Layer:
 
 @dataclass(frozen=True, eq=False)
 class _Taps:
-    """Arrays that do not depend on values: offsets, groups, seeds and masks of taps, quads of filters, places of outputs."""
+    """Arrays that do not depend on values: offset, group, seed and mask of taps, quads of filters, places."""
 
     offset: AnyArray
     group: AnyArray
@@ -140,9 +141,7 @@ def _whole(numbers: WholeNumbers) -> AnyArray:
 
 
 def _taps(layer: _Layer) -> _Taps:
-    return _geometry(
-        layer.arithmetic, layer.window, layer.shape[1:], layer.weights.shape, layer.signed
-    )
+    return _geometry(layer.arithmetic, layer.window, layer.shape[1:], layer.weights.shape, layer.signed)
 
 
 @lru_cache(maxsize=64)
@@ -153,15 +152,16 @@ def _geometry(
     layer = _Layer(arithmetic, window, (1, *image), np.empty(filters, np.int16), (1, 1), signed)
     (high, wide), planes, channels = layer.padded, layer.planes, filters[1]
     c, y, x = np.indices(filters[1:]).reshape(3, -1)
-    offset = ((c * high + y * window.dilation[0]) * wide + x * window.dilation[1]) * planes
+    offset = (c * high + y * window.dilation[0]) * planes * wide + x * window.dilation[1]
     offset = np.concatenate([offset + part * image[0] * high * wide * planes for part in range(layer.parts)])
     group = arithmetic.tap_groups((filters[1], filters[2], filters[3])).ravel()
     taps = len(group)
-    starts = [start for first in range(0, filters[0], layer.share) for start in range(first, first + layer.share, layer.filters)]
+    firsts = range(0, filters[0], layer.share)
+    starts = [start for first in firsts for start in range(first, first + layer.share, layer.filters)]
     rows, columns = np.indices(layer.size)
-    base = (rows * window.stride[0] * wide + columns * window.stride[1]) * planes
+    base = rows * window.stride[0] * planes * wide + columns * window.stride[1]
     seeds = layer.table("weight").shape[1]
-    seed = seed_numbers(arithmetic.generator, np.arange(taps), "weight", seeds).astype(np.int32)
+    seed = _seed_numbers(arithmetic.generator, np.arange(taps), "weight", seeds).astype(np.int32)
     apart = taps if arithmetic.seeds == "separate" else 0
     sizes = np.array([apart, layer.parts, layer.share, channels * high * wide * planes], np.int64)
     return _Taps(
@@ -174,21 +174,21 @@ def _geometry(
 def _by_seed(arithmetic: Stochastic) -> CodeArray:
     """Return the words of inputs as [seeds, planes, levels], so that a place's words stand together."""
     load = (arithmetic.unit, arithmetic.wait)
-    words = stream_table(arithmetic.generator, arithmetic.length, "input", load).words
+    words = _stream_table(arithmetic.generator, arithmetic.length, "input", load).words
     return np.ascontiguousarray(words.transpose(1, 2, 0))
 
 
 def _mask(arithmetic: Stochastic, taps: int, planes: int) -> CodeArray:
     """Return the cycles in which each tap counts, [taps, planes] words: all, or those that a multiplexer gives it."""
     cycles = np.ones((taps, planes * 32), np.bool_)
-    if arithmetic.accumulate == "mux":
-        cycles[:, : arithmetic.length] = drawn_taps(arithmetic.length, taps) == np.arange(taps)[:, None]
+    if arithmetic.count == "mux":
+        cycles[:, : arithmetic.length] = _drawn_taps(arithmetic.length, taps) == np.arange(taps)[:, None]
     return np.packbits(cycles, axis=1, bitorder="little").view("<u4").astype(np.uint32)
 
 
 @lru_cache(maxsize=64)
 def _level_table(full: int, length: int) -> AnyArray:
-    return levels(WholeNumbers(np.arange(full + 1), full), length).astype(np.int16)
+    return _levels(WholeNumbers(np.arange(full + 1), full), length).astype(np.int16)
 
 
 def _buffer(name: str, count: int, kind: Any = np.uint32) -> AnyArray:
@@ -212,11 +212,11 @@ def _packed_taps(layer: _Layer, pack: Callable[..., None]) -> tuple[AnyArray, An
     return at, word, bound
 
 
-def _blocks(layer: _Layer) -> tuple[AnyArray, int]:
-    """Return the buffer of a block's words, [1, channels, rows, columns, planes, 16], and its number of words."""
-    shape = (1, layer.parts * layer.shape[1], *layer.padded, layer.planes, _IMAGES)
-    words = _buffer("words", int(np.prod(shape))).reshape(shape)
-    return words, words.size
+def _block(layer: _Layer) -> AnyArray:
+    """Return the buffer of a block's words, [channels, rows, planes, columns, 16]; its contents are stale."""
+    high, wide = layer.padded
+    shape = (layer.parts * layer.shape[1], high, layer.planes, wide, _IMAGES)
+    return _buffer("words", int(np.prod(shape))).reshape(shape)
 
 
 def _numba(layer: _Layer, x: AnyArray, results: Float32Array) -> None:
@@ -227,20 +227,32 @@ def _numba(layer: _Layer, x: AnyArray, results: Float32Array) -> None:
     def pack(taps: _Taps, at: AnyArray, word: AnyArray, bound: AnyArray) -> None:
         word.fill(0)
         level_of = _level_table(layer.full[1], arithmetic.length)
-        kernels.pack_weights(
+        kernels._pack_weights(
             weights, taps.sizes, level_of, layer.table("weight"), taps.mask, taps.offset, taps.group, taps.seed,
             taps.of, at, word, bound,
         )  # fmt: skip
 
     at, word, bound = _packed_taps(layer, pack)
-    taps, pad, (words, _) = _taps(layer), np.array(layer.window.padding, np.int64).ravel(), _blocks(layer)
+    taps, pad, words = _taps(layer), np.array(layer.window.padding, np.int64).ravel(), _block(layer)
     level_of, table = _level_table(layer.full[0], arithmetic.length), layer.table("input")
+    run = layer.size[1] if layer.window.stride[1] == 1 else 1
     for first in range(0, len(x), _IMAGES):
         words.fill(0)
-        kernels.pack_inputs(x[first : first + _IMAGES], pad, layer.signed, level_of, table, words)
+        kernels._pack_inputs(x[first : first + _IMAGES], pad, layer.signed, level_of, table, words)
         block = results[first : first + _IMAGES].reshape(-1, len(weights), len(taps.base))
-        kernels.layer_counts(
-            layer.depth, words.ravel(), taps.base, taps.of, layer.share, at, word, bound, layer.factor, block
+        kernels._layer_counts(
+            run,
+            words.shape[3],
+            layer.depth,
+            words.ravel(),
+            taps.base,
+            taps.of,
+            layer.share,
+            at,
+            word,
+            bound,
+            layer.factor,
+            block,
         )
 
 
@@ -263,23 +275,41 @@ def _native(library: ctypes.CDLL, layer: _Layer, x: AnyArray, results: Float32Ar
         library.pack_weights(*map(_address, arrays))
 
     at, word, bound = _packed_taps(layer, pack)
-    taps, (words, _) = _taps(layer), _blocks(layer)
+    taps, words = _taps(layer), _block(layer)
     pad = np.array(layer.window.padding, np.int64)
     level_of, table = _level_table(layer.full[0], arithmetic.length), _by_seed(arithmetic)
     for first in range(0, len(x), _IMAGES):
         images = x[first : first + _IMAGES]
-        zeros = 0 < first and len(images) == _IMAGES and not layer.signed
+        zeros = first > 0 and len(images) == _IMAGES and not layer.signed
         layout = np.array([table.shape[2], table.shape[0], layer.planes, layer.signed, zeros], np.int64)
         shape = np.array(images.shape, np.int64)
         library.pack_inputs(*map(_address, (images, shape, pad, layout, level_of, table, words)))
         sizes = [
-            len(weights), len(taps.base), len(images), layer.planes, len(taps.of), taps.groups, at.shape[1], layer.share
+            len(weights), len(taps.base), len(images), layer.planes, len(taps.of), taps.groups, at.shape[1],
+            layer.share, words.shape[3],
         ]  # fmt: skip
         library.layer_counts(
             integer(layer.filters), integer(layer.depth), _address(words), _address(taps.base),
             _address(np.array(sizes, np.int64)), *map(_address, (taps.of, at, word, bound)),
-            ctypes.c_float(layer.factor), _address(results[first:]),
+            ctypes.c_float(float(layer.factor)), _address(results[first:]),
         )  # fmt: skip
+
+
+def _looked_up(numbers: WholeNumbers, table: Float32Array) -> Float32Array:
+    """Return the table's value of each element's magnitude, with the element's sign.
+
+    Errors
+    ------
+    SlipstickError for magnitudes beyond full scale.
+    """
+    whole = _whole(numbers)
+    native = native_library("stochastic", _agrees)
+    if native is None:
+        return np.asarray(np.sign(whole) * table[np.abs(whole)], np.float32)
+    result = np.empty(whole.shape, np.float32)
+    both = np.concatenate([-table[:0:-1], table])
+    native.look_up(_address(whole), ctypes.c_int64(whole.size), _address(both[len(table) - 1 :]), _address(result))
+    return result
 
 
 def _address(array: AnyArray) -> ctypes.c_void_p:
@@ -287,7 +317,10 @@ def _address(array: AnyArray) -> ctypes.c_void_p:
 
 
 def _agrees(library: ctypes.CDLL) -> bool:
-    """Return whether the native kernels equal the oracle on small layers of every kind of accumulation."""
+    """Return whether the native kernels equal the oracle on small layers of every kind of accumulation.
+
+    Source: the numbers are sizes and ranges of layers drawn at random; they stand for nothing else.
+    """
     from slipstick.formats.arithmetic.stochastic import Stochastic
 
     random = np.random.default_rng(0)
@@ -298,6 +331,9 @@ def _agrees(library: ctypes.CDLL) -> bool:
         layer = _Layer(arithmetic, window, inputs.elements.shape, weights.elements, (128, 128), True)
         results = np.empty((18, 12, *layer.size), np.float32)
         _native(library, layer, inputs.elements, results)
-        if not np.array_equal(results, stochastic_oracle(arithmetic, inputs, weights, window)):
+        if not np.array_equal(results, _stochastic_oracle(arithmetic, inputs, weights, window)):
             return False
-    return True
+    whole, values = np.arange(-128, 129, dtype=np.int16), np.empty(257, np.float32)
+    table = np.arange(-128, 129).astype(np.float32) / 8
+    library.look_up(_address(whole), ctypes.c_int64(257), _address(table[128:]), _address(values))
+    return bool(np.array_equal(values, table))

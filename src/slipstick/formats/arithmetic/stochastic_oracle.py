@@ -9,13 +9,13 @@ import numpy as np
 
 from slipstick.core.arrays import AnyArray, Float32Array, IntArray
 from slipstick.core.window import WholeNumbers, Window
-from slipstick.formats.arithmetic.bit_streams import levels, seed_numbers, stream_table
+from slipstick.formats.arithmetic.bit_streams import Role, _levels, _seed_numbers, _stream_table
 
 if TYPE_CHECKING:
     from slipstick.formats.arithmetic.stochastic import Stochastic
 
 
-def stochastic_oracle(
+def _stochastic_oracle(
     arithmetic: Stochastic, inputs: WholeNumbers, weights: WholeNumbers, window: Window
 ) -> Float32Array:
     """Return a layer's sums [b, n, rows, columns], one output after the other, as `Stochastic` words them."""
@@ -27,8 +27,8 @@ def stochastic_oracle(
     a = _streams(arithmetic, WholeNumbers(x, inputs.full), "input", np.arange(x[0].size).reshape(x[0].shape))
     b = _streams(arithmetic, weights, "weight", places)
     signs = np.sign(x).astype(np.int64)
-    groups, drawn = arithmetic.tap_groups(weights.elements[0].shape), drawn_taps(arithmetic.length, taps)
-    mux = arithmetic.accumulate == "mux"
+    groups, drawn = arithmetic.tap_groups(weights.elements[0].shape), _drawn_taps(arithmetic.length, taps)
+    mux = arithmetic.count == "mux"
     size = window.output(inputs.elements.shape[2:], weights.elements.shape[2:])
     sums = np.zeros((len(x), filters, *size), np.float32)
     for n, row, column in product(range(filters), range(size[0]), range(size[1])):
@@ -46,17 +46,16 @@ def stochastic_oracle(
     return np.asarray(sums * factor, np.float32)
 
 
-def drawn_taps(length: int, taps: int) -> IntArray:
+def _drawn_taps(length: int, taps: int) -> IntArray:
     """Return the tap that a multiplexer lets through in each cycle, the same for all filters and places."""
     return np.random.default_rng([length, taps, 2]).integers(0, taps, length)
 
 
-def _streams(arithmetic: Stochastic, numbers: WholeNumbers, operand: str, places: IntArray) -> AnyArray:
+def _streams(arithmetic: Stochastic, numbers: WholeNumbers, operand: Role, places: IntArray) -> AnyArray:
     """Return the stream of every operand, [..., cycles]."""
-    kind = "input" if operand == "input" else "weight"
-    table = stream_table(arithmetic.generator, arithmetic.length, kind, (arithmetic.unit, arithmetic.wait))
-    seeds = seed_numbers(arithmetic.generator, places, kind, table.seeds)
-    return table.bits[levels(numbers, arithmetic.length), seeds]
+    table = _stream_table(arithmetic.generator, arithmetic.length, operand, (arithmetic.unit, arithmetic.wait))
+    seeds = _seed_numbers(arithmetic.generator, places, operand, table.seeds)
+    return table.bits[_levels(numbers, arithmetic.length), seeds]
 
 
 def _taps(window: Window, filter_shape: tuple[int, ...], group: int, row: int, column: int) -> tuple[slice, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -24,6 +24,7 @@ from slipstick.trained.torch.observed_windows import _InputWindows, _observe_win
 if TYPE_CHECKING:
     from torch import nn
 
+    from slipstick.core.encoding import Encoded
     from slipstick.networks.graphs.imported import ImportedGraph
 
 _OBSERVED = 128  # images of which the layers' inputs are kept
@@ -53,6 +54,9 @@ class TorchNetwork(TrainedNetwork):
     normal : how bytes become its inputs; None: neither the file nor the caller says.
     shape : height, width and channels of its images; None: unknown.
     file : the kind of file that it came in; None for a module of the caller's own.
+    hardware : puts a copy of the module on the arithmetic of hardware, by which it then predicts; None: it computes as
+        it is. Weights and files are those of the module itself.
+    encoded : encodings of the layers whose weights came packed, which the quantiser keeps.
     """
 
     integers: ClassVar[bool] = False
@@ -62,6 +66,8 @@ class TorchNetwork(TrainedNetwork):
     shape: Shape | None = None
     file: _ModuleFile | None = None
     background: int = 0
+    hardware: Callable[[nn.Module], nn.Module] | None = None
+    encoded: Mapping[str, Encoded] = field(default_factory=dict)
 
     @property
     def suffix(self) -> str:
@@ -97,8 +103,13 @@ class TorchNetwork(TrainedNetwork):
         return {} if self.shape is None else _norms_behind(self.module, self.shape)
 
     def predict(self, images: Images) -> NDArray[np.float32]:
-        """Return logits [images, outputs] in fp32."""
-        return predict(self.module, images, self._inputs())
+        """Return logits [images, outputs] in fp32, as the hardware computes them where there is some."""
+        return predict(self._computing, images, self._inputs())
+
+    @cached_property
+    def _computing(self) -> nn.Module:
+        """The module that predicts: this one, or its copy on hardware."""
+        return self.module if self.hardware is None else self.hardware(deepcopy(self.module)).eval()
 
     def logits(self, images: Images) -> NDArray[np.float32]:
         """Return logits [images, outputs] in fp32, the same as `predict`."""
@@ -118,7 +129,12 @@ class TorchNetwork(TrainedNetwork):
         """Return a copy with new weights; a bias for a layer without one is folded into the batch norm behind it."""
         module = deepcopy(self.module)
         _put_weights(module, weights, biases or {}, self._norms if biases else {})
-        return replace(self, module=module)
+        encoded = {name: tensor for name, tensor in self.encoded.items() if name not in weights}
+        return replace(self, module=module, encoded=encoded)
+
+    def with_encoded(self, encoded: Mapping[str, Encoded]) -> TorchNetwork:
+        """Return the network that remembers the encodings of its layers' weights: the quantiser keeps their numbers."""
+        return replace(self, encoded=dict(encoded))
 
     def to_bytes(self, notes: Mapping[str, object] | None = None) -> bytes:
         """Return the contents of the network's file, in the file format that the module was read from."""

@@ -25,6 +25,7 @@ from slipstick.core.errors import SlipstickError
 
 _SECONDS = 120  # a compilation takes a few; the first of ziglang builds its own parts
 _OPTIONS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-ffp-contract=off", "-fno-math-errno")
+_MODE, _OTHERS = 0o700, 0o022  # permissions: all to the user alone; and those to write, of groups and others
 _MODES = ("native", "avx2", "portable")
 _loaded: dict[tuple[str, str], ctypes.CDLL | None] = {}
 
@@ -88,7 +89,7 @@ def _built(source: Path, mode: str, compiler: list[str]) -> Path | None:
         if ran.returncode:
             fresh.unlink(missing_ok=True)
             return None
-        fresh.chmod(0o700)
+        fresh.chmod(_MODE)
         fresh.replace(path)
     return path if _own(path) else None
 
@@ -98,7 +99,7 @@ def _own_folder() -> Path | None:
     named = os.environ.get("SLIPSTICK_CACHE")
     cache = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slipstick"
     folder = cache / "native"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=_MODE, parents=True, exist_ok=True)
     return folder if _own(folder) else None
 
 
@@ -107,7 +108,7 @@ def _own(path: Path) -> bool:
     if os.name != "posix":
         return False
     status = path.lstat()
-    return status.st_uid == os.getuid() and not stat.S_ISLNK(status.st_mode) and not status.st_mode & 0o022
+    return status.st_uid == os.getuid() and not stat.S_ISLNK(status.st_mode) and not status.st_mode & _OTHERS
 
 
 def _features() -> bytes:

@@ -1,6 +1,6 @@
 /* Layers of stochastic arithmetic, exactly: the same three steps as kernels/numba_kernels.py, which explains them.
 
-   Words of inputs stand as [block][channel][row][column][plane][16 images]: every tap of every layer is then one aligned
+   Words of inputs stand as [channel][row][plane][column][16 images]: every tap of every layer is then one aligned
    load of 16 images, whatever stride, padding and size of the map. Taps of FILTERS filters are sorted by the pattern of
    their signs: an input is loaded once for all of them, and their accumulators stay in registers. */
 #include <stdint.h>
@@ -62,15 +62,15 @@ INLINE counts ones(words x)
 /* Words of a row of some images: column by column, so that the lines written stay in the first cache. */
 INLINE void pack_row(const int16_t *x, int64_t apart, int64_t count, int64_t columns, int is_signed,
                      const int16_t *level_of, const uint32_t *table, int64_t levels, int64_t seeds, int64_t seed,
-                     int64_t planes, uint32_t *to, int64_t other)
+                     int64_t planes, int64_t wide, uint32_t *to, int64_t other)
 {
     for (int64_t column = 0; column < columns; column++) {
         const uint32_t *words_of = table + seed * planes * levels;
-        uint32_t *at = to + column * planes * IMAGES;
+        uint32_t *at = to + column * IMAGES;
         for (int64_t i = 0; i < count; i++) {
             const int value = x[i * apart + column], level = level_of[value < 0 ? -value : value];
             uint32_t *word = at + i + (is_signed && value < 0 ? other : 0);
-            for (int64_t u = 0; u < planes; u++) word[u * IMAGES] = words_of[u * levels + level];
+            for (int64_t u = 0; u < planes; u++) word[u * wide * IMAGES] = words_of[u * levels + level];
         }
         seed = seed + 1 == seeds ? 0 : seed + 1;
     }
@@ -92,12 +92,13 @@ void pack_inputs(const int16_t *x, const int64_t *shape, const int64_t *pad, con
         for (int64_t y = 0; y < rows; y++) {
             const int64_t first = (c * high + y + pad[0]) * wide + pad[2];
             const int16_t *row = x + (c * rows + y) * columns;
-            uint32_t *to = out + first * planes * IMAGES;
+            uint32_t *to = out + ((c * high + y + pad[0]) * planes * wide + pad[2]) * IMAGES;
             if (!is_signed && planes == 1 && images == IMAGES)
-                pack_row(row, apart, IMAGES, columns, 0, level_of, table, levels, seeds, first % seeds, 1, to, 0);
+                pack_row(row, apart, IMAGES, columns, 0, level_of, table, levels, seeds, first % seeds, 1,
+                         wide, to, 0);
             else
                 pack_row(row, apart, images, columns, (int)is_signed, level_of, table, levels, seeds, first % seeds,
-                         planes, to, other);
+                         planes, wide, to, other);
         }
 }
 
@@ -210,7 +211,7 @@ INLINE void count_taps(const int filters, const int places, const int32_t *at, c
 
 /* Counts of `filters` filters at `places` places, positive less negative. */
 INLINE void quad(const int filters, const int places, const int depth, const int32_t *at, const uint32_t *word,
-                 int64_t planes, int64_t groups, const int32_t *bound, const uint32_t *const *base,
+                 int64_t planes, int64_t wide, int64_t groups, const int32_t *bound, const uint32_t *const *base,
                  counts (*total)[PLACES * 2])
 {
     const int patterns = 1 << filters, held = depth ? depth : 1;
@@ -219,7 +220,7 @@ INLINE void quad(const int filters, const int places, const int depth, const int
         for (int p = 0; p < places; p++) total[f][p] = (counts){0};
     for (int64_t u = 0; u < planes; u++) {
         const uint32_t *from[PLACES * 2];
-        for (int p = 0; p < places; p++) from[p] = base[p] + u * IMAGES;
+        for (int p = 0; p < places; p++) from[p] = base[p] + u * wide * IMAGES;
         for (int64_t g = 0; g < groups; g++) {
             for (int sign = 0; sign < 2; sign++)
                 for (int f = 0; f < filters; f++)
@@ -253,7 +254,7 @@ INLINE void layer(const int filters, const int places, const int depth, const ui
                   float factor, float *results)
 {
     const int64_t n = sizes[0], outputs = sizes[1], images = sizes[2], planes = sizes[3], quads = sizes[4];
-    const int64_t groups = sizes[5], taps = sizes[6], share = sizes[7], split = IMAGES / LANES;
+    const int64_t groups = sizes[5], taps = sizes[6], share = sizes[7], wide = sizes[8], split = IMAGES / LANES;
     const int64_t patterns = 1 << filters;
     for (int64_t tile = 0; tile < outputs; tile += TILE) {
         const int64_t width = outputs - tile < TILE ? outputs - tile : TILE;
@@ -268,7 +269,7 @@ INLINE void layer(const int filters, const int places, const int depth, const ui
                     const int64_t place = start + p < width * split ? start + p : width * split - 1;
                     from[p] = inputs + base[tile + place / split] * IMAGES + place % split * LANES;
                 }
-                quad(filters, places, depth, at + q * taps, word + q * taps * planes * filters, planes, groups,
+                quad(filters, places, depth, at + q * taps, word + q * taps * planes * filters, planes, wide, groups,
                      bound + q * (groups * patterns + 1), from, total);
                 for (int f = 0; f < filters; f++)
                     for (int p = 0; p < places; p++)
@@ -310,4 +311,10 @@ void layer_counts(int64_t filters, int64_t depth, const uint32_t *inputs, const 
     CASE(1, HALF, 6)
     CASE(1, HALF, 7)
     CASE(1, 1, 0)
+}
+
+/* Values of a table whose middle is `table`: of negative numbers before it. */
+void look_up(const int16_t *x, int64_t count, const float *table, float *values)
+{
+    for (int64_t i = 0; i < count; i++) values[i] = table[x[i]];
 }
