@@ -66,8 +66,8 @@ def test_gaussians_are_those_of_each_channel() -> None:
         np.array([0.0, 1.0, -2.0])[:, None, None], np.array([0.1, 0.5, 1.0])[:, None, None], sums.shape
     )
     model = fitted_gaussians(sums, sums + error)
-    np.testing.assert_allclose(model.mean, [0, 1, -2], atol=0.03)
-    np.testing.assert_allclose(model.spread, [0.1, 0.5, 1.0], rtol=0.03)
+    np.testing.assert_allclose(model.means, [0, 1, -2], atol=0.03)
+    np.testing.assert_allclose(model.deviations, [0.1, 0.5, 1.0], rtol=0.03)
 
 
 def test_drift_is_seen_when_mean_or_deviation_moves_and_not_before() -> None:

@@ -14,7 +14,7 @@ from slipstick.training.recipe import Recipe
 
 Weighing = Literal["bytes", "cycles"]
 Policy = Literal["step", "epoch"]
-Method = Literal["exact"]
+Method = Literal["exact", "inject", "inject+finetune", "proxy"]
 _MAX_ACTIVATION_BITS = 8
 _MAX_COLUMNS = 65536  # as of an array
 
@@ -98,8 +98,9 @@ class Retraining:
     "Encode the weights anew at every step of retraining, or at every epoch."
 
     method: Method = "exact"
-    """What the forward passes of layers on approximate arithmetic compute while training: exact, the hardware's own
-    sums, bit by bit; gradients are those of the smooth stand-in."""
+    """What the forward passes of layers on approximate arithmetic compute while training: the hardware's own sums, bit
+    by bit (exact); the smooth stand-in and errors by a calibrated model (inject), with an exact last fifth of the epochs
+    (inject+finetune); the stand-in alone (proxy). Gradients are the stand-in's; validation is always exact."""
 
     folder: Path | None = None
     "Keep the state of retraining there; the same command goes on from it."

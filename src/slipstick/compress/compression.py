@@ -26,6 +26,7 @@ from slipstick.formats.packed_file import stored_bytes
 from slipstick.trained.network import ObservedInputs, TrainedNetwork, Values
 
 if TYPE_CHECKING:
+    from slipstick.compress.retraining import HardwareTraining
     from slipstick.core.progress import Progress
     from slipstick.datasets.images import Images
 
@@ -48,7 +49,8 @@ class Compression:
     """Network with its weights quantised to formats, with the packed weights and shared pools per layer.
 
     `sides` were given to the encodings (a schedule's shifts, a shared pool); `biases` are the corrected ones; `noise`
-    is the format's in the layer's output over the output's power, where inputs were observed.
+    is the format's in the layer's output over the output's power, where inputs were observed; `trained` says how
+    layers on approximate hardware were trained.
     """
 
     network: TrainedNetwork
@@ -57,6 +59,7 @@ class Compression:
     sides: Mapping[str, Values]
     biases: Values
     noise: Mapping[str, float]
+    trained: HardwareTraining | None = None
 
     @property
     def packed_bytes(self) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from slipstick.core.errors import SlipstickError
@@ -17,9 +18,21 @@ if TYPE_CHECKING:
     from slipstick.core.progress import Progress
     from slipstick.datasets.images import DataSet
     from slipstick.trained.network import TrainedNetwork
+    from slipstick.training.error_injection import InjectionQuality, TrainingPhases
+    from slipstick.training.recipe import History
 
 _RATE = 0.05  # the largest learning rate of retraining: a quarter of that of a short training from the start
 _FOLDED_RATE = 0.01  # without batch norms, as exporters fold them: ResNet-8 on digits falls apart at 0.05
+
+
+@dataclass(frozen=True)
+class HardwareTraining:
+    """Record of a training on approximate hardware: share of exact epochs, seconds per epoch, models of errors."""
+
+    method: str
+    exact_share: float
+    seconds: float
+    models: Mapping[str, InjectionQuality]
 
 
 def retrain(
@@ -42,7 +55,8 @@ def retrain(
 
     Errors
     ------
-    SlipstickError for a network that cannot be trained, and as `slipstick.training.train` raises it.
+    SlipstickError for a network that cannot be trained, for another method than ``exact`` without approximate layers,
+    and as `slipstick.training.train` raises it.
     """
     if network.module is None:
         raise SlipstickError(
@@ -56,11 +70,37 @@ def retrain(
         scales = dict(hardware.input_scales)
     formatted.attach(copy.module, compression.formats, sides=sides, policy=retraining.renew, input_scales=scales)
     formatted.encoded_weights(copy.module)  # before a checkpoint is read: what an epoch sees belongs to its state
+    phases = _phases(copy.module, retraining, hardware)
     recipe = Recipe(epochs=retraining.epochs, rate=largest_rate(network, retraining), seed=retraining.seed)
-    train(copy.module, data, recipe, normal=copy.normal, folder=retraining.folder, progress=progress)
+    history = train(
+        copy.module, data, recipe, normal=copy.normal, folder=retraining.folder, progress=progress, phases=phases
+    )
+    trained = None if hardware is None else _record(history, retraining, phases)
     encoded = formatted.encoded_weights(copy.module)
     formatted.detach(copy.module)
-    return replace(compression, network=replace(copy), encoded=encoded)
+    return replace(compression, network=replace(copy), encoded=encoded, trained=trained)
+
+
+def _phases(module: Any, retraining: Retraining, hardware: _HardwareLayers | None) -> TrainingPhases | None:
+    """Return the phases of a method that is not exact in all epochs; None for exact training."""
+    if retraining.method == "exact":
+        return None
+    if hardware is None:
+        allowed = "exact, for layers whose products are exact"
+        raise SlipstickError(
+            "no layer on approximate hardware", path="method", value=retraining.method, allowed=allowed
+        )
+    injection: Any = require("slipstick.training.error_injection", "torch")
+    phases: TrainingPhases = injection.TrainingPhases(module, hardware.formats, retraining.method, retraining.epochs)
+    return phases
+
+
+def _record(history: History, retraining: Retraining, phases: TrainingPhases | None) -> HardwareTraining:
+    seconds = sum(epoch.seconds for epoch in history.epochs) / max(len(history.epochs), 1)
+    if phases is None:
+        return HardwareTraining(retraining.method, 1.0, seconds, {})
+    share = phases.exact_epochs / retraining.epochs
+    return HardwareTraining(retraining.method, share, seconds, phases.remove())
 
 
 def largest_rate(network: TrainedNetwork, retraining: Retraining) -> float:

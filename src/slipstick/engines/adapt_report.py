@@ -11,12 +11,16 @@ from slipstick.engines.adapted_array import _array_metrics
 from slipstick.report.report import Finding, Metric, Report, Table
 
 if TYPE_CHECKING:
+    from slipstick.compress.retraining import HardwareTraining
     from slipstick.core.arrays import IntArray
     from slipstick.core.encoding import Encoded
     from slipstick.engines.adaptation import _Adaptation, _AdaptedNetwork
 
 _LAYER_COLUMNS = {
     "layer": "", "kind": "", "format": "", "shifts": "", "weights": "B", "noise over signal": "", "sensitivity": "",
+}  # fmt: skip
+_MODEL_COLUMNS = {
+    "layer": "", "type": "", "fits": "", "R2 of mean": "", "R2 of deviation": "", "variance explained": "",
 }  # fmt: skip
 _BITS = "bits of activations"  # the breakdown
 
@@ -26,9 +30,15 @@ def _adapted_report(adaptation: _Adaptation, inputs: Mapping[str, Any], epochs: 
     network, question = adaptation.network, adaptation.question
     trained = f", {epochs} epoch{'s' * (epochs > 1)} of retraining" if epochs else ""
     metrics = {"accuracy": _accuracies(adaptation), **_sizes(adaptation), **_shifts(adaptation)}
+    trained_how = adaptation.compression.trained
+    if trained_how is not None:
+        metrics["training"] = _training(trained_how)
     if question is not None:
         metrics["array"] = _array_metrics(question, adaptation.compression.encoded)
     tables = {"layers": Table.of(_LAYER_COLUMNS, _layer_rows(adaptation))}
+    if trained_how is not None and trained_how.models:
+        rows = [(name, *vars(model).values()) for name, model in trained_how.models.items()]
+        tables["error models"] = Table.of(_MODEL_COLUMNS, rows)
     if adaptation.bits:
         tables[_BITS] = Table.of({"bits": "", "accuracy": "fraction"}, adaptation.bits.items())
     report = Report.of(
@@ -42,6 +52,14 @@ def _adapted_report(adaptation: _Adaptation, inputs: Mapping[str, Any], epochs: 
     return report.with_detail(
         adaptation.detail, lambda: _pictures(report, adaptation.compression.encoded, adaptation.bits)
     )
+
+
+def _training(training: HardwareTraining) -> dict[str, Metric]:
+    """Return how layers on approximate hardware were trained."""
+    return {
+        "exact_epochs": Metric(training.exact_share, "fraction", "given", f"method {training.method}"),
+        "epoch": Metric(training.seconds, "s", "measured", "validation left in"),
+    }
 
 
 def _accuracies(adaptation: _Adaptation) -> dict[str, Metric]:

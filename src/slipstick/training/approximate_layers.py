@@ -28,6 +28,9 @@ from slipstick.core.window import WholeNumbers, Window
 
 _INPUT_FULL = 128  # inputs have 8 bits: a sign and 7 bits of magnitude
 _INPUT_SCALE = "input_scale"
+_TRAINED_SUMS = (
+    "trained_sums"  # a layer's part that forward passes of training ask for sums instead (`error_injection`)
+)
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,7 @@ class _ExactForward(torch.autograd.Function):
         scale : input that is full scale. step : of the weights' whole numbers, [1 or n].
         """
         full, step = product.full, step.view(-1, 1, 1, 1)
-        codes = torch.round(x * (full[0] / scale))
-        inside = codes.abs() < full[0]
-        codes = codes.clamp_(1 - full[0], full[0] - 1).to(torch.int16).contiguous()
-        weights = torch.round(weight / step).clamp_(-full[1], full[1]).to(torch.int16).contiguous()
+        codes, weights, inside = _whole_operands(x, weight, full, scale, step)
         a, b = WholeNumbers(codes.numpy(), full[0]), WholeNumbers(weights.numpy(), full[1])
         sums = torch.from_numpy(np.asarray(product.form.arithmetic.layer_sums(a, b, product.window), np.float32))
         ctx.product = product
@@ -75,6 +75,24 @@ class _ExactForward(torch.autograd.Function):
         gradient = gradients[0] * (scale * step * full[1]).view(1, -1, 1, 1)
         by_input, by_weight = _backward(product, a, b, gradient)
         return by_input.mul_(inside).div_(scale), by_weight.div_(step * full[1]), None, None, None
+
+
+def _whole_operands(
+    x: Tensor, weight: Tensor, full: tuple[int, int], scale: Tensor, step: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return whole numbers of inputs and of weights, and which inputs are not clipped; step is [1 or n, 1, 1, 1]."""
+    codes = torch.round(x * (full[0] / scale))
+    inside = codes.abs() < full[0]
+    codes = codes.clamp_(1 - full[0], full[0] - 1).to(torch.int16).contiguous()
+    weights = torch.round(weight / step).clamp_(-full[1], full[1]).to(torch.int16).contiguous()
+    return codes, weights, inside
+
+
+def _layer_sums(layer: Any, x: Tensor, weight: Tensor, product: _LayerProduct) -> Tensor:
+    """Return a layer's sums: exact, but for forward passes of a training by another method."""
+    trained = layer._modules.get(_TRAINED_SUMS) if layer.training else None
+    result: Tensor = (trained or _exact)(x.float(), weight, product, layer.input_scale, _step(layer))
+    return result
 
 
 def _exact(*operands: Any) -> Tensor:
@@ -254,14 +272,14 @@ def _step(layer: Any) -> Tensor:
 def _dense(form: Format, layer: Any, x: Tensor) -> Tensor:
     weight, rows = layer.weight[:, :, None, None], x.reshape(-1, x.shape[-1])[:, :, None, None]
     product = _LayerProduct(form, Window())
-    result = _exact(rows.float(), weight, product, layer.input_scale, _step(layer))
+    result = _layer_sums(layer, rows, weight, product)
     result = result[:, :, 0, 0].reshape(*x.shape[:-1], -1)
     return result if layer.bias is None else result + layer.bias
 
 
 def _convolution(form: Format, layer: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     product = _LayerProduct(form, _window(layer))
-    result: Tensor = _exact(x.float(), weight, product, layer.input_scale, _step(layer))
+    result = _layer_sums(layer, x, weight, product)
     return result if bias is None else result + bias[:, None, None]
 
 

@@ -65,8 +65,23 @@ class PolynomialError:
 class GaussianError:
     """Error of type 2: of each channel a mean and a standard deviation, whatever the sum."""
 
-    mean: FloatArray
-    spread: FloatArray
+    means: FloatArray
+    deviations: FloatArray
+
+    def mean(self, sums: ArrayLike) -> FloatArray:
+        """Return the mean error at smooth sums [samples, channels, ...], elementwise."""
+        return _by_channel(self.means, np.asarray(sums))
+
+    def spread(self, sums: ArrayLike) -> FloatArray:
+        """Return the standard deviation of the error at smooth sums [samples, channels, ...], elementwise."""
+        return _by_channel(self.deviations, np.asarray(sums))
+
+
+ErrorModel = PolynomialError | GaussianError
+
+
+def _by_channel(values: FloatArray, sums: FloatArray) -> FloatArray:
+    return np.broadcast_to(values.reshape(-1, *[1] * (sums.ndim - 2)), sums.shape)
 
 
 def fitted_polynomials(sums: ArrayLike, exact: ArrayLike, degree: int = DEGREE) -> PolynomialError:
@@ -111,20 +126,22 @@ def binned_errors(sums: FloatArray, error: FloatArray) -> tuple[FloatArray, Floa
     return centres, means, np.sqrt(np.maximum(squares - means**2, 0.0)), counts[full_bins]
 
 
-def explained(sums: ArrayLike, exact: ArrayLike, model: PolynomialError) -> dict[str, float]:
-    """Return the quality of a model of type 1 on errors that it may not have seen.
+def explained(sums: ArrayLike, exact: ArrayLike, model: ErrorModel) -> dict[str, float]:
+    """Return the quality of a model on errors that it may not have seen.
 
-    ``mean`` and ``spread``: R^2 of the predicted over the measured mean and deviation of the bins; ``share``: part of
-    the errors' variance that their mean by the sum explains (what is left is injected as noise).
+    ``mean`` and ``spread``: R^2 of the predicted over the measured mean and deviation of the errors in bins of the sum;
+    ``share``: part of the errors' variance that the predicted mean explains (what is left is injected as noise).
     """
-    smooth = np.asarray(sums, np.float64).ravel()
-    error = np.asarray(exact, np.float64).ravel() - smooth
-    centres, means, spreads, counts = binned_errors(smooth, error)
-    left = float(np.square(error - model.mean(smooth)).sum())
-    total = float(np.square(error - error.mean()).sum())
+    smooth = np.asarray(sums, np.float64)
+    error, predicted = np.asarray(exact, np.float64) - smooth, model.mean(smooth)
+    _, means, spreads, counts = binned_errors(smooth.ravel(), error.ravel())
+    _, expected, within, _ = binned_errors(smooth.ravel(), predicted.ravel())
+    squares = binned_errors(smooth.ravel(), np.square(model.spread(smooth)).ravel())[1]
+    left = float(np.square(error - predicted).sum())
+    total = float(np.square(error - error.mean()).sum()) if error.size else 0.0
     return {
-        "mean": _determination(means, model.mean(centres), counts),
-        "spread": _determination(spreads, model.spread(centres), counts),
+        "mean": _determination(means, expected, counts),
+        "spread": _determination(spreads, np.sqrt(squares + within**2), counts),
         "share": 1 - left / total if total else 1.0,
     }
 
@@ -139,7 +156,7 @@ def _determination(measured: FloatArray, predicted: FloatArray, weights: FloatAr
     return 1 - left / total if total else float(left == 0)
 
 
-def drifted(model: PolynomialError, sums: ArrayLike, exact: ArrayLike, tolerance: float = 0.25) -> bool:
+def drifted(model: ErrorModel, sums: ArrayLike, exact: ArrayLike, tolerance: float = 0.25) -> bool:
     """Return whether the errors of a batch are no longer those of the model: mean or deviation has moved.
 
     Parameters
@@ -147,8 +164,8 @@ def drifted(model: PolynomialError, sums: ArrayLike, exact: ArrayLike, tolerance
     tolerance : share of the predicted deviation by which the mean may be off, and by which the deviation may be.
         A quarter: below it a new calibration changed no accuracy that 10,000 images could show (assumed).
     """
-    smooth = np.asarray(sums, np.float64).ravel()
-    rest = np.asarray(exact, np.float64).ravel() - smooth - model.mean(smooth)
+    smooth = np.asarray(sums, np.float64)
+    rest = np.asarray(exact, np.float64) - smooth - model.mean(smooth)
     expected = float(np.sqrt(np.square(model.spread(smooth)).mean()))
     moved = max(abs(float(rest.mean())), abs(float(rest.std()) - expected))
     return bool(moved > tolerance * expected)

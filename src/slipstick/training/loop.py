@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,23 @@ from slipstick.training.evaluation import _chosen_precision, evaluate
 from slipstick.training.recipe import Epoch, History, Recipe
 
 if TYPE_CHECKING:
-    from torch import nn
+    from collections.abc import Iterable, Iterator
+
+    from torch import Tensor, nn
     from torch.optim import SGD
 
     from slipstick.core.progress import Progress
     from slipstick.datasets.images import DataSet, Normal
+
+
+class _Phases(Protocol):
+    """Phases of a training, such as `error_injection.TrainingPhases`: called around the steps of every epoch."""
+
+    def begin(self, epoch: int, steps: int) -> None:
+        """Prepare the layers for an epoch, counted from 0, of so many steps."""
+
+    def end(self, batches: Iterable[Tensor]) -> None:
+        """Prepare the layers for validation; `batches` are those of the epoch, drawn anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +49,7 @@ class _Run:
     recipe: Recipe
     optimiser: SGD
     progress: Progress
+    phases: _Phases | None = None
 
     @property
     def steps(self) -> int:
@@ -53,6 +66,7 @@ def train(
     normal: Normal | None = None,
     folder: Path | None = None,
     progress: Progress | None = None,
+    phases: _Phases | None = None,
 ) -> History:
     """Train a network in place, and leave it in evaluation mode.
 
@@ -65,6 +79,7 @@ def train(
     folder : keeps the state after every epoch. Called again with the same folder, a training that was stopped goes on
         from its last whole epoch and ends with the same weights, bit for bit, as one that was not.
     progress : called after every step with the steps done, their number, and a text.
+    phases : what layers on approximate hardware compute in each epoch. Default: exact sums in all.
 
     Errors
     ------
@@ -88,7 +103,7 @@ def train(
     # with bf16 1.9 times as fast as the default memory format in fp32: ResNet-14, one core of an AMD EPYC
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = _optimiser(net, recipe)
-    run = _Run(net, data, normal or data.normal, recipe, optimiser, progress or _silent)
+    run = _Run(net, data, normal or data.normal, recipe, optimiser, progress or _silent, phases)
     history = checkpoint._restore(folder, net, optimiser, recipe, data.name) if folder else History()
     with torch.random.fork_rng(devices=[]):  # dropout draws from torch's own generator: leave the caller's as it was
         while len(history.epochs) < recipe.epochs and not history.accuracy >= recipe.until:
@@ -112,6 +127,8 @@ def _epoch(run: _Run, history: History) -> Epoch:
     torch.manual_seed(int(random.integers(2**63)))
     run.net.train()
     order = random.permutation(len(run.data.train))
+    if run.phases is not None:
+        run.phases.begin(number, run.steps)
     for step in range(run.steps):
         before = number * run.steps + step
         for group in run.optimiser.param_groups:
@@ -124,6 +141,8 @@ def _epoch(run: _Run, history: History) -> Epoch:
                 f"the loss is not a number any more in epoch {number + 1}", path="recipe.rate", allowed="a lower rate"
             )
         run.progress(before + 1, run.recipe.epochs * run.steps, _said(number, run.recipe, history))
+    if run.phases is not None:
+        run.phases.end(_inputs(run, order, random))
     right = evaluate(run.net, run.data.test, run.normal, precision=_chosen_precision(run.recipe.precision))
     accuracy = float(right.mean()) if len(right) else math.nan
     return Epoch(losses / seen, accuracy, time.perf_counter() - started)
@@ -146,6 +165,14 @@ def _step(run: _Run, which: NDArray[np.int64], random: np.random.Generator) -> f
         loss += float(part.detach())
     run.optimiser.step()
     return loss
+
+
+def _inputs(run: _Run, order: NDArray[np.int64], random: np.random.Generator) -> Iterator[Tensor]:
+    """Yield the inputs of an epoch's steps once more, augmented anew."""
+    augmentation = augment._kind(run.recipe.augment, run.data)
+    for step in range(run.steps):
+        which = order[step * run.recipe.batch : (step + 1) * run.recipe.batch]
+        yield input_tensor(augment._batch(run.data.train, which, augmentation, random)[0], run.normal)
 
 
 def _optimiser(net: nn.Module, recipe: Recipe) -> SGD:
